@@ -1,0 +1,3 @@
+module github.com/shiplock/shiplock
+
+go 1.26.0
