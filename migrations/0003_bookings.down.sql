@@ -1,0 +1,6 @@
+BEGIN;
+
+DROP TABLE bookings;
+DROP EXTENSION IF EXISTS btree_gist;
+
+COMMIT;

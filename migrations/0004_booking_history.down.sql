@@ -1,0 +1,3 @@
+DROP TRIGGER bookings_history ON bookings;
+DROP FUNCTION keep_booking_history();
+DROP TABLE booking_history;

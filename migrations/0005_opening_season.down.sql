@@ -1,0 +1,3 @@
+DELETE FROM bookings;
+DELETE FROM guests;
+DELETE FROM rooms;

@@ -1,0 +1,6 @@
+-- The printed price was kept in step, so nothing is lost.
+DROP TRIGGER bookings_amount ON bookings;
+DROP FUNCTION keep_booking_amount();
+ALTER TABLE bookings
+    DROP COLUMN amount_cents,
+    DROP COLUMN currency;
