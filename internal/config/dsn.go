@@ -1,0 +1,142 @@
+package config
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// DSN says how to reach one database. It cannot print its password: every
+// formatting verb, JSON and slog show "user@host:port/database" and no more.
+// The zero value is not usable; get one from ParseDSN.
+type DSN struct {
+	cfg     pq.Config
+	ignored []string
+	table   string
+}
+
+// ParseDSN reads a connection URL or a libpq "key=value" string. What it leaves
+// out comes from libpq's PG* variables, a service file and the password file.
+//
+// A password may stand in a URL percent-encoded or as it is, even with @ / : ? # %
+// and spaces in it. When nothing asks for a TLS mode it is libpq's default,
+// "prefer": lib/pq's own default has changed between releases.
+//
+// Errors never hold the string that was passed in.
+func ParseDSN(s string) (DSN, error) {
+	var d DSN
+	secrets := []string{s}
+	if isURL(s) {
+		u, err := splitURL(s)
+		if err != nil {
+			return DSN{}, fmt.Errorf("database URL: %w", err)
+		}
+		secrets = append(secrets, u.password)
+		d.table, d.ignored = u.takeMigrateParams()
+		s = u.keywords()
+	} else if s != "" && !strings.Contains(s, "=") {
+		return DSN{}, errors.New(`database URL: want "postgres://user:password@host:5432/database" or "host=… dbname=…"`)
+	}
+	cfg, err := pq.NewConfig(s)
+	if err != nil {
+		return DSN{}, fmt.Errorf("database settings: %s", redact(err.Error(), append(secrets, s, cfg.Password)...))
+	}
+	if cfg.SSLMode == "" {
+		cfg.SSLMode = pq.SSLModePrefer
+	}
+	d.cfg = cfg
+	return d, nil
+}
+
+// With returns a copy whose sessions start with these run-time parameters (such
+// as application_name); those the user has set stay as they are.
+func (d DSN) With(params map[string]string) DSN {
+	c := d
+	c.cfg = d.cfg.Clone()
+	c.cfg.Runtime = map[string]string{}
+	for k, v := range params {
+		if k == "application_name" {
+			if c.cfg.ApplicationName == "" {
+				c.cfg.ApplicationName = v
+			}
+			continue
+		}
+		c.cfg.Runtime[k] = v
+	}
+	maps.Copy(c.cfg.Runtime, d.cfg.Runtime)
+	return c
+}
+
+// Connector opens connections to this database through lib/pq.
+func (d DSN) Connector() (driver.Connector, error) {
+	c, err := pq.NewConnectorConfig(d.cfg)
+	if err != nil {
+		return nil, fmt.Errorf("database settings: %s", d.Redact(err.Error()))
+	}
+	return c, nil
+}
+
+// Database is the name of the database that is asked for; empty means the user's own.
+func (d DSN) Database() string { return d.cfg.Database }
+
+// User is the role that connects.
+func (d DSN) User() string { return d.cfg.User }
+
+// MigrateTable is golang-migrate's x-migrations-table parameter, if the URL had it.
+func (d DSN) MigrateTable() string { return d.table }
+
+// Ignored lists golang-migrate's other x-… URL parameters that were found and have no meaning here.
+func (d DSN) Ignored() []string { return d.ignored }
+
+// Address is "host:port" (a comma-separated list when there are several hosts), or the path of a Unix socket.
+func (d DSN) Address() string {
+	addr := hostPort(d.cfg.Host, d.cfg.Port)
+	for _, m := range d.cfg.Multi {
+		addr += "," + hostPort(m.Host, m.Port)
+	}
+	return addr
+}
+
+// Redact replaces the password, wherever it stands in s.
+func (d DSN) Redact(s string) string { return redact(s, d.cfg.Password) }
+
+// String is safe to print: it leaves out the password and all parameters.
+func (d DSN) String() string {
+	return d.cfg.User + "@" + d.Address() + "/" + d.cfg.Database
+}
+
+// Format keeps %+v and %#v from reaching the fields.
+func (d DSN) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
+
+// MarshalJSON gives the safe form.
+func (d DSN) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// LogValue gives the safe form.
+func (d DSN) LogValue() slog.Value { return slog.StringValue(d.String()) }
+
+func hostPort(host string, port uint16) string {
+	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+		return host
+	}
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}
+
+// redact works on whole secrets only; one- and two-letter ones would tear the
+// text apart and give nothing away that guessing does not.
+func redact(s string, secrets ...string) string {
+	for _, secret := range secrets {
+		if len(secret) > 2 {
+			s = strings.ReplaceAll(s, secret, "xxxxx")
+		}
+	}
+	return s
+}

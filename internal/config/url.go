@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// dbURL is a connection URL taken apart.
+type dbURL struct {
+	user, password string
+	hasPassword    bool
+	host, port     string
+	database       string
+	params         url.Values
+}
+
+func isURL(s string) bool { return strings.Contains(s, "://") }
+
+// splitURL takes postgres://user:password@host:port/database?params apart.
+//
+// net/url (and so golang-migrate and lib/pq) refuses or misreads a password with
+// reserved characters that nobody encoded: "p#ss" cuts the URL, "1/x" becomes a
+// port and a path. Where the strict reading is not plausible, the password is
+// taken to reach to the last "@" that is followed by a host.
+func splitURL(s string) (dbURL, error) {
+	scheme, rest, _ := strings.Cut(s, "://")
+	if scheme != "postgres" && scheme != "postgresql" {
+		return dbURL{}, errors.New(`the scheme must be "postgres" or "postgresql", as in postgres://user:password@host:5432/database`)
+	}
+	if u, ok := strictURL(s); ok {
+		return u, nil
+	}
+	for at := strings.LastIndex(rest, "@"); at >= 0; at = strings.LastIndex(rest[:at], "@") {
+		u, ok := strictURL(scheme + "://" + rest[at+1:])
+		if !ok {
+			continue
+		}
+		user, password, hasPassword := strings.Cut(rest[:at], ":")
+		u.user, u.password, u.hasPassword = unescape(user), unescape(password), hasPassword
+		return u, nil
+	}
+	return dbURL{}, errors.New("not a connection URL; want postgres://user:password@host:5432/database?sslmode=… (or give the password apart, in PGPASSWORD)")
+}
+
+// strictURL reads s by the letter of RFC 3986 and says whether that is plausible:
+// a fragment has no meaning here, and an "@" behind the host with no user before
+// it means that the userinfo was cut short.
+func strictURL(s string) (dbURL, bool) {
+	u, err := url.Parse(s)
+	if err != nil || u.Fragment != "" || strings.HasSuffix(s, "#") || u.Opaque != "" {
+		return dbURL{}, false
+	}
+	params, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return dbURL{}, false
+	}
+	if strings.Contains(u.EscapedPath(), "@") || strings.Contains(strings.TrimPrefix(u.Path, "/"), "/") {
+		return dbURL{}, false
+	}
+	if u.User == nil && u.Port() != "" && u.Path == "" && strings.Contains(u.RawQuery, "@") {
+		return dbURL{}, false
+	}
+	out := dbURL{
+		host: u.Hostname(), port: u.Port(), params: params,
+		database: strings.TrimPrefix(u.Path, "/"),
+	}
+	if u.User != nil {
+		out.user = u.User.Username()
+		out.password, out.hasPassword = u.User.Password()
+	}
+	return out, true
+}
+
+// unescape decodes s if it is well-formed percent-encoding, and else leaves it as it is.
+func unescape(s string) string {
+	if d, err := url.PathUnescape(s); err == nil {
+		return d
+	}
+	return s
+}
+
+// takeMigrateParams removes the x-… parameters that golang-migrate's own driver
+// reads from its URL: a server would refuse them as unknown settings.
+func (u *dbURL) takeMigrateParams() (table string, ignored []string) {
+	for k := range u.params {
+		if !strings.HasPrefix(k, "x-") {
+			continue
+		}
+		if k == "x-migrations-table" {
+			table = u.params.Get(k)
+		} else {
+			ignored = append(ignored, k)
+		}
+		delete(u.params, k)
+	}
+	slices.Sort(ignored)
+	return table, ignored
+}
+
+// keywords writes the URL as libpq's key='value' string, which can hold any character.
+func (u *dbURL) keywords() string {
+	var kv []string
+	add := func(k, v string) {
+		kv = append(kv, fmt.Sprintf("%s='%s'", k, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v)))
+	}
+	addSet := func(k, v string) {
+		if v != "" {
+			add(k, v)
+		}
+	}
+	addSet("user", u.user)
+	if u.hasPassword {
+		add("password", u.password)
+	}
+	addSet("host", u.host)
+	addSet("port", u.port)
+	addSet("dbname", u.database)
+	for k := range u.params {
+		add(k, u.params.Get(k))
+	}
+	sort.Strings(kv)
+	return strings.Join(kv, " ")
+}

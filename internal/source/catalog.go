@@ -1,0 +1,164 @@
+// Package source finds migrations and puts them in order.
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/golang-migrate/migrate/v4/source"
+)
+
+// ErrNoMigrations says that the source holds no migration at all: more likely a
+// wrong path or an empty volume than a wish.
+var ErrNoMigrations = errors.New("no migrations")
+
+// NameError is a file name that is no migration's, or one version too many. It is
+// an error and not a warning: a file that never runs is found out in production.
+type NameError struct {
+	Path    string // the file, or the folder when several files are concerned
+	Problem string // what is wrong and the way out
+}
+
+func (e *NameError) Error() string { return e.Path + ": " + e.Problem }
+
+// Migration is one version: its up file and, if there is one, its down file.
+type Migration struct {
+	Version uint
+	Name    string
+	Up      string // file name within the catalog's folder; empty if there is none
+	Down    string
+}
+
+// Catalog holds all migrations of a source in the order of their versions.
+type Catalog struct {
+	fsys       fs.FS
+	origin     string
+	migrations []Migration
+}
+
+// Open reads the names of the migrations in dir. It does not read the files.
+//
+// Names are golang-migrate's: VERSION_NAME.up.sql and VERSION_NAME.down.sql, the
+// version in decimal digits. Gaps and leading zeros are fine. Other .sql files,
+// two files for one version and direction, and a folder without any migration
+// are errors, each with the names of the files.
+func Open(dir string) (*Catalog, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: the folder %s does not exist (set --source or SHIPLOCK_SOURCE)", ErrNoMigrations, dir)
+	case err != nil:
+		return nil, fmt.Errorf("migrations folder: %w", err)
+	case !info.IsDir():
+		return nil, fmt.Errorf("migrations folder: %s is a file; --source takes the folder that holds the .sql files", dir)
+	}
+	return read(os.DirFS(dir), dir)
+}
+
+func read(fsys fs.FS, origin string) (*Catalog, error) {
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return nil, fmt.Errorf("migrations folder %s: %w", origin, err)
+	}
+	byVersion := map[uint]*Migration{}
+	for _, e := range entries {
+		if !concerns(e) {
+			continue
+		}
+		file, err := parse(e.Name())
+		if err != nil {
+			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
+		}
+		if err := add(byVersion, file); err != nil {
+			return nil, &NameError{Path: origin, Problem: err.Error()}
+		}
+	}
+	if len(byVersion) == 0 {
+		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql (set --source or SHIPLOCK_SOURCE)", ErrNoMigrations, origin)
+	}
+	c := &Catalog{fsys: fsys, origin: origin}
+	for _, m := range byVersion {
+		c.migrations = append(c.migrations, *m)
+	}
+	sort.Slice(c.migrations, func(i, j int) bool { return c.migrations[i].Version < c.migrations[j].Version })
+	return c, nil
+}
+
+// concerns skips what editors and ConfigMap volumes leave beside the files: hidden
+// names such as "..data", folders, and what neither is SQL nor has a migration's name.
+func concerns(e fs.DirEntry) bool {
+	if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+		return false
+	}
+	return strings.EqualFold(filepath.Ext(e.Name()), ".sql") || source.Regex.MatchString(e.Name())
+}
+
+func parse(name string) (*source.Migration, error) {
+	file, err := source.Parse(name)
+	switch {
+	case errors.Is(err, source.ErrParse) || err == nil && !strings.HasSuffix(name, ".sql"):
+		return nil, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it or move it away")
+	case err != nil || file.Version > MaxVersion:
+		return nil, fmt.Errorf("the version is above the highest possible, %d", uint(MaxVersion))
+	}
+	return file, nil
+}
+
+// MaxVersion is the greatest version that schema_migrations.version, a bigint, can hold.
+const MaxVersion = 1<<63 - 1
+
+func add(byVersion map[uint]*Migration, file *source.Migration) error {
+	m := byVersion[file.Version]
+	if m == nil {
+		m = &Migration{Version: file.Version, Name: file.Identifier}
+		byVersion[file.Version] = m
+	}
+	slot := &m.Up
+	if file.Direction == source.Down {
+		slot = &m.Down
+	}
+	if *slot != "" {
+		return fmt.Errorf("two files are version %d: %s and %s; give one of them a new version", file.Version, *slot, file.Raw)
+	}
+	*slot = file.Raw
+	if file.Direction == source.Up {
+		m.Name = file.Identifier // golang-migrate lets the two files of a version differ in name
+	}
+	return nil
+}
+
+// Origin is where the migrations were read from, for messages.
+func (c *Catalog) Origin() string { return c.origin }
+
+// All returns the migrations in ascending order of version.
+func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }
+
+// Latest is the highest version.
+func (c *Catalog) Latest() uint { return c.migrations[len(c.migrations)-1].Version }
+
+// Find returns the migration with this version.
+func (c *Catalog) Find(version uint) (Migration, bool) {
+	i, ok := c.position(version)
+	if !ok {
+		return Migration{}, false
+	}
+	return c.migrations[i], true
+}
+
+func (c *Catalog) position(version uint) (int, bool) {
+	return slices.BinarySearchFunc(c.migrations, version, func(m Migration, v uint) int {
+		switch {
+		case m.Version < v:
+			return -1
+		case m.Version > v:
+			return 1
+		}
+		return 0
+	})
+}

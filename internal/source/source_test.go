@@ -1,0 +1,174 @@
+package source
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func folder(names ...string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for _, n := range names {
+		fsys[n] = &fstest.MapFile{Data: []byte("-- " + n)}
+	}
+	return fsys
+}
+
+func TestReadOrdersVersionsAsNumbers(t *testing.T) {
+	c, err := read(folder(
+		"10_ten.up.sql", "9_nine.up.sql", "9_nine.down.sql", "0002_two.up.sql",
+		"20230102030405_stamp.up.sql", "1_dots.and spaces.up.sql",
+		"README.md", ".hidden.up.sql", "..data/3_x.up.sql",
+	), "m")
+	require.NoError(t, err)
+	var got []uint
+	for _, m := range c.All() {
+		got = append(got, m.Version)
+	}
+	assert.Equal(t, []uint{1, 2, 9, 10, 20230102030405}, got)
+	assert.EqualValues(t, 20230102030405, c.Latest())
+	m, ok := c.Find(9)
+	assert.True(t, ok)
+	assert.Equal(t, Migration{9, "nine", "9_nine.up.sql", "9_nine.down.sql"}, m)
+	_, ok = c.Find(3)
+	assert.False(t, ok)
+}
+
+func TestReadLetsTheTwoFilesOfAVersionDifferInName(t *testing.T) {
+	c, err := read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m")
+	require.NoError(t, err)
+	assert.Equal(t, []Migration{{1, "users", "1_users.up.sql", "1_drop_users.down.sql"}}, c.All())
+}
+
+func TestReadRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		files []string
+		want  []string
+	}{
+		{"nothing", nil, []string{"no migrations", "m", "0001_create_users.up.sql", "--source"}},
+		{"no version", []string{"1_a.up.sql", "create.sql"}, []string{"create.sql", "never run", "rename"}},
+		{"no direction", []string{"1_a.sql"}, []string{"1_a.sql", ".up.sql"}},
+		{"upper-case ending", []string{"1_a.up.SQL"}, []string{"1_a.up.SQL", ".up.sql"}},
+		{"one version twice", []string{"1_a.up.sql", "01_a.up.sql"}, []string{"1_a.up.sql", "01_a.up.sql", "version 1"}},
+		{"one version, two names", []string{"1_a.up.sql", "1_b.up.sql"}, []string{"1_a.up.sql", "1_b.up.sql", "version 1"}},
+		{"golang-migrate would run it", []string{"1_a.up.sql", "2_b.up.sql.bak"}, []string{"2_b.up.sql.bak", "move it away"}},
+		{"version too large", []string{"9223372036854775808_a.up.sql"}, []string{"9223372036854775808_a.up.sql", "9223372036854775807"}},
+		{"version far too large", []string{"99999999999999999999999_a.up.sql"}, []string{"99999999999999999999999_a.up.sql", "highest possible"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := read(folder(c.files...), "m")
+			require.Error(t, err)
+			for _, w := range c.want {
+				assert.Contains(t, err.Error(), w)
+			}
+		})
+	}
+}
+
+func TestOpenNamesTheFolder(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "nowhere")
+	_, err := Open(missing)
+	assert.ErrorIs(t, err, ErrNoMigrations)
+	assert.ErrorContains(t, err, missing)
+
+	file := filepath.Join(t.TempDir(), "1_a.up.sql")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = Open(file)
+	assert.ErrorContains(t, err, "takes the folder")
+}
+
+func TestDriverWalksTheCatalog(t *testing.T) {
+	c, err := read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m")
+	require.NoError(t, err)
+	d := c.Driver()
+	v, err := d.First()
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, v)
+	v, err = d.Next(1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, v)
+	v, err = d.Prev(7)
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, v)
+	for _, f := range []func() error{
+		func() error { _, err := d.Prev(1); return err },
+		func() error { _, err := d.Next(7); return err },
+		func() error { _, err := d.Next(3); return err },
+		func() error { _, err := d.Prev(3); return err },
+		func() error { _, _, err := d.ReadUp(7); return err },
+		func() error { _, _, err := d.ReadDown(5); return err },
+		func() error { _, _, err := d.ReadUp(2); return err },
+	} {
+		assert.ErrorIs(t, f(), os.ErrNotExist)
+	}
+	r, name, err := d.ReadDown(1)
+	require.NoError(t, err)
+	body, err := io.ReadAll(r)
+	require.NoError(t, err)
+	assert.Equal(t, "a", name)
+	assert.Equal(t, "-- 1_a.down.sql", string(body))
+}
+
+func TestCreateContinuesTheNumbering(t *testing.T) {
+	now := time.Date(2026, 11, 21, 9, 30, 0, 0, time.FixedZone("", 3600))
+	for _, c := range []struct{ name, have, title, want string }{
+		{"first", "", "Create users", "0001_create_users"},
+		{"same width", "000041_x", "add-index", "000042_add_index"},
+		{"grows", "99_x", "a", "100_a"},
+		{"no padding", "7_x", "a", "8_a"},
+		{"timestamp", "20200101000000_x", "a", "20261121083000_a"},
+		{"timestamp ahead of the clock", "20990101000000_x", "a", "20990101000001_a"},
+		{"other letters", "", "Gäste / 2", "0001_gäste_2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "m")
+			if c.have != "" {
+				require.NoError(t, os.MkdirAll(dir, 0o755))
+				require.NoError(t, os.WriteFile(filepath.Join(dir, c.have+".up.sql"), nil, 0o600))
+			}
+			up, down, err := Create(dir, c.title, now)
+			require.NoError(t, err)
+			assert.Equal(t, filepath.Join(dir, c.want+".up.sql"), up)
+			assert.Equal(t, filepath.Join(dir, c.want+".down.sql"), down)
+			assert.FileExists(t, up)
+			assert.FileExists(t, down)
+			_, err = Open(dir)
+			assert.NoError(t, err)
+		})
+	}
+}
+
+func TestCreateRefuses(t *testing.T) {
+	dir := t.TempDir()
+	_, _, err := Create(dir, " ../ ", time.Now())
+	assert.ErrorContains(t, err, "want a few words")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_a.up.sql"), []byte("x"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "stray.sql"), []byte("x"), 0o600))
+	_, _, err = Create(dir, "b", time.Now())
+	assert.ErrorContains(t, err, "stray.sql")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 2, "nothing is written when the folder is in doubt")
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"1_a.up.sql", "00_.down.sql", "_a.up.sql", "1_a.up.sql.bak", "1__.up.down.sql", "９_x.up.sql"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		m, err := parse(name)
+		if err != nil {
+			return
+		}
+		assert.True(t, strings.HasSuffix(name, ".sql"))
+		assert.LessOrEqual(t, m.Version, uint(MaxVersion))
+	})
+}
