@@ -1,0 +1,77 @@
+{{/* The migrator's environment, but for the user's own variables. */}}
+{{- define "shiplock.env" -}}
+{{- include "shiplock.databaseEnv" . -}}
+{{- $settings := list
+  (list "SHIPLOCK_SOURCE" .Values.migrations.path)
+  (list "SHIPLOCK_TABLE" .Values.table)
+  (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
+  (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" .Values.lockWait)))
+  (list "SHIPLOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.timeout)))
+  (list "SHIPLOCK_LOG_FORMAT" .Values.logFormat)
+  (list "SHIPLOCK_LOG_LEVEL" .Values.logLevel)
+-}}
+{{- range $settings -}}
+{{- if last . }}
+- name: {{ first . }}
+  value: {{ include "shiplock.envValue" (last .) }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Keeps meshes from adding a proxy: the Job would wait for one that never ends, or be cut off while one starts. Istio reads
+the label, the others the annotations; Kuma has moved from one to the other.
+*/}}
+{{- define "shiplock.noSidecarLabels" -}}
+sidecar.istio.io/inject: "false"
+kuma.io/sidecar-injection: disabled
+{{- end -}}
+
+{{- define "shiplock.noSidecarAnnotations" -}}
+sidecar.istio.io/inject: "false"
+linkerd.io/inject: disabled
+kuma.io/sidecar-injection: disabled
+consul.hashicorp.com/connect-inject: "false"
+{{- end -}}
+
+{{- define "shiplock.podLabels" -}}
+{{- $own := include "shiplock.labels" . | fromYaml -}}
+{{- if not .Values.sidecarInjection -}}
+{{- $own = merge $own (include "shiplock.noSidecarLabels" . | fromYaml) -}}
+{{- end -}}
+{{- toYaml (merge $own .Values.podLabels) -}}
+{{- end -}}
+
+{{- define "shiplock.podAnnotations" -}}
+{{- $own := dict -}}
+{{- if not .Values.sidecarInjection -}}
+{{- $own = include "shiplock.noSidecarAnnotations" . | fromYaml -}}
+{{- end -}}
+{{- with merge $own .Values.podAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "shiplock.volumes" -}}
+{{- include "shiplock.migrationsVolume" . }}
+{{ include "shiplock.caVolume" . }}
+{{ with .Values.extraVolumes }}{{ toYaml . }}{{ end }}
+{{- end -}}
+
+{{- define "shiplock.volumeMounts" -}}
+{{- if include "shiplock.migrationsVolume" . -}}
+- name: migrations
+  mountPath: {{ .Values.migrations.path | toJson }}
+  readOnly: true
+  {{- if and .Values.migrations.image.repository .Values.migrations.image.subPath }}
+  subPath: {{ .Values.migrations.image.subPath | toJson }}
+  {{- end }}
+{{- end }}
+{{ if include "shiplock.caVolume" . -}}
+- name: ca
+  mountPath: /etc/shiplock/ca
+  readOnly: true
+{{- end }}
+{{ with .Values.extraVolumeMounts }}{{ toYaml . }}{{ end }}
+{{- end -}}

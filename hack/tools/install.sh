@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
+#
+#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck)
+#
+# Each tool is pinned by the go.mod and go.sum of its own folder, so that no two of them argue over a shared
+# dependency. A binary is cached under a hash of both files, of this script and of the Go toolchain; several processes may
+# call this at once.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${SHIPLOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shiplock}/tools
+
+die() {
+  printf 'install.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# version MODULE prints the version that the current folder's go.mod pins.
+version() {
+  go list -m -f '{{.Version}}' "$1"
+}
+
+# Helm takes its own version, and Helm 3 the newest Kubernetes version it knows, from the linker. Unstamped, Helm 3
+# renders for Kubernetes 1.20 and refuses any chart that asks for a newer one.
+ldflags() {
+  local flags="-s -w"
+  case $1 in
+    helm3)
+      local minor
+      minor=$(version k8s.io/client-go | cut -d. -f2)
+      flags+=" -X helm.sh/helm/v3/internal/version.version=$(version helm.sh/helm/v3)"
+      for package in chartutil lint/rules; do
+        flags+=" -X helm.sh/helm/v3/pkg/$package.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$package.k8sVersionMinor=$minor"
+      done
+      ;;
+    helm4)
+      flags+=" -X helm.sh/helm/v4/internal/version.version=$(version helm.sh/helm/v4)"
+      ;;
+  esac
+  printf '%s' "$flags"
+}
+
+build() {
+  local package=$1 name=$2 binary=$3
+  # Another process may have built it while this one waited for the lock.
+  [[ -x $binary ]] && return
+  go build -trimpath -ldflags "$(ldflags "$name")" -o "$binary.$$" "$package" >&2
+  mv "$binary.$$" "$binary"
+}
+
+install() {
+  local name=$1 package key binary
+  [[ -f $here/$name/go.mod ]] || die "no tool is called '$name'; there are: $(cd "$here" && echo */ | tr -d /)"
+  cd "$here/$name"
+  package=$(sed -n 's/^tool //p' go.mod)
+  # The caller may be inside another module's build: its go.work and flags have no say here.
+  export GOWORK=off GOFLAGS=-buildvcs=false CGO_ENABLED=0
+  key=$(cat go.mod go.sum "$here/install.sh" <(go env GOVERSION GOOS GOARCH) | git hash-object --stdin)
+  binary=$cache/$name/$key/$(basename "$package")
+  if [[ ! -x $binary ]]; then
+    mkdir -p "$(dirname "$binary")"
+    if command -v flock >/dev/null; then
+      (
+        flock 9
+        build "$package" "$name" "$binary"
+      ) 9>"$cache/$name/$key/.lock"
+    else
+      build "$package" "$name" "$binary"
+    fi
+  fi
+  printf '%s\n' "$binary"
+}
+
+[[ $# -gt 0 ]] || die "usage: install.sh NAME..."
+command -v go >/dev/null || die "Go is needed to build tools: https://go.dev/doc/install"
+for name in "$@"; do
+  (install "$name")
+done
