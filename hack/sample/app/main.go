@@ -65,10 +65,8 @@ func serve(ctx context.Context, srv *http.Server) error {
 		return err
 	case <-ctx.Done():
 	}
-	// Kubernetes takes a pod out of its service while it stops it: for a moment requests still arrive.
 	linger, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	time.Sleep(time.Second)
 	if err := srv.Shutdown(linger); err != nil {
 		return err
 	}

@@ -1,0 +1,105 @@
+// Package database is the PostgreSQL that runs in the cluster: one server, and a database and a role for each user of it.
+package database
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/lib/pq"
+
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+)
+
+// Where the server is, seen from any pod of the cluster.
+const (
+	Host = "postgres.postgres.svc"
+	Port = "5432"
+)
+
+// pod and the namespace it is in, as postgres.yaml names them.
+const pod = "postgres"
+
+//go:embed postgres.yaml
+var manifest string
+
+// Server is reached through the cluster's API server: psql runs inside its pod.
+type Server struct{ kube *kube.Client }
+
+// Deploy brings up a server of the given image, or finds the one that is there, and waits until it answers.
+func Deploy(ctx context.Context, client *kube.Client, image string) (*Server, error) {
+	client = client.In(pod)
+	text := strings.ReplaceAll(manifest, "$IMAGE", image)
+	running, err := client.JSONPath(kube.Query{Args: []string{"pod/" + pod}}, "{.spec.containers[0].image}")
+	if err == nil && running != "" && strings.TrimSpace(running) != image {
+		// A pod's image can be changed in place, but a newer image's data folder need not fit.
+		err = client.Delete(ctx, kube.Query{Args: []string{"pod/" + pod}})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	if err := client.Apply(ctx, "postgres.yaml", strings.NewReader(text), false); err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	const ready = `{.status.conditions[?(@.type=="Ready")].status}`
+	err = kube.Until(ctx, func() (bool, error) {
+		status, err := client.JSONPath(kube.Query{Args: []string{"pod/" + pod}}, ready)
+		return strings.TrimSpace(status) == "True", err
+	})
+	if err != nil {
+		var why bytes.Buffer
+		client.Diagnose(context.WithoutCancel(ctx), &why)
+		return nil, fmt.Errorf("postgres is not ready: %w\n%s", err, why.String())
+	}
+	return Connect(client), nil
+}
+
+// Connect is the server that Deploy has brought up before.
+func Connect(client *kube.Client) *Server {
+	return &Server{kube: client.In(pod)}
+}
+
+// Create makes a role that is no superuser, and a database of the same name that it owns. A name that
+// is taken already is made anew.
+func (s *Server) Create(ctx context.Context, name, password string) error {
+	if err := s.Drop(ctx, name); err != nil {
+		return err
+	}
+	_, err := s.Query(ctx, "postgres", "postgres",
+		fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD %s", pq.QuoteIdentifier(name), pq.QuoteLiteral(password)),
+		fmt.Sprintf("CREATE DATABASE %[1]s OWNER %[1]s", pq.QuoteIdentifier(name)))
+	return err
+}
+
+// Drop removes a database, whoever is connected to it, and its role.
+func (s *Server) Drop(ctx context.Context, name string) error {
+	_, err := s.Query(ctx, "postgres", "postgres",
+		fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", pq.QuoteIdentifier(name)),
+		"DROP ROLE IF EXISTS "+pq.QuoteIdentifier(name))
+	return err
+}
+
+// Query runs statements one by one and returns psql's unaligned output: a line a row, columns separated by "|".
+func (s *Server) Query(ctx context.Context, database, user string, statements ...string) (string, error) {
+	command := []string{"psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", user, "-d", database}
+	for _, statement := range statements {
+		command = append(command, "-c", statement)
+	}
+	var out, errs bytes.Buffer
+	if err := s.kube.Exec(ctx, pod, command, nil, &out, &errs); err != nil {
+		return "", fmt.Errorf("psql: %w: %s", err, strings.TrimSpace(errs.String()))
+	}
+	return out.String(), nil
+}
+
+// URL is how a pod reaches the database of that name, as its owner. The test server speaks no TLS.
+func URL(name, password string) string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(name, password), Host: Host + ":" + Port, Path: "/" + name,
+		RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}

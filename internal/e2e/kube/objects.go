@@ -1,0 +1,138 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/util/jsonpath"
+)
+
+// manager is the field manager written into what this package applies.
+const manager = "shiplock-e2e"
+
+// Query names objects: Args as kubectl takes them ("pod/x", "jobs", "secret x"), and a label selector.
+type Query struct {
+	Args     []string
+	Selector string
+}
+
+func (c *Client) builder() *resource.Builder {
+	return resource.NewBuilder(c.flags).Unstructured().NamespaceParam(c.Namespace).DefaultNamespace().Flatten()
+}
+
+// Get yields a List; objects that do not exist are missing in it.
+func (c *Client) Get(q Query) (*unstructured.UnstructuredList, error) {
+	b := c.builder().ResourceTypeOrNameArgs(true, q.Args...).ContinueOnError()
+	if q.Selector != "" {
+		b = b.LabelSelectorParam(q.Selector)
+	}
+	list := &unstructured.UnstructuredList{Object: map[string]any{"kind": "List", "apiVersion": "v1"}}
+	err := b.Do().Visit(func(info *resource.Info, err error) error {
+		if err != nil {
+			return err
+		}
+		if u, ok := info.Object.(*unstructured.Unstructured); ok {
+			list.Items = append(list.Items, *u)
+		}
+		return nil
+	})
+	if apierrors.IsNotFound(err) {
+		err = nil
+	}
+	return list, err
+}
+
+// JSONPath prints a template, as kubectl's -o jsonpath does, of each object, a line each.
+func (c *Client) JSONPath(q Query, template string) (string, error) {
+	path := jsonpath.New("query").AllowMissingKeys(true)
+	if err := path.Parse(template); err != nil {
+		return "", fmt.Errorf("jsonpath %s: %w", template, err)
+	}
+	list, err := c.Get(q)
+	if err != nil {
+		return "", err
+	}
+	var out bytes.Buffer
+	for _, item := range list.Items {
+		if err := path.Execute(&out, item.Object); err != nil {
+			return "", fmt.Errorf("jsonpath %s of %s: %w", template, item.GetName(), err)
+		}
+		out.WriteByte('\n')
+	}
+	return out.String(), nil
+}
+
+// Apply applies YAML documents on the server, strictly: a field that Kubernetes' schema does not know is an error.
+// With dryRun the server checks and admits them and stores nothing. Every document is tried.
+func (c *Client) Apply(ctx context.Context, name string, yaml io.Reader, dryRun bool) error {
+	result := c.builder().Stream(yaml, name).ContinueOnError().Do()
+	// A run-time error here is one document's; the others are still visited.
+	return result.Visit(func(info *resource.Info, err error) error {
+		if err != nil {
+			return err
+		}
+		data, err := runtime.Encode(unstructured.UnstructuredJSONScheme, info.Object)
+		if err != nil {
+			return err
+		}
+		force := true
+		_, err = resource.NewHelper(info.Client, info.Mapping).
+			DryRun(dryRun).WithFieldManager(manager).WithFieldValidation(metav1.FieldValidationStrict).
+			Patch(info.Namespace, info.Name, types.ApplyPatchType, data, &metav1.PatchOptions{Force: &force})
+		if err != nil {
+			return fmt.Errorf("%s/%s: %w", info.Mapping.GroupVersionKind.Kind, info.Name, err)
+		}
+		return ctx.Err()
+	})
+}
+
+// Delete deletes and waits until the objects are gone; it is no error that there are none.
+func (c *Client) Delete(ctx context.Context, q Query) error {
+	b := c.builder().ResourceTypeOrNameArgs(false, q.Args...).ContinueOnError()
+	if q.Selector != "" {
+		b = b.LabelSelectorParam(q.Selector)
+	}
+	err := b.Do().Visit(func(info *resource.Info, err error) error {
+		if err != nil {
+			return err
+		}
+		background := metav1.DeletePropagationBackground
+		_, err = resource.NewHelper(info.Client, info.Mapping).
+			DeleteWithOptions(info.Namespace, info.Name, &metav1.DeleteOptions{PropagationPolicy: &background})
+		return err
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return err
+	}
+	return Until(ctx, func() (bool, error) {
+		list, err := c.Get(q)
+		return err == nil && len(list.Items) == 0, err
+	})
+}
+
+// Until polls a condition until it holds or ctx ends; the last error of the condition is told.
+func Until(ctx context.Context, holds func() (bool, error)) error {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, err := holds()
+		if ok {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		case <-tick.C:
+		}
+	}
+}

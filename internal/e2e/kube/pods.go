@@ -1,0 +1,104 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sort"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+)
+
+// Logs copies the log of every container of the pods that match, each line as the container wrote it.
+func (c *Client) Logs(ctx context.Context, selector string, out io.Writer) error {
+	pods, err := c.set.CoreV1().Pods(c.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return err
+	}
+	for _, pod := range pods.Items {
+		if err := c.podLogs(ctx, &pod, out); err != nil {
+			return fmt.Errorf("logs of %s: %w", pod.Name, err)
+		}
+	}
+	return nil
+}
+
+func (c *Client) podLogs(ctx context.Context, pod *corev1.Pod, out io.Writer) error {
+	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
+		log, err := c.set.CoreV1().Pods(pod.Namespace).
+			GetLogs(pod.Name, &corev1.PodLogOptions{Container: container.Name}).Stream(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(out, log)
+		log.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Exec runs a command in a pod's first container. A command that ends with another code than 0 is an error.
+func (c *Client) Exec(ctx context.Context, pod string, command []string, in io.Reader, out, errs io.Writer) error {
+	req := c.set.CoreV1().RESTClient().Post().Resource("pods").Namespace(c.Namespace).Name(pod).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{
+			Command: command, Stdin: in != nil, Stdout: true, Stderr: true,
+		}, scheme.ParameterCodec)
+	exec, err := remotecommand.NewWebSocketExecutor(c.config, http.MethodGet, req.URL().String())
+	if err != nil {
+		return err
+	}
+	return exec.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out, Stderr: errs})
+}
+
+// HTTP sends a request to a service ("name" or "name:port") through the API server and returns the answer's status and
+// body, also when the status tells of an error.
+func (c *Client) HTTP(ctx context.Context, method, service, path string, body []byte) (status int, answer []byte, err error) {
+	result := c.set.CoreV1().RESTClient().Verb(method).Namespace(c.Namespace).Resource("services").Name(service).
+		SubResource("proxy").Suffix(path).SetHeader("Content-Type", "application/json").
+		Body(bytes.NewReader(body)).Do(ctx)
+	result.StatusCode(&status)
+	answer, err = result.Raw()
+	if status != 0 {
+		// The client library makes an error of every status from 400 on; here it is an answer like any other.
+		err = nil
+	}
+	return status, answer, err
+}
+
+// Diagnose writes what someone needs who finds the namespace after a failure: pods, logs, events in their order.
+func (c *Client) Diagnose(ctx context.Context, out io.Writer) {
+	pods, err := c.set.CoreV1().Pods(c.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		fmt.Fprintf(out, "pods: %v\n", err)
+		return
+	}
+	for _, pod := range pods.Items {
+		fmt.Fprintf(out, "--- pod %s: %s %s\n", pod.Name, pod.Status.Phase, pod.Status.Message)
+		for _, s := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
+			fmt.Fprintf(out, "    %s: ready=%t restarts=%d state=%s\n", s.Name, s.Ready, s.RestartCount, s.State.String())
+		}
+		if err := c.podLogs(ctx, &pod, out); err != nil {
+			fmt.Fprintf(out, "    no log: %v\n", err)
+		}
+	}
+	events, err := c.set.CoreV1().Events(c.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		fmt.Fprintf(out, "events: %v\n", err)
+		return
+	}
+	sort.SliceStable(events.Items, func(i, j int) bool {
+		return events.Items[i].LastTimestamp.Before(&events.Items[j].LastTimestamp)
+	})
+	fmt.Fprintln(out, "--- events")
+	for _, e := range events.Items {
+		fmt.Fprintf(out, "%s %s %s/%s: %s\n", e.LastTimestamp.Format("15:04:05"), e.Reason,
+			e.InvolvedObject.Kind, e.InvolvedObject.Name, e.Message)
+	}
+}

@@ -1,0 +1,166 @@
+// Package sample builds what the scenarios and the demo roll out: the sample application's images and its chart.
+package sample
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Engine runs docker or podman with the arguments given and returns its standard output.
+type Engine interface {
+	Run(ctx context.Context, args ...string) (string, error)
+}
+
+// The images, by the names that charts and scripts use.
+const (
+	Migrator   = "localhost/shiplock/migrator:dev"
+	booking    = "localhost/shiplock/booking:"
+	migrations = "localhost/shiplock/booking-migrations:"
+)
+
+// keyLabel is the label with the hash of what an image was made from: an image that has it is not built again.
+const keyLabel = "shiplock.key"
+
+// catalogs says which migration files a release ships: versions up to last of the top-level folder, and an own folder.
+var catalogs = map[string]struct{ last, own string }{
+	"v1":       {last: "0005"},
+	"v2":       {last: "0008"},
+	"v3":       {last: "0008", own: "v3"},
+	"v3-fixed": {last: "0008", own: "v3-fixed"},
+}
+
+// Images builds the migrator, the application's releases and the migrations of each, as far as something changed, and
+// returns their names.
+func Images(ctx context.Context, root string, engine Engine) ([]string, error) {
+	if out, err := command(ctx, root, filepath.Join(root, "hack", "image.sh"), Migrator); err != nil {
+		return nil, fmt.Errorf("image %s: %w\n%s", Migrator, err, out)
+	}
+	tags := []string{Migrator}
+	for _, release := range []string{"v1", "v2", "v3"} {
+		if err := bookingImage(ctx, root, engine, release); err != nil {
+			return nil, fmt.Errorf("image %s%s: %w", booking, release, err)
+		}
+		tags = append(tags, booking+release)
+	}
+	base, err := engine.Run(ctx, "image", "inspect", "--format", "{{.Id}}", Migrator)
+	if err != nil {
+		return nil, err
+	}
+	for _, release := range []string{"v1", "v2", "v3", "v3-fixed"} {
+		if err := migrationsImage(ctx, root, engine, release, base); err != nil {
+			return nil, fmt.Errorf("image %s%s: %w", migrations, release, err)
+		}
+		tags = append(tags, migrations+release)
+	}
+	return tags, nil
+}
+
+func bookingImage(ctx context.Context, root string, engine Engine, release string) error {
+	dir, err := os.MkdirTemp("", "shiplock-booking")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.release="+release,
+		"-o", filepath.Join(dir, "booking"), "./hack/sample/app")
+	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return image(ctx, engine, booking+release, filepath.Join(root, "hack", "sample", "app.Containerfile"), dir, "")
+}
+
+func migrationsImage(ctx context.Context, root string, engine Engine, release, base string) error {
+	dir, err := os.MkdirTemp("", "shiplock-migrations")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := Migrations(root, release, filepath.Join(dir, "migrations")); err != nil {
+		return err
+	}
+	file := filepath.Join(root, "hack", "sample", "migrations.Containerfile")
+	return image(ctx, engine, migrations+release, file, dir, base)
+}
+
+// Migrations copies the files that a release ships into a folder, which it makes.
+func Migrations(root, release, dir string) error {
+	catalog, ok := catalogs[release]
+	if !ok {
+		return fmt.Errorf("no such release: %s", release)
+	}
+	folders := []string{filepath.Join(root, "migrations")}
+	if catalog.own != "" {
+		folders = append(folders, filepath.Join(root, "hack", "sample", "migrations", catalog.own))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for i, folder := range folders {
+		files, err := filepath.Glob(filepath.Join(folder, "*.sql"))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if i == 0 && filepath.Base(file)[:4] > catalog.last {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// image builds a Containerfile unless the engine has the tag already, built from the same context, file and base.
+func image(ctx context.Context, engine Engine, tag, file, dir, base string) error {
+	key, err := hash(base, file, dir)
+	if err != nil {
+		return err
+	}
+	have, err := engine.Run(ctx, "image", "inspect", "--format", `{{index .Config.Labels "`+keyLabel+`"}}`, tag)
+	if err == nil && strings.TrimSpace(have) == key {
+		return nil
+	}
+	_, err = engine.Run(ctx, "build", "--label", keyLabel+"="+key, "--tag", tag, "--file", file, dir)
+	return err
+}
+
+func hash(base, file, dir string) (string, error) {
+	sum := sha256.New()
+	fmt.Fprintln(sum, base)
+	add := func(name, path string) error {
+		data, err := os.ReadFile(path)
+		fmt.Fprintf(sum, "%s %d\n", name, len(data))
+		sum.Write(data)
+		return err
+	}
+	if err := add("Containerfile", file); err != nil {
+		return "", err
+	}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		return add(strings.TrimPrefix(path, dir), path)
+	})
+	return hex.EncodeToString(sum.Sum(nil)[:16]), err
+}
+
+func command(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	return cmd.CombinedOutput()
+}
