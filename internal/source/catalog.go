@@ -58,10 +58,11 @@ func Open(dir string) (*Catalog, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("migrations folder: %s is a file; --source takes the folder that holds the .sql files", dir)
 	}
-	return read(os.DirFS(dir), dir)
+	return Read(os.DirFS(dir), dir)
 }
 
-func read(fsys fs.FS, origin string) (*Catalog, error) {
+// Read is Open for any file system; origin names it in messages.
+func Read(fsys fs.FS, origin string) (*Catalog, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		return nil, fmt.Errorf("migrations folder %s: %w", origin, err)

@@ -22,7 +22,7 @@ func folder(names ...string) fstest.MapFS {
 }
 
 func TestReadOrdersVersionsAsNumbers(t *testing.T) {
-	c, err := read(folder(
+	c, err := Read(folder(
 		"10_ten.up.sql", "9_nine.up.sql", "9_nine.down.sql", "0002_two.up.sql",
 		"20230102030405_stamp.up.sql", "1_dots.and spaces.up.sql",
 		"README.md", ".hidden.up.sql", "..data/3_x.up.sql",
@@ -42,7 +42,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 }
 
 func TestReadLetsTheTwoFilesOfAVersionDifferInName(t *testing.T) {
-	c, err := read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m")
+	c, err := Read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m")
 	require.NoError(t, err)
 	assert.Equal(t, []Migration{{1, "users", "1_users.up.sql", "1_drop_users.down.sql"}}, c.All())
 }
@@ -64,7 +64,7 @@ func TestReadRefuses(t *testing.T) {
 		{"version far too large", []string{"99999999999999999999999_a.up.sql"}, []string{"99999999999999999999999_a.up.sql", "highest possible"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := read(folder(c.files...), "m")
+			_, err := Read(folder(c.files...), "m")
 			require.Error(t, err)
 			for _, w := range c.want {
 				assert.Contains(t, err.Error(), w)
@@ -86,7 +86,7 @@ func TestOpenNamesTheFolder(t *testing.T) {
 }
 
 func TestDriverWalksTheCatalog(t *testing.T) {
-	c, err := read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m")
+	c, err := Read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m")
 	require.NoError(t, err)
 	d := c.Driver()
 	v, err := d.First()

@@ -1,0 +1,112 @@
+// Package config holds the settings of a run, parsed and checked once.
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// UsageError is a setting that cannot be used. It names the setting and the way out.
+type UsageError struct{ Problem string }
+
+func (e *UsageError) Error() string { return e.Problem }
+
+func usage(format string, args ...any) error {
+	return &UsageError{Problem: fmt.Sprintf(format, args...)}
+}
+
+// Settings are what flags and environment say, as text where it needs parsing.
+type Settings struct {
+	DatabaseURL string
+	Source      string
+	Table       string
+	WaitForDB   time.Duration
+	LockWait    time.Duration
+	Timeout     time.Duration
+	OnNewer     string
+	LogFormat   string
+	LogLevel    string
+}
+
+// Defaults of the settings that have one.
+const (
+	DefaultSource    = "/migrations"
+	DefaultTable     = "schema_migrations"
+	DefaultWaitForDB = 60 * time.Second
+	DefaultLockWait  = 60 * time.Second
+)
+
+// identifierLimit is NAMEDATALEN - 1: PostgreSQL cuts longer names in silence.
+const identifierLimit = 63
+
+// Database checks what concerns the database and returns how to reach it. getenv
+// is os.Getenv, or a test's.
+func (s *Settings) Database(getenv func(string) string) (DSN, error) {
+	if s.DatabaseURL == "" && !anySet(getenv, "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE") {
+		return DSN{}, usage("no database given: set DATABASE_URL (postgres://user:password@host:5432/database), or PGHOST, PGUSER, PGPASSWORD and PGDATABASE")
+	}
+	if file := getenv("PGPASSFILE"); file != "" {
+		if err := readable(file); err != nil {
+			return DSN{}, usage("password file PGPASSFILE: %v", err)
+		}
+	}
+	dsn, err := ParseDSN(s.DatabaseURL)
+	if err != nil {
+		return DSN{}, &UsageError{Problem: err.Error()}
+	}
+	if dsn.MigrateTable() != "" && s.Table == DefaultTable {
+		s.Table = dsn.MigrateTable()
+	}
+	return dsn, s.check()
+}
+
+func (s *Settings) check() error {
+	for name, d := range map[string]time.Duration{"--wait-for-db": s.WaitForDB, "--lock-wait": s.LockWait, "--timeout": s.Timeout} {
+		if d < 0 {
+			return usage("%s is %s; want 0 or more, such as 90s or 5m", name, d)
+		}
+	}
+	if s.OnNewer != "allow" && s.OnNewer != "fail" {
+		return usage("--on-newer is %q; want allow or fail", s.OnNewer)
+	}
+	schema, name, qualified := strings.Cut(s.Table, ".")
+	if !qualified {
+		schema, name = "x", s.Table
+	}
+	for _, part := range []string{schema, name} {
+		if part == "" || len(part) > identifierLimit || strings.Contains(part, "\x00") {
+			return usage(`--table is %q; want a name, or schema.name, each of 1 to %d bytes`, s.Table, identifierLimit)
+		}
+	}
+	if s.Source == "" {
+		return usage("--source is empty; want the folder with the migrations")
+	}
+	s.Source = path.Clean(s.Source)
+	return nil
+}
+
+func anySet(getenv func(string) string, names ...string) bool {
+	for _, n := range names {
+		if getenv(n) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func readable(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		return &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("is a folder")}
+	}
+	return err
+}

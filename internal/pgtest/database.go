@@ -1,0 +1,97 @@
+package pgtest
+
+import (
+	"database/sql"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/require"
+)
+
+var counter atomic.Int64
+
+// Database is an empty database with an owner of its own, who is no superuser.
+// It goes when the test ends.
+type Database struct {
+	Name, User, Password string
+	Host                 string
+	Port                 int
+
+	admin *sql.DB
+}
+
+// New makes a database for t.
+func New(t testing.TB) *Database {
+	t.Helper()
+	name := fmt.Sprintf("test %d", counter.Add(1)) // with a space, so that quoting is always tested
+	d := &Database{
+		Name: name, User: name + " owner", Password: "s3cret @/:?#% '\\",
+		Host: server.host, Port: server.port,
+	}
+	cluster := open(t, adminURL("postgres"))
+	mustExec(t, cluster, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD %s", pq.QuoteIdentifier(d.User), pq.QuoteLiteral(d.Password)))
+	mustExec(t, cluster, fmt.Sprintf("CREATE DATABASE %s OWNER %s", pq.QuoteIdentifier(d.Name), pq.QuoteIdentifier(d.User)))
+	d.admin = open(t, adminURL(d.Name))
+	mustExec(t, d.admin, "GRANT ALL ON SCHEMA public TO "+pq.QuoteIdentifier(d.User)) // as the owner had before PostgreSQL 15
+	t.Cleanup(func() {
+		_ = d.admin.Close()
+		mustExec(t, cluster, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", pq.QuoteIdentifier(d.Name)))
+		mustExec(t, cluster, "DROP ROLE "+pq.QuoteIdentifier(d.User))
+		_ = cluster.Close()
+	})
+	return d
+}
+
+// URL is the owner's connection URL, percent-encoded.
+func (d *Database) URL() string {
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(d.User, d.Password),
+		Host: fmt.Sprintf("%s:%d", d.Host, d.Port), Path: "/" + d.Name, RawQuery: "sslmode=disable",
+	}
+	return u.String()
+}
+
+// Admin is the superuser's connection pool to this database.
+func (d *Database) Admin() *sql.DB { return d.admin }
+
+// Open connects as the owner; the pool is closed when the test ends.
+func (d *Database) Open(t testing.TB) *sql.DB {
+	t.Helper()
+	db := open(t, keywords(d.User, d.Password, d.Name))
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Exec runs SQL as the superuser.
+func (d *Database) Exec(t testing.TB, query string) {
+	t.Helper()
+	mustExec(t, d.admin, query)
+}
+
+// Value returns the single value of a query, as text; NULL and no row are "".
+func (d *Database) Value(t testing.TB, query string, args ...any) string {
+	t.Helper()
+	var v sql.NullString
+	err := d.admin.QueryRow(query, args...).Scan(&v)
+	if err != sql.ErrNoRows {
+		require.NoError(t, err, query)
+	}
+	return v.String
+}
+
+func open(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	require.NotZero(t, server.port, "the package's TestMain must call pgtest.Main")
+	db, err := sql.Open("postgres", dsn)
+	require.NoError(t, err)
+	return db
+}
+
+func mustExec(t testing.TB, db *sql.DB, query string) {
+	t.Helper()
+	_, err := db.Exec(query)
+	require.NoError(t, err, query)
+}

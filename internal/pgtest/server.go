@@ -1,0 +1,219 @@
+// Package pgtest gives tests a real PostgreSQL server: one a test binary, a
+// database a test. It runs only on loopback, in a folder of its own, and ends
+// with the test binary, also when that is killed.
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/lib/pq" // the driver of database/sql
+)
+
+// superuser is the role that initdb makes; its password is needed over TCP, as in life.
+const (
+	superuser = "postgres"
+	password  = "pgtest @/:?#%"
+)
+
+// startTimeout covers initdb and the first start on a busy machine.
+const startTimeout = 60 * time.Second
+
+var server struct {
+	host string
+	port int
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// Main runs a package's tests with a server under them. Call it from TestMain.
+// Without PostgreSQL's programs it stops with the command that installs them.
+func Main(m *testing.M) {
+	dir, err := os.MkdirTemp("", "pgtest")
+	if err == nil {
+		err = start(dir)
+	}
+	code := 1
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pgtest:", err)
+	} else {
+		code = m.Run()
+	}
+	if err := errors.Join(stop(), os.RemoveAll(dir)); err != nil {
+		fmt.Fprintln(os.Stderr, "pgtest:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func start(dir string) error {
+	bin, err := binDir()
+	if err != nil {
+		return err
+	}
+	cred, err := credential(dir)
+	if err != nil {
+		return err
+	}
+	data, pwfile := filepath.Join(dir, "data"), filepath.Join(dir, "pw")
+	if err := os.WriteFile(pwfile, []byte(password), 0o644); err != nil {
+		return err
+	}
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", superuser, "--pwfile", pwfile,
+		"-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync")
+	initdb.Dir, initdb.SysProcAttr = dir, &syscall.SysProcAttr{Credential: cred}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	for try := 0; ; try++ {
+		err := run(bin, dir, data, cred)
+		if err == nil || try == 4 || !strings.Contains(err.Error(), "could not bind") {
+			return err
+		}
+	}
+}
+
+// run starts the postmaster on a port that was free a moment ago.
+func run(bin, dir, data string, cred *syscall.Credential) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	var logs bytes.Buffer
+	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off",
+		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "log_min_messages=fatal")
+	cmd.Dir, cmd.Stderr = dir, &logs
+	// SIGQUIT is PostgreSQL's immediate shutdown.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGQUIT}
+	server.host, server.port, server.cmd, server.done = "127.0.0.1", port, cmd, make(chan error, 1)
+	started := make(chan error, 1)
+	go func() {
+		// Pdeathsig is sent when the starting thread ends, not the process: keep it (golang/go#27505).
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			server.done <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	return ready(&logs)
+}
+
+func ready(logs *bytes.Buffer) error {
+	db, err := sql.Open("postgres", adminURL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := db.PingContext(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case exit := <-server.done:
+			server.cmd = nil
+			return fmt.Errorf("postgres ended at once: %v\n%s", exit, logs.String())
+		case <-ctx.Done():
+			return fmt.Errorf("postgres is not ready after %s: %w", startTimeout, err)
+		case <-tick.C:
+		}
+	}
+}
+
+func stop() error {
+	if server.cmd == nil {
+		return nil
+	}
+	if err := server.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		return fmt.Errorf("stopping postgres: %w", err)
+	}
+	<-server.done
+	return nil
+}
+
+// binDir finds the server's programs; Debian keeps them out of PATH.
+func binDir() (string, error) {
+	if p, err := exec.LookPath("postgres"); err == nil {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			p = real
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(p), "initdb")); err == nil {
+			return filepath.Dir(p), nil
+		}
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		return "", errors.New("no PostgreSQL server programs (initdb, postgres) on PATH or in /usr/lib/postgresql/*/bin; on Debian: apt-get install postgresql")
+	}
+	newest := slices.MaxFunc(found, func(a, b string) int { return major(a) - major(b) })
+	return filepath.Dir(newest), nil
+}
+
+func major(initdb string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(initdb))))
+	return n
+}
+
+// credential makes dir usable for an ordinary user when the tests run as root,
+// as whom PostgreSQL refuses to start.
+func credential(dir string) (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
+	}
+	return nil, errors.New("running as root, and there is neither a user postgres nor nobody to run the server as")
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func adminURL(database string) string {
+	return keywords(superuser, password, database)
+}
+
+func keywords(user, password, database string) string {
+	quote := func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }
+	return fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s sslmode=disable",
+		server.host, server.port, quote(user), quote(password), quote(database))
+}

@@ -1,0 +1,182 @@
+// Package postgres runs migrations on one PostgreSQL database: it connects,
+// waits, locks, and applies each migration so that it happens once or not at all.
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/lib/pq"
+
+	"github.com/shiplock/shiplock/internal/config"
+)
+
+// Options say how to reach a database and where its version is kept.
+type Options struct {
+	DSN config.DSN
+	// Table is the version table's name, or "schema.table". Without a schema it
+	// is the first one of the search path, as with golang-migrate.
+	Table string
+	// WaitForDB is how long to wait for a server that cannot be reached or is not
+	// ready yet; 0 is one attempt.
+	WaitForDB time.Duration
+	// LockWait is how long to wait for another migrator; 0 is one attempt.
+	LockWait time.Duration
+	Log      *slog.Logger
+}
+
+// DB is one session on one database. It is not safe for concurrent use.
+type DB struct {
+	opts Options
+	log  *slog.Logger
+	pool *sql.DB
+	conn *sql.Conn
+
+	Server ServerInfo
+	table  tableName
+	exists bool // the version table
+	locks  int  // depth; the session lock is held while it is above 0
+
+	// marker is the number of the statement that runs, as the server reports it.
+	marker atomic.Int64
+}
+
+// ServerInfo is what a session sees of its server.
+type ServerInfo struct {
+	Version  string // as in "15.18"
+	Database string
+	User     string
+	PID      int // of the session's backend
+	plpgsql  bool
+}
+
+// tableName is the version table, resolved.
+type tableName struct{ schema, name string }
+
+func (t tableName) String() string { return t.schema + "." + t.name }
+func (t tableName) quoted() string {
+	return pq.QuoteIdentifier(t.schema) + "." + pq.QuoteIdentifier(t.name)
+}
+
+// ErrNoSchema says that there is no place for the version table.
+var ErrNoSchema = errors.New("no schema of the search_path exists, so there is no place for the version table; create the schema, or name one with --table schema.table")
+
+// ConnectError is a database that could not be reached, or would not let us in.
+type ConnectError struct {
+	Target   string // user@host:port/database
+	Waited   time.Duration
+	Attempts int
+	Err      error
+	// Permanent errors are those that waiting does not mend, such as a wrong password.
+	Permanent bool
+}
+
+func (e *ConnectError) Error() string { return fmt.Sprintf("database %s: %v", e.Target, e.Err) }
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// LostError is a connection that broke while it was in use.
+type LostError struct {
+	Target string
+	Err    error
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("connection to database %s lost: %v", e.Target, e.Err)
+}
+func (e *LostError) Unwrap() error { return e.Err }
+
+// sessionParams are startup parameters, so that RESET ALL restores them.
+var sessionParams = map[string]string{"application_name": "shiplock"}
+
+// Open waits for the database, opens a session and looks around. Errors are
+// *ConnectError, ErrNoSchema, or the context's cause.
+func Open(ctx context.Context, opts Options) (*DB, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	db := &DB{opts: opts, log: opts.Log}
+	connector, err := opts.DSN.With(sessionParams).Connector()
+	if err != nil {
+		return nil, err
+	}
+	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, db.onNotice))
+	db.pool.SetMaxIdleConns(0)
+	if db.conn, err = db.wait(ctx); err == nil {
+		err = db.lookAround(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// Close ends the session, and with it the lock.
+func (db *DB) Close() error {
+	var err error
+	if db.conn != nil {
+		err = db.conn.Close()
+	}
+	if errors.Is(err, sql.ErrConnDone) {
+		err = nil
+	}
+	return errors.Join(err, db.pool.Close())
+}
+
+func (db *DB) lookAround(ctx context.Context) error {
+	schema, name, qualified := strings.Cut(db.opts.Table, ".")
+	if !qualified {
+		schema, name = "", db.opts.Table
+	}
+	var resolved sql.NullString
+	err := db.conn.QueryRowContext(ctx, `
+		SELECT current_setting('server_version'), current_database(), current_user, pg_backend_pid(),
+			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'),
+			s.name,
+			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+				WHERE n.nspname = s.name AND c.relname = $2)
+		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s`, schema, name).
+		Scan(&db.Server.Version, &db.Server.Database, &db.Server.User, &db.Server.PID, &db.Server.plpgsql, &resolved, &db.exists)
+	if err != nil {
+		return db.lost(ctx, err)
+	}
+	if !resolved.Valid {
+		return ErrNoSchema
+	}
+	db.table = tableName{schema: resolved.String, name: name}
+	return nil
+}
+
+// Table is the version table as "schema.table".
+func (db *DB) Table() string { return db.table.String() }
+
+// Target is where the session is, without its password.
+func (db *DB) Target() string { return db.opts.DSN.String() }
+
+// exec runs SQL on the session by the simple protocol: several statements are one round trip.
+func (db *DB) exec(ctx context.Context, query string) error {
+	_, err := db.conn.ExecContext(ctx, query)
+	return db.lost(ctx, err)
+}
+
+// lost gives errors of a broken connection, or of a context that ended, their
+// own type; the server's errors pass unchanged.
+func (db *DB) lost(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var server *pq.Error
+	if errors.As(err, &server) && !server.Fatal() {
+		return err
+	}
+	return &LostError{Target: db.Target(), Err: err}
+}

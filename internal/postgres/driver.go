@@ -1,0 +1,176 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4/database"
+)
+
+var _ database.Driver = (*Driver)(nil)
+
+// Step is a migration that is about to run, as planned.
+type Step struct {
+	File      string
+	Direction string // "up" or "down"
+	Version   uint   // of the migration
+	Target    int    // the version after it, -1 for none
+}
+
+// Driver is a session as golang-migrate drives it. migrate.Migrate calls
+// SetVersion(v, dirty), Run(body), SetVersion(v, clean) and takes them for three
+// commits; the Driver makes one transaction of them, or marks the version dirty
+// where a migration cannot run in one. It lives for one run.
+type Driver struct {
+	db    *DB
+	ctx   context.Context // migrate.Migrate passes none
+	steps []Step
+	at    State
+	// pending is the version that a migration leads to, from the first SetVersion
+	// to the last.
+	pending *State
+	ran     bool
+	started time.Time
+	done    int
+}
+
+// Driver returns a view of db for migrate.Migrate that takes these steps, in this
+// order, and refuses any other. Without steps it takes what comes.
+func (db *DB) Driver(ctx context.Context, steps []Step) *Driver {
+	return &Driver{db: db, ctx: ctx, steps: steps}
+}
+
+// Open is part of database.Driver; a Driver comes from a session, never from a URL.
+func (*Driver) Open(string) (database.Driver, error) {
+	return nil, errors.New("shiplock's driver is made from a session, not opened by URL")
+}
+
+// Done is how many migrations have run to their end.
+func (d *Driver) Done() int { return d.done }
+
+// Close ends the session.
+func (d *Driver) Close() error { return d.db.Close() }
+
+// Lock takes the session's lock; see DB.Lock.
+func (d *Driver) Lock() error { return d.db.Lock(d.ctx) }
+
+// Unlock gives it back. When the run has been ended, so has the session, and the lock with it.
+func (d *Driver) Unlock() error {
+	if d.ctx.Err() != nil {
+		d.db.locks = 0
+		return nil
+	}
+	return d.db.Unlock(d.ctx)
+}
+
+// Version reads the version table.
+func (d *Driver) Version() (version int, dirty bool, err error) {
+	d.at, err = d.db.State(d.ctx)
+	return d.at.Version, d.at.Dirty, err
+}
+
+// SetVersion with dirty announces a migration and writes nothing yet; without, it
+// writes the version unless Run has done so.
+func (d *Driver) SetVersion(version int, dirty bool) error {
+	if d.ctx.Err() != nil {
+		return context.Cause(d.ctx)
+	}
+	to := State{Version: version}
+	if dirty {
+		d.pending, d.ran, d.started = &to, false, time.Now()
+		return d.expect(version)
+	}
+	done := d.ran && d.pending != nil && *d.pending == to
+	d.pending = nil
+	if !done {
+		if err := d.db.exec(d.ctx, d.db.writeState(to)); err != nil {
+			return err
+		}
+		d.db.exists = true
+	}
+	d.at = to
+	d.done++
+	d.report()
+	return nil
+}
+
+// expect holds what migrate.Migrate is about to do against the plan.
+func (d *Driver) expect(version int) error {
+	if d.steps == nil {
+		return nil
+	}
+	if len(d.steps) == 0 || d.steps[0].Target != version {
+		return fmt.Errorf("internal error: golang-migrate wants to go to version %d, which is not the plan %+v", version, d.steps)
+	}
+	step := d.steps[0]
+	d.db.log.Info("migration starts", "version", step.Version, "direction", step.Direction, "file", step.File)
+	return nil
+}
+
+func (d *Driver) report() {
+	if len(d.steps) == 0 {
+		return
+	}
+	step := d.steps[0]
+	d.steps = d.steps[1:]
+	d.db.log.Info("migration done", "version", step.Version, "direction", step.Direction, "file", step.File,
+		"took", time.Since(d.started).Round(time.Millisecond))
+}
+
+// Run applies one migration. Errors are *MigrationError or *ScriptError.
+func (d *Driver) Run(migration io.Reader) error {
+	step := Step{File: "migration"}
+	if len(d.steps) > 0 {
+		step = d.steps[0]
+	}
+	text, err := io.ReadAll(migration)
+	if err != nil {
+		return &ScriptError{File: step.File, Problem: err.Error()}
+	}
+	script, err := ParseScript(text)
+	if err != nil {
+		var unusable *ScriptError
+		if errors.As(err, &unusable) {
+			unusable.File = step.File
+		}
+		return err
+	}
+	to := d.at
+	if d.pending != nil {
+		to = *d.pending
+	}
+	if fail := d.db.run(d.ctx, script, d.at, to); fail != nil {
+		fail.File, fail.Version, fail.Before = step.File, to.Version, d.at.Version
+		fail.Step = fmt.Sprintf("version %d %s", step.Version, step.Direction)
+		return fail
+	}
+	d.ran = true
+	return nil
+}
+
+// Drop is part of database.Driver: it drops every table of the version table's
+// schema. No verb of ours leads here.
+func (d *Driver) Drop() error {
+	rows, err := d.db.conn.QueryContext(d.ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
+		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')`, d.db.table.schema)
+	if err != nil {
+		return d.db.lost(d.ctx, err)
+	}
+	var drop string
+	for rows.Next() {
+		var table string
+		if err := rows.Scan(&table); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		drop += "DROP TABLE IF EXISTS " + table + " CASCADE;\n"
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || drop == "" {
+		return err
+	}
+	d.db.exists = false
+	return d.db.exec(d.ctx, drop)
+}

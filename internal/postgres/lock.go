@@ -1,0 +1,134 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4/database"
+)
+
+// lockSayAgain is how often a waiter repeats whom it waits for.
+const lockSayAgain = 10 * time.Second
+
+// LockedError says that another migrator held the lock for the whole LockWait.
+type LockedError struct {
+	Waited time.Duration
+	Holder string // who it was, as far as the server says; empty if it went in between
+}
+
+func (e *LockedError) Error() string {
+	s := fmt.Sprintf("another migrator held the lock for %s", round(e.Waited))
+	if e.Holder != "" {
+		s += ": " + e.Holder
+	}
+	return s
+}
+
+// Lock takes the advisory lock that golang-migrate's CLI takes for this database,
+// schema and table, so that the two exclude each other. It asks again and again
+// and never waits inside the server: a waiting pg_advisory_lock holds a snapshot,
+// on which the holder's CREATE INDEX CONCURRENTLY would wait in turn
+// (golang-migrate/migrate#960). A session that has it may lock again.
+func (db *DB) Lock(ctx context.Context) error {
+	if db.locks > 0 {
+		db.locks++
+		return nil
+	}
+	key, err := db.lockKey()
+	if err != nil {
+		return err
+	}
+	start, said := time.Now(), time.Time{}
+	for attempt := 1; ; attempt++ {
+		var got bool
+		if err := db.conn.QueryRowContext(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&got); err != nil {
+			return db.lost(ctx, err)
+		}
+		waited := time.Since(start)
+		if got {
+			db.locks = 1
+			if attempt > 1 {
+				db.log.Info("got the lock", "waited", round(waited))
+			}
+			return nil
+		}
+		pause := jitter(attempt)
+		if waited+pause > db.opts.LockWait {
+			holder, err := db.lockHolder(ctx, key)
+			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)
+		}
+		if time.Since(said) > lockSayAgain {
+			said = time.Now()
+			holder, err := db.lockHolder(ctx, key)
+			if err != nil {
+				return err
+			}
+			db.log.Info("waiting for another migrator", "holder", holder, "for_up_to", round(db.opts.LockWait-waited))
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// Unlock undoes one Lock.
+func (db *DB) Unlock(ctx context.Context) error {
+	if db.locks == 0 {
+		return database.ErrNotLocked
+	}
+	if db.locks--; db.locks > 0 {
+		return nil
+	}
+	key, err := db.lockKey()
+	if err != nil {
+		return err
+	}
+	_, err = db.conn.ExecContext(ctx, `SELECT pg_catalog.pg_advisory_unlock($1)`, key)
+	return db.lost(ctx, err)
+}
+
+// lockKey is the key of golang-migrate's CLI. It is started with a URL, and its
+// driver then hashes the URL's path: "/mydb", with the slash.
+func (db *DB) lockKey() (int64, error) {
+	id, err := database.GenerateAdvisoryLockId("/"+db.Server.Database, db.table.schema, db.table.name)
+	if err != nil {
+		return 0, fmt.Errorf("advisory lock: %w", err)
+	}
+	return strconv.ParseInt(id, 10, 64)
+}
+
+// lockHolder describes the session that has the lock. A role may not see another
+// role's query; what it may not see is left out.
+func (db *DB) lockHolder(ctx context.Context, key int64) (string, error) {
+	var pid int
+	var app, query sql.NullString
+	var seconds sql.NullInt64
+	err := db.conn.QueryRowContext(ctx, `
+		SELECT l.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.backend_start)::bigint, left(a.query, 120)
+		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+			AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+			AND l.classid::bigint << 32 | l.objid::bigint = $1`, key).Scan(&pid, &app, &seconds, &query)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", db.lost(ctx, err)
+	}
+	parts := []string{fmt.Sprintf("pid %d", pid)}
+	if app.String != "" {
+		parts = append(parts, fmt.Sprintf("application_name %q", app.String))
+	}
+	if seconds.Valid {
+		parts = append(parts, fmt.Sprintf("connected for %s", time.Duration(seconds.Int64)*time.Second))
+	}
+	if q := strings.Join(strings.Fields(query.String), " "); q != "" {
+		parts = append(parts, fmt.Sprintf("query %q", q))
+	}
+	return strings.Join(parts, ", "), nil
+}

@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lib/pq"
+)
+
+// Outcome is what a migration that did not succeed has left behind.
+type Outcome int
+
+const (
+	// RolledBack: the schema and the version are as before the migration.
+	RolledBack Outcome = iota
+	// PartWay: statements before the failed one are in effect, and the version is marked dirty.
+	PartWay
+	// Unknown: the connection broke at a moment that leaves it open.
+	Unknown
+)
+
+// MigrationError is a migration that did not succeed.
+type MigrationError struct {
+	File    string // name of the file
+	Step    string // "version 9 up"
+	Version int    // that the migration leads to, -1 for none
+	Before  int    // that the database had, -1 for none
+	Outcome Outcome
+	Script  *Script
+	// Failed is the index of the failed statement in Script.Statements, or -1
+	// where the server did not say; len(Statements) is the commit.
+	Failed int
+	// Done is how many statements are in effect, when Outcome is PartWay.
+	Done int
+	// Offset of the place in Script.SQL that the server names, in bytes; -1 for none.
+	Offset int
+	Err    error // of the server, or of the connection, or why the run was ended
+}
+
+func (e *MigrationError) Error() string {
+	where := e.File
+	if line, column := e.Position(); line > 0 {
+		where = fmt.Sprintf("%s:%d:%d", e.File, line, column)
+	}
+	return fmt.Sprintf("migration %s (%s): %v", where, e.Step, e.Err)
+}
+
+func (e *MigrationError) Unwrap() error { return e.Err }
+
+// Server returns what PostgreSQL said, or nil.
+func (e *MigrationError) Server() *pq.Error {
+	var server *pq.Error
+	if errors.As(e.Err, &server) {
+		return server
+	}
+	return nil
+}
+
+// Statement returns the statement that failed, if it is known.
+func (e *MigrationError) Statement() (Statement, bool) {
+	if e.Script == nil || e.Failed < 0 || e.Failed >= len(e.Script.Statements) {
+		return Statement{}, false
+	}
+	return e.Script.Statements[e.Failed], true
+}
+
+// Position is the line and the column, in characters, of the place the server
+// names or else of the failed statement; both from 1, and 0, 0 if not known.
+func (e *MigrationError) Position() (line, column int) {
+	offset := e.Offset
+	if st, ok := e.Statement(); ok && offset < 0 {
+		offset = st.Offset
+	}
+	if offset < 0 || e.Script == nil || offset > len(e.Script.SQL) {
+		return 0, 0
+	}
+	before := e.Script.SQL[:offset]
+	start := strings.LastIndexByte(before, '\n') + 1
+	return 1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[start:])
+}
+
+// serverOffset turns the position that the server gave, in characters from 1 of
+// the text as sent, into an offset in bytes of that text; -1 for none.
+func serverOffset(err error, sent string) int {
+	var server *pq.Error
+	if !errors.As(err, &server) || server.Position == "" {
+		return -1
+	}
+	position, convErr := strconv.Atoi(server.Position)
+	if convErr != nil || position < 1 {
+		return -1
+	}
+	seen := 0
+	for offset := range sent {
+		if seen++; seen == position {
+			return offset
+		}
+	}
+	return len(sent) // the end of the input, where a statement is cut short
+}

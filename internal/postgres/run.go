@@ -1,0 +1,230 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// resetSession undoes what a migration has SET (pg_dump's output empties the
+// search_path, for one). DISCARD ALL would drop the advisory lock too.
+const resetSession = "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n"
+
+// guard fails, with SQLSTATE 3B001 or 25P01, when SQL that we could not parse
+// has ended the transaction around it.
+const (
+	guardOpen  = "SAVEPOINT shiplock;\n"
+	guardClose = "RELEASE SAVEPOINT shiplock;\n"
+)
+
+// afterwards bounds the work left to do when the run itself has been ended: to
+// ask what became of a commit, or to clear a mark. A stop must be done in 5 s.
+const afterwards = 3 * time.Second
+
+// markerPrefix precedes the number of a statement in the messages by which the
+// server tells how far it is.
+const markerPrefix = "shiplock statement "
+
+// run applies one script that leads from one version to another.
+func (db *DB) run(ctx context.Context, s *Script, from, to State) *MigrationError {
+	if s.Transactional {
+		return db.runTransaction(ctx, s, from, to)
+	}
+	return db.runStatements(ctx, s, from, to)
+}
+
+// runTransaction puts the SQL and the version in one transaction, in two round
+// trips: whatever dies when, both have happened or neither has.
+func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *MigrationError {
+	db.marker.Store(0)
+	body := db.compose(s)
+	if err := db.exec(ctx, body.sql); err != nil {
+		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: body.fileOffset(serverOffset(err, body.sql))}
+		fail.Failed = db.failedStatement(s, fail.Offset)
+		return db.rollBack(ctx, fail)
+	}
+	finish := resetSession + db.writeState(to) + "COMMIT;"
+	if !s.Parsed {
+		finish = guardClose + finish
+	}
+	if err := db.exec(ctx, finish); err != nil {
+		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: len(s.Statements), Offset: -1}
+		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && !s.Parsed {
+			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended its own transaction, so what it did before that stays: %w", err)
+		}
+		return db.settle(ctx, fail, from, to)
+	}
+	db.exists = true
+	return nil
+}
+
+// rollBack ends the failed transaction. A session that is gone has done so by itself.
+func (db *DB) rollBack(ctx context.Context, fail *MigrationError) *MigrationError {
+	if ctx.Err() != nil {
+		return fail
+	}
+	if err := db.exec(ctx, "ROLLBACK;\n"+resetSession); err != nil {
+		fail.Err = errors.Join(fail.Err, err)
+	}
+	return fail
+}
+
+// settle finds out what became of a transaction whose commit was not answered.
+func (db *DB) settle(ctx context.Context, fail *MigrationError, from, to State) *MigrationError {
+	var server *pq.Error
+	if fail.Outcome == Unknown || errors.As(fail.Err, &server) {
+		return db.rollBack(ctx, fail)
+	}
+	fail.Outcome = Unknown
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	now, err := db.reread(short)
+	switch {
+	case err != nil:
+		fail.Err = errors.Join(fail.Err, err)
+	case now == to && now != from:
+		return nil
+	default:
+		fail.Outcome = RolledBack
+	}
+	return fail
+}
+
+// reread reads the version on a new session, after the first has broken.
+func (db *DB) reread(ctx context.Context) (State, error) {
+	var st State
+	err := db.afresh(ctx, func(fresh *DB) (err error) {
+		st, err = fresh.State(ctx)
+		return err
+	})
+	return st, err
+}
+
+// afresh lends out a second session that ends with use.
+func (db *DB) afresh(ctx context.Context, use func(*DB) error) error {
+	opts := db.opts
+	opts.WaitForDB = afterwards
+	fresh, err := Open(ctx, opts)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(fresh), fresh.Close())
+}
+
+// runStatements sends each statement by itself, for those that cannot run in a
+// transaction. The version is marked dirty meanwhile.
+func (db *DB) runStatements(ctx context.Context, s *Script, from, to State) *MigrationError {
+	none := func(err error) *MigrationError {
+		return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
+	}
+	if err := db.exec(ctx, db.writeState(State{Version: to.Version, Dirty: true})); err != nil {
+		return none(err)
+	}
+	db.exists = true
+	done, open := 0, false
+	for i, st := range s.Statements {
+		err := db.dropInvalidIndex(ctx, st)
+		if err == nil {
+			err = db.exec(ctx, st.Text)
+		}
+		if err != nil {
+			fail := &MigrationError{Script: s, Failed: i, Done: done, Outcome: PartWay, Err: err, Offset: serverOffset(err, st.Text)}
+			if fail.Offset >= 0 {
+				fail.Offset += st.Offset
+			}
+			return db.clean(ctx, fail, from, open)
+		}
+		switch {
+		case st.control == controlBegin:
+			open = true
+		case st.control == controlEnd:
+			open, done = false, i+1
+		case !open:
+			done = i + 1
+		}
+	}
+	if err := db.exec(ctx, resetSession+db.writeState(to)); err != nil {
+		return &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
+	}
+	return nil
+}
+
+// clean takes the dirty mark back where the first statement failed: the server
+// said so, and so nothing has happened. Else the mark stays.
+func (db *DB) clean(ctx context.Context, fail *MigrationError, from State, open bool) *MigrationError {
+	var server *pq.Error
+	answered := errors.As(fail.Err, &server)
+	if open && answered {
+		fail = db.rollBack(ctx, fail)
+	}
+	if fail.Done > 0 {
+		return fail
+	}
+	if answered {
+		if err := db.exec(ctx, resetSession+db.writeState(from)); err != nil {
+			fail.Err = errors.Join(fail.Err, err)
+			return fail
+		}
+		fail.Outcome = RolledBack
+		return fail
+	}
+	fail.Outcome = Unknown
+	return fail
+}
+
+// dropInvalidIndex removes what a failed CREATE INDEX CONCURRENTLY has left under
+// the same name: with IF NOT EXISTS it would count as built, without as in the way.
+func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
+	if st.concurrent == nil || st.concurrent.Idxname == "" {
+		return nil
+	}
+	relation := pq.QuoteIdentifier(st.concurrent.Relation.Relname)
+	if schema := st.concurrent.Relation.Schemaname; schema != "" {
+		relation = pq.QuoteIdentifier(schema) + "." + relation
+	}
+	var index string
+	err := db.conn.QueryRowContext(ctx, `SELECT coalesce((
+		SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+		WHERE i.indrelid = to_regclass($1) AND c.relname = $2 AND NOT i.indisvalid), '')`, relation, st.concurrent.Idxname).Scan(&index)
+	if err != nil || index == "" {
+		return db.lost(ctx, err)
+	}
+	db.log.Info("dropping the invalid index of an earlier attempt", "index", index)
+	return db.exec(ctx, "DROP INDEX CONCURRENTLY "+index)
+}
+
+// failedStatement finds the statement that failed: the one that holds the place
+// the server names, else the last one whose start it reported.
+func (db *DB) failedStatement(s *Script, offset int) int {
+	if offset >= 0 {
+		for i := len(s.Statements) - 1; i >= 0; i-- {
+			if s.Statements[i].Offset <= offset {
+				return i
+			}
+		}
+	}
+	if len(s.Statements) == 1 {
+		return 0
+	}
+	if len(s.Statements) == 0 || !db.Server.plpgsql {
+		return -1
+	}
+	return int(db.marker.Load())
+}
+
+// onNotice receives the server's messages: our markers, and what a migration RAISEs.
+func (db *DB) onNotice(n *pq.Error) {
+	var i int64
+	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
+		if _, err := fmt.Sscan(rest, &i); err == nil {
+			db.marker.Store(i)
+			return
+		}
+	}
+	db.log.Info("server message", "severity", n.Severity, "message", n.Message)
+}

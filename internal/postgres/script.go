@@ -1,0 +1,234 @@
+package postgres
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// noTransaction is the comment by which a file says that it must not run in one
+// transaction, for what cannot be seen in its SQL: a CALL or DO that commits.
+const noTransaction = "shiplock:no-transaction"
+
+// Script is the SQL of one file, ready to run.
+type Script struct {
+	// SQL is the file's text without a byte order mark. A BEGIN … COMMIT around
+	// the whole file is blanked out, so offsets are still those of the file.
+	SQL string
+	// Statements are in the order of the file; empty when Parsed is false.
+	Statements []Statement
+	// Begin opens the transaction; it carries the options of the file's own BEGIN.
+	Begin string
+	// Transactional scripts run as one transaction.
+	Transactional bool
+	// Parsed is false for SQL that the parser, of one PostgreSQL release, does not
+	// know. The server then has the last word.
+	Parsed bool
+}
+
+// Statement is one statement of a script.
+type Statement struct {
+	Text   string // without surrounding white space and comments before it
+	Offset int    // of Text in Script.SQL, in bytes
+
+	control    control
+	concurrent *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
+	setting    bool               // SET, which may have to come first in its transaction
+}
+
+// control is what a statement does to the transaction it stands in.
+type control int
+
+const (
+	controlNone control = iota
+	controlBegin
+	controlEnd
+)
+
+// ScriptError is a file that cannot be run as it is. Nothing of it was run.
+type ScriptError struct {
+	File    string
+	Line    int // from 1; 0 for the file as a whole
+	Problem string
+}
+
+func (e *ScriptError) Error() string {
+	if e.Line == 0 {
+		return e.File + ": " + e.Problem
+	}
+	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
+}
+
+// ParseScript splits the text of a file with PostgreSQL's own parser and decides
+// how it must run. Errors are *ScriptError without File.
+func ParseScript(text []byte) (*Script, error) {
+	if err := checkText(text); err != nil {
+		return nil, err
+	}
+	s := &Script{SQL: strings.TrimPrefix(string(text), "\ufeff"), Begin: "BEGIN", Transactional: true}
+	byHand, err := directives(s.SQL)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := pgquery.Parse(s.SQL)
+	if err != nil {
+		if byHand {
+			return nil, &ScriptError{Problem: noTransaction + " needs the statements told apart, and the parser does not understand them: " + err.Error()}
+		}
+		return s, nil //nolint:nilerr // the server, which may be newer than the parser, judges the SQL
+	}
+	s.Parsed = true
+	s.split(tree)
+	s.unwrap(tree)
+	s.Transactional = !byHand && !s.needsAutocommit(tree)
+	return s, nil
+}
+
+// checkText refuses what would reach the server changed or cut short.
+func checkText(text []byte) error {
+	if i := bytes.IndexByte(text, 0); i >= 0 {
+		problem := "there is a NUL byte; PostgreSQL cannot read past one"
+		if bytes.HasPrefix(text, []byte{0xff, 0xfe}) || bytes.HasPrefix(text, []byte{0xfe, 0xff}) {
+			problem = "the file is UTF-16; save it as UTF-8"
+		}
+		return &ScriptError{Line: lineAt(text, i), Problem: problem}
+	}
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			return &ScriptError{Line: lineAt(text, i), Problem: fmt.Sprintf("byte 0x%02x is not UTF-8; save the file as UTF-8", text[i])}
+		}
+		i += n
+	}
+	return nil
+}
+
+func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
+
+// directives reads the comments above the first statement.
+func directives(sql string) (byHand bool, err error) {
+	for i, line := range strings.Split(sql, "\n") {
+		line = strings.TrimSpace(line)
+		comment, isComment := strings.CutPrefix(line, "--")
+		if line != "" && !isComment {
+			break
+		}
+		comment = strings.TrimSpace(comment)
+		switch {
+		case comment == noTransaction:
+			byHand = true
+		case strings.HasPrefix(comment, "shiplock:"):
+			return false, &ScriptError{Line: i + 1, Problem: fmt.Sprintf("unknown directive %q; there is: -- %s", comment, noTransaction)}
+		}
+	}
+	return byHand, nil
+}
+
+func (s *Script) split(tree *pgquery.ParseResult) {
+	for _, raw := range tree.Stmts {
+		from, length := int(raw.StmtLocation), int(raw.StmtLen)
+		if length == 0 {
+			length = len(s.SQL) - from
+		}
+		from, text := trimStatement(s.SQL, from, from+length)
+		st := Statement{Text: text, Offset: from, control: controlOf(raw.Stmt)}
+		if ix := raw.Stmt.GetIndexStmt(); ix != nil && ix.Concurrent {
+			st.concurrent = ix
+		}
+		st.setting = raw.Stmt.GetVariableSetStmt() != nil
+		s.Statements = append(s.Statements, st)
+	}
+}
+
+// trimStatement cuts white space and comments in front of a statement, which the
+// parser counts to it, so that a caret can stand under its first word.
+func trimStatement(sql string, from, to int) (offset int, text string) {
+	for from < to {
+		rest := sql[from:to]
+		switch {
+		case strings.ContainsRune(" \t\r\n\f\v", rune(rest[0])):
+			from++
+		case strings.HasPrefix(rest, "--"):
+			n := strings.IndexByte(rest, '\n')
+			if n < 0 {
+				n = len(rest) - 1
+			}
+			from += n + 1
+		case strings.HasPrefix(rest, "/*"):
+			from += commentLength(rest)
+		default:
+			return from, strings.TrimRight(rest, " \t\r\n\f\v")
+		}
+	}
+	return from, ""
+}
+
+// commentLength measures a block comment; PostgreSQL's nest.
+func commentLength(s string) int {
+	depth := 0
+	for i := 0; i+1 < len(s); i++ {
+		switch s[i : i+2] {
+		case "/*":
+			depth++
+			i++
+		case "*/":
+			depth--
+			i++
+			if depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return len(s)
+}
+
+// unwrap turns a BEGIN … COMMIT around the whole file into the script's own transaction.
+func (s *Script) unwrap(tree *pgquery.ParseResult) {
+	last := len(s.Statements) - 1
+	if last < 1 || s.Statements[0].control != controlBegin || s.Statements[last].control != controlEnd {
+		return
+	}
+	end := tree.Stmts[last].Stmt.GetTransactionStmt()
+	if end.Kind != pgquery.TransactionStmtKind_TRANS_STMT_COMMIT || end.Chain {
+		return
+	}
+	for _, st := range s.Statements[1:last] {
+		if st.control != controlNone {
+			return
+		}
+	}
+	s.Begin = s.Statements[0].Text
+	s.blank(s.Statements[last])
+	shift := s.blank(s.Statements[0])
+	s.Statements = s.Statements[1:last]
+	for i := range s.Statements {
+		s.Statements[i].Offset += shift
+	}
+	tree.Stmts = tree.Stmts[1:last]
+}
+
+// blank overwrites a statement with spaces, keeping its line breaks and the
+// number of its characters, in which the server counts. It returns by how many
+// bytes what follows has moved.
+func (s *Script) blank(st Statement) (shift int) {
+	spaces := strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\r' {
+			return r
+		}
+		return ' '
+	}, st.Text)
+	s.SQL = s.SQL[:st.Offset] + spaces + s.SQL[st.Offset+len(st.Text):]
+	return len(spaces) - len(st.Text)
+}
+
+func (s *Script) needsAutocommit(tree *pgquery.ParseResult) bool {
+	for i, raw := range tree.Stmts {
+		if s.Statements[i].control != controlNone || refusesTransaction(raw.Stmt) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestParseScriptDecidesHowAFileRuns(t *testing.T) {
+	for _, c := range []struct {
+		name, sql     string
+		transactional bool
+		statements    []string
+	}{
+		{"empty", "", true, nil},
+		{"comments only", "-- nothing\n/* yet */\n", true, nil},
+		{"one", "CREATE TABLE a (b int)", true, []string{"CREATE TABLE a (b int)"}},
+		{"comments before", "-- why\n/* a /* nested */ one */ SELECT 1;\n-- after\n", true, []string{"SELECT 1"}},
+		{"dollar quotes", "CREATE FUNCTION f() RETURNS int AS $x$ BEGIN; RETURN 1; COMMIT; $x$ LANGUAGE plpgsql;SELECT ';'", true,
+			[]string{"CREATE FUNCTION f() RETURNS int AS $x$ BEGIN; RETURN 1; COMMIT; $x$ LANGUAGE plpgsql", "SELECT ';'"}},
+		{"wrapped", "BEGIN;\nSELECT 1;\nCOMMIT;\n", true, []string{"SELECT 1"}},
+		{"wrapped, other words", "start transaction isolation level serializable;SELECT 1;end transaction;", true, []string{"SELECT 1"}},
+		{"wrapped, nothing in it", "BEGIN; COMMIT;", true, nil},
+		{"savepoints stay", "BEGIN; SAVEPOINT a; SELECT 1; ROLLBACK TO a; COMMIT;", true, []string{"SAVEPOINT a", "SELECT 1", "ROLLBACK TO a"}},
+		{"two transactions", "BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT;", false,
+			[]string{"BEGIN", "SELECT 1", "COMMIT", "BEGIN", "SELECT 2", "COMMIT"}},
+		{"rolled back", "BEGIN; SELECT 1; ROLLBACK;", false, []string{"BEGIN", "SELECT 1", "ROLLBACK"}},
+		{"concurrent index", "CREATE INDEX CONCURRENTLY i ON a (b)", false, []string{"CREATE INDEX CONCURRENTLY i ON a (b)"}},
+		{"plain index", "CREATE INDEX i ON a (b)", true, []string{"CREATE INDEX i ON a (b)"}},
+		{"mixed", "CREATE TABLE a (b int); DROP INDEX CONCURRENTLY IF EXISTS i;", false,
+			[]string{"CREATE TABLE a (b int)", "DROP INDEX CONCURRENTLY IF EXISTS i"}},
+		{"vacuum", "VACUUM ANALYZE a", false, []string{"VACUUM ANALYZE a"}},
+		{"analyze", "ANALYZE a", true, []string{"ANALYZE a"}},
+		{"reindex", "REINDEX INDEX CONCURRENTLY i", false, []string{"REINDEX INDEX CONCURRENTLY i"}},
+		{"reindex table", "REINDEX TABLE a", true, []string{"REINDEX TABLE a"}},
+		{"reindex schema", "REINDEX SCHEMA s", false, []string{"REINDEX SCHEMA s"}},
+		{"detach", "ALTER TABLE a DETACH PARTITION b CONCURRENTLY", false, []string{"ALTER TABLE a DETACH PARTITION b CONCURRENTLY"}},
+		{"alter system", "ALTER SYSTEM SET work_mem = '1MB'", false, []string{"ALTER SYSTEM SET work_mem = '1MB'"}},
+		{"create database", "CREATE DATABASE x", false, []string{"CREATE DATABASE x"}},
+		{"new enum value", "ALTER TYPE e ADD VALUE 'x'", true, []string{"ALTER TYPE e ADD VALUE 'x'"}},
+		{"by hand", "-- a note\n\n-- shiplock:no-transaction\nCALL p();", false, []string{"CALL p()"}},
+		{"not a directive below a statement", "SELECT 1;\n-- shiplock:no-transaction\n", true, []string{"SELECT 1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, form := range []string{c.sql, strings.ReplaceAll(c.sql, "\n", "\r\n"), "\ufeff" + c.sql} {
+				s, err := ParseScript([]byte(form))
+				require.NoError(t, err)
+				assert.True(t, s.Parsed)
+				assert.Equal(t, c.transactional, s.Transactional)
+				var got []string
+				for _, st := range s.Statements {
+					got = append(got, st.Text)
+					assert.Equal(t, st.Text, s.SQL[st.Offset:st.Offset+len(st.Text)])
+				}
+				assert.Equal(t, c.statements, got)
+			}
+		})
+	}
+}
+
+func TestParseScriptKeepsPositionsWhenItUnwraps(t *testing.T) {
+	const sql = "-- ü\nBEGIN ISOLATION LEVEL SERIALIZABLE;\nSELECT 'ß', 1;\nCOMMIT;\n"
+	s, err := ParseScript([]byte(sql))
+	require.NoError(t, err)
+	assert.Equal(t, "BEGIN ISOLATION LEVEL SERIALIZABLE", s.Begin)
+	assert.Len(t, s.SQL, len(sql))
+	assert.Equal(t, strings.Index(sql, "SELECT"), strings.Index(s.SQL, "SELECT"))
+	assert.NotContains(t, s.SQL, "COMMIT")
+
+	s, err = ParseScript([]byte("BEGIN /* größer */;\nSELECT 1;\nEND"))
+	require.NoError(t, err)
+	require.Len(t, s.Statements, 1)
+	assert.Equal(t, "SELECT 1", s.SQL[s.Statements[0].Offset:][:8])
+}
+
+func TestParseScriptLeavesUnknownSQLToTheServer(t *testing.T) {
+	s, err := ParseScript([]byte("CREATE TABEL a (b int);"))
+	require.NoError(t, err)
+	assert.False(t, s.Parsed)
+	assert.True(t, s.Transactional)
+}
+
+func TestParseScriptRefuses(t *testing.T) {
+	for _, c := range []struct{ name, sql, want string }{
+		{"NUL", "SELECT 1;\nSELECT '\x00';", ":2: there is a NUL byte"},
+		{"UTF-16", "\xff\xfeS\x00", ":1: the file is UTF-16"},
+		{"Latin-1", "SELECT 1;\n\nSELECT 'caf\xe9';", ":3: byte 0xe9 is not UTF-8"},
+		{"misspelt directive", "-- x\n-- shiplock:no-transactions\nSELECT 1", `:2: unknown directive "shiplock:no-transactions"`},
+		{"directive on unknown SQL", "-- shiplock:no-transaction\nSELEC 1", "the parser does not understand"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ParseScript([]byte(c.sql))
+			var se *ScriptError
+			require.ErrorAs(t, err, &se)
+			assert.Contains(t, err.Error(), c.want)
+		})
+	}
+}
+
+func FuzzParseScript(f *testing.F) {
+	f.Add("BEGIN;SELECT 1;COMMIT;")
+	f.Add("-- shiplock:no-transaction\nVACUUM;")
+	f.Add("/* /* */ SELECT $$;$$ ; --")
+	f.Fuzz(func(t *testing.T, sql string) {
+		s, err := ParseScript([]byte(sql))
+		if err != nil {
+			return
+		}
+		end := 0
+		for _, st := range s.Statements {
+			require.GreaterOrEqual(t, st.Offset, end, "statements are in order and do not overlap")
+			end = st.Offset + len(st.Text)
+			require.LessOrEqual(t, end, len(s.SQL))
+		}
+	})
+}

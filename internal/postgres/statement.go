@@ -1,0 +1,84 @@
+package postgres
+
+import (
+	"strings"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// controlOf says whether a statement opens or ends a transaction. Savepoints do neither.
+func controlOf(n *pgquery.Node) control {
+	t := n.GetTransactionStmt()
+	if t == nil {
+		return controlNone
+	}
+	switch t.Kind {
+	case pgquery.TransactionStmtKind_TRANS_STMT_BEGIN, pgquery.TransactionStmtKind_TRANS_STMT_START:
+		return controlBegin
+	case pgquery.TransactionStmtKind_TRANS_STMT_COMMIT, pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK,
+		pgquery.TransactionStmtKind_TRANS_STMT_PREPARE, pgquery.TransactionStmtKind_TRANS_STMT_COMMIT_PREPARED,
+		pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED:
+		return controlEnd
+	}
+	return controlNone
+}
+
+// refusesTransaction lists the statements for which PostgreSQL's source calls
+// PreventInTransactionBlock. What it calls only under a condition that the
+// statement does not show (a partitioned table in CLUSTER or REINDEX, say) is
+// left to the directive.
+func refusesTransaction(n *pgquery.Node) bool {
+	switch s := n.Node.(type) {
+	case *pgquery.Node_IndexStmt:
+		return s.IndexStmt.Concurrent
+	case *pgquery.Node_DropStmt:
+		return s.DropStmt.Concurrent
+	case *pgquery.Node_ReindexStmt:
+		return reindexRefuses(s.ReindexStmt)
+	case *pgquery.Node_VacuumStmt:
+		return s.VacuumStmt.IsVacuumcmd
+	case *pgquery.Node_ClusterStmt:
+		return s.ClusterStmt.Relation == nil
+	case *pgquery.Node_AlterTableStmt:
+		return detachesConcurrently(s.AlterTableStmt)
+	case *pgquery.Node_AlterDatabaseStmt:
+		return hasOption(s.AlterDatabaseStmt.Options, "tablespace")
+	case *pgquery.Node_CreatedbStmt, *pgquery.Node_DropdbStmt,
+		*pgquery.Node_CreateTableSpaceStmt, *pgquery.Node_DropTableSpaceStmt,
+		*pgquery.Node_AlterSystemStmt,
+		*pgquery.Node_CreateSubscriptionStmt, *pgquery.Node_AlterSubscriptionStmt, *pgquery.Node_DropSubscriptionStmt:
+		return true
+	case *pgquery.Node_DiscardStmt:
+		return s.DiscardStmt.Target == pgquery.DiscardMode_DISCARD_ALL
+	}
+	return false
+}
+
+func reindexRefuses(s *pgquery.ReindexStmt) bool {
+	switch s.Kind {
+	case pgquery.ReindexObjectType_REINDEX_OBJECT_SCHEMA,
+		pgquery.ReindexObjectType_REINDEX_OBJECT_SYSTEM,
+		pgquery.ReindexObjectType_REINDEX_OBJECT_DATABASE:
+		return true
+	}
+	return hasOption(s.Params, "concurrently")
+}
+
+func detachesConcurrently(s *pgquery.AlterTableStmt) bool {
+	for _, n := range s.Cmds {
+		cmd := n.GetAlterTableCmd()
+		if cmd.GetSubtype() == pgquery.AlterTableType_AT_DetachPartition && cmd.GetDef().GetPartitionCmd().GetConcurrent() {
+			return true
+		}
+	}
+	return false
+}
+
+func hasOption(options []*pgquery.Node, name string) bool {
+	for _, n := range options {
+		if strings.EqualFold(n.GetDefElem().GetDefname(), name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,52 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/golang-migrate/migrate/v4/database"
+)
+
+// State is what the version table says.
+type State struct {
+	Version int // database.NilVersion (-1) before the first migration
+	Dirty   bool
+}
+
+// State reads the version. A table that does not exist, or is empty, is no version.
+func (db *DB) State(ctx context.Context) (State, error) {
+	none := State{Version: database.NilVersion}
+	if !db.exists {
+		err := db.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
+			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)`,
+			db.table.schema, db.table.name).Scan(&db.exists)
+		if err != nil || !db.exists {
+			return none, db.lost(ctx, err)
+		}
+	}
+	var st State
+	err := db.conn.QueryRowContext(ctx, `SELECT version, dirty FROM `+db.table.quoted()+` LIMIT 1`).Scan(&st.Version, &st.Dirty)
+	if errors.Is(err, sql.ErrNoRows) {
+		return none, nil
+	}
+	if err != nil {
+		return none, db.lost(ctx, fmt.Errorf("version table %s: %w", db.table, err))
+	}
+	return st, nil
+}
+
+// writeState is the SQL that makes the version table say st, as golang-migrate's
+// own driver would leave it: one row, or none for no version. DELETE where that
+// has TRUNCATE, which would wait for every reader of the table.
+func (db *DB) writeState(st State) string {
+	var create, insert string
+	if !db.exists {
+		create = fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);\n", db.table.quoted())
+	}
+	if st.Version != database.NilVersion || st.Dirty {
+		insert = fmt.Sprintf("INSERT INTO %s (version, dirty) VALUES (%d, %t);\n", db.table.quoted(), st.Version, st.Dirty)
+	}
+	return create + "DELETE FROM " + db.table.quoted() + ";\n" + insert
+}

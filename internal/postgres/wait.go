@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+const (
+	// attemptTimeout bounds one attempt to connect: a packet filter that drops
+	// answers nothing at all.
+	attemptTimeout = 10 * time.Second
+	// minPause and maxPause bound the pause between attempts, for the database
+	// and for the lock alike: soon enough not to be noticed, and few enough for
+	// fifty waiting pods.
+	minPause = 100 * time.Millisecond
+	maxPause = time.Second
+)
+
+// wait connects, again and again for WaitForDB, as long as waiting can help.
+func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
+	start := time.Now()
+	said := map[string]bool{}
+	for attempt := 1; ; attempt++ {
+		conn, err := db.connect(ctx)
+		if err == nil {
+			if attempt > 1 {
+				db.log.Info("database is ready", "database", db.Target(), "waited", round(time.Since(start)))
+			}
+			return conn, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		reason := db.opts.DSN.Redact(err.Error())
+		waited := time.Since(start)
+		pause := jitter(attempt)
+		if fail := (&ConnectError{Target: db.Target(), Waited: waited, Attempts: attempt, Err: err, Permanent: !mayPass(err)}); fail.Permanent || waited+pause > db.opts.WaitForDB {
+			return nil, fail
+		}
+		if !said[reason] {
+			said[reason] = true
+			db.log.Info("waiting for the database", "database", db.Target(), "reason", reason, "for_up_to", round(db.opts.WaitForDB-waited))
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (db *DB) connect(ctx context.Context) (*sql.Conn, error) {
+	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	conn, err := db.pool.Conn(attempt)
+	if err != nil && attempt.Err() != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("no answer from %s within %s: %w", db.opts.DSN.Address(), attemptTimeout, attempt.Err())
+	}
+	return conn, err
+}
+
+// mayPass tells an error that time can mend (a server that starts, a name that
+// is not in DNS yet) from one that needs a person.
+func mayPass(err error) bool {
+	var server *pq.Error
+	if errors.As(err, &server) {
+		switch server.Code {
+		case pqerror.CannotConnectNow, pqerror.TooManyConnections, pqerror.AdminShutdown, pqerror.CrashShutdown:
+			return true
+		}
+		return false
+	}
+	var (
+		unknownCA   x509.UnknownAuthorityError
+		wrongHost   x509.HostnameError
+		invalidCert x509.CertificateInvalidError
+		verify      *tls.CertificateVerificationError
+	)
+	if errors.As(err, &unknownCA) || errors.As(err, &wrongHost) || errors.As(err, &invalidCert) || errors.As(err, &verify) ||
+		errors.Is(err, pq.ErrSSLNotSupported) {
+		return false
+	}
+	var network net.Error
+	return errors.As(err, &network) || isConnectionEnd(err)
+}
+
+// jitter is the pause before the next attempt: it grows, and no two waiters keep step.
+func jitter(attempt int) time.Duration {
+	limit := min(minPause<<min(attempt, 10), maxPause)
+	return limit/2 + rand.N(limit/2)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+
+// isConnectionEnd knows a server that hung up while it was starting or stopping;
+// lib/pq then says no more than "bad connection".
+func isConnectionEnd(err error) bool {
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, context.DeadlineExceeded)
+}

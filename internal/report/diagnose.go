@@ -1,0 +1,199 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// Diagnose says what an error means: which exit code, which card. redact hides
+// secrets that the error's texts may hold.
+func Diagnose(err error, redact func(string) string) Card {
+	return diagnose(err).redact(redact)
+}
+
+func diagnose(err error) Card {
+	var (
+		migration *postgres.MigrationError
+		script    *postgres.ScriptError
+		refusal   *plan.Refusal
+		name      *source.NameError
+		locked    *postgres.LockedError
+		connect   *postgres.ConnectError
+	)
+	switch {
+	case errors.As(err, &migration):
+		return migrationCard(err, migration)
+	case errors.As(err, &script):
+		return scriptCard(err, script)
+	case errors.As(err, &refusal):
+		return refused(refusal.Reason, refusal.Why, refusal.Next)
+	case errors.As(err, &name):
+		return refused("the migrations folder is not in order", name.Error(), "nothing was run; mend the names and try again")
+	case errors.As(err, &locked):
+		return lockedCard(locked)
+	case errors.As(err, &connect):
+		return connectCard(connect)
+	}
+	return plainCard(err)
+}
+
+func refused(reason, why, next string) Card {
+	c := Card{Code: ExitRefused, Title: "refused: " + reason}
+	c.add("why", why)
+	c.add("state", "nothing was run")
+	c.add("next", next)
+	return c
+}
+
+func scriptCard(err error, e *postgres.ScriptError) Card {
+	c := Card{Code: ExitRefused, Title: "refused: " + e.Error()}
+	c.add("state", stateAt(err))
+	c.add("next", "correct the file and deploy again")
+	return c
+}
+
+func lockedCard(e *postgres.LockedError) Card {
+	c := Card{Code: ExitLocked, Title: e.Error()}
+	if e.Holder == "" {
+		c.Title = fmt.Sprintf("another migrator held the lock for %s", e.Waited.Round(time.Millisecond))
+	}
+	c.add("state", "nothing was run here")
+	c.add("next", "wait for the other to end (status shows how far it is), or give --lock-wait more time; SELECT pg_terminate_backend(pid) ends one that hangs")
+	return c
+}
+
+func connectCard(e *postgres.ConnectError) Card {
+	c := Card{Code: ExitDatabase, Title: "cannot reach the database " + e.Target}
+	if e.Permanent {
+		c = Card{Code: ExitUsage, Title: "cannot use the database " + e.Target}
+	}
+	c.addServer(e.Err)
+	if !e.Permanent {
+		c.add("tried", fmt.Sprintf("%d times in %s (--wait-for-db)", e.Attempts, e.Waited.Round(100*time.Millisecond)))
+	}
+	c.add("state", "nothing was run")
+	c.add("next", connectAdvice(e.Err))
+	return c
+}
+
+// connectAdvice is the next step for what a server or the network says to a new connection.
+func connectAdvice(err error) string {
+	var server *pq.Error
+	if errors.As(err, &server) {
+		switch server.Code {
+		case pqerror.InvalidPassword:
+			return "correct the password or the user: DATABASE_URL, PGPASSWORD or the password file, in Kubernetes the Secret that holds it"
+		case pqerror.InvalidAuthorizationSpecification:
+			return "let this user in by pg_hba.conf, or connect as another one (and check sslmode)"
+		case pqerror.InvalidCatalogName:
+			return "create the database, or correct its name"
+		case pqerror.TooManyConnections:
+			return "free connections, raise max_connections, or reserve some for migrations"
+		}
+		return "see the server's log for more"
+	}
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return fmt.Sprintf("correct the host name %q, or give its service time to appear (--wait-for-db)", dns.Name)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "check host and port, and that the server is up; a server that starts slowly needs a longer --wait-for-db"
+	case errors.Is(err, pq.ErrSSLNotSupported):
+		return "the server has no TLS: set sslmode=disable if the network is trusted"
+	case strings.Contains(err.Error(), "x509:"):
+		return "give the server's CA with sslrootcert, and connect by a name that is in its certificate"
+	}
+	return "check host, port and network policies, and that the server is up"
+}
+
+func plainCard(err error) Card {
+	var (
+		usage      *config.UsageError
+		lost       *postgres.LostError
+		incomplete *engine.IncompleteError
+		server     *pq.Error
+	)
+	c := Card{Code: ExitInternal, Title: err.Error()}
+	if code := stopCode(err); code != 0 {
+		c.Code = code
+		c.add("state", stateAt(err))
+		c.add("next", "run it again: what is done stays done, and it goes on from there")
+		return c
+	}
+	switch {
+	case errors.As(err, &lost):
+		c.Code = ExitDatabase
+		c.add("state", stateAt(err))
+		c.add("next", "run it again when the database is back; its log says why it went")
+	case errors.As(err, &incomplete):
+		c.Code = ExitRefused
+		c.add("next", "find out what else migrates this database, then run it again")
+	case errors.As(err, &server):
+		c.Code = ExitUsage
+		c.Title = "the database does not let us work: " + server.Message
+		c.addServer(err)
+		c.add("next", "give the role its rights on the version table, or connect as the owner")
+	case errors.As(err, &usage), errors.Is(err, source.ErrNoMigrations), errors.Is(err, postgres.ErrNoSchema):
+		c.Code = ExitUsage
+	}
+	return c
+}
+
+// stopCode is the exit code of a run that was ended from outside, or 0.
+func stopCode(err error) int {
+	var timeout *engine.TimeoutError
+	if errors.As(err, &timeout) {
+		return ExitTimeout
+	}
+	var signal *engine.SignalError
+	if errors.As(err, &signal) {
+		if n, ok := signal.Signal.(syscall.Signal); ok {
+			return ExitSignal + int(n)
+		}
+		return ExitSignal
+	}
+	return 0
+}
+
+// stateAt tells how far a run came; without one, nothing was done.
+func stateAt(err error) string {
+	var run *engine.RunError
+	if !errors.As(err, &run) {
+		return "nothing was run"
+	}
+	left := len(run.Plan.Steps) - run.Applied
+	return fmt.Sprintf("the database is at version %s; %d of %d migrations done, %d to go", version(run.At()), run.Applied, len(run.Plan.Steps), left)
+}
+
+func version(v int) string {
+	if v == plan.NoVersion {
+		return "none"
+	}
+	return fmt.Sprint(v)
+}
+
+// addServer adds what PostgreSQL, or the network, said.
+func (c *Card) addServer(err error) {
+	var server *pq.Error
+	if !errors.As(err, &server) {
+		c.add("error", err.Error())
+		return
+	}
+	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, server.Message, server.Code))
+	c.add("detail", server.Detail)
+	c.add("hint", server.Hint)
+	c.add("context", server.Where)
+}

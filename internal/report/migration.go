@@ -1,0 +1,120 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// contextLines is how many lines of a long statement are shown above the place
+// of the error, and below.
+const contextLines = 4
+
+func migrationCard(err error, e *postgres.MigrationError) Card {
+	c := Card{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, at version %s", e.File, version(e.Before))}
+	stopped := stopCode(err)
+	if stopped != 0 {
+		c.Title = fmt.Sprintf("migration %s was %s; the database is as it was, at version %s", e.File, e.Err, version(e.Before))
+	}
+	switch e.Outcome {
+	case postgres.PartWay:
+		c.Code = ExitPartWay
+		c.Title = fmt.Sprintf("migration %s stopped part-way: %d of %d statements are in effect", e.File, e.Done, len(e.Script.Statements))
+	case postgres.Unknown:
+		c.Code = ExitPartWay
+		c.Title = fmt.Sprintf("migration %s broke off, and whether its last statement is in effect is not known", e.File)
+	}
+	if stopped != 0 {
+		c.Code = stopped
+	} else if e.Server() == nil && e.Outcome == postgres.RolledBack {
+		c.Code = ExitDatabase
+	}
+	c.addPlace(e)
+	c.addServer(e.Err)
+	c.add("state", migrationState(err, e))
+	c.add("next", migrationAdvice(e, stopped))
+	return c
+}
+
+func (c *Card) addPlace(e *postgres.MigrationError) {
+	place := fmt.Sprintf("%s (%s)", e.File, e.Step)
+	if line, column := e.Position(); line > 0 {
+		place = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step)
+	}
+	c.add("migration", place)
+	st, known := e.Statement()
+	switch {
+	case known:
+		c.add("statement", excerpt(st, e.Offset))
+	case e.Script != nil && e.Script.Transactional && e.Failed >= len(e.Script.Statements) && e.Failed >= 0 && e.Server() != nil:
+		c.add("statement", "COMMIT (what was deferred to the end of the transaction was checked then)")
+	case e.Script != nil && e.Offset >= 0:
+		c.add("statement", excerpt(postgres.Statement{Text: e.Script.SQL}, e.Offset))
+	}
+}
+
+// excerpt shows a statement with a caret under the place, if there is one.
+func excerpt(st postgres.Statement, offset int) string {
+	at := offset - st.Offset
+	lines := strings.Split(st.Text, "\n")
+	mark, column := 0, -1
+	if offset >= 0 && at >= 0 && at <= len(st.Text) {
+		before := st.Text[:at]
+		mark = strings.Count(before, "\n")
+		column = utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
+	}
+	from, to := max(0, mark-contextLines), min(len(lines), mark+contextLines+1)
+	var out []string
+	if from > 0 {
+		out = append(out, "…")
+	}
+	for i := from; i < to; i++ {
+		line := strings.TrimRight(strings.ReplaceAll(lines[i], "\t", " "), "\r")
+		col := column
+		if i == mark && col > maxLine/2 { // keep the place in sight
+			line, col = "…"+string([]rune(line)[col-maxLine/4:]), maxLine/4+1
+		}
+		out = append(out, line)
+		if i == mark && col >= 0 {
+			out = append(out, strings.Repeat(" ", col)+"^")
+		}
+	}
+	if to < len(lines) {
+		out = append(out, "…")
+	}
+	return strings.Join(out, "\n")
+}
+
+func migrationState(err error, e *postgres.MigrationError) string {
+	total := 0
+	if e.Script != nil {
+		total = len(e.Script.Statements)
+	}
+	switch e.Outcome {
+	case postgres.PartWay:
+		return fmt.Sprintf("statement %d of %d failed; the %d before it are in effect; version %s is marked dirty, so nothing runs until this is settled",
+			e.Failed+1, total, e.Done, version(e.Version))
+	case postgres.Unknown:
+		return fmt.Sprintf("%d of %d statements are known to be in effect; look at what the next one makes; version %s may be marked dirty", e.Done, total, version(e.Version))
+	}
+	return "nothing of this migration was kept; " + stateAt(err)
+}
+
+func migrationAdvice(e *postgres.MigrationError, stopped int) string {
+	if server := e.Server(); server != nil && server.Code == pqerror.ActiveSQLTransaction {
+		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
+	}
+	switch {
+	case e.Outcome != postgres.RolledBack:
+		return fmt.Sprintf("finish what %s should do, or undo it, by hand; then set the version table right (migrator status shows it) and deploy again", e.File)
+	case stopped != 0:
+		return "run it again; what is done stays done, and it goes on from there"
+	case e.Server() == nil:
+		return "run it again when the database is back; its log says why it went"
+	}
+	return fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File)
+}
