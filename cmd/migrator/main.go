@@ -1,0 +1,23 @@
+// Command migrator runs an application's PostgreSQL migrations.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/shiplock/shiplock/internal/cli"
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+func main() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	go func() {
+		cancel(&engine.SignalError{Signal: <-signals})
+		signal.Stop(signals) // a second one ends the process at once
+	}()
+	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the migrator's static binary and, given a tag, its image.
+#
+#   hack/image.sh                                   bin/image/migrator only
+#   hack/image.sh localhost/shiplock/migrator:dev   and the image of that name
+#
+# Environment: VERSION (default: from git), SHIPLOCK_ENGINE (docker or podman; default: the one that works).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+out=bin/image
+version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo dev)}
+commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+engine() {
+	if [[ -n ${SHIPLOCK_ENGINE:-} ]]; then
+		echo "$SHIPLOCK_ENGINE"
+	elif docker info >/dev/null 2>&1; then
+		echo docker
+	elif command -v podman >/dev/null; then
+		echo podman
+	else
+		echo "hack/image.sh: neither Docker nor podman works here; on Debian: apt-get install podman" >&2
+		return 1
+	fi
+}
+
+binary() {
+	mkdir -p "$out"
+	# cgo for PostgreSQL's parser; linked statically, with Go's own resolver and
+	# user lookup, because glibc's cannot be.
+	CGO_ENABLED=1 go build -trimpath -tags netgo,osusergo -o "$out/migrator" \
+		-ldflags "-s -w -linkmode external -extldflags '-static'
+			-X github.com/shiplock/shiplock/internal/cli.Version=$version
+			-X github.com/shiplock/shiplock/internal/cli.Commit=$commit" \
+		./cmd/migrator
+	go run ./hack/cacerts >"$out/ca-certificates.crt"
+}
+
+if [[ $(uname -s) != Linux ]]; then
+	echo "hack/image.sh: the image holds a Linux binary that links C code; run this on Linux, or in a Linux container with Go and gcc" >&2
+	exit 1
+fi
+binary
+if [[ $# -gt 0 ]]; then
+	# Timestamps of the copied files would give the same content a new image id each time.
+	touch -d @0 "$out/migrator" "$out/ca-certificates.crt"
+	"$(engine)" build --quiet -t "$1" -f Containerfile "$out" >/dev/null
+	echo "$1"
+fi

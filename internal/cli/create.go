@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+func (a *app) create() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Write the next pair of migration files",
+		Long: `create writes the next up and down file. The version continues the folder's numbering: one
+higher and as wide as the last, or the time (UTC) where the last is a timestamp.`,
+		Example: `  migrator create add_guest_phone --source ./migrations`,
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			up, down, err := source.Create(a.settings.Source, strings.Join(args, " "), time.Now())
+			if err != nil {
+				return &config.UsageError{Problem: err.Error()}
+			}
+			_, err = fmt.Fprintf(a.stdout, "%s\n%s\n", up, down)
+			return err
+		},
+	}
+	a.sourceFlag(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,206 @@
+// Package cli is the command line: one file a verb, and the settings they share.
+// A flag beats its environment variable, which beats the default.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
+)
+
+// app is one call of the program.
+type app struct {
+	settings config.Settings
+	stdout   io.Writer
+	stderr   io.Writer
+	redact   func(string) string
+}
+
+// Run parses args, runs the verb and returns the exit code. Results go to stdout,
+// the log and the card to stderr.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{stdout: stdout, stderr: stderr, redact: func(s string) string { return s }}
+	root := a.command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return report.ExitOK
+	}
+	card := report.Diagnose(err, a.redact)
+	if _, werr := io.WriteString(stderr, card.String()); werr != nil {
+		return max(card.Code, report.ExitInternal)
+	}
+	return card.Code
+}
+
+const long = `migrator applies an application's PostgreSQL migrations: each one once, whole or not at all.
+
+Migrations are golang-migrate's: 0001_name.up.sql and 0001_name.down.sql, and the
+version is kept in its table, schema_migrations.`
+
+const exitCodes = `
+Exit codes:
+  0    the schema is where the files end (also: there was nothing to do)
+  2    usage or configuration
+  3    database not reachable in the time given, or lost (a retry may help)
+  4    another migrator held the lock for the whole time given (a retry may help)
+  5    refused: files and database disagree
+  6    a migration failed; the schema is as it was before it
+  7    a migration failed part-way; the message says what is done and what remains
+  124  out of time (--timeout)
+  128+n  stopped by signal n
+`
+
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "migrator",
+		Short:         "Apply PostgreSQL migrations, whole or not at all",
+		Long:          long,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return &config.UsageError{Problem: "no verb given: migrator up applies what is pending"}
+		},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags(), os.Getenv) },
+	}
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help lists the flags)", err, cmd.CommandPath())}
+	})
+	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
+	root.AddCommand(a.up(), a.down(), a.status(), a.create(), a.version())
+	for _, sub := range root.Commands() {
+		sub.Args = usageArgs(sub.Args)
+	}
+	root.Args = usageArgs(func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("unknown verb %q; there are: up, down, status, create, version", args[0])
+		}
+		return nil
+	})
+	return root
+}
+
+// usageArgs gives wrong arguments the exit code of wrong usage.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			check = cobra.NoArgs
+		}
+		if err := check(cmd, args); err != nil {
+			return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help)", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// sourceFlag is all that create needs.
+func (a *app) sourceFlag(fs *pflag.FlagSet) {
+	fs.StringVar(&a.settings.Source, "source", config.DefaultSource, "folder with the migrations ($SHIPLOCK_SOURCE)")
+}
+
+func (a *app) databaseFlags(fs *pflag.FlagSet) {
+	s := &a.settings
+	a.sourceFlag(fs)
+	fs.StringVar(&s.DatabaseURL, "database-url", "", "postgres://user:password@host:5432/database ($DATABASE_URL; else libpq's PGHOST, PGUSER, PGPASSWORD, PGPASSFILE …)")
+	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, name or schema.name ($SHIPLOCK_TABLE)")
+	fs.DurationVar(&s.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "how long to wait for a database that is not ready ($SHIPLOCK_WAIT_FOR_DB)")
+	fs.DurationVar(&s.Timeout, "timeout", 0, "end the whole run after this time, 0 for never ($SHIPLOCK_TIMEOUT)")
+	fs.StringVar(&s.LogFormat, "log-format", "text", "text or json ($SHIPLOCK_LOG_FORMAT)")
+	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
+	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
+}
+
+func (a *app) lockFlags(fs *pflag.FlagSet) {
+	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another migrator ($SHIPLOCK_LOCK_WAIT)")
+}
+
+// fromEnvironment sets each flag that was not given from its SHIPLOCK_ variable.
+// An empty variable counts as not set, as it does for libpq.
+func fromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
+	var errs []error
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Changed {
+			return
+		}
+		for _, name := range variables(f.Name) {
+			value := getenv(name)
+			if value == "" {
+				continue
+			}
+			if err := fs.Set(f.Name, value); err != nil {
+				errs = append(errs, &config.UsageError{Problem: fmt.Sprintf("%s=%q: want a value as for --%s: %s", name, value, f.Name, f.Usage)})
+			}
+			return
+		}
+	})
+	return errors.Join(errs...)
+}
+
+func variables(flag string) []string {
+	name := "SHIPLOCK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	switch flag {
+	case "database-url":
+		return []string{name, "DATABASE_URL"}
+	case "help", "to", "output":
+		return nil
+	}
+	return []string{name}
+}
+
+// options checks the settings and starts the clock of --timeout.
+func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc, engine.Options, error) {
+	log, err := a.logger()
+	if err != nil {
+		return nil, nil, engine.Options{}, err
+	}
+	s := &a.settings
+	dsn, err := s.Database(os.Getenv)
+	if err != nil {
+		return nil, nil, engine.Options{}, err
+	}
+	a.redact = dsn.Redact
+	if len(dsn.Ignored()) > 0 {
+		log.Warn("the database URL has parameters of golang-migrate that have no meaning here", "ignored", dsn.Ignored())
+	}
+	cancel := func() {}
+	if s.Timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, &engine.TimeoutError{Limit: s.Timeout})
+	}
+	return ctx, cancel, engine.Options{
+		Source: s.Source, OnNewer: plan.OnNewer(s.OnNewer), Log: log,
+		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB, LockWait: s.LockWait, Log: log},
+	}, nil
+}
+
+func (a *app) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.settings.LogLevel)); err != nil {
+		return nil, &config.UsageError{Problem: fmt.Sprintf("--log-level is %q; want debug, info, warn or error", a.settings.LogLevel)}
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	switch a.settings.LogFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.stderr, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.stderr, opts)), nil
+	}
+	return nil, &config.UsageError{Problem: fmt.Sprintf("--log-format is %q; want text or json", a.settings.LogFormat)}
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+func (a *app) status() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the database's version and what is pending",
+		Long:  `status compares the database with the files. It changes nothing and takes no lock.`,
+		Example: `  migrator status
+  migrator status -o json | jq '.pending | length'`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return &config.UsageError{Problem: fmt.Sprintf("--output is %q; want table or json", output)}
+			}
+			ctx, cancel, o, err := a.options(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			st, err := engine.ReadStatus(ctx, o)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				e := json.NewEncoder(a.stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(st)
+			}
+			return printStatus(a.stdout, st)
+		},
+	}
+	a.databaseFlags(cmd.Flags())
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func printStatus(w io.Writer, st engine.Status) error {
+	current := "none"
+	if st.Version != nil {
+		current = fmt.Sprint(*st.Version)
+	}
+	note := ""
+	switch {
+	case st.Dirty:
+		note = ", DIRTY: a migration stopped part-way"
+	case !st.Known && *st.Version > st.Latest:
+		note = ", newer than the files"
+	case !st.Known:
+		note = ", not among the files"
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "database\t%s\ntable\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n\n",
+		st.Database, st.Table, current, note, st.Latest, len(st.Pending))
+	fmt.Fprintf(t, "VERSION\tNAME\tSTATE\n")
+	for _, m := range st.Applied {
+		fmt.Fprintf(t, "%d\t%s\tapplied\n", m.Version, m.Name)
+	}
+	for _, m := range st.Pending {
+		state := "pending"
+		if st.Dirty && st.Version != nil && *st.Version == m.Version {
+			state = "part-way"
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\n", m.Version, m.Name, state)
+	}
+	return t.Flush()
+}

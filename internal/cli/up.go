@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/plan"
+)
+
+func (a *app) up() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Apply every migration that is pending",
+		Long: `up applies every migration above the database's version, in order. Each runs in one
+transaction together with the new version, so a migration that fails leaves nothing behind;
+what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.`,
+		Example: `  DATABASE_URL=postgres://app:secret@db:5432/shop migrator up --source ./migrations
+  migrator up --wait-for-db 2m --timeout 10m`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel, o, err := a.options(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			result, err := engine.Up(ctx, o)
+			if err == nil {
+				sayUp(o.Log, result)
+			}
+			return err
+		},
+	}
+	a.databaseFlags(cmd.Flags())
+	a.lockFlags(cmd.Flags())
+	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
+		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
+	return cmd
+}
+
+func sayUp(log *slog.Logger, r engine.Result) {
+	switch {
+	case r.Newer:
+		log.Warn("the database is newer than the files here; nothing was done", "version", r.To)
+	case r.Applied == 0:
+		log.Info("nothing to do", "version", versionText(r.To))
+	default:
+		log.Info("the schema is up to date", "version", versionText(r.To), "was", versionText(r.From), "applied", r.Applied)
+	}
+}
+
+func versionText(v int) string {
+	if v == plan.NoVersion {
+		return "none"
+	}
+	return fmt.Sprint(v)
+}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Version and Commit are set by the build (-ldflags -X).
+var (
+	Version = ""
+	Commit  = ""
+)
+
+func (a *app) version() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the migrator's version",
+		RunE: func(*cobra.Command, []string) error {
+			version, commit := Version, Commit
+			if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+				version = info.Main.Version
+			}
+			if commit == "" {
+				commit = "unknown"
+			}
+			_, err := fmt.Fprintf(a.stdout, "migrator %s (commit %s, %s, %s/%s)\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
