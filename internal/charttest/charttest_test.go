@@ -1,0 +1,107 @@
+package charttest
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	chartDir  = "../../chart"
+	sampleDir = "../../hack/sample/chart"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the chart's README instead of comparing them")
+
+// withURL is the shortest set of values that renders.
+const withURL = "database: {url: 'postgres://booking@db/booking'}\n"
+
+func parse(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(text), &v), text)
+	return v
+}
+
+func readValues(t *testing.T, path string) map[string]any {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return parse(t, string(text))
+}
+
+// render renders our chart as a release of its own.
+func render(t *testing.T, values string) *Rendered {
+	t.Helper()
+	r, err := Render(chartDir, Options{Values: parse(t, values)})
+	require.NoError(t, err)
+	return r
+}
+
+func job(t *testing.T, r *Rendered, name string) *batchv1.Job {
+	t.Helper()
+	j, err := Find[*batchv1.Job](r, name)
+	require.NoError(t, err)
+	return j
+}
+
+// migrator is the Job's only container.
+func migrator(t *testing.T, j *batchv1.Job) corev1.Container {
+	t.Helper()
+	require.Len(t, j.Spec.Template.Spec.Containers, 1)
+	return j.Spec.Template.Spec.Containers[0]
+}
+
+// ciFiles maps the scenario's name to its values file.
+func ciFiles(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(chartDir + "/ci/*-values.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	files := map[string]string{}
+	for _, p := range paths {
+		files[strings.TrimSuffix(filepath.Base(p), "-values.yaml")] = p
+	}
+	return files
+}
+
+// tool builds a command line tool of hack/tools, or finds it built.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	cmd := exec.Command("../../hack/tools/install.sh", name)
+	cmd.Stderr = os.Stderr
+	path, err := cmd.Output()
+	require.NoError(t, err)
+	return strings.TrimSpace(string(path))
+}
+
+func run(t *testing.T, dir, command string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(command, args...)
+	cmd.Dir = dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, "%s %s\n%s", command, strings.Join(args, " "), &stderr)
+	return string(out)
+}
+
+// write lays out files, as "path" → content, in a new folder.
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
+	}
+	return dir
+}

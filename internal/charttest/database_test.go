@@ -1,0 +1,138 @@
+package charttest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// hostile is what a password may hold, and a template, YAML, Kubernetes or a URL may take for something else.
+var hostile = []string{
+	`p@ss:/?#[]%&=+ word`, `'single' and "double"`, `back\slash \n`, `$(PGHOST)`, `$$(PGHOST) $$ $`, `$(`, `{{ .Release.Name }}`,
+	` leading and trailing `, "tab\tnewline\n", `# not a comment`, `- not: a list`, `null`, `true`, `0123`, `1e5`, `~`, `ünïcødé 🔒`, `!!binary x`, `<&>`,
+}
+
+// environment is what the container would see: secrets are looked up in the rendered Secret, plain values are expanded.
+// Variables from Secrets of the user's are "secret/key".
+func environment(t *testing.T, r *Rendered) map[string]string {
+	t.Helper()
+	env := map[string]string{}
+	for _, v := range migrator(t, job(t, r, "")).Env {
+		if v.ValueFrom == nil {
+			env[v.Name] = expand(v.Value, env)
+			continue
+		}
+		ref := v.ValueFrom.SecretKeyRef
+		if ref.Optional != nil && *ref.Optional {
+			env[v.Name] = ref.Name + "/" + ref.Key
+			continue
+		}
+		secret, err := Find[*corev1.Secret](r, ref.Name)
+		require.NoError(t, err)
+		require.Contains(t, secret.Data, ref.Key)
+		env[v.Name] = string(secret.Data[ref.Key])
+	}
+	return env
+}
+
+// expand does what Kubernetes does to a value: "$$" is "$", and "$(NAME)" is that variable if there is one.
+// https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+func expand(value string, env map[string]string) string {
+	var out strings.Builder
+	for value != "" {
+		if rest, ok := strings.CutPrefix(value, "$$"); ok {
+			out.WriteByte('$')
+			value = rest
+			continue
+		}
+		if name, rest, ok := strings.Cut(strings.TrimPrefix(value, "$("), ")"); ok && strings.HasPrefix(value, "$(") {
+			if v, known := env[name]; known {
+				out.WriteString(v)
+			} else {
+				out.WriteString("$(" + name + ")")
+			}
+			value = rest
+			continue
+		}
+		out.WriteByte(value[0])
+		value = value[1:]
+	}
+	return out.String()
+}
+
+func TestHostileCredentialsArriveAsTheyAre(t *testing.T) {
+	t.Parallel()
+	for _, s := range hostile {
+		t.Run(s, func(t *testing.T) {
+			t.Parallel()
+			parts, err := yaml.Marshal(map[string]any{"database": map[string]any{"host": "db", "name": s, "user": s, "password": s}})
+			require.NoError(t, err)
+			env := environment(t, render(t, string(parts)))
+			assert.Equal(t, s, env["PGDATABASE"])
+			assert.Equal(t, s, env["PGUSER"])
+			assert.Equal(t, s, env["PGPASSWORD"])
+			assert.NotContains(t, env, "DATABASE_URL")
+
+			url, err := yaml.Marshal(map[string]any{"database": map[string]any{"url": s}})
+			require.NoError(t, err)
+			assert.Equal(t, s, environment(t, render(t, string(url)))["DATABASE_URL"])
+		})
+	}
+}
+
+func TestDatabase(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		values string
+		want   map[string]string
+	}{
+		"port as a number": {"database: {host: db, port: 5433, name: shop, user: u}", map[string]string{"PGHOST": "db", "PGPORT": "5433", "PGDATABASE": "shop", "PGUSER": "u"}},
+		"ports as text":    {"database: {host: 'a,b', port: '5432,5433', name: shop, user: u}", map[string]string{"PGHOST": "a,b", "PGPORT": "5432,5433", "PGDATABASE": "shop", "PGUSER": "u"}},
+		"all from a Secret": {"database: {existingSecret: {name: s, keys: {host: h, port: po, name: shop, user: u, password: p}}}", map[string]string{
+			"PGHOST": "s/h", "PGPORT": "s/po", "PGDATABASE": "s/shop", "PGUSER": "s/u", "PGPASSWORD": "s/p",
+			"SHIPLOCK_REQUIRED_ENV": "PGHOST=s/h PGDATABASE=s/shop PGPASSWORD=s/p PGPORT=s/po PGUSER=s/u"}},
+		"password from a Secret": {"database: {host: db, name: shop, user: u, existingSecret: {name: '{{ .Release.Name }}-db', keys: {password: p}}}", map[string]string{
+			"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "PGPASSWORD": "booking-db/p", "SHIPLOCK_REQUIRED_ENV": "PGPASSWORD=booking-db/p"}},
+		"TLS with a URL": {"database: {url: x, sslMode: verify-full, ca: {secretName: ca}}", map[string]string{"DATABASE_URL": "x", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt"}},
+		"by argument":    {"extraArgs: [--database-url=$(X)]", map[string]string{}},
+		"by envFrom":     {"extraEnvFrom: [{secretRef: {name: s}}]", map[string]string{}},
+		"user by env":    {"database: {host: db, name: shop}\nextraEnv: [{name: PGUSER, value: u}]", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := environment(t, render(t, tc.values))
+			for _, setting := range []string{"SHIPLOCK_SOURCE", "SHIPLOCK_WAIT_FOR_DB", "SHIPLOCK_LOCK_WAIT", "SHIPLOCK_TIMEOUT"} {
+				assert.NotEmpty(t, env[setting], setting)
+				delete(env, setting)
+			}
+			assert.Equal(t, tc.want, env)
+		})
+	}
+}
+
+// A Secret is rendered for what is secret in the values, and only then.
+func TestSecret(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string][]string{
+		withURL: {"url"},
+		"database: {host: h, name: shop, user: u, password: p}":            {"password"},
+		"database: {host: h, name: shop, user: u}":                         nil,
+		"database: {existingSecret: {name: booking-db, keys: {url: URL}}}": nil,
+	} {
+		objects, err := render(t, values).Objects()
+		require.NoError(t, err)
+		var keys []string
+		for _, o := range objects {
+			if s, ok := o.(*corev1.Secret); ok {
+				for k := range s.Data {
+					keys = append(keys, k)
+				}
+			}
+		}
+		assert.Equal(t, want, keys, values)
+	}
+}

@@ -1,0 +1,136 @@
+package charttest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/release"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// The Secret exists before the Job that reads it, and nothing of ours is an ordinary resource of the release, which would
+// come too late at the first install.
+func TestHooks(t *testing.T) {
+	t.Parallel()
+	r := render(t, withURL)
+	assert.Empty(t, r.Manifest)
+	require.Len(t, r.Hooks, 2)
+	for i, want := range []struct {
+		kind   string
+		weight int
+		logs   []release.HookOutputLogPolicy
+	}{{kind: "Secret", weight: -10, logs: []release.HookOutputLogPolicy{}}, {kind: "Job", logs: []release.HookOutputLogPolicy{release.HookOutputOnFailed}}} {
+		h := r.Hooks[i]
+		assert.Equal(t, want.kind, h.Kind)
+		assert.Equal(t, want.weight, h.Weight)
+		assert.Equal(t, want.logs, h.OutputLogPolicies)
+		assert.Equal(t, []release.HookEvent{release.HookPreInstall, release.HookPreUpgrade}, h.Events)
+		assert.Equal(t, []release.HookDeletePolicy{release.HookBeforeHookCreation}, h.DeletePolicies, "what failed stays to be read")
+	}
+}
+
+func TestJob(t *testing.T) {
+	t.Parallel()
+	j := job(t, render(t, withURL), "")
+	assert.Nil(t, j.Spec.TTLSecondsAfterFinished, "Helm 3 takes a vanished Job for a success")
+	assert.EqualValues(t, 2, *j.Spec.BackoffLimit)
+	assert.Less(t, *j.Spec.ActiveDeadlineSeconds, int64((5 * time.Minute).Seconds()), "helm's own timeout")
+	pod := j.Spec.Template.Spec
+	assert.Equal(t, corev1.RestartPolicyNever, pod.RestartPolicy, "podFailurePolicy allows no other")
+	assert.False(t, *pod.AutomountServiceAccountToken)
+	assert.Empty(t, pod.ServiceAccountName, "an account of this release does not exist at its first install")
+	assert.Empty(t, pod.InitContainers, "helm prints no logs of these")
+	c := migrator(t, j)
+	assert.Equal(t, "migrator", c.Name)
+	assert.Equal(t, []string{"up"}, c.Args)
+	assert.Empty(t, c.Command, "the image's entry point is the migrator")
+	assert.Equal(t, corev1.TerminationMessageFallbackToLogsOnError, c.TerminationMessagePolicy)
+	assert.Equal(t, "false", j.Spec.Template.Labels["sidecar.istio.io/inject"])
+	assert.Equal(t, "disabled", j.Spec.Template.Annotations["linkerd.io/inject"])
+}
+
+// Three tries that wait for the database in vain, with Kubernetes' pauses between them, end before the Job's deadline does, which
+// would take the reason away.
+func TestRetriesFitIntoTheDeadline(t *testing.T) {
+	t.Parallel()
+	r := render(t, withURL)
+	wait, err := time.ParseDuration(environment(t, r)["SHIPLOCK_WAIT_FOR_DB"])
+	require.NoError(t, err)
+	spec := job(t, r, "").Spec
+	var total, pause time.Duration = wait, 10 * time.Second // the Job controller's first back-off; it doubles
+	for range *spec.BackoffLimit {
+		total += pause + wait
+		pause *= 2
+	}
+	const starting = 5 * time.Second // of each pod
+	total += starting * time.Duration(*spec.BackoffLimit+1)
+	assert.Less(t, total, time.Duration(*spec.ActiveDeadlineSeconds)*time.Second)
+}
+
+// The exit codes are docs of their own: a Job that retries what no retry mends would run a failed migration three times.
+func TestPodFailurePolicy(t *testing.T) {
+	t.Parallel()
+	rules := job(t, render(t, withURL), "").Spec.PodFailurePolicy.Rules
+	outcome := func(code int32, disrupted bool) batchv1.PodFailurePolicyAction {
+		for _, rule := range rules {
+			if e := rule.OnExitCodes; e != nil && e.Operator == batchv1.PodFailurePolicyOnExitCodesOpIn && *e.ContainerName == "migrator" && slices.Contains(e.Values, code) {
+				return rule.Action
+			}
+			for _, c := range rule.OnPodConditions {
+				if disrupted && c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue {
+					return rule.Action
+				}
+			}
+		}
+		return batchv1.PodFailurePolicyActionCount
+	}
+	for _, code := range []int32{2, 5, 6, 7, 124} {
+		assert.Equal(t, batchv1.PodFailurePolicyActionFailJob, outcome(code, false), code)
+		assert.Equal(t, batchv1.PodFailurePolicyActionFailJob, outcome(code, true), "%d, and the node is drained too", code)
+	}
+	for _, code := range []int32{1, 3, 4, 128 + 9, 128 + 15} {
+		assert.Equal(t, batchv1.PodFailurePolicyActionCount, outcome(code, false), code)
+		assert.Equal(t, batchv1.PodFailurePolicyActionIgnore, outcome(code, true), "%d on a drained node", code)
+	}
+}
+
+// The fields that the restricted Pod Security level asks for; a namespace that enforces it is in the e2e tests.
+// https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+func TestRestricted(t *testing.T) {
+	t.Parallel()
+	sample, err := Render(sampleDir, Options{})
+	require.NoError(t, err)
+	for name, r := range map[string]*Rendered{
+		"chart":       render(t, withURL),
+		"with mounts": render(t, "database: {url: x, ca: {secretName: ca}}\nmigrations: {image: {repository: a, tag: b}}"),
+		"sample":      sample,
+	} {
+		isRestricted(t, name, job(t, r, "").Spec.Template.Spec)
+	}
+	app, err := Find[*appsv1.Deployment](sample, "")
+	require.NoError(t, err)
+	isRestricted(t, "sample's application", app.Spec.Template.Spec)
+}
+
+func isRestricted(t *testing.T, name string, pod corev1.PodSpec) {
+	t.Helper()
+	assert.True(t, *pod.SecurityContext.RunAsNonRoot, name)
+	assert.NotZero(t, *pod.SecurityContext.RunAsUser, name)
+	assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type, name)
+	assert.False(t, pod.HostNetwork || pod.HostPID || pod.HostIPC, name)
+	for _, v := range pod.Volumes {
+		assert.Nil(t, v.HostPath, name)
+	}
+	require.NotEmpty(t, pod.Containers, name)
+	for _, c := range pod.Containers {
+		assert.False(t, *c.SecurityContext.AllowPrivilegeEscalation, name)
+		assert.True(t, *c.SecurityContext.ReadOnlyRootFilesystem, name)
+		assert.Equal(t, []corev1.Capability{"ALL"}, c.SecurityContext.Capabilities.Drop, name)
+		assert.Empty(t, c.SecurityContext.Capabilities.Add, name)
+	}
+}

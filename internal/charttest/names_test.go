@@ -1,0 +1,131 @@
+package charttest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 52)
+	for name, tc := range map[string]struct{ release, values, want string }{
+		"plain":               {"booking", "", "booking-shiplock"},
+		"release of our name": {"shiplock", "", "shiplock"},
+		"longest that fits":   {long[:43], "", long[:43] + "-shiplock"},
+		"too long":            {long[:44], "", long[:43] + "-aeeba64c"},
+		"longest release":     {long + "b", "", long[:43] + "-5756aab2"},
+		"and its neighbour":   {long + "c", "", long[:43] + "-38953dc7"},
+		"dots":                {"a.b", "", "a-b-shiplock-a85e7066"},
+		"name":                {"booking", "nameOverride: schema", "booking-schema"},
+		"full name":           {"booking", "fullnameOverride: schema", "schema"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := Render(chartDir, Options{Release: tc.release, Values: parse(t, withURL+tc.values)})
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, job(t, r, "").Name)
+			objectsAreValid(t, r)
+		})
+	}
+}
+
+// objectsAreValid checks names, labels and annotations as the API server does. A Job's name is also a label of its pods.
+func objectsAreValid(t *testing.T, r *Rendered) {
+	t.Helper()
+	objects, err := r.Objects()
+	require.NoError(t, err)
+	require.NotEmpty(t, objects)
+	for _, o := range objects {
+		m, err := meta.Accessor(o)
+		require.NoError(t, err)
+		assert.Empty(t, validation.IsDNS1123Label(m.GetName()), m.GetName())
+		for k, v := range m.GetLabels() {
+			assert.Empty(t, validation.IsQualifiedName(k), k)
+			assert.Empty(t, validation.IsValidLabelValue(v), "%s: %s", k, v)
+		}
+		for _, k := range []string{"name", "instance", "version", "component", "managed-by"} {
+			assert.NotEmpty(t, m.GetLabels()["app.kubernetes.io/"+k], k)
+		}
+	}
+}
+
+// aliases is a chart that depends on ours three times: by its name, and under two aliases.
+const aliases = `apiVersion: v2
+name: shop
+version: 1.0.0
+dependencies:
+  - {name: shiplock, version: 0.1.x, repository: "REPOSITORY", condition: shiplock.enabled}
+  - {name: shiplock, version: 0.1.x, repository: "REPOSITORY", alias: orders}
+  - {name: shiplock, version: 0.1.x, repository: "REPOSITORY", alias: stockKeeping}
+`
+
+const aliasValues = `
+shiplock: {database: {url: 'postgres://db/shop'}}
+orders: {database: {url: 'postgres://db/orders'}}
+stockKeeping: {database: {url: 'postgres://db/stock'}}
+`
+
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
+	for _, release := range []string{"booking", "orders", "shiplock", strings.Repeat("r", 53)} {
+		r, err := Render(dir, Options{Release: release})
+		require.NoError(t, err)
+		objectsAreValid(t, r)
+		objects, err := Normalize(r.Template()) // refuses two objects of one name
+		require.NoError(t, err)
+		assert.Len(t, objects, 6, "a Job and a Secret for each")
+	}
+	r, err := Render(dir, Options{Release: "orders"})
+	require.NoError(t, err)
+	for name, url := range map[string]string{
+		"orders-shiplock":              "postgres://db/shop",
+		"orders-orders":                "postgres://db/orders",
+		"orders-stockkeeping-924b7dd7": "postgres://db/stock",
+	} {
+		secret, err := Find[*corev1.Secret](r, name)
+		require.NoError(t, err)
+		assert.Equal(t, url, string(secret.Data["url"]))
+		assert.Equal(t, name, migrator(t, job(t, r, name)).Env[0].ValueFrom.SecretKeyRef.Name)
+	}
+}
+
+func TestDisabledDependency(t *testing.T) {
+	t.Parallel()
+	dir := write(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
+	r, err := Render(dir, Options{Values: parse(t, "shiplock: {enabled: false}\norders: {enabled: false}")})
+	require.NoError(t, err)
+	objects, err := r.Objects()
+	require.NoError(t, err)
+	assert.Len(t, objects, 2, "stockKeeping alone is left")
+}
+
+// Two charts of an umbrella that both depend on ours must not share a Job or, worse, a Secret.
+func TestUmbrella(t *testing.T) {
+	t.Parallel()
+	app := func(name string) string {
+		return withRepository(t, "apiVersion: v2\nname: "+name+"\nversion: 1.0.0\ndependencies: [{name: shiplock, version: 0.1.x, repository: 'REPOSITORY'}]\n")
+	}
+	dir := write(t, map[string]string{
+		"Chart.yaml": `{apiVersion: v2, name: town, version: 1.0.0, dependencies: [
+			{name: hotel, version: 1.0.0, repository: file://hotel}, {name: harbour, version: 1.0.0, repository: file://harbour}]}`,
+		"hotel/Chart.yaml":    app("hotel"),
+		"hotel/values.yaml":   "shiplock: {database: {url: 'postgres://db/hotel'}}",
+		"harbour/Chart.yaml":  app("harbour"),
+		"harbour/values.yaml": "shiplock: {database: {url: 'postgres://db/harbour'}}",
+	})
+	r, err := Render(dir, Options{Release: "town"})
+	require.NoError(t, err)
+	objectsAreValid(t, r)
+	for _, name := range []string{"hotel", "harbour"} {
+		secret, err := Find[*corev1.Secret](r, "town-"+name+"-shiplock")
+		require.NoError(t, err)
+		assert.Equal(t, "postgres://db/"+name, string(secret.Data["url"]))
+	}
+}

@@ -1,0 +1,73 @@
+package charttest
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
+)
+
+// strict refuses fields that Kubernetes' types do not have, fields given twice and values of a wrong type.
+var strict = serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+
+var documentStart = regexp.MustCompile(`(?m)^---$`)
+
+// Objects decodes every rendered object, hooks last, into the type that Kubernetes has for it.
+func (r *Rendered) Objects() ([]runtime.Object, error) {
+	var objects []runtime.Object
+	for _, doc := range documentStart.Split(r.Template(), -1) {
+		if len(strings.TrimSpace(doc)) == 0 {
+			continue
+		}
+		o, _, err := strict.Decode([]byte(doc), nil, nil)
+		if err != nil {
+			return nil, fmt.Errorf("%w in\n%s", err, doc)
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// Find returns the first object of type T that is called name; an empty name stands for any.
+func Find[T interface {
+	runtime.Object
+	GetName() string
+}](r *Rendered, name string) (T, error) {
+	var none T
+	objects, err := r.Objects()
+	if err != nil {
+		return none, err
+	}
+	for _, o := range objects {
+		if t, ok := o.(T); ok && (name == "" || t.GetName() == name) {
+			return t, nil
+		}
+	}
+	return none, fmt.Errorf("no %T called %q in\n%s", none, name, r.Template())
+}
+
+// Normalize decodes text as printed by any Helm into objects by kind and name, so that two renderings can be compared
+// whatever their order and comments.
+func Normalize(text string) (map[string]map[string]any, error) {
+	objects := map[string]map[string]any{}
+	for _, doc := range documentStart.Split(text, -1) {
+		var o unstructured.Unstructured
+		if err := yaml.Unmarshal([]byte(doc), &o.Object); err != nil {
+			return nil, fmt.Errorf("%w in\n%s", err, doc)
+		}
+		if len(o.Object) == 0 {
+			continue
+		}
+		id := o.GetKind() + "/" + o.GetName()
+		if _, twice := objects[id]; twice {
+			return nil, fmt.Errorf("%s is rendered twice", id)
+		}
+		objects[id] = o.Object
+	}
+	return objects, nil
+}

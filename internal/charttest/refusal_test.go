@@ -1,0 +1,91 @@
+package charttest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every message that a user can meet says which value is wrong and what to do about it.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	parts := "{host: db, name: booking, user: owner"
+	for name, tc := range map[string]struct{ values, want, kube string }{
+		"no database":            {values: "{}", want: "no database is given: set database.url, or database.host, name, user and password, or database.existingSecret.name and the keys"},
+		"URL and parts":          {values: "database: {url: 'postgres://db/x', host: db, user: u}", want: "the database is given twice, by a URL (database.url or existingSecret.keys.url) and by parts (host, user): keep the URL or the parts"},
+		"URL and Secret's URL":   {values: "database: {url: 'postgres://db/x', existingSecret: {name: s, keys: {url: u}}}", want: "database.url and database.existingSecret.keys.url both give the url: remove one of them"},
+		"Secret's URL and parts": {values: "database: {password: p, existingSecret: {name: s, keys: {url: u}}}", want: "and by parts (password)"},
+		"part twice":             {values: "database: " + parts + ", password: a, existingSecret: {name: s, keys: {password: p}}}", want: "database.password and database.existingSecret.keys.password both give the password"},
+		"Secret without a key":   {values: "database: {existingSecret: {name: s}}", want: "database.existingSecret.name is set, but no key of it: name the key that holds a connection URL in database.existingSecret.keys.url"},
+		"key without a Secret":   {values: "database: " + parts + ", existingSecret: {keys: {password: p}}}", want: "database.existingSecret.keys.password is set, but not which Secret it is in: set database.existingSecret.name"},
+		"host missing":           {values: "database: {name: booking, user: owner}", want: "the database is given by parts, but not its host: set database.host (or the key of an existing Secret in database.existingSecret.keys.host)"},
+		"two parts missing":      {values: "database: {host: db}", want: "not its name, user: set database.name, database.user (or the key of an existing Secret in database.existingSecret.keys.name, keys.user)"},
+		"name missing in env":    {values: "extraEnv: [{name: PGHOST, value: db}, {name: PGUSER, value: u}]", want: "but not its name"},
+		"two CA bundles":         {values: "database: {url: x, ca: {secretName: a, configMapName: b}}", want: "database.ca.secretName and database.ca.configMapName are both set"},
+		"number as password":     {values: "database: " + parts + ", password: 123}", want: "database.password must be a string, and YAML made a number of it: put it in quotes, or use --set-string instead of --set"},
+		"zero as password":       {values: "database: " + parts + ", password: 0}", want: "database.password must be a string"},
+		"boolean as password":    {values: "database: " + parts + ", password: no}", want: "YAML made a boolean of it"},
+		"list as password":       {values: "database: " + parts + ", password: [a]}", want: "YAML made a list of it"},
+		"number as user":         {values: "database: {host: db, name: booking, user: 7}", want: "database.user must be a string"},
+		"number as name":         {values: "database: {host: db, name: 2024, user: owner}", want: "database.name must be a string"},
+		"two sources":            {values: withURL + "migrations: {existingConfigMap: a, image: {repository: b, tag: c}}", want: "the migrations come from one place, but migrations.existingConfigMap and migrations.image.repository are set"},
+		"parent, without one":    {values: withURL + "migrations: {parentConfigMap: true}", want: "a release of its own takes migrations.existingConfigMap"},
+		"image volume too early": {values: withURL + "migrations: {image: {repository: a, tag: b}}", kube: "v1.32.9", want: "migrations.image needs image volumes, which Kubernetes has from 1.33 on, and this is v1.32.9"},
+		"image without a tag":    {values: withURL + "migrations: {image: {repository: a}}", want: "migrations.image.repository is set but neither migrations.image.tag nor migrations.image.digest"},
+		"tag in the repository":  {values: withURL + "image: {repository: 'registry:5000/a:v1'}", want: `image.repository is "registry:5000/a:v1": write the tag into image.tag and the digest into image.digest`},
+		"digest in repository":   {values: withURL + "image: {repository: a@sha256}", want: "write the tag into image.tag"},
+		"timeout at deadline":    {values: withURL + "timeout: 270s", want: "timeout (270s) must be below activeDeadlineSeconds (270)"},
+		"timeout above deadline": {values: withURL + "timeout: 1h30m", want: "timeout (1h30m) must be below activeDeadlineSeconds (270)"},
+		"no timeout":             {values: withURL + "timeout: 0", want: "timeout must be above 0"},
+		"wait above timeout":     {values: withURL + "waitForDatabase: 5m", want: "waitForDatabase (5m) must not be above timeout (240s)"},
+		"lock above timeout":     {values: withURL + "lockWait: 241", want: "lockWait (241) must not be above timeout (240s)"},
+		"variable twice":         {values: withURL + "extraEnv: [{name: SHIPLOCK_TIMEOUT, value: 5m}]", want: "extraEnv sets SHIPLOCK_TIMEOUT, which the chart sets from its own values"},
+		"database by env too":    {values: withURL + "extraEnv: [{name: DATABASE_URL, value: x}]", want: "extraEnv sets DATABASE_URL"},
+		"hook by hand":           {values: withURL + "annotations: {helm.sh/hook: post-install}", want: `annotations may not set "helm.sh/hook"`},
+		"Kubernetes too old":     {values: withURL, kube: "v1.25.0", want: "chart requires kubeVersion: >=1.26.0-0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Render(chartDir, Options{Values: parse(t, tc.values), KubeVersion: tc.kube})
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+// What the schema refuses, it names by its place in the values.
+func TestSchemaRefusals(t *testing.T) {
+	t.Parallel()
+	for values, want := range map[string]string{
+		"databse: {}":                          "additional properties 'databse' not allowed",
+		"database: {passwd: x}":                "at '/database': additional properties 'passwd' not allowed",
+		"database: {existingSecret: {key: x}}": "at '/database/existingSecret': additional properties 'key' not allowed",
+		"database: {existingSecret: booking}":  "at '/database/existingSecret': got string, want object",
+		"database: {url: 5}":                   "at '/database/url': got number, want string",
+		"database: {port: postgres}":           "at '/database/port': 'postgres' does not match pattern",
+		"database: {port: 70000}":              "at '/database/port': maximum: got 70,000, want 65,535",
+		"database: {sslMode: on}":              "at '/database/sslMode': value must be one of '', 'disable'",
+		"image: {tag: 1.10}":                   "at '/image/tag': got number, want string",
+		"image: {digest: latest}":              "at '/image/digest': 'latest' does not match pattern",
+		"image: {pullPolicy: Sometimes}":       "at '/image/pullPolicy': value must be one of 'Always'",
+		"imagePullSecrets: registry":           "at '/imagePullSecrets': got string, want array",
+		"migrations: {path: migrations}":       "at '/migrations/path': 'migrations' does not match pattern",
+		"migrations: {image: {subPath: /db}}":  "at '/migrations/image/subPath': '/db' does not match pattern",
+		"timeout: 4 minutes":                   "at '/timeout': '4 minutes' does not match pattern",
+		"timeout: 4.5":                         "at '/timeout': got number, want integer or string",
+		"activeDeadlineSeconds: 5m":            "at '/activeDeadlineSeconds': got string, want integer",
+		"backoffLimit: -1":                     "at '/backoffLimit': minimum: got -1, want 0",
+		"logLevel: trace":                      "at '/logLevel': value must be one of",
+		"extraEnv: {A: b}":                     "at '/extraEnv': got object, want array",
+		"extraEnv: [{name: A, value: 1}]":      "at '/extraEnv/0/value': got number, want string",
+		"labels: {tier: 1}":                    "at '/labels/tier': got number, want string",
+		"enabled: 'false'":                     "at '/enabled': got string, want boolean",
+		"fullnameOverride: Booking":            "at '/fullnameOverride': 'Booking' does not match pattern",
+		"nameOverride: a-name-that-is-longer-than-fifty-two-characters-in-all": "at '/nameOverride'",
+	} {
+		t.Run(values, func(t *testing.T) {
+			t.Parallel()
+			_, err := Render(chartDir, Options{Values: parse(t, values)})
+			require.ErrorContains(t, err, want)
+		})
+	}
+}
