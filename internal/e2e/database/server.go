@@ -34,12 +34,11 @@ func Deploy(ctx context.Context, client *kube.Client, image string) (*Server, er
 	client = client.In(pod)
 	text := strings.ReplaceAll(manifest, "$IMAGE", image)
 	running, err := client.JSONPath(kube.Query{Args: []string{"pod/" + pod}}, "{.spec.containers[0].image}")
-	if err == nil && running != "" && strings.TrimSpace(running) != image {
+	if err == nil && running != image {
 		// A pod's image can be changed in place, but a newer image's data folder need not fit.
-		err = client.Delete(ctx, kube.Query{Args: []string{"pod/" + pod}})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("postgres: %w", err)
+		if err := client.Delete(ctx, kube.Query{Args: []string{"pod/" + pod}}); err != nil {
+			return nil, fmt.Errorf("postgres: %w", err)
+		}
 	}
 	if err := client.Apply(ctx, "postgres.yaml", strings.NewReader(text), false); err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
@@ -47,7 +46,7 @@ func Deploy(ctx context.Context, client *kube.Client, image string) (*Server, er
 	const ready = `{.status.conditions[?(@.type=="Ready")].status}`
 	err = kube.Until(ctx, func() (bool, error) {
 		status, err := client.JSONPath(kube.Query{Args: []string{"pod/" + pod}}, ready)
-		return strings.TrimSpace(status) == "True", err
+		return status == "True", err
 	})
 	if err != nil {
 		var why bytes.Buffer

@@ -1,11 +1,11 @@
 package kube
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,29 +30,27 @@ func (c *Client) builder() *resource.Builder {
 	return resource.NewBuilder(c.flags).Unstructured().NamespaceParam(c.Namespace).DefaultNamespace().Flatten()
 }
 
-// Get yields a List; objects that do not exist are missing in it.
-func (c *Client) Get(q Query) (*unstructured.UnstructuredList, error) {
+func (c *Client) visit(q Query, each resource.VisitorFunc) error {
 	b := c.builder().ResourceTypeOrNameArgs(true, q.Args...).ContinueOnError()
 	if q.Selector != "" {
 		b = b.LabelSelectorParam(q.Selector)
 	}
-	list := &unstructured.UnstructuredList{Object: map[string]any{"kind": "List", "apiVersion": "v1"}}
-	err := b.Do().Visit(func(info *resource.Info, err error) error {
-		if err != nil {
-			return err
-		}
-		if u, ok := info.Object.(*unstructured.Unstructured); ok {
-			list.Items = append(list.Items, *u)
-		}
-		return nil
-	})
-	if apierrors.IsNotFound(err) {
-		err = nil
-	}
-	return list, err
+	return b.Do().Visit(each)
 }
 
-// JSONPath prints a template, as kubectl's -o jsonpath does, of each object, a line each.
+// Get yields a List of what matches; that an object asked for by its name does not exist is an error.
+func (c *Client) Get(q Query) (*unstructured.UnstructuredList, error) {
+	list := &unstructured.UnstructuredList{Object: map[string]any{"kind": "List", "apiVersion": "v1"}}
+	return list, c.visit(q, func(info *resource.Info, err error) error {
+		if u, ok := info.Object.(*unstructured.Unstructured); ok && err == nil {
+			list.Items = append(list.Items, *u)
+		}
+		return err
+	})
+}
+
+// JSONPath fills in a template as kubectl's -o jsonpath does: of the object when one is asked for by its name ("pod/x"),
+// else of the List.
 func (c *Client) JSONPath(q Query, template string) (string, error) {
 	path := jsonpath.New("query").AllowMissingKeys(true)
 	if err := path.Parse(template); err != nil {
@@ -62,12 +60,13 @@ func (c *Client) JSONPath(q Query, template string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var out bytes.Buffer
-	for _, item := range list.Items {
-		if err := path.Execute(&out, item.Object); err != nil {
-			return "", fmt.Errorf("jsonpath %s of %s: %w", template, item.GetName(), err)
-		}
-		out.WriteByte('\n')
+	data := list.UnstructuredContent()
+	if len(q.Args) == 1 && strings.Contains(q.Args[0], "/") {
+		data = list.Items[0].Object
+	}
+	var out strings.Builder
+	if err := path.Execute(&out, data); err != nil {
+		return "", fmt.Errorf("jsonpath %s: %w", template, err)
 	}
 	return out.String(), nil
 }
@@ -98,11 +97,7 @@ func (c *Client) Apply(ctx context.Context, name string, yaml io.Reader, dryRun 
 
 // Delete deletes and waits until the objects are gone; it is no error that there are none.
 func (c *Client) Delete(ctx context.Context, q Query) error {
-	b := c.builder().ResourceTypeOrNameArgs(false, q.Args...).ContinueOnError()
-	if q.Selector != "" {
-		b = b.LabelSelectorParam(q.Selector)
-	}
-	err := b.Do().Visit(func(info *resource.Info, err error) error {
+	err := c.visit(q, func(info *resource.Info, err error) error {
 		if err != nil {
 			return err
 		}
@@ -116,7 +111,7 @@ func (c *Client) Delete(ctx context.Context, q Query) error {
 	}
 	return Until(ctx, func() (bool, error) {
 		list, err := c.Get(q)
-		return err == nil && len(list.Items) == 0, err
+		return len(list.Items) == 0 && (err == nil || apierrors.IsNotFound(err)), err
 	})
 }
 

@@ -1,0 +1,153 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/e2e/database"
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+	"github.com/shiplock/shiplock/internal/e2e/release"
+)
+
+// What Setup puts into a script's environment for the commands.
+const (
+	envKubeconfig = "KUBECONFIG"
+	envNamespace  = "NAMESPACE"
+)
+
+// commands are what scripts have beside testscript's own. Each runs in a process of its own, as a person's would: it
+// can go to the background with & and be sent a signal.
+var commands = map[string]func(){
+	"helm":  main(helmCommand),
+	"kube":  main(kubeCommand),
+	"sql":   main(sqlCommand),
+	"http":  main(httpCommand),
+	"probe": main(probeCommand),
+}
+
+// main makes a command a program; its context ends with SIGINT and SIGTERM.
+func main(run func(ctx context.Context, args []string) error) func() {
+	return func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		if err := run(ctx, os.Args[1:]); err != nil {
+			fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+			os.Exit(1)
+		}
+	}
+}
+
+func client() (*kube.Client, error) {
+	return kube.New(os.Getenv(envKubeconfig), os.Getenv(envNamespace))
+}
+
+// helmCommand is Helm 3, through its SDK; the flags are the command line's.
+func helmCommand(ctx context.Context, args []string) error {
+	cmd := release.Command(os.Stdout, os.Stderr)
+	cmd.SetArgs(args)
+	cmd.SilenceErrors = true
+	return cmd.ExecuteContext(ctx)
+}
+
+// kubeCommand:
+//
+//	kube get TYPE[/NAME] [-l SELECTOR] JSONPATH
+//	kube wait TYPE[/NAME] [-l SELECTOR] [-timeout 60s] JSONPATH REGEXP
+//	kube logs SELECTOR
+//	kube apply [-dry-run] FILE...
+//	kube delete TYPE[/NAME] [-l SELECTOR]
+func kubeCommand(ctx context.Context, args []string) error {
+	if len(args) < 2 {
+		return errors.New("kube get|wait|logs|apply|delete ...")
+	}
+	verb, what, rest := args[0], args[1], args[2:]
+	cluster, err := client()
+	if err != nil {
+		return err
+	}
+	if verb == "logs" {
+		return cluster.Logs(ctx, what, os.Stdout)
+	}
+	if verb == "apply" {
+		return apply(ctx, cluster, args[1:])
+	}
+	var q kube.Query
+	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
+	flags.StringVar(&q.Selector, "l", "", "label selector")
+	timeout := flags.Duration("timeout", time.Minute, "how long to wait")
+	if err := flags.Parse(rest); err != nil {
+		return err
+	}
+	q.Args, rest = []string{what}, flags.Args()
+	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	defer cancel()
+	switch {
+	case verb == "get" && len(rest) == 1:
+		text, err := cluster.JSONPath(q, rest[0])
+		fmt.Println(text)
+		return err
+	case verb == "wait" && len(rest) == 2:
+		return waitFor(ctx, cluster, q, rest[0], rest[1])
+	case verb == "delete" && len(rest) == 0:
+		return cluster.Delete(ctx, q)
+	}
+	return fmt.Errorf("kube %s: wrong arguments", verb)
+}
+
+func waitFor(ctx context.Context, cluster *kube.Client, q kube.Query, template, pattern string) error {
+	want, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	var last string
+	err = kube.Until(ctx, func() (bool, error) {
+		text, err := cluster.JSONPath(q, template)
+		last = text
+		return err == nil && want.MatchString(text), err
+	})
+	if err != nil {
+		return fmt.Errorf("%s is %q and not %s: %w", template, last, pattern, err)
+	}
+	return nil
+}
+
+var variable = regexp.MustCompile(`\$\{[A-Z0-9_]+\}`)
+
+func apply(ctx context.Context, cluster *kube.Client, files []string) error {
+	dryRun := files[0] == "-dry-run"
+	if dryRun {
+		files = files[1:]
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		// testscript fills in no variables in files.
+		filled := variable.ReplaceAllStringFunc(string(text), func(v string) string { return os.Getenv(v[2 : len(v)-1]) })
+		if err := cluster.Apply(ctx, name, strings.NewReader(filled), dryRun); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sqlCommand runs statements in the scenario's database, as its owner, and prints psql's unaligned rows.
+func sqlCommand(ctx context.Context, statements []string) error {
+	cluster, err := client()
+	if err != nil {
+		return err
+	}
+	name := os.Getenv("DB_NAME")
+	out, err := database.Connect(cluster).Query(ctx, name, name, statements...)
+	fmt.Print(out)
+	return err
+}

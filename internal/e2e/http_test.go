@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+)
+
+// httpCommand:
+//
+//	http [-until REGEXP] METHOD SERVICE /PATH [BODY]
+//
+// sends a request through the API server and prints status and body. A status from 400 on is an error. With -until it
+// asks again, for half a minute at most, until status and body match: a service forgets its old pods a little later.
+func httpCommand(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("http", flag.ContinueOnError)
+	until := flags.String("until", "", "what the answer must match")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if args = flags.Args(); len(args) < 3 {
+		return errors.New("http [-until REGEXP] METHOD SERVICE /PATH [BODY]")
+	}
+	want, err := regexp.Compile(*until)
+	if err != nil {
+		return err
+	}
+	cluster, err := client()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var status int
+	var answer string
+	err = kube.Until(ctx, func() (bool, error) {
+		var body []byte
+		var err error
+		status, body, err = cluster.HTTP(ctx, strings.ToUpper(args[0]), args[1], args[2], []byte(strings.Join(args[3:], " ")))
+		answer = fmt.Sprintf("%d %s", status, body)
+		return err == nil && want.MatchString(answer), err
+	})
+	fmt.Println(answer)
+	if err == nil && status >= 400 {
+		err = fmt.Errorf("status %d", status)
+	}
+	return err
+}
+
+// probeCommand:
+//
+//	probe SERVICE &probe&  ...  kill -INT probe  ...  wait probe
+//
+// asks the sample application for its version and its bookings, over and over, until it is interrupted; then it prints
+// how many answers there were and which processes gave them. A request without a good answer is a failure of
+// the command, and so is it to have asked nothing.
+func probeCommand(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("probe SERVICE")
+	}
+	cluster, err := client()
+	if err != nil {
+		return err
+	}
+	p := prober{cluster: cluster, service: args[0], processes: map[string]bool{}}
+	for ctx.Err() == nil {
+		p.ask("/version")
+		p.ask("/bookings")
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	return p.verdict()
+}
+
+type prober struct {
+	cluster   *kube.Client
+	service   string
+	answers   int
+	failures  []string
+	processes map[string]bool
+}
+
+func (p *prober) ask(path string) {
+	// Not the command's own context: a request under way when the command is interrupted is no failure.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	status, body, err := p.cluster.HTTP(ctx, "GET", p.service, path, nil)
+	if err != nil || status != 200 {
+		p.failures = append(p.failures, fmt.Sprintf("%s GET %s: %d %s %v", time.Now().Format("15:04:05.000"), path, status, body, err))
+		return
+	}
+	p.answers++
+	if path != "/version" {
+		return
+	}
+	var version struct{ Release, Pod, Started string }
+	if err := json.Unmarshal(body, &version); err != nil {
+		p.failures = append(p.failures, err.Error())
+		return
+	}
+	p.processes[fmt.Sprintf("%s %s %s", version.Release, version.Pod, version.Started)] = true
+}
+
+func (p *prober) verdict() error {
+	fmt.Printf("answers=%d failures=%d\n", p.answers, len(p.failures))
+	var processes []string
+	for process := range p.processes {
+		processes = append(processes, process)
+	}
+	sort.Strings(processes)
+	for _, process := range processes {
+		fmt.Printf("process %s\n", process)
+	}
+	fmt.Fprintln(os.Stderr, strings.Join(p.failures, "\n"))
+	if len(p.failures) > 0 || p.answers == 0 {
+		return fmt.Errorf("%d requests failed, %d were answered", len(p.failures), p.answers)
+	}
+	return nil
+}

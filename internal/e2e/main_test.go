@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shiplock/shiplock/internal/e2e/database"
+	"github.com/shiplock/shiplock/internal/e2e/sample"
+)
+
+var (
+	clusterName = flag.String("cluster", "", "use the kind cluster of this name, made if it is not there, and leave it running")
+	keep        = flag.Bool("keep", false, "keep the cluster, and the namespaces and databases of scenarios that passed")
+)
+
+// parallel is how many scenarios run at once unless -parallel says otherwise: they wait more than they work, so it is
+// not the number of cores.
+const parallel = "8"
+
+// stage is what all scenarios share.
+type stage struct {
+	kubeconfig string
+	charts     sample.Charts
+	database   *database.Server
+	helm4      string
+	// discovery is a folder in which the commands' processes share what they learnt of the API.
+	discovery string
+}
+
+var suite stage
+
+func TestMain(m *testing.M) {
+	testscript.Main(run{m}, commands)
+}
+
+// run is the test run proper; testscript.Main calls it unless this process is one of the commands.
+type run struct{ m *testing.M }
+
+func (r run) Run() int {
+	flag.Parse()
+	if testing.Short() {
+		return r.m.Run()
+	}
+	raiseParallel()
+	dir, err := os.MkdirTemp("", "shiplock-e2e")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	start := time.Now()
+	strike, err := suite.build(dir)
+	defer strike()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	fmt.Fprintf(os.Stderr, "e2e: cluster, images and database are there after %s\n", time.Since(start).Round(time.Second))
+	return r.m.Run()
+}
+
+func raiseParallel() {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", parallel); err != nil {
+			panic(err)
+		}
+	}
+}

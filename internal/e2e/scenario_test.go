@@ -1,0 +1,106 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shiplock/shiplock/internal/e2e/database"
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+)
+
+// password is that of every scenario's role; passwords.txtar sets others.
+const password = "booking"
+
+func TestScenarios(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a cluster takes longer than -short allows")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                filepath.Join("testdata", "script"),
+		Setup:              suite.setup,
+		RequireUniqueNames: true,
+	})
+}
+
+// setup gives a script its own namespace and database.
+func (s *stage) setup(env *testscript.Env) error {
+	name := strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")
+	name = fmt.Sprintf("%s-%s", name, strings.ToLower(rand.Text()[:5]))
+	cluster, err := kube.New(s.kubeconfig, name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := cluster.CreateNamespace(ctx); err != nil {
+		return err
+	}
+	if err := s.database.Create(ctx, name, password); err != nil {
+		return err
+	}
+	url := database.URL(name, password)
+	if err := cluster.CreateSecret(ctx, "booking-database", map[string]string{"DATABASE_URL": url}); err != nil {
+		return err
+	}
+	env.Defer(func() { s.teardown(env.T(), cluster) })
+	for key, value := range s.environment(env.WorkDir) {
+		env.Setenv(key, value)
+	}
+	env.Setenv(envNamespace, name)
+	env.Setenv("HELM_NAMESPACE", name)
+	env.Setenv("DB_NAME", name)
+	env.Setenv("DB_PASSWORD", password)
+	env.Setenv("DB_URL", url)
+	return nil
+}
+
+// environment is the same for all scripts, but for the folders that Helm writes to.
+func (s *stage) environment(work string) map[string]string {
+	env := map[string]string{
+		envKubeconfig:  s.kubeconfig,
+		"KUBECACHEDIR": s.discovery,
+		"DB_HOST":      database.Host,
+		"DB_PORT":      database.Port,
+		"BOOKING":      s.charts.Booking,
+		"SHIPLOCK":     s.charts.Shiplock,
+		"HELM4":        s.helm4,
+	}
+	for _, folder := range []string{"CACHE", "CONFIG", "DATA"} {
+		env["HELM_"+folder+"_HOME"] = filepath.Join(work, ".helm", strings.ToLower(folder))
+	}
+	for _, release := range []string{"v1", "v2", "v3"} {
+		env[strings.ToUpper(release)] = fmt.Sprintf("--set=image.tag=%[1]s,shiplock.image.tag=%[1]s", release)
+	}
+	env["V3_FIXED"] = "--set=image.tag=v3,shiplock.image.tag=v3-fixed"
+	return env
+}
+
+// teardown keeps what a failed scenario leaves, and tells about it; what a good one leaves is deleted.
+func (s *stage) teardown(t testscript.T, cluster *kube.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if failed, ok := t.(interface{ Failed() bool }); ok && failed.Failed() {
+		var why bytes.Buffer
+		cluster.Diagnose(ctx, &why)
+		t.Log(fmt.Sprintf("namespace %[1]s (kept: kubectl --kubeconfig %[2]s -n %[1]s get all)\n%[3]s",
+			cluster.Namespace, s.kubeconfig, why.String()))
+		return
+	}
+	if *keep {
+		return
+	}
+	if err := cluster.DeleteNamespace(ctx); err != nil {
+		t.Log("namespace is left: ", err)
+	}
+	if err := s.database.Drop(ctx, cluster.Namespace); err != nil {
+		t.Log("database is left: ", err)
+	}
+}
