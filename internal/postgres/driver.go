@@ -35,6 +35,7 @@ type Driver struct {
 	ran     bool
 	started time.Time
 	done    int
+	locked  bool
 }
 
 // Driver returns a view of db for migrate.Migrate that takes these steps, in this
@@ -54,11 +55,23 @@ func (d *Driver) Done() int { return d.done }
 // Close ends the session.
 func (d *Driver) Close() error { return d.db.Close() }
 
-// Lock takes the session's lock; see DB.Lock.
-func (d *Driver) Lock() error { return d.db.Lock(d.ctx) }
+// Lock takes the session's lock; see DB.Lock. A Driver that has it gets
+// database.ErrLocked, as golang-migrate wants it.
+func (d *Driver) Lock() error {
+	if d.locked {
+		return database.ErrLocked
+	}
+	err := d.db.Lock(d.ctx)
+	d.locked = err == nil
+	return err
+}
 
 // Unlock gives it back. When the run has been ended, so has the session, and the lock with it.
 func (d *Driver) Unlock() error {
+	if !d.locked {
+		return database.ErrNotLocked
+	}
+	d.locked = false
 	if d.ctx.Err() != nil {
 		d.db.locks = 0
 		return nil
@@ -66,8 +79,12 @@ func (d *Driver) Unlock() error {
 	return d.db.Unlock(d.ctx)
 }
 
-// Version reads the version table.
+// Version reads the version table. Between the two calls of SetVersion it answers
+// with what was announced, as a driver would that had written it.
 func (d *Driver) Version() (version int, dirty bool, err error) {
+	if d.pending != nil {
+		return d.pending.Version, true, nil
+	}
 	d.at, err = d.db.State(d.ctx)
 	return d.at.Version, d.at.Dirty, err
 }
@@ -145,6 +162,7 @@ func (d *Driver) Run(migration io.Reader) error {
 	if fail := d.db.run(d.ctx, script, d.at, to); fail != nil {
 		fail.File, fail.Version, fail.Before = step.File, to.Version, d.at.Version
 		fail.Step = fmt.Sprintf("version %d %s", step.Version, step.Direction)
+		d.pending = nil
 		return fail
 	}
 	d.ran = true

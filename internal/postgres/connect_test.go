@@ -1,0 +1,196 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4/database"
+	stock "github.com/golang-migrate/migrate/v4/database/postgres"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+func TestOpenTellsWhatWaitingCannotMend(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	swap := func(old, new string) string { return strings.Replace(d.URL(), old, new, 1) }
+	for _, c := range []struct {
+		name, url, want string
+		permanent       bool
+	}{
+		{"wrong password", swap("s3cret", "wrong"), "password authentication failed", true},
+		{"no such role", swap("test", "nobody"), "password authentication failed", true},
+		{"no such database", swap("?sslmode", "-gone?sslmode"), "does not exist", true},
+		{"no TLS", swap("sslmode=disable", "sslmode=require"), "SSL is not enabled", true},
+		{"nobody listens", swap(fmt.Sprint(":", d.Port), ":1"), "connection refused", false},
+		{"no such host", swap("127.0.0.1", "no-such-host.invalid"), "no-such-host.invalid", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			require.NotEqual(t, d.URL(), c.url)
+			o := options(t, c.url)
+			o.WaitForDB = time.Second
+			start := time.Now()
+			_, err := Open(t.Context(), o)
+			var fail *ConnectError
+			require.ErrorAs(t, err, &fail)
+			assert.Contains(t, fail.Error(), c.want)
+			assert.NotContains(t, fail.Error(), "s3cret")
+			assert.Equal(t, c.permanent, fail.Permanent)
+			if c.permanent {
+				assert.Equal(t, 1, fail.Attempts)
+			} else {
+				assert.Greater(t, fail.Attempts, 1)
+			}
+			assert.Less(t, time.Since(start), 10*time.Second)
+		})
+	}
+}
+
+func TestOpenWaitsUntilTheDatabaseLetsItIn(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT 0`, d.User)) // SQLSTATE 53300
+	o := options(t, d.URL())
+	o.WaitForDB = time.Minute
+	opened := make(chan error, 1)
+	go func() {
+		db, err := Open(t.Context(), o)
+		if err == nil {
+			err = db.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Fatal("did not wait:", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT -1`, d.User))
+	require.NoError(t, <-opened)
+}
+
+func TestOpenStopsWaitingWhenItIsTold(t *testing.T) {
+	t.Parallel()
+	o := options(t, "postgres://u@127.0.0.1:1/x")
+	o.WaitForDB = time.Minute
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(assert.AnError)
+	_, err := Open(ctx, o)
+	assert.ErrorIs(t, err, assert.AnError)
+}
+
+func TestOpenNeedsASchema(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	_, err := Open(t.Context(), options(t, d.URL()+"&search_path=nowhere"))
+	assert.ErrorIs(t, err, ErrNoSchema)
+}
+
+func TestLockIsPolledAndNamesItsHolder(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	holder, waiter := session(t, d), session(t, d)
+	require.NoError(t, holder.Lock(t.Context()))
+	waiter.opts.LockWait = 500 * time.Millisecond
+	err := waiter.Lock(t.Context())
+	var locked *LockedError
+	require.ErrorAs(t, err, &locked)
+	assert.Contains(t, locked.Holder, fmt.Sprintf("pid %d", holder.Server.PID))
+	assert.Contains(t, locked.Holder, `application_name "shiplock"`)
+
+	waiter.opts.LockWait = time.Minute
+	got := make(chan error, 1)
+	go func() { got <- waiter.Lock(t.Context()) }()
+	for range 20 { // a waiter never sits in the server
+		assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_locks WHERE NOT granted"))
+	}
+	require.NoError(t, holder.Unlock(t.Context()))
+	require.NoError(t, <-got)
+}
+
+func TestLockGoesWithItsSession(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	holder, waiter := session(t, d), session(t, d)
+	require.NoError(t, holder.Lock(t.Context()))
+	d.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d)", holder.Server.PID))
+	waiter.opts.LockWait = 10 * time.Second
+	require.NoError(t, waiter.Lock(t.Context()))
+}
+
+// stockDriver is golang-migrate's own driver, opened by URL as its CLI does.
+func stockDriver(t *testing.T, d *pgtest.Database) database.Driver {
+	t.Helper()
+	driver, err := (&stock.Postgres{}).Open(d.URL())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = driver.Close() })
+	return driver
+}
+
+func TestLockExcludesGolangMigrate(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	theirs, ours := stockDriver(t, d), session(t, d)
+	require.NoError(t, theirs.Lock())
+	var locked *LockedError
+	require.ErrorAs(t, ours.Lock(t.Context()), &locked)
+	assert.Contains(t, locked.Holder, "pid ")
+	require.NoError(t, theirs.Unlock())
+	require.NoError(t, ours.Lock(t.Context()))
+
+	got := make(chan error, 1)
+	go func() { got <- theirs.Lock() }()
+	assert.Eventually(t, func() bool {
+		return d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "1"
+	}, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, ours.Unlock(t.Context()))
+	require.NoError(t, <-got)
+}
+
+func TestVersionTableIsGolangMigrates(t *testing.T) {
+	t.Parallel()
+	describe := `SELECT string_agg(format('%s %s %s', attname, format_type(atttypid, atttypmod), attnotnull), ',' ORDER BY attnum)
+		|| (SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY contype) FROM pg_constraint WHERE conrelid = attrelid AND contype <> 'n')
+		FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attnum > 0 GROUP BY attrelid`
+	ours, theirs := pgtest.New(t), pgtest.New(t)
+	db := session(t, ours)
+	require.Nil(t, apply(t, db, "SELECT 1"))
+	driver := stockDriver(t, theirs)
+	require.NoError(t, driver.SetVersion(1, false))
+	assert.Equal(t, theirs.Value(t, describe), ours.Value(t, describe))
+
+	version, dirty, err := stockDriver(t, ours).Version()
+	require.NoError(t, err)
+	assert.Equal(t, 1, version)
+	assert.False(t, dirty)
+	st, err := session(t, theirs).State(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, one, st)
+
+	require.NoError(t, driver.SetVersion(database.NilVersion, true))
+	st, err = session(t, theirs).State(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, State{-1, true}, st)
+}
+
+func TestTableCanHaveASchemaAndAnyName(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, fmt.Sprintf(`CREATE SCHEMA "My Schema" AUTHORIZATION %q`, d.User))
+	o := options(t, d.URL())
+	o.Table = `My Schema.x"; DROP TABLE users; --`
+	db, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	defer db.Close()
+	require.Nil(t, apply(t, db, "CREATE TABLE users (a int)"))
+	assert.Equal(t, "1", d.Value(t, `SELECT version FROM "My Schema"."x""; DROP TABLE users; --"`))
+	st, err := db.State(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, one, st)
+}

@@ -1,0 +1,253 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	migratetesting "github.com/golang-migrate/migrate/v4/database/testing"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func options(t *testing.T, url string) Options {
+	t.Helper()
+	dsn, err := config.ParseDSN(url)
+	require.NoError(t, err)
+	return Options{DSN: dsn, Table: "schema_migrations", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+}
+
+func session(t *testing.T, d *pgtest.Database) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), options(t, d.URL()))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+var (
+	none = State{Version: -1}
+	one  = State{Version: 1}
+)
+
+// apply runs sql as the migration to version 1 of a database without one.
+func apply(t *testing.T, db *DB, sql string) *MigrationError {
+	t.Helper()
+	script, err := ParseScript([]byte(sql))
+	require.NoError(t, err)
+	return db.run(t.Context(), script, none, one)
+}
+
+func TestDriverPassesGolangMigratesConformanceTest(t *testing.T) {
+	t.Parallel()
+	db := session(t, pgtest.New(t))
+	migratetesting.Test(t, db.Driver(t.Context(), nil), []byte("CREATE TABLE t (a int); SELECT 1"))
+}
+
+func TestRunCommitsSQLAndVersionTogether(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, sql string }{
+		{"plain", "CREATE TABLE a (b int); INSERT INTO a VALUES (1);"},
+		{"wrapped", "BEGIN;\nCREATE TABLE a (b int);\nINSERT INTO a VALUES (1);\nCOMMIT;\n"},
+		{"wrapped with options", "BEGIN ISOLATION LEVEL SERIALIZABLE;CREATE TABLE a (b int);\nINSERT INTO a SELECT 1 WHERE current_setting('transaction_isolation') = 'serializable';END"},
+		{"SET TRANSACTION first", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '1s'; CREATE TABLE a (b int); INSERT INTO a VALUES (1)"},
+		{"as pg_dump writes it", "SET client_min_messages = error;\nSET default_tablespace = '';\nSELECT pg_catalog.set_config('search_path', '', false);\nCREATE TABLE public.a (b int);\nINSERT INTO public.a VALUES (1);"},
+		{"function and trigger", "CREATE TABLE a (b int);\nCREATE FUNCTION f() RETURNS trigger AS $f$\nBEGIN\n  NEW.b := 1; RETURN NEW;\nEND;\n$f$ LANGUAGE plpgsql;\nCREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f();\nINSERT INTO a VALUES (2);"},
+		{"DO block", "DO $$ BEGIN EXECUTE 'CREATE TABLE a (b int)'; INSERT INTO a VALUES (1); END $$"},
+		{"CRLF and BOM", "\ufeff-- x\r\nCREATE TABLE a (b int);\r\nINSERT INTO a VALUES (1);\r\n"},
+		{"SQL newer than the parser", "/* unknown */ CREATE TABLE a (b int); INSERT INTO a VALUES (1); COMMENT ON TABLE a IS 'x'"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			db := session(t, d)
+			script, err := ParseScript([]byte(c.sql))
+			require.NoError(t, err)
+			if strings.HasPrefix(c.sql, "/* unknown */") {
+				script.Parsed, script.Statements = false, nil // as ParseScript leaves what it cannot read
+			}
+			require.Nil(t, db.run(t.Context(), script, none, one))
+			assert.Equal(t, "1", d.Value(t, "SELECT sum(b) FROM public.a"))
+			st, err := db.State(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, one, st)
+			assert.Equal(t, `"$user", public`, sessionValue(t, db, "SELECT current_setting('search_path')"), "a migration cannot change the session")
+			assert.Equal(t, "read committed", sessionValue(t, db, "SELECT current_setting('transaction_isolation')"))
+		})
+	}
+}
+
+func sessionValue(t *testing.T, db *DB, query string) (v string) {
+	t.Helper()
+	require.NoError(t, db.conn.QueryRowContext(t.Context(), query).Scan(&v))
+	return v
+}
+
+func TestRunLeavesNothingOfAFailedTransaction(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, sql    string
+		line, column int
+		statement    string
+		sqlstate     string
+	}{
+		{"syntax", "CREATE TABLE a (b int);\n\nCREATE TABEL x (y int);", 3, 8, "", "42601"},
+		{"relation", "CREATE TABLE a (b int);\nINSERT INTO ü (b)\n  VALUES (1);", 2, 13, "INSERT INTO ü (b)\n  VALUES (1)", "42P01"},
+		{"column in the first", "SELECT 'ß', nope; SELECT 1", 1, 13, "SELECT 'ß', nope", "42703"},
+		{"no position, second of three", "CREATE TABLE a (b int UNIQUE);\n-- twice\nINSERT INTO a VALUES (1), (1);\nSELECT 1;", 3, 1, "INSERT INTO a VALUES (1), (1)", "23505"},
+		{"no position, wrapped", "BEGIN;\nCREATE TABLE a (b int CHECK (b > 0));\nINSERT INTO a VALUES (0);\nCOMMIT;", 3, 1, "INSERT INTO a VALUES (0)", "23514"},
+		{"quiet client", "SET client_min_messages = error; CREATE TABLE a (b int UNIQUE);\nINSERT INTO a VALUES (1), (1);\nSELECT 1;", 2, 1, "INSERT INTO a VALUES (1), (1)", "23505"},
+		{"deferred to the commit", "CREATE TABLE a (b int PRIMARY KEY, c int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO a VALUES (1, 2);", 0, 0, "", "23503"},
+		{"wrong at the very end", "CREATE TABLE a (b int);\nSELECT (1;", 2, 10, "", "42601"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			db := session(t, d)
+			fail := apply(t, db, c.sql)
+			require.NotNil(t, fail)
+			assert.Equal(t, RolledBack, fail.Outcome)
+			line, column := fail.Position()
+			assert.Equal(t, [2]int{c.line, c.column}, [2]int{line, column})
+			st, _ := fail.Statement()
+			assert.Equal(t, c.statement, st.Text)
+			assert.EqualValues(t, c.sqlstate, fail.Server().Code)
+			assert.Empty(t, d.Value(t, "SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "not even the version table")
+			require.Nil(t, apply(t, db, "CREATE TABLE a (b int)"), "the session goes on")
+		})
+	}
+}
+
+func TestRunNoticesAFileThatEndsItsTransactionBehindTheParsersBack(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	s := &Script{SQL: "CREATE TABLE a (b int); COMMIT; CREATE TABLE c (d int);", Begin: "BEGIN", Transactional: true}
+	fail := db.run(t.Context(), s, none, one)
+	require.NotNil(t, fail)
+	assert.Equal(t, Unknown, fail.Outcome)
+	assert.ErrorContains(t, fail, "ended its own transaction")
+	st, err := db.State(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, none, st, "the version is not moved")
+}
+
+func TestRunStatementByStatement(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	require.Nil(t, apply(t, db, "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nVACUUM a;"))
+	assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"))
+	st, err := db.State(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, one, st)
+}
+
+func TestRunStatementByStatementFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, sql string
+		outcome   Outcome
+		done      int
+		line      int
+		state     State
+	}{
+		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, none},
+		{"half-way", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartWay, 1, 2, State{1, true}},
+		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, none},
+		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartWay, 3, 3, State{1, true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			db := session(t, d)
+			fail := apply(t, db, c.sql)
+			require.NotNil(t, fail)
+			assert.Equal(t, c.outcome, fail.Outcome)
+			assert.Equal(t, c.done, fail.Done)
+			line, _ := fail.Position()
+			assert.Equal(t, c.line, line)
+			st, err := db.State(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, c.state, st)
+			assert.Equal(t, "false", sessionValue(t, db, "SELECT (pg_current_xact_id_if_assigned() IS NOT NULL)::text"), "no transaction stays open")
+		})
+	}
+}
+
+func TestRunRebuildsAnInvalidIndex(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	d.Open(t) // keeps the owner's pool apart from the admin's
+	for _, q := range []string{`CREATE TABLE "A b" (c int)`, `INSERT INTO "A b" VALUES (1), (1)`} {
+		require.NoError(t, db.exec(t.Context(), q))
+	}
+	const build = `CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "I x" ON "A b" (c)`
+	fail := apply(t, db, build)
+	require.NotNil(t, fail)
+	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Equal(t, "false", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`), "what PostgreSQL leaves")
+	require.NoError(t, db.exec(t.Context(), `DELETE FROM "A b"`))
+	require.Nil(t, apply(t, db, build))
+	assert.Equal(t, "true", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`))
+}
+
+func TestRunResetsTheRole(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, `CREATE ROLE "other role"`)
+	t.Cleanup(func() { d.Exec(t, `DROP OWNED BY "other role"; DROP ROLE "other role"`) })
+	d.Exec(t, `GRANT "other role" TO "`+d.User+`"; GRANT ALL ON SCHEMA public TO "other role"`)
+	db := session(t, d)
+	require.Nil(t, apply(t, db, `SET ROLE "other role"; CREATE TABLE a (b int)`))
+	assert.Equal(t, d.User, sessionValue(t, db, "SELECT current_user"))
+	assert.Equal(t, d.User, d.Value(t, "SELECT tableowner FROM pg_tables WHERE tablename = 'schema_migrations'"))
+	assert.Equal(t, "other role", d.Value(t, "SELECT tableowner FROM pg_tables WHERE tablename = 'a'"))
+}
+
+func TestRunIsCancelledInTheServer(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	why := assert.AnError
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	go func() {
+		assert.Eventually(t, func() bool {
+			return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "1"
+		}, 10*time.Second, 10*time.Millisecond)
+		cancel(why)
+	}()
+	script, err := ParseScript([]byte("CREATE TABLE a (b int); SELECT pg_sleep(60);"))
+	require.NoError(t, err)
+	start := time.Now()
+	fail := db.run(ctx, script, none, one)
+	require.NotNil(t, fail)
+	assert.ErrorIs(t, fail, why)
+	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Less(t, time.Since(start), 15*time.Second)
+	assert.Eventually(t, func() bool {
+		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "0"
+	}, 5*time.Second, 10*time.Millisecond, "the backend does not work on")
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
+}
+
+func TestRunReportsALostConnection(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	fail := apply(t, db, "CREATE TABLE a (b int); SELECT pg_terminate_backend(pg_backend_pid());")
+	require.NotNil(t, fail)
+	var lost *LostError
+	require.ErrorAs(t, fail, &lost)
+	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
+}
