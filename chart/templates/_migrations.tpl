@@ -34,6 +34,7 @@ A ConfigMap of the calling chart's own migration files, as a hook that exists be
 {{- $context := .context -}}
 {{- $dependency := get $context.Subcharts $alias -}}
 {{- if $dependency -}}
+{{- include "shiplock.fillValues" $dependency -}}
 {{- if $dependency.Values.enabled -}}
 {{- if not $dependency.Values.migrations.parentConfigMap -}}
 {{- fail (printf "chart %q makes a ConfigMap of its migrations, but nothing would run them: set %s.migrations.parentConfigMap=true" $context.Chart.Name $alias) -}}

@@ -7,6 +7,7 @@
 # dependency. A binary is cached under a hash of both files, of this script and of the Go toolchain; several processes may
 # call this at once.
 set -euo pipefail
+shopt -s inherit_errexit
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SHIPLOCK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shiplock}/tools
@@ -41,21 +42,23 @@ ldflags() {
   printf '%s' "$flags"
 }
 
-build() {
-  local package=$1 name=$2 binary=$3
+compile() {
+  local package=$1 name=$2 binary=$3 flags
   # Another process may have built it while this one waited for the lock.
   [[ -x $binary ]] && return
-  go build -trimpath -ldflags "$(ldflags "$name")" -o "$binary.$$" "$package" >&2
+  flags=$(ldflags "$name")
+  # No flag beside the linker's: most packages are then in Go's cache already, from the project's own tests.
+  go build -ldflags "$flags" -o "$binary.$$" "$package" >&2
   mv "$binary.$$" "$binary"
 }
 
-install() {
+tool() {
   local name=$1 package key binary
   [[ -f $here/$name/go.mod ]] || die "no tool is called '$name'; there are: $(cd "$here" && echo */ | tr -d /)"
   cd "$here/$name"
   package=$(sed -n 's/^tool //p' go.mod)
   # The caller may be inside another module's build: its go.work and flags have no say here.
-  export GOWORK=off GOFLAGS=-buildvcs=false CGO_ENABLED=0
+  export GOWORK=off GOFLAGS=-buildvcs=false
   key=$(cat go.mod go.sum "$here/install.sh" <(go env GOVERSION GOOS GOARCH) | git hash-object --stdin)
   binary=$cache/$name/$key/$(basename "$package")
   if [[ ! -x $binary ]]; then
@@ -63,10 +66,10 @@ install() {
     if command -v flock >/dev/null; then
       (
         flock 9
-        build "$package" "$name" "$binary"
+        compile "$package" "$name" "$binary"
       ) 9>"$cache/$name/$key/.lock"
     else
-      build "$package" "$name" "$binary"
+      compile "$package" "$name" "$binary"
     fi
   fi
   printf '%s\n' "$binary"
@@ -75,5 +78,5 @@ install() {
 [[ $# -gt 0 ]] || die "usage: install.sh NAME..."
 command -v go >/dev/null || die "Go is needed to build tools: https://go.dev/doc/install"
 for name in "$@"; do
-  (install "$name")
+  (tool "$name")
 done

@@ -54,6 +54,14 @@ func TestJob(t *testing.T) {
 	assert.Equal(t, "disabled", j.Spec.Template.Annotations["linkerd.io/inject"])
 }
 
+func TestLabelsOfTheChartWin(t *testing.T) {
+	t.Parallel()
+	j := job(t, render(t, withURL+"labels: {app.kubernetes.io/name: a, tier: db}\npodLabels: {app.kubernetes.io/instance: b, zone: c}"), "")
+	pod := j.Spec.Template.Labels
+	assert.Equal(t, []string{"shiplock", "db"}, []string{j.Labels["app.kubernetes.io/name"], j.Labels["tier"]})
+	assert.Equal(t, []string{"shiplock", "booking", "db", "c"}, []string{pod["app.kubernetes.io/name"], pod["app.kubernetes.io/instance"], pod["tier"], pod["zone"]})
+}
+
 // Three tries that wait for the database in vain, with Kubernetes' pauses between them, end before the Job's deadline does, which
 // would take the reason away.
 func TestRetriesFitIntoTheDeadline(t *testing.T) {

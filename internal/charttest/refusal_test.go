@@ -21,6 +21,7 @@ func TestRefusals(t *testing.T) {
 		"host missing":           {values: "database: {name: booking, user: owner}", want: "the database is given by parts, but not its host: set database.host (or the key of an existing Secret in database.existingSecret.keys.host)"},
 		"two parts missing":      {values: "database: {host: db}", want: "not its name, user: set database.name, database.user (or the key of an existing Secret in database.existingSecret.keys.name, keys.user)"},
 		"name missing in env":    {values: "extraEnv: [{name: PGHOST, value: db}, {name: PGUSER, value: u}]", want: "but not its name"},
+		"Secret of our name":     {values: "database: " + parts + ", password: p, ca: {secretName: '{{ .Release.Name }}-shiplock'}}", want: `database.ca.secretName is "booking-shiplock", which is also the name of the Secret that the chart makes`},
 		"two CA bundles":         {values: "database: {url: x, ca: {secretName: a, configMapName: b}}", want: "database.ca.secretName and database.ca.configMapName are both set"},
 		"number as password":     {values: "database: " + parts + ", password: 123}", want: "database.password must be a string, and YAML made a number of it: put it in quotes, or use --set-string instead of --set"},
 		"zero as password":       {values: "database: " + parts + ", password: 0}", want: "database.password must be a string"},
