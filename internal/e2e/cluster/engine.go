@@ -1,0 +1,99 @@
+// Package cluster gives tests and the demo a real Kubernetes cluster: kind, on Docker where it works and on
+// podman otherwise, with kind's own node image where that can be pulled and the one that hack/node builds
+// where it cannot.
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/cluster"
+)
+
+// Engine runs containers and builds images.
+type Engine struct {
+	// Name is the program: docker or podman.
+	Name string
+}
+
+// Detect finds the engine that works here. For podman it may set CONTAINERS_CONF in this process, which kind
+// and every other child then inherit.
+func Detect(ctx context.Context) (*Engine, error) {
+	name, err := choose(ctx, probe)
+	if err != nil {
+		return nil, err
+	}
+	if name == "podman" {
+		if err := configurePodman(); err != nil {
+			return nil, err
+		}
+	}
+	return &Engine{Name: name}, nil
+}
+
+// choose takes the first engine whose probe succeeds. A docker client without a daemon is common, so being
+// installed is not enough.
+func choose(ctx context.Context, probe func(context.Context, string) error) (string, error) {
+	var tried []error
+	for _, name := range []string{"docker", "podman"} {
+		err := probe(ctx, name)
+		if err == nil {
+			return name, nil
+		}
+		tried = append(tried, fmt.Errorf("%s: %w", name, err))
+	}
+	return "", fmt.Errorf("no container engine works (hack/setup.sh engine tells how to get one): %w", errors.Join(tried...))
+}
+
+func probe(ctx context.Context, name string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	args := map[string][]string{"docker": {"info", "--format", "{{.ServerVersion}}"}, "podman": {"version"}}
+	_, err := output(exec.CommandContext(ctx, name, args[name]...))
+	return err
+}
+
+// provider is kind's view of the engine.
+func (e *Engine) provider(log *journal) *cluster.Provider {
+	option := cluster.ProviderWithDocker()
+	if e.Name == "podman" {
+		option = cluster.ProviderWithPodman()
+	}
+	return cluster.NewProvider(option, cluster.ProviderWithLogger(log))
+}
+
+// Run runs the engine with args and returns its standard output without the last newline; the error holds
+// what it said on standard error.
+func (e *Engine) Run(ctx context.Context, args ...string) (string, error) {
+	return output(exec.CommandContext(ctx, e.Name, args...))
+}
+
+func (e *Engine) has(ctx context.Context, image string) bool {
+	_, err := e.Run(ctx, "image", "inspect", "--format", "{{.Id}}", image)
+	return err == nil
+}
+
+func output(cmd *exec.Cmd) (string, error) {
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	cmd.WaitDelay = 5 * time.Second // a grandchild may hold the pipes open after a kill
+	if err := cmd.Run(); err != nil {
+		return "", commandError(cmd, &said, err)
+	}
+	return strings.TrimRight(out.String(), "\n"), nil
+}
+
+func commandError(cmd *exec.Cmd, said *bytes.Buffer, err error) error {
+	return fmt.Errorf("%s %s: %w: %s", cmd.Path, strings.Join(cmd.Args[1:], " "), err, tail(said.String(), 20))
+}
+
+// tail is the last n lines of text.
+func tail(text string, n int) string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}

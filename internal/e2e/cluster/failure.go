@@ -1,0 +1,87 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/log"
+)
+
+// failure writes all that tells why a cluster did not come up to a file, and returns err with the end of it.
+// It has a time of its own: the caller's may be what ran out.
+func (c *Cluster) failure(err error, journal *journal) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var all, end strings.Builder
+	fmt.Fprintf(&all, "== kind\n%s\n", journal)
+	for _, source := range [][]string{
+		{"logs", "--tail", "200", c.node()},
+		{"exec", c.node(), "journalctl", "--no-pager", "--lines=300", "--unit=containerd"},
+		{"exec", c.node(), "journalctl", "--no-pager", "--lines=300", "--unit=kubelet"},
+		{"exec", c.node(), "sh", "-c", "tail -n 40 /var/log/pods/*/*/*.log"},
+	} {
+		out, readErr := exec.CommandContext(ctx, c.Engine.Name, source...).CombinedOutput()
+		fmt.Fprintf(&all, "== %s %s\n%s\n", c.Engine.Name, strings.Join(source, " "), out)
+		if readErr == nil {
+			fmt.Fprintf(&end, "== %s\n%s\n", source[len(source)-1], tail(string(out), 12))
+		}
+	}
+	path := filepath.Join(c.dir(), "failure.log")
+	if writeErr := replaceFile(path, []byte(all.String())); writeErr != nil {
+		path = writeErr.Error()
+	}
+	return fmt.Errorf("create cluster %s: %w\n%s(everything: %s; the node %s is kept until the next try)",
+		c.Name, err, end.String(), path, c.node())
+}
+
+// journal is kind's logger: its steps go to progress, and all it says is kept for failure.
+type journal struct {
+	progress io.Writer
+	mu       sync.Mutex
+	all      bytes.Buffer
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.all.String()
+}
+
+func (j *journal) write(text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	fmt.Fprintln(&j.all, strings.TrimRight(text, "\n"))
+}
+
+// Warn, Warnf, Error, Errorf and V make it a log.Logger.
+func (j *journal) Warn(message string)              { j.write(message) }
+func (j *journal) Warnf(format string, args ...any) { j.write(fmt.Sprintf(format, args...)) }
+
+func (j *journal) Error(message string)              { j.write(message) }
+func (j *journal) Errorf(format string, args ...any) { j.write(fmt.Sprintf(format, args...)) }
+
+func (j *journal) V(level log.Level) log.InfoLogger { return verbosity{j, level} }
+
+type verbosity struct {
+	journal *journal
+	level   log.Level
+}
+
+func (v verbosity) Info(message string) {
+	v.journal.write(message)
+	if step := strings.TrimSpace(message); v.level == 0 && strings.HasPrefix(step, "✓") {
+		fmt.Fprintf(v.journal.progress, "  %s\n", step)
+	}
+}
+
+func (v verbosity) Infof(format string, args ...any) { v.Info(fmt.Sprintf(format, args...)) }
+
+// Enabled is true up to the level at which kind logs what kubeadm said.
+func (v verbosity) Enabled() bool { return v.level <= 3 }

@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"sigs.k8s.io/kind/pkg/apis/config/defaults"
+)
+
+const (
+	nodeBuild = "hack/node/build.sh"
+
+	officialPostgres = "postgres:17"
+	// PostgresImage is the name that the database for tests has in the engine and in the node, whichever image
+	// it is. Both kinds take POSTGRES_PASSWORD, POSTGRES_USER, POSTGRES_DB and PGDATA, and server options
+	// as arguments.
+	PostgresImage = "localhost/shiplock/postgres:dev"
+
+	// How long a registry that did not answer is taken to be out of reach.
+	unreachableFor = 6 * time.Hour
+)
+
+// nodeImage is the image to make nodes of: asked for, kind's own, or hack/node's.
+func (e *Engine) nodeImage(ctx context.Context, log io.Writer) (string, error) {
+	if image := os.Getenv("SHIPLOCK_NODE_IMAGE"); image != "" {
+		return image, nil
+	}
+	return e.obtain(ctx, defaults.Image, "node", log)
+}
+
+// postgresImage is the image to run as a database in the cluster.
+func (e *Engine) postgresImage(ctx context.Context, log io.Writer) (string, error) {
+	if image := os.Getenv("SHIPLOCK_POSTGRES_IMAGE"); image != "" {
+		return image, nil
+	}
+	return e.obtain(ctx, officialPostgres, "postgres", log)
+}
+
+// obtain returns public when the engine has it or can pull it, else what hack/node builds in its place.
+func (e *Engine) obtain(ctx context.Context, public, own string, log io.Writer) (string, error) {
+	if e.has(ctx, public) {
+		return public, nil
+	}
+	if e.reachable(ctx, public) {
+		fmt.Fprintf(log, "pulling %s\n", public)
+		if _, err := e.Run(ctx, "pull", public); err != nil {
+			return "", err
+		}
+		return public, nil
+	}
+	return e.buildOwn(ctx, own, log)
+}
+
+// reachable asks the registry for the image's manifest, and asks no more for a while after a no.
+func (e *Engine) reachable(ctx context.Context, image string) bool {
+	mark := filepath.Join(CacheDir(), "registry-unreachable-"+e.Name)
+	if info, err := os.Stat(mark); err == nil && time.Since(info.ModTime()) < unreachableFor {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if _, err := e.Run(ctx, "manifest", "inspect", image); err != nil {
+		_ = replaceFile(mark, []byte(err.Error()+"\n")) // without it the next run only asks again
+		return false
+	}
+	return true
+}
+
+// buildOwn runs hack/node, which is done at once when its image is there already.
+func (e *Engine) buildOwn(ctx context.Context, name string, log io.Writer) (string, error) {
+	root, err := checkout()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(root, nodeBuild), name)
+	cmd.Env = append(os.Environ(), "SHIPLOCK_ENGINE="+e.Name)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&said, log)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Run(); err != nil {
+		return "", commandError(cmd, &said, err)
+	}
+	return string(bytes.TrimSpace(out.Bytes())), nil
+}

@@ -1,0 +1,124 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// idLabel is on each image we put into a node and holds the engine's id for it.
+const idLabel = "shiplock.image-id"
+
+// Build makes an image from the Containerfile at path containerfile with dir as its context. No base image is
+// pulled: it is FROM scratch or FROM something built before.
+func (e *Engine) Build(ctx context.Context, tag, dir, containerfile string) error {
+	_, err := e.Run(ctx, "build", "--tag", tag, "--file", containerfile, dir)
+	return err
+}
+
+// Load puts images of the engine into the cluster, except those it has already. Tags name their registry:
+// localhost/…, or the kubelet looks for them elsewhere. Pods use them with imagePullPolicy Never or IfNotPresent.
+func (c *Cluster) Load(ctx context.Context, tags ...string) error {
+	ids, err := c.Engine.imageIDs(ctx, tags)
+	if err != nil {
+		return fmt.Errorf("%w (build it first)", err)
+	}
+	listing, err := c.Engine.Run(ctx, "exec", c.node(), "ctr", "--namespace=k8s.io", "images", "list")
+	if err != nil {
+		return err
+	}
+	there := loadedIDs(listing)
+	var missing []string
+	for _, tag := range tags {
+		if there[tag] != ids[tag] {
+			missing = append(missing, tag)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := c.pipe(ctx, missing); err != nil {
+		return err
+	}
+	for _, tag := range missing {
+		if _, err := c.Engine.Run(ctx, "exec", c.node(), "ctr", "--namespace=k8s.io", "images", "label", tag, idLabel+"="+ids[tag]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pipe saves images from the engine straight into the node's containerd.
+func (c *Cluster) pipe(ctx context.Context, tags []string) error {
+	save := exec.CommandContext(ctx, c.Engine.Name, c.Engine.saveArgs(tags)...)
+	load := exec.CommandContext(ctx, c.Engine.Name, "exec", "--interactive", c.node(),
+		"ctr", "--namespace=k8s.io", "images", "import", "--digests", "--snapshotter=overlayfs", "-")
+	var saveSaid, loadSaid bytes.Buffer
+	save.Stderr, load.Stderr = &saveSaid, &loadSaid
+	save.WaitDelay, load.WaitDelay = 5*time.Second, 5*time.Second
+	pipe, err := save.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	load.Stdin = pipe
+	if err := load.Start(); err != nil {
+		return err
+	}
+	if err := save.Start(); err != nil {
+		pipe.Close()
+		return errors.Join(err, load.Wait())
+	}
+	if err := load.Wait(); err != nil {
+		pipe.Close() // save would wait for a reader
+		return errors.Join(commandError(load, &loadSaid, err), save.Wait())
+	}
+	if err := save.Wait(); err != nil {
+		return commandError(save, &saveSaid, err)
+	}
+	return nil
+}
+
+func (e *Engine) saveArgs(tags []string) []string {
+	args := []string{"save"}
+	if e.Name == "podman" {
+		args = append(args, "--quiet", "--multi-image-archive", "--format", "docker-archive")
+	}
+	return append(args, tags...)
+}
+
+func (e *Engine) imageIDs(ctx context.Context, tags []string) (map[string]string, error) {
+	out, err := e.Run(ctx, append([]string{"image", "inspect", "--format", "{{.Id}}"}, tags...)...)
+	if err != nil {
+		return nil, err
+	}
+	lines := strings.Fields(out)
+	if len(lines) != len(tags) {
+		return nil, fmt.Errorf("%s named %d ids for %d images", e.Name, len(lines), len(tags))
+	}
+	ids := make(map[string]string, len(tags))
+	for i, tag := range tags {
+		ids[tag] = strings.TrimPrefix(lines[i], "sha256:")
+	}
+	return ids, nil
+}
+
+// loadedIDs reads `ctr images list`: the ids that Load wrote, by tag. The labels are the last column.
+func loadedIDs(listing string) map[string]string {
+	ids := map[string]string{}
+	for line := range strings.Lines(listing) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		for label := range strings.SplitSeq(fields[len(fields)-1], ",") {
+			if id, ok := strings.CutPrefix(label, idLabel+"="); ok {
+				ids[fields[0]] = id
+			}
+		}
+	}
+	return ids
+}
