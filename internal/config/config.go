@@ -46,6 +46,9 @@ const identifierLimit = 63
 // Database checks what concerns the database and returns how to reach it. getenv
 // is os.Getenv, or a test's.
 func (s *Settings) Database(getenv func(string) string) (DSN, error) {
+	if err := required(getenv); err != nil {
+		return DSN{}, err
+	}
 	if s.DatabaseURL == "" && !anySet(getenv, "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE") {
 		return DSN{}, usage("no database given: set DATABASE_URL (postgres://user:password@host:5432/database), or PGHOST, PGUSER, PGPASSWORD and PGDATABASE")
 	}
@@ -87,6 +90,29 @@ func (s *Settings) check() error {
 	}
 	s.Source = path.Clean(s.Source)
 	return nil
+}
+
+// requiredVariable holds what the chart takes from a Secret of the user's, as
+// "VARIABLE=secret/key" separated by spaces. The chart's references are optional:
+// a pod that waits for a Secret says nothing until its deadline.
+const requiredVariable = "SHIPLOCK_REQUIRED_ENV"
+
+func required(getenv func(string) string) error {
+	var missing []string
+	for _, entry := range strings.Fields(getenv(requiredVariable)) {
+		variable, from, ok := strings.Cut(entry, "=")
+		secret, key, ok2 := strings.Cut(from, "/")
+		if !ok || !ok2 {
+			return usage("%s holds %q; want VARIABLE=secret/key", requiredVariable, entry)
+		}
+		if getenv(variable) == "" {
+			missing = append(missing, fmt.Sprintf("key %q of Secret %q (for %s)", key, secret, variable))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return usage("not there, or empty: %s; a Secret must exist before the release, in its namespace (kubectl get secret)", strings.Join(missing, ", "))
 }
 
 func anySet(getenv func(string) string, names ...string) bool {

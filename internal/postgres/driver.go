@@ -160,7 +160,7 @@ func (d *Driver) Run(migration io.Reader) error {
 		to = *d.pending
 	}
 	if fail := d.db.run(d.ctx, script, d.at, to); fail != nil {
-		fail.File, fail.Version, fail.Before = step.File, to.Version, d.at.Version
+		fail.File, fail.Version, fail.Before, fail.Table = step.File, to.Version, d.at.Version, d.db.Table()
 		fail.Step = fmt.Sprintf("version %d %s", step.Version, step.Direction)
 		d.pending = nil
 		return fail

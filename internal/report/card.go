@@ -16,14 +16,21 @@ type Card struct {
 	Rows  []Row
 }
 
-// Row is one labelled fact; Text may have several lines.
-type Row struct{ Name, Text string }
+// Row is one labelled fact. Text may have several lines, and is wrapped unless it
+// is Verbatim, as SQL is.
+type Row struct {
+	Name, Text string
+	Verbatim   bool
+}
 
 // maxCard is Kubernetes' limit of a termination message, in bytes.
 const maxCard = 4096
 
-// maxLine keeps one long line from filling a screen.
-const maxLine = 200
+// maxLine keeps one long line of SQL from filling a screen; wrapAt is where prose breaks.
+const (
+	maxLine = 200
+	wrapAt  = 110
+)
 
 // String lays the card out for a log without colour.
 func (c Card) String() string {
@@ -34,22 +41,54 @@ func (c Card) String() string {
 	var b strings.Builder
 	b.WriteString("shiplock: " + clean(c.Title) + "\n")
 	for _, r := range c.Rows {
-		for i, line := range strings.Split(strings.TrimRight(r.Text, "\n"), "\n") {
-			name := r.Name
-			if i > 0 {
-				name = ""
-			}
-			line = "  " + name + strings.Repeat(" ", width-len(name)+2) + clip(clean(line), maxLine)
+		name := r.Name
+		for _, line := range r.lines() {
+			line = "  " + name + strings.Repeat(" ", width-len(name)+2) + line
 			b.WriteString(strings.TrimRight(line, " ") + "\n")
+			name = ""
 		}
 	}
 	return clip(b.String(), maxCard)
 }
 
+// lines are the row's text as it is shown.
+func (r Row) lines() []string {
+	var out []string
+	for _, line := range strings.Split(strings.TrimRight(r.Text, "\n"), "\n") {
+		line = clean(line)
+		if r.Verbatim {
+			out = append(out, clip(line, maxLine))
+			continue
+		}
+		out = append(out, wrap(line)...)
+	}
+	return out
+}
+
+// wrap breaks a line between words.
+func wrap(line string) []string {
+	var out []string
+	current := ""
+	for _, word := range strings.Fields(line) {
+		if current != "" && utf8.RuneCountInString(current)+1+utf8.RuneCountInString(word) > wrapAt {
+			out, current = append(out, current), ""
+		}
+		if current != "" {
+			current += " "
+		}
+		current += word
+	}
+	return append(out, current)
+}
+
 func (c *Card) add(name, text string) {
 	if text != "" {
-		c.Rows = append(c.Rows, Row{name, text})
+		c.Rows = append(c.Rows, Row{Name: name, Text: text})
 	}
+}
+
+func (c *Card) addVerbatim(name, text string) {
+	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true})
 }
 
 // redact hides what f knows to be secret, and every password in SQL.
@@ -57,7 +96,8 @@ func (c Card) redact(f func(string) string) Card {
 	hide := func(s string) string { return sqlPassword.ReplaceAllString(f(s), "${1}'xxxxx'") }
 	out := Card{Code: c.Code, Title: hide(c.Title)}
 	for _, r := range c.Rows {
-		out.add(r.Name, hide(r.Text))
+		r.Text = hide(r.Text)
+		out.Rows = append(out.Rows, r)
 	}
 	return out
 }

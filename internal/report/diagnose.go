@@ -41,7 +41,7 @@ func diagnose(err error) Card {
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
-		return refused("the migrations folder is not in order", name.Error(), "nothing was run; mend the names and try again")
+		return refused("the migrations folder is not in order", name.Error(), "rename the file, or move it away, and deploy again")
 	case errors.As(err, &locked):
 		return lockedCard(locked)
 	case errors.As(err, &connect):
@@ -174,8 +174,20 @@ func stateAt(err error) string {
 	if !errors.As(err, &run) {
 		return "nothing was run"
 	}
-	left := len(run.Plan.Steps) - run.Applied
-	return fmt.Sprintf("the database is at version %s; %d of %d migrations done, %d to go", version(run.At()), run.Applied, len(run.Plan.Steps), left)
+	return fmt.Sprintf("the database is %s; %s", at(run.At()), progress(run))
+}
+
+// progress counts the migrations of a run.
+func progress(run *engine.RunError) string {
+	return fmt.Sprintf("%d of %d migrations done, %d to go", run.Applied, len(run.Plan.Steps), len(run.Plan.Steps)-run.Applied)
+}
+
+// at places a database among its versions.
+func at(v int) string {
+	if v == plan.NoVersion {
+		return "before its first migration"
+	}
+	return fmt.Sprintf("at version %d", v)
 }
 
 func version(v int) string {

@@ -1,12 +1,15 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -15,10 +18,10 @@ import (
 const contextLines = 4
 
 func migrationCard(err error, e *postgres.MigrationError) Card {
-	c := Card{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, at version %s", e.File, version(e.Before))}
+	c := Card{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, at(e.Before))}
 	stopped := stopCode(err)
 	if stopped != 0 {
-		c.Title = fmt.Sprintf("migration %s was %s; the database is as it was, at version %s", e.File, e.Err, version(e.Before))
+		c.Title = fmt.Sprintf("migration %s was not completed (%s); the database is as it was, %s", e.File, e.Err, at(e.Before))
 	}
 	switch e.Outcome {
 	case postgres.PartWay:
@@ -49,11 +52,11 @@ func (c *Card) addPlace(e *postgres.MigrationError) {
 	st, known := e.Statement()
 	switch {
 	case known:
-		c.add("statement", excerpt(st, e.Offset))
+		c.addVerbatim("statement", excerpt(st, e.Offset))
 	case e.Script != nil && e.Script.Transactional && e.Failed >= len(e.Script.Statements) && e.Failed >= 0 && e.Server() != nil:
-		c.add("statement", "COMMIT (what was deferred to the end of the transaction was checked then)")
+		c.addVerbatim("statement", "COMMIT (what was deferred to the end of the transaction was checked then)")
 	case e.Script != nil && e.Offset >= 0:
-		c.add("statement", excerpt(postgres.Statement{Text: e.Script.SQL}, e.Offset))
+		c.addVerbatim("statement", excerpt(postgres.Statement{Text: e.Script.SQL}, e.Offset))
 	}
 }
 
@@ -101,20 +104,34 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	case postgres.Unknown:
 		return fmt.Sprintf("%d of %d statements are known to be in effect; look at what the next one makes; version %s may be marked dirty", e.Done, total, version(e.Version))
 	}
-	return "nothing of this migration was kept; " + stateAt(err)
+	state := "nothing of this migration was kept"
+	var run *engine.RunError
+	if errors.As(err, &run) {
+		state += "; " + progress(run)
+	}
+	return state
 }
 
 func migrationAdvice(e *postgres.MigrationError, stopped int) string {
-	if server := e.Server(); server != nil && server.Code == pqerror.ActiveSQLTransaction {
+	if server := e.Server(); server != nil && (server.Code == pqerror.ActiveSQLTransaction || server.Code == pqerror.InvalidTransactionTermination) {
 		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
 	}
 	switch {
 	case e.Outcome != postgres.RolledBack:
-		return fmt.Sprintf("finish what %s should do, or undo it, by hand; then set the version table right (migrator status shows it) and deploy again", e.File)
+		return fmt.Sprintf("finish by hand what %s should do, then: UPDATE %s SET dirty = false;\n"+
+			"or undo by hand what it did, then: %s;\nthen deploy again", e.File, e.Table, versionBack(e))
 	case stopped != 0:
 		return "run it again; what is done stays done, and it goes on from there"
 	case e.Server() == nil:
 		return "run it again when the database is back; its log says why it went"
 	}
 	return fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File)
+}
+
+// versionBack is the SQL that gives the version table the version before a migration.
+func versionBack(e *postgres.MigrationError) string {
+	if e.Before == plan.NoVersion {
+		return "DELETE FROM " + e.Table
+	}
+	return fmt.Sprintf("UPDATE %s SET version = %d, dirty = false", e.Table, e.Before)
 }

@@ -1,0 +1,376 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// outcome is what a call of the program has shown.
+type outcome struct {
+	code        int
+	stdout, err string
+}
+
+func call(ctx context.Context, args ...string) outcome {
+	var stdout, stderr bytes.Buffer
+	code := Run(ctx, args, &stdout, &stderr)
+	return outcome{code, stdout.String(), stderr.String()}
+}
+
+// folder writes migrations, "name: text", into a folder of their own.
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	return dir
+}
+
+// golden compares the card in stderr with testdata/NAME.golden. What differs from
+// run to run is masked.
+func golden(t *testing.T, name, stderr string) {
+	t.Helper()
+	_, card, found := strings.Cut("\n"+stderr, "\nshiplock: ")
+	require.True(t, found, "there is a card in %q", stderr)
+	card = "shiplock: " + card
+	if strings.Contains(card, os.TempDir()) { // where a line breaks then depends on the folder's name
+		card = regexp.MustCompile(`\n {8,}`).ReplaceAllString(card, " ")
+	}
+	for pattern, mask := range map[string]string{
+		`127\.0\.0\.1:\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `\d+ times in [\d.]+m?s`: "N times in TIME",
+		`for [\d.]+m?s`: "for TIME", `connected for \d+s`: "connected for TIME", `/\S+/(\d{3})`: "DIR",
+	} {
+		card = regexp.MustCompile(pattern).ReplaceAllString(card, mask)
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(card), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "run the test with -update once")
+	assert.Equal(t, string(want), card)
+}
+
+func TestUpAndDown(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	dir := folder(t, map[string]string{
+		"1_a.up.sql": "CREATE TABLE a (b int);", "1_a.down.sql": "DROP TABLE a;",
+		"2_b.up.sql": "CREATE TABLE c (d int);", "2_b.down.sql": "",
+	})
+	run := func(args ...string) outcome {
+		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL())...)
+	}
+	out := run("up")
+	assert.Zero(t, out.code, out.err)
+	assert.Contains(t, out.err, "1_a.up.sql")
+	assert.Contains(t, out.err, "applied=2")
+	assert.Equal(t, "2", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
+
+	out = run("up")
+	assert.Zero(t, out.code)
+	assert.Contains(t, out.err, "nothing to do")
+
+	out = run("down", "--to", "1")
+	assert.Zero(t, out.code, out.err)
+	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
+	assert.Equal(t, "c", d.Value(t, "SELECT to_regclass('c')"), "an empty down file undoes nothing")
+
+	out = run("down", "--to", "0")
+	assert.Zero(t, out.code, out.err)
+	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM schema_migrations"))
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	one := folder(t, map[string]string{"0001_first.up.sql": "SELECT 1"})
+	two := folder(t, map[string]string{"0001_first.up.sql": "SELECT 1", "0003_third.up.sql": "SELECT 1"})
+	run := func(dir string, args ...string) outcome {
+		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL())...)
+	}
+	type status struct {
+		Version, Latest  *uint
+		Dirty, Known     bool
+		Pending, Applied []engine.FileInfo
+	}
+	read := func(dir string) (st status) {
+		out := run(dir, "status", "-o", "json")
+		require.Zero(t, out.code, out.err)
+		require.NoError(t, json.Unmarshal([]byte(out.stdout), &st))
+		assert.NotContains(t, out.stdout, "null,\n  \"applied", "lists are never null")
+		return st
+	}
+	st := read(two)
+	assert.Nil(t, st.Version)
+	assert.Len(t, st.Pending, 2)
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"), "status writes nothing")
+
+	require.Zero(t, run(one, "up").code)
+	st = read(two)
+	assert.EqualValues(t, 1, *st.Version)
+	assert.EqualValues(t, 3, *st.Latest)
+	assert.Equal(t, []engine.FileInfo{{Version: 1, Name: "first"}}, st.Applied)
+	assert.Equal(t, []engine.FileInfo{{Version: 3, Name: "third"}}, st.Pending)
+	assert.Regexp(t, `(?s)version +1\n.*1 +first +applied\n3 +third +pending\n`, run(two, "status").stdout)
+
+	require.Zero(t, run(two, "up").code)
+	out := run(one, "status")
+	assert.Contains(t, out.stdout, "newer than the files")
+	out = run(one, "up")
+	assert.Zero(t, out.code, "an older image must be able to start after a rollback")
+	assert.Contains(t, out.err, "level=WARN")
+	golden(t, "newer", run(one, "up", "--on-newer", "fail").err)
+
+	d.Exec(t, "UPDATE schema_migrations SET dirty = true")
+	assert.Contains(t, run(two, "status").stdout, "DIRTY")
+	assert.True(t, read(two).Dirty)
+}
+
+// TestFailuresExplainThemselves has one row a cause: its exit code, its card, and
+// a database that is as it was.
+func TestFailuresExplainThemselves(t *testing.T) {
+	t.Parallel()
+	const first = "CREATE TABLE guests (email text); INSERT INTO guests VALUES ('ana@example.com'), ('ana@example.com');"
+	for _, c := range []struct {
+		name    string
+		code    int
+		files   map[string]string
+		prepare string
+		args    []string
+		url     func(string) string
+		version string
+	}{
+		{name: "unique", code: 6, version: "1", files: map[string]string{"1_guests.up.sql": first,
+			"2_unique_email.up.sql": "-- no guest twice\nALTER TABLE guests\n  ADD CONSTRAINT guests_email_key UNIQUE (email);\n"}},
+		{name: "syntax", code: 6, files: map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE TABEL c (d int);\n"}},
+		{name: "column", code: 6, files: map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nSELECT\n\tb,\n\tbb\nFROM a;\n"}},
+		{name: "function", code: 6, files: map[string]string{"1_x.up.sql": "DO $$\nBEGIN\n  RAISE EXCEPTION 'not %', 'today' USING HINT = 'come back tomorrow';\nEND $$;"}},
+		{name: "part-way", code: 7, version: "1", files: map[string]string{
+			"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);\nSELECT 1;"}},
+		{name: "hidden-transaction", code: 6, files: map[string]string{
+			"1_x.up.sql": "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;\nCALL p();"}},
+		{name: "escape-sequences", code: 6, files: map[string]string{"1_x.up.sql": "DO $$ BEGIN RAISE EXCEPTION E'\\x1b[2Jall is well\\r\\nshiplock: done'; END $$"}},
+		{name: "password-in-sql", code: 6, files: map[string]string{"1_x.up.sql": "CREATE ROLE r LOGIN PASSWORD 'marked-secret' NOPE"}},
+		{name: "dirty", code: 5, version: "1", files: map[string]string{"1_x.up.sql": "SELECT 1"},
+			prepare: "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, true)"},
+		{name: "unknown-version", code: 5, version: "7", files: map[string]string{"1_x.up.sql": "SELECT 1", "9_y.up.sql": "SELECT 1"},
+			prepare: "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (7, false)"},
+		{name: "file-name", code: 5, files: map[string]string{"1_x.up.sql": "SELECT 1", "2-y.up.sql": "SELECT 1"}},
+		{name: "file-text", code: 5, files: map[string]string{"1_x.up.sql": "SELECT 1;\nSELECT 'caf\xe9';"}},
+		{name: "empty-folder", code: 2, files: map[string]string{"README.md": "nothing here"}},
+		{name: "no-down", code: 5, version: "1", files: map[string]string{"1_x.up.sql": "SELECT 1"}, args: []string{"down", "--to", "0"},
+			prepare: "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false)"},
+		{name: "wrong-password", code: 2, files: map[string]string{"1_x.up.sql": "SELECT 1"},
+			url: func(u string) string { return strings.Replace(u, "s3cret", "marked-secret", 1) }},
+		{name: "unreachable", code: 3, files: map[string]string{"1_x.up.sql": "SELECT 1"}, args: []string{"up", "--wait-for-db", "300ms"},
+			url: func(u string) string { return regexp.MustCompile(`:\d+/`).ReplaceAllString(u, ":1/") }},
+		{name: "no-right", code: 2, files: map[string]string{"1_x.up.sql": "SELECT 1"},
+			prepare: "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			url := d.URL()
+			if c.url != nil {
+				url = c.url(url)
+			}
+			if c.prepare != "" {
+				d.Exec(t, c.prepare)
+				if c.name != "no-right" {
+					d.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO %q", d.User))
+				}
+			}
+			args := c.args
+			if args == nil {
+				args = []string{"up"}
+			}
+			out := call(t.Context(), append(args, "--source", folder(t, c.files), "--database-url", url, "--log-level", "debug")...)
+			assert.Equal(t, c.code, out.code, out.err)
+			golden(t, c.name, out.err)
+			assert.NotContains(t, out.err, "s3cret")
+			assert.NotContains(t, out.err, "marked-secret")
+			assert.NotContains(t, out.err, "\x1b")
+			assert.Less(t, len(out.err), 8192)
+			if c.version != "" {
+				assert.Equal(t, c.version, d.Value(t, "SELECT version FROM schema_migrations"))
+			} else if c.prepare == "" {
+				assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
+			}
+		})
+	}
+}
+
+func TestLockedOut(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	dir := folder(t, map[string]string{"1_x.up.sql": "SELECT pg_sleep(60)"})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	first := make(chan outcome, 1)
+	go func() { first <- call(ctx, "up", "--source", dir, "--database-url", d.URL()) }()
+	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "1")
+
+	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--lock-wait", "300ms")
+	assert.Equal(t, 4, out.code)
+	golden(t, "locked", out.err)
+
+	// The first is then stopped as Kubernetes stops a pod.
+	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
+	out = <-first
+	assert.Equal(t, 128+15, out.code)
+	golden(t, "sigterm", out.err)
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
+	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "0")
+}
+
+func waitFor(t *testing.T, d *pgtest.Database, query, want string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return d.Value(t, query) == want }, 10*time.Second, 20*time.Millisecond, query)
+}
+
+func TestOutOfTime(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	dir := folder(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)", "2_y.up.sql": "CREATE TABLE c (d int); SELECT pg_sleep(60)"})
+	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--timeout", "1s")
+	assert.Equal(t, 124, out.code)
+	golden(t, "timeout", out.err)
+	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('c')"))
+}
+
+// TestTwentyAtOnce is what a fast CI or a nervous operator does.
+func TestTwentyAtOnce(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	files := map[string]string{"00_log.up.sql": "CREATE TABLE log (version int);"}
+	for i := 1; i <= 20; i++ {
+		files[fmt.Sprintf("%02d_m.up.sql", i)] = fmt.Sprintf("INSERT INTO log VALUES (%d); SELECT pg_sleep(0.02);", i)
+	}
+	dir := folder(t, files)
+	outs := make(chan outcome, 20)
+	for range cap(outs) {
+		go func() { outs <- call(t.Context(), "up", "--source", dir, "--database-url", d.URL()) }()
+	}
+	for range cap(outs) {
+		out := <-outs
+		assert.Zero(t, out.code, out.err)
+	}
+	assert.Equal(t, "20 20", d.Value(t, "SELECT count(*) || ' ' || count(DISTINCT version) FROM log"))
+}
+
+func TestCreate(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "migrations")
+	out := call(t.Context(), "create", "add", "guests", "--source", dir)
+	assert.Zero(t, out.code, out.err)
+	assert.Equal(t, dir+"/0001_add_guests.up.sql\n"+dir+"/0001_add_guests.down.sql\n", out.stdout)
+	assert.Equal(t, 2, call(t.Context(), "create", "--source", dir).code)
+	assert.Equal(t, 2, call(t.Context(), "create", "///", "--source", dir).code)
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "no verb given"},
+		{[]string{"upp"}, `unknown verb "upp"; there are: up, down, status`},
+		{[]string{"up", "now"}, "migrator up --help"},
+		{[]string{"up", "--nope"}, "unknown flag: --nope (migrator up --help"},
+		{[]string{"up", "--timeout", "5"}, "--timeout"},
+		{[]string{"up", "--database-url", "postgres://h/d", "--log-format", "xml"}, "want text or json"},
+		{[]string{"up", "--database-url", "postgres://h/d", "--log-level", "loud"}, "want debug, info, warn or error"},
+		{[]string{"down", "--database-url", "postgres://h/d"}, "down needs --to N"},
+		{[]string{"down", "--to", "-1"}, "--to"},
+		{[]string{"status", "-o", "xml"}, "want table or json"},
+	} {
+		out := call(t.Context(), c.args...)
+		assert.Equal(t, 2, out.code, c.args)
+		assert.Contains(t, out.err, c.want)
+		assert.True(t, strings.HasPrefix(out.err, "shiplock: "), out.err)
+	}
+}
+
+func TestHelpNamesEveryVariableAndExitCode(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"up", "down", "status", "create"} {
+		out := call(t.Context(), verb, "--help")
+		assert.Zero(t, out.code)
+		for _, line := range strings.Split(out.stdout, "\n") {
+			flag := regexp.MustCompile(`--([a-z-]+) (string|duration)`).FindStringSubmatch(line)
+			if flag == nil || flag[1] == "output" {
+				continue
+			}
+			name := variables(flag[1])
+			assert.Contains(t, line, "$"+name[len(name)-1])
+		}
+		for _, code := range []string{"  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  7 ", "  124 ", "  128+n "} {
+			assert.Contains(t, out.stdout, code)
+		}
+	}
+}
+
+func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
+	d := pgtest.New(t)
+	t.Setenv("DATABASE_URL", d.URL())
+	t.Setenv("SHIPLOCK_SOURCE", folder(t, map[string]string{"1_x.up.sql": "SELECT 1"}))
+	t.Setenv("SHIPLOCK_TABLE", "from_env")
+	out := call(t.Context(), "up")
+	require.Zero(t, out.code, out.err)
+	assert.Equal(t, "1", d.Value(t, "SELECT version FROM from_env"))
+	out = call(t.Context(), "up", "--table", "from_flag")
+	require.Zero(t, out.code, out.err)
+	assert.Equal(t, "1", d.Value(t, "SELECT version FROM from_flag"))
+
+	t.Setenv("SHIPLOCK_DATABASE_URL", "postgres://127.0.0.1:1/x")
+	t.Setenv("SHIPLOCK_WAIT_FOR_DB", "0s")
+	assert.Equal(t, 3, call(t.Context(), "up").code, "our own variable comes before the common one")
+	t.Setenv("SHIPLOCK_WAIT_FOR_DB", "soon")
+	out = call(t.Context(), "up")
+	assert.Equal(t, 2, out.code)
+	assert.Contains(t, out.err, `SHIPLOCK_WAIT_FOR_DB="soon"`)
+}
+
+func TestLibpqVariablesAndPasswordFile(t *testing.T) {
+	d := pgtest.New(t)
+	dir := folder(t, map[string]string{"1_x.up.sql": "SELECT 1"})
+	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace
+	pass := filepath.Join(t.TempDir(), "pgpass")
+	require.NoError(t, os.WriteFile(pass, []byte("*:*:*:"+escape(d.User)+":"+escape(d.Password)+"\n"), 0o600))
+	for k, v := range map[string]string{"PGHOST": d.Host, "PGPORT": fmt.Sprint(d.Port), "PGUSER": d.User, "PGDATABASE": d.Name, "PGSSLMODE": "disable"} {
+		t.Setenv(k, v)
+	}
+	t.Setenv("PGPASSFILE", pass)
+	out := call(t.Context(), "up", "--source", dir)
+	assert.Zero(t, out.code, out.err)
+	t.Setenv("PGPASSFILE", filepath.Join(t.TempDir(), "gone"))
+	assert.Equal(t, 2, call(t.Context(), "up", "--source", dir).code)
+	t.Setenv("PGPASSFILE", "")
+	t.Setenv("PGPASSWORD", d.Password)
+	assert.Zero(t, call(t.Context(), "up", "--source", dir).code)
+}

@@ -1,0 +1,75 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func settings(change func(*Settings)) Settings {
+	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", DatabaseURL: "postgres://u@h/d"}
+	change(&s)
+	return s
+}
+
+func env(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestDatabaseRefusesSettings(t *testing.T) {
+	clearPG(t)
+	for _, c := range []struct {
+		name   string
+		change func(*Settings)
+		env    map[string]string
+		want   string
+	}{
+		{"nothing", func(s *Settings) { s.DatabaseURL = "" }, nil, "no database given: set DATABASE_URL"},
+		{"password file", func(*Settings) {}, map[string]string{"PGPASSFILE": "/nowhere/pgpass"}, "/nowhere/pgpass"},
+		{"password folder", func(*Settings) {}, map[string]string{"PGPASSFILE": "/"}, "is a folder"},
+		{"negative", func(s *Settings) { s.Timeout = -time.Second }, nil, "--timeout is -1s"},
+		{"policy", func(s *Settings) { s.OnNewer = "maybe" }, nil, `--on-newer is "maybe"`},
+		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},
+		{"no name", func(s *Settings) { s.Table = "schema." }, nil, "--table"},
+		{"no schema", func(s *Settings) { s.Table = ".table" }, nil, "--table"},
+		{"long name", func(s *Settings) { s.Table = string(make([]byte, 64)) }, nil, "63 bytes"},
+		{"source", func(s *Settings) { s.Source = "" }, nil, "--source"},
+		{"missing key", func(*Settings) {}, map[string]string{"SHIPLOCK_REQUIRED_ENV": "PGUSER=db/user PGPASSWORD=db/pass", "PGUSER": "x"},
+			`key "pass" of Secret "db" (for PGPASSWORD)`},
+		{"garbled requirement", func(*Settings) {}, map[string]string{"SHIPLOCK_REQUIRED_ENV": "PGUSER"}, "want VARIABLE=secret/key"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := settings(c.change)
+			_, err := s.Database(env(c.env))
+			var usage *UsageError
+			require.ErrorAs(t, err, &usage)
+			assert.Contains(t, err.Error(), c.want)
+		})
+	}
+}
+
+func TestDatabaseTakesTheTableFromAGolangMigrateURL(t *testing.T) {
+	clearPG(t)
+	s := settings(func(s *Settings) { s.DatabaseURL += "?x-migrations-table=versions" })
+	_, err := s.Database(env(nil))
+	require.NoError(t, err)
+	assert.Equal(t, "versions", s.Table)
+
+	s = settings(func(s *Settings) { s.DatabaseURL += "?x-migrations-table=versions"; s.Table = "mine" })
+	_, err = s.Database(env(nil))
+	require.NoError(t, err)
+	assert.Equal(t, "mine", s.Table, "--table wins")
+}
+
+func TestDatabaseAcceptsAPasswordFile(t *testing.T) {
+	clearPG(t)
+	file := filepath.Join(t.TempDir(), "pgpass")
+	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:secret"), 0o600))
+	s := settings(func(*Settings) {})
+	_, err := s.Database(env(map[string]string{"PGPASSFILE": file}))
+	require.NoError(t, err)
+}
