@@ -4,11 +4,12 @@
 #   hack/image.sh                                   bin/image/migrator only
 #   hack/image.sh localhost/shiplock/migrator:dev   and the image of that name
 #
-# Environment: VERSION (default: from git), SHIPLOCK_ENGINE (docker or podman; default: the one that works).
+# Environment: VERSION (default: from git), OUT (default: bin/image),
+# SHIPLOCK_ENGINE (docker or podman; default: the one that works).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-out=bin/image
+out=${OUT:-bin/image}
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo dev)}
 commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 
@@ -26,7 +27,6 @@ engine() {
 }
 
 binary() {
-	mkdir -p "$out"
 	# cgo for PostgreSQL's parser; linked statically, with Go's own resolver and
 	# user lookup, because glibc's cannot be.
 	CGO_ENABLED=1 go build -trimpath -tags netgo,osusergo -o "$out/migrator" \
@@ -41,6 +41,9 @@ if [[ $(uname -s) != Linux ]]; then
 	echo "hack/image.sh: the image holds a Linux binary that links C code; run this on Linux, or in a Linux container with Go and gcc" >&2
 	exit 1
 fi
+mkdir -p "$out"
+exec 9>"$out.lock" # tests of several packages may build at once
+flock 9
 binary
 if [[ $# -gt 0 ]]; then
 	# Timestamps of the copied files would give the same content a new image id each time.

@@ -41,9 +41,10 @@ var server struct {
 	done chan error
 }
 
-// Main runs a package's tests with a server under them. Call it from TestMain.
-// Without PostgreSQL's programs it stops with the command that installs them.
-func Main(m *testing.M) {
+// Main runs a package's tests with a server under them, and at the end removes
+// the files it is given. Call it from TestMain. Without PostgreSQL's programs it
+// stops with the command that installs them.
+func Main(m *testing.M, remove ...string) {
 	dir, err := os.MkdirTemp("", "pgtest")
 	if err == nil {
 		err = start(dir)
@@ -54,7 +55,11 @@ func Main(m *testing.M) {
 	} else {
 		code = m.Run()
 	}
-	if err := errors.Join(stop(), os.RemoveAll(dir)); err != nil {
+	err = stop()
+	for _, path := range append(remove, dir) {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
 		code = 1
 	}

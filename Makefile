@@ -1,0 +1,58 @@
+# What people run. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+IMAGE ?= localhost/shiplock/migrator:dev
+# Arguments for the tests, as in: make test ARGS='-run TestScenarios/fresh-install -v'
+ARGS ?=
+PACKAGES ?= ./...
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the story on a throw-away cluster: v1, v2, a v3 whose migration fails
+	hack/setup.sh go engine node
+	go run ./hack/demo
+
+.PHONY: test
+test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluster
+	hack/setup.sh go postgres engine node
+	go test -timeout 60m $(ARGS) $(PACKAGES)
+
+.PHONY: unit
+unit: ## Run the tests that need no cluster
+	hack/setup.sh go postgres
+	go test -short $(ARGS) $(PACKAGES)
+
+.PHONY: build
+build: ## Build the migrator for this machine, into bin/
+	hack/setup.sh go
+	go build -o bin/migrator ./cmd/migrator
+
+.PHONY: image
+image: ## Build the migrator's image; IMAGE=name:tag
+	hack/setup.sh go engine
+	hack/image.sh $(IMAGE)
+
+.PHONY: lint
+lint: ## Check code, scripts, chart, generated files and the list of dependencies
+	hack/setup.sh go lint
+	hack/lint.sh
+
+.PHONY: generate
+generate: ## Write anew what is generated: the chart's README, golden files, the list of dependencies
+	hack/generate.sh
+
+.PHONY: bench
+bench: ## Compare with golang-migrate and psql, side by side on a PostgreSQL of its own
+	hack/setup.sh go postgres
+	go test -run '^$$' -bench . -benchtime 3x -timeout 30m $(ARGS) ./hack/bench
+
+.PHONY: clean
+clean: ## Remove the demo's and the tests' clusters and what was built here; CACHE=yes also empties the cache
+	go run ./hack/cluster down
+	rm -rf bin dist
+	$(if $(filter yes,$(CACHE)),hack/clean-cache.sh)

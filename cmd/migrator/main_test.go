@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// What the foundation promises of the image and of a run with nothing to do.
+const (
+	maxImageBytes = 25 << 20
+	maxIdleBytes  = 30 << 20
+)
+
+var binary, certificates string
+
+func TestMain(m *testing.M) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
+	out, err := os.MkdirTemp("", "migrator")
+	if err != nil {
+		panic(err)
+	}
+	build := exec.Command(filepath.Join(root, "hack", "image.sh"))
+	build.Env = append(os.Environ(), "VERSION=test", "OUT="+out)
+	if said, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "hack/image.sh: %v\n%s", err, said)
+		os.Exit(1)
+	}
+	binary = filepath.Join(out, "migrator")
+	certificates = filepath.Join(out, "ca-certificates.crt")
+	pgtest.Main(m, out, out+".lock")
+}
+
+// start runs the real binary; its stderr is complete once it has ended.
+func start(t *testing.T, d *pgtest.Database, dir string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd := exec.Command(binary, "up", "--source", dir)
+	cmd.Env = []string{"DATABASE_URL=" + d.URL()}
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	return cmd, &stderr
+}
+
+func folder(t *testing.T, sql string) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_x.up.sql"), []byte(sql), 0o600))
+	return dir
+}
+
+func exitCode(t *testing.T, err error) int {
+	t.Helper()
+	if err == nil {
+		return 0
+	}
+	var exit *exec.ExitError
+	require.True(t, errors.As(err, &exit), "%v", err)
+	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return -int(ws.Signal())
+	}
+	return exit.ExitCode()
+}
+
+func TestImageIsSmall(t *testing.T) {
+	var size int64
+	for _, file := range []string{binary, certificates} {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		size += info.Size()
+	}
+	t.Logf("%.1f MB", float64(size)/1e6)
+	assert.Less(t, size, int64(maxImageBytes))
+}
+
+func TestBinaryNeedsNoLibrary(t *testing.T) {
+	out, err := exec.Command("ldd", binary).CombinedOutput()
+	assert.Error(t, err, "%s", out)
+	assert.Contains(t, string(out), "not a dynamic executable")
+}
+
+func TestNothingToDoIsLight(t *testing.T) {
+	d := pgtest.New(t)
+	dir := folder(t, "SELECT 1")
+	cmd, stderr := start(t, d, dir)
+	require.NoError(t, cmd.Wait(), stderr)
+	cmd, stderr = start(t, d, dir)
+	require.NoError(t, cmd.Wait(), stderr)
+	assert.Contains(t, stderr.String(), "nothing to do")
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	require.True(t, ok)
+	peak := usage.Maxrss << 10 // Linux counts in KiB
+	t.Logf("%.1f MB", float64(peak)/1e6)
+	assert.Less(t, peak, int64(maxIdleBytes))
+}
+
+const sleeping = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
+
+func TestSignals(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			d := pgtest.New(t)
+			cmd, stderr := start(t, d, folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(60)"))
+			require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, 10*time.Second, 20*time.Millisecond)
+			sent := time.Now()
+			require.NoError(t, cmd.Process.Signal(sig))
+			assert.Equal(t, 128+int(sig), exitCode(t, cmd.Wait()))
+			assert.Less(t, time.Since(sent), 5*time.Second)
+			assert.Contains(t, stderr.String(), "stopped by SIG")
+			assert.Eventually(t, func() bool { return d.Value(t, sleeping) == "0" }, 5*time.Second, 20*time.Millisecond)
+			assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
+		})
+	}
+}
+
+func TestKilledLeavesNothing(t *testing.T) {
+	d := pgtest.New(t)
+	dir := folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(2)")
+	cmd, _ := start(t, d, dir)
+	require.Eventually(t, func() bool {
+		return d.Value(t, strings.ReplaceAll(sleeping, "60", "2")) == "1"
+	}, 10*time.Second, 20*time.Millisecond)
+	require.NoError(t, cmd.Process.Kill())
+	assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
+	cmd, stderr := start(t, d, dir)
+	require.NoError(t, cmd.Wait(), stderr)
+	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
+}

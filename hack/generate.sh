@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Writes every generated file anew. Look at the diff before you commit it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+hack/dependencies.sh >cmd/migrator/dependencies.golden
+go test ./internal/charttest ./internal/cli -update

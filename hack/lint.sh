@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Everything that can be said about the tree without running it. Runs all checks, then fails if one did.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+failed=()
+
+check() { # NAME COMMAND...: a check passes when its command succeeds and prints nothing
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1) && [[ -z $out ]]; then
+		echo "ok    $name"
+	else
+		echo "FAIL  $name"
+		printf '%s\n' "$out" | sed 's/^/      /'
+		failed+=("$name")
+	fi
+}
+
+format() { git ls-files -z '*.go' | xargs -0 gofmt -l; }
+tidy() { go mod tidy -diff; }
+static() {
+	local tool
+	tool=$(hack/tools/install.sh staticcheck) && "$tool" ./...
+}
+scripts() {
+	local script
+	{ git ls-files '*.sh'; git grep -lI -m1 -E '^#!.*\b(ba)?sh$'; } | sort -u | while read -r script; do
+		bash -n "$script" && shellcheck -x "$script"
+	done
+}
+dependencies() { diff <(hack/dependencies.sh) cmd/migrator/dependencies.golden; }
+rooms() { # the migrator never imports Helm, kind or client-go, nor what is only for tests
+	go list -deps ./cmd/migrator | grep -E 'helm\.sh|sigs\.k8s\.io|k8s\.io/|testify|internal/(pgtest|charttest|e2e)' && return 1
+	return 0
+}
+names() { # nothing of one machine, and no registry's host, belongs in the tree
+	git grep -nIE '(^|[^a-z])(/root/|/home/[a-z]+/|/work/)|\b(ghcr\.io|docker\.io|quay\.io|gcr\.io|registry\.k8s\.io|proxy\.golang\.org|deb\.debian\.org|registry\.npmjs\.org)\b' \
+		-- ':!*go.sum' ':!hack/lint.sh' && return 1
+	return 0
+}
+
+check "gofmt" format
+check "go vet" go vet ./...
+check "go mod tidy" tidy
+check "staticcheck" static
+check "shellcheck" scripts
+check "dependencies of the binary (make generate writes them)" dependencies
+check "rooms: what the migrator must not import" rooms
+check "no machine's path, no registry's host" names
+chart() {
+	local out
+	out=$(go test -count=1 ./internal/charttest 2>&1) || printf '%s\n' "$out"
+}
+check "chart: helm lint --strict, schema, README in step" chart
+
+if [[ ${#failed[@]} -gt 0 ]]; then
+	printf '%d checks failed\n' "${#failed[@]}" >&2
+	exit 1
+fi
