@@ -1,7 +1,6 @@
 package config
 
 import (
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -77,7 +76,7 @@ func (d DSN) With(params map[string]string) DSN {
 }
 
 // Connector opens connections to this database through lib/pq.
-func (d DSN) Connector() (driver.Connector, error) {
+func (d DSN) Connector() (*pq.Connector, error) {
 	c, err := pq.NewConnectorConfig(d.cfg)
 	if err != nil {
 		return nil, fmt.Errorf("database settings: %s", d.Redact(err.Error()))

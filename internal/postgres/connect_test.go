@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +53,43 @@ func TestOpenTellsWhatWaitingCannotMend(t *testing.T) {
 			assert.Less(t, time.Since(start), 10*time.Second)
 		})
 	}
+}
+
+func TestOpenKnowsWhatIsNotPostgres(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-x\r\n", "R\xff\xff\xff\xff", "Nope", "-ERR unknown command\r\n"} {
+		for _, mode := range []string{"disable", "prefer", "require"} {
+			t.Run(answer[:4]+mode, func(t *testing.T) {
+				t.Parallel()
+				_, err := Open(t.Context(), options(t, "postgres://u@"+serve(t, answer)+"/d?sslmode="+mode))
+				var fail *ConnectError
+				require.ErrorAs(t, err, &fail)
+				assert.True(t, mode != "disable" || errors.Is(err, ErrNotPostgres), "%v", err)
+			})
+		}
+	}
+}
+
+// serve answers every connection with the same bytes.
+func serve(t *testing.T, answer string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = c.Read(make([]byte, 8))
+				_, _ = c.Write([]byte(answer))
+				_, _ = io.Copy(io.Discard, c)
+			}()
+		}
+	}()
+	return l.Addr().String()
 }
 
 func TestOpenWaitsUntilTheDatabaseLetsItIn(t *testing.T) {

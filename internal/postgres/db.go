@@ -106,6 +106,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	connector.Dialer(&dialer{})
 	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, db.onNotice))
 	db.pool.SetMaxIdleConns(0)
 	if db.conn, err = db.wait(ctx); err == nil {

@@ -87,7 +87,7 @@ func mayPass(err error) bool {
 		verify      *tls.CertificateVerificationError
 	)
 	if errors.As(err, &unknownCA) || errors.As(err, &wrongHost) || errors.As(err, &invalidCert) || errors.As(err, &verify) ||
-		errors.Is(err, pq.ErrSSLNotSupported) {
+		errors.Is(err, pq.ErrSSLNotSupported) || errors.Is(err, ErrNotPostgres) {
 		return false
 	}
 	var network net.Error
