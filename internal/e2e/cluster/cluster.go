@@ -142,7 +142,7 @@ func (c *Cluster) create(ctx context.Context, image string) error {
 // it, and what it does next fails.
 func (c *Cluster) createWithKind(ctx context.Context, image string, journal *journal) error {
 	stop := context.AfterFunc(ctx, func() {
-		_, _ = c.Engine.Run(context.WithoutCancel(ctx), "rm", "--force", "--volumes", c.node())
+		_ = c.Engine.removeContainers(context.WithoutCancel(ctx), c.node())
 	})
 	defer stop()
 	err := c.Engine.provider(journal).Create(c.Name,
@@ -165,8 +165,7 @@ func (c *Cluster) remove(ctx context.Context) error {
 	if err != nil || nodes == "" {
 		return err
 	}
-	_, err = c.Engine.Run(ctx, append([]string{"rm", "--force", "--volumes"}, strings.Fields(nodes)...)...)
-	return err
+	return c.Engine.removeContainers(ctx, strings.Fields(nodes)...)
 }
 
 // ensureModules makes the folder that kind mounts into every node; a kernel without modules may have none.

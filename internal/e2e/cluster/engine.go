@@ -73,6 +73,17 @@ func (e *Engine) Run(ctx context.Context, args ...string) (string, error) {
 	return output(exec.CommandContext(ctx, e.Name, args...))
 }
 
+// removeContainers kills and removes containers with their anonymous volumes. Podman would give them ten
+// seconds to stop, and a node with pods in it does not use them.
+func (e *Engine) removeContainers(ctx context.Context, names ...string) error {
+	args := []string{"rm", "--force", "--volumes"}
+	if e.Name == "podman" {
+		args = append(args, "--time", "0")
+	}
+	_, err := e.Run(ctx, append(args, names...)...)
+	return err
+}
+
 func (e *Engine) has(ctx context.Context, image string) bool {
 	_, err := e.Run(ctx, "image", "inspect", "--format", "{{.Id}}", image)
 	return err == nil

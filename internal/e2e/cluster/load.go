@@ -56,7 +56,7 @@ func (c *Cluster) Load(ctx context.Context, tags ...string) error {
 func (c *Cluster) pipe(ctx context.Context, tags []string) error {
 	save := exec.CommandContext(ctx, c.Engine.Name, c.Engine.saveArgs(tags)...)
 	load := exec.CommandContext(ctx, c.Engine.Name, "exec", "--interactive", c.node(),
-		"ctr", "--namespace=k8s.io", "images", "import", "--digests", "--snapshotter=overlayfs", "-")
+		"ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", "-")
 	var saveSaid, loadSaid bytes.Buffer
 	save.Stderr, load.Stderr = &saveSaid, &loadSaid
 	save.WaitDelay, load.WaitDelay = 5*time.Second, 5*time.Second

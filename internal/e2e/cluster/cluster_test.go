@@ -1,0 +1,53 @@
+package cluster
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestUnusable(t *testing.T) {
+	const image = "localhost/shiplock/node:1"
+	tests := map[string]struct {
+		engine string
+		want   string
+	}{
+		"none":                        {`exit 1`, "there is none"},
+		"stopped":                     {`echo false ` + image, "stopped"},
+		"another image":               {`echo true localhost/shiplock/node:0`, "wanted is " + image},
+		"killed while it was created": {`echo true ` + image, "never finished"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("SHIPLOCK_CACHE", t.TempDir())
+			engine, _ := fakeEngine(t, tt.engine)
+			c := newCluster(engine, Options{})
+			require.ErrorContains(t, c.unusable(t.Context(), image), tt.want)
+		})
+	}
+}
+
+func TestSameImage(t *testing.T) {
+	assert.True(t, sameImage("registry.example/kindest/node:v1", "kindest/node:v1"))
+	assert.True(t, sameImage("localhost/node:v1", "localhost/node:v1"))
+	assert.False(t, sameImage("localhost/node:v1", "localhost/node:v2"))
+	assert.False(t, sameImage("localhost/mynode:v1", "node:v1"))
+}
+
+// The kubeconfig tells a finished cluster from a half-made one, so it must be gone before the node is.
+func TestRemoveTakesTheKubeconfigFirst(t *testing.T) {
+	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
+	engine, _ := fakeEngine(t, "exit 1")
+	c := newCluster(engine, Options{Name: "some"})
+	require.NoError(t, os.MkdirAll(c.dir(), 0o755))
+	require.NoError(t, os.WriteFile(c.Kubeconfig, nil, 0o600))
+	require.Error(t, c.remove(t.Context()))
+	assert.NoFileExists(t, c.Kubeconfig)
+}
+
+func TestTail(t *testing.T) {
+	assert.Equal(t, "b\nc", tail("a\nb\nc\n", 2))
+	assert.Equal(t, "a", tail("a\n", 5))
+}
