@@ -15,6 +15,9 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/kube"
 )
 
+// port is the one of the sample application's service.
+const port = ":http"
+
 // httpCommand:
 //
 //	http [-until REGEXP] METHOD SERVICE /PATH [BODY]
@@ -45,7 +48,7 @@ func httpCommand(ctx context.Context, args []string) error {
 	err = kube.Until(ctx, func() (bool, error) {
 		var body []byte
 		var err error
-		status, body, err = cluster.HTTP(ctx, strings.ToUpper(args[0]), args[1], args[2], []byte(strings.Join(args[3:], " ")))
+		status, body, err = cluster.HTTP(ctx, strings.ToUpper(args[0]), args[1]+port, args[2], []byte(strings.Join(args[3:], " ")))
 		answer = fmt.Sprintf("%d %s", status, body)
 		return err == nil && want.MatchString(answer), err
 	})
@@ -61,8 +64,9 @@ func httpCommand(ctx context.Context, args []string) error {
 //	probe SERVICE &probe&  ...  kill -INT probe  ...  wait probe
 //
 // asks the sample application for its version and its bookings, over and over, until it is interrupted; then it prints
-// how many answers there were and which processes gave them. A request without a good answer is a failure of
-// the command, and so is it to have asked nothing.
+// how many answers there were and which processes gave them. From its first good answer on (a new service has no
+// endpoints for a moment, even after helm's --wait) a request without one is a failure of the command, and so is it
+// never to have had one.
 func probeCommand(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("probe SERVICE")
@@ -95,9 +99,11 @@ func (p *prober) ask(path string) {
 	// Not the command's own context: a request under way when the command is interrupted is no failure.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	status, body, err := p.cluster.HTTP(ctx, "GET", p.service, path, nil)
+	status, body, err := p.cluster.HTTP(ctx, "GET", p.service+port, path, nil)
 	if err != nil || status != 200 {
-		p.failures = append(p.failures, fmt.Sprintf("%s GET %s: %d %s %v", time.Now().Format("15:04:05.000"), path, status, body, err))
+		if p.answers > 0 {
+			p.failures = append(p.failures, fmt.Sprintf("%s GET %s: %d %s %v", time.Now().Format("15:04:05.000"), path, status, body, err))
+		}
 		return
 	}
 	p.answers++

@@ -1,11 +1,10 @@
 package e2e
 
 import (
-	"context"
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,16 +15,16 @@ import (
 )
 
 var (
-	clusterName = flag.String("cluster", "", "use the kind cluster of this name, made if it is not there, and leave it running")
-	keep        = flag.Bool("keep", false, "keep the cluster, and the namespaces and databases of scenarios that passed")
+	reuse = flag.String("cluster", "", "use the kind cluster of this name, made if it is not there, and leave it running")
+	keep  = flag.Bool("keep", false, "keep the cluster, and the namespaces and databases of scenarios that passed")
 )
 
 // parallel is how many scenarios run at once unless -parallel says otherwise: they wait more than they work, so it is
 // not the number of cores.
 const parallel = "8"
 
-// stage is what all scenarios share.
-type stage struct {
+// shared is what all scenarios share.
+type shared struct {
 	kubeconfig string
 	charts     sample.Charts
 	database   *database.Server
@@ -34,7 +33,7 @@ type stage struct {
 	discovery string
 }
 
-var suite stage
+var suite shared
 
 func TestMain(m *testing.M) {
 	testscript.Main(run{m}, commands)
@@ -55,15 +54,17 @@ func (r run) Run() int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	name := cmp.Or(*reuse, "shiplock-e2e")
+	code := 1
+	defer func() { suite.strike(name, code != 0) }()
 	start := time.Now()
-	strike, err := suite.build(dir)
-	defer strike()
-	if err != nil {
+	if err := suite.build(dir, name); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
-		return 1
+		return code
 	}
-	fmt.Fprintf(os.Stderr, "e2e: cluster, images and database are there after %s\n", time.Since(start).Round(time.Second))
-	return r.m.Run()
+	fmt.Fprintf(os.Stderr, "e2e: the stage is set after %s\n", time.Since(start).Round(time.Second))
+	code = r.m.Run()
+	return code
 }
 
 func raiseParallel() {

@@ -31,7 +31,7 @@ func TestScenarios(t *testing.T) {
 }
 
 // setup gives a script its own namespace and database.
-func (s *stage) setup(env *testscript.Env) error {
+func (s *shared) setup(env *testscript.Env) error {
 	name := strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")
 	name = fmt.Sprintf("%s-%s", name, strings.ToLower(rand.Text()[:5]))
 	cluster, err := kube.New(s.kubeconfig, name)
@@ -63,7 +63,7 @@ func (s *stage) setup(env *testscript.Env) error {
 }
 
 // environment is the same for all scripts, but for the folders that Helm writes to.
-func (s *stage) environment(work string) map[string]string {
+func (s *shared) environment(work string) map[string]string {
 	env := map[string]string{
 		envKubeconfig:  s.kubeconfig,
 		"KUBECACHEDIR": s.discovery,
@@ -84,7 +84,7 @@ func (s *stage) environment(work string) map[string]string {
 }
 
 // teardown keeps what a failed scenario leaves, and tells about it; what a good one leaves is deleted.
-func (s *stage) teardown(t testscript.T, cluster *kube.Client) {
+func (s *shared) teardown(t testscript.T, cluster *kube.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if failed, ok := t.(interface{ Failed() bool }); ok && failed.Failed() {

@@ -57,12 +57,12 @@ func (c *Client) Exec(ctx context.Context, pod string, command []string, in io.R
 	return exec.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out, Stderr: errs})
 }
 
-// HTTP sends a request to a service ("name" or "name:port") through the API server and returns the answer's status and
-// body, also when the status tells of an error.
+// HTTP sends one request to a service ("name:port"; the port by its name when it has one) through the API server and
+// returns the answer's status and body, also when the status tells of an error.
 func (c *Client) HTTP(ctx context.Context, method, service, path string, body []byte) (status int, answer []byte, err error) {
 	result := c.set.CoreV1().RESTClient().Verb(method).Namespace(c.Namespace).Resource("services").Name(service).
 		SubResource("proxy").Suffix(path).SetHeader("Content-Type", "application/json").
-		Body(bytes.NewReader(body)).Do(ctx)
+		Body(bytes.NewReader(body)).MaxRetries(0).Do(ctx)
 	result.StatusCode(&status)
 	answer, err = result.Raw()
 	if status != 0 {

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+)
+
+func (s *theatre) v1(ctx context.Context) error {
+	title("1. A booking service goes live")
+	say("Booking v1 is installed into an empty database. Its chart has Shiplock as a dependency, so the",
+		"migrations run first, as a pre-install hook. Only then does the application start.")
+	if err := s.upgrade(ctx, "v1", "v1"); err != nil {
+		return err
+	}
+	if err := s.show(ctx, "/version", `"release":"v1"`); err != nil {
+		return err
+	}
+	return s.version(ctx)
+}
+
+func (s *theatre) v2(ctx context.Context) error {
+	title("2. v2 needs a new schema")
+	say("v2 reckons in cents where v1 kept printed prices. Three migrations bring the columns, a backfill of",
+		"what was booked, and an index built concurrently. v1 goes on serving while they run.")
+	watch := s.watch(ctx)
+	if err := s.upgrade(ctx, "v2", "v2"); err != nil {
+		return err
+	}
+	if err := s.show(ctx, "/version", `"release":"v2"`); err != nil {
+		return err
+	}
+	if err := watch.report("From before the upgrade until now"); err != nil {
+		return err
+	}
+	return s.version(ctx)
+}
+
+func (s *theatre) v3(ctx context.Context) error {
+	title("3. v3 would not fit the data")
+	say("v3 wants every guest's e-mail address to be unique. On the developer's machine it was. In production",
+		"two guests are in the table twice. This upgrade has to fail, and it does:")
+	watch := s.watch(ctx)
+	err := s.upgrade(ctx, "v3", "v3")
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return fmt.Errorf("v3 was to be refused, but: %v", err)
+	}
+	say("PostgreSQL's own message stands in helm's output: that is what the CI log shows. And the service?")
+	if err := s.show(ctx, "/version", `"release":"v2"`); err != nil {
+		return err
+	}
+	if err := watch.report("From before the upgrade until now"); err != nil {
+		return err
+	}
+	if err := s.version(ctx); err != nil {
+		return err
+	}
+	columns, err := s.database.Query(ctx, namespace, namespace,
+		"SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) FROM information_schema.columns WHERE table_name = 'guests'")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  columns of guests: %s\n", strings.TrimSpace(columns))
+	say("Before it failed, v3's migration had added a column phone. It is not there: a migration happens",
+		"whole or not at all. v2 serves on the schema it knows, and nothing has to be cleaned up by hand.")
+	return nil
+}
+
+func (s *theatre) epilogue(context.Context) error {
+	title("Look around")
+	kubectl := "kubectl"
+	if _, err := exec.LookPath(kubectl); err != nil {
+		kubectl = fmt.Sprintf("%s exec %s kubectl", s.engine, s.node)
+	}
+	helm := "helm"
+	if _, err := exec.LookPath(helm); err != nil {
+		helm = s.helm
+	}
+	fmt.Printf(`  export KUBECONFIG=%[1]s
+  %[2]s -n %[3]s get all
+  %[2]s -n %[3]s logs job/booking-shiplock          # what the failed migration said
+  %[4]s -n %[3]s history booking
+
+Let v3 through, with a migration that merges the guests first:
+
+  %[4]s -n %[3]s %[5]s
+
+Clean up:
+
+  make clean
+
+`, s.kubeconfig, kubectl, namespace, helm, strings.Join(s.arguments("v3", "v3-fixed"), " "))
+	fmt.Printf("(%s since the start)\n", time.Since(s.start).Round(time.Second))
+	return nil
+}
+
+// arguments of helm for a release of the application and the migrations that it brings.
+func (s *theatre) arguments(release, migrations string) []string {
+	return []string{"upgrade", "--install", "booking", s.chart,
+		"--set", "image.tag=" + release, "--set", "shiplock.image.tag=" + migrations, "--wait"}
+}
+
+// upgrade runs helm as a person would and shows both the command and its output, as it comes.
+func (s *theatre) upgrade(ctx context.Context, release, migrations string) error {
+	return s.run(ctx, append([]string{"-n", namespace}, s.arguments(release, migrations)...)...)
+}
+
+// show prints the application's own answer, once it is the expected one: a Service drops old pods a moment late.
+func (s *theatre) show(ctx context.Context, path, want string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var answer string
+	err := kube.Until(ctx, func() (bool, error) {
+		status, body, err := s.kube.HTTP(ctx, "GET", "booking:http", path, nil)
+		answer = fmt.Sprintf("%d %s", status, strings.TrimSpace(string(body)))
+		return err == nil && strings.Contains(answer, want), err
+	})
+	fmt.Printf("  GET %s  ->  %s\n", path, answer)
+	return err
+}
+
+// version prints what golang-migrate's table says.
+func (s *theatre) version(ctx context.Context) error {
+	row, err := s.database.Query(ctx, namespace, namespace,
+		"SELECT 'version ' || version || CASE WHEN dirty THEN ', DIRTY' ELSE ', clean' END FROM schema_migrations")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("  the database: %s\n", strings.TrimSpace(row))
+	return nil
+}
+
+func title(text string) {
+	fmt.Printf("\n\033[1m%s\033[0m\n\n", text)
+}
+
+func say(lines ...string) {
+	for _, line := range lines {
+		fmt.Println(line)
+	}
+	fmt.Println()
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// watcher asks the application for its bookings without a pause, and counts.
+type watcher struct {
+	stop    context.CancelFunc
+	done    chan struct{}
+	good    int
+	bad     int
+	lastBad string
+}
+
+func (s *theatre) watch(ctx context.Context) *watcher {
+	ctx, stop := context.WithCancel(ctx)
+	w := &watcher{stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		for ctx.Err() == nil {
+			status, body, err := s.kube.HTTP(ctx, "GET", "booking:http", "/bookings", nil)
+			switch {
+			case ctx.Err() != nil:
+			case err == nil && status == 200:
+				w.good++
+			default:
+				w.bad++
+				w.lastBad = fmt.Sprintf("%d %s %v", status, body, err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return w
+}
+
+// report ends the watch. That a request failed ends the demo: its point is that none does.
+func (w *watcher) report(span string) error {
+	w.stop()
+	<-w.done
+	fmt.Printf("  %s: %d requests for /bookings, %d failed\n", span, w.good+w.bad, w.bad)
+	if w.bad > 0 {
+		return fmt.Errorf("a request failed: %s", w.lastBad)
+	}
+	return nil
+}

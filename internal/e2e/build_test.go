@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/e2e/stage"
+)
+
+// build sets up what the scenarios share. Cold, on two cores, the cluster's programs alone compile for some minutes.
+func (s *shared) build(dir, clusterName string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
+	defer cancel()
+	base, err := stage.Build(ctx, clusterName, filepath.Join(dir, "charts"), os.Stderr)
+	if err != nil {
+		return err
+	}
+	// Helm 4 comes as a command line only: its module has no place beside Helm 3's.
+	install := exec.CommandContext(ctx, filepath.Join(base.Root, "hack", "tools", "install.sh"), "helm4")
+	install.Stderr = os.Stderr
+	helm4, err := install.Output()
+	if err != nil {
+		return fmt.Errorf("helm 4: %w", err)
+	}
+	*s = shared{
+		kubeconfig: base.Cluster.Kubeconfig, charts: base.Charts, database: base.Database,
+		helm4: strings.TrimSpace(string(helm4)), discovery: filepath.Join(dir, "discovery"),
+	}
+	return nil
+}
+
+// strike ends the cluster unless someone wants to look at it.
+func (s *shared) strike(clusterName string, failed bool) {
+	command := fmt.Sprintf("go run ./hack/cluster down %s", clusterName)
+	switch {
+	case *reuse != "":
+	case *keep, failed && os.Getenv("CI") == "":
+		fmt.Fprintf(os.Stderr, "e2e: cluster %s is kept; `%s` removes it\n", clusterName, command)
+	default:
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := cluster.Delete(ctx, clusterName); err != nil {
+			fmt.Fprintf(os.Stderr, "e2e: cluster %s is left, `%s` removes it: %v\n", clusterName, command, err)
+		}
+	}
+}
