@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 hack/dependencies.sh >cmd/migrator/dependencies.golden
-go test ./internal/charttest ./internal/cli -update
+go test ./internal/charttest ./internal/cli ./hack/docs -update

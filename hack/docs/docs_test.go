@@ -1,0 +1,157 @@
+// Package docs holds what people read against what is there.
+package docs
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/strvals"
+	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/shiplock/shiplock/internal/charttest"
+	"github.com/shiplock/shiplock/internal/cli"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+const root = "../.."
+
+var update = flag.Bool("update", false, "write the README's card anew")
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// pages are the Markdown files that git knows.
+func pages(t *testing.T) []string {
+	t.Helper()
+	cmd := exec.Command("git", "ls-files", "*.md")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return strings.Fields(string(out))
+}
+
+var card = regexp.MustCompile("(?s)(<!-- card -->\n```text\n)(.*?)(```)")
+
+// TestREADMEShowsTheRealCard migrates the sample application to v3, whose last
+// migration fails, and compares what is printed with what the README shows.
+func TestREADMEShowsTheRealCard(t *testing.T) {
+	d := pgtest.New(t)
+	d.Exec(t, "CREATE EXTENSION IF NOT EXISTS btree_gist")
+	dir := t.TempDir()
+	for _, from := range []string{"migrations", "hack/sample/migrations/v3"} {
+		require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(root, from))))
+	}
+	var stderr bytes.Buffer
+	code := cli.Run(t.Context(), []string{"up", "--source", dir, "--database-url", d.URL()}, &bytes.Buffer{}, &stderr)
+	require.Equal(t, 6, code, stderr.String())
+	_, shown, found := strings.Cut(stderr.String(), "\nshiplock: ")
+	require.True(t, found)
+	shown = regexp.MustCompile(`\d+ of \d+ migrations done`).ReplaceAllString("shiplock: "+shown, "0 of 1 migrations done") // v2 is there before
+
+	readme := read(t, "README.md")
+	if *update {
+		readme = card.ReplaceAllString(readme, "${1}"+strings.ReplaceAll(shown, "$", "$$")+"${3}")
+		require.NoError(t, os.WriteFile(filepath.Join(root, "README.md"), []byte(readme), 0o600))
+	}
+	match := card.FindStringSubmatch(readme)
+	require.NotNil(t, match)
+	assert.Equal(t, shown, match[2], "go test ./hack/docs -update writes it anew")
+}
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(read(t, page), -1) {
+			_, err := os.Stat(filepath.Join(root, filepath.Dir(page), m[1]))
+			assert.NoErrorf(t, err, "%s links to %s", page, m[1])
+		}
+	}
+}
+
+func TestMakeTargetsExist(t *testing.T) {
+	makefile := read(t, "Makefile")
+	for _, page := range append(pages(t), ".ci/run", ".github/workflows/test.yaml", ".github/workflows/release.yaml") {
+		for _, m := range regexp.MustCompile("(?m)(?:^|`|run: )make ([a-z]+)").FindAllStringSubmatch(read(t, page), -1) {
+			assert.Containsf(t, makefile, "\n"+m[1]+": ##", "%s: make %s", page, m[1])
+		}
+	}
+}
+
+func TestMigratorCommandsExist(t *testing.T) {
+	for _, page := range pages(t) {
+		for _, m := range regexp.MustCompile("(?m)(?:^|`)migrator ([a-z]+)([^`\n]*)").FindAllStringSubmatch(read(t, page), -1) {
+			var help bytes.Buffer
+			require.Zerof(t, cli.Run(t.Context(), []string{m[1], "--help"}, &help, &help), "%s: migrator %s", page, m[1])
+			for _, f := range regexp.MustCompile(`--[a-z-]+`).FindAllString(m[2], -1) {
+				assert.Containsf(t, help.String(), f+" ", "%s: migrator %s%s", page, m[1], m[2])
+			}
+		}
+	}
+}
+
+// TestQuickStartRenders renders the sample application's chart with the values
+// that a page tells its readers to write into theirs.
+func TestQuickStartRenders(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```yaml\n# values.yaml\n(.*?)```")
+	for _, page := range []string{"README.md", "chart/README.md"} {
+		m := blocks.FindStringSubmatch(read(t, page))
+		require.NotNil(t, m, page)
+		var values map[string]any
+		require.NoError(t, yaml.Unmarshal([]byte(m[1]), &values))
+		rendered, err := charttest.Render(filepath.Join(root, "hack/sample/chart"), charttest.Options{Values: values})
+		require.NoError(t, err)
+		job, err := charttest.Find[*batchv1.Job](rendered, "booking-shiplock")
+		require.NoError(t, err)
+		assert.Equal(t, "registry.example.com/booking-migrations:v2", job.Spec.Template.Spec.Containers[0].Image)
+	}
+}
+
+// TestStandAloneCommandRenders does the same with the --set flags of the other way.
+func TestStandAloneCommandRenders(t *testing.T) {
+	for _, page := range []string{"README.md", "chart/README.md"} {
+		_, command, found := strings.Cut(read(t, page), "helm upgrade --install booking-schema ./chart")
+		require.True(t, found, page)
+		command, _, _ = strings.Cut(command, "```")
+		values := map[string]any{}
+		for _, m := range regexp.MustCompile(`--set (\S+)`).FindAllStringSubmatch(command, -1) {
+			require.NoError(t, strvals.ParseInto(m[1], values))
+		}
+		require.NotEmpty(t, values)
+		_, err := charttest.Render(filepath.Join(root, "chart"), charttest.Options{Values: values})
+		assert.NoError(t, err, page)
+	}
+}
+
+func TestVersionsNamedAreTheOnesUsed(t *testing.T) {
+	gomod := read(t, "go.mod")
+	readme := read(t, "README.md")
+	for module, text := range map[string]string{
+		"helm.sh/helm/v3":                      "Helm %s",
+		"github.com/golang-migrate/migrate/v4": "its version %s",
+	} {
+		m := regexp.MustCompile(regexp.QuoteMeta(module) + ` v(\d+\.\d+)(\.\d+)?`).FindStringSubmatch(gomod)
+		require.NotNil(t, m, module)
+		assert.Contains(t, readme, fmt.Sprintf(text, m[1]))
+	}
+	m := regexp.MustCompile(`k8s\.io/kubernetes v(\d+\.\d+)`).FindStringSubmatch(read(t, "hack/node/kubernetes/go.mod"))
+	require.NotNil(t, m)
+	assert.Contains(t, readme, "Kubernetes "+m[1])
+	m = regexp.MustCompile(`helm\.sh/helm/v4 v(\d+\.\d+)`).FindStringSubmatch(read(t, "hack/tools/helm4/go.mod"))
+	require.NotNil(t, m)
+	assert.Contains(t, readme, " and "+m[1])
+}
