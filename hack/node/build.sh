@@ -11,12 +11,13 @@ cd "$(dirname "$0")"
 for part in steps programs roots images; do source "./$part.sh"; done
 
 main() {
-	local only_name=false image name
+	local only_name=false image name files=()
 	[[ ${1-} == --name ]] && only_name=true && shift
 	[[ $# -gt 0 ]] || set -- node postgres
 	for image in "$@"; do
-		[[ $image == node || $image == postgres ]] || die "unknown image $image: node or postgres"
-		name=localhost/shiplock/$image:$(hash_of .)
+		files=$(inputs "$image")
+		read -ra files <<<"$files"
+		name=localhost/shiplock/$image:$(hash_of "${files[@]}")
 		$only_name || have "$name" || build "$image" "$name" >&2
 		echo "$name"
 	done
@@ -30,7 +31,7 @@ build() {
 	exec 9>"$cache/lock"
 	flock 9
 	have "$2" || "$1"_image "$2"
-	prune
+	prune "$1"
 	flock -u 9
 }
 

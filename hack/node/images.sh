@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # engine and cache are steps.sh's
 # The images, from what programs.sh and roots.sh leave.
 
 # image TAG CONTEXT builds the Containerfile on its standard input.

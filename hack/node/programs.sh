@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # cache is steps.sh's
 # Programs from the Go modules in the folders beside this file.
 
 kubernetes_version() { awk '$1 == "k8s.io/kubernetes" {print $2}' kubernetes/go.mod; }

@@ -1,25 +1,24 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC1091 # /etc/os-release is the machine's
 # Root file systems from Debian packages, from the machine's own apt sources.
 
 readonly node_packages=systemd,systemd-sysv,dbus,iptables,iproute2,kmod,procps,mount,util-linux,hostname,runc,containernetworking-plugins
 
-debootstrap() { # VARIANT PACKAGES DIR
-	local origin sources
+debootstrap() { # PACKAGES DIR
+	local origin sources skip=() path
 	origin=$(. /etc/os-release && echo "${ID^}")
 	sources=$(apt-get indextargets --format "deb \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" \
 		'Created-By: Packages' "Origin: $origin" | sort -u)
 	[[ -n $sources ]] || die "apt knows no $origin packages: run apt-get update"
-	apt-config dump Acquire >"$3.apt" # proxies, and what else this machine needs to reach them
-	local skip=()
+	apt-config dump Acquire >"$2.apt" # proxies, and what else this machine needs to reach them
 	for path in doc info man locale lintian bug; do skip+=("--dpkgopt=path-exclude=/usr/share/$path/*"); done
-	mmdebstrap --mode=root --variant="$1" --include="$2" --aptopt="$3.apt" "${skip[@]}" \
-		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$3/root" - <<<"$sources"
-	rm "$3.apt"
+	mmdebstrap --mode=root --variant=minbase --include="$1" --aptopt="$2.apt" "${skip[@]}" \
+		"$(. /etc/os-release && echo "$VERSION_CODENAME")" "$2/root" - <<<"$sources"
+	rm "$2.apt"
 }
 
 # node_root makes root.tar, what the node boots, and proxy.tar, the few files of it that kube-proxy runs.
 node_root() {
-	debootstrap minbase "$node_packages" "$1"
+	debootstrap "$node_packages" "$1"
 	local root=$1/root unit
 	# a node has no hardware, no log-in and no clock of its own
 	for unit in systemd-udevd.service systemd-logind.service systemd-timesyncd.service getty.target \
@@ -46,14 +45,13 @@ node_root() {
 # postgres_root makes postgres.tar: the server, its extensions and psql with the libraries they load. The JIT
 # is left out: it needs LLVM, which is larger than everything else together.
 postgres_root() {
-	debootstrap extract postgresql,dash,coreutils,sed,libc-bin,tzdata "$1"
-	local root=$1/root out=$1/out bin
+	local root=$1/root out=$1/out bin program
+	unpack "$root" postgresql dash coreutils sed libc-bin tzdata
 	rm -rf "$root"/usr/lib/postgresql/*/lib/{bitcode,llvmjit*}
 	bin=$(cd "$root" && echo usr/lib/postgresql/*/bin)
 	closure "$root" "$out" "$bin"/{initdb,postgres,psql,pg_isready} "${bin%/bin}/lib" usr/share/postgresql \
-		usr/share/zoneinfo usr/lib/locale bin/{dash,mv,rm,sed} usr/bin/locale
+		usr/share/zoneinfo usr/lib/locale usr/bin/{dash,mv,rm,sed,locale}
 	ln -s dash "$out/usr/bin/sh"
-	local program
 	for program in initdb postgres psql pg_isready; do ln -s "/$bin/$program" "$out/usr/bin/$program"; done
 	mkdir -p "$out"/{etc,tmp,var/run/postgresql,var/lib/postgresql/data}
 	chmod 1777 "$out"/{tmp,var/run/postgresql,var/lib/postgresql/data}
@@ -63,23 +61,46 @@ postgres_root() {
 	rm -rf "$root" "$out"
 }
 
+# unpack DIR PACKAGE...: the files of packages and of what they depend on. None of their scripts runs, so
+# nothing is configured or started; the machine's own apt fetches them, as if it had no package yet.
+unpack() {
+	local root=$1 lib deb
+	shift
+	mkdir -p "$root".debs/partial "$root"/usr/{bin,sbin,lib,lib64}
+	for lib in bin sbin lib lib64; do ln -s "usr/$lib" "$root/$lib"; done
+	apt-get install --yes --no-install-recommends --download-only -o Dir::State::status=/dev/null \
+		-o Dir::Cache::archives="$root.debs" -o APT::Sandbox::User=root -o Debug::NoLocking=true "$@"
+	for deb in "$root".debs/*.deb; do
+		dpkg-deb --fsys-tarfile "$deb" | tar -C "$root" --keep-directory-symlink -xf -
+	done
+	rm -rf "$root.debs"
+}
+
 # closure ROOT OUT PATH...: copies paths of ROOT, and every shared library that they load, into OUT.
 closure() {
-	local root=$1 out=$2 lib loader
+	local root=$1 out=$2 lib loader libs
 	shift 2
 	mkdir -p "$out"/usr/{bin,sbin,lib,lib64}
 	for lib in bin sbin lib lib64; do ln -s "usr/$lib" "$out/$lib"; done
 	loader=$(compgen -G "$root/lib*/ld-linux*.so.*" | head -n 1)
-	lib=$(dirname "$(compgen -G "$root/usr/lib/*/libc.so.6" || compgen -G "$root/lib/*/libc.so.6")")
-	lib=$root/usr/lib/${lib##*/}:$root/lib/${lib##*/}
+	libs=$(dirname "$(compgen -G "$root/usr/lib/*/libc.so.6")")
 	(
-		cd "$root"
+		cd "$root" || exit
 		{
 			find "$@" -type f -o -type l
-			find -L "$@" -type f \( -perm -u+x -o -name '*.so*' \) -print0 |
-				xargs -0 -n 1 "$loader" --inhibit-cache --library-path "$lib" --list 2>/dev/null |
-				grep -o "$root/[^ ]*" | cut -c$((${#root} + 2))-
+			find -L "$@" -type f \( -perm -u+x -o -name '*.so*' \) -print0 | loaded
 			echo "${loader#"$root/"}"
 		} | sort -u | tar --dereference --no-recursion -cf - -T - | tar -C "$out" -xf -
 	)
+	# what was copied must now do without ROOT
+	for lib; do
+		[[ ! -f $root/$lib ]] || "$out/${loader#"$root/"}" --inhibit-cache --library-path "$out/${libs#"$root/"}" --list "$out/$lib"
+	done
+}
+
+# loaded reads names of files, separated by NULs, and prints the libraries they load; scripts load none. It
+# sees the variables of closure.
+loaded() {
+	{ xargs -0 -n 1 "$loader" --inhibit-cache --library-path "$libs" --list 2>/dev/null || true; } |
+		grep -o "$root/[^ ]*" | cut -c$((${#root} + 2))-
 }

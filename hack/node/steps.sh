@@ -57,4 +57,18 @@ make_once() {
 	touch "$dir" # prune goes by the time of last use
 }
 
-prune() { find "$cache" -mindepth 1 -maxdepth 1 -type d ! -name logs -mtime +30 -exec rm -rf {} +; }
+# inputs IMAGE: the files that an image is made of.
+inputs() {
+	case $1 in
+	node) echo kubernetes etcd containerd coredns pause files {programs,roots,images}.sh ;;
+	postgres) echo postgres {roots,images}.sh ;;
+	*) die "unknown image $1: node or postgres" ;;
+	esac
+}
+
+# prune drops what nobody used for a month, and all but the three newest images of a name.
+prune() { # IMAGE
+	find "$cache" -mindepth 1 -maxdepth 1 -type d ! -name logs -mtime +30 -exec rm -rf {} +
+	"$engine" images --filter "reference=localhost/shiplock/$1" --format '{{.Repository}}:{{.Tag}}' |
+		grep -v ':dev$' | tail -n +4 | xargs -r "$engine" rmi >/dev/null 2>&1 || true # a cluster may run on one
+}
