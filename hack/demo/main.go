@@ -30,10 +30,10 @@ func main() {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
-	if errors.Is(ctx.Err(), context.Canceled) {
-		fmt.Fprintln(os.Stderr, "demo: stopped.")
-	}
 	fmt.Fprintf(os.Stderr, "demo: the cluster %s may be left: make demo starts over in it, make clean removes it.\n", clusterName)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		os.Exit(130)
+	}
 	os.Exit(1)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -74,8 +75,11 @@ func (s *theatre) findHelm(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "hack/tools/install.sh", "helm3")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("helm's command line: %w", err)
+	}
 	s.helm = strings.TrimSpace(string(out))
-	return err
+	return os.Symlink(s.helm, filepath.Join(folder, "helm"))
 }
 
 // pack makes the chart's package, as a pipeline would that publishes it.
@@ -106,13 +110,18 @@ func (s *theatre) clear(ctx context.Context) error {
 	return s.kube.CreateSecret(ctx, "booking-database", map[string]string{"DATABASE_URL": database.URL(namespace, password)})
 }
 
-// run types a helm command and runs it.
-func (s *theatre) run(ctx context.Context, args ...string) error {
-	fmt.Printf("\033[1m$ helm %s\033[0m\n", strings.Join(args, " "))
+// run types a helm command and runs it; what it prints is shown as it comes, and returned.
+func (s *theatre) run(ctx context.Context, args ...string) (string, error) {
+	fmt.Println(bold("$ helm " + strings.Join(args, " ")))
 	cmd := exec.CommandContext(ctx, s.helm, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
+	var out strings.Builder
+	cmd.Stdout = io.MultiWriter(os.Stdout, &out)
+	cmd.Stderr = cmd.Stdout
+	// Helm marks an interrupted release as failed, if it is given the time.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
 	err := cmd.Run()
 	fmt.Println()
-	return err
+	return out.String(), err
 }

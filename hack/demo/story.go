@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -15,13 +16,10 @@ func (s *theatre) v1(ctx context.Context) error {
 	title("1. A booking service goes live")
 	say("Booking v1 is installed into an empty database. Its chart has Shiplock as a dependency, so the",
 		"migrations run first, as a pre-install hook. Only then does the application start.")
-	if err := s.upgrade(ctx, "v1", "v1"); err != nil {
+	if _, err := s.upgrade(ctx, "v1", "v1"); err != nil {
 		return err
 	}
-	if err := s.show(ctx, "/version", `"release":"v1"`); err != nil {
-		return err
-	}
-	return s.version(ctx)
+	return inTurn(ctx, s.job, s.version, s.answers("v1"))
 }
 
 func (s *theatre) v2(ctx context.Context) error {
@@ -29,16 +27,10 @@ func (s *theatre) v2(ctx context.Context) error {
 	say("v2 reckons in cents where v1 kept printed prices. Three migrations bring the columns, a backfill of",
 		"what was booked, and an index built concurrently. v1 goes on serving while they run.")
 	watch := s.watch(ctx)
-	if err := s.upgrade(ctx, "v2", "v2"); err != nil {
+	if _, err := s.upgrade(ctx, "v2", "v2"); err != nil {
 		return err
 	}
-	if err := s.show(ctx, "/version", `"release":"v2"`); err != nil {
-		return err
-	}
-	if err := watch.report("From before the upgrade until now"); err != nil {
-		return err
-	}
-	return s.version(ctx)
+	return inTurn(ctx, s.job, s.version, s.answers("v2"), watch.report)
 }
 
 func (s *theatre) v3(ctx context.Context) error {
@@ -46,19 +38,13 @@ func (s *theatre) v3(ctx context.Context) error {
 	say("v3 wants every guest's e-mail address to be unique. On the developer's machine it was. In production",
 		"two guests are in the table twice. This upgrade has to fail, and it does:")
 	watch := s.watch(ctx)
-	err := s.upgrade(ctx, "v3", "v3")
+	out, err := s.upgrade(ctx, "v3", "v3")
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return fmt.Errorf("v3 was to be refused, but: %v", err)
+	if ctx.Err() != nil || !errors.As(err, &exit) || !strings.Contains(out, "is duplicated") {
+		return fmt.Errorf("v3 was to be refused because of its migration, but: %v", err)
 	}
 	say("PostgreSQL's own message stands in helm's output: that is what the CI log shows. And the service?")
-	if err := s.show(ctx, "/version", `"release":"v2"`); err != nil {
-		return err
-	}
-	if err := watch.report("From before the upgrade until now"); err != nil {
-		return err
-	}
-	if err := s.version(ctx); err != nil {
+	if err := inTurn(ctx, s.answers("v2"), watch.report, s.version); err != nil {
 		return err
 	}
 	columns, err := s.database.Query(ctx, namespace, namespace,
@@ -66,7 +52,7 @@ func (s *theatre) v3(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  columns of guests: %s\n", strings.TrimSpace(columns))
+	fmt.Printf("  columns of guests: %s\n\n", strings.TrimSpace(columns))
 	say("Before it failed, v3's migration had added a column phone. It is not there: a migration happens",
 		"whole or not at all. v2 serves on the schema it knows, and nothing has to be cleaned up by hand.")
 	return nil
@@ -80,7 +66,7 @@ func (s *theatre) epilogue(context.Context) error {
 	}
 	helm := "helm"
 	if _, err := exec.LookPath(helm); err != nil {
-		helm = s.helm
+		helm = folder + "/helm"
 	}
 	fmt.Printf(`  export KUBECONFIG=%[1]s
   %[2]s -n %[3]s get all
@@ -106,23 +92,56 @@ func (s *theatre) arguments(release, migrations string) []string {
 		"--set", "image.tag=" + release, "--set", "shiplock.image.tag=" + migrations, "--wait"}
 }
 
-// upgrade runs helm as a person would and shows both the command and its output, as it comes.
-func (s *theatre) upgrade(ctx context.Context, release, migrations string) error {
+// upgrade runs helm as a person would.
+func (s *theatre) upgrade(ctx context.Context, release, migrations string) (string, error) {
 	return s.run(ctx, append([]string{"-n", namespace}, s.arguments(release, migrations)...)...)
 }
 
-// show prints the application's own answer, once it is the expected one: a Service drops old pods a moment late.
+func inTurn(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answers shows that a release serves: once it is the one that answers (a Service drops old pods a moment late), its
+// version and the first of its bookings.
+func (s *theatre) answers(release string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		if err := s.show(ctx, "/version", `"release":"`+release+`"`); err != nil {
+			return err
+		}
+		return s.show(ctx, "/bookings", `[`)
+	}
+}
+
 func (s *theatre) show(ctx context.Context, path, want string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	var answer string
 	err := kube.Until(ctx, func() (bool, error) {
 		status, body, err := s.kube.HTTP(ctx, "GET", "booking:http", path, nil)
 		answer = fmt.Sprintf("%d %s", status, strings.TrimSpace(string(body)))
-		return err == nil && strings.Contains(answer, want), err
+		return err == nil && status == 200 && strings.Contains(answer, want), err
 	})
-	fmt.Printf("  GET %s  ->  %s\n", path, answer)
+	if first, rest, more := strings.Cut(answer, "},"); more {
+		answer = fmt.Sprintf("%s}, and %d more]", first, strings.Count(rest, "},")+1)
+	}
+	fmt.Printf("  GET %-9s -> %s\n", path, answer)
 	return err
+}
+
+// job prints the last line of the hook Job's log.
+func (s *theatre) job(ctx context.Context) error {
+	var log strings.Builder
+	if err := s.kube.Logs(ctx, "job-name=booking-shiplock", &log); err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	fmt.Printf("  the Job's log: %s\n", lines[len(lines)-1])
+	return nil
 }
 
 // version prints what golang-migrate's table says.
@@ -132,12 +151,20 @@ func (s *theatre) version(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  the database: %s\n", strings.TrimSpace(row))
+	fmt.Printf("  the database:  %s\n", strings.TrimSpace(row))
 	return nil
 }
 
 func title(text string) {
-	fmt.Printf("\n\033[1m%s\033[0m\n\n", text)
+	fmt.Printf("\n%s\n\n", bold(text))
+}
+
+// bold is for terminals; a log gets plain text.
+func bold(text string) string {
+	if info, err := os.Stdout.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 || os.Getenv("NO_COLOR") != "" {
+		return text
+	}
+	return "\033[1m" + text + "\033[0m"
 }
 
 func say(lines ...string) {

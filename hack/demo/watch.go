@@ -40,10 +40,10 @@ func (s *theatre) watch(ctx context.Context) *watcher {
 }
 
 // report ends the watch. That a request failed ends the demo: its point is that none does.
-func (w *watcher) report(span string) error {
+func (w *watcher) report(context.Context) error {
 	w.stop()
 	<-w.done
-	fmt.Printf("  %s: %d requests for /bookings, %d failed\n", span, w.good+w.bad, w.bad)
+	fmt.Printf("  meanwhile:     %d requests for /bookings, %d failed\n", w.good+w.bad, w.bad)
 	if w.bad > 0 {
 		return fmt.Errorf("a request failed: %s", w.lastBad)
 	}
