@@ -19,6 +19,7 @@ import (
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // app is one call of the program.
@@ -120,6 +121,7 @@ func (a *app) databaseFlags(fs *pflag.FlagSet) {
 	s := &a.settings
 	a.sourceFlag(fs)
 	fs.StringVar(&s.DatabaseURL, "database-url", "", "postgres://user:password@host:5432/database ($DATABASE_URL; else libpq's PGHOST, PGUSER, PGPASSWORD, PGPASSFILE …)")
+	fs.StringVar(&s.StrayFiles, "stray-files", string(source.RefuseStray), "what to do with .sql files whose names are no migration's: fail or ignore ($SHIPLOCK_STRAY_FILES)")
 	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, name or schema.name ($SHIPLOCK_TABLE)")
 	fs.DurationVar(&s.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "how long to wait for a database that is not ready ($SHIPLOCK_WAIT_FOR_DB)")
 	fs.DurationVar(&s.Timeout, "timeout", 0, "end the whole run after this time, 0 for never ($SHIPLOCK_TIMEOUT)")
@@ -185,7 +187,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, &engine.TimeoutError{Limit: s.Timeout})
 	}
 	return ctx, cancel, engine.Options{
-		Source: s.Source, OnNewer: plan.OnNewer(s.OnNewer), Log: log,
+		Source: s.Source, Stray: source.Stray(s.StrayFiles), OnNewer: plan.OnNewer(s.OnNewer), Log: log,
 		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB, LockWait: s.LockWait, Log: log},
 	}, nil
 }

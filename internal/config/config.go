@@ -28,6 +28,7 @@ type Settings struct {
 	LockWait    time.Duration
 	Timeout     time.Duration
 	OnNewer     string
+	StrayFiles  string
 	LogFormat   string
 	LogLevel    string
 }
@@ -75,6 +76,9 @@ func (s *Settings) check() error {
 	}
 	if s.OnNewer != "allow" && s.OnNewer != "fail" {
 		return usage("--on-newer is %q; want allow or fail", s.OnNewer)
+	}
+	if s.StrayFiles != "fail" && s.StrayFiles != "ignore" {
+		return usage("--stray-files is %q; want fail or ignore", s.StrayFiles)
 	}
 	schema, name, qualified := strings.Cut(s.Table, ".")
 	if !qualified {

@@ -11,7 +11,7 @@ import (
 )
 
 func settings(change func(*Settings)) Settings {
-	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", DatabaseURL: "postgres://u@h/d"}
+	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", StrayFiles: "fail", DatabaseURL: "postgres://u@h/d"}
 	change(&s)
 	return s
 }
@@ -33,6 +33,7 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 		{"password folder", func(*Settings) {}, map[string]string{"PGPASSFILE": "/"}, "is a folder"},
 		{"negative", func(s *Settings) { s.Timeout = -time.Second }, nil, "--timeout is -1s"},
 		{"policy", func(s *Settings) { s.OnNewer = "maybe" }, nil, `--on-newer is "maybe"`},
+		{"stray files", func(s *Settings) { s.StrayFiles = "" }, nil, "--stray-files"},
 		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},
 		{"no name", func(s *Settings) { s.Table = "schema." }, nil, "--table"},
 		{"no schema", func(s *Settings) { s.Table = ".table" }, nil, "--table"},

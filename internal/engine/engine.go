@@ -24,6 +24,7 @@ import (
 type Options struct {
 	Postgres postgres.Options
 	Source   string // the folder with the migrations
+	Stray    source.Stray
 	OnNewer  plan.OnNewer
 	Log      *slog.Logger
 }
@@ -102,10 +103,18 @@ func Down(ctx context.Context, o Options, to uint) (Result, error) {
 	})
 }
 
+func open(o Options) (*source.Catalog, error) {
+	c, err := source.Open(o.Source, o.Stray)
+	if err == nil && len(c.Ignored()) > 0 {
+		o.Log.Warn("files whose names are no migration's were ignored", "files", c.Ignored())
+	}
+	return c, err
+}
+
 type planner func(*source.Catalog, plan.State, plan.Policy) (plan.Plan, error)
 
 func run(ctx context.Context, o Options, planner planner) (Result, error) {
-	catalog, err := source.Open(o.Source)
+	catalog, err := open(o)
 	if err != nil {
 		return Result{}, err
 	}

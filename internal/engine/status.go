@@ -5,7 +5,6 @@ import (
 
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/source"
 )
 
 // Status is where a database stands beside the files.
@@ -30,7 +29,7 @@ type FileInfo struct {
 // ReadStatus compares database and files. It changes nothing, and needs no right
 // but to read the version table.
 func ReadStatus(ctx context.Context, o Options) (Status, error) {
-	catalog, err := source.Open(o.Source)
+	catalog, err := open(o)
 	if err != nil {
 		return Status{}, err
 	}

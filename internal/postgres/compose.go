@@ -15,34 +15,53 @@ type composed struct {
 // piece is a stretch of the file within the text that is sent.
 type piece struct{ sent, file, length int }
 
-// compose puts BEGIN before a script and, between its statements, markers: a
-// message from the server that the next statement starts. When one query holds
-// several statements and one fails, the server does not say which, unless the
-// error has a position. An INFO reaches the client whatever client_min_messages
-// is, at once, and also out of a transaction that fails.
-func (db *DB) compose(s *Script) composed {
+// transaction composes a whole script as one transaction, still open at its end.
+// Where the version table is yet to be made it is made first, as golang-migrate
+// does it: a first migration may grant rights on it.
+func (db *DB) transaction(s *Script) composed {
+	var head strings.Builder
+	head.WriteString(s.title() + s.Begin + ";\n")
+	if !s.Parsed {
+		head.WriteString(guardOpen)
+	}
+	if len(s.Statements) == 0 || !s.Statements[0].setting { // SET TRANSACTION must come before any query
+		head.WriteString(db.createTable())
+	}
+	return db.compose(s, head.String(), 0, len(s.Statements), 0, len(s.SQL))
+}
+
+// title is a comment by which pg_stat_activity and the server's log tell the file.
+func (s *Script) title() string {
+	if s.Name == "" {
+		return ""
+	}
+	return "/* " + strings.NewReplacer("*", "", "\x00", "").Replace(s.Name) + " */ "
+}
+
+// compose puts head before the statements [first, last) of a script, which stand
+// at [from, to) of its text. Between them it puts markers: a message from the
+// server that the next statement starts. When one query holds several statements
+// and one fails, the server does not say which, unless the error has a position.
+// An INFO reaches the client whatever client_min_messages is, at once, and also
+// out of a transaction that fails.
+func (db *DB) compose(s *Script, head string, first, last, from, to int) composed {
 	var out strings.Builder
 	var c composed
-	out.WriteString(s.Begin + ";\n")
-	if !s.Parsed {
-		out.WriteString(guardOpen)
-	}
+	out.WriteString(head)
 	add := func(from, to int) {
 		c.pieces = append(c.pieces, piece{sent: out.Len(), file: from, length: to - from})
 		out.WriteString(s.SQL[from:to])
 	}
-	at := 0
-	if db.Server.plpgsql {
-		for i, st := range s.Statements {
-			if i == 0 || st.setting {
-				continue // SET TRANSACTION, for one, must come before any query
-			}
-			add(at, st.Offset)
-			fmt.Fprintf(&out, "DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
-			at = st.Offset
+	for i := first + 1; i < last && db.Server.plpgsql && !s.Statements[i-1].unmarked; i++ {
+		st := s.Statements[i]
+		if st.setting || st.control != controlNone {
+			continue // SET TRANSACTION must come before any query
 		}
+		add(from, st.Offset)
+		fmt.Fprintf(&out, "DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
+		from = st.Offset
 	}
-	add(at, len(s.SQL))
+	add(from, to)
 	c.sql = out.String()
 	return c
 }

@@ -139,7 +139,7 @@ func (d *Driver) report() {
 
 // Run applies one migration. Errors are *MigrationError or *ScriptError.
 func (d *Driver) Run(migration io.Reader) error {
-	step := Step{File: "migration"}
+	step := Step{}
 	if len(d.steps) > 0 {
 		step = d.steps[0]
 	}
@@ -155,6 +155,7 @@ func (d *Driver) Run(migration io.Reader) error {
 		}
 		return err
 	}
+	script.Name = step.File
 	to := d.at
 	if d.pending != nil {
 		to = *d.pending

@@ -150,6 +150,31 @@ func TestRunStatementByStatement(t *testing.T) {
 	assert.Equal(t, one, st)
 }
 
+// TestRunKeepsAFilesOwnTransactions has what golang-migrate runs, as one query.
+func TestRunKeepsAFilesOwnTransactions(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, sql, query, want string }{
+		{"statements after a COMMIT are one transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nLOCK TABLE a; INSERT INTO a VALUES (1);", "SELECT sum(b) FROM a", "1"},
+		{"statements before a BEGIN belong to it", "CREATE TABLE a (b int);\nLOCK TABLE a;\nBEGIN; INSERT INTO a VALUES (1); COMMIT;", "SELECT sum(b) FROM a", "1"},
+		{"a temporary table on commit", "BEGIN; CREATE TABLE a (b int); COMMIT;\nCREATE TEMP TABLE x ON COMMIT DROP AS SELECT 1 AS b;\nINSERT INTO a SELECT b FROM x;", "SELECT sum(b) FROM a", "1"},
+		{"ROLLBACK takes back what is before it", "CREATE TABLE a (b int);\nROLLBACK;\nCREATE TABLE c (d int);", "SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('a', 'c')", "c"},
+		{"AND CHAIN", "BEGIN; CREATE TABLE a (b int); COMMIT AND CHAIN; INSERT INTO a VALUES (1); COMMIT;", "SELECT sum(b) FROM a", "1"},
+		{"a procedure that commits", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; INSERT INTO a VALUES (1); END $$", "SELECT sum(b) FROM a", "1"},
+		{"the first migration names the version table", "COMMENT ON TABLE schema_migrations IS 'x'", "SELECT obj_description('schema_migrations'::regclass)", "x"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			db := session(t, d)
+			if fail := apply(t, db, c.sql); fail != nil {
+				require.NoError(t, fail)
+			}
+			assert.Equal(t, c.want, d.Value(t, c.query))
+			assert.Equal(t, "1 false", d.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
+		})
+	}
+}
+
 func TestRunStatementByStatementFails(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -161,6 +186,8 @@ func TestRunStatementByStatementFails(t *testing.T) {
 	}{
 		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, none},
 		{"half-way", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartWay, 1, 2, State{1, true}},
+		{"a block that has committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, State{1, true}},
+		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 1, State{1, true}},
 		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, none},
 		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartWay, 3, 3, State{1, true}},
 	} {

@@ -32,17 +32,28 @@ const markerPrefix = "shiplock statement "
 
 // run applies one script that leads from one version to another.
 func (db *DB) run(ctx context.Context, s *Script, from, to State) *MigrationError {
-	if s.Transactional {
-		return db.runTransaction(ctx, s, from, to)
+	if !s.Transactional {
+		return db.runParts(ctx, s, from, to)
 	}
-	return db.runStatements(ctx, s, from, to)
+	fail := db.runTransaction(ctx, s, from, to)
+	if fail != nil && fail.Outcome == RolledBack && len(s.Statements) == 1 && wantsNoTransaction(fail.Err) {
+		// A CALL or DO that commits, a REINDEX or CLUSTER of a partitioned table: it
+		// does not show in the SQL. Alone in its file it can run by itself.
+		db.log.Info("the server wants this statement outside a transaction", "reason", fail.Server().Message)
+		return db.runParts(ctx, s, from, to)
+	}
+	return fail
+}
+
+func wantsNoTransaction(err error) bool {
+	return pq.As(err, pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination) != nil
 }
 
 // runTransaction puts the SQL and the version in one transaction, in two round
 // trips: whatever dies when, both have happened or neither has.
 func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *MigrationError {
 	db.marker.Store(0)
-	body := db.compose(s)
+	body := db.transaction(s)
 	if err := db.exec(ctx, body.sql); err != nil {
 		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: body.fileOffset(serverOffset(err, body.sql))}
 		fail.Failed = db.failedStatement(s, fail.Offset)
@@ -116,36 +127,48 @@ func (db *DB) afresh(ctx context.Context, use func(*DB) error) error {
 	return errors.Join(use(fresh), fresh.Close())
 }
 
-// runStatements sends each statement by itself, for those that cannot run in a
-// transaction. The version is marked dirty meanwhile.
-func (db *DB) runStatements(ctx context.Context, s *Script, from, to State) *MigrationError {
-	none := func(err error) *MigrationError {
+// part is what is sent as one query of a script that is not one transaction.
+type part struct {
+	first, last int  // statements [first, last)
+	open        bool // a transaction is open after it
+}
+
+// parts cuts a script where its transactions end. Statements that stand outside
+// of them are one implicit transaction with what follows up to there, as they are
+// when the whole file is one query. In an Autocommit script each is a part.
+func (s *Script) parts() []part {
+	var out []part
+	first, open := 0, false
+	for i, st := range s.Statements {
+		switch st.control {
+		case controlBegin:
+			open = true
+		case controlEnd:
+			open = false
+		}
+		if s.Autocommit || st.control == controlEnd || st.control == controlChain || i == len(s.Statements)-1 {
+			out = append(out, part{first: first, last: i + 1, open: open})
+			first = i + 1
+		}
+	}
+	return out
+}
+
+// runParts sends a script part by part, for those that cannot be one transaction.
+// The version is marked dirty meanwhile.
+func (db *DB) runParts(ctx context.Context, s *Script, from, to State) *MigrationError {
+	if err := db.exec(ctx, db.writeState(State{Version: to.Version, Dirty: true})); err != nil {
 		return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
 	}
-	if err := db.exec(ctx, db.writeState(State{Version: to.Version, Dirty: true})); err != nil {
-		return none(err)
-	}
 	db.exists = true
-	done, open := 0, false
-	for i, st := range s.Statements {
-		err := db.dropInvalidIndex(ctx, st)
-		if err == nil {
-			err = db.exec(ctx, st.Text)
+	done := 0
+	for _, p := range s.parts() {
+		if fail := db.runPart(ctx, s, p); fail != nil {
+			fail.Done = done
+			return db.clean(ctx, fail, from)
 		}
-		if err != nil {
-			fail := &MigrationError{Script: s, Failed: i, Done: done, Outcome: PartWay, Err: err, Offset: serverOffset(err, st.Text)}
-			if fail.Offset >= 0 {
-				fail.Offset += st.Offset
-			}
-			return db.clean(ctx, fail, from, open)
-		}
-		switch {
-		case st.control == controlBegin:
-			open = true
-		case st.control == controlEnd:
-			open, done = false, i+1
-		case !open:
-			done = i + 1
+		if !p.open {
+			done = p.last
 		}
 	}
 	if err := db.exec(ctx, resetSession+db.writeState(to)); err != nil {
@@ -154,26 +177,48 @@ func (db *DB) runStatements(ctx context.Context, s *Script, from, to State) *Mig
 	return nil
 }
 
-// clean takes the dirty mark back where the first statement failed: the server
-// said so, and so nothing has happened. Else the mark stays.
-func (db *DB) clean(ctx context.Context, fail *MigrationError, from State, open bool) *MigrationError {
+func (db *DB) runPart(ctx context.Context, s *Script, p part) *MigrationError {
+	db.marker.Store(int64(p.first))
+	first, last := s.Statements[p.first], s.Statements[p.last-1]
+	text := db.compose(s, s.title(), p.first, p.last, first.Offset, last.Offset+len(last.Text))
+	err := db.dropInvalidIndex(ctx, first)
+	if err == nil {
+		err = db.exec(ctx, text.sql)
+	}
+	if err == nil {
+		return nil
+	}
+	fail := &MigrationError{Script: s, Outcome: PartWay, Err: err, Offset: text.fileOffset(serverOffset(err, text.sql))}
+	if p.last-p.first == 1 && first.commits {
+		fail.Outcome = Unknown // it may have committed before it failed
+	}
+	if fail.Failed = p.first; p.last-p.first > 1 {
+		fail.Failed = db.failedStatement(s, fail.Offset)
+	}
+	return fail
+}
+
+// clean takes the dirty mark back where the first part failed: the server said
+// so, and so nothing has happened. Else the mark stays.
+func (db *DB) clean(ctx context.Context, fail *MigrationError, from State) *MigrationError {
 	var server *pq.Error
-	answered := errors.As(fail.Err, &server)
-	if open && answered {
-		fail = db.rollBack(ctx, fail)
-	}
-	if fail.Done > 0 {
-		return fail
-	}
-	if answered {
-		if err := db.exec(ctx, resetSession+db.writeState(from)); err != nil {
-			fail.Err = errors.Join(fail.Err, err)
-			return fail
+	if !errors.As(fail.Err, &server) {
+		if fail.Done == 0 {
+			fail.Outcome = Unknown
 		}
-		fail.Outcome = RolledBack
 		return fail
 	}
-	fail.Outcome = Unknown
+	known := fail.Outcome != Unknown
+	// ROLLBACK is a mere warning where the failed part has left no transaction open.
+	back := "ROLLBACK;\n" + resetSession
+	if fail.Done == 0 && known {
+		fail.Outcome = RolledBack
+		back += db.writeState(from)
+	}
+	if err := db.exec(ctx, back); err != nil {
+		fail.Err = errors.Join(fail.Err, err)
+		fail.Outcome = Unknown
+	}
 	return fail
 }
 

@@ -15,6 +15,8 @@ const noTransaction = "shiplock:no-transaction"
 
 // Script is the SQL of one file, ready to run.
 type Script struct {
+	// Name is the file's, for who looks at the server's activity.
+	Name string
 	// SQL is the file's text without a byte order mark. A BEGIN … COMMIT around
 	// the whole file is blanked out, so offsets are still those of the file.
 	SQL string
@@ -24,6 +26,10 @@ type Script struct {
 	Begin string
 	// Transactional scripts run as one transaction.
 	Transactional bool
+	// Autocommit scripts hold a statement that refuses a transaction, or the
+	// directive: their statements are sent one by one. A script that is neither
+	// has transactions of its own.
+	Autocommit bool
 	// Parsed is false for SQL that the parser, of one PostgreSQL release, does not
 	// know. The server then has the last word.
 	Parsed bool
@@ -37,6 +43,8 @@ type Statement struct {
 	control    control
 	concurrent *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
 	setting    bool               // SET, which may have to come first in its transaction
+	unmarked   bool               // DROP EXTENSION and LANGUAGE, which may take plpgsql away
+	commits    bool               // CALL and DO, which can commit by themselves
 }
 
 // control is what a statement does to the transaction it stands in.
@@ -46,6 +54,7 @@ const (
 	controlNone control = iota
 	controlBegin
 	controlEnd
+	controlChain // ends one and begins the next
 )
 
 // ScriptError is a file that cannot be run as it is. Nothing of it was run.
@@ -83,8 +92,9 @@ func ParseScript(text []byte) (*Script, error) {
 	s.Parsed = true
 	s.split(tree)
 	s.unwrap(tree)
-	s.Transactional = !byHand && !s.needsAutocommit(tree)
-	return s, nil
+	s.Autocommit = byHand || refuseTransaction(tree)
+	s.Transactional = !s.Autocommit && !s.controls()
+	return s, s.closed()
 }
 
 // checkText refuses what would reach the server changed or cut short.
@@ -139,6 +149,8 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 			st.concurrent = ix
 		}
 		st.setting = raw.Stmt.GetVariableSetStmt() != nil
+		st.unmarked = dropsLanguage(raw.Stmt)
+		st.commits = raw.Stmt.GetCallStmt() != nil || raw.Stmt.GetDoStmt() != nil
 		s.Statements = append(s.Statements, st)
 	}
 }
@@ -191,8 +203,7 @@ func (s *Script) unwrap(tree *pgquery.ParseResult) {
 	if last < 1 || s.Statements[0].control != controlBegin || s.Statements[last].control != controlEnd {
 		return
 	}
-	end := tree.Stmts[last].Stmt.GetTransactionStmt()
-	if end.Kind != pgquery.TransactionStmtKind_TRANS_STMT_COMMIT || end.Chain {
+	if tree.Stmts[last].Stmt.GetTransactionStmt().Kind != pgquery.TransactionStmtKind_TRANS_STMT_COMMIT {
 		return
 	}
 	for _, st := range s.Statements[1:last] {
@@ -224,11 +235,43 @@ func (s *Script) blank(st Statement) (shift int) {
 	return len(spaces) - len(st.Text)
 }
 
-func (s *Script) needsAutocommit(tree *pgquery.ParseResult) bool {
-	for i, raw := range tree.Stmts {
-		if s.Statements[i].control != controlNone || refusesTransaction(raw.Stmt) {
+func refuseTransaction(tree *pgquery.ParseResult) bool {
+	for _, raw := range tree.Stmts {
+		if refusesTransaction(raw.Stmt) {
 			return true
 		}
 	}
 	return false
+}
+
+// controls says whether the script has transactions of its own.
+func (s *Script) controls() bool {
+	for _, st := range s.Statements {
+		if st.control != controlNone {
+			return true
+		}
+	}
+	return false
+}
+
+// closed refuses a script that leaves a transaction open: all of it, and the
+// version after it, would go with the session.
+func (s *Script) closed() error {
+	begin := -1
+	for i, st := range s.Statements {
+		switch st.control {
+		case controlBegin, controlChain:
+			begin = i
+		case controlEnd:
+			begin = -1
+		}
+	}
+	if begin < 0 {
+		return nil
+	}
+	st := s.Statements[begin]
+	return &ScriptError{
+		Line:    lineAt([]byte(s.SQL), st.Offset),
+		Problem: fmt.Sprintf("%q begins a transaction that nothing commits, so all of it would be lost; add the COMMIT", st.Text),
+	}
 }

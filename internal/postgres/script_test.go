@@ -88,6 +88,9 @@ func TestParseScriptRefuses(t *testing.T) {
 		{"UTF-16", "\xff\xfeS\x00", ":1: the file is UTF-16"},
 		{"Latin-1", "SELECT 1;\n\nSELECT 'caf\xe9';", ":3: byte 0xe9 is not UTF-8"},
 		{"misspelt directive", "-- x\n-- shiplock:no-transactions\nSELECT 1", `:2: unknown directive "shiplock:no-transactions"`},
+		{"BEGIN without COMMIT", "-- x\nBEGIN;\nSELECT 1;", `:2: "BEGIN" begins a transaction that nothing commits`},
+		{"second BEGIN without COMMIT", "BEGIN; SELECT 1; COMMIT;\nSTART TRANSACTION; SELECT 2;", `:2: "START TRANSACTION" begins`},
+		{"COMMIT AND CHAIN at the end", "BEGIN;\nSELECT 1;\nCOMMIT AND CHAIN;", `:3: "COMMIT AND CHAIN" begins`},
 		{"directive on unknown SQL", "-- shiplock:no-transaction\nSELEC 1", "the parser does not understand"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

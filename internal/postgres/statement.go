@@ -15,12 +15,21 @@ func controlOf(n *pgquery.Node) control {
 	switch t.Kind {
 	case pgquery.TransactionStmtKind_TRANS_STMT_BEGIN, pgquery.TransactionStmtKind_TRANS_STMT_START:
 		return controlBegin
-	case pgquery.TransactionStmtKind_TRANS_STMT_COMMIT, pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK,
-		pgquery.TransactionStmtKind_TRANS_STMT_PREPARE, pgquery.TransactionStmtKind_TRANS_STMT_COMMIT_PREPARED,
-		pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED:
+	case pgquery.TransactionStmtKind_TRANS_STMT_COMMIT, pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK:
+		if t.Chain {
+			return controlChain
+		}
+		return controlEnd
+	case pgquery.TransactionStmtKind_TRANS_STMT_PREPARE:
 		return controlEnd
 	}
 	return controlNone
+}
+
+// dropsLanguage finds what may take the language of our markers away.
+func dropsLanguage(n *pgquery.Node) bool {
+	kind := n.GetDropStmt().GetRemoveType()
+	return kind == pgquery.ObjectType_OBJECT_EXTENSION || kind == pgquery.ObjectType_OBJECT_LANGUAGE
 }
 
 // refusesTransaction lists the statements for which PostgreSQL's source calls
@@ -48,6 +57,9 @@ func refusesTransaction(n *pgquery.Node) bool {
 		*pgquery.Node_AlterSystemStmt,
 		*pgquery.Node_CreateSubscriptionStmt, *pgquery.Node_AlterSubscriptionStmt, *pgquery.Node_DropSubscriptionStmt:
 		return true
+	case *pgquery.Node_TransactionStmt:
+		return s.TransactionStmt.Kind == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT_PREPARED ||
+			s.TransactionStmt.Kind == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED
 	case *pgquery.Node_DiscardStmt:
 		return s.DiscardStmt.Target == pgquery.DiscardMode_DISCARD_ALL
 	}

@@ -41,12 +41,17 @@ func (db *DB) State(ctx context.Context) (State, error) {
 // own driver would leave it: one row, or none for no version. DELETE where that
 // has TRUNCATE, which would wait for every reader of the table.
 func (db *DB) writeState(st State) string {
-	var create, insert string
-	if !db.exists {
-		create = fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);\n", db.table.quoted())
-	}
+	var insert string
 	if st.Version != database.NilVersion || st.Dirty {
 		insert = fmt.Sprintf("INSERT INTO %s (version, dirty) VALUES (%d, %t);\n", db.table.quoted(), st.Version, st.Dirty)
 	}
-	return create + "DELETE FROM " + db.table.quoted() + ";\n" + insert
+	return db.createTable() + "DELETE FROM " + db.table.quoted() + ";\n" + insert
+}
+
+// createTable is the SQL that makes the version table; none where it is there.
+func (db *DB) createTable() string {
+	if db.exists {
+		return ""
+	}
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);\n", db.table.quoted())
 }

@@ -41,7 +41,7 @@ func diagnose(err error) Card {
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
-		return refused("the migrations folder is not in order", name.Error(), "rename the file, or move it away, and deploy again")
+		return refused("the migrations folder is not in order", name.Error(), "mend the folder and deploy again")
 	case errors.As(err, &locked):
 		return lockedCard(locked)
 	case errors.As(err, &connect):

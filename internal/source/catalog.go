@@ -35,20 +35,30 @@ type Migration struct {
 	Down    string
 }
 
+// Stray says what to do with a .sql file whose name is no migration's.
+type Stray string
+
+// The choices of Stray.
+const (
+	RefuseStray Stray = "fail"
+	IgnoreStray Stray = "ignore" // as golang-migrate does
+)
+
 // Catalog holds all migrations of a source in the order of their versions.
 type Catalog struct {
 	fsys       fs.FS
 	origin     string
 	migrations []Migration
+	ignored    []string
 }
 
 // Open reads the names of the migrations in dir. It does not read the files.
 //
 // Names are golang-migrate's: VERSION_NAME.up.sql and VERSION_NAME.down.sql, the
-// version in decimal digits. Gaps and leading zeros are fine. Other .sql files,
-// two files for one version and direction, and a folder without any migration
-// are errors, each with the names of the files.
-func Open(dir string) (*Catalog, error) {
+// version in decimal digits. Gaps and leading zeros are fine. Other .sql files
+// (unless they are to be ignored), two files for one version and direction, and a
+// folder without any migration are errors, each with the names of the files.
+func Open(dir string, stray Stray) (*Catalog, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -58,21 +68,26 @@ func Open(dir string) (*Catalog, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("migrations folder: %s is a file; --source takes the folder that holds the .sql files", dir)
 	}
-	return Read(os.DirFS(dir), dir)
+	return Read(os.DirFS(dir), dir, stray)
 }
 
 // Read is Open for any file system; origin names it in messages.
-func Read(fsys fs.FS, origin string) (*Catalog, error) {
+func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		return nil, fmt.Errorf("migrations folder %s: %w", origin, err)
 	}
+	c := &Catalog{fsys: fsys, origin: origin}
 	byVersion := map[uint]*Migration{}
 	for _, e := range entries {
 		if !concerns(e) {
 			continue
 		}
 		file, err := parse(e.Name())
+		if err != nil && stray == IgnoreStray {
+			c.ignored = append(c.ignored, e.Name())
+			continue
+		}
 		if err != nil {
 			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
 		}
@@ -83,7 +98,6 @@ func Read(fsys fs.FS, origin string) (*Catalog, error) {
 	if len(byVersion) == 0 {
 		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql (set --source or SHIPLOCK_SOURCE)", ErrNoMigrations, origin)
 	}
-	c := &Catalog{fsys: fsys, origin: origin}
 	for _, m := range byVersion {
 		c.migrations = append(c.migrations, *m)
 	}
@@ -104,7 +118,7 @@ func parse(name string) (*source.Migration, error) {
 	file, err := source.Parse(name)
 	switch {
 	case errors.Is(err, source.ErrParse) || err == nil && !strings.HasSuffix(name, ".sql"):
-		return nil, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it or move it away")
+		return nil, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it, move it away, or pass --stray-files ignore")
 	case err != nil || file.Version > MaxVersion:
 		return nil, fmt.Errorf("the version is above the highest possible, %d", uint(MaxVersion))
 	}
@@ -136,6 +150,9 @@ func add(byVersion map[uint]*Migration, file *source.Migration) error {
 
 // Origin is where the migrations were read from, for messages.
 func (c *Catalog) Origin() string { return c.origin }
+
+// Ignored lists the files whose names are no migration's.
+func (c *Catalog) Ignored() []string { return slices.Clone(c.ignored) }
 
 // All returns the migrations in ascending order of version.
 func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }

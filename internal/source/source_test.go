@@ -26,7 +26,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 		"10_ten.up.sql", "9_nine.up.sql", "9_nine.down.sql", "0002_two.up.sql",
 		"20230102030405_stamp.up.sql", "1_dots.and spaces.up.sql",
 		"README.md", ".hidden.up.sql", "..data/3_x.up.sql",
-	), "m")
+	), "m", RefuseStray)
 	require.NoError(t, err)
 	var got []uint
 	for _, m := range c.All() {
@@ -42,7 +42,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 }
 
 func TestReadLetsTheTwoFilesOfAVersionDifferInName(t *testing.T) {
-	c, err := Read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m")
+	c, err := Read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m", RefuseStray)
 	require.NoError(t, err)
 	assert.Equal(t, []Migration{{1, "users", "1_users.up.sql", "1_drop_users.down.sql"}}, c.All())
 }
@@ -64,7 +64,7 @@ func TestReadRefuses(t *testing.T) {
 		{"version far too large", []string{"99999999999999999999999_a.up.sql"}, []string{"99999999999999999999999_a.up.sql", "highest possible"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Read(folder(c.files...), "m")
+			_, err := Read(folder(c.files...), "m", RefuseStray)
 			require.Error(t, err)
 			for _, w := range c.want {
 				assert.Contains(t, err.Error(), w)
@@ -73,20 +73,29 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+func TestReadCanIgnoreStrayFiles(t *testing.T) {
+	c, err := Read(folder("1_a.up.sql", "2-b.up.sql", "seed.sql"), "m", IgnoreStray)
+	require.NoError(t, err)
+	assert.Len(t, c.All(), 1)
+	assert.Equal(t, []string{"2-b.up.sql", "seed.sql"}, c.Ignored())
+	_, err = Read(folder("1_a.up.sql", "01_b.up.sql"), "m", IgnoreStray)
+	assert.Error(t, err, "two files of one version are never ignored")
+}
+
 func TestOpenNamesTheFolder(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "nowhere")
-	_, err := Open(missing)
+	_, err := Open(missing, RefuseStray)
 	assert.ErrorIs(t, err, ErrNoMigrations)
 	assert.ErrorContains(t, err, missing)
 
 	file := filepath.Join(t.TempDir(), "1_a.up.sql")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = Open(file)
+	_, err = Open(file, RefuseStray)
 	assert.ErrorContains(t, err, "takes the folder")
 }
 
 func TestDriverWalksTheCatalog(t *testing.T) {
-	c, err := Read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m")
+	c, err := Read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m", RefuseStray)
 	require.NoError(t, err)
 	d := c.Driver()
 	v, err := d.First()
@@ -140,7 +149,7 @@ func TestCreateContinuesTheNumbering(t *testing.T) {
 			assert.Equal(t, filepath.Join(dir, c.want+".down.sql"), down)
 			assert.FileExists(t, up)
 			assert.FileExists(t, down)
-			_, err = Open(dir)
+			_, err = Open(dir, RefuseStray)
 			assert.NoError(t, err)
 		})
 	}
@@ -151,9 +160,9 @@ func TestCreateRefuses(t *testing.T) {
 	_, _, err := Create(dir, " ../ ", time.Now())
 	assert.ErrorContains(t, err, "want a few words")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_a.up.sql"), []byte("x"), 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "stray.sql"), []byte("x"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "01_b.up.sql"), []byte("x"), 0o600))
 	_, _, err = Create(dir, "b", time.Now())
-	assert.ErrorContains(t, err, "stray.sql")
+	assert.ErrorContains(t, err, "01_b.up.sql")
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 2, "nothing is written when the folder is in doubt")
