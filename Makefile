@@ -53,6 +53,7 @@ bench: ## Compare with golang-migrate and psql, side by side on a PostgreSQL of 
 
 .PHONY: clean
 clean: ## Remove the demo's and the tests' clusters and what was built here; CACHE=yes also empties the cache
+	go run ./hack/cluster --name shiplock-demo down
 	go run ./hack/cluster down
 	rm -rf bin dist
 	$(if $(filter yes,$(CACHE)),hack/clean-cache.sh)
