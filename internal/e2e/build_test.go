@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/e2e/cluster"
 	"github.com/shiplock/shiplock/internal/e2e/stage"
 )
 
@@ -33,20 +32,4 @@ func (s *shared) build(dir, clusterName string) error {
 		helm4: strings.TrimSpace(string(helm4)), discovery: filepath.Join(dir, "discovery"),
 	}
 	return nil
-}
-
-// strike ends the cluster unless someone wants to look at it.
-func (s *shared) strike(clusterName string, failed bool) {
-	command := fmt.Sprintf("go run ./hack/cluster down %s", clusterName)
-	switch {
-	case *reuse != "":
-	case *keep, failed && os.Getenv("CI") == "":
-		fmt.Fprintf(os.Stderr, "e2e: cluster %s is kept; `%s` removes it\n", clusterName, command)
-	default:
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := cluster.Delete(ctx, clusterName); err != nil {
-			fmt.Fprintf(os.Stderr, "e2e: cluster %s is left, `%s` removes it: %v\n", clusterName, command, err)
-		}
-	}
 }

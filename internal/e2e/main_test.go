@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -10,13 +9,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/shiplock/shiplock/internal/e2e/cluster"
 	"github.com/shiplock/shiplock/internal/e2e/database"
 	"github.com/shiplock/shiplock/internal/e2e/sample"
 )
 
 var (
-	reuse = flag.String("cluster", "", "use the kind cluster of this name, made if it is not there, and leave it running")
-	keep  = flag.Bool("keep", false, "keep the cluster, and the namespaces and databases of scenarios that passed")
+	clusterName = flag.String("cluster", cluster.TestName,
+		"kind cluster to use; it is made if it is not there, and left running for the next time (make clean removes it)")
+	keep = flag.Bool("keep", false, "keep the namespaces and databases of scenarios that passed, too")
 )
 
 // parallel is how many scenarios run at once unless -parallel says otherwise: they wait more than they work, so it is
@@ -54,17 +55,13 @@ func (r run) Run() int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	name := cmp.Or(*reuse, "shiplock-e2e")
-	code := 1
-	defer func() { suite.strike(name, code != 0) }()
 	start := time.Now()
-	if err := suite.build(dir, name); err != nil {
+	if err := suite.build(dir, *clusterName); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
-		return code
+		return 1
 	}
 	fmt.Fprintf(os.Stderr, "e2e: the stage is set after %s\n", time.Since(start).Round(time.Second))
-	code = r.m.Run()
-	return code
+	return r.m.Run()
 }
 
 func raiseParallel() {
