@@ -1,0 +1,54 @@
+package engine_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/golang-migrate/migrate/v4"
+	_ "github.com/golang-migrate/migrate/v4/database/postgres" // what most teams run today
+	_ "github.com/golang-migrate/migrate/v4/source/file"
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+const table = "schema_migrations"
+
+// options are those of a run of ours over dir.
+func options(t *testing.T, d *pgtest.Database, dir string) engine.Options {
+	t.Helper()
+	dsn, err := config.ParseDSN(d.URL())
+	require.NoError(t, err)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	return engine.Options{
+		Postgres: postgres.Options{DSN: dsn, Table: table, Log: log},
+		Source:   dir, Log: log,
+	}
+}
+
+// stock is golang-migrate itself, with its own two drivers, over the same files.
+func stock(t *testing.T, d *pgtest.Database, dir string) *migrate.Migrate {
+	t.Helper()
+	m, err := migrate.New("file://"+dir, d.URL())
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = m.Close() })
+	return m
+}
+
+// folder writes the files of a txtar archive to a new folder.
+func folder(t *testing.T, archive string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, f := range txtar.Parse([]byte(archive)).Files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600))
+	}
+	return dir
+}

@@ -1,0 +1,2 @@
+ALTER TABLE public.charges DROP COLUMN way;
+DROP TYPE public.way;

@@ -1,0 +1,6 @@
+BEGIN;
+CREATE TABLE public.tried (a int);
+SAVEPOINT before;
+INSERT INTO public.tried VALUES (1);
+ROLLBACK TO SAVEPOINT before;
+ROLLBACK;

@@ -1,0 +1,2 @@
+DROP TABLE public.outside;
+COMMIT;

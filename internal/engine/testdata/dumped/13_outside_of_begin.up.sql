@@ -1,0 +1,20 @@
+-- What stands outside of BEGIN and COMMIT is one transaction, too.
+BEGIN;
+CREATE TABLE public.outside (a int PRIMARY KEY, b int REFERENCES public.outside DEFERRABLE INITIALLY DEFERRED);
+COMMIT;
+LOCK TABLE public.outside;
+CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT 1 AS a, 2 AS b;
+INSERT INTO public.outside SELECT a, b FROM staged;
+SET LOCAL search_path = public;
+INSERT INTO outside VALUES (2, 1);
+COMMIT;
+CREATE TABLE public.taken_back (a int);
+ROLLBACK;
+LOCK TABLE public.outside;
+BEGIN;
+INSERT INTO public.outside VALUES (3, 4);
+SELECT 1;
+INSERT INTO public.outside VALUES (4, 4);
+COMMIT AND CHAIN;
+INSERT INTO public.outside VALUES (5, NULL);
+END;

@@ -1,0 +1,1 @@
+CALL public.in_pieces(9);

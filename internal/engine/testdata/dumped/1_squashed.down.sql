@@ -1,0 +1,3 @@
+DROP FUNCTION public.total(integer);
+DROP TABLE public.charges;
+DROP EXTENSION citext;

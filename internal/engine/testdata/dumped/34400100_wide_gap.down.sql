@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY public.charges_booking;

@@ -1,0 +1,3 @@
+ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM booking_reader;
+DROP TABLE rooms, guests;
+DROP TYPE login_kind

@@ -1,0 +1,5 @@
+BEGIN;
+ALTER TABLE guests DROP COLUMN updated_at;
+DROP TABLE history;
+DROP EXTENSION pgcrypto;
+COMMIT;

@@ -1,0 +1,3 @@
+DROP FUNCTION atomic, nested;
+DROP TRIGGER guests_touch ON guests;
+DROP FUNCTION touch();

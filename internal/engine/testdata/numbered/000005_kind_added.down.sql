@@ -1,0 +1,2 @@
+-- PostgreSQL cannot take a value out of an enum, and so there is nothing to undo;
+-- the up file has IF NOT EXISTS.

@@ -1,0 +1,2 @@
+ALTER TYPE login_kind ADD VALUE IF NOT EXISTS 'key';
+ALTER TYPE login_kind ADD VALUE IF NOT EXISTS 'none' BEFORE 'password';

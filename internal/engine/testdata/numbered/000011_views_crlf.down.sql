@@ -1,0 +1,2 @@
+DROP VIEW guests_by_login;
+DROP VIEW known_guests

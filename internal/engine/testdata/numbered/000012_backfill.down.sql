@@ -1,0 +1,1 @@
+TRUNCATE stays, rooms RESTART IDENTITY

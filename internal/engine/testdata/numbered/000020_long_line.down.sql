@@ -1,0 +1,1 @@
+DELETE FROM rooms WHERE label = 'x0' OR label LIKE 'long line%'; SELECT setval('rooms_id_seq', 40); -- no line break at the end

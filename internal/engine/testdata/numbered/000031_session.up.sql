@@ -1,0 +1,5 @@
+SET LOCAL lock_timeout = '5s';
+SET LOCAL statement_timeout TO 0;
+SET CONSTRAINTS ALL IMMEDIATE;
+ALTER TABLE rooms ADD COLUMN floor int;
+ALTER TABLE rooms ADD CONSTRAINT floor_known CHECK (floor IS NOT NULL) NOT VALID;

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY IF EXISTS meters_amount_idx;

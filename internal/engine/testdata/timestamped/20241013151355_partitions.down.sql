@@ -1,0 +1,3 @@
+DROP MATERIALIZED VIEW monthly;
+DROP TABLE readings;
+DELETE FROM meters;

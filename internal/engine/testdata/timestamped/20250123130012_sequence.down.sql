@@ -1,0 +1,2 @@
+DROP TABLE slots; DROP EXTENSION btree_gist;
+ALTER TABLE meters DROP COLUMN number;

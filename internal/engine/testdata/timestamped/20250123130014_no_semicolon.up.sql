@@ -1,0 +1,1 @@
+REINDEX INDEX CONCURRENTLY meters_amount_idx

@@ -1,0 +1,2 @@
+CREATE TEMP TABLE kept AS SELECT id FROM meters;
+SELECT count(*) FROM kept;
