@@ -11,12 +11,12 @@ cd "$(dirname "$0")"
 for part in steps programs roots images; do source "./$part.sh"; done
 
 main() {
-	local only_name=false image name files=()
+	local only_name=false image name list files
 	[[ ${1-} == --name ]] && only_name=true && shift
 	[[ $# -gt 0 ]] || set -- node postgres
 	for image in "$@"; do
-		files=$(inputs "$image")
-		read -ra files <<<"$files"
+		list=$(inputs "$image")
+		read -ra files <<<"$list"
 		name=localhost/shiplock/$image:$(hash_of "${files[@]}")
 		$only_name || have "$name" || build "$image" "$name" >&2
 		echo "$name"

@@ -3,23 +3,14 @@ package cluster
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
-
-	kind "sigs.k8s.io/kind/pkg/cluster"
 )
 
-const (
-	// TestName is the cluster that the tests of this project share.
-	TestName = "shiplock-test"
-
-	createTimeout = 5 * time.Minute
-)
+// TestName is the cluster that the tests of this project share.
+const TestName = "shiplock-test"
 
 // Options say which cluster is wanted; the zero value is the one for tests.
 type Options struct {
@@ -116,66 +107,4 @@ func (c *Cluster) Postgres(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return PostgresImage, c.Load(ctx, PostgresImage)
-}
-
-func (c *Cluster) create(ctx context.Context, image string) error {
-	ctx, cancel := context.WithTimeout(ctx, createTimeout)
-	defer cancel()
-	if err := ensureModules(); err != nil {
-		return err
-	}
-	if err := c.remove(ctx); err != nil {
-		return err
-	}
-	journal := &journal{progress: c.log}
-	err := c.createWithKind(ctx, image, journal)
-	if err == nil {
-		err = c.waitHealthy(ctx)
-	}
-	if err == nil {
-		return nil
-	}
-	return c.failure(err, journal)
-}
-
-// createWithKind is kind's Create, which knows no context: when ours ends, the node is taken away from under
-// it, and what it does next fails.
-func (c *Cluster) createWithKind(ctx context.Context, image string, journal *journal) error {
-	stop := context.AfterFunc(ctx, func() {
-		_ = c.Engine.removeContainers(context.WithoutCancel(ctx), c.node())
-	})
-	defer stop()
-	err := c.Engine.provider(journal).Create(c.Name,
-		kind.CreateWithV1Alpha4Config(config(image)),
-		kind.CreateWithKubeconfigPath(c.Kubeconfig),
-		kind.CreateWithWaitForReady(time.Minute),
-		kind.CreateWithRetain(true), // for the logs in failure; the next Ensure replaces it
-		kind.CreateWithDisplayUsage(false),
-		kind.CreateWithDisplaySalutation(false))
-	return errors.Join(context.Cause(ctx), err)
-}
-
-// remove deletes the node and the kubeconfig, in an order that never leaves a kubeconfig of a cluster that
-// is half gone: it is what tells a finished cluster from one whose creation was killed.
-func (c *Cluster) remove(ctx context.Context) error {
-	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	nodes, err := c.Engine.Run(ctx, "ps", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster="+c.Name)
-	if err != nil || nodes == "" {
-		return err
-	}
-	return c.Engine.removeContainers(ctx, strings.Fields(nodes)...)
-}
-
-// ensureModules makes the folder that kind mounts into every node; a kernel without modules may have none.
-func ensureModules() error {
-	const dir = "/lib/modules"
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("kind mounts %s into its nodes (as root: mkdir -p %s): %w", dir, dir, err)
-	}
-	return nil
 }

@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"errors"
+	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,4 +53,21 @@ func TestRemoveTakesTheKubeconfigFirst(t *testing.T) {
 func TestTail(t *testing.T) {
 	assert.Equal(t, "b\nc", tail("a\nb\nc\n", 2))
 	assert.Equal(t, "a", tail("a\n", 5))
+}
+
+func TestExplain(t *testing.T) {
+	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
+	engine, _ := fakeEngine(t, `case "$*" in *kubelet) printf '\033[31mno such cgroup\033[0m\n' ;; *containerd) echo unseen >&2; exit 1 ;; esac`)
+	c := newCluster(engine, Options{Name: "some"})
+	log := &journal{progress: io.Discard}
+	log.V(3).Info("what kubeadm said")
+	cause := errors.New("kubeadm init")
+	err := c.explain(cause, log)
+	require.ErrorIs(t, err, cause)
+	assert.ErrorContains(t, err, "== --unit=kubelet\nno such cgroup\n")
+	all, readErr := os.ReadFile(filepath.Join(c.dir(), "failure.log"))
+	require.NoError(t, readErr)
+	assert.Contains(t, string(all), "what kubeadm said")
+	assert.Contains(t, string(all), "unseen")
+	assert.ErrorContains(t, err, "failure.log")
 }

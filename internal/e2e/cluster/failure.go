@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -14,9 +15,9 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 )
 
-// failure writes all that tells why a cluster did not come up to a file, and returns err with the end of it.
+// explain writes all that tells why a cluster did not come up to a file, and returns err with the end of it.
 // It has a time of its own: the caller's may be what ran out.
-func (c *Cluster) failure(err error, journal *journal) error {
+func (c *Cluster) explain(err error, journal *journal) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var all, end strings.Builder
@@ -30,18 +31,29 @@ func (c *Cluster) failure(err error, journal *journal) error {
 		out, readErr := exec.CommandContext(ctx, c.Engine.Name, source...).CombinedOutput()
 		fmt.Fprintf(&all, "== %s %s\n%s\n", c.Engine.Name, strings.Join(source, " "), out)
 		if readErr == nil {
-			fmt.Fprintf(&end, "== %s\n%s\n", source[len(source)-1], tail(string(out), 12))
+			fmt.Fprintf(&end, "== %s\n%s", source[len(source)-1], excerpt(string(out)))
 		}
 	}
 	path := filepath.Join(c.dir(), "failure.log")
 	if writeErr := replaceFile(path, []byte(all.String())); writeErr != nil {
 		path = writeErr.Error()
 	}
-	return fmt.Errorf("create cluster %s: %w\n%s(everything: %s; the node %s is kept until the next try)",
-		c.Name, err, end.String(), path, c.node())
+	return fmt.Errorf("%w\n%s(everything: %s)", err, end.String(), path)
 }
 
-// journal is kind's logger: its steps go to progress, and all it says is kept for failure.
+var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
+
+// excerpt is the last lines of a log, as long as a person reads and without a terminal's colours.
+func excerpt(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(tail(escapes.ReplaceAllString(text, ""), 8)) {
+		line = strings.TrimSpace(line)
+		fmt.Fprintln(&b, line[:min(len(line), 300)])
+	}
+	return b.String()
+}
+
+// journal is kind's logger: its steps go to progress, and all it says is kept for explain.
 type journal struct {
 	progress io.Writer
 	mu       sync.Mutex

@@ -1,0 +1,93 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	kind "sigs.k8s.io/kind/pkg/cluster"
+)
+
+const createTimeout = 5 * time.Minute
+
+func (c *Cluster) create(ctx context.Context, image string) error {
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	if err := ensureModules(); err != nil {
+		return err
+	}
+	if err := c.remove(ctx); err != nil {
+		return err
+	}
+	journal := &journal{progress: c.log}
+	if err := c.createWithKind(ctx, image, journal); err != nil {
+		return fmt.Errorf("create cluster %s: %w", c.Name, err)
+	}
+	if err := c.waitHealthy(ctx); err != nil {
+		return fmt.Errorf("create cluster %s: %w", c.Name, c.explain(err, journal))
+	}
+	return nil
+}
+
+// createWithKind is kind's Create, which knows no context: when ours ends, the node is taken away from under
+// it, again and again in case it was not there yet, and what Create does next fails.
+func (c *Cluster) createWithKind(ctx context.Context, image string, journal *journal) error {
+	created := make(chan error, 1)
+	go func() {
+		created <- c.Engine.provider(journal).Create(c.Name,
+			kind.CreateWithV1Alpha4Config(config(image)),
+			kind.CreateWithKubeconfigPath(c.Kubeconfig),
+			kind.CreateWithWaitForReady(time.Minute),
+			kind.CreateWithRetain(true), // for explain; the next Ensure replaces it
+			kind.CreateWithDisplayUsage(false),
+			kind.CreateWithDisplaySalutation(false))
+	}()
+	select {
+	case err := <-created:
+		if err != nil {
+			err = c.explain(err, journal)
+		}
+		return err
+	case <-ctx.Done():
+	}
+	err := context.Cause(ctx)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = c.explain(err, journal)
+	}
+	for {
+		gone := c.remove(context.WithoutCancel(ctx))
+		select {
+		case <-created:
+			return errors.Join(err, gone, c.remove(context.WithoutCancel(ctx)))
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// remove deletes the node and the kubeconfig, in an order that never leaves a kubeconfig of a cluster that
+// is half gone: it is what tells a finished cluster from one whose creation was killed.
+func (c *Cluster) remove(ctx context.Context) error {
+	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	nodes, err := c.Engine.Run(ctx, "ps", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster="+c.Name)
+	if err != nil || nodes == "" {
+		return err
+	}
+	return c.Engine.removeContainers(ctx, strings.Fields(nodes)...)
+}
+
+// ensureModules makes the folder that kind mounts into every node; a kernel without modules may have none.
+func ensureModules() error {
+	const dir = "/lib/modules"
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("kind mounts %s into its nodes (as root: mkdir -p %s): %w", dir, dir, err)
+	}
+	return nil
+}
