@@ -4,6 +4,7 @@
 {{- $settings := list
   (list "SHIPLOCK_SOURCE" .Values.migrations.path)
   (list "SHIPLOCK_TABLE" .Values.table)
+  (list "SHIPLOCK_ON_NEWER" .Values.onNewer)
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
   (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" .Values.lockWait)))
   (list "SHIPLOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.timeout)))

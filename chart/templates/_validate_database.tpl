@@ -45,7 +45,7 @@
 {{/*
 A database without a name, or a connection without a user, is refused: libpq would take the user's name for the database
 and so might migrate one that nobody meant. Variables and arguments of the user's own count; what is behind
-extraEnvFrom cannot be seen from here.
+extraEnvFrom or in a service file cannot be seen from here.
 */}}
 {{- define "shiplock.validateDatabaseComplete" -}}
 {{- $values := .context.Values -}}
@@ -54,7 +54,7 @@ extraEnvFrom cannot be seen from here.
 {{- $own = append $own .name -}}
 {{- end -}}
 {{- $byArgument := regexMatch "(^| )--database-url" (join " " $values.extraArgs) -}}
-{{- $byURL := or (has "url" .parts) (has "DATABASE_URL" $own) (has "SHIPLOCK_DATABASE_URL" $own) $byArgument -}}
+{{- $byURL := or (has "url" .parts) (has "DATABASE_URL" $own) (has "SHIPLOCK_DATABASE_URL" $own) (has "PGSERVICE" $own) $byArgument -}}
 {{- if not (or $byURL $values.extraEnvFrom) -}}
 {{- $missing := list -}}
 {{- $given := .parts -}}

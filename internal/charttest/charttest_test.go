@@ -60,15 +60,18 @@ func migrator(t *testing.T, j *batchv1.Job) corev1.Container {
 	return j.Spec.Template.Spec.Containers[0]
 }
 
-// ciFiles maps the scenario's name to its values file.
-func ciFiles(t *testing.T) map[string]string {
+// scenarios maps the scenario's name to its values file: those of chart/ci, which internal/e2e also installs, and those
+// that can only be rendered.
+func scenarios(t *testing.T) map[string]string {
 	t.Helper()
-	paths, err := filepath.Glob(chartDir + "/ci/*-values.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, paths)
 	files := map[string]string{}
-	for _, p := range paths {
-		files[strings.TrimSuffix(filepath.Base(p), "-values.yaml")] = p
+	for _, dir := range []string{chartDir + "/ci", "testdata"} {
+		paths, err := filepath.Glob(dir + "/*-values.yaml")
+		require.NoError(t, err)
+		require.NotEmpty(t, paths, dir)
+		for _, p := range paths {
+			files[strings.TrimSuffix(filepath.Base(p), "-values.yaml")] = p
+		}
 	}
 	return files
 }

@@ -15,7 +15,7 @@ func TestHelmCommandLines(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"helm3", "helm4"} {
 		helm := tool(t, name)
-		for scenario, values := range ciFiles(t) {
+		for scenario, values := range scenarios(t) {
 			t.Run(name+"/"+scenario, func(t *testing.T) {
 				t.Parallel()
 				r, err := Render(chartDir, Options{Values: readValues(t, values)})

@@ -99,6 +99,7 @@ func TestDatabase(t *testing.T) {
 			"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "PGPASSWORD": "booking-db/p", "SHIPLOCK_REQUIRED_ENV": "PGPASSWORD=booking-db/p"}},
 		"TLS with a URL": {"database: {url: x, sslMode: verify-full, ca: {secretName: ca}}", map[string]string{"DATABASE_URL": "x", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt"}},
 		"by argument":    {"extraArgs: [--database-url=$(X)]", map[string]string{}},
+		"by service":     {"extraEnv: [{name: PGSERVICE, value: shop}]", map[string]string{"PGSERVICE": "shop"}},
 		"by envFrom":     {"extraEnvFrom: [{secretRef: {name: s}}]", map[string]string{}},
 		"user by env":    {"database: {host: db, name: shop}\nextraEnv: [{name: PGUSER, value: u}]", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u"}},
 	} {

@@ -23,7 +23,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, path := range ciFiles(t) {
+	for name, path := range scenarios(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, err := Render(chartDir, Options{Values: readValues(t, path)})

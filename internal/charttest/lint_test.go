@@ -14,7 +14,7 @@ func TestLint(t *testing.T) {
 	t.Parallel()
 	version, err := chartutil.ParseKubeVersion(KubeVersion)
 	require.NoError(t, err)
-	for name, path := range ciFiles(t) {
+	for name, path := range scenarios(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			lint := action.NewLint()

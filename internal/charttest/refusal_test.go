@@ -75,6 +75,7 @@ func TestSchemaRefusals(t *testing.T) {
 		"timeout: 4.5":                         "at '/timeout': got number, want integer or string",
 		"activeDeadlineSeconds: 5m":            "at '/activeDeadlineSeconds': got string, want integer",
 		"backoffLimit: -1":                     "at '/backoffLimit': minimum: got -1, want 0",
+		"onNewer: ignore":                      "at '/onNewer': value must be one of '', 'allow', 'fail'",
 		"logLevel: trace":                      "at '/logLevel': value must be one of",
 		"extraEnv: {A: b}":                     "at '/extraEnv': got object, want array",
 		"extraEnv: [{name: A, value: 1}]":      "at '/extraEnv/0/value': got number, want string",

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Runs chart-testing (ct) on the chart.
+#
+#   hack/ct.sh lint [FLAGS of ct]      ct lint
+#   hack/ct.sh install [FLAGS of ct]   ct install, in a namespace of a kind cluster where every file of chart/ci can be installed
+#
+# Environment: SHIPLOCK_CT_CLUSTER (default: the tests' cluster), SHIPLOCK_CT_NAMESPACE (default: shiplock-ct, made anew).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cluster=${SHIPLOCK_CT_CLUSTER:-shiplock-test}
+namespace=${SHIPLOCK_CT_NAMESPACE:-shiplock-ct}
+
+need() { # PROGRAM HOW-TO-GET-IT
+	command -v "$1" >/dev/null || { printf 'hack/ct.sh: %s is missing: %s\n' "$1" "$2" >&2 && exit 1; }
+}
+
+down() { go run ./hack/ct --cluster "$cluster" --namespace "$namespace" down; }
+
+install() {
+	need kubectl 'ct asks it for what a release made'
+	command -v helm >/dev/null || PATH=$(dirname "$(hack/tools/install.sh helm3)"):$PATH
+	go run ./hack/ct --cluster "$cluster" --namespace "$namespace" up
+	trap down EXIT
+	eval "$(go run ./hack/cluster --name "$cluster" env)"
+	# The chart's images are in the cluster under the name that the engine gives to what it built itself.
+	ct install --config ct.yaml --namespace "$namespace" --helm-extra-set-args '--set=global.imageRegistry=localhost' "$@"
+}
+
+case ${1-} in
+lint | install)
+	need ct 'chart-testing, https://github.com/helm/chart-testing#installation
+  (or go install github.com/helm/chart-testing/v3/ct@latest). Without it, make test does the same: it lints the chart and
+  installs it with each file of chart/ci.'
+	;;
+*)
+	sed -n '2,/^set/{/^#/s/^# \{0,1\}//p;}' "$0" >&2
+	exit 2
+	;;
+esac
+verb=$1
+shift
+if [[ $verb == lint ]]; then
+	exec ct lint --config ct.yaml "$@"
+fi
+install "$@"

@@ -1,0 +1,96 @@
+// Command ct makes a namespace in which chart-testing can install each file of chart/ci, and removes it; hack/ct.sh calls it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/shiplock/shiplock/hack/ct/environment"
+	"github.com/shiplock/shiplock/internal/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+	"github.com/shiplock/shiplock/internal/e2e/sample"
+)
+
+const usage = `usage: go run ./hack/ct [--cluster NAME] [--namespace NAME] up|down
+  up    bring up the cluster, build and load the images, make the namespace anew
+  down  remove the namespace
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "ct:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("ct", flag.ContinueOnError)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	name := flags.String("cluster", cluster.TestName, "")
+	namespace := flags.String("namespace", "shiplock-ct", "")
+	if err := flags.Parse(args); err != nil {
+		return flag.ErrHelp
+	}
+	if verb := flags.Arg(0); flags.NArg() != 1 || (verb != "up" && verb != "down") {
+		flags.Usage()
+		return flag.ErrHelp
+	}
+	c, err := cluster.Ensure(ctx, cluster.Options{Name: *name, Log: os.Stderr})
+	if err != nil {
+		return err
+	}
+	client, err := kube.New(c.Kubeconfig, *namespace)
+	if err != nil {
+		return err
+	}
+	if flags.Arg(0) == "down" {
+		return remove(ctx, client)
+	}
+	return up(ctx, c, client)
+}
+
+func up(ctx context.Context, c *cluster.Cluster, client *kube.Client) error {
+	root, err := sample.Root(ctx)
+	if err != nil {
+		return err
+	}
+	images, err := sample.Images(ctx, root, c.Engine)
+	if err != nil {
+		return err
+	}
+	if err := c.Load(ctx, images...); err != nil {
+		return err
+	}
+	if err := environment.LoadMigrator(ctx, c, root); err != nil {
+		return err
+	}
+	postgres, err := c.Postgres(ctx)
+	if err != nil {
+		return err
+	}
+	if err := remove(ctx, client); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	return environment.Prepare(ctx, client, root, postgres)
+}
+
+// remove waits until the namespace is gone. It is no error that there is none.
+func remove(ctx context.Context, client *kube.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	return client.Delete(ctx, kube.Query{Args: []string{"namespace/" + client.Namespace}})
+}

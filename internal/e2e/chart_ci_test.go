@@ -1,0 +1,129 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/hack/ct/environment"
+	"github.com/shiplock/shiplock/internal/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+	"github.com/shiplock/shiplock/internal/e2e/sample"
+)
+
+// migrated says where each file of chart/ci leaves its database, which has the file's name: the version, and whether it is dirty.
+var migrated = map[string]string{
+	"disabled":              "",
+	"everything":            "5|f",
+	"existing-configmap":    "5|f",
+	"existing-secret-parts": "5|f",
+	"existing-secret-url":   "5|f",
+	"image-volume":          "8|f",
+	"own-environment":       "5|f",
+	"parts":                 "5|f",
+	"url":                   "5|f",
+}
+
+// Each file of chart/ci is installed and uninstalled, in an environment made for them all, as hack/ct.sh lets chart-testing do it.
+func TestChartCI(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a cluster takes longer than -short allows")
+	}
+	t.Parallel()
+	client := prepareCI(t)
+	files, err := filepath.Glob(filepath.Join(suite.charts.Shiplock, "ci", "*-values.yaml"))
+	require.NoError(t, err)
+	require.Len(t, files, len(migrated), "each file of chart/ci has a line in this test, and a database in hack/ct/environment")
+	for _, file := range files {
+		scenario := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			require.Contains(t, migrated, scenario)
+			ciRelease{t: t, client: client, scenario: scenario}.run(file)
+		})
+	}
+}
+
+// prepareCI makes the environment. It ends when the test and its subtests do; after a failure it is kept.
+func prepareCI(t *testing.T) *kube.Client {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	c, err := cluster.Ensure(ctx, cluster.Options{Name: *clusterName})
+	require.NoError(t, err)
+	root, err := sample.Root(ctx)
+	require.NoError(t, err)
+	require.NoError(t, environment.LoadMigrator(ctx, c, root))
+	client, err := kube.New(suite.kubeconfig, "chart-ci-"+strings.ToLower(rand.Text()[:5]))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		defer cancel()
+		switch {
+		case t.Failed():
+			var why bytes.Buffer
+			client.Diagnose(ctx, &why)
+			t.Logf("namespace %s is kept\n%s", client.Namespace, why.String())
+		case !*keep:
+			assert.NoError(t, client.DeleteNamespace(ctx))
+		}
+	})
+	require.NoError(t, environment.Prepare(ctx, client, root, cluster.PostgresImage))
+	return client
+}
+
+// ciRelease is the release of one file.
+type ciRelease struct {
+	t        *testing.T
+	client   *kube.Client
+	scenario string
+}
+
+func (r ciRelease) run(file string) {
+	name := "ci-" + r.scenario
+	r.helm("install", name, suite.charts.Shiplock, "--values="+file, "--wait", "--timeout=2m",
+		"--set=global.imageRegistry="+environment.ImageRegistry)
+	jobs, err := r.client.JSONPath(kube.Query{Args: []string{"jobs"}, Selector: "app.kubernetes.io/instance=" + name},
+		"{range .items[*]}{.status.succeeded} {.spec.template.spec.containers[0].image}{end}")
+	require.NoError(r.t, err)
+	if want := migrated[r.scenario]; want == "" {
+		assert.Empty(r.t, jobs)
+	} else {
+		assert.Regexp(r.t, "^1 "+environment.ImageRegistry+"/shiplock/", jobs)
+		assert.Equal(r.t, want, r.version())
+	}
+	r.helm("uninstall", name, "--wait")
+}
+
+// version reads the version table; one of the files gives it another name.
+func (r ciRelease) version() string {
+	table := "schema_migrations"
+	if r.scenario == "everything" {
+		table = "booking_migrations"
+	}
+	rows, err := environment.SQL(r.t.Context(), r.client, r.scenario, fmt.Sprintf("SELECT version, dirty FROM %s;", table))
+	require.NoError(r.t, err)
+	return strings.TrimSpace(rows)
+}
+
+// helm runs the command of the scripts, in a process of its own: Helm's settings and log are a process's.
+func (r ciRelease) helm(args ...string) {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), "helm", args...)
+	cmd.Env = os.Environ()
+	for key, value := range suite.environment(r.t.TempDir()) {
+		cmd.Env = append(cmd.Env, key+"="+value)
+	}
+	cmd.Env = append(cmd.Env, "HELM_NAMESPACE="+r.client.Namespace)
+	out, err := cmd.CombinedOutput()
+	require.NoError(r.t, err, "helm %s\n%s", strings.Join(args, " "), out)
+}
