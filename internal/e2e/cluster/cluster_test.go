@@ -50,6 +50,16 @@ func TestRemoveTakesTheKubeconfigFirst(t *testing.T) {
 	assert.NoFileExists(t, c.Kubeconfig)
 }
 
+func TestRemoveTakesTheVolumes(t *testing.T) {
+	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
+	engine, log := fakeEngine(t, `case "$1 $2" in "ps --all") echo node1 ;; "volume ls") echo v1; echo v2 ;; esac`)
+	require.NoError(t, newCluster(engine, Options{Name: "some"}).remove(t.Context()))
+	text, err := os.ReadFile(log)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "rm --force --volumes node1\n")
+	assert.Contains(t, string(text), "volume ls --quiet --filter label=some-control-plane\nvolume rm v1 v2\n")
+}
+
 func TestTail(t *testing.T) {
 	assert.Equal(t, "b\nc", tail("a\nb\nc\n", 2))
 	assert.Equal(t, "a", tail("a\n", 5))

@@ -67,17 +67,28 @@ func (c *Cluster) createWithKind(ctx context.Context, image string, journal *jou
 	}
 }
 
-// remove deletes the node and the kubeconfig, in an order that never leaves a kubeconfig of a cluster that
+// remove deletes the kubeconfig, the node and its volumes, in an order that never leaves a kubeconfig of a cluster that
 // is half gone: it is what tells a finished cluster from one whose creation was killed.
 func (c *Cluster) remove(ctx context.Context) error {
 	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	nodes, err := c.Engine.Run(ctx, "ps", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster="+c.Name)
-	if err != nil || nodes == "" {
+	if err != nil {
 		return err
 	}
-	return c.Engine.removeContainers(ctx, strings.Fields(nodes)...)
+	if nodes != "" {
+		if err := c.Engine.removeContainers(ctx, strings.Fields(nodes)...); err != nil {
+			return err
+		}
+	}
+	// kind names the volume behind a podman node's /var itself, so it is no anonymous one and would stay
+	volumes, err := c.Engine.Run(ctx, "volume", "ls", "--quiet", "--filter", "label="+c.node())
+	if err != nil || volumes == "" {
+		return err
+	}
+	_, err = c.Engine.Run(ctx, append([]string{"volume", "rm"}, strings.Fields(volumes)...)...)
+	return err
 }
 
 // ensureModules makes the folder that kind mounts into every node; a kernel without modules may have none.
