@@ -254,7 +254,6 @@ func TestTwoAtOnce(t *testing.T) {
 	d := database(t)
 	inside, open := shut(t, d)
 	o := options(t, d, folder(t, gate))
-	o.Postgres.LockWait = time.Minute
 	type outcome struct {
 		engine.Result
 		error

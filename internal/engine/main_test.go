@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/golang-migrate/migrate/v4"
 	_ "github.com/golang-migrate/migrate/v4/database/postgres" // what most teams run today
@@ -29,7 +30,8 @@ func options(t *testing.T, d *pgtest.Database, dir string) engine.Options {
 	require.NoError(t, err)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	return engine.Options{
-		Postgres: postgres.Options{DSN: dsn, Table: table, Log: log},
+		// A session that ended a moment ago may still have the lock.
+		Postgres: postgres.Options{DSN: dsn, Table: table, LockWait: time.Minute, Log: log},
 		Source:   dir, Log: log,
 	}
 }

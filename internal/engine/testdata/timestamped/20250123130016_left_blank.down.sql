@@ -1,0 +1,5 @@
+BEGIN;
+
+-- Nothing is left to do here.
+
+COMMIT;

@@ -1,2 +1,0 @@
-CREATE TEMP TABLE kept AS SELECT id FROM meters;
-SELECT count(*) FROM kept;
