@@ -131,7 +131,11 @@ func (a *app) databaseFlags(fs *pflag.FlagSet) {
 }
 
 func (a *app) lockFlags(fs *pflag.FlagSet) {
-	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another migrator ($SHIPLOCK_LOCK_WAIT)")
+	s := &a.settings
+	fs.DurationVar(&s.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another migrator ($SHIPLOCK_LOCK_WAIT)")
+	fs.DurationVar(&s.LockTimeout, "lock-timeout", config.DefaultLockTimeout,
+		"how long a statement may wait for a table before it makes way and is tried again, 0 for the server's setting ($SHIPLOCK_LOCK_TIMEOUT)")
+	fs.DurationVar(&s.StatementTimeout, "statement-timeout", 0, "the most one statement may take, 0 for the server's setting ($SHIPLOCK_STATEMENT_TIMEOUT)")
 }
 
 // fromEnvironment sets each flag that was not given from its SHIPLOCK_ variable.
@@ -188,7 +192,8 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	}
 	return ctx, cancel, engine.Options{
 		Source: s.Source, Stray: source.Stray(s.StrayFiles), OnNewer: plan.OnNewer(s.OnNewer), Log: log,
-		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB, LockWait: s.LockWait, Log: log},
+		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB, LockWait: s.LockWait,
+			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log},
 	}, nil
 }
 

@@ -27,10 +27,13 @@ type Settings struct {
 	WaitForDB   time.Duration
 	LockWait    time.Duration
 	Timeout     time.Duration
-	OnNewer     string
-	StrayFiles  string
-	LogFormat   string
-	LogLevel    string
+	// LockTimeout and StatementTimeout bound one statement in the server.
+	LockTimeout      time.Duration
+	StatementTimeout time.Duration
+	OnNewer          string
+	StrayFiles       string
+	LogFormat        string
+	LogLevel         string
 }
 
 // Defaults of the settings that have one.
@@ -39,6 +42,9 @@ const (
 	DefaultTable     = "schema_migrations"
 	DefaultWaitForDB = 60 * time.Second
 	DefaultLockWait  = 60 * time.Second
+	// DefaultLockTimeout is how long the application's queries may have to queue
+	// behind a migration that waits for a table.
+	DefaultLockTimeout = 5 * time.Second
 )
 
 // identifierLimit is NAMEDATALEN - 1: PostgreSQL cuts longer names in silence.
@@ -69,7 +75,8 @@ func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 }
 
 func (s *Settings) check() error {
-	for name, d := range map[string]time.Duration{"--wait-for-db": s.WaitForDB, "--lock-wait": s.LockWait, "--timeout": s.Timeout} {
+	for name, d := range map[string]time.Duration{"--wait-for-db": s.WaitForDB, "--lock-wait": s.LockWait, "--timeout": s.Timeout,
+		"--lock-timeout": s.LockTimeout, "--statement-timeout": s.StatementTimeout} {
 		if d < 0 {
 			return usage("%s is %s; want 0 or more, such as 90s or 5m", name, d)
 		}

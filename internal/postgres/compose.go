@@ -20,7 +20,7 @@ type piece struct{ sent, file, length int }
 // does it: a first migration may grant rights on it.
 func (db *DB) transaction(s *Script) composed {
 	var head strings.Builder
-	head.WriteString(s.title() + s.Begin + ";\n")
+	head.WriteString(s.title() + s.Begin + ";\n" + db.limits("SET LOCAL", db.opts.LockTimeout))
 	if !s.Parsed {
 		head.WriteString(guardOpen)
 	}

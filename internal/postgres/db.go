@@ -29,7 +29,14 @@ type Options struct {
 	WaitForDB time.Duration
 	// LockWait is how long to wait for another migrator; 0 is one attempt.
 	LockWait time.Duration
-	Log      *slog.Logger
+	// LockTimeout is how long a statement may wait for a lock before its migration
+	// is rolled back and tried again: while it waits, every later query on that
+	// table waits behind it. 0 leaves it to the server's own setting.
+	LockTimeout time.Duration
+	// StatementTimeout is the most that one statement may take; 0 leaves it to the
+	// server's own setting.
+	StatementTimeout time.Duration
+	Log              *slog.Logger
 }
 
 // DB is one session on one database. It is not safe for concurrent use.

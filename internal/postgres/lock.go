@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4/database"
@@ -76,6 +75,22 @@ func (db *DB) Lock(ctx context.Context) error {
 	}
 }
 
+// ErrLockGone says that a migration has given the lock away.
+var ErrLockGone = errors.New("the migration released our advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator has taken it")
+
+// guardLock is SQL that fails, with a division by zero, when the session holds the
+// lock no more and another one does. A session that has it gets it once again.
+func (db *DB) guardLock() string {
+	if db.locks == 0 {
+		return ""
+	}
+	key, err := db.lockKey()
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("SELECT 1 / pg_catalog.pg_try_advisory_lock(%d)::int;\n", key)
+}
+
 // Unlock undoes one Lock.
 func (db *DB) Unlock(ctx context.Context) error {
 	if db.locks == 0 {
@@ -84,12 +99,7 @@ func (db *DB) Unlock(ctx context.Context) error {
 	if db.locks--; db.locks > 0 {
 		return nil
 	}
-	key, err := db.lockKey()
-	if err != nil {
-		return err
-	}
-	_, err = db.conn.ExecContext(ctx, `SELECT pg_catalog.pg_advisory_unlock($1)`, key)
-	return db.lost(ctx, err)
+	return db.exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`) // guardLock has taken it more than once
 }
 
 // lockKey is the key of golang-migrate's CLI. It is started with a URL, and its
@@ -105,30 +115,19 @@ func (db *DB) lockKey() (int64, error) {
 // lockHolder describes the session that has the lock. A role may not see another
 // role's query; what it may not see is left out.
 func (db *DB) lockHolder(ctx context.Context, key int64) (string, error) {
-	var pid int
-	var app, query sql.NullString
-	var seconds sql.NullInt64
+	var s sessionInfo
 	err := db.conn.QueryRowContext(ctx, `
-		SELECT l.pid, a.application_name, extract(epoch FROM clock_timestamp() - a.backend_start)::bigint, left(a.query, 120)
+		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
+			coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::bigint, coalesce(left(a.query, 120), '')
 		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 			AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-			AND l.classid::bigint << 32 | l.objid::bigint = $1`, key).Scan(&pid, &app, &seconds, &query)
+			AND l.classid::bigint << 32 | l.objid::bigint = $1`, key).Scan(&s.pid, &s.application, &s.state, &s.seconds, &s.query)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}
 	if err != nil {
 		return "", db.lost(ctx, err)
 	}
-	parts := []string{fmt.Sprintf("pid %d", pid)}
-	if app.String != "" {
-		parts = append(parts, fmt.Sprintf("application_name %q", app.String))
-	}
-	if seconds.Valid {
-		parts = append(parts, fmt.Sprintf("connected for %s", time.Duration(seconds.Int64)*time.Second))
-	}
-	if q := strings.Join(strings.Fields(query.String), " "); q != "" {
-		parts = append(parts, fmt.Sprintf("query %q", q))
-	}
-	return strings.Join(parts, ", "), nil
+	return s.String(), nil
 }

@@ -38,7 +38,9 @@ type MigrationError struct {
 	Done int
 	// Offset of the place in Script.SQL that the server names, in bytes; -1 for none.
 	Offset int
-	Err    error // of the server, or of the connection, or why the run was ended
+	// Blockers are the sessions that held the lock, where a lock timeout ended it.
+	Blockers []string
+	Err      error // of the server, or of the connection, or why the run was ended
 }
 
 func (e *MigrationError) Error() string {

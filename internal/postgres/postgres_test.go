@@ -160,6 +160,9 @@ func TestRunKeepsAFilesOwnTransactions(t *testing.T) {
 		{"ROLLBACK takes back what is before it", "CREATE TABLE a (b int);\nROLLBACK;\nCREATE TABLE c (d int);", "SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('a', 'c')", "c"},
 		{"AND CHAIN", "BEGIN; CREATE TABLE a (b int); COMMIT AND CHAIN; INSERT INTO a VALUES (1); COMMIT;", "SELECT sum(b) FROM a", "1"},
 		{"a procedure that commits", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; INSERT INTO a VALUES (1); END $$", "SELECT sum(b) FROM a", "1"},
+		{"read only", "CREATE TABLE a (b int); COMMIT; BEGIN READ ONLY; SELECT 1; COMMIT;", "SELECT to_regclass('a')", "a"},
+		{"only read only", "BEGIN TRANSACTION READ ONLY; SELECT 1; COMMIT;", "SELECT 1", "1"},
+		{"a SET before the first migration names the version table", "SET lock_timeout = '5s';\nCOMMENT ON TABLE schema_migrations IS 'x';", "SELECT obj_description('schema_migrations'::regclass)", "x"},
 		{"the first migration names the version table", "COMMENT ON TABLE schema_migrations IS 'x'", "SELECT obj_description('schema_migrations'::regclass)", "x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -206,6 +209,27 @@ func TestRunStatementByStatementFails(t *testing.T) {
 			assert.Equal(t, c.state, st)
 			assert.Equal(t, "false", sessionValue(t, db, "SELECT (pg_current_xact_id_if_assigned() IS NOT NULL)::text"), "no transaction stays open")
 		})
+	}
+}
+
+func TestRunNoticesThatItsLockIsGone(t *testing.T) {
+	t.Parallel()
+	for _, giveAway := range []string{"SELECT pg_advisory_unlock_all();", "DISCARD ALL;"} {
+		d := pgtest.New(t)
+		db, other := session(t, d), session(t, d)
+		require.NoError(t, db.Lock(t.Context()))
+		require.Nil(t, apply(t, db, giveAway), "nobody else has it: it is taken again")
+		var locked *LockedError
+		require.ErrorAs(t, other.Lock(t.Context()), &locked)
+		require.NoError(t, db.Unlock(t.Context()))
+		require.NoError(t, other.Lock(t.Context()), "Unlock gives back all of it")
+
+		db.locks = 1 // as it believes
+		fail := apply(t, db, "CREATE TABLE a (b int); SELECT pg_advisory_unlock_all();")
+		require.NotNil(t, fail)
+		assert.ErrorIs(t, fail, ErrLockGone)
+		assert.Equal(t, RolledBack, fail.Outcome)
+		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 	}
 }
 

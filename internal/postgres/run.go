@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (db *DB) run(ctx context.Context, s *Script, from, to State) *MigrationErro
 	if !s.Transactional {
 		return db.runParts(ctx, s, from, to)
 	}
-	fail := db.runTransaction(ctx, s, from, to)
+	fail := db.politely(ctx, func() *MigrationError { return db.runTransaction(ctx, s, from, to) })
 	if fail != nil && fail.Outcome == RolledBack && len(s.Statements) == 1 && wantsNoTransaction(fail.Err) {
 		// A CALL or DO that commits, a REINDEX or CLUSTER of a partitioned table: it
 		// does not show in the SQL. Alone in its file it can run by itself.
@@ -59,7 +60,7 @@ func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *Mi
 		fail.Failed = db.failedStatement(s, fail.Offset)
 		return db.rollBack(ctx, fail)
 	}
-	finish := resetSession + db.writeState(to) + "COMMIT;"
+	finish := db.guardLock() + resetSession + db.writeState(to) + "COMMIT;"
 	if !s.Parsed {
 		finish = guardClose + finish
 	}
@@ -68,9 +69,13 @@ func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *Mi
 		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && !s.Parsed {
 			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended its own transaction, so what it did before that stays: %w", err)
 		}
+		if pq.As(err, pqerror.DivisionByZero) != nil {
+			fail.Err = errors.Join(ErrLockGone, err)
+		}
 		return db.settle(ctx, fail, from, to)
 	}
 	db.exists = true
+	db.Server.plpgsql = db.Server.plpgsql && !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unmarked })
 	return nil
 }
 
@@ -161,17 +166,25 @@ func (db *DB) runParts(ctx context.Context, s *Script, from, to State) *Migratio
 		return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
 	}
 	db.exists = true
-	done := 0
+	done, open := 0, false
 	for _, p := range s.parts() {
-		if fail := db.runPart(ctx, s, p); fail != nil {
+		attempt := func() *MigrationError { return db.runPart(ctx, s, p) }
+		fail := func() *MigrationError {
+			if open { // what is before it in its transaction is gone with the failure
+				return attempt()
+			}
+			return db.politely(ctx, attempt)
+		}()
+		if fail != nil {
 			fail.Done = done
 			return db.clean(ctx, fail, from)
 		}
+		open = p.open
 		if !p.open {
 			done = p.last
 		}
 	}
-	if err := db.exec(ctx, resetSession+db.writeState(to)); err != nil {
+	if err := db.exec(ctx, db.guardLock()+resetSession+db.writeState(to)); err != nil {
 		return &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
 	}
 	return nil
@@ -181,7 +194,10 @@ func (db *DB) runPart(ctx context.Context, s *Script, p part) *MigrationError {
 	db.marker.Store(int64(p.first))
 	first, last := s.Statements[p.first], s.Statements[p.last-1]
 	text := db.compose(s, s.title(), p.first, p.last, first.Offset, last.Offset+len(last.Text))
-	err := db.dropInvalidIndex(ctx, first)
+	err := db.setLimits(ctx, first)
+	if err == nil {
+		err = db.dropInvalidIndex(ctx, first)
+	}
 	if err == nil {
 		err = db.exec(ctx, text.sql)
 	}

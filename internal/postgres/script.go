@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -42,9 +43,10 @@ type Statement struct {
 
 	control    control
 	concurrent *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
-	setting    bool               // SET, which may have to come first in its transaction
+	setting    bool               // SET TRANSACTION, which must come first
 	unmarked   bool               // DROP EXTENSION and LANGUAGE, which may take plpgsql away
 	commits    bool               // CALL and DO, which can commit by themselves
+	alone      bool               // refuses a transaction
 }
 
 // control is what a statement does to the transaction it stands in.
@@ -92,7 +94,7 @@ func ParseScript(text []byte) (*Script, error) {
 	s.Parsed = true
 	s.split(tree)
 	s.unwrap(tree)
-	s.Autocommit = byHand || refuseTransaction(tree)
+	s.Autocommit = byHand || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.alone })
 	s.Transactional = !s.Autocommit && !s.controls()
 	return s, s.closed()
 }
@@ -148,8 +150,9 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 		if ix := raw.Stmt.GetIndexStmt(); ix != nil && ix.Concurrent {
 			st.concurrent = ix
 		}
-		st.setting = raw.Stmt.GetVariableSetStmt() != nil
+		st.setting = setsTransaction(raw.Stmt)
 		st.unmarked = dropsLanguage(raw.Stmt)
+		st.alone = refusesTransaction(raw.Stmt)
 		st.commits = raw.Stmt.GetCallStmt() != nil || raw.Stmt.GetDoStmt() != nil
 		s.Statements = append(s.Statements, st)
 	}
@@ -211,6 +214,9 @@ func (s *Script) unwrap(tree *pgquery.ParseResult) {
 			return
 		}
 	}
+	if hasOption(tree.Stmts[0].Stmt.GetTransactionStmt().Options, "transaction_read_only") {
+		return // the version could not be written in it
+	}
 	s.Begin = s.Statements[0].Text
 	s.blank(s.Statements[last])
 	shift := s.blank(s.Statements[0])
@@ -233,15 +239,6 @@ func (s *Script) blank(st Statement) (shift int) {
 	}, st.Text)
 	s.SQL = s.SQL[:st.Offset] + spaces + s.SQL[st.Offset+len(st.Text):]
 	return len(spaces) - len(st.Text)
-}
-
-func refuseTransaction(tree *pgquery.ParseResult) bool {
-	for _, raw := range tree.Stmts {
-		if refusesTransaction(raw.Stmt) {
-			return true
-		}
-	}
-	return false
 }
 
 // controls says whether the script has transactions of its own.

@@ -26,6 +26,12 @@ func controlOf(n *pgquery.Node) control {
 	return controlNone
 }
 
+// setsTransaction knows SET TRANSACTION, which PostgreSQL wants before any query.
+func setsTransaction(n *pgquery.Node) bool {
+	set := n.GetVariableSetStmt()
+	return set.GetKind() == pgquery.VariableSetKind_VAR_SET_MULTI && set.GetName() == "TRANSACTION"
+}
+
 // dropsLanguage finds what may take the language of our markers away.
 func dropsLanguage(n *pgquery.Node) bool {
 	kind := n.GetDropStmt().GetRemoveType()

@@ -96,9 +96,10 @@ func mayPass(err error) bool {
 
 // jitter is the pause before the next attempt: it grows, and no two waiters keep step.
 func jitter(attempt int) time.Duration {
-	limit := min(minPause<<min(attempt, 10), maxPause)
-	return limit/2 + rand.N(limit/2)
+	return jittered(min(minPause<<min(attempt, 10), maxPause))
 }
+
+func jittered(limit time.Duration) time.Duration { return limit/2 + rand.N(limit/2) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

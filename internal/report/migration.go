@@ -38,6 +38,7 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	}
 	c.addPlace(e)
 	c.addServer(e.Err)
+	c.add("blocked by", strings.Join(e.Blockers, "\n"))
 	c.add("state", migrationState(err, e))
 	c.add("next", migrationAdvice(e, stopped))
 	return c

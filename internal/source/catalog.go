@@ -80,10 +80,10 @@ func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
 	c := &Catalog{fsys: fsys, origin: origin}
 	byVersion := map[uint]*Migration{}
 	for _, e := range entries {
-		if !concerns(e) {
+		if !concerns(fsys, e) {
 			continue
 		}
-		file, err := parse(e.Name())
+		file, err := parseEntry(e)
 		if err != nil && stray == IgnoreStray {
 			c.ignored = append(c.ignored, e.Name())
 			continue
@@ -106,12 +106,24 @@ func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
 }
 
 // concerns skips what editors and ConfigMap volumes leave beside the files: hidden
-// names such as "..data", folders, and what neither is SQL nor has a migration's name.
-func concerns(e fs.DirEntry) bool {
-	if e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+// names such as "..data", folders without migrations, and what neither is SQL nor
+// has a migration's name.
+func concerns(fsys fs.FS, e fs.DirEntry) bool {
+	if strings.HasPrefix(e.Name(), ".") {
 		return false
 	}
+	if e.IsDir() {
+		inside, err := fs.ReadDir(fsys, e.Name())
+		return err == nil && slices.ContainsFunc(inside, func(e fs.DirEntry) bool { return source.Regex.MatchString(e.Name()) })
+	}
 	return strings.EqualFold(filepath.Ext(e.Name()), ".sql") || source.Regex.MatchString(e.Name())
+}
+
+func parseEntry(e fs.DirEntry) (*source.Migration, error) {
+	if e.IsDir() {
+		return nil, errors.New("this folder holds migrations, and folders are not looked into, so they would never run; move them up, or pass --stray-files ignore")
+	}
+	return parse(e.Name())
 }
 
 func parse(name string) (*source.Migration, error) {

@@ -25,7 +25,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 	c, err := Read(folder(
 		"10_ten.up.sql", "9_nine.up.sql", "9_nine.down.sql", "0002_two.up.sql",
 		"20230102030405_stamp.up.sql", "1_dots.and spaces.up.sql",
-		"README.md", ".hidden.up.sql", "..data/3_x.up.sql",
+		"README.md", ".hidden.up.sql", "..data/3_x.up.sql", "docs/notes.sql",
 	), "m", RefuseStray)
 	require.NoError(t, err)
 	var got []uint
@@ -56,6 +56,7 @@ func TestReadRefuses(t *testing.T) {
 		{"nothing", nil, []string{"no migrations", "m", "0001_create_users.up.sql", "--source"}},
 		{"no version", []string{"1_a.up.sql", "create.sql"}, []string{"create.sql", "never run", "rename"}},
 		{"no direction", []string{"1_a.sql"}, []string{"1_a.sql", ".up.sql"}},
+		{"in a folder", []string{"2_a.up.sql", "old/1_b.up.sql"}, []string{"m/old: this folder holds migrations", "move them up"}},
 		{"upper-case ending", []string{"1_a.up.SQL"}, []string{"1_a.up.SQL", ".up.sql"}},
 		{"one version twice", []string{"1_a.up.sql", "01_a.up.sql"}, []string{"1_a.up.sql", "01_a.up.sql", "version 1"}},
 		{"one version, two names", []string{"1_a.up.sql", "1_b.up.sql"}, []string{"1_a.up.sql", "1_b.up.sql", "version 1"}},

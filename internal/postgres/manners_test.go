@@ -1,0 +1,140 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// reader is an application's transaction that has read table a and stays open.
+func reader(t *testing.T, d *pgtest.Database) *sql.Tx {
+	t.Helper()
+	tx, err := d.Open(t).Begin()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = tx.Rollback() })
+	_, err = tx.Exec("SET application_name = 'report'; SELECT * FROM a")
+	require.NoError(t, err)
+	return tx
+}
+
+type safeBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func mannered(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB, *safeBuffer) {
+	t.Helper()
+	var log safeBuffer
+	o := options(t, d.URL())
+	o.LockTimeout, o.Log = lockTimeout, slog.New(slog.NewTextHandler(&log, nil))
+	db, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db, &log
+}
+
+func TestRunMakesWayForTheApplication(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := mannered(t, d, 400*time.Millisecond)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	report := reader(t, d)
+
+	done := make(chan *MigrationError, 1)
+	go func() { done <- apply(t, db, "CREATE TABLE c (d int); ALTER TABLE a ADD COLUMN c int") }()
+	// The application's next queries queue behind the migration, but not for long.
+	app := d.Open(t)
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("lock timeout")) }, 10*time.Second, 10*time.Millisecond)
+	_, err := app.ExecContext(t.Context(), "SELECT * FROM a")
+	require.NoError(t, err)
+	assert.Contains(t, log.String(), `application_name \"report\"`)
+	assert.Contains(t, log.String(), "idle in transaction")
+
+	require.NoError(t, report.Commit())
+	require.Nil(t, <-done)
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'c'"))
+}
+
+func TestRunGivesUpOnALockWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, _ := mannered(t, d, 200*time.Millisecond)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	reader(t, d)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, assert.AnError)
+	defer cancel()
+	script, err := ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
+	require.NoError(t, err)
+	fail := db.run(ctx, script, none, one)
+	require.NotNil(t, fail)
+	assert.ErrorIs(t, fail, assert.AnError)
+	assert.Equal(t, RolledBack, fail.Outcome)
+}
+
+func TestRunRetriesOneOfSeveralParts(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := mannered(t, d, 200*time.Millisecond)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	report := reader(t, d)
+	done := make(chan *MigrationError, 1)
+	go func() {
+		done <- apply(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
+	}()
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("try=2")) }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, report.Commit())
+	require.Nil(t, <-done)
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM c"))
+}
+
+func TestConcurrentIndexHasNoLockTimeout(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := mannered(t, d, 100*time.Millisecond)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	report := reader(t, d)
+	_, err := report.Exec("INSERT INTO a VALUES (1)") // the index waits for writers that are older than it
+	require.NoError(t, err)
+	done := make(chan *MigrationError, 1)
+	go func() { done <- apply(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
+	require.Eventually(t, func() bool {
+		return d.Value(t, "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting%'") == "1"
+	}, 10*time.Second, 10*time.Millisecond)
+	time.Sleep(300 * time.Millisecond) // three lock timeouts
+	require.NoError(t, report.Commit())
+	require.Nil(t, <-done)
+	assert.NotContains(t, log.String(), "lock timeout")
+	assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"))
+}
+
+func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, _ := mannered(t, d, time.Second)
+	db.opts.StatementTimeout = 200 * time.Millisecond
+	fail := apply(t, db, "SELECT pg_sleep(60)")
+	require.NotNil(t, fail)
+	assert.EqualValues(t, "57014", fail.Server().Code)
+	assert.Equal(t, "0", sessionValue(t, db, "SELECT current_setting('statement_timeout')"))
+}
