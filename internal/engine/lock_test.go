@@ -1,0 +1,115 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// gate is a migration that waits until the test lets it go on.
+const gate = "-- 1_gate.up.sql --\nSELECT pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42);\n" +
+	"-- 2_once.up.sql --\nCREATE TABLE once (a int);\n"
+
+// shut keeps gate waiting until open is called; inside waits for a migrator to stand before it.
+func shut(t *testing.T, d *pgtest.Database) (inside, open func()) {
+	t.Helper()
+	conn, err := d.Admin().Conn(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_lock(42)")
+	require.NoError(t, err)
+	inside = func() {
+		require.Eventually(t, func() bool {
+			return d.Value(t, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == "1"
+		}, 20*time.Second, 10*time.Millisecond)
+	}
+	open = func() {
+		_, err := conn.ExecContext(t.Context(), "SELECT pg_advisory_unlock(42)")
+		require.NoError(t, err)
+	}
+	return inside, open
+}
+
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	inside, open := shut(t, d)
+	o := options(t, d, folder(t, gate))
+	type outcome struct {
+		engine.Result
+		error
+	}
+	results := make(chan outcome, 3)
+	up := func() {
+		r, err := engine.Up(t.Context(), o)
+		results <- outcome{r, err}
+	}
+	go up()
+	inside()
+
+	hurried := o
+	hurried.Postgres.LockWait = 0
+	_, err := engine.Up(t.Context(), hurried)
+	var locked *postgres.LockedError
+	require.ErrorAs(t, err, &locked)
+	assert.Contains(t, locked.Holder, `application_name "shiplock"`)
+
+	go up()
+	go up()
+	open()
+	applied := 0
+	for range cap(results) {
+		r := <-results
+		require.NoError(t, r.error)
+		assert.Equal(t, 2, r.To)
+		applied += r.Applied
+	}
+	assert.Equal(t, 2, applied, "each migration has run once")
+	assert.Equal(t, "2 f", d.Value(t, version))
+}
+
+// TestGolangMigrateAtTheSameTime: its command line and ours exclude each other,
+// whoever is first.
+func TestGolangMigrateAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	inside, open := shut(t, d)
+	dir := folder(t, gate)
+	m := stock(t, d, dir)
+	done := make(chan error, 1)
+	go func() { done <- m.Up() }()
+	inside()
+	o := options(t, d, dir)
+	_, err := engine.Down(t.Context(), o, 0)
+	var refusal *plan.Refusal
+	require.ErrorAs(t, err, &refusal, "golang-migrate has marked the version dirty")
+	open()
+	require.NoError(t, <-done)
+	result, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, engine.Result{From: 2, To: 2}, result)
+
+	d = database(t)
+	inside, open = shut(t, d)
+	o = options(t, d, dir)
+	m = stock(t, d, dir)
+	go func() {
+		_, err := engine.Up(context.WithoutCancel(t.Context()), o)
+		done <- err
+	}()
+	inside()
+	m.LockTimeout = 100 * time.Millisecond
+	require.Error(t, m.Up(), "it cannot have the lock")
+	open()
+	require.NoError(t, <-done)
+	assert.Equal(t, "2 f", d.Value(t, version))
+}

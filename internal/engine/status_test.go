@@ -1,0 +1,83 @@
+package engine_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+func TestADatabaseNewerThanTheFiles(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	_, err := engine.Up(t.Context(), options(t, d, folder(t, three+"-- 9_d.up.sql --\nCREATE TABLE nine (a int);\n")))
+	require.NoError(t, err)
+	before := catalog(t, d)
+	o := options(t, d, folder(t, three))
+
+	result, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, engine.Result{From: 9, To: 9, Newer: true}, result)
+
+	var refusal *plan.Refusal
+	strict := o
+	strict.OnNewer = plan.FailNewer
+	_, err = engine.Up(t.Context(), strict)
+	require.ErrorAs(t, err, &refusal)
+	_, err = engine.Down(t.Context(), o, 1)
+	require.ErrorAs(t, err, &refusal)
+
+	status, err := engine.ReadStatus(t.Context(), o)
+	require.NoError(t, err)
+	assert.False(t, status.Known)
+	assert.EqualValues(t, 9, *status.Version)
+	assert.EqualValues(t, 3, status.Latest)
+	assert.Empty(t, status.Pending)
+	assert.Len(t, status.Applied, 3)
+	assert.Equal(t, before, catalog(t, d))
+}
+
+func TestStatusChangesNothing(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	before := catalog(t, d)
+	status, err := engine.ReadStatus(t.Context(), options(t, d, folder(t, three)))
+	require.NoError(t, err)
+	assert.Nil(t, status.Version)
+	assert.True(t, status.Known)
+	assert.Equal(t, []engine.FileInfo{{Version: 1, Name: "a"}, {Version: 2, Name: "b"}, {Version: 3, Name: "c"}}, status.Pending)
+	assert.Empty(t, status.Applied)
+	assert.Equal(t, before, catalog(t, d), "not even the version table is made")
+}
+
+func TestVersionZeroIsAVersion(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	o := options(t, d, folder(t, "-- 0_zero.up.sql --\nCREATE TABLE z (a int);\n-- 0_zero.down.sql --\nDROP TABLE z;\n"+three))
+	_, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	result, err := engine.Down(t.Context(), o, 0)
+	require.NoError(t, err)
+	assert.Equal(t, engine.Result{From: 3, To: 0, Applied: 3}, result)
+	assert.Equal(t, "0 f", d.Value(t, version))
+	assert.Equal(t, "z", d.Value(t, "SELECT concat(to_regclass('z'), to_regclass('a'))"))
+}
+
+func TestFilesAreReadBeforeTheDatabaseIsAsked(t *testing.T) {
+	t.Parallel()
+	o := options(t, &pgtest.Database{Name: "x", User: "x", Password: "x", Host: "127.0.0.1", Port: 1}, t.TempDir())
+	_, err := engine.Up(t.Context(), o)
+	assert.ErrorIs(t, err, source.ErrNoMigrations)
+	_, err = engine.ReadStatus(t.Context(), o)
+	assert.ErrorIs(t, err, source.ErrNoMigrations)
+	o.Source = folder(t, three)
+	_, err = engine.Up(t.Context(), o)
+	var unreachable *postgres.ConnectError
+	assert.ErrorAs(t, err, &unreachable)
+}
