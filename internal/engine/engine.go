@@ -151,6 +151,12 @@ func runOn(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 		return done(p, 0), errors.Join(err, db.Unlock(ctx))
 	}
 	if err := drive(ctx, catalog, db, p); err != nil {
+		if ctx.Err() == nil {
+			// The lock would go with the session, but a moment later: the next try may be that fast.
+			if unlockErr := db.Unlock(ctx); unlockErr != nil {
+				o.Log.Debug("releasing the lock", "error", unlockErr)
+			}
+		}
 		return Result{}, err
 	}
 	if err := readBack(ctx, db, p); err != nil {
