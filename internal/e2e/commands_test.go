@@ -61,7 +61,7 @@ func helmCommand(ctx context.Context, args []string) error {
 //
 //	kube get TYPE[/NAME] [-l SELECTOR] JSONPATH
 //	kube wait TYPE[/NAME] [-l SELECTOR] [-timeout 60s] JSONPATH REGEXP
-//	kube logs SELECTOR
+//	kube logs SELECTOR [REGEXP]    with REGEXP, once it matches
 //	kube apply [-dry-run] FILE...
 //	kube delete TYPE[/NAME] [-l SELECTOR]
 func kubeCommand(ctx context.Context, args []string) error {
@@ -74,7 +74,7 @@ func kubeCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	if verb == "logs" {
-		return cluster.Logs(ctx, what, os.Stdout)
+		return logs(ctx, cluster, what, strings.Join(rest, " "))
 	}
 	if verb == "apply" {
 		return apply(ctx, cluster, args[1:])
@@ -117,6 +117,24 @@ func waitFor(ctx context.Context, cluster *kube.Client, q kube.Query, template, 
 		return fmt.Errorf("%s is %q and not %s: %w", template, last, pattern, err)
 	}
 	return nil
+}
+
+// logs prints the logs of the pods that match, as soon as there is what the pattern asks for.
+func logs(ctx context.Context, cluster *kube.Client, selector, pattern string) error {
+	want, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var text strings.Builder
+	err = kube.Until(ctx, func() (bool, error) {
+		text.Reset()
+		err := cluster.Logs(ctx, selector, &text)
+		return err == nil && want.MatchString(text.String()), err
+	})
+	fmt.Print(text.String())
+	return err
 }
 
 var variable = regexp.MustCompile(`\$\{[A-Z0-9_]+\}`)
