@@ -22,9 +22,11 @@ install() {
 	command -v helm >/dev/null || PATH=$(dirname "$(hack/tools/install.sh helm3)"):$PATH
 	go run ./hack/ct --cluster "$cluster" --namespace "$namespace" up
 	trap down EXIT
-	eval "$(go run ./hack/cluster --name "$cluster" env)"
+	local environment # on its own, so that a failure ends the script and ct never meets another cluster
+	environment=$(go run ./hack/cluster --name "$cluster" env)
+	eval "$environment"
 	# The chart's images are in the cluster under the name that the engine gives to what it built itself.
-	ct install --config ct.yaml --namespace "$namespace" --helm-extra-set-args '--set=global.imageRegistry=localhost' "$@"
+	ct install --config ct.yaml --namespace "$namespace" --helm-extra-set-args=--set=global.imageRegistry=localhost "$@"
 }
 
 case ${1-} in
