@@ -52,6 +52,11 @@ func ParseDSN(s string) (DSN, error) {
 	if cfg.SSLMode == "" {
 		cfg.SSLMode = pq.SSLModePrefer
 	}
+	if cfg.Password == "" && cfg.Passfile != "" && len(cfg.Multi) == 0 {
+		if cfg.Password, err = passwordFrom(cfg.Passfile, cfg); err != nil {
+			return DSN{}, fmt.Errorf("password file: %w", err)
+		}
+	}
 	d.cfg = cfg
 	return d, nil
 }

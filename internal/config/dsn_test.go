@@ -25,7 +25,6 @@ func clearPG(t *testing.T) {
 			t.Cleanup(func() { _ = os.Setenv(k, v) })
 		}
 	}
-	t.Setenv("PGPASSFILE", filepath.Join(t.TempDir(), "none"))
 }
 
 var passwords = []string{
@@ -161,9 +160,30 @@ func TestDSNNeverPrintsItsPassword(t *testing.T) {
 
 func TestDSNReadsAPasswordFile(t *testing.T) {
 	clearPG(t)
-	t.Setenv("PGPASSFILE", "/run/secrets/pgpass")
-	d, err := ParseDSN("postgres://app@db/shop")
-	require.NoError(t, err)
-	assert.Equal(t, "/run/secrets/pgpass", d.cfg.Passfile)
-	assert.Empty(t, d.cfg.Password)
+	file := filepath.Join(t.TempDir(), "pgpass")
+	text := strings.Join([]string{
+		"# db:5432:shop:app:commented out", "", "short:line",
+		`other:*:*:*:other`, `db:5433:*:*:port`, `db:*:my\:shop:app:colon`, `db:*:shop:app:p@ss\:w\\rd`, `localhost:*:*:app:socket`, `*:*:*:app:any`,
+	}, "\n")
+	for _, mode := range []os.FileMode{0o600, 0o440, 0o644} { // the last two are what a Secret's volume has
+		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		require.NoError(t, os.Chmod(file, mode))
+		t.Setenv("PGPASSFILE", file)
+		for dsn, want := range map[string]string{
+			"postgres://app@db/shop":                      `p@ss:w\rd`,
+			"postgres://app@db:5433/shop":                 "port",
+			"postgres://app@db/my%3Ashop":                 "colon",
+			"postgres://app@elsewhere/shop":               "any",
+			"postgres://app:given@db/shop":                "given",
+			"postgres:///shop?host=/run/pg&user=app":      "socket",
+			"postgres://nobody@elsewhere/shop":            "",
+			"host=other user=x dbname=y passfile=" + file: "other",
+		} {
+			d, err := ParseDSN(dsn)
+			require.NoError(t, err)
+			assert.Equal(t, want, d.cfg.Password, "%s, mode %o", dsn, mode)
+		}
+	}
+	_, err := ParseDSN("postgres://app@db/shop?passfile=/nowhere/pgpass")
+	assert.ErrorContains(t, err, "/nowhere/pgpass")
 }

@@ -148,7 +148,10 @@ func plainCard(err error) Card {
 		c.Title = "the database does not let us work: " + server.Message
 		c.addServer(err)
 		c.add("next", "give the role its rights on the version table, or connect as the owner")
-	case errors.As(err, &usage), errors.Is(err, source.ErrNoMigrations), errors.Is(err, postgres.ErrNoSchema):
+	case errors.Is(err, source.ErrNoMigrations):
+		c.Code = ExitUsage
+		c.add("next", "give the folder with --source or SHIPLOCK_SOURCE; in Kubernetes, take an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
+	case errors.As(err, &usage), errors.Is(err, postgres.ErrNoSchema):
 		c.Code = ExitUsage
 	}
 	return c

@@ -62,7 +62,7 @@ func Open(dir string, stray Stray) (*Catalog, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: the folder %s does not exist (set --source or SHIPLOCK_SOURCE)", ErrNoMigrations, dir)
+		return nil, fmt.Errorf("%w: the folder %s does not exist", ErrNoMigrations, dir)
 	case err != nil:
 		return nil, fmt.Errorf("migrations folder: %w", err)
 	case !info.IsDir():
@@ -96,7 +96,7 @@ func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
 		}
 	}
 	if len(byVersion) == 0 {
-		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql (set --source or SHIPLOCK_SOURCE)", ErrNoMigrations, origin)
+		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql", ErrNoMigrations, origin)
 	}
 	for _, m := range byVersion {
 		c.migrations = append(c.migrations, *m)

@@ -53,7 +53,7 @@ func TestReadRefuses(t *testing.T) {
 		files []string
 		want  []string
 	}{
-		{"nothing", nil, []string{"no migrations", "m", "0001_create_users.up.sql", "--source"}},
+		{"nothing", nil, []string{"no migrations", "m", "0001_create_users.up.sql"}},
 		{"no version", []string{"1_a.up.sql", "create.sql"}, []string{"create.sql", "never run", "rename"}},
 		{"no direction", []string{"1_a.sql"}, []string{"1_a.sql", ".up.sql"}},
 		{"in a folder", []string{"2_a.up.sql", "old/1_b.up.sql"}, []string{"m/old: this folder holds migrations", "move them up"}},

@@ -1,0 +1,70 @@
+package config
+
+import (
+	"bufio"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// passwordFrom looks a password up in a file of libpq's form, a line
+// "host:port:database:user:password" each, where "*" is any and a backslash
+// escapes ":" and itself (PostgreSQL manual, "The Password File"). Empty is no
+// match.
+//
+// lib/pq reads such files too, but only with mode 0600. A Secret's volume cannot
+// have that: a file of mode 0400 belongs to root, and with an fsGroup it is 0440.
+// A file that is named on purpose is therefore read whatever its mode.
+func passwordFrom(file string, cfg pq.Config) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	host := cfg.Host
+	if strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") {
+		host = "localhost"
+	}
+	want := []string{host, strconv.Itoa(int(cfg.Port)), cfg.Database, cfg.User}
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := passFields(lines.Text())
+		if len(fields) == len(want)+1 && matchesAll(fields, want) {
+			return fields[len(want)], nil
+		}
+	}
+	return "", lines.Err()
+}
+
+func matchesAll(fields, want []string) bool {
+	for i, w := range want {
+		if fields[i] != "*" && fields[i] != w {
+			return false
+		}
+	}
+	return true
+}
+
+// passFields splits a line at the colons that are not escaped; a comment has none.
+func passFields(line string) []string {
+	if strings.HasPrefix(line, "#") {
+		return nil
+	}
+	var fields []string
+	var field strings.Builder
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\' && i+1 < len(line):
+			i++
+			field.WriteByte(line[i])
+		case c == ':':
+			fields = append(fields, field.String())
+			field.Reset()
+		default:
+			field.WriteByte(c)
+		}
+	}
+	return append(fields, field.String())
+}
