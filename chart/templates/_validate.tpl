@@ -50,7 +50,7 @@
 {{- if ge $timeout $deadline -}}
 {{- fail (printf "timeout (%v) must be below activeDeadlineSeconds (%d): at that deadline Kubernetes removes the pod and its log, so the migrator must give up first and say why" .Values.timeout $deadline) -}}
 {{- end -}}
-{{- range $name := list "waitForDatabase" "lockWait" -}}
+{{- range $name := list "waitForDatabase" "lockWait" "lockTimeout" -}}
 {{- if gt (include "shiplock.seconds" (get $.Values $name) | int) $timeout -}}
 {{- fail (printf "%s (%v) must not be above timeout (%v), which ends the whole run: raise timeout (and activeDeadlineSeconds above it) or lower %s" $name (get $.Values $name) $.Values.timeout $name) -}}
 {{- end -}}

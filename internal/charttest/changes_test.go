@@ -41,6 +41,8 @@ var changes = map[string]string{
 	"onNewer":                                  "onNewer: fail",
 	"waitForDatabase":                          "waitForDatabase: 1s",
 	"lockWait":                                 "lockWait: 1m1s",
+	"lockTimeout":                              "lockTimeout: 2s",
+	"strayFiles":                               "strayFiles: ignore",
 	"timeout":                                  "timeout: 239",
 	"activeDeadlineSeconds":                    "activeDeadlineSeconds: 300",
 	"backoffLimit":                             "backoffLimit: 0",
