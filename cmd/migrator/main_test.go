@@ -129,6 +129,25 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+// TestBackendDoesNotOutliveUs kills the migrator while its statement runs: the
+// server must notice and give up the locks, though nobody tells it.
+func TestBackendDoesNotOutliveUs(t *testing.T) {
+	for name, busy := range map[string]string{
+		"waits": "SELECT pg_sleep(600)",
+		"works": "SELECT count(*) FROM generate_series(1, 10000000000) s",
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := pgtest.New(t)
+			active := "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND application_name = 'shiplock' AND datname = '" + d.Name + "'"
+			cmd, _ := start(t, d, folder(t, "CREATE TABLE a (b int); "+busy))
+			require.Eventually(t, func() bool { return d.Value(t, active) == "1" }, 10*time.Second, 20*time.Millisecond)
+			require.NoError(t, cmd.Process.Kill())
+			assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
+			assert.Eventually(t, func() bool { return d.Value(t, active) == "0" }, 10*time.Second, 100*time.Millisecond)
+		})
+	}
+}
+
 func TestKilledLeavesNothing(t *testing.T) {
 	d := pgtest.New(t)
 	dir := folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(2)")

@@ -251,6 +251,23 @@ func waitFor(t *testing.T, d *pgtest.Database, query, want string) {
 	require.Eventually(t, func() bool { return d.Value(t, query) == want }, 10*time.Second, 20*time.Millisecond, query)
 }
 
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	dir := folder(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)"})
+	standby := d.Standby(t)
+	out := call(t.Context(), "up", "--source", dir, "--database-url", standby.URL())
+	assert.Equal(t, 2, out.code)
+	golden(t, "standby", out.err)
+	assert.Zero(t, call(t.Context(), "status", "--source", dir, "--database-url", standby.URL()).code, "status only reads")
+
+	both := regexp.MustCompile(`127.0.0.1:\d+/`).ReplaceAllString(standby.URL(), "127.0.0.1,127.0.0.1/") +
+		fmt.Sprintf("&port=%d,%d&target_session_attrs=read-write", standby.Port, d.Port)
+	out = call(t.Context(), "up", "--source", dir, "--database-url", both)
+	assert.Zero(t, out.code, out.err)
+	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
+}
+
 func TestOutOfTime(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

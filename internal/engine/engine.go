@@ -122,7 +122,12 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := runOn(ctx, o, catalog, db, planner)
+	var result Result
+	if db.Server.Standby {
+		err = &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
+	} else {
+		result, err = runOn(ctx, o, catalog, db, planner)
+	}
 	if closeErr := db.Close(); closeErr != nil && err == nil {
 		o.Log.Debug("closing the session", "error", closeErr)
 	}

@@ -26,15 +26,16 @@ type Database struct {
 // New makes a database for t.
 func New(t testing.TB) *Database {
 	t.Helper()
+	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
 	name := fmt.Sprintf("test %d", counter.Add(1)) // with a space, so that quoting is always tested
 	d := &Database{
 		Name: name, User: name + " owner", Password: "s3cret @/:?#% '\\",
-		Host: server.host, Port: server.port,
+		Host: host, Port: server.port,
 	}
-	cluster := open(t, adminURL("postgres"))
+	cluster := open(t, server.keywords(superuser, password, "postgres"))
 	mustExec(t, cluster, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD %s", pq.QuoteIdentifier(d.User), pq.QuoteLiteral(d.Password)))
 	mustExec(t, cluster, fmt.Sprintf("CREATE DATABASE %s OWNER %s", pq.QuoteIdentifier(d.Name), pq.QuoteIdentifier(d.User)))
-	d.admin = open(t, adminURL(d.Name))
+	d.admin = open(t, server.keywords(superuser, password, d.Name))
 	mustExec(t, d.admin, "GRANT ALL ON SCHEMA public TO "+pq.QuoteIdentifier(d.User)) // as the owner had before PostgreSQL 15
 	t.Cleanup(func() {
 		_ = d.admin.Close()
@@ -60,7 +61,7 @@ func (d *Database) Admin() *sql.DB { return d.admin }
 // Open connects as the owner; the pool is closed when the test ends.
 func (d *Database) Open(t testing.TB) *sql.DB {
 	t.Helper()
-	db := open(t, keywords(d.User, d.Password, d.Name))
+	db := open(t, server.keywords(d.User, d.Password, d.Name))
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -84,7 +85,6 @@ func (d *Database) Value(t testing.TB, query string, args ...any) string {
 
 func open(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
-	require.NotZero(t, server.port, "the package's TestMain must call pgtest.Main")
 	db, err := sql.Open("postgres", dsn)
 	require.NoError(t, err)
 	return db

@@ -34,12 +34,24 @@ const (
 // startTimeout covers initdb and the first start on a busy machine.
 const startTimeout = 60 * time.Second
 
-var server struct {
-	host string
+const host = "127.0.0.1"
+
+// instance is a running server.
+type instance struct {
 	port int
 	cmd  *exec.Cmd
 	done chan error
+	logs bytes.Buffer
 }
+
+// server is the test binary's own; programs is how it was started.
+var (
+	server   *instance
+	programs struct {
+		bin, dir string
+		cred     *syscall.Credential
+	}
+)
 
 // Main runs a package's tests with a server under them, and at the end removes
 // the files it is given. Call it from TestMain. Without PostgreSQL's programs it
@@ -55,7 +67,7 @@ func Main(m *testing.M, remove ...string) {
 	} else {
 		code = m.Run()
 	}
-	err = stop()
+	err = server.stop()
 	for _, path := range append(remove, dir) {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
@@ -79,52 +91,69 @@ func start(dir string) error {
 	if err := os.WriteFile(pwfile, []byte(password), 0o644); err != nil {
 		return err
 	}
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", data, "-U", superuser, "--pwfile", pwfile,
-		"-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = dir, &syscall.SysProcAttr{Credential: cred}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
+	programs.bin, programs.dir, programs.cred = bin, dir, cred
+	if err := program("initdb", "-D", data, "-U", superuser, "--pwfile", pwfile,
+		"-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
+		return err
 	}
+	server, err = launch(data)
+	return err
+}
+
+// program runs one of PostgreSQL's programs as the server's user.
+func program(name string, args ...string) error {
+	cmd := exec.Command(filepath.Join(programs.bin, name), args...)
+	cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
+	cmd.Dir, cmd.SysProcAttr = programs.dir, &syscall.SysProcAttr{Credential: programs.cred}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	return nil
+}
+
+// launch starts a server over a data folder, on a port that was free a moment ago.
+func launch(data string) (*instance, error) {
 	for try := 0; ; try++ {
-		err := run(bin, dir, data, cred)
-		if err == nil || try == 4 || !strings.Contains(err.Error(), "could not bind") {
-			return err
+		s, err := run(data)
+		if err == nil || try == 4 || !strings.Contains(err.Error(), "TCP/IP socket") {
+			return s, err
 		}
 	}
 }
 
-// run starts the postmaster on a port that was free a moment ago.
-func run(bin, dir, data string, cred *syscall.Credential) error {
+func run(data string) (*instance, error) {
 	port, err := freePort()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var logs bytes.Buffer
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
-		"-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-c", "fsync=off",
+	s := &instance{port: port, done: make(chan error, 1)}
+	s.cmd = exec.Command(filepath.Join(programs.bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
+		"-c", "listen_addresses="+host, "-c", "max_connections=200", "-c", "fsync=off",
 		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "log_min_messages=fatal")
-	cmd.Dir, cmd.Stderr = dir, &logs
+	s.cmd.Dir, s.cmd.Stderr = programs.dir, &s.logs
 	// SIGQUIT is PostgreSQL's immediate shutdown.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGQUIT}
-	server.host, server.port, server.cmd, server.done = "127.0.0.1", port, cmd, make(chan error, 1)
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: programs.cred, Pdeathsig: syscall.SIGQUIT}
 	started := make(chan error, 1)
 	go func() {
 		// Pdeathsig is sent when the starting thread ends, not the process: keep it (golang/go#27505).
 		runtime.LockOSThread()
-		err := cmd.Start()
+		err := s.cmd.Start()
 		started <- err
 		if err == nil {
-			server.done <- cmd.Wait()
+			s.done <- s.cmd.Wait()
 		}
 	}()
 	if err := <-started; err != nil {
-		return err
+		return nil, err
 	}
-	return ready(&logs)
+	if err := s.ready(); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
 }
 
-func ready(logs *bytes.Buffer) error {
-	db, err := sql.Open("postgres", adminURL("postgres"))
+func (s *instance) ready() error {
+	db, err := sql.Open("postgres", s.keywords(superuser, password, "postgres"))
 	if err != nil {
 		return err
 	}
@@ -139,9 +168,9 @@ func ready(logs *bytes.Buffer) error {
 			return nil
 		}
 		select {
-		case exit := <-server.done:
-			server.cmd = nil
-			return fmt.Errorf("postgres ended at once: %v\n%s", exit, logs.String())
+		case exit := <-s.done:
+			s.cmd = nil
+			return fmt.Errorf("postgres ended at once: %v\n%s", exit, s.logs.String())
 		case <-ctx.Done():
 			return fmt.Errorf("postgres is not ready after %s: %w", startTimeout, err)
 		case <-tick.C:
@@ -149,14 +178,14 @@ func ready(logs *bytes.Buffer) error {
 	}
 }
 
-func stop() error {
-	if server.cmd == nil {
+func (s *instance) stop() error {
+	if s == nil || s.cmd == nil {
 		return nil
 	}
-	if err := server.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		return fmt.Errorf("stopping postgres: %w", err)
 	}
-	<-server.done
+	<-s.done
 	return nil
 }
 
@@ -205,7 +234,7 @@ func credential(dir string) (*syscall.Credential, error) {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		return 0, err
 	}
@@ -213,12 +242,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func adminURL(database string) string {
-	return keywords(superuser, password, database)
-}
-
-func keywords(user, password, database string) string {
+func (s *instance) keywords(user, password, database string) string {
 	quote := func(s string) string { return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'" }
 	return fmt.Sprintf("host=%s port=%d user=%s password=%s dbname=%s sslmode=disable",
-		server.host, server.port, quote(user), quote(password), quote(database))
+		host, s.port, quote(user), quote(password), quote(database))
 }

@@ -61,7 +61,10 @@ type ServerInfo struct {
 	Database string
 	User     string
 	PID      int // of the session's backend
-	plpgsql  bool
+	// Standby is a server that only replays another one's changes.
+	Standby bool
+	plpgsql bool
+	number  int // of the version, as 150018
 }
 
 // tableName is the version table, resolved.
@@ -74,6 +77,9 @@ func (t tableName) quoted() string {
 
 // ErrNoSchema says that there is no place for the version table.
 var ErrNoSchema = errors.New("no schema of the search_path exists, so there is no place for the version table; create the schema, or name one with --table schema.table")
+
+// ErrStandby says that the server cannot be written to.
+var ErrStandby = errors.New("this server is a standby, which only follows its primary")
 
 // ConnectError is a database that could not be reached, or would not let us in.
 type ConnectError struct {
@@ -144,13 +150,15 @@ func (db *DB) lookAround(ctx context.Context) error {
 	}
 	var resolved sql.NullString
 	err := db.conn.QueryRowContext(ctx, `
-		SELECT current_setting('server_version'), current_database(), current_user, pg_backend_pid(),
+		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
+			pg_backend_pid(), pg_catalog.pg_is_in_recovery(),
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'),
 			s.name,
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = s.name AND c.relname = $2)
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s`, schema, name).
-		Scan(&db.Server.Version, &db.Server.Database, &db.Server.User, &db.Server.PID, &db.Server.plpgsql, &resolved, &db.exists)
+		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
+			&db.Server.PID, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists)
 	if err != nil {
 		return db.lost(ctx, err)
 	}

@@ -54,7 +54,7 @@ func (db *DB) Lock(ctx context.Context) error {
 			if attempt > 1 {
 				db.log.Info("got the lock", "waited", round(waited))
 			}
-			return nil
+			return db.exec(ctx, db.vigilance()) // who holds the lock must not outlive its client
 		}
 		pause := jitter(attempt)
 		if waited+pause > db.opts.LockWait {

@@ -16,6 +16,21 @@ import (
 // search_path, for one). DISCARD ALL would drop the advisory lock too.
 const resetSession = "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n"
 
+// vigilance makes the server notice, within 10 seconds, that we are gone: by
+// itself it looks only when a statement ends, and holds the locks until then, and
+// where a machine has died without a word it would take hours. The first setting
+// came with PostgreSQL 14; on a Unix socket the others mean nothing.
+func (db *DB) vigilance() string {
+	const keepalives = "SET tcp_keepalives_idle = 4;\nSET tcp_keepalives_interval = 2;\nSET tcp_keepalives_count = 3;\n"
+	if db.Server.number < 140000 {
+		return keepalives
+	}
+	return "SET client_connection_check_interval = 3000;\n" + keepalives
+}
+
+// reset is the SQL after which the session is as it was before a migration.
+func (db *DB) reset() string { return resetSession + db.vigilance() }
+
 // guard fails, with SQLSTATE 3B001 or 25P01, when SQL that we could not parse
 // has ended the transaction around it.
 const (
@@ -60,7 +75,7 @@ func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *Mi
 		fail.Failed = db.failedStatement(s, fail.Offset)
 		return db.rollBack(ctx, fail)
 	}
-	finish := db.guardLock() + resetSession + db.writeState(to) + "COMMIT;"
+	finish := db.guardLock() + db.reset() + db.writeState(to) + "COMMIT;"
 	if !s.Parsed {
 		finish = guardClose + finish
 	}
@@ -84,7 +99,7 @@ func (db *DB) rollBack(ctx context.Context, fail *MigrationError) *MigrationErro
 	if ctx.Err() != nil {
 		return fail
 	}
-	if err := db.exec(ctx, "ROLLBACK;\n"+resetSession); err != nil {
+	if err := db.exec(ctx, "ROLLBACK;\n"+db.reset()); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 	}
 	return fail
@@ -184,7 +199,7 @@ func (db *DB) runParts(ctx context.Context, s *Script, from, to State) *Migratio
 			done = p.last
 		}
 	}
-	if err := db.exec(ctx, db.guardLock()+resetSession+db.writeState(to)); err != nil {
+	if err := db.exec(ctx, db.guardLock()+db.reset()+db.writeState(to)); err != nil {
 		return &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
 	}
 	return nil
@@ -226,7 +241,7 @@ func (db *DB) clean(ctx context.Context, fail *MigrationError, from State) *Migr
 	}
 	known := fail.Outcome != Unknown
 	// ROLLBACK is a mere warning where the failed part has left no transaction open.
-	back := "ROLLBACK;\n" + resetSession
+	back := "ROLLBACK;\n" + db.reset()
 	if fail.Done == 0 && known {
 		fail.Outcome = RolledBack
 		back += db.writeState(from)

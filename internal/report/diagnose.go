@@ -113,6 +113,8 @@ func connectAdvice(err error) string {
 		return "check host and port, and that the server is up; a server that starts slowly needs a longer --wait-for-db"
 	case errors.Is(err, pq.ErrSSLNotSupported):
 		return "the server has no TLS: set sslmode=disable if the network is trusted"
+	case errors.Is(err, postgres.ErrStandby):
+		return "connect to the primary; with several hosts, target_session_attrs=read-write finds it"
 	case errors.Is(err, postgres.ErrNotPostgres):
 		return "check host and port: another service listens there"
 	case strings.Contains(err.Error(), "x509:"):
