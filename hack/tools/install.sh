@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
 #
-#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck)
+#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck,
+#                                     and the peers of `make chaos`: golang-migrate, goose)
 #
 # Each tool is pinned by the go.mod and go.sum of its own folder, so that no two of them argue over a shared
 # dependency. A binary is cached under a hash of both files, of this script and of the Go toolchain; several processes may
@@ -38,8 +39,19 @@ ldflags() {
     helm4)
       flags+=" -X helm.sh/helm/v4/internal/version.version=$(version helm.sh/helm/v4)"
       ;;
+    golang-migrate)
+      flags+=" -X main.Version=$(version github.com/golang-migrate/migrate/v4)"
+      ;;
   esac
   printf '%s' "$flags"
+}
+
+# Build tags: golang-migrate's drivers are chosen by them, goose's are left out by them.
+tags() {
+  case $1 in
+    golang-migrate) printf 'postgres' ;;
+    goose) printf 'no_clickhouse,no_libsql,no_mssql,no_mysql,no_sqlite3,no_vertica,no_ydb' ;;
+  esac
 }
 
 compile() {
@@ -47,8 +59,8 @@ compile() {
   # Another process may have built it while this one waited for the lock.
   [[ -x $binary ]] && return
   flags=$(ldflags "$name")
-  # No flag beside the linker's: most packages are then in Go's cache already, from the project's own tests.
-  go build -ldflags "$flags" -o "$binary.$$" "$package" >&2
+  # No flag beside the linker's, and tags where a tool has them: most packages are then in Go's cache already, from the project's own tests.
+  go build -tags "$(tags "$name")" -ldflags "$flags" -o "$binary.$$" "$package" >&2
   mv "$binary.$$" "$binary"
 }
 
