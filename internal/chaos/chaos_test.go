@@ -1,0 +1,108 @@
+package chaos
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// ownServers is how many servers there are to restart: one round at a time on each.
+const ownServers = 2
+
+// TestChaos plays the rounds. Only what is ours fails it.
+func TestChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("strikes real processes and servers for a minute")
+	}
+	began := time.Now()
+	field := &field{tools: tools(t), paces: map[*tool]pace{}, servers: make(chan *server, ownServers)}
+	for _, tl := range field.tools {
+		field.paces[tl] = tl.measure(t)
+		t.Logf("%s %s: %+v", tl.name, tl.version, field.paces[tl])
+	}
+	for n := range ownServers {
+		field.servers <- newServer(t, n)
+	}
+	verdicts := field.play(t)
+	require.Len(t, verdicts, *rounds*len(field.tools))
+	result := render(t, field.tools, verdicts, time.Since(began))
+	fmt.Println(result)
+	if *report != "" {
+		require.NoError(t, os.WriteFile(*report, []byte(result), 0o644))
+	}
+	for _, v := range verdicts {
+		if v.tool.name == "shiplock" && v.outcome != Recovered {
+			assert.Fail(t, string(v.outcome), v.String())
+		}
+	}
+}
+
+// field is where the rounds are played.
+type field struct {
+	tools   []*tool
+	paces   map[*tool]pace
+	servers chan *server
+}
+
+type task struct {
+	seed uint64
+	tool *tool
+}
+
+func (f *field) play(t *testing.T) []verdict {
+	t.Helper()
+	tasks := make(chan task)
+	var (
+		wg       sync.WaitGroup
+		mu       sync.Mutex
+		verdicts []verdict
+	)
+	for range *workers {
+		wg.Go(func() {
+			for next := range tasks {
+				t.Run(fmt.Sprint(next.tool.name, "/", next.seed), func(t *testing.T) {
+					v := f.round(t, next)
+					mu.Lock()
+					defer mu.Unlock()
+					verdicts = append(verdicts, v)
+				})
+			}
+		})
+	}
+	for i := range *rounds {
+		for _, tl := range f.tools {
+			tasks <- task{*seed + uint64(i), tl}
+		}
+	}
+	close(tasks)
+	wg.Wait()
+	return verdicts
+}
+
+func (f *field) round(t *testing.T, next task) verdict {
+	t.Helper()
+	var own *server
+	if k := NewStrike(next.seed, Kind(*only)).Kind; k == Restart || k == Crash {
+		own = <-f.servers
+		t.Cleanup(func() { f.servers <- own }) // the first to be registered is the last to run
+	}
+	return next.tool.play(t, next.seed, newPlace(t, own), f.paces[next.tool])
+}
+
+// String tells what a failed round was and how to play it again.
+func (v verdict) String() string {
+	again := fmt.Sprintf("go test ./internal/chaos -run TestChaos -tools %s -seed %d -rounds 1", v.tool.name, v.seed)
+	if *mixed {
+		again += " -mixed"
+	}
+	if *only != "" {
+		again += fmt.Sprintf(" -kind '%s'", *only)
+	}
+	return fmt.Sprintf("%s, seed %d, %s %s (struck: %t), set: %s, exit code %d, %d reruns: %s: %s\nagain: %s",
+		v.tool.name, v.seed, v.kind, v.moment, v.struck, v.class, v.code, v.reruns, v.outcome, v.detail, again)
+}

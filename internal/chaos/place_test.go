@@ -1,0 +1,65 @@
+package chaos
+
+import (
+	"database/sql"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// place is an empty database and how to reach it.
+type place struct {
+	addr, owner, url string
+	admin            *sql.DB
+	server           *server // nil: shared with others, so not to be restarted
+}
+
+// newPlace makes a database on the package's server, or on s.
+func newPlace(t *testing.T, s *server) *place {
+	t.Helper()
+	if s != nil {
+		return s.database(t)
+	}
+	d := pgtest.New(t)
+	return &place{addr: fmt.Sprintf("%s:%d", d.Host, d.Port), owner: d.User, url: d.URL(), admin: d.Admin()}
+}
+
+// through is the database's URL by way of a proxy.
+func (p *place) through(t *testing.T, x *proxy) string {
+	t.Helper()
+	u, err := url.Parse(p.url)
+	require.NoError(t, err)
+	u.Host = x.addr()
+	return u.String()
+}
+
+// value is the single value of a query, as text; NULL and no row are "".
+func (p *place) value(query string, args ...any) (string, error) {
+	var v sql.NullString
+	err := p.admin.QueryRow(query, args...).Scan(&v)
+	if err == sql.ErrNoRows {
+		err = nil
+	}
+	return v.String, err
+}
+
+// quiet waits until the server answers and no session of a tool is left.
+func (p *place) quiet(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		n, err := p.value(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1`, p.owner)
+		return err == nil && n == "0"
+	}, 30*time.Second, 10*time.Millisecond, "a tool's session is still there, or the server is not")
+}
+
+// list is the first column of a query's rows.
+func (p *place) list(query string, args ...any) ([]string, error) {
+	joined, err := p.value("SELECT string_agg(x, ' ') FROM ("+query+") AS q(x)", args...)
+	return strings.Fields(joined), err
+}

@@ -1,0 +1,153 @@
+package chaos
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// proxy stands between a tool and its server, on loopback. It counts the
+// server's answers, and loses or cuts connections when told to.
+type proxy struct {
+	ln       net.Listener
+	upstream string
+	// connected is called at the first connection; answered before the n-th answer
+	// of the server is passed on. Both are set before the tool starts.
+	connected func()
+	answered  func(n int)
+
+	wg      sync.WaitGroup
+	mu      sync.Mutex
+	links   map[*link]bool
+	first   time.Time
+	answers int
+}
+
+// link is one connection through the proxy.
+type link struct {
+	client, server *net.TCPConn
+	// what is lost in silence from now on
+	mu                sync.Mutex
+	requests, replies bool
+}
+
+func newProxy(t *testing.T, upstream string) *proxy {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &proxy{ln: ln, upstream: upstream, links: map[*link]bool{}, connected: func() {}, answered: func(int) {}}
+	p.wg.Go(p.accept)
+	t.Cleanup(func() {
+		require.NoError(t, p.ln.Close())
+		p.each(func(l *link) { l.reset(l.client); l.reset(l.server) })
+		p.wg.Wait()
+	})
+	return p
+}
+
+func (p *proxy) addr() string { return p.ln.Addr().String() }
+
+func (p *proxy) accept() {
+	for {
+		conn, err := p.ln.Accept()
+		if err != nil {
+			return // closed
+		}
+		p.wg.Go(func() { p.join(conn.(*net.TCPConn)) })
+	}
+}
+
+// join connects a client to the server. If the server does not answer, the
+// client is reset, as if it had asked there itself.
+func (p *proxy) join(client *net.TCPConn) {
+	l := &link{client: client}
+	server, err := net.Dial("tcp", p.upstream)
+	if err != nil {
+		l.reset(client)
+		return
+	}
+	l.server = server.(*net.TCPConn)
+	p.mu.Lock()
+	p.links[l] = true
+	first := p.first.IsZero()
+	if first {
+		p.first = time.Now()
+	}
+	p.mu.Unlock()
+	if first {
+		p.connected()
+	}
+	p.wg.Go(func() { l.pump(l.server, l.client, func() {}, &l.requests) })
+	l.pump(l.client, l.server, p.count, &l.replies)
+	p.mu.Lock()
+	delete(p.links, l)
+	p.mu.Unlock()
+}
+
+func (p *proxy) count() {
+	p.mu.Lock()
+	p.answers++
+	n := p.answers
+	p.mu.Unlock()
+	p.answered(n)
+}
+
+func (p *proxy) each(do func(*link)) {
+	p.mu.Lock()
+	var links []*link
+	for l := range p.links {
+		links = append(links, l)
+	}
+	p.mu.Unlock()
+	for _, l := range links {
+		do(l)
+	}
+}
+
+// pump passes on what comes from one side. It ends with either side, and ends
+// the other one the way the first has ended.
+func (l *link) pump(to, from *net.TCPConn, seen func(), lost *bool) {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 {
+			seen()
+			if !l.loses(lost) {
+				if _, err := to.Write(buffer[:n]); err != nil {
+					return
+				}
+			}
+		}
+		if err != nil {
+			if !l.loses(lost) { // who loses in silence tells nothing of an end either
+				_ = to.Close()
+			}
+			return
+		}
+	}
+}
+
+func (l *link) loses(which *bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return *which
+}
+
+// lose begins to lose what goes in one or both directions.
+func (l *link) lose(requests, replies bool) {
+	l.mu.Lock()
+	l.requests, l.replies = l.requests || requests, l.replies || replies
+	l.mu.Unlock()
+}
+
+// reset ends one side with a RST.
+func (l *link) reset(side *net.TCPConn) {
+	if err := side.SetLinger(0); err != nil && !errors.Is(err, net.ErrClosed) {
+		return
+	}
+	_ = side.Close()
+}

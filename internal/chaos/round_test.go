@@ -1,0 +1,164 @@
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	runTimeout = 45 * time.Second // a run that takes longer hangs
+	maxReruns  = 5
+)
+
+// verdict is what a round has shown.
+type verdict struct {
+	tool    *tool
+	seed    uint64
+	class   Class
+	kind    Kind
+	moment  string
+	struck  bool // false: the run ended before the strike
+	code    int  // of the run that was struck
+	reruns  int
+	outcome Outcome
+	detail  string
+}
+
+// ended is one run of a tool.
+type ended struct {
+	code   int // 128+n where a signal ended it, as a shell says it
+	hung   bool
+	stderr string
+}
+
+// run starts the tool; began gets the function that signals it, before the tool
+// can have connected anywhere.
+func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) error)) (ended, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
+	defer cancel()
+	var output bytes.Buffer
+	cmd := exec.CommandContext(ctx, tl.path, tl.args(s, dir, url)...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = tl.env(url), dir, &output, &output
+	var mu sync.Mutex
+	mu.Lock()
+	began(func(sig syscall.Signal) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if err := cmd.Process.Signal(sig); err != nil && !errors.Is(err, syscall.ESRCH) && !strings.Contains(err.Error(), "already finished") {
+			return err
+		}
+		return nil
+	})
+	err := cmd.Start()
+	mu.Unlock()
+	if err != nil {
+		return ended{}, err
+	}
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return ended{}, err
+	}
+	e := ended{code: cmd.ProcessState.ExitCode(), hung: ctx.Err() != nil, stderr: output.String()}
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		e.code = codeSignal + int(ws.Signal())
+	}
+	return e, nil
+}
+
+// play is one round of one tool on an empty database.
+func (tl *tool) play(t *testing.T, seed uint64, p *place, pace pace) verdict {
+	t.Helper()
+	set, strike := NewSet(seed, *mixed), NewStrike(seed, Kind(*only))
+	dir := tl.folder(t, set)
+	x := newProxy(t, p.addr)
+	url := p.through(t, x)
+	st := &striker{strike: strike, place: p, proxy: x}
+	answer, after := pace.moment(strike, set)
+	st.arm(answer, after)
+	first, err := tl.run(set, dir, url, func(f func(syscall.Signal) error) { st.signal = f })
+	require.NoError(t, err)
+	v := verdict{tool: tl, seed: seed, class: set.Class, kind: strike.Kind, code: first.code, struck: st.disarm(), moment: "after " + after.String()}
+	if answer > 0 {
+		v.moment = fmt.Sprint("at answer ", answer)
+	}
+	last := tl.rerun(t, set, dir, url, p, first, &v)
+	require.NoError(t, st.settled(), "the strike itself")
+	p.quiet(t)
+	tl.conclude(t, &v, p, set, first, last)
+	return v
+}
+
+// rerun does what a pipeline does, and no more: it runs the tool again. At once
+// the first time; from then on when the server is there and the last run's
+// session is gone. It stops where the tool says that a retry does not help.
+func (tl *tool) rerun(t *testing.T, s *Set, dir, url string, p *place, last ended, v *verdict) ended {
+	t.Helper()
+	for last.code != 0 && !last.hung && !slices.Contains(tl.final, last.code) && v.reruns < maxReruns {
+		if v.reruns > 0 {
+			p.quiet(t)
+		}
+		v.reruns++
+		var err error
+		last, err = tl.run(s, dir, url, func(func(syscall.Signal) error) {})
+		require.NoError(t, err)
+	}
+	return last
+}
+
+func (tl *tool) conclude(t *testing.T, v *verdict, p *place, s *Set, first, last ended) {
+	t.Helper()
+	findings, err := []finding{{Person, tail(last.stderr)}}, error(nil)
+	switch {
+	case last.hung:
+		findings = []finding{{Hung, tail(last.stderr)}}
+	case last.code == 0:
+		findings, err = consult(p, s, tl)
+		require.NoError(t, err)
+		if !tl.allows(v.kind, first.code) || (!v.struck && first.code != 0) {
+			findings = append(findings, finding{Misled, fmt.Sprintf("exit code %d (struck: %t): %s", first.code, v.struck, tail(first.stderr))})
+		}
+	}
+	v.outcome, v.detail = judge(findings)
+}
+
+// tail is the end of what a tool has said.
+func tail(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-12):], "\n")
+}
+
+// measure runs two sets undisturbed, to know when to strike.
+func (tl *tool) measure(t *testing.T) pace {
+	t.Helper()
+	const few, many = 1, 7
+	took, answers := map[int]time.Duration{}, map[int]float64{}
+	for _, n := range []int{few, many} {
+		p := newPlace(t, nil)
+		x := newProxy(t, p.addr)
+		s := fixedSet(n)
+		e, err := tl.run(s, tl.folder(t, s), p.through(t, x), func(func(syscall.Signal) error) {})
+		require.NoError(t, err)
+		require.Zero(t, e.code, e.stderr)
+		findings, err := consult(p, s, tl)
+		require.NoError(t, err)
+		require.Empty(t, findings)
+		x.mu.Lock()
+		took[n], answers[n] = time.Since(x.first), float64(x.answers)
+		x.mu.Unlock()
+	}
+	each := max(0, took[many]-took[few]) / (many - few)
+	perMigration := (answers[many] - answers[few]) / (many - few)
+	return pace{base: took[few] - each, each: each, answersBase: answers[few] - perMigration, answersEach: perMigration}
+}

@@ -1,0 +1,149 @@
+package chaos
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// render is the whole result as Markdown.
+func render(t *testing.T, tools []*tool, verdicts []verdict, took time.Duration) string {
+	t.Helper()
+	slices.SortFunc(verdicts, func(a, b verdict) int {
+		return cmp.Or(cmp.Compare(a.seed, b.seed), cmp.Compare(a.tool.name, b.tool.name))
+	})
+	var b strings.Builder
+	b.WriteString("# Struck at random\n\n<!-- Written by `make chaos`. -->\n\n")
+	fmt.Fprintf(&b, "Each round makes a random set of migrations, runs it, strikes the run at a random moment, and runs the tool again until it says that it is done (%d times at most, without anybody's help). Then an oracle looks whether every migration has happened exactly once. `internal/chaos` says how.\n\n", maxReruns)
+	fmt.Fprintf(&b, "Run: `make chaos ROUNDS=%d SEED=%d`, %s, PostgreSQL %s, %s, in %s.\n\n",
+		*rounds, *seed, sets(), pgtest.New(t).Value(t, "SHOW server_version"), machine(), took.Round(time.Second))
+	fmt.Fprintf(&b, "## Rounds that did not end well, of those that were struck before they ended\n\n")
+	matrix(&b, "struck by", tools, verdicts, kindNames(), func(v verdict) string { return string(v.kind) })
+	if *mixed {
+		b.WriteString("\n")
+		matrix(&b, "migrations", tools, verdicts, []string{string(Transactional), string(Concurrent), string(Mixed)}, func(v verdict) string { return string(v.class) })
+	}
+	b.WriteString("\n## What became of all rounds\n\n")
+	summary(&b, tools, verdicts)
+	for _, tl := range tools {
+		fmt.Fprintf(&b, "\n## Exit codes of %s when struck\n\n", tl.name)
+		codes(&b, tl, verdicts)
+	}
+	return b.String()
+}
+
+func sets() string {
+	if *mixed {
+		return "sets of all kinds"
+	}
+	return "transactional sets only"
+}
+
+// matrix counts a tool's bad rounds by a property of the round.
+func matrix(b *strings.Builder, title string, tools []*tool, verdicts []verdict, rows []string, of func(verdict) string) {
+	header(b, title, tools)
+	for _, row := range append(rows, "all") {
+		fmt.Fprintf(b, "| %s |", row)
+		for _, tl := range tools {
+			bad, all := 0, 0
+			for _, v := range verdicts {
+				if v.tool == tl && v.struck && (row == "all" || of(v) == row) {
+					all++
+					if v.outcome != Recovered {
+						bad++
+					}
+				}
+			}
+			fmt.Fprintf(b, " %d of %d |", bad, all)
+		}
+		b.WriteString("\n")
+	}
+}
+
+func header(b *strings.Builder, title string, tools []*tool) {
+	fmt.Fprintf(b, "| %s |", title)
+	for _, tl := range tools {
+		fmt.Fprintf(b, " %s %s |", tl.name, tl.version)
+	}
+	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---:|", len(tools)))
+}
+
+func summary(b *strings.Builder, tools []*tool, verdicts []verdict) {
+	header(b, "outcome", tools)
+	row := func(name string, is func(verdict) bool) {
+		fmt.Fprintf(b, "| %s |", name)
+		for _, tl := range tools {
+			n := 0
+			for _, v := range verdicts {
+				if v.tool == tl && is(v) {
+					n++
+				}
+			}
+			fmt.Fprintf(b, " %d |", n)
+		}
+		b.WriteString("\n")
+	}
+	row("not struck: it was done before", func(v verdict) bool { return !v.struck })
+	for _, o := range slices.Backward(outcomes) {
+		row(string(o), func(v verdict) bool { return v.outcome == o && (v.struck || o != Recovered) })
+	}
+	row("needed more than one more run", func(v verdict) bool { return v.outcome == Recovered && v.reruns > 1 })
+}
+
+// codes counts exit codes by the kind of strike.
+func codes(b *strings.Builder, tl *tool, verdicts []verdict) {
+	count := map[Kind]map[int]int{}
+	all := map[int]bool{}
+	for _, v := range verdicts {
+		if v.tool == tl && v.struck {
+			if count[v.kind] == nil {
+				count[v.kind] = map[int]int{}
+			}
+			count[v.kind][v.code]++
+			all[v.code] = true
+		}
+	}
+	order := slices.Sorted(maps.Keys(all))
+	b.WriteString("| struck by |")
+	for _, code := range order {
+		fmt.Fprintf(b, " %d |", code)
+	}
+	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---:|", len(order)))
+	for _, k := range kindNames() {
+		if count[Kind(k)] == nil {
+			continue
+		}
+		fmt.Fprintf(b, "| %s |", k)
+		for _, code := range order {
+			fmt.Fprintf(b, " %d |", count[Kind(k)][code])
+		}
+		b.WriteString("\n")
+	}
+}
+
+// machine is what the run took place on.
+func machine() string {
+	model := runtime.GOARCH
+	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(info)) {
+			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+				break
+			}
+		}
+	}
+	kernel, err := exec.Command("uname", "-sr").Output()
+	if err != nil {
+		kernel = []byte(runtime.GOOS)
+	}
+	return fmt.Sprintf("%d cores of %s, %s, %s", runtime.NumCPU(), model, strings.TrimSpace(string(kernel)), runtime.Version())
+}

@@ -1,0 +1,151 @@
+package chaos
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tool is a migrator's command line.
+type tool struct {
+	name, version, path string
+	// write puts a migration into the tool's own format.
+	write func(*Migration) (file, content string)
+	// args and env start it on the migrations of a folder.
+	args func(s *Set, dir, url string) []string
+	env  func(url string) []string
+	// books is a query for what the tool says has run, as text, and says what that must be.
+	books func(*Set) (query, want string)
+	// codes are the exit codes it may end with when struck; nil are all.
+	codes map[Kind][]int
+	// final are the exit codes after which it says that only a person can help.
+	final []int
+}
+
+func tools(t *testing.T) []*tool {
+	t.Helper()
+	var found []*tool
+	for name := range strings.SplitSeq(*against, ",") {
+		switch name {
+		case "shiplock":
+			found = append(found, shiplock(t))
+		case "golang-migrate":
+			found = append(found, golangMigrate(t))
+		case "goose":
+			found = append(found, goose(t))
+		default:
+			require.Fail(t, "-tools: there are shiplock, golang-migrate and goose", name)
+		}
+	}
+	return found
+}
+
+// Exit codes of the design: what a retry helps with, and what not.
+const (
+	codeDatabase   = 3
+	codeSignal     = 128
+	codeKilled     = codeSignal + 9
+	codeTerminated = codeSignal + 15
+)
+
+func shiplock(t *testing.T) *tool {
+	return &tool{
+		name: "shiplock", version: said(t, binary, "version"), path: binary,
+		write: upFile, books: versionTable,
+		args: func(_ *Set, dir, _ string) []string { return []string{"up", "--source", dir} },
+		env:  func(url string) []string { return []string{"DATABASE_URL=" + url} },
+		codes: map[Kind][]int{
+			SIGKILL: {codeKilled}, SIGTERM: {codeTerminated},
+			Terminate: {codeDatabase}, Reset: {codeDatabase}, LoseRequests: {codeDatabase}, LoseAnswers: {codeDatabase},
+			Restart: {codeDatabase}, Crash: {codeDatabase},
+		},
+		final: []int{1, 2, 5, 6, 7},
+	}
+}
+
+func golangMigrate(t *testing.T) *tool {
+	path := installed(t, "golang-migrate")
+	return &tool{
+		name: "golang-migrate", version: said(t, path, "-version"), path: path,
+		write: upFile, books: versionTable,
+		args: func(s *Set, dir, url string) []string {
+			if s.Class == Mixed {
+				url += "&x-multi-statement=true" // the only way that it runs such a file
+			}
+			return []string{"-path", dir, "-database", url, "up"}
+		},
+		env: func(string) []string { return nil },
+	}
+}
+
+func goose(t *testing.T) *tool {
+	path := installed(t, "goose")
+	return &tool{
+		name: "goose", version: strings.TrimPrefix(said(t, path, "-version"), "goose version: "), path: path,
+		write: func(m *Migration) (string, string) {
+			head := "-- +goose Up\n"
+			if !m.Plain {
+				head = "-- +goose NO TRANSACTION\n" + head
+			}
+			return fmt.Sprintf("%05d_x.sql", m.Version), head + body(m)
+		},
+		books: func(s *Set) (string, string) {
+			var want []string
+			for _, m := range s.Migrations {
+				want = append(want, fmt.Sprint(m.Version))
+			}
+			return `SELECT string_agg(version_id::text, ' ' ORDER BY version_id, id) FROM goose_db_version WHERE is_applied AND version_id > 0`, strings.Join(want, " ")
+		},
+		args: func(_ *Set, dir, url string) []string {
+			return []string{"-dir", dir, "-env", "none", "postgres", url, "up"}
+		},
+		env: func(string) []string { return nil },
+	}
+}
+
+func upFile(m *Migration) (string, string) {
+	return fmt.Sprintf("%05d_x.up.sql", m.Version), body(m)
+}
+
+func body(m *Migration) string { return strings.Join(m.Statements, ";\n") + ";\n" }
+
+func versionTable(s *Set) (string, string) {
+	return `SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())
+}
+
+// folder writes a set's files.
+func (tl *tool) folder(t *testing.T, s *Set) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i := range s.Migrations {
+		name, content := tl.write(&s.Migrations[i])
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+	}
+	return dir
+}
+
+// allows says whether the tool may end with a code when struck in a way.
+func (tl *tool) allows(k Kind, code int) bool {
+	return code == 0 || tl.codes == nil || slices.Contains(tl.codes[k], code)
+}
+
+func installed(t *testing.T, name string) string {
+	t.Helper()
+	return said(t, filepath.Join(root, "hack", "tools", "install.sh"), name)
+}
+
+// said is what a command prints, on either stream.
+func said(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s: %s", name, out)
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	return string(lines[len(lines)-1])
+}
