@@ -51,6 +51,12 @@ bench: ## Compare with golang-migrate and psql, side by side on a PostgreSQL of 
 	hack/setup.sh go postgres
 	go test -run '^$$' -bench . -benchtime 3x -timeout 30m $(ARGS) ./hack/bench
 
+.PHONY: chaos
+chaos: ## Strike ours, golang-migrate and goose in ROUNDS=1000 random rounds from SEED=1 on; writes docs/chaos.md
+	hack/setup.sh go postgres
+	go test -count=1 -timeout 2h -run TestChaos ./internal/chaos -rounds $(or $(ROUNDS),1000) -seed $(or $(SEED),1) \
+		-tools shiplock,golang-migrate,goose -report $(CURDIR)/docs/chaos.md $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the demo's and the tests' clusters and what was built here; CACHE=yes also empties the cache
 	go run ./hack/cluster --name shiplock-demo down

@@ -63,3 +63,33 @@ func (p *place) list(query string, args ...any) ([]string, error) {
 	joined, err := p.value("SELECT string_agg(x, ' ') FROM ("+query+") AS q(x)", args...)
 	return strings.Fields(joined), err
 }
+
+// transaction is how long the application's transactions are.
+const transaction = 30 * time.Millisecond
+
+// application is somebody else's work in the database until the test ends: one
+// transaction after the other, each with a snapshot, for which a concurrent index
+// build has to wait. So it can be struck while it does.
+func (p *place) application(t *testing.T) {
+	t.Helper()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	work := fmt.Sprintf("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep(%.3f); COMMIT", transaction.Seconds())
+	go func() {
+		defer close(stopped)
+		for {
+			if _, err := p.admin.Exec(work); err != nil {
+				// The server is being restarted. There is nothing to wait for, and no hurry.
+				select {
+				case <-stop:
+				case <-time.After(transaction):
+				}
+			}
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	t.Cleanup(func() { close(stop); <-stopped })
+}

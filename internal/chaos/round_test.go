@@ -84,6 +84,9 @@ func (tl *tool) play(t *testing.T, seed uint64, p *place, pace pace) verdict {
 	dir := tl.folder(t, set)
 	x := newProxy(t, p.addr)
 	url := p.through(t, x)
+	if set.Class != Transactional {
+		p.application(t)
+	}
 	st := &striker{strike: strike, place: p, proxy: x}
 	answer, after := pace.moment(strike, set)
 	st.arm(answer, after)

@@ -39,7 +39,9 @@ type Set struct {
 	Class      Class
 	Migrations []Migration
 	Tables     map[string]*Table
-	Slept      time.Duration // in pg_sleep, all of it
+	// Slept is about how long the set waits: in pg_sleep, and for the application's
+	// transactions, as a concurrent index build does.
+	Slept time.Duration
 }
 
 // Last is the version of the last migration.
@@ -169,6 +171,9 @@ func (a *author) index(how string) string {
 	name, t := a.table()
 	index := a.name("i")
 	t.Indexes = append(t.Indexes, index)
+	if how != "" {
+		a.set.Slept += transaction
+	}
 	return fmt.Sprintf("CREATE INDEX %s%s ON %s (id)", how, index, name)
 }
 

@@ -57,7 +57,7 @@ const (
 
 func shiplock(t *testing.T) *tool {
 	return &tool{
-		name: "shiplock", version: said(t, binary, "version"), path: binary,
+		name: "shiplock", version: strings.Fields(said(t, binary, "version"))[1], path: binary,
 		write: upFile, books: versionTable,
 		args: func(_ *Set, dir, _ string) []string { return []string{"up", "--source", dir} },
 		env:  func(url string) []string { return []string{"DATABASE_URL=" + url} },

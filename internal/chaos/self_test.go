@@ -1,0 +1,101 @@
+package chaos
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// all runs a set by hand, as a tool should.
+func all(t *testing.T, s *Set) *place {
+	t.Helper()
+	p := newPlace(t, nil)
+	_, err := p.admin.Exec(`CREATE TABLE schema_migrations (version bigint, dirty boolean)`)
+	require.NoError(t, err)
+	_, err = p.admin.Exec(`INSERT INTO schema_migrations VALUES ($1, false)`, s.Last())
+	require.NoError(t, err)
+	for _, m := range s.Migrations {
+		for _, statement := range m.Statements {
+			_, err := p.admin.Exec(statement)
+			require.NoError(t, err, statement)
+		}
+	}
+	return p
+}
+
+// TestSetsLeadWhereTheySay runs sets of every class undisturbed.
+func TestSetsLeadWhereTheySay(t *testing.T) {
+	seen := map[Class]int{}
+	for seed := range uint64(12) {
+		s := NewSet(seed, true)
+		seen[s.Class]++
+		findings, err := consult(all(t, s), s, &tool{books: versionTable})
+		require.NoError(t, err)
+		assert.Empty(t, findings, "seed %d", seed)
+	}
+	assert.Len(t, seen, 3, "seeds that give every class")
+}
+
+// TestOracleSees damages a good database and asks what is wrong.
+func TestOracleSees(t *testing.T) {
+	s := &Set{Class: Transactional, Tables: map[string]*Table{"a": {Columns: []string{"id"}, Rows: 2, Sum: 3, Indexes: []string{"i"}}}, Migrations: []Migration{
+		{Version: 1, Plain: true, Logs: true, Statements: []string{createLog, "INSERT INTO chaos_log VALUES (1)", "CREATE TABLE a (id int)"}},
+		{Version: 4, Plain: true, Logs: true, Statements: []string{"INSERT INTO a VALUES (1), (2)", "CREATE INDEX i ON a (id)", "INSERT INTO chaos_log VALUES (4)"}},
+	}}
+	for damage, want := range map[string]Outcome{
+		"SELECT 1": Recovered,
+		"DELETE FROM chaos_log WHERE version = 4": Lost,
+		"DROP TABLE chaos_log":                    Lost,
+		"INSERT INTO chaos_log VALUES (4)":        Doubled,
+		"DROP TABLE a":                            Lost,
+		"ALTER TABLE a ADD COLUMN b int":          Wrong,
+		"INSERT INTO a VALUES (0)":                Doubled,
+		"UPDATE a SET id = id - 1":                Lost,
+		"DROP INDEX i":                            Lost,
+		"CREATE INDEX j ON a (id)":                Wrong,
+		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass": Wrong,
+		"UPDATE schema_migrations SET dirty = true":                               Wrong,
+		"UPDATE schema_migrations SET version = 1":                                Wrong,
+		"INSERT INTO schema_migrations VALUES (4, false)":                         Wrong,
+	} {
+		t.Run(strings.ReplaceAll(damage, " ", "_"), func(t *testing.T) {
+			p := all(t, s)
+			_, err := p.admin.Exec(damage)
+			require.NoError(t, err)
+			findings, err := consult(p, s, &tool{books: versionTable})
+			require.NoError(t, err)
+			outcome, words := judge(findings)
+			assert.Equal(t, want, outcome, words)
+		})
+	}
+}
+
+// TestSeedRepeats: a seed is all that a failed round leaves behind.
+func TestSeedRepeats(t *testing.T) {
+	files, strikes, kinds := map[string]bool{}, map[Strike]bool{}, map[Kind]bool{}
+	const seeds = 100
+	for seed := range uint64(seeds) {
+		s, again := NewSet(seed, true), NewSet(seed, true)
+		assert.Equal(t, s, again)
+		strike := NewStrike(seed, "")
+		assert.Equal(t, strike, NewStrike(seed, ""))
+		var all strings.Builder
+		for i := range s.Migrations {
+			all.WriteString(body(&s.Migrations[i]))
+		}
+		files[all.String()], strikes[strike], kinds[strike.Kind] = true, true, true
+	}
+	assert.Len(t, files, seeds)
+	assert.Len(t, strikes, seeds)
+	assert.ElementsMatch(t, kindNames(), names(kinds))
+}
+
+func names(kinds map[Kind]bool) []string {
+	var all []string
+	for k := range kinds {
+		all = append(all, string(k))
+	}
+	return all
+}
