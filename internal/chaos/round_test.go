@@ -23,16 +23,18 @@ const (
 
 // verdict is what a round has shown.
 type verdict struct {
-	tool    *tool
-	seed    uint64
-	class   Class
-	kind    Kind
-	moment  string
-	struck  bool // false: the run ended before the strike
-	code    int  // of the run that was struck
-	reruns  int
-	outcome Outcome
-	detail  string
+	tool   *tool
+	seed   uint64
+	class  Class
+	kind   Kind
+	moment string
+	struck bool // false: the run ended before the strike
+	code   int  // of the run that was struck
+	// outlived is how long the run went on after the strike.
+	outlived time.Duration
+	reruns   int
+	outcome  Outcome
+	detail   string
 }
 
 // ended is one run of a tool.
@@ -92,7 +94,10 @@ func (tl *tool) play(t *testing.T, seed uint64, p *place, pace pace) verdict {
 	st.arm(answer, after)
 	first, err := tl.run(set, dir, url, func(f func(syscall.Signal) error) { st.signal = f })
 	require.NoError(t, err)
-	v := verdict{tool: tl, seed: seed, class: set.Class, kind: strike.Kind, code: first.code, struck: st.disarm(), moment: "after " + after.String()}
+	v := verdict{tool: tl, seed: seed, class: set.Class, kind: strike.Kind, code: first.code, moment: "after " + after.String()}
+	if struck := st.disarm(); !struck.IsZero() {
+		v.struck, v.outlived = true, time.Since(struck)
+	}
 	if answer > 0 {
 		v.moment = fmt.Sprint("at answer ", answer)
 	}
@@ -129,6 +134,9 @@ func (tl *tool) conclude(t *testing.T, v *verdict, p *place, s *Set, first, last
 	case last.code == 0:
 		findings, err = consult(p, s, tl)
 		require.NoError(t, err)
+		if v.kind == SIGTERM && tl.graceful > 0 && v.outlived > tl.graceful {
+			findings = append(findings, finding{Misled, fmt.Sprintf("ended %s after SIGTERM", v.outlived)})
+		}
 		if !tl.allows(v.kind, first.code) || (!v.struck && first.code != 0) {
 			findings = append(findings, finding{Misled, fmt.Sprintf("exit code %d (struck: %t): %s", first.code, v.struck, tail(first.stderr))})
 		}
@@ -140,28 +148,4 @@ func (tl *tool) conclude(t *testing.T, v *verdict, p *place, s *Set, first, last
 func tail(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return strings.Join(lines[max(0, len(lines)-12):], "\n")
-}
-
-// measure runs two sets undisturbed, to know when to strike.
-func (tl *tool) measure(t *testing.T) pace {
-	t.Helper()
-	const few, many = 1, 7
-	took, answers := map[int]time.Duration{}, map[int]float64{}
-	for _, n := range []int{few, many} {
-		p := newPlace(t, nil)
-		x := newProxy(t, p.addr)
-		s := fixedSet(n)
-		e, err := tl.run(s, tl.folder(t, s), p.through(t, x), func(func(syscall.Signal) error) {})
-		require.NoError(t, err)
-		require.Zero(t, e.code, e.stderr)
-		findings, err := consult(p, s, tl)
-		require.NoError(t, err)
-		require.Empty(t, findings)
-		x.mu.Lock()
-		took[n], answers[n] = time.Since(x.first), float64(x.answers)
-		x.mu.Unlock()
-	}
-	each := max(0, took[many]-took[few]) / (many - few)
-	perMigration := (answers[many] - answers[few]) / (many - few)
-	return pace{base: took[few] - each, each: each, answersBase: answers[few] - perMigration, answersEach: perMigration}
 }

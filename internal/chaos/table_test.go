@@ -24,8 +24,8 @@ func render(t *testing.T, tools []*tool, verdicts []verdict, took time.Duration)
 	var b strings.Builder
 	b.WriteString("# Struck at random\n\n<!-- Written by `make chaos`. -->\n\n")
 	fmt.Fprintf(&b, "Each round makes a random set of migrations, runs it, strikes the run at a random moment, and runs the tool again until it says that it is done (%d times at most, without anybody's help). Then an oracle looks whether every migration has happened exactly once. `internal/chaos` says how.\n\n", maxReruns)
-	fmt.Fprintf(&b, "Run: `make chaos ROUNDS=%d SEED=%d`, %s, PostgreSQL %s, %s, in %s.\n\n",
-		*rounds, *seed, sets(), pgtest.New(t).Value(t, "SHOW server_version"), machine(), took.Round(time.Second))
+	fmt.Fprintf(&b, "Run: `make chaos ROUNDS=%d SEED=%d%s`, %s, PostgreSQL %s, %s, in %s.\n\n",
+		*rounds, *seed, arguments(), sets(), pgtest.New(t).Value(t, "SHOW server_version"), machine(), took.Round(time.Second))
 	fmt.Fprintf(&b, "## Rounds that did not end well, of those that were struck before they ended\n\n")
 	matrix(&b, "struck by", tools, verdicts, kindNames(), func(v verdict) string { return string(v.kind) })
 	if *mixed {
@@ -39,6 +39,21 @@ func render(t *testing.T, tools []*tool, verdicts []verdict, took time.Duration)
 		codes(&b, tl, verdicts)
 	}
 	return b.String()
+}
+
+// arguments are those of make that are not the usual ones.
+func arguments() string {
+	var args []string
+	if *mixed {
+		args = append(args, "-mixed")
+	}
+	if *only != "" {
+		args = append(args, fmt.Sprintf("-kind \"%s\"", *only))
+	}
+	if len(args) == 0 {
+		return ""
+	}
+	return " ARGS='" + strings.Join(args, " ") + "'"
 }
 
 func sets() string {

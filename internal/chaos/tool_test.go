@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -21,13 +22,18 @@ type tool struct {
 	// args and env start it on the migrations of a folder.
 	args func(s *Set, dir, url string) []string
 	env  func(url string) []string
-	// books is a query for what the tool says has run, as text, and says what that must be.
-	books func(*Set) (query, want string)
+	// books asks the tool's own tables what has run.
+	books func(*Set) []entry
 	// codes are the exit codes it may end with when struck; nil are all.
 	codes map[Kind][]int
+	// graceful is how soon it promises to end after SIGTERM; 0 is no promise.
+	graceful time.Duration
 	// final are the exit codes after which it says that only a person can help.
 	final []int
 }
+
+// entry is a query of one text, and what that must be.
+type entry struct{ query, want string }
 
 func tools(t *testing.T) []*tool {
 	t.Helper()
@@ -66,7 +72,8 @@ func shiplock(t *testing.T) *tool {
 			Terminate: {codeDatabase}, Reset: {codeDatabase}, LoseRequests: {codeDatabase}, LoseAnswers: {codeDatabase},
 			Restart: {codeDatabase}, Crash: {codeDatabase},
 		},
-		final: []int{1, 2, 5, 6, 7},
+		graceful: 5 * time.Second,
+		final:    []int{1, 2, 5, 6, 7},
 	}
 }
 
@@ -96,12 +103,12 @@ func goose(t *testing.T) *tool {
 			}
 			return fmt.Sprintf("%05d_x.sql", m.Version), head + body(m)
 		},
-		books: func(s *Set) (string, string) {
+		books: func(s *Set) []entry {
 			var want []string
 			for _, m := range s.Migrations {
 				want = append(want, fmt.Sprint(m.Version))
 			}
-			return `SELECT string_agg(version_id::text, ' ' ORDER BY version_id, id) FROM goose_db_version WHERE is_applied AND version_id > 0`, strings.Join(want, " ")
+			return []entry{{`SELECT string_agg(version_id::text, ' ' ORDER BY version_id, id) FROM goose_db_version WHERE is_applied AND version_id > 0`, strings.Join(want, " ")}}
 		},
 		args: func(_ *Set, dir, url string) []string {
 			return []string{"-dir", dir, "-env", "none", "postgres", url, "up"}
@@ -116,8 +123,8 @@ func upFile(m *Migration) (string, string) {
 
 func body(m *Migration) string { return strings.Join(m.Statements, ";\n") + ";\n" }
 
-func versionTable(s *Set) (string, string) {
-	return `SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())
+func versionTable(s *Set) []entry {
+	return []entry{{`SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())}}
 }
 
 // folder writes a set's files.

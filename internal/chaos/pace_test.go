@@ -1,0 +1,87 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pace is how long a tool takes, measured before the first round.
+type pace struct {
+	base, each               time.Duration // from the first connection, and more a migration
+	answersBase, answersEach float64
+}
+
+// moment is a strike's for one set and one tool: an answer or a duration.
+func (p pace) moment(s Strike, set *Set) (answer int, after time.Duration) {
+	n := len(set.Migrations)
+	if s.ByAnswer {
+		return 1 + int(s.At*(p.answersBase+p.answersEach*float64(n))), 0
+	}
+	return 0, time.Duration(s.At * float64(p.base+p.each*time.Duration(n)+set.Slept))
+}
+
+// measure runs two sets undisturbed, to know when to strike: as many at a time as
+// there will be rounds at a time, for the median.
+func (tl *tool) measure(t *testing.T) pace {
+	t.Helper()
+	const few, many = 1, 7
+	took, answers := map[int]time.Duration{}, map[int]float64{}
+	for _, n := range []int{few, many} {
+		took[n], answers[n] = tl.median(t, fixedSet(n))
+	}
+	each := max(0, took[many]-took[few]) / (many - few)
+	perMigration := (answers[many] - answers[few]) / (many - few)
+	return pace{base: took[few] - each, each: each, answersBase: answers[few] - perMigration, answersEach: perMigration}
+}
+
+func (tl *tool) median(t *testing.T, s *Set) (time.Duration, float64) {
+	t.Helper()
+	const each = 3
+	var (
+		wg      sync.WaitGroup
+		mu      sync.Mutex
+		took    []time.Duration
+		answers []int
+	)
+	for worker := range *workers {
+		wg.Go(func() {
+			for i := range each {
+				t.Run(fmt.Sprint(tl.name, "/undisturbed/", len(s.Migrations), "/", worker*each+i), func(t *testing.T) {
+					d, n := tl.undisturbed(t, s)
+					mu.Lock()
+					defer mu.Unlock()
+					took, answers = append(took, d), append(answers, n)
+				})
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, took, *workers*each)
+	slices.Sort(took)
+	slices.Sort(answers)
+	return took[len(took)/2], float64(answers[len(answers)/2])
+}
+
+// undisturbed runs a set and returns how long it took from the first connection
+// on, and how many answers of the server.
+func (tl *tool) undisturbed(t *testing.T, s *Set) (time.Duration, int) {
+	t.Helper()
+	p := newPlace(t, nil)
+	x := newProxy(t, p.addr)
+	e, err := tl.run(s, tl.folder(t, s), p.through(t, x), func(func(syscall.Signal) error) {})
+	ended := time.Now()
+	require.NoError(t, err)
+	require.Zero(t, e.code, e.stderr)
+	findings, err := consult(p, s, tl)
+	require.NoError(t, err)
+	require.Empty(t, findings)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return ended.Sub(x.first), x.answers
+}
