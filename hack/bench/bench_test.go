@@ -19,7 +19,6 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/pgtest"
-	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -86,7 +85,7 @@ func shiplock(b *testing.B, dir string, d *pgtest.Database) {
 	require.NoError(b, err)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	_, err = engine.Up(b.Context(), engine.Options{
-		Source: dir, OnNewer: plan.AllowNewer, Log: log,
+		Source: dir, Log: log,
 		Postgres: postgres.Options{DSN: dsn, Table: config.DefaultTable, Log: log},
 	})
 	require.NoError(b, err)

@@ -43,6 +43,8 @@ var changes = map[string]string{
 	"lockWait":                                 "lockWait: 1m1s",
 	"lockTimeout":                              "lockTimeout: 2s",
 	"strayFiles":                               "strayFiles: ignore",
+	"outOfOrder":                               "outOfOrder: apply",
+	"onEdited":                                 "onEdited: allow",
 	"timeout":                                  "timeout: 239",
 	"activeDeadlineSeconds":                    "activeDeadlineSeconds: 300",
 	"backoffLimit":                             "backoffLimit: 0",

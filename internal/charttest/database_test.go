@@ -106,7 +106,8 @@ func TestDatabase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := environment(t, render(t, tc.values))
-			for _, setting := range []string{"SHIPLOCK_SOURCE", "SHIPLOCK_WAIT_FOR_DB", "SHIPLOCK_LOCK_WAIT", "SHIPLOCK_LOCK_TIMEOUT", "SHIPLOCK_TIMEOUT"} {
+			for _, setting := range []string{"SHIPLOCK_SOURCE", "SHIPLOCK_WAIT_FOR_DB", "SHIPLOCK_LOCK_WAIT", "SHIPLOCK_LOCK_TIMEOUT", "SHIPLOCK_TIMEOUT",
+				"SHIPLOCK_RELEASE", "SHIPLOCK_REVISION", "SHIPLOCK_NAMESPACE"} {
 				assert.NotEmpty(t, env[setting], setting)
 				delete(env, setting)
 			}

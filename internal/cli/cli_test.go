@@ -132,9 +132,11 @@ func TestStatus(t *testing.T) {
 	st = read(two)
 	assert.EqualValues(t, 1, *st.Version)
 	assert.EqualValues(t, 3, *st.Latest)
-	assert.Equal(t, []engine.FileInfo{{Version: 1, Name: "first"}}, st.Applied)
+	require.Len(t, st.Applied, 1)
+	assert.Equal(t, "applied", st.Applied[0].Run.Outcome)
+	assert.Equal(t, d.User, st.Applied[0].Run.User)
 	assert.Equal(t, []engine.FileInfo{{Version: 3, Name: "third"}}, st.Pending)
-	assert.Regexp(t, `(?s)version +1\n.*1 +first +applied\n3 +third +pending\n`, run(two, "status").stdout)
+	assert.Regexp(t, `(?s)version +1\n.*1 +first +applied .*\n3 +third +pending`, run(two, "status").stdout)
 
 	require.Zero(t, run(two, "up").code)
 	out := run(one, "status")

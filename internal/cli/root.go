@@ -86,13 +86,13 @@ func (a *app) command() *cobra.Command {
 		return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help lists the flags)", err, cmd.CommandPath())}
 	})
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
-	root.AddCommand(a.up(), a.down(), a.status(), a.create(), a.version())
+	root.AddCommand(a.up(), a.down(), a.status(), a.repair(), a.create(), a.version())
 	for _, sub := range root.Commands() {
 		sub.Args = usageArgs(sub.Args)
 	}
 	root.Args = usageArgs(func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("unknown verb %q; there are: up, down, status, create, version", args[0])
+			return fmt.Errorf("unknown verb %q; there are: up, down, status, repair, create, version", args[0])
 		}
 		return nil
 	})
@@ -128,6 +128,7 @@ func (a *app) databaseFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.LogFormat, "log-format", "text", "text or json ($SHIPLOCK_LOG_FORMAT)")
 	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
 	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
+	s.OutOfOrder, s.OnEdited = string(plan.FailLate), string(plan.FailEdited)
 }
 
 func (a *app) lockFlags(fs *pflag.FlagSet) {
@@ -165,7 +166,7 @@ func variables(flag string) []string {
 	switch flag {
 	case "database-url":
 		return []string{name, "DATABASE_URL"}
-	case "help", "to", "output":
+	case "help", "to", "output", "statement-done", "statement-undone", "applied", "reverted":
 		return nil
 	}
 	return []string{name}
@@ -191,9 +192,11 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, &engine.TimeoutError{Limit: s.Timeout})
 	}
 	return ctx, cancel, engine.Options{
-		Source: s.Source, Stray: source.Stray(s.StrayFiles), OnNewer: plan.OnNewer(s.OnNewer), Log: log,
+		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log,
+		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited)},
 		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB, LockWait: s.LockWait,
-			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log},
+			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
+			Identity: identity()},
 	}, nil
 }
 
@@ -210,4 +213,16 @@ func (a *app) logger() (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(a.stderr, opts)), nil
 	}
 	return nil, &config.UsageError{Problem: fmt.Sprintf("--log-format is %q; want text or json", a.settings.LogFormat)}
+}
+
+// identity is who we are to the journal, as far as the chart has told. A pod's
+// host name is the pod's.
+func identity() postgres.Identity {
+	id := postgres.Identity{
+		Release: os.Getenv("SHIPLOCK_RELEASE"), Revision: os.Getenv("SHIPLOCK_REVISION"), Namespace: os.Getenv("SHIPLOCK_NAMESPACE"),
+	}
+	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" {
+		id.Pod, _ = os.Hostname()
+	}
+	return id
 }

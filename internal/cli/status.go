@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -63,16 +65,41 @@ func printStatus(w io.Writer, st engine.Status) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "database\t%s\ntable\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n\n",
 		st.Database, st.Table, current, note, st.Latest, len(st.Pending))
-	fmt.Fprintf(t, "VERSION\tNAME\tSTATE\n")
+	fmt.Fprintf(t, "VERSION\tNAME\tSTATE\tWHEN\tTOOK\tBY\n")
 	for _, m := range st.Applied {
-		fmt.Fprintf(t, "%d\t%s\tapplied\n", m.Version, m.Name)
+		state := "applied"
+		if slices.Contains(st.Edited, m.Version) {
+			state = "applied, file edited since"
+		}
+		printRow(t, m, state)
 	}
 	for _, m := range st.Pending {
-		state := "pending"
-		if st.Dirty && st.Version != nil && *st.Version == m.Version {
-			state = "part-way"
-		}
-		fmt.Fprintf(t, "%d\t%s\t%s\n", m.Version, m.Name, state)
+		printRow(t, m, "pending")
 	}
 	return t.Flush()
+}
+
+func printRow(w io.Writer, m engine.FileInfo, state string) {
+	r := m.Run
+	if r == nil {
+		fmt.Fprintf(w, "%d\t%s\t%s\t\t\t\n", m.Version, m.Name, state)
+		return
+	}
+	switch r.Outcome {
+	case "adopted":
+		state += ", by another tool"
+	case "failed":
+		state += ", last try failed"
+	case "running", "stopped", "repaired":
+		state = fmt.Sprintf("part-way, %d of %d statements", r.StatementsDone, r.StatementsTotal)
+	}
+	by := r.User
+	if r.Release != "" {
+		by += " (" + r.Release + ")"
+	}
+	took := ""
+	if r.TookSeconds > 0 {
+		took = time.Duration(r.TookSeconds * float64(time.Second)).Round(time.Millisecond).String()
+	}
+	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format("2006-01-02 15:04:05Z"), took, by)
 }

@@ -36,6 +36,10 @@ what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs st
 	a.lockFlags(cmd.Flags())
 	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
 		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
+	cmd.Flags().StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
+		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
+	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
+		"what to do when an applied file was edited: fail or allow ($SHIPLOCK_ON_EDITED)")
 	return cmd
 }
 

@@ -31,6 +31,8 @@ type Settings struct {
 	LockTimeout      time.Duration
 	StatementTimeout time.Duration
 	OnNewer          string
+	OutOfOrder       string
+	OnEdited         string
 	StrayFiles       string
 	LogFormat        string
 	LogLevel         string
@@ -48,7 +50,11 @@ const (
 )
 
 // identifierLimit is NAMEDATALEN - 1: PostgreSQL cuts longer names in silence.
-const identifierLimit = 63
+const (
+	identifierLimit = 63
+	// tableLimit leaves room for the journal's name.
+	tableLimit = identifierLimit - len("_journal")
+)
 
 // Database checks what concerns the database and returns how to reach it. getenv
 // is os.Getenv, or a test's.
@@ -81,20 +87,22 @@ func (s *Settings) check() error {
 			return usage("%s is %s; want 0 or more, such as 90s or 5m", name, d)
 		}
 	}
-	if s.OnNewer != "allow" && s.OnNewer != "fail" {
-		return usage("--on-newer is %q; want allow or fail", s.OnNewer)
-	}
-	if s.StrayFiles != "fail" && s.StrayFiles != "ignore" {
-		return usage("--stray-files is %q; want fail or ignore", s.StrayFiles)
+	for _, choice := range []struct{ flag, value, one, other string }{
+		{"--on-newer", s.OnNewer, "allow", "fail"},
+		{"--out-of-order", s.OutOfOrder, "fail", "apply"},
+		{"--on-edited", s.OnEdited, "fail", "allow"},
+		{"--stray-files", s.StrayFiles, "fail", "ignore"},
+	} {
+		if choice.value != choice.one && choice.value != choice.other {
+			return usage("%s is %q; want %s or %s", choice.flag, choice.value, choice.one, choice.other)
+		}
 	}
 	schema, name, qualified := strings.Cut(s.Table, ".")
 	if !qualified {
 		schema, name = "x", s.Table
 	}
-	for _, part := range []string{schema, name} {
-		if part == "" || len(part) > identifierLimit || strings.Contains(part, "\x00") {
-			return usage(`--table is %q; want a name, or schema.name, each of 1 to %d bytes`, s.Table, identifierLimit)
-		}
+	if schema == "" || name == "" || len(schema) > identifierLimit || len(name) > tableLimit || strings.Contains(s.Table, "\x00") {
+		return usage(`--table is %q; want a name of at most %d bytes, or schema.name`, s.Table, tableLimit)
 	}
 	if s.Source == "" {
 		return usage("--source is empty; want the folder with the migrations")

@@ -11,7 +11,7 @@ import (
 )
 
 func settings(change func(*Settings)) Settings {
-	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", StrayFiles: "fail", DatabaseURL: "postgres://u@h/d"}
+	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", OutOfOrder: "fail", OnEdited: "fail", StrayFiles: "fail", DatabaseURL: "postgres://u@h/d"}
 	change(&s)
 	return s
 }
@@ -37,7 +37,7 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},
 		{"no name", func(s *Settings) { s.Table = "schema." }, nil, "--table"},
 		{"no schema", func(s *Settings) { s.Table = ".table" }, nil, "--table"},
-		{"long name", func(s *Settings) { s.Table = string(make([]byte, 64)) }, nil, "63 bytes"},
+		{"long name", func(s *Settings) { s.Table = string(make([]byte, 64)) }, nil, "at most 55 bytes"},
 		{"source", func(s *Settings) { s.Source = "" }, nil, "--source"},
 		{"missing key", func(*Settings) {}, map[string]string{"SHIPLOCK_REQUIRED_ENV": "PGUSER=db/user PGPASSWORD=db/pass", "PGUSER": "x"},
 			`key "pass" of Secret "db" (for PGPASSWORD)`},

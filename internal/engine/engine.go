@@ -4,11 +4,11 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,7 +25,7 @@ type Options struct {
 	Postgres postgres.Options
 	Source   string // the folder with the migrations
 	Stray    source.Stray
-	OnNewer  plan.OnNewer
+	Policy   plan.Policy
 	Log      *slog.Logger
 }
 
@@ -135,67 +135,156 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 }
 
 func runOn(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
-	policy := plan.Policy{OnNewer: o.OnNewer, Table: db.Table()}
-	decide := func() (plan.Plan, error) {
-		st, err := db.State(ctx)
-		if err != nil {
-			return plan.Plan{}, err
-		}
-		return planner(catalog, plan.State(st), policy)
-	}
 	// A first look without the lock: the fifty pods that find nothing to do need
 	// not wait for each other. What a migrator at work has not committed is not seen.
-	p, err := decide()
-	if err != nil || len(p.Steps) == 0 {
+	p, adopt, err := decide(ctx, o, catalog, db, planner)
+	if err != nil || len(p.Steps)+len(adopt) == 0 {
 		return done(p, 0), err
 	}
 	if err := db.Lock(ctx); err != nil {
 		return Result{}, err
 	}
-	if p, err = decide(); err != nil || len(p.Steps) == 0 {
-		return done(p, 0), errors.Join(err, db.Unlock(ctx))
+	result, err := runLocked(ctx, o, catalog, db, planner)
+	if ctx.Err() == nil {
+		// It would go with the session, but a moment later: the next try may be that fast.
+		if unlockErr := db.Unlock(ctx); unlockErr != nil && err == nil {
+			err = unlockErr
+		}
+	}
+	return result, err
+}
+
+func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
+	p, adopt, err := decide(ctx, o, catalog, db, planner)
+	if err != nil {
+		return Result{}, err
+	}
+	if len(adopt) > 0 {
+		o.Log.Info("taking over what another tool has done", "migrations", len(adopt))
+		if err := db.Adopt(ctx, adopt); err != nil {
+			return Result{}, err
+		}
+	}
+	if len(p.Steps) == 0 {
+		return done(p, 0), nil
 	}
 	if err := drive(ctx, catalog, db, p); err != nil {
-		if ctx.Err() == nil {
-			// The lock would go with the session, but a moment later: the next try may be that fast.
-			if unlockErr := db.Unlock(ctx); unlockErr != nil {
-				o.Log.Debug("releasing the lock", "error", unlockErr)
-			}
-		}
 		return Result{}, err
 	}
 	if err := readBack(ctx, db, p); err != nil {
 		return Result{}, &RunError{Plan: p, Applied: len(p.Steps), Err: err}
 	}
-	return done(p, len(p.Steps)), db.Unlock(ctx)
+	return done(p, len(p.Steps)), nil
+}
+
+// decide reads the state and plans. It also returns what is to be journaled of
+// another tool's work.
+func decide(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (plan.Plan, []postgres.Run, error) {
+	st, journal, err := readState(ctx, catalog, db)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	adopt, err := adoptable(catalog, &st)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	policy := o.Policy
+	policy.Table = db.Table()
+	p, err := planner(catalog, st, policy)
+	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
+		p.Steps[0].Done, err = resume(ctx, catalog, db, p.Steps[0], journal)
+	}
+	return p, adopt, err
+}
+
+// adoptable lists what is to be journaled of another tool's work, and puts it into st.
+func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) {
+	var out []postgres.Run
+	for _, r := range plan.Adopt(catalog, *st) {
+		sum, err := checksum(catalog, uint(r.Version))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, postgres.Run{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum})
+		st.Runs = slices.DeleteFunc(st.Runs, func(old plan.Run) bool { return old.Version == r.Version })
+		st.Runs = append(st.Runs, r)
+	}
+	return out, nil
+}
+
+// resume finds out where a migration that has stopped part-way goes on.
+func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s plan.Step, journal []postgres.Run) (int, error) {
+	text, err := catalog.Text(s.File())
+	if err != nil {
+		return 0, err
+	}
+	i := slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) })
+	return db.Resume(ctx, s.File(), []byte(text), journal[i])
 }
 
 func done(p plan.Plan, applied int) Result {
 	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer}
 }
 
-// drive lets golang-migrate's state machine walk the plan through our two drivers.
+// drive lets golang-migrate's state machine take the plan's steps, one by one,
+// through our two drivers.
 func drive(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan) error {
-	steps := make([]postgres.Step, len(p.Steps))
-	for i, s := range p.Steps {
-		steps[i] = postgres.Step{File: s.File(), Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target}
+	steps, err := stepsOf(catalog, p)
+	if err != nil {
+		return err
 	}
 	driver := db.Driver(ctx, steps)
-	m, err := migrate.NewWithInstance("shiplock", catalog.Driver(), "postgres", driver)
+	files := catalog.Driver()
+	m, err := migrate.NewWithInstance("shiplock", files, "postgres", driver)
 	if err != nil {
 		return fmt.Errorf("golang-migrate: %w", err)
 	}
 	m.LockTimeout = math.MaxInt64 // the driver's own limit is the one that counts
-	switch {
-	case p.To == plan.NoVersion:
-		err = m.Down()
-	default:
-		err = m.Migrate(uint(p.To))
-	}
-	if err != nil {
-		return &RunError{Plan: p, Applied: driver.Done(), Err: err}
+	for _, s := range p.Steps {
+		if err := take(m, files, s); err != nil {
+			return &RunError{Plan: p, Applied: driver.Done(), Err: err}
+		}
 	}
 	return nil
+}
+
+func take(m *migrate.Migrate, files *source.Driver, s plan.Step) error {
+	read := files.ReadUp
+	if s.Direction == plan.Down {
+		read = files.ReadDown
+	}
+	body, name, err := read(s.Migration.Version)
+	if err != nil {
+		return err
+	}
+	migration, err := migrate.NewMigration(body, name, s.Migration.Version, s.Target)
+	if err != nil {
+		return fmt.Errorf("golang-migrate: %w", err)
+	}
+	return m.Run(migration)
+}
+
+func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
+	steps := make([]postgres.Step, len(p.Steps))
+	for i, s := range p.Steps {
+		opposite := s.Migration.Down
+		if s.Direction == plan.Down {
+			opposite = s.Migration.Up
+		}
+		text, err := catalog.Text(opposite)
+		if err != nil {
+			return nil, err
+		}
+		sum, err := checksum(catalog, s.Migration.Version)
+		if err != nil {
+			return nil, err
+		}
+		steps[i] = postgres.Step{
+			File: s.File(), Name: s.Migration.Name, Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target,
+			Opposite: text, Checksum: sum, Resume: s.Resume, From: p.From, Done: s.Done,
+		}
+	}
+	return steps, nil
 }
 
 // readBack compares what the database says now with where the plan ends.

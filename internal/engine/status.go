@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -15,15 +16,31 @@ type Status struct {
 	Dirty    bool   `json:"dirty"`
 	Latest   uint   `json:"latest"` // the newest version of the files
 	// Known is false when no file has the database's version.
-	Known   bool       `json:"known"`
+	Known bool `json:"known"`
+	// Edited lists the applied versions whose files have been changed since.
+	Edited  []uint     `json:"edited,omitempty"`
 	Pending []FileInfo `json:"pending"`
 	Applied []FileInfo `json:"applied"`
 }
 
-// FileInfo names one migration.
+// FileInfo names one migration, with what the journal says of its last run.
 type FileInfo struct {
-	Version uint   `json:"version"`
-	Name    string `json:"name"`
+	Version uint     `json:"version"`
+	Name    string   `json:"name"`
+	Run     *RunInfo `json:"run,omitempty"`
+}
+
+// RunInfo is the journal's newest row of a version.
+type RunInfo struct {
+	Direction       string    `json:"direction"`
+	Outcome         string    `json:"outcome"` // applied, failed, running, stopped, adopted, repaired or settled
+	StatementsDone  int       `json:"statements_done"`
+	StatementsTotal int       `json:"statements_total"`
+	Started         time.Time `json:"started"`
+	TookSeconds     float64   `json:"took_seconds"`
+	User            string    `json:"user"`
+	Release         string    `json:"release,omitempty"`
+	Error           string    `json:"error,omitempty"`
 }
 
 // ReadStatus compares database and files. It changes nothing, and needs no right
@@ -37,7 +54,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	st, err := db.State(ctx)
+	st, journal, err := readState(ctx, catalog, db)
 	if closeErr := db.Close(); closeErr != nil {
 		o.Log.Debug("closing the session", "error", closeErr)
 	}
@@ -46,16 +63,24 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	}
 	status := Status{
 		Database: db.Target(), Table: db.Table(), Dirty: st.Dirty, Latest: catalog.Latest(),
-		Known: true, Pending: []FileInfo{}, Applied: []FileInfo{},
+		Known: true, Pending: []FileInfo{}, Applied: []FileInfo{}, Edited: st.Edited,
 	}
 	if st.Version != plan.NoVersion {
 		v := uint(st.Version)
 		status.Version = &v
 		_, status.Known = catalog.Find(v)
 	}
+	runs := map[uint]*RunInfo{}
+	for _, r := range journal {
+		runs[uint(r.Version)] = &RunInfo{
+			Direction: r.Direction, Outcome: r.Outcome, StatementsDone: r.Done, StatementsTotal: r.Total,
+			Started: r.Started, TookSeconds: r.Took.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
+		}
+	}
+	applied := plan.Applied(catalog, st)
 	for _, m := range catalog.All() {
-		info := FileInfo{Version: m.Version, Name: m.Name}
-		if int(m.Version) <= st.Version {
+		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version]}
+		if applied[m.Version] {
 			status.Applied = append(status.Applied, info)
 		} else {
 			status.Pending = append(status.Pending, info)

@@ -27,7 +27,7 @@ func TestADatabaseNewerThanTheFiles(t *testing.T) {
 
 	var refusal *plan.Refusal
 	strict := o
-	strict.OnNewer = plan.FailNewer
+	strict.Policy.OnNewer = plan.FailNewer
 	_, err = engine.Up(t.Context(), strict)
 	require.ErrorAs(t, err, &refusal)
 	_, err = engine.Down(t.Context(), o, 1)

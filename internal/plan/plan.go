@@ -25,6 +25,34 @@ const (
 type State struct {
 	Version int // NoVersion before the first migration
 	Dirty   bool
+	// Runs is the journal's newest row of each version; empty where it is not kept yet.
+	Runs []Run
+	// Edited lists the applied versions whose files are not what has run.
+	Edited []uint
+}
+
+// Run is what the journal says of a version.
+type Run struct {
+	Version     int
+	Name        string
+	Direction   Direction
+	Outcome     Outcome
+	Done, Total int // statements
+}
+
+// Outcome is how a run ended.
+type Outcome int
+
+// The outcomes of a run.
+const (
+	Completed  Outcome = iota // whoever did it
+	Undone                    // failed, and left nothing
+	Unfinished                // part-way; it can go on
+)
+
+// InEffect says whether the run's migration is applied, as far as it is settled.
+func (r Run) InEffect() bool {
+	return r.Outcome == Completed && r.Direction == Up || r.Outcome == Undone && r.Direction == Down
 }
 
 // Step runs one file.
@@ -32,6 +60,9 @@ type Step struct {
 	Migration source.Migration
 	Direction Direction
 	Target    int // the version after it
+	// Resume is set where Done statements of the file are in effect already.
+	Resume bool
+	Done   int
 }
 
 // File is the name of the file that the step runs.
@@ -70,24 +101,53 @@ const (
 
 // Policy holds the choices that are the user's.
 type Policy struct {
-	OnNewer OnNewer
-	Table   string // name of the version table, for messages
+	OnNewer    OnNewer
+	OutOfOrder OutOfOrder
+	OnEdited   OnEdited
+	Table      string // name of the version table, for messages
 }
+
+// OutOfOrder says what to do with a migration below the database's version that
+// has not run: it was merged late.
+type OutOfOrder string
+
+// The choices of OutOfOrder.
+const (
+	FailLate  OutOfOrder = "fail"
+	ApplyLate OutOfOrder = "apply"
+)
+
+// OnEdited says what to do when the file of an applied migration has been edited.
+type OnEdited string
+
+// The choices of OnEdited.
+const (
+	FailEdited  OnEdited = "fail"
+	AllowEdited OnEdited = "allow"
+)
 
 // ForUp plans every migration above the database's version.
 func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
-	if st.Dirty {
-		return Plan{}, dirty(st, p)
-	}
-	if st.Version > int(c.Latest()) {
-		return newer(c, st, p)
-	}
-	if err := known(c, st); err != nil {
+	plan, err := begin(c, st, p, Up)
+	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{From: st.Version, To: st.Version}
+	if st.Version > int(c.Latest()) && len(plan.Steps) == 0 {
+		return newer(c, st, p)
+	}
+	if err := known(c, st); err != nil && len(plan.Steps) == 0 {
+		return Plan{}, err
+	}
+	if err := edited(c, st, p); err != nil {
+		return Plan{}, err
+	}
+	late, err := late(c, st, p)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan.Steps = append(plan.Steps, late...)
 	for _, m := range c.All() {
-		if int(m.Version) <= st.Version {
+		if int(m.Version) <= plan.To {
 			continue
 		}
 		if m.Up == "" {
@@ -103,6 +163,151 @@ func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	return plan, nil
 }
 
+// begin is an empty plan, or one that first finishes what has stopped part-way.
+func begin(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
+	if !st.Dirty {
+		return Plan{From: st.Version, To: st.Version}, nil
+	}
+	i := slices.IndexFunc(st.Runs, func(r Run) bool { return r.Outcome == Unfinished })
+	if i < 0 {
+		return Plan{}, dirty(st, p)
+	}
+	r := st.Runs[i]
+	m, ok := c.Find(uint(r.Version))
+	step := Step{Migration: m, Direction: r.Direction, Target: st.Version, Resume: true, Done: r.Done}
+	if !ok || step.File() == "" {
+		return Plan{}, &Refusal{
+			Reason: fmt.Sprintf("version %d (%s) stopped part-way after %d of %d statements, and its %s file is not in %s", r.Version, r.Name, r.Done, r.Total, r.Direction, c.Origin()),
+			Why:    "it can be finished only with its file",
+			Next:   "deploy the release that has the file, or settle it by hand and tell: migrator repair --applied or --reverted",
+		}
+	}
+	if r.Direction != d {
+		return Plan{}, &Refusal{
+			Reason: fmt.Sprintf("undoing version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.Done, r.Total),
+			Why:    "it has to be finished before anything else runs",
+			Next:   fmt.Sprintf("migrator down --to %s", version(max(st.Version, 0))),
+		}
+	}
+	from := st.Version // of a late one, or of a down, the target is not its own
+	if st.Version == r.Version {
+		from = Before(c, r.Version)
+	}
+	if d == Down {
+		from = r.Version
+	}
+	return Plan{From: from, To: st.Version, Steps: []Step{step}}, nil
+}
+
+// Before is the version below v, or NoVersion.
+func Before(c *source.Catalog, v int) int {
+	below := NoVersion
+	for _, m := range c.All() {
+		if int(m.Version) < v {
+			below = int(m.Version)
+		}
+	}
+	return below
+}
+
+// Settle says where a database is after a person has finished a run by hand
+// (applied), or undone what it did, and which way that was.
+func Settle(c *source.Catalog, st State, r Run, applied bool) (version int, d Direction) {
+	late := r.Version < st.Version && r.Direction == Up
+	switch {
+	case applied:
+		return max(st.Version, r.Version), Up
+	case late || r.Direction == Down:
+		return st.Version, Down
+	}
+	return Before(c, r.Version), Down
+}
+
+func edited(c *source.Catalog, st State, p Policy) error {
+	if len(st.Edited) == 0 || p.OnEdited == AllowEdited {
+		return nil
+	}
+	m, _ := c.Find(st.Edited[0])
+	more := ""
+	if n := len(st.Edited) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("%s%s was edited after it had been applied", m.Up, more),
+		Why:    "what it says now has never run here; comments and white space would not count",
+		Next:   "restore the file and write a new migration, or pass --on-edited allow if the database is right as it is",
+	}
+}
+
+// late finds the migrations that were merged below the database's version.
+func late(c *source.Catalog, st State, p Policy) ([]Step, error) {
+	if len(st.Runs) == 0 || st.Dirty {
+		return nil, nil
+	}
+	var steps []Step
+	for _, m := range c.All() {
+		if int(m.Version) < st.Version && m.Up != "" && !st.inEffect(int(m.Version)) {
+			steps = append(steps, Step{Migration: m, Direction: Up, Target: st.Version})
+		}
+	}
+	if len(steps) == 0 || p.OutOfOrder == ApplyLate {
+		return steps, nil
+	}
+	return nil, &Refusal{
+		Reason: fmt.Sprintf("%s has not run, and the database is past it, at version %d", steps[0].File(), st.Version),
+		Why:    "it was merged late, below what was already applied; golang-migrate would skip it without a word",
+		Next:   "give it a version above the newest, or pass --out-of-order apply if it can run now",
+	}
+}
+
+func (st State) inEffect(version int) bool {
+	i := slices.IndexFunc(st.Runs, func(r Run) bool { return r.Version == version })
+	return i >= 0 && st.Runs[i].InEffect()
+}
+
+// Applied is the set of the catalog's versions that are in effect: those up to the
+// database's version, but for what the journal knows not to have run, and for the
+// one that is part-way.
+func Applied(c *source.Catalog, st State) map[uint]bool {
+	adopted := map[int]bool{}
+	for _, r := range Adopt(c, st) {
+		adopted[r.Version] = r.Direction == Up
+	}
+	out := map[uint]bool{}
+	for _, m := range c.All() {
+		v := int(m.Version)
+		known := len(st.Runs) == 0 && !(st.Dirty && v == st.Version)
+		out[m.Version] = v <= st.Version && (known || adopted[v] || st.inEffect(v))
+	}
+	return out
+}
+
+// Adopt lists what another tool has done since the journal was last written: runs
+// to be added to it, up for what it has applied and down for what it has undone.
+func Adopt(c *source.Catalog, st State) []Run {
+	if st.Dirty {
+		return nil
+	}
+	last := NoVersion
+	for _, r := range st.Runs {
+		if r.InEffect() {
+			last = max(last, r.Version)
+		}
+	}
+	var out []Run
+	for _, m := range c.All() {
+		if v := int(m.Version); v > last && v <= st.Version {
+			out = append(out, Run{Version: v, Name: m.Name, Direction: Up})
+		}
+	}
+	for _, r := range st.Runs {
+		if r.InEffect() && r.Version > st.Version {
+			out = append(out, Run{Version: r.Version, Name: r.Name, Direction: Down})
+		}
+	}
+	return out
+}
+
 func newer(c *source.Catalog, st State, p Policy) (Plan, error) {
 	if p.OnNewer != FailNewer {
 		return Plan{From: st.Version, To: st.Version, Newer: true}, nil
@@ -114,18 +319,24 @@ func newer(c *source.Catalog, st State, p Policy) (Plan, error) {
 	}
 }
 
-// ForDown plans the way back to version to; NoVersion undoes everything.
+// ForDown plans the way back to version to; NoVersion undoes everything. What the
+// journal knows not to be applied is passed over.
 func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
-	if err := downRefused(c, st, to, p); err != nil {
+	plan, err := begin(c, st, p, Down)
+	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{From: st.Version, To: to}
-	all := c.All()
-	slices.Reverse(all)
-	for i, m := range all {
-		if int(m.Version) > st.Version {
-			continue
+	if err := downRefused(c, st, to); err != nil {
+		return Plan{}, err
+	}
+	var applied []source.Migration
+	for _, m := range c.All() {
+		if v := int(m.Version); v <= st.Version && (v == st.Version || len(st.Runs) == 0 || st.inEffect(v)) {
+			applied = append(applied, m)
 		}
+	}
+	plan.To = max(to, NoVersion)
+	for i, m := range slices.Backward(applied) {
 		if int(m.Version) <= to {
 			break
 		}
@@ -137,18 +348,18 @@ func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 			}
 		}
 		target := NoVersion
-		if i+1 < len(all) {
-			target = int(all[i+1].Version)
+		if i > 0 {
+			target = int(applied[i-1].Version)
+		}
+		if target < to {
+			target = to
 		}
 		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: Down, Target: target})
 	}
 	return plan, nil
 }
 
-func downRefused(c *source.Catalog, st State, to int, p Policy) error {
-	if st.Dirty {
-		return dirty(st, p)
-	}
+func downRefused(c *source.Catalog, st State, to int) error {
 	if to > st.Version {
 		return &Refusal{
 			Reason: fmt.Sprintf("the database is at version %s, below %d", version(st.Version), to),
@@ -188,8 +399,8 @@ func dirty(st State, p Policy) error {
 	return &Refusal{
 		Reason: fmt.Sprintf("the database is marked dirty at version %s", version(st.Version)),
 		Why:    "a migration that does not run in one transaction, or another tool's, stopped part-way; how far it came is not known here",
-		Next: fmt.Sprintf("compare the schema with the file of version %s and finish or undo it by hand; then, after finishing, "+
-			"UPDATE %s SET dirty = false (after undoing, set version to the one before as well)", version(st.Version), p.Table),
+		Next: fmt.Sprintf("compare the schema with the file of version %s and finish it by hand, then: migrator repair --applied; "+
+			"or undo it, then: migrator repair --reverted (the version table is %s)", version(st.Version), p.Table),
 	}
 }
 

@@ -36,6 +36,7 @@ type Options struct {
 	// StatementTimeout is the most that one statement may take; 0 leaves it to the
 	// server's own setting.
 	StatementTimeout time.Duration
+	Identity         Identity
 	Log              *slog.Logger
 }
 
@@ -49,7 +50,9 @@ type DB struct {
 	Server ServerInfo
 	table  tableName
 	exists bool // the version table
-	locks  int  // depth; the session lock is held while it is above 0
+	// journaled says that the journal exists.
+	journaled bool
+	locks     int // depth; the session lock is held while it is above 0
 
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
@@ -155,10 +158,12 @@ func (db *DB) lookAround(ctx context.Context) error {
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'),
 			s.name,
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-				WHERE n.nspname = s.name AND c.relname = $2)
-		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s`, schema, name).
+				WHERE n.nspname = s.name AND c.relname = $2),
+			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+				WHERE n.nspname = s.name AND c.relname = $3)
+		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s`, schema, name, name+journalSuffix).
 		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists)
+			&db.Server.PID, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled)
 	if err != nil {
 		return db.lost(ctx, err)
 	}

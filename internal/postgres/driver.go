@@ -14,7 +14,15 @@ var _ database.Driver = (*Driver)(nil)
 
 // Step is a migration that is about to run, as planned.
 type Step struct {
-	File      string
+	File     string
+	Name     string
+	Opposite string // the SQL of the other direction, for the journal
+	Checksum string // of the migration's up file
+	// Resume is set for a migration that has stopped part-way: From is the version
+	// before it, and Done of its statements are in effect.
+	Resume    bool
+	From      int
+	Done      int
 	Direction string // "up" or "down"
 	Version   uint   // of the migration
 	Target    int    // the version after it, -1 for none
@@ -36,6 +44,7 @@ type Driver struct {
 	started time.Time
 	done    int
 	locked  bool
+	known   bool // at is what the version table says
 }
 
 // Driver returns a view of db for migrate.Migrate that takes these steps, in this
@@ -72,6 +81,7 @@ func (d *Driver) Unlock() error {
 		return database.ErrNotLocked
 	}
 	d.locked = false
+	d.known = d.known && d.db.locks > 1 // the engine still has it
 	if d.ctx.Err() != nil {
 		d.db.locks = 0
 		return nil
@@ -85,7 +95,14 @@ func (d *Driver) Version() (version int, dirty bool, err error) {
 	if d.pending != nil {
 		return d.pending.Version, true, nil
 	}
+	if d.known { // we hold the lock
+		return d.at.Version, d.at.Dirty, nil
+	}
 	d.at, err = d.db.State(d.ctx)
+	d.known = err == nil && d.locked
+	if err == nil && len(d.steps) > 0 && d.steps[0].Resume {
+		d.at = State{Version: d.steps[0].From} // what it will have been, for golang-migrate
+	}
 	return d.at.Version, d.at.Dirty, err
 }
 
@@ -138,12 +155,12 @@ func (d *Driver) report() {
 }
 
 // Run applies one migration. Errors are *MigrationError or *ScriptError.
-func (d *Driver) Run(migration io.Reader) error {
+func (d *Driver) Run(body io.Reader) error {
 	step := Step{}
 	if len(d.steps) > 0 {
 		step = d.steps[0]
 	}
-	text, err := io.ReadAll(migration)
+	text, err := io.ReadAll(body)
 	if err != nil {
 		return &ScriptError{File: step.File, Problem: err.Error()}
 	}
@@ -160,10 +177,16 @@ func (d *Driver) Run(migration io.Reader) error {
 	if d.pending != nil {
 		to = *d.pending
 	}
-	if fail := d.db.run(d.ctx, script, d.at, to); fail != nil {
-		fail.File, fail.Version, fail.Before, fail.Table = step.File, to.Version, d.at.Version, d.db.Table()
+	m := migration{script: script, from: d.at, to: to, resume: step.Resume, run: Run{
+		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, Done: step.Done,
+	}}
+	if m.run.up, m.run.down = script.Text, step.Opposite; step.Direction == "down" {
+		m.run.up, m.run.down = step.Opposite, script.Text
+	}
+	if fail := d.db.apply(d.ctx, m); fail != nil {
+		fail.File, fail.Version, fail.Before = step.File, to.Version, d.at.Version
 		fail.Step = fmt.Sprintf("version %d %s", step.Version, step.Direction)
-		d.pending = nil
+		d.pending, d.known = nil, false
 		return fail
 	}
 	d.ran = true

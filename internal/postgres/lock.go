@@ -54,7 +54,8 @@ func (db *DB) Lock(ctx context.Context) error {
 			if attempt > 1 {
 				db.log.Info("got the lock", "waited", round(waited))
 			}
-			return db.exec(ctx, db.vigilance()) // who holds the lock must not outlive its client
+			// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
+			return errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx))
 		}
 		pause := jitter(attempt)
 		if waited+pause > db.opts.LockWait {

@@ -86,7 +86,7 @@ func TestRunGivesUpOnALockWhenItsTimeIsOver(t *testing.T) {
 	defer cancel()
 	script, err := ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 	require.NoError(t, err)
-	fail := db.run(ctx, script, none, one)
+	fail := db.apply(ctx, migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
 	assert.Equal(t, RolledBack, fail.Outcome)

@@ -28,7 +28,6 @@ type MigrationError struct {
 	Step    string // "version 9 up"
 	Version int    // that the migration leads to, -1 for none
 	Before  int    // that the database had, -1 for none
-	Table   string // the version table, as schema.table
 	Outcome Outcome
 	Script  *Script
 	// Failed is the index of the failed statement in Script.Statements, or -1

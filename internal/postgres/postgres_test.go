@@ -42,7 +42,7 @@ func apply(t *testing.T, db *DB, sql string) *MigrationError {
 	t.Helper()
 	script, err := ParseScript([]byte(sql))
 	require.NoError(t, err)
-	return db.run(t.Context(), script, none, one)
+	return db.apply(t.Context(), migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
 }
 
 func TestDriverPassesGolangMigratesConformanceTest(t *testing.T) {
@@ -73,7 +73,7 @@ func TestRunCommitsSQLAndVersionTogether(t *testing.T) {
 			if strings.HasPrefix(c.sql, "/* unknown */") {
 				script.Parsed, script.Statements = false, nil // as ParseScript leaves what it cannot read
 			}
-			require.Nil(t, db.run(t.Context(), script, none, one))
+			require.Nil(t, db.apply(t.Context(), migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}}))
 			assert.Equal(t, "1", d.Value(t, "SELECT sum(b) FROM public.a"))
 			st, err := db.State(t.Context())
 			require.NoError(t, err)
@@ -130,7 +130,7 @@ func TestRunNoticesAFileThatEndsItsTransactionBehindTheParsersBack(t *testing.T)
 	d := pgtest.New(t)
 	db := session(t, d)
 	s := &Script{SQL: "CREATE TABLE a (b int); COMMIT; CREATE TABLE c (d int);", Begin: "BEGIN", Transactional: true}
-	fail := db.run(t.Context(), s, none, one)
+	fail := db.apply(t.Context(), migration{script: s, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.Equal(t, Unknown, fail.Outcome)
 	assert.ErrorContains(t, fail, "ended its own transaction")
@@ -280,7 +280,7 @@ func TestRunIsCancelledInTheServer(t *testing.T) {
 	script, err := ParseScript([]byte("CREATE TABLE a (b int); SELECT pg_sleep(60);"))
 	require.NoError(t, err)
 	start := time.Now()
-	fail := db.run(ctx, script, none, one)
+	fail := db.apply(ctx, migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, why)
 	assert.Equal(t, RolledBack, fail.Outcome)

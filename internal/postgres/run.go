@@ -46,28 +46,60 @@ const afterwards = 3 * time.Second
 // server tells how far it is.
 const markerPrefix = "shiplock statement "
 
-// run applies one script that leads from one version to another.
-func (db *DB) run(ctx context.Context, s *Script, from, to State) *MigrationError {
-	if !s.Transactional {
-		return db.runParts(ctx, s, from, to)
+// migration is one script on its way from one version to another.
+type migration struct {
+	script   *Script
+	from, to State
+	run      Run // what the journal will say
+	// resume says that the first run.Done statements are in effect already, and the
+	// version is marked dirty since.
+	resume bool
+}
+
+// apply runs one migration. Whatever its end, the journal tells it.
+func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
+	m.run.Started, m.run.Total, m.run.transactional = time.Now(), len(m.script.Statements), m.script.Transactional
+	if !m.script.Transactional || m.resume {
+		return db.runParts(ctx, m)
 	}
-	fail := db.politely(ctx, func() *MigrationError { return db.runTransaction(ctx, s, from, to) })
-	if fail != nil && fail.Outcome == RolledBack && len(s.Statements) == 1 && wantsNoTransaction(fail.Err) {
+	fail := db.politely(ctx, func() *MigrationError { return db.runTransaction(ctx, m) })
+	if fail != nil && fail.Outcome == RolledBack && len(m.script.Statements) == 1 && wantsNoTransaction(fail.Err) {
 		// A CALL or DO that commits, a REINDEX or CLUSTER of a partitioned table: it
 		// does not show in the SQL. Alone in its file it can run by itself.
 		db.log.Info("the server wants this statement outside a transaction", "reason", fail.Server().Message)
-		return db.runParts(ctx, s, from, to)
+		m.run.transactional = false
+		return db.runParts(ctx, m)
+	}
+	if fail != nil && db.journaled { // a first migration that fails leaves nothing at all
+		m.run.Outcome, m.run.Error = RunFailed, fail.Error()
+		db.note(ctx, db.record(m.run))
 	}
 	return fail
+}
+
+// note writes to the journal what is no part of a migration's own transaction. It
+// is worth a second session, but not an error.
+func (db *DB) note(ctx context.Context, sql string) {
+	write := func(ctx context.Context, db *DB) error { return db.exec(ctx, sql) }
+	err := write(ctx, db)
+	if err != nil {
+		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+		defer cancel()
+		err = db.afresh(short, func(fresh *DB) error { return write(short, fresh) })
+	}
+	if err != nil {
+		db.log.Debug("the journal could not be written", "error", err)
+	}
 }
 
 func wantsNoTransaction(err error) bool {
 	return pq.As(err, pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination) != nil
 }
 
-// runTransaction puts the SQL and the version in one transaction, in two round
-// trips: whatever dies when, both have happened or neither has.
-func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *MigrationError {
+// runTransaction puts the SQL, the version and the journal in one transaction, in
+// two round trips: whatever dies when, all have happened or none has.
+func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
+	s := m.script
 	db.marker.Store(0)
 	body := db.transaction(s)
 	if err := db.exec(ctx, body.sql); err != nil {
@@ -75,7 +107,8 @@ func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *Mi
 		fail.Failed = db.failedStatement(s, fail.Offset)
 		return db.rollBack(ctx, fail)
 	}
-	finish := db.guardLock() + db.reset() + db.writeState(to) + "COMMIT;"
+	m.run.Outcome, m.run.Done = RunApplied, m.run.Total
+	finish := db.guardLock() + db.reset() + db.record(m.run) + db.writeState(m.to) + "COMMIT;"
 	if !s.Parsed {
 		finish = guardClose + finish
 	}
@@ -87,9 +120,9 @@ func (db *DB) runTransaction(ctx context.Context, s *Script, from, to State) *Mi
 		if pq.As(err, pqerror.DivisionByZero) != nil {
 			fail.Err = errors.Join(ErrLockGone, err)
 		}
-		return db.settle(ctx, fail, from, to)
+		return db.settle(ctx, fail, m.from, m.to)
 	}
-	db.exists = true
+	db.exists, db.journaled = true, true
 	db.Server.plpgsql = db.Server.plpgsql && !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unmarked })
 	return nil
 }
@@ -175,15 +208,28 @@ func (s *Script) parts() []part {
 }
 
 // runParts sends a script part by part, for those that cannot be one transaction.
-// The version is marked dirty meanwhile.
-func (db *DB) runParts(ctx context.Context, s *Script, from, to State) *MigrationError {
-	if err := db.exec(ctx, db.writeState(State{Version: to.Version, Dirty: true})); err != nil {
+// The version is marked dirty meanwhile, and the journal counts the statements
+// that are in effect: in the part's own transaction where it has one.
+func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
+	s := m.script
+	m.run.Outcome = RunUnended
+	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
+	if m.resume {
+		begin += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = NULL, statements_total = %d, checksum = %s, up_sql = %s, down_sql = %s",
+			literal(RunUnended), m.run.Total, literal(m.run.Checksum), literal(m.run.up), literal(m.run.down)))
+	} else {
+		begin += db.record(m.run)
+	}
+	if err := db.exec(ctx, begin); err != nil {
 		return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
 	}
-	db.exists = true
-	done, open := 0, false
+	db.exists, db.journaled = true, true
+	done, open := m.run.Done, false
 	for _, p := range s.parts() {
-		attempt := func() *MigrationError { return db.runPart(ctx, s, p) }
+		if p.last <= m.run.Done {
+			continue
+		}
+		attempt := func() *MigrationError { return db.runPart(ctx, m, p) }
 		fail := func() *MigrationError {
 			if open { // what is before it in its transaction is gone with the failure
 				return attempt()
@@ -192,29 +238,35 @@ func (db *DB) runParts(ctx context.Context, s *Script, from, to State) *Migratio
 		}()
 		if fail != nil {
 			fail.Done = done
-			return db.clean(ctx, fail, from)
+			return db.clean(ctx, m, fail)
 		}
 		open = p.open
 		if !p.open {
 			done = p.last
 		}
 	}
-	if err := db.exec(ctx, db.guardLock()+db.reset()+db.writeState(to)); err != nil {
+	end := db.guardLock() + db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
+		"outcome = %s, statements_done = %d, took = make_interval(secs => %.3f)", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds()))
+	if err := db.exec(ctx, end); err != nil {
 		return &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
 	}
 	return nil
 }
 
-func (db *DB) runPart(ctx context.Context, s *Script, p part) *MigrationError {
+func (db *DB) runPart(ctx context.Context, m migration, p part) *MigrationError {
+	s := m.script
 	db.marker.Store(int64(p.first))
-	first, last := s.Statements[p.first], s.Statements[p.last-1]
-	text := db.compose(s, s.title(), p.first, p.last, first.Offset, last.Offset+len(last.Text))
+	first := s.Statements[p.first]
+	text, after := db.composePart(m, p)
 	err := db.setLimits(ctx, first)
 	if err == nil {
 		err = db.dropInvalidIndex(ctx, first)
 	}
 	if err == nil {
 		err = db.exec(ctx, text.sql)
+	}
+	if err == nil && after != "" {
+		err = db.exec(ctx, after)
 	}
 	if err == nil {
 		return nil
@@ -229,23 +281,70 @@ func (db *DB) runPart(ctx context.Context, s *Script, p part) *MigrationError {
 	return fail
 }
 
+// composePart is the text of a part with the journal's count in it: before the
+// COMMIT that ends it, or behind the statements that are one implicit transaction
+// with it. A statement that refuses a transaction, or commits by itself, is
+// counted by a query of its own, after it.
+func (db *DB) composePart(m migration, p part) (text composed, after string) {
+	s, last := m.script, m.script.Statements[p.last-1]
+	from, to := s.Statements[p.first].Offset, last.Offset+len(last.Text)
+	count := db.amend(m.run.Version, fmt.Sprintf("statements_done = %d", p.last))
+	switch {
+	case p.open || !s.countable():
+		count = ""
+	case s.readsOnly(), s.single():
+		return db.compose(s, s.title(), p.first, p.last, from, to), count
+	case last.commit && !p.open:
+		text = db.compose(s, s.title(), p.first, p.last-1, from, last.Offset)
+		text.sql += count + last.Text
+		return text, ""
+	case p.last-p.first == 1 && (last.alone || last.commits), last.control != controlNone:
+		return db.compose(s, s.title(), p.first, p.last, from, to), count
+	}
+	text = db.compose(s, s.title(), p.first, p.last, from, to)
+	if count != "" {
+		text.sql += ";\n" + count
+	}
+	return text, ""
+}
+
+// single is true for a script that was to be one transaction and turned out to
+// want none; see apply.
+func (s *Script) single() bool { return s.Transactional && len(s.Statements) == 1 }
+
+// readsOnly is true for scripts with a read-only transaction, in which nothing can be counted.
+func (s *Script) readsOnly() bool {
+	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.readOnly })
+}
+
+// countable is false for scripts that change the role: the new one may have no
+// right to the journal, so its parts are not counted and cannot be resumed.
+func (s *Script) countable() bool {
+	return !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.setsRole })
+}
+
 // clean takes the dirty mark back where the first part failed: the server said
-// so, and so nothing has happened. Else the mark stays.
-func (db *DB) clean(ctx context.Context, fail *MigrationError, from State) *MigrationError {
+// so, and so nothing has happened. Else the mark stays, and the journal says how
+// far it came.
+func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
-		if fail.Done == 0 {
-			fail.Outcome = Unknown
-		}
+		fail.Outcome = Unknown // the failed part may have committed before its answer was lost
+		db.note(ctx, db.amend(m.run.Version, "error = "+literal(fail.Error())))
 		return fail
 	}
-	known := fail.Outcome != Unknown
 	// ROLLBACK is a mere warning where the failed part has left no transaction open.
 	back := "ROLLBACK;\n" + db.reset()
-	if fail.Done == 0 && known {
-		fail.Outcome = RolledBack
-		back += db.writeState(from)
+	outcome := RunStopped
+	switch {
+	case fail.Outcome == Unknown:
+		outcome = RunUnended
+	case fail.Done == 0:
+		fail.Outcome, outcome = RolledBack, RunFailed
+		back += db.writeState(m.from)
 	}
+	back += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = %s, took = make_interval(secs => %.3f)",
+		literal(outcome), literal(fail.Error()), time.Since(m.run.Started).Seconds()))
 	if err := db.exec(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		fail.Outcome = Unknown
@@ -259,10 +358,7 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	if st.concurrent == nil || st.concurrent.Idxname == "" {
 		return nil
 	}
-	relation := pq.QuoteIdentifier(st.concurrent.Relation.Relname)
-	if schema := st.concurrent.Relation.Schemaname; schema != "" {
-		relation = pq.QuoteIdentifier(schema) + "." + relation
-	}
+	relation := qualified(st.concurrent.Relation.Schemaname, st.concurrent.Relation.Relname)
 	var index string
 	err := db.conn.QueryRowContext(ctx, `SELECT coalesce((
 		SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid

@@ -18,6 +18,8 @@ const noTransaction = "shiplock:no-transaction"
 type Script struct {
 	// Name is the file's, for who looks at the server's activity.
 	Name string
+	// Text is the file's text without a byte order mark.
+	Text string
 	// SQL is the file's text without a byte order mark. A BEGIN … COMMIT around
 	// the whole file is blanked out, so offsets are still those of the file.
 	SQL string
@@ -47,6 +49,10 @@ type Statement struct {
 	unmarked   bool               // DROP EXTENSION and LANGUAGE, which may take plpgsql away
 	commits    bool               // CALL and DO, which can commit by themselves
 	alone      bool               // refuses a transaction
+	commit     bool               // COMMIT, with or without AND CHAIN
+	setsRole   bool               // SET ROLE or SESSION AUTHORIZATION: what follows may lack rights on the journal
+	readOnly   bool               // makes its transaction read-only
+	node       *pgquery.Node
 }
 
 // control is what a statement does to the transaction it stands in.
@@ -79,7 +85,8 @@ func ParseScript(text []byte) (*Script, error) {
 	if err := checkText(text); err != nil {
 		return nil, err
 	}
-	s := &Script{SQL: strings.TrimPrefix(string(text), "\ufeff"), Begin: "BEGIN", Transactional: true}
+	plain := strings.TrimPrefix(string(text), "\ufeff")
+	s := &Script{Text: plain, SQL: plain, Begin: "BEGIN", Transactional: true}
 	byHand, err := directives(s.SQL)
 	if err != nil {
 		return nil, err
@@ -152,7 +159,11 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 		}
 		st.setting = setsTransaction(raw.Stmt)
 		st.unmarked = dropsLanguage(raw.Stmt)
+		st.node = raw.Stmt
 		st.alone = refusesTransaction(raw.Stmt)
+		st.commit = raw.Stmt.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT
+		st.setsRole = setsRole(raw.Stmt)
+		st.readOnly = makesReadOnly(raw.Stmt)
 		st.commits = raw.Stmt.GetCallStmt() != nil || raw.Stmt.GetDoStmt() != nil
 		s.Statements = append(s.Statements, st)
 	}
@@ -214,7 +225,7 @@ func (s *Script) unwrap(tree *pgquery.ParseResult) {
 			return
 		}
 	}
-	if hasOption(tree.Stmts[0].Stmt.GetTransactionStmt().Options, "transaction_read_only") {
+	if s.Statements[0].readOnly {
 		return // the version could not be written in it
 	}
 	s.Begin = s.Statements[0].Text

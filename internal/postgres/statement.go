@@ -32,6 +32,17 @@ func setsTransaction(n *pgquery.Node) bool {
 	return set.GetKind() == pgquery.VariableSetKind_VAR_SET_MULTI && set.GetName() == "TRANSACTION"
 }
 
+// makesReadOnly knows BEGIN READ ONLY and SET TRANSACTION READ ONLY.
+func makesReadOnly(n *pgquery.Node) bool {
+	return hasOption(n.GetTransactionStmt().GetOptions(), "transaction_read_only") ||
+		hasOption(n.GetVariableSetStmt().GetArgs(), "transaction_read_only")
+}
+
+func setsRole(n *pgquery.Node) bool {
+	name := n.GetVariableSetStmt().GetName()
+	return name == "role" || name == "session_authorization"
+}
+
 // dropsLanguage finds what may take the language of our markers away.
 func dropsLanguage(n *pgquery.Node) bool {
 	kind := n.GetDropStmt().GetRemoveType()

@@ -19,9 +19,9 @@ type State struct {
 func (db *DB) State(ctx context.Context) (State, error) {
 	none := State{Version: database.NilVersion}
 	if !db.exists {
-		err := db.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c
-			JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)`,
-			db.table.schema, db.table.name).Scan(&db.exists)
+		err := db.conn.QueryRowContext(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
+			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname IN ($2, $3)`,
+			db.table.schema, db.table.name, db.table.name+journalSuffix).Scan(&db.exists, &db.journaled)
 		if err != nil || !db.exists {
 			return none, db.lost(ctx, err)
 		}

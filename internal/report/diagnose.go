@@ -32,12 +32,19 @@ func diagnose(err error) Card {
 		name      *source.NameError
 		locked    *postgres.LockedError
 		connect   *postgres.ConnectError
+		doubt     *postgres.UnprovableError
+		changed   *postgres.ChangedError
 	)
 	switch {
 	case errors.As(err, &migration):
 		return migrationCard(err, migration)
 	case errors.As(err, &script):
 		return scriptCard(err, script)
+	case errors.As(err, &doubt):
+		return doubtCard(doubt)
+	case errors.As(err, &changed):
+		return refused(changed.Error(), "they would not run again, so what they say now would never happen",
+			"restore them and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
@@ -55,6 +62,15 @@ func refused(reason, why, next string) Card {
 	c.add("why", why)
 	c.add("state", "nothing was run")
 	c.add("next", next)
+	return c
+}
+
+func doubtCard(e *postgres.UnprovableError) Card {
+	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
+	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
+	c.addVerbatim("statement", excerpt(postgres.Statement{Text: e.Statement}, -1))
+	c.add("state", fmt.Sprintf("the %d statements before it are in effect, and none after it", e.Number-1))
+	c.add("next", "look whether it did its work; if so: migrator repair --statement-done\nif not: migrator repair --statement-undone\nthen deploy again")
 	return c
 }
 

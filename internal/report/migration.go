@@ -9,7 +9,6 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -33,8 +32,8 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	}
 	if stopped != 0 {
 		c.Code = stopped
-	} else if e.Server() == nil && e.Outcome == postgres.RolledBack {
-		c.Code = ExitDatabase
+	} else if e.Server() == nil {
+		c.Code = ExitDatabase // what is in effect is journaled, and the next run looks at the rest
 	}
 	c.addPlace(e)
 	c.addServer(e.Err)
@@ -100,10 +99,10 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	}
 	switch e.Outcome {
 	case postgres.PartWay:
-		return fmt.Sprintf("statement %d of %d failed; the %d before it are in effect; version %s is marked dirty, so nothing runs until this is settled",
-			e.Failed+1, total, e.Done, version(e.Version))
+		return fmt.Sprintf("%d of %d statements are in effect, and none after them; version %s is marked dirty until the rest is done",
+			e.Done, total, version(e.Version))
 	case postgres.Unknown:
-		return fmt.Sprintf("%d of %d statements are known to be in effect; look at what the next one makes; version %s may be marked dirty", e.Done, total, version(e.Version))
+		return fmt.Sprintf("%d of %d statements are in effect, and perhaps the next one; version %s is marked dirty until the rest is done", e.Done, total, version(e.Version))
 	}
 	state := "nothing of this migration was kept"
 	var run *engine.RunError
@@ -118,21 +117,18 @@ func migrationAdvice(e *postgres.MigrationError, stopped int) string {
 		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
 	}
 	switch {
-	case e.Outcome != postgres.RolledBack:
-		return fmt.Sprintf("finish by hand what %s should do, then: UPDATE %s SET dirty = false;\n"+
-			"or undo by hand what it did, then: %s;\nthen deploy again", e.File, e.Table, versionBack(e))
+	case e.Outcome != postgres.RolledBack && e.Server() == nil:
+		return "run it again: it looks at what is in effect and goes on from there"
+	case e.Outcome == postgres.PartWay:
+		return fmt.Sprintf("correct %s from statement %d on (what is before it has run) and deploy again: it goes on there;\n"+
+			"or undo by hand what it did, then: migrator repair --reverted", e.File, e.Done+1)
+	case e.Outcome == postgres.Unknown:
+		return "look at what the statement has left; then: migrator repair --statement-done or --statement-undone, and deploy again;\n" +
+			"or undo by hand what the migration did, then: migrator repair --reverted"
 	case stopped != 0:
 		return "run it again; what is done stays done, and it goes on from there"
 	case e.Server() == nil:
 		return "run it again when the database is back; its log says why it went"
 	}
 	return fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File)
-}
-
-// versionBack is the SQL that gives the version table the version before a migration.
-func versionBack(e *postgres.MigrationError) string {
-	if e.Before == plan.NoVersion {
-		return "DELETE FROM " + e.Table
-	}
-	return fmt.Sprintf("UPDATE %s SET version = %d, dirty = false", e.Table, e.Before)
 }

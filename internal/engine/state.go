@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// readState reads what the planner needs of the database: version, journal, and
+// which of the applied files have been edited.
+func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (plan.State, []postgres.Run, error) {
+	version, err := db.State(ctx)
+	if err != nil {
+		return plan.State{}, nil, err
+	}
+	journal, err := db.Journal(ctx)
+	if err != nil {
+		return plan.State{}, nil, err
+	}
+	st := plan.State{Version: version.Version, Dirty: version.Dirty}
+	for _, r := range journal {
+		run := plan.Run{
+			Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
+			Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total,
+		}
+		if run.Outcome == plan.Unfinished && !version.Dirty {
+			run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word
+		}
+		st.Runs = append(st.Runs, run)
+		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.InEffect() {
+			continue
+		}
+		sum, err := checksum(catalog, uint(r.Version))
+		if err != nil {
+			return plan.State{}, nil, err
+		}
+		if sum != "" && sum != r.Checksum {
+			st.Edited = append(st.Edited, uint(r.Version))
+		}
+	}
+	return st, journal, nil
+}
+
+var outcomes = map[string]plan.Outcome{
+	postgres.RunApplied: plan.Completed, postgres.RunAdopted: plan.Completed, postgres.RunSettled: plan.Completed,
+	postgres.RunFailed:  plan.Undone,
+	postgres.RunUnended: plan.Unfinished, postgres.RunStopped: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
+}
+
+// checksum is that of a version's up file; empty where there is none.
+func checksum(catalog *source.Catalog, version uint) (string, error) {
+	m, _ := catalog.Find(version)
+	text, err := catalog.Text(m.Up)
+	if err != nil || m.Up == "" {
+		return "", err
+	}
+	return postgres.Checksum(text), nil
+}

@@ -1,0 +1,180 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// journalSuffix makes the journal's name of the version table's.
+const journalSuffix = "_journal"
+
+// Outcomes of a run in the journal.
+const (
+	RunApplied  = "applied"  // ran to its end
+	RunFailed   = "failed"   // nothing of it is in effect
+	RunUnended  = "running"  // it runs, or has died: statements_done are in effect, and perhaps the next
+	RunStopped  = "stopped"  // ended part-way: statements_done are in effect, and no more
+	RunAdopted  = "adopted"  // by another tool, found when we came
+	RunRepaired = "repaired" // a person has said what of it is in effect; it can go on
+	RunSettled  = "settled"  // a person has said that it is applied, or undone
+)
+
+// Identity is who runs migrations, as far as the surroundings tell.
+type Identity struct{ Release, Revision, Namespace, Pod string }
+
+// Run is one row of the journal.
+type Run struct {
+	Version   int
+	Name      string
+	Direction string
+	Outcome   string
+	Done      int    // statements in effect
+	Total     int    // statements of the file
+	Checksum  string // see Checksum; empty where it is not known
+	Started   time.Time
+	Took      time.Duration
+	User      string
+	Release   string // such as "booking, revision 3, namespace shop"
+	Error     string
+
+	// What is written and not read back.
+	transactional bool
+	up, down      string
+}
+
+// Checksum is the SHA-256, in hexadecimal, of the SQL of a file without its
+// comments and white space: a change of these is no change of the migration.
+func Checksum(sql string) string {
+	sum := sha256.Sum256([]byte(canonical(sql)))
+	return hex.EncodeToString(sum[:])
+}
+
+func canonical(sql string) string {
+	sql = strings.TrimPrefix(sql, "\ufeff")
+	tokens, err := pgquery.Scan(sql)
+	if err != nil { // not this parser's SQL: only white space is left out
+		return strings.Join(strings.Fields(sql), " ")
+	}
+	var out strings.Builder
+	for _, t := range tokens.Tokens {
+		if t.Token == pgquery.Token_SQL_COMMENT || t.Token == pgquery.Token_C_COMMENT {
+			continue
+		}
+		out.WriteString(sql[t.Start:t.End] + " ")
+	}
+	return out.String()
+}
+
+func (db *DB) journal() string {
+	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+journalSuffix)
+}
+
+// createJournal is the SQL that makes the journal; none where it is there.
+func (db *DB) createJournal() string {
+	if db.journaled {
+		return ""
+	}
+	return "CREATE TABLE IF NOT EXISTS " + db.journal() + ` (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	version bigint NOT NULL,
+	name text NOT NULL,
+	direction text NOT NULL,
+	outcome text NOT NULL,
+	transactional boolean,
+	statements_done integer,
+	statements_total integer,
+	checksum text,
+	up_sql text,
+	down_sql text,
+	started_at timestamptz NOT NULL,
+	took interval,
+	database_user text NOT NULL DEFAULT session_user,
+	application_name text NOT NULL DEFAULT current_setting('application_name'),
+	release text,
+	revision text,
+	namespace text,
+	pod text,
+	error text
+);
+`
+}
+
+// record is the SQL that writes a row.
+func (db *DB) record(r Run) string {
+	took, who := "NULL", db.opts.Identity
+	if r.Outcome != RunUnended && r.Outcome != RunAdopted {
+		took = fmt.Sprintf("make_interval(secs => %.3f)", time.Since(r.Started).Seconds())
+	}
+	values := []string{
+		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), literal(r.Outcome), fmt.Sprint(r.transactional),
+		fmt.Sprint(r.Done), fmt.Sprint(r.Total), literal(r.Checksum), literal(r.up), literal(r.down),
+		literal(r.Started.UTC().Format(time.RFC3339Nano)), took,
+		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error),
+	}
+	return db.createJournal() + "INSERT INTO " + db.journal() + ` (version, name, direction, outcome, transactional, statements_done,
+	statements_total, checksum, up_sql, down_sql, started_at, took, release, revision, namespace, pod, error)
+VALUES (` + strings.Join(values, ", ") + ");\n"
+}
+
+// amend is the SQL that changes the newest row of a version.
+func (db *DB) amend(version int, set string) string {
+	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE id = (SELECT max(id) FROM %[1]s WHERE version = %[3]d);\n", db.journal(), set, version)
+}
+
+// literal quotes text for SQL; empty is NULL.
+func literal(s string) string {
+	if s == "" {
+		return "NULL"
+	}
+	return strings.TrimSpace(pq.QuoteLiteral(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")))
+}
+
+// Journal reads the newest row of each version, in the order of versions.
+func (db *DB) Journal(ctx context.Context) ([]Run, error) {
+	if !db.journaled {
+		return nil, nil
+	}
+	rows, err := db.conn.QueryContext(ctx, `
+		SELECT DISTINCT ON (version) version, name, direction, outcome, coalesce(statements_done, 0), coalesce(statements_total, 0),
+			coalesce(checksum, ''), started_at, coalesce(extract(epoch FROM took), 0)::float8, database_user,
+			concat_ws(', ', release, 'revision ' || revision, 'namespace ' || namespace), coalesce(error, '')
+		FROM `+db.journal()+` ORDER BY version, id DESC`)
+	if err != nil {
+		return nil, db.lost(ctx, fmt.Errorf("journal %s%s: %w", db.table, journalSuffix, err))
+	}
+	var out []Run
+	for rows.Next() {
+		var r Run
+		var seconds float64
+		if err := rows.Scan(&r.Version, &r.Name, &r.Direction, &r.Outcome, &r.Done, &r.Total, &r.Checksum,
+			&r.Started, &seconds, &r.User, &r.Release, &r.Error); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		r.Took = time.Duration(seconds * float64(time.Second))
+		out = append(out, r)
+	}
+	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+}
+
+// Adopt journals what another tool has done: up for those it has applied, down
+// for those it has undone.
+func (db *DB) Adopt(ctx context.Context, runs []Run) error {
+	var sql strings.Builder
+	for _, r := range runs {
+		r.Outcome, r.Started = RunAdopted, time.Now()
+		sql.WriteString(db.record(r))
+	}
+	if err := db.exec(ctx, sql.String()); err != nil {
+		return err
+	}
+	db.journaled = true
+	return nil
+}

@@ -1,0 +1,180 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// UnprovableError says that nobody can tell whether a statement is in effect: the
+// migrator was ended while it ran, it commits by itself, and it leaves no trace
+// that could be looked for.
+type UnprovableError struct {
+	File       string
+	Statement  string
+	Line       int
+	Number, Of int // of the statement in its file, from 1
+	Version    int
+}
+
+func (e *UnprovableError) Error() string {
+	return fmt.Sprintf("%s:%d: whether statement %d of %d is in effect cannot be told from the database", e.File, e.Line, e.Number, e.Of)
+}
+
+// ChangedError says that the part of a file that is in effect already was edited since.
+type ChangedError struct {
+	File string
+	Done int
+}
+
+func (e *ChangedError) Error() string {
+	return fmt.Sprintf("%s: its first %d statements are in effect, and they have been changed since", e.File, e.Done)
+}
+
+// Resume finds out how many statements of a script are in effect, after a run of
+// it that did not come to its end. Errors are *UnprovableError and *ChangedError.
+func (db *DB) Resume(ctx context.Context, file string, text []byte, r Run) (done int, err error) {
+	s, err := ParseScript(text)
+	if err != nil {
+		return 0, err
+	}
+	if err := db.unchanged(ctx, s, file, r); err != nil {
+		return 0, err
+	}
+	if r.Outcome != RunUnended || r.Done >= len(s.Statements) {
+		return r.Done, nil
+	}
+	st := s.Statements[r.Done]
+	if !s.uncertain(r.Done) {
+		return r.Done, nil
+	}
+	effect, known, err := db.inEffect(ctx, st)
+	switch {
+	case err != nil:
+		return 0, err
+	case !known:
+		return 0, &UnprovableError{
+			File: file, Statement: st.Text, Line: lineAt([]byte(s.SQL), st.Offset),
+			Number: r.Done + 1, Of: len(s.Statements), Version: r.Version,
+		}
+	case effect:
+		return r.Done + 1, nil
+	}
+	return r.Done, nil
+}
+
+// unchanged compares the statements that are in effect with what the journal says
+// has run. The others may have been corrected.
+func (db *DB) unchanged(ctx context.Context, s *Script, file string, r Run) error {
+	if r.Done == 0 {
+		return nil
+	}
+	column := "up_sql"
+	if r.Direction == "down" {
+		column = "down_sql"
+	}
+	var ran string
+	err := db.conn.QueryRowContext(ctx, fmt.Sprintf("SELECT coalesce(%[1]s, '') FROM %[2]s WHERE version = $1 ORDER BY id DESC LIMIT 1",
+		column, db.journal()), r.Version).Scan(&ran)
+	if err != nil {
+		return db.lost(ctx, err)
+	}
+	before, err := ParseScript([]byte(ran))
+	if err != nil || len(before.Statements) < r.Done || len(s.Statements) < r.Done {
+		return &ChangedError{File: file, Done: r.Done}
+	}
+	for i := range r.Done {
+		if canonical(before.Statements[i].Text) != canonical(s.Statements[i].Text) {
+			return &ChangedError{File: file, Done: r.Done}
+		}
+	}
+	return nil
+}
+
+// uncertain says whether a part that begins with statement first can be in effect
+// though the journal does not count it; see composePart.
+func (s *Script) uncertain(first int) bool {
+	for _, p := range s.parts() {
+		if p.first != first {
+			continue
+		}
+		last := s.Statements[p.last-1]
+		switch {
+		case !s.countable(), s.readsOnly(), s.single():
+			return true
+		case p.open:
+			return false // its COMMIT is counted
+		case last.commit:
+			return false
+		case last.control != controlNone:
+			return last.node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
+		}
+		return p.last-p.first == 1 && (last.alone || last.commits)
+	}
+	return false
+}
+
+// inEffect looks in the catalogs for what a statement makes. A statement that does
+// no harm twice counts as not in effect.
+func (db *DB) inEffect(ctx context.Context, st Statement) (effect, known bool, err error) {
+	switch n := st.node.Node.(type) {
+	case *pgquery.Node_IndexStmt:
+		if n.IndexStmt.Idxname == "" {
+			return false, false, nil
+		}
+		err = db.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+			WHERE i.indrelid = to_regclass($1) AND c.relname = $2 AND i.indisvalid)`,
+			qualified(n.IndexStmt.Relation.Schemaname, n.IndexStmt.Relation.Relname), n.IndexStmt.Idxname).Scan(&effect)
+		return effect, err == nil, db.lost(ctx, err)
+	case *pgquery.Node_DropStmt:
+		name := nameOf(n.DropStmt.Objects)
+		if name == "" {
+			return false, false, nil
+		}
+		err = db.conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
+		return effect, err == nil, db.lost(ctx, err)
+	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
+		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:
+		return false, true, nil
+	}
+	return false, false, nil
+}
+
+// nameOf is the quoted name of the only object of a DROP.
+func nameOf(objects []*pgquery.Node) string {
+	if len(objects) != 1 {
+		return ""
+	}
+	var parts []string
+	for _, n := range objects[0].GetList().GetItems() {
+		parts = append(parts, pq.QuoteIdentifier(n.GetString_().GetSval()))
+	}
+	return strings.Join(parts, ".")
+}
+
+func qualified(schema, name string) string {
+	if schema == "" {
+		return pq.QuoteIdentifier(name)
+	}
+	return pq.QuoteIdentifier(schema) + "." + pq.QuoteIdentifier(name)
+}
+
+// Settle is what a person says of a statement that nobody else can tell: the
+// migration goes on after it, or with it.
+func (db *DB) Settle(ctx context.Context, r Run, done int) error {
+	return db.exec(ctx, db.amend(r.Version, fmt.Sprintf("outcome = %s, statements_done = %d", literal(RunRepaired), done)))
+}
+
+// SetVersion writes the version that a person says the schema has, and journals it.
+func (db *DB) SetVersion(ctx context.Context, to State, r Run) error {
+	r.Started = time.Now()
+	err := db.exec(ctx, db.record(r)+db.writeState(to))
+	if err == nil {
+		db.exists, db.journaled = true, true
+	}
+	return err
+}
