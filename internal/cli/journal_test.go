@@ -94,6 +94,19 @@ func TestOtherToolsWorkIsAdopted(t *testing.T) {
 	assert.Regexp(t, "4 up adopted 0/0$", w.journal())
 }
 
+func TestWithoutTheRightToAJournalItIsLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE own.a (b int)", "2_x.up.sql": "INSERT INTO own.a VALUES (1); VACUUM own.a"})
+	w.Exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
+	w.Exec(t, fmt.Sprintf("GRANT ALL ON schema_migrations TO %[1]q; REVOKE CREATE ON SCHEMA public FROM %[1]q, PUBLIC; CREATE SCHEMA own AUTHORIZATION %[1]q", w.User))
+	w.Exec(t, fmt.Sprintf("ALTER DATABASE %q OWNER TO postgres", w.Name)) // its owner owns public, by pg_database_owner
+	w.must(0, "up")
+	assert.Empty(t, w.Value(t, "SELECT to_regclass('schema_migrations_journal')"))
+	out := w.must(0, "up")
+	assert.Contains(t, out.err, "no journal is kept")
+	assert.Equal(t, "2 1", w.Value(t, "SELECT version || ' ' || (SELECT sum(b) FROM own.a) FROM schema_migrations"))
+}
+
 func TestAnEditedFileIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);"})

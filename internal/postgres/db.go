@@ -52,7 +52,9 @@ type DB struct {
 	exists bool // the version table
 	// journaled says that the journal exists.
 	journaled bool
-	locks     int // depth; the session lock is held while it is above 0
+	// unjournaled says that there is no journal and no right to make one.
+	unjournaled bool
+	locks       int // depth; the session lock is held while it is above 0
 
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
@@ -152,6 +154,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 		schema, name = "", db.opts.Table
 	}
 	var resolved sql.NullString
+	var mayCreate bool
 	err := db.conn.QueryRowContext(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_is_in_recovery(),
@@ -160,10 +163,12 @@ func (db *DB) lookAround(ctx context.Context) error {
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = s.name AND c.relname = $2),
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-				WHERE n.nspname = s.name AND c.relname = $3)
-		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s`, schema, name, name+journalSuffix).
+				WHERE n.nspname = s.name AND c.relname = $3),
+			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true)
+		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
+		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix).
 		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled)
+			&db.Server.PID, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate)
 	if err != nil {
 		return db.lost(ctx, err)
 	}
@@ -171,6 +176,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 		return ErrNoSchema
 	}
 	db.table = tableName{schema: resolved.String, name: name}
+	db.unjournaled = db.exists && !db.journaled && !mayCreate
 	return nil
 }
 

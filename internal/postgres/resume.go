@@ -174,7 +174,7 @@ func (db *DB) SetVersion(ctx context.Context, to State, r Run) error {
 	r.Started = time.Now()
 	err := db.exec(ctx, db.record(r)+db.writeState(to))
 	if err == nil {
-		db.exists, db.journaled = true, true
+		db.exists, db.journaled = true, !db.unjournaled
 	}
 	return err
 }

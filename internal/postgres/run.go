@@ -122,7 +122,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 		}
 		return db.settle(ctx, fail, m.from, m.to)
 	}
-	db.exists, db.journaled = true, true
+	db.exists, db.journaled = true, !db.unjournaled
 	db.Server.plpgsql = db.Server.plpgsql && !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unmarked })
 	return nil
 }
@@ -223,7 +223,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	if err := db.exec(ctx, begin); err != nil {
 		return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
 	}
-	db.exists, db.journaled = true, true
+	db.exists, db.journaled = true, !db.unjournaled
 	done, open := m.run.Done, false
 	for _, p := range s.parts() {
 		if p.last <= m.run.Done {
