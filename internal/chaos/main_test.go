@@ -14,7 +14,7 @@ import (
 
 // mixedByDefault adds migrations that cannot run in a transaction to the sets of
 // a plain `go test`.
-const mixedByDefault = false
+const mixedByDefault = true
 
 var (
 	rounds  = flag.Int("rounds", 100, "number of rounds")

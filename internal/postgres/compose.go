@@ -10,6 +10,8 @@ import (
 type composed struct {
 	sql    string
 	pieces []piece
+	// creates says that the version table is made in it.
+	creates bool
 }
 
 // piece is a stretch of the file within the text that is sent.
@@ -24,10 +26,13 @@ func (db *DB) transaction(s *Script) composed {
 	if !s.Parsed {
 		head.WriteString(guardOpen)
 	}
-	if len(s.Statements) == 0 || !s.Statements[0].setting { // SET TRANSACTION must come before any query
+	creates := len(s.Statements) == 0 || !s.Statements[0].setting // SET TRANSACTION must come before any query
+	if creates {
 		head.WriteString(db.createTable())
 	}
-	return db.compose(s, head.String(), 0, len(s.Statements), 0, len(s.SQL))
+	text := db.compose(s, head.String(), 0, len(s.Statements), 0, len(s.SQL))
+	text.creates = creates
+	return text
 }
 
 // title is a comment by which pg_stat_activity and the server's log tell the file.

@@ -108,7 +108,11 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 		return db.rollBack(ctx, fail)
 	}
 	m.run.Outcome, m.run.Done = RunApplied, m.run.Total
-	finish := db.guardLock() + db.reset() + db.record(m.run) + db.writeState(m.to) + "COMMIT;"
+	state := db.writeState(m.to)
+	if body.creates {
+		state = strings.TrimPrefix(state, db.createTable()) // else the server remarks that it is there
+	}
+	finish := db.guardLock() + db.reset() + db.record(m.run) + state + "COMMIT;"
 	if !s.Parsed {
 		finish = guardClose + finish
 	}
