@@ -234,3 +234,29 @@ func TestTableCanHaveASchemaAndAnyName(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, one, st)
 }
+
+// TestOpenWaitsForAConnectionThatIsReset: lib/pq reports a reset during the
+// handshake in a way that errors.As does not see through.
+func TestOpenWaitsForAConnectionThatIsReset(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*net.TCPConn).SetLinger(0) // close by reset
+			_ = c.Close()
+		}
+	}()
+	for range 20 {
+		o := options(t, "postgres://u@"+l.Addr().String()+"/d?sslmode=disable")
+		_, err := Open(t.Context(), o)
+		var fail *ConnectError
+		require.ErrorAs(t, err, &fail)
+		assert.False(t, fail.Permanent, "%v", err)
+	}
+}

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -91,7 +93,14 @@ func mayPass(err error) bool {
 		return false
 	}
 	var network net.Error
-	return errors.As(err, &network) || isConnectionEnd(err)
+	if errors.As(err, &network) || isConnectionEnd(err) {
+		return true
+	}
+	// lib/pq hides some errors of the network from errors.As (one that fails before
+	// anything was sent, so that database/sql may try again). What it says of itself
+	// starts with "pq:", and a handshake's errors name TLS; neither will pass.
+	text := err.Error()
+	return !strings.Contains(text, "pq:") && !strings.Contains(text, "tls:") && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
 }
 
 // jitter is the pause before the next attempt: it grows, and no two waiters keep step.
