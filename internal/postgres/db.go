@@ -155,7 +155,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 	}
 	var resolved sql.NullString
 	var mayCreate bool
-	err := db.conn.QueryRowContext(ctx, `
+	err := db.row(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_is_in_recovery(),
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'),

@@ -196,7 +196,7 @@ func (d *Driver) Run(body io.Reader) error {
 // Drop is part of database.Driver: it drops every table of the version table's
 // schema. No verb of ours leads here.
 func (d *Driver) Drop() error {
-	rows, err := d.db.conn.QueryContext(d.ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
+	rows, err := d.db.rows(d.ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')`, d.db.table.schema)
 	if err != nil {

@@ -148,7 +148,7 @@ func (db *DB) Journal(ctx context.Context) ([]Run, error) {
 	if !db.journaled {
 		return nil, nil
 	}
-	rows, err := db.conn.QueryContext(ctx, `
+	rows, err := db.rows(ctx, `
 		SELECT DISTINCT ON (version) version, name, direction, outcome, coalesce(statements_done, 0), coalesce(statements_total, 0),
 			coalesce(checksum, ''), started_at, coalesce(extract(epoch FROM took), 0)::float8, database_user,
 			concat_ws(', ', release, 'revision ' || revision, 'namespace ' || namespace), coalesce(error, '')

@@ -45,7 +45,7 @@ func (db *DB) Lock(ctx context.Context) error {
 	start, said := time.Now(), time.Time{}
 	for attempt := 1; ; attempt++ {
 		var got bool
-		if err := db.conn.QueryRowContext(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&got); err != nil {
+		if err := db.row(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&got); err != nil {
 			return db.lost(ctx, err)
 		}
 		waited := time.Since(start)
@@ -117,7 +117,7 @@ func (db *DB) lockKey() (int64, error) {
 // role's query; what it may not see is left out.
 func (db *DB) lockHolder(ctx context.Context, key int64) (string, error) {
 	var s sessionInfo
-	err := db.conn.QueryRowContext(ctx, `
+	err := db.row(ctx, `
 		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
 			coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::bigint, coalesce(left(a.query, 120), '')
 		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid

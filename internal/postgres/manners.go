@@ -111,7 +111,7 @@ func (db *DB) watchBlockers(ctx context.Context) func() []string {
 
 // blockersOf describes the sessions that a backend waits for.
 func (db *DB) blockersOf(ctx context.Context, pid int) ([]string, error) {
-	rows, err := db.conn.QueryContext(ctx, `
+	rows, err := db.rows(ctx, `
 		SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
 			coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start)), 0)::bigint, coalesce(left(a.query, 120), '')
 		FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY (pg_catalog.pg_blocking_pids($1)) ORDER BY a.xact_start LIMIT 5`, pid)

@@ -78,8 +78,8 @@ func (db *DB) unchanged(ctx context.Context, s *Script, file string, r Run) erro
 		column = "down_sql"
 	}
 	var ran string
-	err := db.conn.QueryRowContext(ctx, fmt.Sprintf("SELECT coalesce(%[1]s, '') FROM %[2]s WHERE version = $1 ORDER BY id DESC LIMIT 1",
-		column, db.journal()), r.Version).Scan(&ran)
+	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, '') FROM %s WHERE version = %d ORDER BY id DESC LIMIT 1",
+		column, db.journal(), r.Version)).Scan(&ran)
 	if err != nil {
 		return db.lost(ctx, err)
 	}
@@ -126,7 +126,7 @@ func (db *DB) inEffect(ctx context.Context, st Statement) (effect, known bool, e
 		if n.IndexStmt.Idxname == "" {
 			return false, false, nil
 		}
-		err = db.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+		err = db.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 			WHERE i.indrelid = to_regclass($1) AND c.relname = $2 AND i.indisvalid)`,
 			qualified(n.IndexStmt.Relation.Schemaname, n.IndexStmt.Relation.Relname), n.IndexStmt.Idxname).Scan(&effect)
 		return effect, err == nil, db.lost(ctx, err)
@@ -135,7 +135,7 @@ func (db *DB) inEffect(ctx context.Context, st Statement) (effect, known bool, e
 		if name == "" {
 			return false, false, nil
 		}
-		err = db.conn.QueryRowContext(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
+		err = db.row(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
 		return effect, err == nil, db.lost(ctx, err)
 	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
 		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:

@@ -364,7 +364,7 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	}
 	relation := qualified(st.concurrent.Relation.Schemaname, st.concurrent.Relation.Relname)
 	var index string
-	err := db.conn.QueryRowContext(ctx, `SELECT coalesce((
+	err := db.row(ctx, `SELECT coalesce((
 		SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 		WHERE i.indrelid = to_regclass($1) AND c.relname = $2 AND NOT i.indisvalid), '')`, relation, st.concurrent.Idxname).Scan(&index)
 	if err != nil || index == "" {

@@ -19,7 +19,7 @@ type State struct {
 func (db *DB) State(ctx context.Context) (State, error) {
 	none := State{Version: database.NilVersion}
 	if !db.exists {
-		err := db.conn.QueryRowContext(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
+		err := db.row(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
 			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname IN ($2, $3)`,
 			db.table.schema, db.table.name, db.table.name+journalSuffix).Scan(&db.exists, &db.journaled)
 		if err != nil || !db.exists {
@@ -27,7 +27,7 @@ func (db *DB) State(ctx context.Context) (State, error) {
 		}
 	}
 	var st State
-	err := db.conn.QueryRowContext(ctx, `SELECT version, dirty FROM `+db.table.quoted()+` LIMIT 1`).Scan(&st.Version, &st.Dirty)
+	err := db.row(ctx, `SELECT version, dirty FROM `+db.table.quoted()+` LIMIT 1`).Scan(&st.Version, &st.Dirty)
 	if errors.Is(err, sql.ErrNoRows) {
 		return none, nil
 	}
