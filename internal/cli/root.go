@@ -129,6 +129,7 @@ func (a *app) databaseFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
 	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
 	s.OutOfOrder, s.OnEdited = string(plan.FailLate), string(plan.FailEdited)
+	s.Atomicity = string(engine.PerMigration)
 }
 
 func (a *app) lockFlags(fs *pflag.FlagSet) {
@@ -192,7 +193,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, &engine.TimeoutError{Limit: s.Timeout})
 	}
 	return ctx, cancel, engine.Options{
-		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log,
+		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity),
 		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited)},
 		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB, LockWait: s.LockWait,
 			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,

@@ -16,7 +16,10 @@ func (a *app) up() *cobra.Command {
 		Short: "Apply every migration that is pending",
 		Long: `up applies every migration above the database's version, in order. Each runs in one
 transaction together with the new version, so a migration that fails leaves nothing behind;
-what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.`,
+what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.
+
+With --atomicity release all that is pending is one transaction: a run that fails leaves nothing at all.
+Its locks are held until the last migration has run, so it is for migrations that are quick.`,
 		Example: `  DATABASE_URL=postgres://app:secret@db:5432/shop migrator up --source ./migrations
   migrator up --wait-for-db 2m --timeout 10m`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,6 +39,8 @@ what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs st
 	a.lockFlags(cmd.Flags())
 	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
 		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
+	cmd.Flags().StringVar(&a.settings.Atomicity, "atomicity", string(engine.PerMigration),
+		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_ATOMICITY)")
 	cmd.Flags().StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
 		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
 	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),

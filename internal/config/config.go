@@ -34,6 +34,7 @@ type Settings struct {
 	OutOfOrder       string
 	OnEdited         string
 	StrayFiles       string
+	Atomicity        string
 	LogFormat        string
 	LogLevel         string
 }
@@ -92,6 +93,7 @@ func (s *Settings) check() error {
 		{"--out-of-order", s.OutOfOrder, "fail", "apply"},
 		{"--on-edited", s.OnEdited, "fail", "allow"},
 		{"--stray-files", s.StrayFiles, "fail", "ignore"},
+		{"--atomicity", s.Atomicity, "migration", "release"},
 	} {
 		if choice.value != choice.one && choice.value != choice.other {
 			return usage("%s is %q; want %s or %s", choice.flag, choice.value, choice.one, choice.other)

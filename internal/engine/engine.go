@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -26,8 +27,19 @@ type Options struct {
 	Source   string // the folder with the migrations
 	Stray    source.Stray
 	Policy   plan.Policy
+	// Atomicity says what is one transaction in an up: a migration, or all of them.
+	Atomicity Atomicity
 	Log      *slog.Logger
 }
+
+// Atomicity says what is one transaction.
+type Atomicity string
+
+// The choices of Atomicity.
+const (
+	PerMigration Atomicity = "migration"
+	PerRelease   Atomicity = "release" // all that is pending: a release that fails leaves nothing at all
+)
 
 // Result is what a run has done.
 type Result struct {
@@ -154,7 +166,30 @@ func runOn(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	return result, err
 }
 
+// runLocked plans and runs, and plans again where another migrator has come in
+// between: behind a pooler the lock is free from one migration to the next.
 func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
+	var before *RunError
+	for {
+		result, err := runPlan(ctx, o, catalog, db, planner)
+		if !errors.Is(err, postgres.ErrMoved) {
+			if before != nil {
+				result.From, result.Applied = before.Plan.From, result.Applied+before.Applied
+			}
+			return result, err
+		}
+		var moved *RunError
+		if errors.As(err, &moved) {
+			if before != nil {
+				moved.Plan.From, moved.Applied = before.Plan.From, moved.Applied+before.Applied
+			}
+			before = moved
+		}
+		o.Log.Info("another migrator has been at work meanwhile: planning anew")
+	}
+}
+
+func runPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
 	p, adopt, err := decide(ctx, o, catalog, db, planner)
 	if err != nil {
 		return Result{}, err
@@ -165,10 +200,10 @@ func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *post
 			return Result{}, err
 		}
 	}
-	if len(p.Steps) == 0 {
-		return done(p, 0), nil
+	if err := db.Yield(ctx); err != nil || len(p.Steps) == 0 {
+		return done(p, 0), err
 	}
-	if err := drive(ctx, catalog, db, p); err != nil {
+	if err := drive(ctx, o, catalog, db, p); err != nil {
 		return Result{}, err
 	}
 	if err := readBack(ctx, db, p); err != nil {
@@ -228,12 +263,40 @@ func done(p plan.Plan, applied int) Result {
 
 // drive lets golang-migrate's state machine take the plan's steps, one by one,
 // through our two drivers.
-func drive(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan) error {
+func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan) error {
 	steps, err := stepsOf(catalog, p)
 	if err != nil {
 		return err
 	}
-	driver := db.Driver(ctx, steps)
+	together := o.Atomicity == PerRelease
+	if err := admit(catalog, db, steps, together); err != nil {
+		return err
+	}
+	attempt := func() error { return runSteps(ctx, catalog, db.Driver(ctx, steps, together), p) }
+	if together {
+		return db.Politely(ctx, attempt)
+	}
+	return attempt()
+}
+
+// admit looks at all files before the first is run.
+func admit(catalog *source.Catalog, db *postgres.DB, steps []postgres.Step, together bool) error {
+	if !db.Pooled() && !together {
+		return nil
+	}
+	for _, s := range steps {
+		text, err := catalog.Text(s.File)
+		if err == nil {
+			err = db.Admit(s, []byte(text), together)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Driver, p plan.Plan) error {
 	files := catalog.Driver()
 	m, err := migrate.NewWithInstance("shiplock", files, "postgres", driver)
 	if err != nil {
@@ -287,8 +350,13 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 	return steps, nil
 }
 
-// readBack compares what the database says now with where the plan ends.
+// readBack compares what the database says now with where the plan ends. Behind a
+// pooler the lock went with the commit, and a newer image may be at work already;
+// there each commit has been answered, and the version looked at before it.
 func readBack(ctx context.Context, db *postgres.DB, p plan.Plan) error {
+	if db.Pooled() {
+		return nil
+	}
 	st, err := db.State(ctx)
 	if err != nil {
 		return err

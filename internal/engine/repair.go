@@ -34,6 +34,9 @@ func Repair(ctx context.Context, o Options, v Verdict) (string, error) {
 		return "", err
 	}
 	did, err := repair(ctx, catalog, db, v)
+	if err == nil {
+		err = db.Unlock(ctx)
+	}
 	return did, errors.Join(err, db.Close())
 }
 

@@ -17,12 +17,12 @@ type composed struct {
 // piece is a stretch of the file within the text that is sent.
 type piece struct{ sent, file, length int }
 
-// transaction composes a whole script as one transaction, still open at its end.
+// transaction composes a whole script behind a BEGIN, still open at its end.
 // Where the version table is yet to be made it is made first, as golang-migrate
 // does it: a first migration may grant rights on it.
-func (db *DB) transaction(s *Script) composed {
+func (db *DB) transaction(s *Script, begin string) composed {
 	var head strings.Builder
-	head.WriteString(s.title() + s.Begin + ";\n" + db.limits("SET LOCAL", db.opts.LockTimeout))
+	head.WriteString(begin + db.limits("SET LOCAL", db.opts.LockTimeout))
 	if !s.Parsed {
 		head.WriteString(guardOpen)
 	}

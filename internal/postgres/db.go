@@ -54,7 +54,14 @@ type DB struct {
 	journaled bool
 	// unjournaled says that there is no journal and no right to make one.
 	unjournaled bool
-	locks       int // depth; the session lock is held while it is above 0
+	locks       int // depth; the lock is held while it is above 0
+
+	dialer *dialer
+	// pooled says that transactions may reach different servers; see sharesServers.
+	pooled bool
+	// open says that a transaction of our own is open, which holds the lock.
+	open   bool
+	before memory // of a transaction
 
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
@@ -66,6 +73,7 @@ type ServerInfo struct {
 	Database string
 	User     string
 	PID      int // of the session's backend
+	port     int // of the server's client, -1 on a Unix socket
 	// Standby is a server that only replays another one's changes.
 	Standby bool
 	plpgsql bool
@@ -124,7 +132,8 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	connector.Dialer(&dialer{})
+	db.dialer = &dialer{}
+	connector.Dialer(db.dialer)
 	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, db.onNotice))
 	db.pool.SetMaxIdleConns(0)
 	if db.conn, err = db.wait(ctx); err == nil {
@@ -157,7 +166,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 	var mayCreate bool
 	err := db.row(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
-			pg_backend_pid(), pg_catalog.pg_is_in_recovery(),
+			pg_backend_pid(), coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'),
 			s.name,
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -168,7 +177,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
 		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix).
 		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate)
+			&db.Server.PID, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate)
 	if err != nil {
 		return db.lost(ctx, err)
 	}

@@ -23,7 +23,11 @@ const maxFirstMessage = 30_000
 var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 
 // dialer opens connections whose first answer is checked.
-type dialer struct{ net.Dialer }
+type dialer struct {
+	net.Dialer
+	// port is ours, of the last connection; 0 for a Unix socket.
+	port int
+}
 
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return d.DialContext(context.Background(), network, address)
@@ -39,6 +43,10 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	conn, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
+	}
+	d.port = 0
+	if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
+		d.port = a.Port
 	}
 	return &checkedConn{Conn: conn, check: true}, nil
 }

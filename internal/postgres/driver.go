@@ -45,12 +45,16 @@ type Driver struct {
 	done    int
 	locked  bool
 	known   bool // at is what the version table says
+
+	together bool
+	first    *State // of the steps that are one transaction, the version before them
 }
 
 // Driver returns a view of db for migrate.Migrate that takes these steps, in this
-// order, and refuses any other. Without steps it takes what comes.
-func (db *DB) Driver(ctx context.Context, steps []Step) *Driver {
-	return &Driver{db: db, ctx: ctx, steps: steps}
+// order, and refuses any other. Without steps it takes what comes. With together
+// they are one transaction, which ends with the last of them.
+func (db *DB) Driver(ctx context.Context, steps []Step, together bool) *Driver {
+	return &Driver{db: db, ctx: ctx, steps: steps, together: together && len(steps) > 1}
 }
 
 // Open is part of database.Driver; a Driver comes from a session, never from a URL.
@@ -58,8 +62,13 @@ func (*Driver) Open(string) (database.Driver, error) {
 	return nil, errors.New("shiplock's driver is made from a session, not opened by URL")
 }
 
-// Done is how many migrations have run to their end.
-func (d *Driver) Done() int { return d.done }
+// Done is how many migrations are in effect.
+func (d *Driver) Done() int {
+	if d.together && len(d.steps) > 0 {
+		return 0
+	}
+	return d.done
+}
 
 // Close ends the session.
 func (d *Driver) Close() error { return d.db.Close() }
@@ -148,9 +157,12 @@ func (d *Driver) report() {
 	if len(d.steps) == 0 {
 		return
 	}
-	step := d.steps[0]
+	step, what := d.steps[0], "migration done"
 	d.steps = d.steps[1:]
-	d.db.log.Info("migration done", "version", step.Version, "direction", step.Direction, "file", step.File,
+	if d.together && len(d.steps) > 0 {
+		what = "migration ran, not committed yet"
+	}
+	d.db.log.Info(what, "version", step.Version, "direction", step.Direction, "file", step.File,
 		"took", time.Since(d.started).Round(time.Millisecond))
 }
 
@@ -164,15 +176,10 @@ func (d *Driver) Run(body io.Reader) error {
 	if err != nil {
 		return &ScriptError{File: step.File, Problem: err.Error()}
 	}
-	script, err := ParseScript(text)
+	script, err := parseFile(step.File, text)
 	if err != nil {
-		var unusable *ScriptError
-		if errors.As(err, &unusable) {
-			unusable.File = step.File
-		}
 		return err
 	}
-	script.Name = step.File
 	to := d.at
 	if d.pending != nil {
 		to = *d.pending
@@ -183,8 +190,20 @@ func (d *Driver) Run(body io.Reader) error {
 	if m.run.up, m.run.down = script.Text, step.Opposite; step.Direction == "down" {
 		m.run.up, m.run.down = step.Opposite, script.Text
 	}
+	before := d.at
+	if d.together {
+		m.continues, m.continued = d.first != nil, len(d.steps) > 1
+		if d.first == nil {
+			d.first = &before
+		}
+		before = *d.first
+	}
 	if fail := d.db.apply(d.ctx, m); fail != nil {
-		fail.File, fail.Version, fail.Before = step.File, to.Version, d.at.Version
+		var locked *LockedError
+		if errors.Is(fail.Err, ErrMoved) || errors.As(fail.Err, &locked) {
+			return fail.Err // it has not begun
+		}
+		fail.File, fail.Version, fail.Before = step.File, to.Version, before.Version
 		fail.Step = fmt.Sprintf("version %d %s", step.Version, step.Direction)
 		d.pending, d.known = nil, false
 		return fail

@@ -33,29 +33,56 @@ func (e *LockedError) Error() string {
 // and never waits inside the server: a waiting pg_advisory_lock holds a snapshot,
 // on which the holder's CREATE INDEX CONCURRENTLY would wait in turn
 // (golang-migrate/migrate#960). A session that has it may lock again.
+//
+// Behind a pooler in transaction mode a session's lock would stay with a server
+// that the next transaction may not reach. The lock is then taken inside of a
+// transaction, which stays open until Yield or Unlock; see pooler.go.
 func (db *DB) Lock(ctx context.Context) error {
 	if db.locks > 0 {
 		db.locks++
 		return nil
 	}
+	var err error
+	if db.pooled, err = db.sharesServers(ctx); err != nil {
+		return err
+	}
+	if db.pooled {
+		db.log.Info("a pooler in transaction mode is in between: the lock is taken anew in each transaction")
+		err = db.begin(ctx, "BEGIN;\n", nil)
+	} else {
+		err = db.poll(ctx, db.tryLock)
+	}
+	if err != nil {
+		return err
+	}
+	db.locks = 1
+	// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
+	return errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx))
+}
+
+func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
+	err = db.row(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&got)
+	return got, db.lost(ctx, err)
+}
+
+// poll tries to get the lock for as long as LockWait.
+func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
 	key, err := db.lockKey()
 	if err != nil {
 		return err
 	}
 	start, said := time.Now(), time.Time{}
 	for attempt := 1; ; attempt++ {
-		var got bool
-		if err := db.row(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&got); err != nil {
-			return db.lost(ctx, err)
+		got, err := try(ctx, key)
+		if err != nil {
+			return err
 		}
 		waited := time.Since(start)
 		if got {
-			db.locks = 1
 			if attempt > 1 {
 				db.log.Info("got the lock", "waited", round(waited))
 			}
-			// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
-			return errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx))
+			return nil
 		}
 		pause := jitter(attempt)
 		if waited+pause > db.opts.LockWait {
@@ -82,7 +109,7 @@ var ErrLockGone = errors.New("the migration released our advisory lock (pg_advis
 // guardLock is SQL that fails, with a division by zero, when the session holds the
 // lock no more and another one does. A session that has it gets it once again.
 func (db *DB) guardLock() string {
-	if db.locks == 0 {
+	if db.locks == 0 || db.pooled { // a transaction's own lock cannot be released
 		return ""
 	}
 	key, err := db.lockKey()
@@ -99,6 +126,9 @@ func (db *DB) Unlock(ctx context.Context) error {
 	}
 	if db.locks--; db.locks > 0 {
 		return nil
+	}
+	if db.pooled {
+		return db.Yield(ctx)
 	}
 	return db.exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`) // guardLock has taken it more than once
 }

@@ -45,6 +45,20 @@ func (db *DB) setLimits(ctx context.Context, st Statement) error {
 	return nil
 }
 
+// Politely is for several migrations that are one transaction: it runs attempt
+// again, after a pause, for as long as it ends in a lock timeout.
+func (db *DB) Politely(ctx context.Context, attempt func() error) error {
+	var err error
+	db.politely(ctx, func() *MigrationError {
+		var fail *MigrationError
+		if err = attempt(); errors.As(err, &fail) {
+			return fail
+		}
+		return nil
+	})
+	return err
+}
+
 // politely runs attempt again, after a pause, for as long as it ends in a lock
 // timeout with everything rolled back. ctx bounds it.
 func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *MigrationError {

@@ -48,7 +48,7 @@ func apply(t *testing.T, db *DB, sql string) *MigrationError {
 func TestDriverPassesGolangMigratesConformanceTest(t *testing.T) {
 	t.Parallel()
 	db := session(t, pgtest.New(t))
-	migratetesting.Test(t, db.Driver(t.Context(), nil), []byte("CREATE TABLE t (a int); SELECT 1"))
+	migratetesting.Test(t, db.Driver(t.Context(), nil, false), []byte("CREATE TABLE t (a int); SELECT 1"))
 }
 
 func TestRunCommitsSQLAndVersionTogether(t *testing.T) {

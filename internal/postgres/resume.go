@@ -58,7 +58,7 @@ func (db *DB) Resume(ctx context.Context, file string, text []byte, r Run) (done
 		return 0, err
 	case !known:
 		return 0, &UnprovableError{
-			File: file, Statement: st.Text, Line: lineAt([]byte(s.SQL), st.Offset),
+			File: file, Statement: st.Text, Line: s.line(st),
 			Number: r.Done + 1, Of: len(s.Statements), Version: r.Version,
 		}
 	case effect:

@@ -21,6 +21,9 @@ const resetSession = "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n"
 // where a machine has died without a word it would take hours. The first setting
 // came with PostgreSQL 14; on a Unix socket the others mean nothing.
 func (db *DB) vigilance() string {
+	if db.pooled {
+		return "" // the session is not ours; see begin
+	}
 	const keepalives = "SET tcp_keepalives_idle = 4;\nSET tcp_keepalives_interval = 2;\nSET tcp_keepalives_count = 3;\n"
 	if db.Server.number < 140000 {
 		return keepalives
@@ -54,16 +57,29 @@ type migration struct {
 	// resume says that the first run.Done statements are in effect already, and the
 	// version is marked dirty since.
 	resume bool
+	// continues and continued say that it is not the first, or not the last, of
+	// several that are one transaction.
+	continues, continued bool
 }
+
+// memory is what a transaction changes in what is known of the database, and its rollback restores.
+type memory struct{ exists, journaled, plpgsql bool }
 
 // apply runs one migration. Whatever its end, the journal tells it.
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	m.run.Started, m.run.Total, m.run.transactional = time.Now(), len(m.script.Statements), m.script.Transactional
-	if !m.script.Transactional || m.resume {
+	together := m.continues || m.continued
+	if !together && (!m.script.Transactional || m.resume) {
 		return db.runParts(ctx, m)
 	}
-	fail := db.politely(ctx, func() *MigrationError { return db.runTransaction(ctx, m) })
-	if fail != nil && fail.Outcome == RolledBack && len(m.script.Statements) == 1 && wantsNoTransaction(fail.Err) {
+	attempt := func() *MigrationError { return db.runTransaction(ctx, m) }
+	var fail *MigrationError
+	if together {
+		fail = attempt() // the whole of them is what is tried again, see Politely
+	} else {
+		fail = db.politely(ctx, attempt)
+	}
+	if fail != nil && fail.Outcome == RolledBack && len(m.script.Statements) == 1 && !together && !db.pooled && wantsNoTransaction(fail.Err) {
 		// A CALL or DO that commits, a REINDEX or CLUSTER of a partitioned table: it
 		// does not show in the SQL. Alone in its file it can run by itself.
 		db.log.Info("the server wants this statement outside a transaction", "reason", fail.Server().Message)
@@ -97,11 +113,25 @@ func wantsNoTransaction(err error) bool {
 }
 
 // runTransaction puts the SQL, the version and the journal in one transaction, in
-// two round trips: whatever dies when, all have happened or none has.
+// two round trips: whatever dies when, all have happened or none has. Of several
+// migrations that are one transaction together, the first begins it and the last
+// commits.
 func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	s := m.script
 	db.marker.Store(0)
-	body := db.transaction(s)
+	begin := s.title() + s.Begin + ";\n"
+	if !m.continues {
+		db.before = memory{db.exists, db.journaled, db.Server.plpgsql}
+	}
+	if db.pooled && !m.continues {
+		if err := db.begin(ctx, begin, &m.from); err != nil {
+			return db.rollBack(ctx, &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1})
+		}
+	}
+	if db.pooled || m.continues {
+		begin = s.title()
+	}
+	body := db.transaction(s, begin)
 	if err := db.exec(ctx, body.sql); err != nil {
 		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: body.fileOffset(serverOffset(err, body.sql))}
 		fail.Failed = db.failedStatement(s, fail.Offset)
@@ -112,7 +142,10 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if body.creates {
 		state = strings.TrimPrefix(state, db.createTable()) // else the server remarks that it is there
 	}
-	finish := db.guardLock() + db.reset() + db.record(m.run) + state + "COMMIT;"
+	finish := db.guardLock() + db.reset() + db.record(m.run) + state
+	if !m.continued {
+		finish += "COMMIT;"
+	}
 	if !s.Parsed {
 		finish = guardClose + finish
 	}
@@ -124,8 +157,9 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 		if pq.As(err, pqerror.DivisionByZero) != nil {
 			fail.Err = errors.Join(ErrLockGone, err)
 		}
-		return db.settle(ctx, fail, m.from, m.to)
+		return db.settle(ctx, fail, m)
 	}
+	db.open = db.pooled && m.continued
 	db.exists, db.journaled = true, !db.unjournaled
 	db.Server.plpgsql = db.Server.plpgsql && !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unmarked })
 	return nil
@@ -133,19 +167,25 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 
 // rollBack ends the failed transaction. A session that is gone has done so by itself.
 func (db *DB) rollBack(ctx context.Context, fail *MigrationError) *MigrationError {
+	db.open = false
+	db.exists, db.journaled, db.Server.plpgsql = db.before.exists, db.before.journaled, db.before.plpgsql
 	if ctx.Err() != nil {
 		return fail
 	}
-	if err := db.exec(ctx, "ROLLBACK;\n"+db.reset()); err != nil {
+	back := "ROLLBACK;\n"
+	if !db.pooled {
+		back += db.reset()
+	}
+	if err := db.exec(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 	}
 	return fail
 }
 
 // settle finds out what became of a transaction whose commit was not answered.
-func (db *DB) settle(ctx context.Context, fail *MigrationError, from, to State) *MigrationError {
+func (db *DB) settle(ctx context.Context, fail *MigrationError, m migration) *MigrationError {
 	var server *pq.Error
-	if fail.Outcome == Unknown || errors.As(fail.Err, &server) {
+	if fail.Outcome == Unknown || m.continued || errors.As(fail.Err, &server) {
 		return db.rollBack(ctx, fail)
 	}
 	fail.Outcome = Unknown
@@ -155,7 +195,7 @@ func (db *DB) settle(ctx context.Context, fail *MigrationError, from, to State) 
 	switch {
 	case err != nil:
 		fail.Err = errors.Join(fail.Err, err)
-	case now == to && now != from:
+	case now == m.to && now != m.from:
 		return nil
 	default:
 		fail.Outcome = RolledBack

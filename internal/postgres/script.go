@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,6 +78,20 @@ func (e *ScriptError) Error() string {
 		return e.File + ": " + e.Problem
 	}
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
+}
+
+// parseFile is ParseScript for a file with a name, which its errors then have.
+func parseFile(name string, text []byte) (*Script, error) {
+	s, err := ParseScript(text)
+	if err != nil {
+		var unusable *ScriptError
+		if errors.As(err, &unusable) {
+			unusable.File = name
+		}
+		return nil, err
+	}
+	s.Name = name
+	return s, nil
 }
 
 // ParseScript splits the text of a file with PostgreSQL's own parser and decides

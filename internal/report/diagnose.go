@@ -34,6 +34,8 @@ func diagnose(err error) Card {
 		connect   *postgres.ConnectError
 		doubt     *postgres.UnprovableError
 		changed   *postgres.ChangedError
+		session   *postgres.SessionError
+		apart     *postgres.ApartError
 	)
 	switch {
 	case errors.As(err, &migration):
@@ -45,6 +47,12 @@ func diagnose(err error) Card {
 	case errors.As(err, &changed):
 		return refused(changed.Error(), "they would not run again, so what they say now would never happen",
 			"restore them and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")
+	case errors.As(err, &session):
+		return refused(session.Error(), "a pooler lends a server's session for one transaction; what one statement sets or locks, the next may not find",
+			"connect the migrator to PostgreSQL itself, or through a pool in session mode; the application can stay where it is")
+	case errors.As(err, &apart):
+		return refused(apart.Error(), "--atomicity release promises that a failed run leaves nothing at all",
+			"deploy with --atomicity migration, or give this migration a release of its own")
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):

@@ -1,0 +1,164 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// steps notes in which transaction each migration ran; a is the application's.
+const steps = `
+-- 1_log.up.sql --
+CREATE TABLE log (version int, txid bigint DEFAULT txid_current());
+INSERT INTO log VALUES (1);
+-- 1_log.down.sql --
+DROP TABLE log;
+-- 2_wide.up.sql --
+BEGIN;
+INSERT INTO log VALUES (2);
+ALTER TABLE a ADD COLUMN c int;
+COMMIT;
+-- 2_wide.down.sql --
+ALTER TABLE a DROP COLUMN c;
+-- 3_last.up.sql --
+INSERT INTO log VALUES (3);
+-- 3_last.down.sql --
+DELETE FROM log WHERE version = 3;
+`
+
+const (
+	tables   = "SELECT coalesce(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+	outcomes = "SELECT string_agg(version || ' ' || outcome, ', ' ORDER BY id) FROM schema_migrations_journal"
+)
+
+func releases(t *testing.T, archive string) (*pgtest.Database, engine.Options) {
+	t.Helper()
+	d := database(t)
+	_, err := d.Open(t).Exec("CREATE TABLE a (b int)")
+	require.NoError(t, err)
+	o := options(t, d, folder(t, archive))
+	o.Atomicity = engine.PerRelease
+	return d, o
+}
+
+func TestAReleaseIsOneTransaction(t *testing.T) {
+	t.Parallel()
+	d, o := releases(t, steps)
+	result, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, engine.Result{From: -1, To: 3, Applied: 3}, result)
+	assert.Equal(t, "1 3", d.Value(t, "SELECT concat(count(DISTINCT txid), ' ', count(*)) FROM log"))
+	assert.Equal(t, "3 f", d.Value(t, version))
+	assert.Equal(t, "1 applied, 2 applied, 3 applied", d.Value(t, outcomes))
+}
+
+func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	broken := steps + "-- 4_broken.up.sql --\nINSERT INTO log VALUES (4);\nINSERT INTO log VALUES ('four');\n-- 4_broken.down.sql --\n"
+	t.Run("on a new database", func(t *testing.T) {
+		t.Parallel()
+		d, o := releases(t, broken)
+		_, err := engine.Up(t.Context(), o)
+		var run *engine.RunError
+		require.ErrorAs(t, err, &run)
+		assert.Zero(t, run.Applied)
+		var fail *postgres.MigrationError
+		require.ErrorAs(t, err, &fail)
+		assert.Equal(t, "4_broken.up.sql", fail.File)
+		assert.Equal(t, -1, fail.Before)
+		assert.Equal(t, postgres.RolledBack, fail.Outcome)
+		assert.Equal(t, "a", d.Value(t, tables), "not even a version table")
+	})
+	t.Run("on one with a version", func(t *testing.T) {
+		t.Parallel()
+		d, o := releases(t, broken)
+		all := o.Source
+		o.Source = folder(t, "-- 1_log.up.sql --\nCREATE TABLE log (version int, txid bigint DEFAULT txid_current());\nINSERT INTO log VALUES (1);\n-- 1_log.down.sql --\nDROP TABLE log;\n")
+		_, err := engine.Up(t.Context(), o)
+		require.NoError(t, err)
+		o.Source = all
+		_, err = engine.Up(t.Context(), o)
+		var fail *postgres.MigrationError
+		require.ErrorAs(t, err, &fail)
+		assert.Equal(t, 1, fail.Before)
+		assert.Equal(t, "1 f", d.Value(t, version))
+		assert.Equal(t, "1", d.Value(t, "SELECT string_agg(version::text, ' ') FROM log"))
+		assert.Equal(t, "1 applied, 4 failed", d.Value(t, outcomes))
+	})
+	t.Run("when it is ended", func(t *testing.T) {
+		t.Parallel()
+		d, o := releases(t, steps)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := &engine.SignalError{}
+		o = hooked(o, "migration ran, not committed yet", 2, func() { cancel(why) })
+		_, err := engine.Up(ctx, o)
+		require.ErrorIs(t, err, why)
+		var run *engine.RunError
+		require.ErrorAs(t, err, &run)
+		assert.Zero(t, run.Applied)
+		require.Eventually(t, func() bool { return d.Value(t, tables) == "a" }, 10*time.Second, 10*time.Millisecond)
+	})
+}
+
+func TestAReleaseMakesWayAsAWhole(t *testing.T) {
+	t.Parallel()
+	d, o := releases(t, steps)
+	o.Postgres.LockTimeout = 200 * time.Millisecond
+	tx, err := d.Open(t).Begin()
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.Exec("SELECT * FROM a")
+	require.NoError(t, err)
+	seen := make(chan string, 1)
+	waiting := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	go func() {
+		for _, n := range []string{"1", "0"} { // it waits, and then it does not
+			for d.Value(t, waiting) != n && t.Context().Err() == nil {
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		seen <- d.Value(t, tables) // between two tries nothing is held, and nothing is there
+		_ = tx.Rollback()
+	}()
+	result, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, 3, result.Applied)
+	assert.Equal(t, "a", <-seen)
+	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(version::text, ' ' ORDER BY version) FROM log"))
+}
+
+func TestWhatCannotBePartOfARelease(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ second, line, want string }{
+		"refuses a transaction": {"SELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);", ":2", "CREATE INDEX CONCURRENTLY i ON a … cannot run in a transaction"},
+		"own transactions":      {"SELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;", ":1", "it has transactions of its own"},
+		"the directive":         {"-- shiplock:no-transaction\nSELECT 1;", "", "it says shiplock:no-transaction"},
+		"an isolation level":    {"BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT;", "", `it begins its transaction with "BEGIN ISOLATION LEVEL SERIALIZABLE"`},
+		"SET TRANSACTION":       {"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1;", ":1", "must come first"},
+		"newer SQL":             {"FROBNICATE THE TABLE a;", "", "newer than the parser"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, o := releases(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n-- 2_two.up.sql --\n"+c.second+"\n")
+			_, err := engine.Up(t.Context(), o)
+			var apart *postgres.ApartError
+			require.ErrorAs(t, err, &apart)
+			assert.Contains(t, err.Error(), "2_two.up.sql"+c.line+": ")
+			assert.Contains(t, err.Error(), c.want)
+			assert.Equal(t, "a", d.Value(t, tables))
+		})
+	}
+	t.Run("alone it can", func(t *testing.T) {
+		t.Parallel()
+		_, o := releases(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n")
+		_, err := engine.Up(t.Context(), o)
+		require.NoError(t, err)
+	})
+}

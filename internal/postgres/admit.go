@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+)
+
+// SessionError is a file that needs a session of its own, which a pooler in
+// transaction mode does not give.
+type SessionError struct {
+	File string
+	Line int // 0 where it is the file as a whole
+	What string
+}
+
+func (e *SessionError) Error() string {
+	return fmt.Sprintf("%s: %s, and that needs a session, which a pooler in transaction mode does not give", place(e.File, e.Line), e.What)
+}
+
+// ApartError is a file that cannot be one transaction with others.
+type ApartError struct {
+	File string
+	Line int // 0 where it is the file as a whole
+	What string
+}
+
+func (e *ApartError) Error() string {
+	return fmt.Sprintf("%s: %s, so it cannot be one transaction with the other migrations of the release", place(e.File, e.Line), e.What)
+}
+
+func place(file string, line int) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}
+
+// Admit refuses a step that cannot run as it would have to: behind a pooler, or in
+// one transaction with others. It needs the lock. Errors are *SessionError,
+// *ApartError and *ScriptError.
+func (db *DB) Admit(step Step, text []byte, together bool) error {
+	if !db.pooled && !together {
+		return nil
+	}
+	s, err := parseFile(step.File, text)
+	if err != nil {
+		return err
+	}
+	line, what := s.obstacle(together)
+	if step.Resume {
+		line, what = 0, fmt.Sprintf("it stopped part-way, after %d of %d statements", step.Done, len(s.Statements))
+	}
+	switch {
+	case what == "":
+		return nil
+	case together:
+		return &ApartError{File: step.File, Line: line, What: what}
+	}
+	return &SessionError{File: step.File, Line: line, What: what}
+}
+
+// obstacle is what keeps a script from being a transaction of ours, with others or by itself.
+func (s *Script) obstacle(together bool) (line int, what string) {
+	if !s.Transactional {
+		for _, st := range s.Statements {
+			if st.alone {
+				return s.line(st), firstWords(st.Text) + " cannot run in a transaction"
+			}
+		}
+		for _, st := range s.Statements {
+			if st.control != controlNone {
+				return s.line(st), "it has transactions of its own"
+			}
+		}
+		return 0, "it says " + noTransaction
+	}
+	if !together {
+		return 0, ""
+	}
+	switch {
+	case !s.Parsed:
+		return 0, "its SQL is newer than the parser here, which cannot tell whether it can run in a transaction"
+	case s.Begin != "BEGIN" && !strings.EqualFold(s.Begin, "BEGIN TRANSACTION") && !strings.EqualFold(s.Begin, "BEGIN"):
+		return 0, fmt.Sprintf("it begins its transaction with %q", s.Begin)
+	case len(s.Statements) > 0 && s.Statements[0].setting:
+		return s.line(s.Statements[0]), firstWords(s.Statements[0].Text) + " must come first in its transaction"
+	}
+	return 0, ""
+}
+
+func (s *Script) line(st Statement) int { return lineAt([]byte(s.SQL), st.Offset) }
+
+// firstWords are enough of a statement to know it by.
+func firstWords(sql string) string {
+	const enough = 6
+	words := strings.Fields(sql)
+	if len(words) <= enough {
+		return strings.Join(words, " ")
+	}
+	return strings.Join(words[:enough], " ") + " …"
+}

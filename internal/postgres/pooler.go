@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/golang-migrate/migrate/v4/database"
+)
+
+// PgBouncer in transaction mode, and its kin, lend a server's session for one
+// transaction: what belongs to a session (an advisory lock, a SET, a statement
+// that refuses a transaction between two others) is then lost, or worse, found by
+// somebody else. So each transaction takes the lock for itself and looks whether
+// the version is still the one that was planned from.
+
+// ErrMoved says that the version is no longer the one that was planned from:
+// another migrator has been at work since. Nothing was done; plan again.
+var ErrMoved = errors.New("another migrator has moved the version")
+
+// probeTimeout bounds the second connection of sharesServers: a pool of one
+// server, in session mode, lets nobody else in.
+const probeTimeout = 2 * time.Second
+
+// Pooled says, once the lock is held, that a pooler in transaction mode is in between.
+func (db *DB) Pooled() bool { return db.pooled }
+
+// direct says that the server sees our own connection: it names our port.
+func (db *DB) direct() bool { return db.dialer.port != 0 && db.dialer.port == db.Server.port }
+
+// sharesServers finds out whether a pooler hands our transactions to different
+// servers, or one server to two clients. No pooler can be asked for its mode by
+// who is not its administrator. Where the server sees another connection than ours
+// (a pooler, a proxy, address translation, a Unix socket), a second client comes,
+// and both look which server they get: with an idle pool the one that was just
+// given back, with a busy one some other.
+func (db *DB) sharesServers(ctx context.Context) (bool, error) {
+	if db.direct() {
+		return false, nil
+	}
+	look := func(ctx context.Context, db *DB, seen map[int]bool) error {
+		var pid int
+		err := db.row(ctx, "SELECT pg_catalog.pg_backend_pid()").Scan(&pid)
+		seen[pid] = true
+		return db.lost(ctx, err)
+	}
+	ours, theirs := map[int]bool{db.Server.PID: true}, map[int]bool{}
+	if err := look(ctx, db, ours); err != nil {
+		return false, err
+	}
+	short, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	err := db.afresh(short, func(fresh *DB) error {
+		theirs[fresh.Server.PID] = true
+		return errors.Join(look(short, fresh, theirs), look(short, fresh, theirs))
+	})
+	if err != nil {
+		db.log.Debug("no second connection to look for a pooler with", "error", err)
+	}
+	if err := errors.Join(look(ctx, db, ours), look(ctx, db, ours)); err != nil {
+		return false, err
+	}
+	for pid := range theirs {
+		if ours[pid] {
+			return true, nil
+		}
+	}
+	return len(ours) > 1, nil
+}
+
+// begin opens a transaction that holds the lock, where a pooler calls for it; from
+// is what the version must be then, or nil. Errors are ErrMoved and *LockedError.
+func (db *DB) begin(ctx context.Context, begin string, from *State) error {
+	if err := db.Yield(ctx); err != nil {
+		return err
+	}
+	now := State{Version: database.NilVersion}
+	err := db.poll(ctx, func(ctx context.Context, key int64) (got bool, err error) {
+		got, now, err = db.beginLocked(ctx, begin, key)
+		if err == nil && !got {
+			err = db.exec(ctx, "ROLLBACK")
+		}
+		return got, err
+	})
+	if err != nil {
+		return err
+	}
+	db.open = true
+	if from == nil {
+		return nil
+	}
+	if !db.exists {
+		now, err = db.State(ctx)
+	}
+	if err == nil && now != *from {
+		err = ErrMoved
+	}
+	return err
+}
+
+// beginLocked opens a transaction, tries to get the lock and reads the version, in one round trip.
+func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got bool, now State, err error) {
+	query := begin
+	if db.Server.number >= 140000 {
+		query += "SET LOCAL client_connection_check_interval = 3000;\n"
+	}
+	query += "SELECT pg_catalog.pg_try_advisory_xact_lock($1), pg_catalog.pg_backend_pid();\n"
+	if db.exists {
+		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 1"
+	}
+	now.Version = database.NilVersion
+	rows, err := db.conn.QueryContext(ctx, strings.Replace(query, "$1", strconv.FormatInt(key, 10), 1))
+	if err != nil {
+		return false, now, db.lost(ctx, err)
+	}
+	for rows.Next() && err == nil {
+		err = rows.Scan(&got, &db.Server.PID)
+	}
+	if err == nil && rows.NextResultSet() && rows.Next() {
+		err = rows.Scan(&now.Version, &now.Dirty)
+	}
+	return got, now, db.lost(ctx, errors.Join(err, rows.Err(), rows.Close()))
+}
+
+// Yield commits the transaction that Lock has opened behind a pooler, and with it
+// gives the lock back; each migration's transaction takes it again. Elsewhere it
+// does nothing: a session keeps its lock.
+func (db *DB) Yield(ctx context.Context) error {
+	if !db.open {
+		return nil
+	}
+	db.open = false
+	return db.exec(ctx, "COMMIT")
+}
