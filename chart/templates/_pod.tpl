@@ -4,6 +4,7 @@
 {{- $settings := list
   (list "SHIPLOCK_SOURCE" .Values.migrations.path)
   (list "SHIPLOCK_TABLE" .Values.table)
+  (list "SHIPLOCK_ATOMICITY" .Values.atomicity)
   (list "SHIPLOCK_ON_NEWER" .Values.onNewer)
   (list "SHIPLOCK_STRAY_FILES" .Values.strayFiles)
   (list "SHIPLOCK_OUT_OF_ORDER" .Values.outOfOrder)

@@ -38,6 +38,7 @@ var changes = map[string]string{
 	"migrations.image.pullPolicy":              "migrations: {image: {pullPolicy: Never}}",
 	"migrations.image.subPath":                 "migrations: {image: {subPath: a}}",
 	"table":                                    "table: a",
+	"atomicity":                                "atomicity: release",
 	"onNewer":                                  "onNewer: fail",
 	"waitForDatabase":                          "waitForDatabase: 1s",
 	"lockWait":                                 "lockWait: 1m1s",
