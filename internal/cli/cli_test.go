@@ -172,6 +172,13 @@ func TestFailuresExplainThemselves(t *testing.T) {
 		{name: "function", code: 6, files: map[string]string{"1_x.up.sql": "DO $$\nBEGIN\n  RAISE EXCEPTION 'not %', 'today' USING HINT = 'come back tomorrow';\nEND $$;"}},
 		{name: "part-way", code: 7, version: "1", files: map[string]string{
 			"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);\nSELECT 1;"}},
+		{name: "release-undone", code: 6, args: []string{"up", "--atomicity", "release"}, files: map[string]string{
+			"1_guests.up.sql": first, "2_rooms.up.sql": "CREATE TABLE rooms (number int);", "3_unique_email.up.sql": "CREATE UNIQUE INDEX ON guests (email);"}},
+		{name: "release-enum", code: 6, args: []string{"up", "--atomicity", "release"}, files: map[string]string{
+			"1_mood.up.sql": "CREATE TYPE mood AS ENUM ('calm');", "2_glad.up.sql": "CREATE TABLE t (m mood);\nALTER TYPE mood ADD VALUE 'glad';",
+			"3_use.up.sql": "INSERT INTO t VALUES ('glad');"}},
+		{name: "release-apart", code: 5, args: []string{"up", "--atomicity", "release"}, files: map[string]string{
+			"1_guests.up.sql": first, "2_index.up.sql": "-- for the search\nCREATE INDEX CONCURRENTLY guests_email_idx ON guests (email);"}},
 		{name: "hidden-transaction", code: 6, files: map[string]string{
 			"1_x.up.sql": "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;\nCALL p();"}},
 		{name: "escape-sequences", code: 6, files: map[string]string{"1_x.up.sql": "DO $$ BEGIN RAISE EXCEPTION E'\\x1b[2Jall is well\\r\\nshiplock: done'; END $$"}},

@@ -52,6 +52,7 @@ type Result struct {
 type RunError struct {
 	Plan    plan.Plan
 	Applied int // migrations of the plan that are in effect
+	Undone  int // migrations that had run and were rolled back with the one that failed
 	Err     error
 }
 
@@ -303,9 +304,9 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 		return fmt.Errorf("golang-migrate: %w", err)
 	}
 	m.LockTimeout = math.MaxInt64 // the driver's own limit is the one that counts
-	for _, s := range p.Steps {
+	for i, s := range p.Steps {
 		if err := take(m, files, s); err != nil {
-			return &RunError{Plan: p, Applied: driver.Done(), Err: err}
+			return &RunError{Plan: p, Applied: driver.Done(), Undone: i - driver.Done(), Err: err}
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	c.addServer(e.Err)
 	c.add("blocked by", strings.Join(e.Blockers, "\n"))
 	c.add("state", migrationState(err, e))
-	c.add("next", migrationAdvice(e, stopped))
+	c.add("next", migrationAdvice(err, e, stopped))
 	return c
 }
 
@@ -104,16 +104,19 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	case postgres.Unknown:
 		return fmt.Sprintf("%d of %d statements are in effect, and perhaps the next one; version %s is marked dirty until the rest is done", e.Done, total, version(e.Version))
 	}
-	state := "nothing of this migration was kept"
 	var run *engine.RunError
-	if errors.As(err, &run) {
-		state += "; " + progress(run)
+	if !errors.As(err, &run) {
+		return "nothing of this migration was kept"
 	}
-	return state
+	if run.Undone > 0 {
+		return fmt.Sprintf("nothing of this release was kept (--atomicity release): the %d migrations before this one ran and were rolled back with it", run.Undone)
+	}
+	return "nothing of this migration was kept; " + progress(run)
 }
 
-func migrationAdvice(e *postgres.MigrationError, stopped int) string {
-	if server := e.Server(); server != nil && (server.Code == pqerror.ActiveSQLTransaction || server.Code == pqerror.InvalidTransactionTermination) {
+func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
+	server := e.Server()
+	if server != nil && (server.Code == pqerror.ActiveSQLTransaction || server.Code == pqerror.InvalidTransactionTermination) {
 		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
 	}
 	switch {
@@ -129,6 +132,13 @@ func migrationAdvice(e *postgres.MigrationError, stopped int) string {
 		return "run it again; what is done stays done, and it goes on from there"
 	case e.Server() == nil:
 		return "run it again when the database is back; its log says why it went"
+	}
+	var run *engine.RunError
+	if errors.As(err, &run) && run.Undone > 0 {
+		if server.Code == pqerror.UnsafeNewEnumValueUsage || server.Code == pqerror.ObjectInUse {
+			return "deploy with --atomicity migration: what an earlier migration did has to be committed before this one can use it"
+		}
+		return fmt.Sprintf("correct %s and deploy again; it starts with the first of them", e.File)
 	}
 	return fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File)
 }
