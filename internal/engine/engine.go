@@ -29,7 +29,7 @@ type Options struct {
 	Policy   plan.Policy
 	// Atomicity says what is one transaction in an up: a migration, or all of them.
 	Atomicity Atomicity
-	Log      *slog.Logger
+	Log       *slog.Logger
 }
 
 // Atomicity says what is one transaction.
