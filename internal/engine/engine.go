@@ -4,7 +4,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -125,70 +124,6 @@ func open(o Options) (*source.Catalog, error) {
 }
 
 type planner func(*source.Catalog, plan.State, plan.Policy) (plan.Plan, error)
-
-func run(ctx context.Context, o Options, planner planner) (Result, error) {
-	catalog, err := open(o)
-	if err != nil {
-		return Result{}, err
-	}
-	db, err := postgres.Open(ctx, o.Postgres)
-	if err != nil {
-		return Result{}, err
-	}
-	var result Result
-	if db.Server.Standby {
-		err = &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
-	} else {
-		result, err = runOn(ctx, o, catalog, db, planner)
-	}
-	if closeErr := db.Close(); closeErr != nil && err == nil {
-		o.Log.Debug("closing the session", "error", closeErr)
-	}
-	return result, err
-}
-
-func runOn(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
-	// A first look without the lock: the fifty pods that find nothing to do need
-	// not wait for each other. What a migrator at work has not committed is not seen.
-	p, adopt, err := decide(ctx, o, catalog, db, planner)
-	if err != nil || len(p.Steps)+len(adopt) == 0 {
-		return done(p, 0), err
-	}
-	if err := db.Lock(ctx); err != nil {
-		return Result{}, err
-	}
-	result, err := runLocked(ctx, o, catalog, db, planner)
-	if ctx.Err() == nil {
-		// It would go with the session, but a moment later: the next try may be that fast.
-		if unlockErr := db.Unlock(ctx); unlockErr != nil && err == nil {
-			err = unlockErr
-		}
-	}
-	return result, err
-}
-
-// runLocked plans and runs, and plans again where another migrator has come in
-// between: behind a pooler the lock is free from one migration to the next.
-func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
-	var before *RunError
-	for {
-		result, err := runPlan(ctx, o, catalog, db, planner)
-		if !errors.Is(err, postgres.ErrMoved) {
-			if before != nil {
-				result.From, result.Applied = before.Plan.From, result.Applied+before.Applied
-			}
-			return result, err
-		}
-		var moved *RunError
-		if errors.As(err, &moved) {
-			if before != nil {
-				moved.Plan.From, moved.Applied = before.Plan.From, moved.Applied+before.Applied
-			}
-			before = moved
-		}
-		o.Log.Info("another migrator has been at work meanwhile: planning anew")
-	}
-}
 
 func runPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
 	p, adopt, err := decide(ctx, o, catalog, db, planner)

@@ -73,7 +73,10 @@ type ServerInfo struct {
 	Database string
 	User     string
 	PID      int // of the session's backend
-	port     int // of the server's client, -1 on a Unix socket
+	// Started tells one server process from another: a restarted one, or the one
+	// that took over.
+	Started string
+	port    int // of the server's client, -1 on a Unix socket
 	// Standby is a server that only replays another one's changes.
 	Standby bool
 	plpgsql bool
@@ -166,7 +169,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 	var mayCreate bool
 	err := db.row(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
-			pg_backend_pid(), coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
+			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'),
 			s.name,
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -177,7 +180,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
 		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix).
 		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate)
+			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate)
 	if err != nil {
 		return db.lost(ctx, err)
 	}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// run opens a session and runs a plan on it, and goes on with another session
+// where a server has taken over meanwhile: what is planned then rests on what that
+// one says. A migration gets one more try and no more, or one that brings its
+// server down would do so for ever.
+func run(ctx context.Context, o Options, planner planner) (Result, error) {
+	catalog, err := open(o)
+	if err != nil {
+		return Result{}, err
+	}
+	db, err := postgres.Open(ctx, o.Postgres)
+	if err != nil {
+		return Result{}, err
+	}
+	var t tally
+	for tries := 1; ; tries++ {
+		result, err := runSession(ctx, o, catalog, db, planner, &t)
+		if err == nil {
+			return t.total(result), nil
+		}
+		if t.add(err) {
+			tries = 1
+		}
+		if !isLost(err) || ctx.Err() != nil || tries > 1 {
+			return Result{}, t.whole(err)
+		}
+		next, openErr := postgres.Open(ctx, o.Postgres)
+		if openErr != nil {
+			return Result{}, t.whole(errors.Join(err, openErr))
+		}
+		if next.Server.Started == db.Server.Started {
+			closeQuietly(o, next) // only the connection was cut, and perhaps on purpose
+			return Result{}, t.whole(err)
+		}
+		o.Log.Warn("the connection was lost, and another server process answers now: planning anew", "error", err)
+		db = next
+	}
+}
+
+// isLost says whether the connection broke.
+func isLost(err error) bool {
+	var lost *postgres.LostError
+	return errors.As(err, &lost)
+}
+
+func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *tally) (Result, error) {
+	defer closeQuietly(o, db)
+	if db.Server.Standby {
+		return Result{}, &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
+	}
+	// A first look without the lock: the fifty pods that find nothing to do need
+	// not wait for each other. What a migrator at work has not committed is not seen.
+	p, adopt, err := decide(ctx, o, catalog, db, planner)
+	if err != nil || len(p.Steps)+len(adopt) == 0 {
+		return done(p, 0), err
+	}
+	if err := db.Lock(ctx); err != nil {
+		return Result{}, err
+	}
+	result, err := runLocked(ctx, o, catalog, db, planner, t)
+	if ctx.Err() == nil {
+		// It would go with the session, but a moment later: the next try may be that fast.
+		if unlockErr := db.Unlock(ctx); unlockErr != nil && err == nil {
+			err = unlockErr
+		}
+	}
+	return result, err
+}
+
+func closeQuietly(o Options, db *postgres.DB) {
+	if err := db.Close(); err != nil {
+		o.Log.Debug("closing the session", "error", err)
+	}
+}
+
+// runLocked plans and runs, and plans again where another migrator has come in
+// between: behind a pooler the lock is free from one migration to the next.
+func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *tally) (Result, error) {
+	for {
+		result, err := runPlan(ctx, o, catalog, db, planner)
+		if !errors.Is(err, postgres.ErrMoved) {
+			return result, err
+		}
+		t.add(err)
+		o.Log.Info("another migrator has been at work meanwhile: planning anew")
+	}
+}
+
+// tally holds what earlier plans of a run have done, where it took several.
+type tally struct {
+	began bool
+	from  int
+	done  []plan.Step
+}
+
+// add takes in a plan that did not come to its end. It says whether the plan came any further.
+func (t *tally) add(err error) bool {
+	var run *RunError
+	if !errors.As(err, &run) {
+		return false
+	}
+	if !t.began {
+		t.began, t.from = true, run.Plan.From
+	}
+	t.done = append(t.done, run.Plan.Steps[:run.Applied]...)
+	run.Plan.Steps = run.Plan.Steps[run.Applied:]
+	further := run.Applied > 0
+	run.Applied = 0
+	return further
+}
+
+// total is the result of the last plan with that of the ones before.
+func (t *tally) total(r Result) Result {
+	if t.began {
+		r.From, r.Applied = t.from, len(t.done)+r.Applied
+	}
+	return r
+}
+
+// whole is the error that ended the last plan, with what the ones before have done.
+func (t *tally) whole(err error) error {
+	if len(t.done) == 0 {
+		return err
+	}
+	var run *RunError
+	if !errors.As(err, &run) {
+		run = &RunError{Err: err, Plan: plan.Plan{To: t.done[len(t.done)-1].Target}}
+		err = run
+	}
+	run.Plan.From, run.Plan.Steps, run.Applied = t.from, append(t.done, run.Plan.Steps...), len(t.done)
+	return err
+}
