@@ -93,6 +93,9 @@ func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *post
 		}
 		t.add(err)
 		o.Log.Info("another migrator has been at work meanwhile: planning anew")
+		if err := db.Regain(ctx); err != nil {
+			return Result{}, err
+		}
 	}
 }
 

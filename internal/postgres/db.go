@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -56,7 +57,7 @@ type DB struct {
 	unjournaled bool
 	locks       int // depth; the lock is held while it is above 0
 
-	dialer *dialer
+	link net.Conn // below the session
 	// pooled says that transactions may reach different servers; see sharesServers.
 	pooled bool
 	// open says that a transaction of our own is open, which holds the lock.
@@ -135,11 +136,12 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.dialer = &dialer{}
-	connector.Dialer(db.dialer)
+	d := &dialer{}
+	connector.Dialer(d)
 	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, db.onNotice))
 	db.pool.SetMaxIdleConns(0)
 	if db.conn, err = db.wait(ctx); err == nil {
+		db.link = d.last.Load()
 		err = db.lookAround(ctx)
 	}
 	if err != nil {
@@ -200,6 +202,7 @@ func (db *DB) Target() string { return db.opts.DSN.String() }
 
 // exec runs SQL on the session by the simple protocol: several statements are one round trip.
 func (db *DB) exec(ctx context.Context, query string) error {
+	defer db.hurry(ctx)()
 	_, err := db.conn.ExecContext(ctx, query)
 	return db.lost(ctx, err)
 }

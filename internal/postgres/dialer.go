@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +26,8 @@ var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 // dialer opens connections whose first answer is checked.
 type dialer struct {
 	net.Dialer
-	// port is ours, of the last connection; 0 for a Unix socket.
-	port int
+	// last is the last connection made. lib/pq also dials to cancel a query.
+	last atomic.Pointer[checkedConn]
 }
 
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
@@ -44,11 +45,9 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
-	d.port = 0
-	if a, ok := conn.LocalAddr().(*net.TCPAddr); ok {
-		d.port = a.Port
-	}
-	return &checkedConn{Conn: conn, check: true}, nil
+	checked := &checkedConn{Conn: conn, check: true}
+	d.last.Store(checked)
+	return checked, nil
 }
 
 // checkedConn looks at the first message from the server, header by header.

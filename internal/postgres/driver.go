@@ -54,7 +54,13 @@ type Driver struct {
 // order, and refuses any other. Without steps it takes what comes. With together
 // they are one transaction, which ends with the last of them.
 func (db *DB) Driver(ctx context.Context, steps []Step, together bool) *Driver {
-	return &Driver{db: db, ctx: ctx, steps: steps, together: together && len(steps) > 1}
+	d := &Driver{db: db, ctx: ctx, steps: steps, together: together && len(steps) > 1}
+	if len(steps) > 0 {
+		// Not read again: a pooler may have let another migrator in since, and it is
+		// the version that was planned from that each transaction looks for.
+		d.at, d.known = State{Version: steps[0].From}, true
+	}
+	return d
 }
 
 // Open is part of database.Driver; a Driver comes from a session, never from a URL.
@@ -104,14 +110,11 @@ func (d *Driver) Version() (version int, dirty bool, err error) {
 	if d.pending != nil {
 		return d.pending.Version, true, nil
 	}
-	if d.known { // we hold the lock
+	if d.known {
 		return d.at.Version, d.at.Dirty, nil
 	}
 	d.at, err = d.db.State(d.ctx)
 	d.known = err == nil && d.locked
-	if err == nil && len(d.steps) > 0 && d.steps[0].Resume {
-		d.at = State{Version: d.steps[0].From} // what it will have been, for golang-migrate
-	}
 	return d.at.Version, d.at.Dirty, err
 }
 
@@ -199,9 +202,9 @@ func (d *Driver) Run(body io.Reader) error {
 		before = *d.first
 	}
 	if fail := d.db.apply(d.ctx, m); fail != nil {
-		var locked *LockedError
-		if errors.Is(fail.Err, ErrMoved) || errors.As(fail.Err, &locked) {
-			return fail.Err // it has not begun
+		if !hasBegun(fail.Err) {
+			d.pending, d.known = nil, false
+			return fail.Err
 		}
 		fail.File, fail.Version, fail.Before = step.File, to.Version, before.Version
 		fail.Step = fmt.Sprintf("version %d %s", step.Version, step.Direction)

@@ -46,16 +46,15 @@ func (db *DB) Lock(ctx context.Context) error {
 	if db.pooled, err = db.sharesServers(ctx); err != nil {
 		return err
 	}
+	db.locks = 1
 	if db.pooled {
 		db.log.Info("a pooler in transaction mode is in between: the lock is taken anew in each transaction")
-		err = db.begin(ctx, "BEGIN;\n", nil)
-	} else {
-		err = db.poll(ctx, db.tryLock)
+		return db.transactions(ctx, db.Regain(ctx))
 	}
-	if err != nil {
+	if err = db.poll(ctx, db.tryLock); err != nil {
+		db.locks = 0
 		return err
 	}
-	db.locks = 1
 	// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
 	return errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx))
 }

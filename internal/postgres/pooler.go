@@ -3,8 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
+	"fmt"
+	"net"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4/database"
@@ -20,6 +20,9 @@ import (
 // another migrator has been at work since. Nothing was done; plan again.
 var ErrMoved = errors.New("another migrator has moved the version")
 
+// ErrNoTransactions says that the pooler lends a server for one statement only.
+var ErrNoTransactions = errors.New("the pooler ends a connection that begins a transaction: it is in statement mode, in which nothing can be migrated")
+
 // probeTimeout bounds the second connection of sharesServers: a pool of one
 // server, in session mode, lets nobody else in.
 const probeTimeout = 2 * time.Second
@@ -28,7 +31,10 @@ const probeTimeout = 2 * time.Second
 func (db *DB) Pooled() bool { return db.pooled }
 
 // direct says that the server sees our own connection: it names our port.
-func (db *DB) direct() bool { return db.dialer.port != 0 && db.dialer.port == db.Server.port }
+func (db *DB) direct() bool {
+	a, ok := db.link.LocalAddr().(*net.TCPAddr)
+	return ok && a.Port == db.Server.port
+}
 
 // sharesServers finds out whether a pooler hands our transactions to different
 // servers, or one server to two clients. No pooler can be asked for its mode by
@@ -100,18 +106,37 @@ func (db *DB) begin(ctx context.Context, begin string, from *State) error {
 	return err
 }
 
+// transactions tells a pooler in statement mode, which ends a connection that
+// begins a transaction, from a connection that broke.
+func (db *DB) transactions(ctx context.Context, err error) error {
+	var lost *LostError
+	if !errors.As(err, &lost) || ctx.Err() != nil {
+		return err
+	}
+	again := db.afresh(ctx, func(fresh *DB) error {
+		if fresh.exec(ctx, "BEGIN") != nil {
+			return ErrNoTransactions
+		}
+		return nil
+	})
+	if errors.Is(again, ErrNoTransactions) {
+		return ErrNoTransactions
+	}
+	return err
+}
+
 // beginLocked opens a transaction, tries to get the lock and reads the version, in one round trip.
 func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got bool, now State, err error) {
 	query := begin
 	if db.Server.number >= 140000 {
 		query += "SET LOCAL client_connection_check_interval = 3000;\n"
 	}
-	query += "SELECT pg_catalog.pg_try_advisory_xact_lock($1), pg_catalog.pg_backend_pid();\n"
+	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid();\n", key)
 	if db.exists {
 		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 1"
 	}
 	now.Version = database.NilVersion
-	rows, err := db.conn.QueryContext(ctx, strings.Replace(query, "$1", strconv.FormatInt(key, 10), 1))
+	rows, err := db.rows(ctx, query)
 	if err != nil {
 		return false, now, db.lost(ctx, err)
 	}
@@ -122,6 +147,24 @@ func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got boo
 		err = rows.Scan(&now.Version, &now.Dirty)
 	}
 	return got, now, db.lost(ctx, errors.Join(err, rows.Err(), rows.Close()))
+}
+
+// Regain takes the lock again after ErrMoved, until Yield or Unlock, so that what
+// is read then stays true.
+func (db *DB) Regain(ctx context.Context) error {
+	if !db.pooled || db.open {
+		return nil
+	}
+	if err := db.begin(ctx, "BEGIN;\n", nil); err != nil {
+		return err
+	}
+	return db.lookAround(ctx) // what we saw before may be old
+}
+
+// hasBegun says whether a migration that ended so was begun.
+func hasBegun(err error) bool {
+	var locked *LockedError
+	return !errors.Is(err, ErrMoved) && !errors.As(err, &locked)
 }
 
 // Yield commits the transaction that Lock has opened behind a pooler, and with it

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/lib/pq"
 )
@@ -30,10 +31,34 @@ func inline(query string, args ...any) string {
 
 // row runs a query of at most one row; its Scan tells the errors.
 func (db *DB) row(ctx context.Context, query string, args ...any) *sql.Row {
+	defer db.hurry(ctx)()
 	return db.conn.QueryRowContext(ctx, inline(query, args...))
 }
 
 // rows runs a query. Its columns come as text, which Scan converts.
 func (db *DB) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	defer db.hurry(ctx)()
 	return db.conn.QueryContext(ctx, inline(query, args...))
+}
+
+// answerGrace is how long a server may take to answer once a query's context has
+// ended. With what is done afterwards it stays under the 5 s of a stop.
+const answerGrace = 1500 * time.Millisecond
+
+// hurry breaks the connection when ctx has ended and the server does not answer:
+// lib/pq asks it to cancel the query and then waits for as long as it takes, which
+// is for ever when the network has gone. The function it returns ends the watch.
+func (db *DB) hurry(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	unregister := context.AfterFunc(ctx, func() {
+		select {
+		case <-done:
+		case <-time.After(answerGrace):
+			_ = db.link.SetDeadline(time.Unix(1, 0))
+		}
+	})
+	return func() {
+		unregister()
+		close(done)
+	}
 }

@@ -86,7 +86,7 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		m.run.transactional = false
 		return db.runParts(ctx, m)
 	}
-	if fail != nil && fail.Outcome == RolledBack && db.journaled { // a first migration that fails leaves nothing at all
+	if fail != nil && fail.Outcome == RolledBack && hasBegun(fail.Err) && db.journaled { // a first migration that fails leaves nothing at all
 		m.run.Outcome, m.run.Error = RunFailed, fail.Error()
 		db.note(ctx, db.record(m.run))
 	}

@@ -166,6 +166,10 @@ func plainCard(err error) Card {
 		c.Code = ExitDatabase
 		c.add("state", stateAt(err))
 		c.add("next", "run it again when the database is back; its log says why it went")
+	case errors.Is(err, postgres.ErrNoTransactions):
+		c.Code = ExitUsage
+		c.add("state", stateAt(err))
+		c.add("next", "connect the migrator to PostgreSQL itself, or through a pool in session or transaction mode")
 	case errors.As(err, &incomplete):
 		c.Code = ExitRefused
 		c.add("next", "find out what else migrates this database, then run it again")
