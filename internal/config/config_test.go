@@ -11,7 +11,7 @@ import (
 )
 
 func settings(change func(*Settings)) Settings {
-	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", OutOfOrder: "fail", OnEdited: "fail", StrayFiles: "fail", DatabaseURL: "postgres://u@h/d"}
+	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", OutOfOrder: "fail", OnEdited: "fail", StrayFiles: "fail", Atomicity: "migration", DatabaseURL: "postgres://u@h/d"}
 	change(&s)
 	return s
 }

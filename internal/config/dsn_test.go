@@ -85,6 +85,8 @@ func TestParseDSN(t *testing.T) {
 		{"key=value with a socket", "host=/run/pg user=app dbname=shop", "app@/run/pg/shop"},
 		{"socket as a parameter", "postgres:///shop?host=/run/pg&user=app", "app@/run/pg/shop"},
 		{"two hosts", "postgres://app@a,b/shop?port=1,2", "app@a:1,b:2/shop"},
+		{"two hosts with ports", "postgres://app:pw@a:1,b:2/shop", "app@a:1,b:2/shop"},
+		{"two hosts, one port", "postgres://app@a,b:2/shop", "app@a:5432,b:2/shop"},
 		{"encoded database name", "postgres://app@db/my%20shop", "app@db:5432/my shop"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -65,15 +66,38 @@ func strictURL(s string) (dbURL, bool) {
 		return dbURL{}, false
 	}
 	out := dbURL{
-		host: u.Hostname(), port: u.Port(), params: params,
+		params:   params,
 		database: strings.TrimPrefix(u.Path, "/"),
 	}
+	out.host, out.port = hosts(u)
 	if u.User != nil {
 		out.user = u.User.Username()
 		out.password, out.hasPassword = u.User.Password()
 	}
 	return out, true
 }
+
+// hosts are the host and the port, or libpq's two lists of them: net/url takes all
+// but the last port of "a:1,b:2" for a part of the name.
+func hosts(u *url.URL) (host, port string) {
+	if !strings.Contains(u.Host, ",") {
+		return u.Hostname(), u.Port()
+	}
+	var names, ports []string
+	given := false
+	for one := range strings.SplitSeq(u.Host, ",") {
+		part := url.URL{Host: one}
+		given = given || part.Port() != ""
+		names, ports = append(names, part.Hostname()), append(ports, cmp.Or(part.Port(), defaultPort))
+	}
+	if given {
+		port = strings.Join(ports, ",")
+	}
+	return strings.Join(names, ","), port
+}
+
+// defaultPort is PostgreSQL's.
+const defaultPort = "5432"
 
 // unescape decodes s if it is well-formed percent-encoding, and else leaves it as it is.
 func unescape(s string) string {
