@@ -86,13 +86,13 @@ func (a *app) command() *cobra.Command {
 		return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help lists the flags)", err, cmd.CommandPath())}
 	})
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
-	root.AddCommand(a.up(), a.down(), a.status(), a.repair(), a.create(), a.version())
+	root.AddCommand(a.up(), a.down(), a.status(), a.wait(), a.repair(), a.create(), a.version())
 	for _, sub := range root.Commands() {
 		sub.Args = usageArgs(sub.Args)
 	}
 	root.Args = usageArgs(func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("unknown verb %q; there are: up, down, status, repair, create, version", args[0])
+			return fmt.Errorf("unknown verb %q; there are: up, down, status, wait, repair, create, version", args[0])
 		}
 		return nil
 	})
@@ -117,18 +117,36 @@ func (a *app) sourceFlag(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.Source, "source", config.DefaultSource, "folder with the migrations ($SHIPLOCK_SOURCE)")
 }
 
+// databaseFlags are those of the verbs that compare files and database.
 func (a *app) databaseFlags(fs *pflag.FlagSet) {
-	s := &a.settings
+	a.filesFlags(fs)
+	a.connectionFlags(fs)
+	a.waitForDBFlag(fs)
+}
+
+func (a *app) filesFlags(fs *pflag.FlagSet) {
 	a.sourceFlag(fs)
+	fs.StringVar(&a.settings.StrayFiles, "stray-files", string(source.RefuseStray), "what to do with .sql files whose names are no migration's: fail or ignore ($SHIPLOCK_STRAY_FILES)")
+}
+
+func (a *app) waitForDBFlag(fs *pflag.FlagSet) {
+	fs.DurationVar(&a.settings.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "how long to wait for a database that is not ready ($SHIPLOCK_WAIT_FOR_DB)")
+}
+
+// connectionFlags say which database, and how long and how loud. The settings that
+// a verb has no flag for get their defaults.
+func (a *app) connectionFlags(fs *pflag.FlagSet) {
+	s := &a.settings
 	fs.StringVar(&s.DatabaseURL, "database-url", "", "postgres://user:password@host:5432/database ($DATABASE_URL; else libpq's PGHOST, PGUSER, PGPASSWORD, PGPASSFILE …)")
-	fs.StringVar(&s.StrayFiles, "stray-files", string(source.RefuseStray), "what to do with .sql files whose names are no migration's: fail or ignore ($SHIPLOCK_STRAY_FILES)")
 	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, name or schema.name ($SHIPLOCK_TABLE)")
-	fs.DurationVar(&s.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "how long to wait for a database that is not ready ($SHIPLOCK_WAIT_FOR_DB)")
 	fs.DurationVar(&s.Timeout, "timeout", 0, "end the whole run after this time, 0 for never ($SHIPLOCK_TIMEOUT)")
 	fs.StringVar(&s.LogFormat, "log-format", "text", "text or json ($SHIPLOCK_LOG_FORMAT)")
 	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
 	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
 	s.OutOfOrder, s.OnEdited = string(plan.FailLate), string(plan.FailEdited)
+	if fs.Lookup("source") == nil {
+		s.Source, s.StrayFiles = config.DefaultSource, string(source.RefuseStray)
+	}
 	s.Atomicity = string(engine.PerMigration)
 }
 
@@ -167,7 +185,7 @@ func variables(flag string) []string {
 	switch flag {
 	case "database-url":
 		return []string{name, "DATABASE_URL"}
-	case "help", "to", "output", "statement-done", "statement-undone", "applied", "reverted":
+	case "help", "to", "version", "output", "statement-done", "statement-undone", "applied", "reverted":
 		return nil
 	}
 	return []string{name}

@@ -21,13 +21,7 @@ func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (p
 	}
 	st := plan.State{Version: version.Version, Dirty: version.Dirty}
 	for _, r := range journal {
-		run := plan.Run{
-			Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
-			Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total,
-		}
-		if run.Outcome == plan.Unfinished && !version.Dirty {
-			run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word
-		}
+		run := runOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
 		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.InEffect() {
 			continue
@@ -41,6 +35,18 @@ func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (p
 		}
 	}
 	return st, journal, nil
+}
+
+// runOf is a row of the journal as the planner sees it.
+func runOf(r postgres.Run, dirty bool) plan.Run {
+	run := plan.Run{
+		Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
+		Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total,
+	}
+	if run.Outcome == plan.Unfinished && !dirty {
+		run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word
+	}
+	return run
 }
 
 var outcomes = map[string]plan.Outcome{

@@ -34,10 +34,13 @@ func diagnose(err error) Card {
 		connect   *postgres.ConnectError
 		doubt     *postgres.UnprovableError
 		changed   *postgres.ChangedError
+		wait      *engine.WaitError
 		session   *postgres.SessionError
 		apart     *postgres.ApartError
 	)
 	switch {
+	case errors.As(err, &wait):
+		return waitCard(wait)
 	case errors.As(err, &migration):
 		return migrationCard(err, migration)
 	case errors.As(err, &script):

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// reader makes a role that may read the version table once it exists, and nothing
+// else, and returns its URL.
+func reader(t *testing.T, d *pgtest.Database) string {
+	t.Helper()
+	role := d.Name + " reader"
+	d.Exec(t, fmt.Sprintf(`CREATE ROLE %q LOGIN PASSWORD 'reader''s'; ALTER DEFAULT PRIVILEGES FOR ROLE %q GRANT SELECT ON TABLES TO %q`, role, d.User, role))
+	t.Cleanup(func() { d.Exec(t, fmt.Sprintf(`DROP OWNED BY %[1]q; DROP ROLE %[1]q`, role)) })
+	u, err := url.Parse(d.URL())
+	require.NoError(t, err)
+	u.User = url.UserPassword(role, "reader's")
+	return u.String()
+}
+
+// log is a stderr that can be read while it is written.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *log) waitFor(t *testing.T, text string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, 30*time.Second, 20*time.Millisecond, text)
+}
+
+// background runs a verb; its exit code comes from the channel.
+func background(ctx context.Context, args ...string) (*log, <-chan int) {
+	stderr, done := &log{}, make(chan int, 1)
+	go func() { done <- Run(ctx, args, &bytes.Buffer{}, stderr) }()
+	return stderr, done
+}
+
+func TestWaitNeedsOnlyToRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	stderr, done := background(t.Context(), "wait", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 1"}), "--database-url", reader(t, w.Database))
+	stderr.waitFor(t, "no migration has run yet; wanted is version 5")
+	w.must(0, "up")
+	stderr.waitFor(t, "the database is at version 1; wanted is version 5")
+	w.Exec(t, "UPDATE schema_migrations SET version = 5, dirty = true")
+	stderr.waitFor(t, "a migration is at work at version 5")
+	w.Exec(t, "UPDATE schema_migrations SET dirty = false")
+	require.Zero(t, <-done, stderr)
+	assert.Regexp(t, `the schema is there.*version=5`, stderr)
+	assert.Equal(t, 3, strings.Count(stderr.String(), "msg=waiting"), "each reason once: %s", stderr)
+}
+
+func TestWaitSeesALateMigration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 5"})
+	w.must(0, "up")
+	w.must(0, "wait")
+	w.write("3_late.up.sql", "SELECT 3")
+	assert.Contains(t, w.must(124, "wait", "--timeout", "300ms").err, "the database is at version 5, and 3 below it has not run")
+	w.must(0, "up", "--out-of-order", "apply")
+	w.must(0, "wait")
+	w.Exec(t, fmt.Sprintf("REVOKE ALL ON schema_migrations_journal FROM %q", w.User))
+	w.must(0, "wait")
+}
+
+func TestWaitWithoutFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 5"})
+	w.must(0, "up")
+	wait := func(args ...string) outcome {
+		return call(t.Context(), append([]string{"wait", "--timeout", "10s", "--database-url", w.URL()}, args...)...)
+	}
+	assert.Zero(t, wait("--version", "5").code)
+	assert.Zero(t, wait("--version", "4").code)
+	assert.Equal(t, 124, wait("--version", "6", "--timeout", "300ms").code)
+	assert.Equal(t, 2, wait("--version", "six").code)
+	older := folder(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	assert.Zero(t, wait("--source", older).code, "a database that is newer lacks nothing")
+	assert.Equal(t, 5, wait("--source", older, "--on-newer", "fail").code)
+	assert.Equal(t, 2, wait("--source", t.TempDir()).code)
+}
+
+func TestWaitThatFailsExplainsItself(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		code int
+		args []string
+		url  func(string) string
+		sql  string
+	}{
+		{name: "wait-behind", code: 124},
+		{name: "wait-unreadable", code: 124, sql: "REVOKE ALL ON schema_migrations FROM PUBLIC, %q"},
+		{name: "wait-unreachable", code: 3, url: func(u string) string { return regexp.MustCompile(`:\d+/`).ReplaceAllString(u, ":1/") }},
+		{name: "wait-password", code: 2, url: func(u string) string { return strings.Replace(u, "s3cret", "marked-secret", 1) }},
+		{name: "wait-locked-table", code: 124},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+			w.must(0, "up")
+			w.write("8_b.up.sql", "SELECT 8")
+			if c.sql != "" {
+				w.Exec(t, fmt.Sprintf(c.sql, w.User))
+			}
+			u := w.URL()
+			if c.url != nil {
+				u = c.url(u)
+			}
+			if c.name == "wait-locked-table" {
+				tx, err := w.Admin().Begin()
+				require.NoError(t, err)
+				defer func() { _ = tx.Rollback() }()
+				_, err = tx.Exec("LOCK TABLE schema_migrations")
+				require.NoError(t, err)
+			}
+			out := call(t.Context(), "wait", "--source", w.dir, "--database-url", u, "--timeout", "900ms")
+			assert.Equal(t, c.code, out.code, out.err)
+			golden(t, c.name, out.err)
+			assert.NotContains(t, out.err, "secret")
+		})
+	}
+}
+
+func TestWaitIsStoppedBySignals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stderr, done := background(ctx, "wait", "--source", w.dir, "--database-url", w.URL())
+	stderr.waitFor(t, "no migration has run yet")
+	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
+	assert.Equal(t, 128+15, <-done)
+	golden(t, "wait-sigterm", stderr.String())
+}
