@@ -1,0 +1,38 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestInstalledProgramRuns(t *testing.T) {
+	dir := t.TempDir()
+	said, err := exec.Command(binary, "install", dir).CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	said, err = exec.Command(filepath.Join(dir, "migrator"), "version").CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	assert.Contains(t, string(said), "migrator test ")
+}
+
+// TestInstallOnSmallAndReadOnlyVolumes mounts them in a mount namespace of its own.
+func TestInstallOnSmallAndReadOnlyVolumes(t *testing.T) {
+	if os.Geteuid() != 0 || exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", t.TempDir()).Run() != nil {
+		t.Skip("needs root, and the right to mount in a namespace of its own")
+	}
+	for options, want := range map[string]string{
+		"size=1m":    "give the volume more room",
+		"size=1m,ro": "mount it writable here",
+	} {
+		dir := t.TempDir()
+		said, err := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o "$1" tmpfs "$2" && { "$3" install "$2"; code=$?; ls -A "$2"; exit $code; }`,
+			"sh", options, dir, binary).CombinedOutput()
+		assert.Equal(t, 2, exitCode(t, err), "%s", said)
+		assert.Contains(t, string(said), want)
+		assert.NotContains(t, string(said), "\n.migrator", "no half copy is left")
+	}
+}
