@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 
@@ -77,7 +78,13 @@ func (a *app) command() *cobra.Command {
 			_ = cmd.Help()
 			return &config.UsageError{Problem: "no verb given: migrator up applies what is pending"}
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags(), os.Getenv) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			err := fromEnvironment(cmd.Flags(), os.Getenv)
+			if a.settings.ConnectAttempts > 0 && !cmd.Flags().Changed("wait-for-db") {
+				a.settings.WaitForDB = math.MaxInt64 // the number is the limit
+			}
+			return err
+		},
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -131,6 +138,9 @@ func (a *app) filesFlags(fs *pflag.FlagSet) {
 
 func (a *app) waitForDBFlag(fs *pflag.FlagSet) {
 	fs.DurationVar(&a.settings.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "how long to wait for a database that is not ready ($SHIPLOCK_WAIT_FOR_DB)")
+	fs.IntVar(&a.settings.ConnectAttempts, "connect-attempts", 0,
+		"give up after so many attempts to connect; without --wait-for-db time is then no limit ($SHIPLOCK_CONNECT_ATTEMPTS)")
+	fs.DurationVar(&a.settings.ConnectDelay, "connect-delay", 0, "the pause between two attempts to connect, 0 for one that grows to a second ($SHIPLOCK_CONNECT_DELAY)")
 }
 
 // connectionFlags say which database, and how long and how loud. The settings that
@@ -185,7 +195,7 @@ func variables(flag string) []string {
 	switch flag {
 	case "database-url":
 		return []string{name, "DATABASE_URL"}
-	case "help", "to", "version", "output", "statement-done", "statement-undone", "applied", "reverted":
+	case "help", "to", "then", "version", "output", "statement-done", "statement-undone", "applied", "reverted":
 		return nil
 	}
 	return []string{name}
@@ -213,7 +223,8 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	return ctx, cancel, engine.Options{
 		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity),
 		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited)},
-		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB, LockWait: s.LockWait,
+		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB,
+			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
 			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
 			Identity: identity()},
 	}, nil

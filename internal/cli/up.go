@@ -11,32 +11,51 @@ import (
 )
 
 func (a *app) up() *cobra.Command {
+	var then bool
 	cmd := &cobra.Command{
-		Use:   "up",
+		Use:   "up [--then -- COMMAND [ARGUMENT...]]",
 		Short: "Apply every migration that is pending",
 		Long: `up applies every migration above the database's version, in order. Each runs in one
 transaction together with the new version, so a migration that fails leaves nothing behind;
 what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.
 
 With --atomicity release all that is pending is one transaction: a run that fails leaves nothing at all.
-Its locks are held until the last migration has run, so it is for migrations that are quick.`,
+Its locks are held until the last migration has run, so it is for migrations that are quick.
+
+With --then the migrator becomes COMMAND once the schema is up to date: same process, same
+environment, and signals go to it. A command that is not there is noticed before anything runs. Several
+instances may start at once: one migrates, the others wait for it.`,
 		Example: `  DATABASE_URL=postgres://app:secret@db:5432/shop migrator up --source ./migrations
-  migrator up --wait-for-db 2m --timeout 10m`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  migrator up --wait-for-db 2m --timeout 10m
+  migrator up --connect-attempts 30 --connect-delay 2s --then -- ./server --port 8080`,
+		Args: func(_ *cobra.Command, args []string) error { return thenArgs(then, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var path string
+			if then {
+				var err error
+				if path, err = lookUp(args[0]); err != nil {
+					return err
+				}
+			}
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer cancel()
 			result, err := engine.Up(ctx, o)
-			if err == nil {
-				sayUp(o.Log, result)
+			if err != nil {
+				return err
 			}
-			return err
+			sayUp(o.Log, result)
+			if then {
+				return become(cmd.Context(), path, args)
+			}
+			return nil
 		},
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&then, "then", false, "become the command behind -- once the schema is up to date")
 	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
 		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
 	cmd.Flags().StringVar(&a.settings.Atomicity, "atomicity", string(engine.PerMigration),

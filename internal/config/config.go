@@ -25,8 +25,12 @@ type Settings struct {
 	Source      string
 	Table       string
 	WaitForDB   time.Duration
-	LockWait    time.Duration
-	Timeout     time.Duration
+	// ConnectAttempts and ConnectDelay are the start-up loop of old: so many
+	// attempts, with such a pause.
+	ConnectAttempts int
+	ConnectDelay    time.Duration
+	LockWait        time.Duration
+	Timeout         time.Duration
 	// LockTimeout and StatementTimeout bound one statement in the server.
 	LockTimeout      time.Duration
 	StatementTimeout time.Duration
@@ -82,11 +86,14 @@ func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 }
 
 func (s *Settings) check() error {
-	for name, d := range map[string]time.Duration{"--wait-for-db": s.WaitForDB, "--lock-wait": s.LockWait, "--timeout": s.Timeout,
+	for name, d := range map[string]time.Duration{"--wait-for-db": s.WaitForDB, "--connect-delay": s.ConnectDelay, "--lock-wait": s.LockWait, "--timeout": s.Timeout,
 		"--lock-timeout": s.LockTimeout, "--statement-timeout": s.StatementTimeout} {
 		if d < 0 {
 			return usage("%s is %s; want 0 or more, such as 90s or 5m", name, d)
 		}
+	}
+	if s.ConnectAttempts < 0 {
+		return usage("--connect-attempts is %d; want 1 or more, or 0 for as many as fit into --wait-for-db", s.ConnectAttempts)
 	}
 	for _, choice := range []struct{ flag, value, one, other string }{
 		{"--on-newer", s.OnNewer, "allow", "fail"},

@@ -32,6 +32,7 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 		{"password file", func(*Settings) {}, map[string]string{"PGPASSFILE": "/nowhere/pgpass"}, "/nowhere/pgpass"},
 		{"password folder", func(*Settings) {}, map[string]string{"PGPASSFILE": "/"}, "is a folder"},
 		{"negative", func(s *Settings) { s.Timeout = -time.Second }, nil, "--timeout is -1s"},
+		{"attempts", func(s *Settings) { s.ConnectAttempts = -1 }, nil, "--connect-attempts is -1"},
 		{"policy", func(s *Settings) { s.OnNewer = "maybe" }, nil, `--on-newer is "maybe"`},
 		{"stray files", func(s *Settings) { s.StrayFiles = "" }, nil, "--stray-files"},
 		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},

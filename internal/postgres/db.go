@@ -26,8 +26,12 @@ type Options struct {
 	// is the first one of the search path, as with golang-migrate.
 	Table string
 	// WaitForDB is how long to wait for a server that cannot be reached or is not
-	// ready yet; 0 is one attempt.
+	// ready yet; 0 is one attempt, and math.MaxInt64 no bound.
 	WaitForDB time.Duration
+	// ConnectAttempts bounds the attempts within WaitForDB; 0 is no bound.
+	ConnectAttempts int
+	// ConnectDelay is the pause between two attempts; 0 is one that grows.
+	ConnectDelay time.Duration
 	// LockWait is how long to wait for another migrator; 0 is one attempt.
 	LockWait time.Duration
 	// LockTimeout is how long a statement may wait for a lock before its migration
@@ -104,6 +108,8 @@ type ConnectError struct {
 	Waited   time.Duration
 	Attempts int
 	Err      error
+	// Limit is the setting that allowed no more attempts.
+	Limit string
 	// Permanent errors are those that waiting does not mend, such as a wrong password.
 	Permanent bool
 }

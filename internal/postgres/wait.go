@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"net"
 	"strings"
@@ -30,7 +31,7 @@ const (
 	maxPause = time.Second
 )
 
-// wait connects, again and again for WaitForDB, as long as waiting can help.
+// wait connects, again and again within the limits of the options, as long as waiting can help.
 func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
 	start := time.Now()
 	said := map[string]bool{}
@@ -45,20 +46,46 @@ func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		reason := db.opts.DSN.Redact(err.Error())
-		waited := time.Since(start)
+		fail := &ConnectError{Target: db.Target(), Waited: time.Since(start), Attempts: attempt, Err: err, Permanent: !mayPass(err)}
 		pause := jitter(attempt)
-		if fail := (&ConnectError{Target: db.Target(), Waited: waited, Attempts: attempt, Err: err, Permanent: !mayPass(err)}); fail.Permanent || waited+pause > db.opts.WaitForDB {
+		if db.opts.ConnectDelay > 0 {
+			pause = db.opts.ConnectDelay
+		}
+		fail.Limit = db.limitOf(fail.Waited+pause, attempt)
+		if fail.Permanent || fail.Limit != "" {
 			return nil, fail
 		}
-		if !said[reason] {
+		if reason := db.opts.DSN.Redact(err.Error()); !said[reason] {
 			said[reason] = true
-			db.log.Info("waiting for the database", "database", db.Target(), "reason", reason, "for_up_to", round(db.opts.WaitForDB-waited))
+			db.log.Info("waiting for the database", "database", db.Target(), "reason", reason, "for_up_to", db.patience(fail.Waited, attempt))
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// limitOf names the setting that forbids one more attempt, or "".
+func (db *DB) limitOf(then time.Duration, attempt int) string {
+	switch o := db.opts; {
+	case o.ConnectAttempts > 0 && attempt >= o.ConnectAttempts:
+		return "--connect-attempts"
+	case then > o.WaitForDB:
+		return "--wait-for-db"
+	}
+	return ""
+}
+
+// patience says how much longer the database is waited for.
+func (db *DB) patience(waited time.Duration, attempt int) string {
+	var out []string
+	if db.opts.WaitForDB != math.MaxInt64 {
+		out = append(out, round(db.opts.WaitForDB-waited).String())
+	}
+	if db.opts.ConnectAttempts > 0 {
+		out = append(out, fmt.Sprintf("%d attempts", db.opts.ConnectAttempts-attempt))
+	}
+	return strings.Join(out, ", ")
 }
 
 func (db *DB) connect(ctx context.Context) (*sql.Conn, error) {

@@ -109,7 +109,7 @@ func connectCard(e *postgres.ConnectError) Card {
 	}
 	c.addServer(e.Err)
 	if !e.Permanent {
-		c.add("tried", fmt.Sprintf("%d times in %s (--wait-for-db)", e.Attempts, e.Waited.Round(100*time.Millisecond)))
+		c.add("tried", fmt.Sprintf("%d times in %s (%s)", e.Attempts, e.Waited.Round(100*time.Millisecond), e.Limit))
 	}
 	c.add("state", "nothing was run")
 	c.add("next", connectAdvice(e.Err))

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// upThen runs "up --then -- sh -c SCRIPT".
+func upThen(d *pgtest.Database, dir, script string) *exec.Cmd {
+	cmd := exec.Command(binary, "up", "--source", dir, "--then", "--", "sh", "-c", script)
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL(), "SHIPLOCK_LOCK_WAIT=1m", "OF_THE_SERVER=yes")
+	return cmd
+}
+
+// TestUpThenBecomesTheServer: the same process, with its own environment, that
+// gets the signals and whose exit code is the one seen.
+func TestUpThenBecomesTheServer(t *testing.T) {
+	d := pgtest.New(t)
+	dir := t.TempDir()
+	cmd := upThen(d, folder(t, "CREATE TABLE a (b int)"), fmt.Sprintf(
+		`echo $$ $OF_THE_SERVER $SHIPLOCK_LOCK_WAIT "$DATABASE_URL" >%[1]s/started.new; mv %[1]s/started.new %[1]s/started; trap 'echo got TERM; exit 42' TERM; while :; do sleep 0.05; done`, dir))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "started")); return err == nil }, 20*time.Second, 20*time.Millisecond)
+	said, err := os.ReadFile(filepath.Join(dir, "started"))
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprintf("%d yes 1m %s\n", cmd.Process.Pid, d.URL()), string(said))
+	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
+	assert.Eventually(t, func() bool {
+		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shiplock' AND datname = current_database()") == "0"
+	}, 10*time.Second, 20*time.Millisecond, "the migrator's session is closed")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	assert.Equal(t, 42, exitCode(t, cmd.Wait()))
+	assert.Equal(t, "got TERM\n", stdout.String())
+}
+
+func TestUpThenStartsNoServerOnAnOldSchema(t *testing.T) {
+	d := pgtest.New(t)
+	said, err := upThen(d, folder(t, "SELECT nope"), "echo the server").CombinedOutput()
+	assert.Equal(t, 6, exitCode(t, err))
+	assert.NotContains(t, string(said), "the server")
+
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "empty"), []byte("\x7fno program"), 0o700))
+	for command, want := range map[string]string{
+		"/nowhere/server":           "no such file",
+		"no-such-server":            "not found in $PATH",
+		filepath.Join(dir, "plain"): "permission denied",
+	} {
+		cmd := upThen(d, folder(t, "CREATE TABLE a (b int)"), "")
+		cmd.Args = append(cmd.Args[:len(cmd.Args)-3], command)
+		said, err = cmd.CombinedOutput()
+		assert.Equal(t, 2, exitCode(t, err))
+		assert.Contains(t, string(said), want)
+		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"), "it is noticed before anything runs")
+	}
+	cmd := upThen(d, folder(t, "CREATE TABLE a (b int)"), "")
+	cmd.Args = append(cmd.Args[:len(cmd.Args)-3], filepath.Join(dir, "empty"))
+	said, err = cmd.CombinedOutput()
+	assert.Equal(t, 2, exitCode(t, err))
+	assert.Contains(t, string(said), "the schema is up to date, but "+filepath.Join(dir, "empty")+" does not start")
+}
+
+func TestUpThenManyInstances(t *testing.T) {
+	d := pgtest.New(t)
+	d.Exec(t, "CREATE TABLE log (n int); GRANT ALL ON log TO PUBLIC")
+	dir := folder(t, "INSERT INTO log VALUES (1); SELECT pg_sleep(0.5)")
+	const instances = 8
+	said := make([]string, instances)
+	var all sync.WaitGroup
+	for i := range instances {
+		all.Go(func() {
+			out, err := upThen(d, dir, "echo instance").CombinedOutput()
+			said[i] = fmt.Sprint(string(out), err)
+		})
+	}
+	all.Wait()
+	for _, out := range said {
+		assert.True(t, strings.HasSuffix(out, "\ninstance\n<nil>"), out)
+	}
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM log"))
+}
+
+func TestStartUpLoopOfOld(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"attempts":          {[]string{"--connect-attempts", "3", "--connect-delay", "50ms"}, "3 times in"},
+		"attempts and time": {[]string{"--connect-attempts", "1000", "--wait-for-db", "300ms"}, "(--wait-for-db)"},
+		"one attempt":       {[]string{"--connect-attempts", "1"}, "1 times in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, "SELECT 1"), "--database-url", "postgres://nobody@127.0.0.1:1/x"}, c.args...)...)
+			said, err := cmd.CombinedOutput()
+			assert.Equal(t, 3, exitCode(t, err), "%s", said)
+			assert.Contains(t, string(said), c.want)
+		})
+	}
+}

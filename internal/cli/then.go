@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/shiplock/shiplock/internal/config"
+)
+
+func thenArgs(then bool, args []string) error {
+	switch {
+	case then && len(args) == 0:
+		return errors.New("--then needs a command: migrator up --then -- ./server")
+	case !then && len(args) > 0:
+		return fmt.Errorf("up takes no argument %q; did you mean: migrator up --then -- %s", args[0], strings.Join(args, " "))
+	}
+	return nil
+}
+
+// lookUp finds a command as a shell would.
+func lookUp(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	reason := err
+	if wrapped := errors.Unwrap(err); wrapped != nil {
+		reason = wrapped
+	}
+	return "", &config.UsageError{Problem: fmt.Sprintf("command %q: %v; nothing was run. Give its path, or a name that is in PATH (%s)", name, reason, os.Getenv("PATH"))}
+}
+
+// become replaces this process by the command. It returns only an error. A signal
+// that came first ends the run instead: from Reset on it would end the process.
+func become(ctx context.Context, path string, args []string) error {
+	signal.Reset()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	err := syscall.Exec(path, args, os.Environ())
+	next := "look at the file"
+	if errors.Is(err, syscall.ENOEXEC) {
+		next = "a script needs a first line such as #!/bin/sh, and a program must be built for this machine"
+	}
+	return &config.UsageError{Problem: fmt.Sprintf("the schema is up to date, but %s does not start: %v; %s", path, err, next)}
+}
