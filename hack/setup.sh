@@ -5,7 +5,7 @@
 #   hack/setup.sh [go] [postgres] [engine] [node] [lint]      all of them but lint when none is named
 #
 #   go        Go, a C compiler (the SQL parser is C), make and git
-#   postgres  PostgreSQL's server programs, for tests against a real database
+#   postgres  PostgreSQL's server programs and PgBouncer, for tests against the real ones
 #   engine    Docker where it works, else podman
 #   node      what hack/node makes the cluster's images with where no registry can be reached
 #   lint      the linters that are no Go programs
@@ -28,8 +28,9 @@ want_go() {
 }
 
 want_postgres() {
-	has initdb && has pg_ctl && return
-	compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+	{ has initdb && has pg_ctl; } || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+	# Debian keeps it where a user's PATH does not look
+	has pgbouncer || [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
 }
 
 docker_works() {
@@ -72,6 +73,13 @@ install_packages() {
 	if [[ " ${packages[*]} " == *' postgresql '* && ! -e $conf ]]; then
 		mkdir -p "${conf%/*}"
 		echo 'create_main_cluster = false' >"$conf"
+	fi
+	# The same goes for PgBouncer; invoke-rc.d asks this file before it starts anything.
+	local policy=/usr/sbin/policy-rc.d
+	if [[ ! -e $policy ]]; then
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod +x "$policy"
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 	fi
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -q

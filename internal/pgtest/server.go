@@ -41,6 +41,7 @@ type instance struct {
 	port int
 	cmd  *exec.Cmd
 	done chan error
+	end  syscall.Signal
 	logs bytes.Buffer
 }
 
@@ -127,12 +128,17 @@ func run(data string) (*instance, error) {
 		return nil, err
 	}
 	s := &instance{port: port, done: make(chan error, 1)}
-	s.cmd = exec.Command(filepath.Join(programs.bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
+	s.end = syscall.SIGQUIT // PostgreSQL's immediate shutdown
+	return s, s.launch(filepath.Join(programs.bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
 		"-c", "listen_addresses="+host, "-c", "max_connections=200", "-c", "fsync=off",
 		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "log_min_messages=fatal")
+}
+
+// launch starts the instance's program and waits until it answers.
+func (s *instance) launch(path string, args ...string) error {
+	s.cmd = exec.Command(path, args...)
 	s.cmd.Dir, s.cmd.Stderr = programs.dir, &s.logs
-	// SIGQUIT is PostgreSQL's immediate shutdown.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: programs.cred, Pdeathsig: syscall.SIGQUIT}
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: programs.cred, Pdeathsig: s.end}
 	started := make(chan error, 1)
 	go func() {
 		// Pdeathsig is sent when the starting thread ends, not the process: keep it (golang/go#27505).
@@ -144,12 +150,13 @@ func run(data string) (*instance, error) {
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, err
+		s.cmd = nil
+		return err
 	}
 	if err := s.ready(); err != nil {
-		return nil, errors.Join(err, s.stop())
+		return errors.Join(err, s.stop())
 	}
-	return s, nil
+	return nil
 }
 
 func (s *instance) ready() error {
@@ -170,9 +177,9 @@ func (s *instance) ready() error {
 		select {
 		case exit := <-s.done:
 			s.cmd = nil
-			return fmt.Errorf("postgres ended at once: %v\n%s", exit, s.logs.String())
+			return fmt.Errorf("it ended at once: %v\n%s", exit, s.logs.String())
 		case <-ctx.Done():
-			return fmt.Errorf("postgres is not ready after %s: %w", startTimeout, err)
+			return fmt.Errorf("not ready after %s: %w", startTimeout, err)
 		case <-tick.C:
 		}
 	}
@@ -182,8 +189,8 @@ func (s *instance) stop() error {
 	if s == nil || s.cmd == nil {
 		return nil
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
-		return fmt.Errorf("stopping postgres: %w", err)
+	if err := s.cmd.Process.Signal(s.end); err != nil {
+		return fmt.Errorf("stopping %s: %w", filepath.Base(s.cmd.Path), err)
 	}
 	<-s.done
 	return nil

@@ -1,0 +1,156 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	migratedb "github.com/golang-migrate/migrate/v4/database"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// notes is a set of n migrations, each of which writes its version down.
+func notes(n int) string {
+	var out strings.Builder
+	out.WriteString("-- 1_log.up.sql --\nCREATE TABLE log (version int);\nINSERT INTO log VALUES (1);\n")
+	for v := 2; v <= n; v++ {
+		fmt.Fprintf(&out, "-- %d_note.up.sql --\nCREATE TABLE t%[1]d (a int);\nINSERT INTO log VALUES (%[1]d);\n", v)
+	}
+	return out.String()
+}
+
+const everyVersionOnce = "SELECT concat(count(*), ' ', count(DISTINCT version), ' ', max(version)) FROM log"
+
+func TestManyAtOnceThroughAPooler(t *testing.T) {
+	t.Parallel()
+	const migrations, migrators = 12, 8
+	for name, c := range map[string]struct {
+		mode      string
+		settings  []string
+		atomicity engine.Atomicity
+	}{
+		"session":                        {mode: "session"},
+		"session, one server":            {mode: "session", settings: []string{"default_pool_size = 1"}},
+		"transaction":                    {mode: "transaction"},
+		"transaction, one server":        {mode: "transaction", settings: []string{"default_pool_size = 1"}},
+		"transaction, servers in turn":   {mode: "transaction", settings: []string{"server_round_robin = 1", "min_pool_size = 5"}},
+		"transaction, a release at once": {mode: "transaction", atomicity: engine.PerRelease},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			pooled := d.Pooled(t, c.mode, c.settings...)
+			dir := folder(t, notes(migrations))
+			var wg sync.WaitGroup
+			var mu sync.Mutex
+			applied := 0
+			for range migrators {
+				wg.Go(func() {
+					o := options(t, pooled, dir)
+					o.Postgres.WaitForDB, o.Atomicity = time.Minute, c.atomicity
+					result, err := engine.Up(t.Context(), o)
+					assert.NoError(t, err)
+					assert.Equal(t, migrations, result.To)
+					mu.Lock()
+					defer mu.Unlock()
+					applied += result.Applied
+				})
+			}
+			wg.Wait()
+			assert.Equal(t, migrations, applied, "as they count it")
+			assert.Equal(t, fmt.Sprintf("%d %[1]d %[1]d", migrations), d.Value(t, everyVersionOnce))
+			assert.Equal(t, fmt.Sprintf("%d f", migrations), d.Value(t, version))
+			assert.Equal(t, fmt.Sprint(migrations), d.Value(t, "SELECT string_agg(n::text, ' ') FROM (SELECT count(*) n FROM schema_migrations_journal GROUP BY outcome) _"))
+			assert.Eventually(t, func() bool {
+				return d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "0"
+			}, 10*time.Second, 20*time.Millisecond, "a lock was left behind")
+		})
+	}
+}
+
+func throughTransactions(t *testing.T, d *pgtest.Database, archive string) engine.Options {
+	t.Helper()
+	return options(t, d.Pooled(t, "transaction", "default_pool_size = 2"), folder(t, archive))
+}
+
+func TestWhatNeedsASessionIsRefusedBehindAPooler(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	o := throughTransactions(t, d, notes(1)+"-- 2_index.up.sql --\n\nCREATE INDEX CONCURRENTLY ON log (version);\n")
+	_, err := engine.Up(t.Context(), o)
+	var session *postgres.SessionError
+	require.ErrorAs(t, err, &session)
+	assert.Equal(t, "2_index.up.sql", session.File)
+	assert.Equal(t, 2, session.Line)
+	assert.Empty(t, d.Value(t, tables), "nothing of the first one either")
+	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
+}
+
+func TestStatementModeIsRefused(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	_, err := engine.Up(t.Context(), options(t, d.Pooled(t, "statement"), folder(t, notes(1))))
+	require.ErrorIs(t, err, postgres.ErrNoTransactions)
+}
+
+func TestASettingDoesNotReachThePoolersNextClient(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	o := throughTransactions(t, d, notes(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_bad.up.sql --\nSET search_path = pg_catalog; SELECT nope;\n")
+	_, err := engine.Up(t.Context(), o)
+	var fail *postgres.MigrationError
+	require.ErrorAs(t, err, &fail)
+	assert.Equal(t, "3_bad.up.sql", fail.File)
+	o.Source = folder(t, notes(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_look.up.sql --\n"+
+		"CREATE TABLE seen AS SELECT current_setting('search_path') AS path, current_setting('lock_timeout') AS lock;\n")
+	_, err = engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, `"$user", public 0`, d.Value(t, "SELECT path || ' ' || lock FROM seen"))
+}
+
+// TestAPooledRunExcludesGolangMigrate: the lock of a transaction has the key of theirs.
+func TestAPooledRunExcludesGolangMigrate(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	inside, open := shut(t, d)
+	dir := folder(t, gate)
+	o := options(t, d.Pooled(t, "transaction"), dir)
+	done := make(chan error, 1)
+	go func() {
+		_, err := engine.Up(t.Context(), o)
+		done <- err
+	}()
+	inside()
+	key, err := migratedb.GenerateAdvisoryLockId("/"+d.Name, "public", "schema_migrations")
+	require.NoError(t, err)
+	assert.Equal(t, "false", d.Value(t, "SELECT pg_try_advisory_lock("+key+")"))
+	open()
+	require.NoError(t, <-done)
+}
+
+func TestRepairBehindAPooler(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	direct := options(t, d, folder(t, notes(1)+"-- 2_part.up.sql --\n-- shiplock:no-transaction\nINSERT INTO log VALUES (2);\nSELECT nope;\n"))
+	_, err := engine.Up(t.Context(), direct)
+	require.Error(t, err)
+	require.Equal(t, "2 t", d.Value(t, version))
+	pooled := options(t, d.Pooled(t, "transaction"), direct.Source)
+	_, err = engine.Up(t.Context(), pooled)
+	var session *postgres.SessionError
+	require.ErrorAs(t, err, &session, "it cannot go on here")
+	_, err = engine.Repair(t.Context(), pooled, engine.MigrationDone)
+	require.NoError(t, err)
+	assert.Equal(t, "2 f", d.Value(t, version))
+	result, err := engine.Down(t.Context(), options(t, d.Pooled(t, "transaction"), folder(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n")), 0)
+	require.NoError(t, err)
+	assert.Equal(t, engine.Result{From: 2, To: plan.NoVersion, Applied: 2}, result)
+}
