@@ -1,0 +1,84 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+// varied is a set of n migrations of different shapes, all of them transactional.
+func varied(n int) string {
+	shapes := []string{
+		"CREATE TABLE t%[1]d (a int);",
+		"CREATE TABLE t%[1]d (a int);\nINSERT INTO t%[1]d SELECT generate_series(1, 100);\nCREATE INDEX ON t%[1]d (a);",
+		"SET search_path = pg_catalog;\nSELECT set_config('lock_timeout', '1s', false);\nCREATE TABLE public.t%[1]d (a int);",
+		"BEGIN;\nCREATE TABLE t%[1]d (a int);\nCOMMIT;",
+		"CREATE TABLE t%[1]d (a int);\nDO $$ BEGIN RAISE NOTICE '%[1]d'; INSERT INTO t%[1]d VALUES (1); END $$;",
+	}
+	var out strings.Builder
+	for v := 1; v <= n; v++ {
+		fmt.Fprintf(&out, "-- %d_x.up.sql --\n"+shapes[v%len(shapes)]+"\n-- %[1]d_x.down.sql --\nDROP TABLE t%[1]d;\n", v)
+	}
+	return out.String()
+}
+
+// TestAMigrationCostsTwoRoundTrips: CI talks to a database across a network, and
+// there a run takes as long as its round trips. What k more migrations cost more
+// is what k migrations cost; connecting, locking and planning are the same.
+func TestAMigrationCostsTwoRoundTrips(t *testing.T) {
+	t.Parallel()
+	const few, many = 5, 25
+	up := func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
+		o.Source = folder(t, varied(n))
+		return engine.Up(t.Context(), o)
+	}
+	for name, run := range map[string]struct {
+		before    int // migrations that have run already
+		atomicity engine.Atomicity
+		pooled    bool
+		each      int
+		take      func(t *testing.T, o engine.Options, n int) (engine.Result, error)
+	}{
+		"on an empty database": {each: 2, take: up},
+		"with a journal": {each: 2, before: few, take: func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
+			return up(t, o, few+n)
+		}},
+		"a release at once":           {each: 2, take: up, atomicity: engine.PerRelease},
+		"behind a transaction pooler": {each: 3, take: up, pooled: true}, // the lock, too
+		"down": {each: 2, before: many + 1, take: func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
+			return engine.Down(t.Context(), o, uint(many+1-n))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			trips := func(n int) int {
+				d := database(t)
+				if run.pooled {
+					d = d.Pooled(t, "transaction")
+				}
+				d, proxy := d.Proxied(t, 0)
+				o := options(t, d, folder(t, varied(max(run.before, 1))))
+				o.Atomicity = run.atomicity
+				if run.before > 0 {
+					_, err := engine.Up(t.Context(), o)
+					require.NoError(t, err)
+				}
+				before := proxy.RoundTrips()
+				result, err := run.take(t, o, n)
+				require.NoError(t, err)
+				require.Equal(t, n, result.Applied)
+				return proxy.RoundTrips() - before
+			}
+			base, more := trips(few), trips(many)
+			t.Logf("%d migrations: %d round trips, %d: %d", few, base, many, more)
+			assert.LessOrEqual(t, more-base, run.each*(many-few))
+			// Eight of these look whether the proxy is a pooler; a direct connection does not pay them.
+			assert.LessOrEqual(t, base-run.each*few, 20, "connecting, locking and planning")
+		})
+	}
+}

@@ -1,0 +1,136 @@
+package pgtest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Proxy stands between clients and a server, on loopback, counts how often a
+// client had to wait for the server, and makes the way there as long as a network's.
+type Proxy struct {
+	listener net.Listener
+	upstream string
+	delay    time.Duration
+	trips    atomic.Int64
+
+	wg    sync.WaitGroup
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+// Proxied starts a proxy in front of d, and returns d as found there. All that
+// passes takes delay longer, each way: a round trip takes twice that. It stops
+// when the test ends.
+func (d *Database) Proxied(t testing.TB, delay time.Duration) (*Database, *Proxy) {
+	t.Helper()
+	l, err := net.Listen("tcp", host+":0")
+	require.NoError(t, err)
+	p := &Proxy{listener: l, upstream: fmt.Sprintf("%s:%d", d.Host, d.Port), delay: delay}
+	p.wg.Go(p.accept)
+	t.Cleanup(func() {
+		require.NoError(t, l.Close())
+		p.mu.Lock()
+		for _, c := range p.conns {
+			_ = c.Close()
+		}
+		p.conns = nil
+		p.mu.Unlock()
+		p.wg.Wait()
+	})
+	copied := *d
+	copied.Port = l.Addr().(*net.TCPAddr).Port
+	return &copied, p
+}
+
+// RoundTrips is how often the server has waited for a client since it let it in:
+// at the end of each query, and where COPY asks for its data.
+func (p *Proxy) RoundTrips() int { return int(p.trips.Load()) }
+
+func (p *Proxy) accept() {
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		server, err := net.Dial("tcp", p.upstream)
+		if err != nil {
+			_ = client.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns = append(p.conns, client, server)
+		p.mu.Unlock()
+		answers := &answers{}
+		p.pump(server, client, func([]byte) {})
+		p.pump(client, server, func(data []byte) { p.trips.Add(answers.count(data)) })
+	}
+}
+
+// pump passes on what comes from one side until either side ends.
+func (p *Proxy) pump(to, from net.Conn, see func([]byte)) {
+	type chunk struct {
+		data []byte
+		due  time.Time
+	}
+	queue := make(chan chunk, 1<<10)
+	p.wg.Go(func() {
+		defer close(queue)
+		for {
+			data := make([]byte, 32<<10)
+			n, err := from.Read(data)
+			if err != nil {
+				return
+			}
+			see(data[:n])
+			queue <- chunk{data[:n], time.Now().Add(p.delay)}
+		}
+	})
+	p.wg.Go(func() {
+		for c := range queue {
+			time.Sleep(time.Until(c.due))
+			if _, err := to.Write(c.data); err != nil {
+				_ = from.Close() // who reads there ends, and the queue with it
+			}
+		}
+		_ = to.Close()
+	})
+}
+
+// answers looks for the ends of answers in what a server sends: each message is a
+// letter and the length of the rest (manual, "Message Formats").
+type answers struct {
+	header []byte
+	skip   int
+}
+
+const (
+	readyForQuery  = 'Z'
+	copyInResponse = 'G'
+)
+
+func (a *answers) count(data []byte) (n int64) {
+	for len(data) > 0 {
+		if a.skip > 0 {
+			k := min(a.skip, len(data))
+			a.skip, data = a.skip-k, data[k:]
+			continue
+		}
+		k := min(5-len(a.header), len(data))
+		a.header, data = append(a.header, data[:k]...), data[k:]
+		if len(a.header) < 5 {
+			continue
+		}
+		if a.header[0] == readyForQuery || a.header[0] == copyInResponse {
+			n++
+		}
+		a.skip, a.header = int(binary.BigEndian.Uint32(a.header[1:]))-4, a.header[:0]
+	}
+	return n
+}
