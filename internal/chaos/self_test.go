@@ -16,14 +16,24 @@ func all(t *testing.T, s *Set) *place {
 	require.NoError(t, err)
 	_, err = p.admin.Exec(`INSERT INTO schema_migrations VALUES ($1, false)`, s.Last())
 	require.NoError(t, err)
-	for _, m := range s.Migrations {
+	_, err = p.admin.Exec(`CREATE TABLE schema_migrations_journal (id int GENERATED ALWAYS AS IDENTITY, version int, direction text, outcome text,
+		transactional boolean, statements_done int, statements_total int, checksum text, up_sql text, took interval, error text)`)
+	require.NoError(t, err)
+	for i := range s.Migrations {
+		m := &s.Migrations[i]
 		for _, statement := range m.Statements {
 			_, err := p.admin.Exec(statement)
 			require.NoError(t, err, statement)
 		}
+		_, err := p.admin.Exec(`INSERT INTO schema_migrations_journal (version, direction, outcome, transactional, statements_done, statements_total, checksum, up_sql, took)
+			VALUES ($1, 'up', 'applied', $2, $3, $3, repeat('0', 64), $4, '1 s')`, m.Version, m.Plain, len(m.Statements), body(m))
+		require.NoError(t, err)
 	}
 	return p
 }
+
+// ours are the books that all keeps.
+var ours = &tool{books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) }}
 
 // TestSetsLeadWhereTheySay runs sets of every class undisturbed.
 func TestSetsLeadWhereTheySay(t *testing.T) {
@@ -31,12 +41,18 @@ func TestSetsLeadWhereTheySay(t *testing.T) {
 	for seed := range uint64(12) {
 		s := NewSet(seed, true)
 		seen[s.Class]++
-		findings, err := consult(all(t, s), s, &tool{books: versionTable})
+		findings, err := consult(all(t, s), s, ours)
 		require.NoError(t, err)
 		assert.Empty(t, findings, "seed %d", seed)
 	}
 	assert.Len(t, seen, 3, "seeds that give every class")
 }
+
+// journaled adds a row to the journal, and below puts it before all others.
+const (
+	journaled = "INSERT INTO schema_migrations_journal (version, direction, outcome, statements_done, statements_total, error) "
+	below     = "; UPDATE schema_migrations_journal SET id = DEFAULT WHERE outcome = 'applied'"
+)
 
 // TestOracleSees damages a good database and asks what is wrong.
 func TestOracleSees(t *testing.T) {
@@ -55,16 +71,28 @@ func TestOracleSees(t *testing.T) {
 		"UPDATE a SET id = id - 1":                Lost,
 		"DROP INDEX i":                            Lost,
 		"CREATE INDEX j ON a (id)":                Wrong,
-		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass": Wrong,
-		"UPDATE schema_migrations SET dirty = true":                               Wrong,
-		"UPDATE schema_migrations SET version = 1":                                Wrong,
-		"INSERT INTO schema_migrations VALUES (4, false)":                         Wrong,
+		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass":    Wrong,
+		"UPDATE schema_migrations SET dirty = true":                                  Wrong,
+		"UPDATE schema_migrations SET version = 1":                                   Wrong,
+		"INSERT INTO schema_migrations VALUES (4, false)":                            Wrong,
+		"UPDATE schema_migrations_journal SET outcome = 'running' WHERE version = 4": Wrong,
+		"UPDATE schema_migrations_journal SET statements_done = 1 WHERE version = 1": Wrong,
+		"UPDATE schema_migrations_journal SET up_sql = NULL WHERE version = 1":       Wrong,
+		"UPDATE schema_migrations_journal SET checksum = ''":                         Wrong,
+		"UPDATE schema_migrations_journal SET transactional = false":                 Wrong,
+		"DELETE FROM schema_migrations_journal WHERE version = 1":                    Wrong,
+		journaled + "SELECT 4, 'up', 'applied', 3, 3, NULL":                          Wrong,
+		journaled + "SELECT 4, 'up', 'failed', 0, 3, 'after all'":                    Wrong,
+		journaled + "SELECT 9, 'up', 'failed', 0, 3, 'of no file'":                   Wrong,
+		journaled + "SELECT 1, 'up', 'failed', 2, 3, 'not nothing'" + below:          Wrong,
+		journaled + "SELECT 1, 'up', 'stopped', 2, 3, 'and gone on'" + below:         Wrong,
+		journaled + "SELECT 1, 'up', 'failed', 0, 3, 'and then it ran'" + below:      Recovered,
 	} {
 		t.Run(strings.ReplaceAll(damage, " ", "_"), func(t *testing.T) {
 			p := all(t, s)
 			_, err := p.admin.Exec(damage)
 			require.NoError(t, err)
-			findings, err := consult(p, s, &tool{books: versionTable})
+			findings, err := consult(p, s, ours)
 			require.NoError(t, err)
 			outcome, words := judge(findings)
 			assert.Equal(t, want, outcome, words)

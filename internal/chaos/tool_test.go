@@ -64,7 +64,7 @@ const (
 func shiplock(t *testing.T) *tool {
 	return &tool{
 		name: "shiplock", version: strings.Fields(said(t, binary, "version"))[1], path: binary,
-		write: upFile, books: versionTable,
+		write: upFile, books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) },
 		args: func(_ *Set, dir, _ string) []string { return []string{"up", "--source", dir} },
 		env:  func(url string) []string { return []string{"DATABASE_URL=" + url} },
 		codes: map[Kind][]int{
@@ -122,10 +122,6 @@ func upFile(m *Migration) (string, string) {
 }
 
 func body(m *Migration) string { return strings.Join(m.Statements, ";\n") + ";\n" }
-
-func versionTable(s *Set) []entry {
-	return []entry{{`SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())}}
-}
 
 // folder writes a set's files.
 func (tl *tool) folder(t *testing.T, s *Set) string {

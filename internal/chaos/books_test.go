@@ -1,0 +1,33 @@
+package chaos
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+)
+
+// versionTable is golang-migrate's, which ours keeps.
+func versionTable(s *Set) []entry {
+	return []entry{{`SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())}}
+}
+
+// journal is ours: each version was applied once, which is the last that is said
+// of it, with the SQL of its file and all of its statements. The runs that were
+// struck have left no row, or one of a failure with nothing in effect.
+func journal(s *Set) []entry {
+	var newest []string
+	for i := range s.Migrations {
+		m := &s.Migrations[i]
+		n := len(m.Statements)
+		newest = append(newest, fmt.Sprintf("%d up applied transactional: %t, %d of %d, %x", m.Version, m.Plain, n, n, sha256.Sum256([]byte(body(m)))))
+	}
+	return []entry{
+		{`SELECT string_agg(format('%s %s %s transactional: %s, %s of %s, %s', version, direction, outcome, transactional::text,
+				statements_done, statements_total, encode(sha256(convert_to(up_sql, 'UTF8')), 'hex')), E'\n' ORDER BY version)
+			FROM (SELECT DISTINCT ON (version) * FROM schema_migrations_journal ORDER BY version, id DESC) newest`, strings.Join(newest, "\n")},
+		{`SELECT count(*) FROM schema_migrations_journal WHERE outcome = 'applied'`, fmt.Sprint(len(s.Migrations))},
+		{`SELECT count(*) FROM schema_migrations_journal WHERE outcome = 'applied' AND (took IS NULL OR error IS NOT NULL OR checksum !~ '^[0-9a-f]{64}$')`, "0"},
+		{`SELECT string_agg(format('%s %s %s of %s', version, outcome, statements_done, statements_total), ', ' ORDER BY id) FROM schema_migrations_journal
+			WHERE outcome <> 'applied' AND NOT (outcome = 'failed' AND statements_done = 0 AND error <> '')`, ""},
+	}
+}
