@@ -36,44 +36,79 @@ func (db *DB) direct() bool {
 	return ok && a.Port == db.Server.port
 }
 
+// probeRounds is how often two clients are looked at. In a pool at rest one round
+// tells; in a busy one others take the servers that the round has laid out.
+const probeRounds = 3
+
 // sharesServers finds out whether a pooler hands our transactions to different
 // servers, or one server to two clients. No pooler can be asked for its mode by
-// who is not its administrator. Where the server sees another connection than ours
-// (a pooler, a proxy, address translation, a Unix socket), a second client comes,
-// and both look which server they get: with an idle pool the one that was just
-// given back, with a busy one some other.
+// who is not its administrator. So, where the server sees another connection than
+// ours (a pooler, a proxy, address translation, a Unix socket), a second client
+// comes, and both look which server they get. In a session's own hands it is always the same.
 func (db *DB) sharesServers(ctx context.Context) (bool, error) {
 	if db.direct() {
 		return false, nil
 	}
-	look := func(ctx context.Context, db *DB, seen map[int]bool) error {
-		var pid int
-		err := db.row(ctx, "SELECT pg_catalog.pg_backend_pid()").Scan(&pid)
-		seen[pid] = true
-		return db.lost(ctx, err)
-	}
-	ours, theirs := map[int]bool{db.Server.PID: true}, map[int]bool{}
-	if err := look(ctx, db, ours); err != nil {
-		return false, err
+	ours, theirs := sight{db.Server.PID: true}, sight{}
+	if err := db.look(ctx, ours, ""); err != nil || len(ours) > 1 {
+		return len(ours) > 1, err
 	}
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	err := db.afresh(short, func(fresh *DB) error {
-		theirs[fresh.Server.PID] = true
-		return errors.Join(look(short, fresh, theirs), look(short, fresh, theirs))
+	var failed error // on our own session
+	err := db.afresh(short, func(second *DB) error {
+		theirs[second.Server.PID] = true
+		for range probeRounds {
+			if err := second.look(short, theirs, ""); err != nil || ours.shares(theirs) {
+				return err
+			}
+			// While we keep ours, they get another one; then ours lies on top of what is idle.
+			if failed = db.look(ctx, ours, "BEGIN;"); failed != nil {
+				return nil
+			}
+			err := second.look(short, theirs, "")
+			failed = db.exec(ctx, "COMMIT")
+			if err != nil || failed != nil {
+				return err
+			}
+			for range 2 {
+				if err := second.look(short, theirs, ""); err != nil {
+					return err
+				}
+			}
+			if failed = db.look(ctx, ours, ""); failed != nil {
+				return nil
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		db.log.Debug("no second connection to look for a pooler with", "error", err)
 	}
-	if err := errors.Join(look(ctx, db, ours), look(ctx, db, ours)); err != nil {
-		return false, err
-	}
-	for pid := range theirs {
-		if ours[pid] {
-			return true, nil
+	return ours.shares(theirs), failed
+}
+
+// sight is the servers that a client has got, by the process id of their backends.
+type sight map[int]bool
+
+// shares says whether a client got several servers, or two clients the same one.
+func (s sight) shares(other sight) bool {
+	for pid := range other {
+		if s[pid] {
+			return true
 		}
 	}
-	return len(ours) > 1, nil
+	return len(s) > 1 || len(other) > 1
+}
+
+// look notes which server answers; before is SQL in the same query.
+func (db *DB) look(ctx context.Context, seen sight, before string) error {
+	var pid int
+	if err := db.row(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
+		return db.lost(ctx, err)
+	}
+	seen[pid] = true
+	return nil
 }
 
 // begin opens a transaction that holds the lock, where a pooler calls for it; from
