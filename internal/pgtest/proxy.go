@@ -36,12 +36,7 @@ func (d *Database) Proxied(t testing.TB, delay time.Duration) (*Database, *Proxy
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		require.NoError(t, l.Close())
-		p.mu.Lock()
-		for _, c := range p.conns {
-			_ = c.Close()
-		}
-		p.conns = nil
-		p.mu.Unlock()
+		p.Cut()
 		p.wg.Wait()
 	})
 	copied := *d
@@ -52,6 +47,16 @@ func (d *Database) Proxied(t testing.TB, delay time.Duration) (*Database, *Proxy
 // RoundTrips is how often the server has waited for a client since it let it in:
 // at the end of each query, and where COPY asks for its data.
 func (p *Proxy) RoundTrips() int { return int(p.trips.Load()) }
+
+// Cut ends all connections that there are; new ones can be made.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+	p.conns = nil
+}
 
 func (p *Proxy) accept() {
 	for {

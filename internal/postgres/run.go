@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +45,10 @@ const (
 // afterwards bounds the work left to do when the run itself has been ended: to
 // ask what became of a commit, or to clear a mark. A stop must be done in 5 s.
 const afterwards = 3 * time.Second
+
+// backendGone is after how long a backend has noticed that its client has gone,
+// and has ended; see vigilance. One that waits for a synchronous standby has not.
+const backendGone = 10 * time.Second
 
 // markerPrefix precedes the number of a statement in the messages by which the
 // server tells how far it is.
@@ -189,9 +194,7 @@ func (db *DB) settle(ctx context.Context, fail *MigrationError, m migration) *Mi
 		return db.rollBack(ctx, fail)
 	}
 	fail.Outcome = Unknown
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
-	defer cancel()
-	now, err := db.reread(short)
+	now, err := db.reread(ctx)
 	switch {
 	case err != nil:
 		fail.Err = errors.Join(fail.Err, err)
@@ -203,13 +206,30 @@ func (db *DB) settle(ctx context.Context, fail *MigrationError, m migration) *Mi
 	return fail
 }
 
-// reread reads the version on a new session, after the first has broken.
+// reread reads the version on a new session, after the first has broken. It waits
+// for the lock: as long as the first one's backend has it, its COMMIT may still be
+// under way (deferred constraints, a synchronous standby) and nobody sees it.
 func (db *DB) reread(ctx context.Context) (State, error) {
+	limit := backendGone
+	if ctx.Err() != nil {
+		limit, ctx = afterwards, context.WithoutCancel(ctx)
+	}
+	short, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	var st State
-	err := db.afresh(ctx, func(fresh *DB) (err error) {
-		st, err = fresh.State(ctx)
+	db.log.Info("the connection broke at the commit: waiting until the server has ended that session", "for_up_to", limit)
+	err := db.afresh(short, func(fresh *DB) (err error) {
+		fresh.opts.LockWait, fresh.log = limit, slog.New(slog.DiscardHandler)
+		if err = fresh.Lock(short); err == nil {
+			st, err = fresh.State(short)
+		}
 		return err
 	})
+	var locked *LockedError
+	if errors.As(err, &locked) {
+		holder, _, _ := strings.Cut(locked.Holder, ",")
+		err = fmt.Errorf("and its session has not ended yet: %s", holder) // to our caller it is no lock that somebody else has
+	}
 	return st, err
 }
 

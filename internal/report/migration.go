@@ -29,6 +29,9 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	case postgres.Unknown:
 		c.Code = ExitPartWay
 		c.Title = fmt.Sprintf("migration %s broke off, and whether its last statement is in effect is not known", e.File)
+		if unanswered(e) {
+			c.Title = fmt.Sprintf("migration %s broke off while it was committed, and whether it is in effect is not known", e.File)
+		}
 	}
 	if stopped != 0 {
 		c.Code = stopped
@@ -102,6 +105,9 @@ func migrationState(err error, e *postgres.MigrationError) string {
 		return fmt.Sprintf("%d of %d statements are in effect, and none after them; version %s is marked dirty until the rest is done",
 			e.Done, total, version(e.Version))
 	case postgres.Unknown:
+		if unanswered(e) {
+			return "all of this migration is in effect or nothing of it, and the version says which; the server has not ended its session yet"
+		}
 		return fmt.Sprintf("%d of %d statements are in effect, and perhaps the next one; version %s is marked dirty until the rest is done", e.Done, total, version(e.Version))
 	}
 	var run *engine.RunError
@@ -112,6 +118,11 @@ func migrationState(err error, e *postgres.MigrationError) string {
 		return fmt.Sprintf("nothing of this release was kept (--atomicity release): the %d migrations before this one ran and were rolled back with it", run.Undone)
 	}
 	return "nothing of this migration was kept; " + progress(run)
+}
+
+// unanswered says that the server did not answer to a transaction's COMMIT.
+func unanswered(e *postgres.MigrationError) bool {
+	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.Failed == len(e.Script.Statements)
 }
 
 func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestACommitThatIsNotAnswered waits for a synchronous standby that does not come,
+// until the connection is cut. Nobody can tell then, and nobody says that he can.
+func TestACommitThatIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	w.must(0, "up")
+	w.write("2_b.up.sql", "CREATE TABLE b (c int)")
+	standbys := func(sql string) {
+		w.Exec(t, sql)
+		w.Exec(t, "SELECT pg_reload_conf()")
+	}
+	standbys("ALTER SYSTEM SET synchronous_standby_names = 'nobody'") // the server's setting; other tests' databases do not wait
+	t.Cleanup(func() { standbys("ALTER SYSTEM RESET synchronous_standby_names") })
+	w.Exec(t, `ALTER ROLE "`+w.User+`" SET synchronous_commit = on`)
+
+	through, proxy := w.Proxied(t, 0)
+	done := make(chan outcome, 1)
+	go func() { done <- call(t.Context(), "up", "--source", w.dir, "--database-url", through.URL()) }()
+	waitFor(t, w.Database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'", "1")
+	proxy.Cut()
+	out := <-done
+	assert.Equal(t, 3, out.code, out.err)
+	golden(t, "commit-not-answered", out.err)
+
+	standbys("ALTER SYSTEM RESET synchronous_standby_names")
+	require.Eventually(t, func() bool { return w.Value(t, "SELECT to_regclass('b')") == "b" }, 10*time.Second, 20*time.Millisecond)
+	assert.Contains(t, w.must(0, "up").err, "nothing to do")
+	assert.Equal(t, "1 up applied 1/1, 2 up applied 1/1", w.journal())
+}
