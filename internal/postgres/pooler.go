@@ -38,7 +38,7 @@ func (db *DB) direct() bool {
 
 // probeRounds is how often two clients are looked at. In a pool at rest one round
 // tells; in a busy one others take the servers that the round has laid out.
-const probeRounds = 3
+const probeRounds = 2
 
 // sharesServers finds out whether a pooler hands our transactions to different
 // servers, or one server to two clients. No pooler can be asked for its mode by
@@ -58,21 +58,22 @@ func (db *DB) sharesServers(ctx context.Context) (bool, error) {
 	var failed error // on our own session
 	err := db.afresh(short, func(second *DB) error {
 		theirs[second.Server.PID] = true
+		err := second.look(short, theirs, "") // in a pool of one this tells, and the next steps would wait for ever
 		for range probeRounds {
-			if err := second.look(short, theirs, ""); err != nil || ours.shares(theirs) {
+			if err != nil || ours.shares(theirs) {
 				return err
 			}
 			// While we keep ours, they get another one; then ours lies on top of what is idle.
 			if failed = db.look(ctx, ours, "BEGIN;"); failed != nil {
 				return nil
 			}
-			err := second.look(short, theirs, "")
+			err = second.look(short, theirs, "")
 			failed = db.exec(ctx, "COMMIT")
 			if err != nil || failed != nil {
 				return err
 			}
 			for range 2 {
-				if err := second.look(short, theirs, ""); err != nil {
+				if err = second.look(short, theirs, ""); err != nil {
 					return err
 				}
 			}
