@@ -19,6 +19,7 @@ type Proxy struct {
 	upstream string
 	delay    time.Duration
 	trips    atomic.Int64
+	silent   atomic.Bool
 
 	wg    sync.WaitGroup
 	mu    sync.Mutex
@@ -47,6 +48,10 @@ func (d *Database) Proxied(t testing.TB, delay time.Duration) (*Database, *Proxy
 // RoundTrips is how often the server has waited for a client since it let it in:
 // at the end of each query, and where COPY asks for its data.
 func (p *Proxy) RoundTrips() int { return int(p.trips.Load()) }
+
+// Silence swallows all that comes from now on, on every connection, as a network
+// does that has gone: nobody is told.
+func (p *Proxy) Silence() { p.silent.Store(true) }
 
 // Cut ends all connections that there are; new ones can be made.
 func (p *Proxy) Cut() {
@@ -100,6 +105,9 @@ func (p *Proxy) pump(to, from net.Conn, see func([]byte)) {
 	p.wg.Go(func() {
 		for c := range queue {
 			time.Sleep(time.Until(c.due))
+			if p.silent.Load() {
+				continue
+			}
 			if _, err := to.Write(c.data); err != nil {
 				_ = from.Close() // who reads there ends, and the queue with it
 			}

@@ -1,0 +1,46 @@
+package engine_test
+
+import (
+	"context"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+// TestAStopDoesNotWaitForASilentNetwork: lib/pq asks the server to cancel the
+// query, and then waits for an answer that never comes.
+func TestAStopDoesNotWaitForASilentNetwork(t *testing.T) {
+	t.Parallel()
+	for name, why := range map[string]error{
+		"signal":  &engine.SignalError{Signal: syscall.SIGTERM},
+		"timeout": &engine.TimeoutError{Limit: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			inside, open := shut(t, d)
+			proxied, proxy := d.Proxied(t, 0)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			ended := make(chan error, 1)
+			go func() {
+				_, err := engine.Up(ctx, options(t, proxied, folder(t, gate)))
+				ended <- err
+			}()
+			inside()
+			proxy.Silence()
+			cancel(why)
+			select {
+			case err := <-ended:
+				require.ErrorIs(t, err, why)
+			case <-time.After(5 * time.Second): // what a stop is promised to take at most
+				assert.Fail(t, "still waiting for the server")
+			}
+			open()
+		})
+	}
+}
