@@ -148,6 +148,39 @@ func TestBackendDoesNotOutliveUs(t *testing.T) {
 	}
 }
 
+// TestIndexBuildDoesNotOutliveUs kills the migrator during a build of a minute. A
+// concurrent one leaves an invalid index, which the next run drops and builds anew.
+func TestIndexBuildDoesNotOutliveUs(t *testing.T) {
+	for how, left := range map[string]string{"": "0", "CONCURRENTLY": "1"} {
+		t.Run("CREATE INDEX "+how, func(t *testing.T) {
+			d := pgtest.New(t)
+			d.Exec(t, `CREATE TABLE pace (ms float); INSERT INTO pace VALUES (100);
+				CREATE FUNCTION slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+				DECLARE until timestamptz := clock_timestamp() + (SELECT ms FROM public.pace) * interval '1 ms';
+				BEGIN WHILE clock_timestamp() < until LOOP END LOOP; RETURN n; END $$;
+				CREATE TABLE a (n int); INSERT INTO a SELECT generate_series(1, 600); GRANT SELECT ON pace TO PUBLIC;
+				ALTER TABLE a OWNER TO "`+d.User+`"`)
+			const building = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
+			dir := folder(t, "CREATE INDEX "+how+" i ON a (slow(n));\n")
+			cmd, _ := start(t, d, dir)
+			require.Eventually(t, func() bool { return d.Value(t, building) == "1" }, 10*time.Second, 20*time.Millisecond)
+			require.NoError(t, cmd.Process.Kill())
+			killed := time.Now()
+			assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
+			require.Eventually(t, func() bool { return d.Value(t, building) == "0" }, 10*time.Second, 50*time.Millisecond)
+			t.Logf("the backend noticed after %s; undisturbed the build takes 60 s", time.Since(killed).Round(100*time.Millisecond))
+			assert.Equal(t, left, d.Value(t, "SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND NOT indisvalid"))
+
+			d.Exec(t, "UPDATE pace SET ms = 0")
+			cmd, stderr := start(t, d, dir)
+			require.NoError(t, cmd.Wait(), stderr)
+			assert.Equal(t, "i true", d.Value(t, "SELECT indexrelid::regclass || ' ' || indisvalid FROM pg_index WHERE indrelid = 'a'::regclass"))
+			assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
+			assert.Equal(t, "1 applied", d.Value(t, "SELECT string_agg(version || ' ' || outcome, ', ') FROM schema_migrations_journal"))
+		})
+	}
+}
+
 func TestKilledLeavesNothing(t *testing.T) {
 	d := pgtest.New(t)
 	dir := folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(2)")
