@@ -1,0 +1,171 @@
+// Package child runs one foreign program and sees to its end: it hands on signals,
+// kills what does not listen, and leaves nothing of it behind.
+package child
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// Command is a program to run. It gets our environment as it is.
+type Command struct {
+	Path string   // of the program's file
+	Args []string // with the name it is called by in front
+	// Stdin is passed on as it is. When it is a terminal the program stays in our
+	// process group: job control and Ctrl-C then work as they always do.
+	Stdin          *os.File
+	Stdout, Stderr io.Writer // get all output, unchanged
+	// Grace is how long the program may take to end once it was asked to.
+	Grace time.Duration
+	// Signal says with what to ask it to end, for the context's cause; SIGTERM if nil.
+	Signal func(cause error) syscall.Signal
+}
+
+// Exit is how a program has ended.
+type Exit struct {
+	Code   int            // -1 where a signal has ended it
+	Signal syscall.Signal // that has ended it, or 0
+	Asked  error          // the context's cause, if it was asked to end
+	Killed bool           // by us, once its grace was over
+	Took   time.Duration
+	// Last holds the last lines of its output, both streams as they came; see tail.
+	Last []string
+}
+
+// process is a program that runs.
+type process struct {
+	Command
+	cmd   *exec.Cmd
+	group bool // it has a process group of its own
+	done  chan error
+}
+
+// Run runs a program to its end. When ctx ends, the program is asked to end, and is
+// killed, with all that belongs to its process group, when its grace is over. The
+// error says that it could not be started.
+func Run(ctx context.Context, c Command) (Exit, error) {
+	p := &process{Command: c, group: !isTerminal(c.Stdin), done: make(chan error, 1)}
+	p.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, SysProcAttr: attributes(p.group)}
+	if c.Stdin != nil { // an interface that holds nil is not nil
+		p.cmd.Stdin = c.Stdin
+	}
+	var last tail
+	out, err := newStreams(p.cmd, c.Stdout, c.Stderr, &last)
+	if err != nil {
+		return Exit{}, err
+	}
+	start := time.Now()
+	if err := p.start(); err != nil {
+		return Exit{}, fmt.Errorf("start: %w", out.abandon(err))
+	}
+	out.copy()
+	exit, until := p.wait(ctx)
+	p.sweep(until)
+	out.finish()
+	exit.Took, exit.Last = time.Since(start), last.lines()
+	return exit, nil
+}
+
+// start keeps its thread until the program has ended: what ends the program when
+// we are killed is bound to the thread, not to the process (golang/go#27505).
+func (p *process) start() error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.done <- p.cmd.Wait()
+		}
+		runtime.UnlockOSThread()
+	}()
+	return <-started
+}
+
+// wait also returns when all that belongs to the program must be gone.
+func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
+	select {
+	case <-p.done:
+		until = time.Now().Add(p.Grace)
+	case <-ctx.Done():
+		until = time.Now().Add(p.Grace)
+		exit.Asked = context.Cause(ctx)
+		sig := syscall.SIGTERM
+		if p.Signal != nil {
+			sig = p.Signal(exit.Asked)
+		}
+		if p.group || sig != syscall.SIGINT { // a terminal's Ctrl-C has reached it already
+			p.signal(sig)
+		}
+		grace := time.NewTimer(p.Grace)
+		defer grace.Stop()
+		select {
+		case <-p.done:
+		case <-grace.C:
+			exit.Killed = true
+			p.signal(syscall.SIGKILL)
+			<-p.done
+		}
+	}
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if exit.Code = p.cmd.ProcessState.ExitCode(); ok && status.Signaled() {
+		exit.Signal = status.Signal()
+	}
+	return exit, until
+}
+
+// signal reaches the whole group. That somebody is gone already is no error.
+func (p *process) signal(sig syscall.Signal) {
+	pid := p.cmd.Process.Pid
+	if p.group {
+		pid = -pid
+	}
+	_ = syscall.Kill(pid, sig)
+}
+
+// sweep ends what the program has left behind in its group: nothing of it may go
+// on when the lock is given back.
+func (p *process) sweep(until time.Time) {
+	if !p.group || p.gone() {
+		return
+	}
+	p.signal(syscall.SIGTERM)
+	for ; time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
+		if p.gone() {
+			return
+		}
+	}
+	p.signal(syscall.SIGKILL)
+}
+
+// gone says whether nobody is left in the group. Who has ended stays in it until
+// his parent takes note, which is us where we are a container's first process.
+func (p *process) gone() bool {
+	group := -p.cmd.Process.Pid
+	for {
+		pid, err := syscall.Wait4(group, nil, syscall.WNOHANG, nil)
+		if pid <= 0 || err != nil {
+			break
+		}
+	}
+	return syscall.Kill(group, 0) == syscall.ESRCH
+}
+
+// isTerminal takes every character device but /dev/null for one.
+func isTerminal(f *os.File) bool {
+	if f == nil {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}

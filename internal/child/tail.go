@@ -1,0 +1,81 @@
+package child
+
+import (
+	"bytes"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// What is kept of the output: enough to see the error, and little enough for a card.
+const (
+	maxLines = 20
+	maxTail  = 2 << 10
+	maxLine  = 400
+)
+
+// tail keeps the last lines of all streams.
+type tail struct {
+	mu   sync.Mutex
+	kept []string
+	size int
+}
+
+func (t *tail) add(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.kept = append(t.kept, line)
+	t.size += len(line) + 1
+	for len(t.kept) > maxLines || t.size > maxTail {
+		t.size -= len(t.kept[0]) + 1
+		t.kept = t.kept[1:]
+	}
+}
+
+func (t *tail) lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return append([]string(nil), t.kept...)
+}
+
+// lineWriter makes lines of one stream. Of a line that is too long it keeps the beginning.
+type lineWriter struct {
+	to      *tail
+	partial []byte
+}
+
+func (w *lineWriter) write(p []byte) {
+	for len(p) > 0 {
+		line, rest, ended := bytes.Cut(p, []byte{'\n'})
+		w.keep(line)
+		if ended {
+			w.flush()
+		}
+		p = rest
+	}
+}
+
+// keep adds to the line. What a carriage return has written over is of no interest.
+func (w *lineWriter) keep(p []byte) {
+	if i := bytes.LastIndexByte(bytes.TrimRight(p, "\r"), '\r'); i >= 0 {
+		w.partial, p = w.partial[:0], p[i+1:]
+	} else if bytes.HasSuffix(w.partial, []byte{'\r'}) && len(p) > 0 {
+		w.partial = w.partial[:0]
+	}
+	w.partial = append(w.partial, p[:min(len(p), max(0, 4*maxLine-len(w.partial)))]...)
+}
+
+func (w *lineWriter) flush() {
+	line := strings.TrimRight(escape.ReplaceAllString(string(w.partial), ""), " \t\r")
+	w.partial = w.partial[:0]
+	if line == "" {
+		return
+	}
+	if len(line) > maxLine {
+		line = strings.ToValidUTF8(line[:maxLine], "") + "…"
+	}
+	w.to.add(line)
+}
+
+// escape is what colours text and moves a terminal's cursor (ECMA-48).
+var escape = regexp.MustCompile(`\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]`)
