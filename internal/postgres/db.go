@@ -41,8 +41,10 @@ type Options struct {
 	// StatementTimeout is the most that one statement may take; 0 leaves it to the
 	// server's own setting.
 	StatementTimeout time.Duration
-	Identity         Identity
-	Log              *slog.Logger
+	// ForTool makes Lock take the lock of foreign tools and not that of migrations.
+	ForTool  bool
+	Identity Identity
+	Log      *slog.Logger
 }
 
 // DB is one session on one database. It is not safe for concurrent use.

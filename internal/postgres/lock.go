@@ -133,9 +133,14 @@ func (db *DB) Unlock(ctx context.Context) error {
 }
 
 // lockKey is the key of golang-migrate's CLI. It is started with a URL, and its
-// driver then hashes the URL's path: "/mydb", with the slash.
+// driver then hashes the URL's path: "/mydb", with the slash. Foreign tools run
+// under a key of their own; see ADR 7.
 func (db *DB) lockKey() (int64, error) {
-	id, err := database.GenerateAdvisoryLockId("/"+db.Server.Database, db.table.schema, db.table.name)
+	names := []string{db.table.schema, db.table.name}
+	if db.opts.ForTool {
+		names = append(names, "exec")
+	}
+	id, err := database.GenerateAdvisoryLockId("/"+db.Server.Database, names...)
 	if err != nil {
 		return 0, fmt.Errorf("advisory lock: %w", err)
 	}

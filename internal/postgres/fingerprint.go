@@ -1,0 +1,113 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// fingerprintQuery lists every object of the schemas that are not PostgreSQL's own:
+// kind, name, the object it belongs to, and all that a statement could change of it.
+// Rows are not looked at, nor how far a sequence has come.
+//
+//go:embed fingerprint.sql
+var fingerprintQuery string
+
+// Fingerprint is what a database's schema is made of, for comparison.
+type Fingerprint struct {
+	objects map[object]string // hash of the definition
+	parent  map[object]string
+}
+
+type object struct{ kind, name string }
+
+func (o object) String() string { return o.kind + " " + o.name }
+
+// Fingerprint reads the schema as it is in one moment. Our own tables do not count.
+// A table that somebody has locked is not waited for longer than a few seconds.
+func (db *DB) Fingerprint(ctx context.Context) (Fingerprint, error) {
+	// With an empty path every name is printed in full.
+	const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'"
+	if err := db.exec(ctx, begin); err != nil {
+		return Fingerprint{}, err
+	}
+	f, err := db.readObjects(ctx)
+	return f, errors.Join(err, db.exec(ctx, "ROLLBACK"))
+}
+
+func (db *DB) readObjects(ctx context.Context) (Fingerprint, error) {
+	f := Fingerprint{objects: map[object]string{}, parent: map[object]string{}}
+	rows, err := db.rows(ctx, fingerprintQuery, db.table.schema, db.table.name+journalSuffix, db.table.name+execSuffix)
+	if err != nil {
+		return f, db.lost(ctx, fmt.Errorf("schema fingerprint: %w", err))
+	}
+	for rows.Next() {
+		var o object
+		var parent, definition string
+		if err := rows.Scan(&o.kind, &o.name, &parent, &definition); err != nil {
+			return f, errors.Join(err, rows.Close())
+		}
+		sum := sha256.Sum256([]byte(definition))
+		f.objects[o], f.parent[o] = hex.EncodeToString(sum[:]), parent
+	}
+	return f, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+}
+
+// Sum is one SHA-256, in hexadecimal, over everything.
+func (f Fingerprint) Sum() string {
+	h := sha256.New()
+	for _, o := range slices.SortedFunc(maps.Keys(f.objects), byName) {
+		fmt.Fprintf(h, "%s\x00%s\n", o, f.objects[o])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func byName(a, b object) int { return strings.Compare(a.name+"\x00"+a.kind, b.name+"\x00"+b.kind) }
+
+// Changes says in words what is different now: "added table public.guests". The
+// parts of what is new or gone as a whole are left out.
+func (f Fingerprint) Changes(now Fingerprint) []string {
+	var changed []object
+	words := map[object]string{}
+	note := func(o object, word string) { changed, words[o] = append(changed, o), word }
+	for o, sum := range f.objects {
+		if other, there := now.objects[o]; !there {
+			note(o, "removed")
+		} else if other != sum {
+			note(o, "changed")
+		}
+	}
+	for o := range now.objects {
+		if _, there := f.objects[o]; !there {
+			note(o, "added")
+		}
+	}
+	slices.SortFunc(changed, byName)
+	var out []string
+	for _, o := range changed {
+		if w := words[o]; w == "changed" || !partOf(o, w, f.parent, now.parent, words) {
+			out = append(out, w+" "+o.String())
+		}
+	}
+	return out
+}
+
+// partOf says whether what o belongs to has come or gone with it.
+func partOf(o object, word string, before, now map[object]string, words map[object]string) bool {
+	parent := now[o]
+	if word == "removed" {
+		parent = before[o]
+	}
+	for _, kind := range []string{"table", "foreign table", "materialized view", "view", "type"} {
+		if words[object{kind, parent}] == word {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+func fingerprint(t *testing.T, db *DB) Fingerprint {
+	t.Helper()
+	f, err := db.Fingerprint(t.Context())
+	require.NoError(t, err)
+	return f
+}
+
+// everything has an object of each kind.
+const everything = `
+CREATE TABLE guests (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL DEFAULT '', n serial, CHECK (n > 0));
+CREATE TABLE stays (guest int REFERENCES guests, day date) PARTITION BY RANGE (day);
+CREATE TABLE stays_2026 PARTITION OF stays FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE INDEX by_day ON stays (day);
+CREATE VIEW all_guests AS SELECT * FROM guests;
+CREATE MATERIALIZED VIEW many AS SELECT count(*) FROM guests;
+CREATE SEQUENCE numbers;
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE TYPE place AS (x int, y int);
+CREATE TYPE times AS RANGE (subtype = time);
+CREATE DOMAIN short AS text CHECK (length(VALUE) < 10);
+CREATE FUNCTION f(a int, b text DEFAULT 'x') RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE PROCEDURE p() LANGUAGE sql AS 'SELECT 1';
+CREATE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int);
+CREATE TRIGGER before_all BEFORE INSERT ON guests FOR EACH ROW EXECUTE FUNCTION g();
+CREATE RULE nothing AS ON DELETE TO guests DO INSTEAD NOTHING;
+CREATE POLICY own ON guests USING (email = current_user);
+CREATE SCHEMA "other place";
+CREATE TABLE "other place"."T" (a int);
+CREATE EXTENSION pg_trgm;
+`
+
+func TestFingerprintSeesEveryChange(t *testing.T) {
+	t.Parallel()
+	db := session(t, pgtest.New(t))
+	require.NoError(t, db.exec(t.Context(), everything))
+	for sql, want := range map[string][]string{
+		"CREATE TABLE new (a serial PRIMARY KEY, b text UNIQUE)": {"added table public.new"},
+		"DROP TABLE stays":                                                                           {"removed table public.stays", "removed table public.stays_2026"},
+		"ALTER TABLE guests ADD phone text":                                                          {"added column public.guests.phone"},
+		"ALTER TABLE guests DROP CONSTRAINT guests_n_check":                                          {"removed constraint guests_n_check of public.guests"},
+		"ALTER TABLE guests ALTER email DROP DEFAULT":                                                {"changed column public.guests.email"},
+		"ALTER TABLE stays ALTER guest TYPE bigint":                                                  {"changed column public.stays.guest", "changed column public.stays_2026.guest"},
+		"ALTER TABLE guests RENAME email TO mail":                                                    {"changed policy own of public.guests", "changed view public.all_guests", "removed column public.guests.email", "added column public.guests.mail"},
+		"ALTER TABLE guests ENABLE ROW LEVEL SECURITY":                                               {"changed table public.guests"},
+		"ALTER TABLE stays DETACH PARTITION stays_2026":                                              {"changed table public.stays_2026"},
+		"GRANT SELECT ON guests TO PUBLIC":                                                           {"changed table public.guests"},
+		"DROP INDEX by_day; CREATE INDEX by_day ON stays (day DESC)":                                 {"changed index public.by_day", "changed index public.stays_2026_day_idx"},
+		"CREATE OR REPLACE VIEW all_guests AS SELECT *, 1 AS one FROM guests":                        {"changed view public.all_guests"},
+		"DROP MATERIALIZED VIEW many":                                                                {"removed materialized view public.many"},
+		"ALTER SEQUENCE numbers INCREMENT 5":                                                         {"changed sequence public.numbers"},
+		"ALTER TYPE mood ADD VALUE 'fair' BEFORE 'bad'":                                              {"changed type public.mood"},
+		"ALTER TYPE place ADD ATTRIBUTE z int":                                                       {"added column public.place.z"},
+		"DROP TYPE times":                                                                            {"removed type public.times"},
+		"ALTER DOMAIN short SET NOT NULL":                                                            {"changed domain public.short"},
+		"ALTER DOMAIN short ADD CHECK (VALUE <> '')":                                                 {"changed domain public.short"},
+		"CREATE OR REPLACE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'": {"changed function public.g()"},
+		"DROP FUNCTION f":                                                                            {"removed function public.f(a integer, b text)"},
+		"ALTER PROCEDURE p SECURITY DEFINER":                                                         {"changed procedure public.p()"},
+		"ALTER AGGREGATE total (int) RENAME TO sum_of":                                               {"added function public.sum_of(integer)", "removed function public.total(integer)"},
+		"ALTER TABLE guests DISABLE TRIGGER before_all":                                              {"changed trigger before_all of public.guests"},
+		"ALTER TABLE guests DISABLE RULE nothing":                                                    {"changed rule nothing of public.guests"},
+		"ALTER POLICY own ON guests USING (true)":                                                    {"changed policy own of public.guests"},
+		`ALTER TABLE "other place"."T" ALTER a TYPE bigint`:                                          {`changed column "other place"."T".a`},
+		`DROP SCHEMA "other place" CASCADE`:                                                          {`removed schema "other place"`, `removed table "other place"."T"`},
+		"DROP EXTENSION pg_trgm":                                                                     {"removed extension pg_trgm"},
+		"INSERT INTO guests (email) VALUES ('x'); SELECT nextval('numbers')":                         nil,
+		"REINDEX TABLE guests; ANALYZE guests; REFRESH MATERIALIZED VIEW many":                       nil,
+		"CREATE TEMPORARY TABLE temp (a int); COMMENT ON TABLE guests IS 'them'":                     nil,
+	} {
+		t.Run(sql, func(t *testing.T) {
+			before := fingerprint(t, db)
+			assert.Empty(t, before.Changes(fingerprint(t, db)))
+			require.NoError(t, db.exec(t.Context(), "BEGIN; "+sql+"; SET LOCAL search_path = ''"))
+			now, err := db.readObjects(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, db.exec(t.Context(), "ROLLBACK"))
+			assert.Equal(t, want, before.Changes(now))
+			assert.Equal(t, want == nil, before.Sum() == now.Sum())
+		})
+	}
+}
+
+func TestFingerprintSeesAnInvalidIndex(t *testing.T) {
+	t.Parallel()
+	db := session(t, pgtest.New(t))
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a AS SELECT 1 AS b UNION ALL SELECT 1"))
+	before := fingerprint(t, db)
+	require.Error(t, db.exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY i ON a (b)"))
+	invalid := fingerprint(t, db)
+	assert.Equal(t, []string{"added index public.i"}, before.Changes(invalid))
+	require.NoError(t, db.exec(t.Context(), "DELETE FROM a"))
+	require.NoError(t, db.exec(t.Context(), "REINDEX INDEX i"))
+	assert.Equal(t, []string{"changed index public.i"}, invalid.Changes(fingerprint(t, db)))
+}
+
+// TestFingerprintIsOfAnotherSessionsWork: ours does not count, and the path has no say.
+func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	require.NoError(t, db.exec(t.Context(), everything))
+	before := fingerprint(t, db)
+	run := ToolRun{Command: "tool", Outcome: ToolRunning, Started: time.Now()}
+	id, err := db.RecordTool(t.Context(), 0, run)
+	require.NoError(t, err)
+	assert.NotZero(t, id)
+	require.NoError(t, db.exec(t.Context(), db.createJournal()))
+	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q SET search_path = "other place"`, d.User))
+	opts := options(t, d.URL())
+	opts.Table = "public.schema_migrations"
+	other, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	defer other.Close()
+	assert.Empty(t, before.Changes(fingerprint(t, other)))
+}
+
+func TestFingerprintDoesNotWaitForALockForEver(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	require.NoError(t, db.exec(t.Context(), everything))
+	tx, err := d.Admin().Begin()
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.Exec("LOCK TABLE guests")
+	require.NoError(t, err)
+	_, err = db.Fingerprint(t.Context())
+	assert.ErrorContains(t, err, "lock timeout")
+	require.NoError(t, tx.Rollback())
+	fingerprint(t, db)
+}

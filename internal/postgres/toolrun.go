@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// execSuffix makes the name of the journal of foreign tools of the version table's.
+const execSuffix = "_exec"
+
+// Outcomes of a foreign tool's run.
+const (
+	ToolRunning   = "running" // or it has died together with us
+	ToolSucceeded = "succeeded"
+	ToolFailed    = "failed"
+	ToolStopped   = "stopped" // by a signal, for lack of time, or because the lock was lost
+)
+
+// ToolRun is one row of the journal of foreign tools.
+type ToolRun struct {
+	Command  string // without secrets
+	Outcome  string
+	ExitCode int    // -1 where there is none
+	Ended    string // "exit code 1", "SIGKILL"
+	// Before and After are fingerprints; After is empty where it could not be read.
+	Before, After string
+	Changes       []string
+	Started       time.Time
+	Took          time.Duration
+	User, Release string // as in Run
+}
+
+// holdTimeout bounds the look at our lock: a network that drops everything answers nothing.
+const holdTimeout = 5 * time.Second
+
+// ErrLockNotHeld says that our session has the lock no more.
+var ErrLockNotHeld = errors.New("the session does not hold its advisory lock any more")
+
+// Holds says, by its error, that the session or its lock is lost.
+func (db *DB) Holds(ctx context.Context) error {
+	key, err := db.lockKey()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, holdTimeout, &LostError{Target: db.Target(), Err: fmt.Errorf("no answer within %s", holdTimeout)})
+	defer cancel()
+	var held bool
+	err = db.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+		AND pid = pg_catalog.pg_backend_pid() AND classid::bigint << 32 | objid::bigint = $1)`, key).Scan(&held)
+	if err == nil && !held {
+		return ErrLockNotHeld
+	}
+	return db.lost(ctx, err)
+}
+
+func (db *DB) toolJournal() string {
+	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+execSuffix)
+}
+
+// RecordTool writes a run to the journal of foreign tools: a new row where id is 0,
+// else that row. It returns the row's id, or 0 where no journal is kept: where the
+// role may not create one, and in a schema that holds nothing yet, which a tool
+// may take for one that it must not touch if it holds a table (Flyway, Prisma).
+func (db *DB) RecordTool(ctx context.Context, id int64, r ToolRun) (int64, error) {
+	if id == 0 {
+		if keep, err := db.keepsTools(ctx); err != nil || !keep {
+			return 0, err
+		}
+	}
+	values := db.toolValues(r)
+	query := "INSERT INTO " + db.toolJournal() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING id"
+	if id != 0 {
+		query = "UPDATE " + db.toolJournal() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE id = " + fmt.Sprint(id) + " RETURNING id"
+	}
+	if err := db.row(ctx, query).Scan(&id); err != nil {
+		return 0, db.lost(ctx, fmt.Errorf("journal of tools %s: %w", db.toolJournal(), err))
+	}
+	return id, nil
+}
+
+const toolColumns = `command, outcome, exit_code, ended, schema_before, schema_after, changes, started_at, took, release, revision, namespace, pod`
+
+func (db *DB) toolValues(r ToolRun) string {
+	code, took, who := "NULL::integer", "NULL::interval", db.opts.Identity
+	if r.ExitCode >= 0 && r.Outcome != ToolRunning {
+		code = fmt.Sprint(r.ExitCode)
+	}
+	if r.Took > 0 {
+		took = fmt.Sprintf("make_interval(secs => %.3f)", r.Took.Seconds())
+	}
+	return strings.Join([]string{
+		literal(r.Command), literal(r.Outcome), code, literal(r.Ended), literal(r.Before), literal(r.After), literal(strings.Join(r.Changes, "\n")),
+		literal(r.Started.UTC().Format(time.RFC3339Nano)) + "::timestamptz", took,
+		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod),
+	}, ", ")
+}
+
+// keepsTools says whether there is a journal of foreign tools, and makes one where it may.
+func (db *DB) keepsTools(ctx context.Context) (bool, error) {
+	var exists, used, mayCreate bool
+	err := db.row(ctx, `
+		SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relkind IN ('r', 'p', 'v', 'm', 'f')), false),
+			coalesce(bool_and(pg_catalog.has_schema_privilege(n.oid, 'CREATE')), false)
+		FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $1`,
+		db.table.schema, db.table.name+execSuffix).Scan(&exists, &used, &mayCreate)
+	if err != nil || exists || !used {
+		return exists, db.lost(ctx, err)
+	}
+	if !mayCreate {
+		db.log.Warn("no journal of tools is kept: the role may not create tables in the schema", "schema", db.table.schema, "role", db.Server.User)
+		return false, nil
+	}
+	return true, db.exec(ctx, "CREATE TABLE IF NOT EXISTS "+db.toolJournal()+` (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	command text NOT NULL,
+	outcome text NOT NULL,
+	exit_code integer,
+	ended text,
+	schema_before text,
+	schema_after text,
+	changes text,
+	started_at timestamptz NOT NULL,
+	took interval,
+	database_user text NOT NULL DEFAULT session_user,
+	application_name text NOT NULL DEFAULT current_setting('application_name'),
+	release text,
+	revision text,
+	namespace text,
+	pod text
+)`)
+}
+
+// LastTool reads the newest run of a foreign tool; nil where there is none to be seen.
+func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
+	var exists bool
+	err := db.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2)`, db.table.schema, db.table.name+execSuffix).Scan(&exists)
+	if err != nil || !exists {
+		return nil, db.lost(ctx, err)
+	}
+	var r ToolRun
+	var changes string
+	var seconds float64
+	err = db.row(ctx, `SELECT command, outcome, coalesce(exit_code, -1), coalesce(ended, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
+			coalesce(changes, ''), started_at, coalesce(extract(epoch FROM took), 0)::float8, database_user,
+			concat_ws(', ', release, 'revision ' || revision, 'namespace ' || namespace)
+		FROM `+db.toolJournal()+` ORDER BY id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Ended, &r.Before, &r.After,
+		&changes, &r.Started, &seconds, &r.User, &r.Release)
+	if errors.Is(err, sql.ErrNoRows) || pq.As(err, pqerror.InsufficientPrivilege) != nil {
+		return nil, nil
+	}
+	if changes != "" {
+		r.Changes = strings.Split(changes, "\n")
+	}
+	r.Took = time.Duration(seconds * float64(time.Second))
+	return &r, db.lost(ctx, err)
+}

@@ -1,0 +1,86 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+func TestJournalOfTools(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	last := func() *ToolRun {
+		r, err := db.LastTool(t.Context())
+		require.NoError(t, err)
+		return r
+	}
+	run := ToolRun{Command: "it's $1 %d", Outcome: ToolRunning, ExitCode: -1, Before: "b", Started: time.Now().Truncate(time.Millisecond)}
+	record := func(id int64) int64 {
+		id, err := db.RecordTool(t.Context(), id, run)
+		require.NoError(t, err)
+		return id
+	}
+	assert.Zero(t, record(0), "an empty schema stays empty")
+	assert.Nil(t, last())
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	id := record(0)
+	require.NotZero(t, id)
+	assert.Equal(t, -1, last().ExitCode)
+
+	run.Outcome, run.ExitCode, run.Ended, run.After, run.Changes, run.Took = ToolFailed, 3, "exit code 3", "a", []string{"added table x", "changed y"}, 1500*time.Millisecond
+	assert.Equal(t, id, record(id))
+	got := last()
+	assert.True(t, run.Started.Equal(got.Started))
+	got.Started, run.User = run.Started, d.User
+	assert.Equal(t, run, *got)
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM schema_migrations_exec"))
+	d.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_exec OWNER TO postgres; REVOKE ALL ON schema_migrations_exec FROM %q", d.User))
+	assert.Nil(t, last(), "who may not read it, does without")
+}
+
+func TestJournalOfToolsNeedsARightToBeMade(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	d.Exec(t, fmt.Sprintf(`ALTER DATABASE %q OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC, %q`, d.Name, d.User))
+	id, err := db.RecordTool(t.Context(), 0, ToolRun{Command: "x", Outcome: ToolRunning})
+	require.NoError(t, err)
+	assert.Zero(t, id)
+}
+
+// TestToolsLock: foreign tools exclude each other, and neither migrations nor
+// golang-migrate, which takes its own lock under such a roof.
+func TestToolsLock(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	open := func(tool bool) *DB {
+		opts := options(t, d.URL())
+		opts.ForTool = tool
+		db, err := Open(t.Context(), opts)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	tool, other, migrations := open(true), open(true), open(false)
+	assert.ErrorIs(t, tool.Holds(t.Context()), ErrLockNotHeld)
+	require.NoError(t, tool.Lock(t.Context()))
+	require.NoError(t, tool.Holds(t.Context()))
+	var locked *LockedError
+	require.ErrorAs(t, other.Lock(t.Context()), &locked)
+	require.NoError(t, migrations.Lock(t.Context()))
+
+	d.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d)", tool.Server.PID))
+	var lost *LostError
+	assert.ErrorAs(t, tool.Holds(t.Context()), &lost)
+	require.Eventually(t, func() bool { return other.Lock(context.WithoutCancel(t.Context())) == nil }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, other.exec(t.Context(), "SELECT pg_advisory_unlock_all()"))
+	assert.ErrorIs(t, other.Holds(t.Context()), ErrLockNotHeld)
+}
