@@ -59,7 +59,7 @@ func golden(t *testing.T, name, stderr string) {
 	}
 	for pattern, mask := range map[string]string{
 		`127\.0\.0\.1:\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `\d+ times in [\d.]+m?s`: "N times in TIME",
-		`for [\d.]+m?s`: "for TIME", `(waited +)[\d.]+m?s`: "${1}TIME", `connected for \d+s`: "connected for TIME", `/\S+/(\d{3})`: "DIR",
+		`for [\d.]+m?s`: "for TIME", `(waited +|after )[\d.]+m?s`: "${1}TIME", `connected for \d+s`: "connected for TIME", `/\S+/(\d{3})`: "DIR",
 	} {
 		card = regexp.MustCompile(pattern).ReplaceAllString(card, mask)
 	}
@@ -344,7 +344,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelpNamesEveryVariableAndExitCode(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"up", "down", "status", "wait", "create"} {
+	for _, verb := range []string{"up", "down", "status", "wait", "exec", "create"} {
 		out := call(t.Context(), verb, "--help")
 		assert.Zero(t, out.code)
 		for _, line := range strings.Split(out.stdout, "\n") {

@@ -49,6 +49,35 @@ func (a *app) status() *cobra.Command {
 }
 
 func printStatus(w io.Writer, st engine.Status) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "database\t%s\n", st.Database)
+	if st.Tool != nil {
+		printTool(t, *st.Tool)
+	}
+	if st.Tool == nil || len(st.Applied)+len(st.Pending) > 0 {
+		printFiles(t, st)
+	}
+	return t.Flush()
+}
+
+func printTool(w io.Writer, r engine.ToolInfo) {
+	how := r.Outcome
+	if r.Ended != "" {
+		how += fmt.Sprintf(" (%s), took %s", r.Ended, time.Duration(r.TookSeconds*float64(time.Second)).Round(time.Millisecond))
+	}
+	fmt.Fprintf(w, "tool\t%s\nlast run\t%s, %s, by %s, %d schema changes\n", r.Command, how, r.Started.UTC().Format(whenFormat), by(r.User, r.Release), len(r.Changes))
+}
+
+const whenFormat = "2006-01-02 15:04:05Z"
+
+func by(user, release string) string {
+	if release == "" {
+		return user
+	}
+	return user + " (" + release + ")"
+}
+
+func printFiles(t io.Writer, st engine.Status) {
 	current := "none"
 	if st.Version != nil {
 		current = fmt.Sprint(*st.Version)
@@ -62,9 +91,8 @@ func printStatus(w io.Writer, st engine.Status) error {
 	case !st.Known:
 		note = ", not among the files"
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "database\t%s\ntable\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n\n",
-		st.Database, st.Table, current, note, st.Latest, len(st.Pending))
+	fmt.Fprintf(t, "table\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n\n",
+		st.Table, current, note, st.Latest, len(st.Pending))
 	fmt.Fprintf(t, "VERSION\tNAME\tSTATE\tWHEN\tTOOK\tBY\n")
 	for _, m := range st.Applied {
 		state := "applied"
@@ -76,7 +104,6 @@ func printStatus(w io.Writer, st engine.Status) error {
 	for _, m := range st.Pending {
 		printRow(t, m, "pending")
 	}
-	return t.Flush()
 }
 
 func printRow(w io.Writer, m engine.FileInfo, state string) {
@@ -93,13 +120,9 @@ func printRow(w io.Writer, m engine.FileInfo, state string) {
 	case "running", "stopped", "repaired":
 		state = fmt.Sprintf("part-way, %d of %d statements", r.StatementsDone, r.StatementsTotal)
 	}
-	by := r.User
-	if r.Release != "" {
-		by += " (" + r.Release + ")"
-	}
 	took := ""
 	if r.TookSeconds > 0 {
 		took = time.Duration(r.TookSeconds * float64(time.Second)).Round(time.Millisecond).String()
 	}
-	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format("2006-01-02 15:04:05Z"), took, by)
+	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format(whenFormat), took, by(r.User, r.Release))
 }

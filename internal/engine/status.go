@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // Status is where a database stands beside the files.
@@ -21,6 +24,20 @@ type Status struct {
 	Edited  []uint     `json:"edited,omitempty"`
 	Pending []FileInfo `json:"pending"`
 	Applied []FileInfo `json:"applied"`
+	// Tool is the last run of a foreign tool (exec), if there was one.
+	Tool *ToolInfo `json:"tool,omitempty"`
+}
+
+// ToolInfo is the newest row of the journal of foreign tools.
+type ToolInfo struct {
+	Command     string    `json:"command"`
+	Outcome     string    `json:"outcome"`         // running, succeeded, failed or stopped
+	Ended       string    `json:"ended,omitempty"` // "exit code 1", "SIGKILL"
+	Changes     []string  `json:"changes,omitempty"`
+	Started     time.Time `json:"started"`
+	TookSeconds float64   `json:"took_seconds"`
+	User        string    `json:"user"`
+	Release     string    `json:"release,omitempty"`
 }
 
 // FileInfo names one migration, with what the journal says of its last run.
@@ -44,20 +61,44 @@ type RunInfo struct {
 }
 
 // ReadStatus compares database and files. It changes nothing, and needs no right
-// but to read the version table.
+// but to read the version table. Without files there is still what a foreign tool
+// has done last, if anything.
 func ReadStatus(ctx context.Context, o Options) (Status, error) {
-	catalog, err := open(o)
-	if err != nil {
-		return Status{}, err
+	catalog, noFiles := open(o)
+	if noFiles != nil && !errors.Is(noFiles, source.ErrNoMigrations) {
+		return Status{}, noFiles
 	}
 	db, err := postgres.Open(ctx, o.Postgres)
 	if err != nil {
+		return Status{}, cmp.Or(noFiles, err)
+	}
+	defer closeQuietly(o, db)
+	tool, err := lastTool(ctx, db)
+	if err != nil {
 		return Status{}, err
 	}
-	st, journal, err := readState(ctx, catalog, db)
-	if closeErr := db.Close(); closeErr != nil {
-		o.Log.Debug("closing the session", "error", closeErr)
+	if noFiles != nil {
+		if tool == nil {
+			return Status{}, noFiles
+		}
+		return Status{Database: db.Target(), Table: db.Table(), Pending: []FileInfo{}, Applied: []FileInfo{}, Tool: tool}, nil
 	}
+	status, err := compare(ctx, catalog, db)
+	status.Tool = tool
+	return status, err
+}
+
+func lastTool(ctx context.Context, db *postgres.DB) (*ToolInfo, error) {
+	r, err := db.LastTool(ctx)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	return &ToolInfo{Command: r.Command, Outcome: r.Outcome, Ended: r.Ended, Changes: r.Changes,
+		Started: r.Started, TookSeconds: r.Took.Seconds(), User: r.User, Release: r.Release}, nil
+}
+
+func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Status, error) {
+	st, journal, err := readState(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err
 	}

@@ -151,11 +151,7 @@ func (w *waiter) glance(ctx context.Context) (plan.State, error) {
 		return plan.State{}, err
 	}
 	w.inside = true
-	defer func() {
-		if err := db.Close(); err != nil {
-			w.o.Log.Debug("closing the session", "error", err)
-		}
-	}()
+	defer closeQuietly(w.o, db)
 	version, err := db.State(ctx)
 	if err != nil {
 		return plan.State{}, err

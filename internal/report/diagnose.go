@@ -35,12 +35,18 @@ func diagnose(err error) Card {
 		doubt     *postgres.UnprovableError
 		changed   *postgres.ChangedError
 		wait      *engine.WaitError
+		tool      *engine.ToolError
+		start     *engine.StartError
 		session   *postgres.SessionError
 		apart     *postgres.ApartError
 	)
 	switch {
 	case errors.As(err, &wait):
 		return waitCard(wait)
+	case errors.As(err, &tool):
+		return toolCard(tool)
+	case errors.As(err, &start):
+		return startCard(start)
 	case errors.As(err, &migration):
 		return migrationCard(err, migration)
 	case errors.As(err, &script):

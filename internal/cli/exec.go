@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/child"
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+// defaultGrace is well below the 30 seconds that Kubernetes gives a pod to end.
+const defaultGrace = 5 * time.Second
+
+func (a *app) exec() *cobra.Command {
+	var grace time.Duration
+	cmd := &cobra.Command{
+		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
+		Short: "Run another migration tool, one at a time, and explain its failures",
+		Long: `exec runs somebody else's migration tool: it waits for the database, takes a lock so that no two
+tools run at once, hands on signals, ends the tool when --timeout is over or the lock is lost, and compares
+the schema before and after. The tool gets our environment, standard input and output as they are.
+
+If the tool fails, the exit code is 6 when the schema is as it was and 7 when it is not; the tool's
+own code is in the card. Each run is journaled, in schema_migrations_exec beside the version table.
+exec and up do not exclude each other, so that a tool may itself run migrator up.`,
+		Example: `  migrator exec -- npm run migrate
+  migrator exec --timeout 10m -- alembic upgrade head
+  migrator exec -- sh -c 'flyway migrate && flyway validate'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("exec needs a command: migrator exec -- npm run migrate")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if grace < 0 {
+				return &config.UsageError{Problem: "--grace is " + grace.String() + "; want 0 or more, such as 10s"}
+			}
+			path, err := lookUp(args[0])
+			if err != nil {
+				return err
+			}
+			ctx, cancel, o, err := a.options(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			return a.runTool(ctx, o, child.Command{
+				Path: path, Args: args, Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Grace: grace,
+			})
+		},
+	}
+	fs := cmd.Flags()
+	fs.SetInterspersed(false) // what follows the command is the command's
+	a.connectionFlags(fs)
+	a.waitForDBFlag(fs)
+	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another exec ($SHIPLOCK_LOCK_WAIT)")
+	fs.DurationVar(&grace, "grace", defaultGrace, "how long the tool may take to end when it was asked to, before it is killed ($SHIPLOCK_GRACE)")
+	return cmd
+}
+
+func (a *app) runTool(ctx context.Context, o engine.Options, c child.Command) error {
+	secrets, ours := config.SecretsOf(os.Environ()), a.redact
+	a.redact = func(s string) string { return secrets.Hide(ours(s)) }
+	line := ours(shellLine(secrets.HideArgs(c.Args)))
+	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line})
+	if err == nil {
+		o.Log.Info("the tool has succeeded", "took", result.Took.Round(10*time.Millisecond), "schema_changes", len(result.Changes))
+		for _, change := range result.Changes {
+			o.Log.Debug("schema", "change", change)
+		}
+	}
+	return err
+}
+
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// shellLine writes a command as one would type it, on one line.
+func shellLine(args []string) string {
+	words := make([]string, len(args))
+	for i, arg := range args {
+		if words[i] = arg; !plainWord.MatchString(arg) {
+			words[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return strings.ReplaceAll(strings.Join(words, " "), "\n", " ")
+}

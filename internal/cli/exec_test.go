@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// toolbox is a database and a folder with a tool, which is a shell script: it has
+// "sql", and "wait_for FILE".
+type toolbox struct {
+	*pgtest.Database
+	t   *testing.T
+	dir string
+}
+
+func newToolbox(t *testing.T, script string) *toolbox {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "") // t's own has a long name, which would be cut in a title
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	b := &toolbox{Database: pgtest.New(t), t: t, dir: dir}
+	b.script(script)
+	return b
+}
+
+func (b *toolbox) script(text string) {
+	b.t.Helper()
+	prelude := fmt.Sprintf("set -eu\ncd %s\nsql() { psql -qX -v ON_ERROR_STOP=1 '%s' -c \"$1\"; }\nwait_for() { while ! [ -e \"$1\" ]; do sleep 0.02; done; }\n", b.dir, b.URL())
+	require.NoError(b.t, os.WriteFile(filepath.Join(b.dir, "tool.sh"), []byte(prelude+text), 0o600))
+}
+
+func (b *toolbox) args(flags ...string) []string {
+	args := append([]string{"exec", "--database-url", b.URL()}, flags...)
+	return append(args, "--", "sh", filepath.Join(b.dir, "tool.sh"))
+}
+
+func (b *toolbox) run(flags ...string) outcome { return call(b.t.Context(), b.args(flags...)...) }
+
+func (b *toolbox) golden(name, stderr string) {
+	b.t.Helper()
+	golden(b.t, name, strings.ReplaceAll(stderr, b.dir, "DIR"))
+}
+
+func (b *toolbox) touch(name string) {
+	b.t.Helper()
+	require.NoError(b.t, os.WriteFile(filepath.Join(b.dir, name), nil, 0o600))
+}
+
+func (b *toolbox) waitForFile(name string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool { _, err := os.Stat(filepath.Join(b.dir, name)); return err == nil }, 30*time.Second, 10*time.Millisecond, name)
+}
+
+func (b *toolbox) journal() string {
+	b.t.Helper()
+	return b.Value(b.t, `SELECT string_agg(concat_ws('|', outcome, exit_code, ended, changes, schema_before = schema_after), E'\n' ORDER BY id) FROM schema_migrations_exec`)
+}
+
+func TestExec(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "echo to stdout; echo to stderr >&2; sql 'CREATE TABLE a (b int)'")
+	out := b.run()
+	require.Zero(t, out.code, out.err)
+	assert.Equal(t, "to stdout\n", out.stdout)
+	assert.Contains(t, out.err, "\nto stderr\n")
+	assert.Regexp(t, `the tool has succeeded.*schema_changes=1`, out.err)
+	assert.Equal(t, "succeeded|0|exit code 0|added table public.a|f", b.journal(), "an empty schema is given to the tool empty")
+
+	b.script("sql 'INSERT INTO a VALUES (1)'")
+	require.Zero(t, b.run().code)
+	assert.Regexp(t, `\nsucceeded\|0\|exit code 0\|t$`, b.journal(), "rows do not count")
+
+	out = call(t.Context(), "status", "--source", b.dir, "--database-url", b.URL())
+	require.Zero(t, out.code, out.err)
+	assert.Regexp(t, `(?s)tool +sh /\S+/tool.sh\nlast run +succeeded \(exit code 0\), took .*, 20\d\d-.*, by test \d+ owner, 0 schema changes\n$`, out.stdout)
+	out = call(t.Context(), "status", "-o", "json", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", b.URL())
+	var st engine.Status
+	require.NoError(t, json.Unmarshal([]byte(out.stdout), &st))
+	assert.Equal(t, "succeeded", st.Tool.Outcome)
+	assert.Len(t, st.Pending, 1)
+}
+
+func TestExecThatFailsExplainsItself(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, script string
+		code         int
+		flags        []string
+		journal      string
+	}{
+		{name: "exec-as-it-was", code: 6, script: "echo applying 0002; sql 'BEGIN; CREATE TABLE c (d int); SELECT nope'",
+			journal: "failed|1|exit code 1|t"},
+		{name: "exec-changed", code: 7, script: "sql 'CREATE TABLE c (d int)'; sql 'ALTER TABLE a ADD e int; DROP INDEX i'; printf '\\033[31mno more\\033[0m\\n' >&2; exit 12",
+			journal: "failed|12|exit code 12|added column public.a.e\nadded table public.c\nremoved index public.i|f"},
+		{name: "exec-out-of-memory", code: 6, script: "kill -9 $$", journal: "failed|SIGKILL|t"},
+		{name: "exec-out-of-memory-in-a-shell", code: 6, script: "sh -c 'kill -9 $$'", journal: "failed|137|exit code 137|t"},
+		{name: "exec-timeout", code: 124, script: "sleep 60", flags: []string{"--timeout", "1s"}, journal: "stopped|SIGTERM|t"},
+		{name: "exec-does-not-listen", code: 124, script: "trap '' TERM; while :; do sleep 0.05; done", flags: []string{"--timeout", "1s", "--grace", "200ms"},
+			journal: "stopped|SIGKILL|t"},
+		{name: "exec-ends-well-when-told", code: 124, script: "trap 'sql \"CREATE TABLE c (d int)\"; exit 0' TERM; while :; do :; done", flags: []string{"--timeout", "1s"},
+			journal: "stopped|0|exit code 0|added table public.c|f"},
+		{name: "exec-secrets", code: 6, script: "echo \"cannot connect to postgres://app:marked-secret@db/x with password='marked-secret'\"; exit 1",
+			journal: "failed|1|exit code 1|t"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := newToolbox(t, c.script)
+			b.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); CREATE INDEX i ON a (b); ALTER TABLE a OWNER TO %q", b.User))
+			out := b.run(c.flags...)
+			assert.Equal(t, c.code, out.code, out.err)
+			b.golden(c.name, out.err)
+			assert.Equal(t, c.journal, b.journal())
+			_, card, _ := strings.Cut(out.err, "\nshiplock: ")
+			assert.NotContains(t, card, "secret@")
+			assert.NotContains(t, card, "'marked-secret'")
+			assert.NotContains(t, out.err, "s3cret")
+			assert.NotContains(t, card, "\x1b")
+		})
+	}
+}
+
+func TestExecIsStoppedBySignals(t *testing.T) {
+	t.Parallel()
+	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
+		b := newToolbox(t, "trap 'echo got INT; exit 1' INT; trap 'echo got TERM; exit 1' TERM; touch ready; while :; do sleep 0.05; done")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stderr, done := background(ctx, b.args()...)
+		b.waitForFile("ready")
+		cancel(&engine.SignalError{Signal: sig})
+		assert.Equal(t, code, <-done)
+		_, card, _ := strings.Cut(stderr.String(), "\nshiplock: ")
+		assert.Contains(t, card, map[syscall.Signal]string{syscall.SIGTERM: "got TERM", syscall.SIGINT: "got INT"}[sig])
+		assert.Contains(t, card, "ended    exit code 1 after ")
+	}
+}
+
+func TestExecEndsTheToolWhenTheLockIsLost(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "touch ready; sleep 60")
+	stderr, done := background(t.Context(), b.args()...)
+	b.waitForFile("ready")
+	const who = " FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+	b.Exec(t, "SELECT pg_terminate_backend(pid)"+who)
+	assert.Equal(t, 3, <-done, stderr)
+	b.golden("exec-lock-lost", stderr.String())
+}
+
+// TestExecSaysThatTheDatabaseWentWhenTheToolSawItFirst: the tool fails at once when
+// the server goes, before we look.
+func TestExecSaysThatTheDatabaseWentWhenTheToolSawItFirst(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "sql \"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())\"; echo 'connection lost'; exit 1")
+	out := b.run()
+	assert.Equal(t, 3, out.code, out.err)
+	assert.Contains(t, out.err, "failed (exit code 1) as the lock was lost")
+}
+
+func TestExecsExcludeEachOther(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "touch ready; wait_for go; sql 'INSERT INTO log SELECT count(*) FROM log'")
+	b.Exec(t, "CREATE TABLE log (n int); GRANT ALL ON log TO PUBLIC")
+	_, first := background(t.Context(), b.args()...)
+	b.waitForFile("ready")
+	out := b.run("--lock-wait", "300ms")
+	assert.Equal(t, 4, out.code, out.err)
+	b.golden("exec-locked", out.err)
+	_, second := background(t.Context(), b.args()...)
+	b.touch("go")
+	assert.Zero(t, <-first)
+	assert.Zero(t, <-second)
+	assert.Equal(t, "0,1", b.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"))
+}
+
+func TestExecRefusesBeforeItConnects(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "script")
+	require.NoError(t, os.WriteFile(script, []byte("\x7fno program"), 0o700))
+	d := pgtest.New(t)
+	for want, args := range map[string][]string{
+		"exec needs a command":        {"--"},
+		"not found in $PATH":          {"--", "no-such-tool"},
+		"no such file":                {"--", "/nowhere/tool"},
+		"--grace is -1s":              {"--grace", "-1s", "--", "true"},
+		"a script needs a first line": {"--database-url", d.URL(), "--", script},
+		"unknown flag: --source":      {"--source", "x", "--", "true"},
+		"no database given":           {"--", "true"},
+		"cannot reach the database":   nil,
+	} {
+		code := 2
+		if args == nil {
+			args, code = []string{"--database-url", "postgres://u@127.0.0.1:1/d", "--wait-for-db", "0s", "true", "--version"}, 3
+		}
+		out := call(t.Context(), append([]string{"exec"}, args...)...)
+		assert.Equal(t, code, out.code, out.err)
+		assert.Contains(t, out.err, want)
+	}
+}
+
+// TestExecAroundUp: a tool may run migrator up, or golang-migrate, which take the
+// lock of migrations.
+func TestExecAroundUp(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "touch ready; wait_for go")
+	stderr, done := background(t.Context(), b.args()...)
+	b.waitForFile("ready")
+	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	out := call(t.Context(), "up", "--source", dir, "--database-url", b.URL(), "--lock-wait", "0s")
+	assert.Zero(t, out.code, out.err)
+	b.touch("go")
+	assert.Zero(t, <-done, stderr)
+	assert.Equal(t, "succeeded|0|exit code 0|added table public.a\nadded table public.schema_migrations|f", b.journal())
+}

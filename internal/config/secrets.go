@@ -1,0 +1,63 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Secrets knows what must not be shown of a foreign tool: its command line and its
+// output are not ours to write, and may hold anything.
+type Secrets struct{ values []string }
+
+// minSecret is the length from which a value is taken for a secret: a shorter one
+// would tear every text apart.
+const minSecret = 4
+
+const secretWords = `password|passwd|passphrase|secret|token|api_?-?key|private_?-?key|access_?-?key|credential`
+
+var (
+	secretName = regexp.MustCompile(`(?i)` + secretWords)
+	// notSecret are names of what only points to a secret.
+	notSecret    = regexp.MustCompile(`(?i)(file|path|dir|name|id)$`)
+	secretOption = regexp.MustCompile(`(?i)^--?[\w.-]*(?:` + secretWords + `)[\w.-]*$`)
+	secretAssign = regexp.MustCompile(`(?i)([\w.-]*(?:` + secretWords + `)[\w.-]*\s*=\s*)('[^']*'|"[^"]*"|[^\s;&'"]+)`)
+	secretInArg  = regexp.MustCompile(`(?is)^(--?[\w.-]*(?:` + secretWords + `)[\w.-]*=).+$`)
+	secretInURL  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'"]*:)[^\s'"]+@`)
+)
+
+// SecretsOf takes the values of the variables whose names speak of a secret.
+func SecretsOf(environ []string) Secrets {
+	var s Secrets
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if len(value) >= minSecret && secretName.MatchString(name) && !notSecret.MatchString(name) {
+			s.values = append(s.values, value)
+		}
+	}
+	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	return s
+}
+
+// Hide replaces the secrets in a text: the known values, the password of a URL,
+// and what is assigned to a name that speaks of a secret.
+func (s Secrets) Hide(text string) string {
+	text = secretInURL.ReplaceAllString(redact(text, s.values...), "${1}xxxxx@")
+	return secretAssign.ReplaceAllString(text, "${1}xxxxx")
+}
+
+// HideArgs is Hide for a command line. It knows "--password=x" and "--password x".
+func (s Secrets) HideArgs(args []string) []string {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		switch {
+		case i > 0 && secretOption.MatchString(args[i-1]) && !strings.HasPrefix(arg, "-"):
+			out[i] = "xxxxx"
+		case secretInArg.MatchString(arg):
+			out[i] = secretInArg.ReplaceAllString(arg, "${1}xxxxx")
+		default:
+			out[i] = s.Hide(arg)
+		}
+	}
+	return out
+}

@@ -1,0 +1,249 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/child"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// Tool is somebody else's program that migrates.
+type Tool struct {
+	Command child.Command
+	Line    string // the command as it is shown and journaled: without secrets
+}
+
+// ToolResult is what a tool that succeeded has done.
+type ToolResult struct {
+	Took    time.Duration
+	Changes []string // of the schema, in words
+}
+
+// ToolError is a tool that failed, or that was ended.
+type ToolError struct {
+	Line string
+	Exit child.Exit
+	Err  error // what ended it, or the loss of the lock in which it failed; nil if it failed by itself
+	// Changes is what it has done to the schema, where Known.
+	Changes []string
+	Known   bool
+}
+
+func (e *ToolError) Error() string {
+	if e.Exit.Asked != nil {
+		return fmt.Sprintf("%s was ended: %v", e.Line, e.Err)
+	}
+	return fmt.Sprintf("%s failed: %s", e.Line, e.Ended())
+}
+
+func (e *ToolError) Unwrap() error { return e.Err }
+
+// Ended says how the process ended: "exit code 1", "SIGKILL".
+func (e *ToolError) Ended() string { return ended(e.Exit) }
+
+// StartError is a tool that could not be started.
+type StartError struct {
+	Line string
+	Err  error
+}
+
+func (e *StartError) Error() string { return fmt.Sprintf("%s does not start: %v", e.Line, e.Err) }
+func (e *StartError) Unwrap() error { return e.Err }
+
+// LockLostError says that the lock went while the tool ran.
+type LockLostError struct{ Err error }
+
+func (e *LockLostError) Error() string { return fmt.Sprintf("the lock was lost: %v", e.Err) }
+func (e *LockLostError) Unwrap() error { return e.Err }
+
+const (
+	// watchEvery is how often the lock is looked at.
+	watchEvery = time.Second
+	// afterStop bounds the look at the schema when we were told to end, or the database may be gone.
+	afterStop = 5 * time.Second
+)
+
+// Exec runs a tool under the lock of foreign tools: no two at once, whichever they
+// are. Whatever ends ctx, and the loss of the lock, ends the tool. What it has done
+// to the schema is found by comparison, and the run is journaled. Errors are those
+// of Up before anything runs, *StartError, and *ToolError.
+func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
+	o.Postgres.ForTool = true
+	db, err := postgres.Open(ctx, o.Postgres)
+	if err != nil {
+		return ToolResult{}, err
+	}
+	defer closeQuietly(o, db)
+	if db.Server.Standby {
+		return ToolResult{}, &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
+	}
+	if err := db.Lock(ctx); err != nil {
+		return ToolResult{}, err
+	}
+	r := toolRun{o: o, tool: tool}
+	r.row = postgres.ToolRun{Command: tool.Line, Outcome: postgres.ToolRunning, Started: time.Now()}
+	if err := r.before(ctx); err != nil {
+		return ToolResult{}, err
+	}
+	o.Log.Info("running", "command", tool.Line)
+	exit, why, err := runWatched(ctx, db, tool.Command)
+	if err != nil {
+		r.after(ctx, child.Exit{Code: -1}, postgres.ToolFailed, err.Error())
+		return ToolResult{}, &StartError{Line: tool.Line, Err: err}
+	}
+	result, err := r.judge(ctx, exit, why)
+	if why == nil {
+		if unlockErr := db.Unlock(ctx); unlockErr != nil { // it goes with the session
+			o.Log.Debug("releasing the lock", "error", unlockErr)
+		}
+	}
+	return result, err
+}
+
+// runWatched runs the command, and ends it when the lock is lost. why is what ended
+// it; also the loss of the lock where the command saw that first, and failed.
+func runWatched(ctx context.Context, db *postgres.DB, c child.Command) (exit child.Exit, why, err error) {
+	run, lose := context.WithCancelCause(ctx)
+	defer lose(nil)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(watchEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			if err := db.Holds(context.WithoutCancel(ctx)); err != nil {
+				lose(&LockLostError{Err: err})
+				return
+			}
+		}
+	}()
+	c.Signal = signalFor
+	exit, err = child.Run(run, c)
+	close(stop)
+	<-stopped // the session is one goroutine's at a time
+	if why = exit.Asked; why == nil && exit.Code != 0 {
+		if lost := db.Holds(context.WithoutCancel(ctx)); lost != nil {
+			why = &LockLostError{Err: lost}
+		}
+	}
+	return exit, why, err
+}
+
+// signalFor hands on the signal that has come to us; else it is the usual one.
+func signalFor(cause error) syscall.Signal {
+	var s *SignalError
+	if errors.As(cause, &s) {
+		if n, ok := s.Signal.(syscall.Signal); ok {
+			return n
+		}
+	}
+	return syscall.SIGTERM
+}
+
+func ended(e child.Exit) string {
+	if e.Signal != 0 {
+		if name, ok := signalNames[e.Signal]; ok {
+			return name
+		}
+		return fmt.Sprintf("signal %d", e.Signal)
+	}
+	return fmt.Sprintf("exit code %d", e.Code)
+}
+
+var signalNames = map[syscall.Signal]string{
+	syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGQUIT: "SIGQUIT", syscall.SIGILL: "SIGILL", syscall.SIGABRT: "SIGABRT",
+	syscall.SIGBUS: "SIGBUS", syscall.SIGKILL: "SIGKILL", syscall.SIGSEGV: "SIGSEGV", syscall.SIGPIPE: "SIGPIPE", syscall.SIGTERM: "SIGTERM",
+}
+
+// toolRun is the part of Exec that looks at the database: each time by a session of
+// its own, because the one that holds the lock may be lost by then.
+type toolRun struct {
+	o    Options
+	tool Tool
+	row  postgres.ToolRun
+	id   int64
+	was  *postgres.Fingerprint // nil where it could not be read
+}
+
+// before takes the fingerprint and opens the journal's row. Neither is worth a
+// failed deployment: what cannot be had is said, and the tool runs.
+func (r *toolRun) before(ctx context.Context) error {
+	return r.afresh(ctx, func(db *postgres.DB) error {
+		f, err := db.Fingerprint(ctx)
+		if err != nil {
+			r.warn("the schema cannot be read; whether the tool changes it will not be known", err)
+		} else {
+			r.was, r.row.Before = &f, f.Sum()
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if r.id, err = db.RecordTool(ctx, 0, r.row); err != nil {
+			r.warn("the run is not journaled", err)
+		}
+		return nil
+	})
+}
+
+func (r *toolRun) warn(what string, err error) {
+	r.o.Log.Warn(what, "error", r.o.Postgres.DSN.Redact(err.Error()))
+}
+
+func (r *toolRun) afresh(ctx context.Context, use func(*postgres.DB) error) error {
+	db, err := postgres.Open(ctx, r.o.Postgres)
+	if err != nil {
+		return err
+	}
+	defer closeQuietly(r.o, db)
+	return use(db)
+}
+
+// after compares, and writes the journal's row. known is false where there is
+// nothing to compare with.
+func (r *toolRun) after(ctx context.Context, exit child.Exit, outcome, ended string) (changes []string, known bool) {
+	if outcome == postgres.ToolStopped {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), afterStop)
+		defer cancel()
+	}
+	r.row.Outcome, r.row.ExitCode, r.row.Ended, r.row.Took = outcome, exit.Code, ended, exit.Took
+	err := r.afresh(ctx, func(db *postgres.DB) error {
+		now, err := db.Fingerprint(ctx)
+		if err != nil {
+			r.warn("the schema cannot be read; whether the tool has changed it is not known", err)
+		} else if r.row.After = now.Sum(); r.was != nil {
+			changes, known = r.was.Changes(now), true
+			r.row.Changes = changes
+		}
+		_, err = db.RecordTool(ctx, r.id, r.row)
+		return err
+	})
+	if err != nil {
+		r.warn("the end of the run is not journaled", err)
+	}
+	return changes, known
+}
+
+func (r *toolRun) judge(ctx context.Context, exit child.Exit, why error) (ToolResult, error) {
+	outcome := postgres.ToolSucceeded
+	switch {
+	case why != nil:
+		outcome = postgres.ToolStopped
+	case exit.Code != 0:
+		outcome = postgres.ToolFailed
+	}
+	changes, known := r.after(ctx, exit, outcome, ended(exit))
+	if outcome == postgres.ToolSucceeded {
+		return ToolResult{Took: exit.Took, Changes: changes}, nil
+	}
+	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: changes, Known: known}
+}
