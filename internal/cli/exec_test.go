@@ -223,3 +223,20 @@ func TestExecAroundUp(t *testing.T) {
 	assert.Zero(t, <-done, stderr)
 	assert.Equal(t, "succeeded|0|exit code 0|added table public.a\nadded table public.schema_migrations|f", b.journal())
 }
+
+// TestExecBehindAPooler holds the lock in a transaction where no session is ours.
+func TestExecBehindAPooler(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"session", "transaction"} {
+		b := newToolbox(t, "touch ready; wait_for go; sql 'CREATE TABLE log AS SELECT 1 AS n'; sql 'CREATE INDEX CONCURRENTLY i ON log (n)'")
+		url := b.Pooled(t, mode, "default_pool_size=5").URL()
+		args := append([]string{"exec", "--database-url", url}, b.args()[3:]...)
+		stderr, done := background(t.Context(), args...)
+		b.waitForFile("ready")
+		out := call(t.Context(), append([]string{"exec", "--database-url", url, "--lock-wait", "200ms"}, b.args()[3:]...)...)
+		assert.Equal(t, 4, out.code, out.err)
+		b.touch("go")
+		assert.Zero(t, <-done, stderr)
+		assert.Equal(t, "succeeded|0|exit code 0|added table public.log|f", b.journal())
+	}
+}

@@ -148,7 +148,7 @@ func TestLockIsPolledAndNamesItsHolder(t *testing.T) {
 	got := make(chan error, 1)
 	go func() { got <- waiter.Lock(t.Context()) }()
 	for range 20 { // a waiter never sits in the server
-		assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_locks WHERE NOT granted"))
+		assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
 	}
 	require.NoError(t, holder.Unlock(t.Context()))
 	require.NoError(t, <-got)
