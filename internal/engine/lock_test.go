@@ -10,7 +10,6 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/pgtest"
-	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -89,14 +88,22 @@ func TestGolangMigrateAtTheSameTime(t *testing.T) {
 	go func() { done <- m.Up() }()
 	inside()
 	o := options(t, d, dir)
-	_, err := engine.Down(t.Context(), o, 0)
-	var refusal *plan.Refusal
-	require.ErrorAs(t, err, &refusal, "golang-migrate has marked the version dirty")
+	hurried := o
+	hurried.Postgres.LockWait = 0
+	_, err := engine.Up(t.Context(), hurried)
+	var locked *postgres.LockedError
+	assert.ErrorAs(t, err, &locked, "golang-migrate has marked the version dirty, but it is at work")
+	_, err = engine.Down(t.Context(), hurried, 0)
+	assert.ErrorAs(t, err, &locked)
+	result := make(chan engine.Result, 1)
+	go func() {
+		r, err := engine.Up(context.WithoutCancel(t.Context()), o)
+		assert.NoError(t, err)
+		result <- r
+	}()
 	open()
 	require.NoError(t, <-done)
-	result, err := engine.Up(t.Context(), o)
-	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 2, To: 2}, result)
+	assert.Equal(t, engine.Result{From: 2, To: 2}, <-result)
 
 	d = database(t)
 	inside, open = shut(t, d)
@@ -112,4 +119,31 @@ func TestGolangMigrateAtTheSameTime(t *testing.T) {
 	open()
 	require.NoError(t, <-done)
 	assert.Equal(t, "2 f", d.Value(t, version))
+}
+
+// TestWhoIsAtWorkIsWaitedFor: while a statement runs that commits by itself, the
+// database looks as it does when a migrator has died there, which is a refusal.
+func TestWhoIsAtWorkIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	inside, open := shut(t, d)
+	o := options(t, d, folder(t, "-- 1_gate.up.sql --\n-- shiplock:no-transaction\nCREATE TABLE a (b int);\n"+
+		"DO $$ BEGIN COMMIT; PERFORM pg_advisory_lock_shared(42); INSERT INTO a VALUES (1); COMMIT; PERFORM pg_advisory_unlock_shared(42); END $$;\n"))
+	results := make(chan engine.Result, 2)
+	up := func() {
+		r, err := engine.Up(context.WithoutCancel(t.Context()), o)
+		assert.NoError(t, err)
+		results <- r
+	}
+	go up()
+	inside()
+	hurried := o
+	hurried.Postgres.LockWait = 0
+	_, err := engine.Up(t.Context(), hurried)
+	var locked *postgres.LockedError
+	assert.ErrorAs(t, err, &locked)
+	go up()
+	open()
+	assert.Equal(t, 1, (<-results).Applied+(<-results).Applied)
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM a"))
 }

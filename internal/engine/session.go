@@ -53,6 +53,17 @@ func isLost(err error) bool {
 	return errors.As(err, &lost)
 }
 
+// mayPass knows the errors that a migrator at work can be the reason of: until it is
+// done, what it does looks as if it had stopped part-way. Only who has the lock knows.
+func mayPass(err error) bool {
+	var (
+		refusal *plan.Refusal
+		doubt   *postgres.UnprovableError
+		changed *postgres.ChangedError
+	)
+	return errors.As(err, &refusal) || errors.As(err, &doubt) || errors.As(err, &changed)
+}
+
 func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *tally) (Result, error) {
 	defer closeQuietly(o, db)
 	if db.Server.Standby {
@@ -61,7 +72,7 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	// A first look without the lock: the fifty pods that find nothing to do need
 	// not wait for each other. What a migrator at work has not committed is not seen.
 	p, adopt, err := decide(ctx, o, catalog, db, planner)
-	if err != nil || len(p.Steps)+len(adopt) == 0 {
+	if err == nil && len(p.Steps)+len(adopt) == 0 || err != nil && !mayPass(err) {
 		return done(p, 0), err
 	}
 	if err := db.Lock(ctx); err != nil {
