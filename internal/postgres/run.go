@@ -219,16 +219,16 @@ func (db *DB) reread(ctx context.Context) (State, error) {
 	var st State
 	db.log.Info("the connection broke at the commit: waiting until the server has ended that session", "for_up_to", limit)
 	err := db.afresh(short, func(fresh *DB) (err error) {
-		fresh.opts.LockWait, fresh.log = limit, slog.New(slog.DiscardHandler)
+		fresh.opts.LockWait, fresh.log = limit-afterwards/2, slog.New(slog.DiscardHandler)
 		if err = fresh.Lock(short); err == nil {
 			st, err = fresh.State(short)
 		}
 		return err
 	})
 	var locked *LockedError
-	if errors.As(err, &locked) {
-		holder, _, _ := strings.Cut(locked.Holder, ",")
-		err = fmt.Errorf("and its session has not ended yet: %s", holder) // to our caller it is no lock that somebody else has
+	if errors.As(err, &locked) || short.Err() != nil && ctx.Err() == nil {
+		// To our caller it is no lock that somebody else has.
+		err = fmt.Errorf("and it was not known %s later whether the server has ended that session", limit)
 	}
 	return st, err
 }

@@ -106,7 +106,7 @@ func migrationState(err error, e *postgres.MigrationError) string {
 			e.Done, total, version(e.Version))
 	case postgres.Unknown:
 		if unanswered(e) {
-			return "all of this migration is in effect or nothing of it, and the version says which; the server has not ended its session yet"
+			return "all of this migration is in effect or nothing of it, and the version says which"
 		}
 		return fmt.Sprintf("%d of %d statements are in effect, and perhaps the next one; version %s is marked dirty until the rest is done", e.Done, total, version(e.Version))
 	}
