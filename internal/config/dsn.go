@@ -80,6 +80,20 @@ func (d DSN) With(params map[string]string) DSN {
 	return c
 }
 
+// Primary returns a copy that takes no standby for an answer, unless the user has
+// said which servers will do.
+func (d DSN) Primary() DSN {
+	c := d
+	c.cfg = d.cfg.Clone()
+	if c.cfg.TargetSessionAttrs == "" || c.cfg.TargetSessionAttrs == pq.TargetSessionAttrsAny {
+		c.cfg.TargetSessionAttrs = pq.TargetSessionAttrsPrimary
+	}
+	return c
+}
+
+// Several says whether there is more than one host to try.
+func (d DSN) Several() bool { return len(d.cfg.Multi) > 0 }
+
 // Connector opens connections to this database through lib/pq.
 func (d DSN) Connector() (*pq.Connector, error) {
 	c, err := pq.NewConnectorConfig(d.cfg)

@@ -18,6 +18,9 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if o.Postgres.DSN.Several() {
+		o.Postgres.DSN = o.Postgres.DSN.Primary() // the others are standbys
+	}
 	db, err := postgres.Open(ctx, o.Postgres)
 	if err != nil {
 		return Result{}, err
@@ -34,6 +37,7 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 		if !isLost(err) || ctx.Err() != nil || tries > 1 {
 			return Result{}, t.whole(err)
 		}
+		o.Postgres.DSN = o.Postgres.DSN.Primary() // a standby may be promoted yet: it is waited for
 		next, openErr := postgres.Open(ctx, o.Postgres)
 		if openErr != nil {
 			return Result{}, t.whole(errors.Join(err, openErr))

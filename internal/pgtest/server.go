@@ -131,6 +131,7 @@ func run(data string) (*instance, error) {
 	s.end = syscall.SIGQUIT // PostgreSQL's immediate shutdown
 	return s, s.launch(filepath.Join(programs.bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
 		"-c", "listen_addresses="+host, "-c", "max_connections=200", "-c", "fsync=off",
+		"-c", "wal_keep_size=128MB", // for several copies at a time
 		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "log_min_messages=fatal")
 }
 

@@ -3,7 +3,9 @@ package pgtest
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -12,13 +14,84 @@ import (
 // found there. It stops when the test ends.
 func (d *Database) Standby(t testing.TB) *Database {
 	t.Helper()
-	data := filepath.Join(programs.dir, fmt.Sprint("standby", counter.Add(1)))
-	require.NoError(t, program("pg_basebackup", "-D", data, "-R", "-X", "stream", "--checkpoint=fast", "--no-sync",
-		"-h", host, "-p", fmt.Sprint(server.port), "-U", superuser))
+	copied := *d
+	copied.Port = copyOf(t, d, "-R").port
+	return &copied
+}
+
+// Pair is a primary of a test's own and its standby, for what cannot be done to
+// the server that all tests share.
+type Pair struct {
+	Primary, Standby *Database
+	primary          *instance
+}
+
+// Pair starts a copy of d's server, and a standby that follows it. They stop when
+// the test ends.
+func (d *Database) Pair(t testing.TB) *Pair {
+	t.Helper()
+	p := &Pair{primary: copyOf(t, d)}
+	p.Primary = p.primary.database(t, d)
+	p.Standby = copyOf(t, p.Primary, "-R").database(t, d)
+	return p
+}
+
+// Follow waits until the standby has all that the primary has done.
+func (p *Pair) Follow(t testing.TB) {
+	t.Helper()
+	lsn := p.Primary.Value(t, "SELECT pg_current_wal_insert_lsn()")
+	require.Eventually(t, func() bool {
+		return p.Standby.Value(t, "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", lsn) == "true"
+	}, startTimeout, 10*time.Millisecond)
+}
+
+// Leave makes the standby follow no more: what the primary does from now on is
+// lost with it.
+func (p *Pair) Leave(t testing.TB) {
+	t.Helper()
+	p.Standby.Exec(t, "ALTER SYSTEM SET primary_conninfo = ''")
+	p.Standby.Exec(t, "SELECT pg_reload_conf()")
+	require.Eventually(t, func() bool {
+		return p.Standby.Value(t, "SELECT count(*) FROM pg_stat_wal_receiver") == "0"
+	}, startTimeout, 10*time.Millisecond)
+}
+
+// Crash ends the primary at once, as a machine does that fails.
+func (p *Pair) Crash(t testing.TB) {
+	t.Helper()
+	require.NoError(t, p.primary.stop())
+	p.primary.cmd = nil
+}
+
+// Promote makes the standby the primary.
+func (p *Pair) Promote(t testing.TB) {
+	t.Helper()
+	require.Equal(t, "true", p.Standby.Value(t, "SELECT pg_promote(true, 60)"))
+}
+
+// URL names both servers, the first primary first.
+func (p *Pair) URL() string {
+	address := func(d *Database) string { return fmt.Sprintf("%s:%d", d.Host, d.Port) }
+	return strings.Replace(p.Primary.URL(), address(p.Primary), address(p.Primary)+","+address(p.Standby), 1)
+}
+
+// copyOf starts a server over a copy of d's.
+func copyOf(t testing.TB, d *Database, options ...string) *instance {
+	t.Helper()
+	data := filepath.Join(programs.dir, fmt.Sprint("copy", counter.Add(1)))
+	require.NoError(t, program("pg_basebackup", append(options, "-D", data, "-X", "stream", "--checkpoint=fast", "--no-sync",
+		"-h", d.Host, "-p", fmt.Sprint(d.Port), "-U", superuser)...))
 	s, err := launch(data)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
+	return s
+}
+
+// database is d as found on s, with a superuser's pool of its own.
+func (s *instance) database(t testing.TB, d *Database) *Database {
+	t.Helper()
 	copied := *d
-	copied.Port = s.port
+	copied.Port, copied.admin = s.port, open(t, s.keywords(superuser, password, d.Name))
+	t.Cleanup(func() { _ = copied.admin.Close() })
 	return &copied
 }
