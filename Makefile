@@ -19,7 +19,7 @@ demo: ## Run the story on a throw-away cluster: v1, v2, a v3 whose migration fai
 
 .PHONY: test
 test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluster
-	hack/setup.sh go postgres engine node
+	hack/setup.sh go postgres engine node tools
 	go test -timeout 60m $(ARGS) $(PACKAGES)
 
 .PHONY: unit

@@ -2,12 +2,13 @@
 # Looks for what the build and the tests need on this machine and names everything that is missing at once,
 # with the command that gets it. In CI (CI=true, root, Debian or its kin) it runs that command itself.
 #
-#   hack/setup.sh [go] [postgres] [engine] [node] [lint]      all of them but lint when none is named
+#   hack/setup.sh [go] [postgres] [engine] [node] [tools] [lint]      all of them but lint when none is named
 #
 #   go        Go, a C compiler (the SQL parser is C), make and git
 #   postgres  PostgreSQL's server programs and PgBouncer, for tests against the real ones
 #   engine    Docker where it works, else podman
 #   node      what hack/node makes the cluster's images with where no registry can be reached
+#   tools     other people's migration tools, or what they run on, for internal/toolbox
 #   lint      the linters that are no Go programs
 set -euo pipefail
 
@@ -50,6 +51,17 @@ want_node() {
 	docker_works && return
 	has mmdebstrap || packages+=(mmdebstrap)
 	! is_debian || compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || update=true
+}
+
+# Debian's python3 has Debian's modules, whichever one stands first in PATH.
+want_tools() {
+	has node || packages+=(nodejs)
+	has npm || packages+=(npm)
+	has java || packages+=(default-jre-headless)
+	has psql || packages+=(postgresql-client)
+	has alembic || packages+=(alembic)
+	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || packages+=(python3-psycopg2)
+	/usr/bin/python3 -c 'import django' 2>/dev/null || packages+=(python3-django)
 }
 
 want_lint() { has shellcheck || packages+=(shellcheck); }
@@ -102,9 +114,9 @@ tell() {
 
 main() {
 	local part
-	[[ $# -gt 0 ]] || set -- go postgres engine node
+	[[ $# -gt 0 ]] || set -- go postgres engine node tools
 	for part in "$@"; do
-		[[ $part =~ ^(go|postgres|engine|node|lint)$ ]] || { echo "hack/setup.sh: no part is called $part" >&2 && exit 2; }
+		[[ $part =~ ^(go|postgres|engine|node|tools|lint)$ ]] || { echo "hack/setup.sh: no part is called $part" >&2 && exit 2; }
 	done
 	look "$@"
 	if [[ (${#packages[@]} -gt 0 || $update == true) && ${CI-} == true && $EUID -eq 0 ]] && is_debian; then

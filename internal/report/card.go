@@ -17,10 +17,10 @@ type Card struct {
 }
 
 // Row is one labelled fact. Text may have several lines, and is wrapped unless it
-// is Verbatim, as SQL is.
+// is Verbatim, as SQL is. A long line of verbatim text is cut, unless it is to Fold.
 type Row struct {
-	Name, Text string
-	Verbatim   bool
+	Name, Text     string
+	Verbatim, Fold bool
 }
 
 // maxCard is Kubernetes' limit of a termination message, in bytes.
@@ -56,6 +56,10 @@ func (r Row) lines() []string {
 	var out []string
 	for _, line := range strings.Split(strings.TrimRight(r.Text, "\n"), "\n") {
 		line = clean(line)
+		if r.Verbatim && r.Fold {
+			out = append(out, fold(line)...)
+			continue
+		}
 		if r.Verbatim {
 			out = append(out, clip(line, maxLine))
 			continue
@@ -63,6 +67,20 @@ func (r Row) lines() []string {
 		out = append(out, wrap(line)...)
 	}
 	return out
+}
+
+// fold breaks a line before maxLine: behind a space, if there is one not far, or between characters.
+func fold(line string) []string {
+	var out []string
+	for len(line) > maxLine {
+		n := strings.LastIndexByte(line[:maxLine], ' ') + 1
+		if n < maxLine/2 {
+			for n = maxLine; !utf8.RuneStart(line[n]); n-- {
+			}
+		}
+		out, line = append(out, line[:n]), line[n:]
+	}
+	return append(out, line)
 }
 
 // wrap breaks a line between words.
@@ -89,6 +107,11 @@ func (c *Card) add(name, text string) {
 
 func (c *Card) addVerbatim(name, text string) {
 	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true})
+}
+
+// addFolded adds what is not ours: it is shown as it is, and in full.
+func (c *Card) addFolded(name, text string) {
+	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true, Fold: true})
 }
 
 // redact hides what f knows to be secret, and every password in SQL.

@@ -12,7 +12,8 @@ import (
 
 const (
 	maxToolTitle = 80 // of the command in the title; a row has all of it
-	maxChanges   = 8  // lines
+	maxCommand   = 600
+	maxChanges   = 8 // lines
 )
 
 // toolCard explains a tool that failed or was ended. Its exit code is that of a
@@ -26,10 +27,10 @@ func toolCard(e *engine.ToolError) Card {
 		what += fmt.Sprintf(" as %v", e.Err)
 	}
 	c.Title = fmt.Sprintf("%s %s; %s", clip(e.Line, maxToolTitle), what, toolTitle(e))
-	c.addVerbatim("command", e.Line)
+	c.addFolded("command", clip(e.Line, maxCommand))
 	c.add("ended", toolEnd(e))
 	if len(e.Exit.Last) > 0 {
-		c.addVerbatim("output", strings.Join(e.Exit.Last, "\n"))
+		c.addFolded("output", strings.Join(e.Exit.Last, "\n"))
 	}
 	if n := len(e.Changes) - maxChanges; n > 0 {
 		c.addVerbatim("schema", strings.Join(e.Changes[:maxChanges], "\n")+fmt.Sprintf("\nand %d more", n))

@@ -1,0 +1,68 @@
+package toolbox
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// binary is the migrator, and installed where install.sh puts the tools.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "toolbox")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "migrator")
+	if said, err := exec.Command("go", "build", "-o", binary, "../../cmd/migrator").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, said)
+		os.Exit(1)
+	}
+	pgtest.Main(m, dir)
+}
+
+// goTool builds a tool of hack/tools.
+func goTool(name string) func(testing.TB) string {
+	return func(t testing.TB) string { return output(t, "../../hack/tools/install.sh", name) }
+}
+
+// npm is the folder with node_modules.
+var npm = sync.OnceValues(func() (string, error) {
+	out, err := exec.Command("../../hack/npm/install.sh").Output()
+	return strings.TrimSpace(string(out)), err
+})
+
+func nodeModules(t testing.TB) string {
+	t.Helper()
+	dir, err := npm()
+	require.NoError(t, err, "hack/npm/install.sh; hack/setup.sh tools names what it needs")
+	return filepath.Join(dir, "node_modules")
+}
+
+// program is one of Debian's packages.
+func program(name string) func(testing.TB) string {
+	return func(t testing.TB) string {
+		t.Helper()
+		path, err := exec.LookPath(name)
+		require.NoError(t, err, "hack/setup.sh tools names what is missing")
+		return path
+	}
+}
+
+func output(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, name)
+	return strings.TrimSpace(string(out))
+}

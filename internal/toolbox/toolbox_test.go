@@ -1,0 +1,166 @@
+package toolbox
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// tools are run with the files of testdata/FILES.txtar. Each makes the table guests
+// and puts two rows in; what stands under bad/ then makes their emails unique.
+var tools = []struct {
+	name, files string
+	find        func(testing.TB) string
+	// command has TOOL for what find has found.
+	command []string
+	env     func(t *testing.T, d *pgtest.Database) []string
+	// code is that of the bad migration: 6, or 7 where the tool leaves something behind.
+	code int
+}{
+	{name: "npm", files: "node-pg-migrate", find: program("npm"), command: []string{"npm", "run", "--silent", "migrate"}, code: 6},
+	{name: "yarn", files: "node-pg-migrate", find: program("node"), command: []string{"node_modules/.bin/yarn", "--silent", "migrate"}, code: 6},
+	{name: "alembic", find: program("alembic"), command: []string{"alembic", "upgrade", "head"}, code: 6},
+	{name: "django", find: program("/usr/bin/python3"), command: []string{"TOOL", "manage.py", "migrate", "--no-color"}, code: 6},
+	{name: "goose", find: goTool("goose"), command: []string{"TOOL", "up"}, code: 6,
+		env: func(_ *testing.T, d *pgtest.Database) []string {
+			return []string{"GOOSE_DRIVER=postgres", "GOOSE_DBSTRING=" + d.URL(), "GOOSE_MIGRATION_DIR=migrations"}
+		}},
+	{name: "tern", find: goTool("tern"), command: []string{"sh", "-c", `exec TOOL migrate --migrations migrations --conn-string "$DATABASE_URL"`}, code: 6},
+	{name: "golang-migrate", find: goTool("golang-migrate"), command: []string{"sh", "-c", `exec TOOL -path migrations -database "$DATABASE_URL" up`}, code: 6},
+	{name: "liquibase", find: liquibase, command: []string{"sh", "-c", `exec TOOL --changeLogFile=changelog.sql --url="$JDBC_URL" --username="$DB_USER" --password="$DB_PASSWORD" update`}, code: 6,
+		env: func(t *testing.T, d *pgtest.Database) []string {
+			d.Exec(t, fmt.Sprintf("ALTER ROLE %q PASSWORD 'plain-s3cret'", d.User)) // its command line takes a backslash for an escape
+			d.Password = "plain-s3cret"
+			return []string{fmt.Sprintf("JDBC_URL=jdbc:postgresql://%s:%d/%s", d.Host, d.Port, url.PathEscape(d.Name)), "DB_USER=" + d.User, "DB_PASSWORD=" + d.Password}
+		}},
+	{name: "psql", find: program("psql"), command: []string{"sh", "-ec", `for f in migrations/*.sql; do psql -qX -v ON_ERROR_STOP=1 -1 "$DATABASE_URL" -f "$f"; done`}, code: 6},
+}
+
+// liquibase is a Java program that its npm package of that version brings along.
+func liquibase(t testing.TB) string {
+	program("java")(t)
+	dist := filepath.Join(nodeModules(t), "liquibase", "dist")
+	return "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp " + strings.Join([]string{
+		filepath.Join(dist, "liquibase", "liquibase.jar"), filepath.Join(dist, "liquibase", "lib", "*"), filepath.Join(dist, "drivers", "postgresql-42.2.8.jar"),
+	}, ":") + " liquibase.integration.commandline.LiquibaseCommandLine"
+}
+
+// bench is a folder with a tool's files, and a database.
+type bench struct {
+	*pgtest.Database
+	t       *testing.T
+	dir     string
+	command []string
+	env     []string
+}
+
+func (b *bench) lay(archive *txtar.Archive, under string) {
+	b.t.Helper()
+	for _, f := range archive.Files {
+		name, in := strings.CutPrefix(f.Name, "bad/")
+		if in != (under == "bad") {
+			continue
+		}
+		path := filepath.Join(b.dir, name)
+		require.NoError(b.t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(b.t, os.WriteFile(path, f.Data, 0o600))
+	}
+}
+
+// exec runs the tool under the migrator.
+func (b *bench) exec() (code int, said string) {
+	cmd := exec.Command(binary, append([]string{"exec", "--"}, b.command...)...)
+	var out bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, &out, &out
+	cmd.Env = append(os.Environ(), append(b.env, "DATABASE_URL="+b.URL(),
+		"PGHOST="+b.Host, fmt.Sprintf("PGPORT=%d", b.Port), "PGUSER="+b.User, "PGPASSWORD="+b.Password, "PGDATABASE="+b.Name)...)
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode(), out.String()
+	}
+	if err != nil {
+		return -1, err.Error()
+	}
+	return 0, out.String()
+}
+
+func (b *bench) must(code int) string {
+	b.t.Helper()
+	got, said := b.exec()
+	require.Equal(b.t, code, got, said)
+	return said
+}
+
+func TestTools(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: these are other people's tools, which hack/setup.sh tools installs")
+	}
+	for _, tool := range tools {
+		t.Run(tool.name, func(t *testing.T) {
+			t.Parallel()
+			if tool.files == "" {
+				tool.files = tool.name
+			}
+			archive, err := txtar.ParseFile(filepath.Join("testdata", tool.files+".txtar"))
+			require.NoError(t, err)
+			b := &bench{Database: pgtest.New(t), t: t, dir: t.TempDir()}
+			found := tool.find(t)
+			for _, word := range tool.command {
+				b.command = append(b.command, strings.ReplaceAll(word, "TOOL", found))
+			}
+			if tool.env != nil {
+				b.env = tool.env(t, b.Database)
+			}
+			b.lay(archive, "")
+			if tool.files == "node-pg-migrate" {
+				require.NoError(t, os.Symlink(nodeModules(t), filepath.Join(b.dir, "node_modules")))
+			}
+			b.migrates()
+			b.lay(archive, "bad")
+			b.fails(tool.code)
+		})
+	}
+}
+
+// migrates starts the tool twice at once: each migration runs once, and
+// nobody fails, whatever the tool knows of locks.
+func (b *bench) migrates() {
+	b.t.Helper()
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			code, said := b.exec()
+			assert.Zero(b.t, code, said)
+		})
+	}
+	all.Wait()
+	assert.Equal(b.t, "2", b.Value(b.t, "SELECT count(*) FROM guests"))
+	b.must(0)
+	assert.Equal(b.t, "succeeded 0 3", b.Value(b.t, "SELECT string_agg(DISTINCT outcome || ' ' || exit_code, ', ') || ' ' || count(*) FROM schema_migrations_exec"))
+	assert.Contains(b.t, b.Value(b.t, "SELECT changes FROM schema_migrations_exec ORDER BY id LIMIT 1"), "added table public.guests")
+	assert.Equal(b.t, "true", b.Value(b.t, "SELECT schema_before = schema_after FROM schema_migrations_exec ORDER BY id DESC LIMIT 1"))
+}
+
+func (b *bench) fails(code int) {
+	b.t.Helper()
+	said := b.must(code)
+	_, card, found := strings.Cut(said, "\nshiplock: ")
+	require.True(b.t, found, said)
+	assert.Contains(b.t, card, "guests_email_key", "the reason is in the card")
+	assert.NotContains(b.t, card, b.Password)
+	assert.Equal(b.t, "failed", b.Value(b.t, "SELECT outcome FROM schema_migrations_exec ORDER BY id DESC LIMIT 1"))
+}
