@@ -1,0 +1,195 @@
+package sqlfile
+
+import "bytes"
+
+// token says what stands at a place in SQL.
+type token int
+
+const (
+	tokenEnd     token = iota // of the file
+	tokenBlank                // white space or a comment
+	tokenWord                 // a keyword or a plain identifier
+	tokenSymbol               // one of ( ) ; \ and what is none of the others
+	tokenLiteral              // anything in quotes, numbers, operators
+)
+
+// lex measures the token at i: PostgreSQL's lexical rules (src/backend/parser/scan.l)
+// with standard_conforming_strings on, as far as they move the end of a statement
+// or tell one text from another.
+func (r *Reader) lex(i int) (what token, end int) {
+	c := r.at(i)
+	switch {
+	case c == 0:
+		return tokenEnd, i
+	case isSpace(c):
+		return tokenBlank, i + 1
+	case c == '-' && r.at(i+1) == '-':
+		return tokenBlank, r.lineComment(i)
+	case c == '/' && r.at(i+1) == '*':
+		return tokenBlank, r.blockComment(i)
+	case c == '\'':
+		return tokenLiteral, r.quoted(i+1, '\'')
+	case c == '"':
+		return tokenLiteral, r.quoted(i+1, '"')
+	case c == '$':
+		return tokenLiteral, r.dollar(i)
+	case isDigit(c):
+		return tokenLiteral, r.while(i+1, isNumber)
+	case isOperator(c):
+		return tokenLiteral, r.operator(i)
+	case isWordStart(c):
+		end = r.while(i+1, isWord)
+		if end == i+1 && c|0x20 == 'e' && r.at(end) == '\'' {
+			return tokenLiteral, r.escaped(end + 1)
+		}
+		return tokenWord, end
+	}
+	return tokenSymbol, i + 1
+}
+
+func (r *Reader) while(i int, is func(byte) bool) int {
+	for is(r.at(i)) {
+		i++
+	}
+	return i
+}
+
+// lineComment ends before the line does: PostgreSQL takes a lone carriage return for that, too.
+func (r *Reader) lineComment(i int) int {
+	return r.while(i, func(c byte) bool { return c != 0 && c != '\n' && c != '\r' })
+}
+
+// blockComment ends where as many are closed as were opened.
+func (r *Reader) blockComment(i int) int {
+	depth := 1
+	for i += 2; depth > 0; i++ {
+		switch c := r.at(i); {
+		case c == 0:
+			return i
+		case c == '/' && r.at(i+1) == '*':
+			depth++
+			i++
+		case c == '*' && r.at(i+1) == '/':
+			depth--
+			i++
+		}
+	}
+	return i
+}
+
+// quoted ends behind a quote that is not doubled.
+func (r *Reader) quoted(i int, quote byte) int {
+	for {
+		i = r.to(i, quote)
+		if r.at(i) != quote {
+			return i
+		}
+		i++
+	}
+}
+
+// escaped is the rest of E'…', in which a backslash hides what follows. A string
+// goes on behind white space with a line break in it.
+func (r *Reader) escaped(i int) int {
+	for {
+		switch c := r.at(i); {
+		case c == 0:
+			return i
+		case c == '\\' && r.at(i+1) != 0:
+			i++
+		case c == '\'' && r.at(i+1) == '\'':
+			i++
+		case c == '\'':
+			next, goesOn := r.continuation(i + 1)
+			if !goesOn {
+				return i + 1
+			}
+			i = next
+		}
+		i++
+	}
+}
+
+// continuation looks for the quote with which a string goes on.
+func (r *Reader) continuation(i int) (next int, goesOn bool) {
+	broken := false
+	for {
+		c := r.at(i)
+		switch {
+		case c == '\n' || c == '\r':
+			broken = true
+			i++
+		case isSpace(c):
+			i++
+		case c == '-' && r.at(i+1) == '-':
+			i = r.lineComment(i)
+		default:
+			return i, broken && c == '\''
+		}
+	}
+}
+
+// dollar is $tag$ … $tag$, or a lone $ or a parameter such as $1.
+func (r *Reader) dollar(i int) int {
+	end := i + 1
+	if isWordStart(r.at(end)) {
+		end = r.while(end+1, func(c byte) bool { return c != '$' && isWord(c) })
+	}
+	if r.at(end) != '$' {
+		return r.while(i+1, isDigit)
+	}
+	end++
+	size := end - i
+	for {
+		next := r.to(end, '$')
+		if next == end || r.at(next-1) != '$' { // the end of the file
+			return next
+		}
+		end = next
+		for n := 1; n < size; n++ {
+			r.at(end - 1 + n)
+		}
+		// The bytes may have moved since: r.at reads on.
+		if len(r.buf) >= end-1+size && bytes.Equal(r.buf[end-1:end-1+size], r.buf[i:i+size]) {
+			return end - 1 + size
+		}
+	}
+}
+
+// operator ends before a comment. Of several characters it ends with + or - only
+// if it holds one of ~ ! @ # % ^ & | ` ?, or else a=-1 were no comparison.
+func (r *Reader) operator(i int) int {
+	end := i
+	special := false
+	for isOperator(r.at(end)) {
+		two := [2]byte{r.at(end), r.at(end + 1)}
+		if two == [2]byte{'-', '-'} || two == [2]byte{'/', '*'} {
+			break
+		}
+		special = special || bytes.IndexByte([]byte("~!@#%^&|`?"), two[0]) >= 0
+		end++
+	}
+	for end > i+1 && !special && (r.at(end-1) == '+' || r.at(end-1) == '-') {
+		end--
+	}
+	return end
+}
+
+func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isWordStart(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
+}
+
+func isWord(c byte) bool   { return isWordStart(c) || isDigit(c) || c == '$' }
+func isNumber(c byte) bool { return c != '$' && isWord(c) || c == '.' }
+
+func isOperator(c byte) bool { return operators[c] }
+
+var operators = func() (set [256]bool) {
+	for _, c := range []byte("+-*/<>=~!@#%^&|`?") {
+		set[c] = true
+	}
+	return set
+}()

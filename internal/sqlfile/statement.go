@@ -1,0 +1,134 @@
+package sqlfile
+
+import (
+	"bytes"
+	"strings"
+)
+
+// grammar follows a statement as far as its end depends on its words.
+type grammar struct {
+	words  int // seen so far
+	first  string
+	last   string // the token before, in lower case, where it was a word
+	parens int
+	// routine is CREATE FUNCTION or PROCEDURE, whose body may be BEGIN ATOMIC … END.
+	routine bool
+	body    int // depth of BEGIN ATOMIC and CASE
+	copyIn  bool
+	copyOut bool
+}
+
+// word takes in a keyword or an identifier.
+func (g *grammar) word(text []byte) {
+	const longest = 16 // of the words that matter
+	w := ""
+	if len(text) <= longest {
+		w = strings.ToLower(string(text))
+	}
+	if g.words++; g.words == 1 {
+		g.first = w
+	}
+	if g.parens == 0 {
+		switch g.first {
+		case "copy":
+			std := w == "stdin" || w == "stdout" // the server takes one for the other
+			g.copyIn = g.copyIn || std && g.last == "from"
+			g.copyOut = g.copyOut || std && g.last == "to"
+		case "create":
+			g.create(w)
+		}
+	}
+	g.last = w
+}
+
+func (g *grammar) create(w string) {
+	const furthest = 4 // CREATE OR REPLACE FUNCTION
+	switch {
+	case g.words <= furthest && (w == "function" || w == "procedure"):
+		g.routine = true
+	case g.routine && g.body == 0 && w == "atomic" && g.last == "begin":
+		g.body = 1
+	case g.body > 0 && w == "case":
+		g.body++
+	case g.body > 0 && w == "end":
+		g.body--
+	}
+}
+
+// other takes in a token that begins with c and is no word. It says whether it
+// ends the statement.
+func (g *grammar) other(c byte) (ends bool) {
+	g.last = ""
+	g.words = max(g.words, 1) // the first word would have been the first token
+	switch {
+	case c == '(':
+		g.parens++
+	case c == ')' && g.parens > 0:
+		g.parens--
+	}
+	return c == ';' && g.parens == 0 && g.body == 0
+}
+
+// statement reads one, or what blank text there is before a line of psql's or the
+// end of the file.
+func (r *Reader) statement() (Piece, error) {
+	var g grammar
+	start, i := -1, 0
+	for {
+		what, end := r.lex(i)
+		if what == tokenEnd || r.failed() != nil {
+			break
+		}
+		if what == tokenBlank {
+			i = end
+			continue
+		}
+		text := r.buf[i:end]
+		if text[0] == '\\' {
+			if start >= 0 {
+				return Piece{}, misplaced(r.psqlName(i), r.lineOf(i))
+			}
+			return r.piece(Blank, i), nil
+		}
+		r.digest.token(text)
+		if start < 0 && text[0] == ';' {
+			return r.piece(Blank, end), nil // it ends nothing
+		}
+		if start < 0 {
+			start = i
+		}
+		i = end
+		if what == tokenWord {
+			g.word(text)
+		} else if g.other(text[0]) {
+			return r.ended(&g, start, i)
+		}
+	}
+	switch {
+	case r.failed() != nil:
+		return Piece{}, r.failed()
+	case start < 0:
+		return r.piece(Blank, i), nil
+	}
+	return r.ended(&g, start, i)
+}
+
+// ended is a statement of n bytes.
+func (r *Reader) ended(g *grammar, start, n int) (Piece, error) {
+	line := r.lineOf(start)
+	if g.copyOut {
+		return Piece{}, &Error{Line: line, Problem: "COPY … TO stdout has nobody to read it in a migration; write to a table, or remove it"}
+	}
+	if g.copyIn {
+		r.copying, r.copyLine = copyingLine, line
+		if r.at(n-1) != ';' {
+			return Piece{}, noRows(line)
+		}
+	}
+	p := r.piece(Statement, n)
+	p.Start, p.Word, p.CopyIn = start, g.first, g.copyIn
+	return p, nil
+}
+
+// lineOf is the line of the byte at i of what is left.
+func (r *Reader) lineOf(i int) int { return r.line + bytes.Count(r.buf[:i], []byte("\n")) }

@@ -1,0 +1,74 @@
+package sqlfile
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+)
+
+// textCheck refuses what would reach the server changed or cut short.
+type textCheck struct {
+	line   int
+	begun  bool
+	broken []byte // the first bytes of a character whose rest is still to come
+}
+
+// next looks at the bytes that follow; last says that none come after them.
+func (c *textCheck) next(text []byte, last bool) *Error {
+	if !c.begun && len(text) > 0 {
+		c.begun = true
+		if text[0] >= 0xfe { // of a byte order mark; UTF-8 has no such bytes
+			return &Error{Line: c.line, Problem: "the file is UTF-16; save it as UTF-8"}
+		}
+	}
+	if len(c.broken) > 0 {
+		text = append(c.broken, text...)
+		c.broken = nil
+	}
+	if !last {
+		whole := withoutBroken(text)
+		c.broken = bytes.Clone(text[whole:])
+		text = text[:whole]
+	}
+	nul, bad := bytes.IndexByte(text, 0), invalid(text)
+	switch {
+	case nul >= 0 && (bad < 0 || nul < bad):
+		c.line += bytes.Count(text[:nul], []byte("\n"))
+		return &Error{Line: c.line, Problem: "there is a NUL byte; PostgreSQL cannot read past one"}
+	case bad >= 0:
+		c.line += bytes.Count(text[:bad], []byte("\n"))
+		return &Error{Line: c.line, Problem: fmt.Sprintf("byte 0x%02x is not UTF-8; save the file as UTF-8", text[bad])}
+	}
+	c.line += bytes.Count(text, []byte("\n"))
+	return nil
+}
+
+// withoutBroken is the length of text up to a character that it ends within.
+func withoutBroken(text []byte) int {
+	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
+		start := len(text) - back
+		if utf8.RuneStart(text[start]) {
+			if !utf8.FullRune(text[start:]) {
+				return start
+			}
+			break
+		}
+	}
+	return len(text)
+}
+
+// invalid is the index of the first byte that is not UTF-8, or -1.
+func invalid(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	for i := 0; ; {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+}
+
+func runes(text []byte) int { return utf8.RuneCount(text) }
