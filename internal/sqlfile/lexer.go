@@ -1,6 +1,9 @@
 package sqlfile
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // token says what stands at a place in SQL.
 type token int
@@ -22,7 +25,7 @@ func (r *Reader) lex(i int) (what token, end int) {
 	case c == 0:
 		return tokenEnd, i
 	case isSpace(c):
-		return tokenBlank, i + 1
+		return tokenBlank, r.while(i+1, classSpace)
 	case c == '-' && r.at(i+1) == '-':
 		return tokenBlank, r.lineComment(i)
 	case c == '/' && r.at(i+1) == '*':
@@ -34,11 +37,11 @@ func (r *Reader) lex(i int) (what token, end int) {
 	case c == '$':
 		return tokenLiteral, r.dollar(i)
 	case isDigit(c):
-		return tokenLiteral, r.while(i+1, isNumber)
+		return tokenLiteral, r.while(i+1, classNumber)
 	case isOperator(c):
 		return tokenLiteral, r.operator(i)
 	case isWordStart(c):
-		end = r.while(i+1, isWord)
+		end = r.while(i+1, classWord)
 		if end == i+1 && c|0x20 == 'e' && r.at(end) == '\'' {
 			return tokenLiteral, r.escaped(end + 1)
 		}
@@ -47,16 +50,23 @@ func (r *Reader) lex(i int) (what token, end int) {
 	return tokenSymbol, i + 1
 }
 
-func (r *Reader) while(i int, is func(byte) bool) int {
-	for is(r.at(i)) {
-		i++
+// while is the index of the first byte from i on that is of none of the classes.
+func (r *Reader) while(i int, of class) int {
+	for {
+		for ; i < len(r.buf); i++ {
+			if classes[r.buf[i]]&of == 0 {
+				return i
+			}
+		}
+		if r.more(i) == 0 {
+			return i
+		}
 	}
-	return i
 }
 
 // lineComment ends before the line does: PostgreSQL takes a lone carriage return for that, too.
 func (r *Reader) lineComment(i int) int {
-	return r.while(i, func(c byte) bool { return c != 0 && c != '\n' && c != '\r' })
+	return r.while(i, classLine)
 }
 
 // blockComment ends where as many are closed as were opened.
@@ -133,10 +143,10 @@ func (r *Reader) continuation(i int) (next int, goesOn bool) {
 func (r *Reader) dollar(i int) int {
 	end := i + 1
 	if isWordStart(r.at(end)) {
-		end = r.while(end+1, func(c byte) bool { return c != '$' && isWord(c) })
+		end = r.while(end+1, classWordStart|classDigit)
 	}
 	if r.at(end) != '$' {
-		return r.while(i+1, isDigit)
+		return r.while(i+1, classDigit)
 	}
 	end++
 	size := end - i
@@ -175,21 +185,41 @@ func (r *Reader) operator(i int) int {
 	return end
 }
 
-func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+// class is a set of bytes, as a bit.
+type class uint8
 
-func isWordStart(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
-}
+const (
+	classSpace class = 1 << iota
+	classDigit
+	classWordStart
+	classWord
+	classNumber // and what may be glued to it
+	classOperator
+	classLine // all but the end of a line
+)
 
-func isWord(c byte) bool   { return isWordStart(c) || isDigit(c) || c == '$' }
-func isNumber(c byte) bool { return c != '$' && isWord(c) || c == '.' }
-
-func isOperator(c byte) bool { return operators[c] }
-
-var operators = func() (set [256]bool) {
-	for _, c := range []byte("+-*/<>=~!@#%^&|`?") {
-		set[c] = true
+var classes = func() (set [256]class) {
+	for i := range set {
+		c := byte(i)
+		add := func(of class, member bool) {
+			if member {
+				set[i] |= of
+			}
+		}
+		digit := c >= '0' && c <= '9'
+		start := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
+		add(classSpace, c == ' ' || c >= '\t' && c <= '\r')
+		add(classDigit, digit)
+		add(classWordStart, start)
+		add(classWord, start || digit || c == '$')
+		add(classNumber, start || digit || c == '.')
+		add(classOperator, strings.IndexByte("+-*/<>=~!@#%^&|`?", c) >= 0)
+		add(classLine, c != 0 && c != '\n' && c != '\r')
 	}
 	return set
 }()
+
+func isSpace(c byte) bool     { return classes[c]&classSpace != 0 }
+func isDigit(c byte) bool     { return classes[c]&classDigit != 0 }
+func isWordStart(c byte) bool { return classes[c]&classWordStart != 0 }
+func isOperator(c byte) bool  { return classes[c]&classOperator != 0 }

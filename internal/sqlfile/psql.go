@@ -25,7 +25,7 @@ var harmless = regexp.MustCompile(`^\\(un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*\r?\n
 // psqlName is the name of psql's command at i; some are a single other character.
 func (r *Reader) psqlName(i int) string {
 	const longest = 20
-	end := r.while(i+1, func(c byte) bool { return c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' })
+	end := r.while(i+1, classWordStart)
 	if next := r.at(end); end == i+1 && next > ' ' && next < 0x7f {
 		end++
 	}

@@ -18,14 +18,21 @@ type grammar struct {
 	copyOut bool
 }
 
+// furthest is the place of FUNCTION in CREATE OR REPLACE FUNCTION.
+const furthest = 4
+
 // word takes in a keyword or an identifier.
 func (g *grammar) word(text []byte) {
 	const longest = 16 // of the words that matter
+	g.words++
+	if g.words > 1 && g.first != "copy" && !(g.first == "create" && (g.routine || g.words <= furthest)) {
+		return // only these have an end that their words move
+	}
 	w := ""
 	if len(text) <= longest {
 		w = strings.ToLower(string(text))
 	}
-	if g.words++; g.words == 1 {
+	if g.words == 1 {
 		g.first = w
 	}
 	if g.parens == 0 {
@@ -42,7 +49,6 @@ func (g *grammar) word(text []byte) {
 }
 
 func (g *grammar) create(w string) {
-	const furthest = 4 // CREATE OR REPLACE FUNCTION
 	switch {
 	case g.words <= furthest && (w == "function" || w == "procedure"):
 		g.routine = true
