@@ -5,6 +5,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -172,7 +173,7 @@ func decide(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) {
 	var out []postgres.Run
 	for _, r := range plan.Adopt(catalog, *st) {
-		sum, err := checksum(catalog, uint(r.Version))
+		sum, err := catalog.Checksum(uint(r.Version))
 		if err != nil {
 			return nil, err
 		}
@@ -185,12 +186,8 @@ func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) 
 
 // resume finds out where a migration that has stopped part-way goes on.
 func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s plan.Step, journal []postgres.Run) (int, error) {
-	text, err := catalog.Text(s.File())
-	if err != nil {
-		return 0, err
-	}
 	i := slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) })
-	return db.Resume(ctx, s.File(), []byte(text), journal[i])
+	return db.Resume(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, journal[i])
 }
 
 func done(p plan.Plan, applied int) Result {
@@ -205,7 +202,7 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 		return err
 	}
 	together := o.Atomicity == PerRelease
-	if err := admit(catalog, db, steps, together); err != nil {
+	if err := admit(db, steps, together); err != nil {
 		return err
 	}
 	attempt := func() error { return runSteps(ctx, catalog, db.Driver(ctx, steps, together), p) }
@@ -216,16 +213,12 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 }
 
 // admit looks at all files before the first is run.
-func admit(catalog *source.Catalog, db *postgres.DB, steps []postgres.Step, together bool) error {
+func admit(db *postgres.DB, steps []postgres.Step, together bool) error {
 	if !db.Pooled() && !together {
 		return nil
 	}
 	for _, s := range steps {
-		text, err := catalog.Text(s.File)
-		if err == nil {
-			err = db.Admit(s, []byte(text), together)
-		}
-		if err != nil {
+		if err := db.Admit(s, together); err != nil {
 			return err
 		}
 	}
@@ -270,16 +263,19 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 		if s.Direction == plan.Down {
 			opposite = s.Migration.Up
 		}
-		text, err := catalog.Text(opposite)
+		text, err := catalog.Text(opposite, postgres.MaxJournaled)
 		if err != nil {
 			return nil, err
 		}
-		sum, err := checksum(catalog, s.Migration.Version)
-		if err != nil {
-			return nil, err
+		sum := ""
+		if s.Direction == plan.Down { // an up has the sum of what it runs
+			if sum, err = catalog.Checksum(s.Migration.Version); err != nil {
+				return nil, err
+			}
 		}
 		steps[i] = postgres.Step{
-			File: s.File(), Name: s.Migration.Name, Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target,
+			File: s.File(), Open: func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) },
+			Name: s.Migration.Name, Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target,
 			Opposite: text, Checksum: sum, Resume: s.Resume, From: p.From, Done: s.Done,
 		}
 	}

@@ -67,7 +67,7 @@ func repair(ctx context.Context, catalog *source.Catalog, db *postgres.DB, v Ver
 	}
 	to, direction := plan.Settle(catalog, st, run, v == MigrationDone)
 	m, _ := catalog.Find(uint(run.Version))
-	sum, err := checksum(catalog, uint(run.Version))
+	sum, err := catalog.Checksum(uint(run.Version))
 	if err != nil {
 		return "", err
 	}

@@ -26,7 +26,7 @@ func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (p
 		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.InEffect() {
 			continue
 		}
-		sum, err := checksum(catalog, uint(r.Version))
+		sum, err := catalog.Checksum(uint(r.Version))
 		if err != nil {
 			return plan.State{}, nil, err
 		}
@@ -53,14 +53,4 @@ var outcomes = map[string]plan.Outcome{
 	postgres.RunApplied: plan.Completed, postgres.RunAdopted: plan.Completed, postgres.RunSettled: plan.Completed,
 	postgres.RunFailed:  plan.Undone,
 	postgres.RunUnended: plan.Unfinished, postgres.RunStopped: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
-}
-
-// checksum is that of a version's up file; empty where there is none.
-func checksum(catalog *source.Catalog, version uint) (string, error) {
-	m, _ := catalog.Find(version)
-	text, err := catalog.Text(m.Up)
-	if err != nil || m.Up == "" {
-		return "", err
-	}
-	return postgres.Checksum(text), nil
 }

@@ -38,17 +38,17 @@ func place(file string, line int) string {
 // Admit refuses a step that cannot run as it would have to: behind a pooler, or in
 // one transaction with others. It needs the lock. Errors are *SessionError,
 // *ApartError and *ScriptError.
-func (db *DB) Admit(step Step, text []byte, together bool) error {
+func (db *DB) Admit(step Step, together bool) error {
 	if !db.pooled && !together {
 		return nil
 	}
-	s, err := parseFile(step.File, text)
+	s, err := loadFile(step.File, step.Open)
 	if err != nil {
 		return err
 	}
 	line, what := s.obstacle(together)
 	if step.Resume {
-		line, what = 0, fmt.Sprintf("it stopped part-way, after %d of %d statements", step.Done, len(s.Statements))
+		line, what = 0, fmt.Sprintf("it stopped part-way, after %d of %d statements", step.Done, s.Count())
 	}
 	switch {
 	case what == "":
@@ -82,8 +82,11 @@ func (s *Script) obstacle(together bool) (line int, what string) {
 		return 0, "its SQL is newer than the parser here, which cannot tell whether it can run in a transaction"
 	case s.Begin != "BEGIN" && !strings.EqualFold(s.Begin, "BEGIN TRANSACTION") && !strings.EqualFold(s.Begin, "BEGIN"):
 		return 0, fmt.Sprintf("it begins its transaction with %q", s.Begin)
-	case len(s.Statements) > 0 && s.Statements[0].setting:
-		return s.line(s.Statements[0]), firstWords(s.Statements[0].Text) + " must come first in its transaction"
+	case s.setsFirst():
+		if len(s.Statements) > 0 {
+			line = s.line(s.Statements[0])
+		}
+		return line, "SET TRANSACTION must come first in its transaction"
 	}
 	return 0, ""
 }

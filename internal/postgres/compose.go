@@ -10,29 +10,31 @@ import (
 type composed struct {
 	sql    string
 	pieces []piece
-	// creates says that the version table is made in it.
-	creates bool
 }
 
 // piece is a stretch of the file within the text that is sent.
 type piece struct{ sent, file, length int }
 
-// transaction composes a whole script behind a BEGIN, still open at its end.
+// opening is the SQL before a script that is one transaction, which begin opens.
 // Where the version table is yet to be made it is made first, as golang-migrate
 // does it: a first migration may grant rights on it.
-func (db *DB) transaction(s *Script, begin string) composed {
-	var head strings.Builder
-	head.WriteString(begin + db.limits("SET LOCAL", db.opts.LockTimeout))
+func (db *DB) opening(s *Script, begin string) (head string, creates bool) {
+	head = begin + db.limits("SET LOCAL", db.opts.LockTimeout)
 	if !s.Parsed {
-		head.WriteString(guardOpen)
+		head += guardOpen
 	}
-	creates := len(s.Statements) == 0 || !s.Statements[0].setting // SET TRANSACTION must come before any query
-	if creates {
-		head.WriteString(db.createTable())
+	if creates = !s.setsFirst(); creates {
+		head += db.createTable()
 	}
-	text := db.compose(s, head.String(), 0, len(s.Statements), 0, len(s.SQL))
-	text.creates = creates
-	return text
+	return head, creates
+}
+
+// setsFirst says that the script begins with what PostgreSQL wants before any query.
+func (s *Script) setsFirst() bool {
+	if s.stream != nil {
+		return s.stream.setting
+	}
+	return len(s.Statements) > 0 && s.Statements[0].setting
 }
 
 // title is a comment by which pg_stat_activity and the server's log tell the file.
@@ -57,7 +59,7 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 		c.pieces = append(c.pieces, piece{sent: out.Len(), file: from, length: to - from})
 		out.WriteString(s.SQL[from:to])
 	}
-	for i := first + 1; i < last && db.Server.plpgsql && !s.Statements[i-1].unmarked; i++ {
+	for i := first + 1; i < last && db.Server.plpgsql && !s.unseen && !s.Statements[i-1].unmarked; i++ {
 		st := s.Statements[i]
 		if st.setting || st.control != controlNone {
 			continue // SET TRANSACTION must come before any query

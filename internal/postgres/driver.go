@@ -16,8 +16,9 @@ var _ database.Driver = (*Driver)(nil)
 type Step struct {
 	File     string
 	Name     string
-	Opposite string // the SQL of the other direction, for the journal
-	Checksum string // of the migration's up file
+	Open     func() (io.ReadCloser, error) // the file anew: a big one is read more than once
+	Opposite string                        // the SQL of the other direction, for the journal; empty above MaxJournaled
+	Checksum string                        // of the migration's up file, for a step down
 	// Resume is set for a migration that has stopped part-way: From is the version
 	// before it, and Done of its statements are in effect.
 	Resume    bool
@@ -175,11 +176,10 @@ func (d *Driver) Run(body io.Reader) error {
 	if len(d.steps) > 0 {
 		step = d.steps[0]
 	}
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return &ScriptError{File: step.File, Problem: err.Error()}
+	script, err := load(step.File, body, step.Open)
+	if c, ok := body.(io.Closer); ok {
+		err = errors.Join(err, c.Close()) // golang-migrate's pipe, which may not have been read to its end
 	}
-	script, err := parseFile(step.File, text)
 	if err != nil {
 		return err
 	}
@@ -190,8 +190,11 @@ func (d *Driver) Run(body io.Reader) error {
 	m := migration{script: script, from: d.at, to: to, resume: step.Resume, run: Run{
 		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, Done: step.Done,
 	}}
-	if m.run.up, m.run.down = script.Text, step.Opposite; step.Direction == "down" {
-		m.run.up, m.run.down = step.Opposite, script.Text
+	if step.Direction == "up" {
+		m.run.Checksum = script.sum // of what runs: the file may have been changed since it was planned
+	}
+	if m.run.up, m.run.down = script.journaled(), step.Opposite; step.Direction == "down" {
+		m.run.up, m.run.down = step.Opposite, script.journaled()
 	}
 	before := d.at
 	if d.together {

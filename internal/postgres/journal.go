@@ -2,15 +2,12 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/lib/pq"
-	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
 // journalSuffix makes the journal's name of the version table's.
@@ -38,7 +35,7 @@ type Run struct {
 	Outcome   string
 	Done      int    // statements in effect
 	Total     int    // statements of the file
-	Checksum  string // see Checksum; empty where it is not known
+	Checksum  string // see sqlfile.Checksum; empty where it is not known
 	Started   time.Time
 	Took      time.Duration
 	User      string
@@ -50,27 +47,16 @@ type Run struct {
 	up, down      string
 }
 
-// Checksum is the SHA-256, in hexadecimal, of the SQL of a file without its
-// comments and white space: a change of these is no change of the migration.
-func Checksum(sql string) string {
-	sum := sha256.Sum256([]byte(canonical(sql)))
-	return hex.EncodeToString(sum[:])
-}
+// MaxJournaled is up to how many bytes of SQL the journal keeps of a migration that
+// is one transaction. Of another it keeps all: a run that goes on compares.
+const MaxJournaled = 1 << 20
 
-func canonical(sql string) string {
-	sql = strings.TrimPrefix(sql, "\ufeff")
-	tokens, err := pgquery.Scan(sql)
-	if err != nil { // not this parser's SQL: only white space is left out
-		return strings.Join(strings.Fields(sql), " ")
+// journaled is the SQL that the journal keeps.
+func (s *Script) journaled() string {
+	if s.Transactional && len(s.Text) > MaxJournaled {
+		return ""
 	}
-	var out strings.Builder
-	for _, t := range tokens.Tokens {
-		if t.Token == pgquery.Token_SQL_COMMENT || t.Token == pgquery.Token_C_COMMENT {
-			continue
-		}
-		out.WriteString(sql[t.Start:t.End] + " ")
-	}
-	return out.String()
+	return s.Text
 }
 
 func (db *DB) journal() string {

@@ -37,6 +37,8 @@ type MigrationError struct {
 	Done int
 	// Offset of the place in Script.SQL that the server names, in bytes; -1 for none.
 	Offset int
+	// Row is the line in the file of the row of a COPY that failed; 0 for none.
+	Row int
 	// Blockers are the sessions that held the lock, where a lock timeout ended it.
 	Blockers []string
 	Err      error // of the server, or of the connection, or why the run was ended
@@ -72,6 +74,9 @@ func (e *MigrationError) Statement() (Statement, bool) {
 // Position is the line and the column, in characters, of the place the server
 // names or else of the failed statement; both from 1, and 0, 0 if not known.
 func (e *MigrationError) Position() (line, column int) {
+	if e.Row > 0 {
+		return e.Row, 1
+	}
 	offset := e.Offset
 	if st, ok := e.Statement(); ok && offset < 0 {
 		offset = st.Offset
@@ -81,7 +86,21 @@ func (e *MigrationError) Position() (line, column int) {
 	}
 	before := e.Script.SQL[:offset]
 	start := strings.LastIndexByte(before, '\n') + 1
-	return 1 + strings.Count(before, "\n"), 1 + utf8.RuneCountInString(before[start:])
+	line, column = 1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(before[start:])
+	if line == 1 {
+		column += e.Script.before.columns
+	}
+	return e.Script.before.lines + line, column
+}
+
+// asMigrationError is an error that has no statement, as one of a script of which
+// nothing is kept; nil stays nil.
+func asMigrationError(s *Script, err error) *MigrationError {
+	var fail *MigrationError
+	if err == nil || errors.As(err, &fail) {
+		return fail
+	}
+	return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
 }
 
 // serverOffset turns the position that the server gave, in characters from 1 of

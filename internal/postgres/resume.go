@@ -3,11 +3,14 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/lib/pq"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // UnprovableError says that nobody can tell whether a statement is in effect: the
@@ -37,10 +40,13 @@ func (e *ChangedError) Error() string {
 
 // Resume finds out how many statements of a script are in effect, after a run of
 // it that did not come to its end. Errors are *UnprovableError and *ChangedError.
-func (db *DB) Resume(ctx context.Context, file string, text []byte, r Run) (done int, err error) {
-	s, err := ParseScript(text)
+func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadCloser, error), r Run) (done int, err error) {
+	s, err := loadFile(file, open)
 	if err != nil {
 		return 0, err
+	}
+	if s.stream != nil { // it was small enough to stop part-way, and has grown since
+		return 0, &ChangedError{File: file, Done: r.Done}
 	}
 	if err := db.unchanged(ctx, s, file, r); err != nil {
 		return 0, err
@@ -88,7 +94,7 @@ func (db *DB) unchanged(ctx context.Context, s *Script, file string, r Run) erro
 		return &ChangedError{File: file, Done: r.Done}
 	}
 	for i := range r.Done {
-		if canonical(before.Statements[i].Text) != canonical(s.Statements[i].Text) {
+		if sqlfile.Canonical(before.Statements[i].Text) != sqlfile.Canonical(s.Statements[i].Text) {
 			return &ChangedError{File: file, Done: r.Done}
 		}
 	}

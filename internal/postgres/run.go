@@ -72,7 +72,7 @@ type memory struct{ exists, journaled, plpgsql bool }
 
 // apply runs one migration. Whatever its end, the journal tells it.
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
-	m.run.Started, m.run.Total, m.run.transactional = time.Now(), len(m.script.Statements), m.script.Transactional
+	m.run.Started, m.run.Total, m.run.transactional = time.Now(), m.script.Count(), m.script.Transactional
 	together := m.continues || m.continued
 	if !together && (!m.script.Transactional || m.resume) {
 		return db.runParts(ctx, m)
@@ -136,15 +136,24 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if db.pooled || m.continues {
 		begin = s.title()
 	}
-	body := db.transaction(s, begin)
-	if err := db.exec(ctx, body.sql); err != nil {
-		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: body.fileOffset(serverOffset(err, body.sql))}
-		fail.Failed = db.failedStatement(s, fail.Offset)
-		return db.rollBack(ctx, fail)
+	head, creates := db.opening(s, begin)
+	err := s.each(func(p portion) error {
+		fail := db.send(ctx, head, p, "")
+		head = ""
+		if fail != nil {
+			return fail
+		}
+		return nil
+	})
+	if err == nil && head != "" { // there was nothing to send
+		err = db.exec(ctx, head)
+	}
+	if err != nil {
+		return db.rollBack(ctx, asMigrationError(s, err))
 	}
 	m.run.Outcome, m.run.Done = RunApplied, m.run.Total
 	state := db.writeState(m.to)
-	if body.creates {
+	if creates {
 		state = strings.TrimPrefix(state, db.createTable()) // else the server remarks that it is there
 	}
 	finish := db.guardLock() + db.reset() + db.record(m.run) + state
@@ -166,7 +175,6 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	}
 	db.open = db.pooled && m.continued
 	db.exists, db.journaled = true, !db.unjournaled
-	db.Server.plpgsql = db.Server.plpgsql && !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unmarked })
 	return nil
 }
 
@@ -319,57 +327,90 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 
 func (db *DB) runPart(ctx context.Context, m migration, p part) *MigrationError {
 	s := m.script
-	db.marker.Store(int64(p.first))
 	first := s.Statements[p.first]
-	text, after := db.composePart(m, p)
 	err := db.setLimits(ctx, first)
 	if err == nil {
 		err = db.dropInvalidIndex(ctx, first)
 	}
+	fail := asMigrationError(s, err)
 	if err == nil {
-		err = db.exec(ctx, text.sql)
+		fail = db.sendPart(ctx, s, p, db.countPart(m, p))
 	}
-	if err == nil && after != "" {
-		err = db.exec(ctx, after)
-	}
-	if err == nil {
+	if fail == nil {
 		return nil
 	}
-	fail := &MigrationError{Script: s, Outcome: PartWay, Err: err, Offset: text.fileOffset(serverOffset(err, text.sql))}
+	fail.Outcome = PartWay
+	if p.last-p.first == 1 || err != nil {
+		fail.Failed = p.first
+	}
 	if p.last-p.first == 1 && first.commits {
 		fail.Outcome = Unknown // it may have committed before it failed
-	}
-	if fail.Failed = p.first; p.last-p.first > 1 {
-		fail.Failed = db.failedStatement(s, fail.Offset)
 	}
 	return fail
 }
 
-// composePart is the text of a part with the journal's count in it: before the
-// COMMIT that ends it, or behind the statements that are one implicit transaction
-// with it. A statement that refuses a transaction, or commits by itself, is
-// counted by a query of its own, after it.
-func (db *DB) composePart(m migration, p part) (text composed, after string) {
+// counting is how the journal's count of statements goes along with a part.
+type counting struct {
+	head     string // before the part
+	last, to int    // where the part is cut off, as portions takes them
+	tail     string // behind that, in the same query
+	after    string // a query of its own
+}
+
+// countPart puts the journal's count into a part: before the COMMIT that ends it,
+// or behind the statements that are one implicit transaction with it. A statement
+// that refuses a transaction, or commits by itself, is counted by a query of its
+// own, after it. A COPY by itself gets a transaction.
+func (db *DB) countPart(m migration, p part) counting {
 	s, last := m.script, m.script.Statements[p.last-1]
-	from, to := s.Statements[p.first].Offset, last.Offset+len(last.Text)
+	c := counting{last: p.last, to: last.Offset + len(last.Text)}
 	count := db.amend(m.run.Version, fmt.Sprintf("statements_done = %d", p.last))
+	alone := p.last-p.first == 1
 	switch {
-	case p.open || !s.countable():
-		count = ""
+	case p.open:
+	case alone && s.hasRows(last) && !s.inTransaction(p.first):
+		c.head, c.after = "BEGIN;\n", count+"COMMIT"
+		if !s.countable() {
+			c.after = "COMMIT"
+		}
+	case !s.countable():
 	case s.readsOnly(), s.single():
-		return db.compose(s, s.title(), p.first, p.last, from, to), count
-	case last.commit && !p.open:
-		text = db.compose(s, s.title(), p.first, p.last-1, from, last.Offset)
-		text.sql += count + last.Text
-		return text, ""
-	case p.last-p.first == 1 && (last.alone || last.commits), last.control != controlNone:
-		return db.compose(s, s.title(), p.first, p.last, from, to), count
+		c.after = count
+	case last.commit:
+		c.last, c.to, c.tail = p.last-1, last.Offset, count+last.Text
+	case alone && (last.alone || last.commits), last.control != controlNone:
+		c.after = count
+	case count != "":
+		c.tail = ";\n" + count
 	}
-	text = db.compose(s, s.title(), p.first, p.last, from, to)
-	if count != "" {
-		text.sql += ";\n" + count
+	return c
+}
+
+// sendPart sends a part with its count.
+func (db *DB) sendPart(ctx context.Context, s *Script, p part, c counting) *MigrationError {
+	head, tail := c.head, c.tail
+	portions := s.portions(p.first, c.last, s.Statements[p.first].Offset, c.to)
+	for i, q := range portions {
+		end := ""
+		if i == len(portions)-1 && q.rows == nil {
+			end, tail = tail, ""
+		}
+		if fail := db.send(ctx, head, q, end); fail != nil {
+			return fail
+		}
+		head = ""
 	}
-	return text, ""
+	for _, query := range []string{tail, c.after} {
+		if query == "" {
+			continue
+		}
+		if err := db.exec(ctx, query); err != nil {
+			fail := asMigrationError(s, err)
+			fail.Failed = p.last - 1
+			return fail
+		}
+	}
+	return nil
 }
 
 // single is true for a script that was to be one transaction and turned out to

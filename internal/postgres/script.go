@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // noTransaction is the comment by which a file says that it must not run in one
@@ -19,10 +20,11 @@ const noTransaction = "shiplock:no-transaction"
 type Script struct {
 	// Name is the file's, for who looks at the server's activity.
 	Name string
-	// Text is the file's text without a byte order mark.
+	// Text is the file's text without a byte order mark; empty when it is too big
+	// to be held, see stream.
 	Text string
-	// SQL is the file's text without a byte order mark. A BEGIN … COMMIT around
-	// the whole file is blanked out, so offsets are still those of the file.
+	// SQL is Text with spaces for what is none: a BEGIN … COMMIT around the whole
+	// file, psql's own lines, the rows of COPY. Its lines are still those of the file.
 	SQL string
 	// Statements are in the order of the file; empty when Parsed is false.
 	Statements []Statement
@@ -37,6 +39,32 @@ type Script struct {
 	// Parsed is false for SQL that the parser, of one PostgreSQL release, does not
 	// know. The server then has the last word.
 	Parsed bool
+
+	sum    string // its checksum
+	copies []rows // of COPY … FROM stdin, in the order of the file
+	stream *stream
+	before origin
+	unseen bool // its statements are not announced one by one, see portion
+}
+
+// origin is where a script begins in its file: how many lines are before it, and
+// how many characters on its first line.
+type origin struct{ lines, columns int }
+
+// rows are the data of a COPY … FROM stdin. Places are in bytes of Script.SQL.
+type rows struct {
+	statement, end int // of the COPY, with its semicolon
+	after          int // the line \.
+	from, to       int // the rows, in Script.Text
+	line           int // of the first, in the file
+}
+
+// Count is the number of statements, also of a script that is not held in memory.
+func (s *Script) Count() int {
+	if s.stream != nil {
+		return s.stream.count
+	}
+	return len(s.Statements)
 }
 
 // Statement is one statement of a script.
@@ -67,41 +95,34 @@ const (
 )
 
 // ScriptError is a file that cannot be run as it is. Nothing of it was run.
-type ScriptError struct {
-	File    string
-	Line    int // from 1; 0 for the file as a whole
-	Problem string
-}
-
-func (e *ScriptError) Error() string {
-	if e.Line == 0 {
-		return e.File + ": " + e.Problem
-	}
-	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
-}
+type ScriptError = sqlfile.Error
 
 // parseFile is ParseScript for a file with a name, which its errors then have.
 func parseFile(name string, text []byte) (*Script, error) {
 	s, err := ParseScript(text)
 	if err != nil {
-		var unusable *ScriptError
-		if errors.As(err, &unusable) {
-			unusable.File = name
-		}
-		return nil, err
+		return nil, inFile(name, err)
 	}
 	s.Name = name
 	return s, nil
 }
 
+// inFile gives a *ScriptError the name of its file.
+func inFile(name string, err error) error {
+	var unusable *ScriptError
+	if errors.As(err, &unusable) {
+		unusable.File = name
+	}
+	return err
+}
+
 // ParseScript splits the text of a file with PostgreSQL's own parser and decides
 // how it must run. Errors are *ScriptError without File.
 func ParseScript(text []byte) (*Script, error) {
-	if err := checkText(text); err != nil {
+	s := &Script{Begin: "BEGIN", Transactional: true}
+	if err := s.readText(text); err != nil {
 		return nil, err
 	}
-	plain := strings.TrimPrefix(string(text), "\ufeff")
-	s := &Script{Text: plain, SQL: plain, Begin: "BEGIN", Transactional: true}
 	byHand, err := directives(s.SQL)
 	if err != nil {
 		return nil, err
@@ -118,26 +139,10 @@ func ParseScript(text []byte) (*Script, error) {
 	s.unwrap(tree)
 	s.Autocommit = byHand || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.alone })
 	s.Transactional = !s.Autocommit && !s.controls()
-	return s, s.closed()
-}
-
-// checkText refuses what would reach the server changed or cut short.
-func checkText(text []byte) error {
-	if i := bytes.IndexByte(text, 0); i >= 0 {
-		problem := "there is a NUL byte; PostgreSQL cannot read past one"
-		if bytes.HasPrefix(text, []byte{0xff, 0xfe}) || bytes.HasPrefix(text, []byte{0xfe, 0xff}) {
-			problem = "the file is UTF-16; save it as UTF-8"
-		}
-		return &ScriptError{Line: lineAt(text, i), Problem: problem}
+	if err := s.closed(); err != nil {
+		return nil, err
 	}
-	for i := 0; i < len(text); {
-		r, n := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && n == 1 {
-			return &ScriptError{Line: lineAt(text, i), Problem: fmt.Sprintf("byte 0x%02x is not UTF-8; save the file as UTF-8", text[i])}
-		}
-		i += n
-	}
-	return nil
+	return s, s.copyable()
 }
 
 func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
@@ -168,20 +173,27 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 			length = len(s.SQL) - from
 		}
 		from, text := trimStatement(s.SQL, from, from+length)
-		st := Statement{Text: text, Offset: from, control: controlOf(raw.Stmt)}
-		if ix := raw.Stmt.GetIndexStmt(); ix != nil && ix.Concurrent {
-			st.concurrent = ix
-		}
-		st.setting = setsTransaction(raw.Stmt)
-		st.unmarked = dropsLanguage(raw.Stmt)
-		st.node = raw.Stmt
-		st.alone = refusesTransaction(raw.Stmt)
-		st.commit = raw.Stmt.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT
-		st.setsRole = setsRole(raw.Stmt)
-		st.readOnly = makesReadOnly(raw.Stmt)
-		st.commits = raw.Stmt.GetCallStmt() != nil || raw.Stmt.GetDoStmt() != nil
-		s.Statements = append(s.Statements, st)
+		s.Statements = append(s.Statements, statement(text, from, raw.Stmt))
 	}
+}
+
+// statement is one with what its tree tells.
+func statement(text string, offset int, n *pgquery.Node) Statement {
+	st := Statement{
+		Text: text, Offset: offset, node: n,
+		control:  controlOf(n),
+		setting:  setsTransaction(n),
+		unmarked: dropsLanguage(n),
+		alone:    refusesTransaction(n),
+		commit:   n.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT,
+		setsRole: setsRole(n),
+		readOnly: makesReadOnly(n),
+		commits:  n.GetCallStmt() != nil || n.GetDoStmt() != nil,
+	}
+	if ix := n.GetIndexStmt(); ix != nil && ix.Concurrent {
+		st.concurrent = ix
+	}
+	return st
 }
 
 // trimStatement cuts white space and comments in front of a statement, which the
@@ -193,7 +205,7 @@ func trimStatement(sql string, from, to int) (offset int, text string) {
 		case strings.ContainsRune(" \t\r\n\f\v", rune(rest[0])):
 			from++
 		case strings.HasPrefix(rest, "--"):
-			n := strings.IndexByte(rest, '\n')
+			n := strings.IndexAny(rest, "\r\n")
 			if n < 0 {
 				n = len(rest) - 1
 			}
@@ -250,6 +262,11 @@ func (s *Script) unwrap(tree *pgquery.ParseResult) {
 	for i := range s.Statements {
 		s.Statements[i].Offset += shift
 	}
+	for i := range s.copies {
+		s.copies[i].statement += shift
+		s.copies[i].end += shift
+		s.copies[i].after += shift
+	}
 	tree.Stmts = tree.Stmts[1:last]
 }
 
@@ -257,14 +274,18 @@ func (s *Script) unwrap(tree *pgquery.ParseResult) {
 // number of its characters, in which the server counts. It returns by how many
 // bytes what follows has moved.
 func (s *Script) blank(st Statement) (shift int) {
-	spaces := strings.Map(func(r rune) rune {
+	spaces := blanked(st.Text)
+	s.SQL = s.SQL[:st.Offset] + spaces + s.SQL[st.Offset+len(st.Text):]
+	return len(spaces) - len(st.Text)
+}
+
+func blanked(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\r' {
 			return r
 		}
 		return ' '
-	}, st.Text)
-	s.SQL = s.SQL[:st.Offset] + spaces + s.SQL[st.Offset+len(st.Text):]
-	return len(spaces) - len(st.Text)
+	}, text)
 }
 
 // controls says whether the script has transactions of its own.

@@ -82,6 +82,39 @@ func TestParseScriptLeavesUnknownSQLToTheServer(t *testing.T) {
 	assert.True(t, s.Transactional)
 }
 
+// Odd files that run.
+func TestParseScriptReadsOddFiles(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		statements int
+		line       int // of the last statement
+	}{
+		{"empty", "", 0, 0},
+		{"only a byte order mark", "\ufeff", 0, 0},
+		{"only line breaks", "\r\n\r\n", 0, 0},
+		{"only comments", "-- nothing\n/* yet */", 0, 0},
+		{"only semicolons", ";;\n;", 0, 0},
+		{"only psql's lines", "\\restrict a\n\n\\unrestrict a\n", 0, 0},
+		{"CRLF", "SELECT 1;\r\nSELECT 2;\r\n", 2, 2},
+		{"no line break at the end", "SELECT 1;\nSELECT 2 -- x", 2, 2},
+		{"psql's lines", "\\restrict a\nSELECT 1;\n\\unrestrict a\nSELECT '\\connect x';\n", 2, 4},
+		{"a directive below psql's line", "\\restrict a\n-- shiplock:no-transaction\nCALL p();", 1, 3},
+		{"backslashes that are none of psql's", "SELECT '\\i x', \"\\c\", $$ \\! $$, E'\\'\\x'; -- \\d\n/* \\q */ SELECT 2", 2, 2},
+		{"rows", "COPY a FROM stdin;\n\\connect\t'\n\\.\nSELECT 1;", 2, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := ParseScript([]byte(c.text))
+			require.NoError(t, err)
+			assert.True(t, s.Parsed)
+			assert.Len(t, s.Statements, c.statements)
+			assert.Len(t, s.SQL, len(s.Text))
+			if n := len(s.Statements); n > 0 {
+				assert.Equal(t, c.line, s.line(s.Statements[n-1]))
+			}
+		})
+	}
+}
+
 func TestParseScriptRefuses(t *testing.T) {
 	for _, c := range []struct{ name, sql, want string }{
 		{"NUL", "SELECT 1;\nSELECT '\x00';", ":2: there is a NUL byte"},
@@ -91,6 +124,11 @@ func TestParseScriptRefuses(t *testing.T) {
 		{"BEGIN without COMMIT", "-- x\nBEGIN;\nSELECT 1;", `:2: "BEGIN" begins a transaction that nothing commits`},
 		{"second BEGIN without COMMIT", "BEGIN; SELECT 1; COMMIT;\nSTART TRANSACTION; SELECT 2;", `:2: "START TRANSACTION" begins`},
 		{"COMMIT AND CHAIN at the end", "BEGIN;\nSELECT 1;\nCOMMIT AND CHAIN;", `:3: "COMMIT AND CHAIN" begins`},
+		{"psql's command", "SELECT 1;\n\\i other.sql\n", `:2: \i is a command of psql's`},
+		{"COPY without rows", "SELECT 1;\nCOPY a FROM stdin;\nSELECT 2;\n", ":2: COPY … FROM stdin needs its rows"},
+		{"COPY to the client", "COPY a TO stdout;", ":1: COPY … TO stdout"},
+		{"COPY in binary", "-- x\nCOPY a FROM stdin (FORMAT Binary);\n\\.\n", ":2: COPY in binary format"},
+		{"COPY between statements of no transaction", "SELECT 1;\nCOPY a FROM stdin;\n\\.\nBEGIN; SELECT 1; COMMIT;", ":2: COPY a FROM stdin stands between"},
 		{"directive on unknown SQL", "-- shiplock:no-transaction\nSELEC 1", "the parser does not understand"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,9 +141,13 @@ func TestParseScriptRefuses(t *testing.T) {
 }
 
 func FuzzParseScript(f *testing.F) {
-	f.Add("BEGIN;SELECT 1;COMMIT;")
-	f.Add("-- shiplock:no-transaction\nVACUUM;")
-	f.Add("/* /* */ SELECT $$;$$ ; --")
+	for _, sql := range []string{
+		"BEGIN;SELECT 1;COMMIT;", "-- shiplock:no-transaction\nVACUUM;", "/* /* */ SELECT $$;$$ ; --", "BEGIN /* ü */;COPY a FROM stdin;\n\\.\nCOMMIT;",
+		"SET TRANSACTION READ ONLY; SELECT 1", "BEGIN; SAVEPOINT a; ROLLBACK TO a; END", "\\restrict a\n-- shiplock:no-transactions\nSELECT 1;", "DROP INDEX CONCURRENTLY i; SELECT 1",
+		"BEGIN; BEGIN; COMMIT", "START TRANSACTION; ROLLBACK;", "COPY a FROM stdin (FORMAT binary);\n\\.", "BEGIN; SET TRANSACTION READ ONLY; COMMIT AND CHAIN; COMMIT",
+	} {
+		f.Add(sql)
+	}
 	f.Fuzz(func(t *testing.T, sql string) {
 		s, err := ParseScript([]byte(sql))
 		if err != nil {
@@ -116,6 +158,71 @@ func FuzzParseScript(f *testing.F) {
 			require.GreaterOrEqual(t, st.Offset, end, "statements are in order and do not overlap")
 			end = st.Offset + len(st.Text)
 			require.LessOrEqual(t, end, len(s.SQL))
+			require.Equal(t, st.Text, s.SQL[st.Offset:end])
 		}
+		if s.Parsed {
+			agrees(t, s, sql)
+		}
+	})
+}
+
+// agrees holds what is made of a file too big for memory against what is made of
+// it in memory.
+func agrees(t *testing.T, s *Script, text string) {
+	big, err := scanFile("", opened(text))
+	if err != nil && quotesOtherwise.MatchString(strings.Join(texts(s), "\n")) {
+		return // refused there only
+	}
+	require.NoError(t, err)
+	assert.Equal(t, s.Transactional, big.Transactional)
+	assert.Equal(t, s.Transactional, big.stream != nil)
+	assert.Equal(t, s.Begin, big.Begin)
+	assert.Equal(t, s.Count(), big.Count())
+	assert.Equal(t, s.setsFirst(), big.setsFirst())
+	assert.Equal(t, s.sum, big.sum)
+	if big.stream == nil {
+		return
+	}
+	big.stream.window = 1
+	var got []string
+	require.NoError(t, big.each(func(p portion) error {
+		got = append(got, texts(p.script)...)
+		if p.rows != nil {
+			return p.rows(func(string) error { return nil })
+		}
+		return nil
+	}))
+	assert.Equal(t, texts(s), got)
+}
+
+func texts(s *Script) []string {
+	var out []string
+	for _, st := range s.Statements {
+		out = append(out, st.Text)
+	}
+	return out
+}
+
+func FuzzDirectives(f *testing.F) {
+	for _, header := range []string{"-- shiplock:no-transaction\n", "--shiplock:no-transaction\r\n", "-- a\n\n--\tshiplock:x\n", "/* */-- shiplock:y", "- - shiplock:"} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		byHand, err := directives(header)
+		if err != nil {
+			var unusable *ScriptError
+			require.ErrorAs(t, err, &unusable)
+			line := strings.Split(header, "\n")[unusable.Line-1]
+			assert.Contains(t, line, "shiplock:")
+			assert.True(t, strings.HasPrefix(strings.TrimSpace(line), "--"))
+			return
+		}
+		assert.False(t, byHand && !strings.Contains(header, noTransaction))
+		again, err := directives("-- more\n\n" + header)
+		require.NoError(t, err)
+		assert.Equal(t, byHand, again, "a comment above changes nothing")
+		below, err := directives("SELECT 1;\n" + header)
+		require.NoError(t, err)
+		assert.False(t, below, "below a statement it is a mere comment")
 	})
 }

@@ -50,6 +50,7 @@ type Catalog struct {
 	origin     string
 	migrations []Migration
 	ignored    []string
+	sums       map[string]string // checksums by file name
 }
 
 // Open reads the names of the migrations in dir. It does not read the files.
@@ -171,18 +172,6 @@ func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }
 
 // Latest is the highest version.
 func (c *Catalog) Latest() uint { return c.migrations[len(c.migrations)-1].Version }
-
-// Text returns the text of one of the catalog's files; none for no name.
-func (c *Catalog) Text(file string) (string, error) {
-	if file == "" {
-		return "", nil
-	}
-	text, err := fs.ReadFile(c.fsys, file)
-	if err != nil {
-		return "", fmt.Errorf("migration %s: %w", filepath.Join(c.origin, file), err)
-	}
-	return string(text), nil
-}
 
 // Find returns the migration with this version.
 func (c *Catalog) Find(version uint) (Migration, bool) {

@@ -1,0 +1,113 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"regexp"
+	"strconv"
+
+	"github.com/lib/pq"
+)
+
+// rowSender is what lib/pq's statement is for a COPY … FROM stdin.
+type rowSender interface {
+	driver.Stmt
+	CopyData(ctx context.Context, line string) (driver.Result, error)
+}
+
+// copyIn sends a COPY and its rows. The transaction is open.
+func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
+	text := db.compose(p.script, p.script.title(), p.first, p.last, p.from, p.to)
+	var unread error
+	err := db.conn.Raw(func(conn any) error {
+		preparer, ok := conn.(driver.ConnPrepareContext)
+		if !ok {
+			return driver.ErrBadConn
+		}
+		stmt, err := preparer.PrepareContext(ctx, text.sql)
+		if err != nil {
+			return err
+		}
+		to, ok := stmt.(rowSender)
+		if !ok {
+			return errors.Join(driver.ErrBadConn, stmt.Close())
+		}
+		err = p.rows(func(chunk string) error {
+			_, err := to.CopyData(ctx, chunk)
+			if err != nil {
+				err = &sendError{err}
+			}
+			return err
+		})
+		var sent *sendError
+		if err != nil && !errors.As(err, &sent) {
+			unread = err
+		}
+		return db.endCopy(ctx, to)
+	})
+	if err = db.lost(ctx, err); err == nil {
+		err = unread
+	}
+	if err == nil {
+		return nil
+	}
+	fail := asMigrationError(p.script, err)
+	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
+	if fail.Failed = p.first; p.first == p.last { // of SQL that the parser does not know
+		fail.Failed, fail.Offset = -1, max(fail.Offset, p.from)
+	}
+	fail.Row = rowLine(err, p.line)
+	return fail
+}
+
+// sendError is a row that could not be sent; the end of the COPY tells why.
+type sendError struct{ error }
+
+// endCopy ends the rows and waits for what the server makes of them. lib/pq's own
+// wait for that knows no context.
+func (db *DB) endCopy(ctx context.Context, to rowSender) error {
+	ended := make(chan error, 1)
+	go func() { ended <- to.Close() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	defer cancel()
+	err := db.afresh(short, func(fresh *DB) error {
+		var done bool
+		return fresh.row(short, "SELECT pg_catalog.pg_cancel_backend($1)", db.Server.PID).Scan(&done)
+	})
+	if err != nil {
+		db.log.Debug("the COPY could not be cancelled; its connection is cut", "error", err)
+	} else {
+		select {
+		case <-ended:
+		case <-short.Done():
+		}
+	}
+	return driver.ErrBadConn // ends the connection, and with it what still waits
+}
+
+// copyContext is the server's word for where in the rows an error is: "COPY t, line
+// 3, column a: …", in whatever language it speaks.
+var copyContext = regexp.MustCompile(`(?m)^COPY .+?, \p{L}+ (\d+)(?:[,:]|$)`)
+
+// rowLine is the line in the file of the row that the server names; 0 for none.
+func rowLine(err error, first int) int {
+	var server *pq.Error
+	if !errors.As(err, &server) || first == 0 {
+		return 0
+	}
+	m := copyContext.FindStringSubmatch(server.Where)
+	if m == nil {
+		return 0
+	}
+	row, convErr := strconv.Atoi(m[1])
+	if convErr != nil || row < 1 {
+		return 0
+	}
+	return first + row - 1
+}

@@ -1,0 +1,111 @@
+package postgres
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
+)
+
+// readText takes in the text of a file: what is no SQL of it becomes spaces, and
+// the rows of COPY are noted.
+func (s *Script) readText(text []byte) error {
+	r := sqlfile.NewReader(bytes.NewReader(text))
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	sql := bytes.Clone(text)
+	for {
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		from, to := int(p.Offset), int(p.Offset)+len(p.Text)
+		switch last := len(s.copies) - 1; p.Kind {
+		case sqlfile.Statement:
+			if p.CopyIn {
+				s.copies = append(s.copies, rows{statement: from + p.Start, end: to})
+			}
+			continue
+		case sqlfile.Blank:
+			continue
+		case sqlfile.Rows:
+			if s.copies[last].line == 0 {
+				s.copies[last].from, s.copies[last].line = from, p.Line
+			}
+			s.copies[last].to = to
+		case sqlfile.RowsEnd:
+			s.copies[last].after = to
+		}
+		for i := from; i < to; i++ {
+			if c := sql[i]; c != '\n' && c != '\r' {
+				sql[i] = ' '
+			}
+		}
+	}
+	s.Text, s.SQL, s.sum = string(text), string(sql), r.Sum()
+	return nil
+}
+
+// copyable refuses a COPY whose rows we could not send: lib/pq sends no binary
+// ones, and those of a script that is not one transaction need one of their own.
+func (s *Script) copyable() error {
+	for _, c := range s.copies {
+		i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.Offset == c.statement })
+		if i < 0 {
+			continue
+		}
+		st := s.Statements[i]
+		if sendsBinary(st.node) {
+			return binaryRows(s.line(st))
+		}
+		if !s.Transactional && !s.inTransaction(i) && !s.isPart(i) {
+			return &ScriptError{Line: s.line(st), Problem: fmt.Sprintf("%s stands between other statements, in no transaction of the file; put BEGIN; before it and COMMIT; behind its rows", firstWords(st.Text))}
+		}
+	}
+	return nil
+}
+
+func binaryRows(line int) *ScriptError {
+	return &ScriptError{Line: line, Problem: "COPY in binary format cannot have its rows in a text file; write them as text or CSV"}
+}
+
+func sendsBinary(n *pgquery.Node) bool {
+	for _, o := range n.GetCopyStmt().GetOptions() {
+		if d := o.GetDefElem(); strings.EqualFold(d.GetDefname(), "format") && strings.EqualFold(d.GetArg().GetString_().GetSval(), "binary") {
+			return true
+		}
+	}
+	return false
+}
+
+// hasRows says that a statement is a COPY with rows below it.
+func (s *Script) hasRows(st Statement) bool {
+	return slices.ContainsFunc(s.copies, func(c rows) bool { return c.statement == st.Offset })
+}
+
+// inTransaction says whether a transaction of the script's own is open before statement i.
+func (s *Script) inTransaction(i int) bool {
+	open := false
+	for _, st := range s.Statements[:i] {
+		switch st.control {
+		case controlBegin, controlChain:
+			open = true
+		case controlEnd:
+			open = false
+		}
+	}
+	return open
+}
+
+// isPart says whether statement i is a part by itself.
+func (s *Script) isPart(i int) bool {
+	return slices.ContainsFunc(s.parts(), func(p part) bool { return p.first == i && p.last == i+1 })
+}

@@ -1,0 +1,74 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// portionPoint is the savepoint before a portion whose statements are not announced.
+const portionPoint = "shiplock_portion"
+
+// findingLockTimeout is how long, in milliseconds, a statement may wait once more
+// for a lock that it did not get before.
+const findingLockTimeout = "100"
+
+// send sends a portion, with SQL of ours before and behind it.
+//
+// In a portion of a big file the server does not announce each statement, which
+// would take longer than the statements: it may hold ten thousand. When it fails
+// it is rolled back to a savepoint, and runs again with announcements.
+func (db *DB) send(ctx context.Context, head string, p portion, tail string) *MigrationError {
+	db.marker.Store(int64(p.first))
+	if p.rows != nil {
+		if head != "" {
+			if err := db.exec(ctx, head); err != nil {
+				return asMigrationError(p.script, err)
+			}
+		}
+		return db.copyIn(ctx, p)
+	}
+	if head == "" {
+		head = p.script.title()
+	}
+	if p.script.unseen {
+		head += "SAVEPOINT " + portionPoint + ";\n"
+		tail = "\n;RELEASE SAVEPOINT " + portionPoint
+	}
+	text := db.compose(p.script, head, p.first, p.last, p.from, p.to)
+	err := db.exec(ctx, text.sql+tail)
+	if err == nil {
+		db.Server.plpgsql = db.Server.plpgsql && !p.takesLanguage()
+		return nil
+	}
+	fail := asMigrationError(p.script, err)
+	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
+	fail.Failed = db.failedStatement(p.script, fail.Offset)
+	if p.script.unseen && fail.Offset < 0 && p.last-p.first > 1 {
+		fail.Failed = db.find(ctx, p, err)
+	}
+	return fail
+}
+
+// find runs a portion again that has failed, in the transaction that is open still,
+// to learn which of its statements it was; -1 if that cannot be had.
+func (db *DB) find(ctx context.Context, p portion, failed error) int {
+	var server *pq.Error
+	if ctx.Err() != nil || !db.Server.plpgsql || !errors.As(failed, &server) || server.Fatal() || server.Code == pqerror.QueryCanceled {
+		return -1
+	}
+	back := "ROLLBACK TO SAVEPOINT " + portionPoint + ";\n"
+	if server.Code == pqerror.LockNotAvailable {
+		back += "SET LOCAL lock_timeout = " + findingLockTimeout + ";\n"
+	}
+	announced := *p.script
+	announced.unseen = false
+	db.marker.Store(int64(p.first))
+	err := db.exec(ctx, db.compose(&announced, back, p.first, p.last, p.from, p.to).sql)
+	if pq.As(err, server.Code) == nil {
+		return -1
+	}
+	return int(db.marker.Load())
+}

@@ -1,0 +1,180 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+func TestBigFilesRunAsOneTransaction(t *testing.T) {
+	t.Parallel()
+	rows := strings.Repeat("INSERT INTO a VALUES (1);\n", 20)
+	for _, c := range []struct{ name, sql string }{
+		{"plain", "CREATE TABLE a (b int);\n" + rows},
+		{"wrapped", "BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE a (b int);\n" + rows + "SELECT 1 / (current_setting('transaction_isolation') = 'serializable')::int;\nCOMMIT; -- done"},
+		{"SET TRANSACTION first", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SET TRANSACTION READ WRITE; CREATE TABLE a (b int);\n" + rows},
+		{"savepoints of its own", "CREATE TABLE a (b int); SAVEPOINT x;\nINSERT INTO a VALUES (100);\n" + rows + "ROLLBACK TO x;\n" + rows + "RELEASE x;\n"},
+		{"function and comments", "CREATE FUNCTION f() RETURNS int AS $$ BEGIN RETURN 1; END; $$ LANGUAGE plpgsql; /* ; */ CREATE TABLE a (b int);\n-- ;\n" + rows + "-- end"},
+		{"several on a line", "CREATE TABLE a (b int);" + strings.ReplaceAll(rows, "\n", " ")},
+		{"as pg_dump sets it", "SET client_min_messages = error;\nSET standard_conforming_strings = on;\nCREATE TABLE public.a (b int);\n" + rows},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			db := session(t, d)
+			s := streamed(t, c.sql)
+			require.Nil(t, applyScript(t.Context(), db, s))
+			assert.Equal(t, "20", d.Value(t, "SELECT sum(b) FROM a"))
+			assert.Equal(t, fmt.Sprint(s.Count()), d.Value(t, "SELECT statements_done FROM schema_migrations_journal"))
+			whole, err := ParseScript([]byte(c.sql))
+			require.NoError(t, err)
+			assert.Equal(t, whole.sum, s.sum)
+		})
+	}
+}
+
+func TestBigFilesTellWhichStatementFailed(t *testing.T) {
+	t.Parallel()
+	before := "CREATE TABLE a (b int UNIQUE);\n" + strings.Repeat("SELECT 'ü';\n", 20)
+	for _, c := range []struct {
+		name, sql    string
+		line, column int
+		statement    string
+		sqlstate     string
+	}{
+		{"with a place", before + "SELECT 1; SELECT 'ß', nope; SELECT 2;\n", 22, 23, "SELECT 'ß', nope", "42703"},
+		{"without", before + "INSERT INTO a VALUES (1); SELECT 1;\n  INSERT INTO a\n VALUES (1);\nSELECT 2;", 23, 3, "INSERT INTO a\n VALUES (1)", "23505"},
+		{"syntax", before + "CREATE TABEL x;\nSELECT 1;", 22, 8, "CREATE TABEL x", "42601"},
+		{"beside savepoints", "SAVEPOINT x;" + before + "INSERT INTO a VALUES (1);\nINSERT INTO a VALUES (1); SELECT 1;", 23, 1, "INSERT INTO a VALUES (1)", "23505"},
+		{"never closed", before + "SELECT 'a;\nSELECT 2;", 22, 8, "SELECT 'a;\nSELECT 2", "42601"},
+		{"at the commit", strings.Replace(before, "UNIQUE", "PRIMARY KEY, c int REFERENCES a DEFERRABLE INITIALLY DEFERRED", 1) + "INSERT INTO a VALUES (1, 2);", 0, 0, "", "23503"},
+	} {
+		for _, window := range []int{40, windowBytes} {
+			t.Run(fmt.Sprint(c.name, window), func(t *testing.T) {
+				t.Parallel()
+				d := pgtest.New(t)
+				db := session(t, d)
+				s := streamed(t, c.sql)
+				s.stream.window = window
+				fail := applyScript(t.Context(), db, s)
+				require.NotNil(t, fail)
+				assert.Equal(t, RolledBack, fail.Outcome)
+				line, column := fail.Position()
+				assert.Equal(t, [2]int{c.line, c.column}, [2]int{line, column}, fail.Error())
+				st, _ := fail.Statement()
+				assert.Equal(t, c.statement, st.Text)
+				require.NotNil(t, fail.Server())
+				assert.EqualValues(t, c.sqlstate, fail.Server().Code)
+				assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
+				assert.Equal(t, "1", sessionValue(t, db, "SELECT 1"))
+			})
+		}
+	}
+}
+
+// A lock timeout has the whole file read again; who gives up names the statement.
+func TestBigFilesMakeWayForOthers(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, "CREATE TABLE busy (b int); ALTER TABLE busy OWNER TO \""+d.User+"\"")
+	holder, err := d.Admin().Begin()
+	require.NoError(t, err)
+	_, err = holder.Exec("LOCK TABLE busy")
+	require.NoError(t, err)
+	opts := options(t, d.URL())
+	opts.LockTimeout = 200 * time.Millisecond
+	db, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+
+	s := streamed(t, "CREATE TABLE a (b int);\nSELECT 1;\nALTER TABLE busy ADD c int;\nSELECT 2;")
+	s.stream.window = windowBytes
+	reads := 0
+	open := s.stream.open
+	s.stream.open = func() (io.ReadCloser, error) {
+		if reads++; reads == 2 {
+			require.NoError(t, holder.Rollback())
+		}
+		return open()
+	}
+	require.Nil(t, applyScript(t.Context(), db, s))
+	assert.Equal(t, 2, reads)
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'busy' AND column_name = 'c'"))
+}
+
+func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
+	for name, c := range map[string]struct {
+		sql, want string
+		line      int
+	}{
+		"alone":            {"SELECT 1;\nVACUUM a;\nSELECT 2;", "VACUUM a cannot run in a transaction", 2},
+		"by hand":          {"-- shiplock:no-transaction\n\nSELECT 1;", "the file says shiplock:no-transaction", 3},
+		"two transactions": {"BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; COMMIT;", "has transactions of its own", 1},
+		"not committed":    {"BEGIN; SELECT 1;\nROLLBACK;", "has transactions of its own", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			small, err := scanFile("x.sql", opened(c.sql))
+			require.NoError(t, err, "up to a size it is held in memory")
+			assert.Nil(t, small.stream)
+			assert.False(t, small.Transactional)
+
+			filler := strings.Repeat("-"+strings.Repeat("-", 1<<20)+"\n", wholeUpTo>>20)
+			_, err = scanFile("x.sql", opened(c.sql+"\n"+filler))
+			var unusable *ScriptError
+			require.ErrorAs(t, err, &unusable)
+			assert.Equal(t, "x.sql", unusable.File)
+			assert.Equal(t, c.line, unusable.Line)
+			assert.Contains(t, unusable.Problem, c.want)
+			assert.Contains(t, unusable.Problem, "more than 64 MB")
+		})
+	}
+	_, err := scanFile("x.sql", opened("SET standard_conforming_strings TO off;\nSELECT 1;"))
+	assert.ErrorContains(t, err, "x.sql:1: a file of this size is read with standard_conforming_strings on")
+}
+
+func TestBigFilesThatChangeMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	s := streamed(t, "CREATE TABLE a (b int);\nSELECT 1;\n")
+	s.stream.open = opened("CREATE TABLE a (b int);\nSELECT 2;\n")
+	fail := applyScript(t.Context(), db, s)
+	require.NotNil(t, fail)
+	assert.ErrorContains(t, fail, "the file was changed while it was being read")
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
+
+	broken := errors.New("disk on fire")
+	s.stream.open = func() (io.ReadCloser, error) { return nil, broken }
+	assert.ErrorIs(t, applyScript(t.Context(), db, s), broken)
+	assert.Equal(t, "1", sessionValue(t, db, "SELECT 1"))
+}
+
+// load decides by size alone, and reads no more of a big file than it must.
+func TestLoadHoldsSmallFilesOnly(t *testing.T) {
+	small, err := load("x.sql", strings.NewReader("SELECT 1"), opened("SELECT 1"))
+	require.NoError(t, err)
+	assert.Nil(t, small.stream)
+	assert.Equal(t, "SELECT 1", small.Text)
+
+	text := "SELECT 1; -- " + strings.Repeat("x", streamAbove)
+	body := strings.NewReader(text + text)
+	big, err := load("x.sql", body, opened(text))
+	require.NoError(t, err)
+	assert.NotNil(t, big.stream)
+	assert.Empty(t, big.Text)
+	assert.Equal(t, 1, big.Count())
+	assert.Positive(t, body.Len(), "the rest is left")
+
+	whole, err := load("x.sql", strings.NewReader(text), nil)
+	require.NoError(t, err)
+	assert.Nil(t, whole.stream, "what cannot be opened again is held")
+	assert.Empty(t, whole.journaled(), "and too long for the journal")
+}

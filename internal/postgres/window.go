@@ -1,0 +1,149 @@
+package postgres
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
+)
+
+// errChanged says that a file is not what it was when it was looked at.
+var errChanged = errors.New("the file was changed while it was being read; nothing of it was kept")
+
+// each reads the file again and calls send with its portions.
+func (t *stream) each(s *Script, send func(portion) error) error {
+	return reading(t.open, func(from io.Reader) error {
+		w := window{script: s, send: send, r: sqlfile.NewReader(from)}
+		return w.run()
+	})
+}
+
+// window is the stretch of a stream that is sent next.
+type window struct {
+	script *Script
+	send   func(portion) error
+	r      *sqlfile.Reader
+	seen   int // statements, with the file's own BEGIN and COMMIT
+
+	text   strings.Builder
+	places []span // of the statements in text
+	before origin
+}
+
+// span is a statement: [from, to) of a text.
+type span struct {
+	from, to          int
+	setting, unmarked bool
+}
+
+func (w *window) run() error {
+	for {
+		p, err := w.r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return inFile(w.script.Name, err)
+		}
+		if err := w.take(p); err != nil {
+			return err
+		}
+	}
+	if w.r.Sum() != w.script.sum {
+		return &ScriptError{File: w.script.Name, Problem: errChanged.Error()}
+	}
+	return w.flush()
+}
+
+// take adds a piece, and sends what there is when that is enough.
+func (w *window) take(p sqlfile.Piece) error {
+	switch p.Kind {
+	case sqlfile.Blank:
+		w.add(p, string(p.Text))
+		return nil
+	case sqlfile.PsqlLine:
+		w.add(p, "\n")
+		return nil
+	}
+	w.seen++
+	t := w.script.stream
+	if t.wrapped && (w.seen == 1 || w.seen == t.count+2) {
+		w.add(p, blanked(string(p.Text)))
+		return nil
+	}
+	if p.CopyIn {
+		if err := w.flush(); err != nil {
+			return err
+		}
+		return w.copyRows(p)
+	}
+	st, _ := look(p)
+	if first := len(w.places) > 0 && w.places[0].setting; first && !st.setting {
+		// SET TRANSACTION comes before any query, so before a savepoint.
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	w.add(p, string(p.Text))
+	end := w.text.Len()
+	w.places = append(w.places, span{from: end - len(p.Text) + p.Start, to: end, setting: st.setting, unmarked: st.unmarked})
+	if end < t.window {
+		return nil
+	}
+	return w.flush()
+}
+
+func (w *window) add(p sqlfile.Piece, text string) {
+	if w.text.Len() == 0 {
+		w.before = origin{lines: p.Line - 1, columns: p.Column}
+	}
+	w.text.WriteString(text)
+}
+
+// flush sends what there is.
+func (w *window) flush() error {
+	if len(w.places) == 0 {
+		w.text.Reset()
+		return nil
+	}
+	s := w.piece(w.text.String(), w.before)
+	for _, p := range w.places {
+		text := bare(s.SQL[p.from:p.to])
+		s.Statements = append(s.Statements, Statement{Text: text, Offset: p.from, setting: p.setting, unmarked: p.unmarked})
+	}
+	s.unseen = !w.script.stream.savepoints && !w.places[0].setting
+	w.text, w.places = strings.Builder{}, w.places[:0]
+	return w.send(portion{script: s, last: len(s.Statements), to: len(s.SQL)})
+}
+
+// piece is a script of its own, for a stretch of the file.
+func (w *window) piece(sql string, before origin) *Script {
+	s := w.script
+	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, before: before}
+}
+
+// copyRows sends a COPY, whose rows are the next pieces.
+func (w *window) copyRows(p sqlfile.Piece) error {
+	s := w.piece(string(p.Text[p.Start:]), origin{lines: lineIn(p, p.Start) - 1, columns: columnIn(p, p.Start)})
+	s.Statements = []Statement{{Text: bare(s.SQL)}}
+	next, err := w.r.Next()
+	if err == nil && next.Kind == sqlfile.Blank { // the rest of its line
+		next, err = w.r.Next()
+	}
+	if err != nil {
+		return inFile(w.script.Name, err)
+	}
+	rows := func(send func(string) error) error {
+		for next.Kind == sqlfile.Rows {
+			if err := send(chunkOf(next.Text)); err != nil {
+				return err
+			}
+			if next, err = w.r.Next(); err != nil {
+				return inFile(w.script.Name, err)
+			}
+		}
+		return nil
+	}
+	return w.send(portion{script: s, last: 1, to: len(s.SQL), rows: rows, line: next.Line})
+}
