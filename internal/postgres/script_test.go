@@ -144,7 +144,7 @@ func FuzzParseScript(f *testing.F) {
 	for _, sql := range []string{
 		"BEGIN;SELECT 1;COMMIT;", "-- shiplock:no-transaction\nVACUUM;", "/* /* */ SELECT $$;$$ ; --", "BEGIN /* ü */;COPY a FROM stdin;\n\\.\nCOMMIT;",
 		"SET TRANSACTION READ ONLY; SELECT 1", "BEGIN; SAVEPOINT a; ROLLBACK TO a; END", "\\restrict a\n-- shiplock:no-transactions\nSELECT 1;", "DROP INDEX CONCURRENTLY i; SELECT 1",
-		"BEGIN; BEGIN; COMMIT", "START TRANSACTION; ROLLBACK;", "COPY a FROM stdin (FORMAT binary);\n\\.", "BEGIN; SET TRANSACTION READ ONLY; COMMIT AND CHAIN; COMMIT",
+		"BEGIN; BEGIN; COMMIT", "START TRANSACTION; ROLLBACK;", "--shiplock:no-transaction", "COPY a FROM stdin (FORMAT binary);\n\\.", "BEGIN; SET TRANSACTION READ ONLY; COMMIT AND CHAIN; COMMIT",
 	} {
 		f.Add(sql)
 	}

@@ -123,6 +123,9 @@ func (c *scan) read(from io.Reader) error {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			c.script.sum = r.Sum()
+			if c.script.stream.count == 0 {
+				return c.directives(1)
+			}
 			return nil
 		}
 		if err != nil {
@@ -140,9 +143,9 @@ func (c *scan) read(from io.Reader) error {
 	}
 }
 
-// blank keeps what may be a directive.
+// blank keeps what may be a directive, within reason.
 func (c *scan) blank(text []byte) {
-	if c.script.stream.count > 0 {
+	if c.script.stream.count > 0 || c.header.Len() > streamAbove {
 		return
 	}
 	if bytes.HasPrefix(text, []byte("\\")) {
@@ -156,12 +159,8 @@ func (c *scan) statement(p sqlfile.Piece) error {
 	line := lineIn(p, p.Start)
 	if s.stream.count == 0 {
 		c.blank(p.Text[:p.Start])
-		byHand, err := directives(c.header.String())
-		if err != nil {
+		if err := c.directives(line); err != nil {
 			return err
-		}
-		if byHand {
-			c.obstacle = &ScriptError{Line: line, Problem: "the file says " + noTransaction + ", so it cannot run in a transaction"}
 		}
 	}
 	st, known := look(p)
@@ -185,6 +184,15 @@ func (c *scan) statement(p sqlfile.Piece) error {
 	}
 	c.last = st
 	return nil
+}
+
+// directives reads the comments above the first statement, which is on this line.
+func (c *scan) directives(line int) error {
+	byHand, err := directives(c.header.String())
+	if byHand {
+		c.obstacle = &ScriptError{Line: line, Problem: "the file says " + noTransaction + ", so it cannot run in a transaction"}
+	}
+	return err
 }
 
 func (c *scan) control(st Statement, line int) {
