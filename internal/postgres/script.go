@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -101,19 +100,10 @@ type ScriptError = sqlfile.Error
 func parseFile(name string, text []byte) (*Script, error) {
 	s, err := ParseScript(text)
 	if err != nil {
-		return nil, inFile(name, err)
+		return nil, unreadable(name, err)
 	}
 	s.Name = name
 	return s, nil
-}
-
-// inFile gives a *ScriptError the name of its file.
-func inFile(name string, err error) error {
-	var unusable *ScriptError
-	if errors.As(err, &unusable) {
-		unusable.File = name
-	}
-	return err
 }
 
 // ParseScript splits the text of a file with PostgreSQL's own parser and decides

@@ -51,7 +51,7 @@ func load(name string, from io.Reader, open opener) (*Script, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, &ScriptError{File: name, Problem: err.Error()}
+		return nil, unreadable(name, err)
 	case len(text) <= streamAbove || open == nil:
 		return parseFile(name, text)
 	}
@@ -61,7 +61,7 @@ func load(name string, from io.Reader, open opener) (*Script, error) {
 // loadFile is load for a file that is not open yet.
 func loadFile(name string, open opener) (*Script, error) {
 	var s *Script
-	err := reading(open, func(from io.Reader) (err error) {
+	err := reading(name, open, func(from io.Reader) (err error) {
 		s, err = load(name, from, open)
 		return err
 	})
@@ -69,20 +69,34 @@ func loadFile(name string, open opener) (*Script, error) {
 }
 
 // reading opens a file for as long as read takes.
-func reading(open opener, read func(io.Reader) error) error {
+func reading(name string, open opener, read func(io.Reader) error) error {
 	from, err := open()
 	if err != nil {
-		return err
+		return unreadable(name, err)
 	}
-	return errors.Join(read(from), from.Close())
+	err = read(from)
+	if closed := from.Close(); err == nil && closed != nil {
+		return unreadable(name, closed)
+	}
+	return err
+}
+
+// unreadable is an error of reading a file as a *ScriptError with its name.
+func unreadable(name string, err error) error {
+	var unusable *ScriptError
+	if !errors.As(err, &unusable) {
+		return &ScriptError{File: name, Problem: err.Error()}
+	}
+	unusable.File = name
+	return unusable
 }
 
 // scanFile reads a big file through, and decides how it must run.
 func scanFile(name string, open opener) (*Script, error) {
 	s := &Script{Name: name, Begin: "BEGIN", Transactional: true, Parsed: true, stream: &stream{open: open, window: windowBytes}}
 	scan := scan{script: s}
-	if err := reading(open, scan.read); err != nil {
-		return nil, inFile(name, err)
+	if err := reading(name, open, scan.read); err != nil {
+		return nil, err
 	}
 	obstacle := scan.end()
 	switch {
@@ -90,10 +104,10 @@ func scanFile(name string, open opener) (*Script, error) {
 		return s, nil
 	case scan.size > wholeUpTo:
 		obstacle.Problem += fmt.Sprintf("; a file of more than %d MB must be able to, so that it can be sent bit by bit: give that statement a migration of its own", wholeUpTo>>20)
-		return nil, inFile(name, obstacle)
+		return nil, unreadable(name, obstacle)
 	}
 	var text []byte
-	err := reading(open, func(from io.Reader) (err error) {
+	err := reading(name, open, func(from io.Reader) (err error) {
 		text, err = io.ReadAll(from)
 		return err
 	})
@@ -129,16 +143,13 @@ func (c *scan) read(from io.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return unreadable(c.script.Name, err)
 		}
 		c.size = p.Offset + int64(len(p.Text))
-		if p.Kind == sqlfile.Statement {
-			err = c.statement(p)
-		} else {
+		if p.Kind != sqlfile.Statement {
 			c.blank(p.Text)
-		}
-		if err != nil {
-			return err
+		} else if err := c.statement(p); err != nil {
+			return unreadable(c.script.Name, err)
 		}
 	}
 }

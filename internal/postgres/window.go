@@ -8,12 +8,9 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// errChanged says that a file is not what it was when it was looked at.
-var errChanged = errors.New("the file was changed while it was being read; nothing of it was kept")
-
 // each reads the file again and calls send with its portions.
 func (t *stream) each(s *Script, send func(portion) error) error {
-	return reading(t.open, func(from io.Reader) error {
+	return reading(s.Name, t.open, func(from io.Reader) error {
 		w := window{script: s, send: send, r: sqlfile.NewReader(from)}
 		return w.run()
 	})
@@ -39,21 +36,30 @@ type span struct {
 
 func (w *window) run() error {
 	for {
-		p, err := w.r.Next()
+		p, err := w.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return inFile(w.script.Name, err)
+			return err
 		}
 		if err := w.take(p); err != nil {
 			return err
 		}
 	}
 	if w.r.Sum() != w.script.sum {
-		return &ScriptError{File: w.script.Name, Problem: errChanged.Error()}
+		return &ScriptError{File: w.script.Name, Problem: "the file was changed while it was being read; nothing of it was kept"}
 	}
 	return w.flush()
+}
+
+// next is the reader's. What ends it is the file's fault, and not the database's.
+func (w *window) next() (sqlfile.Piece, error) {
+	p, err := w.r.Next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = unreadable(w.script.Name, err)
+	}
+	return p, err
 }
 
 // take adds a piece, and sends what there is when that is enough.
@@ -127,20 +133,20 @@ func (w *window) piece(sql string, before origin) *Script {
 func (w *window) copyRows(p sqlfile.Piece) error {
 	s := w.piece(string(p.Text[p.Start:]), origin{lines: lineIn(p, p.Start) - 1, columns: columnIn(p, p.Start)})
 	s.Statements = []Statement{{Text: bare(s.SQL)}}
-	next, err := w.r.Next()
+	next, err := w.next()
 	if err == nil && next.Kind == sqlfile.Blank { // the rest of its line
-		next, err = w.r.Next()
+		next, err = w.next()
 	}
 	if err != nil {
-		return inFile(w.script.Name, err)
+		return err
 	}
 	rows := func(send func(string) error) error {
 		for next.Kind == sqlfile.Rows {
 			if err := send(chunkOf(next.Text)); err != nil {
 				return err
 			}
-			if next, err = w.r.Next(); err != nil {
-				return inFile(w.script.Name, err)
+			if next, err = w.next(); err != nil {
+				return err
 			}
 		}
 		return nil

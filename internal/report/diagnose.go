@@ -47,10 +47,10 @@ func diagnose(err error) Card {
 		return toolCard(tool)
 	case errors.As(err, &start):
 		return startCard(start)
-	case errors.As(err, &migration):
-		return migrationCard(err, migration)
 	case errors.As(err, &script):
 		return scriptCard(err, script)
+	case errors.As(err, &migration):
+		return migrationCard(err, migration)
 	case errors.As(err, &doubt):
 		return doubtCard(doubt)
 	case errors.As(err, &changed):

@@ -98,7 +98,7 @@ func excerpt(st postgres.Statement, offset int) string {
 func migrationState(err error, e *postgres.MigrationError) string {
 	total := 0
 	if e.Script != nil {
-		total = len(e.Script.Statements)
+		total = e.Script.Count()
 	}
 	switch e.Outcome {
 	case postgres.PartWay:

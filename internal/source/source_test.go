@@ -2,6 +2,7 @@ package source
 
 import (
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -167,6 +168,51 @@ func TestCreateRefuses(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Len(t, entries, 2, "nothing is written when the folder is in doubt")
+}
+
+// countingFS counts how often a file is opened.
+type countingFS struct {
+	fstest.MapFS
+	opened map[string]int
+}
+
+func (f countingFS) Open(name string) (fs.File, error) {
+	f.opened[name]++
+	return f.MapFS.Open(name)
+}
+
+func TestChecksumReadsAFileOnce(t *testing.T) {
+	fsys := countingFS{folder("1_a.up.sql", "1_a.down.sql", "2_b.down.sql"), map[string]int{}}
+	c, err := Read(fsys, "m", RefuseStray)
+	require.NoError(t, err)
+	first, err := c.Checksum(1)
+	require.NoError(t, err)
+	assert.Len(t, first, 64)
+	again, err := c.Checksum(1)
+	require.NoError(t, err)
+	assert.Equal(t, first, again)
+	assert.Equal(t, 1, fsys.opened["1_a.up.sql"])
+	for _, version := range []uint{2, 3} {
+		none, err := c.Checksum(version)
+		require.NoError(t, err)
+		assert.Empty(t, none, "there is no up file")
+	}
+}
+
+func TestTextHasALimit(t *testing.T) {
+	c, err := Read(fstest.MapFS{"1_a.up.sql": {Data: []byte("12345")}}, "m", RefuseStray)
+	require.NoError(t, err)
+	for limit, want := range map[int64]string{4: "", 5: "12345", 6: "12345"} {
+		text, err := c.Text("1_a.up.sql", limit)
+		require.NoError(t, err)
+		assert.Equal(t, want, text)
+	}
+	text, err := c.Text("", 1)
+	require.NoError(t, err)
+	assert.Empty(t, text)
+	_, err = c.Text("2_b.up.sql", 1)
+	assert.ErrorContains(t, err, "m/2_b.up.sql")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 func FuzzParse(f *testing.F) {
