@@ -15,7 +15,7 @@ import (
 func (d *Database) Standby(t testing.TB) *Database {
 	t.Helper()
 	copied := *d
-	copied.Port = copyOf(t, d, "-R").port
+	copied.Port = copyOf(t, d, nothing, "-R").port
 	return &copied
 }
 
@@ -30,9 +30,9 @@ type Pair struct {
 // the test ends.
 func (d *Database) Pair(t testing.TB) *Pair {
 	t.Helper()
-	p := &Pair{primary: copyOf(t, d)}
+	p := &Pair{primary: copyOf(t, d, nothing)}
 	p.Primary = p.primary.database(t, d)
-	p.Standby = copyOf(t, p.Primary, "-R").database(t, d)
+	p.Standby = copyOf(t, p.Primary, nothing, "-R").database(t, d)
 	return p
 }
 
@@ -75,17 +75,20 @@ func (p *Pair) URL() string {
 	return strings.Replace(p.Primary.URL(), address(p.Primary), address(p.Primary)+","+address(p.Standby), 1)
 }
 
-// copyOf starts a server over a copy of d's.
-func copyOf(t testing.TB, d *Database, options ...string) *instance {
+// copyOf starts a server over a copy of d's, which prepare may change before.
+func copyOf(t testing.TB, d *Database, prepare func(data string) error, options ...string) *instance {
 	t.Helper()
 	data := filepath.Join(programs.dir, fmt.Sprint("copy", counter.Add(1)))
 	require.NoError(t, program("pg_basebackup", append(options, "-D", data, "-X", "stream", "--checkpoint=fast", "--no-sync",
 		"-h", d.Host, "-p", fmt.Sprint(d.Port), "-U", superuser)...))
+	require.NoError(t, prepare(data))
 	s, err := launch(data)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	return s
 }
+
+func nothing(string) error { return nil }
 
 // database is d as found on s, with a superuser's pool of its own.
 func (s *instance) database(t testing.TB, d *Database) *Database {

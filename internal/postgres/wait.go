@@ -119,6 +119,10 @@ func mayPass(err error) bool {
 		errors.Is(err, pq.ErrSSLNotSupported) || errors.Is(err, ErrNotPostgres) {
 		return false
 	}
+	var file *fs.PathError // of sslrootcert and the like; the errno in it would pass for the network's
+	if errors.As(err, &file) {
+		return false
+	}
 	var network net.Error
 	if errors.As(err, &network) || isConnectionEnd(err) {
 		return true
@@ -127,7 +131,7 @@ func mayPass(err error) bool {
 	// anything was sent, so that database/sql may try again). What it says of itself
 	// starts with "pq:", and a handshake's errors name TLS; neither will pass.
 	text := err.Error()
-	return !strings.Contains(text, "pq:") && !strings.Contains(text, "tls:") && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission)
+	return !strings.Contains(text, "pq:") && !strings.Contains(text, "tls:")
 }
 
 // jitter is the pause before the next attempt: it grows, and no two waiters keep step.

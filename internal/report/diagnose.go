@@ -1,8 +1,10 @@
 package report
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 	"syscall"
@@ -150,10 +152,36 @@ func connectAdvice(err error) string {
 		return "connect to the primary; with several hosts, target_session_attrs=read-write finds it"
 	case errors.Is(err, postgres.ErrNotPostgres):
 		return "check host and port: another service listens there"
-	case strings.Contains(err.Error(), "x509:"):
-		return "give the server's CA with sslrootcert, and connect by a name that is in its certificate"
+	}
+	if advice := certificateAdvice(err); advice != "" {
+		return advice
 	}
 	return "check host, port and network policies, and that the server is up"
+}
+
+// certificateAdvice is the next step where TLS does not come about; empty where something else failed.
+func certificateAdvice(err error) string {
+	var (
+		authority x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		file      *fs.PathError
+	)
+	switch {
+	case errors.As(err, &authority):
+		return "name the file with the CA that signed the server's certificate: sslrootcert=FILE; without it the well-known CAs count"
+	case errors.As(err, &name):
+		return "connect by a name that is in the server's certificate, or have this one added to it"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "have the server's certificate renewed, or set this machine's clock right"
+	case errors.As(err, &file):
+		return "correct the path, or mount the file there: sslrootcert, sslcert and sslkey name files beside the migrator"
+	case strings.Contains(err.Error(), "couldn't parse pem"): // lib/pq's words
+		return "sslrootcert must name a file of certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"
+	case strings.Contains(err.Error(), "x509:"):
+		return "have the server's certificate corrected; sslrootcert names the CA that is believed"
+	}
+	return ""
 }
 
 func plainCard(err error) Card {
