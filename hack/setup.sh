@@ -8,7 +8,7 @@
 #   postgres  PostgreSQL's server programs and PgBouncer, for tests against the real ones
 #   engine    Docker where it works, else podman
 #   node      what hack/node makes the cluster's images with where no registry can be reached
-#   tools     other people's migration tools, or what they run on, for internal/toolbox
+#   tools     other people's migration tools, or what they run on, for internal/toolbox and examples
 #   lint      the linters that are no Go programs
 set -euo pipefail
 
@@ -60,6 +60,7 @@ want_tools() {
 	has java || packages+=(default-jre-headless)
 	has psql || packages+=(postgresql-client)
 	has alembic || packages+=(alembic)
+	has systemd-analyze || packages+=(systemd) # only to check a unit file
 	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || packages+=(python3-psycopg2)
 	/usr/bin/python3 -c 'import django' 2>/dev/null || packages+=(python3-django)
 }

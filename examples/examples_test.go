@@ -1,0 +1,264 @@
+// Package examples tests what the folders beside it show, as far as it can be run
+// without the platform it is for.
+package examples
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// bin is a folder with the migrator, a server that only says so, and stubs.
+var bin string
+
+func TestMain(m *testing.M) {
+	var err error
+	if bin, err = os.MkdirTemp("", "examples"); err != nil {
+		panic(err)
+	}
+	if said, err := exec.Command("go", "build", "-o", filepath.Join(bin, "migrator"), "../cmd/migrator").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, said)
+		os.Exit(1)
+	}
+	for name, script := range map[string]string{"server": "echo the server, process $$", "ssh": `shift; exec sh -c "$*"`, "sudo": `echo "sudo $*"`} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			panic(err)
+		}
+	}
+	pgtest.Main(m, bin)
+}
+
+// site is a folder with migrations and a database, where an example's commands are run.
+type site struct {
+	*pgtest.Database
+	t   *testing.T
+	dir string
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{Database: pgtest.New(t), t: t, dir: t.TempDir()}
+	s.write("migrations/0001_guests.up.sql", "CREATE TABLE guests (email text)")
+	s.write("environment", "DATABASE_URL='"+s.URL()+"'\n")
+	return s
+}
+
+func (s *site) write(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+// local puts this machine's places into a command.
+func (s *site) local(command string) string {
+	return strings.NewReplacer("/usr/local/bin/migrator", filepath.Join(bin, "migrator"), "/srv/booking/migrations", filepath.Join(s.dir, "migrations"),
+		"/etc/booking/environment", filepath.Join(s.dir, "environment")).Replace(command)
+}
+
+// run runs a command line by bash, and returns its exit code and all it said.
+func (s *site) run(command string, env ...string) (int, string) {
+	s.t.Helper()
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", s.local(command))
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), append([]string{"PATH=" + bin + ":" + os.Getenv("PATH")}, env...)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		s.t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String()
+}
+
+// migrates runs a command twice, and once with a migration that fails.
+func (s *site) migrates(command string, env ...string) {
+	s.t.Helper()
+	env = append(env, "DATABASE_URL="+s.URL())
+	for range 2 {
+		code, said := s.run(command, env...)
+		require.Zero(s.t, code, said)
+		require.Equal(s.t, "guests", s.Value(s.t, "SELECT to_regclass('guests')"))
+	}
+	s.write("migrations/0002_fails.up.sql", "SELECT nope")
+	code, said := s.run(command, env...)
+	assert.Equal(s.t, 6, code, said)
+	assert.Contains(s.t, said, "0002_fails.up.sql")
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func parse(t *testing.T, path string, into any) {
+	t.Helper()
+	require.NoError(t, yaml.Unmarshal([]byte(read(t, path)), into), path)
+}
+
+// after returns what follows a key in a line of its own.
+func after(t *testing.T, text, key string) string {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(key) + `\s*(.+)$`).FindStringSubmatch(text)
+	require.NotNil(t, m, key)
+	return m[1]
+}
+
+func TestSystemd(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	var units []string
+	for _, name := range []string{"booking.service", "booking-migrate.service"} {
+		unit := s.local(read(t, "systemd/"+name))
+		s.write(name, strings.NewReplacer("/srv/booking/server", filepath.Join(bin, "server"), "User=booking\n", "").Replace(unit))
+		units = append(units, filepath.Join(s.dir, name))
+	}
+	said, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, units...)...).CombinedOutput()
+	require.NoError(t, err, "hack/setup.sh tools names what is missing: %s", said)
+	assert.Empty(t, string(said))
+	s.migrates(after(t, read(t, "systemd/booking.service"), "ExecStartPre="))
+	newSite(t).migrates(after(t, read(t, "systemd/booking-migrate.service"), "ExecStart="))
+}
+
+func TestCron(t *testing.T) {
+	t.Parallel()
+	text := read(t, "cron/booking")
+	m := regexp.MustCompile(`(?m)^(?:[\d*/,-]+ ){5}booking (/.+)$`).FindStringSubmatch(text)
+	require.NotNil(t, m, "five fields, the user and a command")
+	assert.NotContains(t, m[1], "%", "cron takes it for a line break")
+	s := newSite(t)
+	code, said := s.run(m[1], "DATABASE_URL="+s.URL())
+	assert.Zero(t, code)
+	assert.Empty(t, said, "cron mails whatever is said")
+	s.migrates(m[1])
+}
+
+func TestProcfile(t *testing.T) {
+	t.Parallel()
+	newSite(t).migrates(after(t, read(t, "procfile/Procfile"), "release:"))
+}
+
+func TestSSH(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.write("deploy.sh", s.local(read(t, "ssh/deploy.sh")))
+	code, said := s.run("bash deploy.sh booking-host")
+	assert.Zero(t, code, said)
+	assert.Contains(t, said, "sudo systemctl restart booking")
+	s.write("migrations/0002_fails.up.sql", "SELECT nope")
+	code, said = s.run("bash deploy.sh booking-host")
+	assert.Equal(t, 6, code)
+	assert.NotContains(t, said, "sudo", "the old version goes on")
+}
+
+func TestAnsible(t *testing.T) {
+	t.Parallel()
+	var plays []struct {
+		Tasks []struct {
+			Command struct{ Cmd string } `json:"ansible.builtin.command"`
+		}
+	}
+	parse(t, "ansible/migrate.yaml", &plays)
+	newSite(t).migrates(plays[0].Tasks[0].Command.Cmd)
+}
+
+func TestGitLab(t *testing.T) {
+	t.Parallel()
+	var file struct{ Migrate struct{ Script []string } }
+	parse(t, "gitlab-ci/.gitlab-ci.yml", &file)
+	newSite(t).migrates(strings.Join(file.Migrate.Script, "\n"))
+}
+
+func TestCompose(t *testing.T) {
+	t.Parallel()
+	var file struct {
+		Services map[string]struct {
+			Command   []string
+			DependsOn any `json:"depends_on"`
+		}
+	}
+	parse(t, "compose/compose.yaml", &file)
+	assert.Equal(t, map[string]any{"migrate": map[string]any{"condition": "service_completed_successfully"}}, file.Services["booking"].DependsOn)
+	command := strings.Replace(strings.Join(file.Services["migrate"].Command, " "), " /migrations", " ./migrations", 1)
+	newSite(t).migrates("migrator " + command)
+}
+
+// TestStartUp runs the image's entry point and command, with its variables.
+func TestStartUp(t *testing.T) {
+	t.Parallel()
+	text := read(t, "startup/Containerfile")
+	words := func(key string) string {
+		var list []string
+		require.NoError(t, yaml.Unmarshal([]byte(after(t, text, key)), &list))
+		return strings.Join(list, " ")
+	}
+	s := newSite(t)
+	command := "exec " + words("ENTRYPOINT") + " " + words("CMD")
+	env := append(strings.Fields(after(t, text, "ENV")), "SHIPLOCK_SOURCE="+filepath.Join(s.dir, "migrations"))
+	code, said := s.run(command, append(env, "DATABASE_URL="+s.URL())...)
+	assert.Zero(t, code, said)
+	assert.Contains(t, said, "the server, process")
+	s.migrates(command, env...)
+}
+
+// TestGitHubAction runs the action's own steps.
+func TestGitHubAction(t *testing.T) {
+	t.Parallel()
+	var action struct {
+		Inputs map[string]struct{ Default string }
+		Runs   struct {
+			Using string
+			Steps []struct {
+				Uses, Run string
+				Env       map[string]string
+			}
+		}
+	}
+	parse(t, "../action.yml", &action)
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct{ With map[string]string }
+		}
+	}
+	parse(t, "github-actions/deploy.yaml", &workflow)
+	inputs := map[string]string{}
+	for name, in := range action.Inputs {
+		inputs[name] = in.Default
+	}
+	for name, value := range workflow.Jobs["deploy"].Steps[1].With {
+		require.Contains(t, inputs, name)
+		inputs[name] = value
+	}
+	s := newSite(t)
+	inputs["database-url"] = s.URL()
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	inputs["github.action_ref"] = "v0.1.0"
+	value := regexp.MustCompile(`\$\{\{ (?:inputs\.)?([a-z._-]+) \}\}`)
+	var scripts []string
+	env := []string{"GITHUB_ACTION_PATH=" + root, "RUNNER_TEMP=" + s.dir}
+	require.Equal(t, "composite", action.Runs.Using)
+	for _, step := range action.Runs.Steps[1:] {
+		assert.NotContains(t, step.Run, "${{", "an input in a script would be run")
+		scripts = append(scripts, step.Run)
+		for name, text := range step.Env {
+			env = append(env, name+"="+value.ReplaceAllStringFunc(text, func(in string) string { return inputs[value.FindStringSubmatch(in)[1]] }))
+		}
+	}
+	s.migrates(strings.Join(scripts, "\n"), env...)
+}
