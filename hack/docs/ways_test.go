@@ -1,0 +1,102 @@
+package docs
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/cli"
+)
+
+var (
+	scenarioRef = regexp.MustCompile("scenario `([a-z0-9-]+)`")
+	testRef     = regexp.MustCompile("`((?:[a-z]+/)*[a-z]+) (Test\\w+)(?:/([\\w-]+))?`")
+)
+
+// TestEveryWayIsProved: a row of docs/ways.md names a test that exists, or says why there is none.
+func TestEveryWayIsProved(t *testing.T) {
+	rows := 0
+	for _, line := range strings.Split(read(t, "docs/ways.md"), "\n") {
+		cells := strings.Split(strings.Trim(line, "|"), " | ")
+		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "proved by |") {
+			continue
+		}
+		rows++
+		require.Len(t, cells, 3, line)
+		scenarios, tests := scenarioRef.FindAllStringSubmatch(cells[2], -1), testRef.FindAllStringSubmatch(cells[2], -1)
+		if len(scenarios)+len(tests) == 0 {
+			assert.Regexp(t, `^untested here: \S`, strings.TrimSpace(cells[2]), line)
+		}
+		for _, m := range scenarios {
+			assert.FileExists(t, filepath.Join(root, "internal/e2e/testdata/script", m[1]+".txtar"), line)
+		}
+		for _, m := range tests {
+			source := sources(t, m[1])
+			assert.Contains(t, source, "\nfunc "+m[2]+"(t *testing.T)", line)
+			if m[3] != "" {
+				assert.Contains(t, source, `"`+m[3]+`"`, line)
+			}
+		}
+	}
+	assert.Greater(t, rows, 30, "the tables were read")
+}
+
+// sources are the texts of a package's tests.
+func sources(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, dir)
+	var all strings.Builder
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		require.NoError(t, err)
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// TestExamplesNameWhatThereIs: every verb, flag and variable of the migrator in
+// the examples, in action.yml and in docs/ways.md.
+func TestExamplesNameWhatThereIs(t *testing.T) {
+	cmd := exec.Command("git", "ls-files", "examples", "action.yml", "docs/ways.md")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	known, found := map[string]bool{"SHIPLOCK_ENGINE": true}, 0
+	help := map[string]string{}
+	for _, verb := range []string{"up", "down", "status", "wait", "exec"} {
+		var text bytes.Buffer
+		require.Zero(t, cli.Run(t.Context(), []string{verb, "--help"}, &text, &text))
+		help[verb] = text.String()
+		for _, m := range regexp.MustCompile(`\$(SHIPLOCK_\w+)`).FindAllStringSubmatch(help[verb], -1) {
+			known[m[1]] = true
+		}
+	}
+	known["SHIPLOCK_DATABASE_URL"] = true // beats DATABASE_URL, which is the one to use
+	for _, file := range strings.Fields(string(out)) {
+		if strings.HasSuffix(file, ".go") {
+			continue
+		}
+		text := read(t, file)
+		for _, m := range regexp.MustCompile("migrator (up|down|status|wait|exec)\\b([^`'\\n]*)").FindAllStringSubmatch(text, -1) {
+			flags, _, _ := strings.Cut(m[2], " -- ")
+			for _, f := range regexp.MustCompile(`--[a-z-]+`).FindAllString(flags, -1) {
+				found++
+				assert.Containsf(t, help[m[1]], f+" ", "%s: migrator %s%s", file, m[1], m[2])
+			}
+		}
+		for _, name := range regexp.MustCompile(`SHIPLOCK_\w+`).FindAllString(text, -1) {
+			found++
+			assert.True(t, known[name], "%s: %s", file, name)
+		}
+	}
+	assert.Greater(t, found, 20, "flags and variables were seen")
+}
