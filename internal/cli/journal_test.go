@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -200,17 +201,41 @@ func TestWhatIsNotCountedIsLookedFor(t *testing.T) {
 		"index dropped":     {"DROP INDEX CONCURRENTLY old", ""},
 		"index not dropped": {"DROP INDEX CONCURRENTLY old", "CREATE INDEX old ON a (b)"},
 		"harmless twice":    {"VACUUM a", ""},
+		// ALTER TYPE is counted in its own transaction, but for a file that has a read-only one.
+		"value added":       {"ALTER TYPE mood ADD VALUE 'ok';\nBEGIN READ ONLY; COMMIT", ""},
+		"value not added":   {"ALTER TYPE public.mood ADD VALUE 'ok' BEFORE 'sad';\nBEGIN READ ONLY; COMMIT", "DROP TYPE mood; CREATE TYPE mood AS ENUM ('sad')"},
+		"value renamed":     {"ALTER TYPE mood RENAME VALUE 'sad' TO 'ok';\nBEGIN READ ONLY; COMMIT", ""},
+		"value not renamed": {"ALTER TYPE mood RENAME VALUE 'sad' TO 'ok';\nBEGIN READ ONLY; COMMIT", "ALTER TYPE mood RENAME VALUE 'ok' TO 'sad'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX old ON a (b);",
-				"2_x.up.sql": "INSERT INTO a VALUES (1);\n" + c.statement + ";\nINSERT INTO a VALUES (2);"})
+				"2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO a VALUES (1);\n" + c.statement + ";\nINSERT INTO a VALUES (2);"})
+			w.Exec(t, fmt.Sprintf("CREATE TYPE mood AS ENUM ('sad'); ALTER TYPE mood OWNER TO %q", w.User))
 			w.must(0, "up")
-			w.Exec(t, "DELETE FROM a WHERE b = 2; "+c.undo)
+			w.Exec(t, "DELETE FROM a WHERE b = 2; "+strings.ReplaceAll(c.undo, "'sad')", fmt.Sprintf("'sad'); ALTER TYPE mood OWNER TO %q", w.User)))
 			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'running', statements_done = 1 WHERE version = 2")
 			w.must(0, "up")
 			assert.Equal(t, "1,2", w.Value(t, "SELECT string_agg(b::text, ',' ORDER BY b) FROM a"))
-			assert.Equal(t, "1 up applied 2/2, 2 up applied 3/3", w.journal())
+			n := 3 + strings.Count(c.statement, ";")
+			assert.Equal(t, fmt.Sprintf("1 up applied 2/2, 2 up applied %d/%[1]d", n), w.journal())
+		})
+	}
+}
+
+// TestWhatIsNotCountedIsNotGuessed: a file that changes the role is not counted, so
+// its first statement tells nothing of the others.
+func TestWhatIsNotCountedIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"DROP INDEX CONCURRENTLY old", "VACUUM a", "CREATE INDEX CONCURRENTLY i ON a (b)"} {
+		t.Run(first, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX old ON a (b);",
+				"2_x.up.sql": first + ";\nSET ROLE NONE;\nINSERT INTO a VALUES (1);\nSELECT pg_sleep(CASE WHEN current_setting('application_name') = 'shiplock' THEN 30 ELSE 0 END);"})
+			w.breakOff("%SELECT pg_sleep(CASE%")
+			assert.Equal(t, "1 up applied 2/2, 2 up running 0/4", w.journal())
+			golden(t, "uncounted", w.must(5, "up").err)
+			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM a"), "it did not run again")
 		})
 	}
 }

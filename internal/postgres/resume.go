@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ type UnprovableError struct {
 	Line       int
 	Number, Of int // of the statement in its file, from 1
 	Version    int
+	// Uncounted says that the statements after it may be in effect, too.
+	Uncounted bool
 }
 
 func (e *UnprovableError) Error() string {
@@ -55,17 +58,23 @@ func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadClose
 		return r.Done, nil
 	}
 	st := s.Statements[r.Done]
-	if !s.uncertain(r.Done) {
+	p, uncertain := s.uncertain(r.Done)
+	if !uncertain {
 		return r.Done, nil
 	}
-	effect, known, err := db.inEffect(ctx, st)
+	var effect, known bool
+	// A script that is not counted may have come further than its first statement; and
+	// of several that are one transaction the next may have undone what the first did.
+	if s.countable() && p.last-p.first == 1 {
+		effect, known, err = db.inEffect(ctx, st)
+	}
 	switch {
 	case err != nil:
 		return 0, err
 	case !known:
 		return 0, &UnprovableError{
 			File: file, Statement: st.Text, Line: s.line(st),
-			Number: r.Done + 1, Of: len(s.Statements), Version: r.Version,
+			Number: r.Done + 1, Of: len(s.Statements), Version: r.Version, Uncounted: !s.countable(),
 		}
 	case effect:
 		return r.Done + 1, nil
@@ -101,27 +110,26 @@ func (db *DB) unchanged(ctx context.Context, s *Script, file string, r Run) erro
 	return nil
 }
 
-// uncertain says whether a part that begins with statement first can be in effect
-// though the journal does not count it; see composePart.
-func (s *Script) uncertain(first int) bool {
-	for _, p := range s.parts() {
-		if p.first != first {
-			continue
-		}
-		last := s.Statements[p.last-1]
-		switch {
-		case !s.countable(), s.readsOnly(), s.single():
-			return true
-		case p.open:
-			return false // its COMMIT is counted
-		case last.commit:
-			return false
-		case last.control != controlNone:
-			return last.node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
-		}
-		return p.last-p.first == 1 && (last.alone || last.commits)
+// uncertain finds the part that begins with statement first, and says whether it
+// can be in effect though the journal does not count it; see composePart.
+func (s *Script) uncertain(first int) (part, bool) {
+	i := slices.IndexFunc(s.parts(), func(p part) bool { return p.first == first })
+	if i < 0 {
+		return part{}, false
 	}
-	return false
+	p := s.parts()[i]
+	last := s.Statements[p.last-1]
+	switch {
+	case !s.countable(), s.readsOnly(), s.single():
+		return p, true
+	case p.open:
+		return p, false // its COMMIT is counted
+	case last.commit:
+		return p, false
+	case last.control != controlNone:
+		return p, last.node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
+	}
+	return p, p.last-p.first == 1 && (last.alone || last.commits)
 }
 
 // inEffect looks in the catalogs for what a statement makes. A statement that does
@@ -143,6 +151,13 @@ func (db *DB) inEffect(ctx context.Context, st Statement) (effect, known bool, e
 		}
 		err = db.row(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
 		return effect, err == nil, db.lost(ctx, err)
+	case *pgquery.Node_AlterEnumStmt:
+		e := n.AlterEnumStmt
+		err = db.row(ctx, `SELECT to_regtype($1) IS NOT NULL,
+				EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $2)
+				AND ($3 = '' OR NOT EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $3))`,
+			quoted(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &effect)
+		return effect, known && err == nil, db.lost(ctx, err)
 	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
 		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:
 		return false, true, nil
@@ -155,8 +170,13 @@ func nameOf(objects []*pgquery.Node) string {
 	if len(objects) != 1 {
 		return ""
 	}
+	return quoted(objects[0].GetList().GetItems())
+}
+
+// quoted writes a name, qualified or not, as SQL.
+func quoted(name []*pgquery.Node) string {
 	var parts []string
-	for _, n := range objects[0].GetList().GetItems() {
+	for _, n := range name {
 		parts = append(parts, pq.QuoteIdentifier(n.GetString_().GetSval()))
 	}
 	return strings.Join(parts, ".")

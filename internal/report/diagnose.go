@@ -85,6 +85,14 @@ func refused(reason, why, next string) Card {
 }
 
 func doubtCard(e *postgres.UnprovableError) Card {
+	if e.Uncounted {
+		c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while it ran, and nothing tells how far it came", e.File)}
+		c.add("migration", fmt.Sprintf("%s (version %d)", e.File, e.Version))
+		c.add("why", "it changes the role, and the new one may have no right to the journal, so its statements are not counted")
+		c.add("state", fmt.Sprintf("none, some or all of its %d statements are in effect", e.Of))
+		c.add("next", "compare the schema with the file and finish it by hand, then: migrator repair --applied\nor undo what it did, then: migrator repair --reverted\nthen deploy again")
+		return c
+	}
 	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
 	c.addVerbatim("statement", excerpt(postgres.Statement{Text: e.Statement}, -1))
