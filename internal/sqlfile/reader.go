@@ -54,6 +54,12 @@ type Piece struct {
 	CopyIn bool
 }
 
+// Most files are small, and there may be ten thousand of them.
+const (
+	minChunk = 2 << 10
+	maxChunk = 64 << 10
+)
+
 // maxRows is about how many bytes of COPY data are one piece.
 const maxRows = 64 << 10
 
@@ -66,6 +72,7 @@ type Reader struct {
 	offset int64  // of buf
 	line   int    // of buf, from 1
 	column int
+	chunk  int   // bytes to read next
 	read   error // that ended reading
 	text   textCheck
 	begun  bool
@@ -86,7 +93,7 @@ const (
 
 // NewReader returns a Reader of the file's bytes.
 func NewReader(from io.Reader) *Reader {
-	return &Reader{from: from, line: 1, text: textCheck{line: 1}, digest: newDigest()}
+	return &Reader{from: from, line: 1, chunk: minChunk, text: textCheck{line: 1}, digest: newDigest()}
 }
 
 // Next returns the next piece, io.EOF after the last, an *Error without File for
@@ -166,14 +173,14 @@ func (r *Reader) more(i int) byte {
 
 // fill reads on. Text that is none ends the reading where it stands.
 func (r *Reader) fill() {
-	const chunk = 64 << 10
-	if cap(r.buf)-len(r.buf) < chunk {
-		if len(r.room)-len(r.buf) < chunk {
-			r.room = make([]byte, 2*len(r.buf)+4*chunk)
+	if cap(r.buf)-len(r.buf) < r.chunk {
+		if len(r.room)-len(r.buf) < r.chunk {
+			r.room = make([]byte, 2*len(r.buf)+2*r.chunk)
 		}
 		r.buf = r.room[:copy(r.room, r.buf)]
 	}
-	n, err := r.from.Read(r.buf[len(r.buf) : len(r.buf)+chunk])
+	n, err := r.from.Read(r.buf[len(r.buf) : len(r.buf)+r.chunk])
+	r.chunk = min(2*r.chunk, maxChunk)
 	fresh := r.buf[len(r.buf) : len(r.buf)+n]
 	if bad := r.text.next(fresh, errors.Is(err, io.EOF)); bad != nil {
 		r.read = bad
