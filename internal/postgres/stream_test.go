@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -108,6 +109,59 @@ func TestBigFilesMakeWayForOthers(t *testing.T) {
 	require.Nil(t, applyScript(t.Context(), db, s))
 	assert.Equal(t, 2, reads)
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'busy' AND column_name = 'c'"))
+}
+
+func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, "CREATE TABLE busy (b int); ALTER TABLE busy OWNER TO \""+d.User+"\"")
+	holder, err := d.Admin().Begin()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = holder.Rollback() })
+	_, err = holder.Exec("LOCK TABLE busy")
+	require.NoError(t, err)
+	opts := options(t, d.URL())
+	opts.LockTimeout = 100 * time.Millisecond
+	db, err := Open(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+
+	s := streamed(t, "CREATE TABLE a (b int);\nSELECT 1;\n  ALTER TABLE busy ADD c int;\nSELECT 2;")
+	s.stream.window = windowBytes
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	fail := applyScript(ctx, db, s)
+	require.NotNil(t, fail)
+	st, _ := fail.Statement()
+	assert.Equal(t, "ALTER TABLE busy ADD c int", st.Text)
+	line, column := fail.Position()
+	assert.Equal(t, [2]int{3, 3}, [2]int{line, column})
+}
+
+// golang-migrate writes a file into a pipe; who reads no further must tell it so.
+func TestBigFilesLeaveNoWriterBehind(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db := session(t, d)
+	text := "CREATE TABLE a (b int);\n" + strings.Repeat("INSERT INTO a VALUES (1); -- "+strings.Repeat("x", 1000)+"\n", 5000)
+	driver := db.Driver(t.Context(), []Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: opened(text)}}, false)
+	require.NoError(t, driver.Lock())
+	require.NoError(t, driver.SetVersion(1, true))
+	body, writer := io.Pipe()
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(writer, strings.NewReader(text))
+		written <- err
+	}()
+	require.NoError(t, driver.Run(body))
+	select {
+	case err := <-written:
+		assert.ErrorIs(t, err, io.ErrClosedPipe)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the writer waits for a reader")
+	}
+	require.NoError(t, driver.SetVersion(1, false))
+	assert.Equal(t, "5000", d.Value(t, "SELECT count(*) FROM a"))
 }
 
 func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {

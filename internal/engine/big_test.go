@@ -1,0 +1,90 @@
+package engine_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// withRows has a migration with rows in it, one that is too big to be held in
+// memory, and one more.
+func withRows(t *testing.T, last string) string {
+	t.Helper()
+	dir := folder(t, "-- 1_rooms.up.sql --\n\\restrict abc\nCREATE TABLE rooms (id int, name text);\nCOPY rooms FROM stdin;\n1\tblue\n2\tred\n\\.\n\\unrestrict abc\n"+
+		"-- 3_last.up.sql --\n"+last)
+	var big strings.Builder
+	name := strings.Repeat("x", 1000)
+	for i := range 4500 {
+		fmt.Fprintf(&big, "INSERT INTO rooms VALUES (%d, '%s');\n", i, name)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "2_big.up.sql"), []byte(big.String()), 0o600))
+	return dir
+}
+
+func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pooled    bool
+		atomicity engine.Atomicity
+	}{
+		"each by itself": {}, "a release at once": {atomicity: engine.PerRelease},
+		"behind a pooler": {pooled: true}, "a release behind a pooler": {pooled: true, atomicity: engine.PerRelease},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			to := d
+			if c.pooled {
+				to = d.Pooled(t, "transaction")
+			}
+			o := options(t, to, withRows(t, "SELECT 1 / 0;"))
+			o.Atomicity = c.atomicity
+			_, err := engine.Up(t.Context(), o)
+			var fail *postgres.MigrationError
+			require.ErrorAs(t, err, &fail)
+			assert.Equal(t, "3_last.up.sql", fail.File)
+			want := "4502"
+			if c.atomicity == engine.PerRelease {
+				want = ""
+			}
+			assert.Equal(t, want, count(t, d))
+
+			o.Source = withRows(t, "SELECT 1;")
+			_, err = engine.Up(t.Context(), o)
+			require.NoError(t, err)
+			assert.Equal(t, "4502", count(t, d))
+			assert.Equal(t, "1 t, 2 f, 3 t", d.Value(t, "SELECT string_agg(version || ' ' || left((up_sql IS NOT NULL)::text, 1), ', ' ORDER BY version) FROM schema_migrations_journal WHERE outcome = 'applied'"),
+				"the journal keeps no big file")
+			assert.Equal(t, "4500 4500", d.Value(t, "SELECT concat_ws(' ', statements_done, statements_total) FROM schema_migrations_journal WHERE version = 2"))
+
+			result, err := engine.Up(t.Context(), o)
+			require.NoError(t, err)
+			assert.Zero(t, result.Applied)
+			big := filepath.Join(o.Source, "2_big.up.sql")
+			text, err := os.ReadFile(big)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(big, []byte(strings.Replace(string(text), "4499", "4498", 1)), 0o600))
+			_, err = engine.Up(t.Context(), o)
+			var refusal *plan.Refusal
+			require.ErrorAs(t, err, &refusal, "a change of one digit is noticed")
+		})
+	}
+}
+
+// count is how many rooms there are; none where there is no table.
+func count(t *testing.T, d *pgtest.Database) string {
+	if d.Value(t, "SELECT to_regclass('rooms')") == "" {
+		return ""
+	}
+	return d.Value(t, "SELECT count(*) FROM rooms")
+}
