@@ -1,0 +1,177 @@
+package postgres
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
+)
+
+// scan is the first reading of a stream.
+type scan struct {
+	script *Script
+	header strings.Builder // what stands before the first statement
+	size   int64
+	last   Statement
+	// controls is how many statements open or end transactions. The first other
+	// reason why the script cannot be one is in obstacle.
+	controls    int
+	controlLine int // of the first that is not the file's own BEGIN
+	began       bool
+	obstacle    *ScriptError
+}
+
+func (c *scan) read(from io.Reader) error {
+	r := sqlfile.NewReader(from)
+	for {
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			c.script.sum = r.Sum()
+			if c.script.stream.count == 0 {
+				return c.directives(1)
+			}
+			return nil
+		}
+		if err != nil {
+			return unreadable(c.script.Name, err)
+		}
+		c.size = p.Offset + int64(len(p.Text))
+		if p.Kind != sqlfile.Statement {
+			c.blank(p.Text)
+		} else if err := c.statement(p); err != nil {
+			return unreadable(c.script.Name, err)
+		}
+	}
+}
+
+// blank keeps what may be a directive, within reason.
+func (c *scan) blank(text []byte) {
+	if c.script.stream.count > 0 || c.header.Len() > streamAbove {
+		return
+	}
+	if bytes.HasPrefix(text, []byte("\\")) {
+		text = []byte("\n")
+	}
+	c.header.Write(text)
+}
+
+func (c *scan) statement(p sqlfile.Piece) error {
+	s := c.script
+	line := lineIn(p, p.Start)
+	if s.stream.count == 0 {
+		c.blank(p.Text[:p.Start])
+		if err := c.directives(line); err != nil {
+			return err
+		}
+	}
+	st, known := look(p)
+	s.Parsed = s.Parsed && known
+	if st.node.GetCopyStmt() != nil && sendsBinary(st.node) {
+		return binaryRows(line)
+	}
+	if quotesOtherwise.MatchString(st.Text) {
+		return &ScriptError{Line: line, Problem: "a file of this size is read with standard_conforming_strings on; write E'…' where a backslash is meant, and leave this out"}
+	}
+	if c.obstacle == nil && st.alone {
+		c.obstacle = &ScriptError{Line: line, Problem: firstWords(st.Text) + " cannot run in a transaction"}
+	}
+	s.stream.savepoints = s.stream.savepoints || isSavepoint(st.node)
+	s.stream.count++
+	if st.control != controlNone {
+		c.control(st, line)
+	}
+	if s.stream.count == 1 || s.stream.count == 2 && c.began {
+		s.stream.setting = st.setting
+	}
+	c.last = st
+	return nil
+}
+
+// directives reads the comments above the first statement, which is on this line.
+func (c *scan) directives(line int) error {
+	byHand, err := directives(c.header.String())
+	if byHand {
+		c.obstacle = &ScriptError{Line: line, Problem: "the file says " + noTransaction + ", so it cannot run in a transaction"}
+	}
+	return err
+}
+
+func (c *scan) control(st Statement, line int) {
+	c.controls++
+	if c.script.stream.count == 1 && st.control == controlBegin && !st.readOnly {
+		c.began, c.script.Begin = true, st.Text
+		return
+	}
+	if c.controlLine == 0 {
+		c.controlLine = line
+	}
+}
+
+// end decides how the script runs. It returns why it cannot be one transaction.
+func (c *scan) end() *ScriptError {
+	s := c.script
+	switch {
+	case c.obstacle != nil:
+		return c.obstacle
+	case c.controls == 0:
+		return nil
+	case c.controls == 2 && c.began && c.last.commit && c.last.control == controlEnd:
+		s.stream.wrapped = true
+		s.stream.count -= 2
+		return nil
+	}
+	s.Begin = "BEGIN"
+	return &ScriptError{Line: max(c.controlLine, 1), Problem: "the file has transactions of its own, so it cannot run in one"}
+}
+
+// quotesOtherwise is what makes a backslash in plain quotes special.
+var quotesOtherwise = regexp.MustCompile(`(?i)^set\s+(session\s+|local\s+)?standard_conforming_strings\s*(=|to)\s*'?(off|of|false|f|no|n|0)\b`)
+
+// look reads a statement with the parser if its first word is one of those that
+// can matter to how a script runs.
+func look(p sqlfile.Piece) (st Statement, known bool) {
+	switch p.Word {
+	case "alter", "drop", "create", "reindex", "vacuum", "cluster", "discard", "set", "copy",
+		"begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release":
+	default:
+		return Statement{}, true
+	}
+	_, text := trimStatement(string(p.Text), p.Start, len(p.Text))
+	text = bare(text)
+	tree, err := pgquery.Parse(text)
+	if err != nil || len(tree.Stmts) != 1 {
+		return Statement{Text: text}, false
+	}
+	return statement(text, p.Start, tree.Stmts[0].Stmt), true
+}
+
+// bare is a statement as the parser gives it.
+func bare(text string) string { return strings.TrimRight(strings.TrimSuffix(text, ";"), " \t\r\n\f\v") }
+
+func isSavepoint(n *pgquery.Node) bool {
+	switch n.GetTransactionStmt().GetKind() {
+	case pgquery.TransactionStmtKind_TRANS_STMT_SAVEPOINT, pgquery.TransactionStmtKind_TRANS_STMT_RELEASE,
+		pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO:
+		return true
+	}
+	return false
+}
+
+// lineIn is the line in the file of a place in a piece.
+func lineIn(p sqlfile.Piece, at int) int { return p.Line - 1 + lineAt(p.Text, at) }
+
+// columnIn is the column, from 0, of a place in a piece.
+func columnIn(p sqlfile.Piece, at int) int {
+	before := string(p.Text[:at])
+	start := strings.LastIndexByte(before, '\n') + 1
+	if start == 0 {
+		return p.Column + utf8.RuneCountInString(before)
+	}
+	return utf8.RuneCountInString(before[start:])
+}
