@@ -9,6 +9,7 @@
   (list "SHIPLOCK_STRAY_FILES" .Values.strayFiles)
   (list "SHIPLOCK_OUT_OF_ORDER" .Values.outOfOrder)
   (list "SHIPLOCK_ON_EDITED" .Values.onEdited)
+  (list "SHIPLOCK_REQUIRE_DOWN" (.Values.requireDown | default "" | toString))
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
   (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" .Values.lockWait)))
   (list "SHIPLOCK_LOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.lockTimeout)))

@@ -46,6 +46,7 @@ var changes = map[string]string{
 	"strayFiles":                               "strayFiles: ignore",
 	"outOfOrder":                               "outOfOrder: apply",
 	"onEdited":                                 "onEdited: allow",
+	"requireDown":                              "requireDown: true",
 	"timeout":                                  "timeout: 239",
 	"activeDeadlineSeconds":                    "activeDeadlineSeconds: 300",
 	"backoffLimit":                             "backoffLimit: 0",

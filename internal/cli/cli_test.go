@@ -103,6 +103,18 @@ func TestUpAndDown(t *testing.T) {
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 }
 
+func TestUpWarnsOfWhatCannotBeUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "", "3_c.up.sql": "SELECT 3"})
+	const warning = `level=WARN msg="no down file`
+	out := w.must(0, "up")
+	assert.Equal(t, 1, strings.Count(out.err, warning), out.err)
+	assert.Contains(t, out.err, `versions="1, 3"`)
+	assert.NotContains(t, w.must(0, "up").err, warning)
+	w.write("4_d.up.sql", "SELECT 4")
+	assert.Contains(t, w.must(0, "up").err, `versions=4`)
+}
+
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -172,6 +184,8 @@ func TestFailuresExplainThemselves(t *testing.T) {
 		{name: "function", code: 6, files: map[string]string{"1_x.up.sql": "DO $$\nBEGIN\n  RAISE EXCEPTION 'not %', 'today' USING HINT = 'come back tomorrow';\nEND $$;"}},
 		{name: "part-way", code: 7, version: "1", files: map[string]string{
 			"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);\nSELECT 1;"}},
+		{name: "down-required", code: 5, args: []string{"up", "--require-down"}, files: map[string]string{
+			"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 1", "2_b.down.sql": "", "3_c.up.sql": "SELECT 1"}},
 		{name: "release-undone", code: 6, args: []string{"up", "--atomicity", "release"}, files: map[string]string{
 			"1_guests.up.sql": first, "2_rooms.up.sql": "CREATE TABLE rooms (number int);", "3_unique_email.up.sql": "CREATE UNIQUE INDEX ON guests (email);"}},
 		{name: "release-enum", code: 6, args: []string{"up", "--atomicity", "release"}, files: map[string]string{

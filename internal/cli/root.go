@@ -222,7 +222,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	}
 	return ctx, cancel, engine.Options{
 		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity),
-		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited)},
+		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
 		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB,
 			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
 			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,

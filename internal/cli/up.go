@@ -64,6 +64,8 @@ instances may start at once: one migrates, the others wait for it.`,
 		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
 	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
 		"what to do when an applied file was edited: fail or allow ($SHIPLOCK_ON_EDITED)")
+	cmd.Flags().BoolVar(&a.settings.RequireDown, "require-down", false,
+		"refuse to apply a migration that has no down file, instead of a warning ($SHIPLOCK_REQUIRE_DOWN)")
 	return cmd
 }
 

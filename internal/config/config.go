@@ -37,6 +37,7 @@ type Settings struct {
 	OnNewer          string
 	OutOfOrder       string
 	OnEdited         string
+	RequireDown      bool
 	StrayFiles       string
 	Atomicity        string
 	LogFormat        string

@@ -140,6 +140,9 @@ func runPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgr
 	if err := db.Yield(ctx); err != nil || len(p.Steps) == 0 {
 		return done(p, 0), err
 	}
+	if versions := p.NotUndoable(); versions != "" {
+		o.Log.Warn("no down file: what is applied now cannot be undone by down", "versions", versions)
+	}
 	if err := drive(ctx, o, catalog, db, p); err != nil {
 		return Result{}, err
 	}

@@ -104,7 +104,9 @@ type Policy struct {
 	OnNewer    OnNewer
 	OutOfOrder OutOfOrder
 	OnEdited   OnEdited
-	Table      string // name of the version table, for messages
+	// RequireDown refuses to apply what has no down file.
+	RequireDown bool
+	Table       string // name of the version table, for messages
 }
 
 // OutOfOrder says what to do with a migration below the database's version that
@@ -160,7 +162,7 @@ func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: Up, Target: int(m.Version)})
 		plan.To = int(m.Version)
 	}
-	return plan, nil
+	return plan, undoable(plan, p)
 }
 
 // begin is an empty plan, or one that first finishes what has stopped part-way.

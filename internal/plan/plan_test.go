@@ -40,6 +40,8 @@ func TestForUp(t *testing.T) {
 		files   []string
 		state   State
 		onNewer OnNewer
+		down    bool // RequireDown
+		late    OutOfOrder
 		want    []string
 		to      int
 		newer   bool
@@ -58,9 +60,15 @@ func TestForUp(t *testing.T) {
 		{name: "dirty and newer", files: three, state: State{Version: 20270101000000, Dirty: true}, refusal: "dirty at version 20270101000000"},
 		{name: "no up file", files: []string{"1_a.up.sql", "2_b.down.sql"}, state: State{Version: 1}, refusal: "version 2 has a down file, 2_b.down.sql, and no up file"},
 		{name: "no up file, but applied", files: []string{"1_a.down.sql", "2_b.up.sql"}, state: State{Version: 1}, want: []string{"2_b.up.sql>2"}, to: 2},
+		{name: "down files are there", files: three, state: State{Version: 5}, down: true, want: []string{"20260101000000_c.up.sql>20260101000000"}, to: 20260101000000},
+		{name: "down files are required", files: []string{"1_a.up.sql", "2_b.up.sql", "3_c.up.sql", "3_c.down.sql", "4_d.up.sql"}, state: State{Version: 1}, down: true,
+			refusal: "pending migrations have no down file: 2, 4"},
+		{name: "and not of what is applied", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2}, down: true, to: 2},
+		{name: "and of a late one", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2, Runs: []Run{{Version: 2, Direction: Up}}}, late: ApplyLate, down: true,
+			refusal: "pending migrations have no down file: 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := ForUp(catalog(t, c.files...), c.state, Policy{OnNewer: c.onNewer, Table: "schema_migrations"})
+			p, err := ForUp(catalog(t, c.files...), c.state, Policy{OnNewer: c.onNewer, OutOfOrder: c.late, RequireDown: c.down, Table: "schema_migrations"})
 			if c.refusal != "" {
 				requireRefusal(t, err, c.refusal)
 				return
