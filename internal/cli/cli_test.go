@@ -275,7 +275,7 @@ func TestLockedOut(t *testing.T) {
 
 func waitFor(t *testing.T, d *pgtest.Database, query, want string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return d.Value(t, query) == want }, 10*time.Second, 20*time.Millisecond, query)
+	require.Eventually(t, func() bool { return d.Value(t, query) == want }, time.Minute, 20*time.Millisecond, query)
 }
 
 func TestStandby(t *testing.T) {

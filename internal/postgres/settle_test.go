@@ -10,16 +10,21 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// slowCommit is a migration whose COMMIT takes a while, as it does where many
-// deferred constraints are checked or a synchronous standby has to answer.
+// slowCommit is a migration whose COMMIT waits for the test, as it waits elsewhere
+// for a synchronous standby or while many deferred constraints are checked. Its
+// backend does not look whether its client is there.
 const slowCommit = `CREATE TABLE a (b int);
-CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$;
+CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql SET client_connection_check_interval = 0 AS $$
+	BEGIN PERFORM pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42); RETURN NULL; END $$;
 CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
 CREATE CONSTRAINT TRIGGER a AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();
 INSERT INTO a VALUES (1);
 `
 
-const committing = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event = 'PgSleep'"
+const (
+	committing = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event = 'advisory'"
+	sessions   = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock'"
+)
 
 // TestACommitThatIsUnderWayIsWaitedFor cuts the connection during the COMMIT: what
 // another session sees then is not yet how it ends.
@@ -39,10 +44,21 @@ func TestACommitThatIsUnderWayIsWaitedFor(t *testing.T) {
 			db := session(t, through)
 			require.NoError(t, db.Lock(t.Context()))
 			require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is journaled where there is a journal
+			gate, err := d.Admin().Conn(t.Context())
+			require.NoError(t, err)
+			defer gate.Close()
+			_, err = gate.ExecContext(t.Context(), "SELECT pg_advisory_lock(42)")
+			require.NoError(t, err)
 			done := make(chan *MigrationError, 1)
 			go func() { done <- apply(t, db, slowCommit+c.more) }()
-			require.Eventually(t, func() bool { return d.Value(t, committing) == "1" }, 20*time.Second, 10*time.Millisecond)
+			is := func(query, want string) {
+				require.Eventually(t, func() bool { return d.Value(t, query) == want }, time.Minute, 10*time.Millisecond, query)
+			}
+			is(committing, "1")
 			proxy.Cut()
+			is(sessions, "2") // the one that is to find out
+			_, err = gate.ExecContext(t.Context(), "SELECT pg_advisory_unlock(42)")
+			require.NoError(t, err)
 			fail := <-done
 			assert.Equal(t, c.table == "", fail != nil, "%v", fail)
 			if fail != nil {
