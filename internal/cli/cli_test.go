@@ -289,10 +289,16 @@ func TestStandby(t *testing.T) {
 	assert.Zero(t, call(t.Context(), "status", "--source", dir, "--database-url", standby.URL()).code, "status only reads")
 
 	both := regexp.MustCompile(`127.0.0.1:\d+/`).ReplaceAllString(standby.URL(), "127.0.0.1,127.0.0.1/") +
-		fmt.Sprintf("&port=%d,%d&target_session_attrs=read-write", standby.Port, d.Port)
-	out = call(t.Context(), "up", "--source", dir, "--database-url", both)
+		fmt.Sprintf("&port=%d,%d", standby.Port, d.Port)
+	out = call(t.Context(), "up", "--source", dir, "--database-url", both+"&target_session_attrs=read-write")
 	assert.Zero(t, out.code, out.err)
 	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
+	for _, write := range [][]string{{"up", "--source", dir}, {"exec", "--", "true"}, {"down", "--source", dir, "--to", "1"}} {
+		out = call(t.Context(), append([]string{write[0], "--database-url", both}, write[1:]...)...)
+		assert.Zero(t, out.code, "of several hosts the primary is taken: %s", out.err)
+	}
+	out = call(t.Context(), "repair", "--applied", "--source", dir, "--database-url", both)
+	assert.Contains(t, out.err, "nothing to repair")
 }
 
 func TestOutOfTime(t *testing.T) {

@@ -73,7 +73,7 @@ const (
 // of Up before anything runs, *StartError, and *ToolError.
 func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	o.Postgres.ForTool = true
-	db, err := postgres.Open(ctx, o.Postgres)
+	db, err := openToWrite(ctx, o)
 	if err != nil {
 		return ToolResult{}, err
 	}
@@ -199,7 +199,7 @@ func (r *toolRun) warn(what string, err error) {
 }
 
 func (r *toolRun) afresh(ctx context.Context, use func(*postgres.DB) error) error {
-	db, err := postgres.Open(ctx, r.o.Postgres)
+	db, err := openToWrite(ctx, r.o)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func Repair(ctx context.Context, o Options, v Verdict) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	db, err := postgres.Open(ctx, o.Postgres)
+	db, err := openToWrite(ctx, o)
 	if err != nil {
 		return "", err
 	}

@@ -18,10 +18,7 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if o.Postgres.DSN.Several() {
-		o.Postgres.DSN = o.Postgres.DSN.Primary() // the others are standbys
-	}
-	db, err := postgres.Open(ctx, o.Postgres)
+	db, err := openToWrite(ctx, o)
 	if err != nil {
 		return Result{}, err
 	}
@@ -49,6 +46,15 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 		o.Log.Warn("the connection was lost, and another server process answers now: planning anew", "error", err)
 		db = next
 	}
+}
+
+// openToWrite opens a session. Of several hosts it takes the primary: the others
+// are standbys.
+func openToWrite(ctx context.Context, o Options) (*postgres.DB, error) {
+	if o.Postgres.DSN.Several() {
+		o.Postgres.DSN = o.Postgres.DSN.Primary()
+	}
+	return postgres.Open(ctx, o.Postgres)
 }
 
 // isLost says whether the connection broke.
