@@ -24,6 +24,7 @@ type scan struct {
 	controls    int
 	controlLine int // of the first that is not the file's own BEGIN
 	began       bool
+	byHand      bool
 	obstacle    *ScriptError
 }
 
@@ -95,8 +96,8 @@ func (c *scan) statement(p sqlfile.Piece) error {
 
 // directives reads the comments above the first statement, which is on this line.
 func (c *scan) directives(line int) error {
-	byHand, err := directives(c.header.String())
-	if byHand {
+	var err error
+	if c.byHand, err = directives(c.header.String()); c.byHand {
 		c.obstacle = &ScriptError{Line: line, Problem: "the file says " + noTransaction + ", so it cannot run in a transaction"}
 	}
 	return err
@@ -138,15 +139,15 @@ var quotesOtherwise = regexp.MustCompile(`(?i)^set\s+(session\s+|local\s+)?stand
 func look(p sqlfile.Piece) (st Statement, known bool) {
 	switch p.Word {
 	case "alter", "drop", "create", "reindex", "vacuum", "cluster", "discard", "set", "copy",
-		"begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release":
+		"begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release", "call", "do":
 	default:
-		return Statement{}, true
+		return Statement{node: &pgquery.Node{}}, true
 	}
 	_, text := trimStatement(string(p.Text), p.Start, len(p.Text))
 	text = bare(text)
 	tree, err := pgquery.Parse(text)
 	if err != nil || len(tree.Stmts) != 1 {
-		return Statement{Text: text}, false
+		return Statement{Text: text, node: &pgquery.Node{}}, false
 	}
 	return statement(text, p.Start, tree.Stmts[0].Stmt), true
 }

@@ -124,15 +124,20 @@ func ParseScript(text []byte) (*Script, error) {
 		}
 		return s, nil //nolint:nilerr // the server, which may be newer than the parser, judges the SQL
 	}
-	s.Parsed = true
 	s.split(tree)
-	s.unwrap(tree)
+	return s, s.decide(byHand)
+}
+
+// decide says how a script runs, by its statements.
+func (s *Script) decide(byHand bool) error {
+	s.Parsed = true
+	s.unwrap()
 	s.Autocommit = byHand || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.alone })
 	s.Transactional = !s.Autocommit && !s.controls()
 	if err := s.closed(); err != nil {
-		return nil, err
+		return err
 	}
-	return s, s.copyable()
+	return s.copyable()
 }
 
 func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
@@ -229,12 +234,9 @@ func commentLength(s string) int {
 }
 
 // unwrap turns a BEGIN … COMMIT around the whole file into the script's own transaction.
-func (s *Script) unwrap(tree *pgquery.ParseResult) {
+func (s *Script) unwrap() {
 	last := len(s.Statements) - 1
-	if last < 1 || s.Statements[0].control != controlBegin || s.Statements[last].control != controlEnd {
-		return
-	}
-	if tree.Stmts[last].Stmt.GetTransactionStmt().Kind != pgquery.TransactionStmtKind_TRANS_STMT_COMMIT {
+	if last < 1 || s.Statements[0].control != controlBegin || s.Statements[last].control != controlEnd || !s.Statements[last].commit {
 		return
 	}
 	for _, st := range s.Statements[1:last] {
@@ -257,7 +259,6 @@ func (s *Script) unwrap(tree *pgquery.ParseResult) {
 		s.copies[i].end += shift
 		s.copies[i].after += shift
 	}
-	tree.Stmts = tree.Stmts[1:last]
 }
 
 // blank overwrites a statement with spaces, keeping its line breaks and the

@@ -181,6 +181,9 @@ func agrees(t *testing.T, s *Script, text string) {
 	assert.Equal(t, s.setsFirst(), big.setsFirst())
 	assert.Equal(t, s.sum, big.sum)
 	if big.stream == nil {
+		assert.Equal(t, texts(s), texts(big))
+		assert.Equal(t, s.parts(), big.parts())
+		assert.Equal(t, s.copies, big.copies)
 		return
 	}
 	big.stream.window = 1

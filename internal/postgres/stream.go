@@ -1,18 +1,22 @@
 package postgres
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 const (
-	// streamAbove is the size of a file, in bytes, above which it is not held in
-	// memory: the parser's trees take some thirty times a text's size.
-	streamAbove = 4 << 20
+	// streamAbove is the size of a file, in bytes, above which the parser does not
+	// see it whole: its trees take up to a hundred times the text's size.
+	streamAbove = 256 << 10
 	// wholeUpTo is the size up to which a file that cannot be one transaction is
-	// held in memory all the same.
-	wholeUpTo = 64 << 20
+	// held in memory, with one entry a statement.
+	wholeUpTo = 16 << 20
 	// windowBytes is about how much SQL of a big file goes in one round trip.
 	windowBytes = 1 << 20
 )
@@ -32,22 +36,29 @@ type stream struct {
 	window     int  // about how many bytes go in one round trip
 }
 
-// load makes a script of a file: in memory, or a stream where it is big and one
-// transaction. Errors are *ScriptError and those of reading.
+// load makes a script of a file: by the parser, or a stream where it is big and one
+// transaction. Errors are *ScriptError.
 func load(name string, from io.Reader, open opener) (*Script, error) {
-	text, err := io.ReadAll(io.LimitReader(from, streamAbove+1))
-	if err == nil && len(text) > streamAbove && open == nil {
+	text, err := io.ReadAll(io.LimitReader(from, MaxJournaled+1))
+	whole := len(text) <= MaxJournaled
+	if err == nil && !whole && open == nil { // it cannot be read again
 		var rest []byte
 		rest, err = io.ReadAll(from)
-		text = append(text, rest...)
+		text, whole = append(text, rest...), true
 	}
 	switch {
 	case err != nil:
 		return nil, unreadable(name, err)
-	case len(text) <= streamAbove || open == nil:
+	case !whole:
+		return scanFile(name, open)
+	case len(text) <= streamAbove:
 		return parseFile(name, text)
 	}
-	return scanFile(name, open)
+	s, err := scanFile(name, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil })
+	if err == nil && s.stream != nil {
+		s.Text = strings.TrimPrefix(string(text), "\ufeff") // for the journal
+	}
+	return s, err
 }
 
 // loadFile is load for a file that is not open yet.
@@ -98,13 +109,40 @@ func scanFile(name string, open opener) (*Script, error) {
 		obstacle.Problem += fmt.Sprintf("; a file of more than %d MB must be able to, so that it can be sent bit by bit: give that statement a migration of its own", wholeUpTo>>20)
 		return nil, unreadable(name, obstacle)
 	}
-	var text []byte
-	err := reading(name, open, func(from io.Reader) (err error) {
-		text, err = io.ReadAll(from)
-		return err
+	err := reading(name, open, func(from io.Reader) error {
+		text, err := io.ReadAll(from)
+		if err == nil {
+			s, err = splitFile(name, text, scan.byHand)
+		}
+		if err != nil {
+			return unreadable(name, err)
+		}
+		return nil
 	})
-	if err != nil {
+	return s, err
+}
+
+// splitFile makes a script of a big file that is held in memory.
+func splitFile(name string, text []byte, byHand bool) (*Script, error) {
+	s := &Script{Name: name, Begin: "BEGIN"}
+	if err := s.readText(text); err != nil {
 		return nil, err
 	}
-	return parseFile(name, text)
+	r := sqlfile.NewReader(bytes.NewReader(text))
+	for {
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return s, s.decide(byHand)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if p.Kind != sqlfile.Statement {
+			continue
+		}
+		st, _ := look(p)
+		st.Offset = int(p.Offset) + p.Start
+		st.Text = bare(s.SQL[st.Offset : int(p.Offset)+len(p.Text)])
+		s.Statements = append(s.Statements, st)
+	}
 }

@@ -53,6 +53,9 @@ func TestBigFilesTellWhichStatementFailed(t *testing.T) {
 	}{
 		{"with a place", before + "SELECT 1; SELECT 'ß', nope; SELECT 2;\n", 22, 23, "SELECT 'ß', nope", "42703"},
 		{"without", before + "INSERT INTO a VALUES (1); SELECT 1;\n  INSERT INTO a\n VALUES (1);\nSELECT 2;", 23, 3, "INSERT INTO a\n VALUES (1)", "23505"},
+		{"among many", before + strings.Repeat("INSERT INTO a SELECT max(b) + 1 FROM a;\n", 100) + " INSERT INTO a VALUES (1), (1);\n" + strings.Repeat("INSERT INTO a SELECT max(b) + 1 FROM a;\n", 100),
+			122, 2, "INSERT INTO a VALUES (1), (1)", "23505"},
+		{"behind many", before + strings.Repeat("INSERT INTO a SELECT coalesce(max(b), 0) + 1 FROM a;\n", 100) + "UPDATE a SET b = 1;\n", 122, 1, "UPDATE a SET b = 1", "23505"},
 		{"syntax", before + "CREATE TABEL x;\nSELECT 1;", 22, 8, "CREATE TABEL x", "42601"},
 		{"beside savepoints", "SAVEPOINT x;" + before + "INSERT INTO a VALUES (1);\nINSERT INTO a VALUES (1); SELECT 1;", 23, 1, "INSERT INTO a VALUES (1)", "23505"},
 		{"never closed", before + "SELECT 'a;\nSELECT 2;", 22, 8, "SELECT 'a;\nSELECT 2", "42601"},
@@ -114,11 +117,10 @@ func TestBigFilesMakeWayForOthers(t *testing.T) {
 func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	d.Exec(t, "CREATE TABLE busy (b int); ALTER TABLE busy OWNER TO \""+d.User+"\"")
 	holder, err := d.Admin().Begin()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = holder.Rollback() })
-	_, err = holder.Exec("LOCK TABLE busy")
+	_, err = holder.Exec("SELECT pg_advisory_xact_lock(7)")
 	require.NoError(t, err)
 	opts := options(t, d.URL())
 	opts.LockTimeout = 100 * time.Millisecond
@@ -126,16 +128,17 @@ func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 
-	s := streamed(t, "CREATE TABLE a (b int);\nSELECT 1;\n  ALTER TABLE busy ADD c int;\nSELECT 2;")
+	others := strings.Repeat("INSERT INTO a VALUES (1);\n", 50)
+	s := streamed(t, "CREATE TABLE a (b int);\n"+others+"  INSERT INTO a SELECT 1 FROM pg_advisory_xact_lock(7);\n"+others)
 	s.stream.window = windowBytes
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	fail := applyScript(ctx, db, s)
 	require.NotNil(t, fail)
 	st, _ := fail.Statement()
-	assert.Equal(t, "ALTER TABLE busy ADD c int", st.Text)
+	assert.Equal(t, "INSERT INTO a SELECT 1 FROM pg_advisory_xact_lock(7)", st.Text)
 	line, column := fail.Position()
-	assert.Equal(t, [2]int{3, 3}, [2]int{line, column})
+	assert.Equal(t, [2]int{52, 3}, [2]int{line, column})
 }
 
 // golang-migrate writes a file into a pipe; who reads no further must tell it so.
@@ -187,7 +190,7 @@ func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
 			assert.Equal(t, "x.sql", unusable.File)
 			assert.Equal(t, c.line, unusable.Line)
 			assert.Contains(t, unusable.Problem, c.want)
-			assert.Contains(t, unusable.Problem, "more than 64 MB")
+			assert.Contains(t, unusable.Problem, "more than 16 MB")
 		})
 	}
 	_, err := scanFile("x.sql", opened("SET standard_conforming_strings TO off;\nSELECT 1;"))
@@ -219,16 +222,22 @@ func TestLoadHoldsSmallFilesOnly(t *testing.T) {
 	assert.Equal(t, "SELECT 1", small.Text)
 
 	text := "SELECT 1; -- " + strings.Repeat("x", streamAbove)
+	middle, err := load("x.sql", strings.NewReader(text), nil)
+	require.NoError(t, err)
+	assert.NotNil(t, middle.stream)
+	assert.Len(t, middle.journaled(), len(text), "the journal has it all the same")
+
+	text += strings.Repeat("x", MaxJournaled)
 	body := strings.NewReader(text + text)
 	big, err := load("x.sql", body, opened(text))
 	require.NoError(t, err)
 	assert.NotNil(t, big.stream)
-	assert.Empty(t, big.Text)
 	assert.Equal(t, 1, big.Count())
 	assert.Positive(t, body.Len(), "the rest is left")
+	assert.Empty(t, big.journaled())
 
 	whole, err := load("x.sql", strings.NewReader(text), nil)
 	require.NoError(t, err)
-	assert.Nil(t, whole.stream, "what cannot be opened again is held")
-	assert.Empty(t, whole.journaled(), "and too long for the journal")
+	assert.NotNil(t, whole.stream)
+	assert.Empty(t, whole.journaled(), "too long for the journal")
 }

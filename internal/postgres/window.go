@@ -16,12 +16,21 @@ func (t *stream) each(s *Script, send func(portion) error) error {
 	})
 }
 
+// manyInserts is how many INSERTs in a row are not announced one by one. Of other
+// statements there are fewer, and each may take long: to run it again, only to
+// learn that it was not the one that failed, would cost more than to announce it.
+const manyInserts = 32
+
 // window is the stretch of a stream that is sent next.
 type window struct {
 	script *Script
 	send   func(portion) error
 	r      *sqlfile.Reader
 	seen   int // statements, with the file's own BEGIN and COMMIT
+
+	// inserts counts the INSERTs at the end of text; mixed says that there is more in it.
+	inserts int
+	mixed   bool
 
 	text   strings.Builder
 	places []span // of the statements in text
@@ -85,6 +94,12 @@ func (w *window) take(p sqlfile.Piece) error {
 		return w.copyRows(p)
 	}
 	st, _ := look(p)
+	insert := p.Word == "insert"
+	if !insert && w.inserts >= manyInserts {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
 	if first := len(w.places) > 0 && w.places[0].setting; first && !st.setting {
 		// SET TRANSACTION comes before any query, so before a savepoint.
 		if err := w.flush(); err != nil {
@@ -94,10 +109,13 @@ func (w *window) take(p sqlfile.Piece) error {
 	w.add(p, string(p.Text))
 	end := w.text.Len()
 	w.places = append(w.places, span{from: end - len(p.Text) + p.Start, to: end, setting: st.setting, unmarked: st.unmarked})
-	if end < t.window {
-		return nil
+	if w.inserts++; !insert {
+		w.inserts, w.mixed = 0, true
 	}
-	return w.flush()
+	if end >= t.window || w.mixed && w.inserts == manyInserts {
+		return w.flush()
+	}
+	return nil
 }
 
 func (w *window) add(p sqlfile.Piece, text string) {
@@ -118,8 +136,8 @@ func (w *window) flush() error {
 		text := bare(s.SQL[p.from:p.to])
 		s.Statements = append(s.Statements, Statement{Text: text, Offset: p.from, setting: p.setting, unmarked: p.unmarked})
 	}
-	s.unseen = !w.script.stream.savepoints && !w.places[0].setting
-	w.text, w.places = strings.Builder{}, w.places[:0]
+	s.unseen = !w.script.stream.savepoints && !w.mixed
+	w.text, w.places, w.mixed = strings.Builder{}, w.places[:0], false
 	return w.send(portion{script: s, last: len(s.Statements), to: len(s.SQL)})
 }
 
