@@ -50,7 +50,7 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:
-      name: {{ include "shiplock.fullname" $context }}
+      name: {{ include "shiplock.secretName" $context }}
       key: {{ $part }}
 {{- else if $value }}
 - name: {{ $variable }}
@@ -75,12 +75,12 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- define "shiplock.caVolume" -}}
 {{- with .Values.database.ca -}}
 {{- if .secretName -}}
-- name: ca
+- name: {{ get $ "Prefix" }}ca
   secret:
     secretName: {{ tpl .secretName $ | toJson }}
     optional: true
 {{- else if .configMapName -}}
-- name: ca
+- name: {{ get $ "Prefix" }}ca
   configMap:
     name: {{ tpl .configMapName $ | toJson }}
     optional: true

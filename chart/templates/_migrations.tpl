@@ -2,60 +2,75 @@
 {{- define "shiplock.migrationsVolume" -}}
 {{- with .Values.migrations -}}
 {{- if .image.repository -}}
-- name: migrations
+- name: {{ get $ "Prefix" }}migrations
   image:
     reference: {{ include "shiplock.imageReference" (dict "context" $ "path" "migrations.image" "image" .image "defaultTag" "") | toJson }}
     pullPolicy: {{ .image.pullPolicy }}
 {{- else if .parentConfigMap -}}
-{{ include "shiplock.migrationsConfigMapVolume" (include "shiplock.migrationsConfigMapName" $) }}
+{{- if not (get $ "Prefix") -}}
+{{ include "shiplock.migrationsConfigMapVolume" (dict "name" "migrations" "configMap" (include "shiplock.migrationsConfigMapName" $)) }}
+{{- end -}}
 {{- else if .existingConfigMap -}}
-{{ include "shiplock.migrationsConfigMapVolume" (tpl .existingConfigMap $) }}
+{{ include "shiplock.migrationsConfigMapVolume" (dict "name" (printf "%smigrations" (get $ "Prefix")) "configMap" (tpl .existingConfigMap $)) }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
 {{/* Optional, or a pod without its ConfigMap would wait in silence: the migrator reports an empty folder at once. */}}
 {{- define "shiplock.migrationsConfigMapVolume" -}}
-- name: migrations
+- name: {{ .name }}
   configMap:
-    name: {{ . | toJson }}
+    name: {{ .configMap | toJson }}
     optional: true
 {{- end -}}
 
 {{/*
-A ConfigMap of the calling chart's own migration files, as a hook that exists before the Job:
+A ConfigMap of the calling chart's own migration files, that exists before the Job:
 
   {{ include "shiplock.migrationsConfigMap" (dict "context" . "glob" "migrations/*.sql") }}
 
-"alias" names the dependency when Chart.yaml gives it one. The glob is relative to the calling chart's folder.
+"alias" names the dependency when Chart.yaml gives it one. The glob is relative to the calling chart's folder. Where the Job
+is an ordinary object (mode: job) it comes from here, too: its name changes with the files, which only the calling chart sees.
 */}}
 {{- define "shiplock.migrationsConfigMap" -}}
-{{- $alias := .alias | default "shiplock" -}}
-{{- $context := .context -}}
-{{- $dependency := get $context.Subcharts $alias -}}
-{{- if $dependency -}}
-{{- include "shiplock.fillValues" $dependency -}}
-{{- if $dependency.Values.enabled -}}
-{{- if not $dependency.Values.migrations.parentConfigMap -}}
-{{- fail (printf "chart %q makes a ConfigMap of its migrations, but nothing would run them: set %s.migrations.parentConfigMap=true" $context.Chart.Name $alias) -}}
+{{- $call := merge (dict "helper" "shiplock.migrationsConfigMap") . -}}
+{{- include "shiplock.findDependency" $call -}}
+{{- with $call.dependency -}}
+{{- if not .Values.migrations.parentConfigMap -}}
+{{- fail (printf "chart %q makes a ConfigMap of its migrations, but nothing would run them: set %s.migrations.parentConfigMap=true" $call.context.Chart.Name .Alias) -}}
 {{- end -}}
-{{- $template := include "shiplock.dependencyTemplate" (dict "context" $context "alias" $alias) | fromYaml -}}
-{{- $hook := dict "Template" $template "Values" $dependency.Values "Chart" $dependency.Chart "Release" $context.Release -}}
+{{- include "shiplock.validate" . -}}
+{{- $files := include "shiplock.parentFiles" $call -}}
+{{- $_ := set . "migrationsHash" ($files | sha256sum | trunc 8) -}}
 ---
 apiVersion: v1
 kind: ConfigMap
 metadata:
-  name: {{ include "shiplock.migrationsConfigMapName" $hook }}
-  namespace: {{ $context.Release.Namespace }}
+  name: {{ include "shiplock.migrationsConfigMapName" . }}
+  namespace: {{ .Release.Namespace }}
   labels:
-    {{- include "shiplock.labels" $hook | nindent 4 }}
-  annotations:
-    {{- include "shiplock.hookAnnotations" (dict "context" $hook "weight" -10) | nindent 4 }}
-{{ include "shiplock.migrationFiles" (dict "context" $context "glob" (required "shiplock.migrationsConfigMap needs a \"glob\"" .glob)) }}
+    {{- include "shiplock.labels" . | nindent 4 }}
+  {{- with include "shiplock.objectAnnotations" (dict "context" . "weight" -10) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+{{ $files }}
+{{- if not (include "shiplock.chartMakesJob" .) }}
+---
+{{ include "shiplock.job" . }}
+{{- end }}
 {{- end -}}
-{{- else if not (hasKey $context.Values $alias) -}}
-{{- fail (printf "shiplock.migrationsConfigMap: chart %q has no dependency called %q: pass its name or alias from Chart.yaml as \"alias\"" $context.Chart.Name $alias) -}}
 {{- end -}}
+
+{{/* The files of the calling chart as a ConfigMap's data; the dict is that of shiplock.findDependency, with "glob". */}}
+{{- define "shiplock.parentFiles" -}}
+{{- $glob := required (printf "%s needs a \"glob\"" .helper) .glob -}}
+{{- include "shiplock.migrationFiles" (dict "context" .context "glob" $glob) -}}
+{{- end -}}
+
+{{/* "true" if this chart's own template makes the Job; "" if there is none, or the parent's files decide on its name. */}}
+{{- define "shiplock.chartMakesJob" -}}
+{{- $byParent := and .Values.migrations.parentConfigMap (eq (include "shiplock.placement" .) "release") -}}
+{{- if not (or $byParent (eq .Values.mode "initContainer")) -}}true{{- end -}}
 {{- end -}}
 
 {{/*

@@ -33,8 +33,8 @@ names never become one.
 {{- end -}}
 
 {{/*
-The name of the Job and of its Secret: 52 characters, so that "-migrations" (ConfigMap) and a pod's own suffix still fit
-into 63. A release that bears this chart's own name is not called "shiplock-shiplock"; as a dependency it is, because
+The name that those of all objects are made of: 52 characters, so that "-migrations" (ConfigMap) and a pod's own suffix still
+fit into 63. A release that bears this chart's own name is not called "shiplock-shiplock"; as a dependency it is, because
 the short form may well be the name of the application's own Secret.
 */}}
 {{- define "shiplock.fullname" -}}
@@ -50,28 +50,51 @@ the short form may well be the name of the application's own Secret.
 {{- end -}}
 {{- end -}}
 
-{{/* The ConfigMap that the parent chart makes of its own files. */}}
-{{- define "shiplock.migrationsConfigMapName" -}}
-{{- include "shiplock.fullname" . }}-migrations
+{{/*
+Who runs the Job, and so what kind of objects there are: "helm" (hooks), "argocd" (Argo CD's hooks), or "release" (ordinary
+objects of the release). A database that comes with the release does not exist yet at pre-install.
+*/}}
+{{- define "shiplock.placement" -}}
+{{- if eq .Values.mode "argocd" -}}argocd
+{{- else if or (ne .Values.mode "hook") (and .Values.database.partOfRelease .Release.IsInstall) -}}release
+{{- else -}}helm
 {{- end -}}
-
-{{/* What .Template would hold in the dependency .alias of the chart .context: names are computed from it. */}}
-{{- define "shiplock.dependencyTemplate" -}}
-BasePath: {{ trimSuffix "/templates" .context.Template.BasePath }}/charts/{{ .alias }}/templates
 {{- end -}}
 
 {{/*
-The Job's name, for the templates of a chart that depends on this one:
-
-  {{ include "shiplock.jobName" (dict "context" .) }}
-
-"alias" names the dependency when Chart.yaml gives it one.
+Ordinary objects never have the name of a hook: Helm takes over no object that it made as a hook, and removes with an upgrade
+what was ordinary and has become a hook.
 */}}
-{{- define "shiplock.jobName" -}}
-{{- $alias := .alias | default "shiplock" -}}
-{{- $dependency := get .context.Subcharts $alias | required (printf "shiplock.jobName: no dependency called %q is enabled" $alias) -}}
-{{- $template := include "shiplock.dependencyTemplate" (dict "context" .context "alias" $alias) | fromYaml -}}
-{{- include "shiplock.fullname" (dict "Template" $template "Values" $dependency.Values "Chart" $dependency.Chart "Release" .context.Release) -}}
+{{- define "shiplock.secretName" -}}
+{{- include "shiplock.fullname" . -}}
+{{- if eq (include "shiplock.placement" .) "release" -}}-database{{- end -}}
+{{- end -}}
+
+{{/* The ConfigMap that the parent chart makes of its own files; .migrationsHash is theirs. */}}
+{{- define "shiplock.migrationsConfigMapName" -}}
+{{- include "shiplock.fullname" . -}}
+{{- if eq (include "shiplock.placement" .) "release" -}}-{{ .migrationsHash }}{{- else -}}-migrations{{- end -}}
+{{- end -}}
+
+{{/*
+A hook's Job is deleted before the next is made, under the same name. An ordinary Job cannot be changed, so its name ends in
+a hash of all that it is made of: one that changed is a new Job, and one that did not is left alone.
+*/}}
+{{- define "shiplock.jobObjectName" -}}
+{{- include "shiplock.fullname" . -}}
+{{- if eq (include "shiplock.placement" .) "release" -}}
+-{{ printf "%s\n%s" (include "shiplock.jobSpec" .) (include "shiplock.secretFingerprint" .) | sha256sum | trunc 8 }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Tells one password or URL from another, for the Job's name, which more people may read than the Secret. A plain hash would let
+them try out passwords; derivePassword is scrypt.
+*/}}
+{{- define "shiplock.secretFingerprint" -}}
+{{- with .Values.database.url | default .Values.database.password -}}
+{{- derivePassword 1 "long" . (include "shiplock.fullname" $) $.Release.Namespace -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Labels of every object. Those of the chart win over .Values.labels: the notes and tests select by them. */}}
@@ -88,22 +111,37 @@ The Job's name, for the templates of a chart that depends on this one:
 {{- end -}}
 
 {{/*
-Annotations of a hook: dict "context" . "weight" N. before-hook-creation alone: what failed stays to be read until the
-next run. The keys are quoted because a flow mapping would read "pre-install,pre-upgrade" as two keys.
+Annotations of an object: dict "context" . "weight" N. before-hook-creation alone: what failed stays to be read until the
+next run. The keys are quoted because a flow mapping would read "pre-install,pre-upgrade" as two keys. With
+database.partOfRelease there is no pre-install: the first Job is an ordinary one.
 */}}
-{{- define "shiplock.hookAnnotations" -}}
-{{- range $key, $_ := .context.Values.annotations -}}
-{{- if hasPrefix "helm.sh/" $key -}}
-{{- fail (printf "annotations may not set %q: the chart's hook annotations decide when the migrations run; remove it" $key) -}}
+{{- define "shiplock.objectAnnotations" -}}
+{{- $values := .context.Values -}}
+{{- range $key, $_ := $values.annotations -}}
+{{- if or (hasPrefix "helm.sh/" $key) (hasPrefix "argocd.argoproj.io/hook" $key) -}}
+{{- fail (printf "annotations may not set %q: mode decides when the migrations run, and the chart sets the annotations for it; remove it" $key) -}}
 {{- end -}}
 {{- end -}}
-{{- $own := dict
-  "helm.sh/hook" "pre-install,pre-upgrade"
+{{- $placement := include "shiplock.placement" .context -}}
+{{- $own := dict -}}
+{{- if eq $placement "helm" -}}
+{{- $own = dict
+  "helm.sh/hook" ($values.database.partOfRelease | ternary "pre-upgrade" "pre-install,pre-upgrade")
   "helm.sh/hook-weight" (toString .weight)
   "helm.sh/hook-delete-policy" "before-hook-creation"
 -}}
 {{- if .logs -}}
 {{- $_ := set $own "helm.sh/hook-output-log-policy" "hook-failed" -}}
 {{- end -}}
-{{- toYaml (merge $own .context.Values.annotations) -}}
+{{- else if eq $placement "argocd" -}}
+{{- $own = dict
+  "argocd.argoproj.io/hook" ($values.database.partOfRelease | ternary "Sync" "PreSync")
+  "argocd.argoproj.io/sync-wave" (toString .weight)
+  "argocd.argoproj.io/hook-delete-policy" "BeforeHookCreation"
+-}}
+{{- end -}}
+{{- with merge $own $values.annotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
 {{- end -}}

@@ -1,4 +1,8 @@
-{{/* The migrator's environment, but for the user's own variables. */}}
+{{/*
+The migrator's environment, but for the user's own variables. Only a hook knows the revision: an ordinary Job would change with
+each, and Argo CD has none. Of pods that migrate, all but one wait for the lock: a container that has given up is started again
+after a pause, later than it need be, so these wait for as long as the one may run.
+*/}}
 {{- define "shiplock.env" -}}
 {{- include "shiplock.databaseEnv" . -}}
 {{- $settings := list
@@ -11,11 +15,11 @@
   (list "SHIPLOCK_ON_EDITED" .Values.onEdited)
   (list "SHIPLOCK_REQUIRE_DOWN" (.Values.requireDown | default "" | toString))
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
-  (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" .Values.lockWait)))
+  (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" (eq .Values.mode "initContainer" | ternary .Values.timeout .Values.lockWait))))
   (list "SHIPLOCK_LOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.lockTimeout)))
   (list "SHIPLOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.timeout)))
   (list "SHIPLOCK_RELEASE" .Release.Name)
-  (list "SHIPLOCK_REVISION" (toString .Release.Revision))
+  (list "SHIPLOCK_REVISION" (eq (include "shiplock.placement" .) "helm" | ternary (toString .Release.Revision) ""))
   (list "SHIPLOCK_NAMESPACE" .Release.Namespace)
   (list "SHIPLOCK_LOG_FORMAT" .Values.logFormat)
   (list "SHIPLOCK_LOG_LEVEL" .Values.logLevel)
@@ -63,15 +67,28 @@ annotations:
 {{- end -}}
 {{- end -}}
 
+{{/*
+Volumes and mounts. In the pods of another chart (.Prefix is set) their names begin with the alias, and a ConfigMap of the
+parent's files is not among them: shiplock.gate waits for a version.
+*/}}
 {{- define "shiplock.volumes" -}}
-{{- include "shiplock.migrationsVolume" . }}
-{{ include "shiplock.caVolume" . }}
+{{- include "shiplock.ownVolumes" . }}
 {{ with .Values.extraVolumes }}{{ toYaml . }}{{ end }}
 {{- end -}}
 
+{{- define "shiplock.ownVolumes" -}}
+{{- include "shiplock.migrationsVolume" . }}
+{{ include "shiplock.caVolume" . }}
+{{- end -}}
+
 {{- define "shiplock.volumeMounts" -}}
+{{- include "shiplock.ownVolumeMounts" . }}
+{{ with .Values.extraVolumeMounts }}{{ toYaml . }}{{ end }}
+{{- end -}}
+
+{{- define "shiplock.ownVolumeMounts" -}}
 {{- if include "shiplock.migrationsVolume" . -}}
-- name: migrations
+- name: {{ get . "Prefix" }}migrations
   mountPath: {{ .Values.migrations.path | toJson }}
   readOnly: true
   {{- if and .Values.migrations.image.repository .Values.migrations.image.subPath }}
@@ -79,9 +96,8 @@ annotations:
   {{- end }}
 {{- end }}
 {{ if include "shiplock.caVolume" . -}}
-- name: ca
+- name: {{ get . "Prefix" }}ca
   mountPath: /etc/shiplock/ca
   readOnly: true
 {{- end }}
-{{ with .Values.extraVolumeMounts }}{{ toYaml . }}{{ end }}
 {{- end -}}

@@ -12,10 +12,25 @@
 
 {{/* What the schema cannot say: rules between values, each with the way out. */}}
 {{- define "shiplock.validate" -}}
+{{- include "shiplock.validateMode" . -}}
 {{- include "shiplock.validateDatabase" . -}}
 {{- include "shiplock.validateMigrations" . -}}
 {{- include "shiplock.validateTimes" . -}}
 {{- include "shiplock.validateExtraEnv" . -}}
+{{- end -}}
+
+{{- define "shiplock.validateMode" -}}
+{{- if eq .Values.mode "initContainer" -}}
+{{- if .Chart.IsRoot -}}
+{{- fail "mode: initContainer is for a chart that depends on this one and calls shiplock.initContainer; a release of its own takes mode: hook or job" -}}
+{{- end -}}
+{{- if .Values.migrations.parentConfigMap -}}
+{{- fail "mode: initContainer with migrations.parentConfigMap would let a restarted pod of the old version run the new version's files: build the migrations into the migrator's image (image.repository), or mount them from an image (migrations.image)" -}}
+{{- end -}}
+{{- if eq .Values.onNewer "fail" -}}
+{{- fail "mode: initContainer with onNewer: fail would keep pods of the old version from starting while the new one is rolled out: leave onNewer empty" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "shiplock.validateMigrations" -}}

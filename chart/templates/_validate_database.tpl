@@ -26,7 +26,7 @@
 {{- if and $keys (not $secret.name) -}}
 {{- fail (printf "database.existingSecret.keys.%s is set, but not which Secret it is in: set database.existingSecret.name" (first $keys)) -}}
 {{- end -}}
-{{- $rendered := include "shiplock.hasSecret" . | empty | not | ternary (include "shiplock.fullname" .) "" -}}
+{{- $rendered := include "shiplock.hasSecret" . | empty | not | ternary (include "shiplock.secretName" .) "" -}}
 {{- range $path, $name := dict "database.existingSecret.name" $secret.name "database.ca.secretName" $database.ca.secretName -}}
 {{- if and $name (eq (tpl $name $) $rendered) -}}
 {{- fail (printf "%s is %q, which is also the name of the Secret that the chart makes: helm would delete yours, so rename it or set fullnameOverride" $path $rendered) -}}

@@ -5,7 +5,7 @@ has no empty form is required by the schema instead.
 {{- define "shiplock.fillValues" -}}
 {{- $empty := dict
   "image" (dict "registry" "" "tag" "" "digest" "")
-  "database" (dict "host" "" "sslMode" "" "ca" (dict "secretName" "" "configMapName" "") "existingSecret" (dict "name" "" "keys" dict))
+  "database" (dict "partOfRelease" false "host" "" "sslMode" "" "ca" (dict "secretName" "" "configMapName" "") "existingSecret" (dict "name" "" "keys" dict))
   "migrations" (dict "existingConfigMap" "" "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "subPath" ""))
   "imagePullSecrets" list "extraArgs" list "extraEnv" list
   "labels" dict "annotations" dict "podLabels" dict "podAnnotations" dict

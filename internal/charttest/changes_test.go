@@ -3,6 +3,7 @@ package charttest
 // changes has, for each value of the chart, values that differ from base in that one alone.
 var changes = map[string]string{
 	"enabled":                                  "enabled: false",
+	"mode":                                     "mode: job",
 	"nameOverride":                             "nameOverride: a",
 	"fullnameOverride":                         "fullnameOverride: a",
 	"global":                                   "global: {imageRegistry: a}",
@@ -19,6 +20,7 @@ var changes = map[string]string{
 	"database.user":                            "database: {user: a}",
 	"database.password":                        "database: {password: a}",
 	"database.sslMode":                         "database: {sslMode: require}",
+	"database.partOfRelease":                   "database: {partOfRelease: true}",
 	"database.ca.secretName":                   "database: {ca: {secretName: a, configMapName: ''}}",
 	"database.ca.configMapName":                "database: {ca: {configMapName: a}}",
 	"database.ca.key":                          "database: {ca: {key: a}}",

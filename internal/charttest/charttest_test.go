@@ -31,6 +31,13 @@ func parse(t *testing.T, text string) map[string]any {
 	return v
 }
 
+func toYAML(t *testing.T, v map[string]any) string {
+	t.Helper()
+	text, err := yaml.Marshal(v)
+	require.NoError(t, err)
+	return string(text)
+}
+
 func readValues(t *testing.T, path string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(path)

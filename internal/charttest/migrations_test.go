@@ -108,7 +108,7 @@ func TestParentConfigMapRefusals(t *testing.T) {
 		"unknown alias":    {template: strings.Replace(ofOrders, `"alias" "orders"`, `"alias" "order"`, 1), files: one, want: `chart "shop" has no dependency called "order"`},
 		"no glob":          {template: `{{ include "shiplock.migrationsConfigMap" (dict "context" .) }}`, files: one, want: `shiplock.migrationsConfigMap needs a "glob"`},
 		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {migrations: {parentConfigMap: false}}", want: "nothing would run them: set shiplock.migrations.parentConfigMap=true"},
-		"unknown job name": {template: `a: {{ include "shiplock.jobName" (dict "context" . "alias" "order") }}`, want: `shiplock.jobName: no dependency called "order" is enabled`},
+		"unknown job name": {template: `a: {{ include "shiplock.jobName" (dict "context" . "alias" "order") }}`, want: `shiplock.jobName: chart "shop" has no dependency called "order": pass its name or alias`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

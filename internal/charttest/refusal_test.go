@@ -43,6 +43,8 @@ func TestRefusals(t *testing.T) {
 		"variable twice":         {values: withURL + "extraEnv: [{name: SHIPLOCK_TIMEOUT, value: 5m}]", want: "extraEnv sets SHIPLOCK_TIMEOUT, which the chart sets from its own values"},
 		"database by env too":    {values: withURL + "extraEnv: [{name: DATABASE_URL, value: x}]", want: "extraEnv sets DATABASE_URL"},
 		"hook by hand":           {values: withURL + "annotations: {helm.sh/hook: post-install}", want: `annotations may not set "helm.sh/hook"`},
+		"Argo CD's hook by hand": {values: withURL + "annotations: {argocd.argoproj.io/hook-delete-policy: HookSucceeded}", want: `annotations may not set "argocd.argoproj.io/hook-delete-policy": mode decides`},
+		"init container, alone":  {values: withURL + "mode: initContainer", want: "mode: initContainer is for a chart that depends on this one and calls shiplock.initContainer"},
 		"Kubernetes too old":     {values: withURL, kube: "v1.25.0", want: "chart requires kubeVersion: >=1.26.0-0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,6 +77,7 @@ func TestSchemaRefusals(t *testing.T) {
 		"timeout: 4.5":                         "at '/timeout': got number, want integer or string",
 		"activeDeadlineSeconds: 5m":            "at '/activeDeadlineSeconds': got string, want integer",
 		"backoffLimit: -1":                     "at '/backoffLimit': minimum: got -1, want 0",
+		"mode: cron":                           "at '/mode': value must be one of 'hook', 'job', 'argocd', 'initContainer'",
 		"onNewer: ignore":                      "at '/onNewer': value must be one of '', 'allow', 'fail'",
 		"logLevel: trace":                      "at '/logLevel': value must be one of",
 		"extraEnv: {A: b}":                     "at '/extraEnv': got object, want array",

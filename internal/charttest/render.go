@@ -23,7 +23,9 @@ type Options struct {
 	Release     string
 	Namespace   string
 	KubeVersion string
-	Values      map[string]any
+	// Upgrade renders as for a release that exists already.
+	Upgrade bool
+	Values  map[string]any
 }
 
 func (o Options) withDefaults() Options {
@@ -68,6 +70,7 @@ func RenderChart(c *chart.Chart, opts Options) (*Rendered, error) {
 	install.DryRun = true
 	install.ClientOnly = true
 	install.Replace = true
+	install.IsUpgrade = opts.Upgrade
 	install.KubeVersion = version
 	install.ReleaseName = opts.Release
 	install.Namespace = opts.Namespace

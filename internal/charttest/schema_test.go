@@ -40,7 +40,7 @@ func TestSchemaKnowsTheValuesAndNoOthers(t *testing.T) {
 	var values []string
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
 		// These are Kubernetes' own objects; the API server knows their fields.
-		for _, object := range []string{"resources", "podSecurityContext", "securityContext"} {
+		for _, object := range []string{"resources", "gate.resources", "podSecurityContext", "securityContext"} {
 			if strings.HasPrefix(path, object+".") {
 				path = object
 			}

@@ -17,3 +17,14 @@ app.kubernetes.io/version: {{ .Values.image.tag | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
+
+{{/* Shiplock's, as far as it is asked for. */}}
+{{- define "booking.initContainers" -}}
+{{- if .Values.shiplock.enabled -}}
+{{- if eq .Values.shiplock.mode "initContainer" -}}
+{{- include "shiplock.initContainer" (dict "context" .) -}}
+{{- else if .Values.gate -}}
+{{- include "shiplock.gate" (dict "context" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,99 @@
+{{/* The Job, as an object of its own. */}}
+{{- define "shiplock.job" -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ include "shiplock.jobObjectName" . }}
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "shiplock.labels" . | nindent 4 }}
+  {{- with include "shiplock.objectAnnotations" (dict "context" . "weight" 0 "logs" true) }}
+  {{- . | nindent 2 }}
+  {{- end }}
+spec:
+  {{- include "shiplock.jobSpec" . | nindent 2 }}
+{{- end -}}
+
+{{- define "shiplock.jobSpec" -}}
+backoffLimit: {{ int .Values.backoffLimit }}
+activeDeadlineSeconds: {{ int .Values.activeDeadlineSeconds }}
+# A failed migration fails the release at once, a drained node does not, anything else counts as one try.
+# 2: configuration, 5: refused, 6 and 7: a migration failed, 124: out of time, and so is the Job.
+podFailurePolicy:
+  rules:
+    - action: FailJob
+      onExitCodes:
+        containerName: migrator
+        operator: In
+        values: [2, 5, 6, 7, 124]
+    - action: Ignore
+      onPodConditions:
+        - type: DisruptionTarget
+          status: "True"
+template:
+  metadata:
+    labels:
+      {{- include "shiplock.podLabels" . | nindent 6 }}
+    {{- with include "shiplock.podAnnotations" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
+  spec:
+    restartPolicy: Never
+    automountServiceAccountToken: {{ .Values.automountServiceAccountToken }}
+    {{- with .Values.serviceAccountName }}
+    serviceAccountName: {{ tpl . $ | toJson }}
+    {{- end }}
+    enableServiceLinks: false
+    terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
+    {{- with include "shiplock.imagePullSecrets" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    securityContext:
+      {{- toYaml .Values.podSecurityContext | nindent 6 }}
+    containers:
+      - name: migrator
+        image: {{ include "shiplock.imageReference" (dict "context" . "path" "image" "image" .Values.image "defaultTag" .Chart.AppVersion) | toJson }}
+        imagePullPolicy: {{ .Values.image.pullPolicy }}
+        args:
+          - up
+          {{- with .Values.extraArgs }}
+          {{- toYaml . | nindent 10 }}
+          {{- end }}
+        env:
+          {{- include "shiplock.env" . | trim | nindent 10 }}
+          {{- with .Values.extraEnv }}
+          {{- toYaml . | nindent 10 }}
+          {{- end }}
+        {{- with .Values.extraEnvFrom }}
+        envFrom:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+        terminationMessagePolicy: FallbackToLogsOnError
+        resources:
+          {{- toYaml .Values.resources | nindent 10 }}
+        securityContext:
+          {{- toYaml .Values.securityContext | nindent 10 }}
+        {{- with include "shiplock.volumeMounts" . | trim }}
+        volumeMounts:
+          {{- . | nindent 10 }}
+        {{- end }}
+    {{- with include "shiplock.volumes" . | trim }}
+    volumes:
+      {{- . | nindent 6 }}
+    {{- end }}
+    {{- with .Values.nodeSelector }}
+    nodeSelector:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .Values.tolerations }}
+    tolerations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .Values.affinity }}
+    affinity:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .Values.priorityClassName }}
+    priorityClassName: {{ . | toJson }}
+    {{- end }}
+{{- end -}}

@@ -1,0 +1,36 @@
+{{- define "shiplock.notes.helm" -}}
+{{- $name := include "shiplock.fullname" . -}}
+The database was migrated before the rest of this release: Job {{ $name }}, namespace {{ .Release.Namespace }}.
+
+  What it did:   kubectl -n {{ .Release.Namespace }} logs job/{{ $name }}
+  How it ended:  kubectl -n {{ .Release.Namespace }} describe job/{{ $name }}
+
+The Job and its log stay until the next upgrade replaces them. When a migration fails, helm prints the reason, the
+release stops, and the version that runs goes on serving.
+{{- end -}}
+
+{{- define "shiplock.notes.release" -}}
+{{- $labels := printf "app.kubernetes.io/instance=%s,app.kubernetes.io/component=migrations" .Release.Name -}}
+The database is migrated by a Job of this release, in namespace {{ .Release.Namespace }}, while the rest of it starts: only pods with
+shiplock.gate or shiplock.initContainer wait for it.
+
+  What it did:   kubectl -n {{ .Release.Namespace }} logs -l {{ $labels }} --tail=-1
+  How it ended:  kubectl -n {{ .Release.Namespace }} describe jobs -l {{ $labels }}
+
+A Job that has failed is not run again by a release that changes nothing: delete it, then run helm again.
+{{- if eq .Values.mode "hook" }} From the next
+upgrade on the migrations run before the release, as a hook.
+{{- end }}
+{{- end -}}
+
+{{- define "shiplock.notes.argocd" -}}
+Argo CD runs the migrations at each sync: Job {{ include "shiplock.fullname" . }}, namespace {{ .Release.Namespace }}. Helm itself should not install this release.
+{{- end -}}
+
+{{/* What hooks leave behind, as kubectl takes it. */}}
+{{- define "shiplock.hookNames" -}}
+{{- $name := include "shiplock.fullname" . -}}
+job/{{ $name }}
+{{- if include "shiplock.hasSecret" . }} secret/{{ $name }}{{ end }}
+{{- if .Values.migrations.parentConfigMap }} configmap/{{ $name }}-migrations{{ end }}
+{{- end -}}

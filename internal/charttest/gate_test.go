@@ -1,0 +1,189 @@
+package charttest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// app is a chart whose pods have the gates or init containers of its dependencies, with the arguments given.
+func app(t *testing.T, helper, arguments string) string {
+	t.Helper()
+	return write(t, map[string]string{
+		"Chart.yaml":                withRepository(t, aliases),
+		"migrations/0008_a.up.sql":  "",
+		"migrations/0010_b.up.sql":  "",
+		"migrations/0011_c.sql":     "",
+		"templates/deployment.yaml": strings.NewReplacer("HELPER", helper, "ARGUMENTS", arguments).Replace(deployment),
+	})
+}
+
+const deployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec:
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec:
+      initContainers:
+        {{- include "shiplock.HELPER" (dict "context" . ARGUMENTS) | nindent 8 }}
+        {{- include "shiplock.HELPER" (dict "context" . "alias" "orders" ARGUMENTS) | nindent 8 }}
+      volumes:
+        {{- include "shiplock.podVolumes" (dict "context" . ARGUMENTS) | nindent 8 }}
+        {{- include "shiplock.podVolumes" (dict "context" . "alias" "orders" ARGUMENTS) | nindent 8 }}
+      containers:
+        - {name: app, image: app}
+`
+
+// inPods renders app; values are those of both its dependencies.
+func inPods(t *testing.T, helper, arguments, values string) (corev1.PodSpec, error) {
+	t.Helper()
+	all := map[string]any{"shiplock": parse(t, values), "orders": parse(t, values), "stockKeeping": map[string]any{"enabled": false}}
+	r, err := Render(app(t, helper, arguments), Options{Values: all})
+	if err != nil {
+		return corev1.PodSpec{}, err
+	}
+	d, err := Find[*appsv1.Deployment](r, "app")
+	require.NoError(t, err)
+	return d.Spec.Template.Spec, nil
+}
+
+const fromSecret = `
+image: {tag: v2}
+database: {existingSecret: {name: db, keys: {url: URL}}, ca: {configMapName: ca}, sslMode: verify-full}
+`
+
+func TestGate(t *testing.T) {
+	t.Parallel()
+	const more = "onNewer: fail\ntable: t$x\ntimeout: 1m\ngate: {resources: {requests: {cpu: 1m}}}\nextraEnvFrom: [{secretRef: {name: s}}]\n" +
+		"migrations: {image: {repository: m, tag: v2, subPath: sql}}\nextraVolumes: [{name: mine, emptyDir: {}}]\nextraVolumeMounts: [{name: mine, mountPath: /mine}]"
+	pod, err := inPods(t, "gate", "", merges(t, fromSecret, more))
+	require.NoError(t, err)
+	require.Len(t, pod.InitContainers, 2)
+	gate := pod.InitContainers[0]
+	assert.Equal(t, "shiplock/migrator:v2", gate.Image)
+	assert.Equal(t, []string{"wait"}, gate.Args)
+	assert.Equal(t, "1m", gate.Resources.Requests.Cpu().String())
+	assert.Len(t, gate.EnvFrom, 1)
+	env := map[string]string{}
+	for _, v := range gate.Env {
+		env[v.Name] = v.Value
+	}
+	assert.Equal(t, map[string]string{"DATABASE_URL": "", "SHIPLOCK_REQUIRED_ENV": "DATABASE_URL=db/URL", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt",
+		"SHIPLOCK_SOURCE": "/migrations", "SHIPLOCK_TABLE": "t$$x"}, env, "no limit of time, and no refusal of a newer database")
+	var mounts, volumes []string
+	for _, m := range gate.VolumeMounts {
+		mounts = append(mounts, m.Name+" "+m.MountPath)
+	}
+	for _, v := range pod.Volumes {
+		volumes = append(volumes, v.Name)
+	}
+	assert.Equal(t, []string{"shiplock-migrations /migrations", "shiplock-ca /etc/shiplock/ca", "mine /mine"}, mounts)
+	assert.Equal(t, []string{"shiplock-migrations", "shiplock-ca", "mine", "orders-migrations", "orders-ca", "mine"}, volumes)
+	assert.Equal(t, []string{"shiplock-gate", "orders-gate"}, []string{gate.Name, pod.InitContainers[1].Name})
+}
+
+// The pod's security context is the parent's: the containers of ours bring theirs along.
+func TestContainersInOtherPodsAreRestricted(t *testing.T) {
+	t.Parallel()
+	for helper, values := range map[string]string{"gate": fromSecret, "initContainer": fromSecret + "mode: initContainer"} {
+		pod, err := inPods(t, helper, "", values)
+		require.NoError(t, err)
+		for _, c := range pod.InitContainers {
+			s := c.SecurityContext
+			isRestricted(t, helper, corev1.PodSpec{
+				SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: s.RunAsNonRoot, RunAsUser: s.RunAsUser, SeccompProfile: s.SeccompProfile},
+				Containers:      []corev1.Container{c},
+			})
+		}
+	}
+}
+
+// The application's own way to the database will do, and needs no right but to read.
+func TestGateWithAnotherRole(t *testing.T) {
+	t.Parallel()
+	const arguments = `"env" (list (dict "name" "PGHOST" "value" "replica") (dict "name" "PGSSLMODE" "value" "disable"))`
+	pod, err := inPods(t, "gate", arguments, "database: {host: db, name: booking, user: owner, password: p, sslMode: require}\nextraEnv: [{name: A, value: b}]")
+	require.NoError(t, err)
+	var env []string
+	for _, v := range pod.InitContainers[0].Env {
+		assert.Nil(t, v.ValueFrom)
+		env = append(env, v.Name+"="+v.Value)
+	}
+	assert.Equal(t, []string{"SHIPLOCK_SOURCE=/migrations", "PGHOST=replica", "PGSSLMODE=disable"}, env)
+}
+
+func TestGateWaitsForAVersion(t *testing.T) {
+	t.Parallel()
+	for arguments, values := range map[string]string{
+		`"version" 10`:              fromSecret,
+		`"version" "10"`:            fromSecret,
+		`"glob" "migrations/*"`:     fromSecret + "migrations: {parentConfigMap: true}",
+		`"glob" "migrations/*.sql"`: fromSecret + "migrations: {parentConfigMap: true}\nmode: job",
+	} {
+		pod, err := inPods(t, "gate", arguments, values)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"wait", "--version=10"}, pod.InitContainers[0].Args)
+		for _, v := range pod.Volumes {
+			assert.NotContains(t, v.Name, "migrations")
+		}
+	}
+}
+
+func TestInitContainer(t *testing.T) {
+	t.Parallel()
+	const values = fromSecret + "mode: initContainer\ntimeout: 3m\nextraArgs: [-v]\nresources: {requests: {cpu: 7m}}\nextraEnv: [{name: A, value: b}]"
+	pod, err := inPods(t, "initContainer", "", values)
+	require.NoError(t, err)
+	c := pod.InitContainers[0]
+	assert.Equal(t, "shiplock-migrator", c.Name)
+	assert.Equal(t, []string{"up", "-v"}, c.Args)
+	assert.Equal(t, "7m", c.Resources.Requests.Cpu().String())
+	env := map[string]string{}
+	for _, v := range c.Env {
+		env[v.Name] = v.Value
+	}
+	assert.Equal(t, "180s", env["SHIPLOCK_LOCK_WAIT"], "as long as the one that migrates may take")
+	assert.Equal(t, "180s", env["SHIPLOCK_TIMEOUT"])
+	assert.Equal(t, "b", env["A"])
+
+	r, err := Render(app(t, "initContainer", ""), Options{Values: map[string]any{
+		"shiplock": parse(t, withURL+"mode: initContainer"), "orders": map[string]any{"enabled": false}, "stockKeeping": map[string]any{"enabled": false}}})
+	require.NoError(t, err)
+	objects, err := r.Objects()
+	require.NoError(t, err)
+	assert.Len(t, objects, 2, "the Deployment and the Secret that its pods read; no Job")
+	assert.Empty(t, r.Hooks)
+	secret, err := Find[*corev1.Secret](r, "")
+	require.NoError(t, err)
+	d, err := Find[*appsv1.Deployment](r, "")
+	require.NoError(t, err)
+	require.Len(t, d.Spec.Template.Spec.InitContainers, 1, "none of a disabled dependency")
+	assert.Equal(t, secret.Name, d.Spec.Template.Spec.InitContainers[0].Env[0].ValueFrom.SecretKeyRef.Name)
+}
+
+func TestRefusalsInPods(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ helper, arguments, values, want string }{
+		"a hook's Secret":    {"gate", "", withURL, `pass "env" (the application's own variables that lead to the database), or use shiplock.database.existingSecret`},
+		"unknown alias":      {"gate", `"alias" "order"`, fromSecret, `shiplock.gate: chart "shop" has no dependency called "order"`},
+		"no glob":            {"gate", "", fromSecret + "migrations: {parentConfigMap: true}", `shiplock.gate needs a "glob"`},
+		"nothing matches":    {"gate", `"glob" "sql/*"`, fromSecret + "migrations: {parentConfigMap: true}", `shiplock.gate: no file of chart "shop" that matches "sql/*" is an up migration`},
+		"beside a Job":       {"initContainer", "", fromSecret, `shiplock.initContainer: the pods would migrate beside a Job, for shiplock.mode is "hook": set shiplock.mode=initContainer, or use shiplock.gate`},
+		"the parent's files": {"initContainer", "", fromSecret + "mode: initContainer\nmigrations: {parentConfigMap: true}", "would let a restarted pod of the old version run the new version's files"},
+		"newer is a failure": {"initContainer", "", fromSecret + "mode: initContainer\nonNewer: fail", "would keep pods of the old version from starting"},
+		"no Job to name":     {"jobName", "", fromSecret + "mode: initContainer", "shiplock.jobName: with mode: initContainer there is no Job"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := inPods(t, tc.helper, tc.arguments, tc.values)
+			require.ErrorContains(t, err, tc.want)
+		})
+	}
+}
