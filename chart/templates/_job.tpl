@@ -17,6 +17,9 @@ spec:
 {{- define "shiplock.jobSpec" -}}
 backoffLimit: {{ int .Values.backoffLimit }}
 activeDeadlineSeconds: {{ int .Values.activeDeadlineSeconds }}
+{{- if and (eq (include "shiplock.placement" .) "release") (not (kindIs "invalid" .Values.ttlSecondsAfterFinished)) }}
+ttlSecondsAfterFinished: {{ int .Values.ttlSecondsAfterFinished }}
+{{- end }}
 # A failed migration fails the release at once, a drained node does not, anything else counts as one try.
 # 2: configuration, 5: refused, 6 and 7: a migration failed, 124: out of time, and so is the Job.
 podFailurePolicy:

@@ -52,6 +52,7 @@ var changes = map[string]string{
 	"timeout":                                  "timeout: 239",
 	"activeDeadlineSeconds":                    "activeDeadlineSeconds: 300",
 	"backoffLimit":                             "backoffLimit: 0",
+	"ttlSecondsAfterFinished":                  "mode: job\nttlSecondsAfterFinished: 5",
 	"terminationGracePeriodSeconds":            "terminationGracePeriodSeconds: 5",
 	"logFormat":                                "logFormat: json",
 	"logLevel":                                 "logLevel: debug",

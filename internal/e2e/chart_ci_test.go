@@ -23,13 +23,16 @@ import (
 
 // migrated says where each file of chart/ci leaves its database, which has the file's name: the version, and whether it is dirty.
 var migrated = map[string]string{
+	"argocd":                "5|f",
 	"disabled":              "",
 	"everything":            "5|f",
 	"existing-configmap":    "5|f",
 	"existing-secret-parts": "5|f",
 	"existing-secret-url":   "5|f",
 	"image-volume":          "8|f",
+	"job":                   "5|f",
 	"own-environment":       "5|f",
+	"part-of-release":       "5|f",
 	"parts":                 "5|f",
 	"url":                   "5|f",
 }
@@ -90,7 +93,7 @@ type ciRelease struct {
 
 func (r ciRelease) run(file string) {
 	name := "ci-" + r.scenario
-	r.helm("install", name, suite.charts.Shiplock, "--values="+file, "--wait", "--timeout=2m",
+	r.helm("install", name, suite.charts.Shiplock, "--values="+file, "--wait", "--wait-for-jobs", "--timeout=2m",
 		"--set=global.imageRegistry="+environment.ImageRegistry)
 	jobs, err := r.client.JSONPath(kube.Query{Args: []string{"jobs"}, Selector: "app.kubernetes.io/instance=" + name},
 		"{range .items[*]}{.status.succeeded} {.spec.template.spec.containers[0].image}{end}")

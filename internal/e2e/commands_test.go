@@ -64,9 +64,10 @@ func helmCommand(ctx context.Context, args []string) error {
 //	kube logs SELECTOR [REGEXP]    with REGEXP, once it matches
 //	kube apply [-dry-run] FILE...
 //	kube delete TYPE[/NAME] [-l SELECTOR]
+//	kube scale TYPE/NAME REPLICAS
 func kubeCommand(ctx context.Context, args []string) error {
 	if len(args) < 2 {
-		return errors.New("kube get|wait|logs|apply|delete ...")
+		return errors.New("kube get|wait|logs|apply|delete|scale ...")
 	}
 	verb, what, rest := args[0], args[1], args[2:]
 	cluster, err := client()
@@ -96,6 +97,8 @@ func kubeCommand(ctx context.Context, args []string) error {
 		return err
 	case verb == "wait" && len(rest) == 2:
 		return waitFor(ctx, cluster, q, rest[0], rest[1])
+	case verb == "scale" && len(rest) == 1:
+		return cluster.Patch(q, `{"spec": {"replicas": `+rest[0]+`}}`)
 	case verb == "delete" && len(rest) == 0:
 		return cluster.Delete(ctx, q)
 	}

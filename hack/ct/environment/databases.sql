@@ -9,3 +9,6 @@ CREATE DATABASE "existing-configmap" OWNER booking;
 CREATE DATABASE "image-volume" OWNER booking;
 CREATE DATABASE "own-environment" OWNER booking;
 CREATE DATABASE everything OWNER booking;
+CREATE DATABASE job OWNER booking;
+CREATE DATABASE argocd OWNER booking;
+CREATE DATABASE "part-of-release" OWNER booking;

@@ -53,10 +53,13 @@ func Ensure(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	reason := c.unusable(ctx, image)
 	if reason == nil {
-		return c, nil
+		return c, c.raiseLimit(ctx)
 	}
 	fmt.Fprintf(c.log, "creating cluster %s: %v\n", c.Name, reason)
-	return c, c.create(ctx, image)
+	if err := c.create(ctx, image); err != nil {
+		return nil, err
+	}
+	return c, c.raiseLimit(ctx)
 }
 
 // Delete removes the cluster of that name, whatever state it is in. It is no error when there is none.

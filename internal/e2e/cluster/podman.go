@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -114,4 +115,18 @@ func replaceFile(path string, content []byte) error {
 		return err
 	}
 	return os.Rename(file.Name(), path)
+}
+
+// maxThreads is enough for the 110 pods that a kubelet takes.
+const maxThreads = 16384
+
+// raiseLimit lets the node have as many threads as its pods need. podman gives a container 2048, which are used up by
+// about fifty pods; then nothing starts any more. kind cannot ask for another limit, and podman 4.3 not change it.
+func (c *Cluster) raiseLimit(ctx context.Context) error {
+	if c.Engine.Name != "podman" {
+		return nil
+	}
+	const raise = `for f in /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max; do [ ! -e $f ] || echo %d >$f; done`
+	_, err := c.Engine.Run(ctx, "exec", c.node(), "sh", "-c", fmt.Sprintf(raise, maxThreads))
+	return err
 }

@@ -95,6 +95,18 @@ func (c *Client) Apply(ctx context.Context, name string, yaml io.Reader, dryRun 
 	})
 }
 
+// Patch merges JSON into what matches.
+func (c *Client) Patch(q Query, json string) error {
+	return c.visit(q, func(info *resource.Info, err error) error {
+		if err != nil {
+			return err
+		}
+		_, err = resource.NewHelper(info.Client, info.Mapping).
+			Patch(info.Namespace, info.Name, types.MergePatchType, []byte(json), nil)
+		return err
+	})
+}
+
 // Delete deletes and waits until the objects are gone; it is no error that there are none.
 func (c *Client) Delete(ctx context.Context, q Query) error {
 	err := c.visit(q, func(info *resource.Info, err error) error {

@@ -9,12 +9,13 @@ import (
 	"sort"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/remotecommand"
 )
 
-// Logs copies the log of every container of the pods that match, each line as the container wrote it.
+// Logs copies the log of every container that has started of the pods that match, each line as the container wrote it.
 func (c *Client) Logs(ctx context.Context, selector string, out io.Writer) error {
 	pods, err := c.set.CoreV1().Pods(c.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
@@ -32,6 +33,9 @@ func (c *Client) podLogs(ctx context.Context, pod *corev1.Pod, out io.Writer) er
 	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
 		log, err := c.set.CoreV1().Pods(pod.Namespace).
 			GetLogs(pod.Name, &corev1.PodLogOptions{Container: container.Name}).Stream(ctx)
+		if apierrors.IsBadRequest(err) {
+			continue // it has not started yet
+		}
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,7 @@ type inputs struct {
 	values  values.Options
 	timeout time.Duration
 	wait    bool
+	jobs    bool
 	atomic  bool
 	dryRun  string
 }
@@ -34,6 +35,7 @@ func (in *inputs) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&in.values.LiteralValues, "set-literal", nil, "literal value")
 	f.DurationVar(&in.timeout, "timeout", 5*time.Minute, "for each operation, such as a hook")
 	f.BoolVar(&in.wait, "wait", false, "wait until everything is ready")
+	f.BoolVar(&in.jobs, "wait-for-jobs", false, "with --wait, wait for Jobs to end, too")
 	f.BoolVar(&in.atomic, "atomic", false, "undo a failed release")
 	f.StringVar(&in.dryRun, "dry-run", "none", "none, client or server")
 }
@@ -61,7 +63,7 @@ func (in *inputs) install(cmd *cobra.Command, config *action.Configuration, sett
 	}
 	run := action.NewInstall(config)
 	run.ReleaseName, run.Namespace = name, settings.Namespace()
-	run.Timeout, run.Wait, run.Atomic, run.DryRunOption = in.timeout, in.wait || in.atomic, in.atomic, in.dryRun
+	run.Timeout, run.Wait, run.WaitForJobs, run.Atomic, run.DryRunOption = in.timeout, in.wait || in.atomic, in.jobs, in.atomic, in.dryRun
 	rel, err := run.RunWithContext(cmd.Context(), ch, vals)
 	if err != nil {
 		return fmt.Errorf("INSTALLATION FAILED: %w", err)
@@ -99,7 +101,7 @@ func upgradeCommand(settings *cli.EnvSettings, connect configure) *cobra.Command
 		}
 		run := action.NewUpgrade(config)
 		run.Namespace, run.ReuseValues = settings.Namespace(), reuse
-		run.Timeout, run.Wait, run.Atomic, run.DryRunOption = in.timeout, in.wait || in.atomic, in.atomic, in.dryRun
+		run.Timeout, run.Wait, run.WaitForJobs, run.Atomic, run.DryRunOption = in.timeout, in.wait || in.atomic, in.jobs, in.atomic, in.dryRun
 		rel, err := run.RunWithContext(cmd.Context(), args[0], ch, vals)
 		if err != nil {
 			return fmt.Errorf("UPGRADE FAILED: %w", err)
