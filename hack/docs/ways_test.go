@@ -17,7 +17,7 @@ import (
 
 var (
 	scenarioRef = regexp.MustCompile("scenario `([a-z0-9-]+)`")
-	testRef     = regexp.MustCompile("`((?:[a-z]+/)*[a-z]+) (Test\\w+)(?:/([\\w-]+))?`")
+	testRef     = regexp.MustCompile("`((?:[a-z0-9]+/)*[a-z0-9]+) (Test\\w+)(?:/([\\w-]+))?`")
 )
 
 // TestEveryWayIsProved: a row of docs/ways.md names a test that exists, or says why there is none.
