@@ -54,3 +54,33 @@ func TestExecKilledTakesTheToolAlong(t *testing.T) {
 		return err != nil || strings.Contains(string(stat), ") Z ")
 	}, 10*time.Second, 20*time.Millisecond)
 }
+
+// atTerminal runs "exec -- sh -c SCRIPT" on a pseudo-terminal, where what is typed is input.
+func atTerminal(t *testing.T, d *pgtest.Database, script, typed string) (int, string) {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tool.sh"), []byte(script), 0o600))
+	cmd := exec.Command("script", "-qec", binary+" exec -- sh tool.sh; exit $?", "/dev/null")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "DATABASE_URL="+d.URL())
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, 20*time.Second, 20*time.Millisecond)
+	_, err = in.Write([]byte(typed))
+	require.NoError(t, err)
+	return exitCode(t, cmd.Wait()), out.String()
+}
+
+// TestExecAtATerminal: a tool that asks gets its answer, and Ctrl-C ends it and us.
+func TestExecAtATerminal(t *testing.T) {
+	d := pgtest.New(t)
+	code, said := atTerminal(t, d, "touch ready; read answer; echo got $answer", "yes\n")
+	assert.Zero(t, code, said)
+	assert.Contains(t, said, "got yes")
+	code, said = atTerminal(t, d, "trap 'echo got INT; exit 1' INT; touch ready; while :; do sleep 0.05; done", "\x03")
+	assert.Equal(t, 130, code, said)
+	assert.Equal(t, 1, strings.Count(said, "got INT\r\n")-1, "once from the tool, and once in the card: %s", said)
+}
