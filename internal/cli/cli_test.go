@@ -368,7 +368,7 @@ func TestUsage(t *testing.T) {
 
 func TestHelpNamesEveryVariableAndExitCode(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"up", "down", "status", "wait", "exec", "create"} {
+	for _, verb := range []string{"up", "down", "status", "plan", "wait", "exec", "create"} {
 		out := call(t.Context(), verb, "--help")
 		assert.Zero(t, out.code)
 		for _, line := range strings.Split(out.stdout, "\n") {

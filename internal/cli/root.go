@@ -93,13 +93,13 @@ func (a *app) command() *cobra.Command {
 		return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help lists the flags)", err, cmd.CommandPath())}
 	})
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
-	root.AddCommand(a.up(), a.down(), a.status(), a.wait(), a.exec(), a.repair(), a.create(), a.install(), a.version())
+	root.AddCommand(a.up(), a.down(), a.status(), a.plan(), a.wait(), a.exec(), a.repair(), a.create(), a.install(), a.version())
 	for _, sub := range root.Commands() {
 		sub.Args = usageArgs(sub.Args)
 	}
 	root.Args = usageArgs(func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("unknown verb %q; there are: up, down, status, wait, exec, repair, create, install, version", args[0])
+			return fmt.Errorf("unknown verb %q; there are: up, down, status, plan, wait, exec, repair, create, install, version", args[0])
 		}
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/plan"
@@ -56,17 +57,22 @@ instances may start at once: one migrates, the others wait for it.`,
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&then, "then", false, "become the command behind -- once the schema is up to date")
-	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
-		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
-	cmd.Flags().StringVar(&a.settings.Atomicity, "atomicity", string(engine.PerMigration),
-		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_ATOMICITY)")
-	cmd.Flags().StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
-		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
-	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
-		"what to do when an applied file was edited: fail or allow ($SHIPLOCK_ON_EDITED)")
-	cmd.Flags().BoolVar(&a.settings.RequireDown, "require-down", false,
-		"refuse to apply a migration that has no down file, instead of a warning ($SHIPLOCK_REQUIRE_DOWN)")
+	a.policyFlags(cmd.Flags())
 	return cmd
+}
+
+// policyFlags are the user's choices about what may run.
+func (a *app) policyFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
+		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
+	fs.StringVar(&a.settings.Atomicity, "atomicity", string(engine.PerMigration),
+		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_ATOMICITY)")
+	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
+		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
+	fs.StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
+		"what to do when an applied file was edited: fail or allow ($SHIPLOCK_ON_EDITED)")
+	fs.BoolVar(&a.settings.RequireDown, "require-down", false,
+		"refuse to apply a migration that has no down file, instead of a warning ($SHIPLOCK_REQUIRE_DOWN)")
 }
 
 func sayUp(log *slog.Logger, r engine.Result) {

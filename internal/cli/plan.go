@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+func (a *app) plan() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what up would do",
+		Long: `plan reads the database and the files and shows what up would run, and how. It refuses what up would
+refuse, with the same exit code, so that a pipeline knows before it deploys. It changes nothing and takes no lock.
+The SQL itself is read, not run: whether it succeeds is for the database to say.`,
+		Example: `  migrator plan
+  migrator plan -o json | jq '.steps | length'`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return &config.UsageError{Problem: fmt.Sprintf("--output is %q; want table or json", output)}
+			}
+			ctx, cancel, o, err := a.options(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			p, err := engine.Plan(ctx, o)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				e := json.NewEncoder(a.stdout)
+				e.SetIndent("", "  ")
+				return e.Encode(p)
+			}
+			return printPlan(a.stdout, p)
+		},
+	}
+	a.databaseFlags(cmd.Flags())
+	a.policyFlags(cmd.Flags())
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func printPlan(w io.Writer, p engine.Preview) error {
+	text := func(v *uint) string {
+		if v == nil {
+			return "none"
+		}
+		return fmt.Sprint(*v)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", p.Database, text(p.From))
+	switch {
+	case p.Newer:
+		fmt.Fprint(t, "plan\tnothing: the database is newer than the files\n")
+	case len(p.Steps) == 0:
+		fmt.Fprint(t, "plan\tnothing to do\n")
+	default:
+		fmt.Fprintf(t, "plan\t%d migrations, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", len(p.Steps), text(p.To))
+	}
+	for _, s := range p.Steps {
+		how := "one transaction"
+		if !s.Transactional {
+			how = "statement by statement"
+		}
+		if s.Done > 0 {
+			how += fmt.Sprintf(", after the first %d, which are in effect", s.Done)
+		}
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\n", s.Version, s.File, s.Statements, how)
+	}
+	return t.Flush()
+}
