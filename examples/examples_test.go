@@ -51,6 +51,7 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{Database: pgtest.New(t), t: t, dir: t.TempDir()}
 	s.write("migrations/0001_guests.up.sql", "CREATE TABLE guests (email text)")
+	s.write("migrations/0001_guests.down.sql", "DROP TABLE guests")
 	s.write("environment", "DATABASE_URL='"+s.URL()+"'\n")
 	return s
 }
