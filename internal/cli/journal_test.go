@@ -56,7 +56,8 @@ func TestJournalTellsEveryRun(t *testing.T) {
 	w.write("2_b.up.sql", "SELECT nope")
 	w.must(6, "up")
 	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1", w.journal())
-	assert.Contains(t, w.Value(t, "SELECT error FROM schema_migrations_journal WHERE version = 2"), `column "nope" does not exist`)
+	assert.Contains(t, w.Value(t, "SELECT error FROM schema_migrations_journal WHERE version = 2"),
+		`migration 2_b.up.sql:1:8 (version 2 up): pq: column "nope" does not exist`)
 	w.write("2_b.up.sql", "BEGIN; CREATE TABLE c (d int); COMMIT;")
 	w.write("2_b.down.sql", "DROP TABLE c; -- goes")
 	w.must(0, "up")

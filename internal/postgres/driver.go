@@ -209,10 +209,9 @@ func (d *Driver) Run(body io.Reader) error {
 			d.pending, d.known = nil, false
 			return fail.Err
 		}
-		fail.File, fail.Version, fail.Before = step.File, to.Version, before.Version
-		fail.Step = fmt.Sprintf("version %d %s", step.Version, step.Direction)
+		fail.Version, fail.Before = to.Version, before.Version
 		d.pending, d.known = nil, false
-		return fail
+		return m.named(fail)
 	}
 	d.ran = true
 	return nil

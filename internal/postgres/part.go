@@ -193,7 +193,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed part may have committed before its answer was lost
-		db.note(ctx, db.amend(m.run.Version, "error = "+literal(fail.Error())))
+		db.note(ctx, db.amend(m.run.Version, "error = "+literal(m.named(fail).Error())))
 		return fail
 	}
 	// ROLLBACK is a mere warning where the failed part has left no transaction open.
@@ -207,7 +207,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 		back += db.writeState(m.from)
 	}
 	back += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = %s, took = make_interval(secs => %.3f)",
-		literal(outcome), literal(fail.Error()), time.Since(m.run.Started).Seconds()))
+		literal(outcome), literal(m.named(fail).Error()), time.Since(m.run.Started).Seconds()))
 	if err := db.exec(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		fail.Outcome = Unknown

@@ -66,6 +66,12 @@ type migration struct {
 	continues, continued bool
 }
 
+// named tells an error which migration it is of.
+func (m migration) named(fail *MigrationError) *MigrationError {
+	fail.File, fail.Step = m.script.Name, fmt.Sprintf("version %d %s", m.run.Version, m.run.Direction)
+	return fail
+}
+
 // memory is what a transaction changes in what is known of the database, and its rollback restores.
 type memory struct{ exists, journaled, plpgsql bool }
 
@@ -91,7 +97,7 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		return db.runParts(ctx, m)
 	}
 	if fail != nil && fail.Outcome == RolledBack && hasBegun(fail.Err) && db.journaled { // a first migration that fails leaves nothing at all
-		m.run.Outcome, m.run.Error = RunFailed, fail.Error()
+		m.run.Outcome, m.run.Error = RunFailed, m.named(fail).Error()
 		db.note(ctx, db.record(m.run))
 	}
 	return fail
