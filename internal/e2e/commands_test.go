@@ -31,6 +31,10 @@ var commands = map[string]func(){
 	"sql":   main(sqlCommand),
 	"http":  main(httpCommand),
 	"probe": main(probeCommand),
+	// Those of the scenarios in which things go wrong half-way.
+	"disrupt": main(disruptCommand),
+	"slow":    main(slowCommand),
+	"right":   main(rightCommand),
 }
 
 // main makes a command a program; its context ends with SIGINT and SIGTERM.
@@ -161,14 +165,44 @@ func apply(ctx context.Context, cluster *kube.Client, files []string) error {
 	return nil
 }
 
-// sqlCommand runs statements in the scenario's database, as its owner, and prints psql's unaligned rows.
-func sqlCommand(ctx context.Context, statements []string) error {
-	cluster, err := client()
+// sqlCommand:
+//
+//	sql [-until REGEXP] STATEMENT...
+//
+// runs statements in the scenario's database, as its owner, and prints psql's unaligned rows. With -until it runs them
+// again, for half a minute at most, until the rows match.
+func sqlCommand(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("sql", flag.ContinueOnError)
+	until := flags.String("until", "", "what the rows must match")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *until == "" {
+		out, err := query(ctx, flags.Args()...)
+		fmt.Print(out)
+		return err
+	}
+	want, err := regexp.Compile("(?m)" + *until)
 	if err != nil {
 		return err
 	}
-	name := os.Getenv("DB_NAME")
-	out, err := database.Connect(cluster).Query(ctx, name, name, statements...)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var out string
+	err = kube.Until(ctx, func() (_ bool, err error) {
+		out, err = query(ctx, flags.Args()...)
+		return err == nil && want.MatchString(out), err
+	})
 	fmt.Print(out)
 	return err
+}
+
+// query runs statements in the scenario's database, as its owner.
+func query(ctx context.Context, statements ...string) (string, error) {
+	cluster, err := client()
+	if err != nil {
+		return "", err
+	}
+	name := os.Getenv("DB_NAME")
+	return database.Connect(cluster).Query(ctx, name, name, statements...)
 }

@@ -54,6 +54,11 @@ func (s *shared) setup(env *testscript.Env) error {
 	for key, value := range s.environment(env.WorkDir) {
 		env.Setenv(key, value)
 	}
+	slow, err := filepath.Abs(filepath.Join("testdata", "slow"))
+	if err != nil {
+		return err
+	}
+	env.Setenv("SLOW", slow)
 	env.Setenv(envNamespace, name)
 	env.Setenv("HELM_NAMESPACE", name)
 	env.Setenv("DB_NAME", name)

@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+)
+
+// disruptCommand:
+//
+//	disrupt evict SELECTOR              as `kubectl drain` does with the pods of a node
+//	disrupt kill SELECTOR               with SIGKILL, as when memory or node is lost
+//	disrupt scale DEPLOYMENT REPLICAS
+//
+// There is one node for all scenarios. So a scenario that drains it evicts its own namespace's pods (SELECTOR "") and
+// does not cordon the node: that would keep the other scenarios' pods from starting. What drain and cordon add, that
+// the new pods start somewhere else, is the scheduler's and not ours.
+func disruptCommand(ctx context.Context, args []string) error {
+	cluster, err := client()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	switch {
+	case len(args) == 2 && args[0] == "evict":
+		return cluster.Evict(ctx, args[1])
+	case len(args) == 2 && args[0] == "kill":
+		return cluster.Kill(ctx, args[1])
+	case len(args) == 3 && args[0] == "scale":
+		replicas, err := strconv.Atoi(args[2])
+		if err != nil {
+			return fmt.Errorf("replicas: %w", err)
+		}
+		return cluster.Scale(ctx, args[1], replicas)
+	}
+	return errors.New("disrupt evict|kill SELECTOR, or disrupt scale DEPLOYMENT REPLICAS")
+}
+
+// slowCommand is for the migration of testdata/slow, which works until it may end:
+//
+//	slow begun [FILE]    waits until a session works on it, another one than FILE holds, and prints the session's pid
+//	slow end             lets it end, now and whenever it runs again
+func slowCommand(ctx context.Context, args []string) error {
+	switch {
+	case len(args) == 1 && args[0] == "end":
+		_, err := query(ctx, "CREATE TABLE slow_work_may_end ()")
+		return err
+	case len(args) > 0 && len(args) < 3 && args[0] == "begun":
+		var before []byte
+		var err error
+		if len(args) == 2 {
+			if before, err = os.ReadFile(args[1]); err != nil {
+				return err
+			}
+		}
+		var pid string
+		err = within(ctx, 40*time.Second, func(ctx context.Context) (_ bool, err error) {
+			pid, err = query(ctx, `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+				AND application_name = 'shiplock' AND wait_event = 'PgSleep'`)
+			return err == nil && pid != "" && pid != string(before), err
+		})
+		fmt.Print(pid)
+		return err
+	}
+	return errors.New("slow begun [FILE], or slow end")
+}
+
+// rightQuery has one row, of what must hold of a database when all is over: where it is; that each version was applied
+// once, without a gap, and that this is the last that the journal says of it; how many indexes are invalid; how many
+// sessions a migrator has left.
+const rightQuery = `SELECT concat_ws(' ',
+	'version', (SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ',') FROM schema_migrations),
+	'applied', (SELECT string_agg(version::text, ',' ORDER BY version) FROM schema_migrations_journal WHERE outcome = 'applied'),
+	'unsettled', (SELECT count(*) FROM (SELECT DISTINCT ON (version) outcome FROM schema_migrations_journal
+		ORDER BY version, id DESC) last WHERE outcome <> 'applied'),
+	'invalid', (SELECT count(*) FROM pg_index WHERE NOT indisvalid),
+	'sessions', (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock'))`
+
+// rightCommand:
+//
+//	right VERSION
+//
+// fails unless the database is at that version and as it must be; see rightQuery. It waits a little for sessions to
+// end: the server notices within ten seconds that a client was killed.
+func rightCommand(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("right VERSION")
+	}
+	last, err := strconv.Atoi(args[0])
+	if err != nil {
+		return fmt.Errorf("version: %w", err)
+	}
+	var versions []string
+	for v := range last {
+		versions = append(versions, strconv.Itoa(v+1))
+	}
+	want := fmt.Sprintf("version %d applied %s unsettled 0 invalid 0 sessions 0\n", last, strings.Join(versions, ","))
+	var have string
+	err = within(ctx, 15*time.Second, func(ctx context.Context) (_ bool, err error) {
+		have, err = query(ctx, rightQuery)
+		return have == want, err
+	})
+	fmt.Print(have)
+	if err != nil {
+		journal, _ := query(context.WithoutCancel(ctx), "SELECT version, direction, outcome, statements_done, statements_total, pod, error FROM schema_migrations_journal ORDER BY id")
+		return fmt.Errorf("the database is not as it must be, which is %s%w; the journal:\n%s", want, err, journal)
+	}
+	return nil
+}
+
+func within(ctx context.Context, limit time.Duration, holds func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return kube.Until(ctx, func() (bool, error) { return holds(ctx) })
+}
