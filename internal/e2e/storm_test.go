@@ -14,33 +14,26 @@ import (
 
 // disruptCommand:
 //
-//	disrupt evict SELECTOR              as `kubectl drain` does with the pods of a node
-//	disrupt kill SELECTOR               with SIGKILL, as when memory or node is lost
-//	disrupt scale DEPLOYMENT REPLICAS
+//	disrupt evict SELECTOR    as `kubectl drain` does with the pods of a node
+//	disrupt kill SELECTOR     with SIGKILL, as when memory or node is lost
 //
 // There is one node for all scenarios. So a scenario that drains it evicts its own namespace's pods (SELECTOR "") and
 // does not cordon the node: that would keep the other scenarios' pods from starting. What drain and cordon add, that
 // the new pods start somewhere else, is the scheduler's and not ours.
 func disruptCommand(ctx context.Context, args []string) error {
+	if len(args) != 2 || args[0] != "evict" && args[0] != "kill" {
+		return errors.New("disrupt evict|kill SELECTOR")
+	}
 	cluster, err := client()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	switch {
-	case len(args) == 2 && args[0] == "evict":
-		return cluster.Evict(ctx, args[1])
-	case len(args) == 2 && args[0] == "kill":
+	if args[0] == "kill" {
 		return cluster.Kill(ctx, args[1])
-	case len(args) == 3 && args[0] == "scale":
-		replicas, err := strconv.Atoi(args[2])
-		if err != nil {
-			return fmt.Errorf("replicas: %w", err)
-		}
-		return cluster.Scale(ctx, args[1], replicas)
 	}
-	return errors.New("disrupt evict|kill SELECTOR, or disrupt scale DEPLOYMENT REPLICAS")
+	return cluster.Evict(ctx, args[1])
 }
 
 // slowCommand is for the migration of testdata/slow, which works until it may end:

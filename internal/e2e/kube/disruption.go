@@ -73,11 +73,3 @@ func (c *Client) untilGone(ctx context.Context, name string, uid types.UID) erro
 		return err == nil && pod.UID != uid, err
 	})
 }
-
-// Scale sets a Deployment's number of replicas, as `kubectl scale` and an autoscaler do.
-func (c *Client) Scale(ctx context.Context, deployment string, replicas int) error {
-	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
-	_, err := c.set.AppsV1().Deployments(c.Namespace).
-		Patch(ctx, deployment, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager}, "scale")
-	return err
-}
