@@ -66,7 +66,7 @@ func sources(t *testing.T, dir string) string {
 // TestExamplesNameWhatThereIs: every verb, flag and variable of the migrator in
 // the examples, in action.yml and in docs/ways.md.
 func TestExamplesNameWhatThereIs(t *testing.T) {
-	cmd := exec.Command("git", "ls-files", "examples", "action.yml", "docs/ways.md")
+	cmd := exec.Command("git", "ls-files", "docs/examples", "action.yml", "docs/ways.md")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	require.NoError(t, err)

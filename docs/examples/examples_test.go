@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if bin, err = os.MkdirTemp("", "examples"); err != nil {
 		panic(err)
 	}
-	if said, err := exec.Command("go", "build", "-o", filepath.Join(bin, "migrator"), "../cmd/migrator").CombinedOutput(); err != nil {
+	if said, err := exec.Command("go", "build", "-o", filepath.Join(bin, "migrator"), "../../cmd/migrator").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, said)
 		os.Exit(1)
 	}
@@ -230,7 +230,7 @@ func TestGitHubAction(t *testing.T) {
 			}
 		}
 	}
-	parse(t, "../action.yml", &action)
+	parse(t, "../../action.yml", &action)
 	var workflow struct {
 		Jobs map[string]struct {
 			Steps []struct{ With map[string]string }
@@ -247,7 +247,7 @@ func TestGitHubAction(t *testing.T) {
 	}
 	s := newSite(t)
 	inputs["database-url"] = s.URL()
-	root, err := filepath.Abs("..")
+	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	inputs["github.action_ref"] = "v0.1.0"
 	value := regexp.MustCompile(`\$\{\{ (?:inputs\.)?([a-z._-]+) \}\}`)
