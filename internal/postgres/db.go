@@ -72,6 +72,8 @@ type DB struct {
 
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
+	// rollingBack keeps PostgreSQL's warning that there is nothing to roll back to itself.
+	rollingBack atomic.Bool
 }
 
 // ServerInfo is what a session sees of its server.

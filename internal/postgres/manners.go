@@ -73,7 +73,7 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 		pause := jittered(min(minYield<<min(try-1, 10), maxYield))
 		db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again",
 			"lock_timeout", db.opts.LockTimeout, "pause", round(pause), "try", try, "blockers", blockers)
-		if err := db.exec(ctx, "ROLLBACK"); err != nil {
+		if err := db.rollback(ctx, ""); err != nil {
 			fail.Err = errors.Join(fail.Err, err)
 			return fail
 		}

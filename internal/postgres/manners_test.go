@@ -73,6 +73,7 @@ func TestRunMakesWayForTheApplication(t *testing.T) {
 
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
+	assert.NotContains(t, log.String(), "no transaction in progress", "our own housekeeping is no news")
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'c'"))
 }
 

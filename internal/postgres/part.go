@@ -196,8 +196,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 		db.note(ctx, db.amend(m.run.Version, "error = "+literal(m.named(fail).Error())))
 		return fail
 	}
-	// ROLLBACK is a mere warning where the failed part has left no transaction open.
-	back := "ROLLBACK;\n" + db.reset()
+	back := db.reset()
 	outcome := RunStopped
 	switch {
 	case fail.Outcome == Unknown:
@@ -208,7 +207,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 	}
 	back += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = %s, took = make_interval(secs => %.3f)",
 		literal(outcome), literal(m.named(fail).Error()), time.Since(m.run.Started).Seconds()))
-	if err := db.exec(ctx, back); err != nil {
+	if err := db.rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		fail.Outcome = Unknown
 	}

@@ -190,14 +190,22 @@ func (db *DB) rollBack(ctx context.Context, fail *MigrationError) *MigrationErro
 	if ctx.Err() != nil {
 		return fail
 	}
-	back := "ROLLBACK;\n"
+	back := ""
 	if !db.pooled {
-		back += db.reset()
+		back = db.reset()
 	}
-	if err := db.exec(ctx, back); err != nil {
+	if err := db.rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 	}
 	return fail
+}
+
+// rollback ends the transaction, if one is open, and runs what follows. That none is
+// open, as after a part that was a transaction of its own, is nobody's concern.
+func (db *DB) rollback(ctx context.Context, then string) error {
+	db.rollingBack.Store(true)
+	defer db.rollingBack.Store(false)
+	return db.exec(ctx, "ROLLBACK;\n"+then)
 }
 
 // settle finds out what became of a transaction whose commit was not answered.
@@ -278,6 +286,9 @@ func (db *DB) failedStatement(s *Script, offset int) int {
 
 // onNotice receives the server's messages: our markers, and what a migration RAISEs.
 func (db *DB) onNotice(n *pq.Error) {
+	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
+		return
+	}
 	var i int64
 	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
 		if _, err := fmt.Sscan(rest, &i); err == nil {
