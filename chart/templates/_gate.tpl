@@ -17,6 +17,9 @@ waited for: the ConfigMap itself is the newest release's, and not that of the po
 {{- include "shiplock.findDependency" $call -}}
 {{- with $call.dependency -}}
 {{- include "shiplock.validate" . -}}
+{{- if .Values.tool.image.repository -}}
+{{- fail "shiplock.gate: nobody but the tool knows the version that the schema should have; let the pods run its own check, or use mode: hook without a gate" -}}
+{{- end -}}
 {{- if and (not $call.env) (include "shiplock.hasSecret" .) (has .Values.mode (list "hook" "argocd")) -}}
 {{- fail (printf "shiplock.gate: the pods would read the password from the Secret of a hook, which every release replaces before it is known to be good: pass \"env\" (the application's own variables that lead to the database), or use %s.database.existingSecret" .Alias) -}}
 {{- end -}}

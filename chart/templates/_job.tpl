@@ -53,18 +53,16 @@ template:
     {{- end }}
     securityContext:
       {{- toYaml .Values.podSecurityContext | nindent 6 }}
+    {{- if .Values.tool.image.repository }}
+    initContainers:
+      {{- include "shiplock.toolInstaller" . | nindent 6 }}
+    {{- end }}
     containers:
       - name: migrator
-        image: {{ include "shiplock.imageReference" (dict "context" . "path" "image" "image" .Values.image "defaultTag" .Chart.AppVersion) | toJson }}
-        imagePullPolicy: {{ .Values.image.pullPolicy }}
-        args:
-          - up
-          {{- with .Values.extraArgs }}
-          {{- toYaml . | nindent 10 }}
-          {{- end }}
+        {{- include "shiplock.jobProgram" . | nindent 8 }}
         env:
           {{- include "shiplock.env" . | trim | nindent 10 }}
-          {{- with .Values.extraEnv }}
+          {{- with concat .Values.extraEnv .Values.tool.env }}
           {{- toYaml . | nindent 10 }}
           {{- end }}
         {{- with .Values.extraEnvFrom }}
@@ -99,4 +97,18 @@ template:
     {{- with .Values.priorityClassName }}
     priorityClassName: {{ . | toJson }}
     {{- end }}
+{{- end -}}
+
+{{/* The image of the Job's container, and what it runs: the migrator, or a tool of the user's under it. */}}
+{{- define "shiplock.jobProgram" -}}
+{{- if .Values.tool.image.repository -}}
+{{- include "shiplock.toolProgram" . -}}
+{{- else -}}
+{{- include "shiplock.podContainerImage" . }}
+args:
+  - up
+  {{- with .Values.extraArgs }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
 {{- end -}}

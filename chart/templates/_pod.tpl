@@ -6,17 +6,9 @@ after a pause, later than it need be, so these wait for as long as the one may r
 {{- define "shiplock.env" -}}
 {{- include "shiplock.databaseEnv" . -}}
 {{- $settings := list
-  (list "SHIPLOCK_SOURCE" .Values.migrations.path)
   (list "SHIPLOCK_TABLE" .Values.table)
-  (list "SHIPLOCK_ATOMICITY" .Values.atomicity)
-  (list "SHIPLOCK_ON_NEWER" .Values.onNewer)
-  (list "SHIPLOCK_STRAY_FILES" .Values.strayFiles)
-  (list "SHIPLOCK_OUT_OF_ORDER" .Values.outOfOrder)
-  (list "SHIPLOCK_ON_EDITED" .Values.onEdited)
-  (list "SHIPLOCK_REQUIRE_DOWN" (.Values.requireDown | default "" | toString))
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
   (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" (eq .Values.mode "initContainer" | ternary .Values.timeout .Values.lockWait))))
-  (list "SHIPLOCK_LOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.lockTimeout)))
   (list "SHIPLOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.timeout)))
   (list "SHIPLOCK_RELEASE" .Release.Name)
   (list "SHIPLOCK_REVISION" (eq (include "shiplock.placement" .) "helm" | ternary (toString .Release.Revision) ""))
@@ -24,6 +16,20 @@ after a pause, later than it need be, so these wait for as long as the one may r
   (list "SHIPLOCK_LOG_FORMAT" .Values.logFormat)
   (list "SHIPLOCK_LOG_LEVEL" .Values.logLevel)
 -}}
+{{- if .Values.tool.image.repository -}}
+{{- $settings = append $settings (list "HOME" (include "shiplock.toolHome" .)) -}}
+{{- else -}}
+{{- $settings = concat (list
+  (list "SHIPLOCK_SOURCE" .Values.migrations.path)
+  (list "SHIPLOCK_ATOMICITY" .Values.atomicity)
+  (list "SHIPLOCK_ON_NEWER" .Values.onNewer)
+  (list "SHIPLOCK_STRAY_FILES" .Values.strayFiles)
+  (list "SHIPLOCK_OUT_OF_ORDER" .Values.outOfOrder)
+  (list "SHIPLOCK_ON_EDITED" .Values.onEdited)
+  (list "SHIPLOCK_REQUIRE_DOWN" (.Values.requireDown | default "" | toString))
+  (list "SHIPLOCK_LOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.lockTimeout)))
+) $settings -}}
+{{- end -}}
 {{- range $settings -}}
 {{- if last . }}
 - name: {{ first . }}
@@ -78,6 +84,7 @@ parent's files is not among them: shiplock.gate waits for a version.
 
 {{- define "shiplock.ownVolumes" -}}
 {{- include "shiplock.migrationsVolume" . }}
+{{ include "shiplock.toolVolumes" . }}
 {{ include "shiplock.caVolume" . }}
 {{- end -}}
 
@@ -95,6 +102,7 @@ parent's files is not among them: shiplock.gate waits for a version.
   subPath: {{ .Values.migrations.image.subPath | toJson }}
   {{- end }}
 {{- end }}
+{{ include "shiplock.toolVolumeMounts" . }}
 {{ if include "shiplock.caVolume" . -}}
 - name: {{ get . "Prefix" }}ca
   mountPath: /etc/shiplock/ca

@@ -15,6 +15,7 @@
 {{- include "shiplock.validateMode" . -}}
 {{- include "shiplock.validateDatabase" . -}}
 {{- include "shiplock.validateMigrations" . -}}
+{{- include "shiplock.validateTool" . -}}
 {{- include "shiplock.validateTimes" . -}}
 {{- include "shiplock.validateExtraEnv" . -}}
 {{- end -}}
@@ -78,9 +79,9 @@
 {{- range include "shiplock.env" . | fromYamlArray -}}
 {{- $_ := set $own .name true -}}
 {{- end -}}
-{{- range .Values.extraEnv -}}
+{{- range concat .Values.extraEnv .Values.tool.env -}}
 {{- if hasKey $own .name -}}
-{{- fail (printf "extraEnv sets %s, which the chart sets from its own values: use the value, or leave it empty and keep extraEnv" .name) -}}
+{{- fail (printf "extraEnv or tool.env sets %s, which the chart sets from its own values: use the value, or leave it empty and keep extraEnv" .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -7,6 +7,7 @@ has no empty form is required by the schema instead.
   "image" (dict "registry" "" "tag" "" "digest" "")
   "database" (dict "partOfRelease" false "host" "" "sslMode" "" "ca" (dict "secretName" "" "configMapName" "") "existingSecret" (dict "name" "" "keys" dict))
   "migrations" (dict "existingConfigMap" "" "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "subPath" ""))
+  "tool" (dict "command" list "args" list "env" list "image" (dict "registry" "" "repository" "" "tag" "" "digest" ""))
   "imagePullSecrets" list "extraArgs" list "extraEnv" list
   "labels" dict "annotations" dict "podLabels" dict "podAnnotations" dict
 -}}

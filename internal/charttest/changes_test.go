@@ -39,6 +39,14 @@ var changes = map[string]string{
 	"migrations.image.digest":                  "migrations: {image: {digest: 'sha256:" + digest + "'}}",
 	"migrations.image.pullPolicy":              "migrations: {image: {pullPolicy: Never}}",
 	"migrations.image.subPath":                 "migrations: {image: {subPath: a}}",
+	"tool.image.registry":                      "tool: {image: {registry: a}}",
+	"tool.image.repository":                    "tool: {image: {repository: a}}",
+	"tool.image.tag":                           "tool: {image: {tag: a}}",
+	"tool.image.digest":                        "tool: {image: {digest: 'sha256:" + digest + "'}}",
+	"tool.image.pullPolicy":                    "tool: {image: {pullPolicy: Never}}",
+	"tool.command":                             "tool: {command: [a]}",
+	"tool.args":                                "tool: {args: [a]}",
+	"tool.env":                                 "tool: {env: [{name: A, value: b}]}",
 	"table":                                    "table: a",
 	"atomicity":                                "atomicity: release",
 	"onNewer":                                  "onNewer: fail",
@@ -90,4 +98,10 @@ const digest = "0f3dd3e0b9bfbb41a3e3f9a9d6ac6b1f1a2a1f3a5d7c9e0b2d4f6a8c0e1b3d5f
 const base = `
 database: {host: base, name: base, user: base, password: base, ca: {configMapName: base}}
 migrations: {image: {repository: base, tag: base}}
+`
+
+// baseTool is where a changed value of a tool shows.
+const baseTool = `
+database: {host: base, name: base, user: base, password: base}
+tool: {image: {repository: base, tag: base}, command: [base]}
 `

@@ -1,0 +1,80 @@
+{{/* Lends the migrator, which is one static file, to the tool's image. */}}
+{{- define "shiplock.toolInstaller" -}}
+- name: install
+  {{- include "shiplock.podContainerImage" . | nindent 2 }}
+  args:
+    - install
+    - /shiplock
+  terminationMessagePolicy: FallbackToLogsOnError
+  resources:
+    {{- toYaml .Values.resources | nindent 4 }}
+  securityContext:
+    {{- toYaml .Values.securityContext | nindent 4 }}
+  volumeMounts:
+    - name: program
+      mountPath: /shiplock
+{{- end -}}
+
+{{- define "shiplock.toolProgram" -}}
+image: {{ include "shiplock.imageReference" (dict "context" . "path" "tool.image" "image" .Values.tool.image "defaultTag" "") | toJson }}
+imagePullPolicy: {{ .Values.tool.image.pullPolicy }}
+command:
+  - /shiplock/migrator
+  - exec
+  {{- with .Values.extraArgs }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  - --
+  {{- concat .Values.tool.command .Values.tool.args | toYaml | nindent 2 }}
+{{- end -}}
+
+{{/* Tools write to the temporary and the home folder, and the container's own file system is read-only. */}}
+{{- define "shiplock.toolVolumes" -}}
+{{- if .Values.tool.image.repository -}}
+- name: program
+  emptyDir: {}
+- name: tmp
+  emptyDir: {}
+{{- end -}}
+{{- end -}}
+
+{{- define "shiplock.toolVolumeMounts" -}}
+{{- if .Values.tool.image.repository -}}
+- name: program
+  mountPath: /shiplock
+  readOnly: true
+- name: tmp
+  mountPath: /tmp
+{{- end -}}
+{{- end -}}
+
+{{/* Where the tool may write, unless the user says where it is at home. */}}
+{{- define "shiplock.toolHome" -}}
+{{- $own := false -}}
+{{- range concat .Values.extraEnv .Values.tool.env -}}
+{{- $own = or $own (eq .name "HOME") -}}
+{{- end -}}
+{{- if not $own -}}/tmp{{- end -}}
+{{- end -}}
+
+{{/* What is said to migrator up has no meaning for a tool; said all the same, it would be believed to hold. */}}
+{{- define "shiplock.validateTool" -}}
+{{- if .Values.tool.image.repository -}}
+{{- if not .Values.tool.command -}}
+{{- fail "tool.image.repository is set, but not what to run: set tool.command, such as [npm, run, migrate]; the image's own entry point is not used" -}}
+{{- end -}}
+{{- if eq .Values.mode "initContainer" -}}
+{{- fail "mode: initContainer runs migrator up in the application's pods, and no tool: use mode: hook or job with tool.image" -}}
+{{- end -}}
+{{- range $name := list "atomicity" "onNewer" "outOfOrder" "onEdited" "strayFiles" "requireDown" -}}
+{{- if get $.Values $name -}}
+{{- fail (printf "%s is for migrations that the migrator runs itself, and with tool.image.repository the tool runs them: leave one of the two empty" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.parentConfigMap -}}
+{{- fail "migrations are for the migrator itself, and with tool.image.repository the tool has its own: build them into its image, or mount them with extraVolumes and extraVolumeMounts" -}}
+{{- end -}}
+{{- else if or .Values.tool.command .Values.tool.args .Values.tool.env -}}
+{{- fail "tool.command, tool.args and tool.env say how to run a tool, but not which: set tool.image.repository" -}}
+{{- end -}}
+{{- end -}}

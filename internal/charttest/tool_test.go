@@ -1,0 +1,39 @@
+package charttest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The tool's image stays as it is: an init container lends it the migrator, which runs the tool.
+func TestTool(t *testing.T) {
+	t.Parallel()
+	const values = withURL + "extraArgs: [--grace=10s]\ntable: versions\ntool: {image: {repository: shop/app, tag: v2}, command: [npm, run], args: [migrate], env: [{name: NODE_ENV, value: production}]}"
+	r := render(t, values)
+	j := job(t, r, "")
+	pod := j.Spec.Template.Spec
+	isRestricted(t, "tool", pod)
+	c := migrator(t, j)
+	assert.Equal(t, "migrator", c.Name, "podFailurePolicy names it")
+	assert.Equal(t, "shop/app:v2", c.Image)
+	assert.Equal(t, []string{"/shiplock/migrator", "exec", "--grace=10s", "--", "npm", "run", "migrate"}, c.Command)
+	assert.Empty(t, c.Args)
+	require.Len(t, pod.InitContainers, 1)
+	install := pod.InitContainers[0]
+	assert.Equal(t, "shiplock/migrator:0.1.0", install.Image)
+	assert.Equal(t, []string{"install", "/shiplock"}, install.Args)
+	assert.Equal(t, "/shiplock", install.VolumeMounts[0].MountPath)
+	assert.False(t, install.VolumeMounts[0].ReadOnly)
+	assert.Equal(t, install.VolumeMounts[0].Name, c.VolumeMounts[0].Name)
+	assert.True(t, c.VolumeMounts[0].ReadOnly)
+
+	env := environment(t, r)
+	assert.Equal(t, []string{"postgres://booking@db/booking", "production", "/tmp", "versions"}, []string{env["DATABASE_URL"], env["NODE_ENV"], env["HOME"], env["SHIPLOCK_TABLE"]})
+	assert.NotContains(t, env, "SHIPLOCK_SOURCE")
+	assert.NotContains(t, env, "SHIPLOCK_LOCK_TIMEOUT", "a tool's statements are its own")
+	home := render(t, merges(t, values, "tool: {env: [{name: HOME, value: /home/app}]}"))
+	assert.Equal(t, "/home/app", environment(t, home)["HOME"])
+	assert.Equal(t, j.Spec.PodFailurePolicy, job(t, render(t, withURL), "").Spec.PodFailurePolicy)
+}
