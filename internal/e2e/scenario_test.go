@@ -26,6 +26,7 @@ func TestScenarios(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.Join("testdata", "script"),
 		Setup:              suite.setup,
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"image": imageCommand},
 		RequireUniqueNames: true,
 	})
 }

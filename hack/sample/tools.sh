@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Builds an image with other people's migration tools, as their users would have them: Node with node-pg-migrate, and Alembic.
+#
+#   hack/sample/tools.sh localhost/shiplock/tools:dev
+#
+# From packages of Debian (or its like) and npm, because no registry may be in reach; done at once when the image is there.
+# Environment: SHIPLOCK_ENGINE (docker or podman; default: podman).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=hack/node/roots.sh
+source hack/node/roots.sh
+
+tag=$1
+engine=${SHIPLOCK_ENGINE:-podman}
+command -v apt-get >/dev/null || { echo "hack/sample/tools.sh: no apt-get here; run it on Debian or Ubuntu" >&2 && exit 1; }
+modules=$(hack/npm/install.sh)/node_modules
+key=$(cat hack/sample/tools.sh hack/node/roots.sh hack/npm/package-lock.json | sha256sum | cut -c1-32)
+if [[ $("$engine" image inspect --format '{{index .Config.Labels "shiplock.key"}}' "$tag" 2>/dev/null) == "$key" ]]; then
+	exit
+fi
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+unpack "$dir/root" nodejs alembic python3-psycopg2 >&2
+rm -rf "$dir"/root/usr/share/{doc,man,locale,info} "$dir"/root/var/cache
+mkdir -p "$dir/root/app/node_modules"
+tar -C "$modules" --exclude=./liquibase --exclude=./yarn --exclude=./.bin -cf - . | tar -C "$dir/root/app/node_modules" -xf -
+cat >"$dir/Containerfile" <<'EOT'
+FROM scratch
+COPY root /
+ENV PATH=/usr/local/bin:/usr/bin:/bin
+WORKDIR /app
+ENTRYPOINT ["node"]
+EOT
+"$engine" build --quiet --label "shiplock.key=$key" --tag "$tag" --file "$dir/Containerfile" "$dir" >&2
