@@ -41,18 +41,7 @@ template:
     {{- . | nindent 4 }}
     {{- end }}
   spec:
-    restartPolicy: Never
-    automountServiceAccountToken: {{ .Values.automountServiceAccountToken }}
-    {{- with .Values.serviceAccountName }}
-    serviceAccountName: {{ tpl . $ | toJson }}
-    {{- end }}
-    enableServiceLinks: false
-    terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
-    {{- with include "shiplock.imagePullSecrets" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
-    securityContext:
-      {{- toYaml .Values.podSecurityContext | nindent 6 }}
+    {{- include "shiplock.podCommon" . | nindent 4 }}
     {{- if .Values.tool.image.repository }}
     initContainers:
       {{- include "shiplock.toolInstaller" . | nindent 6 }}
@@ -78,25 +67,6 @@ template:
         volumeMounts:
           {{- . | nindent 10 }}
         {{- end }}
-    {{- with include "shiplock.volumes" . | trim }}
-    volumes:
-      {{- . | nindent 6 }}
-    {{- end }}
-    {{- with .Values.nodeSelector }}
-    nodeSelector:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
-    {{- with .Values.tolerations }}
-    tolerations:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
-    {{- with .Values.affinity }}
-    affinity:
-      {{- toYaml . | nindent 6 }}
-    {{- end }}
-    {{- with .Values.priorityClassName }}
-    priorityClassName: {{ . | toJson }}
-    {{- end }}
 {{- end -}}
 
 {{/* The image of the Job's container, and what it runs: the migrator, or a tool of the user's under it. */}}

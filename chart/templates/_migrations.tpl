@@ -57,6 +57,8 @@ metadata:
 {{- if not (include "shiplock.chartMakesJob" .) }}
 ---
 {{ include "shiplock.job" . }}
+---
+{{ include "shiplock.test" . }}
 {{- end }}
 {{- end -}}
 {{- end -}}

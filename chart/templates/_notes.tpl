@@ -30,7 +30,7 @@ Argo CD runs the migrations at each sync: Job {{ include "shiplock.fullname" . }
 {{/* What hooks leave behind, as kubectl takes it. */}}
 {{- define "shiplock.hookNames" -}}
 {{- $name := include "shiplock.fullname" . -}}
-job/{{ $name }}
+job/{{ $name }} pod/{{ $name }}-test
 {{- if include "shiplock.hasSecret" . }} secret/{{ $name }}{{ end }}
 {{- if .Values.migrations.parentConfigMap }} configmap/{{ $name }}-migrations{{ end }}
 {{- end -}}

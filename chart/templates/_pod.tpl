@@ -109,3 +109,38 @@ parent's files is not among them: shiplock.gate waits for a version.
   readOnly: true
 {{- end }}
 {{- end -}}
+
+{{/* All of a pod of ours but its containers. */}}
+{{- define "shiplock.podCommon" -}}
+restartPolicy: Never
+automountServiceAccountToken: {{ .Values.automountServiceAccountToken }}
+{{- with .Values.serviceAccountName }}
+serviceAccountName: {{ tpl . $ | toJson }}
+{{- end }}
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
+{{- with include "shiplock.imagePullSecrets" . }}
+{{- . | nindent 0 }}
+{{- end }}
+securityContext:
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
+{{- with include "shiplock.volumes" . | trim }}
+volumes:
+  {{- . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . | toJson }}
+{{- end }}
+{{- end -}}

@@ -125,6 +125,6 @@ func TestParentConfigMapOfADisabledDependency(t *testing.T) {
 		require.NoError(t, err)
 		objects, err := r.Objects()
 		require.NoError(t, err)
-		assert.Len(t, objects, 3, "the Job, Secret and ConfigMap of the other: %s", values)
+		assert.Len(t, objects, 4, "the Job, Secret, ConfigMap and test of the other: %s", values)
 	}
 }

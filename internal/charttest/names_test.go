@@ -80,7 +80,7 @@ func TestAliases(t *testing.T) {
 		objectsAreValid(t, r)
 		objects, err := Normalize(r.Template()) // refuses two objects of one name
 		require.NoError(t, err)
-		assert.Len(t, objects, 6, "a Job and a Secret for each")
+		assert.Len(t, objects, 9, "a Job, a Secret and a test for each")
 	}
 	r, err := Render(dir, Options{Release: "orders"})
 	require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestDisabledDependency(t *testing.T) {
 	require.NoError(t, err)
 	objects, err := r.Objects()
 	require.NoError(t, err)
-	assert.Len(t, objects, 2, "stockKeeping alone is left")
+	assert.Len(t, objects, 3, "stockKeeping alone is left")
 }
 
 // Two charts of an umbrella that both depend on ours must not share a Job or, worse, a Secret.

@@ -103,6 +103,7 @@ func (r ciRelease) run(file string) {
 	} else {
 		assert.Regexp(r.t, "^1 "+environment.ImageRegistry+"/shiplock/", jobs)
 		assert.Equal(r.t, want, r.version())
+		r.helm("test", name, "--timeout=1m")
 	}
 	r.helm("uninstall", name, "--wait")
 }

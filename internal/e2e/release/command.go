@@ -27,7 +27,7 @@ func Command(out, errs io.Writer) *cobra.Command {
 	config := func() (*action.Configuration, error) { return configuration(settings, errs) }
 	root.AddCommand(
 		installCommand(settings, config), upgradeCommand(settings, config), templateCommand(settings, config),
-		rollbackCommand(config), uninstallCommand(config), statusCommand(config),
+		rollbackCommand(config), uninstallCommand(config), statusCommand(config), testCommand(config),
 		dependencyCommand(settings), packageCommand(),
 	)
 	return root

@@ -1,8 +1,10 @@
 package release
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -99,5 +101,25 @@ func packageCommand() *cobra.Command {
 		return err
 	}}
 	cmd.Flags().StringVarP(&destination, "destination", "d", ".", "folder of the package")
+	return cmd
+}
+
+// testCommand runs the release's tests and prints their logs, as "helm test --logs" does.
+func testCommand(connect configure) *cobra.Command {
+	var timeout time.Duration
+	cmd := &cobra.Command{Use: "test NAME", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		config, err := connect()
+		if err != nil {
+			return err
+		}
+		run := action.NewReleaseTesting(config)
+		run.Timeout, run.Namespace = timeout, os.Getenv("HELM_NAMESPACE")
+		rel, err := run.Run(args[0])
+		if rel != nil {
+			err = errors.Join(err, run.GetPodLogs(cmd.OutOrStdout(), rel))
+		}
+		return err
+	}}
+	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "for each test")
 	return cmd
 }
