@@ -26,7 +26,7 @@ func TestScenarios(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                filepath.Join("testdata", "script"),
 		Setup:              suite.setup,
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"image": imageCommand},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"image": imageCommand, "database": databaseCommand},
 		RequireUniqueNames: true,
 	})
 }
@@ -65,7 +65,9 @@ func (s *shared) setup(env *testscript.Env) error {
 	env.Setenv("DB_NAME", name)
 	env.Setenv("DB_PASSWORD", password)
 	env.Setenv("DB_URL", url)
-	return nil
+	previous, err := filepath.Abs(filepath.Join("testdata", "shiplock-previous.tgz"))
+	env.Setenv("PREVIOUS", previous)
+	return err
 }
 
 // environment is the same for all scripts, but for the folders that Helm writes to.
