@@ -62,14 +62,18 @@ func (db *DB) Politely(ctx context.Context, attempt func() error) error {
 // politely runs attempt again, after a pause, for as long as it ends in a lock
 // timeout with everything rolled back. ctx bounds it.
 func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *MigrationError {
+	var last *MigrationError
 	for try := 1; ; try++ {
 		watch := db.watchBlockers(ctx)
 		fail := attempt()
 		blockers := watch()
+		if fail != nil && last != nil && ctx.Err() != nil {
+			fail.recall(last)
+		}
 		if fail == nil || pq.As(fail.Err, pqerror.LockNotAvailable) == nil || fail.Outcome == Unknown {
 			return fail
 		}
-		fail.Blockers = blockers
+		fail.Blockers, last = blockers, fail
 		pause := jittered(min(minYield<<min(try-1, 10), maxYield))
 		db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again",
 			"lock_timeout", db.opts.LockTimeout, "pause", round(pause), "try", try, "blockers", blockers)
@@ -81,6 +85,20 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 			fail.Err = errors.Join(err, fail.Err)
 			return fail
 		}
+	}
+}
+
+// recall takes over what an earlier try has learnt about the place where this one,
+// too, was when its time was over.
+func (e *MigrationError) recall(earlier *MigrationError) {
+	if e.File != earlier.File || e.Outcome != RolledBack {
+		return
+	}
+	if e.Failed < 0 {
+		e.Script, e.Failed, e.Offset = earlier.Script, earlier.Failed, earlier.Offset
+	}
+	if len(e.Blockers) == 0 {
+		e.Blockers = earlier.Blockers
 	}
 }
 

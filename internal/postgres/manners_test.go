@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +92,7 @@ func TestRunGivesUpOnALockWhenItsTimeIsOver(t *testing.T) {
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
 	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Contains(t, strings.Join(fail.Blockers, " "), "report", "who was in the way, whatever moment the time was over")
 }
 
 func TestRunRetriesOneOfSeveralParts(t *testing.T) {
