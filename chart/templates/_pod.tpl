@@ -54,6 +54,14 @@ kuma.io/sidecar-injection: disabled
 consul.hashicorp.com/connect-inject: "false"
 {{- end -}}
 
+{{/* A proxy that is a native sidecar ends when the migrator has. Linkerd has renamed its annotation twice. */}}
+{{- define "shiplock.nativeSidecarAnnotations" -}}
+sidecar.istio.io/nativeSidecar: "true"
+config.linkerd.io/proxy-enable-native-sidecar: "true"
+config.beta.linkerd.io/proxy-enable-native-sidecar: "true"
+config.alpha.linkerd.io/proxy-enable-native-sidecar: "true"
+{{- end -}}
+
 {{- define "shiplock.podLabels" -}}
 {{- $own := include "shiplock.labels" . | fromYaml -}}
 {{- if not .Values.sidecarInjection -}}
@@ -66,6 +74,8 @@ consul.hashicorp.com/connect-inject: "false"
 {{- $own := dict -}}
 {{- if not .Values.sidecarInjection -}}
 {{- $own = include "shiplock.noSidecarAnnotations" . | fromYaml -}}
+{{- else if .Values.nativeSidecar -}}
+{{- $own = include "shiplock.nativeSidecarAnnotations" . | fromYaml -}}
 {{- end -}}
 {{- with merge $own .Values.podAnnotations -}}
 annotations:

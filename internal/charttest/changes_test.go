@@ -82,6 +82,7 @@ var changes = map[string]string{
 	"securityContext.readOnlyRootFilesystem":   "securityContext: {readOnlyRootFilesystem: false}",
 	"securityContext.capabilities.drop":        "securityContext: {capabilities: {drop: []}}",
 	"sidecarInjection":                         "sidecarInjection: true",
+	"nativeSidecar":                            "nativeSidecar: false",
 	"labels":                                   "labels: {a: b}",
 	"annotations":                              "annotations: {a: b}",
 	"podLabels":                                "podLabels: {a: b}",

@@ -55,6 +55,24 @@ func TestJob(t *testing.T) {
 	assert.Equal(t, "disabled", j.Spec.Template.Annotations["linkerd.io/inject"])
 }
 
+// A proxy is kept out of the Job's pod, or asked to end with it.
+func TestSidecars(t *testing.T) {
+	t.Parallel()
+	const linkerd = "config.linkerd.io/proxy-enable-native-sidecar"
+	for values, want := range map[string][]string{
+		"":                         {"false", "disabled", "", ""},
+		"sidecarInjection: true\n": {"", "", "true", "true"},
+		"sidecarInjection: true\nnativeSidecar: false": {"", "", "", ""},
+	} {
+		pod := job(t, render(t, withURL+values), "").Spec.Template
+		a := pod.Annotations
+		assert.Equal(t, want, []string{pod.Labels["sidecar.istio.io/inject"], a["linkerd.io/inject"], a["sidecar.istio.io/nativeSidecar"], a[linkerd]}, values)
+		assert.Equal(t, want[0], a["sidecar.istio.io/inject"], values)
+	}
+	own := job(t, render(t, withURL+"sidecarInjection: true\nnativeSidecar: false\npodAnnotations: {sidecar.istio.io/nativeSidecar: 'false'}"), "")
+	assert.Equal(t, "false", own.Spec.Template.Annotations["sidecar.istio.io/nativeSidecar"])
+}
+
 func TestLabelsOfTheChartWin(t *testing.T) {
 	t.Parallel()
 	j := job(t, render(t, withURL+"labels: {app.kubernetes.io/name: a, tier: db}\npodLabels: {app.kubernetes.io/instance: b, zone: c}"), "")

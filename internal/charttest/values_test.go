@@ -37,6 +37,8 @@ func TestEveryValueIsUsed(t *testing.T) {
 			on = baseTool
 		} else if path == "ttlSecondsAfterFinished" { // only an ordinary Job has one
 			on = base + "mode: job\n"
+		} else if path == "nativeSidecar" { // only a sidecar can be a native one
+			on = base + "sidecarInjection: true\n"
 		}
 		if before[on] == "" {
 			before[on] = render(t, on).Template()
