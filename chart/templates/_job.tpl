@@ -51,6 +51,10 @@ template:
         {{- include "shiplock.jobProgram" . | nindent 8 }}
         env:
           {{- include "shiplock.env" . | trim | nindent 10 }}
+          {{- with .Values.quitURL }}
+          - name: SHIPLOCK_QUIT_URL
+            value: {{ include "shiplock.envValue" . }}
+          {{- end }}
           {{- with concat .Values.extraEnv .Values.tool.env }}
           {{- toYaml . | nindent 10 }}
           {{- end }}

@@ -83,6 +83,7 @@ var changes = map[string]string{
 	"securityContext.capabilities.drop":        "securityContext: {capabilities: {drop: []}}",
 	"sidecarInjection":                         "sidecarInjection: true",
 	"nativeSidecar":                            "nativeSidecar: false",
+	"quitURL":                                  "quitURL: http://localhost:15020/quitquitquit",
 	"labels":                                   "labels: {a: b}",
 	"annotations":                              "annotations: {a: b}",
 	"podLabels":                                "podLabels: {a: b}",

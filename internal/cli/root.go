@@ -38,6 +38,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := a.command()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	err := root.ExecuteContext(ctx)
+	defer a.quit()
 	if err == nil {
 		return report.ExitOK
 	}
@@ -161,6 +162,7 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 }
 
 func (a *app) lockFlags(fs *pflag.FlagSet) {
+	a.quitFlag(fs)
 	s := &a.settings
 	fs.DurationVar(&s.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another migrator ($SHIPLOCK_LOCK_WAIT)")
 	fs.DurationVar(&s.LockTimeout, "lock-timeout", config.DefaultLockTimeout,
@@ -208,6 +210,9 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		return nil, nil, engine.Options{}, err
 	}
 	s := &a.settings
+	if err := checkQuitURL(s.QuitURL); err != nil {
+		return nil, nil, engine.Options{}, err
+	}
 	dsn, err := s.Database(os.Getenv)
 	if err != nil {
 		return nil, nil, engine.Options{}, err

@@ -40,6 +40,7 @@ type Settings struct {
 	RequireDown      bool
 	StrayFiles       string
 	Atomicity        string
+	QuitURL          string // of a proxy that is to end with us
 	LogFormat        string
 	LogLevel         string
 }

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/shiplock/shiplock/internal/config"
+)
+
+// quitTimeout bounds the request: a pod must not live longer for want of a proxy.
+const quitTimeout = 3 * time.Second
+
+func (a *app) quitFlag(fs *pflag.FlagSet) {
+	fs.StringVar(&a.settings.QuitURL, "quit-url", "",
+		"POST to this URL at the end, whatever the end is, such as http://localhost:15020/quitquitquit: a service mesh's proxy then ends with the pod ($SHIPLOCK_QUIT_URL)")
+}
+
+// checkQuitURL says whether quit can work, before anything runs.
+func checkQuitURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return &config.UsageError{Problem: fmt.Sprintf("--quit-url is %q; want a URL such as http://localhost:15020/quitquitquit", s)}
+	}
+	return nil
+}
+
+// quit tells a mesh's proxy in our pod that we are done. What becomes of that is
+// logged and changes no exit code.
+func (a *app) quit() {
+	target := a.settings.QuitURL
+	if target == "" || checkQuitURL(target) != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), quitTimeout) // ours may have ended
+	defer cancel()
+	status, err := post(ctx, target)
+	log, logErr := a.logger()
+	switch {
+	case logErr != nil:
+	case err != nil:
+		log.Warn("the proxy could not be told to quit", "error", err)
+	default:
+		log.Info("told the proxy to quit", "url", target, "answer", status)
+	}
+}
+
+func post(ctx context.Context, target string) (status string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<10)) // so that it is answered in full
+	return answer.Status, answer.Body.Close()
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+func TestQuitURL(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/quitquitquit" {
+			asked.Add(1)
+		}
+	}))
+	t.Cleanup(proxy.Close)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	good, bad := map[string]string{"1_x.up.sql": "SELECT 1"}, map[string]string{"1_x.up.sql": "SELEC 1"}
+	for name, c := range map[string]struct {
+		files map[string]string
+		url   string
+		code  int
+		asked int64
+		said  string
+	}{
+		"after success":    {good, proxy.URL + "/quitquitquit", 0, 1, "told the proxy to quit"},
+		"after failure":    {bad, proxy.URL + "/quitquitquit", 6, 1, "told the proxy to quit"},
+		"nobody there":     {good, gone.URL, 0, 0, "could not be told to quit"},
+		"not a URL for it": {good, "localhost:15020", 2, 0, "--quit-url is"},
+	} {
+		asked.Store(0)
+		d := pgtest.New(t)
+		out := call(t.Context(), "up", "--source", folder(t, c.files), "--database-url", d.URL(), "--quit-url", c.url)
+		assert.Equal(t, c.code, out.code, name)
+		assert.Equal(t, c.asked, asked.Load(), name)
+		assert.Contains(t, out.err, c.said, name)
+	}
+}
