@@ -41,6 +41,13 @@ names() { # nothing of one machine, and no registry's host, belongs in the tree
 	return 0
 }
 
+increment() { # what chart-testing calls check-version-increment, against the last release: a version says one thing
+	local version
+	version=$(sed -n 's/^version: //p' chart/Chart.yaml)
+	git rev-parse --quiet --verify "refs/tags/v$version" >/dev/null || return 0 # not released yet
+	git diff --quiet "v$version" -- chart || echo "chart/ is not what was released as v$version: raise version and appVersion in chart/Chart.yaml"
+}
+
 check "gofmt" format
 check "go vet" go vet ./...
 check "go mod tidy" tidy
@@ -54,6 +61,7 @@ chart() {
 	out=$(go test -count=1 ./internal/charttest 2>&1) || printf '%s\n' "$out"
 }
 check "chart: helm lint --strict, schema, README in step" chart
+check "chart: another version than the one released" increment
 
 if [[ ${#failed[@]} -gt 0 ]]; then
 	printf '%d checks failed\n' "${#failed[@]}" >&2

@@ -21,13 +21,13 @@ fi
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-unpack "$dir/root" nodejs alembic python3-psycopg2 >&2
-rm -rf "$dir"/root/usr/share/{doc,man,locale,info} "$dir"/root/var/cache
-mkdir -p "$dir/root/app/node_modules"
-tar -C "$modules" --exclude=./liquibase --exclude=./yarn --exclude=./.bin -cf - . | tar -C "$dir/root/app/node_modules" -xf -
+unpack "$dir/files" nodejs alembic python3-psycopg2 >&2
+rm -rf "$dir"/files/usr/share/{doc,man,locale,info} "$dir"/files/var/cache
+mkdir -p "$dir/files/app/node_modules"
+tar -C "$modules" --exclude=./liquibase --exclude=./yarn --exclude=./.bin -cf - . | tar -C "$dir/files/app/node_modules" -xf -
 cat >"$dir/Containerfile" <<'EOT'
 FROM scratch
-COPY root /
+COPY files /
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 WORKDIR /app
 ENTRYPOINT ["node"]
