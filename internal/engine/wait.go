@@ -110,7 +110,7 @@ func (e *WaitError) hope(err error) bool {
 	var connect *postgres.ConnectError
 	var lost *postgres.LostError
 	switch {
-	case errors.As(err, &connect) && !connect.Permanent:
+	case errors.As(err, &connect) && (!connect.Permanent || errors.Is(err, postgres.ErrNotPostgres)):
 		e.Missing, e.Unreachable = fmt.Sprintf("the database cannot be reached: %v", connect.Err), connect.Err
 	case errors.As(err, &lost):
 		e.Missing, e.Unreachable = fmt.Sprintf("the connection to the database was lost: %v", lost.Err), lost.Err

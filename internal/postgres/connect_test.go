@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,41 @@ func TestOpenKnowsWhatIsNotPostgres(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestOpenWaitsOutAStranger: the address of a new Service may lead elsewhere at first.
+func TestOpenWaitsOutAStranger(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for n := 0; ; n++ {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			if n < 2 {
+				_, _ = client.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+				_ = client.Close()
+				continue
+			}
+			server, err := net.Dial("tcp", net.JoinHostPort(d.Host, strconv.Itoa(d.Port)))
+			if err != nil {
+				return
+			}
+			go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
+			go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
+		}
+	}()
+	there := *d
+	there.Port = l.Addr().(*net.TCPAddr).Port
+	o := options(t, there.URL())
+	o.WaitForDB = time.Minute
+	db, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
 }
 
 // serve answers every connection with the same bytes.

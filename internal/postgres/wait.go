@@ -29,6 +29,9 @@ const (
 	// fifty waiting pods.
 	minPause = 100 * time.Millisecond
 	maxPause = time.Second
+	// strangerGrace is how long somebody else may answer at the database's address:
+	// while a Service is new its address may lead elsewhere, to a network's own gateway.
+	strangerGrace = 10 * time.Second
 )
 
 // wait connects, again and again within the limits of the options, as long as waiting can help.
@@ -52,7 +55,8 @@ func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
 			pause = db.opts.ConnectDelay
 		}
 		fail.Limit = db.limitOf(fail.Waited+pause, attempt)
-		if fail.Permanent || fail.Limit != "" {
+		stranger := errors.Is(err, ErrNotPostgres) && fail.Waited+pause < strangerGrace
+		if (fail.Permanent && !stranger) || fail.Limit != "" {
 			return nil, fail
 		}
 		if reason := db.opts.DSN.Redact(err.Error()); !said[reason] {
