@@ -22,7 +22,7 @@ var (
 
 // parallel is how many scenarios run at once unless -parallel says otherwise: they wait more than they work, so it is
 // not the number of cores.
-const parallel = "8"
+const parallel = "5"
 
 // shared is what all scenarios share.
 type shared struct {
