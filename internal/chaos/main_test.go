@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/shiplock/shiplock/internal/cli" // so that go test does not take an old result for that of a changed program
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 

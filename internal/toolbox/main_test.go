@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	_ "github.com/shiplock/shiplock/internal/cli" // so that go test does not take an old result for that of a changed program
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
