@@ -38,6 +38,9 @@ type Exit struct {
 	Last []string
 }
 
+// signalLag is how much later than the program we may learn of a signal that was sent to both.
+const signalLag = 250 * time.Millisecond
+
 // process is a program that runs.
 type process struct {
 	Command
@@ -93,6 +96,14 @@ func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
 	select {
 	case <-p.done:
 		until = time.Now().Add(p.Grace)
+		if !p.group && !p.cmd.ProcessState.Success() {
+			// A terminal's Ctrl-C reaches us both, and the program may be the faster one.
+			select {
+			case <-ctx.Done():
+				exit.Asked = context.Cause(ctx)
+			case <-time.After(signalLag):
+			}
+		}
 	case <-ctx.Done():
 		until = time.Now().Add(p.Grace)
 		exit.Asked = context.Cause(ctx)
