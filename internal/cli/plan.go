@@ -1,19 +1,17 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
 func (a *app) plan() *cobra.Command {
-	var output string
+	var format output
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what up would do",
@@ -23,8 +21,8 @@ The SQL itself is read, not run: whether it succeeds is for the database to say.
 		Example: `  migrator plan
   migrator plan -o json | jq '.steps | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return &config.UsageError{Problem: fmt.Sprintf("--output is %q; want table or json", output)}
+			if err := format.check(); err != nil {
+				return err
 			}
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
@@ -35,17 +33,12 @@ The SQL itself is read, not run: whether it succeeds is for the database to say.
 			if err != nil {
 				return err
 			}
-			if output == "json" {
-				e := json.NewEncoder(a.stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(p)
-			}
-			return printPlan(a.stdout, p)
+			return a.print(format, p, func() error { return printPlan(a.stdout, p) })
 		},
 	}
 	a.databaseFlags(cmd.Flags())
 	a.policyFlags(cmd.Flags())
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	format.flag(cmd.Flags())
 	return cmd
 }
 

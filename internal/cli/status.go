@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -10,12 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
 func (a *app) status() *cobra.Command {
-	var output string
+	var format output
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the database's version and what is pending",
@@ -23,8 +21,8 @@ func (a *app) status() *cobra.Command {
 		Example: `  migrator status
   migrator status -o json | jq '.pending | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return &config.UsageError{Problem: fmt.Sprintf("--output is %q; want table or json", output)}
+			if err := format.check(); err != nil {
+				return err
 			}
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
@@ -35,16 +33,11 @@ func (a *app) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if output == "json" {
-				e := json.NewEncoder(a.stdout)
-				e.SetIndent("", "  ")
-				return e.Encode(st)
-			}
-			return printStatus(a.stdout, st)
+			return a.print(format, st, func() error { return printStatus(a.stdout, st) })
 		},
 	}
 	a.databaseFlags(cmd.Flags())
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	format.flag(cmd.Flags())
 	return cmd
 }
 

@@ -80,7 +80,7 @@ func (s *Script) obstacle(together bool) (line int, what string) {
 	switch {
 	case !s.Parsed:
 		return 0, "its SQL is newer than the parser here, which cannot tell whether it can run in a transaction"
-	case s.Begin != "BEGIN" && !strings.EqualFold(s.Begin, "BEGIN TRANSACTION") && !strings.EqualFold(s.Begin, "BEGIN"):
+	case !strings.EqualFold(s.Begin, "BEGIN") && !strings.EqualFold(s.Begin, "BEGIN TRANSACTION"):
 		return 0, fmt.Sprintf("it begins its transaction with %q", s.Begin)
 	case s.setsFirst():
 		if len(s.Statements) > 0 {

@@ -2,12 +2,14 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/lib/pq"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
 // part is what is sent as one query of a script that is not one transaction.
@@ -51,7 +53,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 		begin += db.record(m.run)
 	}
 	if err := db.exec(ctx, begin); err != nil {
-		return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
+		return asMigrationError(s, err)
 	}
 	db.exists, db.journaled = true, !db.unjournaled
 	done, open := m.run.Done, false
@@ -220,14 +222,22 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	if st.concurrent == nil || st.concurrent.Idxname == "" {
 		return nil
 	}
-	relation := qualified(st.concurrent.Relation.Schemaname, st.concurrent.Relation.Relname)
-	var index string
-	err := db.row(ctx, `SELECT coalesce((
-		SELECT i.indexrelid::regclass::text FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-		WHERE i.indrelid = to_regclass($1) AND c.relname = $2 AND NOT i.indisvalid), '')`, relation, st.concurrent.Idxname).Scan(&index)
-	if err != nil || index == "" {
-		return db.lost(ctx, err)
+	index, valid, err := db.index(ctx, st.concurrent)
+	if err != nil || index == "" || valid {
+		return err
 	}
 	db.log.Info("dropping the invalid index of an earlier attempt", "index", index)
 	return db.exec(ctx, "DROP INDEX CONCURRENTLY "+index)
+}
+
+// index finds the index that a CREATE INDEX is to make: its name as SQL wants it,
+// "" where there is none, and whether it is valid.
+func (db *DB) index(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
+	err = db.row(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
+		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+		WHERE i.indrelid = to_regclass($1) AND c.relname = $2`, qualified(st.Relation.Schemaname, st.Relation.Relname), st.Idxname).Scan(&name, &valid)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return name, valid, db.lost(ctx, err)
 }

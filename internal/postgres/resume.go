@@ -140,10 +140,8 @@ func (db *DB) inEffect(ctx context.Context, st Statement) (effect, known bool, e
 		if n.IndexStmt.Idxname == "" {
 			return false, false, nil
 		}
-		err = db.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-			WHERE i.indrelid = to_regclass($1) AND c.relname = $2 AND i.indisvalid)`,
-			qualified(n.IndexStmt.Relation.Schemaname, n.IndexStmt.Relation.Relname), n.IndexStmt.Idxname).Scan(&effect)
-		return effect, err == nil, db.lost(ctx, err)
+		_, effect, err = db.index(ctx, n.IndexStmt)
+		return effect, err == nil, err
 	case *pgquery.Node_DropStmt:
 		name := nameOf(n.DropStmt.Objects)
 		if name == "" {

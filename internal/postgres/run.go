@@ -106,12 +106,11 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 // note writes to the journal what is no part of a migration's own transaction. It
 // is worth a second session, but not an error.
 func (db *DB) note(ctx context.Context, sql string) {
-	write := func(ctx context.Context, db *DB) error { return db.exec(ctx, sql) }
-	err := write(ctx, db)
+	err := db.exec(ctx, sql)
 	if err != nil {
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 		defer cancel()
-		err = db.afresh(short, func(fresh *DB) error { return write(short, fresh) })
+		err = db.afresh(short, func(fresh *DB) error { return fresh.exec(short, sql) })
 	}
 	if err != nil {
 		db.log.Debug("the journal could not be written", "error", err)
@@ -129,17 +128,16 @@ func wantsNoTransaction(err error) bool {
 func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	s := m.script
 	db.marker.Store(0)
-	begin := s.title() + s.Begin + ";\n"
+	begin := s.title()
 	if !m.continues {
 		db.before = memory{db.exists, db.journaled, db.Server.plpgsql}
-	}
-	if db.pooled && !m.continues {
-		if err := db.begin(ctx, begin, &m.from); err != nil {
-			return db.rollBack(ctx, &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1})
+		begin += s.Begin + ";\n"
+		if db.pooled {
+			if err := db.begin(ctx, begin, &m.from); err != nil {
+				return db.rollBack(ctx, asMigrationError(s, err))
+			}
+			begin = s.title()
 		}
-	}
-	if db.pooled || m.continues {
-		begin = s.title()
 	}
 	head, creates := db.opening(s, begin)
 	err := s.each(func(p portion) error {
