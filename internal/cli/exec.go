@@ -61,6 +61,7 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 	fs.SetInterspersed(false) // what follows the command is the command's
 	a.connectionFlags(fs)
 	a.waitForDBFlag(fs)
+	a.quitFlag(fs)
 	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another exec ($SHIPLOCK_LOCK_WAIT)")
 	fs.DurationVar(&grace, "grace", defaultGrace, "how long the tool may take to end when it was asked to, before it is killed ($SHIPLOCK_GRACE)")
 	return cmd

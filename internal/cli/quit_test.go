@@ -42,4 +42,9 @@ func TestQuitURL(t *testing.T) {
 		assert.Equal(t, c.asked, asked.Load(), name)
 		assert.Contains(t, out.err, c.said, name)
 	}
+
+	asked.Store(0)
+	out := call(t.Context(), "exec", "--database-url", pgtest.New(t).URL(), "--quit-url", proxy.URL+"/quitquitquit", "--", "true")
+	assert.Zero(t, out.code, out.err)
+	assert.Equal(t, int64(1), asked.Load(), "a tool's Job has a proxy, too")
 }
