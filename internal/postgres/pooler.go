@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"time"
 
 	"github.com/golang-migrate/migrate/v4/database"
 )
@@ -23,94 +21,8 @@ var ErrMoved = errors.New("another migrator has moved the version")
 // ErrNoTransactions says that the pooler lends a server for one statement only.
 var ErrNoTransactions = errors.New("the pooler ends a connection that begins a transaction: it is in statement mode, in which nothing can be migrated")
 
-// probeTimeout bounds the second connection of sharesServers: a pool of one
-// server, in session mode, lets nobody else in.
-const probeTimeout = 2 * time.Second
-
 // Pooled says, once the lock is held, that a pooler in transaction mode is in between.
 func (db *DB) Pooled() bool { return db.pooled }
-
-// direct says that the server sees our own connection: it names our port.
-func (db *DB) direct() bool {
-	a, ok := db.link.LocalAddr().(*net.TCPAddr)
-	return ok && a.Port == db.Server.port
-}
-
-// probeRounds is how often two clients are looked at. In a pool at rest one round
-// tells; in a busy one others take the servers that the round has laid out.
-const probeRounds = 2
-
-// sharesServers finds out whether a pooler hands our transactions to different
-// servers, or one server to two clients. No pooler can be asked for its mode by
-// who is not its administrator. So, where the server sees another connection than
-// ours (a pooler, a proxy, address translation, a Unix socket), a second client
-// comes, and both look which server they get. In a session's own hands it is always the same.
-func (db *DB) sharesServers(ctx context.Context) (bool, error) {
-	if db.direct() {
-		return false, nil
-	}
-	ours, theirs := sight{db.Server.PID: true}, sight{}
-	if err := db.look(ctx, ours, ""); err != nil || len(ours) > 1 {
-		return len(ours) > 1, err
-	}
-	short, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	var failed error // on our own session
-	err := db.afresh(short, func(second *DB) error {
-		theirs[second.Server.PID] = true
-		err := second.look(short, theirs, "") // in a pool of one this tells, and the next steps would wait for ever
-		for range probeRounds {
-			if err != nil || ours.shares(theirs) {
-				return err
-			}
-			// While we keep ours, they get another one; then ours lies on top of what is idle.
-			if failed = db.look(ctx, ours, "BEGIN;"); failed != nil {
-				return nil
-			}
-			err = second.look(short, theirs, "")
-			failed = db.exec(ctx, "COMMIT")
-			if err != nil || failed != nil {
-				return err
-			}
-			for range 2 {
-				if err = second.look(short, theirs, ""); err != nil {
-					return err
-				}
-			}
-			if failed = db.look(ctx, ours, ""); failed != nil {
-				return nil
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		db.log.Debug("no second connection to look for a pooler with", "error", err)
-	}
-	return ours.shares(theirs), failed
-}
-
-// sight is the servers that a client has got, by the process id of their backends.
-type sight map[int]bool
-
-// shares says whether a client got several servers, or two clients the same one.
-func (s sight) shares(other sight) bool {
-	for pid := range other {
-		if s[pid] {
-			return true
-		}
-	}
-	return len(s) > 1 || len(other) > 1
-}
-
-// look notes which server answers; before is SQL in the same query.
-func (db *DB) look(ctx context.Context, seen sight, before string) error {
-	var pid int
-	if err := db.row(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
-		return db.lost(ctx, err)
-	}
-	seen[pid] = true
-	return nil
-}
 
 // begin opens a transaction that holds the lock, where a pooler calls for it; from
 // is what the version must be then, or nil. Errors are ErrMoved and *LockedError.
