@@ -170,7 +170,7 @@ func apply(ctx context.Context, cluster *kube.Client, files []string) error {
 //	sql [-until REGEXP] STATEMENT...
 //
 // runs statements in the scenario's database, as its owner, and prints psql's unaligned rows. With -until it runs them
-// again, for half a minute at most, until the rows match.
+// again, for two minutes at most, until the rows match.
 func sqlCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("sql", flag.ContinueOnError)
 	until := flags.String("until", "", "what the rows must match")
@@ -186,7 +186,7 @@ func sqlCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	var out string
 	err = kube.Until(ctx, func() (_ bool, err error) {
