@@ -60,12 +60,18 @@ want_tools() {
 	has java || packages+=(default-jre-headless)
 	has psql || packages+=(postgresql-client)
 	has alembic || packages+=(alembic)
+	want_promtool
 	has systemd-analyze || packages+=(systemd) # only to check a unit file
 	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || packages+=(python3-psycopg2)
 	/usr/bin/python3 -c 'import django' 2>/dev/null || packages+=(python3-django)
 }
 
-want_lint() { has shellcheck || packages+=(shellcheck); }
+want_lint() {
+	has shellcheck || packages+=(shellcheck)
+	want_promtool
+}
+
+want_promtool() { has promtool || packages+=(prometheus); } # the chart's alerts are tried with it
 
 look() {
 	local part

@@ -20,9 +20,37 @@ password: PGPASSWORD
 {{- tpl .Values.database.existingSecret.name . -}}
 {{- end -}}
 
-{{/* "true" if the chart renders a Secret: there is a URL or a password in the values. */}}
+{{/* What is secret in the values, and so in the chart's own Secret. */}}
+{{- define "shiplock.secretData" -}}
+{{- $data := dict
+  "url" .Values.database.url "password" .Values.database.password
+  "webhook-url" .Values.notify.webhook.url "webhook-token" .Values.notify.webhook.token
+  "webhook-template" .Values.notify.webhook.template "pushgateway-url" .Values.notify.pushgateway.url
+-}}
+{{- range $key, $value := $data -}}
+{{- if $value }}
+{{ $key }}: {{ toJson $value }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" if the chart renders a Secret. */}}
 {{- define "shiplock.hasSecret" -}}
+{{- if include "shiplock.secretData" . -}}true{{- end -}}
+{{- end -}}
+
+{{/* "true" if that Secret leads to the database. */}}
+{{- define "shiplock.hasDatabaseSecret" -}}
 {{- if or .Values.database.url .Values.database.password -}}true{{- end -}}
+{{- end -}}
+
+{{/* A list as words of a shell, which is how the migrator takes a command apart; it starts no shell. */}}
+{{- define "shiplock.shellWords" -}}
+{{- $words := list -}}
+{{- range . -}}
+{{- $words = append $words (regexMatch "^[-a-zA-Z0-9_@%+=:,./]+$" . | ternary . (printf "'%s'" (replace "'" "'\\''" .))) -}}
+{{- end -}}
+{{- join " " $words -}}
 {{- end -}}
 
 {{/*
@@ -33,13 +61,11 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- define "shiplock.databaseEnv" -}}
 {{- $context := . -}}
 {{- $database := .Values.database -}}
-{{- $required := list -}}
 {{- range $part, $variable := include "shiplock.databaseVariables" . | fromYaml -}}
 {{- $value := get $database $part -}}
 {{- if get $database.existingSecret.keys $part -}}
 {{- $name := include "shiplock.existingSecretName" $context -}}
-{{- $key := get $database.existingSecret.keys $part -}}
-{{- $required = append $required (printf "%s=%s/%s" $variable $name $key) }}
+{{- $key := get $database.existingSecret.keys $part }}
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:
@@ -57,6 +83,17 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
   value: {{ include "shiplock.envValue" (eq $part "host" | ternary (tpl (toString $value) $context) $value) }}
 {{- end -}}
 {{- end -}}
+{{- range list
+  (list "SHIPLOCK_DATABASE_URL_FILE" $database.urlFile)
+  (list "SHIPLOCK_PASSWORD_FILE" $database.passwordFile)
+  (list "SHIPLOCK_PASSWORD_COMMAND" (include "shiplock.shellWords" $database.passwordCommand))
+  (list "SHIPLOCK_ROLE" $database.role)
+-}}
+{{- if last . }}
+- name: {{ first . }}
+  value: {{ include "shiplock.envValue" (last .) }}
+{{- end -}}
+{{- end -}}
 {{- with $database.sslMode }}
 - name: PGSSLMODE
   value: {{ . }}
@@ -65,10 +102,18 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 - name: PGSSLROOTCERT
   value: {{ include "shiplock.envValue" (printf "/etc/shiplock/ca/%s" $database.ca.key) }}
 {{- end -}}
-{{- with $required }}
-- name: SHIPLOCK_REQUIRED_ENV
-  value: {{ include "shiplock.envValue" (join " " .) }}
 {{- end -}}
+
+{{/* The references of the above that may be missing, as SHIPLOCK_REQUIRED_ENV wants them. */}}
+{{- define "shiplock.databaseRequired" -}}
+{{- $context := . -}}
+{{- $required := list -}}
+{{- range $part, $variable := include "shiplock.databaseVariables" . | fromYaml -}}
+{{- with get $context.Values.database.existingSecret.keys $part -}}
+{{- $required = append $required (printf "%s=%s/%s" $variable (include "shiplock.existingSecretName" $context) .) -}}
+{{- end -}}
+{{- end -}}
+{{- join " " $required -}}
 {{- end -}}
 
 {{/* The CA bundle's volume. Optional for the same reason as the keys above: lib/pq names the file that is not there. */}}

@@ -20,7 +20,7 @@ waited for: the ConfigMap itself is the newest release's, and not that of the po
 {{- if .Values.tool.image.repository -}}
 {{- fail "shiplock.gate: nobody but the tool knows the version that the schema should have; let the pods run its own check, or use mode: hook without a gate" -}}
 {{- end -}}
-{{- if and (not $call.env) (include "shiplock.hasSecret" .) (has .Values.mode (list "hook" "argocd")) -}}
+{{- if and (not $call.env) (include "shiplock.hasDatabaseSecret" .) (has .Values.mode (list "hook" "argocd")) -}}
 {{- fail (printf "shiplock.gate: the pods would read the password from the Secret of a hook, which every release replaces before it is known to be good: pass \"env\" (the application's own variables that lead to the database), or use %s.database.existingSecret" .Alias) -}}
 {{- end -}}
 {{- $version := $call.version -}}
@@ -36,7 +36,7 @@ waited for: the ConfigMap itself is the newest release's, and not that of the po
     - --version={{ toString . }}
     {{- end }}
   env:
-    {{- include "shiplock.gateEnv" (dict "context" . "env" $call.env) | trim | nindent 4 }}
+    {{- include "shiplock.gateEnv" (dict "context" . "env" $call.env "mode" "gate") | trim | nindent 4 }}
   {{- if not $call.env }}
   {{- with .Values.extraEnvFrom }}
   envFrom:
@@ -96,7 +96,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
     {{- include "shiplock.podContainerSecurity" . | nindent 4 }}
-  {{- with include "shiplock.volumeMounts" . | trim }}
+  {{- with include "shiplock.migratorVolumeMounts" . | trim }}
   volumeMounts:
     {{- . | nindent 4 }}
   {{- end }}
@@ -109,7 +109,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 {{- include "shiplock.findDependency" $call -}}
 {{- with $call.dependency -}}
 {{- $_ := set . "Prefix" (include "shiplock.aliasPrefix" .) -}}
-{{- include (kindIs "slice" $call.env | ternary "shiplock.ownVolumes" "shiplock.volumes") . | trim -}}
+{{- include (kindIs "slice" $call.env | ternary "shiplock.ownVolumes" (eq .Values.mode "initContainer" | ternary "shiplock.migratorVolumes" "shiplock.volumes")) . | trim -}}
 {{- end -}}
 {{- end -}}
 
@@ -140,17 +140,23 @@ And whatever onNewer says: a pod of the old version starts on the new schema, to
 {{- end -}}
 {{- $own := list -}}
 {{- range include "shiplock.databaseEnv" .context | fromYamlArray -}}
-{{- if not (and $.env (or (has .name $names) (hasPrefix "DATABASE_" .name) (has .name (list "PGHOST" "PGPORT" "PGDATABASE" "PGUSER" "PGPASSWORD" "SHIPLOCK_REQUIRED_ENV")))) -}}
+{{- if not (and $.env (or (has .name $names) (hasPrefix "DATABASE_" .name) (has .name (list "PGHOST" "PGPORT" "PGDATABASE" "PGUSER" "PGPASSWORD" "SHIPLOCK_DATABASE_URL_FILE" "SHIPLOCK_PASSWORD_FILE"
+  "SHIPLOCK_PASSWORD_COMMAND" "SHIPLOCK_ROLE")))) -}}
 {{- $own = append $own . -}}
 {{- end -}}
 {{- end -}}
+{{- $required := .env | empty | ternary (include "shiplock.databaseRequired" .context) "" -}}
 {{- with .context.Values -}}
 {{- range list
+  (list "SHIPLOCK_REQUIRED_ENV" $required)
+  (list "SHIPLOCK_MODE" $.mode)
+  (list "SHIPLOCK_TERMINATION_LOG" "/dev/termination-log")
   (list "SHIPLOCK_SOURCE" .migrations.path)
   (list "SHIPLOCK_TABLE" .table)
   (list "SHIPLOCK_STRAY_FILES" .strayFiles)
   (list "SHIPLOCK_LOG_FORMAT" .logFormat)
   (list "SHIPLOCK_LOG_LEVEL" .logLevel)
+  (list "SHIPLOCK_PROGRESS" .progress)
 -}}
 {{- if last . -}}
 {{- $own = append $own (dict "name" (first .) "value" (last . | replace "$" "$$")) -}}

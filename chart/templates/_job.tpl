@@ -41,7 +41,9 @@ template:
     {{- . | nindent 4 }}
     {{- end }}
   spec:
-    {{- include "shiplock.podCommon" . | nindent 4 }}
+    {{- $account := .Values.events.enabled | ternary (include "shiplock.eventsAccount" .) (tpl .Values.serviceAccountName .) }}
+    {{- include "shiplock.podCommon" (dict "context" . "account" $account "token" (or .Values.automountServiceAccountToken .Values.events.enabled)
+      "volumes" (include "shiplock.migratorVolumes" .)) | nindent 4 }}
     {{- if .Values.tool.image.repository }}
     initContainers:
       {{- include "shiplock.toolInstaller" . | nindent 6 }}
@@ -67,7 +69,7 @@ template:
           {{- toYaml .Values.resources | nindent 10 }}
         securityContext:
           {{- toYaml .Values.securityContext | nindent 10 }}
-        {{- with include "shiplock.volumeMounts" . | trim }}
+        {{- with include "shiplock.migratorVolumeMounts" . | trim }}
         volumeMounts:
           {{- . | nindent 10 }}
         {{- end }}

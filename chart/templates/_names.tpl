@@ -88,11 +88,11 @@ a hash of all that it is made of: one that changed is a new Job, and one that di
 {{- end -}}
 
 {{/*
-Tells one password or URL from another, for the Job's name, which more people may read than the Secret. A plain hash would let
+Tells one password, URL or token from another, for the Job's name, which more people may read than the Secret. A plain hash would let
 them try out passwords; derivePassword is scrypt.
 */}}
 {{- define "shiplock.secretFingerprint" -}}
-{{- with .Values.database.url | default .Values.database.password -}}
+{{- with include "shiplock.secretData" . -}}
 {{- derivePassword 1 "long" . (include "shiplock.fullname" $) $.Release.Namespace -}}
 {{- end -}}
 {{- end -}}

@@ -4,6 +4,9 @@ The database was migrated before the rest of this release: Job {{ $name }}, name
 
   What it did:   kubectl -n {{ .Release.Namespace }} logs job/{{ $name }}
   How it ended:  kubectl -n {{ .Release.Namespace }} describe job/{{ $name }}
+{{- with include "shiplock.sinks" . }}
+  Told, too, to: {{ . }}
+{{- end }}
 
 The Job and its log stay until the next upgrade replaces them. When a migration fails, helm prints the reason, the
 release stops, and the version that runs goes on serving.
@@ -16,6 +19,9 @@ shiplock.gate or shiplock.initContainer wait for it.
 
   What it did:   kubectl -n {{ .Release.Namespace }} logs -l {{ $labels }} --tail=-1
   How it ended:  kubectl -n {{ .Release.Namespace }} describe jobs -l {{ $labels }}
+{{- with include "shiplock.sinks" . }}
+  Told, too, to: {{ . }}
+{{- end }}
 
 A Job that has failed is not run again by a release that changes nothing: delete it, then run helm again.
 {{- if eq .Values.mode "hook" }} From the next
@@ -32,5 +38,9 @@ Argo CD runs the migrations at each sync: Job {{ include "shiplock.fullname" . }
 {{- $name := include "shiplock.fullname" . -}}
 job/{{ $name }} pod/{{ $name }}-test
 {{- if include "shiplock.hasSecret" . }} secret/{{ $name }}{{ end }}
+{{- if .Values.networkPolicy.enabled }} networkpolicy/{{ include "shiplock.policyName" . }}{{ end }}
+{{- if .Values.events.enabled }}{{ $events := include "shiplock.eventsName" . }} role/{{ $events }} rolebinding/{{ $events }}
+{{- if not .Values.serviceAccountName }} serviceaccount/{{ $events }}{{ end }}
+{{- end }}
 {{- if .Values.migrations.parentConfigMap }} configmap/{{ $name }}-migrations{{ end }}
 {{- end -}}

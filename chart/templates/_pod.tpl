@@ -6,6 +6,9 @@ after a pause, later than it need be, so these wait for as long as the one may r
 {{- define "shiplock.env" -}}
 {{- include "shiplock.databaseEnv" . -}}
 {{- $settings := list
+  (list "SHIPLOCK_REQUIRED_ENV" (printf "%s %s" (include "shiplock.databaseRequired" .) (include "shiplock.notifyRequired" .) | trim))
+  (list "SHIPLOCK_MODE" (eq (include "shiplock.placement" .) "release" | ternary (eq .Values.mode "initContainer" | ternary .Values.mode "job") .Values.mode))
+  (list "SHIPLOCK_TERMINATION_LOG" "/dev/termination-log")
   (list "SHIPLOCK_TABLE" .Values.table)
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
   (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" (eq .Values.mode "initContainer" | ternary .Values.timeout .Values.lockWait))))
@@ -15,6 +18,7 @@ after a pause, later than it need be, so these wait for as long as the one may r
   (list "SHIPLOCK_NAMESPACE" .Release.Namespace)
   (list "SHIPLOCK_LOG_FORMAT" .Values.logFormat)
   (list "SHIPLOCK_LOG_LEVEL" .Values.logLevel)
+  (list "SHIPLOCK_PROGRESS" .Values.progress)
 -}}
 {{- if .Values.tool.image.repository -}}
 {{- $settings = append $settings (list "HOME" (include "shiplock.toolHome" .)) -}}
@@ -36,6 +40,8 @@ after a pause, later than it need be, so these wait for as long as the one may r
   value: {{ include "shiplock.envValue" (last .) }}
 {{- end -}}
 {{- end -}}
+{{- include "shiplock.notifyEnv" . -}}
+{{- include "shiplock.whoEnv" . -}}
 {{- end -}}
 
 {{/*
@@ -98,6 +104,17 @@ parent's files is not among them: shiplock.gate waits for a version.
 {{ include "shiplock.caVolume" . }}
 {{- end -}}
 
+{{/* Those of the containers that migrate, beside all others. */}}
+{{- define "shiplock.migratorVolumes" -}}
+{{- include "shiplock.volumes" . }}
+{{ include "shiplock.notifyVolume" . }}
+{{- end -}}
+
+{{- define "shiplock.migratorVolumeMounts" -}}
+{{- include "shiplock.volumeMounts" . }}
+{{ include "shiplock.notifyVolumeMount" . }}
+{{- end -}}
+
 {{- define "shiplock.volumeMounts" -}}
 {{- include "shiplock.ownVolumeMounts" . }}
 {{ with .Values.extraVolumeMounts }}{{ toYaml . }}{{ end }}
@@ -120,12 +137,16 @@ parent's files is not among them: shiplock.gate waits for a version.
 {{- end }}
 {{- end -}}
 
-{{/* All of a pod of ours but its containers. */}}
+{{/*
+All of a pod of ours but its containers: dict "context" . "account" (the name of its account; "" is the namespace's default) "token"
+(whether it has that account's token) "volumes" (as text).
+*/}}
 {{- define "shiplock.podCommon" -}}
+{{- with .context -}}
 restartPolicy: Never
-automountServiceAccountToken: {{ .Values.automountServiceAccountToken }}
-{{- with .Values.serviceAccountName }}
-serviceAccountName: {{ tpl . $ | toJson }}
+automountServiceAccountToken: {{ $.token }}
+{{- with $.account }}
+serviceAccountName: {{ . | toJson }}
 {{- end }}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
@@ -134,7 +155,7 @@ terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
 {{- end }}
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
-{{- with include "shiplock.volumes" . | trim }}
+{{- with $.volumes | trim }}
 volumes:
   {{- . | nindent 2 }}
 {{- end }}
@@ -153,4 +174,5 @@ affinity:
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . | toJson }}
 {{- end }}
+{{- end -}}
 {{- end -}}

@@ -20,7 +20,8 @@ metadata:
     {{- merge $hook .Values.annotations (include "shiplock.podAnnotations" . | fromYaml | dig "annotations" dict) | toYaml | nindent 4 }}
 spec:
   activeDeadlineSeconds: {{ add 30 (include "shiplock.seconds" .Values.timeout) }}
-  {{- include "shiplock.podCommon" . | nindent 2 }}
+  {{- include "shiplock.podCommon" (dict "context" . "account" (tpl .Values.serviceAccountName .) "token" .Values.automountServiceAccountToken
+    "volumes" (include "shiplock.volumes" .)) | nindent 2 }}
   containers:
     - name: schema
       {{- include "shiplock.podContainerImage" . | nindent 6 }}

@@ -17,6 +17,7 @@
 {{- include "shiplock.validateMigrations" . -}}
 {{- include "shiplock.validateTool" . -}}
 {{- include "shiplock.validateTimes" . -}}
+{{- include "shiplock.validateNotify" . -}}
 {{- include "shiplock.validateExtraEnv" . -}}
 {{- end -}}
 

@@ -35,9 +35,13 @@
 {{- if and $database.ca.secretName $database.ca.configMapName -}}
 {{- fail "database.ca.secretName and database.ca.configMapName are both set: the CA bundle comes from one of them" -}}
 {{- end -}}
+{{- include "shiplock.validatePassword" (dict "database" $database "parts" $parts) -}}
+{{- if $database.urlFile -}}
+{{- $parts = append $parts "url" -}}
+{{- end -}}
 {{- $others := without $parts "url" -}}
 {{- if and (has "url" $parts) $others -}}
-{{- fail (printf "the database is given twice, by a URL (database.url or existingSecret.keys.url) and by parts (%s): keep the URL or the parts" (join ", " $others)) -}}
+{{- fail (printf "the database is given twice, by a URL (database.url, urlFile or existingSecret.keys.url) and by parts (%s): keep the URL or the parts" (join ", " $others)) -}}
 {{- end -}}
 {{- include "shiplock.validateDatabaseComplete" (dict "context" . "parts" $parts) -}}
 {{- end -}}
@@ -54,7 +58,7 @@ extraEnvFrom or in a service file cannot be seen from here.
 {{- $own = append $own .name -}}
 {{- end -}}
 {{- $byArgument := regexMatch "(^| )--database-url" (join " " $values.extraArgs) -}}
-{{- $byURL := or (has "url" .parts) (has "DATABASE_URL" $own) (has "SHIPLOCK_DATABASE_URL" $own) (has "PGSERVICE" $own) $byArgument -}}
+{{- $byURL := or (has "url" .parts) (has "DATABASE_URL" $own) (has "SHIPLOCK_DATABASE_URL" $own) (has "SHIPLOCK_DATABASE_URL_FILE" $own) (has "PGSERVICE" $own) $byArgument -}}
 {{- if not (or $byURL $values.extraEnvFrom) -}}
 {{- $missing := list -}}
 {{- $given := .parts -}}
@@ -71,5 +75,24 @@ extraEnvFrom or in a service file cannot be seen from here.
 {{- with $missing -}}
 {{- fail (printf "the database is given by parts, but not its %s: set %s (or the key of an existing Secret in %s)" (join ", " .) (printf "database.%s" (join ", database." .)) (printf "database.existingSecret.keys.%s" (join ", keys." .))) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The password, and the URL, come from one place: the migrator would refuse the second, and the release has begun by then. */}}
+{{- define "shiplock.validatePassword" -}}
+{{- $sources := list -}}
+{{- if has "password" .parts -}}
+{{- $sources = append $sources (.database.password | empty | ternary "existingSecret.keys.password" "password") -}}
+{{- end -}}
+{{- range list "passwordCommand" "passwordFile" -}}
+{{- if get $.database . -}}
+{{- $sources = append $sources . -}}
+{{- end -}}
+{{- end -}}
+{{- if gt (len $sources) 1 -}}
+{{- fail (printf "the password is given by database.%s: keep one of them" (join " and by database." $sources)) -}}
+{{- end -}}
+{{- if and .database.urlFile (has "url" .parts) -}}
+{{- fail "the database's URL is given twice, by database.urlFile and by database.url or existingSecret.keys.url: keep one of them" -}}
 {{- end -}}
 {{- end -}}

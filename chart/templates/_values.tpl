@@ -1,19 +1,28 @@
 {{/*
 Puts back, empty, what a user took out of the values with null ("existingSecret: null"), so that templates need not ask. What
 has no empty form is required by the schema instead; but for the values that came later, which "helm upgrade --reuse-values" does
-not have: mode, tool and gate.
+not have: mode, tool, gate and all that tells the outcome.
 */}}
 {{- define "shiplock.fillValues" -}}
 {{- $empty := dict
   "image" (dict "registry" "" "tag" "" "digest" "")
-  "database" (dict "partOfRelease" false "host" "" "sslMode" "" "ca" (dict "secretName" "" "configMapName" "") "existingSecret" (dict "name" "" "keys" dict))
+  "database" (dict "partOfRelease" false "url" "" "host" "" "sslMode" ""
+    "passwordCommand" list "passwordFile" "" "urlFile" "" "role" "" "ca" (dict "secretName" "" "configMapName" "") "existingSecret" (dict "name" "" "keys" dict))
   "migrations" (dict "existingConfigMap" "" "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "subPath" ""))
   "mode" "hook"
+  "notify" (dict "success" false
+    "webhook" (dict "url" "" "token" "" "urlFile" "" "format" "" "template" "" "existingSecret" (dict "name" "" "keys" (dict "url" "" "token" "")))
+    "pushgateway" (dict "url" "" "existingSecret" (dict "name" "" "key" "url")))
+  "events" (dict "enabled" false)
+  "prometheusRule" (dict "enabled" false "severity" "critical" "labels" dict "alertLabels" dict "alertAnnotations" dict)
+  "networkPolicy" (dict "enabled" false "database" (dict "to" list "ports" list) "dns" (dict "to" list "ports" (list 53))
+    "apiServer" (dict "to" list "ports" (list 443 6443)) "webhook" (dict "to" list "ports" list)
+    "pushgateway" (dict "to" list "ports" list) "extraEgress" list)
   "gate" (dict "resources" dict)
   "tool" (dict "command" list "args" list "env" list
     "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "pullPolicy" "IfNotPresent"))
   "imagePullSecrets" list "extraArgs" list "extraEnv" list
-  "labels" dict "annotations" dict "podLabels" dict "podAnnotations" dict
+  "serviceAccountName" "" "labels" dict "annotations" dict "podLabels" dict "podAnnotations" dict
 -}}
 {{- $_ := merge .Values $empty -}}
 {{- end -}}

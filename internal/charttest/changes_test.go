@@ -19,6 +19,10 @@ var changes = map[string]string{
 	"database.name":                            "database: {name: a}",
 	"database.user":                            "database: {user: a}",
 	"database.password":                        "database: {password: a}",
+	"database.passwordCommand":                 "database: {password: '', passwordCommand: [a]}",
+	"database.passwordFile":                    "database: {password: '', passwordFile: /a}",
+	"database.urlFile":                         "database: {urlFile: /a, host: '', name: '', user: '', password: ''}",
+	"database.role":                            "database: {role: a}",
 	"database.sslMode":                         "database: {sslMode: require}",
 	"database.partOfRelease":                   "database: {partOfRelease: true}",
 	"database.ca.secretName":                   "database: {ca: {secretName: a, configMapName: ''}}",
@@ -64,6 +68,38 @@ var changes = map[string]string{
 	"terminationGracePeriodSeconds":            "terminationGracePeriodSeconds: 5",
 	"logFormat":                                "logFormat: json",
 	"logLevel":                                 "logLevel: debug",
+	"progress":                                 "progress: none",
+	"notify.success":                           "notify: {success: true}",
+	"notify.timeout":                           "notify: {timeout: 3s}",
+	"notify.webhook.url":                       "notify: {webhook: {url: http://a}}",
+	"notify.webhook.token":                     "notify: {webhook: {token: a}}",
+	"notify.webhook.urlFile":                   "notify: {webhook: {url: '', urlFile: /a}}",
+	"notify.webhook.existingSecret.name":       "notify: {webhook: {url: '', existingSecret: {name: a, keys: {url: b}}}}",
+	"notify.webhook.existingSecret.keys.url":   "notify: {webhook: {url: '', existingSecret: {name: a, keys: {url: b}}}}",
+	"notify.webhook.existingSecret.keys.token": "notify: {webhook: {existingSecret: {name: a, keys: {token: b}}}}",
+	"notify.webhook.format":                    "notify: {webhook: {format: slack}}",
+	"notify.webhook.template":                  "notify: {webhook: {format: template, template: a}}",
+	"notify.pushgateway.url":                   "notify: {pushgateway: {url: http://a, existingSecret: {name: ''}}}",
+	"notify.pushgateway.existingSecret.name":   "notify: {pushgateway: {existingSecret: {name: a}}}",
+	"notify.pushgateway.existingSecret.key":    "notify: {pushgateway: {existingSecret: {key: a}}}",
+	"events.enabled":                           "events: {enabled: false}",
+	"prometheusRule.enabled":                   "prometheusRule: {enabled: false}",
+	"prometheusRule.severity":                  "prometheusRule: {severity: a}",
+	"prometheusRule.labels":                    "prometheusRule: {labels: {a: b}}",
+	"prometheusRule.alertLabels":               "prometheusRule: {alertLabels: {a: b}}",
+	"prometheusRule.alertAnnotations":          "prometheusRule: {alertAnnotations: {a: b}}",
+	"networkPolicy.enabled":                    "networkPolicy: {enabled: false}",
+	"networkPolicy.database.to":                "networkPolicy: {database: {to: [{podSelector: {}}]}}",
+	"networkPolicy.database.ports":             "networkPolicy: {database: {ports: [1]}}",
+	"networkPolicy.dns.to":                     "networkPolicy: {dns: {to: [{podSelector: {}}]}}",
+	"networkPolicy.dns.ports":                  "networkPolicy: {dns: {ports: [5353]}}",
+	"networkPolicy.apiServer.to":               "networkPolicy: {apiServer: {to: [{podSelector: {}}]}}",
+	"networkPolicy.apiServer.ports":            "networkPolicy: {apiServer: {ports: [1]}}",
+	"networkPolicy.webhook.to":                 "networkPolicy: {webhook: {to: [{podSelector: {}}]}}",
+	"networkPolicy.webhook.ports":              "networkPolicy: {webhook: {ports: [1]}}",
+	"networkPolicy.pushgateway.to":             "networkPolicy: {pushgateway: {to: [{podSelector: {}}]}}",
+	"networkPolicy.pushgateway.ports":          "networkPolicy: {pushgateway: {ports: [1]}}",
+	"networkPolicy.extraEgress":                "networkPolicy: {extraEgress: [{to: [{podSelector: {}}]}]}",
 	"extraArgs":                                "extraArgs: [-v]",
 	"extraEnv":                                 "extraEnv: [{name: A, value: b}]",
 	"extraEnvFrom":                             "extraEnvFrom: [{configMapRef: {name: a}}]",
@@ -106,4 +142,13 @@ migrations: {image: {repository: base, tag: base}}
 const baseTool = `
 database: {host: base, name: base, user: base, password: base}
 tool: {image: {repository: base, tag: base}, command: [base]}
+`
+
+// baseTold is where a changed value of what tells the outcome shows, and of what it takes.
+const baseTold = `
+database: {host: base, name: base, user: base, password: base}
+notify: {webhook: {url: 'https://base'}, pushgateway: {existingSecret: {name: base}}}
+events: {enabled: true}
+prometheusRule: {enabled: true}
+networkPolicy: {enabled: true}
 `

@@ -26,6 +26,10 @@ func environment(t *testing.T, r *Rendered) map[string]string {
 			env[v.Name] = expand(v.Value, env)
 			continue
 		}
+		if field := v.ValueFrom.FieldRef; field != nil {
+			env[v.Name] = field.FieldPath
+			continue
+		}
 		ref := v.ValueFrom.SecretKeyRef
 		if ref.Optional != nil && *ref.Optional {
 			env[v.Name] = ref.Name + "/" + ref.Key
@@ -98,16 +102,21 @@ func TestDatabase(t *testing.T) {
 		"password from a Secret": {"database: {host: db, name: shop, user: u, existingSecret: {name: '{{ .Release.Name }}-db', keys: {password: p}}}", map[string]string{
 			"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "PGPASSWORD": "booking-db/p", "SHIPLOCK_REQUIRED_ENV": "PGPASSWORD=booking-db/p"}},
 		"TLS with a URL": {"database: {url: x, sslMode: verify-full, ca: {secretName: ca}}", map[string]string{"DATABASE_URL": "x", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt"}},
-		"by argument":    {"extraArgs: [--database-url=$(X)]", map[string]string{}},
-		"by service":     {"extraEnv: [{name: PGSERVICE, value: shop}]", map[string]string{"PGSERVICE": "shop"}},
-		"by envFrom":     {"extraEnvFrom: [{secretRef: {name: s}}]", map[string]string{}},
-		"user by env":    {"database: {host: db, name: shop}\nextraEnv: [{name: PGUSER, value: u}]", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u"}},
+		"password by command": {"database: {host: db, name: shop, user: u, role: owner, passwordCommand: [/bin/token, --for, \"it's $(PGHOST)\"]}", map[string]string{
+			"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "SHIPLOCK_ROLE": "owner", "SHIPLOCK_PASSWORD_COMMAND": `/bin/token --for 'it'\''s $(PGHOST)'`}},
+		"password in a file": {"database: {host: db, name: shop, user: u, passwordFile: /run/p}", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "SHIPLOCK_PASSWORD_FILE": "/run/p"}},
+		"URL and a file":     {"database: {url: 'postgres://u@db/x', passwordFile: /run/p}", map[string]string{"DATABASE_URL": "postgres://u@db/x", "SHIPLOCK_PASSWORD_FILE": "/run/p"}},
+		"URL in a file":      {"database: {urlFile: /run/url}", map[string]string{"SHIPLOCK_DATABASE_URL_FILE": "/run/url"}},
+		"by argument":        {"extraArgs: [--database-url=$(X)]", map[string]string{}},
+		"by service":         {"extraEnv: [{name: PGSERVICE, value: shop}]", map[string]string{"PGSERVICE": "shop"}},
+		"by envFrom":         {"extraEnvFrom: [{secretRef: {name: s}}]", map[string]string{}},
+		"user by env":        {"database: {host: db, name: shop}\nextraEnv: [{name: PGUSER, value: u}]", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := environment(t, render(t, tc.values))
 			for _, setting := range []string{"SHIPLOCK_SOURCE", "SHIPLOCK_WAIT_FOR_DB", "SHIPLOCK_LOCK_WAIT", "SHIPLOCK_LOCK_TIMEOUT", "SHIPLOCK_TIMEOUT",
-				"SHIPLOCK_RELEASE", "SHIPLOCK_REVISION", "SHIPLOCK_NAMESPACE"} {
+				"SHIPLOCK_RELEASE", "SHIPLOCK_REVISION", "SHIPLOCK_NAMESPACE", "SHIPLOCK_MODE", "SHIPLOCK_JOB", "SHIPLOCK_TERMINATION_LOG"} {
 				assert.NotEmpty(t, env[setting], setting)
 				delete(env, setting)
 			}

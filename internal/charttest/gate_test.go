@@ -76,7 +76,7 @@ func TestGate(t *testing.T) {
 		env[v.Name] = v.Value
 	}
 	assert.Equal(t, map[string]string{"DATABASE_URL": "", "SHIPLOCK_REQUIRED_ENV": "DATABASE_URL=db/URL", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt",
-		"SHIPLOCK_SOURCE": "/migrations", "SHIPLOCK_TABLE": "t$$x"}, env, "no limit of time, and no refusal of a newer database")
+		"SHIPLOCK_SOURCE": "/migrations", "SHIPLOCK_TABLE": "t$$x", "SHIPLOCK_MODE": "gate", "SHIPLOCK_TERMINATION_LOG": "/dev/termination-log"}, env, "no limit of time, and no refusal of a newer database")
 	var mounts, volumes []string
 	for _, m := range gate.VolumeMounts {
 		mounts = append(mounts, m.Name+" "+m.MountPath)
@@ -109,14 +109,14 @@ func TestContainersInOtherPodsAreRestricted(t *testing.T) {
 func TestGateWithAnotherRole(t *testing.T) {
 	t.Parallel()
 	const arguments = `"env" (list (dict "name" "PGHOST" "value" "replica") (dict "name" "PGSSLMODE" "value" "disable"))`
-	pod, err := inPods(t, "gate", arguments, "database: {host: db, name: booking, user: owner, password: p, sslMode: require}\nextraEnv: [{name: A, value: b}]")
+	pod, err := inPods(t, "gate", arguments, "database: {host: db, name: booking, user: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
 	require.NoError(t, err)
 	var env []string
 	for _, v := range pod.InitContainers[0].Env {
 		assert.Nil(t, v.ValueFrom)
 		env = append(env, v.Name+"="+v.Value)
 	}
-	assert.Equal(t, []string{"SHIPLOCK_SOURCE=/migrations", "PGHOST=replica", "PGSSLMODE=disable"}, env)
+	assert.Equal(t, []string{"SHIPLOCK_MODE=gate", "SHIPLOCK_TERMINATION_LOG=/dev/termination-log", "SHIPLOCK_SOURCE=/migrations", "PGHOST=replica", "PGSSLMODE=disable"}, env)
 }
 
 func TestGateWaitsForAVersion(t *testing.T) {

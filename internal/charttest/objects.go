@@ -25,12 +25,23 @@ func (r *Rendered) Objects() ([]runtime.Object, error) {
 			continue
 		}
 		o, _, err := strict.Decode([]byte(doc), nil, nil)
+		if runtime.IsNotRegisteredError(err) && strings.Contains(doc, "\nkind: PrometheusRule\n") {
+			o, _, err = unstructured.UnstructuredJSONScheme.Decode(toJSON([]byte(doc)), nil, nil) // the operator's, not Kubernetes'
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w in\n%s", err, doc)
 		}
 		objects = append(objects, o)
 	}
 	return objects, nil
+}
+
+// toJSON is yaml as JSON, or as it is if it is none: the decoder then says what is wrong.
+func toJSON(text []byte) []byte {
+	if json, err := yaml.YAMLToJSON(text); err == nil {
+		return json
+	}
+	return text
 }
 
 // Find returns the first object of type T that is called name; an empty name stands for any.

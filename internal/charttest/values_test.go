@@ -35,6 +35,8 @@ func TestEveryValueIsUsed(t *testing.T) {
 		on := base
 		if strings.HasPrefix(path, "tool.") {
 			on = baseTool
+		} else if slices.Contains([]string{"notify", "events", "prometheusRule", "networkPolicy"}, strings.Split(path, ".")[0]) {
+			on = baseTold
 		} else if path == "ttlSecondsAfterFinished" { // only an ordinary Job has one
 			on = base + "mode: job\n"
 		} else if path == "nativeSidecar" { // only a sidecar can be a native one

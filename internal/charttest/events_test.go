@@ -1,0 +1,115 @@
+package charttest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+)
+
+const events = "events: {enabled: true}\n"
+
+// With Events on there is one right, to create them, and one account that has it; without, nothing of it and no token.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"hook", "job", "argocd"} {
+		for _, release := range []string{"booking", strings.Repeat("r", 53)} {
+			r, err := Render(chartDir, Options{Release: release, Values: parse(t, withURL+events+"mode: "+mode)})
+			require.NoError(t, err)
+			objectsAreValid(t, r)
+			role, err := Find[*rbacv1.Role](r, "")
+			require.NoError(t, err)
+			assert.Equal(t, []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create"}}}, role.Rules)
+			binding, err := Find[*rbacv1.RoleBinding](r, "")
+			require.NoError(t, err)
+			assert.Equal(t, rbacv1.RoleRef{APIGroup: "rbac.authorization.k8s.io", Kind: "Role", Name: role.Name}, binding.RoleRef)
+			account, err := Find[*corev1.ServiceAccount](r, "")
+			require.NoError(t, err)
+			assert.False(t, *account.AutomountServiceAccountToken)
+			assert.Equal(t, []rbacv1.Subject{{Kind: "ServiceAccount", Name: account.Name, Namespace: "shop"}}, binding.Subjects)
+			pod := job(t, r, "").Spec.Template.Spec
+			assert.Equal(t, account.Name, pod.ServiceAccountName)
+			assert.True(t, *pod.AutomountServiceAccountToken)
+			isRestricted(t, mode, pod)
+			for weight, annotations := range map[string]map[string]string{"-20": role.Annotations, "-15": binding.Annotations} {
+				assert.Equal(t, mode == "hook", annotations["helm.sh/hook-weight"] == weight, mode)
+				assert.Equal(t, mode == "argocd", annotations["argocd.argoproj.io/sync-wave"] == weight, mode)
+			}
+			if test, err := Find[*corev1.Pod](r, ""); mode != "argocd" {
+				require.NoError(t, err)
+				assert.False(t, *test.Spec.AutomountServiceAccountToken)
+				assert.Empty(t, test.Spec.ServiceAccountName)
+			}
+		}
+	}
+	without := render(t, withURL)
+	_, err := Find[*rbacv1.Role](without, "")
+	require.Error(t, err)
+	_, err = Find[*corev1.ServiceAccount](without, "")
+	require.Error(t, err)
+}
+
+// The user's own account is given the right, and no other is made.
+func TestEventsOfAnotherAccount(t *testing.T) {
+	t.Parallel()
+	r := render(t, withURL+events+"serviceAccountName: '{{ .Release.Name }}-cloud'")
+	binding, err := Find[*rbacv1.RoleBinding](r, "")
+	require.NoError(t, err)
+	assert.Equal(t, "booking-cloud", binding.Subjects[0].Name)
+	_, err = Find[*corev1.ServiceAccount](r, "")
+	require.Error(t, err)
+	assert.Equal(t, "booking-cloud", job(t, r, "").Spec.Template.Spec.ServiceAccountName)
+	pod, err := Find[*corev1.Pod](r, "")
+	require.NoError(t, err)
+	assert.Equal(t, "booking-cloud", pod.Spec.ServiceAccountName, "its password may be that account's token")
+	assert.False(t, *pod.Spec.AutomountServiceAccountToken)
+}
+
+// A hook and an ordinary object of one name would be in each other's way.
+func TestEventsOfHookAndJobShareNoName(t *testing.T) {
+	t.Parallel()
+	names := map[string][]string{}
+	for _, mode := range []string{"hook", "job"} {
+		objects, err := Normalize(render(t, withURL+events+"networkPolicy: {enabled: true}\nmode: "+mode).Template())
+		require.NoError(t, err)
+		for name := range objects {
+			if !strings.HasPrefix(name, "Pod/") {
+				names[mode] = append(names[mode], name)
+			}
+		}
+	}
+	require.Len(t, names["hook"], 6)
+	for _, name := range names["hook"] {
+		assert.False(t, slices.Contains(names["job"], name), name)
+	}
+}
+
+// All that hooks leave behind is in the notes.
+func TestNotesNameWhatStays(t *testing.T) {
+	t.Parallel()
+	for _, account := range []string{"", "serviceAccountName: mine\n"} {
+		r := render(t, withURL+events+account+"networkPolicy: {enabled: true}")
+		for _, h := range r.Hooks {
+			assert.Contains(t, r.Info.Notes, " "+strings.ToLower(h.Kind)+"/"+h.Name, account)
+		}
+		assert.Equal(t, account == "", strings.Contains(r.Info.Notes, "serviceaccount/"))
+	}
+}
+
+// Pods that migrate by themselves have the application's account.
+func TestEventsInPods(t *testing.T) {
+	t.Parallel()
+	_, err := inPods(t, "initContainer", "", fromSecret+events+"mode: initContainer")
+	require.ErrorContains(t, err, "events.enabled with mode: initContainer: the pods are the application's, and so is their account: set serviceAccountName to it")
+	for values, want := range map[string]string{
+		"networkPolicy: {enabled: true}":  "networkPolicy.enabled with mode: initContainer",
+		"prometheusRule: {enabled: true}": "prometheusRule.enabled with mode: initContainer",
+	} {
+		_, err := inPods(t, "initContainer", "", fromSecret+"mode: initContainer\n"+values)
+		require.ErrorContains(t, err, want)
+	}
+}

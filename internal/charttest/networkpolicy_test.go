@@ -1,0 +1,103 @@
+package charttest
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// policy renders the NetworkPolicy, and checks what is the same in all: it is for our pods, and lets nothing in.
+func policy(t *testing.T, values string) *networkingv1.NetworkPolicy {
+	t.Helper()
+	r := render(t, merges(t, "networkPolicy: {enabled: true}", values))
+	objectsAreValid(t, r)
+	p, err := Find[*networkingv1.NetworkPolicy](r, "")
+	require.NoError(t, err)
+	assert.Equal(t, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}, p.Spec.PolicyTypes)
+	assert.Empty(t, p.Spec.Ingress)
+	selector, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)
+	require.NoError(t, err)
+	assert.True(t, selector.Matches(labels.Set(job(t, r, "").Spec.Template.Labels)))
+	test, err := Find[*corev1.Pod](r, "")
+	require.NoError(t, err)
+	assert.True(t, selector.Matches(labels.Set(test.Labels)))
+	assert.False(t, selector.Matches(labels.Set{"app.kubernetes.io/name": "shiplock", "app.kubernetes.io/instance": "booking", "app.kubernetes.io/component": "web"}))
+	return p
+}
+
+// lets says whether the policy lets a packet out to an address outside of the cluster. It knows address blocks only.
+func lets(p *networkingv1.NetworkPolicy, address string, port int32, protocol corev1.Protocol) bool {
+	return slices.ContainsFunc(p.Spec.Egress, func(rule networkingv1.NetworkPolicyEgressRule) bool {
+		there := len(rule.To) == 0 || slices.ContainsFunc(rule.To, func(peer networkingv1.NetworkPolicyPeer) bool {
+			return peer.IPBlock != nil && netip.MustParsePrefix(peer.IPBlock.CIDR).Contains(netip.MustParseAddr(address))
+		})
+		return there && (len(rule.Ports) == 0 || slices.ContainsFunc(rule.Ports, func(by networkingv1.NetworkPolicyPort) bool {
+			return by.Port.IntVal == port && *by.Protocol == protocol
+		}))
+	})
+}
+
+// Each port is open exactly when the values have something behind it.
+func TestNetworkPolicy(t *testing.T) {
+	t.Parallel()
+	all := []int32{53, 80, 443, 5432, 5433, 6432, 6443, 8080, 9091}
+	for values, want := range map[string][]int32{
+		withURL: {53, 5432},
+		"database: {url: 'postgres://u:p@db:6432/x?sslmode=disable'}":     {53, 6432},
+		"database: {url: 'postgres://u:p%3A80@[fd00::1]/x:80'}":           {53, 5432},
+		"database: {url: 'postgres://u:p@a:5433,b,c:6432/x'}":             {53, 5432, 5433, 6432},
+		"database: {host: h, name: shop, user: u, port: 6432}":            {53, 6432},
+		"database: {host: 'h,i', name: shop, user: u, port: '5432,5433'}": {53, 5432, 5433},
+		fromSecret: {53, 5432},
+		fromSecret + "networkPolicy: {database: {ports: [6432]}}": {53, 6432},
+		withURL + "networkPolicy: {dns: {ports: [8080]}}":         {5432, 8080},
+		withURL + events: {53, 443, 5432, 6443},
+		withURL + events + "networkPolicy: {apiServer: {ports: [6443]}}":                   {53, 5432, 6443},
+		withURL + "notify: {webhook: {url: 'https://hooks.example.com/a:80'}}":             {53, 443, 5432},
+		withURL + "notify: {webhook: {url: 'http://hooks.example.com'}}":                   {53, 80, 5432},
+		withURL + "notify: {webhook: {url: 'https://hooks.example.com:8080/x'}}":           {53, 5432, 8080},
+		withURL + "notify: {webhook: {urlFile: /u}}":                                       {53, 443, 5432},
+		withURL + "notify: {webhook: {existingSecret: {name: s, keys: {url: u}}}}":         {53, 443, 5432},
+		withURL + "notify: {pushgateway: {url: 'http://gateway:9091'}}":                    {53, 5432, 9091},
+		withURL + "notify: {pushgateway: {url: 'https://gateway'}}":                        {53, 443, 5432},
+		withURL + "notify: {pushgateway: {existingSecret: {name: s}}}":                     {53, 5432, 9091},
+		withURL + "networkPolicy: {extraEgress: [{ports: [{port: 8080, protocol: TCP}]}]}": {53, 5432, 8080},
+	} {
+		p := policy(t, values)
+		var open []int32
+		for _, port := range all {
+			if lets(p, "192.0.2.1", port, corev1.ProtocolTCP) {
+				open = append(open, port)
+			}
+			assert.Equal(t, lets(p, "192.0.2.1", port, corev1.ProtocolUDP), slices.Contains(want, port) && (port == 53 || port == 8080 && !slices.Contains(want, 53)), "%s: %d by UDP", values, port)
+		}
+		assert.Equal(t, want, open, values)
+		assert.False(t, lets(p, "192.0.2.1", 22, corev1.ProtocolTCP), values)
+	}
+}
+
+// Where a place is given, its ports are open there and nowhere else.
+func TestNetworkPolicyPeers(t *testing.T) {
+	t.Parallel()
+	p := policy(t, withURL+events+`notify: {webhook: {urlFile: /u}, pushgateway: {url: 'http://g:9091'}}
+networkPolicy:
+  database: {to: [{ipBlock: {cidr: 10.1.0.0/16}}, {podSelector: {matchLabels: {app: db}}}]}
+  dns: {to: [{ipBlock: {cidr: 10.2.0.0/16}}]}
+  apiServer: {to: [{ipBlock: {cidr: 10.3.0.0/16}}], ports: [6443]}
+  webhook: {to: [{ipBlock: {cidr: 10.4.0.0/16}}]}
+  pushgateway: {to: [{ipBlock: {cidr: 10.5.0.0/16}}]}
+`)
+	ports := []int32{5432, 53, 6443, 443, 9091}
+	for i, address := range []string{"10.1.0.1", "10.2.0.1", "10.3.0.1", "10.4.0.1", "10.5.0.1", "10.6.0.1"} {
+		for k, port := range ports {
+			assert.Equal(t, i == k, lets(p, address, port, corev1.ProtocolTCP), "%s:%d", address, port)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+package charttest
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+// rules renders the PrometheusRule and returns what the operator gives to Prometheus: its spec, as a file of rules.
+func rules(t *testing.T, values string) string {
+	t.Helper()
+	r := render(t, merges(t, withURL+"prometheusRule: {enabled: true}", values))
+	objectsAreValid(t, r)
+	for _, h := range r.Hooks {
+		assert.NotEqual(t, "PrometheusRule", h.Kind, "it goes with the release")
+	}
+	rule, err := Find[*unstructured.Unstructured](r, "booking-shiplock-alerts")
+	require.NoError(t, err)
+	spec, err := yaml.Marshal(rule.Object["spec"])
+	require.NoError(t, err)
+	return string(spec)
+}
+
+// promtool tries the rules on series as Prometheus would, and says where an alert is not as expected.
+func promtool(t *testing.T, rules, test string) (string, error) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("promtool is no part of what -short needs: hack/setup.sh tools")
+	}
+	path, err := exec.LookPath("promtool")
+	require.NoError(t, err, "hack/setup.sh tools installs it")
+	dir := write(t, map[string]string{"rules.yaml": rules, "test.yaml": "rule_files: [rules.yaml]\nevaluation_interval: 1m\ntests:\n" + test})
+	out, err := exec.CommandContext(t.Context(), path, "check", "rules", filepath.Join(dir, "rules.yaml")).CombinedOutput()
+	require.NoError(t, err, string(out))
+	out, err = exec.CommandContext(t.Context(), path, "test", "rules", filepath.Join(dir, "test.yaml")).CombinedOutput()
+	return string(out), err
+}
+
+// alertTest is one question to promtool: given a series of this value, how many alerts of that name are there after 20 minutes.
+func alertTest(series, value, alert string, labels ...string) string {
+	expected := "[]"
+	if len(labels) > 0 {
+		expected = "[{exp_labels: {" + strings.Join(labels, ", ") + "}}]"
+	}
+	return fmt.Sprintf("  - interval: 1m\n    input_series: [{series: '%s', values: '%s'}]\n    alert_rule_test: [{eval_time: 20m, alertname: %s, exp_alerts: %s}]\n",
+		series, value, alert, expected)
+}
+
+// The Job's failure raises an alert, and nobody else's does; a try that failed and was made good is none.
+func TestAlertOfAFailedJob(t *testing.T) {
+	t.Parallel()
+	failed := func(job, namespace, condition string) string {
+		return fmt.Sprintf(`kube_job_failed{job_name="%s", namespace="%s", condition="%s"}`, job, namespace, condition)
+	}
+	for values, jobs := range map[string]map[string]bool{
+		"":                                {"booking-shiplock": true, "booking-shiplock-0123abcd": false, "booking-shiplock2": false},
+		"mode: argocd":                    {"booking-shiplock": true},
+		"mode: job":                       {"booking-shiplock-0123abcd": true, "booking-shiplock": false, "booking-shiplock-0123abcde": false},
+		"database: {partOfRelease: true}": {"booking-shiplock": true, "booking-shiplock-0123abcd": true, "booking-shiplock-web": false},
+	} {
+		text := rules(t, values)
+		test := alertTest(failed("booking-shiplock", "elsewhere", "true"), "1x30", "ShiplockMigrationFailed") +
+			alertTest(failed("booking-shiplock", "shop", "false"), "1x30", "ShiplockMigrationFailed") +
+			alertTest(failed("booking-shiplock", "shop", "true"), "0x30", "ShiplockMigrationFailed")
+		for job, ours := range jobs {
+			var labels []string
+			if ours {
+				labels = []string{"job_name: " + job, "namespace: shop", `condition: "true"`, "severity: critical"}
+			}
+			test += alertTest(failed(job, "shop", "true"), "1x30", "ShiplockMigrationFailed", labels...)
+		}
+		// What an alert says is told apart below; here it is only whether there is one.
+		out, err := promtool(t, withoutAnnotations(t, text), test)
+		assert.NoError(t, err, "%s\n%s", values, out)
+	}
+}
+
+// With the metrics that the migrator pushes, what a run has left undone is told once nobody has taken it up.
+func TestAlertOfPendingMigrations(t *testing.T) {
+	t.Parallel()
+	assert.NotContains(t, rules(t, ""), "shiplock_migrations_pending", "nobody pushes it")
+	text := rules(t, "notify: {pushgateway: {existingSecret: {name: g}}}\nprometheusRule: {severity: warning, alertLabels: {team: booking}}")
+	series := func(release string) string {
+		return fmt.Sprintf(`shiplock_migrations_pending{namespace="shop", release="%s", database="db:5432/booking"}`, release)
+	}
+	const alert = "ShiplockMigrationsPending"
+	labels := []string{"namespace: shop", "release: booking", `database: "db:5432/booking"`, "severity: warning", "team: booking"}
+	out, err := promtool(t, withoutAnnotations(t, text), alertTest(series("booking"), "2x30", alert, labels...)+
+		alertTest(series("booking"), "2x10 0x20", alert)+alertTest(series("booking"), "0x10 2x20", alert)+alertTest(series("other"), "2x30", alert))
+	assert.NoError(t, err, out)
+	out, err = promtool(t, withoutAnnotations(t, text), alertTest(series("booking"), "2x30", alert))
+	assert.Error(t, err, "promtool sees an alert that nobody expects: %s", out)
+}
+
+// Alerts say what to type, with Prometheus' own templates filled in.
+func TestAlertsText(t *testing.T) {
+	t.Parallel()
+	test := `  - interval: 1m
+    input_series: [{series: 'kube_job_failed{job_name="booking-shiplock", namespace="shop", condition="true"}', values: 1x5}]
+    alert_rule_test:
+      - eval_time: 5m
+        alertname: ShiplockMigrationFailed
+        exp_alerts:
+          - exp_labels: {job_name: booking-shiplock, namespace: shop, condition: "true", severity: critical}
+            exp_annotations:
+              summary: The migrations of release booking have failed; the release has stopped, and the version that ran goes on serving.
+              description: "Why, and what to do: kubectl -n shop logs job/booking-shiplock"
+              runbook_url: https://runbooks.example.com/schema
+`
+	out, err := promtool(t, rules(t, "prometheusRule: {alertAnnotations: {runbook_url: 'https://runbooks.example.com/schema'}}"), test)
+	assert.NoError(t, err, out)
+}
+
+func withoutAnnotations(t *testing.T, rules string) string {
+	t.Helper()
+	spec := parse(t, rules)
+	for _, group := range spec["groups"].([]any) {
+		for _, rule := range group.(map[string]any)["rules"].([]any) {
+			delete(rule.(map[string]any), "annotations")
+		}
+	}
+	return toYAML(t, spec)
+}
