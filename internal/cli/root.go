@@ -149,6 +149,7 @@ func (a *app) waitForDBFlag(fs *pflag.FlagSet) {
 func (a *app) connectionFlags(fs *pflag.FlagSet) {
 	s := &a.settings
 	fs.StringVar(&s.DatabaseURL, "database-url", "", "postgres://user:password@host:5432/database ($DATABASE_URL; else libpq's PGHOST, PGUSER, PGPASSWORD, PGPASSFILE …)")
+	a.loginFlags(fs)
 	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, name or schema.name ($SHIPLOCK_TABLE)")
 	fs.DurationVar(&s.Timeout, "timeout", 0, "end the whole run after this time, 0 for never ($SHIPLOCK_TIMEOUT)")
 	fs.StringVar(&s.LogFormat, "log-format", "text", "text or json ($SHIPLOCK_LOG_FORMAT)")
@@ -213,22 +214,23 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	if err := checkQuitURL(s.QuitURL); err != nil {
 		return nil, nil, engine.Options{}, err
 	}
-	dsn, err := s.Database(os.Getenv)
+	cancel := func() {}
+	if s.Timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, &engine.TimeoutError{Limit: s.Timeout})
+	}
+	dsn, err := a.dsn(ctx, log)
 	if err != nil {
+		cancel()
 		return nil, nil, engine.Options{}, err
 	}
 	a.redact = dsn.Redact
 	if len(dsn.Ignored()) > 0 {
 		log.Warn("the database URL has parameters of golang-migrate that have no meaning here", "ignored", dsn.Ignored())
 	}
-	cancel := func() {}
-	if s.Timeout > 0 {
-		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, &engine.TimeoutError{Limit: s.Timeout})
-	}
 	return ctx, cancel, engine.Options{
 		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity),
 		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
-		Postgres: postgres.Options{DSN: dsn, Table: s.Table, WaitForDB: s.WaitForDB,
+		Postgres: postgres.Options{DSN: dsn, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
 			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
 			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
 			Identity: identity()},
@@ -240,7 +242,7 @@ func (a *app) logger() (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(a.settings.LogLevel)); err != nil {
 		return nil, &config.UsageError{Problem: fmt.Sprintf("--log-level is %q; want debug, info, warn or error", a.settings.LogLevel)}
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: a.logAttr}
 	switch a.settings.LogFormat {
 	case "text":
 		return slog.New(slog.NewTextHandler(a.stderr, opts)), nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ could not be reached.`,
   migrator wait --timeout 2m --source ./migrations
   migrator wait --version 42            # without files: for a service that does not own the schema`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.settings.WaitForDB = math.MaxInt64 // here --timeout is the limit
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
 				return err

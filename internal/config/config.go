@@ -22,9 +22,12 @@ func usage(format string, args ...any) error {
 // Settings are what flags and environment say, as text where it needs parsing.
 type Settings struct {
 	DatabaseURL string
-	Source      string
-	Table       string
-	WaitForDB   time.Duration
+	Logins
+	// Role is what the session becomes, so that what it makes belongs to that role.
+	Role      string
+	Source    string
+	Table     string
+	WaitForDB time.Duration
 	// ConnectAttempts and ConnectDelay are the start-up loop of old: so many
 	// attempts, with such a pause.
 	ConnectAttempts int
@@ -69,7 +72,10 @@ func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 	if err := required(getenv); err != nil {
 		return DSN{}, err
 	}
-	if s.DatabaseURL == "" && !anySet(getenv, "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE") {
+	if err := s.oneOfEach(getenv); err != nil {
+		return DSN{}, err
+	}
+	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && !anySet(getenv, "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE") {
 		return DSN{}, usage("no database given: set DATABASE_URL (postgres://user:password@host:5432/database), or PGHOST, PGUSER, PGPASSWORD and PGDATABASE")
 	}
 	if file := getenv("PGPASSFILE"); file != "" {
@@ -77,9 +83,9 @@ func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 			return DSN{}, usage("password file PGPASSFILE: %v", err)
 		}
 	}
-	dsn, err := ParseDSN(s.DatabaseURL)
+	dsn, err := s.dsn(getenv)
 	if err != nil {
-		return DSN{}, &UsageError{Problem: err.Error()}
+		return DSN{}, err
 	}
 	if dsn.MigrateTable() != "" && s.Table == DefaultTable {
 		s.Table = dsn.MigrateTable()
@@ -114,6 +120,9 @@ func (s *Settings) check() error {
 	}
 	if schema == "" || name == "" || len(schema) > identifierLimit || len(name) > tableLimit || strings.Contains(s.Table, "\x00") {
 		return usage(`--table is %q; want a name of at most %d bytes, or schema.name`, s.Table, tableLimit)
+	}
+	if err := checkRole(s.Role); err != nil {
+		return err
 	}
 	if s.Source == "" {
 		return usage("--source is empty; want the folder with the migrations")

@@ -19,6 +19,7 @@ import (
 // The zero value is not usable; get one from ParseDSN.
 type DSN struct {
 	cfg     pq.Config
+	logins  *credentials
 	ignored []string
 	table   string
 }
@@ -32,7 +33,7 @@ type DSN struct {
 //
 // Errors never hold the string that was passed in.
 func ParseDSN(s string) (DSN, error) {
-	var d DSN
+	d := DSN{logins: &credentials{}}
 	secrets := []string{s}
 	if isURL(s) {
 		u, err := splitURL(s)
@@ -40,6 +41,7 @@ func ParseDSN(s string) (DSN, error) {
 			return DSN{}, fmt.Errorf("database URL: %w", err)
 		}
 		secrets = append(secrets, u.password)
+		d.logins.know(u.password, rawPassword(s))
 		d.table, d.ignored = u.takeMigrateParams()
 		s = u.keywords()
 	} else if s != "" && !strings.Contains(s, "=") {
@@ -52,12 +54,14 @@ func ParseDSN(s string) (DSN, error) {
 	if cfg.SSLMode == "" {
 		cfg.SSLMode = pq.SSLModePrefer
 	}
+	d.cfg = cfg
 	if cfg.Password == "" && cfg.Passfile != "" && len(cfg.Multi) == 0 {
-		if cfg.Password, err = passwordFrom(cfg.Passfile, cfg); err != nil {
+		if d.cfg.Password, err = passwordFrom(cfg.Passfile, cfg); err != nil {
 			return DSN{}, fmt.Errorf("password file: %w", err)
 		}
+		d.logins.from = passFile{cfg}
 	}
-	d.cfg = cfg
+	d.logins.know(d.cfg.Password)
 	return d, nil
 }
 
@@ -94,15 +98,6 @@ func (d DSN) Primary() DSN {
 // Several says whether there is more than one host to try.
 func (d DSN) Several() bool { return len(d.cfg.Multi) > 0 }
 
-// Connector opens connections to this database through lib/pq.
-func (d DSN) Connector() (*pq.Connector, error) {
-	c, err := pq.NewConnectorConfig(d.cfg)
-	if err != nil {
-		return nil, fmt.Errorf("database settings: %s", d.Redact(err.Error()))
-	}
-	return c, nil
-}
-
 // Database is the name of the database that is asked for; empty means the user's own.
 func (d DSN) Database() string { return d.cfg.Database }
 
@@ -124,8 +119,9 @@ func (d DSN) Address() string {
 	return addr
 }
 
-// Redact replaces the password, wherever it stands in s.
-func (d DSN) Redact(s string) string { return redact(s, d.cfg.Password) }
+// Redact replaces every password that the run has had, wherever it stands in s,
+// also in the encodings that URLs, JSON, SQL and Kubernetes' Secrets have for it.
+func (d DSN) Redact(s string) string { return d.logins.hide(s) }
 
 // String is safe to print: it leaves out the password and all parameters.
 func (d DSN) String() string {

@@ -22,6 +22,9 @@ import (
 // Options say how to reach a database and where its version is kept.
 type Options struct {
 	DSN config.DSN
+	// Role is what each session becomes after it has logged in, so that what it makes
+	// belongs to that role. Empty leaves the user that it has logged in as.
+	Role string
 	// Table is the version table's name, or "schema.table". Without a schema it
 	// is the first one of the search path, as with golang-migrate.
 	Table string
@@ -142,14 +145,10 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	db := &DB{opts: opts, log: opts.Log}
-	connector, err := opts.DSN.With(sessionParams).Connector()
-	if err != nil {
-		return nil, err
-	}
 	d := &dialer{}
-	connector.Dialer(d)
-	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, db.onNotice))
+	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(opts.DSN.With(sessionParams).Connector(d, attemptTimeout), db.onNotice))
 	db.pool.SetMaxIdleConns(0)
+	var err error
 	if db.conn, err = db.wait(ctx); err == nil {
 		db.link = d.last.Load()
 		err = db.lookAround(ctx)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
-	"time"
 )
 
 // ErrNotPostgres says that something else answers at the database's address.
@@ -28,16 +27,6 @@ type dialer struct {
 	net.Dialer
 	// last is the last connection made. lib/pq also dials to cancel a query.
 	last atomic.Pointer[checkedConn]
-}
-
-func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	return d.DialContext(context.Background(), network, address)
-}
-
-func (d *dialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	return d.DialContext(ctx, network, address)
 }
 
 func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/config"
 )
 
 const (
@@ -29,9 +31,10 @@ const (
 	// fifty waiting pods.
 	minPause = 100 * time.Millisecond
 	maxPause = time.Second
-	// strangerGrace is how long somebody else may answer at the database's address:
-	// while a Service is new its address may lead elsewhere, to a network's own gateway.
-	strangerGrace = 10 * time.Second
+	// startGrace is how long somebody else may answer at the database's address, and a
+	// password command fail: while a Service is new its address may lead elsewhere, to
+	// a network's own gateway, and a pod's access to a metadata server may come late.
+	startGrace = 10 * time.Second
 )
 
 // wait connects, again and again within the limits of the options, as long as waiting can help.
@@ -39,7 +42,7 @@ func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
 	start := time.Now()
 	said := map[string]bool{}
 	for attempt := 1; ; attempt++ {
-		conn, err := db.connect(ctx)
+		conn, err := db.pool.Conn(ctx)
 		if err == nil {
 			if attempt > 1 {
 				db.log.Info("database is ready", "database", db.Target(), "waited", round(time.Since(start)))
@@ -55,8 +58,8 @@ func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
 			pause = db.opts.ConnectDelay
 		}
 		fail.Limit = db.limitOf(fail.Waited+pause, attempt)
-		stranger := errors.Is(err, ErrNotPostgres) && fail.Waited+pause < strangerGrace
-		if (fail.Permanent && !stranger) || fail.Limit != "" {
+		soon := passesSoon(err) && fail.Waited+pause < startGrace
+		if (fail.Permanent && !soon) || fail.Limit != "" {
 			return nil, fail
 		}
 		if reason := db.opts.DSN.Redact(err.Error()); !said[reason] {
@@ -92,19 +95,19 @@ func (db *DB) patience(waited time.Duration, attempt int) string {
 	return strings.Join(out, ", ")
 }
 
-func (db *DB) connect(ctx context.Context) (*sql.Conn, error) {
-	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	conn, err := db.pool.Conn(attempt)
-	if err != nil && attempt.Err() != nil && ctx.Err() == nil {
-		return nil, fmt.Errorf("no answer from %s within %s: %w", db.opts.DSN.Address(), attemptTimeout, attempt.Err())
-	}
-	return conn, err
+// passesSoon knows what lasts no longer than a pod's start, if it passes at all.
+func passesSoon(err error) bool {
+	var secret *config.SecretError
+	return errors.Is(err, ErrNotPostgres) || errors.As(err, &secret) && secret.Command
 }
 
 // mayPass tells an error that time can mend (a server that starts, a name that
 // is not in DNS yet) from one that needs a person.
 func mayPass(err error) bool {
+	var secret *config.SecretError
+	if errors.As(err, &secret) {
+		return secret.Absent
+	}
 	var server *pq.Error
 	if errors.As(err, &server) {
 		switch server.Code {

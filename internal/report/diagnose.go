@@ -41,6 +41,7 @@ func diagnose(err error) Card {
 		start     *engine.StartError
 		session   *postgres.SessionError
 		apart     *postgres.ApartError
+		secret    *config.SecretError
 	)
 	switch {
 	case errors.As(err, &wait):
@@ -72,6 +73,8 @@ func diagnose(err error) Card {
 		return lockedCard(locked)
 	case errors.As(err, &connect):
 		return connectCard(connect)
+	case errors.As(err, &secret):
+		return secretCard(secret, nil)
 	}
 	return plainCard(err)
 }
@@ -119,6 +122,10 @@ func lockedCard(e *postgres.LockedError) Card {
 }
 
 func connectCard(e *postgres.ConnectError) Card {
+	var secret *config.SecretError
+	if errors.As(e, &secret) {
+		return secretCard(secret, e)
+	}
 	c := Card{Code: ExitDatabase, Title: "cannot reach the database " + e.Target}
 	if e.Permanent {
 		c = Card{Code: ExitUsage, Title: "cannot use the database " + e.Target}
@@ -134,6 +141,10 @@ func connectCard(e *postgres.ConnectError) Card {
 
 // connectAdvice is the next step for what a server or the network says to a new connection.
 func connectAdvice(err error) string {
+	var secret *config.SecretError
+	if errors.As(err, &secret) {
+		return secret.Next
+	}
 	var server *pq.Error
 	if errors.As(err, &server) {
 		switch server.Code {

@@ -1,0 +1,246 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// passwordless is the database's URL without its password.
+func passwordless(d *pgtest.Database) string {
+	return strings.Replace(d.URL(), ":"+url.UserPassword("", d.Password).String()[1:]+"@", "@", 1)
+}
+
+// rotate gives the owner another password, on the server alone.
+func rotate(t *testing.T, d *pgtest.Database, password string) {
+	t.Helper()
+	d.Exec(t, fmt.Sprintf("ALTER ROLE %s PASSWORD %s", pq.QuoteIdentifier(d.User), pq.QuoteLiteral(password)))
+}
+
+// passwordSource is one of the places where the password is read anew.
+type passwordSource struct {
+	flags []string
+	set   func(password string)
+}
+
+func passwordSources(t *testing.T, d *pgtest.Database) map[string]passwordSource {
+	t.Helper()
+	dir := t.TempDir()
+	put := func(name string, mode os.FileMode) func(string) {
+		return func(text string) {
+			path := filepath.Join(dir, name)
+			require.NoError(t, os.WriteFile(path+".new", []byte(text), mode))
+			require.NoError(t, os.Rename(path+".new", path)) // as agents do it
+		}
+	}
+	putURL := put("url", 0o400)
+	put("token.sh", 0o700)("#!/bin/sh\necho call >>" + dir + "/calls\ncat " + dir + "/token\n")
+	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace
+	pass := put("pass", 0o440)
+	there := passwordless(d)
+	return map[string]passwordSource{
+		"command": {[]string{"--database-url", there, "--password-command", dir + "/token.sh"}, put("token", 0o600)},
+		"file":    {[]string{"--database-url", there, "--password-file", dir + "/password"}, put("password", 0o400)},
+		"pass file": {[]string{"--database-url", there + "&passfile=" + url.QueryEscape(dir+"/pass")},
+			func(p string) { pass("*:*:*:*:" + escape(p)) }},
+		"URL file": {[]string{"--database-url-file", dir + "/url"}, func(p string) {
+			there := *d
+			there.Password = p
+			putURL(there.URL() + "\n")
+		}},
+	}
+}
+
+// TestThePasswordIsReadAnewForEachConnection: exec has one session before the tool
+// and one after; the password is another one by then, as a vault's may be.
+func TestThePasswordIsReadAnewForEachConnection(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"command", "file", "pass file", "URL file"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newToolbox(t, "touch ready; wait_for go")
+			b.Exec(t, "CREATE TABLE x ()")
+			from := passwordSources(t, b.Database)[name]
+			from.set(b.Password)
+			args := append(append([]string{"exec"}, from.flags...), "--", "sh", filepath.Join(b.dir, "tool.sh"))
+			stderr, done := background(t.Context(), args...)
+			b.waitForFile("ready")
+			rotate(t, b.Database, "another one")
+			from.set("another one")
+			b.touch("go")
+			require.Zero(t, <-done, stderr)
+			assert.Equal(t, "succeeded|0|exit code 0|t", b.journal())
+		})
+	}
+}
+
+// TestARefusedPasswordIsAskedForOnceMore: the server has a new password a moment
+// before the file has it.
+func TestARefusedPasswordIsAskedForOnceMore(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"file", "pass file", "URL file"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+			var from passwordSource
+			password := w.Password
+			there := relay(t, w.Database, func() { from.set(password) })
+			from = passwordSources(t, there)[name]
+			from.set("the old one")
+			out := call(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
+			assert.Zero(t, out.code, out.err)
+		})
+	}
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	from := passwordSources(t, w.Database)["command"]
+	from.set("wrong-marked")
+	out := call(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
+	assert.Equal(t, 2, out.code, out.err)
+	assert.NotContains(t, out.err, "marked")
+	golden(t, "token-refused", out.err)
+	calls, err := os.ReadFile(filepath.Join(filepath.Dir(from.flags[3]), "calls"))
+	require.NoError(t, err)
+	assert.Equal(t, 2, strings.Count(string(calls), "call"), "a fresh token gets one try")
+}
+
+// relay stands before the database and tells when the first connection has ended.
+func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	var once sync.Once
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", net.JoinHostPort(d.Host, strconv.Itoa(d.Port)))
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(server, client)
+				_ = server.Close()
+			}()
+			go func() {
+				_, _ = io.Copy(client, server) // a refused one is closed by the server
+				once.Do(ended)
+				_ = client.Close()
+			}()
+		}
+	}()
+	copied := *d
+	copied.Port = l.Addr().(*net.TCPAddr).Port
+	return &copied
+}
+
+// TestALateFileIsWaitedFor: an agent beside us writes it when it is ready.
+func TestALateFileIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]string{"file": "is not there", "URL file": "is not there"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+			from := passwordSources(t, w.Database)[name]
+			stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
+			stderr.waitFor(t, says)
+			from.set(w.Password)
+			assert.Zero(t, <-done, stderr)
+
+			require.NoError(t, os.Remove(from.flags[len(from.flags)-1]))
+			stderr, done = background(t.Context(), append([]string{"wait", "--source", w.dir}, from.flags...)...)
+			stderr.waitFor(t, says)
+			from.set(w.Password)
+			assert.Zero(t, <-done, stderr)
+		})
+	}
+}
+
+func TestAPasswordThatCannotBeHadExplainsItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	dir := folder(t, map[string]string{"empty": "\n", "broken": "mysql://marked@h/d"})
+	there := []string{"--database-url", passwordless(w.Database)}
+	script := filepath.Join(dir, "fetch-token")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho marked\necho first >&2\necho \"AccessDenied: token='marked' for role x\" >&2\nexit 254\n"), 0o700))
+	for name, c := range map[string]struct {
+		code  int
+		flags []string
+	}{
+		"password-command-failed":  {2, append([]string{"--wait-for-db", "0s", "--password-command", script + " --secret marked"}, there...)},
+		"password-command-missing": {2, append([]string{"--password-command", "aws rds generate-db-auth-token"}, there...)},
+		"password-file-missing":    {3, append([]string{"--wait-for-db", "0s", "--password-file", "/vault/secrets/database-password"}, there...)},
+		"password-file-empty":      {2, append([]string{"--password-file", filepath.Join(dir, "empty")}, there...)},
+		"url-file-missing":         {3, []string{"--wait-for-db", "0s", "--database-url-file", "/vault/secrets/database-url"}},
+		"url-file-broken":          {2, []string{"--database-url-file", filepath.Join(dir, "broken")}},
+		"password-twice":           {2, []string{"--password-file", "/vault/secrets/database-password", "--database-url", w.URL()}},
+	} {
+		if name == "password-command-missing" {
+			c.flags[1] = strings.Replace(c.flags[1], "aws", "no-such-aws", 1)
+		}
+		for _, verb := range []string{"up", "status", "plan", "wait"} {
+			flags := c.flags
+			if verb == "wait" {
+				if flags[0] == "--wait-for-db" {
+					continue // it waits for ever
+				}
+			}
+			out := call(t.Context(), append([]string{verb, "--source", w.dir, "--log-level", "debug"}, flags...)...)
+			assert.Equal(t, c.code, out.code, "%s: %s", name, out.err)
+			assert.NotContains(t, out.err, "marked")
+			if verb == "up" {
+				golden(t, name, strings.ReplaceAll(out.err, os.Getenv("PATH"), "PATH"))
+			}
+		}
+	}
+}
+
+// TestASilentServerDoesNotHoldUpAStop: it takes the connection and says nothing, as
+// a load balancer does with nobody behind it.
+func TestASilentServerDoesNotHoldUpAStop(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			select {
+			case accepted <- c:
+			default:
+			}
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stderr, done := background(ctx, "up", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", "postgres://u:p@"+l.Addr().String()+"/d?sslmode=disable")
+	<-accepted
+	cancel(&engine.SignalError{Signal: os.Interrupt})
+	select {
+	case code := <-done:
+		assert.Equal(t, 130, code, stderr)
+	case <-time.After(time.Minute):
+		t.Fatal("it hangs")
+	}
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"os"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/pflag"
+
+	"github.com/shiplock/shiplock/internal/config"
+)
+
+// loginFlags say as whom to come, and where the password is read anew for each connection.
+func (a *app) loginFlags(fs *pflag.FlagSet) {
+	s := &a.settings
+	fs.StringVar(&s.DatabaseURLFile, "database-url-file", "", "file with the URL alone; its user and password are read anew for each connection ($SHIPLOCK_DATABASE_URL_FILE)")
+	fs.StringVar(&s.PasswordFile, "password-file", "", "file with the password alone, read anew for each connection ($SHIPLOCK_PASSWORD_FILE)")
+	fs.StringVar(&s.PasswordCommand, "password-command", "",
+		"command that prints the password, such as a cloud's token, run anew for each connection, without a shell ($SHIPLOCK_PASSWORD_COMMAND)")
+	fs.StringVar(&s.Role, "role", "", "role to act as (SET ROLE): what migrations make belongs to it ($SHIPLOCK_ROLE)")
+}
+
+// dsn settles how to reach the database; the file with its URL is waited for.
+func (a *app) dsn(ctx context.Context, log *slog.Logger) (config.DSN, error) {
+	err := a.settings.AwaitURL(ctx, func(reason string) {
+		log.Info("waiting for the file", "reason", reason, "for_up_to", forUpTo(a.settings))
+	})
+	if err != nil {
+		return config.DSN{}, err
+	}
+	return a.settings.Database(os.Getenv)
+}
+
+func forUpTo(s config.Settings) string {
+	if s.WaitForDB == math.MaxInt64 {
+		return "ever"
+	}
+	return s.WaitForDB.String()
+}
+
+// logAttr is what every value passes on its way into the log, whichever its
+// format: no secret leaves that way, and nothing that a terminal would obey. Line
+// breaks and what is below a space each format escapes by itself.
+func (a *app) logAttr(_ []string, attr slog.Attr) slog.Attr {
+	switch v := attr.Value.Any().(type) {
+	case string:
+		attr.Value = slog.StringValue(printable(a.redact(v)))
+	case error:
+		attr.Value = slog.StringValue(printable(a.redact(v.Error())))
+	case []string:
+		shown := make([]string, len(v))
+		for i, s := range v {
+			shown[i] = printable(a.redact(s))
+		}
+		attr.Value = slog.AnyValue(shown)
+	}
+	return attr
+}
+
+// printable replaces what is invisible and not white space: C1 controls and the
+// marks that turn the direction of writing.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= ' ' && r != '\n' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}

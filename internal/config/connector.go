@@ -1,0 +1,114 @@
+package config
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// Dialer opens the connection below a session.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Connector opens connections to this database through lib/pq, each with a login
+// that is read anew. dial opens what is below, and limit bounds one attempt, from
+// the dialling to the server's first answer to a login. Errors are *SecretError,
+// and what lib/pq says.
+func (d DSN) Connector(dial Dialer, limit time.Duration) driver.Connector {
+	return &connector{dsn: d, dialer: dial, limit: limit}
+}
+
+type connector struct {
+	dsn    DSN
+	dialer Dialer
+	limit  time.Duration
+}
+
+func (c *connector) Driver() driver.Driver { return &pq.Driver{} }
+
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.dsn.logins.from == nil {
+		return c.open(ctx, login{user: c.dsn.cfg.User, password: c.dsn.cfg.Password})
+	}
+	l, err := c.dsn.logins.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := c.open(ctx, l)
+	// The server may have a new password, or the token have run out, since.
+	if pq.As(err, pqerror.InvalidPassword, pqerror.InvalidAuthorizationSpecification) != nil {
+		if l, ok := c.dsn.logins.fresher(ctx, l); ok {
+			return c.open(ctx, l)
+		}
+	}
+	return conn, err
+}
+
+func (c *connector) open(ctx context.Context, l login) (driver.Conn, error) {
+	cfg := c.dsn.cfg.Clone()
+	cfg.Password = l.password
+	if l.user != "" {
+		cfg.User = l.user
+	}
+	inner, err := pq.NewConnectorConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("database settings: %s", c.dsn.Redact(err.Error()))
+	}
+	short, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	d := &startup{Dialer: c.dialer, ctx: short}
+	inner.Dialer(d)
+	conn, err := inner.Connect(short)
+	d.over()
+	if err != nil && short.Err() != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("no answer from %s within %s: %w", c.dsn.Address(), c.limit, short.Err())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// startup is a dialer whose connections answer to ctx until the session is there:
+// lib/pq looks at it while it dials, and then waits for the server without an end.
+type startup struct {
+	Dialer
+	ctx  context.Context
+	stop []func() bool
+	done bool
+}
+
+func (s *startup) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := s.Dialer.DialContext(ctx, network, address)
+	if err == nil && !s.done { // lib/pq also dials to cancel a query
+		s.stop = append(s.stop, context.AfterFunc(s.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }))
+	}
+	return conn, err
+}
+
+func (s *startup) Dial(network, address string) (net.Conn, error) {
+	return s.DialContext(context.Background(), network, address)
+}
+
+func (s *startup) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	return s.DialContext(ctx, network, address)
+}
+
+// over leaves the connections to themselves.
+func (s *startup) over() {
+	s.done = true
+	for _, stop := range s.stop {
+		stop()
+	}
+}

@@ -1,0 +1,62 @@
+package config
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// minEncoded is the length from which base64 of a secret is searched for, too: that
+// of a shorter one is found in any text.
+const minEncoded = 6
+
+// forms are the ways in which a secret may stand in a text: as it is, and as URLs,
+// Go, JSON, SQL, libpq's strings and Kubernetes' Secrets write it.
+func forms(secret string) []string {
+	if len(secret) <= 2 { // see redact
+		return nil
+	}
+	out := []string{
+		secret, url.QueryEscape(secret), url.PathEscape(secret), strings.TrimPrefix(url.UserPassword("", secret).String(), ":"),
+		everyByte(secret), strings.ReplaceAll(secret, "'", "''"), strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(secret),
+		strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(secret), inner(strconv.Quote(secret)), inner(strconv.QuoteToASCII(secret)),
+	}
+	if j, err := json.Marshal(secret); err == nil {
+		out = append(out, inner(string(j)))
+	}
+	if len(secret) >= minEncoded {
+		for _, part := range []string{secret, secret[:len(secret)/3*3]} { // the rest may be in one group with a line break
+			out = append(out, base64.RawStdEncoding.EncodeToString([]byte(part)), base64.RawURLEncoding.EncodeToString([]byte(part)))
+		}
+	}
+	return out
+}
+
+func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
+
+// everyByte writes each byte that is no letter or digit as %XX.
+func everyByte(s string) string {
+	var out strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
+			out.WriteByte(c)
+		} else {
+			fmt.Fprintf(&out, "%%%02X", c)
+		}
+	}
+	return out.String()
+}
+
+// rawPassword is the password of a URL as it is written there; "" where there is none.
+func rawPassword(s string) string {
+	_, rest, _ := strings.Cut(s, "://")
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return ""
+	}
+	_, password, _ := strings.Cut(rest[:at], ":")
+	return password
+}

@@ -1,0 +1,28 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// secretCard explains a password that could not be had. A file may come yet; for
+// what a command does wrong another try is no cure.
+func secretCard(e *config.SecretError, connect *postgres.ConnectError) Card {
+	c := Card{Code: ExitUsage, Title: "no password: " + e.Error()}
+	if e.Absent {
+		c.Code = ExitDatabase
+	}
+	if connect != nil {
+		c.Title = "no password for the database " + connect.Target
+		c.add("why", e.Error())
+		if connect.Attempts > 1 {
+			c.add("tried", fmt.Sprintf("%d times in %s", connect.Attempts, connect.Waited.Round(100*time.Millisecond)))
+		}
+	}
+	c.add("state", "nothing was run")
+	c.add("next", e.Next)
+	return c
+}
