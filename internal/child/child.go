@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// Command is a program to run. It gets our environment as it is.
+// Command is a program to run.
 type Command struct {
 	Path string   // of the program's file
 	Args []string // with the name it is called by in front
+	Env  []string // nil for our own
 	// Stdin is passed on as it is. When it is a terminal the program stays in our
 	// process group: job control and Ctrl-C then work as they always do.
 	Stdin          *os.File
@@ -54,7 +55,7 @@ type process struct {
 // error says that it could not be started.
 func Run(ctx context.Context, c Command) (Exit, error) {
 	p := &process{Command: c, group: !isTerminal(c.Stdin), done: make(chan error, 1)}
-	p.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, SysProcAttr: attributes(p.group)}
+	p.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, SysProcAttr: attributes(p.group)}
 	if c.Stdin != nil { // an interface that holds nil is not nil
 		p.cmd.Stdin = c.Stdin
 	}

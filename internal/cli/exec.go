@@ -25,7 +25,8 @@ func (a *app) exec() *cobra.Command {
 		Short: "Run another migration tool, one at a time, and explain its failures",
 		Long: `exec runs somebody else's migration tool: it waits for the database, takes a lock so that no two
 tools run at once, hands on signals, ends the tool when --timeout is over or the lock is lost, and compares
-the schema before and after. The tool gets our environment, standard input and output as they are.
+the schema before and after. The tool gets our standard input and output as they are, and our environment
+but for where to send notifications. Its password is its own affair (--password-command is ours).
 
 If the tool fails, the exit code is 6 when the schema is as it was and 7 when it is not; the tool's
 own code is in the card. Each run is journaled, in schema_migrations_exec beside the version table.
@@ -47,13 +48,16 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 			if err != nil {
 				return err
 			}
+			if err := a.noRole(); err != nil {
+				return err
+			}
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer cancel()
 			return a.runTool(ctx, o, child.Command{
-				Path: path, Args: args, Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Grace: grace,
+				Path: path, Args: args, Env: lent(os.Environ()), Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Grace: grace,
 			})
 		},
 	}

@@ -2,12 +2,15 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/lib/pq"
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/config"
@@ -21,6 +24,29 @@ func (a *app) loginFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.PasswordCommand, "password-command", "",
 		"command that prints the password, such as a cloud's token, run anew for each connection, without a shell ($SHIPLOCK_PASSWORD_COMMAND)")
 	fs.StringVar(&s.Role, "role", "", "role to act as (SET ROLE): what migrations make belongs to it ($SHIPLOCK_ROLE)")
+}
+
+// noRole refuses a role that would be the sessions' of ours and not the tool's.
+func (a *app) noRole() error {
+	role := a.settings.Role
+	if role == "" {
+		return nil
+	}
+	return &config.UsageError{Problem: fmt.Sprintf(`exec cannot give the tool a role (--role, SHIPLOCK_ROLE is %q): the tool's sessions are its own. `+
+		`On the server, once: ALTER ROLE its_user IN DATABASE its_database SET role = %s; or for a tool over libpq, in its environment: PGOPTIONS="-c role=…"; then leave the setting out here`,
+		role, pq.QuoteLiteral(role))}
+}
+
+// ours are the variables that are no concern of another program: whom to notify,
+// and with which secret.
+var ours = []string{"SHIPLOCK_WEBHOOK_URL", "SHIPLOCK_WEBHOOK_TOKEN", "SHIPLOCK_PUSHGATEWAY_URL"}
+
+// lent is the environment that a tool, or the server behind --then, gets.
+func lent(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(ours, name)
+	})
 }
 
 // dsn settles how to reach the database; the file with its URL is waited for.

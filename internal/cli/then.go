@@ -43,7 +43,7 @@ func become(ctx context.Context, path string, args []string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	err := syscall.Exec(path, args, os.Environ())
+	err := syscall.Exec(path, args, lent(os.Environ()))
 	next := "look at the file"
 	if errors.Is(err, syscall.ENOEXEC) {
 		next = "a script needs a first line such as #!/bin/sh, and a program must be built for this machine"

@@ -24,8 +24,8 @@ With --atomicity release all that is pending is one transaction: a run that fail
 Its locks are held until the last migration has run, so it is for migrations that are quick.
 
 With --then the migrator becomes COMMAND once the schema is up to date: same process, same
-environment, and signals go to it. A command that is not there is noticed before anything runs. Several
-instances may start at once: one migrates, the others wait for it.`,
+environment (but for where to send notifications), and signals go to it. A command that is not there
+is noticed before anything runs. Several instances may start at once: one migrates, the others wait for it.`,
 		Example: `  DATABASE_URL=postgres://app:secret@db:5432/shop migrator up --source ./migrations
   migrator up --wait-for-db 2m --timeout 10m
   migrator up --connect-attempts 30 --connect-delay 2s --then -- ./server --port 8080`,

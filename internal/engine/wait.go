@@ -109,7 +109,10 @@ func (w *waiter) look(ctx context.Context) (version int, there bool, err error) 
 func (e *WaitError) hope(err error) bool {
 	var connect *postgres.ConnectError
 	var lost *postgres.LostError
+	var role *postgres.RoleError
 	switch {
+	case errors.As(err, &role):
+		return false
 	case errors.As(err, &connect) && (!connect.Permanent || errors.Is(err, postgres.ErrNotPostgres)):
 		e.Missing, e.Unreachable = fmt.Sprintf("the database cannot be reached: %v", connect.Err), connect.Err
 	case errors.As(err, &lost):

@@ -44,6 +44,7 @@ type Options struct {
 	// StatementTimeout is the most that one statement may take; 0 leaves it to the
 	// server's own setting.
 	StatementTimeout time.Duration
+	roleBySQL        bool // see role.go
 	// ForTool makes Lock take the lock of foreign tools and not that of migrations.
 	ForTool  bool
 	Identity Identity
@@ -73,6 +74,8 @@ type DB struct {
 	open   bool
 	before memory // of a transaction
 
+	// acting says that the session has the role that it is to act as.
+	acting bool
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
 	// rollingBack keeps PostgreSQL's warning that there is nothing to roll back to itself.
@@ -146,15 +149,15 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	db := &DB{opts: opts, log: opts.Log}
 	d := &dialer{}
-	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(opts.DSN.With(sessionParams).Connector(d, attemptTimeout), db.onNotice))
-	db.pool.SetMaxIdleConns(0)
 	var err error
-	if db.conn, err = db.wait(ctx); err == nil {
+	if db.conn, err = db.wait(ctx, d); err == nil {
 		db.link = d.last.Load()
-		err = db.lookAround(ctx)
+		if err = db.lookAround(ctx); err == nil {
+			err = db.checkRole(ctx)
+		}
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(db.roleError(err), db.Close())
 	}
 	return db, nil
 }
@@ -169,6 +172,13 @@ func (db *DB) Close() error {
 		err = nil
 	}
 	return errors.Join(err, db.pool.Close())
+}
+
+// openPool makes ready to connect.
+func (db *DB) openPool(d *dialer) {
+	connector := db.opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
+	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, db.onNotice))
+	db.pool.SetMaxIdleConns(0)
 }
 
 func (db *DB) lookAround(ctx context.Context) error {
@@ -211,6 +221,11 @@ func (db *DB) Target() string { return db.opts.DSN.String() }
 
 // exec runs SQL on the session by the simple protocol: several statements are one round trip.
 func (db *DB) exec(ctx context.Context, query string) error {
+	return db.execAsIs(ctx, db.act()+query)
+}
+
+// execAsIs is exec for what may meet a transaction that has failed.
+func (db *DB) execAsIs(ctx context.Context, query string) error {
 	defer db.hurry(ctx)()
 	_, err := db.conn.ExecContext(ctx, query)
 	return db.lost(ctx, err)

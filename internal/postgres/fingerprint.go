@@ -38,7 +38,7 @@ func (db *DB) Fingerprint(ctx context.Context) (Fingerprint, error) {
 		return Fingerprint{}, err
 	}
 	f, err := db.readObjects(ctx)
-	return f, errors.Join(err, db.exec(ctx, "ROLLBACK"))
+	return f, errors.Join(err, db.rollback(ctx, ""))
 }
 
 func (db *DB) readObjects(ctx context.Context) (Fingerprint, error) {

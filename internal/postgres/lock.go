@@ -46,6 +46,9 @@ func (db *DB) Lock(ctx context.Context) error {
 	if db.pooled, err = db.sharesServers(ctx); err != nil {
 		return err
 	}
+	if err = db.keepRole(ctx); err != nil {
+		return err
+	}
 	db.locks = 1
 	if db.pooled {
 		db.log.Info("a pooler in transaction mode is in between: the lock is taken anew in each transaction")

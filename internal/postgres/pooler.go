@@ -34,7 +34,7 @@ func (db *DB) begin(ctx context.Context, begin string, from *State) error {
 	err := db.poll(ctx, func(ctx context.Context, key int64) (got bool, err error) {
 		got, now, err = db.beginLocked(ctx, begin, key)
 		if err == nil && !got {
-			err = db.exec(ctx, "ROLLBACK")
+			err = db.execAsIs(ctx, "ROLLBACK")
 		}
 		return got, err
 	})
@@ -123,5 +123,5 @@ func (db *DB) Yield(ctx context.Context) error {
 		return nil
 	}
 	db.open = false
-	return db.exec(ctx, "COMMIT")
+	return db.execAsIs(ctx, "COMMIT")
 }

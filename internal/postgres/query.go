@@ -32,13 +32,13 @@ func inline(query string, args ...any) string {
 // row runs a query of at most one row; its Scan tells the errors.
 func (db *DB) row(ctx context.Context, query string, args ...any) *sql.Row {
 	defer db.hurry(ctx)()
-	return db.conn.QueryRowContext(ctx, inline(query, args...))
+	return db.conn.QueryRowContext(ctx, db.act()+inline(query, args...))
 }
 
 // rows runs a query. Its columns come as text, which Scan converts.
 func (db *DB) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer db.hurry(ctx)()
-	return db.conn.QueryContext(ctx, inline(query, args...))
+	return db.conn.QueryContext(ctx, db.act()+inline(query, args...))
 }
 
 // answerGrace is how long a server may take to answer once a query's context has

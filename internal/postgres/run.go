@@ -32,7 +32,7 @@ func (db *DB) vigilance() string {
 }
 
 // reset is the SQL after which the session is as it was before a migration.
-func (db *DB) reset() string { return resetSession + db.vigilance() }
+func (db *DB) reset() string { return resetSession + db.actAgain() + db.vigilance() }
 
 // guard fails, with SQLSTATE 3B001 or 25P01, when SQL that we could not parse
 // has ended the transaction around it.
@@ -203,7 +203,10 @@ func (db *DB) rollBack(ctx context.Context, fail *MigrationError) *MigrationErro
 func (db *DB) rollback(ctx context.Context, then string) error {
 	db.rollingBack.Store(true)
 	defer db.rollingBack.Store(false)
-	return db.exec(ctx, "ROLLBACK;\n"+then)
+	if then != "" {
+		then = db.act() + then
+	}
+	return db.execAsIs(ctx, "ROLLBACK;\n"+then)
 }
 
 // settle finds out what became of a transaction whose commit was not answered.

@@ -38,7 +38,8 @@ const (
 )
 
 // wait connects, again and again within the limits of the options, as long as waiting can help.
-func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
+func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
+	db.openPool(d)
 	start := time.Now()
 	said := map[string]bool{}
 	for attempt := 1; ; attempt++ {
@@ -51,6 +52,11 @@ func (db *DB) wait(ctx context.Context) (*sql.Conn, error) {
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if db.knowsNoRole(err) {
+			_ = db.pool.Close()
+			db.openPool(d)
+			continue
 		}
 		fail := &ConnectError{Target: db.Target(), Waited: time.Since(start), Attempts: attempt, Err: err, Permanent: !mayPass(err)}
 		pause := jitter(attempt)

@@ -126,6 +126,10 @@ func connectCard(e *postgres.ConnectError) Card {
 	if errors.As(e, &secret) {
 		return secretCard(secret, e)
 	}
+	var role *postgres.RoleError
+	if errors.As(e, &role) {
+		return roleCard(e.Target, role)
+	}
 	c := Card{Code: ExitDatabase, Title: "cannot reach the database " + e.Target}
 	if e.Permanent {
 		c = Card{Code: ExitUsage, Title: "cannot use the database " + e.Target}

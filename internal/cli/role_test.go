@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// ownedBy makes a role that owns the database and its schema, and that the user who
+// connects is a member of, without inheriting its rights.
+func ownedBy(t *testing.T, d *pgtest.Database, role string) {
+	t.Helper()
+	user, owner := pq.QuoteIdentifier(d.User), pq.QuoteIdentifier(role)
+	d.Exec(t, fmt.Sprintf(`CREATE ROLE %[2]s NOLOGIN; ALTER ROLE %[1]s NOINHERIT; GRANT %[2]s TO %[1]s;
+		ALTER DATABASE %[3]s OWNER TO %[2]s; REVOKE ALL ON SCHEMA public FROM %[1]s, PUBLIC; GRANT ALL ON SCHEMA public TO %[2]s`, user, owner, pq.QuoteIdentifier(d.Name)))
+	t.Cleanup(func() {
+		d.Exec(t, fmt.Sprintf("ALTER DATABASE %s OWNER TO postgres; REASSIGN OWNED BY %[2]s TO postgres; DROP OWNED BY %[2]s; DROP ROLE %[2]s", pq.QuoteIdentifier(d.Name), owner))
+	})
+}
+
+func owners(t *testing.T, d *pgtest.Database) string {
+	t.Helper()
+	return d.Value(t, "SELECT string_agg(relname || ' ' || pg_get_userbyid(relowner), ', ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
+}
+
+func TestRole(t *testing.T) {
+	t.Parallel()
+	for _, way := range []string{"", "session", "transaction"} {
+		t.Run("pooler "+way, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{
+				"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;",
+				"2_b.up.sql": "SET ROLE NONE;\nSET SESSION search_path = '';\nRESET ROLE;", "2_b.down.sql": "",
+				"3_c.up.sql": "CREATE TABLE c (n int);\nINSERT INTO a VALUES (1);", "3_c.down.sql": "DROP TABLE c;",
+			})
+			role := w.Name + " app"
+			ownedBy(t, w.Database, role)
+			there := *w.Database
+			if way != "" {
+				there = *w.Pooled(t, way, "default_pool_size=5")
+			} else {
+				w.write("4_d.up.sql", "-- shiplock:no-transaction\nCREATE TABLE d (n int);\nCREATE INDEX CONCURRENTLY ON d (n);\nINSERT INTO d VALUES (1);")
+				w.write("4_d.down.sql", "DROP TABLE d;")
+			}
+			run := func(args ...string) outcome {
+				return call(t.Context(), append(args, "--source", w.dir, "--database-url", there.URL())...)
+			}
+			assert.Equal(t, 2, run("up").code, "the user has no right of its own")
+			out := run("up", "--role", role)
+			assert.Zero(t, out.code, out.err)
+			for _, owner := range []string{"a", "c", "schema_migrations", "schema_migrations_journal"} {
+				assert.Contains(t, owners(t, w.Database), owner+" "+role)
+			}
+			assert.NotContains(t, owners(t, w.Database), w.User)
+			if way == "" {
+				assert.Contains(t, owners(t, w.Database), "d "+role)
+			}
+			for _, verb := range []string{"status", "plan", "wait"} {
+				assert.NotZero(t, run(verb, "--timeout", "2s").code, verb)
+				out := run(verb, "--timeout", "1m", "--role", role)
+				assert.Zero(t, out.code, out.err)
+			}
+			assert.Equal(t, w.User, w.Value(t, "SELECT string_agg(DISTINCT database_user, ' ') FROM schema_migrations_journal"))
+			out = run("repair", "--applied", "--role", role)
+			assert.Contains(t, out.err, "nothing to repair")
+			out = run("down", "--to", "1", "--role", role)
+			assert.Zero(t, out.code, out.err)
+			if way == "transaction" { // what the pool lends next must not have the role
+				db := there.Open(t)
+				for range 10 {
+					var user string
+					assert.NoError(t, db.QueryRow("SELECT current_user").Scan(&user))
+					assert.Equal(t, w.User, user)
+				}
+			}
+		})
+	}
+}
+
+func TestARoleThatCannotBeHadExplainsItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	role := w.Name + ` "app"`
+	for _, way := range []string{"", "session", "transaction"} {
+		there := *w.Database
+		if way != "" {
+			there = *w.Pooled(t, way)
+		}
+		out := call(t.Context(), "up", "--role", role, "--source", w.dir, "--database-url", there.URL())
+		assert.Equal(t, 2, out.code, out.err)
+		if way == "" {
+			golden(t, "role-missing", out.err)
+		}
+		assert.Contains(t, out.err, `CREATE ROLE "`+w.Name+` ""app"""`, "through a pooler, too")
+	}
+	w.Exec(t, "CREATE ROLE "+pq.QuoteIdentifier(role))
+	t.Cleanup(func() { w.Exec(t, "DROP ROLE "+pq.QuoteIdentifier(role)) })
+	for _, way := range []string{"", "session", "transaction"} {
+		there := *w.Database
+		if way != "" {
+			there = *w.Pooled(t, way)
+		}
+		for _, verb := range []string{"up", "status", "plan", "wait"} {
+			out := call(t.Context(), verb, "--role", role, "--source", w.dir, "--database-url", there.URL())
+			assert.Equal(t, 2, out.code, out.err)
+			if verb == "up" && way == "" {
+				golden(t, "role-not-granted", out.err)
+			}
+			assert.Contains(t, out.err, fmt.Sprintf(`as a superuser: GRANT "%s ""app""" TO "%s";`, w.Name, w.User))
+		}
+	}
+	out := call(t.Context(), "exec", "--role", role, "--database-url", w.URL(), "--", "true")
+	assert.Equal(t, 2, out.code)
+	golden(t, "role-exec", out.err)
+}

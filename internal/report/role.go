@@ -1,0 +1,23 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/lib/pq"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// roleCard explains a role that the session may not act as.
+func roleCard(target string, e *postgres.RoleError) Card {
+	c := Card{Code: ExitUsage, Title: fmt.Sprintf("cannot act as role %s in the database %s", pq.QuoteIdentifier(e.Role), target)}
+	c.addServer(e.Err)
+	c.add("state", "nothing was run")
+	grant := fmt.Sprintf("GRANT %s TO %s;", pq.QuoteIdentifier(e.Role), pq.QuoteIdentifier(e.User))
+	if e.Missing {
+		c.add("next", fmt.Sprintf("correct --role, or as a superuser: CREATE ROLE %s NOLOGIN; %s", pq.QuoteIdentifier(e.Role), grant))
+	} else {
+		c.add("next", "as a superuser: "+grant)
+	}
+	return c
+}
