@@ -2,13 +2,13 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/golang-migrate/migrate/v4/source"
@@ -47,6 +47,7 @@ const (
 // Catalog holds all migrations of a source in the order of their versions.
 type Catalog struct {
 	fsys       fs.FS
+	dir        string // where fsys is, if it is a folder on disk
 	origin     string
 	migrations []Migration
 	ignored    []string
@@ -69,17 +70,43 @@ func Open(dir string, stray Stray) (*Catalog, error) {
 	case !info.IsDir():
 		return nil, fmt.Errorf("migrations folder: %s is a file; --source takes the folder that holds the .sql files", dir)
 	}
-	return Read(os.DirFS(dir), dir, stray)
+	c, err := Read(os.DirFS(dir), dir, stray)
+	if err == nil {
+		c.dir = dir
+	}
+	return c, err
 }
 
 // Read is Open for any file system; origin names it in messages.
 func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
-	entries, err := fs.ReadDir(fsys, ".")
+	entries, err := entriesOf(fsys)
 	if err != nil {
 		return nil, fmt.Errorf("migrations folder %s: %w", origin, err)
 	}
-	c := &Catalog{fsys: fsys, origin: origin}
-	byVersion := map[uint]*Migration{}
+	c, err := collect(fsys, origin, stray, entries)
+	if err != nil { // of several faults the first by name is told, in whatever order the folder has them
+		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		c, err = collect(fsys, origin, stray, entries)
+	}
+	return c, err
+}
+
+// entriesOf is fs.ReadDir without its order.
+func entriesOf(fsys fs.FS) ([]fs.DirEntry, error) {
+	dir, err := fsys.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	if dir, ok := dir.(fs.ReadDirFile); ok {
+		return dir.ReadDir(-1)
+	}
+	return fs.ReadDir(fsys, ".")
+}
+
+func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Catalog, error) {
+	c := &Catalog{fsys: fsys, origin: origin, migrations: make([]Migration, 0, len(entries))}
+	byVersion := make(map[uint]int, len(entries))
 	for _, e := range entries {
 		if !concerns(fsys, e) {
 			continue
@@ -92,17 +119,15 @@ func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
 		if err != nil {
 			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
 		}
-		if err := add(byVersion, file); err != nil {
+		if err := c.add(byVersion, file); err != nil {
 			return nil, &NameError{Path: origin, Problem: err.Error()}
 		}
 	}
 	if len(byVersion) == 0 {
 		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql", ErrNoMigrations, origin)
 	}
-	for _, m := range byVersion {
-		c.migrations = append(c.migrations, *m)
-	}
-	sort.Slice(c.migrations, func(i, j int) bool { return c.migrations[i].Version < c.migrations[j].Version })
+	slices.Sort(c.ignored)
+	slices.SortFunc(c.migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
 	return c, nil
 }
 
@@ -128,6 +153,9 @@ func parseEntry(e fs.DirEntry) (*source.Migration, error) {
 }
 
 func parse(name string) (*source.Migration, error) {
+	if file, plain := plainName(name); plain {
+		return file, nil
+	}
 	file, err := source.Parse(name)
 	switch {
 	case errors.Is(err, source.ErrParse) || err == nil && !strings.HasSuffix(name, ".sql"):
@@ -141,12 +169,15 @@ func parse(name string) (*source.Migration, error) {
 // MaxVersion is the greatest version that schema_migrations.version, a bigint, can hold.
 const MaxVersion = 1<<63 - 1
 
-func add(byVersion map[uint]*Migration, file *source.Migration) error {
-	m := byVersion[file.Version]
-	if m == nil {
-		m = &Migration{Version: file.Version, Name: file.Identifier}
-		byVersion[file.Version] = m
+// add puts a file beside its version's other one; byVersion tells where that is.
+func (c *Catalog) add(byVersion map[uint]int, file *source.Migration) error {
+	i, known := byVersion[file.Version]
+	if !known {
+		i = len(c.migrations)
+		byVersion[file.Version] = i
+		c.migrations = append(c.migrations, Migration{Version: file.Version, Name: file.Identifier})
 	}
+	m := &c.migrations[i]
 	slot := &m.Up
 	if file.Direction == source.Down {
 		slot = &m.Down

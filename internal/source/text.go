@@ -49,7 +49,7 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 	if sum, known := c.sums[m.Up]; known {
 		return sum, nil
 	}
-	sum, err := sqlfile.Checksum(func() (io.ReadCloser, error) { return c.fsys.Open(m.Up) })
+	sum, err := sqlfile.Checksum(func() (io.ReadCloser, error) { return c.openRaw(m.Up) })
 	if err != nil {
 		return "", c.in(m.Up, err)
 	}
