@@ -30,6 +30,9 @@ type Options struct {
 	// Atomicity says what is one transaction in an up: a migration, or all of them.
 	Atomicity Atomicity
 	Log       *slog.Logger
+
+	// forUp is set where all that is pending is to be applied: see settled.
+	forUp bool
 }
 
 // Atomicity says what is one transaction.
@@ -101,6 +104,7 @@ func (e *SignalError) Error() string {
 // the rooms below: *source.NameError, source.ErrNoMigrations, *plan.Refusal,
 // *postgres.ConnectError, *postgres.LockedError, or a *RunError.
 func Up(ctx context.Context, o Options) (Result, error) {
+	o.forUp = true
 	return run(ctx, o, plan.ForUp)
 }
 
@@ -155,7 +159,14 @@ func runPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgr
 // decide reads the state and plans. It also returns what is to be journaled of
 // another tool's work.
 func decide(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (plan.Plan, []postgres.Run, error) {
-	st, journal, err := readState(ctx, catalog, db)
+	version, clean, err := db.Head(ctx)
+	if err != nil {
+		return plan.Plan{}, nil, err
+	}
+	if o.forUp && settled(catalog, version, clean) {
+		return plan.Plan{From: version.Version, To: version.Version}, nil, nil
+	}
+	st, journal, err := readRuns(ctx, catalog, db, version)
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
@@ -166,6 +177,9 @@ func decide(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	policy := o.Policy
 	policy.Table = db.Table()
 	p, err := planner(catalog, st, policy)
+	if n := len(adopt); err == nil && n > 0 && len(p.Steps) == 0 && o.leavesClean(catalog, p) {
+		adopt[n-1].Catalog, _ = catalog.Digest() // what cannot be read is no hindrance to taking it over
+	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
 		p.Steps[0].Done, err = resume(ctx, catalog, db, p.Steps[0], journal)
 	}
@@ -203,6 +217,9 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	steps, err := stepsOf(catalog, p)
 	if err != nil {
 		return err
+	}
+	if o.leavesClean(catalog, p) {
+		steps[len(steps)-1].Catalog = unchanged(catalog)
 	}
 	together := o.Atomicity == PerRelease
 	if err := admit(db, steps, together); err != nil {

@@ -31,6 +31,7 @@ type PreviewStep struct {
 // Plan says what Up would do, and refuses what Up would refuse. It changes nothing
 // and takes no lock, so another migrator may be faster.
 func Plan(ctx context.Context, o Options) (Preview, error) {
+	o.forUp = true
 	catalog, err := open(o)
 	if err != nil {
 		return Preview{}, err

@@ -15,6 +15,11 @@ func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (p
 	if err != nil {
 		return plan.State{}, nil, err
 	}
+	return readRuns(ctx, catalog, db, version)
+}
+
+// readRuns is readState where the version is known already.
+func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, version postgres.State) (plan.State, []postgres.Run, error) {
 	journal, err := db.Journal(ctx)
 	if err != nil {
 		return plan.State{}, nil, err

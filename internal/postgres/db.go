@@ -63,6 +63,8 @@ type DB struct {
 	exists bool // the version table
 	// journaled says that the journal exists.
 	journaled bool
+	// lacks are those of the laterColumns that the journal has not.
+	lacks []string
 	// unjournaled says that there is no journal and no right to make one.
 	unjournaled bool
 	locks       int // depth; the lock is held while it is above 0
@@ -188,6 +190,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 	}
 	var resolved sql.NullString
 	var mayCreate bool
+	var lacks string
 	err := db.row(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
@@ -197,11 +200,14 @@ func (db *DB) lookAround(ctx context.Context) error {
 				WHERE n.nspname = s.name AND c.relname = $2),
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = s.name AND c.relname = $3),
-			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true)
+			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
+			(SELECT coalesce(string_agg(later, ' '), '') FROM unnest($4::text[]) later WHERE NOT EXISTS (
+				SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+				WHERE c.relnamespace = n.oid AND c.relname = $3 AND a.attname = later AND NOT a.attisdropped))
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
-		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix).
+		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix, laterNames()).
 		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate)
+			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate, &lacks)
 	if err != nil {
 		return db.lost(ctx, err)
 	}
@@ -210,6 +216,10 @@ func (db *DB) lookAround(ctx context.Context) error {
 	}
 	db.table = tableName{schema: resolved.String, name: name}
 	db.unjournaled = db.exists && !db.journaled && !mayCreate
+	db.lacks = nil
+	if db.journaled {
+		db.lacks = strings.Fields(lacks)
+	}
 	return nil
 }
 

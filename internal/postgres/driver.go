@@ -19,6 +19,8 @@ type Step struct {
 	Open     func() (io.ReadCloser, error) // the file anew: a big one is read more than once
 	Opposite string                        // the SQL of the other direction, for the journal; empty above MaxJournaled
 	Checksum string                        // of the migration's up file, for a step down
+	// Catalog is asked just before the step runs for what Run.Catalog will say; nil for nothing.
+	Catalog func() string
 	// Resume is set for a migration that has stopped part-way: From is the version
 	// before it, and Done of its statements are in effect.
 	Resume    bool
@@ -195,6 +197,9 @@ func (d *Driver) Run(body io.Reader) error {
 	}
 	if m.run.up, m.run.down = script.journaled(), step.Opposite; step.Direction == "down" {
 		m.run.up, m.run.down = step.Opposite, script.journaled()
+	}
+	if step.Catalog != nil {
+		m.run.Catalog = step.Catalog()
 	}
 	before := d.at
 	if d.together {

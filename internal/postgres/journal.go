@@ -41,6 +41,9 @@ type Run struct {
 	User      string
 	Release   string // such as "booking, revision 3, namespace shop"
 	Error     string
+	// Catalog is the digest of all files of a source after whose run nothing of them
+	// is pending and none has been edited. It counts in the newest row only.
+	Catalog string
 
 	// What is written and not read back.
 	transactional bool
@@ -88,7 +91,7 @@ func (db *DB) createJournal() string {
 	revision text,
 	namespace text,
 	pod text,
-	error text
+	error text` + laterTable() + `
 );
 `
 }
@@ -108,9 +111,12 @@ func (db *DB) record(r Run) string {
 		literal(r.Started.UTC().Format(time.RFC3339Nano)), took,
 		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error),
 	}
-	return db.createJournal() + "INSERT INTO " + db.journal() + ` (version, name, direction, outcome, transactional, statements_done,
-	statements_total, checksum, up_sql, down_sql, started_at, took, release, revision, namespace, pod, error)
-VALUES (` + strings.Join(values, ", ") + ");\n"
+	columns := `version, name, direction, outcome, transactional, statements_done,
+	statements_total, checksum, up_sql, down_sql, started_at, took, release, revision, namespace, pod, error`
+	if db.has("catalog") {
+		columns, values = columns+", catalog", append(values, literal(r.Catalog))
+	}
+	return db.createJournal() + "INSERT INTO " + db.journal() + " (" + columns + ")\nVALUES (" + strings.Join(values, ", ") + ");\n"
 }
 
 // amend is the SQL that changes the newest row of a version.

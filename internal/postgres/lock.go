@@ -59,7 +59,10 @@ func (db *DB) Lock(ctx context.Context) error {
 		return err
 	}
 	// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
-	return errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx))
+	if err = errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx)); err != nil {
+		return err
+	}
+	return db.widen(ctx)
 }
 
 func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {

@@ -106,7 +106,10 @@ func (db *DB) Regain(ctx context.Context) error {
 	if err := db.begin(ctx, "BEGIN;\n", nil); err != nil {
 		return err
 	}
-	return db.lookAround(ctx) // what we saw before may be old
+	if err := db.lookAround(ctx); err != nil { // what we saw before may be old
+		return err
+	}
+	return db.widen(ctx)
 }
 
 // hasBegun says whether a migration that ended so was begun.

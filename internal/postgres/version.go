@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/golang-migrate/migrate/v4/database"
+	"github.com/lib/pq"
 )
 
 // State is what the version table says.
@@ -35,6 +36,27 @@ func (db *DB) State(ctx context.Context) (State, error) {
 		return none, db.lost(ctx, fmt.Errorf("version table %s: %w", db.table, err))
 	}
 	return st, nil
+}
+
+// Head reads the version and, in the same round trip, the digest of the catalog
+// that the journal's newest row is clean with; see Run.Catalog. Empty is none.
+func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
+	if !db.exists || !db.journaled || !db.has("catalog") {
+		st, err = db.State(ctx)
+		return st, "", err
+	}
+	clean := literal(RunApplied) + ", " + literal(RunAdopted)
+	err = db.row(ctx, `SELECT version, dirty, coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
+		FROM `+db.journal()+` ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()+` LIMIT 1`).Scan(&st.Version, &st.Dirty, &catalog)
+	var server *pq.Error
+	if errors.Is(err, sql.ErrNoRows) || errors.As(err, &server) { // no version, or no right to one of the two: who reads them by themselves will tell which
+		st, err = db.State(ctx)
+		return st, "", err
+	}
+	if err != nil {
+		return st, "", db.lost(ctx, err)
+	}
+	return st, catalog, nil
 }
 
 // writeState is the SQL that makes the version table say st, as golang-migrate's
