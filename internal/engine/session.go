@@ -14,11 +14,7 @@ import (
 // one says. A migration gets one more try and no more, or one that brings its
 // server down would do so for ever.
 func run(ctx context.Context, o Options, planner planner) (Result, error) {
-	catalog, err := open(o)
-	if err != nil {
-		return Result{}, err
-	}
-	db, err := openToWrite(ctx, o)
+	catalog, db, err := openBoth(ctx, o)
 	if err != nil {
 		return Result{}, err
 	}
@@ -46,6 +42,33 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 		o.Log.Warn("the connection was lost, and another server process answers now: planning anew", "error", err)
 		db = next
 	}
+}
+
+// openBoth reads the names of the files while it connects: each takes its time, and
+// neither needs the processor for all of it. Of two errors that of the files is told.
+func openBoth(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type session struct {
+		db  *postgres.DB
+		err error
+	}
+	opened := make(chan session, 1)
+	go func() {
+		db, err := openToWrite(ctx, o)
+		opened <- session{db, err}
+	}()
+	catalog, err := open(o)
+	if err == nil {
+		s := <-opened
+		return catalog, s.db, s.err
+	}
+	go func() { // not waited for: a server may be long in coming
+		if s := <-opened; s.err == nil {
+			closeQuietly(o, s.db)
+		}
+	}()
+	return nil, nil, err
 }
 
 // openToWrite opens a session. Of several hosts it takes the primary: the others

@@ -247,8 +247,9 @@ func late(c *source.Catalog, st State, p Policy) ([]Step, error) {
 		return nil, nil
 	}
 	var steps []Step
+	inEffect := st.inEffect()
 	for _, m := range c.All() {
-		if int(m.Version) < st.Version && m.Up != "" && !st.inEffect(int(m.Version)) {
+		if int(m.Version) < st.Version && m.Up != "" && !inEffect[int(m.Version)] {
 			steps = append(steps, Step{Migration: m, Direction: Up, Target: st.Version})
 		}
 	}
@@ -262,9 +263,13 @@ func late(c *source.Catalog, st State, p Policy) ([]Step, error) {
 	}
 }
 
-func (st State) inEffect(version int) bool {
-	i := slices.IndexFunc(st.Runs, func(r Run) bool { return r.Version == version })
-	return i >= 0 && st.Runs[i].InEffect()
+// inEffect is the set of versions that the journal knows to be applied.
+func (st State) inEffect() map[int]bool {
+	out := make(map[int]bool, len(st.Runs))
+	for _, r := range st.Runs {
+		out[r.Version] = r.InEffect()
+	}
+	return out
 }
 
 // Applied is the set of the catalog's versions that are in effect: those up to the
@@ -275,11 +280,11 @@ func Applied(c *source.Catalog, st State) map[uint]bool {
 	for _, r := range Adopt(c, st) {
 		adopted[r.Version] = r.Direction == Up
 	}
-	out := map[uint]bool{}
+	out, inEffect := map[uint]bool{}, st.inEffect()
 	for _, m := range c.All() {
 		v := int(m.Version)
 		known := len(st.Runs) == 0 && !(st.Dirty && v == st.Version)
-		out[m.Version] = v <= st.Version && (known || adopted[v] || st.inEffect(v))
+		out[m.Version] = v <= st.Version && (known || adopted[v] || inEffect[v])
 	}
 	return out
 }
@@ -332,8 +337,9 @@ func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 		return Plan{}, err
 	}
 	var applied []source.Migration
+	inEffect := st.inEffect()
 	for _, m := range c.All() {
-		if v := int(m.Version); v <= st.Version && (v == st.Version || len(st.Runs) == 0 || st.inEffect(v)) {
+		if v := int(m.Version); v <= st.Version && (v == st.Version || len(st.Runs) == 0 || inEffect[v]) {
 			applied = append(applied, m)
 		}
 	}

@@ -1,0 +1,260 @@
+package engine_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/plan"
+)
+
+const remembered = "SELECT count(catalog) || ' ' || coalesce((SELECT (catalog IS NOT NULL)::text FROM schema_migrations_journal ORDER BY id DESC LIMIT 1), '') FROM schema_migrations_journal"
+
+func up(t *testing.T, o engine.Options) engine.Result {
+	t.Helper()
+	result, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	return result
+}
+
+// TestNothingPendingCostsTwoQueries, however many migrations there are, and the
+// journal's rows stay where they are.
+func TestNothingPendingCostsTwoQueries(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 200} {
+		d, proxy := database(t).Proxied(t, 0)
+		o := options(t, d, folder(t, varied(n)))
+		up(t, o)
+		before := proxy.RoundTrips()
+		assert.Equal(t, engine.Result{From: n, To: n}, up(t, o))
+		assert.Equal(t, 3, proxy.RoundTrips()-before, "%d migrations: the server lets us in, who and where, the version", n)
+	}
+}
+
+// TestWhatIsRememberedIsNoExcuse: a row that says that all is there must never hide
+// what a full comparison would find.
+func TestWhatIsRememberedIsNoExcuse(t *testing.T) {
+	t.Parallel()
+	refused := func(t *testing.T, o engine.Options, reason string) {
+		t.Helper()
+		_, err := engine.Up(t.Context(), o)
+		var refusal *plan.Refusal
+		require.ErrorAs(t, err, &refusal)
+		assert.Contains(t, refusal.Reason, reason)
+	}
+	for name, c := range map[string]func(t *testing.T, d *pgtest.Database, o engine.Options){
+		"an edit that keeps size and time": func(t *testing.T, _ *pgtest.Database, o engine.Options) {
+			path := filepath.Join(o.Source, "2_b.up.sql")
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			rewrite(t, o, "2_b.up.sql", strings.ReplaceAll(read(t, path), "(2)", "(7)"))
+			require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+			refused(t, o, "2_b.up.sql was edited")
+		},
+		"a comment is no edit": func(t *testing.T, _ *pgtest.Database, o engine.Options) {
+			rewrite(t, o, "2_b.up.sql", "-- two\n"+read(t, filepath.Join(o.Source, "2_b.up.sql")))
+			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o))
+		},
+		"one merged late": func(t *testing.T, _ *pgtest.Database, o engine.Options) {
+			require.NoError(t, os.Rename(filepath.Join(o.Source, "2_b.up.sql"), filepath.Join(o.Source, "02_b.up.sql")))
+			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o), "another name of the same version")
+			rewrite(t, o, "0_x.up.sql", "SELECT 1")
+			refused(t, o, "0_x.up.sql has not run")
+		},
+		"a new one": func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			rewrite(t, o, "4_d.up.sql", "INSERT INTO a VALUES (4)")
+			assert.Equal(t, 1, up(t, o).Applied)
+			assert.Equal(t, "2 true", d.Value(t, remembered))
+		},
+		"down, and up again": func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			_, err := engine.Down(t.Context(), o, 1)
+			require.NoError(t, err)
+			assert.Equal(t, "1 false", d.Value(t, remembered))
+			assert.Equal(t, 2, up(t, o).Applied)
+			assert.Equal(t, "3", d.Value(t, "SELECT max(b) FROM a"))
+		},
+		"down, and back by golang-migrate": func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			require.NoError(t, stock(t, d, o.Source).Migrate(2))
+			assert.Equal(t, 1, up(t, o).Applied)
+		},
+		"dirty": func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			d.Exec(t, "UPDATE schema_migrations SET dirty = true")
+			refused(t, o, "dirty")
+		},
+		"a version table that was emptied": func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			d.Exec(t, "DELETE FROM schema_migrations; DROP TABLE a")
+			assert.Equal(t, 3, up(t, o).Applied)
+		},
+		"a failure after it": func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			rewrite(t, o, "4_d.up.sql", "SELECT 1/0")
+			_, err := engine.Up(t.Context(), o)
+			require.Error(t, err)
+			assert.Equal(t, "2 false", d.Value(t, "SELECT count(*) FILTER (WHERE outcome = 'failed' OR catalog IS NOT NULL) || ' ' || bool_or(outcome = 'failed' AND catalog IS NULL) FROM schema_migrations_journal"))
+			require.NoError(t, os.Remove(filepath.Join(o.Source, "4_d.up.sql")))
+			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			o := options(t, d, folder(t, three))
+			up(t, o)
+			require.Equal(t, "1 true", d.Value(t, remembered))
+			c(t, d, o)
+		})
+	}
+}
+
+// TestWhatIsNotClean is not remembered as such.
+func TestWhatIsNotClean(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		run  func(t *testing.T, d *pgtest.Database, o engine.Options)
+		want string
+	}{
+		"a file that changes after it ran": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
+			up(t, hooked(o, "migration done", 1, func() { rewrite(t, o, "1_a.up.sql", "CREATE TABLE a (b int); SELECT 1") }))
+		}, "0 false"},
+		"an edit that was let pass": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
+			three := read(t, filepath.Join(o.Source, "3_c.up.sql"))
+			require.NoError(t, os.Remove(filepath.Join(o.Source, "3_c.up.sql")))
+			require.NoError(t, os.Remove(filepath.Join(o.Source, "3_c.down.sql")))
+			up(t, o)
+			rewrite(t, o, "1_a.up.sql", "CREATE TABLE a (b int, c int)")
+			rewrite(t, o, "3_c.up.sql", three)
+			o.Policy.OnEdited = plan.AllowEdited
+			up(t, o)
+			o.Policy.OnEdited = plan.FailEdited
+			_, err := engine.Up(t.Context(), o)
+			require.Error(t, err)
+		}, "1 false"},
+		"one that went on with another file": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			rewrite(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE INDEX CONCURRENTLY j ON a (c)")
+			_, err := engine.Up(t.Context(), o)
+			require.Error(t, err)
+			assert.Equal(t, "1 true", d.Value(t, remembered), "with the row, which does not count before it is done")
+			rewrite(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE INDEX CONCURRENTLY j ON a (b)")
+			up(t, o)
+		}, "0 false"},
+		"one merged late, while another was to go on": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			rewrite(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE UNIQUE INDEX CONCURRENTLY j ON a (b)")
+			rewrite(t, o, "2_b.up.sql", "INSERT INTO a VALUES (2), (2)")
+			_, err := engine.Up(t.Context(), o)
+			require.Error(t, err)
+			d.Exec(t, "DELETE FROM a WHERE ctid = (SELECT min(ctid) FROM a)")
+			rewrite(t, o, "0_x.up.sql", "SELECT 1")
+			rewrite(t, o, "4_d.up.sql", "SELECT 1")
+			assert.Equal(t, 2, up(t, o).Applied)
+			_, err = engine.Up(t.Context(), o)
+			require.Error(t, err, "0_x has not run")
+		}, "0 false"},
+		"what another tool has done is taken over": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			require.NoError(t, stock(t, d, o.Source).Up())
+			up(t, o)
+		}, "1 true"},
+		"all in one transaction": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
+			o.Atomicity = engine.PerRelease
+			up(t, o)
+		}, "1 true"},
+		"behind a pooler": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			pooled := options(t, d.Pooled(t, "transaction"), o.Source)
+			up(t, pooled)
+			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, pooled))
+		}, "1 true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			o := options(t, d, folder(t, three))
+			c.run(t, d, o)
+			assert.Equal(t, c.want, d.Value(t, remembered))
+		})
+	}
+}
+
+// TestAJournalOfAnOlderRelease lacks the columns that came later. It gets them with
+// the next migration, and where that may not be, does without.
+func TestAJournalOfAnOlderRelease(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before, after string
+		pooled        bool
+	}{
+		"widened":                   {after: remembered},
+		"widened, behind a pooler":  {after: remembered, pooled: true},
+		"somebody else's":           {before: "ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT ALL ON schema_migrations_journal TO PUBLIC"},
+		"somebody else's, pooled":   {before: "ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT ALL ON schema_migrations_journal TO PUBLIC", pooled: true},
+		"open in somebody's editor": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			o := options(t, d, folder(t, three))
+			up(t, o)
+			d.Exec(t, "ALTER TABLE schema_migrations_journal DROP COLUMN catalog")
+			d.Exec(t, "SELECT 1; "+c.before)
+			if name == "open in somebody's editor" {
+				tx, err := d.Admin().Begin()
+				require.NoError(t, err)
+				_, err = tx.Exec("LOCK TABLE schema_migrations_journal IN SHARE UPDATE EXCLUSIVE MODE")
+				require.NoError(t, err)
+				defer func() { require.NoError(t, tx.Rollback()) }()
+			}
+			if c.pooled {
+				o = options(t, d.Pooled(t, "transaction"), o.Source)
+			}
+			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o))
+			rewrite(t, o, "4_d.up.sql", "INSERT INTO a VALUES (4)")
+			assert.Equal(t, 1, up(t, o).Applied)
+			assert.Equal(t, engine.Result{From: 4, To: 4}, up(t, o))
+			assert.Equal(t, "4 applied", d.Value(t, "SELECT concat_ws(' ', version, outcome) FROM schema_migrations_journal ORDER BY id DESC LIMIT 1"))
+			if c.after != "" {
+				assert.Equal(t, "1 true", d.Value(t, c.after))
+			}
+		})
+	}
+}
+
+// TestAWiderJournalCanBeReadMeanwhile: a long migration does not keep others from the journal.
+func TestAWiderJournalCanBeReadMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	o := options(t, d, folder(t, three))
+	up(t, o)
+	d.Exec(t, "ALTER TABLE schema_migrations_journal DROP COLUMN catalog")
+	rewrite(t, o, "4_d.up.sql", "SELECT pg_advisory_xact_lock(42)")
+	tx, err := d.Admin().Begin()
+	require.NoError(t, err)
+	_, err = tx.Exec("SELECT pg_advisory_xact_lock(42)")
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := engine.Up(t.Context(), o)
+		ended <- err
+	}()
+	require.Eventually(t, func() bool {
+		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()") == "1"
+	}, time.Minute, 10*time.Millisecond)
+	d.Exec(t, "SET lock_timeout = '10s'; SELECT catalog FROM schema_migrations_journal")
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, <-ended)
+}
+
+func rewrite(t *testing.T, o engine.Options, file, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(o.Source, file), []byte(text), 0o600))
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
