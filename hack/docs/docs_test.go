@@ -63,6 +63,7 @@ func TestREADMEShowsTheRealCard(t *testing.T) {
 	_, shown, found := strings.Cut(stderr.String(), "\nshiplock: ")
 	require.True(t, found)
 	shown = regexp.MustCompile(`\d+ of \d+ migrations done`).ReplaceAllString("shiplock: "+shown, "0 of 1 migrations done") // v2 is there before
+	shown = regexp.MustCompile(`(\n  database +)\S.*`).ReplaceAllString(shown, "${1}booking@postgres:5432/booking")
 
 	readme := read(t, "README.md")
 	if *update {

@@ -29,6 +29,7 @@ type app struct {
 	stdout   io.Writer
 	stderr   io.Writer
 	redact   func(string) string
+	database string // user@host:port/name, once it is known
 }
 
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
@@ -37,13 +38,13 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{stdout: stdout, stderr: stderr, redact: func(s string) string { return s }}
 	root := a.command()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	defer a.quit()
 	if err == nil {
 		return report.ExitOK
 	}
-	card := report.Diagnose(err, a.redact)
-	if _, werr := io.WriteString(stderr, card.String()); werr != nil {
+	card := report.Diagnose(err, a.surroundings(cmd.Name()), a.redact)
+	if werr := card.Write(stderr, report.Coloured(stderr, os.Getenv)); werr != nil {
 		return max(card.Code, report.ExitInternal)
 	}
 	return card.Code
@@ -223,7 +224,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		cancel()
 		return nil, nil, engine.Options{}, err
 	}
-	a.redact = dsn.Redact
+	a.redact, a.database = dsn.Redact, dsn.String()
 	if len(dsn.Ignored()) > 0 {
 		log.Warn("the database URL has parameters of golang-migrate that have no meaning here", "ignored", dsn.Ignored())
 	}
@@ -250,6 +251,13 @@ func (a *app) logger() (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(a.stderr, opts)), nil
 	}
 	return nil, &config.UsageError{Problem: fmt.Sprintf("--log-format is %q; want text or json", a.settings.LogFormat)}
+}
+
+// surroundings are what a card says of where the program was called.
+func (a *app) surroundings(verb string) report.Run {
+	id := identity()
+	return report.Run{Verb: verb, Database: a.database, Mode: os.Getenv("SHIPLOCK_MODE"),
+		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace}
 }
 
 // identity is who we are to the journal, as far as the chart has told. A pod's

@@ -4,99 +4,40 @@ package report
 
 import (
 	"regexp"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-// Card is one diagnosis. Its words are the same wherever it is shown.
+// Card is one diagnosis. Its words are the same wherever it is shown. One from
+// Diagnose holds no control characters, no secrets, and laid out is no longer than
+// maxCard. As JSON it is {"code": 6, "title": "…", "rows": [{"name": "…", "text": "…"}]}.
 type Card struct {
-	Code  int // exit code
-	Title string
-	Rows  []Row
+	Code  int    `json:"code"`  // exit code
+	Title string `json:"title"` // one line
+	Rows  []Row  `json:"rows"`
 }
 
 // Row is one labelled fact. Text may have several lines, and is wrapped unless it
 // is Verbatim, as SQL is. A long line of verbatim text is cut, unless it is to Fold.
 type Row struct {
-	Name, Text     string
-	Verbatim, Fold bool
+	Name     string `json:"name"`
+	Text     string `json:"text"`
+	Verbatim bool   `json:"-"`
+	Fold     bool   `json:"-"`
+	// sql is what Text becomes an excerpt of, with a caret under the place at that
+	// offset in bytes; -1 for none.
+	sql string
+	at  int
+	// caret is the number of the line, from 1, that has nothing but a caret; 0 for none.
+	caret int
 }
 
-// maxCard is Kubernetes' limit of a termination message, in bytes.
-const maxCard = 4096
-
-// maxLine keeps one long line of SQL from filling a screen; wrapAt is where prose breaks.
-const (
-	maxLine = 200
-	wrapAt  = 110
-)
-
-// String lays the card out for a log without colour.
-func (c Card) String() string {
-	width := 0
+// Row returns the text of the first row with that name, or "".
+func (c Card) Row(name string) string {
 	for _, r := range c.Rows {
-		width = max(width, len(r.Name))
-	}
-	var b strings.Builder
-	b.WriteString("shiplock: " + clean(c.Title) + "\n")
-	for _, r := range c.Rows {
-		name := r.Name
-		for _, line := range r.lines() {
-			line = "  " + name + strings.Repeat(" ", width-len(name)+2) + line
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-			name = ""
+		if r.Name == name {
+			return r.Text
 		}
 	}
-	return clip(b.String(), maxCard)
-}
-
-// lines are the row's text as it is shown.
-func (r Row) lines() []string {
-	var out []string
-	for _, line := range strings.Split(strings.TrimRight(r.Text, "\n"), "\n") {
-		line = clean(line)
-		if r.Verbatim && r.Fold {
-			out = append(out, fold(line)...)
-			continue
-		}
-		if r.Verbatim {
-			out = append(out, clip(line, maxLine))
-			continue
-		}
-		out = append(out, wrap(line)...)
-	}
-	return out
-}
-
-// fold breaks a line before maxLine: behind a space, if there is one not far, or between characters.
-func fold(line string) []string {
-	var out []string
-	for len(line) > maxLine {
-		n := strings.LastIndexByte(line[:maxLine], ' ') + 1
-		if n < maxLine/2 {
-			for n = maxLine; !utf8.RuneStart(line[n]); n-- {
-			}
-		}
-		out, line = append(out, line[:n]), line[n:]
-	}
-	return append(out, line)
-}
-
-// wrap breaks a line between words.
-func wrap(line string) []string {
-	var out []string
-	current := ""
-	for _, word := range strings.Fields(line) {
-		if current != "" && utf8.RuneCountInString(current)+1+utf8.RuneCountInString(word) > wrapAt {
-			out, current = append(out, current), ""
-		}
-		if current != "" {
-			current += " "
-		}
-		current += word
-	}
-	return append(out, current)
+	return ""
 }
 
 func (c *Card) add(name, text string) {
@@ -109,49 +50,32 @@ func (c *Card) addVerbatim(name, text string) {
 	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true})
 }
 
+// addSQL adds a part of some SQL around a place, an offset in bytes; -1 for none.
+func (c *Card) addSQL(name, sql string, at int) {
+	c.Rows = append(c.Rows, Row{Name: name, sql: sql, at: at, Verbatim: true})
+}
+
 // addFolded adds what is not ours: it is shown as it is, and in full.
 func (c *Card) addFolded(name, text string) {
 	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true, Fold: true})
 }
 
-// redact hides what f knows to be secret, and every password in SQL.
-func (c Card) redact(f func(string) string) Card {
-	hide := func(s string) string { return sqlPassword.ReplaceAllString(f(s), "${1}'xxxxx'") }
-	out := Card{Code: c.Code, Title: hide(c.Title)}
+// finish makes a card fit to be shown anywhere. redact hides secrets.
+func (c Card) finish(redact func(string) string) Card {
+	hide := func(s string) string { return sqlPassword.ReplaceAllString(redact(s), "${1}'xxxxx'") }
+	out := Card{Code: c.Code, Title: oneLine(clean(hide(c.Title))), Rows: []Row{}}
 	for _, r := range c.Rows {
-		r.Text = hide(r.Text)
+		if r.sql == "" {
+			r.Text = clean(hide(r.Text))
+		} else {
+			if r.at >= 0 && r.at <= len(r.sql) {
+				r.at = len(hide(r.sql[:r.at]))
+			}
+			r.Text, r.caret = excerpt(hide(r.sql), r.at)
+		}
 		out.Rows = append(out.Rows, r)
 	}
-	return out
+	return out.fit()
 }
 
 var sqlPassword = regexp.MustCompile(`(?i)(\bpassword\s+)'(?:[^']|'')*'?`)
-
-// clean takes control characters out: what a server or a file says must not be
-// able to move the cursor of whoever reads the log.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case r == '\n':
-			return r
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029', unicode.Is(unicode.Bidi_Control, r):
-			return '\uFFFD'
-		}
-		return r
-	}, s)
-}
-
-// clip shortens s to at most n bytes, between characters.
-func clip(s string, n int) string {
-	const more = "…"
-	if len(s) <= n {
-		return s
-	}
-	n -= len(more)
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + more
-}

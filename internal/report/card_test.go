@@ -1,11 +1,17 @@
 package report
 
 import (
+	"encoding/json"
+	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
+
+func asIs(s string) string { return s }
 
 func TestFoldLosesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -19,4 +25,166 @@ func TestFoldLosesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, c.want, fold(c.line)) })
 	}
+}
+
+// TestTheCaretStandsUnderThePlace: what is above the caret begins with "bad".
+func TestTheCaretStandsUnderThePlace(t *testing.T) {
+	const secret = "s3cret and long"
+	for name, sql := range map[string]string{
+		"plain":         "SELECT bad FROM a",
+		"at the start":  "bad",
+		"tabs":          "SELECT\n\t\ta,\n\t\tbad\nFROM a",
+		"CRLF":          "SELECT 1,\r\n  bad,\r\n  2",
+		"wide":          "SELECT '日本語', '🚢', bad",
+		"accents":       "SELECT 'e\u0301\u0301', bad",
+		"zero width":    "SELECT\u200b 'x\ufeff' bad",
+		"a joiner":      "SELECT '👩\u200d🚀', bad",
+		"escapes":       "SELECT '\x1b[2J\x07', bad",
+		"long before":   strings.Repeat("SELECT 'ü', ", 200) + "bad",
+		"long behind":   "SELECT bad" + strings.Repeat(", 1", 2000),
+		"many lines":    strings.Repeat("-- x\n", 500) + "SELECT bad\n" + strings.Repeat("-- y\n", 500),
+		"a secret":      "CREATE ROLE r PASSWORD '" + secret + "' bad",
+		"ours, too":     "SELECT '" + secret + "', bad",
+		"invalid UTF-8": "SELECT '\xff\xfe', bad",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Card{Title: "t"}
+			c.addSQL("statement", sql, strings.Index(sql, "bad"))
+			c = c.finish(func(s string) string { return strings.ReplaceAll(s, secret, "xxxxx") })
+			lines := strings.Split(c.String(), "\n")
+			at := -1
+			for i, line := range lines {
+				if strings.TrimLeft(line, " ") == "^" {
+					at = i
+				}
+			}
+			require.Positive(t, at, c.String())
+			left := len(lines[at]) - 1 // columns to the left of the caret
+			rest := lines[at-1]
+			for left > 0 {
+				require.NotEmpty(t, rest, c.String())
+				left -= columnsOf(first(rest))
+				rest = rest[len(string(first(rest))):]
+			}
+			rest = strings.TrimLeft(rest, "\u0301")
+			assert.True(t, strings.HasPrefix(rest, "bad"), "%q\n%s", rest, c)
+			assert.NotContains(t, c.String(), secret)
+			assert.Less(t, len(lines), 15)
+		})
+	}
+}
+
+func first(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
+
+// TestTheCardFits: however much there is to say, what to do now is said.
+func TestTheCardFits(t *testing.T) {
+	for name, change := range map[string]func(*Card){
+		"a long title":     func(c *Card) { c.Title = strings.Repeat("title ", 5000) },
+		"a long detail":    func(c *Card) { c.add("detail", strings.Repeat("detail ", 5000)) },
+		"one long word":    func(c *Card) { c.add("detail", strings.Repeat("ö", 50000)) },
+		"a tool's output":  func(c *Card) { c.addFolded("output", strings.Repeat("line\n", 5000)) },
+		"wide SQL":         func(c *Card) { c.addSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
+		"much of all":      func(c *Card) { much(c, 30) },
+		"a long next":      func(c *Card) { c.Rows[2].Text = strings.Repeat("next ", 5000) },
+		"everything is so": func(c *Card) { much(c, 5000); c.Rows[0].Text = strings.Repeat("state ", 5000) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := Card{Title: "t", Rows: []Row{{Name: "state", Text: "as it was"}, {Name: "release", Text: "goes on"}, {Name: "next", Text: "next thing"}}}
+			change(&c)
+			out := c.finish(asIs).String()
+			assert.LessOrEqual(t, len(out), maxCard)
+			assert.Greater(t, len(out), 60)
+			assert.True(t, utf8.ValidString(out))
+			for _, want := range []string{"\n  state ", "\n  release ", "\n  next "} {
+				assert.Contains(t, out, want)
+			}
+			if name == "wide SQL" {
+				assert.Regexp(t, `\n +\^\n`, out)
+			}
+		})
+	}
+}
+
+func much(c *Card, times int) {
+	for _, name := range []string{"statement", "postgres", "detail", "hint", "context", "why", "blocked by", "schema"} {
+		c.insert(name, strings.Repeat(name+" says this,\nand that; ", times), "state")
+	}
+	c.addSQL("within", strings.Repeat("SELECT 1;\n", times), 10)
+}
+
+// TestNothingLeavesItsRow: whatever a text holds, each of its lines is indented.
+func TestNothingLeavesItsRow(t *testing.T) {
+	const hostile = "x\r\nshiplock: done\n\x1b[1A\u2028shiplock: done\u202e\x85\u2066\x00next  rm"
+	c := Card{Title: hostile}
+	c.add("prose", hostile)
+	c.addVerbatim("verbatim", hostile)
+	c.addFolded("folded", hostile)
+	c.addSQL("statement", hostile, 3)
+	c = c.finish(asIs)
+	for i, line := range strings.Split(strings.TrimSuffix(c.String(), "\n"), "\n") {
+		assert.Equal(t, i > 0, strings.HasPrefix(line, "  "), line)
+		assert.Equal(t, line, clean(line))
+	}
+	data, err := json.Marshal(c)
+	require.NoError(t, err)
+	for _, r := range "\x1b\u202e\u2066\u2028\x00" {
+		assert.NotContains(t, string(data), string(r))
+	}
+	assert.NotContains(t, string(data), `\u001b`)
+	assert.NotContains(t, c.Title, "\n")
+}
+
+func TestCardAsJSON(t *testing.T) {
+	c := Card{Code: 6, Title: "t"}
+	c.addSQL("statement", "SELECT bad", 7)
+	c.add("next", "do")
+	data, err := json.Marshal(c.finish(asIs))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"code":6,"title":"t","rows":[{"name":"statement","text":"SELECT bad\n       ^"},{"name":"next","text":"do"}]}`, string(data))
+	data, err = json.Marshal(Card{Title: "t"}.finish(asIs))
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"code":0,"title":"t","rows":[]}`, string(data))
+}
+
+func TestColour(t *testing.T) {
+	c := Card{Title: "t"}
+	c.addSQL("statement", "SELECT bad", 7)
+	c.add("next", "do\nthis")
+	c = c.finish(asIs)
+	var b strings.Builder
+	require.NoError(t, c.Write(&b, true))
+	assert.Equal(t, "\x1b[1;31mshiplock: t\x1b[0m\n"+
+		"  \x1b[2mstatement\x1b[0m  SELECT bad\n"+
+		"             \x1b[1m       ^\x1b[0m\n"+
+		"  \x1b[2mnext\x1b[0m       \x1b[1mdo\x1b[0m\n"+
+		"             \x1b[1mthis\x1b[0m\n", b.String())
+	b.Reset()
+	require.NoError(t, c.Write(&b, false))
+	assert.Equal(t, c.String(), b.String())
+	assert.NotContains(t, b.String(), "\x1b")
+}
+
+func TestColoured(t *testing.T) {
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer terminal.Close()
+	pipe, _, err := os.Pipe()
+	require.NoError(t, err)
+	defer pipe.Close()
+	env := func(pairs ...string) func(string) string {
+		return func(name string) string {
+			for i := 0; i < len(pairs); i += 2 {
+				if pairs[i] == name {
+					return pairs[i+1]
+				}
+			}
+			return ""
+		}
+	}
+	assert.True(t, Coloured(terminal, env("TERM", "xterm")))
+	assert.False(t, Coloured(terminal, env("TERM", "xterm", "NO_COLOR", "1")))
+	assert.False(t, Coloured(terminal, env("TERM", "dumb")))
+	assert.False(t, Coloured(terminal, env()))
+	assert.False(t, Coloured(pipe, env("TERM", "xterm")))
+	assert.False(t, Coloured(&strings.Builder{}, env("TERM", "xterm")))
 }

@@ -20,10 +20,12 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Diagnose says what an error means: which exit code, which card. redact hides
-// secrets that the error's texts may hold.
-func Diagnose(err error, redact func(string) string) Card {
-	return diagnose(err).redact(redact)
+// Diagnose says what an error of a run means: which exit code, which card. redact
+// hides secrets that the error's texts may hold.
+func Diagnose(err error, run Run, redact func(string) string) Card {
+	c := diagnose(err)
+	c.place(run)
+	return c.finish(redact)
 }
 
 func diagnose(err error) Card {
@@ -98,7 +100,7 @@ func doubtCard(e *postgres.UnprovableError) Card {
 	}
 	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
-	c.addVerbatim("statement", excerpt(postgres.Statement{Text: e.Statement}, -1))
+	c.addSQL("statement", e.Statement, -1)
 	c.add("state", fmt.Sprintf("the %d statements before it are in effect, and none after it", e.Number-1))
 	c.add("next", "look whether it did its work; if so: migrator repair --statement-done\nif not: migrator repair --statement-undone\nthen deploy again")
 	return c

@@ -4,17 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
-
-// contextLines is how many lines of a long statement are shown above the place
-// of the error, and below.
-const contextLines = 4
 
 func migrationCard(err error, e *postgres.MigrationError) Card {
 	c := Card{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, at(e.Before))}
@@ -55,44 +50,20 @@ func (c *Card) addPlace(e *postgres.MigrationError) {
 	st, known := e.Statement()
 	switch {
 	case known:
-		c.addVerbatim("statement", excerpt(st, e.Offset))
+		c.addSQL("statement", st.Text, within(st, e.Offset))
 	case e.Script != nil && e.Script.Transactional && e.Failed >= len(e.Script.Statements) && e.Failed >= 0 && e.Server() != nil:
 		c.addVerbatim("statement", "COMMIT (what was deferred to the end of the transaction was checked then)")
 	case e.Script != nil && e.Offset >= 0:
-		c.addVerbatim("statement", excerpt(postgres.Statement{Text: e.Script.SQL}, e.Offset))
+		c.addSQL("statement", e.Script.SQL, e.Offset)
 	}
 }
 
-// excerpt shows a statement with a caret under the place, if there is one.
-func excerpt(st postgres.Statement, offset int) string {
-	at := offset - st.Offset
-	lines := strings.Split(st.Text, "\n")
-	mark, column := 0, -1
-	if offset >= 0 && at >= 0 && at <= len(st.Text) {
-		before := st.Text[:at]
-		mark = strings.Count(before, "\n")
-		column = utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
+// within is a place of a file as one of a statement; -1 where it is none.
+func within(st postgres.Statement, offset int) int {
+	if at := offset - st.Offset; offset >= 0 && at >= 0 && at <= len(st.Text) {
+		return at
 	}
-	from, to := max(0, mark-contextLines), min(len(lines), mark+contextLines+1)
-	var out []string
-	if from > 0 {
-		out = append(out, "…")
-	}
-	for i := from; i < to; i++ {
-		line := strings.TrimRight(strings.ReplaceAll(lines[i], "\t", " "), "\r")
-		col := column
-		if i == mark && col > maxLine/2 { // keep the place in sight
-			line, col = "…"+string([]rune(line)[col-maxLine/4:]), maxLine/4+1
-		}
-		out = append(out, line)
-		if i == mark && col >= 0 {
-			out = append(out, strings.Repeat(" ", col)+"^")
-		}
-	}
-	if to < len(lines) {
-		out = append(out, "…")
-	}
-	return strings.Join(out, "\n")
+	return -1
 }
 
 func migrationState(err error, e *postgres.MigrationError) string {

@@ -1,0 +1,100 @@
+package report
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+)
+
+// maxLine keeps one long line of SQL from filling a screen; wrapAt is where prose breaks.
+const (
+	maxLine = 200
+	wrapAt  = 110
+)
+
+// clean takes out what is not to be seen: control characters, which could move the
+// cursor of whoever reads the log, and the invisible ones, of which the reader
+// should know. A joiner stays, as people's names and emoji have it.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r == '\n', r == '\u200c', r == '\u200d':
+			return r
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029', unicode.In(r, unicode.Cf, unicode.Co):
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
+// oneLine is text without line breaks.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// columns is how many columns of a terminal s takes.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += columnsOf(r)
+	}
+	return n
+}
+
+func columnsOf(r rune) int {
+	if r < 0x7f {
+		return 1
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return 0
+	}
+	if k := width.LookupRune(r).Kind(); k == width.EastAsianWide || k == width.EastAsianFullwidth {
+		return 2
+	}
+	return 1
+}
+
+// fold breaks a line before maxLine: behind a space, if there is one not far, or between characters.
+func fold(line string) []string {
+	var out []string
+	for len(line) > maxLine {
+		n := strings.LastIndexByte(line[:maxLine], ' ') + 1
+		if n < maxLine/2 {
+			for n = maxLine; !utf8.RuneStart(line[n]); n-- {
+			}
+		}
+		out, line = append(out, line[:n]), line[n:]
+	}
+	return append(out, line)
+}
+
+// wrap breaks a line between words.
+func wrap(line string) []string {
+	var out []string
+	current := ""
+	for _, word := range strings.Fields(line) {
+		if current != "" && columns(current)+1+columns(word) > wrapAt {
+			out, current = append(out, current), ""
+		}
+		if current != "" {
+			current += " "
+		}
+		current += word
+	}
+	return append(out, current)
+}
+
+// clip shortens s to at most n bytes, between characters.
+func clip(s string, n int) string {
+	const more = "…"
+	if len(s) <= n {
+		return s
+	}
+	n = max(0, n-len(more))
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + more
+}
