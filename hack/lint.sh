@@ -5,11 +5,16 @@ cd "$(dirname "$0")/.." || exit
 
 failed=()
 
+skip=77 # the exit code of a check that could not be made; what it prints is the reason
+
 check() { # NAME COMMAND...: a check passes when its command succeeds and prints nothing
-	local name=$1 out
+	local name=$1 out code=0
 	shift
-	if out=$("$@" 2>&1) && [[ -z $out ]]; then
+	out=$("$@" 2>&1) || code=$?
+	if [[ $code -eq 0 && -z $out ]]; then
 		echo "ok    $name"
+	elif [[ $code -eq $skip ]]; then
+		echo "skip  $name: $out"
 	else
 		echo "FAIL  $name"
 		printf '%s\n' "$out" | sed 's/^/      /'
@@ -31,6 +36,17 @@ scripts() {
 	done
 }
 dependencies() { diff <(hack/dependencies.sh) cmd/migrator/dependencies.golden; }
+vulnerabilities() { # what is known of the code that the binary calls
+	local tool out
+	tool=$(hack/tools/install.sh govulncheck) || return
+	out=$("$tool" ./cmd/migrator 2>&1) && return
+	if [[ $out == *"fetching vulnerabilities"* ]]; then
+		printf 'the database of vulnerabilities is not reachable (%s)' "${out##*: }"
+		return "$skip"
+	fi
+	printf '%s\n' "$out"
+	return 1
+}
 rooms() { # the migrator never imports Helm, kind or client-go, nor what is only for tests
 	go list -deps ./cmd/migrator | grep -E 'helm\.sh|sigs\.k8s\.io|k8s\.io/|testify|internal/(pgtest|charttest|e2e)' && return 1
 	return 0
@@ -54,6 +70,7 @@ check "go mod tidy" tidy
 check "staticcheck" static
 check "shellcheck" scripts
 check "dependencies of the binary (make generate writes them)" dependencies
+check "govulncheck: vulnerabilities of the binary" vulnerabilities
 check "rooms: what the migrator must not import" rooms
 check "no machine's path, no registry's host" names
 chart() {

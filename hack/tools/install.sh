@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
 #
-#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck,
+#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck, govulncheck,
 #                                     and the peers of `make chaos`: golang-migrate, goose)
 #
 # Each tool is pinned by the go.mod and go.sum of its own folder, so that no two of them argue over a shared
