@@ -1,0 +1,156 @@
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// serviceAccount is where Kubernetes mounts a pod's token.
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// The API's limits of an Event's message, and of a name.
+const (
+	maxEventMessage = 1024
+	maxEventName    = 200
+)
+
+// kubeEvent is a core/v1 Event, as far as we fill it in. That is the older of the
+// two APIs of the same objects, and asks for no more than the right to create.
+type kubeEvent struct {
+	APIVersion     string     `json:"apiVersion"`
+	Kind           string     `json:"kind"`
+	Metadata       kubeMeta   `json:"metadata"`
+	InvolvedObject kubeObject `json:"involvedObject"`
+	Reason         string     `json:"reason"`
+	Message        string     `json:"message"`
+	Type           string     `json:"type"`
+	Source         kubeSource `json:"source"`
+	FirstTimestamp string     `json:"firstTimestamp"`
+	LastTimestamp  string     `json:"lastTimestamp"`
+	Count          int        `json:"count"`
+	Controller     string     `json:"reportingComponent"`
+	Instance       string     `json:"reportingInstance"`
+}
+
+type kubeMeta struct {
+	GenerateName string `json:"generateName"`
+	Namespace    string `json:"namespace"`
+}
+
+type kubeObject struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Namespace  string `json:"namespace"`
+	UID        string `json:"uid,omitempty"`
+}
+
+type kubeSource struct {
+	Component string `json:"component"`
+}
+
+func (o Options) event(*Notifier) (*sink, error) {
+	if !o.KubernetesEvent {
+		return nil, nil
+	}
+	return &sink{name: "Kubernetes Event", wants: o.news, send: func(ctx context.Context, m Message) error {
+		p, namespace, err := o.apiServer()
+		if err != nil {
+			return err
+		}
+		if p.body, err = encode(o.eventOf(m, namespace)); err != nil {
+			return err
+		}
+		err = p.send(ctx)
+		var status *StatusError
+		if errors.As(err, &status) && status.Code == http.StatusForbidden {
+			return fmt.Errorf("the pod's ServiceAccount may not create events in namespace %s (the chart's events.enabled gives it that right)", namespace)
+		}
+		return err
+	}}, nil
+}
+
+// CheckEvent says why no Event can be made, as far as can be told without asking.
+func (o Options) CheckEvent() error {
+	if !o.KubernetesEvent {
+		return nil
+	}
+	_, _, err := o.apiServer()
+	return err
+}
+
+// apiServer is what a pod knows of its API server. No proxy leads there. The token
+// is read when it is used: Kubernetes renews it.
+func (o Options) apiServer() (p parcel, namespace string, err error) {
+	host, port := o.Getenv("KUBERNETES_SERVICE_HOST"), o.Getenv("KUBERNETES_SERVICE_PORT")
+	if host == "" || port == "" {
+		return p, "", errors.New("this is no pod of Kubernetes: KUBERNETES_SERVICE_HOST is not set")
+	}
+	files := map[string]string{"token": "", "ca.crt": "", "namespace": ""}
+	for name := range files {
+		text, err := os.ReadFile(filepath.Join(o.Root, serviceAccount, name))
+		if err != nil {
+			return p, "", fmt.Errorf("the pod has no token of a ServiceAccount (the chart's events.enabled mounts one): %w", err)
+		}
+		files[name] = strings.TrimSpace(string(text))
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(files["ca.crt"])) {
+		return p, "", fmt.Errorf("%s/ca.crt holds no certificate", serviceAccount)
+	}
+	namespace = files["namespace"]
+	p.client = o.client(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true})
+	p.url = "https://" + net.JoinHostPort(host, port) + "/api/v1/namespaces/" + url.PathEscape(namespace) + "/events"
+	p.header = o.header("application/json")
+	p.header.Set("Authorization", "Bearer "+files["token"])
+	return p, namespace, nil
+}
+
+// eventOf makes an Event on the Job, where we know its UID, and else on the pod:
+// kubectl describe looks for both name and UID.
+func (o Options) eventOf(m Message, namespace string) kubeEvent {
+	on := kubeObject{APIVersion: "batch/v1", Kind: "Job", Name: m.Job, Namespace: namespace, UID: o.JobUID}
+	if m.Job == "" || o.JobUID == "" && o.PodUID != "" {
+		on = kubeObject{APIVersion: "v1", Kind: "Pod", Name: m.Pod, Namespace: namespace, UID: o.PodUID}
+	}
+	kind := "Warning"
+	if m.Succeeded() {
+		kind = "Normal"
+	}
+	at := m.Ended.UTC().Format(time.RFC3339)
+	return kubeEvent{
+		APIVersion: "v1", Kind: "Event", Metadata: kubeMeta{GenerateName: clip(on.Name, maxEventName) + ".", Namespace: namespace},
+		InvolvedObject: on, Reason: outcomeOf(m.ExitCode).reason, Message: eventMessage(m), Type: kind,
+		Source: kubeSource{Component: "shiplock"}, FirstTimestamp: at, LastTimestamp: at, Count: 1,
+		Controller: "shiplock", Instance: clip(m.Pod, 128),
+	}
+}
+
+// eventRows are the rows that a message of one line has room for, and the most
+// of each; the others are in the pod's termination message.
+var eventRows = []struct {
+	name string
+	most int
+}{{"postgres", 200}, {"why", 140}, {"state", 150}, {"next", 240}}
+
+func eventMessage(m Message) string {
+	out := clip(oneLine(m.Title), 250)
+	for _, r := range eventRows {
+		for _, row := range m.Rows {
+			if row.Name == r.name && row.Text != "" {
+				out += "; " + r.name + ": " + clip(oneLine(row.Text), r.most)
+			}
+		}
+	}
+	return clip(out, maxEventMessage)
+}

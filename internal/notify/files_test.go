@@ -1,0 +1,81 @@
+package notify
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTerminationMessage(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "termination-log")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("what an earlier run has left\n", 500)), 0o600))
+	n := open(t, func(o *Options) { o.TerminationLog = file })
+	read := func() string {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.Empty(t, n.Deliver(t.Context(), failure()))
+	assert.Equal(t, failure().Card, read())
+	require.Empty(t, n.Deliver(t.Context(), success()), "a success needs not to be asked for")
+	assert.Equal(t, success().Card, read())
+	long := failure()
+	long.Card = strings.Repeat("é", 5000)
+	require.Empty(t, n.Deliver(t.Context(), long))
+	assert.LessOrEqual(t, len(read()), 4096)
+	assert.True(t, strings.HasSuffix(read(), "é…"))
+}
+
+// TestFilesThatCannotBeWritten: one warning each, in time.
+func TestFilesThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
+	for name, c := range map[string]struct{ path, said string }{
+		"no folder":                           {filepath.Join(dir, "gone", "log"), "no such file or directory"},
+		"a folder":                            {dir, "is a directory"},
+		"full":                                {"/dev/full", "no space left on device"},
+		"nobody reads, and opening it blocks": {fifo, "did not end within"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := open(t, func(o *Options) {
+				o.TerminationLog, o.Timeout = c.path, 300*time.Millisecond
+				o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": c.path})
+			})
+			start := time.Now()
+			errs := n.Deliver(t.Context(), failure())
+			assert.Less(t, time.Since(start), 10*time.Second)
+			require.Len(t, errs, 2)
+			for i, sink := range []string{"termination message: ", "GitHub step summary: "} {
+				assert.True(t, strings.HasPrefix(errs[i].Error(), sink), errs[i])
+				assert.Contains(t, errs[i].Error(), c.said)
+			}
+		})
+	}
+}
+
+func TestStepSummary(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "summary.md")
+	require.NoError(t, os.WriteFile(file, []byte("# What an earlier step has said\n"), 0o600))
+	n := open(t, func(o *Options) {
+		o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": file})
+	})
+	m := failure()
+	m.Card = "shiplock: failed\n  statement  ```\n             ~~~~\n             `````\n             # heading <script>\n"
+	require.Empty(t, n.Deliver(t.Context(), m))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(string(text), "# What an earlier step has said\n\n### Database migrations: failed\n\n``````text\nshiplock: "), string(text))
+	assert.Equal(t, 2, strings.Count(string(text), "``````"), "nothing within closes the fence")
+	assert.True(t, strings.HasSuffix(string(text), "\n``````\n"))
+}

@@ -1,0 +1,106 @@
+package notify
+
+import (
+	"bytes"
+	"io"
+	"sync"
+)
+
+// filter passes on what is written, and breaks what the runner of GitHub Actions
+// would take for a command: "::" where nothing is before it in the line but what
+// .NET calls white space, of which all that is not ASCII is suspected here, and
+// "##[" anywhere (actions/runner, ActionCommand.cs; its lines end with \n, \r\n or
+// \r). A space is put in. ::add-mask:: alone is passed on: it only hides, and broken
+// it would show what a tool wants hidden.
+type filter struct {
+	mu     sync.Mutex
+	to     io.Writer
+	held   []byte // the beginning of a line that may be ::add-mask::
+	inLine bool   // something is in the line that makes it none
+	begun  bool   // something is in the line
+	hashes int
+	colon  bool
+}
+
+const addMask = "::add-mask::"
+
+func (f *filter) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out bytes.Buffer
+	for _, c := range p {
+		f.take(&out, c)
+	}
+	if _, err := f.to.Write(out.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// take holds back what may become an add-mask.
+func (f *filter) take(out *bytes.Buffer, c byte) {
+	if !f.inLine && (len(f.held) > 0 || c == ':' && !f.colon) {
+		f.held = append(f.held, c)
+		switch {
+		case string(bytes.ToLower(f.held)) == addMask:
+			out.Write(f.held)
+			f.held, f.inLine, f.begun = nil, true, true
+		case !bytes.HasPrefix([]byte(addMask), bytes.ToLower(f.held)):
+			f.flush(out)
+		}
+		return
+	}
+	f.pass(out, c)
+}
+
+func (f *filter) flush(out *bytes.Buffer) {
+	held := f.held
+	f.held = nil
+	for _, c := range held {
+		f.pass(out, c)
+	}
+}
+
+// pass breaks commands.
+func (f *filter) pass(out *bytes.Buffer, c byte) {
+	if f.colon && c == ':' || f.hashes >= 2 && c == '[' {
+		out.WriteByte(' ')
+	}
+	f.colon = c == ':' && !f.inLine
+	if f.hashes++; c != '#' {
+		f.hashes = 0
+	}
+	switch {
+	case c == '\n' || c == '\r':
+		f.inLine, f.begun = false, false
+	default:
+		f.begun = true
+		f.inLine = f.inLine || c > ' ' && c < 0x80 && c != ':'
+	}
+	out.WriteByte(c)
+}
+
+// command writes a line of ours, on a line of its own.
+func (f *filter) command(line string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out bytes.Buffer
+	f.flush(&out)
+	if f.begun {
+		out.WriteByte('\n')
+	}
+	f.inLine, f.begun, f.colon, f.hashes = false, false, false, 0
+	out.WriteString(line + "\n")
+	_, err := f.to.Write(out.Bytes())
+	return err
+}
+
+// Close writes what is held back.
+func (f *filter) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out bytes.Buffer
+	f.flush(&out)
+	_, err := f.to.Write(out.Bytes())
+	return err
+}

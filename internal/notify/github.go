@@ -1,0 +1,141 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// maxAnnotations is GitHub's limit of warnings a step.
+const maxAnnotations = 10
+
+// GitHub speaks to the runner of GitHub Actions, which reads commands out of what a
+// step writes. Filter keeps everybody else from giving any.
+type GitHub struct {
+	mu       sync.Mutex
+	out      *filter
+	warnings int
+	root     string // GITHUB_WORKSPACE
+}
+
+// NewGitHub returns nil outside of GitHub Actions. Commands are written to out.
+func NewGitHub(getenv func(string) string, out io.Writer) *GitHub {
+	if getenv("GITHUB_ACTIONS") != "true" {
+		return nil
+	}
+	return &GitHub{out: &filter{to: out}, root: getenv("GITHUB_WORKSPACE")}
+}
+
+// Out is where commands are written to, for everybody else.
+func (g *GitHub) Out() io.Writer { return g.out }
+
+// Filter is w for everybody but us.
+func (g *GitHub) Filter(w io.Writer) io.Writer { return &filter{to: w} }
+
+// Annotate puts a message at its place in the repository. source is the folder of
+// the migrations.
+func (g *GitHub) Annotate(m Message, source string) error {
+	if m.Succeeded() {
+		return g.command("notice", "", 0, 0, "shiplock", m.Card)
+	}
+	_, rest, _ := strings.Cut(m.Card, "\n")
+	if m.Place == nil {
+		return g.command("error", "", 0, 0, m.Title, rest)
+	}
+	return g.command("error", g.path(source, m.Place.File), m.Place.Line, m.Place.Column, m.Title, rest)
+}
+
+// Warn makes an annotation of a warning; of too many it makes none.
+func (g *GitHub) Warn(title, text string) error {
+	g.mu.Lock()
+	g.warnings++
+	late := g.warnings > maxAnnotations
+	g.mu.Unlock()
+	if late {
+		return nil
+	}
+	return g.command("warning", "", 0, 0, title, text)
+}
+
+func (g *GitHub) command(name, file string, line, column int, title, text string) error {
+	var properties []string
+	add := func(key, value string) {
+		if value != "" && value != "0" {
+			properties = append(properties, key+"="+escapeProperty(value))
+		}
+	}
+	if file != "" {
+		add("file", file)
+		add("line", fmt.Sprint(line))
+		add("col", fmt.Sprint(column))
+	}
+	add("title", clip(oneLine(title), 200))
+	return g.out.command("::" + name + " " + strings.Join(properties, ",") + "::" + escapeData(clip(strings.TrimSpace(text), 8<<10)))
+}
+
+// path is that of a file in the repository, or "" if it is not in there.
+func (g *GitHub) path(source, file string) string {
+	full, err := filepath.Abs(filepath.Join(source, file))
+	if err != nil || g.root == "" {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(full); err == nil {
+		full = real
+	}
+	root := g.root
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		root = real
+	}
+	path, err := filepath.Rel(root, full)
+	if err != nil || !filepath.IsLocal(path) {
+		return ""
+	}
+	return filepath.ToSlash(path)
+}
+
+// The runner undoes these (actions/runner, ActionCommand.cs), % last.
+var (
+	dataEscapes     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+func escapeData(s string) string     { return dataEscapes.Replace(s) }
+func escapeProperty(s string) string { return propertyEscapes.Replace(s) }
+
+// stepSummary adds the card to the summary of a step in GitHub Actions.
+func (o Options) stepSummary() *sink {
+	file := o.Getenv("GITHUB_STEP_SUMMARY")
+	if o.Getenv("GITHUB_ACTIONS") != "true" || file == "" {
+		return nil
+	}
+	return &sink{name: "GitHub step summary", wants: o.news, send: func(_ context.Context, m Message) error {
+		f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		if _, err = io.WriteString(f, summary(m)); err != nil {
+			_ = f.Close()
+			return err
+		}
+		return f.Close()
+	}}
+}
+
+// summary is the card in a fence that is longer than any within, so that nothing of
+// it is taken for Markdown.
+func summary(m Message) string {
+	fence, run := 3, 0
+	for _, r := range m.Card {
+		if run++; r != '`' {
+			run = 0
+		}
+		fence = max(fence, run+1)
+	}
+	heading := "Database migrations: " + m.Outcome
+	ticks := strings.Repeat("`", fence)
+	return "\n### " + heading + "\n\n" + ticks + "text\n" + strings.TrimRight(m.Card, "\n") + "\n" + ticks + "\n"
+}

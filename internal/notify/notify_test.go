@@ -1,0 +1,118 @@
+package notify
+
+import (
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/report"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// environment is a Getenv without the machine's variables.
+func environment(values map[string]string) func(string) string {
+	return func(name string) string { return values[name] }
+}
+
+func options(change func(*Options)) Options {
+	o := Options{Timeout: 20 * time.Second, Agent: "shiplock/test", Getenv: environment(nil)}
+	change(&o)
+	return o
+}
+
+func open(t *testing.T, change func(*Options)) *Notifier {
+	t.Helper()
+	n, err := Open(options(change))
+	require.NoError(t, err)
+	return n
+}
+
+// failure and success are the messages of two runs.
+func failure() Message {
+	m := samples()[0]
+	m.Rows = []report.Row{
+		{Name: "migration", Text: "0009_guest_accounts.up.sql, line 5, column 1 (version 9 up)"},
+		{Name: "statement", Text: "ALTER TABLE guests ADD CONSTRAINT guests_email_key UNIQUE (email)"},
+		{Name: "postgres", Text: `ERROR: could not create unique index "guests_email_key" (SQLSTATE 23505)`},
+		{Name: "state", Text: "nothing of this migration was kept; 0 of 1 migrations done, 1 to go"},
+		{Name: "next", Text: "correct 0009_guest_accounts.up.sql and deploy again; it starts with this migration"},
+	}
+	m.Card = report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.String()
+	return m
+}
+
+func success() Message { return samples()[2] }
+
+// golden compares with a file in testdata.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, got, 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "run the test with -update once")
+	assert.Equal(t, string(want), string(got))
+}
+
+// indented is JSON for people.
+func indented(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var v any
+	require.NoError(t, json.Unmarshal(text, &v))
+	out, err := json.MarshalIndent(v, "", "  ")
+	require.NoError(t, err)
+	return append(out, '\n')
+}
+
+func TestWhatGoesOut(t *testing.T) {
+	for name, m := range map[string]Message{"failure": failure(), "success": success(), "unknown": samples()[1]} {
+		for format, render := range map[string]render{"json": asJSON, "slack": slack} {
+			body, contentType, err := render(m)
+			require.NoError(t, err)
+			assert.Equal(t, contentJSON, contentType)
+			golden(t, name+"."+format, indented(t, body))
+		}
+		golden(t, name+".metrics", []byte(groupPath(m)+"\n"+metrics(m)))
+		event, err := encode(options(func(o *Options) { o.JobUID = "8c5c8d54" }).eventOf(m, "shop"))
+		require.NoError(t, err)
+		golden(t, name+".event", indented(t, event))
+		golden(t, name+".summary", []byte(summary(m)))
+	}
+}
+
+func TestWhoIsToldWhat(t *testing.T) {
+	o := options(func(o *Options) {})
+	idle := success()
+	idle.Changed = false
+	assert.True(t, o.news(failure()))
+	assert.False(t, o.news(success()), "nobody has asked for it")
+	o.Success = true
+	assert.True(t, o.news(success()))
+	assert.False(t, o.news(idle), "nothing was changed")
+	wait := failure()
+	wait.Verb = "wait"
+	assert.True(t, o.news(wait))
+	assert.False(t, measured(wait), "who waits has no numbers of his own")
+	assert.True(t, measured(idle))
+}
+
+// receiver is a server on loopback.
+func receiver(t *testing.T, handle http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(handle)
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s
+}

@@ -1,0 +1,85 @@
+package notify
+
+import (
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestOptionsThatCannotWork: told before anything runs, by name and without a secret.
+func TestOptionsThatCannotWork(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	for want, change := range map[string]func(*Options){
+		"--webhook-url is not a URL":             func(o *Options) { o.WebhookURL = "hooks.example.com/marked" },
+		"--webhook-url is not a URL such":        func(o *Options) { o.WebhookURL = "ftp://hooks.example.com/marked" },
+		"(its value is not shown":                func(o *Options) { o.WebhookURL = "https://u:marked\x7f@hooks.example.com/%zz" },
+		"--webhook-url-file: open":               func(o *Options) { o.WebhookURLFile = dir + "/gone" },
+		"empty is empty":                         func(o *Options) { o.WebhookURLFile = write("empty", " \n") },
+		"--webhook-url-file is not a URL":        func(o *Options) { o.WebhookURLFile = write("url", "marked\n") },
+		"both given; want one":                   func(o *Options) { o.WebhookURL, o.WebhookURLFile = "https://h/", write("other", "https://h/") },
+		"--webhook-token is given and no URL":    func(o *Options) { o.WebhookToken = "marked-token" },
+		"--webhook-token holds a space":          func(o *Options) { o.WebhookURL, o.WebhookToken = "https://h/", "marked token" },
+		"--webhook-format is \"xml\"; want json": func(o *Options) { o.WebhookFormat = "xml" },
+		"no template is given":                   func(o *Options) { o.WebhookFormat = "template" },
+		"--webhook-template is given and no URL": func(o *Options) { o.WebhookTemplate = write("t", "{{.title}}") },
+		"--webhook-format is slack and": func(o *Options) {
+			o.WebhookURL, o.WebhookFormat, o.WebhookTemplate = "https://h/", "slack", write("t", "x")
+		},
+		"--pushgateway-url is not a URL":    func(o *Options) { o.PushgatewayURL = "marked:9091" },
+		"address alone, such as":            func(o *Options) { o.PushgatewayURL = "http://h/metrics/job/marked" },
+		"--notify-timeout is 0s; want more": func(o *Options) { o.Timeout = 0 },
+	} {
+		n, err := Open(options(change))
+		var wrong *OptionError
+		require.True(t, errors.As(err, &wrong), "%s: %v", want, err)
+		assert.Contains(t, err.Error(), want)
+		assert.NotContains(t, err.Error(), "marked")
+		require.NotNil(t, n)
+	}
+}
+
+// TestTheOthersAreTold: an option that is wrong is a failure of the run, and goes
+// where the other options are right.
+func TestTheOthersAreTold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "said")
+	n, err := Open(options(func(o *Options) { o.WebhookURL, o.TerminationLog = "nonsense", file }))
+	require.Error(t, err)
+	require.Empty(t, n.Deliver(t.Context(), failure()))
+	assert.FileExists(t, file)
+}
+
+func TestURLFromAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "url")
+	require.NoError(t, os.WriteFile(file, []byte("https://hooks.example.com/services/T0MARKED/B0MARKED/marked0marked\n"), 0o600))
+	n := open(t, func(o *Options) { o.WebhookURLFile = file })
+	assert.Equal(t, "see xxxxx", n.Redact("see https://hooks.example.com/services/T0MARKED/B0MARKED/marked0marked"))
+}
+
+// TestNothingOfASecretIsSeen: a URL in any of its forms, and its parts.
+func TestNothingOfASecretIsSeen(t *testing.T) {
+	n := open(t, func(o *Options) {
+		o.WebhookURL, o.WebhookToken = "https://hooks.example.com/services/T0MARKED/marked0marked?key=marked%2Fkey&a=1", "marked-token"
+		o.PushgatewayURL = "http://push:marked%40pass@push.example.com:9091/base"
+	})
+	for _, text := range []string{
+		"https://hooks.example.com/services/T0MARKED/marked0marked?key=marked%2Fkey&a=1", "POST /services/T0MARKED/marked0marked?key=marked%2Fkey&a=1",
+		"marked0marked", "key marked/key", "marked%2Fkey", "Bearer marked-token", "marked@pass", "marked%40pass", "http://push:marked%40pass@push.example.com:9091/base",
+		url.QueryEscape("marked@pass"),
+	} {
+		assert.NotContains(t, n.Redact(text), "marked", text)
+		assert.NotContains(t, n.Redact(text), "MARKED", text)
+	}
+	assert.NotContains(t, n.Redact("Authorization: Basic cHVzaDptYXJrZWRAcGFzcw=="), "cHVza")
+	const card = "hooks.example.com services base push.example.com a=1"
+	assert.Equal(t, card, n.Redact(card), "what is no secret stays")
+}

@@ -1,0 +1,256 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestWebhookTries has one row a way to answer: how often it is asked, and what is
+// said of it.
+func TestWebhookTries(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter, r *http.Request, asked int64)
+		asked  int64
+		said   string // "" for taken
+	}{
+		"taken": {func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(http.StatusAccepted) }, 1, ""},
+		"500 twice": {func(w http.ResponseWriter, _ *http.Request, n int64) {
+			w.WriteHeader(map[bool]int{true: 500, false: 200}[n <= 2])
+		}, 3, ""},
+		"busy": {func(w http.ResponseWriter, _ *http.Request, n int64) {
+			if n == 1 {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+		}, 2, ""},
+		"busy for long": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, 1, "answered 429 Too Many Requests (1 tries in "},
+		"busy until a date": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
+			w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, 1, "no time to try again in "},
+		"cut": {func(w http.ResponseWriter, _ *http.Request, n int64) {
+			if n == 1 {
+				c, _, _ := w.(http.Hijacker).Hijack()
+				_ = c.Close()
+			}
+		}, 2, ""},
+		"refused": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
+			http.Error(w, "no such\x1b[2J channel\nlevel=ERROR msg=forged", http.StatusNotFound)
+		}, 1, "answered 404 Not Found: no such [2J channel level=ERROR msg=forged"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request, _ int64) {
+			http.Redirect(w, r, "http://127.0.0.1:1/elsewhere", http.StatusTemporaryRedirect)
+		}, 1, "answered 307 Temporary Redirect, and redirects are not followed"},
+		"huge": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
+			w.WriteHeader(http.StatusBadRequest)
+			block := bytes.Repeat([]byte("x"), 1<<20)
+			for range 64 {
+				if _, err := w.Write(block); err != nil {
+					return
+				}
+			}
+		}, 1, "answered 400 Bad Request: " + strings.Repeat("x", 197) + "…"},
+		"huge header": {func(w http.ResponseWriter, _ *http.Request, n int64) {
+			if n == 1 {
+				w.Header().Set("X", strings.Repeat("x", 1<<20))
+			}
+		}, 2, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int64
+			var ids []string
+			s := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+				n := asked.Add(1)
+				assert.Equal(t, "Bearer marked-token", r.Header.Get("Authorization"))
+				assert.Equal(t, "shiplock/test", r.Header.Get("User-Agent"))
+				body, _ := io.ReadAll(r.Body)
+				ids = append(ids, string(body))
+				c.answer(w, r, n)
+			})
+			n := open(t, func(o *Options) {
+				o.WebhookURL, o.WebhookToken = s.URL+"/T0MARKED/secret?key=marked-key", "marked-token"
+			})
+			errs := n.Deliver(t.Context(), failure())
+			assert.Equal(t, c.asked, asked.Load())
+			for _, id := range ids {
+				assert.Equal(t, ids[0], id, "a retry is the same message")
+			}
+			if c.said == "" {
+				assert.Empty(t, errs)
+				return
+			}
+			require.Len(t, errs, 1)
+			assert.Contains(t, errs[0].Error(), "webhook "+strings.TrimPrefix(s.URL, "http://")+": ")
+			assert.Contains(t, errs[0].Error(), c.said)
+			assert.NotContains(t, strings.ToLower(errs[0].Error()), "marked")
+			assert.NotContains(t, errs[0].Error(), "\n")
+		})
+	}
+}
+
+// TestWebhookThatIsNone: nobody there, no TLS there, and a certificate that nobody signed.
+func TestWebhookThatIsNone(t *testing.T) {
+	t.Parallel()
+	plain := receiver(t, func(http.ResponseWriter, *http.Request) {})
+	unsigned := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(unsigned.Close)
+	unsigned.Config.ErrorLog = nil
+	for name, c := range map[string]struct{ url, said string }{
+		"nobody":             {"http://127.0.0.1:1/T0MARKED", "connection refused"},
+		"no TLS":             {strings.Replace(plain.URL, "http:", "https:", 1) + "/T0MARKED", "HTTP response to HTTPS client"},
+		"garbage for TLS":    {"https://" + chatter(t) + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
+		"garbage for HTTP":   {"http://" + chatter(t) + "/T0MARKED", "malformed HTTP"},
+		"unsigned":           {unsigned.URL + "/T0MARKED", "x509: certificate signed by unknown authority"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := open(t, func(o *Options) { o.WebhookURL, o.Timeout = c.url, time.Second })
+			errs := n.Deliver(t.Context(), failure())
+			require.Len(t, errs, 1)
+			assert.Contains(t, errs[0].Error(), c.said)
+			assert.NotContains(t, errs[0].Error(), "T0MARKED")
+		})
+	}
+}
+
+// chatter is the address of who answers everybody with garbage.
+func chatter(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				_, _ = c.Read(make([]byte, 1))
+				_, _ = fmt.Fprintf(c, "220 mail.example.com ESMTP\r\n")
+				_, _ = io.Copy(io.Discard, c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// TestNoBodyGoesElsewhere: neither token nor text follow a redirect.
+func TestNoBodyGoesElsewhere(t *testing.T) {
+	t.Parallel()
+	var elsewhere atomic.Int64
+	other := receiver(t, func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		s := receiver(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
+		n := open(t, func(o *Options) { o.WebhookURL, o.WebhookToken = s.URL, "marked-token" })
+		assert.Len(t, n.Deliver(t.Context(), failure()), 1)
+	}
+	assert.Zero(t, elsewhere.Load())
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "5": 5 * time.Second, "-5": 0, "soon": 0, "1e9": 0, "99999999999": 0, "9999999": 1 << 20 * time.Second,
+		"Sat, 21 Nov 2026 09:30:07 GMT": 7 * time.Second, "Sat, 21 Nov 2026 09:29:00 GMT": 0,
+	} {
+		got := retryAfter(http.Header{"Retry-After": {text}}, now)
+		if text == "99999999999" { // more than fits is as long as can be told
+			assert.Equal(t, 1<<20*time.Second, got, text)
+			continue
+		}
+		assert.Equal(t, want, got, text)
+	}
+}
+
+// hanging takes connections and says nothing.
+func hanging(t *testing.T) string {
+	t.Helper()
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(func() {
+		close(release)
+		s.CloseClientConnections()
+		s.Close()
+	})
+	return s.URL
+}
+
+func TestOneBoundForAll(t *testing.T) {
+	t.Parallel()
+	n := open(t, func(o *Options) {
+		o.WebhookURL, o.PushgatewayURL, o.Timeout = hanging(t)+"/hook", hanging(t), 500*time.Millisecond
+		o.TerminationLog = t.TempDir() + "/said"
+	})
+	start := time.Now()
+	errs := n.Deliver(t.Context(), failure())
+	took := time.Since(start)
+	require.Len(t, errs, 2)
+	assert.Contains(t, errs[0].Error(), "the time for it is over")
+	assert.GreaterOrEqual(t, took, 500*time.Millisecond)
+	assert.Less(t, took, 5*time.Second, "one bound, and not one each")
+}
+
+// TestAStopLeavesLessTime: a signal that comes before, or meanwhile.
+func TestAStopLeavesLessTime(t *testing.T) {
+	t.Parallel()
+	for name, early := range map[string]bool{"before": true, "meanwhile": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := open(t, func(o *Options) { o.WebhookURL, o.Timeout = hanging(t), time.Hour })
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if early {
+				cancel()
+			} else {
+				time.AfterFunc(100*time.Millisecond, cancel)
+			}
+			start := time.Now()
+			require.Len(t, n.Deliver(ctx, failure()), 1)
+			assert.GreaterOrEqual(t, time.Since(start), AfterStop, "some time is left")
+			assert.Less(t, time.Since(start), AfterStop+10*time.Second)
+		})
+	}
+}
+
+func TestTwentyAtOnce(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	s := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1)%2 == 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	done := make(chan []error, 20)
+	for range cap(done) {
+		n := open(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, time.Minute })
+		go func() { done <- n.Deliver(t.Context(), failure()) }()
+	}
+	for range cap(done) {
+		assert.Empty(t, <-done)
+	}
+	assert.GreaterOrEqual(t, asked.Load(), int64(20))
+}

@@ -1,0 +1,100 @@
+package notify
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func (o Options) pushgateway(n *Notifier) (*sink, error) {
+	if o.PushgatewayURL == "" {
+		return nil, nil
+	}
+	u, err := n.httpURL("--pushgateway-url", o.PushgatewayURL)
+	if err != nil {
+		return nil, err
+	}
+	if u.RawQuery != "" || strings.Contains(u.Path, "/metrics/job") {
+		return nil, problem("--pushgateway-url: want the Pushgateway's address alone, such as http://pushgateway:9091; the path is added here")
+	}
+	p := parcel{client: o.client(viaProxy()), header: o.header("text/plain; version=0.0.4; charset=utf-8")}
+	return &sink{name: place("Pushgateway", u), wants: measured, send: func(ctx context.Context, m Message) error {
+		if m.Database == "" {
+			return errors.New("not told, because which database it is about is not known")
+		}
+		p := p
+		p.url, p.body = strings.TrimRight(u.String(), "/")+groupPath(m), []byte(metrics(m))
+		return p.send(ctx)
+	}}, nil
+}
+
+// measured leaves out who only waits: its numbers would stand in place of those of
+// the run it waits for.
+func measured(m Message) bool { return slices.Contains([]string{"up", "down", "exec"}, m.Verb) }
+
+// plainLabel is what can stand in a path as it is.
+var plainLabel = regexp.MustCompile(`^[\w.-]*[\w-]$`)
+
+// groupPath is the grouping key: what is pushed by the next run for the same database
+// and release takes the place of this. POST replaces only metrics of the same names,
+// so a failure leaves the time of the last success alone.
+func groupPath(m Message) string {
+	var b strings.Builder
+	b.WriteString("/metrics/job/shiplock")
+	_, database, _ := strings.Cut(m.Database, "@")
+	for _, label := range [][2]string{{"namespace", m.Namespace}, {"release", m.Release}, {"database", database}} {
+		switch value := label[1]; {
+		case value == "":
+		case plainLabel.MatchString(value):
+			b.WriteString("/" + label[0] + "/" + value)
+		default: // a %2F would be taken for a slash, and dots alone for a step in the path
+			b.WriteString("/" + label[0] + "@base64/" + base64.RawURLEncoding.EncodeToString([]byte(value)))
+		}
+	}
+	return b.String()
+}
+
+// metrics is the text exposition format, version 0.0.4. What is not known is not there.
+func metrics(m Message) string {
+	var b strings.Builder
+	gauge := func(name, help string, samples ...string) {
+		fmt.Fprintf(&b, "# HELP shiplock_%s %s\n# TYPE shiplock_%s gauge\n", name, help, name)
+		for _, s := range samples {
+			fmt.Fprintf(&b, "shiplock_%s%s\n", name, s)
+		}
+	}
+	number := func(f float64) string { return " " + strconv.FormatFloat(f, 'g', -1, 64) }
+	if m.VersionTo != nil {
+		gauge("schema_version", "Version of the schema, -1 before the first migration.", number(float64(*m.VersionTo)))
+	}
+	if m.Pending != nil {
+		gauge("migrations_pending", "Migrations of the files that are not in effect.", number(float64(*m.Pending)))
+	}
+	gauge("last_run_duration_seconds", "How long the last run took.", number(m.Seconds))
+	gauge("last_run_exit_code", "Exit code of the last run, 0 for success.", number(float64(m.ExitCode)))
+	gauge("last_run_outcome", "1 for how the last run ended, 0 for the other ways.", states(m.Outcome)...)
+	ended := number(float64(m.Ended.UnixMilli()) / 1000)
+	gauge("last_run_timestamp_seconds", "When the last run ended.", ended)
+	if m.Succeeded() {
+		gauge("last_success_timestamp_seconds", "When the last run that succeeded ended.", ended)
+	}
+	return b.String()
+}
+
+func states(current string) []string {
+	var out []string
+	for _, o := range outcomes {
+		value := 0
+		if o.name == current {
+			value = 1
+		}
+		out = append(out, fmt.Sprintf("{outcome=%q} %d", o.name, value))
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,112 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// gateway runs a real Pushgateway and returns its address.
+func gateway(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("prometheus-pushgateway")
+	if err != nil {
+		path, err = exec.LookPath("pushgateway")
+	}
+	require.NoError(t, err, "hack/setup.sh tools names what is missing")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	var said bytes.Buffer
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, path, "--web.listen-address="+address)
+	cmd.Stderr = &said
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait()
+	})
+	require.Eventually(t, func() bool {
+		answer, err := http.Get("http://" + address + "/-/ready")
+		if err != nil {
+			return false
+		}
+		return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	}, time.Minute, 50*time.Millisecond)
+	return "http://" + address
+}
+
+// TestPushgateway: what a real one shows after a success, and after the failure that follows it.
+func TestPushgateway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a Pushgateway")
+	}
+	t.Parallel()
+	address := gateway(t)
+	shown := func(metric string) string {
+		answer, err := http.Get(address + "/metrics")
+		require.NoError(t, err)
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		m := regexp.MustCompile(`(?m)^`+metric+`(?:\{.*\})? .*$`).FindAllString(string(text), -1)
+		return fmt.Sprint(m)
+	}
+	n := open(t, func(o *Options) { o.PushgatewayURL = address + "/" })
+	require.Empty(t, n.Deliver(t.Context(), success()))
+	const labels = `{database="db:5432/booking",instance="",job="shiplock",namespace="shop",release="booking"}`
+	assert.Equal(t, "[shiplock_schema_version"+labels+" 9]", shown("shiplock_schema_version"))
+	assert.Equal(t, "[shiplock_migrations_pending"+labels+" 0]", shown("shiplock_migrations_pending"))
+	when := shown("shiplock_last_success_timestamp_seconds")
+	assert.Contains(t, when, labels+" 1.795253402e+09]")
+
+	failed := failure()
+	failed.Ended = failed.Ended.Add(time.Hour)
+	require.Empty(t, n.Deliver(t.Context(), failed))
+	assert.Equal(t, when, shown("shiplock_last_success_timestamp_seconds"), "a failure leaves the last success")
+	assert.Equal(t, "[shiplock_schema_version"+labels+" 8]", shown("shiplock_schema_version"))
+	assert.Contains(t, shown("shiplock_last_run_exit_code"), " 6]")
+	assert.Contains(t, shown("shiplock_last_run_outcome"), `outcome="failed",release="booking"} 1`)
+	assert.Contains(t, shown("shiplock_last_run_outcome"), `outcome="succeeded",release="booking"} 0`)
+	assert.Contains(t, shown("push_failure_time_seconds"), " 0]", "nothing was refused")
+
+	unknown := failed
+	unknown.VersionTo, unknown.Pending = nil, nil
+	require.Empty(t, n.Deliver(t.Context(), unknown))
+	assert.Equal(t, "[shiplock_schema_version"+labels+" 8]", shown("shiplock_schema_version"), "what is not known is what it was")
+
+	unknown.Database = ""
+	errs := n.Deliver(t.Context(), unknown)
+	require.Len(t, errs, 1)
+	assert.Contains(t, errs[0].Error(), "which database it is about is not known")
+
+	odd := success()
+	odd.Namespace, odd.Release = `a/b "c"\ü%2F?`, "."
+	require.Empty(t, n.Deliver(t.Context(), odd))
+	assert.Contains(t, shown("shiplock_schema_version"), `namespace="a/b \"c\"\\ü%2F?",release="."} 9`)
+}
+
+// TestPushgatewayPassword: it is sent, and not shown.
+func TestPushgatewayPassword(t *testing.T) {
+	t.Parallel()
+	s := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		assert.Equal(t, "push marked@pass", user+" "+password)
+		http.Error(w, "nobody knows push:marked@pass ("+r.Header.Get("Authorization")+")", http.StatusUnauthorized)
+	})
+	n := open(t, func(o *Options) { o.PushgatewayURL = "http://push:marked%40pass@" + s.Listener.Addr().String() })
+	errs := n.Deliver(t.Context(), failure())
+	require.Len(t, errs, 1)
+	assert.Equal(t, "Pushgateway "+s.Listener.Addr().String()+": answered 401 Unauthorized: nobody knows push:xxxxx (Basic xxxxx)", errs[0].Error())
+}

@@ -1,0 +1,58 @@
+package notify
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestSlackIsNotForged: a file's name, an error's text and a statement are text, and
+// nothing else, to Slack and to those who read its format.
+func TestSlackIsNotForged(t *testing.T) {
+	hostile := "<!channel> <!here> <@U024BE7LH> <http://evil.example|all is well> @here (@all) @channel [all is well](http://evil.example) & ``` *bold* ana@example.com"
+	m := failure()
+	m.Title = hostile
+	m.Card = "shiplock: " + hostile + "\n  statement  " + hostile + "\n             ````` @here\n  next       " + hostile + "\n"
+	m.Release = hostile
+	body, _, err := slack(m)
+	require.NoError(t, err)
+	var got slackMessage
+	require.NoError(t, json.Unmarshal(body, &got))
+	a := got.Attachments[0]
+	for _, text := range []string{got.Text, a.Text, a.Fallback, a.Footer} {
+		assert.NotContains(t, text, "<")
+		assert.NotContains(t, text, ">")
+		assert.NotRegexp(t, `&[^agl]`, text)
+	}
+	for _, text := range []string{got.Text, a.Fallback, a.Footer} {
+		assert.NotRegexp(t, `(^|\W)@(here|all|channel)`, text)
+		assert.NotContains(t, text, "](")
+		assert.NotContains(t, text, "`")
+		assert.Contains(t, text, "ana@example.com", "an address can be copied")
+	}
+	fenced, ok := strings.CutPrefix(a.Text, "```\n")
+	require.True(t, ok)
+	fenced, ok = strings.CutSuffix(fenced, "\n```")
+	require.True(t, ok)
+	assert.NotContains(t, fenced, "``", "nothing within closes the fence")
+	assert.False(t, got.UnfurlLinks || got.UnfurlMedia)
+}
+
+func TestSlackHasLimits(t *testing.T) {
+	m := failure()
+	m.Title = strings.Repeat("é", 2000)
+	m.Card = "shiplock: x\n" + strings.Repeat("  statement  "+strings.Repeat("&<>", 20)+"\n", 100) + "  next       deploy again\n"
+	body, _, err := slack(m)
+	require.NoError(t, err)
+	var got slackMessage
+	require.NoError(t, json.Unmarshal(body, &got))
+	assert.LessOrEqual(t, len(got.Text), maxSlackTitle+3)
+	text := got.Attachments[0].Text
+	assert.Less(t, len(text), 8000)
+	assert.True(t, strings.HasSuffix(text, "  next       deploy again\n```"), "what to do is not cut")
+	assert.NotRegexp(t, `&[agl][mt]?p?(\n|$|…)`, text, "no escape is cut in two")
+	assert.Contains(t, text, "\n…\n")
+}

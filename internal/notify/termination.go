@@ -1,0 +1,20 @@
+package notify
+
+import (
+	"context"
+	"os"
+)
+
+// maxTermination is Kubernetes' limit of a termination message, in bytes.
+const maxTermination = 4096
+
+// terminationLog is the file that Kubernetes shows as the container's last words. It
+// gets every message: a success has two lines, and kubectl get pod -o yaml shows them.
+func (o Options) terminationLog() *sink {
+	if o.TerminationLog == "" {
+		return nil
+	}
+	return &sink{name: "termination message", wants: always, send: func(_ context.Context, m Message) error {
+		return os.WriteFile(o.TerminationLog, []byte(clip(m.Card, maxTermination)), 0o644)
+	}}
+}

@@ -1,0 +1,82 @@
+package notify
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// oneLine takes out of a text what is not for a log: line breaks and what moves a cursor.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// clip shortens s to at most n bytes, between characters.
+func clip(s string, n int) string {
+	const more = "…"
+	if len(s) <= n {
+		return s
+	}
+	n = max(0, n-len(more))
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + more
+}
+
+// Lengths from which a part of a URL is taken for a secret: shorter ones would tear
+// every text apart.
+const (
+	minSecret  = 4
+	minSegment = 8
+)
+
+// keepSecret has Redact hide a text.
+func (n *Notifier) keepSecret(texts ...string) {
+	for _, s := range texts {
+		if len(s) >= minSecret && !slices.Contains(n.secrets, s) {
+			n.secrets = append(n.secrets, s)
+		}
+	}
+	slices.SortStableFunc(n.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
+}
+
+// keepURL has Redact hide a URL and those of its parts that open a door: who knows
+// the path of a Slack webhook may write there.
+func (n *Notifier) keepURL(text string, u *url.URL) {
+	n.keepSecret(text, u.String())
+	if u.User != nil {
+		password, _ := u.User.Password()
+		n.keepSecret(password, url.QueryEscape(password), url.PathEscape(password), u.User.String(), basic(u.User))
+	}
+	for _, values := range u.Query() {
+		for _, v := range values {
+			n.keepSecret(v, url.QueryEscape(v))
+		}
+	}
+	for segment := range strings.SplitSeq(u.Path, "/") {
+		if len(segment) >= minSegment && strings.ContainsFunc(segment, func(r rune) bool { return unicode.IsDigit(r) || unicode.IsUpper(r) }) {
+			n.keepSecret(segment, url.PathEscape(segment))
+		}
+	}
+	if len(u.Path) >= minSegment {
+		n.keepSecret(u.RequestURI())
+	}
+}
+
+// Redact hides the secrets of the options.
+func (n *Notifier) Redact(s string) string {
+	for _, secret := range n.secrets {
+		s = strings.ReplaceAll(s, secret, "xxxxx")
+	}
+	return s
+}

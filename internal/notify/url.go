@@ -1,0 +1,50 @@
+package notify
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// httpURL reads the URL of an option. What is wrong with it is said without it.
+func (n *Notifier) httpURL(option, text string) (*url.URL, error) {
+	text = strings.TrimSpace(text)
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		n.keepSecret(text)
+		return nil, problem("%s is not a URL such as https://hooks.example.com/path (its value is not shown: it may be a secret)", option)
+	}
+	n.keepURL(text, u)
+	return u, nil
+}
+
+// secretFile reads what a file holds, without the space around it.
+func secretFile(option, file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", problem("%s: %v", option, err)
+	}
+	if s := strings.TrimSpace(string(text)); s != "" {
+		return s, nil
+	}
+	return "", problem("%s: %s is empty", option, file)
+}
+
+// place names a sink by the host alone.
+func place(what string, u *url.URL) string { return fmt.Sprintf("%s %s", what, oneLine(u.Host)) }
+
+// header is what all requests have.
+func (o Options) header(contentType string) http.Header {
+	h := http.Header{"Content-Type": {contentType}}
+	if o.Agent != "" {
+		h.Set("User-Agent", o.Agent)
+	}
+	return h
+}
+
+// viaProxy is a transport that asks the environment for a proxy.
+func viaProxy() *http.Transport {
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+}
