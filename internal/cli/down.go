@@ -29,12 +29,14 @@ refused before anything runs.`,
 			if err != nil {
 				return err
 			}
+			a.ended(r)
 			o.Log.Info("the schema is back", "version", versionText(r.To), "was", versionText(r.From), "undone", r.Applied)
 			return nil
 		},
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
+	a.notifyFlags(cmd.Flags())
 	cmd.Flags().UintVar(&to, "to", 0, "version to go back to; it stays applied")
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/child"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // defaultGrace is well below the 30 seconds that Kubernetes gives a pod to end.
@@ -66,17 +67,21 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 	a.connectionFlags(fs)
 	a.waitForDBFlag(fs)
 	a.quitFlag(fs)
+	a.notifyFlags(fs)
 	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another exec ($SHIPLOCK_LOCK_WAIT)")
 	fs.DurationVar(&grace, "grace", defaultGrace, "how long the tool may take to end when it was asked to, before it is killed ($SHIPLOCK_GRACE)")
 	return cmd
 }
 
 func (a *app) runTool(ctx context.Context, o engine.Options, c child.Command) error {
-	secrets, ours := config.SecretsOf(os.Environ()), a.redact
-	a.redact = func(s string) string { return secrets.Hide(ours(s)) }
+	secrets, ours := config.SecretsOf(os.Environ()), a.hide
+	redact := a.redact
+	a.redact = func(s string) string { return secrets.Hide(redact(s)) }
 	line := ours(shellLine(secrets.HideArgs(c.Args)))
 	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line})
 	if err == nil {
+		// A tool may have changed rows, which nobody has compared: it counts as a change.
+		a.ending = &ending{Done: report.Done{Command: line, Changes: len(result.Changes)}, changed: true}
 		o.Log.Info("the tool has succeeded", "took", result.Took.Round(10*time.Millisecond), "schema_changes", len(result.Changes))
 		for _, change := range result.Changes {
 			o.Log.Debug("schema", "change", change)

@@ -36,6 +36,7 @@ migration never needs it.`,
 			defer cancel()
 			did, err := engine.Repair(ctx, o, chosen[0])
 			if err == nil {
+				a.ending = &ending{title: "repaired: " + did, changed: true}
 				o.Log.Info("repaired", "now", did)
 			}
 			return err
@@ -43,6 +44,7 @@ migration never needs it.`,
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
+	a.notifyFlags(cmd.Flags())
 	for v, usage := range map[engine.Verdict]string{
 		engine.StatementDone:   "the statement in doubt is in effect",
 		engine.StatementUndone: "the statement in doubt is not in effect",

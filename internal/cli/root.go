@@ -11,12 +11,14 @@ import (
 	"math"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
@@ -30,24 +32,27 @@ type app struct {
 	stderr   io.Writer
 	redact   func(string) string
 	database string // user@host:port/name, once it is known
+	started  time.Time
+	ending   *ending // of a verb that has succeeded in what its end is told of
+	notify   notify.Options
+	notifier *notify.Notifier
+	github   *notify.GitHub // nil elsewhere
 }
 
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
 // the log and the card to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr, redact: func(s string) string { return s }}
+	a := &app{stdout: stdout, stderr: stderr, redact: func(s string) string { return s }, started: time.Now()}
+	a.github = notify.NewGitHub(os.Getenv, stderr)
+	if a.github != nil {
+		a.stdout, a.stderr = a.github.Filter(stdout), a.github.Out()
+		defer a.github.Close()
+	}
 	root := a.command()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	defer a.quit()
-	if err == nil {
-		return report.ExitOK
-	}
-	card := report.Diagnose(err, a.surroundings(cmd.Name()), a.redact)
-	if werr := card.Write(stderr, report.Coloured(stderr, os.Getenv)); werr != nil {
-		return max(card.Code, report.ExitInternal)
-	}
-	return card.Code
+	return a.finish(ctx, cmd, err)
 }
 
 const long = `migrator applies an application's PostgreSQL migrations: each one once, whole or not at all.
@@ -94,6 +99,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help lists the flags)", err, cmd.CommandPath())}
 	})
+	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
 	root.AddCommand(a.up(), a.down(), a.status(), a.plan(), a.wait(), a.exec(), a.repair(), a.create(), a.install(), a.version())
 	for _, sub := range root.Commands() {
@@ -211,6 +217,9 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	if err != nil {
 		return nil, nil, engine.Options{}, err
 	}
+	if err := a.openNotifier(); err != nil {
+		return nil, nil, engine.Options{}, err
+	}
 	s := &a.settings
 	if err := checkQuitURL(s.QuitURL); err != nil {
 		return nil, nil, engine.Options{}, err
@@ -244,11 +253,18 @@ func (a *app) logger() (*slog.Logger, error) {
 		return nil, &config.UsageError{Problem: fmt.Sprintf("--log-level is %q; want debug, info, warn or error", a.settings.LogLevel)}
 	}
 	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: a.logAttr}
+	var h slog.Handler
 	switch a.settings.LogFormat {
 	case "text":
-		return slog.New(slog.NewTextHandler(a.stderr, opts)), nil
+		h = slog.NewTextHandler(a.stderr, opts)
 	case "json":
-		return slog.New(slog.NewJSONHandler(a.stderr, opts)), nil
+		h = slog.NewJSONHandler(a.stderr, opts)
+	}
+	switch {
+	case h != nil && a.github != nil:
+		return slog.New(a.github.Handler(h)), nil
+	case h != nil:
+		return slog.New(h), nil
 	}
 	return nil, &config.UsageError{Problem: fmt.Sprintf("--log-format is %q; want text or json", a.settings.LogFormat)}
 }

@@ -37,12 +37,11 @@ func (a *app) noRole() error {
 		role, pq.QuoteLiteral(role))}
 }
 
-// ours are the variables that are no concern of another program: whom to notify,
-// and with which secret.
-var ours = []string{"SHIPLOCK_WEBHOOK_URL", "SHIPLOCK_WEBHOOK_TOKEN", "SHIPLOCK_PUSHGATEWAY_URL"}
-
-// lent is the environment that a tool, or the server behind --then, gets.
+// lent is the environment that a tool, or the server behind --then, gets: without
+// the variables that are no concern of another program, whom to notify and with
+// which secret.
 func lent(environ []string) []string {
+	ours := notifyVariables()
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return slices.Contains(ours, name)
@@ -73,13 +72,13 @@ func forUpTo(s config.Settings) string {
 func (a *app) logAttr(_ []string, attr slog.Attr) slog.Attr {
 	switch v := attr.Value.Any().(type) {
 	case string:
-		attr.Value = slog.StringValue(printable(a.redact(v)))
+		attr.Value = slog.StringValue(printable(a.hide(v)))
 	case error:
-		attr.Value = slog.StringValue(printable(a.redact(v.Error())))
+		attr.Value = slog.StringValue(printable(a.hide(v.Error())))
 	case []string:
 		shown := make([]string, len(v))
 		for i, s := range v {
-			shown[i] = printable(a.redact(s))
+			shown[i] = printable(a.hide(s))
 		}
 		attr.Value = slog.AnyValue(shown)
 	}

@@ -48,7 +48,10 @@ is noticed before anything runs. Several instances may start at once: one migrat
 				return err
 			}
 			sayUp(o.Log, result)
+			a.ended(result)
+			a.ending.pending = true
 			if then {
+				a.finish(cmd.Context(), cmd, nil) // nobody comes back from there
 				return become(cmd.Context(), path, args)
 			}
 			return nil
@@ -58,6 +61,7 @@ is noticed before anything runs. Several instances may start at once: one migrat
 	a.lockFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&then, "then", false, "become the command behind -- once the schema is up to date")
 	a.policyFlags(cmd.Flags())
+	a.notifyFlags(cmd.Flags())
 	return cmd
 }
 

@@ -14,19 +14,24 @@ var (
 	Commit  = ""
 )
 
+// version is Version, or what the go command knows.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && Version == "" {
+		return info.Main.Version
+	}
+	return Version
+}
+
 func (a *app) version() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the migrator's version",
 		RunE: func(*cobra.Command, []string) error {
-			version, commit := Version, Commit
-			if info, ok := debug.ReadBuildInfo(); ok && version == "" {
-				version = info.Main.Version
-			}
+			commit := Commit
 			if commit == "" {
 				commit = "unknown"
 			}
-			_, err := fmt.Fprintf(a.stdout, "migrator %s (commit %s, %s, %s/%s)\n", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(a.stdout, "migrator %s (commit %s, %s, %s/%s)\n", version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 func (a *app) wait() *cobra.Command {
@@ -39,6 +40,7 @@ could not be reached.`,
 			start := time.Now()
 			at, err := engine.Wait(ctx, o, want)
 			if err == nil {
+				a.ending = &ending{Done: report.Done{To: at}, numbers: true, pending: want == nil}
 				o.Log.Info("the schema is there", "version", versionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
 			}
 			return err
@@ -46,6 +48,7 @@ could not be reached.`,
 	}
 	a.filesFlags(cmd.Flags())
 	a.connectionFlags(cmd.Flags())
+	a.notifyFlags(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "wait for this version, whatever the files are")
 	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
 		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")

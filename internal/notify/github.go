@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,6 +19,7 @@ const maxAnnotations = 10
 type GitHub struct {
 	mu       sync.Mutex
 	out      *filter
+	all      []*filter
 	warnings int
 	root     string // GITHUB_WORKSPACE
 }
@@ -27,14 +29,31 @@ func NewGitHub(getenv func(string) string, out io.Writer) *GitHub {
 	if getenv("GITHUB_ACTIONS") != "true" {
 		return nil
 	}
-	return &GitHub{out: &filter{to: out}, root: getenv("GITHUB_WORKSPACE")}
+	g := &GitHub{root: getenv("GITHUB_WORKSPACE")}
+	g.out = g.filter(out)
+	return g
+}
+
+// Close writes what is held back. It belongs at the end of all output.
+func (g *GitHub) Close() error {
+	var errs []error
+	for _, f := range g.all {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // Out is where commands are written to, for everybody else.
 func (g *GitHub) Out() io.Writer { return g.out }
 
 // Filter is w for everybody but us.
-func (g *GitHub) Filter(w io.Writer) io.Writer { return &filter{to: w} }
+func (g *GitHub) Filter(w io.Writer) io.Writer { return g.filter(w) }
+
+func (g *GitHub) filter(w io.Writer) *filter {
+	f := &filter{to: w}
+	g.all = append(g.all, f)
+	return f
+}
 
 // Annotate puts a message at its place in the repository. source is the folder of
 // the migrations.

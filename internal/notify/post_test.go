@@ -112,11 +112,11 @@ func TestWebhookThatIsNone(t *testing.T) {
 	t.Cleanup(unsigned.Close)
 	unsigned.Config.ErrorLog = nil
 	for name, c := range map[string]struct{ url, said string }{
-		"nobody":             {"http://127.0.0.1:1/T0MARKED", "connection refused"},
-		"no TLS":             {strings.Replace(plain.URL, "http:", "https:", 1) + "/T0MARKED", "HTTP response to HTTPS client"},
-		"garbage for TLS":    {"https://" + chatter(t) + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
-		"garbage for HTTP":   {"http://" + chatter(t) + "/T0MARKED", "malformed HTTP"},
-		"unsigned":           {unsigned.URL + "/T0MARKED", "x509: certificate signed by unknown authority"},
+		"nobody":           {"http://127.0.0.1:1/T0MARKED", "connection refused"},
+		"no TLS":           {strings.Replace(plain.URL, "http:", "https:", 1) + "/T0MARKED", "HTTP response to HTTPS client"},
+		"garbage for TLS":  {"https://" + chatter(t) + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
+		"garbage for HTTP": {"http://" + chatter(t) + "/T0MARKED", "malformed HTTP"},
+		"unsigned":         {unsigned.URL + "/T0MARKED", "x509: certificate signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -131,7 +131,8 @@ func samples() []Message {
 	unknown.Rows, unknown.Database, unknown.Release, unknown.Revision = []report.Row{}, "", "", ""
 	done := failed
 	done.ExitCode, done.Outcome, done.Place, done.Rows, done.Changed = 0, Outcome(0), nil, []report.Row{}, true
-	done.Title, done.Card = "the database is at version 9, was 8: 1 migration applied in 2s", "shiplock: the database is at version 9, was 8: 1 migration applied in 2s\n"
+	done.Title = "the database is at version 9, was 8: 1 migration applied in 2s"
+	done.Card = "shiplock: " + done.Title + "\n  database booking@db:5432/booking; release booking, revision 3, namespace shop\n"
 	done.VersionTo, done.Applied, done.Pending = number(9), number(1), number(0)
 	return []Message{failed, unknown, done}
 }

@@ -58,6 +58,10 @@ var (
 // the files it is given. Call it from TestMain. Without PostgreSQL's programs it
 // stops with the command that installs them.
 func Main(m *testing.M, remove ...string) {
+	// Where the tests are themselves a step of GitHub Actions, what they run is none.
+	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"} {
+		_ = os.Unsetenv(name)
+	}
 	dir, err := os.MkdirTemp("", "pgtest")
 	if err == nil {
 		err = start(dir)

@@ -1,0 +1,305 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// inbox is a receiver of webhooks and of metrics.
+type inbox struct {
+	*httptest.Server
+	mu     sync.Mutex
+	bodies []string
+}
+
+func newInbox(t *testing.T) *inbox {
+	t.Helper()
+	in := &inbox{}
+	in.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.bodies = append(in.bodies, r.URL.Path+"\n"+string(body))
+	}))
+	t.Cleanup(in.Close)
+	return in
+}
+
+// take empties the inbox.
+func (in *inbox) take() []string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	out := in.bodies
+	in.bodies = nil
+	return out
+}
+
+// message is the one webhook that has come.
+func (in *inbox) message(t *testing.T) notify.Message {
+	t.Helper()
+	bodies := in.take()
+	require.Len(t, bodies, 1)
+	var m notify.Message
+	_, body, _ := strings.Cut(bodies[0], "\n")
+	require.NoError(t, json.Unmarshal([]byte(body), &m), body)
+	return m
+}
+
+// cardIn is the card that standard error has.
+func cardIn(t *testing.T, stderr string) string {
+	t.Helper()
+	_, card, found := strings.Cut("\n"+stderr, "\nshiplock: ")
+	require.True(t, found, stderr)
+	return "shiplock: " + card
+}
+
+func TestTheSameWordsEverywhere(t *testing.T) {
+	t.Parallel()
+	in, file, d := newInbox(t), filepath.Join(t.TempDir(), "termination-log"), pgtest.New(t)
+	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2;\n\n  SELEC 3;\n", "3_c.up.sql": "SELECT 4"})
+	run := func(args ...string) outcome {
+		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL+"/hook", "--termination-log", file)...)
+	}
+	out := run("up")
+	assert.Equal(t, 6, out.code)
+	m := in.message(t)
+	card := cardIn(t, out.err)
+	assert.Equal(t, card, m.Card)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, card, string(text))
+	assert.True(t, strings.HasPrefix(card, "shiplock: "+m.Title+"\n"))
+	assert.Equal(t, []any{notify.SchemaVersion, "up", "failed", 6}, []any{m.Schema, m.Verb, m.Outcome, m.ExitCode})
+	assert.Equal(t, []int{-1, 1, 1, 2}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Pending})
+	assert.Equal(t, notify.Place{File: "2_b.up.sql", Line: 3, Column: 3}, *m.Place)
+	assert.Contains(t, m.Database, "/"+d.Name)
+	assert.NotContains(t, m.Database, d.Password)
+	assert.InDelta(t, m.Ended.Sub(m.Started).Seconds(), m.Seconds, 0.001)
+	assert.NotEmpty(t, m.ID)
+
+	// in JSON the card is a record like any other
+	out = run("up", "--log-format", "json")
+	var record map[string]any
+	for line := range strings.Lines(out.err) {
+		record = map[string]any{}
+		require.NoError(t, json.Unmarshal([]byte(line), &record), line)
+	}
+	assert.Equal(t, in.message(t).Title, record["msg"])
+	assert.Equal(t, "ERROR", record["level"])
+	assert.InDelta(t, 6, record["code"], 0)
+	for _, row := range []string{"migration", "statement", "postgres", "state", "next"} {
+		assert.NotEmpty(t, record[row], row)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "2_b.up.sql"), []byte("SELECT 2"), 0o600))
+
+	out = run("up", "--notify-success")
+	require.Zero(t, out.code, out.err)
+	m = in.message(t)
+	assert.Equal(t, []int{1, 3, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Pending})
+	assert.Equal(t, "succeeded", m.Outcome)
+	assert.Equal(t, cardIn(t, out.err), m.Card)
+	assert.Equal(t, 2, strings.Count(m.Card, "\n"), "two lines: %s", m.Card)
+
+	out = run("up", "--notify-success")
+	require.Zero(t, out.code, out.err)
+	assert.Empty(t, in.take(), "nothing was changed")
+	assert.NotContains(t, out.err, "shiplock: ")
+	text, err = os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "nothing to do")
+}
+
+// TestEveryVerbTells: the ends of verbs, good and bad.
+func TestEveryVerbTells(t *testing.T) {
+	t.Parallel()
+	in, d := newInbox(t), pgtest.New(t)
+	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1"})
+	where := []string{"--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success"}
+	run := func(args ...string) outcome {
+		return call(t.Context(), append([]string{args[0]}, append(where, args[1:]...)...)...)
+	}
+	require.Zero(t, run("up", "--source", dir).code)
+	assert.Equal(t, "up", in.message(t).Verb)
+
+	out := run("wait", "--version", "7", "--timeout", "1ms")
+	assert.Contains(t, []int{3, 124}, out.code)
+	assert.Equal(t, "wait", in.message(t).Verb, "a gate that does not open stops a release")
+	require.Zero(t, run("wait", "--source", dir).code)
+	assert.Empty(t, in.take(), "a gate that opens has changed nothing")
+
+	require.Zero(t, run("down", "--source", dir, "--to", "0").code)
+	m := in.message(t)
+	assert.Equal(t, []int{1, -1, 1}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied})
+	assert.Nil(t, m.Pending)
+
+	require.Zero(t, run("exec", "--", "true").code)
+	m = in.message(t)
+	assert.Contains(t, m.Title, "true succeeded")
+	assert.Nil(t, m.VersionTo)
+	assert.Equal(t, 6, run("exec", "--", "false").code)
+	assert.Equal(t, "failed", in.message(t).Outcome)
+
+	assert.Equal(t, 5, run("repair", "--applied", "--source", dir).code)
+	assert.Equal(t, "refused", in.message(t).Outcome)
+
+	require.Zero(t, run("up", "--help").code)
+	assert.Empty(t, in.take(), "help is no run")
+}
+
+func TestRepairTells(t *testing.T) {
+	t.Parallel()
+	in, d := newInbox(t), pgtest.New(t)
+	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);"})
+	run := func(verb ...string) outcome {
+		return call(t.Context(), append(verb, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success")...)
+	}
+	require.Equal(t, 7, run("up").code)
+	assert.Equal(t, "part-way", in.message(t).Outcome)
+	require.Zero(t, run("repair", "--applied").code)
+	m := in.message(t)
+	assert.True(t, strings.HasPrefix(m.Title, "repaired: "), m.Title)
+	assert.Equal(t, 2, strings.Count(m.Card, "\n"))
+}
+
+// TestWrongUsageIsToldToo: the commonest failure of a first release is a setting.
+func TestWrongUsageIsToldToo(t *testing.T) {
+	in := newInbox(t)
+	file := filepath.Join(t.TempDir(), "said")
+	t.Setenv("SHIPLOCK_WEBHOOK_URL", in.URL+"/T0MARKED")
+	t.Setenv("SHIPLOCK_TERMINATION_LOG", file)
+	for name, args := range map[string][]string{
+		"no database":       {"up"},
+		"a flag's value":    {"up", "--timeout", "soon"},
+		"no such flag":      {"up", "--nope"},
+		"an argument":       {"up", "now"},
+		"a wrong choice":    {"up", "--database-url", "postgres://h/d", "--on-newer", "no"},
+		"log format":        {"up", "--database-url", "postgres://h/d", "--log-format", "xml"},
+		"no such folder":    {"up", "--database-url", "postgres://h/d", "--source", "/gone"},
+		"another one":       {"up", "--database-url", "postgres://h/d", "--webhook-format", "xml"},
+		"a Secret's key":    {"exec", "--", "no-such-command"},
+		"of something else": {"wait", "--database-url", "nonsense"},
+	} {
+		out := call(t.Context(), args...)
+		assert.Equal(t, 2, out.code, name)
+		text, err := os.ReadFile(file)
+		require.NoError(t, err, name)
+		assert.Contains(t, out.err, string(text), name)
+		require.NoError(t, os.Remove(file))
+		if name == "another one" { // a webhook whose format is not known is none
+			assert.Empty(t, in.take())
+			continue
+		}
+		assert.Equal(t, "misconfigured", in.message(t).Outcome, name)
+	}
+}
+
+// TestASinkChangesNoExitCode: each failing in its own way, all at once.
+func TestASinkChangesNoExitCode(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	refuses := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(refuses.Close)
+	good, bad := map[string]string{"1_x.up.sql": "SELECT 1"}, map[string]string{"1_x.up.sql": "SELEC 1"}
+	for name, c := range map[string]struct {
+		files map[string]string
+		code  int
+	}{"success": {good, 0}, "failure": {bad, 6}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			start := time.Now()
+			out := call(t.Context(), "up", "--source", folder(t, c.files), "--database-url", d.URL(), "--notify-success", "--notify-timeout", "1s",
+				"--webhook-url", gone.URL+"/T0MARKED", "--webhook-token", "marked-token", "--pushgateway-url", refuses.URL, "--termination-log", "/gone/termination-log")
+			assert.Equal(t, c.code, out.code, out.err)
+			assert.Less(t, time.Since(start), 20*time.Second)
+			assert.Equal(t, 3, strings.Count(out.err, `level=WARN msg="could not be told"`), out.err)
+			for _, said := range []string{"webhook 127.0.0.1:", "connection refused", "Pushgateway 127.0.0.1:", "404 Not Found", "termination message: open /gone/termination-log"} {
+				assert.Contains(t, out.err, said)
+			}
+			assert.NotContains(t, strings.ToLower(out.err), "marked")
+			assert.Less(t, strings.Index(out.err, "shiplock: "), strings.Index(out.err, "could not be told"), "what matters comes first")
+		})
+	}
+}
+
+// TestSecretsOfOthers: a tool does not get them, and where it knows them all the
+// same, the card does not show them.
+func TestSecretsOfOthers(t *testing.T) {
+	in := newInbox(t)
+	url := in.URL + "/services/T0MARKED"
+	t.Setenv("SHIPLOCK_WEBHOOK_URL", url)
+	t.Setenv("SHIPLOCK_WEBHOOK_TOKEN", "marked-token")
+	t.Setenv("SHIPLOCK_PUSHGATEWAY_URL", "http://push:marked-password@127.0.0.1:1")
+	t.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2s")
+	d := pgtest.New(t)
+	out := call(t.Context(), "exec", "--database-url", d.URL(), "--", "sh", "-c", "env; exit 1")
+	assert.Equal(t, 6, out.code)
+	assert.NotContains(t, strings.ToLower(out.stdout+out.err), "marked")
+	assert.NotContains(t, out.stdout, "SHIPLOCK_")
+	require.Len(t, in.take(), 1)
+
+	d.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); ALTER TABLE a OWNER TO %q", d.User)) // the journal is not made in an empty schema
+	out = call(t.Context(), "exec", "--database-url", d.URL(), "--", "sh", "-c", "echo T0MARKED marked-token >&2; exit 1", url)
+	card := cardIn(t, out.err)
+	assert.NotContains(t, strings.ToLower(card), "marked")
+	assert.Contains(t, card, "xxxxx xxxxx")
+	assert.NotContains(t, strings.ReplaceAll(strings.Join(in.take(), ""), "/services/T0MARKED\n", ""), "MARKED")
+	assert.NotContains(t, strings.ToLower(d.Value(t, "SELECT string_agg(e::text, '') FROM schema_migrations_exec e")), "marked")
+}
+
+// TestGitHubActions: annotations, the summary, and nobody else's commands.
+func TestGitHubActions(t *testing.T) {
+	workspace := t.TempDir()
+	summary := filepath.Join(workspace, "summary.md")
+	t.Setenv("GITHUB_ACTIONS", "true")
+	t.Setenv("GITHUB_WORKSPACE", workspace)
+	t.Setenv("GITHUB_STEP_SUMMARY", summary)
+	dir := filepath.Join(workspace, "db")
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	forged := "DO $$ BEGIN\n  RAISE WARNING '##[error]forged';\n  RAISE EXCEPTION E'no\\n::error::forged\\r::stop-commands::x ##[warning]forged';\nEND $$;\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_x.up.sql"), []byte(forged), 0o600))
+	d := pgtest.New(t)
+	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL())
+	assert.Equal(t, 6, out.code)
+	var commands []string
+	for _, line := range strings.FieldsFunc(out.err, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		assert.True(t, strings.HasPrefix(line, "::error ") || !strings.Contains(line, "##["), line)
+		if strings.HasPrefix(strings.TrimSpace(line), "::") {
+			commands = append(commands, line)
+		}
+	}
+	var errors []string
+	for _, c := range commands {
+		if !strings.HasPrefix(c, "::warning ") {
+			errors = append(errors, c)
+		}
+	}
+	require.Len(t, errors, 1, out.err)
+	assert.True(t, strings.HasPrefix(errors[0], "::error file=db/1_x.up.sql,line=1,col=1,title=migration 1_x.up.sql failed; "), errors[0])
+	text, err := os.ReadFile(summary)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "### Database migrations: failed\n\n```text\nshiplock: migration 1_x.up.sql failed")
+
+	// a warning of ours is one there, too; a tool's commands are not taken for ours
+	out = call(t.Context(), "exec", "--database-url", d.URL()+"&x-statement-timeout=5", "--", "sh", "-c", "printf '  ::error::forged\\n::add-mask::hidden\\nlast line'; printf '::warning::forged' >&2")
+	require.Zero(t, out.code, out.err)
+	assert.Equal(t, "  : :error::forged\n::add-mask::hidden\nlast line", out.stdout)
+	assert.NotRegexp(t, `(?m)^\s*::warning::`, out.err)
+	assert.Regexp(t, `(?m)^::warning title=the database URL has parameters[^:]*::the database URL .*%0Aignored: `, out.err)
+}
