@@ -8,7 +8,7 @@
 #   postgres  PostgreSQL's server programs and PgBouncer, for tests against the real ones
 #   engine    Docker where it works, else podman
 #   node      what hack/node makes the cluster's images with where no registry can be reached
-#   tools     other people's migration tools, or what they run on, for internal/toolbox and examples
+#   tools     other people's migration tools, or what they run on, for internal/toolbox and examples; a Pushgateway
 #   lint      the linters that are no Go programs
 set -euo pipefail
 
@@ -62,6 +62,7 @@ want_tools() {
 	has alembic || packages+=(alembic)
 	want_promtool
 	has systemd-analyze || packages+=(systemd) # only to check a unit file
+	has prometheus-pushgateway || has pushgateway || packages+=(prometheus-pushgateway)
 	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || packages+=(python3-psycopg2)
 	/usr/bin/python3 -c 'import django' 2>/dev/null || packages+=(python3-django)
 }

@@ -1,0 +1,73 @@
+package notify
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const page = "../../docs/notifications.md"
+
+// fenced is the block below a mark in the page.
+var fenced = regexp.MustCompile("(?s)(<!-- (\\w+) -->\n```\\w+\n)(.*?)(```\n)")
+
+// TestPage: the example is what goes out, the template works, and the tables name
+// all that there is.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	body, _, err := asJSON(failure())
+	require.NoError(t, err)
+	example := string(reordered(t, body))
+	if *update {
+		text = fenced.ReplaceAllFunc(text, func(block []byte) []byte {
+			m := fenced.FindSubmatch(block)
+			if string(m[2]) != "example" {
+				return block
+			}
+			return []byte(string(m[1]) + example + string(m[4]))
+		})
+		require.NoError(t, os.WriteFile(page, text, 0o600))
+	}
+	blocks := map[string]string{}
+	for _, m := range fenced.FindAllStringSubmatch(string(text), -1) {
+		blocks[m[2]] = m[3]
+	}
+	assert.Equal(t, blocks["example"], example, "go test ./internal/notify -update")
+
+	render, err := openTemplate(templateFile(t, blocks["template"]))
+	require.NoError(t, err)
+	for _, m := range samples() {
+		body, contentType, err := render(m)
+		require.NoError(t, err)
+		assert.True(t, json.Valid(body), "%s", body)
+		assert.Equal(t, contentJSON, contentType)
+	}
+
+	var fields map[string]any
+	require.NoError(t, json.Unmarshal(body, &fields))
+	for name := range fields {
+		assert.Regexp(t, "(?m)^\\| [^|]*`"+name+"`", string(text), "the table of fields")
+	}
+	for code, o := range outcomes {
+		row := regexp.MustCompile("(?m)^\\| `" + o.name + "` \\| (\\S+) \\| `" + o.reason + "` \\|$").FindStringSubmatch(string(text))
+		require.NotNil(t, row, o.name)
+		assert.Equal(t, Outcome(code), o.name)
+	}
+	for _, name := range regexp.MustCompile(`# TYPE (\w+) `).FindAllStringSubmatch(metrics(success()), -1) {
+		assert.Contains(t, string(text), "\n| `"+name[1], "the table of metrics")
+	}
+}
+
+// reordered is JSON for people, its fields as they go out.
+func reordered(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	require.NoError(t, json.Indent(&out, bytes.TrimSpace(text), "", "  "))
+	return append(out.Bytes(), '\n')
+}
