@@ -35,6 +35,10 @@ scripts() {
 		bash -n "$script" && shellcheck -x "$script"
 	done
 }
+workflows() { # the actions themselves are not looked at: they are elsewhere
+	local tool
+	tool=$(hack/tools/install.sh actionlint) && "$tool" -shellcheck "$(command -v shellcheck)"
+}
 dependencies() { diff <(hack/dependencies.sh) cmd/migrator/dependencies.golden; }
 vulnerabilities() { # what is known of the code that the binary calls
 	local tool out
@@ -69,6 +73,7 @@ check "go vet" go vet ./...
 check "go mod tidy" tidy
 check "staticcheck" static
 check "shellcheck" scripts
+check "actionlint" workflows
 check "dependencies of the binary (make generate writes them)" dependencies
 check "govulncheck: vulnerabilities of the binary" vulnerabilities
 check "rooms: what the migrator must not import" rooms

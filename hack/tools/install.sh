@@ -2,7 +2,7 @@
 # Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
 #
 #   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck, govulncheck,
-#                                     and the peers of `make chaos`: golang-migrate, goose)
+#                                     actionlint, and the peers of `make chaos`: golang-migrate, goose)
 #
 # Each tool is pinned by the go.mod and go.sum of its own folder, so that no two of them argue over a shared
 # dependency. A binary is cached under a hash of both files, of this script and of the Go toolchain; several processes may
