@@ -21,16 +21,16 @@ next release replaces it, and so does its alert; a try that was lost and made go
     {{- toYaml (merge $texts .Values.prometheusRule.alertAnnotations) | nindent 4 }}
 {{- if or .Values.notify.pushgateway.url .Values.notify.pushgateway.existingSecret.name }}
 {{- $pushed := printf "namespace=%q, release=%q" .Release.Namespace .Release.Name }}
-- alert: ShiplockMigrationsPending
-  # The last run has left some: it failed, or was stopped, and none has come after it.
-  expr: shiplock_migrations_pending{ {{- $pushed -}} } > 0
-  for: 15m
+- alert: ShiplockLastRunFailed
+  # Whoever runs the migrator, and whatever became of its Job. A Job's next try may come within these minutes.
+  expr: shiplock_last_run_exit_code{ {{- $pushed -}} } != 0
+  for: 5m
   labels:
     {{- include "shiplock.alertLabels" . | nindent 4 }}
   annotations:
     {{- $texts := dict
-      "summary" (printf "The database of release %s lacks {{ $value }} migrations." .Release.Name)
-      "description" "The last run of the migrator has left them undone, and none has come after it. Deploy again; its log says why it stopped." }}
+      "summary" (printf "The last run of release %s's migrations on {{ $labels.database }} ended with exit code {{ $value }}." .Release.Name)
+      "description" "None that succeeded has come after it. Its log says why, and what to do; migrator status shows where the database is." }}
     {{- toYaml (merge $texts .Values.prometheusRule.alertAnnotations) | nindent 4 }}
 {{- end }}
 {{- end -}}

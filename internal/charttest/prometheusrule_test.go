@@ -82,20 +82,20 @@ func TestAlertOfAFailedJob(t *testing.T) {
 	}
 }
 
-// With the metrics that the migrator pushes, what a run has left undone is told once nobody has taken it up.
-func TestAlertOfPendingMigrations(t *testing.T) {
+// With the metrics that the migrator pushes, a run that failed is told unless another try comes soon.
+func TestAlertOfTheLastRun(t *testing.T) {
 	t.Parallel()
-	assert.NotContains(t, rules(t, ""), "shiplock_migrations_pending", "nobody pushes it")
+	assert.NotContains(t, rules(t, ""), "shiplock_last_run", "nobody pushes it")
 	text := rules(t, "notify: {pushgateway: {existingSecret: {name: g}}}\nprometheusRule: {severity: warning, alertLabels: {team: booking}}")
 	series := func(release string) string {
-		return fmt.Sprintf(`shiplock_migrations_pending{namespace="shop", release="%s", database="db:5432/booking"}`, release)
+		return fmt.Sprintf(`shiplock_last_run_exit_code{namespace="shop", release="%s", database="db:5432/booking"}`, release)
 	}
-	const alert = "ShiplockMigrationsPending"
+	const alert = "ShiplockLastRunFailed"
 	labels := []string{"namespace: shop", "release: booking", `database: "db:5432/booking"`, "severity: warning", "team: booking"}
-	out, err := promtool(t, withoutAnnotations(t, text), alertTest(series("booking"), "2x30", alert, labels...)+
-		alertTest(series("booking"), "2x10 0x20", alert)+alertTest(series("booking"), "0x10 2x20", alert)+alertTest(series("other"), "2x30", alert))
+	out, err := promtool(t, withoutAnnotations(t, text), alertTest(series("booking"), "6x30", alert, labels...)+
+		alertTest(series("booking"), "3x10 0x20", alert)+alertTest(series("booking"), "0x16 3x20", alert)+alertTest(series("other"), "6x30", alert))
 	assert.NoError(t, err, out)
-	out, err = promtool(t, withoutAnnotations(t, text), alertTest(series("booking"), "2x30", alert))
+	out, err = promtool(t, withoutAnnotations(t, text), alertTest(series("booking"), "6x30", alert))
 	assert.Error(t, err, "promtool sees an alert that nobody expects: %s", out)
 }
 

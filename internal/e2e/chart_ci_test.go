@@ -26,14 +26,17 @@ var migrated = map[string]string{
 	"argocd":                "5|f",
 	"disabled":              "",
 	"everything":            "5|f",
+	"events":                "5|f",
 	"existing-configmap":    "5|f",
 	"existing-secret-parts": "5|f",
 	"existing-secret-url":   "5|f",
 	"image-volume":          "8|f",
 	"job":                   "5|f",
+	"notify":                "5|f",
 	"own-environment":       "5|f",
 	"part-of-release":       "5|f",
 	"parts":                 "5|f",
+	"password-file":         "5|f",
 	"url":                   "5|f",
 }
 

@@ -31,6 +31,8 @@ var commands = map[string]func(){
 	"sql":   main(sqlCommand),
 	"http":  main(httpCommand),
 	"probe": main(probeCommand),
+	"leaks": main(leaksCommand),
+	"may":   main(mayCommand),
 	// Those of the scenarios in which things go wrong half-way.
 	"disrupt": main(disruptCommand),
 	"slow":    main(slowCommand),
@@ -66,12 +68,13 @@ func helmCommand(ctx context.Context, args []string) error {
 //	kube get TYPE[/NAME] [-l SELECTOR] JSONPATH
 //	kube wait TYPE[/NAME] [-l SELECTOR] [-timeout 60s] JSONPATH REGEXP
 //	kube logs SELECTOR [REGEXP]    with REGEXP, once it matches
+//	kube describe TYPE/NAME
 //	kube apply [-dry-run] FILE...
 //	kube delete TYPE[/NAME] [-l SELECTOR]
 //	kube scale TYPE/NAME REPLICAS
 func kubeCommand(ctx context.Context, args []string) error {
 	if len(args) < 2 {
-		return errors.New("kube get|wait|logs|apply|delete|scale ...")
+		return errors.New("kube get|wait|logs|describe|apply|delete|scale ...")
 	}
 	verb, what, rest := args[0], args[1], args[2:]
 	cluster, err := client()
@@ -80,6 +83,11 @@ func kubeCommand(ctx context.Context, args []string) error {
 	}
 	if verb == "logs" {
 		return logs(ctx, cluster, what, strings.Join(rest, " "))
+	}
+	if verb == "describe" {
+		text, err := cluster.Describe(what)
+		fmt.Println(text)
+		return err
 	}
 	if verb == "apply" {
 		return apply(ctx, cluster, args[1:])
@@ -167,18 +175,23 @@ func apply(ctx context.Context, cluster *kube.Client, files []string) error {
 
 // sqlCommand:
 //
-//	sql [-until REGEXP] STATEMENT...
+//	sql [-admin] [-until REGEXP] STATEMENT...
 //
-// runs statements in the scenario's database, as its owner, and prints psql's unaligned rows. With -until it runs them
+// runs statements in the scenario's database, as its owner (-admin: as the superuser), and prints psql's unaligned rows. With -until it runs them
 // again, for two minutes at most, until the rows match.
 func sqlCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("sql", flag.ContinueOnError)
 	until := flags.String("until", "", "what the rows must match")
+	admin := flags.Bool("admin", false, "as the superuser")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	user := os.Getenv("DB_NAME")
+	if *admin {
+		user = "postgres"
+	}
 	if *until == "" {
-		out, err := query(ctx, flags.Args()...)
+		out, err := queryAs(ctx, user, flags.Args()...)
 		fmt.Print(out)
 		return err
 	}
@@ -190,7 +203,7 @@ func sqlCommand(ctx context.Context, args []string) error {
 	defer cancel()
 	var out string
 	err = kube.Until(ctx, func() (_ bool, err error) {
-		out, err = query(ctx, flags.Args()...)
+		out, err = queryAs(ctx, user, flags.Args()...)
 		return err == nil && want.MatchString(out), err
 	})
 	fmt.Print(out)
@@ -199,10 +212,13 @@ func sqlCommand(ctx context.Context, args []string) error {
 
 // query runs statements in the scenario's database, as its owner.
 func query(ctx context.Context, statements ...string) (string, error) {
+	return queryAs(ctx, os.Getenv("DB_NAME"), statements...)
+}
+
+func queryAs(ctx context.Context, user string, statements ...string) (string, error) {
 	cluster, err := client()
 	if err != nil {
 		return "", err
 	}
-	name := os.Getenv("DB_NAME")
-	return database.Connect(cluster).Query(ctx, name, name, statements...)
+	return database.Connect(cluster).Query(ctx, os.Getenv("DB_NAME"), user, statements...)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,18 +18,35 @@ import (
 
 // imageCommand is a command that runs in the tests' own process, for it needs their home and their cache:
 //
-//	image tools
+//	image tools|helper
 //
 // builds an image that only some scenarios need, and puts it into the cluster.
 func imageCommand(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 || args[0] != "tools" {
-		ts.Fatalf("image tools")
+	build, known := map[string]func() error{"tools": toolsImage, "helper": helperImage}[strings.Join(args, " ")]
+	if neg || !known {
+		ts.Fatalf("image tools|helper")
 	}
-	ts.Check(toolsImage())
+	ts.Check(build())
 }
 
 var toolsImage = sync.OnceValue(func() error {
-	const tag = "localhost/shiplock/tools:dev"
+	return loadImage("localhost/shiplock/tools:dev", func(ctx context.Context, root, tag string, c *cluster.Cluster) error {
+		cmd := exec.CommandContext(ctx, filepath.Join(root, "hack", "sample", "tools.sh"), tag)
+		cmd.Env = append(os.Environ(), "SHIPLOCK_ENGINE="+c.Engine.Name)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w\n%s", err, out)
+		}
+		return nil
+	})
+})
+
+var helperImage = sync.OnceValue(func() error {
+	return loadImage(sample.Helper, func(ctx context.Context, root, _ string, c *cluster.Cluster) error {
+		return sample.HelperImage(ctx, root, c.Engine)
+	})
+})
+
+func loadImage(tag string, build func(ctx context.Context, root, tag string, c *cluster.Cluster) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	root, err := sample.Root(ctx)
@@ -39,10 +57,8 @@ var toolsImage = sync.OnceValue(func() error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(root, "hack", "sample", "tools.sh"), tag)
-	cmd.Env = append(os.Environ(), "SHIPLOCK_ENGINE="+c.Engine.Name)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("image %s: %w\n%s", tag, err, out)
+	if err := build(ctx, root, tag, c); err != nil {
+		return fmt.Errorf("image %s: %w", tag, err)
 	}
 	return c.Load(ctx, tag)
-})
+}

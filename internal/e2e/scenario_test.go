@@ -55,19 +55,18 @@ func (s *shared) setup(env *testscript.Env) error {
 	for key, value := range s.environment(env.WorkDir) {
 		env.Setenv(key, value)
 	}
-	slow, err := filepath.Abs(filepath.Join("testdata", "slow"))
-	if err != nil {
-		return err
+	for name, path := range map[string]string{"SLOW": "slow", "RECEIVER": "receiver/receiver.yaml", "PREVIOUS": "shiplock-previous.tgz"} {
+		if path, err = filepath.Abs(filepath.Join("testdata", path)); err != nil {
+			return err
+		}
+		env.Setenv(name, path)
 	}
-	env.Setenv("SLOW", slow)
 	env.Setenv(envNamespace, name)
 	env.Setenv("HELM_NAMESPACE", name)
 	env.Setenv("DB_NAME", name)
 	env.Setenv("DB_PASSWORD", password)
 	env.Setenv("DB_URL", url)
-	previous, err := filepath.Abs(filepath.Join("testdata", "shiplock-previous.tgz"))
-	env.Setenv("PREVIOUS", previous)
-	return err
+	return nil
 }
 
 // environment is the same for all scripts, but for the folders that Helm writes to.

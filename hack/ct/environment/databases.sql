@@ -12,3 +12,8 @@ CREATE DATABASE everything OWNER booking;
 CREATE DATABASE job OWNER booking;
 CREATE DATABASE argocd OWNER booking;
 CREATE DATABASE "part-of-release" OWNER booking;
+CREATE DATABASE events OWNER booking;
+CREATE DATABASE notify OWNER booking;
+CREATE ROLE booking_schema;
+GRANT booking_schema TO booking;
+CREATE DATABASE "password-file" OWNER booking_schema;

@@ -62,19 +62,47 @@ func Images(ctx context.Context, root string, engine Engine) ([]string, error) {
 	return tags, nil
 }
 
+// Helper is the migrator with v1's migrations and hack/sample/helper beside it, which some scenarios need.
+const Helper = "localhost/shiplock/helper:dev"
+
+// HelperImage builds Helper on the image of v1's migrations, which Images builds.
+func HelperImage(ctx context.Context, root string, engine Engine) error {
+	dir, err := os.MkdirTemp("", "shiplock-helper")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	base, err := engine.Run(ctx, "image", "inspect", "--format", "{{.Id}}", migrations+"v1")
+	if err != nil {
+		return err
+	}
+	if err := program(ctx, root, filepath.Join(dir, "helper"), "./hack/sample/helper"); err != nil {
+		return err
+	}
+	return image(ctx, engine, Helper, filepath.Join(root, "hack", "sample", "helper.Containerfile"), dir, base)
+}
+
 func bookingImage(ctx context.Context, root string, engine Engine, release string) error {
 	dir, err := os.MkdirTemp("", "shiplock-booking")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.release="+release,
-		"-o", filepath.Join(dir, "booking"), "./hack/sample/app")
+	if err := program(ctx, root, filepath.Join(dir, "booking"), "./hack/sample/app", "-X main.release="+release); err != nil {
+		return err
+	}
+	return image(ctx, engine, booking+release, filepath.Join(root, "hack", "sample", "app.Containerfile"), dir, "")
+}
+
+// program builds a static binary of a package.
+func program(ctx context.Context, root, path, pkg string, linker ...string) error {
+	flags := strings.Join(append([]string{"-s", "-w"}, linker...), " ")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", flags, "-o", path, pkg)
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return image(ctx, engine, booking+release, filepath.Join(root, "hack", "sample", "app.Containerfile"), dir, "")
+	return nil
 }
 
 func migrationsImage(ctx context.Context, root string, engine Engine, release, base string) error {

@@ -1,0 +1,27 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// mayCommand:
+//
+//	may USER VERB RESOURCE
+//
+// fails unless that user may do that in the scenario's namespace.
+func mayCommand(ctx context.Context, args []string) error {
+	if len(args) != 3 {
+		return errors.New("may USER VERB RESOURCE")
+	}
+	cluster, err := client()
+	if err != nil {
+		return err
+	}
+	allowed, err := cluster.May(ctx, args[0], args[1], args[2])
+	if err == nil && !allowed {
+		err = fmt.Errorf("%s may not %s %s", args[0], args[1], args[2])
+	}
+	return err
+}
