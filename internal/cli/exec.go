@@ -78,7 +78,7 @@ func (a *app) runTool(ctx context.Context, o engine.Options, c child.Command) er
 	redact := a.redact
 	a.redact = func(s string) string { return secrets.Hide(redact(s)) }
 	line := ours(shellLine(secrets.HideArgs(c.Args)))
-	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line})
+	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
 	if err == nil {
 		// A tool may have changed rows, which nobody has compared: it counts as a change.
 		a.ending = &ending{Done: report.Done{Command: line, Changes: len(result.Changes)}, changed: true}

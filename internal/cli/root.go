@@ -21,6 +21,7 @@ import (
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -36,7 +37,8 @@ type app struct {
 	ending   *ending // of a verb that has succeeded in what its end is told of
 	notify   notify.Options
 	notifier *notify.Notifier
-	github   *notify.GitHub // nil elsewhere
+	github   *notify.GitHub     // nil elsewhere
+	terminal *progress.Terminal // once there is to be a bar on it
 }
 
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
@@ -161,6 +163,7 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&s.Timeout, "timeout", 0, "end the whole run after this time, 0 for never ($SHIPLOCK_TIMEOUT)")
 	fs.StringVar(&s.LogFormat, "log-format", "text", "text or json ($SHIPLOCK_LOG_FORMAT)")
 	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
+	a.progressFlag(fs)
 	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
 	s.OutOfOrder, s.OnEdited = string(plan.FailLate), string(plan.FailEdited)
 	if fs.Lookup("source") == nil {
@@ -213,6 +216,9 @@ func variables(flag string) []string {
 
 // options checks the settings and starts the clock of --timeout.
 func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc, engine.Options, error) {
+	if err := a.screen(); err != nil {
+		return nil, nil, engine.Options{}, err
+	}
 	log, err := a.logger()
 	if err != nil {
 		return nil, nil, engine.Options{}, err
@@ -237,13 +243,14 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	if len(dsn.Ignored()) > 0 {
 		log.Warn("the database URL has parameters of golang-migrate that have no meaning here", "ignored", dsn.Ignored())
 	}
-	return ctx, cancel, engine.Options{
+	show := a.display(log)
+	return ctx, func() { cancel(); show.Close() }, engine.Options{
 		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity),
 		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
 		Postgres: postgres.Options{DSN: dsn, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
 			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
 			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
-			Identity: identity()},
+			Identity: identity(), Progress: show},
 	}, nil
 }
 

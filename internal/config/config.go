@@ -44,6 +44,7 @@ type Settings struct {
 	StrayFiles       string
 	Atomicity        string
 	QuitURL          string // of a proxy that is to end with us
+	Progress         string
 	LogFormat        string
 	LogLevel         string
 }

@@ -9,12 +9,15 @@ import (
 
 	"github.com/shiplock/shiplock/internal/child"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/progress"
 )
 
 // Tool is somebody else's program that migrates.
 type Tool struct {
 	Command child.Command
 	Line    string // the command as it is shown and journaled: without secrets
+	// Progress shows that it runs.
+	Progress *progress.Display
 }
 
 // ToolResult is what a tool that succeeded has done.
@@ -90,7 +93,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 		return ToolResult{}, err
 	}
 	o.Log.Info("running", "command", tool.Line)
-	exit, why, err := runWatched(ctx, db, tool.Command)
+	exit, why, err := runWatched(ctx, db, tool)
 	if err != nil {
 		r.after(ctx, child.Exit{Code: -1}, postgres.ToolFailed, err.Error())
 		return ToolResult{}, &StartError{Line: tool.Line, Err: err}
@@ -106,7 +109,9 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 
 // runWatched runs the command, and ends it when the lock is lost. why is what ended
 // it; also the loss of the lock where the command saw that first, and failed.
-func runWatched(ctx context.Context, db *postgres.DB, c child.Command) (exit child.Exit, why, err error) {
+func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exit, why, err error) {
+	c, working := tool.Command, tool.Progress.Work()
+	defer working.End()
 	run, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -124,6 +129,7 @@ func runWatched(ctx context.Context, db *postgres.DB, c child.Command) (exit chi
 				lose(&LockLostError{Err: err})
 				return
 			}
+			tool.show(ctx, db, working)
 		}
 	}()
 	c.Signal = signalFor
@@ -136,6 +142,28 @@ func runWatched(ctx context.Context, db *postgres.DB, c child.Command) (exit chi
 		}
 	}
 	return exit, why, err
+}
+
+// show shows that the tool still runs, with what it does in the database.
+func (t Tool) show(ctx context.Context, db *postgres.DB, working *progress.Activity) {
+	if !working.Due() {
+		return
+	}
+	var facts []progress.Fact
+	if patience, ever := t.Progress.Patience(); ever && working.Elapsed() >= patience {
+		facts, _ = db.ToolAtWork(ctx) // a lost session is noticed by who looks at the lock
+	}
+	facts = append([]progress.Fact{{Name: "command", Value: t.Line, Bar: t.Line}}, facts...)
+	working.Show(progress.Moment{Message: "the tool still runs", Facts: append(facts, untilDeadline(ctx)...)})
+}
+
+// untilDeadline is how long a run may take yet; nothing where there is no limit.
+func untilDeadline(ctx context.Context) []progress.Fact {
+	limit, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	return []progress.Fact{postgres.ForUpTo(time.Until(limit))}
 }
 
 // signalFor hands on the signal that has come to us; else it is the usual one.

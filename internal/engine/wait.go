@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/progress"
 )
 
 // The pause between two looks grows from minLook to maxLook: a waiter comes at
@@ -57,7 +58,8 @@ func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
 		judge = func(st plan.State) (string, error) { return plan.ForWait(catalog, st, o.Policy) }
 	}
 	o.Postgres.WaitForDB = 0
-	w := waiter{o: o, judge: judge, start: time.Now()}
+	w := waiter{o: o, judge: judge, start: time.Now(), shown: o.Postgres.Progress.Wait()}
+	defer w.shown.End()
 	for pause := minLook; ; pause = min(pause*2, maxLook) {
 		version, there, err := w.look(ctx)
 		if there || err != nil {
@@ -78,6 +80,8 @@ type waiter struct {
 	last  WaitError
 	// inside says that a look has got as far as the database.
 	inside bool
+	shown  *progress.Activity
+	atWork []progress.Fact // who migrates meanwhile
 }
 
 // look goes once to the database. What keeps it from being there is logged when it
@@ -98,11 +102,22 @@ func (w *waiter) look(ctx context.Context) (version int, there bool, err error) 
 		return 0, false, err
 	}
 	now.Missing = w.o.Postgres.DSN.Redact(now.Missing)
-	if now.Missing != w.last.Missing {
-		w.o.Log.Info("waiting", "database", now.Target, "for", now.Missing)
+	if now.Missing != w.last.Missing && w.last.Missing != "" {
+		w.shown.Again()
 	}
+	w.shown.Show(w.moment(ctx, now))
 	w.last = now
 	return 0, false, nil
+}
+
+// moment is what the wait is for, and who is at work on it.
+func (w *waiter) moment(ctx context.Context, now WaitError) progress.Moment {
+	facts := []progress.Fact{
+		{Name: "database", Value: now.Target},
+		{Name: "for", Value: now.Missing, Bar: "waiting: " + now.Missing},
+	}
+	facts = append(facts, w.atWork...)
+	return progress.Moment{Message: "waiting", Clock: "waited", Facts: append(facts, untilDeadline(ctx)...)}
 }
 
 // hope says whether waiting can mend an error, and if so takes note of it.
@@ -153,7 +168,7 @@ func (w *waiter) glance(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
-	w.inside = true
+	w.inside, w.atWork = true, nil
 	defer closeQuietly(w.o, db)
 	version, err := db.State(ctx)
 	if err != nil {
@@ -167,5 +182,6 @@ func (w *waiter) glance(ctx context.Context) (plan.State, error) {
 	for _, r := range journal {
 		st.Runs = append(st.Runs, runOf(r, version.Dirty))
 	}
-	return st, nil
+	w.atWork, err = db.AtWork(ctx)
+	return st, err
 }

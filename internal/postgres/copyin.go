@@ -20,6 +20,7 @@ type rowSender interface {
 func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
 	text := db.compose(p.script, p.script.title(), p.first, p.last, p.from, p.to)
 	var unread error
+	sent := p.start
 	defer db.hurry(ctx)() // a row may be stuck on its way
 	err := db.conn.Raw(func(conn any) error {
 		preparer, ok := conn.(driver.ConnPrepareContext)
@@ -39,6 +40,8 @@ func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
 			if err != nil {
 				err = &sendError{err}
 			}
+			sent += int64(len(chunk)) + 1
+			db.at.pass(sent)
 			return err
 		})
 		var sent *sendError

@@ -17,6 +17,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/progress"
 )
 
 // Options say how to reach a database and where its version is kept.
@@ -49,6 +50,8 @@ type Options struct {
 	ForTool  bool
 	Identity Identity
 	Log      *slog.Logger
+	// Progress shows what takes long; nil is lines in Log.
+	Progress *progress.Display
 }
 
 // DB is one session on one database. It is not safe for concurrent use.
@@ -80,6 +83,10 @@ type DB struct {
 	acting bool
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
+	// at is where the run is, and watching who follows it; nil while nobody does.
+	at       position
+	watching *watcher
+	backend  atomic.Int64 // Server.PID, for whoever watches
 	// rollingBack keeps PostgreSQL's warning that there is nothing to roll back to itself.
 	rollingBack atomic.Bool
 }
@@ -149,6 +156,9 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	if opts.Progress == nil {
+		opts.Progress = progress.ToLog(opts.Log, progress.DefaultPace)
+	}
 	db := &DB{opts: opts, log: opts.Log}
 	d := &dialer{}
 	var err error
@@ -211,6 +221,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 	if err != nil {
 		return db.lost(ctx, err)
 	}
+	db.backend.Store(int64(db.Server.PID))
 	if !resolved.Valid {
 		return ErrNoSchema
 	}

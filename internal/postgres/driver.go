@@ -49,6 +49,7 @@ type Driver struct {
 	locked  bool
 	known   bool // at is what the version table says
 
+	planned  int // steps at the beginning
 	together bool
 	first    *State // of the steps that are one transaction, the version before them
 }
@@ -57,7 +58,7 @@ type Driver struct {
 // order, and refuses any other. Without steps it takes what comes. With together
 // they are one transaction, which ends with the last of them.
 func (db *DB) Driver(ctx context.Context, steps []Step, together bool) *Driver {
-	d := &Driver{db: db, ctx: ctx, steps: steps, together: together && len(steps) > 1}
+	d := &Driver{db: db, ctx: ctx, steps: steps, planned: len(steps), together: together && len(steps) > 1}
 	if len(steps) > 0 {
 		// Not read again: a pooler may have let another migrator in since, and it is
 		// the version that was planned from that each transaction looks for.
@@ -189,7 +190,7 @@ func (d *Driver) Run(body io.Reader) error {
 	if d.pending != nil {
 		to = *d.pending
 	}
-	m := migration{script: script, from: d.at, to: to, resume: step.Resume, run: Run{
+	m := migration{script: script, from: d.at, to: to, resume: step.Resume, number: d.planned - len(d.steps) + 1, of: d.planned, run: Run{
 		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, Done: step.Done,
 	}}
 	if step.Direction == "up" {

@@ -9,10 +9,9 @@ import (
 	"time"
 
 	"github.com/golang-migrate/migrate/v4/database"
-)
 
-// lockSayAgain is how often a waiter repeats whom it waits for.
-const lockSayAgain = 10 * time.Second
+	"github.com/shiplock/shiplock/internal/progress"
+)
 
 // LockedError says that another migrator held the lock for the whole LockWait.
 type LockedError struct {
@@ -76,7 +75,13 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 	if err != nil {
 		return err
 	}
-	start, said := time.Now(), time.Time{}
+	start := time.Now()
+	var wait *progress.Activity // once there is something to wait for
+	defer func() {
+		if wait != nil {
+			wait.End()
+		}
+	}()
 	for attempt := 1; ; attempt++ {
 		got, err := try(ctx, key)
 		if err != nil {
@@ -94,13 +99,16 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 			holder, err := db.lockHolder(ctx, key)
 			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)
 		}
-		if time.Since(said) > lockSayAgain {
-			said = time.Now()
-			holder, err := db.lockHolder(ctx, key)
+		if wait == nil {
+			wait = db.opts.Progress.Wait()
+		}
+		if wait.Due() {
+			facts, err := db.holderFacts(ctx, key)
 			if err != nil {
 				return err
 			}
-			db.log.Info("waiting for another migrator", "holder", holder, "for_up_to", round(db.opts.LockWait-waited))
+			facts = append([]progress.Fact{{Bar: "waiting for another migrator"}}, facts...)
+			wait.Show(progress.Moment{Message: "waiting for another migrator", Clock: "waited", Facts: append(facts, ForUpTo(db.opts.LockWait-waited))})
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -156,6 +164,15 @@ func (db *DB) lockKey() (int64, error) {
 // lockHolder describes the session that has the lock. A role may not see another
 // role's query; what it may not see is left out.
 func (db *DB) lockHolder(ctx context.Context, key int64) (string, error) {
+	s, err := db.holder(ctx, key)
+	if s == nil {
+		return "", err
+	}
+	return s.String(), err
+}
+
+// holder is the session that has the lock; nil where it has gone.
+func (db *DB) holder(ctx context.Context, key int64) (*sessionInfo, error) {
 	var s sessionInfo
 	err := db.row(ctx, `
 		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
@@ -163,12 +180,12 @@ func (db *DB) lockHolder(ctx context.Context, key int64) (string, error) {
 		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 			AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-			AND l.classid::bigint << 32 | l.objid::bigint = $1`, key).Scan(&s.pid, &s.application, &s.state, &s.seconds, &s.query)
+			AND l.classid::bigint << 32 | l.objid::bigint = $1`, key).Scan(&s.PID, &s.Application, &s.State, &s.Seconds, &s.Query)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+		return nil, nil
 	}
 	if err != nil {
-		return "", db.lost(ctx, err)
+		return nil, db.lost(ctx, err)
 	}
-	return s.String(), nil
+	return &s, nil
 }

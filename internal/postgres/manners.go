@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -62,11 +63,13 @@ func (db *DB) Politely(ctx context.Context, attempt func() error) error {
 // politely runs attempt again, after a pause, for as long as it ends in a lock
 // timeout with everything rolled back. ctx bounds it.
 func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *MigrationError {
+	defer db.watch(ctx)()
 	var last *MigrationError
+	start := time.Now()
 	for try := 1; ; try++ {
-		watch := db.watchBlockers(ctx)
+		db.watching.again()
 		fail := attempt()
-		blockers := watch()
+		blockers := db.watching.seen()
 		if fail != nil && last != nil && ctx.Err() != nil {
 			fail.recall(last)
 		}
@@ -75,8 +78,7 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 		}
 		fail.Blockers, last = blockers, fail
 		pause := jittered(min(minYield<<min(try-1, 10), maxYield))
-		db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again",
-			"lock_timeout", db.opts.LockTimeout, "pause", round(pause), "try", try, "blockers", blockers)
+		db.makeWay(ctx, try, time.Since(start), pause, blockers)
 		if err := db.rollback(ctx, ""); err != nil {
 			fail.Err = errors.Join(fail.Err, err)
 			return fail
@@ -86,6 +88,25 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 			return fail
 		}
 	}
+}
+
+// makeWay says that an attempt has ended in a lock timeout: the first few times, and
+// then at growing intervals, of five minutes at last.
+func (db *DB) makeWay(ctx context.Context, try int, waited, pause time.Duration, blockers []string) {
+	what := fmt.Sprintf("makes way for %s after a lock timeout, try %d", round(pause), try)
+	if len(blockers) > 0 {
+		what += "; held by " + blockers[0]
+	}
+	db.at.do(what)
+	const few, atLast = 4, 20 // such a try takes about 15 s
+	if try > few && try%atLast != 0 && (try > atLast || try&(try-1) != 0) {
+		return
+	}
+	attrs := []any{"lock_timeout", db.opts.LockTimeout, "pause", round(pause), "try", try, "waited", round(waited)}
+	if limit, ok := ctx.Deadline(); ok {
+		attrs = append(attrs, "for_up_to", round(time.Until(limit)))
+	}
+	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "blockers", blockers)...)
 }
 
 // recall takes over what an earlier try has learnt about the place where this one,
@@ -102,82 +123,37 @@ func (e *MigrationError) recall(earlier *MigrationError) {
 	}
 }
 
-// watchBlockers looks, from a second session, who keeps the first one waiting. It
-// begins after half the lock timeout, so that a migration that meets nobody costs
-// no connection. The function it returns ends the watch and tells what was seen last.
-func (db *DB) watchBlockers(ctx context.Context) func() []string {
-	if db.opts.LockTimeout <= 0 {
-		return func() []string { return nil }
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	seen := make(chan []string, 1)
-	go func() {
-		var last []string
-		defer func() { seen <- last }()
-		if sleep(ctx, db.opts.LockTimeout/2) != nil {
-			return
-		}
-		err := db.afresh(ctx, func(fresh *DB) error {
-			for {
-				now, err := fresh.blockersOf(ctx, db.Server.PID)
-				if err != nil {
-					return err
-				}
-				if len(now) > 0 {
-					last = now
-				}
-				if err := sleep(ctx, db.opts.LockTimeout/4); err != nil {
-					return nil //nolint:nilerr // the watch is over
-				}
-			}
-		})
-		if err != nil && ctx.Err() == nil {
-			db.log.Debug("cannot see who blocks", "error", err)
-		}
-	}()
-	return func() []string {
-		cancel()
-		return <-seen
-	}
-}
-
-// blockersOf describes the sessions that a backend waits for.
-func (db *DB) blockersOf(ctx context.Context, pid int) ([]string, error) {
-	rows, err := db.rows(ctx, `
-		SELECT a.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
-			coalesce(extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.backend_start)), 0)::bigint, coalesce(left(a.query, 120), '')
-		FROM pg_catalog.pg_stat_activity a WHERE a.pid = ANY (pg_catalog.pg_blocking_pids($1)) ORDER BY a.xact_start LIMIT 5`, pid)
-	if err != nil {
-		return nil, db.lost(ctx, err)
-	}
-	var out []string
-	for rows.Next() {
-		var s sessionInfo
-		if err := rows.Scan(&s.pid, &s.application, &s.state, &s.seconds, &s.query); err != nil {
-			return nil, errors.Join(err, rows.Close())
-		}
-		out = append(out, s.String())
-	}
-	return out, errors.Join(rows.Err(), rows.Close())
-}
-
 // sessionInfo is what the server shows of another session.
 type sessionInfo struct {
-	pid                       int
-	application, state, query string
-	seconds                   int64
+	PID         int    `json:"pid"`
+	Application string `json:"application_name"`
+	State       string `json:"state"`
+	Seconds     int64  `json:"seconds"`
+	Query       string `json:"query"`
 }
 
+// unseenQuery is what pg_stat_activity shows of a session that a role may not look into.
+const unseenQuery = "<insufficient privilege>"
+
+// quotedPassword is a password in somebody's SQL, of which the end may be cut off.
+var quotedPassword = regexp.MustCompile(`(?i)(\bpassword\s*=?\s*E?)'(?:[^']|'')*'?`)
+
 func (s sessionInfo) String() string {
-	parts := []string{fmt.Sprintf("pid %d", s.pid)}
-	if s.application != "" {
-		parts = append(parts, fmt.Sprintf("application_name %q", s.application))
+	if s.PID == 0 {
+		return "a prepared transaction (pg_prepared_xacts lists them)"
 	}
-	if s.state != "" {
-		parts = append(parts, s.state)
+	parts := []string{fmt.Sprintf("pid %d", s.PID)}
+	if s.Application != "" {
+		parts = append(parts, fmt.Sprintf("application_name %q", s.Application))
 	}
-	parts = append(parts, fmt.Sprintf("for %s", time.Duration(s.seconds)*time.Second))
-	if q := strings.Join(strings.Fields(s.query), " "); q != "" {
+	if s.State != "" {
+		parts = append(parts, s.State)
+	}
+	parts = append(parts, fmt.Sprintf("for %s", time.Duration(s.Seconds)*time.Second))
+	if s.Query == unseenQuery {
+		s.Query = ""
+	}
+	if q := strings.Join(strings.Fields(quotedPassword.ReplaceAllString(s.Query, "${1}'xxxxx'")), " "); q != "" {
 		parts = append(parts, fmt.Sprintf("query %q", q))
 	}
 	return strings.Join(parts, ", ")

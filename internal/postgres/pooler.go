@@ -91,6 +91,7 @@ func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got boo
 	for rows.Next() && err == nil {
 		err = rows.Scan(&got, &db.Server.PID)
 	}
+	db.backend.Store(int64(db.Server.PID))
 	if err == nil && rows.NextResultSet() && rows.Next() {
 		err = rows.Scan(&now.Version, &now.Dirty)
 	}

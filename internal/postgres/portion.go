@@ -15,6 +15,9 @@ type portion struct {
 	// last line break; nil where it is a query.
 	rows func(send func(chunk string) error) error
 	line int // of the first row, in the file
+	// start and end are how many bytes of the file come before its rows, and up to its
+	// end; 0 where nobody needs to know.
+	start, end int64
 }
 
 // portions cuts the statements [first, last) of a script in memory, which stand at
@@ -33,7 +36,7 @@ func (s *Script) portions(first, last, from, to int) []portion {
 		if at < len(s.Statements) {
 			next++
 		}
-		out = append(out, portion{script: s, first: at, last: next, from: c.statement, to: c.end, rows: s.sendRows(c), line: c.line})
+		out = append(out, portion{script: s, first: at, last: next, from: c.statement, to: c.end, rows: s.sendRows(c), line: c.line, start: int64(c.from)})
 		first, from = next, min(c.after, to)
 	}
 	if len(out) == 0 || first < last || s.unread(from, to) {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/progress"
 )
 
 // resetSession undoes what a migration has SET (pg_dump's output empties the
@@ -64,6 +66,7 @@ type migration struct {
 	// continues and continued say that it is not the first, or not the last, of
 	// several that are one transaction.
 	continues, continued bool
+	number, of           int // its place in the plan, from 1
 }
 
 // named tells an error which migration it is of.
@@ -78,6 +81,8 @@ type memory struct{ exists, journaled, plpgsql bool }
 // apply runs one migration. Whatever its end, the journal tells it.
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	m.run.Started, m.run.Total, m.run.transactional = time.Now(), m.script.Count(), m.script.Transactional
+	db.at.enter(m.script, m.number, m.of)
+	defer db.watch(ctx)()
 	together := m.continues || m.continued
 	if !together && (!m.script.Transactional || m.resume) {
 		return db.runParts(ctx, m)
@@ -166,6 +171,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if !s.Parsed {
 		finish = guardClose + finish
 	}
+	db.at.do("the end of the migration")
 	if err := db.exec(ctx, finish); err != nil {
 		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: len(s.Statements), Offset: -1}
 		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && !s.Parsed {
@@ -294,8 +300,9 @@ func (db *DB) onNotice(n *pq.Error) {
 	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
 		if _, err := fmt.Sscan(rest, &i); err == nil {
 			db.marker.Store(i)
+			db.at.next(int(i))
 			return
 		}
 	}
-	db.log.Info("server message", "severity", n.Severity, "message", n.Message)
+	db.log.Info("server message", "severity", n.Severity, "message", progress.Clean(n.Message))
 }

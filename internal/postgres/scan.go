@@ -33,7 +33,7 @@ func (c *scan) read(from io.Reader) error {
 	for {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			c.script.sum = r.Sum()
+			c.script.sum, c.script.stream.size = r.Sum(), c.size
 			if c.script.stream.count == 0 {
 				return c.directives(1)
 			}

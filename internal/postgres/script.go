@@ -43,6 +43,7 @@ type Script struct {
 	copies []rows // of COPY … FROM stdin, in the order of the file
 	stream *stream
 	before origin
+	ahead  int  // statements of the file before its first
 	unseen bool // its statements are not announced one by one, see portion
 }
 

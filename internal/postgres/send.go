@@ -21,7 +21,7 @@ const findingLockTimeout = "100"
 // would take longer than the statements: it may hold ten thousand. When it fails
 // it is rolled back to a savepoint, and runs again with announcements.
 func (db *DB) send(ctx context.Context, head string, p portion, tail string) *MigrationError {
-	db.marker.Store(int64(p.first))
+	db.reach(p)
 	if p.rows != nil {
 		if head != "" {
 			if err := db.exec(ctx, head); err != nil {
@@ -41,6 +41,7 @@ func (db *DB) send(ctx context.Context, head string, p portion, tail string) *Mi
 	err := db.exec(ctx, text.sql+tail)
 	if err == nil {
 		db.Server.plpgsql = db.Server.plpgsql && !p.takesLanguage()
+		db.at.pass(p.end)
 		return nil
 	}
 	fail := asMigrationError(p.script, err)
@@ -50,6 +51,16 @@ func (db *DB) send(ctx context.Context, head string, p portion, tail string) *Mi
 		fail.Failed = db.find(ctx, p, err)
 	}
 	return fail
+}
+
+// reach notes that a portion is sent now.
+func (db *DB) reach(p portion) {
+	db.marker.Store(int64(p.first))
+	first := p.first
+	if !db.Server.plpgsql && p.last-p.first > 1 {
+		first = -1 // nothing will tell which of them it is
+	}
+	db.at.reach(p.script, first)
 }
 
 // find runs a portion again that has failed, in the transaction that is open still,
@@ -65,7 +76,7 @@ func (db *DB) find(ctx context.Context, p portion, failed error) int {
 	}
 	announced := *p.script
 	announced.unseen = false
-	db.marker.Store(int64(p.first))
+	db.reach(p)
 	err := db.exec(ctx, db.compose(&announced, back, p.first, p.last, p.from, p.to).sql)
 	if pq.As(err, server.Code) == nil {
 		return -1

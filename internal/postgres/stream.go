@@ -34,6 +34,7 @@ type stream struct {
 	setting    bool // its first statement must come first in its transaction
 	savepoints bool // of its own
 	window     int  // about how many bytes go in one round trip
+	size       int64
 }
 
 // load makes a script of a file: by the parser, or a stream where it is big and one

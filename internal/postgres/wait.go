@@ -20,6 +20,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/progress"
 )
 
 const (
@@ -42,6 +43,8 @@ func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
 	said := map[string]bool{}
+	shown := db.opts.Progress.Wait()
+	defer shown.End()
 	for attempt := 1; ; attempt++ {
 		conn, err := db.pool.Conn(ctx)
 		if err == nil {
@@ -68,10 +71,12 @@ func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
 		if (fail.Permanent && !soon) || fail.Limit != "" {
 			return nil, fail
 		}
-		if reason := db.opts.DSN.Redact(err.Error()); !said[reason] {
+		reason := db.opts.DSN.Redact(err.Error())
+		if !said[reason] {
 			said[reason] = true
-			db.log.Info("waiting for the database", "database", db.Target(), "reason", reason, "for_up_to", db.patience(fail.Waited, attempt))
+			shown.Again()
 		}
+		shown.Show(db.waiting(reason, db.patience(fail.Waited, attempt)))
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}
@@ -105,6 +110,18 @@ func (db *DB) patience(waited time.Duration, attempt int) string {
 func passesSoon(err error) bool {
 	var secret *config.SecretError
 	return errors.Is(err, ErrNotPostgres) || errors.As(err, &secret) && secret.Command
+}
+
+// waiting is what is known while the database is waited for.
+func (db *DB) waiting(reason, patience string) progress.Moment {
+	facts := []progress.Fact{
+		{Name: "database", Value: db.Target(), Bar: "waiting for the database"},
+		{Name: "reason", Value: reason, Bar: reason, Rank: 2},
+	}
+	if patience != "" {
+		facts = append(facts, progress.Fact{Name: "for_up_to", Value: patience, Bar: "for up to " + patience, Rank: 1})
+	}
+	return progress.Moment{Message: "waiting for the database", Clock: "waited", Facts: facts}
 }
 
 // mayPass tells an error that time can mend (a server that starts, a name that

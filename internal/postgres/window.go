@@ -35,6 +35,7 @@ type window struct {
 	text   strings.Builder
 	places []span // of the statements in text
 	before origin
+	end    int64 // of text, in the file
 }
 
 // span is a statement: [from, to) of a text.
@@ -123,6 +124,7 @@ func (w *window) add(p sqlfile.Piece, text string) {
 		w.before = origin{lines: p.Line - 1, columns: p.Column}
 	}
 	w.text.WriteString(text)
+	w.end = p.Offset + int64(len(p.Text))
 }
 
 // flush sends what there is.
@@ -132,13 +134,22 @@ func (w *window) flush() error {
 		return nil
 	}
 	s := w.piece(w.text.String(), w.before)
+	s.ahead = w.ahead(len(w.places))
 	for _, p := range w.places {
 		text := bare(s.SQL[p.from:p.to])
 		s.Statements = append(s.Statements, Statement{Text: text, Offset: p.from, setting: p.setting, unmarked: p.unmarked})
 	}
 	s.unseen = !w.script.stream.savepoints && !w.mixed
 	w.text, w.places, w.mixed = strings.Builder{}, w.places[:0], false
-	return w.send(portion{script: s, last: len(s.Statements), to: len(s.SQL)})
+	return w.send(portion{script: s, last: len(s.Statements), to: len(s.SQL), end: w.end})
+}
+
+// ahead is how many statements of the script come before the last n that were seen.
+func (w *window) ahead(n int) int {
+	if w.script.stream.wrapped {
+		n++ // the file's own BEGIN is none
+	}
+	return w.seen - n
 }
 
 // piece is a script of its own, for a stretch of the file.
@@ -150,7 +161,7 @@ func (w *window) piece(sql string, before origin) *Script {
 // copyRows sends a COPY, whose rows are the next pieces.
 func (w *window) copyRows(p sqlfile.Piece) error {
 	s := w.piece(string(p.Text[p.Start:]), origin{lines: lineIn(p, p.Start) - 1, columns: columnIn(p, p.Start)})
-	s.Statements = []Statement{{Text: bare(s.SQL)}}
+	s.Statements, s.ahead = []Statement{{Text: bare(s.SQL)}}, w.ahead(1)
 	next, err := w.next()
 	if err == nil && next.Kind == sqlfile.Blank { // the rest of its line
 		next, err = w.next()
@@ -169,5 +180,5 @@ func (w *window) copyRows(p sqlfile.Piece) error {
 		}
 		return nil
 	}
-	return w.send(portion{script: s, last: 1, to: len(s.SQL), rows: rows, line: next.Line})
+	return w.send(portion{script: s, last: 1, to: len(s.SQL), rows: rows, line: next.Line, start: next.Offset})
 }

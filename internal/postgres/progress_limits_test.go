@@ -1,0 +1,200 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/progress"
+)
+
+// TestWhatIsQuickCostsNoConnection, also at a terminal's pace; what takes long costs one more, and that is closed.
+func TestWhatIsQuickCostsNoConnection(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pace  progress.Pace
+		extra int
+	}{
+		"quick": {progress.DefaultPace, 0},
+		"long":  {brisk, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			db, log := followed(t, d, func(o *Options) { o.Progress = progress.ToLog(o.Log, c.pace) })
+			require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.5); SELECT pg_sleep(0.5)"))
+			require.NoError(t, db.Close())
+			assert.Equal(t, c.extra > 0, len(log.lines(t, stillRuns)) > 0)
+			require.Eventually(t, func() bool {
+				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+d.User+"'") == "0"
+			}, 10*time.Second, 10*time.Millisecond)
+			const ours = 1 // with which the database was made ready
+			assert.Equal(t, fmt.Sprint(ours+1+c.extra), d.Value(t, "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"), "that a session was opened is counted at once")
+		})
+	}
+}
+
+// TestAFullServer: there is no second connection to be had, and nobody complains.
+func TestAFullServer(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, fmt.Sprintf("ALTER ROLE %q CONNECTION LIMIT 1", d.User))
+	db, log := followed(t, d, func(o *Options) { o.LockTimeout = 100 * time.Millisecond })
+	require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.3); SELECT pg_sleep(0.3)"))
+	lines := log.lines(t, stillRuns)
+	log.waitFor(t, stillRuns, "sql", "SELECT") // what we know ourselves
+	for _, l := range lines {
+		assert.NotContains(t, l, "wait")
+	}
+	assert.NotContains(t, log.String(), "connections")
+}
+
+// TestWhatMayNotBeSeenIsLeftOut: the blocker is another role's session.
+func TestWhatMayNotBeSeenIsLeftOut(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := followed(t, d, nil)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	other, err := d.Admin().Begin()
+	require.NoError(t, err)
+	defer func() { _ = other.Rollback() }()
+	_, err = other.Exec("LOCK TABLE a; SELECT 'nobody''s business'")
+	require.NoError(t, err)
+	done := make(chan *MigrationError, 1)
+	go func() { done <- run(t, db, 1, "ALTER TABLE a ADD COLUMN c int") }()
+	line := log.waitFor(t, stillRuns, "blockers", "pid")
+	assert.NotContains(t, fmt.Sprint(line["blockers"]), "privilege")
+	assert.NotContains(t, fmt.Sprint(line["blockers"]), "business")
+	require.NoError(t, other.Rollback())
+	require.Nil(t, <-done)
+}
+
+// TestProgressBehindAPooler: the session that looks finds the server that has the transaction.
+func TestProgressBehindAPooler(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := followed(t, d.Pooled(t, "transaction"), nil)
+	require.NoError(t, db.Lock(t.Context()))
+	require.NoError(t, db.Yield(t.Context()))
+	require.Nil(t, run(t, db, 1, "SELECT 1; SELECT pg_sleep(2)"))
+	log.waitFor(t, stillRuns, "wait", "Timeout: PgSleep")
+	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))
+}
+
+// TestOthersCannotForgeTheLog: a blocker's query and its name, a file's name and a statement.
+func TestOthersCannotForgeTheLog(t *testing.T) {
+	t.Parallel()
+	const forged = "\x1b[2J\x1b]0;x\x07\r\ntime=2026-01-01T00:00:00Z level=INFO msg=done\u202e\u009b2K"
+	d := pgtest.New(t)
+	for name, handler := range map[string]func(*safeBuffer) slog.Handler{
+		"text": func(b *safeBuffer) slog.Handler { return slog.NewTextHandler(b, nil) },
+		"json": func(b *safeBuffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log safeBuffer
+			db, _ := followed(t, d, func(o *Options) {
+				o.Log = slog.New(handler(&log))
+				o.Progress = progress.ToLog(o.Log, brisk)
+				o.LockTimeout = 400 * time.Millisecond
+			})
+			require.NoError(t, db.exec(t.Context(), "DROP TABLE IF EXISTS a; CREATE TABLE a (b int)"))
+			other := reader(t, d)
+			_, err := other.Exec("SELECT 1 AS \"" + forged + "\" FROM a /* ALTER ROLE x PASSWORD 'geheim' */")
+			require.NoError(t, err)
+			script, err := parseFile("1_"+forged+".up.sql", []byte("SELECT 1;\nALTER TABLE a ADD COLUMN \""+forged+"\" int"))
+			require.NoError(t, err)
+			done := make(chan *MigrationError, 1)
+			go func() {
+				done <- db.apply(t.Context(), migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+			}()
+			require.Eventually(t, func() bool {
+				return strings.Contains(log.String(), "report") && strings.Contains(log.String(), "try=3") || strings.Contains(log.String(), `"try":3`)
+			}, 20*time.Second, 20*time.Millisecond)
+			require.NoError(t, other.Rollback())
+			require.Nil(t, <-done)
+			require.NoError(t, db.exec(t.Context(), "DROP TABLE a; TRUNCATE schema_migrations"))
+			assert.Zero(t, strings.Count(log.String(), "\ntime=2026-01"), "no line of theirs")
+			bad := strings.IndexFunc(log.String(), func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) })
+			assert.Equal(t, -1, bad, "%q", log.String()[max(bad, 0):min(max(bad, 0)+60, len(log.String()))])
+			assert.NotContains(t, log.String(), "PASSWORD 'geheim'")
+		})
+	}
+}
+
+// TestHowFarAnotherMigratorIs is told to who waits for it.
+func TestHowFarAnotherMigratorIs(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	first, _ := followed(t, d, nil)
+	require.NoError(t, first.exec(t.Context(), "CREATE TABLE a (b int); INSERT INTO a VALUES (1)"))
+	require.Nil(t, run(t, first, 1, "SELECT 1"))
+	require.NoError(t, first.Lock(t.Context()))
+	writer := reader(t, d)
+	_, err := writer.Exec("INSERT INTO a VALUES (2)")
+	require.NoError(t, err)
+	done := make(chan *MigrationError, 1)
+	go func() {
+		done <- run(t, first, 2, "CREATE TABLE c (d int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nSELECT 1;")
+	}()
+
+	second, log := followed(t, d, func(o *Options) { o.LockWait = time.Minute })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	locked := make(chan error, 1)
+	go func() { locked <- second.Lock(ctx) }()
+	const waiting = "waiting for another migrator"
+	line := log.waitFor(t, waiting, "phase", "waiting for writers before build")
+	assert.Equal(t, "2_x.up.sql", line["migrating"])
+	assert.Equal(t, "2 of 3", line["statement"])
+	assert.Contains(t, line["holder"], "pid")
+	assert.Contains(t, fmt.Sprint(line["holder_blockers"]), "report")
+	assert.Contains(t, line, "for_up_to")
+	assert.Contains(t, line, "waited")
+	require.NoError(t, writer.Commit())
+	require.Nil(t, <-done)
+	require.NoError(t, first.Unlock(t.Context()))
+	require.NoError(t, <-locked)
+	assert.NotEmpty(t, log.lines(t, "got the lock"))
+}
+
+// TestWaitingForTheDatabaseIsSaidAgain, with how long it has been.
+func TestWaitingForTheDatabaseIsSaidAgain(t *testing.T) {
+	t.Parallel()
+	var log record
+	d := pgtest.New(t)
+	o := options(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
+	o.Log, o.WaitForDB = slog.New(slog.NewJSONHandler(&log, nil)), 2*time.Second
+	o.Progress = progress.ToLog(o.Log, brisk)
+	_, err := Open(t.Context(), o)
+	require.Error(t, err)
+	lines := log.lines(t, "waiting for the database")
+	require.Greater(t, len(lines), 1)
+	first, last := lines[0], lines[len(lines)-1]
+	assert.Less(t, first["waited"], last["waited"])
+	assert.Contains(t, last["reason"], "refused")
+	assert.Contains(t, last, "for_up_to")
+}
+
+func TestBeginning(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"CREATE INDEX i ON a (b)":                        "CREATE INDEX i ON a (b)",
+		"CREATE ROLE app LOGIN PASSWORD 'geheim'":        "CREATE ROLE app LOGIN PASSWORD …",
+		"CREATE ROLE app PASSWORD E'geheim'":             "CREATE ROLE app PASSWORD …",
+		"CREATE SUBSCRIPTION s CONNECTION 'password=x y": "CREATE SUBSCRIPTION s CONNECTION …",
+		"DO $$ BEGIN END $$":                             "DO …",
+		"INSERT INTO a VALUES (1, 'geheim')":             "INSERT INTO a VALUES (1, …",
+		"SELECT dblink('password=geheim')":               "SELECT dblink( …",
+		strings.Repeat("ü", 300):                         strings.Repeat("ü", 100),
+	} {
+		assert.Equal(t, want, beginning(sql))
+	}
+}

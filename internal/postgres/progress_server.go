@@ -1,0 +1,124 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+)
+
+// serverProgress is a row of one of PostgreSQL's pg_stat_progress_ views. A column
+// that the view, or the server, does not have is 0.
+type serverProgress struct {
+	View     string `json:"view"`     // "create_index", as in the view's name
+	Relation string `json:"relation"` // empty while nobody else sees it
+	Command  string `json:"command"`
+	Phase    string `json:"phase"` // in PostgreSQL's words
+
+	LockersTotal    int64 `json:"lockers_total"`
+	LockersDone     int64 `json:"lockers_done"`
+	BlocksTotal     int64 `json:"blocks_total"`
+	BlocksDone      int64 `json:"blocks_done"`
+	TuplesTotal     int64 `json:"tuples_total"`
+	TuplesDone      int64 `json:"tuples_done"`
+	PartitionsTotal int64 `json:"partitions_total"`
+	PartitionsDone  int64 `json:"partitions_done"`
+
+	BytesTotal      int64 `json:"bytes_total"`
+	BytesProcessed  int64 `json:"bytes_processed"`
+	TuplesProcessed int64 `json:"tuples_processed"`
+
+	HeapTotal        int64 `json:"heap_blks_total"`
+	HeapScanned      int64 `json:"heap_blks_scanned"`
+	HeapVacuumed     int64 `json:"heap_blks_vacuumed"`
+	IndexesTotal     int64 `json:"indexes_total"`     // since PostgreSQL 17
+	IndexesProcessed int64 `json:"indexes_processed"` // since PostgreSQL 17
+	IndexPasses      int64 `json:"index_vacuum_count"`
+	TuplesScanned    int64 `json:"heap_tuples_scanned"`
+	TuplesWritten    int64 `json:"heap_tuples_written"`
+	TuplesInserted   int64 `json:"heap_tuples_inserted"` // REPACK's word for written
+	IndexesRebuilt   int64 `json:"index_rebuild_count"`
+
+	SampleTotal      int64 `json:"sample_blks_total"`
+	SampleScanned    int64 `json:"sample_blks_scanned"`
+	ChildrenTotal    int64 `json:"child_tables_total"`
+	ChildrenDone     int64 `json:"child_tables_done"`
+	StatisticsTotal  int64 `json:"ext_stats_total"`
+	StatisticsLooked int64 `json:"ext_stats_computed"`
+}
+
+// count is how far a phase is. Total is 0 where PostgreSQL does not know it.
+type count struct {
+	unit        string
+	done, total int64
+}
+
+func (c count) share() (float64, bool) {
+	if c.total <= 0 || c.done < 0 {
+		return 0, false
+	}
+	return min(float64(c.done)/float64(c.total), 1), true
+}
+
+// count is what tells how far the phase is: which columns mean something depends on
+// the phase, and others keep what they had (monitoring.sgml, "Progress Reporting").
+func (p *serverProgress) count() count {
+	switch p.View {
+	case "create_index":
+		return p.indexCount()
+	case "copy":
+		if p.BytesTotal > 0 { // COPY FROM a file
+			return count{"bytes", p.BytesProcessed, p.BytesTotal}
+		}
+		return count{"rows", p.TuplesProcessed, 0}
+	case "vacuum":
+		switch p.Phase {
+		case "scanning heap":
+			return count{"blocks", p.HeapScanned, p.HeapTotal}
+		case "vacuuming heap":
+			return count{"blocks", p.HeapVacuumed, p.HeapTotal}
+		case "vacuuming indexes", "cleaning up indexes":
+			return count{"indexes", p.IndexesProcessed, p.IndexesTotal}
+		}
+	case "cluster", "repack":
+		switch p.Phase {
+		case "seq scanning heap":
+			return count{"blocks", p.HeapScanned, p.HeapTotal}
+		case "index scanning heap":
+			return count{"rows", p.TuplesScanned, 0}
+		case "writing new heap": // of those that were sorted
+			return count{"rows", p.TuplesWritten + p.TuplesInserted, p.TuplesScanned}
+		case "rebuilding index":
+			return count{"indexes", p.IndexesRebuilt, 0}
+		}
+	case "analyze":
+		switch p.Phase {
+		case "acquiring sample rows":
+			return count{"blocks", p.SampleScanned, p.SampleTotal}
+		case "acquiring inherited sample rows":
+			return count{"tables", p.ChildrenDone, p.ChildrenTotal}
+		case "computing extended statistics":
+			return count{"statistics", p.StatisticsLooked, p.StatisticsTotal}
+		}
+	}
+	return count{}
+}
+
+// indexCount is count for an index build. An access method without names for its own
+// phases scans the table and then, perhaps, sorts what it has found.
+func (p *serverProgress) indexCount() count {
+	switch phase := p.Phase; {
+	case strings.HasPrefix(phase, "waiting"):
+		return count{"lockers", p.LockersDone, p.LockersTotal}
+	case strings.Contains(phase, "sorting"):
+		return count{}
+	case strings.Contains(phase, "loading"), phase == "building index" && p.TuplesDone > 0:
+		return count{"rows", p.TuplesDone, p.TuplesTotal}
+	case strings.Contains(phase, "scanning"), phase == "building index":
+		return count{"blocks", p.BlocksDone, p.BlocksTotal}
+	}
+	return count{}
+}
+
+// round tells passes and partitions apart, whose counts begin anew.
+func (p *serverProgress) round() string {
+	return fmt.Sprint(p.Phase, p.PartitionsDone, p.IndexPasses, p.ChildrenDone, p.count().total)
+}

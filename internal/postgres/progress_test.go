@@ -1,0 +1,239 @@
+package postgres
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/progress"
+)
+
+// brisk is a pace that shows much in little time.
+var brisk = progress.Pace{Look: 50 * time.Millisecond, First: 50 * time.Millisecond, Most: 50 * time.Millisecond}
+
+// record is a log of JSON lines that can be read while it is written.
+type record struct{ safeBuffer }
+
+// lines are those with a message.
+func (r *record) lines(t *testing.T, message string) (out []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(r.String()) {
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &fields), line)
+		if fields["msg"] == message {
+			out = append(out, fields)
+		}
+	}
+	return out
+}
+
+const stillRuns = "the migration still runs"
+
+// waitFor waits for a line with a field that has such a value.
+func (r *record) waitFor(t *testing.T, message, field, value string) map[string]any {
+	t.Helper()
+	var found map[string]any
+	require.Eventually(t, func() bool {
+		i := slices.IndexFunc(r.lines(t, message), func(l map[string]any) bool { return strings.Contains(fmt.Sprint(l[field]), value) })
+		if i >= 0 {
+			found = r.lines(t, message)[i]
+		}
+		return i >= 0
+	}, 30*time.Second, 20*time.Millisecond, "%s=%s in %s", field, value, r)
+	return found
+}
+
+// followed opens a session whose progress goes to the record at a brisk pace.
+func followed(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *record) {
+	t.Helper()
+	var log record
+	o := options(t, d.URL())
+	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	o.Progress = progress.ToLog(o.Log, brisk)
+	if change != nil {
+		change(&o)
+	}
+	db, err := Open(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	return db, &log
+}
+
+// run applies a file as the n-th version.
+func run(t *testing.T, db *DB, n int, sql string) *MigrationError {
+	t.Helper()
+	name := fmt.Sprintf("%d_x.up.sql", n)
+	script, err := parseFile(name, []byte(sql))
+	require.NoError(t, err)
+	from, err := db.State(t.Context())
+	require.NoError(t, err)
+	return db.apply(t.Context(), migration{script: script, from: from, to: State{Version: n}, number: n, of: 9, run: Run{Version: n, Name: "x", Direction: "up"}})
+}
+
+const manyRows = 3_000_000
+
+// million fills the table big, by its owner, so that each of PostgreSQL's commands takes its time on it.
+func million(t *testing.T, d *pgtest.Database) {
+	t.Helper()
+	d.Exec(t, fmt.Sprintf(`ALTER DATABASE %[1]q SET maintenance_work_mem = '1MB'; ALTER DATABASE %[1]q SET max_parallel_maintenance_workers = 0`, d.Name))
+	_, err := d.Open(t).Exec(fmt.Sprintf(`CREATE UNLOGGED TABLE big WITH (autovacuum_enabled = false) AS SELECT a FROM generate_series(1, %d) a`, manyRows))
+	require.NoError(t, err)
+}
+
+// TestThePercentageIsPostgreSQLs: of millions of rows.
+func TestThePercentageIsPostgreSQLs(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	million(t, d)
+	blocks := d.Value(t, "SELECT pg_relation_size('big') / current_setting('block_size')::int")
+	for n, c := range []struct {
+		sql           string
+		phases, total map[string]string // what must be seen: of these phases a percentage; of these columns this value
+	}{
+		{sql: "SET vacuum_cost_delay = 1; VACUUM big;", phases: map[string]string{"scanning heap": "blocks"}, total: map[string]string{"blocks_total": blocks}},
+		{sql: "CREATE TABLE before (a int);\nCREATE INDEX by_a ON big (a);", phases: map[string]string{"building index: scanning table": "blocks", "building index: loading tuples in tree": "rows"},
+			total: map[string]string{"blocks_total": blocks, "rows_total": fmt.Sprint(manyRows), "relation": "public.big", "statement": "2 of 2", "line": "2", "sql": "CREATE INDEX by_a ON big (a)"}},
+		{sql: "SET vacuum_cost_delay = 1; SET vacuum_cost_limit = 10; ANALYZE big;", phases: map[string]string{"acquiring sample rows": "blocks"}, total: map[string]string{"blocks_total": blocks}},
+		{sql: "SET enable_indexscan = off; CLUSTER big USING by_a;", phases: map[string]string{"seq scanning heap": "blocks", "writing new heap": "rows"}, total: map[string]string{"blocks_total": blocks, "migration": "4 of 9", "file": "4_x.up.sql"}},
+		{sql: "CREATE INDEX CONCURRENTLY c ON big (a);", phases: map[string]string{"building index: scanning table": "blocks", "index validation: scanning table": "blocks"}},
+	} {
+		db, log := followed(t, d, nil)
+		require.Nil(t, run(t, db, n+1, c.sql), c.sql)
+		lines := log.lines(t, stillRuns)
+		for phase, unit := range c.phases {
+			seen := percentages(t, lines, phase, unit)
+			assert.True(t, slices.IsSorted(seen), "%s, %s: %v", c.sql, phase, seen)
+			assert.Greater(t, len(slices.Compact(seen)), 2, "%s, %s rises: %v", c.sql, phase, seen)
+		}
+		for column, value := range c.total {
+			assert.True(t, slices.ContainsFunc(lines, func(l map[string]any) bool { return text(l[column]) == value }), "%s: %s=%s in %v", c.sql, column, value, lines)
+		}
+	}
+}
+
+// text writes a number of JSON's as PostgreSQL does.
+func text(v any) string {
+	if n, ok := v.(float64); ok {
+		return fmt.Sprintf("%.0f", n)
+	}
+	return fmt.Sprint(v)
+}
+
+// percentages are those of a phase, which must be what PostgreSQL's columns give.
+func percentages(t *testing.T, lines []map[string]any, phase, unit string) (out []int) {
+	t.Helper()
+	for _, l := range lines {
+		total, _ := l[unit+"_total"].(float64)
+		if l["phase"] != phase || total == 0 {
+			continue
+		}
+		percent, ok := l["percent"].(float64)
+		require.True(t, ok, l)
+		done, _ := l[unit+"_done"].(float64)
+		assert.Equal(t, int(100*min(done/total, 1)), int(percent), l)
+		out = append(out, int(percent))
+	}
+	return out
+}
+
+// TestWhoKeepsAnIndexWaiting: first a writer, and then a reader whose snapshot is older than the index.
+func TestWhoKeepsAnIndexWaiting(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := followed(t, d, nil)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int); INSERT INTO a VALUES (1)"))
+	writer := reader(t, d)
+	_, err := writer.Exec("SET application_name = 'import'; INSERT INTO a VALUES (2)")
+	require.NoError(t, err)
+	done := make(chan *MigrationError, 1)
+	go func() { done <- run(t, db, 1, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
+	line := log.waitFor(t, stillRuns, "phase", "waiting for writers before build")
+	assert.Equal(t, "1", text(line["lockers_total"]), line)
+	line = log.waitFor(t, stillRuns, "blockers", "import")
+	assert.Contains(t, line["wait"], "Lock: ")
+
+	old, err := d.Open(t).Begin()
+	require.NoError(t, err)
+	defer func() { _ = old.Rollback() }()
+	_, err = old.Exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET application_name = 'nightly'; SELECT 1")
+	require.NoError(t, err)
+	require.NoError(t, writer.Commit())
+	log.waitFor(t, stillRuns, "phase", "waiting for old snapshots")
+	log.waitFor(t, stillRuns, "blockers", "nightly")
+	require.NoError(t, old.Commit())
+	require.Nil(t, <-done)
+}
+
+func TestProgressOfABlockedStatement(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := followed(t, d, nil)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	report := reader(t, d)
+	done := make(chan *MigrationError, 1)
+	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
+	line := log.waitFor(t, stillRuns, "blockers", `application_name "report"`)
+	assert.Equal(t, "Lock: relation", line["wait"])
+	assert.Equal(t, "2 of 2", line["statement"])
+	assert.Equal(t, "3", text(line["line"]))
+	assert.Equal(t, "ALTER TABLE a ADD COLUMN c …", line["sql"])
+	require.NoError(t, report.Commit())
+	require.Nil(t, <-done)
+}
+
+// TestProgressOfRows: our own percentage, by the bytes of the file.
+func TestProgressOfRows(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := followed(t, d, nil)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b text CHECK (pg_sleep(0.0005) IS NOT NULL))"))
+	s := streamed(t, "SELECT 1;\nCOPY a FROM stdin;\n"+strings.Repeat(strings.Repeat("x", 8000)+"\n", 2500)+"\\.\nSELECT 2;\n")
+	s.Name = "1_rows.up.sql"
+	require.Nil(t, applyScript(t.Context(), db, s))
+	var seen []int
+	for _, l := range log.lines(t, stillRuns) {
+		if percent, ok := l["percent"].(float64); ok {
+			seen = append(seen, int(percent))
+			assert.Regexp(t, `^[\d.]+ [kM]?B of 20\.0 MB$`, l["sent"])
+			assert.Equal(t, "2 of 3", l["statement"])
+		}
+	}
+	assert.True(t, slices.IsSorted(seen), seen)
+	assert.Greater(t, len(slices.Compact(seen)), 3, seen)
+	log.waitFor(t, stillRuns, "phase", "COPY FROM")
+	assert.Regexp(t, `"rows_done":\d`, log.String(), "PostgreSQL's own count")
+}
+
+// TestProgressOfABigFile: as above, without rows.
+func TestProgressOfABigFile(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := followed(t, d, nil)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b text)"))
+	s := streamed(t, "BEGIN;\n"+strings.Repeat("INSERT INTO a VALUES ('"+strings.Repeat("x", 5000)+"');\nSELECT pg_sleep(0.01);\n", 100)+"COMMIT;\n")
+	s.Name, s.stream.window = "1_big.up.sql", 50_000
+	require.Nil(t, applyScript(t.Context(), db, s))
+	var percents, statements []int
+	for _, l := range log.lines(t, stillRuns) {
+		var n, of int
+		if _, err := fmt.Sscanf(fmt.Sprint(l["statement"]), "%d of %d", &n, &of); err == nil {
+			assert.Equal(t, 200, of)
+			statements = append(statements, n)
+		}
+		if percent, ok := l["percent"].(float64); ok {
+			percents = append(percents, int(percent))
+		}
+	}
+	for _, seen := range [][]int{percents, statements} {
+		assert.True(t, slices.IsSorted(seen), seen)
+		assert.Greater(t, len(slices.Compact(seen)), 3, seen)
+	}
+}

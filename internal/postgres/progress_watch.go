@@ -1,0 +1,139 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/progress"
+)
+
+// watchEvery is the longest pause between two looks of a watcher.
+const watchEvery = time.Second
+
+// watcher follows what its session does while that is busy, and shows it. What only
+// the server knows it asks from a second session, which is opened when a statement
+// takes long and closed with the watcher. Nothing that goes wrong with it is an error.
+type watcher struct {
+	db       *DB
+	activity *progress.Activity
+	cancel   context.CancelFunc
+	done     chan struct{}
+
+	aside    *DB // the second session, of the watcher's goroutine alone
+	retry    time.Time
+	estimate progress.Estimate
+
+	mu       sync.Mutex
+	attempt  time.Time // when the present attempt began
+	blockers []string  // that were seen last in it
+}
+
+// watch begins a watch, or joins the one that goes on. The function it returns ends what it began.
+func (db *DB) watch(ctx context.Context) (stop func()) {
+	if db.watching != nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watcher{db: db, activity: db.opts.Progress.Work(), cancel: cancel, done: make(chan struct{}), attempt: time.Now()}
+	db.watching = w
+	go w.run(ctx)
+	return func() {
+		db.watching = nil
+		cancel()
+		<-w.done
+		w.activity.End()
+	}
+}
+
+// again forgets who was seen, because another attempt begins.
+func (w *watcher) again() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.attempt, w.blockers = time.Now(), nil
+}
+
+// seen are the sessions that have kept the present attempt waiting.
+func (w *watcher) seen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.blockers
+}
+
+func (w *watcher) run(ctx context.Context) {
+	defer close(w.done)
+	defer w.close()
+	pause := watchEvery
+	if limit := w.db.opts.LockTimeout; limit > 0 {
+		pause = min(pause, limit/4)
+	}
+	if patience, ever := w.db.opts.Progress.Patience(); ever {
+		pause = min(pause, patience/2)
+	}
+	for sleep(ctx, pause) == nil {
+		now := w.db.at.now()
+		var g *glimpse
+		if w.worthALook(now) {
+			g = w.look(ctx)
+		}
+		if ctx.Err() == nil {
+			w.activity.Show(w.moment(now, g))
+		}
+	}
+}
+
+// worthALook says that a statement takes long, or that the lock timeout may be what
+// ends the attempt. Who meets nobody, and is quick, costs no connection.
+func (w *watcher) worthALook(now spot) bool {
+	w.mu.Lock()
+	attempt := time.Since(w.attempt)
+	w.mu.Unlock()
+	if limit := w.db.opts.LockTimeout; limit > 0 && attempt >= limit/2 {
+		return true
+	}
+	patience, ever := w.db.opts.Progress.Patience()
+	return ever && !now.since.IsZero() && min(time.Since(now.since), w.activity.Elapsed()) >= patience
+}
+
+// look asks the server; nil where it does not answer.
+func (w *watcher) look(ctx context.Context) *glimpse {
+	if w.aside == nil {
+		if time.Now().Before(w.retry) {
+			return nil
+		}
+		fresh, err := w.db.aside(ctx)
+		if err != nil {
+			w.missed(ctx, err)
+			return nil
+		}
+		w.aside = fresh
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*lookTimeout)
+	defer cancel()
+	g, err := w.aside.lookAt(ctx, int(w.db.backend.Load()))
+	if err != nil {
+		w.missed(ctx, err)
+		w.close()
+		return nil
+	}
+	if blockers := g.blocked(); len(blockers) > 0 {
+		w.mu.Lock()
+		w.blockers = blockers
+		w.mu.Unlock()
+	}
+	return g
+}
+
+func (w *watcher) missed(ctx context.Context, err error) {
+	w.retry = time.Now().Add(lookAgain)
+	if ctx.Err() == nil {
+		w.db.log.Debug("cannot see what the server does", "error", err)
+	}
+}
+
+func (w *watcher) close() {
+	if w.aside != nil {
+		_ = w.aside.Close()
+		w.aside = nil
+	}
+}

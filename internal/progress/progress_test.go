@@ -1,0 +1,131 @@
+package progress
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// lived runs an activity through a time that it only seems to have taken, second by
+// second, and returns when the log was told.
+func lived(a *Activity, how time.Duration, log *bytes.Buffer) (at []time.Duration) {
+	for elapsed := time.Duration(0); elapsed <= how; elapsed += time.Second {
+		a.since = time.Now().Add(-elapsed)
+		before := log.Len()
+		a.Show(bar("x"))
+		if log.Len() > before {
+			at = append(at, elapsed)
+		}
+	}
+	return at
+}
+
+func TestALogGetsLinesAtGrowingIntervals(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	d, quiet := ToLog(logger, DefaultPace), Quiet(logger)
+	seconds := func(s ...int) (out []time.Duration) {
+		for _, n := range s {
+			out = append(out, time.Duration(n)*time.Second)
+		}
+		return out
+	}
+	forty := 40 * time.Minute
+	assert.Empty(t, lived(d.Work(), 9*time.Second, &log), "what is quick is not shown")
+	assert.Equal(t, seconds(10, 30, 70, 150, 310, 610, 910, 1210, 1510, 1810, 2110), lived(d.Work(), 40*time.Minute-2*time.Second, &log)[:11])
+	assert.Len(t, lived(d.Work(), forty, &log), 11, "DefaultPace's comment counts them")
+	assert.Equal(t, seconds(0, 10, 30, 70), lived(d.Wait(), 100*time.Second, &log))
+	assert.Equal(t, seconds(0), lived(quiet.Wait(), forty, &log))
+	assert.Empty(t, lived(quiet.Work(), forty, &log))
+	a := d.Wait()
+	assert.Equal(t, seconds(0), lived(a, 5*time.Second, &log))
+	a.Again()
+	assert.Equal(t, seconds(0), lived(a, 5*time.Second, &log), "another reason is told at once")
+	a.End()
+	a.Again()
+	assert.Empty(t, lived(a, forty, &log))
+	var none *Display
+	none.Work().Show(bar("x"))
+	none.Wait().End()
+}
+
+func TestALogHasTheFactsAsFields(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	d := ToLog(slog.New(slog.NewJSONHandler(&log, nil)), atOnce)
+	d.Wait().Show(Moment{Message: "waiting", Clock: "waited", Facts: []Fact{
+		{Name: "for", Value: "x\x1b[2Jy\nz"}, {Name: "blocks_done", Value: int64(7)}, Share(0.439), {Bar: "only on the bar"}, {Name: "who", Value: []string{"a", "b"}},
+	}})
+	var line map[string]any
+	require.NoError(t, json.Unmarshal(log.Bytes(), &line))
+	delete(line, "time")
+	waited, ok := line["waited"].(float64)
+	assert.True(t, ok && waited >= 0, line)
+	delete(line, "waited")
+	assert.Equal(t, map[string]any{"level": "INFO", "msg": "waiting", "for": "x\uFFFD[2Jy z", "blocks_done": 7.0, "percent": 43.0, "who": []any{"a", "b"}}, line)
+}
+
+func TestWhatIsLongLeavesTheLineFirst(t *testing.T) {
+	t.Parallel()
+	m := Moment{Facts: []Fact{{Bar: "2/5 0009_x.up.sql"}, {Bar: "3/7 CREATE INDEX i …", Rank: 4}, {Bar: "building index: scanning table", Rank: 2}, Share(0.43), {Bar: "about 50s left", Rank: 3}}}
+	for width, want := range map[int]string{
+		200: "2/5 0009_x.up.sql  3/7 CREATE INDEX i …  building index: scanning table  [########............] 43%  about 50s left  1m40s",
+		100: "2/5 0009_x.up.sql  building index: scanning table  [########............] 43%  about 50s left  1m40s",
+		85:  "2/5 0009_x.up.sql  building index: scanning table  [########............] 43%  1m40s",
+		60:  "2/5 0009_x.up.sql  [########............] 43%  1m40s",
+		30:  "2/5 0009_x.up.sql  1m40s",
+		10:  "2/5 0009_x",
+		1:   "2",
+	} {
+		assert.Equal(t, want, m.line(100*time.Second+700*time.Millisecond, width), width)
+	}
+	wide := Moment{Facts: []Fact{{Bar: strings.Repeat("漢", 40)}}}
+	assert.Equal(t, strings.Repeat("漢", 10), wide.line(0, 21))
+	assert.Equal(t, []string{"[....................] 0%", "[....................] 0%", "[####################] 100%"}, []string{Share(-1).Bar, Share(0).Bar, Share(1.01).Bar})
+}
+
+func TestTheTimeLeftIsToldWhereTheRateIsSteady(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	// fed is an estimate after done(second) was seen each second.
+	fed := func(seconds int, done func(int) float64) *Estimate {
+		var e Estimate
+		for s := range seconds + 1 {
+			e.Add(start.Add(time.Duration(s)*time.Second), "scanning", done(s))
+		}
+		return &e
+	}
+	even := func(s int) float64 { return float64(s) / 100 }
+	for name, c := range map[string]struct {
+		e    *Estimate
+		want time.Duration
+	}{
+		"even":            {fed(20, even), 80 * time.Second},
+		"nearly even":     {fed(20, func(s int) float64 { return (float64(s) + 0.3*float64(s%2)) / 100 }), 80 * time.Second},
+		"too soon":        {fed(3, even), 0},
+		"slower":          {fed(20, func(s int) float64 { return 0.2 + float64(min(s, 10))/100 }), 0},
+		"faster":          {fed(20, func(s int) float64 { return float64(s*s) / 1000 }), 0},
+		"stands":          {fed(20, func(int) float64 { return 0.5 }), 0},
+		"was slow once":   {fed(300, func(s int) float64 { return float64(max(0, s-200)) / 400 }), 5 * time.Minute},
+		"long":            {fed(3000, func(s int) float64 { return float64(s) / 30_000 }), 7*time.Hour + 30*time.Minute},
+		"begins anew":     {fed(20, func(s int) float64 { return float64(s%18) / 100 }), 0},
+		"nothing is seen": {&Estimate{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left, ok := c.e.Left()
+			assert.Equal(t, c.want, left)
+			assert.Equal(t, c.want > 0, ok)
+		})
+	}
+	e := fed(20, even)
+	e.Add(start.Add(21*time.Second), "sorting", 0.5)
+	_, ok := e.Left()
+	assert.False(t, ok, "another phase has another rate")
+}

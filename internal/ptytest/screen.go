@@ -1,0 +1,163 @@
+package ptytest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// screen understands what our programs send. A sequence that it does not know is a
+// line that says so: a test then fails.
+type screen struct {
+	mu       sync.Mutex
+	columns  int
+	rows     []row
+	row, col int // of the cursor
+	noWrap   bool
+	pending  []byte // a sequence, or a character, that has not ended
+	all      []byte
+}
+
+// row is a line of the screen; joined says that it goes on from the one above.
+type row struct {
+	text   []rune
+	joined bool
+}
+
+func (s *screen) write(p []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, p...)
+	s.pending = append(s.pending, p...)
+	for len(s.pending) > 0 {
+		n := s.take(s.pending)
+		if n == 0 {
+			return
+		}
+		s.pending = s.pending[n:]
+	}
+}
+
+// take acts on the first character or sequence, and returns its length; 0 where it has not ended yet.
+func (s *screen) take(p []byte) int {
+	switch p[0] {
+	case '\r':
+		s.col = 0
+		return 1
+	case '\n':
+		s.down(false)
+		return 1
+	case 0x1b:
+		end := slices.IndexFunc(p, func(c byte) bool { return c >= '@' && c <= '~' && c != '[' })
+		if end < 0 {
+			return 0
+		}
+		s.sequence(string(p[:end+1]))
+		return end + 1
+	}
+	if !utf8.FullRune(p) {
+		return 0
+	}
+	r, n := utf8.DecodeRune(p)
+	if r < ' ' {
+		s.put([]rune(fmt.Sprintf("^%c", r+'@'))...)
+		return n
+	}
+	s.put(r)
+	return n
+}
+
+func (s *screen) sequence(seq string) {
+	switch seq {
+	case "\x1b[J":
+		s.line()
+		s.rows = s.rows[:s.row+1]
+		fallthrough
+	case "\x1b[K":
+		line := s.line()
+		line.text = line.text[:min(s.col, len(line.text))]
+	case "\x1b[?7l", "\x1b[?7h":
+		s.noWrap = seq == "\x1b[?7l"
+	default:
+		s.put([]rune(fmt.Sprintf("<unknown sequence %q>", seq))...)
+	}
+}
+
+func (s *screen) put(text ...rune) {
+	for _, r := range text {
+		if s.col >= s.columns {
+			if s.noWrap {
+				s.col = s.columns - 1
+			} else {
+				s.col = 0
+				s.down(true)
+			}
+		}
+		line := s.line()
+		for len(line.text) <= s.col {
+			line.text = append(line.text, ' ')
+		}
+		line.text[s.col] = r
+		s.col++
+	}
+}
+
+func (s *screen) down(joined bool) {
+	s.row++
+	s.line().joined = joined
+}
+
+func (s *screen) line() *row {
+	for len(s.rows) <= s.row {
+		s.rows = append(s.rows, row{})
+	}
+	return &s.rows[s.row]
+}
+
+// resize breaks what has become too long. The cursor stays with the character it is on.
+func (s *screen) resize(columns int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.columns = columns
+	var out []row
+	at := s.row
+	for i, r := range s.rows {
+		if i == s.row {
+			at = len(out) + s.col/columns
+		}
+		for len(r.text) > columns {
+			out = append(out, row{text: slices.Clone(r.text[:columns]), joined: r.joined})
+			r = row{text: r.text[columns:], joined: true}
+		}
+		out = append(out, row{text: slices.Clone(r.text), joined: r.joined})
+	}
+	s.rows, s.row, s.col = out, at, s.col%columns
+}
+
+func (s *screen) lines() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, r := range s.rows {
+		if r.joined && len(out) > 0 {
+			out[len(out)-1] += string(r.text)
+			continue
+		}
+		out = append(out, string(r.text))
+	}
+	for i := range out {
+		out[i] = strings.TrimRight(out[i], " ")
+	}
+	for len(out) > 0 && out[len(out)-1] == "" {
+		out = out[:len(out)-1]
+	}
+	return out
+}
+
+func (s *screen) sent() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.all)
+}
