@@ -42,7 +42,7 @@ admin_users = %s
 `, host, server.port, host, port, filepath.Join(dir, "users"), mode, superuser, strings.Join(settings, "\n"))
 	ini := filepath.Join(dir, "pgbouncer.ini")
 	require.NoError(t, os.WriteFile(ini, []byte(config), 0o644))
-	s := &instance{port: port, done: make(chan error, 1), end: syscall.SIGTERM}
+	s := &instance{port: port, done: make(chan error, 1), end: syscall.SIGTERM, up: isUp}
 	require.NoError(t, s.launch(path, ini))
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	copied := *d

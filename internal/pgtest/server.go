@@ -42,6 +42,7 @@ type instance struct {
 	cmd  *exec.Cmd
 	done chan error
 	end  syscall.Signal
+	up   func(error) bool // judges its answer to a new connection
 	logs bytes.Buffer
 }
 
@@ -101,7 +102,7 @@ func start(dir string) error {
 		"-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
 		return err
 	}
-	server, err = launch(data)
+	server, err = launch(data, isUp)
 	return err
 }
 
@@ -116,22 +117,26 @@ func program(name string, args ...string) error {
 	return nil
 }
 
-// launch starts a server over a data folder, on a port that was free a moment ago.
-func launch(data string) (*instance, error) {
+// launch starts a server over a data folder, on a port that was free a moment ago,
+// and waits until up says of its answer that it is.
+func launch(data string, up func(error) bool) (*instance, error) {
 	for try := 0; ; try++ {
-		s, err := run(data)
+		s, err := run(data, up)
 		if err == nil || try == 4 || !strings.Contains(err.Error(), "TCP/IP socket") {
 			return s, err
 		}
 	}
 }
 
-func run(data string) (*instance, error) {
+// isUp is a server that lets us in.
+func isUp(err error) bool { return err == nil }
+
+func run(data string, up func(error) bool) (*instance, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
-	s := &instance{port: port, done: make(chan error, 1)}
+	s := &instance{port: port, done: make(chan error, 1), up: up}
 	s.end = syscall.SIGQUIT // PostgreSQL's immediate shutdown
 	return s, s.launch(filepath.Join(programs.bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
 		"-c", "listen_addresses="+host, "-c", "max_connections=200", "-c", "fsync=off",
@@ -176,7 +181,7 @@ func (s *instance) ready() error {
 	defer tick.Stop()
 	for {
 		err := db.PingContext(ctx)
-		if err == nil {
+		if s.up(err) {
 			return nil
 		}
 		select {

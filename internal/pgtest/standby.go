@@ -78,11 +78,23 @@ func (p *Pair) URL() string {
 // copyOf starts a server over a copy of d's, which prepare may change before.
 func copyOf(t testing.TB, d *Database, prepare func(data string) error, options ...string) *instance {
 	t.Helper()
+	data := copied(t, d, options...)
+	require.NoError(t, prepare(data))
+	return started(t, data, isUp)
+}
+
+// copied is a copy of the data folder of d's server.
+func copied(t testing.TB, d *Database, options ...string) string {
+	t.Helper()
 	data := filepath.Join(programs.dir, fmt.Sprint("copy", counter.Add(1)))
 	require.NoError(t, program("pg_basebackup", append(options, "-D", data, "-X", "stream", "--checkpoint=fast", "--no-sync",
 		"-h", d.Host, "-p", fmt.Sprint(d.Port), "-U", superuser)...))
-	require.NoError(t, prepare(data))
-	s, err := launch(data)
+	return data
+}
+
+func started(t testing.TB, data string, up func(error) bool) *instance {
+	t.Helper()
+	s, err := launch(data, up)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	return s

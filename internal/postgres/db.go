@@ -262,8 +262,11 @@ func (db *DB) lost(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	}
 	var server *pq.Error
-	if errors.As(err, &server) && !server.Fatal() {
-		return err
+	if errors.As(err, &server) {
+		blur(server)
+		if !server.Fatal() {
+			return err
+		}
 	}
 	return &LostError{Target: db.Target(), Err: err}
 }

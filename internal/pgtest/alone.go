@@ -1,0 +1,42 @@
+package pgtest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+	"github.com/stretchr/testify/require"
+)
+
+// Alone starts a copy of d's server with settings of its own, such as
+// "temp_file_limit = 1MB", and returns d as found there. It stops when the test ends.
+func (d *Database) Alone(t testing.TB, settings ...string) *Database {
+	t.Helper()
+	return copyOf(t, d, func(data string) error { return configure(data, settings...) }).database(t, d)
+}
+
+// Starting starts a copy of d's server that never gets done with starting, and
+// returns d as found there. It stops when the test ends.
+func (d *Database) Starting(t testing.TB) *Database {
+	t.Helper()
+	data := copied(t, d, "-R") // it follows, and asks for its next piece of log for as long as we live
+	require.NoError(t, configure(data, "restore_command = 'sleep 3600'"))
+	s := started(t, data, func(err error) bool { return pq.As(err, pqerror.CannotConnectNow) != nil })
+	there := *d
+	there.Port = s.port
+	return &there
+}
+
+// configure adds settings to those of a data folder.
+func configure(data string, settings ...string) error {
+	f, err := os.OpenFile(filepath.Join(data, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(strings.Join(settings, "\n") + "\n")
+	return err
+}
