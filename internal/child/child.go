@@ -21,7 +21,7 @@ type Command struct {
 	// Stdin is passed on as it is. When it is a terminal the program stays in our
 	// process group: job control and Ctrl-C then work as they always do.
 	Stdin          *os.File
-	Stdout, Stderr io.Writer // get all output, unchanged
+	Stdout, Stderr io.Writer // get all output, unchanged, and are flushed at its end if they can be
 	// Grace is how long the program may take to end once it was asked to.
 	Grace time.Duration
 	// Signal says with what to ask it to end, for the context's cause; SIGTERM if nil.

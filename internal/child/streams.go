@@ -64,6 +64,9 @@ func (e *stream) copy() {
 		}
 		if err != nil {
 			e.lines.flush()
+			if held, ok := e.to.(interface{ Flush() error }); ok {
+				_ = held.Flush()
+			}
 			return
 		}
 	}

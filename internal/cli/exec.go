@@ -26,8 +26,10 @@ func (a *app) exec() *cobra.Command {
 		Short: "Run another migration tool, one at a time, and explain its failures",
 		Long: `exec runs somebody else's migration tool: it waits for the database, takes a lock so that no two
 tools run at once, hands on signals, ends the tool when --timeout is over or the lock is lost, and compares
-the schema before and after. The tool gets our standard input and output as they are, and our environment
-but for where to send notifications. Its password is its own affair (--password-command is ours).
+the schema before and after. The tool gets our standard input and our environment (but for where to send
+notifications), and what it prints passes as it is; but the database's password in it shows as xxxxx, and a
+line that looks like one of ours begins with "| ", or has a "from":"tool" in a log of JSON. The tool finds its
+password by itself: --password-command and the like are for our own connections.
 
 If the tool fails, the exit code is 6 when the schema is as it was and 7 when it is not; the tool's
 own code is in the card. Each run is journaled, in schema_migrations_exec beside the version table.
@@ -52,13 +54,17 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 			if err := a.noRole(); err != nil {
 				return err
 			}
+			console := child.NewConsole(a.stderr, a.settings.LogFormat == "json")
+			stdout, stderr := console.Program(a.stdout), console.Program(a.stderr)
+			a.stderr = console
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer cancel()
 			return a.runTool(ctx, o, child.Command{
-				Path: path, Args: args, Env: lent(os.Environ()), Stdin: os.Stdin, Stdout: a.stdout, Stderr: a.stderr, Grace: grace,
+				Path: path, Args: args, Env: lent(os.Environ()), Stdin: os.Stdin, Grace: grace,
+				Stdout: o.Postgres.DSN.Mask(stdout), Stderr: o.Postgres.DSN.Mask(stderr),
 			})
 		},
 	}

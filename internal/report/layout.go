@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func (c Card) Write(w io.Writer, colour bool) error {
 // (or /dev/null, where it does not matter), and nobody has asked for none
 // (https://no-color.org).
 func Coloured(w io.Writer, getenv func(string) string) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok || getenv("NO_COLOR") != "" || getenv("TERM") == "" || getenv("TERM") == "dumb" {
 		return false
 	}

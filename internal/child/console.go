@@ -1,0 +1,203 @@
+package child
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Console is the standard error that we and a program share. What we write begins a
+// line of its own, however the program's last one ended; and a line of the program's
+// that looks like one of ours bears a mark: "| ", or in a log of JSON a "from":"tool".
+// All else passes as it is.
+type Console struct {
+	out  io.Writer
+	json bool
+
+	mu     sync.Mutex
+	voices []*voice
+	within bool // a line of the program's has not ended yet
+}
+
+// NewConsole puts itself before out. json says that our own lines are JSON.
+func NewConsole(out io.Writer, json bool) *Console { return &Console{out: out, json: json} }
+
+// Write is for ourselves.
+func (c *Console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, v := range c.voices {
+		v.release()
+	}
+	if c.within {
+		c.within = false
+		if _, err := io.WriteString(c.out, "\n"); err != nil {
+			return 0, err
+		}
+	}
+	return c.out.Write(p)
+}
+
+// Stat is that of the file behind it: it may be a terminal.
+func (c *Console) Stat() (fs.FileInfo, error) {
+	if f, ok := c.out.(interface{ Stat() (fs.FileInfo, error) }); ok {
+		return f.Stat()
+	}
+	return nil, os.ErrInvalid
+}
+
+// Program is to for a program.
+func (c *Console) Program(to io.Writer) io.Writer {
+	v := &voice{console: c, to: to, atStart: true}
+	c.voices = append(c.voices, v)
+	return v
+}
+
+// voice is one stream of a program.
+type voice struct {
+	console *Console
+	to      io.Writer
+	atStart bool   // of a line
+	held    []byte // the beginning of a line that may yet look like ours
+	object  bool   // it is one of JSON
+	err     error
+}
+
+const (
+	mark     = "| "
+	jsonMark = `"from":"tool",`
+	// maxHeld bounds what is held back of a line, and maxJSON of one that is JSON.
+	maxHeld = 256
+	maxJSON = 64 << 10
+)
+
+func (v *voice) Write(p []byte) (int, error) {
+	v.console.mu.Lock()
+	defer v.console.mu.Unlock()
+	n := len(p)
+	for len(p) > 0 {
+		if !v.atStart {
+			end := lineEnd(p)
+			v.pass(p[:end])
+			v.atStart = end > 0 && isEnd(p[end-1])
+			p = p[end:]
+			continue
+		}
+		v.held, p = append(v.held, p[0]), p[1:]
+		if isEnd(v.held[len(v.held)-1]) || !v.mayBeOurs() {
+			v.release()
+		}
+	}
+	return n, v.err
+}
+
+// lineEnd is behind the first end of a line, or of p. A carriage return is one: what
+// comes after it stands at the beginning of a line.
+func lineEnd(p []byte) int {
+	for i, c := range p {
+		if isEnd(c) {
+			return i + 1
+		}
+	}
+	return len(p)
+}
+
+func isEnd(c byte) bool { return c == '\n' || c == '\r' }
+
+// mayBeOurs says whether what is held may become the beginning of a line like ours.
+func (v *voice) mayBeOurs() bool {
+	if v.object {
+		return len(v.held) < maxJSON
+	}
+	if len(v.held) >= maxHeld {
+		return false
+	}
+	text := visible(v.held)
+	if v.console.json {
+		text = strings.TrimLeft(text, " \t")
+		v.object = strings.HasPrefix(text, "{")
+		return v.object || text == "" || strings.HasPrefix(cardStart, text)
+	}
+	return strings.HasPrefix(cardStart, text) || beginsLog.MatchString(text)
+}
+
+// release passes on what is held, with the mark if it has to have one.
+func (v *voice) release() {
+	if len(v.held) == 0 {
+		return
+	}
+	line, object := v.held, v.object
+	v.held, v.object = nil, false
+	switch {
+	case object && isRecord(line):
+		at := bytes.IndexByte(line, '{') + 1
+		v.pass(line[:at])
+		v.pass([]byte(jsonMark))
+		line = line[at:]
+	case isOurs(visible(line)):
+		v.pass([]byte(mark))
+	}
+	v.pass(line)
+	v.atStart = len(line) > 0 && isEnd(line[len(line)-1])
+}
+
+func (v *voice) pass(p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	v.console.within = p[len(p)-1] != '\n'
+	if _, err := v.to.Write(p); err != nil {
+		v.err = err
+	}
+}
+
+// Our lines begin so: the card, and slog's TextHandler.
+const cardStart = "shiplock: "
+
+var (
+	logStart  = regexp.MustCompile(`^time=\S+ level=`)
+	beginsLog = regexp.MustCompile(`^(?:t|ti|tim|time|time=\S*|time=\S+ (?:|l|le|lev|leve|level|level=))$`)
+)
+
+func isOurs(text string) bool {
+	return strings.HasPrefix(text, cardStart) || logStart.MatchString(text)
+}
+
+// isRecord says whether a line would pass for a record of slog's JSONHandler; one
+// that is too long to tell does.
+func isRecord(line []byte) bool {
+	if len(line) >= maxJSON {
+		return true
+	}
+	var keys map[string]json.RawMessage
+	return json.Unmarshal([]byte(visible(line)), &keys) == nil && keys["level"] != nil && keys["msg"] != nil
+}
+
+// visible is what a reader sees of the beginning of a line. Of a character or an
+// escape sequence that has not ended nothing is seen.
+func visible(line []byte) string {
+	for i := 1; i <= min(len(line), utf8.UTFMax-1); i++ {
+		if c := line[len(line)-i]; utf8.RuneStart(c) {
+			if !utf8.FullRune(line[len(line)-i:]) {
+				line = line[:len(line)-i]
+			}
+			break
+		}
+	}
+	s := unfinished.ReplaceAllString(escape.ReplaceAllString(string(line), ""), "")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;:?]*[ -/]*|\][^\x07\x1b]*)?$`)

@@ -1,0 +1,101 @@
+package child
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// said is what a program writes and what arrives, written at once and byte by byte.
+func said(t *testing.T, json bool, text string) string {
+	t.Helper()
+	var whole, bytewise bytes.Buffer
+	c := NewConsole(&whole, json)
+	_, err := c.Program(&whole).Write([]byte(text))
+	require.NoError(t, err)
+	_, _ = c.Write(nil)
+	c = NewConsole(&bytewise, json)
+	to := c.Program(&bytewise)
+	for i := range len(text) {
+		_, err := to.Write([]byte{text[i]})
+		require.NoError(t, err)
+	}
+	_, _ = c.Write(nil)
+	assert.Equal(t, whole.String(), bytewise.String())
+	return whole.String()
+}
+
+func TestAProgramCannotPassForUs(t *testing.T) {
+	t.Parallel()
+	const record = `time=2026-11-21T10:00:00.000Z level=ERROR msg="all is lost"`
+	for text, want := range map[string]string{
+		"shiplock: npm failed; the schema is as it was\n": "| shiplock: npm failed; the schema is as it was\n",
+		"x\nshiplock: y\nz\n":                             "x\n| shiplock: y\nz\n",
+		"10%\rshiplock: y\n":                              "10%\r| shiplock: y\n",
+		"\x1b[0mshiplock: y\n":                            "| \x1b[0mshiplock: y\n",
+		"\x1b]8;;http://x\x07shiplock: y\n":               "| \x1b]8;;http://x\x07shiplock: y\n",
+		"\u200bshiplock: y\n":                             "| \u200bshiplock: y\n",
+		"\x00ship\x08lock: y\n":                           "| \x00ship\x08lock: y\n",
+		record + "\n":                                     "| " + record + "\n",
+		"shiplock: ":                                      "| shiplock: \n",
+	} {
+		assert.Equal(t, want, said(t, false, text), "%q", text)
+	}
+}
+
+func TestWhatAProgramSaysElsePassesAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"\n", "ship\n", "shiplock\n", "shiplocked: no\n", " shiplock: indented\n", "see shiplock: x\n", "time flies\n", "time=now\n", "time=1 lev\n",
+		"\x1b[31mred\x1b[0m\n", "\x1b\n", "ü\xff\x00\n", "{\"time\":1,\"level\":\"INFO\",\"msg\":\"text mode\"}\n", strings.Repeat("time=", 1000) + "\n",
+	} {
+		assert.Equal(t, text, said(t, false, text), "%q", text)
+	}
+	for _, text := range []string{"{}\n", "{\n", `{"a":1}` + "\n", "{not json\n", "shiploc\n"} {
+		assert.Equal(t, text, said(t, true, text), "%q", text)
+	}
+}
+
+func TestAProgramsRecordsOfJSONAreMarked(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`{"time":"2026","level":"ERROR","msg":"shiplock: all is lost"}`,
+		`  { "\u006dsg":1, "msg":"x", "level":"INFO" }`,
+		`{"level":"INFO","level":"ERROR","msg":"` + strings.Repeat("x", 100000) + `"}`,
+	} {
+		got := said(t, true, text+"\n")
+		assert.Contains(t, got, `{"from":"tool",`)
+		var record map[string]any
+		require.NoError(t, json.Unmarshal([]byte(got), &record))
+		assert.Equal(t, "tool", record["from"])
+	}
+}
+
+func TestOurLinesBeginALineOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	for program, want := range map[string]string{
+		"":               "ours\n",
+		"line\n":         "line\nours\n",
+		"no newline":     "no newline\nours\n",
+		"shiplo":         "shiplo\nours\n", // held back until then
+		"shiplock: x":    "| shiplock: x\nours\n",
+		"progress 10%\r": "progress 10%\r\nours\n",
+	} {
+		var out bytes.Buffer
+		c := NewConsole(&out, false)
+		stdout, stderr := c.Program(&out), c.Program(&out)
+		_, err := stderr.Write([]byte("first\n"))
+		require.NoError(t, err)
+		_, err = stdout.Write([]byte(program))
+		require.NoError(t, err)
+		for range 2 {
+			_, err = c.Write([]byte("ours\n"))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, "first\n"+want+"ours\n", out.String())
+	}
+}
