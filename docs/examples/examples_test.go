@@ -262,5 +262,10 @@ func TestGitHubAction(t *testing.T) {
 			env = append(env, name+"="+value.ReplaceAllStringFunc(text, func(in string) string { return inputs[value.FindStringSubmatch(in)[1]] }))
 		}
 	}
+	summary := filepath.Join(s.dir, "summary.md")
+	env = append(env, "GITHUB_ACTIONS=true", "GITHUB_WORKSPACE="+s.dir, "GITHUB_STEP_SUMMARY="+summary)
 	s.migrates(strings.Join(scripts, "\n"), env...)
+	assert.Equal(t, 1, strings.Count(read(t, summary), "### Database migrations: "), "a success is not told unless it is asked for")
+	_, said := s.run(strings.Join(scripts, "\n"), append(env, "DATABASE_URL="+s.URL())...)
+	assert.Regexp(t, `(?m)^::error file=migrations/0002_fails\.up\.sql,line=1,col=8,title=migration 0002_fails\.up\.sql failed; [^:]+::.*SQLSTATE 42703`, said)
 }

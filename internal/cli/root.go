@@ -269,7 +269,7 @@ func (a *app) logger() (*slog.Logger, error) {
 	}
 	switch {
 	case h != nil && a.github != nil:
-		return slog.New(a.github.Handler(h)), nil
+		return slog.New(a.github.Handler(h, a.settings.Source)), nil
 	case h != nil:
 		return slog.New(h), nil
 	}

@@ -3,33 +3,42 @@ package notify
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"strings"
 )
 
-// Handler is h, and makes an annotation of each warning, too.
-func (g *GitHub) Handler(h slog.Handler) slog.Handler { return annotating{h, g} }
+// Handler is h, and makes an annotation of each warning, too: at the place that its
+// "file" and "line" name, a file in source.
+func (g *GitHub) Handler(h slog.Handler, source string) slog.Handler { return annotating{h, g, source} }
 
 type annotating struct {
 	slog.Handler
 	github *GitHub
+	source string
 }
 
 func (a annotating) Handle(ctx context.Context, r slog.Record) error {
 	if err := a.Handler.Handle(ctx, r); err != nil || r.Level != slog.LevelWarn {
 		return err
 	}
-	var facts []string
+	facts, place := []string{r.Message}, Place{}
 	r.Attrs(func(at slog.Attr) bool {
+		switch at.Key {
+		case "file":
+			place.File = at.Value.String()
+		case "line":
+			place.Line, _ = strconv.Atoi(at.Value.String())
+		}
 		facts = append(facts, at.Key+": "+oneLine(at.Value.String()))
 		return true
 	})
-	return a.github.Warn(r.Message, strings.Join(append([]string{r.Message}, facts...), "\n"))
+	return a.github.Warn(r.Message, strings.Join(facts, "\n"), a.source, place)
 }
 
 func (a annotating) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return annotating{a.Handler.WithAttrs(attrs), a.github}
+	return annotating{a.Handler.WithAttrs(attrs), a.github, a.source}
 }
 
 func (a annotating) WithGroup(name string) slog.Handler {
-	return annotating{a.Handler.WithGroup(name), a.github}
+	return annotating{a.Handler.WithGroup(name), a.github, a.source}
 }

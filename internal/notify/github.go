@@ -62,14 +62,16 @@ func (g *GitHub) Annotate(m Message, source string) error {
 		return g.command("notice", "", 0, 0, "shiplock", m.Card)
 	}
 	_, rest, _ := strings.Cut(m.Card, "\n")
-	if m.Place == nil {
-		return g.command("error", "", 0, 0, m.Title, rest)
+	place := m.Place
+	if place == nil {
+		place = &Place{}
 	}
-	return g.command("error", g.path(source, m.Place.File), m.Place.Line, m.Place.Column, m.Title, rest)
+	return g.command("error", g.path(source, place.File), place.Line, place.Column, m.Title, rest)
 }
 
-// Warn makes an annotation of a warning; of too many it makes none.
-func (g *GitHub) Warn(title, text string) error {
+// Warn makes an annotation of a warning, at a place if there is one; of too many it
+// makes none.
+func (g *GitHub) Warn(title, text, source string, at Place) error {
 	g.mu.Lock()
 	g.warnings++
 	late := g.warnings > maxAnnotations
@@ -77,7 +79,7 @@ func (g *GitHub) Warn(title, text string) error {
 	if late {
 		return nil
 	}
-	return g.command("warning", "", 0, 0, title, text)
+	return g.command("warning", g.path(source, at.File), at.Line, at.Column, title, text)
 }
 
 func (g *GitHub) command(name, file string, line, column int, title, text string) error {
@@ -99,7 +101,7 @@ func (g *GitHub) command(name, file string, line, column int, title, text string
 // path is that of a file in the repository, or "" if it is not in there.
 func (g *GitHub) path(source, file string) string {
 	full, err := filepath.Abs(filepath.Join(source, file))
-	if err != nil || g.root == "" {
+	if err != nil || g.root == "" || file == "" {
 		return ""
 	}
 	if real, err := filepath.EvalSymlinks(full); err == nil {

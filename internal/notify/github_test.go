@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -135,8 +136,20 @@ func TestAnnotation(t *testing.T) {
 func TestWarningsAreBounded(t *testing.T) {
 	g, out, _ := github(t)
 	for range 30 {
-		require.NoError(t, g.Warn("a warning", "of\nmany"))
+		require.NoError(t, g.Warn("a warning", "of\nmany", "", Place{}))
 	}
 	assert.Equal(t, maxAnnotations, strings.Count(out.String(), "::warning title=a warning::of%0Amany\n"))
 	assert.Nil(t, NewGitHub(environment(nil), out))
+}
+
+func TestWarningsOfTheLog(t *testing.T) {
+	g, out, workspace := github(t)
+	var log bytes.Buffer
+	l := slog.New(g.Handler(slog.NewTextHandler(&log, nil), filepath.Join(workspace, "migrations"))).With("with", "attributes").WithGroup("g")
+	l.Info("nothing")
+	l.Error("the card")
+	assert.Empty(t, out.String())
+	l.Warn("loses data", "file", "0002_x.up.sql", "line", 7, "statement", "DROP TABLE a;\n::error::forged")
+	assert.Equal(t, "::warning file=migrations/0002_x.up.sql,line=7,title=loses data::loses data%0Afile: 0002_x.up.sql%0Aline: 7%0Astatement: DROP TABLE a; ::error::forged\n", out.String())
+	assert.Equal(t, 3, strings.Count(log.String(), "with=attributes"))
 }
