@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 
@@ -16,9 +17,15 @@ func (a *app) progressFlag(fs *pflag.FlagSet) {
 		"how to show what takes long: bar, log, none, or auto for a bar on a terminal and lines in a log ($SHIPLOCK_PROGRESS)")
 }
 
-// screen takes the terminal, if there is to be a bar: from then on the log and all
-// other output goes through it.
-func (a *app) screen() error {
+// screen is a terminal on which there is to be a bar, and what we wrote to before.
+type screen struct {
+	terminal       *progress.Terminal // nil for no bar
+	stdout, stderr io.Writer
+}
+
+// takeScreen takes the terminal, if there is to be a bar: until leaveScreen the log and
+// all other output goes through it.
+func (a *app) takeScreen() error {
 	switch a.settings.Progress {
 	case "auto", "bar", "log", "none":
 	default:
@@ -31,16 +38,24 @@ func (a *app) screen() error {
 	if !ok {
 		return nil
 	}
-	if a.terminal, ok = progress.NewTerminal(file); !ok {
+	terminal, ok := progress.NewTerminal(file)
+	if !ok {
 		return nil
 	}
-	a.stderr = a.terminal
+	a.screen = screen{terminal, a.stdout, a.stderr}
+	a.stderr = terminal
 	if out, ok := a.stdout.(*os.File); ok {
 		if _, same := progress.NewTerminal(out); same {
-			a.stdout = a.terminal.Beside(out)
+			a.stdout = terminal.Beside(out)
 		}
 	}
 	return nil
+}
+
+func (a *app) leaveScreen() {
+	if a.screen.terminal != nil {
+		a.stdout, a.stderr = a.screen.stdout, a.screen.stderr
+	}
 }
 
 // suitsBar says whether a bar is welcome on a terminal: a CI system may give its
@@ -50,11 +65,11 @@ func suitsBar(getenv func(string) string, logFormat string) bool {
 	return (ci == "" || ci == "false") && term != "" && term != "dumb" && logFormat != "json"
 }
 
-// display is how progress is shown; see screen.
+// display is how progress is shown; see takeScreen.
 func (a *app) display(log *slog.Logger) *progress.Display {
 	switch {
-	case a.terminal != nil:
-		return progress.OnTerminal(a.terminal, progress.DefaultPace, func(s string) string { return a.redact(s) })
+	case a.screen.terminal != nil:
+		return progress.OnTerminal(a.screen.terminal, progress.DefaultPace, func(s string) string { return a.redact(s) })
 	case a.settings.Progress == "none":
 		return progress.Quiet(log)
 	case a.settings.Progress == "bar":
@@ -66,7 +81,7 @@ func (a *app) display(log *slog.Logger) *progress.Display {
 // toolDisplay is display while a foreign tool has the terminal: what is typed there
 // does not come by us, so a bar would be in its way.
 func (a *app) toolDisplay(d *progress.Display, log *slog.Logger, in *os.File) *progress.Display {
-	if a.terminal != nil {
+	if a.screen.terminal != nil {
 		if _, typed := progress.NewTerminal(in); typed {
 			return progress.ToLog(log, progress.DefaultPace)
 		}

@@ -21,7 +21,6 @@ import (
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -37,8 +36,8 @@ type app struct {
 	ending   *ending // of a verb that has succeeded in what its end is told of
 	notify   notify.Options
 	notifier *notify.Notifier
-	github   *notify.GitHub     // nil elsewhere
-	terminal *progress.Terminal // once there is to be a bar on it
+	github   *notify.GitHub // nil elsewhere
+	screen   screen
 }
 
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
@@ -53,6 +52,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := a.command()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	cmd, err := root.ExecuteContextC(ctx)
+	a.leaveScreen()
 	defer a.quit()
 	return a.finish(ctx, cmd, err)
 }
@@ -216,7 +216,7 @@ func variables(flag string) []string {
 
 // options checks the settings and starts the clock of --timeout.
 func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc, engine.Options, error) {
-	if err := a.screen(); err != nil {
+	if err := a.takeScreen(); err != nil {
 		return nil, nil, engine.Options{}, err
 	}
 	log, err := a.logger()

@@ -70,6 +70,9 @@ func (s *screen) take(p []byte) int {
 }
 
 func (s *screen) sequence(seq string) {
+	if strings.HasSuffix(seq, "m") {
+		return // colour
+	}
 	switch seq {
 	case "\x1b[J":
 		s.line()
