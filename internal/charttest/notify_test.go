@@ -49,7 +49,7 @@ func TestNotifyAndDatabaseFromSecrets(t *testing.T) {
 // A template arrives as a file, byte by byte, and only where something migrates.
 func TestWebhookTemplate(t *testing.T) {
 	t.Parallel()
-	for _, text := range append(hostile, `{"text": {{ json .Title }}}`) {
+	for _, text := range append(hostile, `{"text": {{ json .title }}}`) {
 		values := map[string]any{"notify": map[string]any{"webhook": map[string]any{"url": "https://a", "format": "template", "template": text}}}
 		r := render(t, toYAML(t, merge(values, parse(t, withURL))))
 		j := job(t, r, "")
