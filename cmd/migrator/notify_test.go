@@ -99,6 +99,19 @@ func TestAStopIsTold(t *testing.T) {
 	assert.True(t, strings.HasSuffix(said(), m["card"].(string)), "the same words: %s", said())
 }
 
+// TestColoursOnATerminal, where there may be a bar, too, and not in a log.
+func TestColoursOnATerminal(t *testing.T) {
+	command := binary + " up --source " + folder(t, "SELECT 1") + " --database-url postgres://a@127.0.0.1:1/b --wait-for-db 0; exit $?"
+	for term, want := range map[string]string{"xterm": "\x1b[1;31mshiplock: cannot reach", "dumb": "shiplock: cannot reach"} {
+		cmd := exec.Command("script", "-qec", command, "/dev/null")
+		cmd.Env = []string{"TERM=" + term, "PATH=" + os.Getenv("PATH")}
+		out, err := cmd.Output()
+		assert.Equal(t, 3, exitCode(t, err))
+		assert.Contains(t, string(out), want)
+		assert.Equal(t, term == "xterm", strings.Contains(string(out), "\x1b[1;31m"), "%q", out)
+	}
+}
+
 // TestASecondSignalEndsAtOnce: whoever has no time for messages.
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	url, got := hook(t, hang)

@@ -147,7 +147,7 @@ func (a *app) write(m notify.Message, err error) error {
 		_, werr := io.WriteString(a.stderr, m.Card)
 		return werr
 	}
-	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, report.Coloured(a.stderr, os.Getenv))
+	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.colour)
 }
 
 // logCard is the card as one record, its rows as fields.

@@ -30,6 +30,7 @@ type app struct {
 	settings config.Settings
 	stdout   io.Writer
 	stderr   io.Writer
+	colour   bool // standard error is shown in colours
 	redact   func(string) string
 	database string // user@host:port/name, once it is known
 	started  time.Time
@@ -43,7 +44,7 @@ type app struct {
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
 // the log and the card to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr, redact: func(s string) string { return s }, started: time.Now()}
+	a := &app{stdout: stdout, stderr: stderr, redact: func(s string) string { return s }, started: time.Now(), colour: report.Coloured(stderr, os.Getenv)}
 	a.github = notify.NewGitHub(os.Getenv, stderr)
 	if a.github != nil {
 		a.stdout, a.stderr = a.github.Filter(stdout), a.github.Out()

@@ -62,6 +62,7 @@ func (g *GitHub) Annotate(m Message, source string) error {
 		return g.command("notice", "", 0, 0, "shiplock", m.Card)
 	}
 	_, rest, _ := strings.Cut(m.Card, "\n")
+	rest = strings.ReplaceAll(strings.TrimPrefix(rest, "  "), "\n  ", "\n") // the card's margin
 	place := m.Place
 	if place == nil {
 		place = &Place{}

@@ -122,7 +122,7 @@ func TestAnnotation(t *testing.T) {
 	require.Len(t, lines, 2, "a line of its own, and one only: %s", out)
 	assert.True(t, strings.HasPrefix(lines[1], "::error file=db/migrations%2C new%3A 100%25/0009_guest_accounts.up.sql,line=5,col=1,"+
 		"title=migration failed%3A 100%25%2C a%3A%3Ab %3A%3Aerror%3A%3Aforged::migration  0009_guest_accounts.up.sql, line 5, column 1 (version 9 up)%0A"), lines[1])
-	assert.Contains(t, lines[1], "%0A  next       correct")
+	assert.Contains(t, lines[1], "%0Anext       correct")
 
 	out.Reset()
 	require.NoError(t, g.Annotate(m, t.TempDir()))

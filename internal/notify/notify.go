@@ -69,6 +69,7 @@ func problem(format string, args ...any) error {
 // the places whose options are right.
 func Open(o Options) (*Notifier, error) {
 	n := &Notifier{timeout: o.Timeout}
+	n.keepProxies(o.Getenv)
 	n.add(o.terminationLog())
 	n.add(o.stepSummary())
 	var first error

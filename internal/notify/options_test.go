@@ -24,6 +24,8 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		"--webhook-url is not a URL such":        func(o *Options) { o.WebhookURL = "ftp://hooks.example.com/marked" },
 		"(its value is not shown":                func(o *Options) { o.WebhookURL = "https://u:marked\x7f@hooks.example.com/%zz" },
 		"--webhook-url-file: open":               func(o *Options) { o.WebhookURLFile = dir + "/gone" },
+		"/dev/zero is larger than 256 kB":        func(o *Options) { o.WebhookURLFile = "/dev/zero" },
+		"template: /dev/zero is larger":          func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", "/dev/zero" },
 		"empty is empty":                         func(o *Options) { o.WebhookURLFile = write("empty", " \n") },
 		"--webhook-url-file is not a URL":        func(o *Options) { o.WebhookURLFile = write("url", "marked\n") },
 		"both given; want one":                   func(o *Options) { o.WebhookURL, o.WebhookURLFile = "https://h/", write("other", "https://h/") },
@@ -80,6 +82,10 @@ func TestNothingOfASecretIsSeen(t *testing.T) {
 		assert.NotContains(t, n.Redact(text), "MARKED", text)
 	}
 	assert.NotContains(t, n.Redact("Authorization: Basic cHVzaDptYXJrZWRAcGFzcw=="), "cHVza")
+	behind := open(t, func(o *Options) {
+		o.Getenv = environment(map[string]string{"HTTPS_PROXY": "http://me:marked pass@proxy:3128"})
+	})
+	assert.NotContains(t, behind.Redact(`invalid proxy address "http://me:marked pass@proxy:3128"`), "marked")
 	const card = "hooks.example.com services base push.example.com a=1"
 	assert.Equal(t, card, n.Redact(card), "what is no secret stays")
 }

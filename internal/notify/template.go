@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"text/template"
@@ -21,7 +20,7 @@ const maxBody = 256 << 10
 // so that a mistake is told before anything runs. It works on the fields of Message
 // by their names in JSON.
 func openTemplate(file string) (render, error) {
-	text, err := os.ReadFile(file)
+	text, err := read(file)
 	if err != nil {
 		return nil, problem("--webhook-template: %v", err)
 	}

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,7 +23,7 @@ func (n *Notifier) httpURL(option, text string) (*url.URL, error) {
 
 // secretFile reads what a file holds, without the space around it.
 func secretFile(option, file string) (string, error) {
-	text, err := os.ReadFile(file)
+	text, err := read(file)
 	if err != nil {
 		return "", problem("%s: %v", option, err)
 	}
@@ -30,6 +31,32 @@ func secretFile(option, file string) (string, error) {
 		return s, nil
 	}
 	return "", problem("%s: %s is empty", option, file)
+}
+
+// maxFile is the most that is read of a file of the user's.
+const maxFile = 256 << 10
+
+func read(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("%s is larger than 256 kB", file)
+	}
+	return text, err
+}
+
+// keepProxies has Redact hide the password of a proxy: net/http quotes one that it
+// cannot read.
+func (n *Notifier) keepProxies(getenv func(string) string) {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
+		if value := getenv(name); strings.Contains(value, "@") {
+			n.keepSecret(value)
+		}
+	}
 }
 
 // place names a sink by the host alone.
