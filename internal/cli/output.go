@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/spf13/pflag"
 
@@ -28,7 +30,12 @@ func (a *app) print(o output, v any, table func() error) error {
 	if o != "json" {
 		return table()
 	}
-	e := json.NewEncoder(a.stdout)
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.stdout, a.hide(escaped(out.Bytes())))
+	return err
 }

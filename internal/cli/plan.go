@@ -33,7 +33,7 @@ The SQL itself is read, not run: whether it succeeds is for the database to say.
 			if err != nil {
 				return err
 			}
-			return a.print(format, p, func() error { return printPlan(a.stdout, p) })
+			return a.print(format, p, func() error { return printPlan(a.stdout, oneLine(p)) })
 		},
 	}
 	a.databaseFlags(cmd.Flags())

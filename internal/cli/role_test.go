@@ -65,6 +65,7 @@ func TestRole(t *testing.T) {
 				assert.Zero(t, out.code, out.err)
 			}
 			assert.Equal(t, w.User, w.Value(t, "SELECT string_agg(DISTINCT database_user, ' ') FROM schema_migrations_journal"))
+			assert.Equal(t, role, w.Value(t, "SELECT string_agg(DISTINCT database_role, ' ') FROM schema_migrations_journal"))
 			out = run("repair", "--applied", "--role", role)
 			assert.Contains(t, out.err, "nothing to repair")
 			out = run("down", "--to", "1", "--role", role)

@@ -33,7 +33,7 @@ func (a *app) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(format, st, func() error { return printStatus(a.stdout, st) })
+			return a.print(format, st, func() error { return printStatus(a.stdout, oneLine(st)) })
 		},
 	}
 	a.databaseFlags(cmd.Flags())

@@ -116,6 +116,9 @@ func (db *DB) record(r Run) string {
 	if db.has("catalog") {
 		columns, values = columns+", catalog", append(values, literal(r.Catalog))
 	}
+	if db.has("database_role") {
+		columns, values = columns+", database_role", append(values, literal(db.opts.Role))
+	}
 	return db.createJournal() + "INSERT INTO " + db.journal() + " (" + columns + ")\nVALUES (" + strings.Join(values, ", ") + ");\n"
 }
 

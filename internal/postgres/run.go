@@ -81,6 +81,7 @@ type memory struct{ exists, journaled, plpgsql bool }
 // apply runs one migration. Whatever its end, the journal tells it.
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	m.run.Started, m.run.Total, m.run.transactional = time.Now(), m.script.Count(), m.script.Transactional
+	db.withoutPasswords(&m)
 	db.at.enter(m.script, m.number, m.of)
 	defer db.watch(ctx)()
 	together := m.continues || m.continued

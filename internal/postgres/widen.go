@@ -13,7 +13,8 @@ import (
 // laterColumns are those that the journal has not had from the beginning, with
 // their types: one made by an older release lacks them until it is widened.
 var laterColumns = []struct{ name, kind string }{
-	{"catalog", "text"}, // see Run.Catalog
+	{"catalog", "text"},       // see Run.Catalog
+	{"database_role", "text"}, // see Options.Role
 }
 
 // widenWait is how long to wait for a journal that somebody reads.

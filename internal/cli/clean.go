@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+)
+
+// oneLine is a copy of v whose texts stay in their cell of a table: names and errors
+// come from a database and from files, and may hold line breaks and what moves a
+// terminal's cursor. JSON keeps them as they are, escaped.
+func oneLine[T any](v T) T {
+	out := reflect.New(reflect.TypeFor[T]()).Elem()
+	out.Set(reflect.ValueOf(v))
+	cleanTexts(out)
+	return out.Interface().(T)
+}
+
+// cleanTexts changes all texts of v, which can be set; slices and what pointers
+// lead to are copied first.
+func cleanTexts(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(strings.Map(func(r rune) rune {
+			if r < ' ' || unicode.IsSpace(r) && r != ' ' {
+				return unicode.ReplacementChar
+			}
+			return r
+		}, printable(v.String())))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Field(i).CanSet() {
+				cleanTexts(v.Field(i))
+			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			to := reflect.New(v.Type().Elem())
+			to.Elem().Set(v.Elem())
+			cleanTexts(to.Elem())
+			v.Set(to)
+		}
+	case reflect.Slice:
+		if !v.IsNil() {
+			to := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+			reflect.Copy(to, v)
+			for i := range to.Len() {
+				cleanTexts(to.Index(i))
+			}
+			v.Set(to)
+		}
+	}
+}
+
+// escaped writes what JSON leaves as it is, and a terminal would obey, as \uXXXX.
+func escaped(json []byte) string {
+	var out strings.Builder
+	for _, r := range string(json) {
+		if r == '\n' || unicode.IsPrint(r) {
+			out.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&out, `\u%04x`, unit)
+		}
+	}
+	return out.String()
+}
