@@ -78,6 +78,9 @@ func (a *app) openNotifier() error {
 	}
 	n, err := notify.Open(o)
 	a.notifier = n
+	if missing := config.Required(os.Getenv); missing != nil {
+		return missing // what follows from that is of less use
+	}
 	var wrong *notify.OptionError
 	if errors.As(err, &wrong) {
 		return &config.UsageError{Problem: wrong.Problem}

@@ -208,6 +208,15 @@ func TestWrongUsageIsToldToo(t *testing.T) {
 	}
 }
 
+// TestAMissingSecretIsNamed, and not what follows from it.
+func TestAMissingSecretIsNamed(t *testing.T) {
+	t.Setenv("SHIPLOCK_REQUIRED_ENV", "SHIPLOCK_WEBHOOK_URL=hooks/url SHIPLOCK_WEBHOOK_TOKEN=hooks/token")
+	t.Setenv("SHIPLOCK_WEBHOOK_TOKEN", "marked-token")
+	out := call(t.Context(), "up", "--database-url", "postgres://h/d")
+	assert.Equal(t, 2, out.code)
+	assert.Contains(t, out.err, `key "url" of Secret "hooks" (for SHIPLOCK_WEBHOOK_URL)`)
+}
+
 // TestASinkChangesNoExitCode: each failing in its own way, all at once.
 func TestASinkChangesNoExitCode(t *testing.T) {
 	t.Parallel()

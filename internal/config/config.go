@@ -70,7 +70,7 @@ const (
 // Database checks what concerns the database and returns how to reach it. getenv
 // is os.Getenv, or a test's.
 func (s *Settings) Database(getenv func(string) string) (DSN, error) {
-	if err := required(getenv); err != nil {
+	if err := Required(getenv); err != nil {
 		return DSN{}, err
 	}
 	if err := s.oneOfEach(getenv); err != nil {
@@ -137,7 +137,8 @@ func (s *Settings) check() error {
 // a pod that waits for a Secret says nothing until its deadline.
 const requiredVariable = "SHIPLOCK_REQUIRED_ENV"
 
-func required(getenv func(string) string) error {
+// Required says which keys of the user's Secrets are not there.
+func Required(getenv func(string) string) error {
 	var missing []string
 	for _, entry := range strings.Fields(getenv(requiredVariable)) {
 		variable, from, ok := strings.Cut(entry, "=")
