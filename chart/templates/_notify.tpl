@@ -85,25 +85,27 @@ the migrator says so: shiplock.env lists it in SHIPLOCK_REQUIRED_ENV.
 {{- join ", " $sinks -}}
 {{- end -}}
 
-{{/* Who the container is to Kubernetes: the name of an ordinary Job is not known in its own pod's template. */}}
+{{/*
+Who the container is to Kubernetes: the name of an ordinary Job is not known in its own pod's template. Kubernetes before 1.27 does not
+have these labels; the Event is then on the pod, as it is where pods of the application migrate.
+*/}}
 {{- define "shiplock.whoEnv" -}}
-{{- if eq .Values.mode "initContainer" -}}
-{{- if .Values.events.enabled }}
-{{ include "shiplock.fieldVariable" (dict "name" "SHIPLOCK_POD_UID" "path" "metadata.uid") }}
+{{- $fields := dict -}}
+{{- if ne .Values.mode "initContainer" -}}
+{{- $_ := set $fields "SHIPLOCK_JOB" "metadata.labels['batch.kubernetes.io/job-name']" -}}
 {{- end -}}
-{{- else }}
-{{ include "shiplock.fieldVariable" (dict "name" "SHIPLOCK_JOB" "path" "metadata.labels['batch.kubernetes.io/job-name']") }}
-{{- if .Values.events.enabled }}
-{{ include "shiplock.fieldVariable" (dict "name" "SHIPLOCK_JOB_UID" "path" "metadata.labels['batch.kubernetes.io/controller-uid']") }}
+{{- if .Values.events.enabled -}}
+{{- $_ := set $fields "SHIPLOCK_POD_UID" "metadata.uid" -}}
+{{- if ne .Values.mode "initContainer" -}}
+{{- $_ := set $fields "SHIPLOCK_JOB_UID" "metadata.labels['batch.kubernetes.io/controller-uid']" -}}
 {{- end -}}
 {{- end -}}
-{{- end -}}
-
-{{- define "shiplock.fieldVariable" -}}
-- name: {{ .name }}
+{{- range $name, $path := $fields }}
+- name: {{ $name }}
   valueFrom:
     fieldRef:
-      fieldPath: {{ .path }}
+      fieldPath: {{ $path }}
+{{- end -}}
 {{- end -}}
 
 {{/* The template of a webhook's body, out of the chart's own Secret. */}}

@@ -14,7 +14,7 @@ import (
 func told(env map[string]string) map[string]string {
 	maps.DeleteFunc(env, func(name, _ string) bool {
 		return !slices.Contains([]string{"SHIPLOCK_WEBHOOK_URL", "SHIPLOCK_WEBHOOK_TOKEN", "SHIPLOCK_WEBHOOK_URL_FILE", "SHIPLOCK_WEBHOOK_FORMAT", "SHIPLOCK_WEBHOOK_TEMPLATE",
-			"SHIPLOCK_NOTIFY_SUCCESS", "SHIPLOCK_NOTIFY_TIMEOUT", "SHIPLOCK_PUSHGATEWAY_URL", "SHIPLOCK_KUBERNETES_EVENT", "SHIPLOCK_JOB_UID", "SHIPLOCK_REQUIRED_ENV"}, name)
+			"SHIPLOCK_NOTIFY_SUCCESS", "SHIPLOCK_NOTIFY_TIMEOUT", "SHIPLOCK_PUSHGATEWAY_URL", "SHIPLOCK_KUBERNETES_EVENT", "SHIPLOCK_JOB_UID", "SHIPLOCK_POD_UID", "SHIPLOCK_REQUIRED_ENV"}, name)
 	})
 	return env
 }
@@ -33,7 +33,7 @@ func TestNotify(t *testing.T) {
 		"notify: {pushgateway: {url: 'http://u:p@gateway:9091'}}": {"SHIPLOCK_PUSHGATEWAY_URL": "http://u:p@gateway:9091"},
 		"notify: {pushgateway: {existingSecret: {name: gateway, key: address}}}": {
 			"SHIPLOCK_PUSHGATEWAY_URL": "gateway/address", "SHIPLOCK_REQUIRED_ENV": "SHIPLOCK_PUSHGATEWAY_URL=gateway/address"},
-		"events: {enabled: true}": {"SHIPLOCK_KUBERNETES_EVENT": "true", "SHIPLOCK_JOB_UID": uid},
+		"events: {enabled: true}": {"SHIPLOCK_KUBERNETES_EVENT": "true", "SHIPLOCK_JOB_UID": uid, "SHIPLOCK_POD_UID": "metadata.uid"},
 	} {
 		assert.Equal(t, want, told(environment(t, render(t, merges(t, withURL, "activeDeadlineSeconds: 300\n"+values)))), values)
 	}
