@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -157,6 +159,31 @@ func TestReceiversThatTakeTheirTime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestACAOfOnesOwn: TLS is always verified, and SSL_CERT_FILE says by whom.
+func TestACAOfOnesOwn(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(s.Close)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	for file, want := range map[string]string{ca: "msg=told to=\"webhook 127.0.0.1:", "/gone": "x509: certificate signed by unknown authority"} {
+		cmd, said := upTelling(t, pgtest.New(t), "SELEC 1", s.URL, "SSL_CERT_FILE="+file, "SSL_CERT_DIR=/gone", "SHIPLOCK_LOG_LEVEL=debug")
+		assert.Equal(t, 6, exitCode(t, cmd.Wait()))
+		assert.Contains(t, said(), want)
+	}
+}
+
+// TestThroughAProxy: the environment's, as for any program.
+func TestThroughAProxy(t *testing.T) {
+	asked := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.URL.String() }))
+	t.Cleanup(proxy.Close)
+	cmd, said := upTelling(t, pgtest.New(t), "SELEC 1", "http://hooks.example.com", "HTTP_PROXY="+proxy.URL)
+	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
+	require.NotContains(t, said(), "could not be told")
+	assert.Equal(t, "POST http://hooks.example.com/T0MARKED", <-asked)
 }
 
 // TestUpThenTellsBeforeItBecomesTheServer, which has no part in it.

@@ -72,6 +72,7 @@ func (a *app) openNotifier() error {
 	}
 	o := a.notify
 	o.Getenv, o.Agent, o.JobUID, o.PodUID = os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
+	o.Told = func(where string) { a.logAnyhow().Debug("told", "to", where) }
 	if err := o.CheckEvent(); err != nil {
 		o.KubernetesEvent = false
 		a.logAnyhow().Warn("there will be no Kubernetes Event", "error", err)

@@ -65,7 +65,11 @@ func cardIn(t *testing.T, stderr string) string {
 	t.Helper()
 	_, card, found := strings.Cut("\n"+stderr, "\nshiplock: ")
 	require.True(t, found, stderr)
-	return "shiplock: " + card
+	card, _, logged := strings.Cut("shiplock: "+card, "\ntime=")
+	if logged {
+		card += "\n"
+	}
+	return card
 }
 
 func TestTheSameWordsEverywhere(t *testing.T) {
@@ -75,8 +79,10 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	run := func(args ...string) outcome {
 		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL+"/hook", "--termination-log", file)...)
 	}
-	out := run("up")
+	out := run("up", "--log-level", "debug")
 	assert.Equal(t, 6, out.code)
+	assert.Contains(t, out.err, `level=DEBUG msg=told to="termination message"`)
+	assert.Contains(t, out.err, `level=DEBUG msg=told to="webhook 127.0.0.1:`)
 	m := in.message(t)
 	card := cardIn(t, out.err)
 	assert.Equal(t, card, m.Card)

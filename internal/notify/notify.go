@@ -34,6 +34,8 @@ type Options struct {
 	JobUID, PodUID string
 	// Agent is our name and version.
 	Agent string
+	// Told is called for each delivery that was taken; nil for nobody.
+	Told func(where string)
 	// Root is put before the paths of Kubernetes' files, and Getenv asked for its
 	// variables and for GitHub's.
 	Root   string
@@ -45,6 +47,7 @@ type Notifier struct {
 	timeout time.Duration
 	sinks   []sink
 	secrets []string
+	told    func(string)
 }
 
 // sink is one place where a message goes.
@@ -68,7 +71,7 @@ func problem(format string, args ...any) error {
 // are *OptionError. The Notifier is never nil: it knows the secrets, and delivers to
 // the places whose options are right.
 func Open(o Options) (*Notifier, error) {
-	n := &Notifier{timeout: o.Timeout}
+	n := &Notifier{timeout: o.Timeout, told: o.Told}
 	n.keepProxies(o.Getenv)
 	n.add(o.terminationLog())
 	n.add(o.stepSummary())
@@ -137,6 +140,8 @@ func (n *Notifier) gather(bound context.Context, sinks []sink, errs []chan error
 		}
 		if err != nil {
 			out = append(out, fmt.Errorf("%s: %s", s.name, n.Redact(oneLine(err.Error()))))
+		} else if n.told != nil {
+			n.told(s.name)
 		}
 	}
 	return out

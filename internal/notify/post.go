@@ -64,7 +64,7 @@ func (p parcel) send(ctx context.Context) error {
 			wait = max(wait, status.After)
 		}
 		over := func(why string) error {
-			return fmt.Errorf("%w (%d tries in %s; %s)", err, tries, time.Since(start).Round(100*time.Millisecond), why)
+			return fmt.Errorf("%w (%s in %s; %s)", err, counted(tries), time.Since(start).Round(100*time.Millisecond), why)
 		}
 		deadline, _ := ctx.Deadline()
 		switch {
@@ -94,6 +94,9 @@ func (p parcel) try(ctx context.Context) error {
 		if errors.As(err, &withURL) {
 			err = withURL.Err
 		}
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = errNoAnswer
+		}
 		return err
 	}
 	defer answer.Body.Close()
@@ -111,6 +114,15 @@ func (p parcel) request(ctx context.Context) (*http.Request, error) {
 	}
 	request.Header = p.header.Clone()
 	return request, nil
+}
+
+var errNoAnswer = errors.New("no answer")
+
+func counted(tries int) string {
+	if tries == 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", tries)
 }
 
 // mayPass says whether another try may help.
