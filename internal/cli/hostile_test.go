@@ -44,7 +44,9 @@ func hostileWorld(t *testing.T, name string) (d *pgtest.Database, flags []string
 	q := pq.QuoteIdentifier
 	d.Exec(t, fmt.Sprintf("CREATE ROLE %s LOGIN NOINHERIT PASSWORD %s; CREATE ROLE %s NOLOGIN; GRANT %[3]s TO %[1]s; CREATE SCHEMA %[4]s AUTHORIZATION %[3]s; GRANT ALL ON SCHEMA public TO %[3]s",
 		q(user), pq.QuoteLiteral(d.Password), q(role), q(schema)))
-	t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP OWNED BY %s, %s CASCADE; DROP ROLE %[1]s, %[2]s", q(user), q(role))) })
+	t.Cleanup(func() {
+		d.Exec(t, fmt.Sprintf("DROP OWNED BY %s, %s CASCADE; DROP ROLE %[1]s, %[2]s", q(user), q(role)))
+	})
 	there := url.URL{Scheme: "postgres", User: url.UserPassword(user, d.Password), Host: fmt.Sprintf("%s:%d", d.Host, d.Port), Path: "/" + d.Name, RawQuery: "sslmode=disable"}
 	return d, []string{"--database-url", there.String(), "--role", role, "--table", schema + "." + table, "--log-level", "debug"}
 }

@@ -26,8 +26,13 @@ type Database struct {
 // New makes a database for t.
 func New(t testing.TB) *Database {
 	t.Helper()
+	return Named(t, fmt.Sprintf("test %d", counter.Add(1))) // with a space, so that quoting is always tested
+}
+
+// Named makes a database of this name for t. No two tests at once can have the same.
+func Named(t testing.TB, name string) *Database {
+	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
-	name := fmt.Sprintf("test %d", counter.Add(1)) // with a space, so that quoting is always tested
 	d := &Database{
 		Name: name, User: name + " owner", Password: "s3cret @/:?#% '\\",
 		Host: host, Port: server.port,
