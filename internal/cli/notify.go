@@ -1,22 +1,16 @@
 package cli
 
 import (
-	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
-	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/report"
 )
 
 // notifyFlags are those of the verbs whose end somebody waits for: the ones that
@@ -103,153 +97,6 @@ func (a *app) hide(s string) string {
 		s = a.notifier.Redact(s)
 	}
 	return s
-}
-
-// finish tells how a verb has ended, here first and then to everybody else, and
-// returns the exit code.
-func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
-	notifies := cmd.Flags().Lookup("notify-timeout") != nil
-	if notifies && a.notifier == nil { // it has not come as far as that
-		_ = fromEnvironment(cmd.Flags(), os.Getenv)
-		_ = a.openNotifier()
-	}
-	if err == nil && a.ending == nil {
-		return report.ExitOK // a verb that only shows something, or its help
-	}
-	m := a.message(cmd.Name(), err)
-	saidErr := a.say(m, err, notifies)
-	if notifies {
-		for _, err := range a.notifier.Deliver(ctx, m) {
-			a.logAnyhow().Warn("could not be told", "error", err)
-		}
-	}
-	if saidErr != nil && err != nil {
-		return max(m.ExitCode, report.ExitInternal)
-	}
-	return m.ExitCode
-}
-
-// say is what standard error gets: the card, or the two lines of a success that is
-// to be told.
-func (a *app) say(m notify.Message, err error, notifies bool) error {
-	told := err != nil || notifies && a.notify.Success && m.Changed
-	if !told {
-		return nil
-	}
-	said := a.write(m, err)
-	if a.github != nil {
-		said = errors.Join(said, a.github.Annotate(m, a.settings.Source))
-	}
-	return said
-}
-
-func (a *app) write(m notify.Message, err error) error {
-	if log, logErr := a.logger(); logErr == nil && a.settings.LogFormat == "json" {
-		return logCard(log, m)
-	}
-	if err == nil {
-		_, werr := io.WriteString(a.stderr, m.Card)
-		return werr
-	}
-	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.colour)
-}
-
-// logCard is the card as one record, its rows as fields.
-func logCard(log *slog.Logger, m notify.Message) error {
-	level := slog.LevelError
-	if m.Succeeded() {
-		level = slog.LevelInfo
-	}
-	r := slog.NewRecord(time.Now(), level, m.Title, 0)
-	r.AddAttrs(slog.Int("code", m.ExitCode))
-	for _, row := range m.Rows {
-		r.AddAttrs(slog.String(strings.ReplaceAll(row.Name, " ", "_"), row.Text))
-	}
-	return log.Handler().Handle(context.Background(), r)
-}
-
-// ending is what a verb that has succeeded says of itself.
-type ending struct {
-	report.Done
-	title   string // instead of report.Success's first line
-	changed bool
-	numbers bool // From and To are known, and, with applied, what was run
-	applied bool
-	pending bool // nothing is
-}
-
-// message is what goes out of a run that has ended with err.
-func (a *app) message(verb string, err error) notify.Message {
-	id, now := identity(), time.Now()
-	m := notify.Message{
-		Schema: notify.SchemaVersion, ID: notify.NewID(), Verb: verb, Rows: []report.Row{},
-		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace, Pod: id.Pod, Job: os.Getenv("SHIPLOCK_JOB"),
-		Database: a.database, Started: a.started.UTC(), Ended: now.UTC(), Seconds: now.Sub(a.started).Round(time.Millisecond).Seconds(), Migrator: version(),
-	}
-	if err != nil {
-		a.failed(&m, verb, err)
-	} else {
-		a.succeeded(&m, verb, now)
-	}
-	m.Outcome = notify.Outcome(m.ExitCode)
-	return m
-}
-
-func (a *app) failed(m *notify.Message, verb string, err error) {
-	card := report.Diagnose(err, a.surroundings(verb), a.hide)
-	m.ExitCode, m.Title, m.Rows, m.Card = card.Code, card.Title, card.Rows, card.String()
-	m.Place = placeOf(err)
-	var run *engine.RunError
-	if !errors.As(err, &run) {
-		return
-	}
-	at, left := run.At(), len(run.Plan.Steps)-run.Applied
-	m.VersionFrom, m.VersionTo, m.Applied, m.Changed = &run.Plan.From, &at, &run.Applied, run.Applied > 0
-	if verb == "up" {
-		m.Pending = &left
-	}
-}
-
-// placeOf is the place of a mistake in a file.
-func placeOf(err error) *notify.Place {
-	var (
-		migration *postgres.MigrationError
-		script    *postgres.ScriptError
-	)
-	switch {
-	case errors.As(err, &script) && script.File != "":
-		return &notify.Place{File: script.File, Line: script.Line}
-	case errors.As(err, &migration):
-		line, column := migration.Position()
-		return &notify.Place{File: migration.File, Line: line, Column: column}
-	}
-	return nil
-}
-
-func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
-	e := a.ending
-	e.Took = now.Sub(a.started)
-	m.Card = a.hide(report.Success(e.Done, a.surroundings(verb)))
-	if _, where, ok := strings.Cut(m.Card, "\n"); ok && e.title != "" {
-		m.Card = "shiplock: " + a.hide(e.title) + "\n" + where
-	}
-	first, _, _ := strings.Cut(m.Card, "\n")
-	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), e.changed
-	none := 0
-	if e.numbers {
-		m.VersionTo = &e.To
-	}
-	if e.applied {
-		m.VersionFrom, m.Applied = &e.From, &e.Applied
-	}
-	if e.pending {
-		m.Pending = &none
-	}
-}
-
-// ended takes note of what up or down have done.
-func (a *app) ended(r engine.Result) {
-	a.ending = &ending{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer}, changed: r.Applied > 0, numbers: true, applied: true}
 }
 
 // notifyVariables are those that say where the outcome goes. A tool that calls

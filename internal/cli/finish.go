@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/report"
+)
+
+// finish tells how a verb has ended, here first and then to everybody else, and
+// returns the exit code.
+func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
+	notifies := cmd.Flags().Lookup("notify-timeout") != nil
+	if notifies && a.notifier == nil { // it has not come as far as that
+		_ = fromEnvironment(cmd.Flags(), os.Getenv)
+		_ = a.openNotifier()
+	}
+	if err == nil && a.ending == nil {
+		return report.ExitOK // a verb that only shows something, or its help
+	}
+	m := a.message(cmd.Name(), err)
+	saidErr := a.say(m, err, notifies)
+	if notifies {
+		for _, err := range a.notifier.Deliver(ctx, m) {
+			a.logAnyhow().Warn("could not be told", "error", err)
+		}
+	}
+	if saidErr != nil && err != nil {
+		return max(m.ExitCode, report.ExitInternal)
+	}
+	return m.ExitCode
+}
+
+// say is what standard error gets: the card, or the two lines of a success that is
+// to be told.
+func (a *app) say(m notify.Message, err error, notifies bool) error {
+	told := err != nil || notifies && a.notify.Success && m.Changed
+	if !told {
+		return nil
+	}
+	said := a.write(m, err)
+	if a.github != nil {
+		said = errors.Join(said, a.github.Annotate(m, a.settings.Source))
+	}
+	return said
+}
+
+func (a *app) write(m notify.Message, err error) error {
+	if log, logErr := a.logger(); logErr == nil && a.settings.LogFormat == "json" {
+		return logCard(log, m)
+	}
+	if err == nil {
+		_, werr := io.WriteString(a.stderr, m.Card)
+		return werr
+	}
+	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.colour)
+}
+
+// logCard is the card as one record, its rows as fields.
+func logCard(log *slog.Logger, m notify.Message) error {
+	level := slog.LevelError
+	if m.Succeeded() {
+		level = slog.LevelInfo
+	}
+	r := slog.NewRecord(time.Now(), level, m.Title, 0)
+	r.AddAttrs(slog.Int("code", m.ExitCode))
+	for _, row := range m.Rows {
+		r.AddAttrs(slog.String(strings.ReplaceAll(row.Name, " ", "_"), row.Text))
+	}
+	return log.Handler().Handle(context.Background(), r)
+}

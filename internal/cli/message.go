@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
+)
+
+// ending is what a verb that has succeeded says of itself.
+type ending struct {
+	report.Done
+	title   string // instead of report.Success's first line
+	changed bool
+	numbers bool // From and To are known, and, with applied, what was run
+	applied bool
+	pending bool // nothing is
+}
+
+// message is what goes out of a run that has ended with err.
+func (a *app) message(verb string, err error) notify.Message {
+	id, now := identity(), time.Now()
+	m := notify.Message{
+		Schema: notify.SchemaVersion, ID: notify.NewID(), Verb: verb, Rows: []report.Row{},
+		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace, Pod: id.Pod, Job: os.Getenv("SHIPLOCK_JOB"),
+		Database: a.database, Started: a.started.UTC(), Ended: now.UTC(), Seconds: now.Sub(a.started).Round(time.Millisecond).Seconds(), Migrator: version(),
+	}
+	if err != nil {
+		a.failed(&m, verb, err)
+	} else {
+		a.succeeded(&m, verb, now)
+	}
+	m.Outcome = notify.Outcome(m.ExitCode)
+	return m
+}
+
+func (a *app) failed(m *notify.Message, verb string, err error) {
+	card := report.Diagnose(err, a.surroundings(verb), a.hide)
+	m.ExitCode, m.Title, m.Rows, m.Card = card.Code, card.Title, card.Rows, card.String()
+	m.Place = placeOf(err)
+	var run *engine.RunError
+	if !errors.As(err, &run) {
+		return
+	}
+	at, left := run.At(), len(run.Plan.Steps)-run.Applied
+	m.VersionFrom, m.VersionTo, m.Applied, m.Changed = &run.Plan.From, &at, &run.Applied, run.Applied > 0
+	if verb == "up" {
+		m.Pending = &left
+	}
+}
+
+// placeOf is the place of a mistake in a file.
+func placeOf(err error) *notify.Place {
+	var (
+		migration *postgres.MigrationError
+		script    *postgres.ScriptError
+		doubt     *postgres.UnprovableError
+	)
+	switch {
+	case errors.As(err, &script) && script.File != "":
+		return &notify.Place{File: script.File, Line: script.Line}
+	case errors.As(err, &doubt):
+		return &notify.Place{File: doubt.File, Line: doubt.Line}
+	case errors.As(err, &migration):
+		line, column := migration.Position()
+		return &notify.Place{File: migration.File, Line: line, Column: column}
+	}
+	return nil
+}
+
+func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
+	e := a.ending
+	e.Took = now.Sub(a.started)
+	m.Card = a.hide(report.Success(e.Done, a.surroundings(verb)))
+	if _, where, ok := strings.Cut(m.Card, "\n"); ok && e.title != "" {
+		m.Card = "shiplock: " + oneLine(a.hide(e.title)) + "\n" + where
+	}
+	first, _, _ := strings.Cut(m.Card, "\n")
+	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), e.changed
+	none := 0
+	if e.numbers {
+		m.VersionTo = &e.To
+	}
+	if e.applied {
+		m.VersionFrom, m.Applied = &e.From, &e.Applied
+	}
+	if e.pending {
+		m.Pending = &none
+	}
+}
+
+// ended takes note of what up or down have done.
+func (a *app) ended(r engine.Result) {
+	a.ending = &ending{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer}, changed: r.Applied > 0, numbers: true, applied: true}
+}
