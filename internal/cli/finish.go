@@ -18,7 +18,7 @@ import (
 // finish tells how a verb has ended, here first and then to everybody else, and
 // returns the exit code.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
-	notifies := cmd.Flags().Lookup("notify-timeout") != nil
+	notifies := cmd.Flags().Lookup("notify-timeout") != nil && !isDry(cmd)
 	if notifies && a.notifier == nil { // it has not come as far as that
 		_ = fromEnvironment(cmd.Flags(), os.Getenv)
 		_ = a.openNotifier()
@@ -37,6 +37,12 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 		return max(m.ExitCode, report.ExitInternal)
 	}
 	return m.ExitCode
+}
+
+// isDry says that a verb was only asked what it would do.
+func isDry(cmd *cobra.Command) bool {
+	f := cmd.Flags().Lookup("dry-run")
+	return f != nil && f.Value.String() == "true"
 }
 
 // say is what standard error gets: the card, or the two lines of a success that is

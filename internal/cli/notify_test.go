@@ -223,6 +223,18 @@ func TestAMissingSecretIsNamed(t *testing.T) {
 	assert.Contains(t, out.err, `key "url" of Secret "hooks" (for SHIPLOCK_WEBHOOK_URL)`)
 }
 
+// TestToldBeforeTheProxyQuits: without a mesh's proxy there is no network.
+func TestToldBeforeTheProxyQuits(t *testing.T) {
+	t.Parallel()
+	in := newInbox(t)
+	call(t.Context(), "up", "--source", folder(t, map[string]string{"1_x.up.sql": "SELEC 1"}), "--database-url", pgtest.New(t).URL(),
+		"--webhook-url", in.URL+"/hook", "--quit-url", in.URL+"/quitquitquit")
+	bodies := in.take()
+	require.Len(t, bodies, 2)
+	assert.True(t, strings.HasPrefix(bodies[0], "/hook\n"), bodies[0])
+	assert.Equal(t, "/quitquitquit\n", bodies[1])
+}
+
 // TestASinkChangesNoExitCode: each failing in its own way, all at once.
 func TestASinkChangesNoExitCode(t *testing.T) {
 	t.Parallel()
