@@ -33,13 +33,15 @@ One rule of what may go out: dict "to" (peers; none means anywhere) "ports" (nev
 {{- toJson ($ports | default (list .default)) -}}
 {{- end -}}
 
+{{/* The database's ports. A URL may name them beside its hosts, or as a parameter, and a libpq string has nothing but parameters. */}}
 {{- define "shiplock.databasePorts" -}}
+{{- $parameter := regexFind "(^|[?& ])port *= *'?[0-9,]+" (toString .Values.database.url) | regexFind "[0-9,]+$" -}}
 {{- $hosts := regexReplaceAll "^[a-zA-Z0-9+.-]+://([^/?#]*@)?([^/?#]*).*$" (toString .Values.database.url) "${2}" -}}
 {{- $ports := list -}}
 {{- range splitList "," $hosts -}}
 {{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default "5432") -}}
 {{- end -}}
-{{- $text := .Values.database.url | empty | ternary (toString (.Values.database.port | default "")) (join "," (uniq $ports)) -}}
+{{- $text := .Values.database.url | empty | ternary (toString (.Values.database.port | default "")) ($parameter | default (join "," (uniq $ports))) -}}
 {{- include "shiplock.policyPorts" (dict "given" .Values.networkPolicy.database.ports "text" $text "default" 5432) -}}
 {{- end -}}
 

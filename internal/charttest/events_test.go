@@ -18,7 +18,7 @@ func TestEvents(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"hook", "job", "argocd"} {
 		for _, release := range []string{"booking", strings.Repeat("r", 53)} {
-			r, err := Render(chartDir, Options{Release: release, Values: parse(t, withURL+events+"mode: "+mode)})
+			r, err := Render(chartDir, Options{Release: release, Values: parse(t, withURL+events+"networkPolicy: {enabled: true}\nprometheusRule: {enabled: true}\nmode: "+mode)})
 			require.NoError(t, err)
 			objectsAreValid(t, r)
 			role, err := Find[*rbacv1.Role](r, "")

@@ -55,6 +55,8 @@ func TestNetworkPolicy(t *testing.T) {
 		"database: {url: 'postgres://u:p@a:5433,b,c:6432/x'}":             {53, 5432, 5433, 6432},
 		"database: {host: h, name: shop, user: u, port: 6432}":            {53, 6432},
 		"database: {host: 'h,i', name: shop, user: u, port: '5432,5433'}": {53, 5432, 5433},
+		"database: {url: 'postgres:///x?host=h&port=5433'}":               {53, 5433},
+		"database: {url: 'host=h port=5433,6432 dbname=x'}":               {53, 5433, 6432},
 		fromSecret: {53, 5432},
 		fromSecret + "networkPolicy: {database: {ports: [6432]}}": {53, 6432},
 		withURL + "networkPolicy: {dns: {ports: [8080]}}":         {5432, 8080},
