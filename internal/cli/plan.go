@@ -43,31 +43,49 @@ The SQL itself is read, not run: whether it succeeds is for the database to say.
 }
 
 func printPlan(w io.Writer, p engine.Preview) error {
-	text := func(v *uint) string {
-		if v == nil {
-			return "none"
-		}
-		return fmt.Sprint(*v)
-	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", p.Database, text(p.From))
+	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", p.Database, numberText(p.From))
 	switch {
 	case p.Newer:
 		fmt.Fprint(t, "plan\tnothing: the database is newer than the files\n")
+		printAhead(t, p.Ahead)
 	case len(p.Steps) == 0:
 		fmt.Fprint(t, "plan\tnothing to do\n")
 	default:
-		fmt.Fprintf(t, "plan\t%d migrations, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", len(p.Steps), text(p.To))
+		what := "migrations"
+		if p.Steps[0].Direction == "down" {
+			what = "migrations to undo"
+		}
+		fmt.Fprintf(t, "plan\t%d %s, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", len(p.Steps), what, numberText(p.To))
 	}
 	for _, s := range p.Steps {
-		how := "one transaction"
-		if !s.Transactional {
-			how = "statement by statement"
-		}
-		if s.Done > 0 {
-			how += fmt.Sprintf(", after the first %d, which are in effect", s.Done)
-		}
-		fmt.Fprintf(t, "%d\t%s\t%d\t%s\n", s.Version, s.File, s.Statements, how)
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\n", s.Version, s.File, s.Statements, how(s))
 	}
 	return t.Flush()
+}
+
+// how says how a file runs.
+func how(s engine.PreviewStep) string {
+	how := "one transaction"
+	if !s.Transactional {
+		how = "statement by statement"
+	}
+	if s.Done > 0 {
+		how += fmt.Sprintf(", after the first %d, which are in effect", s.Done)
+	}
+	return how
+}
+
+// printAhead lists what only the journal knows.
+func printAhead(w io.Writer, ahead []engine.FileInfo) {
+	for _, m := range ahead {
+		fmt.Fprintf(w, "unknown here\t%d %s\n", m.Version, m.Name)
+	}
+}
+
+func numberText(v *uint) string {
+	if v == nil {
+		return "none"
+	}
+	return fmt.Sprint(*v)
 }

@@ -21,7 +21,7 @@ func TestPlanShowsWhatUpWouldDo(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(w.must(0, "plan", "-o", "json").stdout), &p))
 	three := uint(3)
 	assert.Equal(t, engine.Preview{Database: p.Database, To: &three, Steps: []engine.PreviewStep{
-		{Version: 1, File: "1_a.up.sql", Statements: 2, Transactional: true}, {Version: 3, File: "3_i.up.sql", Statements: 2},
+		{Version: 1, Direction: "up", File: "1_a.up.sql", Statements: 2, Transactional: true}, {Version: 3, Direction: "up", File: "3_i.up.sql", Statements: 2},
 	}}, p)
 
 	w.must(0, "up")

@@ -209,7 +209,7 @@ func variables(flag string) []string {
 	switch flag {
 	case "database-url":
 		return []string{name, "DATABASE_URL"}
-	case "help", "to", "then", "version", "output", "statement-done", "statement-undone", "applied", "reverted":
+	case "help", "to", "to-files", "dry-run", "then", "version", "output", "statement-done", "statement-undone", "applied", "reverted":
 		return nil
 	}
 	return []string{name}
@@ -246,7 +246,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	}
 	show := a.display(log)
 	return ctx, func() { cancel(); show.Close() }, engine.Options{
-		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity),
+		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity), AllowDataLoss: s.AllowDataLoss,
 		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
 		Postgres: postgres.Options{DSN: dsn, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
 			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,

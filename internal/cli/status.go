@@ -92,6 +92,12 @@ func printFiles(t io.Writer, st engine.Status) {
 		if slices.Contains(st.Edited, m.Version) {
 			state = "applied, file edited since"
 		}
+		if m.FromJournal {
+			state = "applied, not among the files"
+		}
+		if m.BreaksBefore > 0 {
+			state += fmt.Sprintf(", breaks before %d", m.BreaksBefore)
+		}
 		printRow(t, m, state)
 	}
 	for _, m := range st.Pending {

@@ -68,7 +68,8 @@ is noticed before anything runs. Several instances may start at once: one migrat
 // policyFlags are the user's choices about what may run.
 func (a *app) policyFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
-		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
+		"what to do when the database is newer than the files: allow, fail, or down to undo what is newer ($SHIPLOCK_ON_NEWER)")
+	a.lossFlag(fs)
 	fs.StringVar(&a.settings.Atomicity, "atomicity", string(engine.PerMigration),
 		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_ATOMICITY)")
 	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
@@ -79,10 +80,17 @@ func (a *app) policyFlags(fs *pflag.FlagSet) {
 		"refuse to apply a migration that has no down file, instead of a warning ($SHIPLOCK_REQUIRE_DOWN)")
 }
 
+func (a *app) lossFlag(fs *pflag.FlagSet) {
+	fs.BoolVar(&a.settings.AllowDataLoss, "allow-data-loss", false,
+		"let a down drop tables and columns that hold data, and delete rows ($SHIPLOCK_ALLOW_DATA_LOSS)")
+}
+
 func sayUp(log *slog.Logger, r engine.Result) {
 	switch {
 	case r.Newer:
-		log.Warn("the database is newer than the files here; nothing was done", "version", r.To)
+		log.Warn("the database is newer than the files here; nothing was done", "version", r.To, "not_known_here", plan.Names(r.Ahead))
+	case r.Down:
+		log.Info("the schema is back", "version", versionText(r.To), "was", versionText(r.From), "undone", r.Applied)
 	case r.Applied == 0:
 		log.Info("nothing to do", "version", versionText(r.To))
 	default:

@@ -51,6 +51,6 @@ could not be reached.`,
 	a.notifyFlags(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "wait for this version, whatever the files are")
 	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
-		"what to do when the database is newer than the files: allow or fail ($SHIPLOCK_ON_NEWER)")
+		"what to do when the database is newer than the files: allow, fail, or down to wait until it is not ($SHIPLOCK_ON_NEWER)")
 	return cmd
 }

@@ -41,6 +41,7 @@ type Settings struct {
 	OutOfOrder       string
 	OnEdited         string
 	RequireDown      bool
+	AllowDataLoss    bool
 	StrayFiles       string
 	Atomicity        string
 	QuitURL          string // of a proxy that is to end with us
@@ -104,8 +105,10 @@ func (s *Settings) check() error {
 	if s.ConnectAttempts < 0 {
 		return usage("--connect-attempts is %d; want 1 or more, or 0 for as many as fit into --wait-for-db", s.ConnectAttempts)
 	}
+	if s.OnNewer != "allow" && s.OnNewer != "fail" && s.OnNewer != "down" {
+		return usage("--on-newer is %q; want allow, fail or down", s.OnNewer)
+	}
 	for _, choice := range []struct{ flag, value, one, other string }{
-		{"--on-newer", s.OnNewer, "allow", "fail"},
 		{"--out-of-order", s.OutOfOrder, "fail", "apply"},
 		{"--on-edited", s.OnEdited, "fail", "allow"},
 		{"--stray-files", s.StrayFiles, "fail", "ignore"},

@@ -29,7 +29,9 @@ type Options struct {
 	Policy   plan.Policy
 	// Atomicity says what is one transaction in an up: a migration, or all of them.
 	Atomicity Atomicity
-	Log       *slog.Logger
+	// AllowDataLoss lets a down drop what holds data, and delete rows.
+	AllowDataLoss bool
+	Log           *slog.Logger
 
 	// forUp is set where all that is pending is to be applied: see settled.
 	forUp bool
@@ -49,6 +51,8 @@ type Result struct {
 	From, To int // versions, plan.NoVersion for none
 	Applied  int // number of migrations run
 	Newer    bool
+	Ahead    []plan.Run // with Newer: what is in effect above the newest file, as far as the journal knows
+	Down     bool       // it went down
 }
 
 // RunError is a run that began and did not reach its end.
@@ -108,18 +112,6 @@ func Up(ctx context.Context, o Options) (Result, error) {
 	return run(ctx, o, plan.ForUp)
 }
 
-// Down undoes every migration above version to; 0 undoes all of them, unless
-// there is a version 0.
-func Down(ctx context.Context, o Options, to uint) (Result, error) {
-	return run(ctx, o, func(c *source.Catalog, st plan.State, p plan.Policy) (plan.Plan, error) {
-		target := int(to)
-		if _, exists := c.Find(0); to == 0 && !exists {
-			target = plan.NoVersion
-		}
-		return plan.ForDown(c, st, target, p)
-	})
-}
-
 func open(o Options) (*source.Catalog, error) {
 	c, err := source.Open(o.Source, o.Stray)
 	if err == nil && len(c.Ignored()) > 0 {
@@ -130,14 +122,18 @@ func open(o Options) (*source.Catalog, error) {
 
 type planner func(*source.Catalog, plan.State, plan.Policy) (plan.Plan, error)
 
-func runPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
-	p, adopt, err := decide(ctx, o, catalog, db, planner)
+func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
+	d, err := decide(ctx, o, files, db, planner)
 	if err != nil {
 		return Result{}, err
 	}
-	if len(adopt) > 0 {
-		o.Log.Info("taking over what another tool has done", "migrations", len(adopt))
-		if err := db.Adopt(ctx, adopt); err != nil {
+	p := d.plan
+	if err := guardData(ctx, o, db, d); err != nil {
+		return Result{}, err
+	}
+	if len(d.adopt) > 0 {
+		o.Log.Info("taking over what another tool has done", "migrations", len(d.adopt))
+		if err := db.Adopt(ctx, d.adopt); err != nil {
 			return Result{}, err
 		}
 	}
@@ -147,7 +143,7 @@ func runPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgr
 	if versions := p.NotUndoable(); versions != "" {
 		o.Log.Warn("no down file: what is applied now cannot be undone by down", "versions", versions)
 	}
-	if err := drive(ctx, o, catalog, db, p); err != nil {
+	if err := drive(ctx, o, d.catalog, db, p); err != nil {
 		return Result{}, err
 	}
 	if err := readBack(ctx, db, p); err != nil {
@@ -156,34 +152,49 @@ func runPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgr
 	return done(p, len(p.Steps)), nil
 }
 
-// decide reads the state and plans. It also returns what is to be journaled of
-// another tool's work.
-func decide(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner) (plan.Plan, []postgres.Run, error) {
+// decision is what is to be done, and what it was made from.
+type decision struct {
+	plan    plan.Plan
+	catalog *source.Catalog // it has the texts of the plan's steps; a union where that matters
+	adopt   []postgres.Run  // what is to be journaled of another tool's work
+}
+
+// decide reads the state and plans.
+func decide(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (decision, error) {
 	version, clean, err := db.Head(ctx)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return decision{}, err
 	}
-	if o.forUp && settled(catalog, version, clean) {
-		return plan.Plan{From: version.Version, To: version.Version}, nil, nil
+	if o.forUp && settled(files, version, clean) {
+		return decision{plan: plan.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
 	}
-	st, journal, err := readRuns(ctx, catalog, db, version)
+	st, journal, err := readRuns(ctx, files, db, version)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return decision{}, err
 	}
-	adopt, err := adoptable(catalog, &st)
+	adopt, err := adoptable(files, &st)
 	if err != nil {
-		return plan.Plan{}, nil, err
+		return decision{}, err
+	}
+	catalog := files
+	if !o.forUp || o.Policy.OnNewer == plan.DownNewer { // else only the files are planned from
+		if catalog, err = union(files, st, journal, adopt, o.Policy); err != nil {
+			return decision{}, err
+		}
 	}
 	policy := o.Policy
 	policy.Table = db.Table()
 	p, err := planner(catalog, st, policy)
-	if n := len(adopt); err == nil && n > 0 && len(p.Steps) == 0 && o.leavesClean(catalog, p) {
-		adopt[n-1].Catalog, _ = catalog.Digest() // what cannot be read is no hindrance to taking it over
+	if n := len(adopt); err == nil && n > 0 && len(p.Steps) == 0 && o.leavesClean(files, p) {
+		adopt[n-1].Catalog, _ = files.Digest() // what cannot be read is no hindrance to taking it over
+	}
+	if err == nil {
+		err = recall(ctx, catalog, db, p, journal)
 	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
 		p.Steps[0].Done, err = resume(ctx, catalog, db, p.Steps[0], journal)
 	}
-	return p, adopt, err
+	return decision{plan: p, catalog: catalog, adopt: adopt}, err
 }
 
 // adoptable lists what is to be journaled of another tool's work, and puts it into st.
@@ -194,7 +205,16 @@ func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) 
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, postgres.Run{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum})
+		run := postgres.Run{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum}
+		if r.Direction == plan.Up {
+			says, err := catalog.Says(uint(r.Version))
+			if err != nil {
+				return nil, err
+			}
+			r.BreaksBefore = says.BreaksBefore
+			run.Ran = postgres.Ran{BreaksBefore: says.BreaksBefore, Irreversible: says.Irreversible}
+		}
+		out = append(out, run)
 		st.Runs = slices.DeleteFunc(st.Runs, func(old plan.Run) bool { return old.Version == r.Version })
 		st.Runs = append(st.Runs, r)
 	}
@@ -208,7 +228,8 @@ func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s pla
 }
 
 func done(p plan.Plan, applied int) Result {
-	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer}
+	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead,
+		Down: len(p.Steps) > 0 && p.Steps[0].Direction == plan.Down}
 }
 
 // drive lets golang-migrate's state machine take the plan's steps, one by one,
@@ -218,8 +239,8 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	if err != nil {
 		return err
 	}
-	if o.leavesClean(catalog, p) {
-		steps[len(steps)-1].Catalog = unchanged(catalog)
+	if files := catalog.Files(); o.leavesClean(files, p) {
+		steps[len(steps)-1].Catalog = unchanged(files)
 	}
 	together := o.Atomicity == PerRelease
 	if err := admit(db, steps, together); err != nil {
@@ -287,19 +308,32 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 		if err != nil {
 			return nil, err
 		}
-		sum := ""
+		sum, ran := "", postgres.Ran{}
 		if s.Direction == plan.Down { // an up has the sum of what it runs
-			if sum, err = catalog.Checksum(s.Migration.Version); err != nil {
-				return nil, err
-			}
+			sum, err = catalog.Checksum(s.Migration.Version)
+		} else {
+			ran, err = toBeJournaled(catalog, s.Migration)
+		}
+		if err != nil {
+			return nil, err
 		}
 		steps[i] = postgres.Step{
 			File: s.File(), Open: func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) },
 			Name: s.Migration.Name, Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target,
-			Opposite: text, Checksum: sum, Resume: s.Resume, From: p.From, Done: s.Done,
+			Opposite: text, Checksum: sum, Ran: ran, Resume: s.Resume, From: p.From, Done: s.Done,
 		}
 	}
 	return steps, nil
+}
+
+// toBeJournaled is what the journal keeps of a step up beside its SQL. It is also
+// where a directive that makes no sense is found, before anything runs.
+func toBeJournaled(catalog *source.Catalog, m source.Migration) (postgres.Ran, error) {
+	if _, err := catalog.Says(m.Version); err != nil {
+		return postgres.Ran{}, err
+	}
+	size, err := catalog.Size(m.Down)
+	return postgres.Ran{HasDown: m.Down != "", DownSize: size}, err
 }
 
 // readBack compares what the database says now with where the plan ends. Behind a

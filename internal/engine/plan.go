@@ -2,37 +2,62 @@ package engine
 
 import (
 	"context"
+	"io"
+	"strings"
 
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Preview is what Up would do now.
+// Preview is what Up or Down would do now.
 type Preview struct {
 	Database string        `json:"database"` // user@host:port/name
 	From     *uint         `json:"from"`     // null before the first migration
 	To       *uint         `json:"to"`
 	Newer    bool          `json:"newer"` // the database is ahead of the files, and nothing would be done
 	Steps    []PreviewStep `json:"steps"`
+	// Ahead are the versions above the newest file that the journal knows to be applied.
+	Ahead []FileInfo `json:"ahead,omitempty"`
 }
 
 // PreviewStep is one file that would run.
 type PreviewStep struct {
-	Version    uint   `json:"version"`
-	File       string `json:"file"`
-	Statements int    `json:"statements"`
+	Version   uint   `json:"version"`
+	Direction string `json:"direction"`
+	// File is its name; FromJournal says that there is no such file here, and the
+	// journal's text would run.
+	File        string `json:"file"`
+	FromJournal bool   `json:"from_journal,omitempty"`
+	Statements  int    `json:"statements"`
 	// Transactional is false for a file that runs statement by statement.
 	Transactional bool `json:"transactional"`
 	// Done statements are in effect already: the file stopped part-way.
 	Done int `json:"done"`
+	// SQL is how it begins, of a step down.
+	SQL string `json:"sql,omitempty"`
+	// Loses is the data that a step down would take away.
+	Loses []postgres.Loss `json:"loses,omitempty"`
 }
 
 // Plan says what Up would do, and refuses what Up would refuse. It changes nothing
 // and takes no lock, so another migrator may be faster.
 func Plan(ctx context.Context, o Options) (Preview, error) {
 	o.forUp = true
-	catalog, err := open(o)
+	return preview(ctx, o, plan.ForUp)
+}
+
+// PlanDown is Plan for Down, or for DownToFiles where to is nil. What would be lost
+// is told and not refused.
+func PlanDown(ctx context.Context, o Options, to *uint) (Preview, error) {
+	if to == nil {
+		return preview(ctx, o, plan.ForDownToFiles)
+	}
+	return preview(ctx, o, downTo(*to))
+}
+
+func preview(ctx context.Context, o Options, planner planner) (Preview, error) {
+	files, err := open(o)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -41,16 +66,20 @@ func Plan(ctx context.Context, o Options) (Preview, error) {
 		return Preview{}, err
 	}
 	defer closeQuietly(o, db)
-	p, _, err := decide(ctx, o, catalog, db, plan.ForUp)
+	d, err := decide(ctx, o, files, db, planner)
 	if err != nil {
 		return Preview{}, err
 	}
+	p := d.plan
 	out := Preview{Database: db.Target(), From: number(p.From), To: number(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
-	return out, look(o, catalog, db, p, &out)
+	for _, r := range p.Ahead {
+		out.Ahead = append(out.Ahead, FileInfo{Version: uint(r.Version), Name: r.Name})
+	}
+	return out, look(ctx, o, d.catalog, db, p, &out)
 }
 
-// look reads every file of the plan, as Up would just before it runs it.
-func look(o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, out *Preview) error {
+// look reads every file of the plan, as a run would just before it runs it.
+func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, out *Preview) error {
 	steps, err := stepsOf(catalog, p)
 	if err != nil {
 		return err
@@ -63,10 +92,48 @@ func look(o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, out 
 		if err != nil {
 			return err
 		}
-		out.Steps = append(out.Steps, PreviewStep{Version: p.Steps[i].Migration.Version, File: s.File,
-			Statements: statements, Transactional: transactional, Done: s.Done})
+		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromJournal),
+			FromJournal: strings.HasPrefix(s.File, source.FromJournal), Statements: statements, Transactional: transactional, Done: s.Done}
+		if p.Steps[i].Direction == plan.Down {
+			step.SQL, err = begins(s)
+			if err != nil {
+				return err
+			}
+		}
+		out.Steps = append(out.Steps, step)
 	}
-	return nil
+	losses, err := db.Losses(ctx, steps)
+	for _, l := range losses {
+		out.Steps[l.Step].Loses = append(out.Steps[l.Step].Loses, l)
+	}
+	return err
+}
+
+// What is shown of a file's text.
+const (
+	shownLines = 6
+	shownBytes = 2 << 10
+)
+
+// begins is how a file's text begins, in whole lines.
+func begins(s postgres.Step) (string, error) {
+	f, err := s.Open()
+	if err != nil {
+		return "", err
+	}
+	head, err := io.ReadAll(io.LimitReader(f, shownBytes))
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	text := strings.TrimSpace(strings.ToValidUTF8(strings.TrimPrefix(string(head), "\ufeff"), ""))
+	lines := strings.SplitAfterN(text, "\n", shownLines+1)
+	if len(lines) > shownLines {
+		return strings.Join(lines[:shownLines], "") + "…", err
+	}
+	if len(head) == shownBytes {
+		text += " …"
+	}
+	return text, err
 }
 
 func number(v int) *uint {

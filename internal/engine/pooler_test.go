@@ -150,7 +150,9 @@ func TestRepairBehindAPooler(t *testing.T) {
 	_, err = engine.Repair(t.Context(), pooled, engine.MigrationDone)
 	require.NoError(t, err)
 	assert.Equal(t, "2 f", d.Value(t, version))
-	result, err := engine.Down(t.Context(), options(t, d.Pooled(t, "transaction"), folder(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n")), 0)
+	others := options(t, d.Pooled(t, "transaction"), folder(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))
+	others.Policy.OnEdited = plan.AllowEdited // nothing of them has run
+	result, err := engine.Down(t.Context(), others, 0)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 2, To: plan.NoVersion, Applied: 2}, result)
+	assert.Equal(t, engine.Result{From: 2, To: plan.NoVersion, Applied: 2, Down: true}, result)
 }

@@ -104,9 +104,9 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	}
 	// A first look without the lock: the fifty pods that find nothing to do need
 	// not wait for each other. What a migrator at work has not committed is not seen.
-	p, adopt, err := decide(ctx, o, catalog, db, planner)
-	if err == nil && len(p.Steps)+len(adopt) == 0 || err != nil && !mayPass(err) {
-		return done(p, 0), err
+	d, err := decide(ctx, o, catalog, db, planner)
+	if err == nil && len(d.plan.Steps)+len(d.adopt) == 0 || err != nil && !mayPass(err) {
+		return done(d.plan, 0), err
 	}
 	if err := db.Lock(ctx); err != nil {
 		return Result{}, err

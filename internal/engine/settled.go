@@ -27,7 +27,7 @@ func settled(catalog *source.Catalog, at postgres.State, clean string) bool {
 // where edited files are let pass there may be one.
 func (o Options) leavesClean(catalog *source.Catalog, p plan.Plan) bool {
 	return o.forUp && o.Policy.OnEdited != plan.AllowEdited && p.To == int(catalog.Latest()) &&
-		(len(p.Steps) == 0 || !p.Steps[0].Resume)
+		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == plan.Up)
 }
 
 // unchanged takes the digest of a catalog, and again when it is asked: what is in

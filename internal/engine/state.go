@@ -46,7 +46,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 func runOf(r postgres.Run, dirty bool) plan.Run {
 	run := plan.Run{
 		Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
-		Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total,
+		Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total, BreaksBefore: r.Ran.BreaksBefore,
 	}
 	if run.Outcome == plan.Unfinished && !dirty {
 		run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word

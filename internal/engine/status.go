@@ -45,6 +45,10 @@ type FileInfo struct {
 	Version uint     `json:"version"`
 	Name    string   `json:"name"`
 	Run     *RunInfo `json:"run,omitempty"`
+	// FromJournal is set for a version that no file here has.
+	FromJournal bool `json:"from_journal,omitempty"`
+	// BreaksBefore is the oldest version of the files that can live with it, where it states one.
+	BreaksBefore uint `json:"breaks_before,omitempty"`
 }
 
 // RunInfo is the journal's newest row of a version.
@@ -118,10 +122,19 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 			Started: r.Started, TookSeconds: r.Took.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
 		}
 	}
-	applied := plan.Applied(catalog, st)
-	for _, m := range catalog.All() {
-		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version]}
+	floors := map[uint]uint{}
+	for _, r := range st.Runs {
+		floors[uint(r.Version)] = r.BreaksBefore
+	}
+	all, err := union(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	if err != nil {
+		return Status{}, err
+	}
+	applied := plan.Applied(all, st)
+	for _, m := range all.All() {
+		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version], FromJournal: m.Remembered}
 		if applied[m.Version] {
+			info.BreaksBefore = floors[m.Version]
 			status.Applied = append(status.Applied, info)
 		} else {
 			status.Pending = append(status.Pending, info)

@@ -23,7 +23,7 @@ func TestADatabaseNewerThanTheFiles(t *testing.T) {
 
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 9, To: 9, Newer: true}, result)
+	assert.Equal(t, engine.Result{From: 9, To: 9, Newer: true, Ahead: []plan.Run{{Version: 9, Name: "d", Direction: plan.Up, Done: 1, Total: 1}}}, result)
 
 	var refusal *plan.Refusal
 	strict := o
@@ -39,7 +39,8 @@ func TestADatabaseNewerThanTheFiles(t *testing.T) {
 	assert.EqualValues(t, 9, *status.Version)
 	assert.EqualValues(t, 3, status.Latest)
 	assert.Empty(t, status.Pending)
-	assert.Len(t, status.Applied, 3)
+	require.Len(t, status.Applied, 4)
+	assert.True(t, status.Applied[3].FromJournal)
 	assert.Equal(t, before, catalog(t, d))
 }
 
@@ -64,7 +65,7 @@ func TestVersionZeroIsAVersion(t *testing.T) {
 	require.NoError(t, err)
 	result, err := engine.Down(t.Context(), o, 0)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 3, To: 0, Applied: 3}, result)
+	assert.Equal(t, engine.Result{From: 3, To: 0, Applied: 3, Down: true}, result)
 	assert.Equal(t, "0 f", d.Value(t, version))
 	assert.Equal(t, "z", d.Value(t, "SELECT concat(to_regclass('z'), to_regclass('a'))"))
 }

@@ -38,6 +38,8 @@ type Run struct {
 	Direction   Direction
 	Outcome     Outcome
 	Done, Total int // statements
+	// BreaksBefore is the oldest version of the files that can live with it; 0 for any.
+	BreaksBefore uint
 }
 
 // Outcome is how a run ended.
@@ -79,6 +81,9 @@ type Plan struct {
 	Steps    []Step
 	// Newer is set when the database is ahead of the files, and nothing is done.
 	Newer bool
+	// Ahead are the versions in effect that are above the newest file, as far as the
+	// journal knows them; set with Newer.
+	Ahead []Run
 }
 
 // Refusal is a reason not to plan. No retry mends it.
@@ -97,6 +102,7 @@ type OnNewer string
 const (
 	AllowNewer OnNewer = "allow" // do nothing, and say so: after a rollback an older image must be able to start
 	FailNewer  OnNewer = "fail"
+	DownNewer  OnNewer = "down" // undo what the files do not have
 )
 
 // Policy holds the choices that are the user's.
@@ -128,27 +134,35 @@ const (
 	AllowEdited OnEdited = "allow"
 )
 
-// ForUp plans every migration above the database's version.
+// ForUp plans every migration of the files above the database's version. What only
+// the journal knows is not run; with DownNewer it is undone.
 func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
-	plan, err := begin(c, st, p, Up)
+	files := c.Files()
+	if p.OnNewer == DownNewer && ahead(files, st) {
+		return ForDownToFiles(c, st, p)
+	}
+	plan, err := begin(files, st, p, Up)
 	if err != nil {
 		return Plan{}, err
 	}
-	if st.Version > int(c.Latest()) && len(plan.Steps) == 0 {
-		return newer(c, st, p)
-	}
-	if err := known(c, st); err != nil && len(plan.Steps) == 0 {
+	if err := floor(files, st); err != nil {
 		return Plan{}, err
 	}
-	if err := edited(c, st, p); err != nil {
+	if st.Version > int(files.Latest()) && len(plan.Steps) == 0 {
+		return newer(files, st, p)
+	}
+	if err := known(files, st); err != nil && len(plan.Steps) == 0 {
 		return Plan{}, err
 	}
-	late, err := late(c, st, p)
+	if err := edited(files, st, p); err != nil {
+		return Plan{}, err
+	}
+	late, err := late(files, st, p)
 	if err != nil {
 		return Plan{}, err
 	}
 	plan.Steps = append(plan.Steps, late...)
-	for _, m := range c.All() {
+	for _, m := range files.All() {
 		if int(m.Version) <= plan.To {
 			continue
 		}
@@ -177,18 +191,25 @@ func begin(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
 	r := st.Runs[i]
 	m, ok := c.Find(uint(r.Version))
 	step := Step{Migration: m, Direction: r.Direction, Target: st.Version, Resume: true, Done: r.Done}
-	if !ok || step.File() == "" {
+	if r.Direction != d && d == Down {
 		return Plan{}, &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) stopped part-way after %d of %d statements, and its %s file is not in %s", r.Version, r.Name, r.Done, r.Total, r.Direction, c.Origin()),
-			Why:    "it can be finished only with its file",
-			Next:   "deploy the release that has the file, or settle it by hand and tell: migrator repair --applied or --reverted",
+			Reason: fmt.Sprintf("version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.Done, r.Total),
+			Why:    "its down is written for all of it, and would meet a half",
+			Next:   "finish it with the release that has it (migrator up), and go down then; or undo by hand what it did, and tell: migrator repair --reverted",
 		}
 	}
 	if r.Direction != d {
 		return Plan{}, &Refusal{
 			Reason: fmt.Sprintf("undoing version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.Done, r.Total),
 			Why:    "it has to be finished before anything else runs",
-			Next:   fmt.Sprintf("migrator down --to %s", version(max(st.Version, 0))),
+			Next:   fmt.Sprintf("migrator down --to %d", max(st.Version, 0)),
+		}
+	}
+	if !ok || step.File() == "" {
+		return Plan{}, &Refusal{
+			Reason: fmt.Sprintf("version %d (%s) stopped part-way after %d of %d statements, and its %s file is not in %s", r.Version, r.Name, r.Done, r.Total, r.Direction, c.Origin()),
+			Why:    "it can be finished only with its file",
+			Next:   "deploy the release that has the file, or settle it by hand and tell: migrator repair --applied or --reverted",
 		}
 	}
 	from := st.Version // of a late one, or of a down, the target is not its own
@@ -315,80 +336,8 @@ func Adopt(c *source.Catalog, st State) []Run {
 	return out
 }
 
-func newer(c *source.Catalog, st State, p Policy) (Plan, error) {
-	if p.OnNewer != FailNewer {
-		return Plan{From: st.Version, To: st.Version, Newer: true}, nil
-	}
-	return Plan{}, &Refusal{
-		Reason: fmt.Sprintf("the database is at version %d, newer than the newest file here, %d", st.Version, c.Latest()),
-		Why:    "an older release would run on a schema that it does not know",
-		Next:   "deploy the newer release, or pass --on-newer allow if this one can live with the newer schema",
-	}
-}
-
-// ForDown plans the way back to version to; NoVersion undoes everything. What the
-// journal knows not to be applied is passed over.
-func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
-	plan, err := begin(c, st, p, Down)
-	if err != nil {
-		return Plan{}, err
-	}
-	if err := downRefused(c, st, to); err != nil {
-		return Plan{}, err
-	}
-	var applied []source.Migration
-	inEffect := st.inEffect()
-	for _, m := range c.All() {
-		if v := int(m.Version); v <= st.Version && (v == st.Version || len(st.Runs) == 0 || inEffect[v]) {
-			applied = append(applied, m)
-		}
-	}
-	plan.To = max(to, NoVersion)
-	for i, m := range slices.Backward(applied) {
-		if int(m.Version) <= to {
-			break
-		}
-		if m.Down == "" {
-			return Plan{}, &Refusal{
-				Reason: fmt.Sprintf("version %d (%s) has no down file", m.Version, m.Name),
-				Why:    "it cannot be undone; golang-migrate would lower the version and leave the schema as it is",
-				Next:   fmt.Sprintf("add %d_%s.down.sql (an empty one if there is nothing to undo), or go down to %d only", m.Version, m.Name, m.Version),
-			}
-		}
-		target := NoVersion
-		if i > 0 {
-			target = int(applied[i-1].Version)
-		}
-		if target < to {
-			target = to
-		}
-		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: Down, Target: target})
-	}
-	return plan, nil
-}
-
-func downRefused(c *source.Catalog, st State, to int) error {
-	if to > st.Version {
-		return &Refusal{
-			Reason: fmt.Sprintf("the database is at version %s, below %d", version(st.Version), to),
-			Why:    "down only goes down",
-			Next:   "use up",
-		}
-	}
-	if err := known(c, st); err != nil {
-		return err
-	}
-	if _, ok := c.Find(uint(max(to, 0))); !ok && to != NoVersion {
-		return &Refusal{
-			Reason: fmt.Sprintf("there is no version %d in %s", to, c.Origin()),
-			Why:    "down stops at a version that there is",
-			Next:   "name one that status lists, or 0 to undo all",
-		}
-	}
-	return nil
-}
-
-// known refuses a database whose version none of the files has.
+// known refuses a database whose version none of the files has, nor the journal
+// where the catalog is a union.
 func known(c *source.Catalog, st State) error {
 	if st.Version == NoVersion {
 		return nil
@@ -396,8 +345,15 @@ func known(c *source.Catalog, st State) error {
 	if _, ok := c.Find(uint(st.Version)); ok {
 		return nil
 	}
+	if c != c.Files() && st.Version > int(c.Files().Latest()) {
+		return &Refusal{
+			Reason: fmt.Sprintf("the database is at version %d, which is not among the files in %s (newest: %d), nor in the journal", st.Version, c.Origin(), c.Files().Latest()),
+			Why:    "another tool has applied it, or no journal was kept, so nothing here knows what it did",
+			Next:   fmt.Sprintf("run this with the image that has the files up to version %d", st.Version),
+		}
+	}
 	return &Refusal{
-		Reason: fmt.Sprintf("the database is at version %d, which is not among the files in %s (newest: %d)", st.Version, c.Origin(), c.Latest()),
+		Reason: fmt.Sprintf("the database is at version %d, which is not among the files in %s (newest: %d)", st.Version, c.Origin(), c.Files().Latest()),
 		Why:    "a file was renamed or removed, or these are the migrations of another application or of an older release",
 		Next:   fmt.Sprintf("bring the file of version %d back, or point --source (or --table) at the right place", st.Version),
 	}

@@ -27,6 +27,12 @@ func Missing(st State, want int) string {
 // refuses it.
 func ForWait(c *source.Catalog, st State, p Policy) (string, error) {
 	latest := int(c.Latest())
+	if p.OnNewer == DownNewer && st.Version > latest {
+		return fmt.Sprintf("the database is at version %d, newer than the files (%d), and is to be run down", st.Version, latest), nil
+	}
+	if err := floor(c, st); err != nil {
+		return "", err
+	}
 	if st.Version > latest && !st.Dirty {
 		if _, err := newer(c, st, p); err != nil {
 			return "", err

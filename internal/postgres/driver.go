@@ -27,8 +27,10 @@ type Step struct {
 	From      int
 	Done      int
 	Direction string // "up" or "down"
-	Version   uint   // of the migration
-	Target    int    // the version after it, -1 for none
+	// Ran is what the journal is to keep of a step up, but for what the file says itself.
+	Ran     Ran
+	Version uint // of the migration
+	Target  int  // the version after it, -1 for none
 }
 
 // Driver is a session as golang-migrate drives it. migrate.Migrate calls
@@ -193,8 +195,9 @@ func (d *Driver) Run(body io.Reader) error {
 	m := migration{script: script, from: d.at, to: to, resume: step.Resume, number: d.planned - len(d.steps) + 1, of: d.planned, run: Run{
 		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, Done: step.Done,
 	}}
-	if step.Direction == "up" {
-		m.run.Checksum = script.sum // of what runs: the file may have been changed since it was planned
+	if step.Direction == "up" { // what runs counts: the file may have been changed since it was planned
+		m.run.Checksum, m.run.Ran = script.sum, step.Ran
+		m.run.Ran.BreaksBefore, m.run.Ran.Irreversible = script.Says.BreaksBefore, script.Says.Irreversible
 	}
 	if m.run.up, m.run.down = script.journaled(), step.Opposite; step.Direction == "down" {
 		m.run.up, m.run.down = step.Opposite, script.journaled()

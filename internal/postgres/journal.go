@@ -44,11 +44,34 @@ type Run struct {
 	// Catalog is the digest of all files of a source after whose run nothing of them
 	// is pending and none has been edited. It counts in the newest row only.
 	Catalog string
+	// Ran is what the journal keeps of the migration as it went up last.
+	Ran Ran
 
+	id int64
 	// What is written and not read back.
 	transactional bool
 	up, down      string
 }
+
+// Ran is what is known of a migration as it ran, whatever its files say now.
+type Ran struct {
+	// HasUp and HasDown say that the journal holds the SQL; see DB.Recall.
+	HasUp, HasDown bool
+	// DownSize is that of the down file, in bytes; NoFile where there was none, or
+	// NotKnown to a journal of an earlier release.
+	DownSize int64
+	// BreaksBefore and Irreversible are as in sqlfile.Directives.
+	BreaksBefore uint
+	Irreversible bool
+
+	id int64 // of the journal's row
+}
+
+// Sizes that are none.
+const (
+	NoFile   = -1
+	NotKnown = -2
+)
 
 // MaxJournaled is up to how many bytes of SQL the journal keeps of a migration that
 // is one transaction. Of another it keeps all: a run that goes on compares.
@@ -107,7 +130,7 @@ func (db *DB) record(r Run) string {
 	}
 	values := []string{
 		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), literal(r.Outcome), fmt.Sprint(r.transactional),
-		fmt.Sprint(r.Done), fmt.Sprint(r.Total), literal(r.Checksum), literal(r.up), literal(r.down),
+		fmt.Sprint(r.Done), fmt.Sprint(r.Total), literal(r.Checksum), literal(r.up), r.downLiteral(),
 		literal(r.Started.UTC().Format(time.RFC3339Nano)), took,
 		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error),
 	}
@@ -118,6 +141,9 @@ func (db *DB) record(r Run) string {
 	}
 	if db.has("database_role") {
 		columns, values = columns+", database_role", append(values, literal(db.opts.Role))
+	}
+	if db.remembers() {
+		columns, values = columns+", "+ranColumns, append(values, r.Ran.values()...)
 	}
 	return db.createJournal() + "INSERT INTO " + db.journal() + " (" + columns + ")\nVALUES (" + strings.Join(values, ", ") + ");\n"
 }
@@ -144,10 +170,14 @@ func (db *DB) Journal(ctx context.Context) ([]Run, error) {
 		return nil, nil
 	}
 	rows, err := db.rows(ctx, `
-		SELECT DISTINCT ON (version) version, name, direction, outcome, coalesce(statements_done, 0), coalesce(statements_total, 0),
-			coalesce(checksum, ''), started_at, coalesce(extract(epoch FROM took), 0)::float8, database_user,
-			concat_ws(', ', release, 'revision ' || revision, 'namespace ' || namespace), coalesce(error, '')
-		FROM `+db.journal()+` ORDER BY version, id DESC`)
+		WITH ran AS (`+db.ranQuery()+`), newest AS (
+			SELECT DISTINCT ON (version) id, version, name, direction, outcome, statements_done, statements_total, checksum, started_at, took, database_user,
+				release, revision, namespace, error FROM `+db.journal()+` ORDER BY version, id DESC)
+		SELECT n.id, n.version, n.name, n.direction, n.outcome, coalesce(n.statements_done, 0), coalesce(n.statements_total, 0),
+			coalesce(n.checksum, ''), n.started_at, coalesce(extract(epoch FROM n.took), 0)::float8, n.database_user,
+			concat_ws(', ', n.release, 'revision ' || n.revision, 'namespace ' || n.namespace), coalesce(n.error, ''),
+			coalesce(r.id, 0), coalesce(r.has_up, false), coalesce(r.has_down, false), coalesce(r.down_bytes, CASE WHEN r.irreversible IS NULL THEN -2 ELSE -1 END), coalesce(r.breaks_before, 0), coalesce(r.irreversible, false)
+		FROM newest n LEFT JOIN ran r USING (version) ORDER BY n.version`)
 	if err != nil {
 		return nil, db.lost(ctx, fmt.Errorf("journal %s%s: %w", db.table, journalSuffix, err))
 	}
@@ -155,8 +185,9 @@ func (db *DB) Journal(ctx context.Context) ([]Run, error) {
 	for rows.Next() {
 		var r Run
 		var seconds float64
-		if err := rows.Scan(&r.Version, &r.Name, &r.Direction, &r.Outcome, &r.Done, &r.Total, &r.Checksum,
-			&r.Started, &seconds, &r.User, &r.Release, &r.Error); err != nil {
+		if err := rows.Scan(&r.id, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.Done, &r.Total, &r.Checksum,
+			&r.Started, &seconds, &r.User, &r.Release, &r.Error,
+			&r.Ran.id, &r.Ran.HasUp, &r.Ran.HasDown, &r.Ran.DownSize, &r.Ran.BreaksBefore, &r.Ran.Irreversible); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		r.Took = time.Duration(seconds * float64(time.Second))

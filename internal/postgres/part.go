@@ -48,7 +48,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
 		begin += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = NULL, statements_total = %d, checksum = %s, up_sql = %s, down_sql = %s",
-			literal(RunUnended), m.run.Total, literal(m.run.Checksum), literal(m.run.up), literal(m.run.down))+db.forget())
+			literal(RunUnended), m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+db.forget()+db.amended(m.run))
 	} else {
 		begin += db.record(m.run)
 	}

@@ -24,7 +24,6 @@ type scan struct {
 	controls    int
 	controlLine int // of the first that is not the file's own BEGIN
 	began       bool
-	byHand      bool
 	obstacle    *ScriptError
 }
 
@@ -97,7 +96,7 @@ func (c *scan) statement(p sqlfile.Piece) error {
 // directives reads the comments above the first statement, which is on this line.
 func (c *scan) directives(line int) error {
 	var err error
-	if c.byHand, err = directives(c.header.String()); c.byHand {
+	if c.script.Says, err = sqlfile.ReadDirectives(c.header.String()); c.script.Says.NoTransaction {
 		c.obstacle = &ScriptError{Line: line, Problem: "the file says " + noTransaction + ", so it cannot run in a transaction"}
 	}
 	return err

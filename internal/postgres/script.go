@@ -13,7 +13,7 @@ import (
 
 // noTransaction is the comment by which a file says that it must not run in one
 // transaction, for what cannot be seen in its SQL: a CALL or DO that commits.
-const noTransaction = "shiplock:no-transaction"
+const noTransaction = sqlfile.NoTransaction
 
 // Script is the SQL of one file, ready to run.
 type Script struct {
@@ -38,6 +38,8 @@ type Script struct {
 	// Parsed is false for SQL that the parser, of one PostgreSQL release, does not
 	// know. The server then has the last word.
 	Parsed bool
+	// Says is what the file's own comments tell us.
+	Says sqlfile.Directives
 
 	sum    string // its checksum
 	copies []rows // of COPY … FROM stdin, in the order of the file
@@ -114,26 +116,26 @@ func ParseScript(text []byte) (*Script, error) {
 	if err := s.readText(text); err != nil {
 		return nil, err
 	}
-	byHand, err := directives(s.SQL)
-	if err != nil {
+	var err error
+	if s.Says, err = sqlfile.ReadDirectives(s.SQL); err != nil {
 		return nil, err
 	}
 	tree, err := pgquery.Parse(s.SQL)
 	if err != nil {
-		if byHand {
+		if s.Says.NoTransaction {
 			return nil, &ScriptError{Problem: noTransaction + " needs the statements told apart, and the parser does not understand them: " + err.Error()}
 		}
 		return s, nil //nolint:nilerr // the server, which may be newer than the parser, judges the SQL
 	}
 	s.split(tree)
-	return s, s.decide(byHand)
+	return s, s.decide()
 }
 
 // decide says how a script runs, by its statements.
-func (s *Script) decide(byHand bool) error {
+func (s *Script) decide() error {
 	s.Parsed = true
 	s.unwrap()
-	s.Autocommit = byHand || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.alone })
+	s.Autocommit = s.Says.NoTransaction || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.alone })
 	s.Transactional = !s.Autocommit && !s.controls()
 	if err := s.closed(); err != nil {
 		return err
@@ -142,25 +144,6 @@ func (s *Script) decide(byHand bool) error {
 }
 
 func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
-
-// directives reads the comments above the first statement.
-func directives(sql string) (byHand bool, err error) {
-	for i, line := range strings.Split(sql, "\n") {
-		line = strings.TrimSpace(line)
-		comment, isComment := strings.CutPrefix(line, "--")
-		if line != "" && !isComment {
-			break
-		}
-		comment = strings.TrimSpace(comment)
-		switch {
-		case comment == noTransaction:
-			byHand = true
-		case strings.HasPrefix(comment, "shiplock:"):
-			return false, &ScriptError{Line: i + 1, Problem: fmt.Sprintf("unknown directive %q; there is: -- %s", comment, noTransaction)}
-		}
-	}
-	return byHand, nil
-}
 
 func (s *Script) split(tree *pgquery.ParseResult) {
 	for _, raw := range tree.Stmts {

@@ -205,27 +205,3 @@ func texts(s *Script) []string {
 	}
 	return out
 }
-
-func FuzzDirectives(f *testing.F) {
-	for _, header := range []string{"-- shiplock:no-transaction\n", "--shiplock:no-transaction\r\n", "-- a\n\n--\tshiplock:x\n", "/* */-- shiplock:y", "- - shiplock:"} {
-		f.Add(header)
-	}
-	f.Fuzz(func(t *testing.T, header string) {
-		byHand, err := directives(header)
-		if err != nil {
-			var unusable *ScriptError
-			require.ErrorAs(t, err, &unusable)
-			line := strings.Split(header, "\n")[unusable.Line-1]
-			assert.Contains(t, line, "shiplock:")
-			assert.True(t, strings.HasPrefix(strings.TrimSpace(line), "--"))
-			return
-		}
-		assert.False(t, byHand && !strings.Contains(header, noTransaction))
-		again, err := directives("-- more\n\n" + header)
-		require.NoError(t, err)
-		assert.Equal(t, byHand, again, "a comment above changes nothing")
-		below, err := directives("SELECT 1;\n" + header)
-		require.NoError(t, err)
-		assert.False(t, below, "below a statement it is a mere comment")
-	})
-}

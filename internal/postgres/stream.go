@@ -113,7 +113,7 @@ func scanFile(name string, open opener) (*Script, error) {
 	err := reading(name, open, func(from io.Reader) error {
 		text, err := io.ReadAll(from)
 		if err == nil {
-			s, err = splitFile(name, text, scan.byHand)
+			s, err = splitFile(name, text, scan.script.Says)
 		}
 		if err != nil {
 			return unreadable(name, err)
@@ -124,8 +124,8 @@ func scanFile(name string, open opener) (*Script, error) {
 }
 
 // splitFile makes a script of a big file that is held in memory.
-func splitFile(name string, text []byte, byHand bool) (*Script, error) {
-	s := &Script{Name: name, Begin: "BEGIN"}
+func splitFile(name string, text []byte, says sqlfile.Directives) (*Script, error) {
+	s := &Script{Name: name, Begin: "BEGIN", Says: says}
 	if err := s.readText(text); err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func splitFile(name string, text []byte, byHand bool) (*Script, error) {
 	for {
 		p, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return s, s.decide(byHand)
+			return s, s.decide()
 		}
 		if err != nil {
 			return nil, err

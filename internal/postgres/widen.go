@@ -13,8 +13,9 @@ import (
 // laterColumns are those that the journal has not had from the beginning, with
 // their types: one made by an older release lacks them until it is widened.
 var laterColumns = []struct{ name, kind string }{
-	{"catalog", "text"},       // see Run.Catalog
-	{"database_role", "text"}, // see Options.Role
+	{"catalog", "text"},                                                                // see Run.Catalog
+	{"database_role", "text"},                                                          // see Options.Role
+	{"down_bytes", "bigint"}, {"breaks_before", "bigint"}, {"irreversible", "boolean"}, // see Ran
 }
 
 // widenWait is how long to wait for a journal that somebody reads.

@@ -44,6 +44,7 @@ func diagnose(err error) Card {
 		session   *postgres.SessionError
 		apart     *postgres.ApartError
 		secret    *config.SecretError
+		loss      *engine.LossError
 	)
 	switch {
 	case errors.As(err, &wait):
@@ -67,6 +68,8 @@ func diagnose(err error) Card {
 	case errors.As(err, &apart):
 		return refused(apart.Error(), "--atomicity release promises that a failed run leaves nothing at all",
 			"deploy with --atomicity migration, or give this migration a release of its own")
+	case errors.As(err, &loss):
+		return lossCard(loss)
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):

@@ -33,6 +33,11 @@ type Migration struct {
 	Name    string
 	Up      string // file name within the catalog's folder; empty if there is none
 	Down    string
+	// Remembered is a migration that no file here has, and a database's journal; see Union.
+	Remembered bool
+	// NoDown is why Down is empty, where that is not because there is no file.
+	NoDown       string
+	Irreversible bool // its up says so; known of what is in effect
 }
 
 // Stray says what to do with a .sql file whose name is no migration's.
@@ -52,6 +57,10 @@ type Catalog struct {
 	migrations []Migration
 	ignored    []string
 	sums       map[string]string // checksums by file name
+
+	// Of a union: the files alone, and what stands for a file's text.
+	files *Catalog
+	texts map[string]string
 }
 
 // Open reads the names of the migrations in dir. It does not read the files.

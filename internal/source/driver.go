@@ -64,7 +64,7 @@ func (d *Driver) open(file, name string, version uint, dir source.Direction) (io
 	if file == "" {
 		return nil, "", &fs.PathError{Op: fmt.Sprintf("read %s of version %d", dir, version), Path: d.catalog.origin, Err: os.ErrNotExist}
 	}
-	f, err := d.catalog.fsys.Open(file)
+	f, err := d.catalog.open(file)
 	if err != nil {
 		return nil, "", fmt.Errorf("migration %s: %w", file, err)
 	}

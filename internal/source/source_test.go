@@ -37,7 +37,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 	assert.EqualValues(t, 20230102030405, c.Latest())
 	m, ok := c.Find(9)
 	assert.True(t, ok)
-	assert.Equal(t, Migration{9, "nine", "9_nine.up.sql", "9_nine.down.sql"}, m)
+	assert.Equal(t, Migration{Version: 9, Name: "nine", Up: "9_nine.up.sql", Down: "9_nine.down.sql"}, m)
 	_, ok = c.Find(3)
 	assert.False(t, ok)
 }
@@ -45,7 +45,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 func TestReadLetsTheTwoFilesOfAVersionDifferInName(t *testing.T) {
 	c, err := Read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m", RefuseStray)
 	require.NoError(t, err)
-	assert.Equal(t, []Migration{{1, "users", "1_users.up.sql", "1_drop_users.down.sql"}}, c.All())
+	assert.Equal(t, []Migration{{Version: 1, Name: "users", Up: "1_users.up.sql", Down: "1_drop_users.down.sql"}}, c.All())
 }
 
 func TestReadRefuses(t *testing.T) {

@@ -6,17 +6,69 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // OpenFile opens one of the catalog's files.
 func (c *Catalog) OpenFile(file string) (io.ReadCloser, error) {
-	f, err := c.fsys.Open(file)
+	f, err := c.open(file)
 	if err != nil {
 		return nil, c.in(file, err)
 	}
 	return f, nil
+}
+
+func (c *Catalog) open(file string) (io.ReadCloser, error) {
+	if text, remembered := c.texts[file]; remembered {
+		return io.NopCloser(strings.NewReader(text)), nil
+	}
+	return c.openRaw(file)
+}
+
+// Size is that of a file, in bytes; -1 for no name.
+func (c *Catalog) Size(file string) (int64, error) {
+	if file == "" {
+		return -1, nil
+	}
+	if text, remembered := c.texts[file]; remembered {
+		return int64(len(text)), nil
+	}
+	info, err := fs.Stat(c.fsys, file)
+	if err != nil {
+		return 0, c.in(file, err)
+	}
+	return info.Size(), nil
+}
+
+// maxHead is how far into a file directives are looked for.
+const maxHead = 64 << 10
+
+// Says reads the directives of a version's up file. One that states a floor above
+// itself is an error: not even its own release could run.
+func (c *Catalog) Says(version uint) (sqlfile.Directives, error) {
+	m, _ := c.Find(version)
+	if m.Up == "" {
+		return sqlfile.Directives{}, nil
+	}
+	f, err := c.OpenFile(m.Up)
+	if err != nil {
+		return sqlfile.Directives{}, err
+	}
+	head, err := io.ReadAll(io.LimitReader(f, maxHead))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return sqlfile.Directives{}, c.in(m.Up, err)
+	}
+	says, err := sqlfile.ReadDirectives(strings.TrimPrefix(string(head), "\ufeff"))
+	var unusable *sqlfile.Error
+	switch {
+	case errors.As(err, &unusable):
+		unusable.File = m.Up
+	case err == nil && says.BreaksBefore > version:
+		err = &sqlfile.Error{File: m.Up, Problem: fmt.Sprintf("-- %s %d is above its own version, so not even the release that brings it could run", sqlfile.BreaksBefore, says.BreaksBefore)}
+	}
+	return says, err
 }
 
 // Text returns the text of one of the catalog's files; none for no name, and none
@@ -49,7 +101,7 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 	if sum, known := c.sums[m.Up]; known {
 		return sum, nil
 	}
-	sum, err := sqlfile.Checksum(func() (io.ReadCloser, error) { return c.openRaw(m.Up) })
+	sum, err := sqlfile.Checksum(func() (io.ReadCloser, error) { return c.open(m.Up) })
 	if err != nil {
 		return "", c.in(m.Up, err)
 	}

@@ -1,0 +1,280 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// releases is a database with two folders: what v1's image has, and v2's.
+type releases struct {
+	*pgtest.Database
+	t      *testing.T
+	v1, v2 *world
+}
+
+// newReleases makes the sample's first five migrations v1, and all of them v2.
+func newReleases(t *testing.T) *releases {
+	t.Helper()
+	old, all := map[string]string{}, map[string]string{}
+	files, err := os.ReadDir("../../migrations")
+	require.NoError(t, err)
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join("../../migrations", f.Name()))
+		require.NoError(t, err)
+		if all[f.Name()] = string(text); f.Name() < "0006" {
+			old[f.Name()] = string(text)
+		}
+	}
+	d := pgtest.New(t)
+	return &releases{Database: d, t: t, v1: &world{Database: d, t: t, dir: folder(t, old)}, v2: &world{Database: d, t: t, dir: folder(t, all)}}
+}
+
+// fingerprint is the database's schema as one sum.
+func fingerprint(t *testing.T, d *pgtest.Database) string {
+	t.Helper()
+	dsn, err := config.ParseDSN(d.URL())
+	require.NoError(t, err)
+	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
+	require.NoError(t, err)
+	defer db.Close()
+	f, err := db.Fingerprint(t.Context())
+	require.NoError(t, err)
+	return f.Sum()
+}
+
+// TestARollbackWithTheOldImage is the story of `helm rollback`: who has only v1's
+// files undoes v2, and v2 can come again.
+func TestARollbackWithTheOldImage(t *testing.T) {
+	t.Setenv("SHIPLOCK_RELEASE", "booking")
+	t.Setenv("SHIPLOCK_REVISION", "1")
+	r := newReleases(t)
+	r.v1.must(0, "up")
+	before := fingerprint(t, r.Database)
+	t.Setenv("SHIPLOCK_REVISION", "2")
+	r.v2.must(0, "up")
+	after := fingerprint(t, r.Database)
+	require.NotEqual(t, before, after)
+
+	t.Setenv("SHIPLOCK_REVISION", "3")
+	assert.Contains(t, r.v1.must(0, "up").err, `not_known_here="6 (booking_amounts), 7 (guest_emails), 8 (bookings_guest_idx)"`)
+	assert.Regexp(t, `(?m)^8 +bookings_guest_idx +applied, not among the files`, r.v1.must(0, "status").stdout)
+	assert.Regexp(t, `(?m)^unknown here +8 bookings_guest_idx$`, r.v1.must(0, "plan").stdout)
+
+	golden(t, "data-loss", r.v1.must(5, "down", "--to-files").err)
+	assert.Equal(t, after, fingerprint(t, r.Database), "nothing was run")
+	dry := r.v1.must(0, "down", "--to-files", "--dry-run").stdout
+	goldenText(t, "down-dry-run", dry)
+	assert.Equal(t, after, fingerprint(t, r.Database))
+
+	out := r.v1.must(0, "down", "--to-files", "--allow-data-loss")
+	assert.Contains(t, out.err, `file=journal:0006_booking_amounts.down.sql`)
+	assert.Equal(t, before, fingerprint(t, r.Database), "the schema is the one before v2")
+	assert.Equal(t, "5 false", r.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
+	assert.Equal(t, "8 down applied 3, 7 down applied 3, 6 down applied 3", r.Value(t, `SELECT string_agg(concat_ws(' ', version, direction, outcome, revision), ', ' ORDER BY id)
+		FROM schema_migrations_journal WHERE direction = 'down'`), "the journal tells the story")
+	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_journal d JOIN schema_migrations_journal u USING (version)
+		WHERE d.direction = 'down' AND u.direction = 'up' AND (d.up_sql, d.down_sql, d.checksum) IS DISTINCT FROM (u.up_sql, u.down_sql, u.checksum)`), "with the SQL that ran")
+	assert.Contains(t, r.v1.must(0, "down", "--to-files").err, "undone=0")
+	r.v1.must(0, "up")
+
+	r.v2.must(0, "up")
+	assert.Equal(t, after, fingerprint(t, r.Database), "v2 can be rolled out again")
+	t.Setenv("SHIPLOCK_REVISION", "")
+	r.v1.must(0, "up", "--on-newer", "down", "--allow-data-loss")
+	assert.Equal(t, before, fingerprint(t, r.Database), "and undone by up, where the policy says so")
+}
+
+// goldenText compares a text with testdata/NAME.golden.
+func goldenText(t *testing.T, name, text string) {
+	t.Helper()
+	for pattern, mask := range map[string]string{`127\.0\.0\.1:\d+`: "HOST:PORT", `test \d+`: "test N"} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, mask)
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "run the test with -update once")
+	assert.Equal(t, string(want), text)
+}
+
+// TestWhatCannotBeUndoneFromHereIsRefused has a reason a row. v1 has version 1.
+func TestWhatCannotBeUndoneFromHereIsRefused(t *testing.T) {
+	t.Parallel()
+	const one = "CREATE TABLE a (b int)"
+	for _, c := range []struct {
+		name, up, down string
+		noDown         bool
+		after          string // SQL, once v2 is there
+	}{
+		{name: "undo-no-down", up: "SELECT 2", noDown: true},
+		{name: "undo-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
+		{name: "undo-too-big", up: "SELECT 2", down: "SELECT 2 /* " + strings.Repeat("x", 3<<20) + "*/"},
+		{name: "undo-adopted", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_journal SET outcome = 'adopted', up_sql = NULL, down_sql = NULL WHERE version = 2"},
+		{name: "undo-old-journal", up: "SELECT 2", noDown: true, after: "ALTER TABLE schema_migrations_journal DROP COLUMN down_bytes, DROP COLUMN breaks_before, DROP COLUMN irreversible"},
+		{name: "undo-no-journal", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_journal"},
+		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'stopped', statements_done = 1, statements_total = 3 WHERE version = 2"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": c.up})
+			if !c.noDown {
+				w.write("2_b.down.sql", c.down)
+			}
+			w.must(0, "up")
+			if c.after != "" {
+				w.Exec(t, c.after)
+			}
+			before := fingerprint(t, w.Database)
+			v1 := &world{Database: w.Database, t: t, dir: folder(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a"})}
+			golden(t, c.name, v1.must(5, "down", "--to-files").err)
+			v1.must(5, "down", "--to-files", "--dry-run")
+			v1.must(5, "down", "--to", "0")
+			assert.Equal(t, before, fingerprint(t, w.Database))
+			assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"), "not even what could be undone is")
+		})
+	}
+}
+
+// TestWhatRanIsWhatCounts: of an edited migration the journal's down runs, of any
+// other the file's, which may have been corrected.
+func TestWhatRanIsWhatCounts(t *testing.T) {
+	t.Parallel()
+	const down = "UPDATE log SET says = 'journal'"
+	for name, c := range map[string]struct {
+		up, down string
+		args     []string
+		says     string
+	}{
+		"nothing changed":    {"SELECT 2", down, nil, "journal"},
+		"a better down":      {"SELECT 2 -- as it was", "UPDATE log SET says = 'file'", nil, "file"},
+		"another migration":  {"SELECT 3", "UPDATE log SET says = 'file'", nil, "journal"},
+		"as the user wishes": {"SELECT 3", "UPDATE log SET says = 'file'", []string{"--on-edited", "allow"}, "file"},
+		"the down is gone":   {"SELECT 2", "", nil, "journal"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE log AS SELECT '' AS says", "2_b.up.sql": "SELECT 2", "2_b.down.sql": down})
+			w.must(0, "up")
+			w.write("2_b.up.sql", c.up)
+			w.write("2_b.down.sql", c.down)
+			if c.down == "" {
+				require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.down.sql")))
+			}
+			w.must(0, append([]string{"down", "--to", "1"}, c.args...)...)
+			assert.Equal(t, c.says, w.Value(t, "SELECT says FROM log"))
+			assert.Equal(t, c.says != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_journal WHERE direction = 'down'") == down || c.args != nil)
+		})
+	}
+}
+
+// TestAnEmptyDownIsNoMissingOne: the journal tells the one from the other.
+func TestAnEmptyDownIsNoMissingOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": ""})
+	w.must(0, "up")
+	require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.up.sql")))
+	require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.down.sql")))
+	w.must(0, "down", "--to-files")
+	assert.Equal(t, "1", w.Value(t, "SELECT version FROM schema_migrations"))
+}
+
+// TestADownGoesOnWithoutItsFile breaks a down off that only the journal has.
+func TestADownGoesOnWithoutItsFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE log (n int)", "2_b.up.sql": "CREATE INDEX CONCURRENTLY i ON log (n)",
+		"2_b.down.sql": "INSERT INTO log VALUES (1);\nDROP INDEX CONCURRENTLY i;\n" +
+			"INSERT INTO log SELECT 2 FROM pg_sleep(CASE WHEN current_setting('statement_timeout') = '0' THEN 0 ELSE 60 END);\nINSERT INTO log VALUES (3);\n"})
+	w.must(0, "up")
+	for _, direction := range []string{"up", "down"} {
+		require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b."+direction+".sql")))
+	}
+	out := w.must(7, "down", "--to-files", "--statement-timeout", "200ms")
+	golden(t, "down-part-way", out.err)
+	assert.Equal(t, "1 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
+	assert.Contains(t, w.must(5, "up").err, "undoing version 2 (b) stopped part-way, after 2 of 4 statements")
+	assert.Contains(t, w.must(0, "down", "--to-files", "--dry-run").stdout, "after the first 2, which are in effect")
+	w.must(0, "down", "--to-files")
+	assert.Equal(t, "1,2,3", w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"), "each statement ran once")
+	assert.Equal(t, "1 false", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
+	w.must(0, "up")
+}
+
+// TestAJournalOfAnEarlierReleaseGoesOn: it gets its new columns, or is left as it
+// is where the role may not.
+func TestAJournalOfAnEarlierReleaseGoesOn(t *testing.T) {
+	t.Parallel()
+	const old = "ALTER TABLE schema_migrations_journal DROP COLUMN down_bytes, DROP COLUMN breaks_before, DROP COLUMN irreversible"
+	for name, theirs := range map[string]bool{"its owner's": false, "another role's": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1"})
+			w.must(0, "up")
+			w.Exec(t, old)
+			if theirs {
+				w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT ALL ON schema_migrations_journal TO %q", w.User))
+			}
+			w.must(0, "status")
+			w.must(0, "up")
+			w.write("2_b.up.sql", "-- shiplock:breaks-before 2\nSELECT 2")
+			w.write("2_b.down.sql", "SELECT 2")
+			w.must(0, "up")
+			if theirs {
+				assert.Equal(t, "0", w.Value(t, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'schema_migrations_journal'::regclass AND attname = 'breaks_before'"))
+			} else {
+				assert.Equal(t, "2", w.Value(t, "SELECT breaks_before FROM schema_migrations_journal WHERE version = 2"))
+			}
+			require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.up.sql")))
+			require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.down.sql")))
+			w.must(0, "down", "--to-files")
+			w.must(0, "down", "--to", "0")
+		})
+	}
+}
+
+func TestDownUsage(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{
+		"not both":                {"--to", "1", "--to-files"},
+		"or --to-files":           {"--dry-run"},
+		"is for --dry-run":        {"--to", "1", "-o", "json"},
+		"want table or json":      {"--to", "1", "--dry-run", "-o", "xml"},
+		"allow, fail or down":     nil,
+		`--on-edited is "nobody"`: {"--to", "1", "--on-edited", "nobody"},
+	} {
+		verb := "down"
+		if args == nil {
+			verb, args = "up", []string{"--on-newer", "up"}
+		}
+		out := call(t.Context(), append([]string{verb, "--database-url", "postgres://h/d"}, args...)...)
+		assert.Equal(t, 2, out.code, args)
+		assert.Contains(t, out.err, want)
+	}
+}
+
+// TestDryRunAsJSON is for who judges by program.
+func TestDryRunAsJSON(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (NULL)", "2_b.up.sql": "ALTER TABLE a ADD c int", "2_b.down.sql": "ALTER TABLE a DROP c, DROP b"})
+	w.must(0, "up")
+	var p engine.Preview
+	require.NoError(t, json.Unmarshal([]byte(w.must(0, "down", "--to", "1", "--dry-run", "-o", "json").stdout), &p))
+	require.Len(t, p.Steps, 1)
+	assert.Equal(t, engine.PreviewStep{Version: 2, Direction: "down", File: "2_b.down.sql", Statements: 1, Transactional: true, SQL: "ALTER TABLE a DROP c, DROP b",
+		Loses: []postgres.Loss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
+	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
+}

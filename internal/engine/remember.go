@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// union is the catalog of the files and of what the journal has of the migrations
+// that are in effect, or whose down has stopped part-way. adopted are those that
+// another tool has run since.
+func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run, p plan.Policy) (*source.Catalog, error) {
+	inEffect, theirs := map[int]bool{}, map[int]bool{}
+	for _, r := range st.Runs {
+		inEffect[r.Version] = r.InEffect()
+	}
+	for _, r := range adopted {
+		theirs[r.Version] = true
+	}
+	var memory []source.Remembered
+	for _, r := range journal {
+		if !inEffect[r.Version] && !r.PartWayDown() {
+			continue
+		}
+		if theirs[r.Version] {
+			r.Ran, r.Outcome = postgres.Ran{DownSize: postgres.NotKnown}, postgres.RunAdopted
+		}
+		m, err := remembered(files, r, p)
+		if err != nil {
+			return nil, err
+		}
+		memory = append(memory, m)
+	}
+	return files.Union(memory), nil
+}
+
+func remembered(files *source.Catalog, r postgres.Run, p plan.Policy) (source.Remembered, error) {
+	v := uint(r.Version)
+	m := source.Remembered{
+		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Ran.HasUp, HasDown: r.Ran.HasDown || r.PartWayDown(),
+		Irreversible: r.Ran.Irreversible,
+	}
+	m.NoDown = whyNoDown(r)
+	file, here := files.Find(v)
+	if !here {
+		return m, nil
+	}
+	sum, err := files.Checksum(v)
+	if err != nil {
+		return m, err
+	}
+	m.Differs = sum != "" && r.Checksum != "" && sum != r.Checksum && p.OnEdited != plan.AllowEdited
+	if m.Differs && !m.HasDown {
+		m.NoDown = fmt.Sprintf("%s is not what ran (it was edited since), and of what ran %s", file.Up, m.NoDown)
+	}
+	if !m.Differs && r.Ran.DownSize == postgres.NotKnown { // the journal does not say
+		says, err := files.Says(v)
+		if err != nil {
+			return m, err
+		}
+		m.Irreversible = says.Irreversible
+	}
+	return m, nil
+}
+
+// whyNoDown completes "cannot be undone from here:".
+func whyNoDown(r postgres.Run) string {
+	switch {
+	case r.Outcome == postgres.RunAdopted:
+		return "another tool applied it, so the journal does not hold its SQL"
+	case r.Ran.DownSize > postgres.MaxJournaled:
+		return fmt.Sprintf("its down file has %.1f MB, and the journal keeps no more than %d MB", float64(r.Ran.DownSize)/(1<<20), postgres.MaxJournaled>>20)
+	case r.Ran.DownSize == postgres.NoFile && r.Ran.HasUp:
+		return "it had no down file when it was applied"
+	}
+	return "the journal does not hold the SQL of its down: there was none, or it was above 1 MB"
+}
+
+// recall gives a plan's steps the SQL that only the journal has.
+func recall(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan, journal []postgres.Run) error {
+	var runs []postgres.Run
+	for _, s := range p.Steps {
+		if !strings.HasPrefix(s.Migration.Up, source.FromJournal) && !strings.HasPrefix(s.Migration.Down, source.FromJournal) {
+			continue
+		}
+		if i := slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {
+			runs = append(runs, journal[i])
+		}
+	}
+	sql, err := db.Recall(ctx, runs)
+	for version, text := range sql {
+		catalog.Remember(uint(version), text.Up, text.Down)
+	}
+	return err
+}

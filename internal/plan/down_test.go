@@ -1,0 +1,112 @@
+package plan
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// remember is what a journal has of versions 6, 7 and 8, beyond the files.
+func remember(r ...source.Remembered) []source.Remembered {
+	return append([]source.Remembered{
+		{Version: 6, Name: "f", HasUp: true, HasDown: true},
+		{Version: 7, Name: "g", HasUp: true, HasDown: true},
+		{Version: 8, Name: "h", HasUp: true, HasDown: true},
+	}, r...)
+}
+
+func inEffect(versions ...int) []Run {
+	var runs []Run
+	for _, v := range versions {
+		runs = append(runs, Run{Version: v, Direction: Up})
+	}
+	return runs
+}
+
+func TestForDownToFiles(t *testing.T) {
+	files := []string{"1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "5_b.down.sql"}
+	undo := []string{"journal:8_h.down.sql>7", "journal:7_g.down.sql>6", "journal:6_f.down.sql>5"}
+	for _, c := range []struct {
+		name    string
+		memory  []source.Remembered
+		state   State
+		want    []string
+		to      int
+		refusal string
+	}{
+		{name: "newer", memory: remember(), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)}, want: undo, to: 5},
+		{name: "not newer", state: State{Version: 5, Runs: inEffect(1, 5)}, to: 5},
+		{name: "older", state: State{Version: 1, Runs: inEffect(1)}, to: 1},
+		{name: "empty", state: State{Version: NoVersion}, to: NoVersion},
+		{name: "a file that has not run is passed over", memory: remember(), state: State{Version: 8, Runs: inEffect(1, 6, 7, 8)},
+			want: []string{undo[0], undo[1], "journal:6_f.down.sql>1"}, to: 1},
+		{name: "nothing of the files has run", memory: remember(), state: State{Version: 8, Runs: inEffect(6, 7, 8)},
+			want: []string{undo[0], undo[1], "journal:6_f.down.sql>-1"}, to: NoVersion},
+		{name: "a hotfix below the newest file stays", memory: remember(source.Remembered{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: inEffect(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
+		{name: "one has no down", memory: remember(source.Remembered{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
+			refusal: "version 7 (g) cannot be undone from here: for a reason"},
+		{name: "one is irreversible", memory: remember(source.Remembered{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
+			refusal: "version 6 (f) is irreversible"},
+		{name: "nobody knows what it is", state: State{Version: 8, Runs: inEffect(1, 5)}, refusal: "nor in the journal"},
+		{name: "stopped part-way on its way down", memory: remember(), want: []string{"journal:6_f.down.sql>5"}, to: 5,
+			state: State{Version: 5, Dirty: true, Runs: append(inEffect(1, 5), Run{Version: 6, Name: "f", Direction: Down, Outcome: Unfinished, Done: 1, Total: 2})}},
+		{name: "stopped part-way on its way up", memory: remember(), refusal: "version 8 (h) stopped part-way, after 1 of 2 statements",
+			state: State{Version: 8, Dirty: true, Runs: append(inEffect(1, 5, 6, 7), Run{Version: 8, Name: "h", Direction: Up, Outcome: Unfinished, Done: 1, Total: 2})}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			union := catalog(t, files...).Union(c.memory)
+			for _, plan := range []func() (Plan, error){
+				func() (Plan, error) { return ForDownToFiles(union, c.state, Policy{Table: "t"}) },
+				func() (Plan, error) { return ForUp(union, c.state, Policy{Table: "t", OnNewer: DownNewer}) },
+			} {
+				p, err := plan()
+				if c.refusal != "" {
+					requireRefusal(t, err, c.refusal)
+					continue
+				}
+				require.NoError(t, err)
+				if c.want == nil && len(p.Steps) > 0 {
+					assert.Equal(t, Up, p.Steps[0].Direction, "up goes on as ever")
+					continue
+				}
+				assert.Equal(t, c.want, steps(p))
+				assert.Equal(t, c.to, p.To)
+			}
+		})
+	}
+}
+
+func TestTheFloorHoldsWhateverThePolicy(t *testing.T) {
+	files := catalog(t, "1_a.up.sql", "5_b.up.sql")
+	union := files.Union(remember())
+	floored := func(v uint) State {
+		runs := inEffect(1, 5, 6, 7, 8)
+		runs[3].BreaksBefore = v
+		return State{Version: 8, Runs: runs}
+	}
+	for _, policy := range []OnNewer{AllowNewer, FailNewer, ""} {
+		_, err := ForUp(union, floored(7), Policy{OnNewer: policy})
+		requireRefusal(t, err, "nothing older than version 7 can live with version 7")
+		_, err = ForWait(files, floored(6), Policy{OnNewer: policy})
+		requireRefusal(t, err, "nothing older than version 6 can live with version 7")
+	}
+	p, err := ForUp(union, floored(5), Policy{})
+	require.NoError(t, err, "the newest file is 5")
+	assert.True(t, p.Newer)
+	assert.Equal(t, "6 (), 7 (), 8 ()", Names(p.Ahead))
+	p, err = ForUp(union, floored(7), Policy{OnNewer: DownNewer})
+	require.NoError(t, err, "it is undone")
+	assert.Equal(t, 5, p.To)
+	missing, err := ForWait(files, floored(7), Policy{OnNewer: DownNewer})
+	require.NoError(t, err)
+	assert.Equal(t, "the database is at version 8, newer than the files (5), and is to be run down", missing)
+
+	undone := floored(7)
+	undone.Runs[3].Direction = Down
+	undone.Runs[4].Direction, undone.Version = Down, 6
+	_, err = ForUp(union, undone, Policy{})
+	require.NoError(t, err, "what has gone down has no floor")
+}

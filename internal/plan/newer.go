@@ -1,0 +1,70 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/sqlfile"
+)
+
+// newer is the plan for a database that is ahead of the files.
+func newer(files *source.Catalog, st State, p Policy) (Plan, error) {
+	unknown := above(files, st)
+	if p.OnNewer != FailNewer {
+		return Plan{From: st.Version, To: st.Version, Newer: true, Ahead: unknown}, nil
+	}
+	why := "an older release would run on a schema that it does not know"
+	if len(unknown) > 0 {
+		why += "; the journal has, beyond the files here: " + Names(unknown)
+	}
+	return Plan{}, &Refusal{
+		Reason: fmt.Sprintf("the database is at version %d, newer than the newest file here, %d", st.Version, files.Latest()),
+		Why:    why,
+		Next:   "deploy the newer release, or pass --on-newer allow if this one can live with the newer schema, or undo what is newer: migrator down --to-files",
+	}
+}
+
+// above lists what is in effect above the newest file, as the journal tells it.
+func above(files *source.Catalog, st State) []Run {
+	var out []Run
+	for _, r := range st.Runs {
+		if r.Version > int(files.Latest()) && r.Version <= st.Version && r.InEffect() {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Names are runs by version and name, as text.
+func Names(runs []Run) string {
+	var names []string
+	for i, r := range runs {
+		if i == named {
+			names = append(names, fmt.Sprintf("and %d more", len(runs)-named))
+			break
+		}
+		names = append(names, fmt.Sprintf("%d (%s)", r.Version, r.Name))
+	}
+	return strings.Join(names, ", ")
+}
+
+// floor refuses files that are too old for something that is in effect.
+func floor(files *source.Catalog, st State) error {
+	var worst Run
+	for _, r := range st.Runs {
+		applied := r.InEffect() || r.Outcome == Unfinished
+		if applied && r.BreaksBefore > files.Latest() && r.BreaksBefore > worst.BreaksBefore {
+			worst = r
+		}
+	}
+	if worst.BreaksBefore == 0 {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("nothing older than version %d can live with version %d (%s), which is in effect; the newest file here is %d",
+			worst.BreaksBefore, worst.Version, worst.Name, files.Latest()),
+		Why:  fmt.Sprintf("its up file says -- %s %d: what this release needs of the schema is no longer there", sqlfile.BreaksBefore, worst.BreaksBefore),
+		Next: fmt.Sprintf("deploy a release that has version %d; or undo what is newer: migrator down --to-files (--dry-run shows what would run)", worst.BreaksBefore),
+	}
+}

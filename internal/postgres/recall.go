@@ -1,0 +1,96 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ranColumns are those of the laterColumns that hold a Ran.
+const ranColumns = "down_bytes, breaks_before, irreversible"
+
+// remembers says whether the journal has them.
+func (db *DB) remembers() bool {
+	return db.has("down_bytes") && db.has("breaks_before") && db.has("irreversible")
+}
+
+// values are those of the new columns. What went down says nothing in them.
+func (r Ran) values() []string {
+	size, floor := "NULL", "NULL"
+	if r.DownSize >= 0 && r.HasDown {
+		size = fmt.Sprint(r.DownSize)
+	}
+	if r.BreaksBefore > 0 {
+		floor = fmt.Sprint(r.BreaksBefore)
+	}
+	return []string{size, floor, fmt.Sprint(r.Irreversible)}
+}
+
+// amended is the SQL that sets the new columns of a row that is there.
+func (db *DB) amended(r Run) string {
+	if !db.remembers() || r.Direction != "up" {
+		return ""
+	}
+	v := r.Ran.values()
+	return fmt.Sprintf(", down_bytes = %s, breaks_before = %s, irreversible = %s", v[0], v[1], v[2])
+}
+
+// downLiteral is the SQL of the down as it is journaled: an empty file is there,
+// and no NULL.
+func (r Run) downLiteral() string {
+	if r.down == "" && r.Ran.HasDown && r.Ran.DownSize == 0 {
+		return "''"
+	}
+	return literal(r.down)
+}
+
+// ranQuery finds, for each version, the row that tells how it went up last. One
+// that a person has settled holds no SQL: what ran is in the row before.
+func (db *DB) ranQuery() string {
+	columns := ranColumns
+	if !db.remembers() {
+		columns = "NULL::bigint AS down_bytes, NULL::bigint AS breaks_before, NULL::boolean AS irreversible"
+	}
+	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
+		FROM %s WHERE direction = 'up' AND outcome NOT IN ('%s', '%s') ORDER BY version, id DESC`, columns, db.journal(), RunFailed, RunSettled)
+}
+
+// SQL is what the journal holds of a migration.
+type SQL struct{ Up, Down string }
+
+// Recall reads the SQL of the migrations that these rows of Journal are about: as
+// they went up, and for a down that has stopped part-way what it ran.
+func (db *DB) Recall(ctx context.Context, runs []Run) (map[int]SQL, error) {
+	out := map[int]SQL{}
+	if len(runs) == 0 {
+		return out, nil
+	}
+	var ids []string
+	for _, r := range runs {
+		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Ran.id, r.id, r.PartWayDown()))
+	}
+	rows, err := db.rows(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.part_way THEN n.down_sql ELSE r.down_sql END, '')
+		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, part_way) JOIN `+db.journal()+` n ON n.id = w.newest LEFT JOIN `+db.journal()+` r ON r.id = w.ran`)
+	if err != nil {
+		return nil, db.lost(ctx, fmt.Errorf("SQL in the journal: %w", err))
+	}
+	for rows.Next() {
+		var version int
+		var sql SQL
+		if err := rows.Scan(&version, &sql.Up, &sql.Down); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		out[version] = sql
+	}
+	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+}
+
+// PartWayDown says that the run went down and did not come to an end.
+func (r Run) PartWayDown() bool {
+	switch r.Outcome {
+	case RunUnended, RunStopped, RunRepaired:
+		return r.Direction == "down"
+	}
+	return false
+}

@@ -1,0 +1,27 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+const maxLosses = 12 // lines
+
+// lossCard explains a way down that was not begun.
+func lossCard(e *engine.LossError) Card {
+	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: going down from version %s to %s would lose data", version(e.From), version(e.To))}
+	var lines []string
+	for i, l := range e.Losses {
+		if i == maxLosses {
+			lines = append(lines, fmt.Sprintf("and %d more", len(e.Losses)-maxLosses))
+			break
+		}
+		lines = append(lines, l.String())
+	}
+	c.addFolded("loses", strings.Join(lines, "\n"))
+	c.add("state", "nothing was run")
+	c.add("next", "keep the newer schema (--on-newer allow) and roll forward; or, with a backup, go down with --allow-data-loss")
+	return c
+}
