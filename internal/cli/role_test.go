@@ -68,7 +68,7 @@ func TestRole(t *testing.T) {
 			assert.Equal(t, role, w.Value(t, "SELECT string_agg(DISTINCT database_role, ' ') FROM schema_migrations_journal"))
 			out = run("repair", "--applied", "--role", role)
 			assert.Contains(t, out.err, "nothing to repair")
-			out = run("down", "--to", "1", "--role", role)
+			out = run("down", "--to", "1", "--allow-data-loss", "--role", role)
 			assert.Zero(t, out.code, out.err)
 			if way == "transaction" { // what the pool lends next must not have the role
 				db := there.Open(t)
