@@ -33,15 +33,34 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 		o.Postgres.DSN = o.Postgres.DSN.Primary() // a standby may be promoted yet: it is waited for
 		next, openErr := postgres.Open(ctx, o.Postgres)
 		if openErr != nil {
+			found(err, "the database could not be reached again: "+reason(openErr))
 			return Result{}, t.whole(errors.Join(err, openErr))
 		}
 		if next.Server.Started == db.Server.Started {
 			closeQuietly(o, next) // only the connection was cut, and perhaps on purpose
+			found(err, "the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network")
 			return Result{}, t.whole(err)
 		}
 		o.Log.Warn("the connection was lost, and another server process answers now: planning anew", "error", err)
 		db = next
 	}
+}
+
+// found adds to what is known of a migration's end.
+func found(err error, why string) {
+	var fail *postgres.MigrationError
+	if errors.As(err, &fail) {
+		fail.Reason.Why = append(fail.Reason.Why, why)
+	}
+}
+
+// reason is what went wrong in a connection that did not come about.
+func reason(err error) string {
+	var connect *postgres.ConnectError
+	if errors.As(err, &connect) {
+		err = connect.Err
+	}
+	return err.Error()
 }
 
 // openBoth reads the names of the files while it connects: each takes its time, and

@@ -220,6 +220,8 @@ func (d *Driver) Run(body io.Reader) error {
 		}
 		fail.Version, fail.Before = to.Version, before.Version
 		d.pending, d.known = nil, false
+		fail.locate()
+		d.db.explain(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
 		return m.named(fail)
 	}
 	d.ran = true

@@ -41,7 +41,9 @@ type MigrationError struct {
 	Row int
 	// Blockers are the sessions that held the lock, where a lock timeout ended it.
 	Blockers []string
-	Err      error // of the server, or of the connection, or why the run was ended
+	// Reason is what was found out about it afterwards.
+	Reason Reason
+	Err    error // of the server, or of the connection, or why the run was ended
 }
 
 func (e *MigrationError) Error() string {

@@ -192,6 +192,7 @@ func (s *Script) countable() bool {
 // so, and so nothing has happened. Else the mark stays, and the journal says how
 // far it came.
 func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
+	fail.locate()
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed part may have committed before its answer was lost

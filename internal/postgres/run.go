@@ -103,6 +103,7 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		return db.runParts(ctx, m)
 	}
 	if fail != nil && fail.Outcome == RolledBack && hasBegun(fail.Err) && db.journaled { // a first migration that fails leaves nothing at all
+		fail.locate()
 		m.run.Outcome, m.run.Error = RunFailed, m.named(fail).Error()
 		db.note(ctx, db.record(m.run))
 	}

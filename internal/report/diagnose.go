@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -140,6 +141,10 @@ func connectCard(e *postgres.ConnectError) Card {
 		c = Card{Code: ExitUsage, Title: "cannot use the database " + e.Target}
 	}
 	c.addServer(e.Err)
+	var invalid x509.CertificateInvalidError
+	if errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil {
+		c.add("why", fmt.Sprintf("the server's certificate was good from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
+	}
 	if !e.Permanent {
 		c.add("tried", fmt.Sprintf("%d times in %s (%s)", e.Attempts, e.Waited.Round(100*time.Millisecond), e.Limit))
 	}
@@ -162,9 +167,11 @@ func connectAdvice(err error) string {
 		case pqerror.InvalidAuthorizationSpecification:
 			return "let this user in by pg_hba.conf, or connect as another one (and check sslmode)"
 		case pqerror.InvalidCatalogName:
-			return "create the database, or correct its name"
+			return fmt.Sprintf("correct the database's name in the URL (or PGDATABASE), or let an administrator run: %s;", createDatabase(server.Message))
 		case pqerror.TooManyConnections:
-			return "free connections, raise max_connections, or reserve some for migrations"
+			return crowdAdvice(server.Message)
+		case pqerror.CannotConnectNow:
+			return "wait until the server has started or recovered (its log tells how far it is); a longer --wait-for-db waits for it"
 		}
 		return "see the server's log for more"
 	}
@@ -185,6 +192,28 @@ func connectAdvice(err error) string {
 		return advice
 	}
 	return "check host, port and network policies, and that the server is up"
+}
+
+var quoted = regexp.MustCompile(`"(.*)"`)
+
+func createDatabase(message string) string {
+	if m := quoted.FindStringSubmatch(message); m != nil {
+		return "CREATE DATABASE " + pq.QuoteIdentifier(m[1])
+	}
+	return "CREATE DATABASE"
+}
+
+// crowdAdvice tells whose limit is reached by the server's words.
+func crowdAdvice(message string) string {
+	const who = "see who has them: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;\n"
+	m := quoted.FindStringSubmatch(message)
+	switch {
+	case m != nil && strings.Contains(message, "for role"):
+		return who + "free some, or raise the role's limit: ALTER ROLE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
+	case m != nil && strings.Contains(message, "for database"):
+		return who + "free some, or raise the database's limit: ALTER DATABASE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
+	}
+	return who + "free some (smaller pools in the application), or raise max_connections and restart the server; then run it again"
 }
 
 // certificateAdvice is the next step where TLS does not come about; empty where something else failed.
@@ -242,7 +271,8 @@ func plainCard(err error) Card {
 		c.Code = ExitUsage
 		c.Title = "the database does not let us work: " + server.Message
 		c.addServer(err)
-		c.add("next", "give the role its rights on the version table, or connect as the owner")
+		c.add("state", stateAt(err))
+		c.add("next", tableAdvice(server.Message))
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = ExitUsage
 		c.add("next", "give the folder with --source or SHIPLOCK_SOURCE; in Kubernetes, take an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
@@ -250,6 +280,18 @@ func plainCard(err error) Card {
 		c.Code = ExitUsage
 	}
 	return c
+}
+
+var deniedTable = regexp.MustCompile(`table "?([^"]+?)"?$`)
+
+// tableAdvice is for a version table, or its journal, that belongs to somebody else.
+func tableAdvice(message string) string {
+	m := deniedTable.FindStringSubmatch(message)
+	if m == nil {
+		return "give the role its rights on the version table and its journal, or connect as their owner"
+	}
+	return fmt.Sprintf("connect as the role that owns %[1]s (and %[1]s_journal), or let that one or a superuser run: ALTER TABLE %[2]s OWNER TO …; (the role that migrates)",
+		strings.TrimSuffix(m[1], "_journal"), pq.QuoteIdentifier(strings.TrimSuffix(m[1], "_journal")))
 }
 
 // stopCode is the exit code of a run that was ended from outside, or 0.
@@ -297,11 +339,22 @@ func version(v int) string {
 	return fmt.Sprint(v)
 }
 
+// firstError is the first of several errors: what came of it is no news.
+func firstError(err error) error {
+	for {
+		several, ok := err.(interface{ Unwrap() []error })
+		if !ok || len(several.Unwrap()) == 0 {
+			return err
+		}
+		err = several.Unwrap()[0]
+	}
+}
+
 // addServer adds what PostgreSQL, or the network, said.
 func (c *Card) addServer(err error) {
 	var server *pq.Error
 	if !errors.As(err, &server) {
-		c.add("error", err.Error())
+		c.add("error", firstError(err).Error())
 		return
 	}
 	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, server.Message, server.Code))

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/lib/pq/pqerror"
@@ -15,7 +18,7 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	c := Card{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, at(e.Before))}
 	stopped := stopCode(err)
 	if stopped != 0 {
-		c.Title = fmt.Sprintf("migration %s was not completed (%s); the database is as it was, %s", e.File, e.Err, at(e.Before))
+		c.Title = fmt.Sprintf("migration %s was not completed (%s); the database is as it was, %s", e.File, stopReason(e.Err), at(e.Before))
 	}
 	switch e.Outcome {
 	case postgres.PartWay:
@@ -35,6 +38,8 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	}
 	c.addPlace(e)
 	c.addServer(e.Err)
+	c.addWithin(e)
+	c.add("why", strings.Join(reasons(e), "\n"))
 	c.add("blocked by", strings.Join(e.Blockers, "\n"))
 	c.add("state", migrationState(err, e))
 	c.add("next", migrationAdvice(err, e, stopped))
@@ -98,21 +103,26 @@ func unanswered(e *postgres.MigrationError) bool {
 
 func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
 	server := e.Server()
-	if server != nil && (server.Code == pqerror.ActiveSQLTransaction || server.Code == pqerror.InvalidTransactionTermination) {
-		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
-	}
 	switch {
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
 		return "run it again: it looks at what is in effect and goes on from there"
 	case e.Outcome == postgres.PartWay:
-		return fmt.Sprintf("correct %s from statement %d on (what is before it has run) and deploy again: it goes on there;\n"+
-			"or undo by hand what it did, then: migrator repair --reverted", e.File, e.Done+1)
+		then := "deploy again: it goes on there;\nor undo by hand what it did, then: migrator repair --reverted"
+		if advice := advise(e, fmt.Sprintf("then %s", then)); advice != "" {
+			return advice
+		}
+		return fmt.Sprintf("correct %s from statement %d on (what is before it has run) and %s", e.File, e.Done+1, then)
 	case e.Outcome == postgres.Unknown:
 		return "look at what the statement has left; then: migrator repair --statement-done or --statement-undone, and deploy again;\n" +
 			"or undo by hand what the migration did, then: migrator repair --reverted"
+	case stopped != 0 && len(e.Blockers) > 0:
+		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + blocker(e) + "); then run it again"
 	case stopped != 0:
 		return "run it again; what is done stays done, and it goes on from there"
 	case e.Server() == nil:
+		if len(e.Reason.Why) > 0 && strings.HasPrefix(e.Reason.Why[0], "the server is up") {
+			return "run it again; the server's log says why the session was ended"
+		}
 		return "run it again when the database is back; its log says why it went"
 	}
 	var run *engine.RunError
@@ -120,7 +130,81 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		if server.Code == pqerror.UnsafeNewEnumValueUsage || server.Code == pqerror.ObjectInUse {
 			return "deploy with --atomicity migration: what an earlier migration did has to be committed before this one can use it"
 		}
-		return fmt.Sprintf("correct %s and deploy again; it starts with the first of them", e.File)
+		return cmp.Or(advise(e, "then deploy again; it starts with the first of them"),
+			fmt.Sprintf("correct %s and deploy again; it starts with the first of them", e.File))
 	}
-	return fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File)
+	return cmp.Or(advise(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File))
+}
+
+var blockerPID = regexp.MustCompile(`pid (\d+)`)
+
+// blocker is the pid of the first session in the way.
+func blocker(e *postgres.MigrationError) string {
+	if m := blockerPID.FindStringSubmatch(e.Blockers[0]); m != nil {
+		return m[1]
+	}
+	return "pid"
+}
+
+// stopReason is why a run was stopped, without what it was at.
+func stopReason(err error) string {
+	var timeout *engine.TimeoutError
+	var signal *engine.SignalError
+	switch {
+	case errors.As(err, &timeout):
+		return timeout.Error()
+	case errors.As(err, &signal):
+		return signal.Error()
+	}
+	return err.Error()
+}
+
+// reasons are what the server was asked afterwards, and what its words alone tell.
+func reasons(e *postgres.MigrationError) []string {
+	why, server := e.Reason.Why, e.Server()
+	if server == nil {
+		return why
+	}
+	if st, known := e.Statement(); known {
+		if hidden := invisible(st.Text); hidden != "" && server.Code == pqerror.SyntaxError {
+			why = append(why, hidden)
+		}
+	} else if e.Script != nil && server.Code == pqerror.SyntaxError && invisible(e.Script.SQL) != "" {
+		why = append(why, invisible(e.Script.SQL))
+	}
+	if server.Code == pqerror.DiskFull {
+		why = append(why, "the disk of the database server is full: "+fullDisk(server.Message))
+	}
+	return why
+}
+
+// fullDisk tells by a file's name what the disk is for (manual, "Database File Layout").
+func fullDisk(message string) string {
+	switch {
+	case strings.Contains(message, "pg_wal"):
+		return "the one with the write-ahead log"
+	case strings.Contains(message, "pgsql_tmp"):
+		return "the one with temporary files, for sorts that do not fit into memory"
+	case strings.Contains(message, "pg_tblspc"):
+		return "the one of a tablespace"
+	}
+	return "the one with the data"
+}
+
+// addWithin shows the statement inside of a function that failed.
+func (c *Card) addWithin(e *postgres.MigrationError) {
+	server := e.Server()
+	if server == nil || server.InternalQuery == "" {
+		return
+	}
+	if st, known := e.Statement(); known && strings.Contains(st.Text, server.InternalQuery) {
+		return
+	}
+	at := -1
+	if n, err := strconv.Atoi(server.InternalPosition); err == nil && n > 0 {
+		if query := []rune(server.InternalQuery); n <= len(query) {
+			at = len(string(query[:n-1]))
+		}
+	}
+	c.addSQL("within", server.InternalQuery, at)
 }

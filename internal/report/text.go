@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -97,4 +98,15 @@ func clip(s string, n int) string {
 		n--
 	}
 	return s[:n] + more
+}
+
+// invisible names the first character of some SQL that cannot be seen, or passes for
+// a space and is none; "" if there is none.
+func invisible(sql string) string {
+	for i, r := range sql {
+		if r > 0x7f && (unicode.Is(unicode.Cf, r) || unicode.IsSpace(r)) {
+			return fmt.Sprintf("line %d of it has a character that looks like a space or like nothing, U+%04X; type it anew", 1+strings.Count(sql[:i], "\n"), r)
+		}
+	}
+	return ""
 }

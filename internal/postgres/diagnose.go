@@ -1,0 +1,178 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/lib/pq/pqerror"
+)
+
+// The look for the reason of a failure is worth this much time, and no error.
+const (
+	inquiryBudget  = 2 * time.Second
+	inquiryTimeout = time.Second // of one query
+)
+
+// Reason is what a look at the server, after the rollback, has found out about why
+// a migration failed. It names keys, never whole rows.
+type Reason struct {
+	Why []string // sentences
+	// See is a query that shows the rest.
+	See string
+	// Fix is what mends it, and By who may do that where it is not us.
+	Fix, By string
+}
+
+// explain looks for the reason of a failure. What it cannot tell it leaves out. It
+// does not run where the run is to stop, or the session is gone.
+func (db *DB) explain(ctx context.Context, m migration, later []Step, fail *MigrationError) {
+	server := fail.Server()
+	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == Unknown {
+		return
+	}
+	look := map[pqerror.Code]func(*inquiry) Reason{
+		pqerror.UniqueViolation:        (*inquiry).rows,
+		pqerror.NotNullViolation:       (*inquiry).rows,
+		pqerror.CheckViolation:         (*inquiry).rows,
+		pqerror.ForeignKeyViolation:    (*inquiry).rows,
+		pqerror.InsufficientPrivilege:  (*inquiry).rights,
+		pqerror.UndefinedTable:         (*inquiry).missing,
+		pqerror.DuplicateTable:         (*inquiry).exists,
+		pqerror.DuplicateColumn:        (*inquiry).exists,
+		pqerror.DuplicateObject:        (*inquiry).exists,
+		pqerror.TRDeadlockDetected:     (*inquiry).deadlock,
+		pqerror.ReadOnlySQLTransaction: (*inquiry).setting,
+		pqerror.QueryCanceled:          (*inquiry).setting,
+	}[server.Code]
+	if look == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, inquiryBudget+inquiryTimeout)
+	defer cancel()
+	q := &inquiry{db: db, ctx: ctx, m: m, later: later, fail: fail, until: time.Now().Add(inquiryBudget)}
+	if err := db.exec(ctx, inline("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(inquiryTimeout.Milliseconds()))+db.actLocal()); err != nil {
+		db.log.Debug("no look for the reason", "error", err)
+		return
+	}
+	fail.Reason = look(q)
+	if q.err != nil {
+		db.log.Debug("the look for the reason ended early", "error", q.err)
+	}
+	if err := db.rollback(ctx, ""); err != nil {
+		db.log.Debug("ending the look for the reason", "error", err)
+	}
+}
+
+// actLocal is the SQL that makes a transaction ours act as the role.
+func (db *DB) actLocal() string {
+	if db.opts.Role == "" || db.acting {
+		return ""
+	}
+	return db.setRole("LOCAL ")
+}
+
+// inquiry is one look for a reason. After its first error it answers nothing more.
+type inquiry struct {
+	db    *DB
+	ctx   context.Context
+	m     migration
+	later []Step // the migrations that were to follow
+	fail  *MigrationError
+	until time.Time
+	err   error
+}
+
+// ask runs a query and returns its rows, all columns as text; NULL is "".
+func (q *inquiry) ask(query string, args ...any) [][]string {
+	if q.err == nil && time.Now().After(q.until) {
+		q.err = errors.New("it took too long")
+	}
+	if q.err != nil {
+		return nil
+	}
+	rows, err := q.db.rows(q.ctx, query, args...)
+	if err != nil {
+		q.err = err
+		return nil
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		q.err = err
+		return nil
+	}
+	var out [][]string
+	for rows.Next() {
+		fields, pointers := make([]sql.NullString, len(names)), make([]any, len(names))
+		for i := range fields {
+			pointers[i] = &fields[i]
+		}
+		if q.err = rows.Scan(pointers...); q.err != nil {
+			return nil
+		}
+		row := make([]string, len(fields))
+		for i, f := range fields {
+			row[i] = f.String
+		}
+		out = append(out, row)
+	}
+	q.err = rows.Err()
+	return out
+}
+
+// row is the first row of an answer; nil for none.
+func (q *inquiry) row(query string, args ...any) []string {
+	if rows := q.ask(query, args...); len(rows) > 0 {
+		return rows[0]
+	}
+	return nil
+}
+
+// deadlock tells who the others are, whom the server's detail calls processes.
+func (q *inquiry) deadlock() Reason {
+	var r Reason
+	seen := map[string]bool{}
+	for _, m := range processes.FindAllStringSubmatch(q.fail.Server().Detail, -1) {
+		if pid := m[1]; !seen[pid] {
+			seen[pid] = true
+			who := q.row(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
+				state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
+				FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
+			if who != nil {
+				r.Why = append(r.Why, "the other in the deadlock was "+strings.ReplaceAll(who[0], `, query "<insufficient privilege>"`, ""))
+			}
+		}
+	}
+	return r
+}
+
+// setting tells where a limit comes from that has ended a statement.
+func (q *inquiry) setting() Reason {
+	name := "statement_timeout"
+	if q.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
+		name = "default_transaction_read_only"
+	} else if !strings.Contains(q.fail.Server().Message, "statement timeout") {
+		return Reason{Why: []string{"somebody cancelled it: pg_cancel_backend, or an administrator's tool; no limit of the migrator's did"}}
+	} else if q.db.opts.StatementTimeout > 0 {
+		return Reason{Why: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
+	}
+	s := q.row("SELECT reset_val || coalesce(unit, ''), source, current_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1", name)
+	if s == nil {
+		return Reason{}
+	}
+	r := Reason{Why: []string{name + " is " + s[0] + "; it is set by: " + s[1]}}
+	switch s[1] {
+	case "user":
+		r.Fix = "ALTER ROLE " + ident(s[2]) + " RESET " + name + ";"
+	case "database":
+		r.Fix = "ALTER DATABASE " + ident(s[3]) + " RESET " + name + ";"
+	case "database user":
+		r.Fix = "ALTER ROLE " + ident(s[2]) + " IN DATABASE " + ident(s[3]) + " RESET " + name + ";"
+	case "configuration file":
+		r.Fix = "ALTER SYSTEM SET " + name + " = DEFAULT; SELECT pg_reload_conf();"
+	}
+	return r
+}

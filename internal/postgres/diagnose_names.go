@@ -1,0 +1,217 @@
+package postgres
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/lib/pq/pqerror"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// Bounds of the search for a name.
+const (
+	maxNames      = 1000 // relations of the database
+	maxLaterFiles = 50
+	maxLaterBytes = 256 << 10 // of one file
+	maxPast       = 20        // runs in the journal
+)
+
+// missing looks for a relation that is not there: elsewhere, under a name much
+// alike, in a migration that is yet to come, or in one that has dropped it.
+func (q *inquiry) missing() Reason {
+	m := quotedName.FindStringSubmatch(q.fail.Server().Message)
+	if m == nil {
+		return Reason{}
+	}
+	name := m[1][strings.LastIndexByte(m[1], '.')+1:]
+	if file := q.laterFile(name); file != "" {
+		return Reason{Why: []string{fmt.Sprintf("%s makes %s, but it comes later", file, name)}, Fix: "order"}
+	}
+	for _, s := range q.ask(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1`, name) {
+		return Reason{Why: []string{fmt.Sprintf("there is %s.%s; the search_path is %s", ident(s[0]), ident(name), s[1])}, Fix: ident(s[0]) + "." + ident(name)}
+	}
+	if run := q.past(name, func(d definition) bool { return d.drops }); run != "" {
+		return Reason{Why: []string{run + " has dropped it"}}
+	}
+	var r Reason
+	best := 3
+	for _, s := range q.ask(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
+		AND relnamespace <> 'pg_catalog'::regnamespace ORDER BY 1 LIMIT $1`, maxNames) {
+		if d := distance(s[0], name); d < best && d < len(name) {
+			best, r = d, Reason{Why: []string{"there is no such table, but there is one named " + ident(s[0])}, Fix: ident(s[0])}
+		}
+	}
+	if r.Why == nil && q.err == nil {
+		r.Why = []string{fmt.Sprintf("no schema of this database has it, and no migration that ran or is to run makes it")}
+	}
+	return r
+}
+
+// exists tells where what is there already has come from.
+func (q *inquiry) exists() Reason {
+	server := q.fail.Server()
+	m := quotedName.FindAllStringSubmatch(server.Message, -1)
+	if len(m) == 0 {
+		return Reason{}
+	}
+	name := m[0][1]
+	wanted := func(d definition) bool { return !d.drops }
+	if run := q.past(name, wanted); run != "" {
+		return Reason{Why: []string{run + " has made it"}, Fix: "twice"}
+	}
+	if q.here(name) {
+		return Reason{Why: []string{"this migration itself makes it, in a statement before"}, Fix: "twice"}
+	}
+	who := ""
+	if server.Code == pqerror.DuplicateTable {
+		if s := q.row(`SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE relname = $1 ORDER BY pg_catalog.pg_table_is_visible(oid) DESC LIMIT 1`, name); s != nil {
+			who = fmt.Sprintf("; it belongs to %s", ident(s[0]))
+		}
+	}
+	if q.err != nil {
+		return Reason{}
+	}
+	return Reason{Why: []string{"no migration in the journal has made it, so it was made by hand, by another tool, or before the journal began" + who}, Fix: "by hand"}
+}
+
+// here says that a statement before the failed one has made the name.
+func (q *inquiry) here(name string) bool {
+	if q.fail.Script == nil || q.fail.Failed < 0 {
+		return false
+	}
+	for _, st := range q.fail.Script.Statements[:min(q.fail.Failed, len(q.fail.Script.Statements))] {
+		for _, d := range definitionsOf(st.node) {
+			if d.name == name && !d.drops {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// laterFile is the first migration to come that makes a relation.
+func (q *inquiry) laterFile(name string) string {
+	for i, s := range q.later {
+		if i == maxLaterFiles || s.Open == nil {
+			break
+		}
+		f, err := s.Open()
+		if err != nil {
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(f, maxLaterBytes))
+		_ = f.Close()
+		if err == nil && strings.Contains(strings.ToLower(string(text)), strings.ToLower(name)) && defines(string(text), name, func(d definition) bool { return !d.drops }) {
+			return s.File
+		}
+	}
+	return ""
+}
+
+// past is the newest run in the journal that has defined a name as wanted.
+func (q *inquiry) past(name string, wanted func(definition) bool) string {
+	if !q.db.journaled {
+		return ""
+	}
+	for _, s := range q.ask(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+q.db.journal()+`
+		WHERE outcome IN ('applied', 'stopped', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxPast) {
+		if defines(s[3], name, wanted) {
+			return fmt.Sprintf("migration %s_%s.%s.sql", s[0], s[1], s[2])
+		}
+	}
+	return ""
+}
+
+// definition is a name that a statement makes or drops: of a relation, a type or a column.
+type definition struct {
+	name  string
+	drops bool
+}
+
+func defines(sql, name string, wanted func(definition) bool) bool {
+	tree, err := pgquery.Parse(sql)
+	if err != nil {
+		return false
+	}
+	for _, raw := range tree.Stmts {
+		for _, d := range definitionsOf(raw.Stmt) {
+			if d.name == name && wanted(d) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func definitionsOf(n *pgquery.Node) []definition {
+	var out []definition
+	add := func(name string, drops bool) { out = append(out, definition{name, drops}) }
+	switch s := n.GetNode().(type) {
+	case *pgquery.Node_CreateStmt:
+		add(s.CreateStmt.GetRelation().GetRelname(), false)
+		for _, e := range s.CreateStmt.TableElts {
+			add(e.GetColumnDef().GetColname(), false)
+		}
+	case *pgquery.Node_CreateTableAsStmt:
+		add(s.CreateTableAsStmt.GetInto().GetRel().GetRelname(), false)
+	case *pgquery.Node_ViewStmt:
+		add(s.ViewStmt.GetView().GetRelname(), false)
+	case *pgquery.Node_IndexStmt:
+		add(s.IndexStmt.Idxname, false)
+	case *pgquery.Node_CreateSeqStmt:
+		add(s.CreateSeqStmt.GetSequence().GetRelname(), false)
+	case *pgquery.Node_CreateEnumStmt:
+		add(lastName(s.CreateEnumStmt.TypeName), false)
+	case *pgquery.Node_AlterTableStmt:
+		for _, c := range s.AlterTableStmt.Cmds {
+			cmd := c.GetAlterTableCmd()
+			switch cmd.GetSubtype() {
+			case pgquery.AlterTableType_AT_AddColumn:
+				add(cmd.GetDef().GetColumnDef().GetColname(), false)
+			case pgquery.AlterTableType_AT_AddConstraint:
+				add(cmd.GetDef().GetConstraint().GetConname(), false)
+			}
+		}
+	case *pgquery.Node_DropStmt:
+		for _, o := range s.DropStmt.Objects {
+			add(lastName(o.GetList().GetItems()), true)
+		}
+	case *pgquery.Node_RenameStmt:
+		if s.RenameStmt.RenameType == pgquery.ObjectType_OBJECT_TABLE {
+			add(s.RenameStmt.GetRelation().GetRelname(), true)
+			add(s.RenameStmt.Newname, false)
+		}
+	}
+	return out
+}
+
+func lastName(names []*pgquery.Node) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return names[len(names)-1].GetString_().GetSval()
+}
+
+// distance is how many letters make one word of another (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			next := row[j+1]
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(last+cost, next+1, row[j]+1)
+			last = next
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,162 @@
+package postgres
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/lib/pq"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+var (
+	processes = regexp.MustCompile(`(?:[Pp]rocess|[Pp]rozess|PID) (\d+)`)
+	plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+	denied    = regexp.MustCompile(`^permission denied for ([a-z ]+) (\S.*)$`)
+	notOwner  = regexp.MustCompile(`^must be owner of ([a-z ]+) (\S.*)$`)
+	extension = regexp.MustCompile(`^permission denied to create extension "(.*)"$`)
+)
+
+// ident quotes a name for SQL that a person is to read: only where that is needed.
+func ident(name string) string {
+	if plainName.MatchString(name) && !reserved(name) {
+		return name
+	}
+	return pq.QuoteIdentifier(name)
+}
+
+// reserved says that a word cannot be a name unless it is quoted.
+func reserved(word string) bool {
+	tokens, err := pgquery.Scan(word)
+	return err != nil || len(tokens.Tokens) != 1 || tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_NO_KEYWORD &&
+		tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_UNRESERVED_KEYWORD
+}
+
+// rights tells which right is missing on what, who owns it, and the SQL that gives it.
+func (q *inquiry) rights() Reason {
+	message := q.fail.Server().Message
+	if m := extension.FindStringSubmatch(message); m != nil {
+		return Reason{Fix: "CREATE EXTENSION " + ident(m[1]) + ";", By: "a superuser"}
+	}
+	m, owner := denied.FindStringSubmatch(message), false
+	if m == nil {
+		m, owner = notOwner.FindStringSubmatch(message), true
+	}
+	if m == nil {
+		return Reason{}
+	}
+	kind, name := m[1], strings.Trim(m[2], `"`)
+	switch kind {
+	case "schema":
+		return q.schemaRights(name, owner)
+	case "database":
+		return q.databaseRights(name)
+	case "table", "view", "relation", "sequence", "materialized view", "index", "foreign table":
+		return q.relationRights(kind, name, owner)
+	}
+	return Reason{}
+}
+
+func (q *inquiry) schemaRights(name string, owner bool) Reason {
+	s := q.row(`SELECT pg_catalog.pg_get_userbyid(nspowner), current_user::text,
+		pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = $1`, name)
+	if s == nil {
+		return Reason{}
+	}
+	if owner {
+		return mustOwn("schema", ident(name), s[0], s[1])
+	}
+	right := "CREATE"
+	if s[2] == "false" {
+		right = "USAGE"
+		if slices.Contains([]string{"CREATE", "ALTER"}, strings.ToUpper(firstWord(q.statement().Text))) {
+			right = "USAGE, CREATE"
+		}
+	}
+	return lacks(right, "schema", ident(name), s[0], s[1])
+}
+
+func (q *inquiry) databaseRights(name string) Reason {
+	s := q.row(`SELECT pg_catalog.pg_get_userbyid(datdba), current_user::text FROM pg_catalog.pg_database WHERE datname = $1`, name)
+	if s == nil {
+		return Reason{}
+	}
+	return lacks("CREATE", "database", ident(name), s[0], s[1])
+}
+
+// relationRights finds the relation by its bare name, which is all that the server says.
+func (q *inquiry) relationRights(kind, name string, owner bool) Reason {
+	s := q.row(`SELECT n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), current_user::text,
+			CASE WHEN c.relkind = 'S' THEN '' ELSE concat_ws(',', VARIADIC ARRAY(SELECT r FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES']) r
+				WHERE NOT pg_catalog.has_table_privilege(c.oid, r))) END
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relname = $1 AND n.nspname !~ '^pg_toast' ORDER BY pg_catalog.pg_table_is_visible(c.oid) DESC, n.nspname LIMIT 1`, name)
+	if s == nil {
+		return Reason{}
+	}
+	object := ident(s[0]) + "." + ident(s[1])
+	if owner {
+		return mustOwn(kind, object, s[2], s[3])
+	}
+	if kind == "sequence" {
+		return lacks("USAGE", kind, object, s[2], s[3])
+	}
+	missing := strings.Split(s[4], ",")
+	right := q.needed(name)
+	if !slices.Contains(missing, right) {
+		right = missing[0]
+	}
+	if right == "" {
+		return Reason{}
+	}
+	return lacks(right, "table", object, s[2], s[3])
+}
+
+// needed is the right that the statement asks for on a table.
+func (q *inquiry) needed(table string) string {
+	n := q.statement().node
+	switch {
+	case n.GetInsertStmt().GetRelation().GetRelname() == table:
+		return "INSERT"
+	case n.GetUpdateStmt().GetRelation().GetRelname() == table:
+		return "UPDATE"
+	case n.GetDeleteStmt().GetRelation().GetRelname() == table:
+		return "DELETE"
+	case n.GetTruncateStmt() != nil:
+		return "TRUNCATE"
+	case n.GetAlterTableStmt() != nil || n.GetCreateStmt() != nil:
+		return "REFERENCES"
+	}
+	return "SELECT"
+}
+
+func (q *inquiry) statement() Statement {
+	st, _ := q.fail.Statement()
+	return st
+}
+
+func lacks(right, kind, object, owner, role string) Reason {
+	on := object
+	if kind != "table" {
+		on = strings.ToUpper(kind) + " " + object
+	}
+	return Reason{
+		Why: []string{fmt.Sprintf("the role %s lacks %s on %s %s, which belongs to %s", ident(role), right, kind, object, ident(owner))},
+		Fix: fmt.Sprintf("GRANT %s ON %s TO %s;", right, on, ident(role)), By: ident(owner) + " or a superuser",
+	}
+}
+
+func mustOwn(kind, object, owner, role string) Reason {
+	return Reason{
+		Why: []string{fmt.Sprintf("%s %s belongs to %s, and only its owner may do this; we are %s", kind, object, ident(owner), ident(role))},
+		Fix: fmt.Sprintf("ALTER %s %s OWNER TO %s;", strings.ToUpper(kind), object, ident(role)), By: "a superuser",
+	}
+}
+
+func firstWord(s string) string {
+	if f := strings.Fields(s); len(f) > 0 {
+		return f[0]
+	}
+	return ""
+}

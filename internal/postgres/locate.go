@@ -1,0 +1,119 @@
+package postgres
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/lib/pq"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// maxLocated is the longest statement, in bytes, in which a name is looked for.
+const maxLocated = 64 << 10
+
+// locate finds the place in the statement that failed where the server names none,
+// as it does not for DDL: the line of a DO block, or the name that the error is
+// about, if it stands there exactly once.
+func (e *MigrationError) locate() {
+	st, known := e.Statement()
+	server := e.Server()
+	if !known || server == nil || e.Offset >= 0 || e.Row > 0 || len(st.Text) > maxLocated {
+		return
+	}
+	if at := placeInBlock(st, server); at >= 0 {
+		e.Offset = st.Offset + at
+		return
+	}
+	for _, name := range subjects(server) {
+		if at := onlyPlace(st.Text, name); at >= 0 {
+			e.Offset = st.Offset + at
+			return
+		}
+	}
+}
+
+var (
+	quotedName = regexp.MustCompile(`"([^"]+)"`)
+	bareNames  = []*regexp.Regexp{
+		regexp.MustCompile(`^cannot drop (?:[a-z]+ )+?(\S+)(?: (?:of|on) .*)? because`),
+		regexp.MustCompile(`^permission denied for (?:[a-z]+ )+(\S+)$`),
+		regexp.MustCompile(`^must be owner of (?:[a-z]+ )+(\S+)$`),
+	}
+)
+
+// subjects are the names that an error is about, the narrowest first.
+func subjects(e *pq.Error) []string {
+	names := []string{e.Constraint, e.Column}
+	for _, m := range quotedName.FindAllStringSubmatch(e.Message, -1) {
+		names = append(names, m[1], m[1][strings.LastIndexByte(m[1], '.')+1:])
+	}
+	for _, r := range bareNames {
+		if m := r.FindStringSubmatch(e.Message); m != nil {
+			names = append(names, m[1])
+		}
+	}
+	return append(names, e.DataTypeName, e.Table)
+}
+
+// onlyPlace is the offset of a name in a statement that has it exactly once, -1 in others.
+func onlyPlace(sql, name string) int {
+	if name == "" {
+		return -1
+	}
+	tokens, err := pgquery.Scan(sql)
+	if err != nil {
+		return -1
+	}
+	at := -1
+	for _, t := range tokens.Tokens {
+		word := sql[t.Start:t.End]
+		if strings.HasPrefix(word, "'") || strings.HasPrefix(word, "$") || strings.HasPrefix(word, "-") || strings.HasPrefix(word, "/") {
+			continue
+		}
+		quoted := strings.HasPrefix(word, `"`)
+		if quoted && strings.ReplaceAll(strings.Trim(word, `"`), `""`, `"`) == name || !quoted && strings.ToLower(word) == name {
+			if at >= 0 {
+				return -1
+			}
+			at = int(t.Start)
+		}
+	}
+	return at
+}
+
+var blockLine = regexp.MustCompile(`inline_code_block line (\d+) at [^\n]*$`)
+
+// placeInBlock is the offset in a DO statement at which its code failed, or -1.
+func placeInBlock(st Statement, e *pq.Error) int {
+	m := blockLine.FindStringSubmatch(e.Where)
+	body := blockBody(st)
+	start := strings.Index(st.Text, body)
+	if m == nil || body == "" || start < 0 {
+		return -1
+	}
+	if at := strings.Index(body, e.InternalQuery); e.InternalQuery != "" && at >= 0 && at == strings.LastIndex(body, e.InternalQuery) {
+		position, err := strconv.Atoi(e.InternalPosition)
+		if err != nil {
+			position = 1
+		}
+		return start + at + len(string([]rune(e.InternalQuery)[:max(0, min(position-1, len([]rune(e.InternalQuery))))]))
+	}
+	number, err := strconv.Atoi(m[1])
+	lines := strings.SplitAfter(body, "\n")
+	if err != nil || number < 1 || number > len(lines) {
+		return -1
+	}
+	line := lines[number-1]
+	return start + len(strings.Join(lines[:number-1], "")) + len(line) - len(strings.TrimLeft(line, " \t"))
+}
+
+// blockBody is the code of a DO statement.
+func blockBody(st Statement) string {
+	for _, arg := range st.node.GetDoStmt().GetArgs() {
+		if d := arg.GetDefElem(); d.GetDefname() == "as" {
+			return d.GetArg().GetString_().GetSval()
+		}
+	}
+	return ""
+}

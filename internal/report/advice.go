@@ -1,0 +1,149 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// advise is the next step for what PostgreSQL said of a statement; "" where there is
+// nothing better than to correct the file. then is what to do after it.
+func advise(e *postgres.MigrationError, then string) string {
+	server, r := e.Server(), e.Reason
+	mend := func(what string) string { return what + "; " + then }
+	in := "in " + e.File
+	switch server.Code {
+	case pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination:
+		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
+	case pqerror.UniqueViolation, pqerror.CheckViolation, pqerror.ForeignKeyViolation, pqerror.NotNullViolation, pqerror.ExclusionViolation:
+		return mend(adviseRows(e, server))
+	case pqerror.InsufficientPrivilege:
+		if r.Fix != "" {
+			return fmt.Sprintf("let %s run: %s\nthen deploy again; the file can stay as it is", cmp.Or(r.By, "a superuser"), r.Fix)
+		}
+		return "let the owner of the object, or a superuser, grant what is missing to the role that migrates, and deploy again"
+	case pqerror.UndefinedTable:
+		switch {
+		case r.Fix == "order":
+			return mend("give " + e.File + " a version behind the one that makes it, or move the statement there")
+		case r.Fix != "":
+			return mend("write " + r.Fix + " " + in)
+		}
+		return mend("correct the name " + in + ", or add the migration that makes it with a lower version")
+	case pqerror.DuplicateTable, pqerror.DuplicateColumn, pqerror.DuplicateObject, pqerror.DuplicateSchema, pqerror.DuplicateFunction:
+		if r.Fix == "by hand" {
+			return mend("if it is what the statement would make, write IF NOT EXISTS " + in + "; if it is not, rename or drop it first")
+		}
+		return mend("take the statement out of " + e.File + ", or give what it makes another name")
+	case pqerror.InvalidSchemaName:
+		return mend("put CREATE SCHEMA IF NOT EXISTS" + named(server.Message) + "; above the statement, or correct the name " + in)
+	case pqerror.UndefinedObject:
+		if strings.HasPrefix(server.Message, "role ") {
+			return mend("let an administrator run: CREATE ROLE" + named(server.Message) + " NOLOGIN; or correct the name " + in)
+		}
+		return mend("create what is missing first, or correct the name " + in)
+	case pqerror.UndefinedColumn, pqerror.UndefinedFunction, pqerror.SyntaxError:
+		return ""
+	case pqerror.DatatypeMismatch:
+		if using := usingClause.FindString(server.Hint); using != "" {
+			return mend(fmt.Sprintf("add `%s` to the statement %s, if every value can be read that way", using, in))
+		}
+	case pqerror.InvalidTextRepresentation, pqerror.StringDataRightTruncation, pqerror.NumericValueOutOfRange:
+		if !alters(e) {
+			return ""
+		}
+		return mend("correct the values that do not fit with an UPDATE above the statement " + in + ", or choose a type that takes them")
+	case pqerror.DependentObjectsStillExist:
+		return mend("drop or change what depends on it (listed above) earlier " + in + "; CASCADE drops all of it, unseen")
+	case pqerror.FeatureNotSupported:
+		return adviseUnsupported(e, server, mend)
+	case pqerror.UnsafeNewEnumValueUsage:
+		return mend("move the statements that use the new value from " + e.File + " to a migration of their own, behind it: a value has to be committed before it is used")
+	case pqerror.DiskFull:
+		return "free space on the database server or enlarge its volume, and deploy again; the file can stay as it is"
+	case pqerror.ConfigurationLimitExceeded:
+		return "let a superuser raise temp_file_limit (or work_mem, so that less spills to disk) for the role that migrates, and deploy again; or have the statement sort less at a time"
+	case pqerror.OutOfMemory:
+		return "give the database server more memory or lower work_mem, and deploy again"
+	case pqerror.ReadOnlySQLTransaction:
+		if r.Fix != "" {
+			return "make the database writable again: " + r.Fix + "\nthen deploy again; the file can stay as it is"
+		}
+		return "connect to a server that can be written to (target_session_attrs=read-write finds the primary), and deploy again"
+	case pqerror.QueryCanceled:
+		return adviseCancelled(e, server)
+	case pqerror.TRDeadlockDetected:
+		return "deploy again: most likely it runs; if it comes again, take the locks first " + in + ", in the order in which the application takes them (LOCK TABLE)"
+	case pqerror.LockNotAvailable:
+		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(PID); then deploy again"
+	case pqerror.ObjectInUse:
+		return mend("close what uses it, or move the statement to a migration of its own")
+	}
+	return ""
+}
+
+// named is the name that a message quotes, for SQL, after a space.
+func named(message string) string {
+	if m := quoted.FindStringSubmatch(message); m != nil {
+		return " " + pq.QuoteIdentifier(m[1])
+	}
+	return ""
+}
+
+// alters says that it is the rows there were which do not fit, and not new ones.
+func alters(e *postgres.MigrationError) bool {
+	st, _ := e.Statement()
+	word := strings.ToUpper(strings.Join(strings.Fields(clip(st.Text, maxLine)), " "))
+	return strings.HasPrefix(word, "ALTER ") || strings.HasPrefix(word, "CREATE ")
+}
+
+var usingClause = regexp.MustCompile(`USING [^".]+`)
+
+func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
+	see := ""
+	if e.Reason.See != "" {
+		see = "see the rows: " + e.Reason.See + "\n"
+	}
+	switch {
+	case !alters(e) && server.Code == pqerror.UniqueViolation:
+		return "leave the row that is there already out of " + e.File + ", or add ON CONFLICT to its INSERT"
+	case !alters(e) && server.Code == pqerror.NotNullViolation:
+		return fmt.Sprintf("give %s a value in the statement in %s", server.Column, e.File)
+	case !alters(e):
+		return "correct the values that the statement in " + e.File + " writes"
+	case server.Code == pqerror.NotNullViolation && strings.Contains(e.Reason.See, "WHERE true"):
+		return "give the new column a DEFAULT, or add it without NOT NULL, fill it by an UPDATE, and SET NOT NULL last"
+	case server.Code == pqerror.NotNullViolation:
+		return fmt.Sprintf("%sgive those rows a value for %s, by an UPDATE above the statement in %s or by hand", see, server.Column, e.File)
+	}
+	return fmt.Sprintf("%scorrect the rows, by statements above this one in %s or by hand", see, e.File)
+}
+
+// adviseUnsupported knows two of the many meanings of 0A000.
+func adviseUnsupported(e *postgres.MigrationError, server *pq.Error, mend func(string) string) string {
+	switch {
+	case server.Routine == "ATExecAlterColumnType" || strings.Contains(server.Detail, "depends on column"):
+		return mend("drop the view above the statement in " + e.File + ", and create it again below")
+	case strings.Contains(server.Message, "extension"):
+		return "install the extension's package on the database server (a managed service lists those it allows), and deploy again; the file can stay as it is"
+	}
+	return ""
+}
+
+func adviseCancelled(e *postgres.MigrationError, server *pq.Error) string {
+	switch {
+	case !strings.Contains(server.Message, "statement timeout"):
+		return "find out who cancelled it and why, and deploy again; the file can stay as it is"
+	case e.Reason.Fix == "--statement-timeout":
+		return "give it more time with --statement-timeout (in the chart's env: SHIPLOCK_STATEMENT_TIMEOUT), or have the statement do less at a time, and deploy again"
+	case e.Reason.Fix != "":
+		return "give it more time with --statement-timeout, which beats the server's setting (or: " + e.Reason.Fix + "), and deploy again"
+	}
+	return "give it more time with --statement-timeout, or have the statement do less at a time, and deploy again"
+}
