@@ -100,7 +100,7 @@ func TestBigFileNamesTheStatementThatFailed(t *testing.T) {
 	require.Greater(t, lines, bad)
 	cmd, stderr := start(t, d, dir)
 	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
-	assert.Contains(t, stderr.String(), fmt.Sprintf("1_big.up.sql, line %d, column 1 (version 1 up)", bad+2))
+	assert.Contains(t, stderr.String(), fmt.Sprintf("1_big.up.sql, line %d, column 13 (version 1 up)", bad+2))
 	assert.Contains(t, stderr.String(), "SQLSTATE 23505")
 	assert.Contains(t, stderr.String(), "INSERT INTO big VALUES (0, ")
 	assert.Contains(t, stderr.String(), "nothing of this migration was kept")

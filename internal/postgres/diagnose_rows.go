@@ -15,6 +15,9 @@ const (
 	maxKey     = 60 // characters
 )
 
+// everyRow is the condition of a rule that each row breaks.
+const everyRow = "true"
+
 // rule is what the rows of a table do not keep to.
 type rule struct {
 	table *pgquery.RangeVar
@@ -82,6 +85,9 @@ func (q *inquiry) breaking(table string, r rule) Reason {
 			}
 		}
 	}
+	if r.where == everyRow {
+		return Reason{Why: []string{why}}
+	}
 	return Reason{Why: []string{why}, See: fmt.Sprintf("SELECT * FROM %s AS t WHERE %s;", read, r.where)}
 }
 
@@ -136,7 +142,7 @@ func (q *inquiry) rule() (rule, bool) {
 			}
 		case pgquery.AlterTableType_AT_AddColumn:
 			if server.Code == pqerror.NotNullViolation && cmd.GetDef().GetColumnDef().GetColname() == server.Column {
-				r.where, r.says = "true", "for which the new column has no value"
+				r.where, r.says = everyRow, "for which the new column has no value"
 				return r, true
 			}
 		case pgquery.AlterTableType_AT_AddConstraint:

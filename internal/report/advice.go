@@ -22,6 +22,9 @@ func advise(e *postgres.MigrationError, then string) string {
 	case pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination:
 		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
 	case pqerror.UniqueViolation, pqerror.CheckViolation, pqerror.ForeignKeyViolation, pqerror.NotNullViolation, pqerror.ExclusionViolation:
+		if r.See != "" {
+			return mend(adviseRows(e, server)) + "\nto see the rows: " + r.See
+		}
 		return mend(adviseRows(e, server))
 	case pqerror.InsufficientPrivilege:
 		if r.Fix != "" {
@@ -106,10 +109,6 @@ func alters(e *postgres.MigrationError) bool {
 var usingClause = regexp.MustCompile(`USING [^".]+`)
 
 func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
-	see := ""
-	if e.Reason.See != "" {
-		see = "see the rows: " + e.Reason.See + "\n"
-	}
 	switch {
 	case !alters(e) && server.Code == pqerror.UniqueViolation:
 		return "leave the row that is there already out of " + e.File + ", or add ON CONFLICT to its INSERT"
@@ -117,12 +116,12 @@ func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
 		return fmt.Sprintf("give %s a value in the statement in %s", server.Column, e.File)
 	case !alters(e):
 		return "correct the values that the statement in " + e.File + " writes"
-	case server.Code == pqerror.NotNullViolation && strings.Contains(e.Reason.See, "WHERE true"):
+	case server.Code == pqerror.NotNullViolation && strings.Contains(strings.Join(e.Reason.Why, " "), "the new column"):
 		return "give the new column a DEFAULT, or add it without NOT NULL, fill it by an UPDATE, and SET NOT NULL last"
 	case server.Code == pqerror.NotNullViolation:
-		return fmt.Sprintf("%sgive those rows a value for %s, by an UPDATE above the statement in %s or by hand", see, server.Column, e.File)
+		return fmt.Sprintf("give those rows a value for %s, by an UPDATE above the statement in %s or by hand", server.Column, e.File)
 	}
-	return fmt.Sprintf("%scorrect the rows, by statements above this one in %s or by hand", see, e.File)
+	return "correct the rows, by statements above this one in " + e.File + " or by hand"
 }
 
 // adviseUnsupported knows two of the many meanings of 0A000.
