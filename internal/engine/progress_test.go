@@ -1,0 +1,161 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/child"
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/progress"
+)
+
+// told is a log of JSON lines that can be read while it is written.
+type told struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *told) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// waitFor waits for a line of that message that has all of these in its fields, and returns it.
+func (l *told) waitFor(t *testing.T, message string, parts ...string) map[string]any {
+	t.Helper()
+	var found map[string]any
+	require.Eventually(t, func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for line := range strings.Lines(l.buf.String()) {
+			if strings.Contains(line, `"msg":"`+message+`"`) && !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(line, p) }) {
+				require.NoError(t, json.Unmarshal([]byte(line), &found))
+				return true
+			}
+		}
+		return false
+	}, 30*time.Second, 20*time.Millisecond, "%s %v", message, parts)
+	return found
+}
+
+// brisk has a run's progress told at a brisk pace.
+func brisk(o engine.Options) (engine.Options, *told) {
+	var log told
+	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	o.Postgres.Log = o.Log
+	o.Postgres.Progress = progress.ToLog(o.Log, progress.Pace{First: 100 * time.Millisecond, Most: 100 * time.Millisecond})
+	return o, &log
+}
+
+// TestTheGateSaysWhoIsAtWork, and how far they are.
+func TestTheGateSaysWhoIsAtWork(t *testing.T) {
+	t.Parallel()
+	d := database(t)
+	d.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); ALTER TABLE a OWNER TO %q", d.User))
+	o := options(t, d, folder(t, "-- 1_x.up.sql --\nSELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);\n"))
+	writer, err := d.Open(t).Begin()
+	require.NoError(t, err)
+	defer func() { _ = writer.Rollback() }()
+	_, err = writer.Exec("SET application_name = 'import'; INSERT INTO a VALUES (1)")
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() {
+		_, err := engine.Up(context.WithoutCancel(t.Context()), o)
+		done <- err
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	gate, log := brisk(o)
+	go func() { _, _ = engine.Wait(ctx, gate, nil) }()
+	line := log.waitFor(t, "waiting", "waiting for writers before build", "import")
+	assert.Equal(t, "1_x.up.sql", line["migrating"])
+	assert.Equal(t, "2 of 2", line["statement"])
+	assert.Contains(t, line["for"], "at work at version 1")
+	assert.Contains(t, line["holder"], "shiplock")
+	assert.Contains(t, line, "waited")
+	assert.Contains(t, line, "for_up_to")
+	require.NoError(t, writer.Commit())
+	require.NoError(t, <-done)
+}
+
+// TestATool that takes long, and what it does in the database.
+func TestAToolThatTakesLong(t *testing.T) {
+	t.Parallel()
+	for name, pooled := range map[string]bool{"directly": false, "behind a pooler": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			sh, err := exec.LookPath("sh")
+			require.NoError(t, err)
+			to := d
+			if pooled {
+				to = d.Pooled(t, "transaction")
+			}
+			o, log := brisk(options(t, to, ""))
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			done := make(chan error, 1)
+			go func() {
+				_, err := engine.Exec(ctx, o, engine.Tool{Line: "npm run migrate", Progress: o.Postgres.Progress,
+					Command: child.Command{Path: sh, Args: []string{"sh", "-c", "while :; do sleep 0.05; done"}}})
+				done <- err
+			}()
+			line := log.waitFor(t, "the tool still runs")
+			assert.Equal(t, "npm run migrate", line["command"])
+			assert.Contains(t, line, "elapsed")
+			if !pooled {
+				aToolsSession(t, d, log)
+			}
+			cancel(assert.AnError)
+			require.ErrorIs(t, <-done, assert.AnError, "the session that looks has kept its lock")
+		})
+	}
+}
+
+// aToolsSession is one that comes from where we are, after us.
+func aToolsSession(t *testing.T, d *pgtest.Database, log *told) {
+	t.Helper()
+	d.Exec(t, "CREATE TABLE b (c int); GRANT ALL ON b TO PUBLIC")
+	holder, err := d.Admin().Begin()
+	require.NoError(t, err)
+	defer func() { _ = holder.Rollback() }()
+	_, err = holder.Exec("SET application_name = 'report'; LOCK TABLE b")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	session := d.Open(t)
+	go func() { _, _ = session.ExecContext(ctx, "INSERT INTO b VALUES (1), (length('geheim'))") }()
+	line := log.waitFor(t, "the tool still runs", "Lock: relation")
+	assert.Equal(t, "INSERT INTO b VALUES (1), (length( …", line["sql"])
+	assert.Contains(t, fmt.Sprint(line["blockers"]), "pid")
+}
+
+// TestProgressCountsMigrations, also where all of them are one transaction.
+func TestProgressCountsMigrations(t *testing.T) {
+	t.Parallel()
+	for _, atomicity := range []engine.Atomicity{engine.PerMigration, engine.PerRelease} {
+		t.Run(string(atomicity), func(t *testing.T) {
+			t.Parallel()
+			o, log := brisk(options(t, database(t), folder(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 2_b.up.sql --\nSELECT 1;\nSELECT pg_sleep(1);\n-- 3_c.up.sql --\nSELECT 3;\n")))
+			o.Atomicity = atomicity
+			_, err := engine.Up(t.Context(), o)
+			require.NoError(t, err)
+			line := log.waitFor(t, "the migration still runs", "Timeout: PgSleep")
+			assert.Equal(t, []any{"2_b.up.sql", "2 of 3", "2 of 2", 2.0}, []any{line["file"], line["migration"], line["statement"], line["line"]})
+		})
+	}
+}
