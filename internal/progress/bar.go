@@ -23,7 +23,7 @@ func (m Moment) line(elapsed time.Duration, width int) string {
 			facts = append(facts, f)
 		}
 	}
-	facts = append(facts, Fact{Bar: elapsed.Truncate(time.Second).String()})
+	facts = append(facts, Fact{Bar: strings.TrimSpace(m.Clock + " " + elapsed.Truncate(time.Second).String())})
 	for {
 		if text := join(facts); columns(text) <= width {
 			return text

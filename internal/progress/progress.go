@@ -17,7 +17,7 @@ type Pace struct {
 	First, Most time.Duration
 }
 
-// DefaultPace makes of 40 minutes twelve lines: after 10 s, 30 s, 1m10s, 2m30s, 5m10s
+// DefaultPace makes of 40 minutes eleven lines: after 10 s, 30 s, 1m10s, 2m30s, 5m10s
 // and then every 5 minutes.
 var DefaultPace = Pace{Draw: time.Second, Look: 2 * time.Second, First: 10 * time.Second, Most: 5 * time.Minute}
 
@@ -123,8 +123,8 @@ func (d *Display) begin(first time.Duration) *Activity {
 func (d *Display) draw() {
 	for i := len(d.running) - 1; i >= 0; i-- {
 		a := d.running[i]
-		if elapsed := time.Since(a.since); a.shown && elapsed >= d.pace.Draw {
-			d.term.Draw(func(width int) string { return a.moment.line(elapsed, width) })
+		if since, moment := a.since, a.moment; a.shown && time.Since(since) >= d.pace.Draw {
+			d.term.Draw(func(width int) string { return moment.line(time.Since(since), width) })
 			return
 		}
 	}
