@@ -37,9 +37,18 @@ func (m Moment) line(elapsed time.Duration, width int) string {
 		if facts[worst].Rank == 0 {
 			return cut(join(facts), width)
 		}
+		full := facts[worst]
+		room := width - columns(join(facts)) + columns(full.Bar)
+		if room >= enough && !full.Whole {
+			facts[worst].Bar = cut(full.Bar, room-columnsOf('…')) + "…"
+			return join(facts)
+		}
 		facts = slices.Delete(facts, worst, worst+1)
 	}
 }
+
+// enough is how many columns of a fact are worth showing.
+const enough = 16
 
 func join(facts []Fact) string {
 	words := make([]string, len(facts))

@@ -23,12 +23,14 @@ type Fact struct {
 	// too long, the facts of the highest Rank leave it first.
 	Bar  string
 	Rank int
+	// Whole facts are not cut to what room there is.
+	Whole bool
 }
 
 // Share is a fact of what part is done: 0.43 is 43 %.
 func Share(done float64) Fact {
 	percent := int(100 * min(max(done, 0), 1))
-	return Fact{Name: "percent", Value: percent, Bar: gauge(percent), Rank: 1}
+	return Fact{Name: "percent", Value: percent, Bar: gauge(percent), Rank: 1, Whole: true}
 }
 
 func (m Moment) attrs(elapsed time.Duration) []slog.Attr {
