@@ -69,7 +69,7 @@ func suitsBar(getenv func(string) string, logFormat string) bool {
 func (a *app) display(log *slog.Logger) *progress.Display {
 	switch {
 	case a.screen.terminal != nil:
-		return progress.OnTerminal(a.screen.terminal, progress.DefaultPace, func(s string) string { return a.hide(s) })
+		return progress.OnTerminal(a.screen.terminal, progress.DefaultPace, a.hide)
 	case a.settings.Progress == "none":
 		return progress.Quiet(log)
 	case a.settings.Progress == "bar":
