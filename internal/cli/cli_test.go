@@ -60,7 +60,7 @@ func golden(t *testing.T, name, stderr string) {
 	for pattern, mask := range map[string]string{
 		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `_backend\(\d+\)`: "_backend(PID)", `\d+ times in [\d.]+m?s`: "N times in TIME",
 		`for [\d.]+m?s`: "for TIME", `(waited +|after )[\d.]+m?s`: "${1}TIME", `connected for \d+s`: "connected for TIME", `[Pp]rocess \d+`: "process PID",
-		`relation \d+ of database \d+`: "relation OID of database OID", `"pg_tblspc/\S+"`: "\"pg_tblspc/FILE\"", `postgresql/\d+/`: "postgresql/N/", `/\S+/(\d{3})`: "DIR",
+		`relation \d+ of database \d+`: "relation OID of database OID", `"pg_tblspc\S+"`: "\"pg_tblspc/FILE\"", `postgresql/\d+/`: "postgresql/N/", `/\S+/(\d{3})`: "DIR",
 	} {
 		card = regexp.MustCompile(pattern).ReplaceAllString(card, mask)
 	}
