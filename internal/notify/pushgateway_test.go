@@ -1,11 +1,10 @@
 package notify
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -24,27 +23,24 @@ func gateway(t *testing.T) string {
 		path, err = exec.LookPath("pushgateway")
 	}
 	require.NoError(t, err, "hack/setup.sh tools names what is missing")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
-	var said bytes.Buffer
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "--web.listen-address="+address)
-	cmd.Stderr = &said
+	cmd := exec.CommandContext(ctx, path, "--web.listen-address=127.0.0.1:0")
+	said, err := cmd.StderrPipe()
+	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cancel()
 		_ = cmd.Wait()
 	})
-	require.Eventually(t, func() bool {
-		answer, err := http.Get("http://" + address + "/-/ready")
-		if err != nil {
-			return false
+	lines := bufio.NewScanner(said)
+	for lines.Scan() {
+		if m := regexp.MustCompile(`Listening on.* address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+			go func() { _, _ = io.Copy(io.Discard, said) }()
+			return "http://" + m[1]
 		}
-		return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
-	}, time.Minute, 50*time.Millisecond)
-	return "http://" + address
+	}
+	require.Fail(t, "the Pushgateway did not start")
+	return ""
 }
 
 // TestPushgateway: what a real one shows after a success, and after the failure that follows it.
