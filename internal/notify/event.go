@@ -136,21 +136,40 @@ func (o Options) eventOf(m Message, namespace string) kubeEvent {
 	}
 }
 
-// eventRows are the rows that a message of one line has room for, and the most
-// of each; the others are in the pod's termination message.
-var eventRows = []struct {
-	name string
-	most int
-}{{"postgres", 200}, {"why", 140}, {"state", 150}, {"next", 240}}
+// eventRows are the rows that a message has room for; the others are in the pod's
+// termination message.
+var eventRows = []string{"postgres", "why", "state", "next"}
 
+// eventMessage is one line: the title and the rows. Where that is too long, whichever
+// part is the longest is shortened.
 func eventMessage(m Message) string {
-	out := clip(oneLine(m.Title), 250)
-	for _, r := range eventRows {
+	parts := []string{sentence(m.Title)}
+	for _, name := range eventRows {
 		for _, row := range m.Rows {
-			if row.Name == r.name && row.Text != "" {
-				out += "; " + r.name + ": " + clip(oneLine(row.Text), r.most)
+			if row.Name == name && row.Text != "" {
+				parts = append(parts, name+": "+sentence(row.Text))
 			}
 		}
 	}
-	return clip(out, maxEventMessage)
+	for len(strings.Join(parts, "; ")) > maxEventMessage {
+		longest := 0
+		for i, p := range parts {
+			if len(p) > len(parts[longest]) {
+				longest = i
+			}
+		}
+		parts[longest] = clip(parts[longest], len(parts[longest])*9/10)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// sentence makes one line of several.
+func sentence(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimRight(oneLine(line), ";"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
