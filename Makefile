@@ -47,9 +47,11 @@ generate: ## Write anew what is generated: the chart's README, golden files, the
 	hack/generate.sh
 
 .PHONY: bench
-bench: ## Compare with golang-migrate and psql, side by side on a PostgreSQL of its own
-	hack/setup.sh go postgres
-	go test -run '^$$' -bench . -benchtime 3x -timeout 30m $(ARGS) ./hack/bench
+bench: ## Measure beside every peer, into docs/benchmarks; SHORT=yes: minutes; FIGURE=name: one; CLUSTER=yes: on a cluster, too
+	hack/setup.sh go postgres $(if $(filter yes,$(CLUSTER)),engine node) $(if $(filter cluster-%,$(FIGURE)),engine node)
+	go test -count=1 -timeout 6h -v -run TestFigures ./hack/bench -out $(CURDIR)/docs/benchmarks/raw $(if $(filter yes,$(SHORT)),-short-run) \
+		$(if $(FIGURE),-figure $(FIGURE)) $(if $(filter yes,$(CLUSTER)),-cluster) $(ARGS)
+	hack/bench/page.sh
 
 .PHONY: chaos
 chaos: ## Strike ours, golang-migrate and goose in ROUNDS=1000 random rounds from SEED=1 on; writes docs/chaos.md

@@ -1,0 +1,151 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/hack/bench/result"
+	"github.com/shiplock/shiplock/internal/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/e2e/database"
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+	"github.com/shiplock/shiplock/internal/e2e/stage"
+)
+
+// namespace is the cluster figures' own, and the name of their database.
+const namespace = "shiplock-bench"
+
+// theatre is the cluster of the end-to-end tests, with a namespace and an empty database.
+type theatre struct {
+	*stage.Stage
+	helm string
+}
+
+func onCluster(t *testing.T) *theatre {
+	t.Helper()
+	base, err := stage.Build(t.Context(), cluster.TestName, t.TempDir(), os.Stderr)
+	require.NoError(t, err)
+	base.Kube = base.Kube.In(namespace)
+	require.NoError(t, base.Kube.Delete(t.Context(), kube.Query{Args: []string{"namespace/" + namespace}}))
+	require.NoError(t, base.Kube.CreateNamespace(t.Context()))
+	require.NoError(t, base.Database.Create(t.Context(), namespace, "bench"))
+	require.NoError(t, base.Kube.CreateSecret(t.Context(), "booking-database", map[string]string{"DATABASE_URL": database.URL(namespace, "bench")}))
+	t.Cleanup(func() {
+		require.NoError(t, base.Kube.DeleteNamespace(t.Context()))
+		require.NoError(t, base.Database.Drop(t.Context(), namespace))
+	})
+	return &theatre{base, installed(t, "helm3")}
+}
+
+// upgrade is helm's own, and how long it took.
+func (th *theatre) upgrade(t *testing.T, release, chart string, set ...string) time.Duration {
+	t.Helper()
+	args := []string{"upgrade", "--install", release, chart, "--timeout=10m"}
+	for _, s := range set {
+		args = append(args, "--set="+s)
+	}
+	cmd := exec.Command(th.helm, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+th.Cluster.Kubeconfig, "HELM_NAMESPACE="+namespace)
+	start := time.Now()
+	said, err := cmd.CombinedOutput()
+	require.NoErrorf(t, err, "%s", said)
+	return time.Since(start)
+}
+
+// clusterNothing is what a release pays for our hook when there is nothing to do.
+func clusterNothing(t *testing.T, s scale) result.Figure {
+	th := onCluster(t)
+	const image = "localhost/shiplock/booking-migrations"
+	ours := func() time.Duration {
+		return th.upgrade(t, "schema", th.Charts.Shiplock, "image.repository="+image, "image.tag=v1",
+			"database.existingSecret.name=booking-database", "database.existingSecret.keys.url=DATABASE_URL")
+	}
+	nothing := func() time.Duration { return th.upgrade(t, "nothing", "testdata/nothing", "image="+image+":v1") }
+	ours()
+	nothing()
+	var with, without []time.Duration
+	for range s.releases {
+		without, with = append(without, nothing()), append(with, ours())
+	}
+	itself := func(d time.Duration) time.Duration { return d }
+	a, b := median(with, itself, compare), median(without, itself, compare)
+	ratio := a.Seconds() / b.Seconds()
+	return result.Figure{
+		Title: "Nothing to do, in the cluster",
+		How: fmt.Sprintf("`helm upgrade` of our chart by itself, all migrations applied, and of a chart whose hook is a Job of the same image that does nothing (`testdata/nothing`); "+
+			"the median of %d in turn, on the kind cluster of the end-to-end tests", s.releases),
+		Tools:  []result.Tool{{Name: "helm", Version: said(t, th.helm, "version", "--short")}},
+		Tables: []result.Table{{Header: []string{"hook", "helm upgrade"}, Rows: [][]string{{"shiplock", cell(a, b, seconds)}, {"does nothing", seconds(b)}}}},
+		Goals:  []result.Goal{goal("within 10 % of a Job that does nothing", times(ratio), ratio <= 1.1)},
+	}
+}
+
+// clusterFifty is the gate and the migrator in fifty pods at once.
+func clusterFifty(t *testing.T, s scale) result.Figure {
+	th := onCluster(t)
+	took := th.upgrade(t, "booking", th.Charts.Booking, "image.tag=v1", "shiplock.image.tag=v1", "shiplock.mode=initContainer",
+		fmt.Sprintf("replicas=%d", s.processes), "shiplock.resources.requests.cpu=1m", "shiplock.resources.requests.memory=8Mi")
+	until := time.Now().Add(10 * time.Minute)
+	for ready := ""; ready != fmt.Sprint(s.processes); {
+		require.True(t, time.Now().Before(until), "only %s pods are ready", ready)
+		var err error
+		ready, err = th.Kube.JSONPath(kube.Query{Args: []string{"deployment/booking"}}, "{.status.readyReplicas}")
+		require.NoError(t, err)
+	}
+	journal := th.query(t, "SELECT extract(epoch FROM max(started_at + took))::bigint, count(*), count(DISTINCT version) FROM schema_migrations_journal WHERE outcome = 'applied'")
+	fields := strings.Split(journal, "|")
+	require.Len(t, fields, 3)
+	end, err := strconv.ParseInt(fields[0], 10, 64)
+	require.NoError(t, err)
+	require.Equal(t, fields[1], fields[2], "each migration once")
+	late, restarts := th.pods(t, time.Unix(end, 0))
+	worst := late[len(late)-1]
+	return result.Figure{
+		Title: "Many pods at once",
+		How: fmt.Sprintf("A release of %d pods, each with the migrator as an init container, on an empty database; Kubernetes tells the end of a container to the second. "+
+			"Counted is from the end of the work, or the container's own start, to its end", s.processes),
+		Tools: []result.Tool{{Name: "helm", Version: said(t, th.helm, "version", "--short")}},
+		Tables: []result.Table{{Header: []string{"pods", "helm upgrade", "median after the work's end", "longest", "containers started twice"},
+			Rows: [][]string{{fmt.Sprint(len(late)), seconds(took), seconds(late[len(late)/2]), seconds(worst), fmt.Sprint(restarts)}}}},
+		Goals: []result.Goal{goal("the others end within 1 s (told in whole seconds: 2)", seconds(worst), worst <= 2*time.Second), goal("no container is started twice", fmt.Sprint(restarts), restarts == 0)},
+	}
+}
+
+func (th *theatre) query(t *testing.T, sql string) string {
+	t.Helper()
+	out, err := th.Database.Query(t.Context(), namespace, namespace, sql)
+	require.NoError(t, err)
+	return strings.TrimSpace(out)
+}
+
+// pods says, in order, how long after the work's end each init container ended.
+func (th *theatre) pods(t *testing.T, work time.Time) (late []time.Duration, restarts int) {
+	t.Helper()
+	out, err := th.Kube.JSONPath(kube.Query{Args: []string{"pods"}}, `{range .items[*]}{.status.initContainerStatuses[0].restartCount} `+
+		`{.status.initContainerStatuses[0].state.terminated.startedAt} {.status.initContainerStatuses[0].state.terminated.finishedAt}{"\n"}{end}`)
+	require.NoError(t, err)
+	for line := range strings.Lines(strings.TrimSpace(out)) {
+		var again int
+		var started, finished string
+		_, err := fmt.Sscan(line, &again, &started, &finished)
+		require.NoError(t, err, line)
+		from, err := time.Parse(time.RFC3339, started)
+		require.NoError(t, err)
+		if from.Before(work) {
+			from = work
+		}
+		to, err := time.Parse(time.RFC3339, finished)
+		require.NoError(t, err)
+		late, restarts = append(late, max(0, to.Sub(from))), restarts+again
+	}
+	require.NotEmpty(t, late)
+	slices.Sort(late)
+	return late, restarts
+}

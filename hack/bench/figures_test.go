@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/hack/bench/result"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// figures take what result.Names promises. They run one after the other, and
+// nothing else with them: they share the machine with what they measure.
+var figures = map[string]func(t *testing.T, s scale) result.Figure{
+	"apply":           apply,
+	"nothing-pending": nothingPending,
+	"fifty":           fifty,
+	"application":     application,
+	"chaos":           chaos,
+	"memory":          memory,
+	"image":           image,
+	"growth":          growth,
+	"cluster-nothing": clusterNothing,
+	"cluster-fifty":   clusterFifty,
+}
+
+func TestFigures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds other people's tools")
+	}
+	require.NoError(t, restrain(0)) // what the server has, the tools shall not
+	require.Len(t, figures, len(result.Names))
+	if *only != "" {
+		require.Containsf(t, figures, *only, "-figure: there are %s", strings.Join(result.Names, ", "))
+	}
+	s, dir := scaleOf(), *out
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	for _, name := range result.Names {
+		if *only != "" && *only != name || strings.HasPrefix(name, "cluster-") && !*inCluster && *only != name {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			f := figures[name](t, s)
+			f.Name, f.Short, f.Machine = name, s.short, machine(t)
+			f.Taken, f.Took = start.UTC().Format(time.DateOnly), time.Since(start).Round(time.Second).String()
+			if f.Tools == nil {
+				f.Tools = versions(t)
+			}
+			require.NotEmpty(t, f.Goals)
+			require.NoError(t, result.Save(dir, f))
+			for _, g := range f.Goals {
+				t.Logf("%s: %s (met: %t)", g.Goal, g.Value, g.Met)
+			}
+		})
+	}
+}
+
+func machine(t *testing.T) result.Machine {
+	t.Helper()
+	return result.Machine{
+		Cores: runtime.NumCPU(), Processor: field(t, "/proc/cpuinfo", "model name"), Memory: field(t, "/proc/meminfo", "MemTotal") + " of memory",
+		Kernel: said(t, "uname", "-r"), Go: runtime.Version(), PostgreSQL: pgtest.New(t).Value(t, "SHOW server_version"),
+	}
+}
+
+// field is the value of the first line "name : value" of a file.
+func field(t *testing.T, path, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// said is the last line that a command prints, on either stream.
+func said(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	text, err := exec.Command(name, args...).CombinedOutput()
+	require.NoErrorf(t, err, "%s: %s", name, text)
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func versions(t *testing.T) []result.Tool {
+	t.Helper()
+	var out []result.Tool
+	for _, tl := range tools(t) {
+		out = append(out, result.Tool{Name: tl.name, Version: tl.version})
+	}
+	return out
+}
+
+// TestEveryFigureIsKnown: what the page may hold and what can be taken are the same.
+func TestEveryFigureIsKnown(t *testing.T) {
+	for name := range figures {
+		require.True(t, slices.Contains(result.Names, name), name)
+	}
+}

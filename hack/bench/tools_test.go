@@ -1,0 +1,176 @@
+package bench
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// migration is one in no tool's format.
+type migration struct {
+	up, down string
+	// alone is one whose statement refuses a transaction.
+	alone bool
+}
+
+// tool is a migrator's command line.
+type tool struct {
+	name, version, path string
+	// write puts a migration into the tool's own format: file names and contents.
+	write func(version int, m migration) map[string]string
+	// command starts it on the migrations of a folder.
+	command func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd
+	// remembers says that it knows what it has applied; psql does not.
+	remembers bool
+}
+
+func (tl *tool) up(dir string, d *pgtest.Database) *exec.Cmd { return tl.command(tl, dir, d) }
+
+// folder writes migrations in the tool's format.
+func (tl *tool) folder(t *testing.T, all []migration) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), tl.name)
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	tl.add(t, dir, all, 1)
+	return dir
+}
+
+func (tl *tool) add(t *testing.T, dir string, all []migration, first int) {
+	t.Helper()
+	for i, m := range all {
+		for name, text := range tl.write(first+i, m) {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		}
+	}
+}
+
+// tools are all that are compared, ours first.
+var tools = func() func(t *testing.T) []*tool {
+	var once sync.Once
+	var all []*tool
+	return func(t *testing.T) []*tool {
+		once.Do(func() { all = []*tool{shiplock(t), golangMigrate(t), goose(t), tern(t), psql(t)} })
+		require.Len(t, all, 5, "what was wrong with one of them was told before")
+		return all
+	}
+}()
+
+// peers are those with a memory, ours first.
+func peers(t *testing.T) []*tool { return tools(t)[:4] }
+
+func shiplock(t *testing.T) *tool {
+	return &tool{
+		name: "shiplock", version: strings.Fields(said(t, binaries.migrator, "version"))[1], path: binaries.migrator, write: twoFiles, remembers: true,
+		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
+			cmd := exec.Command(tl.path, "up", "--source", dir)
+			cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL())
+			return cmd
+		},
+	}
+}
+
+func golangMigrate(t *testing.T) *tool {
+	path := installed(t, "golang-migrate")
+	return &tool{
+		name: "golang-migrate", version: said(t, path, "-version"), path: path, write: twoFiles, remembers: true,
+		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
+			return exec.Command(tl.path, "-path", dir, "-database", d.URL(), "up")
+		},
+	}
+}
+
+func goose(t *testing.T) *tool {
+	path := installed(t, "goose")
+	return &tool{
+		name: "goose", version: strings.TrimPrefix(said(t, path, "-version"), "goose version: "), path: path, remembers: true,
+		write: func(version int, m migration) map[string]string {
+			head := ""
+			if m.alone {
+				head = "-- +goose NO TRANSACTION\n"
+			}
+			return map[string]string{fmt.Sprintf("%05d_x.sql", version): head + "-- +goose Up\n" + m.up + "-- +goose Down\n" + m.down}
+		},
+		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
+			return exec.Command(tl.path, "-dir", dir, "-env", "none", "postgres", d.URL(), "up")
+		},
+	}
+}
+
+func tern(t *testing.T) *tool {
+	path := installed(t, "tern")
+	return &tool{
+		name: "tern", version: strings.TrimPrefix(said(t, path, "version"), "tern "), path: path, remembers: true,
+		write: func(version int, m migration) map[string]string {
+			head := ""
+			if m.alone {
+				head = "---- tern: disable-tx ----\n"
+			}
+			return map[string]string{fmt.Sprintf("%05d_x.sql", version): head + m.up + "---- create above / drop below ----\n" + m.down}
+		},
+		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
+			return exec.Command(tl.path, "migrate", "--migrations", dir, "--conn-string", d.URL())
+		},
+	}
+}
+
+// psql, one process that reads all files with one transaction each, is the server's
+// own limit: no version table, no journal, no lock.
+func psql(t *testing.T) *tool {
+	path, err := exec.LookPath("psql")
+	require.NoError(t, err, "on Debian: apt-get install postgresql-client")
+	return &tool{
+		name: "psql", version: strings.Fields(said(t, path, "--version"))[2], path: path,
+		write: func(version int, m migration) map[string]string {
+			text := "BEGIN;\n" + m.up + "COMMIT;\n"
+			if m.alone {
+				text = m.up
+			}
+			return map[string]string{fmt.Sprintf("%05d_x.sql", version): text}
+		},
+		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
+			files, _ := filepath.Glob(filepath.Join(dir, "*.sql")) // its pattern is sound
+			args := []string{"--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"}
+			for _, f := range files {
+				args = append(args, "-f", f)
+			}
+			cmd := exec.Command(tl.path, args...)
+			cmd.Env = append(os.Environ(), "PGHOST="+d.Host, fmt.Sprint("PGPORT=", d.Port), "PGUSER="+d.User, "PGPASSWORD="+d.Password, "PGDATABASE="+d.Name, "PGSSLMODE=disable")
+			return cmd
+		},
+	}
+}
+
+func twoFiles(version int, m migration) map[string]string {
+	return map[string]string{fmt.Sprintf("%05d_x.up.sql", version): m.up, fmt.Sprintf("%05d_x.down.sql", version): m.down}
+}
+
+func installed(t *testing.T, name string) string {
+	t.Helper()
+	return said(t, filepath.Join("..", "tools", "install.sh"), name)
+}
+
+// small are n migrations, each of one small table, as teams have them after some years.
+func small(n int) []migration {
+	var out []migration
+	for i := range n {
+		out = append(out, migration{
+			up:   fmt.Sprintf("CREATE TABLE bench_%d (id bigint PRIMARY KEY, name text NOT NULL);\n", i),
+			down: fmt.Sprintf("DROP TABLE bench_%d;\n", i),
+		})
+	}
+	return out
+}
+
+// there looks whether the tables of small are, and empties the database's schema for the next tool.
+func there(t *testing.T, d *pgtest.Database, n int, who string) {
+	t.Helper()
+	require.Equal(t, fmt.Sprint(n), d.Value(t, `SELECT count(*) FROM pg_class WHERE relname LIKE 'bench\_%' AND relkind = 'r'`), who)
+}
