@@ -1,0 +1,70 @@
+package docs
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/shiplock/shiplock/hack/bench/result"
+)
+
+var (
+	// claim is what reads like a measurement of ours: a time, a size of memory, a ratio.
+	claim = regexp.MustCompile(`(?i)\b(takes?|took|costs?|peaks?|needs?|uses?|within|below|less than|at most|under)\b[^.|]{0,40}\b\d[\d.,]* ?(ms|µs|MB|MiB)\b|\d ?×|\btimes (as )?(fast|slow|less|more)|\b(faster|slower|smaller) than\b`)
+	// mark leads to the figure that a claim is from.
+	mark = regexp.MustCompile("benchmarks/README\\.md#([a-z-]+)|make bench FIGURE=([a-z-]+)")
+)
+
+// TestEveryFigureQuotedIsReproduced: what the pages claim to have been measured
+// names, in the same paragraph, the figure of make bench that measures it. Decision
+// records say what was known on their day, and the tables of make bench and make
+// chaos are what is meant.
+func TestEveryFigureQuotedIsReproduced(t *testing.T) {
+	marked := 0
+	for _, page := range pages(t) {
+		if strings.HasPrefix(page, "docs/adr/") || strings.HasPrefix(page, "docs/benchmarks/") || page == "docs/chaos.md" {
+			continue
+		}
+		for _, paragraph := range paragraphs(read(t, page)) {
+			found := mark.FindAllStringSubmatch(paragraph, -1)
+			for _, m := range found {
+				assert.Containsf(t, result.Names, m[1]+m[2], "%s: there is no such figure", page)
+				marked++
+			}
+			if claimed := claim.FindString(paragraph); claimed != "" {
+				assert.NotEmptyf(t, found, "%s: %q: link docs/benchmarks/README.md#figure beside it, or it is a claim that nobody can check", page, claimed)
+			}
+		}
+	}
+	assert.Positive(t, marked)
+}
+
+// paragraphs are what stands between blank lines, and each row of a table by itself.
+func paragraphs(text string) []string {
+	var out []string
+	for block := range strings.SplitSeq(text, "\n\n") {
+		if strings.HasPrefix(strings.TrimSpace(block), "|") {
+			out = append(out, strings.Split(block, "\n")...)
+			continue
+		}
+		out = append(out, block)
+	}
+	return out
+}
+
+func TestClaimsAreSeen(t *testing.T) {
+	for text, want := range map[string]bool{
+		"1 GB of `INSERT`s or rows takes less than 50 MB.":                true,
+		"The migrator peaks below 30 MB when it has nothing to do":        true,
+		"3 × faster than golang-migrate":                                  true,
+		"It is faster than goose.":                                        true,
+		"the SQL itself (up to 1 MB where it was one transaction)":        false,
+		"above 256 kB one is sent bit by bit inside of one transaction":   false,
+		"makes way after 5 s (`--lock-timeout`), tries again, names who":  false,
+		"A migration of 1 GB with the real program, and 5 GB of disk: ok": false,
+	} {
+		assert.Equal(t, want, claim.MatchString(text), text)
+	}
+}
