@@ -14,7 +14,7 @@ var (
 	// claim is what reads like a measurement of ours: a time, a size of memory, a ratio.
 	claim = regexp.MustCompile(`(?i)\b(takes?|took|costs?|peaks?|needs?|uses?|within|below|less than|at most|under)\b[^.|]{0,40}\b\d[\d.,]* ?(ms|µs|MB|MiB)\b|\d ?×|\btimes (as )?(fast|slow|less|more)|\b(faster|slower|smaller) than\b`)
 	// mark leads to the figure that a claim is from.
-	mark = regexp.MustCompile("benchmarks/README\\.md#([a-z-]+)|make bench FIGURE=([a-z-]+)")
+	mark = regexp.MustCompile(`benchmarks/README\.md#([a-z-]+)|make bench FIGURE=([a-z-]+)`)
 )
 
 // TestEveryFigureQuotedIsReproduced: what the pages claim to have been measured
