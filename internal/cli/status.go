@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -61,6 +62,13 @@ func printTool(w io.Writer, r engine.ToolInfo) {
 	fmt.Fprintf(w, "tool\t%s\nlast run\t%s, %s, by %s, %d schema changes\n", r.Command, how, r.Started.UTC().Format(whenFormat), by(r.User, r.Release), len(r.Changes))
 }
 
+// printFailure says how the last run ended, in the words of its card's title.
+func printFailure(w io.Writer, f engine.Failure) {
+	how := map[string]string{"failed": "failed; nothing of it was kept", "stopped": "stopped part-way", "running": "broke off, or is at work"}[f.Outcome]
+	fmt.Fprintf(w, "last run\tversion %d %s %s, %s, by %s\nreason\t%s\n", f.Version, f.Direction, cmp.Or(how, f.Outcome),
+		f.Started.UTC().Format(whenFormat), by(f.User, f.Release), f.Error)
+}
+
 const whenFormat = "2006-01-02 15:04:05Z"
 
 func by(user, release string) string {
@@ -84,8 +92,12 @@ func printFiles(t io.Writer, st engine.Status) {
 	case !st.Known:
 		note = ", not among the files"
 	}
-	fmt.Fprintf(t, "table\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n\n",
+	fmt.Fprintf(t, "table\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n",
 		st.Table, current, note, st.Latest, len(st.Pending))
+	if f := st.LastFailure; f != nil {
+		printFailure(t, *f)
+	}
+	fmt.Fprintln(t)
 	fmt.Fprintf(t, "VERSION\tNAME\tSTATE\tWHEN\tTOOK\tBY\n")
 	for _, m := range st.Applied {
 		state := "applied"

@@ -24,6 +24,8 @@ type Status struct {
 	Edited  []uint     `json:"edited,omitempty"`
 	Pending []FileInfo `json:"pending"`
 	Applied []FileInfo `json:"applied"`
+	// LastFailure is the last run, if that did not come to its end.
+	LastFailure *Failure `json:"last_failure,omitempty"`
 	// Tool is the last run of a foreign tool (exec), if there was one.
 	Tool *ToolInfo `json:"tool,omitempty"`
 }
@@ -115,6 +117,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 		status.Version = &v
 		_, status.Known = catalog.Find(v)
 	}
+	status.LastFailure = lastFailure(journal)
 	runs := map[uint]*RunInfo{}
 	for _, r := range journal {
 		runs[uint(r.Version)] = &RunInfo{

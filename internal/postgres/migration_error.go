@@ -51,7 +51,20 @@ func (e *MigrationError) Error() string {
 	if line, column := e.Position(); line > 0 {
 		where = fmt.Sprintf("%s:%d:%d", e.File, line, column)
 	}
-	return fmt.Sprintf("migration %s (%s): %v", where, e.Step, e.Err)
+	return fmt.Sprintf("migration %s (%s): %s", where, e.Step, e.words())
+}
+
+// words are PostgreSQL's. lib/pq adds a place in what was sent, which is not the file's.
+func (e *MigrationError) words() string {
+	server := e.Server()
+	if server == nil || errors.Unwrap(e.Err) != nil {
+		return e.Err.Error()
+	}
+	out := fmt.Sprintf("pq: %s (%s)", server.Message, server.Code)
+	if server.Detail != "" {
+		out += ": " + strings.Join(strings.Fields(server.Detail), " ")
+	}
+	return out
 }
 
 func (e *MigrationError) Unwrap() error { return e.Err }
