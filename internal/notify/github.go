@@ -99,14 +99,15 @@ func (g *GitHub) command(name, file string, line, column int, title, text string
 	return g.out.command("::" + name + " " + strings.Join(properties, ",") + "::" + escapeData(clip(strings.TrimSpace(text), 8<<10)))
 }
 
-// path is that of a file in the repository, or "" if it is not in there.
+// path is that of a file in the repository, or "" if it is not in there: what runs
+// out of the journal has no file.
 func (g *GitHub) path(source, file string) string {
 	full, err := filepath.Abs(filepath.Join(source, file))
 	if err != nil || g.root == "" || file == "" {
 		return ""
 	}
-	if real, err := filepath.EvalSymlinks(full); err == nil {
-		full = real
+	if full, err = filepath.EvalSymlinks(full); err != nil {
+		return ""
 	}
 	root := g.root
 	if real, err := filepath.EvalSymlinks(root); err == nil {

@@ -113,6 +113,7 @@ func TestAnnotation(t *testing.T) {
 	g, out, workspace := github(t)
 	source := filepath.Join(workspace, "db", "migrations, new: 100%")
 	require.NoError(t, os.MkdirAll(source, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(source, "0009_guest_accounts.up.sql"), nil, 0o600))
 	m := failure()
 	m.Title = "migration failed: 100%, a::b\n::error::forged"
 	_, err := g.Out().Write([]byte("a line of a tool that does not end"))
@@ -124,9 +125,13 @@ func TestAnnotation(t *testing.T) {
 		"title=migration failed%3A 100%25%2C a%3A%3Ab %3A%3Aerror%3A%3Aforged::migration  0009_guest_accounts.up.sql, line 5, column 1 (version 9 up)%0A"), lines[1])
 	assert.Contains(t, lines[1], "%0Anext       correct")
 
-	out.Reset()
-	require.NoError(t, g.Annotate(m, t.TempDir()))
-	assert.True(t, strings.HasPrefix(out.String(), "::error title="), "a file outside of the repository has no place in it: %s", out)
+	outside := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(outside, "0009_guest_accounts.up.sql"), nil, 0o600))
+	for _, source := range []string{outside, workspace} {
+		out.Reset()
+		require.NoError(t, g.Annotate(m, source))
+		assert.True(t, strings.HasPrefix(out.String(), "::error title="), "a file that is not in the repository has no place in it: %s", out)
+	}
 
 	out.Reset()
 	require.NoError(t, g.Annotate(success(), source))
@@ -144,6 +149,8 @@ func TestWarningsAreBounded(t *testing.T) {
 
 func TestWarningsOfTheLog(t *testing.T) {
 	g, out, workspace := github(t)
+	require.NoError(t, os.Mkdir(filepath.Join(workspace, "migrations"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(workspace, "migrations", "0002_x.up.sql"), nil, 0o600))
 	var log bytes.Buffer
 	l := slog.New(g.Handler(slog.NewTextHandler(&log, nil), filepath.Join(workspace, "migrations"))).With("with", "attributes").WithGroup("g")
 	l.Info("nothing")
