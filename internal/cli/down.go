@@ -101,7 +101,7 @@ func (a *app) dryRun(ctx context.Context, o engine.Options, f downFlags) error {
 
 func printDown(w io.Writer, p engine.Preview) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", p.Database, numberText(p.From))
+	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", oneLine(p.Database), numberText(p.From))
 	if len(p.Steps) == 0 {
 		fmt.Fprint(t, "plan\tnothing to undo\n")
 		return t.Flush()
@@ -110,14 +110,15 @@ func printDown(w io.Writer, p engine.Preview) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for _, s := range p.Steps {
+	for i, s := range oneLine(p).Steps {
 		where := ""
 		if s.FromJournal {
 			where = ", from the journal"
 		}
 		fmt.Fprintf(w, "\n%d  %s%s: %d statements, %s\n", s.Version, s.File, where, s.Statements, how(s))
-		for line := range strings.Lines(s.SQL) {
-			fmt.Fprintf(w, "    %s\n", strings.TrimRight(line, "\r\n"))
+		for line := range strings.Lines(p.Steps[i].SQL) {
+			line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")
+			fmt.Fprintf(w, "    %s\n", oneLine(line))
 		}
 		for _, l := range s.Loses {
 			fmt.Fprintf(w, "    LOSES %s\n", l)

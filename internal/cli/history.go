@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+func (a *app) history() *cobra.Command {
+	var format output
+	var version uint
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "Show every run, up and down, from the journal",
+		Long: `history lists what the journal has: every run of every migration by time, who and which release ran
+it, how it ended, and what a rollback undid. It needs no files, and no right but SELECT on the journal.`,
+		Example: `  migrator history
+  migrator history --version 9
+  migrator history -o json | jq '.runs[] | select(.direction == "down")'`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := format.check(); err != nil {
+				return err
+			}
+			ctx, cancel, o, err := a.options(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			var only *uint
+			if cmd.Flags().Changed("version") {
+				only = &version
+			}
+			h, err := engine.ReadHistory(ctx, o, only)
+			if err != nil {
+				return err
+			}
+			return a.print(format, h, func() error { return printHistory(a.stdout, oneLine(h)) })
+		},
+	}
+	a.connectionFlags(cmd.Flags())
+	a.waitForDBFlag(cmd.Flags())
+	cmd.Flags().UintVar(&version, "version", 0, "only the runs of this version")
+	format.flag(cmd.Flags())
+	return cmd
+}
+
+func printHistory(w io.Writer, h engine.History) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "database\t%s\n", h.Database)
+	if len(h.Runs) == 0 {
+		fmt.Fprintf(t, "history\tnone: there is no journal beside %s, or it is empty\n", h.Table)
+		return t.Flush()
+	}
+	fmt.Fprintf(t, "\nRUN\tWHEN\tVERSION\tNAME\tDIRECTION\tOUTCOME\tTOOK\tBY\n")
+	for _, r := range h.Runs {
+		took := ""
+		if r.TookSeconds > 0 {
+			took = time.Duration(r.TookSeconds * float64(time.Second)).Round(time.Millisecond).String()
+		}
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.UTC().Format(whenFormat), r.Version, r.Name, r.Direction, historyOutcome(r), took, historyBy(r))
+	}
+	return t.Flush()
+}
+
+func historyOutcome(r engine.HistoryEntry) string {
+	out := r.Outcome
+	switch {
+	case r.Undoes > 0:
+		out += fmt.Sprintf(", undoes run %d", r.Undoes)
+	case r.UndoneBy > 0:
+		out += fmt.Sprintf(", undone by run %d", r.UndoneBy)
+	case r.Error != "":
+		line, _, _ := strings.Cut(r.Error, "\n")
+		out += ": " + line
+	case r.StatementsDone < r.StatementsTotal:
+		out += fmt.Sprintf(", %d of %d statements", r.StatementsDone, r.StatementsTotal)
+	}
+	return out
+}
+
+func historyBy(r engine.HistoryEntry) string {
+	var release []string
+	for _, part := range []struct{ name, value string }{{"", r.Release}, {"revision ", r.Revision}, {"namespace ", r.Namespace}, {"pod ", r.Pod}} {
+		if part.value != "" {
+			release = append(release, part.name+part.value)
+		}
+	}
+	return by(r.User, strings.Join(release, ", "))
+}

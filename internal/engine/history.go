@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// History is what the journal has of every run, the oldest first.
+type History struct {
+	Database string         `json:"database"` // user@host:port/name
+	Table    string         `json:"table"`    // schema.table of the version
+	Runs     []HistoryEntry `json:"runs"`
+}
+
+// HistoryEntry is one run of one migration.
+type HistoryEntry struct {
+	ID        int64  `json:"id"`
+	Version   uint   `json:"version"`
+	Name      string `json:"name"`
+	Direction string `json:"direction"` // up or down
+	// Outcome is as in RunInfo.
+	Outcome         string    `json:"outcome"`
+	StatementsDone  int       `json:"statements_done"`
+	StatementsTotal int       `json:"statements_total"`
+	Started         time.Time `json:"started"`
+	TookSeconds     float64   `json:"took_seconds"`
+	User            string    `json:"user"`
+	Application     string    `json:"application"`
+	Release         string    `json:"release,omitempty"`
+	Revision        string    `json:"revision,omitempty"`
+	Namespace       string    `json:"namespace,omitempty"`
+	Pod             string    `json:"pod,omitempty"`
+	Error           string    `json:"error,omitempty"`
+	// Undoes is, of a down that was completed, the id of the up that it undid.
+	Undoes int64 `json:"undoes,omitempty"`
+	// UndoneBy is the id of that down, of such an up.
+	UndoneBy int64 `json:"undone_by,omitempty"`
+}
+
+// ReadHistory reads the journal, of one version where that is given. It changes
+// nothing, takes no lock, reads no files, and needs no right but to read the journal.
+func ReadHistory(ctx context.Context, o Options, version *uint) (History, error) {
+	db, err := postgres.Open(ctx, o.Postgres)
+	if err != nil {
+		return History{}, err
+	}
+	defer closeQuietly(o, db)
+	h := History{Database: db.Target(), Table: db.Table(), Runs: []HistoryEntry{}}
+	events, err := db.History(ctx, version)
+	for _, e := range events {
+		h.Runs = append(h.Runs, HistoryEntry{
+			ID: e.ID, Version: uint(e.Run.Version), Name: e.Run.Name, Direction: e.Run.Direction, Outcome: e.Run.Outcome,
+			StatementsDone: e.Run.Done, StatementsTotal: e.Run.Total, Started: e.Run.Started, TookSeconds: e.Run.Took.Seconds(),
+			User: e.Run.User, Application: e.Application, Release: e.Run.Release, Revision: e.Revision, Namespace: e.Namespace, Pod: e.Pod, Error: e.Run.Error,
+		})
+	}
+	pair(h.Runs)
+	return h, err
+}
+
+// pair joins the downs that came to their end with the ups that they undid.
+func pair(runs []HistoryEntry) {
+	applied := map[uint]*HistoryEntry{} // the up in effect
+	for i := range runs {
+		r := &runs[i]
+		if outcomes[r.Outcome] == outcomes[postgres.RunFailed] {
+			continue
+		}
+		up := applied[r.Version]
+		switch {
+		case r.Direction == "up":
+			applied[r.Version] = r
+		case up != nil && outcomes[r.Outcome] == outcomes[postgres.RunApplied]:
+			r.Undoes, up.UndoneBy = up.ID, r.ID
+			delete(applied, r.Version)
+		}
+	}
+}
