@@ -22,6 +22,7 @@ var fingerprintQuery string
 // Fingerprint is what a database's schema is made of, for comparison.
 type Fingerprint struct {
 	objects map[object]string // hash of the definition
+	text    map[object]string // the definition
 	parent  map[object]string
 }
 
@@ -42,7 +43,7 @@ func (db *DB) Fingerprint(ctx context.Context) (Fingerprint, error) {
 }
 
 func (db *DB) readObjects(ctx context.Context) (Fingerprint, error) {
-	f := Fingerprint{objects: map[object]string{}, parent: map[object]string{}}
+	f := Fingerprint{objects: map[object]string{}, text: map[object]string{}, parent: map[object]string{}}
 	rows, err := db.rows(ctx, fingerprintQuery, db.table.schema, db.table.name+journalSuffix, db.table.name+execSuffix)
 	if err != nil {
 		return f, db.lost(ctx, fmt.Errorf("schema fingerprint: %w", err))
@@ -55,6 +56,7 @@ func (db *DB) readObjects(ctx context.Context) (Fingerprint, error) {
 		}
 		sum := sha256.Sum256([]byte(definition))
 		f.objects[o], f.parent[o] = hex.EncodeToString(sum[:]), parent
+		f.text[o] = definition
 	}
 	return f, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
 }
@@ -73,6 +75,23 @@ func byName(a, b object) int { return strings.Compare(a.name+"\x00"+a.kind, b.na
 // Changes says in words what is different now: "added table public.guests". The
 // parts of what is new or gone as a whole are left out.
 func (f Fingerprint) Changes(now Fingerprint) []string {
+	var out []string
+	for _, d := range f.Differences(now) {
+		out = append(out, d.Word+" "+d.Object)
+	}
+	return out
+}
+
+// Difference is one object that is not what it was.
+type Difference struct {
+	Word   string `json:"-"`                // added, removed or changed
+	Object string `json:"object"`           // "table public.guests"
+	Before string `json:"before,omitempty"` // its definition; empty where it was not there
+	After  string `json:"after,omitempty"`
+}
+
+// Differences is Changes with the definitions.
+func (f Fingerprint) Differences(now Fingerprint) []Difference {
 	var changed []object
 	words := map[object]string{}
 	note := func(o object, word string) { changed, words[o] = append(changed, o), word }
@@ -89,10 +108,10 @@ func (f Fingerprint) Changes(now Fingerprint) []string {
 		}
 	}
 	slices.SortFunc(changed, byName)
-	var out []string
+	var out []Difference
 	for _, o := range changed {
 		if w := words[o]; w == "changed" || !partOf(o, w, f.parent, now.parent, words) {
-			out = append(out, w+" "+o.String())
+			out = append(out, Difference{Word: w, Object: o.String(), Before: f.text[o], After: now.text[o]})
 		}
 	}
 	return out

@@ -23,8 +23,10 @@ SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 
 FROM relation r WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'c')
 UNION ALL
 SELECT 'column', r.name || '.' || pg_catalog.quote_ident(attname), r.name,
-	concat_ws(' ', pg_catalog.format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, nullif(attcollation, 0)::regcollation,
-		attacl::text, pg_catalog.pg_get_expr(adbin, adrelid))
+	concat_ws(' ', pg_catalog.format_type(atttypid, atttypmod), 'COLLATE ' || nullif(nullif(attcollation, 0), 'pg_catalog.default'::regcollation)::regcollation,
+		CASE WHEN attnotnull THEN 'NOT NULL' END, 'GENERATED ' || CASE attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END || ' AS IDENTITY',
+		CASE attgenerated WHEN 's' THEN 'STORED' WHEN 'v' THEN 'VIRTUAL' END,
+		'DEFAULT ' || pg_catalog.pg_get_expr(adbin, adrelid), 'rights ' || attacl::text)
 FROM relation r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
 WHERE relkind IN ('r', 'p', 'f', 'c') AND attnum > 0 AND NOT attisdropped
 UNION ALL

@@ -46,6 +46,8 @@ func diagnose(err error) Card {
 		apart     *postgres.ApartError
 		secret    *config.SecretError
 		loss      *engine.LossError
+		rehearsal *engine.RehearsalError
+		scratch   *postgres.NotScratchError
 	)
 	switch {
 	case errors.As(err, &wait):
@@ -69,6 +71,11 @@ func diagnose(err error) Card {
 	case errors.As(err, &apart):
 		return refused(apart.Error(), "--atomicity release promises that a failed run leaves nothing at all",
 			"deploy with --atomicity migration, or give this migration a release of its own")
+	case errors.As(err, &rehearsal):
+		return rehearsalCard(rehearsal)
+	case errors.As(err, &scratch):
+		return refused(scratch.Error(), "a rehearsal makes and drops everything in it, again and again",
+			"give --scratch-url a database that is empty, made for this (CREATE DATABASE scratch)")
 	case errors.As(err, &loss):
 		return lossCard(loss)
 	case errors.As(err, &refusal):

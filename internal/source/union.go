@@ -92,3 +92,11 @@ func (c *Catalog) Remember(version uint, up, down string) {
 	r := Remembered{Version: m.Version, Name: m.Name}
 	c.texts[c.nameOf(r, "up")], c.texts[c.nameOf(r, "down")] = up, down
 }
+
+// UpTo is the part of a catalog's files up to a version, that one included.
+func (c *Catalog) UpTo(version uint) *Catalog {
+	n := sort.Search(len(c.migrations), func(i int) bool { return c.migrations[i].Version > version })
+	part := *c
+	part.migrations = c.migrations[:n]
+	return &part
+}

@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+func rehearse(t *testing.T, d *pgtest.Database, dir string, args ...string) outcome {
+	t.Helper()
+	return call(t.Context(), append([]string{"rehearse", "--scratch-url", d.URL(), "--source", dir, "--log-level", "error"}, args...)...)
+}
+
+// things counts what is in a database.
+func things(t *testing.T, d *pgtest.Database) string {
+	t.Helper()
+	return d.Value(t, `SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)
+		+ (SELECT count(*) FROM pg_type WHERE typnamespace = 'public'::regnamespace) + (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql')
+		+ (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema'))`)
+}
+
+// TestTheSamplesMigrationsCanBeRehearsed is `make test`'s rehearsal of migrations/.
+func TestTheSamplesMigrationsCanBeRehearsed(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	for _, args := range [][]string{nil, {"--from", "6"}} {
+		out := rehearse(t, d, "../../migrations", args...)
+		require.Zero(t, out.code, out.err+out.stdout)
+		assert.Regexp(t, `\d migrations rehearsed on .*, 0 faults\n$`, out.stdout)
+		assert.Equal(t, "0", things(t, d), "it is empty again")
+	}
+}
+
+// faulty has a migration of each kind.
+var faulty = map[string]string{
+	"1_good.up.sql": "CREATE TABLE a (id int PRIMARY KEY, b text)", "1_good.down.sql": "DROP TABLE a",
+	"2_half.up.sql": "ALTER TABLE a ADD c int NOT NULL DEFAULT 7, ALTER b SET DEFAULT 'x';\nCREATE INDEX i ON a (b);\nCREATE TYPE mood AS ENUM ('ok');",
+	"2_half.down.sql":   "ALTER TABLE a DROP c;",
+	"3_missing.up.sql":  "CREATE TABLE m (a int)",
+	"4_no_way.up.sql":   "-- shiplock:irreversible\nUPDATE a SET b = NULL",
+	"5_broken.up.sql":   "CREATE TABLE five (a int)",
+	"5_broken.down.sql": "DROP TABLE five;\n\nDROP TABLE nope;",
+	"6_twice.up.sql":    "CREATE TABLE once (a int);\nINSERT INTO once SELECT 1 FROM a;",
+	"6_twice.down.sql":  "ALTER TABLE once RENAME TO six;",
+	"7_lossy.up.sql":    "CREATE TABLE seven (a int)",
+	"7_lossy.down.sql":  "-- goes\nDROP TABLE seven",
+}
+
+func TestRehearsalFindsWhatADownDoesNotUndo(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	dir := folder(t, faulty)
+	out := rehearse(t, d, dir)
+	assert.Equal(t, 6, out.code, out.err)
+	golden(t, "rehearsal", out.err)
+	goldenText(t, "rehearsal-findings", strings.ReplaceAll(out.stdout, dir, "DIR"))
+	assert.Equal(t, "0", things(t, d))
+
+	out = rehearse(t, d, dir, "--from", "6")
+	assert.Zero(t, out.code, "what is older is not judged: %s%s", out.err, out.stdout)
+	var r engine.Rehearsal
+	require.NoError(t, json.Unmarshal([]byte(rehearse(t, d, dir, "-o", "json").stdout), &r))
+	kinds := map[engine.FindingKind]int{}
+	for _, f := range r.Findings {
+		kinds[f.Kind]++
+		assert.Equal(t, f.Kind != engine.Lossy && f.Kind != engine.Irreversible, f.Fault)
+	}
+	assert.Equal(t, 7, r.Rehearsed)
+	assert.Equal(t, map[engine.FindingKind]int{engine.NotUndone: 2, engine.MissingDown: 1, engine.Irreversible: 1, engine.DownFails: 1, engine.Lossy: 4}, kinds)
+}
+
+func TestRehearsalStopsWhereAnUpFails(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	out := rehearse(t, d, folder(t, map[string]string{"1_a.up.sql": "SELECT 1;\nSELECT nope;", "2_b.up.sql": "SELECT 1"}))
+	assert.Equal(t, 6, out.code)
+	assert.Regexp(t, `1_a.up.sql:2: up fails: pq: column "nope" does not exist`, out.stdout)
+	assert.Equal(t, "0", things(t, d))
+}
+
+// TestARehearsalTouchesScratchDatabasesOnly is what must never go wrong.
+func TestARehearsalTouchesScratchDatabasesOnly(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
+	for name, sql := range map[string]string{
+		"a table": "CREATE TABLE bookings (a int)", "a view": "CREATE VIEW v AS SELECT 1", "a function": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+		"a type": "CREATE TYPE mood AS ENUM ()", "another schema": "CREATE SCHEMA app; CREATE TABLE app.t (a int)",
+		"only the version table": "CREATE TABLE schema_migrations (version bigint, dirty boolean)", "a sequence": "CREATE SEQUENCE s",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			d.Exec(t, sql)
+			before := things(t, d)
+			out := rehearse(t, d, dir)
+			assert.Equal(t, 5, out.code, out.err)
+			assert.Contains(t, out.err, "is not empty, and no rehearsal has made what is in it")
+			assert.Equal(t, before, things(t, d))
+			if name == "a table" {
+				golden(t, "rehearsal-not-empty", out.err)
+			}
+		})
+	}
+	t.Run("that of DATABASE_URL", func(t *testing.T) {
+		t.Parallel()
+		d := pgtest.New(t)
+		for _, url := range []string{d.URL(), regexp.MustCompile(`127\.0\.0\.1`).ReplaceAllString(d.URL(), "localhost"), d.Pooled(t, "session").URL()} {
+			out := rehearse(t, d, dir, "--database-url", url)
+			assert.Equal(t, 5, out.code, out.err)
+			golden(t, "rehearsal-same", out.err)
+			assert.Equal(t, "0", things(t, d))
+		}
+		assert.Zero(t, rehearse(t, d, dir, "--database-url", pgtest.New(t).URL()).code, "another one of the same server")
+	})
+	t.Run("two at once", func(t *testing.T) {
+		t.Parallel()
+		d := pgtest.New(t)
+		outs := make(chan outcome, 2)
+		for range cap(outs) {
+			go func() { outs <- rehearse(t, d, dir) }()
+		}
+		for range cap(outs) {
+			assert.Zero(t, (<-outs).code)
+		}
+	})
+}
+
+// TestWhatARehearsalHasLeftIsItsOwn: one that was killed is followed by the next;
+// what was there before it stays.
+func TestWhatARehearsalHasLeftIsItsOwn(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, fmt.Sprintf("CREATE SCHEMA theirs; CREATE EXTENSION citext; GRANT CREATE ON DATABASE %q TO %q", d.Name, d.User))
+	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b citext); CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE EXTENSION btree_gist", "1_a.down.sql": "SELECT 1"})
+	assert.Equal(t, 6, rehearse(t, d, dir).code)
+	d.Exec(t, "CREATE TABLE shiplock_rehearsal AS SELECT ARRAY['plpgsql', 'citext'] AS extensions, ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas")
+	d.Exec(t, fmt.Sprintf("ALTER TABLE shiplock_rehearsal OWNER TO %q", d.User))
+	db := d.Open(t)
+	_, err := db.Exec("CREATE TABLE left_over (id serial PRIMARY KEY); CREATE FUNCTION f(left_over) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('ok'); CREATE VIEW v AS SELECT 'ok'::mood; CREATE SCHEMA more; CREATE EXTENSION btree_gist")
+	require.NoError(t, err)
+	assert.Equal(t, 6, rehearse(t, d, dir).code)
+	assert.Equal(t, "citext theirs", d.Value(t, `SELECT concat_ws(' ', (SELECT string_agg(extname, ' ') FROM pg_extension WHERE extname <> 'plpgsql'),
+		(SELECT string_agg(nspname, ' ') FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')),
+		(SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace))`))
+}
+
+func TestRehearsalUsage(t *testing.T) {
+	t.Parallel()
+	assert.Contains(t, call(t.Context(), "rehearse").err, "needs --scratch-url")
+	d := pgtest.New(t)
+	out := rehearse(t, d, "../../migrations", "--from", "99")
+	assert.Equal(t, 5, out.code)
+	assert.Contains(t, out.err, "there is no version 99")
+	assert.Equal(t, 2, rehearse(t, d, t.TempDir()).code)
+}
+
+func TestHistoryTellsWhatARollbackUndid(t *testing.T) {
+	t.Setenv("SHIPLOCK_RELEASE", "booking")
+	t.Setenv("SHIPLOCK_REVISION", "2")
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "SELECT nope"})
+	assert.Contains(t, call(t.Context(), "history", "--database-url", w.URL()).stdout, "history   none: there is no journal beside public.schema_migrations")
+	w.must(0, "up")
+	t.Setenv("SHIPLOCK_REVISION", "3")
+	w.must(6, "down", "--to", "1")
+	w.write("2_b.down.sql", "SELECT 2")
+	w.must(0, "down", "--to", "1")
+	w.must(0, "up")
+	reader := w.reader()
+	out := call(t.Context(), "history", "--database-url", reader)
+	require.Zero(t, out.code, out.err)
+	shown := regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ|  [\d.]+m?s\b`).ReplaceAllString(out.stdout, "  …") // some took no time to speak of
+	goldenText(t, "history", regexp.MustCompile(`(  …)?  +`).ReplaceAllString(shown, "  "))
+	var h engine.History
+	require.NoError(t, json.Unmarshal([]byte(call(t.Context(), "history", "-o", "json", "--version", "2", "--database-url", reader).stdout), &h))
+	require.Len(t, h.Runs, 4)
+	assert.Equal(t, []int64{0, 0, 2, 0}, []int64{h.Runs[0].Undoes, h.Runs[1].Undoes, h.Runs[2].Undoes, h.Runs[3].Undoes})
+	assert.Equal(t, []int64{h.Runs[2].ID, 0, 0, 0}, []int64{h.Runs[0].UndoneBy, h.Runs[1].UndoneBy, h.Runs[2].UndoneBy, h.Runs[3].UndoneBy})
+	assert.Equal(t, "3", h.Runs[3].Revision)
+	assert.Contains(t, h.Runs[1].Error, "nope")
+}
+
+// reader is the URL of a role that may read the journal and nothing else.
+func (w *world) reader() string {
+	w.Exec(w.t, fmt.Sprintf(`CREATE ROLE "%s reader" LOGIN PASSWORD 'x'; GRANT SELECT ON schema_migrations_journal TO "%[1]s reader"`, w.Name))
+	w.t.Cleanup(func() { w.Exec(w.t, fmt.Sprintf(`DROP OWNED BY "%s reader"; DROP ROLE "%[1]s reader"`, w.Name)) })
+	return fmt.Sprintf("postgres://%s%%20reader:x@%s:%d/%s?sslmode=disable", strings.ReplaceAll(w.Name, " ", "%20"), w.Host, w.Port, strings.ReplaceAll(w.Name, " ", "%20"))
+}

@@ -1,0 +1,325 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// FindingKind is what a rehearsal has found of a migration.
+type FindingKind string
+
+// The kinds. The last two are no faults: they are told and do not fail a rehearsal.
+const (
+	UpFails      FindingKind = "up fails"
+	DownFails    FindingKind = "down fails"
+	NotUndone    FindingKind = "not undone"     // the schema after the down is not that before the up
+	MissingDown  FindingKind = "missing down"   // and not declared irreversible
+	AgainFails   FindingKind = "up again fails" // after the down
+	AgainDiffers FindingKind = "up again differs"
+	Irreversible FindingKind = "irreversible" // as it declares
+	Lossy        FindingKind = "lossy"        // its down takes away what may hold data by then
+)
+
+// Finding is one thing that a rehearsal has found.
+type Finding struct {
+	Kind    FindingKind `json:"kind"`
+	Fault   bool        `json:"fault"` // it fails the rehearsal
+	Version uint        `json:"version"`
+	File    string      `json:"file"`
+	Line    int         `json:"line"`
+	Text    string      `json:"text"`
+	// Differences are the objects that are not what they were.
+	Differences []postgres.Difference `json:"differences,omitempty"`
+}
+
+// Rehearsal is what came of one.
+type Rehearsal struct {
+	Database  string    `json:"database"`
+	Rehearsed int       `json:"rehearsed"` // migrations that went up, down and up
+	Findings  []Finding `json:"findings"`
+}
+
+// Faults are the findings that fail it.
+func (r Rehearsal) Faults() []Finding {
+	var out []Finding
+	for _, f := range r.Findings {
+		if f.Fault {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// RehearsalError is a rehearsal with faults.
+type RehearsalError struct{ Rehearsal }
+
+func (e *RehearsalError) Error() string {
+	faults := e.Faults()
+	return fmt.Sprintf("rehearsal: %d faults in %d migrations; the first: %s: %s: %s", len(faults), e.Rehearsed, faults[0].File, faults[0].Kind, faults[0].Text)
+}
+
+// RehearseOptions are those of a rehearsal.
+type RehearseOptions struct {
+	// From is the version after which it begins: what is up to it is applied first.
+	From *uint
+	// Real is the database that must not be the scratch one, where one is known.
+	Real *postgres.Options
+}
+
+// rehearsal is one under way.
+type rehearsal struct {
+	o     Options
+	files *source.Catalog
+	db    *postgres.DB // with the lock, and for looking
+	out   Rehearsal
+}
+
+// Rehearse takes the migrations of the files up, down and up again, one by one, on
+// the database of o, which must be empty, and compares the schema after each down
+// with the one before its up. The database is left empty. Errors are
+// *RehearsalError where there are faults, *postgres.NotScratchError, and those of Up.
+func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, error) {
+	files, err := open(o)
+	if err != nil {
+		return Rehearsal{}, err
+	}
+	if r.From != nil {
+		if _, known := files.Find(*r.From); !known {
+			return Rehearsal{}, &plan.Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
+				Why: "a rehearsal begins after a version that there is", Next: "name one of the files, or leave --from out to begin with the first"}
+		}
+	}
+	if o.Postgres.ForTool = true; o.Policy.OutOfOrder == "" {
+		o.Policy.OutOfOrder = plan.FailLate
+	}
+	db, err := openToWrite(ctx, o)
+	if err != nil {
+		return Rehearsal{}, err
+	}
+	defer closeQuietly(o, db)
+	if err := apart(ctx, o, db, r.Real); err != nil {
+		return Rehearsal{}, err
+	}
+	if err := db.Lock(ctx); err != nil { // two at once would be in each other's way
+		return Rehearsal{}, err
+	}
+	if err := db.Claim(ctx); err != nil {
+		return Rehearsal{}, err
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	o.Postgres.ForTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
+	h := &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}
+	err = h.all(ctx, r.From)
+	if ctx.Err() == nil {
+		err = errors.Join(err, db.Release(ctx))
+	}
+	if err == nil && len(h.out.Faults()) > 0 {
+		err = &RehearsalError{h.out}
+	}
+	return h.out, err
+}
+
+// apart refuses a scratch database that is the real one.
+func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Options) error {
+	if real == nil {
+		return nil
+	}
+	same := &postgres.NotScratchError{Target: db.Target(), Why: "is the one of DATABASE_URL: a rehearsal would empty it"}
+	if real.DSN.String() == o.Postgres.DSN.String() {
+		return same
+	}
+	opts := *real
+	opts.WaitForDB = 0
+	other, err := postgres.Open(ctx, opts)
+	if err != nil {
+		o.Log.Warn("the database of DATABASE_URL cannot be reached, so it is told from the scratch one by its address only", "database", real.DSN.String())
+		return ctx.Err()
+	}
+	defer closeQuietly(o, other)
+	theirs, err := other.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	ours, err := db.Identity(ctx)
+	if err == nil && ours == theirs {
+		return same
+	}
+	return err
+}
+
+func (h *rehearsal) all(ctx context.Context, from *uint) error {
+	before := plan.NoVersion
+	for _, m := range h.files.All() {
+		if from != nil && m.Version <= *from {
+			before = int(m.Version)
+			continue
+		}
+		if from != nil && before == int(*from) {
+			if _, err := h.up(ctx, *from); err != nil {
+				return err
+			}
+			from = nil
+		}
+		goOn, err := h.migration(ctx, m, before)
+		if err != nil || !goOn {
+			return err
+		}
+		before = int(m.Version)
+		h.out.Rehearsed++
+	}
+	return nil
+}
+
+// migration rehearses one. It says whether the next can follow.
+func (h *rehearsal) migration(ctx context.Context, m source.Migration, before int) (goOn bool, err error) {
+	says, err := h.files.Says(m.Version)
+	if err != nil {
+		return false, err
+	}
+	blank, err := h.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	if fault, err := h.up(ctx, m.Version); err != nil || fault != nil {
+		h.fault(UpFails, m, m.Up, fault)
+		return false, err
+	}
+	full, err := h.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case says.Irreversible:
+		h.find(Finding{Kind: Irreversible, Version: m.Version, File: m.Up, Text: "it says so, and its down is not tried"})
+		return true, nil
+	case m.Down == "":
+		h.find(Finding{Kind: MissingDown, Fault: true, Version: m.Version, File: m.Up,
+			Text: fmt.Sprintf("there is no %s; write it, or say -- shiplock:irreversible at the top", strings.Replace(m.Up, ".up.", ".down.", 1))})
+		return true, nil
+	}
+	if err := h.takes(m); err != nil {
+		return false, err
+	}
+	fault, err := h.run(ctx, func(c *source.Catalog, st plan.State, p plan.Policy) (plan.Plan, error) {
+		return plan.ForDown(c, st, before, p)
+	})
+	if err != nil {
+		return false, err
+	}
+	if fault != nil {
+		h.fault(DownFails, m, m.Down, fault)
+		return h.anew(ctx, m)
+	}
+	return h.again(ctx, m, blank, full)
+}
+
+// again compares what the down has left, and goes up once more.
+func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full postgres.Fingerprint) (bool, error) {
+	left, err := h.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	clean := h.compare(NotUndone, m, m.Down, "its down does not bring back the schema from before its up", blank, left)
+	fault, err := h.up(ctx, m.Version)
+	if err != nil {
+		return false, err
+	}
+	if fault != nil {
+		if clean { // else it follows from what the down has left
+			h.fault(AgainFails, m, m.Up, fault)
+		}
+		return h.anew(ctx, m)
+	}
+	now, err := h.look(ctx)
+	if err != nil {
+		return false, err
+	}
+	if clean {
+		clean = h.compare(AgainDiffers, m, m.Up, "after its down it leads elsewhere than at first", full, now)
+	}
+	if !clean { // the next is not to be judged by what this one has left
+		return h.anew(ctx, m)
+	}
+	return true, nil
+}
+
+// anew empties the database and goes straight to a version.
+func (h *rehearsal) anew(ctx context.Context, m source.Migration) (bool, error) {
+	if err := h.db.Empty(ctx); err != nil {
+		return false, err
+	}
+	fault, err := h.up(ctx, m.Version)
+	return fault == nil, err
+}
+
+func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text string, want, got postgres.Fingerprint) bool {
+	d := want.Differences(got)
+	if len(d) > 0 {
+		h.find(Finding{Kind: kind, Fault: true, Version: m.Version, File: file, Text: text, Differences: d})
+	}
+	return len(d) == 0
+}
+
+// takes notes a down that takes away what may hold data.
+func (h *rehearsal) takes(m source.Migration) error {
+	step := postgres.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
+	what, line, err := step.Takes()
+	if len(what) > 0 {
+		h.find(Finding{Kind: Lossy, Version: m.Version, File: m.Down, Line: line, Text: "its down takes away what may hold data by then: " + strings.Join(what, ", ")})
+	}
+	return err
+}
+
+func (h *rehearsal) look(ctx context.Context) (postgres.Fingerprint, error) {
+	f, err := h.db.Fingerprint(ctx)
+	return h.db.Without(f), err
+}
+
+func (h *rehearsal) up(ctx context.Context, version uint) (fault, err error) {
+	return h.run(ctx, func(c *source.Catalog, st plan.State, p plan.Policy) (plan.Plan, error) {
+		return plan.ForUp(c.Files().UpTo(version), st, p)
+	})
+}
+
+// run tells what is the migration's fault from what is not.
+func (h *rehearsal) run(ctx context.Context, planner planner) (fault, err error) {
+	_, err = run(ctx, h.o, planner)
+	var (
+		migration *postgres.MigrationError
+		script    *postgres.ScriptError
+		refusal   *plan.Refusal
+	)
+	if ctx.Err() == nil && !isLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || errors.As(err, &refusal)) {
+		return err, nil
+	}
+	return nil, err
+}
+
+func (h *rehearsal) fault(kind FindingKind, m source.Migration, file string, fault error) {
+	if fault == nil {
+		return
+	}
+	f := Finding{Kind: kind, Fault: true, Version: m.Version, File: file, Text: fault.Error()}
+	var migration *postgres.MigrationError
+	var script *postgres.ScriptError
+	if errors.As(fault, &migration) {
+		f.Line, _ = migration.Position()
+		f.Text = migration.Err.Error()
+	} else if errors.As(fault, &script) {
+		f.Line = script.Line
+	}
+	h.find(f)
+}
+
+func (h *rehearsal) find(f Finding) {
+	f.Line = max(f.Line, 1)
+	h.out.Findings = append(h.out.Findings, f)
+}

@@ -1,0 +1,165 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// markTable says that a database was empty when a rehearsal took it over, so that
+// what is in it may go. It also holds what had been there.
+const markTable = "shiplock_rehearsal"
+
+// NotScratchError is a database that a rehearsal must not touch.
+type NotScratchError struct {
+	Target string
+	Why    string
+}
+
+func (e *NotScratchError) Error() string {
+	return fmt.Sprintf("the scratch database %s %s", e.Target, e.Why)
+}
+
+// Identity tells one database from every other, by whatever way it is reached.
+func (db *DB) Identity(ctx context.Context) (string, error) {
+	var cluster, oid string
+	err := db.row(ctx, "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").Scan(&oid)
+	if err != nil {
+		return "", db.lost(ctx, err)
+	}
+	err = db.row(ctx, "SELECT system_identifier FROM pg_catalog.pg_control_system()").Scan(&cluster)
+	if serverError(err) != nil { // no right to it: a server process is known by when it started
+		cluster, err = db.Server.Started, nil
+	}
+	return cluster + " " + oid, db.lost(ctx, err)
+}
+
+// Claim takes an empty database over for a rehearsal, or one that a rehearsal has
+// left, which it empties. Errors are *NotScratchError for any other.
+func (db *DB) Claim(ctx context.Context) error {
+	var marked bool
+	if err := db.row(ctx, "SELECT to_regclass($1) IS NOT NULL", db.mark()).Scan(&marked); err != nil {
+		return db.lost(ctx, err)
+	}
+	if marked {
+		return db.Empty(ctx)
+	}
+	f, err := db.Fingerprint(ctx)
+	if err != nil {
+		return err
+	}
+	if there := f.things(); len(there) > 0 {
+		more := ""
+		if n := len(there) - 1; n > 0 {
+			more = fmt.Sprintf(" (and %d more)", n)
+		}
+		return &NotScratchError{Target: db.Target(), Why: fmt.Sprintf("is not empty, and no rehearsal has made what is in it: %s%s", there[0], more)}
+	}
+	return db.exec(ctx, "CREATE TABLE "+db.mark()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
+		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas`)
+}
+
+func (db *DB) mark() string {
+	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(markTable)
+}
+
+// things are what makes a database one that is in use; an empty one has schemas and
+// may have extensions.
+func (f Fingerprint) things() []string {
+	var out []string
+	for _, d := range (Fingerprint{}).Differences(f) {
+		if !strings.HasPrefix(d.Object, "schema ") && !strings.HasPrefix(d.Object, "extension ") {
+			out = append(out, d.Object)
+		}
+	}
+	return out
+}
+
+// Without is a fingerprint but for the version table and the rehearsal's mark.
+func (db *DB) Without(f Fingerprint) Fingerprint {
+	plain := strings.NewReplacer(`"`, "") // the catalogs quote what has to be quoted only
+	ours := map[string]bool{plain.Replace(db.mark()): true, plain.Replace(db.table.quoted()): true}
+	out := Fingerprint{objects: map[object]string{}, text: f.text, parent: f.parent}
+	for o, sum := range f.objects {
+		if !ours[plain.Replace(o.name)] && !ours[plain.Replace(f.parent[o])] {
+			out.objects[o] = sum
+		}
+	}
+	return out
+}
+
+// dropQuery makes a DROP of everything that was not there when the mark was made,
+// and of our own tables; the mark stays until the last.
+const dropQuery = `
+	SELECT pg_catalog.format('DROP SCHEMA IF EXISTS %%I CASCADE', nspname) FROM pg_catalog.pg_namespace
+	WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas))
+	UNION ALL SELECT pg_catalog.format('DROP EXTENSION IF EXISTS %%I CASCADE', extname) FROM pg_catalog.pg_extension
+	WHERE NOT EXISTS (SELECT FROM %[1]s WHERE extname = ANY (extensions))
+	UNION ALL SELECT pg_catalog.format('DROP %%s IF EXISTS %%I.%%I CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
+		WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, nspname, relname)
+	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+	WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND c.oid <> %[2]s::regclass AND EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas)) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid AND deptype IN ('e', 'i', 'a'))
+	UNION ALL SELECT pg_catalog.format('DROP ROUTINE IF EXISTS %%s CASCADE', p.oid::regprocedure)
+	FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = pronamespace
+	WHERE EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas)) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = p.oid AND deptype IN ('e', 'i'))
+	UNION ALL SELECT pg_catalog.format('DROP TYPE IF EXISTS %%I.%%I CASCADE', nspname, typname)
+	FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
+	WHERE typtype IN ('d', 'e', 'r') AND EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas)) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_type'::regclass AND objid = t.oid AND deptype = 'e')`
+
+// Empty drops all that a rehearsal has made in a database that it has claimed. What
+// had been there before stays, and so does the mark.
+func (db *DB) Empty(ctx context.Context) error {
+	rows, err := db.rows(ctx, fmt.Sprintf(dropQuery, db.mark(), pq.QuoteLiteral(db.mark())))
+	if err != nil {
+		return db.lost(ctx, fmt.Errorf("emptying the scratch database: %w", err))
+	}
+	drops := "BEGIN;\nSET LOCAL client_min_messages = error;\n"
+	for rows.Next() {
+		var drop string
+		if err := rows.Scan(&drop); err != nil {
+			return errors.Join(err, rows.Close())
+		}
+		drops += drop + ";\n"
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return db.lost(ctx, err)
+	}
+	db.exists, db.journaled = false, false
+	if err := db.exec(ctx, drops+"COMMIT"); err != nil {
+		return errors.Join(fmt.Errorf("emptying the scratch database: %w", err), db.rollback(ctx, ""))
+	}
+	return nil
+}
+
+// Release empties a claimed database and takes the mark away.
+func (db *DB) Release(ctx context.Context) error {
+	if err := db.Empty(ctx); err != nil {
+		return err
+	}
+	return db.exec(ctx, "DROP TABLE IF EXISTS "+db.mark())
+}
+
+// Takes says what a step down takes away whatever the data, such as "DROP TABLE
+// guests", with its line.
+func (s Step) Takes() (what []string, line int, err error) {
+	l := newLedger()
+	err = reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, 0) })
+	for _, t := range l.out {
+		if line == 0 {
+			line = t.line
+		}
+		text := strings.TrimSpace(t.how + " " + strings.ReplaceAll(t.table, `"`, ""))
+		if t.column != "" {
+			text += "." + t.column
+		}
+		what = append(what, text)
+	}
+	return what, line, err
+}

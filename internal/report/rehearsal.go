@@ -1,0 +1,32 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+const maxFaults = 12 // lines
+
+// rehearsalCard tells of migrations that did not go up, down and up again. What
+// failed did so on a scratch database: the code is that of a failed migration.
+func rehearsalCard(e *engine.RehearsalError) Card {
+	faults := e.Faults()
+	c := Card{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %d faults in %d migrations", len(faults), e.Rehearsed)}
+	if len(faults) == 1 {
+		c.Title = fmt.Sprintf("rehearsal: 1 fault in %d migrations", e.Rehearsed)
+	}
+	var lines []string
+	for i, f := range faults {
+		if i == maxFaults {
+			lines = append(lines, fmt.Sprintf("and %d more", len(faults)-maxFaults))
+			break
+		}
+		lines = append(lines, fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Kind))
+	}
+	c.addFolded("faults", strings.Join(lines, "\n"))
+	c.add("state", "only the scratch database was touched, and it is empty again")
+	c.add("next", "correct the files that are named; what is different in the schema is printed above, object by object")
+	return c
+}
