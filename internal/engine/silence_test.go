@@ -19,19 +19,28 @@ func TestAStopDoesNotWaitForASilentNetwork(t *testing.T) {
 	for name, why := range map[string]error{
 		"signal":  &engine.SignalError{Signal: syscall.SIGTERM},
 		"timeout": &engine.TimeoutError{Limit: time.Second},
+		"watched": &engine.SignalError{Signal: syscall.SIGTERM}, // by a second session, on the same network
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := database(t)
 			inside, open := shut(t, d)
 			proxied, proxy := d.Proxied(t, 0)
+			o := options(t, proxied, folder(t, gate))
+			var log *told
+			if name == "watched" {
+				o, log = brisk(o)
+			}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)
 			go func() {
-				_, err := engine.Up(ctx, options(t, proxied, folder(t, gate)))
+				_, err := engine.Up(ctx, o)
 				ended <- err
 			}()
 			inside()
+			if log != nil {
+				log.waitFor(t, "the migration still runs", "Lock: advisory")
+			}
 			proxy.Silence()
 			cancel(why)
 			select {

@@ -3,6 +3,7 @@
 package progress
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -94,7 +95,7 @@ func (d *Display) Patience() (time.Duration, bool) {
 	case d.term != nil:
 		return d.pace.Look, true
 	}
-	return d.pace.First, !d.quiet
+	return d.pace.First, !d.quiet && d.log != nil && d.log.Enabled(context.Background(), slog.LevelInfo)
 }
 
 // Work begins an activity that is shown once it takes long.

@@ -51,6 +51,10 @@ func TestALogGetsLinesAtGrowingIntervals(t *testing.T) {
 	a.End()
 	a.Again()
 	assert.Empty(t, lived(a, forty, &log))
+	for _, silent := range []*Display{nil, {}, quiet, ToLog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), DefaultPace)} {
+		_, ever := silent.Patience()
+		assert.False(t, ever, "who is told nothing asks nobody")
+	}
 	var none *Display
 	none.Work().Show(bar("x"))
 	none.Wait().End()

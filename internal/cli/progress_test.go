@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/ptytest"
+)
+
+func TestProgressIsChosen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": ""})
+	out := w.must(2, "up", "--progress", "loud")
+	assert.Contains(t, out.err, `--progress is "loud"; want auto, bar, log or none`)
+	out = w.must(0, "up", "--progress", "bar")
+	assert.Contains(t, out.err, "needs a terminal", "it is no reason to fail")
+	for _, choice := range []string{"auto", "log", "none"} {
+		assert.NotContains(t, w.must(0, "up", "--progress", choice).err, "level=WARN")
+	}
+}
+
+func TestSuitsBar(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ci, term, format string
+		want             bool
+	}{
+		"a terminal":     {term: "xterm-256color", format: "text", want: true},
+		"CI=false":       {ci: "false", term: "xterm", format: "text", want: true},
+		"CI":             {ci: "true", term: "xterm", format: "text"},
+		"dumb":           {term: "dumb", format: "text"},
+		"not even named": {format: "text"},
+		"JSON":           {term: "xterm", format: "json"},
+	} {
+		env := map[string]string{"CI": c.ci, "TERM": c.term}
+		assert.Equal(t, c.want, suitsBar(func(v string) string { return env[v] }, c.format), name)
+	}
+}
+
+// TestTheScreenIsGivenBack, so that what comes last is written as if there had been no bar.
+func TestTheScreenIsGivenBack(t *testing.T) {
+	t.Parallel()
+	pty := ptytest.New(t, 80, 24)
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	require.NoError(t, err)
+	defer file.Close()
+	a := &app{stdout: file, stderr: pty.Device}
+	a.settings.Progress = "bar"
+	require.NoError(t, a.takeScreen())
+	assert.Same(t, file, a.stdout, "what goes elsewhere is left alone")
+	assert.NotSame(t, pty.Device, a.stderr)
+	a.leaveScreen()
+	assert.Same(t, pty.Device, a.stderr)
+
+	var buffer bytes.Buffer
+	a = &app{stdout: &buffer, stderr: &buffer}
+	a.settings.Progress = "bar"
+	require.NoError(t, a.takeScreen())
+	a.leaveScreen()
+	assert.Same(t, &buffer, a.stderr)
+}
