@@ -7,7 +7,7 @@ after a pause, later than it need be, so these wait for as long as the one may r
 {{- include "shiplock.databaseEnv" . -}}
 {{- $settings := list
   (list "SHIPLOCK_REQUIRED_ENV" (printf "%s %s" (include "shiplock.databaseRequired" .) (include "shiplock.notifyRequired" .) | trim))
-  (list "SHIPLOCK_MODE" (eq (include "shiplock.placement" .) "release" | ternary (eq .Values.mode "initContainer" | ternary .Values.mode "job") .Values.mode))
+  (list "SHIPLOCK_MODE" (and (eq .Values.mode "hook") (eq (include "shiplock.placement" .) "release") | ternary "job" .Values.mode))
   (list "SHIPLOCK_TERMINATION_LOG" "/dev/termination-log")
   (list "SHIPLOCK_TABLE" .Values.table)
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
