@@ -65,7 +65,7 @@ func (a *app) openNotifier() error {
 		return nil
 	}
 	o := a.notify
-	o.Getenv, o.Agent, o.JobUID, o.PodUID = os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
+	o.Root, o.Getenv, o.Agent, o.JobUID, o.PodUID = filesRoot, os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
 	o.Told = func(where string) { a.logAnyhow().Debug("told", "to", where) }
 	if err := o.CheckEvent(); err != nil {
 		o.KubernetesEvent = false

@@ -16,6 +16,9 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
+// filesRoot is put before the paths of Kubernetes' files; tests have their own.
+var filesRoot string
+
 // loginFlags say as whom to come, and where the password is read anew for each connection.
 func (a *app) loginFlags(fs *pflag.FlagSet) {
 	s := &a.settings

@@ -61,3 +61,35 @@ func (s Secrets) HideArgs(args []string) []string {
 	}
 	return out
 }
+
+var (
+	passwordInURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*:([^\s]+)@`)
+	valueAssigned = regexp.MustCompile(`(?i)[\w.-]*(?:` + secretWords + `)[\w.-]*\s*=\s*(.+)`)
+)
+
+// SecretsIn takes the passwords out of a command line that nobody has understood
+// yet: what is wrong with it may be where one stands.
+func SecretsIn(args []string) Secrets {
+	var s Secrets
+	for _, arg := range args {
+		for _, pattern := range []*regexp.Regexp{passwordInURL, valueAssigned} {
+			if m := pattern.FindStringSubmatch(arg); m != nil && len(m[1]) >= minSecret {
+				s.values = append(s.values, forms(m[1])...)
+			}
+		}
+		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
+			arg = value
+		}
+		if !isURL(arg) && !strings.Contains(arg, "password") {
+			continue
+		}
+		if d, err := ParseDSN(arg); err == nil {
+			s.values = append(s.values, d.logins.known()...)
+		}
+	}
+	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
+	return s
+}
+
+// HideKnown replaces the known values alone.
+func (s Secrets) HideKnown(text string) string { return redact(text, s.values...) }

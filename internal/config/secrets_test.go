@@ -32,3 +32,18 @@ func TestSecretsAreHidden(t *testing.T) {
 		assert.Equal(t, want, strings.Join(s.HideArgs(strings.Split(line, "|")), "|"))
 	}
 }
+
+func TestSecretsIn(t *testing.T) {
+	clearPG(t)
+	for arg, shown := range map[string]string{
+		"postgres://u:p%40ss@h/d":                 "p@ss p%40ss",
+		"--database-url=postgres://u:p@ss@h/d":    "p@ss p%40ss",
+		`host=h user=u password='it\'s a secret'`: "it's a secret",
+		"--webhook-token=abcdef":                  "abcdef",
+		"mysql://u:hunter2@h/d":                   "hunter2",
+	} {
+		hidden := SecretsIn([]string{"up", arg}).HideKnown(shown)
+		assert.Empty(t, strings.Trim(hidden, "x "), "%s: %s", arg, hidden)
+	}
+	assert.Equal(t, "postgres://user:password@host", SecretsIn([]string{"up", "--source", "x"}).HideKnown("postgres://user:password@host"))
+}

@@ -48,7 +48,7 @@ func Named(t testing.TB, name string) *Database {
 		mustExec(t, cluster, "DROP ROLE "+pq.QuoteIdentifier(d.User))
 		_ = cluster.Close()
 	})
-	return d
+	return d.note(t)
 }
 
 // URL is the owner's connection URL, percent-encoded.

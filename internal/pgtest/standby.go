@@ -108,5 +108,5 @@ func (s *instance) database(t testing.TB, d *Database) *Database {
 	copied := *d
 	copied.Port, copied.admin = s.port, open(t, s.keywords(superuser, password, d.Name))
 	t.Cleanup(func() { _ = copied.admin.Close() })
-	return &copied
+	return copied.note(t)
 }
