@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type app struct {
 	stderr   io.Writer
 	colour   bool // standard error is shown in colours
 	redact   func(string) string
+	user     string // of the database, once it is known
 	database string // user@host:port/name, once it is known
 	started  time.Time
 	ending   *ending // of a verb that has succeeded in what its end is told of
@@ -240,7 +242,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		cancel()
 		return nil, nil, engine.Options{}, err
 	}
-	a.redact, a.database = dsn.Redact, dsn.String()
+	a.redact, a.database, a.user = dsn.Redact, dsn.String(), dsn.User()
 	if len(dsn.Ignored()) > 0 {
 		log.Warn("the database URL has parameters of golang-migrate that have no meaning here", "ignored", dsn.Ignored())
 	}
@@ -280,7 +282,7 @@ func (a *app) logger() (*slog.Logger, error) {
 // surroundings are what a card says of where the program was called.
 func (a *app) surroundings(verb string) report.Run {
 	id := identity()
-	return report.Run{Verb: verb, Database: a.database, Mode: os.Getenv("SHIPLOCK_MODE"),
+	return report.Run{Verb: verb, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
 		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace}
 }
 

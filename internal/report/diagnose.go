@@ -24,12 +24,12 @@ import (
 // Diagnose says what an error of a run means: which exit code, which card. redact
 // hides secrets that the error's texts may hold.
 func Diagnose(err error, run Run, redact func(string) string) Card {
-	c := diagnose(err)
+	c := diagnose(err, run)
 	c.place(run)
 	return c.finish(redact)
 }
 
-func diagnose(err error) Card {
+func diagnose(err error, run Run) Card {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
@@ -89,7 +89,7 @@ func diagnose(err error) Card {
 	case errors.As(err, &secret):
 		return secretCard(secret, nil)
 	}
-	return plainCard(err)
+	return plainCard(err, run)
 }
 
 func refused(reason, why, next string) Card {
@@ -125,12 +125,10 @@ func scriptCard(err error, e *postgres.ScriptError) Card {
 }
 
 func lockedCard(e *postgres.LockedError) Card {
-	c := Card{Code: ExitLocked, Title: e.Error()}
-	if e.Holder == "" {
-		c.Title = fmt.Sprintf("another migrator held the lock for %s", e.Waited.Round(time.Millisecond))
-	}
+	c := Card{Code: ExitLocked, Title: fmt.Sprintf("another migrator was at work for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
+	c.add("held by", e.Holder)
 	c.add("state", "nothing was run here")
-	c.add("next", "wait for the other to end (status shows how far it is), or give --lock-wait more time; SELECT pg_terminate_backend(pid) ends one that hangs")
+	c.add("next", "wait for the other to end and run it again, or give --lock-wait more time\nto end one that hangs: SELECT pg_terminate_backend("+pidOf(e.Holder)+");")
 	return c
 }
 
@@ -248,7 +246,7 @@ func certificateAdvice(err error) string {
 	return ""
 }
 
-func plainCard(err error) Card {
+func plainCard(err error, run Run) Card {
 	var (
 		usage      *config.UsageError
 		lost       *postgres.LostError
@@ -279,7 +277,7 @@ func plainCard(err error) Card {
 		c.Title = "the database does not let us work: " + server.Message
 		c.addServer(err)
 		c.add("state", stateAt(err))
-		c.add("next", tableAdvice(server.Message))
+		c.add("next", tableAdvice(server.Message, run.Role))
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = ExitUsage
 		c.add("next", "give the folder with --source or SHIPLOCK_SOURCE; in Kubernetes, take an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
@@ -292,13 +290,17 @@ func plainCard(err error) Card {
 var deniedTable = regexp.MustCompile(`table "?([^"]+?)"?$`)
 
 // tableAdvice is for a version table, or its journal, that belongs to somebody else.
-func tableAdvice(message string) string {
+func tableAdvice(message, role string) string {
 	m := deniedTable.FindStringSubmatch(message)
 	if m == nil {
 		return "give the role its rights on the version table and its journal, or connect as their owner"
 	}
-	return fmt.Sprintf("connect as the role that owns %[1]s (and %[1]s_journal), or let that one or a superuser run: ALTER TABLE %[2]s OWNER TO …; (the role that migrates)",
-		strings.TrimSuffix(m[1], "_journal"), pq.QuoteIdentifier(strings.TrimSuffix(m[1], "_journal")))
+	table := strings.TrimSuffix(m[1], "_journal")
+	if role == "" {
+		role = "ROLE"
+	}
+	return fmt.Sprintf("let a superuser run: ALTER TABLE %s OWNER TO %s;\nand the same with %s, if it is there; or connect as the role that owns them",
+		pq.QuoteIdentifier(table), pq.QuoteIdentifier(role), pq.QuoteIdentifier(table+"_journal"))
 }
 
 // stopCode is the exit code of a run that was ended from outside, or 0.
@@ -361,7 +363,7 @@ func firstError(err error) error {
 func (c *Card) addServer(err error) {
 	var server *pq.Error
 	if !errors.As(err, &server) {
-		c.add("error", firstError(err).Error())
+		c.add("error", strings.Replace(firstError(err).Error(), "driver: bad connection", "the server or the network closed it", 1)) // database/sql's words
 		return
 	}
 	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, server.Message, server.Code))

@@ -20,6 +20,10 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	if stopped != 0 {
 		c.Title = fmt.Sprintf("migration %s was not completed (%s); the database is as it was, %s", e.File, stopReason(e.Err), at(e.Before))
 	}
+	var lost *postgres.LostError
+	if stopped == 0 && errors.As(e.Err, &lost) {
+		c.Title = fmt.Sprintf("migration %s was cut short, as the connection was lost; the database is as it was, %s", e.File, at(e.Before))
+	}
 	switch e.Outcome {
 	case postgres.PartWay:
 		c.Code = ExitPartWay
@@ -116,12 +120,17 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		return "look at what the statement has left; then: migrator repair --statement-done or --statement-undone, and deploy again;\n" +
 			"or undo by hand what the migration did, then: migrator repair --reverted"
 	case stopped != 0 && len(e.Blockers) > 0:
-		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + blocker(e) + "); then run it again"
+		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + pidOf(e.Blockers[0]) + "); then run it again"
+	case stopped == ExitTimeout:
+		return "run it again, with a longer --timeout if the statement needs it; what is done stays done, and it goes on from there"
 	case stopped != 0:
 		return "run it again; what is done stays done, and it goes on from there"
 	case e.Server() == nil:
 		if len(e.Reason.Why) > 0 && strings.HasPrefix(e.Reason.Why[0], "the server is up") {
 			return "run it again; the server's log says why the session was ended"
+		}
+		if strings.Contains(strings.Join(e.Reason.Why, " "), "hot standby") {
+			return "bring the primary back or promote the standby, and run it again; the primary's log says why it went"
 		}
 		return "run it again when the database is back; its log says why it went"
 	}
@@ -136,11 +145,11 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	return cmp.Or(advise(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File))
 }
 
-var blockerPID = regexp.MustCompile(`pid (\d+)`)
+var aPID = regexp.MustCompile(`pid (\d+)`)
 
-// blocker is the pid of the first session in the way.
-func blocker(e *postgres.MigrationError) string {
-	if m := blockerPID.FindStringSubmatch(e.Blockers[0]); m != nil {
+// pidOf is the number of the session that a text describes.
+func pidOf(session string) string {
+	if m := aPID.FindStringSubmatch(session); m != nil {
 		return m[1]
 	}
 	return "pid"

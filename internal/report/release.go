@@ -9,6 +9,7 @@ import (
 type Run struct {
 	Verb     string // up, down, exec, wait …
 	Database string // user@host:port/name
+	Role     string // that migrates
 	// Mode is how the chart runs us: hook, job, argocd, initContainer or gate; empty
 	// where it does not.
 	Mode                         string

@@ -1,0 +1,152 @@
+package postgres
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// failing runs a migration that fails, through the driver, on a database that a superuser has prepared.
+func failing(t *testing.T, ctx context.Context, db *DB, sql string) *MigrationError {
+	t.Helper()
+	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
+	driver := db.Driver(ctx, []Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: open}}, false)
+	require.NoError(t, db.Lock(t.Context()))
+	require.NoError(t, driver.SetVersion(1, true))
+	var fail *MigrationError
+	require.ErrorAs(t, driver.Run(strings.NewReader(sql)), &fail)
+	return fail
+}
+
+func TestWhyRowsBreakARule(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, prepare, sql, why, see string }{
+		{"hostile names", `CREATE TABLE "a""; DROP TABLE b; --" ("key'x" int PRIMARY KEY, "$1" int); INSERT INTO "a""; DROP TABLE b; --" VALUES (1, NULL)`,
+			`ALTER TABLE "a""; DROP TABLE b; --" ALTER COLUMN "$1" SET NOT NULL`,
+			`1 row of "a""; DROP TABLE b; --" without "$1": "key'x" = 1`, `SELECT * FROM "a""; DROP TABLE b; --" AS t WHERE t."$1" IS NULL;`},
+		{"no primary key", "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (-1)", "ALTER TABLE a ADD CHECK (b > 0)", "1 row of a for which b > 0 is not so", "SELECT * FROM a AS t WHERE NOT (b > 0);"},
+		{"two columns", "CREATE TABLE a (b int, c text, d int, PRIMARY KEY (b, c)); INSERT INTO a SELECT n, 'x', 0 FROM generate_series(1, 9) n", "ALTER TABLE a ADD CONSTRAINT p CHECK (d <> 0)",
+			"9 rows of a for which d <> 0 is not so: (b, c) = (1,x), (2,x), (3,x), (4,x), (5,x) …", "SELECT * FROM a AS t WHERE NOT (d <> 0);"},
+		{"very many", "CREATE TABLE a (b int); INSERT INTO a SELECT FROM generate_series(1, 20000)", "ALTER TABLE a ALTER b SET NOT NULL", "more than 10000 rows of a without b", "SELECT * FROM a AS t WHERE t.b IS NULL;"},
+		{"a reserved word", `CREATE TABLE "order" (id int PRIMARY KEY, "user" int); INSERT INTO "order" VALUES (1, 1)`, `CREATE TABLE "group" (id int PRIMARY KEY); ALTER TABLE "order" ADD FOREIGN KEY ("user") REFERENCES "group"`, "", ""},
+		{"of two keys", "CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE f (id int PRIMARY KEY, a int, b int); INSERT INTO f VALUES (1, 1, 1), (2, NULL, 1)", "ALTER TABLE f ADD FOREIGN KEY (a, b) REFERENCES p",
+			"1 row of f that point to no row of p: id = 1", "SELECT * FROM f AS t WHERE t.a IS NOT NULL AND t.b IS NOT NULL AND NOT EXISTS (SELECT FROM p AS o WHERE o.a = t.a AND o.b = t.b);"},
+		{"partial index", "CREATE TABLE a (b int, gone bool); INSERT INTO a VALUES (1, false), (1, false), (2, true), (2, true), (NULL, false), (NULL, false)", "CREATE UNIQUE INDEX i ON a (b) WHERE NOT gone",
+			"a has 1 value of (b) more than once: 1 (2 rows)", "SELECT b, count(*) FROM a AS t WHERE (b) IS NOT NULL AND (NOT gone) GROUP BY b HAVING count(*) > 1;"},
+		{"a long value", "CREATE TABLE a (b text); INSERT INTO a SELECT repeat('x', 1000) FROM generate_series(1, 2)", "ALTER TABLE a ADD UNIQUE (b)",
+			"a has 1 value of (b) more than once: " + strings.Repeat("x", 60) + " (2 rows)", "SELECT b, count(*) FROM a AS t WHERE b IS NOT NULL GROUP BY b HAVING count(*) > 1;"},
+		{"rows of the migration itself", "CREATE TABLE a (b int)", "INSERT INTO a VALUES (-1); ALTER TABLE a ADD CHECK (b > 0)", "no row of a breaks it with this migration rolled back, so the rows come from its own statements before this one", ""},
+		{"a column of the migration itself", "CREATE TABLE a (b int); INSERT INTO a VALUES (1)", "ALTER TABLE a ADD COLUMN c int; ALTER TABLE a ALTER c SET NOT NULL", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			d.Exec(t, "CREATE TABLE b (c int)")
+			owned(t, d, c.prepare)
+			fail := failing(t, t.Context(), session(t, d), c.sql)
+			if c.why == "" {
+				assert.Empty(t, fail.Reason.Why)
+				return
+			}
+			require.NotEmpty(t, fail.Reason.Why, fail)
+			assert.Equal(t, c.why, fail.Reason.Why[0])
+			assert.Equal(t, c.see, fail.Reason.See)
+			if c.see != "" {
+				_, err := d.Admin().Exec(c.see)
+				assert.NoError(t, err, "what is told can be typed")
+			}
+			assert.Equal(t, "b", d.Value(t, "SELECT to_regclass('b')"))
+		})
+	}
+}
+
+// owned runs SQL as the database's owner.
+func owned(t *testing.T, d *pgtest.Database, sql string) {
+	t.Helper()
+	_, err := d.Open(t).Exec(sql)
+	require.NoError(t, err)
+}
+
+func TestWhyDeniedGivesTheGrant(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ prepare, sql string }{
+		{"CREATE TABLE secret (a int)", "SELECT * FROM secret"},
+		{"CREATE TABLE secret (a int)", "INSERT INTO secret VALUES (1)"},
+		{"CREATE TABLE secret (a int)", "DELETE FROM secret"},
+		{"CREATE TABLE secret (a int)", "TRUNCATE secret"},
+		{"CREATE TABLE secret (a int PRIMARY KEY)", "CREATE TABLE mine (a int REFERENCES secret)"},
+		{`CREATE TABLE "My ""Secret" (a int)`, `SELECT * FROM "My ""Secret"`},
+		{"CREATE SEQUENCE secret", "SELECT nextval('secret')"},
+		{"CREATE VIEW secret AS SELECT 1 AS a", "SELECT * FROM secret"},
+		{`CREATE SCHEMA "Other one"`, `CREATE TABLE "Other one".x (a int)`},
+		{`CREATE SCHEMA other; CREATE TABLE other.x (a int); GRANT SELECT ON other.x TO PUBLIC`, `SELECT * FROM other.x`},
+		{"CREATE TABLE secret (a int)", "ALTER TABLE secret ADD b int"},
+	} {
+		t.Run(c.sql, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			d.Exec(t, c.prepare)
+			db := session(t, d)
+			fail := failing(t, t.Context(), db, c.sql)
+			require.NotEmpty(t, fail.Reason.Fix, "%v", fail.Server().Message)
+			assert.NotEmpty(t, fail.Reason.By)
+			d.Exec(t, fail.Reason.Fix)
+			require.Nil(t, apply(t, db, c.sql), "with %s it works", fail.Reason.Fix)
+		})
+	}
+}
+
+// TestTheLookIsBounded: a condition that takes long, and a table that somebody holds.
+func TestTheLookIsBounded(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	owned(t, d, `CREATE TABLE a (b int); INSERT INTO a SELECT n FROM generate_series(1, 1000) n;
+		CREATE FUNCTION slow(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN IF $1 = 1 AND current_setting('transaction_read_only') = 'off' THEN RETURN false; END IF; PERFORM pg_sleep(60); RETURN true; END $$`)
+	db := session(t, d)
+	began := time.Now()
+	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (slow(b))")
+	assert.Less(t, time.Since(began), 30*time.Second)
+	assert.Empty(t, fail.Reason.Why)
+	assert.Equal(t, "23514", string(fail.Server().Code))
+	st, err := db.State(t.Context())
+	require.NoError(t, err, "the session is as it was")
+	assert.Equal(t, none, st)
+}
+
+// TestTheLookBehindAPooler: it is a transaction, and ends.
+func TestTheLookBehindAPooler(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	owned(t, d, "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (-1)")
+	db := session(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
+	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (b > 0)")
+	assert.Equal(t, []string{"1 row of a for which b > 0 is not so: b = -1"}, fail.Reason.Why)
+	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"))
+}
+
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ sql, name, want string }{
+		{"ALTER TABLE a ADD b int", "a", "a ADD"},
+		{"ALTER TABLE a ADD a int", "a", ""},
+		{`ALTER TABLE "A ""x" ADD b int`, `A "x`, `"A`},
+		{"ALTER TABLE A ADD b int", "a", "A ADD"},
+		{"ALTER TABLE x /* a */ ADD b text DEFAULT 'a' -- a\n, ADD a int", "a", "a int"},
+		{"SELECT $$ a $$, a", "a", "a"},
+		{"SELECT 'open", "a", ""},
+	} {
+		at := onlyPlace(c.sql, c.name)
+		if c.want == "" {
+			assert.Negative(t, at, c.sql)
+		} else if assert.GreaterOrEqual(t, at, 0, c.sql) {
+			assert.True(t, strings.HasPrefix(c.sql[at:], c.want), "%s: %s", c.sql, c.sql[at:])
+		}
+	}
+}
