@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -139,6 +142,42 @@ func TestNoBar(t *testing.T) {
 			require.NoError(t, cmd.Wait())
 			settled(t, pty, "the schema is up to date")
 			assert.NotContains(t, pty.Sent(), "\x1b")
+		})
+	}
+}
+
+// TestABarBesideATool: what the tool says stands above it, and where somebody may type there is none.
+func TestABarBesideATool(t *testing.T) {
+	for name, typed := range map[string]bool{"nobody types": false, "somebody may": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			pty, dir := ptytest.New(t, 110, 30), t.TempDir()
+			cmd := exec.Command(binary, "exec", "--", "sh", "-c", "echo one; echo two >&2; while ! [ -e go ]; do sleep 0.05; done; printf three")
+			cmd.Dir = dir
+			cmd.Env = []string{"DATABASE_URL=" + pgtest.New(t).URL(), "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+			cmd.Stdout, cmd.Stderr = pty.Device, pty.Device
+			if typed {
+				cmd.Stdin = pty.Device
+			}
+			require.NoError(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			bar := func() bool {
+				s := pty.Screen()
+				return len(s) > 0 && regexp.MustCompile(`^sh -c .*  \d+s$`).MatchString(s[len(s)-1])
+			}
+			if typed {
+				settled(t, pty, "two")
+				time.Sleep(1500 * time.Millisecond) // when a bar would be there
+				assert.False(t, bar(), pty.Text())
+			} else {
+				require.Eventually(t, bar, 20*time.Second, 20*time.Millisecond, pty.Text())
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
+			require.NoError(t, cmd.Wait())
+			settled(t, pty, "the tool has succeeded")
+			s := pty.Screen()
+			require.Len(t, s, 5, pty.Text())
+			assert.Equal(t, []string{"one", "three", "two"}, slices.Sorted(slices.Values(s[1:4])), pty.Text())
 		})
 	}
 }

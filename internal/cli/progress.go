@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
@@ -17,14 +16,8 @@ func (a *app) progressFlag(fs *pflag.FlagSet) {
 		"how to show what takes long: bar, log, none, or auto for a bar on a terminal and lines in a log ($SHIPLOCK_PROGRESS)")
 }
 
-// screen is a terminal on which there is to be a bar, and what we wrote to before.
-type screen struct {
-	terminal       *progress.Terminal // nil for no bar
-	stdout, stderr io.Writer
-}
-
-// takeScreen takes the terminal, if there is to be a bar: until leaveScreen the log and
-// all other output goes through it.
+// takeScreen takes the terminal, if there is to be a bar: from then on the log and all
+// other output goes through it.
 func (a *app) takeScreen() error {
 	switch a.settings.Progress {
 	case "auto", "bar", "log", "none":
@@ -35,27 +28,20 @@ func (a *app) takeScreen() error {
 		return nil
 	}
 	file, ok := a.stderr.(*os.File)
-	if !ok {
+	if !ok { // also where the screen has been taken
 		return nil
 	}
 	terminal, ok := progress.NewTerminal(file)
 	if !ok {
 		return nil
 	}
-	a.screen = screen{terminal, a.stdout, a.stderr}
-	a.stderr = terminal
+	a.screen, a.stderr = terminal, terminal
 	if out, ok := a.stdout.(*os.File); ok {
 		if _, same := progress.NewTerminal(out); same {
 			a.stdout = terminal.Beside(out)
 		}
 	}
 	return nil
-}
-
-func (a *app) leaveScreen() {
-	if a.screen.terminal != nil {
-		a.stdout, a.stderr = a.screen.stdout, a.screen.stderr
-	}
 }
 
 // suitsBar says whether a bar is welcome on a terminal: a CI system may give its
@@ -68,8 +54,8 @@ func suitsBar(getenv func(string) string, logFormat string) bool {
 // display is how progress is shown; see takeScreen.
 func (a *app) display(log *slog.Logger) *progress.Display {
 	switch {
-	case a.screen.terminal != nil:
-		return progress.OnTerminal(a.screen.terminal, progress.DefaultPace, a.hide)
+	case a.screen != nil:
+		return progress.OnTerminal(a.screen, progress.DefaultPace, a.hide)
 	case a.settings.Progress == "none":
 		return progress.Quiet(log)
 	case a.settings.Progress == "bar":
@@ -81,7 +67,7 @@ func (a *app) display(log *slog.Logger) *progress.Display {
 // toolDisplay is display while a foreign tool has the terminal: what is typed there
 // does not come by us, so a bar would be in its way.
 func (a *app) toolDisplay(d *progress.Display, log *slog.Logger, in *os.File) *progress.Display {
-	if a.screen.terminal != nil {
+	if a.screen != nil {
 		if _, typed := progress.NewTerminal(in); typed {
 			return progress.ToLog(log, progress.DefaultPace)
 		}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,25 +43,30 @@ func TestSuitsBar(t *testing.T) {
 	}
 }
 
-// TestTheScreenIsGivenBack, so that what comes last is written as if there had been no bar.
-func TestTheScreenIsGivenBack(t *testing.T) {
+// TestTheScreenIsTaken, and what goes elsewhere is left alone.
+func TestTheScreenIsTaken(t *testing.T) {
 	t.Parallel()
 	pty := ptytest.New(t, 80, 24)
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	require.NoError(t, err)
 	defer file.Close()
-	a := &app{stdout: file, stderr: pty.Device}
-	a.settings.Progress = "bar"
-	require.NoError(t, a.takeScreen())
-	assert.Same(t, file, a.stdout, "what goes elsewhere is left alone")
-	assert.NotSame(t, pty.Device, a.stderr)
-	a.leaveScreen()
-	assert.Same(t, pty.Device, a.stderr)
-
 	var buffer bytes.Buffer
-	a = &app{stdout: &buffer, stderr: &buffer}
-	a.settings.Progress = "bar"
-	require.NoError(t, a.takeScreen())
-	a.leaveScreen()
-	assert.Same(t, &buffer, a.stderr)
+	for _, c := range []struct {
+		stdout, stderr  io.Writer
+		taken, together bool
+	}{
+		{pty.Device, pty.Device, true, true},
+		{file, pty.Device, true, false},
+		{&buffer, pty.Device, true, false},
+		{pty.Device, file, false, false},
+		{pty.Device, &buffer, false, false},
+	} {
+		a := &app{stdout: c.stdout, stderr: c.stderr}
+		a.settings.Progress = "bar"
+		require.NoError(t, a.takeScreen())
+		require.NoError(t, a.takeScreen(), "twice is once")
+		assert.Equal(t, c.taken, a.screen != nil)
+		assert.Equal(t, c.taken, a.stderr != c.stderr)
+		assert.Equal(t, c.together, a.stdout != c.stdout)
+	}
 }

@@ -42,7 +42,7 @@ func TestTheSamplesMigrationsCanBeRehearsed(t *testing.T) {
 // faulty has a migration of each kind.
 var faulty = map[string]string{
 	"1_good.up.sql": "CREATE TABLE a (id int PRIMARY KEY, b text)", "1_good.down.sql": "DROP TABLE a",
-	"2_half.up.sql": "ALTER TABLE a ADD c int NOT NULL DEFAULT 7, ALTER b SET DEFAULT 'x';\nCREATE INDEX i ON a (b);\nCREATE TYPE mood AS ENUM ('ok');",
+	"2_half.up.sql":     "ALTER TABLE a ADD c int NOT NULL DEFAULT 7, ALTER b SET DEFAULT 'x';\nCREATE INDEX i ON a (b);\nCREATE TYPE mood AS ENUM ('ok');",
 	"2_half.down.sql":   "ALTER TABLE a DROP c;",
 	"3_missing.up.sql":  "CREATE TABLE m (a int)",
 	"4_no_way.up.sql":   "-- shiplock:irreversible\nUPDATE a SET b = NULL",

@@ -22,6 +22,7 @@ import (
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -39,8 +40,8 @@ type app struct {
 	ending   *ending // of a verb that has succeeded in what its end is told of
 	notify   notify.Options
 	notifier *notify.Notifier
-	github   *notify.GitHub // nil elsewhere
-	screen   screen
+	github   *notify.GitHub     // nil elsewhere
+	screen   *progress.Terminal // once there is to be a bar on it
 }
 
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
@@ -55,7 +56,6 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := a.command()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	cmd, err := root.ExecuteContextC(ctx)
-	a.leaveScreen()
 	defer a.quit()
 	return a.finish(ctx, cmd, err)
 }
