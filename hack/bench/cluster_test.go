@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,8 +12,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"helm.sh/helm/v3/pkg/strvals"
 
 	"github.com/shiplock/shiplock/hack/bench/result"
+	"github.com/shiplock/shiplock/internal/charttest"
 	"github.com/shiplock/shiplock/internal/e2e/cluster"
 	"github.com/shiplock/shiplock/internal/e2e/database"
 	"github.com/shiplock/shiplock/internal/e2e/kube"
@@ -21,6 +24,31 @@ import (
 
 // namespace is the cluster figures' own, and the name of their database.
 const namespace = "shiplock-bench"
+
+// What the charts are told, as in helm's --set.
+var (
+	oursSet = []string{"image.repository=localhost/shiplock/booking-migrations", "image.tag=v1",
+		"database.existingSecret.name=booking-database", "database.existingSecret.keys.url=DATABASE_URL"}
+	nothingSet = []string{"image=localhost/shiplock/booking-migrations:v1"}
+)
+
+func fiftySet(pods int) []string {
+	return []string{"image.tag=v1", "shiplock.image.tag=v1", "shiplock.mode=initContainer",
+		fmt.Sprintf("replicas=%d", pods), "shiplock.resources.requests.cpu=1m", "shiplock.resources.requests.memory=8Mi"}
+}
+
+// TestTheClustersChartsRender: the figures that need a cluster are taken seldom, and
+// a value that is gone should be noticed before.
+func TestTheClustersChartsRender(t *testing.T) {
+	for chart, set := range map[string][]string{"../../chart": oursSet, "testdata/nothing": nothingSet, "../sample/chart": fiftySet(50)} {
+		values := map[string]any{}
+		for _, s := range set {
+			require.NoError(t, strvals.ParseInto(s, values))
+		}
+		_, err := charttest.Render(chart, charttest.Options{Values: values})
+		require.NoError(t, err, chart)
+	}
+}
 
 // theatre is the cluster of the end-to-end tests, with a namespace and an empty database.
 type theatre struct {
@@ -62,12 +90,8 @@ func (th *theatre) upgrade(t *testing.T, release, chart string, set ...string) t
 // clusterNothing is what a release pays for our hook when there is nothing to do.
 func clusterNothing(t *testing.T, s scale) result.Figure {
 	th := onCluster(t)
-	const image = "localhost/shiplock/booking-migrations"
-	ours := func() time.Duration {
-		return th.upgrade(t, "schema", th.Charts.Shiplock, "image.repository="+image, "image.tag=v1",
-			"database.existingSecret.name=booking-database", "database.existingSecret.keys.url=DATABASE_URL")
-	}
-	nothing := func() time.Duration { return th.upgrade(t, "nothing", "testdata/nothing", "image="+image+":v1") }
+	ours := func() time.Duration { return th.upgrade(t, "schema", th.Charts.Shiplock, oursSet...) }
+	nothing := func() time.Duration { return th.upgrade(t, "nothing", "testdata/nothing", nothingSet...) }
 	ours()
 	nothing()
 	var with, without []time.Duration
@@ -90,15 +114,13 @@ func clusterNothing(t *testing.T, s scale) result.Figure {
 // clusterFifty is the gate and the migrator in fifty pods at once.
 func clusterFifty(t *testing.T, s scale) result.Figure {
 	th := onCluster(t)
-	took := th.upgrade(t, "booking", th.Charts.Booking, "image.tag=v1", "shiplock.image.tag=v1", "shiplock.mode=initContainer",
-		fmt.Sprintf("replicas=%d", s.processes), "shiplock.resources.requests.cpu=1m", "shiplock.resources.requests.memory=8Mi")
-	until := time.Now().Add(10 * time.Minute)
-	for ready := ""; ready != fmt.Sprint(s.processes); {
-		require.True(t, time.Now().Before(until), "only %s pods are ready", ready)
-		var err error
-		ready, err = th.Kube.JSONPath(kube.Query{Args: []string{"deployment/booking"}}, "{.status.readyReplicas}")
-		require.NoError(t, err)
-	}
+	took := th.upgrade(t, "booking", th.Charts.Booking, fiftySet(s.processes)...)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	require.NoError(t, kube.Until(ctx, func() (bool, error) {
+		ready, err := th.Kube.JSONPath(kube.Query{Args: []string{"deployment/booking"}}, "{.status.readyReplicas}")
+		return ready == fmt.Sprint(s.processes), err
+	}))
 	journal := th.query(t, "SELECT extract(epoch FROM max(started_at + took))::bigint, count(*), count(DISTINCT version) FROM schema_migrations_journal WHERE outcome = 'applied'")
 	fields := strings.Split(journal, "|")
 	require.Len(t, fields, 3)
