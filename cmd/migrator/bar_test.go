@@ -66,6 +66,7 @@ func settled(t *testing.T, pty *ptytest.Terminal, last string) {
 }
 
 func TestABarOnATerminal(t *testing.T) {
+	t.Parallel()
 	d := slowly(t)
 	cmd, pty := atScreen(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 	waitForBar(t, pty)
@@ -84,6 +85,7 @@ func TestABarOnATerminal(t *testing.T) {
 }
 
 func TestABarGoesWithTheRun(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*exec.Cmd, *ptytest.Terminal) int{
 		"SIGTERM": func(cmd *exec.Cmd, _ *ptytest.Terminal) int {
 			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
@@ -95,6 +97,7 @@ func TestABarGoesWithTheRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cmd, pty := atScreen(t, slowly(t), notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 			waitForBar(t, pty)
 			assert.Equal(t, end(cmd, pty), exitCode(t, cmd.Wait()))
@@ -107,6 +110,7 @@ func TestABarGoesWithTheRun(t *testing.T) {
 
 // TestKilledAtTheBar: nobody can tidy up then; the terminal is in order, and the bar is all that is left.
 func TestKilledAtTheBar(t *testing.T) {
+	t.Parallel()
 	cmd, pty := atScreen(t, slowly(t), notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 	waitForBar(t, pty)
 	require.NoError(t, cmd.Process.Kill())
@@ -121,6 +125,7 @@ func TestKilledAtTheBar(t *testing.T) {
 
 // TestNoBar where a terminal's output is kept, or what stands there is for a program.
 func TestNoBar(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		env, args []string
 	}{
@@ -148,6 +153,7 @@ func TestNoBar(t *testing.T) {
 
 // TestABarBesideATool: what the tool says stands above it, and where somebody may type there is none.
 func TestABarBesideATool(t *testing.T) {
+	t.Parallel()
 	for name, typed := range map[string]bool{"nobody types": false, "somebody may": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

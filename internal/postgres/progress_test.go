@@ -78,7 +78,7 @@ func run(t *testing.T, db *DB, n int, sql string) *MigrationError {
 	return db.apply(t.Context(), migration{script: script, from: from, to: State{Version: n}, number: n, of: 9, run: Run{Version: n, Name: "x", Direction: "up"}})
 }
 
-const manyRows = 3_000_000
+const manyRows = 2_000_000
 
 // million fills the table big, by its owner, so that each of PostgreSQL's commands takes its time on it.
 func million(t *testing.T, d *pgtest.Database) {
