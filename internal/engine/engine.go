@@ -242,6 +242,9 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	if files := catalog.Files(); o.leavesClean(files, p) {
 		steps[len(steps)-1].Catalog = unchanged(files)
 	}
+	if err := warnOfBreaks(o, p, steps); err != nil {
+		return err
+	}
 	together := o.Atomicity == PerRelease
 	if err := admit(db, steps, together); err != nil {
 		return err
@@ -329,11 +332,12 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 // toBeJournaled is what the journal keeps of a step up beside its SQL. It is also
 // where a directive that makes no sense is found, before anything runs.
 func toBeJournaled(catalog *source.Catalog, m source.Migration) (postgres.Ran, error) {
-	if _, err := catalog.Says(m.Version); err != nil {
+	says, err := catalog.Says(m.Version)
+	if err != nil {
 		return postgres.Ran{}, err
 	}
 	size, err := catalog.Size(m.Down)
-	return postgres.Ran{HasDown: m.Down != "", DownSize: size}, err
+	return postgres.Ran{HasDown: m.Down != "", DownSize: size, BreaksBefore: says.BreaksBefore, Irreversible: says.Irreversible}, err
 }
 
 // readBack compares what the database says now with where the plan ends. Behind a

@@ -1,0 +1,223 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/shiplock/shiplock/internal/sqlfile"
+)
+
+// Break is what an older version of the application would miss after a step up.
+type Break struct {
+	Step int // index of it
+	Line int
+	Text string // "column bookings.price is gone"
+}
+
+// breakage follows the steps of a plan. What they make themselves no older version knows.
+type breakage struct {
+	made     map[string]bool // quoted names of tables and the like
+	defaults map[string]bool // table, a dot, column: those that were given one
+	out      []Break
+	names    []string // of out: what it is about
+}
+
+// Breaks reads the steps up of a plan, by the parser, for what would break an older
+// version: what is dropped or renamed, a column of another type that may be narrower,
+// and one that must be given now. Steps that state a floor are read but not told.
+// Of a file it reads the first megabyte.
+func Breaks(steps []Step) ([]Break, error) {
+	b := &breakage{made: map[string]bool{}, defaults: map[string]bool{}}
+	for i, s := range steps {
+		if s.Direction != "up" {
+			continue
+		}
+		err := reading(s.File, s.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, MaxJournaled)) })
+		var unusable *ScriptError
+		if err != nil && !errors.As(err, &unusable) { // what cannot be read as SQL is refused by who runs it
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(b.out, func(x Break) bool { return steps[x.Step].Ran.BreaksBefore > 0 || x.Text == "" }), nil
+}
+
+func (b *breakage) read(step int, from io.Reader) error {
+	r := sqlfile.NewReader(from)
+	for {
+		p, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if p.Kind != sqlfile.Statement || p.Word != "alter" && p.Word != "drop" && p.Word != "create" {
+			continue
+		}
+		_, text := trimStatement(string(p.Text), p.Start, len(p.Text))
+		tree, err := pgquery.Parse(bare(text))
+		if err != nil || len(tree.Stmts) != 1 {
+			continue
+		}
+		before := len(b.out)
+		b.node(tree.Stmts[0].Stmt)
+		for i := before; i < len(b.out); i++ {
+			b.out[i].Step, b.out[i].Line = step, lineIn(p, p.Start)
+		}
+	}
+}
+
+func (b *breakage) node(n *pgquery.Node) {
+	switch s := n.Node.(type) {
+	case *pgquery.Node_CreateStmt:
+		b.make(nameIn(s.CreateStmt.Relation))
+	case *pgquery.Node_CreateTableAsStmt:
+		b.make(nameIn(s.CreateTableAsStmt.Into.GetRel()))
+	case *pgquery.Node_ViewStmt:
+		b.make(nameIn(s.ViewStmt.View))
+	case *pgquery.Node_CreateFunctionStmt:
+		b.make(quoted(s.CreateFunctionStmt.Funcname))
+	case *pgquery.Node_DropStmt:
+		b.drop(s.DropStmt)
+	case *pgquery.Node_RenameStmt:
+		b.rename(s.RenameStmt)
+	case *pgquery.Node_AlterTableStmt:
+		b.alterTable(s.AlterTableStmt)
+	}
+}
+
+// make notes what is there from now on, perhaps again.
+func (b *breakage) make(name string) {
+	if i := slices.Index(b.names, name); i >= 0 {
+		b.out[i].Text, b.names[i] = "", ""
+		return // and an older version may know it
+	}
+	b.made[name] = true
+}
+
+func (b *breakage) miss(name, format string, args ...any) {
+	b.out, b.names = append(b.out, Break{Text: fmt.Sprintf(format, args...)}), append(b.names, name)
+}
+
+// kinds are what an application uses by name.
+var kindsInUse = map[pgquery.ObjectType]string{
+	pgquery.ObjectType_OBJECT_TABLE: "table", pgquery.ObjectType_OBJECT_VIEW: "view", pgquery.ObjectType_OBJECT_MATVIEW: "materialized view",
+	pgquery.ObjectType_OBJECT_FOREIGN_TABLE: "foreign table", pgquery.ObjectType_OBJECT_SEQUENCE: "sequence", pgquery.ObjectType_OBJECT_SCHEMA: "schema",
+	pgquery.ObjectType_OBJECT_TYPE: "type", pgquery.ObjectType_OBJECT_DOMAIN: "domain",
+	pgquery.ObjectType_OBJECT_FUNCTION: "function", pgquery.ObjectType_OBJECT_PROCEDURE: "procedure", pgquery.ObjectType_OBJECT_ROUTINE: "function",
+}
+
+func (b *breakage) drop(s *pgquery.DropStmt) {
+	kind := kindsInUse[s.RemoveType]
+	for _, o := range s.Objects {
+		var name string
+		switch {
+		case o.GetList() != nil:
+			name = quoted(o.GetList().Items)
+		case o.GetTypeName() != nil:
+			name = quoted(o.GetTypeName().Names)
+		case o.GetObjectWithArgs() != nil:
+			name = quoted(o.GetObjectWithArgs().Objname)
+		default:
+			name = quoted([]*pgquery.Node{o})
+		}
+		if kind != "" && !b.made[name] {
+			b.miss(name, "%s %s is gone", kind, plain(name))
+		}
+	}
+}
+
+func (b *breakage) rename(s *pgquery.RenameStmt) {
+	if s.Relation == nil || b.made[nameIn(s.Relation)] {
+		return
+	}
+	name := nameIn(s.Relation)
+	switch kind := kindsInUse[s.RenameType]; {
+	case s.RenameType == pgquery.ObjectType_OBJECT_COLUMN:
+		b.miss(name+"."+s.Subname, "column %s.%s is called %s now", plain(name), s.Subname, s.Newname)
+	case kind != "":
+		b.miss(name, "%s %s is called %s now", kind, plain(name), s.Newname)
+	}
+}
+
+func (b *breakage) alterTable(s *pgquery.AlterTableStmt) {
+	table := nameIn(s.Relation)
+	if s.Objtype != pgquery.ObjectType_OBJECT_TABLE || b.made[table] {
+		return
+	}
+	for _, n := range s.Cmds {
+		cmd := n.GetAlterTableCmd()
+		column := table + "." + cmd.GetName()
+		switch def := cmd.GetDef().GetColumnDef(); cmd.GetSubtype() {
+		case pgquery.AlterTableType_AT_DropColumn:
+			b.miss(column, "column %s is gone", plain(column))
+		case pgquery.AlterTableType_AT_AlterColumnType:
+			if !widest(def.GetTypeName()) {
+				b.miss(column, "column %s has another type, which may be narrower: %s", plain(column), typeText(def.GetTypeName()))
+			}
+		case pgquery.AlterTableType_AT_ColumnDefault:
+			if b.defaults[column] = cmd.Def != nil; cmd.Def == nil {
+				b.miss(column, "column %s has no default any more", plain(column))
+			}
+		case pgquery.AlterTableType_AT_SetNotNull:
+			if !b.defaults[column] {
+				b.miss(column, "column %s must not be null now", plain(column))
+			}
+		case pgquery.AlterTableType_AT_AddColumn:
+			b.add(table, def)
+		}
+	}
+}
+
+// add looks at a new column: an older version's INSERT does not give it.
+func (b *breakage) add(table string, def *pgquery.ColumnDef) {
+	column := table + "." + def.GetColname()
+	notNull := def.GetIsNotNull()
+	given := strings.Contains(typeText(def.GetTypeName()), "serial")
+	for _, n := range def.GetConstraints() {
+		switch n.GetConstraint().GetContype() {
+		case pgquery.ConstrType_CONSTR_NOTNULL, pgquery.ConstrType_CONSTR_PRIMARY:
+			notNull = true
+		case pgquery.ConstrType_CONSTR_DEFAULT, pgquery.ConstrType_CONSTR_IDENTITY, pgquery.ConstrType_CONSTR_GENERATED:
+			given = true
+		}
+	}
+	b.defaults[column] = given
+	if notNull && !given {
+		b.miss(column, "column %s is new and must be given: it is NOT NULL and has no default", plain(column))
+	}
+}
+
+// widest says that no value of another type that an application is likely to have
+// had is refused or cut by this one.
+func widest(t *pgquery.TypeName) bool {
+	switch typeText(t) {
+	case "text", "varchar", "int8", "numeric", "float8", "timestamptz", "jsonb":
+		return true
+	}
+	return false
+}
+
+// typeText is a type's name without pg_catalog, and its numbers.
+func typeText(t *pgquery.TypeName) string {
+	if len(t.GetNames()) == 0 {
+		return ""
+	}
+	text := t.Names[len(t.Names)-1].GetString_().GetSval()
+	var mods []string
+	for _, m := range t.Typmods {
+		mods = append(mods, fmt.Sprint(m.GetAConst().GetIval().GetIval()))
+	}
+	if len(mods) > 0 {
+		text += "(" + strings.Join(mods, ",") + ")"
+	}
+	return text + strings.Repeat("[]", len(t.ArrayBounds))
+}
+
+// plain is a quoted name as people write it.
+func plain(name string) string { return strings.ReplaceAll(name, `"`, "") }

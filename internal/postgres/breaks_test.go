@@ -1,0 +1,63 @@
+package postgres
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func upStep(sql string) Step {
+	return Step{File: "x.up.sql", Direction: "up", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
+}
+
+func TestBreaks(t *testing.T) {
+	t.Parallel()
+	for sql, want := range map[string]string{
+		"CREATE TABLE a (b int NOT NULL); CREATE INDEX ON c (d); INSERT INTO e VALUES (1)": "",
+		"DROP TABLE a, app.b": "table a is gone; table app.b is gone",
+		"DROP VIEW v; DROP FUNCTION f(int); DROP TYPE mood; DROP SCHEMA app CASCADE":               "view v is gone; function f is gone; type mood is gone; schema app is gone",
+		"DROP INDEX i; DROP TRIGGER t ON a; DROP POLICY p ON a":                                    "",
+		"DROP VIEW v; CREATE VIEW v AS SELECT 1":                                                   "",
+		"DROP FUNCTION f(int); CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1'": "",
+		"ALTER TABLE a RENAME TO b":                                                                "table a is called b now",
+		"ALTER TABLE a RENAME TO b; CREATE VIEW a AS SELECT * FROM b":                              "",
+		"ALTER TABLE a RENAME COLUMN c TO d; ALTER VIEW v RENAME TO w; ALTER INDEX i RENAME TO j":  "column a.c is called d now; view v is called w now",
+		"ALTER TABLE a DROP c, DROP COLUMN IF EXISTS d":                                            "column a.c is gone; column a.d is gone",
+		"ALTER TABLE a ALTER c TYPE varchar(10), ALTER d TYPE smallint USING d::smallint":          "column a.c has another type, which may be narrower: varchar(10); column a.d has another type, which may be narrower: int2",
+		"ALTER TABLE a ALTER c TYPE bigint, ALTER d TYPE text, ALTER e SET DATA TYPE numeric":      "",
+		"ALTER TABLE a ALTER c TYPE int[], ALTER d TYPE numeric(10, 2)":                            "column a.c has another type, which may be narrower: int4[]; column a.d has another type, which may be narrower: numeric(10,2)",
+		"ALTER TABLE a ALTER c SET NOT NULL":                                                       "column a.c must not be null now",
+		"ALTER TABLE a ALTER c SET DEFAULT 1; ALTER TABLE a ALTER c SET NOT NULL":                  "",
+		"ALTER TABLE a ALTER c DROP DEFAULT":                                                       "column a.c has no default any more",
+		"ALTER TABLE a ADD c int NOT NULL":                                                         "column a.c is new and must be given: it is NOT NULL and has no default",
+		"ALTER TABLE a ADD c int NOT NULL DEFAULT 1, ADD d serial NOT NULL, ADD e int GENERATED ALWAYS AS IDENTITY, ADD f int, ADD g int GENERATED ALWAYS AS (b) STORED NOT NULL": "",
+		"ALTER TABLE a ADD c int DEFAULT 1; ALTER TABLE a ALTER c SET NOT NULL":                                                                                                   "",
+		"CREATE TABLE a (b int); ALTER TABLE a DROP b, ADD c int NOT NULL; DROP TABLE a":                                                                                          "",
+		"DROP TABLE a SOMEHOW; SELECT nope": "",
+		"\\connect other":                   "",
+	} {
+		breaks, err := Breaks([]Step{upStep(sql)})
+		require.NoError(t, err, sql)
+		var got []string
+		for _, b := range breaks {
+			got = append(got, b.Text)
+		}
+		assert.Equal(t, want, strings.Join(got, "; "), sql)
+	}
+}
+
+// TestBreaksOfAPlan: a step that states its floor is not told, and what an earlier
+// step has made is known to no older version.
+func TestBreaksOfAPlan(t *testing.T) {
+	t.Parallel()
+	stated := upStep("DROP TABLE b")
+	stated.Ran.BreaksBefore = 7
+	down := upStep("DROP TABLE c")
+	down.Direction = "down"
+	breaks, err := Breaks([]Step{upStep("CREATE TABLE new (a int)"), stated, down, upStep("DROP TABLE new;\n-- and\nDROP TABLE d")})
+	require.NoError(t, err)
+	assert.Equal(t, []Break{{Step: 3, Line: 3, Text: "table d is gone"}}, breaks)
+}
