@@ -56,6 +56,7 @@ func TestFigures(t *testing.T) {
 				f.Tools = versions(t)
 			}
 			require.NotEmpty(t, f.Goals)
+			require.False(t, t.Failed(), "a figure of which a part has failed is none")
 			require.NoError(t, result.Save(dir, f))
 			for _, g := range f.Goals {
 				t.Logf("%s: %s (met: %t)", g.Goal, g.Value, g.Met)

@@ -29,6 +29,9 @@ var binaries struct{ dir, migrator, measure string }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if testing.Short() {
+		pgtest.Main(m) // nothing is measured, so no binary is needed
+	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err == nil {
 		err = errors.Join(build(dir), restrain(serverMemory))
