@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
 		t.Parallel()
 		d, o := releases(t, steps)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		why := &engine.SignalError{}
+		why := &engine.SignalError{Signal: syscall.SIGTERM}
 		o = hooked(o, "migration ran, not committed yet", 2, func() { cancel(why) })
 		_, err := engine.Up(ctx, o)
 		require.ErrorIs(t, err, why)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"log/slog"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -59,7 +60,7 @@ func hooked(o engine.Options, message string, version uint64, do func()) engine.
 
 func TestAnEndedRunTellsHowFarItCame(t *testing.T) {
 	t.Parallel()
-	why := &engine.SignalError{}
+	why := &engine.SignalError{Signal: syscall.SIGTERM}
 	for _, c := range []struct {
 		name, message string
 		at            uint64
