@@ -112,8 +112,10 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		return "run it again: it looks at what is in effect and goes on from there"
 	case e.Outcome == postgres.PartWay:
 		then := "deploy again: it goes on there;\nor undo by hand what it did, then: migrator repair --reverted"
-		if advice := advise(e, fmt.Sprintf("then %s", then)); advice != "" {
+		if advice := advise(e, "then "+then); strings.Contains(advice, then) {
 			return advice
+		} else if advice != "" {
+			return advice + "\nit goes on with statement " + strconv.Itoa(e.Done+1) + then[strings.IndexByte(then, ';'):]
 		}
 		return fmt.Sprintf("correct %s from statement %d on (what is before it has run) and %s", e.File, e.Done+1, then)
 	case e.Outcome == postgres.Unknown:
