@@ -96,6 +96,9 @@ func (e *TimeoutError) Error() string {
 type SignalError struct{ Signal os.Signal }
 
 func (e *SignalError) Error() string {
+	if e.Signal == nil {
+		return "stopped by a signal"
+	}
 	if n, ok := e.Signal.(syscall.Signal); ok {
 		if name, ok := map[syscall.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"}[n]; ok {
 			return "stopped by " + name
