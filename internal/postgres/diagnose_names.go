@@ -44,7 +44,7 @@ func (q *inquiry) missing() Reason {
 		}
 	}
 	if r.Why == nil && q.err == nil {
-		r.Why = []string{fmt.Sprintf("no schema of this database has it, and no migration that ran or is to run makes it")}
+		r.Why = []string{"no schema of this database has it, and no migration that ran or is to run makes it"}
 	}
 	return r
 }
