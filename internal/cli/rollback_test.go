@@ -278,3 +278,19 @@ func TestDryRunAsJSON(t *testing.T) {
 		Loses: []postgres.Loss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
+
+// TestRepairWithTheOldImage: what lies below is known to the journal only.
+func TestRepairWithTheOldImage(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"}
+	v1 := newWorld(t, files)
+	files["2_b.up.sql"], files["2_b.down.sql"] = "SELECT 2", "SELECT 2"
+	files["3_c.up.sql"] = "INSERT INTO a VALUES (1);\nVACUUM nope;"
+	v2 := &world{Database: v1.Database, t: t, dir: folder(t, files)}
+	v2.must(7, "up")
+	assert.Contains(t, v1.must(5, "down", "--to-files").err, "version 3 (c) stopped part-way, after 1 of 2 statements")
+	v1.must(0, "repair", "--reverted")
+	assert.Equal(t, "2 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"), "and not 1")
+	v1.must(0, "down", "--to-files")
+	assert.Equal(t, "1 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
+}

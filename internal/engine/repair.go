@@ -65,8 +65,16 @@ func repair(ctx context.Context, catalog *source.Catalog, db *postgres.DB, v Ver
 	} else if err := adoptBelow(ctx, catalog, db, st); err != nil {
 		return "", err
 	}
-	to, direction := plan.Settle(catalog, st, run, v == MigrationDone)
-	m, _ := catalog.Find(uint(run.Version))
+	// What is below it may be known to the journal only.
+	all, err := union(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	if err != nil {
+		return "", err
+	}
+	to, direction := plan.Settle(all, st, run, v == MigrationDone)
+	m, here := catalog.Find(uint(run.Version))
+	if !here {
+		m.Name = run.Name
+	}
 	sum, err := catalog.Checksum(uint(run.Version))
 	if err != nil {
 		return "", err

@@ -104,7 +104,7 @@ func (b *breakage) miss(name, format string, args ...any) {
 	b.out, b.names = append(b.out, Break{Text: fmt.Sprintf(format, args...)}), append(b.names, name)
 }
 
-// kinds are what an application uses by name.
+// kindsInUse are what an application uses by name.
 var kindsInUse = map[pgquery.ObjectType]string{
 	pgquery.ObjectType_OBJECT_TABLE: "table", pgquery.ObjectType_OBJECT_VIEW: "view", pgquery.ObjectType_OBJECT_MATVIEW: "materialized view",
 	pgquery.ObjectType_OBJECT_FOREIGN_TABLE: "foreign table", pgquery.ObjectType_OBJECT_SEQUENCE: "sequence", pgquery.ObjectType_OBJECT_SCHEMA: "schema",
