@@ -127,7 +127,15 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	if err == nil && len(d.plan.Steps)+len(d.adopt) == 0 || err != nil && !mayPass(err) {
 		return done(d.plan, 0), err
 	}
-	if err := db.Lock(ctx); err != nil {
+	err = db.LockUnless(ctx, func(ctx context.Context) (bool, error) {
+		version, clean, err := db.Head(ctx)
+		d.plan = plan.Plan{From: version.Version, To: version.Version}
+		return err == nil && o.forUp && settled(catalog, version, clean), err
+	})
+	if errors.Is(err, postgres.ErrUnneeded) {
+		return done(d.plan, 0), nil
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	result, err := runLocked(ctx, o, catalog, db, planner, t)

@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 const remembered = "SELECT count(catalog) || ' ' || coalesce((SELECT (catalog IS NOT NULL)::text FROM schema_migrations_journal ORDER BY id DESC LIMIT 1), '') FROM schema_migrations_journal"
@@ -35,6 +36,48 @@ func TestNothingPendingCostsTwoQueries(t *testing.T) {
 		before := proxy.RoundTrips()
 		assert.Equal(t, engine.Result{From: n, To: n}, up(t, o))
 		assert.Equal(t, 3, proxy.RoundTrips()-before, "%d migrations: the server lets us in, who and where, the version", n)
+	}
+}
+
+// TestWhoWaitsSeesThatItIsDone while somebody still has the lock: fifty need not take it in turn for that.
+func TestWhoWaitsSeesThatItIsDone(t *testing.T) {
+	t.Parallel()
+	for name, pooled := range map[string]bool{"directly": false, "behind a pooler": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := database(t)
+			o := options(t, d, folder(t, three))
+			up(t, o)
+			d.Exec(t, "UPDATE schema_migrations SET version = 2")
+			holder, err := postgres.Open(t.Context(), o.Postgres)
+			require.NoError(t, err)
+			require.NoError(t, holder.Lock(t.Context()))
+			if pooled {
+				o = options(t, d.Pooled(t, "transaction"), o.Source)
+			}
+			type end struct {
+				result engine.Result
+				err    error
+			}
+			ended := make(chan end, 1)
+			go func() {
+				result, err := engine.Up(t.Context(), o)
+				ended <- end{result, err}
+			}()
+			require.Eventually(t, func() bool {
+				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%catalog END%' AND pid <> pg_backend_pid() AND datname = current_database()") != "0"
+			}, time.Minute, 10*time.Millisecond)
+			select {
+			case e := <-ended:
+				require.Fail(t, "it did not wait", "%+v", e)
+			case <-time.After(300 * time.Millisecond):
+			}
+			d.Exec(t, "UPDATE schema_migrations SET version = 3")
+			e := <-ended
+			require.NoError(t, e.err)
+			assert.Equal(t, engine.Result{From: 3, To: 3}, e.result)
+			require.NoError(t, holder.Close())
+		})
 	}
 }
 

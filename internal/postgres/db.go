@@ -70,7 +70,8 @@ type DB struct {
 	lacks []string
 	// unjournaled says that there is no journal and no right to make one.
 	unjournaled bool
-	locks       int // depth; the lock is held while it is above 0
+	locks       int                                 // depth; the lock is held while it is above 0
+	unless      func(context.Context) (bool, error) // see LockUnless
 
 	link net.Conn // below the session
 	// pooled says that transactions may reach different servers; see sharesServers.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -64,6 +65,22 @@ func (db *DB) Lock(ctx context.Context) error {
 	return db.widen(ctx)
 }
 
+// ErrUnneeded says that the lock is not had, and not needed any more.
+var ErrUnneeded = errors.New("another migrator has done what the lock was for")
+
+// LockUnless is Lock for as long as there is something to lock for: each time that
+// somebody else has the lock it asks done, and ends with ErrUnneeded when that says
+// so. Fifty that have waited for one need not take the lock in turn to see that.
+func (db *DB) LockUnless(ctx context.Context, done func(context.Context) (bool, error)) error {
+	db.unless = done
+	defer func() { db.unless = nil }()
+	err := db.Lock(ctx)
+	if errors.Is(err, ErrUnneeded) {
+		db.locks = 0
+	}
+	return err
+}
+
 func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
 	err = db.row(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&got)
 	return got, db.lost(ctx, err)
@@ -93,6 +110,11 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 				db.log.Info("got the lock", "waited", round(waited))
 			}
 			return nil
+		}
+		if db.unless != nil {
+			if unneeded, err := db.unless(ctx); err != nil || unneeded {
+				return cmp.Or(err, ErrUnneeded)
+			}
 		}
 		pause := jitter(attempt)
 		if waited+pause > db.opts.LockWait {
