@@ -34,7 +34,9 @@ func (db *DB) widen(ctx context.Context) error {
 	}
 	var alter []string
 	for _, c := range laterColumns {
-		alter = append(alter, "ADD COLUMN IF NOT EXISTS "+c.name+" "+c.kind)
+		if !db.has(c.name) { // of one that is there the server would remark so
+			alter = append(alter, "ADD COLUMN IF NOT EXISTS "+c.name+" "+c.kind)
+		}
 	}
 	query := "SET LOCAL lock_timeout = " + literal(widenWait.String()) + ";\nALTER TABLE " + db.journal() + " " + strings.Join(alter, ", ") + ";\n"
 	if db.open {
