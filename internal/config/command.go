@@ -101,7 +101,7 @@ func ending(cmd *exec.Cmd, err error) string {
 // failed tells the last line of the command's standard error, and never what it
 // wrote to its standard output.
 func (c passwordCommand) failed(how string, out *limited, errs *latest) error {
-	e := &SecretError{From: c.from(), Problem: how, Command: true, Next: "run it by hand where the migrator runs, with the same environment"}
+	e := &SecretError{From: c.from(), Problem: how, Command: true, Next: "mend what the command complains of, and run the migrator again; to try the command alone, run it where the migrator runs, with the same environment"}
 	if line := errs.line(); line != "" {
 		e.Problem += ": " + SecretsOf(os.Environ()).Hide(redact(line, strings.Fields(out.String())...))
 	}

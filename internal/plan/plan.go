@@ -194,8 +194,8 @@ func begin(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
 	if r.Direction != d && d == Down {
 		return Plan{}, &Refusal{
 			Reason: fmt.Sprintf("version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.Done, r.Total),
-			Why:    "its down is written for all of it, and would meet a half",
-			Next:   "finish it with the release that has it (migrator up), and go down then; or undo by hand what it did, and tell: migrator repair --reverted",
+			Why:    "its down undoes the whole of it, and only a part of it is in effect",
+			Next:   "finish it with the release that has it (migrator up), and go down then; or undo by hand what it did, then: migrator repair --reverted",
 		}
 	}
 	if r.Direction != d {
@@ -363,8 +363,8 @@ func dirty(st State, p Policy) error {
 	return &Refusal{
 		Reason: fmt.Sprintf("the database is marked dirty at version %s", version(st.Version)),
 		Why:    "a migration that does not run in one transaction, or another tool's, stopped part-way; how far it came is not known here",
-		Next: fmt.Sprintf("compare the schema with the file of version %s and finish it by hand, then: migrator repair --applied; "+
-			"or undo it, then: migrator repair --reverted (the version table is %s)", version(st.Version), p.Table),
+		Next: fmt.Sprintf("compare the schema with the file of version %s and finish it by hand, then: migrator repair --applied\n"+
+			"or undo what it did, then: migrator repair --reverted\nthen deploy again (the version table is %s)", version(st.Version), p.Table),
 	}
 }
 

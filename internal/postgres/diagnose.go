@@ -24,6 +24,8 @@ type Reason struct {
 	See string
 	// Fix is what mends it, and By who may do that where it is not us.
 	Fix, By string
+	// Later is the file, yet to come, that makes what is missing.
+	Later string
 }
 
 // explain looks for the reason of a failure. What it cannot tell it leaves out. It
@@ -155,7 +157,7 @@ func (q *inquiry) setting() Reason {
 	if q.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
 		name = "default_transaction_read_only"
 	} else if !strings.Contains(q.fail.Server().Message, "statement timeout") {
-		return Reason{Why: []string{"somebody cancelled it: pg_cancel_backend, or an administrator's tool; no limit of the migrator's did"}}
+		return Reason{Why: []string{"somebody cancelled it, by pg_cancel_backend or an administrator's tool; neither --timeout nor --statement-timeout was over"}}
 	} else if q.db.opts.StatementTimeout > 0 {
 		return Reason{Why: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
 	}

@@ -26,7 +26,7 @@ func (q *inquiry) missing() Reason {
 	}
 	name := m[1][strings.LastIndexByte(m[1], '.')+1:]
 	if file := q.laterFile(name); file != "" {
-		return Reason{Why: []string{fmt.Sprintf("%s makes %s, but it comes later", file, name)}, Fix: "order"}
+		return Reason{Why: []string{fmt.Sprintf("%s makes %s, but it comes later", file, name)}, Later: file}
 	}
 	for _, s := range q.ask(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1`, name) {

@@ -37,7 +37,7 @@ func reserved(word string) bool {
 func (q *inquiry) rights() Reason {
 	message := q.fail.Server().Message
 	if m := extension.FindStringSubmatch(message); m != nil {
-		return Reason{Fix: "CREATE EXTENSION " + ident(m[1]) + ";", By: "a superuser"}
+		return Reason{Fix: "CREATE EXTENSION IF NOT EXISTS " + ident(m[1]) + ";", By: "a superuser"}
 	}
 	m, owner := denied.FindStringSubmatch(message), false
 	if m == nil {

@@ -27,14 +27,17 @@ func advise(e *postgres.MigrationError, then string) string {
 		}
 		return mend(adviseRows(e, server))
 	case pqerror.InsufficientPrivilege:
+		if strings.HasPrefix(r.Fix, "CREATE EXTENSION") { // the statement would find what the superuser has made
+			return fmt.Sprintf("let %s run: %s\nwrite IF NOT EXISTS in %s, too; %s", r.By, r.Fix, e.File, then)
+		}
 		if r.Fix != "" {
-			return fmt.Sprintf("let %s run: %s\nthen deploy again; the file can stay as it is", cmp.Or(r.By, "a superuser"), r.Fix)
+			return fmt.Sprintf("let %s run: %s\n%s; the file can stay as it is", cmp.Or(r.By, "a superuser"), r.Fix, then)
 		}
 		return "let the owner of the object, or a superuser, grant what is missing to the role that migrates, and deploy again"
 	case pqerror.UndefinedTable:
 		switch {
-		case r.Fix == "order":
-			return mend("give " + e.File + " a version behind the one that makes it, or move the statement there")
+		case r.Later != "":
+			return mend("rename " + e.File + " and its down file to a version above that of " + r.Later + ", or move the statement into " + r.Later)
 		case r.Fix != "":
 			return mend("write " + r.Fix + " " + in)
 		}
@@ -42,6 +45,9 @@ func advise(e *postgres.MigrationError, then string) string {
 	case pqerror.DuplicateTable, pqerror.DuplicateColumn, pqerror.DuplicateObject, pqerror.DuplicateSchema, pqerror.DuplicateFunction:
 		if r.Fix == "by hand" {
 			return mend("if it is what the statement would make, write IF NOT EXISTS " + in + "; if it is not, rename or drop it first")
+		}
+		if server.Code == pqerror.DuplicateColumn {
+			return mend("take this column out of the statement " + in + ", or give it another name")
 		}
 		return mend("take the statement out of " + e.File + ", or give what it makes another name")
 	case pqerror.InvalidSchemaName:
@@ -62,12 +68,14 @@ func advise(e *postgres.MigrationError, then string) string {
 			return ""
 		}
 		return mend("correct the values that do not fit with an UPDATE above the statement " + in + ", or choose a type that takes them")
+	case pqerror.RaiseException:
+		return mend("the migration stopped itself by RAISE: see to what it asks for, or change that " + in)
 	case pqerror.DependentObjectsStillExist:
 		return mend("drop or change what depends on it (listed above) earlier " + in + "; CASCADE drops all of it, unseen")
 	case pqerror.FeatureNotSupported:
 		return adviseUnsupported(e, server, mend)
 	case pqerror.UnsafeNewEnumValueUsage:
-		return mend("move the statements that use the new value from " + e.File + " to a migration of their own, behind it: a value has to be committed before it is used")
+		return mend("move the statements that use the new value from " + e.File + " to a migration of their own with a higher version")
 	case pqerror.DiskFull:
 		return "free space on the database server or enlarge its volume, and deploy again; the file can stay as it is"
 	case pqerror.ConfigurationLimitExceeded:
@@ -121,6 +129,10 @@ func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
 	case server.Code == pqerror.NotNullViolation:
 		return fmt.Sprintf("give those rows a value for %s, by an UPDATE above the statement in %s or by hand", server.Column, e.File)
 	}
+	switch e.Outcome {
+	case postgres.PartWay:
+		return "correct the rows by hand, or by a statement put right above this one in " + e.File + " (what is before it has run and must stay)"
+	}
 	return "correct the rows, by statements above this one in " + e.File + " or by hand"
 }
 
@@ -138,9 +150,9 @@ func adviseUnsupported(e *postgres.MigrationError, server *pq.Error, mend func(s
 func adviseCancelled(e *postgres.MigrationError, server *pq.Error) string {
 	switch {
 	case !strings.Contains(server.Message, "statement timeout"):
-		return "find out who cancelled it and why, and deploy again; the file can stay as it is"
+		return "ask who cancelled it (the server's log has the time), and deploy again; the file can stay as it is"
 	case e.Reason.Fix == "--statement-timeout":
-		return "give it more time with --statement-timeout (in the chart's env: SHIPLOCK_STATEMENT_TIMEOUT), or have the statement do less at a time, and deploy again"
+		return "give it more time with --statement-timeout (SHIPLOCK_STATEMENT_TIMEOUT, in the chart by extraEnv), or have the statement do less at a time, and deploy again"
 	case e.Reason.Fix != "":
 		return "give it more time with --statement-timeout, which beats the server's setting (or: " + e.Reason.Fix + "), and deploy again"
 	}

@@ -257,7 +257,7 @@ func plainCard(err error, run Run) Card {
 	if code := stopCode(err); code != 0 {
 		c.Code = code
 		c.add("state", stateAt(err))
-		c.add("next", "run it again: what is done stays done, and it goes on from there")
+		c.add("next", "run it again (out of time: with a longer --timeout); what is done stays done, and it goes on from there")
 		return c
 	}
 	switch {

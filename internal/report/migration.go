@@ -27,12 +27,12 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	switch e.Outcome {
 	case postgres.PartWay:
 		c.Code = ExitPartWay
-		c.Title = fmt.Sprintf("migration %s stopped part-way: %d of %d statements are in effect", e.File, e.Done, len(e.Script.Statements))
+		c.Title = fmt.Sprintf("migration %s stopped part-way: %s in effect", e.File, statements(e.Done, len(e.Script.Statements)))
 	case postgres.Unknown:
 		c.Code = ExitPartWay
 		c.Title = fmt.Sprintf("migration %s broke off, and whether its last statement is in effect is not known", e.File)
 		if unanswered(e) {
-			c.Title = fmt.Sprintf("migration %s broke off while it was committed, and whether it is in effect is not known", e.File)
+			c.Title = fmt.Sprintf("migration %s broke off while it was committing, and whether it is in effect is not known", e.File)
 		}
 	}
 	if stopped != 0 {
@@ -41,7 +41,9 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 		c.Code = ExitDatabase // what is in effect is journaled, and the next run looks at the rest
 	}
 	c.addPlace(e)
-	c.addServer(e.Err)
+	if stopped == 0 || e.Server() != nil || errors.As(e.Err, &lost) { // else the title has said it
+		c.addServer(e.Err)
+	}
 	c.addWithin(e)
 	c.add("why", strings.Join(reasons(e), "\n"))
 	c.add("blocked by", strings.Join(e.Blockers, "\n"))
@@ -82,13 +84,17 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	}
 	switch e.Outcome {
 	case postgres.PartWay:
-		return fmt.Sprintf("%d of %d statements are in effect, and none after them; version %s is marked dirty until the rest is done",
-			e.Done, total, version(e.Version))
+		left := ""
+		if st, _ := e.Statement(); concurrently.MatchString(st.Text) {
+			left = "; the invalid index that this one has left is dropped by the next run"
+		}
+		return fmt.Sprintf("%s in effect, and none after them%s; version %s is marked dirty until the rest is done",
+			statements(e.Done, total), left, version(e.Version))
 	case postgres.Unknown:
 		if unanswered(e) {
-			return "all of this migration is in effect or nothing of it, and the version says which"
+			return "all of this migration is in effect or nothing of it; migrator status says which"
 		}
-		return fmt.Sprintf("%d of %d statements are in effect, and perhaps the next one; version %s is marked dirty until the rest is done", e.Done, total, version(e.Version))
+		return fmt.Sprintf("%s in effect, and perhaps the next one; version %s is marked dirty until the rest is done", statements(e.Done, total), version(e.Version))
 	}
 	var run *engine.RunError
 	if !errors.As(err, &run) {
@@ -100,6 +106,16 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	return "nothing of this migration was kept; " + progress(run)
 }
 
+var concurrently = regexp.MustCompile(`(?i)^CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\b`)
+
+// statements counts those in effect, up to the verb.
+func statements(done, of int) string {
+	if done == 1 {
+		return fmt.Sprintf("1 of %d statements is", of)
+	}
+	return fmt.Sprintf("%d of %d statements are", done, of)
+}
+
 // unanswered says that the server did not answer to a transaction's COMMIT.
 func unanswered(e *postgres.MigrationError) bool {
 	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.Failed == len(e.Script.Statements)
@@ -109,24 +125,22 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	server := e.Server()
 	switch {
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
-		return "run it again: it looks at what is in effect and goes on from there"
-	case e.Outcome == postgres.PartWay:
-		then := "deploy again: it goes on there;\nor undo by hand what it did, then: migrator repair --reverted"
-		if advice := advise(e, "then "+then); strings.Contains(advice, then) {
-			return advice
-		} else if advice != "" {
-			return advice + "\nit goes on with statement " + strconv.Itoa(e.Done+1) + then[strings.IndexByte(then, ';'):]
+		if unanswered(e) {
+			return "run it again: it reads the version, and goes on from there"
 		}
-		return fmt.Sprintf("correct %s from statement %d on (what is before it has run) and %s", e.File, e.Done+1, then)
+		return "run it again and it goes on from there: what a statement does is counted together with it, so none runs twice;\n" +
+			"of one that cannot be counted so, the next run looks at what it has left, or refuses and asks"
+	case e.Outcome == postgres.PartWay:
+		return partWayAdvice(e)
 	case e.Outcome == postgres.Unknown:
 		return "look at what the statement has left; then: migrator repair --statement-done or --statement-undone, and deploy again;\n" +
 			"or undo by hand what the migration did, then: migrator repair --reverted"
 	case stopped != 0 && len(e.Blockers) > 0:
 		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + pidOf(e.Blockers[0]) + "); then run it again"
 	case stopped == ExitTimeout:
-		return "run it again, with a longer --timeout if the statement needs it; what is done stays done, and it goes on from there"
+		return "raise --timeout if the statement needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and run it again; it starts with this migration"
 	case stopped != 0:
-		return "run it again; what is done stays done, and it goes on from there"
+		return "run it again; it starts with this migration"
 	case e.Server() == nil:
 		if len(e.Reason.Why) > 0 && strings.HasPrefix(e.Reason.Why[0], "the server is up") {
 			return "run it again; the server's log says why the session was ended"
@@ -141,13 +155,36 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		if server.Code == pqerror.UnsafeNewEnumValueUsage || server.Code == pqerror.ObjectInUse {
 			return "deploy with --atomicity migration: what an earlier migration did has to be committed before this one can use it"
 		}
-		return cmp.Or(advise(e, "then deploy again; it starts with the first of them"),
-			fmt.Sprintf("correct %s and deploy again; it starts with the first of them", e.File))
+		then := fmt.Sprintf("then deploy again; it starts with the first of the %d", run.Undone+1)
+		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Why) == 0 {
+			return "correct the rows by a statement above this one in " + e.File + ", or in the migration that makes them (they were rolled back with it); " + then
+		}
+		return cmp.Or(advise(e, then), "correct "+e.File+"; "+then)
 	}
 	return cmp.Or(advise(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File))
 }
 
 var aPID = regexp.MustCompile(`pid (\d+)`)
+
+// partWayAdvice says how to go on, and how to go back. A down is undone by what makes
+// its migration whole again.
+func partWayAdvice(e *postgres.MigrationError) string {
+	goOn := fmt.Sprintf("then deploy again: it goes on with statement %d", e.Done+1)
+	back := "\nor undo by hand what it did, then: migrator repair --reverted"
+	if strings.HasSuffix(e.Step, "down") {
+		goOn = fmt.Sprintf("then run the same down again: it goes on with statement %d", e.Done+1)
+		back = "\nor finish it by hand, then: migrator repair --reverted; or undo by hand what it did, then: migrator repair --applied"
+	}
+	if advice := advise(e, goOn); strings.Contains(advice, goOn) {
+		return advice + back
+	} else if advice != "" {
+		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + goOn + back
+	}
+	if strings.HasPrefix(e.File, "journal:") { // it cannot be edited
+		return "mend what the server complains of; " + goOn + back
+	}
+	return fmt.Sprintf("correct %s from statement %d on (what is before it has run); %s", e.File, e.Done+1, goOn) + back
+}
 
 // pidOf is the number of the session that a text describes.
 func pidOf(session string) string {

@@ -71,7 +71,7 @@ func toolEnd(e *engine.ToolError) string {
 	case e.Exit.Killed:
 		end += ": it did not end within its grace (--grace) and was killed"
 	case outOfMemory(e):
-		end += ": nobody here sent that, so most likely the kernel did, for lack of memory"
+		end += ": the migrator did not send that, so most likely the kernel did, for lack of memory"
 	}
 	return end
 }
@@ -90,7 +90,7 @@ func toolState(e *engine.ToolError) string {
 	case len(e.Changes) == 0:
 		s = "no table, column, constraint, index, view, function, type or other object is different; rows are not compared"
 	default:
-		s = fmt.Sprintf("changes of the schema, listed above: %d; rows are not compared", len(e.Changes))
+		s = fmt.Sprintf("%d changes of the schema, listed above; rows are not compared", len(e.Changes))
 	}
 	if e.Exit.Killed || e.Exit.Signal == syscall.SIGKILL {
 		s += "; a statement that it had sent may still run in the server (pg_stat_activity)"
@@ -104,13 +104,20 @@ func toolAdvice(e *engine.ToolError) string {
 	case errors.As(e, &lost):
 		return "run it again when the database is back; the tool goes on by its own records of what it has applied"
 	case e.Err != nil:
-		return "run it again; the tool goes on by its own records of what it has applied"
+		again := "run it again; the tool goes on by its own records of what it has applied"
+		if stopCode(e) == ExitTimeout {
+			again = "raise --timeout if it needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
+		}
+		if e.Exit.Killed {
+			again = "look in pg_stat_activity whether its statement has ended; then " + again
+		}
+		return again
 	case outOfMemory(e):
-		return "give it more memory (in Kubernetes resources.limits.memory) and run it again"
+		return "look in pg_stat_activity whether its statement has ended; then give it more memory (in Kubernetes resources.limits.memory) and run it again"
 	case e.Known && len(e.Changes) == 0:
 		return "correct what the output names and deploy again"
 	}
-	return "look in the tool's own records which of its migrations are applied; correct what the output names, undo or finish by hand what is half done, and deploy again"
+	return "1. look in the tool's own table which of its migrations it counts as applied\n2. undo or finish by hand those of the changes above that belong to none of them\n3. correct what the output names, and deploy again"
 }
 
 func startCard(e *engine.StartError) Card {
