@@ -23,23 +23,9 @@ func (e *Engine) Build(ctx context.Context, tag, dir, containerfile string) erro
 // Load puts images of the engine into the cluster, except those it has already. Tags name their registry:
 // localhost/…, or the kubelet looks for them elsewhere. Pods use them with imagePullPolicy Never or IfNotPresent.
 func (c *Cluster) Load(ctx context.Context, tags ...string) error {
-	ids, err := c.Engine.imageIDs(ctx, tags)
-	if err != nil {
-		return fmt.Errorf("%w (build it first)", err)
-	}
-	listing, err := c.Engine.Run(ctx, "exec", c.node(), "ctr", "--namespace=k8s.io", "images", "list")
-	if err != nil {
+	ids, missing, err := c.missing(ctx, tags)
+	if err != nil || len(missing) == 0 {
 		return err
-	}
-	there := loadedIDs(listing)
-	var missing []string
-	for _, tag := range tags {
-		if there[tag] != ids[tag] {
-			missing = append(missing, tag)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
 	}
 	if err := c.pipe(ctx, missing); err != nil {
 		return err
@@ -50,6 +36,25 @@ func (c *Cluster) Load(ctx context.Context, tags ...string) error {
 		}
 	}
 	return nil
+}
+
+// missing returns the engine's ids of images, and those that the cluster has not, or not as they are now.
+func (c *Cluster) missing(ctx context.Context, tags []string) (ids map[string]string, missing []string, err error) {
+	ids, err = c.Engine.imageIDs(ctx, tags)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w (build it first)", err)
+	}
+	listing, err := c.Engine.Run(ctx, "exec", c.node(), "ctr", "--namespace=k8s.io", "images", "list")
+	if err != nil {
+		return nil, nil, err
+	}
+	there := loadedIDs(listing)
+	for _, tag := range tags {
+		if there[tag] != ids[tag] {
+			missing = append(missing, tag)
+		}
+	}
+	return ids, missing, nil
 }
 
 // pipe saves images from the engine straight into the node's containerd.
