@@ -197,11 +197,13 @@ func statementTimeout(s *stage) {
 	s.up("--statement-timeout", "500ms")
 }
 
-// diskFull gives a tablespace a small file system of its own.
+// diskFull gives a tablespace a small file system of its own, in a server of its own:
+// a copy that is made of the other meanwhile would miss the folder.
 func diskFull(s *stage) {
 	if os.Geteuid() != 0 {
 		s.t.Skip("only root may mount a small file system; temp-file-limit is the next best")
 	}
+	s.Database = s.Alone(s.t)
 	dir, err := os.MkdirTemp("", "small")
 	require.NoError(s.t, err)
 	require.NoError(s.t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=0777"))

@@ -41,7 +41,7 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 		c.Code = ExitDatabase // what is in effect is journaled, and the next run looks at the rest
 	}
 	c.addPlace(e)
-	if stopped == 0 || e.Server() != nil || errors.As(e.Err, &lost) { // else the title has said it
+	if stopped == 0 || !ended(e) { // else the title has said it
 		c.addServer(e.Err)
 	}
 	c.addWithin(e)
@@ -192,6 +192,16 @@ func pidOf(session string) string {
 		return m[1]
 	}
 	return "pid"
+}
+
+// ended says that a run's end alone, or a lock timeout that it met on the way, is
+// what a statement ended with.
+func ended(e *postgres.MigrationError) bool {
+	var lost *postgres.LostError
+	if server := e.Server(); server != nil {
+		return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.QueryCanceled
+	}
+	return !errors.As(e.Err, &lost)
 }
 
 // stopReason is why a run was stopped, without what it was at.
