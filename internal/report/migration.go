@@ -86,7 +86,7 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	case postgres.PartWay:
 		left := ""
 		if st, _ := e.Statement(); concurrently.MatchString(st.Text) {
-			left = "; the invalid index that this one has left is dropped by the next run"
+			left = "; an invalid index that this one may have left is dropped by the next run"
 		}
 		return fmt.Sprintf("%s in effect, and none after them%s; version %s is marked dirty until the rest is done",
 			statements(e.Done, total), left, version(e.Version))

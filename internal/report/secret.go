@@ -11,7 +11,7 @@ import (
 // secretCard explains a password that could not be had. A file may come yet; for
 // what a command does wrong another try is no cure.
 func secretCard(e *config.SecretError, connect *postgres.ConnectError) Card {
-	c := Card{Code: ExitUsage, Title: "no password: " + e.Error()}
+	c := Card{Code: ExitUsage, Title: e.Error()}
 	if e.Absent {
 		c.Code = ExitDatabase
 	}
