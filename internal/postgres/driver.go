@@ -127,15 +127,15 @@ func (d *Driver) Version() (version int, dirty bool, err error) {
 // SetVersion with dirty announces a migration and writes nothing yet; without, it
 // writes the version unless Run has done so.
 func (d *Driver) SetVersion(version int, dirty bool) error {
-	if d.ctx.Err() != nil {
+	to := State{Version: version}
+	done := !dirty && d.ran && d.pending != nil && *d.pending == to // and that counts, whatever has ended since
+	if d.ctx.Err() != nil && !done {
 		return context.Cause(d.ctx)
 	}
-	to := State{Version: version}
 	if dirty {
 		d.pending, d.ran, d.started = &to, false, time.Now()
 		return d.expect(version)
 	}
-	done := d.ran && d.pending != nil && *d.pending == to
 	d.pending = nil
 	if !done {
 		if err := d.db.exec(d.ctx, d.db.writeState(to)); err != nil {

@@ -37,17 +37,25 @@ func (r *record) lines(t *testing.T, message string) (out []map[string]any) {
 
 const stillRuns = "the migration still runs"
 
-// waitFor waits for a line with a field that has such a value.
-func (r *record) waitFor(t *testing.T, message, field, value string) map[string]any {
+// waitFor waits for a line with fields that have such values: name, value, name, value.
+func (r *record) waitFor(t *testing.T, message string, fields ...string) map[string]any {
 	t.Helper()
 	var found map[string]any
 	require.Eventually(t, func() bool {
-		i := slices.IndexFunc(r.lines(t, message), func(l map[string]any) bool { return strings.Contains(fmt.Sprint(l[field]), value) })
+		lines := r.lines(t, message)
+		i := slices.IndexFunc(lines, func(l map[string]any) bool {
+			for field := range slices.Chunk(fields, 2) {
+				if !strings.Contains(fmt.Sprint(l[field[0]]), field[1]) {
+					return false
+				}
+			}
+			return true
+		})
 		if i >= 0 {
-			found = r.lines(t, message)[i]
+			found = lines[i]
 		}
 		return i >= 0
-	}, 30*time.Second, 20*time.Millisecond, "%s=%s in %s", field, value, r)
+	}, 30*time.Second, 20*time.Millisecond, "%s in %s", fields, r)
 	return found
 }
 
@@ -108,11 +116,14 @@ func TestThePercentageIsPostgreSQLs(t *testing.T) {
 		db, log := followed(t, d, nil)
 		require.Nil(t, run(t, db, n+1, c.sql), c.sql)
 		lines := log.lines(t, stillRuns)
+		different := 0
 		for phase, unit := range c.phases {
 			seen := percentages(t, lines, phase, unit)
 			assert.True(t, slices.IsSorted(seen), "%s, %s: %v", c.sql, phase, seen)
-			assert.Greater(t, len(slices.Compact(seen)), 2, "%s, %s rises: %v", c.sql, phase, seen)
+			assert.NotEmpty(t, seen, "%s, %s", c.sql, phase)
+			different += len(slices.Compact(seen)) // how many depends on the machine: the faster, the fewer
 		}
+		assert.Greater(t, different, 2, "%s rises: %v", c.sql, lines)
 		for column, value := range c.total {
 			assert.True(t, slices.ContainsFunc(lines, func(l map[string]any) bool { return text(l[column]) == value }), "%s: %s=%s in %v", c.sql, column, value, lines)
 		}
@@ -180,9 +191,8 @@ func TestProgressOfABlockedStatement(t *testing.T) {
 	report := reader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, stillRuns, "blockers", `application_name "report"`)
+	line := log.waitFor(t, stillRuns, "blockers", `application_name "report"`, "statement", "2 of 2") // the marker of which may come a moment later
 	assert.Equal(t, "Lock: relation", line["wait"])
-	assert.Equal(t, "2 of 2", line["statement"])
 	assert.Equal(t, "3", text(line["line"]))
 	assert.Equal(t, "ALTER TABLE a ADD COLUMN c …", line["sql"])
 	require.NoError(t, report.Commit())

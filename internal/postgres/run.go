@@ -85,6 +85,9 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	db.at.enter(m.script, m.number, m.of)
 	defer db.watch(ctx)()
 	together := m.continues || m.continued
+	if ctx.Err() != nil && !together && !m.resume {
+		return asMigrationError(m.script, context.Cause(ctx)) // a quick server would answer before it is told to stop
+	}
 	if !together && (!m.script.Transactional || m.resume) {
 		return db.runParts(ctx, m)
 	}
