@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -24,23 +25,14 @@ it, how it ended, and what a rollback undid. It needs no files, and no right but
   migrator history --version 9
   migrator history -o json | jq '.runs[] | select(.direction == "down")'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := format.check(); err != nil {
-				return err
-			}
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
 			var only *uint
 			if cmd.Flags().Changed("version") {
 				only = &version
 			}
-			h, err := engine.ReadHistory(ctx, o, only)
-			if err != nil {
-				return err
+			read := func(ctx context.Context, o engine.Options) (engine.History, error) {
+				return engine.ReadHistory(ctx, o, only)
 			}
-			return a.print(format, h, func() error { return printHistory(a.stdout, oneLine(h)) })
+			return show(cmd.Context(), a, format, read, printHistory)
 		},
 	}
 	a.connectionFlags(cmd.Flags())

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/engine"
 )
 
 // output is the value of --output.
@@ -23,6 +25,24 @@ func (o *output) check() error {
 		return &config.UsageError{Problem: fmt.Sprintf("--output is %q; want table or json", *o)}
 	}
 	return nil
+}
+
+// show runs a verb that reads and changes nothing: what it has read is printed, as
+// JSON or by table, which gets it with clean texts.
+func show[T any](ctx context.Context, a *app, o output, read func(context.Context, engine.Options) (T, error), table func(io.Writer, T) error) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	ctx, cancel, options, err := a.options(ctx)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	v, err := read(ctx, options)
+	if err != nil {
+		return err
+	}
+	return a.print(o, v, func() error { return table(a.stdout, oneLine(v)) })
 }
 
 // print writes v as JSON, or calls table.

@@ -21,19 +21,7 @@ The SQL itself is read, not run: whether it succeeds is for the database to say.
 		Example: `  migrator plan
   migrator plan -o json | jq '.steps | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := format.check(); err != nil {
-				return err
-			}
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			p, err := engine.Plan(ctx, o)
-			if err != nil {
-				return err
-			}
-			return a.print(format, p, func() error { return printPlan(a.stdout, oneLine(p)) })
+			return show(cmd.Context(), a, format, engine.Plan, printPlan)
 		},
 	}
 	a.databaseFlags(cmd.Flags())

@@ -22,19 +22,7 @@ func (a *app) status() *cobra.Command {
 		Example: `  migrator status
   migrator status -o json | jq '.pending | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := format.check(); err != nil {
-				return err
-			}
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			st, err := engine.ReadStatus(ctx, o)
-			if err != nil {
-				return err
-			}
-			return a.print(format, st, func() error { return printStatus(a.stdout, oneLine(st)) })
+			return show(cmd.Context(), a, format, engine.ReadStatus, printStatus)
 		},
 	}
 	a.databaseFlags(cmd.Flags())

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // serviceAccount is where Kubernetes mounts a pod's token.
@@ -129,10 +131,10 @@ func (o Options) eventOf(m Message, namespace string) kubeEvent {
 	}
 	at := m.Ended.UTC().Format(time.RFC3339)
 	return kubeEvent{
-		APIVersion: "v1", Kind: "Event", Metadata: kubeMeta{GenerateName: clip(on.Name, maxEventName) + ".", Namespace: namespace},
+		APIVersion: "v1", Kind: "Event", Metadata: kubeMeta{GenerateName: report.Clip(on.Name, maxEventName) + ".", Namespace: namespace},
 		InvolvedObject: on, Reason: outcomeOf(m.ExitCode).reason, Message: eventMessage(m), Type: kind,
 		Source: kubeSource{Component: "shiplock"}, FirstTimestamp: at, LastTimestamp: at, Count: 1,
-		Controller: "shiplock", Instance: clip(m.Pod, 128),
+		Controller: "shiplock", Instance: report.Clip(m.Pod, 128),
 	}
 }
 
@@ -158,7 +160,7 @@ func eventMessage(m Message) string {
 				longest = i
 			}
 		}
-		parts[longest] = clip(parts[longest], len(parts[longest])*9/10)
+		parts[longest] = report.Clip(parts[longest], len(parts[longest])*9/10)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // maxAnnotations is GitHub's limit of warnings a step.
@@ -95,8 +97,8 @@ func (g *GitHub) command(name, file string, line, column int, title, text string
 		add("line", fmt.Sprint(line))
 		add("col", fmt.Sprint(column))
 	}
-	add("title", clip(oneLine(title), 200))
-	return g.out.command("::" + name + " " + strings.Join(properties, ",") + "::" + escapeData(clip(strings.TrimSpace(text), 8<<10)))
+	add("title", report.Clip(oneLine(title), 200))
+	return g.out.command("::" + name + " " + strings.Join(properties, ",") + "::" + escapeData(report.Clip(strings.TrimSpace(text), 8<<10)))
 }
 
 // path is that of a file in the repository, or "" if it is not in there: what runs

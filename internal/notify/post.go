@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // maxAnswer is how much of an answer is read: enough for a reason.
@@ -45,7 +47,7 @@ func (e *StatusError) Error() string {
 	case e.Code >= 300 && e.Code < 400:
 		return s + ", and redirects are not followed: give the address that it leads to"
 	case e.Said != "":
-		s += ": " + clip(e.Said, 200)
+		s += ": " + report.Clip(e.Said, 200)
 	}
 	return s
 }

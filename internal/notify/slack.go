@@ -2,6 +2,8 @@ package notify
 
 import (
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // Slack cuts a message's text at 40,000 characters, and refuses a long attachment;
@@ -32,7 +34,7 @@ type slackAttachment struct {
 // slack makes the message of an incoming webhook: the title, and below it the card
 // in a fence.
 func slack(m Message) ([]byte, string, error) {
-	title := slackText(clip(m.Title, maxSlackTitle))
+	title := slackText(report.Clip(m.Title, maxSlackTitle))
 	_, rest, _ := strings.Cut(m.Card, "\n")
 	colour := "danger"
 	if m.Succeeded() {
@@ -40,7 +42,7 @@ func slack(m Message) ([]byte, string, error) {
 	}
 	body, err := encode(slackMessage{Text: title, Attachments: []slackAttachment{{
 		Color: colour, Fallback: title, Text: "```\n" + middle(slackCode(strings.TrimRight(rest, "\n"))) + "\n```",
-		MarkUpIn: []string{"text"}, Footer: slackText(clip(m.where(), maxSlackTitle)), Time: m.Ended.Unix(),
+		MarkUpIn: []string{"text"}, Footer: slackText(report.Clip(m.where(), maxSlackTitle)), Time: m.Ended.Unix(),
 	}}})
 	return body, contentJSON, err
 }

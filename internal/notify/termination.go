@@ -3,6 +3,8 @@ package notify
 import (
 	"context"
 	"os"
+
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // maxTermination is Kubernetes' limit of a termination message, in bytes.
@@ -15,6 +17,6 @@ func (o Options) terminationLog() *sink {
 		return nil
 	}
 	return &sink{name: "termination message", wants: always, send: func(_ context.Context, m Message) error {
-		return os.WriteFile(o.TerminationLog, []byte(clip(m.Card, maxTermination)), 0o644)
+		return os.WriteFile(o.TerminationLog, []byte(report.Clip(m.Card, maxTermination)), 0o644)
 	}}
 }

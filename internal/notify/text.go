@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // oneLine takes out of a text what is not for a log: line breaks and what moves a cursor.
@@ -18,19 +17,6 @@ func oneLine(s string) string {
 		return r
 	}, strings.ToValidUTF8(s, "\uFFFD"))
 	return strings.Join(strings.Fields(s), " ")
-}
-
-// clip shortens s to at most n bytes, between characters.
-func clip(s string, n int) string {
-	const more = "…"
-	if len(s) <= n {
-		return s
-	}
-	n = max(0, n-len(more))
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + more
 }
 
 // Lengths from which a part of a URL is taken for a secret: shorter ones would tear

@@ -47,29 +47,20 @@ func Breaks(steps []Step) ([]Break, error) {
 }
 
 func (b *breakage) read(step int, from io.Reader) error {
-	r := sqlfile.NewReader(from)
-	for {
-		p, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
+	return eachStatement(from, func(p sqlfile.Piece) {
+		if p.Word != "alter" && p.Word != "drop" && p.Word != "create" {
+			return
 		}
-		if err != nil {
-			return err
-		}
-		if p.Kind != sqlfile.Statement || p.Word != "alter" && p.Word != "drop" && p.Word != "create" {
-			continue
-		}
-		_, text := trimStatement(string(p.Text), p.Start, len(p.Text))
-		tree, err := pgquery.Parse(bare(text))
-		if err != nil || len(tree.Stmts) != 1 {
-			continue
+		_, tree := parsed(p)
+		if tree == nil {
+			return
 		}
 		before := len(b.out)
 		b.node(tree.Stmts[0].Stmt)
 		for i := before; i < len(b.out); i++ {
 			b.out[i].Step, b.out[i].Line = step, lineIn(p, p.Start)
 		}
-	}
+	})
 }
 
 func (b *breakage) node(n *pgquery.Node) {

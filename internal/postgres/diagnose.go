@@ -24,6 +24,8 @@ type Reason struct {
 	See string
 	// Fix is what mends it, and By who may do that where it is not us.
 	Fix, By string
+	// Foreign says that what is there already was made by no migration.
+	Foreign bool
 	// Later is the file, yet to come, that makes what is missing.
 	Later string
 }

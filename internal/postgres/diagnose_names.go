@@ -59,10 +59,10 @@ func (q *inquiry) exists() Reason {
 	name := m[0][1]
 	wanted := func(d definition) bool { return !d.drops }
 	if run := q.past(name, wanted); run != "" {
-		return Reason{Why: []string{run + " has made it"}, Fix: "twice"}
+		return Reason{Why: []string{run + " has made it"}}
 	}
 	if q.here(name) {
-		return Reason{Why: []string{"this migration itself makes it, in a statement before"}, Fix: "twice"}
+		return Reason{Why: []string{"this migration itself makes it, in a statement before"}}
 	}
 	who := ""
 	if server.Code == pqerror.DuplicateTable {
@@ -73,7 +73,7 @@ func (q *inquiry) exists() Reason {
 	if q.err != nil {
 		return Reason{}
 	}
-	return Reason{Why: []string{"no migration in the journal has made it, so it was made by hand, by another tool, or before the journal began" + who}, Fix: "by hand"}
+	return Reason{Why: []string{"no migration in the journal has made it, so it was made by hand, by another tool, or before the journal began" + who}, Foreign: true}
 }
 
 // here says that a statement before the failed one has made the name.

@@ -129,21 +129,14 @@ func splitFile(name string, text []byte, says sqlfile.Directives) (*Script, erro
 	if err := s.readText(text); err != nil {
 		return nil, err
 	}
-	r := sqlfile.NewReader(bytes.NewReader(text))
-	for {
-		p, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return s, s.decide()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if p.Kind != sqlfile.Statement {
-			continue
-		}
+	err := eachStatement(bytes.NewReader(text), func(p sqlfile.Piece) {
 		st, _ := look(p)
 		st.Offset = int(p.Offset) + p.Start
 		st.Text = bare(s.SQL[st.Offset : int(p.Offset)+len(p.Text)])
 		s.Statements = append(s.Statements, st)
+	})
+	if err != nil {
+		return nil, err
 	}
+	return s, s.decide()
 }

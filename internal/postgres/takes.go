@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"errors"
 	"io"
 	"strings"
 
@@ -50,24 +49,12 @@ type ledger struct {
 // read collects what a file takes, but for its first statements, which are in
 // effect. A file is read bit by bit and only what can matter is parsed.
 func (l *ledger) read(from io.Reader, done int) error {
-	r := sqlfile.NewReader(from)
 	l.path = ""
-	for {
-		p, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
+	return eachStatement(from, func(p sqlfile.Piece) {
+		if done--; done < 0 && matters(p) {
+			l.statement(p)
 		}
-		if err != nil {
-			return err
-		}
-		if p.Kind != sqlfile.Statement {
-			continue
-		}
-		if done--; done >= 0 || !matters(p) {
-			continue
-		}
-		l.statement(p)
-	}
+	})
 }
 
 // matters says whether a statement can take something away, or move a name.
@@ -92,9 +79,8 @@ func mayTake(text string) bool {
 
 func (l *ledger) statement(p sqlfile.Piece) {
 	line := lineIn(p, p.Start)
-	_, text := trimStatement(string(p.Text), p.Start, len(p.Text))
-	tree, err := pgquery.Parse(bare(text))
-	if err != nil || len(tree.Stmts) != 1 {
+	text, tree := parsed(p)
+	if tree == nil {
 		if mayTake(text) {
 			l.add(takes{how: firstWords(text), line: line, opaque: "the parser here does not know this SQL"})
 		}

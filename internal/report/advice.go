@@ -43,7 +43,7 @@ func advise(e *postgres.MigrationError, then string) string {
 		}
 		return mend("correct the name " + in + ", or add the migration that makes it with a lower version")
 	case pqerror.DuplicateTable, pqerror.DuplicateColumn, pqerror.DuplicateObject, pqerror.DuplicateSchema, pqerror.DuplicateFunction:
-		if r.Fix == "by hand" {
+		if r.Foreign {
 			return mend("if it is what the statement would make, write IF NOT EXISTS " + in + "; if it is not, rename or drop it first")
 		}
 		if server.Code == pqerror.DuplicateColumn {
@@ -110,7 +110,7 @@ func named(message string) string {
 // alters says that it is the rows there were which do not fit, and not new ones.
 func alters(e *postgres.MigrationError) bool {
 	st, _ := e.Statement()
-	word := strings.ToUpper(strings.Join(strings.Fields(clip(st.Text, maxLine)), " "))
+	word := strings.ToUpper(strings.Join(strings.Fields(Clip(st.Text, maxLine)), " "))
 	return strings.HasPrefix(word, "ALTER ") || strings.HasPrefix(word, "CREATE ")
 }
 
@@ -129,8 +129,7 @@ func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
 	case server.Code == pqerror.NotNullViolation:
 		return fmt.Sprintf("give those rows a value for %s, by an UPDATE above the statement in %s or by hand", server.Column, e.File)
 	}
-	switch e.Outcome {
-	case postgres.PartWay:
+	if e.Outcome == postgres.PartWay {
 		return "correct the rows by hand, or by a statement put right above this one in " + e.File + " (what is before it has run and must stay)"
 	}
 	return "correct the rows, by statements above this one in " + e.File + " or by hand"

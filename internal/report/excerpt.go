@@ -25,7 +25,7 @@ func excerpt(sql string, at int) (text string, caret int) {
 	}
 	for i := from; i < to; i++ {
 		if i != mark {
-			out = append(out, strings.TrimRight(clip(clean(lines[i]), maxLine), " "))
+			out = append(out, strings.TrimRight(Clip(clean(lines[i]), maxLine), " "))
 			continue
 		}
 		shown, indent := pointed(lines[i], min(left, len(lines[i])))
@@ -47,6 +47,6 @@ func pointed(line string, at int) (shown string, indent int) {
 		}
 		more = "…"
 	}
-	shown = clip(more+clean(line[from:]), maxLine)
+	shown = Clip(more+clean(line[from:]), maxLine)
 	return strings.TrimRight(shown, " "), columns(more + clean(line[from:at]))
 }

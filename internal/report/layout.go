@@ -82,7 +82,7 @@ func (r Row) lines() []string {
 		case r.Verbatim && r.Fold:
 			out = append(out, fold(line)...)
 		case r.Verbatim:
-			out = append(out, clip(line, maxLine))
+			out = append(out, Clip(line, maxLine))
 		default:
 			out = append(out, wrap(line)...)
 		}
@@ -102,12 +102,12 @@ const (
 // fit shortens the card until it is no longer than maxCard, laid out: always what
 // is longest, and never the rows that say what to do now.
 func (c Card) fit() Card {
-	c.Title = clip(c.Title, maxTitle)
+	c.Title = Clip(c.Title, maxTitle)
 	for i, r := range c.Rows {
 		if slices.Contains(lasting, r.Name) {
-			c.Rows[i].Text = clip(r.Text, maxLasting)
+			c.Rows[i].Text = Clip(r.Text, maxLasting)
 		} else if r.caret == 0 {
-			c.Rows[i].Text = clip(r.Text, maxCard)
+			c.Rows[i].Text = Clip(r.Text, maxCard)
 		}
 	}
 	for len(c.String()) > maxCard {
@@ -152,7 +152,7 @@ func (r *Row) shorten() bool {
 			lines = append(lines[:len(lines)-1], "…")
 		}
 	} else if len(r.Text) > 2*len("…") {
-		lines[0] = clip(r.Text, len(r.Text)/2)
+		lines[0] = Clip(r.Text, len(r.Text)/2)
 	} else {
 		return false
 	}

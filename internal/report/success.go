@@ -20,7 +20,7 @@ type Done struct {
 
 // Success tells in two lines what was done, and where.
 func Success(d Done, run Run) string {
-	out := "shiplock: " + oneLine(clean(clip(d.what(run.Verb), maxTitle))) + "\n"
+	out := "shiplock: " + oneLine(clean(Clip(d.what(run.Verb), maxTitle))) + "\n"
 	where := "database " + cmp.Or(run.Database, "not known")
 	if name := run.String(); name != "" {
 		where += "; release " + name
@@ -32,7 +32,7 @@ func (d Done) what(verb string) string {
 	took := d.Took.Round(10 * time.Millisecond)
 	switch {
 	case verb == "exec":
-		return fmt.Sprintf("%s succeeded in %s, with %s of the schema", clip(d.Command, maxToolTitle), took, counted(d.Changes, "change"))
+		return fmt.Sprintf("%s succeeded in %s, with %s of the schema", Clip(d.Command, maxToolTitle), took, counted(d.Changes, "change"))
 	case verb == "wait":
 		return fmt.Sprintf("the schema is there: the database is %s; waited %s", at(d.To), took)
 	case d.Newer:

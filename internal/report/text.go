@@ -87,8 +87,8 @@ func wrap(line string) []string {
 	return append(out, current)
 }
 
-// clip shortens s to at most n bytes, between characters.
-func clip(s string, n int) string {
+// Clip shortens s to at most n bytes, between characters.
+func Clip(s string, n int) string {
 	const more = "…"
 	if len(s) <= n {
 		return s

@@ -26,8 +26,8 @@ func toolCard(e *engine.ToolError) Card {
 	} else if e.Err != nil {
 		what += fmt.Sprintf(" as %v", e.Err)
 	}
-	c.Title = fmt.Sprintf("%s %s; %s", clip(e.Line, maxToolTitle), what, toolTitle(e))
-	c.addFolded("command", clip(e.Line, maxCommand))
+	c.Title = fmt.Sprintf("%s %s; %s", Clip(e.Line, maxToolTitle), what, toolTitle(e))
+	c.addFolded("command", Clip(e.Line, maxCommand))
 	c.add("ended", toolEnd(e))
 	if len(e.Exit.Last) > 0 {
 		c.addFolded("output", strings.Join(e.Exit.Last, "\n"))
