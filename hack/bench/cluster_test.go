@@ -66,8 +66,9 @@ func onCluster(t *testing.T) *theatre {
 	require.NoError(t, base.Database.Create(t.Context(), namespace, "bench"))
 	require.NoError(t, base.Kube.CreateSecret(t.Context(), "booking-database", map[string]string{"DATABASE_URL": database.URL(namespace, "bench")}))
 	t.Cleanup(func() {
-		require.NoError(t, base.Kube.DeleteNamespace(t.Context()))
-		require.NoError(t, base.Database.Drop(t.Context(), namespace))
+		ctx := context.WithoutCancel(t.Context())
+		require.NoError(t, base.Kube.DeleteNamespace(ctx))
+		require.NoError(t, base.Database.Drop(ctx, namespace))
 	})
 	return &theatre{base, installed(t, "helm3")}
 }
