@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +21,10 @@ import (
 )
 
 // namespace is the cluster figures' own, and the name of their database.
-const namespace = "shiplock-bench"
+const (
+	namespace        = "shiplock-bench"
+	databasePassword = "bench"
+)
 
 // What the charts are told, as in helm's --set.
 var (
@@ -33,8 +34,8 @@ var (
 )
 
 func fiftySet(pods int) []string {
-	return []string{"image.tag=v1", "shiplock.image.tag=v1", "shiplock.mode=initContainer",
-		fmt.Sprintf("replicas=%d", pods), "shiplock.resources.requests.cpu=1m", "shiplock.resources.requests.memory=8Mi"}
+	return []string{"image.tag=v1", "shiplock.image.tag=v1", "shiplock.mode=initContainer", "shiplock.migrations.existingConfigMap=" + workConfigMap,
+		"shiplock.logLevel=debug", "shiplock.logFormat=json", fmt.Sprintf("replicas=%d", pods), "shiplock.resources.requests.cpu=1m", "shiplock.resources.requests.memory=8Mi"}
 }
 
 // TestTheClustersChartsRender: the figures that need a cluster are taken seldom, and
@@ -63,8 +64,8 @@ func onCluster(t *testing.T) *theatre {
 	base.Kube = base.Kube.In(namespace)
 	require.NoError(t, base.Kube.Delete(t.Context(), kube.Query{Args: []string{"namespace/" + namespace}}))
 	require.NoError(t, base.Kube.CreateNamespace(t.Context()))
-	require.NoError(t, base.Database.Create(t.Context(), namespace, "bench"))
-	require.NoError(t, base.Kube.CreateSecret(t.Context(), "booking-database", map[string]string{"DATABASE_URL": database.URL(namespace, "bench")}))
+	require.NoError(t, base.Database.Create(t.Context(), namespace, databasePassword))
+	require.NoError(t, base.Kube.CreateSecret(t.Context(), "booking-database", map[string]string{"DATABASE_URL": database.URL(namespace, databasePassword)}))
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		require.NoError(t, base.Kube.DeleteNamespace(ctx))
@@ -80,6 +81,16 @@ func (th *theatre) upgrade(t *testing.T, release, chart string, set ...string) t
 	for _, s := range set {
 		args = append(args, "--set="+s)
 	}
+	return th.run(t, args...)
+}
+
+func (th *theatre) uninstall(t *testing.T, release string) {
+	t.Helper()
+	th.run(t, "uninstall", release, "--wait", "--timeout=10m")
+}
+
+func (th *theatre) run(t *testing.T, args ...string) time.Duration {
+	t.Helper()
 	cmd := exec.Command(th.helm, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+th.Cluster.Kubeconfig, "HELM_NAMESPACE="+namespace)
 	start := time.Now()
@@ -112,63 +123,9 @@ func clusterNothing(t *testing.T, s scale) result.Figure {
 	}
 }
 
-// clusterFifty is the gate and the migrator in fifty pods at once.
-func clusterFifty(t *testing.T, s scale) result.Figure {
-	th := onCluster(t)
-	took := th.upgrade(t, "booking", th.Charts.Booking, fiftySet(s.processes)...)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	require.NoError(t, kube.Until(ctx, func() (bool, error) {
-		ready, err := th.Kube.JSONPath(kube.Query{Args: []string{"deployment/booking"}}, "{.status.readyReplicas}")
-		return ready == fmt.Sprint(s.processes), err
-	}))
-	journal := th.query(t, "SELECT extract(epoch FROM max(started_at + took))::bigint, count(*), count(DISTINCT version) FROM schema_migrations_journal WHERE outcome = 'applied'")
-	fields := strings.Split(journal, "|")
-	require.Len(t, fields, 3)
-	end, err := strconv.ParseInt(fields[0], 10, 64)
-	require.NoError(t, err)
-	require.Equal(t, fields[1], fields[2], "each migration once")
-	late, restarts := th.pods(t, time.Unix(end, 0))
-	worst := late[len(late)-1]
-	return result.Figure{
-		Title: "Many pods at once",
-		How: fmt.Sprintf("A release of %d pods, each with the migrator as an init container, on an empty database; Kubernetes tells the end of a container to the second. "+
-			"Counted is from the end of the work, or the container's own start, to its end", s.processes),
-		Tools: []result.Tool{{Name: "helm", Version: said(t, th.helm, "version", "--short")}},
-		Tables: []result.Table{{Header: []string{"pods", "helm upgrade", "median after the work's end", "longest", "containers started twice"},
-			Rows: [][]string{{fmt.Sprint(len(late)), seconds(took), seconds(late[len(late)/2]), seconds(worst), fmt.Sprint(restarts)}}}},
-		Goals: []result.Goal{goal("the others end within 1 s (told in whole seconds: 2)", seconds(worst), worst <= 2*time.Second), goal("no container is started twice", fmt.Sprint(restarts), restarts == 0)},
-	}
-}
-
 func (th *theatre) query(t *testing.T, sql string) string {
 	t.Helper()
 	out, err := th.Database.Query(t.Context(), namespace, namespace, sql)
 	require.NoError(t, err)
 	return strings.TrimSpace(out)
-}
-
-// pods says, in order, how long after the work's end each init container ended.
-func (th *theatre) pods(t *testing.T, work time.Time) (late []time.Duration, restarts int) {
-	t.Helper()
-	out, err := th.Kube.JSONPath(kube.Query{Args: []string{"pods"}}, `{range .items[*]}{.status.initContainerStatuses[0].restartCount} `+
-		`{.status.initContainerStatuses[0].state.terminated.startedAt} {.status.initContainerStatuses[0].state.terminated.finishedAt}{"\n"}{end}`)
-	require.NoError(t, err)
-	for line := range strings.Lines(strings.TrimSpace(out)) {
-		var again int
-		var started, finished string
-		_, err := fmt.Sscan(line, &again, &started, &finished)
-		require.NoError(t, err, line)
-		from, err := time.Parse(time.RFC3339, started)
-		require.NoError(t, err)
-		if from.Before(work) {
-			from = work
-		}
-		to, err := time.Parse(time.RFC3339, finished)
-		require.NoError(t, err)
-		late, restarts = append(late, max(0, to.Sub(from))), restarts+again
-	}
-	require.NotEmpty(t, late)
-	slices.Sort(late)
-	return late, restarts
 }

@@ -31,21 +31,26 @@ func (c *Client) Logs(ctx context.Context, selector string, out io.Writer) error
 
 func (c *Client) podLogs(ctx context.Context, pod *corev1.Pod, out io.Writer) error {
 	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
-		log, err := c.set.CoreV1().Pods(pod.Namespace).
-			GetLogs(pod.Name, &corev1.PodLogOptions{Container: container.Name}).Stream(ctx)
+		err := c.ContainerLog(ctx, pod.Name, container.Name, out)
 		if apierrors.IsBadRequest(err) {
 			continue // it has not started yet
 		}
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(out, log)
-		log.Close()
-		if err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// ContainerLog copies the log of one container.
+func (c *Client) ContainerLog(ctx context.Context, pod, container string, out io.Writer) error {
+	log, err := c.set.CoreV1().Pods(c.Namespace).GetLogs(pod, &corev1.PodLogOptions{Container: container}).Stream(ctx)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	_, err = io.Copy(out, log)
+	return err
 }
 
 // Exec runs a command in a pod's first container. A command that ends with another code than 0 is an error.

@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/hack/bench/result"
+	"github.com/shiplock/shiplock/internal/e2e/kube"
+)
+
+// workConfigMap holds the migrations of the figure with many pods.
+const workConfigMap = "work"
+
+// rollout is a release of so many pods, each with the migrator as its init container.
+type rollout struct {
+	pods     int
+	all      time.Duration // from helm's start until no init container is left
+	work     time.Duration // from the first migration's start to the last one's end
+	late     []time.Duration
+	restarts int
+}
+
+// clusterFifty is as many pods at once that all come for the same work, beside one of them.
+func clusterFifty(t *testing.T, s scale) result.Figure {
+	th := onCluster(t)
+	th.workAsConfigMap(t, s.work)
+	one, many := th.rollout(t, 1), th.rollout(t, s.processes)
+	late := crowd{late: many.late}.p99()
+	ratio := many.work.Seconds() / one.work.Seconds()
+	row := func(r rollout) []string {
+		return []string{fmt.Sprint(r.pods), seconds(r.all), cell(r.work, one.work, seconds), seconds(crowd{late: r.late}.p99()), fmt.Sprint(r.restarts)}
+	}
+	return result.Figure{
+		Title: "Many pods at once",
+		How: fmt.Sprintf("A release of one pod and one of %d, each pod with the migrator as an init container, on an empty database, for migrations that take %s. A pod's wait after the end of the work "+
+			"is told by its own log, from its first line on if that is later: how long Kubernetes takes to start so many containers on %d cores is the whole's business and not the migrator's", s.processes, s.work, machine(t).Cores),
+		Tools:  []result.Tool{{Name: "helm", Version: said(t, th.helm, "version", "--short")}},
+		Tables: []result.Table{{Header: []string{"pods", "until all have started", "of it the work", "p99 after the work's end", "containers started twice"}, Rows: [][]string{row(one), row(many)}}},
+		Goals: []result.Goal{
+			goal("the work takes at most 1.2 × that of one alone", times(ratio), ratio <= 1.2),
+			goal("p99 of the others at most 1 s after the work's end", seconds(late), late <= time.Second),
+			goal("no container is started twice", fmt.Sprint(many.restarts), many.restarts == 0),
+		},
+	}
+}
+
+func (th *theatre) workAsConfigMap(t *testing.T, takes time.Duration) {
+	t.Helper()
+	files := map[string]string{}
+	for i, m := range working(takes) {
+		files[fmt.Sprintf("%d_work.up.sql", i+1)] = m.up
+	}
+	object, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]string{"name": workConfigMap, "namespace": namespace}, "data": files})
+	require.NoError(t, err)
+	require.NoError(t, th.Kube.Apply(t.Context(), workConfigMap, bytes.NewReader(object), false))
+}
+
+// rollout installs the release on an empty database, and removes it.
+func (th *theatre) rollout(t *testing.T, pods int) rollout {
+	t.Helper()
+	require.NoError(t, th.Database.Create(t.Context(), namespace, databasePassword))
+	release := fmt.Sprint("booking-", pods)
+	start := time.Now()
+	th.upgrade(t, release, th.Charts.Booking, fiftySet(pods)...)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	require.NoError(t, kube.Until(ctx, func() (bool, error) {
+		done, err := th.Kube.JSONPath(kube.Query{Args: []string{"pods"}, Selector: instance(release)}, `{range .items[*]}{.status.initContainerStatuses[0].state.terminated.exitCode} {end}`)
+		return len(strings.Fields(done)) == pods, err
+	}))
+	r := rollout{pods: pods, all: time.Since(start)}
+	fields := strings.Split(th.query(t, "SELECT extract(epoch FROM min(started_at)), extract(epoch FROM max(started_at + took)), count(*), count(DISTINCT version) FROM schema_migrations_journal WHERE outcome = 'applied'"), "|")
+	require.Len(t, fields, 4)
+	require.Equal(t, fields[2], fields[3], "each migration once")
+	from, end := epoch(t, fields[0]), epoch(t, fields[1])
+	r.work = end.Sub(from)
+	r.late, r.restarts = th.late(t, release, end)
+	require.Len(t, r.late, pods)
+	th.uninstall(t, release)
+	return r
+}
+
+// instance is a release's label selector.
+func instance(release string) string { return "app.kubernetes.io/instance=" + release }
+
+func epoch(t *testing.T, text string) time.Time {
+	t.Helper()
+	at, err := strconv.ParseFloat(text, 64)
+	require.NoError(t, err)
+	return time.Unix(0, int64(at*1e9))
+}
+
+// late says how long after the work's end, or its own start, each migrator spoke last, and how many containers were started again.
+func (th *theatre) late(t *testing.T, release string, work time.Time) (late []time.Duration, restarts int) {
+	t.Helper()
+	pods, err := th.Kube.JSONPath(kube.Query{Args: []string{"pods"}, Selector: instance(release)}, `{range .items[*]}{.metadata.name} {.spec.initContainers[0].name} {.status.initContainerStatuses[0].restartCount}{"\n"}{end}`)
+	require.NoError(t, err)
+	for pod := range strings.Lines(strings.TrimSpace(pods)) {
+		var name, container string
+		var again int
+		_, err := fmt.Sscan(pod, &name, &container, &again)
+		require.NoError(t, err, pod)
+		var log bytes.Buffer
+		require.NoError(t, th.Kube.ContainerLog(t.Context(), name, container, &log))
+		first, last := spoke(t, &log)
+		if first.Before(work) {
+			first = work
+		}
+		late, restarts = append(late, max(0, last.Sub(first))), restarts+again
+	}
+	return late, restarts
+}
+
+// spoke is when a migrator with a JSON log wrote its first line, and its last.
+func spoke(t *testing.T, log *bytes.Buffer) (first, last time.Time) {
+	t.Helper()
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		var line struct{ Time time.Time }
+		require.NoErrorf(t, json.Unmarshal(lines.Bytes(), &line), "%s", lines.Bytes())
+		if first.IsZero() {
+			first = line.Time
+		}
+		last = line.Time
+	}
+	require.False(t, last.IsZero(), "an empty log")
+	return first, last
+}
