@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"text/tabwriter"
 
@@ -58,7 +59,7 @@ columns that hold data, or delete rows. --dry-run shows what would run and what 
 				return err
 			}
 			a.ended(r)
-			o.Log.Info("the schema is back", "version", versionText(r.To), "was", versionText(r.From), "undone", r.Applied)
+			sayDown(o.Log, r)
 			return nil
 		},
 	}
@@ -73,6 +74,18 @@ columns that hold data, or delete rows. --dry-run shows what would run and what 
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would run and what would be lost; change nothing")
 	f.format.flag(cmd.Flags())
 	return cmd
+}
+
+func sayDown(log *slog.Logger, r engine.Result) {
+	undone := r.Undone()
+	said := []any{"version", versionText(r.To), "was", versionText(r.From), "undone", len(undone)}
+	if len(undone) > 0 {
+		said = append(said, "migrations", plan.Names(undone))
+	}
+	if applied := plan.Only(r.Steps, plan.Up); len(applied) > 0 { // the files had what the newer release had not
+		said = append(said, "applied", plan.Names(applied))
+	}
+	log.Info("the schema is back", said...)
 }
 
 func (f *downFlags) check(to bool) error {

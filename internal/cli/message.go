@@ -8,6 +8,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 )
@@ -20,13 +21,14 @@ type ending struct {
 	numbers bool // From and To are known, and, with applied, what was run
 	applied bool
 	pending bool // nothing is
+	steps   []plan.Run
 }
 
 // message is what goes out of a run that has ended with err.
 func (a *app) message(verb string, err error) notify.Message {
 	id, now := identity(), time.Now()
 	m := notify.Message{
-		Schema: notify.SchemaVersion, ID: notify.NewID(), Verb: verb, Rows: []report.Row{},
+		Schema: notify.SchemaVersion, ID: notify.NewID(), Verb: verb, Rows: []report.Row{}, Migrations: []notify.Migration{},
 		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace, Pod: id.Pod, Job: os.Getenv("SHIPLOCK_JOB"),
 		Database: a.database, Started: a.started.UTC(), Ended: now.UTC(), Seconds: now.Sub(a.started).Round(time.Millisecond).Seconds(), Migrator: version(),
 	}
@@ -47,8 +49,10 @@ func (a *app) failed(m *notify.Message, verb string, err error) {
 	if !errors.As(err, &run) {
 		return
 	}
-	at, left := run.At(), len(run.Plan.Steps)-run.Applied
-	m.VersionFrom, m.VersionTo, m.Applied, m.Changed = &run.Plan.From, &at, &run.Applied, run.Applied > 0
+	at := run.At()
+	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
+	ran(m, plan.Runs(run.Plan.Steps[:run.Applied]))
+	left := len(plan.Only(plan.Runs(run.Plan.Steps[run.Applied:]), plan.Up))
 	if verb == "up" {
 		m.Pending = &left
 	}
@@ -87,14 +91,24 @@ func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
 		m.VersionTo = &e.To
 	}
 	if e.applied {
-		m.VersionFrom, m.Applied = &e.From, &e.Applied
+		m.VersionFrom = &e.From
+		ran(m, e.steps)
 	}
 	if e.pending {
 		m.Pending = &none
 	}
 }
 
+// ran tells what was run, of very many the last: where the database is now.
+func ran(m *notify.Message, runs []plan.Run) {
+	applied, undone := len(runs), len(plan.Only(runs, plan.Down))
+	m.Applied, m.Undone = &applied, &undone
+	for _, r := range runs[max(0, applied-notify.MaxMigrations):] {
+		m.Migrations = append(m.Migrations, notify.Migration{Version: r.Version, Name: r.Name, Direction: string(r.Direction)})
+	}
+}
+
 // ended takes note of what up or down have done.
 func (a *app) ended(r engine.Result) {
-	a.ending = &ending{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer}, changed: r.Applied > 0, numbers: true, applied: true}
+	a.ending = &ending{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, Undone: r.Undone()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
 }

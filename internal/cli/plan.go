@@ -40,16 +40,30 @@ func printPlan(w io.Writer, p engine.Preview) error {
 	case len(p.Steps) == 0:
 		fmt.Fprint(t, "plan\tnothing to do\n")
 	default:
-		what := "migrations"
-		if p.Steps[0].Direction == "down" {
-			what = "migrations to undo"
-		}
-		fmt.Fprintf(t, "plan\t%d %s, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", len(p.Steps), what, numberText(p.To))
+		fmt.Fprintf(t, "plan\t%s, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", planned(p.Steps), numberText(p.To))
 	}
 	for _, s := range p.Steps {
 		fmt.Fprintf(t, "%d\t%s\t%d\t%s\n", s.Version, s.File, s.Statements, how(s))
 	}
 	return t.Flush()
+}
+
+// planned counts steps by their direction: those down come first.
+func planned(steps []engine.PreviewStep) string {
+	down := 0
+	for _, s := range steps {
+		if s.Direction == "down" {
+			down++
+		}
+	}
+	switch up := len(steps) - down; {
+	case down == 0:
+		return fmt.Sprintf("%d migrations", up)
+	case up == 0:
+		return fmt.Sprintf("%d migrations to undo", down)
+	default:
+		return fmt.Sprintf("%d migrations to undo, then %d to apply", down, up)
+	}
 }
 
 // how says how a file runs.

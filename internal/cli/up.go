@@ -89,8 +89,8 @@ func sayUp(log *slog.Logger, r engine.Result) {
 	switch {
 	case r.Newer:
 		log.Warn("the database is newer than the files here; nothing was done", "version", r.To, "not_known_here", plan.Names(r.Ahead))
-	case r.Down:
-		log.Info("the schema is back", "version", versionText(r.To), "was", versionText(r.From), "undone", r.Applied)
+	case len(r.Undone()) > 0:
+		sayDown(log, r)
 	case r.Applied == 0:
 		log.Info("nothing to do", "version", versionText(r.To))
 	default:

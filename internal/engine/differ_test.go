@@ -148,7 +148,7 @@ DROP TABLE e;
 	}
 	result, err := engine.Down(t.Context(), o, 2)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 3, To: 2, Applied: 1, Down: true}, result)
+	assert.Equal(t, engine.Result{From: 3, To: 2, Applied: 1, Steps: []plan.Run{{Version: 3, Name: "c", Direction: plan.Down}}}, result)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('e')"))
 }
 

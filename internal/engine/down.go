@@ -41,9 +41,20 @@ func (e *LossError) Error() string {
 	return fmt.Sprintf("going down from version %d would lose data: %s", e.From, e.Losses[0])
 }
 
+// lowest is where the last step down of a plan leads.
+func lowest(p plan.Plan) int {
+	to := p.To
+	for _, s := range p.Steps {
+		if s.Direction == plan.Down {
+			to = s.Target
+		}
+	}
+	return to
+}
+
 // guardData refuses a plan that would lose data, or says what goes.
 func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) error {
-	if len(d.plan.Steps) == 0 || d.plan.Steps[len(d.plan.Steps)-1].Direction != plan.Down {
+	if !d.plan.GoesDown() {
 		return nil
 	}
 	steps, err := stepsOf(d.catalog, d.plan)
@@ -55,7 +66,7 @@ func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) erro
 		return err
 	}
 	if !o.AllowDataLoss {
-		return &LossError{From: d.plan.From, To: d.plan.To, Losses: losses}
+		return &LossError{From: d.plan.From, To: lowest(d.plan), Losses: losses}
 	}
 	for _, l := range losses {
 		o.Log.Warn("data goes, as --allow-data-loss allows", "loses", l.String())

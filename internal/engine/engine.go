@@ -52,8 +52,11 @@ type Result struct {
 	Applied  int // number of migrations run
 	Newer    bool
 	Ahead    []plan.Run // with Newer: what is in effect above the newest file, as far as the journal knows
-	Down     bool       // it went down
+	Steps    []plan.Run // what was run, in that order: version, name and direction
 }
+
+// Undone are the steps that went down.
+func (r Result) Undone() []plan.Run { return plan.Only(r.Steps, plan.Down) }
 
 // RunError is a run that began and did not reach its end.
 type RunError struct {
@@ -231,8 +234,7 @@ func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s pla
 }
 
 func done(p plan.Plan, applied int) Result {
-	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead,
-		Down: len(p.Steps) > 0 && p.Steps[0].Direction == plan.Down}
+	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: plan.Runs(p.Steps[:applied])}
 }
 
 // drive lets golang-migrate's state machine take the plan's steps, one by one,

@@ -154,5 +154,5 @@ func TestRepairBehindAPooler(t *testing.T) {
 	others.Policy.OnEdited = plan.AllowEdited // nothing of them has run
 	result, err := engine.Down(t.Context(), others, 0)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 2, To: plan.NoVersion, Applied: 2, Down: true}, result)
+	assert.Equal(t, engine.Result{From: 2, To: plan.NoVersion, Applied: 2, Steps: []plan.Run{{Version: 2, Name: "part", Direction: plan.Down}, {Version: 1, Name: "log", Direction: plan.Down}}}, result)
 }

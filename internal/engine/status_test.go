@@ -65,7 +65,8 @@ func TestVersionZeroIsAVersion(t *testing.T) {
 	require.NoError(t, err)
 	result, err := engine.Down(t.Context(), o, 0)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 3, To: 0, Applied: 3, Down: true}, result)
+	assert.Equal(t, engine.Result{From: 3, To: 0, Applied: 3,
+		Steps: []plan.Run{{Version: 3, Name: "c", Direction: plan.Down}, {Version: 2, Name: "b", Direction: plan.Down}, {Version: 1, Name: "a", Direction: plan.Down}}}, result)
 	assert.Equal(t, "0 f", d.Value(t, version))
 	assert.Equal(t, "z", d.Value(t, "SELECT concat(to_regclass('z'), to_regclass('a'))"))
 }

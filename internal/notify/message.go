@@ -36,11 +36,15 @@ type Message struct {
 	Database  string `json:"database"` // user@host:port/name
 
 	// Versions of the schema; -1 is "before the first migration".
-	VersionFrom *int   `json:"version_from"`
-	VersionTo   *int   `json:"version_to"` // where the database is now
-	Applied     *int   `json:"applied"`    // migrations run, or undone by down
-	Pending     *int   `json:"pending"`
-	Place       *Place `json:"place"` // of the mistake
+	VersionFrom *int `json:"version_from"`
+	VersionTo   *int `json:"version_to"` // where the database is now
+	Applied     *int `json:"applied"`    // migrations run, up or down
+	Undone      *int `json:"undone"`     // those of them that went down
+	Pending     *int `json:"pending"`
+	// Migrations are those that Applied counts, in the order in which they ran; of
+	// more than MaxMigrations the last.
+	Migrations []Migration `json:"migrations"`
+	Place      *Place      `json:"place"` // of the mistake
 
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`
@@ -50,6 +54,16 @@ type Message struct {
 	// Changed says that a success has changed something: one that has not is told to
 	// nobody, or fifty pods that start would be fifty messages.
 	Changed bool `json:"changed"`
+}
+
+// MaxMigrations is how many migrations a Message lists.
+const MaxMigrations = 100
+
+// Migration is one that was run, or undone.
+type Migration struct {
+	Version   int    `json:"version"`
+	Name      string `json:"name"`
+	Direction string `json:"direction"` // up or down
 }
 
 // Place is a place in a migration's file. Line and column count from 1; 0 is not known.

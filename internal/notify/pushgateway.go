@@ -75,6 +75,10 @@ func metrics(m Message) string {
 	if m.Pending != nil {
 		gauge("migrations_pending", "Migrations of the files that are not in effect.", number(float64(*m.Pending)))
 	}
+	if m.Applied != nil && m.Undone != nil {
+		gauge("last_run_migrations", "Migrations that the last run applied (up), or undid (down).",
+			fmt.Sprintf("{direction=\"down\"} %d", *m.Undone), fmt.Sprintf("{direction=\"up\"} %d", *m.Applied-*m.Undone))
+	}
 	gauge("last_run_duration_seconds", "How long the last run took.", number(m.Seconds))
 	gauge("last_run_exit_code", "Exit code of the last run, 0 for success.", number(float64(m.ExitCode)))
 	gauge("last_run_outcome", "1 for how the last run ended, 0 for the other ways.", states(m.Outcome)...)

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/source"
@@ -34,6 +35,46 @@ func above(files *source.Catalog, st State) []Run {
 		}
 	}
 	return out
+}
+
+// downAndUp undoes what is newer than the files, and applies what of them has not
+// run: an older release may have a hotfix that the newer one had not.
+func downAndUp(c *source.Catalog, st State, p Policy) (Plan, error) {
+	down, err := ForDownToFiles(c, st, p)
+	if err != nil {
+		return Plan{}, err
+	}
+	up, err := ForUp(c, down.leaves(st), p)
+	return Plan{From: down.From, To: up.To, Steps: append(down.Steps, up.Steps...)}, err
+}
+
+// leaves is the state after a plan that goes down.
+func (p Plan) leaves(st State) State {
+	after := State{Version: p.To, Edited: st.Edited}
+	for _, r := range st.Runs {
+		if slices.ContainsFunc(p.Steps, func(s Step) bool { return int(s.Migration.Version) == r.Version }) {
+			r = Run{Version: r.Version, Name: r.Name, Direction: Down}
+		}
+		after.Runs = append(after.Runs, r)
+	}
+	return after
+}
+
+// GoesDown says that the plan undoes, be it that it applies something then.
+func (p Plan) GoesDown() bool { return len(p.Steps) > 0 && p.Steps[0].Direction == Down }
+
+// Runs are steps by version, name and direction.
+func Runs(steps []Step) []Run {
+	var out []Run
+	for _, s := range steps {
+		out = append(out, Run{Version: int(s.Migration.Version), Name: s.Migration.Name, Direction: s.Direction})
+	}
+	return out
+}
+
+// Only are the runs that went one way.
+func Only(runs []Run, d Direction) []Run {
+	return slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Direction != d })
 }
 
 // Names are runs by version and name, as text.

@@ -135,11 +135,11 @@ const (
 )
 
 // ForUp plans every migration of the files above the database's version. What only
-// the journal knows is not run; with DownNewer it is undone.
+// the journal knows is not run; with DownNewer it is undone first.
 func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	files := c.Files()
 	if p.OnNewer == DownNewer && ahead(files, st) {
-		return ForDownToFiles(c, st, p)
+		return downAndUp(c, st, p)
 	}
 	plan, err := begin(files, st, p, Up)
 	if err != nil {

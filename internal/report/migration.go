@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 func migrationCard(err error, e *postgres.MigrationError) Card {
@@ -161,7 +162,25 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		}
 		return cmp.Or(advise(e, then), "correct "+e.File+"; "+then)
 	}
+	if strings.HasSuffix(e.Step, "down") {
+		return downAdvice(e)
+	}
 	return cmp.Or(advise(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File))
+}
+
+// downAdvice is for a down that left nothing. What is the journal's is no file that
+// could be corrected here.
+func downAdvice(e *postgres.MigrationError) string {
+	advice := advise(e, "then run the same again")
+	file, remembered := strings.CutPrefix(e.File, source.FromJournal)
+	switch {
+	case !remembered:
+		return cmp.Or(advice, fmt.Sprintf("correct %s and run the same again; it starts with this migration", e.File))
+	case advice != "" && !strings.Contains(advice, e.File):
+		return advice
+	}
+	return fmt.Sprintf("this is what was deployed, out of the journal: go down with an image that has %s corrected, beside the up file that ran (migrator down --to %d)\n"+
+		"or make by hand what the statement needs, and run the same again; or keep the newer schema (--on-newer allow)", file, max(e.Version, 0))
 }
 
 var aPID = regexp.MustCompile(`pid (\d+)`)
@@ -180,7 +199,7 @@ func partWayAdvice(e *postgres.MigrationError) string {
 	} else if advice != "" {
 		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + goOn + back
 	}
-	if strings.HasPrefix(e.File, "journal:") { // it cannot be edited
+	if strings.HasPrefix(e.File, source.FromJournal) { // it cannot be edited
 		return "mend what the server complains of; " + goOn + back
 	}
 	return fmt.Sprintf("correct %s from statement %d on (what is before it has run); %s", e.File, e.Done+1, goOn) + back

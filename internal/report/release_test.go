@@ -54,7 +54,10 @@ func TestSuccessIsTwoLines(t *testing.T) {
 		{"up", Done{From: 2, To: 3, Applied: 1, Took: time.Second}, "the database is at version 3, was at version 2: 1 migration applied in 1s"},
 		{"up", Done{From: 3, To: 3}, "nothing to do: the database is at version 3"},
 		{"up", Done{From: 5, To: 5, Newer: true}, "nothing was done: the database is at version 5, newer than the files"},
-		{"down", Done{From: 3, To: plan.NoVersion, Applied: 2, Took: time.Second}, "the database is before its first migration, was at version 3: 2 migrations undone in 1s"},
+		{"down", Done{From: 3, To: plan.NoVersion, Applied: 2, Undone: []plan.Run{{Version: 3, Name: "c"}, {Version: 1, Name: "a"}}, Took: time.Second},
+			"the database is before its first migration, was at version 3: 2 migrations undone in 1s; undone: 3 (c), 1 (a)"},
+		{"up", Done{From: 3, To: 2, Applied: 2, Undone: []plan.Run{{Version: 3, Name: "c"}}, Took: time.Second},
+			"the database is at version 2, was at version 3: 1 migration undone and 1 applied in 1s; undone: 3 (c)"},
 		{"wait", Done{To: 3, Took: 3 * time.Second}, "the schema is there: the database is at version 3; waited 3s"},
 		{"exec", Done{Command: "npm run\nmigrate", Changes: 1, Took: time.Minute}, "npm run migrate succeeded in 1m0s, with 1 change of the schema"},
 	} {

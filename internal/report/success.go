@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/plan"
 )
 
 // Done is what a run that ended well has done.
@@ -11,6 +13,7 @@ type Done struct {
 	From, To int // versions, plan.NoVersion for none
 	Applied  int // migrations run, or undone
 	Newer    bool
+	Undone   []plan.Run // those of the applied that were undone
 	Took     time.Duration
 	// Command and Changes are those of exec: what ran, without secrets, and in how many
 	// ways the schema is different now.
@@ -39,8 +42,12 @@ func (d Done) what(verb string) string {
 		return fmt.Sprintf("nothing was done: the database is %s, newer than the files", at(d.To))
 	case d.Applied == 0:
 		return fmt.Sprintf("nothing to do: the database is %s", at(d.To))
-	case verb == "down":
-		return fmt.Sprintf("the database is %s, was %s: %s undone in %s", at(d.To), at(d.From), counted(d.Applied, "migration"), took)
+	case len(d.Undone) > 0:
+		applied := ""
+		if n := d.Applied - len(d.Undone); n > 0 {
+			applied = fmt.Sprintf(" and %d applied", n)
+		}
+		return fmt.Sprintf("the database is %s, was %s: %s undone%s in %s; undone: %s", at(d.To), at(d.From), counted(len(d.Undone), "migration"), applied, took, plan.Names(d.Undone))
 	}
 	return fmt.Sprintf("the database is %s, was %s: %s applied in %s", at(d.To), at(d.From), counted(d.Applied, "migration"), took)
 }
