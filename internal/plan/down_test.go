@@ -35,6 +35,7 @@ func TestForDownToFiles(t *testing.T) {
 		state   State
 		want    []string
 		to      int
+		then    []string // what up applies after that
 		refusal string
 	}{
 		{name: "newer", memory: remember(), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)}, want: undo, to: 5},
@@ -42,9 +43,9 @@ func TestForDownToFiles(t *testing.T) {
 		{name: "older", state: State{Version: 1, Runs: inEffect(1)}, to: 1},
 		{name: "empty", state: State{Version: NoVersion}, to: NoVersion},
 		{name: "a file that has not run is passed over", memory: remember(), state: State{Version: 8, Runs: inEffect(1, 6, 7, 8)},
-			want: []string{undo[0], undo[1], "journal:6_f.down.sql>1"}, to: 1},
+			want: []string{undo[0], undo[1], "journal:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
 		{name: "nothing of the files has run", memory: remember(), state: State{Version: 8, Runs: inEffect(6, 7, 8)},
-			want: []string{undo[0], undo[1], "journal:6_f.down.sql>-1"}, to: NoVersion},
+			want: []string{undo[0], undo[1], "journal:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
 		{name: "a hotfix below the newest file stays", memory: remember(source.Remembered{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: inEffect(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
 		{name: "one has no down", memory: remember(source.Remembered{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
 			refusal: "version 7 (g) cannot be undone from here: for a reason"},
@@ -58,7 +59,7 @@ func TestForDownToFiles(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			union := catalog(t, files...).Union(c.memory)
-			for _, plan := range []func() (Plan, error){
+			for i, plan := range []func() (Plan, error){
 				func() (Plan, error) { return ForDownToFiles(union, c.state, Policy{Table: "t"}) },
 				func() (Plan, error) { return ForUp(union, c.state, Policy{Table: "t", OnNewer: DownNewer}) },
 			} {
@@ -72,8 +73,15 @@ func TestForDownToFiles(t *testing.T) {
 					assert.Equal(t, Up, p.Steps[0].Direction, "up goes on as ever")
 					continue
 				}
-				assert.Equal(t, c.want, steps(p))
-				assert.Equal(t, c.to, p.To)
+				down := Plan{From: p.From, Steps: p.Steps[:len(Only(Runs(p.Steps), Down))]}
+				assert.Equal(t, c.want, steps(down))
+				if i == 0 {
+					assert.Equal(t, c.to, p.To)
+					assert.Len(t, p.Steps, len(down.Steps))
+					continue
+				}
+				assert.Equal(t, c.then, steps(Plan{Steps: p.Steps[len(down.Steps):]}))
+				assert.Equal(t, 5, p.To, "up goes where the files end")
 			}
 		})
 	}
