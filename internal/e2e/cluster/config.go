@@ -21,9 +21,10 @@ failCgroupV1: false
 `
 )
 
-// config is one node of image.
-func config(image string) *v1alpha4.Cluster {
+// config is one node of image, with its API server at a port of loopback; 0 lets kind choose.
+func config(image string, port int32) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
+		Networking:           v1alpha4.Networking{APIServerPort: port},
 		Nodes:                []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: image}},
 		KubeadmConfigPatches: []string{fastEtcd},
 	}

@@ -38,7 +38,7 @@ func (c *Cluster) createWithKind(ctx context.Context, image string, journal *jou
 	created := make(chan error, 1)
 	go func() {
 		created <- c.Engine.provider(journal).Create(c.Name,
-			kind.CreateWithV1Alpha4Config(config(image)),
+			kind.CreateWithV1Alpha4Config(config(image, apiPort(c.Name))),
 			kind.CreateWithKubeconfigPath(c.Kubeconfig),
 			kind.CreateWithWaitForReady(time.Minute),
 			kind.CreateWithRetain(true), // for explain; the next Ensure replaces it

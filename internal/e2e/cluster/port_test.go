@@ -1,0 +1,37 @@
+package cluster
+
+import (
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAPIPort(t *testing.T) {
+	low := lowestGiven()
+	if low < firstPort+ports {
+		assert.Zero(t, apiPort("some"), "kind chooses where there is no room below %d", low)
+		t.Skip("the kernel gives away ports from", low, "on")
+	}
+	name := t.Name()
+	port := apiPort(name)
+	assert.GreaterOrEqual(t, port, int32(firstPort))
+	assert.Less(t, port, int32(firstPort+ports))
+	assert.Equal(t, port, apiPort(name), "a name has its own")
+	assert.NotEqual(t, port, apiPort(TestName))
+
+	l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+	require.NoError(t, err, "it is free")
+	defer l.Close()
+	next := apiPort(name)
+	assert.NotEqual(t, port, next, "it is not any more")
+	assert.NotZero(t, next)
+}
+
+func TestConfigTakesThePort(t *testing.T) {
+	c := config("some/image", 20001)
+	assert.EqualValues(t, 20001, c.Networking.APIServerPort)
+	assert.Zero(t, config("some/image", 0).Networking.APIServerPort, "kind chooses")
+}
