@@ -228,3 +228,29 @@ func FuzzParse(f *testing.F) {
 		assert.LessOrEqual(t, m.Version, uint(MaxVersion))
 	})
 }
+
+// A number that was closed is soon another file's, which a second Close must leave alone.
+func TestAFileIsClosedOnce(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_a.up.sql"), []byte("SELECT 1"), 0o600))
+	c, err := Open(dir, RefuseStray)
+	require.NoError(t, err)
+	f, err := c.OpenFile("1_a.up.sql")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	var others []*os.File // the lowest number that is free is the next one's
+	for range 8 {
+		other, err := os.Open(filepath.Join(dir, "1_a.up.sql"))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = other.Close() })
+		others = append(others, other)
+	}
+	require.ErrorIs(t, f.Close(), fs.ErrClosed)
+	_, err = f.Read(make([]byte, 1))
+	require.ErrorIs(t, err, fs.ErrClosed)
+	for _, other := range others {
+		text, err := io.ReadAll(other)
+		require.NoError(t, err)
+		assert.Equal(t, "SELECT 1", string(text))
+	}
+}
