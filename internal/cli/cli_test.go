@@ -23,7 +23,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	// Whoever is told in these tests is there: on a starved machine it may take longer than a user would wait.
+	_ = os.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2m")
+	pgtest.Main(m)
+}
 
 // outcome is what a call of the program has shown.
 type outcome struct {

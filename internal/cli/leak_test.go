@@ -76,7 +76,7 @@ func newSinkhole(t *testing.T) *sinkhole {
 func (s *sinkhole) flags(log, hook string) []string {
 	push := strings.Replace(s.push.URL, "http://", "http://user:m4rkpush@", 1)
 	flags := []string{"--log-level", "debug", "--log-format", log, "--webhook-url", s.hook.URL + "/m4rkhook?key=m4rkhook", "--webhook-token", "m4rktoken",
-		"--pushgateway-url", push, "--termination-log", s.files[0], "--notify-success"}
+		"--pushgateway-url", push, "--termination-log", s.files[0], "--notify-success", "--notify-timeout", "2m"}
 	if hook == "template" {
 		file := filepath.Join(s.dir, "template")
 		require.NoError(s.t, os.WriteFile(file, []byte(`{"all": {{json .}}, "text": {{json (printf "%s %v" .title .card)}}}`), 0o600))
@@ -129,7 +129,7 @@ func TestNothingLeaks(t *testing.T) {
 				texts := s.texts(t, out)
 				assert.Empty(t, leaks(texts, marks))
 				for _, sink := range []string{"standard error", "webhook", "metrics", "termination-log"} {
-					assert.NotEmpty(t, texts[sink], sink)
+					assert.NotEmpty(t, texts[sink], "%s: %s", sink, out.err)
 				}
 			})
 		}
@@ -273,7 +273,7 @@ func TestNothingLeaksInAPodOrAPipeline(t *testing.T) {
 			texts := s.texts(t, out)
 			assert.Empty(t, leaks(texts, marks))
 			for _, sink := range []string{"standard error", "webhook", "metrics", "termination-log", "event", "summary"} {
-				assert.NotEmpty(t, texts[sink], sink)
+				assert.NotEmpty(t, texts[sink], "%s: %s", sink, out.err)
 			}
 		})
 	}

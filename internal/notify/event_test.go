@@ -106,7 +106,7 @@ func TestEventMessageIsShort(t *testing.T) {
 func TestEventThatCannotBe(t *testing.T) {
 	t.Parallel()
 	deliver := func(o Options) string {
-		o.Timeout = 2 * time.Second
+		o.Timeout = 20 * time.Second
 		n, err := Open(o)
 		require.NoError(t, err)
 		errs := n.Deliver(t.Context(), failure())

@@ -55,11 +55,16 @@ func (e *StatusError) Error() string {
 // send posts until it is taken, it cannot be, or ctx has ended.
 func (p parcel) send(ctx context.Context) error {
 	start := time.Now()
+	var before error
 	for pause, tries := minPause, 1; ; pause, tries = min(2*pause, maxPause), tries+1 {
 		err := p.try(ctx)
 		if err == nil {
 			return nil
 		}
+		if before != nil && errors.Is(err, errNoAnswer) {
+			err = before // what the other side has said, and not that the last try was cut short
+		}
+		before = err
 		wait := pause/2 + rand.N(pause/2)
 		var status *StatusError
 		if errors.As(err, &status) {
