@@ -18,14 +18,26 @@ import (
 	"github.com/shiplock/shiplock/internal/ptytest"
 )
 
-// slowly is a database in which "CREATE INDEX ON a (slow(n))" takes a few seconds, page by page.
-func slowly(t *testing.T) *pgtest.Database {
+// slowly is a database in which "CREATE INDEX ON a (slow(n))" takes a few seconds, page by page, to its middle and goes
+// on from there when it is let go.
+func slowly(t *testing.T) (d *pgtest.Database, letGo func()) {
 	t.Helper()
-	d := pgtest.New(t)
-	d.Exec(t, `CREATE FUNCTION slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.01); RETURN n; END $$;
-		CREATE TABLE a (n int, padding text); INSERT INTO a SELECT n, repeat('x', 1000) FROM generate_series(1, 500) n;
+	d = pgtest.New(t)
+	d.Exec(t, `CREATE FUNCTION slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+			PERFORM pg_catalog.pg_sleep(0.01);
+			WHILE n = 250 AND EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = current_database()
+					WHERE l.locktype = 'advisory' AND l.objid = 4711) LOOP
+				PERFORM pg_catalog.pg_sleep(0.05);
+			END LOOP;
+			RETURN n;
+		END $$;
+		CREATE TABLE a (n int, padding text); INSERT INTO a SELECT n, repeat('x', 1000) FROM generate_series(1, 300) n;
 		ALTER TABLE a OWNER TO "`+d.User+`"`)
-	return d
+	holder := d.Open(t)
+	holder.SetMaxOpenConns(1)
+	_, err := holder.Exec("SELECT pg_advisory_lock(4711)")
+	require.NoError(t, err)
+	return d, func() { require.NoError(t, holder.Close()) }
 }
 
 // atScreen runs the real program as a shell would on a terminal.
@@ -48,33 +60,35 @@ const notice = "DO $$ BEGIN RAISE NOTICE 'in between'; END $$;\n"
 
 func waitForBar(t *testing.T, pty *ptytest.Terminal) {
 	t.Helper()
-	if !assert.Eventually(t, func() bool {
-		s := pty.Screen()
-		return len(s) > 0 && aBar.MatchString(s[len(s)-1])
-	}, 30*time.Second, 20*time.Millisecond) {
-		t.Fatalf("on the screen:\n%s", pty.Text())
-	}
+	shows(t, pty, "a bar", func(s []string) bool { return aBar.MatchString(s[len(s)-1]) })
 }
 
 // settled waits until all that an ended program has written has come.
 func settled(t *testing.T, pty *ptytest.Terminal, last string) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	shows(t, pty, last+" in the last line", func(s []string) bool { return strings.Contains(s[len(s)-1], last) })
+}
+
+// shows waits until what is on the screen, at least a line, is as wanted.
+func shows(t *testing.T, pty *ptytest.Terminal, what string, wanted func(lines []string) bool) {
+	t.Helper()
+	if !assert.Eventually(t, func() bool {
 		s := pty.Screen()
-		return len(s) > 0 && strings.Contains(s[len(s)-1], last)
-	}, 10*time.Second, 10*time.Millisecond, pty.Text())
+		return len(s) > 0 && wanted(s)
+	}, 2*time.Minute, 20*time.Millisecond) {
+		t.Fatalf("wanted: %s; on the screen:\n%s", what, pty.Text())
+	}
 }
 
 func TestABarOnATerminal(t *testing.T) {
 	t.Parallel()
-	d := slowly(t)
+	d, letGo := slowly(t)
 	cmd, pty := atScreen(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 	waitForBar(t, pty)
 	pty.Resize(t, 60, 30)
-	require.Eventually(t, func() bool {
-		s := pty.Screen()
-		return regexp.MustCompile(`^1_x\.up\.sql  \[#+\.*\] \d+%  \d+s$`).MatchString(s[len(s)-1])
-	}, 10*time.Second, 20*time.Millisecond, pty.Text())
+	narrow := regexp.MustCompile(`^1_x\.up\.sql  \[#+\.*\] \d+%  \d+s$`)
+	shows(t, pty, "a bar of 60 columns", func(s []string) bool { return narrow.MatchString(s[len(s)-1]) })
+	letGo()
 	require.NoError(t, cmd.Wait())
 	settled(t, pty, "the schema is up to date")
 	assert.NotContains(t, pty.Text(), "%", "nothing of the bar is left")
@@ -98,7 +112,8 @@ func TestABarGoesWithTheRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd, pty := atScreen(t, slowly(t), notice+"CREATE INDEX i ON a (slow(n));\n", nil)
+			d, _ := slowly(t)
+			cmd, pty := atScreen(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 			waitForBar(t, pty)
 			assert.Equal(t, end(cmd, pty), exitCode(t, cmd.Wait()))
 			settled(t, pty, "next")
@@ -111,14 +126,15 @@ func TestABarGoesWithTheRun(t *testing.T) {
 // TestKilledAtTheBar: nobody can tidy up then; the terminal is in order, and the bar is all that is left.
 func TestKilledAtTheBar(t *testing.T) {
 	t.Parallel()
-	cmd, pty := atScreen(t, slowly(t), notice+"CREATE INDEX i ON a (slow(n));\n", nil)
+	d, _ := slowly(t)
+	cmd, pty := atScreen(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 	waitForBar(t, pty)
 	require.NoError(t, cmd.Process.Kill())
 	assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
 	before := len(pty.Screen())
 	_, err := pty.Device.WriteString("\x1b[J$ " + strings.Repeat("wraps ", 30) + "\n") // as a shell's prompt
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(pty.Screen()) >= before && strings.Contains(pty.Text(), "$ wraps") }, 10*time.Second, 10*time.Millisecond)
+	shows(t, pty, "a prompt", func(s []string) bool { return len(s) >= before && strings.HasSuffix(s[len(s)-1], "wraps") })
 	assert.NotContains(t, pty.Text(), "%")
 	assert.Equal(t, 30, strings.Count(pty.Text(), "wraps"), "lines are broken as ever: %s", pty.Text())
 }
@@ -167,16 +183,15 @@ func TestABarBesideATool(t *testing.T) {
 			}
 			require.NoError(t, cmd.Start())
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
-			bar := func() bool {
-				s := pty.Screen()
-				return len(s) > 0 && regexp.MustCompile(`^sh -c .*  \d+s$`).MatchString(s[len(s)-1])
-			}
+			bar := func(s []string) bool { return regexp.MustCompile(`^sh -c .*  \d+s$`).MatchString(s[len(s)-1]) }
 			if typed {
-				settled(t, pty, "two")
+				shows(t, pty, "one and two, which come by two pipes", func(s []string) bool {
+					return slices.Contains(s, "one") && slices.Contains(s, "two")
+				})
 				time.Sleep(1500 * time.Millisecond) // when a bar would be there
-				assert.False(t, bar(), pty.Text())
+				assert.False(t, bar(pty.Screen()), pty.Text())
 			} else {
-				require.Eventually(t, bar, 20*time.Second, 20*time.Millisecond, pty.Text())
+				shows(t, pty, "a bar", bar)
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
 			require.NoError(t, cmd.Wait())
