@@ -14,6 +14,7 @@ import (
 )
 
 func main() {
+	collectLate()
 	log.SetOutput(io.Discard) // net/http writes there what a server says unasked
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)

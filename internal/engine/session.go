@@ -63,7 +63,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// openBoth reads the names of the files while it connects: each takes its time, and
+// openBoth reads the files while it connects: each takes its time, and
 // neither needs the processor for all of it. Of two errors that of the files is told.
 func openBoth(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -79,6 +79,9 @@ func openBoth(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, er
 	}()
 	catalog, err := open(o)
 	if err == nil {
+		if o.forUp {
+			catalog.ReadAhead()
+		}
 		s := <-opened
 		return catalog, s.db, s.err
 	}

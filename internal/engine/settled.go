@@ -18,7 +18,7 @@ func settled(catalog *source.Catalog, at postgres.State, clean string) bool {
 	if clean == "" || at.Dirty || at.Version != int(catalog.Latest()) {
 		return false
 	}
-	digest, err := catalog.Digest() // whether an unreadable file matters is found out the long way
+	digest, err := catalog.FirstDigest() // whether an unreadable file matters is found out the long way
 	return err == nil && digest == clean
 }
 
@@ -30,11 +30,11 @@ func (o Options) leavesClean(catalog *source.Catalog, p plan.Plan) bool {
 		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == plan.Up)
 }
 
-// unchanged takes the digest of a catalog, and again when it is asked: what is in
-// its files may have changed while they ran (a ConfigMap's volume does), and then
+// unchanged has the digest that a run has begun with, and takes another when it is
+// asked: what is in the files may have changed while they ran (a ConfigMap's volume does), and then
 // neither digest is of what has run.
 func unchanged(catalog *source.Catalog) func() string {
-	before, err := catalog.Digest()
+	before, err := catalog.FirstDigest()
 	return func() string {
 		now, errNow := catalog.Digest()
 		if err != nil || errNow != nil || now != before {

@@ -56,7 +56,8 @@ type Catalog struct {
 	origin     string
 	migrations []Migration
 	ignored    []string
-	sums       map[string]string // checksums by file name
+	sums       map[string]string      // checksums by file name
+	first      func() (string, error) // see ReadAhead
 
 	// Of a union: the files alone, and what stands for a file's text.
 	files *Catalog

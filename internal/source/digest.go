@@ -17,6 +17,11 @@ import (
 // it is called: what is cheaper, a size and a time, does not tell an edit in an
 // image whose times are all set to one moment; see ADR 9.
 func (c *Catalog) Digest() (string, error) {
+	open, done, err := c.opener()
+	if err != nil {
+		return "", err
+	}
+	defer done()
 	sums := make([][sha256.Size]byte, len(c.migrations))
 	var (
 		next    atomic.Int64
@@ -25,7 +30,7 @@ func (c *Catalog) Digest() (string, error) {
 	)
 	for w := range failed {
 		workers.Go(func() {
-			d := digester{catalog: c, sums: sums}
+			d := digester{catalog: c, open: open, sums: sums}
 			for failed[w] == nil {
 				last := int(next.Add(portion))
 				first := last - portion
@@ -54,6 +59,7 @@ const portion = 64
 // digester is one worker of Digest.
 type digester struct {
 	catalog *Catalog
+	open    func(name string) (io.ReadCloser, error)
 	sums    [][sha256.Size]byte
 	buf     []byte
 }
@@ -76,7 +82,7 @@ func (d *digester) files(first, last int) error {
 }
 
 func (d *digester) file(name string, sum *[sha256.Size]byte) error {
-	f, err := d.catalog.openRaw(name)
+	f, err := d.open(name)
 	if err != nil {
 		return err
 	}
@@ -97,10 +103,38 @@ func (d *digester) file(name string, sum *[sha256.Size]byte) error {
 	return err
 }
 
+// opener opens files of the catalog until done is called.
+func (c *Catalog) opener() (open func(name string) (io.ReadCloser, error), done func(), err error) {
+	if c.dir == "" {
+		return func(name string) (io.ReadCloser, error) { return c.fsys.Open(name) }, func() {}, nil
+	}
+	folder, err := openFolder(c.dir)
+	if err != nil {
+		return nil, nil, c.in("", err)
+	}
+	return folder.open, func() { _ = folder.Close() }, nil // it was only read
+}
+
 // openRaw opens a file of a folder on disk with half the system calls of os.Open.
 func (c *Catalog) openRaw(name string) (io.ReadCloser, error) {
 	if c.dir == "" {
 		return c.fsys.Open(name)
 	}
 	return openRaw(c.dir + string(filepath.Separator) + name)
+}
+
+// ReadAhead begins to take a digest, which FirstDigest then waits for. Whoever needs
+// it has a connection to wait for meanwhile.
+func (c *Catalog) ReadAhead() {
+	c.first = sync.OnceValues(c.Digest)
+	go func() { _, _ = c.first() }() // FirstDigest has its error
+}
+
+// FirstDigest is the digest of the files as they were after ReadAhead; without that,
+// as they are now.
+func (c *Catalog) FirstDigest() (string, error) {
+	if c.first == nil {
+		return c.Digest()
+	}
+	return c.first()
 }

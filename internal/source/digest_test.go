@@ -75,3 +75,30 @@ func TestDigestNamesTheFile(t *testing.T) {
 	_, err = c.Digest()
 	assert.EqualError(t, err, "migration "+path+": is a directory")
 }
+
+// TestTheFirstDigestStays: what a run has begun with, whatever becomes of the files.
+func TestTheFirstDigestStays(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	write("1_a.up.sql", "SELECT 1;")
+	write("2_b.up.sql", "SELECT 2;")
+	c, err := source.Open(dir, source.RefuseStray)
+	require.NoError(t, err)
+	digest := func(of func() (string, error)) string {
+		sum, err := of()
+		require.NoError(t, err)
+		return sum
+	}
+	plain := digest(c.FirstDigest)
+	c.ReadAhead()
+	assert.Equal(t, plain, digest(c.FirstDigest))
+	write("1_a.up.sql", "SELECT 3;")
+	assert.Equal(t, plain, digest(c.FirstDigest))
+	assert.NotEqual(t, plain, digest(c.Digest))
+	assert.NotEqual(t, plain, digest(c.UpTo(1).FirstDigest), "a part is another catalog")
+	require.NoError(t, os.RemoveAll(dir))
+	_, err = c.Digest()
+	assert.ErrorContains(t, err, dir+": no such file or directory")
+}

@@ -97,6 +97,6 @@ func (c *Catalog) Remember(version uint, up, down string) {
 func (c *Catalog) UpTo(version uint) *Catalog {
 	n := sort.Search(len(c.migrations), func(i int) bool { return c.migrations[i].Version > version })
 	part := *c
-	part.migrations = c.migrations[:n]
+	part.migrations, part.first = c.migrations[:n], nil
 	return &part
 }

@@ -1,5 +1,3 @@
-//go:build unix
-
 package source
 
 import (
@@ -17,18 +15,41 @@ type rawFile struct{ fd atomic.Int32 }
 // closed is the descriptor of a file that was closed: its number may be another file's by now.
 const closed = -1
 
-func openRaw(path string) (io.ReadCloser, error) {
+// rawFolder opens files by their names alone: the way to the folder is walked once.
+type rawFolder int
+
+// atWorkingFolder is AT_FDCWD of openat(2).
+const atWorkingFolder rawFolder = -0x64
+
+func openRaw(path string) (io.ReadCloser, error) { return atWorkingFolder.open(path) }
+
+func openFolder(path string) (rawFolder, error) {
+	fd, err := openAt(atWorkingFolder, path, syscall.O_DIRECTORY)
+	return rawFolder(fd), err
+}
+
+func (f rawFolder) open(name string) (io.ReadCloser, error) {
+	fd, err := openAt(f, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	file := &rawFile{}
+	file.fd.Store(int32(fd))
+	return file, nil
+}
+
+func (f rawFolder) Close() error { return syscall.Close(int(f)) }
+
+func openAt(folder rawFolder, name string, flags int) (fd int, err error) {
 	for {
-		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		fd, err = syscall.Openat(int(folder), name, syscall.O_RDONLY|syscall.O_CLOEXEC|flags, 0)
 		switch err {
 		case nil:
-			f := &rawFile{}
-			f.fd.Store(int32(fd))
-			return f, nil
+			return fd, nil
 		case syscall.EINTR:
 			continue
 		}
-		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		return -1, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 }
 
