@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +18,9 @@ func TestChaos(t *testing.T) {
 	if testing.Short() {
 		t.Skip("strikes real processes and servers for a minute")
 	}
+	if *rounds == 0 {
+		t.Skip("-rounds 0: rollbacks only")
+	}
 	began := time.Now()
 	field := &field{tools: tools(t), paces: map[*tool]pace{}, servers: make(chan *server, ownServers)}
 	for _, tl := range field.tools {
@@ -33,7 +35,7 @@ func TestChaos(t *testing.T) {
 	result := render(t, field.tools, verdicts, time.Since(began))
 	fmt.Println(result)
 	if *report != "" {
-		require.NoError(t, os.WriteFile(*report, []byte(result), 0o644))
+		require.NoError(t, splice(*report, result, ""))
 	}
 	for _, v := range verdicts {
 		if v.tool.name == "shiplock" && v.outcome != Recovered {
@@ -86,12 +88,19 @@ func (f *field) play(t *testing.T) []verdict {
 
 func (f *field) round(t *testing.T, next task) verdict {
 	t.Helper()
-	var own *server
-	if k := NewStrike(next.seed, Kind(*only)).Kind; k == Restart || k == Crash {
-		own = <-f.servers
-		t.Cleanup(func() { f.servers <- own }) // the first to be registered is the last to run
-	}
+	own := f.own(t, NewStrike(next.seed, Kind(*only)).Kind)
 	return next.tool.play(t, next.seed, newPlace(t, own), f.paces[next.tool])
+}
+
+// own is a server that a round has for itself, where it is to be restarted; else nil.
+func (f *field) own(t *testing.T, k Kind) *server {
+	t.Helper()
+	if k != Restart && k != Crash {
+		return nil
+	}
+	own := <-f.servers
+	t.Cleanup(func() { f.servers <- own }) // the first to be registered is the last to run
+	return own
 }
 
 // String tells what a failed round was and how to play it again.

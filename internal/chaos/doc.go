@@ -5,8 +5,8 @@
 //
 //	go test ./internal/chaos -rounds 1000 -tools shiplock,golang-migrate,goose
 //
-// A second test strikes a rollback, with a folder that has no file of what is
-// undone: -rollbacks says how often.
+// A second test strikes rollbacks, by down and by up, with a folder that has no file
+// of what is undone: -rollbacks says how often.
 //
-// All of it is in tests; `make chaos` runs a thousand rounds.
+// All of it is in tests; `make chaos` runs a thousand rounds, and 300 rollbacks.
 package chaos

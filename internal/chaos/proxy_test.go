@@ -151,3 +151,10 @@ func (l *link) reset(side *net.TCPConn) {
 	}
 	_ = side.Close()
 }
+
+// soFar is how many answers there have been.
+func (p *proxy) soFar() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answers
+}

@@ -1,0 +1,55 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// release is a folder of v1, one of v2, and how often each down of v2 counts itself.
+type release struct {
+	v1, v2 string
+	counts map[int]int
+	class  Class // Mixed where a down cannot be one transaction
+}
+
+// newRelease writes the two folders of a seed. Versions above 1 are only in v2, each
+// with a down that says in chaos_downs that it has run.
+func newRelease(t *testing.T, seed uint64) release {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 3))
+	out := release{v1: t.TempDir(), v2: t.TempDir(), counts: map[int]int{}, class: Transactional}
+	write := func(dir string, version int, direction, sql string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%05d_x.%s.sql", version, direction)), []byte(sql), 0o600))
+	}
+	for _, dir := range []string{out.v1, out.v2} {
+		write(dir, 1, "up", "CREATE TABLE t (id int);\nINSERT INTO t SELECT generate_series(1, 500);\nCREATE TABLE chaos_downs (version int);\n")
+		write(dir, 1, "down", "DROP TABLE chaos_downs;\nDROP TABLE t;\n")
+	}
+	for v := 2; v < 5+r.IntN(4); v++ {
+		count, sleep := fmt.Sprintf("INSERT INTO chaos_downs VALUES (%d);\n", v), fmt.Sprintf("SELECT pg_sleep(%.3f);\n", r.Float64()/50)
+		out.counts[v] = 1
+		switch r.IntN(4) {
+		case 0:
+			write(out.v2, v, "up", fmt.Sprintf("CREATE TABLE t%d (id int);\n", v))
+			write(out.v2, v, "down", count+sleep+fmt.Sprintf("DROP TABLE t%d;\n", v))
+		case 1:
+			write(out.v2, v, "up", fmt.Sprintf("ALTER TABLE t ADD COLUMN c%d int NOT NULL DEFAULT 1;\n", v))
+			write(out.v2, v, "down", fmt.Sprintf("ALTER TABLE t DROP COLUMN c%d;\n", v)+sleep+count)
+		case 2:
+			write(out.v2, v, "up", fmt.Sprintf("CREATE INDEX CONCURRENTLY i%d ON t (id);\n", v))
+			write(out.v2, v, "down", fmt.Sprintf("DROP INDEX CONCURRENTLY i%d;\n", v))
+			delete(out.counts, v) // it has its file to itself
+			out.class = Mixed
+		default:
+			write(out.v2, v, "up", fmt.Sprintf("CREATE INDEX i%d ON t (id);\n", v))
+			write(out.v2, v, "down", count+fmt.Sprintf("DROP INDEX CONCURRENTLY i%d;\n", v)+sleep+count)
+			out.counts[v], out.class = 2, Mixed
+		}
+	}
+	return out
+}
