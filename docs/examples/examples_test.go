@@ -218,9 +218,10 @@ func TestStartUp(t *testing.T) {
 	s.migrates(command, env...)
 }
 
-// TestGitHubAction runs the action's own steps.
-func TestGitHubAction(t *testing.T) {
-	t.Parallel()
+// step is one of the action, as the runner would run it: its scripts, and their
+// environment. with are the inputs, of which some are given by the workflow.
+func (s *site) step(workflow, job string, with map[string]string) (script string, env []string) {
+	s.t.Helper()
 	var action struct {
 		Inputs map[string]struct{ Default string }
 		Runs   struct {
@@ -231,41 +232,90 @@ func TestGitHubAction(t *testing.T) {
 			}
 		}
 	}
-	parse(t, "../../action.yml", &action)
-	var workflow struct {
+	parse(s.t, "../../action.yml", &action)
+	var file struct {
 		Jobs map[string]struct {
 			Steps []struct{ With map[string]string }
 		}
 	}
-	parse(t, "github-actions/deploy.yaml", &workflow)
-	inputs := map[string]string{}
+	parse(s.t, workflow, &file)
+	inputs := map[string]string{"github.action_ref": "v0.1.0"}
 	for name, in := range action.Inputs {
 		inputs[name] = in.Default
 	}
-	for name, value := range workflow.Jobs["deploy"].Steps[1].With {
-		require.Contains(t, inputs, name)
-		inputs[name] = value
+	for _, given := range []map[string]string{file.Jobs[job].Steps[1].With, with} {
+		for name, value := range given {
+			require.Contains(s.t, inputs, name)
+			inputs[name] = value
+		}
 	}
-	s := newSite(t)
-	inputs["database-url"] = s.URL()
 	root, err := filepath.Abs("../..")
-	require.NoError(t, err)
-	inputs["github.action_ref"] = "v0.1.0"
+	require.NoError(s.t, err)
 	value := regexp.MustCompile(`\$\{\{ (?:inputs\.)?([a-z._-]+) \}\}`)
 	var scripts []string
-	env := []string{"GITHUB_ACTION_PATH=" + root, "RUNNER_TEMP=" + s.dir}
-	require.Equal(t, "composite", action.Runs.Using)
+	env = []string{"GITHUB_ACTION_PATH=" + root, "RUNNER_TEMP=" + s.dir, "GITHUB_ACTIONS=true", "GITHUB_WORKSPACE=" + s.dir, "GITHUB_STEP_SUMMARY=" + filepath.Join(s.dir, "summary.md")}
+	require.Equal(s.t, "composite", action.Runs.Using)
 	for _, step := range action.Runs.Steps[1:] {
-		assert.NotContains(t, step.Run, "${{", "an input in a script would be run")
+		assert.NotContains(s.t, step.Run, "${{", "an input in a script would be run")
 		scripts = append(scripts, step.Run)
 		for name, text := range step.Env {
 			env = append(env, name+"="+value.ReplaceAllStringFunc(text, func(in string) string { return inputs[value.FindStringSubmatch(in)[1]] }))
 		}
 	}
+	return strings.Join(scripts, "\n"), env
+}
+
+// TestGitHubAction runs the action's own steps.
+func TestGitHubAction(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	script, env := s.step("github-actions/deploy.yaml", "deploy", map[string]string{"database-url": s.URL()})
 	summary := filepath.Join(s.dir, "summary.md")
-	env = append(env, "GITHUB_ACTIONS=true", "GITHUB_WORKSPACE="+s.dir, "GITHUB_STEP_SUMMARY="+summary)
-	s.migrates(strings.Join(scripts, "\n"), env...)
+	s.migrates(script, env...)
 	assert.Equal(t, 1, strings.Count(read(t, summary), "### Database migrations: "), "a success is not told unless it is asked for")
-	_, said := s.run(strings.Join(scripts, "\n"), append(env, "DATABASE_URL="+s.URL())...)
+	_, said := s.run(script, append(env, "DATABASE_URL="+s.URL())...)
 	assert.Regexp(t, `(?m)^::error file=migrations/0002_fails\.up\.sql,line=1,col=8,title=migration 0002_fails\.up\.sql failed; [^:]+::.*SQLSTATE 42703`, said)
+}
+
+// TestGitHubActionRehearses: one step, an annotation a finding, and the table.
+func TestGitHubActionRehearses(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	script, env := s.step("github-actions/rehearse.yaml", "rehearse", map[string]string{"scratch-url": s.URL()})
+	code, said := s.run(script, env...)
+	require.Zero(t, code, said)
+	assert.NotContains(t, said, "::error")
+	s.write("migrations/0002_rooms.up.sql", "CREATE TABLE rooms (a int);\nCREATE INDEX i ON guests (email);")
+	s.write("migrations/0002_rooms.down.sql", "DROP TABLE rooms;")
+	s.write("migrations/0003_gone.up.sql", "SELECT 3")
+	code, said = s.run(script, env...)
+	assert.Equal(t, 6, code, said)
+	var annotations []string
+	for line := range strings.Lines(said) {
+		if strings.HasPrefix(line, "::") {
+			annotations = append(annotations, line)
+		}
+	}
+	require.Len(t, annotations, 4, said)
+	assert.Regexp(t, `^::notice file=migrations/0001_guests\.down\.sql,line=1,title=0001_guests\.down\.sql%3A lossy::its down takes away`, annotations[0])
+	assert.Regexp(t, `^::notice file=migrations/0002_rooms\.down\.sql,line=1,`, annotations[1])
+	assert.Regexp(t, `^::error file=migrations/0002_rooms\.down\.sql,line=1,title=0002_rooms\.down\.sql%3A not undone::.*%0A    index public\.i%0A      before  not there%0A      after   CREATE INDEX i`, annotations[2])
+	assert.Regexp(t, `^::error file=migrations/0003_gone\.up\.sql,line=1,title=0003_gone\.up\.sql%3A missing down::there is no 0003_gone\.down\.sql`, annotations[3])
+	summary := read(t, filepath.Join(s.dir, "summary.md"))
+	assert.Contains(t, summary, "### Rehearsal&#58; 3 migrations rehearsed, 2 faults\n\n| found | | at | |\n")
+	assert.Contains(t, summary, "| not undone | **fault** | 0002&#95;rooms.down.sql&#58;1 | its down does not bring back the schema from before its up |\n")
+	assert.Equal(t, 4, strings.Count(summary, "| note |")+strings.Count(summary, "| **fault** |")-strings.Count(strings.SplitN(summary, "### Rehearsal&#58; 3", 2)[0], "| note |"))
+}
+
+// TestTheActionNamesTheVerbs that do something in CI.
+func TestTheActionNamesTheVerbs(t *testing.T) {
+	t.Parallel()
+	var action struct {
+		Inputs map[string]struct{ Description string }
+	}
+	parse(t, "../../action.yml", &action)
+	_, said := newSite(t).run("migrator nonsense || true")
+	m := regexp.MustCompile(`there are: ([a-z, ]+), create, install, version`).FindStringSubmatch(said)
+	require.NotNil(t, m, said)
+	assert.Equal(t, m[1], strings.Replace(action.Inputs["command"].Description, " or ", ", ", 1))
 }

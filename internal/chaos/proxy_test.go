@@ -152,9 +152,9 @@ func (l *link) reset(side *net.TCPConn) {
 	_ = side.Close()
 }
 
-// soFar is how many answers there have been.
-func (p *proxy) soFar() int {
+// seen is how many answers there have been, and for how long since the first connection.
+func (p *proxy) seen() (int, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.answers
+	return p.answers, time.Since(p.first)
 }

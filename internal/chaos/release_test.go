@@ -30,10 +30,14 @@ func newRelease(t *testing.T, seed uint64) release {
 		write(dir, 1, "up", "CREATE TABLE t (id int);\nINSERT INTO t SELECT generate_series(1, 500);\nCREATE TABLE chaos_downs (version int);\n")
 		write(dir, 1, "down", "DROP TABLE chaos_downs;\nDROP TABLE t;\n")
 	}
+	forms := 4
+	if r.IntN(3) == 0 {
+		forms = 2 // of one transaction each
+	}
 	for v := 2; v < 5+r.IntN(4); v++ {
 		count, sleep := fmt.Sprintf("INSERT INTO chaos_downs VALUES (%d);\n", v), fmt.Sprintf("SELECT pg_sleep(%.3f);\n", r.Float64()/50)
 		out.counts[v] = 1
-		switch r.IntN(4) {
+		switch r.IntN(forms) {
 		case 0:
 			write(out.v2, v, "up", fmt.Sprintf("CREATE TABLE t%d (id int);\n", v))
 			write(out.v2, v, "down", count+sleep+fmt.Sprintf("DROP TABLE t%d;\n", v))

@@ -88,26 +88,26 @@ func (f *field) rollback(t *testing.T, seed uint64) verdict {
 	tool, way := *f.tools[n], ways[n]
 	strike := NewStrike(seed, Kind(*only))
 	r, p := newRelease(t, seed), newPlace(t, f.own(t, strike.Kind))
-	x := newProxy(t, p.addr)
-	url := p.through(t, x)
-	verb := func(dir string, words ...string) {
+	verb := func(url, dir string, words ...string) {
 		tool.args = func(*Set, string, string) []string { return append(words, "--source", dir) }
 		e, err := tool.run(nil, dir, url, func(func(syscall.Signal) error) {})
 		require.NoError(t, err)
 		require.Zero(t, e.code, e.stderr)
 	}
-	verb(r.v1, "up")
+	verb(p.url, r.v1, "up")
 	before := schema(t, p)
-	verb(r.v2, "up")
-	answers, began := x.soFar(), time.Now()
-	verb(r.v1, way...) // undisturbed, to know when to strike
-	each, took := x.soFar()-answers, time.Since(began)
+	verb(p.url, r.v2, "up")
+	calm := newProxy(t, p.addr)
+	verb(p.through(t, calm), r.v1, way...) // undisturbed, to know when to strike
+	answers, took := calm.seen()
 	require.Equal(t, before, schema(t, p))
-	verb(r.v2, "up")
+	verb(p.url, r.v2, "up")
 
+	x := newProxy(t, p.addr)
+	url := p.through(t, x)
 	st := &striker{strike: strike, place: p, proxy: x}
 	if strike.ByAnswer {
-		st.arm(x.soFar()+1+int(strike.At*float64(each)), 0)
+		st.arm(1+int(strike.At*float64(answers)), 0)
 	} else {
 		st.arm(0, time.Duration(strike.At*float64(took)))
 	}
@@ -127,7 +127,7 @@ func (f *field) rollback(t *testing.T, seed uint64) verdict {
 		findings = append(findings, finding{Person, tail(last.stderr)})
 	default:
 		findings = r.undone(t, p, before)
-		verb(r.v2, "up")
+		verb(p.url, r.v2, "up")
 	}
 	if !tool.allows(strike.Kind, first.code) || !v.struck && first.code != 0 {
 		findings = append(findings, finding{Misled, fmt.Sprintf("exit code %d: %s", first.code, tail(first.stderr))})

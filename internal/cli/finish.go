@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/report"
 )
@@ -53,7 +54,8 @@ func (a *app) say(m notify.Message, err error, notifies bool) error {
 		return nil
 	}
 	said := a.write(m, err)
-	if a.github != nil {
+	var found *engine.RehearsalError // is annotated already, finding by finding
+	if a.github != nil && !errors.As(err, &found) {
 		said = errors.Join(said, a.github.Annotate(m, a.settings.Source))
 	}
 	return said

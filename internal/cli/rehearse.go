@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -62,10 +63,12 @@ each of them is annotated at its file.`,
 			if err != nil && !errors.As(err, &faults) {
 				return err
 			}
-			for _, f := range out.Faults() {
-				o.Log.Warn(string(f.Kind), "file", f.File, "line", f.Line, "text", f.Text, "differences", len(f.Differences))
+			if a.github != nil {
+				if told := a.annotate(oneLine(out)); told != nil {
+					o.Log.Warn("could not be told", "error", told)
+				}
 			}
-			return errors.Join(a.print(format, out, func() error { return printRehearsal(a.stdout, a.settings.Source, oneLine(out)) }), err)
+			return errors.Join(a.print(format, out, func() error { return printRehearsal(a.stdout, a.settings.Source, oneLine(out), a.hide) }), err)
 		},
 	}
 	a.filesFlags(cmd.Flags())
@@ -91,7 +94,7 @@ func (a *app) realDatabase() (*config.DSN, error) {
 	return &dsn, nil
 }
 
-func printRehearsal(w io.Writer, source string, r engine.Rehearsal) error {
+func printRehearsal(w io.Writer, source string, r engine.Rehearsal, hide func(string) string) error {
 	var out strings.Builder
 	for _, f := range r.Findings {
 		fmt.Fprintf(&out, "%s:%d: %s: %s\n", filepath.Join(source, f.File), f.Line, f.Kind, f.Text)
@@ -99,9 +102,36 @@ func printRehearsal(w io.Writer, source string, r engine.Rehearsal) error {
 			printDifference(&out, d)
 		}
 	}
-	fmt.Fprintf(&out, "%d migrations rehearsed on %s, %d faults\n", r.Rehearsed, r.Database, len(r.Faults()))
-	_, err := io.WriteString(w, out.String())
+	out.WriteString(rehearsed(r, " on "+r.Database) + "\n")
+	_, err := io.WriteString(w, hide(out.String()))
 	return err
+}
+
+// rehearsed counts, for people.
+func rehearsed(r engine.Rehearsal, where string) string {
+	of := ""
+	if r.Of > r.Rehearsed {
+		of = fmt.Sprintf(" of %d", r.Of)
+	}
+	s := "s"
+	if len(r.Faults()) == 1 {
+		s = ""
+	}
+	return fmt.Sprintf("%d%s migrations rehearsed%s, %d fault%s", r.Rehearsed, of, where, len(r.Faults()), s)
+}
+
+// annotate tells GitHub of each finding, at its file.
+func (a *app) annotate(r engine.Rehearsal) error {
+	var findings []notify.Finding
+	for _, f := range r.Findings {
+		var detail strings.Builder
+		for _, d := range f.Differences {
+			printDifference(&detail, d)
+		}
+		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.Fault, Place: notify.Place{File: f.File, Line: f.Line},
+			Text: a.hide(f.Text), Detail: a.hide(detail.String())})
+	}
+	return a.github.Findings("Rehearsal: "+rehearsed(r, ""), findings, a.settings.Source)
 }
 
 func printDifference(out *strings.Builder, d postgres.Difference) {

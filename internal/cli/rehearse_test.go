@@ -83,6 +83,8 @@ func TestRehearsalStopsWhereAnUpFails(t *testing.T) {
 	out := rehearse(t, d, folder(t, map[string]string{"1_a.up.sql": "SELECT 1;\nSELECT nope;", "2_b.up.sql": "SELECT 1"}))
 	assert.Equal(t, 6, out.code)
 	assert.Regexp(t, `1_a.up.sql:2: up fails: pq: column "nope" does not exist`, out.stdout)
+	assert.Regexp(t, `\n0 of 2 migrations rehearsed on .*, 1 fault\n$`, out.stdout)
+	golden(t, "rehearsal-stopped", out.err)
 	assert.Equal(t, "0", things(t, d))
 }
 

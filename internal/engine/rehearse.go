@@ -43,7 +43,8 @@ type Finding struct {
 // Rehearsal is what came of one.
 type Rehearsal struct {
 	Database  string    `json:"database"`
-	Rehearsed int       `json:"rehearsed"` // migrations that went up, down and up
+	Rehearsed int       `json:"rehearsed"` // migrations that it came past
+	Of        int       `json:"of"`        // more than that where it had to stop: what follows rests on what failed
 	Findings  []Finding `json:"findings"`
 }
 
@@ -63,7 +64,7 @@ type RehearsalError struct{ Rehearsal }
 
 func (e *RehearsalError) Error() string {
 	faults := e.Faults()
-	return fmt.Sprintf("rehearsal: %d faults in %d migrations; the first: %s: %s: %s", len(faults), e.Rehearsed, faults[0].File, faults[0].Kind, faults[0].Text)
+	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; the first: %s: %s: %s", len(faults), e.Rehearsed, e.Of, faults[0].File, faults[0].Kind, faults[0].Text)
 }
 
 // RehearseOptions are those of a rehearsal.
@@ -157,6 +158,11 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 
 func (h *rehearsal) all(ctx context.Context, from *uint) error {
 	before := plan.NoVersion
+	for _, m := range h.files.All() {
+		if from == nil || m.Version > *from {
+			h.out.Of++
+		}
+	}
 	for _, m := range h.files.All() {
 		if from != nil && m.Version <= *from {
 			before = int(m.Version)

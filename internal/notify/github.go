@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ type GitHub struct {
 	all      []*filter
 	warnings int
 	root     string // GITHUB_WORKSPACE
+	summary  string // GITHUB_STEP_SUMMARY, a file; may be empty
 }
 
 // NewGitHub returns nil outside of GitHub Actions. Commands are written to out.
@@ -31,7 +31,7 @@ func NewGitHub(getenv func(string) string, out io.Writer) *GitHub {
 	if getenv("GITHUB_ACTIONS") != "true" {
 		return nil
 	}
-	g := &GitHub{root: getenv("GITHUB_WORKSPACE")}
+	g := &GitHub{root: getenv("GITHUB_WORKSPACE"), summary: getenv("GITHUB_STEP_SUMMARY")}
 	g.out = g.filter(out)
 	return g
 }
@@ -138,29 +138,11 @@ func (o Options) stepSummary() *sink {
 		return nil
 	}
 	return &sink{name: "GitHub step summary", wants: o.news, send: func(_ context.Context, m Message) error {
-		f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			return err
-		}
-		if _, err = io.WriteString(f, summary(m)); err != nil {
-			_ = f.Close()
-			return err
-		}
-		return f.Close()
+		return addTo(file, summary(m))
 	}}
 }
 
-// summary is the card in a fence that is longer than any within, so that nothing of
-// it is taken for Markdown.
+// summary is the card in a fence.
 func summary(m Message) string {
-	fence, run := 3, 0
-	for _, r := range m.Card {
-		if run++; r != '`' {
-			run = 0
-		}
-		fence = max(fence, run+1)
-	}
-	heading := "Database migrations: " + m.Outcome
-	ticks := strings.Repeat("`", fence)
-	return "\n### " + heading + "\n\n" + ticks + "text\n" + strings.TrimRight(m.Card, "\n") + "\n" + ticks + "\n"
+	return "\n### Database migrations: " + m.Outcome + "\n\n" + inFence(m.Card)
 }

@@ -1,0 +1,62 @@
+package notify
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// gitHub is one of a step, with what it has written and its summary.
+func gitHub(t *testing.T) (*GitHub, *bytes.Buffer, string) {
+	t.Helper()
+	dir, out := t.TempDir(), &bytes.Buffer{}
+	summary := filepath.Join(dir, "summary.md")
+	return NewGitHub(environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": dir, "GITHUB_STEP_SUMMARY": summary}), out), out, summary
+}
+
+// TestFindingsAreNoMarkdown, nor HTML, nor commands, whatever a file is called.
+func TestFindingsAreNoMarkdown(t *testing.T) {
+	t.Parallel()
+	g, out, summary := gitHub(t)
+	hostile := "1_<img src=x>|[x](http://y)`*_~#@all ::error::forged\n::error::forged\r##[error]x"
+	require.NoError(t, g.Findings("Rehearsal: "+hostile, []Finding{
+		{Kind: "not undone", Fault: true, Place: Place{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
+		{Kind: "lossy", Place: Place{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
+	}, "."))
+	require.NoError(t, g.Close())
+	commands := runnerCommands(out.String())
+	require.Len(t, commands, 2, out.String())
+	assert.True(t, strings.HasPrefix(commands[0], "::error title=1_<img"), "no file of that name is in the repository: %s", commands[0])
+	assert.Equal(t, "::notice title=1_a.down.sql%3A lossy::it takes", commands[1])
+	text, err := os.ReadFile(summary)
+	require.NoError(t, err)
+	table, _, found := strings.Cut(string(text), "`````text\n")
+	require.True(t, found, "a fence longer than any within: %s", text)
+	plain := regexp.MustCompile(`&#\d+;`).ReplaceAllString(table, "")
+	plain = strings.NewReplacer("### Rehearsal", "", "**fault**", "", "|---|---|---|---|", "", "| ", "", " |", "").Replace(plain)
+	assert.NotRegexp(t, "[<>|\\[\\]`*_~#@]", plain)
+	assert.Equal(t, 3, strings.Count(table, "\n| "), "a row a finding: %s", table)
+}
+
+func TestVeryManyFindings(t *testing.T) {
+	t.Parallel()
+	g, out, summary := gitHub(t)
+	var findings []Finding
+	for i := range 3 * maxFindings {
+		findings = append(findings, Finding{Kind: "not undone", Fault: true, Place: Place{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
+	}
+	require.NoError(t, g.Findings("many", findings, "."))
+	require.NoError(t, g.Close())
+	assert.Len(t, runnerCommands(out.String()), 3*maxFindings)
+	text, err := os.ReadFile(summary)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), fmt.Sprintf("\nand %d more, in the log\n", 2*maxFindings))
+	assert.Less(t, len(text), 1<<20, "GitHub's limit")
+}
