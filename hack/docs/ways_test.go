@@ -72,7 +72,7 @@ func TestExamplesNameWhatThereIs(t *testing.T) {
 	require.NoError(t, err)
 	known, found := map[string]bool{"SHIPLOCK_ENGINE": true}, 0
 	help := map[string]string{}
-	for _, verb := range []string{"up", "down", "status", "wait", "exec"} {
+	for _, verb := range []string{"up", "down", "status", "history", "rehearse", "plan", "wait", "exec", "repair"} {
 		var text bytes.Buffer
 		require.Zero(t, cli.Run(t.Context(), []string{verb, "--help"}, &text, &text))
 		help[verb] = text.String()
@@ -86,7 +86,7 @@ func TestExamplesNameWhatThereIs(t *testing.T) {
 			continue
 		}
 		text := read(t, file)
-		for _, m := range regexp.MustCompile("migrator (up|down|status|wait|exec)\\b([^`'\\n]*)").FindAllStringSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile("migrator (up|down|status|history|rehearse|plan|wait|exec|repair)\\b([^`'\\n]*)").FindAllStringSubmatch(text, -1) {
 			flags, _, _ := strings.Cut(m[2], " -- ")
 			for _, f := range regexp.MustCompile(`--[a-z-]+`).FindAllString(flags, -1) {
 				found++
