@@ -17,7 +17,7 @@ spec:
 {{- define "shiplock.jobSpec" -}}
 backoffLimit: {{ int .Values.backoffLimit }}
 activeDeadlineSeconds: {{ int .Values.activeDeadlineSeconds }}
-{{- if and (eq (include "shiplock.placement" .) "release") (not (kindIs "invalid" .Values.ttlSecondsAfterFinished)) }}
+{{- if and (eq (include "shiplock.placement" .) "release") (not (get . "Purpose")) (not (kindIs "invalid" .Values.ttlSecondsAfterFinished)) }}
 ttlSecondsAfterFinished: {{ int .Values.ttlSecondsAfterFinished }}
 {{- end }}
 # A failed migration fails the release at once, a drained node does not, anything else counts as one try.

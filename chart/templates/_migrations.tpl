@@ -57,6 +57,7 @@ metadata:
 {{- if not (include "shiplock.chartMakesJob" .) }}
 ---
 {{ include "shiplock.job" . }}
+{{- include "shiplock.rollbackJobs" . }}
 ---
 {{ include "shiplock.test" . }}
 {{- end }}

@@ -113,7 +113,8 @@ them try out passwords; derivePassword is scrypt.
 {{/*
 Annotations of an object: dict "context" . "weight" N. before-hook-creation alone: what failed stays to be read until the
 next run. The keys are quoted because a flow mapping would read "pre-install,pre-upgrade" as two keys. With
-database.partOfRelease there is no pre-install: the first Job is an ordinary one.
+database.partOfRelease there is no pre-install: the first Job is an ordinary one. What the Job needs ("logs" is not set) is
+made anew for the Jobs of a rollback: what lies there is the newer release's.
 */}}
 {{- define "shiplock.objectAnnotations" -}}
 {{- $values := .context.Values -}}
@@ -125,8 +126,12 @@ database.partOfRelease there is no pre-install: the first Job is an ordinary one
 {{- $placement := include "shiplock.placement" .context -}}
 {{- $own := dict -}}
 {{- if eq $placement "helm" -}}
+{{- $events := $values.database.partOfRelease | ternary "pre-upgrade" "pre-install,pre-upgrade" -}}
+{{- if and (not .logs) (eq $values.rollback.policy "down") -}}
+{{- $events = printf "%s,pre-rollback" $events -}}
+{{- end -}}
 {{- $own = dict
-  "helm.sh/hook" ($values.database.partOfRelease | ternary "pre-upgrade" "pre-install,pre-upgrade")
+  "helm.sh/hook" $events
   "helm.sh/hook-weight" (toString .weight)
   "helm.sh/hook-delete-policy" "before-hook-creation"
 -}}

@@ -37,10 +37,35 @@ Argo CD runs the migrations at each sync: Job {{ include "shiplock.fullname" . }
 {{- define "shiplock.hookNames" -}}
 {{- $name := include "shiplock.fullname" . -}}
 job/{{ $name }} pod/{{ $name }}-test
+{{- with include "shiplock.rollbackJobNames" . }} {{ . }}{{ end }}
 {{- if include "shiplock.hasSecret" . }} secret/{{ $name }}{{ end }}
 {{- if .Values.networkPolicy.enabled }} networkpolicy/{{ include "shiplock.policyName" . }}{{ end }}
 {{- if .Values.events.enabled }}{{ $events := include "shiplock.eventsName" . }} role/{{ $events }} rolebinding/{{ $events }}
 {{- if not .Values.serviceAccountName }} serviceaccount/{{ $events }}{{ end }}
 {{- end }}
 {{- if .Values.migrations.parentConfigMap }} configmap/{{ $name }}-migrations{{ end }}
+{{- end -}}
+
+{{- define "shiplock.rollbackJobNames" -}}
+{{- $jobs := list -}}
+{{- if eq .Values.rollback.policy "down" -}}
+{{- if eq .Values.mode "hook" -}}
+{{- $jobs = append $jobs (printf "job/%s-rollback" (include "shiplock.fullname" .)) -}}
+{{- end -}}
+{{- if eq .Values.rollback.when "post-rollback" -}}
+{{- $jobs = append $jobs (printf "job/%s-undo" (include "shiplock.fullname" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- join " " $jobs -}}
+{{- end -}}
+
+{{/* What goes back with the release, and what is left of it afterwards where nothing else is. */}}
+{{- define "shiplock.notes.rollback" -}}
+{{- if eq .Values.rollback.policy "down" }}
+
+A rollback to this release undoes newer migrations {{ eq .Values.rollback.when "post-rollback" | ternary "after its pods are back (with helm's --wait)" "before any pod changes" }}
+{{- .Values.rollback.allowDataLoss | ternary ", and data with them" ", unless that would lose data" }}.
+{{- if has .Values.mode (list "job" "initContainer") }} After `helm uninstall` {{ include "shiplock.rollbackJobNames" . }} is left.
+{{- end }}
+{{- end }}
 {{- end -}}

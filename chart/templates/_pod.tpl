@@ -1,20 +1,20 @@
 {{/*
 The migrator's environment, but for the user's own variables. Only a hook knows the revision: an ordinary Job would change with
-each, and Argo CD has none. Of pods that migrate, all but one wait for the lock: a container that has given up is started again
+each, Argo CD has none, and the hooks of a rollback are those of the revision that is gone back to. Of pods that migrate, all but one wait for the lock: a container that has given up is started again
 after a pause, later than it need be, so these wait for as long as the one may run.
 */}}
 {{- define "shiplock.env" -}}
 {{- include "shiplock.databaseEnv" . -}}
 {{- $settings := list
   (list "SHIPLOCK_REQUIRED_ENV" (printf "%s %s" (include "shiplock.databaseRequired" .) (include "shiplock.notifyRequired" .) | trim))
-  (list "SHIPLOCK_MODE" (and (eq .Values.mode "hook") (eq (include "shiplock.placement" .) "release") | ternary "job" .Values.mode))
+  (list "SHIPLOCK_MODE" (include "shiplock.runMode" .))
   (list "SHIPLOCK_TERMINATION_LOG" "/dev/termination-log")
   (list "SHIPLOCK_TABLE" .Values.table)
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
   (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" (eq .Values.mode "initContainer" | ternary .Values.timeout .Values.lockWait))))
   (list "SHIPLOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.timeout)))
   (list "SHIPLOCK_RELEASE" .Release.Name)
-  (list "SHIPLOCK_REVISION" (eq (include "shiplock.placement" .) "helm" | ternary (toString .Release.Revision) ""))
+  (list "SHIPLOCK_REVISION" (and (eq (include "shiplock.placement" .) "helm") (get . "Purpose" | empty) | ternary (toString .Release.Revision) ""))
   (list "SHIPLOCK_NAMESPACE" .Release.Namespace)
   (list "SHIPLOCK_LOG_FORMAT" .Values.logFormat)
   (list "SHIPLOCK_LOG_LEVEL" .Values.logLevel)
@@ -26,7 +26,8 @@ after a pause, later than it need be, so these wait for as long as the one may r
 {{- $settings = concat (list
   (list "SHIPLOCK_SOURCE" .Values.migrations.path)
   (list "SHIPLOCK_ATOMICITY" .Values.atomicity)
-  (list "SHIPLOCK_ON_NEWER" .Values.onNewer)
+  (list "SHIPLOCK_ON_NEWER" (include "shiplock.goesDown" . | empty | ternary .Values.onNewer "down"))
+  (list "SHIPLOCK_ALLOW_DATA_LOSS" (and (include "shiplock.goesDown" . | empty | not) .Values.rollback.allowDataLoss | ternary "true" ""))
   (list "SHIPLOCK_STRAY_FILES" .Values.strayFiles)
   (list "SHIPLOCK_OUT_OF_ORDER" .Values.outOfOrder)
   (list "SHIPLOCK_ON_EDITED" .Values.onEdited)

@@ -9,6 +9,9 @@ next release replaces it, and so does its alert; a try that was lost and made go
 {{- else if .Values.database.partOfRelease -}}
 {{- $job = printf "%s(-[0-9a-f]{8})?" $job -}}
 {{- end -}}
+{{- if eq .Values.rollback.policy "down" -}}
+{{- $job = printf "%s|%s-(rollback|undo)" $job (include "shiplock.fullname" .) -}}
+{{- end -}}
 {{- $logs := printf "kubectl -n %s logs job/{{ $labels.job_name }}" .Release.Namespace -}}
 - alert: ShiplockMigrationFailed
   expr: kube_job_failed{condition="true", namespace="{{ .Release.Namespace }}", job_name=~"{{ $job }}"} > 0

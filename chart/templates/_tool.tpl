@@ -71,6 +71,9 @@ command:
 {{- fail (printf "%s is for migrations that the migrator runs itself, and with tool.image.repository the tool runs them: leave one of the two empty" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- if eq .Values.rollback.policy "down" -}}
+{{- fail "rollback.policy: down undoes migrations that the migrator has run itself, and with tool.image.repository the tool runs them: leave it at keep" -}}
+{{- end -}}
 {{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.parentConfigMap -}}
 {{- fail "migrations are for the migrator itself, and with tool.image.repository the tool has its own: build them into its image, or mount them with extraVolumes and extraVolumeMounts" -}}
 {{- end -}}

@@ -13,6 +13,7 @@
 {{/* What the schema cannot say: rules between values, each with the way out. */}}
 {{- define "shiplock.validate" -}}
 {{- include "shiplock.validateMode" . -}}
+{{- include "shiplock.validateRollback" . -}}
 {{- include "shiplock.validateDatabase" . -}}
 {{- include "shiplock.validateMigrations" . -}}
 {{- include "shiplock.validateTool" . -}}
@@ -79,6 +80,12 @@
 {{- $own := dict -}}
 {{- range include "shiplock.env" . | fromYamlArray -}}
 {{- $_ := set $own .name true -}}
+{{- end -}}
+{{- if .Values.rollback.allowDataLoss -}}
+{{- $_ := set $own "SHIPLOCK_ALLOW_DATA_LOSS" true -}}
+{{- end -}}
+{{- if eq .Values.rollback.policy "down" -}}
+{{- $_ := set $own "SHIPLOCK_ON_NEWER" true -}}
 {{- end -}}
 {{- range concat .Values.extraEnv .Values.tool.env -}}
 {{- if hasKey $own .name -}}

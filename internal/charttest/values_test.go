@@ -37,6 +37,8 @@ func TestEveryValueIsUsed(t *testing.T) {
 			on = baseTool
 		} else if slices.Contains([]string{"notify", "events", "prometheusRule", "networkPolicy"}, strings.Split(path, ".")[0]) {
 			on = baseTold
+		} else if strings.HasPrefix(path, "rollback.") { // only what goes down has a when
+			on = base + "rollback: {policy: down, allowDataLoss: true}\n"
 		} else if path == "ttlSecondsAfterFinished" { // only an ordinary Job has one
 			on = base + "mode: job\n"
 		} else if path == "nativeSidecar" { // only a sidecar can be a native one

@@ -37,6 +37,7 @@ var migrated = map[string]string{
 	"part-of-release":       "5|f",
 	"parts":                 "5|f",
 	"password-file":         "5|f",
+	"rollback":              "5|f",
 	"url":                   "5|f",
 }
 

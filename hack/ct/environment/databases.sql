@@ -10,6 +10,7 @@ CREATE DATABASE "image-volume" OWNER booking;
 CREATE DATABASE "own-environment" OWNER booking;
 CREATE DATABASE everything OWNER booking;
 CREATE DATABASE job OWNER booking;
+CREATE DATABASE rollback OWNER booking;
 CREATE DATABASE argocd OWNER booking;
 CREATE DATABASE "part-of-release" OWNER booking;
 CREATE DATABASE events OWNER booking;
