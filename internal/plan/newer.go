@@ -106,6 +106,6 @@ func floor(files *source.Catalog, st State) error {
 		Reason: fmt.Sprintf("nothing older than version %d can live with version %d (%s), which is in effect; the newest file here is %d",
 			worst.BreaksBefore, worst.Version, worst.Name, files.Latest()),
 		Why:  fmt.Sprintf("its up file says -- %s %d: what this release needs of the schema is no longer there", sqlfile.BreaksBefore, worst.BreaksBefore),
-		Next: fmt.Sprintf("deploy a release that has version %d; or undo what is newer: migrator down --to-files (--dry-run shows what would run)", worst.BreaksBefore),
+		Next: fmt.Sprintf("deploy a release that has version %d; or undo what is newer first: migrator down --to-files (--dry-run shows what would run), or in the chart rollback.when: pre-rollback", worst.BreaksBefore),
 	}
 }

@@ -22,6 +22,6 @@ func lossCard(e *engine.LossError) Card {
 	}
 	c.addFolded("loses", strings.Join(lines, "\n"))
 	c.add("state", "nothing was run")
-	c.add("next", "keep the newer schema (--on-newer allow) and roll forward; or, with a backup, go down with --allow-data-loss")
+	c.add("next", "keep the newer schema (--on-newer allow) and roll forward; or, with a backup, go down with --allow-data-loss (in the chart: rollback.allowDataLoss)")
 	return c
 }

@@ -10,8 +10,8 @@ type Run struct {
 	Verb     string // up, down, exec, wait …
 	Database string // user@host:port/name
 	Role     string // that migrates
-	// Mode is how the chart runs us: hook, job, argocd, initContainer or gate; empty
-	// where it does not.
+	// Mode is how the chart runs us: hook, job, argocd, initContainer or gate, and of a
+	// release that is gone back to, pre-rollback or post-rollback; empty where it does not.
 	Mode                         string
 	Release, Revision, Namespace string
 }
@@ -63,6 +63,10 @@ func (r Run) meaning(code int) string {
 		serves += ", on a schema that is part-way changed"
 	}
 	switch {
+	case r.Mode == "post-rollback":
+		return backAgain(code, again)
+	case r.Mode == "pre-rollback" && !again:
+		return "the rollback stopped before any pod was changed; " + serves + "; when this is mended, run helm rollback again, for until then helm upgrade takes it for one that is under way"
 	case r.Mode == "gate" || r.Mode == "initContainer" && r.Verb == "wait":
 		return "this pod does not start before the schema is there, and Kubernetes lets it wait again; pods that serve go on serving"
 	case r.Mode == "initContainer":
@@ -72,7 +76,7 @@ func (r Run) meaning(code int) string {
 			return "the Job tries again (backoffLimit); new pods that have the gate wait for it, and pods that serve go on serving"
 		}
 		return "the Job has failed; new pods that have the gate do not start, and pods that serve go on serving"
-	case r.Mode != "hook" && r.Mode != "argocd":
+	case !slices.Contains([]string{"hook", "argocd", "pre-rollback"}, r.Mode):
 		return ""
 	case again:
 		return "no pod is changed while the Job tries again (backoffLimit); " + serves
@@ -84,4 +88,18 @@ func (r Run) meaning(code int) string {
 		return "the install stopped before anything of the application was started"
 	}
 	return "stopped before any pod was changed; " + serves
+}
+
+// backAgain is of a release whose pods are those of an older version again, on a
+// schema that should have followed. Helm leaves a rollback whose hook has failed
+// pending, and refuses upgrades until another has passed.
+func backAgain(code int, again bool) string {
+	pods := "its pods are back, and serve on the newer schema"
+	if code == ExitPartWay {
+		pods = "its pods are back, and serve on a schema that is part-way changed"
+	}
+	if again {
+		return pods + " while the Job tries again (backoffLimit)"
+	}
+	return pods + "; when this is mended, run the same helm command again; helm rollback --no-hooks leaves the schema as it is"
 }

@@ -29,6 +29,11 @@ func TestWhatItMeansForTheRelease(t *testing.T) {
 		{Run{Verb: "up", Mode: "job"}, 4, "the Job tries again"},
 		{Run{Verb: "up", Mode: "argocd"}, 6, "the sync stopped before any pod was changed"},
 		{Run{Verb: "up", Mode: "initContainer"}, 6, "this pod does not start, and Kubernetes tries again"},
+		{Run{Verb: "up", Mode: "pre-rollback"}, 5, "the rollback stopped before any pod was changed; the version that serves goes on serving; when this is mended, run helm rollback again"},
+		{Run{Verb: "up", Mode: "pre-rollback"}, 3, "no pod is changed while the Job tries again"},
+		{Run{Verb: "up", Mode: "post-rollback"}, 5, "its pods are back, and serve on the newer schema; when this is mended, run the same helm command again"},
+		{Run{Verb: "up", Mode: "post-rollback"}, 7, "its pods are back, and serve on a schema that is part-way changed"},
+		{Run{Verb: "up", Mode: "post-rollback"}, 4, "its pods are back, and serve on the newer schema while the Job tries again"},
 		{Run{Verb: "wait", Mode: "gate"}, 124, "this pod does not start before the schema is there"},
 		{Run{Verb: "wait", Mode: "initContainer"}, 124, "this pod does not start before the schema is there"},
 	} {
