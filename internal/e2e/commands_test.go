@@ -37,6 +37,7 @@ var commands = map[string]func(){
 	"disrupt": main(disruptCommand),
 	"slow":    main(slowCommand),
 	"right":   main(rightCommand),
+	"schema":  main(schemaCommand),
 }
 
 // main makes a command a program; its context ends with SIGINT and SIGTERM.

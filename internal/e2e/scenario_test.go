@@ -55,8 +55,9 @@ func (s *shared) setup(env *testscript.Env) error {
 	for key, value := range s.environment(env.WorkDir) {
 		env.Setenv(key, value)
 	}
-	for name, path := range map[string]string{"SLOW": "slow", "RECEIVER": "receiver/receiver.yaml", "PREVIOUS": "shiplock-previous.tgz"} {
-		if path, err = filepath.Abs(filepath.Join("testdata", path)); err != nil {
+	for name, path := range map[string]string{"SLOW": "testdata/slow", "RECEIVER": "testdata/receiver/receiver.yaml",
+		"PREVIOUS": "testdata/shiplock-previous.tgz", "FINGERPRINT": "../postgres/fingerprint.sql"} {
+		if path, err = filepath.Abs(path); err != nil {
 			return err
 		}
 		env.Setenv(name, path)

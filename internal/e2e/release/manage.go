@@ -24,7 +24,7 @@ func manifests(out io.Writer, rel *release.Release) {
 }
 
 func rollbackCommand(connect configure) *cobra.Command {
-	var wait bool
+	var wait, noHooks bool
 	var timeout time.Duration
 	cmd := &cobra.Command{Use: "rollback NAME [REVISION]", Args: cobra.RangeArgs(1, 2), RunE: func(_ *cobra.Command, args []string) error {
 		config, err := connect()
@@ -32,7 +32,7 @@ func rollbackCommand(connect configure) *cobra.Command {
 			return err
 		}
 		run := action.NewRollback(config)
-		run.Wait, run.Timeout = wait, timeout
+		run.Wait, run.Timeout, run.DisableHooks = wait, timeout, noHooks
 		if len(args) == 2 {
 			if run.Version, err = strconv.Atoi(args[1]); err != nil {
 				return fmt.Errorf("revision: %w", err)
@@ -41,6 +41,7 @@ func rollbackCommand(connect configure) *cobra.Command {
 		return run.Run(args[0])
 	}}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until everything is ready")
+	cmd.Flags().BoolVar(&noHooks, "no-hooks", false, "run no hooks")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "for each operation")
 	return cmd
 }
