@@ -91,12 +91,13 @@ have these labels; the Event is then on the pod, as it is where pods of the appl
 */}}
 {{- define "shiplock.whoEnv" -}}
 {{- $fields := dict -}}
-{{- if ne .Values.mode "initContainer" -}}
+{{- $inJob := or (ne .Values.mode "initContainer") (get . "Purpose") -}}
+{{- if $inJob -}}
 {{- $_ := set $fields "SHIPLOCK_JOB" "metadata.labels['batch.kubernetes.io/job-name']" -}}
 {{- end -}}
 {{- if .Values.events.enabled -}}
 {{- $_ := set $fields "SHIPLOCK_POD_UID" "metadata.uid" -}}
-{{- if ne .Values.mode "initContainer" -}}
+{{- if $inJob -}}
 {{- $_ := set $fields "SHIPLOCK_JOB_UID" "metadata.labels['batch.kubernetes.io/controller-uid']" -}}
 {{- end -}}
 {{- end -}}

@@ -61,6 +61,7 @@ func TestAlertOfAFailedJob(t *testing.T) {
 	}
 	for values, jobs := range map[string]map[string]bool{
 		"":                                {"booking-shiplock": true, "booking-shiplock-0123abcd": false, "booking-shiplock2": false},
+		"rollback: {policy: down}":        {"booking-shiplock": true, "booking-shiplock-undo": true, "booking-shiplock-rollback": true, "booking-shiplock-rollback2": false, "booking-shiplock-web": false},
 		"mode: argocd":                    {"booking-shiplock": true},
 		"mode: job":                       {"booking-shiplock-0123abcd": true, "booking-shiplock": false, "booking-shiplock-0123abcde": false},
 		"database: {partOfRelease: true}": {"booking-shiplock": true, "booking-shiplock-0123abcd": true, "booking-shiplock-web": false},
