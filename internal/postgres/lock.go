@@ -86,6 +86,10 @@ func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
 	return got, db.lost(ctx, err)
 }
 
+// maxLockPause is the longest pause between two attempts: when the work is done, the
+// last of fifty who wait should be, too, within a second.
+const maxLockPause = 700 * time.Millisecond
+
 // poll tries to get the lock for as long as LockWait.
 func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
 	key, err := db.lockKey()
@@ -116,7 +120,7 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 				return cmp.Or(err, ErrUnneeded)
 			}
 		}
-		pause := jitter(attempt)
+		pause := jittered(min(minPause<<min(attempt, 10), maxLockPause))
 		if waited+pause > db.opts.LockWait {
 			holder, err := db.lockHolder(ctx, key)
 			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)
