@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,11 @@ type breakage struct {
 	defaults map[string]bool // table, a dot, column: those that were given one
 	out      []Break
 	names    []string // of out: what it is about
+
+	// unread are CREATEs. Nearly all migrations only create, and then what they make
+	// matters to nobody: they are parsed when something is altered or dropped.
+	unread []sqlfile.Piece
+	held   int // bytes of unread
 }
 
 // Breaks reads the steps up of a plan, by the parser, for what would break an older
@@ -43,12 +49,21 @@ func Breaks(steps []Step) ([]Break, error) {
 			return nil, err
 		}
 	}
+	if len(b.out) > 0 {
+		b.catchUp()
+	}
 	return slices.DeleteFunc(b.out, func(x Break) bool { return steps[x.Step].Ran.BreaksBefore > 0 || x.Text == "" }), nil
 }
 
 func (b *breakage) read(step int, from io.Reader) error {
 	return eachStatement(from, func(p sqlfile.Piece) {
-		if p.Word != "alter" && p.Word != "drop" && p.Word != "create" {
+		switch p.Word {
+		case "create":
+			b.postpone(p)
+			return
+		case "alter", "drop":
+			b.catchUp()
+		default:
 			return
 		}
 		_, tree := parsed(p)
@@ -61,6 +76,25 @@ func (b *breakage) read(step int, from io.Reader) error {
 			b.out[i].Step, b.out[i].Line = step, lineIn(p, p.Start)
 		}
 	})
+}
+
+// postpone keeps a CREATE for catchUp, as long as they are not too many.
+func (b *breakage) postpone(p sqlfile.Piece) {
+	p.Text = bytes.Clone(p.Text)
+	b.unread, b.held = append(b.unread, p), b.held+len(p.Text)
+	if b.held > MaxJournaled {
+		b.catchUp()
+	}
+}
+
+// catchUp parses what was postponed.
+func (b *breakage) catchUp() {
+	for _, p := range b.unread {
+		if _, tree := parsed(p); tree != nil {
+			b.node(tree.Stmts[0].Stmt)
+		}
+	}
+	b.unread, b.held = nil, 0
 }
 
 func (b *breakage) node(n *pgquery.Node) {

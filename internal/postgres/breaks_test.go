@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -60,4 +61,18 @@ func TestBreaksOfAPlan(t *testing.T) {
 	breaks, err := Breaks([]Step{upStep("CREATE TABLE new (a int)"), stated, down, upStep("DROP TABLE new;\n-- and\nDROP TABLE d")})
 	require.NoError(t, err)
 	assert.Equal(t, []Break{{Step: 3, Line: 3, Text: "table d is gone"}}, breaks)
+}
+
+// TestBreaksKnowWhatWasMadeLongBefore: what is created is parsed late, however much it is.
+func TestBreaksKnowWhatWasMadeLongBefore(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", MaxJournaled/3)
+	steps := []Step{upStep("CREATE TABLE first (a int)")}
+	for i := range 4 {
+		steps = append(steps, upStep(fmt.Sprintf("CREATE VIEW v%d AS SELECT '%s'", i, long)))
+	}
+	steps = append(steps, upStep("CREATE TABLE last (a int)"), upStep("DROP TABLE first, last, other; DROP VIEW v0, v3"))
+	breaks, err := Breaks(steps)
+	require.NoError(t, err)
+	assert.Equal(t, []Break{{Step: 6, Line: 1, Text: "table other is gone"}}, breaks)
 }
