@@ -49,7 +49,7 @@ generate: ## Write anew what is generated: the chart's README, golden files, the
 .PHONY: bench
 bench: ## Measure beside every peer, into docs/benchmarks; SHORT=yes: minutes; FIGURE=name: one; CLUSTER=yes: on a cluster, too
 	hack/setup.sh go postgres $(if $(filter yes,$(CLUSTER)),engine node) $(if $(filter cluster-%,$(FIGURE)),engine node)
-	go test -count=1 -timeout 6h -v -run TestFigures ./hack/bench -out $(CURDIR)/docs/benchmarks/raw $(if $(filter yes,$(SHORT)),-short-run) \
+	go test -count=1 -timeout 6h -parallel 5 -v -run TestFigures ./hack/bench -out $(CURDIR)/docs/benchmarks/raw $(if $(filter yes,$(SHORT)),-short-run) \
 		$(if $(FIGURE),-figure $(FIGURE)) $(if $(filter yes,$(CLUSTER)),-cluster) $(ARGS)
 	hack/bench/page.sh
 

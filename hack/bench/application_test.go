@@ -92,8 +92,9 @@ func inUse(t *testing.T, s scale) *pgtest.Database {
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf(`CREATE TABLE owners (id int PRIMARY KEY);
 		INSERT INTO owners SELECT generate_series(0, 999);
-		CREATE TABLE accounts (id bigint PRIMARY KEY, owner int NOT NULL, balance bigint NOT NULL DEFAULT 0, note text) WITH (fillfactor = 90);
+		CREATE TABLE accounts (id bigint NOT NULL, owner int NOT NULL, balance bigint NOT NULL DEFAULT 0, note text) WITH (fillfactor = 90);
 		INSERT INTO accounts SELECT i, i %% 1000, 0, 'opened' FROM generate_series(1, %d) i;
+		ALTER TABLE accounts ADD PRIMARY KEY (id);
 		ALTER TABLE owners OWNER TO %[2]s; ALTER TABLE accounts OWNER TO %[2]s`, s.rows, pq.QuoteIdentifier(d.User)))
 	d.Exec(t, "VACUUM ANALYZE accounts")
 	return d

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ func apply(t *testing.T, s scale) result.Figure {
 	n := s.migrations
 	f := result.Figure{
 		Title: "Applying small migrations",
-		How: fmt.Sprintf("%d migrations of one `CREATE TABLE` each on an empty database: on loopback (median of %d, in turn), and with so much of a round trip added by a proxy; "+
+		How: fmt.Sprintf("%d migrations of one `CREATE TABLE` each on an empty database: on loopback (median of %d, in turn), and with so much of a round trip added by a proxy (from 20 ms on all tools at once: they only wait); "+
 			"start of the program included, and shown by itself in `image`. psql is one process that reads a file after the other, a transaction each: it keeps no version, no journal and no lock, "+
 			"and is the server's own limit", n, s.rounds),
 	}
@@ -27,10 +28,7 @@ func apply(t *testing.T, s scale) result.Figure {
 		trips[tl.name] = tripsEach(t, tl)
 	}
 	for _, delay := range s.delays {
-		far[delay] = map[string]time.Duration{}
-		for _, tl := range tools(t) {
-			far[delay][tl.name], _ = applied(t, tl, n, delay)
-		}
+		far[delay] = applyFar(t, n, delay)
 	}
 
 	header := []string{"tool", "loopback"}
@@ -97,23 +95,49 @@ func applyNear(t *testing.T, s scale) map[string]time.Duration {
 	return out
 }
 
+// together is from which delay on the tools run at the same time: they only wait
+// then, for minutes if it is one after the other.
+const together = 20 * time.Millisecond
+
+// applyFar measures through a proxy, with so much of a round trip added.
+func applyFar(t *testing.T, n int, delay time.Duration) map[string]time.Duration {
+	var mu sync.Mutex
+	out := map[string]time.Duration{}
+	t.Run(delay.String(), func(t *testing.T) {
+		for _, tl := range tools(t) {
+			t.Run(tl.name, func(t *testing.T) {
+				if delay >= together {
+					t.Parallel()
+				}
+				took, _ := applied(t, tl, n, delay)
+				mu.Lock()
+				defer mu.Unlock()
+				out[tl.name] = took
+			})
+		}
+	})
+	require.Len(t, out, len(tools(t)), "a tool has failed")
+	return out
+}
+
 // applied is one run through a proxy: how long it took, and how often it has waited for the server.
 func applied(t *testing.T, tl *tool, n int, delay time.Duration) (took time.Duration, trips int) {
-	t.Run(fmt.Sprintf("%s, %d, %s", tl.name, n, delay), func(t *testing.T) {
-		d := pgtest.New(t)
-		far, proxy := d.Proxied(t, delay/2) // each way
-		took = must(t, tl.up(tl.folder(t, small(n)), far)).wall
-		there(t, d, n, tl.name)
-		trips = proxy.RoundTrips()
-	})
-	require.Positive(t, took, "%s has failed", tl.name)
-	return took, trips
+	t.Helper()
+	d := pgtest.New(t)
+	far, proxy := d.Proxied(t, delay/2) // each way
+	took = must(t, tl.up(tl.folder(t, small(n)), far)).wall
+	there(t, d, n, tl.name)
+	return took, proxy.RoundTrips()
 }
 
 // tripsEach is what a migration more costs in round trips.
-func tripsEach(t *testing.T, tl *tool) float64 {
+func tripsEach(t *testing.T, tl *tool) (each float64) {
 	const few, many = 10, 60
-	_, base := applied(t, tl, few, 0)
-	_, more := applied(t, tl, many, 0)
-	return float64(more-base) / (many - few)
+	t.Run("round trips of "+tl.name, func(t *testing.T) {
+		_, base := applied(t, tl, few, 0)
+		_, more := applied(t, tl, many, 0)
+		each = float64(more-base) / (many - few)
+	})
+	require.Positive(t, each, "%s has failed", tl.name)
+	return each
 }

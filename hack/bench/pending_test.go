@@ -32,13 +32,21 @@ func nothingPending(t *testing.T, s scale) result.Figure {
 	own("peak memory at most 40 MB", megabytes(memory["shiplock"]), memory["shiplock"] <= 40_000_000)
 	best, who := fastest(t, wall)
 	g := goal("wall time ahead of every peer", fmt.Sprintf("%s is the fastest peer, %s", who, times(best.Seconds()/wall["shiplock"].Seconds())), wall["shiplock"] < best)
-	if !g.Met {
-		g.Note = "Who is ahead reads the names of the files alone, and runs on when one was edited; shiplock reads every byte of each, see ADR 9"
-	}
-	f.Goals = append(f.Goals, g)
+	f.Goals = append(f.Goals, reads(g))
+	cheapest, who := fastest(t, cpu)
+	f.Goals = append(f.Goals, reads(goal("processor time ahead of every peer", fmt.Sprintf("%s needs the least of the peers, %s", who, times(cheapest.Seconds()/cpu["shiplock"].Seconds())), cpu["shiplock"] < cheapest)))
 	least, who := fastest(t, memory)
 	own("peak memory below every peer's", fmt.Sprintf("%s has the least of the peers, %s", who, times(float64(least)/float64(memory["shiplock"]))), memory["shiplock"] < least)
 	return f
+}
+
+// reads says why a goal is missed, if it is.
+func reads(g result.Goal) result.Goal {
+	if !g.Met {
+		g.Note = "who is ahead reads the names of the files alone, and does not notice when one was edited; shiplock reads every byte of each, " +
+			"and the kernel's open, read and close of ten thousand files take longer than all that goose does (ADR 9)"
+	}
+	return g
 }
 
 // idle applies n migrations by each tool and measures runs that find nothing to do, in turn.

@@ -32,5 +32,5 @@ func scaleOf() scale {
 	}
 	ms := time.Millisecond
 	return scale{migrations: 1000, rounds: 5, delays: []time.Duration{2 * ms, 5 * ms, 20 * ms}, pending: 10_000, processes: 50,
-		work: 10 * time.Second, rows: 10_000_000, hold: 30 * time.Second, strikes: 300, data: 1 << 30, starts: 40, versions: []int{1, 10, 100, 1000, 10_000}, releases: 5}
+		work: 10 * time.Second, rows: 10_000_000, hold: 30 * time.Second, strikes: 150, data: 1 << 30, starts: 40, versions: []int{1, 10, 100, 1000, 10_000}, releases: 5}
 }
