@@ -119,14 +119,19 @@ func (db *DB) createJournal() string {
 `
 }
 
-// record is the SQL that writes a row.
+// record is the SQL that writes a row, in a journal that it makes if need be.
 func (db *DB) record(r Run) string {
 	if db.unjournaled {
 		return ""
 	}
+	return db.createJournal() + db.newRow(r)
+}
+
+// newRow is the SQL that writes a row.
+func (db *DB) newRow(r Run) string {
 	took, who := "NULL", db.opts.Identity
 	if r.Outcome != RunUnended && r.Outcome != RunAdopted {
-		took = fmt.Sprintf("make_interval(secs => %.3f)", time.Since(r.Started).Seconds())
+		took = fmt.Sprintf("'%.3f seconds'", time.Since(r.Started).Seconds())
 	}
 	values := []string{
 		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), literal(r.Outcome), fmt.Sprint(r.transactional),
@@ -134,18 +139,34 @@ func (db *DB) record(r Run) string {
 		literal(r.Started.UTC().Format(time.RFC3339Nano)), took,
 		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error),
 	}
-	columns := `version, name, direction, outcome, transactional, statements_done,
-	statements_total, checksum, up_sql, down_sql, started_at, took, release, revision, namespace, pod, error`
+	columns := []string{
+		"version", "name", "direction", "outcome", "transactional",
+		"statements_done", "statements_total", "checksum", "up_sql", "down_sql",
+		"started_at", "took",
+		"release", "revision", "namespace", "pod", "error",
+	}
 	if db.has("catalog") {
-		columns, values = columns+", catalog", append(values, literal(r.Catalog))
+		columns, values = append(columns, "catalog"), append(values, literal(r.Catalog))
 	}
 	if db.has("database_role") {
-		columns, values = columns+", database_role", append(values, literal(db.opts.Role))
+		columns, values = append(columns, "database_role"), append(values, literal(db.opts.Role))
 	}
 	if db.remembers() {
-		columns, values = columns+", "+ranColumns, append(values, r.Ran.values()...)
+		columns, values = append(columns, strings.Split(ranColumns, ", ")...), append(values, r.Ran.values()...)
 	}
-	return db.createJournal() + "INSERT INTO " + db.journal() + " (" + columns + ")\nVALUES (" + strings.Join(values, ", ") + ");\n"
+	return db.insert(columns, values)
+}
+
+// insert is the SQL of a new row of the journal. What is NULL is left out: the
+// server would take a third longer for the row.
+func (db *DB) insert(columns, values []string) string {
+	var names, row []string
+	for i, v := range values {
+		if v != "NULL" {
+			names, row = append(names, columns[i]), append(row, v)
+		}
+	}
+	return "INSERT INTO " + db.journal() + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(row, ", ") + ");\n"
 }
 
 // amend is the SQL that changes the newest row of a version.
@@ -204,9 +225,10 @@ func (db *DB) Adopt(ctx context.Context, runs []Run) error {
 		return nil
 	}
 	var sql strings.Builder
+	sql.WriteString(db.createJournal())
 	for _, r := range runs {
 		r.Outcome, r.Started = RunAdopted, time.Now()
-		sql.WriteString(db.record(r))
+		sql.WriteString(db.newRow(r))
 	}
 	if err := db.exec(ctx, sql.String()); err != nil {
 		return err

@@ -1,0 +1,22 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// TestTheJournalIsMadeOnce for all that is taken over: of each time more the server
+// would remark that it is there.
+func TestTheJournalIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := mannered(t, d, 0)
+	require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 1, Name: "a", Direction: "up"}, {Version: 2, Name: "b", Direction: "up"}}))
+	require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 3, Name: "c", Direction: "up"}}))
+	assert.Empty(t, log.String())
+	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(version::text, ' ' ORDER BY id) FROM schema_migrations_journal WHERE outcome = 'adopted'"))
+}
