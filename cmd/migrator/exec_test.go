@@ -26,7 +26,7 @@ func startTool(t *testing.T, d *pgtest.Database, dir, script string) (*exec.Cmd,
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL())
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, time.Minute, 20*time.Millisecond)
 	return cmd, &stderr
 }
 
@@ -52,7 +52,7 @@ func TestExecKilledTakesTheToolAlong(t *testing.T) {
 	assert.Eventually(t, func() bool {
 		stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 		return err != nil || strings.Contains(string(stat), ") Z ")
-	}, 10*time.Second, 20*time.Millisecond)
+	}, time.Minute, 20*time.Millisecond)
 }
 
 // atTerminal runs "exec -- sh -c SCRIPT" on a pseudo-terminal, where what is typed is input.
@@ -68,7 +68,7 @@ func atTerminal(t *testing.T, d *pgtest.Database, script, typed string) (int, st
 	cmd.Stdout = &out
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, time.Minute, 20*time.Millisecond)
 	_, err = in.Write([]byte(typed))
 	require.NoError(t, err)
 	return exitCode(t, cmd.Wait()), out.String()

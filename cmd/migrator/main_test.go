@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -125,13 +124,13 @@ func TestSignals(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			d := pgtest.New(t)
 			cmd, stderr := start(t, d, folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(60)"))
-			require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, 10*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, time.Minute, 20*time.Millisecond)
 			sent := time.Now()
 			require.NoError(t, cmd.Process.Signal(sig))
 			assert.Equal(t, 128+int(sig), exitCode(t, cmd.Wait()))
-			assert.Less(t, time.Since(sent), 5*time.Second)
+			assert.Less(t, time.Since(sent), 30*time.Second, "it does not wait for the statement")
 			assert.Contains(t, stderr.String(), "stopped by SIG")
-			assert.Eventually(t, func() bool { return d.Value(t, sleeping) == "0" }, 5*time.Second, 20*time.Millisecond)
+			assert.Eventually(t, func() bool { return d.Value(t, sleeping) == "0" }, 30*time.Second, 20*time.Millisecond)
 			assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 		})
 	}
@@ -148,10 +147,10 @@ func TestBackendDoesNotOutliveUs(t *testing.T) {
 			d := pgtest.New(t)
 			active := "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND application_name = 'shiplock' AND datname = '" + d.Name + "'"
 			cmd, _ := start(t, d, folder(t, "CREATE TABLE a (b int); "+busy))
-			require.Eventually(t, func() bool { return d.Value(t, active) == "1" }, 10*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return d.Value(t, active) == "1" }, time.Minute, 20*time.Millisecond)
 			require.NoError(t, cmd.Process.Kill())
 			assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
-			assert.Eventually(t, func() bool { return d.Value(t, active) == "0" }, 10*time.Second, 100*time.Millisecond)
+			assert.Eventually(t, func() bool { return d.Value(t, active) == "0" }, 30*time.Second, 100*time.Millisecond)
 		})
 	}
 }
@@ -176,7 +175,7 @@ func TestIndexBuildDoesNotOutliveUs(t *testing.T) {
 			require.NoError(t, cmd.Process.Kill())
 			killed := time.Now()
 			assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
-			require.Eventually(t, func() bool { return d.Value(t, building) == "0" }, 10*time.Second, 50*time.Millisecond)
+			require.Eventually(t, func() bool { return d.Value(t, building) == "0" }, 30*time.Second, 50*time.Millisecond)
 			t.Logf("the backend noticed after %s; undisturbed the build takes 60 s", time.Since(killed).Round(100*time.Millisecond))
 			assert.Equal(t, left, d.Value(t, "SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND NOT indisvalid"))
 
@@ -192,15 +191,13 @@ func TestIndexBuildDoesNotOutliveUs(t *testing.T) {
 
 func TestKilledLeavesNothing(t *testing.T) {
 	d := pgtest.New(t)
-	dir := folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(2)")
+	dir := folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(60)")
 	cmd, _ := start(t, d, dir)
-	require.Eventually(t, func() bool {
-		return d.Value(t, strings.ReplaceAll(sleeping, "60", "2")) == "1"
-	}, 10*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, cmd.Process.Kill())
 	assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
-	cmd, stderr := start(t, d, dir)
+	cmd, stderr := start(t, d, folder(t, "CREATE TABLE a (b int)"))
 	require.NoError(t, cmd.Wait(), stderr)
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
 }

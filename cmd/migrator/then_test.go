@@ -36,14 +36,14 @@ func TestUpThenBecomesTheServer(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "started")); return err == nil }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "started")); return err == nil }, time.Minute, 20*time.Millisecond)
 	said, err := os.ReadFile(filepath.Join(dir, "started"))
 	require.NoError(t, err)
 	assert.Equal(t, fmt.Sprintf("%d yes 1m %s\n", cmd.Process.Pid, d.URL()), string(said))
 	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
 	assert.Eventually(t, func() bool {
 		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shiplock' AND datname = current_database()") == "0"
-	}, 10*time.Second, 20*time.Millisecond, "the migrator's session is closed")
+	}, time.Minute, 20*time.Millisecond, "the migrator's session is closed")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	assert.Equal(t, 42, exitCode(t, cmd.Wait()))
 	assert.Equal(t, "got TERM\n", stdout.String())

@@ -104,7 +104,7 @@ func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
 		var run *engine.RunError
 		require.ErrorAs(t, err, &run)
 		assert.Zero(t, run.Applied)
-		require.Eventually(t, func() bool { return d.Value(t, tables) == "a" }, 10*time.Second, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return d.Value(t, tables) == "a" }, time.Minute, 10*time.Millisecond)
 	})
 }
 

@@ -29,7 +29,7 @@ func shut(t *testing.T, d *pgtest.Database) (inside, open func()) {
 		require.Eventually(t, func() bool {
 			return d.Value(t, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
 				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == "1"
-		}, 20*time.Second, 10*time.Millisecond)
+		}, time.Minute, 10*time.Millisecond)
 	}
 	open = func() {
 		_, err := conn.ExecContext(t.Context(), "SELECT pg_advisory_unlock(42)")

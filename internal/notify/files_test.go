@@ -53,7 +53,7 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 			})
 			start := time.Now()
 			errs := n.Deliver(t.Context(), failure())
-			assert.Less(t, time.Since(start), 10*time.Second)
+			assert.Less(t, time.Since(start), time.Minute)
 			require.Len(t, errs, 2)
 			for i, sink := range []string{"termination message: ", "GitHub step summary: "} {
 				assert.True(t, strings.HasPrefix(errs[i].Error(), sink), errs[i])

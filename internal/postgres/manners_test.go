@@ -66,7 +66,7 @@ func TestRunMakesWayForTheApplication(t *testing.T) {
 	go func() { done <- apply(t, db, "CREATE TABLE c (d int); ALTER TABLE a ADD COLUMN c int") }()
 	// The application's next queries queue behind the migration, but not for long.
 	app := d.Open(t)
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("lock timeout")) }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("lock timeout")) }, time.Minute, 10*time.Millisecond)
 	_, err := app.ExecContext(t.Context(), "SELECT * FROM a")
 	require.NoError(t, err)
 	assert.Contains(t, log.String(), `application_name \"report\"`)
@@ -105,7 +105,7 @@ func TestRunRetriesOneOfSeveralParts(t *testing.T) {
 	go func() {
 		done <- apply(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
 	}()
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("try=2")) }, 10*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("try=2")) }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM c"))
@@ -123,7 +123,7 @@ func TestConcurrentIndexHasNoLockTimeout(t *testing.T) {
 	go func() { done <- apply(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
 	require.Eventually(t, func() bool {
 		return d.Value(t, "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting%'") == "1"
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 	time.Sleep(300 * time.Millisecond) // three lock timeouts
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)

@@ -131,7 +131,7 @@ func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
 	others := strings.Repeat("INSERT INTO a VALUES (1);\n", 50)
 	s := streamed(t, "CREATE TABLE a (b int);\n"+others+"  INSERT INTO a SELECT 1 FROM pg_advisory_xact_lock(7);\n"+others)
 	s.stream.window = windowBytes
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	fail := applyScript(ctx, db, s)
 	require.NotNil(t, fail)
@@ -160,7 +160,7 @@ func TestBigFilesLeaveNoWriterBehind(t *testing.T) {
 	select {
 	case err := <-written:
 		assert.ErrorIs(t, err, io.ErrClosedPipe)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the writer waits for a reader")
 	}
 	require.NoError(t, driver.SetVersion(1, false))

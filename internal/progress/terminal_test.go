@@ -32,7 +32,7 @@ func bar(text string) Moment { return Moment{Message: text, Facts: []Fact{{Bar: 
 
 func eventually(t *testing.T, pty *ptytest.Terminal, ok func([]string) bool) {
 	t.Helper()
-	if !assert.Eventually(t, func() bool { return ok(pty.Screen()) }, 10*time.Second, 5*time.Millisecond) {
+	if !assert.Eventually(t, func() bool { return ok(pty.Screen()) }, time.Minute, 5*time.Millisecond) {
 		t.Fatalf("on the screen:\n%s\nsent: %q", pty.Text(), pty.Sent())
 	}
 }
