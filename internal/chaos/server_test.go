@@ -4,8 +4,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,7 +44,8 @@ func newServer(t *testing.T, n int) *server {
 	}
 	out, err := s.command("initdb", "-D", s.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	s.port = freePort(t)
+	s.port, err = pgtest.FreePort()
+	require.NoError(t, err)
 	require.NoError(t, s.start())
 	t.Cleanup(func() { require.NoError(t, s.stop(syscall.SIGQUIT)) })
 	return s
@@ -136,19 +135,4 @@ func (s *server) database(t *testing.T) *place {
 		require.NoError(t, cluster.Close())
 	})
 	return &place{addr: fmt.Sprint("127.0.0.1:", s.port), owner: name, url: s.url(name, name), admin: admin, server: s}
-}
-
-// freePort is a port below those that the kernel gives to outgoing connections:
-// nobody takes it while the server is away.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
-			require.NoError(t, l.Close())
-			return port
-		}
-	}
-	require.Fail(t, "no free port between 20000 and 32000")
-	return 0
 }

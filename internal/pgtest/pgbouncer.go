@@ -24,7 +24,7 @@ func (d *Database) Pooled(t testing.TB, mode string, settings ...string) *Databa
 	}
 	dir := filepath.Join(programs.dir, fmt.Sprint("pgbouncer", counter.Add(1)))
 	require.NoError(t, os.Mkdir(dir, 0o755))
-	port, err := freePort()
+	port, err := FreePort()
 	require.NoError(t, err)
 	users := fmt.Sprintf("%s %s\n%s %s\n", userlist(superuser), userlist(password), userlist(d.User), userlist(d.Password))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "users"), []byte(users), 0o644))

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// The ports for the clusters' API servers: below those that a kernel gives to whom any will do.
-const firstPort, ports = 20000, 10000
+// The ports for the clusters' API servers: below those that a kernel gives to whom any will do, and those for the tests'
+// database servers (internal/pgtest).
+const firstPort, ports = 12000, 8000
 
 // apiPort is the port on loopback for the API server of the cluster of that name; 0 lets kind choose.
 //

@@ -31,7 +31,7 @@ func TestAPIPort(t *testing.T) {
 }
 
 func TestConfigTakesThePort(t *testing.T) {
-	c := config("some/image", 20001)
-	assert.EqualValues(t, 20001, c.Networking.APIServerPort)
+	c := config("some/image", 12001)
+	assert.EqualValues(t, 12001, c.Networking.APIServerPort)
 	assert.Zero(t, config("some/image", 0).Networking.APIServerPort, "kind chooses")
 }
