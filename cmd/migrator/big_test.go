@@ -79,6 +79,7 @@ func TestBigFilesAreNotHeldInMemory(t *testing.T) {
 			d := pgtest.New(t)
 			dir, lines := bigFile(t, bigFileBytes(t), c.head, c.tail, c.line)
 			began := time.Now()
+			forget(t)
 			cmd, stderr := start(t, d, dir)
 			require.NoError(t, cmd.Wait(), stderr)
 			peak := peakBytes(t, cmd)
