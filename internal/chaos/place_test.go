@@ -55,7 +55,7 @@ func (p *place) quiet(t *testing.T) {
 	require.Eventually(t, func() bool {
 		n, err := p.value(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1`, p.owner)
 		return err == nil && n == "0"
-	}, 30*time.Second, 10*time.Millisecond, "a tool's session is still there, or the server is not")
+	}, 2*time.Minute, 10*time.Millisecond, "a tool's session is still there, or the server is not")
 }
 
 // list is the first column of a query's rows.

@@ -61,7 +61,7 @@ func (b *toolbox) touch(name string) {
 
 func (b *toolbox) waitForFile(name string) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { _, err := os.Stat(filepath.Join(b.dir, name)); return err == nil }, 30*time.Second, 10*time.Millisecond, name)
+	require.Eventually(b.t, func() bool { _, err := os.Stat(filepath.Join(b.dir, name)); return err == nil }, time.Minute, 10*time.Millisecond, name)
 }
 
 func (b *toolbox) journal() string {

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,26 +32,11 @@ func reader(t *testing.T, d *pgtest.Database) string {
 }
 
 // log is a stderr that can be read while it is written.
-type log struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
+type log struct{ pgtest.Buffer }
 
 func (l *log) waitFor(t *testing.T, text string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, 30*time.Second, 20*time.Millisecond, text)
+	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, time.Minute, 20*time.Millisecond, "%s, in: %s", text, l)
 }
 
 // background runs a verb; its exit code comes from the channel.

@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,32 +21,21 @@ import (
 )
 
 // told is a log of JSON lines that can be read while it is written.
-type told struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *told) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
+type told struct{ pgtest.Buffer }
 
 // waitFor waits for a line of that message that has all of these in its fields, and returns it.
 func (l *told) waitFor(t *testing.T, message string, parts ...string) map[string]any {
 	t.Helper()
 	var found map[string]any
 	require.Eventually(t, func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for line := range strings.Lines(l.buf.String()) {
+		for line := range strings.Lines(l.String()) {
 			if strings.Contains(line, `"msg":"`+message+`"`) && !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(line, p) }) {
 				require.NoError(t, json.Unmarshal([]byte(line), &found))
 				return true
 			}
 		}
 		return false
-	}, 30*time.Second, 20*time.Millisecond, "%s %v", message, parts)
+	}, time.Minute, 20*time.Millisecond, "%s %v", message, parts)
 	return found
 }
 

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -27,22 +26,7 @@ func reader(t *testing.T, d *pgtest.Database) *sql.Tx {
 	return tx
 }
 
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
+type safeBuffer struct{ pgtest.Buffer }
 
 func mannered(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB, *safeBuffer) {
 	t.Helper()

@@ -55,7 +55,7 @@ func (r *record) waitFor(t *testing.T, message string, fields ...string) map[str
 			found = lines[i]
 		}
 		return i >= 0
-	}, 30*time.Second, 20*time.Millisecond, "%s in %s", fields, r)
+	}, time.Minute, 20*time.Millisecond, "%s in %s", fields, r)
 	return found
 }
 
