@@ -115,8 +115,9 @@ func entriesOf(fsys fs.FS) ([]fs.DirEntry, error) {
 }
 
 func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Catalog, error) {
-	c := &Catalog{fsys: fsys, origin: origin, migrations: make([]Migration, 0, len(entries))}
-	byVersion := make(map[uint]int, len(entries))
+	versions := (len(entries) + 1) / 2 // most have a down file
+	c := &Catalog{fsys: fsys, origin: origin, migrations: make([]Migration, 0, versions)}
+	byVersion := make(map[uint]int, versions)
 	for _, e := range entries {
 		if !concerns(fsys, e) {
 			continue
@@ -155,32 +156,32 @@ func concerns(fsys fs.FS, e fs.DirEntry) bool {
 	return strings.EqualFold(filepath.Ext(e.Name()), ".sql") || source.Regex.MatchString(e.Name())
 }
 
-func parseEntry(e fs.DirEntry) (*source.Migration, error) {
+func parseEntry(e fs.DirEntry) (source.Migration, error) {
 	if e.IsDir() {
-		return nil, errors.New("this folder holds migrations, and folders are not looked into, so they would never run; move them up, or pass --stray-files ignore")
+		return source.Migration{}, errors.New("this folder holds migrations, and folders are not looked into, so they would never run; move them up, or pass --stray-files ignore")
 	}
 	return parse(e.Name())
 }
 
-func parse(name string) (*source.Migration, error) {
+func parse(name string) (source.Migration, error) {
 	if file, plain := plainName(name); plain {
 		return file, nil
 	}
 	file, err := source.Parse(name)
 	switch {
 	case errors.Is(err, source.ErrParse) || err == nil && !strings.HasSuffix(name, ".sql"):
-		return nil, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it, move it away, or pass --stray-files ignore")
+		return source.Migration{}, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it, move it away, or pass --stray-files ignore")
 	case err != nil || file.Version > MaxVersion:
-		return nil, fmt.Errorf("the version is above the highest possible, %d", uint(MaxVersion))
+		return source.Migration{}, fmt.Errorf("the version is above the highest possible, %d", uint(MaxVersion))
 	}
-	return file, nil
+	return *file, nil
 }
 
 // MaxVersion is the greatest version that schema_migrations.version, a bigint, can hold.
 const MaxVersion = 1<<63 - 1
 
 // add puts a file beside its version's other one; byVersion tells where that is.
-func (c *Catalog) add(byVersion map[uint]int, file *source.Migration) error {
+func (c *Catalog) add(byVersion map[uint]int, file source.Migration) error {
 	i, known := byVersion[file.Version]
 	if !known {
 		i = len(c.migrations)

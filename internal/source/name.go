@@ -10,23 +10,23 @@ import (
 // plainName reads a name as golang-migrate's regular expression does, for a
 // twentieth of the time, where the name is of the usual form; of ten thousand
 // migrations the expression would take longer than all the files.
-func plainName(name string) (*source.Migration, bool) {
+func plainName(name string) (source.Migration, bool) {
 	rest, direction := strings.CutSuffix(name, ".up.sql")
 	m := source.Migration{Direction: source.Up, Raw: name}
 	if !direction {
 		if rest, direction = strings.CutSuffix(name, ".down.sql"); !direction {
-			return nil, false
+			return source.Migration{}, false
 		}
 		m.Direction = source.Down
 	}
 	digits, identifier, found := strings.Cut(rest, "_")
 	if !found || strings.Trim(digits, "0123456789") != "" || strings.Contains(identifier, "\n") {
-		return nil, false // a dot of the expression is no line break
+		return source.Migration{}, false // a dot of the expression is no line break
 	}
 	version, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || version > MaxVersion {
-		return nil, false
+		return source.Migration{}, false
 	}
 	m.Version, m.Identifier = uint(version), identifier
-	return &m, true
+	return m, true
 }

@@ -21,7 +21,7 @@ func FuzzPlainName(f *testing.F) {
 		want, err := source.Parse(name)
 		if plain {
 			assert.NoError(t, err)
-			assert.Equal(t, want, got)
+			assert.Equal(t, *want, got)
 		}
 	})
 }
