@@ -88,10 +88,13 @@ func (p picture) draw(path string) error {
 		out.Legend.Add(s.Name, line)
 	}
 	if p.LogX {
-		out.X.Scale, out.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		out.X.Scale, out.X.Tick.Marker = plot.LogScale{}, decades{}
+	}
+	if places := p.places(); places != nil {
+		out.X.Tick.Marker = places
 	}
 	if p.LogY {
-		out.Y.Scale, out.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		out.Y.Scale, out.Y.Tick.Marker = plot.LogScale{}, decades{}
 	}
 	const room = 0.35 // for the legend
 	if p.LogY {
