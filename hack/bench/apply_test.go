@@ -51,15 +51,24 @@ func apply(t *testing.T, s scale) result.Figure {
 	f.Tables, f.Plots = []result.Table{table}, []result.Plot{plot}
 
 	ratio := near["shiplock"].Seconds() / near["psql"].Seconds()
-	f.Goals = append(f.Goals, goal("loopback: at most 1.1 × psql", times(ratio), ratio <= 1.1))
+	f.Goals = append(f.Goals, counts(goal("loopback: at most 1.1 × psql", times(ratio), ratio <= 1.1)))
 	best, who := fastest(t, near)
-	f.Goals = append(f.Goals, goal("loopback: ahead of every peer", fmt.Sprintf("%s is the fastest peer, %s", who, times(best.Seconds()/near["shiplock"].Seconds())), near["shiplock"] < best))
+	f.Goals = append(f.Goals, counts(goal("loopback: ahead of every peer", fmt.Sprintf("%s is the fastest peer, %s", who, times(best.Seconds()/near["shiplock"].Seconds())), near["shiplock"] < best)))
 	if at, measured := far[5*time.Millisecond]; measured {
 		ratio := at["golang-migrate"].Seconds() / at["shiplock"].Seconds()
 		f.Goals = append(f.Goals, goal("5 ms: at least 3 × faster than golang-migrate", times(ratio), ratio >= 3))
 	}
 	f.Goals = append(f.Goals, goal("at most 2.1 round trips a migration", fmt.Sprintf("%.2f", trips["shiplock"]), trips["shiplock"] <= 2.1))
 	return f
+}
+
+// counts says why a goal on loopback is missed, if it is.
+func counts(g result.Goal) result.Goal {
+	if !g.Met {
+		g.Note = "with each migration shiplock also commits a row of the journal (its SQL, the way down, a checksum), sees whether it still has the lock, and puts the session's " +
+			"settings back. psql does nothing of that, a peer writes a version; for the server that is work, which saves round trips only where one takes longer"
+	}
+	return g
 }
 
 func goal(text, value string, met bool) result.Goal {

@@ -36,7 +36,11 @@ func nothingPending(t *testing.T, s scale) result.Figure {
 	cheapest, who := fastest(t, cpu)
 	f.Goals = append(f.Goals, reads(goal("processor time ahead of every peer", fmt.Sprintf("%s needs the least of the peers, %s", who, times(cheapest.Seconds()/cpu["shiplock"].Seconds())), cpu["shiplock"] < cheapest)))
 	least, who := fastest(t, memory)
-	own("peak memory below every peer's", fmt.Sprintf("%s has the least of the peers, %s", who, times(float64(least)/float64(memory["shiplock"]))), memory["shiplock"] < least)
+	g = goal("peak memory below every peer's", fmt.Sprintf("%s has the least of the peers, %s", who, times(float64(least)/float64(memory["shiplock"]))), memory["shiplock"] < least)
+	if !g.Met {
+		g.Note = "most of it is resident before the first name is read: the program itself, with PostgreSQL's parser and the descriptions of its trees"
+	}
+	f.Goals = append(f.Goals, g)
 	return f
 }
 
