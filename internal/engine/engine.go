@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -255,9 +254,7 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	if err := admit(db, steps, together); err != nil {
 		return err
 	}
-	// One statement comes after the other, so a second processor would only be woken up
-	// for nothing, many times a migration: that is a fifth of what a small one costs us.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer narrow(ctx)()
 	attempt := func() error { return runSteps(ctx, catalog, db.Driver(ctx, steps, together), p) }
 	if together {
 		return db.Politely(ctx, attempt)

@@ -1,0 +1,26 @@
+package engine
+
+import (
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestAProcessOfItsOwn is not parallel: what it looks at is the process's.
+func TestAProcessOfItsOwn(t *testing.T) {
+	before := runtime.GOMAXPROCS(3)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	narrow(t.Context())()
+	widen := narrow(t.Context())
+	assert.Equal(t, 3, runtime.GOMAXPROCS(0), "nobody has said that the process is the run's")
+	widen()
+
+	ctx, cancel := context.WithCancel(OwnProcess(t.Context()))
+	defer cancel()
+	widen = narrow(ctx)
+	assert.Equal(t, 1, runtime.GOMAXPROCS(0))
+	widen()
+	assert.Equal(t, 3, runtime.GOMAXPROCS(0))
+}
