@@ -154,6 +154,43 @@ func TestWhatARehearsalHasLeftIsItsOwn(t *testing.T) {
 		(SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace))`))
 }
 
+// TestARehearsalTakesAwayWhateverItMade, so that the next one may come: whatever
+// kind it is, and though no down undoes it.
+func TestARehearsalTakesAwayWhateverItMade(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, fmt.Sprintf("ALTER ROLE %q SUPERUSER", d.User))
+	kinds := []string{
+		"CREATE TABLE parts (a int) PARTITION BY RANGE (a); CREATE TABLE part PARTITION OF parts FOR VALUES FROM (1) TO (2)", "CREATE TYPE place AS (x int)", "CREATE TYPE hollow",
+		"CREATE TYPE times AS RANGE (subtype = time)", "CREATE TABLE s (a int GENERATED ALWAYS AS IDENTITY, b serial, c text); CREATE STATISTICS pair ON a, c FROM s",
+		"CREATE PUBLICATION outgoing", "CREATE FUNCTION h() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER seen ON sql_drop EXECUTE FUNCTION h()",
+		"CREATE DOMAIN short AS text; CREATE TYPE mood AS ENUM ('ok'); CREATE CAST (mood AS int) WITH INOUT", "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, PROCEDURE = int4eq)",
+		"CREATE OPERATOR CLASS own FOR TYPE int USING btree AS OPERATOR 1 <, FUNCTION 1 btint4cmp(int, int)", "CREATE COLLATION coll (LOCALE = 'C')", "CREATE CONVERSION conv FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+		"CREATE TEXT SEARCH CONFIGURATION search (COPY = simple)", "CREATE TEXT SEARCH DICTIONARY words (TEMPLATE = simple)",
+		"CREATE FOREIGN DATA WRAPPER w; CREATE SERVER elsewhere FOREIGN DATA WRAPPER w; CREATE USER MAPPING FOR PUBLIC SERVER elsewhere OPTIONS (password 'marked'); CREATE FOREIGN TABLE far (a int) SERVER elsewhere",
+		"CREATE LANGUAGE plx HANDLER plpgsql_call_handler", "CREATE ACCESS METHOD own TYPE INDEX HANDLER bthandler", "CREATE AGGREGATE total (int) (SFUNC = int4pl, STYPE = int)",
+		"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC", "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+		"CREATE EXTENSION citext; COMMENT ON EXTENSION citext IS 'x'", "CREATE SCHEMA app; CREATE TABLE app.t (a int); COMMENT ON TABLE app.t IS 'x'",
+	}
+	files := map[string]string{}
+	for i, sql := range kinds {
+		files[fmt.Sprintf("%d_x.up.sql", i+1)], files[fmt.Sprintf("%d_x.down.sql", i+1)] = sql, "SELECT 1"
+	}
+	dir, all := folder(t, files), fingerprint(t, d)
+	for range 2 {
+		out := rehearse(t, d, dir, "-o", "json")
+		require.Equal(t, 6, out.code, out.err)
+		var r engine.Rehearsal
+		require.NoError(t, json.Unmarshal([]byte(out.stdout), &r))
+		require.Len(t, r.Faults(), len(kinds), "none of them is undone")
+		for _, f := range r.Faults() {
+			assert.Equal(t, engine.NotUndone, f.Kind, "%s: %s", kinds[f.Version-1], f.Text)
+		}
+		assert.NotContains(t, out.stdout, "marked", "an option may be a password")
+		assert.Equal(t, all, fingerprint(t, d), "it is empty again")
+	}
+}
+
 func TestRehearsalUsage(t *testing.T) {
 	t.Parallel()
 	assert.Contains(t, call(t.Context(), "rehearse").err, "needs --scratch-url")

@@ -14,7 +14,9 @@ import (
 
 // fingerprintQuery lists every object of the schemas that are not PostgreSQL's own:
 // kind, name, the object it belongs to, and all that a statement could change of it.
-// Rows are not looked at, nor how far a sequence has come.
+// Rows and large objects are not looked at, nor how far a sequence has come, nor the
+// order of columns, nor what is the database's or the server's as a whole: roles,
+// settings and grants of the database, tablespaces, subscriptions.
 //
 //go:embed fingerprint.sql
 var fingerprintQuery string
@@ -117,13 +119,16 @@ func (f Fingerprint) Differences(now Fingerprint) []Difference {
 	return out
 }
 
+// wholes are the kinds that others belong to: columns, indexes, comments.
+var wholes = []string{"table", "foreign table", "materialized view", "view", "type", "domain", "index", "sequence", "function", "procedure", "schema", "extension"}
+
 // partOf says whether what o belongs to has come or gone with it.
 func partOf(o object, word string, before, now map[object]string, words map[object]string) bool {
 	parent := now[o]
 	if word == "removed" {
 		parent = before[o]
 	}
-	for _, kind := range []string{"table", "foreign table", "materialized view", "view", "type"} {
+	for _, kind := range wholes {
 		if words[object{kind, parent}] == word {
 			return true
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/lib/pq"
@@ -67,12 +68,12 @@ func (db *DB) mark() string {
 	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(markTable)
 }
 
-// things are what makes a database one that is in use; an empty one has schemas and
-// may have extensions.
+// things are what makes a database one that is in use; an empty one has schemas, with
+// default rights perhaps, and may have extensions.
 func (f Fingerprint) things() []string {
 	var out []string
 	for _, d := range (Fingerprint{}).Differences(f) {
-		if !strings.HasPrefix(d.Object, "schema ") && !strings.HasPrefix(d.Object, "extension ") {
+		if kind, _, _ := strings.Cut(d.Object, " "); !slices.Contains([]string{"schema", "extension", "comment", "default"}, kind) {
 			out = append(out, d.Object)
 		}
 	}
@@ -103,20 +104,42 @@ const dropQuery = `
 		WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, nspname, relname)
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
 	WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND c.oid <> %[2]s::regclass AND EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas)) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid AND deptype IN ('e', 'i', 'a'))
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid
+			AND (deptype = 'e' OR deptype IN ('i', 'a') AND refclassid = classid AND refobjid <> c.oid)) -- of another relation, or of an extension
 	UNION ALL SELECT pg_catalog.format('DROP ROUTINE IF EXISTS %%s CASCADE', p.oid::regprocedure)
 	FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = pronamespace
 	WHERE EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas)) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
 		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_proc'::regclass AND objid = p.oid AND deptype IN ('e', 'i'))
 	UNION ALL SELECT pg_catalog.format('DROP TYPE IF EXISTS %%I.%%I CASCADE', nspname, typname)
 	FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = typnamespace
-	WHERE typtype IN ('d', 'e', 'r') AND EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas)) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_type'::regclass AND objid = t.oid AND deptype = 'e')`
+	WHERE typtype IN ('d', 'e', 'r', 'b', 'p') AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid) AND EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas)) AND nspname !~ '^pg_' AND nspname <> 'information_schema'
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_type'::regclass AND objid = t.oid AND deptype = 'e')
+	UNION ALL SELECT CASE type WHEN 'default acl' THEN %[3]s ELSE pg_catalog.format('DROP %%s IF EXISTS %%s CASCADE', replace(replace(type, '-', ' '), ' object', ''), identity) END
+	FROM (%[4]s) o CROSS JOIN LATERAL pg_catalog.pg_identify_object(class, oid, 0)
+	WHERE oid >= 16384 AND coalesce(schema, '') !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = class AND objid = oid AND deptype IN ('e', 'i'))`
+
+// rare are the catalogs of what pg_identify_object names as a DROP wants it.
+var rare = []string{"pg_event_trigger", "pg_publication", "pg_statistic_ext", "pg_cast", "pg_operator", "pg_opclass", "pg_opfamily", "pg_collation", "pg_conversion",
+	"pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_transform", "pg_language", "pg_am", "pg_default_acl"}
+
+// noDefaults takes back what ALTER DEFAULT PRIVILEGES has granted or revoked.
+const noDefaults = `(SELECT string_agg(pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %s %s REVOKE ALL ON %s FROM %s', defaclrole::regrole, 'IN SCHEMA ' || quote_ident(nspname),
+		kind, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END), ';') || CASE WHEN nspname IS NULL THEN
+		pg_catalog.format('; ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT ALL ON %s TO %1$s', defaclrole::regrole, kind)
+		|| CASE defaclobjtype WHEN 'f' THEN pg_catalog.format('; ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT ALL ON %s TO PUBLIC', defaclrole::regrole, kind)
+			WHEN 'T' THEN pg_catalog.format('; ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT ALL ON %s TO PUBLIC', defaclrole::regrole, kind) ELSE '' END ELSE '' END
+	FROM pg_catalog.pg_default_acl LEFT JOIN pg_catalog.pg_namespace n ON n.oid = defaclnamespace, pg_catalog.aclexplode(defaclacl),
+		LATERAL (SELECT CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END AS kind) k
+	WHERE pg_default_acl.oid = o.oid GROUP BY defaclrole, nspname, kind, defaclobjtype)`
 
 // Empty drops all that a rehearsal has made in a database that it has claimed. What
 // had been there before stays, and so does the mark.
 func (db *DB) Empty(ctx context.Context) error {
-	rows, err := db.rows(ctx, fmt.Sprintf(dropQuery, db.mark(), pq.QuoteLiteral(db.mark())))
+	var catalogs []string
+	for _, name := range rare {
+		catalogs = append(catalogs, fmt.Sprintf("SELECT 'pg_catalog.%s'::regclass AS class, oid FROM pg_catalog.%[1]s", name))
+	}
+	rows, err := db.rows(ctx, fmt.Sprintf(dropQuery, db.mark(), pq.QuoteLiteral(db.mark()), noDefaults, strings.Join(catalogs, " UNION ALL ")))
 	if err != nil {
 		return db.lost(ctx, fmt.Errorf("emptying the scratch database: %w", err))
 	}
