@@ -154,6 +154,32 @@ func TestWhatARehearsalHasLeftIsItsOwn(t *testing.T) {
 		(SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace))`))
 }
 
+// TestALeftOverThatIsInUseIsNotEmptied: a rehearsal was killed, and then somebody
+// took its database for a real one.
+func TestALeftOverThatIsInUseIsNotEmptied(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()", "2_b.down.sql": "SELECT 1"})
+	require.Equal(t, 3, rehearse(t, d, dir).code, "its sessions are lost")
+	require.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"), "and so it could not clean up")
+	w := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "INSERT INTO a VALUES (1)", "2_b.down.sql": "SELECT 1"})}
+	w.must(0, "up")
+	out := rehearse(t, d, w.dir)
+	assert.Equal(t, 5, out.code)
+	golden(t, "rehearsal-in-use", out.err)
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM a"))
+}
+
+func TestARehearsalWithoutRights(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; ALTER SCHEMA public OWNER TO postgres")
+	d.Exec(t, fmt.Sprintf("REVOKE ALL ON SCHEMA public FROM %q; REVOKE ALL ON DATABASE %q FROM %[1]q", d.User, d.Name))
+	out := rehearse(t, d, "../../migrations")
+	assert.Equal(t, 2, out.code)
+	golden(t, "rehearsal-no-right", out.err)
+}
+
 // TestARehearsalTakesAwayWhateverItMade, so that the next one may come: whatever
 // kind it is, and though no down undoes it.
 func TestARehearsalTakesAwayWhateverItMade(t *testing.T) {

@@ -115,6 +115,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	if err := db.Claim(ctx); err != nil {
 		return Rehearsal{}, err
 	}
+	o.Postgres.Identity = postgres.Identity{Release: postgres.Rehearsing}
 	quiet := slog.New(slog.DiscardHandler)
 	o.Postgres.ForTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
 	h := &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}

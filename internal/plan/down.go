@@ -101,7 +101,7 @@ func downRefused(c *source.Catalog, st State, to int) error {
 		return &Refusal{
 			Reason: fmt.Sprintf("the database is at version %s, below %d", version(st.Version), to),
 			Why:    "down only goes down",
-			Next:   "use up",
+			Next:   "name a version that status lists as applied; to go up: migrator up",
 		}
 	}
 	if err := known(c, st); err != nil {

@@ -47,6 +47,9 @@ func (db *DB) Claim(ctx context.Context) error {
 		return db.lost(ctx, err)
 	}
 	if marked {
+		if err := db.onlyRehearsed(ctx); err != nil {
+			return err
+		}
 		return db.Empty(ctx)
 	}
 	f, err := db.Fingerprint(ctx)
@@ -62,6 +65,23 @@ func (db *DB) Claim(ctx context.Context) error {
 	}
 	return db.exec(ctx, "CREATE TABLE "+db.mark()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
 		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas`)
+}
+
+// Rehearsing is what a rehearsal calls itself in the journal, as a release.
+const Rehearsing = "migrator rehearse"
+
+// onlyRehearsed refuses a database that a rehearsal has left, and that somebody has
+// migrated since: by then it is in use.
+func (db *DB) onlyRehearsed(ctx context.Context) error {
+	if !db.journaled {
+		return nil
+	}
+	var others int
+	err := db.row(ctx, "SELECT count(*) FROM "+db.journal()+" WHERE release IS DISTINCT FROM "+pq.QuoteLiteral(Rehearsing)).Scan(&others)
+	if err == nil && others > 0 {
+		return &NotScratchError{Target: db.Target(), Why: "was left by a rehearsal, but has been migrated since, so it is in use"}
+	}
+	return db.lost(ctx, err)
 }
 
 func (db *DB) mark() string {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -277,6 +278,10 @@ func plainCard(err error, run Run) Card {
 		c.Title = "the database does not let us work: " + server.Message
 		c.addServer(err)
 		c.add("state", stateAt(err))
+		if run.Verb == "rehearse" && server.Code == pqerror.InsufficientPrivilege {
+			c.add("next", "let the scratch database belong to the role: ALTER DATABASE "+pq.QuoteIdentifier(run.Database[strings.LastIndex(run.Database, "/")+1:])+" OWNER TO "+pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))+";")
+			return c
+		}
 		c.add("next", tableAdvice(server.Message, run.Role))
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = ExitUsage
