@@ -32,7 +32,7 @@ it, how it ended, and what a rollback undid. It needs no files, and no right but
 			read := func(ctx context.Context, o engine.Options) (engine.History, error) {
 				return engine.ReadHistory(ctx, o, only)
 			}
-			return show(cmd.Context(), a, format, read, printHistory)
+			return show(cmd.Context(), a, format, read, func(w io.Writer, h engine.History) error { return printHistory(w, h, only) })
 		},
 	}
 	a.connectionFlags(cmd.Flags())
@@ -42,9 +42,13 @@ it, how it ended, and what a rollback undid. It needs no files, and no right but
 	return cmd
 }
 
-func printHistory(w io.Writer, h engine.History) error {
+func printHistory(w io.Writer, h engine.History, only *uint) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "database\t%s\n", h.Database)
+	if len(h.Runs) == 0 && only != nil {
+		fmt.Fprintf(t, "history\tnone of version %d in the journal beside %s\n", *only, h.Table)
+		return t.Flush()
+	}
 	if len(h.Runs) == 0 {
 		fmt.Fprintf(t, "history\tnone: there is no journal beside %s, or it is empty\n", h.Table)
 		return t.Flush()

@@ -238,6 +238,7 @@ func TestHistoryTellsWhatARollbackUndid(t *testing.T) {
 	w.write("2_b.down.sql", "SELECT 2")
 	w.must(0, "down", "--to", "1")
 	w.must(0, "up")
+	assert.Contains(t, call(t.Context(), "history", "--version", "7", "--database-url", w.URL()).stdout, "history   none of version 7 in the journal beside public.schema_migrations")
 	reader := w.reader()
 	out := call(t.Context(), "history", "--database-url", reader)
 	require.Zero(t, out.code, out.err)

@@ -42,11 +42,28 @@ func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
 	if !ahead(c.Files(), st) {
 		return begin(c, st, p, Down)
 	}
+	if err := strangers(c.Files(), st, p); err != nil {
+		return Plan{}, err
+	}
 	to := NoVersion
 	for _, m := range appliedUpTo(c, st, int(c.Files().Latest())) {
 		to = max(to, int(m.Version))
 	}
 	return ForDown(c, st, to, p)
+}
+
+// strangers refuses files of which none is what ran here: with another application's
+// nearly all of this one would be undone.
+func strangers(files *source.Catalog, st State, p Policy) error {
+	applied := appliedUpTo(files, st, int(files.Latest()))
+	if len(st.Edited) == 0 || len(st.Edited) < len(applied) || p.OnEdited == AllowEdited {
+		return nil
+	}
+	return &Refusal{
+		Reason: fmt.Sprintf("none of the files in %s is what has run in this database", files.Origin()),
+		Why:    fmt.Sprintf("it may be another application's; everything above version %d would be undone", files.Latest()),
+		Next:   "look whether --database-url, --table and --source belong together; if the files were edited, all of them, pass --on-edited allow",
+	}
 }
 
 // ahead says that something is in effect, or stopped on its way down, that is above

@@ -118,3 +118,18 @@ func TestTheFloorHoldsWhateverThePolicy(t *testing.T) {
 	_, err = ForUp(union, undone, Policy{})
 	require.NoError(t, err, "what has gone down has no floor")
 }
+
+// TestFilesOfAnotherApplicationUndoNothing, unless somebody says that they were edited.
+func TestFilesOfAnotherApplicationUndoNothing(t *testing.T) {
+	union := catalog(t, "1_a.up.sql", "5_b.up.sql").Union(remember())
+	st := State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8), Edited: []uint{1, 5}}
+	_, err := ForDownToFiles(union, st, Policy{})
+	requireRefusal(t, err, "is what has run in this database")
+	p, err := ForDownToFiles(union, st, Policy{OnEdited: AllowEdited})
+	require.NoError(t, err)
+	assert.Len(t, p.Steps, 3)
+	st.Edited = []uint{5}
+	p, err = ForDownToFiles(union, st, Policy{})
+	require.NoError(t, err, "one that was edited is no sign of that")
+	assert.Len(t, p.Steps, 3)
+}
