@@ -66,6 +66,9 @@ func (c *connector) open(ctx context.Context, l login) (driver.Conn, error) {
 	inner.Dialer(d)
 	conn, err := inner.Connect(short)
 	d.over()
+	if until, _ := short.Deadline(); err != nil && !time.Now().Before(until) {
+		<-short.Done() // a dial keeps to the deadline by itself, and may be ahead of the context's timer
+	}
 	if err != nil && short.Err() != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

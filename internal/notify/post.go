@@ -101,6 +101,9 @@ func (p parcel) try(ctx context.Context) error {
 		if errors.As(err, &withURL) {
 			err = withURL.Err
 		}
+		if until, ok := ctx.Deadline(); ok && !time.Now().Before(until) {
+			<-ctx.Done() // a dial keeps to the deadline by itself, and may be ahead of the context's timer
+		}
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = errNoAnswer
 		}
