@@ -33,24 +33,33 @@ type rollout struct {
 func clusterFifty(t *testing.T, s scale) result.Figure {
 	th := onCluster(t)
 	th.workAsConfigMap(t, s.work)
-	one, many := th.rollout(t, 1), th.rollout(t, s.processes)
+	one, busy, many := th.rollout(t, 1, 0), th.rollout(t, 1, s.processes-1), th.rollout(t, s.processes, 0)
 	late := crowd{late: many.late}.p99()
 	ratio := many.work.Seconds() / one.work.Seconds()
-	row := func(r rollout) []string {
-		return []string{fmt.Sprint(r.pods), seconds(r.all), cell(r.work, one.work, seconds), seconds(crowd{late: r.late}.p99()), fmt.Sprint(r.restarts)}
+	row := func(what string, r rollout) []string {
+		return []string{what, seconds(r.all), cell(r.work, one.work, seconds), seconds(crowd{late: r.late}.p99()), fmt.Sprint(r.restarts)}
 	}
 	return result.Figure{
 		Title: "Many pods at once",
 		How: fmt.Sprintf("A release of one pod and one of %d, each pod with the migrator as an init container, on an empty database, for migrations that take %s. A pod's wait after the end of the work "+
 			"is told by its own log, from its first line on if that is later: how long Kubernetes takes to start so many containers on %d cores is the whole's business and not the migrator's", s.processes, s.work, machine(t).Cores),
 		Tools:  []result.Tool{{Name: "helm", Version: said(t, th.helm, "version", "--short")}},
-		Tables: []result.Table{{Header: []string{"pods", "until all have started", "of it the work", "p99 after the work's end", "containers started twice"}, Rows: [][]string{row(one), row(many)}}},
+		Tables: []result.Table{{Header: []string{"pods with the migrator", "until all have started", "of it the work", "p99 after the work's end", "containers started twice"}, Rows: [][]string{row("1", one), row(fmt.Sprintf("1, and %d whose init container does nothing", s.processes-1), busy), row(fmt.Sprint(s.processes), many)}}},
 		Goals: []result.Goal{
-			goal("the work takes at most 1.2 × that of one alone", times(ratio), ratio <= 1.2),
-			goal("p99 of the others at most 1 s after the work's end", seconds(late), late <= time.Second),
+			crowded(goal("the work takes at most 1.2 × that of one alone", times(ratio), ratio <= 1.2)),
+			crowded(goal("p99 of the others at most 1 s after the work's end", seconds(late), late <= time.Second)),
 			goal("no container is started twice", fmt.Sprint(many.restarts), many.restarts == 0),
 		},
 	}
+}
+
+// crowded says what there is beside the migrators, if a goal is missed.
+func crowded(g result.Goal) result.Goal {
+	if !g.Met {
+		g.Note = "the cores that start all the containers, Kubernetes' own work among it, are those that do the work: the second row has as many containers and one migrator, " +
+			"and the figure `fifty` as many migrators and no containers"
+	}
+	return g
 }
 
 func (th *theatre) workAsConfigMap(t *testing.T, takes time.Duration) {
@@ -64,12 +73,16 @@ func (th *theatre) workAsConfigMap(t *testing.T, takes time.Duration) {
 	require.NoError(t, th.Kube.Apply(t.Context(), workConfigMap, bytes.NewReader(object), false))
 }
 
-// rollout installs the release on an empty database, and removes it.
-func (th *theatre) rollout(t *testing.T, pods int) rollout {
+// rollout installs the release on an empty database, with so many other pods at the same time, and removes it.
+func (th *theatre) rollout(t *testing.T, pods, idle int) rollout {
 	t.Helper()
 	require.NoError(t, th.Database.Create(t.Context(), namespace, databasePassword))
 	release := fmt.Sprint("booking-", pods)
 	start := time.Now()
+	if idle > 0 {
+		th.upgrade(t, "idle", "testdata/nothing", idleSet(idle)...)
+		defer th.uninstall(t, "idle")
+	}
 	th.upgrade(t, release, th.Charts.Booking, fiftySet(pods)...)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()

@@ -38,16 +38,24 @@ func fiftySet(pods int) []string {
 		"shiplock.logLevel=debug", "shiplock.logFormat=json", fmt.Sprintf("replicas=%d", pods), "shiplock.resources.requests.cpu=1m", "shiplock.resources.requests.memory=8Mi"}
 }
 
+// idleSet are pods like those of fiftySet, but for an init container that does nothing.
+func idleSet(pods int) []string {
+	return append([]string{"application=localhost/shiplock/booking:v1", fmt.Sprintf("pods=%d", pods)}, nothingSet...)
+}
+
 // TestTheClustersChartsRender: the figures that need a cluster are taken seldom, and
 // a value that is gone should be noticed before.
 func TestTheClustersChartsRender(t *testing.T) {
-	for chart, set := range map[string][]string{"../../chart": oursSet, "testdata/nothing": nothingSet, "../sample/chart": fiftySet(50)} {
+	for _, c := range []struct {
+		chart string
+		set   []string
+	}{{"../../chart", oursSet}, {"testdata/nothing", nothingSet}, {"testdata/nothing", idleSet(49)}, {"../sample/chart", fiftySet(50)}} {
 		values := map[string]any{}
-		for _, s := range set {
+		for _, s := range c.set {
 			require.NoError(t, strvals.ParseInto(s, values))
 		}
-		_, err := charttest.Render(chart, charttest.Options{Values: values})
-		require.NoError(t, err, chart)
+		_, err := charttest.Render(c.chart, charttest.Options{Values: values})
+		require.NoError(t, err, c.chart)
 	}
 }
 

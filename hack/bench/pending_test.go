@@ -27,9 +27,12 @@ func nothingPending(t *testing.T, s scale) result.Figure {
 		How:    fmt.Sprintf("%d migrations in the source, each with its way down, all applied by the tool itself before; the median of %d runs in turn, the peak of memory of all", s.pending, rounds),
 		Tables: []result.Table{table},
 	}
-	own := func(text, value string, met bool) { f.Goals = append(f.Goals, goal(text, value, met)) }
-	own("wall time at most 50 ms", seconds(wall["shiplock"]), wall["shiplock"] <= 50*time.Millisecond)
-	own("peak memory at most 40 MB", megabytes(memory["shiplock"]), memory["shiplock"] <= 40_000_000)
+	limit := goal("wall time at most 50 ms", seconds(wall["shiplock"]), wall["shiplock"] <= 50*time.Millisecond)
+	if !limit.Met {
+		limit.Note = "most of it is the kernel's open, read and close of each file, on all cores at once; a size or a time instead would not notice every edit (ADR 9)"
+	}
+	f.Goals = append(f.Goals, limit)
+	f.Goals = append(f.Goals, goal("peak memory at most 40 MB", megabytes(memory["shiplock"]), memory["shiplock"] <= 40_000_000))
 	best, who := fastest(t, wall)
 	g := goal("wall time ahead of every peer", fmt.Sprintf("%s is the fastest peer, %s", who, times(best.Seconds()/wall["shiplock"].Seconds())), wall["shiplock"] < best)
 	f.Goals = append(f.Goals, reads(g))

@@ -2,15 +2,19 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/e2e/database"
 	"github.com/shiplock/shiplock/internal/e2e/kube"
@@ -24,11 +28,26 @@ func TestScenarios(t *testing.T) {
 		t.Skip("a cluster takes longer than -short allows")
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:                filepath.Join("testdata", "script"),
+		Files:              scripts(t),
 		Setup:              suite.setup,
 		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"image": imageCommand, "database": databaseCommand},
 		RequireUniqueNames: true,
 	})
+}
+
+// scripts are the scenarios, long ones first: what begins last should not be what all wait for.
+func scripts(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
+	require.NoError(t, err)
+	sizes := map[string]int64{}
+	for _, file := range files {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		sizes[file] = info.Size()
+	}
+	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(sizes[b], sizes[a]) })
+	return files
 }
 
 // setup gives a script its own namespace and database.

@@ -94,15 +94,19 @@ func figure(out *strings.Builder, f result.Figure) {
 	for _, p := range f.Plots {
 		fmt.Fprintf(out, "![%s](%s.svg)\n\n", p.Title, p.Name)
 	}
-	fmt.Fprintf(out, "`make bench FIGURE=%s`, %s, in %s, on %s. %s\n\n", f.Name, f.Taken, f.Took, f.Machine, versions(f.Tools))
+	fmt.Fprintf(out, "`make bench FIGURE=%s`, %s, in %s, on %s.%s\n\n", f.Name, f.Taken, f.Took, f.Machine, versions(f.Tools))
 }
 
+// versions is a sentence after another, or nothing.
 func versions(tools []result.Tool) string {
+	if len(tools) == 0 {
+		return ""
+	}
 	var out []string
 	for _, t := range tools {
 		out = append(out, t.Name+" "+t.Version)
 	}
-	return strings.Join(out, ", ") + "."
+	return " " + strings.Join(out, ", ") + "."
 }
 
 func tabulate(out *strings.Builder, t result.Table) {
