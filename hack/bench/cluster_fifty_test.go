@@ -77,7 +77,7 @@ func (th *theatre) workAsConfigMap(t *testing.T, takes time.Duration) {
 func (th *theatre) rollout(t *testing.T, pods, idle int) rollout {
 	t.Helper()
 	require.NoError(t, th.Database.Create(t.Context(), namespace, databasePassword))
-	release := fmt.Sprint("booking-", pods)
+	release := fmt.Sprintf("booking-%d-%d", pods, idle) // a pod that is still ending is another release's
 	start := time.Now()
 	if idle > 0 {
 		th.upgrade(t, "idle", "testdata/nothing", idleSet(idle)...)
