@@ -58,7 +58,19 @@ type task struct {
 
 func (f *field) play(t *testing.T) []verdict {
 	t.Helper()
-	tasks := make(chan task)
+	var tasks []task
+	for i := range *rounds {
+		for _, tl := range f.tools {
+			tasks = append(tasks, task{*seed + uint64(i), tl})
+		}
+	}
+	return atWork(t, tasks, func(next task) string { return fmt.Sprint(next.tool.name, "/", next.seed) }, f.round)
+}
+
+// atWork plays rounds, each a test of its own, so many at a time as there are workers.
+func atWork[T any](t *testing.T, rounds []T, name func(T) string, play func(*testing.T, T) verdict) []verdict {
+	t.Helper()
+	tasks := make(chan T)
 	var (
 		wg       sync.WaitGroup
 		mu       sync.Mutex
@@ -67,8 +79,8 @@ func (f *field) play(t *testing.T) []verdict {
 	for range *workers {
 		wg.Go(func() {
 			for next := range tasks {
-				t.Run(fmt.Sprint(next.tool.name, "/", next.seed), func(t *testing.T) {
-					v := f.round(t, next)
+				t.Run(name(next), func(t *testing.T) {
+					v := play(t, next)
 					mu.Lock()
 					defer mu.Unlock()
 					verdicts = append(verdicts, v)
@@ -76,10 +88,8 @@ func (f *field) play(t *testing.T) []verdict {
 			}
 		})
 	}
-	for i := range *rounds {
-		for _, tl := range f.tools {
-			tasks <- task{*seed + uint64(i), tl}
-		}
+	for _, next := range rounds {
+		tasks <- next
 	}
 	close(tasks)
 	wg.Wait()

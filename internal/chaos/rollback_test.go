@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -56,30 +55,11 @@ func TestARollbackIsStruck(t *testing.T) {
 
 func (f *field) rollBack(t *testing.T) []verdict {
 	t.Helper()
-	seeds := make(chan uint64)
-	var (
-		wg       sync.WaitGroup
-		mu       sync.Mutex
-		verdicts []verdict
-	)
-	for range *workers {
-		wg.Go(func() {
-			for seed := range seeds {
-				t.Run(fmt.Sprint(seed), func(t *testing.T) {
-					v := f.rollback(t, seed)
-					mu.Lock()
-					defer mu.Unlock()
-					verdicts = append(verdicts, v)
-				})
-			}
-		})
-	}
+	var seeds []uint64
 	for i := range *rollbacks {
-		seeds <- *seed + uint64(i)
+		seeds = append(seeds, *seed+uint64(i))
 	}
-	close(seeds)
-	wg.Wait()
-	return verdicts
+	return atWork(t, seeds, func(seed uint64) string { return fmt.Sprint(seed) }, f.rollback)
 }
 
 func (f *field) rollback(t *testing.T, seed uint64) verdict {
