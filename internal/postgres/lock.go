@@ -120,7 +120,7 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 				return cmp.Or(err, ErrUnneeded)
 			}
 		}
-		pause := jittered(min(minPause<<min(attempt, 10), maxLockPause))
+		pause := backoff(minPause, maxLockPause, attempt)
 		if waited+pause > db.opts.LockWait {
 			holder, err := db.lockHolder(ctx, key)
 			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)

@@ -77,7 +77,7 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 			return fail
 		}
 		fail.Blockers, last = blockers, fail
-		pause := jittered(min(minYield<<min(try-1, 10), maxYield))
+		pause := backoff(minYield, maxYield, try-1)
 		db.makeWay(ctx, try, time.Since(start), pause, blockers)
 		if err := db.rollback(ctx, ""); err != nil {
 			fail.Err = errors.Join(fail.Err, err)

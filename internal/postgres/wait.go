@@ -27,9 +27,9 @@ const (
 	// attemptTimeout bounds one attempt to connect: a packet filter that drops
 	// answers nothing at all.
 	attemptTimeout = 10 * time.Second
-	// minPause and maxPause bound the pause between attempts, for the database
-	// and for the lock alike: soon enough not to be noticed, and few enough for
-	// fifty waiting pods.
+	// minPause and maxPause bound the pause between attempts to connect: soon enough
+	// not to be noticed, and few enough for fifty waiting pods. The lock has a
+	// maxLockPause of its own.
 	minPause = 100 * time.Millisecond
 	maxPause = time.Second
 	// startGrace is how long somebody else may answer at the database's address, and a
@@ -62,7 +62,7 @@ func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
 			continue
 		}
 		fail := &ConnectError{Target: db.Target(), Waited: time.Since(start), Attempts: attempt, Err: err, Permanent: !mayPass(err)}
-		pause := jitter(attempt)
+		pause := backoff(minPause, maxPause, attempt)
 		if db.opts.ConnectDelay > 0 {
 			pause = db.opts.ConnectDelay
 		}
@@ -164,12 +164,12 @@ func mayPass(err error) bool {
 	return !strings.Contains(text, "pq:") && !strings.Contains(text, "tls:")
 }
 
-// jitter is the pause before the next attempt: it grows, and no two waiters keep step.
-func jitter(attempt int) time.Duration {
-	return jittered(min(minPause<<min(attempt, 10), maxPause))
+// backoff is the pause before one more attempt after n others: it grows from first to
+// most, and no two waiters keep step.
+func backoff(first, most time.Duration, n int) time.Duration {
+	limit := min(first<<min(n, 10), most)
+	return limit/2 + rand.N(limit/2)
 }
-
-func jittered(limit time.Duration) time.Duration { return limit/2 + rand.N(limit/2) }
 
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
