@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -63,7 +62,7 @@ func TestChartCI(t *testing.T) {
 
 // prepareCI makes the environment. It ends when the test and its subtests do; after a failure it is kept.
 func prepareCI(t *testing.T) *kube.Client {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := cluster.Ensure(ctx, cluster.Options{Name: *clusterName})
 	require.NoError(t, err)
@@ -73,7 +72,7 @@ func prepareCI(t *testing.T) *kube.Client {
 	client, err := kube.New(suite.kubeconfig, "chart-ci-"+strings.ToLower(rand.Text()[:5]))
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
 		switch {
 		case t.Failed():
@@ -97,7 +96,7 @@ type ciRelease struct {
 
 func (r ciRelease) run(file string) {
 	name := "ci-" + r.scenario
-	r.helm("install", name, suite.charts.Shiplock, "--values="+file, "--wait", "--wait-for-jobs", "--timeout=2m",
+	r.helm("install", name, suite.charts.Shiplock, "--values="+file, "--wait", "--wait-for-jobs",
 		"--set=global.imageRegistry="+environment.ImageRegistry)
 	jobs, err := r.client.JSONPath(kube.Query{Args: []string{"jobs"}, Selector: "app.kubernetes.io/instance=" + name},
 		"{range .items[*]}{.status.succeeded} {.spec.template.spec.containers[0].image}{end}")
@@ -107,7 +106,7 @@ func (r ciRelease) run(file string) {
 	} else {
 		assert.Regexp(r.t, "^1 "+environment.ImageRegistry+"/shiplock/", jobs)
 		assert.Equal(r.t, want, r.version())
-		r.helm("test", name, "--timeout=1m")
+		r.helm("test", name)
 	}
 	r.helm("uninstall", name, "--wait")
 }

@@ -17,6 +17,10 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/release"
 )
 
+// patience is how long a scenario waits for what has to come true. It is no measure of speed: what is well takes moments, and a machine that has much
+// else to do can stand still for half a minute.
+const patience = 3 * time.Minute
+
 // What Setup puts into a script's environment for the commands.
 const (
 	envKubeconfig = "KUBECONFIG"
@@ -67,7 +71,7 @@ func helmCommand(ctx context.Context, args []string) error {
 // kubeCommand:
 //
 //	kube get TYPE[/NAME] [-l SELECTOR] JSONPATH
-//	kube wait TYPE[/NAME] [-l SELECTOR] [-timeout 60s] JSONPATH REGEXP
+//	kube wait TYPE[/NAME] [-l SELECTOR] JSONPATH REGEXP
 //	kube logs SELECTOR [REGEXP]    with REGEXP, once it matches
 //	kube describe TYPE/NAME
 //	kube apply [-dry-run] FILE...
@@ -96,12 +100,11 @@ func kubeCommand(ctx context.Context, args []string) error {
 	var q kube.Query
 	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
 	flags.StringVar(&q.Selector, "l", "", "label selector")
-	timeout := flags.Duration("timeout", time.Minute, "how long to wait")
 	if err := flags.Parse(rest); err != nil {
 		return err
 	}
 	q.Args, rest = []string{what}, flags.Args()
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	switch {
 	case verb == "get" && len(rest) == 1:
@@ -141,7 +144,7 @@ func logs(ctx context.Context, cluster *kube.Client, selector, pattern string) e
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var text strings.Builder
 	err = kube.Until(ctx, func() (bool, error) {
@@ -179,7 +182,7 @@ func apply(ctx context.Context, cluster *kube.Client, files []string) error {
 //	sql [-admin] [-until REGEXP] STATEMENT...
 //
 // runs statements in the scenario's database, as its owner (-admin: as the superuser), and prints psql's unaligned rows. With -until it runs them
-// again, for two minutes at most, until the rows match.
+// again until the rows match.
 func sqlCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("sql", flag.ContinueOnError)
 	until := flags.String("until", "", "what the rows must match")
@@ -200,7 +203,7 @@ func sqlCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var out string
 	err = kube.Until(ctx, func() (_ bool, err error) {

@@ -23,7 +23,7 @@ const port = ":http"
 //	http [-until REGEXP] METHOD SERVICE /PATH [BODY]
 //
 // sends a request through the API server and prints status and body. A status from 400 on is an error. With -until it
-// asks again, for half a minute at most, until status and body match: a service forgets its old pods a little later.
+// asks again until status and body match: a service forgets its old pods a little later.
 func httpCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("http", flag.ContinueOnError)
 	until := flags.String("until", "", "what the answer must match")
@@ -41,7 +41,7 @@ func httpCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var status int
 	var answer string
@@ -81,7 +81,7 @@ func probeCommand(ctx context.Context, args []string) error {
 		p.ask("/bookings")
 		select {
 		case <-ctx.Done():
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(150 * time.Millisecond):
 		}
 	}
 	return p.verdict()

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
@@ -58,7 +57,7 @@ func (s *shared) setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := cluster.CreateNamespace(ctx); err != nil {
 		return err
@@ -112,7 +111,7 @@ func (s *shared) environment(work string) map[string]string {
 
 // teardown keeps what a failed scenario leaves, and tells about it; what a good one leaves is deleted.
 func (s *shared) teardown(t testscript.T, cluster *kube.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if failed, ok := t.(interface{ Failed() bool }); ok && failed.Failed() {
 		var why bytes.Buffer

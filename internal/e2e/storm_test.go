@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/shiplock/shiplock/internal/e2e/kube"
 )
@@ -28,7 +27,7 @@ func disruptCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if args[0] == "kill" {
 		return cluster.Kill(ctx, args[1])
@@ -54,7 +53,7 @@ func slowCommand(ctx context.Context, args []string) error {
 			}
 		}
 		var pid string
-		err = within(ctx, 40*time.Second, func(ctx context.Context) (_ bool, err error) {
+		err = within(ctx, func(ctx context.Context) (_ bool, err error) {
 			pid, err = query(ctx, `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
 				AND application_name = 'shiplock' AND wait_event = 'PgSleep'`)
 			return err == nil && pid != "" && pid != string(before), err
@@ -80,8 +79,8 @@ const rightQuery = `SELECT concat_ws(' ',
 //
 //	right VERSION
 //
-// fails unless the database is at that version and as it must be; see rightQuery. It waits a little for sessions to
-// end: the server notices within ten seconds that a client was killed.
+// fails unless the database is at that version and as it must be; see rightQuery. It waits for sessions to end: the
+// server notices some seconds later that a client was killed.
 func rightCommand(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("right VERSION")
@@ -96,7 +95,7 @@ func rightCommand(ctx context.Context, args []string) error {
 	}
 	want := fmt.Sprintf("version %d applied %s unsettled 0 invalid 0 sessions 0\n", last, strings.Join(versions, ","))
 	var have string
-	err = within(ctx, 15*time.Second, func(ctx context.Context) (_ bool, err error) {
+	err = within(ctx, func(ctx context.Context) (_ bool, err error) {
 		have, err = query(ctx, rightQuery)
 		return have == want, err
 	})
@@ -108,8 +107,8 @@ func rightCommand(ctx context.Context, args []string) error {
 	return nil
 }
 
-func within(ctx context.Context, limit time.Duration, holds func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func within(ctx context.Context, holds func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return kube.Until(ctx, func() (bool, error) { return holds(ctx) })
 }

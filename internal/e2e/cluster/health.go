@@ -16,7 +16,7 @@ import (
 )
 
 // healthyWithin bounds how long a running cluster may take to answer; a busy machine is no broken cluster.
-const healthyWithin = 30 * time.Second
+const healthyWithin = time.Minute
 
 // unusable is the reason why the cluster of this name cannot be used as it is, or nil.
 func (c *Cluster) unusable(ctx context.Context, image string) error {

@@ -10,9 +10,17 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 )
+
+func nodeUID(t *testing.T, client kubernetes.Interface) types.UID {
+	nodes, err := client.CoreV1().Nodes().List(t.Context(), metav1.ListOptions{})
+	require.NoError(t, err)
+	require.Len(t, nodes.Items, 1)
+	return nodes.Items[0].UID
+}
 
 func newClient(t *testing.T, c *Cluster) kubernetes.Interface {
 	t.Helper()
@@ -51,9 +59,12 @@ func newNamespace(t *testing.T, client kubernetes.Interface) namespace {
 	return n
 }
 
+// patience is no measure of speed: what is well takes moments, and a machine that has much else to do can stand still for half a minute.
+const patience = 3 * time.Minute
+
 func (n namespace) until(what string, condition func() bool) {
 	n.t.Helper()
-	require.Eventually(n.t, condition, 90*time.Second, 100*time.Millisecond, what)
+	require.Eventually(n.t, condition, patience, 100*time.Millisecond, what)
 }
 
 func (n namespace) create(p *corev1.Pod) {

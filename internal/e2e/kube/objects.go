@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/util/jsonpath"
 )
@@ -127,10 +128,10 @@ func (c *Client) Delete(ctx context.Context, q Query) error {
 	})
 }
 
-// Until polls a condition until it holds or ctx ends; the last error of the condition is told.
+// Until polls a condition until it holds or ctx ends; the last error of the condition is told. What takes long is asked for less and less often, once
+// a second at the last: many wait at once, and a question may cost a process in a container.
 func Until(ctx context.Context, holds func() (bool, error)) error {
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
+	pause := wait.Backoff{Duration: 150 * time.Millisecond, Factor: 1.4, Cap: time.Second, Steps: 10}
 	for {
 		ok, err := holds()
 		if ok {
@@ -139,7 +140,7 @@ func Until(ctx context.Context, holds func() (bool, error)) error {
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-tick.C:
+		case <-time.After(pause.Step()):
 		}
 	}
 }
