@@ -6,7 +6,8 @@ SHELL := /bin/bash
 IMAGE ?= localhost/shiplock/migrator:dev
 # Arguments for the tests, as in: make test ARGS='-run TestScenarios/fresh-install -v'
 ARGS ?=
-PACKAGES ?= ./...
+# The scenarios first: they take longest.
+PACKAGES ?= ./internal/e2e ./...
 
 .PHONY: help
 help: ## Show this list

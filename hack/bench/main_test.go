@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 		pgtest.Main(m) // nothing is measured, so no binary is needed
 	}
 	dir, err := os.MkdirTemp("", "bench")
+	if err == nil && *out != "" {
+		err = os.Setenv("TMPDIR", os.TempDir()) // pgtest would take memory for the server's data; a figure is of a disk
+	}
 	if err == nil {
 		err = errors.Join(build(dir), restrain(serverMemory))
 	}

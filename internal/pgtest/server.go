@@ -62,7 +62,7 @@ func Main(m *testing.M, remove ...string) {
 	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"} {
 		_ = os.Unsetenv(name)
 	}
-	dir, err := os.MkdirTemp("", "pgtest")
+	dir, removeDir, err := folder()
 	if err == nil {
 		err = start(dir)
 	}
@@ -73,7 +73,10 @@ func Main(m *testing.M, remove ...string) {
 		code = m.Run()
 	}
 	err = server.stop()
-	for _, path := range append(remove, dir) {
+	if removeDir != nil {
+		err = errors.Join(err, removeDir())
+	}
+	for _, path := range remove {
 		err = errors.Join(err, os.RemoveAll(path))
 	}
 	if err != nil {

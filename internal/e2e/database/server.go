@@ -4,6 +4,7 @@ package database
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
 	"net/url"
@@ -33,9 +34,11 @@ type Server struct{ kube *kube.Client }
 func Deploy(ctx context.Context, client *kube.Client, image string) (*Server, error) {
 	client = client.In(pod)
 	text := strings.ReplaceAll(manifest, "$IMAGE", image)
-	running, err := client.JSONPath(kube.Query{Args: []string{"pod/" + pod}}, "{.spec.containers[0].image}")
-	if err == nil && running != image {
-		// A pod's image can be changed in place, but a newer image's data folder need not fit.
+	sum := fmt.Sprintf("%.8x", sha256.Sum256([]byte(text)))
+	text = strings.ReplaceAll(text, "$MANIFEST", sum)
+	running, err := client.JSONPath(kube.Query{Args: []string{"pod/" + pod}}, "{.metadata.labels.made-of}")
+	if err == nil && running != sum {
+		// Little of a pod can be changed in place, and a newer image's data folder need not fit.
 		if err := client.Delete(ctx, kube.Query{Args: []string{"pod/" + pod}}); err != nil {
 			return nil, fmt.Errorf("postgres: %w", err)
 		}
