@@ -15,6 +15,18 @@ etcd:
     - name: unsafe-no-fsync
       value: "true"
 `
+	// One node has memory enough, and processor time is what it lacks.
+	lessCollecting = `kind: ClusterConfiguration
+apiServer:
+  extraEnvs: &gc
+  - name: GOGC
+    value: "400"
+controllerManager:
+  extraEnvs: *gc
+etcd:
+  local:
+    extraEnvs: *gc
+`
 	// From 1.35 on the kubelet refuses cgroup v1 unless told.
 	cgroupV1 = `kind: KubeletConfiguration
 failCgroupV1: false
@@ -26,7 +38,7 @@ func config(image string, port int32) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
 		Networking:           v1alpha4.Networking{APIServerPort: port},
 		Nodes:                []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: image}},
-		KubeadmConfigPatches: []string{fastEtcd},
+		KubeadmConfigPatches: []string{fastEtcd, lessCollecting},
 	}
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err != nil {
 		c.KubeadmConfigPatches = append(c.KubeadmConfigPatches, cgroupV1)
