@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // downFlags are those of down alone.
@@ -119,7 +120,7 @@ func printDown(w io.Writer, p engine.Preview) error {
 		fmt.Fprint(t, "plan\tnothing to undo\n")
 		return t.Flush()
 	}
-	fmt.Fprintf(t, "plan\t%d migrations to undo, to version %s\n", len(p.Steps), numberText(p.To))
+	fmt.Fprintf(t, "plan\t%s to undo, to version %s\n", report.Counted(len(p.Steps), "migration"), numberText(p.To))
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -128,7 +129,7 @@ func printDown(w io.Writer, p engine.Preview) error {
 		if s.FromJournal {
 			where = ", from the journal"
 		}
-		fmt.Fprintf(w, "\n%d  %s%s: %d statements, %s\n", s.Version, s.File, where, s.Statements, how(s))
+		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Counted(s.Statements, "statement"), how(s))
 		for line := range strings.Lines(p.Steps[i].SQL) {
 			line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")
 			fmt.Fprintf(w, "    %s\n", oneLine(line))

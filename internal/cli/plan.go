@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 func (a *app) plan() *cobra.Command {
@@ -58,11 +59,11 @@ func planned(steps []engine.PreviewStep) string {
 	}
 	switch up := len(steps) - down; {
 	case down == 0:
-		return fmt.Sprintf("%d migrations", up)
+		return report.Counted(up, "migration")
 	case up == 0:
-		return fmt.Sprintf("%d migrations to undo", down)
+		return report.Counted(down, "migration") + " to undo"
 	default:
-		return fmt.Sprintf("%d migrations to undo, then %d to apply", down, up)
+		return fmt.Sprintf("%s to undo, then %d to apply", report.Counted(down, "migration"), up)
 	}
 }
 

@@ -102,7 +102,12 @@ func (a *app) command() *cobra.Command {
 	root.SetErr(a.stderr)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help lists the flags)", err, cmd.CommandPath())}
+		problem := err.Error()
+		var invalid *pflag.InvalidValueError
+		if errors.As(err, &invalid) {
+			problem = fmt.Sprintf("--%s is %q; want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag()))
+		}
+		return &config.UsageError{Problem: fmt.Sprintf("%s (%s --help lists the flags)", problem, cmd.CommandPath())}
 	})
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
@@ -198,12 +203,27 @@ func fromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 				continue
 			}
 			if err := fs.Set(f.Name, value); err != nil {
-				errs = append(errs, &config.UsageError{Problem: fmt.Sprintf("%s=%q: want a value as for --%s: %s", name, value, f.Name, f.Usage)})
+				errs = append(errs, &config.UsageError{Problem: fmt.Sprintf("%s is %q; want %s, as for --%s: %s", name, value, wanted(f), f.Name, f.Usage)})
 			}
 			return
 		}
 	})
 	return errors.Join(errs...)
+}
+
+// wanted says what a flag's type takes, which the errors of Go's parsers leave to the reader.
+func wanted(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "uint":
+		return "a whole number, 0 or more"
+	case "int":
+		return "a whole number"
+	case "duration":
+		return "a time with its unit, such as 30s or 5m"
+	case "bool":
+		return "true or false"
+	}
+	return "a " + f.Value.Type()
 }
 
 func variables(flag string) []string {

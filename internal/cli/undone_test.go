@@ -126,7 +126,7 @@ func TestAHotfixComesAfterTheWayDown(t *testing.T) {
 		v2.must(0, "up")
 		hotfix := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_fix.up.sql": "CREATE TABLE fix (c int)"})}
 		up := append([]string{"up", "--on-newer", "down"}, args...)
-		assert.Contains(t, hotfix.must(0, "plan", "--on-newer", "down").stdout, "1 migrations to undo, then 1 to apply, to version 2")
+		assert.Contains(t, hotfix.must(0, "plan", "--on-newer", "down").stdout, "1 migration to undo, then 1 to apply, to version 2")
 		assert.Contains(t, hotfix.must(0, up...).err, `undone=1 migrations="7 (b)" applied="2 (fix)"`)
 		assert.Equal(t, "2 fix", d.Value(t, "SELECT concat_ws(' ', version, to_regclass('fix'), to_regclass('b')) FROM schema_migrations"))
 		assert.Contains(t, hotfix.must(0, up...).err, "nothing to do")

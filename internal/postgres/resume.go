@@ -38,6 +38,9 @@ type ChangedError struct {
 }
 
 func (e *ChangedError) Error() string {
+	if e.Done == 1 {
+		return e.File + ": its first statement is in effect, and has been changed since"
+	}
 	return fmt.Sprintf("%s: its first %d statements are in effect, and they have been changed since", e.File, e.Done)
 }
 

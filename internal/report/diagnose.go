@@ -64,8 +64,8 @@ func diagnose(err error, run Run) Card {
 	case errors.As(err, &doubt):
 		return doubtCard(doubt)
 	case errors.As(err, &changed):
-		return refused(changed.Error(), "they would not run again, so what they say now would never happen",
-			"restore them and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")
+		return refused(changed.Error(), "what is in effect does not run again, so what stands there now would never happen",
+			"restore what was there and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")
 	case errors.As(err, &session):
 		return refused(session.Error(), "a pooler lends a server's session for one transaction; what one statement sets or locks, the next may not find",
 			"connect the migrator to PostgreSQL itself, or through a pool in session mode; the application can stay where it is")
@@ -101,6 +101,17 @@ func refused(reason, why, next string) Card {
 	return c
 }
 
+// before says what is known of a script whose statement after the first n is in doubt.
+func before(n int) string {
+	switch n {
+	case 0:
+		return "it is the first statement, and none after it is in effect"
+	case 1:
+		return "the statement before it is in effect, and none after it"
+	}
+	return fmt.Sprintf("the %d statements before it are in effect, and none after it", n)
+}
+
 func doubtCard(e *postgres.UnprovableError) Card {
 	if e.Uncounted {
 		c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while it ran, and nothing tells how far it came", e.File)}
@@ -113,7 +124,7 @@ func doubtCard(e *postgres.UnprovableError) Card {
 	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
 	c.addSQL("statement", e.Statement, -1)
-	c.add("state", fmt.Sprintf("the %d statements before it are in effect, and none after it", e.Number-1))
+	c.add("state", before(e.Number-1))
 	c.add("next", "look whether it did its work; if so: migrator repair --statement-done\nif not: migrator repair --statement-undone\nthen deploy again")
 	return c
 }

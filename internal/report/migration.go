@@ -101,7 +101,10 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	if !errors.As(err, &run) {
 		return "nothing of this migration was kept"
 	}
-	if run.Undone > 0 {
+	if run.Undone == 1 {
+		return "nothing of this release was kept (--atomicity release): the migration before this one ran and was rolled back with it"
+	}
+	if run.Undone > 1 {
 		return fmt.Sprintf("nothing of this release was kept (--atomicity release): the %d migrations before this one ran and were rolled back with it", run.Undone)
 	}
 	return "nothing of this migration was kept; " + progress(run)

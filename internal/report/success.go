@@ -35,7 +35,7 @@ func (d Done) what(verb string) string {
 	took := d.Took.Round(10 * time.Millisecond)
 	switch {
 	case verb == "exec":
-		return fmt.Sprintf("%s succeeded in %s, with %s of the schema", Clip(d.Command, maxToolTitle), took, counted(d.Changes, "change"))
+		return fmt.Sprintf("%s succeeded in %s, with %s of the schema", Clip(d.Command, maxToolTitle), took, Counted(d.Changes, "change"))
 	case verb == "wait":
 		return fmt.Sprintf("the schema is there: the database is %s; waited %s", at(d.To), took)
 	case d.Newer:
@@ -47,13 +47,13 @@ func (d Done) what(verb string) string {
 		if n := d.Applied - len(d.Undone); n > 0 {
 			applied = fmt.Sprintf(" and %d applied", n)
 		}
-		return fmt.Sprintf("the database is %s, was %s: %s undone%s in %s; undone: %s", at(d.To), at(d.From), counted(len(d.Undone), "migration"), applied, took, plan.Names(d.Undone))
+		return fmt.Sprintf("the database is %s, was %s: %s undone%s in %s; undone: %s", at(d.To), at(d.From), Counted(len(d.Undone), "migration"), applied, took, plan.Names(d.Undone))
 	}
-	return fmt.Sprintf("the database is %s, was %s: %s applied in %s", at(d.To), at(d.From), counted(d.Applied, "migration"), took)
+	return fmt.Sprintf("the database is %s, was %s: %s applied in %s", at(d.To), at(d.From), Counted(d.Applied, "migration"), took)
 }
 
-// counted is a number of things: "1 migration", "2 migrations".
-func counted(n int, thing string) string {
+// Counted is a number of things: "1 migration", "2 migrations".
+func Counted(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
