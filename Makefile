@@ -6,7 +6,7 @@ SHELL := /bin/bash
 IMAGE ?= localhost/shiplock/migrator:dev
 # Arguments for the tests, as in: make test ARGS='-run TestScenarios/fresh-install -v'
 ARGS ?=
-# The scenarios first: they take longest.
+# The scenarios first: they take longest, beside all others. Those wait more than they work, so there are more at a time than cores.
 PACKAGES ?= ./internal/e2e ./...
 
 .PHONY: help
@@ -21,7 +21,7 @@ demo: ## Run the story on a throw-away cluster: v1, v2, a v3 whose migration fai
 .PHONY: test
 test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluster
 	hack/setup.sh go postgres engine node tools
-	go test -timeout 60m $(ARGS) $(PACKAGES)
+	go test -p 3 -timeout 60m $(ARGS) $(PACKAGES)
 
 .PHONY: unit
 unit: ## Run the tests that need no cluster
