@@ -98,6 +98,7 @@ func (s *shared) environment(work string) map[string]string {
 		"BOOKING":      s.charts.Booking,
 		"SHIPLOCK":     s.charts.Shiplock,
 		"HELM4":        s.helm4,
+		"GOGC":         "400", // some hundred processes of helm, each ended before its memory matters
 	}
 	for _, folder := range []string{"CACHE", "CONFIG", "DATA"} {
 		env["HELM_"+folder+"_HOME"] = filepath.Join(work, ".helm", strings.ToLower(folder))
