@@ -38,6 +38,7 @@ func causes() []cause {
 		{"starting", 3, starting},
 		{"no-database", 2, noDatabase},
 		{"lock-timeout", 124, lockTimeout},
+		{"lock-wait", 124, lockWait},
 		{"deadlock", 6, deadlock},
 		{"statement-timeout", 6, statementTimeout},
 		{"disk-full", 6, diskFull},
@@ -175,7 +176,15 @@ func lockTimeout(s *stage) {
 	s.before("CREATE TABLE guests (id int PRIMARY KEY, email text);")
 	s.hold("SET LOCAL application_name = 'nightly report'", "SELECT count(*) FROM guests")
 	s.write("2_phone.up.sql", "-- for the new form\nALTER TABLE guests ADD COLUMN phone text;\n")
-	s.up("--lock-timeout", "600ms", "--timeout", "4s")
+	s.up("--lock-timeout", "600ms", "--timeout", "15s")
+}
+
+// lockWait is over before the lock timeout is: nobody but the watcher has seen who was in the way.
+func lockWait(s *stage) {
+	s.before("CREATE TABLE guests (id int PRIMARY KEY, email text);")
+	s.hold("SET LOCAL application_name = 'nightly report'", "SELECT count(*) FROM guests")
+	s.write("2_phone.up.sql", "ALTER TABLE guests ADD COLUMN phone text;\n")
+	s.up("--lock-timeout", "16s", "--timeout", "15s")
 }
 
 // deadlock lets somebody else wait longer than PostgreSQL waits for one to be the victim.

@@ -70,8 +70,11 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 		db.watching.again()
 		fail := attempt()
 		blockers := db.watching.seen()
-		if fail != nil && last != nil && ctx.Err() != nil {
-			fail.recall(last)
+		if fail != nil && ctx.Err() != nil {
+			fail.Blockers = db.watching.waiting()
+			if last != nil {
+				fail.recall(last)
+			}
 		}
 		if fail == nil || pq.As(fail.Err, pqerror.LockNotAvailable) == nil || fail.Outcome == Unknown {
 			return fail

@@ -39,7 +39,7 @@ type MigrationError struct {
 	Offset int
 	// Row is the line in the file of the row of a COPY that failed; 0 for none.
 	Row int
-	// Blockers are the sessions that held the lock, where a lock timeout ended it.
+	// Blockers are the sessions that held the lock, where a lock timeout, or the end of the run while it waited, ended it.
 	Blockers []string
 	// Reason is what was found out about it afterwards.
 	Reason Reason

@@ -27,6 +27,7 @@ type watcher struct {
 	mu       sync.Mutex
 	attempt  time.Time // when the present attempt began
 	blockers []string  // that were seen last in it
+	waits    []string  // the blockers of the last look; none if it saw nobody in the way
 }
 
 // watch begins a watch, or joins the one that goes on. The function it returns ends what it began.
@@ -50,7 +51,7 @@ func (db *DB) watch(ctx context.Context) (stop func()) {
 func (w *watcher) again() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.attempt, w.blockers = time.Now(), nil
+	w.attempt, w.blockers, w.waits = time.Now(), nil, nil
 }
 
 // seen are the sessions that have kept the present attempt waiting.
@@ -58,6 +59,13 @@ func (w *watcher) seen() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.blockers
+}
+
+// waiting are the sessions that were in the way when the watcher looked last: whom a run whose time is over was waiting for.
+func (w *watcher) waiting() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.waits
 }
 
 func (w *watcher) run(ctx context.Context) {
@@ -116,10 +124,10 @@ func (w *watcher) look(ctx context.Context) *glimpse {
 		w.close()
 		return nil
 	}
-	if blockers := g.blocked(); len(blockers) > 0 {
-		w.mu.Lock()
-		w.blockers = blockers
-		w.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.waits = g.blocked(); len(w.waits) > 0 {
+		w.blockers = w.waits
 	}
 	return g
 }
