@@ -103,8 +103,8 @@ func TestStartUpLoopOfOld(t *testing.T) {
 		want string
 	}{
 		"attempts":          {[]string{"--connect-attempts", "3", "--connect-delay", "50ms"}, "3 times in"},
-		"attempts and time": {[]string{"--connect-attempts", "1000", "--wait-for-db", "300ms"}, "(--wait-for-db)"},
-		"one attempt":       {[]string{"--connect-attempts", "1"}, "1 times in"},
+		"attempts and time": {[]string{"--connect-attempts", "1000", "--wait-for-db", "2s"}, "(--wait-for-db)"},
+		"one attempt":       {[]string{"--connect-attempts", "1"}, "1 time in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, "SELECT 1"), "--database-url", "postgres://nobody@127.0.0.1:1/x"}, c.args...)...)

@@ -132,13 +132,13 @@ const backend = `FROM pg_stat_activity WHERE datname = current_database() AND ap
 func tooManyOfRole(s *stage) {
 	s.Exec(s.t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT 0`, s.User))
 	s.write("1_x.up.sql", "SELECT 1")
-	s.up("--wait-for-db", "300ms")
+	s.up("--wait-for-db", "3s")
 }
 
 func tooManyOfDatabase(s *stage) {
 	s.Exec(s.t, fmt.Sprintf(`ALTER DATABASE %q CONNECTION LIMIT 0`, s.Name))
 	s.write("1_x.up.sql", "SELECT 1")
-	s.up("--wait-for-db", "300ms")
+	s.up("--wait-for-db", "3s")
 }
 
 // tooMany takes all connections of a server that keeps most of its 200 for superusers.
@@ -155,13 +155,13 @@ func tooMany(s *stage) {
 		s.t.Cleanup(func() { _ = conn.Close() })
 	}
 	s.write("1_x.up.sql", "SELECT 1")
-	s.up("--wait-for-db", "300ms")
+	s.up("--wait-for-db", "3s")
 }
 
 func starting(s *stage) {
 	s.Database = s.Starting(s.t)
 	s.write("1_x.up.sql", "SELECT 1")
-	s.up("--wait-for-db", "500ms")
+	s.up("--wait-for-db", "3s")
 }
 
 func noDatabase(s *stage) {
@@ -203,7 +203,7 @@ func statementTimeout(s *stage) {
 	s.before("CREATE TABLE guests (id int PRIMARY KEY, email text);")
 	s.write("2_fill.up.sql", "SELECT 1;\nUPDATE guests SET email = lower(email) FROM pg_sleep(60);\n")
 	s.Exec(s.t, "INSERT INTO guests VALUES (1, 'A@example.com')")
-	s.up("--statement-timeout", "500ms")
+	s.up("--statement-timeout", "3s")
 }
 
 // diskFull gives a tablespace a small file system of its own, in a server of its own:

@@ -26,6 +26,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestMain(m *testing.M) {
 	// Whoever is told in these tests is there: on a starved machine it may take longer than a user would wait.
 	_ = os.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2m")
+	// They wait for the server, and for times to be over, more than they work.
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", "6")
+	}
 	pgtest.Main(m)
 }
 
@@ -70,7 +77,7 @@ func golden(t *testing.T, name, stderr string) {
 // masked hides in a card what is another's in each run.
 func masked(card string) string {
 	for pattern, mask := range map[string]string{
-		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `the [\d.]+m?s that`: "the TIME that", `test_\d+_`: "test_N_", `_backend\(\d+\)`: "_backend(PID)", `\d+ times in [\d.]+m?s`: "N times in TIME",
+		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `the [\d.]+m?s that`: "the TIME that", `test_\d+_`: "test_N_", `_backend\(\d+\)`: "_backend(PID)", `\d+ times? in [\d.]+m?s`: "N times in TIME",
 		`for [\d.]+m?s`: "for TIME", `(waited +|after )[\d.]+m?s`: "${1}TIME", `connected for \d+s`: "connected for TIME", `[Pp]rocess \d+`: "process PID",
 		`relation \d+ of database \d+`: "relation OID of database OID", `"pg_tblspc\S+"`: "\"pg_tblspc/FILE\"", `postgresql/\d+/`: "postgresql/N/", `/\S+/(\d{3})`: "DIR",
 	} {
@@ -230,7 +237,7 @@ func TestFailuresExplainThemselves(t *testing.T) {
 			prepare: "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false)"},
 		{name: "wrong-password", code: 2, files: map[string]string{"1_x.up.sql": "SELECT 1"},
 			url: func(u string) string { return strings.Replace(u, "s3cret", "marked-secret", 1) }},
-		{name: "unreachable", code: 3, files: map[string]string{"1_x.up.sql": "SELECT 1"}, args: []string{"up", "--wait-for-db", "300ms"},
+		{name: "unreachable", code: 3, files: map[string]string{"1_x.up.sql": "SELECT 1"}, args: []string{"up", "--wait-for-db", "3s"},
 			url: func(u string) string { return regexp.MustCompile(`:\d+/`).ReplaceAllString(u, ":1/") }},
 		{name: "no-right", code: 2, files: map[string]string{"1_x.up.sql": "SELECT 1"},
 			prepare: "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)"},
@@ -278,7 +285,7 @@ func TestLockedOut(t *testing.T) {
 	go func() { first <- call(ctx, "up", "--source", dir, "--database-url", d.URL()) }()
 	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "1")
 
-	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--lock-wait", "300ms")
+	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--lock-wait", "3s")
 	assert.Equal(t, 4, out.code)
 	golden(t, "locked", out.err)
 
@@ -323,7 +330,7 @@ func TestOutOfTime(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)", "2_y.up.sql": "CREATE TABLE c (d int); SELECT pg_sleep(60)"})
-	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--timeout", "1s")
+	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--timeout", "5s")
 	assert.Equal(t, 124, out.code)
 	golden(t, "timeout", out.err)
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))

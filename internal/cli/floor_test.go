@@ -29,7 +29,7 @@ func TestAFloorRefusesWhatIsTooOld(t *testing.T) {
 	assert.Contains(t, v2.must(0, "up").err, `not_known_here="3 (c)"`)
 	v2.must(0, "wait", "--timeout", "1m")
 
-	v1.must(124, "wait", "--on-newer", "down", "--timeout", "1s")
+	v1.must(124, "wait", "--on-newer", "down", "--timeout", "3s")
 	v1.must(0, "up", "--on-newer", "down")
 	assert.Equal(t, "1", v1.Value(t, "SELECT version FROM schema_migrations"))
 	v1.must(0, "up")

@@ -61,7 +61,7 @@ var forgers = map[string]func(t *testing.T, flags []string) outcome{
 			require.NoError(t, err)
 		}
 		w.write("2_b.up.sql", "ALTER TABLE a ADD COLUMN b int")
-		return w.run(append([]string{"up", "--lock-timeout", "500ms", "--timeout", "4s"}, flags...)...)
+		return w.run(append([]string{"up", "--lock-timeout", "500ms", "--timeout", "15s"}, flags...)...)
 	},
 	"a tool": func(t *testing.T, flags []string) outcome {
 		b := newToolbox(t, "cat text; cat text >&2; exit 3")

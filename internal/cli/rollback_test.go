@@ -203,7 +203,7 @@ func TestADownGoesOnWithoutItsFile(t *testing.T) {
 	for _, direction := range []string{"up", "down"} {
 		require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b."+direction+".sql")))
 	}
-	out := w.must(7, "down", "--to-files", "--statement-timeout", "200ms")
+	out := w.must(7, "down", "--to-files", "--statement-timeout", "2s")
 	golden(t, "down-part-way", out.err)
 	assert.Equal(t, "1 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	assert.Contains(t, w.must(5, "up").err, "undoing version 2 (b) stopped part-way, after 2 of 4 statements")

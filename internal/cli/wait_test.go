@@ -67,7 +67,7 @@ func TestWaitSeesALateMigration(t *testing.T) {
 	w.must(0, "up")
 	w.must(0, "wait")
 	w.write("3_late.up.sql", "SELECT 3")
-	assert.Contains(t, w.must(124, "wait", "--timeout", "300ms").err, "the database is at version 5, and 3 below it has not run")
+	assert.Contains(t, w.must(124, "wait", "--timeout", "3s").err, "the database is at version 5, and 3 below it has not run")
 	w.must(0, "up", "--out-of-order", "apply")
 	w.must(0, "wait")
 	w.Exec(t, fmt.Sprintf("REVOKE ALL ON schema_migrations_journal FROM %q", w.User))
@@ -83,7 +83,7 @@ func TestWaitWithoutFiles(t *testing.T) {
 	}
 	assert.Zero(t, wait("--version", "5").code)
 	assert.Zero(t, wait("--version", "4").code)
-	assert.Equal(t, 124, wait("--version", "6", "--timeout", "300ms").code)
+	assert.Equal(t, 124, wait("--version", "6", "--timeout", "3s").code)
 	assert.Equal(t, 2, wait("--version", "six").code)
 	older := folder(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	assert.Zero(t, wait("--source", older).code, "a database that is newer lacks nothing")
@@ -125,7 +125,7 @@ func TestWaitThatFailsExplainsItself(t *testing.T) {
 				_, err = tx.Exec("LOCK TABLE schema_migrations")
 				require.NoError(t, err)
 			}
-			out := call(t.Context(), "wait", "--source", w.dir, "--database-url", u, "--timeout", "900ms")
+			out := call(t.Context(), "wait", "--source", w.dir, "--database-url", u, "--timeout", "4s")
 			assert.Equal(t, c.code, out.code, out.err)
 			golden(t, c.name, out.err)
 			assert.NotContains(t, out.err, "secret")

@@ -68,7 +68,7 @@ func TestRunGivesUpOnALockWhenItsTimeIsOver(t *testing.T) {
 	db, _ := mannered(t, d, 200*time.Millisecond)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
 	reader(t, d)
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, assert.AnError)
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, assert.AnError)
 	defer cancel()
 	script, err := ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 	require.NoError(t, err)

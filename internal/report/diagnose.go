@@ -163,7 +163,7 @@ func connectCard(e *postgres.ConnectError) Card {
 		c.add("why", fmt.Sprintf("the server's certificate was good from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	if !e.Permanent {
-		c.add("tried", fmt.Sprintf("%d times in %s (%s)", e.Attempts, e.Waited.Round(100*time.Millisecond), e.Limit))
+		c.add("tried", fmt.Sprintf("%s in %s (%s)", Counted(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), e.Limit))
 	}
 	c.add("state", "nothing was run")
 	c.add("next", connectAdvice(e.Err))

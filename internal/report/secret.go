@@ -19,7 +19,7 @@ func secretCard(e *config.SecretError, connect *postgres.ConnectError) Card {
 		c.Title = "no password for the database " + connect.Target
 		c.add("why", e.Error())
 		if connect.Attempts > 1 {
-			c.add("tried", fmt.Sprintf("%d times in %s", connect.Attempts, connect.Waited.Round(100*time.Millisecond)))
+			c.add("tried", fmt.Sprintf("%s in %s", Counted(connect.Attempts, "time"), connect.Waited.Round(100*time.Millisecond)))
 		}
 	}
 	c.add("state", "nothing was run")
