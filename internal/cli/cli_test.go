@@ -283,7 +283,7 @@ func TestLockedOut(t *testing.T) {
 	defer cancel(nil)
 	first := make(chan outcome, 1)
 	go func() { first <- call(ctx, "up", "--source", dir, "--database-url", d.URL()) }()
-	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "1")
+	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "1")
 
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--lock-wait", "3s")
 	assert.Equal(t, 4, out.code)
@@ -295,7 +295,7 @@ func TestLockedOut(t *testing.T) {
 	assert.Equal(t, 128+15, out.code)
 	golden(t, "sigterm", out.err)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
-	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "0")
+	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "0")
 }
 
 func waitFor(t *testing.T, d *pgtest.Database, query, want string) {

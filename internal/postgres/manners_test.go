@@ -106,7 +106,7 @@ func TestConcurrentIndexHasNoLockTimeout(t *testing.T) {
 	done := make(chan *MigrationError, 1)
 	go func() { done <- apply(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
 	require.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting%'") == "1"
+		return d.Value(t, "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'waiting%'") == "1"
 	}, time.Minute, 10*time.Millisecond)
 	time.Sleep(300 * time.Millisecond) // three lock timeouts
 	require.NoError(t, report.Commit())

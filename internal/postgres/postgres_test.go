@@ -273,7 +273,7 @@ func TestRunIsCancelledInTheServer(t *testing.T) {
 	defer cancel(nil)
 	go func() {
 		assert.Eventually(t, func() bool {
-			return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "1"
+			return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "1"
 		}, time.Minute, 10*time.Millisecond)
 		cancel(why)
 	}()
@@ -286,7 +286,7 @@ func TestRunIsCancelledInTheServer(t *testing.T) {
 	assert.Equal(t, RolledBack, fail.Outcome)
 	assert.Less(t, time.Since(start), 45*time.Second, "it does not wait for the statement")
 	assert.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "0"
+		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "0"
 	}, 30*time.Second, 10*time.Millisecond, "the backend does not work on")
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 }

@@ -86,7 +86,7 @@ func TestProgressBehindAPooler(t *testing.T) {
 	require.NoError(t, db.Yield(t.Context()))
 	require.Nil(t, run(t, db, 1, "SELECT 1; SELECT pg_sleep(2)"))
 	log.waitFor(t, stillRuns, "wait", "Timeout: PgSleep")
-	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))
+	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))
 }
 
 // TestOthersCannotForgeTheLog: a blocker's query and its name, a file's name and a statement.
