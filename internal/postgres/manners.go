@@ -69,17 +69,26 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 	for try := 1; ; try++ {
 		db.watching.again()
 		fail := attempt()
-		blockers := db.watching.seen()
-		if fail != nil && ctx.Err() != nil {
-			fail.Blockers = db.watching.waiting()
-			if last != nil {
-				fail.recall(last)
-			}
+		if fail == nil {
+			return nil
 		}
-		if fail == nil || pq.As(fail.Err, pqerror.LockNotAvailable) == nil || fail.Outcome == Unknown {
+		again := pq.As(fail.Err, pqerror.LockNotAvailable) != nil && fail.Outcome != Unknown
+		blockers := db.watching.seen()
+		switch {
+		case again:
+			fail.Blockers = blockers
+		case ctx.Err() != nil:
+			fail.Blockers = db.watching.waiting()
+		default:
 			return fail
 		}
-		fail.Blockers, last = blockers, fail
+		if last != nil {
+			fail.recall(last)
+		}
+		if !again {
+			return fail
+		}
+		last = fail
 		pause := backoff(minYield, maxYield, try-1)
 		db.makeWay(ctx, try, time.Since(start), pause, blockers)
 		if err := db.rollback(ctx, ""); err != nil {
@@ -112,10 +121,10 @@ func (db *DB) makeWay(ctx context.Context, try int, waited, pause time.Duration,
 	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "blockers", blockers)...)
 }
 
-// recall takes over what an earlier try has learnt about the place where this one,
-// too, was when its time was over.
+// recall takes over what an earlier try has learnt about the place where this one
+// has ended, too: nobody may have looked this time.
 func (e *MigrationError) recall(earlier *MigrationError) {
-	if e.File != earlier.File || e.Outcome != RolledBack {
+	if e.File != earlier.File || e.Outcome != RolledBack || e.Failed >= 0 && e.Failed != earlier.Failed {
 		return
 	}
 	if e.Failed < 0 {
