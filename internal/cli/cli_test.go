@@ -26,13 +26,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestMain(m *testing.M) {
 	// Whoever is told in these tests is there: on a starved machine it may take longer than a user would wait.
 	_ = os.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2m")
-	// They wait for the server, and for times to be over, more than they work.
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		_ = flag.Set("test.parallel", "6")
-	}
+	pgtest.Parallel(6) // they wait for the server, and for times to be over
 	pgtest.Main(m)
 }
 
@@ -283,7 +277,7 @@ func TestLockedOut(t *testing.T) {
 	defer cancel(nil)
 	first := make(chan outcome, 1)
 	go func() { first <- call(ctx, "up", "--source", dir, "--database-url", d.URL()) }()
-	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "1")
+	waitFor(t, d, "SELECT ("+sleeps+")::text", "true")
 
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--lock-wait", "3s")
 	assert.Equal(t, 4, out.code)
@@ -295,7 +289,7 @@ func TestLockedOut(t *testing.T) {
 	assert.Equal(t, 128+15, out.code)
 	golden(t, "sigterm", out.err)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
-	waitFor(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()", "0")
+	waitFor(t, d, "SELECT ("+sleeps+")::text", "false")
 }
 
 func waitFor(t *testing.T, d *pgtest.Database, query, want string) {

@@ -144,10 +144,8 @@ func logs(ctx context.Context, cluster *kube.Client, selector, pattern string) e
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	var text strings.Builder
-	err = kube.Until(ctx, func() (bool, error) {
+	err = within(ctx, func(ctx context.Context) (bool, error) {
 		text.Reset()
 		err := cluster.Logs(ctx, selector, &text)
 		return err == nil && want.MatchString(text.String()), err
@@ -203,10 +201,8 @@ func sqlCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	var out string
-	err = kube.Until(ctx, func() (_ bool, err error) {
+	err = within(ctx, func(ctx context.Context) (_ bool, err error) {
 		out, err = queryAs(ctx, user, flags.Args()...)
 		return err == nil && want.MatchString(out), err
 	})

@@ -41,11 +41,9 @@ func httpCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	var status int
 	var answer string
-	err = kube.Until(ctx, func() (bool, error) {
+	err = within(ctx, func(ctx context.Context) (bool, error) {
 		var body []byte
 		var err error
 		status, body, err = cluster.HTTP(ctx, strings.ToUpper(args[0]), args[1]+port, args[2], []byte(strings.Join(args[3:], " ")))

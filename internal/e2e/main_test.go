@@ -12,6 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/cluster"
 	"github.com/shiplock/shiplock/internal/e2e/database"
 	"github.com/shiplock/shiplock/internal/e2e/sample"
+	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
 var (
@@ -22,7 +23,7 @@ var (
 
 // parallel is how many scenarios run at once unless -parallel says otherwise: they wait more than they work, so it is
 // not the number of cores.
-const parallel = "5"
+const parallel = 5
 
 // shared is what all scenarios share.
 type shared struct {
@@ -48,7 +49,7 @@ func (r run) Run() int {
 	if testing.Short() {
 		return r.m.Run()
 	}
-	raiseParallel()
+	pgtest.Parallel(parallel)
 	dir, err := os.MkdirTemp("", "shiplock-e2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -62,14 +63,4 @@ func (r run) Run() int {
 	}
 	fmt.Fprintf(os.Stderr, "e2e: the stage is set after %s\n", time.Since(start).Round(time.Second))
 	return r.m.Run()
-}
-
-func raiseParallel() {
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		if err := flag.Set("test.parallel", parallel); err != nil {
-			panic(err)
-		}
-	}
 }
