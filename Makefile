@@ -21,11 +21,13 @@ demo: ## Run the story on a throw-away cluster: v1, v2, a v3 whose migration fai
 .PHONY: test
 test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluster
 	hack/setup.sh go postgres engine node tools
+	hack/postgres/install.sh 18 >/dev/null
 	go test -p 3 -timeout 60m $(ARGS) $(PACKAGES)
 
 .PHONY: unit
 unit: ## Run the tests that need no cluster
 	hack/setup.sh go postgres
+	hack/postgres/install.sh 18 >/dev/null
 	go test -short $(ARGS) $(PACKAGES)
 
 .PHONY: build

@@ -5,7 +5,8 @@
 #   hack/setup.sh [go] [postgres] [engine] [node] [tools] [lint]      all of them but lint when none is named
 #
 #   go        Go, a C compiler (the SQL parser is C), make and git
-#   postgres  PostgreSQL's server programs and PgBouncer, for tests against the real ones
+#   postgres  PostgreSQL's server programs and PgBouncer, for tests against the real ones; npm, by which hack/postgres fetches
+#             other PostgreSQL versions
 #   engine    Docker where it works, else podman
 #   node      what hack/node makes the cluster's images with where no registry can be reached
 #   tools     other people's migration tools, or what they run on, for internal/toolbox and examples; a Pushgateway
@@ -32,6 +33,12 @@ want_postgres() {
 	{ has initdb && has pg_ctl; } || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
 	# Debian keeps it where a user's PATH does not look
 	has pgbouncer || [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
+	want_npm
+}
+
+want_npm() {
+	has node || [[ " ${packages[*]} " == *' nodejs '* ]] || packages+=(nodejs)
+	has npm || [[ " ${packages[*]} " == *' npm '* ]] || packages+=(npm)
 }
 
 docker_works() {
@@ -55,8 +62,7 @@ want_node() {
 
 # Debian's python3 has Debian's modules, whichever one stands first in PATH.
 want_tools() {
-	has node || packages+=(nodejs)
-	has npm || packages+=(npm)
+	want_npm
 	has java || packages+=(default-jre-headless)
 	has psql || packages+=(postgresql-client)
 	has alembic || packages+=(alembic)

@@ -20,27 +20,36 @@ type Database struct {
 	Host                 string
 	Port                 int
 
-	admin *sql.DB
+	admin  *sql.DB
+	server *instance
 }
 
 // New makes a database for t.
 func New(t testing.TB) *Database {
 	t.Helper()
-	return Named(t, fmt.Sprintf("test %d", counter.Add(1))) // with a space, so that quoting is always tested
+	return Named(t, nextName())
 }
+
+// nextName has a space, so that quoting is always tested.
+func nextName() string { return fmt.Sprintf("test %d", counter.Add(1)) }
 
 // Named makes a database of this name for t. No two tests at once can have the same.
 func Named(t testing.TB, name string) *Database {
 	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
+	return server.newDatabase(t, name)
+}
+
+func (s *instance) newDatabase(t testing.TB, name string) *Database {
+	t.Helper()
 	d := &Database{
 		Name: name, User: name + " owner", Password: "s3cret @/:?#% '\\",
-		Host: host, Port: server.port,
+		Host: host, Port: s.port, server: s,
 	}
-	cluster := open(t, server.keywords(superuser, password, "postgres"))
+	cluster := open(t, s.keywords(superuser, password, "postgres"))
 	mustExec(t, cluster, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD %s", pq.QuoteIdentifier(d.User), pq.QuoteLiteral(d.Password)))
 	mustExec(t, cluster, fmt.Sprintf("CREATE DATABASE %s OWNER %s", pq.QuoteIdentifier(d.Name), pq.QuoteIdentifier(d.User)))
-	d.admin = open(t, server.keywords(superuser, password, d.Name))
+	d.admin = open(t, s.keywords(superuser, password, d.Name))
 	mustExec(t, d.admin, "GRANT ALL ON SCHEMA public TO "+pq.QuoteIdentifier(d.User)) // as the owner had before PostgreSQL 15
 	t.Cleanup(func() {
 		_ = d.admin.Close()
@@ -66,7 +75,7 @@ func (d *Database) Admin() *sql.DB { return d.admin }
 // Open connects as the owner; the pool is closed when the test ends.
 func (d *Database) Open(t testing.TB) *sql.DB {
 	t.Helper()
-	db := open(t, server.keywords(d.User, d.Password, d.Name))
+	db := open(t, d.server.keywords(d.User, d.Password, d.Name))
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }

@@ -39,7 +39,7 @@ auth_file = %s
 pool_mode = %s
 admin_users = %s
 %s
-`, host, server.port, host, port, filepath.Join(dir, "users"), mode, superuser, strings.Join(settings, "\n"))
+`, d.Host, d.Port, host, port, filepath.Join(dir, "users"), mode, superuser, strings.Join(settings, "\n"))
 	ini := filepath.Join(dir, "pgbouncer.ini")
 	require.NoError(t, os.WriteFile(ini, []byte(config), 0o644))
 	s := &instance{port: port, done: make(chan error, 1), end: syscall.SIGTERM, up: isUp}

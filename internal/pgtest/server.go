@@ -72,7 +72,7 @@ func Main(m *testing.M, remove ...string) {
 	} else {
 		code = m.Run()
 	}
-	err = server.stop()
+	err = errors.Join(server.stop(), stopVersions())
 	if removeDir != nil {
 		err = errors.Join(err, removeDir())
 	}
@@ -95,35 +95,39 @@ func start(dir string) error {
 	if err != nil {
 		return err
 	}
-	data, pwfile := filepath.Join(dir, "data"), filepath.Join(dir, "pw")
-	if err := os.WriteFile(pwfile, []byte(password), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte(password), 0o644); err != nil {
 		return err
 	}
 	programs.bin, programs.dir, programs.cred = bin, dir, cred
-	if err := program("initdb", "-D", data, "-U", superuser, "--pwfile", pwfile,
-		"-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
-		return err
-	}
-	server, err = launch(data, isUp)
+	server, err = initialize(bin, filepath.Join(dir, "data"))
 	return err
 }
 
+// initialize makes a data folder and starts a server over it.
+func initialize(bin, data string) (*instance, error) {
+	if err := program(filepath.Join(bin, "initdb"), "-D", data, "-U", superuser, "--pwfile", filepath.Join(programs.dir, "pw"),
+		"-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
+		return nil, err
+	}
+	return launch(bin, data, isUp)
+}
+
 // program runs one of PostgreSQL's programs as the server's user.
-func program(name string, args ...string) error {
-	cmd := exec.Command(filepath.Join(programs.bin, name), args...)
+func program(path string, args ...string) error {
+	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+password)
 	cmd.Dir, cmd.SysProcAttr = programs.dir, &syscall.SysProcAttr{Credential: programs.cred}
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, out)
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(path), err, out)
 	}
 	return nil
 }
 
 // launch starts a server over a data folder, on a port that was free a moment ago,
 // and waits until up says of its answer that it is.
-func launch(data string, up func(error) bool) (*instance, error) {
+func launch(bin, data string, up func(error) bool) (*instance, error) {
 	for try := 0; ; try++ {
-		s, err := run(data, up)
+		s, err := run(bin, data, up)
 		if err == nil || try == 4 || !strings.Contains(err.Error(), "TCP/IP socket") {
 			return s, err
 		}
@@ -133,14 +137,14 @@ func launch(data string, up func(error) bool) (*instance, error) {
 // isUp is a server that lets us in.
 func isUp(err error) bool { return err == nil }
 
-func run(data string, up func(error) bool) (*instance, error) {
+func run(bin, data string, up func(error) bool) (*instance, error) {
 	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
 	s := &instance{port: port, done: make(chan error, 1), up: up}
 	s.end = syscall.SIGQUIT // PostgreSQL's immediate shutdown
-	return s, s.launch(filepath.Join(programs.bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
+	return s, s.launch(filepath.Join(bin, "postgres"), "-D", data, "-k", "", "-p", strconv.Itoa(port),
 		"-c", "listen_addresses="+host, "-c", "max_connections=200", "-c", "fsync=off",
 		"-c", "wal_keep_size=128MB", // for several copies at a time
 		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "log_min_messages=fatal")

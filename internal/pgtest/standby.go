@@ -86,15 +86,16 @@ func copyOf(t testing.TB, d *Database, prepare func(data string) error, options 
 // copied is a copy of the data folder of d's server.
 func copied(t testing.TB, d *Database, options ...string) string {
 	t.Helper()
+	require.Same(t, server, d.server, "only the server of the test binary can be copied: the others come without pg_basebackup")
 	data := filepath.Join(programs.dir, fmt.Sprint("copy", counter.Add(1)))
-	require.NoError(t, program("pg_basebackup", append(options, "-D", data, "-X", "stream", "--checkpoint=fast", "--no-sync",
+	require.NoError(t, program(filepath.Join(programs.bin, "pg_basebackup"), append(options, "-D", data, "-X", "stream", "--checkpoint=fast", "--no-sync",
 		"-h", d.Host, "-p", fmt.Sprint(d.Port), "-U", superuser)...))
 	return data
 }
 
 func started(t testing.TB, data string, up func(error) bool) *instance {
 	t.Helper()
-	s, err := launch(data, up)
+	s, err := launch(programs.bin, data, up)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	return s
@@ -106,7 +107,7 @@ func nothing(string) error { return nil }
 func (s *instance) database(t testing.TB, d *Database) *Database {
 	t.Helper()
 	copied := *d
-	copied.Port, copied.admin = s.port, open(t, s.keywords(superuser, password, d.Name))
+	copied.Port, copied.server, copied.admin = s.port, s, open(t, s.keywords(superuser, password, d.Name))
 	t.Cleanup(func() { _ = copied.admin.Close() })
 	return copied.note(t)
 }

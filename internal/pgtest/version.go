@@ -1,0 +1,96 @@
+package pgtest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// versions are the servers of chosen PostgreSQL majors that the test binary has
+// started; they end with it.
+var versions = struct {
+	sync.Mutex
+	by map[int]*versioned
+}{by: map[int]*versioned{}}
+
+type versioned struct {
+	once   sync.Once
+	server *instance
+	err    error
+}
+
+// Version makes a database for t on a server of a PostgreSQL major, which all
+// tests of the binary share: 14, 16, 17 or 18, as hack/postgres has them. The
+// programs are fetched when they are first needed; hack/setup.sh postgres names
+// what that takes.
+func Version(t testing.TB, major int) *Database {
+	t.Helper()
+	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
+	versions.Lock()
+	v := versions.by[major]
+	if v == nil {
+		v = &versioned{}
+		versions.by[major] = v
+	}
+	versions.Unlock()
+	v.once.Do(func() { v.server, v.err = startVersion(major) })
+	require.NoError(t, v.err, "PostgreSQL %d", major)
+	return v.server.newDatabase(t, nextName())
+}
+
+func startVersion(major int) (*instance, error) {
+	script, err := inRepository(filepath.Join("hack", "postgres", "install.sh"))
+	if err != nil {
+		return nil, err
+	}
+	fetch := exec.Command(script, strconv.Itoa(major))
+	var said strings.Builder
+	fetch.Stderr = &said
+	out, err := fetch.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s %d: %w\n%s", script, major, err, said.String())
+	}
+	installed := strings.TrimSpace(string(out))
+	if programs.cred != nil { // the cache is in root's home, where the server's user cannot look
+		own := filepath.Join(programs.dir, fmt.Sprint("postgresql-", major))
+		if err := os.CopyFS(own, os.DirFS(installed)); err != nil {
+			return nil, err
+		}
+		installed = own
+	}
+	return initialize(filepath.Join(installed, "bin"), filepath.Join(programs.dir, fmt.Sprint("data-", major)))
+}
+
+func stopVersions() error {
+	versions.Lock()
+	defer versions.Unlock()
+	var err error
+	for _, v := range versions.by {
+		err = errors.Join(err, v.server.stop())
+	}
+	return err
+}
+
+// inRepository finds a file of the repository from the folder of a package's tests.
+func inRepository(name string) (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, name), nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("no go.mod in a folder above: run the tests in the repository")
+		}
+	}
+}
