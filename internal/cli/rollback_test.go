@@ -294,3 +294,23 @@ func TestRepairWithTheOldImage(t *testing.T) {
 	v1.must(0, "down", "--to-files")
 	assert.Equal(t, "1 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 }
+
+// TestDown_RowsCommittedAfterTheCount_IsReported: the count before the rollback finds
+// nothing, and a trigger then deletes rows.
+func TestDown_RowsCommittedAfterTheCount_IsReported(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	w := &world{Database: d, t: t, dir: folder(t, map[string]string{
+		"1_guests.up.sql": "CREATE TABLE guests (id int); CREATE TABLE jobs (id int);\n" +
+			"CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM guests; RETURN NULL; END';\nCREATE TRIGGER clear AFTER INSERT ON jobs EXECUTE FUNCTION clear();",
+		"1_guests.down.sql": "DROP TABLE guests, jobs; DROP FUNCTION clear",
+		"2_jobs.up.sql":     "SELECT 1", "2_jobs.down.sql": "INSERT INTO jobs VALUES (1);",
+		"3_notes.up.sql": "ALTER TABLE guests ADD COLUMN note text;", "3_notes.down.sql": "ALTER TABLE guests DROP COLUMN note;",
+	})}
+	w.must(0, "up")
+	d.Exec(t, "INSERT INTO guests VALUES (1), (2)")
+	golden(t, "data-loss-late", w.must(5, "down", "--to", "1").err)
+	assert.Equal(t, "2", d.Value(t, "SELECT count(*) FROM guests"))
+	assert.Equal(t, "2 false", d.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
+	w.must(0, "down", "--to", "1", "--allow-data-loss")
+}

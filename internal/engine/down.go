@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shiplock/shiplock/internal/plan"
@@ -31,14 +32,34 @@ func downTo(to uint) planner {
 	}
 }
 
-// LossError is a way down that was not begun, because it would lose data.
+// LossError is a rollback that would lose data. It was not begun, or its last
+// migration was rolled back: rows were committed after the count, say.
 type LossError struct {
 	From, To int
 	Losses   []postgres.Loss
+	Run      *RunError // nil where nothing was run
 }
 
 func (e *LossError) Error() string {
 	return fmt.Sprintf("going down from version %d would lose data: %s", e.From, e.Losses[0])
+}
+
+func (e *LossError) Unwrap() error {
+	if e.Run == nil {
+		return nil
+	}
+	return e.Run
+}
+
+// asLoss gives a run that ended because it would have lost data its own type. One that
+// is partially applied stays what it is.
+func asLoss(p plan.Plan, err error) error {
+	var run *RunError
+	var fail *postgres.MigrationError
+	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.Loss == nil || fail.Outcome != postgres.RolledBack {
+		return err
+	}
+	return &LossError{From: p.From, To: lowest(p), Losses: []postgres.Loss{*fail.Loss}, Run: run}
 }
 
 // lowest is where the last step down of a plan leads.
@@ -52,24 +73,29 @@ func lowest(p plan.Plan) int {
 	return to
 }
 
-// guardData refuses a plan that would lose data, or says what goes.
-func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) error {
+// guardData refuses a plan that would lose data, or logs what goes. It returns what
+// each step of the plan has created itself.
+func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.Own, error) {
+	own := make([]postgres.Own, len(d.plan.Steps))
 	if !d.plan.GoesDown() {
-		return nil
+		return own, nil
 	}
 	steps, err := stepsOf(d.catalog, d.plan)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	losses, err := db.Losses(ctx, steps)
-	if err != nil || len(losses) == 0 {
-		return err
+	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
+		err = &LossError{From: d.plan.From, To: lowest(d.plan), Losses: losses}
 	}
-	if !o.AllowDataLoss {
-		return &LossError{From: d.plan.From, To: lowest(d.plan), Losses: losses}
+	if err != nil {
+		return nil, err
 	}
 	for _, l := range losses {
 		o.Log.Warn("data goes, as --allow-data-loss allows", "loses", l.String())
 	}
-	return nil
+	for i, s := range steps {
+		own[i] = s.Own
+	}
+	return own, nil
 }

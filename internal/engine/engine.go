@@ -134,7 +134,8 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 		return Result{}, err
 	}
 	p := d.plan
-	if err := guardData(ctx, o, db, d); err != nil {
+	own, err := guardData(ctx, o, db, d)
+	if err != nil {
 		return Result{}, err
 	}
 	if len(d.adopt) > 0 {
@@ -149,7 +150,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 	if versions := p.NotUndoable(); versions != "" {
 		o.Log.Warn("no down file: what is applied now cannot be undone by down", "versions", versions)
 	}
-	if err := drive(ctx, o, d.catalog, db, p); err != nil {
+	if err := drive(ctx, o, d.catalog, db, p, own); err != nil {
 		return Result{}, err
 	}
 	if err := readBack(ctx, db, p); err != nil {
@@ -239,10 +240,13 @@ func done(p plan.Plan, applied int) Result {
 
 // drive lets golang-migrate's state machine take the plan's steps, one by one,
 // through our two drivers.
-func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan) error {
+func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, own []postgres.Own) error {
 	steps, err := stepsOf(catalog, p)
 	if err != nil {
 		return err
+	}
+	for i, s := range steps {
+		steps[i].Guard, steps[i].Own = s.Direction == string(plan.Down) && !o.AllowDataLoss, own[i]
 	}
 	if files := catalog.Files(); o.leavesClean(files, p) {
 		steps[len(steps)-1].Catalog = unchanged(files)
@@ -257,9 +261,9 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	defer narrow(ctx)()
 	attempt := func() error { return runSteps(ctx, catalog, db.Driver(ctx, steps, together), p) }
 	if together {
-		return db.Politely(ctx, attempt)
+		return asLoss(p, db.Politely(ctx, attempt))
 	}
-	return attempt()
+	return asLoss(p, attempt())
 }
 
 // admit looks at all files before the first is run.

@@ -24,7 +24,7 @@ func (db *DB) opening(s *Script, begin string) (head string, creates bool) {
 		head += guardOpen
 	}
 	if creates = !s.setsFirst(); creates {
-		head += db.createTable()
+		head += db.createTable() + db.lossBaseline(s)
 	}
 	return head, creates
 }
@@ -59,13 +59,20 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 		c.pieces = append(c.pieces, piece{sent: out.Len(), file: from, length: to - from})
 		out.WriteString(s.SQL[from:to])
 	}
-	for i := first + 1; i < last && db.Server.plpgsql && !s.unseen && !s.Statements[i-1].unmarked; i++ {
+	for i := first; i < last && db.Server.plpgsql && (i == first || !s.Statements[i-1].unmarked); i++ {
 		st := s.Statements[i]
 		if st.setting || st.control != controlNone {
 			continue // SET TRANSACTION must come before any query
 		}
+		ahead := ""
+		if i > first && !s.unseen {
+			ahead = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
+		}
+		if ahead += db.lossGuard(s, st); ahead == "" {
+			continue
+		}
 		add(from, st.Offset)
-		fmt.Fprintf(&out, "DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
+		out.WriteString(ahead)
 		from = st.Offset
 	}
 	add(from, to)

@@ -23,7 +23,11 @@ type Step struct {
 	Catalog func() string
 	// Resume is set for a migration that has stopped part-way: From is the version
 	// before it, and Done of its statements are in effect.
-	Resume    bool
+	Resume bool
+	// Guard is set for a step down that must not take data away: it ends with
+	// MigrationError.Loss if it would.
+	Guard     bool
+	Own       Own // see Losses
 	From      int
 	Done      int
 	Direction string // "up" or "down"
@@ -188,6 +192,7 @@ func (d *Driver) Run(body io.Reader) error {
 	if err != nil {
 		return err
 	}
+	script.guarded, script.own = step.Guard, step.Own
 	to := d.at
 	if d.pending != nil {
 		to = *d.pending
@@ -221,6 +226,8 @@ func (d *Driver) Run(body io.Reader) error {
 		fail.Version, fail.Before = to.Version, before.Version
 		d.pending, d.known = nil, false
 		fail.locate()
+		fail.File = step.File
+		fail.Loss = lossOf(fail)
 		d.db.explain(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
 		return m.named(fail)
 	}

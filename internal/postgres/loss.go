@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,11 @@ type Loss struct {
 const (
 	countedUpTo = 1000
 	countTime   = 5 * time.Second
+	// countPortion is how many tables and columns are counted by one query: each takes
+	// a lock and some of the parser's stack.
+	countPortion = 50
+	// countAllTime is after how long no more are counted.
+	countAllTime = time.Minute
 )
 
 func (l Loss) String() string {
@@ -42,6 +48,10 @@ func (l Loss) String() string {
 		return fmt.Sprintf("%s (%s:%d): not known: %s", l.How, l.File, l.Line, l.Unknown)
 	case l.Column != "":
 		what = fmt.Sprintf("with a value in column %s.%s", l.Table, l.Column)
+	}
+	place := fmt.Sprintf("%s:%d", l.File, l.Line)
+	if l.Line == 0 {
+		place = l.File
 	}
 	rows := fmt.Sprintf("%d rows", l.Rows)
 	switch {
@@ -53,99 +63,142 @@ func (l Loss) String() string {
 	case l.Rows == 1:
 		rows = "1 row"
 	}
-	return fmt.Sprintf("%s %s (%s, %s:%d)", rows, what, l.How, l.File, l.Line)
+	return fmt.Sprintf("%s %s (%s, %s)", rows, what, l.How, place)
 }
 
 // Losses says what steps down would take away, as the data is now: by the parser
 // which tables, columns and rows, and by a bounded count whether there are any. It
-// changes nothing, and uses a session of its own.
+// changes nothing, and uses a session of its own. What meets a limit is not known,
+// and no error. It fills in Step.Own.
 func (db *DB) Losses(ctx context.Context, steps []Step) ([]Loss, error) {
-	l, found := newLedger(), []takes{}
+	if !slices.ContainsFunc(steps, func(s Step) bool { return s.Direction == "down" }) {
+		return nil, nil
+	}
+	var out []Loss
+	find := func(db *DB) (err error) {
+		out, err = db.losses(ctx, steps)
+		return err
+	}
+	use := find
+	if db.open { // behind a pooler, in the transaction that holds the lock
+		use = func(db *DB) error { return db.afresh(ctx, find) }
+	}
+	err := use(db)
+	return out, err
+}
+
+func (db *DB) losses(ctx context.Context, steps []Step) ([]Loss, error) {
+	names, err := db.relations(ctx)
+	if server := serverError(err); server != nil {
+		names, err = openRelations(), nil
+		names.unclear = true
+		db.log.Warn("the names of tables could not be read", "error", server.Message)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := newLedger(names)
 	var at []int // indexes of the steps
 	for i, s := range steps {
 		if s.Direction != "down" {
 			continue
 		}
-		err := reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, s.Done) })
-		if err != nil {
+		if err := reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, s.Done) }); err != nil {
 			return nil, err
 		}
-		for range len(l.out) - len(found) {
+		steps[i].Own = l.own
+		for len(at) < len(l.out) {
 			at = append(at, i)
 		}
-		found = l.out
 	}
-	if len(found) == 0 {
-		return nil, nil
-	}
-	var out []Loss
-	count := func(db *DB) (err error) {
-		out, err = db.countAll(ctx, found)
-		return err
-	}
-	var err error
-	if db.open { // behind a pooler, in the transaction that holds the lock
-		err = db.afresh(ctx, count)
-	} else {
-		err = count(db)
-	}
+	out, err := db.countAll(ctx, l.out)
 	for i, loss := range out {
 		step := at[loss.Step]
-		out[i].Step, out[i].File, out[i].Line = step, steps[step].File, found[loss.Step].line
+		out[i].Step, out[i].File, out[i].Line = step, steps[step].File, l.out[loss.Step].line
 	}
 	return out, err
 }
 
-// countAll finds what takes stand for and counts it, all of one search_path at
-// once: three round trips. Step is the index in found. What holds nothing is left out.
+// countAll finds what takes stand for and counts it, in portions. Step is the index
+// in found. What holds nothing is left out.
 func (db *DB) countAll(ctx context.Context, found []takes) ([]Loss, error) {
+	found, err := db.readFunctions(ctx, found)
+	if err != nil {
+		return nil, err
+	}
 	var out []Loss
-	for from := 0; from < len(found); {
-		to := from + 1
-		for to < len(found) && found[to].path == found[from].path {
-			to++
-		}
-		losses, err := db.countSome(ctx, found, from, to)
+	end := time.Now().Add(countAllTime)
+	for portion := range slices.Chunk(indexes(found), countPortion) {
+		losses, err := db.countSome(ctx, found, portion, end)
 		if err != nil {
 			return nil, err
 		}
-		out, from = append(out, losses...), to
+		out = append(out, losses...)
 	}
 	return slices.DeleteFunc(out, func(l Loss) bool { return l.Rows == 0 && l.Unknown == "" }), nil
 }
 
-func (db *DB) countSome(ctx context.Context, found []takes, from, to int) ([]Loss, error) {
-	targets, err := db.targets(ctx, found, from, to)
-	begun := err == nil
-	if begun {
-		err = db.countRows(ctx, "", found, targets, false)
+func indexes(found []takes) []int {
+	out := make([]int, len(found))
+	for i := range found {
+		out[i] = i
 	}
-	err = errors.Join(err, db.rollback(ctx, ""))
-	if !begun || serverError(err) == nil {
+	return out
+}
+
+// countSome counts one portion by one query, and where that fails each by itself: one
+// that cannot be counted must not hide the others.
+func (db *DB) countSome(ctx context.Context, found []takes, portion []int, end time.Time) ([]Loss, error) {
+	targets, err := db.targets(ctx, found, portion)
+	if server := serverError(err); server != nil && len(portion) > 1 {
+		if err := db.rollback(ctx, ""); err != nil {
+			return nil, err
+		}
+		var out []Loss
+		for i := range portion {
+			losses, err := db.countSome(ctx, found, portion[i:i+1], end)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, losses...)
+		}
+		return out, nil
+	} else if server != nil {
+		t := found[portion[0]]
+		return []Loss{{Step: portion[0], How: t.how, Table: t.table, Column: t.column, Unknown: server.Message}}, db.rollback(ctx, "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = db.countRows(ctx, "", found, targets, false)
+	if serverError(err) == nil {
 		return targets, err
 	}
-	for i := range targets { // one that cannot be counted must not hide the others
-		if err := db.countOne(ctx, found, targets[i:i+1]); err != nil {
-			return nil, err
+	for i := range targets {
+		switch {
+		case targets[i].Table == "":
+		case time.Now().After(end):
+			targets[i].Unknown = fmt.Sprintf("not counted, as the count of all has taken longer than %s", countAllTime)
+		default:
+			if err := db.countOne(ctx, found, targets[i:i+1]); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return targets, nil
 }
 
-// countOne counts a loss by itself. Of a DELETE whose condition cannot be asked
-// yet it asks whether there is any row at all.
+// countOne counts a loss by itself. Of rows whose condition cannot be asked yet it
+// asks whether there is any row at all.
 func (db *DB) countOne(ctx context.Context, found []takes, one []Loss) error {
 	loss, t := &one[0], found[one[0].Step]
-	count := func(all bool) error {
-		err := db.countRows(ctx, readOnly(t.path), found, one, all)
-		return errors.Join(err, db.rollback(ctx, ""))
-	}
+	count := func(all bool) error { return db.countRows(ctx, db.readOnly(), found, one, all) }
 	err := count(false)
 	server := serverError(err)
 	if server == nil {
 		return err
 	}
-	if t.where != "" {
+	if t.rows != "" || t.typ != "" {
 		if err := count(true); serverError(err) == nil && (err != nil || loss.Rows == 0) {
 			return err
 		}
@@ -164,53 +217,85 @@ func serverError(err error) *pq.Error {
 	return server
 }
 
-// readOnly begins a transaction that changes nothing, and in which nobody's rows
-// are hidden by a policy without a word.
-func readOnly(path string) string {
+// readOnly begins a transaction that changes nothing, and in which a policy that
+// hides rows is an error.
+func (db *DB) readOnly() string {
 	limit := countTime.Milliseconds()
-	return fmt.Sprintf("BEGIN READ ONLY;\nSET LOCAL row_security = off;\nSET LOCAL lock_timeout = %d;\nSET LOCAL statement_timeout = %d;\n%s", limit, limit, path)
+	begin := "BEGIN READ ONLY;\nSET LOCAL row_security = off;\n"
+	if db.Server.number >= 170000 {
+		begin += "SET LOCAL transaction_timeout = 0;\n" // it would end the session
+	}
+	return begin + fmt.Sprintf("SET LOCAL lock_timeout = %d;\nSET LOCAL statement_timeout = %d;\n", limit, limit)
 }
 
 // fullName is that of table c.
 const fullName = `(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace)`
 
+// holdsData reports whether c holds rows that outlive the session.
+const holdsData = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't'`
+
+// dependQuery finds the tables, and columns of other tables, that are dropped with an
+// object: as DROP … CASCADE does, by what depends on it.
+func dependQuery(object string, ownRows bool) string {
+	own := ""
+	if !ownRows {
+		own = " AND c.oid <> pg_catalog.to_regclass($1)"
+	}
+	return `WITH RECURSIVE gone(classid, objid, objsubid) AS (` + object + `
+			UNION SELECT d.* FROM gone g, LATERAL (
+				SELECT classid, objid, objsubid FROM pg_catalog.pg_depend WHERE refclassid = g.classid AND refobjid = g.objid AND g.objsubid IN (0, refobjsubid)
+				UNION ALL SELECT refclassid, refobjid, refobjsubid FROM pg_catalog.pg_depend WHERE classid = g.classid AND objid = g.objid AND deptype = 'i') d),
+		dropped AS (SELECT objid FROM gone WHERE classid = 'pg_catalog.pg_class'::regclass AND objsubid = 0)
+		SELECT ` + fullName + ` AS t, '' AS c FROM dropped JOIN pg_catalog.pg_class c ON c.oid = objid
+		WHERE ` + holdsData + own + ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = c.oid AND inhparent IN (SELECT objid FROM dropped))
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid AND deptype = 'e') AND $2 = ''
+		UNION SELECT ` + fullName + `, pg_catalog.quote_ident(attname) FROM gone JOIN pg_catalog.pg_class c ON c.oid = objid JOIN pg_catalog.pg_attribute a ON attrelid = c.oid AND attnum = objsubid
+		WHERE classid = 'pg_catalog.pg_class'::regclass AND objsubid > 0 AND ` + holdsData + ` AND NOT relispartition AND NOT attisdropped AND attgenerated = '' AND c.oid NOT IN (SELECT objid FROM dropped) ORDER BY 1, 2`
+}
+
 // targetQuery finds the tables, or columns, that a name stands for. What does not
 // exist is none, nor is what holds no data of its own: a view, a generated column.
 var targetQuery = map[expansion]string{
-	"": `SELECT ` + fullName + `, '' FROM pg_catalog.pg_class c WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p') AND $2 = ''
+	"": `SELECT ` + fullName + ` AS t, '' AS c FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsData + ` AND $2 = ''
 		UNION ALL SELECT ` + fullName + `, pg_catalog.quote_ident(attname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
-		WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'p') AND attname = $2 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
-	tablesOfSchema: `SELECT ` + fullName + `, '' FROM pg_catalog.pg_class c
-		WHERE relnamespace = to_regnamespace($1) AND relkind IN ('r', 'p') AND NOT relispartition AND $2 = '' ORDER BY 1`,
-	columnsOfType: `SELECT ` + fullName + `, pg_catalog.quote_ident(attname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
+		WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsData + ` AND attname = $2 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
+	withSchema:    dependQuery(`SELECT 'pg_catalog.pg_namespace'::regclass::oid, pg_catalog.to_regnamespace($1)::oid, 0`, true),
+	withType:      dependQuery(`SELECT 'pg_catalog.pg_type'::regclass::oid, pg_catalog.to_regtype($1)::oid, 0`, true),
+	withCollation: dependQuery(`SELECT 'pg_catalog.pg_collation'::regclass::oid, pg_catalog.to_regcollation($1)::oid, 0`, true),
+	withTable:     dependQuery(`SELECT 'pg_catalog.pg_class'::regclass::oid, pg_catalog.to_regclass($1)::oid, 0`, false),
+	withExtension: dependQuery(`SELECT 'pg_catalog.pg_extension'::regclass::oid, oid, 0 FROM pg_catalog.pg_extension
+		WHERE pg_catalog.quote_ident(extname) = pg_catalog.quote_ident(pg_catalog.btrim($1, '"'))`, true),
+	columnsOfType: `SELECT ` + fullName + ` AS t, pg_catalog.quote_ident(attname) AS c FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
 		JOIN pg_catalog.pg_type t ON t.oid = atttypid
-		WHERE to_regtype($1) IN (t.oid, t.typelem, t.typbasetype) AND relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0 AND NOT attisdropped AND $2 = '' ORDER BY 1, 2`,
-	columnsOfPackage: `SELECT ` + fullName + `, pg_catalog.quote_ident(attname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
-		JOIN pg_catalog.pg_type t ON t.oid = atttypid JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_type'::regclass AND d.objid IN (t.oid, t.typelem, t.typbasetype)
-			AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::regclass
-		JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND pg_catalog.quote_ident(e.extname) = pg_catalog.quote_ident(trim('"' FROM $1))
-		WHERE relkind IN ('r', 'p') AND NOT relispartition AND attnum > 0 AND NOT attisdropped AND $2 = ''
-			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid AND deptype = 'e') ORDER BY 1, 2`,
-	tablesReferring: `WITH RECURSIVE r(oid) AS (SELECT to_regclass($1)::oid UNION SELECT conrelid FROM r JOIN pg_catalog.pg_constraint k ON confrelid = r.oid AND contype = 'f')
-		SELECT ` + fullName + `, '' FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> to_regclass($1) AND $2 = '' ORDER BY 1`,
+		WHERE pg_catalog.to_regtype($1) IN (t.oid, t.typelem, t.typbasetype) AND ` + holdsData + ` AND NOT relispartition AND attnum > 0 AND NOT attisdropped AND $2 = '' ORDER BY 1, 2`,
+	referring: `WITH RECURSIVE r(oid) AS (SELECT pg_catalog.to_regclass($1)::oid UNION SELECT conrelid FROM r JOIN pg_catalog.pg_constraint k ON confrelid = r.oid AND contype = 'f')
+		SELECT ` + fullName + ` AS t, '' AS c FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> pg_catalog.to_regclass($1) AND ` + holdsData + ` AND $2 = '' ORDER BY 1`,
 }
 
 // targets are the tables and columns of some takes, by their full names. It leaves
 // a transaction open.
-func (db *DB) targets(ctx context.Context, found []takes, from, to int) ([]Loss, error) {
+func (db *DB) targets(ctx context.Context, found []takes, portion []int) ([]Loss, error) {
 	var out []Loss
 	var queries []string
-	for i, t := range found[from:to] {
-		if t.opaque != "" {
-			out = append(out, Loss{Step: from + i, How: t.how, Unknown: t.opaque})
+	for _, i := range portion {
+		t := found[i]
+		switch {
+		case t.opaque != "":
+			out = append(out, Loss{Step: i, How: t.how, Unknown: t.opaque})
+			continue
+		case t.function != "":
 			continue
 		}
-		queries = append(queries, fmt.Sprintf("SELECT %d, q.* FROM (%s) q", from+i, inline(targetQuery[t.expand], t.table, t.column)))
+		query := fmt.Sprintf("SELECT %d AS i, q.t, q.c FROM (%s) q", i, inline(targetQuery[t.expand], t.table, t.column))
+		if t.expand != "" && len(t.except) > 0 {
+			query += " WHERE pg_catalog.to_regclass(q.t) NOT IN (" + regclasses(t.except) + ")"
+		}
+		queries = append(queries, query)
 	}
 	if len(queries) == 0 {
-		return out, db.exec(ctx, readOnly(""))
+		return out, db.exec(ctx, db.readOnly())
 	}
-	rows, err := db.rows(ctx, readOnly(found[from].path)+strings.Join(queries, "\nUNION ALL "))
+	rows, err := db.rows(ctx, db.readOnly()+strings.Join(queries, "\nUNION ALL "))
 	if err != nil {
 		return nil, db.lost(ctx, err)
 	}
@@ -226,36 +311,119 @@ func (db *DB) targets(ctx context.Context, found []takes, from, to int) ([]Loss,
 	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// countRows fills in how many rows the losses are about; with all it does not look
-// at a DELETE's condition. begin is SQL before it.
+func regclasses(names []string) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, "coalesce(pg_catalog.to_regclass("+pq.QuoteLiteral(n)+")::oid, 0)")
+	}
+	return strings.Join(out, ", ")
+}
+
+// rowsQuery is the query of the rows that a loss is about; with all it does not look
+// at a condition.
+func rowsQuery(t takes, l Loss, all bool) string {
+	from := "SELECT FROM " + l.Table
+	switch {
+	case t.rows != "" && !all:
+		return t.rows
+	case l.Column != "":
+		from += " WHERE " + l.Column + " IS NOT NULL"
+		if t.typ != "" && !all {
+			from += fmt.Sprintf(" AND %s IS DISTINCT FROM CAST(%[1]s AS %s)", l.Column, t.typ)
+		}
+	case t.expand == "" && len(t.except) > 0:
+		from += " WHERE tableoid NOT IN (WITH RECURSIVE apart(oid) AS (SELECT o FROM pg_catalog.unnest(ARRAY[" + regclasses(t.except) +
+			"]::oid[]) o UNION SELECT inhrelid FROM apart JOIN pg_catalog.pg_inherits ON inhparent = apart.oid) SELECT oid FROM apart)"
+	}
+	return from
+}
+
+// countRows fills in how many rows the losses are about, and ends the transaction.
+// begin is SQL before it.
 func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses []Loss, all bool) error {
 	var queries []string
 	for i, l := range losses {
-		if l.Table == "" {
-			continue
+		if l.Table != "" {
+			queries = append(queries, fmt.Sprintf("SELECT %d, count(*) FROM (%s LIMIT %d) AS counted", i, rowsQuery(found[l.Step], l, all), countedUpTo+1))
 		}
-		from := "SELECT FROM " + l.Table
-		switch where := found[l.Step].where; {
-		case where != "" && !all:
-			from = where
-		case l.Column != "":
-			from += " WHERE " + l.Column + " IS NOT NULL"
-		}
-		queries = append(queries, fmt.Sprintf("SELECT %d, count(*) FROM (%s LIMIT %d) AS counted", i, from, countedUpTo+1))
 	}
 	if len(queries) == 0 {
-		return nil
+		return db.rollback(ctx, "")
 	}
-	rows, err := db.rows(ctx, begin+strings.Join(queries, "\nUNION ALL "))
+	rows, err := db.rows(ctx, begin+strings.Join(queries, "\nUNION ALL ")+";\nROLLBACK")
+	if err == nil {
+		err = readCounts(rows, found, losses)
+	}
 	if err != nil {
-		return db.lost(ctx, err)
+		err = db.lost(ctx, err)
+		if serverError(err) != nil {
+			err = errors.Join(err, db.rollback(ctx, ""))
+		}
 	}
+	return err
+}
+
+func readCounts(rows *sql.Rows, found []takes, losses []Loss) error {
 	for rows.Next() {
 		var i, n int
 		if err := rows.Scan(&i, &n); err != nil {
 			return errors.Join(err, rows.Close())
 		}
 		losses[i].Rows, losses[i].AtLeast = min(n, countedUpTo), n > countedUpTo
+		if doubt := found[losses[i].Step].doubt; n > 0 && doubt != "" {
+			losses[i].Unknown = doubt
+		}
 	}
-	return db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return errors.Join(rows.Err(), rows.Close())
+}
+
+// readFunctions replaces the functions that statements call by what their source says,
+// and that of the functions named in it.
+func (db *DB) readFunctions(ctx context.Context, found []takes) ([]takes, error) {
+	var names []string
+	for _, t := range found {
+		if t.function != "" {
+			names = append(names, pq.QuoteLiteral(t.function))
+		}
+	}
+	if len(names) == 0 {
+		return found, nil
+	}
+	slices.Sort(names)
+	source := "prosrc"
+	if db.Server.number >= 140000 {
+		source = "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)"
+	}
+	const ours = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
+	rows, err := db.rows(ctx, `SELECT first, src FROM (WITH RECURSIVE f(oid, first, src) AS (
+			SELECT p.oid, p.proname::text, `+source+` FROM pg_catalog.pg_proc p WHERE `+ours+` AND p.proname IN (`+strings.Join(slices.Compact(names), ", ")+`)
+			UNION SELECT p.oid, f.first, `+source+` FROM f JOIN pg_catalog.pg_proc p ON `+ours+` AND pg_catalog.strpos(f.src, p.proname) > 0)
+		SELECT first, src FROM f) f`)
+	takesAway := map[string]string{}
+	if err == nil {
+		for rows.Next() && err == nil {
+			var name, src string
+			if err = rows.Scan(&name, &src); err == nil && bodyTakes(src) {
+				takesAway[name] = "function " + name + " deletes or drops; what, is known when it runs"
+			}
+		}
+		err = errors.Join(err, rows.Err(), rows.Close())
+	}
+	server := serverError(err)
+	if err != nil && server == nil {
+		return nil, db.lost(ctx, err)
+	}
+	out := slices.Clone(found)
+	for i, t := range found {
+		switch {
+		case t.function == "":
+		case server != nil:
+			out[i].opaque = "the source of function " + t.function + " cannot be read: " + server.Message
+		case takesAway[t.function] != "":
+			out[i].opaque = takesAway[t.function]
+		default:
+			// It takes nothing away that its source tells; targets passes over it.
+		}
+	}
+	return out, nil
 }

@@ -121,3 +121,19 @@ func TestLossesOfSeveralSteps(t *testing.T) {
 	assert.Equal(t, Loss{Step: 2, File: "7.down.sql", Line: 3, How: "DROP TABLE", Table: "public.full_of", Rows: 5}, losses[0])
 	assert.Equal(t, "5 rows of table public.full_of (DROP TABLE, 7.down.sql:3)", losses[0].String())
 }
+
+// TestLosses_CountMeetsALimit_IsNotKnown: what cannot be counted in time hides no other
+// table, and is no error.
+func TestLosses_CountMeetsALimit_IsNotKnown(t *testing.T) {
+	t.Parallel()
+	db := session(t, pgtest.New(t))
+	require.NoError(t, db.exec(t.Context(), holdings))
+	open := func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader("DELETE FROM full_of WHERE pg_sleep(60) IS NULL; DROP TABLE child")), nil
+	}
+	losses, err := db.Losses(t.Context(), []Step{{File: "x.down.sql", Open: open, Direction: "down"}})
+	require.NoError(t, err)
+	require.Len(t, losses, 2)
+	assert.Equal(t, "canceling statement due to statement timeout", losses[0].Unknown)
+	assert.Equal(t, 1, losses[1].Rows)
+}

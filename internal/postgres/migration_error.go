@@ -43,7 +43,9 @@ type MigrationError struct {
 	Blockers []string
 	// Reason is what was found out about it afterwards.
 	Reason Reason
-	Err    error // of the server, or of the connection, or why the run was ended
+	// Loss is the data that the migration would have taken away, where that ended it.
+	Loss *Loss
+	Err  error // of the server, or of the connection, or why the run was ended
 }
 
 func (e *MigrationError) Error() string {

@@ -126,7 +126,13 @@ func (db *DB) countPart(m migration, p part) counting {
 	c := counting{last: p.last, to: last.Offset + len(last.Text)}
 	count := db.amend(m.run.Version, fmt.Sprintf("statements_done = %d", p.last))
 	alone := p.last-p.first == 1
+	before, check := s.title()+db.lossBaseline(s), db.lossCheck(s)
+	if check == "" {
+		before = ""
+	}
 	switch {
+	case p.open && check != "" && last.control == controlNone && !last.setting && !s.hasRows(last):
+		c.head, c.tail = before, ";\n"+check
 	case p.open:
 	case alone && s.hasRows(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
@@ -137,11 +143,11 @@ func (db *DB) countPart(m migration, p part) counting {
 	case s.readsOnly(), s.single():
 		c.after = count
 	case last.commit:
-		c.last, c.to, c.tail = p.last-1, last.Offset, count+last.Text
+		c.last, c.to, c.head, c.tail = p.last-1, last.Offset, before, check+count+last.Text
 	case alone && (last.alone || last.commits), last.control != controlNone:
 		c.after = count
-	case count != "":
-		c.tail = ";\n" + count
+	case check+count != "":
+		c.head, c.tail = before, ";\n"+check+count
 	}
 	return c
 }

@@ -169,7 +169,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if creates {
 		state = strings.TrimPrefix(state, db.createTable()) // else the server remarks that it is there
 	}
-	finish := db.guardLock() + db.reset() + db.record(m.run) + state
+	finish := db.lossCheck(s) + db.guardLock() + db.reset() + db.record(m.run) + state
 	if !m.continued {
 		finish += "COMMIT;"
 	}

@@ -192,9 +192,12 @@ func (db *DB) Release(ctx context.Context) error {
 // Takes says what a step down takes away whatever the data, such as "DROP TABLE
 // guests", with its line.
 func (s Step) Takes() (what []string, line int, err error) {
-	l := newLedger()
+	l := newLedger(openRelations())
 	err = reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, 0) })
 	for _, t := range l.out {
+		if t.function != "" {
+			continue
+		}
 		if line == 0 {
 			line = t.line
 		}

@@ -41,6 +41,9 @@ type Script struct {
 	// Says is what the file's own comments tell us.
 	Says sqlfile.Directives
 
+	guarded bool // a down that must not lose data, see lossGuard
+	own     Own
+
 	sum    string // its checksum
 	copies []rows // of COPY … FROM stdin, in the order of the file
 	stream *stream

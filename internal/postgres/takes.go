@@ -1,10 +1,14 @@
 package postgres
 
 import (
+	"fmt"
 	"io"
+	"regexp"
+	"slices"
 	"strings"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
@@ -14,42 +18,49 @@ import (
 type takes struct {
 	how    string // "DROP TABLE"
 	line   int
-	table  string // quoted, as in SQL; a schema's, type's or extension's name where expand says so
+	table  string // quoted, as in SQL; another object's name where expand says so
 	column string
-	// where restricts the rows: what follows FROM, of a DELETE.
-	where string
+	// rows is a query of the rows concerned; empty for all, or all with a value in column.
+	rows string
+	typ  string // the column's new type
 	// expand is what table is, where it is not a table: the tables or columns are
-	// found in the catalogs.
+	// found in the catalogs, but for those in except.
 	expand expansion
-	// opaque is why nobody can tell what it takes.
+	except []string
+	// doubt is why it cannot be determined which rows go, if there are any.
+	doubt string
+	// opaque is why it cannot be determined what it takes.
 	opaque string
-	path   string // SQL that sets the search_path
+	// function is one that a statement calls: its source says whether it takes anything.
+	function string
 }
-
-type expansion string
-
-// What a name can stand for.
-const (
-	tablesOfSchema   expansion = "schema"
-	columnsOfType    expansion = "type"
-	columnsOfPackage expansion = "extension"
-	tablesReferring  expansion = "references"
-)
 
 // ledger follows the names through the statements of several files.
 type ledger struct {
-	tables  map[string]string // new quoted name: the one at present
-	columns map[string]string // present table, a dot, new column: the one at present
-	created map[string]bool   // made on the way, so nothing of today is in it
-	path    string
-	grammar int32 // the parser's, without which it prints nothing
-	out     []takes
+	*relations
+	types     map[string]bool   // created by the statements
+	functions map[string]string // created by the statements: why calling them is a loss, or nothing
+	moved     bool              // a type or other object has got another name
+	own       Own               // of the file that is read
+	out       []takes
+}
+
+// Own is what the statements of a rollback have created themselves, so that nothing is
+// lost with it.
+type Own struct {
+	takings map[string][]bool // of a statement, by its text
+	tables  []string          // when the file ends
+}
+
+func newLedger(r *relations) *ledger {
+	return &ledger{relations: r, types: map[string]bool{}, functions: map[string]string{}}
 }
 
 // read collects what a file takes, but for its first statements, which are in
 // effect. A file is read bit by bit and only what can matter is parsed.
 func (l *ledger) read(from io.Reader, done int) error {
-	l.path = ""
+	l.path, l.own = l.initial, Own{takings: map[string][]bool{}}
+	defer func() { l.own.tables = l.madeTables() }()
 	return eachStatement(from, func(p sqlfile.Piece) {
 		if done--; done < 0 && matters(p) {
 			l.statement(p)
@@ -57,14 +68,17 @@ func (l *ledger) read(from io.Reader, done int) error {
 	})
 }
 
-// matters says whether a statement can take something away, or move a name.
+// matters reports whether a statement can take something away, or move a name.
 func matters(p sqlfile.Piece) bool {
 	switch p.Word {
-	case "alter", "create", "delete", "do", "drop", "merge", "set", "truncate", "with":
-		return true
+	case "alter", "call", "create", "delete", "discard", "do", "drop", "execute", "insert", "merge", "prepare", "reset", "rollback", "select", "set", "truncate", "update", "with":
+		return p.Word != "insert" || queries.Match(p.Text) // a big file of plain INSERTs is not parsed
 	}
 	return mayTake(string(p.Text))
 }
+
+// queries finds the INSERTs that may take data away or call a function in a query.
+var queries = regexp.MustCompile(`(?i)\bselect\b|\bwith\b|\bdo\s+update\b`)
 
 // mayTake looks for words only: what it finds has to be parsed, or cannot be.
 func mayTake(text string) bool {
@@ -77,183 +91,210 @@ func mayTake(text string) bool {
 	return false
 }
 
+var (
+	bodyWords = regexp.MustCompile(`(?i)\bdelete\s+(?:from|only)\b|\bdelete\s*(?:'|\|)|\btruncate\s+([^\s,]+)|\btruncate\s*'|\bmerge\s+into\b|\bset\s+[^;]*=\s*(?:null\b|default\b|'')|\blo_unlink\b`)
+	bodyDrops = regexp.MustCompile(`(?i)\bdrop\s+([a-z_]+|\S)`)
+	// harmlessDrops are the kinds of objects, and of a column's or table's parts, that hold no rows.
+	harmlessDrops = []string{"constraint", "index", "trigger", "view", "materialized", "function", "procedure", "routine", "aggregate", "policy", "default",
+		"not", "identity", "expression", "rule", "sequence", "role", "user", "group", "server", "event", "publication", "subscription", "cast", "operator", "statistics", "text", "conversion", "language", "transform", "foreign"}
+)
+
+// bodyTakes reports whether the source of a DO block or function, or SQL in a string,
+// has the words of a statement that takes data away.
+func bodyTakes(text string) bool {
+	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
+		if !strings.EqualFold(m[1], "on") { // GRANT TRUNCATE ON
+			return true
+		}
+	}
+	for _, m := range bodyDrops.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(harmlessDrops, strings.ToLower(m[1])) {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *ledger) statement(p sqlfile.Piece) {
 	line := lineIn(p, p.Start)
 	text, tree := parsed(p)
 	if tree == nil {
+		l.unclear = true
 		if mayTake(text) {
-			l.add(takes{how: firstWords(text), line: line, opaque: "the parser here does not know this SQL"})
+			l.out = append(l.out, takes{how: firstWords(text), line: line, opaque: "the parser here does not know this SQL"})
 		}
 		return
 	}
-	before := len(l.out)
-	l.grammar = tree.Version
-	l.node(tree.Stmts[0].Stmt, bare(text))
+	before, n := len(l.out), tree.Stmts[0].Stmt
+	for i, t := range takingsOf(n, bare(text)) {
+		l.take(t)
+		l.own.note(bare(text), i, !l.unclear && l.made(t))
+	}
+	l.calls(n, text)
+	l.follow(n)
 	for i := before; i < len(l.out); i++ {
 		l.out[i].line = line
 	}
 }
 
-func (l *ledger) add(t takes) {
-	t.path = l.path
-	l.out = append(l.out, t)
+// note keeps whether a taking is of what the statements have created; of a statement
+// that occurs twice, whether both are.
+func (o *Own) note(text string, i int, made bool) {
+	if known := o.takings[text]; i < len(known) {
+		known[i] = known[i] && made
+	} else {
+		o.takings[text] = append(known, made)
+	}
 }
 
-func (l *ledger) node(n *pgquery.Node, text string) {
-	switch s := n.Node.(type) {
-	case *pgquery.Node_DropStmt:
-		l.drop(s.DropStmt)
-	case *pgquery.Node_AlterTableStmt:
-		l.alterTable(s.AlterTableStmt)
-	case *pgquery.Node_TruncateStmt:
-		for _, rel := range s.TruncateStmt.Relations {
-			l.rows("TRUNCATE", rel.GetRangeVar(), s.TruncateStmt.Behavior == pgquery.DropBehavior_DROP_CASCADE)
-		}
-	case *pgquery.Node_RenameStmt:
-		l.rename(s.RenameStmt)
-	case *pgquery.Node_AlterObjectSchemaStmt:
-		if rel := s.AlterObjectSchemaStmt.Relation; rel != nil {
-			l.move(rel, &pgquery.RangeVar{Schemaname: s.AlterObjectSchemaStmt.Newschema, Relname: rel.Relname})
-		}
-	case *pgquery.Node_CreateStmt:
-		l.created[nameIn(s.CreateStmt.Relation)] = !s.CreateStmt.IfNotExists
-	case *pgquery.Node_CreateTableAsStmt:
-		l.created[nameIn(s.CreateTableAsStmt.Into.GetRel())] = !s.CreateTableAsStmt.IfNotExists
-	case *pgquery.Node_VariableSetStmt:
-		if s.VariableSetStmt.Name == "search_path" {
-			l.path += text + ";\n"
-		}
-	case *pgquery.Node_DoStmt:
-		if mayTake(text) {
-			l.add(takes{how: "DO", opaque: "a DO block deletes or drops; what, is known when it runs"})
-		}
-	case *pgquery.Node_DropOwnedStmt:
-		l.add(takes{how: "DROP OWNED", opaque: "it drops all that a role owns"})
+// has reports whether a statement's taking is of what the statements have created.
+func (o *Own) has(text string, i int) bool { return i < len(o.takings[text]) && o.takings[text][i] }
+
+func (l *ledger) made(t taking) bool {
+	if t.rel == nil {
+		return l.types[t.object] && t.expand != withSchema
 	}
-	within(n, func(d *pgquery.DeleteStmt) { l.delete(d) }, func(*pgquery.MergeStmt) {
-		if mayTake(strings.ReplaceAll(strings.ToLower(text), "then delete", "delete from")) {
-			l.add(takes{how: "MERGE", opaque: "a MERGE deletes; which rows, is known when it runs"})
+	rel, _ := l.find(t.rel)
+	return rel != nil && t.expand == "" && len(rel.attached) == 0 && (rel.made() || t.column != "" && rel.column(t.column) == "")
+}
+
+func (l *ledger) add(t takes) { l.out = append(l.out, t) }
+
+// take notes what a taking is about by the names of the present.
+func (l *ledger) take(t taking) {
+	switch {
+	case t.opaque != "":
+		l.add(takes{how: t.how, opaque: t.opaque})
+		return
+	case t.rel == nil:
+		l.takeObject(t)
+		return
+	case t.rel.GetRelpersistence() == "t":
+		return
+	}
+	rel, schema := l.find(t.rel)
+	switch {
+	case schema == tempSchema:
+	case rel == nil && l.unclear:
+		l.add(takes{how: t.how, opaque: fmt.Sprintf("%s does not exist now, and an earlier statement may create it unseen", nameIn(t.rel))})
+	case rel == nil: // the statement passes over it, or fails
+	case rel.kind == "v" && (t.rows != nil || t.how == "DELETE" || t.doubt != ""):
+		l.add(takes{how: t.how, opaque: nameIn(t.rel) + " is a view; which rows of which tables go, is known when it runs"})
+	default:
+		l.takeFrom(rel, t)
+	}
+}
+
+func (l *ledger) takeFrom(rel *relation, t taking) {
+	out := takes{how: t.how, table: rel.now, expand: t.expand, typ: t.typ, doubt: t.doubt}
+	if t.column != "" {
+		if out.column = rel.column(t.column); out.column == "" {
+			return
+		}
+	}
+	if t.rows != nil {
+		if out.rows = l.presentRows(t.rows); out.rows == "" {
+			out.doubt = "which of them, is known when it runs"
+		}
+	}
+	if len(rel.detached) > 0 && out.rows == "" && t.expand == "" {
+		out.except = rel.detached
+	}
+	if !rel.made() && rel.holdsRows() {
+		l.add(out)
+	}
+	if t.expand == "" {
+		for _, child := range rel.attached {
+			l.takeFrom(child, t)
+		}
+	}
+}
+
+// takeObject is take for what is not a table.
+func (l *ledger) takeObject(t taking) {
+	if t.expand != withSchema {
+		switch {
+		case l.types[t.object]:
+		case l.moved || l.unclear:
+			l.add(takes{how: t.how, opaque: "names have changed before it, so what uses " + t.object + " is known when it runs"})
+		default:
+			l.add(takes{how: t.how, table: t.object, expand: t.expand, doubt: t.doubt})
+		}
+		return
+	}
+	name := unquoted(t.object)
+	now, there := l.present[name]
+	if l.open {
+		now, there = name, true
+	}
+	if !there {
+		if l.unclear {
+			l.add(takes{how: t.how, opaque: fmt.Sprintf("schema %s does not exist now, and an earlier statement may create it unseen", t.object)})
+		}
+		return
+	}
+	in, gone := l.under(name)
+	if now != "" {
+		l.add(takes{how: t.how, table: qualified("", now), expand: t.expand, except: gone})
+	}
+	for _, rel := range in {
+		l.takeFrom(rel, taking{how: t.how})
+	}
+}
+
+func unquoted(name string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(name, `"`), `"`), `""`, `"`)
+}
+
+// presentRows is a query by the names of the present; empty where what it finds now may
+// not be what it finds when the statement runs.
+func (l *ledger) presentRows(rows *pgquery.SelectStmt) string {
+	if l.unclear {
+		return ""
+	}
+	rows, _ = proto.Clone(rows).(*pgquery.SelectStmt)
+	ctes, sure := map[string]bool{}, true
+	node := &pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: rows}}
+	visit(node, func(m proto.Message) {
+		switch s := m.(type) {
+		case *pgquery.CommonTableExpr:
+			ctes[s.Ctename] = true
+		case *pgquery.InsertStmt, *pgquery.UpdateStmt, *pgquery.DeleteStmt, *pgquery.MergeStmt:
+			sure = false
 		}
 	})
-}
-
-func (l *ledger) drop(s *pgquery.DropStmt) {
-	cascade := s.Behavior == pgquery.DropBehavior_DROP_CASCADE
-	for _, o := range s.Objects {
-		switch s.RemoveType {
-		case pgquery.ObjectType_OBJECT_TABLE:
-			l.rows("DROP TABLE", rangeOf(o.GetList().GetItems()), false)
-		case pgquery.ObjectType_OBJECT_SCHEMA:
-			if cascade {
-				l.add(takes{how: "DROP SCHEMA", table: quoted([]*pgquery.Node{o}), expand: tablesOfSchema})
-			}
-		case pgquery.ObjectType_OBJECT_TYPE, pgquery.ObjectType_OBJECT_DOMAIN:
-			if cascade {
-				l.add(takes{how: "DROP TYPE", table: quoted(o.GetTypeName().GetNames()), expand: columnsOfType})
-			}
-		case pgquery.ObjectType_OBJECT_EXTENSION:
-			if cascade {
-				l.add(takes{how: "DROP EXTENSION", table: quoted([]*pgquery.Node{o}), expand: columnsOfPackage})
-			}
+	visit(node, func(m proto.Message) {
+		ref, ok := m.(*pgquery.RangeVar)
+		if !ok || ref.Schemaname == "" && ctes[ref.Relname] || strings.HasPrefix(ref.Schemaname, "pg_catalog") || ref.Schemaname == "information_schema" {
+			return
 		}
-	}
-}
-
-func (l *ledger) alterTable(s *pgquery.AlterTableStmt) {
-	if s.Objtype != pgquery.ObjectType_OBJECT_TABLE {
-		return
-	}
-	table, present := l.present(s.Relation)
-	for _, n := range s.Cmds {
-		cmd := n.GetAlterTableCmd()
-		switch key := table + "." + cmd.GetName(); {
-		case !present:
-		case cmd.GetSubtype() == pgquery.AlterTableType_AT_AddColumn:
-			l.columns[table+"."+cmd.GetDef().GetColumnDef().GetColname()] = "" // nothing of today
-		case cmd.GetSubtype() == pgquery.AlterTableType_AT_DropColumn:
-			column, moved := l.columns[key]
-			if !moved {
-				column = cmd.GetName()
+		rel, schema := l.find(ref)
+		switch {
+		case rel == nil && !strings.HasPrefix(ref.Relname, "pg_"):
+			sure = false
+		case rel == nil:
+		case rel.made(), rel.touched, schema == tempSchema, !rel.holdsRows():
+			sure = false
+		default:
+			if ref.Alias == nil {
+				ref.Alias = &pgquery.Alias{Aliasname: ref.Relname}
 			}
-			if column != "" {
-				l.add(takes{how: "DROP COLUMN", table: table, column: column})
-			}
+			ref.Schemaname, ref.Relname = splitQualified(rel.now)
 		}
+	})
+	if !sure {
+		return ""
 	}
+	return sqlOf(rows)
 }
 
-// rows notes that all rows of a table go.
-func (l *ledger) rows(how string, rel *pgquery.RangeVar, referring bool) {
-	table, present := l.present(rel)
-	if !present {
-		return
+// splitQualified is what qualified has made of.
+func splitQualified(name string) (schema, table string) {
+	parts := strings.SplitN(name, `"."`, 2)
+	if len(parts) == 1 {
+		return "", unquoted(name)
 	}
-	l.add(takes{how: how, table: table})
-	if referring {
-		l.add(takes{how: how + " CASCADE", table: table, expand: tablesReferring})
-	}
-}
-
-// delete notes the rows that a DELETE finds.
-func (l *ledger) delete(s *pgquery.DeleteStmt) {
-	table, present := l.present(s.Relation)
-	if !present {
-		return
-	}
-	t := takes{how: "DELETE", table: table}
-	if s.WhereClause != nil || len(s.UsingClause) > 0 {
-		sel := &pgquery.SelectStmt{
-			FromClause:  append([]*pgquery.Node{{Node: &pgquery.Node_RangeVar{RangeVar: s.Relation}}}, s.UsingClause...),
-			WhereClause: s.WhereClause, WithClause: s.WithClause,
-			LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE,
-		}
-		one := &pgquery.ResTarget{Val: pgquery.MakeAConstIntNode(1, -1)}
-		sel.TargetList = []*pgquery.Node{{Node: &pgquery.Node_ResTarget{ResTarget: one}}}
-		tree := &pgquery.ParseResult{Version: l.grammar, Stmts: []*pgquery.RawStmt{{Stmt: &pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: sel}}}}}
-		if text, err := pgquery.Deparse(tree); err == nil {
-			t.where = text
-		}
-	}
-	l.add(t)
-}
-
-func (l *ledger) rename(s *pgquery.RenameStmt) {
-	if s.Relation == nil {
-		return
-	}
-	switch s.RenameType {
-	case pgquery.ObjectType_OBJECT_TABLE:
-		l.move(s.Relation, &pgquery.RangeVar{Schemaname: s.Relation.Schemaname, Relname: s.Newname})
-	case pgquery.ObjectType_OBJECT_COLUMN:
-		table, _ := l.present(s.Relation)
-		old, moved := l.columns[table+"."+s.Subname]
-		if !moved {
-			old = s.Subname
-		}
-		l.columns[table+"."+s.Newname] = old
-	}
-}
-
-func (l *ledger) move(from, to *pgquery.RangeVar) {
-	table, present := l.present(from)
-	if !present {
-		l.created[nameIn(to)] = true
-		return
-	}
-	l.tables[nameIn(to)] = table
-	delete(l.created, nameIn(to))
-}
-
-// present is the name that a table has now; false for one that is yet to be made.
-func (l *ledger) present(rel *pgquery.RangeVar) (string, bool) {
-	name := nameIn(rel)
-	if l.created[name] || rel.GetRelpersistence() == "t" {
-		return "", false
-	}
-	if now, moved := l.tables[name]; moved {
-		return now, true
-	}
-	return name, true
+	return unquoted(parts[0] + `"`), unquoted(`"` + parts[1])
 }
 
 func nameIn(rel *pgquery.RangeVar) string { return qualified(rel.GetSchemaname(), rel.GetRelname()) }
@@ -268,8 +309,4 @@ func rangeOf(name []*pgquery.Node) *pgquery.RangeVar {
 		}
 	}
 	return rel
-}
-
-func newLedger() *ledger {
-	return &ledger{tables: map[string]string{}, columns: map[string]string{}, created: map[string]bool{}}
 }

@@ -155,7 +155,7 @@ func (w *window) ahead(n int) int {
 // piece is a script of its own, for a stretch of the file.
 func (w *window) piece(sql string, before origin) *Script {
 	s := w.script
-	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, before: before}
+	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, before: before, guarded: s.guarded, own: s.own}
 }
 
 // copyRows sends a COPY, whose rows are the next pieces.

@@ -1,20 +1,17 @@
 package postgres
 
 import (
-	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// within calls for every DELETE and MERGE of a statement, also those of its WITH.
-func within(n *pgquery.Node, deletes func(*pgquery.DeleteStmt), merges func(*pgquery.MergeStmt)) {
+// visit calls see for every node of a statement, also of its WITH and its subqueries.
+func visit(n *pgquery.Node, see func(proto.Message)) {
 	var walk func(protoreflect.Message)
 	walk = func(m protoreflect.Message) {
-		switch s := m.Interface().(type) {
-		case *pgquery.DeleteStmt:
-			deletes(s)
-		case *pgquery.MergeStmt:
-			merges(s)
-		}
+		see(m.Interface())
 		m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 			switch {
 			case field.Message() == nil:

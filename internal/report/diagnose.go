@@ -57,6 +57,8 @@ func diagnose(err error, run Run) Card {
 		return toolCard(tool)
 	case errors.As(err, &start):
 		return startCard(start)
+	case errors.As(err, &loss):
+		return lossCard(loss)
 	case errors.As(err, &script):
 		return scriptCard(err, script)
 	case errors.As(err, &migration):
@@ -77,8 +79,6 @@ func diagnose(err error, run Run) Card {
 	case errors.As(err, &scratch):
 		return refused(scratch.Error(), "a rehearsal makes and drops everything in it, again and again",
 			"give --scratch-url a database that is empty, made for this (CREATE DATABASE scratch)")
-	case errors.As(err, &loss):
-		return lossCard(loss)
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):

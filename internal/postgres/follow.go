@@ -1,0 +1,297 @@
+package postgres
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
+)
+
+// follow notes what a statement creates, moves and renames.
+func (l *ledger) follow(n *pgquery.Node) {
+	switch s := n.Node.(type) {
+	case *pgquery.Node_CreateStmt:
+		l.create(s.CreateStmt.Relation, "r", s.CreateStmt.IfNotExists)
+	case *pgquery.Node_CreateForeignTableStmt:
+		l.create(s.CreateForeignTableStmt.BaseStmt.GetRelation(), "f", s.CreateForeignTableStmt.BaseStmt.GetIfNotExists())
+	case *pgquery.Node_CreateTableAsStmt:
+		kind := "r"
+		if s.CreateTableAsStmt.Objtype == pgquery.ObjectType_OBJECT_MATVIEW {
+			kind = "m"
+		}
+		l.create(s.CreateTableAsStmt.Into.GetRel(), kind, s.CreateTableAsStmt.IfNotExists)
+	case *pgquery.Node_SelectStmt:
+		if into := s.SelectStmt.IntoClause.GetRel(); into != nil {
+			l.create(into, "r", false)
+		}
+	case *pgquery.Node_ViewStmt:
+		if rel, _ := l.find(s.ViewStmt.View); rel == nil || !s.ViewStmt.Replace {
+			l.create(s.ViewStmt.View, "v", false)
+		}
+	case *pgquery.Node_CreateSchemaStmt:
+		l.newSchema(s.CreateSchemaStmt)
+	case *pgquery.Node_RenameStmt:
+		l.rename(s.RenameStmt)
+	case *pgquery.Node_AlterObjectSchemaStmt:
+		if rel := s.AlterObjectSchemaStmt.Relation; rel != nil {
+			l.move(rel, s.AlterObjectSchemaStmt.Newschema, "")
+		} else {
+			l.moved = true
+			l.unclear = l.unclear || s.AlterObjectSchemaStmt.ObjectType == pgquery.ObjectType_OBJECT_EXTENSION
+		}
+	case *pgquery.Node_AlterTableStmt:
+		l.alter(s.AlterTableStmt)
+	case *pgquery.Node_DropStmt:
+		l.dropped(s.DropStmt)
+	case *pgquery.Node_VariableSetStmt:
+		l.set(s.VariableSetStmt)
+	case *pgquery.Node_AlterRoleSetStmt, *pgquery.Node_AlterDatabaseSetStmt, *pgquery.Node_CreateExtensionStmt, *pgquery.Node_AlterExtensionStmt,
+		*pgquery.Node_AlterExtensionContentsStmt, *pgquery.Node_DoStmt, *pgquery.Node_CallStmt, *pgquery.Node_ExecuteStmt, *pgquery.Node_ImportForeignSchemaStmt:
+		l.unclear = true
+	case *pgquery.Node_DiscardStmt:
+		l.path = l.initial
+	case *pgquery.Node_TransactionStmt:
+		k := s.TransactionStmt.Kind
+		l.unclear = l.unclear || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO
+	case *pgquery.Node_CreateEnumStmt:
+		l.types[quoted(s.CreateEnumStmt.TypeName)] = true
+	case *pgquery.Node_CreateDomainStmt:
+		l.types[quoted(s.CreateDomainStmt.Domainname)] = true
+	case *pgquery.Node_CreateRangeStmt:
+		l.types[quoted(s.CreateRangeStmt.TypeName)] = true
+	case *pgquery.Node_CompositeTypeStmt:
+		l.types[nameIn(s.CompositeTypeStmt.Typevar)] = true
+	case *pgquery.Node_CreateFunctionStmt:
+		l.newFunction(s.CreateFunctionStmt)
+	}
+	l.touch(n)
+}
+
+// touch notes the tables whose rows a statement changes, also in its WITH.
+func (l *ledger) touch(n *pgquery.Node) {
+	note := func(rel *pgquery.RangeVar) {
+		if r, _ := l.find(rel); r != nil {
+			r.touched = true
+		}
+	}
+	visit(n, func(m proto.Message) {
+		switch s := m.(type) {
+		case *pgquery.InsertStmt:
+			note(s.Relation)
+		case *pgquery.UpdateStmt:
+			note(s.Relation)
+		case *pgquery.MergeStmt:
+			note(s.Relation)
+		case *pgquery.DeleteStmt:
+			note(s.Relation)
+		case *pgquery.CopyStmt:
+			if s.IsFrom {
+				note(s.Relation)
+			}
+		}
+	})
+}
+
+func (l *ledger) newSchema(s *pgquery.CreateSchemaStmt) {
+	name := s.Schemaname
+	if name == "" {
+		name = s.Authrole.GetRolename()
+	}
+	l.createSchema(name)
+	path := l.path
+	l.path = append([]string{name}, path...)
+	for _, n := range s.SchemaElts {
+		l.follow(n)
+	}
+	l.path = path
+}
+
+// relationKinds are those whose RENAME and SET SCHEMA PostgreSQL takes for any relation,
+// or for one of its kin.
+var relationKinds = []pgquery.ObjectType{pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_FOREIGN_TABLE, pgquery.ObjectType_OBJECT_VIEW,
+	pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_SEQUENCE, pgquery.ObjectType_OBJECT_INDEX}
+
+func (l *ledger) rename(s *pgquery.RenameStmt) {
+	switch {
+	case s.RenameType == pgquery.ObjectType_OBJECT_SCHEMA:
+		l.renameSchema(s.Subname, s.Newname)
+	case s.RenameType == pgquery.ObjectType_OBJECT_COLUMN && s.Relation != nil:
+		if rel, _ := l.find(s.Relation); rel != nil {
+			old := rel.column(s.Subname)
+			rel.setColumn(s.Newname, old)
+			rel.touched = true
+		}
+	case s.Relation != nil && slices.Contains(relationKinds, s.RenameType):
+		l.move(s.Relation, "", s.Newname)
+	case s.RenameType == pgquery.ObjectType_OBJECT_TABCONSTRAINT, s.RenameType == pgquery.ObjectType_OBJECT_TRIGGER, s.RenameType == pgquery.ObjectType_OBJECT_POLICY:
+	default:
+		l.moved = true
+	}
+}
+
+func (r *relation) setColumn(name, now string) {
+	if r.columns == nil {
+		r.columns = map[string]string{}
+	}
+	r.columns[name] = now
+}
+
+func (l *ledger) alter(s *pgquery.AlterTableStmt) {
+	rel, _ := l.find(s.Relation)
+	if rel == nil || s.Objtype == pgquery.ObjectType_OBJECT_TYPE {
+		return
+	}
+	for _, n := range s.Cmds {
+		cmd := n.GetAlterTableCmd()
+		switch cmd.GetSubtype() {
+		case pgquery.AlterTableType_AT_AddColumn:
+			if name := cmd.GetDef().GetColumnDef().GetColname(); !cmd.MissingOk {
+				rel.setColumn(name, "") // nothing of today
+			}
+			rel.touched = true
+		case pgquery.AlterTableType_AT_DropColumn, pgquery.AlterTableType_AT_AlterColumnType:
+			rel.touched = true
+		case pgquery.AlterTableType_AT_AttachPartition:
+			l.attach(rel, cmd.GetDef().GetPartitionCmd().GetName())
+		case pgquery.AlterTableType_AT_DetachPartition:
+			l.detach(rel, cmd.GetDef().GetPartitionCmd().GetName())
+		case pgquery.AlterTableType_AT_AddInherit:
+			l.attach(rel, nil)
+			if parent, _ := l.find(cmd.GetDef().GetRangeVar()); parent != nil {
+				parent.attached = append(parent.attached, rel)
+			}
+		case pgquery.AlterTableType_AT_DropInherit:
+			if parent, _ := l.find(cmd.GetDef().GetRangeVar()); parent != nil {
+				parent.leave(rel)
+			}
+		}
+	}
+}
+
+func (l *ledger) attach(parent *relation, name *pgquery.RangeVar) {
+	if child, _ := l.find(name); name != nil && child != nil {
+		parent.attached = append(parent.attached, child)
+		parent.touched = true
+	}
+}
+
+func (l *ledger) detach(parent *relation, name *pgquery.RangeVar) {
+	if child, _ := l.find(name); child != nil {
+		parent.leave(child)
+	}
+}
+
+// leave notes that the rows of a partition or child are no longer a table's.
+func (r *relation) leave(child *relation) {
+	r.touched = true
+	if i := slices.Index(r.attached, child); i >= 0 {
+		r.attached = slices.Delete(r.attached, i, i+1)
+	} else if !child.made() {
+		r.detached = append(r.detached, child.now)
+	}
+}
+
+func (l *ledger) dropped(s *pgquery.DropStmt) {
+	switch s.RemoveType {
+	case pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_VIEW, pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_FOREIGN_TABLE:
+		for _, o := range s.Objects {
+			l.drop(rangeOf(o.GetList().GetItems()))
+		}
+	case pgquery.ObjectType_OBJECT_SCHEMA:
+		for _, o := range s.Objects {
+			name := o.GetString_().GetSval()
+			delete(l.present, name)
+			delete(l.schemas, name)
+		}
+	}
+}
+
+// set follows search_path, and the role that "$user" stands for.
+func (l *ledger) set(s *pgquery.VariableSetStmt) {
+	values := make([]string, 0, len(s.Args))
+	for _, a := range s.Args {
+		values = append(values, a.GetAConst().GetSval().GetSval())
+	}
+	resets := s.Kind == pgquery.VariableSetKind_VAR_SET_DEFAULT || s.Kind == pgquery.VariableSetKind_VAR_RESET
+	switch {
+	case s.Kind == pgquery.VariableSetKind_VAR_RESET_ALL, s.Name == "search_path" && resets:
+		l.path = l.initial
+	case s.Name == "search_path" && s.Kind == pgquery.VariableSetKind_VAR_SET_VALUE:
+		l.path = values
+	case s.Name == "role" || s.Name == "session_authorization":
+		if l.unclear = l.unclear || resets || len(values) != 1; !l.unclear {
+			l.user = values[0]
+		}
+	}
+}
+
+// harmlessFunctions are often called alone, and neither move names nor take anything.
+var harmlessFunctions = []string{"setval", "nextval", "pg_advisory_lock", "pg_advisory_xact_lock", "now", "count", "pg_sleep", "txid_current", "gen_random_uuid"}
+
+// calls notes the functions that a statement calls, also those in the source of a DO
+// block: whether one of them takes anything away can only be read in its source.
+func (l *ledger) calls(n *pgquery.Node, text string) {
+	switch n.Node.(type) {
+	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt, *pgquery.Node_CreateTrigStmt, *pgquery.Node_ViewStmt, *pgquery.Node_IndexStmt:
+		return
+	case *pgquery.Node_DoStmt:
+		for _, m := range inSource.FindAllStringSubmatch(text, -1) {
+			l.call("DO", strings.ToLower(m[1]))
+		}
+		return
+	}
+	visit(n, func(m proto.Message) {
+		call, ok := m.(*pgquery.FuncCall)
+		if !ok {
+			return
+		}
+		name := lastName(call.Funcname)
+		if name == "set_config" {
+			l.setConfig(call)
+			return
+		}
+		if _, top := n.Node.(*pgquery.Node_SelectStmt); top && !slices.Contains(harmlessFunctions, name) {
+			l.unclear = true
+		}
+		l.call(verb(text), name)
+	})
+}
+
+var inSource = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
+
+func (l *ledger) call(how, name string) {
+	why, made := l.functions[name]
+	switch {
+	case made && why != "":
+		l.add(takes{how: how, opaque: why})
+	case made, slices.Contains(harmlessFunctions, name):
+	case slices.ContainsFunc(l.out, func(t takes) bool { return t.function == name && t.how == how }):
+	default:
+		l.add(takes{how: how, function: name})
+	}
+}
+
+func (l *ledger) newFunction(s *pgquery.CreateFunctionStmt) {
+	name, why := lastName(s.Funcname), ""
+	if text := sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_CreateFunctionStmt{CreateFunctionStmt: s}}); text == "" || bodyTakes(text) {
+		why = "function " + name + " deletes or drops; what, is known when it runs"
+	}
+	l.functions[name] = why
+}
+
+// setConfig follows set_config('search_path', …).
+func (l *ledger) setConfig(call *pgquery.FuncCall) {
+	if len(call.Args) < 2 {
+		return
+	}
+	name, value := call.Args[0].GetAConst().GetSval(), call.Args[1].GetAConst().GetSval()
+	switch {
+	case name != nil && !strings.EqualFold(name.Sval, "search_path"):
+	case name != nil && value != nil:
+		l.path = splitNames(value.Sval)
+	default:
+		l.unclear = true
+	}
+}

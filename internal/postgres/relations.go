@@ -1,0 +1,281 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// relation is a table or its kin, as the statements read so far leave it.
+type relation struct {
+	// now is its name at present, as "schema"."table"; empty for a relation that the
+	// statements create.
+	now  string
+	kind string // pg_class.relkind; empty where it is not known
+	// columns maps a name to the column's name at present, which is empty for a column
+	// that the statements create.
+	columns map[string]string
+	// touched reports whether a statement has changed its rows or columns, so that a
+	// condition, asked now, may find other rows.
+	touched  bool
+	attached []*relation // partitions and children that statements attach
+	detached []string    // names at present of those that statements detach
+}
+
+func (r *relation) made() bool { return r.now == "" }
+
+// holdsRows reports whether it can hold rows of its own.
+func (r *relation) holdsRows() bool { return r.kind == "" || r.kind == "r" || r.kind == "p" }
+
+// column returns a column's name at present; empty for one that the statements create.
+func (r *relation) column(name string) string {
+	if now, moved := r.columns[name]; moved {
+		return now
+	}
+	return name
+}
+
+// relations is every relation of a database by its name, as the statements read so
+// far leave them. PostgreSQL's rules for search_path apply.
+type relations struct {
+	schemas map[string]map[string]*relation
+	present map[string]string // schema's name: the one at present, empty for one that the statements create
+	all     []*relation
+	path    []string
+	initial []string // the path at the beginning of each file
+	user    string
+	// open is set where there is no database to look at: what is not known is there.
+	open bool
+	// unclear is set after a statement that can create and move relations unseen.
+	unclear bool
+}
+
+const tempSchema = "pg_temp"
+
+func openRelations() *relations {
+	return &relations{open: true, path: []string{""}, initial: []string{""},
+		schemas: map[string]map[string]*relation{}, present: map[string]string{}}
+}
+
+const relationsQuery = `SELECT 'path', pg_catalog.current_setting('search_path'), '', ''
+UNION ALL SELECT 'user', current_user::text, '', ''
+UNION ALL SELECT 'schema', nspname::text, '', '' FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
+UNION ALL SELECT 'relation', n.nspname::text, c.relname::text, c.relkind::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`
+
+// relations reads the names of all relations.
+func (db *DB) relations(ctx context.Context) (*relations, error) {
+	rows, err := db.rows(ctx, relationsQuery)
+	if err != nil {
+		return nil, db.lost(ctx, err)
+	}
+	out := openRelations()
+	out.open = false
+	for rows.Next() {
+		var what, a, b, kind string
+		if err := rows.Scan(&what, &a, &b, &kind); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		switch what {
+		case "path":
+			out.path, out.initial = splitNames(a), splitNames(a)
+		case "user":
+			out.user = a
+		case "schema":
+			out.present[a] = a
+		default:
+			r := &relation{now: qualified(a, b), kind: kind}
+			out.all = append(out.all, r)
+			out.put(a, b, r)
+		}
+	}
+	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+}
+
+// splitNames splits a list of identifiers as search_path has it.
+func splitNames(list string) []string {
+	var out []string
+	var name strings.Builder
+	quotes, quotedName := false, false
+	flush := func() {
+		text := name.String()
+		if !quotedName {
+			text = strings.ToLower(strings.TrimSpace(text))
+		}
+		if text != "" {
+			out = append(out, text)
+		}
+		name.Reset()
+		quotedName = false
+	}
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '"' && quotes && i+1 < len(list) && list[i+1] == '"':
+			name.WriteByte('"')
+			i++
+		case c == '"':
+			if quotes = !quotes; quotes {
+				name.Reset()
+				quotedName = true
+			}
+		case c == ',' && !quotes:
+			flush()
+		case quotedName && !quotes: // a blank behind the closing quote
+		default:
+			name.WriteByte(c)
+		}
+	}
+	flush()
+	return out
+}
+
+func (n *relations) put(schema, name string, r *relation) {
+	if n.schemas[schema] == nil {
+		n.schemas[schema] = map[string]*relation{}
+	}
+	n.schemas[schema][name] = r
+}
+
+// schema is a name of the search path, of which "$user" stands for the role's.
+func (n *relations) schema(name string) string {
+	if name == "$user" {
+		return n.user
+	}
+	return name
+}
+
+// home is the schema in which an unqualified name is created.
+func (n *relations) home(schema string) string {
+	if schema != "" || n.open {
+		return schema
+	}
+	for _, s := range n.path {
+		if _, there := n.present[n.schema(s)]; there {
+			return n.schema(s)
+		}
+	}
+	return ""
+}
+
+// find returns the relation that a name leads to and the schema it is found in; nil
+// where there is none.
+func (n *relations) find(rel *pgquery.RangeVar) (*relation, string) {
+	schema, name := rel.GetSchemaname(), rel.GetRelname()
+	if strings.HasPrefix(schema, tempSchema) {
+		schema = tempSchema
+	}
+	places := []string{schema}
+	if schema == "" {
+		places = append([]string{tempSchema}, n.path...)
+	}
+	for _, s := range places {
+		if r := n.schemas[n.schema(s)][name]; r != nil {
+			return r, n.schema(s)
+		}
+	}
+	if !n.open || name == "" || n.schemas[schema] != nil && n.gone(schema, name) {
+		return nil, ""
+	}
+	r := &relation{now: qualified(schema, name)}
+	n.put(schema, name, r)
+	return r, schema
+}
+
+// gone reports whether a name is one that statements have moved away or dropped.
+func (n *relations) gone(schema, name string) bool {
+	r, known := n.schemas[schema][name]
+	return known && r == nil
+}
+
+// create notes a relation that a statement creates.
+func (n *relations) create(rel *pgquery.RangeVar, kind string, ifNotExists bool) {
+	schema := n.home(rel.GetSchemaname())
+	if rel.GetRelpersistence() == "t" || strings.HasPrefix(rel.GetSchemaname(), tempSchema) {
+		schema = tempSchema
+	}
+	if ifNotExists {
+		if n.open || n.schemas[schema][rel.GetRelname()] != nil {
+			return
+		}
+	}
+	n.put(schema, rel.GetRelname(), &relation{kind: kind})
+}
+
+// move gives a relation another schema or name; an empty one is the one it has.
+func (n *relations) move(from *pgquery.RangeVar, schema, name string) {
+	r, old := n.find(from)
+	if r == nil {
+		return
+	}
+	if schema == "" {
+		schema = old
+	}
+	if name == "" {
+		name = from.GetRelname()
+	}
+	n.schemas[old][from.GetRelname()] = nil
+	n.put(schema, name, r)
+}
+
+// drop takes a relation away.
+func (n *relations) drop(rel *pgquery.RangeVar) {
+	if r, schema := n.find(rel); r != nil {
+		n.schemas[schema][rel.GetRelname()] = nil
+	}
+}
+
+func (n *relations) renameSchema(from, to string) {
+	n.schemas[to], n.present[to] = n.schemas[from], n.present[from]
+	delete(n.schemas, from)
+	delete(n.present, from)
+}
+
+func (n *relations) createSchema(name string) {
+	if _, there := n.present[name]; !there {
+		n.present[name] = ""
+	}
+}
+
+// madeTables lists the tables that statements have created and not dropped.
+func (n *relations) madeTables() []string {
+	var out []string
+	for schema, all := range n.schemas {
+		for name, r := range all {
+			if r != nil && r.made() && !n.unclear {
+				out = append(out, qualified(schema, name))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// under lists what has moved into a schema that is there at present, and the names at
+// present of what has moved out of it or is gone.
+func (n *relations) under(schema string) (in []*relation, out []string) {
+	prefix := "\x00" // of a schema that the statements create, nothing is in it at present
+	if now := n.present[schema]; now != "" {
+		prefix = strings.TrimSuffix(qualified(now, ""), `""`)
+	}
+	var here []*relation
+	for _, r := range n.schemas[schema] {
+		if r == nil {
+			continue
+		}
+		here = append(here, r)
+		if !r.made() && !strings.HasPrefix(r.now, prefix) {
+			in = append(in, r)
+		}
+	}
+	slices.SortFunc(in, func(a, b *relation) int { return strings.Compare(a.now, b.now) })
+	for _, r := range n.all {
+		if strings.HasPrefix(r.now, prefix) && !slices.Contains(here, r) {
+			out = append(out, r.now)
+		}
+	}
+	return in, out
+}

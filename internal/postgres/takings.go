@@ -1,0 +1,300 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
+)
+
+// taking is data that one statement takes away, by the names in the statement.
+type taking struct {
+	how    string            // "DROP TABLE"
+	rel    *pgquery.RangeVar // nil where object or opaque says what it is
+	column string
+	object string // SQL name of what expand says it is
+	expand expansion
+	// ifExists is set where the statement passes over what does not exist.
+	ifExists bool
+	// rows restricts them; nil for all.
+	rows *pgquery.SelectStmt
+	// typ is the column's new type, as SQL: the values that it cannot hold go.
+	typ string
+	// doubt is why it cannot be determined which of the rows go.
+	doubt string
+	// opaque is why it cannot be determined what goes.
+	opaque string
+	// seen is set where the server counts the rows as they go; see lossCheck.
+	seen bool
+}
+
+// expansion is how to find the tables and columns that go with an object.
+type expansion string
+
+const (
+	withSchema    expansion = "schema"
+	withType      expansion = "type"
+	withExtension expansion = "extension"
+	withCollation expansion = "collation"
+	withTable     expansion = "table" // what depends on it, but not its own rows
+	referring     expansion = "references"
+	columnsOfType expansion = "attribute" // the columns of a composite type
+)
+
+// takingsOf lists what a statement takes away; text is the statement's.
+func takingsOf(n *pgquery.Node, text string) []taking {
+	var t takings
+	switch s := n.Node.(type) {
+	case *pgquery.Node_DropStmt:
+		t.drop(s.DropStmt)
+	case *pgquery.Node_AlterTableStmt:
+		t.alterTable(s.AlterTableStmt)
+	case *pgquery.Node_TruncateStmt:
+		t.truncate(s.TruncateStmt)
+	case *pgquery.Node_DropOwnedStmt:
+		t.opaque("DROP OWNED", "it drops all that a role owns")
+	case *pgquery.Node_DropdbStmt:
+		t.opaque("DROP DATABASE", "it drops all that a database holds")
+	case *pgquery.Node_DoStmt:
+		if bodyTakes(text) {
+			t.opaque("DO", "a DO block deletes or drops; what, is known when it runs")
+		}
+		return t.out
+	case *pgquery.Node_SelectStmt, *pgquery.Node_CallStmt, *pgquery.Node_ExecuteStmt:
+		if callsFunction(n) && bodyTakes(text) {
+			t.opaque(verb(text), "it calls a function with SQL that deletes or drops; what, is known when it runs")
+		}
+	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt:
+		return nil // the statements in it run later
+	}
+	visit(n, func(m proto.Message) {
+		switch s := m.(type) {
+		case *pgquery.DeleteStmt:
+			t.delete(s)
+		case *pgquery.UpdateStmt:
+			t.update(s)
+		case *pgquery.InsertStmt:
+			if c := s.OnConflictClause; c.GetAction() == pgquery.OnConflictAction_ONCONFLICT_UPDATE {
+				t.overwrite("INSERT … ON CONFLICT DO UPDATE", s.Relation, c.TargetList)
+			}
+		case *pgquery.MergeStmt:
+			t.merge(s)
+		case *pgquery.FuncCall:
+			if name := lastName(s.Funcname); name == "lo_unlink" {
+				t.opaque(verb(text), "lo_unlink deletes a large object")
+			}
+		}
+	})
+	return t.out
+}
+
+// grammarVersion is what the parser writes into its trees, without which it prints none.
+var grammarVersion = sync.OnceValue(func() int32 {
+	tree, err := pgquery.Parse("SELECT 1")
+	if err != nil {
+		return 0
+	}
+	return tree.Version
+})
+
+type takings struct{ out []taking }
+
+func (t *takings) add(one taking)         { t.out = append(t.out, one) }
+func (t *takings) opaque(how, why string) { t.add(taking{how: how, opaque: why}) }
+
+func (t *takings) drop(s *pgquery.DropStmt) {
+	cascade := s.Behavior == pgquery.DropBehavior_DROP_CASCADE
+	for _, o := range s.Objects {
+		object := func(how string, name []*pgquery.Node, kind expansion) {
+			if cascade {
+				t.add(taking{how: how, object: quoted(name), expand: kind, ifExists: s.MissingOk})
+			}
+		}
+		switch s.RemoveType {
+		case pgquery.ObjectType_OBJECT_TABLE:
+			rel := rangeOf(o.GetList().GetItems())
+			t.add(taking{how: "DROP TABLE", rel: rel, ifExists: s.MissingOk})
+			if cascade {
+				t.add(taking{how: "DROP TABLE CASCADE", rel: rel, expand: withTable, ifExists: s.MissingOk})
+			}
+		case pgquery.ObjectType_OBJECT_SCHEMA:
+			object("DROP SCHEMA", []*pgquery.Node{o}, withSchema)
+		case pgquery.ObjectType_OBJECT_TYPE, pgquery.ObjectType_OBJECT_DOMAIN:
+			object("DROP TYPE", o.GetTypeName().GetNames(), withType)
+		case pgquery.ObjectType_OBJECT_EXTENSION:
+			object("DROP EXTENSION", []*pgquery.Node{o}, withExtension)
+		case pgquery.ObjectType_OBJECT_COLLATION:
+			object("DROP COLLATION", o.GetList().GetItems(), withCollation)
+		case pgquery.ObjectType_OBJECT_ACCESS_METHOD:
+			if cascade {
+				t.opaque("DROP ACCESS METHOD", "it drops the tables that use it")
+			}
+		}
+	}
+}
+
+func (t *takings) alterTable(s *pgquery.AlterTableStmt) {
+	for _, n := range s.Cmds {
+		cmd := n.GetAlterTableCmd()
+		drops, changes := cmd.GetSubtype() == pgquery.AlterTableType_AT_DropColumn, cmd.GetSubtype() == pgquery.AlterTableType_AT_AlterColumnType
+		switch {
+		case !drops && !changes:
+		case s.Objtype == pgquery.ObjectType_OBJECT_TYPE:
+			t.add(taking{how: "ALTER TYPE", object: qualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), expand: columnsOfType,
+				doubt: "which of its values go with an attribute is not counted"})
+		case s.Objtype != pgquery.ObjectType_OBJECT_TABLE:
+		case drops:
+			t.add(taking{how: "DROP COLUMN", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk || cmd.MissingOk})
+		default:
+			t.alterType(s, cmd)
+		}
+	}
+}
+
+// lossless are types that take every value which PostgreSQL converts to them by
+// itself, or refuse it.
+var lossless = []string{"text", "varchar", "name", "citext", "bytea", "uuid"}
+
+func (t *takings) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCmd) {
+	def := cmd.GetDef().GetColumnDef()
+	one := taking{how: "ALTER COLUMN TYPE", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk}
+	switch name := lastName(def.GetTypeName().GetNames()); {
+	case def.GetRawDefault() != nil:
+		one.doubt = "USING decides what becomes of the values"
+	case slices.Contains(lossless, name):
+		return
+	default:
+		// A type is printed as that of a cast.
+		text := sqlOf(&pgquery.SelectStmt{TargetList: []*pgquery.Node{pgquery.MakeResTargetNodeWithVal(
+			&pgquery.Node{Node: &pgquery.Node_TypeCast{TypeCast: &pgquery.TypeCast{Arg: pgquery.MakeAConstIntNode(1, -1), TypeName: def.GetTypeName()}}}, -1)},
+			LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE})
+		_, typ, found := strings.Cut(text, "1::")
+		if one.typ = typ; !found {
+			one.doubt = "which values the new type cannot hold is known when it runs"
+		}
+	}
+	t.add(one)
+}
+
+func (t *takings) truncate(s *pgquery.TruncateStmt) {
+	for _, n := range s.Relations {
+		t.add(taking{how: "TRUNCATE", rel: n.GetRangeVar()})
+		if s.Behavior == pgquery.DropBehavior_DROP_CASCADE {
+			t.add(taking{how: "TRUNCATE CASCADE", rel: n.GetRangeVar(), expand: referring})
+		}
+	}
+}
+
+// delete notes the rows that a DELETE finds.
+func (t *takings) delete(s *pgquery.DeleteStmt) {
+	one := taking{how: "DELETE", rel: s.Relation, seen: true}
+	if s.WhereClause != nil || len(s.UsingClause) > 0 {
+		one.rows = selectOf(s.Relation, s.UsingClause, s.WhereClause, s.WithClause)
+	}
+	t.add(one)
+}
+
+// update notes the columns that an UPDATE empties. Another value that it writes is a
+// change, and no loss.
+func (t *takings) update(s *pgquery.UpdateStmt) {
+	for _, name := range emptied(s.TargetList) {
+		filled := &pgquery.Node{Node: &pgquery.Node_NullTest{NullTest: &pgquery.NullTest{Arg: columnOf(s.Relation, name), Nulltesttype: pgquery.NullTestType_IS_NOT_NULL}}}
+		where := filled
+		if s.WhereClause != nil {
+			where = &pgquery.Node{Node: &pgquery.Node_BoolExpr{BoolExpr: &pgquery.BoolExpr{Boolop: pgquery.BoolExprType_AND_EXPR, Args: []*pgquery.Node{filled, s.WhereClause}}}}
+		}
+		t.add(taking{how: "UPDATE", rel: s.Relation, column: name, rows: selectOf(s.Relation, s.FromClause, where, s.WithClause)})
+	}
+}
+
+// emptied lists the columns that a SET gives NULL, their default, or an empty string.
+func emptied(targets []*pgquery.Node) []string {
+	var out []string
+	for _, n := range targets {
+		target := n.GetResTarget()
+		val := target.GetVal()
+		if several := val.GetMultiAssignRef(); several != nil {
+			if row := several.Source.GetRowExpr().GetArgs(); int(several.Colno) <= len(row) {
+				val = row[several.Colno-1]
+			}
+		}
+		for val.GetTypeCast() != nil {
+			val = val.GetTypeCast().Arg
+		}
+		c := val.GetAConst()
+		if target != nil && len(target.Indirection) == 0 && (val.GetSetToDefault() != nil || c.GetIsnull() || c.GetSval() != nil && c.GetSval().Sval == "") {
+			out = append(out, target.Name)
+		}
+	}
+	return out
+}
+
+func (t *takings) merge(s *pgquery.MergeStmt) {
+	for _, n := range s.MergeWhenClauses {
+		switch clause := n.GetMergeWhenClause(); clause.GetCommandType() {
+		case pgquery.CmdType_CMD_DELETE:
+			t.opaque("MERGE", "a MERGE deletes; which rows, is known when it runs")
+		case pgquery.CmdType_CMD_UPDATE:
+			t.overwrite("MERGE", s.Relation, clause.TargetList)
+		}
+	}
+}
+
+// overwrite notes columns that are emptied in rows that cannot be determined before.
+func (t *takings) overwrite(how string, rel *pgquery.RangeVar, targets []*pgquery.Node) {
+	for _, name := range emptied(targets) {
+		t.add(taking{how: how, rel: rel, column: name, doubt: "which rows it changes is known when it runs"})
+	}
+}
+
+func sqlOf(s *pgquery.SelectStmt) string {
+	return sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: s}})
+}
+
+// sqlOfStatement prints a tree; empty where it cannot be printed.
+func sqlOfStatement(n *pgquery.Node) string {
+	tree := &pgquery.ParseResult{Version: grammarVersion(), Stmts: []*pgquery.RawStmt{{Stmt: n}}}
+	text, err := pgquery.Deparse(tree)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// selectOf is the query of the rows that a statement finds.
+func selectOf(rel *pgquery.RangeVar, from []*pgquery.Node, where *pgquery.Node, with *pgquery.WithClause) *pgquery.SelectStmt {
+	return &pgquery.SelectStmt{
+		TargetList:  []*pgquery.Node{pgquery.MakeResTargetNodeWithVal(pgquery.MakeAConstIntNode(1, -1), -1)},
+		FromClause:  append([]*pgquery.Node{{Node: &pgquery.Node_RangeVar{RangeVar: rel}}}, from...),
+		WhereClause: where, WithClause: with,
+		LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE,
+	}
+}
+
+// columnOf is a reference to a column of a table, by its alias where it has one.
+func columnOf(rel *pgquery.RangeVar, name string) *pgquery.Node {
+	table := rel.GetRelname()
+	if alias := rel.GetAlias().GetAliasname(); alias != "" {
+		table = alias
+	}
+	return pgquery.MakeColumnRefNode([]*pgquery.Node{pgquery.MakeStrNode(table), pgquery.MakeStrNode(name)}, -1)
+}
+
+// callsFunction reports whether a statement calls a function.
+func callsFunction(n *pgquery.Node) (yes bool) {
+	visit(n, func(m proto.Message) {
+		switch m.(type) {
+		case *pgquery.FuncCall, *pgquery.ExecuteStmt:
+			yes = true
+		}
+	})
+	return yes
+}
+
+// verb is a statement's first word.
+func verb(text string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return strings.ToUpper(word)
+}
