@@ -24,6 +24,12 @@ type Command struct {
 	Stdout, Stderr io.Writer // get all output, unchanged, and are flushed at its end if they can be
 	// Grace is how long the program may take to end once it was asked to.
 	Grace time.Duration
+	// Connections is called with the program's TCP connections, now and then while it
+	// runs and just before each signal, from one goroutine at a time; nil for never.
+	Connections func([]Connection)
+	// Leftover is called when the program has ended and others of its group have not,
+	// before these are ended; nil for nothing.
+	Leftover func()
 	// Signal says with what to ask it to end, for the context's cause; SIGTERM if nil.
 	Signal func(cause error) syscall.Signal
 }
@@ -94,8 +100,10 @@ func (p *process) start() error {
 
 // wait also returns when all that belongs to the program must be gone.
 func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
-	select {
-	case <-p.done:
+	if p.runs(ctx) {
+		p.readConnections() // after the signal they may be closed, while the server still works
+		exit, until = p.stop(ctx)
+	} else {
 		until = time.Now().Add(p.Grace)
 		if !p.group && !p.cmd.ProcessState.Success() {
 			// A terminal's Ctrl-C reaches us both, and the program may be the faster one.
@@ -105,31 +113,58 @@ func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
 			case <-time.After(signalLag):
 			}
 		}
-	case <-ctx.Done():
-		until = time.Now().Add(p.Grace)
-		exit.Asked = context.Cause(ctx)
-		sig := syscall.SIGTERM
-		if p.Signal != nil {
-			sig = p.Signal(exit.Asked)
-		}
-		if p.group || sig != syscall.SIGINT { // a terminal's Ctrl-C has reached it already
-			p.signal(sig)
-		}
-		grace := time.NewTimer(p.Grace)
-		defer grace.Stop()
-		select {
-		case <-p.done:
-		case <-grace.C:
-			exit.Killed = true
-			p.signal(syscall.SIGKILL)
-			<-p.done
-		}
 	}
 	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if exit.Code = p.cmd.ProcessState.ExitCode(); ok && status.Signaled() {
 		exit.Signal = status.Signal()
 	}
 	return exit, until
+}
+
+// runs waits for the program to end, or for ctx, and reports whether it still runs.
+func (p *process) runs(ctx context.Context) bool {
+	tick := time.NewTicker(connectionsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.done:
+			return false
+		case <-ctx.Done():
+			return true
+		case <-tick.C:
+			p.readConnections()
+		}
+	}
+}
+
+// stop asks the program to end, and kills it when its grace is over.
+func (p *process) stop(ctx context.Context) (exit Exit, until time.Time) {
+	until = time.Now().Add(p.Grace)
+	exit.Asked = context.Cause(ctx)
+	sig := syscall.SIGTERM
+	if p.Signal != nil {
+		sig = p.Signal(exit.Asked)
+	}
+	if p.group || sig != syscall.SIGINT { // a terminal's Ctrl-C has reached it already
+		p.signal(sig)
+	}
+	grace, tick := time.NewTimer(p.Grace), time.NewTicker(connectionsAtEnd)
+	defer grace.Stop()
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.done:
+			return exit, until
+		case <-tick.C:
+			p.readConnections()
+		case <-grace.C:
+			exit.Killed = true
+			p.readConnections()
+			p.signal(syscall.SIGKILL)
+			<-p.done
+			return exit, until
+		}
+	}
 }
 
 // signal reaches the whole group. That somebody is gone already is no error.
@@ -146,6 +181,10 @@ func (p *process) signal(sig syscall.Signal) {
 func (p *process) sweep(until time.Time) {
 	if !p.group || p.gone() {
 		return
+	}
+	p.readConnections()
+	if p.Leftover != nil {
+		p.Leftover()
 	}
 	p.signal(syscall.SIGTERM)
 	for ; time.Now().Before(until); time.Sleep(10 * time.Millisecond) {

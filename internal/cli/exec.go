@@ -19,8 +19,11 @@ import (
 // defaultGrace is well below the 30 seconds that Kubernetes gives a pod to end.
 const defaultGrace = 5 * time.Second
 
+// defaultSessionGrace fits into these 30 seconds, too, with the comparison of the schema.
+const defaultSessionGrace = 10 * time.Second
+
 func (a *app) exec() *cobra.Command {
-	var grace time.Duration
+	var grace, sessionGrace time.Duration
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
 		Short: "Run another migration tool, one at a time, and explain its failures",
@@ -30,6 +33,11 @@ the schema before and after. The tool gets our standard input and our environmen
 notifications), and what it prints passes as it is; but the database's password in it shows as xxxxx, and a
 line that looks like one of ours begins with "| ", or has a "from":"tool" in a log of JSON. The tool finds its
 password by itself: --password-command and the like are for our own connections.
+
+A statement that the tool has sent may outlive it in the server. The lock is kept until the tool's sessions
+have ended. Sessions that are certain to be the tool's are canceled; others that may be are waited for, up to
+--session-grace, and then listed in the failure report, with exit code 7. To identify the sessions, the tool
+gets PGAPPNAME where it has none, and client_connection_check_interval through PGOPTIONS.
 
 If the tool fails, the exit code is 6 when the schema is as it was and 7 when it is not; the tool's
 own code is in the card. Each run is journaled, in schema_migrations_exec beside the version table.
@@ -46,6 +54,9 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if grace < 0 {
 				return &config.UsageError{Problem: "--grace is " + grace.String() + "; want 0 or more, such as 10s"}
+			}
+			if sessionGrace < 0 {
+				return &config.UsageError{Problem: "--session-grace is " + sessionGrace.String() + "; want 0 or more, such as 10s"}
 			}
 			path, err := lookUp(args[0])
 			if err != nil {
@@ -65,7 +76,7 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 				return err
 			}
 			defer cancel()
-			return a.runTool(ctx, o, child.Command{
+			return a.runTool(ctx, o, sessionGrace, child.Command{
 				Path: path, Args: args, Env: lent(os.Environ()), Stdin: os.Stdin, Grace: grace,
 				Stdout: o.Postgres.DSN.Mask(stdout), Stderr: o.Postgres.DSN.Mask(stderr),
 			})
@@ -79,19 +90,25 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 	a.notifyFlags(fs)
 	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another exec ($SHIPLOCK_LOCK_WAIT)")
 	fs.DurationVar(&grace, "grace", defaultGrace, "how long the tool may take to end when it was asked to, before it is killed ($SHIPLOCK_GRACE)")
+	fs.DurationVar(&sessionGrace, "session-grace", defaultSessionGrace,
+		"Maximum time to wait for database sessions that the tool leaves behind, before they are reported ($SHIPLOCK_SESSION_GRACE)")
 	return cmd
 }
 
-func (a *app) runTool(ctx context.Context, o engine.Options, c child.Command) error {
+func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c child.Command) error {
 	secrets, ours := config.SecretsOf(os.Environ()), a.hide
 	redact := a.redact
 	a.redact = func(s string) string { return secrets.Hide(redact(s)) }
 	line := ours(shellLine(secrets.HideArgs(c.Args)))
-	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
+	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, SessionGrace: sessionGrace, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
 	if err == nil {
 		// A tool may have changed rows, which nobody has compared: it counts as a change.
-		a.ending = &ending{Done: report.Done{Command: line, Changes: len(result.Changes)}, changed: true}
-		o.Log.Info("the tool has succeeded", "took", result.Took.Round(10*time.Millisecond), "schema_changes", len(result.Changes))
+		a.ending = &ending{Done: report.Done{Command: line, Changes: len(result.Changes), Uncompared: !result.Known}, changed: true}
+		facts := []any{"took", result.Took.Round(10 * time.Millisecond)}
+		if result.Known {
+			facts = append(facts, "schema_changes", len(result.Changes))
+		}
+		o.Log.Info("the tool has succeeded", facts...)
 		for _, change := range result.Changes {
 			o.Log.Debug("schema", "change", change)
 		}

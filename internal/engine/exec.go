@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -18,12 +19,15 @@ type Tool struct {
 	Line    string // the command as it is shown and journaled: without secrets
 	// Progress shows that it runs.
 	Progress *progress.Display
+	// SessionGrace is how long its sessions in the database may take to end after it.
+	SessionGrace time.Duration
 }
 
 // ToolResult is what a tool that succeeded has done.
 type ToolResult struct {
 	Took    time.Duration
 	Changes []string // of the schema, in words
+	Known   bool     // else the schema could not be compared
 }
 
 // ToolError is a tool that failed, or that was ended.
@@ -34,6 +38,7 @@ type ToolError struct {
 	// Changes is what it has done to the schema, where Known.
 	Changes []string
 	Known   bool
+	Remains Remains
 }
 
 func (e *ToolError) Error() string {
@@ -87,13 +92,14 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	if err := db.Lock(ctx); err != nil {
 		return ToolResult{}, err
 	}
-	r := toolRun{o: o, tool: tool}
+	r := toolRun{o: o, tool: tool, pooled: db.Pooled()}
+	defer context.AfterFunc(ctx, func() { r.asked.CompareAndSwap(nil, new(time.Now())) })()
 	r.row = postgres.ToolRun{Command: tool.Line, Outcome: postgres.ToolRunning, Started: time.Now()}
 	if err := r.before(ctx); err != nil {
 		return ToolResult{}, err
 	}
 	o.Log.Info("running", "command", tool.Line)
-	exit, why, err := runWatched(ctx, db, tool)
+	exit, why, err := runWatched(ctx, db, r.tool)
 	if err != nil {
 		r.after(ctx, child.Exit{Code: -1}, postgres.ToolFailed, err.Error())
 		return ToolResult{}, &StartError{Line: tool.Line, Err: err}
@@ -200,12 +206,30 @@ type toolRun struct {
 	row  postgres.ToolRun
 	id   int64
 	was  *postgres.Fingerprint // nil where it could not be read
+
+	pooled      bool
+	trace       *postgres.ToolTrace
+	roles       []string
+	connections connectionLog
+	leftover    []postgres.ToolSession    // at work when processes that the tool had left were ended
+	asked       atomic.Pointer[time.Time] // when the run was told to end
+}
+
+// stopped is when the run was told to end.
+func (r *toolRun) stopped() time.Time {
+	if at := r.asked.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
 }
 
 // before takes the fingerprint and opens the journal's row. Neither is worth a
 // failed deployment: what cannot be had is said, and the tool runs.
 func (r *toolRun) before(ctx context.Context) error {
-	return r.afresh(ctx, func(db *postgres.DB) error {
+	return r.afresh(ctx, func(db *postgres.DB) (err error) {
+		if err = r.follow(ctx, db); err != nil {
+			return err
+		}
 		f, err := db.Fingerprint(ctx)
 		if err != nil {
 			r.warn("the schema cannot be read; whether the tool changes it will not be known", err)
@@ -222,6 +246,31 @@ func (r *toolRun) before(ctx context.Context) error {
 	})
 }
 
+// follow makes ready to find the tool's sessions, and waits for those of an earlier run.
+func (r *toolRun) follow(ctx context.Context, db *postgres.DB) error {
+	trace, err := db.TraceTool(ctx, r.pooled)
+	if err == nil {
+		r.trace = trace
+		err = r.awaitEarlier(ctx, db)
+	}
+	var earlier *EarlierToolError
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &earlier):
+		return err
+	case err != nil:
+		r.warn("the sessions cannot be read; what the tool leaves at work in the database will not be known", err)
+	}
+	if r.trace != nil {
+		r.roles = rolesOf(db.Server.User, r.tool.Command)
+		r.tool.Command.Env = identify(r.tool.Command.Env, r.trace, r.o.Postgres.DSN.Address())
+		r.tool.Command.Connections = r.connections.add
+		r.tool.Command.Leftover = func() { r.lookAtLeftover(ctx) }
+	}
+	return nil
+}
+
 func (r *toolRun) warn(what string, err error) {
 	r.o.Log.Warn(what, "error", r.o.Postgres.DSN.Redact(err.Error()))
 }
@@ -235,16 +284,23 @@ func (r *toolRun) afresh(ctx context.Context, use func(*postgres.DB) error) erro
 	return use(db)
 }
 
-// after compares, and writes the journal's row. known is false where there is
-// nothing to compare with.
-func (r *toolRun) after(ctx context.Context, exit child.Exit, outcome, ended string) (changes []string, known bool) {
+// after waits for what the tool has left in the server, compares, and writes the
+// journal's row. known is false where there is nothing to compare with.
+func (r *toolRun) after(ctx context.Context, exit child.Exit, outcome, ended string) (changes []string, known bool, remains Remains) {
 	if outcome == postgres.ToolStopped {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), afterStop)
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), afterStop+r.tool.SessionGrace)
 		defer cancel()
 	}
 	r.row.Outcome, r.row.ExitCode, r.row.Ended, r.row.Took = outcome, exit.Code, ended, exit.Took
 	err := r.afresh(ctx, func(db *postgres.DB) error {
+		var err error
+		if remains, err = r.settle(context.WithoutCancel(ctx), db, exit); err != nil {
+			r.warn("the sessions cannot be read; whether the tool has left one at work is not known", err)
+		}
+		if outcome == postgres.ToolSucceeded && len(remains.Sessions)+len(remains.Prepared) > 0 {
+			r.row.Outcome = postgres.ToolFailed
+		}
 		now, err := db.Fingerprint(ctx)
 		if err != nil {
 			r.warn("the schema cannot be read; whether the tool has changed it is not known", err)
@@ -258,7 +314,7 @@ func (r *toolRun) after(ctx context.Context, exit child.Exit, outcome, ended str
 	if err != nil {
 		r.warn("the end of the run is not journaled", err)
 	}
-	return changes, known
+	return changes, known, remains
 }
 
 func (r *toolRun) judge(ctx context.Context, exit child.Exit, why error) (ToolResult, error) {
@@ -269,9 +325,9 @@ func (r *toolRun) judge(ctx context.Context, exit child.Exit, why error) (ToolRe
 	case exit.Code != 0:
 		outcome = postgres.ToolFailed
 	}
-	changes, known := r.after(ctx, exit, outcome, ended(exit))
-	if outcome == postgres.ToolSucceeded {
-		return ToolResult{Took: exit.Took, Changes: changes}, nil
+	changes, known, remains := r.after(ctx, exit, outcome, ended(exit))
+	if outcome == postgres.ToolSucceeded && len(remains.Sessions)+len(remains.Prepared) == 0 {
+		return ToolResult{Took: exit.Took, Changes: changes, Known: known}, nil
 	}
-	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: changes, Known: known}
+	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: changes, Known: known, Remains: remains}
 }

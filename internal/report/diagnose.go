@@ -43,6 +43,7 @@ func diagnose(err error, run Run) Card {
 		wait      *engine.WaitError
 		tool      *engine.ToolError
 		start     *engine.StartError
+		earlier   *engine.EarlierToolError
 		session   *postgres.SessionError
 		apart     *postgres.ApartError
 		secret    *config.SecretError
@@ -55,6 +56,8 @@ func diagnose(err error, run Run) Card {
 		return waitCard(wait)
 	case errors.As(err, &tool):
 		return toolCard(tool)
+	case errors.As(err, &earlier):
+		return earlierToolCard(earlier)
 	case errors.As(err, &start):
 		return startCard(start)
 	case errors.As(err, &loss):

@@ -19,6 +19,8 @@ type Done struct {
 	// ways the schema is different now.
 	Command string
 	Changes int
+	// Uncompared says that Changes is not known.
+	Uncompared bool
 }
 
 // Success tells in two lines what was done, and where.
@@ -34,6 +36,8 @@ func Success(d Done, run Run) string {
 func (d Done) what(verb string) string {
 	took := d.Took.Round(10 * time.Millisecond)
 	switch {
+	case verb == "exec" && d.Uncompared:
+		return fmt.Sprintf("%s succeeded in %s; the schema could not be compared", Clip(d.Command, maxToolTitle), took)
 	case verb == "exec":
 		return fmt.Sprintf("%s succeeded in %s, with %s of the schema", Clip(d.Command, maxToolTitle), took, Counted(d.Changes, "change"))
 	case verb == "wait":

@@ -21,7 +21,9 @@ const (
 func toolCard(e *engine.ToolError) Card {
 	c := Card{Code: toolCode(e)}
 	what := fmt.Sprintf("failed (%s)", e.Ended())
-	if e.Exit.Asked != nil {
+	if toolLeft(e) {
+		what = "exited with code 0, but left work in the database unfinished"
+	} else if e.Exit.Asked != nil {
 		what = fmt.Sprintf("was ended (%v)", e.Err)
 	} else if e.Err != nil {
 		what += fmt.Sprintf(" as %v", e.Err)
@@ -37,14 +39,86 @@ func toolCard(e *engine.ToolError) Card {
 	} else if len(e.Changes) > 0 {
 		c.addVerbatim("schema", strings.Join(e.Changes, "\n"))
 	}
+	c.add("sessions", toolSessions(e.Remains))
+	c.add("prepared", toolPrepared(e.Remains))
 	c.add("state", toolState(e))
 	c.add("next", toolAdvice(e))
 	return c
 }
 
+// toolLeft reports whether a tool's own exit code says that it has succeeded, while it
+// has left something at work.
+func toolLeft(e *engine.ToolError) bool {
+	return e.Err == nil && e.Exit.Asked == nil && e.Exit.Code == 0
+}
+
+// maxSessions is how many sessions are listed, and how many statements that end them.
+const maxSessions = 5
+
+var sessionFates = map[string]string{
+	engine.SessionRemains:    "still at work",
+	engine.SessionEnded:      "ended after the tool, with a result that is not known",
+	engine.SessionCancelled:  "canceled by the migrator",
+	engine.SessionTerminated: "terminated by the migrator",
+}
+
+func toolSessions(r engine.Remains) string {
+	var lines []string
+	for _, s := range r.Sessions {
+		line := s.String()
+		if s.Fate == engine.SessionRemains && !s.Certain {
+			line += "; it may be the tool's: it began while the tool ran, with the same role and from the same address"
+		}
+		if line += ": " + sessionFates[s.Fate]; s.Denied {
+			line += "; the migrator's role may not end it"
+		}
+		lines = append(lines, line)
+	}
+	return someOf(lines)
+}
+
+func toolPrepared(r engine.Remains) string {
+	var lines []string
+	for _, p := range r.Prepared {
+		lines = append(lines, fmt.Sprintf("transaction %q (owner %s) is prepared, and neither committed nor rolled back", p.GID, p.Owner))
+	}
+	return someOf(lines)
+}
+
+func someOf(lines []string) string {
+	if n := len(lines) - maxSessions; n > 0 {
+		lines = append(lines[:maxSessions:maxSessions], fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// toolEndsSessions is the first step of an advice, where something of the tool remains.
+func toolEndsSessions(r engine.Remains) string {
+	var steps []string
+	for _, s := range r.Sessions {
+		if s.Fate == engine.SessionRemains {
+			steps = append(steps, fmt.Sprintf("SELECT pg_terminate_backend(%d);", s.PID))
+		}
+	}
+	advice := ""
+	if len(steps) > 0 {
+		advice = "wait until the sessions above have ended, or end those of the tool: " + strings.Join(steps[:min(len(steps), maxSessions)], " ")
+	}
+	if len(r.Prepared) > 0 {
+		if advice != "" {
+			advice += "; "
+		}
+		p := r.Prepared[0]
+		advice += "decide on the prepared transactions: " + p.Statement("COMMIT") + " or " + p.Statement("ROLLBACK")
+	}
+	return advice
+}
+
 func toolCode(e *engine.ToolError) int {
 	code := stopCode(e)
 	switch {
+	case e.Remains.Unsettled():
+		return ExitPartWay
 	case code != 0:
 		return code
 	case e.Err != nil:
@@ -57,6 +131,10 @@ func toolCode(e *engine.ToolError) int {
 
 func toolTitle(e *engine.ToolError) string {
 	switch {
+	case e.Remains.Unsettled() && len(e.Remains.Prepared) > 0:
+		return "a prepared transaction is undecided, so the state of the schema is not known"
+	case e.Remains.Unsettled():
+		return "it is still at work in the database, so the state of the schema is not known"
 	case !e.Known:
 		return "whether it has changed the schema is not known"
 	case len(e.Changes) == 0:
@@ -85,6 +163,8 @@ func outOfMemory(e *engine.ToolError) bool {
 func toolState(e *engine.ToolError) string {
 	var s string
 	switch {
+	case e.Remains.Unsettled() && e.Known:
+		return fmt.Sprintf("%s so far; what remains at work may add to them", Counted(len(e.Changes), "change")+" of the schema")
 	case !e.Known:
 		s = "the schema could not be compared with what it was"
 	case len(e.Changes) == 0:
@@ -92,7 +172,7 @@ func toolState(e *engine.ToolError) string {
 	default:
 		s = fmt.Sprintf("%d changes of the schema, listed above; rows are not compared", len(e.Changes))
 	}
-	if e.Exit.Killed || e.Exit.Signal == syscall.SIGKILL {
+	if !e.Remains.Looked && (e.Exit.Killed || e.Exit.Signal == syscall.SIGKILL) {
 		s += "; a statement that it had sent may still run in the server (pg_stat_activity)"
 	}
 	return s
@@ -100,7 +180,15 @@ func toolState(e *engine.ToolError) string {
 
 func toolAdvice(e *engine.ToolError) string {
 	var lost *engine.LockLostError
+	look := ""
+	if !e.Remains.Looked {
+		look = "look in pg_stat_activity whether its statement has ended; then "
+	}
 	switch {
+	case e.Remains.Unsettled():
+		return "1. " + toolEndsSessions(e.Remains) + "\n2. compare the schema with what the tool's own table counts as applied\n3. deploy again: a run waits for the sessions of the one before it"
+	case toolLeft(e):
+		return "let the tool wait for its statements before it ends (in a shell: wait), and deploy again"
 	case errors.As(e, &lost):
 		return "run it again when the database is back; the tool goes on by its own records of what it has applied"
 	case e.Err != nil:
@@ -109,11 +197,11 @@ func toolAdvice(e *engine.ToolError) string {
 			again = "raise --timeout if it needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
 		}
 		if e.Exit.Killed {
-			again = "look in pg_stat_activity whether its statement has ended; then " + again
+			again = look + again
 		}
 		return again
 	case outOfMemory(e):
-		return "look in pg_stat_activity whether its statement has ended; then give it more memory (in Kubernetes resources.limits.memory) and run it again"
+		return look + "give it more memory (in Kubernetes resources.limits.memory) and run it again"
 	case e.Known && len(e.Changes) == 0:
 		return "correct what the output names and deploy again"
 	}
@@ -128,5 +216,18 @@ func startCard(e *engine.StartError) Card {
 	} else {
 		c.add("next", "check the command, and the image that it comes from")
 	}
+	return c
+}
+
+// earlierToolCard explains a run that another one's sessions have kept from starting.
+func earlierToolCard(e *engine.EarlierToolError) Card {
+	c := Card{Code: ExitLocked, Title: fmt.Sprintf("the tool of an earlier run was at work in the database for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
+	var lines, ends []string
+	for _, s := range e.Sessions {
+		lines, ends = append(lines, s.String()), append(ends, fmt.Sprintf("SELECT pg_terminate_backend(%d);", s.PID))
+	}
+	c.add("sessions", someOf(lines))
+	c.add("state", "nothing was run here")
+	c.add("next", "wait until these sessions have ended, or end them, and run it again: "+strings.Join(ends[:min(len(ends), maxSessions)], " "))
 	return c
 }

@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+)
+
+// late is a statement that makes the table late when a lock, which the test keeps, is
+// free: so it ends when the test says so.
+const late = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(77); CREATE TABLE late (a int); END $$"
+
+// keepLate lets late wait; the function that it returns lets it go on.
+func (b *toolbox) keepLate() (free func()) {
+	b.t.Helper()
+	conn, err := b.Admin().Conn(b.t.Context())
+	require.NoError(b.t, err)
+	_, err = conn.ExecContext(b.t.Context(), "SELECT pg_advisory_lock(77)")
+	require.NoError(b.t, err)
+	b.t.Cleanup(func() { _ = conn.Close() })
+	return func() {
+		_, err := conn.ExecContext(b.t.Context(), "SELECT pg_advisory_unlock(77)")
+		require.NoError(b.t, err)
+	}
+}
+
+// waitForLate waits until late waits.
+func (b *toolbox) waitForLate(n string) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		return b.Value(b.t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'") == n
+	}, time.Minute, 10*time.Millisecond)
+}
+
+func (b *toolbox) hasLate() string {
+	b.t.Helper()
+	return b.Value(b.t, "SELECT to_regclass('late') IS NOT NULL")
+}
+
+// stopOnceLate ends a run by SIGTERM when its tool's statement runs.
+func (b *toolbox) stopOnceLate(flags ...string) (int, string) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancelCause(b.t.Context())
+	stderr, done := background(ctx, b.args(flags...)...)
+	b.waitForLate("1")
+	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
+	return <-done, stderr.String()
+}
+
+func TestExec_StatementOutlivesTool_Canceled(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"psql":                    "sql '" + late + "'",
+		"a name of its own":       "psql -qX '%s&application_name=mine' -c '" + late + "'",
+		"a name in the variable":  "PGAPPNAME=mine sql '" + late + "'",
+		"ignores the signal":      "trap '' TERM; sql '" + late + "'",
+		"a session of its own":    "setsid sh -c \"psql -qX '%s' -c '" + strings.ReplaceAll(late, "$$", `\$\$`) + "'\" & wait",
+		"in a longer transaction": "psql -qX '%s' -c BEGIN -c 'CREATE TABLE other (a int)' -c '" + late + "'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newToolbox(t, "")
+			b.script(strings.ReplaceAll(script, "%s", b.URL()))
+			b.Exec(t, "CREATE TABLE a (b int)")
+			free := b.keepLate()
+			code, stderr := b.stopOnceLate("--grace", "2s")
+			free()
+			assert.Equal(t, 143, code, stderr)
+			assert.Contains(t, stderr, "the schema is as it was")
+			assert.Equal(t, "0", b.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%late (a int)%' AND state = 'active' AND pid <> pg_backend_pid()"))
+			assert.Equal(t, "false", b.hasLate())
+		})
+	}
+}
+
+func TestExec_TimeoutWhileStatementRuns_Canceled(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "sql '"+late+"'")
+	b.Exec(t, "CREATE TABLE a (b int)")
+	free := b.keepLate()
+	out := b.run("--timeout", "8s")
+	assert.Equal(t, 124, out.code, out.err)
+	b.golden("exec-statement-canceled", maskRun(out.err))
+	free()
+	assert.Equal(t, "false", b.hasLate())
+}
+
+// maskRun hides the part of an application_name that is another in each run.
+func maskRun(s string) string { return execName.ReplaceAllString(s, "shiplock-exec-RUN") }
+
+// TestExec_SessionOfAnotherClient_Untouched: an application connects with the same
+// role, from the same address, while the tool runs. It is named, and not ended.
+func TestExec_SessionOfAnotherClient_Untouched(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "touch ready; while :; do sleep 0.05; done")
+	b.Exec(t, "CREATE TABLE a (b int)")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stderr, done := background(ctx, b.args("--session-grace", "3s")...)
+	b.waitForFile("ready")
+	app := b.Open(t)
+	busy, err := app.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = busy.ExecContext(t.Context(), "CREATE TABLE theirs (a int)")
+	require.NoError(t, err)
+	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
+	assert.Equal(t, 7, <-done, stderr)
+	b.golden("exec-session-remains", maskRun(stderr.String()))
+	require.NoError(t, busy.Commit(), "it was not ended")
+}
+
+func TestExec_IdleSessionOfAnotherClient_NotNamed(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "touch ready; while :; do sleep 0.05; done")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stderr, done := background(ctx, b.args()...)
+	b.waitForFile("ready")
+	app, err := b.Open(t).Conn(t.Context())
+	require.NoError(t, err)
+	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
+	assert.Equal(t, 143, <-done, stderr)
+	assert.NotContains(t, stderr.String(), "sessions  ")
+	require.NoError(t, app.PingContext(t.Context()))
+}
+
+func TestExec_SucceedsAndLeavesStatement_Fails(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "")
+	b.script("sql '" + late + "' & while ! [ \"$(psql -qXAt '" + b.URL() + "' -c \"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'\")\" = 1 ]; do sleep 0.05; done; exit 0")
+	b.Exec(t, "CREATE TABLE a (b int)")
+	free := b.keepLate()
+	out := b.run()
+	free()
+	assert.Equal(t, 6, out.code, out.err)
+	b.golden("exec-left-statement", maskRun(out.err))
+	assert.Equal(t, "false", b.hasLate())
+	assert.Equal(t, "failed|0|exit code 0|t", b.journal())
+}
+
+// TestExec_EarlierRunAtWork_Waits: the migrator and its tool were killed, the statement
+// goes on.
+func TestExec_EarlierRunAtWork_Waits(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "cat PGAPPNAME 2>/dev/null || true; printenv PGAPPNAME > name")
+	b.Exec(t, "CREATE TABLE a (b int)")
+	require.Zero(t, b.run().code)
+	free := b.keepLate()
+	db := b.Open(t)
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	name := strings.TrimSpace(readFile(t, b.dir+"/name"))
+	assert.Regexp(t, `^shiplock-exec-[0-9a-f]{8}-[0-9a-f]{8}$`, name)
+	_, err = conn.ExecContext(t.Context(), fmt.Sprintf("SET application_name = '%s'", name))
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { _, err := conn.ExecContext(context.WithoutCancel(t.Context()), late); ended <- err }()
+	b.waitForLate("1")
+	b.script("touch ran")
+	out := b.run("--lock-wait", "1s")
+	assert.Equal(t, 4, out.code, out.err)
+	b.golden("exec-earlier-run", maskRun(out.err))
+	stderr, done := background(t.Context(), b.args()...)
+	stderr.waitFor(t, "sessions of an earlier run are still at work")
+	free()
+	require.NoError(t, <-ended)
+	assert.Zero(t, <-done, stderr)
+}
+
+func TestExec_LeavesPreparedTransaction_Named(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "")
+	b.Database = b.Alone(t, "max_prepared_transactions = 4")
+	b.script("psql -qX -v ON_ERROR_STOP=1 '" + b.URL() + "' -c BEGIN -c 'CREATE TABLE p (a int)' -c \"PREPARE TRANSACTION '" + b.Name + "'\"")
+	b.Exec(t, "CREATE TABLE a (b int)")
+	out := b.run("--session-grace", "1s")
+	assert.Equal(t, 7, out.code, out.err)
+	b.golden("exec-prepared", maskRun(out.err))
+}
+
+// TestExec_StatementOutlivesToolBehindPooler_Waits: nothing that the server shows tells
+// one client of a pooler from another, so nothing is ended.
+func TestExec_StatementOutlivesToolBehindPooler_Waits(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"session", "transaction"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			b := newToolbox(t, "")
+			b.Exec(t, "CREATE TABLE a (b int)")
+			pooled := b.Pooled(t, mode, "default_pool_size=5").URL()
+			b.script("psql -qX '" + pooled + "' -c '" + late + "'")
+			free := b.keepLate()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			stderr, done := background(ctx, append([]string{"exec", "--database-url", pooled}, b.args()[3:]...)...)
+			b.waitForLate("1")
+			cancel(&engine.SignalError{Signal: syscall.SIGTERM})
+			stderr.waitFor(t, "its sessions in the database have not")
+			free()
+			code := <-done
+			assert.Equal(t, 143, code, stderr)
+			assert.Contains(t, stderr.String(), "added table public.late")
+		})
+	}
+}
+
+var execName = regexp.MustCompile(`shiplock-exec-[0-9a-f]+-[0-9a-f]+`)
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}

@@ -1,0 +1,437 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/child"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/progress"
+)
+
+// What a tool leaves behind in the server is waited for, ended or named before its
+// lock is given back: ADR 17.
+
+// Fates of a session that a tool has left behind.
+const (
+	SessionRemains    = "remains"
+	SessionEnded      = "ended"
+	SessionCancelled  = "canceled"
+	SessionTerminated = "terminated"
+)
+
+// LeftSession is a session that was still at work when its tool had ended.
+type LeftSession struct {
+	postgres.ToolSession
+	Fate   string
+	Denied bool // our role may not end it
+}
+
+// Remains is what a tool has left in the server.
+type Remains struct {
+	Looked   bool // else it is not known
+	Sessions []LeftSession
+	Prepared []postgres.PreparedTransaction
+}
+
+// Unsettled reports whether something may still change the schema, or keeps locks.
+func (r Remains) Unsettled() bool {
+	return len(r.Prepared) > 0 || slices.ContainsFunc(r.Sessions, func(s LeftSession) bool { return s.Fate == SessionRemains })
+}
+
+// EarlierToolError says that sessions of an earlier run are at work.
+type EarlierToolError struct {
+	Waited   time.Duration
+	Sessions []postgres.ToolSession
+}
+
+func (e *EarlierToolError) Error() string {
+	return fmt.Sprintf("the tool of an earlier run is still at work in the database after %s: %s", e.Waited.Round(time.Millisecond), e.Sessions[0])
+}
+
+const (
+	// lookEvery is the longest pause between two looks at a tool's sessions.
+	lookEvery = 250 * time.Millisecond
+	// terminateAfter is how long a canceled statement may take to end.
+	terminateAfter = 2 * time.Second
+	// closesWithin is how long the server may take to see that a tool that succeeded has
+	// hung up. It is below the interval in which a statement is ended for that reason.
+	closesWithin = time.Second
+	// checkInterval is what the tool's sessions get for client_connection_check_interval.
+	checkInterval = 2 * time.Second
+	// stopBudget is for all that comes after a signal: 30 seconds later Kubernetes kills
+	// the pod, and the schema is yet to be compared and the end to be reported.
+	stopBudget = 20 * time.Second
+)
+
+// connectionLog holds the connections that a tool has had, each with when it was seen last.
+type connectionLog struct {
+	mu   sync.Mutex
+	seen map[child.Connection]time.Time
+}
+
+func (l *connectionLog) add(now []child.Connection) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen == nil {
+		l.seen = map[child.Connection]time.Time{}
+	}
+	at := time.Now()
+	for _, c := range now {
+		l.seen[c] = at
+	}
+	const many = 4096 // of a tool that connects for each statement
+	for c, last := range l.seen {
+		if len(l.seen) > many && at.Sub(last) > time.Minute {
+			delete(l.seen, c)
+		}
+	}
+}
+
+func (l *connectionLog) all() []postgres.ToolConnection {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []postgres.ToolConnection
+	for c, at := range l.seen {
+		out = append(out, postgres.ToolConnection{Local: c.Local, Remote: c.Remote, Seen: at})
+	}
+	return out
+}
+
+// identify gives the tool's sessions a name, and has them look for their client while
+// a statement runs, where the tool's environment does not say otherwise.
+func identify(env []string, t *postgres.ToolTrace, address string) []string {
+	values := map[string]string{}
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		values[name] = value
+	}
+	set := map[string]string{}
+	if name := values["PGAPPNAME"]; name == "" || postgres.OwnToolName(name) {
+		set["PGAPPNAME"] = t.Application
+	}
+	const parameter = "client_connection_check_interval"
+	if options := values["PGOPTIONS"]; t.Checks && !strings.Contains(options, parameter) && !connectsElsewhere(values, address) {
+		set["PGOPTIONS"] = strings.TrimSpace(options + fmt.Sprintf(" -c %s=%d", parameter, checkInterval.Milliseconds()))
+	}
+	out := slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		_, replaced := set[name]
+		return replaced
+	})
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		out = append(out, name+"="+set[name])
+	}
+	return out
+}
+
+var (
+	// databaseURL finds the address in a database's URL. A password may hold anything.
+	databaseURL = regexp.MustCompile(`(?i)\b(?:postgres|postgresql|pgx5?|postgis|jdbc:postgresql)(?:\+\w+)?://(?:[^\s"']*@)?([^\s"'@/?]*)`)
+	urlUser     = regexp.MustCompile(`://([^:@/?\s"']+)(?::[^\s"']*)?@`)
+	userKeyword = regexp.MustCompile(`(?i)(?:^|[?&;\s-])user(?:name)?=["']?([^&;\s"']+)`)
+	userName    = regexp.MustCompile(`(?i)user(_?name)?$`)
+)
+
+// connectsElsewhere reports whether the environment names another PostgreSQL server
+// than ours: that may be a pooler, which refuses parameters that it does not know.
+func connectsElsewhere(env map[string]string, address string) bool {
+	ourHost, ourPort, err := net.SplitHostPort(address)
+	if err != nil {
+		return true // several servers, or a Unix socket
+	}
+	other := func(host, port string) bool {
+		return host != "" && (!strings.EqualFold(strings.Trim(host, "[]"), ourHost) || (port != "" && port != ourPort) || port == "" && ourPort != "5432")
+	}
+	if host := env["PGHOST"]; host != "" && other(host, env["PGPORT"]) {
+		return true
+	}
+	for _, value := range env {
+		for _, m := range databaseURL.FindAllStringSubmatch(value, -1) {
+			host, port, err := net.SplitHostPort(m[1])
+			if err != nil {
+				host, port = m[1], ""
+			}
+			if other(host, port) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rolesOf lists the roles that a tool may log in as, as far as its command and its
+// environment name them.
+func rolesOf(ours string, c child.Command) []string {
+	roles := map[string]bool{ours: true}
+	for i, text := range append(slices.Clone(c.Args), c.Env...) {
+		if i > 0 && i < len(c.Args) && slices.Contains([]string{"-U", "--user", "--username"}, c.Args[i-1]) {
+			roles[text] = true
+		}
+		name, value, _ := strings.Cut(text, "=")
+		if i >= len(c.Args) {
+			if text = value; userName.MatchString(name) && name != "USER" {
+				roles[value] = true
+			}
+		}
+		for _, pattern := range []*regexp.Regexp{urlUser, userKeyword} {
+			for _, m := range pattern.FindAllStringSubmatch(text, -1) {
+				roles[unescaped(m[1])] = true
+			}
+		}
+	}
+	delete(roles, "")
+	return slices.Sorted(maps.Keys(roles))
+}
+
+// awaitEarlier waits until what sessions of earlier runs were at work have ended: of
+// a run whose migrator was killed, or that could not end them.
+func (r *toolRun) awaitEarlier(ctx context.Context, db *postgres.DB) error {
+	before, err := db.EarlierToolSessions(ctx, r.trace)
+	if err != nil || len(before) == 0 {
+		return err
+	}
+	r.o.Log.Warn("sessions of an earlier run are still at work, waiting", "sessions", describe(before), "for_up_to", r.o.Postgres.LockWait)
+	start, wait := time.Now(), r.o.Postgres.Progress.Wait()
+	defer wait.End()
+	for {
+		if err := pause(ctx, lookEvery); err != nil {
+			return err
+		}
+		now, err := db.EarlierToolSessions(ctx, r.trace)
+		if err != nil {
+			return err
+		}
+		before = slices.DeleteFunc(before, func(s postgres.ToolSession) bool { return !slices.ContainsFunc(now, s.Same) })
+		waited := time.Since(start)
+		if len(before) == 0 {
+			r.o.Log.Info("the sessions of an earlier run have ended", "waited", waited.Round(time.Millisecond))
+			return nil
+		}
+		if waited > r.o.Postgres.LockWait {
+			return &EarlierToolError{Waited: waited, Sessions: before}
+		}
+		if wait.Due() {
+			wait.Show(progress.Moment{Message: "waiting for sessions of an earlier run", Clock: "waited",
+				Facts: []progress.Fact{{Name: "session", Value: before[0].String(), Bar: fmt.Sprintf("pid %d", before[0].PID)}, postgres.ForUpTo(r.o.Postgres.LockWait - waited)}})
+		}
+	}
+}
+
+func unescaped(s string) string {
+	if plain, err := url.PathUnescape(s); err == nil {
+		return plain
+	}
+	return s
+}
+
+func describe(sessions []postgres.ToolSession) []string {
+	var out []string
+	for _, s := range sessions {
+		out = append(out, s.String())
+	}
+	return out
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// settling is the wait for what a tool has left behind.
+type settling struct {
+	r     *toolRun
+	db    *postgres.DB
+	exit  child.Exit
+	start time.Time
+	limit time.Duration
+	looks int
+	left  map[int]*leaving // by pid
+	said  bool
+}
+
+// lookAtLeftover takes note of the sessions of processes that the tool has left behind,
+// and that are about to be ended: what their statements come to is not known then.
+func (r *toolRun) lookAtLeftover(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterStop)
+	defer cancel()
+	err := r.afresh(ctx, func(db *postgres.DB) error {
+		now, err := db.ToolRemains(ctx, r.trace, r.roles, r.connections.all())
+		r.leftover = slices.DeleteFunc(now.Sessions, func(s postgres.ToolSession) bool { return !s.Certain || !s.Active() })
+		return err
+	})
+	if err != nil {
+		r.o.Log.Debug("looking at the sessions of processes that the tool has left", "error", err)
+	}
+}
+
+// leaving is a session that is waited for.
+type leaving struct {
+	LeftSession
+	cut                  bool // its process was ended by us while a statement ran
+	canceled, terminated time.Time
+}
+
+// settle ends the sessions that are certain to be the tool's, waits for those that may
+// be, and returns what was there and what remains. A tool that has succeeded and left
+// nothing costs one query.
+func (r *toolRun) settle(ctx context.Context, db *postgres.DB, exit child.Exit) (Remains, error) {
+	if r.trace == nil {
+		return Remains{}, nil
+	}
+	s := &settling{r: r, db: db, exit: exit, start: time.Now(), limit: r.tool.SessionGrace, left: map[int]*leaving{}}
+	var sig *SignalError
+	if errors.As(exit.Asked, &sig) {
+		s.limit = max(time.Second, min(s.limit, stopBudget-time.Since(r.stopped())))
+	}
+	for _, l := range r.leftover {
+		s.left[l.PID] = &leaving{LeftSession: LeftSession{ToolSession: l, Fate: SessionRemains}, cut: true}
+	}
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, lookEvery) {
+		now, err := db.ToolRemains(ctx, r.trace, r.roles, r.connections.all())
+		if err != nil {
+			return s.remains(false, now), err
+		}
+		open := s.look(now.Sessions)
+		if open == 0 && len(now.Prepared) == 0 || time.Since(s.start) >= s.limit {
+			return s.remains(true, now), nil
+		}
+		if !s.said && time.Since(s.start) > closesWithin {
+			s.said = true
+			r.o.Log.Warn("the tool has ended, its sessions in the database have not", "sessions", s.open(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
+		}
+		if err := s.endCertain(ctx); err != nil {
+			return s.remains(false, now), err
+		}
+		if err := pause(ctx, wait); err != nil {
+			return s.remains(false, now), err
+		}
+	}
+}
+
+func (s *settling) succeeded() bool { return s.exit.Code == 0 && s.exit.Asked == nil }
+
+// orderly reports whether the tool has ended by itself, so that its process has read
+// the answers to its statements: only what has its name or its connections counts then.
+func (s *settling) orderly() bool {
+	return s.exit.Asked == nil && s.exit.Signal == 0 && s.exit.Code < 128
+}
+
+// concerns reports whether a session is one to wait for. One that may be somebody
+// else's has to be there at the first look: the tool has begun nothing since.
+func (s *settling) concerns(n postgres.ToolSession) bool {
+	switch {
+	case n.Certain:
+		return n.AtWork || !s.succeeded()
+	case n.Application == s.r.trace.Application:
+		return s.looks == 1
+	}
+	return s.looks == 1 && !s.orderly()
+}
+
+// look takes note of what is there now, and returns how many sessions are waited for.
+func (s *settling) look(now []postgres.ToolSession) (open int) {
+	s.looks++
+	for _, l := range s.left {
+		if l.Fate != SessionRemains || slices.ContainsFunc(now, func(n postgres.ToolSession) bool {
+			return n.Same(l.ToolSession) || l.Certain && n.PID == l.PID && n.Started == l.Started && s.concerns(n)
+		}) {
+			continue
+		}
+		switch {
+		case !l.terminated.IsZero():
+			l.Fate = SessionTerminated
+		case !l.canceled.IsZero():
+			l.Fate = SessionCancelled
+		default:
+			l.Fate = SessionEnded
+		}
+	}
+	for _, n := range now {
+		if known := s.left[n.PID]; known != nil && known.Fate == SessionRemains {
+			known.Certain = known.Certain || n.Certain
+			if known.Seconds = n.Seconds; known.Certain && (n.AtWork || !known.cut) {
+				known.ToolSession = n // as last seen at work
+			}
+		} else if s.concerns(n) {
+			s.left[n.PID] = &leaving{LeftSession: LeftSession{ToolSession: n, Fate: SessionRemains}}
+		}
+	}
+	for _, l := range s.left {
+		if l.Fate == SessionRemains {
+			open++
+		}
+	}
+	return open
+}
+
+// endCertain cancels the statements of the tool's own sessions, and ends those that do
+// not listen, or that only keep a transaction open. Where the tool has succeeded, the
+// server may yet have to see that it has hung up.
+func (s *settling) endCertain(ctx context.Context) error {
+	if s.succeeded() && time.Since(s.start) < closesWithin {
+		return nil
+	}
+	for _, l := range s.left {
+		if !l.Certain || l.Fate != SessionRemains || l.Denied || !l.terminated.IsZero() {
+			continue
+		}
+		terminate := time.Since(s.start) > terminateAfter
+		if !l.canceled.IsZero() {
+			terminate = time.Since(l.canceled) > terminateAfter
+		}
+		if !terminate && (!l.Active() || !l.canceled.IsZero()) {
+			continue
+		}
+		allowed, err := s.db.EndToolSession(ctx, l.ToolSession, terminate)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !allowed:
+			l.Denied = true
+		case terminate:
+			l.terminated = time.Now()
+		default:
+			l.canceled = time.Now()
+		}
+	}
+	return nil
+}
+
+func (s *settling) open() []string {
+	var out []string
+	for _, pid := range slices.Sorted(maps.Keys(s.left)) {
+		if l := s.left[pid]; l.Fate == SessionRemains {
+			out = append(out, l.String())
+		}
+	}
+	return out
+}
+
+// remains leaves out what has ended by itself: of a tool that succeeded all that
+// did, of another one what was not at work.
+func (s *settling) remains(looked bool, now postgres.ToolRemains) Remains {
+	out := Remains{Looked: looked, Prepared: now.Prepared}
+	for _, pid := range slices.Sorted(maps.Keys(s.left)) {
+		if l := s.left[pid]; l.Fate != SessionEnded || l.Active() && (l.cut || !s.succeeded()) {
+			out.Sessions = append(out.Sessions, l.LeftSession)
+		}
+	}
+	return out
+}
