@@ -43,6 +43,8 @@ type Exit struct {
 	Took   time.Duration
 	// Last holds the last lines of its output, both streams as they came; see tail.
 	Last []string
+	// Errors holds lines before those that read like an error, with what belongs to them.
+	Errors []string
 }
 
 // signalLag is how much later than the program we may learn of a signal that was sent to both.
@@ -78,7 +80,7 @@ func Run(ctx context.Context, c Command) (Exit, error) {
 	exit, until := p.wait(ctx)
 	p.sweep(until)
 	out.finish()
-	exit.Took, exit.Last = time.Since(start), last.lines()
+	exit.Took, exit.Last, exit.Errors = time.Since(start), last.lines(), last.errors()
 	return exit, nil
 }
 

@@ -12,23 +12,34 @@ const (
 	maxLines = 20
 	maxTail  = 2 << 10
 	maxLine  = 400
+	maxRead  = 16 << 10 // of a line, to look for an error in
 )
 
-// tail keeps the last lines of all streams.
+// tail keeps the last lines of all streams, and those that read like an error.
 type tail struct {
-	mu   sync.Mutex
-	kept []string
-	size int
+	mu      sync.Mutex
+	kept    []string
+	size    int
+	numbers []int // of the kept lines
+	count   int   // of all lines
+	reasons reasons
 }
 
 func (t *tail) add(line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.kept = append(t.kept, line)
+	if t.count++; nothing.MatchString(line) {
+		return
+	}
+	t.reasons.add(t.count, line)
+	if len(line) > maxLine {
+		line = strings.ToValidUTF8(line[:maxLine], "") + "…"
+	}
+	t.kept, t.numbers = append(t.kept, line), append(t.numbers, t.count)
 	t.size += len(line) + 1
 	for len(t.kept) > maxLines || t.size > maxTail {
 		t.size -= len(t.kept[0]) + 1
-		t.kept = t.kept[1:]
+		t.kept, t.numbers = t.kept[1:], t.numbers[1:]
 	}
 }
 
@@ -36,6 +47,16 @@ func (t *tail) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]string(nil), t.kept...)
+}
+
+// errors are the lines that read like an error, but for those of lines.
+func (t *tail) errors() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.numbers) == 0 {
+		return nil
+	}
+	return t.reasons.lines(t.numbers[0])
 }
 
 // lineWriter makes lines of one stream. Of a line that is too long it keeps the beginning.
@@ -62,7 +83,7 @@ func (w *lineWriter) keep(p []byte) {
 	} else if bytes.HasSuffix(w.partial, []byte{'\r'}) && len(p) > 0 {
 		w.partial = w.partial[:0]
 	}
-	w.partial = append(w.partial, p[:min(len(p), max(0, 4*maxLine-len(w.partial)))]...)
+	w.partial = append(w.partial, p[:min(len(p), max(0, maxRead-len(w.partial)))]...)
 }
 
 func (w *lineWriter) flush() {
@@ -70,9 +91,6 @@ func (w *lineWriter) flush() {
 	w.partial = w.partial[:0]
 	if line == "" {
 		return
-	}
-	if len(line) > maxLine {
-		line = strings.ToValidUTF8(line[:maxLine], "") + "…"
 	}
 	w.to.add(line)
 }

@@ -31,6 +31,9 @@ func toolCard(e *engine.ToolError) Card {
 	c.Title = fmt.Sprintf("%s %s; %s", Clip(e.Line, maxToolTitle), what, toolTitle(e))
 	c.addFolded("command", Clip(e.Line, maxCommand))
 	c.add("ended", toolEnd(e))
+	if len(e.Exit.Errors) > 0 {
+		c.addFolded("error", strings.Join(e.Exit.Errors, "\n"))
+	}
 	if len(e.Exit.Last) > 0 {
 		c.addFolded("output", strings.Join(e.Exit.Last, "\n"))
 	}

@@ -20,7 +20,8 @@ import (
 )
 
 // tools are run with the files of testdata/FILES.txtar. Each makes the table guests
-// and puts two rows in; what stands under bad/ then makes their emails unique.
+// and puts two rows in; what stands under missing/ then needs a table that is not there,
+// and what stands under bad/ instead makes the emails unique.
 var tools = []struct {
 	name, files string
 	find        func(testing.TB) string
@@ -70,8 +71,11 @@ type bench struct {
 func (b *bench) lay(archive *txtar.Archive, under string) {
 	b.t.Helper()
 	for _, f := range archive.Files {
-		name, in := strings.CutPrefix(f.Name, "bad/")
-		if in != (under == "bad") {
+		folder, name, _ := strings.Cut(f.Name, "/")
+		if folder != "bad" && folder != "missing" {
+			folder, name = "", f.Name
+		}
+		if folder != under {
 			continue
 		}
 		path := filepath.Join(b.dir, name)
@@ -130,8 +134,14 @@ func TestTools(t *testing.T) {
 				require.NoError(t, os.Symlink(nodeModules(t), filepath.Join(b.dir, "node_modules")))
 			}
 			b.migrates()
+			b.lay(archive, "missing")
+			b.fails(tool.code, "relation \"no_such_table\" does not exist")
+			b.remove(archive, "missing")
+			if tool.name == "golang-migrate" {
+				b.Exec(t, "UPDATE schema_migrations SET version = 2, dirty = false")
+			}
 			b.lay(archive, "bad")
-			b.fails(tool.code)
+			b.fails(tool.code, "guests_email_key")
 		})
 	}
 }
@@ -155,12 +165,23 @@ func (b *bench) migrates() {
 	assert.Equal(b.t, "true", b.Value(b.t, "SELECT schema_before = schema_after FROM schema_migrations_exec ORDER BY id DESC LIMIT 1"))
 }
 
-func (b *bench) fails(code int) {
+// remove takes away what lay has put there.
+func (b *bench) remove(archive *txtar.Archive, under string) {
+	b.t.Helper()
+	for _, f := range archive.Files {
+		if name, in := strings.CutPrefix(f.Name, under+"/"); in {
+			require.NoError(b.t, os.Remove(filepath.Join(b.dir, name)))
+		}
+	}
+}
+
+// fails runs a migration that fails for a reason, which has to stand in the report.
+func (b *bench) fails(code int, reason string) {
 	b.t.Helper()
 	said := b.must(code)
 	_, card, found := strings.Cut(said, "\nshiplock: ")
 	require.True(b.t, found, said)
-	assert.Contains(b.t, card, "guests_email_key", "the reason is in the card")
+	assert.Contains(b.t, strings.Join(strings.Fields(card), " "), reason, "the reason is in the report")
 	assert.NotContains(b.t, card, b.Password)
 	assert.Equal(b.t, "failed", b.Value(b.t, "SELECT outcome FROM schema_migrations_exec ORDER BY id DESC LIMIT 1"))
 }

@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestExec_ReasonBeforeLongTail_Reported: what Node prints of an error of its driver
+// fills more than the lines that are kept of the end.
+func TestExec_ReasonBeforeLongTail_Reported(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, `cat >&2 <<'END'
+> booking@1.0.0 migrate
+error: relation "missing" does not exist
+    at Parser.parseErrorMessage (parser.js:283:98) {
+  severity: 'ERROR',
+  code: '42P01',
+  detail: undefined,
+  hint: 'password=marked-secret',
+  position: '13',
+}
+END
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do echo "npm notice $i"; echo '  where: undefined,'; done
+exit 1`)
+	out := b.run()
+	assert.Equal(t, 6, out.code, out.err)
+	b.golden("exec-reason", out.err)
+	_, card, _ := strings.Cut(out.err, "\nshiplock: ")
+	assert.NotContains(t, card, "marked-secret")
+}
+
+func TestExec_SchemaUnreadable_NoChangesCounted(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "true")
+	b.Exec(t, "REVOKE SELECT ON pg_catalog.pg_extension FROM PUBLIC")
+	out := b.run()
+	assert.Zero(t, out.code, out.err)
+	assert.Contains(t, out.err, "the schema cannot be read")
+	assert.Contains(t, out.err, "the tool has succeeded")
+	assert.NotContains(t, out.err, "schema_changes")
+}
