@@ -17,9 +17,11 @@ need() { # PROGRAM HOW-TO-GET-IT
 
 down() { go run ./hack/ct --cluster "$cluster" --namespace "$namespace" down; }
 
+want_helm() { command -v helm >/dev/null || PATH=$(dirname "$(hack/tools/install.sh helm3)"):$PATH; }
+
 install() {
 	need kubectl 'ct asks it for what a release made'
-	command -v helm >/dev/null || PATH=$(dirname "$(hack/tools/install.sh helm3)"):$PATH
+	want_helm
 	go run ./hack/ct --cluster "$cluster" --namespace "$namespace" up
 	trap down EXIT
 	local environment # on its own, so that a failure ends the script and ct never meets another cluster
@@ -43,6 +45,9 @@ esac
 verb=$1
 shift
 if [[ $verb == lint ]]; then
+	need yamllint 'apt-get install yamllint, or pip install yamllint'
+	need yamale 'pip install yamale'
+	want_helm
 	exec ct lint --config ct.yaml "$@"
 fi
 install "$@"

@@ -61,6 +61,16 @@ names() { # nothing of one machine, and no registry's host, belongs in the tree
 	return 0
 }
 
+yaml() { # what `ct lint` makes yamllint read, and the configuration of both
+	yamllint --strict --format parsable --config-file lintconf.yaml ./*.yaml chart/Chart.yaml chart/values.yaml chart/ci/*-values.yaml
+}
+
+metadata() { # the other half of `ct lint`
+	local out
+	command -v yamale >/dev/null || { printf 'yamale is not installed (pip install yamale)' && return "$skip"; }
+	out=$(yamale --schema chart_schema.yaml chart/Chart.yaml 2>&1) || { printf '%s\n' "$out" && return 1; }
+}
+
 increment() { # what chart-testing calls check-version-increment, against the last release: a version says one thing
 	local version
 	version=$(sed -n 's/^version: //p' chart/Chart.yaml)
@@ -83,6 +93,8 @@ chart() {
 	out=$(go test -count=1 ./internal/charttest 2>&1) || printf '%s\n' "$out"
 }
 check "chart: helm lint --strict, schema, README in step" chart
+check "chart: yamllint" yaml
+check "chart: Chart.yaml fits chart_schema.yaml (yamale)" metadata
 check "chart: another version than the one released" increment
 
 if [[ ${#failed[@]} -gt 0 ]]; then

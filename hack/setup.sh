@@ -75,6 +75,7 @@ want_tools() {
 
 want_lint() {
 	has shellcheck || packages+=(shellcheck)
+	has yamllint || packages+=(yamllint)
 	want_promtool
 }
 
