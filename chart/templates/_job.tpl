@@ -17,7 +17,7 @@ spec:
 {{- define "shiplock.jobSpec" -}}
 backoffLimit: {{ int .Values.backoffLimit }}
 activeDeadlineSeconds: {{ int .Values.activeDeadlineSeconds }}
-{{- if and (eq (include "shiplock.placement" .) "release") (not (get . "Purpose")) (not (kindIs "invalid" .Values.ttlSecondsAfterFinished)) }}
+{{- if and (eq (include "shiplock.placement" .) "release") (not (get . "Purpose")) (not (has (toString .Values.ttlSecondsAfterFinished) (list "" "<nil>"))) }}
 ttlSecondsAfterFinished: {{ int .Values.ttlSecondsAfterFinished }}
 {{- end }}
 # A failed migration fails the release at once, a drained node does not, anything else counts as one try.
@@ -68,7 +68,7 @@ template:
         resources:
           {{- toYaml .Values.resources | nindent 10 }}
         securityContext:
-          {{- toYaml .Values.securityContext | nindent 10 }}
+          {{- include "shiplock.jobContainerSecurity" . | nindent 10 }}
         {{- with include "shiplock.migratorVolumeMounts" . | trim }}
         volumeMounts:
           {{- . | nindent 10 }}

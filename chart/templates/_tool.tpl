@@ -28,6 +28,16 @@ command:
   {{- concat .Values.tool.command .Values.tool.args | toYaml | nindent 2 }}
 {{- end -}}
 
+{{/* An image that names no user runs as root, and runAsNonRoot keeps its container from starting. OpenShift chooses the user itself. */}}
+{{- define "shiplock.jobContainerSecurity" -}}
+{{- $own := dict -}}
+{{- $openshift := .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
+{{- if and .Values.tool.image.repository .Values.tool.runAsUser (not $openshift) (not (hasKey .Values.podSecurityContext "runAsUser")) -}}
+{{- $own = dict "runAsUser" (int64 .Values.tool.runAsUser) -}}
+{{- end -}}
+{{- toYaml (merge dict .Values.securityContext $own) -}}
+{{- end -}}
+
 {{/* Tools write to the temporary and the home folder, and the container's own file system is read-only. */}}
 {{- define "shiplock.toolVolumes" -}}
 {{- if .Values.tool.image.repository -}}

@@ -20,10 +20,30 @@ not have: mode, rollback, tool, gate and all that tells the outcome.
     "apiServer" (dict "to" list "ports" (list 443 6443)) "webhook" (dict "to" list "ports" list)
     "pushgateway" (dict "to" list "ports" list) "extraEgress" list)
   "gate" (dict "resources" dict)
-  "tool" (dict "command" list "args" list "env" list
+  "tool" (dict "runAsUser" "" "command" list "args" list "env" list
     "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "pullPolicy" "IfNotPresent"))
+  "resources" dict "podSecurityContext" dict "securityContext" dict
   "imagePullSecrets" list "extraArgs" list "extraEnv" list
   "serviceAccountName" "" "labels" dict "annotations" dict "podLabels" dict "podAnnotations" dict
 -}}
 {{- $_ := merge .Values $empty -}}
+{{- range list .Values.resources .Values.gate.resources .Values.podSecurityContext .Values.securityContext -}}
+{{- include "shiplock.removeEmpty" . -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Removes, from a map that goes to Kubernetes as it is, keys whose value is an empty string, null or an empty map. This is how a user of
+a dependency removes a default: Helm 4 ignores a null in the parent's values.yaml.
+*/}}
+{{- define "shiplock.removeEmpty" -}}
+{{- $map := . -}}
+{{- range $key, $value := $map -}}
+{{- if kindIs "map" $value -}}
+{{- include "shiplock.removeEmpty" $value -}}
+{{- end -}}
+{{- if and (empty $value) (has (kindOf $value) (list "invalid" "string" "map")) -}}
+{{- $_ := unset $map $key -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -148,7 +148,9 @@ func TestRestricted(t *testing.T) {
 func isRestricted(t *testing.T, name string, pod corev1.PodSpec) {
 	t.Helper()
 	assert.True(t, *pod.SecurityContext.RunAsNonRoot, name)
-	assert.NotZero(t, *pod.SecurityContext.RunAsUser, name)
+	if pod.SecurityContext.RunAsUser != nil {
+		assert.NotZero(t, *pod.SecurityContext.RunAsUser, name)
+	}
 	assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type, name)
 	assert.False(t, pod.HostNetwork || pod.HostPID || pod.HostIPC, name)
 	for _, v := range pod.Volumes {
@@ -156,6 +158,9 @@ func isRestricted(t *testing.T, name string, pod corev1.PodSpec) {
 	}
 	require.NotEmpty(t, pod.Containers, name)
 	for _, c := range pod.Containers {
+		if c.SecurityContext.RunAsUser != nil {
+			assert.NotZero(t, *c.SecurityContext.RunAsUser, name)
+		}
 		assert.False(t, *c.SecurityContext.AllowPrivilegeEscalation, name)
 		assert.True(t, *c.SecurityContext.ReadOnlyRootFilesystem, name)
 		assert.Equal(t, []corev1.Capability{"ALL"}, c.SecurityContext.Capabilities.Drop, name)

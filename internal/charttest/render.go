@@ -25,7 +25,9 @@ type Options struct {
 	KubeVersion string
 	// Upgrade renders as for a release that exists already.
 	Upgrade bool
-	Values  map[string]any
+	// APIVersions are what "helm template --api-versions" adds, such as "security.openshift.io/v1".
+	APIVersions []string
+	Values      map[string]any
 }
 
 func (o Options) withDefaults() Options {
@@ -71,6 +73,7 @@ func RenderChart(c *chart.Chart, opts Options) (*Rendered, error) {
 	install.ClientOnly = true
 	install.Replace = true
 	install.IsUpgrade = opts.Upgrade
+	install.APIVersions = opts.APIVersions
 	install.KubeVersion = version
 	install.ReleaseName = opts.Release
 	install.Namespace = opts.Namespace
