@@ -62,7 +62,7 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- $context := . -}}
 {{- $database := .Values.database -}}
 {{- range $part, $variable := include "shiplock.databaseVariables" . | fromYaml -}}
-{{- $value := get $database $part -}}
+{{- $value := include "shiplock.databaseValue" (dict "context" $context "part" $part) -}}
 {{- if get $database.existingSecret.keys $part -}}
 {{- $name := include "shiplock.existingSecretName" $context -}}
 {{- $key := get $database.existingSecret.keys $part }}
@@ -80,14 +80,14 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
       key: {{ $part }}
 {{- else if $value }}
 - name: {{ $variable }}
-  value: {{ include "shiplock.envValue" (eq $part "host" | ternary (tpl (toString $value) $context) $value) }}
+  value: {{ include "shiplock.envValue" $value }}
 {{- end -}}
 {{- end -}}
 {{- range list
   (list "SHIPLOCK_DATABASE_URL_FILE" $database.urlFile)
   (list "SHIPLOCK_PASSWORD_FILE" $database.passwordFile)
   (list "SHIPLOCK_PASSWORD_COMMAND" (include "shiplock.shellWords" $database.passwordCommand))
-  (list "SHIPLOCK_ROLE" $database.role)
+  (list "SHIPLOCK_ROLE" (include "shiplock.databaseValue" (dict "context" . "part" "role")))
 -}}
 {{- if last . }}
 - name: {{ first . }}

@@ -1,13 +1,24 @@
 {{/*
-An image reference of dict "context" . "path" "image" "image" (registry, repository, tag, digest). "defaultTag" stands
+An image reference of dict "context" . "path" "image" "image" (registry, repository, tag, digest: each may be a template). "defaultTag" stands
 in when neither a tag nor a digest is given.
 */}}
 {{- define "shiplock.imageReference" -}}
-{{- $image := .image -}}
+{{- $image := dict "tag" (include "shiplock.imageTag" .) -}}
+{{- range $part := list "registry" "repository" "digest" -}}
+{{- $_ := set $image $part (include "shiplock.rendered" (dict "context" $.context "path" (printf "%s.%s" $.path $part) "value" (get $.image $part))) -}}
+{{- end -}}
 {{- if regexMatch "[@\\s]|:[^/]*$" $image.repository -}}
 {{- fail (printf "%s.repository is %q: write the tag into %s.tag and the digest into %s.digest" .path $image.repository .path .path) -}}
 {{- end -}}
-{{- $tag := toString $image.tag -}}
+{{- range $part := list "registry" "repository" -}}
+{{- if contains "://" (get $image $part) -}}
+{{- fail (printf "%s.%s is %q: write it without %s" $.path $part (get $image $part) (regexFind "^.*://" (get $image $part))) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
+{{- fail (printf "%s.digest is %q: a digest is sha256: and 64 characters, of 0 to 9 and a to f" .path $image.digest) -}}
+{{- end -}}
+{{- $tag := $image.tag -}}
 {{- if and (not $tag) (not $image.digest) -}}
 {{- $tag = .defaultTag -}}
 {{- end -}}

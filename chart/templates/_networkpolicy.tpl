@@ -41,7 +41,7 @@ One rule of what may go out: dict "to" (peers; none means anywhere) "ports" (nev
 {{- range splitList "," $hosts -}}
 {{- $ports = append $ports (regexFind ":[0-9]+$" . | trimPrefix ":" | default "5432") -}}
 {{- end -}}
-{{- $text := .Values.database.url | empty | ternary (toString (.Values.database.port | default "")) ($parameter | default (join "," (uniq $ports))) -}}
+{{- $text := .Values.database.url | empty | ternary (include "shiplock.databaseValue" (dict "context" . "part" "port")) ($parameter | default (join "," (uniq $ports))) -}}
 {{- include "shiplock.policyPorts" (dict "given" .Values.networkPolicy.database.ports "text" $text "default" 5432) -}}
 {{- end -}}
 

@@ -44,6 +44,7 @@
 {{- fail (printf "the database is given twice, by a URL (database.url, urlFile or existingSecret.keys.url) and by parts (%s): keep the URL or the parts" (join ", " $others)) -}}
 {{- end -}}
 {{- include "shiplock.validateDatabaseComplete" (dict "context" . "parts" $parts) -}}
+{{- include "shiplock.validateAddress" . -}}
 {{- end -}}
 
 {{/*

@@ -73,11 +73,15 @@ func TestHostileCredentialsArriveAsTheyAre(t *testing.T) {
 	for _, s := range hostile {
 		t.Run(s, func(t *testing.T) {
 			t.Parallel()
-			parts, err := yaml.Marshal(map[string]any{"database": map[string]any{"host": "db", "name": s, "user": s, "password": s}})
+			name := s
+			if strings.Contains(s, "{{") {
+				name = "booking" // name and user may be templates: TestDatabaseTemplates
+			}
+			parts, err := yaml.Marshal(map[string]any{"database": map[string]any{"host": "db", "name": name, "user": name, "password": s}})
 			require.NoError(t, err)
 			env := environment(t, render(t, string(parts)))
-			assert.Equal(t, s, env["PGDATABASE"])
-			assert.Equal(t, s, env["PGUSER"])
+			assert.Equal(t, name, env["PGDATABASE"])
+			assert.Equal(t, name, env["PGUSER"])
 			assert.Equal(t, s, env["PGPASSWORD"])
 			assert.NotContains(t, env, "DATABASE_URL")
 

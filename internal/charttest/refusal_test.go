@@ -97,7 +97,7 @@ func TestSchemaRefusals(t *testing.T) {
 		"database: {port: postgres}":           "at '/database/port': 'postgres' does not match pattern",
 		"database: {port: 70000}":              "at '/database/port': maximum: got 70,000, want 65,535",
 		"database: {sslMode: on}":              "at '/database/sslMode': value must be one of '', 'disable'",
-		"image: {tag: 1.10}":                   "at '/image/tag': got number, want string",
+		"image: {tag: true}":                   "at '/image/tag': got boolean, want number or string",
 		"image: {digest: latest}":              "at '/image/digest': 'latest' does not match pattern",
 		"image: {pullPolicy: Sometimes}":       "at '/image/pullPolicy': value must be one of 'Always'",
 		"imagePullSecrets: registry":           "at '/imagePullSecrets': got string, want array",
