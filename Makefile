@@ -46,7 +46,7 @@ lint: ## Check code, scripts, chart, generated files and the list of dependencie
 	hack/lint.sh
 
 .PHONY: generate
-generate: ## Write anew what is generated: the chart's README, golden files, the list of dependencies
+generate: ## Write anew what is generated: the chart's README and schema, golden files, the list of dependencies
 	hack/generate.sh
 
 .PHONY: bench

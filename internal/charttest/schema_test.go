@@ -10,10 +10,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	valuesschema "github.com/shiplock/shiplock/hack/schema"
 )
 
 // schema is the part of JSON Schema that ours uses.
 type schema struct {
+	Description          string
+	Default              any
 	Properties           map[string]schema
 	AdditionalProperties any
 }
@@ -60,6 +64,45 @@ func (s schema) isStrict(t *testing.T, path string) {
 	assert.Equal(t, false, s.AdditionalProperties, path)
 	for name, p := range s.Properties {
 		p.isStrict(t, path+"."+name)
+	}
+}
+
+// Editors show a description and a default beside each value; both come from values.yaml.
+func TestSchemaIsGenerated(t *testing.T) {
+	path := chartDir + "/values.schema.json"
+	values, err := os.ReadFile(chartDir + "/values.yaml")
+	require.NoError(t, err)
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	want, err := valuesschema.Describe(values, got)
+	require.NoError(t, err)
+	if *update {
+		require.NoError(t, os.WriteFile(path, want, 0o644))
+		got = want
+	}
+	assert.Equal(t, string(want), string(got), "go test ./internal/charttest -update writes it")
+
+	var s schema
+	require.NoError(t, json.Unmarshal(want, &s))
+	s.isDescribed(t, "", readValues(t, chartDir+"/values.yaml"))
+}
+
+// isDescribed checks that each property says what it is, in text that an editor can show in one paragraph.
+func (s schema) isDescribed(t *testing.T, prefix string, values map[string]any) {
+	t.Helper()
+	for name, p := range s.Properties {
+		path := prefix + name
+		assert.Greater(t, len(p.Description), 10, "%s has no comment in values.yaml", path)
+		assert.Regexp(t, `^[^\s#-].*[^\s]$`, p.Description, path)
+		assert.NotRegexp(t, `\n|  |--$|^--`, p.Description, path)
+		value, known := values[name]
+		inner, isMap := value.(map[string]any)
+		if len(p.Properties) > 0 && (isMap || !known) {
+			p.isDescribed(t, path+".", inner)
+		}
+		if known && len(p.Properties) == 0 {
+			assert.Equal(t, value, p.Default, path)
+		}
 	}
 }
 

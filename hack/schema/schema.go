@@ -1,0 +1,104 @@
+// Package schema writes what values.yaml documents into values.schema.json, so that an editor shows it beside each value.
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Describe returns the JSON schema with the comments of the values as descriptions, and the values as defaults. It changes nothing
+// else: the constraints are written manually, and so is the description of a property that the values do not have.
+//
+// A comment belongs to the key in the line below it. helm-docs makes a row of the README of a comment that begins with "# --"; the plain comment
+// of a map is for the schema alone.
+func Describe(values, schema []byte) ([]byte, error) {
+	var defaults map[string]any
+	if err := yaml.Unmarshal(values, &defaults); err != nil {
+		return nil, fmt.Errorf("values: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(schema))
+	decoder.UseNumber()
+	read, err := decode(decoder)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	root, isObject := read.(*object)
+	if !isObject {
+		return nil, errors.New("schema: not an object")
+	}
+	describe(root, "", defaults, comments(values))
+	var out bytes.Buffer
+	if err := encode(&out, root, ""); err != nil {
+		return nil, err
+	}
+	out.WriteByte('\n')
+	return out.Bytes(), nil
+}
+
+func describe(schema *object, prefix string, values map[string]any, comments map[string]string) {
+	properties, _ := schema.fields["properties"].(*object)
+	if properties == nil {
+		return
+	}
+	for _, name := range properties.names {
+		property, isObject := properties.fields[name].(*object)
+		value, known := values[name]
+		if !isObject || !known {
+			continue
+		}
+		path := prefix + name
+		property.remove("description")
+		property.remove("default")
+		if comment := comments[path]; comment != "" {
+			property.insert(0, "description", comment)
+		}
+		inner, isMap := value.(map[string]any)
+		if isMap && property.fields["properties"] != nil && len(inner) > 0 {
+			describe(property, path+".", inner, comments)
+			continue // its fields have defaults of their own
+		}
+		property.insert(len(property.names), "default", value)
+	}
+}
+
+var key = regexp.MustCompile(`^( *)([A-Za-z0-9_]+):`)
+
+// comments maps the path of each key, such as "image.tag", to the text of the comment above it.
+func comments(values []byte) map[string]string {
+	found := map[string]string{}
+	var text []string
+	type level struct {
+		indent int
+		name   string
+	}
+	var levels []level
+	for _, line := range strings.Split(string(values), "\n") {
+		trimmed := strings.TrimSpace(line)
+		if comment, isComment := strings.CutPrefix(trimmed, "#"); isComment {
+			text = append(text, strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(comment), "-- ")))
+			continue
+		}
+		if m := key.FindStringSubmatch(line); m != nil {
+			indent := len(m[1])
+			for len(levels) > 0 && levels[len(levels)-1].indent >= indent {
+				levels = levels[:len(levels)-1]
+			}
+			levels = append(levels, level{indent, m[2]})
+			var path []string
+			for _, l := range levels {
+				path = append(path, l.name)
+			}
+			if len(text) > 0 {
+				found[strings.Join(path, ".")] = strings.Join(text, " ")
+			}
+		}
+		text = nil // a blank line ends a comment as well
+	}
+	return found
+}
