@@ -64,12 +64,15 @@ func placeOf(err error) *notify.Place {
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
 		doubt     *postgres.UnprovableError
+		state     *postgres.SessionStateError
 	)
 	switch {
 	case errors.As(err, &script) && script.File != "":
 		return &notify.Place{File: script.File, Line: script.Line}
 	case errors.As(err, &doubt):
 		return &notify.Place{File: doubt.File, Line: doubt.Line}
+	case errors.As(err, &state):
+		return &notify.Place{File: state.File, Line: state.NextLine}
 	case errors.As(err, &migration):
 		line, column := migration.Position()
 		return &notify.Place{File: migration.File, Line: line, Column: column}

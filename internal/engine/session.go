@@ -115,8 +115,9 @@ func mayPass(err error) bool {
 		refusal *plan.Refusal
 		doubt   *postgres.UnprovableError
 		changed *postgres.ChangedError
+		session *postgres.SessionStateError
 	)
-	return errors.As(err, &refusal) || errors.As(err, &doubt) || errors.As(err, &changed)
+	return errors.As(err, &session) || errors.As(err, &refusal) || errors.As(err, &doubt) || errors.As(err, &changed)
 }
 
 func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *tally) (Result, error) {

@@ -189,6 +189,9 @@ func (d *Driver) Run(body io.Reader) error {
 	if c, ok := body.(io.Closer); ok {
 		err = errors.Join(err, c.Close()) // golang-migrate's pipe, which may not have been read to its end
 	}
+	if err == nil && step.Resume && step.Done > 0 {
+		err = script.hold()
+	}
 	if err != nil {
 		return err
 	}

@@ -34,13 +34,13 @@ func (db *DB) limits(set string, lock time.Duration) string {
 // setLimits sets the session's timeouts for a statement outside a transaction. One
 // that refuses a transaction gets no lock timeout: CREATE INDEX CONCURRENTLY and
 // its like wait for every older transaction by lock, nobody has to queue behind
-// them, and to fail half-way costs the whole work.
-func (db *DB) setLimits(ctx context.Context, st Statement) error {
+// them, and to fail half-way costs the whole work. before is SQL of ours that goes with it.
+func (db *DB) setLimits(ctx context.Context, st Statement, before string) error {
 	lock := db.opts.LockTimeout
 	if st.alone {
 		lock = 0
 	}
-	if set := db.limits("SET", lock); set != "" {
+	if set := before + db.limits("SET", lock); set != "" {
 		return db.exec(ctx, set)
 	}
 	return nil

@@ -46,6 +46,10 @@ type MigrationError struct {
 	// Loss is the data that the migration would have taken away, where that ended it.
 	Loss *Loss
 	Err  error // of the server, or of the connection, or why the run was ended
+	// Left is what the failed statement has left, where it could not be removed.
+	Left []Leftover
+
+	trail *trail
 }
 
 func (e *MigrationError) Error() string {

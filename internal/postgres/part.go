@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,7 @@ import (
 type part struct {
 	first, last int  // statements [first, last)
 	open        bool // a transaction is open after it
+	inside      bool // one is open before it
 }
 
 // parts cuts a script where its transactions end. Statements that stand outside
@@ -45,22 +47,25 @@ func (s *Script) parts() []part {
 func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	s := m.script
 	m.run.Outcome = RunUnended
+	m.trace = &sessionTrace{captured: -1}
 	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
-		begin += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = NULL, statements_total = %d, checksum = %s, up_sql = %s, down_sql = %s",
-			literal(RunUnended), m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+db.forget()+db.amended(m.run))
+		begin += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = NULL, transactional = %t, statements_done = %d, statements_total = %d, checksum = %s, up_sql = %s, down_sql = %s",
+			literal(RunUnended), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+db.forget()+db.amended(m.run))
 	} else {
 		begin += db.record(m.run)
 	}
-	if err := db.exec(ctx, begin); err != nil {
+	if m.resume {
+		if fail := db.takeUp(ctx, m, begin); fail != nil {
+			return fail
+		}
+	} else if err := db.exec(ctx, begin); err != nil {
 		return asMigrationError(s, err)
 	}
 	db.exists, db.journaled = true, !db.unjournaled
 	done, open := m.run.Done, false
-	for _, p := range s.parts() {
-		if p.last <= m.run.Done {
-			continue
-		}
+	for _, p := range s.rest(m.run.Done) {
+		p.inside = open
 		attempt := func() *MigrationError { return db.runPart(ctx, m, p) }
 		fail := func() *MigrationError {
 			if open { // what is before it in its transaction is gone with the failure
@@ -77,36 +82,183 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 			done = p.last
 		}
 	}
-	end := db.guardLock() + db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
-		"outcome = %s, statements_done = %d, took = make_interval(secs => %.3f)", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds()))
-	if err := db.exec(ctx, end); err != nil {
+	if m.resume && s.Transactional && m.run.Done < len(s.Statements) {
+		return nil // the part was the rest of it, with its end
+	}
+	if err := db.exec(ctx, db.ending(m)); err != nil {
 		return &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
 	}
 	return nil
 }
 
+// ending is the SQL after the last statement.
+func (db *DB) ending(m migration) string {
+	forget := ""
+	if db.has("session_state") {
+		forget += ", session_state = NULL"
+	}
+	if db.has("leftover") {
+		forget += ", leftover = NULL"
+	}
+	return db.guardLock() + db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
+		"outcome = %s, statements_done = %d, took = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
+}
+
+// takeUp begins where a run of the same migration has stopped: what its last
+// statement left goes, and the session becomes what it was.
+func (db *DB) takeUp(ctx context.Context, m migration, begin string) *MigrationError {
+	s := m.script
+	row, err := db.stopped(ctx, m.run)
+	restore := ""
+	if err == nil {
+		restore, err = db.sessionAt(ctx, s, m.run, row, m.run.Done)
+	}
+	if err == nil {
+		err = db.cleanOld(ctx, trailIn(row), s, m.run.Done)
+	}
+	if err == nil {
+		err = db.exec(ctx, begin+restore)
+	}
+	if err == nil {
+		return nil
+	}
+	fail := asMigrationError(s, err)
+	fail.Outcome, fail.Done = PartWay, m.run.Done
+	if t := trailIn(row); t != nil && fail.Server() != nil {
+		fail.Left, _ = db.findLeft(ctx, t)
+	}
+	return fail
+}
+
+// rest cuts what comes after the first done statements. Of a script that has become
+// one transaction it is one part.
+func (s *Script) rest(done int) []part {
+	var out []part
+	for _, p := range s.parts() {
+		if p.last > done {
+			p.first = max(p.first, done)
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
 func (db *DB) runPart(ctx context.Context, m migration, p part) *MigrationError {
 	s := m.script
 	first := s.Statements[p.first]
-	err := db.setLimits(ctx, first)
-	if err == nil {
-		err = db.dropInvalidIndex(ctx, first)
+	c := db.countPart(m, p)
+	t, err := db.prepare(ctx, m, p)
+	if err == nil && t != nil && t.Kind == trailDetach {
+		var finished bool
+		if finished, err = db.finishDetach(ctx, t); finished && err == nil {
+			return db.countAfter(ctx, m, p, c)
+		}
 	}
 	fail := asMigrationError(s, err)
 	if err == nil {
-		fail = db.sendPart(ctx, s, p, db.countPart(m, p))
+		fail = db.sendPart(ctx, s, p, c)
 	}
 	if fail == nil {
+		if c.plain != "" {
+			m.trace.captured = p.last
+		}
 		return nil
 	}
-	fail.Outcome = PartWay
+	fail.Outcome, fail.trail = PartWay, t
 	if p.last-p.first == 1 || err != nil {
 		fail.Failed = p.first
 	}
 	if p.last-p.first == 1 && first.commits {
 		fail.Outcome = Unknown // it may have committed before it failed
 	}
+	if t != nil && err == nil && fail.Server() != nil && ctx.Err() == nil {
+		if done := db.afterFailure(ctx, t, fail); done {
+			return db.countAfter(ctx, m, p, c)
+		}
+	}
 	return fail
+}
+
+// unlessRefused lets an error of the server pass where it was asked for the session's
+// state: a run that ends here is then resumed by what the statements alone tell.
+func (db *DB) unlessRefused(ctx context.Context, err error) error {
+	var server *pq.Error
+	if err == nil || !errors.As(err, &server) || isLostError(err) {
+		return err
+	}
+	db.log.Debug("the session's state could not be read", "error", err)
+	return db.rollback(ctx, "")
+}
+
+// countAfter counts a statement that has been finished otherwise.
+func (db *DB) countAfter(ctx context.Context, m migration, p part, c counting) *MigrationError {
+	if c.after == "" {
+		return nil
+	}
+	fail := asMigrationError(m.script, db.exec(ctx, c.after))
+	if fail != nil {
+		fail.Outcome, fail.Failed = PartWay, p.first
+	}
+	return fail
+}
+
+// prepare readies the session for a part: what it held is written to the history, if
+// that is yet to be done, and what a statement may leave, too.
+func (db *DB) prepare(ctx context.Context, m migration, p part) (*trail, error) {
+	first, capture := m.script.Statements[p.first], ""
+	if !p.inside {
+		capture = db.capture(m, p.first)
+	}
+	err := db.setLimits(ctx, first, capture)
+	if capture != "" {
+		m.trace.captured = p.first
+		if err != nil {
+			if err = db.unlessRefused(ctx, err); err == nil {
+				err = db.setLimits(ctx, first, "")
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := db.dropInvalidIndex(ctx, first); err != nil || !first.alone {
+		return nil, err
+	}
+	t, err := db.trailOf(ctx, first, p.first+1)
+	if err != nil || t == nil || !db.has("leftover") || db.unjournaled || !m.script.countable() {
+		return t, err
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		return nil, err
+	}
+	return t, db.exec(ctx, db.amend(m.run.Version, "leftover = "+literal(string(text))))
+}
+
+// finishDetach finishes a detach that an earlier attempt has begun.
+func (db *DB) finishDetach(ctx context.Context, t *trail) (bool, error) {
+	left, err := db.findLeft(ctx, t)
+	if err != nil || len(left) == 0 {
+		return false, err
+	}
+	db.log.Info("finishing the detach that an earlier attempt began", "statement", left[0].SQL)
+	return true, db.exec(ctx, left[0].SQL)
+}
+
+// afterFailure removes what a failed statement left. It reports whether the
+// statement is in effect now: a drop or a detach that has begun is finished.
+func (db *DB) afterFailure(ctx context.Context, t *trail, fail *MigrationError) (done bool) {
+	before, err := db.findLeft(ctx, t)
+	if err == nil && len(before) > 0 {
+		fail.Left, err = db.cleanUp(ctx, t)
+	}
+	if err != nil {
+		db.log.Debug("what the statement left could not be removed", "error", err)
+		if fail.Left == nil {
+			fail.Left = before
+		}
+	}
+	return len(before) > 0 && len(fail.Left) == 0 && err == nil && (t.Kind == trailDrop || t.Kind == trailDetach)
 }
 
 // counting is how the journal's count of statements goes along with a part.
@@ -115,6 +267,7 @@ type counting struct {
 	last, to int    // where the part is cut off, as portions takes them
 	tail     string // behind that, in the same query
 	after    string // a query of its own
+	plain    string // the same without the session's state; empty where it has none
 }
 
 // countPart puts the journal's count into a part: before the COMMIT that ends it,
@@ -124,8 +277,10 @@ type counting struct {
 func (db *DB) countPart(m migration, p part) counting {
 	s, last := m.script, m.script.Statements[p.last-1]
 	c := counting{last: p.last, to: last.Offset + len(last.Text)}
-	count := db.amend(m.run.Version, fmt.Sprintf("statements_done = %d", p.last))
 	alone := p.last-p.first == 1
+	outside := s.readsOnly() || s.single() || !last.commit && (alone && (last.alone || last.commits) || last.control != controlNone)
+	count, plain := db.counted(m, p, outside)
+	c.plain = plain
 	before, check := s.title()+db.lossBaseline(s), db.lossCheck(s)
 	if check == "" {
 		before = ""
@@ -134,6 +289,8 @@ func (db *DB) countPart(m migration, p part) counting {
 	case p.open && check != "" && last.control == controlNone && !last.setting && !s.hasRows(last):
 		c.head, c.tail = before, ";\n"+check
 	case p.open:
+	case m.resume && s.Transactional: // it has been corrected into one transaction
+		c.head, c.tail = s.title()+s.Begin+";\n"+db.lossBaseline(s), ";\n"+check+db.ending(m)+"COMMIT"
 	case alone && s.hasRows(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
 		if !s.countable() {
@@ -170,7 +327,11 @@ func (db *DB) sendPart(ctx context.Context, s *Script, p part, c counting) *Migr
 		if query == "" {
 			continue
 		}
-		if err := db.exec(ctx, query); err != nil {
+		err := db.exec(ctx, query)
+		if err != nil && c.plain != "" && db.unlessRefused(ctx, err) == nil {
+			err = db.exec(ctx, c.plain)
+		}
+		if err != nil {
 			fail := asMigrationError(s, err)
 			fail.Failed = p.last - 1
 			return fail
@@ -202,25 +363,57 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed part may have committed before its answer was lost
-		db.note(ctx, db.amend(m.run.Version, "error = "+literal(m.named(fail).Error())))
+		note := db.amend(m.run.Version, "error = "+literal(m.named(fail).Error()))
+		if fail.trail != nil {
+			fail.Left = db.cleanAfterStop(ctx, fail.trail, note)
+			return fail
+		}
+		db.note(ctx, note)
 		return fail
+	}
+	set := ""
+	if !m.script.countable() && fail.Done > 0 {
+		set = db.countStopped(ctx, m, fail.Done)
 	}
 	back := db.reset()
 	outcome := RunStopped
 	switch {
 	case fail.Outcome == Unknown:
 		outcome = RunUnended
-	case fail.Done == 0:
+	case fail.Done == 0 && len(fail.Left) == 0:
 		fail.Outcome, outcome = RolledBack, RunFailed
 		back += db.writeState(m.from)
 	}
-	back += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = %s, took = make_interval(secs => %.3f)",
-		literal(outcome), literal(m.named(fail).Error()), time.Since(m.run.Started).Seconds()))
+	if db.has("leftover") && len(fail.Left) == 0 {
+		set += ", leftover = NULL"
+	}
+	back += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = %s, took = make_interval(secs => %.3f)%s",
+		literal(outcome), literal(m.named(fail).Error()), time.Since(m.run.Started).Seconds(), set))
 	if err := db.rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		fail.Outcome = Unknown
 	}
 	return fail
+}
+
+// countStopped is the part of an UPDATE that counts the statements of a script that
+// changes the role, once it has stopped: the role has no right to the history, maybe,
+// but the session is as the statements have left it.
+func (db *DB) countStopped(ctx context.Context, m migration, done int) string {
+	set := fmt.Sprintf(", statements_done = %d", done)
+	if !db.remembersSessions() {
+		return set
+	}
+	m.trace.follow(m.script, done)
+	var state string
+	if err := db.rollback(ctx, ""); err != nil {
+		return set
+	}
+	if err := db.row(ctx, "SELECT "+db.sessionQuery(m.trace, done)).Scan(&state); err != nil {
+		db.log.Debug("the session's state could not be read", "error", err)
+		return set
+	}
+	return set + ", session_state = " + literal(state)
 }
 
 // dropInvalidIndex removes what a failed CREATE INDEX CONCURRENTLY has left under

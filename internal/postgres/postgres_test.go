@@ -245,6 +245,7 @@ func TestRunRebuildsAnInvalidIndex(t *testing.T) {
 	fail := apply(t, db, build)
 	require.NotNil(t, fail)
 	assert.Equal(t, RolledBack, fail.Outcome)
+	require.Error(t, db.exec(t.Context(), build), "as golang-migrate would leave it")
 	assert.Equal(t, "false", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`), "what PostgreSQL leaves")
 	require.NoError(t, db.exec(t.Context(), `DELETE FROM "A b"`))
 	require.Nil(t, apply(t, db, build))

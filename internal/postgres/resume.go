@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -45,72 +46,154 @@ func (e *ChangedError) Error() string {
 }
 
 // Resume finds out how many statements of a script are in effect, after a run of
-// it that did not come to its end. Errors are *UnprovableError and *ChangedError.
+// it that did not come to its end. Errors are *UnprovableError, *ChangedError and
+// *SessionStateError.
 func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadCloser, error), r Run) (done int, err error) {
 	s, err := loadFile(file, open)
 	if err != nil {
 		return 0, err
 	}
-	if s.stream != nil { // it was small enough to stop part-way, and has grown since
-		return 0, &ChangedError{File: file, Done: r.Done}
-	}
-	if err := db.unchanged(ctx, s, file, r); err != nil {
+	row, err := db.stopped(ctx, r)
+	if err != nil {
 		return 0, err
 	}
-	if r.Outcome != RunUnended || r.Done >= len(s.Statements) {
+	before, err := ranScript(s, file, r, row)
+	if err != nil {
+		return 0, err
+	}
+	if !before.countable() && r.Outcome == RunStopped && r.Done == 0 && row.leftover == "" { // an older release stopped it
+		return 0, before.unprovable(0, r)
+	}
+	if r.Done > 0 {
+		if err := s.hold(); err != nil {
+			return 0, err
+		}
+		if err := unchanged(before, s, r.Done); err != nil {
+			return 0, err
+		}
+	}
+	done, err = db.effective(ctx, before, s, r, row)
+	if err != nil || done == 0 {
+		return done, err
+	}
+	restore, err := db.sessionAt(ctx, s, r, row, done)
+	if err == nil && restore != "" { // what the server does not accept now it would not accept later
+		err = db.accepted(s, r, done, db.inSession(ctx, restore, func() error { return nil }))
+	}
+	return done, err
+}
+
+// effective finds out whether the statement that ran last is in effect. What the
+// file has in its place now says nothing of that.
+func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stoppedRow) (done int, err error) {
+	if r.Outcome != RunUnended || r.Done >= len(before.Statements) || row.transactional && before.Transactional {
 		return r.Done, nil
 	}
-	st := s.Statements[r.Done]
-	p, uncertain := s.uncertain(r.Done)
+	st := before.Statements[r.Done]
+	p, uncertain := before.uncertain(r.Done)
 	if !uncertain {
 		return r.Done, nil
 	}
 	var effect, known bool
 	// A script that is not counted may have come further than its first statement; and
 	// of several that are one transaction the next may have undone what the first did.
-	if s.countable() && p.last-p.first == 1 {
-		effect, known, err = db.inEffect(ctx, st)
+	if before.countable() && p.last-p.first == 1 {
+		var restore string
+		if restore, err = db.sessionAt(ctx, before, r, row, r.Done); err != nil {
+			return 0, err
+		}
+		err = db.accepted(before, r, r.Done, db.inSession(ctx, restore, func() (err error) {
+			t := trailIn(row)
+			if t != nil && t.Statement != r.Done+1 {
+				t = nil
+			}
+			effect, known, err = db.inEffect(ctx, st, t)
+			return err
+		}))
 	}
 	switch {
 	case err != nil:
 		return 0, err
 	case !known:
-		return 0, &UnprovableError{
-			File: file, Statement: st.Text, Line: s.line(st),
-			Number: r.Done + 1, Of: len(s.Statements), Version: r.Version, Uncounted: !s.countable(),
-		}
+		return 0, before.unprovable(r.Done, r)
+	case effect && (r.Done >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.Done].Text) != sqlfile.Canonical(st.Text)):
+		return 0, &ChangedError{File: s.Name, Done: r.Done + 1}
 	case effect:
 		return r.Done + 1, nil
 	}
 	return r.Done, nil
 }
 
-// unchanged compares the statements that are in effect with what the journal says
-// has run. The others may have been corrected.
-func (db *DB) unchanged(ctx context.Context, s *Script, file string, r Run) error {
-	if r.Done == 0 {
+func (s *Script) unprovable(i int, r Run) error {
+	st := s.Statements[i]
+	return &UnprovableError{
+		File: s.Name, Statement: st.Text, Line: s.line(st),
+		Number: i + 1, Of: len(s.Statements), Version: r.Version, Uncounted: !s.countable(),
+	}
+}
+
+// accepted gives the server's refusal of a session's state its own type.
+func (db *DB) accepted(s *Script, r Run, done int, err error) error {
+	var refused *restoreError
+	if errors.As(err, &refused) && done < len(s.Statements) {
+		return db.stateError(s, r, done, nil, refused.err)
+	}
+	return err
+}
+
+// ranScript is the script that has run, as the history keeps it; s where that has
+// only its checksum.
+func ranScript(s *Script, file string, r Run, row stoppedRow) (*Script, error) {
+	if row.sql == "" && (r.Done == 0 || r.Direction == "up" && r.Checksum == s.sum) {
+		return s, nil // it has a password, so only its checksum is kept
+	}
+	before, err := load(file, strings.NewReader(row.sql), nil)
+	if err == nil {
+		err = before.hold()
+	}
+	if err != nil || len(before.Statements) < r.Done {
+		return nil, &ChangedError{File: file, Done: r.Done}
+	}
+	return before, nil
+}
+
+// hold makes a script that would be read bit by bit, and that has run in part, one
+// whose statements can be told apart in memory.
+func (s *Script) hold() error {
+	if s.stream == nil {
+		if !s.Parsed {
+			return &ScriptError{File: s.Name, Problem: "a part of it has run, and the parser does not understand it as it is now, so what remains cannot be told apart"}
+		}
 		return nil
 	}
-	column := "up_sql"
-	if r.Direction == "down" {
-		column = "down_sql"
-	}
-	var ran string
-	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, '') FROM %s WHERE version = %d ORDER BY id DESC LIMIT 1",
-		column, db.journal(), r.Version)).Scan(&ran)
+	var text []byte
+	err := reading(s.Name, s.stream.open, func(from io.Reader) (err error) {
+		if text, err = io.ReadAll(io.LimitReader(from, wholeUpTo+1)); err == nil && len(text) > wholeUpTo {
+			err = fmt.Errorf("a part of it has run, and it has grown to more than %d MB, so what remains cannot be told apart", wholeUpTo>>20)
+		}
+		return err
+	})
 	if err != nil {
-		return db.lost(ctx, err)
+		return unreadable(s.Name, err)
 	}
-	if ran == "" && r.Direction == "up" && r.Checksum == s.sum {
-		return nil // it has a password, so only its checksum is kept
+	held, err := splitFile(s.Name, text, s.Says)
+	if err != nil {
+		return unreadable(s.Name, err)
 	}
-	before, err := ParseScript([]byte(ran))
-	if err != nil || len(before.Statements) < r.Done || len(s.Statements) < r.Done {
-		return &ChangedError{File: file, Done: r.Done}
+	held.sum = s.sum
+	*s = *held
+	return nil
+}
+
+// unchanged compares the statements that are in effect with those that have run.
+// The others may have been corrected.
+func unchanged(before, s *Script, done int) error {
+	if len(s.Statements) < done {
+		return &ChangedError{File: s.Name, Done: done}
 	}
-	for i := range r.Done {
+	for i := range done {
 		if sqlfile.Canonical(before.Statements[i].Text) != sqlfile.Canonical(s.Statements[i].Text) {
-			return &ChangedError{File: file, Done: r.Done}
+			return &ChangedError{File: s.Name, Done: done}
 		}
 	}
 	return nil
@@ -140,11 +223,15 @@ func (s *Script) uncertain(first int) (part, bool) {
 
 // inEffect looks in the catalogs for what a statement makes. A statement that does
 // no harm twice counts as not in effect.
-func (db *DB) inEffect(ctx context.Context, st Statement) (effect, known bool, err error) {
+func (db *DB) inEffect(ctx context.Context, st Statement, t *trail) (effect, known bool, err error) {
 	switch n := st.node.Node.(type) {
 	case *pgquery.Node_IndexStmt:
 		if n.IndexStmt.Idxname == "" {
-			return false, false, nil
+			if t == nil || t.Kind != trailIndex || t.Name != "" { // an older release ran it
+				return false, false, nil
+			}
+			effect, err = db.built(ctx, t)
+			return effect, err == nil, err
 		}
 		_, effect, err = db.index(ctx, n.IndexStmt)
 		return effect, err == nil, err
@@ -161,6 +248,15 @@ func (db *DB) inEffect(ctx context.Context, st Statement) (effect, known bool, e
 				EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $2)
 				AND ($3 = '' OR NOT EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $3))`,
 			quoted(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &effect)
+		return effect, known && err == nil, db.lost(ctx, err)
+	case *pgquery.Node_AlterTableStmt:
+		if !detachesConcurrently(n.AlterTableStmt) || db.Server.number < 140000 {
+			return false, false, nil
+		}
+		parent, child := n.AlterTableStmt.Relation, n.AlterTableStmt.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
+		err = db.row(ctx, `SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL,
+				NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass($1) AND inhrelid = to_regclass($2))`,
+			qualified(parent.GetSchemaname(), parent.GetRelname()), qualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &effect)
 		return effect, known && err == nil, db.lost(ctx, err)
 	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
 		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:

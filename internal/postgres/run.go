@@ -67,6 +67,7 @@ type migration struct {
 	// several that are one transaction.
 	continues, continued bool
 	number, of           int // its place in the plan, from 1
+	trace                *sessionTrace
 }
 
 // named tells an error which migration it is of.
@@ -87,6 +88,14 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	together := m.continues || m.continued
 	if ctx.Err() != nil && !together && !m.resume {
 		return asMigrationError(m.script, context.Cause(ctx)) // a quick server would answer before it is told to stop
+	}
+	if !together && m.resume && m.run.Done == 0 && m.script.Transactional {
+		if err := db.startOver(ctx, m); err != nil {
+			fail := asMigrationError(m.script, err)
+			fail.Outcome = PartWay
+			return fail
+		}
+		m.resume = false
 	}
 	if !together && (!m.script.Transactional || m.resume) {
 		return db.runParts(ctx, m)
@@ -111,6 +120,23 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		db.note(ctx, db.record(m.run))
 	}
 	return fail
+}
+
+// startOver takes the dirty mark of a migration back of which nothing is in effect,
+// so that the file, which has become one transaction, runs as one.
+func (db *DB) startOver(ctx context.Context, m migration) error {
+	row, err := db.stopped(ctx, m.run)
+	if err == nil {
+		err = db.cleanOld(ctx, trailIn(row), m.script, 0)
+	}
+	if err == nil {
+		set := "outcome = " + literal(RunFailed)
+		if db.has("leftover") {
+			set += ", leftover = NULL"
+		}
+		err = db.exec(ctx, db.writeState(m.from)+db.amend(m.run.Version, set))
+	}
+	return err
 }
 
 // note writes to the journal what is no part of a migration's own transaction. It

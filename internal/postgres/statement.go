@@ -94,7 +94,7 @@ func reindexRefuses(s *pgquery.ReindexStmt) bool {
 }
 
 func detachesConcurrently(s *pgquery.AlterTableStmt) bool {
-	for _, n := range s.Cmds {
+	for _, n := range s.GetCmds() {
 		cmd := n.GetAlterTableCmd()
 		if cmd.GetSubtype() == pgquery.AlterTableType_AT_DetachPartition && cmd.GetDef().GetPartitionCmd().GetConcurrent() {
 			return true

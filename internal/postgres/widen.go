@@ -16,6 +16,7 @@ var laterColumns = []struct{ name, kind string }{
 	{"catalog", "text"},                                                                // see Run.Catalog
 	{"database_role", "text"},                                                          // see Options.Role
 	{"down_bytes", "bigint"}, {"breaks_before", "bigint"}, {"irreversible", "boolean"}, // see Ran
+	{"session_state", "text"}, {"leftover", "text"}, // see sessionState and trail
 }
 
 // widenWait is how long to wait for a journal that somebody reads.

@@ -40,6 +40,7 @@ func diagnose(err error, run Run) Card {
 		connect   *postgres.ConnectError
 		doubt     *postgres.UnprovableError
 		changed   *postgres.ChangedError
+		state     *postgres.SessionStateError
 		wait      *engine.WaitError
 		tool      *engine.ToolError
 		start     *engine.StartError
@@ -68,6 +69,8 @@ func diagnose(err error, run Run) Card {
 		return migrationCard(err, migration)
 	case errors.As(err, &doubt):
 		return doubtCard(doubt)
+	case errors.As(err, &state):
+		return sessionStateCard(state)
 	case errors.As(err, &changed):
 		return refused(changed.Error(), "what is in effect does not run again, so what stands there now would never happen",
 			"restore what was there and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")

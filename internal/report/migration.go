@@ -29,6 +29,10 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	case postgres.PartWay:
 		c.Code = ExitPartWay
 		c.Title = fmt.Sprintf("migration %s stopped part-way: %s in effect", e.File, statements(e.Done, len(e.Script.Statements)))
+		if e.Done == 0 && len(e.Left) > 0 {
+			what, _ := leftovers(e)
+			c.Title = fmt.Sprintf("migration %s failed and left an object in the database: %s", e.File, what)
+		}
 	case postgres.Unknown:
 		c.Code = ExitPartWay
 		c.Title = fmt.Sprintf("migration %s broke off, and whether its last statement is in effect is not known", e.File)
@@ -49,6 +53,9 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	c.add("why", strings.Join(reasons(e), "\n"))
 	c.add("blocked by", strings.Join(e.Blockers, "\n"))
 	c.add("state", migrationState(err, e))
+	if what, sql := leftovers(e); what != "" {
+		c.add("left", what+"\nthe next run removes or completes it; to do so now: "+sql)
+	}
 	c.add("next", migrationAdvice(err, e, stopped))
 	return c
 }
@@ -85,12 +92,8 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	}
 	switch e.Outcome {
 	case postgres.PartWay:
-		left := ""
-		if st, _ := e.Statement(); concurrently.MatchString(st.Text) {
-			left = "; an invalid index that this one may have left is dropped by the next run"
-		}
-		return fmt.Sprintf("%s in effect, and none after them%s; version %s is marked dirty until the rest is done",
-			statements(e.Done, total), left, version(e.Version))
+		return fmt.Sprintf("%s in effect, and none after them; version %s is marked dirty until the rest is done",
+			statements(e.Done, total), version(e.Version))
 	case postgres.Unknown:
 		if unanswered(e) {
 			return "all of this migration is in effect or nothing of it; migrator status says which"
@@ -109,8 +112,6 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	}
 	return "nothing of this migration was kept; " + progress(run)
 }
-
-var concurrently = regexp.MustCompile(`(?i)^CREATE\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY\b`)
 
 // statements counts those in effect, up to the verb.
 func statements(done, of int) string {

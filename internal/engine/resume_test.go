@@ -1,0 +1,191 @@
+package engine_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+const resumeBase = `
+-- 1_base.up.sql --
+CREATE SCHEMA shop;
+CREATE TABLE shop.users (id int, email text);
+CREATE TABLE users (id int, email text);
+INSERT INTO shop.users VALUES (1, 'a'), (2, 'a');
+INSERT INTO users VALUES (1, 'a'), (2, 'a');
+CREATE TABLE log (n int, what text DEFAULT current_setting('TimeZone') || ' ' || coalesce(current_setting('app.tenant', true), ''));
+CREATE FUNCTION become(tenant text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('app.tenant', tenant, false); END $$;
+CREATE FUNCTION in_shop() RETURNS void LANGUAGE sql AS $$ SELECT set_config('search_path', 'shop, public', false) $$;
+-- 1_base.down.sql --
+SELECT 1;
+-- 2_x.up.sql --
+`
+
+// stoppedAt applies a file that fails at the unique index and removes the duplicates.
+func stoppedAt(t *testing.T, d *pgtest.Database, archive string) engine.Options {
+	t.Helper()
+	o := options(t, d, folder(t, resumeBase+archive))
+	_, err := engine.Up(t.Context(), o)
+	var failed *postgres.MigrationError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, postgres.PartWay, failed.Outcome, "%v", err)
+	d.Exec(t, "DELETE FROM users WHERE id = 2; DELETE FROM shop.users WHERE id = 2")
+	return o
+}
+
+const failsOnDuplicates = "CREATE UNIQUE INDEX CONCURRENTLY users_email ON users (email);\n"
+
+func TestResume_SessionSettings_RestoredBeforeTheRestRuns(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ before, after, query, want string }{
+		"search path": {"SET search_path = shop, public;\nCREATE INDEX CONCURRENTLY users_id ON users (id);\n", "CREATE TABLE bills (id int);",
+			"SELECT concat_ws(' ', to_regclass('shop.bills'), to_regclass('shop.users_email'), to_regclass('shop.users_id'), to_regclass('public.bills'), to_regclass('public.users_email'))",
+			"shop.bills shop.users_email shop.users_id"},
+		"time zone":                   {"SET TIME ZONE 'Asia/Tokyo';", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "Asia/Tokyo "},
+		"time zone interval":          {"SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "<+02>-02 "},
+		"custom setting":              {"SET app.tenant = 'one';", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC one"},
+		"by function":                 {"SELECT become('two');", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC two"},
+		"by function, path":           {"SELECT in_shop();", "CREATE TABLE bills (id int);", "SELECT to_regclass('shop.bills')", "shop.bills"},
+		"by set_config":               {"SELECT set_config('app.tenant', 'thr' || 'ee', false);", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC three"},
+		"by DO":                       {"DO $$ BEGIN PERFORM set_config('app.tenant', 'four', false); EXECUTE 'SET timezone = ''Asia/Tokyo'''; END $$;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "Asia/Tokyo four"},
+		"local to a part":             {"SET app.tenant = 'five'; BEGIN; SET LOCAL app.tenant = 'six'; SET LOCAL timezone = 'Asia/Tokyo'; COMMIT;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC five"},
+		"set and reset":               {"SET timezone = 'Asia/Tokyo'; SET app.tenant = 'six'; RESET timezone;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC six"},
+		"all reset":                   {"SET timezone = 'Asia/Tokyo'; SET app.tenant = 'six'; RESET ALL;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
+		"discarded":                   {"SET timezone = 'Asia/Tokyo'; CREATE TEMP TABLE users AS SELECT 1 AS email UNION ALL SELECT 1; DISCARD ALL;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
+		"temporary, dropped":          {"CREATE TEMP TABLE t (a int); DROP TABLE t;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
+		"temporary, on commit":        {"BEGIN; CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1; COMMIT;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
+		"lock, released":              {"SELECT pg_advisory_lock(7); SELECT pg_advisory_unlock(7);", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
+		"the rest is one transaction": {"SET timezone = 'Asia/Tokyo'; SET app.tenant = 'seven';", "BEGIN; INSERT INTO log VALUES (1); COMMIT;", "SELECT what FROM log", "Asia/Tokyo seven"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			d.Exec(t, fmt.Sprintf("ALTER DATABASE %q SET timezone = 'UTC'", d.Name))
+			o := stoppedAt(t, d, strings.ReplaceAll(c.before, ";", ";\n")+failsOnDuplicates+c.after)
+			_, err := engine.Up(t.Context(), o)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, d.Value(t, c.query))
+			assert.Equal(t, "2 f", d.Value(t, version))
+		})
+	}
+}
+
+// TestResume_SessionObjects_Refused: what no other session can be given.
+func TestResume_SessionObjects_Refused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ before, holds string }{
+		"temporary table":    {"CREATE TEMP TABLE cart AS SELECT 1 AS a;", "temporary table cart"},
+		"temporary sequence": {"CREATE TEMP SEQUENCE s;", "temporary sequence s"},
+		"temporary function": {"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1';", "temporary function f"},
+		"by a function":      {"DO $$ BEGIN CREATE TEMP VIEW v AS SELECT 1; END $$;", "temporary view v"},
+		"prepared":           {"PREPARE p AS SELECT 1;", "prepared statement p"},
+		"cursor":             {"DECLARE c CURSOR WITH HOLD FOR SELECT 1;", "cursor c"},
+		"listen":             {"LISTEN news;", "LISTEN news"},
+		"advisory lock":      {"SELECT pg_advisory_lock(7);", "advisory lock 7"},
+		"two advisory keys":  {"SELECT pg_advisory_lock(7, -8);", "advisory lock 7, -8"},
+		"computed name":      {"DO $$ BEGIN PERFORM set_config('app.' || 'tenant', 'x', false); END $$;", "settings whose names statement 1 computes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			o := stoppedAt(t, d, c.before+"\n"+failsOnDuplicates+"DELETE FROM users;")
+			_, err := engine.Up(t.Context(), o)
+			var refused *postgres.SessionStateError
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, []string{c.holds}, refused.Holds)
+			assert.Equal(t, 1, refused.Done)
+			assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM users"), "nothing has run")
+			_, err = engine.Repair(t.Context(), o, engine.MigrationDone)
+			require.NoError(t, err, "the way out")
+		})
+	}
+}
+
+// TestResume_TwiceStopped_KeepsTheSession: what the first run has set is there also
+// for the third.
+func TestResume_TwiceStopped_KeepsTheSession(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	o := stoppedAt(t, d, "SET search_path = shop, public;\nSET app.tenant = 'one';\n"+failsOnDuplicates+
+		"CREATE TABLE bills (id int);\nCREATE INDEX CONCURRENTLY bills_id ON bills (nope);\nCREATE TABLE more AS SELECT current_setting('app.tenant') AS tenant;")
+	_, err := engine.Up(t.Context(), o)
+	var failed *postgres.MigrationError
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, 4, failed.Done)
+	rewrite(t, o, "2_x.up.sql", strings.ReplaceAll(read(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "id"))
+	_, err = engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, "one shop.bills_id", d.Value(t, "SELECT tenant || ' ' || to_regclass('shop.bills_id') FROM shop.more"))
+}
+
+// TestResume_EndedBeforeTheStateWasWritten puts the history back to the moment
+// between a statement's commit and the state after it, or to an older release's.
+func TestResume_EndedBeforeTheStateWasWritten(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ before, state, holds string }{
+		"a SET is run again":           {"SET search_path = shop, public;", "NULL", ""},
+		"constants":                    {"SELECT set_config('search_path', 'shop, public', false);", "NULL", ""},
+		"SET LOCAL is not":             {"SET search_path = shop, public;\nBEGIN;\nSET LOCAL search_path = public;\nCOMMIT;", "NULL", ""},
+		"on top of a state":            {"SET timezone = 'UTC';\nSET search_path = shop, public;", `'{"done": 1, "settings": {"TimeZone": "Asia/Tokyo"}}'`, ""},
+		"a function":                   {"SELECT in_shop();", "NULL", "what in_shop() may have set"},
+		"DO":                           {"DO $$ BEGIN SET search_path = shop, public; END $$;", "NULL", "what the statement may have set (statement 1)"},
+		"a harmless DO":                {"SET search_path = shop, public;\nDO $$ BEGIN UPDATE log SET n = 1; END $$;", "NULL", ""},
+		"temporary table":              {"CREATE TEMP TABLE t (a int);", "NULL", "a temporary object (statement 1)"},
+		"a state that is not accepted": {"SET timezone = 'UTC';\nSET search_path = shop, public;", `'{"done": 2, "settings": {"TimeZone": "No/Where"}}'`, "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			o := stoppedAt(t, d, c.before+"\n"+failsOnDuplicates+"CREATE TABLE bills (id int);")
+			d.Exec(t, "UPDATE schema_migrations_journal SET outcome = 'running', session_state = "+c.state+" WHERE version = 2")
+			_, err := engine.Up(t.Context(), o)
+			if c.holds == "" {
+				require.NoError(t, err)
+				assert.Equal(t, "shop.bills", d.Value(t, "SELECT to_regclass('shop.bills')"))
+				return
+			}
+			var refused *postgres.SessionStateError
+			require.ErrorAs(t, err, &refused)
+			if c.holds != "-" {
+				assert.Equal(t, []string{c.holds}, refused.Holds)
+			}
+			assert.Equal(t, "2 t", d.Value(t, version))
+		})
+	}
+}
+
+// TestResume_CatalogsAskedAsTheFileWould: there is no such index in public.
+func TestResume_CatalogsAskedAsTheFileWould(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	o := stoppedAt(t, d, "SET search_path = shop, public;\n"+failsOnDuplicates)
+	d.Exec(t, "CREATE INDEX old ON shop.users (id); ALTER TABLE shop.users OWNER TO \""+d.User+"\"")
+	text := "SET search_path = shop, public;\nDROP INDEX CONCURRENTLY old;\nCREATE TABLE bills (id int);\n"
+	rewrite(t, o, "2_x.up.sql", text)
+	d.Exec(t, "UPDATE schema_migrations_journal SET outcome = 'running', up_sql = $q$"+text+"$q$ WHERE version = 2")
+	_, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, "shop.bills", d.Value(t, "SELECT concat_ws(' ', to_regclass('shop.bills'), to_regclass('shop.old'))"))
+}
+
+func TestResume_Down_RestoresTheSession(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	o := options(t, d, folder(t, resumeBase+"SELECT 2;\n-- 2_x.down.sql --\nSET search_path = shop, public;\n"+failsOnDuplicates+"CREATE TABLE bills (id int);\n"))
+	_, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	_, err = engine.Down(t.Context(), o, 1)
+	require.Error(t, err)
+	d.Exec(t, "DELETE FROM shop.users")
+	_, err = engine.Down(t.Context(), o, 1)
+	require.NoError(t, err)
+	assert.Equal(t, "shop.bills", d.Value(t, "SELECT concat_ws(' ', to_regclass('shop.bills'), to_regclass('public.bills'))"))
+}

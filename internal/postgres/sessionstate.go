@@ -1,0 +1,483 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/lib/pq"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// A file that is not one transaction runs in one session, and what a statement sets
+// there the next ones rely on: a search path, a time zone, a temporary table. A run
+// that resumes the file has another session. So the history keeps, beside the number
+// of statements in effect, the state of the session after them, as the server itself
+// reports it: that shows also what a function has set. See ADR 12.
+
+// SessionStateError says that a partially applied file cannot be resumed, because
+// its session held what no other session can be given, or what cannot be known.
+type SessionStateError struct {
+	File       string
+	Version    int
+	Direction  string
+	Done, Of   int
+	Holds      []string // such as "temporary table users"
+	Err        error    // of the server that did not accept the state; nil for none
+	NextLine   int      // of the first statement that has not run
+	NextNumber int      // of it, from 1
+}
+
+func (e *SessionStateError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: the session state after its first %d statements cannot be restored: %v", e.File, e.Done, e.Err)
+	}
+	return fmt.Sprintf("%s: the session of its first %d statements is gone, and with it %s", e.File, e.Done, strings.Join(e.Holds, ", "))
+}
+
+func (e *SessionStateError) Unwrap() error { return e.Err }
+
+// sessionState is the state of a session after the first Done statements of a file.
+type sessionState struct {
+	Done     int               `json:"done"`
+	Settings map[string]string `json:"settings"`
+	Holds    []string          `json:"holds"`
+}
+
+// ownSettings are settings that the migrator itself makes; see vigilance.
+var ownSettings = []string{
+	"client_connection_check_interval", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count",
+	"transaction_isolation", "transaction_read_only", "transaction_deferrable", // of the transaction that looks
+}
+
+const (
+	// settingName is a name with a dot, as the settings have that pg_settings does not show.
+	settingName = `[a-z_][a-z0-9_$]*(?:\.[a-z_][a-z0-9_$]*)+`
+	// computedName finds a setting whose name does not stand in the text.
+	computedName = `set_config\s*\(\s*(?:[^'\s]|'[^']*'\s*\|\|)|execute[^;]*\yset\s+(?:session\s+)?[a-z_0-9.]*(?:%|')`
+	// changesSession finds what may change a session. An UPDATE's SET is no such.
+	changesSession = `\y(?:set_config\y|set\y|reset\y|discard\y|listen\y|prepare\y|hold\y|temp\y|temporary\y|load\y|execute\s+[^'f\s]|pg_(?:try_)?advisory_lock(?:_shared)?\y)`
+	updatesRows    = `\yupdate\y[^;]*?\yset\y`
+)
+
+// goRegexp is a pattern of PostgreSQL's in Go's syntax.
+func goRegexp(pattern string) *regexp.Regexp {
+	return regexp.MustCompile(`(?is)` + strings.ReplaceAll(pattern, `\y`, `\b`))
+}
+
+var (
+	settingNames   = goRegexp(settingName)
+	computedNames  = goRegexp(computedName)
+	sessionChanges = goRegexp(changesSession)
+	rowUpdates     = goRegexp(updatesRows)
+	callsIn        = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
+)
+
+// changesSessionText reports whether the text of a DO block, or of a function, may
+// change its session.
+func changesSessionText(text string) bool {
+	return sessionChanges.MatchString(rowUpdates.ReplaceAllString(text, ""))
+}
+
+// sessionTrace follows what a run must ask for to learn the session's state.
+type sessionTrace struct {
+	read     int      // statements
+	captured int      // the number of statements after which the state was written; -1 for none
+	names    []string // of settings that pg_settings may not show
+	calls    []string // names of functions
+	computed []string // statements that set what their text does not name
+	user     bool     // SET SESSION AUTHORIZATION
+}
+
+// follow reads the statements up to done.
+func (t *sessionTrace) follow(s *Script, done int) {
+	for ; t.read < min(done, len(s.Statements)); t.read++ {
+		st := s.Statements[t.read]
+		n := st.tree()
+		calls := callsOf(n, st.Text)
+		if n.GetDoStmt() != nil || slices.Contains(calls, "set_config") {
+			for _, name := range settingNames.FindAllString(st.Text, -1) {
+				t.names = addOnce(t.names, strings.ToLower(name))
+			}
+		}
+		if set := n.GetVariableSetStmt(); strings.Contains(set.GetName(), ".") {
+			t.names = addOnce(t.names, strings.ToLower(set.GetName()))
+		} else if set.GetName() == "session_authorization" {
+			t.user = set.GetKind() == pgquery.VariableSetKind_VAR_SET_VALUE
+		}
+		for _, name := range calls {
+			t.calls = addOnce(t.calls, name)
+		}
+		if runsCode(n) && computedNames.MatchString(st.Text) {
+			t.computed = append(t.computed, fmt.Sprintf("settings whose names statement %d computes", t.read+1))
+		}
+	}
+}
+
+func addOnce(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+// runsCode reports whether a statement can run set_config or a SET that is not itself.
+func runsCode(n *pgquery.Node) bool {
+	return n.GetDoStmt() != nil || n.GetSelectStmt() != nil || n.GetCallStmt() != nil || n.GetInsertStmt() != nil
+}
+
+// tree is the statement's, also where a big file was split without the parser.
+func (st Statement) tree() *pgquery.Node {
+	if st.node.GetNode() != nil {
+		return st.node
+	}
+	if tree, err := pgquery.Parse(st.Text); err == nil && len(tree.Stmts) == 1 {
+		return tree.Stmts[0].Stmt
+	}
+	return &pgquery.Node{}
+}
+
+// callsOf are the names, without schemas, of the functions that a statement calls;
+// of a DO block those that its text seems to call.
+func callsOf(n *pgquery.Node, text string) []string {
+	var names []string
+	if n.GetDoStmt() != nil {
+		for _, m := range callsIn.FindAllStringSubmatch(text, -1) {
+			names = addOnce(names, strings.ToLower(m[1]))
+		}
+		return names
+	}
+	walk(n, func(m protoreflect.Message) {
+		if call, ok := m.Interface().(*pgquery.FuncCall); ok && len(call.Funcname) > 0 {
+			names = addOnce(names, call.Funcname[len(call.Funcname)-1].GetString_().GetSval())
+		}
+	})
+	return names
+}
+
+// walk visits every node of a statement.
+func walk(n *pgquery.Node, visit func(protoreflect.Message)) {
+	var down func(protoreflect.Message)
+	down = func(m protoreflect.Message) {
+		visit(m)
+		m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+			switch {
+			case field.Message() == nil:
+			case field.IsList():
+				for i := range v.List().Len() {
+					down(v.List().Get(i).Message())
+				}
+			default:
+				down(v.Message())
+			}
+			return true
+		})
+	}
+	down(n.ProtoReflect())
+}
+
+// sessionQuery is a query, in parentheses, for the session's state after done
+// statements. Its answer is a sessionState.
+func (db *DB) sessionQuery(t *sessionTrace, done int) string {
+	own := append(slices.Clone(ownSettings), "role")
+	where := "source = 'session' AND name <> ALL (" + textArray(own) + ")"
+	for name, d := range map[string]int64{"lock_timeout": db.opts.LockTimeout.Milliseconds(), "statement_timeout": db.opts.StatementTimeout.Milliseconds()} {
+		if d > 0 {
+			where += fmt.Sprintf(" AND NOT (name = '%s' AND setting IN ('0', '%d'))", name, d)
+		}
+	}
+	const systems = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
+	names := "SELECT pg_catalog.unnest(" + textArray(t.names) + ") AS name"
+	computed := "SELECT pg_catalog.unnest(" + textArray(t.computed) + ")"
+	if len(t.calls) > 0 { // a function may call another one
+		names += "\nUNION SELECT pg_catalog.lower(m[1]) FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, " + literal("("+settingName+")") + ", 'gi') m WHERE " + systems +
+			" AND p.prosrc ~* '\\y(set_config|set)\\y'"
+		computed += "\nUNION ALL SELECT 'settings whose names ' || p.proname || '() computes' FROM pg_catalog.pg_proc p WHERE " + systems +
+			" AND p.proname = ANY (" + textArray(t.calls) + ") AND p.prosrc ~* " + literal(computedName)
+	}
+	if t.user {
+		computed += "\nUNION ALL SELECT 'session authorization ' || session_user"
+	}
+	lock := ""
+	if key, err := db.lockKey(); err == nil {
+		lock = fmt.Sprintf(" AND NOT (l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = %d)", key)
+	}
+	role := "SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') <> " + pq.QuoteLiteral(cmpOr(db.opts.Role, "none"))
+	return `(SELECT pg_catalog.json_build_object('done', ` + fmt.Sprint(done) + `,
+	'settings', (SELECT pg_catalog.json_object_agg(name, value) FROM (
+		SELECT name, setting AS value FROM pg_catalog.pg_settings WHERE ` + where + `
+		UNION SELECT n.name, pg_catalog.current_setting(n.name, true) FROM (` + names + `) n
+			WHERE pg_catalog.current_setting(n.name, true) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE pg_catalog.lower(s.name) = n.name)
+		UNION ` + role + `) settings),
+	'holds', (SELECT pg_catalog.json_agg(what) FROM (
+		SELECT CASE c.relkind WHEN 'v' THEN 'temporary view ' WHEN 'S' THEN 'temporary sequence ' ELSE 'temporary table ' END || c.relname AS what
+			FROM pg_catalog.pg_class c WHERE c.relnamespace = pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') AND c.relkind = 'S')
+		UNION ALL SELECT 'temporary function ' || p.proname FROM pg_catalog.pg_proc p WHERE p.pronamespace = pg_catalog.pg_my_temp_schema()
+		UNION ALL SELECT 'temporary type ' || t.typname FROM pg_catalog.pg_type t WHERE t.typnamespace = pg_catalog.pg_my_temp_schema() AND t.typrelid = 0 AND t.typelem = 0 AND t.typtype IN ('e', 'd', 'r')
+		UNION ALL SELECT 'prepared statement ' || p.name FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql
+		UNION ALL SELECT 'cursor ' || c.name FROM pg_catalog.pg_cursors c WHERE c.is_holdable
+		UNION ALL SELECT 'LISTEN ' || l FROM pg_catalog.pg_listening_channels() l
+		UNION ALL SELECT DISTINCT 'advisory lock ' || CASE l.objsubid WHEN 1 THEN (l.classid::bigint << 32 | l.objid::bigint)::text
+				ELSE concat_ws(', ', l.classid::bigint::bit(32)::int, l.objid::bigint::bit(32)::int) END
+			FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_catalog.pg_backend_pid()` + lock + `
+		UNION ALL ` + computed + `) holds))::text)`
+}
+
+func cmpOr(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func textArray(list []string) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, pq.QuoteLiteral(s))
+	}
+	return "ARRAY[" + strings.Join(out, ", ") + "]::text[]"
+}
+
+// remembersSessions reports whether the history has a place for the state of sessions.
+func (db *DB) remembersSessions() bool { return !db.unjournaled && db.has("session_state") }
+
+// counted is the SQL that counts the statements of a part; where it is no part of
+// the file's transaction, it writes the session's state, too. Inside it may not: what
+// is set there may be for that transaction only. plain is the count alone.
+func (db *DB) counted(m migration, p part, outside bool) (sql, plain string) {
+	set := fmt.Sprintf("statements_done = %d", p.last)
+	if outside && db.has("leftover") {
+		set += ", leftover = NULL"
+	}
+	plain = db.amend(m.run.Version, set)
+	if !outside || !db.remembersSessions() || !m.script.countable() || p.open || p.last == len(m.script.Statements) {
+		return plain, ""
+	}
+	m.trace.follow(m.script, p.last)
+	return db.amend(m.run.Version, set+", session_state = "+db.sessionQuery(m.trace, p.last)), plain
+}
+
+// capture is the SQL that writes the session's state after done statements, where
+// that has not been written with their count.
+func (db *DB) capture(m migration, done int) string {
+	if done == 0 || !db.remembersSessions() || !m.script.countable() || m.trace.captured == done {
+		return ""
+	}
+	m.trace.follow(m.script, done)
+	return db.amend(m.run.Version, "session_state = "+db.sessionQuery(m.trace, done))
+}
+
+// stoppedRow is what the history keeps of a run that did not come to its end.
+type stoppedRow struct {
+	sql           string // of the direction that ran
+	session       string
+	leftover      string
+	transactional bool
+}
+
+// stopped reads it.
+func (db *DB) stopped(ctx context.Context, r Run) (stoppedRow, error) {
+	sql, session, left := "up_sql", "NULL", "NULL"
+	if r.Direction == "down" {
+		sql = "down_sql"
+	}
+	if db.has("session_state") {
+		session = "session_state"
+	}
+	if db.has("leftover") {
+		left = "leftover"
+	}
+	var row stoppedRow
+	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s WHERE version = %d ORDER BY id DESC LIMIT 1",
+		sql, session, left, db.journal(), r.Version)).Scan(&row.sql, &row.session, &row.leftover, &row.transactional)
+	return row, db.lost(ctx, err)
+}
+
+// sessionAt is the SQL that gives a session the state that the file's own one had
+// after the first done statements of s. Errors are *SessionStateError.
+func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row stoppedRow, done int) (string, error) {
+	if done == 0 || done >= len(s.Statements) {
+		return "", nil
+	}
+	var st sessionState
+	if row.session != "" {
+		if err := json.Unmarshal([]byte(row.session), &st); err != nil {
+			return "", fmt.Errorf("session state in the history of version %d: %w", r.Version, err)
+		}
+	}
+	if st.Done > done {
+		st = sessionState{}
+	}
+	replay, err := db.replay(ctx, s, &st, done)
+	if err != nil {
+		return "", err
+	}
+	if len(st.Holds) > 0 {
+		return "", db.stateError(s, r, done, st.Holds, nil)
+	}
+	var names []string
+	for name := range st.Settings {
+		if name != "role" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	if _, ok := st.Settings["role"]; ok {
+		names = append(names, "role") // the others may need the rights of the first one
+	}
+	var out strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&out, "SELECT pg_catalog.set_config(%s, %s, false);\n", pq.QuoteLiteral(name), pq.QuoteLiteral(st.Settings[name]))
+	}
+	return out.String() + replay, nil
+}
+
+func (db *DB) stateError(s *Script, r Run, done int, holds []string, err error) error {
+	return &SessionStateError{
+		File: s.Name, Version: r.Version, Direction: r.Direction, Done: done, Of: len(s.Statements), Holds: holds, Err: err,
+		NextLine: s.line(s.Statements[done]), NextNumber: done + 1,
+	}
+}
+
+// replay brings a state from its number of statements to done, by what is certain
+// from the statements alone: a run can end after a statement and before the state
+// is written, and the history of an older release has none. It returns the SETs to run.
+func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int) (string, error) {
+	var sets, pending []string
+	var calls []string
+	for i := st.Done; i < done; i++ {
+		stmt := s.Statements[i]
+		n := stmt.tree()
+		hold := func(what string) { st.Holds = append(st.Holds, fmt.Sprintf("%s (statement %d)", what, i+1)) }
+		switch {
+		case n.GetVariableSetStmt() != nil:
+			set := n.GetVariableSetStmt()
+			switch {
+			case set.IsLocal, stmt.setting:
+			case set.Name == "session_authorization" && set.Kind == pgquery.VariableSetKind_VAR_SET_VALUE:
+				hold("the session authorization")
+			case set.Kind == pgquery.VariableSetKind_VAR_RESET_ALL:
+				st.Settings, sets = nil, nil
+			default:
+				sets, pending = append(sets, stmt.Text+";\n"), append(pending, stmt.Text)
+			}
+		case n.GetDiscardStmt() != nil:
+			if n.GetDiscardStmt().Target == pgquery.DiscardMode_DISCARD_ALL {
+				st.Settings, st.Holds, sets, calls = nil, nil, nil, nil
+			}
+		case stmt.control != controlNone || n.GetTransactionStmt() != nil:
+			kind := n.GetTransactionStmt().GetKind()
+			if (kind == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK || kind == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO) && len(pending) > 0 {
+				hold("settings that were rolled back in part")
+			}
+			pending = nil
+		case constantConfig(n):
+			sets, pending = append(sets, stmt.Text+";\n"), append(pending, stmt.Text)
+		case n.GetDoStmt() != nil && changesSessionText(stmt.Text), n.GetExecuteStmt() != nil:
+			hold("what the statement may have set")
+		case temporary(n):
+			hold("a temporary object")
+		case n.GetPrepareStmt() != nil:
+			hold("prepared statement " + n.GetPrepareStmt().Name)
+		case n.GetListenStmt() != nil:
+			hold("LISTEN " + n.GetListenStmt().Conditionname)
+		case n.GetDeclareCursorStmt() != nil:
+			hold("cursor " + n.GetDeclareCursorStmt().Portalname)
+		default:
+			for _, name := range callsOf(n, stmt.Text) {
+				if name == "set_config" || strings.HasPrefix(name, "pg_advisory_lock") || strings.HasPrefix(name, "pg_try_advisory_lock") {
+					hold("what " + name + " has set")
+				}
+				calls = addOnce(calls, name)
+			}
+		}
+	}
+	if len(calls) == 0 {
+		return strings.Join(sets, ""), nil
+	}
+	var suspects string
+	err := db.row(ctx, `SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM pg_catalog.pg_proc p
+		WHERE p.proname = ANY (`+textArray(calls)+`) AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+		AND pg_catalog.regexp_replace(p.prosrc, `+literal(updatesRows)+`, '', 'gi') ~* `+literal(changesSession)).Scan(&suspects)
+	if suspects != "" {
+		st.Holds = append(st.Holds, "what "+suspects+" may have set")
+	}
+	return strings.Join(sets, ""), db.lost(ctx, err)
+}
+
+// constantConfig reports whether a statement is a SELECT of set_config with constants.
+func constantConfig(n *pgquery.Node) bool {
+	sel := n.GetSelectStmt()
+	if sel == nil || len(sel.TargetList) == 0 || len(sel.FromClause) > 0 || sel.WhereClause != nil || sel.WithClause != nil || sel.Larg != nil {
+		return false
+	}
+	for _, t := range sel.TargetList {
+		call := t.GetResTarget().GetVal().GetFuncCall()
+		if call == nil || len(call.Funcname) == 0 || call.Funcname[len(call.Funcname)-1].GetString_().GetSval() != "set_config" || len(call.Args) != 3 {
+			return false
+		}
+		for _, arg := range call.Args {
+			if arg.GetAConst() == nil {
+				return false
+			}
+		}
+		if call.Args[2].GetAConst().GetBoolval().GetBoolval() {
+			return false // for its transaction only
+		}
+	}
+	return true
+}
+
+// temporary reports whether a statement makes something that ends with the session.
+func temporary(n *pgquery.Node) bool {
+	const temp = "t"
+	found := false
+	walk(n, func(m protoreflect.Message) {
+		if v, ok := m.Interface().(*pgquery.RangeVar); ok {
+			found = found || v.Relpersistence == temp || v.Schemaname == "pg_temp"
+		}
+	})
+	creates := n.GetCreateStmt() != nil || n.GetCreateTableAsStmt() != nil || n.GetViewStmt() != nil || n.GetCreateSeqStmt() != nil || n.GetSelectStmt().GetIntoClause() != nil
+	return found && creates
+}
+
+// inSession calls look in a transaction whose session has the state that restore
+// gives it, and rolls that back.
+func (db *DB) inSession(ctx context.Context, restore string, look func() error) error {
+	if restore == "" {
+		return look()
+	}
+	begin, back := "BEGIN;\n", "ROLLBACK"
+	if db.open {
+		begin, back = "SAVEPOINT shiplock_session;\n", "ROLLBACK TO SAVEPOINT shiplock_session"
+	}
+	err := db.exec(ctx, begin+restore)
+	var server *pq.Error
+	if errors.As(err, &server) {
+		err = &restoreError{err}
+	}
+	if err == nil {
+		err = look()
+	}
+	if ctx.Err() == nil && !isLostError(err) {
+		err = errors.Join(err, db.execAsIs(ctx, back))
+	}
+	return err
+}
+
+// restoreError is the server's refusal of a state.
+type restoreError struct{ err error }
+
+func (e *restoreError) Error() string { return e.err.Error() }
+func (e *restoreError) Unwrap() error { return e.err }
+
+func isLostError(err error) bool {
+	var lost *LostError
+	return errors.As(err, &lost)
+}

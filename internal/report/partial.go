@@ -1,0 +1,38 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// sessionStateCard is the report of a file that cannot be resumed without the session
+// that ran its first statements.
+func sessionStateCard(e *postgres.SessionStateError) Card {
+	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s cannot be resumed after statement %d of %d: its session state is lost", e.File, e.Done, e.Of)}
+	c.add("migration", fmt.Sprintf("%s, line %d (version %d %s)", e.File, e.NextLine, e.Version, e.Direction))
+	if e.Err != nil {
+		c.add("why", "the server does not accept the settings that the session had")
+		c.addServer(e.Err)
+	} else {
+		c.add("why", "the session that ran the first statements has ended; a new session does not have: "+strings.Join(e.Holds, ", "))
+	}
+	c.add("state", fmt.Sprintf("%s in effect, and none after them; nothing was run now", statements(e.Done, e.Of)))
+	applied, rolledBack := "--applied", "--reverted"
+	if e.Direction == "down" {
+		applied, rolledBack = rolledBack, applied
+	}
+	c.add("next", fmt.Sprintf("run the rest of the file, from statement %d on, manually in a session that has what is missing;\n"+
+		"then: migrator repair %s\nor undo what the file did, then: migrator repair %s\nthen deploy again", e.NextNumber, applied, rolledBack))
+	return c
+}
+
+// leftovers names what a failed statement has left, and what removes it.
+func leftovers(e *postgres.MigrationError) (what, sql string) {
+	var names, statements []string
+	for _, l := range e.Left {
+		names, statements = append(names, l.What), append(statements, l.SQL+";")
+	}
+	return strings.Join(names, ", "), strings.Join(statements, "\n")
+}
