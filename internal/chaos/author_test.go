@@ -3,6 +3,7 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -12,16 +13,24 @@ type author struct {
 	set   *Set
 	names []string // of tables, in the order of their making, so that a seed always gives the same set
 	n     int      // of names given
+
+	schema string // that the migration's search_path begins with; empty for public
+	acting bool   // as another role
+	hidden string // table that the migration's temporary one hides
 }
 
 // NewSet makes the set of a seed.
 func NewSet(seed uint64, mixed bool) *Set {
 	a := &author{Rand: rand.New(rand.NewPCG(seed, 1)), set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
 	if mixed {
-		a.set.Class = []Class{Transactional, Concurrent, Mixed}[a.IntN(3)]
+		a.set.Class = []Class{Transactional, Concurrent, Mixed, Session, MixedSession}[a.IntN(5)]
 	}
 	version := 0
-	for range 2 + a.IntN(5) {
+	more := 2
+	if a.set.hasSession() {
+		more = 4 // one leaves something, and the next must not find it
+	}
+	for range more + a.IntN(5) {
 		version += 1 + a.IntN(3)
 		a.migration(version)
 	}
@@ -32,12 +41,10 @@ func NewSet(seed uint64, mixed bool) *Set {
 func fixedSet(n int) *Set {
 	a := &author{set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
 	for v := range n {
-		a.add(Migration{Version: v + 1, Plain: true, Statements: []string{a.create()}})
+		a.add(Migration{Version: v + 1, Plain: true, Statements: []string{a.create()}}, 0)
 	}
 	return a.set
 }
-
-const createLog = "CREATE TABLE chaos_log (version int)" // no key: what runs twice shall show
 
 func (a *author) migration(version int) {
 	if len(a.names) > 0 && a.set.Class == Concurrent && a.IntN(2) == 0 {
@@ -46,7 +53,11 @@ func (a *author) migration(version int) {
 		return
 	}
 	m := Migration{Version: version, Plain: true}
-	apart := len(a.names) > 0 && a.set.Class == Mixed && a.IntN(2) == 0
+	apart := len(a.names) > 0 && a.set.mixes() && a.IntN(2) == 0
+	if len(a.names) > 0 && a.set.hasSession() && a.IntN(3) > 0 {
+		a.session(&m, apart)
+	}
+	state := len(m.Statements)
 	for range 1 + a.IntN(5) {
 		if apart && a.IntN(2) == 0 {
 			m.Plain = false
@@ -55,20 +66,26 @@ func (a *author) migration(version int) {
 			m.Statements = append(m.Statements, a.inside())
 		}
 	}
-	a.add(m)
+	a.add(m, state)
+	a.schema, a.hidden, a.acting = "", "", false
 }
 
-// add puts the log's line at a random place of m and m into the set.
-func (a *author) add(m Migration) {
-	at := 0
+// add puts the log's line at a random place of m, behind its first statements, and m
+// into the set.
+func (a *author) add(m Migration, first int) {
+	at := first
 	if a.Rand != nil {
-		at = a.IntN(len(m.Statements) + 1)
+		at += a.IntN(len(m.Statements) - first + 1)
 	}
-	line := fmt.Sprintf("INSERT INTO chaos_log VALUES (%d)", m.Version)
+	line := fmt.Sprintf("INSERT INTO public.chaos_log VALUES (%d)", m.Version)
 	m.Logs = true
 	m.Statements = append(m.Statements[:at:at], append([]string{line}, m.Statements[at:]...)...)
 	if len(a.set.Migrations) == 0 {
-		m.Statements = append([]string{createLog}, m.Statements...)
+		start := []string{createLog}
+		if a.set.hasSession() {
+			start = append(start, sessionStart...)
+		}
+		m.Statements = append(start, m.Statements...)
 	}
 	a.set.Migrations = append(a.set.Migrations, m)
 }
@@ -78,25 +95,29 @@ func (a *author) inside() string {
 	if len(a.names) == 0 {
 		return a.create()
 	}
-	switch a.IntN(7) {
+	choice := a.IntN(7)
+	if a.acting && (choice == 1 || choice == 5) { // only a table's owner may alter it
+		choice = 2
+	}
+	switch choice {
 	case 0:
 		return a.create()
 	case 1:
 		name, t := a.table()
 		column := a.name("c")
 		t.Columns = append(t.Columns, column)
-		return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s int NOT NULL DEFAULT 0", name, column)
+		return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s int NOT NULL DEFAULT 0", a.ref(name), column)
 	case 2, 3:
 		name, t := a.table()
 		n := 1 + a.IntN(200)
 		t.Rows += n
 		t.Sum += n * (n + 1) / 2
-		return fmt.Sprintf("INSERT INTO %s (id) SELECT generate_series(1, %d)", name, n)
+		return fmt.Sprintf("INSERT INTO %s (id) SELECT generate_series(1, %d)", a.ref(name), n)
 	case 4:
 		name, t := a.table()
 		n := 1 + a.IntN(9)
 		t.Sum += t.Rows * n
-		return fmt.Sprintf("UPDATE %s SET id = id + %d", name, n)
+		return fmt.Sprintf("UPDATE %s SET id = id + %d", a.ref(name), n)
 	case 5:
 		return a.index("")
 	default:
@@ -109,11 +130,11 @@ func (a *author) outside() string {
 	name, t := a.table()
 	switch last := len(t.Indexes) - 1; {
 	case a.IntN(5) == 0:
-		return "VACUUM " + name
+		return "VACUUM " + a.ref(name)
 	case last >= 0 && a.IntN(4) == 0:
 		index := t.Indexes[last]
 		t.Indexes = t.Indexes[:last]
-		return "DROP INDEX CONCURRENTLY " + index
+		return "DROP INDEX CONCURRENTLY " + a.ref(index)
 	default:
 		return a.index("CONCURRENTLY ")
 	}
@@ -121,19 +142,26 @@ func (a *author) outside() string {
 
 func (a *author) create() string {
 	name := a.name("t")
+	if a.schema != "" {
+		name = a.schema + "." + name
+	}
 	a.names = append(a.names, name)
 	a.set.Tables[name] = &Table{Columns: []string{"id"}}
-	return fmt.Sprintf("CREATE TABLE %s (id int)", name)
+	return fmt.Sprintf("CREATE TABLE %s (id int)", a.ref(name))
 }
 
 func (a *author) index(how string) string {
 	name, t := a.table()
 	index := a.name("i")
-	t.Indexes = append(t.Indexes, index)
+	if schema, _, apart := strings.Cut(name, "."); apart {
+		t.Indexes = append(t.Indexes, schema+"."+index)
+	} else {
+		t.Indexes = append(t.Indexes, index)
+	}
 	if how != "" {
 		a.set.Slept += transaction
 	}
-	return fmt.Sprintf("CREATE INDEX %s%s ON %s (id)", how, index, name)
+	return fmt.Sprintf("CREATE INDEX %s%s ON %s (id)", how, index, a.ref(name))
 }
 
 func (a *author) sleep() string {
@@ -143,8 +171,11 @@ func (a *author) sleep() string {
 }
 
 func (a *author) table() (string, *Table) {
-	name := a.names[a.IntN(len(a.names))]
-	return name, a.set.Tables[name]
+	for {
+		if name := a.names[a.IntN(len(a.names))]; name != a.hidden || len(a.names) == 1 {
+			return name, a.set.Tables[name]
+		}
+	}
 }
 
 func (a *author) name(prefix string) string {

@@ -41,6 +41,8 @@ type oracle struct {
 func consult(p *place, s *Set, tl *tool) ([]finding, error) {
 	o := &oracle{place: p, set: s}
 	o.log()
+	o.states()
+	o.places(tl)
 	for name, table := range s.Tables {
 		o.table(name, table)
 	}

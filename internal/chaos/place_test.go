@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/pgtest"
@@ -23,11 +24,27 @@ type place struct {
 // newPlace makes a database on the package's server, or on s.
 func newPlace(t *testing.T, s *server) *place {
 	t.Helper()
+	var p *place
 	if s != nil {
-		return s.database(t)
+		p = s.database(t)
+	} else {
+		d := pgtest.New(t)
+		p = &place{addr: fmt.Sprintf("%s:%d", d.Host, d.Port), owner: d.User, url: d.URL(), admin: d.Admin()}
 	}
-	d := pgtest.New(t)
-	return &place{addr: fmt.Sprintf("%s:%d", d.Host, d.Port), owner: d.User, url: d.URL(), admin: d.Admin()}
+	p.grantAppRole(t)
+	return p
+}
+
+// grantAppRole lets the owner SET ROLE, and that role work on the owner's tables. It
+// waits for others that do the same: a role belongs to the whole server.
+func (p *place) grantAppRole(t *testing.T) {
+	t.Helper()
+	owner := pq.QuoteIdentifier(p.owner)
+	_, err := p.admin.Exec(fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock(1);
+		DO $$ BEGIN IF to_regrole('%[1]s') IS NULL THEN CREATE ROLE %[1]s; END IF; END $$;
+		GRANT %[1]s TO %[2]s; GRANT ALL ON SCHEMA public TO %[1]s;
+		ALTER DEFAULT PRIVILEGES FOR ROLE %[2]s GRANT ALL ON TABLES TO %[1]s; COMMIT`, appRole, owner))
+	require.NoError(t, err)
 }
 
 // through is the database's URL by way of a proxy.

@@ -30,7 +30,7 @@ func render(t *testing.T, tools []*tool, verdicts []verdict, took time.Duration)
 	matrix(&b, "struck by", tools, verdicts, kindNames(), func(v verdict) string { return string(v.kind) })
 	if *mixed {
 		b.WriteString("\n")
-		matrix(&b, "migrations", tools, verdicts, []string{string(Transactional), string(Concurrent), string(Mixed)}, func(v verdict) string { return string(v.class) })
+		matrix(&b, "migrations", tools, verdicts, []string{string(Transactional), string(Concurrent), string(Mixed), string(Session), string(MixedSession)}, func(v verdict) string { return string(v.class) })
 	}
 	b.WriteString("\n## What became of all rounds\n\n")
 	summary(&b, tools, verdicts)

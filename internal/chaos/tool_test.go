@@ -24,6 +24,8 @@ type tool struct {
 	env  func(url string) []string
 	// books asks the tool's own tables what has run.
 	books func(*Set) []entry
+	// tables are the tool's own.
+	tables []string
 	// codes are the exit codes it may end with when struck; nil are all.
 	codes map[Kind][]int
 	// graceful is how soon it promises to end after SIGTERM; 0 is no promise.
@@ -64,7 +66,8 @@ const (
 func shiplock(t *testing.T) *tool {
 	return &tool{
 		name: "shiplock", version: strings.Fields(said(t, binary, "version"))[1], path: binary,
-		write: upFile, books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) },
+		tables: []string{"schema_migrations", "schema_migrations_journal"},
+		write:  upFile, books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) },
 		args: func(_ *Set, dir, _ string) []string { return []string{"up", "--source", dir} },
 		env:  func(url string) []string { return []string{"DATABASE_URL=" + url} },
 		codes: map[Kind][]int{
@@ -81,9 +84,10 @@ func golangMigrate(t *testing.T) *tool {
 	path := installed(t, "golang-migrate")
 	return &tool{
 		name: "golang-migrate", version: said(t, path, "-version"), path: path,
-		write: upFile, books: versionTable,
+		tables: []string{"schema_migrations"},
+		write:  upFile, books: versionTable,
 		args: func(s *Set, dir, url string) []string {
-			if s.Class == Mixed {
+			if s.mixes() {
 				url += "&x-multi-statement=true" // the only way that it runs such a file
 			}
 			return []string{"-path", dir, "-database", url, "up"}
@@ -103,6 +107,7 @@ func goose(t *testing.T) *tool {
 			}
 			return fmt.Sprintf("%05d_x.sql", m.Version), head + body(m)
 		},
+		tables: []string{"goose_db_version"},
 		books: func(s *Set) []entry {
 			var want []string
 			for _, m := range s.Migrations {

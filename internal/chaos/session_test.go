@@ -1,0 +1,148 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// state is what a migration's session is to be when it logs itself: nothing of
+// another migration's, and all of its own, also when it stopped and was resumed.
+// Empty is the session's own.
+type state struct{ path, zone, role string }
+
+// appRole is a role that the migrations may SET ROLE to.
+const appRole = "chaos_app"
+
+// shop is the schema that migrations with a search_path work in.
+const shop = "shop"
+
+// advisoryKey is of the lock that a migration leaves in its session.
+const advisoryKey = 4711
+
+// createLog has a column for each part of a state. No key: what runs twice shall show.
+const createLog = `CREATE TABLE chaos_log (version int, path text DEFAULT current_setting('search_path'), zone text DEFAULT current_setting('TimeZone'), role text DEFAULT current_user)`
+
+// sessionStart lets the first migration of a set with session state make what the others use.
+var sessionStart = []string{"CREATE SCHEMA " + shop, "GRANT ALL ON SCHEMA " + shop + " TO " + appRole}
+
+// noLock fails in a session that has another migration's advisory lock. Each file of a
+// set with session state has it.
+const noLock = "SELECT 1 / (SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND (classid, objid, objsubid) = (0, %d, 1))::int"
+
+// session begins a migration with a change of its session, and makes the rest of it
+// depend on that.
+func (a *author) session(m *Migration, apart bool) {
+	m.Statements = append(m.Statements, fmt.Sprintf(noLock, advisoryKey))
+	kinds := []func(*Migration){a.path, a.config, a.zone}
+	if !apart { // what no other session can be given is refused where a file may stop in the middle
+		kinds = append(kinds, a.temporary, a.role, a.prepared, a.advisory)
+	}
+	kinds[a.IntN(len(kinds))](m)
+}
+
+func (a *author) path(m *Migration) {
+	m.Statements = append(m.Statements, "SET search_path = "+shop+", public")
+	a.inShop(m)
+}
+
+func (a *author) config(m *Migration) {
+	m.Statements = append(m.Statements, "SELECT set_config('search_path', '"+shop+", public', false)")
+	a.inShop(m)
+}
+
+// inShop makes a table, with rows, where the search path leads.
+func (a *author) inShop(m *Migration) {
+	m.State.path = shop + ", public"
+	a.schema = shop
+	m.Statements = append(m.Statements, a.create())
+}
+
+func (a *author) zone(m *Migration) {
+	m.State.zone = "Asia/Tokyo"
+	m.Statements = append(m.Statements, "SET TIME ZONE 'Asia/Tokyo'")
+}
+
+// temporary makes a table that hides a real one, and works in it.
+func (a *author) temporary(m *Migration) {
+	if len(a.names) == 1 {
+		a.zone(m) // the rest of the file needs a table that is not hidden
+		return
+	}
+	name, _ := a.plainTable()
+	m.Statements = append(m.Statements,
+		fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT n AS id FROM generate_series(1, %d) n", name, 1+a.IntN(20)),
+		fmt.Sprintf("UPDATE %s SET id = id + 1", name), "DELETE FROM "+name)
+	a.hidden = name
+}
+
+func (a *author) role(m *Migration) {
+	m.State.role, a.acting = appRole, true
+	m.Statements = append(m.Statements, "SET ROLE "+appRole)
+}
+
+func (a *author) prepared(m *Migration) {
+	name, t := a.table()
+	t.Rows++
+	t.Sum++
+	m.Statements = append(m.Statements, fmt.Sprintf("PREPARE chaos_insert AS INSERT INTO %s (id) VALUES (1)", a.ref(name)), "EXECUTE chaos_insert")
+}
+
+func (a *author) advisory(m *Migration) {
+	m.Statements = append(m.Statements, fmt.Sprintf("SELECT pg_advisory_lock(%d)", advisoryKey))
+}
+
+// ref is a table's or index's name as a statement has it: without the schema that the
+// session's search_path has, so that a statement in another session goes wrong.
+func (a *author) ref(name string) string {
+	if a.schema != "" {
+		return strings.TrimPrefix(name, a.schema+".")
+	}
+	return name
+}
+
+// plainTable is one of the schema public.
+func (a *author) plainTable() (string, *Table) {
+	var plain []string
+	for _, n := range a.names {
+		if !strings.Contains(n, ".") {
+			plain = append(plain, n)
+		}
+	}
+	name := plain[a.IntN(len(plain))]
+	return name, a.set.Tables[name]
+}
+
+// states compares the session that each migration found with its own.
+func (o *oracle) states() {
+	if o.value(`SELECT to_regclass('chaos_log')`) == "" {
+		return
+	}
+	zone := o.value("SELECT current_setting('TimeZone')")
+	for _, m := range o.set.Migrations {
+		want := m.State
+		if want.path == "" {
+			want.path = `"$user", public`
+		}
+		if want.zone == "" {
+			want.zone = zone
+		}
+		if want.role == "" {
+			want.role = o.place.owner
+		}
+		if n := o.value(`SELECT count(*) FROM chaos_log WHERE version = $1 AND (path, zone, role) IS DISTINCT FROM ($2, $3, $4)`, m.Version, want.path, want.zone, want.role); n != "0" && n != "" {
+			o.find(Wrong, "migration %d ran in another's session, or without its own: %s", m.Version,
+				o.value(`SELECT string_agg(concat_ws(' / ', path, zone, role), ', ') FROM chaos_log WHERE version = $1`, m.Version))
+		}
+	}
+}
+
+// places finds tables where none of the set's belongs: made in the wrong schema.
+func (o *oracle) places(tl *tool) {
+	for _, t := range o.list(`SELECT pg_catalog.format('%s%s', CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`) {
+		if o.set.Tables[t] == nil && t != "chaos_log" && !slices.Contains(tl.tables, t) {
+			o.find(Wrong, "table %s is not one of the set", t)
+		}
+	}
+}
