@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -135,6 +136,11 @@ func TestExecThatFailsExplainsItself(t *testing.T) {
 
 func TestExecIsStoppedBySignals(t *testing.T) {
 	t.Parallel()
+	// A shell in the background starts its jobs with SIGINT ignored, and what inherits
+	// that cannot trap it. The migrator handles SIGINT, so its tools inherit the default.
+	taken := make(chan os.Signal, 1)
+	signal.Notify(taken, syscall.SIGINT)
+	defer signal.Stop(taken)
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
 		b := newToolbox(t, "trap 'echo got INT; exit 1' INT; trap 'echo got TERM; exit 1' TERM; touch ready; while :; do sleep 0.05; done")
 		ctx, cancel := context.WithCancelCause(t.Context())
