@@ -22,6 +22,7 @@ error: relation "missing" does not exist
   position: '13',
 }
 END
+exec >&2
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do echo "npm notice $i"; echo '  where: undefined,'; done
 exit 1`)
 	out := b.run()

@@ -20,6 +20,9 @@ import (
 // free: so it ends when the test says so.
 const late = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(77); CREATE TABLE late (a int); END $$"
 
+// unchecked lets the tool's statement run for as long as nobody ends it.
+const unchecked = "export PGOPTIONS='-c client_connection_check_interval=0'\n"
+
 // keepLate lets late wait; the function that it returns lets it go on.
 func (b *toolbox) keepLate() (free func()) {
 	b.t.Helper()
@@ -63,6 +66,7 @@ func TestExec_StatementOutlivesTool_Canceled(t *testing.T) {
 		"psql":                    "sql '" + late + "'",
 		"a name of its own":       "psql -qX '%s&application_name=mine' -c '" + late + "'",
 		"a name in the variable":  "PGAPPNAME=mine sql '" + late + "'",
+		"without the check":       unchecked + "sql '" + late + "'",
 		"ignores the signal":      "trap '' TERM; sql '" + late + "'",
 		"a session of its own":    "setsid sh -c \"psql -qX '%s' -c '" + strings.ReplaceAll(late, "$$", `\$\$`) + "'\" & wait",
 		"in a longer transaction": "psql -qX '%s' -c BEGIN -c 'CREATE TABLE other (a int)' -c '" + late + "'",
@@ -85,7 +89,8 @@ func TestExec_StatementOutlivesTool_Canceled(t *testing.T) {
 
 func TestExec_TimeoutWhileStatementRuns_Canceled(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "sql '"+late+"'")
+	b := newToolbox(t, "")
+	b.script(unchecked + "exec psql -qX '" + b.URL() + "' -c '" + late + "'")
 	b.Exec(t, "CREATE TABLE a (b int)")
 	free := b.keepLate()
 	out := b.run("--timeout", "8s")
@@ -135,7 +140,7 @@ func TestExec_IdleSessionOfAnotherClient_NotNamed(t *testing.T) {
 func TestExec_SucceedsAndLeavesStatement_Fails(t *testing.T) {
 	t.Parallel()
 	b := newToolbox(t, "")
-	b.script("sql '" + late + "' & while ! [ \"$(psql -qXAt '" + b.URL() + "' -c \"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'\")\" = 1 ]; do sleep 0.05; done; exit 0")
+	b.script(unchecked + "sql '" + late + "' & while ! [ \"$(psql -qXAt '" + b.URL() + "' -c \"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'\")\" = 1 ]; do sleep 0.05; done; exit 0")
 	b.Exec(t, "CREATE TABLE a (b int)")
 	free := b.keepLate()
 	out := b.run()
@@ -173,6 +178,27 @@ func TestExec_EarlierRunAtWork_Waits(t *testing.T) {
 	free()
 	require.NoError(t, <-ended)
 	assert.Zero(t, <-done, stderr)
+}
+
+// TestExec_KilledRunOfToolWithoutName_WaitsAndRuns: a session without the run's name is
+// not known to be the tool's, so that the next run does not wait for ever.
+func TestExec_KilledRunOfToolWithoutName_WaitsAndRuns(t *testing.T) {
+	t.Parallel()
+	b := newToolbox(t, "touch ran")
+	b.Exec(t, "CREATE TABLE a (b int)")
+	require.Zero(t, b.run().code)
+	b.Exec(t, "UPDATE schema_migrations_exec SET outcome = 'running', exit_code = NULL, ended = NULL")
+	free := b.keepLate()
+	ended := make(chan error, 1)
+	db := b.Open(t)
+	go func() { _, err := db.ExecContext(context.WithoutCancel(t.Context()), late); ended <- err }()
+	b.waitForLate("1")
+	stderr, done := background(t.Context(), b.args("--session-grace", "1m")...)
+	stderr.waitFor(t, "sessions that may be of an earlier run")
+	free()
+	require.NoError(t, <-ended)
+	assert.Zero(t, <-done, stderr)
+	assert.NotContains(t, stderr.String(), "running the tool beside")
 }
 
 func TestExec_LeavesPreparedTransaction_Named(t *testing.T) {

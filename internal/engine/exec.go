@@ -39,6 +39,8 @@ type ToolError struct {
 	Changes []string
 	Known   bool
 	Remains Remains
+	// Marks are what it has left in its own table, and refuses to run with.
+	Marks []postgres.ToolMark
 }
 
 func (e *ToolError) Error() string {
@@ -248,6 +250,7 @@ func (r *toolRun) before(ctx context.Context) error {
 
 // follow makes ready to find the tool's sessions, and waits for those of an earlier run.
 func (r *toolRun) follow(ctx context.Context, db *postgres.DB) error {
+	r.roles = rolesOf(db.Server.User, r.tool.Command)
 	trace, err := db.TraceTool(ctx, r.pooled)
 	if err == nil {
 		r.trace = trace
@@ -263,7 +266,6 @@ func (r *toolRun) follow(ctx context.Context, db *postgres.DB) error {
 		r.warn("the sessions cannot be read; what the tool leaves at work in the database will not be known", err)
 	}
 	if r.trace != nil {
-		r.roles = rolesOf(db.Server.User, r.tool.Command)
 		r.tool.Command.Env = identify(r.tool.Command.Env, r.trace, r.o.Postgres.DSN.Address())
 		r.tool.Command.Connections = r.connections.add
 		r.tool.Command.Leftover = func() { r.lookAtLeftover(ctx) }
@@ -284,29 +286,42 @@ func (r *toolRun) afresh(ctx context.Context, use func(*postgres.DB) error) erro
 	return use(db)
 }
 
+// outcome is what the database says of a tool that has ended.
+type outcome struct {
+	changes []string
+	known   bool // else there was nothing to compare with
+	remains Remains
+	marks   []postgres.ToolMark
+}
+
 // after waits for what the tool has left in the server, compares, and writes the
-// journal's row. known is false where there is nothing to compare with.
-func (r *toolRun) after(ctx context.Context, exit child.Exit, outcome, ended string) (changes []string, known bool, remains Remains) {
-	if outcome == postgres.ToolStopped {
+// journal's row.
+func (r *toolRun) after(ctx context.Context, exit child.Exit, how, ended string) (out outcome) {
+	if how == postgres.ToolStopped {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), afterStop+r.tool.SessionGrace)
 		defer cancel()
 	}
-	r.row.Outcome, r.row.ExitCode, r.row.Ended, r.row.Took = outcome, exit.Code, ended, exit.Took
+	r.row.Outcome, r.row.ExitCode, r.row.Ended, r.row.Took = how, exit.Code, ended, exit.Took
 	err := r.afresh(ctx, func(db *postgres.DB) error {
 		var err error
-		if remains, err = r.settle(context.WithoutCancel(ctx), db, exit); err != nil {
+		if out.remains, err = r.settle(context.WithoutCancel(ctx), db, exit); err != nil {
 			r.warn("the sessions cannot be read; whether the tool has left one at work is not known", err)
 		}
-		if outcome == postgres.ToolSucceeded && len(remains.Sessions)+len(remains.Prepared) > 0 {
+		if how == postgres.ToolSucceeded && out.remains.any() {
 			r.row.Outcome = postgres.ToolFailed
+		}
+		if r.row.Outcome != postgres.ToolSucceeded {
+			if out.marks, err = db.ToolMarks(ctx); err != nil {
+				r.o.Log.Debug("looking for what the tool has left in its own table", "error", err)
+			}
 		}
 		now, err := db.Fingerprint(ctx)
 		if err != nil {
 			r.warn("the schema cannot be read; whether the tool has changed it is not known", err)
 		} else if r.row.After = now.Sum(); r.was != nil {
-			changes, known = r.was.Changes(now), true
-			r.row.Changes = changes
+			out.changes, out.known = r.was.Changes(now), true
+			r.row.Changes = out.changes
 		}
 		_, err = db.RecordTool(ctx, r.id, r.row)
 		return err
@@ -314,20 +329,20 @@ func (r *toolRun) after(ctx context.Context, exit child.Exit, outcome, ended str
 	if err != nil {
 		r.warn("the end of the run is not journaled", err)
 	}
-	return changes, known, remains
+	return out
 }
 
 func (r *toolRun) judge(ctx context.Context, exit child.Exit, why error) (ToolResult, error) {
-	outcome := postgres.ToolSucceeded
+	how := postgres.ToolSucceeded
 	switch {
 	case why != nil:
-		outcome = postgres.ToolStopped
+		how = postgres.ToolStopped
 	case exit.Code != 0:
-		outcome = postgres.ToolFailed
+		how = postgres.ToolFailed
 	}
-	changes, known, remains := r.after(ctx, exit, outcome, ended(exit))
-	if outcome == postgres.ToolSucceeded && len(remains.Sessions)+len(remains.Prepared) == 0 {
-		return ToolResult{Took: exit.Took, Changes: changes, Known: known}, nil
+	out := r.after(ctx, exit, how, ended(exit))
+	if how == postgres.ToolSucceeded && !out.remains.any() {
+		return ToolResult{Took: exit.Took, Changes: out.changes, Known: out.known}, nil
 	}
-	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: changes, Known: known, Remains: remains}
+	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: out.changes, Known: out.known, Remains: out.remains, Marks: out.marks}
 }

@@ -48,6 +48,9 @@ func (r Remains) Unsettled() bool {
 	return len(r.Prepared) > 0 || slices.ContainsFunc(r.Sessions, func(s LeftSession) bool { return s.Fate == SessionRemains })
 }
 
+// any reports whether the tool has left anything.
+func (r Remains) any() bool { return len(r.Sessions)+len(r.Prepared) > 0 }
+
 // EarlierToolError says that sessions of an earlier run are at work.
 type EarlierToolError struct {
 	Waited   time.Duration
@@ -196,33 +199,56 @@ func rolesOf(ours string, c child.Command) []string {
 // awaitEarlier waits until what sessions of earlier runs were at work have ended: of
 // a run whose migrator was killed, or that could not end them.
 func (r *toolRun) awaitEarlier(ctx context.Context, db *postgres.DB) error {
-	before, err := db.EarlierToolSessions(ctx, r.trace)
-	if err != nil || len(before) == 0 {
+	before, waited, err := r.await(ctx, "sessions of an earlier run are still at work, waiting", r.o.Postgres.LockWait,
+		func() ([]postgres.ToolSession, error) { return db.EarlierToolSessions(ctx, r.trace) })
+	if len(before) > 0 {
+		return &EarlierToolError{Waited: waited, Sessions: before}
+	}
+	if err != nil {
 		return err
 	}
-	r.o.Log.Warn("sessions of an earlier run are still at work, waiting", "sessions", describe(before), "for_up_to", r.o.Postgres.LockWait)
+	// Under the lock, a run that has no end is one whose migrator was killed.
+	last, err := db.LastTool(ctx)
+	if err != nil || last == nil || last.Outcome != postgres.ToolRunning {
+		return err
+	}
+	before, _, err = r.await(ctx, "sessions that may be of an earlier run, which was killed, are still at work, waiting", r.tool.SessionGrace,
+		func() ([]postgres.ToolSession, error) { return db.SessionsSince(ctx, last.Started, r.roles) })
+	if len(before) > 0 {
+		r.o.Log.Warn("running the tool beside sessions that may be of an earlier run, which was killed", "command", last.Command, "started", last.Started, "sessions", describe(before))
+	}
+	return err
+}
+
+// await waits for the sessions that look finds at first, each in the transaction that it
+// is in. It returns those that are left when the time is over.
+func (r *toolRun) await(ctx context.Context, message string, limit time.Duration, look func() ([]postgres.ToolSession, error)) (left []postgres.ToolSession, waited time.Duration, err error) {
+	left, err = look()
+	if err != nil || len(left) == 0 {
+		return nil, 0, err
+	}
+	r.o.Log.Warn(message, "sessions", describe(left), "for_up_to", limit)
 	start, wait := time.Now(), r.o.Postgres.Progress.Wait()
 	defer wait.End()
 	for {
 		if err := pause(ctx, lookEvery); err != nil {
-			return err
+			return nil, waited, err
 		}
-		now, err := db.EarlierToolSessions(ctx, r.trace)
+		now, err := look()
 		if err != nil {
-			return err
+			return nil, waited, err
 		}
-		before = slices.DeleteFunc(before, func(s postgres.ToolSession) bool { return !slices.ContainsFunc(now, s.Same) })
-		waited := time.Since(start)
-		if len(before) == 0 {
+		left = slices.DeleteFunc(left, func(s postgres.ToolSession) bool { return !slices.ContainsFunc(now, s.Same) })
+		waited = time.Since(start)
+		if len(left) == 0 {
 			r.o.Log.Info("the sessions of an earlier run have ended", "waited", waited.Round(time.Millisecond))
-			return nil
 		}
-		if waited > r.o.Postgres.LockWait {
-			return &EarlierToolError{Waited: waited, Sessions: before}
+		if len(left) == 0 || waited > limit {
+			return left, waited, nil
 		}
 		if wait.Due() {
 			wait.Show(progress.Moment{Message: "waiting for sessions of an earlier run", Clock: "waited",
-				Facts: []progress.Fact{{Name: "session", Value: before[0].String(), Bar: fmt.Sprintf("pid %d", before[0].PID)}, postgres.ForUpTo(r.o.Postgres.LockWait - waited)}})
+				Facts: []progress.Fact{{Name: "session", Value: left[0].String(), Bar: fmt.Sprintf("pid %d", left[0].PID)}, postgres.ForUpTo(limit - waited)}})
 		}
 	}
 }

@@ -207,6 +207,15 @@ func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSess
 	return out, err
 }
 
+// SessionsSince lists the sessions of this database that are at work in a transaction
+// which has begun since that moment, as one of roles. Some may be those of a tool whose
+// migrator was killed then: of one that takes no application_name.
+func (db *DB) SessionsSince(ctx context.Context, since time.Time, roles []string) ([]ToolSession, error) {
+	seen, err := db.readToolSessions(ctx, "a.datname = pg_catalog.current_database() AND a.application_name NOT LIKE 'shiplock%' AND a.xact_start >= "+
+		literal(since.UTC().Format(time.RFC3339Nano))+"::timestamptz", nil)
+	return slices.DeleteFunc(seen, func(s ToolSession) bool { return !s.AtWork || !slices.Contains(roles, s.User) }), err
+}
+
 // preparedHere is the prepared transactions of this database.
 const preparedHere = ";\nSELECT gid, owner::text FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database() ORDER BY prepared, gid"
 

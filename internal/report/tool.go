@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 const (
@@ -44,9 +45,18 @@ func toolCard(e *engine.ToolError) Card {
 	}
 	c.add("sessions", toolSessions(e.Remains))
 	c.add("prepared", toolPrepared(e.Remains))
+	c.add("mark", toolMarks(e.Marks))
 	c.add("state", toolState(e))
 	c.add("next", toolAdvice(e))
 	return c
+}
+
+func toolMarks(marks []postgres.ToolMark) string {
+	var lines []string
+	for _, m := range marks {
+		lines = append(lines, fmt.Sprintf("%s (%s): %s", m.Where, m.Tool, m.What))
+	}
+	return someOf(lines)
 }
 
 // toolLeft reports whether a tool's own exit code says that it has succeeded, while it
@@ -181,34 +191,63 @@ func toolState(e *engine.ToolError) string {
 	return s
 }
 
+// toolAdvice is what to do, in steps: what blocks the tool comes before what it has left,
+// and that before the reason. To run a tool again is right only where it has left nothing,
+// or records by itself what it has applied.
 func toolAdvice(e *engine.ToolError) string {
-	var lost *engine.LockLostError
-	look := ""
-	if !e.Remains.Looked {
-		look = "look in pg_stat_activity whether its statement has ended; then "
+	var steps []string
+	add := func(step string) {
+		if step != "" {
+			steps = append(steps, step)
+		}
 	}
+	if e.Remains.Unsettled() {
+		add(toolEndsSessions(e.Remains))
+	} else if !e.Remains.Looked && (e.Exit.Killed || outOfMemory(e)) {
+		add("look in pg_stat_activity whether its statement has ended")
+	}
+	if !e.Known || len(e.Changes) > 0 || e.Remains.Unsettled() {
+		add("look in the tool's own table which of its migrations it counts as applied")
+		add("roll back or complete the changes of the schema that belong to none of them")
+	}
+	for i, m := range e.Marks {
+		if i == 0 || m != e.Marks[i-1] {
+			add(fmt.Sprintf("resolve the mark in %s: %s", m.Where, m.Resolve))
+		}
+	}
+	steps = append(steps, toolCause(e, len(steps) == 0))
+	if len(steps) == 1 {
+		return steps[0]
+	}
+	for i, step := range steps {
+		steps[i] = fmt.Sprintf("%d. %s", i+1, step)
+	}
+	return strings.Join(steps, "\n")
+}
+
+// toolCause is the last step: it deals with why the tool failed. clean says that the tool
+// has left nothing that blocks it.
+func toolCause(e *engine.ToolError, clean bool) string {
+	again := "run it again"
+	if clean && e.Err != nil {
+		again += "; the tool skips what its own records have as applied"
+	}
+	var lost *engine.LockLostError
 	switch {
-	case e.Remains.Unsettled():
-		return "1. " + toolEndsSessions(e.Remains) + "\n2. compare the schema with what the tool's own table counts as applied\n3. deploy again: a run waits for the sessions of the one before it"
+	case toolLeft(e) && len(e.Remains.Sessions) == 0:
+		return "let the tool commit or roll back what it prepares, and deploy again"
 	case toolLeft(e):
 		return "let the tool wait for its statements before it ends (in a shell: wait), and deploy again"
 	case errors.As(e, &lost):
-		return "run it again when the database is back; the tool goes on by its own records of what it has applied"
+		return "when the database is back, " + again
+	case e.Err != nil && stopCode(e) == ExitTimeout:
+		return "raise --timeout if it needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
 	case e.Err != nil:
-		again := "run it again; the tool goes on by its own records of what it has applied"
-		if stopCode(e) == ExitTimeout {
-			again = "raise --timeout if it needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
-		}
-		if e.Exit.Killed {
-			again = look + again
-		}
 		return again
 	case outOfMemory(e):
-		return look + "give it more memory (in Kubernetes resources.limits.memory) and run it again"
-	case e.Known && len(e.Changes) == 0:
-		return "correct what the output names and deploy again"
+		return "give it more memory (in Kubernetes resources.limits.memory) and " + again
 	}
-	return "1. look in the tool's own table which of its migrations it counts as applied\n2. undo or finish by hand those of the changes above that belong to none of them\n3. correct what the output names, and deploy again"
+	return "correct what the output names and deploy again"
 }
 
 func startCard(e *engine.StartError) Card {

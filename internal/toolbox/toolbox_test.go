@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/assert"
@@ -28,6 +30,10 @@ var tools = []struct {
 	// command has TOOL for what find has found.
 	command []string
 	env     func(t *testing.T, d *pgtest.Database) []string
+	// resolve is the command that takes away what the tool marks a failure with.
+	resolve string
+	// stopped is that for a tool which is stopped.
+	stopped string
 	// code is that of the bad migration: 6, or 7 where the tool leaves something behind.
 	code int
 }{
@@ -40,8 +46,8 @@ var tools = []struct {
 			return []string{"GOOSE_DRIVER=postgres", "GOOSE_DBSTRING=" + d.URL(), "GOOSE_MIGRATION_DIR=migrations"}
 		}},
 	{name: "tern", find: goTool("tern"), command: []string{"sh", "-c", `exec TOOL migrate --migrations migrations --conn-string "$DATABASE_URL"`}, code: 6},
-	{name: "golang-migrate", find: goTool("golang-migrate"), command: []string{"sh", "-c", `exec TOOL -path migrations -database "$DATABASE_URL" up`}, code: 6},
-	{name: "liquibase", find: liquibase, command: []string{"sh", "-c", `exec TOOL --changeLogFile=changelog.sql --url="$JDBC_URL" --username="$DB_USER" --password="$DB_PASSWORD" update`}, code: 6,
+	{name: "golang-migrate", find: goTool("golang-migrate"), command: []string{"sh", "-c", `exec TOOL -path migrations -database "$DATABASE_URL" up`}, code: 6, resolve: "migrate force 3", stopped: "migrate force 3"},
+	{name: "liquibase", find: liquibase, command: []string{"sh", "-c", `exec TOOL --changeLogFile=changelog.sql --url="$JDBC_URL" --username="$DB_USER" --password="$DB_PASSWORD" update`}, code: 6, stopped: "liquibase release-locks",
 		env: func(t *testing.T, d *pgtest.Database) []string {
 			d.Exec(t, fmt.Sprintf("ALTER ROLE %q PASSWORD 'plain-s3cret'", d.User)) // its command line takes a backslash for an escape
 			d.Password = "plain-s3cret"
@@ -86,12 +92,8 @@ func (b *bench) lay(archive *txtar.Archive, under string) {
 
 // exec runs the tool under the migrator.
 func (b *bench) exec() (code int, said string) {
-	cmd := exec.Command(binary, append([]string{"exec", "--"}, b.command...)...)
-	var out bytes.Buffer
-	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, &out, &out
-	cmd.Env = append(os.Environ(), append(b.env, "DATABASE_URL="+b.URL(),
-		"PGHOST="+b.Host, fmt.Sprintf("PGPORT=%d", b.Port), "PGUSER="+b.User, "PGPASSWORD="+b.Password, "PGDATABASE="+b.Name)...)
-	err := cmd.Run()
+	cmd, out := b.start()
+	err := cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exit.ExitCode(), out.String()
@@ -100,6 +102,17 @@ func (b *bench) exec() (code int, said string) {
 		return -1, err.Error()
 	}
 	return 0, out.String()
+}
+
+// start starts the tool under the migrator. The output may be read once it has ended.
+func (b *bench) start() (*exec.Cmd, *bytes.Buffer) {
+	cmd := exec.Command(binary, append([]string{"exec", "--lock-wait", "5m", "--"}, b.command...)...)
+	out := &bytes.Buffer{}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, out, out
+	cmd.Env = append(os.Environ(), append(b.env, "DATABASE_URL="+b.URL(),
+		"PGHOST="+b.Host, fmt.Sprintf("PGPORT=%d", b.Port), "PGUSER="+b.User, "PGPASSWORD="+b.Password, "PGDATABASE="+b.Name)...)
+	assert.NoError(b.t, cmd.Start())
+	return cmd, out
 }
 
 func (b *bench) must(code int) string {
@@ -135,13 +148,15 @@ func TestTools(t *testing.T) {
 			}
 			b.migrates()
 			b.lay(archive, "missing")
-			b.fails(tool.code, "relation \"no_such_table\" does not exist")
+			assert.Contains(t, b.fails(tool.code, "relation \"no_such_table\" does not exist"), tool.resolve)
 			b.remove(archive, "missing")
-			if tool.name == "golang-migrate" {
-				b.Exec(t, "UPDATE schema_migrations SET version = 2, dirty = false")
-			}
+			b.clear(tool.resolve)
 			b.lay(archive, "bad")
 			b.fails(tool.code, "guests_email_key")
+			b.remove(archive, "bad")
+			b.clear(tool.resolve)
+			b.lay(slow(archive), "missing")
+			assert.Contains(t, b.stops(), tool.stopped)
 		})
 	}
 }
@@ -176,12 +191,49 @@ func (b *bench) remove(archive *txtar.Archive, under string) {
 }
 
 // fails runs a migration that fails for a reason, which has to stand in the report.
-func (b *bench) fails(code int, reason string) {
+func (b *bench) fails(code int, reason string) (card string) {
 	b.t.Helper()
 	said := b.must(code)
 	_, card, found := strings.Cut(said, "\nshiplock: ")
 	require.True(b.t, found, said)
-	assert.Contains(b.t, strings.Join(strings.Fields(card), " "), reason, "the reason is in the report")
+	card = strings.Join(strings.Fields(card), " ")
+	assert.Contains(b.t, card, reason, "the reason is in the report")
 	assert.NotContains(b.t, card, b.Password)
 	assert.Equal(b.t, "failed", b.Value(b.t, "SELECT outcome FROM schema_migrations_exec ORDER BY id DESC LIMIT 1"))
+	return card
+}
+
+// clear takes golang-migrate's mark away, as its force does.
+func (b *bench) clear(resolve string) {
+	if strings.HasPrefix(resolve, "migrate force") {
+		b.Exec(b.t, "UPDATE schema_migrations SET version = 2, dirty = false")
+	}
+}
+
+// sleeping is a statement that does not end by itself.
+const sleeping = "SELECT pg_sleep(3600)"
+
+// slow is the archive with migrations that take long instead of failing.
+func slow(archive *txtar.Archive) *txtar.Archive {
+	out := &txtar.Archive{}
+	for _, f := range archive.Files {
+		f.Data = bytes.ReplaceAll(f.Data, []byte("INSERT INTO no_such_table VALUES (1)"), []byte(sleeping))
+		out.Files = append(out.Files, f)
+	}
+	return out
+}
+
+// stops stops the migrator while the tool's statement runs, which has to end with it.
+func (b *bench) stops() (card string) {
+	b.t.Helper()
+	const running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%" + sleeping + "%' AND pid <> pg_backend_pid()"
+	cmd, out := b.start()
+	require.Eventually(b.t, func() bool { return b.Value(b.t, running) == "1" }, 5*time.Minute, 50*time.Millisecond, out)
+	require.NoError(b.t, cmd.Process.Signal(syscall.SIGTERM))
+	_ = cmd.Wait()
+	assert.Equal(b.t, 143, cmd.ProcessState.ExitCode(), out)
+	assert.Equal(b.t, "0", b.Value(b.t, running), out)
+	_, card, _ = strings.Cut(out.String(), "\nshiplock: ")
+	assert.Contains(b.t, card, "; the schema is as it was")
+	return strings.Join(strings.Fields(card), " ")
 }
