@@ -78,6 +78,7 @@ type DB struct {
 	pooled bool
 	// open says that a transaction of our own is open, which holds the lock.
 	open   bool
+	begun  int64  // when it began, by the server's clock; see sinceEpoch
 	before memory // of a transaction
 
 	// acting says that the session has the role that it is to act as.

@@ -124,7 +124,7 @@ func (db *DB) record(r Run) string {
 	if db.unjournaled {
 		return ""
 	}
-	return db.createJournal() + db.newRow(r)
+	return db.createJournal() + db.newRow(r) + "DISCARD SEQUENCES;\n" // lastval() would be the row's number
 }
 
 // newRow is the SQL that writes a row.

@@ -145,19 +145,6 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 // ErrLockGone says that a migration has given the lock away.
 var ErrLockGone = errors.New("the migration released our advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator has taken it")
 
-// guardLock is SQL that fails, with a division by zero, when the session holds the
-// lock no more and another one does. A session that has it gets it once again.
-func (db *DB) guardLock() string {
-	if db.locks == 0 || db.pooled { // a transaction's own lock cannot be released
-		return ""
-	}
-	key, err := db.lockKey()
-	if err != nil {
-		return ""
-	}
-	return fmt.Sprintf("SELECT 1 / pg_catalog.pg_try_advisory_lock(%d)::int;\n", key)
-}
-
 // Unlock undoes one Lock.
 func (db *DB) Unlock(ctx context.Context) error {
 	if db.locks == 0 {
@@ -169,7 +156,7 @@ func (db *DB) Unlock(ctx context.Context) error {
 	if db.pooled {
 		return db.Yield(ctx)
 	}
-	return db.exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`) // guardLock has taken it more than once
+	return db.exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`)
 }
 
 // lockKey is the key of golang-migrate's CLI. It is started with a URL, and its

@@ -85,7 +85,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	if m.resume && s.Transactional && m.run.Done < len(s.Statements) {
 		return nil // the part was the rest of it, with its end
 	}
-	if err := db.exec(ctx, db.ending(m)); err != nil {
+	if err := db.exec(ctx, beginWriting+db.ending(m)+"COMMIT"); err != nil {
 		return &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
 	}
 	return nil
@@ -100,7 +100,7 @@ func (db *DB) ending(m migration) string {
 	if db.has("leftover") {
 		forget += ", leftover = NULL"
 	}
-	return db.guardLock() + db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
+	return db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
 		"outcome = %s, statements_done = %d, took = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
 }
 
@@ -290,7 +290,7 @@ func (db *DB) countPart(m migration, p part) counting {
 		c.head, c.tail = before, ";\n"+check
 	case p.open:
 	case m.resume && s.Transactional: // it has been corrected into one transaction
-		c.head, c.tail = s.title()+s.Begin+";\n"+db.lossBaseline(s), ";\n"+check+db.ending(m)+"COMMIT"
+		c.head, c.tail = s.title()+s.Begin+";\n"+db.lossBaseline(s), ";\n"+db.settleConstraints(false)+check+db.ending(m)+"COMMIT"
 	case alone && s.hasRows(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
 		if !s.countable() {

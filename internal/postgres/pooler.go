@@ -75,11 +75,11 @@ func (db *DB) transactions(ctx context.Context, err error) error {
 
 // beginLocked opens a transaction, tries to get the lock and reads the version, in one round trip.
 func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got bool, now State, err error) {
-	query := begin
+	query := begin + "DISCARD TEMP;\n" // a table that another client has left would hide one of the schema
 	if db.Server.number >= 140000 {
 		query += "SET LOCAL client_connection_check_interval = 3000;\n"
 	}
-	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid();\n", key)
+	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid(), "+sinceEpoch("pg_catalog.statement_timestamp()")+";\n", key)
 	if db.exists {
 		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 1"
 	}
@@ -89,7 +89,7 @@ func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got boo
 		return false, now, db.lost(ctx, err)
 	}
 	for rows.Next() && err == nil {
-		err = rows.Scan(&got, &db.Server.PID)
+		err = rows.Scan(&got, &db.Server.PID, &db.begun)
 	}
 	db.backend.Store(int64(db.Server.PID))
 	if err == nil && rows.NextResultSet() && rows.Next() {

@@ -14,10 +14,6 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// resetSession undoes what a migration has SET (pg_dump's output empties the
-// search_path, for one). DISCARD ALL would drop the advisory lock too.
-const resetSession = "RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\n"
-
 // vigilance makes the server notice, within 10 seconds, that we are gone: by
 // itself it looks only when a statement ends, and holds the locks until then, and
 // where a machine has died without a word it would take hours. The first setting
@@ -32,9 +28,6 @@ func (db *DB) vigilance() string {
 	}
 	return "SET client_connection_check_interval = 3000;\n" + keepalives
 }
-
-// reset is the SQL after which the session is as it was before a migration.
-func (db *DB) reset() string { return resetSession + db.actAgain() + db.vigilance() }
 
 // guard fails, with SQLSTATE 3B001 or 25P01, when SQL that we could not parse
 // has ended the transaction around it.
@@ -195,7 +188,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if creates {
 		state = strings.TrimPrefix(state, db.createTable()) // else the server remarks that it is there
 	}
-	finish := db.lossCheck(s) + db.guardLock() + db.reset() + db.record(m.run) + state
+	finish := db.settleConstraints(m.continued) + db.lossCheck(s) + db.reset() + db.record(m.run) + state
 	if !m.continued {
 		finish += "COMMIT;"
 	}
@@ -225,23 +218,20 @@ func (db *DB) rollBack(ctx context.Context, fail *MigrationError) *MigrationErro
 	if ctx.Err() != nil {
 		return fail
 	}
-	back := ""
-	if !db.pooled {
-		back = db.reset()
-	}
-	if err := db.rollback(ctx, back); err != nil {
+	if err := db.rollback(ctx, db.reset()); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 	}
 	return fail
 }
 
-// rollback ends the transaction, if one is open, and runs what follows. That none is
-// open, as after a part that was a transaction of its own, is nobody's concern.
+// rollback ends the transaction, if one is open, and runs what follows in one of its
+// own. That none is open, as after a part that was a transaction of its own, is
+// nobody's concern.
 func (db *DB) rollback(ctx context.Context, then string) error {
 	db.rollingBack.Store(true)
 	defer db.rollingBack.Store(false)
 	if then != "" {
-		then = db.act() + then
+		then = beginWriting + db.act() + then + "COMMIT"
 	}
 	return db.execAsIs(ctx, "ROLLBACK;\n"+then)
 }
