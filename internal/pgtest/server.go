@@ -43,6 +43,8 @@ type instance struct {
 	end  syscall.Signal
 	up   func(error) bool // judges its answer to a new connection
 	logs bytes.Buffer
+	// fetched says that its programs are those of hack/postgres.
+	fetched bool
 }
 
 // server is the test binary's own; programs is how it was started.

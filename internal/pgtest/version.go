@@ -66,7 +66,11 @@ func startVersion(major int) (*instance, error) {
 		}
 		installed = own
 	}
-	return initialize(filepath.Join(installed, "bin"), filepath.Join(programs.dir, fmt.Sprint("data-", major)))
+	s, err := initialize(filepath.Join(installed, "bin"), filepath.Join(programs.dir, fmt.Sprint("data-", major)))
+	if s != nil {
+		s.fetched = true
+	}
+	return s, err
 }
 
 func stopVersions() error {
