@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"errors"
+	"strconv"
+
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/config"
@@ -9,6 +12,7 @@ import (
 
 func (a *app) repair() *cobra.Command {
 	verdicts := map[engine.Verdict]*bool{}
+	var done statementFlag
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Say what is in effect of a migration that stopped part-way",
@@ -16,11 +20,15 @@ func (a *app) repair() *cobra.Command {
 not run in one transaction and stopped part-way. It runs nothing of the migration. A transactional
 migration never needs it.`,
 		Example: `  migrator repair --statement-done     # the statement in doubt is in effect; up goes on after it
+  migrator repair --statement-done=3   # skip statement 3, which failed; up resumes with statement 4
   migrator repair --statement-undone   # it is not; up runs it again
   migrator repair --applied            # the whole migration has been finished by hand
   migrator repair --reverted           # all that it did has been undone by hand`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var chosen []engine.Verdict
+			if done.given {
+				chosen = append(chosen, engine.StatementDone)
+			}
 			for v, set := range verdicts {
 				if *set {
 					chosen = append(chosen, v)
@@ -34,7 +42,7 @@ migration never needs it.`,
 				return err
 			}
 			defer cancel()
-			did, err := engine.Repair(ctx, o, chosen[0])
+			did, err := engine.Repair(ctx, o, chosen[0], done.number)
 			if err == nil {
 				a.ending = &ending{title: "repaired: " + did, changed: true}
 				o.Log.Info("repaired", "now", did)
@@ -46,12 +54,49 @@ migration never needs it.`,
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	for v, usage := range map[engine.Verdict]string{
-		engine.StatementDone:   "the statement in doubt is in effect",
 		engine.StatementUndone: "the statement in doubt is not in effect",
 		engine.MigrationDone:   "the migration has been finished by hand",
 		engine.MigrationUndone: "what the migration did has been undone by hand",
 	} {
 		verdicts[v] = cmd.Flags().Bool(string(v), false, usage)
 	}
+	cmd.Flags().Var(&done, string(engine.StatementDone), "the statement in doubt is in effect; with the number of the statement that failed, skip it")
+	cmd.Flags().Lookup(string(engine.StatementDone)).NoOptDefVal = inDoubt
 	return cmd
+}
+
+// inDoubt is the statement of a --statement-done without a number.
+const inDoubt = "in-doubt"
+
+// statementFlag is a flag whose value, the number of a statement, may be left out.
+type statementFlag struct {
+	given  bool
+	number int
+}
+
+func (f *statementFlag) String() string {
+	if f.number == 0 {
+		return ""
+	}
+	return strconv.Itoa(f.number)
+}
+
+func (*statementFlag) Type() string { return "number" }
+
+// Set reads the number. "true" and "false" are what the flag took when it had none.
+func (f *statementFlag) Set(s string) error {
+	switch s {
+	case inDoubt, "true":
+		*f = statementFlag{given: true}
+		return nil
+	case "false":
+		*f = statementFlag{}
+		return nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return errors.New("must be the number of a statement, from 1")
+	}
+	*f = statementFlag{given: true, number: n}
+	return nil
 }

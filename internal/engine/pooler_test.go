@@ -147,7 +147,7 @@ func TestRepairBehindAPooler(t *testing.T) {
 	_, err = engine.Up(t.Context(), pooled)
 	var session *postgres.SessionError
 	require.ErrorAs(t, err, &session, "it cannot go on here")
-	_, err = engine.Repair(t.Context(), pooled, engine.MigrationDone)
+	_, err = engine.Repair(t.Context(), pooled, engine.MigrationDone, 0)
 	require.NoError(t, err)
 	assert.Equal(t, "2 f", d.Value(t, version))
 	others := options(t, d.Pooled(t, "transaction"), folder(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/shiplock/shiplock/internal/plan"
@@ -16,15 +17,17 @@ type Verdict string
 
 // The verdicts.
 const (
-	StatementDone   Verdict = "statement-done"   // the statement in doubt is in effect: go on after it
+	StatementDone   Verdict = "statement-done"   // the statement in doubt is in effect, or the failed one is to be skipped: go on after it
 	StatementUndone Verdict = "statement-undone" // it is not: go on with it
 	MigrationDone   Verdict = "applied"          // all of it has been finished by hand
 	MigrationUndone Verdict = "reverted"         // all of it has been undone by hand
 )
 
 // Repair writes a verdict to the journal and, where it settles the migration, to
-// the version table. It runs no SQL of the migration. It returns what it did.
-func Repair(ctx context.Context, o Options, v Verdict) (string, error) {
+// the version table. It runs no SQL of the migration, but it removes what the
+// statement that failed has left. statement is the number of the failed statement that
+// is to be skipped; 0 for the one in doubt. It returns what it did.
+func Repair(ctx context.Context, o Options, v Verdict, statement int) (string, error) {
 	catalog, err := open(o)
 	if err != nil {
 		return "", err
@@ -33,14 +36,14 @@ func Repair(ctx context.Context, o Options, v Verdict) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	did, err := repair(ctx, catalog, db, v)
+	did, err := repair(ctx, o, catalog, db, v, statement)
 	if err == nil {
 		err = db.Unlock(ctx)
 	}
 	return did, errors.Join(err, db.Close())
 }
 
-func repair(ctx context.Context, catalog *source.Catalog, db *postgres.DB, v Verdict) (string, error) {
+func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, v Verdict, statement int) (string, error) {
 	if err := db.Lock(ctx); err != nil {
 		return "", err
 	}
@@ -57,11 +60,14 @@ func repair(ctx context.Context, catalog *source.Catalog, db *postgres.DB, v Ver
 	}
 	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.Unfinished })
 	if v == StatementDone || v == StatementUndone {
-		return settleStatement(ctx, db, st, journal, i, v)
+		return settleStatement(ctx, catalog, db, st, journal, i, v, statement)
 	}
 	run := plan.Run{Version: st.Version, Direction: plan.Up}
 	if i >= 0 {
 		run = st.Runs[i]
+		if err := cleanUp(ctx, o, db, journal, run, v); err != nil {
+			return "", err
+		}
 	} else if err := adoptBelow(ctx, catalog, db, st); err != nil {
 		return "", err
 	}
@@ -85,7 +91,21 @@ func repair(ctx context.Context, catalog *source.Catalog, db *postgres.DB, v Ver
 	return fmt.Sprintf("version %d is %s; the database is at version %d", run.Version, v, to), err
 }
 
-func settleStatement(ctx context.Context, db *postgres.DB, st plan.State, journal []postgres.Run, i int, v Verdict) (string, error) {
+// cleanUp removes what the statement that failed has left, or says that it stays.
+func cleanUp(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Verdict) error {
+	finish := (v == MigrationDone) == (run.Direction == plan.Up)
+	left, err := db.CleanUp(ctx, newest(journal, run.Version), finish)
+	for _, l := range left {
+		o.Log.Warn("a failed statement left an object that could not be removed", "object", l.What, "statement", l.SQL)
+	}
+	return err
+}
+
+func newest(journal []postgres.Run, version int) postgres.Run {
+	return journal[slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == version })]
+}
+
+func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, journal []postgres.Run, i int, v Verdict, statement int) (string, error) {
 	if i < 0 {
 		return "", &plan.Refusal{
 			Reason: fmt.Sprintf("the journal does not know what stopped at version %d", st.Version),
@@ -93,12 +113,64 @@ func settleStatement(ctx context.Context, db *postgres.DB, st plan.State, journa
 			Next:   "finish or undo the migration by hand, then: migrator repair --applied or --reverted",
 		}
 	}
-	run := journal[slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == st.Runs[i].Version })]
-	done := run.Done
-	if v == StatementDone {
-		done = min(done+1, run.Total)
+	run := newest(journal, st.Runs[i].Version)
+	file, open := fileOf(catalog, run)
+	d, err := db.Doubt(ctx, file, open, run)
+	if err != nil {
+		return "", err
 	}
-	return fmt.Sprintf("%d of %d statements of version %d are in effect; up or down goes on from there", done, run.Total, run.Version), db.Settle(ctx, run, done)
+	if refusal := answerable(run, d, v, statement); refusal != nil {
+		return "", refusal
+	}
+	done, skipped := run.Done, false
+	if v == StatementDone {
+		done, skipped = min(d.Last, run.Total), d.Failed
+	}
+	return fmt.Sprintf("%d of %d statements of version %d are in effect; up or down goes on from there", done, run.Total, run.Version), db.Settle(ctx, run, done, skipped)
+}
+
+// fileOf is the file that a run has run, as it is now; open is nil where it is not here.
+func fileOf(catalog *source.Catalog, run postgres.Run) (name string, open func() (io.ReadCloser, error)) {
+	m, _ := catalog.Find(uint(run.Version))
+	name = m.Up
+	if run.Direction == string(plan.Down) {
+		name = m.Down
+	}
+	if name == "" {
+		return fmt.Sprintf("%d_%s.%s.sql", run.Version, run.Name, run.Direction), nil
+	}
+	return name, func() (io.ReadCloser, error) { return catalog.OpenFile(name) }
+}
+
+// answerable refuses a decision about a statement that is neither in doubt nor, with
+// its number, the one that failed.
+func answerable(run postgres.Run, d postgres.Doubt, v Verdict, statement int) error {
+	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
+	whole := "or complete the migration manually, then: migrator repair --applied\nor undo what it did, then: migrator repair --reverted"
+	refusal := func(reason, why, next string) error {
+		return &plan.Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
+	}
+	stopped := fmt.Sprintf("version %d stopped at statement %d of %d", run.Version, d.Number, run.Total)
+	switch {
+	case !d.InDoubt && !d.Failed:
+		if d.Number > run.Total {
+			stopped = fmt.Sprintf("version %d stopped after all %d statements", run.Version, run.Total)
+			resume = "run migrator " + run.Direction + ": it completes the migration"
+		}
+		return refusal("no statement is in doubt: "+stopped, d.Why, resume)
+	case statement != 0 && statement != d.Number:
+		return refusal(fmt.Sprintf("statement %d is not the one that failed: %s", statement, stopped),
+			"the statements before it are in effect, and those after it have not run",
+			fmt.Sprintf("to skip the statement that stopped: migrator repair --%s=%d", StatementDone, d.Number))
+	case d.InDoubt:
+		return nil
+	case v == StatementUndone:
+		return refusal("no statement is in doubt: "+stopped, fmt.Sprintf("statement %d failed, so it is known not to be in effect", d.Number), "correct it; "+resume)
+	case statement == 0:
+		return refusal("no statement is in doubt: "+stopped, fmt.Sprintf("statement %d failed, so it is known not to be in effect", d.Number),
+			"correct it; "+resume+fmt.Sprintf("\nto skip it: migrator repair --%s=%d", StatementDone, d.Number))
+	}
+	return nil
 }
 
 // adoptBelow journals what the tool that left the database dirty had done before.

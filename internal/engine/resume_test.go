@@ -103,7 +103,7 @@ func TestResume_SessionObjects_Refused(t *testing.T) {
 			assert.Equal(t, []string{c.holds}, refused.Holds)
 			assert.Equal(t, 1, refused.Done)
 			assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM users"), "nothing has run")
-			_, err = engine.Repair(t.Context(), o, engine.MigrationDone)
+			_, err = engine.Repair(t.Context(), o, engine.MigrationDone, 0)
 			require.NoError(t, err, "the way out")
 		})
 	}

@@ -289,12 +289,6 @@ func qualified(schema, name string) string {
 	return pq.QuoteIdentifier(schema) + "." + pq.QuoteIdentifier(name)
 }
 
-// Settle is what a person says of a statement that nobody else can tell: the
-// migration goes on after it, or with it.
-func (db *DB) Settle(ctx context.Context, r Run, done int) error {
-	return db.exec(ctx, db.amend(r.Version, fmt.Sprintf("outcome = %s, statements_done = %d", literal(RunRepaired), done)))
-}
-
 // SetVersion writes the version that a person says the schema has, and journals it.
 func (db *DB) SetVersion(ctx context.Context, to State, r Run) error {
 	r.Started = time.Now()

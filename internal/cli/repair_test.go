@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// stopped has a file that stopped at its second statement of four, which failed.
+func stopped(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\nINSERT INTO log SELECT 1 / 0;\nINSERT INTO log VALUES (3);\nINSERT INTO log VALUES (4);"})
+	w.must(7, "up")
+	return w
+}
+
+const rows = "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"
+
+func TestRepair_StatementNotInDoubt_Refused(t *testing.T) {
+	t.Parallel()
+	w := stopped(t)
+	golden(t, "not-in-doubt", w.must(5, "repair", "--statement-done").err)
+	assert.Contains(t, w.must(5, "repair", "--statement-undone").err, "statement 2 failed, so it is known not to be in effect")
+	assert.Contains(t, w.must(5, "repair", "--statement-done=3").err, "statement 3 is not the one that failed")
+	assert.Contains(t, w.must(5, "repair", "--statement-done=1").err, "statement 1 is not the one that failed")
+	w.must(2, "repair", "--statement-done", "2")
+	w.must(2, "repair", "--statement-done=none")
+	w.must(2, "repair", "--statement-done=0")
+	assert.Equal(t, "1 up stopped 1/4", w.journal())
+}
+
+func TestRepair_FailedStatementByNumber_IsSkippedOnce(t *testing.T) {
+	t.Parallel()
+	w := stopped(t)
+	w.must(0, "repair", "--statement-done=2")
+	assert.Equal(t, "1 up repaired 2/4", w.journal())
+	for _, again := range []string{"--statement-done", "--statement-done=2", "--statement-done=3", "--statement-undone"} {
+		assert.Contains(t, w.must(5, "repair", again).err, "no statement is in doubt", again)
+	}
+	w.must(0, "up")
+	assert.Equal(t, "1,3,4", w.Value(t, rows))
+	assert.Equal(t, "1 up applied 4/4", w.journal())
+}
+
+// TestRepair_CountedStatement_Refused puts the history back to the moment when a
+// statement ran that is counted by its own transaction, or that the catalogs show.
+func TestRepair_CountedStatement_Refused(t *testing.T) {
+	t.Parallel()
+	for statement, why := range map[string]string{
+		"INSERT INTO log VALUES (2)":                     "statement 2 is counted by its own transaction",
+		"CREATE INDEX CONCURRENTLY i ON log (n)":         "the catalogs show whether statement 2 is in effect",
+		"BEGIN; INSERT INTO log VALUES (2); COMMIT":      "statement 2 is counted by its own transaction",
+		"SET ROLE NONE; SELECT 1":                        "its statements are not counted",
+		"DO $$ BEGIN INSERT INTO log VALUES (2); END $$": "",
+	} {
+		t.Run(statement, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" + statement + ";\nINSERT INTO log VALUES (3);\n"})
+			w.run("up")
+			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'running', statements_done = 1")
+			if why == "" {
+				w.must(0, "repair", "--statement-done")
+				w.must(5, "repair", "--statement-done")
+				return
+			}
+			assert.Contains(t, w.must(5, "repair", "--statement-done").err, why)
+			w.must(5, "repair", "--statement-done=2")
+			assert.Equal(t, "1", w.Value(t, "SELECT statements_done FROM schema_migrations_journal"))
+		})
+	}
+}
+
+// TestRepair_FailedTogether_Refused: the statements before the failed one were rolled
+// back with it, so they cannot be counted.
+func TestRepair_FailedTogether_Refused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_x.up.sql": "CREATE TABLE log (n int);\nVACUUM log;\nBEGIN;\nINSERT INTO log VALUES (1);\nINSERT INTO log SELECT 1 / 0;\nCOMMIT;"})
+	w.must(7, "up")
+	for _, n := range []string{"=3", "=5", ""} {
+		assert.Contains(t, w.must(5, "repair", "--statement-done"+n).err, "one transaction with others, from statement 3 on")
+	}
+}
+
+// TestFailedBuild_WhatStaysIsReported, with the statement that removes it, and repair removes it.
+func TestFailedBuild_WhatStaysIsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE guests (email text);\nINSERT INTO guests VALUES ('a'), ('a');"})
+	w.must(0, "up")
+	w.write("2_x.up.sql", "CREATE UNIQUE INDEX CONCURRENTLY guests_email ON guests (email);")
+	reader, err := w.Admin().Begin()
+	assert.NoError(t, err)
+	_, err = reader.Exec("LOCK TABLE guests IN ACCESS SHARE MODE")
+	assert.NoError(t, err)
+	golden(t, "left-behind", w.must(7, "up").err)
+	assert.Contains(t, w.must(0, "repair", "--reverted").err, "DROP INDEX CONCURRENTLY public.guests_email")
+	assert.NoError(t, reader.Rollback())
+
+	w.Exec(t, "DROP INDEX guests_email")
+	w.must(6, "up")
+	assert.Empty(t, w.Value(t, "SELECT to_regclass('guests_email')"))
+}
+
+func TestLostSession_IsReported(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE guests (email text);\nINSERT INTO guests VALUES ('a'), ('a');",
+		"2_x.up.sql": "CREATE TEMP TABLE guests_seen AS SELECT email FROM guests;\nCREATE UNIQUE INDEX CONCURRENTLY guests_email ON guests (email);\nDELETE FROM guests_seen;"})
+	w.must(7, "up")
+	golden(t, "session-lost", w.must(5, "up").err)
+}
