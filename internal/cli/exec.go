@@ -68,6 +68,7 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 			if err := a.takeScreen(); err != nil { // what the tool says goes by the bar, too
 				return err
 			}
+			a.settings.Tool = true
 			console := child.NewConsole(a.stderr, a.settings.LogFormat == "json")
 			stdout, stderr := console.Program(a.stdout), console.Program(a.stderr)
 			a.stderr = console

@@ -44,7 +44,7 @@ each of them is annotated at its file.`,
 			if cmd.Flags().Changed("from") {
 				r.From = &from
 			}
-			real, err := a.realDatabase()
+			real, table, err := a.realDatabase()
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,7 @@ each of them is annotated at its file.`,
 			defer cancel()
 			if real != nil {
 				opts := o.Postgres
-				opts.DSN, r.Real = *real, &opts
+				opts.DSN, opts.Table, r.Real = *real, table, &opts
 			}
 			out, err := engine.Rehearse(ctx, o, r)
 			var faults *engine.RehearsalError
@@ -80,18 +80,18 @@ each of them is annotated at its file.`,
 	return cmd
 }
 
-// realDatabase is the one that the settings name, nil for none.
-func (a *app) realDatabase() (*config.DSN, error) {
+// realDatabase is the one that the settings name, nil for none, and its version table.
+func (a *app) realDatabase() (*config.DSN, string, error) {
 	s := a.settings
 	if s.DatabaseURL == "" && s.DatabaseURLFile == "" {
-		return nil, nil // PGHOST and its like also complete the scratch URL
+		return nil, "", nil // PGHOST and its like also complete the scratch URL
 	}
 	dsn, err := s.Database(os.Getenv)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	a.redact = dsn.Redact
-	return &dsn, nil
+	return &dsn, s.Table, nil
 }
 
 func printRehearsal(w io.Writer, source string, r engine.Rehearsal, hide func(string) string) error {

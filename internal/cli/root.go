@@ -92,6 +92,8 @@ func (a *app) command() *cobra.Command {
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			err := fromEnvironment(cmd.Flags(), os.Getenv)
+			a.settings.TableGiven = cmd.Flags().Changed("table")
+			a.settings.Migrates = cmd.Flags().Lookup("statement-timeout") != nil
 			if a.settings.ConnectAttempts > 0 && !cmd.Flags().Changed("wait-for-db") {
 				a.settings.WaitForDB = math.MaxInt64 // the number is the limit
 			}
@@ -167,7 +169,7 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 	s := &a.settings
 	fs.StringVar(&s.DatabaseURL, "database-url", "", "postgres://user:password@host:5432/database ($DATABASE_URL; else libpq's PGHOST, PGUSER, PGPASSWORD, PGPASSFILE …)")
 	a.loginFlags(fs)
-	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, name or schema.name ($SHIPLOCK_TABLE)")
+	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, name or schema.name, in double quotes where a name has a dot ($SHIPLOCK_TABLE)")
 	fs.DurationVar(&s.Timeout, "timeout", 0, "end the whole run after this time, 0 for never ($SHIPLOCK_TIMEOUT)")
 	fs.StringVar(&s.LogFormat, "log-format", "text", "text or json ($SHIPLOCK_LOG_FORMAT)")
 	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
@@ -263,9 +265,6 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		return nil, nil, engine.Options{}, err
 	}
 	a.redact, a.database, a.user = dsn.Redact, dsn.String(), dsn.User()
-	if len(dsn.Ignored()) > 0 {
-		log.Warn("the database URL has parameters of golang-migrate that have no meaning here", "ignored", dsn.Ignored())
-	}
 	show := a.display(log)
 	return ctx, func() { cancel(); show.Close() }, engine.Options{
 		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity), AllowDataLoss: s.AllowDataLoss,

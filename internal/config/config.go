@@ -26,7 +26,12 @@ type Settings struct {
 	// Role is what the session becomes, so that what it makes belongs to that role.
 	Role      string
 	Source    string
-	Table     string
+	Table     string // see ParseTable
+	// TableGiven reports whether Table was set, to its default value or another.
+	TableGiven bool
+	// Migrates is set where migration files are run on the database; Tool where another
+	// tool runs its own.
+	Migrates, Tool bool
 	WaitForDB time.Duration
 	// ConnectAttempts and ConnectDelay are the start-up loop of old: so many
 	// attempts, with such a pause.
@@ -89,8 +94,8 @@ func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 	if err != nil {
 		return DSN{}, err
 	}
-	if dsn.MigrateTable() != "" && s.Table == DefaultTable {
-		s.Table = dsn.MigrateTable()
+	if err := s.applyMigrateParams(dsn.migrate); err != nil {
+		return DSN{}, err
 	}
 	return dsn, s.check()
 }
@@ -118,12 +123,9 @@ func (s *Settings) check() error {
 			return usage("%s is %q; want %s or %s", choice.flag, choice.value, choice.one, choice.other)
 		}
 	}
-	schema, name, qualified := strings.Cut(s.Table, ".")
-	if !qualified {
-		schema, name = "x", s.Table
-	}
-	if schema == "" || name == "" || len(schema) > identifierLimit || len(name) > tableLimit || strings.Contains(s.Table, "\x00") {
-		return usage(`--table is %q; want a name of at most %d bytes, or schema.name`, s.Table, tableLimit)
+	schema, name, ok := ParseTable(s.Table)
+	if !ok || len(schema) > identifierLimit || len(name) > tableLimit || strings.Contains(s.Table, "\x00") {
+		return usage(`--table is %q; want a name of at most %d bytes, or schema.name (a name with a dot in it in double quotes, as in SQL)`, s.Table, tableLimit)
 	}
 	if err := checkRole(s.Role); err != nil {
 		return err

@@ -54,19 +54,6 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 	}
 }
 
-func TestDatabaseTakesTheTableFromAGolangMigrateURL(t *testing.T) {
-	clearPG(t)
-	s := settings(func(s *Settings) { s.DatabaseURL += "?x-migrations-table=versions" })
-	_, err := s.Database(env(nil))
-	require.NoError(t, err)
-	assert.Equal(t, "versions", s.Table)
-
-	s = settings(func(s *Settings) { s.DatabaseURL += "?x-migrations-table=versions"; s.Table = "mine" })
-	_, err = s.Database(env(nil))
-	require.NoError(t, err)
-	assert.Equal(t, "mine", s.Table, "--table wins")
-}
-
 func TestDatabaseAcceptsAPasswordFile(t *testing.T) {
 	clearPG(t)
 	file := filepath.Join(t.TempDir(), "pgpass")

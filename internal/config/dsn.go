@@ -20,8 +20,7 @@ import (
 type DSN struct {
 	cfg     pq.Config
 	logins  *credentials
-	ignored []string
-	table   string
+	migrate map[string]string // golang-migrate's x-… parameters of the URL
 }
 
 // ParseDSN reads a connection URL or a libpq "key=value" string. What it leaves
@@ -42,7 +41,7 @@ func ParseDSN(s string) (DSN, error) {
 		}
 		secrets = append(secrets, u.password)
 		d.logins.know(u.password, rawPassword(s))
-		d.table, d.ignored = u.takeMigrateParams()
+		d.migrate = u.takeMigrateParams()
 		s = u.keywords()
 	} else if s != "" && !strings.Contains(s, "=") {
 		return DSN{}, errors.New(`database URL: want "postgres://user:password@host:5432/database" or "host=… dbname=…"`)
@@ -103,12 +102,6 @@ func (d DSN) Database() string { return d.cfg.Database }
 
 // User is the role that connects.
 func (d DSN) User() string { return d.cfg.User }
-
-// MigrateTable is golang-migrate's x-migrations-table parameter, if the URL had it.
-func (d DSN) MigrateTable() string { return d.table }
-
-// Ignored lists golang-migrate's other x-… URL parameters that were found and have no meaning here.
-func (d DSN) Ignored() []string { return d.ignored }
 
 // Address is "host:port" (a comma-separated list when there are several hosts), or the path of a Unix socket.
 func (d DSN) Address() string {

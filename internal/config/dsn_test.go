@@ -108,12 +108,10 @@ func TestParseDSNDefaultsToPreferTLS(t *testing.T) {
 	assert.EqualValues(t, "verify-full", d.cfg.SSLMode)
 }
 
-func TestParseDSNUnderstandsGolangMigrateURLs(t *testing.T) {
+func TestParseDSN_GolangMigrateParameters_NotSentToServer(t *testing.T) {
 	clearPG(t)
 	d, err := ParseDSN("postgres://app@db/shop?x-migrations-table=versions&x-multi-statement=true&sslmode=disable")
 	require.NoError(t, err)
-	assert.Equal(t, "versions", d.MigrateTable())
-	assert.Equal(t, []string{"x-multi-statement"}, d.Ignored())
 	assert.Empty(t, d.cfg.Runtime, "a server refuses settings it does not know")
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"sort"
 	"strings"
 )
@@ -105,24 +104,6 @@ func unescape(s string) string {
 		return d
 	}
 	return s
-}
-
-// takeMigrateParams removes the x-… parameters that golang-migrate's own driver
-// reads from its URL: a server would refuse them as unknown settings.
-func (u *dbURL) takeMigrateParams() (table string, ignored []string) {
-	for k := range u.params {
-		if !strings.HasPrefix(k, "x-") {
-			continue
-		}
-		if k == "x-migrations-table" {
-			table = u.params.Get(k)
-		} else {
-			ignored = append(ignored, k)
-		}
-		delete(u.params, k)
-	}
-	slices.Sort(ignored)
-	return table, ignored
 }
 
 // keywords writes the URL as libpq's key='value' string, which can hold any character.

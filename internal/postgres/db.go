@@ -26,8 +26,8 @@ type Options struct {
 	// Role is what each session becomes after it has logged in, so that what it makes
 	// belongs to that role. Empty leaves the user that it has logged in as.
 	Role string
-	// Table is the version table's name, or "schema.table". Without a schema it
-	// is the first one of the search path, as with golang-migrate.
+	// Table is the version table's name, or "schema.table" (see config.ParseTable).
+	// Without a schema it is the first one of the search path, as with golang-migrate.
 	Table string
 	// WaitForDB is how long to wait for a server that cannot be reached or is not
 	// ready yet; 0 is one attempt, and math.MaxInt64 no bound.
@@ -196,10 +196,7 @@ func (db *DB) openPool(d *dialer) {
 }
 
 func (db *DB) lookAround(ctx context.Context) error {
-	schema, name, qualified := strings.Cut(db.opts.Table, ".")
-	if !qualified {
-		schema, name = "", db.opts.Table
-	}
+	schema, name, _ := config.ParseTable(db.opts.Table)
 	var resolved sql.NullString
 	var mayCreate bool
 	var lacks string
