@@ -24,15 +24,15 @@ type Settings struct {
 	DatabaseURL string
 	Logins
 	// Role is what the session becomes, so that what it makes belongs to that role.
-	Role      string
-	Source    string
-	Table     string // see ParseTable
+	Role   string
+	Source string
+	Table  string // see ParseTable
 	// TableGiven reports whether Table was set, to its default value or another.
 	TableGiven bool
 	// Migrates is set where migration files are run on the database; Tool where another
 	// tool runs its own.
 	Migrates, Tool bool
-	WaitForDB time.Duration
+	WaitForDB      time.Duration
 	// ConnectAttempts and ConnectDelay are the start-up loop of old: so many
 	// attempts, with such a pause.
 	ConnectAttempts int

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/lib/pq/pqerror"
+
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
@@ -38,12 +40,25 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 		}
 		if next.Server.Started == db.Server.Started {
 			closeQuietly(o, next) // only the connection was cut, and perhaps on purpose
-			found(err, "the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network")
+			if end := endedBy(err); end == "" {
+				found(err, "the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network")
+			} else if end == pqerror.AdminShutdown {
+				found(err, "the server is up and has not restarted, so only this session was ended: by an administrator or a tool that calls pg_terminate_backend")
+			}
 			return Result{}, t.whole(err)
 		}
 		o.Log.Warn("the connection was lost, and another server process answers now: planning anew", "error", err)
 		db = next
 	}
+}
+
+// endedBy is the SQLSTATE with which the server ended the session; "" where it wrote none.
+func endedBy(err error) pqerror.Code {
+	var lost *postgres.LostError
+	if errors.As(err, &lost) && lost.Server != nil {
+		return lost.Server.Code
+	}
+	return ""
 }
 
 // found adds to what is known of a migration's end.

@@ -73,7 +73,8 @@ type DB struct {
 	locks       int                                 // depth; the lock is held while it is above 0
 	unless      func(context.Context) (bool, error) // see LockUnless
 
-	link net.Conn // below the session
+	link  net.Conn // below the session
+	words lastWords
 	// pooled says that transactions may reach different servers; see sharesServers.
 	pooled bool
 	// open says that a transaction of our own is open, which holds the lock.
@@ -142,9 +143,14 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 type LostError struct {
 	Target string
 	Err    error
+	// Server is what the server wrote before it ended the session; nil where it wrote nothing.
+	Server *pq.Error
 }
 
 func (e *LostError) Error() string {
+	if e.Server != nil {
+		return fmt.Sprintf("connection to database %s ended by the server: %s (%s)", e.Target, e.Server.Message, e.Server.Code)
+	}
 	return fmt.Sprintf("connection to database %s lost: %v", e.Target, e.Err)
 }
 func (e *LostError) Unwrap() error { return e.Err }
@@ -191,7 +197,7 @@ func (db *DB) Close() error {
 // openPool makes ready to connect.
 func (db *DB) openPool(d *dialer) {
 	connector := db.opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
-	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(connector, db.onNotice))
+	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(errorConnector{connector, &db.words}, db.onNotice))
 	db.pool.SetMaxIdleConns(0)
 }
 
@@ -267,5 +273,5 @@ func (db *DB) lost(ctx context.Context, err error) error {
 			return err
 		}
 	}
-	return &LostError{Target: db.Target(), Err: err}
+	return &LostError{Target: db.Target(), Err: err, Server: db.words.Load()}
 }

@@ -46,6 +46,7 @@ type checkedConn struct {
 	written bool
 	wantTLS bool // the next byte answers a request for TLS
 	header  []byte
+	lost    atomic.Pointer[error] // what a Write has failed with
 }
 
 func (c *checkedConn) Write(p []byte) (int, error) {
@@ -53,13 +54,23 @@ func (c *checkedConn) Write(p []byte) (int, error) {
 		c.written = true
 		c.wantTLS = bytes.Equal(p, sslRequest)
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if err == nil {
+		return n, nil
+	}
+	// A server that has ended the session has written why before it hung up. lib/pq
+	// reads it only if it believes that its query was sent, as libpq does (fe-secure.c).
+	c.lost.Store(&err)
+	return len(p), nil
 }
 
 func (c *checkedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.check && n > 0 && !c.plausible(p[:n]) {
 		return 0, ErrNotPostgres
+	}
+	if lost := c.lost.Load(); err != nil && lost != nil {
+		err = *lost
 	}
 	return n, err
 }

@@ -82,8 +82,15 @@ func (db *DB) LockUnless(ctx context.Context, done func(context.Context) (bool, 
 }
 
 func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
-	err = db.row(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, key).Scan(&got)
-	return got, db.lost(ctx, err)
+	// Until the lock is had the session waits, and no limit on idle sessions is to end it.
+	rows, err := db.rows(ctx, db.patientSession()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
+	if err != nil {
+		return false, db.lost(ctx, err)
+	}
+	if rows.Next() {
+		err = rows.Scan(&got)
+	}
+	return got, db.lost(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
 // maxLockPause is the longest pause between two attempts: when the work is done, the

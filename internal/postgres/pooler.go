@@ -79,6 +79,11 @@ func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got boo
 	if db.Server.number >= 140000 {
 		query += "SET LOCAL client_connection_check_interval = 3000;\n"
 	}
+	for _, name := range db.idleLimits() {
+		if name != idleSession { // it does not count in a transaction, and the session is the pooler's
+			query += "SET LOCAL " + name + " = 0;\n"
+		}
+	}
 	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid(), "+sinceEpoch("pg_catalog.statement_timestamp()")+";\n", key)
 	if db.exists {
 		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 1"

@@ -24,9 +24,9 @@ func (db *DB) vigilance() string {
 	}
 	const keepalives = "SET tcp_keepalives_idle = 4;\nSET tcp_keepalives_interval = 2;\nSET tcp_keepalives_count = 3;\n"
 	if db.Server.number < 140000 {
-		return keepalives
+		return keepalives + db.patientSession()
 	}
-	return "SET client_connection_check_interval = 3000;\n" + keepalives
+	return "SET client_connection_check_interval = 3000;\n" + keepalives + db.patientSession()
 }
 
 // guard fails, with SQLSTATE 3B001 or 25P01, when SQL that we could not parse

@@ -280,9 +280,12 @@ func plainCard(err error, run Run) Card {
 	}
 	switch {
 	case errors.As(err, &lost):
-		c.Code = ExitDatabase
+		c.Code = lostCode(err)
+		if lost.Server != nil {
+			c.addServer(err)
+		}
 		c.add("state", stateAt(err))
-		c.add("next", "run it again when the database is back; its log says why it went")
+		c.add("next", cmp.Or(lostAdvice(err, ""), "run it again when the database is back; its log says why it went"))
 	case errors.Is(err, postgres.ErrNoTransactions):
 		c.Code = ExitUsage
 		c.add("state", stateAt(err))
@@ -385,10 +388,13 @@ func firstError(err error) error {
 func (c *Card) addServer(err error) {
 	var server *pq.Error
 	if !errors.As(err, &server) {
+		server = endOf(err)
+	}
+	if server == nil {
 		c.add("error", strings.Replace(firstError(err).Error(), "driver: bad connection", "the server or the network closed it", 1)) // database/sql's words
 		return
 	}
-	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, server.Message, server.Code))
+	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, Clip(server.Message, maxCard/4), server.Code))
 	c.add("detail", server.Detail)
 	c.add("hint", server.Hint)
 	c.add("context", server.Where)

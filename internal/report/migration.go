@@ -24,6 +24,11 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	var lost *postgres.LostError
 	if stopped == 0 && errors.As(e.Err, &lost) {
 		c.Title = fmt.Sprintf("migration %s was cut short, as the connection was lost; the database is as it was, %s", e.File, at(e.Before))
+		if endedBySetting(lost.Server) {
+			c.Title = fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, at(e.Before))
+		} else if lost.Server != nil {
+			c.Title = fmt.Sprintf("migration %s was cut short, as the server ended the session; the database is as it was, %s", e.File, at(e.Before))
+		}
 	}
 	switch e.Outcome {
 	case postgres.PartWay:
@@ -42,8 +47,8 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	}
 	if stopped != 0 {
 		c.Code = stopped
-	} else if e.Server() == nil {
-		c.Code = ExitDatabase // what is in effect is journaled, and the next run looks at the rest
+	} else if end := endOf(e.Err); e.Server() == nil && !endedBySetting(end) {
+		c.Code = lostCode(err) // what is in effect is journaled, and the next run looks at the rest
 	}
 	c.addPlace(e)
 	if stopped == 0 || !ended(e) { // else the title has said it
@@ -128,6 +133,9 @@ func unanswered(e *postgres.MigrationError) bool {
 
 func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
 	server := e.Server()
+	if advice := lostAdvice(err, e.File); advice != "" && stopped == 0 {
+		return advice
+	}
 	switch {
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
 		if unanswered(e) {

@@ -1,0 +1,238 @@
+package postgres
+
+import (
+	"bufio"
+	"context"
+	"database/sql/driver"
+	"encoding/binary"
+	"errors"
+	"io"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// maxErrorResponse is the length above which lib/pq takes an error for text that was
+// written before the protocol began, and gives the connection up. An error is that long
+// where a function has called itself a thousand times: its context has a line a call.
+const maxErrorResponse = 30_000
+
+// The longest that a field of an error may be before it is shortened. All of them
+// together stay below maxErrorResponse.
+const (
+	maxField   = 4_000
+	fieldHead  = 3_000
+	fieldTail  = 800
+	shortField = 500 // names, codes and positions
+)
+
+// lastWords is what the server wrote about the end of a session: lib/pq reports no more
+// of it than "bad connection".
+type lastWords struct{ atomic.Pointer[pq.Error] }
+
+// errorConnector opens connections whose messages pass through an errorReader.
+type errorConnector struct {
+	driver.Connector
+	words *lastWords
+}
+
+func (c errorConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err == nil {
+		c.words.Store(nil)
+		readErrors(conn, c.words)
+	}
+	return conn, err
+}
+
+// readErrors puts an errorReader between a connection of lib/pq and its network. It
+// belongs above TLS, and lib/pq lets nothing be put there: its reader is replaced in
+// its own field. It reports whether the field was found; see ADR 19.
+func readErrors(conn driver.Conn, words *lastWords) bool {
+	v := reflect.ValueOf(conn)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return false
+	}
+	field := v.Elem().FieldByName("buf")
+	if !field.IsValid() || field.Type() != reflect.TypeFor[*bufio.Reader]() {
+		return false
+	}
+	buf := (**bufio.Reader)(unsafe.Pointer(field.UnsafeAddr()))
+	*buf = bufio.NewReader(&errorReader{from: *buf, words: words})
+	return true
+}
+
+// errorReader follows the messages of a server (protocol, "Message Formats"). It
+// shortens errors that are too long for lib/pq, and keeps the server's last words.
+type errorReader struct {
+	from  *bufio.Reader
+	words *lastWords
+	pass  int    // bytes of a message that go through as they are
+	ready []byte // a message that was rewritten
+}
+
+func (r *errorReader) Read(p []byte) (int, error) {
+	if r.pass == 0 && len(r.ready) == 0 {
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+	if len(r.ready) > 0 {
+		n := copy(p, r.ready)
+		r.ready = r.ready[n:]
+		return n, nil
+	}
+	n, err := r.from.Read(p[:min(len(p), r.pass)])
+	r.pass -= n
+	return n, err
+}
+
+// next reads the header of a message, and the whole of an error or a notice.
+func (r *errorReader) next() error {
+	header, err := r.from.Peek(5)
+	if err != nil {
+		if len(header) > 0 && errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	kind, length := header[0], int(binary.BigEndian.Uint32(header[1:]))
+	if kind != 'E' && kind != 'N' || length < 4 {
+		r.pass = 1 + max(length, 4)
+		return nil
+	}
+	_, _ = r.from.Discard(5)
+	body, err := readFields(r.from, length-4)
+	if err != nil {
+		return err
+	}
+	r.listen(kind, body)
+	r.ready = binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4))
+	r.ready = append(r.ready, body...)
+	return nil
+}
+
+// listen keeps an error that ends the session. A server that stops at once, or has
+// crashed, says so in a warning.
+func (r *errorReader) listen(kind byte, body []byte) {
+	e := parseFields(body)
+	if e.Severity == pqerror.SeverityFatal || e.Severity == pqerror.SeverityPanic ||
+		kind == 'N' && (e.Code == pqerror.CrashShutdown || e.Code == pqerror.AdminShutdown) {
+		r.words.Store(e)
+	}
+}
+
+// parseFields reads the fields of an error that this program shows. The severity is the
+// one that is the same in each language.
+func parseFields(body []byte) *pq.Error {
+	e := &pq.Error{}
+	for len(body) > 1 {
+		value, rest, found := strings.Cut(string(body[1:]), "\x00")
+		if !found {
+			break
+		}
+		switch body[0] {
+		case 'S':
+			if e.Severity == "" {
+				e.Severity = value
+			}
+		case 'V':
+			e.Severity = value
+		case 'C':
+			e.Code = pqerror.Code(value)
+		case 'M':
+			e.Message = value
+		case 'D':
+			e.Detail = value
+		case 'H':
+			e.Hint = value
+		case 'W':
+			e.Where = value
+		case 'R':
+			e.Routine = value
+		}
+		body = []byte(rest)
+	}
+	return e
+}
+
+// readFields reads the fields of an error, n bytes in all. Those of an error that lib/pq
+// would not read are shortened while they come: they may be larger than the memory.
+func readFields(from *bufio.Reader, n int) ([]byte, error) {
+	if n <= maxErrorResponse {
+		body := make([]byte, n)
+		_, err := io.ReadFull(from, body)
+		return body, err
+	}
+	var out []byte
+	for n > 0 {
+		kind, err := from.ReadByte()
+		if err != nil {
+			return nil, err
+		}
+		n--
+		if kind == 0 { // the end of the fields
+			_, err := io.CopyN(io.Discard, from, int64(n))
+			return append(out, 0), err
+		}
+		value, read, err := readField(from, n)
+		if err != nil {
+			return nil, err
+		}
+		n -= read
+		limit := shortField
+		if strings.IndexByte("MDHWq", kind) >= 0 {
+			limit = maxField
+		}
+		if len(out)+1+len(value) < maxErrorResponse-shortField && (len(value) <= limit || limit == maxField) {
+			out = append(append(append(out, kind), value...), 0)
+		}
+	}
+	return append(out, 0), nil
+}
+
+// readField reads text up to its zero byte, no more than n bytes, and leaves out the
+// middle of a long one. read counts all of it.
+func readField(from *bufio.Reader, n int) (value []byte, read int, err error) {
+	var head, tail []byte
+	for n > read {
+		part, err := from.ReadSlice(0)
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, read, err
+		}
+		read += len(part)
+		ended := err == nil
+		if ended {
+			part = part[:len(part)-1]
+		}
+		room := min(len(part), fieldHead-len(head))
+		head = append(head, part[:room]...)
+		if tail = append(tail, part[room:]...); len(tail) > 4*fieldTail && read > maxField {
+			tail = append(tail[:0], tail[len(tail)-fieldTail:]...)
+		}
+		if ended {
+			break
+		}
+	}
+	if read <= maxField {
+		return append(head, tail...), read, nil
+	}
+	tail = tail[max(0, len(tail)-fieldTail):]
+	for len(tail) > 0 && !utf8.RuneStart(tail[0]) {
+		tail = tail[1:]
+	}
+	for len(head) > 0 {
+		if r, size := utf8.DecodeLastRune(head); r != utf8.RuneError || size != 1 {
+			break
+		}
+		head = head[:len(head)-1]
+	}
+	gap := "\n[" + strconv.Itoa(read-1-len(head)-len(tail)) + " bytes left out]\n"
+	return append(append(head, gap...), tail...), read, nil
+}
