@@ -141,7 +141,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 
 // sourceFlag is all that create needs.
 func (a *app) sourceFlag(fs *pflag.FlagSet) {
-	fs.StringVar(&a.settings.Source, "source", config.DefaultSource, "folder with the migrations ($SHIPLOCK_SOURCE)")
+	fs.StringVar(&a.settings.Source, "source", config.DefaultSource, "folder with the migrations, or file://FOLDER ($SHIPLOCK_SOURCE)")
 }
 
 // databaseFlags are those of the verbs that compare files and database.
@@ -265,6 +265,9 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		return nil, nil, engine.Options{}, err
 	}
 	a.redact, a.database, a.user = dsn.Redact, dsn.String(), dsn.User()
+	if len(dsn.Ignored()) > 0 {
+		log.Warn("the database URL has parameters that are ignored", "ignored", dsn.Ignored())
+	}
 	show := a.display(log)
 	return ctx, func() { cancel(); show.Close() }, engine.Options{
 		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity), AllowDataLoss: s.AllowDataLoss,

@@ -4,6 +4,7 @@ package config
 import (
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"strings"
@@ -85,6 +86,9 @@ func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && !anySet(getenv, "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE") {
 		return DSN{}, usage("no database given: set DATABASE_URL (postgres://user:password@host:5432/database), or PGHOST, PGUSER, PGPASSWORD and PGDATABASE")
 	}
+	if err := checkVariables(getenv); err != nil {
+		return DSN{}, err
+	}
 	if file := getenv("PGPASSFILE"); file != "" {
 		if err := readable(file); err != nil {
 			return DSN{}, usage("password file PGPASSFILE: %v", err)
@@ -130,8 +134,32 @@ func (s *Settings) check() error {
 	if err := checkRole(s.Role); err != nil {
 		return err
 	}
+	return s.cleanSource()
+}
+
+// cleanSource takes the source as a folder, or as golang-migrate's URL of one.
+func (s *Settings) cleanSource() error {
 	if s.Source == "" {
 		return usage("--source is empty; want the folder with the migrations")
+	}
+	if scheme, rest, isURL := strings.Cut(s.Source, "://"); isURL {
+		if scheme != "file" {
+			return usage("--source is a URL of the scheme %q; want the folder with the migrations, or file://FOLDER", scheme)
+		}
+		u, err := url.Parse(s.Source)
+		if err != nil || u.RawQuery != "" || u.Fragment != "" {
+			return usage("--source is no URL of a folder; want file://FOLDER, with each %% as %%25, ? as %%3F and # as %%23")
+		}
+		// golang-migrate joins host and path: file://migrations is relative, file:///migrations is not.
+		if u.Opaque != "" {
+			rest = u.Opaque
+		} else {
+			rest = u.Host + u.Path
+		}
+		if rest == "" {
+			rest = "."
+		}
+		s.Source = rest
 	}
 	s.Source = path.Clean(s.Source)
 	return nil

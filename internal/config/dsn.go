@@ -21,6 +21,7 @@ type DSN struct {
 	cfg     pq.Config
 	logins  *credentials
 	migrate map[string]string // golang-migrate's x-… parameters of the URL
+	ignored []string          // parameters of other programs, and whose
 }
 
 // ParseDSN reads a connection URL or a libpq "key=value" string. What it leaves
@@ -34,6 +35,9 @@ type DSN struct {
 func ParseDSN(s string) (DSN, error) {
 	d := DSN{logins: &credentials{}}
 	secrets := []string{s}
+	if problem := malformed(s, true); problem != "" {
+		return DSN{}, errors.New("the database URL " + problem)
+	}
 	if isURL(s) {
 		u, err := splitURL(s)
 		if err != nil {
@@ -43,6 +47,8 @@ func ParseDSN(s string) (DSN, error) {
 		d.logins.know(u.password, rawPassword(s))
 		d.migrate = u.takeMigrateParams()
 		s = u.keywords()
+	} else if scheme, _, jdbc := strings.Cut(s, ":postgresql:"); jdbc && scheme == "jdbc" {
+		return DSN{}, errors.New("database URL: " + schemeProblem("jdbc:postgresql"))
 	} else if s != "" && !strings.Contains(s, "=") {
 		return DSN{}, errors.New(`database URL: want "postgres://user:password@host:5432/database" or "host=… dbname=…"`)
 	}
@@ -52,6 +58,9 @@ func ParseDSN(s string) (DSN, error) {
 	}
 	if cfg.SSLMode == "" {
 		cfg.SSLMode = pq.SSLModePrefer
+	}
+	if d.ignored, err = takeForeign(&cfg); err != nil {
+		return DSN{}, err
 	}
 	d.cfg = cfg
 	if cfg.Password == "" && cfg.Passfile != "" && len(cfg.Multi) == 0 {
@@ -103,6 +112,10 @@ func (d DSN) Database() string { return d.cfg.Database }
 // User is the role that connects.
 func (d DSN) User() string { return d.cfg.User }
 
+// Ignored lists the parameters of the URL that are another program's, or that cannot be
+// obeyed here and need not be.
+func (d DSN) Ignored() []string { return d.ignored }
+
 // Address is "host:port" (a comma-separated list when there are several hosts), or the path of a Unix socket.
 func (d DSN) Address() string {
 	addr := hostPort(d.cfg.Host, d.cfg.Port)
@@ -135,15 +148,4 @@ func hostPort(host string, port uint16) string {
 		return host
 	}
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
-}
-
-// redact works on whole secrets only; one- and two-letter ones would tear the
-// text apart and give nothing away that guessing does not.
-func redact(s string, secrets ...string) string {
-	for _, secret := range secrets {
-		if len(secret) > 2 {
-			s = strings.ReplaceAll(s, secret, "xxxxx")
-		}
-	}
-	return s
 }

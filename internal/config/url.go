@@ -29,7 +29,7 @@ func isURL(s string) bool { return strings.Contains(s, "://") }
 func splitURL(s string) (dbURL, error) {
 	scheme, rest, _ := strings.Cut(s, "://")
 	if scheme != "postgres" && scheme != "postgresql" {
-		return dbURL{}, errors.New(`the scheme must be "postgres" or "postgresql", as in postgres://user:password@host:5432/database`)
+		return dbURL{}, errors.New(schemeProblem(scheme))
 	}
 	if u, ok := strictURL(s); ok {
 		return u, nil

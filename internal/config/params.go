@@ -1,0 +1,174 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// rule is what happens to a parameter that is not PostgreSQL's and not lib/pq's.
+type rule struct {
+	owner string // whose parameter it is
+	// accept are the values that ask for what happens anyway.
+	accept []string
+	// refuse is the way out where another value cannot be obeyed; empty where it is
+	// ignored with a warning.
+	refuse string
+}
+
+// libpqRules are the parameters of libpq (PostgreSQL 18) that lib/pq does not know. What
+// protects a connection is obeyed or refused, and never only ignored: but for
+// channel_binding, which has a rule of its own.
+var libpqRules = map[string]rule{
+	"channel_binding": {accept: []string{"disable", "prefer"}},
+	"gssencmode":      {accept: []string{"disable", "prefer"}, refuse: "remove it: the migrator does not encrypt by GSSAPI; use sslmode=verify-full"},
+	"require_auth":    {refuse: "remove it: the migrator cannot restrict the authentication method; let pg_hba.conf require it, and use sslmode=verify-full"},
+	"sslcrl":          {refuse: "remove it: the migrator does not read certificate revocation lists"},
+	"sslcrldir":       {refuse: "remove it: the migrator does not read certificate revocation lists"},
+	"sslcertmode":     {accept: []string{"allow"}, refuse: "remove it: the migrator sends a client certificate if sslcert names one and the server asks for it"},
+	"sslpassword":     {refuse: "decrypt the file of sslkey (openssl pkey -in KEY -out NEW), and remove sslpassword"},
+	"requirepeer":     {refuse: "remove it: the migrator does not check the user of a server on a Unix socket"},
+	"requiressl":      {accept: []string{"0"}, refuse: "write sslmode=require"},
+	"replication":     {accept: []string{"false", "off", "no", "0"}, refuse: "remove it: migrations need an ordinary connection"},
+
+	"scram_client_key":    {refuse: "give a password"},
+	"scram_server_key":    {refuse: "give a password"},
+	"oauth_issuer":        {refuse: "give a password, or a token by --password-command"},
+	"oauth_client_id":     {refuse: "give a password, or a token by --password-command"},
+	"oauth_client_secret": {refuse: "give a password, or a token by --password-command"},
+	"oauth_scope":         {refuse: "give a password, or a token by --password-command"},
+	"servicefile":         {refuse: "set the variable PGSERVICEFILE"},
+
+	"keepalives": {}, "keepalives_idle": {}, "keepalives_interval": {}, "keepalives_count": {}, "tcp_user_timeout": {},
+	"sslcompression": {accept: []string{"0"}}, "sslkeylogfile": {}, "gsslib": {}, "gssdelegation": {}, "authtype": {}, "tty": {},
+}
+
+// foreignRules are the parameters of other programs, by their exact names. Ignored are
+// those that only tune the other program's connections.
+var foreignRules = map[string]rule{
+	"schema":         {owner: "Prisma", accept: []string{"public"}, refuse: "write search_path=SCHEMA"},
+	"sslaccept":      {owner: "Prisma", accept: []string{"accept_invalid_certs"}, refuse: "write sslmode=verify-full"},
+	"sslidentity":    {owner: "Prisma", refuse: "write sslcert and sslkey, each with a file in PEM"},
+	"currentSchema":  {owner: "JDBC", refuse: "write search_path=SCHEMA"},
+	"ssl":            {owner: "JDBC, node-postgres or asyncpg", accept: []string{"false", "0", "disable"}, refuse: "write sslmode=require, or sslmode=verify-full with sslrootcert"},
+	"sslfactory":     {owner: "JDBC", refuse: "write sslmode=require, or sslmode=verify-full with sslrootcert"},
+	"gssEncMode":     {owner: "JDBC", accept: []string{"disable", "allow", "prefer"}, refuse: "remove it, and use sslmode=verify-full"},
+	"channelBinding": {owner: "JDBC", accept: []string{"disable", "prefer"}, refuse: "remove it, and use sslmode=verify-full"},
+	"requireAuth":    {owner: "JDBC", refuse: "remove it, and use sslmode=verify-full"},
+
+	"targetServerType":   {owner: "JDBC", accept: []string{"any"}, refuse: "write target_session_attrs=primary"},
+	"schema_search_path": {owner: "Rails", refuse: "write search_path=SCHEMA"},
+	"server_settings":    {owner: "asyncpg", refuse: "write each setting as a parameter of its own"},
+}
+
+func init() {
+	for owner, names := range map[string]string{
+		"Prisma": "connection_limit pool_timeout pgbouncer socket_timeout statement_cache_size single_use_connections",
+		"pgx": "pool_max_conns pool_min_conns pool_min_idle_conns pool_max_conn_lifetime pool_max_conn_lifetime_jitter pool_max_conn_idle_time " +
+			"pool_health_check_period default_query_exec_mode statement_cache_capacity description_cache_capacity statement_cache_mode prefer_simple_protocol",
+		"JDBC": "reWriteBatchedInserts prepareThreshold preparedStatementCacheQueries preparedStatementCacheSizeMiB ApplicationName loginTimeout socketTimeout " +
+			"connectTimeout cancelSignalTimeout tcpKeepAlive tcpNoDelay stringtype loadBalanceHosts readOnly readOnlyMode defaultRowFetchSize binaryTransfer " +
+			"autosave cleanupSavepoints preferQueryMode hostRecheckSeconds logUnclosedConnections assumeMinServerVersion disableColumnSanitiser " +
+			"escapeSyntaxCallMode databaseMetadataCacheFields adaptiveFetch sendBufferSize receiveBufferSize groupStartupParameters",
+		"SQLAlchemy, asyncpg or Django": "prepared_statement_cache_size prepared_statement_name_func async_fallback command_timeout max_cacheable_statement_size " +
+			"max_cached_statement_lifetime executemany_mode conn_max_age conn_health_checks use_native_hstore pool_size max_overflow pool_recycle pool_pre_ping",
+		"node-postgres": "max idleTimeoutMillis connectionTimeoutMillis query_timeout uselibpqcompat keepAlive allowExitOnIdle maxUses binary",
+		"Rails":         "pool reaping_frequency checkout_timeout prepared_statements encoding adapter advisory_locks idle_timeout min_messages max_connections",
+		"Supabase":      "supa workaround",
+	} {
+		for _, name := range strings.Fields(names) {
+			foreignRules[name] = rule{owner: owner}
+		}
+	}
+}
+
+// takeForeign takes the parameters that would be sent to the server as settings it does
+// not have. It returns what the user is warned of.
+func takeForeign(cfg *pq.Config) (warnings []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Runtime)) {
+		value := cfg.Runtime[name]
+		r, known := libpqRules[name]
+		if known {
+			r.owner = "libpq"
+		} else if r, known = foreignRules[name]; !known {
+			if strings.HasPrefix(name, "x-") {
+				return nil, usage("the database settings have %s: golang-migrate's parameters stand in a URL", name)
+			}
+			continue
+		}
+		delete(cfg.Runtime, name)
+		switch {
+		case slices.Contains(r.accept, strings.ToLower(value)):
+			if r.owner != "libpq" {
+				warnings = append(warnings, name+" ("+r.owner+")")
+			}
+		case name == "channel_binding":
+			if value != "require" {
+				return nil, usage("channel_binding in the database URL is none of disable, prefer and require")
+			}
+			if cfg.SSLMode != pq.SSLModeRequire && cfg.SSLMode != pq.SSLModeVerifyCA && cfg.SSLMode != pq.SSLModeVerifyFull {
+				return nil, usage("channel_binding=require in the database URL needs TLS: add sslmode=verify-full, or sslmode=require")
+			}
+			warnings = append(warnings, "channel_binding (the migrator cannot bind the login to TLS: sslmode=verify-full with a CA protects against the same attack)")
+		case r.refuse != "":
+			return nil, usage("the database URL has %s, a parameter of %s that the migrator cannot obey: %s", name, r.owner, r.refuse)
+		default:
+			warnings = append(warnings, name+" ("+r.owner+")")
+		}
+	}
+	return warnings, nil
+}
+
+// otherSchemes are schemes by which other programs find their driver for PostgreSQL.
+var otherSchemes = regexp.MustCompile(`^(?i)((jdbc:)?(postgres|postgresql|pgx\d*|psql|postgis|pg|crdb-postgres|cockroach|cockroachdb|redshift|yugabyte|yugabytedb|timescaledb|ecto|postgres\+\w+|postgresql\+\w+|prisma\+postgres))$`)
+
+// schemeProblem is what is wrong with a URL's scheme.
+func schemeProblem(scheme string) string {
+	const want = "write postgres://user:password@host:5432/database"
+	if otherSchemes.MatchString(scheme) {
+		return `the scheme is "` + scheme + `", another program's name for PostgreSQL: ` + want
+	}
+	if plainScheme.MatchString(scheme) {
+		return `the scheme is "` + scheme + `", and the scheme must be "postgres" or "postgresql": ` + want
+	}
+	return `the scheme must be "postgres" or "postgresql": ` + want // what stands there may be a secret
+}
+
+var plainScheme = regexp.MustCompile(`^(?i)(mysql|mariadb|sqlite3?|sqlserver|mssql|mongodb(\+srv)?|oracle|clickhouse|file|https?|tcp|jdbc:\w+)$`)
+
+// unexpanded is a variable that makes up a whole part of a URL, or a whole value. Within
+// a password the same characters may be its own.
+var unexpanded = regexp.MustCompile(`(?:^|[/:@=&?,])(?:\$\{[A-Za-z_][A-Za-z0-9_.]*(?::?[-=?+][^}]*)?\}|\$\([A-Za-z_][A-Za-z0-9_.]*\)|\{\{[^}]*\}\})(?:$|[:@/?&,])`)
+
+// malformed says what a secret holds beside its value, as a template or a shell may have
+// left it there; "" for nothing. It never shows the value.
+func malformed(s string, blanks bool) string {
+	switch trimmed := strings.TrimSpace(s); {
+	case strings.ContainsAny(strings.TrimRight(s, "\r\n"), "\r\n"):
+		return "holds a line break"
+	case strings.TrimRight(s, "\r\n") != s:
+		return "ends with a line break: write it without one (printf '%s' instead of echo; in YAML |- instead of |)"
+	case blanks && trimmed != s:
+		return "begins or ends with a blank: remove it"
+	case blanks && len(trimmed) > 1 && (trimmed[0] == '"' || trimmed[0] == '\'' || trimmed[0] == '`') && trimmed[len(trimmed)-1] == trimmed[0]:
+		return "is in quotes: remove them (a Secret and an env file hold the value alone)"
+	case unexpanded.MatchString(s):
+		return "holds a variable that was not replaced, as ${NAME}, $(NAME) or {{ NAME }}: let what writes it replace the variable " +
+			"(in Kubernetes $(NAME) is replaced where NAME stands above it); if the password has these characters, write $ as %24 in the URL"
+	}
+	return ""
+}
+
+// checkVariables looks at those of libpq's variables whose values come from Secrets.
+func checkVariables(getenv func(string) string) error {
+	for _, name := range []string{"PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD"} {
+		value := getenv(name)
+		if problem := malformed(value, name != "PGPASSWORD"); problem != "" {
+			return usage("%s %s", name, problem)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+)
+
+// hidden stands for a secret in a text.
+const hidden = "xxxxx"
+
+// strength is how much a secret's text says about itself.
+type strength int
+
+const (
+	// wordlike secrets are words or numbers that a text has anyway: hidden only where a
+	// password stands.
+	wordlike strength = iota
+	// short secrets are hidden where they are not a part of a longer word.
+	short
+	// strong secrets are hidden wherever they stand.
+	strong
+)
+
+// commonWords are words of our own messages, and of names in them, that people also take
+// for passwords. A secret of five letters or more that is none of them is hidden as a word.
+var commonWords = wordSet(`schema table tables column index server error state reason release service system session timeout admin owner query
+	value values public master default version versions migrate migrated applied running failed database databases postgres postgresql migration
+	migrations migrator password shiplock statement connection superuser schema_migrations production development staging transaction constraint
+	commit secret local localhost`)
+
+func wordSet(words string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		set[w] = true
+	}
+	return set
+}
+
+func strengthOf(secret string) strength {
+	letters, digits := 0, 0
+	for _, r := range secret {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_':
+			letters++
+		case r >= '0' && r <= '9':
+			digits++
+		}
+	}
+	switch n := len(secret); {
+	case n <= 2, commonWords[strings.ToLower(secret)], letters == n && n < 5, digits == n && n < 6:
+		return wordlike
+	case n < 8 && letters+digits == n:
+		return short
+	}
+	return strong
+}
+
+// redact hides secrets, as far as they can be told from other text.
+func redact(s string, secrets ...string) string {
+	for _, secret := range secrets {
+		if secret == "" || !strings.Contains(s, secret) {
+			continue
+		}
+		switch strengthOf(secret) {
+		case strong:
+			s = strings.ReplaceAll(s, secret, hidden)
+		case short:
+			s = replaceWhole(s, secret)
+		case wordlike:
+			s = passwordPlace(secret).ReplaceAllString(s, "${1}"+hidden)
+		}
+	}
+	return s
+}
+
+// replaceWhole replaces secret where no letter and no digit stands beside it.
+func replaceWhole(s, secret string) string {
+	var out strings.Builder
+	for {
+		i := strings.Index(s, secret)
+		if i < 0 {
+			return out.String() + s
+		}
+		end := i + len(secret)
+		if i > 0 && wordByte(s[i-1]) || end < len(s) && wordByte(s[end]) {
+			out.WriteString(s[:i+1])
+			s = s[i+1:]
+			continue
+		}
+		out.WriteString(s[:i] + hidden)
+		s = s[end:]
+	}
+}
+
+func wordByte(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= 0x80
+}
+
+// passwordPlace matches secret where a password stands: in a URL, and behind a name or a
+// word for one.
+func passwordPlace(secret string) *regexp.Regexp {
+	return regexp.MustCompile(`((?i:://[^\s:/@'"]*:|[\w.-]*(?:` + secretWords + `|pwd|\bpass)[\w.-]*["']?(?:\s*[=:]\s*|\s+)E?["'\x60]?))` +
+		regexp.QuoteMeta(secret) + `\b`)
+}
