@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 	"github.com/stretchr/testify/require"
 )
 
@@ -42,7 +44,7 @@ admin_users = %s
 `, d.Host, d.Port, host, port, filepath.Join(dir, "users"), mode, superuser, strings.Join(settings, "\n"))
 	ini := filepath.Join(dir, "pgbouncer.ini")
 	require.NoError(t, os.WriteFile(ini, []byte(config), 0o644))
-	s := &instance{port: port, done: make(chan error, 1), end: syscall.SIGTERM, up: isUp}
+	s := &instance{port: port, done: make(chan error, 1), end: syscall.SIGTERM, up: poolerIsUp}
 	require.NoError(t, s.launch(path, ini))
 	t.Cleanup(func() { require.NoError(t, s.stop()) })
 	copied := *d
@@ -51,3 +53,6 @@ admin_users = %s
 }
 
 func userlist(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// poolerIsUp reports whether a PgBouncer answers, be it that its server does not let it in.
+func poolerIsUp(err error) bool { return isUp(err) || pq.As(err, pqerror.ProtocolViolation) != nil }

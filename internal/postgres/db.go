@@ -171,10 +171,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	d := &dialer{}
 	var err error
 	if db.conn, err = db.wait(ctx, d); err == nil {
-		db.link = d.last.Load()
-		if err = db.lookAround(ctx); err == nil {
-			err = db.checkRole(ctx)
-		}
+		err = db.checkRole(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(db.roleError(err), db.Close())

@@ -46,7 +46,11 @@ func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	shown := db.opts.Progress.Wait()
 	defer shown.End()
 	for attempt := 1; ; attempt++ {
-		conn, err := db.pool.Conn(ctx)
+		conn, err := db.attempt(ctx, d, start)
+		var look *lookError
+		if errors.As(err, &look) {
+			return conn, look.error
+		}
 		if err == nil {
 			if attempt > 1 {
 				db.log.Info("database is ready", "database", db.Target(), "waited", round(time.Since(start)))
@@ -81,6 +85,39 @@ func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
 			return nil, err
 		}
 	}
+}
+
+// lookError is an error of a session that has come about.
+type lookError struct{ error }
+
+// attempt opens a session and runs its first query: behind a pooler it is only that which
+// reaches the server.
+func (db *DB) attempt(ctx context.Context, d *dialer, start time.Time) (*sql.Conn, error) {
+	conn, err := db.pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db.conn, db.link = conn, d.last.Load()
+	limit := max(attemptTimeout, min(db.opts.WaitForDB, time.Hour)-time.Since(start))
+	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", round(limit), context.DeadlineExceeded))
+	defer cancel()
+	err = db.lookAround(short)
+	var lost *LostError
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case errors.As(err, &lost) && lost.Server != nil:
+		err = lost.Server
+	case errors.As(err, &lost):
+		err = lost.Err
+	case short.Err() == nil:
+		return conn, &lookError{err}
+	}
+	_ = conn.Close()
+	db.conn = nil
+	return nil, err
 }
 
 // limitOf names the setting that forbids one more attempt, or "".
@@ -137,7 +174,7 @@ func mayPass(err error) bool {
 		case pqerror.CannotConnectNow, pqerror.TooManyConnections, pqerror.AdminShutdown, pqerror.CrashShutdown:
 			return true
 		}
-		return false
+		return poolerMayPass(server)
 	}
 	var (
 		unknownCA   x509.UnknownAuthorityError

@@ -182,6 +182,12 @@ func connectAdvice(err error) string {
 	if errors.As(err, &secret) {
 		return secret.Next
 	}
+	if name, byPooler := postgres.RefusedParameter(err); byPooler {
+		return "add " + name + " to ignore_startup_parameters of the pooler (PgBouncer), or remove it from the database URL or the PG* variables;\n" +
+			"to set it all the same: ALTER ROLE … SET " + name + " = …, or connect the migrator to PostgreSQL itself"
+	} else if name != "" {
+		return "remove " + name + " from the database URL, or correct its name: PostgreSQL has no such setting (docs/connection.md lists what each parameter does)"
+	}
 	var server *pq.Error
 	if errors.As(err, &server) {
 		switch server.Code {

@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// A pooler reports almost everything with one SQLSTATE: PgBouncer 08P01 (also what its
+// server answered with another), Supavisor XX000, pgcat 58000, RDS Proxy 0A000. Whether a
+// wait helps stands in the text alone. This file is the one place that reads it; texts
+// that are not known keep the meaning of their SQLSTATE.
+
+// transientPoolerTexts are parts of messages that a pooler sends while its server starts,
+// restarts or is busy.
+var transientPoolerTexts = []string{
+	// PgBouncer, in its own words.
+	"pgbouncer cannot connect to server", "server login has been failing", "server_login_retry", "client_login_timeout",
+	"query_wait_timeout", "server conn crashed", "server connect timeout", "connect timeout", "connect failed", "server dns lookup failed",
+	"no more connections allowed", "too many client connections", "max_client_conn", "server closed the connection", "shutting down", "pooler is shut down",
+	"unexpected eof", "server down",
+	// PostgreSQL, as PgBouncer passes it on.
+	"the database system is starting up", "the database system is shutting down", "the database system is in recovery mode",
+	"the database system is not yet accepting connections", "the database system is not accepting connections",
+	"too many clients already", "too many connections for", "remaining connection slots are reserved", "terminating connection due to administrator command",
+	// Supavisor.
+	"max clients reached", "max client connections reached", "unable to check out", "connection to database not available",
+	// pgcat and Odyssey.
+	"could not get connection from the pool", "all servers down", "allserversdown", "failed to get remote server", "failed to connect to remote server",
+}
+
+// permanentPoolerTexts outweigh the others: a pooler repeats them as the reason of its own
+// ("server login has been failing, cached error: password authentication failed").
+var permanentPoolerTexts = []string{
+	"password authentication failed", "no pg_hba.conf entry", "wrong password type", "does not exist", "no such database", "no such user",
+	"tenant or user not found", "unsupported startup parameter", "not permitted to log in", "is disabled", "sasl authentication failed",
+}
+
+// poolerCodes are the SQLSTATEs that poolers use for all that happens to them.
+func poolerCode(code pqerror.Code) bool {
+	switch code {
+	case pqerror.ProtocolViolation, pqerror.InternalError, pqerror.SystemError, pqerror.IOError:
+		return true
+	}
+	return code.Class() == pqerror.ClassConnectionException
+}
+
+// poolerMayPass reports whether a pooler's refusal of a new session is one that time can
+// help: what the server behind it does not let in for now.
+func poolerMayPass(e *pq.Error) bool {
+	if !poolerCode(e.Code) {
+		return false
+	}
+	text := strings.ToLower(e.Message)
+	for _, part := range permanentPoolerTexts {
+		if strings.Contains(text, part) {
+			return false
+		}
+	}
+	for _, part := range transientPoolerTexts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	switch e.Code {
+	case pqerror.ConnectionFailure, pqerror.SQLClientUnableToEstablishSQLConnection, pqerror.ConnectionException, pqerror.ConnectionDoesNotExist:
+		return true // their meaning
+	}
+	return false
+}
+
+// RefusedParameter returns the startup parameter that a pooler, or the server, does not
+// accept; "" for another error.
+func RefusedParameter(err error) (name string, byPooler bool) {
+	var e *pq.Error
+	if !errors.As(err, &e) {
+		return "", false
+	}
+	switch e.Code {
+	case pqerror.ProtocolViolation:
+		_, rest, found := strings.Cut(e.Message, "unsupported startup parameter")
+		if !found {
+			return "", false
+		}
+		_, name, _ = strings.Cut(rest, ":")
+		if name = strings.TrimSpace(name); strings.HasPrefix(rest, " in options") {
+			return "options", true
+		}
+		name, _, _ = strings.Cut(name, "=") // the value is not shown
+		return name, true
+	case pqerror.FeatureNotSupported:
+		if strings.Contains(e.Message, "command-line options") {
+			return "options", true
+		}
+	case pqerror.UndefinedObject:
+		if rest, found := strings.CutPrefix(e.Message, "unrecognized configuration parameter \""); found {
+			return strings.TrimSuffix(rest, "\""), false
+		}
+	}
+	return "", false
+}
