@@ -174,7 +174,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		err = db.checkRole(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(db.roleError(err), db.Close())
+		return nil, errors.Join(db.roleError(ctx, err), db.Close())
 	}
 	return db, nil
 }

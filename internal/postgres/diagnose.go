@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/lib/pq/pqerror"
+	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
 // The look for the reason of a failure is worth this much time, and no error.
@@ -160,15 +162,21 @@ func (q *inquiry) setting() Reason {
 		name = "default_transaction_read_only"
 	} else if !strings.Contains(q.fail.Server().Message, "statement timeout") {
 		return Reason{Why: []string{"somebody cancelled it, by pg_cancel_backend or an administrator's tool; neither --timeout nor --statement-timeout was over"}}
+	} else if set := q.setInFile(name); set != "" {
+		return Reason{Why: []string{name + " is set by the file: " + set}, Fix: "SET " + name}
 	} else if q.db.opts.StatementTimeout > 0 {
 		return Reason{Why: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
 	}
-	s := q.row("SELECT reset_val || coalesce(unit, ''), source, current_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1", name)
+	// This transaction has set its own timeout, which would appear as the origin.
+	s := q.row("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+
+		fmt.Sprintf("SET LOCAL statement_timeout = %d", inquiryTimeout.Milliseconds()), name)
 	if s == nil {
 		return Reason{}
 	}
 	r := Reason{Why: []string{name + " is " + s[0] + "; it is set by: " + s[1]}}
 	switch s[1] {
+	case "client":
+		r.Why[0] += " (the database URL or PGOPTIONS)"
 	case "user":
 		r.Fix = "ALTER ROLE " + ident(s[2]) + " RESET " + name + ";"
 	case "database":
@@ -179,4 +187,23 @@ func (q *inquiry) setting() Reason {
 		r.Fix = "ALTER SYSTEM SET " + name + " = DEFAULT; SELECT pg_reload_conf();"
 	}
 	return r
+}
+
+// setInFile is the statement before the failed one that has set a setting last; "" for none.
+func (q *inquiry) setInFile(name string) string {
+	if q.fail.Script == nil {
+		return ""
+	}
+	for i := min(q.fail.Failed, len(q.fail.Script.Statements)) - 1; i >= 0; i-- {
+		st := q.fail.Script.Statements[i]
+		set := st.node.GetVariableSetStmt()
+		switch {
+		case set.GetKind() == pgquery.VariableSetKind_VAR_RESET_ALL,
+			strings.EqualFold(set.GetName(), name) && set.GetKind() != pgquery.VariableSetKind_VAR_SET_VALUE:
+			return ""
+		case strings.EqualFold(set.GetName(), name):
+			return strings.Join(strings.Fields(st.Text), " ")
+		}
+	}
+	return ""
 }

@@ -35,6 +35,7 @@ func (q *inquiry) rows() Reason {
 		return Reason{}
 	}
 	table := qualified(r.table.Schemaname, r.table.Relname)
+	hides := q.row("SELECT pg_catalog.row_security_active(to_regclass($1))::text, current_user::text", table)
 	var out Reason
 	if len(r.by) > 0 {
 		out = q.duplicates(table, r)
@@ -43,6 +44,13 @@ func (q *inquiry) rows() Reason {
 	}
 	if q.err != nil {
 		return Reason{} // such as a column that the migration itself makes
+	}
+	if hides != nil && hides[0] == "true" { // a constraint and an index see every row
+		readable := tableName{r.table.Schemaname, r.table.Relname}.readable()
+		if out.Why == nil {
+			return Reason{Why: []string{fmt.Sprintf("no row of %s that role %s may see breaks it: row security hides the others; look as a superuser or a role with BYPASSRLS", readable, ident(hides[1]))}}
+		}
+		out.Why = append(out.Why, fmt.Sprintf("row security of %s hides rows from role %s, which are not counted; look as a superuser or a role with BYPASSRLS", readable, ident(hides[1])))
 	}
 	if out.Why == nil && q.fail.Failed > 0 && q.fail.Outcome == RolledBack {
 		return Reason{Why: []string{"no row of " + tableName{r.table.Schemaname, r.table.Relname}.readable() + " breaks it with this migration rolled back, so the rows come from its own statements before this one"}}

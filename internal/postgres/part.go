@@ -158,6 +158,13 @@ func (db *DB) runPart(ctx context.Context, m migration, p part) *MigrationError 
 	if err == nil {
 		fail = db.sendPart(ctx, s, p, c)
 	}
+	if fail != nil && err == nil && c.tail != "" && p.last-p.first == 1 && !p.inside && !p.open && wantsNoTransaction(fail.Err) {
+		// What the statement is done to decides it, as a partitioned table for REINDEX: its
+		// text does not tell, and with the count it was a transaction.
+		count, plain := db.counted(m, p, true)
+		c = counting{last: p.last, to: first.Offset + len(first.Text), after: count, plain: plain}
+		fail = db.sendPart(ctx, s, p, c)
+	}
 	if fail == nil {
 		if c.plain != "" {
 			m.trace.captured = p.last

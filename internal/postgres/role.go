@@ -20,7 +20,10 @@ import (
 type RoleError struct {
 	Role, User string
 	Missing    bool // there is no such role; else it was not granted
-	Err        error
+	// SetOption reports that a membership has a SET option (PostgreSQL 16 and later),
+	// which a GRANT leaves as it is unless it names it.
+	SetOption bool
+	Err       error
 }
 
 func (e *RoleError) Error() string { return fmt.Sprintf("role %q: %v", e.Role, e.Err) }
@@ -99,17 +102,38 @@ func (db *DB) keepRole(ctx context.Context) error {
 }
 
 // roleError gives the server's refusal of the role its own type.
-func (db *DB) roleError(err error) error {
+func (db *DB) roleError(ctx context.Context, err error) error {
 	refusal := pq.As(err, pqerror.InvalidParameterValue, pqerror.InsufficientPrivilege, pqerror.UndefinedObject)
 	if db.opts.Role == "" || refusal == nil || !strings.Contains(refusal.Message, db.opts.Role) ||
 		!strings.Contains(refusal.Message, "role") && !strings.Contains(refusal.Routine, "check_hook") { // of a server that speaks another language
 		return err
 	}
 	fail := &RoleError{Role: db.opts.Role, User: db.opts.DSN.User(), Missing: refusal.Code != pqerror.InsufficientPrivilege, Err: refusal}
+	if !fail.Missing {
+		fail.SetOption = db.hasSetOption(ctx)
+	}
 	var connect *ConnectError
 	if errors.As(err, &connect) {
 		connect.Err = fail
 		return connect
 	}
 	return &ConnectError{Target: db.Target(), Attempts: 1, Err: fail, Permanent: true}
+}
+
+// hasSetOption asks the server, as the user alone, whether its memberships have a SET option.
+func (db *DB) hasSetOption(ctx context.Context) bool {
+	short, cancel := context.WithTimeout(ctx, afterwards)
+	defer cancel()
+	has := false
+	opts := db.opts
+	opts.Role, opts.WaitForDB = "", 0
+	alone, err := Open(short, opts)
+	if err == nil {
+		has = alone.Server.number >= 160000
+		err = alone.Close()
+	}
+	if err != nil {
+		db.log.Debug("the server's version could not be read", "error", err)
+	}
+	return has
 }

@@ -20,6 +20,9 @@ func advise(e *postgres.MigrationError, then string) string {
 	in := "in " + e.File
 	switch server.Code {
 	case pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination:
+		if e.Script != nil && e.Script.Autocommit { // it is sent by itself already
+			return mend("move the statement out of its BEGIN and COMMIT, its function or its DO block " + in + ": it cannot run inside a transaction")
+		}
 		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
 	case pqerror.UniqueViolation, pqerror.CheckViolation, pqerror.ForeignKeyViolation, pqerror.NotNullViolation, pqerror.ExclusionViolation:
 		if r.See != "" {
@@ -81,6 +84,11 @@ func advise(e *postgres.MigrationError, then string) string {
 	case pqerror.ConfigurationLimitExceeded:
 		return "let a superuser raise temp_file_limit (or work_mem, so that less spills to disk) for the role that migrates, and deploy again; or have the statement sort less at a time"
 	case pqerror.OutOfMemory:
+		for _, setting := range []string{"max_locks_per_transaction", "max_pred_locks_per_transaction"} {
+			if strings.Contains(server.Hint, setting) { // the name is the same in each language
+				return "raise " + setting + " and restart the database server (a managed service has it as a parameter), or have the migration use fewer tables and partitions in one transaction; " + then
+			}
+		}
 		return "give the database server more memory or lower work_mem, and deploy again"
 	case pqerror.ReadOnlySQLTransaction:
 		if r.Fix != "" {
@@ -152,6 +160,8 @@ func adviseCancelled(e *postgres.MigrationError, server *pq.Error) string {
 		return "ask who cancelled it (the server's log has the time), and deploy again; the file can stay as it is"
 	case e.Reason.Fix == "--statement-timeout":
 		return "give it more time with --statement-timeout (SHIPLOCK_STATEMENT_TIMEOUT, in the chart by extraEnv), or have the statement do less at a time, and deploy again"
+	case strings.HasPrefix(e.Reason.Fix, "SET "):
+		return "raise or remove " + strings.TrimPrefix(e.Reason.Fix, "SET ") + " in " + e.File + ", or have the statement do less at a time, and deploy again"
 	case e.Reason.Fix != "":
 		return "give it more time with --statement-timeout, which beats the server's setting (or: " + e.Reason.Fix + "), and deploy again"
 	}

@@ -308,7 +308,7 @@ func plainCard(err error, run Run) Card {
 			c.add("next", "let the scratch database belong to the role: ALTER DATABASE "+pq.QuoteIdentifier(run.Database[strings.LastIndex(run.Database, "/")+1:])+" OWNER TO "+pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))+";")
 			return c
 		}
-		c.add("next", tableAdvice(server.Message, run.Role))
+		c.add("next", tableAdvice(server.Message, run))
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = ExitUsage
 		c.add("next", "give the folder with --source or SHIPLOCK_SOURCE; in Kubernetes, take an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
@@ -320,18 +320,21 @@ func plainCard(err error, run Run) Card {
 
 var deniedTable = regexp.MustCompile(`table "?([^"]+?)"?$`)
 
-// tableAdvice is for a version table, or its journal, that belongs to somebody else.
-func tableAdvice(message, role string) string {
+// readOnlyVerbs read the version table and the history table, and write neither.
+var readOnlyVerbs = map[string]bool{"status": true, "history": true, "plan": true, "wait": true}
+
+// tableAdvice is for a version table, or its history table, that belongs to another role.
+func tableAdvice(message string, run Run) string {
 	m := deniedTable.FindStringSubmatch(message)
 	if m == nil {
 		return "give the role its rights on the version table and its journal, or connect as their owner"
 	}
-	table := strings.TrimSuffix(m[1], "_journal")
-	if role == "" {
-		role = "ROLE"
+	table, role := strings.TrimSuffix(m[1], "_journal"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
+	one, other := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_journal")
+	if readOnlyVerbs[run.Verb] {
+		return fmt.Sprintf("let the owner or a superuser run: GRANT SELECT ON %s TO %s;\nand the same with %s, if it is there", one, role, other)
 	}
-	return fmt.Sprintf("let a superuser run: ALTER TABLE %s OWNER TO %s;\nand the same with %s, if it is there; or connect as the role that owns them",
-		pq.QuoteIdentifier(table), pq.QuoteIdentifier(role), pq.QuoteIdentifier(table+"_journal"))
+	return fmt.Sprintf("let a superuser run: ALTER TABLE %s OWNER TO %s;\nand the same with %s, if it is there; or connect as the role that owns them", one, role, other)
 }
 
 // stopCode is the exit code of a run that was ended from outside, or 0.

@@ -13,7 +13,11 @@ func roleCard(target string, e *postgres.RoleError) Card {
 	c := Card{Code: ExitUsage, Title: fmt.Sprintf("cannot act as role %s in the database %s", pq.QuoteIdentifier(e.Role), target)}
 	c.addServer(e.Err)
 	c.add("state", "nothing was run")
-	grant := fmt.Sprintf("GRANT %s TO %s;", pq.QuoteIdentifier(e.Role), pq.QuoteIdentifier(e.User))
+	with := ""
+	if e.SetOption {
+		with = " WITH SET TRUE"
+	}
+	grant := fmt.Sprintf("GRANT %s TO %s%s;", pq.QuoteIdentifier(e.Role), pq.QuoteIdentifier(e.User), with)
 	if e.Missing {
 		c.add("next", fmt.Sprintf("correct --role, or as a superuser: CREATE ROLE %s NOLOGIN; %s", pq.QuoteIdentifier(e.Role), grant))
 	} else {

@@ -1,0 +1,144 @@
+package cli
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// TestUp_StatementThatRefusesATransactionByItsTable_RunsAlone: the text of these does not
+// tell, and the file has said all that it can.
+func TestUp_StatementThatRefusesATransactionByItsTable_RunsAlone(t *testing.T) {
+	t.Parallel()
+	const table = "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);\nCREATE TABLE log (n int);"
+	for name, statement := range map[string]string{
+		"table": "REINDEX TABLE p;", "index": "REINDEX INDEX p_pkey;", "cluster": "CLUSTER p USING p_pkey;", "options": "REINDEX (VERBOSE) TABLE p;",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_p.up.sql": table, "2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n" + statement + "\nINSERT INTO log VALUES (2);\nSELECT 1/n FROM (SELECT 0 AS n) x;\n"})
+			w.must(7, "up")
+			assert.Equal(t, "3/4", w.Value(t, "SELECT statements_done || '/' || statements_total FROM schema_migrations_journal WHERE version = 2"))
+			w.write("2_x.up.sql", "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n"+statement+"\nINSERT INTO log VALUES (2);\nSELECT 1;\n")
+			w.must(0, "up")
+			assert.Equal(t, "1 2", w.Value(t, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM log"), "each ran once")
+		})
+	}
+}
+
+func TestUp_TransactionRefusedInAFileWithTheDirective_OtherAdvice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{
+		"1_p.up.sql": "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);",
+		"2_x.up.sql": "-- shiplock:no-transaction\nSELECT 1;\nBEGIN;\nREINDEX TABLE p;\nCOMMIT;\n",
+	})
+	out := w.run("up")
+	assert.Contains(t, out.err, "SQLSTATE 25001")
+	assert.NotContains(t, out.err, "put a line")
+	assert.Contains(t, out.err, "out of its BEGIN and COMMIT")
+	golden(t, "transaction-refused-again", out.err)
+
+	w = newWorld(t, map[string]string{"1_p.up.sql": "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);", "2_x.up.sql": "SELECT 1;\nREINDEX TABLE p;\n"})
+	assert.Contains(t, w.must(6, "up").err, "put a line `-- shiplock:no-transaction`")
+}
+
+func TestUp_TooManyLocks_NamesTheSetting(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t).Alone(t, "max_locks_per_transaction = 10", "max_connections = 20")
+	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT count(pg_advisory_xact_lock(n)) FROM generate_series(1, 100000) n;"})
+	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL())
+	assert.Equal(t, 6, out.code, out.err)
+	golden(t, "too-many-locks", out.err)
+	assert.NotContains(t, out.err, "more memory")
+}
+
+func TestUp_MembershipWithoutSet_GrantNamesIt(t *testing.T) {
+	t.Parallel()
+	d := pgtest.Version(t, 17)
+	role := d.Name + " deploys"
+	r, user := pq.QuoteIdentifier(role), pq.QuoteIdentifier(d.User)
+	d.Exec(t, fmt.Sprintf("CREATE ROLE %[1]s; GRANT %[1]s TO %[2]s WITH SET FALSE; GRANT ALL ON SCHEMA public TO %[1]s", r, user))
+	t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP OWNED BY %[1]s; DROP ROLE %[1]s", r)) })
+	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
+	up := func() outcome {
+		return call(t.Context(), "up", "--role", role, "--source", dir, "--database-url", d.URL())
+	}
+	out := up()
+	assert.Equal(t, 2, out.code, out.err)
+	advice := fmt.Sprintf("GRANT %s TO %s WITH SET TRUE;", r, user)
+	golden(t, "role-without-set", out.err)
+	d.Exec(t, advice) // the advice helps
+	out = up()
+	assert.Zero(t, out.code, out.err)
+}
+
+func TestStatus_NoRightToRead_AsksForSelect(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
+	w.must(0, "up")
+	user := pq.QuoteIdentifier(w.User)
+	w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO postgres; ALTER TABLE schema_migrations_journal OWNER TO postgres; REVOKE ALL ON schema_migrations, schema_migrations_journal FROM %s", user))
+	for _, args := range [][]string{{"status", "--source", w.dir}, {"plan", "--source", w.dir}, {"history"}} {
+		out := call(t.Context(), append(args, "--database-url", w.URL())...)
+		assert.Equal(t, 2, out.code, out.err)
+		assert.Contains(t, unwrapped(out.err), "GRANT SELECT ON ")
+		assert.NotContains(t, out.err, "OWNER TO")
+	}
+	w.Exec(t, fmt.Sprintf("GRANT SELECT ON schema_migrations TO %[1]s; GRANT SELECT ON schema_migrations_journal TO %[1]s", user))
+	w.must(0, "status")
+}
+
+func TestUp_StatementTimeout_OriginIsSo(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		file, why, next string
+		url             string
+		role            bool
+		flag            []string
+	}{
+		"file":              {file: "SET LOCAL statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set by the file: SET LOCAL statement_timeout = '100ms'", next: "statement_timeout in 1_a.up.sql"},
+		"file over flag":    {file: "SET statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set by the file", next: "statement_timeout in 1_a.up.sql", flag: []string{"--statement-timeout", "1h"}},
+		"role":              {file: "SELECT pg_sleep(600);", why: "it is set by: user", next: "ALTER ROLE", role: true},
+		"flag over role":    {file: "SELECT pg_sleep(600);", why: "--statement-timeout is 100ms", next: "--statement-timeout", role: true, flag: []string{"--statement-timeout", "100ms"}},
+		"url":               {file: "SELECT pg_sleep(600);", why: "it is set by: client (the database URL", next: "--statement-timeout", url: "&statement_timeout=2000"},
+		"reset in the file": {file: "SET statement_timeout = '1h';\nRESET statement_timeout;\nSELECT pg_sleep(600);", why: "it is set by: user", next: "ALTER ROLE", role: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"1_a.up.sql": c.file})
+			if c.role {
+				w.Exec(t, fmt.Sprintf("ALTER ROLE %s SET statement_timeout = '2s'", pq.QuoteIdentifier(w.User)))
+			}
+			out := call(t.Context(), append([]string{"up", "--source", w.dir, "--database-url", w.URL() + c.url}, c.flag...)...)
+			assert.Equal(t, 6, out.code, out.err)
+			assert.Contains(t, unwrapped(out.err), c.why)
+			assert.Contains(t, unwrapped(out.err), c.next)
+		})
+	}
+}
+
+// TestUp_RowSecurityHidesDuplicates_Said: an index sees the rows that the role does not.
+func TestUp_RowSecurityHidesDuplicates_Said(t *testing.T) {
+	t.Parallel()
+	const table = "CREATE TABLE guests (id int PRIMARY KEY, mail text, shop int);\nINSERT INTO guests SELECT n, 'a@b', n FROM generate_series(1, 3) n;\n" +
+		"ALTER TABLE guests ENABLE ROW LEVEL SECURITY;\nALTER TABLE guests FORCE ROW LEVEL SECURITY;\n"
+	for name, c := range map[string]struct{ policy, want string }{
+		"all hidden": {"", "no row of guests that role"},
+		"some":       {"CREATE POLICY p ON guests USING (id < 3);", "hides rows from role"},
+	} {
+		for kind, statement := range map[string]string{"index": "CREATE UNIQUE INDEX ON guests (mail);", "constraint": "ALTER TABLE guests ADD CONSTRAINT u UNIQUE (mail);"} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, map[string]string{"1_a.up.sql": table + c.policy, "2_b.up.sql": "SELECT 1;\n" + statement})
+				out := w.must(6, "up")
+				assert.Contains(t, unwrapped(out.err), c.want)
+				assert.Contains(t, unwrapped(out.err), "BYPASSRLS")
+				assert.NotContains(t, out.err, "come from its own statements")
+			})
+		}
+	}
+}
