@@ -37,7 +37,7 @@ password by itself: --password-command and the like are for our own connections.
 A statement that the tool has sent may outlive it in the server. The lock is kept until the tool's sessions
 have ended. Sessions that are certain to be the tool's are canceled; others that may be are waited for, up to
 --session-grace, and then listed in the failure report, with exit code 7. To identify the sessions, the tool
-gets PGAPPNAME where it has none, and client_connection_check_interval through PGOPTIONS.
+gets PGAPPNAME where it has none, and client_connection_check_interval through PGOPTIONS, unless that is set and empty.
 
 If the tool fails, the exit code is 6 when the schema is as it was and 7 when it is not; the tool's
 own code is in the card. Each run is journaled, in schema_migrations_exec beside the version table.

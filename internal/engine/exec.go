@@ -266,7 +266,7 @@ func (r *toolRun) follow(ctx context.Context, db *postgres.DB) error {
 		r.warn("the sessions cannot be read; what the tool leaves at work in the database will not be known", err)
 	}
 	if r.trace != nil {
-		r.tool.Command.Env = identify(r.tool.Command.Env, r.trace, r.o.Postgres.DSN.Address())
+		r.tool.Command.Env = identify(r.tool.Command, r.trace, r.o.Postgres.DSN.Address())
 		r.tool.Command.Connections = r.connections.add
 		r.tool.Command.Leftover = func() { r.lookAtLeftover(ctx) }
 	}

@@ -111,8 +111,10 @@ func (l *connectionLog) all() []postgres.ToolConnection {
 }
 
 // identify gives the tool's sessions a name, and has them look for their client while
-// a statement runs, where the tool's environment does not say otherwise.
-func identify(env []string, t *postgres.ToolTrace, address string) []string {
+// a statement runs, where the tool's command and environment do not say otherwise: a
+// PGOPTIONS that is set and empty stays so.
+func identify(c child.Command, t *postgres.ToolTrace, address string) []string {
+	env := c.Env
 	values := map[string]string{}
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
@@ -123,7 +125,8 @@ func identify(env []string, t *postgres.ToolTrace, address string) []string {
 		set["PGAPPNAME"] = t.Application
 	}
 	const parameter = "client_connection_check_interval"
-	if options := values["PGOPTIONS"]; t.Checks && !strings.Contains(options, parameter) && !connectsElsewhere(values, address) {
+	options, given := values["PGOPTIONS"]
+	if t.Checks && (options != "" || !given) && !strings.Contains(options, parameter) && !connectsElsewhere(c.Args, values, address) {
 		set["PGOPTIONS"] = strings.TrimSpace(options + fmt.Sprintf(" -c %s=%d", parameter, checkInterval.Milliseconds()))
 	}
 	out := slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
@@ -145,9 +148,9 @@ var (
 	userName    = regexp.MustCompile(`(?i)user(_?name)?$`)
 )
 
-// connectsElsewhere reports whether the environment names another PostgreSQL server
-// than ours: that may be a pooler, which refuses parameters that it does not know.
-func connectsElsewhere(env map[string]string, address string) bool {
+// connectsElsewhere reports whether a command or its environment names another PostgreSQL
+// server than ours: that may be a pooler, which refuses parameters that it does not know.
+func connectsElsewhere(args []string, env map[string]string, address string) bool {
 	ourHost, ourPort, err := net.SplitHostPort(address)
 	if err != nil {
 		return true // several servers, or a Unix socket
@@ -158,7 +161,7 @@ func connectsElsewhere(env map[string]string, address string) bool {
 	if host := env["PGHOST"]; host != "" && other(host, env["PGPORT"]) {
 		return true
 	}
-	for _, value := range env {
+	for _, value := range append(slices.Collect(maps.Values(env)), args...) {
 		for _, m := range databaseURL.FindAllStringSubmatch(value, -1) {
 			host, port, err := net.SplitHostPort(m[1])
 			if err != nil {
@@ -320,6 +323,8 @@ func (r *toolRun) settle(ctx context.Context, db *postgres.DB, exit child.Exit) 
 	if r.trace == nil {
 		return Remains{}, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, r.tool.SessionGrace+afterStop) // a network that drops everything answers nothing
+	defer cancel()
 	s := &settling{r: r, db: db, exit: exit, start: time.Now(), limit: r.tool.SessionGrace, left: map[int]*leaving{}}
 	var sig *SignalError
 	if errors.As(exit.Asked, &sig) {

@@ -14,26 +14,30 @@ func TestIdentify(t *testing.T) {
 	const name, options = "PGAPPNAME=shiplock-exec-1-2", "PGOPTIONS=-c client_connection_check_interval=2000"
 	for what, c := range map[string]struct {
 		env, want []string
+		args      []string
 		blind     bool // the server has no such parameter, or a pooler is in between
 	}{
-		"nothing is set":           {env: []string{"A=b"}, want: []string{"A=b", name, options}},
-		"the same server":          {env: []string{"DATABASE_URL=postgres://u:p%40@db:5432/x", "PGHOST=db"}, want: []string{"DATABASE_URL=postgres://u:p%40@db:5432/x", "PGHOST=db", name, options}},
-		"a name":                   {env: []string{"PGAPPNAME=mine"}, want: []string{"PGAPPNAME=mine", options}},
-		"an empty name":            {env: []string{"PGAPPNAME="}, want: []string{name, options}},
-		"the name of an outer run": {env: []string{"PGAPPNAME=shiplock-exec-3-4"}, want: []string{name, options}},
-		"options":                  {env: []string{"PGOPTIONS=-c search_path=a"}, want: []string{name, "PGOPTIONS=-c search_path=a -c client_connection_check_interval=2000"}},
-		"options with it":          {env: []string{"PGOPTIONS=-c client_connection_check_interval=0"}, want: []string{"PGOPTIONS=-c client_connection_check_interval=0", name}},
-		"a pooler's URL":           {env: []string{"POOLER_URL=postgres://u:a@b@pooler:6432/x"}, want: []string{"POOLER_URL=postgres://u:a@b@pooler:6432/x", name}},
-		"another port":             {env: []string{"JDBC_URL=jdbc:postgresql://db:6432/x"}, want: []string{"JDBC_URL=jdbc:postgresql://db:6432/x", name}},
-		"another host":             {env: []string{"PGHOST=pooler"}, want: []string{"PGHOST=pooler", name}},
-		"no parameter":             {env: nil, want: []string{name}, blind: true},
+		"nothing is set":             {env: []string{"A=b"}, want: []string{"A=b", name, options}},
+		"the same server":            {env: []string{"DATABASE_URL=postgres://u:p%40@db:5432/x", "PGHOST=db"}, want: []string{"DATABASE_URL=postgres://u:p%40@db:5432/x", "PGHOST=db", name, options}},
+		"a name":                     {env: []string{"PGAPPNAME=mine"}, want: []string{"PGAPPNAME=mine", options}},
+		"an empty name":              {env: []string{"PGAPPNAME="}, want: []string{name, options}},
+		"the name of an outer run":   {env: []string{"PGAPPNAME=shiplock-exec-3-4"}, want: []string{name, options}},
+		"options":                    {env: []string{"PGOPTIONS=-c search_path=a"}, want: []string{name, "PGOPTIONS=-c search_path=a -c client_connection_check_interval=2000"}},
+		"options with it":            {env: []string{"PGOPTIONS=-c client_connection_check_interval=0"}, want: []string{"PGOPTIONS=-c client_connection_check_interval=0", name}},
+		"a pooler's URL":             {env: []string{"POOLER_URL=postgres://u:a@b@pooler:6432/x"}, want: []string{"POOLER_URL=postgres://u:a@b@pooler:6432/x", name}},
+		"another port":               {env: []string{"JDBC_URL=jdbc:postgresql://db:6432/x"}, want: []string{"JDBC_URL=jdbc:postgresql://db:6432/x", name}},
+		"another host":               {env: []string{"PGHOST=pooler"}, want: []string{"PGHOST=pooler", name}},
+		"empty options":              {env: []string{"PGOPTIONS="}, want: []string{"PGOPTIONS=", name}},
+		"a pooler's URL as argument": {args: []string{"psql", "postgresql://u@pooler/x"}, want: []string{name}},
+		"our URL as argument":        {args: []string{"psql", "postgresql://u@db/x"}, want: []string{name, options}},
+		"no parameter":               {env: nil, want: []string{name}, blind: true},
 	} {
 		trace := &postgres.ToolTrace{Application: "shiplock-exec-1-2", Checks: !c.blind}
-		assert.Equal(t, c.want, identify(c.env, trace, "db:5432"), what)
+		assert.Equal(t, c.want, identify(child.Command{Args: c.args, Env: c.env}, trace, "db:5432"), what)
 	}
 	trace := &postgres.ToolTrace{Application: "x", Checks: true}
-	assert.Len(t, identify(nil, trace, "a:1,b:2"), 1, "one of several servers may be a pooler")
-	assert.Len(t, identify(nil, trace, "/run/postgresql"), 1)
+	assert.Len(t, identify(child.Command{}, trace, "a:1,b:2"), 1, "one of several servers may be a pooler")
+	assert.Len(t, identify(child.Command{}, trace, "/run/postgresql"), 1)
 }
 
 func TestRolesOf(t *testing.T) {
