@@ -17,7 +17,7 @@ password: PGPASSWORD
 {{- end -}}
 
 {{- define "shiplock.existingSecretName" -}}
-{{- tpl .Values.database.existingSecret.name . -}}
+{{- include "shiplock.rendered" (dict "context" . "path" "database.existingSecret.name" "value" .Values.database.existingSecret.name) -}}
 {{- end -}}
 
 {{/* What is secret in the values, and so in the chart's own Secret. */}}
@@ -122,12 +122,12 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- if .secretName -}}
 - name: {{ get $ "Prefix" }}ca
   secret:
-    secretName: {{ tpl .secretName $ | toJson }}
+    secretName: {{ include "shiplock.rendered" (dict "context" $ "path" "database.ca.secretName" "value" .secretName) | toJson }}
     optional: true
 {{- else if .configMapName -}}
 - name: {{ get $ "Prefix" }}ca
   configMap:
-    name: {{ tpl .configMapName $ | toJson }}
+    name: {{ include "shiplock.rendered" (dict "context" $ "path" "database.ca.configMapName" "value" .configMapName) | toJson }}
     optional: true
 {{- end -}}
 {{- end -}}

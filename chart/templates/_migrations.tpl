@@ -11,7 +11,7 @@
 {{ include "shiplock.migrationsConfigMapVolume" (dict "name" "migrations" "configMap" (include "shiplock.migrationsConfigMapName" $)) }}
 {{- end -}}
 {{- else if .existingConfigMap -}}
-{{ include "shiplock.migrationsConfigMapVolume" (dict "name" (printf "%smigrations" (get $ "Prefix")) "configMap" (tpl .existingConfigMap $)) }}
+{{ include "shiplock.migrationsConfigMapVolume" (dict "name" (printf "%smigrations" (get $ "Prefix")) "configMap" (include "shiplock.rendered" (dict "context" $ "path" "migrations.existingConfigMap" "value" .existingConfigMap))) }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -48,7 +48,6 @@ be a list as libpq has it. */}}
 {{- fail (printf "%s is a URL: write the name of the host alone, and the rest into database.port, database.name, database.user and database.password; or leave these empty and set database.url=postgres://…" $path) -}}
 {{- end -}}
 {{- range $host := splitList "," .host -}}
-{{- $host = trim $host -}}
 {{- if not (or (hasPrefix "/" $host) (hasPrefix "@" $host)) -}}{{/* not a Unix socket */}}
 {{- if contains "@" $host -}}
 {{- fail (printf "%s has a user in it: write the name of the host alone, and the user into database.user" $path) -}}

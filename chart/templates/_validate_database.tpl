@@ -28,7 +28,7 @@
 {{- end -}}
 {{- $rendered := include "shiplock.hasSecret" . | empty | not | ternary (include "shiplock.secretName" .) "" -}}
 {{- range $path, $name := dict "database.existingSecret.name" $secret.name "database.ca.secretName" $database.ca.secretName -}}
-{{- if and $name (eq (tpl $name $) $rendered) -}}
+{{- if and $name (eq (include "shiplock.rendered" (dict "context" $ "path" $path "value" $name)) $rendered) -}}
 {{- fail (printf "%s is %q, which is also the name of the Secret that the chart makes: helm would delete yours, so rename it or set fullnameOverride" $path $rendered) -}}
 {{- end -}}
 {{- end -}}
