@@ -49,10 +49,12 @@ func ParseDSN(s string) (DSN, error) {
 		s = u.keywords()
 	} else if scheme, _, jdbc := strings.Cut(s, ":postgresql:"); jdbc && scheme == "jdbc" {
 		return DSN{}, errors.New("database URL: " + schemeProblem("jdbc:postgresql"))
+	} else if dotNet.MatchString(s) {
+		return DSN{}, errors.New("database URL: this is a connection string of .NET: write postgres://user:password@host:5432/database")
 	} else if s != "" && !strings.Contains(s, "=") {
 		return DSN{}, errors.New(`database URL: want "postgres://user:password@host:5432/database" or "host=… dbname=…"`)
 	}
-	cfg, err := pq.NewConfig(s)
+	cfg, err := newConfig(s)
 	if err != nil {
 		return DSN{}, fmt.Errorf("database settings: %s", redact(err.Error(), append(secrets, s, cfg.Password)...))
 	}

@@ -2,9 +2,11 @@ package config
 
 import (
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lib/pq"
 )
@@ -114,7 +116,7 @@ func takeForeign(cfg *pq.Config) (warnings []string, err error) {
 			}
 			warnings = append(warnings, "channel_binding (the migrator cannot bind the login to TLS: sslmode=verify-full with a CA protects against the same attack)")
 		case r.refuse != "":
-			return nil, usage("the database URL has %s, a parameter of %s that the migrator cannot obey: %s", name, r.owner, r.refuse)
+			return nil, usage("the database URL (or a PG* variable) has %s, a parameter of %s that the migrator cannot obey: %s", name, r.owner, r.refuse)
 		default:
 			warnings = append(warnings, name+" ("+r.owner+")")
 		}
@@ -172,3 +174,46 @@ func checkVariables(getenv func(string) string) error {
 	}
 	return nil
 }
+
+// libpqVariables are the variables of libpq that lib/pq refuses whatever they hold, and
+// the parameters that they stand for.
+var libpqVariables = map[string]string{
+	"PGCHANNELBINDING": "channel_binding", "PGGSSENCMODE": "gssencmode", "PGGSSDELEGATION": "gssdelegation", "PGGSSLIB": "gsslib",
+	"PGREQUIREAUTH": "require_auth", "PGREQUIREPEER": "requirepeer", "PGREQUIRESSL": "requiressl", "PGSSLCOMPRESSION": "sslcompression",
+	"PGSSLCERTMODE": "sslcertmode", "PGSSLCRL": "sslcrl", "PGSSLCRLDIR": "sslcrldir",
+}
+
+var environment sync.Mutex
+
+// newConfig is pq.NewConfig, but that the libpqVariables become the parameters they stand
+// for, where s has none: lib/pq reads the process's environment and takes no other.
+func newConfig(s string) (pq.Config, error) {
+	environment.Lock()
+	defer environment.Unlock()
+	given := map[string]string{}
+	for name, parameter := range libpqVariables {
+		if value, set := os.LookupEnv(name); set {
+			_ = os.Unsetenv(name)
+			defer func() { _ = os.Setenv(name, value) }()
+			if value != "" {
+				given[parameter] = value
+			}
+		}
+	}
+	cfg, err := pq.NewConfig(s)
+	if err != nil {
+		return cfg, err
+	}
+	for parameter, value := range given {
+		if _, inURL := cfg.Runtime[parameter]; !inURL {
+			if cfg.Runtime == nil {
+				cfg.Runtime = map[string]string{}
+			}
+			cfg.Runtime[parameter] = value
+		}
+	}
+	return cfg, nil
+}
+
+// dotNet matches a connection string of .NET, whose parts are separated by semicolons.
+var dotNet = regexp.MustCompile(`(?i)^\s*(host|server|data source|username|user id|database|port)\s*=[^;]*;`)

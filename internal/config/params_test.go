@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -150,4 +151,32 @@ func TestRedact_ShortPassword_OnlyWhereItCanBeOne(t *testing.T) {
 	d, err = ParseDSN("postgres://owner:a1b2@db/shop")
 	require.NoError(t, err)
 	assert.Equal(t, "login a1b2c3 xxxxx", d.Redact("login a1b2c3 a1b2"))
+}
+
+func TestParseDSN_VariablesOfLibpq_AsTheirParameters(t *testing.T) {
+	clearPG(t)
+	t.Setenv("PGCHANNELBINDING", "require")
+	t.Setenv("PGGSSENCMODE", "disable")
+	d, err := ParseDSN("postgres://app@db/shop?sslmode=require")
+	require.NoError(t, err)
+	assert.Len(t, d.Ignored(), 1)
+	assert.Contains(t, d.Ignored()[0], "channel_binding")
+	assert.Equal(t, "require", os.Getenv("PGCHANNELBINDING"), "a tool that is run has it still")
+	_, err = ParseDSN("postgres://app@db/shop")
+	assert.ErrorContains(t, err, "channel_binding=require")
+	d, err = ParseDSN("postgres://app@db/shop?channel_binding=prefer")
+	require.NoError(t, err, "the URL's counts")
+	assert.Empty(t, d.Ignored())
+	t.Setenv("PGREQUIREAUTH", "scram-sha-256")
+	_, err = ParseDSN("postgres://app@db/shop?sslmode=require")
+	assert.ErrorContains(t, err, "require_auth")
+}
+
+func TestParseDSN_DotNet_Named(t *testing.T) {
+	clearPG(t)
+	for _, in := range []string{"Host=db;Username=app;Password=hunter22;Database=shop", "Server=db;Port=5432;Password=hunter22"} {
+		_, err := ParseDSN(in)
+		assert.ErrorContains(t, err, "write postgres://")
+		assert.NotContains(t, err.Error(), "hunter22")
+	}
 }
