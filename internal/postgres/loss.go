@@ -265,6 +265,9 @@ var targetQuery = map[expansion]string{
 	withTable:     dependQuery(`SELECT 'pg_catalog.pg_class'::regclass::oid, pg_catalog.to_regclass($1)::oid, 0`, false),
 	withExtension: dependQuery(`SELECT 'pg_catalog.pg_extension'::regclass::oid, oid, 0 FROM pg_catalog.pg_extension
 		WHERE pg_catalog.quote_ident(extname) = pg_catalog.quote_ident(pg_catalog.btrim($1, '"'))`, true),
+	// A partitioned table depends on the functions of its key.
+	withFunction: dependQuery(`SELECT 'pg_catalog.pg_proc'::regclass::oid, oid, 0 FROM pg_catalog.pg_proc
+		WHERE proname = pg_catalog.btrim($1, '"') AND pronamespace <> 'pg_catalog'::regnamespace`, true),
 	columnsOfType: `SELECT ` + fullName + ` AS t, pg_catalog.quote_ident(attname) AS c FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
 		JOIN pg_catalog.pg_type t ON t.oid = atttypid
 		WHERE pg_catalog.to_regtype($1) IN (t.oid, t.typelem, t.typbasetype) AND ` + holdsData + ` AND NOT relispartition AND attnum > 0 AND NOT attisdropped AND $2 = '' ORDER BY 1, 2`,

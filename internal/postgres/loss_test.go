@@ -32,7 +32,10 @@ func TestLosses(t *testing.T) {
 	d := pgtest.New(t)
 	db := session(t, d)
 	require.NoError(t, db.exec(t.Context(), holdings))
-	d.Exec(t, "CREATE TABLE theirs (a int); INSERT INTO theirs VALUES (1)")
+	d.Exec(t, `CREATE TABLE theirs (a int); INSERT INTO theirs VALUES (1);
+		CREATE FOREIGN DATA WRAPPER other; CREATE SERVER other FOREIGN DATA WRAPPER other; CREATE FOREIGN TABLE away (a int) SERVER other;
+		CREATE FUNCTION bucket(a int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 % 10';
+		CREATE TABLE bucketed (a int) PARTITION BY LIST (bucket(a)); CREATE TABLE bucket_1 PARTITION OF bucketed DEFAULT; INSERT INTO bucketed VALUES (1); GRANT SELECT ON bucketed TO PUBLIC`)
 	for sql, want := range map[string]string{
 		"":                   "",
 		"SELECT nope":        "",
@@ -58,15 +61,19 @@ func TestLosses(t *testing.T) {
 		"DROP TYPE mood CASCADE":                                                              "DROP TYPE public.moods.m 1",
 		"DROP TYPE mood":                                                                      "",
 		"DROP EXTENSION citext CASCADE":                                                       "DROP EXTENSION public.mails.m 1",
+		"DROP FUNCTION bucket(int) CASCADE":                                                   "DROP FUNCTION public.bucketed 1",
+		"DROP FUNCTION bucket(int)":                                                           "",
+		"DELETE FROM away WHERE a = 1":                                                        `DELETE  ? "away" is a foreign table, whose rows are another server's`,
+		"DROP FOREIGN TABLE away":                                                             "",
 		"SET search_path TO app; DROP TABLE t; DROP TABLE full_of":                            "DROP TABLE app.t 1",
-		"DROP TABLE t":                        "",
-		"DROP TABLE hidden":                   `DROP TABLE public.hidden ? query would be affected by row-level security policy for table "hidden"`,
-		"DROP TABLE theirs; DROP TABLE child": "DROP TABLE public.theirs ? permission denied for table theirs; DROP TABLE public.child 1",
-		"DROP OWNED BY me":                    "DROP OWNED  ? it drops all that a role owns",
-		"DO $$ BEGIN EXECUTE 'DROP   TABLE full_of'; END $$":                 "DO  ? a DO block deletes or drops; what, is known when it runs",
-		"DO $$ BEGIN RAISE NOTICE 'x'; END $$":                               "",
-		"MERGE INTO full_of USING child ON of = id WHEN MATCHED THEN DELETE": "MERGE  ? a MERGE deletes; which rows, is known when it runs",
-		"DROP TABLE full_of SOMEHOW":                                         "DROP TABLE full_of SOMEHOW  ? the parser here does not know this SQL",
+		"DROP TABLE t":                                                                        "",
+		"DROP TABLE hidden":                                                                   `DROP TABLE public.hidden ? query would be affected by row-level security policy for table "hidden"`,
+		"DROP TABLE theirs; DROP TABLE child":                                                 "DROP TABLE public.theirs ? permission denied for table theirs; DROP TABLE public.child 1",
+		"DROP OWNED BY me":                                                                    "DROP OWNED  ? it drops all that a role owns",
+		"DO $$ BEGIN EXECUTE 'DROP   TABLE full_of'; END $$":                                  "DO  ? a DO block deletes or drops; what, is known when it runs",
+		"DO $$ BEGIN RAISE NOTICE 'x'; END $$":                                                "",
+		"MERGE INTO full_of USING child ON of = id WHEN MATCHED THEN DELETE":                  "MERGE  ? a MERGE deletes; which rows, is known when it runs",
+		"DROP TABLE full_of SOMEHOW":                                                          "DROP TABLE full_of SOMEHOW  ? the parser here does not know this SQL",
 		// names move on the way
 		"ALTER TABLE full_of RENAME TO f; DROP TABLE f":                                                                          "DROP TABLE public.full_of 5",
 		"ALTER TABLE app.t RENAME TO x; ALTER TABLE app.x SET SCHEMA public; TRUNCATE public.x":                                  "TRUNCATE app.t 1",

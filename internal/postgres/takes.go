@@ -178,6 +178,8 @@ func (l *ledger) take(t taking) {
 	case rel == nil && l.unclear:
 		l.add(takes{how: t.how, opaque: fmt.Sprintf("%s does not exist now, and an earlier statement may create it unseen", nameIn(t.rel))})
 	case rel == nil: // the statement passes over it, or fails
+	case rel.kind == "f" && t.column == "" && (t.how == "DELETE" || t.how == "TRUNCATE"), rel.kind == "f" && (t.rows != nil || t.doubt != ""):
+		l.add(takes{how: t.how, opaque: nameIn(t.rel) + " is a foreign table, whose rows are another server's"})
 	case rel.kind == "v" && (t.rows != nil || t.how == "DELETE" || t.doubt != ""):
 		l.add(takes{how: t.how, opaque: nameIn(t.rel) + " is a view; which rows of which tables go, is known when it runs"})
 	default:

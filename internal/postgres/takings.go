@@ -38,7 +38,8 @@ const (
 	withType      expansion = "type"
 	withExtension expansion = "extension"
 	withCollation expansion = "collation"
-	withTable     expansion = "table" // what depends on it, but not its own rows
+	withFunction  expansion = "function" // any of its name
+	withTable     expansion = "table"    // what depends on it, but not its own rows
 	referring     expansion = "references"
 	columnsOfType expansion = "attribute" // the columns of a composite type
 )
@@ -127,6 +128,10 @@ func (t *takings) drop(s *pgquery.DropStmt) {
 			object("DROP EXTENSION", []*pgquery.Node{o}, withExtension)
 		case pgquery.ObjectType_OBJECT_COLLATION:
 			object("DROP COLLATION", o.GetList().GetItems(), withCollation)
+		case pgquery.ObjectType_OBJECT_FUNCTION, pgquery.ObjectType_OBJECT_PROCEDURE, pgquery.ObjectType_OBJECT_ROUTINE:
+			if name := o.GetObjectWithArgs().GetObjname(); len(name) > 0 {
+				object("DROP FUNCTION", name[len(name)-1:], withFunction)
+			}
 		case pgquery.ObjectType_OBJECT_ACCESS_METHOD:
 			if cascade {
 				t.opaque("DROP ACCESS METHOD", "it drops the tables that use it")
