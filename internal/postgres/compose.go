@@ -20,7 +20,7 @@ type piece struct{ sent, file, length int }
 // does it: a first migration may grant rights on it.
 func (db *DB) opening(s *Script, begin string) (head string, creates bool) {
 	head = begin + db.limits("SET LOCAL", db.opts.LockTimeout)
-	if !s.Parsed {
+	if s.watchesEnd() {
 		head += guardOpen
 	}
 	if creates = !s.setsFirst(); creates {

@@ -46,6 +46,12 @@ func (s *Script) parts() []part {
 // that are in effect: in the part's own transaction where it has one.
 func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	s := m.script
+	if fail := db.checkSyntax(ctx, s); fail != nil {
+		if m.resume {
+			fail.Outcome, fail.Done = PartWay, m.run.Done
+		}
+		return fail
+	}
 	m.run.Outcome = RunUnended
 	m.trace = &sessionTrace{captured: -1}
 	begin := db.writeState(State{Version: m.to.Version, Dirty: true})

@@ -218,7 +218,7 @@ func (s *Script) uncertain(first int) (part, bool) {
 	case last.control != controlNone:
 		return p, last.node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
 	}
-	return p, p.last-p.first == 1 && (last.alone || last.commits)
+	return p, p.last-p.first == 1 && (last.alone || last.commits || last.unknown)
 }
 
 // inEffect looks in the catalogs for what a statement makes. A statement that does

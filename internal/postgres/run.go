@@ -192,13 +192,13 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if !m.continued {
 		finish += "COMMIT;"
 	}
-	if !s.Parsed {
+	if s.watchesEnd() {
 		finish = guardClose + finish
 	}
 	db.at.do("the end of the migration")
 	if err := db.exec(ctx, finish); err != nil {
 		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: len(s.Statements), Offset: -1}
-		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && !s.Parsed {
+		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && s.watchesEnd() {
 			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended its own transaction, so what it did before that stays: %w", err)
 		}
 		if pq.As(err, pqerror.DivisionByZero) != nil {

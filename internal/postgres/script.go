@@ -35,8 +35,9 @@ type Script struct {
 	// directive: their statements are sent one by one. A script that is neither
 	// has transactions of its own.
 	Autocommit bool
-	// Parsed is false for SQL that the parser, of one PostgreSQL release, does not
-	// know. The server then has the last word.
+	// Parsed is false for SQL that cannot be told apart into statements, or has some
+	// that the parser, of one PostgreSQL release, does not know and that are not in
+	// Statements. The server then has the last word.
 	Parsed bool
 	// Says is what the file's own comments tell us.
 	Says sqlfile.Directives
@@ -86,6 +87,7 @@ type Statement struct {
 	commit     bool               // COMMIT, with or without AND CHAIN
 	setsRole   bool               // SET ROLE or SESSION AUTHORIZATION: what follows may lack rights on the journal
 	readOnly   bool               // makes its transaction read-only
+	unknown    bool               // the parser, of one PostgreSQL release, does not know it
 	node       *pgquery.Node
 }
 
@@ -124,13 +126,16 @@ func ParseScript(text []byte) (*Script, error) {
 		return nil, err
 	}
 	tree, err := pgquery.Parse(s.SQL)
-	if err != nil {
-		if s.Says.NoTransaction {
-			return nil, &ScriptError{Problem: noTransaction + " needs the statements told apart, and the parser does not understand them: " + err.Error()}
-		}
-		return s, nil //nolint:nilerr // the server, which may be newer than the parser, judges the SQL
+	if err == nil {
+		s.split(tree)
+		return s, s.decide()
 	}
-	s.split(tree)
+	if !s.splitUnknown() {
+		if s.Says.NoTransaction {
+			return nil, &ScriptError{Problem: noTransaction + " needs the statements told apart, which standard_conforming_strings = off prevents: " + err.Error()}
+		}
+		return s, nil
+	}
 	return s, s.decide()
 }
 
