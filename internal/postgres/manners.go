@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,29 +22,93 @@ const (
 
 // limits is the SQL that sets the lock and statement timeouts, by SET or SET LOCAL.
 func (db *DB) limits(set string, lock time.Duration) string {
-	var out strings.Builder
-	if db.opts.LockTimeout > 0 {
-		fmt.Fprintf(&out, "%s lock_timeout = %d;\n", set, lock.Milliseconds())
-	}
-	if db.opts.StatementTimeout > 0 {
-		fmt.Fprintf(&out, "%s statement_timeout = %d;\n", set, db.opts.StatementTimeout.Milliseconds())
-	}
-	return out.String()
+	return db.lockLimit(set, lock) + db.statementLimit(set)
 }
 
-// setLimits sets the session's timeouts for a statement outside a transaction. One
-// that refuses a transaction gets no lock timeout: CREATE INDEX CONCURRENTLY and
-// its like wait for every older transaction by lock, nobody has to queue behind
-// them, and to fail half-way costs the whole work. before is SQL of ours that goes with it.
-func (db *DB) setLimits(ctx context.Context, st Statement, before string) error {
+func (db *DB) lockLimit(set string, lock time.Duration) string {
+	if db.opts.LockTimeout <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s lock_timeout = %d;\n", set, lock.Milliseconds())
+}
+
+func (db *DB) statementLimit(set string) string {
+	if db.opts.StatementTimeout <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s statement_timeout = %d;\n", set, db.opts.StatementTimeout.Milliseconds())
+}
+
+// setLimits sets the session's timeouts for a part outside a transaction, but for
+// those that the file has set itself. A statement that refuses a transaction gets no
+// lock timeout: CREATE INDEX CONCURRENTLY and its like wait for every older
+// transaction by lock, nobody has to queue behind them, and to fail half-way costs
+// the whole work. before is SQL of ours that goes with it.
+func (db *DB) setLimits(ctx context.Context, s *Script, first int, before string) error {
 	lock := db.opts.LockTimeout
-	if st.alone {
+	if s.Statements[first].alone {
 		lock = 0
 	}
-	if set := before + db.limits("SET", lock); set != "" {
-		return db.exec(ctx, set)
+	set := ""
+	for _, limit := range []struct{ name, sql string }{
+		{"lock_timeout", db.lockLimit("SET", lock)},
+		{"statement_timeout", db.statementLimit("SET")},
+	} {
+		if !setsForSession(s.Statements[:first], limit.name) {
+			set += limit.sql
+		}
+	}
+	if before+set != "" {
+		return db.exec(ctx, before+set)
 	}
 	return nil
+}
+
+// setsForSession reports whether statements set a parameter for more than their
+// transaction.
+func setsForSession(statements []Statement, name string) bool {
+	return slices.ContainsFunc(statements, func(st Statement) bool {
+		return st.sets(name) && !st.node.GetVariableSetStmt().GetIsLocal()
+	})
+}
+
+// sets reports whether a statement sets a parameter as it runs: by SET or RESET, by
+// set_config, or in a block.
+func (st Statement) sets(name string) bool {
+	if !strings.Contains(strings.ToLower(st.Text), name) {
+		return false
+	}
+	switch n := st.node; {
+	case n.GetVariableSetStmt() != nil:
+		return n.GetVariableSetStmt().GetName() == name
+	case n.GetSelectStmt() != nil:
+		return strings.Contains(strings.ToLower(st.Text), "set_config")
+	}
+	return st.node.GetDoStmt() != nil
+}
+
+// waitedForLock reports whether a migration has ended because a statement waited for
+// a lock longer than we allow. An error with the same code is another one where the
+// migration raises it, where NOWAIT does, and where the file has set a lock timeout
+// of its own: the same comes of it each time.
+func (db *DB) waitedForLock(fail *MigrationError) bool {
+	server := pq.As(fail.Err, pqerror.LockNotAvailable)
+	if server == nil || fail.Outcome == Unknown || db.opts.LockTimeout <= 0 {
+		return false
+	}
+	// Nothing else in PostgreSQL raises this code where it looks for interrupts. A
+	// proxy may leave the name of the function out.
+	if server.Routine != "" && server.Routine != "ProcessInterrupts" {
+		return false
+	}
+	var before []Statement
+	if fail.Script != nil {
+		before = fail.Script.Statements
+	}
+	if fail.Failed >= 0 && fail.Failed < len(before) {
+		before = before[:fail.Failed+1]
+	}
+	return !slices.ContainsFunc(before, func(st Statement) bool { return st.sets("lock_timeout") })
 }
 
 // Politely is for several migrations that are one transaction: it runs attempt
@@ -72,7 +137,7 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 		if fail == nil {
 			return nil
 		}
-		again := pq.As(fail.Err, pqerror.LockNotAvailable) != nil && fail.Outcome != Unknown
+		again := db.waitedForLock(fail)
 		blockers := db.watching.seen()
 		switch {
 		case again:
@@ -90,7 +155,7 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 		}
 		last = fail
 		pause := backoff(minYield, maxYield, try-1)
-		db.makeWay(ctx, try, time.Since(start), pause, blockers)
+		db.makeWay(ctx, fail, try, time.Since(start), pause, blockers)
 		if err := db.rollback(ctx, ""); err != nil {
 			fail.Err = errors.Join(fail.Err, err)
 			return fail
@@ -104,7 +169,7 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 
 // makeWay says that an attempt has ended in a lock timeout: the first few times, and
 // then at growing intervals, of five minutes at last.
-func (db *DB) makeWay(ctx context.Context, try int, waited, pause time.Duration, blockers []string) {
+func (db *DB) makeWay(ctx context.Context, fail *MigrationError, try int, waited, pause time.Duration, blockers []string) {
 	what := fmt.Sprintf("makes way for %s after a lock timeout, try %d", round(pause), try)
 	if len(blockers) > 0 {
 		what += "; held by " + blockers[0]
@@ -118,7 +183,7 @@ func (db *DB) makeWay(ctx context.Context, try int, waited, pause time.Duration,
 	if limit, ok := ctx.Deadline(); ok {
 		attrs = append(attrs, "for_up_to", round(time.Until(limit)))
 	}
-	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "blockers", blockers)...)
+	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "error", fail.words(), "blockers", blockers)...)
 }
 
 // recall takes over what an earlier try has learnt about the place where this one
@@ -132,6 +197,9 @@ func (e *MigrationError) recall(earlier *MigrationError) {
 	}
 	if len(e.Blockers) == 0 {
 		e.Blockers = earlier.Blockers
+	}
+	if server := earlier.Server(); server != nil && e.Server() == nil && !isLostError(e.Err) { // the run's time was over
+		e.Err = errors.Join(e.Err, server)
 	}
 }
 

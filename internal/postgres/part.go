@@ -222,12 +222,12 @@ func (db *DB) prepare(ctx context.Context, m migration, p part) (*trail, error) 
 	if !p.inside {
 		capture = db.capture(m, p.first)
 	}
-	err := db.setLimits(ctx, first, capture)
+	err := db.setLimits(ctx, m.script, p.first, capture)
 	if capture != "" {
 		m.trace.captured = p.first
 		if err != nil {
 			if err = db.unlessRefused(ctx, err); err == nil {
-				err = db.setLimits(ctx, first, "")
+				err = db.setLimits(ctx, m.script, p.first, "")
 			}
 		}
 	}

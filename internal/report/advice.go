@@ -100,6 +100,9 @@ func advise(e *postgres.MigrationError, then string) string {
 	case pqerror.TRDeadlockDetected:
 		return "deploy again: most likely it runs; if it comes again, take the locks first " + in + ", in the order in which the application takes them (LOCK TABLE)"
 	case pqerror.LockNotAvailable:
+		if server.Routine == "exec_stmt_raise" {
+			return mend("the migration raises this error itself: resolve what it reports, or change that " + in)
+		}
 		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(PID); then deploy again"
 	case pqerror.ObjectInUse:
 		return mend("close what uses it, or move the statement to a migration of its own")

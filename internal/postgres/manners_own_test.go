@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// TestOnlyOurLockTimeoutIsRetried: what else has its code comes again each time.
+func TestOnlyOurLockTimeoutIsRetried(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"raised by the migration":  "DO $$ BEGIN RAISE 'not on a Friday' USING ERRCODE = 'lock_not_available'; END $$",
+		"raised by a function":     "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE SQLSTATE '55P03'; END $$; SELECT f()",
+		"NOWAIT":                   "LOCK TABLE a IN ACCESS EXCLUSIVE MODE NOWAIT",
+		"rows, NOWAIT":             "UPDATE b SET c = 1; SELECT * FROM b FOR UPDATE; LOCK TABLE a NOWAIT",
+		"SET":                      "SET lock_timeout = '50ms'; ALTER TABLE a ADD COLUMN c int",
+		"SET LOCAL":                "CREATE TABLE d (e int); SET LOCAL lock_timeout = '50ms'; ALTER TABLE a ADD COLUMN c int",
+		"set_config":               "SELECT set_config('lock_timeout', '50ms', true); ALTER TABLE a ADD COLUMN c int",
+		"in a block":               "DO $$ BEGIN SET LOCAL lock_timeout = '50ms'; LOCK TABLE a; END $$",
+		"SET in several":           "BEGIN; SELECT 1; COMMIT; SET lock_timeout = '50ms'; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT",
+		"SET, statement by itself": "-- shiplock:no-transaction\nSET lock_timeout = '50ms'; ALTER TABLE a ADD COLUMN c int",
+		"SET, a concurrent index":  "SET lock_timeout = '50ms'; CREATE INDEX CONCURRENTLY i ON a (b)",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			db, log := mannered(t, d, 30*time.Second)
+			require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int); CREATE TABLE b (c int)"))
+			report := reader(t, d)
+			_, err := report.Exec("INSERT INTO a VALUES (1)")
+			require.NoError(t, err)
+			fail := apply(t, db, sql)
+			require.NotNil(t, fail)
+			require.NotNil(t, fail.Server(), fail)
+			assert.Equal(t, "55P03", string(fail.Server().Code))
+			assert.NotContains(t, log.String(), "trying again")
+		})
+	}
+}
+
+// TestAFilesOwnStatementTimeoutIsObeyed also where the file is no transaction.
+func TestAFilesOwnStatementTimeoutIsObeyed(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, _ := mannered(t, d, time.Second)
+	db.opts.StatementTimeout = 100 * time.Millisecond
+	require.Nil(t, apply(t, db, "-- shiplock:no-transaction\nSET statement_timeout = 0; SELECT pg_sleep(0.3); SELECT 1"))
+	fail := apply(t, db, "-- shiplock:no-transaction\nSELECT 1; SELECT pg_sleep(60)")
+	require.NotNil(t, fail)
+	assert.Equal(t, "57014", string(fail.Server().Code))
+}
+
+// TestTheLastLockTimeoutIsReported in each line of the log and at the end of the run.
+func TestTheLastLockTimeoutIsReported(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	db, log := mannered(t, d, 100*time.Millisecond)
+	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
+	reader(t, d)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan *MigrationError, 1)
+	go func() {
+		script, err := ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
+		assert.NoError(t, err)
+		done <- db.apply(ctx, migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "lock timeout (55P03)") }, time.Minute, 10*time.Millisecond)
+	cancel(assert.AnError)
+	fail := <-done
+	require.NotNil(t, fail)
+	require.ErrorIs(t, fail, assert.AnError)
+	require.NotNil(t, fail.Server())
+	assert.Equal(t, "55P03", string(fail.Server().Code))
+}
