@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -78,8 +79,11 @@ func (s *Script) obstacle(together bool) (line int, what string) {
 		return 0, ""
 	}
 	switch {
-	case !s.Parsed:
-		return 0, "its SQL is newer than the parser here, which cannot tell whether it can run in a transaction"
+	case !s.Parsed || s.hasUnknown():
+		if i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.unknown }); i >= 0 {
+			line = s.line(s.Statements[i])
+		}
+		return line, "its SQL is newer than the parser here, which cannot tell whether it can run in a transaction"
 	case !strings.EqualFold(s.Begin, "BEGIN") && !strings.EqualFold(s.Begin, "BEGIN TRANSACTION"):
 		return 0, fmt.Sprintf("it begins its transaction with %q", s.Begin)
 	case s.setsFirst():
