@@ -1,10 +1,14 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -188,4 +192,81 @@ func TestResume_Down_RestoresTheSession(t *testing.T) {
 	_, err = engine.Down(t.Context(), o, 1)
 	require.NoError(t, err)
 	assert.Equal(t, "shop.bills", d.Value(t, "SELECT concat_ws(' ', to_regclass('shop.bills'), to_regclass('public.bills'))"))
+}
+
+// TestResume_RoleSet_RestoredAndCounted: the new role has no right to the history, so
+// the statements are counted once the file has stopped.
+func TestResume_RoleSet_RestoredAndCounted(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	other := d.Name + " other"
+	d.Exec(t, fmt.Sprintf("CREATE ROLE %[1]q; GRANT %[1]q TO %[2]q; GRANT ALL ON SCHEMA public TO %[1]q", other, d.User))
+	t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP OWNED BY %[1]q CASCADE; DROP ROLE %[1]q", other)) })
+	o := stoppedAt(t, d, fmt.Sprintf("SET ROLE %q;\nCREATE TABLE ran AS SELECT 1 AS n;\nCREATE INDEX CONCURRENTLY i ON ran (nope);\nCREATE TABLE after AS SELECT current_user AS who;\n", other))
+	rewrite(t, o, "2_x.up.sql", strings.ReplaceAll(read(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "n"))
+	_, err := engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	assert.Equal(t, other+" "+other, d.Value(t, "SELECT who || ' ' || tableowner FROM after, pg_tables WHERE tablename = 'after'"))
+	assert.Equal(t, "2 f", d.Value(t, version))
+}
+
+// TestResume_OlderHistory_SettingsReplayed: the role does not own the history, which
+// an older release has made.
+func TestResume_OlderHistory_SettingsReplayed(t *testing.T) {
+	t.Parallel()
+	for before, holds := range map[string]string{
+		"SET search_path = shop, public;":  "",
+		"SELECT in_shop();":                "what in_shop() may have set",
+		"CREATE TEMP TABLE users (a int);": "a temporary object (statement 1)",
+	} {
+		d := pgtest.New(t)
+		o := options(t, d, folder(t, resumeBase+"SELECT 2;"))
+		_, err := engine.Up(t.Context(), o)
+		require.NoError(t, err)
+		d.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT ALL ON schema_migrations_journal TO %q", d.User))
+		d.Exec(t, "ALTER TABLE schema_migrations_journal DROP COLUMN session_state, DROP COLUMN leftover")
+		rewrite(t, o, "3_y.up.sql", before+"\nCREATE INDEX CONCURRENTLY i ON log (nope);\nCREATE TABLE bills (a int);")
+		_, err = engine.Up(t.Context(), o)
+		require.Error(t, err)
+		rewrite(t, o, "3_y.up.sql", before+"\nCREATE INDEX CONCURRENTLY i ON log (n);\nCREATE TABLE bills (a int);")
+		_, err = engine.Up(t.Context(), o)
+		if holds == "" {
+			require.NoError(t, err)
+			assert.Equal(t, "shop.bills", d.Value(t, "SELECT to_regclass('shop.bills')"))
+			continue
+		}
+		var refused *postgres.SessionStateError
+		require.ErrorAs(t, err, &refused, before)
+		assert.Equal(t, []string{holds}, refused.Holds)
+	}
+}
+
+// TestUp_LockTimeoutInAFile_KeepsTheSession: what is tried again runs in the same one.
+func TestUp_LockTimeoutInAFile_KeepsTheSession(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	_, err := engine.Up(t.Context(), options(t, d, folder(t, strings.Split(resumeBase, "-- 2_x")[0])))
+	require.NoError(t, err)
+	o := options(t, d, folder(t, resumeBase+"SET search_path = shop, public;\nVACUUM log;\nALTER TABLE public.users ADD COLUMN late int;\nCREATE TABLE bills (a int);"))
+	o.Postgres.LockTimeout = 200 * time.Millisecond
+	release := hold(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
+	retried := make(chan struct{})
+	o.Postgres.Log = slog.New(&onRetry{Handler: o.Postgres.Log.Handler(), do: sync.OnceFunc(func() { release(); close(retried) })})
+	_, err = engine.Up(t.Context(), o)
+	require.NoError(t, err)
+	<-retried
+	assert.Equal(t, "shop.bills", d.Value(t, "SELECT to_regclass('shop.bills')"))
+}
+
+// onRetry calls do when a lock timeout is logged.
+type onRetry struct {
+	slog.Handler
+	do func()
+}
+
+func (h *onRetry) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "lock timeout") {
+		h.do()
+	}
+	return h.Handler.Handle(ctx, r)
 }
