@@ -60,6 +60,9 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 			literal(RunUnended), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+db.forget()+db.amended(m.run))
 	} else {
 		begin += db.record(m.run)
+		if db.remembersSessions() && s.countable() {
+			begin += db.amend(m.run.Version, `session_state = '{"done": 0}'`)
+		}
 	}
 	if m.resume {
 		if fail := db.takeUp(ctx, m, begin); fail != nil {

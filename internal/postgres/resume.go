@@ -107,6 +107,10 @@ func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stopp
 			if t != nil && t.Statement != r.Done+1 {
 				t = nil
 			}
+			if t == nil && row.session != "" && st.concurrent != nil {
+				known = true // its trail is written before it starts
+				return nil
+			}
 			effect, known, err = db.inEffect(ctx, st, t)
 			return err
 		}))
