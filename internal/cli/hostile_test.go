@@ -74,7 +74,7 @@ func TestHostileNames(t *testing.T) {
 			run(0, "plan")
 			run(7, "up")
 			run(0, "status")
-			run(0, "repair", "--statement-undone")
+			run(5, "repair", "--statement-undone")
 			d.Exec(t, "UPDATE zero SET n = 1")
 			run(0, "up", "--atomicity", "migration")
 			run(0, "wait", "--timeout", "1m")
