@@ -2,7 +2,6 @@ package cli
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -125,7 +124,6 @@ func TestWhatCannotBeUndoneFromHereIsRefused(t *testing.T) {
 		{name: "undo-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
 		{name: "undo-too-big", up: "SELECT 2", down: "SELECT 2 /* " + strings.Repeat("x", 3<<20) + "*/"},
 		{name: "undo-adopted", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_journal SET outcome = 'adopted', up_sql = NULL, down_sql = NULL WHERE version = 2"},
-		{name: "undo-old-journal", up: "SELECT 2", noDown: true, after: "ALTER TABLE schema_migrations_journal DROP COLUMN down_bytes, DROP COLUMN breaks_before, DROP COLUMN irreversible"},
 		{name: "undo-no-journal", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_journal"},
 		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'stopped', statements_done = 1, statements_total = 3 WHERE version = 2"},
 	} {
@@ -212,38 +210,6 @@ func TestADownGoesOnWithoutItsFile(t *testing.T) {
 	assert.Equal(t, "1,2,3", w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"), "each statement ran once")
 	assert.Equal(t, "1 false", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	w.must(0, "up")
-}
-
-// TestAJournalOfAnEarlierReleaseGoesOn: it gets its new columns, or is left as it
-// is where the role may not.
-func TestAJournalOfAnEarlierReleaseGoesOn(t *testing.T) {
-	t.Parallel()
-	const old = "ALTER TABLE schema_migrations_journal DROP COLUMN down_bytes, DROP COLUMN breaks_before, DROP COLUMN irreversible"
-	for name, theirs := range map[string]bool{"its owner's": false, "another role's": true} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1"})
-			w.must(0, "up")
-			w.Exec(t, old)
-			if theirs {
-				w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT ALL ON schema_migrations_journal TO %q", w.User))
-			}
-			w.must(0, "status")
-			w.must(0, "up")
-			w.write("2_b.up.sql", "-- shiplock:breaks-before 2\nSELECT 2")
-			w.write("2_b.down.sql", "SELECT 2")
-			w.must(0, "up")
-			if theirs {
-				assert.Equal(t, "0", w.Value(t, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'schema_migrations_journal'::regclass AND attname = 'breaks_before'"))
-			} else {
-				assert.Equal(t, "2", w.Value(t, "SELECT breaks_before FROM schema_migrations_journal WHERE version = 2"))
-			}
-			require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.up.sql")))
-			require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.down.sql")))
-			w.must(0, "down", "--to-files")
-			w.must(0, "down", "--to", "0")
-		})
-	}
 }
 
 func TestDownUsage(t *testing.T) {

@@ -169,6 +169,9 @@ type decision struct {
 // decide reads the state and plans.
 func decide(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (decision, error) {
 	version, clean, err := db.Head(ctx)
+	if err == nil {
+		err = db.Imported(ctx, has(files))
+	}
 	if err != nil {
 		return decision{}, err
 	}
@@ -202,6 +205,14 @@ func decide(ctx context.Context, o Options, files *source.Catalog, db *postgres.
 		p.Steps[0].Done, err = resume(ctx, catalog, db, p.Steps[0], journal)
 	}
 	return decision{plan: p, catalog: catalog, adopt: adopt}, err
+}
+
+// has reports whether the files have a version.
+func has(files *source.Catalog) func(uint) bool {
+	return func(version uint) bool {
+		_, there := files.Find(version)
+		return there
+	}
 }
 
 // adoptable lists what is to be journaled of another tool's work, and puts it into st.

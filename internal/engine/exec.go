@@ -94,6 +94,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	if err := db.Lock(ctx); err != nil {
 		return ToolResult{}, err
 	}
+	o.Postgres = db.Here(o.Postgres) // the tool may make a schema that comes first in the search_path
 	r := toolRun{o: o, tool: tool, pooled: db.Pooled()}
 	defer context.AfterFunc(ctx, func() { r.asked.CompareAndSwap(nil, new(time.Now())) })()
 	r.row = postgres.ToolRun{Command: tool.Line, Outcome: postgres.ToolRunning, Started: time.Now()}

@@ -101,6 +101,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	if o.Postgres.ForTool = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = plan.FailLate
 	}
+	o.Postgres.Unchecked = true // Claim tells whether the database may be used
 	db, err := openToWrite(ctx, o)
 	if err != nil {
 		return Rehearsal{}, err
@@ -117,6 +118,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	}
 	o.Postgres.Identity = postgres.Identity{Release: postgres.Rehearsing}
 	quiet := slog.New(slog.DiscardHandler)
+	o.Postgres, o.Postgres.Unchecked = db.Here(o.Postgres), false // a migration may make a schema that comes first in the search_path
 	o.Postgres.ForTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
 	h := &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}
 	err = h.all(ctx, r.From)
@@ -139,7 +141,7 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 		return same
 	}
 	opts := *real
-	opts.WaitForDB = 0
+	opts.WaitForDB, opts.Unchecked = 0, true
 	other, err := postgres.Open(ctx, opts)
 	if err != nil {
 		o.Log.Warn("the database of DATABASE_URL cannot be reached, so it is told from the scratch one by its address only", "database", real.DSN.String())

@@ -33,6 +33,7 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 			return Result{}, t.whole(err)
 		}
 		o.Postgres.DSN = o.Postgres.DSN.Primary() // a standby may be promoted yet: it is waited for
+		o.Postgres = db.Here(o.Postgres)          // where the run began is where it goes on
 		next, openErr := postgres.Open(ctx, o.Postgres)
 		if openErr != nil {
 			found(err, "the database could not be reached again: "+reason(openErr))
@@ -131,8 +132,9 @@ func mayPass(err error) bool {
 		doubt   *postgres.UnprovableError
 		changed *postgres.ChangedError
 		session *postgres.SessionStateError
+		table   *postgres.TableError
 	)
-	return errors.As(err, &session) || errors.As(err, &refusal) || errors.As(err, &doubt) || errors.As(err, &changed)
+	return errors.As(err, &table) || errors.As(err, &session) || errors.As(err, &refusal) || errors.As(err, &doubt) || errors.As(err, &changed)
 }
 
 func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *tally) (Result, error) {

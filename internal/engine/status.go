@@ -74,6 +74,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if noFiles != nil && !errors.Is(noFiles, source.ErrNoMigrations) {
 		return Status{}, noFiles
 	}
+	o.Postgres.Unchecked = true // with an external tool the version table may be that tool's
 	db, err := postgres.Open(ctx, o.Postgres)
 	if err != nil {
 		return Status{}, cmp.Or(noFiles, err)
@@ -88,6 +89,12 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 			return Status{}, noFiles
 		}
 		return Status{Database: db.Target(), Table: db.Table(), Pending: []FileInfo{}, Applied: []FileInfo{}, Tool: tool}, nil
+	}
+	if err := db.CheckTables(); err != nil {
+		return Status{}, err
+	}
+	if err := db.Imported(ctx, has(catalog)); err != nil {
+		return Status{}, err
 	}
 	status, err := compare(ctx, catalog, db)
 	status.Tool = tool

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +45,10 @@ type Options struct {
 	// server's own setting.
 	StatementTimeout time.Duration
 	roleBySQL        bool // see role.go
+	// place is where another session's tables are, for one that is to use the same; see DB.Here.
+	place tableName
+	// Unchecked leaves out CheckTables, for who only looks.
+	Unchecked bool
 	// ForTool makes Lock take the lock of foreign tools and not that of migrations.
 	ForTool  bool
 	Identity Identity
@@ -63,11 +66,12 @@ type DB struct {
 
 	Server ServerInfo
 	table  tableName
+	// placed says that the table's schema is settled, whatever the search_path is later.
+	placed bool
+	tables tables
 	exists bool // the version table
 	// journaled says that the journal exists.
 	journaled bool
-	// lacks are those of the laterColumns that the journal has not.
-	lacks []string
 	// unjournaled says that there is no journal and no right to make one.
 	unjournaled bool
 	locks       int                                 // depth; the lock is held while it is above 0
@@ -172,6 +176,10 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	var err error
 	if db.conn, err = db.wait(ctx, d); err == nil {
 		err = db.checkRole(ctx)
+		if err == nil && (!opts.Unchecked || db.table.schema == "") {
+			err = db.CheckTables()
+		}
+		db.placed = true
 	}
 	if err != nil {
 		return nil, errors.Join(db.roleError(ctx, err), db.Close())
@@ -200,9 +208,16 @@ func (db *DB) openPool(d *dialer) {
 
 func (db *DB) lookAround(ctx context.Context) error {
 	schema, name, _ := config.ParseTable(db.opts.Table)
+	switch {
+	case db.opts.place != tableName{}:
+		db.placed = true
+		schema, name = db.opts.place.schema, db.opts.place.name
+	case db.placed:
+		schema, name = db.table.schema, db.table.name
+	}
 	var resolved sql.NullString
 	var mayCreate bool
-	var lacks string
+	var here, elsewhere sql.NullString
 	err := db.row(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
@@ -213,26 +228,20 @@ func (db *DB) lookAround(ctx context.Context) error {
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = s.name AND c.relname = $3),
 			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
-			(SELECT coalesce(string_agg(later, ' '), '') FROM unnest($4::text[]) later WHERE NOT EXISTS (
-				SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-				WHERE c.relnamespace = n.oid AND c.relname = $3 AND a.attname = later AND NOT a.attisdropped))
+			`+tableFacts+`
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
-		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix, laterNames()).
+		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix, name+execSuffix).
 		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate, &lacks)
+			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate, &here, &elsewhere, &db.tables.rails, &db.tables.noSchema)
 	if err != nil {
 		return db.lost(ctx, err)
 	}
 	db.backend.Store(int64(db.Server.PID))
-	if !resolved.Valid {
-		return ErrNoSchema
+	if err := db.tables.readFacts(here, elsewhere); err != nil {
+		return err
 	}
 	db.table = tableName{schema: resolved.String, name: name}
 	db.unjournaled = db.exists && !db.journaled && !mayCreate
-	db.lacks = nil
-	if db.journaled {
-		db.lacks = strings.Fields(lacks)
-	}
 	return nil
 }
 
@@ -262,6 +271,13 @@ func (db *DB) lost(ctx context.Context, err error) error {
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	var (
+		conversion *ConversionError
+		table      *TableError
+	)
+	if errors.As(err, &conversion) || errors.As(err, &table) {
+		return err // made here, of what a sound connection has brought
 	}
 	var server *pq.Error
 	if errors.As(err, &server) {

@@ -94,7 +94,7 @@ func (db *DB) doubt(ctx context.Context, s *Script, r Run, row stoppedRow, d *Do
 // counted though it did not run.
 func (db *DB) Settle(ctx context.Context, r Run, done int, skipped bool) error {
 	set := fmt.Sprintf("outcome = %s, statements_done = %d", literal(RunRepaired), done)
-	if skipped && db.has("session_state") { // what did not run has not changed the session
+	if skipped { // what did not run has not changed the session
 		set += fmt.Sprintf(`, session_state = CASE WHEN session_state IS NULL AND %[1]d = 1 THEN '{"done": 1}'
 			WHEN (session_state::jsonb->>'done')::int = %[1]d - 1 THEN pg_catalog.jsonb_set(session_state::jsonb, '{done}', '%[1]d')::text ELSE session_state END`, done)
 	}

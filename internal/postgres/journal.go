@@ -94,29 +94,39 @@ func (db *DB) createJournal() string {
 	if db.journaled {
 		return ""
 	}
-	return "CREATE TABLE IF NOT EXISTS " + db.journal() + ` (
-	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	version bigint NOT NULL,
-	name text NOT NULL,
-	direction text NOT NULL,
-	outcome text NOT NULL,
-	transactional boolean,
-	statements_done integer,
-	statements_total integer,
-	checksum text,
-	up_sql text,
-	down_sql text,
-	started_at timestamptz NOT NULL,
-	took interval,
-	database_user text NOT NULL DEFAULT session_user,
-	application_name text NOT NULL DEFAULT current_setting('application_name'),
-	release text,
-	revision text,
-	namespace text,
-	pod text,
-	error text` + laterTable() + `
-);
-`
+	var columns []string
+	for _, c := range historyColumns {
+		columns = append(columns, strings.TrimSpace(c.name+" "+c.kind+" "+c.more))
+	}
+	return "CREATE TABLE IF NOT EXISTS " + db.journal() + " (\n\t" + strings.Join(columns, ",\n\t") + "\n);\n"
+}
+
+// historyColumns are those of the history table: name, type as format_type prints it, and the rest.
+var historyColumns = []struct{ name, kind, more string }{
+	{"id", "bigint", "GENERATED ALWAYS AS IDENTITY PRIMARY KEY"},
+	{"version", "bigint", "NOT NULL"},
+	{"name", "text", "NOT NULL"},
+	{"direction", "text", "NOT NULL"},
+	{"outcome", "text", "NOT NULL"},
+	{"transactional", "boolean", ""},
+	{"statements_done", "integer", ""},
+	{"statements_total", "integer", ""},
+	{"checksum", "text", ""},
+	{"up_sql", "text", ""},
+	{"down_sql", "text", ""},
+	{"started_at", "timestamp with time zone", "NOT NULL"},
+	{"took", "interval", ""},
+	{"database_user", "text", "NOT NULL DEFAULT session_user"},
+	{"application_name", "text", "NOT NULL DEFAULT current_setting('application_name')"},
+	{"release", "text", ""},
+	{"revision", "text", ""},
+	{"namespace", "text", ""},
+	{"pod", "text", ""},
+	{"error", "text", ""},
+	{"catalog", "text", ""},                                                                        // see Run.Catalog
+	{"database_role", "text", ""},                                                                  // see Options.Role
+	{"down_bytes", "bigint", ""}, {"breaks_before", "bigint", ""}, {"irreversible", "boolean", ""}, // see Ran
+	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and trail
 }
 
 // record is the SQL that writes a row, in a journal that it makes if need be.
@@ -137,23 +147,15 @@ func (db *DB) newRow(r Run) string {
 		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), literal(r.Outcome), fmt.Sprint(r.transactional),
 		fmt.Sprint(r.Done), fmt.Sprint(r.Total), literal(r.Checksum), literal(r.up), r.downLiteral(),
 		literal(r.Started.UTC().Format(time.RFC3339Nano)), took,
-		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error),
+		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error), literal(r.Catalog), literal(db.opts.Role),
 	}
 	columns := []string{
 		"version", "name", "direction", "outcome", "transactional",
 		"statements_done", "statements_total", "checksum", "up_sql", "down_sql",
 		"started_at", "took",
-		"release", "revision", "namespace", "pod", "error",
+		"release", "revision", "namespace", "pod", "error", "catalog", "database_role",
 	}
-	if db.has("catalog") {
-		columns, values = append(columns, "catalog"), append(values, literal(r.Catalog))
-	}
-	if db.has("database_role") {
-		columns, values = append(columns, "database_role"), append(values, literal(db.opts.Role))
-	}
-	if db.remembers() {
-		columns, values = append(columns, strings.Split(ranColumns, ", ")...), append(values, r.Ran.values()...)
-	}
+	columns, values = append(columns, strings.Split(ranColumns, ", ")...), append(values, r.Ran.values()...)
 	return db.insert(columns, values)
 }
 
@@ -209,7 +211,7 @@ func (db *DB) Journal(ctx context.Context) ([]Run, error) {
 		if err := rows.Scan(&r.id, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.Done, &r.Total, &r.Checksum,
 			&r.Started, &seconds, &r.User, &r.Release, &r.Error,
 			&r.Ran.id, &r.Ran.HasUp, &r.Ran.HasDown, &r.Ran.DownSize, &r.Ran.BreaksBefore, &r.Ran.Irreversible); err != nil {
-			return nil, errors.Join(err, rows.Close())
+			return nil, errors.Join(&ConversionError{err}, rows.Close())
 		}
 		r.Took = time.Duration(seconds * float64(time.Second))
 		out = append(out, r)

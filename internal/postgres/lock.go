@@ -59,10 +59,10 @@ func (db *DB) Lock(ctx context.Context) error {
 		return err
 	}
 	// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
-	if err = errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx)); err != nil {
+	if err = errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx)); err != nil || db.opts.Unchecked {
 		return err
 	}
-	return db.widen(ctx)
+	return db.CheckTables()
 }
 
 // ErrUnneeded says that the lock is not had, and not needed any more.

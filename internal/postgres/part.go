@@ -57,7 +57,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
 		begin += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = NULL, transactional = %t, statements_done = %d, statements_total = %d, checksum = %s, up_sql = %s, down_sql = %s",
-			literal(RunUnended), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+db.forget()+db.amended(m.run))
+			literal(RunUnended), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+", catalog = NULL"+db.amended(m.run))
 	} else {
 		begin += db.record(m.run)
 		if db.remembersSessions() && s.countable() {
@@ -102,13 +102,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 
 // ending is the SQL after the last statement.
 func (db *DB) ending(m migration) string {
-	forget := ""
-	if db.has("session_state") {
-		forget += ", session_state = NULL"
-	}
-	if db.has("leftover") {
-		forget += ", leftover = NULL"
-	}
+	const forget = ", session_state = NULL, leftover = NULL"
 	return db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
 		"outcome = %s, statements_done = %d, took = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
 }
@@ -241,7 +235,7 @@ func (db *DB) prepare(ctx context.Context, m migration, p part) (*trail, error) 
 		return nil, err
 	}
 	t, err := db.trailOf(ctx, first, p.first+1)
-	if err != nil || t == nil || !db.has("leftover") || db.unjournaled || !m.script.countable() {
+	if err != nil || t == nil || db.unjournaled || !m.script.countable() {
 		return t, err
 	}
 	text, err := json.Marshal(t)
@@ -400,7 +394,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 		fail.Outcome, outcome = RolledBack, RunFailed
 		back += db.writeState(m.from)
 	}
-	if db.has("leftover") && len(fail.Left) == 0 {
+	if len(fail.Left) == 0 {
 		set += ", leftover = NULL"
 	}
 	back += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = %s, took = make_interval(secs => %.3f)%s",

@@ -86,7 +86,7 @@ func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got boo
 	}
 	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid(), "+sinceEpoch("pg_catalog.statement_timestamp()")+";\n", key)
 	if db.exists {
-		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 1"
+		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 2"
 	}
 	now.Version = database.NilVersion
 	rows, err := db.rows(ctx, query)
@@ -97,8 +97,8 @@ func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got boo
 		err = rows.Scan(&got, &db.Server.PID, &db.begun)
 	}
 	db.backend.Store(int64(db.Server.PID))
-	if err == nil && rows.NextResultSet() && rows.Next() {
-		err = rows.Scan(&now.Version, &now.Dirty)
+	if err == nil && rows.NextResultSet() {
+		now, err = scanVersion(rows, db.table)
 	}
 	return got, now, db.lost(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
@@ -112,10 +112,10 @@ func (db *DB) Regain(ctx context.Context) error {
 	if err := db.begin(ctx, "BEGIN;\n", nil); err != nil {
 		return err
 	}
-	if err := db.lookAround(ctx); err != nil { // what we saw before may be old
+	if err := db.lookAround(ctx); err != nil || db.opts.Unchecked { // what we saw before may be old
 		return err
 	}
-	return db.widen(ctx)
+	return db.CheckTables()
 }
 
 // hasBegun says whether a migration that ended so was begun.

@@ -30,9 +30,9 @@ func inline(query string, args ...any) string {
 }
 
 // row runs a query of at most one row; its Scan tells the errors.
-func (db *DB) row(ctx context.Context, query string, args ...any) *sql.Row {
-	defer db.hurry(ctx)()
-	return db.conn.QueryRowContext(ctx, db.act()+inline(query, args...))
+func (db *DB) row(ctx context.Context, query string, args ...any) row {
+	rows, err := db.rows(ctx, query, args...)
+	return row{rows, err}
 }
 
 // rows runs a query. Its columns come as text, which Scan converts.

@@ -7,13 +7,8 @@ import (
 	"strings"
 )
 
-// ranColumns are those of the laterColumns that hold a Ran.
+// ranColumns are those of the history table that hold a Ran.
 const ranColumns = "down_bytes, breaks_before, irreversible"
-
-// remembers says whether the journal has them.
-func (db *DB) remembers() bool {
-	return db.has("down_bytes") && db.has("breaks_before") && db.has("irreversible")
-}
 
 // values are those of the new columns. What went down says nothing in them.
 func (r Ran) values() []string {
@@ -29,7 +24,7 @@ func (r Ran) values() []string {
 
 // amended is the SQL that sets the new columns of a row that is there.
 func (db *DB) amended(r Run) string {
-	if !db.remembers() || r.Direction != "up" {
+	if r.Direction != "up" {
 		return ""
 	}
 	v := r.Ran.values()
@@ -48,12 +43,8 @@ func (r Run) downLiteral() string {
 // ranQuery finds, for each version, the row that tells how it went up last. One
 // that a person has settled holds no SQL: what ran is in the row before.
 func (db *DB) ranQuery() string {
-	columns := ranColumns
-	if !db.remembers() {
-		columns = "NULL::bigint AS down_bytes, NULL::bigint AS breaks_before, NULL::boolean AS irreversible"
-	}
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s WHERE direction = 'up' AND outcome NOT IN ('%s', '%s') ORDER BY version, id DESC`, columns, db.journal(), RunFailed, RunSettled)
+		FROM %s WHERE direction = 'up' AND outcome NOT IN ('%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunSettled)
 }
 
 // SQL is what the journal holds of a migration.

@@ -124,9 +124,7 @@ func (db *DB) startOver(ctx context.Context, m migration) error {
 	}
 	if err == nil {
 		set := "outcome = " + literal(RunFailed)
-		if db.has("leftover") {
-			set += ", leftover = NULL"
-		}
+		set += ", leftover = NULL"
 		err = db.exec(ctx, db.writeState(m.from)+db.amend(m.run.Version, set))
 	}
 	return err
@@ -284,8 +282,8 @@ func (db *DB) reread(ctx context.Context) (State, error) {
 
 // afresh lends out a second session that ends with use.
 func (db *DB) afresh(ctx context.Context, use func(*DB) error) error {
-	opts := db.opts
-	opts.WaitForDB = afterwards
+	opts := db.Here(db.opts)
+	opts.WaitForDB, opts.Unchecked = afterwards, true
 	fresh, err := Open(ctx, opts)
 	if err != nil {
 		return err

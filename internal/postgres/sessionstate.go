@@ -245,14 +245,14 @@ func textArray(list []string) string {
 }
 
 // remembersSessions reports whether the history has a place for the state of sessions.
-func (db *DB) remembersSessions() bool { return !db.unjournaled && db.has("session_state") }
+func (db *DB) remembersSessions() bool { return !db.unjournaled }
 
 // counted is the SQL that counts the statements of a part; where it is no part of
 // the file's transaction, it writes the session's state, too. Inside it may not: what
 // is set there may be for that transaction only. plain is the count alone.
 func (db *DB) counted(m migration, p part, outside bool) (sql, plain string) {
 	set := fmt.Sprintf("statements_done = %d", p.last)
-	if outside && db.has("leftover") {
+	if outside {
 		set += ", leftover = NULL"
 	}
 	plain = db.amend(m.run.Version, set)
@@ -287,12 +287,8 @@ func (db *DB) stopped(ctx context.Context, r Run) (stoppedRow, error) {
 	if r.Direction == "down" {
 		sql = "down_sql"
 	}
-	if db.has("session_state") {
-		session = "session_state"
-	}
-	if db.has("leftover") {
-		left = "leftover"
-	}
+	session = "session_state"
+	left = "leftover"
 	var row stoppedRow
 	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s WHERE version = %d ORDER BY id DESC LIMIT 1",
 		sql, session, left, db.journal(), r.Version)).Scan(&row.sql, &row.session, &row.leftover, &row.transactional)

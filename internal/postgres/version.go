@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -27,29 +26,23 @@ func (db *DB) State(ctx context.Context) (State, error) {
 			return none, db.lost(ctx, err)
 		}
 	}
-	var st State
-	err := db.row(ctx, `SELECT version, dirty FROM `+db.table.quoted()+` LIMIT 1`).Scan(&st.Version, &st.Dirty)
-	if errors.Is(err, sql.ErrNoRows) {
-		return none, nil
-	}
-	if err != nil {
-		return none, db.lost(ctx, fmt.Errorf("version table %s: %w", db.table, err))
-	}
-	return st, nil
+	return db.readVersion(ctx, db.table)
 }
 
 // Head reads the version and, in the same round trip, the digest of the catalog
 // that the journal's newest row is clean with; see Run.Catalog. Empty is none.
 func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
-	if !db.exists || !db.journaled || !db.has("catalog") {
+	if !db.exists || !db.journaled {
 		st, err = db.State(ctx)
 		return st, "", err
 	}
 	clean := literal(RunApplied) + ", " + literal(RunAdopted)
-	err = db.row(ctx, `SELECT version, dirty, coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
-		FROM `+db.journal()+` ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()+` LIMIT 1`).Scan(&st.Version, &st.Dirty, &catalog)
+	// The version of two rows, or of one that holds none, is NULL here: State tells which.
+	err = db.row(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
+		FROM `+db.journal()+` ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
 	var server *pq.Error
-	if errors.Is(err, sql.ErrNoRows) || errors.As(err, &server) { // no version, or no right to one of the two: who reads them by themselves will tell which
+	var odd *ConversionError
+	if errors.As(err, &odd) || errors.As(err, &server) { // no version, or no right to one of the two: who reads them by themselves will tell which
 		st, err = db.State(ctx)
 		return st, "", err
 	}

@@ -51,6 +51,7 @@ func diagnose(err error, run Run) Card {
 		loss      *engine.LossError
 		rehearsal *engine.RehearsalError
 		scratch   *postgres.NotScratchError
+		table     *postgres.TableError
 	)
 	switch {
 	case errors.As(err, &wait):
@@ -85,6 +86,8 @@ func diagnose(err error, run Run) Card {
 	case errors.As(err, &scratch):
 		return refused(scratch.Error(), "a rehearsal makes and drops everything in it, again and again",
 			"give --scratch-url a database that is empty, made for this (CREATE DATABASE scratch)")
+	case errors.As(err, &table):
+		return refused(table.Reason, table.Why, table.Next)
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):

@@ -1,0 +1,457 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/golang-migrate/migrate/v4/database"
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/config"
+)
+
+// A version table is believed only once the catalogs and its rows say that it is one:
+// which schema it is in depends on the search_path, other tools call theirs
+// schema_migrations too, and row security hides rows without an error. See ADR 14.
+
+// TableError is a version table, or a history table, that the run cannot rely on. No
+// retry helps.
+type TableError struct {
+	Reason string // what is wrong, one line
+	Why    string
+	Next   string
+}
+
+func (e *TableError) Error() string { return e.Reason }
+
+// tables are the facts of the catalogs about our tables.
+type tables struct {
+	// here are those of the version table's schema, by name; nil for the ones that do not exist.
+	here map[string]*ownTable
+	// elsewhere are the other schemas that hold tables of these names and columns.
+	elsewhere []otherSchema
+	rails     bool // the schema holds ar_internal_metadata, which only Rails makes
+	// noSchema says that the schema does not exist.
+	noSchema bool
+}
+
+// ownTable is what the catalogs say of one of our tables.
+type ownTable struct {
+	Kind    string            `json:"kind"` // pg_class.relkind
+	Columns map[string]string `json:"columns"`
+	Owner   string            `json:"owner"`
+	Owned   bool              `json:"owned"` // by the session's role, or a role that it is a member of
+	// Hidden says that row security filters the rows that the session sees.
+	Hidden bool `json:"hidden"`
+}
+
+// otherSchema is a schema that holds our tables, and is not the one that --table and the search_path lead to.
+type otherSchema struct {
+	Schema  string `json:"schema"`
+	Version bool   `json:"version"`
+	History bool   `json:"history"`
+	Tool    bool   `json:"tool"` // the history of external tools
+	Usage   bool   `json:"usage"`
+}
+
+// tableFacts are two columns of lookAround's query: about the relations called $2, $3
+// or $4 in the schema n, and about those in other schemas. $3 is the history table.
+const tableFacts = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.json_build_object('kind', c.relkind, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+		'owned', pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+		'columns', (SELECT pg_catalog.json_object_agg(a.attname, pg_catalog.format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL))
+			FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+		'hidden', pg_catalog.row_security_active(c.oid) AND NOT (
+			EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('r', '*') AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true'
+				AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r WHERE pg_catalog.pg_has_role(r, 'USAGE'))))
+			AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive AND p.polcmd IN ('r', '*') AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) <> 'true'
+				AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r WHERE pg_catalog.pg_has_role(r, 'USAGE')))))))
+	FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname IN ($2, $3, $4) AND c.relkind NOT IN ('i', 'I', 'S')),
+	(SELECT pg_catalog.json_agg(o) FROM (
+		SELECT m.nspname AS schema, bool_or(c.relname = $2) AS version, bool_or(c.relname = $3) AS history, bool_or(c.relname = $4) AS tool,
+			pg_catalog.has_schema_privilege(m.oid, 'USAGE') AS usage
+		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace m ON m.oid = c.relnamespace
+		WHERE c.relname IN ($2, $3, $4) AND c.relkind = 'r' AND m.nspname !~ '^pg_' AND m.nspname IS DISTINCT FROM s.name
+			AND 2 = (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND (
+				c.relname = $2 AND a.attname IN ('version', 'dirty') OR c.relname = $3 AND a.attname IN ('statements_done', 'statements_total')
+				OR c.relname = $4 AND a.attname IN ('schema_before', 'schema_after')))
+		GROUP BY m.oid, m.nspname ORDER BY bool_or(c.relname = $3) DESC, m.nspname LIMIT 10) o),
+	EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'ar_internal_metadata'), n.oid IS NULL`
+
+// readFacts takes in what tableFacts gives.
+func (t *tables) readFacts(here, elsewhere sql.NullString) error {
+	t.here, t.elsewhere = map[string]*ownTable{}, nil
+	if here.Valid {
+		if err := json.Unmarshal([]byte(here.String), &t.here); err != nil {
+			return fmt.Errorf("facts about the version table: %w", err)
+		}
+	}
+	if elsewhere.Valid {
+		if err := json.Unmarshal([]byte(elsewhere.String), &t.elsewhere); err != nil {
+			return fmt.Errorf("facts about other version tables: %w", err)
+		}
+	}
+	return nil
+}
+
+// CheckTables refuses tables that a run cannot rely on: those of another tool, those
+// whose rows are hidden, and none at all where another schema holds them. Errors are
+// *TableError. Open calls it unless Options.Unchecked is set.
+func (db *DB) CheckTables() error {
+	if db.table.schema == "" {
+		if e := db.elsewhere(); e != nil {
+			return e
+		}
+		return ErrNoSchema
+	}
+	if strings.HasPrefix(db.table.schema, "pg_temp") {
+		return &TableError{Reason: "the first schema of the search_path is pg_temp, where the version table would end with the session",
+			Why:  "golang-migrate's table is looked for in current_schema()",
+			Next: "take pg_temp out of the search_path, or name the schema: --table schema." + db.table.name}
+	}
+	if db.opts.ForTool {
+		if e := db.elsewhere(); e != nil {
+			return e
+		}
+		return nil
+	}
+	if v := db.tables.here[db.table.name]; v != nil {
+		if e := db.checkVersionTable(v); e != nil {
+			return e
+		}
+	}
+	if h := db.tables.here[db.table.name+journalSuffix]; h != nil {
+		if e := db.checkHistoryTable(h); e != nil {
+			return e
+		}
+	}
+	for _, name := range []string{db.table.name, db.table.name + journalSuffix} {
+		if r := db.tables.here[name]; r != nil && r.Hidden {
+			return db.hidden(tableName{db.table.schema, name}, r)
+		}
+	}
+	if e := db.elsewhere(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// elsewhere refuses an empty place where another schema holds our tables.
+func (db *DB) elsewhere() *TableError {
+	if db.opts.place != (tableName{}) || db.explicit() {
+		return nil
+	}
+	what := "version table and history table"
+	wanted := func(o otherSchema) bool { return o.History }
+	if db.opts.ForTool {
+		what = "history of external tools (" + db.table.name + execSuffix + ")"
+		wanted = func(o otherSchema) bool { return o.Tool }
+		if db.tables.here[db.table.name+execSuffix] != nil {
+			return nil
+		}
+	} else if db.journaled || db.exists && !slices.ContainsFunc(db.tables.elsewhere, func(o otherSchema) bool { return o.History && o.Version }) {
+		return nil
+	}
+	i := slices.IndexFunc(db.tables.elsewhere, wanted)
+	if i < 0 {
+		return nil
+	}
+	other := db.tables.elsewhere[i]
+	there := tableName{other.Schema, db.table.name}
+	if !db.opts.ForTool && !other.Version {
+		what = "history table"
+	}
+	e := &TableError{
+		Reason: fmt.Sprintf("no %s in schema %s, where the search_path leads, but schema %s has them", what, db.table.schema, other.Schema),
+		Why: fmt.Sprintf("without --table schema.name the tables are in current_schema(), which is %s now: a new schema named like the role, a changed search_path (URL, PGOPTIONS, ALTER ROLE, ALTER DATABASE) or a lost USAGE privilege moves it; "+
+			"every migration would run a second time", db.table.schema),
+		Next: fmt.Sprintf("use %s: set --table %s (in the chart: table), or correct the search_path\nif %s is to have migrations of its own: set --table %s", there, there, db.table.schema, db.table),
+	}
+	switch {
+	case db.table.schema == "":
+		e.Reason = fmt.Sprintf("no schema of the search_path can be used, but schema %s has a %s", other.Schema, what)
+		e.Why = "a changed search_path, a dropped schema or a lost USAGE privilege hides them"
+		e.Next = fmt.Sprintf("set --table %s (in the chart: table), or correct the search_path", there)
+	case db.exists:
+		e.Reason = fmt.Sprintf("%s has no history table beside it, but schema %s has a version table with its history", db.table, other.Schema)
+	}
+	if !other.Usage {
+		e.Next += fmt.Sprintf("\nthe role has no USAGE privilege on schema %s: GRANT USAGE ON SCHEMA %s TO %s;", other.Schema, pq.QuoteIdentifier(other.Schema), pq.QuoteIdentifier(db.Server.User))
+	}
+	return e
+}
+
+// Imported refuses to begin in an empty schema where another one holds a version table
+// of golang-migrate's, without a history of ours, at a version that the files have: it
+// may be what the application has been migrated with so far.
+func (db *DB) Imported(ctx context.Context, known func(version uint) bool) error {
+	if db.exists || db.journaled || db.opts.place != (tableName{}) || db.opts.ForTool || db.explicit() {
+		return nil
+	}
+	for _, o := range db.tables.elsewhere {
+		if !o.Version || o.History || !o.Usage {
+			continue
+		}
+		there := tableName{o.Schema, db.table.name}
+		st, err := db.readVersion(ctx, there)
+		if pq.As(err, pqerror.InsufficientPrivilege) != nil {
+			continue // the table of an application with a role of its own
+		}
+		var foreign *TableError
+		if errors.As(err, &foreign) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if st.Version == database.NilVersion || !known(uint(st.Version)) {
+			continue
+		}
+		return &TableError{
+			Reason: fmt.Sprintf("no version table in schema %s, where the search_path leads, but %s is at version %d, which the files have", db.table.schema, there, st.Version),
+			Why:    "golang-migrate may have migrated this application there, and every migration would run a second time",
+			Next: fmt.Sprintf("import %s: set --table %s (in the chart: table), or correct the search_path\nif it belongs to another application: set --table %s",
+				there, there, db.table),
+		}
+	}
+	return nil
+}
+
+// versionColumns are golang-migrate's. It makes version a bigint; narrower ones hold versions, too.
+func isVersionTable(r *ownTable) bool {
+	return r.Kind == "r" && slices.Contains([]string{"bigint", "integer", "smallint"}, r.Columns["version"]) && r.Columns["dirty"] == "boolean"
+}
+
+func (db *DB) checkVersionTable(r *ownTable) *TableError {
+	if isVersionTable(r) {
+		return nil
+	}
+	e := &TableError{
+		Reason: fmt.Sprintf("%s is not golang-migrate's version table", db.table),
+		Why:    fmt.Sprintf("it is a %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", kindName(r.Kind), columnList(r.Columns)),
+		Next:   "name another version table: --table shiplock_migrations (in the chart: table)",
+	}
+	if whose := db.whose(r.Columns); whose != "" {
+		e.Reason += fmt.Sprintf("; it looks like that of %s", whose)
+		e.Next += "\nto run that tool under a lock: migrator exec"
+	}
+	return e
+}
+
+func (db *DB) checkHistoryTable(r *ownTable) *TableError {
+	history := tableName{db.table.schema, db.table.name + journalSuffix}
+	var missing []string
+	for _, c := range historyColumns {
+		if has := r.Columns[c.name]; has == "" {
+			missing = append(missing, fmt.Sprintf("%s %s is missing", c.name, c.kind))
+		} else if has != c.kind {
+			missing = append(missing, fmt.Sprintf("%s is %s and not %s", c.name, has, c.kind))
+		}
+	}
+	if r.Kind == "r" && len(missing) == 0 {
+		return nil
+	}
+	e := &TableError{
+		Reason: fmt.Sprintf("%s is not Shiplock's history table", history),
+		Why:    fmt.Sprintf("it is a %s (%s)", kindName(r.Kind), columnList(r.Columns)),
+		Next:   fmt.Sprintf("rename or move it, or name another version table, whose history then has another name: --table (in the chart: table; now %s)", db.table),
+	}
+	if r.Kind == "r" && len(missing) < len(historyColumns)/2 {
+		e.Reason = fmt.Sprintf("%s has been changed", history)
+		e.Why = strings.Join(missing, ", ")
+		e.Next = fmt.Sprintf("restore the columns (ALTER TABLE %s ADD COLUMN …, or ALTER COLUMN … TYPE …), and take the statement that changed them out of the migrations", history.quoted())
+	}
+	return e
+}
+
+// hidden refuses a table whose rows row security filters: no rows then means nothing.
+func (db *DB) hidden(t tableName, r *ownTable) *TableError {
+	user := pq.QuoteIdentifier(db.Server.User)
+	e := &TableError{
+		Reason: fmt.Sprintf("row security on %s hides rows from role %s", t, db.Server.User),
+		Why:    "without all rows it is not known which migrations have run",
+		Next: fmt.Sprintf("let the owner (%s) or a superuser run: ALTER TABLE %s DISABLE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);",
+			r.Owner, t.quoted(), t.quoted(), user),
+	}
+	if r.Owned {
+		e.Why = "row security is forced on the owner, too (FORCE ROW LEVEL SECURITY), and " + e.Why
+		e.Next = fmt.Sprintf("run: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);", t.quoted(), t.quoted(), user)
+	}
+	return e
+}
+
+func kindName(relkind string) string {
+	switch relkind {
+	case "v":
+		return "view"
+	case "m":
+		return "materialized view"
+	case "f":
+		return "foreign table"
+	case "p":
+		return "partitioned table"
+	case "c":
+		return "composite type"
+	}
+	return "table"
+}
+
+func columnList(columns map[string]string) string {
+	const most = 6
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(columns)) {
+		if len(out) == most {
+			out = append(out, "…")
+			break
+		}
+		out = append(out, name+" "+columns[name])
+	}
+	return strings.Join(out, ", ")
+}
+
+// signatures are columns by which another tool's table is recognized, for the report only.
+var signatures = []struct{ tool, columns string }{
+	{"Ecto", "version inserted_at"},
+	{"goose", "version_id is_applied"},
+	{"Flyway", "installed_rank description"},
+	{"Liquibase", "orderexecuted exectype"},
+	{"Alembic", "version_num"},
+	{"Prisma", "migration_name applied_steps_count"},
+	{"Django", "app applied"},
+	{"Laravel", "migration batch"},
+	{"Knex", "name batch migration_time"},
+	{"sqlx", "version installed_on success"},
+	{"Diesel", "version run_on"},
+	{"node-pg-migrate", "name run_on"},
+	{"Phinx", "version migration_name breakpoint"},
+	{"Doctrine", "version executed_at execution_time"},
+	{"Entity Framework", "migrationid productversion"},
+	{"refinery", "version name applied_on checksum"},
+	{"Atlas", "executed_statements operator_version"},
+	{"TypeORM", "timestamp name id"},
+	{"Sequel", "filename"},
+	{"Drizzle", "hash created_at"},
+}
+
+// whose guesses the tool of a table by its columns; empty where none fits.
+func (db *DB) whose(columns map[string]string) string {
+	has := map[string]bool{}
+	for name := range columns {
+		has[strings.ToLower(name)] = true
+	}
+	for _, s := range signatures {
+		if !slices.ContainsFunc(strings.Fields(s.columns), func(name string) bool { return !has[name] }) {
+			return s.tool
+		}
+	}
+	kind := columns["version"]
+	switch {
+	case len(columns) == 1 && db.tables.rails:
+		return "Ruby on Rails"
+	case len(columns) == 1 && (strings.HasPrefix(kind, "character varying") || kind == "text"):
+		return "dbmate or Ruby on Rails"
+	case len(columns) == 1 && kind != "":
+		return "tern or an old golang-migrate (mattes/migrate)"
+	}
+	return ""
+}
+
+// readVersion reads a version table. An empty one is no version.
+func (db *DB) readVersion(ctx context.Context, t tableName) (State, error) {
+	rows, err := db.rows(ctx, "SELECT version, dirty FROM "+t.quoted()+" LIMIT 2")
+	if err != nil {
+		return State{Version: database.NilVersion}, db.lost(ctx, fmt.Errorf("version table %s: %w", t, err))
+	}
+	st, err := scanVersion(rows, t)
+	return st, db.lost(ctx, errors.Join(err, rows.Close()))
+}
+
+// scanVersion reads the rows of a version table: none, or one that golang-migrate could have written.
+func scanVersion(rows *sql.Rows, t tableName) (State, error) {
+	st := State{Version: database.NilVersion}
+	var seen []string
+	for rows.Next() {
+		var version sql.NullInt64
+		var dirty sql.NullBool
+		if err := rows.Scan(&version, &dirty); err != nil {
+			return st, &ConversionError{err}
+		}
+		if !version.Valid || !dirty.Valid || version.Int64 < int64(database.NilVersion) {
+			return st, &TableError{
+				Reason: fmt.Sprintf("%s holds a row that is no version", t),
+				Why:    fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
+				Next:   fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor name another version table: --table (in the chart: table)", t.quoted()),
+			}
+		}
+		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
+		seen = append(seen, fmt.Sprint(version.Int64))
+	}
+	if err := rows.Err(); err != nil {
+		return st, err
+	}
+	if len(seen) > 1 {
+		return State{Version: database.NilVersion}, &TableError{
+			Reason: fmt.Sprintf("%s holds more than one row (versions %s)", t, strings.Join(seen, " and ")),
+			Why:    "golang-migrate keeps one row, so it is not known which version the schema is at; inherited tables count, too",
+			Next:   fmt.Sprintf("compare the schema with the files and keep the row that is right: DELETE FROM %s WHERE version <> …;\nor name another version table: --table (in the chart: table)", t.quoted()),
+		}
+	}
+	return st, nil
+}
+
+func nullable(valid bool, v any) string {
+	if !valid {
+		return "NULL"
+	}
+	return fmt.Sprint(v)
+}
+
+// ConversionError is a value that this process cannot take in. The connection is sound.
+type ConversionError struct{ Err error }
+
+func (e *ConversionError) Error() string { return e.Err.Error() }
+func (e *ConversionError) Unwrap() error { return e.Err }
+
+// row is the one row of a query. Unlike sql.Row it tells an error of the server or the
+// connection from a value that cannot be converted.
+type row struct {
+	rows *sql.Rows
+	err  error
+}
+
+// Scan is as that of sql.Row.
+func (r row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return sql.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return &ConversionError{err}
+	}
+	return r.rows.Close()
+}
+
+// explicit reports whether --table names the schema, too.
+func (db *DB) explicit() bool {
+	schema, _, _ := config.ParseTable(db.opts.Table)
+	return schema != ""
+}
+
+// Here returns the options for another session on the same tables, whatever the
+// search_path of that one leads to: a migration may make a schema that comes before.
+func (db *DB) Here(o Options) Options {
+	o.place = db.table
+	return o
+}
