@@ -113,13 +113,13 @@ func (a *app) command() *cobra.Command {
 	})
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
-	root.AddCommand(a.up(), a.down(), a.status(), a.history(), a.rehearse(), a.plan(), a.wait(), a.exec(), a.repair(), a.create(), a.install(), a.version())
+	root.AddCommand(a.up(), a.down(), a.status(), a.history(), a.rehearse(), a.plan(), a.wait(), a.exec(), a.repair(), a.baseline(), a.create(), a.install(), a.version())
 	for _, sub := range root.Commands() {
 		sub.Args = usageArgs(sub.Args)
 	}
 	root.Args = usageArgs(func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("unknown verb %q; there are: up, down, status, history, rehearse, plan, wait, exec, repair, create, install, version", args[0])
+			return fmt.Errorf("unknown verb %q; there are: up, down, status, history, rehearse, plan, wait, exec, repair, baseline, create, install, version", args[0])
 		}
 		return nil
 	})
@@ -233,7 +233,7 @@ func variables(flag string) []string {
 	switch flag {
 	case "database-url":
 		return []string{name, "DATABASE_URL"}
-	case "help", "to", "to-files", "dry-run", "from", "then", "version", "output", "statement-done", "statement-undone", "applied", "reverted":
+	case "help", "to", "to-files", "dry-run", "from", "then", "version", "output", "statement-done", "statement-undone", "applied", "reverted", "unverified":
 		return nil
 	}
 	return []string{name}

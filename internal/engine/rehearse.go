@@ -98,37 +98,51 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 				Why: "a rehearsal begins after a version that there is", Next: "name one of the files, or leave --from out to begin with the first"}
 		}
 	}
+	h, err := claim(ctx, o, files, r.Real)
+	if err != nil {
+		return Rehearsal{}, err
+	}
+	defer closeQuietly(h.o, h.db)
+	err = h.all(ctx, r.From)
+	if ctx.Err() == nil {
+		err = errors.Join(err, h.db.Release(ctx))
+	}
+	if err == nil && len(h.out.Faults()) > 0 {
+		err = &RehearsalError{h.out}
+	}
+	return h.out, err
+}
+
+// claim takes the scratch database of o over, and locks it. real is the database that
+// it must not be, where one is known.
+func claim(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
 	if o.Postgres.ForTool = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = plan.FailLate
 	}
 	o.Postgres.Unchecked = true // Claim tells whether the database may be used
 	db, err := openToWrite(ctx, o)
 	if err != nil {
-		return Rehearsal{}, err
+		return nil, err
 	}
-	defer closeQuietly(o, db)
-	if err := apart(ctx, o, db, r.Real); err != nil {
-		return Rehearsal{}, err
+	defer func() {
+		if err != nil {
+			closeQuietly(o, db)
+		}
+	}()
+	if err := apart(ctx, o, db, real); err != nil {
+		return nil, err
 	}
 	if err := db.Lock(ctx); err != nil { // two at once would be in each other's way
-		return Rehearsal{}, err
+		return nil, err
 	}
 	if err := db.Claim(ctx); err != nil {
-		return Rehearsal{}, err
+		return nil, err
 	}
 	o.Postgres.Identity = postgres.Identity{Release: postgres.Rehearsing}
 	quiet := slog.New(slog.DiscardHandler)
 	o.Postgres, o.Postgres.Unchecked = db.Here(o.Postgres), false // a migration may make a schema that comes first in the search_path
 	o.Postgres.ForTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
-	h := &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}
-	err = h.all(ctx, r.From)
-	if ctx.Err() == nil {
-		err = errors.Join(err, db.Release(ctx))
-	}
-	if err == nil && len(h.out.Faults()) > 0 {
-		err = &RehearsalError{h.out}
-	}
-	return h.out, err
+	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}, nil
 }
 
 // apart refuses a scratch database that is the real one.

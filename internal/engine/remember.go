@@ -73,6 +73,8 @@ func whyNoDown(r postgres.Run) string {
 	switch {
 	case r.Outcome == postgres.RunAdopted:
 		return "another tool applied it, so the journal does not hold its SQL"
+	case !r.Ran.HasUp && (r.Outcome == postgres.RunBaseline || r.Outcome == postgres.RunUnverified):
+		return "it was stated by migrator baseline, so the history does not hold its SQL"
 	case r.Ran.DownSize > postgres.MaxJournaled:
 		return fmt.Sprintf("its down file has %.1f MB, and the journal keeps no more than %d MB", float64(r.Ran.DownSize)/(1<<20), postgres.MaxJournaled>>20)
 	case r.Ran.DownSize > 0:

@@ -39,7 +39,18 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 			st.Edited = append(st.Edited, uint(r.Version))
 		}
 	}
-	return st, journal, nil
+	if !knowsMore(st) {
+		return st, journal, nil
+	}
+	// Two queries: another migrator's first commit may have come between them.
+	again, err := db.State(ctx)
+	if err == nil && again != version {
+		return readRuns(ctx, catalog, db, again)
+	}
+	if err == nil {
+		err = emptied(ctx, catalog, db, st, journal)
+	}
+	return st, journal, err
 }
 
 // runOf is a row of the journal as the planner sees it.
@@ -56,6 +67,7 @@ func runOf(r postgres.Run, dirty bool) plan.Run {
 
 var outcomes = map[string]plan.Outcome{
 	postgres.RunApplied: plan.Completed, postgres.RunAdopted: plan.Completed, postgres.RunSettled: plan.Completed,
+	postgres.RunBaseline: plan.Completed, postgres.RunUnverified: plan.Completed,
 	postgres.RunFailed:  plan.Undone,
 	postgres.RunUnended: plan.Unfinished, postgres.RunStopped: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/source"
@@ -13,6 +14,8 @@ func Missing(st State, want int) string {
 	switch {
 	case st.Dirty:
 		return fmt.Sprintf("a migration is at work at version %s, or stopped part-way there", version(st.Version))
+	case st.Version == NoVersion && slices.ContainsFunc(st.Runs, Run.InEffect):
+		return fmt.Sprintf("the version table is empty, but the history has migrations as applied (see migrator status); wanted is version %d", want)
 	case st.Version == NoVersion:
 		return fmt.Sprintf("no migration has run yet; wanted is version %d", want)
 	case st.Version < want:

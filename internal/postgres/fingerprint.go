@@ -35,18 +35,22 @@ func (o object) String() string { return o.kind + " " + o.name }
 // Fingerprint reads the schema as it is in one moment. Our own tables do not count.
 // A table that somebody has locked is not waited for longer than a few seconds.
 func (db *DB) Fingerprint(ctx context.Context) (Fingerprint, error) {
+	return db.fingerprint(ctx, fingerprintQuery)
+}
+
+func (db *DB) fingerprint(ctx context.Context, query string) (Fingerprint, error) {
 	// With an empty path every name is printed in full.
 	const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'"
 	if err := db.exec(ctx, begin); err != nil {
 		return Fingerprint{}, err
 	}
-	f, err := db.readObjects(ctx)
+	f, err := db.readObjects(ctx, query)
 	return f, errors.Join(err, db.rollback(ctx, ""))
 }
 
-func (db *DB) readObjects(ctx context.Context) (Fingerprint, error) {
+func (db *DB) readObjects(ctx context.Context, query string) (Fingerprint, error) {
 	f := Fingerprint{objects: map[object]string{}, text: map[object]string{}, parent: map[object]string{}}
-	rows, err := db.rows(ctx, fingerprintQuery, db.table.schema, db.table.name+journalSuffix, db.table.name+execSuffix)
+	rows, err := db.rows(ctx, query, db.table.schema, db.table.name+journalSuffix, db.table.name+execSuffix)
 	if err != nil {
 		return f, db.lost(ctx, fmt.Errorf("schema fingerprint: %w", err))
 	}

@@ -138,7 +138,7 @@ func TestFingerprintSeesEveryChange(t *testing.T) {
 			before := fingerprint(t, db)
 			assert.Empty(t, before.Changes(fingerprint(t, db)))
 			require.NoError(t, db.exec(t.Context(), "BEGIN; "+sql+"; SET LOCAL search_path = ''"))
-			now, err := db.readObjects(t.Context())
+			now, err := db.readObjects(t.Context(), fingerprintQuery)
 			require.NoError(t, err)
 			require.NoError(t, db.exec(t.Context(), "ROLLBACK"))
 			var changes []string

@@ -22,6 +22,9 @@ const (
 	RunAdopted  = "adopted"  // by another tool, found when we came
 	RunRepaired = "repaired" // a person has said what of it is in effect; it can go on
 	RunSettled  = "settled"  // a person has said that it is applied, or undone
+	// RunBaseline is stated by baseline, after a comparison of the schema, and RunUnverified without one.
+	RunBaseline   = "baselined"
+	RunUnverified = "baselined unverified"
 )
 
 // Identity is who runs migrations, as far as the surroundings tell.
@@ -140,7 +143,7 @@ func (db *DB) record(r Run) string {
 // newRow is the SQL that writes a row.
 func (db *DB) newRow(r Run) string {
 	took, who := "NULL", db.opts.Identity
-	if r.Outcome != RunUnended && r.Outcome != RunAdopted {
+	if r.Outcome != RunUnended && r.Outcome != RunAdopted && r.Outcome != RunBaseline && r.Outcome != RunUnverified {
 		took = fmt.Sprintf("'%.3f seconds'", time.Since(r.Started).Seconds())
 	}
 	values := []string{

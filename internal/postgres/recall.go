@@ -41,10 +41,10 @@ func (r Run) downLiteral() string {
 }
 
 // ranQuery finds, for each version, the row that tells how it went up last. One
-// that a person has settled holds no SQL: what ran is in the row before.
+// that a person has settled, or baseline has stated, holds no SQL: what ran is in the row before.
 func (db *DB) ranQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s WHERE direction = 'up' AND outcome NOT IN ('%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunSettled)
+		FROM %s WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunSettled, RunBaseline, RunUnverified)
 }
 
 // SQL is what the journal holds of a migration.

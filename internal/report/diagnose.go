@@ -52,6 +52,7 @@ func diagnose(err error, run Run) Card {
 		rehearsal *engine.RehearsalError
 		scratch   *postgres.NotScratchError
 		table     *postgres.TableError
+		baseline  *engine.BaselineError
 	)
 	switch {
 	case errors.As(err, &wait):
@@ -64,6 +65,8 @@ func diagnose(err error, run Run) Card {
 		return startCard(start)
 	case errors.As(err, &loss):
 		return lossCard(loss)
+	case errors.As(err, &baseline):
+		return baselineCard(baseline)
 	case errors.As(err, &script):
 		return scriptCard(err, script)
 	case errors.As(err, &migration):

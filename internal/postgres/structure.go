@@ -1,0 +1,61 @@
+package postgres
+
+import (
+	"context"
+	"regexp"
+	"strings"
+)
+
+// ownership is what two databases with the same schema may differ in: roles and privileges.
+var ownership = regexp.MustCompile(`\b(?:\w+\.)?\w*owner::regrole(?:::text)?|\b\w*acl::text`)
+
+// structureQuery is fingerprintQuery without owners and privileges.
+var structureQuery = ownership.ReplaceAllString(fingerprintQuery, "''::text")
+
+// Structure is Fingerprint without owners and privileges, to compare two databases.
+func (db *DB) Structure(ctx context.Context) (Fingerprint, error) {
+	return db.fingerprint(ctx, structureQuery)
+}
+
+// DifferencesWithin is Differences without what only the other database has outside of
+// the schemas of f: extensions, other applications' schemas, objects of the server.
+func (f Fingerprint) DifferencesWithin(now Fingerprint) []Difference {
+	var out []Difference
+	for _, d := range f.Differences(now) {
+		kind, _, _ := strings.Cut(d.Object, " ")
+		if kind == "default" || d.Word == "added" && (kind == "schema" || kind == "extension" || !f.holds(d.Object)) {
+			continue
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// holds reports whether an object is in one of the schemas of f.
+func (f Fingerprint) holds(name string) bool {
+	for o := range f.objects {
+		if o.kind == "schema" && strings.Contains(name, " "+o.name+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// Baseline writes a version, with the rows of the history that state it.
+func (db *DB) Baseline(ctx context.Context, to State, runs []Run) error {
+	var sql strings.Builder
+	if db.unjournaled {
+		db.log.Warn("no history is kept: the role may not create tables in the version table's schema", "schema", db.table.schema, "role", db.Server.User)
+	} else {
+		sql.WriteString(db.createJournal())
+		for _, r := range runs {
+			sql.WriteString(db.newRow(r))
+		}
+	}
+	sql.WriteString(db.writeState(to))
+	if err := db.exec(ctx, sql.String()); err != nil {
+		return err
+	}
+	db.exists, db.journaled = true, !db.unjournaled
+	return nil
+}
