@@ -78,7 +78,7 @@ func whyNoDown(r postgres.Run) string {
 	case r.Ran.DownSize > postgres.MaxJournaled:
 		return fmt.Sprintf("its down file has %.1f MB, and the journal keeps no more than %d MB", float64(r.Ran.DownSize)/(1<<20), postgres.MaxJournaled>>20)
 	case r.Ran.DownSize > 0:
-		return "its down holds a password, so the journal does not keep it"
+		return "its down holds a password, or characters that the database's encoding cannot hold, so the journal does not keep it"
 	case r.Ran.DownSize == postgres.NoFile && r.Ran.HasUp:
 		return "it had no down file when it was applied"
 	}

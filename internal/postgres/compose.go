@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -23,8 +24,12 @@ func (db *DB) opening(s *Script, begin string) (head string, creates bool) {
 	if s.watchesEnd() {
 		head += guardOpen
 	}
-	if creates = !s.setsFirst(); creates {
-		head += db.createTable() + db.lossBaseline(s)
+	// A schema that does not exist yet may be what the first migration creates.
+	if creates = !s.setsFirst() && !db.tables.noSchema; creates {
+		head += db.createTable()
+	}
+	if !s.setsFirst() {
+		head += db.lossBaseline(s)
 	}
 	return head, creates
 }
@@ -42,7 +47,7 @@ func (s *Script) title() string {
 	if s.Name == "" {
 		return ""
 	}
-	return "/* " + strings.NewReplacer("*", "", "\x00", "").Replace(s.Name) + " */ "
+	return "/* " + strings.NewReplacer("*", "", "\x00", "").Replace(cmp.Or(s.shown, s.Name)) + " */ "
 }
 
 // compose puts head before the statements [first, last) of a script, which stand

@@ -76,6 +76,10 @@ type DB struct {
 	unjournaled bool
 	locks       int                                 // depth; the lock is held while it is above 0
 	unless      func(context.Context) (bool, error) // see LockUnless
+	// fits says of characters whether the database's encoding holds them; see learn.
+	fits map[rune]bool
+	// recording says that the server has reported recordingNotice.
+	recording atomic.Bool
 
 	link  net.Conn // below the session
 	words lastWords
@@ -112,6 +116,8 @@ type ServerInfo struct {
 	Standby bool
 	plpgsql bool
 	number  int // of the version, as 150018
+	// encoding is the database's, as "UTF8".
+	encoding string
 }
 
 // tableName is the version table, resolved.
@@ -221,7 +227,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 	err := db.row(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
-			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql'),
+			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding'),
 			s.name,
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = s.name AND c.relname = $2),
@@ -232,7 +238,7 @@ func (db *DB) lookAround(ctx context.Context) error {
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
 		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix, name+execSuffix).
 		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &resolved, &db.exists, &db.journaled, &mayCreate, &here, &elsewhere, &db.tables.rails, &db.tables.noSchema)
+			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &db.Server.encoding, &resolved, &db.exists, &db.journaled, &mayCreate, &here, &elsewhere, &db.tables.rails, &db.tables.noSchema)
 	if err != nil {
 		return db.lost(ctx, err)
 	}

@@ -98,5 +98,5 @@ func (db *DB) Settle(ctx context.Context, r Run, done int, skipped bool) error {
 		set += fmt.Sprintf(`, session_state = CASE WHEN session_state IS NULL AND %[1]d = 1 THEN '{"done": 1}'
 			WHEN (session_state::jsonb->>'done')::int = %[1]d - 1 THEN pg_catalog.jsonb_set(session_state::jsonb, '{done}', '%[1]d')::text ELSE session_state END`, done)
 	}
-	return db.exec(ctx, db.amend(r.Version, set))
+	return db.keep(ctx, db.amend(r.Version, set))
 }

@@ -231,7 +231,11 @@ func (d *Driver) Run(body io.Reader) error {
 		fail.locate()
 		fail.File = step.File
 		fail.Loss = lossOf(fail)
-		d.db.explain(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
+		if fail.Record = fail.Record && fail.Loss == nil; fail.Record {
+			fail.Reason = d.db.recordReason(fail.Err)
+		} else {
+			d.db.explain(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
+		}
 		return m.named(fail)
 	}
 	d.ran = true

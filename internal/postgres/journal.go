@@ -235,7 +235,7 @@ func (db *DB) Adopt(ctx context.Context, runs []Run) error {
 		r.Outcome, r.Started = RunAdopted, time.Now()
 		sql.WriteString(db.newRow(r))
 	}
-	if err := db.exec(ctx, sql.String()); err != nil {
+	if err := db.keep(ctx, sql.String()); err != nil {
 		return err
 	}
 	db.journaled = true

@@ -39,6 +39,8 @@ type MigrationError struct {
 	Offset int
 	// Row is the line in the file of the row of a COPY that failed; 0 for none.
 	Row int
+	// Record says that the version or the history could not be written: the file's statements had run.
+	Record bool
 	// Blockers are the sessions that held the lock, where a lock timeout, or the end of the run while it waited, ended it.
 	Blockers []string
 	// Reason is what was found out about it afterwards.

@@ -64,12 +64,15 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 			begin += db.amend(m.run.Version, `session_state = '{"done": 0}'`)
 		}
 	}
+	begin = db.fitted(begin)
 	if m.resume {
 		if fail := db.takeUp(ctx, m, begin); fail != nil {
 			return fail
 		}
-	} else if err := db.exec(ctx, begin); err != nil {
-		return asMigrationError(s, err)
+	} else if err := db.execHealed(ctx, begin); err != nil {
+		fail := asMigrationError(s, err)
+		fail.Record = fail.Server() != nil
+		return fail
 	}
 	db.exists, db.journaled = true, !db.unjournaled
 	done, open := m.run.Done, false
@@ -95,7 +98,9 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 		return nil // the part was the rest of it, with its end
 	}
 	if err := db.exec(ctx, beginWriting+db.ending(m)+"COMMIT"); err != nil {
-		return &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
+		fail := &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
+		fail.Record = fail.Server() != nil
+		return fail
 	}
 	return nil
 }

@@ -296,7 +296,7 @@ func qualified(schema, name string) string {
 // SetVersion writes the version that a person says the schema has, and journals it.
 func (db *DB) SetVersion(ctx context.Context, to State, r Run) error {
 	r.Started = time.Now()
-	err := db.exec(ctx, db.record(r)+db.writeState(to))
+	err := db.keep(ctx, db.record(r)+db.writeState(to))
 	if err == nil {
 		db.exists, db.journaled = true, !db.unjournaled
 	}

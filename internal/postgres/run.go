@@ -76,6 +76,7 @@ type memory struct{ exists, journaled, plpgsql bool }
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	m.run.Started, m.run.Total, m.run.transactional = time.Now(), m.script.Count(), m.script.Transactional
 	db.withoutPasswords(&m)
+	db.withoutUnfit(ctx, &m)
 	db.at.enter(m.script, m.number, m.of)
 	defer db.watch(ctx)()
 	together := m.continues || m.continued
@@ -99,6 +100,9 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		fail = attempt() // the whole of them is what is tried again, see Politely
 	} else {
 		fail = db.politely(ctx, attempt)
+		if fail != nil && fail.Record && db.healSequence(ctx, fail.Err) {
+			fail = db.politely(ctx, attempt)
+		}
 	}
 	if fail != nil && fail.Outcome == RolledBack && len(m.script.Statements) == 1 && !together && !db.pooled && wantsNoTransaction(fail.Err) {
 		// A CALL or DO that commits, a REINDEX or CLUSTER of a partitioned table: it
@@ -133,6 +137,8 @@ func (db *DB) startOver(ctx context.Context, m migration) error {
 // note writes to the journal what is no part of a migration's own transaction. It
 // is worth a second session, but not an error.
 func (db *DB) note(ctx context.Context, sql string) {
+	db.learn(ctx, db.open, sql)
+	sql = db.fitted(sql)
 	err := db.exec(ctx, sql)
 	if err != nil {
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
@@ -186,7 +192,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if creates {
 		state = strings.TrimPrefix(state, db.createTable()) // else the server remarks that it is there
 	}
-	finish := db.settleConstraints(m.continued) + db.lossCheck(s) + db.reset() + db.record(m.run) + state
+	finish := db.settleConstraints(m.continued) + db.lossCheck(s) + db.reset() + db.recordingMarker() + db.fitted(db.record(m.run)+state)
 	if !m.continued {
 		finish += "COMMIT;"
 	}
@@ -194,6 +200,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 		finish = guardClose + finish
 	}
 	db.at.do("the end of the migration")
+	db.recording.Store(false)
 	if err := db.exec(ctx, finish); err != nil {
 		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: len(s.Statements), Offset: -1}
 		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && s.watchesEnd() {
@@ -201,6 +208,8 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 		}
 		if pq.As(err, pqerror.DivisionByZero) != nil {
 			fail.Err = errors.Join(ErrLockGone, err)
+		} else if fail.Outcome == RolledBack {
+			fail.Record = db.isRecord(err)
 		}
 		return db.settle(ctx, fail, m)
 	}
@@ -313,6 +322,10 @@ func (db *DB) failedStatement(s *Script, offset int) int {
 // onNotice receives the server's messages: our markers, and what a migration RAISEs.
 func (db *DB) onNotice(n *pq.Error) {
 	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
+		return
+	}
+	if n.Message == recordingNotice {
+		db.recording.Store(true)
 		return
 	}
 	var i int64

@@ -17,8 +17,9 @@ const noTransaction = sqlfile.NoTransaction
 
 // Script is the SQL of one file, ready to run.
 type Script struct {
-	// Name is the file's, for who looks at the server's activity.
-	Name string
+	// Name is the file's, for who looks at the server's activity; shown is as the
+	// database's encoding holds it, where that is not the same.
+	Name, shown string
 	// Text is the file's text without a byte order mark; empty when it is too big
 	// to be held, see stream.
 	Text string

@@ -53,7 +53,7 @@ func (db *DB) Baseline(ctx context.Context, to State, runs []Run) error {
 		}
 	}
 	sql.WriteString(db.writeState(to))
-	if err := db.exec(ctx, sql.String()); err != nil {
+	if err := db.keep(ctx, sql.String()); err != nil {
 		return err
 	}
 	db.exists, db.journaled = true, !db.unjournaled

@@ -75,6 +75,8 @@ func (db *DB) RecordTool(ctx context.Context, id int64, r ToolRun) (int64, error
 		}
 	}
 	values := db.toolValues(r)
+	db.learn(ctx, db.open, r.Command, strings.Join(r.Changes, "\n"), db.opts.Identity.Release)
+	values = db.fitted(values)
 	query := "INSERT INTO " + db.toolJournal() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING id"
 	if id != 0 {
 		query = "UPDATE " + db.toolJournal() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE id = " + fmt.Sprint(id) + " RETURNING id"

@@ -30,6 +30,12 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 			c.Title = fmt.Sprintf("migration %s was cut short, as the server ended the session; the database is as it was, %s", e.File, at(e.Before))
 		}
 	}
+	if e.Record {
+		c.Title = fmt.Sprintf("migration %s ran and was rolled back, because its version could not be recorded; the database is %s", e.File, at(e.Before))
+		if e.Outcome == postgres.RolledBack && !e.Script.Transactional {
+			c.Title = fmt.Sprintf("migration %s was not begun, because its version could not be recorded; the database is %s", e.File, at(e.Before))
+		}
+	}
 	switch e.Outcome {
 	case postgres.PartWay:
 		c.Code = ExitPartWay
@@ -73,6 +79,7 @@ func (c *Card) addPlace(e *postgres.MigrationError) {
 	c.add("migration", place)
 	st, known := e.Statement()
 	switch {
+	case e.Record:
 	case known:
 		c.addSQL("statement", st.Text, within(st, e.Offset))
 	case e.Script != nil && e.Script.Transactional && e.Failed >= len(e.Script.Statements) && e.Failed >= 0 && e.Server() != nil:
@@ -137,6 +144,8 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		return advice
 	}
 	switch {
+	case e.Record && server != nil:
+		return e.Reason.Fix + "\nthen deploy again"
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
 		if unanswered(e) {
 			return "run it again: it reads the version, and goes on from there"

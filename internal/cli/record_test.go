@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// encoded is a world whose database has another encoding than UTF8.
+func encoded(t *testing.T, encoding string, files map[string]string) *world {
+	t.Helper()
+	w := newWorld(t, files)
+	w.Database = w.Database.Encoded(t, encoding)
+	return w
+}
+
+// TestRecord_TextThatTheEncodingCannotHold_KeptAsChecksum: golang-migrate applies such files, too.
+func TestRecord_TextThatTheEncodingCannotHold_KeptAsChecksum(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ encoding, kept string }{
+		{"LATIN1", "1 false, 2 true, 3 false, 4 true"}, {"SQL_ASCII", "1 true, 2 true, 3 true, 4 true"}, {"UTF8", "1 true, 2 true, 3 true, 4 true"},
+	} {
+		t.Run(c.encoding, func(t *testing.T) {
+			t.Parallel()
+			w := encoded(t, c.encoding, map[string]string{
+				"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "-- a → nothing\nDROP TABLE a",
+				"2_b.up.sql": "SELECT 'é'", "2_b.down.sql": "SELECT 'ü' -- déjà",
+				"3_naïve→.up.sql": "CREATE INDEX CONCURRENTLY ON a (b)", "3_naïve→.down.sql": "DROP INDEX CONCURRENTLY a_b_idx -- ☃",
+				"4_d.up.sql": "SELECT 4", "4_d.down.sql": "SELECT 4",
+			})
+			w.must(0, "up")
+			assert.Equal(t, c.kept, w.Value(t, "SELECT string_agg(version || ' ' || (down_sql IS NOT NULL), ', ' ORDER BY version) FROM schema_migrations_journal"))
+			if c.encoding == "LATIN1" {
+				assert.Equal(t, "naïve?", w.Value(t, "SELECT name FROM schema_migrations_journal WHERE version = 3"))
+			}
+			w.write("5_fails.up.sql", "SELECT nope")
+			w.must(6, "up")
+			if c.encoding == "LATIN1" { // the server takes no such down, whoever sends it
+				w.must(0, "down", "--to", "3")
+				return
+			}
+			w.must(0, "down", "--to", "0")
+			assert.Empty(t, w.Value(t, "SELECT to_regclass('a')"))
+		})
+	}
+}
+
+func TestRecord_ReleaseAtOnceOnLatin1_Applied(t *testing.T) {
+	t.Parallel()
+	w := encoded(t, "LATIN1", map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "SELECT 2 -- → ☃ é"})
+	w.must(0, "up", "--atomicity", "release")
+	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
+}
+
+// TestRecord_SequenceBehindItsRows_Healed: logical replication copies rows and not sequences.
+func TestRecord_SequenceBehindItsRows_Healed(t *testing.T) {
+	t.Parallel()
+	const behind = "SELECT setval(pg_get_serial_sequence('schema_migrations_journal', 'id'), 1, false)"
+	for name, next := range map[string]string{"transaction": "SELECT 3", "statement by statement": "CREATE INDEX CONCURRENTLY ON guests (id); SELECT 3"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, guests)
+			w.must(0, "up")
+			w.Exec(t, behind)
+			w.write("3_c.up.sql", next)
+			w.write("3_c.down.sql", "SELECT 3")
+			w.must(0, "up")
+			assert.Equal(t, "3", w.Value(t, "SELECT max(id) FROM schema_migrations_journal WHERE version = 3"))
+			w.Exec(t, behind)
+			w.must(0, "down", "--to", "2")
+			w.Exec(t, behind+"; UPDATE schema_migrations SET version = 1")
+			w.must(0, "up") // what golang-migrate has rolled back is imported
+		})
+	}
+}
+
+// TestRecord_OwnTablesCannotBeWritten_ReportedAsThat: the file is not to blame for "COMMIT".
+func TestRecord_OwnTablesCannotBeWritten_ReportedAsThat(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ before, file, want string }{
+		"drop-schema": {file: "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.x (a int)", want: "drops, renames or moves"},
+		"rename":      {file: "ALTER TABLE schema_migrations RENAME TO old", want: "drops, renames or moves"},
+		"drop-column": {file: "ALTER TABLE schema_migrations_journal DROP COLUMN outcome", want: "changes the columns"},
+		"new-column":  {file: "ALTER TABLE schema_migrations ADD COLUMN tenant int; UPDATE schema_migrations SET tenant = 1; ALTER TABLE schema_migrations ALTER tenant SET NOT NULL", want: "changes the columns"},
+		"owner":       {before: "GRANT postgres TO %q", file: "ALTER TABLE schema_migrations OWNER TO postgres; SET LOCAL ROLE NONE", want: ""},
+		"trigger": {before: "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no rows''; END'; CREATE TRIGGER t BEFORE INSERT ON schema_migrations_journal FOR EACH ROW EXECUTE FUNCTION no()",
+			file: "SELECT 3", want: "a trigger or rule on the table"},
+		"rights":    {before: "ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT SELECT ON schema_migrations_journal TO PUBLIC", file: "SELECT 3", want: "may not write or create"},
+		"read-only": {before: "ALTER ROLE %q SET default_transaction_read_only = on", file: "SELECT 3", want: "read-only"},
+		"forced":    {file: "ALTER TABLE schema_migrations_journal ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", want: "row security on the table rejects the row"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, guests)
+			w.must(0, "up")
+			if c.before != "" {
+				w.Exec(t, strings.ReplaceAll(c.before, "%q", fmt.Sprintf("%q", w.User)))
+			}
+			w.write("3_c.up.sql", c.file)
+			if c.want == "" {
+				w.must(0, "up") // a superuser's member may write all the same
+				return
+			}
+			out := w.must(6, "up")
+			assert.Contains(t, strings.Join(strings.Fields(out.err), " "), c.want)
+			assert.Contains(t, out.err, "version could not be recorded")
+			assert.NotContains(t, out.err, "COMMIT")
+			if name == "drop-schema" || name == "trigger" {
+				golden(t, "record-"+name, out.err)
+			}
+			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM guests"), "rolled back")
+		})
+	}
+}
+
+// TestRecord_EventTriggerForcesRowSecurity_ReportedAsThat: some platforms do so with every new table.
+func TestRecord_EventTriggerForcesRowSecurity_ReportedAsThat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	w.Exec(t, `CREATE FUNCTION force() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN FOR r IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' LOOP
+		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', r.object_identity); END LOOP; END $$;
+		CREATE EVENT TRIGGER rls ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION force()`)
+	golden(t, "record-row-security", w.must(6, "up").err)
+	w.Exec(t, "DROP EVENT TRIGGER rls")
+	w.must(0, "up")
+}
+
+func TestRecord_DeferredConstraint_StillTheFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED); INSERT INTO b VALUES (1)"})
+	out := w.must(6, "up")
+	assert.NotContains(t, out.err, "could not be recorded")
+	assert.Contains(t, out.err, "violates foreign key constraint")
+}
+
+// TestRecord_SchemaOfTheTablesComesLater: the first migration may create it.
+func TestRecord_SchemaOfTheTablesComesLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	w.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %q TO %q", w.Name, w.User))
+	golden(t, "record-no-schema", w.must(6, "up", "--table", "shop.x").err)
+	w.write("1_a.up.sql", "CREATE SCHEMA shop; CREATE TABLE shop.a (b int)")
+	w.write("2_b.up.sql", "CREATE INDEX CONCURRENTLY ON shop.a (b)")
+	w.must(0, "up", "--table", "shop.x")
+	w.must(0, "up", "--table", "shop.x")
+	assert.Equal(t, "2", w.Value(t, "SELECT version FROM shop.x"))
+	alone := newWorld(t, map[string]string{"1_a.up.sql": "CREATE SCHEMA shop; CREATE TABLE shop.a (b int)", "2_b.up.sql": "SELECT 2"})
+	alone.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %q TO %q", alone.Name, alone.User))
+	alone.must(0, "up", "--table", "shop.x", "--atomicity", "release")
+	require.Equal(t, "2", alone.Value(t, "SELECT version FROM shop.x"))
+}

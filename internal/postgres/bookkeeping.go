@@ -1,0 +1,127 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+)
+
+// RecordError is a version table or a history table that could not be written, outside of
+// a migration; of one, MigrationError.Record says so.
+type RecordError struct {
+	Table string // the version table, schema.table
+	Err   error
+}
+
+func (e *RecordError) Error() string {
+	return fmt.Sprintf("writing %s and its history: %v", e.Table, e.Err)
+}
+func (e *RecordError) Unwrap() error { return e.Err }
+
+// recordingNotice is what the server reports when a migration has ended, its deferred
+// constraints are checked, and its version and history are about to be written: an error
+// before it is the file's, and one after it is not.
+const recordingNotice = "shiplock records"
+
+func (db *DB) recordingMarker() string {
+	if !db.Server.plpgsql {
+		return ""
+	}
+	return "DO $shiplock$BEGIN RAISE INFO '" + recordingNotice + "'; END$shiplock$;\n"
+}
+
+// isRecord reports whether an error at the end of a migration is one of writing our
+// tables. What only a commit can find, a serialization failure, is not.
+func (db *DB) isRecord(err error) bool {
+	var server *pq.Error
+	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
+		return false
+	}
+	if !db.Server.plpgsql {
+		return server.Schema == db.table.schema && (server.Table == db.table.name || server.Table == db.table.name+journalSuffix)
+	}
+	return db.recording.Load()
+}
+
+// keep writes to our tables outside of a migration.
+func (db *DB) keep(ctx context.Context, sql string) error {
+	db.learn(ctx, db.open, sql)
+	sql = db.fitted(sql)
+	err := db.execHealed(ctx, sql)
+	var server *pq.Error
+	if errors.As(err, &server) {
+		return &RecordError{Table: db.Table(), Err: err}
+	}
+	return err
+}
+
+// execHealed is exec that tries a second time where healSequence has helped.
+func (db *DB) execHealed(ctx context.Context, sql string) error {
+	err := db.exec(ctx, sql)
+	if err != nil && db.healSequence(ctx, err) {
+		err = db.exec(ctx, sql)
+	}
+	return err
+}
+
+// healSequence moves the history's identity sequence past its rows, where that is why a
+// row could not be written: logical replication copies rows and not sequences. It reports
+// whether the write can be tried again.
+func (db *DB) healSequence(ctx context.Context, err error) bool {
+	server := pq.As(err, pqerror.UniqueViolation)
+	if server == nil || server.Schema != db.table.schema || server.Table != db.table.name+journalSuffix || db.open || ctx.Err() != nil {
+		return false
+	}
+	if err := db.exec(ctx, db.sequenceRepair()); err != nil {
+		db.log.Debug("the history's sequence could not be set", "error", err)
+		return false
+	}
+	db.log.Warn("the history's sequence was behind its rows, as logical replication leaves it, and was set", "table", db.table.name+journalSuffix)
+	return true
+}
+
+func (db *DB) sequenceRepair() string {
+	return fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, 'id'), (SELECT max(id) FROM %s));", pq.QuoteLiteral(db.journal()), db.journal())
+}
+
+// recordReason says what is known of a failure to write our tables, and what helps.
+func (db *DB) recordReason(err error) Reason {
+	var server *pq.Error
+	if !errors.As(err, &server) {
+		return Reason{}
+	}
+	version, history, user := db.table.quoted(), db.journal(), pq.QuoteIdentifier(db.Server.User)
+	why := func(fix, format string, args ...any) Reason {
+		return Reason{Why: []string{fmt.Sprintf(format, args...)}, Fix: fix}
+	}
+	const exclude = "take the statement out of the migration, or exclude Shiplock's tables from it"
+	switch {
+	case server.Routine == "ExecWithCheckOptions" && !db.exists:
+		return why("exclude Shiplock's tables from the event trigger that forces row security on new tables",
+			"row security on the new table rejects the row; an event trigger has enabled and forced it")
+	case server.Routine == "ExecWithCheckOptions":
+		return why(fmt.Sprintf("ALTER TABLE %s NO FORCE ROW LEVEL SECURITY; ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor take these tables out of the event trigger that enables it", version, history),
+			"row security on the table rejects the row; an event trigger, or a migration, has enabled and forced it")
+	case server.Code == pqerror.InvalidSchemaName:
+		return why(fmt.Sprintf("CREATE SCHEMA %s;\nor let the first migration create it, in a transaction", pq.QuoteIdentifier(db.table.schema)), "the schema of the version table, %s, does not exist", db.table.schema)
+	case server.Code == pqerror.UndefinedTable:
+		return why(exclude+"; to keep the tables in a schema that no migration drops: --table shiplock."+db.table.name, "the migration drops, renames or moves %s or its history table", db.table)
+	case server.Code == pqerror.UndefinedColumn, server.Code == pqerror.NotNullViolation, server.Code == pqerror.DatatypeMismatch, server.Code == pqerror.CheckViolation, server.Code == pqerror.WrongObjectType:
+		return why(exclude, "the migration, or an earlier one, changes the columns of %s or its history table", db.table)
+	case server.Code == pqerror.InsufficientPrivilege:
+		return why(fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s, %s TO %s;\nand CREATE on the schema %s for the first migration", version, history, user, db.table.schema),
+			"the role %s may not write or create %s or its history table; the migration may have changed their owner", db.Server.User, db.table)
+	case server.Code == pqerror.UniqueViolation:
+		return why(db.sequenceRepair(), "the history's sequence is behind its rows, as logical replication leaves it")
+	case server.Code == pqerror.UntranslatableCharacter:
+		return why("use characters that the encoding holds in the names of the files and of the release", "the database's encoding, %s, cannot hold a character of the row", db.Server.encoding)
+	case server.Code == pqerror.ReadOnlySQLTransaction:
+		return why(fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = off;\nor take SET TRANSACTION READ ONLY out of the migration", user), "the transaction is read-only, and the version has to be written in it")
+	case server.Code == pqerror.DiskFull:
+		return why("free space on the database server, or enlarge its volume", "there is no space for the row")
+	}
+	return why("find out what rejects the row: a trigger or rule on the table, or an event trigger; exclude Shiplock's tables from it", "writing %s or its history table failed, after every statement of the file had run", db.table)
+}
