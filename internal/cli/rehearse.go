@@ -29,7 +29,7 @@ shown, object by object. A missing down is told from a migration that says -- sh
 and a down that takes away what may hold data is noted. Rows are not compared.
 
 The scratch database must be empty, or have been left by a rehearsal; any other, and the one of
-DATABASE_URL, is refused. It is empty in the end. Faults end with exit code 6, and in GitHub Actions
+DATABASE_URL or PGHOST and PGDATABASE, is refused. It is empty in the end. Faults end with exit code 6, and in GitHub Actions
 each of them is annotated at its file.`,
 		Example: `  migrator rehearse --scratch-url postgres://ci:ci@localhost:5432/scratch --source ./migrations
   migrator rehearse --scratch-url $SCRATCH_URL --from 41     # what is newer than 41`,
@@ -83,8 +83,8 @@ each of them is annotated at its file.`,
 // realDatabase is the one that the settings name, nil for none, and its version table.
 func (a *app) realDatabase() (*config.DSN, string, error) {
 	s := a.settings
-	if s.DatabaseURL == "" && s.DatabaseURLFile == "" {
-		return nil, "", nil // PGHOST and its like also complete the scratch URL
+	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && os.Getenv("PGHOST")+os.Getenv("PGHOSTADDR")+os.Getenv("PGDATABASE")+os.Getenv("PGSERVICE") == "" {
+		return nil, "", nil
 	}
 	dsn, err := s.Database(os.Getenv)
 	if err != nil {

@@ -143,15 +143,84 @@ func TestWhatARehearsalHasLeftIsItsOwn(t *testing.T) {
 	d.Exec(t, fmt.Sprintf("CREATE SCHEMA theirs; CREATE EXTENSION citext; GRANT CREATE ON DATABASE %q TO %q", d.Name, d.User))
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b citext); CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE EXTENSION btree_gist", "1_a.down.sql": "SELECT 1"})
 	assert.Equal(t, 6, rehearse(t, d, dir).code)
-	d.Exec(t, "CREATE TABLE shiplock_rehearsal AS SELECT ARRAY['plpgsql', 'citext'] AS extensions, ARRAY(SELECT nspname::text FROM pg_namespace) AS schemas")
-	d.Exec(t, fmt.Sprintf("ALTER TABLE shiplock_rehearsal OWNER TO %q", d.User))
-	db := d.Open(t)
-	_, err := db.Exec("CREATE TABLE left_over (id serial PRIMARY KEY); CREATE FUNCTION f(left_over) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('ok'); CREATE VIEW v AS SELECT 'ok'::mood; CREATE SCHEMA more; CREATE EXTENSION btree_gist")
-	require.NoError(t, err)
+	killed(t, d, "CREATE TABLE left_over (id serial PRIMARY KEY); CREATE FUNCTION f(left_over) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('ok'); CREATE VIEW v AS SELECT 'ok'::mood; CREATE SCHEMA more; CREATE EXTENSION btree_gist")
+	require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"), "and so it could not clean up")
 	assert.Equal(t, 6, rehearse(t, d, dir).code)
 	assert.Equal(t, "citext theirs", d.Value(t, `SELECT concat_ws(' ', (SELECT string_agg(extname, ' ') FROM pg_extension WHERE extname <> 'plpgsql'),
 		(SELECT string_agg(nspname, ' ') FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')),
 		(SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace))`))
+}
+
+const terminates = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()"
+
+// killed is a rehearsal whose sessions are lost after a migration with this SQL.
+func killed(t *testing.T, d *pgtest.Database, sql string) {
+	t.Helper()
+	dir := folder(t, map[string]string{"1_a.up.sql": sql, "1_a.down.sql": "SELECT 1", "2_b.up.sql": terminates, "2_b.down.sql": "SELECT 1"})
+	require.Equal(t, 3, rehearse(t, d, dir).code)
+}
+
+// TestRehearse_TableMadeSinceItWasKilled_Refused: only what a rehearsal has made is dropped.
+func TestRehearse_TableMadeSinceItWasKilled_Refused(t *testing.T) {
+	t.Parallel()
+	for name, made := range map[string]struct{ sql, drop string }{
+		"table":          {"CREATE TABLE mine (a int); INSERT INTO mine VALUES (1)", "DROP TABLE mine"},
+		"another schema": {"CREATE SCHEMA own; CREATE TABLE own.t (a int)", "DROP SCHEMA own CASCADE"},
+		"function":       {"CREATE FUNCTION helper() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION helper"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.New(t)
+			dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
+			killed(t, d, "DO $$ BEGIN EXECUTE 'CREATE TABLE ' || 'lef' || 't_over (id serial)'; END $$; CREATE VIEW v AS SELECT 1 AS one")
+			require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"))
+			d.Exec(t, made.sql)
+			before := d.Value(t, "SELECT count(*) FROM pg_class")
+			out := rehearse(t, d, dir)
+			assert.Equal(t, 5, out.code, out.err)
+			if name == "table" {
+				golden(t, "rehearsal-table-since", out.err)
+			}
+			assert.Equal(t, before, d.Value(t, "SELECT count(*) FROM pg_class"))
+			d.Exec(t, made.drop)
+			assert.Equal(t, 0, rehearse(t, d, dir).code, "what a killed rehearsal has left goes")
+			assert.Equal(t, "0", things(t, d))
+		})
+	}
+}
+
+// TestRehearse_DatabaseOfPGHOST_Refused: without a URL the variables name the database.
+func TestRehearse_DatabaseOfPGHOST_Refused(t *testing.T) {
+	d := pgtest.New(t)
+	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
+	for name, value := range map[string]string{"PGHOST": d.Host, "PGPORT": fmt.Sprint(d.Port), "PGUSER": d.User, "PGPASSWORD": d.Password, "PGDATABASE": d.Name, "PGSSLMODE": "disable"} {
+		t.Setenv(name, value)
+	}
+	out := rehearse(t, d, dir)
+	assert.Equal(t, 5, out.code, out.err)
+	assert.Contains(t, out.err, "PGHOST and PGDATABASE")
+	out = rehearse(t, pgtest.New(t), dir)
+	assert.Equal(t, 0, out.code, out.err)
+	t.Setenv("PGDATABASE", "there is none of this name")
+	out = rehearse(t, pgtest.New(t), dir)
+	assert.Equal(t, 0, out.code, out.err)
+	assert.NotContains(t, out.err, "cannot be reached")
+}
+
+// TestEdited_RolledBackByGolangMigrate_NotCompared: the file of what is not applied any more may change.
+func TestEdited_RolledBackByGolangMigrate_NotCompared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a",
+		"2_b.up.sql": "CREATE TABLE b (c int)", "2_b.down.sql": "DROP TABLE b"})
+	w.must(0, "up")
+	require.NoError(t, w.stock().Migrate(1))
+	w.write("2_b.up.sql", "CREATE TABLE b (c bigint)")
+	assert.NotContains(t, w.must(0, "status").stdout, "edited")
+	w.must(0, "plan")
+	w.must(0, "up")
+	assert.Equal(t, "bigint", w.Value(t, "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = 'b'::regclass AND attname = 'c'"))
+	w.write("1_a.up.sql", "CREATE TABLE a (b bigint)")
+	assert.Contains(t, w.must(5, "up").err, "was edited after it had been applied")
 }
 
 // TestALeftOverThatIsInUseIsNotEmptied: a rehearsal was killed, and then somebody

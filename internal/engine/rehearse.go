@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
@@ -150,15 +153,18 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 	if real == nil {
 		return nil
 	}
-	same := &postgres.NotScratchError{Target: db.Target(), Why: "is the one of DATABASE_URL: a rehearsal would empty it"}
+	same := &postgres.NotScratchError{Target: db.Target(), Why: "is the one that DATABASE_URL, or PGHOST and PGDATABASE, name: it would be emptied"}
 	if real.DSN.String() == o.Postgres.DSN.String() {
 		return same
 	}
 	opts := *real
 	opts.WaitForDB, opts.Unchecked = 0, true
 	other, err := postgres.Open(ctx, opts)
+	if pq.As(err, pqerror.InvalidCatalogName) != nil {
+		return nil // there is none
+	}
 	if err != nil {
-		o.Log.Warn("the database of DATABASE_URL cannot be reached, so it is told from the scratch one by its address only", "database", real.DSN.String())
+		o.Log.Warn("the database of DATABASE_URL, or PGHOST, cannot be reached, so it is told from the scratch one by its address only", "database", real.DSN.String())
 		return ctx.Err()
 	}
 	defer closeQuietly(o, other)
@@ -315,6 +321,9 @@ func (h *rehearsal) up(ctx context.Context, version uint) (fault, err error) {
 // run tells what is the migration's fault from what is not.
 func (h *rehearsal) run(ctx context.Context, planner planner) (fault, err error) {
 	_, err = run(ctx, h.o, planner)
+	if ctx.Err() == nil {
+		err = errors.Join(err, h.db.NoteMade(ctx)) // so that the next rehearsal knows what is of this one, should it be killed
+	}
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError

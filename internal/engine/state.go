@@ -28,8 +28,8 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 	for _, r := range journal {
 		run := runOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
-		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.InEffect() {
-			continue
+		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.InEffect() || r.Version > version.Version && !version.Dirty {
+			continue // above the version another tool has rolled it back
 		}
 		sum, err := catalog.Checksum(uint(r.Version))
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -50,6 +51,9 @@ func (db *DB) Claim(ctx context.Context) error {
 		if err := db.onlyRehearsed(ctx); err != nil {
 			return err
 		}
+		if err := db.onlyMade(ctx); err != nil {
+			return err
+		}
 		return db.Empty(ctx)
 	}
 	f, err := db.Fingerprint(ctx)
@@ -64,7 +68,60 @@ func (db *DB) Claim(ctx context.Context) error {
 		return &NotScratchError{Target: db.Target(), Why: fmt.Sprintf("is not empty, and no rehearsal has made what is in it: %s%s", there[0], more)}
 	}
 	return db.exec(ctx, "CREATE TABLE "+db.mark()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
-		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas`)
+		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas, '{}'::text[] AS made`)
+}
+
+// NoteMade keeps with the mark what the rehearsal has made so far.
+func (db *DB) NoteMade(ctx context.Context) error {
+	drops, err := db.drops(ctx)
+	if err != nil {
+		return err
+	}
+	quoted := make([]string, len(drops))
+	for i, d := range drops {
+		quoted[i] = pq.QuoteLiteral(d)
+	}
+	return db.exec(ctx, "UPDATE "+db.mark()+" SET made = ARRAY["+strings.Join(quoted, ", ")+"]::text[]")
+}
+
+// onlyMade refuses a database that a rehearsal has left, where it holds something that
+// no rehearsal has made: neither what it noted, nor what the SQL in its history names,
+// which may have been committed just before it was killed.
+func (db *DB) onlyMade(ctx context.Context) error {
+	drops, err := db.drops(ctx)
+	if err != nil {
+		return err
+	}
+	sql := "''"
+	if db.journaled {
+		sql = "(SELECT coalesce(string_agg(concat_ws(' ', up_sql, down_sql), ' '), '') FROM " + db.journal() + ")"
+	}
+	var made pq.StringArray
+	var ran string
+	if err := db.row(ctx, "SELECT made, "+sql+" FROM "+db.mark()).Scan(&made, &ran); err != nil {
+		return db.lost(ctx, err)
+	}
+	ran = strings.ToLower(ran)
+	for _, drop := range drops {
+		name := dropped(drop)
+		if slices.Contains(made, drop) || slices.Contains([]string{db.table.name, db.table.name + journalSuffix}, name) || strings.Contains(ran, strings.ToLower(name)) {
+			continue
+		}
+		what := strings.TrimSuffix(strings.Replace(strings.TrimPrefix(drop, "DROP "), "IF EXISTS ", "", 1), " CASCADE")
+		return &NotScratchError{Target: db.Target(), Why: "was left by a rehearsal, but holds what no rehearsal has made: " + what}
+	}
+	return nil
+}
+
+var droppedName = regexp.MustCompile(`(?:"((?:[^"]|"")+)"|([^\s."]+))(?:\(.*\))?$`)
+
+// dropped is the name of what a statement of dropQuery drops, without its schema.
+func dropped(drop string) string {
+	m := droppedName.FindStringSubmatch(strings.TrimSuffix(drop, " CASCADE"))
+	if m == nil {
+		return drop
+	}
+	return strings.ReplaceAll(m[1], `""`, `"`) + m[2]
 }
 
 // Rehearsing is what a rehearsal calls itself in the journal, as a release.
@@ -152,27 +209,37 @@ const noDefaults = `(SELECT string_agg(pg_catalog.format('ALTER DEFAULT PRIVILEG
 		LATERAL (SELECT CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END AS kind) k
 	WHERE pg_default_acl.oid = o.oid GROUP BY defaclrole, nspname, kind, defaclobjtype)`
 
-// Empty drops all that a rehearsal has made in a database that it has claimed. What
-// had been there before stays, and so does the mark.
-func (db *DB) Empty(ctx context.Context) error {
+// drops lists the statements that drop all that was not there when the mark was made.
+func (db *DB) drops(ctx context.Context) ([]string, error) {
 	var catalogs []string
 	for _, name := range rare {
 		catalogs = append(catalogs, fmt.Sprintf("SELECT 'pg_catalog.%s'::regclass AS class, oid FROM pg_catalog.%[1]s", name))
 	}
 	rows, err := db.rows(ctx, fmt.Sprintf(dropQuery, db.mark(), pq.QuoteLiteral(db.mark()), noDefaults, strings.Join(catalogs, " UNION ALL ")))
 	if err != nil {
-		return db.lost(ctx, fmt.Errorf("emptying the scratch database: %w", err))
+		return nil, db.lost(ctx, fmt.Errorf("what is in the scratch database: %w", err))
 	}
-	drops := "BEGIN;\nSET LOCAL client_min_messages = error;\n"
+	var out []string
 	for rows.Next() {
 		var drop string
 		if err := rows.Scan(&drop); err != nil {
-			return errors.Join(err, rows.Close())
+			return nil, errors.Join(err, rows.Close())
 		}
-		drops += drop + ";\n"
+		out = append(out, drop)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return db.lost(ctx, err)
+	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+}
+
+// Empty drops all that a rehearsal has made in a database that it has claimed. What
+// had been there before stays, and so does the mark.
+func (db *DB) Empty(ctx context.Context) error {
+	list, err := db.drops(ctx)
+	if err != nil {
+		return err
+	}
+	drops := "BEGIN;\nSET LOCAL client_min_messages = error;\n"
+	for _, drop := range list {
+		drops += drop + ";\n"
 	}
 	db.exists, db.journaled = false, false
 	if err := db.exec(ctx, drops+"COMMIT"); err != nil {
