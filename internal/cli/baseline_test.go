@@ -150,7 +150,7 @@ func TestBaseline_Refusals(t *testing.T) {
 	w := newWorld(t, guests)
 	scratch := pgtest.New(t)
 	assert.Contains(t, w.must(5, "baseline", "--version", "9", "--unverified").err, "there is no version 9")
-	assert.Contains(t, w.must(5, "baseline", "--version", "1", "--scratch-url", w.URL()).err, "would empty it")
+	assert.Contains(t, w.must(5, "baseline", "--version", "1", "--scratch-url", w.URL()).err, "would be emptied")
 	used := pgtest.New(t)
 	used.Exec(t, "CREATE TABLE x (a int)")
 	assert.Contains(t, w.must(5, "baseline", "--version", "1", "--scratch-url", used.URL()).err, "is not empty")
