@@ -18,8 +18,8 @@ import (
 // the end by the server's own count of the rows that were deleted, whether by a
 // function, a trigger, a rule or a foreign key (lossCheck). Both fail with lossState.
 const (
-	lossState      pq.ErrorCode = "SL001"
-	lossConstraint              = "shiplock_data_loss"
+	lossState      = "SL001"
+	lossConstraint = "shiplock_data_loss"
 )
 
 // lossDetail is the DETAIL of such an error.
@@ -42,7 +42,7 @@ func lossOf(fail *MigrationError) *Loss {
 }
 
 // raiseLoss is the PL/pgSQL that fails; r.t and r.c are the table and the column.
-const raiseLoss = `RAISE EXCEPTION USING ERRCODE = '` + string(lossState) + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
+const raiseLoss = `RAISE EXCEPTION USING ERRCODE = '` + lossState + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
 	MESSAGE = pg_catalog.format('data loss: %s would lose rows of %s', r.how, r.t || CASE WHEN r.c = '' THEN '' ELSE '.' || r.c END),
 	DETAIL = pg_catalog.json_build_object('how', r.how, 'rows', n, 'unknown', why)::text,
 	HINT = 'Keep the newer schema and roll forward, or, with a backup, run the down with --allow-data-loss.';`
