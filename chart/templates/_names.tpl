@@ -111,6 +111,22 @@ them try out passwords; derivePassword is scrypt.
 {{- end -}}
 
 {{/*
+The value of helm.sh/hook-output-log-policy on a Job that is a hook of Helm's; empty if it has no such annotation.
+A program that embeds Helm's library and sets no function for the output ends with a nil pointer dereference when a hook with this
+annotation fails: Flux's helm-controller does, and stops for its whole cluster. Only Helm's own program has a commit in its build
+information, so "auto" adds the annotation for that program alone.
+*/}}
+{{- define "shiplock.hookOutputLogPolicy" -}}
+{{- $policy := .Values.hookOutputLogPolicy -}}
+{{- if eq $policy "auto" -}}
+{{- $policy = .Capabilities.HelmVersion.GitCommit | empty | ternary "none" "hook-failed" -}}
+{{- end -}}
+{{- if ne $policy "none" -}}
+{{- $policy -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 Annotations of an object: dict "context" . "weight" N. before-hook-creation alone: what failed stays to be read until the
 next run. The keys are quoted because a flow mapping would read "pre-install,pre-upgrade" as two keys. With
 database.partOfRelease there is no pre-install: the first Job is an ordinary one. What the Job needs ("logs" is not set) is
@@ -118,6 +134,9 @@ made anew for the Jobs of a rollback: what lies there is the newer release's.
 */}}
 {{- define "shiplock.objectAnnotations" -}}
 {{- $values := .context.Values -}}
+{{- if hasKey $values.annotations "helm.sh/hook-output-log-policy" -}}
+{{- fail "annotations may not set \"helm.sh/hook-output-log-policy\": set hookOutputLogPolicy" -}}
+{{- end -}}
 {{- range $key, $_ := $values.annotations -}}
 {{- if or (hasPrefix "helm.sh/" $key) (hasPrefix "argocd.argoproj.io/hook" $key) -}}
 {{- fail (printf "annotations may not set %q: mode decides when the migrations run, and the chart sets the annotations for it; remove it" $key) -}}
@@ -136,7 +155,9 @@ made anew for the Jobs of a rollback: what lies there is the newer release's.
   "helm.sh/hook-delete-policy" "before-hook-creation"
 -}}
 {{- if .logs -}}
-{{- $_ := set $own "helm.sh/hook-output-log-policy" "hook-failed" -}}
+{{- with include "shiplock.hookOutputLogPolicy" .context -}}
+{{- $_ := set $own "helm.sh/hook-output-log-policy" . -}}
+{{- end -}}
 {{- end -}}
 {{- else if eq $placement "argocd" -}}
 {{- $own = dict

@@ -8,7 +8,7 @@ The database was migrated before the rest of this release: Job {{ $name }}, name
   Told, too, to: {{ . }}
 {{- end }}
 
-The Job and its log stay until the next upgrade replaces them. When a migration fails, helm prints the reason, the
+The Job and its log stay until the next upgrade replaces them. When a migration fails, {{ if contains "hook-failed" (include "shiplock.hookOutputLogPolicy" .) }}helm prints the reason, {{ end }}the
 release stops, and the version that runs goes on serving.
 {{- end -}}
 

@@ -28,9 +28,11 @@ way back, and may be another release's first look at this database.
   "helm.sh/hook" .events
   "helm.sh/hook-weight" "0"
   "helm.sh/hook-delete-policy" "before-hook-creation"
-  "helm.sh/hook-output-log-policy" "hook-failed"
 -}}
 {{- with .context -}}
+{{- with include "shiplock.hookOutputLogPolicy" . -}}
+{{- $_ := set $annotations "helm.sh/hook-output-log-policy" . -}}
+{{- end -}}
 {{- if eq .Values.mode "argocd" -}}
 {{- $annotations = dict "argocd.argoproj.io/hook" "PostSync" "argocd.argoproj.io/sync-wave" "0" "argocd.argoproj.io/hook-delete-policy" "BeforeHookCreation" -}}
 {{- end -}}

@@ -1,7 +1,7 @@
 {{/*
 Puts back, empty, what a user took out of the values with null ("existingSecret: null"), so that templates need not ask. What
 has no empty form is required by the schema instead; but for the values that came later, which "helm upgrade --reuse-values" does
-not have: mode, rollback, tool, gate and all that tells the outcome.
+not have: mode, hookOutputLogPolicy, rollback, tool, gate and all that tells the outcome.
 */}}
 {{- define "shiplock.fillValues" -}}
 {{- $empty := dict
@@ -9,7 +9,7 @@ not have: mode, rollback, tool, gate and all that tells the outcome.
   "database" (dict "partOfRelease" false "url" "" "host" "" "sslMode" ""
     "passwordCommand" list "passwordFile" "" "urlFile" "" "role" "" "ca" (dict "secretName" "" "configMapName" "") "existingSecret" (dict "name" "" "keys" dict))
   "migrations" (dict "existingConfigMap" "" "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "subPath" ""))
-  "mode" "hook"
+  "mode" "hook" "hookOutputLogPolicy" "auto"
   "rollback" (dict "policy" "keep" "when" "post-rollback" "allowDataLoss" false)
   "notify" (dict "success" false
     "webhook" (dict "url" "" "token" "" "urlFile" "" "format" "" "template" "" "existingSecret" (dict "name" "" "keys" (dict "url" "" "token" "")))

@@ -2,11 +2,12 @@
 # Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
 #
 #   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck, govulncheck,
-#                                     actionlint, and the peers of `make chaos`: golang-migrate, goose)
+#                                     actionlint, helm4-library, a program that embeds Helm 4, and the peers of
+#                                     `make chaos`: golang-migrate, goose)
 #
 # Each tool is pinned by the go.mod and go.sum of its own folder, so that no two of them argue over a shared
-# dependency. A binary is cached under a hash of both files, of this script and of the Go toolchain; several processes may
-# call this at once.
+# dependency. A binary is cached under a hash of both files, of the folder's Go files, of this script and of the Go toolchain;
+# several processes may call this at once.
 set -euo pipefail
 shopt -s inherit_errexit
 
@@ -23,6 +24,17 @@ version() {
   go list -m -f '{{.Version}}' "$1"
 }
 
+# helm_build_info MODULE prints the linker flags of Helm's own release build. The chart reads the commit: it is what tells Helm's
+# program from one that embeds Helm's library. The module proxy does not report the commit, so the module's checksum stands in.
+helm_build_info() {
+  local commit
+  commit=$(go list -m -f '{{.Sum}}' "$1" | cut -d: -f2 | base64 -d | od -An -v -tx1 | tr -d ' \n' | cut -c1-40)
+  [[ $commit =~ ^[0-9a-f]{40}$ ]] || die "the checksum of $1 is not known"
+  printf ' -X %s/internal/version.version=%s' "$1" "$(version "$1")"
+  printf ' -X %s/internal/version.gitCommit=%s' "$1" "$commit"
+  printf ' -X %s/internal/version.gitTreeState=clean' "$1"
+}
+
 # Helm takes its own version, and Helm 3 the newest Kubernetes version it knows, from the linker. Unstamped, Helm 3
 # renders for Kubernetes 1.20 and refuses any chart that asks for a newer one.
 ldflags() {
@@ -31,13 +43,13 @@ ldflags() {
     helm3)
       local minor
       minor=$(version k8s.io/client-go | cut -d. -f2)
-      flags+=" -X helm.sh/helm/v3/internal/version.version=$(version helm.sh/helm/v3)"
+      flags+="$(helm_build_info helm.sh/helm/v3)"
       for package in chartutil lint/rules; do
         flags+=" -X helm.sh/helm/v3/pkg/$package.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$package.k8sVersionMinor=$minor"
       done
       ;;
     helm4)
-      flags+=" -X helm.sh/helm/v4/internal/version.version=$(version helm.sh/helm/v4)"
+      flags+="$(helm_build_info helm.sh/helm/v4)"
       ;;
     golang-migrate)
       flags+=" -X main.Version=$(version github.com/golang-migrate/migrate/v4)"
@@ -71,7 +83,8 @@ tool() {
   package=$(sed -n 's/^tool //p' go.mod)
   # The caller may be inside another module's build: its go.work and flags have no say here.
   export GOWORK=off GOFLAGS=-buildvcs=false
-  key=$(cat go.mod go.sum "$here/install.sh" <(go env GOVERSION GOOS GOARCH) | git hash-object --stdin)
+  # shellcheck disable=SC2046 # the names have no blanks
+  key=$(cat go.mod go.sum $(compgen -G '*.go' || true) "$here/install.sh" <(go env GOVERSION GOOS GOARCH) | git hash-object --stdin)
   binary=$cache/$name/$key/$(basename "$package")
   if [[ ! -x $binary ]]; then
     mkdir -p "$(dirname "$binary")"

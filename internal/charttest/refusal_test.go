@@ -75,6 +75,7 @@ func TestRefusals(t *testing.T) {
 		"before, its database":   {values: "database: {url: x, partOfRelease: true}\nrollback: {policy: down, when: pre-rollback}", want: "with database.partOfRelease it comes with the release"},
 		"loss, nothing undone":   {values: withURL + "rollback: {allowDataLoss: true}", want: "rollback.allowDataLoss is set, but nothing is undone with rollback.policy: keep"},
 		"a tool's migrations":    {values: withURL + "rollback: {policy: down}\ntool: {image: {repository: a, tag: b}, command: [c]}", want: "rollback.policy: down undoes migrations that the migrator has run itself"},
+		"output log policy":      {values: withURL + "annotations: {helm.sh/hook-output-log-policy: hook-failed}", want: `annotations may not set "helm.sh/hook-output-log-policy": set hookOutputLogPolicy`},
 		"Kubernetes too old":     {values: withURL, kube: "v1.25.0", want: "chart requires kubeVersion: >=1.26.0-0"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,6 +111,7 @@ func TestSchemaRefusals(t *testing.T) {
 		"tool: {runAsUser: 0}":                 "minimum: got 0, want 1",
 		"activeDeadlineSeconds: 5m":            "at '/activeDeadlineSeconds': got string, want integer",
 		"backoffLimit: -1":                     "at '/backoffLimit': minimum: got -1, want 0",
+		"hookOutputLogPolicy: always":          "at '/hookOutputLogPolicy': value must be one of 'auto', 'none', 'hook-failed'",
 		"mode: cron":                           "at '/mode': value must be one of 'hook', 'job', 'argocd', 'initContainer'",
 		"progress: loud":                       "at '/progress': value must be one of '', 'auto', 'bar', 'log', 'none'",
 		"database: {passwordCommand: a b}":     "at '/database/passwordCommand': got string, want array",

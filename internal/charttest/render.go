@@ -43,6 +43,11 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// The package renders as Helm's own program does, whose build information has a commit.
+func init() {
+	chartutil.DefaultCapabilities.HelmVersion.GitCommit = "0000000000000000000000000000000000000000"
+}
+
 // Rendered is a release that was rendered and not installed.
 type Rendered struct {
 	*release.Release

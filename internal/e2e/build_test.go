@@ -20,16 +20,17 @@ func (s *shared) build(dir, clusterName string) error {
 	if err != nil {
 		return err
 	}
-	// Helm 4 comes as a command line only: its module has no place beside Helm 3's.
-	install := exec.CommandContext(ctx, filepath.Join(base.Root, "hack", "tools", "install.sh"), "helm4")
+	// Helm 4 comes as programs only: its module has no place beside Helm 3's.
+	install := exec.CommandContext(ctx, filepath.Join(base.Root, "hack", "tools", "install.sh"), "helm4", "helm4-library")
 	install.Stderr = os.Stderr
-	helm4, err := install.Output()
+	output, err := install.Output()
 	if err != nil {
 		return fmt.Errorf("helm 4: %w", err)
 	}
+	helm4, library, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
 	*s = shared{
 		kubeconfig: base.Cluster.Kubeconfig, charts: base.Charts, database: base.Database,
-		helm4: strings.TrimSpace(string(helm4)), discovery: filepath.Join(dir, "discovery"),
+		helm4: helm4, helm4Library: library, discovery: filepath.Join(dir, "discovery"),
 	}
 	return nil
 }

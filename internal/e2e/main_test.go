@@ -31,6 +31,8 @@ type shared struct {
 	charts     sample.Charts
 	database   *database.Server
 	helm4      string
+	// helm4Library is a program that embeds Helm 4's library as Flux's helm-controller does.
+	helm4Library string
 	// discovery is a folder in which the commands' processes share what they learnt of the API.
 	discovery string
 }

@@ -91,14 +91,15 @@ func (s *shared) setup(env *testscript.Env) error {
 // environment is the same for all scripts, but for the folders that Helm writes to.
 func (s *shared) environment(work string) map[string]string {
 	env := map[string]string{
-		envKubeconfig:  s.kubeconfig,
-		"KUBECACHEDIR": s.discovery,
-		"DB_HOST":      database.Host,
-		"DB_PORT":      database.Port,
-		"BOOKING":      s.charts.Booking,
-		"SHIPLOCK":     s.charts.Shiplock,
-		"HELM4":        s.helm4,
-		"GOGC":         "400", // some hundred processes of helm, each ended before its memory matters
+		envKubeconfig:   s.kubeconfig,
+		"KUBECACHEDIR":  s.discovery,
+		"DB_HOST":       database.Host,
+		"DB_PORT":       database.Port,
+		"BOOKING":       s.charts.Booking,
+		"SHIPLOCK":      s.charts.Shiplock,
+		"HELM4":         s.helm4,
+		"HELM4_LIBRARY": s.helm4Library,
+		"GOGC":          "400", // some hundred processes of helm, each ended before its memory matters
 	}
 	for _, folder := range []string{"CACHE", "CONFIG", "DATA"} {
 		env["HELM_"+folder+"_HOME"] = filepath.Join(work, ".helm", strings.ToLower(folder))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/cli"
 )
 
@@ -21,6 +22,8 @@ func Command(out, errs io.Writer) *cobra.Command {
 	// Helm's own command line writes the logs of hooks to its logger, which is standard error.
 	log.SetFlags(0)
 	log.SetOutput(errs)
+
+	chartutil.DefaultCapabilities.HelmVersion.GitCommit = "0000000000000000000000000000000000000000" // as in Helm's own program
 
 	settings := cli.New()
 	settings.AddFlags(root.PersistentFlags())
