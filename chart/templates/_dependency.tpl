@@ -5,6 +5,9 @@ dependency is enabled, it is put in as "dependency": what this chart's own templ
 */}}
 {{- define "shiplock.findDependency" -}}
 {{- $alias := .alias | default "shiplock" -}}
+{{- if not (and (kindIs "map" .context) (hasKey (.context | default dict) "Subcharts")) -}}
+{{- fail (printf "%s: \"context\" is not the context of a chart: include it with (dict \"context\" $)" .helper) -}}
+{{- end -}}
 {{- $found := get .context.Subcharts $alias -}}
 {{- if $found -}}
 {{- include "shiplock.fillValues" $found -}}
@@ -13,9 +16,15 @@ dependency is enabled, it is put in as "dependency": what this chart's own templ
 {{- $_ := set . "dependency" (dict "Template" (dict "BasePath" $path) "Alias" $alias
   "Values" $found.Values "Chart" $found.Chart "Release" .context.Release "Capabilities" .context.Capabilities) -}}
 {{- end -}}
-{{- else if not (hasKey .context.Values $alias) -}}
-{{- fail (printf "%s: chart %q has no dependency called %q: pass its name or alias from Chart.yaml as \"alias\"" .helper .context.Chart.Name $alias) -}}
+{{- else if not (include "shiplock.isDisabled" (dict "values" .context.Values "alias" $alias)) -}}
+{{- fail (printf "%s: chart %q has no dependency called %q: pass its name or alias from Chart.yaml as \"alias\"; if a condition of your own disables it, include %s only when that condition holds" .helper .context.Chart.Name $alias .helper) -}}
 {{- end -}}
+{{- end -}}
+
+{{/* "true" if a dependency that is not there was disabled by its "enabled" value, the usual condition, or may have been by a tag. */}}
+{{- define "shiplock.isDisabled" -}}
+{{- $own := get .values .alias -}}
+{{- if and (kindIs "map" $own) (or .values.tags (eq (toString (get ($own | default dict) "enabled")) "false")) -}}true{{- end -}}
 {{- end -}}
 
 {{/*

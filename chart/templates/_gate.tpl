@@ -119,7 +119,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 {{- end -}}
 
 {{- define "shiplock.podContainerImage" -}}
-image: {{ include "shiplock.imageReference" (dict "context" . "path" "image" "image" .Values.image "defaultTag" .Chart.AppVersion) | toJson }}
+image: {{ include "shiplock.imageReference" (dict "context" . "path" "image" "image" .Values.image "defaultTag" (include "shiplock.isMigratorImage" . | empty | ternary "" .Chart.AppVersion)) | toJson }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 

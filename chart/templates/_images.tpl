@@ -49,3 +49,9 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end -}}
 {{- end -}}
+
+{{/* "true" if image is the migrator's own, from whatever registry: its tag defaults to the chart's, and it holds no migrations. */}}
+{{- define "shiplock.isMigratorImage" -}}
+{{- $repository := include "shiplock.rendered" (dict "context" . "path" "image.repository" "value" .Values.image.repository) -}}
+{{- if hasSuffix "/shiplock/migrator" (printf "/%s" $repository) -}}true{{- end -}}
+{{- end -}}

@@ -7,7 +7,7 @@
     reference: {{ include "shiplock.imageReference" (dict "context" $ "path" "migrations.image" "image" .image "defaultTag" "") | toJson }}
     pullPolicy: {{ .image.pullPolicy }}
 {{- else if .parentConfigMap -}}
-{{- if not (get $ "Prefix") -}}
+{{- if not (or (get $ "Prefix") (get $ "FilesUnknown")) -}}
 {{ include "shiplock.migrationsConfigMapVolume" (dict "name" "migrations" "configMap" (include "shiplock.migrationsConfigMapName" $)) }}
 {{- end -}}
 {{- else if .existingConfigMap -}}
@@ -56,12 +56,25 @@ metadata:
 {{ $files }}
 {{- if not (include "shiplock.chartMakesJob" .) }}
 ---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "shiplock.versionConfigMapName" . }}
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "shiplock.labels" . | nindent 4 }}
+data:
+  version: {{ include "shiplock.lastVersion" $call | quote }}
+---
 {{ include "shiplock.job" . }}
 {{- include "shiplock.rollbackJobs" . }}
----
-{{ include "shiplock.test" . }}
 {{- end }}
 {{- end -}}
+{{- end -}}
+
+{{/* The ConfigMap that gives "helm test" the last version of the parent's files, where the Job comes from the parent's template. */}}
+{{- define "shiplock.versionConfigMapName" -}}
+{{- include "shiplock.fullname" . -}}-version
 {{- end -}}
 
 {{/* The files of the calling chart as a ConfigMap's data; the dict is that of shiplock.findDependency, with "glob". */}}

@@ -51,11 +51,29 @@
 {{- if gt (len $sources) 1 -}}
 {{- fail (printf "the migrations come from one place, but %s are set: keep one of them" (join " and " $sources)) -}}
 {{- end -}}
+{{- if not (or $sources .Values.tool.image.repository) -}}
+{{- include "shiplock.validateMigrationsInImage" . -}}
+{{- end -}}
 {{- if and $migrations.parentConfigMap .Chart.IsRoot -}}
 {{- fail "migrations.parentConfigMap is for a chart that depends on this one; a release of its own takes migrations.existingConfigMap" -}}
 {{- end -}}
 {{- if and $migrations.image.repository (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "migrations.image needs image volumes, which Kubernetes has from 1.33 on, and this is %s: build the migrations into the migrator's image (image.repository) or use a ConfigMap" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The migrator's own image holds no migrations. Another tag or a digest may be that of an image which does. */}}
+{{- define "shiplock.validateMigrationsInImage" -}}
+{{- $image := .Values.image -}}
+{{- $path := printf "%s/" (trimSuffix "/" .Values.migrations.path) -}}
+{{- $mounted := regexMatch "(^| )--source" (join " " .Values.extraArgs) -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- $mount := printf "%s/" (trimSuffix "/" .mountPath) -}}
+{{- $mounted = or $mounted (hasPrefix $mount $path) (hasPrefix $path $mount) -}}
+{{- end -}}
+{{- $tag := include "shiplock.imageTag" (dict "context" . "path" "image" "image" $image) | default .Chart.AppVersion -}}
+{{- if and (include "shiplock.isMigratorImage" .) (not $image.digest) (eq $tag .Chart.AppVersion) (not $mounted) -}}
+{{- fail (printf "there are no migrations to run: image %s:%s is the migrator alone. Set image.repository and image.tag to an image that holds your migrations, or set migrations.parentConfigMap, migrations.existingConfigMap or migrations.image.repository" $image.repository $tag) -}}
 {{- end -}}
 {{- end -}}
 

@@ -4,6 +4,7 @@ has no empty form is required by the schema instead; but for the values that cam
 not have: mode, hookOutputLogPolicy, rollback, tool, gate and all that tells the outcome.
 */}}
 {{- define "shiplock.fillValues" -}}
+{{- include "shiplock.validateVersion" . -}}
 {{- $empty := dict
   "image" (dict "registry" "" "tag" "" "digest" "")
   "database" (dict "partOfRelease" false "url" "" "host" "" "sslMode" ""
@@ -45,5 +46,26 @@ a dependency removes a default: Helm 4 ignores a null in the parent's values.yam
 {{- if and (empty $value) (has (kindOf $value) (list "invalid" "string" "map")) -}}
 {{- $_ := unset $map $key -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+All charts of a release share one set of named templates: of two that define the same name, Helm keeps one, whatever its version. Every
+chart of ours therefore records its version in .Release, the one map that all charts of a release share, and two versions are refused.
+*/}}
+{{- define "shiplock.validateVersion" -}}
+{{- $key := "shiplockVersions" -}}
+{{- $versions := get .Release $key | default dict -}}
+{{- $place := (get . "Template" | default dict).BasePath | default "" | trimSuffix "/templates" -}}
+{{- if not (get $versions .Chart.Version) -}}
+{{- $_ := set $versions .Chart.Version $place -}}
+{{- end -}}
+{{- $_ := set .Release $key $versions -}}
+{{- if gt (len $versions) 1 -}}
+{{- $found := list -}}
+{{- range $version, $path := $versions -}}
+{{- $found = append $found (printf "%s (%s)" $version $path) -}}
+{{- end -}}
+{{- fail (printf "this release has chart shiplock in different versions, %s, and Helm renders them all with the templates of one: set the same version of the dependency in each Chart.yaml, and run helm dependency update" (join " and " $found)) -}}
 {{- end -}}
 {{- end -}}

@@ -125,6 +125,7 @@ var changes = map[string]string{
 	"quitURL":                                  "quitURL: http://localhost:15020/quitquitquit",
 	"labels":                                   "labels: {a: b}",
 	"annotations":                              "annotations: {a: b}",
+	"hookOutputLogPolicy":                      "hookOutputLogPolicy: none",
 	"podLabels":                                "podLabels: {a: b}",
 	"podAnnotations":                           "podAnnotations: {a: b}",
 	"nodeSelector":                             "nodeSelector: {a: b}",

@@ -21,8 +21,8 @@ const (
 
 var update = flag.Bool("update", false, "write the golden files and the chart's README instead of comparing them")
 
-// withURL is the shortest set of values that renders.
-const withURL = "database: {url: 'postgres://booking@db/booking'}\n"
+// withURL is the shortest set of values that renders: a database, and an image with migrations.
+const withURL = "database: {url: 'postgres://booking@db/booking'}\nimage: " + ownImage + "\n"
 
 func parse(t *testing.T, text string) map[string]any {
 	t.Helper()
@@ -45,10 +45,13 @@ func readValues(t *testing.T, path string) map[string]any {
 	return parse(t, string(text))
 }
 
+// ownImage is the value of "image" where a test does not care: an image with migrations.
+const ownImage = "{repository: shop/migrations, tag: v1}"
+
 // render renders our chart as a release of its own.
 func render(t *testing.T, values string) *Rendered {
 	t.Helper()
-	r, err := Render(chartDir, Options{Values: parse(t, values)})
+	r, err := Render(chartDir, Options{Values: merge(parse(t, "image: "+ownImage), parse(t, values))})
 	require.NoError(t, err)
 	return r
 }

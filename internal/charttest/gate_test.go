@@ -109,7 +109,7 @@ func TestContainersInOtherPodsAreRestricted(t *testing.T) {
 func TestGateWithAnotherRole(t *testing.T) {
 	t.Parallel()
 	const arguments = `"env" (list (dict "name" "PGHOST" "value" "replica") (dict "name" "PGSSLMODE" "value" "disable"))`
-	pod, err := inPods(t, "gate", arguments, "database: {host: db, name: booking, user: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
+	pod, err := inPods(t, "gate", arguments, "image: "+ownImage+"\ndatabase: {host: db, name: booking, user: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
 	require.NoError(t, err)
 	var env []string
 	for _, v := range pod.InitContainers[0].Env {
@@ -172,6 +172,9 @@ func TestRefusalsInPods(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ helper, arguments, values, want string }{
 		"a hook's Secret":    {"gate", "", withURL, `pass "env" (the application's own variables that lead to the database), or use shiplock.database.existingSecret`},
+		"no context":         {"gate", `"context" .Values.shiplock`, fromSecret, `shiplock.gate: "context" is not the context of a chart: include it with (dict "context" $)`},
+		"text as context":    {"initContainer", `"context" "shop"`, fromSecret, `shiplock.initContainer: "context" is not the context of a chart`},
+		"another's values":   {"gate", `"alias" "global"`, fromSecret, `shiplock.gate: chart "shop" has no dependency called "global"`},
 		"unknown alias":      {"gate", `"alias" "order"`, fromSecret, `shiplock.gate: chart "shop" has no dependency called "order"`},
 		"no glob":            {"gate", "", fromSecret + "migrations: {parentConfigMap: true}", `shiplock.gate needs a "glob"`},
 		"nothing matches":    {"gate", `"glob" "sql/*"`, fromSecret + "migrations: {parentConfigMap: true}", `shiplock.gate: no file of chart "shop" that matches "sql/*" is an up migration`},

@@ -107,7 +107,7 @@ func TestParentConfigMapRefusals(t *testing.T) {
 		"too large":        {template: ofShiplock, files: map[string]string{"migrations/1_a.up.sql": strings.Repeat("x", 1<<20), "migrations/2_b.up.sql": "y"}, want: `the files that match "migrations/*.sql" are 1048577 bytes, and a ConfigMap holds 1048576: build them into the migrator's image`},
 		"unknown alias":    {template: strings.Replace(ofOrders, `"alias" "orders"`, `"alias" "order"`, 1), files: one, want: `chart "shop" has no dependency called "order"`},
 		"no glob":          {template: `{{ include "shiplock.migrationsConfigMap" (dict "context" .) }}`, files: one, want: `shiplock.migrationsConfigMap needs a "glob"`},
-		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {migrations: {parentConfigMap: false}}", want: "nothing would run them: set shiplock.migrations.parentConfigMap=true"},
+		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {image: {tag: v1}, migrations: {parentConfigMap: false}}", want: "nothing would run them: set shiplock.migrations.parentConfigMap=true"},
 		"unknown job name": {template: `a: {{ include "shiplock.jobName" (dict "context" . "alias" "order") }}`, want: `shiplock.jobName: chart "shop" has no dependency called "order": pass its name or alias`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,5 +126,25 @@ func TestParentConfigMapOfADisabledDependency(t *testing.T) {
 		objects, err := r.Objects()
 		require.NoError(t, err)
 		assert.Len(t, objects, 4, "the Job, Secret, ConfigMap and test of the other: %s", values)
+	}
+}
+
+// Where an image may hold migrations, the chart does not object.
+func TestImagesThatMayHoldMigrations(t *testing.T) {
+	t.Parallel()
+	for _, values := range []string{
+		"image: {tag: v2}",
+		"image: {digest: 'sha256:" + strings.Repeat("0", 64) + "'}",
+		"migrations: {existingConfigMap: m}",
+		"migrations: {image: {repository: m, tag: v2}}",
+		"extraVolumes: [{name: m, emptyDir: {}}]\nextraVolumeMounts: [{name: m, mountPath: /migrations}]",
+		"extraVolumeMounts: [{name: m, mountPath: /migrations/1_a.up.sql, subPath: a}]",
+		"extraVolumeMounts: [{name: m, mountPath: /srv}]\nmigrations: {path: /srv/sql}",
+		"extraArgs: [--source=/srv]",
+		"tool: {image: {repository: a, tag: b}, command: [c]}",
+		"enabled: false",
+	} {
+		_, err := Render(chartDir, Options{Values: parse(t, "database: {url: x}\n"+values)})
+		assert.NoError(t, err, values)
 	}
 }

@@ -66,9 +66,9 @@ dependencies:
 `
 
 const aliasValues = `
-shiplock: {database: {url: 'postgres://db/shop'}}
-orders: {database: {url: 'postgres://db/orders'}}
-stockKeeping: {database: {url: 'postgres://db/stock'}}
+shiplock: {image: ` + ownImage + `, database: {url: 'postgres://db/shop'}}
+orders: {image: ` + ownImage + `, database: {url: 'postgres://db/orders'}}
+stockKeeping: {image: ` + ownImage + `, database: {url: 'postgres://db/stock'}}
 `
 
 func TestAliases(t *testing.T) {
@@ -116,9 +116,9 @@ func TestUmbrella(t *testing.T) {
 		"Chart.yaml": `{apiVersion: v2, name: town, version: 1.0.0, dependencies: [
 			{name: hotel, version: 1.0.0, repository: file://hotel}, {name: harbour, version: 1.0.0, repository: file://harbour}]}`,
 		"hotel/Chart.yaml":    app("hotel"),
-		"hotel/values.yaml":   "shiplock: {database: {url: 'postgres://db/hotel'}}",
+		"hotel/values.yaml":   "shiplock: {image: " + ownImage + ", database: {url: 'postgres://db/hotel'}}",
 		"harbour/Chart.yaml":  app("harbour"),
-		"harbour/values.yaml": "shiplock: {database: {url: 'postgres://db/harbour'}}",
+		"harbour/values.yaml": "shiplock: {image: " + ownImage + ", database: {url: 'postgres://db/harbour'}}",
 	})
 	r, err := Render(dir, Options{Release: "town"})
 	require.NoError(t, err)

@@ -58,7 +58,7 @@ func TestImageTag_Number(t *testing.T) {
 			t.Run(name+"/"+set, func(t *testing.T) {
 				t.Parallel()
 				out := run(t, ".", helm, "template", "booking", chartDir, "--kube-version", KubeVersion, "-f", file, "--set", "image.tag="+set)
-				assert.Contains(t, out, `image: "shiplock/migrator:`+want+`"`)
+				assert.Contains(t, out, `image: "shop/migrations:`+want+`"`)
 			})
 		}
 	}
@@ -107,7 +107,7 @@ func TestAddressRefusals(t *testing.T) {
 		"extraEnv: [{name: DATABASE_URL, value: 'mysql://u:secret@db/x'}]":           "DATABASE_URL in extraEnv does not begin with postgres://",
 		"extraEnv: [{name: PGHOST, value: 'db:5432'}]\ndatabase: {name: a, user: b}": "PGHOST in extraEnv is \"db:5432\": write db into it, and the port into PGPORT",
 		withURL + "image: {repository: 'https://reg/a'}":                             "image.repository is \"https://reg/a\": write it without https://",
-		withURL + "image: {registry: 'docker://reg'}":                                "image.registry is \"docker://reg\": write it without docker://",
+		withURL + "image: {registry: 'docker://reg', tag: v1}":                       "image.registry is \"docker://reg\": write it without docker://",
 		withURL + "image: {tag: 'v1:x'}":                                             `image.tag is "v1:x", which cannot be the tag of an image`,
 		withURL + "image: {tag: '{{ .Values.global.tag }}'}":                         "image.tag is a template that renders to nothing",
 		withURL + "global: {t: 20241101}\nimage: {tag: '{{ .Values.global.t }}'}":    "if a template reads a number, put that in quotes",

@@ -1,7 +1,7 @@
 package charttest
 
 import (
-	"strings"
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,16 +43,63 @@ func TestHelmTest(t *testing.T) {
 	}
 }
 
-// The test of an ordinary Job that runs the parent's files reads the same files.
+// Where the Job comes from the parent's template, the chart itself makes the test all the same, or a release without that include would
+// migrate nothing and report nothing. The version to wait for comes with the include.
 func TestHelmTestOfTheParentsFiles(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"hook", "job"} {
-		r, err := Render(parent(t, ofShiplock, map[string]string{"migrations/1_a.up.sql": ""}), Options{Values: parse(t, "shiplock: {mode: "+mode+"}\norders: {enabled: false}")})
+	const argument = "--version=$(shiplock.migrationsConfigMap-is-not-included)"
+	files := map[string]string{"migrations/0009_a.up.sql": "", "migrations/0010_a.up.sql": ""}
+	for name, tc := range map[string]struct {
+		values, template string
+		args             []string
+		version          string
+	}{
+		"a hook":                  {"mode: hook", ofShiplock, []string{"wait", "--timeout=240s"}, ""},
+		"a hook, not included":    {"mode: hook", "", []string{"wait", "--timeout=240s"}, ""},
+		"a Job":                   {"mode: job", ofShiplock, []string{"wait", argument, "--timeout=240s"}, "10"},
+		"a Job, not included":     {"mode: job", "", []string{"wait", argument, "--timeout=240s"}, ""},
+		"a Job, disabled branch":  {"mode: job", "{{ if .Values.no }}" + ofShiplock + "{{ end }}", []string{"wait", argument, "--timeout=240s"}, ""},
+		"the first, not included": {"database: {partOfRelease: true}", "", []string{"wait", argument, "--timeout=240s"}, ""},
+		"only another dependency": {"mode: job", ofOrders, []string{"wait", argument, "--timeout=240s"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := maps.Clone(files)
+			files["orders/1_a.up.sql"] = ""
+			r, err := Render(parent(t, tc.template, files), Options{Values: map[string]any{"shiplock": parse(t, tc.values), "orders": map[string]any{"mode": "job", "enabled": tc.template == ofOrders}}})
+			require.NoError(t, err)
+			objectsAreValid(t, r)
+			pod, err := Find[*corev1.Pod](r, "booking-shiplock-test")
+			require.NoError(t, err)
+			c := pod.Spec.Containers[0]
+			assert.Equal(t, tc.args, c.Args)
+			if len(tc.args) == 2 {
+				assert.Equal(t, "booking-shiplock-migrations", pod.Spec.Volumes[0].ConfigMap.Name)
+				return
+			}
+			assert.Empty(t, pod.Spec.Volumes)
+			assert.Empty(t, c.VolumeMounts)
+			require.Equal(t, "shiplock.migrationsConfigMap-is-not-included", c.Env[0].Name)
+			from := c.Env[0].ValueFrom.ConfigMapKeyRef
+			assert.True(t, *from.Optional, "or the pod would not start, and report nothing")
+			marker, err := Find[*corev1.ConfigMap](r, from.Name)
+			assert.Equal(t, tc.version != "", err == nil)
+			if tc.version != "" {
+				assert.Equal(t, tc.version, marker.Data[from.Key])
+			}
+		})
+	}
+}
+
+// Pods that migrate: whether the parent includes that is seen by the test alone.
+func TestHelmTestOfPodsThatMigrate(t *testing.T) {
+	t.Parallel()
+	values := map[string]any{"shiplock": parse(t, withURL+"mode: initContainer"), "orders": map[string]any{"enabled": false}, "stockKeeping": map[string]any{"enabled": false}}
+	for _, helper := range []string{"initContainer", "podVolumes"} {
+		r, err := Render(app(t, helper, ""), Options{Values: values})
 		require.NoError(t, err)
-		pod, err := Find[*corev1.Pod](r, "")
+		pod, err := Find[*corev1.Pod](r, "booking-shiplock-test")
 		require.NoError(t, err)
-		_, err = Find[*corev1.ConfigMap](r, pod.Spec.Volumes[0].ConfigMap.Name)
-		require.NoError(t, err)
-		assert.True(t, strings.HasSuffix(pod.Name, "-shiplock-test"))
+		assert.Equal(t, []string{"wait", "--timeout=240s"}, pod.Spec.Containers[0].Args, helper)
 	}
 }

@@ -22,7 +22,7 @@ func TestTool(t *testing.T) {
 	assert.Empty(t, c.Args)
 	require.Len(t, pod.InitContainers, 1)
 	install := pod.InitContainers[0]
-	assert.Equal(t, "shiplock/migrator:0.1.0", install.Image)
+	assert.Equal(t, "shop/migrations:v1", install.Image)
 	assert.Equal(t, []string{"install", "/shiplock"}, install.Args)
 	assert.Equal(t, "/shiplock", install.VolumeMounts[0].MountPath)
 	assert.False(t, install.VolumeMounts[0].ReadOnly)
