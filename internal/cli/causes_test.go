@@ -331,6 +331,9 @@ func fileCauses() []cause {
 		{name: "enum-value", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TYPE mood ADD VALUE 'glad';\nUPDATE guests SET mood = 'glad';\n")},
 		{name: "concurrent-unique", code: 7, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests ADD COLUMN note text;\nCREATE UNIQUE INDEX CONCURRENTLY guests_email_idx ON guests (email);\n")},
 		{name: "in-a-do-block", code: 6, first: bookings, files: files("2_x.up.sql", "DO $$\nBEGIN\n  UPDATE guests\n    SET nmae = 'x';\nEND $$;\n")},
+		{name: "placeholder-psql", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests OWNER TO :\"owner\";\n")},
+		{name: "placeholder-flyway", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests ADD COLUMN c int;\nCREATE TABLE ${schema}.t (a int);\n")},
+		{name: "placeholder-template", code: 6, first: bookings, files: files("2_x.up.sql", "CREATE TABLE {{ .Values.schema }}.t (a int);\n")},
 		{name: "invisible", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests\u00a0ADD COLUMN country text;\n")},
 	} {
 		out = append(out, cause{name: f.name, code: f.code, run: f.run})

@@ -263,6 +263,9 @@ func reasons(e *postgres.MigrationError) []string {
 	if server == nil {
 		return why
 	}
+	if server.Code == pqerror.SyntaxError {
+		why = append(why, placeholder(e)...)
+	}
 	if st, known := e.Statement(); known {
 		if hidden := invisible(st.Text); hidden != "" && server.Code == pqerror.SyntaxError {
 			why = append(why, hidden)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -130,6 +131,9 @@ func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Ca
 		if err != nil {
 			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
 		}
+		if err := readable(fsys, e); err != nil {
+			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
+		}
 		if err := c.add(byVersion, file); err != nil {
 			return nil, &NameError{Path: origin, Problem: err.Error()}
 		}
@@ -150,14 +154,42 @@ func concerns(fsys fs.FS, e fs.DirEntry) bool {
 		return false
 	}
 	if e.IsDir() {
+		if source.Regex.MatchString(e.Name()) {
+			return true
+		}
 		inside, err := fs.ReadDir(fsys, e.Name())
 		return err == nil && slices.ContainsFunc(inside, func(e fs.DirEntry) bool { return source.Regex.MatchString(e.Name()) })
 	}
-	return strings.EqualFold(filepath.Ext(e.Name()), ".sql") || source.Regex.MatchString(e.Name())
+	return strings.EqualFold(filepath.Ext(strings.TrimSpace(e.Name())), ".sql") || source.Regex.MatchString(e.Name()) || withoutExtension.MatchString(e.Name())
 }
 
+// withoutExtension is a migration's name that lacks its .sql.
+var withoutExtension = regexp.MustCompile(`(?i)^[0-9]+_.*[._](up|down)\s*$`)
+
+// readable refuses what has a migration's name and is no file: a link to nothing, and
+// what would be waited for or never end when it is read.
+func readable(fsys fs.FS, e fs.DirEntry) error {
+	kind := e.Type()
+	if kind&fs.ModeSymlink != 0 {
+		info, err := fs.Stat(fsys, e.Name())
+		if errors.Is(err, fs.ErrNotExist) {
+			return errors.New("the link points to a file that does not exist; correct the link, or put the file itself here")
+		}
+		if err != nil {
+			return fmt.Errorf("the link cannot be followed: %w", err)
+		}
+		kind = info.Mode().Type()
+	}
+	if what, irregular := irregularKinds[kind&^fs.ModeCharDevice]; irregular {
+		return fmt.Errorf("this is a %s and not a file, so it cannot be read as a migration; put the file itself here", what)
+	}
+	return nil
+}
+
+var irregularKinds = map[fs.FileMode]string{fs.ModeDir: "folder", fs.ModeNamedPipe: "named pipe", fs.ModeSocket: "socket", fs.ModeDevice: "device", fs.ModeIrregular: "special file"}
+
 func parseEntry(e fs.DirEntry) (source.Migration, error) {
-	if e.IsDir() {
+	if e.IsDir() && !source.Regex.MatchString(e.Name()) {
 		return source.Migration{}, errors.New("this folder holds migrations, and folders are not looked into, so they would never run; move them up, or pass --stray-files ignore")
 	}
 	return parse(e.Name())

@@ -1,0 +1,41 @@
+package report
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// placeholders are what other tools replace in SQL before the server sees it. Longer
+// forms come first.
+var placeholders = []struct {
+	form  *regexp.Regexp
+	tools string
+}{
+	{regexp.MustCompile(`\{\{[^{}]{0,100}\}\}`), "Go templates, Helm or Jinja"},
+	{regexp.MustCompile(`\$\{[^{}]{1,100}\}`), "Flyway, Liquibase or envsubst"},
+	{regexp.MustCompile(`\$\([A-Za-z_][A-Za-z0-9_]*\)`), "sqlcmd"},
+	{regexp.MustCompile(`<%[^%]{0,100}%>`), "ERB"},
+	{regexp.MustCompile(`:(?:"[^"\n]{1,100}"|'[^'\n]{1,100}'|[A-Za-z_][A-Za-z0-9_]*)`), "psql (variables set with -v or \\set)"},
+}
+
+// placeholder names the placeholder of another tool at the place of a syntax error.
+func placeholder(e *postgres.MigrationError) []string {
+	if e.Script == nil || e.Offset < 0 || e.Offset >= len(e.Script.SQL) {
+		return nil
+	}
+	// It may begin a little before the place that the server names: at the first brace of two.
+	const before, around = 2, 120
+	from := max(0, e.Offset-before)
+	text := e.Script.SQL[from:min(len(e.Script.SQL), e.Offset+around)]
+	for _, p := range placeholders {
+		for _, found := range p.form.FindAllStringIndex(text, -1) {
+			if at := e.Offset - from; found[0] > at || found[1] <= at || found[0] > 0 && text[found[0]-1] == ':' {
+				continue
+			}
+			return []string{fmt.Sprintf("%s is a placeholder of %s; the file is sent to the server as it is, so write the value itself", text[found[0]:found[1]], p.tools)}
+		}
+	}
+	return nil
+}
