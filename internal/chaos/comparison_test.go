@@ -178,6 +178,16 @@ var contests = []contest{
 		want: map[string]string{"Shiplock": "exit 7, 0: log has 1 row(s), no invalid index", "golang-migrate": "exit 1, 1: log has 1 row(s), the invalid index stays",
 			"goose": "exit 1, 0: log has 2 row(s), the invalid index stays", "tern": "exit 1, 0: log has 2 row(s), the invalid index stays"},
 	},
+	{
+		input: "`1`: `CREATE TABLE IF NOT EXISTS public.a (n int)`, `2`: `INSERT INTO public.a VALUES (1)`; the version table is emptied; up again",
+		files: []file{{version: 1, up: "CREATE TABLE IF NOT EXISTS public.a (n int);"}, {version: 2, up: "INSERT INTO public.a VALUES (1);"}},
+		then: []string{`DO $$ BEGIN
+			IF to_regclass('schema_migrations') IS NOT NULL THEN DELETE FROM schema_migrations; END IF;
+			IF to_regclass('goose_db_version') IS NOT NULL THEN DELETE FROM goose_db_version; END IF;
+			IF to_regclass('schema_version') IS NOT NULL THEN DELETE FROM schema_version; END IF; END $$`, "up"},
+		outcome: "SELECT concat('a has ', count(*), ' row(s)') FROM public.a",
+		want:    map[string]string{"Shiplock": "exit 0, 5: a has 1 row(s)", "golang-migrate": "exit 0, 0: a has 2 row(s)", "goose": "exit 0, 1: a has 1 row(s)", "tern": "exit 0, 1: a has 1 row(s)"},
+	},
 }
 
 // TestComparison plays every input with every tool. The table of docs/comparison.md is
