@@ -22,12 +22,12 @@ func journal(s *Set) []entry {
 		newest = append(newest, fmt.Sprintf("%d up applied transactional: %t, %d of %d, %x", m.Version, m.Plain, n, n, sha256.Sum256([]byte(body(m)))))
 	}
 	return []entry{
-		{`SELECT string_agg(format('%s %s %s transactional: %s, %s of %s, %s', version, direction, outcome, transactional::text,
-				statements_done, statements_total, encode(sha256(convert_to(up_sql, 'UTF8')), 'hex')), E'\n' ORDER BY version)
-			FROM (SELECT DISTINCT ON (version) * FROM schema_migrations_journal ORDER BY version, id DESC) newest`, strings.Join(newest, "\n")},
-		{`SELECT count(*) FROM schema_migrations_journal WHERE outcome = 'applied'`, fmt.Sprint(len(s.Migrations))},
-		{`SELECT count(*) FROM schema_migrations_journal WHERE outcome = 'applied' AND (took IS NULL OR error IS NOT NULL OR checksum !~ '^[0-9a-f]{64}$')`, "0"},
-		{`SELECT string_agg(format('%s %s %s of %s', version, outcome, statements_done, statements_total), ', ' ORDER BY id) FROM schema_migrations_journal
-			WHERE outcome <> 'applied' AND NOT (outcome = 'failed' AND statements_done = 0 AND error <> '')`, ""},
+		{`SELECT string_agg(format('%s %s %s transactional: %s, %s of %s, %s', migration_version, run_direction, run_outcome, run_transactional::text,
+				statements_done, statements_total, encode(sha256(convert_to(up_sql, 'UTF8')), 'hex')), E'\n' ORDER BY migration_version)
+			FROM (SELECT DISTINCT ON (migration_version) * FROM schema_migrations_journal ORDER BY migration_version, run_id DESC) newest`, strings.Join(newest, "\n")},
+		{`SELECT count(*) FROM schema_migrations_journal WHERE run_outcome = 'applied'`, fmt.Sprint(len(s.Migrations))},
+		{`SELECT count(*) FROM schema_migrations_journal WHERE run_outcome = 'applied' AND (run_took IS NULL OR run_error IS NOT NULL OR up_checksum !~ '^[0-9a-f]{64}$')`, "0"},
+		{`SELECT string_agg(format('%s %s %s of %s', migration_version, run_outcome, statements_done, statements_total), ', ' ORDER BY run_id) FROM schema_migrations_journal
+			WHERE run_outcome <> 'applied' AND NOT (run_outcome = 'failed' AND statements_done = 0 AND run_error <> '')`, ""},
 	}
 }

@@ -19,8 +19,8 @@ func all(t *testing.T, s *Set) *place {
 	require.NoError(t, err)
 	_, err = p.admin.Exec(`INSERT INTO schema_migrations VALUES ($1, false)`, s.Last())
 	require.NoError(t, err)
-	_, err = p.admin.Exec(`CREATE TABLE schema_migrations_journal (id int GENERATED ALWAYS AS IDENTITY, version int, direction text, outcome text,
-		transactional boolean, statements_done int, statements_total int, checksum text, up_sql text, took interval, error text)`)
+	_, err = p.admin.Exec(`CREATE TABLE schema_migrations_journal (run_id int GENERATED ALWAYS AS IDENTITY, migration_version int, run_direction text, run_outcome text,
+		run_transactional boolean, statements_done int, statements_total int, up_checksum text, up_sql text, run_took interval, run_error text)`)
 	require.NoError(t, err)
 	for i := range s.Migrations {
 		m := &s.Migrations[i]
@@ -31,7 +31,7 @@ func all(t *testing.T, s *Set) *place {
 			require.NoError(t, err, statement)
 		}
 		require.NoError(t, session.Close())
-		_, err = p.admin.Exec(`INSERT INTO schema_migrations_journal (version, direction, outcome, transactional, statements_done, statements_total, checksum, up_sql, took)
+		_, err = p.admin.Exec(`INSERT INTO schema_migrations_journal (migration_version, run_direction, run_outcome, run_transactional, statements_done, statements_total, up_checksum, up_sql, run_took)
 			VALUES ($1, 'up', 'applied', $2, $3, $3, repeat('0', 64), $4, '1 s')`, m.Version, m.Plain, len(m.Statements), body(m))
 		require.NoError(t, err)
 	}
@@ -56,8 +56,8 @@ func TestSetsLeadWhereTheySay(t *testing.T) {
 
 // journaled adds a row to the journal, and below puts it before all others.
 const (
-	journaled = "INSERT INTO schema_migrations_journal (version, direction, outcome, statements_done, statements_total, error) "
-	below     = "; UPDATE schema_migrations_journal SET id = DEFAULT WHERE outcome = 'applied'"
+	journaled = "INSERT INTO schema_migrations_journal (migration_version, run_direction, run_outcome, statements_done, statements_total, run_error) "
+	below     = "; UPDATE schema_migrations_journal SET run_id = DEFAULT WHERE run_outcome = 'applied'"
 )
 
 // TestOracleSees damages a good database and asks what is wrong.
@@ -68,36 +68,36 @@ func TestOracleSees(t *testing.T) {
 	}}
 	for damage, want := range map[string]Outcome{
 		"SELECT 1": Recovered,
-		"DELETE FROM chaos_log WHERE version = 4":                                    Lost,
-		"DROP TABLE chaos_log":                                                       Lost,
-		"INSERT INTO chaos_log VALUES (4)":                                           Doubled,
-		"DROP TABLE a":                                                               Lost,
-		"ALTER TABLE a ADD COLUMN b int":                                             Wrong,
-		"INSERT INTO a VALUES (0)":                                                   Doubled,
-		"UPDATE a SET id = id - 1":                                                   Lost,
-		"DROP INDEX i":                                                               Lost,
-		"CREATE SCHEMA s; ALTER TABLE a SET SCHEMA s":                                Lost,
-		"CREATE SCHEMA s; CREATE TABLE s.a (id int)":                                 Wrong,
-		"UPDATE chaos_log SET path = 's' WHERE version = 4":                          Wrong,
-		"UPDATE chaos_log SET zone = 'Asia/Tokyo' WHERE version = 1":                 Wrong,
-		"UPDATE chaos_log SET role = 'chaos_app'":                                    Wrong,
-		"CREATE INDEX j ON a (id)":                                                   Wrong,
-		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass":    Wrong,
-		"UPDATE schema_migrations SET dirty = true":                                  Wrong,
-		"UPDATE schema_migrations SET version = 1":                                   Wrong,
-		"INSERT INTO schema_migrations VALUES (4, false)":                            Wrong,
-		"UPDATE schema_migrations_journal SET outcome = 'running' WHERE version = 4": Wrong,
-		"UPDATE schema_migrations_journal SET statements_done = 1 WHERE version = 1": Wrong,
-		"UPDATE schema_migrations_journal SET up_sql = NULL WHERE version = 1":       Wrong,
-		"UPDATE schema_migrations_journal SET checksum = ''":                         Wrong,
-		"UPDATE schema_migrations_journal SET transactional = false":                 Wrong,
-		"DELETE FROM schema_migrations_journal WHERE version = 1":                    Wrong,
-		journaled + "SELECT 4, 'up', 'applied', 3, 3, NULL":                          Wrong,
-		journaled + "SELECT 4, 'up', 'failed', 0, 3, 'after all'":                    Wrong,
-		journaled + "SELECT 9, 'up', 'failed', 0, 3, 'of no file'":                   Wrong,
-		journaled + "SELECT 1, 'up', 'failed', 2, 3, 'not nothing'" + below:          Wrong,
-		journaled + "SELECT 1, 'up', 'stopped', 2, 3, 'and gone on'" + below:         Wrong,
-		journaled + "SELECT 1, 'up', 'failed', 0, 3, 'and then it ran'" + below:      Recovered,
+		"DELETE FROM chaos_log WHERE version = 4":                                 Lost,
+		"DROP TABLE chaos_log":                                                    Lost,
+		"INSERT INTO chaos_log VALUES (4)":                                        Doubled,
+		"DROP TABLE a":                                                            Lost,
+		"ALTER TABLE a ADD COLUMN b int":                                          Wrong,
+		"INSERT INTO a VALUES (0)":                                                Doubled,
+		"UPDATE a SET id = id - 1":                                                Lost,
+		"DROP INDEX i":                                                            Lost,
+		"CREATE SCHEMA s; ALTER TABLE a SET SCHEMA s":                             Lost,
+		"CREATE SCHEMA s; CREATE TABLE s.a (id int)":                              Wrong,
+		"UPDATE chaos_log SET path = 's' WHERE version = 4":                       Wrong,
+		"UPDATE chaos_log SET zone = 'Asia/Tokyo' WHERE version = 1":              Wrong,
+		"UPDATE chaos_log SET role = 'chaos_app'":                                 Wrong,
+		"CREATE INDEX j ON a (id)":                                                Wrong,
+		"UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'i'::regclass": Wrong,
+		"UPDATE schema_migrations SET dirty = true":                               Wrong,
+		"UPDATE schema_migrations SET version = 1":                                Wrong,
+		"INSERT INTO schema_migrations VALUES (4, false)":                         Wrong,
+		"UPDATE schema_migrations_journal SET run_outcome = 'running' WHERE migration_version = 4": Wrong,
+		"UPDATE schema_migrations_journal SET statements_done = 1 WHERE migration_version = 1":     Wrong,
+		"UPDATE schema_migrations_journal SET up_sql = NULL WHERE migration_version = 1":           Wrong,
+		"UPDATE schema_migrations_journal SET up_checksum = ''":                                    Wrong,
+		"UPDATE schema_migrations_journal SET run_transactional = false":                           Wrong,
+		"DELETE FROM schema_migrations_journal WHERE migration_version = 1":                        Wrong,
+		journaled + "SELECT 4, 'up', 'applied', 3, 3, NULL":                                        Wrong,
+		journaled + "SELECT 4, 'up', 'failed', 0, 3, 'after all'":                                  Wrong,
+		journaled + "SELECT 9, 'up', 'failed', 0, 3, 'of no file'":                                 Wrong,
+		journaled + "SELECT 1, 'up', 'failed', 2, 3, 'not nothing'" + below:                        Wrong,
+		journaled + "SELECT 1, 'up', 'stopped', 2, 3, 'and gone on'" + below:                       Wrong,
+		journaled + "SELECT 1, 'up', 'failed', 0, 3, 'and then it ran'" + below:                    Recovered,
 	} {
 		t.Run(strings.ReplaceAll(damage, " ", "_"), func(t *testing.T) {
 			p := all(t, s)

@@ -146,8 +146,8 @@ func (s *shop) status(sql string) {
 	assert.Contains(s.t, s.must("shop_status", "status").stdout, "applied")
 	s.must("shop_status", "plan")
 	s.must("shop_status", "wait", "--timeout", "1m")
-	s.denied("shop_status", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations_journal", "UPDATE schema_migrations_journal SET outcome = 'x'",
-		"INSERT INTO schema_migrations_journal (version) VALUES (1)", "SELECT * FROM rooms", "CREATE TABLE x ()")
+	s.denied("shop_status", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations_journal", "UPDATE schema_migrations_journal SET run_outcome = 'x'",
+		"INSERT INTO schema_migrations_journal (migration_version) VALUES (1)", "SELECT * FROM rooms", "CREATE TABLE x ()")
 }
 
 func (s *shop) exec(sql string) {
@@ -159,7 +159,7 @@ func (s *shop) exec(sql string) {
 	s.denied("shop_exec", "CREATE TABLE x ()", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms")
 	s.Exec(s.t, strings.Replace(sql, "CREATE ROLE shop_exec LOGIN;\n", "", 1))
 	s.must("shop_exec", "exec", "--", "true")
-	assert.Equal(s.t, "1", s.Value(s.t, "SELECT count(*) FROM schema_migrations_exec WHERE outcome = 'succeeded' AND database_user = 'shop_exec'"))
+	assert.Equal(s.t, "1", s.Value(s.t, "SELECT count(*) FROM schema_migrations_exec WHERE run_outcome = 'succeeded' AND database_user = 'shop_exec'"))
 	s.denied("shop_exec", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms", "CREATE SCHEMA x")
 }
 

@@ -44,7 +44,7 @@ func (w *world) must(code int, args ...string) outcome {
 
 func (w *world) journal() string {
 	w.t.Helper()
-	return w.Value(w.t, "SELECT string_agg(concat_ws(' ', version, direction, outcome, statements_done || '/' || statements_total), ', ' ORDER BY id) FROM schema_migrations_journal")
+	return w.Value(w.t, "SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, statements_done || '/' || statements_total), ', ' ORDER BY run_id) FROM schema_migrations_journal")
 }
 
 func TestJournalTellsEveryRun(t *testing.T) {
@@ -56,7 +56,7 @@ func TestJournalTellsEveryRun(t *testing.T) {
 	w.write("2_b.up.sql", "SELECT nope")
 	w.must(6, "up")
 	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1", w.journal())
-	assert.Contains(t, w.Value(t, "SELECT error FROM schema_migrations_journal WHERE version = 2"),
+	assert.Contains(t, w.Value(t, "SELECT run_error FROM schema_migrations_journal WHERE migration_version = 2"),
 		`migration 2_b.up.sql:1:8 (version 2 up): pq: column "nope" does not exist`)
 	w.write("2_b.up.sql", "BEGIN; CREATE TABLE c (d int); COMMIT;")
 	w.write("2_b.down.sql", "DROP TABLE c; -- goes")
@@ -64,7 +64,7 @@ func TestJournalTellsEveryRun(t *testing.T) {
 	w.must(0, "down", "--to", "1")
 	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1, 2 up applied 1/1, 2 down applied 1/1", w.journal())
 	assert.Equal(t, "BEGIN; CREATE TABLE c (d int); COMMIT;|DROP TABLE c; -- goes|booking|3|"+w.User,
-		w.Value(t, "SELECT concat_ws('|', up_sql, down_sql, release, revision, database_user) FROM schema_migrations_journal WHERE id = 3"))
+		w.Value(t, "SELECT concat_ws('|', up_sql, down_sql, run_release, run_revision, database_user) FROM schema_migrations_journal WHERE run_id = 3"))
 	assert.Regexp(t, `1 +a +applied +20\d\d-.*booking, revision 3`, w.must(0, "status").stdout)
 	assert.Equal(t, "1", w.Value(t, "SELECT version FROM schema_migrations"))
 }
@@ -215,7 +215,7 @@ func TestWhatIsNotCountedIsLookedFor(t *testing.T) {
 			w.Exec(t, fmt.Sprintf("CREATE TYPE mood AS ENUM ('sad'); ALTER TYPE mood OWNER TO %q", w.User))
 			w.must(0, "up")
 			w.Exec(t, "DELETE FROM a WHERE b = 2; "+strings.ReplaceAll(c.undo, "'sad')", fmt.Sprintf("'sad'); ALTER TYPE mood OWNER TO %q", w.User)))
-			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'running', statements_done = 1 WHERE version = 2")
+			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'running', statements_done = 1 WHERE migration_version = 2")
 			w.must(0, "up")
 			assert.Equal(t, "1,2", w.Value(t, "SELECT string_agg(b::text, ',' ORDER BY b) FROM a"))
 			n := 3 + strings.Count(c.statement, ";")
@@ -254,7 +254,7 @@ func TestRepair(t *testing.T) {
 			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" +
 				"DO $$ BEGIN INSERT INTO log VALUES (2); COMMIT; END $$;\nINSERT INTO log VALUES (3);"})
 			w.must(0, "up")
-			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'running', statements_done = 1")
+			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'running', statements_done = 1")
 			golden(t, "in-doubt", w.must(5, "up").err)
 			w.must(2, "repair")
 			w.must(0, "repair", c.verdict)

@@ -32,9 +32,9 @@ func TestRecord_TextThatTheEncodingCannotHold_KeptAsChecksum(t *testing.T) {
 				"4_d.up.sql": "SELECT 4", "4_d.down.sql": "SELECT 4",
 			})
 			w.must(0, "up")
-			assert.Equal(t, c.kept, w.Value(t, "SELECT string_agg(version || ' ' || (down_sql IS NOT NULL), ', ' ORDER BY version) FROM schema_migrations_journal"))
+			assert.Equal(t, c.kept, w.Value(t, "SELECT string_agg(migration_version || ' ' || (down_sql IS NOT NULL), ', ' ORDER BY migration_version) FROM schema_migrations_journal"))
 			if c.encoding == "LATIN1" {
-				assert.Equal(t, "naïve?", w.Value(t, "SELECT name FROM schema_migrations_journal WHERE version = 3"))
+				assert.Equal(t, "naïve?", w.Value(t, "SELECT migration_name FROM schema_migrations_journal WHERE migration_version = 3"))
 			}
 			w.write("5_fails.up.sql", "SELECT nope")
 			w.must(6, "up")
@@ -58,7 +58,7 @@ func TestRecord_ReleaseAtOnceOnLatin1_Applied(t *testing.T) {
 // TestRecord_SequenceBehindItsRows_Healed: logical replication copies rows and not sequences.
 func TestRecord_SequenceBehindItsRows_Healed(t *testing.T) {
 	t.Parallel()
-	const behind = "SELECT setval(pg_get_serial_sequence('schema_migrations_journal', 'id'), 1, false)"
+	const behind = "SELECT setval(pg_get_serial_sequence('schema_migrations_journal', 'run_id'), 1, false)"
 	for name, next := range map[string]string{"transaction": "SELECT 3", "statement by statement": "CREATE INDEX CONCURRENTLY ON guests (id); SELECT 3"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,7 +68,7 @@ func TestRecord_SequenceBehindItsRows_Healed(t *testing.T) {
 			w.write("3_c.up.sql", next)
 			w.write("3_c.down.sql", "SELECT 3")
 			w.must(0, "up")
-			assert.Equal(t, "3", w.Value(t, "SELECT max(id) FROM schema_migrations_journal WHERE version = 3"))
+			assert.Equal(t, "3", w.Value(t, "SELECT max(run_id) FROM schema_migrations_journal WHERE migration_version = 3"))
 			w.Exec(t, behind)
 			w.must(0, "down", "--to", "2")
 			w.Exec(t, behind+"; UPDATE schema_migrations SET version = 1")
@@ -83,7 +83,7 @@ func TestRecord_OwnTablesCannotBeWritten_ReportedAsThat(t *testing.T) {
 	for name, c := range map[string]struct{ before, file, want string }{
 		"drop-schema": {file: "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.x (a int)", want: "drops, renames or moves"},
 		"rename":      {file: "ALTER TABLE schema_migrations RENAME TO old", want: "drops, renames or moves"},
-		"drop-column": {file: "ALTER TABLE schema_migrations_journal DROP COLUMN outcome", want: "changes the columns"},
+		"drop-column": {file: "ALTER TABLE schema_migrations_journal DROP COLUMN run_outcome", want: "changes the columns"},
 		"new-column":  {file: "ALTER TABLE schema_migrations ADD COLUMN tenant int; UPDATE schema_migrations SET tenant = 1; ALTER TABLE schema_migrations ALTER tenant SET NOT NULL", want: "changes the columns"},
 		"owner":       {before: "GRANT postgres TO %q", file: "ALTER TABLE schema_migrations OWNER TO postgres; SET LOCAL ROLE NONE", want: ""},
 		"trigger": {before: "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no rows''; END'; CREATE TRIGGER t BEFORE INSERT ON schema_migrations_journal FOR EACH ROW EXECUTE FUNCTION no()",

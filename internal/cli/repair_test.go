@@ -57,7 +57,7 @@ func TestRepair_CountedStatement_Refused(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" + statement + ";\nINSERT INTO log VALUES (3);\n"})
 			w.run("up")
-			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'running', statements_done = 1")
+			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'running', statements_done = 1")
 			if why == "" {
 				w.must(0, "repair", "--statement-done")
 				w.must(5, "repair", "--statement-done")

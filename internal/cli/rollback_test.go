@@ -82,10 +82,10 @@ func TestARollbackWithTheOldImage(t *testing.T) {
 	assert.Contains(t, out.err, `file=journal:0006_booking_amounts.down.sql`)
 	assert.Equal(t, before, fingerprint(t, r.Database), "the schema is the one before v2")
 	assert.Equal(t, "5 false", r.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-	assert.Equal(t, "8 down applied 3, 7 down applied 3, 6 down applied 3", r.Value(t, `SELECT string_agg(concat_ws(' ', version, direction, outcome, revision), ', ' ORDER BY id)
-		FROM schema_migrations_journal WHERE direction = 'down'`), "the journal tells the story")
-	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_journal d JOIN schema_migrations_journal u USING (version)
-		WHERE d.direction = 'down' AND u.direction = 'up' AND (d.up_sql, d.down_sql, d.checksum) IS DISTINCT FROM (u.up_sql, u.down_sql, u.checksum)`), "with the SQL that ran")
+	assert.Equal(t, "8 down applied 3, 7 down applied 3, 6 down applied 3", r.Value(t, `SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, run_revision), ', ' ORDER BY run_id)
+		FROM schema_migrations_journal WHERE run_direction = 'down'`), "the journal tells the story")
+	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_journal d JOIN schema_migrations_journal u USING (migration_version)
+		WHERE d.run_direction = 'down' AND u.run_direction = 'up' AND (d.up_sql, d.down_sql, d.up_checksum) IS DISTINCT FROM (u.up_sql, u.down_sql, u.up_checksum)`), "with the SQL that ran")
 	assert.Contains(t, r.v1.must(0, "down", "--to-files").err, "undone=0")
 	r.v1.must(0, "up")
 
@@ -123,9 +123,9 @@ func TestWhatCannotBeUndoneFromHereIsRefused(t *testing.T) {
 		{name: "undo-no-down", up: "SELECT 2", noDown: true},
 		{name: "undo-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
 		{name: "undo-too-big", up: "SELECT 2", down: "SELECT 2 /* " + strings.Repeat("x", 3<<20) + "*/"},
-		{name: "undo-adopted", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_journal SET outcome = 'adopted', up_sql = NULL, down_sql = NULL WHERE version = 2"},
+		{name: "undo-adopted", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_journal SET run_outcome = 'adopted', up_sql = NULL, down_sql = NULL WHERE migration_version = 2"},
 		{name: "undo-no-journal", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_journal"},
-		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET outcome = 'stopped', statements_done = 1, statements_total = 3 WHERE version = 2"},
+		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'stopped', statements_done = 1, statements_total = 3 WHERE migration_version = 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,7 +175,7 @@ func TestWhatRanIsWhatCounts(t *testing.T) {
 			}
 			w.must(0, append([]string{"down", "--to", "1"}, c.args...)...)
 			assert.Equal(t, c.says, w.Value(t, "SELECT says FROM log"))
-			assert.Equal(t, c.says != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_journal WHERE direction = 'down'") == down || c.args != nil)
+			assert.Equal(t, c.says != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_journal WHERE run_direction = 'down'") == down || c.args != nil)
 		})
 	}
 }

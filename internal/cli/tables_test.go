@@ -194,8 +194,8 @@ func TestTables_AnotherToolsTable_Refused(t *testing.T) {
 func TestTables_HistoryColumnGone_Refused(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
-		"DROP COLUMN checksum":                     "checksum text is missing",
-		"RENAME COLUMN outcome TO result":          "outcome text is missing",
+		"DROP COLUMN up_checksum":                  "up_checksum text is missing",
+		"RENAME COLUMN run_outcome TO result":      "run_outcome text is missing",
 		"ALTER COLUMN statements_done TYPE bigint": "statements_done is bigint and not integer",
 	} {
 		w := newWorld(t, guests)

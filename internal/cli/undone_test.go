@@ -138,5 +138,5 @@ func TestAHotfixComesAfterTheWayDown(t *testing.T) {
 	assert.Contains(t, late.must(5, "up", "--on-newer", "down").err, "2_late.up.sql has not run, and the database is past it, at version 3")
 	assert.Equal(t, "7", d.Value(t, "SELECT version FROM schema_migrations"))
 	late.must(0, "up", "--on-newer", "down", "--out-of-order", "apply")
-	assert.Equal(t, "3 1 2 3", d.Value(t, `SELECT concat_ws(' ', (SELECT version FROM schema_migrations), (SELECT string_agg(DISTINCT version::text, ' ') FROM schema_migrations_journal WHERE direction = 'up' AND version < 7))`))
+	assert.Equal(t, "3 1 2 3", d.Value(t, `SELECT concat_ws(' ', (SELECT version FROM schema_migrations), (SELECT string_agg(DISTINCT migration_version::text, ' ') FROM schema_migrations_journal WHERE run_direction = 'up' AND migration_version < 7))`))
 }

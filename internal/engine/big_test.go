@@ -63,9 +63,9 @@ func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 			_, err = engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			assert.Equal(t, "4502", count(t, d))
-			assert.Equal(t, "1 t, 2 f, 3 t", d.Value(t, "SELECT string_agg(version || ' ' || left((up_sql IS NOT NULL)::text, 1), ', ' ORDER BY version) FROM schema_migrations_journal WHERE outcome = 'applied'"),
+			assert.Equal(t, "1 t, 2 f, 3 t", d.Value(t, "SELECT string_agg(migration_version || ' ' || left((up_sql IS NOT NULL)::text, 1), ', ' ORDER BY migration_version) FROM schema_migrations_journal WHERE run_outcome = 'applied'"),
 				"the journal keeps no big file")
-			assert.Equal(t, "4500 4500", d.Value(t, "SELECT concat_ws(' ', statements_done, statements_total) FROM schema_migrations_journal WHERE version = 2"))
+			assert.Equal(t, "4500 4500", d.Value(t, "SELECT concat_ws(' ', statements_done, statements_total) FROM schema_migrations_journal WHERE migration_version = 2"))
 
 			result, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)

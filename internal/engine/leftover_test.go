@@ -243,7 +243,7 @@ func TestUp_DetachAndDrop_AreFinished(t *testing.T) {
 			require.Len(t, failed.Left, 1)
 			assert.Equal(t, c.pending, d.Value(t, detached))
 			// what is in doubt is found out, also after a kill
-			d.Exec(t, "UPDATE schema_migrations_journal SET outcome = 'running' WHERE version = 2")
+			d.Exec(t, "UPDATE schema_migrations_journal SET run_outcome = 'running' WHERE migration_version = 2")
 			release()
 			_, err = engine.Up(t.Context(), o)
 			require.NoError(t, err)

@@ -68,7 +68,7 @@ func TestManyAtOnceThroughAPooler(t *testing.T) {
 			assert.Equal(t, migrations, applied, "as they count it")
 			assert.Equal(t, fmt.Sprintf("%d %[1]d %[1]d", migrations), d.Value(t, everyVersionOnce))
 			assert.Equal(t, fmt.Sprintf("%d f", migrations), d.Value(t, version))
-			assert.Equal(t, fmt.Sprint(migrations), d.Value(t, "SELECT string_agg(n::text, ' ') FROM (SELECT count(*) n FROM schema_migrations_journal GROUP BY outcome) _"))
+			assert.Equal(t, fmt.Sprint(migrations), d.Value(t, "SELECT string_agg(n::text, ' ') FROM (SELECT count(*) n FROM schema_migrations_journal GROUP BY run_outcome) _"))
 			assert.Eventually(t, func() bool {
 				return d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "0"
 			}, time.Minute, 20*time.Millisecond, "a lock was left behind")

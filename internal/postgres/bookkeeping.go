@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -84,7 +86,7 @@ func (db *DB) healSequence(ctx context.Context, err error) bool {
 }
 
 func (db *DB) sequenceRepair() string {
-	return fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, 'id'), (SELECT max(id) FROM %s));", pq.QuoteLiteral(db.journal()), db.journal())
+	return fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, 'run_id'), (SELECT max(run_id) FROM %s));", pq.QuoteLiteral(db.historyTable()), db.historyTable())
 }
 
 // recordReason says what is known of a failure to write our tables, and what helps.
@@ -93,7 +95,7 @@ func (db *DB) recordReason(err error) Reason {
 	if !errors.As(err, &server) {
 		return Reason{}
 	}
-	version, history, user := db.table.quoted(), db.journal(), pq.QuoteIdentifier(db.Server.User)
+	version, history, user := db.table.quoted(), db.historyTable(), pq.QuoteIdentifier(db.Server.User)
 	why := func(fix, format string, args ...any) Reason {
 		return Reason{Why: []string{fmt.Sprintf(format, args...)}, Fix: fix}
 	}
@@ -124,4 +126,32 @@ func (db *DB) recordReason(err error) Reason {
 		return why("free space on the database server, or enlarge its volume", "there is no space for the row")
 	}
 	return why("find out what rejects the row: a trigger or rule on the table, or an event trigger; exclude Shiplock's tables from it", "writing %s or its history table failed, after every statement of the file had run", db.table)
+}
+
+// reachedOwn returns the table of ours that a migration's statement failed at, though the
+// file does not name it: a loop over all tables found it in the catalogs. The server has
+// a field for the table with some errors only; with the others it is in the query that a
+// function ran, or in the message.
+func (db *DB) reachedOwn(fail *MigrationError) string {
+	server := fail.Server()
+	if server == nil || fail.Outcome == Unknown || fail.Loss != nil {
+		return ""
+	}
+	text := strings.Join([]string{server.InternalQuery, server.Where, server.Message}, "\n")
+	for _, name := range []string{db.table.name + journalSuffix, db.table.name + execSuffix, db.table.name} {
+		own := server.Table == name && (server.Schema == "" || server.Schema == db.table.schema)
+		if !own && !namesTable(text, name) {
+			continue
+		}
+		if st, known := fail.Statement(); known && namesTable(st.Text, name) {
+			return "" // on purpose
+		}
+		return name
+	}
+	return ""
+}
+
+// namesTable reports whether a text has a name as a word of its own.
+func namesTable(text, name string) bool {
+	return regexp.MustCompile(`(?:^|[^\w$])` + regexp.QuoteMeta(name) + `(?:$|[^\w$])`).MatchString(text)
 }

@@ -235,6 +235,7 @@ func (d *Driver) Run(body io.Reader) error {
 			fail.Reason = d.db.recordReason(fail.Err)
 		} else {
 			d.db.explain(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
+			fail.Own = d.db.reachedOwn(fail)
 		}
 		return m.named(fail)
 	}

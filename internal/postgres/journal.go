@@ -88,8 +88,18 @@ func (s *Script) journaled() string {
 	return s.Text
 }
 
-func (db *DB) journal() string {
+func (db *DB) historyTable() string {
 	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+journalSuffix)
+}
+
+// journal is the history table for a FROM, with the columns' short names. In the table
+// none of them has a name that an application's table may have, too: a migration that
+// goes over all tables with a column "name" or "id" must not meet it. See ADR 15.
+func (db *DB) journal() string {
+	return `(SELECT run_id AS id, migration_version AS version, migration_name AS name, run_direction AS direction, run_outcome AS outcome,
+		run_transactional AS transactional, statements_done, statements_total, up_checksum AS checksum, up_sql, down_sql, run_started_at AS started_at, run_took AS took,
+		database_user, application_name, run_release AS release, run_revision AS revision, run_namespace AS namespace, run_pod AS pod, run_error AS error,
+		files_digest AS catalog, database_role, down_bytes, breaks_before, run_irreversible AS irreversible, session_state, leftover FROM ` + db.historyTable() + ")"
 }
 
 // createJournal is the SQL that makes the journal; none where it is there.
@@ -101,34 +111,34 @@ func (db *DB) createJournal() string {
 	for _, c := range historyColumns {
 		columns = append(columns, strings.TrimSpace(c.name+" "+c.kind+" "+c.more))
 	}
-	return "CREATE TABLE IF NOT EXISTS " + db.journal() + " (\n\t" + strings.Join(columns, ",\n\t") + "\n);\n"
+	return "CREATE TABLE IF NOT EXISTS " + db.historyTable() + " (\n\t" + strings.Join(columns, ",\n\t") + "\n);\n"
 }
 
 // historyColumns are those of the history table: name, type as format_type prints it, and the rest.
 var historyColumns = []struct{ name, kind, more string }{
-	{"id", "bigint", "GENERATED ALWAYS AS IDENTITY PRIMARY KEY"},
-	{"version", "bigint", "NOT NULL"},
-	{"name", "text", "NOT NULL"},
-	{"direction", "text", "NOT NULL"},
-	{"outcome", "text", "NOT NULL"},
-	{"transactional", "boolean", ""},
+	{"run_id", "bigint", "GENERATED ALWAYS AS IDENTITY PRIMARY KEY"},
+	{"migration_version", "bigint", "NOT NULL"},
+	{"migration_name", "text", "NOT NULL"},
+	{"run_direction", "text", "NOT NULL"},
+	{"run_outcome", "text", "NOT NULL"},
+	{"run_transactional", "boolean", ""},
 	{"statements_done", "integer", ""},
 	{"statements_total", "integer", ""},
-	{"checksum", "text", ""},
+	{"up_checksum", "text", ""},
 	{"up_sql", "text", ""},
 	{"down_sql", "text", ""},
-	{"started_at", "timestamp with time zone", "NOT NULL"},
-	{"took", "interval", ""},
+	{"run_started_at", "timestamp with time zone", "NOT NULL"},
+	{"run_took", "interval", ""},
 	{"database_user", "text", "NOT NULL DEFAULT session_user"},
 	{"application_name", "text", "NOT NULL DEFAULT current_setting('application_name')"},
-	{"release", "text", ""},
-	{"revision", "text", ""},
-	{"namespace", "text", ""},
-	{"pod", "text", ""},
-	{"error", "text", ""},
-	{"catalog", "text", ""},                                                                        // see Run.Catalog
-	{"database_role", "text", ""},                                                                  // see Options.Role
-	{"down_bytes", "bigint", ""}, {"breaks_before", "bigint", ""}, {"irreversible", "boolean", ""}, // see Ran
+	{"run_release", "text", ""},
+	{"run_revision", "text", ""},
+	{"run_namespace", "text", ""},
+	{"run_pod", "text", ""},
+	{"run_error", "text", ""},
+	{"files_digest", "text", ""},                                                                       // see Run.Catalog
+	{"database_role", "text", ""},                                                                      // see Options.Role
+	{"down_bytes", "bigint", ""}, {"breaks_before", "bigint", ""}, {"run_irreversible", "boolean", ""}, // see Ran
 	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and trail
 }
 
@@ -153,12 +163,12 @@ func (db *DB) newRow(r Run) string {
 		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error), literal(r.Catalog), literal(db.opts.Role),
 	}
 	columns := []string{
-		"version", "name", "direction", "outcome", "transactional",
-		"statements_done", "statements_total", "checksum", "up_sql", "down_sql",
-		"started_at", "took",
-		"release", "revision", "namespace", "pod", "error", "catalog", "database_role",
+		"migration_version", "migration_name", "run_direction", "run_outcome", "run_transactional",
+		"statements_done", "statements_total", "up_checksum", "up_sql", "down_sql",
+		"run_started_at", "run_took",
+		"run_release", "run_revision", "run_namespace", "run_pod", "run_error", "files_digest", "database_role",
 	}
-	columns, values = append(columns, strings.Split(ranColumns, ", ")...), append(values, r.Ran.values()...)
+	columns, values = append(columns, "down_bytes", "breaks_before", "run_irreversible"), append(values, r.Ran.values()...)
 	return db.insert(columns, values)
 }
 
@@ -171,7 +181,7 @@ func (db *DB) insert(columns, values []string) string {
 			names, row = append(names, columns[i]), append(row, v)
 		}
 	}
-	return "INSERT INTO " + db.journal() + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(row, ", ") + ");\n"
+	return "INSERT INTO " + db.historyTable() + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(row, ", ") + ");\n"
 }
 
 // amend is the SQL that changes the newest row of a version.
@@ -179,7 +189,7 @@ func (db *DB) amend(version int, set string) string {
 	if db.unjournaled {
 		return ""
 	}
-	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE id = (SELECT max(id) FROM %[1]s WHERE version = %[3]d);\n", db.journal(), set, version)
+	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE run_id = (SELECT max(run_id) FROM %[1]s WHERE migration_version = %[3]d);\n", db.historyTable(), set, version)
 }
 
 // literal quotes text for SQL; empty is NULL.
@@ -198,7 +208,7 @@ func (db *DB) Journal(ctx context.Context) ([]Run, error) {
 	rows, err := db.rows(ctx, `
 		WITH ran AS (`+db.ranQuery()+`), newest AS (
 			SELECT DISTINCT ON (version) id, version, name, direction, outcome, statements_done, statements_total, checksum, started_at, took, database_user,
-				release, revision, namespace, error FROM `+db.journal()+` ORDER BY version, id DESC)
+				release, revision, namespace, error FROM `+db.journal()+` history ORDER BY version, id DESC)
 		SELECT n.id, n.version, n.name, n.direction, n.outcome, coalesce(n.statements_done, 0), coalesce(n.statements_total, 0),
 			coalesce(n.checksum, ''), n.started_at, coalesce(extract(epoch FROM n.took), 0)::float8, n.database_user,
 			concat_ws(', ', n.release, 'revision ' || n.revision, 'namespace ' || n.namespace), coalesce(n.error, ''),

@@ -160,7 +160,7 @@ func (db *DB) lossCheck(s *Script) string {
 	if !db.guards(s) {
 		return ""
 	}
-	ours := regclasses(append([]string{db.table.quoted(), db.journal()}, s.own.tables...))
+	ours := regclasses(append([]string{db.table.quoted(), db.historyTable()}, s.own.tables...))
 	return block(fmt.Sprintf(`DECLARE
 	r record; n bigint; why text := '';
 	before jsonb := coalesce(nullif(pg_catalog.current_setting('shiplock.deleted', true), ''), '{}')::jsonb;

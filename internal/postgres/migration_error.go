@@ -41,6 +41,9 @@ type MigrationError struct {
 	Row int
 	// Record says that the version or the history could not be written: the file's statements had run.
 	Record bool
+	// Own is the table of Shiplock's that the failed statement reached without naming it, as
+	// a loop over all tables does; empty for none.
+	Own string
 	// Blockers are the sessions that held the lock, where a lock timeout, or the end of the run while it waited, ended it.
 	Blockers []string
 	// Reason is what was found out about it afterwards.

@@ -56,8 +56,8 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	m.trace = &sessionTrace{captured: -1}
 	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
-		begin += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = NULL, transactional = %t, statements_done = %d, statements_total = %d, checksum = %s, up_sql = %s, down_sql = %s",
-			literal(RunUnended), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+", catalog = NULL"+db.amended(m.run))
+		begin += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_done = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
+			literal(RunUnended), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+", files_digest = NULL"+db.amended(m.run))
 	} else {
 		begin += db.record(m.run)
 		if db.remembersSessions() && s.countable() {
@@ -109,7 +109,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 func (db *DB) ending(m migration) string {
 	const forget = ", session_state = NULL, leftover = NULL"
 	return db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
-		"outcome = %s, statements_done = %d, took = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
+		"run_outcome = %s, statements_done = %d, run_took = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
 }
 
 // takeUp begins where a run of the same migration has stopped: what its last
@@ -378,7 +378,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed part may have committed before its answer was lost
-		note := db.amend(m.run.Version, "error = "+literal(m.named(fail).Error()))
+		note := db.amend(m.run.Version, "run_error = "+literal(m.named(fail).Error()))
 		if fail.trail != nil {
 			fail.Left = db.cleanAfterStop(ctx, fail.trail, note)
 			return fail
@@ -402,7 +402,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 	if len(fail.Left) == 0 {
 		set += ", leftover = NULL"
 	}
-	back += db.amend(m.run.Version, fmt.Sprintf("outcome = %s, error = %s, took = make_interval(secs => %.3f)%s",
+	back += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_took = make_interval(secs => %.3f)%s",
 		literal(outcome), literal(m.named(fail).Error()), time.Since(m.run.Started).Seconds(), set))
 	if err := db.rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)

@@ -28,7 +28,7 @@ func (db *DB) amended(r Run) string {
 		return ""
 	}
 	v := r.Ran.values()
-	return fmt.Sprintf(", down_bytes = %s, breaks_before = %s, irreversible = %s", v[0], v[1], v[2])
+	return fmt.Sprintf(", down_bytes = %s, breaks_before = %s, run_irreversible = %s", v[0], v[1], v[2])
 }
 
 // downLiteral is the SQL of the down as it is journaled: an empty file is there,
@@ -44,7 +44,7 @@ func (r Run) downLiteral() string {
 // that a person has settled, or baseline has stated, holds no SQL: what ran is in the row before.
 func (db *DB) ranQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunSettled, RunBaseline, RunUnverified)
+		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunSettled, RunBaseline, RunUnverified)
 }
 
 // SQL is what the journal holds of a migration.

@@ -127,7 +127,7 @@ func (db *DB) startOver(ctx context.Context, m migration) error {
 		err = db.cleanOld(ctx, trailIn(row), m.script, 0)
 	}
 	if err == nil {
-		set := "outcome = " + literal(RunFailed)
+		set := "run_outcome = " + literal(RunFailed)
 		set += ", leftover = NULL"
 		err = db.exec(ctx, db.writeState(m.from)+db.amend(m.run.Version, set))
 	}

@@ -94,7 +94,7 @@ func (db *DB) onlyMade(ctx context.Context) error {
 	}
 	sql := "''"
 	if db.journaled {
-		sql = "(SELECT coalesce(string_agg(concat_ws(' ', up_sql, down_sql), ' '), '') FROM " + db.journal() + ")"
+		sql = "(SELECT coalesce(string_agg(concat_ws(' ', up_sql, down_sql), ' '), '') FROM " + db.journal() + " history)"
 	}
 	var made pq.StringArray
 	var ran string
@@ -134,7 +134,7 @@ func (db *DB) onlyRehearsed(ctx context.Context) error {
 		return nil
 	}
 	var others int
-	err := db.row(ctx, "SELECT count(*) FROM "+db.journal()+" WHERE release IS DISTINCT FROM "+pq.QuoteLiteral(Rehearsing)).Scan(&others)
+	err := db.row(ctx, "SELECT count(*) FROM "+db.journal()+" history WHERE release IS DISTINCT FROM "+pq.QuoteLiteral(Rehearsing)).Scan(&others)
 	if err == nil && others > 0 {
 		return &NotScratchError{Target: db.Target(), Why: "was left by a rehearsal, but has been migrated since, so it is in use"}
 	}

@@ -290,7 +290,7 @@ func (db *DB) stopped(ctx context.Context, r Run) (stoppedRow, error) {
 	session = "session_state"
 	left = "leftover"
 	var row stoppedRow
-	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s WHERE version = %d ORDER BY id DESC LIMIT 1",
+	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s history WHERE version = %d ORDER BY id DESC LIMIT 1",
 		sql, session, left, db.journal(), r.Version)).Scan(&row.sql, &row.session, &row.leftover, &row.transactional)
 	return row, db.lost(ctx, err)
 }

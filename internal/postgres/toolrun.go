@@ -77,9 +77,9 @@ func (db *DB) RecordTool(ctx context.Context, id int64, r ToolRun) (int64, error
 	values := db.toolValues(r)
 	db.learn(ctx, db.open, r.Command, strings.Join(r.Changes, "\n"), db.opts.Identity.Release)
 	values = db.fitted(values)
-	query := "INSERT INTO " + db.toolJournal() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING id"
+	query := "INSERT INTO " + db.toolJournal() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING run_id"
 	if id != 0 {
-		query = "UPDATE " + db.toolJournal() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE id = " + fmt.Sprint(id) + " RETURNING id"
+		query = "UPDATE " + db.toolJournal() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
 	}
 	if err := db.row(ctx, query).Scan(&id); err != nil {
 		return 0, db.lost(ctx, fmt.Errorf("journal of tools %s: %w", db.toolJournal(), err))
@@ -87,7 +87,7 @@ func (db *DB) RecordTool(ctx context.Context, id int64, r ToolRun) (int64, error
 	return id, nil
 }
 
-const toolColumns = `command, outcome, exit_code, ended, schema_before, schema_after, changes, started_at, took, release, revision, namespace, pod`
+const toolColumns = `run_command, run_outcome, run_exit_code, run_ended, schema_before, schema_after, schema_changes, run_started_at, run_took, run_release, run_revision, run_namespace, run_pod`
 
 func (db *DB) toolValues(r ToolRun) string {
 	code, took, who := "NULL::integer", "NULL::interval", db.opts.Identity
@@ -120,22 +120,22 @@ func (db *DB) keepsTools(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return true, db.exec(ctx, "CREATE TABLE IF NOT EXISTS "+db.toolJournal()+` (
-	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	command text NOT NULL,
-	outcome text NOT NULL,
-	exit_code integer,
-	ended text,
+	run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	run_command text NOT NULL,
+	run_outcome text NOT NULL,
+	run_exit_code integer,
+	run_ended text,
 	schema_before text,
 	schema_after text,
-	changes text,
-	started_at timestamptz NOT NULL,
-	took interval,
+	schema_changes text,
+	run_started_at timestamptz NOT NULL,
+	run_took interval,
 	database_user text NOT NULL DEFAULT session_user,
 	application_name text NOT NULL DEFAULT current_setting('application_name'),
-	release text,
-	revision text,
-	namespace text,
-	pod text
+	run_release text,
+	run_revision text,
+	run_namespace text,
+	run_pod text
 )`)
 }
 
@@ -150,10 +150,10 @@ func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
 	var r ToolRun
 	var changes string
 	var seconds float64
-	err = db.row(ctx, `SELECT command, outcome, coalesce(exit_code, -1), coalesce(ended, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
-			coalesce(changes, ''), started_at, coalesce(extract(epoch FROM took), 0)::float8, database_user,
-			concat_ws(', ', release, 'revision ' || revision, 'namespace ' || namespace)
-		FROM `+db.toolJournal()+` ORDER BY id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Ended, &r.Before, &r.After,
+	err = db.row(ctx, `SELECT run_command, run_outcome, coalesce(run_exit_code, -1), coalesce(run_ended, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
+			coalesce(schema_changes, ''), run_started_at, coalesce(extract(epoch FROM run_took), 0)::float8, database_user,
+			concat_ws(', ', run_release, 'revision ' || run_revision, 'namespace ' || run_namespace)
+		FROM `+db.toolJournal()+` ORDER BY run_id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Ended, &r.Before, &r.After,
 		&changes, &r.Started, &seconds, &r.User, &r.Release)
 	if errors.Is(err, sql.ErrNoRows) || pq.As(err, pqerror.InsufficientPrivilege) != nil {
 		return nil, nil

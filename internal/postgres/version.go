@@ -39,7 +39,7 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 	clean := literal(RunApplied) + ", " + literal(RunAdopted)
 	// The version of two rows, or of one that holds none, is NULL here: State tells which.
 	err = db.row(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
-		FROM `+db.journal()+` ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
+		FROM `+db.journal()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
 	var server *pq.Error
 	var odd *ConversionError
 	if errors.As(err, &odd) || errors.As(err, &server) { // no version, or no right to one of the two: who reads them by themselves will tell which

@@ -61,7 +61,11 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 		c.addServer(e.Err)
 	}
 	c.addWithin(e)
-	c.add("why", strings.Join(reasons(e), "\n"))
+	why := reasons(e)
+	if e.Own != "" {
+		why = []string{fmt.Sprintf("the statement goes over all tables and reached %s, which Shiplock or golang-migrate keeps", e.Own)}
+	}
+	c.add("why", strings.Join(why, "\n"))
 	c.add("blocked by", strings.Join(e.Blockers, "\n"))
 	c.add("state", migrationState(err, e))
 	if what, sql := leftovers(e); what != "" {
@@ -144,6 +148,9 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		return advice
 	}
 	switch {
+	case e.Own != "" && server != nil && e.Outcome == postgres.RolledBack:
+		table := strings.TrimSuffix(strings.TrimSuffix(e.Own, "_journal"), "_exec")
+		return fmt.Sprintf("exclude these tables by name in %s, such as: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(table, "_", `\_`))
 	case e.Record && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
