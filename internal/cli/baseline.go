@@ -53,7 +53,7 @@ history records that. Version 0 is a database before its first migration.`,
 				real := a.redact
 				a.redact = func(text string) string { return dsn.Redact(real(text)) }
 				opts := o.Postgres
-				opts.DSN, opts.Role = dsn, ""
+				opts.DSN, opts.Role, opts.Table = dsn, "", config.DefaultTable
 				b.Scratch = &opts
 			}
 			did, err := engine.Baseline(ctx, o, b)
