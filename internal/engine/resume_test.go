@@ -210,37 +210,6 @@ func TestResume_RoleSet_RestoredAndCounted(t *testing.T) {
 	assert.Equal(t, "2 f", d.Value(t, version))
 }
 
-// TestResume_OlderHistory_SettingsReplayed: the role does not own the history, which
-// an older release has made.
-func TestResume_OlderHistory_SettingsReplayed(t *testing.T) {
-	t.Parallel()
-	for before, holds := range map[string]string{
-		"SET search_path = shop, public;":  "",
-		"SELECT in_shop();":                "what in_shop() may have set",
-		"CREATE TEMP TABLE users (a int);": "a temporary object (statement 1)",
-	} {
-		d := pgtest.New(t)
-		o := options(t, d, folder(t, resumeBase+"SELECT 2;"))
-		_, err := engine.Up(t.Context(), o)
-		require.NoError(t, err)
-		d.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT ALL ON schema_migrations_journal TO %q", d.User))
-		d.Exec(t, "ALTER TABLE schema_migrations_journal DROP COLUMN session_state, DROP COLUMN leftover")
-		rewrite(t, o, "3_y.up.sql", before+"\nCREATE INDEX CONCURRENTLY i ON log (nope);\nCREATE TABLE bills (a int);")
-		_, err = engine.Up(t.Context(), o)
-		require.Error(t, err)
-		rewrite(t, o, "3_y.up.sql", before+"\nCREATE INDEX CONCURRENTLY i ON log (n);\nCREATE TABLE bills (a int);")
-		_, err = engine.Up(t.Context(), o)
-		if holds == "" {
-			require.NoError(t, err)
-			assert.Equal(t, "shop.bills", d.Value(t, "SELECT to_regclass('shop.bills')"))
-			continue
-		}
-		var refused *postgres.SessionStateError
-		require.ErrorAs(t, err, &refused, before)
-		assert.Equal(t, []string{holds}, refused.Holds)
-	}
-}
-
 // TestUp_LockTimeoutInAFile_KeepsTheSession: what is tried again runs in the same one.
 func TestUp_LockTimeoutInAFile_KeepsTheSession(t *testing.T) {
 	t.Parallel()
