@@ -8,25 +8,25 @@ in when neither a tag nor a digest is given.
 {{- $_ := set $image $part (include "shiplock.rendered" (dict "context" $.context "path" (printf "%s.%s" $.path $part) "value" (get $.image $part))) -}}
 {{- end -}}
 {{- if regexMatch "[@\\s]|:[^/]*$" $image.repository -}}
-{{- fail (printf "%s.repository is %q: write the tag into %s.tag and the digest into %s.digest" .path $image.repository .path .path) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is %q: write the tag into .Values.%s.tag and the digest into .Values.%s.digest" .path $image.repository .path .path)) -}}
 {{- end -}}
 {{- range $part := list "registry" "repository" -}}
 {{- if contains "://" (get $image $part) -}}
-{{- fail (printf "%s.%s is %q: write it without %s" $.path $part (get $image $part) (regexFind "^.*://" (get $image $part))) -}}
+{{- include "shiplock.refuse" (list $ (printf "%s.%s is %q: write it without %s" $.path $part (get $image $part) (regexFind "^.*://" (get $image $part)))) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
-{{- fail (printf "%s.digest is %q: a digest is sha256: and 64 characters, of 0 to 9 and a to f" .path $image.digest) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.digest is %q: a digest is sha256: and 64 characters, of 0 to 9 and a to f" .path $image.digest)) -}}
 {{- end -}}
 {{- $tag := $image.tag -}}
 {{- if and (not $tag) (not $image.digest) -}}
 {{- $tag = .defaultTag -}}
 {{- end -}}
 {{- if and (not $tag) (not $image.digest) -}}
-{{- fail (printf "%s.repository is set but neither %s.tag nor %s.digest: set one of them" .path .path .path) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is set but neither .Values.%s.tag nor .Values.%s.digest: set one of them" .path .path .path)) -}}
 {{- end -}}
 {{- $reference := $image.repository -}}
-{{- with $image.registry | default (.context.Values.global | default dict).imageRegistry -}}
+{{- with $image.registry | default (include "shiplock.globalRegistry" .context) -}}
 {{- $reference = printf "%s/%s" (trimSuffix "/" .) $reference -}}
 {{- end -}}
 {{- if $tag -}}
@@ -38,10 +38,32 @@ in when neither a tag nor a digest is given.
 {{- $reference -}}
 {{- end -}}
 
-{{/* The global and the chart's own pull secrets, each given as a name or as {name: ...}. */}}
+{{/* What is in "global" belongs to all charts of a release, which may give it other types than this one reads: these are passed over. */}}
+{{- define "shiplock.globalRegistry" -}}
+{{- if kindIs "map" .Values.global -}}
+{{- $registry := get .Values.global "imageRegistry" -}}
+{{- if kindIs "string" $registry -}}
+{{- $registry -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The global and the chart's own pull secrets, each given as a name or as {name: ...}. A global one may also be a single name or map, or
+have more keys than its name.
+*/}}
 {{- define "shiplock.imagePullSecrets" -}}
 {{- $secrets := list -}}
-{{- range concat ((.Values.global | default dict).imagePullSecrets | default list) .Values.imagePullSecrets -}}
+{{- if kindIs "map" .Values.global -}}
+{{- $global := get .Values.global "imagePullSecrets" -}}
+{{- range kindIs "slice" $global | ternary $global (list $global) -}}
+{{- $name := kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . -}}
+{{- if and (kindIs "string" $name) $name -}}
+{{- $secrets = append $secrets (dict "name" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.imagePullSecrets -}}
 {{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) -}}
 {{- end -}}
 {{- with uniq $secrets -}}
@@ -54,4 +76,14 @@ imagePullSecrets:
 {{- define "shiplock.isMigratorImage" -}}
 {{- $repository := include "shiplock.rendered" (dict "context" . "path" "image.repository" "value" .Values.image.repository) -}}
 {{- if hasSuffix "/shiplock/migrator" (printf "/%s" $repository) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "shiplock.validateImages" -}}
+{{- $context := . -}}
+{{- $_ := include "shiplock.podContainerImage" . -}}
+{{- range $path, $image := dict "migrations.image" .Values.migrations.image "tool.image" .Values.tool.image -}}
+{{- if $image.repository -}}
+{{- $_ := include "shiplock.imageReference" (dict "context" $context "path" $path "image" $image "defaultTag" "") -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -135,11 +135,11 @@ made anew for the Jobs of a rollback: what lies there is the newer release's.
 {{- define "shiplock.objectAnnotations" -}}
 {{- $values := .context.Values -}}
 {{- if hasKey $values.annotations "helm.sh/hook-output-log-policy" -}}
-{{- fail "annotations may not set \"helm.sh/hook-output-log-policy\": set hookOutputLogPolicy" -}}
+{{- include "shiplock.refuse" (list $ ".Values.annotations may not set \"helm.sh/hook-output-log-policy\": set .Values.hookOutputLogPolicy") -}}
 {{- end -}}
 {{- range $key, $_ := $values.annotations -}}
 {{- if or (hasPrefix "helm.sh/" $key) (hasPrefix "argocd.argoproj.io/hook" $key) -}}
-{{- fail (printf "annotations may not set %q: mode decides when the migrations run, and the chart sets the annotations for it; remove it" $key) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.annotations may not set %q: mode decides when the migrations run, and the chart sets the annotations for it; remove it" $key)) -}}
 {{- end -}}
 {{- end -}}
 {{- $placement := include "shiplock.placement" .context -}}

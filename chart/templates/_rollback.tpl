@@ -78,15 +78,15 @@ spec:
 {{- $rollback := .Values.rollback -}}
 {{- if eq $rollback.policy "down" -}}
 {{- if eq .Values.onNewer "fail" -}}
-{{- fail "rollback.policy: down undoes what is newer, and onNewer: fail refuses it: leave onNewer empty, or keep rollback.policy: keep" -}}
+{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down undoes what is newer, and .Values.onNewer: fail refuses it: leave .Values.onNewer empty, or keep .Values.rollback.policy: keep") -}}
 {{- end -}}
 {{- if regexMatch "(^| )--on-newer" (join " " .Values.extraArgs) -}}
-{{- fail "extraArgs has --on-newer, which would override rollback.policy: down: remove it" -}}
+{{- include "shiplock.refuse" (list $ ".Values.extraArgs has --on-newer, which would override .Values.rollback.policy: down: remove it") -}}
 {{- end -}}
 {{- if and (eq $rollback.when "pre-rollback") (or (has .Values.mode (list "job" "initContainer")) .Values.database.partOfRelease) -}}
-{{- fail (printf "rollback.when: pre-rollback wants what the migrator needs to be there before the release is changed, and with %s it comes with the release: set rollback.when=post-rollback" (.Values.database.partOfRelease | ternary "database.partOfRelease" (printf "mode: %s" .Values.mode))) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.rollback.when: pre-rollback wants what the migrator needs to be there before the release is changed, and with %s it comes with the release: set .Values.rollback.when=post-rollback" (.Values.database.partOfRelease | ternary ".Values.database.partOfRelease" (printf ".Values.mode: %s" .Values.mode)))) -}}
 {{- end -}}
 {{- else if $rollback.allowDataLoss -}}
-{{- fail "rollback.allowDataLoss is set, but nothing is undone with rollback.policy: keep: set rollback.policy=down, or leave it out" -}}
+{{- include "shiplock.refuse" (list $ ".Values.rollback.allowDataLoss is set, but nothing is undone with .Values.rollback.policy: keep: set .Values.rollback.policy=down, or leave it out") -}}
 {{- end -}}
 {{- end -}}

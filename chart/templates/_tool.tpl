@@ -71,23 +71,23 @@ command:
 {{- define "shiplock.validateTool" -}}
 {{- if .Values.tool.image.repository -}}
 {{- if not .Values.tool.command -}}
-{{- fail "tool.image.repository is set, but not what to run: set tool.command, such as [npm, run, migrate]; the image's own entry point is not used" -}}
+{{- include "shiplock.refuse" (list $ ".Values.tool.image.repository is set, but not what to run: set .Values.tool.command, such as [npm, run, migrate]; the image's own entry point is not used") -}}
 {{- end -}}
 {{- if eq .Values.mode "initContainer" -}}
-{{- fail "mode: initContainer runs migrator up in the application's pods, and no tool: use mode: hook or job with tool.image" -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer runs migrator up in the application's pods, and no tool: use .Values.mode: hook or job with .Values.tool.image") -}}
 {{- end -}}
 {{- range $name := list "atomicity" "onNewer" "outOfOrder" "onEdited" "strayFiles" "requireDown" -}}
 {{- if get $.Values $name -}}
-{{- fail (printf "%s is for migrations that the migrator runs itself, and with tool.image.repository the tool runs them: leave one of the two empty" $name) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s is for migrations that the migrator runs itself, and with .Values.tool.image.repository the tool runs them: leave one of the two empty" $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq .Values.rollback.policy "down" -}}
-{{- fail "rollback.policy: down undoes migrations that the migrator has run itself, and with tool.image.repository the tool runs them: leave it at keep" -}}
+{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down undoes migrations that the migrator has run itself, and with .Values.tool.image.repository the tool runs them: leave it at keep") -}}
 {{- end -}}
 {{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.parentConfigMap -}}
-{{- fail "migrations are for the migrator itself, and with tool.image.repository the tool has its own: build them into its image, or mount them with extraVolumes and extraVolumeMounts" -}}
+{{- include "shiplock.refuse" (list $ "migrations are for the migrator itself, and with .Values.tool.image.repository the tool has its own: build them into its image, or mount them with .Values.extraVolumes and .Values.extraVolumeMounts") -}}
 {{- end -}}
 {{- else if or .Values.tool.command .Values.tool.args .Values.tool.env -}}
-{{- fail "tool.command, tool.args and tool.env say how to run a tool, but not which: set tool.image.repository" -}}
+{{- include "shiplock.refuse" (list $ ".Values.tool.command, .Values.tool.args and .Values.tool.env say how to run a tool, but not which: set .Values.tool.image.repository") -}}
 {{- end -}}
 {{- end -}}

@@ -10,6 +10,25 @@
 {{- $seconds -}}
 {{- end -}}
 
+{{/*
+Where the values of the chart stand in those of the whole release, with a dot at the end: "shiplock.", "booking.orders.", or nothing.
+*/}}
+{{- define "shiplock.valuesPath" -}}
+{{- $path := (get . "Template" | default dict).BasePath | default "" -}}
+{{- range $i, $part := splitList "/" (trimSuffix "/templates" $path) -}}
+{{- if and $i (eq (mod $i 2) 0) -}}{{ $part }}.{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses the values: list CONTEXT TEXT, where CONTEXT may be a dict with "context". A value is written .Values.NAME in the text. */}}
+{{- define "shiplock.refuse" -}}
+{{- $context := first . -}}
+{{- if hasKey $context "context" -}}
+{{- $context = $context.context -}}
+{{- end -}}
+{{- fail (last . | replace ".Values." (include "shiplock.valuesPath" $context)) -}}
+{{- end -}}
+
 {{/* What the schema cannot say: rules between values, each with the way out. */}}
 {{- define "shiplock.validate" -}}
 {{- include "shiplock.validateMode" . -}}
@@ -20,18 +39,20 @@
 {{- include "shiplock.validateTimes" . -}}
 {{- include "shiplock.validateNotify" . -}}
 {{- include "shiplock.validateExtraEnv" . -}}
+{{- include "shiplock.validateImages" . -}}
+{{- $_ := include "shiplock.objectAnnotations" (dict "context" . "weight" 0) -}}
 {{- end -}}
 
 {{- define "shiplock.validateMode" -}}
 {{- if eq .Values.mode "initContainer" -}}
 {{- if .Chart.IsRoot -}}
-{{- fail "mode: initContainer is for a chart that depends on this one and calls shiplock.initContainer; a release of its own takes mode: hook or job" -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer is for a chart that depends on this one and calls shiplock.initContainer; a release of its own takes .Values.mode: hook or job") -}}
 {{- end -}}
 {{- if .Values.migrations.parentConfigMap -}}
-{{- fail "mode: initContainer with migrations.parentConfigMap would let a restarted pod of the old version run the new version's files: build the migrations into the migrator's image (image.repository), or mount them from an image (migrations.image)" -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.migrations.parentConfigMap would let a restarted pod of the old version run the new version's files: build the migrations into the migrator's image (.Values.image.repository), or mount them from an image (.Values.migrations.image)") -}}
 {{- end -}}
 {{- if eq .Values.onNewer "fail" -}}
-{{- fail "mode: initContainer with onNewer: fail would keep pods of the old version from starting while the new one is rolled out: leave onNewer empty" -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.onNewer: fail would keep pods of the old version from starting while the new one is rolled out: leave .Values.onNewer empty") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -49,16 +70,16 @@
 {{- $sources = append $sources "migrations.image.repository" -}}
 {{- end -}}
 {{- if gt (len $sources) 1 -}}
-{{- fail (printf "the migrations come from one place, but %s are set: keep one of them" (join " and " $sources)) -}}
+{{- include "shiplock.refuse" (list $ (printf "the migrations come from one place, but %s are set: keep one of them" (join " and " $sources))) -}}
 {{- end -}}
 {{- if not (or $sources .Values.tool.image.repository) -}}
 {{- include "shiplock.validateMigrationsInImage" . -}}
 {{- end -}}
 {{- if and $migrations.parentConfigMap .Chart.IsRoot -}}
-{{- fail "migrations.parentConfigMap is for a chart that depends on this one; a release of its own takes migrations.existingConfigMap" -}}
+{{- include "shiplock.refuse" (list $ ".Values.migrations.parentConfigMap is for a chart that depends on this one; a release of its own takes .Values.migrations.existingConfigMap") -}}
 {{- end -}}
 {{- if and $migrations.image.repository (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) -}}
-{{- fail (printf "migrations.image needs image volumes, which Kubernetes has from 1.33 on, and this is %s: build the migrations into the migrator's image (image.repository) or use a ConfigMap" .Capabilities.KubeVersion.Version) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.migrations.image needs image volumes, which Kubernetes has from 1.33 on, and this is %s: build the migrations into the migrator's image (.Values.image.repository) or use a ConfigMap" .Capabilities.KubeVersion.Version)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -73,7 +94,7 @@
 {{- end -}}
 {{- $tag := include "shiplock.imageTag" (dict "context" . "path" "image" "image" $image) | default .Chart.AppVersion -}}
 {{- if and (include "shiplock.isMigratorImage" .) (not $image.digest) (eq $tag .Chart.AppVersion) (not $mounted) -}}
-{{- fail (printf "there are no migrations to run: image %s:%s is the migrator alone. Set image.repository and image.tag to an image that holds your migrations, or set migrations.parentConfigMap, migrations.existingConfigMap or migrations.image.repository" $image.repository $tag) -}}
+{{- include "shiplock.refuse" (list $ (printf "there are no migrations to run: image %s:%s is the migrator alone. Set .Values.image.repository and .Values.image.tag to an image that holds your migrations, or set .Values.migrations.parentConfigMap, .Values.migrations.existingConfigMap or .Values.migrations.image.repository" $image.repository $tag)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -81,14 +102,14 @@
 {{- $timeout := include "shiplock.seconds" .Values.timeout | int -}}
 {{- $deadline := int .Values.activeDeadlineSeconds -}}
 {{- if lt $timeout 1 -}}
-{{- fail "timeout must be above 0: it is what ends a migration before the Job's deadline removes the pod with its log" -}}
+{{- include "shiplock.refuse" (list $ ".Values.timeout must be above 0: it is what ends a migration before the Job's deadline removes the pod with its log") -}}
 {{- end -}}
 {{- if ge $timeout $deadline -}}
-{{- fail (printf "timeout (%v) must be below activeDeadlineSeconds (%d): at that deadline Kubernetes removes the pod and its log, so the migrator must give up first and say why" .Values.timeout $deadline) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.timeout (%v) must be below .Values.activeDeadlineSeconds (%d): at that deadline Kubernetes removes the pod and its log, so the migrator must give up first and say why" .Values.timeout $deadline)) -}}
 {{- end -}}
 {{- range $name := list "waitForDatabase" "lockWait" "lockTimeout" -}}
 {{- if gt (include "shiplock.seconds" (get $.Values $name) | int) $timeout -}}
-{{- fail (printf "%s (%v) must not be above timeout (%v), which ends the whole run: raise timeout (and activeDeadlineSeconds above it) or lower %s" $name (get $.Values $name) $.Values.timeout $name) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s (%v) must not be above .Values.timeout (%v), which ends the whole run: raise .Values.timeout (and .Values.activeDeadlineSeconds above it) or lower .Values.%s" $name (get $.Values $name) $.Values.timeout $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -107,7 +128,7 @@
 {{- end -}}
 {{- range concat .Values.extraEnv .Values.tool.env -}}
 {{- if hasKey $own .name -}}
-{{- fail (printf "extraEnv or tool.env sets %s, which the chart sets from its own values: use the value, or leave it empty and keep extraEnv" .name) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.extraEnv or .Values.tool.env sets %s, which the chart sets from its own values: use the value, or leave it empty and keep .Values.extraEnv" .name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -7,11 +7,11 @@
 {{- range $part, $_ := include "shiplock.databaseVariables" . | fromYaml -}}
 {{- $value := get $database $part -}}
 {{- if and (ne $part "port") (hasKey $database $part) (not (kindIs "string" $value)) (not (kindIs "invalid" $value)) -}}
-{{- fail (printf "database.%s must be a string, and YAML made a %s of it: put it in quotes, or use --set-string instead of --set" $part (kindIs "bool" $value | ternary "boolean" (kindIs "slice" $value | ternary "list" (kindIs "map" $value | ternary "map" "number")))) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s must be a string, and YAML made a %s of it: put it in quotes, or use --set-string instead of --set" $part (kindIs "bool" $value | ternary "boolean" (kindIs "slice" $value | ternary "list" (kindIs "map" $value | ternary "map" "number"))))) -}}
 {{- end -}}
 {{- $key := get $secret.keys $part -}}
 {{- if and $value $key -}}
-{{- fail (printf "database.%s and database.existingSecret.keys.%s both give the %s: remove one of them" $part $part $part) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s and .Values.database.existingSecret.keys.%s both give the %s: remove one of them" $part $part $part)) -}}
 {{- end -}}
 {{- if $key -}}
 {{- $keys = append $keys $part -}}
@@ -21,27 +21,27 @@
 {{- end -}}
 {{- end -}}
 {{- if and $secret.name (not $keys) -}}
-{{- fail "database.existingSecret.name is set, but no key of it: name the key that holds a connection URL in database.existingSecret.keys.url, or those that hold parts in keys.host, keys.port, keys.name, keys.user, keys.password" -}}
+{{- include "shiplock.refuse" (list $ ".Values.database.existingSecret.name is set, but no key of it: name the key that holds a connection URL in .Values.database.existingSecret.keys.url, or those that hold parts in keys.host, keys.port, keys.name, keys.user, keys.password") -}}
 {{- end -}}
 {{- if and $keys (not $secret.name) -}}
-{{- fail (printf "database.existingSecret.keys.%s is set, but not which Secret it is in: set database.existingSecret.name" (first $keys)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.database.existingSecret.keys.%s is set, but not which Secret it is in: set .Values.database.existingSecret.name" (first $keys))) -}}
 {{- end -}}
 {{- $rendered := include "shiplock.hasSecret" . | empty | not | ternary (include "shiplock.secretName" .) "" -}}
 {{- range $path, $name := dict "database.existingSecret.name" $secret.name "database.ca.secretName" $database.ca.secretName -}}
 {{- if and $name (eq (include "shiplock.rendered" (dict "context" $ "path" $path "value" $name)) $rendered) -}}
-{{- fail (printf "%s is %q, which is also the name of the Secret that the chart makes: helm would delete yours, so rename it or set fullnameOverride" $path $rendered) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s is %q, which is also the name of the Secret that the chart makes: helm would delete yours, so rename it or set .Values.fullnameOverride" $path $rendered)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $database.ca.secretName $database.ca.configMapName -}}
-{{- fail "database.ca.secretName and database.ca.configMapName are both set: the CA bundle comes from one of them" -}}
+{{- include "shiplock.refuse" (list $ ".Values.database.ca.secretName and .Values.database.ca.configMapName are both set: the CA bundle comes from one of them") -}}
 {{- end -}}
-{{- include "shiplock.validatePassword" (dict "database" $database "parts" $parts) -}}
+{{- include "shiplock.validatePassword" (dict "context" . "database" $database "parts" $parts) -}}
 {{- if $database.urlFile -}}
 {{- $parts = append $parts "url" -}}
 {{- end -}}
 {{- $others := without $parts "url" -}}
 {{- if and (has "url" $parts) $others -}}
-{{- fail (printf "the database is given twice, by a URL (database.url, urlFile or existingSecret.keys.url) and by parts (%s): keep the URL or the parts" (join ", " $others)) -}}
+{{- include "shiplock.refuse" (list $ (printf "the database is given twice, by a URL (.Values.database.url, urlFile or existingSecret.keys.url) and by parts (%s): keep the URL or the parts" (join ", " $others))) -}}
 {{- end -}}
 {{- include "shiplock.validateDatabaseComplete" (dict "context" . "parts" $parts) -}}
 {{- include "shiplock.validateAddress" . -}}
@@ -71,10 +71,10 @@ extraEnvFrom or in a service file cannot be seen from here.
 {{- end -}}
 {{- end -}}
 {{- if not $given -}}
-{{- fail "no database is given: set database.url, or database.host, name, user and password, or database.existingSecret.name and the keys in it that hold them" -}}
+{{- include "shiplock.refuse" (list $ "no database is given: set .Values.database.url, or .Values.database.host, name, user and password, or .Values.database.existingSecret.name and the keys in it that hold them") -}}
 {{- end -}}
 {{- with $missing -}}
-{{- fail (printf "the database is given by parts, but not its %s: set %s (or the key of an existing Secret in %s)" (join ", " .) (printf "database.%s" (join ", database." .)) (printf "database.existingSecret.keys.%s" (join ", keys." .))) -}}
+{{- include "shiplock.refuse" (list $ (printf "the database is given by parts, but not its %s: set %s (or the key of an existing Secret in %s)" (join ", " .) (printf ".Values.database.%s" (join ", .Values.database." .)) (printf ".Values.database.existingSecret.keys.%s" (join ", keys." .)))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -91,9 +91,9 @@ extraEnvFrom or in a service file cannot be seen from here.
 {{- end -}}
 {{- end -}}
 {{- if gt (len $sources) 1 -}}
-{{- fail (printf "the password is given by database.%s: keep one of them" (join " and by database." $sources)) -}}
+{{- include "shiplock.refuse" (list $ (printf "the password is given by .Values.database.%s: keep one of them" (join " and by .Values.database." $sources))) -}}
 {{- end -}}
 {{- if and .database.urlFile (has "url" .parts) -}}
-{{- fail "the database's URL is given twice, by database.urlFile and by database.url or existingSecret.keys.url: keep one of them" -}}
+{{- include "shiplock.refuse" (list $ "the database's URL is given twice, by .Values.database.urlFile and by .Values.database.url or existingSecret.keys.url: keep one of them") -}}
 {{- end -}}
 {{- end -}}
