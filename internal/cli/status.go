@@ -92,6 +92,9 @@ func printFiles(t io.Writer, st engine.Status) {
 		if slices.Contains(st.Edited, m.Version) {
 			state = "applied, file edited since"
 		}
+		if slices.Contains(st.LineEndings, m.Version) {
+			state = "applied, line endings differ"
+		}
 		if m.FromJournal {
 			state = "applied, not among the files"
 		}

@@ -30,7 +30,7 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 		if theirs[r.Version] {
 			r.Ran, r.Outcome = postgres.Ran{DownSize: postgres.NotKnown}, postgres.RunAdopted
 		}
-		m, err := remembered(files, r, p)
+		m, err := remembered(files, st, r, p)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 	return files.Union(memory), nil
 }
 
-func remembered(files *source.Catalog, r postgres.Run, p plan.Policy) (source.Remembered, error) {
+func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.Remembered, error) {
 	v := uint(r.Version)
 	m := source.Remembered{
 		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Ran.HasUp, HasDown: r.Ran.HasDown || r.PartWayDown(),
@@ -56,7 +56,11 @@ func remembered(files *source.Catalog, r postgres.Run, p plan.Policy) (source.Re
 	}
 	m.Differs = sum != "" && r.Checksum != "" && sum != r.Checksum && p.OnEdited != plan.AllowEdited
 	if m.Differs && !m.HasDown {
-		m.NoDown = fmt.Sprintf("%s is not what ran (it was edited since), and of what ran %s", file.Up, m.NoDown)
+		how := "it was edited since"
+		if _, same := st.LineEndings[v]; same {
+			how = "its line endings differ"
+		}
+		m.NoDown = fmt.Sprintf("%s is not what ran (%s), and of what ran %s", file.Up, how, m.NoDown)
 	}
 	if !m.Differs && r.Ran.DownSize == postgres.NotKnown { // the journal does not say
 		says, err := files.Says(v)

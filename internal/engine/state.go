@@ -25,6 +25,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 		return plan.State{}, nil, err
 	}
 	st := plan.State{Version: version.Version, Dirty: version.Dirty}
+	var edited []postgres.Run
 	for _, r := range journal {
 		run := runOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
@@ -37,7 +38,11 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 		}
 		if sum != "" && sum != r.Checksum {
 			st.Edited = append(st.Edited, uint(r.Version))
+			edited = append(edited, r)
 		}
+	}
+	if st.LineEndings, err = lineEndings(ctx, catalog, db, edited); err != nil {
+		return plan.State{}, nil, err
 	}
 	if !knowsMore(st) {
 		return st, journal, nil

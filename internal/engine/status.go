@@ -21,9 +21,11 @@ type Status struct {
 	// Known is false when no file has the database's version.
 	Known bool `json:"known"`
 	// Edited lists the applied versions whose files have been changed since.
-	Edited  []uint     `json:"edited,omitempty"`
-	Pending []FileInfo `json:"pending"`
-	Applied []FileInfo `json:"applied"`
+	Edited []uint `json:"edited,omitempty"`
+	// LineEndings lists those of Edited whose files differ in line endings alone.
+	LineEndings []uint     `json:"line_endings,omitempty"`
+	Pending     []FileInfo `json:"pending"`
+	Applied     []FileInfo `json:"applied"`
 	// LastFailure is the last run, if that did not come to its end.
 	LastFailure *Failure `json:"last_failure,omitempty"`
 	// Tool is the last run of a foreign tool (exec), if there was one.
@@ -118,6 +120,11 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	status := Status{
 		Database: db.Target(), Table: db.Table(), Dirty: st.Dirty, Latest: catalog.Latest(),
 		Known: true, Pending: []FileInfo{}, Applied: []FileInfo{}, Edited: st.Edited,
+	}
+	for _, v := range st.Edited {
+		if _, same := st.LineEndings[v]; same {
+			status.LineEndings = append(status.LineEndings, v)
+		}
 	}
 	if st.Version != plan.NoVersion {
 		v := uint(st.Version)

@@ -56,7 +56,8 @@ func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
 // nearly all of this one would be undone.
 func strangers(files *source.Catalog, st State, p Policy) error {
 	applied := appliedUpTo(files, st, int(files.Latest()))
-	if len(st.Edited) == 0 || len(st.Edited) < len(applied) || p.OnEdited == AllowEdited {
+	edited := len(st.Edited) - len(st.LineEndings)
+	if edited == 0 || edited < len(applied) || p.OnEdited == AllowEdited {
 		return nil
 	}
 	return &Refusal{

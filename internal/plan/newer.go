@@ -50,7 +50,7 @@ func downAndUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 
 // leaves is the state after a plan that goes down.
 func (p Plan) leaves(st State) State {
-	after := State{Version: p.To, Edited: st.Edited}
+	after := State{Version: p.To, Edited: st.Edited, LineEndings: st.LineEndings}
 	for _, r := range st.Runs {
 		if slices.ContainsFunc(p.Steps, func(s Step) bool { return int(s.Migration.Version) == r.Version }) {
 			r = Run{Version: r.Version, Name: r.Name, Direction: Down}

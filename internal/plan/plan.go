@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // NoVersion is the version of a database without migrations, as in golang-migrate.
@@ -29,6 +30,9 @@ type State struct {
 	Runs []Run
 	// Edited lists the applied versions whose files are not what has run.
 	Edited []uint
+	// LineEndings has those of Edited whose files differ from what has run in line
+	// endings alone, with what the lines ended in then.
+	LineEndings map[uint]sqlfile.LineEndings
 }
 
 // Run is what the journal says of a version.
@@ -250,10 +254,20 @@ func edited(c *source.Catalog, st State, p Policy) error {
 	if len(st.Edited) == 0 || p.OnEdited == AllowEdited {
 		return nil
 	}
-	m, _ := c.Find(st.Edited[0])
+	first := 0 // what has changed more than its line endings comes first
+	for i, v := range st.Edited {
+		if _, same := st.LineEndings[v]; !same {
+			first = i
+			break
+		}
+	}
+	m, _ := c.Find(st.Edited[first])
 	more := ""
 	if n := len(st.Edited) - 1; n > 0 {
 		more = fmt.Sprintf(" (and %d more)", n)
+	}
+	if ran, same := st.LineEndings[m.Version]; same {
+		return lineEndings(m.Up, more, ran)
 	}
 	return &Refusal{
 		Reason: fmt.Sprintf("%s%s was edited after it had been applied", m.Up, more),

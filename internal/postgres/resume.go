@@ -36,9 +36,14 @@ func (e *UnprovableError) Error() string {
 type ChangedError struct {
 	File string
 	Done int
+	// LineEndings says that nothing but line endings was changed.
+	LineEndings bool
 }
 
 func (e *ChangedError) Error() string {
+	if e.LineEndings {
+		return fmt.Sprintf("%s: the line endings inside its applied statements (%d) have changed", e.File, e.Done)
+	}
 	if e.Done == 1 {
 		return e.File + ": its first statement is in effect, and has been changed since"
 	}
@@ -121,7 +126,7 @@ func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stopp
 	case !known:
 		return 0, before.unprovable(r.Done, r)
 	case effect && (r.Done >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.Done].Text) != sqlfile.Canonical(st.Text)):
-		return 0, &ChangedError{File: s.Name, Done: r.Done + 1}
+		return 0, changed(before, s, r.Done+1)
 	case effect:
 		return r.Done + 1, nil
 	}
@@ -197,10 +202,19 @@ func unchanged(before, s *Script, done int) error {
 	}
 	for i := range done {
 		if sqlfile.Canonical(before.Statements[i].Text) != sqlfile.Canonical(s.Statements[i].Text) {
-			return &ChangedError{File: s.Name, Done: done}
+			return changed(before, s, done)
 		}
 	}
 	return nil
+}
+
+// changed is the error for a script whose first statements are not those that have run.
+func changed(before, s *Script, done int) error {
+	e := &ChangedError{File: s.Name, Done: done, LineEndings: len(before.Statements) >= done && len(s.Statements) >= done}
+	for i := 0; e.LineEndings && i < done; i++ {
+		e.LineEndings = sqlfile.SameButForLineEndings(before.Statements[i].Text, s.Statements[i].Text)
+	}
+	return e
 }
 
 // uncertain finds the part that begins with statement first, and says whether it

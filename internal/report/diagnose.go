@@ -75,6 +75,10 @@ func diagnose(err error, run Run) Card {
 		return doubtCard(doubt)
 	case errors.As(err, &state):
 		return sessionStateCard(state)
+	case errors.As(err, &changed) && changed.LineEndings:
+		return refused(changed.Error(), "PostgreSQL stores the line breaks of a string or a function body as they are in the file, so they count; "+
+			"the text is otherwise the same, as git's core.autocrlf leaves it",
+			"restore the line endings, and keep them with a line in .gitattributes (\"*.sql text eol=lf\" for LF), or finish the migration manually, then: migrator repair --applied")
 	case errors.As(err, &changed):
 		return refused(changed.Error(), "what is in effect does not run again, so what stands there now would never happen",
 			"restore what was there and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")

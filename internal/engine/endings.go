@@ -1,0 +1,45 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/sqlfile"
+)
+
+// maxRecalled is how many migrations' SQL is read to find that their files mixed line
+// endings: of another application's files all are edited.
+const maxRecalled = 20
+
+// lineEndings finds, among migrations whose files are not what has run, those that
+// differ from it in line endings alone, and how their lines ended.
+func lineEndings(ctx context.Context, catalog *source.Catalog, db *postgres.DB, edited []postgres.Run) (map[uint]sqlfile.LineEndings, error) {
+	out := map[uint]sqlfile.LineEndings{}
+	var rest []postgres.Run
+	for _, r := range edited {
+		endings, same, err := catalog.RanWith(uint(r.Version), r.Checksum, "")
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			out[uint(r.Version)] = endings
+		} else if r.Ran.HasUp && len(rest) < maxRecalled {
+			rest = append(rest, r)
+		}
+	}
+	texts, err := db.Recall(ctx, rest)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rest {
+		endings, same, err := catalog.RanWith(uint(r.Version), r.Checksum, texts[r.Version].Up)
+		if err != nil {
+			return nil, err
+		}
+		if same {
+			out[uint(r.Version)] = endings
+		}
+	}
+	return out, nil
+}
