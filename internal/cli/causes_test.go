@@ -329,6 +329,8 @@ func fileCauses() []cause {
 		{name: "dependent-column", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests DROP COLUMN email;\n")},
 		{name: "dependent-type", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests ALTER COLUMN email TYPE varchar(200);\n")},
 		{name: "enum-value", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TYPE mood ADD VALUE 'glad';\nUPDATE guests SET mood = 'glad';\n")},
+		{name: "release-enum", code: 6, first: bookings, args: []string{"--atomicity", "release"}, files: files("2_glad.up.sql", "CREATE TABLE t (m mood);\nALTER TYPE mood ADD VALUE 'glad';\n",
+			"3_use.up.sql", "INSERT INTO t VALUES ('glad');\n")},
 		{name: "concurrent-unique", code: 7, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests ADD COLUMN note text;\nCREATE UNIQUE INDEX CONCURRENTLY guests_email_idx ON guests (email);\n")},
 		{name: "in-a-do-block", code: 6, first: bookings, files: files("2_x.up.sql", "DO $$\nBEGIN\n  UPDATE guests\n    SET nmae = 'x';\nEND $$;\n")},
 		{name: "placeholder-psql", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests OWNER TO :\"owner\";\n")},
@@ -356,6 +358,7 @@ type fileCause struct {
 	code           int
 	first, prepare string
 	files          map[string]string
+	args           []string
 }
 
 func files(pairs ...string) map[string]string {
@@ -375,6 +378,6 @@ func (f fileCause) run(t *testing.T, extra ...string) outcome {
 	for name, text := range f.files {
 		s.write(name, text)
 	}
-	s.up()
+	s.up(f.args...)
 	return s.out
 }

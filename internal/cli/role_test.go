@@ -111,7 +111,11 @@ func TestARoleThatCannotBeHadExplainsItself(t *testing.T) {
 			if verb == "up" && way == "" {
 				golden(t, "role-not-granted", out.err)
 			}
-			assert.Contains(t, out.err, fmt.Sprintf(`as a superuser: GRANT "%s ""app""" TO "%s";`, w.Name, w.User))
+			set := ""
+			if w.Major(t) >= 16 { // a membership may be there without it
+				set = " WITH SET TRUE"
+			}
+			assert.Contains(t, out.err, fmt.Sprintf(`as a superuser: GRANT "%s ""app""" TO "%s"%s;`, w.Name, w.User, set))
 		}
 	}
 	out := call(t.Context(), "exec", "--role", role, "--database-url", w.URL(), "--", "true")

@@ -1,8 +1,11 @@
 package pgtest
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +91,12 @@ func copied(t testing.TB, d *Database, options ...string) string {
 	t.Helper()
 	require.False(t, d.server.fetched, "a server of hack/postgres cannot be copied: it comes without pg_basebackup")
 	data := filepath.Join(programs.dir, fmt.Sprint("copy", counter.Add(1)))
-	require.NoError(t, program(filepath.Join(programs.bin, "pg_basebackup"), append(options, "-D", data, "-X", "stream", "--checkpoint=fast", "--no-sync",
+	basebackup := filepath.Join(programs.bin, "pg_basebackup")
+	if _, err := os.Stat(basebackup); errors.Is(err, os.ErrNotExist) {
+		copyFiles(t, d, data, slices.Contains(options, "-R"))
+		return data
+	}
+	require.NoError(t, program(basebackup, append(options, "-D", data, "-X", "stream", "--checkpoint=fast", "--no-sync",
 		"-h", d.Host, "-p", fmt.Sprint(d.Port), "-U", superuser)...))
 	return data
 }

@@ -141,6 +141,9 @@ func TestFingerprintSeesEveryChange(t *testing.T) {
 			now, err := db.readObjects(t.Context(), fingerprintQuery)
 			require.NoError(t, err)
 			require.NoError(t, db.exec(t.Context(), "ROLLBACK"))
+			if strings.Contains(sql, "RENAME email") && d.Major(t) >= 18 { // which keeps NOT NULL as a constraint
+				want = append([]string{"changed constraint guests_email_not_null of public.guests"}, want...)
+			}
 			var changes []string
 			for _, c := range before.Changes(now) {
 				changes = append(changes, strings.ReplaceAll(c, strconv.Quote(d.User), "ME"))

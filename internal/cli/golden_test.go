@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// goldenVersion is the PostgreSQL whose words testdata has. Where another version
+// differs, testdata/pgN has its card, for N and what lies between it and beyond.
+const goldenVersion = 15
+
+// goldenPath is where the card of the server's version is: words that a version
+// changed are compared too, where a mask would hide what else is wrong with them.
+func goldenPath(t *testing.T, name string) string {
+	t.Helper()
+	if path := versionGolden(pgtest.Major(t), name); path != "" {
+		return path
+	}
+	return filepath.Join("testdata", name+".golden")
+}
+
+// updateGolden writes the card, where a server of another version words it otherwise
+// into that version's folder.
+func updateGolden(t *testing.T, name, card string) {
+	t.Helper()
+	path := goldenPath(t, name)
+	if major := pgtest.Major(t); major != goldenVersion {
+		if want, err := os.ReadFile(path); err == nil && masked(unwrapped(string(want))) == masked(unwrapped(card)) {
+			return
+		}
+		path = filepath.Join("testdata", fmt.Sprint("pg", major), name+".golden")
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	}
+	require.NoError(t, os.WriteFile(path, []byte(masked(card)), 0o600))
+}
+
+// versionGolden is the file of the version nearest to major that differs, or "".
+func versionGolden(major int, name string) string {
+	for major != goldenVersion {
+		path := filepath.Join("testdata", fmt.Sprint("pg", major), name+".golden")
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+		if major > goldenVersion {
+			major--
+		} else {
+			major++
+		}
+	}
+	return ""
+}
+
+// TestGoldenOfAVersion_HasABaseThatDiffers finds files that nothing compares.
+func TestGoldenOfAVersion_HasABaseThatDiffers(t *testing.T) {
+	t.Parallel()
+	found, err := filepath.Glob("testdata/pg*/*.golden")
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+	for _, path := range found {
+		own, err := os.ReadFile(path)
+		require.NoError(t, err)
+		base, err := os.ReadFile(filepath.Join("testdata", filepath.Base(path)))
+		require.NoError(t, err, "%s is of no test", path)
+		assert.NotEqual(t, string(base), string(own), "%s need not be there", path)
+		var major int
+		_, err = fmt.Sscanf(filepath.Base(filepath.Dir(path)), "pg%d", &major)
+		require.NoError(t, err)
+		name := filepath.Base(path)
+		assert.Equal(t, path, versionGolden(major, name[:len(name)-len(".golden")]))
+	}
+}
