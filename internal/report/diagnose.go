@@ -416,5 +416,18 @@ func (c *Card) addServer(err error) {
 	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, Clip(server.Message, maxCard/4), server.Code))
 	c.add("detail", server.Detail)
 	c.add("hint", server.Hint)
-	c.add("context", server.Where)
+	c.add("context", innermost(server.Where))
+}
+
+// contextLines is how many lines of an error's context a report has.
+const contextLines = 8
+
+// innermost returns the first lines of an error's context, which are those of the
+// innermost call. A recursive function gives thousands.
+func innermost(context string) string {
+	lines := strings.Split(context, "\n")
+	if len(lines) <= contextLines {
+		return context
+	}
+	return strings.Join(lines[:contextLines], "\n") + "\n…"
 }
