@@ -61,7 +61,7 @@ func TestEmptied_VersionTableSaysLessThanTheHistory_Refused(t *testing.T) {
 				assert.Contains(t, w.must(5, "wait", "--timeout", "1m").err, c.want)
 				w.Exec(t, c.back)
 			} else {
-				assert.Contains(t, w.must(124, "wait", "--timeout", "1s").err, "migrations as applied")
+				assert.Contains(t, w.must(124, "wait", "--timeout", "8s").err, "migrations as applied")
 				if name == "truncated" || name == "dropped" {
 					golden(t, "version-table-"+name, w.must(5, "up").err)
 				}

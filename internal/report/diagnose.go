@@ -419,15 +419,15 @@ func (c *Card) addServer(err error) {
 	c.add("context", innermost(server.Where))
 }
 
-// contextLines is how many lines of an error's context a report has.
-const contextLines = 8
+// shownContext is how many lines of an error's context a report has.
+const shownContext = 8
 
 // innermost returns the first lines of an error's context, which are those of the
 // innermost call. A recursive function gives thousands.
 func innermost(context string) string {
 	lines := strings.Split(context, "\n")
-	if len(lines) <= contextLines {
+	if len(lines) <= shownContext {
 		return context
 	}
-	return strings.Join(lines[:contextLines], "\n") + "\n…"
+	return strings.Join(lines[:shownContext], "\n") + "\n…"
 }
