@@ -24,6 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) {
+	runAsNobody()
 	// Whoever is told in these tests is there: on a starved machine it may take longer than a user would wait.
 	_ = os.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2m")
 	pgtest.Parallel(6) // they wait for the server, and for times to be over

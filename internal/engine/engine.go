@@ -123,6 +123,9 @@ func open(o Options) (*source.Catalog, error) {
 	if err == nil && len(c.Ignored()) > 0 {
 		o.Log.Warn("files whose names are no migration's were ignored", "files", c.Ignored())
 	}
+	if err == nil && len(c.Unread()) > 0 {
+		o.Log.Warn("folders beside the migrations cannot be read; migrations in them do not run", "folders", c.Unread())
+	}
 	return c, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
@@ -87,7 +88,13 @@ func reading(name string, open opener, read func(io.Reader) error) error {
 
 // unreadable is an error of reading a file as a *ScriptError with its name.
 func unreadable(name string, err error) error {
-	var unusable *ScriptError
+	var (
+		unusable *ScriptError
+		system   syscall.Errno
+	)
+	if errors.As(err, &system) {
+		return err // of the file system, and not of what the file says
+	}
 	if !errors.As(err, &unusable) {
 		return &ScriptError{File: name, Problem: err.Error()}
 	}

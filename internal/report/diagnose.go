@@ -36,6 +36,7 @@ func diagnose(err error, run Run) Card {
 		script    *postgres.ScriptError
 		refusal   *plan.Refusal
 		name      *source.NameError
+		file      *source.UnreadableError
 		locked    *postgres.LockedError
 		connect   *postgres.ConnectError
 		doubt     *postgres.UnprovableError
@@ -99,6 +100,8 @@ func diagnose(err error, run Run) Card {
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
 		return refused("the migrations folder is not in order", name.Error(), "mend the folder and deploy again")
+	case errors.As(err, &file):
+		return unreadableCard(err, file)
 	case errors.As(err, &locked):
 		return lockedCard(locked)
 	case errors.As(err, &connect):

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/golang-migrate/migrate/v4/source"
 )
@@ -57,6 +59,7 @@ type Catalog struct {
 	origin     string
 	migrations []Migration
 	ignored    []string
+	unread     []string               // folders that may hold migrations, and cannot be looked into
 	sums       map[string]string      // checksums by file name
 	first      func() (string, error) // see ReadAhead
 
@@ -77,9 +80,9 @@ func Open(dir string, stray Stray) (*Catalog, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: the folder %s does not exist", ErrNoMigrations, dir)
 	case err != nil:
-		return nil, fmt.Errorf("migrations folder: %w", err)
+		return nil, unreadable(dir, true, err)
 	case !info.IsDir():
-		return nil, fmt.Errorf("migrations folder: %s is a file; --source takes the folder that holds the .sql files", dir)
+		return nil, unreadable(dir, true, errors.New("this is a file; --source takes the folder that holds the .sql files"))
 	}
 	c, err := Read(os.DirFS(dir), dir, stray)
 	if err == nil {
@@ -92,7 +95,7 @@ func Open(dir string, stray Stray) (*Catalog, error) {
 func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
 	entries, err := entriesOf(fsys)
 	if err != nil {
-		return nil, fmt.Errorf("migrations folder %s: %w", origin, err)
+		return nil, unreadable(origin, true, err)
 	}
 	c, err := collect(fsys, origin, stray, entries)
 	if err != nil { // of several faults the first by name is told, in whatever order the folder has them
@@ -120,13 +123,20 @@ func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Ca
 	c := &Catalog{fsys: fsys, origin: origin, migrations: make([]Migration, 0, versions)}
 	byVersion := make(map[uint]int, versions)
 	for _, e := range entries {
-		if !concerns(fsys, e) {
+		concerned, err := concerns(fsys, e)
+		if errors.Is(err, fs.ErrPermission) {
+			c.unread = append(c.unread, e.Name())
+		}
+		if !concerned {
 			continue
 		}
 		file, err := parseEntry(e)
 		if err != nil && stray == IgnoreStray {
 			c.ignored = append(c.ignored, e.Name())
 			continue
+		}
+		if err == nil && !utf8.ValidString(e.Name()) {
+			err = errors.New("the name is not UTF-8, so the database cannot record it; rename the file")
 		}
 		if err != nil {
 			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
@@ -142,6 +152,7 @@ func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Ca
 		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql", ErrNoMigrations, origin)
 	}
 	slices.Sort(c.ignored)
+	slices.Sort(c.unread)
 	slices.SortFunc(c.migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
 	return c, nil
 }
@@ -149,18 +160,43 @@ func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Ca
 // concerns skips what editors and ConfigMap volumes leave beside the files: hidden
 // names such as "..data", folders without migrations, and what neither is SQL nor
 // has a migration's name.
-func concerns(fsys fs.FS, e fs.DirEntry) bool {
+// The error is of a folder that cannot be looked into.
+func concerns(fsys fs.FS, e fs.DirEntry) (bool, error) {
 	if strings.HasPrefix(e.Name(), ".") {
-		return false
+		return false, nil
 	}
 	if e.IsDir() {
 		if source.Regex.MatchString(e.Name()) {
-			return true
+			return true, nil
 		}
-		inside, err := fs.ReadDir(fsys, e.Name())
-		return err == nil && slices.ContainsFunc(inside, func(e fs.DirEntry) bool { return source.Regex.MatchString(e.Name()) })
+		return holdsMigrations(fsys, e.Name(), depth)
 	}
-	return strings.EqualFold(filepath.Ext(strings.TrimSpace(e.Name())), ".sql") || source.Regex.MatchString(e.Name()) || withoutExtension.MatchString(e.Name())
+	return strings.EqualFold(filepath.Ext(strings.TrimSpace(e.Name())), ".sql") || source.Regex.MatchString(e.Name()) || withoutExtension.MatchString(e.Name()), nil
+}
+
+// depth is how far down migrations are looked for that would not run: a folder a year
+// and a month, and no dependencies' folders where the source is a whole repository.
+const depth = 2
+
+// holdsMigrations reports whether a folder holds a migration, or one of its folders does.
+func holdsMigrations(fsys fs.FS, folder string, depth int) (bool, error) {
+	inside, err := fs.ReadDir(fsys, folder)
+	if err != nil {
+		return false, err
+	}
+	for _, e := range inside {
+		switch {
+		case source.Regex.MatchString(e.Name()):
+			return true, nil
+		case e.IsDir() && depth > 1 && !strings.HasPrefix(e.Name(), "."):
+			holds, deeper := holdsMigrations(fsys, path.Join(folder, e.Name()), depth-1)
+			if holds {
+				return true, nil
+			}
+			err = errors.Join(err, deeper)
+		}
+	}
+	return false, err
 }
 
 // withoutExtension is a migration's name that lacks its .sql.
@@ -240,6 +276,9 @@ func (c *Catalog) Origin() string { return c.origin }
 
 // Ignored lists the files whose names are no migration's.
 func (c *Catalog) Ignored() []string { return slices.Clone(c.ignored) }
+
+// Unread lists the folders that cannot be looked into for migrations that would not run.
+func (c *Catalog) Unread() []string { return slices.Clone(c.unread) }
 
 // All returns the migrations in ascending order of version.
 func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,6 +29,9 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 		"another blank":          {"5_x.down.sql ", touch, "would never run"},
 		"no extension":           {"19_x.up", touch, "would never run"},
 		"no extension, no point": {"19_x_down", touch, "would never run"},
+		"a name not in UTF-8":    {"2_caf\xe9.up.sql", touch, "not UTF-8"},
+		"migrations in a folder": {"2026", func(p string) error { return makeWith(p, "2_x.up.sql") }, "this folder holds migrations"},
+		"a folder further down":  {"2026", func(p string) error { return makeWith(p, "01/2_x.up.sql") }, "this folder holds migrations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -41,6 +45,11 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 			assert.Contains(t, wrong.Problem, c.want)
 		})
 	}
+}
+
+func makeWith(folder, file string) error {
+	path := filepath.Join(folder, file)
+	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), touch(path))
 }
 
 func touch(path string) error { return os.WriteFile(path, []byte("SELECT 1;\n"), 0o600) }

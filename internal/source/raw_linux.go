@@ -1,6 +1,7 @@
 package source
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"sync/atomic"
@@ -79,4 +80,13 @@ func (f *rawFile) Close() error {
 		return fs.ErrClosed
 	}
 	return syscall.Close(int(fd))
+}
+
+// ownerOf completes a sentence with the owner of a file.
+func ownerOf(info fs.FileInfo) string {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", the owner is user %d, group %d", stat.Uid, stat.Gid)
 }

@@ -4,6 +4,7 @@ package source
 
 import (
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -20,3 +21,5 @@ func (f rawFolder) open(name string) (io.ReadCloser, error) {
 }
 
 func (rawFolder) Close() error { return nil }
+
+func ownerOf(fs.FileInfo) string { return "" }

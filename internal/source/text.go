@@ -112,11 +112,7 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 	return sum, nil
 }
 
-// in names the file of an error; a path is named already.
+// in names the file of an error, or the folder for no file.
 func (c *Catalog) in(file string, err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
-	}
-	return fmt.Errorf("migration %s: %w", filepath.Join(c.origin, file), err)
+	return unreadable(filepath.Join(c.origin, file), file == "", err)
 }

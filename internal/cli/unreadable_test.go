@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/pgtest"
+)
+
+// asNobody in the environment makes the test binary the program itself, run by a user
+// without rights: root can read everything.
+const asNobody = "SHIPLOCK_TEST_AS_NOBODY"
+
+// nobody is the user that images of the migrator have.
+const nobody = 65532
+
+// runAsNobody is for TestMain.
+func runAsNobody() {
+	if os.Getenv(asNobody) == "" {
+		return
+	}
+	if os.Geteuid() == 0 {
+		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)} {
+			if err != nil {
+				panic(err)
+			}
+		}
+	}
+	os.Exit(Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// TestUp_MigrationsCannotBeRead_Reported has a row a file or folder.
+func TestUp_MigrationsCannotBeRead_Reported(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		golden  string
+		code    int
+		deny    string
+		applied string
+	}{
+		"an up file":       {"unreadable-file", 5, "2_b.up.sql", ""},
+		"a down file":      {"", 5, "2_b.down.sql", ""},
+		"the folder":       {"unreadable-folder", 2, ".", ""},
+		"a folder aside":   {"", 0, "lost+found", "2"},
+		"nothing":          {"", 0, "", "2"},
+		"is not a folder":  {"source-is-a-file", 2, "", ""},
+		"another's folder": {"", 2, "..", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			top, err := os.MkdirTemp("", "shiplock-unreadable")
+			require.NoError(t, err)
+			t.Cleanup(func() {
+				_ = os.Chmod(top, 0o700)
+				_ = os.Chmod(filepath.Join(top, "migrations"), 0o700)
+				require.NoError(t, os.RemoveAll(top))
+			})
+			dir := filepath.Join(top, "migrations")
+			require.NoError(t, os.Chmod(top, 0o755))
+			require.NoError(t, os.MkdirAll(filepath.Join(dir, "lost+found"), 0o755))
+			for file, text := range map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);", "1_a.down.sql": "DROP TABLE a;", "2_b.up.sql": "SELECT 2;", "2_b.down.sql": ""} {
+				require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+			}
+			if c.deny != "" {
+				require.NoError(t, os.Chmod(filepath.Join(dir, c.deny), 0))
+			}
+			from := dir
+			if name == "is not a folder" {
+				from = filepath.Join(dir, "1_a.up.sql")
+			}
+			d := pgtest.New(t)
+			self, err := os.Executable()
+			require.NoError(t, err)
+			cmd := exec.CommandContext(t.Context(), self, "up", "--source", from, "--database-url", d.URL())
+			cmd.Env = append(os.Environ(), asNobody+"=1")
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			_ = cmd.Run() // its exit code is looked at
+			require.Equal(t, c.code, cmd.ProcessState.ExitCode(), stderr.String())
+			if c.golden != "" {
+				card := regexp.MustCompile(`(user|group) \d+`).ReplaceAllString(stderr.String(), "$1 ID")
+				golden(t, c.golden, strings.ReplaceAll(card, dir, "/migrations"))
+			}
+			if c.deny == "lost+found" {
+				assert.Contains(t, stderr.String(), "cannot be read")
+			}
+			if c.applied == "" {
+				assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"), "nothing was run")
+			} else {
+				assert.Equal(t, c.applied, d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
+			}
+		})
+	}
+}
