@@ -81,7 +81,7 @@ func TestRecord_SequenceBehindItsRows_Healed(t *testing.T) {
 func TestRecord_OwnTablesCannotBeWritten_ReportedAsThat(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before, file, want string }{
-		"drop-schema": {file: "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.x (a int)", want: "drops, renames or moves"},
+		"drop-schema": {before: "ALTER SCHEMA public OWNER TO %q", file: "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.x (a int)", want: "drops, renames or moves"},
 		"rename":      {file: "ALTER TABLE schema_migrations RENAME TO old", want: "drops, renames or moves"},
 		"drop-column": {file: "ALTER TABLE schema_migrations_journal DROP COLUMN run_outcome", want: "changes the columns"},
 		"new-column":  {file: "ALTER TABLE schema_migrations ADD COLUMN tenant int; UPDATE schema_migrations SET tenant = 1; ALTER TABLE schema_migrations ALTER tenant SET NOT NULL", want: "changes the columns"},
