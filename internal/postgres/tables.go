@@ -72,7 +72,7 @@ const tableFacts = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.jso
 				AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r WHERE pg_catalog.pg_has_role(r, 'USAGE'))))
 			AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive AND p.polcmd IN ('r', '*') AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) <> 'true'
 				AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r WHERE pg_catalog.pg_has_role(r, 'USAGE')))))))
-	FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname IN ($2, $3, $4) AND c.relkind NOT IN ('i', 'I', 'S')),
+	FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname IN ($2, $3, $4)),
 	(SELECT pg_catalog.json_agg(o) FROM (
 		SELECT m.nspname AS schema, bool_or(c.relname = $2) AS version, bool_or(c.relname = $3) AS history, bool_or(c.relname = $4) AS tool,
 			pg_catalog.has_schema_privilege(m.oid, 'USAGE') AS usage
@@ -234,7 +234,7 @@ func (db *DB) checkVersionTable(r *ownTable) *TableError {
 	}
 	e := &TableError{
 		Reason: fmt.Sprintf("%s is not golang-migrate's version table", db.table),
-		Why:    fmt.Sprintf("it is a %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", kindName(r.Kind), columnList(r.Columns)),
+		Why:    fmt.Sprintf("it is %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
 		Next:   "name another version table: --table shiplock_migrations (in the chart: table)",
 	}
 	if whose := db.whose(r.Columns); whose != "" {
@@ -259,7 +259,7 @@ func (db *DB) checkHistoryTable(r *ownTable) *TableError {
 	}
 	e := &TableError{
 		Reason: fmt.Sprintf("%s is not Shiplock's history table", history),
-		Why:    fmt.Sprintf("it is a %s (%s)", kindName(r.Kind), columnList(r.Columns)),
+		Why:    fmt.Sprintf("it is %s (%s)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
 		Next:   fmt.Sprintf("rename or move it, or name another version table, whose history then has another name: --table (in the chart: table; now %s)", db.table),
 	}
 	if r.Kind == "r" && len(missing) < len(historyColumns)/2 {
@@ -298,8 +298,19 @@ func kindName(relkind string) string {
 		return "partitioned table"
 	case "c":
 		return "composite type"
+	case "S":
+		return "sequence"
+	case "i", "I":
+		return "index"
 	}
 	return "table"
+}
+
+func withArticle(noun string) string {
+	if strings.HasPrefix(noun, "i") {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 func columnList(columns map[string]string) string {
