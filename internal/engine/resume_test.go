@@ -60,6 +60,10 @@ func TestResume_SessionSettings_RestoredBeforeTheRestRuns(t *testing.T) {
 		"by function, path":           {"SELECT in_shop();", "CREATE TABLE bills (id int);", "SELECT to_regclass('shop.bills')", "shop.bills"},
 		"by set_config":               {"SELECT set_config('app.tenant', 'thr' || 'ee', false);", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC three"},
 		"by DO":                       {"DO $$ BEGIN PERFORM set_config('app.tenant', 'four', false); EXECUTE 'SET timezone = ''Asia/Tokyo'''; END $$;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "Asia/Tokyo four"},
+		"by a trigger":                {"CREATE FUNCTION set_tenant() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM become(''eight''); RETURN NULL; END';CREATE TRIGGER t AFTER UPDATE ON users EXECUTE FUNCTION set_tenant();UPDATE users SET id = id;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC eight"},
+		"in dollar quotes":            {"DO $$ BEGIN PERFORM set_config($t$app.tenant$t$, 'nine', false); END $$;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC nine"},
+		"of the role, for others":     {"ALTER ROLE CURRENT_USER SET timezone = 'Asia/Tokyo';", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
+		"of the database, for others": {"DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = ''Asia/Tokyo''', current_database()); END $$;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
 		"local to a part":             {"SET app.tenant = 'five'; BEGIN; SET LOCAL app.tenant = 'six'; SET LOCAL timezone = 'Asia/Tokyo'; COMMIT;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC five"},
 		"set and reset":               {"SET timezone = 'Asia/Tokyo'; SET app.tenant = 'six'; RESET timezone;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC six"},
 		"all reset":                   {"SET timezone = 'Asia/Tokyo'; SET app.tenant = 'six'; RESET ALL;", "INSERT INTO log VALUES (1);", "SELECT what FROM log", "UTC "},
@@ -86,16 +90,19 @@ func TestResume_SessionSettings_RestoredBeforeTheRestRuns(t *testing.T) {
 func TestResume_SessionObjects_Refused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before, holds string }{
-		"temporary table":    {"CREATE TEMP TABLE cart AS SELECT 1 AS a;", "temporary table cart"},
-		"temporary sequence": {"CREATE TEMP SEQUENCE s;", "temporary sequence s"},
-		"temporary function": {"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1';", "temporary function f"},
-		"by a function":      {"DO $$ BEGIN CREATE TEMP VIEW v AS SELECT 1; END $$;", "temporary view v"},
-		"prepared":           {"PREPARE p AS SELECT 1;", "prepared statement p"},
-		"cursor":             {"DECLARE c CURSOR WITH HOLD FOR SELECT 1;", "cursor c"},
-		"listen":             {"LISTEN news;", "LISTEN news"},
-		"advisory lock":      {"SELECT pg_advisory_lock(7);", "advisory lock 7"},
-		"two advisory keys":  {"SELECT pg_advisory_lock(7, -8);", "advisory lock 7, -8"},
-		"computed name":      {"DO $$ BEGIN PERFORM set_config('app.' || 'tenant', 'x', false); END $$;", "settings whose names statement 1 computes"},
+		"temporary table":          {"CREATE TEMP TABLE cart AS SELECT 1 AS a;", "temporary table cart"},
+		"temporary sequence":       {"CREATE TEMP SEQUENCE s;", "temporary sequence s"},
+		"temporary function":       {"CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1';", "temporary function f"},
+		"by a function":            {"DO $$ BEGIN CREATE TEMP VIEW v AS SELECT 1; END $$;", "temporary view v"},
+		"prepared":                 {"PREPARE p AS SELECT 1;", "prepared statement p"},
+		"cursor":                   {"DECLARE c CURSOR WITH HOLD FOR SELECT 1;", "cursor c"},
+		"listen":                   {"LISTEN news;", "LISTEN news"},
+		"advisory lock":            {"SELECT pg_advisory_lock(7);", "advisory lock 7"},
+		"two advisory keys":        {"SELECT pg_advisory_lock(7, -8);", "advisory lock 7, -8"},
+		"computed, in a table":     {"CREATE TABLE computed AS SELECT set_config(lower('App.tenant'), 'x', false);", "settings whose names statement 1 computes"},
+		"computed, in a condition": {"UPDATE users SET id = id WHERE set_config('app.' || 'tenant', 'x', false) IS NOT NULL;", "settings whose names statement 1 computes"},
+		"random seed":              {"SELECT setseed(0.5);", "the random seed that statement 1 sets"},
+		"computed name":            {"DO $$ BEGIN PERFORM set_config('app.' || 'tenant', 'x', false); END $$;", "settings whose names statement 1 computes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -40,13 +40,14 @@ func (db *DB) statementLimit(set string) string {
 }
 
 // setLimits sets the session's timeouts for a part outside a transaction, but for
-// those that the file has set itself. A statement that refuses a transaction gets no
+// those that the file has set itself. In a transaction of the file's those hold that
+// it has begun with, or has set since. A statement that refuses a transaction gets no
 // lock timeout: CREATE INDEX CONCURRENTLY and its like wait for every older
 // transaction by lock, nobody has to queue behind them, and to fail half-way costs
 // the whole work. before is SQL of ours that goes with it.
-func (db *DB) setLimits(ctx context.Context, s *Script, first int, before string) error {
+func (db *DB) setLimits(ctx context.Context, s *Script, p part, before string) error {
 	lock := db.opts.LockTimeout
-	if s.Statements[first].alone {
+	if s.Statements[p.first].alone {
 		lock = 0
 	}
 	set := ""
@@ -54,7 +55,7 @@ func (db *DB) setLimits(ctx context.Context, s *Script, first int, before string
 		{"lock_timeout", db.lockLimit("SET", lock)},
 		{"statement_timeout", db.statementLimit("SET")},
 	} {
-		if !setsForSession(s.Statements[:first], limit.name) {
+		if !p.inside && !setsForSession(s.Statements[:p.first], limit.name) {
 			set += limit.sql
 		}
 	}
@@ -91,9 +92,12 @@ func (st Statement) sets(name string) bool {
 // a lock longer than we allow. An error with the same code is another one where the
 // migration raises it, where NOWAIT does, and where the file has set a lock timeout
 // of its own: the same comes of it each time.
-func (db *DB) waitedForLock(fail *MigrationError) bool {
+func (db *DB) waitedForLock(fail *MigrationError, took time.Duration) bool {
 	server := pq.As(fail.Err, pqerror.LockNotAvailable)
 	if server == nil || fail.Outcome == Unknown || db.opts.LockTimeout <= 0 {
+		return false
+	}
+	if took < db.opts.LockTimeout*9/10 { // a function has one of its own; two clocks may differ
 		return false
 	}
 	// Nothing else in PostgreSQL raises this code where it looks for interrupts. A
@@ -133,11 +137,12 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 	start := time.Now()
 	for try := 1; ; try++ {
 		db.watching.again()
+		began := time.Now()
 		fail := attempt()
 		if fail == nil {
 			return nil
 		}
-		again := db.waitedForLock(fail)
+		again := db.waitedForLock(fail, time.Since(began))
 		blockers := db.watching.seen()
 		switch {
 		case again:

@@ -26,6 +26,8 @@ func TestOnlyOurLockTimeoutIsRetried(t *testing.T) {
 		"in a block":               "DO $$ BEGIN SET LOCAL lock_timeout = '50ms'; LOCK TABLE a; END $$",
 		"SET in several":           "BEGIN; SELECT 1; COMMIT; SET lock_timeout = '50ms'; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT",
 		"SET, statement by itself": "-- shiplock:no-transaction\nSET lock_timeout = '50ms'; ALTER TABLE a ADD COLUMN c int",
+		"of a function":            "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql SET lock_timeout = '50ms' AS $$ BEGIN LOCK TABLE a; END $$; SELECT f()",
+		"SET LOCAL, by itself":     "-- shiplock:no-transaction\nBEGIN; SET LOCAL lock_timeout = '50ms'; ALTER TABLE a ADD COLUMN c int; COMMIT; SELECT 1",
 		"SET, a concurrent index":  "SET lock_timeout = '50ms'; CREATE INDEX CONCURRENTLY i ON a (b)",
 	} {
 		t.Run(name, func(t *testing.T) {

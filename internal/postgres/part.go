@@ -224,12 +224,12 @@ func (db *DB) prepare(ctx context.Context, m migration, p part) (*trail, error) 
 	if !p.inside {
 		capture = db.capture(m, p.first)
 	}
-	err := db.setLimits(ctx, m.script, p.first, capture)
+	err := db.setLimits(ctx, m.script, p, capture)
 	if capture != "" {
 		m.trace.captured = p.first
 		if err != nil {
 			if err = db.unlessRefused(ctx, err); err == nil {
-				err = db.setLimits(ctx, m.script, p.first, "")
+				err = db.setLimits(ctx, m.script, p, "")
 			}
 		}
 	}

@@ -12,13 +12,17 @@ import (
 // own lock. See ADR 13.
 const resetSession = "CLOSE ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDISCARD TEMP;\nDISCARD SEQUENCES;\nUNLISTEN *;\n"
 
+// reseed makes random() unpredictable again: a setseed outlives the migration, and the
+// same tokens would come again. RESET ALL does not concern it.
+const reseed = "SELECT pg_catalog.setseed(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.random()::text || pg_catalog.clock_timestamp()::text || pg_catalog.pg_backend_pid()::text), 1, 12))::bit(48)::bigint / 281474976710656.0);\n"
+
 // beginWriting opens a transaction that can write whatever the session's default is.
 const beginWriting = "BEGIN READ WRITE;\n"
 
 // reset is the SQL after which the session is as it was before a migration. It runs
 // in one transaction, or it would release our lock for a moment.
 func (db *DB) reset() string {
-	return resetSession + db.actAgain() + db.vigilance() + db.deallocate() + db.releaseLocks()
+	return resetSession + reseed + db.actAgain() + db.vigilance() + db.deallocate() + db.releaseLocks()
 }
 
 // releaseLocks releases the session's advisory locks, however often it has them, but

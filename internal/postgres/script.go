@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -83,7 +84,7 @@ type Statement struct {
 	concurrent *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
 	setting    bool               // SET TRANSACTION, which must come first
 	unmarked   bool               // DROP EXTENSION and LANGUAGE, which may take plpgsql away
-	commits    bool               // CALL and DO, which can commit by themselves
+	commits    bool               // CALL, and DO with countsAlone, which can commit by themselves
 	alone      bool               // refuses a transaction
 	commit     bool               // COMMIT, with or without AND CHAIN
 	setsRole   bool               // SET ROLE or SESSION AUTHORIZATION: what follows may lack rights on the journal
@@ -165,6 +166,11 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 	}
 }
 
+// countsAlone finds what a DO block ends a transaction with, also in languages other
+// than plpgsql; functions cannot, and neither can plpgsql's EXECUTE. It finds a change
+// of the role, too, as the new one may have no right to the history.
+var countsAlone = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
+
 // statement is one with what its tree tells.
 func statement(text string, offset int, n *pgquery.Node) Statement {
 	st := Statement{
@@ -176,7 +182,7 @@ func statement(text string, offset int, n *pgquery.Node) Statement {
 		commit:   n.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT,
 		setsRole: setsRole(n),
 		readOnly: makesReadOnly(n),
-		commits:  n.GetCallStmt() != nil || n.GetDoStmt() != nil,
+		commits:  n.GetCallStmt() != nil || n.GetDoStmt() != nil && countsAlone.MatchString(text),
 	}
 	if ix := n.GetIndexStmt(); ix != nil && ix.Concurrent {
 		st.concurrent = ix

@@ -56,10 +56,11 @@ var ownSettings = []string{
 }
 
 const (
-	// settingName is a name with a dot, as the settings have that pg_settings does not show.
-	settingName = `[a-z_][a-z0-9_$]*(?:\.[a-z_][a-z0-9_$]*)+`
+	// settingName is a name with a dot, as the settings have that pg_settings does not
+	// show. A $ next to it quotes it.
+	settingName = `[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)+`
 	// computedName finds a setting whose name does not stand in the text.
-	computedName = `set_config\s*\(\s*(?:[^'\s]|'[^']*'\s*\|\|)|execute[^;]*\yset\s+(?:session\s+)?[a-z_0-9.]*(?:%|')`
+	computedName = `set_config\s*\(\s*(?:[^'$\s]|\$[0-9]|'[^']*'\s*\|\||\$[^$]*\$[^$]*\$[^$]*\$\s*\|\|)|execute[^;]*\yset\s+(?:session\s+)?[a-z_0-9.]*(?:%|')`
 	// changesSession finds what may change a session. An UPDATE's SET is no such.
 	changesSession = `\y(?:set_config\y|set\y|reset\y|discard\y|listen\y|prepare\y|hold\y|temp\y|temporary\y|load\y|execute\s+[^'f\s]|pg_(?:try_)?advisory_lock(?:_shared)?\y)`
 	updatesRows    = `\yupdate\y[^;]*?\yset\y`
@@ -76,7 +77,13 @@ var (
 	sessionChanges = goRegexp(changesSession)
 	rowUpdates     = goRegexp(updatesRows)
 	callsIn        = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
+	wordsIn        = regexp.MustCompile(`(?i)[a-z_][a-z0-9_$]*`)
 )
+
+// sessionFunctions leave in the session what nothing reads back.
+var sessionFunctions = map[string]string{
+	"setseed": "the random seed", "dblink_connect": "a connection of dblink", "dblink_connect_u": "a connection of dblink",
+}
 
 // changesSessionText reports whether the text of a DO block, or of a function, may
 // change its session.
@@ -90,6 +97,7 @@ type sessionTrace struct {
 	captured int      // the number of statements after which the state was written; -1 for none
 	names    []string // of settings that pg_settings may not show
 	calls    []string // names of functions
+	tables   []string // whose triggers may have run
 	computed []string // statements that set what their text does not name
 	user     bool     // SET SESSION AUTHORIZATION
 }
@@ -112,8 +120,14 @@ func (t *sessionTrace) follow(s *Script, done int) {
 		}
 		for _, name := range calls {
 			t.calls = addOnce(t.calls, name)
+			if what := sessionFunctions[name]; what != "" {
+				t.computed = append(t.computed, fmt.Sprintf("%s that statement %d sets", what, t.read+1))
+			}
 		}
-		if runsCode(n) && computedNames.MatchString(st.Text) {
+		for _, name := range writesTo(n, st.Text) {
+			t.tables = addOnce(t.tables, name)
+		}
+		if (n.GetDoStmt() != nil || slices.Contains(calls, "set_config")) && computedNames.MatchString(st.Text) {
 			t.computed = append(t.computed, fmt.Sprintf("settings whose names statement %d computes", t.read+1))
 		}
 	}
@@ -126,10 +140,58 @@ func addOnce(list []string, s string) []string {
 	return append(list, s)
 }
 
-// runsCode reports whether a statement can run set_config or a SET that is not itself.
-func runsCode(n *pgquery.Node) bool {
-	return n.GetDoStmt() != nil || n.GetSelectStmt() != nil || n.GetCallStmt() != nil || n.GetInsertStmt() != nil
+// writesTo are the names, without schemas, of the tables that a statement writes to,
+// and of others that it names; of a DO block every word.
+func writesTo(n *pgquery.Node, text string) []string {
+	var names []string
+	switch {
+	case n.GetDoStmt() != nil:
+		for _, name := range wordsIn.FindAllString(text, -1) {
+			names = append(names, strings.ToLower(name))
+		}
+		slices.Sort(names)
+		return slices.Compact(names)
+	case n.GetInsertStmt() != nil, n.GetUpdateStmt() != nil, n.GetDeleteStmt() != nil, n.GetMergeStmt() != nil, n.GetCopyStmt() != nil,
+		n.GetTruncateStmt() != nil, n.GetSelectStmt().GetWithClause() != nil:
+		walk(n, func(m protoreflect.Message) {
+			if r, ok := m.Interface().(*pgquery.RangeVar); ok {
+				names = addOnce(names, r.Relname)
+			}
+		})
+	}
+	return names
 }
+
+// reached is a WITH clause that lists the functions that calls name, those of the
+// triggers of tables, and those that these call.
+func reached(calls, tables []string) string {
+	return `WITH RECURSIVE reached AS (SELECT p.oid, p.proname, p.prosrc FROM pg_catalog.pg_proc p WHERE ` + notSystem + ` AND (p.proname = ANY (` + textArray(calls) + `)
+		OR p.oid IN (SELECT t.tgfoid FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname = ANY (` + textArray(tables) + `)))
+	UNION SELECT p.oid, p.proname, p.prosrc FROM reached r JOIN pg_catalog.pg_proc p ON ` + notSystem + `
+		AND pg_catalog.strpos(pg_catalog.replace(pg_catalog.lower(r.prosrc), ' (', '('), pg_catalog.lower(p.proname) || '(') > 0)
+`
+}
+
+const notSystem = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
+
+// ofRole lists the settings that the role and the database have for new sessions,
+// and changedOfRole those of which this session has another value: the file, or what
+// ran beside it, has changed them since the session began. One with a unit, such as a
+// timeout, changes the meaning of nothing, and may have been corrected.
+const (
+	ofRole = `SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1) AS name, pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) AS value
+		FROM pg_catalog.pg_db_role_setting r, pg_catalog.unnest(r.setconfig) c
+		WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))
+		AND r.setrole IN (0, (SELECT u.oid FROM pg_catalog.pg_roles u WHERE u.rolname = session_user))
+		ORDER BY 1, r.setrole = 0, r.setdatabase = 0`
+	changedOfRole = `SELECT n.name, coalesce(pg_catalog.current_setting(n.name, true), '') FROM (` + ofRole + `) n
+			LEFT JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(n.name)
+			WHERE n.name NOT IN ('role', 'session_authorization') AND s.unit IS NULL AND coalesce(s.context, 'user') IN ('user', 'superuser')
+			AND coalesce(s.source, 'default') NOT IN ('session', 'client', 'override')
+			AND n.value <> coalesce(pg_catalog.current_setting(n.name, true), '') AND n.value IS DISTINCT FROM s.setting
+		UNION SELECT s.name, s.setting FROM pg_catalog.pg_settings s WHERE s.unit IS NULL AND s.context IN ('user', 'superuser')
+			AND s.source IN ('global', 'database', 'user', 'database user') AND NOT EXISTS (SELECT FROM (` + ofRole + `) n WHERE pg_catalog.lower(n.name) = pg_catalog.lower(s.name))`
+)
 
 // tree is the statement's, also where a big file was split without the parser.
 func (st Statement) tree() *pgquery.Node {
@@ -191,14 +253,17 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 			where += fmt.Sprintf(" AND NOT (name = '%s' AND setting IN ('0', '%d'))", name, d)
 		}
 	}
-	const systems = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
-	names := "SELECT pg_catalog.unnest(" + textArray(t.names) + ") AS name"
+	// A function may call another one, and a trigger one that no statement names.
+	names := "SELECT pg_catalog.unnest(" + textArray(t.names) + `) AS name
+			UNION SELECT pg_catalog.lower(m[1]) FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, ` + literal("("+settingName+")") + `, 'gi') m
+			WHERE ` + notSystem + ` AND p.prosrc ~* '\y(set_config|set)\y'`
 	computed := "SELECT pg_catalog.unnest(" + textArray(t.computed) + ")"
-	if len(t.calls) > 0 { // a function may call another one
-		names += "\nUNION SELECT pg_catalog.lower(m[1]) FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, " + literal("("+settingName+")") + ", 'gi') m WHERE " + systems +
-			" AND p.prosrc ~* '\\y(set_config|set)\\y'"
-		computed += "\nUNION ALL SELECT 'settings whose names ' || p.proname || '() computes' FROM pg_catalog.pg_proc p WHERE " + systems +
-			" AND p.proname = ANY (" + textArray(t.calls) + ") AND p.prosrc ~* " + literal(computedName)
+	if len(t.calls)+len(t.tables) > 0 {
+		computed += "\nUNION ALL SELECT * FROM (" + reached(t.calls, t.tables) + "SELECT 'settings whose names ' || p.proname || '() computes' FROM reached p WHERE p.prosrc ~* " + literal(computedName)
+		for name, what := range sessionFunctions {
+			computed += "\nUNION ALL SELECT " + literal(what+" that ") + " || p.proname || '() sets' FROM reached p WHERE p.prosrc ~* " + literal(`\y`+name+`\y`)
+		}
+		computed += ") functions"
 	}
 	if t.user {
 		computed += "\nUNION ALL SELECT 'session authorization ' || session_user"
@@ -213,6 +278,7 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 		SELECT name, setting AS value FROM pg_catalog.pg_settings WHERE ` + where + `
 		UNION SELECT n.name, pg_catalog.current_setting(n.name, true) FROM (` + names + `) n
 			WHERE pg_catalog.current_setting(n.name, true) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE pg_catalog.lower(s.name) = n.name)
+		UNION ` + changedOfRole + `
 		UNION ` + role + `) settings),
 	'holds', (SELECT pg_catalog.json_agg(what) FROM (
 		SELECT CASE c.relkind WHEN 'v' THEN 'temporary view ' WHEN 'S' THEN 'temporary sequence ' ELSE 'temporary table ' END || c.relname AS what
@@ -346,7 +412,7 @@ func (db *DB) stateError(s *Script, r Run, done int, holds []string, err error) 
 // is written, and the history of an older release has none. It returns the SETs to run.
 func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int) (string, error) {
 	var sets, pending []string
-	var calls []string
+	var calls, tables []string
 	for i := st.Done; i < done; i++ {
 		stmt := s.Statements[i]
 		n := stmt.tree()
@@ -365,7 +431,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 			}
 		case n.GetDiscardStmt() != nil:
 			if n.GetDiscardStmt().Target == pgquery.DiscardMode_DISCARD_ALL {
-				st.Settings, st.Holds, sets, calls = nil, nil, nil, nil
+				st.Settings, st.Holds, sets, calls, tables = nil, nil, nil, nil, nil
 			}
 		case stmt.control != controlNone || n.GetTransactionStmt() != nil:
 			kind := n.GetTransactionStmt().GetKind()
@@ -386,7 +452,13 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 		case n.GetDeclareCursorStmt() != nil:
 			hold("cursor " + n.GetDeclareCursorStmt().Portalname)
 		default:
+			for _, name := range writesTo(n, stmt.Text) {
+				tables = addOnce(tables, name)
+			}
 			for _, name := range callsOf(n, stmt.Text) {
+				if what := sessionFunctions[name]; what != "" {
+					hold(what)
+				}
 				if name == "set_config" || strings.HasPrefix(name, "pg_advisory_lock") || strings.HasPrefix(name, "pg_try_advisory_lock") {
 					hold("what " + name + " has set")
 				}
@@ -394,13 +466,12 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 			}
 		}
 	}
-	if len(calls) == 0 {
+	if len(calls)+len(tables) == 0 {
 		return strings.Join(sets, ""), nil
 	}
 	var suspects string
-	err := db.row(ctx, `SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM pg_catalog.pg_proc p
-		WHERE p.proname = ANY (`+textArray(calls)+`) AND p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
-		AND pg_catalog.regexp_replace(p.prosrc, `+literal(updatesRows)+`, '', 'gi') ~* `+literal(changesSession)).Scan(&suspects)
+	err := db.row(ctx, reached(calls, tables)+`SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM reached p
+		WHERE pg_catalog.regexp_replace(p.prosrc, `+literal(updatesRows)+`, '', 'gi') ~* `+literal(changesSession+`|\y(?:setseed|dblink_connect)\y`)).Scan(&suspects)
 	if suspects != "" {
 		st.Holds = append(st.Holds, "what "+suspects+" may have set")
 	}
