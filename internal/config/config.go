@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -199,7 +198,7 @@ func anySet(getenv func(string) string, names ...string) bool {
 }
 
 func readable(file string) error {
-	f, err := os.Open(file)
+	f, err := openFile(file)
 	if err != nil {
 		return err
 	}

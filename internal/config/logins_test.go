@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestOnePlaceForThePassword(t *testing.T) {
@@ -133,8 +134,12 @@ func TestSecretFiles(t *testing.T) {
 		assert.ErrorContains(t, err, file)
 		assert.NotContains(t, err.Error(), "marked")
 	}
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	_, err := passwordFile{pipe}.login(t.Context())
+	require.ErrorContains(t, err, "holds nothing", "nobody writes to it")
 	var e *SecretError
-	_, err := passwordFile{filepath.Join(dir, "gone")}.login(t.Context())
+	_, err = passwordFile{filepath.Join(dir, "gone")}.login(t.Context())
 	require.ErrorAs(t, err, &e)
 	assert.True(t, e.Absent)
 	_, err = passwordFile{dir}.login(t.Context())

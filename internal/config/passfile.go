@@ -2,7 +2,6 @@ package config
 
 import (
 	"bufio"
-	"os"
 	"strconv"
 	"strings"
 
@@ -18,7 +17,7 @@ import (
 // have that: a file of mode 0400 belongs to root, and with an fsGroup it is 0440.
 // A file that is named on purpose is therefore read whatever its mode.
 func passwordFrom(file string, cfg pq.Config) (string, error) {
-	f, err := os.Open(file)
+	f, err := openFile(file)
 	if err != nil {
 		return "", err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/lib/pq"
@@ -37,8 +38,24 @@ func readSecret(file, from string) (string, error) {
 	return s, err
 }
 
+// pipeWait is how long what a named pipe delivers is waited for.
+const pipeWait = 5 * time.Second
+
+// openFile opens a file that may be a pipe, such as a shell's <(command): one that
+// nobody writes to would be waited for without end, and by a signal, too.
+func openFile(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.SetReadDeadline(time.Now().Add(pipeWait)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 func readLimited(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := openFile(file)
 	if err != nil {
 		return nil, err
 	}
