@@ -152,3 +152,32 @@ func TestRecord_SchemaOfTheTablesComesLater(t *testing.T) {
 	alone.must(0, "up", "--table", "shop.x", "--atomicity", "release")
 	require.Equal(t, "2", alone.Value(t, "SELECT version FROM shop.x"))
 }
+
+// TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat: a file that runs statement by
+// statement is counted behind each, and an error of the count is not the statement's.
+func TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat(t *testing.T) {
+	t.Parallel()
+	const concurrently = "CREATE TABLE k (a int); CREATE INDEX CONCURRENTLY i ON k (a); "
+	for name, c := range map[string]struct {
+		file string
+		code int
+	}{
+		"schema":    {"DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; CREATE TABLE k (a int); CREATE INDEX CONCURRENTLY i ON k (a)", 6},
+		"directive": {"-- shiplock:no-transaction\nDROP TABLE schema_migrations_journal", 6},
+		"rename":    {concurrently + "ALTER TABLE schema_migrations_journal RENAME TO old; SELECT 1", 7},
+		"column":    {concurrently + "ALTER TABLE schema_migrations_journal DROP COLUMN statements_done; SELECT 1", 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, guests)
+			w.must(0, "up")
+			w.Exec(t, fmt.Sprintf("ALTER SCHEMA public OWNER TO %q", w.User))
+			w.write("3_c.up.sql", c.file)
+			out := w.must(c.code, "up")
+			assert.Contains(t, out.err, "take the statement out of the migration, or exclude Shiplock's tables")
+			assert.NotContains(t, out.err, "write public.schema_migrations_journal")
+			w.write("3_c.up.sql", concurrently+"SELECT 1")
+			w.must(0, "up")
+		})
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -46,6 +48,17 @@ func (db *DB) isRecord(err error) bool {
 		return server.Schema == db.table.schema && (server.Table == db.table.name || server.Table == db.table.name+journalSuffix)
 	}
 	return db.recording.Load()
+}
+
+// isCount reports whether an error is one of the count of statements that was sent behind
+// file, the SQL of a migration: its place is behind the file.
+func isCount(err error, file string) bool {
+	var server *pq.Error
+	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
+		return false
+	}
+	position, err := strconv.Atoi(server.Position)
+	return err == nil && position > utf8.RuneCountInString(file)
 }
 
 // keep writes to our tables outside of a migration.

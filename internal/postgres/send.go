@@ -47,6 +47,9 @@ func (db *DB) send(ctx context.Context, head string, p portion, tail string) *Mi
 	fail := asMigrationError(p.script, err)
 	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
 	fail.Failed = db.failedStatement(p.script, fail.Offset)
+	if fail.Record = tail != "" && isCount(err, text.sql); fail.Record {
+		fail.Offset = -1
+	}
 	if p.script.unseen && fail.Offset < 0 && p.last-p.first > 1 {
 		fail.Failed = db.find(ctx, p, err)
 	}

@@ -32,7 +32,7 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	}
 	if e.Record {
 		c.Title = fmt.Sprintf("migration %s ran and was rolled back, because its version could not be recorded; the database is %s", e.File, at(e.Before))
-		if e.Outcome == postgres.RolledBack && !e.Script.Transactional {
+		if e.Outcome == postgres.RolledBack && !e.Script.Transactional && e.Failed < 0 {
 			c.Title = fmt.Sprintf("migration %s was not begun, because its version could not be recorded; the database is %s", e.File, at(e.Before))
 		}
 	}
@@ -83,7 +83,7 @@ func (c *Card) addPlace(e *postgres.MigrationError) {
 	c.add("migration", place)
 	st, known := e.Statement()
 	switch {
-	case e.Record:
+	case e.Record && (!known || e.Script.Transactional):
 	case known:
 		c.addSQL("statement", st.Text, within(st, e.Offset))
 	case e.Script != nil && e.Script.Transactional && e.Failed >= len(e.Script.Statements) && e.Failed >= 0 && e.Server() != nil:
