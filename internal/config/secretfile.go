@@ -41,8 +41,8 @@ func readSecret(file, from string) (string, error) {
 // pipeWait is how long what a named pipe delivers is waited for.
 const pipeWait = 5 * time.Second
 
-// openFile opens a file that may be a pipe, such as a shell's <(command): one that
-// nobody writes to would be waited for without end, and by a signal, too.
+// openFile opens a file that may be a named pipe: the open of one without a writer
+// blocks without end, and no signal interrupts it.
 func openFile(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
