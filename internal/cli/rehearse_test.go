@@ -199,6 +199,14 @@ func TestRehearse_DatabaseOfPGHOST_Refused(t *testing.T) {
 	out := rehearse(t, d, dir)
 	assert.Equal(t, 5, out.code, out.err)
 	assert.Contains(t, out.err, "PGHOST and PGDATABASE")
+	for name, value := range map[string]string{"PGUSER": "nobody", "PGHOST": "127.0.0.2"} {
+		t.Run("unreachable by "+name, func(t *testing.T) {
+			t.Setenv(name, value)
+			out := rehearse(t, d, dir)
+			assert.Equal(t, 5, out.code, out.err)
+			assert.Contains(t, out.err, "cannot be reached to compare the two")
+		})
+	}
 	out = rehearse(t, pgtest.New(t), dir)
 	assert.Equal(t, 0, out.code, out.err)
 	t.Setenv("PGDATABASE", "there is none of this name")

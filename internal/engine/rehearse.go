@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -163,8 +164,12 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 	if pq.As(err, pqerror.InvalidCatalogName) != nil {
 		return nil // there is none
 	}
+	if err != nil && ctx.Err() == nil && cmp.Or(real.DSN.Database(), real.DSN.User()) == db.Server.Database { // one server has many addresses, and a database many users
+		return &postgres.NotScratchError{Target: db.Target(), Why: "has the name of the database that DATABASE_URL, or PGHOST and PGDATABASE, name (" + real.DSN.String() +
+			"), which cannot be reached to compare the two: it might be emptied"}
+	}
 	if err != nil {
-		o.Log.Warn("the database of DATABASE_URL, or PGHOST, cannot be reached, so it is told from the scratch one by its address only", "database", real.DSN.String())
+		o.Log.Warn("cannot reach the database of DATABASE_URL or PGHOST; it differs from the scratch database by name", "database", real.DSN.String())
 		return ctx.Err()
 	}
 	defer closeQuietly(o, other)
