@@ -40,7 +40,7 @@ func (e *BaselineError) Error() string {
 // migration up to it to the history. It runs nothing there. Errors are *BaselineError,
 // *plan.Refusal, *postgres.NotScratchError, and those of Up.
 func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error) {
-	files, err := open(o)
+	files, err := open(ctx, o)
 	if err != nil {
 		return "", err
 	}

@@ -118,8 +118,10 @@ func Up(ctx context.Context, o Options) (Result, error) {
 	return run(ctx, o, plan.ForUp)
 }
 
-func open(o Options) (*source.Catalog, error) {
-	c, err := source.Open(o.Source, o.Stray)
+// open reads the names of the migrations. A signal or a timeout ends what reads them or,
+// later, the files: a network's file system may keep a read for as long as it likes.
+func open(ctx context.Context, o Options) (*source.Catalog, error) {
+	c, err := source.OpenUntil(ctx, o.Source, o.Stray)
 	if err == nil && len(c.Ignored()) > 0 {
 		o.Log.Warn("files whose names are no migration's were ignored", "files", c.Ignored())
 	}

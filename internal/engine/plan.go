@@ -57,7 +57,7 @@ func PlanDown(ctx context.Context, o Options, to *uint) (Preview, error) {
 }
 
 func preview(ctx context.Context, o Options, planner planner) (Preview, error) {
-	files, err := open(o)
+	files, err := open(ctx, o)
 	if err != nil {
 		return Preview{}, err
 	}

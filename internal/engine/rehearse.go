@@ -92,7 +92,7 @@ type rehearsal struct {
 // with the one before its up. The database is left empty. Errors are
 // *RehearsalError where there are faults, *postgres.NotScratchError, and those of Up.
 func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, error) {
-	files, err := open(o)
+	files, err := open(ctx, o)
 	if err != nil {
 		return Rehearsal{}, err
 	}

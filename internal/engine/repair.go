@@ -28,7 +28,7 @@ const (
 // statement that failed has left. statement is the number of the failed statement that
 // is to be skipped; 0 for the one in doubt. It returns what it did.
 func Repair(ctx context.Context, o Options, v Verdict, statement int) (string, error) {
-	catalog, err := open(o)
+	catalog, err := open(ctx, o)
 	if err != nil {
 		return "", err
 	}

@@ -82,6 +82,7 @@ func reason(err error) string {
 // openBoth reads the files while it connects: each takes its time, and
 // neither needs the processor for all of it. Of two errors that of the files is told.
 func openBoth(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, error) {
+	whole := ctx // the files are read after this, too
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type session struct {
@@ -93,7 +94,7 @@ func openBoth(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, er
 		db, err := openToWrite(ctx, o)
 		opened <- session{db, err}
 	}()
-	catalog, err := open(o)
+	catalog, err := open(whole, o)
 	if err == nil {
 		if o.forUp {
 			catalog.ReadAhead()

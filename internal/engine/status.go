@@ -72,7 +72,7 @@ type RunInfo struct {
 // but to read the version table. Without files there is still what a foreign tool
 // has done last, if anything.
 func ReadStatus(ctx context.Context, o Options) (Status, error) {
-	catalog, noFiles := open(o)
+	catalog, noFiles := open(ctx, o)
 	if noFiles != nil && !errors.Is(noFiles, source.ErrNoMigrations) {
 		return Status{}, noFiles
 	}

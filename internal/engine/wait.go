@@ -53,7 +53,7 @@ func (e *WaitError) Unwrap() error { return e.Err }
 func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
 	judge := func(st plan.State) (string, error) { return plan.Missing(st, int(*want)), nil }
 	if want == nil {
-		catalog, err := open(o)
+		catalog, err := open(ctx, o)
 		if err != nil {
 			return 0, err
 		}

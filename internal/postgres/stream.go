@@ -91,8 +91,9 @@ func unreadable(name string, err error) error {
 	var (
 		unusable *ScriptError
 		system   syscall.Errno
+		stopped  *sqlfile.InterruptedError
 	)
-	if errors.As(err, &system) {
+	if errors.As(err, &system) || errors.As(err, &stopped) {
 		return err // of the file system, and not of what the file says
 	}
 	if !errors.As(err, &unusable) {

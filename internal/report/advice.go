@@ -75,6 +75,10 @@ func advise(e *postgres.MigrationError, then string) string {
 		return mend("the migration stopped itself by RAISE: see to what it asks for, or change that " + in)
 	case pqerror.DependentObjectsStillExist:
 		return mend("drop or change what depends on it (listed above) earlier " + in + "; CASCADE drops all of it, unseen")
+	case pqerror.UndefinedFile:
+		if server.Routine == "parse_extension_control_file" { // PostgreSQL 14
+			return installExtension
+		}
 	case pqerror.FeatureNotSupported:
 		return adviseUnsupported(e, server, mend)
 	case pqerror.UnsafeNewEnumValueUsage:
@@ -146,13 +150,15 @@ func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
 	return "correct the rows, by statements above this one in " + e.File + " or by hand"
 }
 
+const installExtension = "install the extension's package on the database server (a managed service lists those it allows), and deploy again; the file can stay as it is"
+
 // adviseUnsupported knows two of the many meanings of 0A000.
 func adviseUnsupported(e *postgres.MigrationError, server *pq.Error, mend func(string) string) string {
 	switch {
 	case server.Routine == "ATExecAlterColumnType" || strings.Contains(server.Detail, "depends on column"):
 		return mend("drop the view above the statement in " + e.File + ", and create it again below")
 	case strings.Contains(server.Message, "extension"):
-		return "install the extension's package on the database server (a managed service lists those it allows), and deploy again; the file can stay as it is"
+		return installExtension
 	}
 	return ""
 }

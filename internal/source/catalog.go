@@ -3,6 +3,7 @@ package source
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -62,6 +63,7 @@ type Catalog struct {
 	unread     []string               // folders that may hold migrations, and cannot be looked into
 	sums       map[string]string      // checksums by file name
 	first      func() (string, error) // see ReadAhead
+	ctx        context.Context        // see Until
 
 	// Of a union: the files alone, and what stands for a file's text.
 	files *Catalog

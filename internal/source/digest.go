@@ -17,6 +17,10 @@ import (
 // it is called: what is cheaper, a size and a time, does not tell an edit in an
 // image whose times are all set to one moment; see ADR 9.
 func (c *Catalog) Digest() (string, error) {
+	return interruptible(c.ctx, c.digest)
+}
+
+func (c *Catalog) digest() (string, error) {
 	open, done, err := c.opener()
 	if err != nil {
 		return "", err
@@ -126,7 +130,7 @@ func (c *Catalog) openRaw(name string) (io.ReadCloser, error) {
 // ReadAhead begins to take a digest, which FirstDigest then waits for. Whoever needs
 // it has a connection to wait for meanwhile.
 func (c *Catalog) ReadAhead() {
-	c.first = sync.OnceValues(c.Digest)
+	c.first = sync.OnceValues(c.digest)
 	go func() { _, _ = c.first() }() // FirstDigest has its error
 }
 
@@ -136,5 +140,5 @@ func (c *Catalog) FirstDigest() (string, error) {
 	if c.first == nil {
 		return c.Digest()
 	}
-	return c.first()
+	return interruptible(c.ctx, c.first)
 }

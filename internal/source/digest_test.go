@@ -70,10 +70,10 @@ func TestDigestNamesTheFile(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(path))
 	_, err = c.Digest()
-	assert.EqualError(t, err, "migration "+path+": no such file or directory")
+	assert.EqualError(t, err, "cannot read migration "+path+": no such file or directory")
 	require.NoError(t, os.Mkdir(path, 0o700))
 	_, err = c.Digest()
-	assert.EqualError(t, err, "migration "+path+": is a directory")
+	assert.EqualError(t, err, "cannot read migration "+path+": is a directory")
 }
 
 // TestTheFirstDigestStays: what a run has begun with, whatever becomes of the files.

@@ -12,7 +12,7 @@ func (c *Catalog) RanWith(version uint, sum, sql string) (sqlfile.LineEndings, b
 	if m.Up == "" {
 		return "", false, nil
 	}
-	endings, same, err := sqlfile.RanWith(func() (io.ReadCloser, error) { return c.open(m.Up) }, sum, sql)
+	endings, same, err := sqlfile.RanWith(func() (io.ReadCloser, error) { return c.openInterruptibly(m.Up) }, sum, sql)
 	if err != nil {
 		return "", false, c.in(m.Up, err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // OpenFile opens one of the catalog's files.
 func (c *Catalog) OpenFile(file string) (io.ReadCloser, error) {
-	f, err := c.open(file)
+	f, err := c.openInterruptibly(file)
 	if err != nil {
 		return nil, c.in(file, err)
 	}
@@ -101,7 +101,7 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 	if sum, known := c.sums[m.Up]; known {
 		return sum, nil
 	}
-	sum, err := sqlfile.Checksum(func() (io.ReadCloser, error) { return c.open(m.Up) })
+	sum, err := sqlfile.Checksum(func() (io.ReadCloser, error) { return c.openInterruptibly(m.Up) })
 	if err != nil {
 		return "", c.in(m.Up, err)
 	}
@@ -114,5 +114,9 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 
 // in names the file of an error, or the folder for no file.
 func (c *Catalog) in(file string, err error) error {
+	var interrupted *sqlfile.InterruptedError
+	if errors.As(err, &interrupted) {
+		return fmt.Errorf("reading migration %s: %w", filepath.Join(c.origin, file), err)
+	}
 	return unreadable(filepath.Join(c.origin, file), file == "", err)
 }

@@ -29,7 +29,7 @@ const FromJournal = "journal:"
 // if its up is what ran: then its down may be a better one than that of the day.
 // Of a version whose up here did not run both come from the journal.
 func (c *Catalog) Union(memory []Remembered) *Catalog {
-	u := &Catalog{fsys: c.fsys, dir: c.dir, origin: c.origin, ignored: c.ignored, files: c, sums: map[string]string{}, texts: map[string]string{}}
+	u := &Catalog{fsys: c.fsys, dir: c.dir, origin: c.origin, ignored: c.ignored, ctx: c.ctx, files: c, sums: map[string]string{}, texts: map[string]string{}}
 	for file, sum := range c.sums {
 		u.sums[file] = sum
 	}
