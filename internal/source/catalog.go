@@ -63,7 +63,7 @@ type Catalog struct {
 	unread     []string               // folders that may hold migrations, and cannot be looked into
 	sums       map[string]string      // checksums by file name
 	first      func() (string, error) // see ReadAhead
-	ctx        context.Context        // see Until
+	ctx        context.Context        // see OpenUntil
 
 	// Of a union: the files alone, and what stands for a file's text.
 	files *Catalog
