@@ -2,13 +2,22 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"net"
 	"time"
 )
 
-// probeTimeout bounds the second connection of sharesServers: a pool of one
-// server, in session mode, lets nobody else in.
-const probeTimeout = 2 * time.Second
+// How long sharesServers waits for a second connection: a pool of one server, in
+// session mode, lets no other client in. It is counted in answers to our own session,
+// with a pause before each, so that a busy machine is not taken for such a pool.
+const (
+	probeAnswers = 20
+	probePause   = 100 * time.Millisecond
+)
+
+// probeTimeout bounds the rounds of sharesServers. In session mode each client has a
+// server by then, so one that waits for longer shares its server with others.
+const probeTimeout = 10 * time.Second
 
 // direct says that the server sees our own connection: it names our port.
 func (db *DB) direct() bool {
@@ -33,21 +42,78 @@ func (db *DB) sharesServers(ctx context.Context) (bool, error) {
 	if err := db.look(ctx, ours, ""); err != nil || len(ours) > 1 {
 		return len(ours) > 1, err
 	}
+	second, err := db.secondClient(ctx, ours, theirs)
+	if second == nil {
+		return ours.shares(theirs), err
+	}
+	defer func() {
+		if err := second.Close(); err != nil {
+			db.log.Debug("closing the second connection", "error", err)
+		}
+	}()
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	var failed error // on our own session
-	err := db.afresh(short, func(second *DB) error {
-		theirs[second.Server.PID] = true
-		err := second.look(short, theirs, "") // in a pool of one this tells, and the next steps would wait for ever
-		for round := 0; round < probeRounds && err == nil && failed == nil && !ours.shares(theirs); round++ {
-			failed, err = db.probe(ctx, short, second, ours, theirs)
+	for round := 0; round < probeRounds && !ours.shares(theirs); round++ {
+		own, other := db.probe(ctx, short, second, ours, theirs)
+		if own != nil || ctx.Err() != nil {
+			return ours.shares(theirs), own
 		}
-		return err
-	})
-	if err != nil {
-		db.log.Debug("no second connection to look for a pooler with", "error", err)
+		if short.Err() != nil {
+			return true, nil
+		}
+		if other != nil {
+			db.log.Debug("the second connection to look for a pooler with has ended", "error", other)
+			break
+		}
 	}
-	return ours.shares(theirs), failed
+	return ours.shares(theirs), nil
+}
+
+// secondClient connects once more and notes which server answers. It returns nil where
+// none does while our own session gets its answers, or where that suffices: theirs, or
+// ours, then has the server. The error is our own session's.
+func (db *DB) secondClient(ctx context.Context, ours, theirs sight) (*DB, error) {
+	type client struct {
+		db  *DB
+		err error
+	}
+	short, cancel := context.WithCancel(ctx)
+	defer cancel()
+	came := make(chan client, 1)
+	go func() {
+		second, err := db.again(short)
+		if err == nil {
+			theirs[second.Server.PID] = true
+			err = second.look(short, theirs, "")
+		}
+		came <- client{second, err}
+	}()
+	var c client
+	var own error
+	for answers := 0; c.db == nil && c.err == nil; answers++ {
+		select {
+		case c = <-came:
+			continue
+		case <-time.After(probePause):
+		}
+		if own == nil {
+			own = db.look(ctx, ours, "")
+		}
+		if own != nil || len(ours) > 1 || answers >= probeAnswers {
+			cancel()
+			c = <-came
+		}
+	}
+	if c.err != nil || own != nil || len(ours) > 1 {
+		if c.err != nil {
+			db.log.Debug("no second connection to look for a pooler with", "error", c.err)
+		}
+		if c.db != nil {
+			own = errors.Join(own, c.db.Close())
+		}
+		return nil, own
+	}
+	return c.db, nil
 }
 
 // probe is one round: while we keep a server, the second client gets another one,

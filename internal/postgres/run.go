@@ -291,13 +291,18 @@ func (db *DB) reread(ctx context.Context) (State, error) {
 
 // afresh lends out a second session that ends with use.
 func (db *DB) afresh(ctx context.Context, use func(*DB) error) error {
-	opts := db.Here(db.opts)
-	opts.WaitForDB, opts.Unchecked = afterwards, true
-	fresh, err := Open(ctx, opts)
+	fresh, err := db.again(ctx)
 	if err != nil {
 		return err
 	}
 	return errors.Join(use(fresh), fresh.Close())
+}
+
+// again opens a second session on the same database.
+func (db *DB) again(ctx context.Context) (*DB, error) {
+	opts := db.Here(db.opts)
+	opts.WaitForDB, opts.Unchecked = afterwards, true
+	return Open(ctx, opts)
 }
 
 // failedStatement finds the statement that failed: the one that holds the place
