@@ -32,8 +32,8 @@ command:
 {{- define "shiplock.jobContainerSecurity" -}}
 {{- $own := dict -}}
 {{- $openshift := .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
-{{- if and .Values.tool.image.repository .Values.tool.runAsUser (not $openshift) (not (hasKey .Values.podSecurityContext "runAsUser")) -}}
-{{- $own = dict "runAsUser" (int64 .Values.tool.runAsUser) -}}
+{{- if and .Values.tool.image.repository .Values.tool.runAsUser (not $openshift) (not (hasKey .Values.podSecurityContext "runAsUser")) (not (hasKey .Values.securityContext "runAsUser")) -}}
+{{- $own = dict "runAsUser" (int64 .Values.tool.runAsUser) "runAsGroup" (int64 .Values.tool.runAsUser) -}}
 {{- end -}}
 {{- toYaml (merge dict .Values.securityContext $own) -}}
 {{- end -}}

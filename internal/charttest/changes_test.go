@@ -115,7 +115,6 @@ var changes = map[string]string{
 	"serviceAccountName":                       "serviceAccountName: a",
 	"automountServiceAccountToken":             "automountServiceAccountToken: true",
 	"podSecurityContext.runAsNonRoot":          "podSecurityContext: {runAsNonRoot: false}",
-	"podSecurityContext.runAsGroup":            "podSecurityContext: {runAsGroup: 1}",
 	"podSecurityContext.seccompProfile.type":   "podSecurityContext: {seccompProfile: {type: Unconfined}}",
 	"securityContext.allowPrivilegeEscalation": "securityContext: {allowPrivilegeEscalation: true}",
 	"securityContext.readOnlyRootFilesystem":   "securityContext: {readOnlyRootFilesystem: false}",

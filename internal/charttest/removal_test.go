@@ -89,10 +89,10 @@ func nested(path string, value any) map[string]any {
 // that only what is no default can be removed by one.
 func TestDefaults_Dependency_Removed(t *testing.T) {
 	t.Parallel()
-	const empty = "podSecurityContext: {runAsGroup: '', seccompProfile: {type: ''}}\nsecurityContext: {readOnlyRootFilesystem: ''}\n" +
+	const empty = "podSecurityContext: {seccompProfile: {type: ''}}\nsecurityContext: {readOnlyRootFilesystem: ''}\n" +
 		"resources: {limits: {memory: ''}}\nmode: job\nttlSecondsAfterFinished: ''\ntool: {runAsUser: ''}\n"
 	const migrating = withURL + "tool: {image: {repository: shop/app, tag: v2}, command: [migrate]}\n"
-	sets := strings.Join([]string{"podSecurityContext.runAsGroup=NONE", "podSecurityContext.seccompProfile.type=NONE", "securityContext.readOnlyRootFilesystem=NONE",
+	sets := strings.Join([]string{"podSecurityContext.seccompProfile.type=NONE", "securityContext.readOnlyRootFilesystem=NONE",
 		"resources.limits.memory=NONE", "ttlSecondsAfterFinished=NONE", "tool.runAsUser=NONE"}, ",shiplock.")
 	for _, name := range []string{"helm3", "helm4"} {
 		helm := tool(t, name)
@@ -180,6 +180,10 @@ func TestUser(t *testing.T) {
 			assert.Equal(t, tc.pod, pod.SecurityContext.RunAsUser)
 			assert.Equal(t, tc.container, migrator(t, j).SecurityContext.RunAsUser)
 			assert.True(t, *pod.SecurityContext.RunAsNonRoot)
+			if group := migrator(t, j).SecurityContext.RunAsGroup; group != nil {
+				assert.Equal(t, tc.container, group)
+			}
+			assert.Nil(t, pod.SecurityContext.RunAsGroup, "containerd refuses a group without a user")
 			isRestricted(t, name, pod)
 		})
 	}
