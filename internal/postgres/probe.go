@@ -8,10 +8,12 @@ import (
 )
 
 // How long sharesServers waits for a second connection: a pool of one server, in
-// session mode, lets no other client in. It is counted in answers to our own session,
-// with a pause before each, so that a busy machine is not taken for such a pool.
+// session mode, lets no other client in. After probeQuiet it is counted in answers to
+// our own session, with a pause before each, so that a busy machine is not taken for
+// such a pool.
 const (
-	probeAnswers = 20
+	probeQuiet   = 2 * time.Second
+	probeAnswers = 10
 	probePause   = 100 * time.Millisecond
 )
 
@@ -90,11 +92,13 @@ func (db *DB) secondClient(ctx context.Context, ours, theirs sight) (*DB, error)
 	}()
 	var c client
 	var own error
+	pause := probeQuiet
 	for answers := 0; c.db == nil && c.err == nil; answers++ {
 		select {
 		case c = <-came:
 			continue
-		case <-time.After(probePause):
+		case <-time.After(pause):
+			pause = probePause
 		}
 		if own == nil {
 			own = db.look(ctx, ours, "")
