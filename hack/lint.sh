@@ -78,6 +78,9 @@ increment() { # what chart-testing calls check-version-increment, against the la
 	git diff --quiet "v$version" -- chart || echo "chart/ is not what was released as v$version: raise version and appVersion in chart/Chart.yaml"
 }
 
+# Built beforehand: what the first build of a tool prints would fail its check.
+hack/tools/install.sh staticcheck actionlint govulncheck >/dev/null
+
 check "gofmt" format
 check "go vet" go vet ./...
 check "go mod tidy" tidy

@@ -2,6 +2,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -141,7 +142,7 @@ func (s *Settings) cleanSource() error {
 	if s.Source == "" {
 		return usage("--source is empty; want the folder with the migrations")
 	}
-	if scheme, rest, isURL := strings.Cut(s.Source, "://"); isURL {
+	if scheme, _, isURL := strings.Cut(s.Source, "://"); isURL {
 		if scheme != "file" {
 			return usage("--source is a URL of the scheme %q; want the folder with the migrations, or file://FOLDER", scheme)
 		}
@@ -150,15 +151,7 @@ func (s *Settings) cleanSource() error {
 			return usage("--source is no URL of a folder; want file://FOLDER, with each %% as %%25, ? as %%3F and # as %%23")
 		}
 		// golang-migrate joins host and path: file://migrations is relative, file:///migrations is not.
-		if u.Opaque != "" {
-			rest = u.Opaque
-		} else {
-			rest = u.Host + u.Path
-		}
-		if rest == "" {
-			rest = "."
-		}
-		s.Source = rest
+		s.Source = cmp.Or(u.Opaque, u.Host+u.Path, ".")
 	}
 	s.Source = path.Clean(s.Source)
 	return nil
