@@ -153,7 +153,7 @@ And whatever onNewer says: a pod of the old version starts on the new schema, to
   (list "SHIPLOCK_TERMINATION_LOG" "/dev/termination-log")
   (list "SHIPLOCK_SOURCE" .migrations.path)
   (list "SHIPLOCK_TABLE" .table)
-  (list "SHIPLOCK_STRAY_FILES" .strayFiles)
+  (list "SHIPLOCK_UNRECOGNIZED_FILES" .unrecognizedFiles)
   (list "SHIPLOCK_LOG_FORMAT" .logFormat)
   (list "SHIPLOCK_LOG_LEVEL" .logLevel)
   (list "SHIPLOCK_PROGRESS" .progress)

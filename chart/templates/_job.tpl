@@ -53,8 +53,8 @@ template:
         {{- include "shiplock.jobProgram" . | nindent 8 }}
         env:
           {{- include "shiplock.env" . | trim | nindent 10 }}
-          {{- with .Values.quitURL }}
-          - name: SHIPLOCK_QUIT_URL
+          {{- with .Values.sidecarShutdownURL }}
+          - name: SHIPLOCK_SIDECAR_SHUTDOWN_URL
             value: {{ include "shiplock.envValue" . }}
           {{- end }}
           {{- with concat .Values.extraEnv .Values.tool.env }}

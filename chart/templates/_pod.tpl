@@ -25,10 +25,10 @@ after a pause, later than it need be, so these wait for as long as the one may r
 {{- else -}}
 {{- $settings = concat (list
   (list "SHIPLOCK_SOURCE" .Values.migrations.path)
-  (list "SHIPLOCK_ATOMICITY" .Values.atomicity)
+  (list "SHIPLOCK_TX_MODE" .Values.txMode)
   (list "SHIPLOCK_ON_NEWER" (include "shiplock.goesDown" . | empty | ternary .Values.onNewer "down"))
   (list "SHIPLOCK_ALLOW_DATA_LOSS" (and (include "shiplock.goesDown" . | empty | not) .Values.rollback.allowDataLoss | ternary "true" ""))
-  (list "SHIPLOCK_STRAY_FILES" .Values.strayFiles)
+  (list "SHIPLOCK_UNRECOGNIZED_FILES" .Values.unrecognizedFiles)
   (list "SHIPLOCK_OUT_OF_ORDER" .Values.outOfOrder)
   (list "SHIPLOCK_ON_EDITED" .Values.onEdited)
   (list "SHIPLOCK_REQUIRE_DOWN" (.Values.requireDown | default "" | toString))

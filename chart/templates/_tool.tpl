@@ -76,7 +76,7 @@ command:
 {{- if eq .Values.mode "initContainer" -}}
 {{- include "shiplock.refuse" (list $ ".Values.mode: initContainer runs migrator up in the application's pods, and no tool: use .Values.mode: hook or job with .Values.tool.image") -}}
 {{- end -}}
-{{- range $name := list "atomicity" "onNewer" "outOfOrder" "onEdited" "strayFiles" "requireDown" -}}
+{{- range $name := list "txMode" "onNewer" "outOfOrder" "onEdited" "unrecognizedFiles" "requireDown" -}}
 {{- if get $.Values $name -}}
 {{- include "shiplock.refuse" (list $ (printf ".Values.%s is for migrations that the migrator runs itself, and with .Values.tool.image.repository the tool runs them: leave one of the two empty" $name)) -}}
 {{- end -}}

@@ -86,7 +86,7 @@ func TestBigFilesAreNotHeldInMemory(t *testing.T) {
 			t.Logf("%d lines in %s, at most %.1f MB", lines, time.Since(began).Round(time.Millisecond), float64(peak)/1e6)
 			assert.Less(t, peak, int64(maxBigBytes))
 			assert.Equal(t, fmt.Sprint(lines), d.Value(t, "SELECT count(*) FROM big WHERE note = $1", note))
-			assert.Equal(t, "true", d.Value(t, "SELECT up_checksum IS NOT NULL AND up_sql IS NULL FROM schema_migrations_journal"))
+			assert.Equal(t, "true", d.Value(t, "SELECT up_checksum IS NOT NULL AND up_sql IS NULL FROM schema_migrations_history"))
 		})
 	}
 }

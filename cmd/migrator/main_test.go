@@ -192,7 +192,7 @@ func TestIndexBuildDoesNotOutliveUs(t *testing.T) {
 			require.NoError(t, cmd.Wait(), stderr)
 			assert.Equal(t, "i true", d.Value(t, "SELECT indexrelid::regclass || ' ' || indisvalid FROM pg_index WHERE indrelid = 'a'::regclass"))
 			assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
-			assert.Equal(t, "1 applied", d.Value(t, "SELECT string_agg(migration_version || ' ' || run_outcome, ', ') FROM schema_migrations_journal"))
+			assert.Equal(t, "1 applied", d.Value(t, "SELECT string_agg(migration_version || ' ' || run_outcome, ', ') FROM schema_migrations_history"))
 		})
 	}
 }

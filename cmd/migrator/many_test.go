@@ -41,7 +41,7 @@ func TestTwentyProcesses(t *testing.T) {
 	assert.Positive(t, held["granted"], "somebody was seen with the lock")
 	assert.Zero(t, held["waiting"], "samples with somebody who waits in the server")
 	assert.Equal(t, "1 2 4 5 6 44", d.Value(t, "SELECT string_agg(version::text, ' ' ORDER BY version) FROM log"))
-	assert.Equal(t, "6 6 t", d.Value(t, "SELECT concat_ws(' ', count(*), count(DISTINCT migration_version), bool_and(run_outcome = 'applied')) FROM schema_migrations_journal"))
+	assert.Equal(t, "6 6 t", d.Value(t, "SELECT concat_ws(' ', count(*), count(DISTINCT migration_version), bool_and(run_outcome = 'applied')) FROM schema_migrations_history"))
 	assert.Equal(t, "6 f", d.Value(t, "SELECT concat(version, ' ', dirty) FROM schema_migrations"))
 }
 

@@ -18,9 +18,9 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// upThen runs "up --then -- sh -c SCRIPT".
+// upThen runs "up -- sh -c SCRIPT".
 func upThen(d *pgtest.Database, dir, script string) *exec.Cmd {
-	cmd := exec.Command(binary, "up", "--source", dir, "--then", "--", "sh", "-c", script)
+	cmd := exec.Command(binary, "up", "--source", dir, "--", "sh", "-c", script)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL(), "SHIPLOCK_LOCK_WAIT=1m", "OF_THE_SERVER=yes")
 	return cmd
 }

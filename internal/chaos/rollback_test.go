@@ -129,7 +129,7 @@ func (r release) undone(t *testing.T, p *place, before string) []finding {
 	}
 	for query, want := range map[string]string{
 		"SELECT version || ' ' || dirty FROM schema_migrations": "1 false",
-		"SELECT count(*) FROM (SELECT DISTINCT ON (migration_version) * FROM schema_migrations_journal ORDER BY migration_version, run_id DESC) n WHERE migration_version > 1 AND (run_direction, run_outcome) <> ('down', 'applied')": "0",
+		"SELECT count(*) FROM (SELECT DISTINCT ON (migration_version) * FROM schema_migrations_history ORDER BY migration_version, run_id DESC) n WHERE migration_version > 1 AND (run_direction, run_outcome) <> ('down', 'applied')": "0",
 		"SELECT count(*) FROM pg_index WHERE NOT indisvalid": "0",
 	} {
 		if got := o.value(query); got != want {

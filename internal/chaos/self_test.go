@@ -19,7 +19,7 @@ func all(t *testing.T, s *Set) *place {
 	require.NoError(t, err)
 	_, err = p.admin.Exec(`INSERT INTO schema_migrations VALUES ($1, false)`, s.Last())
 	require.NoError(t, err)
-	_, err = p.admin.Exec(`CREATE TABLE schema_migrations_journal (run_id int GENERATED ALWAYS AS IDENTITY, migration_version int, run_direction text, run_outcome text,
+	_, err = p.admin.Exec(`CREATE TABLE schema_migrations_history (run_id int GENERATED ALWAYS AS IDENTITY, migration_version int, run_direction text, run_outcome text,
 		run_transactional boolean, statements_done int, statements_total int, up_checksum text, up_sql text, run_took interval, run_error text)`)
 	require.NoError(t, err)
 	for i := range s.Migrations {
@@ -31,7 +31,7 @@ func all(t *testing.T, s *Set) *place {
 			require.NoError(t, err, statement)
 		}
 		require.NoError(t, session.Close())
-		_, err = p.admin.Exec(`INSERT INTO schema_migrations_journal (migration_version, run_direction, run_outcome, run_transactional, statements_done, statements_total, up_checksum, up_sql, run_took)
+		_, err = p.admin.Exec(`INSERT INTO schema_migrations_history (migration_version, run_direction, run_outcome, run_transactional, statements_done, statements_total, up_checksum, up_sql, run_took)
 			VALUES ($1, 'up', 'applied', $2, $3, $3, repeat('0', 64), $4, '1 s')`, m.Version, m.Plain, len(m.Statements), body(m))
 		require.NoError(t, err)
 	}
@@ -39,7 +39,7 @@ func all(t *testing.T, s *Set) *place {
 }
 
 // ours are the books that all keeps.
-var ours = &tool{tables: []string{"schema_migrations", "schema_migrations_journal"}, books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) }}
+var ours = &tool{tables: []string{"schema_migrations", "schema_migrations_history"}, books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) }}
 
 // TestSetsLeadWhereTheySay runs sets of every class undisturbed.
 func TestSetsLeadWhereTheySay(t *testing.T) {
@@ -56,8 +56,8 @@ func TestSetsLeadWhereTheySay(t *testing.T) {
 
 // journaled adds a row to the journal, and below puts it before all others.
 const (
-	journaled = "INSERT INTO schema_migrations_journal (migration_version, run_direction, run_outcome, statements_done, statements_total, run_error) "
-	below     = "; UPDATE schema_migrations_journal SET run_id = DEFAULT WHERE run_outcome = 'applied'"
+	journaled = "INSERT INTO schema_migrations_history (migration_version, run_direction, run_outcome, statements_done, statements_total, run_error) "
+	below     = "; UPDATE schema_migrations_history SET run_id = DEFAULT WHERE run_outcome = 'applied'"
 )
 
 // TestOracleSees damages a good database and asks what is wrong.
@@ -86,12 +86,12 @@ func TestOracleSees(t *testing.T) {
 		"UPDATE schema_migrations SET dirty = true":                               Wrong,
 		"UPDATE schema_migrations SET version = 1":                                Wrong,
 		"INSERT INTO schema_migrations VALUES (4, false)":                         Wrong,
-		"UPDATE schema_migrations_journal SET run_outcome = 'running' WHERE migration_version = 4": Wrong,
-		"UPDATE schema_migrations_journal SET statements_done = 1 WHERE migration_version = 1":     Wrong,
-		"UPDATE schema_migrations_journal SET up_sql = NULL WHERE migration_version = 1":           Wrong,
-		"UPDATE schema_migrations_journal SET up_checksum = ''":                                    Wrong,
-		"UPDATE schema_migrations_journal SET run_transactional = false":                           Wrong,
-		"DELETE FROM schema_migrations_journal WHERE migration_version = 1":                        Wrong,
+		"UPDATE schema_migrations_history SET run_outcome = 'running' WHERE migration_version = 4": Wrong,
+		"UPDATE schema_migrations_history SET statements_done = 1 WHERE migration_version = 1":     Wrong,
+		"UPDATE schema_migrations_history SET up_sql = NULL WHERE migration_version = 1":           Wrong,
+		"UPDATE schema_migrations_history SET up_checksum = ''":                                    Wrong,
+		"UPDATE schema_migrations_history SET run_transactional = false":                           Wrong,
+		"DELETE FROM schema_migrations_history WHERE migration_version = 1":                        Wrong,
 		journaled + "SELECT 4, 'up', 'applied', 3, 3, NULL":                                        Wrong,
 		journaled + "SELECT 4, 'up', 'failed', 0, 3, 'after all'":                                  Wrong,
 		journaled + "SELECT 9, 'up', 'failed', 0, 3, 'of no file'":                                 Wrong,

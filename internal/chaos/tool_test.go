@@ -66,7 +66,7 @@ const (
 func shiplock(t *testing.T) *tool {
 	return &tool{
 		name: "shiplock", version: strings.Fields(said(t, binary, "version"))[1], path: binary,
-		tables: []string{"schema_migrations", "schema_migrations_journal"},
+		tables: []string{"schema_migrations", "schema_migrations_history"},
 		write:  upFile, books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) },
 		args: func(_ *Set, dir, _ string) []string { return []string{"up", "--source", dir} },
 		env:  func(url string) []string { return []string{"DATABASE_URL=" + url} },

@@ -25,7 +25,7 @@ func TestUp_StatementThatRefusesATransactionByItsTable_RunsAlone(t *testing.T) {
 			}
 			w := newWorld(t, map[string]string{"1_p.up.sql": table, "2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n" + statement + "\nINSERT INTO log VALUES (2);\nSELECT 1/n FROM (SELECT 0 AS n) x;\n"})
 			w.must(7, "up")
-			assert.Equal(t, "3/4", w.Value(t, "SELECT statements_done || '/' || statements_total FROM schema_migrations_journal WHERE migration_version = 2"))
+			assert.Equal(t, "3/4", w.Value(t, "SELECT statements_done || '/' || statements_total FROM schema_migrations_history WHERE migration_version = 2"))
 			w.write("2_x.up.sql", "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n"+statement+"\nINSERT INTO log VALUES (2);\nSELECT 1;\n")
 			w.must(0, "up")
 			assert.Equal(t, "1 2", w.Value(t, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM log"), "each ran once")
@@ -84,14 +84,14 @@ func TestStatus_NoRightToRead_AsksForSelect(t *testing.T) {
 	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
 	w.must(0, "up")
 	user := pq.QuoteIdentifier(w.User)
-	w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO postgres; ALTER TABLE schema_migrations_journal OWNER TO postgres; REVOKE ALL ON schema_migrations, schema_migrations_journal FROM %s", user))
+	w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO postgres; ALTER TABLE schema_migrations_history OWNER TO postgres; REVOKE ALL ON schema_migrations, schema_migrations_history FROM %s", user))
 	for _, args := range [][]string{{"status", "--source", w.dir}, {"plan", "--source", w.dir}, {"history"}} {
 		out := call(t.Context(), append(args, "--database-url", w.URL())...)
 		assert.Equal(t, 2, out.code, out.err)
 		assert.Contains(t, unwrapped(out.err), "GRANT SELECT ON ")
 		assert.NotContains(t, out.err, "OWNER TO")
 	}
-	w.Exec(t, fmt.Sprintf("GRANT SELECT ON schema_migrations TO %[1]s; GRANT SELECT ON schema_migrations_journal TO %[1]s", user))
+	w.Exec(t, fmt.Sprintf("GRANT SELECT ON schema_migrations TO %[1]s; GRANT SELECT ON schema_migrations_history TO %[1]s", user))
 	w.must(0, "status")
 }
 

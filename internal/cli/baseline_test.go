@@ -40,8 +40,8 @@ func TestEmptied_VersionTableSaysLessThanTheHistory_Refused(t *testing.T) {
 			want: "let the owner (postgres) or a superuser run", back: "ALTER TABLE schema_migrations DISABLE ROW LEVEL SECURITY"},
 		"row security with a policy that hides": {lose: "ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY p ON schema_migrations USING (version > 100)",
 			want: "row security on public.schema_migrations hides rows", back: "ALTER TABLE schema_migrations NO FORCE ROW LEVEL SECURITY"},
-		"row security on the history": {lose: "ALTER TABLE schema_migrations_journal ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
-			want: "row security on public.schema_migrations_journal hides rows", back: "ALTER TABLE schema_migrations_journal NO FORCE ROW LEVEL SECURITY"},
+		"row security on the history": {lose: "ALTER TABLE schema_migrations_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+			want: "row security on public.schema_migrations_history hides rows", back: "ALTER TABLE schema_migrations_history NO FORCE ROW LEVEL SECURITY"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -188,5 +188,5 @@ func TestBaseline_SeveralAtOnce_OneSetsIt(t *testing.T) {
 	}
 	wait.Wait()
 	assert.ElementsMatch(t, []int{0, 5, 5, 5, 5}, codes)
-	assert.Equal(t, "2", w.Value(t, "SELECT count(*) FROM schema_migrations_journal"))
+	assert.Equal(t, "2", w.Value(t, "SELECT count(*) FROM schema_migrations_history"))
 }

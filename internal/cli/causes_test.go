@@ -329,7 +329,7 @@ func fileCauses() []cause {
 		{name: "dependent-column", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests DROP COLUMN email;\n")},
 		{name: "dependent-type", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests ALTER COLUMN email TYPE varchar(200);\n")},
 		{name: "enum-value", code: 6, first: bookings, files: files("2_x.up.sql", "ALTER TYPE mood ADD VALUE 'glad';\nUPDATE guests SET mood = 'glad';\n")},
-		{name: "release-enum", code: 6, first: bookings, args: []string{"--atomicity", "release"}, files: files("2_glad.up.sql", "CREATE TABLE t (m mood);\nALTER TYPE mood ADD VALUE 'glad';\n",
+		{name: "release-enum", code: 6, first: bookings, args: []string{"--tx-mode", "all"}, files: files("2_glad.up.sql", "CREATE TABLE t (m mood);\nALTER TYPE mood ADD VALUE 'glad';\n",
 			"3_use.up.sql", "INSERT INTO t VALUES ('glad');\n")},
 		{name: "concurrent-unique", code: 7, first: bookings, files: files("2_x.up.sql", "ALTER TABLE guests ADD COLUMN note text;\nCREATE UNIQUE INDEX CONCURRENTLY guests_email_idx ON guests (email);\n")},
 		{name: "in-a-do-block", code: 6, first: bookings, files: files("2_x.up.sql", "DO $$\nBEGIN\n  UPDATE guests\n    SET nmae = 'x';\nEND $$;\n")},

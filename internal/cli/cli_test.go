@@ -205,9 +205,9 @@ func TestFailuresExplainThemselves(t *testing.T) {
 			"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);\nSELECT 1;"}},
 		{name: "down-required", code: 5, args: []string{"up", "--require-down"}, files: map[string]string{
 			"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 1", "2_b.down.sql": "", "3_c.up.sql": "SELECT 1"}},
-		{name: "release-undone", code: 6, args: []string{"up", "--atomicity", "release"}, files: map[string]string{
+		{name: "release-undone", code: 6, args: []string{"up", "--tx-mode", "all"}, files: map[string]string{
 			"1_guests.up.sql": first, "2_rooms.up.sql": "CREATE TABLE rooms (number int);", "3_unique_email.up.sql": "CREATE UNIQUE INDEX ON guests (email);"}},
-		{name: "release-apart", code: 5, args: []string{"up", "--atomicity", "release"}, files: map[string]string{
+		{name: "release-apart", code: 5, args: []string{"up", "--tx-mode", "all"}, files: map[string]string{
 			"1_guests.up.sql": first, "2_index.up.sql": "-- for the search\nCREATE INDEX CONCURRENTLY guests_email_idx ON guests (email);"}},
 		{name: "hidden-transaction", code: 6, files: map[string]string{
 			"1_x.up.sql": "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;\nCALL p();"}},

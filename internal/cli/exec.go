@@ -40,7 +40,7 @@ have ended. Sessions that are certain to be the tool's are canceled; others that
 gets PGAPPNAME where it has none, and client_connection_check_interval through PGOPTIONS, unless that is set and empty.
 
 If the tool fails, the exit code is 6 when the schema is as it was and 7 when it is not; the tool's
-own code is in the card. Each run is journaled, in schema_migrations_exec beside the version table.
+own code is in the card. Each run is journaled, in schema_migrations_exec_history beside the version table.
 exec and up do not exclude each other, so that a tool may itself run migrator up.`,
 		Example: `  migrator exec -- npm run migrate
   migrator exec --timeout 10m -- alembic upgrade head

@@ -30,7 +30,7 @@ func TestStatusTellsWhyTheLastRunFailed(t *testing.T) {
 	// rows of the application are in none of it
 	w.write("2_b.up.sql", "ALTER TABLE a ADD d text;\nALTER TABLE a ALTER c SET NOT NULL;\nINSERT INTO a (b, d) VALUES (7, reverse('terces-dekram'));\n")
 	w.must(6, "up")
-	all := w.must(0, "status").stdout + w.Value(t, "SELECT string_agg(run_error, ' ') FROM schema_migrations_journal")
+	all := w.must(0, "status").stdout + w.Value(t, "SELECT string_agg(run_error, ' ') FROM schema_migrations_history")
 	assert.Contains(t, all, `null value in column "c"`)
 	assert.NotContains(t, all, "marked-secret")
 

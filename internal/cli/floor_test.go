@@ -15,7 +15,7 @@ func TestAFloorRefusesWhatIsTooOld(t *testing.T) {
 	v1 := newWorld(t, files)
 	files["2_b.up.sql"], files["2_b.down.sql"] = "SELECT 2", "SELECT 2"
 	v2 := &world{Database: v1.Database, t: t, dir: folder(t, files)}
-	files["3_c.up.sql"], files["3_c.down.sql"] = "-- shiplock:breaks-before 2\nALTER TABLE a DROP COLUMN c", "ALTER TABLE a ADD COLUMN c int"
+	files["3_c.up.sql"], files["3_c.down.sql"] = "-- shiplock:min-compatible-version 2\nALTER TABLE a DROP COLUMN c", "ALTER TABLE a ADD COLUMN c int"
 	v3 := &world{Database: v1.Database, t: t, dir: folder(t, files)}
 	v1.must(0, "up")
 	v1.must(0, "wait", "--timeout", "1m")
@@ -55,7 +55,7 @@ func TestWhatAnOlderVersionWouldMissIsWarnedOf(t *testing.T) {
 	assert.NotContains(t, w.must(0, "up").err, "may not live with", "there was no older version")
 	w.write("2_b.up.sql", "-- contract\nALTER TABLE a DROP COLUMN b,\n  ALTER COLUMN c TYPE varchar(10);\nALTER TABLE a RENAME TO aa;")
 	w.write("2_b.down.sql", "SELECT 2")
-	w.write("3_c.up.sql", "-- shiplock:breaks-before 2\nDROP TABLE aa")
+	w.write("3_c.up.sql", "-- shiplock:min-compatible-version 2\nDROP TABLE aa")
 	w.write("3_c.down.sql", "SELECT 3")
 	var warned []string
 	for line := range strings.Lines(w.must(0, "up").err) {
@@ -69,9 +69,9 @@ func TestWhatAnOlderVersionWouldMissIsWarnedOf(t *testing.T) {
 func TestADirectiveThatMakesNoSenseIsRefusedBeforeAnythingRuns(t *testing.T) {
 	t.Parallel()
 	for directive, want := range map[string]string{
-		"breaks-before 3":    "-- shiplock:breaks-before 3 is above its own version",
-		"breaks-before soon": "want the oldest version that can live with this migration",
-		"ireversible":        "unknown directive",
+		"min-compatible-version 3":    "-- shiplock:min-compatible-version 3 is above its own version",
+		"min-compatible-version soon": "want the oldest version that can live with this migration",
+		"ireversible":                 "unknown directive",
 	} {
 		w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "2_b.up.sql": "-- shiplock:" + directive + "\nSELECT 2"})
 		assert.Contains(t, w.must(5, "up").err, want)

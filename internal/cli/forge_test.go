@@ -134,7 +134,7 @@ func TestNothingForgesInTables(t *testing.T) {
 	w := newWorld(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s; END $do$;", pq.QuoteLiteral(forgery))})
 	w.write("0_a.up.sql", "SELECT 1")
 	w.must(6, "up")
-	w.Exec(t, fmt.Sprintf("UPDATE schema_migrations_journal SET migration_name = %s, run_release = %[1]s, run_namespace = %[1]s, run_error = %[1]s, database_user = %[1]s", pq.QuoteLiteral(forgery)))
+	w.Exec(t, fmt.Sprintf("UPDATE schema_migrations_history SET migration_name = %s, run_release = %[1]s, run_namespace = %[1]s, run_error = %[1]s, database_user = %[1]s", pq.QuoteLiteral(forgery)))
 	for _, args := range [][]string{{"status"}, {"status", "-o", "json"}, {"plan"}, {"plan", "-o", "json"}, {"history"}, {"history", "-o", "json"}} {
 		args = append(args, "--database-url", w.URL())
 		if args[0] != "history" {

@@ -135,7 +135,7 @@ func (s *shop) gate(sql string) {
 	s.grant(sql)
 	s.must("shop_gate", "wait", "--timeout", "1m")
 	s.denied("shop_gate", "INSERT INTO schema_migrations VALUES (9, false)", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations", "TRUNCATE schema_migrations",
-		"DO $$ BEGIN LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE; END $$", "SELECT * FROM schema_migrations_journal", "SELECT * FROM rooms", "CREATE TABLE x ()", "DROP TABLE schema_migrations", "CREATE SCHEMA x")
+		"DO $$ BEGIN LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE; END $$", "SELECT * FROM schema_migrations_history", "SELECT * FROM rooms", "CREATE TABLE x ()", "DROP TABLE schema_migrations", "CREATE SCHEMA x")
 	out := s.run("shop_gate", "up")
 	assert.NotContains(s.t, out.err, "migration done", "the gate's role cannot migrate")
 }
@@ -146,8 +146,8 @@ func (s *shop) status(sql string) {
 	assert.Contains(s.t, s.must("shop_status", "status").stdout, "applied")
 	s.must("shop_status", "plan")
 	s.must("shop_status", "wait", "--timeout", "1m")
-	s.denied("shop_status", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations_journal", "UPDATE schema_migrations_journal SET run_outcome = 'x'",
-		"INSERT INTO schema_migrations_journal (migration_version) VALUES (1)", "SELECT * FROM rooms", "CREATE TABLE x ()")
+	s.denied("shop_status", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations_history", "UPDATE schema_migrations_history SET run_outcome = 'x'",
+		"INSERT INTO schema_migrations_history (migration_version) VALUES (1)", "SELECT * FROM rooms", "CREATE TABLE x ()")
 }
 
 func (s *shop) exec(sql string) {
@@ -159,7 +159,7 @@ func (s *shop) exec(sql string) {
 	s.denied("shop_exec", "CREATE TABLE x ()", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms")
 	s.Exec(s.t, strings.Replace(sql, "CREATE ROLE shop_exec LOGIN;\n", "", 1))
 	s.must("shop_exec", "exec", "--", "true")
-	assert.Equal(s.t, "1", s.Value(s.t, "SELECT count(*) FROM schema_migrations_exec WHERE run_outcome = 'succeeded' AND database_user = 'shop_exec'"))
+	assert.Equal(s.t, "1", s.Value(s.t, "SELECT count(*) FROM schema_migrations_exec_history WHERE run_outcome = 'succeeded' AND database_user = 'shop_exec'"))
 	s.denied("shop_exec", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms", "CREATE SCHEMA x")
 }
 

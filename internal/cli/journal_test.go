@@ -44,7 +44,7 @@ func (w *world) must(code int, args ...string) outcome {
 
 func (w *world) journal() string {
 	w.t.Helper()
-	return w.Value(w.t, "SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, statements_done || '/' || statements_total), ', ' ORDER BY run_id) FROM schema_migrations_journal")
+	return w.Value(w.t, "SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, statements_done || '/' || statements_total), ', ' ORDER BY run_id) FROM schema_migrations_history")
 }
 
 func TestJournalTellsEveryRun(t *testing.T) {
@@ -56,7 +56,7 @@ func TestJournalTellsEveryRun(t *testing.T) {
 	w.write("2_b.up.sql", "SELECT nope")
 	w.must(6, "up")
 	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1", w.journal())
-	assert.Contains(t, w.Value(t, "SELECT run_error FROM schema_migrations_journal WHERE migration_version = 2"),
+	assert.Contains(t, w.Value(t, "SELECT run_error FROM schema_migrations_history WHERE migration_version = 2"),
 		`migration 2_b.up.sql:1:8 (version 2 up): pq: column "nope" does not exist`)
 	w.write("2_b.up.sql", "BEGIN; CREATE TABLE c (d int); COMMIT;")
 	w.write("2_b.down.sql", "DROP TABLE c; -- goes")
@@ -64,7 +64,7 @@ func TestJournalTellsEveryRun(t *testing.T) {
 	w.must(0, "down", "--to", "1")
 	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1, 2 up applied 1/1, 2 down applied 1/1", w.journal())
 	assert.Equal(t, "BEGIN; CREATE TABLE c (d int); COMMIT;|DROP TABLE c; -- goes|booking|3|"+w.User,
-		w.Value(t, "SELECT concat_ws('|', up_sql, down_sql, run_release, run_revision, database_user) FROM schema_migrations_journal WHERE run_id = 3"))
+		w.Value(t, "SELECT concat_ws('|', up_sql, down_sql, run_release, run_revision, database_user) FROM schema_migrations_history WHERE run_id = 3"))
 	assert.Regexp(t, `1 +a +applied +20\d\d-.*booking, revision 3`, w.must(0, "status").stdout)
 	assert.Equal(t, "1", w.Value(t, "SELECT version FROM schema_migrations"))
 }
@@ -103,7 +103,7 @@ func TestWithoutTheRightToAJournalItIsLeftOut(t *testing.T) {
 	w.Exec(t, fmt.Sprintf("GRANT ALL ON schema_migrations TO %[1]q; REVOKE CREATE ON SCHEMA public FROM %[1]q, PUBLIC; CREATE SCHEMA own AUTHORIZATION %[1]q", w.User))
 	w.Exec(t, fmt.Sprintf("ALTER DATABASE %q OWNER TO postgres", w.Name)) // its owner owns public, by pg_database_owner
 	w.must(0, "up")
-	assert.Empty(t, w.Value(t, "SELECT to_regclass('schema_migrations_journal')"))
+	assert.Empty(t, w.Value(t, "SELECT to_regclass('schema_migrations_history')"))
 	out := w.must(0, "up")
 	assert.Contains(t, out.err, "no journal is kept")
 	assert.Equal(t, "2 1", w.Value(t, "SELECT version || ' ' || (SELECT sum(b) FROM own.a) FROM schema_migrations"))
@@ -215,7 +215,7 @@ func TestWhatIsNotCountedIsLookedFor(t *testing.T) {
 			w.Exec(t, fmt.Sprintf("CREATE TYPE mood AS ENUM ('sad'); ALTER TYPE mood OWNER TO %q", w.User))
 			w.must(0, "up")
 			w.Exec(t, "DELETE FROM a WHERE b = 2; "+strings.ReplaceAll(c.undo, "'sad')", fmt.Sprintf("'sad'); ALTER TYPE mood OWNER TO %q", w.User)))
-			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'running', statements_done = 1 WHERE migration_version = 2")
+			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_done = 1 WHERE migration_version = 2")
 			w.must(0, "up")
 			assert.Equal(t, "1,2", w.Value(t, "SELECT string_agg(b::text, ',' ORDER BY b) FROM a"))
 			n := 3 + strings.Count(c.statement, ";")
@@ -244,17 +244,17 @@ func TestWhatIsNotCountedIsNotGuessed(t *testing.T) {
 func TestRepair(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ verdict, log, version, journal string }{
-		{"--statement-done", "1,3", "1 false", "1 up applied 3/3"},
-		{"--statement-undone", "1,2,3", "1 false", "1 up applied 3/3"},
+		{"--statement-applied", "1,3", "1 false", "1 up applied 3/3"},
+		{"--statement-not-applied", "1,2,3", "1 false", "1 up applied 3/3"},
 		{"--applied", "1", "1 false", "1 up running 1/3, 1 up settled 0/0"},
-		{"--reverted", "1", "", "1 up running 1/3, 1 down settled 0/0"},
+		{"--rolled-back", "1", "", "1 up running 1/3, 1 down settled 0/0"},
 	} {
 		t.Run(c.verdict, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" +
 				"DO $$ BEGIN INSERT INTO log VALUES (2); COMMIT; END $$;\nINSERT INTO log VALUES (3);"})
 			w.must(0, "up")
-			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'running', statements_done = 1")
+			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_done = 1")
 			golden(t, "in-doubt", w.must(5, "up").err)
 			w.must(2, "repair")
 			w.must(0, "repair", c.verdict)
@@ -271,12 +271,12 @@ func TestRepair(t *testing.T) {
 
 func TestRepairOfAnotherToolsDirt(t *testing.T) {
 	t.Parallel()
-	for verdict, want := range map[string]string{"--applied": "2 false", "--reverted": "1 false"} {
+	for verdict, want := range map[string]string{"--applied": "2 false", "--rolled-back": "1 false"} {
 		w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2"})
 		w.Exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (2, true)")
 		w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO %q", w.User))
 		w.must(5, "up")
-		w.must(5, "repair", "--statement-done")
+		w.must(5, "repair", "--statement-applied")
 		w.must(0, "repair", verdict)
 		assert.Equal(t, want, w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 		w.must(0, "up")

@@ -199,7 +199,7 @@ func TestNothingLeaksWhateverTheVerb(t *testing.T) {
 				run(0, "status", "-o", "json")
 				w.write("2_b.up.sql", "-- shiplock:no-transaction\nSELECT 'postgres://u:m4rksql@h/d' AS \"m\";\nSELECT nope;")
 				run(7, "up")
-				run(0, "repair", "--reverted")
+				run(0, "repair", "--rolled-back")
 				run(5, "repair", "--applied")
 				run(0, "down", "--to", "0")
 				tool := filepath.Join(w.dir, "tool")

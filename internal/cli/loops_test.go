@@ -30,7 +30,7 @@ func TestLoops_TablesWithAColumn_DoNotMeetOurs(t *testing.T) {
 	w.must(0, "up")
 	w.must(0, "up")
 	assert.Equal(t, "0", w.Value(t, `SELECT count(*) FROM information_schema.columns o JOIN information_schema.columns a USING (column_name)
-		WHERE o.table_name IN ('schema_migrations_journal', 'schema_migrations_exec') AND a.table_name = 'a'`))
+		WHERE o.table_name IN ('schema_migrations_history', 'schema_migrations_exec_history') AND a.table_name = 'a'`))
 }
 
 // TestLoops_AllTables_ReportNamesOurs: what goes over all tables fails at ours, and the file does not name it.
@@ -56,6 +56,6 @@ func TestLoops_AllTables_ReportNamesOurs(t *testing.T) {
 	}
 	w := newWorld(t, guests)
 	w.must(0, "up")
-	w.write("3_own.up.sql", "ALTER TABLE schema_migrations_journal ADD CONSTRAINT positive CHECK (false)")
+	w.write("3_own.up.sql", "ALTER TABLE schema_migrations_history ADD CONSTRAINT positive CHECK (false)")
 	assert.NotContains(t, w.must(6, "up").err, "goes over all tables", "the file names it")
 }

@@ -228,7 +228,7 @@ func TestToldBeforeTheProxyQuits(t *testing.T) {
 	t.Parallel()
 	in := newInbox(t)
 	call(t.Context(), "up", "--source", folder(t, map[string]string{"1_x.up.sql": "SELEC 1"}), "--database-url", pgtest.New(t).URL(),
-		"--webhook-url", in.URL+"/hook", "--quit-url", in.URL+"/quitquitquit")
+		"--webhook-url", in.URL+"/hook", "--sidecar-shutdown-url", in.URL+"/quitquitquit")
 	bodies := in.take()
 	require.Len(t, bodies, 2)
 	assert.True(t, strings.HasPrefix(bodies[0], "/hook\n"), bodies[0])
@@ -288,7 +288,7 @@ func TestSecretsOfOthers(t *testing.T) {
 	assert.NotContains(t, strings.ToLower(card), "marked")
 	assert.Contains(t, card, "xxxxx xxxxx")
 	assert.NotContains(t, strings.ReplaceAll(strings.Join(in.take(), ""), "/services/T0MARKED\n", ""), "MARKED")
-	assert.NotContains(t, strings.ToLower(d.Value(t, "SELECT string_agg(e::text, '') FROM schema_migrations_exec e")), "marked")
+	assert.NotContains(t, strings.ToLower(d.Value(t, "SELECT string_agg(e::text, '') FROM schema_migrations_exec_history e")), "marked")
 }
 
 // TestGitHubActions: annotations, the summary, and nobody else's commands.

@@ -43,6 +43,6 @@ func TestPlanRefusesWhatUpWould(t *testing.T) {
 	w.write("6_text.up.sql", "SELECT 'caf\xe9'")
 	assert.Contains(t, w.must(5, "plan", "--out-of-order", "apply").err, "6_text.up.sql")
 	w.write("6_text.up.sql", "SELECT 1; VACUUM")
-	assert.Contains(t, w.must(5, "plan", "--out-of-order", "apply", "--atomicity", "release").err, "VACUUM")
+	assert.Contains(t, w.must(5, "plan", "--out-of-order", "apply", "--tx-mode", "all").err, "VACUUM")
 	w.must(2, "plan", "-o", "xml")
 }

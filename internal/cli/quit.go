@@ -17,18 +17,18 @@ import (
 const quitTimeout = 3 * time.Second
 
 func (a *app) quitFlag(fs *pflag.FlagSet) {
-	fs.StringVar(&a.settings.QuitURL, "quit-url", "",
-		"POST to this URL at the end, whatever the end is, such as http://localhost:15020/quitquitquit: a service mesh's proxy then ends with the pod ($SHIPLOCK_QUIT_URL)")
+	fs.StringVar(&a.settings.SidecarShutdownURL, "sidecar-shutdown-url", "",
+		"POST to this URL at the end, whatever the end is, such as http://localhost:15020/quitquitquit: a service mesh's proxy then ends with the pod ($SHIPLOCK_SIDECAR_SHUTDOWN_URL)")
 }
 
-// checkQuitURL says whether quit can work, before anything runs.
-func checkQuitURL(s string) error {
+// checkSidecarShutdownURL says whether quit can work, before anything runs.
+func checkSidecarShutdownURL(s string) error {
 	if s == "" {
 		return nil
 	}
 	u, err := url.Parse(s)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return &config.UsageError{Problem: fmt.Sprintf("--quit-url is %q; want a URL such as http://localhost:15020/quitquitquit", s)}
+		return &config.UsageError{Problem: fmt.Sprintf("--sidecar-shutdown-url is %q; want a URL such as http://localhost:15020/quitquitquit", s)}
 	}
 	return nil
 }
@@ -36,8 +36,8 @@ func checkQuitURL(s string) error {
 // quit tells a mesh's proxy in our pod that we are done. What becomes of that is
 // logged and changes no exit code.
 func (a *app) quit() {
-	target := a.settings.QuitURL
-	if target == "" || checkQuitURL(target) != nil {
+	target := a.settings.SidecarShutdownURL
+	if target == "" || checkSidecarShutdownURL(target) != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), quitTimeout) // ours may have ended

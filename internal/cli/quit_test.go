@@ -33,18 +33,18 @@ func TestQuitURL(t *testing.T) {
 		"after success":    {good, proxy.URL + "/quitquitquit", 0, 1, "told the proxy to quit"},
 		"after failure":    {bad, proxy.URL + "/quitquitquit", 6, 1, "told the proxy to quit"},
 		"nobody there":     {good, gone.URL, 0, 0, "could not be told to quit"},
-		"not a URL for it": {good, "localhost:15020", 2, 0, "--quit-url is"},
+		"not a URL for it": {good, "localhost:15020", 2, 0, "--sidecar-shutdown-url is"},
 	} {
 		asked.Store(0)
 		d := pgtest.New(t)
-		out := call(t.Context(), "up", "--source", folder(t, c.files), "--database-url", d.URL(), "--quit-url", c.url)
+		out := call(t.Context(), "up", "--source", folder(t, c.files), "--database-url", d.URL(), "--sidecar-shutdown-url", c.url)
 		assert.Equal(t, c.code, out.code, name)
 		assert.Equal(t, c.asked, asked.Load(), name)
 		assert.Contains(t, out.err, c.said, name)
 	}
 
 	asked.Store(0)
-	out := call(t.Context(), "exec", "--database-url", pgtest.New(t).URL(), "--quit-url", proxy.URL+"/quitquitquit", "--", "true")
+	out := call(t.Context(), "exec", "--database-url", pgtest.New(t).URL(), "--sidecar-shutdown-url", proxy.URL+"/quitquitquit", "--", "true")
 	assert.Zero(t, out.code, out.err)
 	assert.Equal(t, int64(1), asked.Load(), "a tool's Job has a proxy, too")
 }

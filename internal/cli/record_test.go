@@ -32,9 +32,9 @@ func TestRecord_TextThatTheEncodingCannotHold_KeptAsChecksum(t *testing.T) {
 				"4_d.up.sql": "SELECT 4", "4_d.down.sql": "SELECT 4",
 			})
 			w.must(0, "up")
-			assert.Equal(t, c.kept, w.Value(t, "SELECT string_agg(migration_version || ' ' || (down_sql IS NOT NULL), ', ' ORDER BY migration_version) FROM schema_migrations_journal"))
+			assert.Equal(t, c.kept, w.Value(t, "SELECT string_agg(migration_version || ' ' || (down_sql IS NOT NULL), ', ' ORDER BY migration_version) FROM schema_migrations_history"))
 			if c.encoding == "LATIN1" {
-				assert.Equal(t, "naïve?", w.Value(t, "SELECT migration_name FROM schema_migrations_journal WHERE migration_version = 3"))
+				assert.Equal(t, "naïve?", w.Value(t, "SELECT migration_name FROM schema_migrations_history WHERE migration_version = 3"))
 			}
 			w.write("5_fails.up.sql", "SELECT nope")
 			w.must(6, "up")
@@ -51,14 +51,14 @@ func TestRecord_TextThatTheEncodingCannotHold_KeptAsChecksum(t *testing.T) {
 func TestRecord_ReleaseAtOnceOnLatin1_Applied(t *testing.T) {
 	t.Parallel()
 	w := encoded(t, "LATIN1", map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "SELECT 2 -- → ☃ é"})
-	w.must(0, "up", "--atomicity", "release")
+	w.must(0, "up", "--tx-mode", "all")
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
 // TestRecord_SequenceBehindItsRows_Healed: logical replication copies rows and not sequences.
 func TestRecord_SequenceBehindItsRows_Healed(t *testing.T) {
 	t.Parallel()
-	const behind = "SELECT setval(pg_get_serial_sequence('schema_migrations_journal', 'run_id'), 1, false)"
+	const behind = "SELECT setval(pg_get_serial_sequence('schema_migrations_history', 'run_id'), 1, false)"
 	for name, next := range map[string]string{"transaction": "SELECT 3", "statement by statement": "CREATE INDEX CONCURRENTLY ON guests (id); SELECT 3"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,7 +68,7 @@ func TestRecord_SequenceBehindItsRows_Healed(t *testing.T) {
 			w.write("3_c.up.sql", next)
 			w.write("3_c.down.sql", "SELECT 3")
 			w.must(0, "up")
-			assert.Equal(t, "3", w.Value(t, "SELECT max(run_id) FROM schema_migrations_journal WHERE migration_version = 3"))
+			assert.Equal(t, "3", w.Value(t, "SELECT max(run_id) FROM schema_migrations_history WHERE migration_version = 3"))
 			w.Exec(t, behind)
 			w.must(0, "down", "--to", "2")
 			w.Exec(t, behind+"; UPDATE schema_migrations SET version = 1")
@@ -83,14 +83,14 @@ func TestRecord_OwnTablesCannotBeWritten_ReportedAsThat(t *testing.T) {
 	for name, c := range map[string]struct{ before, file, want string }{
 		"drop-schema": {before: "ALTER SCHEMA public OWNER TO %q", file: "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.x (a int)", want: "drops, renames or moves"},
 		"rename":      {file: "ALTER TABLE schema_migrations RENAME TO old", want: "drops, renames or moves"},
-		"drop-column": {file: "ALTER TABLE schema_migrations_journal DROP COLUMN run_outcome", want: "changes the columns"},
+		"drop-column": {file: "ALTER TABLE schema_migrations_history DROP COLUMN run_outcome", want: "changes the columns"},
 		"new-column":  {file: "ALTER TABLE schema_migrations ADD COLUMN tenant int; UPDATE schema_migrations SET tenant = 1; ALTER TABLE schema_migrations ALTER tenant SET NOT NULL", want: "changes the columns"},
 		"owner":       {before: "GRANT postgres TO %q", file: "ALTER TABLE schema_migrations OWNER TO postgres; SET LOCAL ROLE NONE", want: ""},
-		"trigger": {before: "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no rows''; END'; CREATE TRIGGER t BEFORE INSERT ON schema_migrations_journal FOR EACH ROW EXECUTE FUNCTION no()",
+		"trigger": {before: "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no rows''; END'; CREATE TRIGGER t BEFORE INSERT ON schema_migrations_history FOR EACH ROW EXECUTE FUNCTION no()",
 			file: "SELECT 3", want: "a trigger or rule on the table"},
-		"rights":    {before: "ALTER TABLE schema_migrations_journal OWNER TO postgres; GRANT SELECT ON schema_migrations_journal TO PUBLIC", file: "SELECT 3", want: "may not write or create"},
+		"rights":    {before: "ALTER TABLE schema_migrations_history OWNER TO postgres; GRANT SELECT ON schema_migrations_history TO PUBLIC", file: "SELECT 3", want: "may not write or create"},
 		"read-only": {before: "ALTER ROLE %q SET default_transaction_read_only = on", file: "SELECT 3", want: "read-only"},
-		"forced":    {file: "ALTER TABLE schema_migrations_journal ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", want: "row security on the table rejects the row"},
+		"forced":    {file: "ALTER TABLE schema_migrations_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", want: "row security on the table rejects the row"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -149,7 +149,7 @@ func TestRecord_SchemaOfTheTablesComesLater(t *testing.T) {
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM shop.x"))
 	alone := newWorld(t, map[string]string{"1_a.up.sql": "CREATE SCHEMA shop; CREATE TABLE shop.a (b int)", "2_b.up.sql": "SELECT 2"})
 	alone.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %q TO %q", alone.Name, alone.User))
-	alone.must(0, "up", "--table", "shop.x", "--atomicity", "release")
+	alone.must(0, "up", "--table", "shop.x", "--tx-mode", "all")
 	require.Equal(t, "2", alone.Value(t, "SELECT version FROM shop.x"))
 }
 
@@ -163,9 +163,9 @@ func TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat(t *testing.T) {
 		code int
 	}{
 		"schema":    {"DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; CREATE TABLE k (a int); CREATE INDEX CONCURRENTLY i ON k (a)", 6},
-		"directive": {"-- shiplock:no-transaction\nDROP TABLE schema_migrations_journal", 6},
-		"rename":    {concurrently + "ALTER TABLE schema_migrations_journal RENAME TO old; SELECT 1", 7},
-		"column":    {concurrently + "ALTER TABLE schema_migrations_journal DROP COLUMN statements_done; SELECT 1", 7},
+		"directive": {"-- shiplock:no-transaction\nDROP TABLE schema_migrations_history", 6},
+		"rename":    {concurrently + "ALTER TABLE schema_migrations_history RENAME TO old; SELECT 1", 7},
+		"column":    {concurrently + "ALTER TABLE schema_migrations_history DROP COLUMN statements_done; SELECT 1", 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -175,7 +175,7 @@ func TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat(t *testing.T) {
 			w.write("3_c.up.sql", c.file)
 			out := w.must(c.code, "up")
 			assert.Contains(t, out.err, "take the statement out of the migration, or exclude Shiplock's tables")
-			assert.NotContains(t, out.err, "write public.schema_migrations_journal")
+			assert.NotContains(t, out.err, "write public.schema_migrations_history")
 			w.write("3_c.up.sql", concurrently+"SELECT 1")
 			w.must(0, "up")
 		})

@@ -333,7 +333,7 @@ func TestHistoryTellsWhatARollbackUndid(t *testing.T) {
 
 // reader is the URL of a role that may read the journal and nothing else.
 func (w *world) reader() string {
-	w.Exec(w.t, fmt.Sprintf(`CREATE ROLE "%s reader" LOGIN PASSWORD 'x'; GRANT SELECT ON schema_migrations_journal TO "%[1]s reader"`, w.Name))
+	w.Exec(w.t, fmt.Sprintf(`CREATE ROLE "%s reader" LOGIN PASSWORD 'x'; GRANT SELECT ON schema_migrations_history TO "%[1]s reader"`, w.Name))
 	w.t.Cleanup(func() { w.Exec(w.t, fmt.Sprintf(`DROP OWNED BY "%s reader"; DROP ROLE "%[1]s reader"`, w.Name)) })
 	return fmt.Sprintf("postgres://%s%%20reader:x@%s:%d/%s?sslmode=disable", strings.ReplaceAll(w.Name, " ", "%20"), w.Host, w.Port, strings.ReplaceAll(w.Name, " ", "%20"))
 }

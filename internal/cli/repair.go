@@ -19,15 +19,15 @@ func (a *app) repair() *cobra.Command {
 		Long: `repair tells the journal what you have found out, or done by hand, about a migration that does
 not run in one transaction and stopped part-way. It runs nothing of the migration. A transactional
 migration never needs it.`,
-		Example: `  migrator repair --statement-done     # the statement in doubt is in effect; up goes on after it
-  migrator repair --statement-done=3   # skip statement 3, which failed; up resumes with statement 4
-  migrator repair --statement-undone   # it is not; up runs it again
+		Example: `  migrator repair --statement-applied     # the statement in doubt is in effect; up goes on after it
+  migrator repair --statement-applied=3   # skip statement 3, which failed; up resumes with statement 4
+  migrator repair --statement-not-applied   # it is not; up runs it again
   migrator repair --applied            # the whole migration has been finished by hand
-  migrator repair --reverted           # all that it did has been undone by hand`,
+  migrator repair --rolled-back           # all that it did has been undone by hand`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var chosen []engine.Verdict
 			if done.given {
-				chosen = append(chosen, engine.StatementDone)
+				chosen = append(chosen, engine.StatementApplied)
 			}
 			for v, set := range verdicts {
 				if *set {
@@ -35,7 +35,7 @@ migration never needs it.`,
 				}
 			}
 			if len(chosen) != 1 {
-				return &config.UsageError{Problem: "repair needs one of --statement-done, --statement-undone, --applied, --reverted (migrator repair --help)"}
+				return &config.UsageError{Problem: "repair needs one of --statement-applied, --statement-not-applied, --applied, --rolled-back (migrator repair --help)"}
 			}
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
@@ -54,18 +54,18 @@ migration never needs it.`,
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	for v, usage := range map[engine.Verdict]string{
-		engine.StatementUndone: "the statement in doubt is not in effect",
-		engine.MigrationDone:   "the migration has been finished by hand",
-		engine.MigrationUndone: "what the migration did has been undone by hand",
+		engine.StatementNotApplied: "the statement in doubt is not in effect",
+		engine.MigrationApplied:    "the migration has been finished by hand",
+		engine.MigrationRolledBack: "what the migration did has been undone by hand",
 	} {
 		verdicts[v] = cmd.Flags().Bool(string(v), false, usage)
 	}
-	cmd.Flags().Var(&done, string(engine.StatementDone), "the statement in doubt is in effect; with the number of the statement that failed, skip it")
-	cmd.Flags().Lookup(string(engine.StatementDone)).NoOptDefVal = inDoubt
+	cmd.Flags().Var(&done, string(engine.StatementApplied), "the statement in doubt is in effect; with the number of the statement that failed, skip it")
+	cmd.Flags().Lookup(string(engine.StatementApplied)).NoOptDefVal = inDoubt
 	return cmd
 }
 
-// inDoubt is the statement of a --statement-done without a number.
+// inDoubt is the statement of a --statement-applied without a number.
 const inDoubt = "in-doubt"
 
 // statementFlag is a flag whose value, the number of a statement, may be left out.

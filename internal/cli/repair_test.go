@@ -19,22 +19,22 @@ const rows = "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"
 func TestRepair_StatementNotInDoubt_Refused(t *testing.T) {
 	t.Parallel()
 	w := stopped(t)
-	golden(t, "not-in-doubt", w.must(5, "repair", "--statement-done").err)
-	assert.Contains(t, w.must(5, "repair", "--statement-undone").err, "statement 2 failed, so it is known not to be in effect")
-	assert.Contains(t, w.must(5, "repair", "--statement-done=3").err, "statement 3 is not the one that failed")
-	assert.Contains(t, w.must(5, "repair", "--statement-done=1").err, "statement 1 is not the one that failed")
-	w.must(2, "repair", "--statement-done", "2")
-	w.must(2, "repair", "--statement-done=none")
-	w.must(2, "repair", "--statement-done=0")
+	golden(t, "not-in-doubt", w.must(5, "repair", "--statement-applied").err)
+	assert.Contains(t, w.must(5, "repair", "--statement-not-applied").err, "statement 2 failed, so it is known not to be in effect")
+	assert.Contains(t, w.must(5, "repair", "--statement-applied=3").err, "statement 3 is not the one that failed")
+	assert.Contains(t, w.must(5, "repair", "--statement-applied=1").err, "statement 1 is not the one that failed")
+	w.must(2, "repair", "--statement-applied", "2")
+	w.must(2, "repair", "--statement-applied=none")
+	w.must(2, "repair", "--statement-applied=0")
 	assert.Equal(t, "1 up stopped 1/4", w.journal())
 }
 
 func TestRepair_FailedStatementByNumber_IsSkippedOnce(t *testing.T) {
 	t.Parallel()
 	w := stopped(t)
-	w.must(0, "repair", "--statement-done=2")
+	w.must(0, "repair", "--statement-applied=2")
 	assert.Equal(t, "1 up repaired 2/4", w.journal())
-	for _, again := range []string{"--statement-done", "--statement-done=2", "--statement-done=3", "--statement-undone"} {
+	for _, again := range []string{"--statement-applied", "--statement-applied=2", "--statement-applied=3", "--statement-not-applied"} {
 		assert.Contains(t, w.must(5, "repair", again).err, "no statement is in doubt", again)
 	}
 	w.must(0, "up")
@@ -58,15 +58,15 @@ func TestRepair_CountedStatement_Refused(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" + statement + ";\nINSERT INTO log VALUES (3);\n"})
 			w.run("up")
-			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'running', statements_done = 1")
+			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_done = 1")
 			if why == "" {
-				w.must(0, "repair", "--statement-done")
-				w.must(5, "repair", "--statement-done")
+				w.must(0, "repair", "--statement-applied")
+				w.must(5, "repair", "--statement-applied")
 				return
 			}
-			assert.Contains(t, w.must(5, "repair", "--statement-done").err, why)
-			w.must(5, "repair", "--statement-done=2")
-			assert.Equal(t, "1", w.Value(t, "SELECT statements_done FROM schema_migrations_journal"))
+			assert.Contains(t, w.must(5, "repair", "--statement-applied").err, why)
+			w.must(5, "repair", "--statement-applied=2")
+			assert.Equal(t, "1", w.Value(t, "SELECT statements_done FROM schema_migrations_history"))
 		})
 	}
 }
@@ -78,7 +78,7 @@ func TestRepair_FailedTogether_Refused(t *testing.T) {
 	w := newWorld(t, map[string]string{"1_x.up.sql": "CREATE TABLE log (n int);\nVACUUM log;\nBEGIN;\nINSERT INTO log VALUES (1);\nINSERT INTO log SELECT 1 / 0;\nCOMMIT;"})
 	w.must(7, "up")
 	for _, n := range []string{"=3", "=5", ""} {
-		assert.Contains(t, w.must(5, "repair", "--statement-done"+n).err, "one transaction with others, from statement 3 on")
+		assert.Contains(t, w.must(5, "repair", "--statement-applied"+n).err, "one transaction with others, from statement 3 on")
 	}
 }
 
@@ -93,7 +93,7 @@ func TestFailedBuild_WhatStaysIsReported(t *testing.T) {
 	_, err = reader.Exec("LOCK TABLE guests IN ACCESS SHARE MODE")
 	assert.NoError(t, err)
 	golden(t, "left-behind", w.must(7, "up").err)
-	assert.Contains(t, w.must(0, "repair", "--reverted").err, "DROP INDEX CONCURRENTLY public.guests_email")
+	assert.Contains(t, w.must(0, "repair", "--rolled-back").err, "DROP INDEX CONCURRENTLY public.guests_email")
 	assert.NoError(t, reader.Rollback())
 
 	w.Exec(t, "DROP INDEX guests_email")

@@ -52,7 +52,7 @@ func TestRole(t *testing.T) {
 			assert.Equal(t, 2, run("up").code, "the user has no right of its own")
 			out := run("up", "--role", role)
 			assert.Zero(t, out.code, out.err)
-			for _, owner := range []string{"a", "c", "schema_migrations", "schema_migrations_journal"} {
+			for _, owner := range []string{"a", "c", "schema_migrations", "schema_migrations_history"} {
 				assert.Contains(t, owners(t, w.Database), owner+" "+role)
 			}
 			assert.NotContains(t, owners(t, w.Database), w.User)
@@ -64,8 +64,8 @@ func TestRole(t *testing.T) {
 				out := run(verb, "--timeout", "1m", "--role", role)
 				assert.Zero(t, out.code, out.err)
 			}
-			assert.Equal(t, w.User, w.Value(t, "SELECT string_agg(DISTINCT database_user, ' ') FROM schema_migrations_journal"))
-			assert.Equal(t, role, w.Value(t, "SELECT string_agg(DISTINCT database_role, ' ') FROM schema_migrations_journal"))
+			assert.Equal(t, w.User, w.Value(t, "SELECT string_agg(DISTINCT database_user, ' ') FROM schema_migrations_history"))
+			assert.Equal(t, role, w.Value(t, "SELECT string_agg(DISTINCT database_role, ' ') FROM schema_migrations_history"))
 			out = run("repair", "--applied", "--role", role)
 			assert.Contains(t, out.err, "nothing to repair")
 			out = run("down", "--to", "1", "--allow-data-loss", "--role", role)

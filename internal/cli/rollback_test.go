@@ -83,8 +83,8 @@ func TestARollbackWithTheOldImage(t *testing.T) {
 	assert.Equal(t, before, fingerprint(t, r.Database), "the schema is the one before v2")
 	assert.Equal(t, "5 false", r.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	assert.Equal(t, "8 down applied 3, 7 down applied 3, 6 down applied 3", r.Value(t, `SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, run_revision), ', ' ORDER BY run_id)
-		FROM schema_migrations_journal WHERE run_direction = 'down'`), "the journal tells the story")
-	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_journal d JOIN schema_migrations_journal u USING (migration_version)
+		FROM schema_migrations_history WHERE run_direction = 'down'`), "the journal tells the story")
+	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_history d JOIN schema_migrations_history u USING (migration_version)
 		WHERE d.run_direction = 'down' AND u.run_direction = 'up' AND (d.up_sql, d.down_sql, d.up_checksum) IS DISTINCT FROM (u.up_sql, u.down_sql, u.up_checksum)`), "with the SQL that ran")
 	assert.Contains(t, r.v1.must(0, "down", "--to-files").err, "undone=0")
 	r.v1.must(0, "up")
@@ -123,9 +123,9 @@ func TestWhatCannotBeUndoneFromHereIsRefused(t *testing.T) {
 		{name: "undo-no-down", up: "SELECT 2", noDown: true},
 		{name: "undo-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
 		{name: "undo-too-big", up: "SELECT 2", down: "SELECT 2 /* " + strings.Repeat("x", 3<<20) + "*/"},
-		{name: "undo-adopted", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_journal SET run_outcome = 'adopted', up_sql = NULL, down_sql = NULL WHERE migration_version = 2"},
-		{name: "undo-no-journal", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_journal"},
-		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_journal SET run_outcome = 'stopped', statements_done = 1, statements_total = 3 WHERE migration_version = 2"},
+		{name: "undo-adopted", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_history SET run_outcome = 'adopted', up_sql = NULL, down_sql = NULL WHERE migration_version = 2"},
+		{name: "undo-no-journal", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_history"},
+		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'stopped', statements_done = 1, statements_total = 3 WHERE migration_version = 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,7 +175,7 @@ func TestWhatRanIsWhatCounts(t *testing.T) {
 			}
 			w.must(0, append([]string{"down", "--to", "1"}, c.args...)...)
 			assert.Equal(t, c.says, w.Value(t, "SELECT says FROM log"))
-			assert.Equal(t, c.says != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_journal WHERE run_direction = 'down'") == down || c.args != nil)
+			assert.Equal(t, c.says != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_history WHERE run_direction = 'down'") == down || c.args != nil)
 		})
 	}
 }
@@ -255,7 +255,7 @@ func TestRepairWithTheOldImage(t *testing.T) {
 	v2 := &world{Database: v1.Database, t: t, dir: folder(t, files)}
 	v2.must(7, "up")
 	assert.Contains(t, v1.must(5, "down", "--to-files").err, "version 3 (c) stopped part-way, after 1 of 2 statements")
-	v1.must(0, "repair", "--reverted")
+	v1.must(0, "repair", "--rolled-back")
 	assert.Equal(t, "2 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"), "and not 1")
 	v1.must(0, "down", "--to-files")
 	assert.Equal(t, "1 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))

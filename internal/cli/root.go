@@ -153,7 +153,7 @@ func (a *app) databaseFlags(fs *pflag.FlagSet) {
 
 func (a *app) filesFlags(fs *pflag.FlagSet) {
 	a.sourceFlag(fs)
-	fs.StringVar(&a.settings.StrayFiles, "stray-files", string(source.RefuseStray), "what to do with .sql files whose names are no migration's: fail or ignore ($SHIPLOCK_STRAY_FILES)")
+	fs.StringVar(&a.settings.UnrecognizedFiles, "unrecognized-files", string(source.FailUnrecognized), "what to do with .sql files whose names are no migration's: fail or ignore ($SHIPLOCK_UNRECOGNIZED_FILES)")
 }
 
 func (a *app) waitForDBFlag(fs *pflag.FlagSet) {
@@ -177,9 +177,9 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
 	s.OutOfOrder, s.OnEdited = string(plan.FailLate), string(plan.FailEdited)
 	if fs.Lookup("source") == nil {
-		s.Source, s.StrayFiles = config.DefaultSource, string(source.RefuseStray)
+		s.Source, s.UnrecognizedFiles = config.DefaultSource, string(source.FailUnrecognized)
 	}
-	s.Atomicity = string(engine.PerMigration)
+	s.TxMode = string(engine.TxModeFile)
 }
 
 func (a *app) lockFlags(fs *pflag.FlagSet) {
@@ -233,7 +233,7 @@ func variables(flag string) []string {
 	switch flag {
 	case "database-url":
 		return []string{name, "DATABASE_URL"}
-	case "help", "to", "to-files", "dry-run", "from", "then", "version", "output", "statement-done", "statement-undone", "applied", "reverted", "unverified":
+	case "help", "to", "to-files", "dry-run", "from", "version", "output", "statement-applied", "statement-not-applied", "applied", "rolled-back", "unverified":
 		return nil
 	}
 	return []string{name}
@@ -252,7 +252,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		return nil, nil, engine.Options{}, err
 	}
 	s := &a.settings
-	if err := checkQuitURL(s.QuitURL); err != nil {
+	if err := checkSidecarShutdownURL(s.SidecarShutdownURL); err != nil {
 		return nil, nil, engine.Options{}, err
 	}
 	cancel := func() {}
@@ -270,7 +270,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	}
 	show := a.display(log)
 	return ctx, func() { cancel(); show.Close() }, engine.Options{
-		Source: s.Source, Stray: source.Stray(s.StrayFiles), Log: log, Atomicity: engine.Atomicity(s.Atomicity), AllowDataLoss: s.AllowDataLoss,
+		Source: s.Source, Unrecognized: source.Unrecognized(s.UnrecognizedFiles), Log: log, TxMode: engine.TxMode(s.TxMode), AllowDataLoss: s.AllowDataLoss,
 		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
 		Postgres: postgres.Options{DSN: dsn, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
 			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,

@@ -40,7 +40,7 @@ func (a *app) noRole() error {
 		role, pq.QuoteLiteral(role))}
 }
 
-// lent is the environment that a tool, or the server behind --then, gets: without
+// lent is the environment that a tool, or the server behind --, gets: without
 // the variables that are no concern of another program, whom to notify and with
 // which secret.
 func lent(environ []string) []string {

@@ -165,9 +165,9 @@ func TestTables_AnotherToolsTable_Refused(t *testing.T) {
 		"NULL version":        {"CREATE TABLE schema_migrations (version bigint, dirty boolean); INSERT INTO schema_migrations VALUES (NULL, false)", "its version is NULL"},
 		"NULL dirty":          {"CREATE TABLE schema_migrations (version bigint, dirty boolean); INSERT INTO schema_migrations VALUES (1, NULL)", "dirty is NULL"},
 		"negative":            {"CREATE TABLE schema_migrations (version bigint, dirty boolean); INSERT INTO schema_migrations VALUES (-5, false)", "its version is -5"},
-		"history of another":  {mine + "CREATE TABLE schema_migrations_journal (id serial, what text)", "is not Shiplock's history table"},
-		"history is an index": {mine + "CREATE INDEX schema_migrations_journal ON schema_migrations (dirty)", "it is an index"},
-		"history is a view":   {mine + "CREATE VIEW schema_migrations_journal AS SELECT 1 AS id", "is not Shiplock's history table"},
+		"history of another":  {mine + "CREATE TABLE schema_migrations_history (id serial, what text)", "is not Shiplock's history table"},
+		"history is an index": {mine + "CREATE INDEX schema_migrations_history ON schema_migrations (dirty)", "it is an index"},
+		"history is a view":   {mine + "CREATE VIEW schema_migrations_history AS SELECT 1 AS id", "is not Shiplock's history table"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -203,7 +203,7 @@ func TestTables_HistoryColumnGone_Refused(t *testing.T) {
 	} {
 		w := newWorld(t, guests)
 		w.must(0, "up")
-		w.Exec(t, "ALTER TABLE schema_migrations_journal "+change)
+		w.Exec(t, "ALTER TABLE schema_migrations_history "+change)
 		for _, command := range []string{"up", "status", "plan", "wait"} {
 			assert.Contains(t, w.must(5, command).err, want)
 		}
@@ -214,7 +214,7 @@ func TestTables_HistoryColumnGone_Refused(t *testing.T) {
 func TestTables_TemporaryTableOfTheSameName_Ignored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, guests)
-	w.write("3_temp.up.sql", "CREATE TEMPORARY TABLE schema_migrations (version text); CREATE TEMPORARY TABLE schema_migrations_journal (a int)")
+	w.write("3_temp.up.sql", "CREATE TEMPORARY TABLE schema_migrations (version text); CREATE TEMPORARY TABLE schema_migrations_history (a int)")
 	w.write("4_x.up.sql", "INSERT INTO public.guests VALUES (4)")
 	w.must(0, "up")
 	w.must(0, "up")

@@ -10,15 +10,20 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-func thenArgs(then bool, args []string) error {
-	switch {
-	case then && len(args) == 0:
-		return errors.New("--then needs a command: migrator up --then -- ./server")
-	case !then && len(args) > 0:
-		return fmt.Errorf("up takes no argument %q; did you mean: migrator up --then -- %s", args[0], strings.Join(args, " "))
+// serverArgs checks the command that follows --, if any.
+func serverArgs(cmd *cobra.Command, args []string) error {
+	switch dash := cmd.ArgsLenAtDash(); {
+	case dash == 0 && len(args) == 0:
+		return errors.New("no command follows --; run, for example: migrator up -- ./server")
+	case dash < 0 && len(args) > 0:
+		return fmt.Errorf("up takes no argument %q; did you mean: migrator up -- %s", args[0], strings.Join(args, " "))
+	case dash > 0:
+		return fmt.Errorf("up takes no argument %q before --", args[0])
 	}
 	return nil
 }

@@ -120,7 +120,7 @@ func TestWhatIsUndoneBeforeAFailureIsTold(t *testing.T) {
 // the schema is where the files end has applied it.
 func TestAHotfixComesAfterTheWayDown(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{nil, {"--atomicity", "release"}} {
+	for _, args := range [][]string{nil, {"--tx-mode", "all"}} {
 		d := pgtest.New(t)
 		v2 := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "7_b.up.sql": "CREATE TABLE b (c int)", "7_b.down.sql": "DROP TABLE b"})}
 		v2.must(0, "up")
@@ -138,5 +138,5 @@ func TestAHotfixComesAfterTheWayDown(t *testing.T) {
 	assert.Contains(t, late.must(5, "up", "--on-newer", "down").err, "2_late.up.sql has not run, and the database is past it, at version 3")
 	assert.Equal(t, "7", d.Value(t, "SELECT version FROM schema_migrations"))
 	late.must(0, "up", "--on-newer", "down", "--out-of-order", "apply")
-	assert.Equal(t, "3 1 2 3", d.Value(t, `SELECT concat_ws(' ', (SELECT version FROM schema_migrations), (SELECT string_agg(DISTINCT migration_version::text, ' ') FROM schema_migrations_journal WHERE run_direction = 'up' AND migration_version < 7))`))
+	assert.Equal(t, "3 1 2 3", d.Value(t, `SELECT concat_ws(' ', (SELECT version FROM schema_migrations), (SELECT string_agg(DISTINCT migration_version::text, ' ') FROM schema_migrations_history WHERE run_direction = 'up' AND migration_version < 7))`))
 }

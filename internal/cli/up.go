@@ -12,27 +12,27 @@ import (
 )
 
 func (a *app) up() *cobra.Command {
-	var then bool
 	cmd := &cobra.Command{
-		Use:   "up [--then -- COMMAND [ARGUMENT...]]",
+		Use:   "up [-- COMMAND [ARGUMENT...]]",
 		Short: "Apply every migration that is pending",
 		Long: `up applies every migration above the database's version, in order. Each runs in one
 transaction together with the new version, so a migration that fails leaves nothing behind;
 what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.
 
-With --atomicity release all that is pending is one transaction: a run that fails leaves nothing at all.
-Its locks are held until the last migration has run, so it is for migrations that are quick.
+With --tx-mode all, all pending migrations run in one transaction: if one fails, all are rolled back.
+Their locks are held until the last migration has run, so use it for short migrations only.
 
-With --then the migrator becomes COMMAND once the schema is up to date: same process, same
-environment (but for where to send notifications), and signals go to it. A command that is not there
-is noticed before anything runs. Several instances may start at once: one migrates, the others wait for it.`,
+If a COMMAND follows --, it replaces the migrator process once the schema is up to date. It gets the
+same environment, without the notification settings, and receives all signals. The migrator checks
+that COMMAND exists before it runs a migration. Several instances can start at the same time: one
+migrates, the others wait.`,
 		Example: `  DATABASE_URL=postgres://app:secret@db:5432/shop migrator up --source ./migrations
   migrator up --wait-for-db 2m --timeout 10m
-  migrator up --connect-attempts 30 --connect-delay 2s --then -- ./server --port 8080`,
-		Args: func(_ *cobra.Command, args []string) error { return thenArgs(then, args) },
+  migrator up --connect-attempts 30 --connect-delay 2s -- ./server --port 8080`,
+		Args: serverArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var path string
-			if then {
+			if len(args) > 0 {
 				var err error
 				if path, err = lookUp(args[0]); err != nil {
 					return err
@@ -50,7 +50,7 @@ is noticed before anything runs. Several instances may start at once: one migrat
 			sayUp(o.Log, result)
 			a.ended(result)
 			a.ending.pending = true
-			if then {
+			if len(args) > 0 {
 				a.finish(cmd.Context(), cmd, nil) // nobody comes back from there
 				return become(cmd.Context(), path, args)
 			}
@@ -59,7 +59,6 @@ is noticed before anything runs. Several instances may start at once: one migrat
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
-	cmd.Flags().BoolVar(&then, "then", false, "become the command behind -- once the schema is up to date")
 	a.policyFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	return cmd
@@ -70,8 +69,8 @@ func (a *app) policyFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
 		"what to do when the database is newer than the files: allow, fail, or down to undo what is newer ($SHIPLOCK_ON_NEWER)")
 	a.lossFlag(fs)
-	fs.StringVar(&a.settings.Atomicity, "atomicity", string(engine.PerMigration),
-		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_ATOMICITY)")
+	fs.StringVar(&a.settings.TxMode, "tx-mode", string(engine.TxModeFile),
+		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_TX_MODE)")
 	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
 		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
 	fs.StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),

@@ -70,7 +70,7 @@ func TestWaitSeesALateMigration(t *testing.T) {
 	assert.Contains(t, w.must(124, "wait", "--timeout", "3s").err, "the database is at version 5, and 3 below it has not run")
 	w.must(0, "up", "--out-of-order", "apply")
 	w.must(0, "wait")
-	w.Exec(t, fmt.Sprintf("REVOKE ALL ON schema_migrations_journal FROM %q", w.User))
+	w.Exec(t, fmt.Sprintf("REVOKE ALL ON schema_migrations_history FROM %q", w.User))
 	w.must(0, "wait")
 }
 

@@ -41,19 +41,19 @@ type Settings struct {
 	LockWait        time.Duration
 	Timeout         time.Duration
 	// LockTimeout and StatementTimeout bound one statement in the server.
-	LockTimeout      time.Duration
-	StatementTimeout time.Duration
-	OnNewer          string
-	OutOfOrder       string
-	OnEdited         string
-	RequireDown      bool
-	AllowDataLoss    bool
-	StrayFiles       string
-	Atomicity        string
-	QuitURL          string // of a proxy that is to end with us
-	Progress         string
-	LogFormat        string
-	LogLevel         string
+	LockTimeout        time.Duration
+	StatementTimeout   time.Duration
+	OnNewer            string
+	OutOfOrder         string
+	OnEdited           string
+	RequireDown        bool
+	AllowDataLoss      bool
+	UnrecognizedFiles  string
+	TxMode             string
+	SidecarShutdownURL string // of a proxy that is to end with us
+	Progress           string
+	LogFormat          string
+	LogLevel           string
 }
 
 // Defaults of the settings that have one.
@@ -71,7 +71,7 @@ const (
 const (
 	identifierLimit = 63
 	// tableLimit leaves room for the journal's name.
-	tableLimit = identifierLimit - len("_journal")
+	tableLimit = identifierLimit - len("_exec_history")
 )
 
 // Database checks what concerns the database and returns how to reach it. getenv
@@ -120,8 +120,8 @@ func (s *Settings) check() error {
 	for _, choice := range []struct{ flag, value, one, other string }{
 		{"--out-of-order", s.OutOfOrder, "fail", "apply"},
 		{"--on-edited", s.OnEdited, "fail", "allow"},
-		{"--stray-files", s.StrayFiles, "fail", "ignore"},
-		{"--atomicity", s.Atomicity, "migration", "release"},
+		{"--unrecognized-files", s.UnrecognizedFiles, "fail", "ignore"},
+		{"--tx-mode", s.TxMode, "file", "all"},
 	} {
 		if choice.value != choice.one && choice.value != choice.other {
 			return usage("%s is %q; want %s or %s", choice.flag, choice.value, choice.one, choice.other)

@@ -11,7 +11,7 @@ import (
 )
 
 func settings(change func(*Settings)) Settings {
-	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", OutOfOrder: "fail", OnEdited: "fail", StrayFiles: "fail", Atomicity: "migration", DatabaseURL: "postgres://u@h/d"}
+	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", OutOfOrder: "fail", OnEdited: "fail", UnrecognizedFiles: "fail", TxMode: "file", DatabaseURL: "postgres://u@h/d"}
 	change(&s)
 	return s
 }
@@ -34,7 +34,7 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 		{"negative", func(s *Settings) { s.Timeout = -time.Second }, nil, "--timeout is -1s"},
 		{"attempts", func(s *Settings) { s.ConnectAttempts = -1 }, nil, "--connect-attempts is -1"},
 		{"policy", func(s *Settings) { s.OnNewer = "maybe" }, nil, `--on-newer is "maybe"`},
-		{"stray files", func(s *Settings) { s.StrayFiles = "" }, nil, "--stray-files"},
+		{"stray files", func(s *Settings) { s.UnrecognizedFiles = "" }, nil, "--unrecognized-files"},
 		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},
 		{"no name", func(s *Settings) { s.Table = "schema." }, nil, "--table"},
 		{"no schema", func(s *Settings) { s.Table = ".table" }, nil, "--table"},

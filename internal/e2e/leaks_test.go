@@ -37,7 +37,7 @@ func leaksCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, table := range []string{"schema_migrations_journal", "schema_migrations_exec", "pg_stat_activity"} {
+	for _, table := range []string{"schema_migrations_history", "schema_migrations_exec_history", "pg_stat_activity"} {
 		// A table that is not there has nothing in it.
 		rows, err := query(ctx, fmt.Sprintf(`SELECT coalesce(string_agg(x::text, E'\n'), '') FROM (SELECT query_to_xml(
 			'SELECT * FROM ' || to_regclass('%[1]s')::text, true, true, '') AS x) t`, table))

@@ -24,7 +24,7 @@ func schemaCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ours := []string{"public", "schema_migrations_journal", "schema_migrations_exec"}
+	ours := []string{"public", "schema_migrations_history", "schema_migrations_exec_history"}
 	all := string(text)
 	for i, name := range ours {
 		all = strings.ReplaceAll(all, fmt.Sprintf("$%d", i+1), pq.QuoteLiteral(name))

@@ -69,8 +69,8 @@ func slowCommand(ctx context.Context, args []string) error {
 // sessions a migrator has left.
 const rightQuery = `SELECT concat_ws(' ',
 	'version', (SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ',') FROM schema_migrations),
-	'applied', (SELECT string_agg(migration_version::text, ',' ORDER BY migration_version) FROM schema_migrations_journal WHERE run_outcome = 'applied'),
-	'unsettled', (SELECT count(*) FROM (SELECT DISTINCT ON (migration_version) run_outcome FROM schema_migrations_journal
+	'applied', (SELECT string_agg(migration_version::text, ',' ORDER BY migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'),
+	'unsettled', (SELECT count(*) FROM (SELECT DISTINCT ON (migration_version) run_outcome FROM schema_migrations_history
 		ORDER BY migration_version, run_id DESC) last WHERE run_outcome <> 'applied'),
 	'invalid', (SELECT count(*) FROM pg_index WHERE NOT indisvalid),
 	'sessions', (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock'))`
@@ -101,7 +101,7 @@ func rightCommand(ctx context.Context, args []string) error {
 	})
 	fmt.Print(have)
 	if err != nil {
-		journal, _ := query(context.WithoutCancel(ctx), "SELECT migration_version, run_direction, run_outcome, statements_done, statements_total, run_pod, run_error FROM schema_migrations_journal ORDER BY run_id")
+		journal, _ := query(context.WithoutCancel(ctx), "SELECT migration_version, run_direction, run_outcome, statements_done, statements_total, run_pod, run_error FROM schema_migrations_history ORDER BY run_id")
 		return fmt.Errorf("the database is not as it must be, which is %s%w; the journal:\n%s", want, err, journal)
 	}
 	return nil

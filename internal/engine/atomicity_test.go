@@ -36,7 +36,7 @@ DELETE FROM log WHERE version = 3;
 
 const (
 	tables   = "SELECT coalesce(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-	outcomes = "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_journal"
+	outcomes = "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_history"
 )
 
 func releases(t *testing.T, archive string) (*pgtest.Database, engine.Options) {
@@ -45,7 +45,7 @@ func releases(t *testing.T, archive string) (*pgtest.Database, engine.Options) {
 	_, err := d.Open(t).Exec("CREATE TABLE a (b int)")
 	require.NoError(t, err)
 	o := options(t, d, folder(t, archive))
-	o.Atomicity = engine.PerRelease
+	o.TxMode = engine.TxModeAll
 	return d, o
 }
 

@@ -34,11 +34,11 @@ func withRows(t *testing.T, last string) string {
 func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		pooled    bool
-		atomicity engine.Atomicity
+		pooled bool
+		txMode engine.TxMode
 	}{
-		"each by itself": {}, "a release at once": {atomicity: engine.PerRelease},
-		"behind a pooler": {pooled: true}, "a release behind a pooler": {pooled: true, atomicity: engine.PerRelease},
+		"each by itself": {}, "a release at once": {txMode: engine.TxModeAll},
+		"behind a pooler": {pooled: true}, "a release behind a pooler": {pooled: true, txMode: engine.TxModeAll},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,13 +48,13 @@ func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 				to = d.Pooled(t, "transaction")
 			}
 			o := options(t, to, withRows(t, "SELECT 1 / 0;"))
-			o.Atomicity = c.atomicity
+			o.TxMode = c.txMode
 			_, err := engine.Up(t.Context(), o)
 			var fail *postgres.MigrationError
 			require.ErrorAs(t, err, &fail)
 			assert.Equal(t, "3_last.up.sql", fail.File)
 			want := "4502"
-			if c.atomicity == engine.PerRelease {
+			if c.txMode == engine.TxModeAll {
 				want = ""
 			}
 			assert.Equal(t, want, count(t, d))
@@ -63,9 +63,9 @@ func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 			_, err = engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			assert.Equal(t, "4502", count(t, d))
-			assert.Equal(t, "1 t, 2 f, 3 t", d.Value(t, "SELECT string_agg(migration_version || ' ' || left((up_sql IS NOT NULL)::text, 1), ', ' ORDER BY migration_version) FROM schema_migrations_journal WHERE run_outcome = 'applied'"),
+			assert.Equal(t, "1 t, 2 f, 3 t", d.Value(t, "SELECT string_agg(migration_version || ' ' || left((up_sql IS NOT NULL)::text, 1), ', ' ORDER BY migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'"),
 				"the journal keeps no big file")
-			assert.Equal(t, "4500 4500", d.Value(t, "SELECT concat_ws(' ', statements_done, statements_total) FROM schema_migrations_journal WHERE migration_version = 2"))
+			assert.Equal(t, "4500 4500", d.Value(t, "SELECT concat_ws(' ', statements_done, statements_total) FROM schema_migrations_history WHERE migration_version = 2"))
 
 			result, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)

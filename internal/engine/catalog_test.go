@@ -55,7 +55,7 @@ func catalog(t *testing.T, d *pgtest.Database) string {
 			lines = append(lines, "row "+relation+" "+row)
 		}
 	}
-	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "schema_migrations_journal") }) // ours alone
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "schema_migrations_history") }) // ours alone
 	return strings.ReplaceAll(strings.Join(lines, "\n"), d.User, "owner")
 }
 

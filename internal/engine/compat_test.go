@@ -27,7 +27,7 @@ func TestSetsRunAsWithGolangMigrate(t *testing.T) {
 			t.Parallel()
 			dir, err := filepath.Abs(filepath.Join("testdata", set.Name()))
 			require.NoError(t, err)
-			files, err := source.Open(dir, source.RefuseStray)
+			files, err := source.Open(dir, source.FailUnrecognized)
 			require.NoError(t, err)
 			all := files.All()
 			half := all[len(all)/2].Version

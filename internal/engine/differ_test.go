@@ -193,7 +193,7 @@ func TestStrayFiles(t *testing.T) {
 	_, err := engine.Up(t.Context(), o)
 	var unusable *source.NameError
 	require.ErrorAs(t, err, &unusable)
-	o.Stray = source.IgnoreStray
+	o.Unrecognized = source.IgnoreUnrecognized
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, 3, result.Applied)

@@ -23,12 +23,12 @@ import (
 
 // Options are what every use case needs.
 type Options struct {
-	Postgres postgres.Options
-	Source   string // the folder with the migrations
-	Stray    source.Stray
-	Policy   plan.Policy
-	// Atomicity says what is one transaction in an up: a migration, or all of them.
-	Atomicity Atomicity
+	Postgres     postgres.Options
+	Source       string // the folder with the migrations
+	Unrecognized source.Unrecognized
+	Policy       plan.Policy
+	// TxMode says what is one transaction in an up: a migration, or all of them.
+	TxMode TxMode
 	// AllowDataLoss lets a down drop what holds data, and delete rows.
 	AllowDataLoss bool
 	Log           *slog.Logger
@@ -37,13 +37,13 @@ type Options struct {
 	forUp bool
 }
 
-// Atomicity says what is one transaction.
-type Atomicity string
+// TxMode says what is one transaction.
+type TxMode string
 
-// The choices of Atomicity.
+// The choices of TxMode.
 const (
-	PerMigration Atomicity = "migration"
-	PerRelease   Atomicity = "release" // all that is pending: a release that fails leaves nothing at all
+	TxModeFile TxMode = "file"
+	TxModeAll  TxMode = "all" // all that is pending: a release that fails leaves nothing at all
 )
 
 // Result is what a run has done.
@@ -121,7 +121,7 @@ func Up(ctx context.Context, o Options) (Result, error) {
 // open reads the names of the migrations. A signal or a timeout ends what reads them or,
 // later, the files: a network's file system may keep a read for as long as it likes.
 func open(ctx context.Context, o Options) (*source.Catalog, error) {
-	c, err := source.OpenUntil(ctx, o.Source, o.Stray)
+	c, err := source.OpenUntil(ctx, o.Source, o.Unrecognized)
 	if err == nil && len(c.Ignored()) > 0 {
 		o.Log.Warn("files whose names are no migration's were ignored", "files", c.Ignored())
 	}
@@ -270,7 +270,7 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	if err := warnOfBreaks(o, p, steps); err != nil {
 		return err
 	}
-	together := o.Atomicity == PerRelease
+	together := o.TxMode == TxModeAll
 	if err := admit(db, steps, together); err != nil {
 		return err
 	}

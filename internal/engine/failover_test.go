@@ -61,7 +61,7 @@ func TestARunSurvivesAFailover(t *testing.T) {
 			assert.Equal(t, migrations, result.To)
 			assert.Equal(t, fmt.Sprintf("%d %[1]d %[1]d", migrations), pair.Standby.Value(t, everyVersionOnce))
 			assert.Equal(t, fmt.Sprintf("%d f", migrations), pair.Standby.Value(t, version))
-			assert.Equal(t, fmt.Sprint(migrations), pair.Standby.Value(t, "SELECT count(*) FROM schema_migrations_journal WHERE run_outcome = 'applied'"))
+			assert.Equal(t, fmt.Sprint(migrations), pair.Standby.Value(t, "SELECT count(*) FROM schema_migrations_history WHERE run_outcome = 'applied'"))
 		})
 	}
 }

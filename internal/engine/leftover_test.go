@@ -70,12 +70,12 @@ func TestResume_CorrectedIntoOneTransaction_FailsAndRunsAgain(t *testing.T) {
 		assert.Equal(t, 2, failed.Failed)
 		assert.Equal(t, "1", d.Value(t, logged))
 	}
-	o.Atomicity = engine.PerRelease
+	o.TxMode = engine.TxModeAll
 	rewrite(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);")
 	_, err := engine.Up(t.Context(), o)
 	var apart *postgres.ApartError
 	require.ErrorAs(t, err, &apart)
-	o.Atomicity = engine.PerMigration
+	o.TxMode = engine.TxModeFile
 	_, err = engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, "1,2", d.Value(t, logged))
@@ -243,7 +243,7 @@ func TestUp_DetachAndDrop_AreFinished(t *testing.T) {
 			require.Len(t, failed.Left, 1)
 			assert.Equal(t, c.pending, d.Value(t, detached))
 			// what is in doubt is found out, also after a kill
-			d.Exec(t, "UPDATE schema_migrations_journal SET run_outcome = 'running' WHERE migration_version = 2")
+			d.Exec(t, "UPDATE schema_migrations_history SET run_outcome = 'running' WHERE migration_version = 2")
 			release()
 			_, err = engine.Up(t.Context(), o)
 			require.NoError(t, err)

@@ -77,19 +77,19 @@ func TestNothingIsLeftInTheSession(t *testing.T) {
 	t.Parallel()
 	const next = "ALTER TABLE users ADD COLUMN phone text;\n" + unseeded + unnumbered + "CREATE TABLE seen AS " + left + ";\n"
 	for name, c := range map[string]struct {
-		wrap      string
-		cursors   bool
-		atomicity engine.Atomicity
-		pooled    bool
-		server    int
+		wrap    string
+		cursors bool
+		txMode  engine.TxMode
+		pooled  bool
+		server  int
 	}{
 		"in a transaction":            {wrap: "%s", cursors: true},
 		"in the file's own":           {wrap: "BEGIN;%sCOMMIT;", cursors: true},
 		"statement by statement":      {wrap: "-- shiplock:no-transaction\n%s"},
 		"several transactions":        {wrap: "BEGIN;%sCOMMIT; BEGIN; SELECT 1; COMMIT; SET default_transaction_read_only = on;", cursors: true},
-		"a release at once":           {wrap: "%s", cursors: true, atomicity: engine.PerRelease},
+		"a release at once":           {wrap: "%s", cursors: true, txMode: engine.TxModeAll},
 		"behind a pooler":             {wrap: "%s", cursors: true, pooled: true},
-		"behind a pooler, a release":  {wrap: "%s", cursors: true, pooled: true, atomicity: engine.PerRelease},
+		"behind a pooler, a release":  {wrap: "%s", cursors: true, pooled: true, txMode: engine.TxModeAll},
 		"PostgreSQL 18":               {wrap: "%s", cursors: true, server: 18},
 		"PostgreSQL 18, by statement": {wrap: "-- shiplock:no-transaction\n%s", server: 18},
 	} {
@@ -107,7 +107,7 @@ func TestNothingIsLeftInTheSession(t *testing.T) {
 				there = d.Pooled(t, "transaction", "default_pool_size = 1")
 			}
 			o := options(t, there, dir)
-			o.Atomicity, o.Postgres.WaitForDB = c.atomicity, time.Minute
+			o.TxMode, o.Postgres.WaitForDB = c.txMode, time.Minute
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			assert.Equal(t, clean, d.Value(t, "SELECT * FROM seen"), "up")
@@ -203,12 +203,12 @@ func TestADeferredErrorIsThatOfItsOwnMigration(t *testing.T) {
 	t.Parallel()
 	const first = "-- 1_tables.up.sql --\nCREATE TABLE a (id int PRIMARY KEY);\n" +
 		"CREATE TABLE b (a int CONSTRAINT known REFERENCES a DEFERRABLE INITIALLY DEFERRED, c int CONSTRAINT at_once REFERENCES a DEFERRABLE);\n"
-	for _, atomicity := range []engine.Atomicity{engine.PerMigration, engine.PerRelease} {
-		t.Run(fmt.Sprint(atomicity), func(t *testing.T) {
+	for _, txMode := range []engine.TxMode{engine.TxModeFile, engine.TxModeAll} {
+		t.Run(fmt.Sprint(txMode), func(t *testing.T) {
 			t.Parallel()
 			d := database(t)
 			o := options(t, d, folder(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\n-- 3_last.up.sql --\nSELECT 1;\n-- 4_last.up.sql --\nSELECT 1;\n"))
-			o.Atomicity = atomicity
+			o.TxMode = txMode
 			_, err := engine.Up(t.Context(), o)
 			var fail *postgres.MigrationError
 			require.ErrorAs(t, err, &fail)

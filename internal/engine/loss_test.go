@@ -177,10 +177,10 @@ var losing = map[string]rollback{
 func TestDown_DataWouldBeLost_Refuses(t *testing.T) {
 	t.Parallel()
 	for name, r := range losing {
-		for _, mode := range []engine.Atomicity{engine.PerMigration, engine.PerRelease} {
+		for _, mode := range []engine.TxMode{engine.TxModeFile, engine.TxModeAll} {
 			t.Run(name+", one transaction a "+string(mode), func(t *testing.T) {
 				t.Parallel()
-				if mode == engine.PerRelease && strings.Contains(r.downs[0], "BEGIN;") {
+				if mode == engine.TxModeAll && strings.Contains(r.downs[0], "BEGIN;") {
 					t.Skip("has transactions of its own")
 				}
 				d := database(t)
@@ -189,7 +189,7 @@ func TestDown_DataWouldBeLost_Refuses(t *testing.T) {
 				require.NoError(t, err)
 				d.Exec(t, r.data)
 				before := d.Value(t, r.rows)
-				o.AllowDataLoss, o.Atomicity = false, mode
+				o.AllowDataLoss, o.TxMode = false, mode
 				_, err = engine.Down(t.Context(), o, 0)
 				var loss *engine.LossError
 				require.ErrorAs(t, err, &loss)
@@ -383,4 +383,4 @@ func TestDown_ManyMigrations_AreCountedInPortions(t *testing.T) {
 	assert.Equal(t, tables0, d.Value(t, tables))
 }
 
-const tables0 = "schema_migrations schema_migrations_journal"
+const tables0 = "schema_migrations schema_migrations_history"

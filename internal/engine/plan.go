@@ -28,7 +28,7 @@ type PreviewStep struct {
 	// File is its name; FromJournal says that there is no such file here, and the
 	// journal's text would run.
 	File        string `json:"file"`
-	FromJournal bool   `json:"from_journal,omitempty"`
+	FromJournal bool   `json:"from_history,omitempty"`
 	Statements  int    `json:"statements"`
 	// Transactional is false for a file that runs statement by statement.
 	Transactional bool `json:"transactional"`
@@ -84,7 +84,7 @@ func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.
 	if err != nil {
 		return err
 	}
-	if err := admit(db, steps, o.Atomicity == PerRelease); err != nil {
+	if err := admit(db, steps, o.TxMode == TxModeAll); err != nil {
 		return err
 	}
 	for i, s := range steps {

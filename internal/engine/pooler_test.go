@@ -33,16 +33,16 @@ func TestManyAtOnceThroughAPooler(t *testing.T) {
 	t.Parallel()
 	const migrations, migrators = 12, 8
 	for name, c := range map[string]struct {
-		mode      string
-		settings  []string
-		atomicity engine.Atomicity
+		mode     string
+		settings []string
+		txMode   engine.TxMode
 	}{
 		"session":                        {mode: "session"},
 		"session, one server":            {mode: "session", settings: []string{"default_pool_size = 1"}},
 		"transaction":                    {mode: "transaction"},
 		"transaction, one server":        {mode: "transaction", settings: []string{"default_pool_size = 1"}},
 		"transaction, servers in turn":   {mode: "transaction", settings: []string{"server_round_robin = 1", "min_pool_size = 5"}},
-		"transaction, a release at once": {mode: "transaction", atomicity: engine.PerRelease},
+		"transaction, a release at once": {mode: "transaction", txMode: engine.TxModeAll},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +55,7 @@ func TestManyAtOnceThroughAPooler(t *testing.T) {
 			for range migrators {
 				wg.Go(func() {
 					o := options(t, pooled, dir)
-					o.Postgres.WaitForDB, o.Atomicity = time.Minute, c.atomicity
+					o.Postgres.WaitForDB, o.TxMode = time.Minute, c.txMode
 					result, err := engine.Up(t.Context(), o)
 					assert.NoError(t, err)
 					assert.Equal(t, migrations, result.To)
@@ -68,7 +68,7 @@ func TestManyAtOnceThroughAPooler(t *testing.T) {
 			assert.Equal(t, migrations, applied, "as they count it")
 			assert.Equal(t, fmt.Sprintf("%d %[1]d %[1]d", migrations), d.Value(t, everyVersionOnce))
 			assert.Equal(t, fmt.Sprintf("%d f", migrations), d.Value(t, version))
-			assert.Equal(t, fmt.Sprint(migrations), d.Value(t, "SELECT string_agg(n::text, ' ') FROM (SELECT count(*) n FROM schema_migrations_journal GROUP BY run_outcome) _"))
+			assert.Equal(t, fmt.Sprint(migrations), d.Value(t, "SELECT string_agg(n::text, ' ') FROM (SELECT count(*) n FROM schema_migrations_history GROUP BY run_outcome) _"))
 			assert.Eventually(t, func() bool {
 				return d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "0"
 			}, time.Minute, 20*time.Millisecond, "a lock was left behind")
@@ -147,7 +147,7 @@ func TestRepairBehindAPooler(t *testing.T) {
 	_, err = engine.Up(t.Context(), pooled)
 	var session *postgres.SessionError
 	require.ErrorAs(t, err, &session, "it cannot go on here")
-	_, err = engine.Repair(t.Context(), pooled, engine.MigrationDone, 0)
+	_, err = engine.Repair(t.Context(), pooled, engine.MigrationApplied, 0)
 	require.NoError(t, err)
 	assert.Equal(t, "2 f", d.Value(t, version))
 	others := options(t, d.Pooled(t, "transaction"), folder(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))

@@ -134,11 +134,11 @@ func aToolsSession(t *testing.T, d *pgtest.Database, log *told) {
 // TestProgressCountsMigrations, also where all of them are one transaction.
 func TestProgressCountsMigrations(t *testing.T) {
 	t.Parallel()
-	for _, atomicity := range []engine.Atomicity{engine.PerMigration, engine.PerRelease} {
-		t.Run(string(atomicity), func(t *testing.T) {
+	for _, txMode := range []engine.TxMode{engine.TxModeFile, engine.TxModeAll} {
+		t.Run(string(txMode), func(t *testing.T) {
 			t.Parallel()
 			o, log := brisk(options(t, database(t), folder(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 2_b.up.sql --\nSELECT 1;\nSELECT pg_sleep(1);\n-- 3_c.up.sql --\nSELECT 3;\n")))
-			o.Atomicity = atomicity
+			o.TxMode = txMode
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			line := log.waitFor(t, "the migration still runs", "Timeout: PgSleep")

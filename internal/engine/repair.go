@@ -17,10 +17,10 @@ type Verdict string
 
 // The verdicts.
 const (
-	StatementDone   Verdict = "statement-done"   // the statement in doubt is in effect, or the failed one is to be skipped: go on after it
-	StatementUndone Verdict = "statement-undone" // it is not: go on with it
-	MigrationDone   Verdict = "applied"          // all of it has been finished by hand
-	MigrationUndone Verdict = "reverted"         // all of it has been undone by hand
+	StatementApplied    Verdict = "statement-applied"     // the statement in doubt is in effect, or the failed one is to be skipped: go on after it
+	StatementNotApplied Verdict = "statement-not-applied" // it is not: go on with it
+	MigrationApplied    Verdict = "applied"               // all of it has been finished by hand
+	MigrationRolledBack Verdict = "rolled-back"           // all of it has been undone by hand
 )
 
 // Repair writes a verdict to the journal and, where it settles the migration, to
@@ -59,7 +59,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 		}
 	}
 	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.Unfinished })
-	if v == StatementDone || v == StatementUndone {
+	if v == StatementApplied || v == StatementNotApplied {
 		return settleStatement(ctx, catalog, db, st, journal, i, v, statement)
 	}
 	run := plan.Run{Version: st.Version, Direction: plan.Up}
@@ -76,7 +76,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	if err != nil {
 		return "", err
 	}
-	to, direction := plan.Settle(all, st, run, v == MigrationDone)
+	to, direction := plan.Settle(all, st, run, v == MigrationApplied)
 	m, here := catalog.Find(uint(run.Version))
 	if !here {
 		m.Name = run.Name
@@ -93,7 +93,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 
 // cleanUp removes what the statement that failed has left, or says that it stays.
 func cleanUp(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Verdict) error {
-	finish := (v == MigrationDone) == (run.Direction == plan.Up)
+	finish := (v == MigrationApplied) == (run.Direction == plan.Up)
 	left, err := db.CleanUp(ctx, newest(journal, run.Version), finish)
 	for _, l := range left {
 		o.Log.Warn("a failed statement left an object that could not be removed", "object", l.What, "statement", l.SQL)
@@ -110,7 +110,7 @@ func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.
 		return "", &plan.Refusal{
 			Reason: fmt.Sprintf("the journal does not know what stopped at version %d", st.Version),
 			Why:    "another tool marked it dirty, so there is no statement to speak of",
-			Next:   "finish or undo the migration by hand, then: migrator repair --applied or --reverted",
+			Next:   "finish or undo the migration by hand, then: migrator repair --applied or --rolled-back",
 		}
 	}
 	run := newest(journal, st.Runs[i].Version)
@@ -123,7 +123,7 @@ func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.
 		return "", refusal
 	}
 	done, skipped := run.Done, false
-	if v == StatementDone {
+	if v == StatementApplied {
 		done, skipped = min(d.Last, run.Total), d.Failed
 	}
 	return fmt.Sprintf("%d of %d statements of version %d are in effect; up or down goes on from there", done, run.Total, run.Version), db.Settle(ctx, run, done, skipped)
@@ -146,7 +146,7 @@ func fileOf(catalog *source.Catalog, run postgres.Run) (name string, open func()
 // its number, the one that failed.
 func answerable(run postgres.Run, d postgres.Doubt, v Verdict, statement int) error {
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
-	whole := "or complete the migration manually, then: migrator repair --applied\nor undo what it did, then: migrator repair --reverted"
+	whole := "or complete the migration manually, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
 		return &plan.Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
 	}
@@ -161,14 +161,14 @@ func answerable(run postgres.Run, d postgres.Doubt, v Verdict, statement int) er
 	case statement != 0 && statement != d.Number:
 		return refusal(fmt.Sprintf("statement %d is not the one that failed: %s", statement, stopped),
 			"the statements before it are in effect, and those after it have not run",
-			fmt.Sprintf("to skip the statement that stopped: migrator repair --%s=%d", StatementDone, d.Number))
+			fmt.Sprintf("to skip the statement that stopped: migrator repair --%s=%d", StatementApplied, d.Number))
 	case d.InDoubt:
 		return nil
-	case v == StatementUndone:
+	case v == StatementNotApplied:
 		return refusal("no statement is in doubt: "+stopped, fmt.Sprintf("statement %d failed, so it is known not to be in effect", d.Number), "correct it; "+resume)
 	case statement == 0:
 		return refusal("no statement is in doubt: "+stopped, fmt.Sprintf("statement %d failed, so it is known not to be in effect", d.Number),
-			"correct it; "+resume+fmt.Sprintf("\nto skip it: migrator repair --%s=%d", StatementDone, d.Number))
+			"correct it; "+resume+fmt.Sprintf("\nto skip it: migrator repair --%s=%d", StatementApplied, d.Number))
 	}
 	return nil
 }

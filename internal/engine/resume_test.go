@@ -114,7 +114,7 @@ func TestResume_SessionObjects_Refused(t *testing.T) {
 			assert.Equal(t, []string{c.holds}, refused.Holds)
 			assert.Equal(t, 1, refused.Done)
 			assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM users"), "nothing has run")
-			_, err = engine.Repair(t.Context(), o, engine.MigrationDone, 0)
+			_, err = engine.Repair(t.Context(), o, engine.MigrationApplied, 0)
 			require.NoError(t, err, "the way out")
 		})
 	}
@@ -156,7 +156,7 @@ func TestResume_EndedBeforeTheStateWasWritten(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			o := stoppedAt(t, d, c.before+"\n"+failsOnDuplicates+"CREATE TABLE bills (id int);")
-			d.Exec(t, "UPDATE schema_migrations_journal SET run_outcome = 'running', session_state = "+c.state+" WHERE migration_version = 2")
+			d.Exec(t, "UPDATE schema_migrations_history SET run_outcome = 'running', session_state = "+c.state+" WHERE migration_version = 2")
 			_, err := engine.Up(t.Context(), o)
 			if c.holds == "" {
 				require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestResume_CatalogsAskedAsTheFileWould(t *testing.T) {
 	d.Exec(t, "CREATE INDEX old ON shop.users (id); ALTER TABLE shop.users OWNER TO \""+d.User+"\"")
 	text := "SET search_path = shop, public;\nDROP INDEX CONCURRENTLY old;\nCREATE TABLE bills (id int);\n"
 	rewrite(t, o, "2_x.up.sql", text)
-	d.Exec(t, "UPDATE schema_migrations_journal SET run_outcome = 'running', up_sql = $q$"+text+"$q$ WHERE migration_version = 2")
+	d.Exec(t, "UPDATE schema_migrations_history SET run_outcome = 'running', up_sql = $q$"+text+"$q$ WHERE migration_version = 2")
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, "shop.bills", d.Value(t, "SELECT concat_ws(' ', to_regclass('shop.bills'), to_regclass('shop.old'))"))

@@ -38,17 +38,17 @@ func TestAMigrationCostsTwoRoundTrips(t *testing.T) {
 		return engine.Up(t.Context(), o)
 	}
 	for name, run := range map[string]struct {
-		before    int // migrations that have run already
-		atomicity engine.Atomicity
-		pooled    bool
-		each      int
-		take      func(t *testing.T, o engine.Options, n int) (engine.Result, error)
+		before int // migrations that have run already
+		txMode engine.TxMode
+		pooled bool
+		each   int
+		take   func(t *testing.T, o engine.Options, n int) (engine.Result, error)
 	}{
 		"on an empty database": {each: 2, take: up},
 		"with a journal": {each: 2, before: few, take: func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
 			return up(t, o, few+n)
 		}},
-		"a release at once":           {each: 2, take: up, atomicity: engine.PerRelease},
+		"a release at once":           {each: 2, take: up, txMode: engine.TxModeAll},
 		"behind a transaction pooler": {each: 3, take: up, pooled: true}, // the lock, too
 		"down": {each: 2, before: many + 1, take: func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
 			return engine.Down(t.Context(), o, uint(many+1-n))
@@ -63,7 +63,7 @@ func TestAMigrationCostsTwoRoundTrips(t *testing.T) {
 				}
 				d, proxy := d.Proxied(t, 0)
 				o := options(t, d, folder(t, varied(max(run.before, 1))))
-				o.Atomicity = run.atomicity
+				o.TxMode = run.txMode
 				if run.before > 0 {
 					_, err := engine.Up(t.Context(), o)
 					require.NoError(t, err)

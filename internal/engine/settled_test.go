@@ -16,7 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-const remembered = "SELECT count(files_digest) || ' ' || coalesce((SELECT (files_digest IS NOT NULL)::text FROM schema_migrations_journal ORDER BY run_id DESC LIMIT 1), '') FROM schema_migrations_journal"
+const remembered = "SELECT count(files_digest) || ' ' || coalesce((SELECT (files_digest IS NOT NULL)::text FROM schema_migrations_history ORDER BY run_id DESC LIMIT 1), '') FROM schema_migrations_history"
 
 func up(t *testing.T, o engine.Options) engine.Result {
 	t.Helper()
@@ -139,7 +139,7 @@ func TestWhatIsRememberedIsNoExcuse(t *testing.T) {
 			rewrite(t, o, "4_d.up.sql", "SELECT 1/0")
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)
-			assert.Equal(t, "2 false", d.Value(t, "SELECT count(*) FILTER (WHERE run_outcome = 'failed' OR files_digest IS NOT NULL) || ' ' || bool_or(run_outcome = 'failed' AND files_digest IS NULL) FROM schema_migrations_journal"))
+			assert.Equal(t, "2 false", d.Value(t, "SELECT count(*) FILTER (WHERE run_outcome = 'failed' OR files_digest IS NOT NULL) || ' ' || bool_or(run_outcome = 'failed' AND files_digest IS NULL) FROM schema_migrations_history"))
 			require.NoError(t, os.Remove(filepath.Join(o.Source, "4_d.up.sql")))
 			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o))
 		},
@@ -203,7 +203,7 @@ func TestWhatIsNotClean(t *testing.T) {
 			up(t, o)
 		}, "1 true"},
 		"all in one transaction": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
-			o.Atomicity = engine.PerRelease
+			o.TxMode = engine.TxModeAll
 			up(t, o)
 		}, "1 true"},
 		"behind a pooler": {func(t *testing.T, d *pgtest.Database, o engine.Options) {

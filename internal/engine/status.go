@@ -50,7 +50,7 @@ type FileInfo struct {
 	Name    string   `json:"name"`
 	Run     *RunInfo `json:"run,omitempty"`
 	// FromJournal is set for a version that no file here has.
-	FromJournal bool `json:"from_journal,omitempty"`
+	FromJournal bool `json:"from_history,omitempty"`
 	// BreaksBefore is the oldest version of the files that can live with it, where it states one.
 	BreaksBefore uint `json:"breaks_before,omitempty"`
 }

@@ -199,7 +199,7 @@ func begin(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
 		return Plan{}, &Refusal{
 			Reason: fmt.Sprintf("version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.Done, r.Total),
 			Why:    "its down undoes the whole of it, and only a part of it is in effect",
-			Next:   "finish it with the release that has it (migrator up), and go down then; or undo by hand what it did, then: migrator repair --reverted",
+			Next:   "finish it with the release that has it (migrator up), and go down then; or undo by hand what it did, then: migrator repair --rolled-back",
 		}
 	}
 	if r.Direction != d {
@@ -213,7 +213,7 @@ func begin(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
 		return Plan{}, &Refusal{
 			Reason: fmt.Sprintf("version %d (%s) stopped part-way after %d of %d statements, and its %s file is not in %s", r.Version, r.Name, r.Done, r.Total, r.Direction, c.Origin()),
 			Why:    "it can be finished only with its file",
-			Next:   "deploy the release that has the file, or settle it by hand and tell: migrator repair --applied or --reverted",
+			Next:   "deploy the release that has the file, or settle it by hand and tell: migrator repair --applied or --rolled-back",
 		}
 	}
 	from := st.Version // of a late one, or of a down, the target is not its own
@@ -378,7 +378,7 @@ func dirty(st State, p Policy) error {
 		Reason: fmt.Sprintf("the database is marked dirty at version %s", version(st.Version)),
 		Why:    "a migration that does not run in one transaction, or another tool's, stopped part-way; how far it came is not known here",
 		Next: fmt.Sprintf("compare the schema with the file of version %s and finish it by hand, then: migrator repair --applied\n"+
-			"or undo what it did, then: migrator repair --reverted\nthen deploy again (the version table is %s)", version(st.Version), p.Table),
+			"or undo what it did, then: migrator repair --rolled-back\nthen deploy again (the version table is %s)", version(st.Version), p.Table),
 	}
 }
 

@@ -17,7 +17,7 @@ func catalog(t *testing.T, files ...string) *source.Catalog {
 	for _, f := range files {
 		fsys[f] = &fstest.MapFile{}
 	}
-	c, err := source.Read(fsys, "m", source.RefuseStray)
+	c, err := source.Read(fsys, "m", source.FailUnrecognized)
 	require.NoError(t, err)
 	return c
 }

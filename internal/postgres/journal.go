@@ -11,7 +11,7 @@ import (
 )
 
 // journalSuffix makes the journal's name of the version table's.
-const journalSuffix = "_journal"
+const journalSuffix = "_history"
 
 // Outcomes of a run in the journal.
 const (

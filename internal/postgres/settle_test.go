@@ -65,7 +65,7 @@ func TestACommitThatIsUnderWayIsWaitedFor(t *testing.T) {
 				assert.Equal(t, RolledBack, fail.Outcome)
 			}
 			assert.Equal(t, c.table, d.Value(t, "SELECT to_regclass('a')"))
-			assert.Equal(t, c.journal, d.Value(t, "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_journal"))
+			assert.Equal(t, c.journal, d.Value(t, "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_history"))
 		})
 	}
 }

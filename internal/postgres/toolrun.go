@@ -13,7 +13,7 @@ import (
 )
 
 // execSuffix makes the name of the journal of foreign tools of the version table's.
-const execSuffix = "_exec"
+const execSuffix = "_exec_history"
 
 // Outcomes of a foreign tool's run.
 const (

@@ -40,8 +40,8 @@ func TestJournalOfTools(t *testing.T) {
 	assert.True(t, run.Started.Equal(got.Started))
 	got.Started, run.User = run.Started, d.User
 	assert.Equal(t, run, *got)
-	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM schema_migrations_exec"))
-	d.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_exec OWNER TO postgres; REVOKE ALL ON schema_migrations_exec FROM %q", d.User))
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM schema_migrations_exec_history"))
+	d.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_exec_history OWNER TO postgres; REVOKE ALL ON schema_migrations_exec_history FROM %q", d.User))
 	assert.Nil(t, last(), "who may not read it, does without")
 }
 

@@ -87,8 +87,8 @@ func diagnose(err error, run Run) Card {
 		return refused(session.Error(), "a pooler lends a server's session for one transaction; what one statement sets or locks, the next may not find",
 			"connect the migrator to PostgreSQL itself, or through a pool in session mode; the application can stay where it is")
 	case errors.As(err, &apart):
-		return refused(apart.Error(), "--atomicity release promises that a failed run leaves nothing at all",
-			"deploy with --atomicity migration, or give this migration a release of its own")
+		return refused(apart.Error(), "--tx-mode all promises that a failed run leaves nothing at all",
+			"deploy with --tx-mode file, or give this migration a release of its own")
 	case errors.As(err, &rehearsal):
 		return rehearsalCard(rehearsal)
 	case errors.As(err, &scratch):
@@ -137,14 +137,14 @@ func doubtCard(e *postgres.UnprovableError) Card {
 		c.add("migration", fmt.Sprintf("%s (version %d)", e.File, e.Version))
 		c.add("why", "it changes the role, and the new one may have no right to the journal, so its statements are not counted")
 		c.add("state", fmt.Sprintf("none, some or all of its %d statements are in effect", e.Of))
-		c.add("next", "compare the schema with the file and finish it by hand, then: migrator repair --applied\nor undo what it did, then: migrator repair --reverted\nthen deploy again")
+		c.add("next", "compare the schema with the file and finish it by hand, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back\nthen deploy again")
 		return c
 	}
 	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
 	c.addSQL("statement", e.Statement, -1)
 	c.add("state", before(e.Number-1))
-	c.add("next", "look whether it did its work; if so: migrator repair --statement-done\nif not: migrator repair --statement-undone\nthen deploy again")
+	c.add("next", "look whether it did its work; if so: migrator repair --statement-applied\nif not: migrator repair --statement-not-applied\nthen deploy again")
 	return c
 }
 
@@ -342,8 +342,8 @@ func tableAdvice(message string, run Run) string {
 	if m == nil {
 		return "give the role its rights on the version table and its journal, or connect as their owner"
 	}
-	table, role := strings.TrimSuffix(m[1], "_journal"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
-	one, other := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_journal")
+	table, role := strings.TrimSuffix(strings.TrimSuffix(m[1], "_history"), "_exec"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
+	one, other := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
 	if readOnlyVerbs[run.Verb] {
 		return fmt.Sprintf("let the owner or a superuser run: GRANT SELECT ON %s TO %s;\nand the same with %s, if it is there", one, role, other)
 	}

@@ -121,10 +121,10 @@ func migrationState(err error, e *postgres.MigrationError) string {
 		return "nothing of this migration was kept"
 	}
 	if run.Undone == 1 {
-		return "nothing of this release was kept (--atomicity release): the migration before this one ran and was rolled back with it"
+		return "nothing of this release was kept (--tx-mode all): the migration before this one ran and was rolled back with it"
 	}
 	if run.Undone > 1 {
-		return fmt.Sprintf("nothing of this release was kept (--atomicity release): the %d migrations before this one ran and were rolled back with it", run.Undone)
+		return fmt.Sprintf("nothing of this release was kept (--tx-mode all): the %d migrations before this one ran and were rolled back with it", run.Undone)
 	}
 	return "nothing of this migration was kept; " + progress(run)
 }
@@ -149,7 +149,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	}
 	switch {
 	case e.Own != "" && server != nil && e.Outcome == postgres.RolledBack:
-		table := strings.TrimSuffix(strings.TrimSuffix(e.Own, "_journal"), "_exec")
+		table := strings.TrimSuffix(strings.TrimSuffix(e.Own, "_history"), "_exec")
 		return fmt.Sprintf("exclude these tables by name in %s, such as: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(table, "_", `\_`))
 	case e.Record && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
@@ -162,8 +162,8 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	case e.Outcome == postgres.PartWay:
 		return partWayAdvice(e)
 	case e.Outcome == postgres.Unknown:
-		return "look at what the statement has left; then: migrator repair --statement-done or --statement-undone, and deploy again;\n" +
-			"or undo by hand what the migration did, then: migrator repair --reverted"
+		return "look at what the statement has left; then: migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
+			"or undo by hand what the migration did, then: migrator repair --rolled-back"
 	case stopped != 0 && len(e.Blockers) > 0:
 		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + pidOf(e.Blockers[0]) + "); then run it again"
 	case stopped == ExitTimeout:
@@ -182,7 +182,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	var run *engine.RunError
 	if errors.As(err, &run) && run.Undone > 0 {
 		if server.Code == pqerror.UnsafeNewEnumValueUsage || server.Code == pqerror.ObjectInUse {
-			return "deploy with --atomicity migration: what an earlier migration did has to be committed before this one can use it"
+			return "deploy with --tx-mode file: what an earlier migration did has to be committed before this one can use it"
 		}
 		then := fmt.Sprintf("then deploy again; it starts with the first of the %d", run.Undone+1)
 		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Why) == 0 {
@@ -217,10 +217,10 @@ var aPID = regexp.MustCompile(`pid (\d+)`)
 // its migration whole again.
 func partWayAdvice(e *postgres.MigrationError) string {
 	goOn := fmt.Sprintf("then deploy again: it goes on with statement %d", e.Done+1)
-	back := "\nor undo by hand what it did, then: migrator repair --reverted"
+	back := "\nor undo by hand what it did, then: migrator repair --rolled-back"
 	if strings.HasSuffix(e.Step, "down") {
 		goOn = fmt.Sprintf("then run the same down again: it goes on with statement %d", e.Done+1)
-		back = "\nor finish it by hand, then: migrator repair --reverted; or undo by hand what it did, then: migrator repair --applied"
+		back = "\nor finish it by hand, then: migrator repair --rolled-back; or undo by hand what it did, then: migrator repair --applied"
 	}
 	if advice := advise(e, goOn); strings.Contains(advice, goOn) {
 		return advice + back

@@ -19,7 +19,7 @@ func sessionStateCard(e *postgres.SessionStateError) Card {
 		c.add("why", "the session that ran the first statements has ended; a new session does not have: "+strings.Join(e.Holds, ", "))
 	}
 	c.add("state", fmt.Sprintf("%s in effect, and none after them; nothing was run now", statements(e.Done, e.Of)))
-	applied, rolledBack := "--applied", "--reverted"
+	applied, rolledBack := "--applied", "--rolled-back"
 	if e.Direction == "down" {
 		applied, rolledBack = rolledBack, applied
 	}

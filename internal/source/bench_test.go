@@ -23,13 +23,13 @@ func BenchmarkTenThousand(b *testing.B) {
 			require.NoError(b, os.WriteFile(filepath.Join(dir, name), fmt.Appendf(nil, "CREATE TABLE t%d (id bigint PRIMARY KEY, name text NOT NULL);\n", i), 0o600))
 		}
 	}
-	c, err := source.Open(dir, source.RefuseStray)
+	c, err := source.Open(dir, source.FailUnrecognized)
 	require.NoError(b, err)
 	b.Run("Open", func(b *testing.B) {
 		b.ReportAllocs()
 		before := cpu(b)
 		for b.Loop() {
-			_, err := source.Open(dir, source.RefuseStray)
+			_, err := source.Open(dir, source.FailUnrecognized)
 			require.NoError(b, err)
 		}
 		b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")

@@ -44,13 +44,13 @@ type Migration struct {
 	Irreversible bool // its up says so; known of what is in effect
 }
 
-// Stray says what to do with a .sql file whose name is no migration's.
-type Stray string
+// Unrecognized says what to do with a .sql file whose name is no migration's.
+type Unrecognized string
 
-// The choices of Stray.
+// The choices of Unrecognized.
 const (
-	RefuseStray Stray = "fail"
-	IgnoreStray Stray = "ignore" // as golang-migrate does
+	FailUnrecognized   Unrecognized = "fail"
+	IgnoreUnrecognized Unrecognized = "ignore" // as golang-migrate does
 )
 
 // Catalog holds all migrations of a source in the order of their versions.
@@ -76,7 +76,7 @@ type Catalog struct {
 // version in decimal digits. Gaps and leading zeros are fine. Other .sql files
 // (unless they are to be ignored), two files for one version and direction, and a
 // folder without any migration are errors, each with the names of the files.
-func Open(dir string, stray Stray) (*Catalog, error) {
+func Open(dir string, stray Unrecognized) (*Catalog, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -94,7 +94,7 @@ func Open(dir string, stray Stray) (*Catalog, error) {
 }
 
 // Read is Open for any file system; origin names it in messages.
-func Read(fsys fs.FS, origin string, stray Stray) (*Catalog, error) {
+func Read(fsys fs.FS, origin string, stray Unrecognized) (*Catalog, error) {
 	entries, err := entriesOf(fsys)
 	if err != nil {
 		return nil, unreadable(origin, true, err)
@@ -120,7 +120,7 @@ func entriesOf(fsys fs.FS) ([]fs.DirEntry, error) {
 	return fs.ReadDir(fsys, ".")
 }
 
-func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Catalog, error) {
+func collect(fsys fs.FS, origin string, stray Unrecognized, entries []fs.DirEntry) (*Catalog, error) {
 	versions := (len(entries) + 1) / 2 // most have a down file
 	c := &Catalog{fsys: fsys, origin: origin, migrations: make([]Migration, 0, versions)}
 	byVersion := make(map[uint]int, versions)
@@ -133,7 +133,7 @@ func collect(fsys fs.FS, origin string, stray Stray, entries []fs.DirEntry) (*Ca
 			continue
 		}
 		file, err := parseEntry(e)
-		if err != nil && stray == IgnoreStray {
+		if err != nil && stray == IgnoreUnrecognized {
 			c.ignored = append(c.ignored, e.Name())
 			continue
 		}
@@ -228,7 +228,7 @@ var irregularKinds = map[fs.FileMode]string{fs.ModeDir: "folder", fs.ModeNamedPi
 
 func parseEntry(e fs.DirEntry) (source.Migration, error) {
 	if e.IsDir() && !source.Regex.MatchString(e.Name()) {
-		return source.Migration{}, errors.New("this folder holds migrations, and folders are not looked into, so they would never run; move them up, or pass --stray-files ignore")
+		return source.Migration{}, errors.New("this folder holds migrations, and folders are not looked into, so they would never run; move them up, or pass --unrecognized-files ignore")
 	}
 	return parse(e.Name())
 }
@@ -240,7 +240,7 @@ func parse(name string) (source.Migration, error) {
 	file, err := source.Parse(name)
 	switch {
 	case errors.Is(err, source.ErrParse) || err == nil && !strings.HasSuffix(name, ".sql"):
-		return source.Migration{}, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it, move it away, or pass --stray-files ignore")
+		return source.Migration{}, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it, move it away, or pass --unrecognized-files ignore")
 	case err != nil || file.Version > MaxVersion:
 		return source.Migration{}, fmt.Errorf("the version is above the highest possible, %d", uint(MaxVersion))
 	}

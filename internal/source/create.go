@@ -49,7 +49,7 @@ func Create(dir, name string, now time.Time) (up, down string, err error) {
 }
 
 func nextVersion(dir string, now time.Time) (string, error) {
-	c, err := Open(dir, IgnoreStray)
+	c, err := Open(dir, IgnoreUnrecognized)
 	if errors.Is(err, ErrNoMigrations) {
 		return fmt.Sprintf("%0*d", defaultDigits, 1), nil
 	}

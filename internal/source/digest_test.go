@@ -26,11 +26,11 @@ func TestDigestKnowsEveryByte(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 			mapped[name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		c, err := source.Open(dir, source.RefuseStray)
+		c, err := source.Open(dir, source.FailUnrecognized)
 		require.NoError(t, err)
 		sum, err := c.Digest()
 		require.NoError(t, err)
-		other, err := source.Read(mapped, "mapped", source.RefuseStray)
+		other, err := source.Read(mapped, "mapped", source.FailUnrecognized)
 		require.NoError(t, err)
 		again, err := other.Digest()
 		require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestDigestNamesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "1_a.up.sql")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	c, err := source.Open(dir, source.RefuseStray)
+	c, err := source.Open(dir, source.FailUnrecognized)
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(path))
 	_, err = c.Digest()
@@ -84,7 +84,7 @@ func TestTheFirstDigestStays(t *testing.T) {
 	}
 	write("1_a.up.sql", "SELECT 1;")
 	write("2_b.up.sql", "SELECT 2;")
-	c, err := source.Open(dir, source.RefuseStray)
+	c, err := source.Open(dir, source.FailUnrecognized)
 	require.NoError(t, err)
 	digest := func(of func() (string, error)) string {
 		sum, err := of()

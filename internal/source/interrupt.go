@@ -11,7 +11,7 @@ import (
 
 // OpenUntil is Open, but it does not wait for the file system longer than ctx lasts,
 // nor does what reads the catalog's files later.
-func OpenUntil(ctx context.Context, dir string, stray Stray) (*Catalog, error) {
+func OpenUntil(ctx context.Context, dir string, stray Unrecognized) (*Catalog, error) {
 	c, err := interruptible(ctx, func() (*Catalog, error) { return Open(dir, stray) })
 	if err == nil {
 		c.ctx = ctx

@@ -70,7 +70,7 @@ func TestCatalog_ReadDoesNotReturn_EndsWithTheContext(t *testing.T) {
 			t.Parallel()
 			slow := slowFS{fstest.MapFS{"1_a.up.sql": {Data: []byte("SELECT 1;\n")}}, make(chan struct{}, 100), make(chan struct{})}
 			t.Cleanup(func() { close(slow.release) })
-			c, err := Read(slow, "there", RefuseStray)
+			c, err := Read(slow, "there", FailUnrecognized)
 			require.NoError(t, err)
 			ctx, stop := context.WithCancelCause(t.Context())
 			c.ctx = ctx
@@ -91,7 +91,7 @@ func TestCatalog_ReadDoesNotReturn_EndsWithTheContext(t *testing.T) {
 // TestCatalog_ContextIsOver_StillReads what answers, for what is recorded of a stopped run.
 func TestCatalog_ContextIsOver_StillReads(t *testing.T) {
 	t.Parallel()
-	c, err := Read(fstest.MapFS{"1_a.up.sql": {Data: []byte("SELECT 1;\n")}}, "there", RefuseStray)
+	c, err := Read(fstest.MapFS{"1_a.up.sql": {Data: []byte("SELECT 1;\n")}}, "there", FailUnrecognized)
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

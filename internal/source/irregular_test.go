@@ -38,7 +38,7 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, touch(filepath.Join(dir, "1_a.up.sql")))
 			require.NoError(t, c.make(filepath.Join(dir, c.file)))
-			_, err := Open(dir, RefuseStray)
+			_, err := Open(dir, FailUnrecognized)
 			var wrong *NameError
 			require.ErrorAs(t, err, &wrong)
 			assert.Equal(t, filepath.Join(dir, c.file), wrong.Path)
@@ -61,7 +61,7 @@ func TestALinkToAFileIsAFile(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "..data"), 0o700))
 	require.NoError(t, touch(filepath.Join(dir, "..data", "1_a.up.sql")))
 	require.NoError(t, os.Symlink("..data/1_a.up.sql", filepath.Join(dir, "1_a.up.sql")))
-	c, err := Open(dir, RefuseStray)
+	c, err := Open(dir, FailUnrecognized)
 	require.NoError(t, err)
 	assert.Len(t, c.All(), 1)
 }

@@ -27,7 +27,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 		"10_ten.up.sql", "9_nine.up.sql", "9_nine.down.sql", "0002_two.up.sql",
 		"20230102030405_stamp.up.sql", "1_dots.and spaces.up.sql",
 		"README.md", ".hidden.up.sql", "..data/3_x.up.sql", "docs/notes.sql",
-	), "m", RefuseStray)
+	), "m", FailUnrecognized)
 	require.NoError(t, err)
 	var got []uint
 	for _, m := range c.All() {
@@ -43,7 +43,7 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 }
 
 func TestReadLetsTheTwoFilesOfAVersionDifferInName(t *testing.T) {
-	c, err := Read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m", RefuseStray)
+	c, err := Read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m", FailUnrecognized)
 	require.NoError(t, err)
 	assert.Equal(t, []Migration{{Version: 1, Name: "users", Up: "1_users.up.sql", Down: "1_drop_users.down.sql"}}, c.All())
 }
@@ -66,7 +66,7 @@ func TestReadRefuses(t *testing.T) {
 		{"version far too large", []string{"99999999999999999999999_a.up.sql"}, []string{"99999999999999999999999_a.up.sql", "highest possible"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Read(folder(c.files...), "m", RefuseStray)
+			_, err := Read(folder(c.files...), "m", FailUnrecognized)
 			require.Error(t, err)
 			for _, w := range c.want {
 				assert.Contains(t, err.Error(), w)
@@ -76,28 +76,28 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func TestReadCanIgnoreStrayFiles(t *testing.T) {
-	c, err := Read(folder("1_a.up.sql", "2-b.up.sql", "seed.sql"), "m", IgnoreStray)
+	c, err := Read(folder("1_a.up.sql", "2-b.up.sql", "seed.sql"), "m", IgnoreUnrecognized)
 	require.NoError(t, err)
 	assert.Len(t, c.All(), 1)
 	assert.Equal(t, []string{"2-b.up.sql", "seed.sql"}, c.Ignored())
-	_, err = Read(folder("1_a.up.sql", "01_b.up.sql"), "m", IgnoreStray)
+	_, err = Read(folder("1_a.up.sql", "01_b.up.sql"), "m", IgnoreUnrecognized)
 	assert.Error(t, err, "two files of one version are never ignored")
 }
 
 func TestOpenNamesTheFolder(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "nowhere")
-	_, err := Open(missing, RefuseStray)
+	_, err := Open(missing, FailUnrecognized)
 	assert.ErrorIs(t, err, ErrNoMigrations)
 	assert.ErrorContains(t, err, missing)
 
 	file := filepath.Join(t.TempDir(), "1_a.up.sql")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = Open(file, RefuseStray)
+	_, err = Open(file, FailUnrecognized)
 	assert.ErrorContains(t, err, "takes the folder")
 }
 
 func TestDriverWalksTheCatalog(t *testing.T) {
-	c, err := Read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m", RefuseStray)
+	c, err := Read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m", FailUnrecognized)
 	require.NoError(t, err)
 	d := c.Driver()
 	v, err := d.First()
@@ -151,7 +151,7 @@ func TestCreateContinuesTheNumbering(t *testing.T) {
 			assert.Equal(t, filepath.Join(dir, c.want+".down.sql"), down)
 			assert.FileExists(t, up)
 			assert.FileExists(t, down)
-			_, err = Open(dir, RefuseStray)
+			_, err = Open(dir, FailUnrecognized)
 			assert.NoError(t, err)
 		})
 	}
@@ -183,7 +183,7 @@ func (f countingFS) Open(name string) (fs.File, error) {
 
 func TestChecksumReadsAFileOnce(t *testing.T) {
 	fsys := countingFS{folder("1_a.up.sql", "1_a.down.sql", "2_b.down.sql"), map[string]int{}}
-	c, err := Read(fsys, "m", RefuseStray)
+	c, err := Read(fsys, "m", FailUnrecognized)
 	require.NoError(t, err)
 	first, err := c.Checksum(1)
 	require.NoError(t, err)
@@ -200,7 +200,7 @@ func TestChecksumReadsAFileOnce(t *testing.T) {
 }
 
 func TestTextHasALimit(t *testing.T) {
-	c, err := Read(fstest.MapFS{"1_a.up.sql": {Data: []byte("12345")}}, "m", RefuseStray)
+	c, err := Read(fstest.MapFS{"1_a.up.sql": {Data: []byte("12345")}}, "m", FailUnrecognized)
 	require.NoError(t, err)
 	for limit, want := range map[int64]string{4: "", 5: "12345", 6: "12345"} {
 		text, err := c.Text("1_a.up.sql", limit)
@@ -233,7 +233,7 @@ func FuzzParse(f *testing.F) {
 func TestAFileIsClosedOnce(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_a.up.sql"), []byte("SELECT 1"), 0o600))
-	c, err := Open(dir, RefuseStray)
+	c, err := Open(dir, FailUnrecognized)
 	require.NoError(t, err)
 	f, err := c.OpenFile("1_a.up.sql")
 	require.NoError(t, err)

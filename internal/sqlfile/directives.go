@@ -20,7 +20,7 @@ type Directives struct {
 // The directives, each a comment of its own: "-- shiplock:no-transaction".
 const (
 	NoTransaction = "shiplock:no-transaction"
-	BreaksBefore  = "shiplock:breaks-before"
+	BreaksBefore  = "shiplock:min-compatible-version"
 	Irreversible  = "shiplock:irreversible"
 )
 

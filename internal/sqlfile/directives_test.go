@@ -12,23 +12,23 @@ func TestDirectives(t *testing.T) {
 	for text, want := range map[string]Directives{
 		"SELECT 1":                           {},
 		"-- shiplock:no-transaction\nVACUUM": {NoTransaction: true},
-		"-- why\n\n--shiplock:breaks-before 7\r\n-- shiplock:irreversible\nDROP TABLE a": {BreaksBefore: 7, Irreversible: true},
-		"-- shiplock:breaks-before   20260101000000":                                     {BreaksBefore: 20260101000000},
-		"SELECT 1;\n-- shiplock:irreversible":                                            {}, // a mere comment
+		"-- why\n\n--shiplock:min-compatible-version 7\r\n-- shiplock:irreversible\nDROP TABLE a": {BreaksBefore: 7, Irreversible: true},
+		"-- shiplock:min-compatible-version   20260101000000":                                     {BreaksBefore: 20260101000000},
+		"SELECT 1;\n-- shiplock:irreversible":                                                     {}, // a mere comment
 	} {
 		d, err := ReadDirectives(text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, d, text)
 	}
 	for text, want := range map[string]string{
-		"\n-- shiplock:breaks-before":                   `:2: "shiplock:breaks-before": want the oldest version`,
-		"-- shiplock:breaks-before v7":                  "want the oldest version",
-		"-- shiplock:breaks-before 0":                   "want the oldest version",
-		"-- shiplock:breaks-before -1":                  "want the oldest version",
-		"-- shiplock:breaks-before 7 8":                 "want the oldest version",
-		"-- shiplock:breaks-before 9999999999999999999": "want the oldest version",
-		"-- shiplock:irreversibel":                      `unknown directive "shiplock:irreversibel"; there are: -- shiplock:no-transaction, -- shiplock:breaks-before N, -- shiplock:irreversible`,
-		"-- shiplock:irreversible, for now":             "unknown directive",
+		"\n-- shiplock:min-compatible-version":                   `:2: "shiplock:min-compatible-version": want the oldest version`,
+		"-- shiplock:min-compatible-version v7":                  "want the oldest version",
+		"-- shiplock:min-compatible-version 0":                   "want the oldest version",
+		"-- shiplock:min-compatible-version -1":                  "want the oldest version",
+		"-- shiplock:min-compatible-version 7 8":                 "want the oldest version",
+		"-- shiplock:min-compatible-version 9999999999999999999": "want the oldest version",
+		"-- shiplock:irreversibel":                               `unknown directive "shiplock:irreversibel"; there are: -- shiplock:no-transaction, -- shiplock:min-compatible-version N, -- shiplock:irreversible`,
+		"-- shiplock:irreversible, for now":                      "unknown directive",
 	} {
 		_, err := ReadDirectives(text)
 		assert.ErrorContains(t, err, want, text)
@@ -37,7 +37,7 @@ func TestDirectives(t *testing.T) {
 
 func FuzzDirectives(f *testing.F) {
 	for _, header := range []string{"-- shiplock:no-transaction\n", "--shiplock:no-transaction\r\n", "-- a\n\n--\tshiplock:x\n", "/* */-- shiplock:y", "- - shiplock:",
-		"-- shiplock:breaks-before 7\n", "-- shiplock:irreversible"} {
+		"-- shiplock:min-compatible-version 7\n", "-- shiplock:irreversible"} {
 		f.Add(header)
 	}
 	f.Fuzz(func(t *testing.T, header string) {

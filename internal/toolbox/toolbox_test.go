@@ -175,9 +175,9 @@ func (b *bench) migrates() {
 	all.Wait()
 	assert.Equal(b.t, "2", b.Value(b.t, "SELECT count(*) FROM guests"))
 	b.must(0)
-	assert.Equal(b.t, "succeeded 0 3", b.Value(b.t, "SELECT string_agg(DISTINCT run_outcome || ' ' || run_exit_code, ', ') || ' ' || count(*) FROM schema_migrations_exec"))
-	assert.Contains(b.t, b.Value(b.t, "SELECT schema_changes FROM schema_migrations_exec ORDER BY run_id LIMIT 1"), "added table public.guests")
-	assert.Equal(b.t, "true", b.Value(b.t, "SELECT schema_before = schema_after FROM schema_migrations_exec ORDER BY run_id DESC LIMIT 1"))
+	assert.Equal(b.t, "succeeded 0 3", b.Value(b.t, "SELECT string_agg(DISTINCT run_outcome || ' ' || run_exit_code, ', ') || ' ' || count(*) FROM schema_migrations_exec_history"))
+	assert.Contains(b.t, b.Value(b.t, "SELECT schema_changes FROM schema_migrations_exec_history ORDER BY run_id LIMIT 1"), "added table public.guests")
+	assert.Equal(b.t, "true", b.Value(b.t, "SELECT schema_before = schema_after FROM schema_migrations_exec_history ORDER BY run_id DESC LIMIT 1"))
 }
 
 // remove takes away what lay has put there.
@@ -199,7 +199,7 @@ func (b *bench) fails(code int, reason string) (card string) {
 	card = strings.Join(strings.Fields(card), " ")
 	assert.Contains(b.t, card, reason, "the reason is in the report")
 	assert.NotContains(b.t, card, b.Password)
-	assert.Equal(b.t, "failed", b.Value(b.t, "SELECT run_outcome FROM schema_migrations_exec ORDER BY run_id DESC LIMIT 1"))
+	assert.Equal(b.t, "failed", b.Value(b.t, "SELECT run_outcome FROM schema_migrations_exec_history ORDER BY run_id DESC LIMIT 1"))
 	return card
 }
 
