@@ -91,7 +91,7 @@ func (th *theatre) rollout(t *testing.T, pods, idle int) rollout {
 		return len(strings.Fields(done)) == pods, err
 	}))
 	r := rollout{pods: pods, all: time.Since(start)}
-	fields := strings.Split(th.query(t, "SELECT extract(epoch FROM min(run_started_at)), extract(epoch FROM max(run_started_at + run_took)), count(*), count(DISTINCT migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'"), "|")
+	fields := strings.Split(th.query(t, "SELECT extract(epoch FROM min(run_started_at)), extract(epoch FROM max(run_started_at + run_duration)), count(*), count(DISTINCT migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'"), "|")
 	require.Len(t, fields, 4)
 	require.Equal(t, fields[2], fields[3], "each migration once")
 	from, end := epoch(t, fields[0]), epoch(t, fields[1])

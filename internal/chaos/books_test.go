@@ -23,11 +23,11 @@ func journal(s *Set) []entry {
 	}
 	return []entry{
 		{`SELECT string_agg(format('%s %s %s transactional: %s, %s of %s, %s', migration_version, run_direction, run_outcome, run_transactional::text,
-				statements_done, statements_total, encode(sha256(convert_to(up_sql, 'UTF8')), 'hex')), E'\n' ORDER BY migration_version)
+				statements_applied, statements_total, encode(sha256(convert_to(up_sql, 'UTF8')), 'hex')), E'\n' ORDER BY migration_version)
 			FROM (SELECT DISTINCT ON (migration_version) * FROM schema_migrations_history ORDER BY migration_version, run_id DESC) newest`, strings.Join(newest, "\n")},
 		{`SELECT count(*) FROM schema_migrations_history WHERE run_outcome = 'applied'`, fmt.Sprint(len(s.Migrations))},
-		{`SELECT count(*) FROM schema_migrations_history WHERE run_outcome = 'applied' AND (run_took IS NULL OR run_error IS NOT NULL OR up_checksum !~ '^[0-9a-f]{64}$')`, "0"},
-		{`SELECT string_agg(format('%s %s %s of %s', migration_version, run_outcome, statements_done, statements_total), ', ' ORDER BY run_id) FROM schema_migrations_history
-			WHERE run_outcome <> 'applied' AND NOT (run_outcome = 'failed' AND statements_done = 0 AND run_error <> '')`, ""},
+		{`SELECT count(*) FROM schema_migrations_history WHERE run_outcome = 'applied' AND (run_duration IS NULL OR run_error IS NOT NULL OR up_checksum !~ '^[0-9a-f]{64}$')`, "0"},
+		{`SELECT string_agg(format('%s %s %s of %s', migration_version, run_outcome, statements_applied, statements_total), ', ' ORDER BY run_id) FROM schema_migrations_history
+			WHERE run_outcome <> 'applied' AND NOT (run_outcome = 'failed' AND statements_applied = 0 AND run_error <> '')`, ""},
 	}
 }

@@ -20,7 +20,7 @@ func all(t *testing.T, s *Set) *place {
 	_, err = p.admin.Exec(`INSERT INTO schema_migrations VALUES ($1, false)`, s.Last())
 	require.NoError(t, err)
 	_, err = p.admin.Exec(`CREATE TABLE schema_migrations_history (run_id int GENERATED ALWAYS AS IDENTITY, migration_version int, run_direction text, run_outcome text,
-		run_transactional boolean, statements_done int, statements_total int, up_checksum text, up_sql text, run_took interval, run_error text)`)
+		run_transactional boolean, statements_applied int, statements_total int, up_checksum text, up_sql text, run_duration interval, run_error text)`)
 	require.NoError(t, err)
 	for i := range s.Migrations {
 		m := &s.Migrations[i]
@@ -31,7 +31,7 @@ func all(t *testing.T, s *Set) *place {
 			require.NoError(t, err, statement)
 		}
 		require.NoError(t, session.Close())
-		_, err = p.admin.Exec(`INSERT INTO schema_migrations_history (migration_version, run_direction, run_outcome, run_transactional, statements_done, statements_total, up_checksum, up_sql, run_took)
+		_, err = p.admin.Exec(`INSERT INTO schema_migrations_history (migration_version, run_direction, run_outcome, run_transactional, statements_applied, statements_total, up_checksum, up_sql, run_duration)
 			VALUES ($1, 'up', 'applied', $2, $3, $3, repeat('0', 64), $4, '1 s')`, m.Version, m.Plain, len(m.Statements), body(m))
 		require.NoError(t, err)
 	}
@@ -56,7 +56,7 @@ func TestSetsLeadWhereTheySay(t *testing.T) {
 
 // journaled adds a row to the journal, and below puts it before all others.
 const (
-	journaled = "INSERT INTO schema_migrations_history (migration_version, run_direction, run_outcome, statements_done, statements_total, run_error) "
+	journaled = "INSERT INTO schema_migrations_history (migration_version, run_direction, run_outcome, statements_applied, statements_total, run_error) "
 	below     = "; UPDATE schema_migrations_history SET run_id = DEFAULT WHERE run_outcome = 'applied'"
 )
 
@@ -87,7 +87,7 @@ func TestOracleSees(t *testing.T) {
 		"UPDATE schema_migrations SET version = 1":                                Wrong,
 		"INSERT INTO schema_migrations VALUES (4, false)":                         Wrong,
 		"UPDATE schema_migrations_history SET run_outcome = 'running' WHERE migration_version = 4": Wrong,
-		"UPDATE schema_migrations_history SET statements_done = 1 WHERE migration_version = 1":     Wrong,
+		"UPDATE schema_migrations_history SET statements_applied = 1 WHERE migration_version = 1":  Wrong,
 		"UPDATE schema_migrations_history SET up_sql = NULL WHERE migration_version = 1":           Wrong,
 		"UPDATE schema_migrations_history SET up_checksum = ''":                                    Wrong,
 		"UPDATE schema_migrations_history SET run_transactional = false":                           Wrong,
@@ -96,7 +96,7 @@ func TestOracleSees(t *testing.T) {
 		journaled + "SELECT 4, 'up', 'failed', 0, 3, 'after all'":                                  Wrong,
 		journaled + "SELECT 9, 'up', 'failed', 0, 3, 'of no file'":                                 Wrong,
 		journaled + "SELECT 1, 'up', 'failed', 2, 3, 'not nothing'" + below:                        Wrong,
-		journaled + "SELECT 1, 'up', 'stopped', 2, 3, 'and gone on'" + below:                       Wrong,
+		journaled + "SELECT 1, 'up', 'partially applied', 2, 3, 'and gone on'" + below:             Wrong,
 		journaled + "SELECT 1, 'up', 'failed', 0, 3, 'and then it ran'" + below:                    Recovered,
 	} {
 		t.Run(strings.ReplaceAll(damage, " ", "_"), func(t *testing.T) {

@@ -25,7 +25,7 @@ func TestUp_StatementThatRefusesATransactionByItsTable_RunsAlone(t *testing.T) {
 			}
 			w := newWorld(t, map[string]string{"1_p.up.sql": table, "2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n" + statement + "\nINSERT INTO log VALUES (2);\nSELECT 1/n FROM (SELECT 0 AS n) x;\n"})
 			w.must(7, "up")
-			assert.Equal(t, "3/4", w.Value(t, "SELECT statements_done || '/' || statements_total FROM schema_migrations_history WHERE migration_version = 2"))
+			assert.Equal(t, "3/4", w.Value(t, "SELECT statements_applied || '/' || statements_total FROM schema_migrations_history WHERE migration_version = 2"))
 			w.write("2_x.up.sql", "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n"+statement+"\nINSERT INTO log VALUES (2);\nSELECT 1;\n")
 			w.must(0, "up")
 			assert.Equal(t, "1 2", w.Value(t, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM log"), "each ran once")

@@ -187,7 +187,7 @@ func TestExec_KilledRunOfToolWithoutName_WaitsAndRuns(t *testing.T) {
 	b := newToolbox(t, "touch ran")
 	b.Exec(t, "CREATE TABLE a (b int)")
 	require.Zero(t, b.run().code)
-	b.Exec(t, "UPDATE schema_migrations_exec_history SET run_outcome = 'running', run_exit_code = NULL, run_ended = NULL")
+	b.Exec(t, "UPDATE schema_migrations_exec_history SET run_outcome = 'running', run_exit_code = NULL, run_exit = NULL")
 	free := b.keepLate()
 	ended := make(chan error, 1)
 	db := b.Open(t)

@@ -68,7 +68,7 @@ func (b *toolbox) waitForFile(name string) {
 
 func (b *toolbox) journal() string {
 	b.t.Helper()
-	return b.Value(b.t, `SELECT string_agg(concat_ws('|', run_outcome, run_exit_code, run_ended, schema_changes, schema_before = schema_after), E'\n' ORDER BY run_id) FROM schema_migrations_exec_history`)
+	return b.Value(b.t, `SELECT string_agg(concat_ws('|', run_outcome, run_exit_code, run_exit, schema_changes, schema_before = schema_after), E'\n' ORDER BY run_id) FROM schema_migrations_exec_history`)
 }
 
 func TestExec(t *testing.T) {

@@ -36,7 +36,7 @@ func TestStatusTellsWhyTheLastRunFailed(t *testing.T) {
 
 	w.write("2_b.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);\n")
 	w.must(7, "up")
-	assert.Contains(t, w.must(0, "status").stdout, "version 2 up stopped part-way")
+	assert.Contains(t, w.must(0, "status").stdout, "version 2 up partially applied")
 	w.write("2_b.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b);\nSELECT 1;\n")
 	w.must(0, "up")
 	assert.NotContains(t, w.must(0, "status").stdout, "last run")

@@ -66,7 +66,7 @@ func (a *app) write(m notify.Message, err error) error {
 		return logCard(log, m)
 	}
 	if err == nil {
-		_, werr := io.WriteString(a.stderr, m.Card)
+		_, werr := io.WriteString(a.stderr, m.Report)
 		return werr
 	}
 	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.colour)

@@ -56,8 +56,8 @@ func printHistory(w io.Writer, h engine.History, only *uint) error {
 	fmt.Fprintf(t, "\nRUN\tWHEN\tVERSION\tNAME\tDIRECTION\tOUTCOME\tTOOK\tBY\n")
 	for _, r := range h.Runs {
 		took := ""
-		if r.TookSeconds > 0 {
-			took = time.Duration(r.TookSeconds * float64(time.Second)).Round(time.Millisecond).String()
+		if r.DurationSeconds > 0 {
+			took = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
 		}
 		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.UTC().Format(whenFormat), r.Version, r.Name, r.Direction, historyOutcome(r), took, historyBy(r))
 	}
@@ -67,15 +67,15 @@ func printHistory(w io.Writer, h engine.History, only *uint) error {
 func historyOutcome(r engine.HistoryEntry) string {
 	out := r.Outcome
 	switch {
-	case r.Undoes > 0:
-		out += fmt.Sprintf(", undoes run %d", r.Undoes)
-	case r.UndoneBy > 0:
-		out += fmt.Sprintf(", undone by run %d", r.UndoneBy)
+	case r.RollsBack > 0:
+		out += fmt.Sprintf(", undoes run %d", r.RollsBack)
+	case r.RolledBackBy > 0:
+		out += fmt.Sprintf(", undone by run %d", r.RolledBackBy)
 	case r.Error != "":
 		line, _, _ := strings.Cut(r.Error, "\n")
 		out += ": " + line
-	case r.StatementsDone < r.StatementsTotal:
-		out += fmt.Sprintf(", %d of %d statements", r.StatementsDone, r.StatementsTotal)
+	case r.StatementsApplied < r.StatementsTotal:
+		out += fmt.Sprintf(", %d of %d statements", r.StatementsApplied, r.StatementsTotal)
 	}
 	return out
 }

@@ -44,7 +44,7 @@ func (w *world) must(code int, args ...string) outcome {
 
 func (w *world) journal() string {
 	w.t.Helper()
-	return w.Value(w.t, "SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, statements_done || '/' || statements_total), ', ' ORDER BY run_id) FROM schema_migrations_history")
+	return w.Value(w.t, "SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, statements_applied || '/' || statements_total), ', ' ORDER BY run_id) FROM schema_migrations_history")
 }
 
 func TestJournalTellsEveryRun(t *testing.T) {
@@ -83,17 +83,17 @@ func TestOtherToolsWorkIsAdopted(t *testing.T) {
 	w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO %q", w.User))
 	assert.Contains(t, w.must(0, "status").stdout, "2        b     applied")
 	w.must(0, "up")
-	assert.Equal(t, "1 up adopted 0/0, 2 up adopted 0/0, 3 up applied 1/1", w.journal())
+	assert.Equal(t, "1 up imported 0/0, 2 up imported 0/0, 3 up applied 1/1", w.journal())
 
 	w.Exec(t, "UPDATE schema_migrations SET version = 1") // golang-migrate down 2
 	w.must(0, "status")
 	w.must(0, "up")
-	assert.Equal(t, "1 up adopted 0/0, 2 up adopted 0/0, 3 up applied 1/1, 2 down adopted 0/0, 3 down adopted 0/0, 2 up applied 1/1, 3 up applied 1/1", w.journal())
+	assert.Equal(t, "1 up imported 0/0, 2 up imported 0/0, 3 up applied 1/1, 2 down imported 0/0, 3 down imported 0/0, 2 up applied 1/1, 3 up applied 1/1", w.journal())
 
 	w.write("4_d.up.sql", "SELECT 4")
 	w.Exec(t, "UPDATE schema_migrations SET version = 4") // golang-migrate up
 	assert.Contains(t, w.must(0, "up").err, "nothing to do")
-	assert.Regexp(t, "4 up adopted 0/0$", w.journal())
+	assert.Regexp(t, "4 up imported 0/0$", w.journal())
 }
 
 func TestWithoutTheRightToAJournalItIsLeftOut(t *testing.T) {
@@ -181,7 +181,7 @@ func TestAFailedFileGoesOnOnceItIsCorrected(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nINSERT INTO a VALUES (1);"})
 	w.must(7, "up")
-	assert.Equal(t, "1 up stopped 1/3", w.journal())
+	assert.Equal(t, "1 up partially applied 1/3", w.journal())
 	w.must(7, "up")
 	w.write("1_x.up.sql", "CREATE TABLE a (b bigint);\nCREATE INDEX CONCURRENTLY i ON a (b);\nINSERT INTO a VALUES (1);")
 	golden(t, "changed", w.must(5, "up").err)
@@ -215,7 +215,7 @@ func TestWhatIsNotCountedIsLookedFor(t *testing.T) {
 			w.Exec(t, fmt.Sprintf("CREATE TYPE mood AS ENUM ('sad'); ALTER TYPE mood OWNER TO %q", w.User))
 			w.must(0, "up")
 			w.Exec(t, "DELETE FROM a WHERE b = 2; "+strings.ReplaceAll(c.undo, "'sad')", fmt.Sprintf("'sad'); ALTER TYPE mood OWNER TO %q", w.User)))
-			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_done = 1 WHERE migration_version = 2")
+			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1 WHERE migration_version = 2")
 			w.must(0, "up")
 			assert.Equal(t, "1,2", w.Value(t, "SELECT string_agg(b::text, ',' ORDER BY b) FROM a"))
 			n := 3 + strings.Count(c.statement, ";")
@@ -246,15 +246,15 @@ func TestRepair(t *testing.T) {
 	for _, c := range []struct{ verdict, log, version, journal string }{
 		{"--statement-applied", "1,3", "1 false", "1 up applied 3/3"},
 		{"--statement-not-applied", "1,2,3", "1 false", "1 up applied 3/3"},
-		{"--applied", "1", "1 false", "1 up running 1/3, 1 up settled 0/0"},
-		{"--rolled-back", "1", "", "1 up running 1/3, 1 down settled 0/0"},
+		{"--applied", "1", "1 false", "1 up running 1/3, 1 up resolved 0/0"},
+		{"--rolled-back", "1", "", "1 up running 1/3, 1 down resolved 0/0"},
 	} {
 		t.Run(c.verdict, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" +
 				"DO $$ BEGIN INSERT INTO log VALUES (2); COMMIT; END $$;\nINSERT INTO log VALUES (3);"})
 			w.must(0, "up")
-			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_done = 1")
+			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1")
 			golden(t, "in-doubt", w.must(5, "up").err)
 			w.must(2, "repair")
 			w.must(0, "repair", c.verdict)

@@ -79,7 +79,7 @@ func (s *sinkhole) flags(log, hook string) []string {
 		"--pushgateway-url", push, "--termination-log", s.files[0], "--notify-success", "--notify-timeout", "2m"}
 	if hook == "template" {
 		file := filepath.Join(s.dir, "template")
-		require.NoError(s.t, os.WriteFile(file, []byte(`{"all": {{json .}}, "text": {{json (printf "%s %v" .title .card)}}}`), 0o600))
+		require.NoError(s.t, os.WriteFile(file, []byte(`{"all": {{json .}}, "text": {{json (printf "%s %v" .title .report)}}}`), 0o600))
 		return append(flags, "--webhook-template", file)
 	}
 	return append(flags, "--webhook-format", hook)

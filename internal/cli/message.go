@@ -43,7 +43,7 @@ func (a *app) message(verb string, err error) notify.Message {
 
 func (a *app) failed(m *notify.Message, verb string, err error) {
 	card := report.Diagnose(err, a.surroundings(verb), a.hide)
-	m.ExitCode, m.Title, m.Rows, m.Card = card.Code, card.Title, card.Rows, card.String()
+	m.ExitCode, m.Title, m.Rows, m.Report = card.Code, card.Title, card.Rows, card.String()
 	m.Place = placeOf(err)
 	var run *engine.RunError
 	if !errors.As(err, &run) {
@@ -83,11 +83,11 @@ func placeOf(err error) *notify.Place {
 func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
 	e := a.ending
 	e.Took = now.Sub(a.started)
-	m.Card = a.hide(report.Success(e.Done, a.surroundings(verb)))
-	if _, where, ok := strings.Cut(m.Card, "\n"); ok && e.title != "" {
-		m.Card = "shiplock: " + oneLine(a.hide(e.title)) + "\n" + where
+	m.Report = a.hide(report.Success(e.Done, a.surroundings(verb)))
+	if _, where, ok := strings.Cut(m.Report, "\n"); ok && e.title != "" {
+		m.Report = "shiplock: " + oneLine(a.hide(e.title)) + "\n" + where
 	}
-	first, _, _ := strings.Cut(m.Card, "\n")
+	first, _, _ := strings.Cut(m.Report, "\n")
 	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), e.changed
 	none := 0
 	if e.numbers {

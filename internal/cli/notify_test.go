@@ -85,7 +85,7 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	assert.Contains(t, out.err, `level=DEBUG msg=told to="webhook 127.0.0.1:`)
 	m := in.message(t)
 	card := cardIn(t, out.err)
-	assert.Equal(t, card, m.Card)
+	assert.Equal(t, card, m.Report)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Equal(t, card, string(text))
@@ -118,8 +118,8 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	m = in.message(t)
 	assert.Equal(t, []int{1, 3, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Pending})
 	assert.Equal(t, "succeeded", m.Outcome)
-	assert.Equal(t, cardIn(t, out.err), m.Card)
-	assert.Equal(t, 2, strings.Count(m.Card, "\n"), "two lines: %s", m.Card)
+	assert.Equal(t, cardIn(t, out.err), m.Report)
+	assert.Equal(t, 2, strings.Count(m.Report, "\n"), "two lines: %s", m.Report)
 
 	out = run("up", "--notify-success")
 	require.Zero(t, out.code, out.err)
@@ -179,7 +179,7 @@ func TestRepairTells(t *testing.T) {
 	require.Zero(t, run("repair", "--applied").code)
 	m := in.message(t)
 	assert.True(t, strings.HasPrefix(m.Title, "repaired: "), m.Title)
-	assert.Equal(t, 2, strings.Count(m.Card, "\n"))
+	assert.Equal(t, 2, strings.Count(m.Report, "\n"))
 }
 
 // TestWrongUsageIsToldToo: the commonest failure of a first release is a setting.

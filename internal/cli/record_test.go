@@ -165,7 +165,7 @@ func TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat(t *testing.T) {
 		"schema":    {"DROP SCHEMA IF EXISTS public CASCADE; CREATE SCHEMA public; CREATE TABLE k (a int); CREATE INDEX CONCURRENTLY i ON k (a)", 6},
 		"directive": {"-- shiplock:no-transaction\nDROP TABLE schema_migrations_history", 6},
 		"rename":    {concurrently + "ALTER TABLE schema_migrations_history RENAME TO old; SELECT 1", 7},
-		"column":    {concurrently + "ALTER TABLE schema_migrations_history DROP COLUMN statements_done; SELECT 1", 7},
+		"column":    {concurrently + "ALTER TABLE schema_migrations_history DROP COLUMN statements_applied; SELECT 1", 7},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -325,8 +325,8 @@ func TestHistoryTellsWhatARollbackUndid(t *testing.T) {
 	var h engine.History
 	require.NoError(t, json.Unmarshal([]byte(call(t.Context(), "history", "-o", "json", "--version", "2", "--database-url", reader).stdout), &h))
 	require.Len(t, h.Runs, 4)
-	assert.Equal(t, []int64{0, 0, 2, 0}, []int64{h.Runs[0].Undoes, h.Runs[1].Undoes, h.Runs[2].Undoes, h.Runs[3].Undoes})
-	assert.Equal(t, []int64{h.Runs[2].ID, 0, 0, 0}, []int64{h.Runs[0].UndoneBy, h.Runs[1].UndoneBy, h.Runs[2].UndoneBy, h.Runs[3].UndoneBy})
+	assert.Equal(t, []int64{0, 0, 2, 0}, []int64{h.Runs[0].RollsBack, h.Runs[1].RollsBack, h.Runs[2].RollsBack, h.Runs[3].RollsBack})
+	assert.Equal(t, []int64{h.Runs[2].ID, 0, 0, 0}, []int64{h.Runs[0].RolledBackBy, h.Runs[1].RolledBackBy, h.Runs[2].RolledBackBy, h.Runs[3].RolledBackBy})
 	assert.Equal(t, "3", h.Runs[3].Revision)
 	assert.Contains(t, h.Runs[1].Error, "nope")
 }

@@ -26,7 +26,7 @@ func TestRepair_StatementNotInDoubt_Refused(t *testing.T) {
 	w.must(2, "repair", "--statement-applied", "2")
 	w.must(2, "repair", "--statement-applied=none")
 	w.must(2, "repair", "--statement-applied=0")
-	assert.Equal(t, "1 up stopped 1/4", w.journal())
+	assert.Equal(t, "1 up partially applied 1/4", w.journal())
 }
 
 func TestRepair_FailedStatementByNumber_IsSkippedOnce(t *testing.T) {
@@ -58,7 +58,7 @@ func TestRepair_CountedStatement_Refused(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" + statement + ";\nINSERT INTO log VALUES (3);\n"})
 			w.run("up")
-			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_done = 1")
+			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1")
 			if why == "" {
 				w.must(0, "repair", "--statement-applied")
 				w.must(5, "repair", "--statement-applied")
@@ -66,7 +66,7 @@ func TestRepair_CountedStatement_Refused(t *testing.T) {
 			}
 			assert.Contains(t, w.must(5, "repair", "--statement-applied").err, why)
 			w.must(5, "repair", "--statement-applied=2")
-			assert.Equal(t, "1", w.Value(t, "SELECT statements_done FROM schema_migrations_history"))
+			assert.Equal(t, "1", w.Value(t, "SELECT statements_applied FROM schema_migrations_history"))
 		})
 	}
 }

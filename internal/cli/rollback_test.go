@@ -123,9 +123,9 @@ func TestWhatCannotBeUndoneFromHereIsRefused(t *testing.T) {
 		{name: "undo-no-down", up: "SELECT 2", noDown: true},
 		{name: "undo-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
 		{name: "undo-too-big", up: "SELECT 2", down: "SELECT 2 /* " + strings.Repeat("x", 3<<20) + "*/"},
-		{name: "undo-adopted", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_history SET run_outcome = 'adopted', up_sql = NULL, down_sql = NULL WHERE migration_version = 2"},
+		{name: "roll-back-imported", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_history SET run_outcome = 'imported', up_sql = NULL, down_sql = NULL WHERE migration_version = 2"},
 		{name: "undo-no-journal", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_history"},
-		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'stopped', statements_done = 1, statements_total = 3 WHERE migration_version = 2"},
+		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'partially applied', statements_applied = 1, statements_total = 3 WHERE migration_version = 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -45,14 +45,14 @@ func printStatus(w io.Writer, st engine.Status) error {
 func printTool(w io.Writer, r engine.ToolInfo) {
 	how := r.Outcome
 	if r.Ended != "" {
-		how += fmt.Sprintf(" (%s), took %s", r.Ended, time.Duration(r.TookSeconds*float64(time.Second)).Round(time.Millisecond))
+		how += fmt.Sprintf(" (%s), took %s", r.Ended, time.Duration(r.DurationSeconds*float64(time.Second)).Round(time.Millisecond))
 	}
 	fmt.Fprintf(w, "tool\t%s\nlast run\t%s, %s, by %s, %d schema changes\n", r.Command, how, r.Started.UTC().Format(whenFormat), by(r.User, r.Release), len(r.Changes))
 }
 
 // printFailure says how the last run ended, in the words of its card's title.
 func printFailure(w io.Writer, f engine.Failure) {
-	how := map[string]string{"failed": "failed; nothing of it was kept", "stopped": "stopped part-way", "running": "broke off, or is at work"}[f.Outcome]
+	how := map[string]string{"failed": "failed; nothing of it was kept", "partially applied": "partially applied", "running": "broke off, or is at work"}[f.Outcome]
 	fmt.Fprintf(w, "last run\tversion %d %s %s, %s, by %s\nreason\t%s\n", f.Version, f.Direction, cmp.Or(how, f.Outcome),
 		f.Started.UTC().Format(whenFormat), by(f.User, f.Release), f.Error)
 }
@@ -98,8 +98,8 @@ func printFiles(t io.Writer, st engine.Status) {
 		if m.FromJournal {
 			state = "applied, not among the files"
 		}
-		if m.BreaksBefore > 0 {
-			state += fmt.Sprintf(", breaks before %d", m.BreaksBefore)
+		if m.MinCompatibleVersion > 0 {
+			state += fmt.Sprintf(", breaks before %d", m.MinCompatibleVersion)
 		}
 		printRow(t, m, state)
 	}
@@ -115,16 +115,16 @@ func printRow(w io.Writer, m engine.FileInfo, state string) {
 		return
 	}
 	switch r.Outcome {
-	case "adopted":
+	case "imported":
 		state += ", by another tool"
 	case "failed":
 		state += ", last try failed"
-	case "running", "stopped", "repaired":
-		state = fmt.Sprintf("part-way, %d of %d statements", r.StatementsDone, r.StatementsTotal)
+	case "running", "partially applied", "repaired":
+		state = fmt.Sprintf("part-way, %d of %d statements", r.StatementsApplied, r.StatementsTotal)
 	}
 	took := ""
-	if r.TookSeconds > 0 {
-		took = time.Duration(r.TookSeconds * float64(time.Second)).Round(time.Millisecond).String()
+	if r.DurationSeconds > 0 {
+		took = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
 	}
 	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format(whenFormat), took, by(r.User, r.Release))
 }

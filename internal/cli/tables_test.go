@@ -197,9 +197,9 @@ func TestTables_AnotherToolsTable_Refused(t *testing.T) {
 func TestTables_HistoryColumnGone_Refused(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
-		"DROP COLUMN up_checksum":                  "up_checksum text is missing",
-		"RENAME COLUMN run_outcome TO result":      "run_outcome text is missing",
-		"ALTER COLUMN statements_done TYPE bigint": "statements_done is bigint and not integer",
+		"DROP COLUMN up_checksum":                     "up_checksum text is missing",
+		"RENAME COLUMN run_outcome TO result":         "run_outcome text is missing",
+		"ALTER COLUMN statements_applied TYPE bigint": "statements_applied is bigint and not integer",
 	} {
 		w := newWorld(t, guests)
 		w.must(0, "up")

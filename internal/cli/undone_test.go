@@ -113,7 +113,7 @@ func TestWhatIsUndoneBeforeAFailureIsTold(t *testing.T) {
 	m := in.message(t)
 	assert.Equal(t, []int{4, 2, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Undone, *m.Pending})
 	assert.Equal(t, "migration journal:2_b.down.sql failed; the database is as it was, at version 2", m.Title)
-	golden(t, "on-newer-down-fails", m.Card)
+	golden(t, "on-newer-down-fails", m.Report)
 }
 
 // TestAHotfixComesAfterTheWayDown: v1.1 has a version that v2 had not. Who says that

@@ -38,7 +38,7 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},
 		{"no name", func(s *Settings) { s.Table = "schema." }, nil, "--table"},
 		{"no schema", func(s *Settings) { s.Table = ".table" }, nil, "--table"},
-		{"long name", func(s *Settings) { s.Table = string(make([]byte, 64)) }, nil, "at most 55 bytes"},
+		{"long name", func(s *Settings) { s.Table = string(make([]byte, 64)) }, nil, "at most 50 bytes"},
 		{"source", func(s *Settings) { s.Source = "" }, nil, "--source"},
 		{"missing key", func(*Settings) {}, map[string]string{"SHIPLOCK_REQUIRED_ENV": "PGUSER=db/user PGPASSWORD=db/pass", "PGUSER": "x"},
 			`key "pass" of Secret "db" (for PGPASSWORD)`},

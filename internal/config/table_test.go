@@ -88,7 +88,7 @@ func TestDatabase_MigrateParameters_Refused(t *testing.T) {
 		{"x-migrations-table-quoted=true&x-migrations-table=%22%22.%22a%22", nil, []string{"x-migrations-table", "empty name"}},
 		{"x-migrations-table-quoted=true&x-migrations-table=%22a%22.%22b%22.%22c%22", nil, []string{"x-migrations-table-quoted"}},
 		{"x-migrations-table-quoted=yes", nil, []string{"x-migrations-table-quoted", "true or false"}},
-		{"x-migrations-table=" + string(make60()), nil, []string{"x-migrations-table", "at most 55 bytes"}},
+		{"x-migrations-table=" + string(make60()), nil, []string{"x-migrations-table", "at most 50 bytes"}},
 		{"x-statement-timeout=500", nil, []string{"x-statement-timeout", "--statement-timeout 500ms"}},
 		{"x-statement-timeout=5s", nil, []string{"x-statement-timeout", "milliseconds"}},
 		{"x-multi-statement=true", nil, []string{"x-multi-statement", "remove it"}},

@@ -101,7 +101,7 @@ func rightCommand(ctx context.Context, args []string) error {
 	})
 	fmt.Print(have)
 	if err != nil {
-		journal, _ := query(context.WithoutCancel(ctx), "SELECT migration_version, run_direction, run_outcome, statements_done, statements_total, run_pod, run_error FROM schema_migrations_history ORDER BY run_id")
+		journal, _ := query(context.WithoutCancel(ctx), "SELECT migration_version, run_direction, run_outcome, statements_applied, statements_total, run_pod, run_error FROM schema_migrations_history ORDER BY run_id")
 		return fmt.Errorf("the database is not as it must be, which is %s%w; the journal:\n%s", want, err, journal)
 	}
 	return nil

@@ -153,7 +153,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 			return nil, err
 		}
 		add(postgres.Run{Version: v, Name: m.Name, Direction: string(plan.Up), Checksum: sum,
-			Ran: postgres.Ran{BreaksBefore: says.BreaksBefore, Irreversible: says.Irreversible}})
+			Ran: postgres.Ran{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}})
 	}
 	return runs, nil
 }

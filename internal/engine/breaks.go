@@ -21,7 +21,7 @@ func warnOfBreaks(o Options, p plan.Plan, steps []postgres.Step) error {
 		for ; i < len(breaks) && breaks[i].Step == first.Step; i++ {
 			missed = append(missed, breaks[i].Text)
 		}
-		o.Log.Warn("an older version of the application may not live with this migration; state the oldest version of the files that can, in a line at the top of this one: -- "+sqlfile.BreaksBefore+" N",
+		o.Log.Warn("an older version of the application may not live with this migration; state the oldest version of the files that can, in a line at the top of this one: -- "+sqlfile.MinCompatibleVersion+" N",
 			"file", steps[first.Step].File, "line", first.Line, "misses", strings.Join(missed, "; "))
 	}
 	return err

@@ -235,8 +235,8 @@ func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) 
 			if err != nil {
 				return nil, err
 			}
-			adopt[i].BreaksBefore = says.BreaksBefore
-			out[i].Ran = postgres.Ran{BreaksBefore: says.BreaksBefore, Irreversible: says.Irreversible}
+			adopt[i].MinCompatibleVersion = says.MinCompatibleVersion
+			out[i].Ran = postgres.Ran{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}
 		}
 		theirs[r.Version] = true
 	}
@@ -368,7 +368,7 @@ func toBeJournaled(catalog *source.Catalog, m source.Migration) (postgres.Ran, e
 		return postgres.Ran{}, err
 	}
 	size, err := catalog.Size(m.Down)
-	return postgres.Ran{HasDown: m.Down != "", DownSize: size, BreaksBefore: says.BreaksBefore, Irreversible: says.Irreversible}, err
+	return postgres.Ran{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}, err
 }
 
 // readBack compares what the database says now with where the plan ends. Behind a

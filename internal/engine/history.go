@@ -21,22 +21,22 @@ type HistoryEntry struct {
 	Name      string `json:"name"`
 	Direction string `json:"direction"` // up or down
 	// Outcome is as in RunInfo.
-	Outcome         string    `json:"outcome"`
-	StatementsDone  int       `json:"statements_done"`
-	StatementsTotal int       `json:"statements_total"`
-	Started         time.Time `json:"started"`
-	TookSeconds     float64   `json:"took_seconds"`
-	User            string    `json:"user"`
-	Application     string    `json:"application"`
-	Release         string    `json:"release,omitempty"`
-	Revision        string    `json:"revision,omitempty"`
-	Namespace       string    `json:"namespace,omitempty"`
-	Pod             string    `json:"pod,omitempty"`
-	Error           string    `json:"error,omitempty"`
-	// Undoes is, of a down that was completed, the id of the up that it undid.
-	Undoes int64 `json:"undoes,omitempty"`
-	// UndoneBy is the id of that down, of such an up.
-	UndoneBy int64 `json:"undone_by,omitempty"`
+	Outcome           string    `json:"outcome"`
+	StatementsApplied int       `json:"statements_applied"`
+	StatementsTotal   int       `json:"statements_total"`
+	Started           time.Time `json:"started"`
+	DurationSeconds   float64   `json:"duration_seconds"`
+	User              string    `json:"user"`
+	Application       string    `json:"application"`
+	Release           string    `json:"release,omitempty"`
+	Revision          string    `json:"revision,omitempty"`
+	Namespace         string    `json:"namespace,omitempty"`
+	Pod               string    `json:"pod,omitempty"`
+	Error             string    `json:"error,omitempty"`
+	// RollsBack is, of a down that was completed, the id of the up that it undid.
+	RollsBack int64 `json:"rolls_back,omitempty"`
+	// RolledBackBy is the id of that down, of such an up.
+	RolledBackBy int64 `json:"rolled_back_by,omitempty"`
 }
 
 // ReadHistory reads the journal, of one version where that is given. It changes
@@ -52,7 +52,7 @@ func ReadHistory(ctx context.Context, o Options, version *uint) (History, error)
 	for _, e := range events {
 		h.Runs = append(h.Runs, HistoryEntry{
 			ID: e.ID, Version: uint(e.Run.Version), Name: e.Run.Name, Direction: e.Run.Direction, Outcome: e.Run.Outcome,
-			StatementsDone: e.Run.Done, StatementsTotal: e.Run.Total, Started: e.Run.Started, TookSeconds: e.Run.Took.Seconds(),
+			StatementsApplied: e.Run.Done, StatementsTotal: e.Run.Total, Started: e.Run.Started, DurationSeconds: e.Run.Took.Seconds(),
 			User: e.Run.User, Application: e.Application, Release: e.Run.Release, Revision: e.Revision, Namespace: e.Namespace, Pod: e.Pod, Error: e.Run.Error,
 		})
 	}
@@ -73,7 +73,7 @@ func pair(runs []HistoryEntry) {
 		case r.Direction == "up":
 			applied[r.Version] = r
 		case up != nil && outcomes[r.Outcome] == outcomes[postgres.RunApplied]:
-			r.Undoes, up.UndoneBy = up.ID, r.ID
+			r.RollsBack, up.RolledBackBy = up.ID, r.ID
 			delete(applied, r.Version)
 		}
 	}

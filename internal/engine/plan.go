@@ -33,11 +33,11 @@ type PreviewStep struct {
 	// Transactional is false for a file that runs statement by statement.
 	Transactional bool `json:"transactional"`
 	// Done statements are in effect already: the file stopped part-way.
-	Done int `json:"done"`
+	Done int `json:"statements_applied"`
 	// SQL is how it begins, of a step down.
 	SQL string `json:"sql,omitempty"`
 	// Loses is the data that a step down would take away.
-	Loses []postgres.Loss `json:"loses,omitempty"`
+	Loses []postgres.Loss `json:"data_loss,omitempty"`
 }
 
 // Plan says what Up would do, and refuses what Up would refuse. It changes nothing

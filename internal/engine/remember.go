@@ -28,7 +28,7 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 			continue
 		}
 		if theirs[r.Version] {
-			r.Ran, r.Outcome = postgres.Ran{DownSize: postgres.NotKnown}, postgres.RunAdopted
+			r.Ran, r.Outcome = postgres.Ran{DownSize: postgres.NotKnown}, postgres.RunImported
 		}
 		m, err := remembered(files, st, r, p)
 		if err != nil {
@@ -75,7 +75,7 @@ func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Pol
 // whyNoDown completes "cannot be undone from here:".
 func whyNoDown(r postgres.Run) string {
 	switch {
-	case r.Outcome == postgres.RunAdopted:
+	case r.Outcome == postgres.RunImported:
 		return "another tool applied it, so the journal does not hold its SQL"
 	case !r.Ran.HasUp && (r.Outcome == postgres.RunBaseline || r.Outcome == postgres.RunUnverified):
 		return "it was stated by migrator baseline, so the history does not hold its SQL"

@@ -86,7 +86,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 		return "", err
 	}
 	err = db.SetVersion(ctx, postgres.State{Version: to}, postgres.Run{
-		Version: run.Version, Name: m.Name, Direction: string(direction), Outcome: postgres.RunSettled, Checksum: sum,
+		Version: run.Version, Name: m.Name, Direction: string(direction), Outcome: postgres.RunResolved, Checksum: sum,
 	})
 	return fmt.Sprintf("version %d is %s; the database is at version %d", run.Version, v, to), err
 }

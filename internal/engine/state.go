@@ -62,7 +62,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 func runOf(r postgres.Run, dirty bool) plan.Run {
 	run := plan.Run{
 		Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
-		Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total, BreaksBefore: r.Ran.BreaksBefore,
+		Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total, MinCompatibleVersion: r.Ran.MinCompatibleVersion,
 	}
 	if run.Outcome == plan.Unfinished && !dirty {
 		run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word
@@ -71,8 +71,8 @@ func runOf(r postgres.Run, dirty bool) plan.Run {
 }
 
 var outcomes = map[string]plan.Outcome{
-	postgres.RunApplied: plan.Completed, postgres.RunAdopted: plan.Completed, postgres.RunSettled: plan.Completed,
+	postgres.RunApplied: plan.Completed, postgres.RunImported: plan.Completed, postgres.RunResolved: plan.Completed,
 	postgres.RunBaseline: plan.Completed, postgres.RunUnverified: plan.Completed,
 	postgres.RunFailed:  plan.Undone,
-	postgres.RunUnended: plan.Unfinished, postgres.RunStopped: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
+	postgres.RunRunning: plan.Unfinished, postgres.RunPartial: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
 }

@@ -34,14 +34,14 @@ type Status struct {
 
 // ToolInfo is the newest row of the journal of foreign tools.
 type ToolInfo struct {
-	Command     string    `json:"command"`
-	Outcome     string    `json:"outcome"`         // running, succeeded, failed or stopped
-	Ended       string    `json:"ended,omitempty"` // "exit code 1", "SIGKILL"
-	Changes     []string  `json:"changes,omitempty"`
-	Started     time.Time `json:"started"`
-	TookSeconds float64   `json:"took_seconds"`
-	User        string    `json:"user"`
-	Release     string    `json:"release,omitempty"`
+	Command         string    `json:"command"`
+	Outcome         string    `json:"outcome"`         // running, succeeded, failed or stopped
+	Ended           string    `json:"ended,omitempty"` // "exit code 1", "SIGKILL"
+	Changes         []string  `json:"changes,omitempty"`
+	Started         time.Time `json:"started"`
+	DurationSeconds float64   `json:"duration_seconds"`
+	User            string    `json:"user"`
+	Release         string    `json:"release,omitempty"`
 }
 
 // FileInfo names one migration, with what the journal says of its last run.
@@ -51,21 +51,21 @@ type FileInfo struct {
 	Run     *RunInfo `json:"run,omitempty"`
 	// FromJournal is set for a version that no file here has.
 	FromJournal bool `json:"from_history,omitempty"`
-	// BreaksBefore is the oldest version of the files that can live with it, where it states one.
-	BreaksBefore uint `json:"breaks_before,omitempty"`
+	// MinCompatibleVersion is the oldest version of the files that can live with it, where it states one.
+	MinCompatibleVersion uint `json:"min_compatible_version,omitempty"`
 }
 
 // RunInfo is the journal's newest row of a version.
 type RunInfo struct {
-	Direction       string    `json:"direction"`
-	Outcome         string    `json:"outcome"` // applied, failed, running, stopped, adopted, repaired or settled
-	StatementsDone  int       `json:"statements_done"`
-	StatementsTotal int       `json:"statements_total"`
-	Started         time.Time `json:"started"`
-	TookSeconds     float64   `json:"took_seconds"`
-	User            string    `json:"user"`
-	Release         string    `json:"release,omitempty"`
-	Error           string    `json:"error,omitempty"`
+	Direction         string    `json:"direction"`
+	Outcome           string    `json:"outcome"` // applied, failed, running, partially applied, imported, repaired or resolved
+	StatementsApplied int       `json:"statements_applied"`
+	StatementsTotal   int       `json:"statements_total"`
+	Started           time.Time `json:"started"`
+	DurationSeconds   float64   `json:"duration_seconds"`
+	User              string    `json:"user"`
+	Release           string    `json:"release,omitempty"`
+	Error             string    `json:"error,omitempty"`
 }
 
 // ReadStatus compares database and files. It changes nothing, and needs no right
@@ -109,7 +109,7 @@ func lastTool(ctx context.Context, db *postgres.DB) (*ToolInfo, error) {
 		return nil, err
 	}
 	return &ToolInfo{Command: r.Command, Outcome: r.Outcome, Ended: r.Ended, Changes: r.Changes,
-		Started: r.Started, TookSeconds: r.Took.Seconds(), User: r.User, Release: r.Release}, nil
+		Started: r.Started, DurationSeconds: r.Took.Seconds(), User: r.User, Release: r.Release}, nil
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Status, error) {
@@ -135,13 +135,13 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	runs := map[uint]*RunInfo{}
 	for _, r := range journal {
 		runs[uint(r.Version)] = &RunInfo{
-			Direction: r.Direction, Outcome: r.Outcome, StatementsDone: r.Done, StatementsTotal: r.Total,
-			Started: r.Started, TookSeconds: r.Took.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
+			Direction: r.Direction, Outcome: r.Outcome, StatementsApplied: r.Done, StatementsTotal: r.Total,
+			Started: r.Started, DurationSeconds: r.Took.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
 		}
 	}
 	floors := map[uint]uint{}
 	for _, r := range st.Runs {
-		floors[uint(r.Version)] = r.BreaksBefore
+		floors[uint(r.Version)] = r.MinCompatibleVersion
 	}
 	all, err := union(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
 	if err != nil {
@@ -151,7 +151,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	for _, m := range all.All() {
 		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version], FromJournal: m.Remembered}
 		if applied[m.Version] {
-			info.BreaksBefore = floors[m.Version]
+			info.MinCompatibleVersion = floors[m.Version]
 			status.Applied = append(status.Applied, info)
 		} else {
 			status.Pending = append(status.Pending, info)

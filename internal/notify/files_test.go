@@ -23,11 +23,11 @@ func TestTerminationMessage(t *testing.T) {
 		return string(text)
 	}
 	require.Empty(t, n.Deliver(t.Context(), failure()))
-	assert.Equal(t, failure().Card, read())
+	assert.Equal(t, failure().Report, read())
 	require.Empty(t, n.Deliver(t.Context(), success()), "a success needs not to be asked for")
-	assert.Equal(t, success().Card, read())
+	assert.Equal(t, success().Report, read())
 	long := failure()
-	long.Card = strings.Repeat("é", 5000)
+	long.Report = strings.Repeat("é", 5000)
 	require.Empty(t, n.Deliver(t.Context(), long))
 	assert.LessOrEqual(t, len(read()), 4096)
 	assert.True(t, strings.HasSuffix(read(), "é…"))
@@ -71,7 +71,7 @@ func TestStepSummary(t *testing.T) {
 		o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": file})
 	})
 	m := failure()
-	m.Card = "shiplock: failed\n  statement  ```\n             ~~~~\n             `````\n             # heading <script>\n"
+	m.Report = "shiplock: failed\n  statement  ```\n             ~~~~\n             `````\n             # heading <script>\n"
 	require.Empty(t, n.Deliver(t.Context(), m))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)

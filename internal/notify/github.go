@@ -61,9 +61,9 @@ func (g *GitHub) filter(w io.Writer) *filter {
 // the migrations.
 func (g *GitHub) Annotate(m Message, source string) error {
 	if m.Succeeded() {
-		return g.command("notice", "", 0, 0, "shiplock", m.Card)
+		return g.command("notice", "", 0, 0, "shiplock", m.Report)
 	}
-	_, rest, _ := strings.Cut(m.Card, "\n")
+	_, rest, _ := strings.Cut(m.Report, "\n")
 	rest = strings.ReplaceAll(strings.TrimPrefix(rest, "  "), "\n  ", "\n") // the card's margin
 	place := m.Place
 	if place == nil {
@@ -144,5 +144,5 @@ func (o Options) stepSummary() *sink {
 
 // summary is the card in a fence.
 func summary(m Message) string {
-	return "\n### Database migrations: " + m.Outcome + "\n\n" + inFence(m.Card)
+	return "\n### Database migrations: " + m.Outcome + "\n\n" + inFence(m.Report)
 }

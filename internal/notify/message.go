@@ -26,7 +26,7 @@ type Message struct {
 	ExitCode int          `json:"exit_code"`
 	Title    string       `json:"title"`
 	Rows     []report.Row `json:"rows"`
-	Card     string       `json:"card"` // title and rows laid out, or the two lines of a success
+	Report   string       `json:"report"` // title and rows laid out, or the two lines of a success
 
 	Release   string `json:"release"`
 	Revision  string `json:"revision"`
@@ -37,14 +37,14 @@ type Message struct {
 
 	// Versions of the schema; -1 is "before the first migration".
 	VersionFrom *int `json:"version_from"`
-	VersionTo   *int `json:"version_to"` // where the database is now
-	Applied     *int `json:"applied"`    // migrations run, up or down
-	Undone      *int `json:"undone"`     // those of them that went down
+	VersionTo   *int `json:"version_to"`  // where the database is now
+	Applied     *int `json:"applied"`     // migrations run, up or down
+	Undone      *int `json:"rolled_back"` // those of them that were rolled back
 	Pending     *int `json:"pending"`
 	// Migrations are those that Applied counts, in the order in which they ran; of
 	// more than MaxMigrations the last.
 	Migrations []Migration `json:"migrations"`
-	Place      *Place      `json:"place"` // of the mistake
+	Place      *Place      `json:"position"` // of the error in the file
 
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`

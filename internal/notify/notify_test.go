@@ -46,7 +46,7 @@ func failure() Message {
 		{Name: "state", Text: "nothing of this migration was kept; 0 of 1 migrations done, 1 to go"},
 		{Name: "next", Text: "correct 0009_guest_accounts.up.sql and deploy again; it starts with this migration"},
 	}
-	m.Card = report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.String()
+	m.Report = report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.String()
 	return m
 }
 

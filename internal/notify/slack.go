@@ -35,7 +35,7 @@ type slackAttachment struct {
 // in a fence.
 func slack(m Message) ([]byte, string, error) {
 	title := slackText(report.Clip(m.Title, maxSlackTitle))
-	_, rest, _ := strings.Cut(m.Card, "\n")
+	_, rest, _ := strings.Cut(m.Report, "\n")
 	colour := "danger"
 	if m.Succeeded() {
 		colour = "good"

@@ -15,7 +15,7 @@ func TestSlackIsNotForged(t *testing.T) {
 	hostile := "<!channel> <!here> <@U024BE7LH> <http://evil.example|all is well> @here (@all) @channel [all is well](http://evil.example) & ``` *bold* ana@example.com"
 	m := failure()
 	m.Title = hostile
-	m.Card = "shiplock: " + hostile + "\n  statement  " + hostile + "\n             ````` @here\n  next       " + hostile + "\n"
+	m.Report = "shiplock: " + hostile + "\n  statement  " + hostile + "\n             ````` @here\n  next       " + hostile + "\n"
 	m.Release = hostile
 	body, _, err := slack(m)
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func TestSlackIsNotForged(t *testing.T) {
 func TestSlackHasLimits(t *testing.T) {
 	m := failure()
 	m.Title = strings.Repeat("é", 2000)
-	m.Card = "shiplock: x\n" + strings.Repeat("  statement  "+strings.Repeat("&<>", 20)+"\n", 100) + "  next       deploy again\n"
+	m.Report = "shiplock: x\n" + strings.Repeat("  statement  "+strings.Repeat("&<>", 20)+"\n", 100) + "  next       deploy again\n"
 	body, _, err := slack(m)
 	require.NoError(t, err)
 	var got slackMessage

@@ -119,19 +119,19 @@ func samples() []Message {
 		Schema: SchemaVersion, ID: "SAMPLE", Verb: "up", Outcome: Outcome(report.ExitFailed), ExitCode: report.ExitFailed,
 		Title:   "migration 0009_guest_accounts.up.sql failed; the database is as it was, at version 8",
 		Rows:    []report.Row{{Name: "state", Text: "nothing of this migration was kept"}, {Name: "next", Text: "correct the file and deploy again"}},
-		Card:    "shiplock: migration 0009_guest_accounts.up.sql failed; the database is as it was, at version 8\n",
+		Report:  "shiplock: migration 0009_guest_accounts.up.sql failed; the database is as it was, at version 8\n",
 		Release: "booking", Revision: "3", Namespace: "shop", Job: "booking-shiplock", Pod: "booking-shiplock-x7k2p", Database: "booking@db:5432/booking",
 		VersionFrom: number(8), VersionTo: number(8), Applied: number(0), Undone: number(0), Pending: number(1), Migrations: []Migration{}, Place: &Place{"0009_guest_accounts.up.sql", 5, 1},
 		Started: at, Ended: at.Add(2 * time.Second), Seconds: 2, Migrator: "0.1.0",
 	}
 	unknown := failed
-	unknown.ExitCode, unknown.Outcome, unknown.Title, unknown.Card = report.ExitUsage, Outcome(report.ExitUsage), "no database given", "shiplock: no database given\n"
+	unknown.ExitCode, unknown.Outcome, unknown.Title, unknown.Report = report.ExitUsage, Outcome(report.ExitUsage), "no database given", "shiplock: no database given\n"
 	unknown.VersionFrom, unknown.VersionTo, unknown.Applied, unknown.Undone, unknown.Pending, unknown.Place = nil, nil, nil, nil, nil, nil
 	unknown.Rows, unknown.Database, unknown.Release, unknown.Revision = []report.Row{}, "", "", ""
 	done := failed
 	done.ExitCode, done.Outcome, done.Place, done.Rows, done.Changed = 0, Outcome(0), nil, []report.Row{}, true
 	done.Title = "the database is at version 9, was 8: 1 migration applied in 2s"
-	done.Card = "shiplock: " + done.Title + "\n  database booking@db:5432/booking; release booking, revision 3, namespace shop\n"
+	done.Report = "shiplock: " + done.Title + "\n  database booking@db:5432/booking; release booking, revision 3, namespace shop\n"
 	done.VersionTo, done.Applied, done.Pending = number(9), number(1), number(0)
 	done.Migrations = []Migration{{9, "guest_accounts", "up"}}
 	return []Message{failed, unknown, done}

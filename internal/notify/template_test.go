@@ -41,12 +41,12 @@ func TestTemplate(t *testing.T) {
 	assert.Equal(t, "critical", got["severity"])
 	assert.Contains(t, body, "20261121104013", "a version is no floating-point number")
 
-	send("{{.outcome}} {{.version_to}} {{.duration_seconds}}{{range .rows}}\n{{.name}}: {{.text}}{{end}}{{with .place}} {{.file}}:{{.line}}{{end}}", m)
+	send("{{.outcome}} {{.version_to}} {{.duration_seconds}}{{range .rows}}\n{{.name}}: {{.text}}{{end}}{{with .position}} {{.file}}:{{.line}}{{end}}", m)
 	assert.Equal(t, "text/plain; charset=utf-8", contentType)
 	assert.True(t, strings.HasPrefix(body, "failed 20261121104013 2\nmigration: 0009"), body)
 	assert.True(t, strings.HasSuffix(body, " 0009_guest_accounts.up.sql:5"), body)
 
-	send("{{.title}}{{with .place}} {{.file}}{{end}}", success())
+	send("{{.title}}{{with .position}} {{.file}}{{end}}", success())
 	assert.Equal(t, success().Title, body)
 }
 
@@ -56,11 +56,11 @@ func TestTemplateThatIsBroken(t *testing.T) {
 		"{{.title":                    "card.tmpl:1: unclosed action",
 		"{{.titel}}":                  `card.tmpl:1:2: executing "card.tmpl" at <.titel>: map has no entry for key "titel" (the fields are in docs/notifications.md)`,
 		"{{jsn .title}}":              `function "jsn" not defined`,
-		"{{.place.file}}":             "nil pointer evaluating interface {}.file", // not every failure has a place
+		"{{.position.file}}":             "nil pointer evaluating interface {}.file", // not every failure has a place
 		"{{template \"x\"}}":          `template "x" not defined`,
 		"{{if not .changed}}x{{end}}": "makes nothing of a run that succeeded",
 		"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}":                              "exceeded maximum template depth",
-		"{{range $i, $c := .card}}{{range $.card}}" + strings.Repeat("x", 1000) + "{{end}}{{end}}": "range can't iterate over",
+		"{{range $i, $c := .report}}{{range $.report}}" + strings.Repeat("x", 1000) + "{{end}}{{end}}": "range can't iterate over",
 		"{{printf \"%300000d\" 1}}": "the template makes more than 256 kB",
 	} {
 		_, err := Open(options(func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", templateFile(t, text) }))

@@ -17,6 +17,6 @@ func (o Options) terminationLog() *sink {
 		return nil
 	}
 	return &sink{name: "termination message", wants: always, send: func(_ context.Context, m Message) error {
-		return os.WriteFile(o.TerminationLog, []byte(report.Clip(m.Card, maxTermination)), 0o644)
+		return os.WriteFile(o.TerminationLog, []byte(report.Clip(m.Report, maxTermination)), 0o644)
 	}}
 }

@@ -92,7 +92,7 @@ func TestTheFloorHoldsWhateverThePolicy(t *testing.T) {
 	union := files.Union(remember())
 	floored := func(v uint) State {
 		runs := inEffect(1, 5, 6, 7, 8)
-		runs[3].BreaksBefore = v
+		runs[3].MinCompatibleVersion = v
 		return State{Version: 8, Runs: runs}
 	}
 	for _, policy := range []OnNewer{AllowNewer, FailNewer, ""} {

@@ -95,17 +95,17 @@ func floor(files *source.Catalog, st State) error {
 	var worst Run
 	for _, r := range st.Runs {
 		applied := r.InEffect() || r.Outcome == Unfinished
-		if applied && r.BreaksBefore > files.Latest() && r.BreaksBefore > worst.BreaksBefore {
+		if applied && r.MinCompatibleVersion > files.Latest() && r.MinCompatibleVersion > worst.MinCompatibleVersion {
 			worst = r
 		}
 	}
-	if worst.BreaksBefore == 0 {
+	if worst.MinCompatibleVersion == 0 {
 		return nil
 	}
 	return &Refusal{
 		Reason: fmt.Sprintf("nothing older than version %d can live with version %d (%s), which is in effect; the newest file here is %d",
-			worst.BreaksBefore, worst.Version, worst.Name, files.Latest()),
-		Why:  fmt.Sprintf("its up file says -- %s %d: what this release needs of the schema is no longer there", sqlfile.BreaksBefore, worst.BreaksBefore),
-		Next: fmt.Sprintf("deploy a release that has version %d; or undo what is newer first: migrator down --to-files (--dry-run shows what would run), or in the chart rollback.when: pre-rollback", worst.BreaksBefore),
+			worst.MinCompatibleVersion, worst.Version, worst.Name, files.Latest()),
+		Why:  fmt.Sprintf("its up file says -- %s %d: what this release needs of the schema is no longer there", sqlfile.MinCompatibleVersion, worst.MinCompatibleVersion),
+		Next: fmt.Sprintf("deploy a release that has version %d; or undo what is newer first: migrator down --to-files (--dry-run shows what would run), or in the chart rollback.when: pre-rollback", worst.MinCompatibleVersion),
 	}
 }

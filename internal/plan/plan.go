@@ -42,8 +42,8 @@ type Run struct {
 	Direction   Direction
 	Outcome     Outcome
 	Done, Total int // statements
-	// BreaksBefore is the oldest version of the files that can live with it; 0 for any.
-	BreaksBefore uint
+	// MinCompatibleVersion is the oldest version of the files that can live with it; 0 for any.
+	MinCompatibleVersion uint
 }
 
 // Outcome is how a run ended.

@@ -52,7 +52,7 @@ func Breaks(steps []Step) ([]Break, error) {
 	if len(b.out) > 0 {
 		b.catchUp()
 	}
-	return slices.DeleteFunc(b.out, func(x Break) bool { return steps[x.Step].Ran.BreaksBefore > 0 || x.Text == "" }), nil
+	return slices.DeleteFunc(b.out, func(x Break) bool { return steps[x.Step].Ran.MinCompatibleVersion > 0 || x.Text == "" }), nil
 }
 
 func (b *breakage) read(step int, from io.Reader) error {

@@ -55,7 +55,7 @@ func TestBreaks(t *testing.T) {
 func TestBreaksOfAPlan(t *testing.T) {
 	t.Parallel()
 	stated := upStep("DROP TABLE b")
-	stated.Ran.BreaksBefore = 7
+	stated.Ran.MinCompatibleVersion = 7
 	down := upStep("DROP TABLE c")
 	down.Direction = "down"
 	breaks, err := Breaks([]Step{upStep("CREATE TABLE new (a int)"), stated, down, upStep("DROP TABLE new;\n-- and\nDROP TABLE d")})

@@ -81,7 +81,7 @@ func TestCopyPutsItsRowsIn(t *testing.T) {
 				st, err := db.State(t.Context())
 				require.NoError(t, err)
 				assert.Equal(t, one, st)
-				done, total := d.Value(t, "SELECT statements_done FROM schema_migrations_history"), d.Value(t, "SELECT statements_total FROM schema_migrations_history")
+				done, total := d.Value(t, "SELECT statements_applied FROM schema_migrations_history"), d.Value(t, "SELECT statements_total FROM schema_migrations_history")
 				assert.Equal(t, total, done)
 			})
 		}
@@ -144,7 +144,7 @@ func TestCopyThatFailsPartWay(t *testing.T) {
 	assert.Equal(t, 3, fail.Failed)
 	line, _ := fail.Position()
 	assert.Equal(t, 8, line)
-	assert.Equal(t, "3", d.Value(t, "SELECT statements_done FROM schema_migrations_history"))
+	assert.Equal(t, "3", d.Value(t, "SELECT statements_applied FROM schema_migrations_history"))
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM a"))
 
 	script, err := ParseScript([]byte(strings.Replace(sql, "x", "3", 1)))

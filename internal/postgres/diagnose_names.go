@@ -116,7 +116,7 @@ func (q *inquiry) past(name string, wanted func(definition) bool) string {
 		return ""
 	}
 	for _, s := range q.ask(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+q.db.journal()+` history
-		WHERE outcome IN ('applied', 'stopped', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxPast) {
+		WHERE outcome IN ('applied', 'partially applied', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxPast) {
 		if defines(s[3], name, wanted) {
 			return fmt.Sprintf("migration %s_%s.%s.sql", s[0], s[1], s[2])
 		}

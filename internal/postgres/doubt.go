@@ -52,7 +52,7 @@ func (db *DB) Doubt(ctx context.Context, file string, open func() (io.ReadCloser
 		d.Why = "all of its statements are in effect"
 	case r.Outcome == RunRepaired:
 		d.Why = fmt.Sprintf("that has been answered: %d of its statements are in effect, and statement %d has not run yet", r.Done, d.Number)
-	case r.Outcome == RunStopped:
+	case r.Outcome == RunPartial:
 		p := rest[0]
 		d.Failed = p.last-p.first == 1 && !p.open && !row.transactional
 		if !d.Failed {
@@ -93,7 +93,7 @@ func (db *DB) doubt(ctx context.Context, s *Script, r Run, row stoppedRow, d *Do
 // migration is resumed after done statements. skipped says that the last of them is
 // counted though it did not run.
 func (db *DB) Settle(ctx context.Context, r Run, done int, skipped bool) error {
-	set := fmt.Sprintf("run_outcome = %s, statements_done = %d", literal(RunRepaired), done)
+	set := fmt.Sprintf("run_outcome = %s, statements_applied = %d", literal(RunRepaired), done)
 	if skipped { // what did not run has not changed the session
 		set += fmt.Sprintf(`, session_state = CASE WHEN session_state IS NULL AND %[1]d = 1 THEN '{"done": 1}'
 			WHEN (session_state::jsonb->>'done')::int = %[1]d - 1 THEN pg_catalog.jsonb_set(session_state::jsonb, '{done}', '%[1]d')::text ELSE session_state END`, done)

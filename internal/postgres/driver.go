@@ -205,7 +205,7 @@ func (d *Driver) Run(body io.Reader) error {
 	}}
 	if step.Direction == "up" { // what runs counts: the file may have been changed since it was planned
 		m.run.Checksum, m.run.Ran = script.sum, step.Ran
-		m.run.Ran.BreaksBefore, m.run.Ran.Irreversible = script.Says.BreaksBefore, script.Says.Irreversible
+		m.run.Ran.MinCompatibleVersion, m.run.Ran.Irreversible = script.Says.MinCompatibleVersion, script.Says.Irreversible
 	}
 	if m.run.up, m.run.down = script.journaled(), step.Opposite; step.Direction == "down" {
 		m.run.up, m.run.down = step.Opposite, script.journaled()

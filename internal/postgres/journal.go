@@ -15,13 +15,13 @@ const journalSuffix = "_history"
 
 // Outcomes of a run in the journal.
 const (
-	RunApplied  = "applied"  // ran to its end
-	RunFailed   = "failed"   // nothing of it is in effect
-	RunUnended  = "running"  // it runs, or has died: statements_done are in effect, and perhaps the next
-	RunStopped  = "stopped"  // ended part-way: statements_done are in effect, and no more
-	RunAdopted  = "adopted"  // by another tool, found when we came
-	RunRepaired = "repaired" // a person has said what of it is in effect; it can go on
-	RunSettled  = "settled"  // a person has said that it is applied, or undone
+	RunApplied  = "applied"           // ran to its end
+	RunFailed   = "failed"            // nothing of it is in effect
+	RunRunning  = "running"           // it runs, or has died: statements_applied are in effect, and perhaps the next
+	RunPartial  = "partially applied" // ended part-way: statements_applied are in effect, and no more
+	RunImported = "imported"          // by another tool, found when we came
+	RunRepaired = "repaired"          // a person has said what of it is in effect; it can go on
+	RunResolved = "resolved"          // a person has said that it is applied, or undone
 	// RunBaseline is stated by baseline, after a comparison of the schema, and RunUnverified without one.
 	RunBaseline   = "baselined"
 	RunUnverified = "baselined unverified"
@@ -63,9 +63,9 @@ type Ran struct {
 	// DownSize is that of the down file, in bytes; NoFile where there was none, or
 	// NotKnown to a journal of an earlier release.
 	DownSize int64
-	// BreaksBefore and Irreversible are as in sqlfile.Directives.
-	BreaksBefore uint
-	Irreversible bool
+	// MinCompatibleVersion and Irreversible are as in sqlfile.Directives.
+	MinCompatibleVersion uint
+	Irreversible         bool
 
 	id int64 // of the journal's row
 }
@@ -97,9 +97,9 @@ func (db *DB) historyTable() string {
 // goes over all tables with a column "name" or "id" must not meet it. See ADR 15.
 func (db *DB) journal() string {
 	return `(SELECT run_id AS id, migration_version AS version, migration_name AS name, run_direction AS direction, run_outcome AS outcome,
-		run_transactional AS transactional, statements_done, statements_total, up_checksum AS checksum, up_sql, down_sql, run_started_at AS started_at, run_took AS took,
+		run_transactional AS transactional, statements_applied, statements_total, up_checksum AS checksum, up_sql, down_sql, run_started_at AS started_at, run_duration AS took,
 		database_user, application_name, run_release AS release, run_revision AS revision, run_namespace AS namespace, run_pod AS pod, run_error AS error,
-		files_digest AS catalog, database_role, down_bytes, breaks_before, run_irreversible AS irreversible, session_state, leftover FROM ` + db.historyTable() + ")"
+		files_digest AS catalog, database_role, down_bytes, min_compatible_version, run_irreversible AS irreversible, session_state, leftover FROM ` + db.historyTable() + ")"
 }
 
 // createJournal is the SQL that makes the journal; none where it is there.
@@ -122,13 +122,13 @@ var historyColumns = []struct{ name, kind, more string }{
 	{"run_direction", "text", "NOT NULL"},
 	{"run_outcome", "text", "NOT NULL"},
 	{"run_transactional", "boolean", ""},
-	{"statements_done", "integer", ""},
+	{"statements_applied", "integer", ""},
 	{"statements_total", "integer", ""},
 	{"up_checksum", "text", ""},
 	{"up_sql", "text", ""},
 	{"down_sql", "text", ""},
 	{"run_started_at", "timestamp with time zone", "NOT NULL"},
-	{"run_took", "interval", ""},
+	{"run_duration", "interval", ""},
 	{"database_user", "text", "NOT NULL DEFAULT session_user"},
 	{"application_name", "text", "NOT NULL DEFAULT current_setting('application_name')"},
 	{"run_release", "text", ""},
@@ -136,9 +136,9 @@ var historyColumns = []struct{ name, kind, more string }{
 	{"run_namespace", "text", ""},
 	{"run_pod", "text", ""},
 	{"run_error", "text", ""},
-	{"files_digest", "text", ""},                                                                       // see Run.Catalog
-	{"database_role", "text", ""},                                                                      // see Options.Role
-	{"down_bytes", "bigint", ""}, {"breaks_before", "bigint", ""}, {"run_irreversible", "boolean", ""}, // see Ran
+	{"files_digest", "text", ""},                                                                                // see Run.Catalog
+	{"database_role", "text", ""},                                                                               // see Options.Role
+	{"down_bytes", "bigint", ""}, {"min_compatible_version", "bigint", ""}, {"run_irreversible", "boolean", ""}, // see Ran
 	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and trail
 }
 
@@ -153,7 +153,7 @@ func (db *DB) record(r Run) string {
 // newRow is the SQL that writes a row.
 func (db *DB) newRow(r Run) string {
 	took, who := "NULL", db.opts.Identity
-	if r.Outcome != RunUnended && r.Outcome != RunAdopted && r.Outcome != RunBaseline && r.Outcome != RunUnverified {
+	if r.Outcome != RunRunning && r.Outcome != RunImported && r.Outcome != RunBaseline && r.Outcome != RunUnverified {
 		took = fmt.Sprintf("'%.3f seconds'", time.Since(r.Started).Seconds())
 	}
 	values := []string{
@@ -164,11 +164,11 @@ func (db *DB) newRow(r Run) string {
 	}
 	columns := []string{
 		"migration_version", "migration_name", "run_direction", "run_outcome", "run_transactional",
-		"statements_done", "statements_total", "up_checksum", "up_sql", "down_sql",
-		"run_started_at", "run_took",
+		"statements_applied", "statements_total", "up_checksum", "up_sql", "down_sql",
+		"run_started_at", "run_duration",
 		"run_release", "run_revision", "run_namespace", "run_pod", "run_error", "files_digest", "database_role",
 	}
-	columns, values = append(columns, "down_bytes", "breaks_before", "run_irreversible"), append(values, r.Ran.values()...)
+	columns, values = append(columns, "down_bytes", "min_compatible_version", "run_irreversible"), append(values, r.Ran.values()...)
 	return db.insert(columns, values)
 }
 
@@ -207,12 +207,12 @@ func (db *DB) Journal(ctx context.Context) ([]Run, error) {
 	}
 	rows, err := db.rows(ctx, `
 		WITH ran AS (`+db.ranQuery()+`), newest AS (
-			SELECT DISTINCT ON (version) id, version, name, direction, outcome, statements_done, statements_total, checksum, started_at, took, database_user,
+			SELECT DISTINCT ON (version) id, version, name, direction, outcome, statements_applied, statements_total, checksum, started_at, took, database_user,
 				release, revision, namespace, error FROM `+db.journal()+` history ORDER BY version, id DESC)
-		SELECT n.id, n.version, n.name, n.direction, n.outcome, coalesce(n.statements_done, 0), coalesce(n.statements_total, 0),
+		SELECT n.id, n.version, n.name, n.direction, n.outcome, coalesce(n.statements_applied, 0), coalesce(n.statements_total, 0),
 			coalesce(n.checksum, ''), n.started_at, coalesce(extract(epoch FROM n.took), 0)::float8, n.database_user,
 			concat_ws(', ', n.release, 'revision ' || n.revision, 'namespace ' || n.namespace), coalesce(n.error, ''),
-			coalesce(r.id, 0), coalesce(r.has_up, false), coalesce(r.has_down, false), coalesce(r.down_bytes, CASE WHEN r.irreversible IS NULL THEN -2 ELSE -1 END), coalesce(r.breaks_before, 0), coalesce(r.irreversible, false)
+			coalesce(r.id, 0), coalesce(r.has_up, false), coalesce(r.has_down, false), coalesce(r.down_bytes, CASE WHEN r.irreversible IS NULL THEN -2 ELSE -1 END), coalesce(r.min_compatible_version, 0), coalesce(r.irreversible, false)
 		FROM newest n LEFT JOIN ran r USING (version) ORDER BY n.version`)
 	if err != nil {
 		return nil, db.lost(ctx, fmt.Errorf("journal %s%s: %w", db.table, journalSuffix, err))
@@ -223,7 +223,7 @@ func (db *DB) Journal(ctx context.Context) ([]Run, error) {
 		var seconds float64
 		if err := rows.Scan(&r.id, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.Done, &r.Total, &r.Checksum,
 			&r.Started, &seconds, &r.User, &r.Release, &r.Error,
-			&r.Ran.id, &r.Ran.HasUp, &r.Ran.HasDown, &r.Ran.DownSize, &r.Ran.BreaksBefore, &r.Ran.Irreversible); err != nil {
+			&r.Ran.id, &r.Ran.HasUp, &r.Ran.HasDown, &r.Ran.DownSize, &r.Ran.MinCompatibleVersion, &r.Ran.Irreversible); err != nil {
 			return nil, errors.Join(&ConversionError{err}, rows.Close())
 		}
 		r.Took = time.Duration(seconds * float64(time.Second))
@@ -242,7 +242,7 @@ func (db *DB) Adopt(ctx context.Context, runs []Run) error {
 	var sql strings.Builder
 	sql.WriteString(db.createJournal())
 	for _, r := range runs {
-		r.Outcome, r.Started = RunAdopted, time.Now()
+		r.Outcome, r.Started = RunImported, time.Now()
 		sql.WriteString(db.newRow(r))
 	}
 	if err := db.keep(ctx, sql.String()); err != nil {

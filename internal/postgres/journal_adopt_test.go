@@ -18,5 +18,5 @@ func TestTheJournalIsMadeOnce(t *testing.T) {
 	require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 1, Name: "a", Direction: "up"}, {Version: 2, Name: "b", Direction: "up"}}))
 	require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 3, Name: "c", Direction: "up"}}))
 	assert.Empty(t, log.String())
-	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(migration_version::text, ' ' ORDER BY run_id) FROM schema_migrations_history WHERE run_outcome = 'adopted'"))
+	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(migration_version::text, ' ' ORDER BY run_id) FROM schema_migrations_history WHERE run_outcome = 'imported'"))
 }

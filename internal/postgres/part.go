@@ -52,12 +52,12 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 		}
 		return fail
 	}
-	m.run.Outcome = RunUnended
+	m.run.Outcome = RunRunning
 	m.trace = &sessionTrace{captured: -1}
 	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
-		begin += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_done = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
-			literal(RunUnended), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+", files_digest = NULL"+db.amended(m.run))
+		begin += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
+			literal(RunRunning), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+", files_digest = NULL"+db.amended(m.run))
 	} else {
 		begin += db.record(m.run)
 		if db.remembersSessions() && s.countable() {
@@ -109,7 +109,7 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 func (db *DB) ending(m migration) string {
 	const forget = ", session_state = NULL, leftover = NULL"
 	return db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
-		"run_outcome = %s, statements_done = %d, run_took = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
+		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
 }
 
 // takeUp begins where a run of the same migration has stopped: what its last
@@ -391,10 +391,10 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 		set = db.countStopped(ctx, m, fail.Done)
 	}
 	back := db.reset()
-	outcome := RunStopped
+	outcome := RunPartial
 	switch {
 	case fail.Outcome == Unknown:
-		outcome = RunUnended
+		outcome = RunRunning
 	case fail.Done == 0 && len(fail.Left) == 0:
 		fail.Outcome, outcome = RolledBack, RunFailed
 		back += db.writeState(m.from)
@@ -402,7 +402,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 	if len(fail.Left) == 0 {
 		set += ", leftover = NULL"
 	}
-	back += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_took = make_interval(secs => %.3f)%s",
+	back += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
 		literal(outcome), literal(m.named(fail).Error()), time.Since(m.run.Started).Seconds(), set))
 	if err := db.rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
@@ -415,7 +415,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 // changes the role, once it has stopped: the role has no right to the history, maybe,
 // but the session is as the statements have left it.
 func (db *DB) countStopped(ctx context.Context, m migration, done int) string {
-	set := fmt.Sprintf(", statements_done = %d", done)
+	set := fmt.Sprintf(", statements_applied = %d", done)
 	if !db.remembersSessions() {
 		return set
 	}

@@ -64,8 +64,8 @@ func (db *DB) statementOfOther(ctx context.Context) ([]progress.Fact, error) {
 		return nil, nil
 	}
 	var done, total int
-	err := db.row(ctx, briefly+`SELECT statements_done, statements_total FROM `+db.journal()+` history
-		WHERE outcome = `+literal(RunUnended)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
+	err := db.row(ctx, briefly+`SELECT statements_applied, statements_total FROM `+db.journal()+` history
+		WHERE outcome = `+literal(RunRunning)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
 	if err != nil || total < 2 || done >= total {
 		if errors.Is(err, sql.ErrNoRows) {
 			err = nil

@@ -8,7 +8,7 @@ import (
 )
 
 // ranColumns are those of the history table that hold a Ran.
-const ranColumns = "down_bytes, breaks_before, irreversible"
+const ranColumns = "down_bytes, min_compatible_version, irreversible"
 
 // values are those of the new columns. What went down says nothing in them.
 func (r Ran) values() []string {
@@ -16,8 +16,8 @@ func (r Ran) values() []string {
 	if r.DownSize >= 0 && r.HasDown {
 		size = fmt.Sprint(r.DownSize)
 	}
-	if r.BreaksBefore > 0 {
-		floor = fmt.Sprint(r.BreaksBefore)
+	if r.MinCompatibleVersion > 0 {
+		floor = fmt.Sprint(r.MinCompatibleVersion)
 	}
 	return []string{size, floor, fmt.Sprint(r.Irreversible)}
 }
@@ -28,7 +28,7 @@ func (db *DB) amended(r Run) string {
 		return ""
 	}
 	v := r.Ran.values()
-	return fmt.Sprintf(", down_bytes = %s, breaks_before = %s, run_irreversible = %s", v[0], v[1], v[2])
+	return fmt.Sprintf(", down_bytes = %s, min_compatible_version = %s, run_irreversible = %s", v[0], v[1], v[2])
 }
 
 // downLiteral is the SQL of the down as it is journaled: an empty file is there,
@@ -44,7 +44,7 @@ func (r Run) downLiteral() string {
 // that a person has settled, or baseline has stated, holds no SQL: what ran is in the row before.
 func (db *DB) ranQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunSettled, RunBaseline, RunUnverified)
+		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunResolved, RunBaseline, RunUnverified)
 }
 
 // SQL is what the journal holds of a migration.
@@ -80,7 +80,7 @@ func (db *DB) Recall(ctx context.Context, runs []Run) (map[int]SQL, error) {
 // PartWayDown says that the run went down and did not come to an end.
 func (r Run) PartWayDown() bool {
 	switch r.Outcome {
-	case RunUnended, RunStopped, RunRepaired:
+	case RunRunning, RunPartial, RunRepaired:
 		return r.Direction == "down"
 	}
 	return false

@@ -66,7 +66,7 @@ func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadClose
 	if err != nil {
 		return 0, err
 	}
-	if !before.countable() && r.Outcome == RunStopped && r.Done == 0 && row.leftover == "" { // an older release stopped it
+	if !before.countable() && r.Outcome == RunPartial && r.Done == 0 && row.leftover == "" { // an older release stopped it
 		return 0, before.unprovable(0, r)
 	}
 	if r.Done > 0 {
@@ -91,7 +91,7 @@ func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadClose
 // effective finds out whether the statement that ran last is in effect. What the
 // file has in its place now says nothing of that.
 func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stoppedRow) (done int, err error) {
-	if r.Outcome != RunUnended || r.Done >= len(before.Statements) || row.transactional && before.Transactional {
+	if r.Outcome != RunRunning || r.Done >= len(before.Statements) || row.transactional && before.Transactional {
 		return r.Done, nil
 	}
 	st := before.Statements[r.Done]

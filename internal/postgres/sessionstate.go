@@ -317,7 +317,7 @@ func (db *DB) remembersSessions() bool { return !db.unjournaled }
 // the file's transaction, it writes the session's state, too. Inside it may not: what
 // is set there may be for that transaction only. plain is the count alone.
 func (db *DB) counted(m migration, p part, outside bool) (sql, plain string) {
-	set := fmt.Sprintf("statements_done = %d", p.last)
+	set := fmt.Sprintf("statements_applied = %d", p.last)
 	if outside {
 		set += ", leftover = NULL"
 	}

@@ -31,10 +31,10 @@ const (
 func TestACommitThatIsUnderWayIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ more, journal, table string }{
-		"it succeeds": {journal: "0 adopted, 1 applied", table: "a"},
+		"it succeeds": {journal: "0 imported, 1 applied", table: "a"},
 		"it fails": {
 			more:    "CREATE CONSTRAINT TRIGGER b AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail(); INSERT INTO a VALUES (2);",
-			journal: "0 adopted, 1 failed",
+			journal: "0 imported, 1 failed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

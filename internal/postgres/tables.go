@@ -79,7 +79,7 @@ const tableFacts = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.jso
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace m ON m.oid = c.relnamespace
 		WHERE c.relname IN ($2, $3, $4) AND c.relkind = 'r' AND m.nspname !~ '^pg_' AND m.nspname IS DISTINCT FROM s.name
 			AND 2 = (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND (
-				c.relname = $2 AND a.attname IN ('version', 'dirty') OR c.relname = $3 AND a.attname IN ('statements_done', 'statements_total')
+				c.relname = $2 AND a.attname IN ('version', 'dirty') OR c.relname = $3 AND a.attname IN ('statements_applied', 'statements_total')
 				OR c.relname = $4 AND a.attname IN ('schema_before', 'schema_after')))
 		GROUP BY m.oid, m.nspname ORDER BY bool_or(c.relname = $3) DESC, m.nspname LIMIT 10) o),
 	EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'ar_internal_metadata'), n.oid IS NULL`

@@ -87,7 +87,7 @@ func (db *DB) RecordTool(ctx context.Context, id int64, r ToolRun) (int64, error
 	return id, nil
 }
 
-const toolColumns = `run_command, run_outcome, run_exit_code, run_ended, schema_before, schema_after, schema_changes, run_started_at, run_took, run_release, run_revision, run_namespace, run_pod`
+const toolColumns = `run_command, run_outcome, run_exit_code, run_exit, schema_before, schema_after, schema_changes, run_started_at, run_duration, run_release, run_revision, run_namespace, run_pod`
 
 func (db *DB) toolValues(r ToolRun) string {
 	code, took, who := "NULL::integer", "NULL::interval", db.opts.Identity
@@ -124,12 +124,12 @@ func (db *DB) keepsTools(ctx context.Context) (bool, error) {
 	run_command text NOT NULL,
 	run_outcome text NOT NULL,
 	run_exit_code integer,
-	run_ended text,
+	run_exit text,
 	schema_before text,
 	schema_after text,
 	schema_changes text,
 	run_started_at timestamptz NOT NULL,
-	run_took interval,
+	run_duration interval,
 	database_user text NOT NULL DEFAULT session_user,
 	application_name text NOT NULL DEFAULT current_setting('application_name'),
 	run_release text,
@@ -150,8 +150,8 @@ func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
 	var r ToolRun
 	var changes string
 	var seconds float64
-	err = db.row(ctx, `SELECT run_command, run_outcome, coalesce(run_exit_code, -1), coalesce(run_ended, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
-			coalesce(schema_changes, ''), run_started_at, coalesce(extract(epoch FROM run_took), 0)::float8, database_user,
+	err = db.row(ctx, `SELECT run_command, run_outcome, coalesce(run_exit_code, -1), coalesce(run_exit, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
+			coalesce(schema_changes, ''), run_started_at, coalesce(extract(epoch FROM run_duration), 0)::float8, database_user,
 			concat_ws(', ', run_release, 'revision ' || run_revision, 'namespace ' || run_namespace)
 		FROM `+db.toolJournal()+` ORDER BY run_id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Ended, &r.Before, &r.After,
 		&changes, &r.Started, &seconds, &r.User, &r.Release)

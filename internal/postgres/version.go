@@ -36,7 +36,7 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 		st, err = db.State(ctx)
 		return st, "", err
 	}
-	clean := literal(RunApplied) + ", " + literal(RunAdopted)
+	clean := literal(RunApplied) + ", " + literal(RunImported)
 	// The version of two rows, or of one that holds none, is NULL here: State tells which.
 	err = db.row(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
 		FROM `+db.journal()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)

@@ -65,8 +65,8 @@ func (c *Catalog) Says(version uint) (sqlfile.Directives, error) {
 	switch {
 	case errors.As(err, &unusable):
 		unusable.File = m.Up
-	case err == nil && says.BreaksBefore > version:
-		err = &sqlfile.Error{File: m.Up, Problem: fmt.Sprintf("-- %s %d is above its own version, so not even the release that brings it could run", sqlfile.BreaksBefore, says.BreaksBefore)}
+	case err == nil && says.MinCompatibleVersion > version:
+		err = &sqlfile.Error{File: m.Up, Problem: fmt.Sprintf("-- %s %d is above its own version, so not even the release that brings it could run", sqlfile.MinCompatibleVersion, says.MinCompatibleVersion)}
 	}
 	return says, err
 }

@@ -10,18 +10,18 @@ import (
 type Directives struct {
 	// NoTransaction: the file must not run in one transaction.
 	NoTransaction bool
-	// BreaksBefore is the oldest version of the files whose application can still
+	// MinCompatibleVersion is the oldest version of the files whose application can still
 	// live with the migration; 0 where the file states none.
-	BreaksBefore uint
+	MinCompatibleVersion uint
 	// Irreversible: nothing undoes the migration, and that is on purpose.
 	Irreversible bool
 }
 
 // The directives, each a comment of its own: "-- shiplock:no-transaction".
 const (
-	NoTransaction = "shiplock:no-transaction"
-	BreaksBefore  = "shiplock:min-compatible-version"
-	Irreversible  = "shiplock:irreversible"
+	NoTransaction        = "shiplock:no-transaction"
+	MinCompatibleVersion = "shiplock:min-compatible-version"
+	Irreversible         = "shiplock:irreversible"
 )
 
 // ReadDirectives reads the comment lines that a file begins with. Errors are an
@@ -53,14 +53,14 @@ func (d *Directives) read(comment string) (problem string) {
 		d.NoTransaction = true
 	case comment == Irreversible:
 		d.Irreversible = true
-	case name == BreaksBefore:
+	case name == MinCompatibleVersion:
 		v, err := strconv.ParseUint(argument, 10, 63)
 		if err != nil || v == 0 {
-			return fmt.Sprintf("%q: want the oldest version that can live with this migration, as in: -- %s 7", comment, BreaksBefore)
+			return fmt.Sprintf("%q: want the oldest version that can live with this migration, as in: -- %s 7", comment, MinCompatibleVersion)
 		}
-		d.BreaksBefore = uint(v)
+		d.MinCompatibleVersion = uint(v)
 	default:
-		return fmt.Sprintf("unknown directive %q; there are: -- %s, -- %s N, -- %s", comment, NoTransaction, BreaksBefore, Irreversible)
+		return fmt.Sprintf("unknown directive %q; there are: -- %s, -- %s N, -- %s", comment, NoTransaction, MinCompatibleVersion, Irreversible)
 	}
 	return ""
 }

@@ -12,8 +12,8 @@ func TestDirectives(t *testing.T) {
 	for text, want := range map[string]Directives{
 		"SELECT 1":                           {},
 		"-- shiplock:no-transaction\nVACUUM": {NoTransaction: true},
-		"-- why\n\n--shiplock:min-compatible-version 7\r\n-- shiplock:irreversible\nDROP TABLE a": {BreaksBefore: 7, Irreversible: true},
-		"-- shiplock:min-compatible-version   20260101000000":                                     {BreaksBefore: 20260101000000},
+		"-- why\n\n--shiplock:min-compatible-version 7\r\n-- shiplock:irreversible\nDROP TABLE a": {MinCompatibleVersion: 7, Irreversible: true},
+		"-- shiplock:min-compatible-version   20260101000000":                                     {MinCompatibleVersion: 20260101000000},
 		"SELECT 1;\n-- shiplock:irreversible":                                                     {}, // a mere comment
 	} {
 		d, err := ReadDirectives(text)
