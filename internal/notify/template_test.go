@@ -56,10 +56,10 @@ func TestTemplateThatIsBroken(t *testing.T) {
 		"{{.title":                    "card.tmpl:1: unclosed action",
 		"{{.titel}}":                  `card.tmpl:1:2: executing "card.tmpl" at <.titel>: map has no entry for key "titel" (the fields are in docs/notifications.md)`,
 		"{{jsn .title}}":              `function "jsn" not defined`,
-		"{{.position.file}}":             "nil pointer evaluating interface {}.file", // not every failure has a place
+		"{{.position.file}}":          "nil pointer evaluating interface {}.file", // not every failure has a place
 		"{{template \"x\"}}":          `template "x" not defined`,
 		"{{if not .changed}}x{{end}}": "makes nothing of a run that succeeded",
-		"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}":                              "exceeded maximum template depth",
+		"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}":                                  "exceeded maximum template depth",
 		"{{range $i, $c := .report}}{{range $.report}}" + strings.Repeat("x", 1000) + "{{end}}{{end}}": "range can't iterate over",
 		"{{printf \"%300000d\" 1}}": "the template makes more than 256 kB",
 	} {
