@@ -57,10 +57,10 @@ bench: ## Measure beside every peer, into docs/benchmarks; SHORT=yes: minutes; F
 	hack/bench/page.sh
 
 .PHONY: chaos
-chaos: ## Strike ours, golang-migrate and goose in ROUNDS=1000 random rounds from SEED=1 on, and ROLLBACKS=300 of ours; writes docs/chaos.md
+chaos: ## Strike ours, golang-migrate and goose in ROUNDS=1000 random rounds from SEED=1 on, and ROLLBACKS=300 of ours; writes docs/background/fault-injection.md
 	hack/setup.sh go postgres
 	go test -count=1 -timeout 2h -run 'TestChaos|TestARollbackIsStruck' ./internal/chaos -rounds $(or $(ROUNDS),1000) -rollbacks $(or $(ROLLBACKS),300) -seed $(or $(SEED),1) \
-		-tools shiplock,golang-migrate,goose -report $(CURDIR)/docs/chaos.md $(ARGS)
+		-tools shiplock,golang-migrate,goose -report $(CURDIR)/docs/background/fault-injection.md $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the demo's and the tests' clusters and what was built here; CACHE=yes also empties the cache

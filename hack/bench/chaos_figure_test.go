@@ -17,10 +17,10 @@ import (
 // chaos lets internal/chaos strike, and takes the two tables of its report that
 // count what did not end well. Without strikes it reads the last report.
 func chaos(t *testing.T, s scale) result.Figure {
-	path := filepath.Join("..", "..", "docs", "chaos.md")
+	path := filepath.Join("..", "..", "docs", "background", "fault-injection.md")
 	how := "The last report of `make chaos`"
 	if s.strikes > 0 {
-		path = filepath.Join(t.TempDir(), "chaos.md")
+		path = filepath.Join(t.TempDir(), "fault-injection.md")
 		how = fmt.Sprintf("%d rounds for each tool of `internal/chaos`, which `make chaos` does with more and with all details", s.strikes)
 		cmd := exec.Command("go", "test", "-count=1", "-timeout", "2h", "-run", "TestChaos", "../../internal/chaos",
 			"-rounds", fmt.Sprint(s.strikes), "-mixed", "-tools", "shiplock,golang-migrate,goose", "-report", path)

@@ -13,7 +13,7 @@ import (
 
 var shownCard = regexp.MustCompile("(?s)(\n([^\n]+)\n\n<!-- card: ([a-z0-9-]+) -->\n```text\n)(.*?)(```)")
 
-// TestFailuresShowEveryCard holds docs/failures.md against the cards that the tests
+// TestFailuresShowEveryCard holds docs/guides/troubleshooting.md against the cards that the tests
 // of internal/cli have seen: each is there, as it is, with a line on when one sees it.
 func TestFailuresShowEveryCard(t *testing.T) {
 	cards := map[string]string{}
@@ -27,13 +27,13 @@ func TestFailuresShowEveryCard(t *testing.T) {
 		}
 	}
 	assert.Greater(t, len(cards), 90)
-	page := read(t, "docs/failures.md")
+	page := read(t, "docs/guides/troubleshooting.md")
 	if *update {
 		page = shownCard.ReplaceAllStringFunc(page, func(block string) string {
 			m := shownCard.FindStringSubmatch(block)
 			return m[1] + cards[m[3]] + m[5]
 		})
-		require.NoError(t, os.WriteFile(filepath.Join(root, "docs/failures.md"), []byte(page), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "docs/guides/troubleshooting.md"), []byte(page), 0o600))
 	}
 	shown := map[string]bool{}
 	for _, m := range shownCard.FindAllStringSubmatch(page, -1) {
@@ -43,6 +43,6 @@ func TestFailuresShowEveryCard(t *testing.T) {
 		assert.NotRegexp(t, "^(#|```)", m[2], "%s needs a line on when one sees it", m[3])
 	}
 	for name := range cards {
-		assert.True(t, shown[name], "docs/failures.md has no card: %s; add one with a line on when one sees it", name)
+		assert.True(t, shown[name], "docs/guides/troubleshooting.md has no card: %s; add one with a line on when one sees it", name)
 	}
 }

@@ -20,10 +20,10 @@ var (
 	testRef     = regexp.MustCompile("`((?:[a-z0-9]+/)*[a-z0-9]+) (Test\\w+)(?:/([\\w-]+))?`")
 )
 
-// TestEveryWayIsProved: a row of docs/ways.md names a test that exists, or says why there is none.
+// TestEveryWayIsProved: a row of docs/background/supported-environments.md names a test that exists, or says why there is none.
 func TestEveryWayIsProved(t *testing.T) {
 	rows := 0
-	for _, line := range strings.Split(read(t, "docs/ways.md"), "\n") {
+	for _, line := range strings.Split(read(t, "docs/background/supported-environments.md"), "\n") {
 		cells := strings.Split(strings.Trim(line, "|"), " | ")
 		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "proved by |") {
 			continue
@@ -64,9 +64,9 @@ func sources(t *testing.T, dir string) string {
 }
 
 // TestExamplesNameWhatThereIs: every verb, flag and variable of the migrator in
-// the examples, in action.yml and in docs/ways.md.
+// the examples, in action.yml and in docs/background/supported-environments.md.
 func TestExamplesNameWhatThereIs(t *testing.T) {
-	cmd := exec.Command("git", "ls-files", "docs/examples", "action.yml", "docs/ways.md")
+	cmd := exec.Command("git", "ls-files", "docs/examples", "action.yml", "docs/background/supported-environments.md")
 	cmd.Dir = root
 	out, err := cmd.Output()
 	require.NoError(t, err)

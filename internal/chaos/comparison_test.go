@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var updateComparison = flag.Bool("update-comparison", false, "write the table of docs/comparison.md")
+var updateComparison = flag.Bool("update-comparison", false, "write the table of docs/background/comparison.md")
 
 // file is one migration of the comparison.
 type file struct {
@@ -88,7 +88,7 @@ func contenders(t *testing.T) []contender {
 
 // contest is one input, and what each tool makes of it.
 type contest struct {
-	input string // as docs/comparison.md has it
+	input string // as docs/background/comparison.md has it
 	files []file
 	// then are the steps after the first up: "up", "down", or SQL of the application.
 	then []string
@@ -190,7 +190,7 @@ var contests = []contest{
 	},
 }
 
-// TestComparison plays every input with every tool. The table of docs/comparison.md is
+// TestComparison plays every input with every tool. The table of docs/background/comparison.md is
 // what it shows.
 func TestComparison(t *testing.T) {
 	if testing.Short() {
@@ -216,7 +216,7 @@ func TestComparison(t *testing.T) {
 		}
 		table.WriteString("\n")
 	}
-	path := filepath.Join(root, "docs", "comparison.md")
+	path := filepath.Join(root, "docs", "background", "comparison.md")
 	page, err := os.ReadFile(path)
 	require.NoError(t, err)
 	head, rest, found := strings.Cut(string(page), "<!-- table -->\n")
@@ -227,5 +227,5 @@ func TestComparison(t *testing.T) {
 	if *updateComparison {
 		require.NoError(t, os.WriteFile(path, []byte(now), 0o600))
 	}
-	assert.True(t, slices.Equal([]byte(now), page) || *updateComparison, "docs/comparison.md is not what the tools do; run the test with -update-comparison\n%s", table.String())
+	assert.True(t, slices.Equal([]byte(now), page) || *updateComparison, "docs/background/comparison.md is not what the tools do; run the test with -update-comparison\n%s", table.String())
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// rollbackTitle is where docs/chaos.md tells of rollbacks, to its end.
+// rollbackTitle is where docs/background/fault-injection.md tells of rollbacks, to its end.
 const rollbackTitle = "## Rollbacks"
 
 // splice writes one of the report's two parts and keeps the other: the rounds, or

@@ -16,10 +16,10 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// grants are the SQL blocks of docs/security.md, by the name in the comment before each.
+// grants are the SQL blocks of docs/background/security.md, by the name in the comment before each.
 func grants(t *testing.T) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "security.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "background", "security.md"))
 	require.NoError(t, err)
 	out := map[string]string{}
 	for _, m := range regexp.MustCompile("(?s)<!-- grants: ([a-z ]+) -->\n```sql\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
@@ -81,7 +81,7 @@ func (s *shop) denied(role string, statements ...string) {
 	assert.NoError(s.t, db.Close())
 }
 
-// TestGrants runs the statements of docs/security.md as they stand there, then the
+// TestGrants runs the statements of docs/background/security.md as they stand there, then the
 // verb as the role that they make, and looks that the role can do nothing else.
 func TestGrants(t *testing.T) { //nolint:tparallel // the roles' names are those of the docs
 	blocks := grants(t)

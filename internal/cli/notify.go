@@ -56,7 +56,7 @@ func usages(fs *pflag.FlagSet, notifies bool) string {
 func usageTemplate(cobras string) string {
 	const one = "{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}"
 	return strings.Replace(cobras, one, "{{ownFlags .LocalFlags}}{{with notifyFlags .LocalFlags}}\n\n"+
-		"Who is told (docs/notifications.md):\n{{.}}{{end}}", 1)
+		"Who is told (docs/guides/notifications.md):\n{{.}}{{end}}", 1)
 }
 
 // openNotifier checks where the outcome goes, once.

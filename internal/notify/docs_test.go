@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const page = "../../docs/notifications.md"
+const page = "../../docs/guides/notifications.md"
 
 // fenced is the block below a mark in the page.
 var fenced = regexp.MustCompile("(?s)(<!-- (\\w+) -->\n```\\w+\n)(.*?)(```\n)")

@@ -16,7 +16,7 @@ import (
 // its meaning; new fields may come without.
 const SchemaVersion = 1
 
-// Message is what goes out. docs/notifications.md has its fields in a table. A
+// Message is what goes out. docs/guides/notifications.md has its fields in a table. A
 // pointer that is nil, null in JSON, says that a number is not known.
 type Message struct {
 	Schema   int          `json:"schema"`

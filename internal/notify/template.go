@@ -31,7 +31,7 @@ func openTemplate(file string) (render, error) {
 	for _, m := range samples() {
 		body, err := execute(t, m)
 		if err != nil {
-			return nil, problem("--webhook-template: %s (the fields are in docs/notifications.md)", templateError(err))
+			return nil, problem("--webhook-template: %s (the fields are in docs/guides/notifications.md)", templateError(err))
 		}
 		if len(bytes.TrimSpace(body)) == 0 {
 			return nil, problem("--webhook-template: %s makes nothing of a run that %s", file, m.Outcome)

@@ -54,7 +54,7 @@ func TestTemplate(t *testing.T) {
 func TestTemplateThatIsBroken(t *testing.T) {
 	for text, want := range map[string]string{
 		"{{.title":                    "card.tmpl:1: unclosed action",
-		"{{.titel}}":                  `card.tmpl:1:2: executing "card.tmpl" at <.titel>: map has no entry for key "titel" (the fields are in docs/notifications.md)`,
+		"{{.titel}}":                  `card.tmpl:1:2: executing "card.tmpl" at <.titel>: map has no entry for key "titel" (the fields are in docs/guides/notifications.md)`,
 		"{{jsn .title}}":              `function "jsn" not defined`,
 		"{{.position.file}}":          "nil pointer evaluating interface {}.file", // not every failure has a place
 		"{{template \"x\"}}":          `template "x" not defined`,

@@ -199,7 +199,7 @@ func connectAdvice(err error) string {
 		return "add " + name + " to ignore_startup_parameters of the pooler (PgBouncer), or remove it from the database URL or the PG* variables;\n" +
 			"to set it all the same: ALTER ROLE … SET " + name + " = …, or connect the migrator to PostgreSQL itself"
 	} else if name != "" {
-		return "remove " + name + " from the database URL, or correct its name: PostgreSQL has no such setting (docs/connection.md lists what each parameter does)"
+		return "remove " + name + " from the database URL, or correct its name: PostgreSQL has no such setting (docs/guides/connection.md lists what each parameter does)"
 	}
 	var server *pq.Error
 	if errors.As(err, &server) {
