@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	collectLate()
+	delayFirstCollection()
 	log.SetOutput(io.Discard) // net/http writes there what a server says unasked
 	ctx, cancel := context.WithCancelCause(engine.OwnProcess(context.Background()))
 	signals := make(chan os.Signal, 1)

@@ -50,15 +50,15 @@ history records that. Version 0 is a database before its first migration.`,
 				if err != nil {
 					return err
 				}
-				real := a.redact
-				a.redact = func(text string) string { return dsn.Redact(real(text)) }
+				real := a.redactor
+				a.redactor = func(text string) string { return dsn.Redact(real(text)) }
 				opts := o.Postgres
 				opts.DSN, opts.Role, opts.Table = dsn, "", config.DefaultTable
 				b.Scratch = &opts
 			}
 			did, err := engine.Baseline(ctx, o, b)
 			if err == nil {
-				a.ending = &ending{title: "baseline: " + did, changed: true}
+				a.summary = &summary{title: "baseline: " + did, changed: true}
 				o.Log.Info("baseline set", "version", version, "compared", !unverified)
 			}
 			return err

@@ -394,7 +394,7 @@ func TestHelpNamesEveryVariableAndExitCode(t *testing.T) {
 			if flag == nil || flag[1] == "output" {
 				continue
 			}
-			name := variables(flag[1])
+			name := envNames(flag[1])
 			assert.Contains(t, line, "$"+name[len(name)-1])
 		}
 		for _, code := range []string{"  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  7 ", "  124 ", "  128+n "} {

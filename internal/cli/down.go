@@ -59,15 +59,15 @@ columns that hold data, or delete rows. --dry-run shows what would run and what 
 			if err != nil {
 				return err
 			}
-			a.ended(r)
-			sayDown(o.Log, r)
+			a.summarize(r)
+			logDown(o.Log, r)
 			return nil
 		},
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
-	a.lossFlag(cmd.Flags())
+	a.dataLossFlag(cmd.Flags())
 	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
 		"whose down counts where an applied file was edited: fail for the journal's, which ran, or allow for the file's ($SHIPLOCK_ON_EDITED)")
 	cmd.Flags().UintVar(&f.to, "to", 0, "version to go back to; it stays applied")
@@ -77,7 +77,7 @@ columns that hold data, or delete rows. --dry-run shows what would run and what 
 	return cmd
 }
 
-func sayDown(log *slog.Logger, r engine.Result) {
+func logDown(log *slog.Logger, r engine.Result) {
 	undone := r.Undone()
 	said := []any{"version", versionText(r.To), "was", versionText(r.From), "undone", len(undone)}
 	if len(undone) > 0 {
@@ -129,7 +129,7 @@ func printDown(w io.Writer, p engine.Preview) error {
 		if s.FromJournal {
 			where = ", from the journal"
 		}
-		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Counted(s.Statements, "statement"), how(s))
+		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Counted(s.Statements, "statement"), execution(s))
 		for line := range strings.Lines(p.Steps[i].SQL) {
 			line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")
 			fmt.Fprintf(w, "    %s\n", oneLine(line))

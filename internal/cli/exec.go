@@ -58,14 +58,14 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 			if sessionGrace < 0 {
 				return &config.UsageError{Problem: "--session-grace is " + sessionGrace.String() + "; want 0 or more, such as 10s"}
 			}
-			path, err := lookUp(args[0])
+			path, err := lookPath(args[0])
 			if err != nil {
 				return err
 			}
-			if err := a.noRole(); err != nil {
+			if err := a.rejectRole(); err != nil {
 				return err
 			}
-			if err := a.takeScreen(); err != nil { // what the tool says goes by the bar, too
+			if err := a.openTerminal(); err != nil { // what the tool says goes by the bar, too
 				return err
 			}
 			a.settings.Tool = true
@@ -78,7 +78,7 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 			}
 			defer cancel()
 			return a.runTool(ctx, o, sessionGrace, child.Command{
-				Path: path, Args: args, Env: lent(os.Environ()), Stdin: os.Stdin, Grace: grace,
+				Path: path, Args: args, Env: childEnv(os.Environ()), Stdin: os.Stdin, Grace: grace,
 				Stdout: o.Postgres.DSN.Mask(stdout), Stderr: o.Postgres.DSN.Mask(stderr),
 			})
 		},
@@ -87,7 +87,7 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 	fs.SetInterspersed(false) // what follows the command is the command's
 	a.connectionFlags(fs)
 	a.waitForDBFlag(fs)
-	a.quitFlag(fs)
+	a.sidecarFlag(fs)
 	a.notifyFlags(fs)
 	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another exec ($SHIPLOCK_LOCK_WAIT)")
 	fs.DurationVar(&grace, "grace", defaultGrace, "how long the tool may take to end when it was asked to, before it is killed ($SHIPLOCK_GRACE)")
@@ -97,14 +97,14 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 }
 
 func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c child.Command) error {
-	secrets, ours := config.SecretsOf(os.Environ()), a.hide
-	redact := a.redact
-	a.redact = func(s string) string { return secrets.Hide(redact(s)) }
+	secrets, ours := config.SecretsOf(os.Environ()), a.redact
+	redact := a.redactor
+	a.redactor = func(s string) string { return secrets.Hide(redact(s)) }
 	line := ours(shellLine(secrets.HideArgs(c.Args)))
 	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, SessionGrace: sessionGrace, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
 	if err == nil {
 		// A tool may have changed rows, which nobody has compared: it counts as a change.
-		a.ending = &ending{Done: report.Done{Command: line, Changes: len(result.Changes), Uncompared: !result.Known}, changed: true}
+		a.summary = &summary{Done: report.Done{Command: line, Changes: len(result.Changes), Uncompared: !result.Known}, changed: true}
 		facts := []any{"took", result.Took.Round(10 * time.Millisecond)}
 		if result.Known {
 			facts = append(facts, "schema_changes", len(result.Changes))

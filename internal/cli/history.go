@@ -59,7 +59,7 @@ func printHistory(w io.Writer, h engine.History, only *uint) error {
 		if r.DurationSeconds > 0 {
 			took = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
 		}
-		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.UTC().Format(whenFormat), r.Version, r.Name, r.Direction, historyOutcome(r), took, historyBy(r))
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.UTC().Format(timeFormat), r.Version, r.Name, r.Direction, historyOutcome(r), took, historyBy(r))
 	}
 	return t.Flush()
 }
@@ -87,5 +87,5 @@ func historyBy(r engine.HistoryEntry) string {
 			release = append(release, part.name+part.value)
 		}
 	}
-	return by(r.User, strings.Join(release, ", "))
+	return actor(r.User, strings.Join(release, ", "))
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // ending is what a verb that has succeeded says of itself.
-type ending struct {
+type summary struct {
 	report.Done
 	title   string // instead of report.Success's first line
 	changed bool
@@ -42,16 +42,16 @@ func (a *app) message(verb string, err error) notify.Message {
 }
 
 func (a *app) failed(m *notify.Message, verb string, err error) {
-	card := report.Diagnose(err, a.surroundings(verb), a.hide)
+	card := report.Diagnose(err, a.runInfo(verb), a.redact)
 	m.ExitCode, m.Title, m.Rows, m.Report = card.Code, card.Title, card.Rows, card.String()
-	m.Place = placeOf(err)
+	m.Place = position(err)
 	var run *engine.RunError
 	if !errors.As(err, &run) {
 		return
 	}
 	at := run.At()
 	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
-	ran(m, plan.Runs(run.Plan.Steps[:run.Applied]))
+	addMigrations(m, plan.Runs(run.Plan.Steps[:run.Applied]))
 	left := len(plan.Only(plan.Runs(run.Plan.Steps[run.Applied:]), plan.Up))
 	if verb == "up" {
 		m.Pending = &left
@@ -59,7 +59,7 @@ func (a *app) failed(m *notify.Message, verb string, err error) {
 }
 
 // placeOf is the place of a mistake in a file.
-func placeOf(err error) *notify.Place {
+func position(err error) *notify.Place {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
@@ -81,11 +81,11 @@ func placeOf(err error) *notify.Place {
 }
 
 func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
-	e := a.ending
+	e := a.summary
 	e.Took = now.Sub(a.started)
-	m.Report = a.hide(report.Success(e.Done, a.surroundings(verb)))
+	m.Report = a.redact(report.Success(e.Done, a.runInfo(verb)))
 	if _, where, ok := strings.Cut(m.Report, "\n"); ok && e.title != "" {
-		m.Report = "shiplock: " + oneLine(a.hide(e.title)) + "\n" + where
+		m.Report = "shiplock: " + oneLine(a.redact(e.title)) + "\n" + where
 	}
 	first, _, _ := strings.Cut(m.Report, "\n")
 	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), e.changed
@@ -95,7 +95,7 @@ func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
 	}
 	if e.applied {
 		m.VersionFrom = &e.From
-		ran(m, e.steps)
+		addMigrations(m, e.steps)
 	}
 	if e.pending {
 		m.Pending = &none
@@ -103,7 +103,7 @@ func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
 }
 
 // ran tells what was run, of very many the last: where the database is now.
-func ran(m *notify.Message, runs []plan.Run) {
+func addMigrations(m *notify.Message, runs []plan.Run) {
 	applied, undone := len(runs), len(plan.Only(runs, plan.Down))
 	m.Applied, m.Undone = &applied, &undone
 	for _, r := range runs[max(0, applied-notify.MaxMigrations):] {
@@ -112,6 +112,6 @@ func ran(m *notify.Message, runs []plan.Run) {
 }
 
 // ended takes note of what up or down have done.
-func (a *app) ended(r engine.Result) {
-	a.ending = &ending{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, Undone: r.Undone()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
+func (a *app) summarize(r engine.Result) {
+	a.summary = &summary{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, Undone: r.Undone()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
 }

@@ -29,13 +29,13 @@ func (a *app) notifyFlags(fs *pflag.FlagSet) {
 	group.BoolVar(&o.Success, "notify-success", false, "tell a success, too, if something was changed ($SHIPLOCK_NOTIFY_SUCCESS)")
 	group.DurationVar(&o.Timeout, "notify-timeout", notify.DefaultTimeout, "the most that all of these may take together ($SHIPLOCK_NOTIFY_TIMEOUT)")
 	group.VisitAll(func(f *pflag.Flag) {
-		f.Annotations = map[string][]string{notifyGroup: nil}
+		f.Annotations = map[string][]string{notifyAnnotation: nil}
 		fs.AddFlag(f)
 	})
 }
 
-// notifyGroup marks a flag that help lists apart from the verb's own.
-const notifyGroup = "notify"
+// notifyAnnotation marks a flag that help lists apart from the verb's own.
+const notifyAnnotation = "notify"
 
 func init() {
 	cobra.AddTemplateFunc("ownFlags", func(fs *pflag.FlagSet) string { return usages(fs, false) })
@@ -45,7 +45,7 @@ func init() {
 func usages(fs *pflag.FlagSet, notifies bool) string {
 	part := pflag.NewFlagSet("", pflag.ContinueOnError)
 	fs.VisitAll(func(f *pflag.Flag) {
-		if _, ok := f.Annotations[notifyGroup]; ok == notifies {
+		if _, ok := f.Annotations[notifyAnnotation]; ok == notifies {
 			part.AddFlag(f)
 		}
 	})
@@ -66,10 +66,10 @@ func (a *app) openNotifier() error {
 	}
 	o := a.notify
 	o.Root, o.Getenv, o.Agent, o.JobUID, o.PodUID = filesRoot, os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
-	o.Told = func(where string) { a.logAnyhow().Debug("told", "to", where) }
+	o.Told = func(where string) { a.logOrDefault().Debug("told", "to", where) }
 	if err := o.CheckEvent(); err != nil {
 		o.KubernetesEvent = false
-		a.logAnyhow().Warn("there will be no Kubernetes Event", "error", err)
+		a.logOrDefault().Warn("there will be no Kubernetes Event", "error", err)
 	}
 	n, err := notify.Open(o)
 	a.notifier = n
@@ -83,8 +83,8 @@ func (a *app) openNotifier() error {
 	return err
 }
 
-// logAnyhow is the log, also where its options are wrong.
-func (a *app) logAnyhow() *slog.Logger {
+// logOrDefault is the log, also where its options are wrong.
+func (a *app) logOrDefault() *slog.Logger {
 	if log, err := a.logger(); err == nil {
 		return log
 	}
@@ -92,8 +92,8 @@ func (a *app) logAnyhow() *slog.Logger {
 }
 
 // hide keeps secrets out of what is shown.
-func (a *app) hide(s string) string {
-	if s = a.redact(s); a.notifier != nil {
+func (a *app) redact(s string) string {
+	if s = a.redactor(s); a.notifier != nil {
 		s = a.notifier.Redact(s)
 	}
 	return s
@@ -105,6 +105,6 @@ func notifyVariables() []string {
 	var names []string
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	(&app{}).notifyFlags(fs)
-	fs.VisitAll(func(f *pflag.Flag) { names = append(names, variables(f.Name)...) })
+	fs.VisitAll(func(f *pflag.Flag) { names = append(names, envNames(f.Name)...) })
 	return names
 }

@@ -56,6 +56,6 @@ func (a *app) print(o output, v any, table func() error) error {
 	if err := e.Encode(v); err != nil {
 		return err
 	}
-	_, err := io.WriteString(a.stdout, a.hide(escaped(out.Bytes())))
+	_, err := io.WriteString(a.stdout, a.redact(escapeJSON(out.Bytes())))
 	return err
 }

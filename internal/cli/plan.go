@@ -37,20 +37,20 @@ func printPlan(w io.Writer, p engine.Preview) error {
 	switch {
 	case p.Newer:
 		fmt.Fprint(t, "plan\tnothing: the database is newer than the files\n")
-		printAhead(t, p.Ahead)
+		printUnknown(t, p.Ahead)
 	case len(p.Steps) == 0:
 		fmt.Fprint(t, "plan\tnothing to do\n")
 	default:
-		fmt.Fprintf(t, "plan\t%s, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", planned(p.Steps), numberText(p.To))
+		fmt.Fprintf(t, "plan\t%s, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", stepCounts(p.Steps), numberText(p.To))
 	}
 	for _, s := range p.Steps {
-		fmt.Fprintf(t, "%d\t%s\t%d\t%s\n", s.Version, s.File, s.Statements, how(s))
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\n", s.Version, s.File, s.Statements, execution(s))
 	}
 	return t.Flush()
 }
 
 // planned counts steps by their direction: those down come first.
-func planned(steps []engine.PreviewStep) string {
+func stepCounts(steps []engine.PreviewStep) string {
 	down := 0
 	for _, s := range steps {
 		if s.Direction == "down" {
@@ -68,7 +68,7 @@ func planned(steps []engine.PreviewStep) string {
 }
 
 // how says how a file runs.
-func how(s engine.PreviewStep) string {
+func execution(s engine.PreviewStep) string {
 	how := "one transaction"
 	if !s.Transactional {
 		how = "statement by statement"
@@ -79,8 +79,8 @@ func how(s engine.PreviewStep) string {
 	return how
 }
 
-// printAhead lists what only the journal knows.
-func printAhead(w io.Writer, ahead []engine.FileInfo) {
+// printUnknown lists what only the journal knows.
+func printUnknown(w io.Writer, ahead []engine.FileInfo) {
 	for _, m := range ahead {
 		fmt.Fprintf(w, "unknown here\t%d %s\n", m.Version, m.Name)
 	}

@@ -16,15 +16,15 @@ func (a *app) progressFlag(fs *pflag.FlagSet) {
 		"how to show what takes long: bar, log, none, or auto for a bar on a terminal and lines in a log ($SHIPLOCK_PROGRESS)")
 }
 
-// takeScreen takes the terminal, if there is to be a bar: from then on the log and all
+// openTerminal takes the terminal, if there is to be a bar: from then on the log and all
 // other output goes through it.
-func (a *app) takeScreen() error {
+func (a *app) openTerminal() error {
 	switch a.settings.Progress {
 	case "auto", "bar", "log", "none":
 	default:
 		return &config.UsageError{Problem: fmt.Sprintf("--progress is %q; want auto, bar, log or none", a.settings.Progress)}
 	}
-	if a.settings.Progress != "bar" && (a.settings.Progress != "auto" || !suitsBar(os.Getenv, a.settings.LogFormat)) {
+	if a.settings.Progress != "bar" && (a.settings.Progress != "auto" || !supportsBar(os.Getenv, a.settings.LogFormat)) {
 		return nil
 	}
 	file, ok := a.stderr.(*os.File)
@@ -35,7 +35,7 @@ func (a *app) takeScreen() error {
 	if !ok {
 		return nil
 	}
-	a.screen, a.stderr = terminal, terminal
+	a.terminal, a.stderr = terminal, terminal
 	if out, ok := a.stdout.(*os.File); ok {
 		if _, same := progress.NewTerminal(out); same {
 			a.stdout = terminal.Beside(out)
@@ -44,18 +44,18 @@ func (a *app) takeScreen() error {
 	return nil
 }
 
-// suitsBar says whether a bar is welcome on a terminal: a CI system may give its
+// supportsBar says whether a bar is welcome on a terminal: a CI system may give its
 // jobs one, and keeps what is written to it as a log.
-func suitsBar(getenv func(string) string, logFormat string) bool {
+func supportsBar(getenv func(string) string, logFormat string) bool {
 	ci, term := getenv("CI"), getenv("TERM")
 	return (ci == "" || ci == "false") && term != "" && term != "dumb" && logFormat != "json"
 }
 
-// display is how progress is shown; see takeScreen.
+// display is how progress is shown; see openTerminal.
 func (a *app) display(log *slog.Logger) *progress.Display {
 	switch {
-	case a.screen != nil:
-		return progress.OnTerminal(a.screen, progress.DefaultPace, a.hide)
+	case a.terminal != nil:
+		return progress.OnTerminal(a.terminal, progress.DefaultPace, a.redact)
 	case a.settings.Progress == "none":
 		return progress.Quiet(log)
 	case a.settings.Progress == "bar":
@@ -67,7 +67,7 @@ func (a *app) display(log *slog.Logger) *progress.Display {
 // toolDisplay is display while a foreign tool has the terminal: what is typed there
 // does not come by us, so a bar would be in its way.
 func (a *app) toolDisplay(d *progress.Display, log *slog.Logger, in *os.File) *progress.Display {
-	if a.screen != nil {
+	if a.terminal != nil {
 		if _, typed := progress.NewTerminal(in); typed {
 			return progress.ToLog(log, progress.DefaultPace)
 		}

@@ -39,7 +39,7 @@ func TestSuitsBar(t *testing.T) {
 		"JSON":           {term: "xterm", format: "json"},
 	} {
 		env := map[string]string{"CI": c.ci, "TERM": c.term}
-		assert.Equal(t, c.want, suitsBar(func(v string) string { return env[v] }, c.format), name)
+		assert.Equal(t, c.want, supportsBar(func(v string) string { return env[v] }, c.format), name)
 	}
 }
 
@@ -63,9 +63,9 @@ func TestTheScreenIsTaken(t *testing.T) {
 	} {
 		a := &app{stdout: c.stdout, stderr: c.stderr}
 		a.settings.Progress = "bar"
-		require.NoError(t, a.takeScreen())
-		require.NoError(t, a.takeScreen(), "twice is once")
-		assert.Equal(t, c.taken, a.screen != nil)
+		require.NoError(t, a.openTerminal())
+		require.NoError(t, a.openTerminal(), "twice is once")
+		assert.Equal(t, c.taken, a.terminal != nil)
 		assert.Equal(t, c.taken, a.stderr != c.stderr)
 		assert.Equal(t, c.together, a.stdout != c.stdout)
 	}

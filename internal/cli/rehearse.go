@@ -44,7 +44,7 @@ each of them is annotated at its file.`,
 			if cmd.Flags().Changed("from") {
 				r.From = &from
 			}
-			real, table, err := a.realDatabase()
+			real, table, err := a.targetDatabase()
 			if err != nil {
 				return err
 			}
@@ -68,7 +68,7 @@ each of them is annotated at its file.`,
 					o.Log.Warn("could not be told", "error", told)
 				}
 			}
-			return errors.Join(a.print(format, out, func() error { return printRehearsal(a.stdout, a.settings.Source, oneLine(out), a.hide) }), err)
+			return errors.Join(a.print(format, out, func() error { return printRehearsal(a.stdout, a.settings.Source, oneLine(out), a.redact) }), err)
 		},
 	}
 	a.filesFlags(cmd.Flags())
@@ -80,8 +80,8 @@ each of them is annotated at its file.`,
 	return cmd
 }
 
-// realDatabase is the one that the settings name, nil for none, and its version table.
-func (a *app) realDatabase() (*config.DSN, string, error) {
+// targetDatabase is the one that the settings name, nil for none, and its version table.
+func (a *app) targetDatabase() (*config.DSN, string, error) {
 	s := a.settings
 	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && os.Getenv("PGHOST")+os.Getenv("PGHOSTADDR")+os.Getenv("PGDATABASE")+os.Getenv("PGSERVICE") == "" {
 		return nil, "", nil
@@ -90,7 +90,7 @@ func (a *app) realDatabase() (*config.DSN, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	a.redact = dsn.Redact
+	a.redactor = dsn.Redact
 	return &dsn, s.Table, nil
 }
 
@@ -102,13 +102,13 @@ func printRehearsal(w io.Writer, source string, r engine.Rehearsal, hide func(st
 			printDifference(&out, d)
 		}
 	}
-	out.WriteString(rehearsed(r, " on "+r.Database) + "\n")
+	out.WriteString(rehearsalSummary(r, " on "+r.Database) + "\n")
 	_, err := io.WriteString(w, hide(out.String()))
 	return err
 }
 
 // rehearsed counts, for people.
-func rehearsed(r engine.Rehearsal, where string) string {
+func rehearsalSummary(r engine.Rehearsal, where string) string {
 	of := ""
 	if r.Of > r.Rehearsed {
 		of = fmt.Sprintf(" of %d", r.Of)
@@ -129,9 +129,9 @@ func (a *app) annotate(r engine.Rehearsal) error {
 			printDifference(&detail, d)
 		}
 		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.Fault, Place: notify.Place{File: f.File, Line: f.Line},
-			Text: a.hide(f.Text), Detail: a.hide(detail.String())})
+			Text: a.redact(f.Text), Detail: a.redact(detail.String())})
 	}
-	return a.github.Findings("Rehearsal: "+rehearsed(r, ""), findings, a.settings.Source)
+	return a.github.Findings("Rehearsal: "+rehearsalSummary(r, ""), findings, a.settings.Source)
 }
 
 func printDifference(out *strings.Builder, d postgres.Difference) {

@@ -44,7 +44,7 @@ migration never needs it.`,
 			defer cancel()
 			did, err := engine.Repair(ctx, o, chosen[0], done.number)
 			if err == nil {
-				a.ending = &ending{title: "repaired: " + did, changed: true}
+				a.summary = &summary{title: "repaired: " + did, changed: true}
 				o.Log.Info("repaired", "now", did)
 			}
 			return err

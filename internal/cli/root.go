@@ -32,22 +32,22 @@ type app struct {
 	settings config.Settings
 	stdout   io.Writer
 	stderr   io.Writer
-	colour   bool // standard error is shown in colours
-	redact   func(string) string
+	color    bool // standard error is shown in colours
+	redactor func(string) string
 	user     string // of the database, once it is known
 	database string // user@host:port/name, once it is known
 	started  time.Time
-	ending   *ending // of a verb that has succeeded in what its end is told of
+	summary  *summary // of a verb that has succeeded in what its end is told of
 	notify   notify.Options
 	notifier *notify.Notifier
 	github   *notify.GitHub     // nil elsewhere
-	screen   *progress.Terminal // once there is to be a bar on it
+	terminal *progress.Terminal // once there is to be a bar on it
 }
 
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
 // the log and the card to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr, redact: config.SecretsIn(args).HideKnown, started: time.Now(), colour: report.Coloured(stderr, os.Getenv)}
+	a := &app{stdout: stdout, stderr: stderr, redactor: config.SecretsIn(args).HideKnown, started: time.Now(), color: report.Coloured(stderr, os.Getenv)}
 	a.github = notify.NewGitHub(os.Getenv, stderr)
 	if a.github != nil {
 		a.stdout, a.stderr = a.github.Filter(stdout), a.github.Out()
@@ -56,7 +56,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := a.command()
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	cmd, err := root.ExecuteContextC(ctx)
-	defer a.quit()
+	defer a.shutDownSidecar()
 	return a.finish(ctx, cmd, err)
 }
 
@@ -91,7 +91,7 @@ func (a *app) command() *cobra.Command {
 			return &config.UsageError{Problem: "no verb given: migrator up applies what is pending"}
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			err := fromEnvironment(cmd.Flags(), os.Getenv)
+			err := applyEnvironment(cmd.Flags(), os.Getenv)
 			a.settings.TableGiven = cmd.Flags().Changed("table")
 			a.settings.Migrates = cmd.Flags().Lookup("statement-timeout") != nil
 			if a.settings.ConnectAttempts > 0 && !cmd.Flags().Changed("wait-for-db") {
@@ -107,7 +107,7 @@ func (a *app) command() *cobra.Command {
 		problem := err.Error()
 		var invalid *pflag.InvalidValueError
 		if errors.As(err, &invalid) {
-			problem = fmt.Sprintf("--%s is %q; want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag()))
+			problem = fmt.Sprintf("--%s is %q; want %s", invalid.GetFlag().Name, invalid.GetValue(), expectedValue(invalid.GetFlag()))
 		}
 		return &config.UsageError{Problem: fmt.Sprintf("%s (%s --help lists the flags)", problem, cmd.CommandPath())}
 	})
@@ -183,7 +183,7 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 }
 
 func (a *app) lockFlags(fs *pflag.FlagSet) {
-	a.quitFlag(fs)
+	a.sidecarFlag(fs)
 	s := &a.settings
 	fs.DurationVar(&s.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another migrator ($SHIPLOCK_LOCK_WAIT)")
 	fs.DurationVar(&s.LockTimeout, "lock-timeout", config.DefaultLockTimeout,
@@ -191,21 +191,21 @@ func (a *app) lockFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&s.StatementTimeout, "statement-timeout", 0, "the most one statement may take, 0 for the server's setting ($SHIPLOCK_STATEMENT_TIMEOUT)")
 }
 
-// fromEnvironment sets each flag that was not given from its SHIPLOCK_ variable.
+// applyEnvironment sets each flag that was not given from its SHIPLOCK_ variable.
 // An empty variable counts as not set, as it does for libpq.
-func fromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
+func applyEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 	var errs []error
 	fs.VisitAll(func(f *pflag.Flag) {
 		if f.Changed {
 			return
 		}
-		for _, name := range variables(f.Name) {
+		for _, name := range envNames(f.Name) {
 			value := getenv(name)
 			if value == "" {
 				continue
 			}
 			if err := fs.Set(f.Name, value); err != nil {
-				errs = append(errs, &config.UsageError{Problem: fmt.Sprintf("%s is %q; want %s, as for --%s: %s", name, value, wanted(f), f.Name, f.Usage)})
+				errs = append(errs, &config.UsageError{Problem: fmt.Sprintf("%s is %q; want %s, as for --%s: %s", name, value, expectedValue(f), f.Name, f.Usage)})
 			}
 			return
 		}
@@ -214,7 +214,7 @@ func fromEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 }
 
 // wanted says what a flag's type takes, which the errors of Go's parsers leave to the reader.
-func wanted(f *pflag.Flag) string {
+func expectedValue(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "uint":
 		return "a whole number, 0 or more"
@@ -228,7 +228,7 @@ func wanted(f *pflag.Flag) string {
 	return "a " + f.Value.Type()
 }
 
-func variables(flag string) []string {
+func envNames(flag string) []string {
 	name := "SHIPLOCK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 	switch flag {
 	case "database-url":
@@ -241,7 +241,7 @@ func variables(flag string) []string {
 
 // options checks the settings and starts the clock of --timeout.
 func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc, engine.Options, error) {
-	if err := a.takeScreen(); err != nil {
+	if err := a.openTerminal(); err != nil {
 		return nil, nil, engine.Options{}, err
 	}
 	log, err := a.logger()
@@ -264,7 +264,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 		cancel()
 		return nil, nil, engine.Options{}, err
 	}
-	a.redact, a.database, a.user = dsn.Redact, dsn.String(), dsn.User()
+	a.redactor, a.database, a.user = dsn.Redact, dsn.String(), dsn.User()
 	if len(dsn.Ignored()) > 0 {
 		log.Warn("the database URL has parameters that are ignored", "ignored", dsn.Ignored())
 	}
@@ -284,7 +284,7 @@ func (a *app) logger() (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(a.settings.LogLevel)); err != nil {
 		return nil, &config.UsageError{Problem: fmt.Sprintf("--log-level is %q; want debug, info, warn or error", a.settings.LogLevel)}
 	}
-	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: a.logAttr}
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: a.redactAttr}
 	var h slog.Handler
 	switch a.settings.LogFormat {
 	case "text":
@@ -302,7 +302,7 @@ func (a *app) logger() (*slog.Logger, error) {
 }
 
 // surroundings are what a card says of where the program was called.
-func (a *app) surroundings(verb string) report.Run {
+func (a *app) runInfo(verb string) report.Run {
 	id := identity()
 	return report.Run{Verb: verb, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
 		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace}

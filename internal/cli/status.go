@@ -47,19 +47,19 @@ func printTool(w io.Writer, r engine.ToolInfo) {
 	if r.Ended != "" {
 		how += fmt.Sprintf(" (%s), took %s", r.Ended, time.Duration(r.DurationSeconds*float64(time.Second)).Round(time.Millisecond))
 	}
-	fmt.Fprintf(w, "tool\t%s\nlast run\t%s, %s, by %s, %d schema changes\n", r.Command, how, r.Started.UTC().Format(whenFormat), by(r.User, r.Release), len(r.Changes))
+	fmt.Fprintf(w, "tool\t%s\nlast run\t%s, %s, by %s, %d schema changes\n", r.Command, how, r.Started.UTC().Format(timeFormat), actor(r.User, r.Release), len(r.Changes))
 }
 
 // printFailure says how the last run ended, in the words of its card's title.
 func printFailure(w io.Writer, f engine.Failure) {
 	how := map[string]string{"failed": "failed; nothing of it was kept", "partially applied": "partially applied", "running": "broke off, or is at work"}[f.Outcome]
 	fmt.Fprintf(w, "last run\tversion %d %s %s, %s, by %s\nreason\t%s\n", f.Version, f.Direction, cmp.Or(how, f.Outcome),
-		f.Started.UTC().Format(whenFormat), by(f.User, f.Release), f.Error)
+		f.Started.UTC().Format(timeFormat), actor(f.User, f.Release), f.Error)
 }
 
-const whenFormat = "2006-01-02 15:04:05Z"
+const timeFormat = "2006-01-02 15:04:05Z"
 
-func by(user, release string) string {
+func actor(user, release string) string {
 	if release == "" {
 		return user
 	}
@@ -126,5 +126,5 @@ func printRow(w io.Writer, m engine.FileInfo, state string) {
 	if r.DurationSeconds > 0 {
 		took = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
 	}
-	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format(whenFormat), took, by(r.User, r.Release))
+	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format(timeFormat), took, actor(r.User, r.Release))
 }

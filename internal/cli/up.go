@@ -29,12 +29,12 @@ migrates, the others wait.`,
 		Example: `  DATABASE_URL=postgres://app:secret@db:5432/shop migrator up --source ./migrations
   migrator up --wait-for-db 2m --timeout 10m
   migrator up --connect-attempts 30 --connect-delay 2s -- ./server --port 8080`,
-		Args: serverArgs,
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var path string
 			if len(args) > 0 {
 				var err error
-				if path, err = lookUp(args[0]); err != nil {
+				if path, err = lookPath(args[0]); err != nil {
 					return err
 				}
 			}
@@ -47,12 +47,12 @@ migrates, the others wait.`,
 			if err != nil {
 				return err
 			}
-			sayUp(o.Log, result)
-			a.ended(result)
-			a.ending.pending = true
+			logUp(o.Log, result)
+			a.summarize(result)
+			a.summary.pending = true
 			if len(args) > 0 {
 				a.finish(cmd.Context(), cmd, nil) // nobody comes back from there
-				return become(cmd.Context(), path, args)
+				return replaceProcess(cmd.Context(), path, args)
 			}
 			return nil
 		},
@@ -68,7 +68,7 @@ migrates, the others wait.`,
 func (a *app) policyFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
 		"what to do when the database is newer than the files: allow, fail, or down to undo what is newer ($SHIPLOCK_ON_NEWER)")
-	a.lossFlag(fs)
+	a.dataLossFlag(fs)
 	fs.StringVar(&a.settings.TxMode, "tx-mode", string(engine.TxModeFile),
 		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_TX_MODE)")
 	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
@@ -79,17 +79,17 @@ func (a *app) policyFlags(fs *pflag.FlagSet) {
 		"refuse to apply a migration that has no down file, instead of a warning ($SHIPLOCK_REQUIRE_DOWN)")
 }
 
-func (a *app) lossFlag(fs *pflag.FlagSet) {
+func (a *app) dataLossFlag(fs *pflag.FlagSet) {
 	fs.BoolVar(&a.settings.AllowDataLoss, "allow-data-loss", false,
 		"let a down drop tables and columns that hold data, and delete rows ($SHIPLOCK_ALLOW_DATA_LOSS)")
 }
 
-func sayUp(log *slog.Logger, r engine.Result) {
+func logUp(log *slog.Logger, r engine.Result) {
 	switch {
 	case r.Newer:
 		log.Warn("the database is newer than the files here; nothing was done", "version", r.To, "not_known_here", plan.Names(r.Ahead))
 	case len(r.Undone()) > 0:
-		sayDown(log, r)
+		logDown(log, r)
 	case r.Applied == 0:
 		log.Info("nothing to do", "version", versionText(r.To))
 	default:

@@ -29,8 +29,8 @@ func (a *app) loginFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Role, "role", "", "role to act as (SET ROLE): what migrations make belongs to it ($SHIPLOCK_ROLE)")
 }
 
-// noRole refuses a role that would be the sessions' of ours and not the tool's.
-func (a *app) noRole() error {
+// rejectRole refuses a role that would be the sessions' of ours and not the tool's.
+func (a *app) rejectRole() error {
 	role := a.settings.Role
 	if role == "" {
 		return nil
@@ -43,7 +43,7 @@ func (a *app) noRole() error {
 // lent is the environment that a tool, or the server behind --, gets: without
 // the variables that are no concern of another program, whom to notify and with
 // which secret.
-func lent(environ []string) []string {
+func childEnv(environ []string) []string {
 	ours := notifyVariables()
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
@@ -54,7 +54,7 @@ func lent(environ []string) []string {
 // dsn settles how to reach the database; the file with its URL is waited for.
 func (a *app) dsn(ctx context.Context, log *slog.Logger) (config.DSN, error) {
 	err := a.settings.AwaitURL(ctx, func(reason string) {
-		log.Info("waiting for the file", "reason", reason, "for_up_to", forUpTo(a.settings))
+		log.Info("waiting for the file", "reason", reason, "for_up_to", waitLimit(a.settings))
 	})
 	if err != nil {
 		return config.DSN{}, err
@@ -62,26 +62,26 @@ func (a *app) dsn(ctx context.Context, log *slog.Logger) (config.DSN, error) {
 	return a.settings.Database(os.Getenv)
 }
 
-func forUpTo(s config.Settings) string {
+func waitLimit(s config.Settings) string {
 	if s.WaitForDB == math.MaxInt64 {
 		return "ever"
 	}
 	return s.WaitForDB.String()
 }
 
-// logAttr is what every value passes on its way into the log, whichever its
+// redactAttr is what every value passes on its way into the log, whichever its
 // format: no secret leaves that way, and nothing that a terminal would obey. Line
 // breaks and what is below a space each format escapes by itself.
-func (a *app) logAttr(_ []string, attr slog.Attr) slog.Attr {
+func (a *app) redactAttr(_ []string, attr slog.Attr) slog.Attr {
 	switch v := attr.Value.Any().(type) {
 	case string:
-		attr.Value = slog.StringValue(printable(a.hide(v)))
+		attr.Value = slog.StringValue(replaceInvisible(a.redact(v)))
 	case error:
-		attr.Value = slog.StringValue(printable(a.hide(v.Error())))
+		attr.Value = slog.StringValue(replaceInvisible(a.redact(v.Error())))
 	case []string:
 		shown := make([]string, len(v))
 		for i, s := range v {
-			shown[i] = printable(a.hide(s))
+			shown[i] = replaceInvisible(a.redact(s))
 		}
 		attr.Value = slog.AnyValue(shown)
 	}
@@ -90,7 +90,7 @@ func (a *app) logAttr(_ []string, attr slog.Attr) slog.Attr {
 
 // printable replaces what is invisible and not white space: C1 controls and the
 // marks that turn the direction of writing.
-func printable(s string) string {
+func replaceInvisible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= ' ' && r != '\n' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
 			return unicode.ReplacementChar

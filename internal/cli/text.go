@@ -14,13 +14,13 @@ import (
 func oneLine[T any](v T) T {
 	out := reflect.New(reflect.TypeFor[T]()).Elem()
 	out.Set(reflect.ValueOf(v))
-	cleanTexts(out)
+	sanitizeStrings(out)
 	return out.Interface().(T)
 }
 
-// cleanTexts changes all texts of v, which can be set; slices and what pointers
+// sanitizeStrings changes all texts of v, which can be set; slices and what pointers
 // lead to are copied first.
-func cleanTexts(v reflect.Value) {
+func sanitizeStrings(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(strings.Map(func(r rune) rune {
@@ -28,18 +28,18 @@ func cleanTexts(v reflect.Value) {
 				return unicode.ReplacementChar
 			}
 			return r
-		}, printable(v.String())))
+		}, replaceInvisible(v.String())))
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if v.Field(i).CanSet() {
-				cleanTexts(v.Field(i))
+				sanitizeStrings(v.Field(i))
 			}
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
 			to := reflect.New(v.Type().Elem())
 			to.Elem().Set(v.Elem())
-			cleanTexts(to.Elem())
+			sanitizeStrings(to.Elem())
 			v.Set(to)
 		}
 	case reflect.Slice:
@@ -47,7 +47,7 @@ func cleanTexts(v reflect.Value) {
 			to := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 			reflect.Copy(to, v)
 			for i := range to.Len() {
-				cleanTexts(to.Index(i))
+				sanitizeStrings(to.Index(i))
 			}
 			v.Set(to)
 		}
@@ -55,7 +55,7 @@ func cleanTexts(v reflect.Value) {
 }
 
 // escaped writes what JSON leaves as it is, and a terminal would obey, as \uXXXX.
-func escaped(json []byte) string {
+func escapeJSON(json []byte) string {
 	var out strings.Builder
 	for _, r := range string(json) {
 		if r == '\n' || unicode.IsPrint(r) {

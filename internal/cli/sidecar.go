@@ -13,10 +13,10 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-// quitTimeout bounds the request: a pod must not live longer for want of a proxy.
-const quitTimeout = 3 * time.Second
+// sidecarTimeout bounds the request: a pod must not live longer for want of a proxy.
+const sidecarTimeout = 3 * time.Second
 
-func (a *app) quitFlag(fs *pflag.FlagSet) {
+func (a *app) sidecarFlag(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.SidecarShutdownURL, "sidecar-shutdown-url", "",
 		"POST to this URL at the end, whatever the end is, such as http://localhost:15020/quitquitquit: a service mesh's proxy then ends with the pod ($SHIPLOCK_SIDECAR_SHUTDOWN_URL)")
 }
@@ -35,12 +35,12 @@ func checkSidecarShutdownURL(s string) error {
 
 // quit tells a mesh's proxy in our pod that we are done. What becomes of that is
 // logged and changes no exit code.
-func (a *app) quit() {
+func (a *app) shutDownSidecar() {
 	target := a.settings.SidecarShutdownURL
 	if target == "" || checkSidecarShutdownURL(target) != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), quitTimeout) // ours may have ended
+	ctx, cancel := context.WithTimeout(context.Background(), sidecarTimeout) // ours may have ended
 	defer cancel()
 	status, err := post(ctx, target)
 	log, logErr := a.logger()

@@ -15,8 +15,8 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-// serverArgs checks the command that follows --, if any.
-func serverArgs(cmd *cobra.Command, args []string) error {
+// commandArgs checks the command that follows --, if any.
+func commandArgs(cmd *cobra.Command, args []string) error {
 	switch dash := cmd.ArgsLenAtDash(); {
 	case dash == 0 && len(args) == 0:
 		return errors.New("no command follows --; run, for example: migrator up -- ./server")
@@ -28,8 +28,8 @@ func serverArgs(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// lookUp finds a command as a shell would.
-func lookUp(name string) (string, error) {
+// lookPath finds a command as a shell would.
+func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return path, nil
@@ -43,12 +43,12 @@ func lookUp(name string) (string, error) {
 
 // become replaces this process by the command. It returns only an error. A signal
 // that came first ends the run instead: from Reset on it would end the process.
-func become(ctx context.Context, path string, args []string) error {
+func replaceProcess(ctx context.Context, path string, args []string) error {
 	signal.Reset()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	err := syscall.Exec(path, args, lent(os.Environ()))
+	err := syscall.Exec(path, args, childEnv(os.Environ()))
 	next := "look at the file"
 	if errors.Is(err, syscall.ENOEXEC) {
 		next = "a script needs a first line such as #!/bin/sh, and a program must be built for this machine"

@@ -19,19 +19,19 @@ import (
 // finish tells how a verb has ended, here first and then to everybody else, and
 // returns the exit code.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
-	notifies := cmd.Flags().Lookup("notify-timeout") != nil && !isDry(cmd)
+	notifies := cmd.Flags().Lookup("notify-timeout") != nil && !isDryRun(cmd)
 	if notifies && a.notifier == nil { // it has not come as far as that
-		_ = fromEnvironment(cmd.Flags(), os.Getenv)
+		_ = applyEnvironment(cmd.Flags(), os.Getenv)
 		_ = a.openNotifier()
 	}
-	if err == nil && a.ending == nil {
+	if err == nil && a.summary == nil {
 		return report.ExitOK // a verb that only shows something, or its help
 	}
 	m := a.message(cmd.Name(), err)
-	saidErr := a.say(m, err, notifies)
+	saidErr := a.writeReport(m, err, notifies)
 	if notifies {
 		for _, err := range a.notifier.Deliver(ctx, m) {
-			a.logAnyhow().Warn("could not be told", "error", err)
+			a.logOrDefault().Warn("could not be told", "error", err)
 		}
 	}
 	if saidErr != nil && err != nil {
@@ -40,20 +40,20 @@ func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	return m.ExitCode
 }
 
-// isDry says that a verb was only asked what it would do.
-func isDry(cmd *cobra.Command) bool {
+// isDryRun says that a verb was only asked what it would do.
+func isDryRun(cmd *cobra.Command) bool {
 	f := cmd.Flags().Lookup("dry-run")
 	return f != nil && f.Value.String() == "true"
 }
 
 // say is what standard error gets: the card, or the two lines of a success that is
 // to be told.
-func (a *app) say(m notify.Message, err error, notifies bool) error {
+func (a *app) writeReport(m notify.Message, err error, notifies bool) error {
 	told := err != nil || notifies && a.notify.Success && m.Changed
 	if !told {
 		return nil
 	}
-	said := a.write(m, err)
+	said := a.printReport(m, err)
 	var found *engine.RehearsalError // is annotated already, finding by finding
 	if a.github != nil && !errors.As(err, &found) {
 		said = errors.Join(said, a.github.Annotate(m, a.settings.Source))
@@ -61,19 +61,19 @@ func (a *app) say(m notify.Message, err error, notifies bool) error {
 	return said
 }
 
-func (a *app) write(m notify.Message, err error) error {
+func (a *app) printReport(m notify.Message, err error) error {
 	if log, logErr := a.logger(); logErr == nil && a.settings.LogFormat == "json" {
-		return logCard(log, m)
+		return logReport(log, m)
 	}
 	if err == nil {
 		_, werr := io.WriteString(a.stderr, m.Report)
 		return werr
 	}
-	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.colour)
+	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.color)
 }
 
-// logCard is the card as one record, its rows as fields.
-func logCard(log *slog.Logger, m notify.Message) error {
+// logReport is the card as one record, its rows as fields.
+func logReport(log *slog.Logger, m notify.Message) error {
 	level := slog.LevelError
 	if m.Succeeded() {
 		level = slog.LevelInfo
