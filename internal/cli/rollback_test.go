@@ -241,7 +241,7 @@ func TestDryRunAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(w.must(0, "down", "--to", "1", "--dry-run", "-o", "json").stdout), &p))
 	require.Len(t, p.Steps, 1)
 	assert.Equal(t, engine.PreviewStep{Version: 2, Direction: "down", File: "2_b.down.sql", Statements: 1, Transactional: true, SQL: "ALTER TABLE a DROP c, DROP b",
-		Loses: []postgres.Loss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
+		Loses: []postgres.DataLoss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 

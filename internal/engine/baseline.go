@@ -63,10 +63,10 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	if _, err := baselineRuns(ctx, files, db, version, ""); err != nil {
 		return "", err
 	}
-	outcome := postgres.RunUnverified
+	outcome := postgres.RunBaselinedUnverified
 	var want postgres.Fingerprint
 	if b.Scratch != nil {
-		outcome = postgres.RunBaseline
+		outcome = postgres.RunBaselined
 		if want, err = schemaAt(ctx, o, files, *b.Scratch, version); err != nil {
 			return "", err
 		}
@@ -108,7 +108,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 	if err := db.Imported(ctx, has(files)); err != nil {
 		return nil, err
 	}
-	history, err := db.Journal(ctx)
+	history, err := db.LatestRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 			return nil, err
 		}
 		add(postgres.Run{Version: v, Name: m.Name, Direction: string(plan.Up), Checksum: sum,
-			Ran: postgres.Ran{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}})
+			Stored: postgres.StoredMigration{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}})
 	}
 	return runs, nil
 }

@@ -14,7 +14,7 @@ func warnOfBreaks(o Options, p plan.Plan, steps []postgres.Step) error {
 	if p.From == plan.NoVersion {
 		return nil
 	}
-	breaks, err := postgres.Breaks(steps)
+	breaks, err := postgres.IncompatibleChanges(steps)
 	for i := 0; i < len(breaks); {
 		first := breaks[i]
 		var missed []string

@@ -36,7 +36,7 @@ func downTo(to uint) planner {
 // migration was rolled back: rows were committed after the count, say.
 type LossError struct {
 	From, To int
-	Losses   []postgres.Loss
+	Losses   []postgres.DataLoss
 	Run      *RunError // nil where nothing was run
 }
 
@@ -56,10 +56,10 @@ func (e *LossError) Unwrap() error {
 func asLoss(p plan.Plan, err error) error {
 	var run *RunError
 	var fail *postgres.MigrationError
-	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.Loss == nil || fail.Outcome != postgres.RolledBack {
+	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != postgres.RolledBack {
 		return err
 	}
-	return &LossError{From: p.From, To: lowest(p), Losses: []postgres.Loss{*fail.Loss}, Run: run}
+	return &LossError{From: p.From, To: lowest(p), Losses: []postgres.DataLoss{*fail.DataLoss}, Run: run}
 }
 
 // lowest is where the last step down of a plan leads.
@@ -84,7 +84,7 @@ func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) ([]p
 	if err != nil {
 		return nil, err
 	}
-	losses, err := db.Losses(ctx, steps)
+	losses, err := db.DataLosses(ctx, steps)
 	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
 		err = &LossError{From: d.plan.From, To: lowest(d.plan), Losses: losses}
 	}

@@ -145,11 +145,11 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 	}
 	if len(d.adopt) > 0 {
 		o.Log.Info("taking over what another tool has done", "migrations", len(d.adopt))
-		if err := db.Adopt(ctx, d.adopt); err != nil {
+		if err := db.ImportRuns(ctx, d.adopt); err != nil {
 			return Result{}, err
 		}
 	}
-	if err := db.Yield(ctx); err != nil || len(p.Steps) == 0 {
+	if err := db.ReleaseTxLock(ctx); err != nil || len(p.Steps) == 0 {
 		return done(p, 0), err
 	}
 	if versions := p.NotUndoable(); versions != "" {
@@ -201,7 +201,7 @@ func decide(ctx context.Context, o Options, files *source.Catalog, db *postgres.
 	policy.Table = db.Table()
 	p, err := planner(catalog, st, policy)
 	if n := len(adopt); err == nil && n > 0 && len(p.Steps) == 0 && o.leavesClean(files, p) {
-		adopt[n-1].Catalog, _ = files.Digest() // what cannot be read is no hindrance to taking it over
+		adopt[n-1].FilesDigest, _ = files.Digest() // what cannot be read is no hindrance to taking it over
 	}
 	if err == nil {
 		err = recall(ctx, catalog, db, p, journal)
@@ -236,7 +236,7 @@ func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) 
 				return nil, err
 			}
 			adopt[i].MinCompatibleVersion = says.MinCompatibleVersion
-			out[i].Ran = postgres.Ran{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}
+			out[i].Stored = postgres.StoredMigration{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}
 		}
 		theirs[r.Version] = true
 	}
@@ -262,10 +262,10 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 		return err
 	}
 	for i, s := range steps {
-		steps[i].Guard, steps[i].Own = s.Direction == string(plan.Down) && !o.AllowDataLoss, own[i]
+		steps[i].GuardDataLoss, steps[i].Own = s.Direction == string(plan.Down) && !o.AllowDataLoss, own[i]
 	}
 	if files := catalog.Files(); o.leavesClean(files, p) {
-		steps[len(steps)-1].Catalog = unchanged(files)
+		steps[len(steps)-1].FilesDigest = unchanged(files)
 	}
 	if err := warnOfBreaks(o, p, steps); err != nil {
 		return err
@@ -277,7 +277,7 @@ func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres
 	defer narrow(ctx)()
 	attempt := func() error { return runSteps(ctx, catalog, db.Driver(ctx, steps, together), p) }
 	if together {
-		return asLoss(p, db.Politely(ctx, attempt))
+		return asLoss(p, db.RetryAllOnLockTimeout(ctx, attempt))
 	}
 	return asLoss(p, attempt())
 }
@@ -288,7 +288,7 @@ func admit(db *postgres.DB, steps []postgres.Step, together bool) error {
 		return nil
 	}
 	for _, s := range steps {
-		if err := db.Admit(s, together); err != nil {
+		if err := db.CheckRequirements(s, together); err != nil {
 			return err
 		}
 	}
@@ -304,7 +304,7 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 	m.LockTimeout = math.MaxInt64 // the driver's own limit is the one that counts
 	for i, s := range p.Steps {
 		if err := take(m, files, s); err != nil {
-			return &RunError{Plan: p, Applied: driver.Done(), Undone: i - driver.Done(), Err: err}
+			return &RunError{Plan: p, Applied: driver.AppliedCount(), Undone: i - driver.AppliedCount(), Err: err}
 		}
 	}
 	return nil
@@ -338,11 +338,11 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 		if s.Direction == plan.Down {
 			opposite = s.Migration.Up
 		}
-		text, err := catalog.Text(opposite, postgres.MaxJournaled)
+		text, err := catalog.Text(opposite, postgres.MaxStoredSQL)
 		if err != nil {
 			return nil, err
 		}
-		sum, ran := "", postgres.Ran{}
+		sum, ran := "", postgres.StoredMigration{}
 		if s.Direction == plan.Down { // an up has the sum of what it runs
 			sum, err = catalog.Checksum(s.Migration.Version)
 		} else {
@@ -354,7 +354,7 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 		steps[i] = postgres.Step{
 			File: s.File(), Open: func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) },
 			Name: s.Migration.Name, Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target,
-			Opposite: text, Checksum: sum, Ran: ran, Resume: s.Resume, From: p.From, Done: s.Done,
+			ReverseSQL: text, Checksum: sum, Stored: ran, Resume: s.Resume, From: p.From, StatementsApplied: s.Done,
 		}
 	}
 	return steps, nil
@@ -362,13 +362,13 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 
 // toBeJournaled is what the journal keeps of a step up beside its SQL. It is also
 // where a directive that makes no sense is found, before anything runs.
-func toBeJournaled(catalog *source.Catalog, m source.Migration) (postgres.Ran, error) {
+func toBeJournaled(catalog *source.Catalog, m source.Migration) (postgres.StoredMigration, error) {
 	says, err := catalog.Says(m.Version)
 	if err != nil {
-		return postgres.Ran{}, err
+		return postgres.StoredMigration{}, err
 	}
 	size, err := catalog.Size(m.Down)
-	return postgres.Ran{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}, err
+	return postgres.StoredMigration{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}, err
 }
 
 // readBack compares what the database says now with where the plan ends. Behind a

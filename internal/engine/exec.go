@@ -82,7 +82,7 @@ const (
 // to the schema is found by comparison, and the run is journaled. Errors are those
 // of Up before anything runs, *StartError, and *ToolError.
 func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
-	o.Postgres.ForTool = true
+	o.Postgres.ExternalToolLock = true
 	db, err := openToWrite(ctx, o)
 	if err != nil {
 		return ToolResult{}, err

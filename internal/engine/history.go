@@ -52,7 +52,7 @@ func ReadHistory(ctx context.Context, o Options, version *uint) (History, error)
 	for _, e := range events {
 		h.Runs = append(h.Runs, HistoryEntry{
 			ID: e.ID, Version: uint(e.Run.Version), Name: e.Run.Name, Direction: e.Run.Direction, Outcome: e.Run.Outcome,
-			StatementsApplied: e.Run.Done, StatementsTotal: e.Run.Total, Started: e.Run.Started, DurationSeconds: e.Run.Took.Seconds(),
+			StatementsApplied: e.Run.StatementsApplied, StatementsTotal: e.Run.StatementsTotal, Started: e.Run.Started, DurationSeconds: e.Run.Duration.Seconds(),
 			User: e.Run.User, Application: e.Application, Release: e.Run.Release, Revision: e.Revision, Namespace: e.Namespace, Pod: e.Pod, Error: e.Run.Error,
 		})
 	}

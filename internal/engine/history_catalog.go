@@ -28,7 +28,7 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 			continue
 		}
 		if theirs[r.Version] {
-			r.Ran, r.Outcome = postgres.Ran{DownSize: postgres.NotKnown}, postgres.RunImported
+			r.Stored, r.Outcome = postgres.StoredMigration{DownSize: postgres.SizeUnknown}, postgres.RunImported
 		}
 		m, err := remembered(files, st, r, p)
 		if err != nil {
@@ -42,8 +42,8 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.Remembered, error) {
 	v := uint(r.Version)
 	m := source.Remembered{
-		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Ran.HasUp, HasDown: r.Ran.HasDown || r.PartWayDown(),
-		Irreversible: r.Ran.Irreversible,
+		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Stored.HasUp, HasDown: r.Stored.HasDown || r.PartWayDown(),
+		Irreversible: r.Stored.Irreversible,
 	}
 	m.NoDown = whyNoDown(r)
 	file, here := files.Find(v)
@@ -62,7 +62,7 @@ func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Pol
 		}
 		m.NoDown = fmt.Sprintf("%s is not what ran (%s), and of what ran %s", file.Up, how, m.NoDown)
 	}
-	if !m.Differs && r.Ran.DownSize == postgres.NotKnown { // the journal does not say
+	if !m.Differs && r.Stored.DownSize == postgres.SizeUnknown { // the journal does not say
 		says, err := files.Says(v)
 		if err != nil {
 			return m, err
@@ -77,13 +77,13 @@ func whyNoDown(r postgres.Run) string {
 	switch {
 	case r.Outcome == postgres.RunImported:
 		return "another tool applied it, so the journal does not hold its SQL"
-	case !r.Ran.HasUp && (r.Outcome == postgres.RunBaseline || r.Outcome == postgres.RunUnverified):
+	case !r.Stored.HasUp && (r.Outcome == postgres.RunBaselined || r.Outcome == postgres.RunBaselinedUnverified):
 		return "it was stated by migrator baseline, so the history does not hold its SQL"
-	case r.Ran.DownSize > postgres.MaxJournaled:
-		return fmt.Sprintf("its down file has %.1f MB, and the journal keeps no more than %d MB", float64(r.Ran.DownSize)/(1<<20), postgres.MaxJournaled>>20)
-	case r.Ran.DownSize > 0:
+	case r.Stored.DownSize > postgres.MaxStoredSQL:
+		return fmt.Sprintf("its down file has %.1f MB, and the journal keeps no more than %d MB", float64(r.Stored.DownSize)/(1<<20), postgres.MaxStoredSQL>>20)
+	case r.Stored.DownSize > 0:
 		return "its down holds a password, or characters that the database's encoding cannot hold, so the journal does not keep it"
-	case r.Ran.DownSize == postgres.NoFile && r.Ran.HasUp:
+	case r.Stored.DownSize == postgres.NoFile && r.Stored.HasUp:
 		return "it had no down file when it was applied"
 	}
 	return "the journal does not hold the SQL of its down: there was none, or it was above 1 MB"

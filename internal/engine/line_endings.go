@@ -24,7 +24,7 @@ func lineEndings(ctx context.Context, catalog *source.Catalog, db *postgres.DB, 
 		}
 		if same {
 			out[uint(r.Version)] = endings
-		} else if r.Ran.HasUp && len(rest) < maxRecalled {
+		} else if r.Stored.HasUp && len(rest) < maxRecalled {
 			rest = append(rest, r)
 		}
 	}

@@ -66,7 +66,7 @@ func TestAFailureBesideNewerSyntax(t *testing.T) {
 		"no SQL":                            {"hello world\n", "42601", 1, 0, postgres.RolledBack, 0, "z"},
 		"an error":                          {virtual + "SELECT 1;\nSELECT nope;", "42703", 3, 2, postgres.RolledBack, 0, "z"},
 		"an error without a place":          {virtual + "SELECT 1;\nSELECT 1 / (SELECT 0);", "22012", 3, 2, postgres.RolledBack, 0, "z"},
-		"an error, by statement":            {"-- shiplock:no-transaction\n" + virtual + "SELECT nope;", "42703", 3, 1, postgres.PartWay, 1, "schema_migrations schema_migrations_history t z"},
+		"an error, by statement":            {"-- shiplock:no-transaction\n" + virtual + "SELECT nope;", "42703", 3, 1, postgres.PartiallyApplied, 1, "schema_migrations schema_migrations_history t z"},
 		"refuses a transaction, in several": {virtual + "CREATE TABLE u (a int);\nREINDEX TABLE parts;", "25001", 3, 2, postgres.RolledBack, 0, "z"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,10 +81,10 @@ func TestAFailureBesideNewerSyntax(t *testing.T) {
 			line, _ := fail.Position()
 			assert.Equal(t, c.line, line)
 			if c.statement >= -1 {
-				assert.Equal(t, c.statement, fail.Failed)
+				assert.Equal(t, c.statement, fail.FailedIndex)
 			}
 			assert.Equal(t, c.outcome, fail.Outcome)
-			assert.Equal(t, c.done, fail.Done)
+			assert.Equal(t, c.done, fail.StatementsApplied)
 			assert.Equal(t, c.tables, d.Value(t, tables))
 		})
 	}

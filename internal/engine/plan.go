@@ -37,7 +37,7 @@ type PreviewStep struct {
 	// SQL is how it begins, of a step down.
 	SQL string `json:"sql,omitempty"`
 	// Loses is the data that a step down would take away.
-	Loses []postgres.Loss `json:"data_loss,omitempty"`
+	Loses []postgres.DataLoss `json:"data_loss,omitempty"`
 }
 
 // Plan says what Up would do, and refuses what Up would refuse. It changes nothing
@@ -88,12 +88,12 @@ func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.
 		return err
 	}
 	for i, s := range steps {
-		statements, transactional, err := s.Look()
+		statements, transactional, err := s.CountStatements()
 		if err != nil {
 			return err
 		}
 		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromJournal),
-			FromJournal: strings.HasPrefix(s.File, source.FromJournal), Statements: statements, Transactional: transactional, Done: s.Done}
+			FromJournal: strings.HasPrefix(s.File, source.FromJournal), Statements: statements, Transactional: transactional, Done: s.StatementsApplied}
 		if p.Steps[i].Direction == plan.Down {
 			step.SQL, err = begins(s)
 			if err != nil {
@@ -102,7 +102,7 @@ func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.
 		}
 		out.Steps = append(out.Steps, step)
 	}
-	losses, err := db.Losses(ctx, steps)
+	losses, err := db.DataLosses(ctx, steps)
 	for _, l := range losses {
 		out.Steps[l.Step].Loses = append(out.Steps[l.Step].Loses, l)
 	}

@@ -86,7 +86,7 @@ func TestWhatNeedsASessionIsRefusedBehindAPooler(t *testing.T) {
 	d := database(t)
 	o := throughTransactions(t, d, notes(1)+"-- 2_index.up.sql --\n\nCREATE INDEX CONCURRENTLY ON log (version);\n")
 	_, err := engine.Up(t.Context(), o)
-	var session *postgres.SessionError
+	var session *postgres.SessionRequiredError
 	require.ErrorAs(t, err, &session)
 	assert.Equal(t, "2_index.up.sql", session.File)
 	assert.Equal(t, 2, session.Line)
@@ -98,7 +98,7 @@ func TestStatementModeIsRefused(t *testing.T) {
 	t.Parallel()
 	d := database(t)
 	_, err := engine.Up(t.Context(), options(t, d.Pooled(t, "statement"), folder(t, notes(1))))
-	require.ErrorIs(t, err, postgres.ErrNoTransactions)
+	require.ErrorIs(t, err, postgres.ErrStatementPooling)
 }
 
 func TestASettingDoesNotReachThePoolersNextClient(t *testing.T) {
@@ -145,7 +145,7 @@ func TestRepairBehindAPooler(t *testing.T) {
 	require.Equal(t, "2 t", d.Value(t, version))
 	pooled := options(t, d.Pooled(t, "transaction"), direct.Source)
 	_, err = engine.Up(t.Context(), pooled)
-	var session *postgres.SessionError
+	var session *postgres.SessionRequiredError
 	require.ErrorAs(t, err, &session, "it cannot go on here")
 	_, err = engine.Repair(t.Context(), pooled, engine.MigrationApplied, 0)
 	require.NoError(t, err)

@@ -120,10 +120,10 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 // claim takes the scratch database of o over, and locks it. real is the database that
 // it must not be, where one is known.
 func claim(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
-	if o.Postgres.ForTool = true; o.Policy.OutOfOrder == "" {
+	if o.Postgres.ExternalToolLock = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = plan.FailLate
 	}
-	o.Postgres.Unchecked = true // Claim tells whether the database may be used
+	o.Postgres.SkipTableCheck = true // Claim tells whether the database may be used
 	db, err := openToWrite(ctx, o)
 	if err != nil {
 		return nil, err
@@ -144,8 +144,8 @@ func claim(ctx context.Context, o Options, files *source.Catalog, real *postgres
 	}
 	o.Postgres.Identity = postgres.Identity{Release: postgres.Rehearsing}
 	quiet := slog.New(slog.DiscardHandler)
-	o.Postgres, o.Postgres.Unchecked = db.Here(o.Postgres), false // a migration may make a schema that comes first in the search_path
-	o.Postgres.ForTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
+	o.Postgres, o.Postgres.SkipTableCheck = db.Here(o.Postgres), false // a migration may make a schema that comes first in the search_path
+	o.Postgres.ExternalToolLock, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
 	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}, nil
 }
 
@@ -159,7 +159,7 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 		return same
 	}
 	opts := *real
-	opts.WaitForDB, opts.Unchecked = 0, true
+	opts.WaitForDB, opts.SkipTableCheck = 0, true
 	other, err := postgres.Open(ctx, opts)
 	if pq.As(err, pqerror.InvalidCatalogName) != nil {
 		return nil // there is none

@@ -91,10 +91,10 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	return fmt.Sprintf("version %d is %s; the database is at version %d", run.Version, v, to), err
 }
 
-// cleanUp removes what the statement that failed has left, or says that it stays.
+// dropLeftovers removes what the statement that failed has left, or says that it stays.
 func cleanUp(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Verdict) error {
 	finish := (v == MigrationApplied) == (run.Direction == plan.Up)
-	left, err := db.CleanUp(ctx, newest(journal, run.Version), finish)
+	left, err := db.RemoveLeftovers(ctx, newest(journal, run.Version), finish)
 	for _, l := range left {
 		o.Log.Warn("a failed statement left an object that could not be removed", "object", l.What, "statement", l.SQL)
 	}
@@ -115,18 +115,18 @@ func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.
 	}
 	run := newest(journal, st.Runs[i].Version)
 	file, open := fileOf(catalog, run)
-	d, err := db.Doubt(ctx, file, open, run)
+	d, err := db.InspectInterrupted(ctx, file, open, run)
 	if err != nil {
 		return "", err
 	}
 	if refusal := answerable(run, d, v, statement); refusal != nil {
 		return "", refusal
 	}
-	done, skipped := run.Done, false
+	done, skipped := run.StatementsApplied, false
 	if v == StatementApplied {
-		done, skipped = min(d.Last, run.Total), d.Failed
+		done, skipped = min(d.Last, run.StatementsTotal), d.Failed
 	}
-	return fmt.Sprintf("%d of %d statements of version %d are in effect; up or down goes on from there", done, run.Total, run.Version), db.Settle(ctx, run, done, skipped)
+	return fmt.Sprintf("%d of %d statements of version %d are in effect; up or down goes on from there", done, run.StatementsTotal, run.Version), db.MarkRepaired(ctx, run, done, skipped)
 }
 
 // fileOf is the file that a run has run, as it is now; open is nil where it is not here.
@@ -144,17 +144,17 @@ func fileOf(catalog *source.Catalog, run postgres.Run) (name string, open func()
 
 // answerable refuses a decision about a statement that is neither in doubt nor, with
 // its number, the one that failed.
-func answerable(run postgres.Run, d postgres.Doubt, v Verdict, statement int) error {
+func answerable(run postgres.Run, d postgres.InterruptedStatement, v Verdict, statement int) error {
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
 	whole := "or complete the migration manually, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
 		return &plan.Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
 	}
-	stopped := fmt.Sprintf("version %d stopped at statement %d of %d", run.Version, d.Number, run.Total)
+	stopped := fmt.Sprintf("version %d stopped at statement %d of %d", run.Version, d.Number, run.StatementsTotal)
 	switch {
-	case !d.InDoubt && !d.Failed:
-		if d.Number > run.Total {
-			stopped = fmt.Sprintf("version %d stopped after all %d statements", run.Version, run.Total)
+	case !d.Unknown && !d.Failed:
+		if d.Number > run.StatementsTotal {
+			stopped = fmt.Sprintf("version %d stopped after all %d statements", run.Version, run.StatementsTotal)
 			resume = "run migrator " + run.Direction + ": it completes the migration"
 		}
 		return refusal("no statement is in doubt: "+stopped, d.Why, resume)
@@ -162,7 +162,7 @@ func answerable(run postgres.Run, d postgres.Doubt, v Verdict, statement int) er
 		return refusal(fmt.Sprintf("statement %d is not the one that failed: %s", statement, stopped),
 			"the statements before it are in effect, and those after it have not run",
 			fmt.Sprintf("to skip the statement that stopped: migrator repair --%s=%d", StatementApplied, d.Number))
-	case d.InDoubt:
+	case d.Unknown:
 		return nil
 	case v == StatementNotApplied:
 		return refusal("no statement is in doubt: "+stopped, fmt.Sprintf("statement %d failed, so it is known not to be in effect", d.Number), "correct it; "+resume)
@@ -180,5 +180,5 @@ func adoptBelow(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s
 	if err != nil || len(runs) == 0 {
 		return err
 	}
-	return db.Adopt(ctx, runs)
+	return db.ImportRuns(ctx, runs)
 }

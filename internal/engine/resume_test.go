@@ -40,7 +40,7 @@ func stoppedAt(t *testing.T, d *pgtest.Database, archive string) engine.Options 
 	_, err := engine.Up(t.Context(), o)
 	var failed *postgres.MigrationError
 	require.ErrorAs(t, err, &failed)
-	require.Equal(t, postgres.PartWay, failed.Outcome, "%v", err)
+	require.Equal(t, postgres.PartiallyApplied, failed.Outcome, "%v", err)
 	d.Exec(t, "DELETE FROM users WHERE id = 2; DELETE FROM shop.users WHERE id = 2")
 	return o
 }
@@ -130,7 +130,7 @@ func TestResume_TwiceStopped_KeepsTheSession(t *testing.T) {
 	_, err := engine.Up(t.Context(), o)
 	var failed *postgres.MigrationError
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, 4, failed.Done)
+	assert.Equal(t, 4, failed.StatementsApplied)
 	rewrite(t, o, "2_x.up.sql", strings.ReplaceAll(read(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "id"))
 	_, err = engine.Up(t.Context(), o)
 	require.NoError(t, err)

@@ -154,7 +154,7 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 		d.plan = plan.Plan{From: version.Version, To: version.Version}
 		return err == nil && o.forUp && settled(catalog, version, clean), err
 	})
-	if errors.Is(err, postgres.ErrUnneeded) {
+	if errors.Is(err, postgres.ErrLockNotNeeded) {
 		return done(d.plan, 0), nil
 	}
 	if err != nil {
@@ -181,12 +181,12 @@ func closeQuietly(o Options, db *postgres.DB) {
 func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *tally) (Result, error) {
 	for {
 		result, err := runPlan(ctx, o, catalog, db, planner)
-		if !errors.Is(err, postgres.ErrMoved) {
+		if !errors.Is(err, postgres.ErrVersionChanged) {
 			return result, err
 		}
 		t.add(err)
 		o.Log.Info("another migrator has been at work meanwhile: planning anew")
-		if err := db.Regain(ctx); err != nil {
+		if err := db.ReacquireTxLock(ctx); err != nil {
 			return Result{}, err
 		}
 	}

@@ -65,15 +65,15 @@ func TestResume_CorrectedIntoOneTransaction_FailsAndRunsAgain(t *testing.T) {
 		_, err := engine.Up(t.Context(), o)
 		var failed *postgres.MigrationError
 		require.ErrorAs(t, err, &failed)
-		assert.Equal(t, postgres.PartWay, failed.Outcome)
-		assert.Equal(t, 1, failed.Done)
-		assert.Equal(t, 2, failed.Failed)
+		assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
+		assert.Equal(t, 1, failed.StatementsApplied)
+		assert.Equal(t, 2, failed.FailedIndex)
 		assert.Equal(t, "1", d.Value(t, logged))
 	}
 	o.TxMode = engine.TxModeAll
 	rewrite(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);")
 	_, err := engine.Up(t.Context(), o)
-	var apart *postgres.ApartError
+	var apart *postgres.SeparateTransactionError
 	require.ErrorAs(t, err, &apart)
 	o.TxMode = engine.TxModeFile
 	_, err = engine.Up(t.Context(), o)
@@ -165,7 +165,7 @@ func TestUp_FailedConcurrently_LeavesNothing(t *testing.T) {
 			var failed *postgres.MigrationError
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, postgres.RolledBack, failed.Outcome, "%v", err)
-			assert.Empty(t, failed.Left)
+			assert.Empty(t, failed.Leftovers)
 			assert.Empty(t, d.Value(t, invalid))
 			assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_id'::regclass"))
 			assert.Equal(t, "1 f", d.Value(t, version))
@@ -185,8 +185,8 @@ func TestUp_FailedConcurrently_NamesWhatStays(t *testing.T) {
 	_, err = engine.Up(t.Context(), o)
 	var failed *postgres.MigrationError
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, postgres.PartWay, failed.Outcome)
-	assert.Equal(t, []postgres.Leftover{{What: "INVALID index public.users_email", SQL: "DROP INDEX CONCURRENTLY public.users_email"}}, failed.Left)
+	assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
+	assert.Equal(t, []postgres.Leftover{{What: "INVALID index public.users_email", SQL: "DROP INDEX CONCURRENTLY public.users_email"}}, failed.Leftovers)
 	assert.Equal(t, "2 t", d.Value(t, version))
 	release()
 	rewrite(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);")
@@ -239,8 +239,8 @@ func TestUp_DetachAndDrop_AreFinished(t *testing.T) {
 			_, err = engine.Up(t.Context(), o)
 			var failed *postgres.MigrationError
 			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, postgres.PartWay, failed.Outcome, "%v", err)
-			require.Len(t, failed.Left, 1)
+			assert.Equal(t, postgres.PartiallyApplied, failed.Outcome, "%v", err)
+			require.Len(t, failed.Leftovers, 1)
 			assert.Equal(t, c.pending, d.Value(t, detached))
 			// what is in doubt is found out, also after a kill
 			d.Exec(t, "UPDATE schema_migrations_history SET run_outcome = 'running' WHERE migration_version = 2")
@@ -266,9 +266,9 @@ func TestUp_ReindexLeavesAToastIndex_NamesItAndRunsOn(t *testing.T) {
 	release()
 	var failed *postgres.MigrationError
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, postgres.PartWay, failed.Outcome)
-	require.Len(t, failed.Left, 1)
-	assert.Contains(t, failed.Left[0].SQL, "DROP INDEX CONCURRENTLY pg_toast.pg_toast_")
+	assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
+	require.Len(t, failed.Leftovers, 1)
+	assert.Contains(t, failed.Leftovers[0].SQL, "DROP INDEX CONCURRENTLY pg_toast.pg_toast_")
 	_, err = engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, "2", d.Value(t, logged))

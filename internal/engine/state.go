@@ -20,7 +20,7 @@ func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (p
 
 // readRuns is readState where the version is known already.
 func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, version postgres.State) (plan.State, []postgres.Run, error) {
-	journal, err := db.Journal(ctx)
+	journal, err := db.LatestRuns(ctx)
 	if err != nil {
 		return plan.State{}, nil, err
 	}
@@ -62,7 +62,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 func runOf(r postgres.Run, dirty bool) plan.Run {
 	run := plan.Run{
 		Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
-		Outcome: outcomes[r.Outcome], Done: r.Done, Total: r.Total, MinCompatibleVersion: r.Ran.MinCompatibleVersion,
+		Outcome: outcomes[r.Outcome], Done: r.StatementsApplied, Total: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
 	}
 	if run.Outcome == plan.Unfinished && !dirty {
 		run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word
@@ -72,7 +72,7 @@ func runOf(r postgres.Run, dirty bool) plan.Run {
 
 var outcomes = map[string]plan.Outcome{
 	postgres.RunApplied: plan.Completed, postgres.RunImported: plan.Completed, postgres.RunResolved: plan.Completed,
-	postgres.RunBaseline: plan.Completed, postgres.RunUnverified: plan.Completed,
+	postgres.RunBaselined: plan.Completed, postgres.RunBaselinedUnverified: plan.Completed,
 	postgres.RunFailed:  plan.Undone,
-	postgres.RunRunning: plan.Unfinished, postgres.RunPartial: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
+	postgres.RunRunning: plan.Unfinished, postgres.RunPartiallyApplied: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
 }

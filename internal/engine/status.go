@@ -76,7 +76,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if noFiles != nil && !errors.Is(noFiles, source.ErrNoMigrations) {
 		return Status{}, noFiles
 	}
-	o.Postgres.Unchecked = true // with an external tool the version table may be that tool's
+	o.Postgres.SkipTableCheck = true // with an external tool the version table may be that tool's
 	db, err := postgres.Open(ctx, o.Postgres)
 	if err != nil {
 		return Status{}, cmp.Or(noFiles, err)
@@ -135,8 +135,8 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	runs := map[uint]*RunInfo{}
 	for _, r := range journal {
 		runs[uint(r.Version)] = &RunInfo{
-			Direction: r.Direction, Outcome: r.Outcome, StatementsApplied: r.Done, StatementsTotal: r.Total,
-			Started: r.Started, DurationSeconds: r.Took.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
+			Direction: r.Direction, Outcome: r.Outcome, StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal,
+			Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
 		}
 	}
 	floors := map[uint]uint{}

@@ -149,7 +149,7 @@ func TestWhatCannotBePartOfARelease(t *testing.T) {
 			t.Parallel()
 			d, o := releases(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n-- 2_two.up.sql --\n"+c.second+"\n")
 			_, err := engine.Up(t.Context(), o)
-			var apart *postgres.ApartError
+			var apart *postgres.SeparateTransactionError
 			require.ErrorAs(t, err, &apart)
 			assert.Contains(t, err.Error(), "2_two.up.sql"+c.line+": ")
 			assert.Contains(t, err.Error(), c.want)

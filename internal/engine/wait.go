@@ -176,7 +176,7 @@ func (w *waiter) glance(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
-	journal, err := db.Journal(ctx)
+	journal, err := db.LatestRuns(ctx)
 	if err != nil && pq.As(err, pqerror.InsufficientPrivilege) == nil {
 		return plan.State{}, err
 	}

@@ -188,11 +188,11 @@ func TestRunStatementByStatementFails(t *testing.T) {
 		state     State
 	}{
 		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, none},
-		{"half-way", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartWay, 1, 2, State{1, true}},
+		{"half-way", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartiallyApplied, 1, 2, State{1, true}},
 		{"a block that has committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, State{1, true}},
 		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 1, State{1, true}},
 		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, none},
-		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartWay, 3, 3, State{1, true}},
+		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartiallyApplied, 3, 3, State{1, true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -201,7 +201,7 @@ func TestRunStatementByStatementFails(t *testing.T) {
 			fail := apply(t, db, c.sql)
 			require.NotNil(t, fail)
 			assert.Equal(t, c.outcome, fail.Outcome)
-			assert.Equal(t, c.done, fail.Done)
+			assert.Equal(t, c.done, fail.StatementsApplied)
 			line, _ := fail.Position()
 			assert.Equal(t, c.line, line)
 			st, err := db.State(t.Context())
@@ -224,10 +224,10 @@ func TestRunNoticesThatItsLockIsGone(t *testing.T) {
 		require.NoError(t, db.Unlock(t.Context()))
 		require.NoError(t, other.Lock(t.Context()), "Unlock gives back all of it")
 
-		db.locks = 1 // as it believes
+		db.lockDepth = 1 // as it believes
 		fail := apply(t, db, "CREATE TABLE a (b int); SELECT pg_advisory_unlock_all();")
 		require.NotNil(t, fail)
-		assert.ErrorIs(t, fail, ErrLockGone)
+		assert.ErrorIs(t, fail, ErrLockLost)
 		assert.Equal(t, RolledBack, fail.Outcome)
 		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 	}

@@ -31,7 +31,7 @@ func (db *DB) send(ctx context.Context, head string, p portion, tail string) *Mi
 		return db.copyIn(ctx, p)
 	}
 	if head == "" {
-		head = p.script.title()
+		head = p.script.titleComment()
 	}
 	if p.script.unseen {
 		head += "SAVEPOINT " + portionPoint + ";\n"
@@ -41,17 +41,17 @@ func (db *DB) send(ctx context.Context, head string, p portion, tail string) *Mi
 	err := db.exec(ctx, text.sql+tail)
 	if err == nil {
 		db.Server.plpgsql = db.Server.plpgsql && !p.takesLanguage()
-		db.at.pass(p.end)
+		db.runPosition.pass(p.end)
 		return nil
 	}
 	fail := asMigrationError(p.script, err)
 	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
-	fail.Failed = db.failedStatement(p.script, fail.Offset)
-	if fail.Record = tail != "" && isCount(err, text.sql); fail.Record {
+	fail.FailedIndex = db.failedStatement(p.script, fail.Offset)
+	if fail.RecordingFailed = tail != "" && isStatementCountError(err, text.sql); fail.RecordingFailed {
 		fail.Offset = -1
 	}
 	if p.script.unseen && fail.Offset < 0 && p.last-p.first > 1 {
-		fail.Failed = db.find(ctx, p, err)
+		fail.FailedIndex = db.find(ctx, p, err)
 	}
 	return fail
 }
@@ -63,7 +63,7 @@ func (db *DB) reach(p portion) {
 	if !db.Server.plpgsql && p.last-p.first > 1 {
 		first = -1 // nothing will tell which of them it is
 	}
-	db.at.reach(p.script, first)
+	db.runPosition.reach(p.script, first)
 }
 
 // find runs a portion again that has failed, in the transaction that is open still,

@@ -43,7 +43,7 @@ func TestACommitThatIsUnderWayIsWaitedFor(t *testing.T) {
 			through, proxy := d.Proxied(t, 0)
 			db := session(t, through)
 			require.NoError(t, db.Lock(t.Context()))
-			require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is journaled where there is a journal
+			require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is journaled where there is a journal
 			gate, err := d.Admin().Conn(t.Context())
 			require.NoError(t, err)
 			defer gate.Close()

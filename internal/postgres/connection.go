@@ -97,11 +97,11 @@ func (db *DB) attempt(ctx context.Context, d *dialer, start time.Time) (*sql.Con
 	if err != nil {
 		return nil, err
 	}
-	db.conn, db.link = conn, d.last.Load()
+	db.conn, db.netConn = conn, d.last.Load()
 	limit := max(attemptTimeout, min(db.opts.WaitForDB, time.Hour)-time.Since(start))
 	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", round(limit), context.DeadlineExceeded))
 	defer cancel()
-	err = db.lookAround(short)
+	err = db.readServerInfo(short)
 	var lost *LostError
 	switch {
 	case err == nil:

@@ -18,7 +18,7 @@ type rowSender interface {
 
 // copyIn sends a COPY and its rows. The transaction is open.
 func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
-	text := db.compose(p.script, p.script.title(), p.first, p.last, p.from, p.to)
+	text := db.compose(p.script, p.script.titleComment(), p.first, p.last, p.from, p.to)
 	var unread error
 	sent := p.start
 	defer db.hurry(ctx)() // a row may be stuck on its way
@@ -38,19 +38,19 @@ func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
 		err = p.rows(func(chunk string) error {
 			_, err := to.CopyData(ctx, chunk)
 			if err != nil {
-				err = &sendError{err}
+				err = &copySendError{err}
 			}
 			sent += int64(len(chunk)) + 1
-			db.at.pass(sent)
+			db.runPosition.pass(sent)
 			return err
 		})
-		var sent *sendError
+		var sent *copySendError
 		if err != nil && !errors.As(err, &sent) {
 			unread = err
 		}
 		return db.endCopy(ctx, to)
 	})
-	if err = db.lost(ctx, err); err == nil {
+	if err = db.classifyError(ctx, err); err == nil {
 		err = unread
 	}
 	if err == nil {
@@ -58,15 +58,15 @@ func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
 	}
 	fail := asMigrationError(p.script, err)
 	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
-	if fail.Failed = p.first; p.first == p.last { // of SQL that the parser does not know
-		fail.Failed, fail.Offset = -1, max(fail.Offset, p.from)
+	if fail.FailedIndex = p.first; p.first == p.last { // of SQL that the parser does not know
+		fail.FailedIndex, fail.Offset = -1, max(fail.Offset, p.from)
 	}
-	fail.Row = rowLine(err, p.line)
+	fail.Row = copyErrorLine(err, p.line)
 	return fail
 }
 
 // sendError is a row that could not be sent; the end of the COPY tells why.
-type sendError struct{ error }
+type copySendError struct{ error }
 
 // endCopy ends the rows and waits for what the server makes of them. lib/pq's own
 // wait for that knows no context.
@@ -97,15 +97,15 @@ func (db *DB) endCopy(ctx context.Context, to rowSender) error {
 
 // copyContext is the server's word for where in the rows an error is: "COPY t, line
 // 3, column a: …", in whatever language it speaks.
-var copyContext = regexp.MustCompile(`(?m)^COPY .+?, \p{L}+ (\d+)(?:[,:]|$)`)
+var copyErrorContext = regexp.MustCompile(`(?m)^COPY .+?, \p{L}+ (\d+)(?:[,:]|$)`)
 
 // rowLine is the line in the file of the row that the server names; 0 for none.
-func rowLine(err error, first int) int {
+func copyErrorLine(err error, first int) int {
 	var server *pq.Error
 	if !errors.As(err, &server) || first == 0 {
 		return 0
 	}
-	m := copyContext.FindStringSubmatch(server.Where)
+	m := copyErrorContext.FindStringSubmatch(server.Where)
 	if m == nil {
 		return 0
 	}

@@ -64,10 +64,10 @@ func (s *Script) copyable() error {
 		}
 		st := s.Statements[i]
 		if sendsBinary(st.node) {
-			return binaryRows(s.line(st))
+			return binaryRows(s.lineOf(st))
 		}
 		if !s.Transactional && !s.inTransaction(i) && !s.isPart(i) {
-			return &ScriptError{Line: s.line(st), Problem: fmt.Sprintf("%s stands between other statements, in no transaction of the file; put BEGIN; before it and COMMIT; behind its rows", firstWords(st.Text))}
+			return &ScriptError{Line: s.lineOf(st), Problem: fmt.Sprintf("%s stands between other statements, in no transaction of the file; put BEGIN; before it and COMMIT; behind its rows", firstWords(st.Text))}
 		}
 	}
 	return nil
@@ -107,5 +107,5 @@ func (s *Script) inTransaction(i int) bool {
 
 // isPart says whether statement i is a part by itself.
 func (s *Script) isPart(i int) bool {
-	return slices.ContainsFunc(s.parts(), func(p part) bool { return p.first == i && p.last == i+1 })
+	return slices.ContainsFunc(s.txBlocks(), func(p txBlock) bool { return p.first == i && p.last == i+1 })
 }

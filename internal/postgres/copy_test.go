@@ -139,9 +139,9 @@ func TestCopyThatFailsPartWay(t *testing.T) {
 	const sql = "CREATE TABLE a (b int);\nCOPY a FROM stdin;\n1\n\\.\nVACUUM a;\nCOPY a FROM stdin;\n2\nx\n\\.\n"
 	fail := apply(t, db, sql)
 	require.NotNil(t, fail)
-	assert.Equal(t, PartWay, fail.Outcome)
-	assert.Equal(t, 3, fail.Done)
-	assert.Equal(t, 3, fail.Failed)
+	assert.Equal(t, PartiallyApplied, fail.Outcome)
+	assert.Equal(t, 3, fail.StatementsApplied)
+	assert.Equal(t, 3, fail.FailedIndex)
 	line, _ := fail.Position()
 	assert.Equal(t, 8, line)
 	assert.Equal(t, "3", d.Value(t, "SELECT statements_applied FROM schema_migrations_history"))
@@ -149,7 +149,7 @@ func TestCopyThatFailsPartWay(t *testing.T) {
 
 	script, err := ParseScript([]byte(strings.Replace(sql, "x", "3", 1)))
 	require.NoError(t, err)
-	require.Nil(t, db.apply(t.Context(), migration{script: script, from: none, to: one, resume: true, run: Run{Version: 1, Name: "x", Direction: "up", Done: 3}}))
+	require.Nil(t, db.apply(t.Context(), migration{script: script, from: none, to: one, resume: true, run: Run{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
 	assert.Equal(t, "6", d.Value(t, "SELECT sum(b) FROM a"))
 }
 

@@ -34,13 +34,13 @@ func (m *Made) Add(file string, sql io.Reader) error {
 	if m.things == nil {
 		m.things = map[thing]string{}
 	}
-	return eachStatement(sql, func(p sqlfile.Piece) {
+	return readStatements(sql, func(p sqlfile.Piece) {
 		switch p.Word {
 		case "create", "drop", "alter", "select", "with":
 		default:
 			return
 		}
-		if _, tree := parsed(p); tree != nil {
+		if _, tree := parseStatement(p); tree != nil {
 			m.statement(file, tree.Stmts[0].Stmt)
 		}
 	})
@@ -159,7 +159,7 @@ func (db *DB) Remains(ctx context.Context, m Made) (found string, known bool, er
 		WHEN 'type' THEN EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typname = w.name AND `+visible+`)
 		ELSE EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = w.name AND `+visible+`) END`).Scan(&text)
 	if err != nil {
-		return "", false, db.lost(ctx, err)
+		return "", false, db.classifyError(ctx, err)
 	}
 	if text != "" {
 		found = fmt.Sprintf("%s, which %s creates", text, byText[text])
@@ -168,4 +168,4 @@ func (db *DB) Remains(ctx context.Context, m Made) (found string, known bool, er
 }
 
 // TableExists reports whether there is a version table.
-func (db *DB) TableExists() bool { return db.exists }
+func (db *DB) TableExists() bool { return db.versionTableExists }

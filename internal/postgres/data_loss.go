@@ -14,7 +14,7 @@ import (
 )
 
 // Loss is data that a step down would take away.
-type Loss struct {
+type DataLoss struct {
 	Step int    `json:"-"` // index of it
 	File string `json:"file"`
 	Line int    `json:"line"`
@@ -23,7 +23,7 @@ type Loss struct {
 	Table  string `json:"table,omitempty"`
 	Column string `json:"column,omitempty"`
 	// Rows is how many go, or how many hold a value in Column; the count ends with
-	// countedUpTo, and then AtLeast is set.
+	// maxCountedRows, and then AtLeast is set.
 	Rows    int  `json:"rows"`
 	AtLeast bool `json:"at_least,omitempty"`
 	// Unknown is why they could not be counted.
@@ -32,16 +32,16 @@ type Loss struct {
 
 // What bounds the count of what a down would take.
 const (
-	countedUpTo = 1000
-	countTime   = 5 * time.Second
+	maxCountedRows = 1000
+	countTimeout   = 5 * time.Second
 	// countPortion is how many tables and columns are counted by one query: each takes
 	// a lock and some of the parser's stack.
-	countPortion = 50
+	countBatchSize = 50
 	// countAllTime is after how long no more are counted.
-	countAllTime = time.Minute
+	totalCountTimeout = time.Minute
 )
 
-func (l Loss) String() string {
+func (l DataLoss) String() string {
 	what := "of table " + l.Table
 	switch {
 	case l.Table == "":
@@ -66,28 +66,28 @@ func (l Loss) String() string {
 	return fmt.Sprintf("%s %s (%s, %s)", rows, what, l.How, place)
 }
 
-// Losses says what steps down would take away, as the data is now: by the parser
+// DataLosses says what steps down would take away, as the data is now: by the parser
 // which tables, columns and rows, and by a bounded count whether there are any. It
 // changes nothing, and uses a session of its own. What meets a limit is not known,
 // and no error. It fills in Step.Own.
-func (db *DB) Losses(ctx context.Context, steps []Step) ([]Loss, error) {
+func (db *DB) DataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) {
 	if !slices.ContainsFunc(steps, func(s Step) bool { return s.Direction == "down" }) {
 		return nil, nil
 	}
-	var out []Loss
+	var out []DataLoss
 	find := func(db *DB) (err error) {
-		out, err = db.losses(ctx, steps)
+		out, err = db.findDataLosses(ctx, steps)
 		return err
 	}
 	use := find
-	if db.open { // behind a pooler, in the transaction that holds the lock
+	if db.lockTxOpen { // behind a pooler, in the transaction that holds the lock
 		use = func(db *DB) error { return db.afresh(ctx, find) }
 	}
 	err := use(db)
 	return out, err
 }
 
-func (db *DB) losses(ctx context.Context, steps []Step) ([]Loss, error) {
+func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) {
 	names, err := db.relations(ctx)
 	if server := serverError(err); server != nil {
 		names, err = openRelations(), nil
@@ -103,7 +103,7 @@ func (db *DB) losses(ctx context.Context, steps []Step) ([]Loss, error) {
 		if s.Direction != "down" {
 			continue
 		}
-		if err := reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, s.Done) }); err != nil {
+		if err := reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, s.StatementsApplied) }); err != nil {
 			return nil, err
 		}
 		steps[i].Own = l.own
@@ -121,21 +121,21 @@ func (db *DB) losses(ctx context.Context, steps []Step) ([]Loss, error) {
 
 // countAll finds what takes stand for and counts it, in portions. Step is the index
 // in found. What holds nothing is left out.
-func (db *DB) countAll(ctx context.Context, found []takes) ([]Loss, error) {
-	found, err := db.readFunctions(ctx, found)
+func (db *DB) countAll(ctx context.Context, found []takes) ([]DataLoss, error) {
+	found, err := db.readFunctionSources(ctx, found)
 	if err != nil {
 		return nil, err
 	}
-	var out []Loss
-	end := time.Now().Add(countAllTime)
-	for portion := range slices.Chunk(indexes(found), countPortion) {
-		losses, err := db.countSome(ctx, found, portion, end)
+	var out []DataLoss
+	end := time.Now().Add(totalCountTimeout)
+	for portion := range slices.Chunk(indexes(found), countBatchSize) {
+		losses, err := db.countBatch(ctx, found, portion, end)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, losses...)
 	}
-	return slices.DeleteFunc(out, func(l Loss) bool { return l.Rows == 0 && l.Unknown == "" }), nil
+	return slices.DeleteFunc(out, func(l DataLoss) bool { return l.Rows == 0 && l.Unknown == "" }), nil
 }
 
 func indexes(found []takes) []int {
@@ -148,15 +148,15 @@ func indexes(found []takes) []int {
 
 // countSome counts one portion by one query, and where that fails each by itself: one
 // that cannot be counted must not hide the others.
-func (db *DB) countSome(ctx context.Context, found []takes, portion []int, end time.Time) ([]Loss, error) {
-	targets, err := db.targets(ctx, found, portion)
+func (db *DB) countBatch(ctx context.Context, found []takes, portion []int, end time.Time) ([]DataLoss, error) {
+	targets, err := db.lossTargets(ctx, found, portion)
 	if server := serverError(err); server != nil && len(portion) > 1 {
 		if err := db.rollback(ctx, ""); err != nil {
 			return nil, err
 		}
-		var out []Loss
+		var out []DataLoss
 		for i := range portion {
-			losses, err := db.countSome(ctx, found, portion[i:i+1], end)
+			losses, err := db.countBatch(ctx, found, portion[i:i+1], end)
 			if err != nil {
 				return nil, err
 			}
@@ -165,7 +165,7 @@ func (db *DB) countSome(ctx context.Context, found []takes, portion []int, end t
 		return out, nil
 	} else if server != nil {
 		t := found[portion[0]]
-		return []Loss{{Step: portion[0], How: t.how, Table: t.table, Column: t.column, Unknown: server.Message}}, db.rollback(ctx, "")
+		return []DataLoss{{Step: portion[0], How: t.how, Table: t.table, Column: t.column, Unknown: server.Message}}, db.rollback(ctx, "")
 	}
 	if err != nil {
 		return nil, err
@@ -178,7 +178,7 @@ func (db *DB) countSome(ctx context.Context, found []takes, portion []int, end t
 		switch {
 		case targets[i].Table == "":
 		case time.Now().After(end):
-			targets[i].Unknown = fmt.Sprintf("not counted, as the count of all has taken longer than %s", countAllTime)
+			targets[i].Unknown = fmt.Sprintf("not counted, as the count of all has taken longer than %s", totalCountTimeout)
 		default:
 			if err := db.countOne(ctx, found, targets[i:i+1]); err != nil {
 				return nil, err
@@ -190,9 +190,9 @@ func (db *DB) countSome(ctx context.Context, found []takes, portion []int, end t
 
 // countOne counts a loss by itself. Of rows whose condition cannot be asked yet it
 // asks whether there is any row at all.
-func (db *DB) countOne(ctx context.Context, found []takes, one []Loss) error {
+func (db *DB) countOne(ctx context.Context, found []takes, one []DataLoss) error {
 	loss, t := &one[0], found[one[0].Step]
-	count := func(all bool) error { return db.countRows(ctx, db.readOnly(), found, one, all) }
+	count := func(all bool) error { return db.countRows(ctx, db.beginReadOnlySQL(), found, one, all) }
 	err := count(false)
 	server := serverError(err)
 	if server == nil {
@@ -219,24 +219,24 @@ func serverError(err error) *pq.Error {
 
 // readOnly begins a transaction that changes nothing, and in which a policy that
 // hides rows is an error.
-func (db *DB) readOnly() string {
-	limit := countTime.Milliseconds()
+func (db *DB) beginReadOnlySQL() string {
+	limit := countTimeout.Milliseconds()
 	begin := "BEGIN READ ONLY;\nSET LOCAL row_security = off;\n"
-	if db.Server.number >= 170000 {
+	if db.Server.versionNum >= 170000 {
 		begin += "SET LOCAL transaction_timeout = 0;\n" // it would end the session
 	}
 	return begin + fmt.Sprintf("SET LOCAL lock_timeout = %d;\nSET LOCAL statement_timeout = %d;\n", limit, limit)
 }
 
 // fullName is that of table c.
-const fullName = `(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace)`
+const fullNameSQL = `(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace)`
 
 // holdsData reports whether c holds rows that outlive the session.
-const holdsData = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't'`
+const holdsDataSQL = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't'`
 
 // dependQuery finds the tables, and columns of other tables, that are dropped with an
 // object: as DROP … CASCADE does, by what depends on it.
-func dependQuery(object string, ownRows bool) string {
+func dependentsQuery(object string, ownRows bool) string {
 	own := ""
 	if !ownRows {
 		own = " AND c.oid <> pg_catalog.to_regclass($1)"
@@ -246,45 +246,45 @@ func dependQuery(object string, ownRows bool) string {
 				SELECT classid, objid, objsubid FROM pg_catalog.pg_depend WHERE refclassid = g.classid AND refobjid = g.objid AND g.objsubid IN (0, refobjsubid)
 				UNION ALL SELECT refclassid, refobjid, refobjsubid FROM pg_catalog.pg_depend WHERE classid = g.classid AND objid = g.objid AND deptype = 'i') d),
 		dropped AS (SELECT objid FROM gone WHERE classid = 'pg_catalog.pg_class'::regclass AND objsubid = 0)
-		SELECT ` + fullName + ` AS t, '' AS c FROM dropped JOIN pg_catalog.pg_class c ON c.oid = objid
-		WHERE ` + holdsData + own + ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = c.oid AND inhparent IN (SELECT objid FROM dropped))
+		SELECT ` + fullNameSQL + ` AS t, '' AS c FROM dropped JOIN pg_catalog.pg_class c ON c.oid = objid
+		WHERE ` + holdsDataSQL + own + ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = c.oid AND inhparent IN (SELECT objid FROM dropped))
 			AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid AND deptype = 'e') AND $2 = ''
-		UNION SELECT ` + fullName + `, pg_catalog.quote_ident(attname) FROM gone JOIN pg_catalog.pg_class c ON c.oid = objid JOIN pg_catalog.pg_attribute a ON attrelid = c.oid AND attnum = objsubid
-		WHERE classid = 'pg_catalog.pg_class'::regclass AND objsubid > 0 AND ` + holdsData + ` AND NOT relispartition AND NOT attisdropped AND attgenerated = '' AND c.oid NOT IN (SELECT objid FROM dropped) ORDER BY 1, 2`
+		UNION SELECT ` + fullNameSQL + `, pg_catalog.quote_ident(attname) FROM gone JOIN pg_catalog.pg_class c ON c.oid = objid JOIN pg_catalog.pg_attribute a ON attrelid = c.oid AND attnum = objsubid
+		WHERE classid = 'pg_catalog.pg_class'::regclass AND objsubid > 0 AND ` + holdsDataSQL + ` AND NOT relispartition AND NOT attisdropped AND attgenerated = '' AND c.oid NOT IN (SELECT objid FROM dropped) ORDER BY 1, 2`
 }
 
 // targetQuery finds the tables, or columns, that a name stands for. What does not
 // exist is none, nor is what holds no data of its own: a view, a generated column.
 var targetQuery = map[expansion]string{
-	"": `SELECT ` + fullName + ` AS t, '' AS c FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsData + ` AND $2 = ''
-		UNION ALL SELECT ` + fullName + `, pg_catalog.quote_ident(attname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
-		WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsData + ` AND attname = $2 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
-	withSchema:    dependQuery(`SELECT 'pg_catalog.pg_namespace'::regclass::oid, pg_catalog.to_regnamespace($1)::oid, 0`, true),
-	withType:      dependQuery(`SELECT 'pg_catalog.pg_type'::regclass::oid, pg_catalog.to_regtype($1)::oid, 0`, true),
-	withCollation: dependQuery(`SELECT 'pg_catalog.pg_collation'::regclass::oid, pg_catalog.to_regcollation($1)::oid, 0`, true),
-	withTable:     dependQuery(`SELECT 'pg_catalog.pg_class'::regclass::oid, pg_catalog.to_regclass($1)::oid, 0`, false),
-	withExtension: dependQuery(`SELECT 'pg_catalog.pg_extension'::regclass::oid, oid, 0 FROM pg_catalog.pg_extension
+	"": `SELECT ` + fullNameSQL + ` AS t, '' AS c FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = ''
+		UNION ALL SELECT ` + fullNameSQL + `, pg_catalog.quote_ident(attname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
+		WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND attname = $2 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
+	withSchema:    dependentsQuery(`SELECT 'pg_catalog.pg_namespace'::regclass::oid, pg_catalog.to_regnamespace($1)::oid, 0`, true),
+	withType:      dependentsQuery(`SELECT 'pg_catalog.pg_type'::regclass::oid, pg_catalog.to_regtype($1)::oid, 0`, true),
+	withCollation: dependentsQuery(`SELECT 'pg_catalog.pg_collation'::regclass::oid, pg_catalog.to_regcollation($1)::oid, 0`, true),
+	withTable:     dependentsQuery(`SELECT 'pg_catalog.pg_class'::regclass::oid, pg_catalog.to_regclass($1)::oid, 0`, false),
+	withExtension: dependentsQuery(`SELECT 'pg_catalog.pg_extension'::regclass::oid, oid, 0 FROM pg_catalog.pg_extension
 		WHERE pg_catalog.quote_ident(extname) = pg_catalog.quote_ident(pg_catalog.btrim($1, '"'))`, true),
 	// A partitioned table depends on the functions of its key.
-	withFunction: dependQuery(`SELECT 'pg_catalog.pg_proc'::regclass::oid, oid, 0 FROM pg_catalog.pg_proc
+	withFunction: dependentsQuery(`SELECT 'pg_catalog.pg_proc'::regclass::oid, oid, 0 FROM pg_catalog.pg_proc
 		WHERE proname = pg_catalog.btrim($1, '"') AND pronamespace <> 'pg_catalog'::regnamespace`, true),
-	columnsOfType: `SELECT ` + fullName + ` AS t, pg_catalog.quote_ident(attname) AS c FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
+	columnsOfType: `SELECT ` + fullNameSQL + ` AS t, pg_catalog.quote_ident(attname) AS c FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
 		JOIN pg_catalog.pg_type t ON t.oid = atttypid
-		WHERE pg_catalog.to_regtype($1) IN (t.oid, t.typelem, t.typbasetype) AND ` + holdsData + ` AND NOT relispartition AND attnum > 0 AND NOT attisdropped AND $2 = '' ORDER BY 1, 2`,
+		WHERE pg_catalog.to_regtype($1) IN (t.oid, t.typelem, t.typbasetype) AND ` + holdsDataSQL + ` AND NOT relispartition AND attnum > 0 AND NOT attisdropped AND $2 = '' ORDER BY 1, 2`,
 	referring: `WITH RECURSIVE r(oid) AS (SELECT pg_catalog.to_regclass($1)::oid UNION SELECT conrelid FROM r JOIN pg_catalog.pg_constraint k ON confrelid = r.oid AND contype = 'f')
-		SELECT ` + fullName + ` AS t, '' AS c FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> pg_catalog.to_regclass($1) AND ` + holdsData + ` AND $2 = '' ORDER BY 1`,
+		SELECT ` + fullNameSQL + ` AS t, '' AS c FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = '' ORDER BY 1`,
 }
 
 // targets are the tables and columns of some takes, by their full names. It leaves
 // a transaction open.
-func (db *DB) targets(ctx context.Context, found []takes, portion []int) ([]Loss, error) {
-	var out []Loss
+func (db *DB) lossTargets(ctx context.Context, found []takes, portion []int) ([]DataLoss, error) {
+	var out []DataLoss
 	var queries []string
 	for _, i := range portion {
 		t := found[i]
 		switch {
 		case t.opaque != "":
-			out = append(out, Loss{Step: i, How: t.how, Unknown: t.opaque})
+			out = append(out, DataLoss{Step: i, How: t.how, Unknown: t.opaque})
 			continue
 		case t.function != "":
 			continue
@@ -296,22 +296,22 @@ func (db *DB) targets(ctx context.Context, found []takes, portion []int) ([]Loss
 		queries = append(queries, query)
 	}
 	if len(queries) == 0 {
-		return out, db.exec(ctx, db.readOnly())
+		return out, db.exec(ctx, db.beginReadOnlySQL())
 	}
-	rows, err := db.rows(ctx, db.readOnly()+strings.Join(queries, "\nUNION ALL "))
+	rows, err := db.rows(ctx, db.beginReadOnlySQL()+strings.Join(queries, "\nUNION ALL "))
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	for rows.Next() {
-		var loss Loss
+		var loss DataLoss
 		if err := rows.Scan(&loss.Step, &loss.Table, &loss.Column); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		loss.How = found[loss.Step].how
 		out = append(out, loss)
 	}
-	slices.SortStableFunc(out, func(a, b Loss) int { return a.Step - b.Step })
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	slices.SortStableFunc(out, func(a, b DataLoss) int { return a.Step - b.Step })
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 func regclasses(names []string) string {
@@ -324,7 +324,7 @@ func regclasses(names []string) string {
 
 // rowsQuery is the query of the rows that a loss is about; with all it does not look
 // at a condition.
-func rowsQuery(t takes, l Loss, all bool) string {
+func rowsQuery(t takes, l DataLoss, all bool) string {
 	from := "SELECT FROM " + l.Table
 	switch {
 	case t.rows != "" && !all:
@@ -343,11 +343,11 @@ func rowsQuery(t takes, l Loss, all bool) string {
 
 // countRows fills in how many rows the losses are about, and ends the transaction.
 // begin is SQL before it.
-func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses []Loss, all bool) error {
+func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses []DataLoss, all bool) error {
 	var queries []string
 	for i, l := range losses {
 		if l.Table != "" {
-			queries = append(queries, fmt.Sprintf("SELECT %d, count(*) FROM (%s LIMIT %d) AS counted", i, rowsQuery(found[l.Step], l, all), countedUpTo+1))
+			queries = append(queries, fmt.Sprintf("SELECT %d, count(*) FROM (%s LIMIT %d) AS counted", i, rowsQuery(found[l.Step], l, all), maxCountedRows+1))
 		}
 	}
 	if len(queries) == 0 {
@@ -358,7 +358,7 @@ func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses
 		err = readCounts(rows, found, losses)
 	}
 	if err != nil {
-		err = db.lost(ctx, err)
+		err = db.classifyError(ctx, err)
 		if serverError(err) != nil {
 			err = errors.Join(err, db.rollback(ctx, ""))
 		}
@@ -366,13 +366,13 @@ func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses
 	return err
 }
 
-func readCounts(rows *sql.Rows, found []takes, losses []Loss) error {
+func readCounts(rows *sql.Rows, found []takes, losses []DataLoss) error {
 	for rows.Next() {
 		var i, n int
 		if err := rows.Scan(&i, &n); err != nil {
 			return errors.Join(err, rows.Close())
 		}
-		losses[i].Rows, losses[i].AtLeast = min(n, countedUpTo), n > countedUpTo
+		losses[i].Rows, losses[i].AtLeast = min(n, maxCountedRows), n > maxCountedRows
 		if doubt := found[losses[i].Step].doubt; n > 0 && doubt != "" {
 			losses[i].Unknown = doubt
 		}
@@ -382,7 +382,7 @@ func readCounts(rows *sql.Rows, found []takes, losses []Loss) error {
 
 // readFunctions replaces the functions that statements call by what their source says,
 // and that of the functions named in it.
-func (db *DB) readFunctions(ctx context.Context, found []takes) ([]takes, error) {
+func (db *DB) readFunctionSources(ctx context.Context, found []takes) ([]takes, error) {
 	var names []string
 	for _, t := range found {
 		if t.function != "" {
@@ -394,7 +394,7 @@ func (db *DB) readFunctions(ctx context.Context, found []takes) ([]takes, error)
 	}
 	slices.Sort(names)
 	source := "prosrc"
-	if db.Server.number >= 140000 {
+	if db.Server.versionNum >= 140000 {
 		source = "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)"
 	}
 	const ours = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
@@ -414,7 +414,7 @@ func (db *DB) readFunctions(ctx context.Context, found []takes) ([]takes, error)
 	}
 	server := serverError(err)
 	if err != nil && server == nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	out := slices.Clone(found)
 	for i, t := range found {

@@ -10,13 +10,13 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// What a down takes away is counted twice. Losses looks before anything runs, at the
+// What a down takes away is counted twice. DataLosses looks before anything runs, at the
 // names as the files have them. Between that and the statement rows may be committed,
 // and a function or another tool may have changed the names. So a guarded script
 // counts again in the transaction that runs it: before a statement that drops or
-// overwrites, with the table locked and the names as they are then (lossGuard), and at
+// overwrites, with the table locked and the names as they are then (lossGuardSQL), and at
 // the end by the server's own count of the rows that were deleted, whether by a
-// function, a trigger, a rule or a foreign key (lossCheck). Both fail with lossState.
+// function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with lossState.
 const (
 	lossState      = "SL001"
 	lossConstraint = "shiplock_data_loss"
@@ -30,32 +30,32 @@ type lossDetail struct {
 }
 
 // lossOf returns the loss that ended a migration; nil where something else did.
-func lossOf(fail *MigrationError) *Loss {
+func dataLossFrom(fail *MigrationError) *DataLoss {
 	var server *pq.Error
 	var detail lossDetail
 	if !errors.As(fail.Err, &server) || server.Code != lossState || server.Constraint != lossConstraint || json.Unmarshal([]byte(server.Detail), &detail) != nil {
 		return nil
 	}
 	line, _ := fail.Position()
-	return &Loss{File: fail.File, Line: line, How: detail.How, Table: server.Table, Column: server.Column,
-		Rows: min(detail.Rows, countedUpTo), AtLeast: detail.Rows > countedUpTo, Unknown: detail.Unknown}
+	return &DataLoss{File: fail.File, Line: line, How: detail.How, Table: server.Table, Column: server.Column,
+		Rows: min(detail.Rows, maxCountedRows), AtLeast: detail.Rows > maxCountedRows, Unknown: detail.Unknown}
 }
 
 // raiseLoss is the PL/pgSQL that fails; r.t and r.c are the table and the column.
-const raiseLoss = `RAISE EXCEPTION USING ERRCODE = '` + lossState + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
+const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + lossState + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
 	MESSAGE = pg_catalog.format('data loss: %s would lose rows of %s', r.how, r.t || CASE WHEN r.c = '' THEN '' ELSE '.' || r.c END),
 	DETAIL = pg_catalog.json_build_object('how', r.how, 'rows', n, 'unknown', why)::text,
 	HINT = 'Keep the newer schema and roll forward, or, with a backup, run the down with --allow-data-loss.';`
 
 // block is a DO block.
-func block(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }
+func doBlock(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }
 
 // guards reports whether the script's losses are counted as it runs.
-func (db *DB) guards(s *Script) bool { return s.guarded && db.Server.plpgsql }
+func (db *DB) guardsDataLoss(s *Script) bool { return s.guarded && db.Server.plpgsql }
 
-// lossGuard is the SQL before a statement that takes data away; empty for others.
-func (db *DB) lossGuard(s *Script, st Statement) string {
-	if !db.guards(s) || st.alone {
+// lossGuardSQL is the SQL before a statement that takes data away; empty for others.
+func (db *DB) lossGuardSQL(s *Script, st Statement) string {
+	if !db.guardsDataLoss(s) || st.alone {
 		return ""
 	}
 	n := st.node
@@ -69,7 +69,7 @@ func (db *DB) lossGuard(s *Script, st Statement) string {
 	var targets []string
 	for i, t := range takingsOf(n, st.Text) {
 		if t.opaque == "" && !t.seen && !s.own.has(bare(st.Text), i) {
-			targets = append(targets, t.targets())
+			targets = append(targets, t.targetsQuery())
 		}
 	}
 	if len(targets) == 0 {
@@ -81,7 +81,7 @@ func (db *DB) lossGuard(s *Script, st Statement) string {
 		EXECUTE pg_catalog.format('LOCK TABLE %s IN %s MODE', r.t, r.mode);
 	EXCEPTION WHEN insufficient_privilege THEN
 		why := SQLERRM;
-		` + raiseLoss + `
+		` + raiseLossSQL + `
 	END;
 	END LOOP; END`
 	// A transaction that sees the rows of its beginning does not see those committed
@@ -89,7 +89,7 @@ func (db *DB) lossGuard(s *Script, st Statement) string {
 	count := "DECLARE r record; n bigint; why text; BEGIN\n" + each + `
 	BEGIN
 		why := '';
-		EXECUTE 'SELECT count(*) FROM (' || r.q || ' LIMIT ` + fmt.Sprint(countedUpTo+1) + `) AS counted' INTO n;
+		EXECUTE 'SELECT count(*) FROM (' || r.q || ' LIMIT ` + fmt.Sprint(maxCountedRows+1) + `) AS counted' INTO n;
 		IF n > 0 THEN
 			why := r.doubt;
 		ELSIF pg_catalog.current_setting('transaction_isolation') <> 'read committed' AND (WITH RECURSIVE i(oid) AS (
@@ -105,26 +105,26 @@ func (db *DB) lossGuard(s *Script, st Statement) string {
 			why := SQLERRM;
 	END;
 	IF n > 0 THEN
-		` + raiseLoss + `
+		` + raiseLossSQL + `
 	END IF;
 	END LOOP; END`
-	return block(lock) + countLimits + block(count) + restoreLimits
+	return doBlock(lock) + countLimitsSQL + doBlock(count) + restoreLimitsSQL
 }
 
 // countLimits bounds the count while the table is locked, and makes a policy that hides
 // rows an error; restoreLimits takes both back.
 var (
-	countLimits = fmt.Sprintf(`SELECT pg_catalog.set_config('shiplock.statement_timeout', setting, true), pg_catalog.set_config('shiplock.row_security', pg_catalog.current_setting('row_security'), true),
+	countLimitsSQL = fmt.Sprintf(`SELECT pg_catalog.set_config('shiplock.statement_timeout', setting, true), pg_catalog.set_config('shiplock.row_security', pg_catalog.current_setting('row_security'), true),
 	pg_catalog.set_config('statement_timeout', CASE WHEN setting::int BETWEEN 1 AND %d THEN setting ELSE '%[1]d' END, true), pg_catalog.set_config('row_security', 'off', true)
 FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
-`, countTime.Milliseconds())
-	restoreLimits = `SELECT pg_catalog.set_config('statement_timeout', pg_catalog.current_setting('shiplock.statement_timeout'), true), pg_catalog.set_config('row_security', pg_catalog.current_setting('shiplock.row_security'), true);
+`, countTimeout.Milliseconds())
+	restoreLimitsSQL = `SELECT pg_catalog.set_config('statement_timeout', pg_catalog.current_setting('shiplock.statement_timeout'), true), pg_catalog.set_config('row_security', pg_catalog.current_setting('shiplock.row_security'), true);
 `
 )
 
 // targets is the query of what a taking is about when its statement runs: how, the
 // table, the column, the query of the rows, why that is not certain, and the lock.
-func (t taking) targets() string {
+func (t taking) targetsQuery() string {
 	name := t.object
 	if t.rel != nil {
 		name = nameIn(t.rel)
@@ -143,25 +143,25 @@ func (t taking) targets() string {
 		pq.QuoteLiteral(t.how), rows, pq.QuoteLiteral(t.doubt), mode, inline(targetQuery[t.expand], name, t.column))
 }
 
-// lossBaseline notes how many rows of each table the server has counted as deleted:
+// lossBaselineSQL notes how many rows of each table the server has counted as deleted:
 // it sends its counts to the statistics some time after a transaction.
-func (db *DB) lossBaseline(s *Script) string {
-	if !db.guards(s) {
+func (db *DB) lossBaselineSQL(s *Script) string {
+	if !db.guardsDataLoss(s) {
 		return ""
 	}
 	return `SELECT pg_catalog.set_config('shiplock.deleted', (SELECT coalesce(pg_catalog.jsonb_object_agg(relid, n_tup_del), '{}')::text FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_del > 0), true);
 `
 }
 
-// lossCheck fails where the transaction has deleted rows that were there before it. A
+// lossCheckSQL fails where the transaction has deleted rows that were there before it. A
 // table that the transaction has created is known by its system columns, which no
 // ALTER TABLE writes again; a row that moves to another partition is no loss.
-func (db *DB) lossCheck(s *Script) string {
-	if !db.guards(s) {
+func (db *DB) lossCheckSQL(s *Script) string {
+	if !db.guardsDataLoss(s) {
 		return ""
 	}
 	ours := regclasses(append([]string{db.table.quoted(), db.historyTable()}, s.own.tables...))
-	return block(fmt.Sprintf(`DECLARE
+	return doBlock(fmt.Sprintf(`DECLARE
 	r record; n bigint; why text := '';
 	before jsonb := coalesce(nullif(pg_catalog.current_setting('shiplock.deleted', true), ''), '{}')::jsonb;
 BEGIN
@@ -177,5 +177,5 @@ BEGIN
 		n := r.deleted;
 		%s
 	END LOOP;
-END`, ours, raiseLoss))
+END`, ours, raiseLossSQL))
 }

@@ -86,7 +86,7 @@ func TestLosses(t *testing.T) {
 	} {
 		t.Run(sql, func(t *testing.T) {
 			open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
-			losses, err := db.Losses(t.Context(), []Step{{File: "x.down.sql", Open: open, Direction: "down"}})
+			losses, err := db.DataLosses(t.Context(), []Step{{File: "x.down.sql", Open: open, Direction: "down"}})
 			require.NoError(t, err)
 			var got []string
 			for _, l := range losses {
@@ -116,16 +116,16 @@ func TestLossesOfSeveralSteps(t *testing.T) {
 	db := session(t, pgtest.New(t))
 	require.NoError(t, db.exec(t.Context(), holdings))
 	step := func(file, direction, sql string, done int) Step {
-		return Step{File: file, Direction: direction, Done: done, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
+		return Step{File: file, Direction: direction, StatementsApplied: done, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
 	}
-	losses, err := db.Losses(t.Context(), []Step{
+	losses, err := db.DataLosses(t.Context(), []Step{
 		step("9.down.sql", "down", "DROP TABLE child;\n-- it stopped here\nALTER TABLE full_of RENAME TO f;\n", 1),
 		step("8.up.sql", "up", "DROP TABLE moods", 0),
 		step("7.down.sql", "down", "SELECT 1;\n\n  DROP TABLE f;", 0),
 	})
 	require.NoError(t, err)
 	require.Len(t, losses, 1)
-	assert.Equal(t, Loss{Step: 2, File: "7.down.sql", Line: 3, How: "DROP TABLE", Table: "public.full_of", Rows: 5}, losses[0])
+	assert.Equal(t, DataLoss{Step: 2, File: "7.down.sql", Line: 3, How: "DROP TABLE", Table: "public.full_of", Rows: 5}, losses[0])
 	assert.Equal(t, "5 rows of table public.full_of (DROP TABLE, 7.down.sql:3)", losses[0].String())
 }
 
@@ -138,7 +138,7 @@ func TestLosses_CountMeetsALimit_IsNotKnown(t *testing.T) {
 	open := func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("DELETE FROM full_of WHERE pg_sleep(60) IS NULL; DROP TABLE child")), nil
 	}
-	losses, err := db.Losses(t.Context(), []Step{{File: "x.down.sql", Open: open, Direction: "down"}})
+	losses, err := db.DataLosses(t.Context(), []Step{{File: "x.down.sql", Open: open, Direction: "down"}})
 	require.NoError(t, err)
 	require.Len(t, losses, 2)
 	assert.Equal(t, "canceling statement due to statement timeout", losses[0].Unknown)

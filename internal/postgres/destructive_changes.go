@@ -61,7 +61,7 @@ func newLedger(r *relations) *ledger {
 func (l *ledger) read(from io.Reader, done int) error {
 	l.path, l.own = l.initial, Own{takings: map[string][]bool{}}
 	defer func() { l.own.tables = l.madeTables() }()
-	return eachStatement(from, func(p sqlfile.Piece) {
+	return readStatements(from, func(p sqlfile.Piece) {
 		if done--; done < 0 && matters(p) {
 			l.statement(p)
 		}
@@ -117,7 +117,7 @@ func bodyTakes(text string) bool {
 
 func (l *ledger) statement(p sqlfile.Piece) {
 	line := lineIn(p, p.Start)
-	text, tree := parsed(p)
+	text, tree := parseStatement(p)
 	if tree == nil {
 		l.unclear = true
 		if mayTake(text) {
@@ -130,8 +130,8 @@ func (l *ledger) statement(p sqlfile.Piece) {
 		l.take(t)
 		l.own.note(bare(text), i, !l.unclear && l.made(t))
 	}
-	l.calls(n, text)
-	l.follow(n)
+	l.trackCalls(n, text)
+	l.trackNames(n)
 	for i := before; i < len(l.out); i++ {
 		l.out[i].line = line
 	}

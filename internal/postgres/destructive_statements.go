@@ -26,7 +26,7 @@ type taking struct {
 	doubt string
 	// opaque is why it cannot be determined what goes.
 	opaque string
-	// seen is set where the server counts the rows as they go; see lossCheck.
+	// seen is set where the server counts the rows as they go; see lossCheckSQL.
 	seen bool
 }
 

@@ -74,7 +74,7 @@ func (db *DB) explain(ctx context.Context, m migration, later []Step, fail *Migr
 
 // actLocal is the SQL that makes a transaction ours act as the role.
 func (db *DB) actLocal() string {
-	if db.opts.Role == "" || db.acting {
+	if db.opts.Role == "" || db.roleSet {
 		return ""
 	}
 	return db.setRole("LOCAL ")
@@ -194,7 +194,7 @@ func (q *inquiry) setInFile(name string) string {
 	if q.fail.Script == nil {
 		return ""
 	}
-	for i := min(q.fail.Failed, len(q.fail.Script.Statements)) - 1; i >= 0; i-- {
+	for i := min(q.fail.FailedIndex, len(q.fail.Script.Statements)) - 1; i >= 0; i-- {
 		st := q.fail.Script.Statements[i]
 		set := st.node.GetVariableSetStmt()
 		switch {

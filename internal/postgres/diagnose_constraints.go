@@ -52,10 +52,10 @@ func (q *inquiry) rows() Reason {
 		}
 		out.Why = append(out.Why, fmt.Sprintf("row security of %s hides rows from role %s, which are not counted; look as a superuser or a role with BYPASSRLS", readable, ident(hides[1])))
 	}
-	if out.Why == nil && q.fail.Failed > 0 && q.fail.Outcome == RolledBack {
+	if out.Why == nil && q.fail.FailedIndex > 0 && q.fail.Outcome == RolledBack {
 		return Reason{Why: []string{"no row of " + tableName{r.table.Schemaname, r.table.Relname}.readable() + " breaks it with this migration rolled back, so the rows come from its own statements before this one"}}
 	}
-	if out.Why != nil && q.fail.Failed > 0 && q.fail.Outcome == RolledBack {
+	if out.Why != nil && q.fail.FailedIndex > 0 && q.fail.Outcome == RolledBack {
 		out.Why = append(out.Why, "counted with this migration rolled back")
 	}
 	return out
@@ -168,7 +168,7 @@ func (q *inquiry) rule() (rule, bool) {
 
 // addedBefore is the constraint of that name which an earlier statement of the file has added.
 func (q *inquiry) addedBefore(name string) *pgquery.Constraint {
-	for _, st := range q.fail.Script.Statements[:max(0, q.fail.Failed)] {
+	for _, st := range q.fail.Script.Statements[:max(0, q.fail.FailedIndex)] {
 		for _, c := range st.node.GetAlterTableStmt().GetCmds() {
 			if con := c.GetAlterTableCmd().GetDef().GetConstraint(); con.GetConname() == name {
 				return con

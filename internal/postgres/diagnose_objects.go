@@ -78,10 +78,10 @@ func (q *inquiry) exists() Reason {
 
 // here says that a statement before the failed one has made the name.
 func (q *inquiry) here(name string) bool {
-	if q.fail.Script == nil || q.fail.Failed < 0 {
+	if q.fail.Script == nil || q.fail.FailedIndex < 0 {
 		return false
 	}
-	for _, st := range q.fail.Script.Statements[:min(q.fail.Failed, len(q.fail.Script.Statements))] {
+	for _, st := range q.fail.Script.Statements[:min(q.fail.FailedIndex, len(q.fail.Script.Statements))] {
 		for _, d := range definitionsOf(st.node) {
 			if d.name == name && !d.drops {
 				return true
@@ -112,10 +112,10 @@ func (q *inquiry) laterFile(name string) string {
 
 // past is the newest run in the journal that has defined a name as wanted.
 func (q *inquiry) past(name string, wanted func(definition) bool) string {
-	if !q.db.journaled {
+	if !q.db.historyExists {
 		return ""
 	}
-	for _, s := range q.ask(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+q.db.journal()+` history
+	for _, s := range q.ask(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+q.db.historyQuery()+` history
 		WHERE outcome IN ('applied', 'partially applied', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxPast) {
 		if defines(s[3], name, wanted) {
 			return fmt.Sprintf("migration %s_%s.%s.sql", s[0], s[1], s[2])

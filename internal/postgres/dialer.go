@@ -42,11 +42,11 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 // checkedConn looks at the first message from the server, header by header.
 type checkedConn struct {
 	net.Conn
-	check   bool
-	written bool
-	wantTLS bool // the next byte answers a request for TLS
-	header  []byte
-	lost    atomic.Pointer[error] // what a Write has failed with
+	check    bool
+	written  bool
+	wantTLS  bool // the next byte answers a request for TLS
+	header   []byte
+	writeErr atomic.Pointer[error] // what a Write has failed with
 }
 
 func (c *checkedConn) Write(p []byte) (int, error) {
@@ -60,7 +60,7 @@ func (c *checkedConn) Write(p []byte) (int, error) {
 	}
 	// A server that has ended the session has written why before it hung up. lib/pq
 	// reads it only if it believes that its query was sent, as libpq does (fe-secure.c).
-	c.lost.Store(&err)
+	c.writeErr.Store(&err)
 	return len(p), nil
 }
 
@@ -69,7 +69,7 @@ func (c *checkedConn) Read(p []byte) (int, error) {
 	if c.check && n > 0 && !c.plausible(p[:n]) {
 		return 0, ErrNotPostgres
 	}
-	if lost := c.lost.Load(); err != nil && lost != nil {
+	if lost := c.writeErr.Load(); err != nil && lost != nil {
 		err = *lost
 	}
 	return n, err

@@ -14,25 +14,25 @@ var _ database.Driver = (*Driver)(nil)
 
 // Step is a migration that is about to run, as planned.
 type Step struct {
-	File     string
-	Name     string
-	Open     func() (io.ReadCloser, error) // the file anew: a big one is read more than once
-	Opposite string                        // the SQL of the other direction, for the journal; empty above MaxJournaled
-	Checksum string                        // of the migration's up file, for a step down
+	File       string
+	Name       string
+	Open       func() (io.ReadCloser, error) // the file anew: a big one is read more than once
+	ReverseSQL string                        // the SQL of the other direction, for the journal; empty above MaxStoredSQL
+	Checksum   string                        // of the migration's up file, for a step down
 	// Catalog is asked just before the step runs for what Run.Catalog will say; nil for nothing.
-	Catalog func() string
+	FilesDigest func() string
 	// Resume is set for a migration that has stopped part-way: From is the version
 	// before it, and Done of its statements are in effect.
 	Resume bool
 	// Guard is set for a step down that must not take data away: it ends with
 	// MigrationError.Loss if it would.
-	Guard     bool
-	Own       Own // see Losses
-	From      int
-	Done      int
-	Direction string // "up" or "down"
+	GuardDataLoss     bool
+	Own               Own // see DataLosses
+	From              int
+	StatementsApplied int
+	Direction         string // "up" or "down"
 	// Ran is what the journal is to keep of a step up, but for what the file says itself.
-	Ran     Ran
+	Stored  StoredMigration
 	Version uint // of the migration
 	Target  int  // the version after it, -1 for none
 }
@@ -45,19 +45,19 @@ type Driver struct {
 	db    *DB
 	ctx   context.Context // migrate.Migrate passes none
 	steps []Step
-	at    State
+	state State
 	// pending is the version that a migration leads to, from the first SetVersion
 	// to the last.
-	pending *State
-	ran     bool
-	started time.Time
-	done    int
-	locked  bool
-	known   bool // at is what the version table says
+	pending    *State
+	scriptRan  bool
+	started    time.Time
+	completed  int
+	locked     bool
+	stateKnown bool // at is what the version table says
 
-	planned  int // steps at the beginning
-	together bool
-	first    *State // of the steps that are one transaction, the version before them
+	planned    int // steps at the beginning
+	together   bool
+	firstState *State // of the steps that are one transaction, the version before them
 }
 
 // Driver returns a view of db for migrate.Migrate that takes these steps, in this
@@ -68,7 +68,7 @@ func (db *DB) Driver(ctx context.Context, steps []Step, together bool) *Driver {
 	if len(steps) > 0 {
 		// Not read again: a pooler may have let another migrator in since, and it is
 		// the version that was planned from that each transaction looks for.
-		d.at, d.known = State{Version: steps[0].From}, true
+		d.state, d.stateKnown = State{Version: steps[0].From}, true
 	}
 	return d
 }
@@ -79,11 +79,11 @@ func (*Driver) Open(string) (database.Driver, error) {
 }
 
 // Done is how many migrations are in effect.
-func (d *Driver) Done() int {
+func (d *Driver) AppliedCount() int {
 	if d.together && len(d.steps) > 0 {
 		return 0
 	}
-	return d.done
+	return d.completed
 }
 
 // Close ends the session.
@@ -106,9 +106,9 @@ func (d *Driver) Unlock() error {
 		return database.ErrNotLocked
 	}
 	d.locked = false
-	d.known = d.known && d.db.locks > 1 // the engine still has it
+	d.stateKnown = d.stateKnown && d.db.lockDepth > 1 // the engine still has it
 	if d.ctx.Err() != nil {
-		d.db.locks = 0
+		d.db.lockDepth = 0
 		return nil
 	}
 	return d.db.Unlock(d.ctx)
@@ -120,41 +120,41 @@ func (d *Driver) Version() (version int, dirty bool, err error) {
 	if d.pending != nil {
 		return d.pending.Version, true, nil
 	}
-	if d.known {
-		return d.at.Version, d.at.Dirty, nil
+	if d.stateKnown {
+		return d.state.Version, d.state.Dirty, nil
 	}
-	d.at, err = d.db.State(d.ctx)
-	d.known = err == nil && d.locked
-	return d.at.Version, d.at.Dirty, err
+	d.state, err = d.db.State(d.ctx)
+	d.stateKnown = err == nil && d.locked
+	return d.state.Version, d.state.Dirty, err
 }
 
 // SetVersion with dirty announces a migration and writes nothing yet; without, it
 // writes the version unless Run has done so.
 func (d *Driver) SetVersion(version int, dirty bool) error {
 	to := State{Version: version}
-	done := !dirty && d.ran && d.pending != nil && *d.pending == to // and that counts, whatever has ended since
+	done := !dirty && d.scriptRan && d.pending != nil && *d.pending == to // and that counts, whatever has ended since
 	if d.ctx.Err() != nil && !done {
 		return context.Cause(d.ctx)
 	}
 	if dirty {
-		d.pending, d.ran, d.started = &to, false, time.Now()
-		return d.expect(version)
+		d.pending, d.scriptRan, d.started = &to, false, time.Now()
+		return d.checkPlan(version)
 	}
 	d.pending = nil
 	if !done {
 		if err := d.db.exec(d.ctx, d.db.writeState(to)); err != nil {
 			return err
 		}
-		d.db.exists = true
+		d.db.versionTableExists = true
 	}
-	d.at = to
-	d.done++
-	d.report()
+	d.state = to
+	d.completed++
+	d.logResult()
 	return nil
 }
 
 // expect holds what migrate.Migrate is about to do against the plan.
-func (d *Driver) expect(version int) error {
+func (d *Driver) checkPlan(version int) error {
 	if d.steps == nil {
 		return nil
 	}
@@ -166,7 +166,7 @@ func (d *Driver) expect(version int) error {
 	return nil
 }
 
-func (d *Driver) report() {
+func (d *Driver) logResult() {
 	if len(d.steps) == 0 {
 		return
 	}
@@ -189,57 +189,57 @@ func (d *Driver) Run(body io.Reader) error {
 	if c, ok := body.(io.Closer); ok {
 		err = errors.Join(err, c.Close()) // golang-migrate's pipe, which may not have been read to its end
 	}
-	if err == nil && step.Resume && step.Done > 0 {
+	if err == nil && step.Resume && step.StatementsApplied > 0 {
 		err = script.hold()
 	}
 	if err != nil {
 		return err
 	}
-	script.guarded, script.own = step.Guard, step.Own
-	to := d.at
+	script.guarded, script.own = step.GuardDataLoss, step.Own
+	to := d.state
 	if d.pending != nil {
 		to = *d.pending
 	}
-	m := migration{script: script, from: d.at, to: to, resume: step.Resume, number: d.planned - len(d.steps) + 1, of: d.planned, run: Run{
-		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, Done: step.Done,
+	m := migration{script: script, from: d.state, to: to, resume: step.Resume, number: d.planned - len(d.steps) + 1, of: d.planned, run: Run{
+		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, StatementsApplied: step.StatementsApplied,
 	}}
 	if step.Direction == "up" { // what runs counts: the file may have been changed since it was planned
-		m.run.Checksum, m.run.Ran = script.sum, step.Ran
-		m.run.Ran.MinCompatibleVersion, m.run.Ran.Irreversible = script.Says.MinCompatibleVersion, script.Says.Irreversible
+		m.run.Checksum, m.run.Stored = script.sum, step.Stored
+		m.run.Stored.MinCompatibleVersion, m.run.Stored.Irreversible = script.Says.MinCompatibleVersion, script.Says.Irreversible
 	}
-	if m.run.up, m.run.down = script.journaled(), step.Opposite; step.Direction == "down" {
-		m.run.up, m.run.down = step.Opposite, script.journaled()
+	if m.run.upSQL, m.run.downSQL = script.storedSQL(), step.ReverseSQL; step.Direction == "down" {
+		m.run.upSQL, m.run.downSQL = step.ReverseSQL, script.storedSQL()
 	}
-	if step.Catalog != nil {
-		m.run.Catalog = step.Catalog()
+	if step.FilesDigest != nil {
+		m.run.FilesDigest = step.FilesDigest()
 	}
-	before := d.at
+	before := d.state
 	if d.together {
-		m.continues, m.continued = d.first != nil, len(d.steps) > 1
-		if d.first == nil {
-			d.first = &before
+		m.continues, m.continued = d.firstState != nil, len(d.steps) > 1
+		if d.firstState == nil {
+			d.firstState = &before
 		}
-		before = *d.first
+		before = *d.firstState
 	}
 	if fail := d.db.apply(d.ctx, m); fail != nil {
-		if !hasBegun(fail.Err) {
-			d.pending, d.known = nil, false
+		if !migrationStarted(fail.Err) {
+			d.pending, d.stateKnown = nil, false
 			return fail.Err
 		}
 		fail.Version, fail.Before = to.Version, before.Version
-		d.pending, d.known = nil, false
+		d.pending, d.stateKnown = nil, false
 		fail.locate()
 		fail.File = step.File
-		fail.Loss = lossOf(fail)
-		if fail.Record = fail.Record && fail.Loss == nil; fail.Record {
-			fail.Reason = d.db.recordReason(fail.Err)
+		fail.DataLoss = dataLossFrom(fail)
+		if fail.RecordingFailed = fail.RecordingFailed && fail.DataLoss == nil; fail.RecordingFailed {
+			fail.Reason = d.db.recordingReason(fail.Err)
 		} else {
 			d.db.explain(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
-			fail.Own = d.db.reachedOwn(fail)
+			fail.OwnTable = d.db.reachedOwnTable(fail)
 		}
 		return m.named(fail)
 	}
-	d.ran = true
+	d.scriptRan = true
 	return nil
 }
 
@@ -250,7 +250,7 @@ func (d *Driver) Drop() error {
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')`, d.db.table.schema)
 	if err != nil {
-		return d.db.lost(d.ctx, err)
+		return d.db.classifyError(d.ctx, err)
 	}
 	var drop string
 	for rows.Next() {
@@ -263,6 +263,6 @@ func (d *Driver) Drop() error {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil || drop == "" {
 		return err
 	}
-	d.db.exists = false
+	d.db.versionTableExists = false
 	return d.db.exec(d.ctx, drop)
 }

@@ -30,7 +30,7 @@ func TestACommittedMigrationCounts(t *testing.T) {
 	require.NoError(t, driver.Run(strings.NewReader("CREATE TABLE a (b int)")))
 	cancel(errStop)
 	require.NoError(t, driver.SetVersion(1, false))
-	assert.Equal(t, 1, driver.Done())
+	assert.Equal(t, 1, driver.AppliedCount())
 	require.ErrorIs(t, driver.SetVersion(2, true), errStop)
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
 }

@@ -17,32 +17,32 @@ import (
 // written with question marks.
 
 // holdsAll reports whether the database's encoding holds every character.
-func (db *DB) holdsAll() bool {
+func (db *DB) encodesAllCharacters() bool {
 	return db.Server.encoding == "UTF8" || db.Server.encoding == "SQL_ASCII" || db.Server.encoding == ""
 }
 
 // learn asks the server which characters of the texts it cannot hold. within says that a
 // transaction is open, which must survive the answer.
-func (db *DB) learn(ctx context.Context, within bool, texts ...string) {
-	if db.holdsAll() {
+func (db *DB) probeEncoding(ctx context.Context, within bool, texts ...string) {
+	if db.encodesAllCharacters() {
 		return
 	}
-	if db.fits == nil {
-		db.fits = map[rune]bool{}
+	if db.encodable == nil {
+		db.encodable = map[rune]bool{}
 	}
 	var unknown []rune
 	for _, text := range texts {
 		for _, r := range text {
-			if _, known := db.fits[r]; r >= utf8.RuneSelf && !known && !slices.Contains(unknown, r) {
+			if _, known := db.encodable[r]; r >= utf8.RuneSelf && !known && !slices.Contains(unknown, r) {
 				unknown = append(unknown, r)
 			}
 		}
 	}
-	db.ask(ctx, within, unknown)
+	db.probeCharacters(ctx, within, unknown)
 }
 
 // ask halves what the server cannot hold as a whole until it is known of each character.
-func (db *DB) ask(ctx context.Context, within bool, unknown []rune) {
+func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) {
 	if len(unknown) == 0 {
 		return
 	}
@@ -60,33 +60,33 @@ func (db *DB) ask(ctx context.Context, within bool, unknown []rune) {
 	switch {
 	case err == nil:
 		for _, r := range unknown {
-			db.fits[r] = true
+			db.encodable[r] = true
 		}
 	case pq.As(err, pqerror.UntranslatableCharacter, pqerror.CharacterNotInRepertoire) == nil:
 		return // what is wrong shows with the next query
 	case len(unknown) == 1:
-		db.fits[unknown[0]] = false
+		db.encodable[unknown[0]] = false
 	default:
-		db.ask(ctx, within, unknown[:len(unknown)/2])
-		db.ask(ctx, within, unknown[len(unknown)/2:])
+		db.probeCharacters(ctx, within, unknown[:len(unknown)/2])
+		db.probeCharacters(ctx, within, unknown[len(unknown)/2:])
 	}
 }
 
 // unfit reports whether a text has a character that the database cannot hold, as far as that was asked.
-func (db *DB) unfit(text string) bool {
-	return !db.holdsAll() && strings.ContainsFunc(text, func(r rune) bool {
-		fits, known := db.fits[r]
+func (db *DB) hasUnencodable(text string) bool {
+	return !db.encodesAllCharacters() && strings.ContainsFunc(text, func(r rune) bool {
+		fits, known := db.encodable[r]
 		return known && !fits
 	})
 }
 
 // fitted is a text with question marks for what the database cannot hold.
-func (db *DB) fitted(text string) string {
-	if !db.unfit(text) {
+func (db *DB) replaceUnencodable(text string) string {
+	if !db.hasUnencodable(text) {
 		return text
 	}
 	return strings.Map(func(r rune) rune {
-		if fits, known := db.fits[r]; known && !fits {
+		if fits, known := db.encodable[r]; known && !fits {
 			return '?'
 		}
 		return r
@@ -94,15 +94,15 @@ func (db *DB) fitted(text string) string {
 }
 
 // withoutUnfit takes SQL that the database cannot hold out of what the history is to keep.
-func (db *DB) withoutUnfit(ctx context.Context, m *migration) {
-	if db.holdsAll() {
+func (db *DB) omitUnencodableSQL(ctx context.Context, m *migration) {
+	if db.encodesAllCharacters() {
 		return
 	}
 	who := db.opts.Identity
-	db.learn(ctx, m.continues || db.open, m.run.up, m.run.down, m.run.Name, m.script.Name, who.Release, who.Revision, who.Namespace, who.Pod, db.opts.Role)
-	m.script.shown = db.fitted(m.script.Name)
-	for _, text := range []*string{&m.run.up, &m.run.down} {
-		if db.unfit(*text) {
+	db.probeEncoding(ctx, m.continues || db.lockTxOpen, m.run.upSQL, m.run.downSQL, m.run.Name, m.script.Name, who.Release, who.Revision, who.Namespace, who.Pod, db.opts.Role)
+	m.script.shown = db.replaceUnencodable(m.script.Name)
+	for _, text := range []*string{&m.run.upSQL, &m.run.downSQL} {
+		if db.hasUnencodable(*text) {
 			*text = ""
 			db.log.Warn("the database's encoding cannot hold this SQL, so the history keeps its checksum only: an image without the files cannot roll it back",
 				"file", m.script.Name, "encoding", db.Server.encoding)

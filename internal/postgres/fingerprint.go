@@ -50,9 +50,9 @@ func (db *DB) fingerprint(ctx context.Context, query string) (Fingerprint, error
 
 func (db *DB) readObjects(ctx context.Context, query string) (Fingerprint, error) {
 	f := Fingerprint{objects: map[object]string{}, text: map[object]string{}, parent: map[object]string{}}
-	rows, err := db.rows(ctx, query, db.table.schema, db.table.name+journalSuffix, db.table.name+execSuffix)
+	rows, err := db.rows(ctx, query, db.table.schema, db.table.name+historySuffix, db.table.name+execSuffix)
 	if err != nil {
-		return f, db.lost(ctx, fmt.Errorf("schema fingerprint: %w", err))
+		return f, db.classifyError(ctx, fmt.Errorf("schema fingerprint: %w", err))
 	}
 	for rows.Next() {
 		var o object
@@ -64,7 +64,7 @@ func (db *DB) readObjects(ctx context.Context, query string) (Fingerprint, error
 		f.objects[o], f.parent[o] = hex.EncodeToString(sum[:]), parent
 		f.text[o] = definition
 	}
-	return f, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return f, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 // Sum is one SHA-256, in hexadecimal, over everything.

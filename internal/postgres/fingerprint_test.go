@@ -178,7 +178,7 @@ func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
 	id, err := db.RecordTool(t.Context(), 0, run)
 	require.NoError(t, err)
 	assert.NotZero(t, id)
-	require.NoError(t, db.exec(t.Context(), db.createJournal()))
+	require.NoError(t, db.exec(t.Context(), db.createHistorySQL()))
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q SET search_path = "other place"`, d.User))
 	opts := options(t, d.URL())
 	opts.Table = "public.schema_migrations"

@@ -8,7 +8,7 @@ import (
 )
 
 // Event is one row of the journal, as history tells it.
-type Event struct {
+type HistoryEntry struct {
 	ID        int64
 	Run       Run // without Ran
 	Ended     bool
@@ -21,8 +21,8 @@ type Event struct {
 
 // History reads all rows of the journal in the order of their beginning, or those
 // of one version. It needs no right but to read the journal.
-func (db *DB) History(ctx context.Context, version *uint) ([]Event, error) {
-	if !db.journaled {
+func (db *DB) History(ctx context.Context, version *uint) ([]HistoryEntry, error) {
+	if !db.historyExists {
 		return nil, nil
 	}
 	where := ""
@@ -32,20 +32,20 @@ func (db *DB) History(ctx context.Context, version *uint) ([]Event, error) {
 	rows, err := db.rows(ctx, `SELECT id, version, name, direction, outcome, coalesce(statements_applied, 0), coalesce(statements_total, 0), started_at,
 			coalesce(extract(epoch FROM took), 0)::float8, took IS NOT NULL, database_user, application_name,
 			coalesce(release, ''), coalesce(revision, ''), coalesce(namespace, ''), coalesce(pod, ''), coalesce(error, '')
-		FROM `+db.journal()+" history"+where+` ORDER BY started_at, id`)
+		FROM `+db.historyQuery()+" history"+where+` ORDER BY started_at, id`)
 	if err != nil {
-		return nil, db.lost(ctx, fmt.Errorf("journal %s%s: %w", db.table, journalSuffix, err))
+		return nil, db.classifyError(ctx, fmt.Errorf("journal %s%s: %w", db.table, historySuffix, err))
 	}
-	var out []Event
+	var out []HistoryEntry
 	for rows.Next() {
-		var e Event
+		var e HistoryEntry
 		var seconds float64
-		if err := rows.Scan(&e.ID, &e.Run.Version, &e.Run.Name, &e.Run.Direction, &e.Run.Outcome, &e.Run.Done, &e.Run.Total, &e.Run.Started,
+		if err := rows.Scan(&e.ID, &e.Run.Version, &e.Run.Name, &e.Run.Direction, &e.Run.Outcome, &e.Run.StatementsApplied, &e.Run.StatementsTotal, &e.Run.Started,
 			&seconds, &e.Ended, &e.Run.User, &e.Application, &e.Run.Release, &e.Revision, &e.Namespace, &e.Pod, &e.Run.Error); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
-		e.Run.Took = time.Duration(seconds * float64(time.Second))
+		e.Run.Duration = time.Duration(seconds * float64(time.Second))
 		out = append(out, e)
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }

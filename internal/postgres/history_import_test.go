@@ -15,8 +15,8 @@ func TestTheJournalIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db, log := mannered(t, d, 0)
-	require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 1, Name: "a", Direction: "up"}, {Version: 2, Name: "b", Direction: "up"}}))
-	require.NoError(t, db.Adopt(t.Context(), []Run{{Version: 3, Name: "c", Direction: "up"}}))
+	require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 1, Name: "a", Direction: "up"}, {Version: 2, Name: "b", Direction: "up"}}))
+	require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 3, Name: "c", Direction: "up"}}))
 	assert.Empty(t, log.String())
 	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(migration_version::text, ' ' ORDER BY run_id) FROM schema_migrations_history WHERE run_outcome = 'imported'"))
 }

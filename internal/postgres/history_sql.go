@@ -11,7 +11,7 @@ import (
 const ranColumns = "down_bytes, min_compatible_version, irreversible"
 
 // values are those of the new columns. What went down says nothing in them.
-func (r Ran) values() []string {
+func (r StoredMigration) values() []string {
 	size, floor := "NULL", "NULL"
 	if r.DownSize >= 0 && r.HasDown {
 		size = fmt.Sprint(r.DownSize)
@@ -27,24 +27,24 @@ func (db *DB) amended(r Run) string {
 	if r.Direction != "up" {
 		return ""
 	}
-	v := r.Ran.values()
+	v := r.Stored.values()
 	return fmt.Sprintf(", down_bytes = %s, min_compatible_version = %s, run_irreversible = %s", v[0], v[1], v[2])
 }
 
 // downLiteral is the SQL of the down as it is journaled: an empty file is there,
 // and no NULL.
 func (r Run) downLiteral() string {
-	if r.down == "" && r.Ran.HasDown && r.Ran.DownSize == 0 {
+	if r.downSQL == "" && r.Stored.HasDown && r.Stored.DownSize == 0 {
 		return "''"
 	}
-	return literal(r.down)
+	return literalOrNull(r.downSQL)
 }
 
 // ranQuery finds, for each version, the row that tells how it went up last. One
 // that a person has settled, or baseline has stated, holds no SQL: what ran is in the row before.
 func (db *DB) ranQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.journal(), RunFailed, RunResolved, RunBaseline, RunUnverified)
+		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.historyQuery(), RunFailed, RunResolved, RunBaselined, RunBaselinedUnverified)
 }
 
 // SQL is what the journal holds of a migration.
@@ -59,12 +59,12 @@ func (db *DB) Recall(ctx context.Context, runs []Run) (map[int]SQL, error) {
 	}
 	var ids []string
 	for _, r := range runs {
-		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Ran.id, r.id, r.PartWayDown()))
+		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Stored.id, r.id, r.PartWayDown()))
 	}
 	rows, err := db.rows(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.part_way THEN n.down_sql ELSE r.down_sql END, '')
-		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, part_way) JOIN `+db.journal()+` n ON n.id = w.newest LEFT JOIN `+db.journal()+` r ON r.id = w.ran`)
+		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, part_way) JOIN `+db.historyQuery()+` n ON n.id = w.newest LEFT JOIN `+db.historyQuery()+` r ON r.id = w.ran`)
 	if err != nil {
-		return nil, db.lost(ctx, fmt.Errorf("SQL in the journal: %w", err))
+		return nil, db.classifyError(ctx, fmt.Errorf("SQL in the journal: %w", err))
 	}
 	for rows.Next() {
 		var version int
@@ -74,13 +74,13 @@ func (db *DB) Recall(ctx context.Context, runs []Run) (map[int]SQL, error) {
 		}
 		out[version] = sql
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 // PartWayDown says that the run went down and did not come to an end.
 func (r Run) PartWayDown() bool {
 	switch r.Outcome {
-	case RunRunning, RunPartial, RunRepaired:
+	case RunRunning, RunPartiallyApplied, RunRepaired:
 		return r.Direction == "down"
 	}
 	return false

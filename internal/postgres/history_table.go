@@ -10,21 +10,21 @@ import (
 	"github.com/lib/pq"
 )
 
-// journalSuffix makes the journal's name of the version table's.
-const journalSuffix = "_history"
+// historySuffix makes the journal's name of the version table's.
+const historySuffix = "_history"
 
 // Outcomes of a run in the journal.
 const (
-	RunApplied  = "applied"           // ran to its end
-	RunFailed   = "failed"            // nothing of it is in effect
-	RunRunning  = "running"           // it runs, or has died: statements_applied are in effect, and perhaps the next
-	RunPartial  = "partially applied" // ended part-way: statements_applied are in effect, and no more
-	RunImported = "imported"          // by another tool, found when we came
-	RunRepaired = "repaired"          // a person has said what of it is in effect; it can go on
-	RunResolved = "resolved"          // a person has said that it is applied, or undone
+	RunApplied          = "applied"           // ran to its end
+	RunFailed           = "failed"            // nothing of it is in effect
+	RunRunning          = "running"           // it runs, or has died: statements_applied are in effect, and perhaps the next
+	RunPartiallyApplied = "partially applied" // ended part-way: statements_applied are in effect, and no more
+	RunImported         = "imported"          // by another tool, found when we came
+	RunRepaired         = "repaired"          // a person has said what of it is in effect; it can go on
+	RunResolved         = "resolved"          // a person has said that it is applied, or undone
 	// RunBaseline is stated by baseline, after a comparison of the schema, and RunUnverified without one.
-	RunBaseline   = "baselined"
-	RunUnverified = "baselined unverified"
+	RunBaselined           = "baselined"
+	RunBaselinedUnverified = "baselined unverified"
 )
 
 // Identity is who runs migrations, as far as the surroundings tell.
@@ -32,32 +32,32 @@ type Identity struct{ Release, Revision, Namespace, Pod string }
 
 // Run is one row of the journal.
 type Run struct {
-	Version   int
-	Name      string
-	Direction string
-	Outcome   string
-	Done      int    // statements in effect
-	Total     int    // statements of the file
-	Checksum  string // see sqlfile.Checksum; empty where it is not known
-	Started   time.Time
-	Took      time.Duration
-	User      string
-	Release   string // such as "booking, revision 3, namespace shop"
-	Error     string
+	Version           int
+	Name              string
+	Direction         string
+	Outcome           string
+	StatementsApplied int    // statements in effect
+	StatementsTotal   int    // statements of the file
+	Checksum          string // see sqlfile.Checksum; empty where it is not known
+	Started           time.Time
+	Duration          time.Duration
+	User              string
+	Release           string // such as "booking, revision 3, namespace shop"
+	Error             string
 	// Catalog is the digest of all files of a source after whose run nothing of them
 	// is pending and none has been edited. It counts in the newest row only.
-	Catalog string
+	FilesDigest string
 	// Ran is what the journal keeps of the migration as it went up last.
-	Ran Ran
+	Stored StoredMigration
 
 	id int64
 	// What is written and not read back.
-	transactional bool
-	up, down      string
+	transactional  bool
+	upSQL, downSQL string
 }
 
 // Ran is what is known of a migration as it ran, whatever its files say now.
-type Ran struct {
+type StoredMigration struct {
 	// HasUp and HasDown say that the journal holds the SQL; see DB.Recall.
 	HasUp, HasDown bool
 	// DownSize is that of the down file, in bytes; NoFile where there was none, or
@@ -72,39 +72,39 @@ type Ran struct {
 
 // Sizes that are none.
 const (
-	NoFile   = -1
-	NotKnown = -2
+	NoFile      = -1
+	SizeUnknown = -2
 )
 
-// MaxJournaled is up to how many bytes of SQL the journal keeps of a migration that
+// MaxStoredSQL is up to how many bytes of SQL the journal keeps of a migration that
 // is one transaction. Of another it keeps all: a run that goes on compares.
-const MaxJournaled = 1 << 20
+const MaxStoredSQL = 1 << 20
 
 // journaled is the SQL that the journal keeps.
-func (s *Script) journaled() string {
-	if s.Transactional && len(s.Text) > MaxJournaled {
+func (s *Script) storedSQL() string {
+	if s.Transactional && len(s.Text) > MaxStoredSQL {
 		return ""
 	}
 	return s.Text
 }
 
 func (db *DB) historyTable() string {
-	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+journalSuffix)
+	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+historySuffix)
 }
 
 // journal is the history table for a FROM, with the columns' short names. In the table
 // none of them has a name that an application's table may have, too: a migration that
 // goes over all tables with a column "name" or "id" must not meet it. See ADR 15.
-func (db *DB) journal() string {
+func (db *DB) historyQuery() string {
 	return `(SELECT run_id AS id, migration_version AS version, migration_name AS name, run_direction AS direction, run_outcome AS outcome,
 		run_transactional AS transactional, statements_applied, statements_total, up_checksum AS checksum, up_sql, down_sql, run_started_at AS started_at, run_duration AS took,
 		database_user, application_name, run_release AS release, run_revision AS revision, run_namespace AS namespace, run_pod AS pod, run_error AS error,
 		files_digest AS catalog, database_role, down_bytes, min_compatible_version, run_irreversible AS irreversible, session_state, leftover FROM ` + db.historyTable() + ")"
 }
 
-// createJournal is the SQL that makes the journal; none where it is there.
-func (db *DB) createJournal() string {
-	if db.journaled {
+// createHistorySQL is the SQL that makes the journal; none where it is there.
+func (db *DB) createHistorySQL() string {
+	if db.historyExists {
 		return ""
 	}
 	var columns []string
@@ -136,31 +136,31 @@ var historyColumns = []struct{ name, kind, more string }{
 	{"run_namespace", "text", ""},
 	{"run_pod", "text", ""},
 	{"run_error", "text", ""},
-	{"files_digest", "text", ""},                                                                                // see Run.Catalog
+	{"files_digest", "text", ""},                                                                                // see Run.FilesDigest
 	{"database_role", "text", ""},                                                                               // see Options.Role
 	{"down_bytes", "bigint", ""}, {"min_compatible_version", "bigint", ""}, {"run_irreversible", "boolean", ""}, // see Ran
 	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and trail
 }
 
 // record is the SQL that writes a row, in a journal that it makes if need be.
-func (db *DB) record(r Run) string {
-	if db.unjournaled {
+func (db *DB) insertRunSQL(r Run) string {
+	if db.historyUnavailable {
 		return ""
 	}
-	return db.createJournal() + db.newRow(r) + "DISCARD SEQUENCES;\n" // lastval() would be the row's number
+	return db.createHistorySQL() + db.runRowSQL(r) + "DISCARD SEQUENCES;\n" // lastval() would be the row's number
 }
 
 // newRow is the SQL that writes a row.
-func (db *DB) newRow(r Run) string {
+func (db *DB) runRowSQL(r Run) string {
 	took, who := "NULL", db.opts.Identity
-	if r.Outcome != RunRunning && r.Outcome != RunImported && r.Outcome != RunBaseline && r.Outcome != RunUnverified {
+	if r.Outcome != RunRunning && r.Outcome != RunImported && r.Outcome != RunBaselined && r.Outcome != RunBaselinedUnverified {
 		took = fmt.Sprintf("'%.3f seconds'", time.Since(r.Started).Seconds())
 	}
 	values := []string{
-		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), literal(r.Outcome), fmt.Sprint(r.transactional),
-		fmt.Sprint(r.Done), fmt.Sprint(r.Total), literal(r.Checksum), literal(r.up), r.downLiteral(),
-		literal(r.Started.UTC().Format(time.RFC3339Nano)), took,
-		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod), literal(r.Error), literal(r.Catalog), literal(db.opts.Role),
+		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), literalOrNull(r.Outcome), fmt.Sprint(r.transactional),
+		fmt.Sprint(r.StatementsApplied), fmt.Sprint(r.StatementsTotal), literalOrNull(r.Checksum), literalOrNull(r.upSQL), r.downLiteral(),
+		literalOrNull(r.Started.UTC().Format(time.RFC3339Nano)), took,
+		literalOrNull(who.Release), literalOrNull(who.Revision), literalOrNull(who.Namespace), literalOrNull(who.Pod), literalOrNull(r.Error), literalOrNull(r.FilesDigest), literalOrNull(db.opts.Role),
 	}
 	columns := []string{
 		"migration_version", "migration_name", "run_direction", "run_outcome", "run_transactional",
@@ -168,13 +168,13 @@ func (db *DB) newRow(r Run) string {
 		"run_started_at", "run_duration",
 		"run_release", "run_revision", "run_namespace", "run_pod", "run_error", "files_digest", "database_role",
 	}
-	columns, values = append(columns, "down_bytes", "min_compatible_version", "run_irreversible"), append(values, r.Ran.values()...)
-	return db.insert(columns, values)
+	columns, values = append(columns, "down_bytes", "min_compatible_version", "run_irreversible"), append(values, r.Stored.values()...)
+	return db.insertRowSQL(columns, values)
 }
 
 // insert is the SQL of a new row of the journal. What is NULL is left out: the
 // server would take a third longer for the row.
-func (db *DB) insert(columns, values []string) string {
+func (db *DB) insertRowSQL(columns, values []string) string {
 	var names, row []string
 	for i, v := range values {
 		if v != "NULL" {
@@ -185,15 +185,15 @@ func (db *DB) insert(columns, values []string) string {
 }
 
 // amend is the SQL that changes the newest row of a version.
-func (db *DB) amend(version int, set string) string {
-	if db.unjournaled {
+func (db *DB) updateRunSQL(version int, set string) string {
+	if db.historyUnavailable {
 		return ""
 	}
 	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE run_id = (SELECT max(run_id) FROM %[1]s WHERE migration_version = %[3]d);\n", db.historyTable(), set, version)
 }
 
 // literal quotes text for SQL; empty is NULL.
-func literal(s string) string {
+func literalOrNull(s string) string {
 	if s == "" {
 		return "NULL"
 	}
@@ -201,53 +201,53 @@ func literal(s string) string {
 }
 
 // Journal reads the newest row of each version, in the order of versions.
-func (db *DB) Journal(ctx context.Context) ([]Run, error) {
-	if !db.journaled {
+func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
+	if !db.historyExists {
 		return nil, nil
 	}
 	rows, err := db.rows(ctx, `
 		WITH ran AS (`+db.ranQuery()+`), newest AS (
 			SELECT DISTINCT ON (version) id, version, name, direction, outcome, statements_applied, statements_total, checksum, started_at, took, database_user,
-				release, revision, namespace, error FROM `+db.journal()+` history ORDER BY version, id DESC)
+				release, revision, namespace, error FROM `+db.historyQuery()+` history ORDER BY version, id DESC)
 		SELECT n.id, n.version, n.name, n.direction, n.outcome, coalesce(n.statements_applied, 0), coalesce(n.statements_total, 0),
 			coalesce(n.checksum, ''), n.started_at, coalesce(extract(epoch FROM n.took), 0)::float8, n.database_user,
 			concat_ws(', ', n.release, 'revision ' || n.revision, 'namespace ' || n.namespace), coalesce(n.error, ''),
 			coalesce(r.id, 0), coalesce(r.has_up, false), coalesce(r.has_down, false), coalesce(r.down_bytes, CASE WHEN r.irreversible IS NULL THEN -2 ELSE -1 END), coalesce(r.min_compatible_version, 0), coalesce(r.irreversible, false)
 		FROM newest n LEFT JOIN ran r USING (version) ORDER BY n.version`)
 	if err != nil {
-		return nil, db.lost(ctx, fmt.Errorf("journal %s%s: %w", db.table, journalSuffix, err))
+		return nil, db.classifyError(ctx, fmt.Errorf("journal %s%s: %w", db.table, historySuffix, err))
 	}
 	var out []Run
 	for rows.Next() {
 		var r Run
 		var seconds float64
-		if err := rows.Scan(&r.id, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.Done, &r.Total, &r.Checksum,
+		if err := rows.Scan(&r.id, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.StatementsApplied, &r.StatementsTotal, &r.Checksum,
 			&r.Started, &seconds, &r.User, &r.Release, &r.Error,
-			&r.Ran.id, &r.Ran.HasUp, &r.Ran.HasDown, &r.Ran.DownSize, &r.Ran.MinCompatibleVersion, &r.Ran.Irreversible); err != nil {
+			&r.Stored.id, &r.Stored.HasUp, &r.Stored.HasDown, &r.Stored.DownSize, &r.Stored.MinCompatibleVersion, &r.Stored.Irreversible); err != nil {
 			return nil, errors.Join(&ConversionError{err}, rows.Close())
 		}
-		r.Took = time.Duration(seconds * float64(time.Second))
+		r.Duration = time.Duration(seconds * float64(time.Second))
 		out = append(out, r)
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 // Adopt journals what another tool has done: up for those it has applied, down
 // for those it has undone.
-func (db *DB) Adopt(ctx context.Context, runs []Run) error {
-	if db.unjournaled {
+func (db *DB) ImportRuns(ctx context.Context, runs []Run) error {
+	if db.historyUnavailable {
 		db.log.Warn("no journal is kept: the role may not create tables in the version table's schema", "schema", db.table.schema, "role", db.Server.User)
 		return nil
 	}
 	var sql strings.Builder
-	sql.WriteString(db.createJournal())
+	sql.WriteString(db.createHistorySQL())
 	for _, r := range runs {
 		r.Outcome, r.Started = RunImported, time.Now()
-		sql.WriteString(db.newRow(r))
+		sql.WriteString(db.runRowSQL(r))
 	}
-	if err := db.keep(ctx, sql.String()); err != nil {
+	if err := db.writeHistory(ctx, sql.String()); err != nil {
 		return err
 	}
-	db.journaled = true
+	db.historyExists = true
 	return nil
 }

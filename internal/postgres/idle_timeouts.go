@@ -2,28 +2,28 @@ package postgres
 
 import "strings"
 
-const idleSession = "idle_session_timeout"
+const idleSessionTimeout = "idle_session_timeout"
 
-// idleLimits are the settings of this server that end a session, or a transaction, for
+// idleTimeouts are the settings of this server that end a session, or a transaction, for
 // how long it has lasted or been idle. A role or a database may have them for its
 // application; here they would end a wait for the lock, for a table or for a tool.
 // Statements keep the server's statement_timeout, and a migration may set any of them
 // for itself.
-func (db *DB) idleLimits() []string {
+func (db *DB) idleTimeouts() []string {
 	names := []string{"idle_in_transaction_session_timeout"}
-	if db.Server.number >= 140000 {
-		names = append(names, idleSession)
+	if db.Server.versionNum >= 140000 {
+		names = append(names, idleSessionTimeout)
 	}
-	if db.Server.number >= 170000 {
+	if db.Server.versionNum >= 170000 {
 		names = append(names, "transaction_timeout")
 	}
 	return names
 }
 
-// patientSession is the SQL that sets the idleLimits of a session of our own to none.
-func (db *DB) patientSession() string {
+// disableIdleTimeoutsSQL is the SQL that sets the idleTimeouts of a session of our own to none.
+func (db *DB) disableIdleTimeoutsSQL() string {
 	var out strings.Builder
-	for _, name := range db.idleLimits() {
+	for _, name := range db.idleTimeouts() {
 		out.WriteString("SET " + name + " = 0;\n")
 	}
 	return out.String()

@@ -14,99 +14,99 @@ import (
 )
 
 // Break is what an older version of the application would miss after a step up.
-type Break struct {
+type IncompatibleChange struct {
 	Step int // index of it
 	Line int
 	Text string // "column bookings.price is gone"
 }
 
 // breakage follows the steps of a plan. What they make themselves no older version knows.
-type breakage struct {
-	made     map[string]bool // quoted names of tables and the like
+type compatibilityCheck struct {
+	created  map[string]bool // quoted names of tables and the like
 	defaults map[string]bool // table, a dot, column: those that were given one
-	out      []Break
-	names    []string // of out: what it is about
+	changes  []IncompatibleChange
+	objects  []string // of out: what it is about
 
 	// unread are CREATEs. Nearly all migrations only create, and then what they make
 	// matters to nobody: they are parsed when something is altered or dropped.
-	unread []sqlfile.Piece
-	held   int // bytes of unread
+	unparsed      []sqlfile.Piece
+	unparsedBytes int // bytes of unread
 }
 
 // Breaks reads the steps up of a plan, by the parser, for what would break an older
 // version: what is dropped or renamed, a column of another type that may be narrower,
 // and one that must be given now. Steps that state a floor are read but not told.
 // Of a file it reads the first megabyte.
-func Breaks(steps []Step) ([]Break, error) {
-	b := &breakage{made: map[string]bool{}, defaults: map[string]bool{}}
+func IncompatibleChanges(steps []Step) ([]IncompatibleChange, error) {
+	b := &compatibilityCheck{created: map[string]bool{}, defaults: map[string]bool{}}
 	for i, s := range steps {
 		if s.Direction != "up" {
 			continue
 		}
-		err := reading(s.File, s.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, MaxJournaled)) })
+		err := reading(s.File, s.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, MaxStoredSQL)) })
 		var unusable *ScriptError
 		if err != nil && !errors.As(err, &unusable) { // what cannot be read as SQL is refused by who runs it
 			return nil, err
 		}
 	}
-	if len(b.out) > 0 {
-		b.catchUp()
+	if len(b.changes) > 0 {
+		b.parsePostponed()
 	}
-	return slices.DeleteFunc(b.out, func(x Break) bool { return steps[x.Step].Ran.MinCompatibleVersion > 0 || x.Text == "" }), nil
+	return slices.DeleteFunc(b.changes, func(x IncompatibleChange) bool { return steps[x.Step].Stored.MinCompatibleVersion > 0 || x.Text == "" }), nil
 }
 
-func (b *breakage) read(step int, from io.Reader) error {
-	return eachStatement(from, func(p sqlfile.Piece) {
+func (b *compatibilityCheck) read(step int, from io.Reader) error {
+	return readStatements(from, func(p sqlfile.Piece) {
 		switch p.Word {
 		case "create":
 			b.postpone(p)
 			return
 		case "alter", "drop":
-			b.catchUp()
+			b.parsePostponed()
 		default:
 			return
 		}
-		_, tree := parsed(p)
+		_, tree := parseStatement(p)
 		if tree == nil {
 			return
 		}
-		before := len(b.out)
+		before := len(b.changes)
 		b.node(tree.Stmts[0].Stmt)
-		for i := before; i < len(b.out); i++ {
-			b.out[i].Step, b.out[i].Line = step, lineIn(p, p.Start)
+		for i := before; i < len(b.changes); i++ {
+			b.changes[i].Step, b.changes[i].Line = step, lineIn(p, p.Start)
 		}
 	})
 }
 
 // postpone keeps a CREATE for catchUp, as long as they are not too many.
-func (b *breakage) postpone(p sqlfile.Piece) {
+func (b *compatibilityCheck) postpone(p sqlfile.Piece) {
 	p.Text = bytes.Clone(p.Text)
-	b.unread, b.held = append(b.unread, p), b.held+len(p.Text)
-	if b.held > MaxJournaled {
-		b.catchUp()
+	b.unparsed, b.unparsedBytes = append(b.unparsed, p), b.unparsedBytes+len(p.Text)
+	if b.unparsedBytes > MaxStoredSQL {
+		b.parsePostponed()
 	}
 }
 
 // catchUp parses what was postponed.
-func (b *breakage) catchUp() {
-	for _, p := range b.unread {
-		if _, tree := parsed(p); tree != nil {
+func (b *compatibilityCheck) parsePostponed() {
+	for _, p := range b.unparsed {
+		if _, tree := parseStatement(p); tree != nil {
 			b.node(tree.Stmts[0].Stmt)
 		}
 	}
-	b.unread, b.held = nil, 0
+	b.unparsed, b.unparsedBytes = nil, 0
 }
 
-func (b *breakage) node(n *pgquery.Node) {
+func (b *compatibilityCheck) node(n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
-		b.make(nameIn(s.CreateStmt.Relation))
+		b.markCreated(nameIn(s.CreateStmt.Relation))
 	case *pgquery.Node_CreateTableAsStmt:
-		b.make(nameIn(s.CreateTableAsStmt.Into.GetRel()))
+		b.markCreated(nameIn(s.CreateTableAsStmt.Into.GetRel()))
 	case *pgquery.Node_ViewStmt:
-		b.make(nameIn(s.ViewStmt.View))
+		b.markCreated(nameIn(s.ViewStmt.View))
 	case *pgquery.Node_CreateFunctionStmt:
-		b.make(quoted(s.CreateFunctionStmt.Funcname))
+		b.markCreated(quoted(s.CreateFunctionStmt.Funcname))
 	case *pgquery.Node_DropStmt:
 		b.drop(s.DropStmt)
 	case *pgquery.Node_RenameStmt:
@@ -117,28 +117,28 @@ func (b *breakage) node(n *pgquery.Node) {
 }
 
 // make notes what is there from now on, perhaps again.
-func (b *breakage) make(name string) {
-	if i := slices.Index(b.names, name); i >= 0 {
-		b.out[i].Text, b.names[i] = "", ""
+func (b *compatibilityCheck) markCreated(name string) {
+	if i := slices.Index(b.objects, name); i >= 0 {
+		b.changes[i].Text, b.objects[i] = "", ""
 		return // and an older version may know it
 	}
-	b.made[name] = true
+	b.created[name] = true
 }
 
-func (b *breakage) miss(name, format string, args ...any) {
-	b.out, b.names = append(b.out, Break{Text: fmt.Sprintf(format, args...)}), append(b.names, name)
+func (b *compatibilityCheck) addChange(name, format string, args ...any) {
+	b.changes, b.objects = append(b.changes, IncompatibleChange{Text: fmt.Sprintf(format, args...)}), append(b.objects, name)
 }
 
 // kindsInUse are what an application uses by name.
-var kindsInUse = map[pgquery.ObjectType]string{
+var kindsUsedByName = map[pgquery.ObjectType]string{
 	pgquery.ObjectType_OBJECT_TABLE: "table", pgquery.ObjectType_OBJECT_VIEW: "view", pgquery.ObjectType_OBJECT_MATVIEW: "materialized view",
 	pgquery.ObjectType_OBJECT_FOREIGN_TABLE: "foreign table", pgquery.ObjectType_OBJECT_SEQUENCE: "sequence", pgquery.ObjectType_OBJECT_SCHEMA: "schema",
 	pgquery.ObjectType_OBJECT_TYPE: "type", pgquery.ObjectType_OBJECT_DOMAIN: "domain",
 	pgquery.ObjectType_OBJECT_FUNCTION: "function", pgquery.ObjectType_OBJECT_PROCEDURE: "procedure", pgquery.ObjectType_OBJECT_ROUTINE: "function",
 }
 
-func (b *breakage) drop(s *pgquery.DropStmt) {
-	kind := kindsInUse[s.RemoveType]
+func (b *compatibilityCheck) drop(s *pgquery.DropStmt) {
+	kind := kindsUsedByName[s.RemoveType]
 	for _, o := range s.Objects {
 		var name string
 		switch {
@@ -151,28 +151,28 @@ func (b *breakage) drop(s *pgquery.DropStmt) {
 		default:
 			name = quoted([]*pgquery.Node{o})
 		}
-		if kind != "" && !b.made[name] {
-			b.miss(name, "%s %s is gone", kind, plain(name))
+		if kind != "" && !b.created[name] {
+			b.addChange(name, "%s %s is gone", kind, displayName(name))
 		}
 	}
 }
 
-func (b *breakage) rename(s *pgquery.RenameStmt) {
-	if s.Relation == nil || b.made[nameIn(s.Relation)] {
+func (b *compatibilityCheck) rename(s *pgquery.RenameStmt) {
+	if s.Relation == nil || b.created[nameIn(s.Relation)] {
 		return
 	}
 	name := nameIn(s.Relation)
-	switch kind := kindsInUse[s.RenameType]; {
+	switch kind := kindsUsedByName[s.RenameType]; {
 	case s.RenameType == pgquery.ObjectType_OBJECT_COLUMN:
-		b.miss(name+"."+s.Subname, "column %s.%s is called %s now", plain(name), s.Subname, s.Newname)
+		b.addChange(name+"."+s.Subname, "column %s.%s is called %s now", displayName(name), s.Subname, s.Newname)
 	case kind != "":
-		b.miss(name, "%s %s is called %s now", kind, plain(name), s.Newname)
+		b.addChange(name, "%s %s is called %s now", kind, displayName(name), s.Newname)
 	}
 }
 
-func (b *breakage) alterTable(s *pgquery.AlterTableStmt) {
+func (b *compatibilityCheck) alterTable(s *pgquery.AlterTableStmt) {
 	table := nameIn(s.Relation)
-	if s.Objtype != pgquery.ObjectType_OBJECT_TABLE || b.made[table] {
+	if s.Objtype != pgquery.ObjectType_OBJECT_TABLE || b.created[table] {
 		return
 	}
 	for _, n := range s.Cmds {
@@ -180,27 +180,27 @@ func (b *breakage) alterTable(s *pgquery.AlterTableStmt) {
 		column := table + "." + cmd.GetName()
 		switch def := cmd.GetDef().GetColumnDef(); cmd.GetSubtype() {
 		case pgquery.AlterTableType_AT_DropColumn:
-			b.miss(column, "column %s is gone", plain(column))
+			b.addChange(column, "column %s is gone", displayName(column))
 		case pgquery.AlterTableType_AT_AlterColumnType:
-			if !widest(def.GetTypeName()) {
-				b.miss(column, "column %s has another type, which may be narrower: %s", plain(column), typeText(def.GetTypeName()))
+			if !acceptsAnyValue(def.GetTypeName()) {
+				b.addChange(column, "column %s has another type, which may be narrower: %s", displayName(column), typeText(def.GetTypeName()))
 			}
 		case pgquery.AlterTableType_AT_ColumnDefault:
 			if b.defaults[column] = cmd.Def != nil; cmd.Def == nil {
-				b.miss(column, "column %s has no default any more", plain(column))
+				b.addChange(column, "column %s has no default any more", displayName(column))
 			}
 		case pgquery.AlterTableType_AT_SetNotNull:
 			if !b.defaults[column] {
-				b.miss(column, "column %s must not be null now", plain(column))
+				b.addChange(column, "column %s must not be null now", displayName(column))
 			}
 		case pgquery.AlterTableType_AT_AddColumn:
-			b.add(table, def)
+			b.addColumn(table, def)
 		}
 	}
 }
 
 // add looks at a new column: an older version's INSERT does not give it.
-func (b *breakage) add(table string, def *pgquery.ColumnDef) {
+func (b *compatibilityCheck) addColumn(table string, def *pgquery.ColumnDef) {
 	column := table + "." + def.GetColname()
 	notNull := def.GetIsNotNull()
 	given := strings.Contains(typeText(def.GetTypeName()), "serial")
@@ -214,13 +214,13 @@ func (b *breakage) add(table string, def *pgquery.ColumnDef) {
 	}
 	b.defaults[column] = given
 	if notNull && !given {
-		b.miss(column, "column %s is new and must be given: it is NOT NULL and has no default", plain(column))
+		b.addChange(column, "column %s is new and must be given: it is NOT NULL and has no default", displayName(column))
 	}
 }
 
 // widest says that no value of another type that an application is likely to have
 // had is refused or cut by this one.
-func widest(t *pgquery.TypeName) bool {
+func acceptsAnyValue(t *pgquery.TypeName) bool {
 	switch typeText(t) {
 	case "text", "varchar", "int8", "numeric", "float8", "timestamptz", "jsonb":
 		return true
@@ -245,4 +245,4 @@ func typeText(t *pgquery.TypeName) string {
 }
 
 // plain is a quoted name as people write it.
-func plain(name string) string { return strings.ReplaceAll(name, `"`, "") }
+func displayName(name string) string { return strings.ReplaceAll(name, `"`, "") }

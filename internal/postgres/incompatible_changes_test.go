@@ -40,7 +40,7 @@ func TestBreaks(t *testing.T) {
 		"DROP TABLE a SOMEHOW; SELECT nope": "",
 		"\\connect other":                   "",
 	} {
-		breaks, err := Breaks([]Step{upStep(sql)})
+		breaks, err := IncompatibleChanges([]Step{upStep(sql)})
 		require.NoError(t, err, sql)
 		var got []string
 		for _, b := range breaks {
@@ -55,24 +55,24 @@ func TestBreaks(t *testing.T) {
 func TestBreaksOfAPlan(t *testing.T) {
 	t.Parallel()
 	stated := upStep("DROP TABLE b")
-	stated.Ran.MinCompatibleVersion = 7
+	stated.Stored.MinCompatibleVersion = 7
 	down := upStep("DROP TABLE c")
 	down.Direction = "down"
-	breaks, err := Breaks([]Step{upStep("CREATE TABLE new (a int)"), stated, down, upStep("DROP TABLE new;\n-- and\nDROP TABLE d")})
+	breaks, err := IncompatibleChanges([]Step{upStep("CREATE TABLE new (a int)"), stated, down, upStep("DROP TABLE new;\n-- and\nDROP TABLE d")})
 	require.NoError(t, err)
-	assert.Equal(t, []Break{{Step: 3, Line: 3, Text: "table d is gone"}}, breaks)
+	assert.Equal(t, []IncompatibleChange{{Step: 3, Line: 3, Text: "table d is gone"}}, breaks)
 }
 
 // TestBreaksKnowWhatWasMadeLongBefore: what is created is parsed late, however much it is.
 func TestBreaksKnowWhatWasMadeLongBefore(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", MaxJournaled/3)
+	long := strings.Repeat("x", MaxStoredSQL/3)
 	steps := []Step{upStep("CREATE TABLE first (a int)")}
 	for i := range 4 {
 		steps = append(steps, upStep(fmt.Sprintf("CREATE VIEW v%d AS SELECT '%s'", i, long)))
 	}
 	steps = append(steps, upStep("CREATE TABLE last (a int)"), upStep("DROP TABLE first, last, other; DROP VIEW v0, v3"))
-	breaks, err := Breaks(steps)
+	breaks, err := IncompatibleChanges(steps)
 	require.NoError(t, err)
-	assert.Equal(t, []Break{{Step: 6, Line: 1, Text: "table other is gone"}}, breaks)
+	assert.Equal(t, []IncompatibleChange{{Step: 6, Line: 1, Text: "table other is gone"}}, breaks)
 }

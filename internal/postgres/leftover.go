@@ -29,15 +29,15 @@ func (l Leftover) String() string { return l.What + " (" + l.SQL + ")" }
 
 // Kinds of a trail.
 const (
-	trailIndex   = "index"
-	trailReindex = "reindex"
-	trailDetach  = "detach"
-	trailDrop    = "drop"
+	leftoverIndex   = "index"
+	leftoverReindex = "reindex"
+	leftoverDetach  = "detach"
+	leftoverDrop    = "drop"
 )
 
 // trail is where to look for what a statement has left. Names are qualified and
 // quoted, as the statement's own session has resolved them.
-type trail struct {
+type leftoverLookup struct {
 	Kind      string   `json:"kind"`
 	Statement int      `json:"statement"` // its number, from 1
 	Table     string   `json:"table"`     // of the index, or the partitioned one
@@ -57,11 +57,11 @@ const invalidIndexes = `SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_ca
 var validIndexes = strings.Replace(invalidIndexes, "NOT x.indisvalid", "x.indisvalid", 1)
 
 // built reports whether the index without a name of its own has been built.
-func (db *DB) built(ctx context.Context, t *trail) (bool, error) {
+func (db *DB) indexBuilt(ctx context.Context, t *leftoverLookup) (bool, error) {
 	var there bool
 	err := db.row(ctx, "SELECT EXISTS (SELECT FROM ("+validIndexes+" AND x.indrelid = pg_catalog.to_regclass("+pq.QuoteLiteral(t.Table)+`)) i
 		WHERE relname ~ '_idx[0-9]*$' AND name <> ALL (`+textArray(t.Valid)+`))`).Scan(&there)
-	return there, db.lost(ctx, err)
+	return there, db.classifyError(ctx, err)
 }
 
 // qualifiedClass is the qualified name of what a name resolves to; NULL for nothing.
@@ -69,13 +69,13 @@ const qualifiedClass = `(SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_c
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass(%s))`
 
 // trailOf is where a statement may leave something, or nil.
-func (db *DB) trailOf(ctx context.Context, st Statement, number int) (*trail, error) {
-	t, table, part := &trail{Statement: number}, "", ""
+func (db *DB) leftoverLookupFor(ctx context.Context, st Statement, number int) (*leftoverLookup, error) {
+	t, table, part := &leftoverLookup{Statement: number}, "", ""
 	switch n := st.tree(); {
 	case st.concurrent != nil:
-		t.Kind, t.Name, table = trailIndex, st.concurrent.Idxname, qualified(st.concurrent.Relation.GetSchemaname(), st.concurrent.Relation.GetRelname())
+		t.Kind, t.Name, table = leftoverIndex, st.concurrent.Idxname, qualified(st.concurrent.Relation.GetSchemaname(), st.concurrent.Relation.GetRelname())
 	case n.GetReindexStmt() != nil && hasOption(n.GetReindexStmt().Params, "concurrently"):
-		t.Kind = trailReindex
+		t.Kind = leftoverReindex
 		switch re := n.GetReindexStmt(); re.Kind {
 		case pgquery.ReindexObjectType_REINDEX_OBJECT_SCHEMA:
 			t.Schema = re.Name
@@ -83,29 +83,29 @@ func (db *DB) trailOf(ctx context.Context, st Statement, number int) (*trail, er
 			table = qualified(re.Relation.GetSchemaname(), re.Relation.GetRelname())
 		}
 	case n.GetDropStmt() != nil && n.GetDropStmt().Concurrent:
-		t.Kind, table = trailDrop, nameOf(n.GetDropStmt().Objects)
+		t.Kind, table = leftoverDrop, nameOf(n.GetDropStmt().Objects)
 	default:
 		at := n.GetAlterTableStmt()
-		if at == nil || !detachesConcurrently(at) || db.Server.number < 140000 {
+		if at == nil || !detachesConcurrently(at) || db.Server.versionNum < 140000 {
 			return nil, nil
 		}
-		t.Kind, table = trailDetach, qualified(at.Relation.GetSchemaname(), at.Relation.GetRelname())
+		t.Kind, table = leftoverDetach, qualified(at.Relation.GetSchemaname(), at.Relation.GetRelname())
 		child := at.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
 		part = qualified(child.GetSchemaname(), child.GetRelname())
 	}
 	resolved, name, before, valid := "''", "''", "", "[]"
 	if table != "" {
-		resolved = fmt.Sprintf(qualifiedClass, literal(table))
+		resolved = fmt.Sprintf(qualifiedClass, literalOrNull(table))
 	}
 	if part != "" {
-		name = fmt.Sprintf(qualifiedClass, literal(part))
+		name = fmt.Sprintf(qualifiedClass, literalOrNull(part))
 	}
 	err := db.row(ctx, `SELECT coalesce(`+resolved+`, ''), coalesce(`+name+`, ''),
 		(SELECT coalesce(pg_catalog.json_agg(name), '[]')::text FROM (`+invalidIndexes+`) i)`).Scan(&t.Table, &name, &before)
 	if err == nil {
 		err = json.Unmarshal([]byte(before), &t.Invalid)
 	}
-	if err == nil && t.Kind == trailIndex && t.Name == "" && t.Table != "" {
+	if err == nil && t.Kind == leftoverIndex && t.Name == "" && t.Table != "" {
 		err = db.row(ctx, "SELECT coalesce(pg_catalog.json_agg(name), '[]')::text FROM ("+validIndexes+" AND x.indrelid = to_regclass($1)) i", t.Table).Scan(&valid)
 		if err == nil {
 			err = json.Unmarshal([]byte(valid), &t.Valid)
@@ -115,13 +115,13 @@ func (db *DB) trailOf(ctx context.Context, st Statement, number int) (*trail, er
 		t.Name = name
 	}
 	if err != nil || table != "" && t.Table == "" || part != "" && t.Name == "" {
-		return nil, db.lost(ctx, err) // what is not there leaves nothing
+		return nil, db.classifyError(ctx, err) // what is not there leaves nothing
 	}
 	return t, nil
 }
 
 // find lists what is left along a trail.
-func (db *DB) findLeft(ctx context.Context, t *trail) ([]Leftover, error) {
+func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover, error) {
 	var query string
 	table := fmt.Sprintf("pg_catalog.to_regclass(%s)", pq.QuoteLiteral(t.Table))
 	none := "name <> ALL (" + textArray(t.Invalid) + ")"
@@ -130,14 +130,14 @@ func (db *DB) findLeft(ctx context.Context, t *trail) ([]Leftover, error) {
 		AND l.pid <> pg_catalog.pg_backend_pid() AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = l.pid AND a.backend_type = 'autovacuum worker'))`
 	index := "SELECT 'INVALID index ' || name, 'DROP INDEX CONCURRENTLY ' || name FROM (" + invalidIndexes + ") i WHERE " + none
 	switch t.Kind {
-	case trailIndex:
+	case leftoverIndex:
 		query = index + " AND indrelid = " + table
 		if t.Name != "" {
 			query += " AND relname = " + pq.QuoteLiteral(t.Name)
 		} else {
 			query += free
 		}
-	case trailReindex:
+	case leftoverReindex:
 		query = index + " AND relname ~ '_cc(new|old)[0-9]*$'" + free
 		switch {
 		case t.Schema != "":
@@ -149,18 +149,18 @@ func (db *DB) findLeft(ctx context.Context, t *trail) ([]Leftover, error) {
 				UNION SELECT c.reltoastrelid FROM target, pg_catalog.pg_class c WHERE c.oid = target.oid
 				UNION SELECT c.reltoastrelid FROM target, pg_catalog.pg_partition_tree(target.oid) p JOIN pg_catalog.pg_class c ON c.oid = p.relid) tables)`
 		}
-	case trailDetach:
+	case leftoverDetach:
 		query = `SELECT 'pending detach of partition ' || ` + pq.QuoteLiteral(t.Name) + ` || ' from ' || ` + pq.QuoteLiteral(t.Table) + `,
 			'ALTER TABLE ' || ` + pq.QuoteLiteral(t.Table) + ` || ' DETACH PARTITION ' || ` + pq.QuoteLiteral(t.Name) + ` || ' FINALIZE'
 			FROM pg_catalog.pg_inherits WHERE inhparent = ` + table + ` AND inhrelid = pg_catalog.to_regclass(` + pq.QuoteLiteral(t.Name) + `) AND inhdetachpending`
-	case trailDrop:
+	case leftoverDrop:
 		query = "SELECT 'INVALID index ' || name || ', whose drop has begun', 'DROP INDEX CONCURRENTLY ' || name FROM (" + invalidIndexes + ") i WHERE " + none + " AND i.oid = " + table
 	default:
 		return nil, nil
 	}
 	rows, err := db.rows(ctx, query)
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	var out []Leftover
 	for rows.Next() {
@@ -170,33 +170,33 @@ func (db *DB) findLeft(ctx context.Context, t *trail) ([]Leftover, error) {
 		}
 		out = append(out, l)
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 // Limits of the work after a failure: a lock is not waited for longer than this, and
 // is asked for again as often.
 const (
-	cleanLockTimeout = "300ms"
-	cleanTries       = 4
+	cleanupLockTimeout = "300ms"
+	cleanupAttempts    = 4
 )
 
-// cleanUp removes what a failed statement has left, and finishes what cannot be
+// dropLeftovers removes what a failed statement has left, and finishes what cannot be
 // taken back. It does not wait long: the run has failed. It returns what stays.
 // Plain DROP INDEX locks the table for a moment, and only for that; CONCURRENTLY
 // would wait for every older transaction, as the statement may just have done.
-func (db *DB) cleanUp(ctx context.Context, t *trail) ([]Leftover, error) {
+func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover, error) {
 	var left []Leftover
 	var err error
-	for try := range cleanTries {
-		if left, err = db.findLeft(ctx, t); err != nil || len(left) == 0 {
+	for try := range cleanupAttempts {
+		if left, err = db.findLeftovers(ctx, t); err != nil || len(left) == 0 {
 			return nil, err
 		}
 		for _, l := range left {
 			sql := l.SQL
-			if t.Kind != trailDetach {
+			if t.Kind != leftoverDetach {
 				sql = "DROP INDEX" + l.SQL[len("DROP INDEX CONCURRENTLY"):]
 			}
-			err = db.exec(ctx, "BEGIN;\nSET LOCAL lock_timeout = '"+cleanLockTimeout+"';\nSET LOCAL statement_timeout = '1s';\n"+sql+";\nCOMMIT")
+			err = db.exec(ctx, "BEGIN;\nSET LOCAL lock_timeout = '"+cleanupLockTimeout+"';\nSET LOCAL statement_timeout = '1s';\n"+sql+";\nCOMMIT")
 			if err == nil {
 				db.log.Info("removed what the failed statement left", "what", l.What)
 				continue
@@ -208,20 +208,20 @@ func (db *DB) cleanUp(ctx context.Context, t *trail) ([]Leftover, error) {
 				return left, rolled
 			}
 			if pq.As(err, pqerror.LockNotAvailable, pqerror.QueryCanceled) == nil {
-				try = cleanTries
+				try = cleanupAttempts
 			}
 		}
-		if err == nil || try >= cleanTries-1 || sleep(ctx, 100*time.Millisecond) != nil {
+		if err == nil || try >= cleanupAttempts-1 || sleep(ctx, 100*time.Millisecond) != nil {
 			break
 		}
 	}
-	left, findErr := db.findLeft(ctx, t)
+	left, findErr := db.findLeftovers(ctx, t)
 	return left, errors.Join(err, findErr)
 }
 
-// cleanAfterStop is cleanUp on a session of its own, after the SQL that notes the end:
+// cleanAfterStop is dropLeftovers on a session of its own, after the SQL that notes the end:
 // that of the run has ended with it.
-func (db *DB) cleanAfterStop(ctx context.Context, t *trail, note string) (left []Leftover) {
+func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, note string) (left []Leftover) {
 	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
 	defer cancel()
 	err := db.afresh(short, func(fresh *DB) error {
@@ -234,7 +234,7 @@ func (db *DB) cleanAfterStop(ctx context.Context, t *trail, note string) (left [
 			return locked
 		}
 		var err error
-		left, err = fresh.cleanUp(short, t)
+		left, err = fresh.dropLeftovers(short, t)
 		return err
 	})
 	if err != nil {
@@ -244,8 +244,8 @@ func (db *DB) cleanAfterStop(ctx context.Context, t *trail, note string) (left [
 }
 
 // trailIn reads a trail of the history.
-func trailIn(row stoppedRow) *trail {
-	var t trail
+func storedLookup(row stoppedRow) *leftoverLookup {
+	var t leftoverLookup
 	if row.leftover == "" || json.Unmarshal([]byte(row.leftover), &t) != nil {
 		return nil
 	}
@@ -255,16 +255,16 @@ func trailIn(row stoppedRow) *trail {
 // cleanOld removes what the last statement of a stopped run has left, before the
 // file is resumed: the file may no longer have that statement. A begun detach can
 // only be finished; a begun drop is left to the statement, if the file has it.
-func (db *DB) cleanOld(ctx context.Context, t *trail, s *Script, done int) error {
+func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Script, done int) error {
 	if t == nil {
 		return nil
 	}
-	left, err := db.findLeft(ctx, t)
+	left, err := db.findLeftovers(ctx, t)
 	for _, l := range left {
-		if t.Kind == trailDetach && s != nil && done < len(s.Statements) && detachesConcurrently(s.Statements[done].tree().GetAlterTableStmt()) {
+		if t.Kind == leftoverDetach && s != nil && done < len(s.Statements) && detachesConcurrently(s.Statements[done].tree().GetAlterTableStmt()) {
 			continue // the statement will find it begun
 		}
-		if t.Kind == trailDrop {
+		if t.Kind == leftoverDrop {
 			if s != nil && done < len(s.Statements) && s.Statements[done].tree().GetDropStmt().GetConcurrent() {
 				continue
 			}
@@ -275,7 +275,7 @@ func (db *DB) cleanOld(ctx context.Context, t *trail, s *Script, done int) error
 		}
 		db.log.Info("removing what an earlier run left", "what", l.What, "statement", l.SQL)
 		err = db.exec(ctx, l.SQL)
-		if pq.As(err, pqerror.InsufficientPrivilege) != nil && strings.HasPrefix(l.What, toastIndex) {
+		if pq.As(err, pqerror.InsufficientPrivilege) != nil && strings.HasPrefix(l.What, invalidToastIndex) {
 			db.log.Warn("an INVALID index on a TOAST table stays: only a superuser can drop it; it costs space and time, and nothing else", "statement", l.SQL)
 			err = nil
 		}
@@ -286,20 +286,20 @@ func (db *DB) cleanOld(ctx context.Context, t *trail, s *Script, done int) error
 	return err
 }
 
-const toastIndex = "INVALID index pg_toast."
+const invalidToastIndex = "INVALID index pg_toast."
 
-// CleanUp removes what a stopped run has left, for a migration that is settled
+// RemoveLeftovers removes what a stopped run has left, for a migration that is settled
 // without another run of it. It returns what stays.
-func (db *DB) CleanUp(ctx context.Context, r Run, finish bool) ([]Leftover, error) {
+func (db *DB) RemoveLeftovers(ctx context.Context, r Run, finish bool) ([]Leftover, error) {
 	row, err := db.stopped(ctx, r)
-	t := trailIn(row)
+	t := storedLookup(row)
 	if err != nil || t == nil {
 		return nil, err
 	}
-	if t.Kind == trailDrop || t.Kind == trailDetach && !finish {
-		return db.findLeft(ctx, t)
+	if t.Kind == leftoverDrop || t.Kind == leftoverDetach && !finish {
+		return db.findLeftovers(ctx, t)
 	}
-	left, err := db.cleanUp(ctx, t)
+	left, err := db.dropLeftovers(ctx, t)
 	var server *pq.Error
 	if errors.As(err, &server) {
 		err = nil // it is named

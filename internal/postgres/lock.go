@@ -36,10 +36,10 @@ func (e *LockedError) Error() string {
 //
 // Behind a pooler in transaction mode a session's lock would stay with a server
 // that the next transaction may not reach. The lock is then taken inside of a
-// transaction, which stays open until Yield or Unlock; see pooler.go.
+// transaction, which stays open until ReleaseTxLock or Unlock; see pooler.go.
 func (db *DB) Lock(ctx context.Context) error {
-	if db.locks > 0 {
-		db.locks++
+	if db.lockDepth > 0 {
+		db.lockDepth++
 		return nil
 	}
 	var err error
@@ -49,48 +49,48 @@ func (db *DB) Lock(ctx context.Context) error {
 	if err = db.keepRole(ctx); err != nil {
 		return err
 	}
-	db.locks = 1
+	db.lockDepth = 1
 	if db.pooled {
 		db.log.Info("a pooler in transaction mode is in between: the lock is taken anew in each transaction")
-		return db.transactions(ctx, db.Regain(ctx))
+		return db.detectStatementPooling(ctx, db.ReacquireTxLock(ctx))
 	}
-	if err = db.poll(ctx, db.tryLock); err != nil {
-		db.locks = 0
+	if err = db.pollLock(ctx, db.tryLock); err != nil {
+		db.lockDepth = 0
 		return err
 	}
 	// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
-	if err = errors.Join(db.exec(ctx, db.vigilance()), db.lookAround(ctx)); err != nil || db.opts.Unchecked {
+	if err = errors.Join(db.exec(ctx, db.vigilance()), db.readServerInfo(ctx)); err != nil || db.opts.SkipTableCheck {
 		return err
 	}
 	return db.CheckTables()
 }
 
-// ErrUnneeded says that the lock is not had, and not needed any more.
-var ErrUnneeded = errors.New("another migrator has done what the lock was for")
+// ErrLockNotNeeded says that the lock is not had, and not needed any more.
+var ErrLockNotNeeded = errors.New("another migrator has done what the lock was for")
 
 // LockUnless is Lock for as long as there is something to lock for: each time that
-// somebody else has the lock it asks done, and ends with ErrUnneeded when that says
+// somebody else has the lock it asks done, and ends with ErrLockNotNeeded when that says
 // so. Fifty that have waited for one need not take the lock in turn to see that.
 func (db *DB) LockUnless(ctx context.Context, done func(context.Context) (bool, error)) error {
-	db.unless = done
-	defer func() { db.unless = nil }()
+	db.lockNotNeeded = done
+	defer func() { db.lockNotNeeded = nil }()
 	err := db.Lock(ctx)
-	if errors.Is(err, ErrUnneeded) {
-		db.locks = 0
+	if errors.Is(err, ErrLockNotNeeded) {
+		db.lockDepth = 0
 	}
 	return err
 }
 
 func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
 	// Until the lock is had the session waits, and no limit on idle sessions is to end it.
-	rows, err := db.rows(ctx, db.patientSession()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
+	rows, err := db.rows(ctx, db.disableIdleTimeoutsSQL()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
 	if err != nil {
-		return false, db.lost(ctx, err)
+		return false, db.classifyError(ctx, err)
 	}
 	if rows.Next() {
 		err = rows.Scan(&got)
 	}
-	return got, db.lost(ctx, errors.Join(err, rows.Err(), rows.Close()))
+	return got, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
 // maxLockPause is the longest pause between two attempts: when the work is done, the
@@ -98,7 +98,7 @@ func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
 const maxLockPause = 700 * time.Millisecond
 
 // poll tries to get the lock for as long as LockWait.
-func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
+func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
 	key, err := db.lockKey()
 	if err != nil {
 		return err
@@ -122,14 +122,14 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 			}
 			return nil
 		}
-		if db.unless != nil {
-			if unneeded, err := db.unless(ctx); err != nil || unneeded {
-				return cmp.Or(err, ErrUnneeded)
+		if db.lockNotNeeded != nil {
+			if unneeded, err := db.lockNotNeeded(ctx); err != nil || unneeded {
+				return cmp.Or(err, ErrLockNotNeeded)
 			}
 		}
 		pause := backoff(minPause, maxLockPause, attempt)
 		if waited+pause > db.opts.LockWait {
-			holder, err := db.lockHolder(ctx, key)
+			holder, err := db.describeLockHolder(ctx, key)
 			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)
 		}
 		if wait == nil {
@@ -149,19 +149,19 @@ func (db *DB) poll(ctx context.Context, try func(context.Context, int64) (bool, 
 	}
 }
 
-// ErrLockGone says that a migration has given the lock away.
-var ErrLockGone = errors.New("the migration released our advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator has taken it")
+// ErrLockLost says that a migration has given the lock away.
+var ErrLockLost = errors.New("the migration released our advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator has taken it")
 
 // Unlock undoes one Lock.
 func (db *DB) Unlock(ctx context.Context) error {
-	if db.locks == 0 {
+	if db.lockDepth == 0 {
 		return database.ErrNotLocked
 	}
-	if db.locks--; db.locks > 0 {
+	if db.lockDepth--; db.lockDepth > 0 {
 		return nil
 	}
 	if db.pooled {
-		return db.Yield(ctx)
+		return db.ReleaseTxLock(ctx)
 	}
 	return db.exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`)
 }
@@ -171,7 +171,7 @@ func (db *DB) Unlock(ctx context.Context) error {
 // under a key of their own; see ADR 7.
 func (db *DB) lockKey() (int64, error) {
 	names := []string{db.table.schema, db.table.name}
-	if db.opts.ForTool {
+	if db.opts.ExternalToolLock {
 		names = append(names, "exec")
 	}
 	id, err := database.GenerateAdvisoryLockId("/"+db.Server.Database, names...)
@@ -183,8 +183,8 @@ func (db *DB) lockKey() (int64, error) {
 
 // lockHolder describes the session that has the lock. A role may not see another
 // role's query; what it may not see is left out.
-func (db *DB) lockHolder(ctx context.Context, key int64) (string, error) {
-	s, err := db.holder(ctx, key)
+func (db *DB) describeLockHolder(ctx context.Context, key int64) (string, error) {
+	s, err := db.lockHolder(ctx, key)
 	if s == nil {
 		return "", err
 	}
@@ -192,7 +192,7 @@ func (db *DB) lockHolder(ctx context.Context, key int64) (string, error) {
 }
 
 // holder is the session that has the lock; nil where it has gone.
-func (db *DB) holder(ctx context.Context, key int64) (*sessionInfo, error) {
+func (db *DB) lockHolder(ctx context.Context, key int64) (*sessionInfo, error) {
 	var s sessionInfo
 	err := db.row(ctx, `
 		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
@@ -205,7 +205,7 @@ func (db *DB) holder(ctx context.Context, key int64) (*sessionInfo, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	return &s, nil
 }

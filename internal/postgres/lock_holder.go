@@ -32,7 +32,7 @@ func (db *DB) AtWork(ctx context.Context) ([]progress.Fact, error) {
 
 // holderFacts describes who has the lock, and what they are at.
 func (db *DB) holderFacts(ctx context.Context, key int64) (facts []progress.Fact, err error) {
-	s, err := db.holder(ctx, key)
+	s, err := db.lockHolder(ctx, key)
 	if s == nil || err != nil {
 		return nil, err
 	}
@@ -60,17 +60,17 @@ func (db *DB) holderFacts(ctx context.Context, key int64) (facts []progress.Fact
 // statementOfOther reads from the journal how far a migration is that is not one
 // transaction. What is one transaction nobody else sees.
 func (db *DB) statementOfOther(ctx context.Context) ([]progress.Fact, error) {
-	if !db.journaled {
+	if !db.historyExists {
 		return nil, nil
 	}
 	var done, total int
-	err := db.row(ctx, briefly+`SELECT statements_applied, statements_total FROM `+db.journal()+` history
-		WHERE outcome = `+literal(RunRunning)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
+	err := db.row(ctx, briefly+`SELECT statements_applied, statements_total FROM `+db.historyQuery()+` history
+		WHERE outcome = `+literalOrNull(RunRunning)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
 	if err != nil || total < 2 || done >= total {
 		if errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	statement := fmt.Sprintf("%d of %d", done+1, total)
 	return []progress.Fact{{Name: "statement", Value: statement, Bar: "statement " + statement, Rank: 3}}, nil
@@ -104,7 +104,7 @@ func (db *DB) ToolAtWork(ctx context.Context) ([]progress.Fact, error) {
 		g, err = db.lookAt(ctx, pid)
 	}
 	if err != nil || g == nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	facts := []progress.Fact{
 		{Name: "pid", Value: pid},

@@ -16,23 +16,23 @@ import (
 // The pause after a lock timeout grows from minYield to maxYield: the queries that
 // have queued behind us must get through, and whoever holds the lock may be long.
 const (
-	minYield = 500 * time.Millisecond
-	maxYield = 10 * time.Second
+	minRetryPause = 500 * time.Millisecond
+	maxRetryPause = 10 * time.Second
 )
 
 // limits is the SQL that sets the lock and statement timeouts, by SET or SET LOCAL.
-func (db *DB) limits(set string, lock time.Duration) string {
-	return db.lockLimit(set, lock) + db.statementLimit(set)
+func (db *DB) timeoutsSQL(set string, lock time.Duration) string {
+	return db.lockTimeoutSQL(set, lock) + db.statementTimeoutSQL(set)
 }
 
-func (db *DB) lockLimit(set string, lock time.Duration) string {
+func (db *DB) lockTimeoutSQL(set string, lock time.Duration) string {
 	if db.opts.LockTimeout <= 0 {
 		return ""
 	}
 	return fmt.Sprintf("%s lock_timeout = %d;\n", set, lock.Milliseconds())
 }
 
-func (db *DB) statementLimit(set string) string {
+func (db *DB) statementTimeoutSQL(set string) string {
 	if db.opts.StatementTimeout <= 0 {
 		return ""
 	}
@@ -45,17 +45,17 @@ func (db *DB) statementLimit(set string) string {
 // lock timeout: CREATE INDEX CONCURRENTLY and its like wait for every older
 // transaction by lock, nobody has to queue behind them, and to fail half-way costs
 // the whole work. before is SQL of ours that goes with it.
-func (db *DB) setLimits(ctx context.Context, s *Script, p part, before string) error {
+func (db *DB) setTimeouts(ctx context.Context, s *Script, p txBlock, before string) error {
 	lock := db.opts.LockTimeout
 	if s.Statements[p.first].alone {
 		lock = 0
 	}
 	set := ""
 	for _, limit := range []struct{ name, sql string }{
-		{"lock_timeout", db.lockLimit("SET", lock)},
-		{"statement_timeout", db.statementLimit("SET")},
+		{"lock_timeout", db.lockTimeoutSQL("SET", lock)},
+		{"statement_timeout", db.statementTimeoutSQL("SET")},
 	} {
-		if !p.inside && !setsForSession(s.Statements[:p.first], limit.name) {
+		if !p.openBefore && !setsForSession(s.Statements[:p.first], limit.name) {
 			set += limit.sql
 		}
 	}
@@ -69,13 +69,13 @@ func (db *DB) setLimits(ctx context.Context, s *Script, p part, before string) e
 // transaction.
 func setsForSession(statements []Statement, name string) bool {
 	return slices.ContainsFunc(statements, func(st Statement) bool {
-		return st.sets(name) && !st.node.GetVariableSetStmt().GetIsLocal()
+		return st.setsParameter(name) && !st.node.GetVariableSetStmt().GetIsLocal()
 	})
 }
 
 // sets reports whether a statement sets a parameter as it runs: by SET or RESET, by
 // set_config, or in a block.
-func (st Statement) sets(name string) bool {
+func (st Statement) setsParameter(name string) bool {
 	if !strings.Contains(strings.ToLower(st.Text), name) {
 		return false
 	}
@@ -92,7 +92,7 @@ func (st Statement) sets(name string) bool {
 // a lock longer than we allow. An error with the same code is another one where the
 // migration raises it, where NOWAIT does, and where the file has set a lock timeout
 // of its own: the same comes of it each time.
-func (db *DB) waitedForLock(fail *MigrationError, took time.Duration) bool {
+func (db *DB) isLockTimeout(fail *MigrationError, took time.Duration) bool {
 	server := pq.As(fail.Err, pqerror.LockNotAvailable)
 	if server == nil || fail.Outcome == Unknown || db.opts.LockTimeout <= 0 {
 		return false
@@ -109,17 +109,17 @@ func (db *DB) waitedForLock(fail *MigrationError, took time.Duration) bool {
 	if fail.Script != nil {
 		before = fail.Script.Statements
 	}
-	if fail.Failed >= 0 && fail.Failed < len(before) {
-		before = before[:fail.Failed+1]
+	if fail.FailedIndex >= 0 && fail.FailedIndex < len(before) {
+		before = before[:fail.FailedIndex+1]
 	}
-	return !slices.ContainsFunc(before, func(st Statement) bool { return st.sets("lock_timeout") })
+	return !slices.ContainsFunc(before, func(st Statement) bool { return st.setsParameter("lock_timeout") })
 }
 
-// Politely is for several migrations that are one transaction: it runs attempt
+// RetryAllOnLockTimeout is for several migrations that are one transaction: it runs attempt
 // again, after a pause, for as long as it ends in a lock timeout.
-func (db *DB) Politely(ctx context.Context, attempt func() error) error {
+func (db *DB) RetryAllOnLockTimeout(ctx context.Context, attempt func() error) error {
 	var err error
-	db.politely(ctx, func() *MigrationError {
+	db.retryOnLockTimeout(ctx, func() *MigrationError {
 		var fail *MigrationError
 		if err = attempt(); errors.As(err, &fail) {
 			return fail
@@ -129,38 +129,38 @@ func (db *DB) Politely(ctx context.Context, attempt func() error) error {
 	return err
 }
 
-// politely runs attempt again, after a pause, for as long as it ends in a lock
+// retryOnLockTimeout runs attempt again, after a pause, for as long as it ends in a lock
 // timeout with everything rolled back. ctx bounds it.
-func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *MigrationError {
+func (db *DB) retryOnLockTimeout(ctx context.Context, attempt func() *MigrationError) *MigrationError {
 	defer db.watch(ctx)()
 	var last *MigrationError
 	start := time.Now()
 	for try := 1; ; try++ {
-		db.watching.again()
+		db.watcher.again()
 		began := time.Now()
 		fail := attempt()
 		if fail == nil {
 			return nil
 		}
-		again := db.waitedForLock(fail, time.Since(began))
-		blockers := db.watching.seen()
+		again := db.isLockTimeout(fail, time.Since(began))
+		blockers := db.watcher.seen()
 		switch {
 		case again:
 			fail.Blockers = blockers
 		case ctx.Err() != nil:
-			fail.Blockers = db.watching.waiting()
+			fail.Blockers = db.watcher.waiting()
 		default:
 			return fail
 		}
 		if last != nil {
-			fail.recall(last)
+			fail.inherit(last)
 		}
 		if !again {
 			return fail
 		}
 		last = fail
-		pause := backoff(minYield, maxYield, try-1)
-		db.makeWay(ctx, fail, try, time.Since(start), pause, blockers)
+		pause := backoff(minRetryPause, maxRetryPause, try-1)
+		db.onLockTimeout(ctx, fail, try, time.Since(start), pause, blockers)
 		if err := db.rollback(ctx, ""); err != nil {
 			fail.Err = errors.Join(fail.Err, err)
 			return fail
@@ -174,12 +174,12 @@ func (db *DB) politely(ctx context.Context, attempt func() *MigrationError) *Mig
 
 // makeWay says that an attempt has ended in a lock timeout: the first few times, and
 // then at growing intervals, of five minutes at last.
-func (db *DB) makeWay(ctx context.Context, fail *MigrationError, try int, waited, pause time.Duration, blockers []string) {
+func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, try int, waited, pause time.Duration, blockers []string) {
 	what := fmt.Sprintf("makes way for %s after a lock timeout, try %d", round(pause), try)
 	if len(blockers) > 0 {
 		what += "; held by " + blockers[0]
 	}
-	db.at.do(what)
+	db.runPosition.do(what)
 	const few, atLast = 4, 20 // such a try takes about 15 s
 	if try > few && try%atLast != 0 && (try > atLast || try&(try-1) != 0) {
 		return
@@ -188,17 +188,17 @@ func (db *DB) makeWay(ctx context.Context, fail *MigrationError, try int, waited
 	if limit, ok := ctx.Deadline(); ok {
 		attrs = append(attrs, "for_up_to", round(time.Until(limit)))
 	}
-	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "error", fail.words(), "blockers", blockers)...)
+	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "error", fail.message(), "blockers", blockers)...)
 }
 
 // recall takes over what an earlier try has learnt about the place where this one
 // has ended, too: nobody may have looked this time.
-func (e *MigrationError) recall(earlier *MigrationError) {
-	if e.File != earlier.File || e.Outcome != RolledBack || e.Failed >= 0 && e.Failed != earlier.Failed {
+func (e *MigrationError) inherit(earlier *MigrationError) {
+	if e.File != earlier.File || e.Outcome != RolledBack || e.FailedIndex >= 0 && e.FailedIndex != earlier.FailedIndex {
 		return
 	}
-	if e.Failed < 0 {
-		e.Script, e.Failed, e.Offset = earlier.Script, earlier.Failed, earlier.Offset
+	if e.FailedIndex < 0 {
+		e.Script, e.FailedIndex, e.Offset = earlier.Script, earlier.FailedIndex, earlier.Offset
 	}
 	if len(e.Blockers) == 0 {
 		e.Blockers = earlier.Blockers
@@ -218,7 +218,7 @@ type sessionInfo struct {
 }
 
 // unseenQuery is what pg_stat_activity shows of a session that a role may not look into.
-const unseenQuery = "<insufficient privilege>"
+const hiddenQuery = "<insufficient privilege>"
 
 // quotedPassword is a password in somebody's SQL, of which the end may be cut off.
 var quotedPassword = regexp.MustCompile(`(?i)(\bpassword\s*=?\s*E?)'(?:[^']|'')*'?`)
@@ -235,7 +235,7 @@ func (s sessionInfo) String() string {
 		parts = append(parts, s.State)
 	}
 	parts = append(parts, fmt.Sprintf("for %s", time.Duration(s.Seconds)*time.Second))
-	if s.Query == unseenQuery {
+	if s.Query == hiddenQuery {
 		s.Query = ""
 	}
 	if q := strings.Join(strings.Fields(quotedPassword.ReplaceAllString(s.Query, "${1}'xxxxx'")), " "); q != "" {

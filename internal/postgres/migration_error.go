@@ -16,8 +16,8 @@ type Outcome int
 const (
 	// RolledBack: the schema and the version are as before the migration.
 	RolledBack Outcome = iota
-	// PartWay: statements before the failed one are in effect, and the version is marked dirty.
-	PartWay
+	// PartiallyApplied: statements before the failed one are in effect, and the version is marked dirty.
+	PartiallyApplied
 	// Unknown: the connection broke at a moment that leaves it open.
 	Unknown
 )
@@ -32,29 +32,29 @@ type MigrationError struct {
 	Script  *Script
 	// Failed is the index of the failed statement in Script.Statements, or -1
 	// where the server did not say; len(Statements) is the commit.
-	Failed int
-	// Done is how many statements are in effect, when Outcome is PartWay.
-	Done int
+	FailedIndex int
+	// Done is how many statements are in effect, when Outcome is PartiallyApplied.
+	StatementsApplied int
 	// Offset of the place in Script.SQL that the server names, in bytes; -1 for none.
 	Offset int
 	// Row is the line in the file of the row of a COPY that failed; 0 for none.
 	Row int
 	// Record says that the version or the history could not be written: the file's statements had run.
-	Record bool
+	RecordingFailed bool
 	// Own is the table of Shiplock's that the failed statement reached without naming it, as
 	// a loop over all tables does; empty for none.
-	Own string
+	OwnTable string
 	// Blockers are the sessions that held the lock, where a lock timeout, or the end of the run while it waited, ended it.
 	Blockers []string
 	// Reason is what was found out about it afterwards.
 	Reason Reason
 	// Loss is the data that the migration would have taken away, where that ended it.
-	Loss *Loss
-	Err  error // of the server, or of the connection, or why the run was ended
+	DataLoss *DataLoss
+	Err      error // of the server, or of the connection, or why the run was ended
 	// Left is what the failed statement has left, where it could not be removed.
-	Left []Leftover
+	Leftovers []Leftover
 
-	trail *trail
+	lookup *leftoverLookup
 }
 
 func (e *MigrationError) Error() string {
@@ -62,11 +62,11 @@ func (e *MigrationError) Error() string {
 	if line, column := e.Position(); line > 0 {
 		where = fmt.Sprintf("%s:%d:%d", e.File, line, column)
 	}
-	return fmt.Sprintf("migration %s (%s): %s", where, e.Step, e.words())
+	return fmt.Sprintf("migration %s (%s): %s", where, e.Step, e.message())
 }
 
 // words are PostgreSQL's. lib/pq adds a place in what was sent, which is not the file's.
-func (e *MigrationError) words() string {
+func (e *MigrationError) message() string {
 	server := e.Server()
 	if server == nil || errors.Unwrap(e.Err) != nil {
 		return e.Err.Error()
@@ -91,10 +91,10 @@ func (e *MigrationError) Server() *pq.Error {
 
 // Statement returns the statement that failed, if it is known.
 func (e *MigrationError) Statement() (Statement, bool) {
-	if e.Script == nil || e.Failed < 0 || e.Failed >= len(e.Script.Statements) {
+	if e.Script == nil || e.FailedIndex < 0 || e.FailedIndex >= len(e.Script.Statements) {
 		return Statement{}, false
 	}
-	return e.Script.Statements[e.Failed], true
+	return e.Script.Statements[e.FailedIndex], true
 }
 
 // Position is the line and the column, in characters, of the place the server
@@ -126,7 +126,7 @@ func asMigrationError(s *Script, err error) *MigrationError {
 	if err == nil || errors.As(err, &fail) {
 		return fail
 	}
-	return &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: -1, Offset: -1}
+	return &MigrationError{Script: s, Outcome: RolledBack, Err: err, FailedIndex: -1, Offset: -1}
 }
 
 // serverOffset turns the position that the server gave, in characters from 1 of

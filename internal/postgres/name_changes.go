@@ -10,7 +10,7 @@ import (
 )
 
 // follow notes what a statement creates, moves and renames.
-func (l *ledger) follow(n *pgquery.Node) {
+func (l *ledger) trackNames(n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
 		l.create(s.CreateStmt.Relation, "r", s.CreateStmt.IfNotExists)
@@ -44,9 +44,9 @@ func (l *ledger) follow(n *pgquery.Node) {
 	case *pgquery.Node_AlterTableStmt:
 		l.alter(s.AlterTableStmt)
 	case *pgquery.Node_DropStmt:
-		l.dropped(s.DropStmt)
+		l.trackDrop(s.DropStmt)
 	case *pgquery.Node_VariableSetStmt:
-		l.set(s.VariableSetStmt)
+		l.trackSet(s.VariableSetStmt)
 	case *pgquery.Node_AlterRoleSetStmt, *pgquery.Node_AlterDatabaseSetStmt, *pgquery.Node_CreateExtensionStmt, *pgquery.Node_AlterExtensionStmt,
 		*pgquery.Node_AlterExtensionContentsStmt, *pgquery.Node_DoStmt, *pgquery.Node_CallStmt, *pgquery.Node_ExecuteStmt, *pgquery.Node_ImportForeignSchemaStmt:
 		l.unclear = true
@@ -66,11 +66,11 @@ func (l *ledger) follow(n *pgquery.Node) {
 	case *pgquery.Node_CreateFunctionStmt:
 		l.newFunction(s.CreateFunctionStmt)
 	}
-	l.touch(n)
+	l.markChangedTables(n)
 }
 
 // touch notes the tables whose rows a statement changes, also in its WITH.
-func (l *ledger) touch(n *pgquery.Node) {
+func (l *ledger) markChangedTables(n *pgquery.Node) {
 	note := func(rel *pgquery.RangeVar) {
 		if r, _ := l.find(rel); r != nil {
 			r.touched = true
@@ -103,7 +103,7 @@ func (l *ledger) newSchema(s *pgquery.CreateSchemaStmt) {
 	path := l.path
 	l.path = append([]string{name}, path...)
 	for _, n := range s.SchemaElts {
-		l.follow(n)
+		l.trackNames(n)
 	}
 	l.path = path
 }
@@ -164,7 +164,7 @@ func (l *ledger) alter(s *pgquery.AlterTableStmt) {
 			}
 		case pgquery.AlterTableType_AT_DropInherit:
 			if parent, _ := l.find(cmd.GetDef().GetRangeVar()); parent != nil {
-				parent.leave(rel)
+				parent.detach(rel)
 			}
 		}
 	}
@@ -179,12 +179,12 @@ func (l *ledger) attach(parent *relation, name *pgquery.RangeVar) {
 
 func (l *ledger) detach(parent *relation, name *pgquery.RangeVar) {
 	if child, _ := l.find(name); child != nil {
-		parent.leave(child)
+		parent.detach(child)
 	}
 }
 
 // leave notes that the rows of a partition or child are no longer a table's.
-func (r *relation) leave(child *relation) {
+func (r *relation) detach(child *relation) {
 	r.touched = true
 	if i := slices.Index(r.attached, child); i >= 0 {
 		r.attached = slices.Delete(r.attached, i, i+1)
@@ -193,7 +193,7 @@ func (r *relation) leave(child *relation) {
 	}
 }
 
-func (l *ledger) dropped(s *pgquery.DropStmt) {
+func (l *ledger) trackDrop(s *pgquery.DropStmt) {
 	switch s.RemoveType {
 	case pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_VIEW, pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_FOREIGN_TABLE:
 		for _, o := range s.Objects {
@@ -209,7 +209,7 @@ func (l *ledger) dropped(s *pgquery.DropStmt) {
 }
 
 // set follows search_path, and the role that "$user" stands for.
-func (l *ledger) set(s *pgquery.VariableSetStmt) {
+func (l *ledger) trackSet(s *pgquery.VariableSetStmt) {
 	values := make([]string, 0, len(s.Args))
 	for _, a := range s.Args {
 		values = append(values, a.GetAConst().GetSval().GetSval())
@@ -232,13 +232,13 @@ var harmlessFunctions = []string{"setval", "nextval", "pg_advisory_lock", "pg_ad
 
 // calls notes the functions that a statement calls, also those in the source of a DO
 // block: whether one of them takes anything away can only be read in its source.
-func (l *ledger) calls(n *pgquery.Node, text string) {
+func (l *ledger) trackCalls(n *pgquery.Node, text string) {
 	switch n.Node.(type) {
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt, *pgquery.Node_CreateTrigStmt, *pgquery.Node_ViewStmt, *pgquery.Node_IndexStmt:
 		return
 	case *pgquery.Node_DoStmt:
-		for _, m := range inSource.FindAllStringSubmatch(text, -1) {
-			l.call("DO", strings.ToLower(m[1]))
+		for _, m := range callInSource.FindAllStringSubmatch(text, -1) {
+			l.addCall("DO", strings.ToLower(m[1]))
 		}
 		return
 	}
@@ -249,19 +249,19 @@ func (l *ledger) calls(n *pgquery.Node, text string) {
 		}
 		name := lastName(call.Funcname)
 		if name == "set_config" {
-			l.setConfig(call)
+			l.trackSetConfig(call)
 			return
 		}
 		if _, top := n.Node.(*pgquery.Node_SelectStmt); top && !slices.Contains(harmlessFunctions, name) {
 			l.unclear = true
 		}
-		l.call(verb(text), name)
+		l.addCall(verb(text), name)
 	})
 }
 
-var inSource = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
+var callInSource = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
 
-func (l *ledger) call(how, name string) {
+func (l *ledger) addCall(how, name string) {
 	why, made := l.functions[name]
 	switch {
 	case made && why != "":
@@ -282,7 +282,7 @@ func (l *ledger) newFunction(s *pgquery.CreateFunctionStmt) {
 }
 
 // setConfig follows set_config('search_path', …).
-func (l *ledger) setConfig(call *pgquery.FuncCall) {
+func (l *ledger) trackSetConfig(call *pgquery.FuncCall) {
 	if len(call.Args) < 2 {
 		return
 	}

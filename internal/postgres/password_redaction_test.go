@@ -25,6 +25,6 @@ func TestSQLWithAPassword(t *testing.T) {
 		"COMMENT ON COLUMN users.password IS 'see https://example.com/password'":             false,
 		"INSERT INTO links VALUES ('postgres://db.example/shop', 'https://me@example.com/')": false,
 	} {
-		assert.Equal(t, want, password.MatchString(sql), sql)
+		assert.Equal(t, want, passwordPattern.MatchString(sql), sql)
 	}
 }

@@ -59,13 +59,13 @@ func (db *DB) aside(ctx context.Context) (*DB, error) {
 	fresh := &DB{opts: db.opts, log: slog.New(slog.DiscardHandler)}
 	fresh.opts.WaitForDB, fresh.opts.ConnectAttempts, fresh.opts.Role = 0, 1, ""
 	fresh.opts.Log, fresh.opts.Progress = fresh.log, nil
-	fresh.Server.number = db.Server.number
+	fresh.Server.versionNum = db.Server.versionNum
 	var err error
 	d := &dialer{}
 	if fresh.conn, err = fresh.wait(ctx, d); err != nil {
 		return nil, errors.Join(err, fresh.Close())
 	}
-	fresh.link = d.last.Load()
+	fresh.netConn = d.last.Load()
 	return fresh, nil
 }
 
@@ -87,7 +87,7 @@ func (db *DB) lookAt(ctx context.Context, pid int) (*glimpse, error) {
 			(SELECT `+sessionJSON+` FROM pg_catalog.pg_stat_activity b WHERE b.pid = nullif(p.facts ->> 'current_locker_pid', '0')::int) AS locker,
 			p.facts || jsonb_build_object('view', p.view, 'relation', n.nspname || '.' || c.relname) AS progress
 		FROM pg_catalog.pg_stat_activity a
-		LEFT JOIN (`+progressViews(db.Server.number)+`) p ON p.pid = a.pid
+		LEFT JOIN (`+progressViews(db.Server.versionNum)+`) p ON p.pid = a.pid
 		LEFT JOIN pg_catalog.pg_class c ON c.oid = (p.facts ->> 'relid')::oid
 		LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE a.pid = $1 LIMIT 1) s`, pid).Scan(&text)
@@ -95,7 +95,7 @@ func (db *DB) lookAt(ctx context.Context, pid int) (*glimpse, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	var g glimpse
 	if err := json.Unmarshal([]byte(text), &g); err != nil {

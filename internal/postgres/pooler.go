@@ -14,123 +14,123 @@ import (
 // somebody else. So each transaction takes the lock for itself and looks whether
 // the version is still the one that was planned from.
 
-// ErrMoved says that the version is no longer the one that was planned from:
+// ErrVersionChanged says that the version is no longer the one that was planned from:
 // another migrator has been at work since. Nothing was done; plan again.
-var ErrMoved = errors.New("another migrator has moved the version")
+var ErrVersionChanged = errors.New("another migrator has moved the version")
 
-// ErrNoTransactions says that the pooler lends a server for one statement only.
-var ErrNoTransactions = errors.New("the pooler ends a connection that begins a transaction: it is in statement mode, in which nothing can be migrated")
+// ErrStatementPooling says that the pooler lends a server for one statement only.
+var ErrStatementPooling = errors.New("the pooler ends a connection that begins a transaction: it is in statement mode, in which nothing can be migrated")
 
 // Pooled says, once the lock is held, that a pooler in transaction mode is in between.
 func (db *DB) Pooled() bool { return db.pooled }
 
 // begin opens a transaction that holds the lock, where a pooler calls for it; from
-// is what the version must be then, or nil. Errors are ErrMoved and *LockedError.
-func (db *DB) begin(ctx context.Context, begin string, from *State) error {
-	if err := db.Yield(ctx); err != nil {
+// is what the version must be then, or nil. Errors are ErrVersionChanged and *LockedError.
+func (db *DB) beginWithLock(ctx context.Context, begin string, from *State) error {
+	if err := db.ReleaseTxLock(ctx); err != nil {
 		return err
 	}
 	now := State{Version: database.NilVersion}
-	err := db.poll(ctx, func(ctx context.Context, key int64) (got bool, err error) {
-		got, now, err = db.beginLocked(ctx, begin, key)
+	err := db.pollLock(ctx, func(ctx context.Context, key int64) (got bool, err error) {
+		got, now, err = db.tryBeginWithLock(ctx, begin, key)
 		if err == nil && !got {
-			err = db.execAsIs(ctx, "ROLLBACK")
+			err = db.execDirect(ctx, "ROLLBACK")
 		}
 		return got, err
 	})
 	if err != nil {
 		return err
 	}
-	db.open = true
+	db.lockTxOpen = true
 	if from == nil {
 		return nil
 	}
-	if !db.exists {
+	if !db.versionTableExists {
 		now, err = db.State(ctx)
 	}
 	if err == nil && now != *from {
-		err = ErrMoved
+		err = ErrVersionChanged
 	}
 	return err
 }
 
 // transactions tells a pooler in statement mode, which ends a connection that
 // begins a transaction, from a connection that broke.
-func (db *DB) transactions(ctx context.Context, err error) error {
+func (db *DB) detectStatementPooling(ctx context.Context, err error) error {
 	var lost *LostError
 	if !errors.As(err, &lost) || ctx.Err() != nil {
 		return err
 	}
 	again := db.afresh(ctx, func(fresh *DB) error {
 		if fresh.exec(ctx, "BEGIN") != nil {
-			return ErrNoTransactions
+			return ErrStatementPooling
 		}
 		return nil
 	})
-	if errors.Is(again, ErrNoTransactions) {
-		return ErrNoTransactions
+	if errors.Is(again, ErrStatementPooling) {
+		return ErrStatementPooling
 	}
 	return err
 }
 
 // beginLocked opens a transaction, tries to get the lock and reads the version, in one round trip.
-func (db *DB) beginLocked(ctx context.Context, begin string, key int64) (got bool, now State, err error) {
+func (db *DB) tryBeginWithLock(ctx context.Context, begin string, key int64) (got bool, now State, err error) {
 	query := begin + "DISCARD TEMP;\n" // a table that another client has left would hide one of the schema
-	if db.Server.number >= 140000 {
+	if db.Server.versionNum >= 140000 {
 		query += "SET LOCAL client_connection_check_interval = 3000;\n"
 	}
-	for _, name := range db.idleLimits() {
-		if name != idleSession { // it does not count in a transaction, and the session is the pooler's
+	for _, name := range db.idleTimeouts() {
+		if name != idleSessionTimeout { // it does not count in a transaction, and the session is the pooler's
 			query += "SET LOCAL " + name + " = 0;\n"
 		}
 	}
 	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid(), "+sinceEpoch("pg_catalog.statement_timestamp()")+";\n", key)
-	if db.exists {
+	if db.versionTableExists {
 		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 2"
 	}
 	now.Version = database.NilVersion
 	rows, err := db.rows(ctx, query)
 	if err != nil {
-		return false, now, db.lost(ctx, err)
+		return false, now, db.classifyError(ctx, err)
 	}
 	for rows.Next() && err == nil {
-		err = rows.Scan(&got, &db.Server.PID, &db.begun)
+		err = rows.Scan(&got, &db.Server.PID, &db.lockTxStarted)
 	}
-	db.backend.Store(int64(db.Server.PID))
+	db.backendPID.Store(int64(db.Server.PID))
 	if err == nil && rows.NextResultSet() {
 		now, err = scanVersion(rows, db.table)
 	}
-	return got, now, db.lost(ctx, errors.Join(err, rows.Err(), rows.Close()))
+	return got, now, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
-// Regain takes the lock again after ErrMoved, until Yield or Unlock, so that what
+// Regain takes the lock again after ErrVersionChanged, until ReleaseTxLock or Unlock, so that what
 // is read then stays true.
-func (db *DB) Regain(ctx context.Context) error {
-	if !db.pooled || db.open {
+func (db *DB) ReacquireTxLock(ctx context.Context) error {
+	if !db.pooled || db.lockTxOpen {
 		return nil
 	}
-	if err := db.begin(ctx, "BEGIN;\n", nil); err != nil {
+	if err := db.beginWithLock(ctx, "BEGIN;\n", nil); err != nil {
 		return err
 	}
-	if err := db.lookAround(ctx); err != nil || db.opts.Unchecked { // what we saw before may be old
+	if err := db.readServerInfo(ctx); err != nil || db.opts.SkipTableCheck { // what we saw before may be old
 		return err
 	}
 	return db.CheckTables()
 }
 
 // hasBegun says whether a migration that ended so was begun.
-func hasBegun(err error) bool {
+func migrationStarted(err error) bool {
 	var locked *LockedError
-	return !errors.Is(err, ErrMoved) && !errors.As(err, &locked)
+	return !errors.Is(err, ErrVersionChanged) && !errors.As(err, &locked)
 }
 
 // Yield commits the transaction that Lock has opened behind a pooler, and with it
 // gives the lock back; each migration's transaction takes it again. Elsewhere it
 // does nothing: a session keeps its lock.
-func (db *DB) Yield(ctx context.Context) error {
-	if !db.open {
+func (db *DB) ReleaseTxLock(ctx context.Context) error {
+	if !db.lockTxOpen {
 		return nil
 	}
-	db.open = false
-	return db.execAsIs(ctx, "COMMIT")
+	db.lockTxOpen = false
+	return db.execDirect(ctx, "COMMIT")
 }

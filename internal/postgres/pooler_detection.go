@@ -23,7 +23,7 @@ const probeTimeout = 10 * time.Second
 
 // direct says that the server sees our own connection: it names our port.
 func (db *DB) direct() bool {
-	a, ok := db.link.LocalAddr().(*net.TCPAddr)
+	a, ok := db.netConn.LocalAddr().(*net.TCPAddr)
 	return ok && a.Port == db.Server.port
 }
 
@@ -156,7 +156,7 @@ func (s sight) shares(other sight) bool {
 func (db *DB) look(ctx context.Context, seen sight, before string) error {
 	var pid int
 	if err := db.row(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
-		return db.lost(ctx, err)
+		return db.classifyError(ctx, err)
 	}
 	seen[pid] = true
 	return nil

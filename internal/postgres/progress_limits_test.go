@@ -83,7 +83,7 @@ func TestProgressBehindAPooler(t *testing.T) {
 	d := pgtest.New(t)
 	db, log := followed(t, d.Pooled(t, "transaction"), nil)
 	require.NoError(t, db.Lock(t.Context()))
-	require.NoError(t, db.Yield(t.Context()))
+	require.NoError(t, db.ReleaseTxLock(t.Context()))
 	require.Nil(t, run(t, db, 1, "SELECT 1; SELECT pg_sleep(2)"))
 	log.waitFor(t, stillRuns, "wait", "Timeout: PgSleep")
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))

@@ -77,7 +77,7 @@ func (p spot) current() (st Statement, number, line int, known bool) {
 		return Statement{}, 0, 0, false
 	}
 	st = p.script.Statements[p.statement]
-	return st, p.ahead + p.statement + 1, p.script.before.lines + p.script.line(st), true
+	return st, p.ahead + p.statement + 1, p.script.before.lines + p.script.lineOf(st), true
 }
 
 // size of the file, in bytes.

@@ -32,15 +32,15 @@ type watcher struct {
 
 // watch begins a watch, or joins the one that goes on. The function it returns ends what it began.
 func (db *DB) watch(ctx context.Context) (stop func()) {
-	if db.watching != nil {
+	if db.watcher != nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watcher{db: db, activity: db.opts.Progress.Work(), cancel: cancel, done: make(chan struct{}), attempt: time.Now()}
-	db.watching = w
+	db.watcher = w
 	go w.run(ctx)
 	return func() {
-		db.watching = nil
+		db.watcher = nil
 		cancel()
 		<-w.done
 		w.activity.End()
@@ -79,7 +79,7 @@ func (w *watcher) run(ctx context.Context) {
 		pause = min(pause, patience/2)
 	}
 	for sleep(ctx, pause) == nil {
-		now := w.db.at.now()
+		now := w.db.runPosition.now()
 		var g *glimpse
 		if w.worthALook(now) {
 			g = w.look(ctx)
@@ -118,7 +118,7 @@ func (w *watcher) look(ctx context.Context) *glimpse {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*lookTimeout)
 	defer cancel()
-	g, err := w.aside.lookAt(ctx, int(w.db.backend.Load()))
+	g, err := w.aside.lookAt(ctx, int(w.db.backendPID.Load()))
 	if err != nil {
 		w.missed(ctx, err)
 		w.close()

@@ -54,7 +54,7 @@ func (db *DB) hurry(ctx context.Context) (stop func()) {
 		select {
 		case <-done:
 		case <-time.After(answerGrace):
-			_ = db.link.SetDeadline(time.Unix(1, 0))
+			_ = db.netConn.SetDeadline(time.Unix(1, 0))
 		}
 	})
 	return func() {

@@ -13,24 +13,24 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// RecordError is a version table or a history table that could not be written, outside of
+// RecordingError is a version table or a history table that could not be written, outside of
 // a migration; of one, MigrationError.Record says so.
-type RecordError struct {
+type RecordingError struct {
 	Table string // the version table, schema.table
 	Err   error
 }
 
-func (e *RecordError) Error() string {
+func (e *RecordingError) Error() string {
 	return fmt.Sprintf("writing %s and its history: %v", e.Table, e.Err)
 }
-func (e *RecordError) Unwrap() error { return e.Err }
+func (e *RecordingError) Unwrap() error { return e.Err }
 
 // recordingNotice is what the server reports when a migration has ended, its deferred
 // constraints are checked, and its version and history are about to be written: an error
 // before it is the file's, and one after it is not.
 const recordingNotice = "shiplock records"
 
-func (db *DB) recordingMarker() string {
+func (db *DB) recordingMarkerSQL() string {
 	if !db.Server.plpgsql {
 		return ""
 	}
@@ -39,20 +39,20 @@ func (db *DB) recordingMarker() string {
 
 // isRecord reports whether an error at the end of a migration is one of writing our
 // tables. What only a commit can find, a serialization failure, is not.
-func (db *DB) isRecord(err error) bool {
+func (db *DB) isRecordingError(err error) bool {
 	var server *pq.Error
 	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
 		return false
 	}
 	if !db.Server.plpgsql {
-		return server.Schema == db.table.schema && (server.Table == db.table.name || server.Table == db.table.name+journalSuffix)
+		return server.Schema == db.table.schema && (server.Table == db.table.name || server.Table == db.table.name+historySuffix)
 	}
-	return db.recording.Load()
+	return db.recordingStarted.Load()
 }
 
 // isCount reports whether an error is one of the count of statements that was sent behind
 // file, the SQL of a migration: its place is behind the file.
-func isCount(err error, file string) bool {
+func isStatementCountError(err error, file string) bool {
 	var server *pq.Error
 	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
 		return false
@@ -62,48 +62,48 @@ func isCount(err error, file string) bool {
 }
 
 // keep writes to our tables outside of a migration.
-func (db *DB) keep(ctx context.Context, sql string) error {
-	db.learn(ctx, db.open, sql)
-	sql = db.fitted(sql)
-	err := db.execHealed(ctx, sql)
+func (db *DB) writeHistory(ctx context.Context, sql string) error {
+	db.probeEncoding(ctx, db.lockTxOpen, sql)
+	sql = db.replaceUnencodable(sql)
+	err := db.execWithSequenceRepair(ctx, sql)
 	var server *pq.Error
 	if errors.As(err, &server) {
-		return &RecordError{Table: db.Table(), Err: err}
+		return &RecordingError{Table: db.Table(), Err: err}
 	}
 	return err
 }
 
-// execHealed is exec that tries a second time where healSequence has helped.
-func (db *DB) execHealed(ctx context.Context, sql string) error {
+// execWithSequenceRepair is exec that tries a second time where repairSequence has helped.
+func (db *DB) execWithSequenceRepair(ctx context.Context, sql string) error {
 	err := db.exec(ctx, sql)
-	if err != nil && db.healSequence(ctx, err) {
+	if err != nil && db.repairSequence(ctx, err) {
 		err = db.exec(ctx, sql)
 	}
 	return err
 }
 
-// healSequence moves the history's identity sequence past its rows, where that is why a
+// repairSequence moves the history's identity sequence past its rows, where that is why a
 // row could not be written: logical replication copies rows and not sequences. It reports
 // whether the write can be tried again.
-func (db *DB) healSequence(ctx context.Context, err error) bool {
+func (db *DB) repairSequence(ctx context.Context, err error) bool {
 	server := pq.As(err, pqerror.UniqueViolation)
-	if server == nil || server.Schema != db.table.schema || server.Table != db.table.name+journalSuffix || db.open || ctx.Err() != nil {
+	if server == nil || server.Schema != db.table.schema || server.Table != db.table.name+historySuffix || db.lockTxOpen || ctx.Err() != nil {
 		return false
 	}
-	if err := db.exec(ctx, db.sequenceRepair()); err != nil {
+	if err := db.exec(ctx, db.sequenceRepairSQL()); err != nil {
 		db.log.Debug("the history's sequence could not be set", "error", err)
 		return false
 	}
-	db.log.Warn("the history's sequence was behind its rows, as logical replication leaves it, and was set", "table", db.table.name+journalSuffix)
+	db.log.Warn("the history's sequence was behind its rows, as logical replication leaves it, and was set", "table", db.table.name+historySuffix)
 	return true
 }
 
-func (db *DB) sequenceRepair() string {
+func (db *DB) sequenceRepairSQL() string {
 	return fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, 'run_id'), (SELECT max(run_id) FROM %s));", pq.QuoteLiteral(db.historyTable()), db.historyTable())
 }
 
 // recordReason says what is known of a failure to write our tables, and what helps.
-func (db *DB) recordReason(err error) Reason {
+func (db *DB) recordingReason(err error) Reason {
 	var server *pq.Error
 	if !errors.As(err, &server) {
 		return Reason{}
@@ -114,7 +114,7 @@ func (db *DB) recordReason(err error) Reason {
 	}
 	const exclude = "take the statement out of the migration, or exclude Shiplock's tables from it"
 	switch {
-	case server.Routine == "ExecWithCheckOptions" && !db.exists:
+	case server.Routine == "ExecWithCheckOptions" && !db.versionTableExists:
 		return why("exclude Shiplock's tables from the event trigger that forces row security on new tables",
 			"row security on the new table rejects the row; an event trigger has enabled and forced it")
 	case server.Routine == "ExecWithCheckOptions":
@@ -130,7 +130,7 @@ func (db *DB) recordReason(err error) Reason {
 		return why(fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s, %s TO %s;\nand CREATE on the schema %s for the first migration", version, history, user, db.table.schema),
 			"the role %s may not write or create %s or its history table; the migration may have changed their owner", db.Server.User, db.table)
 	case server.Code == pqerror.UniqueViolation:
-		return why(db.sequenceRepair(), "the history's sequence is behind its rows, as logical replication leaves it")
+		return why(db.sequenceRepairSQL(), "the history's sequence is behind its rows, as logical replication leaves it")
 	case server.Code == pqerror.UntranslatableCharacter:
 		return why("use characters that the encoding holds in the names of the files and of the release", "the database's encoding, %s, cannot hold a character of the row", db.Server.encoding)
 	case server.Code == pqerror.ReadOnlySQLTransaction:
@@ -145,18 +145,18 @@ func (db *DB) recordReason(err error) Reason {
 // file does not name it: a loop over all tables found it in the catalogs. The server has
 // a field for the table with some errors only; with the others it is in the query that a
 // function ran, or in the message.
-func (db *DB) reachedOwn(fail *MigrationError) string {
+func (db *DB) reachedOwnTable(fail *MigrationError) string {
 	server := fail.Server()
-	if server == nil || fail.Outcome == Unknown || fail.Loss != nil {
+	if server == nil || fail.Outcome == Unknown || fail.DataLoss != nil {
 		return ""
 	}
 	text := strings.Join([]string{server.InternalQuery, server.Where, server.Message}, "\n")
-	for _, name := range []string{db.table.name + journalSuffix, db.table.name + execSuffix, db.table.name} {
+	for _, name := range []string{db.table.name + historySuffix, db.table.name + execSuffix, db.table.name} {
 		own := server.Table == name && (server.Schema == "" || server.Schema == db.table.schema)
-		if !own && !namesTable(text, name) {
+		if !own && !mentionsTable(text, name) {
 			continue
 		}
-		if st, known := fail.Statement(); known && namesTable(st.Text, name) {
+		if st, known := fail.Statement(); known && mentionsTable(st.Text, name) {
 			return "" // on purpose
 		}
 		return name
@@ -165,6 +165,6 @@ func (db *DB) reachedOwn(fail *MigrationError) string {
 }
 
 // namesTable reports whether a text has a name as a word of its own.
-func namesTable(text, name string) bool {
+func mentionsTable(text, name string) bool {
 	return regexp.MustCompile(`(?:^|[^\w$])` + regexp.QuoteMeta(name) + `(?:$|[^\w$])`).MatchString(text)
 }

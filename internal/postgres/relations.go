@@ -71,7 +71,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(toast|temp)'
 func (db *DB) relations(ctx context.Context) (*relations, error) {
 	rows, err := db.rows(ctx, relationsQuery)
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	out := openRelations()
 	out.open = false
@@ -93,7 +93,7 @@ func (db *DB) relations(ctx context.Context) (*relations, error) {
 			out.put(a, b, r)
 		}
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 // splitNames splits a list of identifiers as search_path has it.

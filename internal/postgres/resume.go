@@ -66,14 +66,14 @@ func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadClose
 	if err != nil {
 		return 0, err
 	}
-	if !before.countable() && r.Outcome == RunPartial && r.Done == 0 && row.leftover == "" { // an older release stopped it
+	if !before.isCountable() && r.Outcome == RunPartiallyApplied && r.StatementsApplied == 0 && row.leftover == "" { // an older release stopped it
 		return 0, before.unprovable(0, r)
 	}
-	if r.Done > 0 {
+	if r.StatementsApplied > 0 {
 		if err := s.hold(); err != nil {
 			return 0, err
 		}
-		if err := unchanged(before, s, r.Done); err != nil {
+		if err := unchanged(before, s, r.StatementsApplied); err != nil {
 			return 0, err
 		}
 	}
@@ -91,25 +91,25 @@ func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadClose
 // effective finds out whether the statement that ran last is in effect. What the
 // file has in its place now says nothing of that.
 func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stoppedRow) (done int, err error) {
-	if r.Outcome != RunRunning || r.Done >= len(before.Statements) || row.transactional && before.Transactional {
-		return r.Done, nil
+	if r.Outcome != RunRunning || r.StatementsApplied >= len(before.Statements) || row.transactional && before.Transactional {
+		return r.StatementsApplied, nil
 	}
-	st := before.Statements[r.Done]
-	p, uncertain := before.uncertain(r.Done)
+	st := before.Statements[r.StatementsApplied]
+	p, uncertain := before.uncertain(r.StatementsApplied)
 	if !uncertain {
-		return r.Done, nil
+		return r.StatementsApplied, nil
 	}
 	var effect, known bool
 	// A script that is not counted may have come further than its first statement; and
 	// of several that are one transaction the next may have undone what the first did.
-	if before.countable() && p.last-p.first == 1 {
+	if before.isCountable() && p.last-p.first == 1 {
 		var restore string
-		if restore, err = db.sessionAt(ctx, before, r, row, r.Done); err != nil {
+		if restore, err = db.sessionAt(ctx, before, r, row, r.StatementsApplied); err != nil {
 			return 0, err
 		}
-		err = db.accepted(before, r, r.Done, db.inSession(ctx, restore, func() (err error) {
-			t := trailIn(row)
-			if t != nil && t.Statement != r.Done+1 {
+		err = db.accepted(before, r, r.StatementsApplied, db.inSession(ctx, restore, func() (err error) {
+			t := storedLookup(row)
+			if t != nil && t.Statement != r.StatementsApplied+1 {
 				t = nil
 			}
 			if t == nil && row.session != "" && st.concurrent != nil {
@@ -124,20 +124,20 @@ func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stopp
 	case err != nil:
 		return 0, err
 	case !known:
-		return 0, before.unprovable(r.Done, r)
-	case effect && (r.Done >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.Done].Text) != sqlfile.Canonical(st.Text)):
-		return 0, changed(before, s, r.Done+1)
+		return 0, before.unprovable(r.StatementsApplied, r)
+	case effect && (r.StatementsApplied >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.StatementsApplied].Text) != sqlfile.Canonical(st.Text)):
+		return 0, changed(before, s, r.StatementsApplied+1)
 	case effect:
-		return r.Done + 1, nil
+		return r.StatementsApplied + 1, nil
 	}
-	return r.Done, nil
+	return r.StatementsApplied, nil
 }
 
 func (s *Script) unprovable(i int, r Run) error {
 	st := s.Statements[i]
 	return &UnprovableError{
-		File: s.Name, Statement: st.Text, Line: s.line(st),
-		Number: i + 1, Of: len(s.Statements), Version: r.Version, Uncounted: !s.countable(),
+		File: s.Name, Statement: st.Text, Line: s.lineOf(st),
+		Number: i + 1, Of: len(s.Statements), Version: r.Version, Uncounted: !s.isCountable(),
 	}
 }
 
@@ -153,15 +153,15 @@ func (db *DB) accepted(s *Script, r Run, done int, err error) error {
 // ranScript is the script that has run, as the history keeps it; s where that has
 // only its checksum.
 func ranScript(s *Script, file string, r Run, row stoppedRow) (*Script, error) {
-	if row.sql == "" && (r.Done == 0 || r.Direction == "up" && r.Checksum == s.sum) {
+	if row.sql == "" && (r.StatementsApplied == 0 || r.Direction == "up" && r.Checksum == s.sum) {
 		return s, nil // it has a password, so only its checksum is kept
 	}
 	before, err := load(file, strings.NewReader(row.sql), nil)
 	if err == nil {
 		err = before.hold()
 	}
-	if err != nil || len(before.Statements) < r.Done {
-		return nil, &ChangedError{File: file, Done: r.Done}
+	if err != nil || len(before.Statements) < r.StatementsApplied {
+		return nil, &ChangedError{File: file, Done: r.StatementsApplied}
 	}
 	return before, nil
 }
@@ -219,17 +219,17 @@ func changed(before, s *Script, done int) error {
 
 // uncertain finds the part that begins with statement first, and says whether it
 // can be in effect though the journal does not count it; see composePart.
-func (s *Script) uncertain(first int) (part, bool) {
-	i := slices.IndexFunc(s.parts(), func(p part) bool { return p.first == first })
+func (s *Script) uncertain(first int) (txBlock, bool) {
+	i := slices.IndexFunc(s.txBlocks(), func(p txBlock) bool { return p.first == first })
 	if i < 0 {
-		return part{}, false
+		return txBlock{}, false
 	}
-	p := s.parts()[i]
+	p := s.txBlocks()[i]
 	last := s.Statements[p.last-1]
 	switch {
-	case !s.countable(), s.readsOnly(), s.single():
+	case !s.isCountable(), s.isReadOnly(), s.isSingleStatement():
 		return p, true
-	case p.open:
+	case p.openAfter:
 		return p, false // its COMMIT is counted
 	case last.commit:
 		return p, false
@@ -241,17 +241,17 @@ func (s *Script) uncertain(first int) (part, bool) {
 
 // inEffect looks in the catalogs for what a statement makes. A statement that does
 // no harm twice counts as not in effect.
-func (db *DB) inEffect(ctx context.Context, st Statement, t *trail) (effect, known bool, err error) {
+func (db *DB) inEffect(ctx context.Context, st Statement, t *leftoverLookup) (effect, known bool, err error) {
 	switch n := st.node.Node.(type) {
 	case *pgquery.Node_IndexStmt:
 		if n.IndexStmt.Idxname == "" {
-			if t == nil || t.Kind != trailIndex || t.Name != "" { // an older release ran it
+			if t == nil || t.Kind != leftoverIndex || t.Name != "" { // an older release ran it
 				return false, false, nil
 			}
-			effect, err = db.built(ctx, t)
+			effect, err = db.indexBuilt(ctx, t)
 			return effect, err == nil, err
 		}
-		_, effect, err = db.index(ctx, n.IndexStmt)
+		_, effect, err = db.findIndex(ctx, n.IndexStmt)
 		return effect, err == nil, err
 	case *pgquery.Node_DropStmt:
 		name := nameOf(n.DropStmt.Objects)
@@ -259,23 +259,23 @@ func (db *DB) inEffect(ctx context.Context, st Statement, t *trail) (effect, kno
 			return false, false, nil
 		}
 		err = db.row(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
-		return effect, err == nil, db.lost(ctx, err)
+		return effect, err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_AlterEnumStmt:
 		e := n.AlterEnumStmt
 		err = db.row(ctx, `SELECT to_regtype($1) IS NOT NULL,
 				EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $2)
 				AND ($3 = '' OR NOT EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $3))`,
 			quoted(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &effect)
-		return effect, known && err == nil, db.lost(ctx, err)
+		return effect, known && err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_AlterTableStmt:
-		if !detachesConcurrently(n.AlterTableStmt) || db.Server.number < 140000 {
+		if !detachesConcurrently(n.AlterTableStmt) || db.Server.versionNum < 140000 {
 			return false, false, nil
 		}
 		parent, child := n.AlterTableStmt.Relation, n.AlterTableStmt.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
 		err = db.row(ctx, `SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL,
 				NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass($1) AND inhrelid = to_regclass($2))`,
 			qualified(parent.GetSchemaname(), parent.GetRelname()), qualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &effect)
-		return effect, known && err == nil, db.lost(ctx, err)
+		return effect, known && err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
 		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:
 		return false, true, nil
@@ -310,9 +310,9 @@ func qualified(schema, name string) string {
 // SetVersion writes the version that a person says the schema has, and journals it.
 func (db *DB) SetVersion(ctx context.Context, to State, r Run) error {
 	r.Started = time.Now()
-	err := db.keep(ctx, db.record(r)+db.writeState(to))
+	err := db.writeHistory(ctx, db.insertRunSQL(r)+db.writeState(to))
 	if err == nil {
-		db.exists, db.journaled = true, !db.unjournaled
+		db.versionTableExists, db.historyExists = true, !db.historyUnavailable
 	}
 	return err
 }

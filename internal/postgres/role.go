@@ -37,7 +37,7 @@ func (db *DB) startParams() map[string]string {
 	}
 	if db.opts.Role != "" && !db.opts.roleBySQL {
 		params["role"] = db.opts.Role
-		db.acting = true
+		db.roleSet = true
 	}
 	return params
 }
@@ -45,10 +45,10 @@ func (db *DB) startParams() map[string]string {
 // knowsNoRole says that a pooler refuses the parameter, and goes over to SQL.
 func (db *DB) knowsNoRole(err error) bool {
 	refusal := pq.As(err, pqerror.ProtocolViolation)
-	if refusal == nil || !db.acting || !strings.Contains(refusal.Message, "role") {
+	if refusal == nil || !db.roleSet || !strings.Contains(refusal.Message, "role") {
 		return false
 	}
-	db.opts.roleBySQL, db.acting = true, false
+	db.opts.roleBySQL, db.roleSet = true, false
 	return true
 }
 
@@ -57,13 +57,13 @@ func (db *DB) checkRole(ctx context.Context) error {
 	if db.opts.Role == "" || db.Server.User == db.opts.Role || db.opts.roleBySQL {
 		return nil
 	}
-	db.opts.roleBySQL, db.acting = true, false
-	return db.lookAround(ctx)
+	db.opts.roleBySQL, db.roleSet = true, false
+	return db.readServerInfo(ctx)
 }
 
 // act is the SQL that goes before a query outside of a transaction of ours.
 func (db *DB) act() string {
-	if db.opts.Role == "" || db.acting || db.open {
+	if db.opts.Role == "" || db.roleSet || db.lockTxOpen {
 		return ""
 	}
 	return db.setRole("LOCAL ")
@@ -91,12 +91,12 @@ func (db *DB) keepRole(ctx context.Context) error {
 	switch {
 	case db.opts.Role == "":
 	case db.pooled:
-		db.acting = false
+		db.roleSet = false
 	case db.opts.roleBySQL:
 		if err := db.exec(ctx, db.setRole("")); err != nil {
 			return err
 		}
-		db.acting = true
+		db.roleSet = true
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func (db *DB) hasSetOption(ctx context.Context) bool {
 	opts.Role, opts.WaitForDB = "", 0
 	alone, err := Open(short, opts)
 	if err == nil {
-		has = alone.Server.number >= 160000
+		has = alone.Server.versionNum >= 160000
 		err = alone.Close()
 	}
 	if err != nil {

@@ -9,19 +9,19 @@ import (
 )
 
 // rowInContext is a row of COPY in the context of an error: COPY guests, line 3: "…".
-var rowInContext = regexp.MustCompile(`(?m)^(COPY .*, line \d+): ".*$`)
+var copyRowContext = regexp.MustCompile(`(?m)^(COPY .*, line \d+): ".*$`)
 
 // partitionKey begins the one detail of such an error that shows only a key.
-const partitionKey = "Partition key of the failing row"
+const partitionKeyDetail = "Partition key of the failing row"
 
 // blur takes the application's rows out of what the server says: of a row that is
 // not let in PostgreSQL shows all columns. A key, as of a duplicate, stays.
-func blur(e *pq.Error) {
+func redactRows(e *pq.Error) {
 	switch e.Code {
 	case pqerror.NotNullViolation, pqerror.CheckViolation, pqerror.WithCheckOptionViolation:
-		if !strings.HasPrefix(e.Detail, partitionKey) {
+		if !strings.HasPrefix(e.Detail, partitionKeyDetail) {
 			e.Detail = ""
 		}
 	}
-	e.Where = rowInContext.ReplaceAllString(e.Where, "$1")
+	e.Where = copyRowContext.ReplaceAllString(e.Where, "$1")
 }

@@ -44,18 +44,18 @@ func (f Fingerprint) holds(name string) bool {
 // Baseline writes a version, with the rows of the history that state it.
 func (db *DB) Baseline(ctx context.Context, to State, runs []Run) error {
 	var sql strings.Builder
-	if db.unjournaled {
+	if db.historyUnavailable {
 		db.log.Warn("no history is kept: the role may not create tables in the version table's schema", "schema", db.table.schema, "role", db.Server.User)
 	} else {
-		sql.WriteString(db.createJournal())
+		sql.WriteString(db.createHistorySQL())
 		for _, r := range runs {
-			sql.WriteString(db.newRow(r))
+			sql.WriteString(db.runRowSQL(r))
 		}
 	}
 	sql.WriteString(db.writeState(to))
-	if err := db.keep(ctx, sql.String()); err != nil {
+	if err := db.writeHistory(ctx, sql.String()); err != nil {
 		return err
 	}
-	db.exists, db.journaled = true, !db.unjournaled
+	db.versionTableExists, db.historyExists = true, !db.historyUnavailable
 	return nil
 }

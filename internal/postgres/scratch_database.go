@@ -31,13 +31,13 @@ func (db *DB) Identity(ctx context.Context) (string, error) {
 	var cluster, oid string
 	err := db.row(ctx, "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").Scan(&oid)
 	if err != nil {
-		return "", db.lost(ctx, err)
+		return "", db.classifyError(ctx, err)
 	}
 	err = db.row(ctx, "SELECT system_identifier FROM pg_catalog.pg_control_system()").Scan(&cluster)
 	if serverError(err) != nil { // no right to it: a server process is known by when it started
 		cluster, err = db.Server.Started, nil
 	}
-	return cluster + " " + oid, db.lost(ctx, err)
+	return cluster + " " + oid, db.classifyError(ctx, err)
 }
 
 // Claim takes an empty database over for a rehearsal, or one that a rehearsal has
@@ -45,7 +45,7 @@ func (db *DB) Identity(ctx context.Context) (string, error) {
 func (db *DB) Claim(ctx context.Context) error {
 	var marked bool
 	if err := db.row(ctx, "SELECT to_regclass($1) IS NOT NULL", db.mark()).Scan(&marked); err != nil {
-		return db.lost(ctx, err)
+		return db.classifyError(ctx, err)
 	}
 	if marked {
 		if err := db.onlyRehearsed(ctx); err != nil {
@@ -93,18 +93,18 @@ func (db *DB) onlyMade(ctx context.Context) error {
 		return err
 	}
 	sql := "''"
-	if db.journaled {
-		sql = "(SELECT coalesce(string_agg(concat_ws(' ', up_sql, down_sql), ' '), '') FROM " + db.journal() + " history)"
+	if db.historyExists {
+		sql = "(SELECT coalesce(string_agg(concat_ws(' ', up_sql, down_sql), ' '), '') FROM " + db.historyQuery() + " history)"
 	}
 	var made pq.StringArray
 	var ran string
 	if err := db.row(ctx, "SELECT made, "+sql+" FROM "+db.mark()).Scan(&made, &ran); err != nil {
-		return db.lost(ctx, err)
+		return db.classifyError(ctx, err)
 	}
 	ran = strings.ToLower(ran)
 	for _, drop := range drops {
 		name := dropped(drop)
-		if slices.Contains(made, drop) || slices.Contains([]string{db.table.name, db.table.name + journalSuffix}, name) || strings.Contains(ran, strings.ToLower(name)) {
+		if slices.Contains(made, drop) || slices.Contains([]string{db.table.name, db.table.name + historySuffix}, name) || strings.Contains(ran, strings.ToLower(name)) {
 			continue
 		}
 		what := strings.TrimSuffix(strings.Replace(strings.TrimPrefix(drop, "DROP "), "IF EXISTS ", "", 1), " CASCADE")
@@ -130,15 +130,15 @@ const Rehearsing = "migrator rehearse"
 // onlyRehearsed refuses a database that a rehearsal has left, and that somebody has
 // migrated since: by then it is in use.
 func (db *DB) onlyRehearsed(ctx context.Context) error {
-	if !db.journaled {
+	if !db.historyExists {
 		return nil
 	}
 	var others int
-	err := db.row(ctx, "SELECT count(*) FROM "+db.journal()+" history WHERE release IS DISTINCT FROM "+pq.QuoteLiteral(Rehearsing)).Scan(&others)
+	err := db.row(ctx, "SELECT count(*) FROM "+db.historyQuery()+" history WHERE release IS DISTINCT FROM "+pq.QuoteLiteral(Rehearsing)).Scan(&others)
 	if err == nil && others > 0 {
 		return &NotScratchError{Target: db.Target(), Why: "was left by a rehearsal, but has been migrated since, so it is in use"}
 	}
-	return db.lost(ctx, err)
+	return db.classifyError(ctx, err)
 }
 
 func (db *DB) mark() string {
@@ -217,7 +217,7 @@ func (db *DB) drops(ctx context.Context) ([]string, error) {
 	}
 	rows, err := db.rows(ctx, fmt.Sprintf(dropQuery, db.mark(), pq.QuoteLiteral(db.mark()), noDefaults, strings.Join(catalogs, " UNION ALL ")))
 	if err != nil {
-		return nil, db.lost(ctx, fmt.Errorf("what is in the scratch database: %w", err))
+		return nil, db.classifyError(ctx, fmt.Errorf("what is in the scratch database: %w", err))
 	}
 	var out []string
 	for rows.Next() {
@@ -227,7 +227,7 @@ func (db *DB) drops(ctx context.Context) ([]string, error) {
 		}
 		out = append(out, drop)
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 // Empty drops all that a rehearsal has made in a database that it has claimed. What
@@ -241,7 +241,7 @@ func (db *DB) Empty(ctx context.Context) error {
 	for _, drop := range list {
 		drops += drop + ";\n"
 	}
-	db.exists, db.journaled = false, false
+	db.versionTableExists, db.historyExists = false, false
 	if err := db.exec(ctx, drops+"COMMIT"); err != nil {
 		return errors.Join(fmt.Errorf("emptying the scratch database: %w", err), db.rollback(ctx, ""))
 	}

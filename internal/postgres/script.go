@@ -44,7 +44,7 @@ type Script struct {
 	// Says is what the file's own comments tell us.
 	Says sqlfile.Directives
 
-	guarded bool // a down that must not lose data, see lossGuard
+	guarded bool // a down that must not lose data, see lossGuardSQL
 	own     Own
 
 	sum    string // its checksum

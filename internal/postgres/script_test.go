@@ -109,7 +109,7 @@ func TestParseScriptReadsOddFiles(t *testing.T) {
 			assert.Len(t, s.Statements, c.statements)
 			assert.Len(t, s.SQL, len(s.Text))
 			if n := len(s.Statements); n > 0 {
-				assert.Equal(t, c.line, s.line(s.Statements[n-1]))
+				assert.Equal(t, c.line, s.lineOf(s.Statements[n-1]))
 			}
 		})
 	}
@@ -178,11 +178,11 @@ func agrees(t *testing.T, s *Script, text string) {
 	assert.Equal(t, s.Transactional, big.stream != nil)
 	assert.Equal(t, s.Begin, big.Begin)
 	assert.Equal(t, s.Count(), big.Count())
-	assert.Equal(t, s.setsFirst(), big.setsFirst())
+	assert.Equal(t, s.startsWithSetTransaction(), big.startsWithSetTransaction())
 	assert.Equal(t, s.sum, big.sum)
 	if big.stream == nil {
 		assert.Equal(t, texts(s), texts(big))
-		assert.Equal(t, s.parts(), big.parts())
+		assert.Equal(t, s.txBlocks(), big.txBlocks())
 		assert.Equal(t, s.copies, big.copies)
 		return
 	}

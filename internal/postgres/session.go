@@ -46,13 +46,13 @@ type Options struct {
 	StatementTimeout time.Duration
 	roleBySQL        bool // see role.go
 	// place is where another session's tables are, for one that is to use the same; see DB.Here.
-	place tableName
+	resolvedTable tableName
 	// Unchecked leaves out CheckTables, for who only looks.
-	Unchecked bool
+	SkipTableCheck bool
 	// ForTool makes Lock take the lock of foreign tools and not that of migrations.
-	ForTool  bool
-	Identity Identity
-	Log      *slog.Logger
+	ExternalToolLock bool
+	Identity         Identity
+	Log              *slog.Logger
 	// Progress shows what takes long; nil is lines in Log.
 	Progress *progress.Display
 }
@@ -67,37 +67,37 @@ type DB struct {
 	Server ServerInfo
 	table  tableName
 	// placed says that the table's schema is settled, whatever the search_path is later.
-	placed bool
-	tables tables
-	exists bool // the version table
+	tableResolved      bool
+	tables             tables
+	versionTableExists bool // the version table
 	// journaled says that the journal exists.
-	journaled bool
+	historyExists bool
 	// unjournaled says that there is no journal and no right to make one.
-	unjournaled bool
-	locks       int                                 // depth; the lock is held while it is above 0
-	unless      func(context.Context) (bool, error) // see LockUnless
-	// fits says of characters whether the database's encoding holds them; see learn.
-	fits map[rune]bool
+	historyUnavailable bool
+	lockDepth          int                                 // depth; the lock is held while it is above 0
+	lockNotNeeded      func(context.Context) (bool, error) // see LockUnless
+	// fits says of characters whether the database's encoding holds them; see probeEncoding.
+	encodable map[rune]bool
 	// recording says that the server has reported recordingNotice.
-	recording atomic.Bool
+	recordingStarted atomic.Bool
 
-	link  net.Conn // below the session
-	words lastWords
+	netConn net.Conn // below the session
+	words   lastWords
 	// pooled says that transactions may reach different servers; see sharesServers.
 	pooled bool
 	// open says that a transaction of our own is open, which holds the lock.
-	open   bool
-	begun  int64  // when it began, by the server's clock; see sinceEpoch
-	before memory // of a transaction
+	lockTxOpen    bool
+	lockTxStarted int64  // when it began, by the server's clock; see sinceEpoch
+	savedTxState  memory // of a transaction
 
 	// acting says that the session has the role that it is to act as.
-	acting bool
+	roleSet bool
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
 	// at is where the run is, and watching who follows it; nil while nobody does.
-	at       position
-	watching *watcher
-	backend  atomic.Int64 // Server.PID, for whoever watches
+	runPosition position
+	watcher     *watcher
+	backendPID  atomic.Int64 // Server.PID, for whoever watches
 	// rollingBack keeps PostgreSQL's warning that there is nothing to roll back to itself.
 	rollingBack atomic.Bool
 }
@@ -113,9 +113,9 @@ type ServerInfo struct {
 	Started string
 	port    int // of the server's client, -1 on a Unix socket
 	// Standby is a server that only replays another one's changes.
-	Standby bool
-	plpgsql bool
-	number  int // of the version, as 150018
+	Standby    bool
+	plpgsql    bool
+	versionNum int // of the version, as 150018
 	// encoding is the database's, as "UTF8".
 	encoding string
 }
@@ -182,10 +182,10 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	var err error
 	if db.conn, err = db.wait(ctx, d); err == nil {
 		err = db.checkRole(ctx)
-		if err == nil && (!opts.Unchecked || db.table.schema == "") {
+		if err == nil && (!opts.SkipTableCheck || db.table.schema == "") {
 			err = db.CheckTables()
 		}
-		db.placed = true
+		db.tableResolved = true
 	}
 	if err != nil {
 		return nil, errors.Join(db.roleError(ctx, err), db.Close())
@@ -212,13 +212,13 @@ func (db *DB) openPool(d *dialer) {
 	db.pool.SetMaxIdleConns(0)
 }
 
-func (db *DB) lookAround(ctx context.Context) error {
+func (db *DB) readServerInfo(ctx context.Context) error {
 	schema, name, _ := config.ParseTable(db.opts.Table)
 	switch {
-	case db.opts.place != tableName{}:
-		db.placed = true
-		schema, name = db.opts.place.schema, db.opts.place.name
-	case db.placed:
+	case db.opts.resolvedTable != tableName{}:
+		db.tableResolved = true
+		schema, name = db.opts.resolvedTable.schema, db.opts.resolvedTable.name
+	case db.tableResolved:
 		schema, name = db.table.schema, db.table.name
 	}
 	var resolved sql.NullString
@@ -236,18 +236,18 @@ func (db *DB) lookAround(ctx context.Context) error {
 			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
 			`+tableFacts+`
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
-		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+journalSuffix, name+execSuffix).
-		Scan(&db.Server.Version, &db.Server.number, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &db.Server.encoding, &resolved, &db.exists, &db.journaled, &mayCreate, &here, &elsewhere, &db.tables.rails, &db.tables.noSchema)
+		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+historySuffix, name+execSuffix).
+		Scan(&db.Server.Version, &db.Server.versionNum, &db.Server.Database, &db.Server.User,
+			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &db.Server.encoding, &resolved, &db.versionTableExists, &db.historyExists, &mayCreate, &here, &elsewhere, &db.tables.rails, &db.tables.noSchema)
 	if err != nil {
-		return db.lost(ctx, err)
+		return db.classifyError(ctx, err)
 	}
-	db.backend.Store(int64(db.Server.PID))
+	db.backendPID.Store(int64(db.Server.PID))
 	if err := db.tables.readFacts(here, elsewhere); err != nil {
 		return err
 	}
 	db.table = tableName{schema: resolved.String, name: name}
-	db.unjournaled = db.exists && !db.journaled && !mayCreate
+	db.historyUnavailable = db.versionTableExists && !db.historyExists && !mayCreate
 	return nil
 }
 
@@ -259,19 +259,19 @@ func (db *DB) Target() string { return db.opts.DSN.String() }
 
 // exec runs SQL on the session by the simple protocol: several statements are one round trip.
 func (db *DB) exec(ctx context.Context, query string) error {
-	return db.execAsIs(ctx, db.act()+query)
+	return db.execDirect(ctx, db.act()+query)
 }
 
-// execAsIs is exec for what may meet a transaction that has failed.
-func (db *DB) execAsIs(ctx context.Context, query string) error {
+// execDirect is exec for what may meet a transaction that has failed.
+func (db *DB) execDirect(ctx context.Context, query string) error {
 	defer db.hurry(ctx)()
 	_, err := db.conn.ExecContext(ctx, query)
-	return db.lost(ctx, err)
+	return db.classifyError(ctx, err)
 }
 
 // lost gives errors of a broken connection, or of a context that ended, their
 // own type; the server's errors pass unchanged.
-func (db *DB) lost(ctx context.Context, err error) error {
+func (db *DB) classifyError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -287,7 +287,7 @@ func (db *DB) lost(ctx context.Context, err error) error {
 	}
 	var server *pq.Error
 	if errors.As(err, &server) {
-		blur(server)
+		redactRows(server)
 		if !server.Fatal() {
 			return err
 		}

@@ -32,7 +32,7 @@ func (db *DB) reset() string {
 // transaction's own, which no function releases.
 func (db *DB) releaseLocks() string {
 	key, err := db.lockKey()
-	if db.locks == 0 || db.pooled || err != nil {
+	if db.lockDepth == 0 || db.pooled || err != nil {
 		return "SELECT pg_catalog.pg_advisory_unlock_all();\n"
 	}
 	return fmt.Sprintf("SELECT 1 / pg_catalog.pg_try_advisory_xact_lock(%[1]d)::int, pg_catalog.pg_advisory_unlock_all(), pg_catalog.pg_try_advisory_lock(%[1]d);\n", key)
@@ -51,7 +51,7 @@ func (db *DB) deallocate() string {
 		EXECUTE pg_catalog.format('DEALLOCATE %%I', prepared.name);
 	END LOOP;
 END $shiplock$;
-`, sinceEpoch("prepare_time"), db.begun)
+`, sinceEpoch("prepare_time"), db.lockTxStarted)
 }
 
 // sinceEpoch is the SQL of a time in microseconds, which no setting changes.

@@ -255,13 +255,13 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 	}
 	// A function may call another one, and a trigger one that no statement names.
 	names := "SELECT pg_catalog.unnest(" + textArray(t.names) + `) AS name
-			UNION SELECT pg_catalog.lower(m[1]) FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, ` + literal("("+settingName+")") + `, 'gi') m
+			UNION SELECT pg_catalog.lower(m[1]) FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, ` + literalOrNull("("+settingName+")") + `, 'gi') m
 			WHERE ` + notSystem + ` AND p.prosrc ~* '\y(set_config|set)\y'`
 	computed := "SELECT pg_catalog.unnest(" + textArray(t.computed) + ")"
 	if len(t.calls)+len(t.tables) > 0 {
-		computed += "\nUNION ALL SELECT * FROM (" + reached(t.calls, t.tables) + "SELECT 'settings whose names ' || p.proname || '() computes' FROM reached p WHERE p.prosrc ~* " + literal(computedName)
+		computed += "\nUNION ALL SELECT * FROM (" + reached(t.calls, t.tables) + "SELECT 'settings whose names ' || p.proname || '() computes' FROM reached p WHERE p.prosrc ~* " + literalOrNull(computedName)
 		for name, what := range sessionFunctions {
-			computed += "\nUNION ALL SELECT " + literal(what+" that ") + " || p.proname || '() sets' FROM reached p WHERE p.prosrc ~* " + literal(`\y`+name+`\y`)
+			computed += "\nUNION ALL SELECT " + literalOrNull(what+" that ") + " || p.proname || '() sets' FROM reached p WHERE p.prosrc ~* " + literalOrNull(`\y`+name+`\y`)
 		}
 		computed += ") functions"
 	}
@@ -311,32 +311,32 @@ func textArray(list []string) string {
 }
 
 // remembersSessions reports whether the history has a place for the state of sessions.
-func (db *DB) remembersSessions() bool { return !db.unjournaled }
+func (db *DB) remembersSessions() bool { return !db.historyUnavailable }
 
 // counted is the SQL that counts the statements of a part; where it is no part of
 // the file's transaction, it writes the session's state, too. Inside it may not: what
 // is set there may be for that transaction only. plain is the count alone.
-func (db *DB) counted(m migration, p part, outside bool) (sql, plain string) {
+func (db *DB) counted(m migration, p txBlock, outside bool) (sql, plain string) {
 	set := fmt.Sprintf("statements_applied = %d", p.last)
 	if outside {
 		set += ", leftover = NULL"
 	}
-	plain = db.amend(m.run.Version, set)
-	if !outside || !db.remembersSessions() || !m.script.countable() || p.open || p.last == len(m.script.Statements) {
+	plain = db.updateRunSQL(m.run.Version, set)
+	if !outside || !db.remembersSessions() || !m.script.isCountable() || p.openAfter || p.last == len(m.script.Statements) {
 		return plain, ""
 	}
 	m.trace.follow(m.script, p.last)
-	return db.amend(m.run.Version, set+", session_state = "+db.sessionQuery(m.trace, p.last)), plain
+	return db.updateRunSQL(m.run.Version, set+", session_state = "+db.sessionQuery(m.trace, p.last)), plain
 }
 
 // capture is the SQL that writes the session's state after done statements, where
 // that has not been written with their count.
 func (db *DB) capture(m migration, done int) string {
-	if done == 0 || !db.remembersSessions() || !m.script.countable() || m.trace.captured == done {
+	if done == 0 || !db.remembersSessions() || !m.script.isCountable() || m.trace.captured == done {
 		return ""
 	}
 	m.trace.follow(m.script, done)
-	return db.amend(m.run.Version, "session_state = "+db.sessionQuery(m.trace, done))
+	return db.updateRunSQL(m.run.Version, "session_state = "+db.sessionQuery(m.trace, done))
 }
 
 // stoppedRow is what the history keeps of a run that did not come to its end.
@@ -357,8 +357,8 @@ func (db *DB) stopped(ctx context.Context, r Run) (stoppedRow, error) {
 	left = "leftover"
 	var row stoppedRow
 	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s history WHERE version = %d ORDER BY id DESC LIMIT 1",
-		sql, session, left, db.journal(), r.Version)).Scan(&row.sql, &row.session, &row.leftover, &row.transactional)
-	return row, db.lost(ctx, err)
+		sql, session, left, db.historyQuery(), r.Version)).Scan(&row.sql, &row.session, &row.leftover, &row.transactional)
+	return row, db.classifyError(ctx, err)
 }
 
 // sessionAt is the SQL that gives a session the state that the file's own one had
@@ -403,7 +403,7 @@ func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row stoppedRow, d
 func (db *DB) stateError(s *Script, r Run, done int, holds []string, err error) error {
 	return &SessionStateError{
 		File: s.Name, Version: r.Version, Direction: r.Direction, Done: done, Of: len(s.Statements), Holds: holds, Err: err,
-		NextLine: s.line(s.Statements[done]), NextNumber: done + 1,
+		NextLine: s.lineOf(s.Statements[done]), NextNumber: done + 1,
 	}
 }
 
@@ -471,11 +471,11 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 	}
 	var suspects string
 	err := db.row(ctx, reached(calls, tables)+`SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM reached p
-		WHERE pg_catalog.regexp_replace(p.prosrc, `+literal(updatesRows)+`, '', 'gi') ~* `+literal(changesSession+`|\y(?:setseed|dblink_connect)\y`)).Scan(&suspects)
+		WHERE pg_catalog.regexp_replace(p.prosrc, `+literalOrNull(updatesRows)+`, '', 'gi') ~* `+literalOrNull(changesSession+`|\y(?:setseed|dblink_connect)\y`)).Scan(&suspects)
 	if suspects != "" {
 		st.Holds = append(st.Holds, "what "+suspects+" may have set")
 	}
-	return strings.Join(sets, ""), db.lost(ctx, err)
+	return strings.Join(sets, ""), db.classifyError(ctx, err)
 }
 
 // constantConfig reports whether a statement is a SELECT of set_config with constants.
@@ -521,7 +521,7 @@ func (db *DB) inSession(ctx context.Context, restore string, look func() error) 
 		return look()
 	}
 	begin, back := "BEGIN;\n", "ROLLBACK"
-	if db.open {
+	if db.lockTxOpen {
 		begin, back = "SAVEPOINT shiplock_session;\n", "ROLLBACK TO SAVEPOINT shiplock_session"
 	}
 	err := db.exec(ctx, begin+restore)
@@ -533,7 +533,7 @@ func (db *DB) inSession(ctx context.Context, restore string, look func() error) 
 		err = look()
 	}
 	if ctx.Err() == nil && !isLostError(err) {
-		err = errors.Join(err, db.execAsIs(ctx, back))
+		err = errors.Join(err, db.execDirect(ctx, back))
 	}
 	return err
 }

@@ -8,34 +8,34 @@ import (
 
 // composed is the text of a transaction as it is sent, with the way back from a
 // place in it to the place in the file.
-type composed struct {
-	sql    string
-	pieces []piece
+type composedSQL struct {
+	sql   string
+	spans []sentSpan
 }
 
 // piece is a stretch of the file within the text that is sent.
-type piece struct{ sent, file, length int }
+type sentSpan struct{ sent, file, length int }
 
 // opening is the SQL before a script that is one transaction, which begin opens.
 // Where the version table is yet to be made it is made first, as golang-migrate
 // does it: a first migration may grant rights on it.
-func (db *DB) opening(s *Script, begin string) (head string, creates bool) {
-	head = begin + db.limits("SET LOCAL", db.opts.LockTimeout)
+func (db *DB) openingSQL(s *Script, begin string) (head string, creates bool) {
+	head = begin + db.timeoutsSQL("SET LOCAL", db.opts.LockTimeout)
 	if s.watchesEnd() {
 		head += guardOpen
 	}
 	// A schema that does not exist yet may be what the first migration creates.
-	if creates = !s.setsFirst() && !db.tables.noSchema; creates {
+	if creates = !s.startsWithSetTransaction() && !db.tables.noSchema; creates {
 		head += db.createTable()
 	}
-	if !s.setsFirst() {
-		head += db.lossBaseline(s)
+	if !s.startsWithSetTransaction() {
+		head += db.lossBaselineSQL(s)
 	}
 	return head, creates
 }
 
 // setsFirst says that the script begins with what PostgreSQL wants before any query.
-func (s *Script) setsFirst() bool {
+func (s *Script) startsWithSetTransaction() bool {
 	if s.stream != nil {
 		return s.stream.setting
 	}
@@ -43,7 +43,7 @@ func (s *Script) setsFirst() bool {
 }
 
 // title is a comment by which pg_stat_activity and the server's log tell the file.
-func (s *Script) title() string {
+func (s *Script) titleComment() string {
 	if s.Name == "" {
 		return ""
 	}
@@ -56,12 +56,12 @@ func (s *Script) title() string {
 // and one fails, the server does not say which, unless the error has a position.
 // An INFO reaches the client whatever client_min_messages is, at once, and also
 // out of a transaction that fails.
-func (db *DB) compose(s *Script, head string, first, last, from, to int) composed {
+func (db *DB) compose(s *Script, head string, first, last, from, to int) composedSQL {
 	var out strings.Builder
-	var c composed
+	var c composedSQL
 	out.WriteString(head)
 	add := func(from, to int) {
-		c.pieces = append(c.pieces, piece{sent: out.Len(), file: from, length: to - from})
+		c.spans = append(c.spans, sentSpan{sent: out.Len(), file: from, length: to - from})
 		out.WriteString(s.SQL[from:to])
 	}
 	for i := first; i < last && db.Server.plpgsql && (i == first || !s.Statements[i-1].unmarked); i++ {
@@ -73,7 +73,7 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 		if i > first && !s.unseen {
 			ahead = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
 		}
-		if ahead += db.lossGuard(s, st); ahead == "" {
+		if ahead += db.lossGuardSQL(s, st); ahead == "" {
 			continue
 		}
 		add(from, st.Offset)
@@ -87,8 +87,8 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 
 // fileOffset translates an offset of the sent text; -1 stays -1, and so does a
 // place that is not of the file.
-func (c composed) fileOffset(sent int) int {
-	for _, p := range c.pieces {
+func (c composedSQL) fileOffset(sent int) int {
+	for _, p := range c.spans {
 		if sent >= p.sent && sent <= p.sent+p.length {
 			return p.file + sent - p.sent
 		}

@@ -9,9 +9,9 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// eachStatement reads a file bit by bit and hands out its statements; what stands
+// readStatements reads a file bit by bit and hands out its statements; what stands
 // between them is passed over.
-func eachStatement(from io.Reader, use func(sqlfile.Piece)) error {
+func readStatements(from io.Reader, use func(sqlfile.Piece)) error {
 	r := sqlfile.NewReader(from)
 	for {
 		p, err := r.Next()
@@ -29,7 +29,7 @@ func eachStatement(from io.Reader, use func(sqlfile.Piece)) error {
 
 // parsed is a statement's text without what stands around it, and its tree; nil
 // where the parser does not know it, or takes it for several.
-func parsed(p sqlfile.Piece) (text string, tree *pgquery.ParseResult) {
+func parseStatement(p sqlfile.Piece) (text string, tree *pgquery.ParseResult) {
 	_, text = trimStatement(string(p.Text), p.Start, len(p.Text))
 	tree, err := pgquery.Parse(bare(text))
 	if err != nil || len(tree.Stmts) != 1 {

@@ -41,8 +41,8 @@ type stream struct {
 // load makes a script of a file: by the parser, or a stream where it is big and one
 // transaction. Errors are *ScriptError.
 func load(name string, from io.Reader, open opener) (*Script, error) {
-	text, err := io.ReadAll(io.LimitReader(from, MaxJournaled+1))
-	whole := len(text) <= MaxJournaled
+	text, err := io.ReadAll(io.LimitReader(from, MaxStoredSQL+1))
+	whole := len(text) <= MaxStoredSQL
 	if err == nil && !whole && open == nil { // it cannot be read again
 		var rest []byte
 		rest, err = io.ReadAll(from)
@@ -137,7 +137,7 @@ func splitFile(name string, text []byte, says sqlfile.Directives) (*Script, erro
 	if err := s.readText(text); err != nil {
 		return nil, err
 	}
-	err := eachStatement(bytes.NewReader(text), func(p sqlfile.Piece) {
+	err := readStatements(bytes.NewReader(text), func(p sqlfile.Piece) {
 		st, _ := look(p)
 		st.Offset = int(p.Offset) + p.Start
 		st.Text = bare(s.SQL[st.Offset : int(p.Offset)+len(p.Text)])

@@ -225,19 +225,19 @@ func TestLoadHoldsSmallFilesOnly(t *testing.T) {
 	middle, err := load("x.sql", strings.NewReader(text), nil)
 	require.NoError(t, err)
 	assert.NotNil(t, middle.stream)
-	assert.Len(t, middle.journaled(), len(text), "the journal has it all the same")
+	assert.Len(t, middle.storedSQL(), len(text), "the journal has it all the same")
 
-	text += strings.Repeat("x", MaxJournaled)
+	text += strings.Repeat("x", MaxStoredSQL)
 	body := strings.NewReader(text + text)
 	big, err := load("x.sql", body, opened(text))
 	require.NoError(t, err)
 	assert.NotNil(t, big.stream)
 	assert.Equal(t, 1, big.Count())
 	assert.Positive(t, body.Len(), "the rest is left")
-	assert.Empty(t, big.journaled())
+	assert.Empty(t, big.storedSQL())
 
 	whole, err := load("x.sql", strings.NewReader(text), nil)
 	require.NoError(t, err)
 	assert.NotNil(t, whole.stream)
-	assert.Empty(t, whole.journaled(), "too long for the journal")
+	assert.Empty(t, whole.storedSQL(), "too long for the journal")
 }

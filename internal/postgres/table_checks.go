@@ -61,7 +61,7 @@ type otherSchema struct {
 	Usage   bool   `json:"usage"`
 }
 
-// tableFacts are two columns of lookAround's query: about the relations called $2, $3
+// tableFacts are two columns of readServerInfo's query: about the relations called $2, $3
 // or $4 in the schema n, and about those in other schemas. $3 is the history table.
 const tableFacts = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.json_build_object('kind', c.relkind, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
 		'owned', pg_catalog.pg_has_role(c.relowner, 'USAGE'),
@@ -115,7 +115,7 @@ func (db *DB) CheckTables() error {
 			Why:  "golang-migrate's table is looked for in current_schema()",
 			Next: "take pg_temp out of the search_path, or name the schema: --table schema." + db.table.name}
 	}
-	if db.opts.ForTool {
+	if db.opts.ExternalToolLock {
 		if e := db.elsewhere(); e != nil {
 			return e
 		}
@@ -126,12 +126,12 @@ func (db *DB) CheckTables() error {
 			return e
 		}
 	}
-	if h := db.tables.here[db.table.name+journalSuffix]; h != nil {
+	if h := db.tables.here[db.table.name+historySuffix]; h != nil {
 		if e := db.checkHistoryTable(h); e != nil {
 			return e
 		}
 	}
-	for _, name := range []string{db.table.name, db.table.name + journalSuffix} {
+	for _, name := range []string{db.table.name, db.table.name + historySuffix} {
 		if r := db.tables.here[name]; r != nil && r.Hidden {
 			return db.hidden(tableName{db.table.schema, name}, r)
 		}
@@ -144,18 +144,18 @@ func (db *DB) CheckTables() error {
 
 // elsewhere refuses an empty place where another schema holds our tables.
 func (db *DB) elsewhere() *TableError {
-	if db.opts.place != (tableName{}) || db.explicit() {
+	if db.opts.resolvedTable != (tableName{}) || db.explicit() {
 		return nil
 	}
 	what := "version table and history table"
 	wanted := func(o otherSchema) bool { return o.History }
-	if db.opts.ForTool {
+	if db.opts.ExternalToolLock {
 		what = "history of external tools (" + db.table.name + execSuffix + ")"
 		wanted = func(o otherSchema) bool { return o.Tool }
 		if db.tables.here[db.table.name+execSuffix] != nil {
 			return nil
 		}
-	} else if db.journaled || db.exists && !slices.ContainsFunc(db.tables.elsewhere, func(o otherSchema) bool { return o.History && o.Version }) {
+	} else if db.historyExists || db.versionTableExists && !slices.ContainsFunc(db.tables.elsewhere, func(o otherSchema) bool { return o.History && o.Version }) {
 		return nil
 	}
 	i := slices.IndexFunc(db.tables.elsewhere, wanted)
@@ -164,7 +164,7 @@ func (db *DB) elsewhere() *TableError {
 	}
 	other := db.tables.elsewhere[i]
 	there := tableName{other.Schema, db.table.name}
-	if !db.opts.ForTool && !other.Version {
+	if !db.opts.ExternalToolLock && !other.Version {
 		what = "history table"
 	}
 	e := &TableError{
@@ -178,7 +178,7 @@ func (db *DB) elsewhere() *TableError {
 		e.Reason = fmt.Sprintf("no schema of the search_path can be used, but schema %s has a %s", other.Schema, what)
 		e.Why = "a changed search_path, a dropped schema or a lost USAGE privilege hides them"
 		e.Next = fmt.Sprintf("set --table %s (in the chart: table), or correct the search_path", there)
-	case db.exists:
+	case db.versionTableExists:
 		e.Reason = fmt.Sprintf("%s has no history table beside it, but schema %s has a version table with its history", db.table, other.Schema)
 	}
 	if !other.Usage {
@@ -191,7 +191,7 @@ func (db *DB) elsewhere() *TableError {
 // of golang-migrate's, without a history of ours, at a version that the files have: it
 // may be what the application has been migrated with so far.
 func (db *DB) Imported(ctx context.Context, known func(version uint) bool) error {
-	if db.exists || db.journaled || db.opts.place != (tableName{}) || db.opts.ForTool || db.explicit() {
+	if db.versionTableExists || db.historyExists || db.opts.resolvedTable != (tableName{}) || db.opts.ExternalToolLock || db.explicit() {
 		return nil
 	}
 	for _, o := range db.tables.elsewhere {
@@ -245,7 +245,7 @@ func (db *DB) checkVersionTable(r *ownTable) *TableError {
 }
 
 func (db *DB) checkHistoryTable(r *ownTable) *TableError {
-	history := tableName{db.table.schema, db.table.name + journalSuffix}
+	history := tableName{db.table.schema, db.table.name + historySuffix}
 	var missing []string
 	for _, c := range historyColumns {
 		if has := r.Columns[c.name]; has == "" {
@@ -377,10 +377,10 @@ func (db *DB) whose(columns map[string]string) string {
 func (db *DB) readVersion(ctx context.Context, t tableName) (State, error) {
 	rows, err := db.rows(ctx, "SELECT version, dirty FROM "+t.quoted()+" LIMIT 2")
 	if err != nil {
-		return State{Version: database.NilVersion}, db.lost(ctx, fmt.Errorf("version table %s: %w", t, err))
+		return State{Version: database.NilVersion}, db.classifyError(ctx, fmt.Errorf("version table %s: %w", t, err))
 	}
 	st, err := scanVersion(rows, t)
-	return st, db.lost(ctx, errors.Join(err, rows.Close()))
+	return st, db.classifyError(ctx, errors.Join(err, rows.Close()))
 }
 
 // scanVersion reads the rows of a version table: none, or one that golang-migrate could have written.
@@ -463,6 +463,6 @@ func (db *DB) explicit() bool {
 // Here returns the options for another session on the same tables, whatever the
 // search_path of that one leads to: a migration may make a schema that comes before.
 func (db *DB) Here(o Options) Options {
-	o.place = db.table
+	o.resolvedTable = db.table
 	return o
 }

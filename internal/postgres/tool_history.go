@@ -57,7 +57,7 @@ func (db *DB) Holds(ctx context.Context) error {
 	if err == nil && !held {
 		return ErrLockNotHeld
 	}
-	return db.lost(ctx, err)
+	return db.classifyError(ctx, err)
 }
 
 func (db *DB) toolJournal() string {
@@ -75,14 +75,14 @@ func (db *DB) RecordTool(ctx context.Context, id int64, r ToolRun) (int64, error
 		}
 	}
 	values := db.toolValues(r)
-	db.learn(ctx, db.open, r.Command, strings.Join(r.Changes, "\n"), db.opts.Identity.Release)
-	values = db.fitted(values)
+	db.probeEncoding(ctx, db.lockTxOpen, r.Command, strings.Join(r.Changes, "\n"), db.opts.Identity.Release)
+	values = db.replaceUnencodable(values)
 	query := "INSERT INTO " + db.toolJournal() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING run_id"
 	if id != 0 {
 		query = "UPDATE " + db.toolJournal() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
 	}
 	if err := db.row(ctx, query).Scan(&id); err != nil {
-		return 0, db.lost(ctx, fmt.Errorf("journal of tools %s: %w", db.toolJournal(), err))
+		return 0, db.classifyError(ctx, fmt.Errorf("journal of tools %s: %w", db.toolJournal(), err))
 	}
 	return id, nil
 }
@@ -98,9 +98,9 @@ func (db *DB) toolValues(r ToolRun) string {
 		took = fmt.Sprintf("make_interval(secs => %.3f)", r.Took.Seconds())
 	}
 	return strings.Join([]string{
-		literal(r.Command), literal(r.Outcome), code, literal(r.Ended), literal(r.Before), literal(r.After), literal(strings.Join(r.Changes, "\n")),
-		literal(r.Started.UTC().Format(time.RFC3339Nano)) + "::timestamptz", took,
-		literal(who.Release), literal(who.Revision), literal(who.Namespace), literal(who.Pod),
+		literalOrNull(r.Command), literalOrNull(r.Outcome), code, literalOrNull(r.Ended), literalOrNull(r.Before), literalOrNull(r.After), literalOrNull(strings.Join(r.Changes, "\n")),
+		literalOrNull(r.Started.UTC().Format(time.RFC3339Nano)) + "::timestamptz", took,
+		literalOrNull(who.Release), literalOrNull(who.Revision), literalOrNull(who.Namespace), literalOrNull(who.Pod),
 	}, ", ")
 }
 
@@ -113,7 +113,7 @@ func (db *DB) keepsTools(ctx context.Context) (bool, error) {
 		FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $1`,
 		db.table.schema, db.table.name+execSuffix).Scan(&exists, &used, &mayCreate)
 	if err != nil || exists || !used {
-		return exists, db.lost(ctx, err)
+		return exists, db.classifyError(ctx, err)
 	}
 	if !mayCreate {
 		db.log.Warn("no journal of tools is kept: the role may not create tables in the schema", "schema", db.table.schema, "role", db.Server.User)
@@ -145,7 +145,7 @@ func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
 	err := db.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = $2)`, db.table.schema, db.table.name+execSuffix).Scan(&exists)
 	if err != nil || !exists {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	var r ToolRun
 	var changes string
@@ -162,5 +162,5 @@ func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
 		r.Changes = strings.Split(changes, "\n")
 	}
 	r.Took = time.Duration(seconds * float64(time.Second))
-	return &r, db.lost(ctx, err)
+	return &r, db.classifyError(ctx, err)
 }

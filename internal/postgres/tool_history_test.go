@@ -63,7 +63,7 @@ func TestToolsLock(t *testing.T) {
 	d := pgtest.New(t)
 	open := func(tool bool) *DB {
 		opts := options(t, d.URL())
-		opts.ForTool = tool
+		opts.ExternalToolLock = tool
 		db, err := Open(t.Context(), opts)
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = db.Close() })

@@ -85,7 +85,7 @@ const maxMarks = 3
 // ToolMarks looks for what tools refuse to run with, in all schemas. It only reads; what
 // the role may not read is left out.
 func (db *DB) ToolMarks(ctx context.Context) ([]ToolMark, error) {
-	if db.pooled && db.open {
+	if db.pooled && db.lockTxOpen {
 		return nil, nil // an error would end the transaction with the lock
 	}
 	out, err := db.heldLocks(ctx)
@@ -120,7 +120,7 @@ type foundTable struct {
 func (db *DB) tablesWith(ctx context.Context, t markedTable) ([]foundTable, error) {
 	var names []string
 	for _, c := range t.columns {
-		names = append(names, literal(c))
+		names = append(names, literalOrNull(c))
 	}
 	all := "true"
 	if t.exact {
@@ -133,7 +133,7 @@ func (db *DB) tablesWith(ctx context.Context, t markedTable) ([]foundTable, erro
 		GROUP BY n.nspname, c.relname
 		HAVING count(*) FILTER (WHERE lower(a.attname) IN (`+strings.Join(names, ", ")+`)) = `+fmt.Sprint(len(names))+` AND `+all+` ORDER BY 2 LIMIT 20`)
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	var out []foundTable
 	for rows.Next() {
@@ -147,7 +147,7 @@ func (db *DB) tablesWith(ctx context.Context, t markedTable) ([]foundTable, erro
 		}
 		out = append(out, f)
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 func (db *DB) marksIn(ctx context.Context, t markedTable, found foundTable) ([]ToolMark, error) {
@@ -157,7 +157,7 @@ func (db *DB) marksIn(ctx context.Context, t markedTable, found foundTable) ([]T
 	}
 	rows, err := db.rows(ctx, briefly+fmt.Sprintf("SELECT pg_catalog.to_json(t)::text FROM %s t WHERE %s LIMIT %d", found.name, where, maxMarks))
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	var out []ToolMark
 	for rows.Next() {
@@ -176,19 +176,19 @@ func (db *DB) marksIn(ctx context.Context, t markedTable, found foundTable) ([]T
 		}
 		m := ToolMark{Tool: t.tool, Where: found.shown}
 		m.What, m.Resolve = t.mark(row)
-		if db.journaled && found.shown == db.Table() {
+		if db.historyExists && found.shown == db.Table() {
 			m.Tool, m.Resolve = "Shiplock", "migrator status lists what is applied, and migrator repair resolves what is in doubt"
 		}
 		out = append(out, m)
 	}
-	return out, db.lost(ctx, errors.Join(rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
 // heldLocks are the advisory locks of tools that a session still has.
 func (db *DB) heldLocks(ctx context.Context) ([]ToolMark, error) {
 	var out []ToolMark
 	for key, tool := range advisoryLocks {
-		s, err := db.holder(ctx, key)
+		s, err := db.lockHolder(ctx, key)
 		if err != nil {
 			return nil, err
 		}

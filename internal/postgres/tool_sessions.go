@@ -100,19 +100,19 @@ func (db *DB) TraceTool(ctx context.Context, pooled bool) (*ToolTrace, error) {
 		coalesce((SELECT string_agg(gid, E'\n') FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()), '')`).
 		Scan(&t.server, &t.address, &prepared)
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	t.local = time.Now()
 	for gid := range strings.SplitSeq(prepared, "\n") {
 		t.prepared[gid] = true
 	}
-	if a, ok := db.link.LocalAddr().(*net.TCPAddr); ok {
+	if a, ok := db.netConn.LocalAddr().(*net.TCPAddr); ok {
 		t.direct = a.Port == db.Server.port && a.AddrPort().Addr().Unmap().WithZone("").String() == t.address
 	}
-	if a, ok := db.link.RemoteAddr().(*net.TCPAddr); ok {
+	if a, ok := db.netConn.RemoteAddr().(*net.TCPAddr); ok {
 		t.remote = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), uint16(a.Port))
 	}
-	t.Checks = t.direct && db.Server.number >= 140000
+	t.Checks = t.direct && db.Server.versionNum >= 140000
 	return t, nil
 }
 
@@ -140,7 +140,7 @@ type ToolRemains struct {
 func (db *DB) ToolRemains(ctx context.Context, t *ToolTrace, roles []string, connections []ToolConnection) (ToolRemains, error) {
 	start := fmt.Sprintf("pg_catalog.to_timestamp(%d / 1000000.0)", t.server)
 	var r ToolRemains
-	seen, err := db.readToolSessions(ctx, "a.application_name = "+literal(t.Application)+
+	seen, err := db.readToolSessions(ctx, "a.application_name = "+literalOrNull(t.Application)+
 		" OR a.datname = pg_catalog.current_database() AND a.application_name NOT LIKE 'shiplock%' AND a.xact_start >= "+start+
 		" OR a.client_port > 0 AND a.backend_start >= "+start, func(rows *sql.Rows) error {
 		for rows.Next() {
@@ -197,7 +197,7 @@ func (t *ToolTrace) likely(s ToolSession, roles []string) bool {
 // EarlierToolSessions lists what sessions of earlier runs under the same lock are
 // still at work, in any database.
 func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSession, error) {
-	seen, err := db.readToolSessions(ctx, "a.application_name LIKE "+literal(t.family+"%"), nil)
+	seen, err := db.readToolSessions(ctx, "a.application_name LIKE "+literalOrNull(t.family+"%"), nil)
 	var out []ToolSession
 	for _, s := range seen {
 		if s.AtWork {
@@ -212,7 +212,7 @@ func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSess
 // migrator was killed then: of one that takes no application_name.
 func (db *DB) SessionsSince(ctx context.Context, since time.Time, roles []string) ([]ToolSession, error) {
 	seen, err := db.readToolSessions(ctx, "a.datname = pg_catalog.current_database() AND a.application_name NOT LIKE 'shiplock%' AND a.xact_start >= "+
-		literal(since.UTC().Format(time.RFC3339Nano))+"::timestamptz", nil)
+		literalOrNull(since.UTC().Format(time.RFC3339Nano))+"::timestamptz", nil)
 	return slices.DeleteFunc(seen, func(s ToolSession) bool { return !s.AtWork || !slices.Contains(roles, s.User) }), err
 }
 
@@ -228,7 +228,7 @@ func (db *DB) readToolSessions(ctx context.Context, condition string, prepared f
 	}
 	rows, err := db.rows(ctx, query)
 	if err != nil {
-		return nil, db.lost(ctx, err)
+		return nil, db.classifyError(ctx, err)
 	}
 	var out []ToolSession
 	for rows.Next() {
@@ -246,7 +246,7 @@ func (db *DB) readToolSessions(ctx context.Context, condition string, prepared f
 	if prepared != nil && rows.NextResultSet() {
 		err = prepared(rows)
 	}
-	return out, db.lost(ctx, errors.Join(err, rows.Err(), rows.Close()))
+	return out, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
 // EndToolSession cancels what a session does, or ends it where terminate is set. It
@@ -274,5 +274,5 @@ type PreparedTransaction struct{ GID, Owner string }
 
 // Statement returns the SQL that rolls the transaction back, or commits it.
 func (p PreparedTransaction) Statement(verb string) string {
-	return verb + " PREPARED " + literal(p.GID) + ";"
+	return verb + " PREPARED " + literalOrNull(p.GID) + ";"
 }

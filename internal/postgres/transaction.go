@@ -23,10 +23,10 @@ func (db *DB) vigilance() string {
 		return "" // the session is not ours; see begin
 	}
 	const keepalives = "SET tcp_keepalives_idle = 4;\nSET tcp_keepalives_interval = 2;\nSET tcp_keepalives_count = 3;\n"
-	if db.Server.number < 140000 {
-		return keepalives + db.patientSession()
+	if db.Server.versionNum < 140000 {
+		return keepalives + db.disableIdleTimeoutsSQL()
 	}
-	return "SET client_connection_check_interval = 3000;\n" + keepalives + db.patientSession()
+	return "SET client_connection_check_interval = 3000;\n" + keepalives + db.disableIdleTimeoutsSQL()
 }
 
 // guard fails, with SQLSTATE 3B001 or 25P01, when SQL that we could not parse
@@ -74,34 +74,34 @@ type memory struct{ exists, journaled, plpgsql bool }
 
 // apply runs one migration. Whatever its end, the journal tells it.
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
-	m.run.Started, m.run.Total, m.run.transactional = time.Now(), m.script.Count(), m.script.Transactional
-	db.withoutPasswords(&m)
-	db.withoutUnfit(ctx, &m)
-	db.at.enter(m.script, m.number, m.of)
+	m.run.Started, m.run.StatementsTotal, m.run.transactional = time.Now(), m.script.Count(), m.script.Transactional
+	db.omitSQLWithPassword(&m)
+	db.omitUnencodableSQL(ctx, &m)
+	db.runPosition.enter(m.script, m.number, m.of)
 	defer db.watch(ctx)()
 	together := m.continues || m.continued
 	if ctx.Err() != nil && !together && !m.resume {
 		return asMigrationError(m.script, context.Cause(ctx)) // a quick server would answer before it is told to stop
 	}
-	if !together && m.resume && m.run.Done == 0 && m.script.Transactional {
+	if !together && m.resume && m.run.StatementsApplied == 0 && m.script.Transactional {
 		if err := db.startOver(ctx, m); err != nil {
 			fail := asMigrationError(m.script, err)
-			fail.Outcome = PartWay
+			fail.Outcome = PartiallyApplied
 			return fail
 		}
 		m.resume = false
 	}
 	if !together && (!m.script.Transactional || m.resume) {
-		return db.runParts(ctx, m)
+		return db.runBlocks(ctx, m)
 	}
 	attempt := func() *MigrationError { return db.runTransaction(ctx, m) }
 	var fail *MigrationError
 	if together {
-		fail = attempt() // the whole of them is what is tried again, see Politely
+		fail = attempt() // the whole of them is what is tried again, see RetryAllOnLockTimeout
 	} else {
-		fail = db.politely(ctx, attempt)
-		if fail != nil && fail.Record && db.healSequence(ctx, fail.Err) {
-			fail = db.politely(ctx, attempt)
+		fail = db.retryOnLockTimeout(ctx, attempt)
+		if fail != nil && fail.RecordingFailed && db.repairSequence(ctx, fail.Err) {
+			fail = db.retryOnLockTimeout(ctx, attempt)
 		}
 	}
 	if fail != nil && fail.Outcome == RolledBack && len(m.script.Statements) == 1 && !together && !db.pooled && wantsNoTransaction(fail.Err) {
@@ -109,12 +109,12 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		// does not show in the SQL. Alone in its file it can run by itself.
 		db.log.Info("the server wants this statement outside a transaction", "reason", fail.Server().Message)
 		m.run.transactional = false
-		return db.runParts(ctx, m)
+		return db.runBlocks(ctx, m)
 	}
-	if fail != nil && fail.Outcome == RolledBack && hasBegun(fail.Err) && db.journaled { // a first migration that fails leaves nothing at all
+	if fail != nil && fail.Outcome == RolledBack && migrationStarted(fail.Err) && db.historyExists { // a first migration that fails leaves nothing at all
 		fail.locate()
 		m.run.Outcome, m.run.Error = RunFailed, m.named(fail).Error()
-		db.note(ctx, db.record(m.run))
+		db.note(ctx, db.insertRunSQL(m.run))
 	}
 	return fail
 }
@@ -124,12 +124,12 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 func (db *DB) startOver(ctx context.Context, m migration) error {
 	row, err := db.stopped(ctx, m.run)
 	if err == nil {
-		err = db.cleanOld(ctx, trailIn(row), m.script, 0)
+		err = db.dropEarlierLeftovers(ctx, storedLookup(row), m.script, 0)
 	}
 	if err == nil {
-		set := "run_outcome = " + literal(RunFailed)
+		set := "run_outcome = " + literalOrNull(RunFailed)
 		set += ", leftover = NULL"
-		err = db.exec(ctx, db.writeState(m.from)+db.amend(m.run.Version, set))
+		err = db.exec(ctx, db.writeState(m.from)+db.updateRunSQL(m.run.Version, set))
 	}
 	return err
 }
@@ -137,8 +137,8 @@ func (db *DB) startOver(ctx context.Context, m migration) error {
 // note writes to the journal what is no part of a migration's own transaction. It
 // is worth a second session, but not an error.
 func (db *DB) note(ctx context.Context, sql string) {
-	db.learn(ctx, db.open, sql)
-	sql = db.fitted(sql)
+	db.probeEncoding(ctx, db.lockTxOpen, sql)
+	sql = db.replaceUnencodable(sql)
 	err := db.exec(ctx, sql)
 	if err != nil {
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
@@ -161,18 +161,18 @@ func wantsNoTransaction(err error) bool {
 func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	s := m.script
 	db.marker.Store(0)
-	begin := s.title()
+	begin := s.titleComment()
 	if !m.continues {
-		db.before = memory{db.exists, db.journaled, db.Server.plpgsql}
+		db.savedTxState = memory{db.versionTableExists, db.historyExists, db.Server.plpgsql}
 		begin += s.Begin + ";\n"
 		if db.pooled {
-			if err := db.begin(ctx, begin, &m.from); err != nil {
+			if err := db.beginWithLock(ctx, begin, &m.from); err != nil {
 				return db.rollBack(ctx, asMigrationError(s, err))
 			}
-			begin = s.title()
+			begin = s.titleComment()
 		}
 	}
-	head, creates := db.opening(s, begin)
+	head, creates := db.openingSQL(s, begin)
 	err := s.each(func(p portion) error {
 		fail := db.send(ctx, head, p, "")
 		head = ""
@@ -187,41 +187,41 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if err != nil {
 		return db.rollBack(ctx, asMigrationError(s, err))
 	}
-	m.run.Outcome, m.run.Done = RunApplied, m.run.Total
+	m.run.Outcome, m.run.StatementsApplied = RunApplied, m.run.StatementsTotal
 	state := db.writeState(m.to)
 	if creates {
 		state = strings.TrimPrefix(state, db.createTable()) // else the server remarks that it is there
 	}
-	finish := db.settleConstraints(m.continued) + db.lossCheck(s) + db.reset() + db.recordingMarker() + db.fitted(db.record(m.run)+state)
+	finish := db.settleConstraints(m.continued) + db.lossCheckSQL(s) + db.reset() + db.recordingMarkerSQL() + db.replaceUnencodable(db.insertRunSQL(m.run)+state)
 	if !m.continued {
 		finish += "COMMIT;"
 	}
 	if s.watchesEnd() {
 		finish = guardClose + finish
 	}
-	db.at.do("the end of the migration")
-	db.recording.Store(false)
+	db.runPosition.do("the end of the migration")
+	db.recordingStarted.Store(false)
 	if err := db.exec(ctx, finish); err != nil {
-		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, Failed: len(s.Statements), Offset: -1}
+		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, FailedIndex: len(s.Statements), Offset: -1}
 		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && s.watchesEnd() {
 			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended its own transaction, so what it did before that stays: %w", err)
 		}
 		if pq.As(err, pqerror.DivisionByZero) != nil {
-			fail.Err = errors.Join(ErrLockGone, err)
+			fail.Err = errors.Join(ErrLockLost, err)
 		} else if fail.Outcome == RolledBack {
-			fail.Record = db.isRecord(err)
+			fail.RecordingFailed = db.isRecordingError(err)
 		}
 		return db.settle(ctx, fail, m)
 	}
-	db.open = db.pooled && m.continued
-	db.exists, db.journaled = true, !db.unjournaled
+	db.lockTxOpen = db.pooled && m.continued
+	db.versionTableExists, db.historyExists = true, !db.historyUnavailable
 	return nil
 }
 
 // rollBack ends the failed transaction. A session that is gone has done so by itself.
 func (db *DB) rollBack(ctx context.Context, fail *MigrationError) *MigrationError {
-	db.open = false
-	db.exists, db.journaled, db.Server.plpgsql = db.before.exists, db.before.journaled, db.before.plpgsql
+	db.lockTxOpen = false
+	db.versionTableExists, db.historyExists, db.Server.plpgsql = db.savedTxState.exists, db.savedTxState.journaled, db.savedTxState.plpgsql
 	if ctx.Err() != nil {
 		return fail
 	}
@@ -240,7 +240,7 @@ func (db *DB) rollback(ctx context.Context, then string) error {
 	if then != "" {
 		then = beginWriting + db.act() + then + "COMMIT"
 	}
-	return db.execAsIs(ctx, "ROLLBACK;\n"+then)
+	return db.execDirect(ctx, "ROLLBACK;\n"+then)
 }
 
 // settle finds out what became of a transaction whose commit was not answered.
@@ -301,7 +301,7 @@ func (db *DB) afresh(ctx context.Context, use func(*DB) error) error {
 // again opens a second session on the same database.
 func (db *DB) again(ctx context.Context) (*DB, error) {
 	opts := db.Here(db.opts)
-	opts.WaitForDB, opts.Unchecked = afterwards, true
+	opts.WaitForDB, opts.SkipTableCheck = afterwards, true
 	return Open(ctx, opts)
 }
 
@@ -330,14 +330,14 @@ func (db *DB) onNotice(n *pq.Error) {
 		return
 	}
 	if n.Message == recordingNotice {
-		db.recording.Store(true)
+		db.recordingStarted.Store(true)
 		return
 	}
 	var i int64
 	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
 		if _, err := fmt.Sscan(rest, &i); err == nil {
 			db.marker.Store(i)
-			db.at.next(int(i))
+			db.runPosition.next(int(i))
 			return
 		}
 	}

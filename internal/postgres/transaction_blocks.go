@@ -14,17 +14,17 @@ import (
 )
 
 // part is what is sent as one query of a script that is not one transaction.
-type part struct {
+type txBlock struct {
 	first, last int  // statements [first, last)
-	open        bool // a transaction is open after it
-	inside      bool // one is open before it
+	openAfter   bool // a transaction is open after it
+	openBefore  bool // one is open before it
 }
 
 // parts cuts a script where its transactions end. Statements that stand outside
 // of them are one implicit transaction with what follows up to there, as they are
 // when the whole file is one query. In an Autocommit script each is a part.
-func (s *Script) parts() []part {
-	var out []part
+func (s *Script) txBlocks() []txBlock {
+	var out []txBlock
 	first, open := 0, false
 	for i, st := range s.Statements {
 		switch st.control {
@@ -34,21 +34,21 @@ func (s *Script) parts() []part {
 			open = false
 		}
 		if s.Autocommit || st.control == controlEnd || st.control == controlChain || i == len(s.Statements)-1 {
-			out = append(out, part{first: first, last: i + 1, open: open})
+			out = append(out, txBlock{first: first, last: i + 1, openAfter: open})
 			first = i + 1
 		}
 	}
 	return out
 }
 
-// runParts sends a script part by part, for those that cannot be one transaction.
+// runBlocks sends a script part by part, for those that cannot be one transaction.
 // The version is marked dirty meanwhile, and the journal counts the statements
 // that are in effect: in the part's own transaction where it has one.
-func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
+func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 	s := m.script
 	if fail := db.checkSyntax(ctx, s); fail != nil {
 		if m.resume {
-			fail.Outcome, fail.Done = PartWay, m.run.Done
+			fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.run.StatementsApplied
 		}
 		return fail
 	}
@@ -56,73 +56,73 @@ func (db *DB) runParts(ctx context.Context, m migration) *MigrationError {
 	m.trace = &sessionTrace{captured: -1}
 	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
-		begin += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
-			literal(RunRunning), s.Transactional, m.run.Done, m.run.Total, literal(m.run.Checksum), literal(m.run.up), m.run.downLiteral())+", files_digest = NULL"+db.amended(m.run))
+		begin += db.updateRunSQL(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
+			literalOrNull(RunRunning), s.Transactional, m.run.StatementsApplied, m.run.StatementsTotal, literalOrNull(m.run.Checksum), literalOrNull(m.run.upSQL), m.run.downLiteral())+", files_digest = NULL"+db.amended(m.run))
 	} else {
-		begin += db.record(m.run)
-		if db.remembersSessions() && s.countable() {
-			begin += db.amend(m.run.Version, `session_state = '{"done": 0}'`)
+		begin += db.insertRunSQL(m.run)
+		if db.remembersSessions() && s.isCountable() {
+			begin += db.updateRunSQL(m.run.Version, `session_state = '{"done": 0}'`)
 		}
 	}
-	begin = db.fitted(begin)
+	begin = db.replaceUnencodable(begin)
 	if m.resume {
-		if fail := db.takeUp(ctx, m, begin); fail != nil {
+		if fail := db.resumeRun(ctx, m, begin); fail != nil {
 			return fail
 		}
-	} else if err := db.execHealed(ctx, begin); err != nil {
+	} else if err := db.execWithSequenceRepair(ctx, begin); err != nil {
 		fail := asMigrationError(s, err)
-		fail.Record = fail.Server() != nil
+		fail.RecordingFailed = fail.Server() != nil
 		return fail
 	}
-	db.exists, db.journaled = true, !db.unjournaled
-	done, open := m.run.Done, false
-	for _, p := range s.rest(m.run.Done) {
-		p.inside = open
-		attempt := func() *MigrationError { return db.runPart(ctx, m, p) }
+	db.versionTableExists, db.historyExists = true, !db.historyUnavailable
+	done, open := m.run.StatementsApplied, false
+	for _, p := range s.remainingBlocks(m.run.StatementsApplied) {
+		p.openBefore = open
+		attempt := func() *MigrationError { return db.runBlock(ctx, m, p) }
 		fail := func() *MigrationError {
 			if open { // what is before it in its transaction is gone with the failure
 				return attempt()
 			}
-			return db.politely(ctx, attempt)
+			return db.retryOnLockTimeout(ctx, attempt)
 		}()
 		if fail != nil {
-			fail.Done = done
-			return db.clean(ctx, m, fail)
+			fail.StatementsApplied = done
+			return db.recordFailure(ctx, m, fail)
 		}
-		open = p.open
-		if !p.open {
+		open = p.openAfter
+		if !p.openAfter {
 			done = p.last
 		}
 	}
-	if m.resume && s.Transactional && m.run.Done < len(s.Statements) {
+	if m.resume && s.Transactional && m.run.StatementsApplied < len(s.Statements) {
 		return nil // the part was the rest of it, with its end
 	}
-	if err := db.exec(ctx, beginWriting+db.ending(m)+"COMMIT"); err != nil {
-		fail := &MigrationError{Script: s, Failed: -1, Done: done, Outcome: PartWay, Err: err, Offset: -1}
-		fail.Record = fail.Server() != nil
+	if err := db.exec(ctx, beginWriting+db.finishSQL(m)+"COMMIT"); err != nil {
+		fail := &MigrationError{Script: s, FailedIndex: -1, StatementsApplied: done, Outcome: PartiallyApplied, Err: err, Offset: -1}
+		fail.RecordingFailed = fail.Server() != nil
 		return fail
 	}
 	return nil
 }
 
 // ending is the SQL after the last statement.
-func (db *DB) ending(m migration) string {
+func (db *DB) finishSQL(m migration) string {
 	const forget = ", session_state = NULL, leftover = NULL"
-	return db.reset() + db.writeState(m.to) + db.amend(m.run.Version, fmt.Sprintf(
-		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", literal(RunApplied), m.run.Total, time.Since(m.run.Started).Seconds(), forget))
+	return db.reset() + db.writeState(m.to) + db.updateRunSQL(m.run.Version, fmt.Sprintf(
+		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", literalOrNull(RunApplied), m.run.StatementsTotal, time.Since(m.run.Started).Seconds(), forget))
 }
 
-// takeUp begins where a run of the same migration has stopped: what its last
+// resumeRun begins where a run of the same migration has stopped: what its last
 // statement left goes, and the session becomes what it was.
-func (db *DB) takeUp(ctx context.Context, m migration, begin string) *MigrationError {
+func (db *DB) resumeRun(ctx context.Context, m migration, begin string) *MigrationError {
 	s := m.script
 	row, err := db.stopped(ctx, m.run)
 	restore := ""
 	if err == nil {
-		restore, err = db.sessionAt(ctx, s, m.run, row, m.run.Done)
+		restore, err = db.sessionAt(ctx, s, m.run, row, m.run.StatementsApplied)
 	}
 	if err == nil {
-		err = db.cleanOld(ctx, trailIn(row), s, m.run.Done)
+		err = db.dropEarlierLeftovers(ctx, storedLookup(row), s, m.run.StatementsApplied)
 	}
 	if err == nil {
 		err = db.exec(ctx, begin+restore)
@@ -131,18 +131,18 @@ func (db *DB) takeUp(ctx context.Context, m migration, begin string) *MigrationE
 		return nil
 	}
 	fail := asMigrationError(s, err)
-	fail.Outcome, fail.Done = PartWay, m.run.Done
-	if t := trailIn(row); t != nil && fail.Server() != nil {
-		fail.Left, _ = db.findLeft(ctx, t)
+	fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.run.StatementsApplied
+	if t := storedLookup(row); t != nil && fail.Server() != nil {
+		fail.Leftovers, _ = db.findLeftovers(ctx, t)
 	}
 	return fail
 }
 
 // rest cuts what comes after the first done statements. Of a script that has become
 // one transaction it is one part.
-func (s *Script) rest(done int) []part {
-	var out []part
-	for _, p := range s.parts() {
+func (s *Script) remainingBlocks(done int) []txBlock {
+	var out []txBlock
+	for _, p := range s.txBlocks() {
 		if p.last > done {
 			p.first = max(p.first, done)
 			out = append(out, p)
@@ -151,12 +151,12 @@ func (s *Script) rest(done int) []part {
 	return out
 }
 
-func (db *DB) runPart(ctx context.Context, m migration, p part) *MigrationError {
+func (db *DB) runBlock(ctx context.Context, m migration, p txBlock) *MigrationError {
 	s := m.script
 	first := s.Statements[p.first]
-	c := db.countPart(m, p)
-	t, err := db.prepare(ctx, m, p)
-	if err == nil && t != nil && t.Kind == trailDetach {
+	c := db.countBlock(m, p)
+	t, err := db.prepareBlock(ctx, m, p)
+	if err == nil && t != nil && t.Kind == leftoverDetach {
 		var finished bool
 		if finished, err = db.finishDetach(ctx, t); finished && err == nil {
 			return db.countAfter(ctx, m, p, c)
@@ -164,39 +164,39 @@ func (db *DB) runPart(ctx context.Context, m migration, p part) *MigrationError 
 	}
 	fail := asMigrationError(s, err)
 	if err == nil {
-		fail = db.sendPart(ctx, s, p, c)
+		fail = db.sendBlock(ctx, s, p, c)
 	}
-	if fail != nil && err == nil && c.tail != "" && p.last-p.first == 1 && !p.inside && !p.open && wantsNoTransaction(fail.Err) {
+	if fail != nil && err == nil && c.tail != "" && p.last-p.first == 1 && !p.openBefore && !p.openAfter && wantsNoTransaction(fail.Err) {
 		// What the statement is done to decides it, as a partitioned table for REINDEX: its
 		// text does not tell, and with the count it was a transaction.
 		count, plain := db.counted(m, p, true)
-		c = counting{last: p.last, to: first.Offset + len(first.Text), after: count, plain: plain}
-		fail = db.sendPart(ctx, s, p, c)
+		c = statementCounting{last: p.last, to: first.Offset + len(first.Text), after: count, withoutState: plain}
+		fail = db.sendBlock(ctx, s, p, c)
 	}
 	if fail == nil {
-		if c.plain != "" {
+		if c.withoutState != "" {
 			m.trace.captured = p.last
 		}
 		return nil
 	}
-	fail.Outcome, fail.trail = PartWay, t
+	fail.Outcome, fail.lookup = PartiallyApplied, t
 	if p.last-p.first == 1 || err != nil {
-		fail.Failed = p.first
+		fail.FailedIndex = p.first
 	}
 	if p.last-p.first == 1 && first.commits {
 		fail.Outcome = Unknown // it may have committed before it failed
 	}
 	if t != nil && err == nil && fail.Server() != nil && ctx.Err() == nil {
-		if done := db.afterFailure(ctx, t, fail); done {
+		if done := db.finishAfterFailure(ctx, t, fail); done {
 			return db.countAfter(ctx, m, p, c)
 		}
 	}
 	return fail
 }
 
-// unlessRefused lets an error of the server pass where it was asked for the session's
+// ignoreServerError lets an error of the server pass where it was asked for the session's
 // state: a run that ends here is then resumed by what the statements alone tell.
-func (db *DB) unlessRefused(ctx context.Context, err error) error {
+func (db *DB) ignoreServerError(ctx context.Context, err error) error {
 	var server *pq.Error
 	if err == nil || !errors.As(err, &server) || isLostError(err) {
 		return err
@@ -206,30 +206,30 @@ func (db *DB) unlessRefused(ctx context.Context, err error) error {
 }
 
 // countAfter counts a statement that has been finished otherwise.
-func (db *DB) countAfter(ctx context.Context, m migration, p part, c counting) *MigrationError {
+func (db *DB) countAfter(ctx context.Context, m migration, p txBlock, c statementCounting) *MigrationError {
 	if c.after == "" {
 		return nil
 	}
 	fail := asMigrationError(m.script, db.exec(ctx, c.after))
 	if fail != nil {
-		fail.Outcome, fail.Failed = PartWay, p.first
+		fail.Outcome, fail.FailedIndex = PartiallyApplied, p.first
 	}
 	return fail
 }
 
 // prepare readies the session for a part: what it held is written to the history, if
 // that is yet to be done, and what a statement may leave, too.
-func (db *DB) prepare(ctx context.Context, m migration, p part) (*trail, error) {
+func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftoverLookup, error) {
 	first, capture := m.script.Statements[p.first], ""
-	if !p.inside {
+	if !p.openBefore {
 		capture = db.capture(m, p.first)
 	}
-	err := db.setLimits(ctx, m.script, p, capture)
+	err := db.setTimeouts(ctx, m.script, p, capture)
 	if capture != "" {
 		m.trace.captured = p.first
 		if err != nil {
-			if err = db.unlessRefused(ctx, err); err == nil {
-				err = db.setLimits(ctx, m.script, p, "")
+			if err = db.ignoreServerError(ctx, err); err == nil {
+				err = db.setTimeouts(ctx, m.script, p, "")
 			}
 		}
 	}
@@ -239,20 +239,20 @@ func (db *DB) prepare(ctx context.Context, m migration, p part) (*trail, error) 
 	if err := db.dropInvalidIndex(ctx, first); err != nil || !first.alone {
 		return nil, err
 	}
-	t, err := db.trailOf(ctx, first, p.first+1)
-	if err != nil || t == nil || db.unjournaled || !m.script.countable() {
+	t, err := db.leftoverLookupFor(ctx, first, p.first+1)
+	if err != nil || t == nil || db.historyUnavailable || !m.script.isCountable() {
 		return t, err
 	}
 	text, err := json.Marshal(t)
 	if err != nil {
 		return nil, err
 	}
-	return t, db.exec(ctx, db.amend(m.run.Version, "leftover = "+literal(string(text))))
+	return t, db.exec(ctx, db.updateRunSQL(m.run.Version, "leftover = "+literalOrNull(string(text))))
 }
 
 // finishDetach finishes a detach that an earlier attempt has begun.
-func (db *DB) finishDetach(ctx context.Context, t *trail) (bool, error) {
-	left, err := db.findLeft(ctx, t)
+func (db *DB) finishDetach(ctx context.Context, t *leftoverLookup) (bool, error) {
+	left, err := db.findLeftovers(ctx, t)
 	if err != nil || len(left) == 0 {
 		return false, err
 	}
@@ -262,57 +262,57 @@ func (db *DB) finishDetach(ctx context.Context, t *trail) (bool, error) {
 
 // afterFailure removes what a failed statement left. It reports whether the
 // statement is in effect now: a drop or a detach that has begun is finished.
-func (db *DB) afterFailure(ctx context.Context, t *trail, fail *MigrationError) (done bool) {
-	before, err := db.findLeft(ctx, t)
+func (db *DB) finishAfterFailure(ctx context.Context, t *leftoverLookup, fail *MigrationError) (done bool) {
+	before, err := db.findLeftovers(ctx, t)
 	if err == nil && len(before) > 0 {
-		fail.Left, err = db.cleanUp(ctx, t)
+		fail.Leftovers, err = db.dropLeftovers(ctx, t)
 	}
 	if err != nil {
 		db.log.Debug("what the statement left could not be removed", "error", err)
-		if fail.Left == nil {
-			fail.Left = before
+		if fail.Leftovers == nil {
+			fail.Leftovers = before
 		}
 	}
-	return len(before) > 0 && len(fail.Left) == 0 && err == nil && (t.Kind == trailDrop || t.Kind == trailDetach)
+	return len(before) > 0 && len(fail.Leftovers) == 0 && err == nil && (t.Kind == leftoverDrop || t.Kind == leftoverDetach)
 }
 
 // counting is how the journal's count of statements goes along with a part.
-type counting struct {
-	head     string // before the part
-	last, to int    // where the part is cut off, as portions takes them
-	tail     string // behind that, in the same query
-	after    string // a query of its own
-	plain    string // the same without the session's state; empty where it has none
+type statementCounting struct {
+	head         string // before the part
+	last, to     int    // where the part is cut off, as portions takes them
+	tail         string // behind that, in the same query
+	after        string // a query of its own
+	withoutState string // the same without the session's state; empty where it has none
 }
 
 // countPart puts the journal's count into a part: before the COMMIT that ends it,
 // or behind the statements that are one implicit transaction with it. A statement
 // that refuses a transaction, or commits by itself, is counted by a query of its
 // own, after it. A COPY by itself gets a transaction.
-func (db *DB) countPart(m migration, p part) counting {
+func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	s, last := m.script, m.script.Statements[p.last-1]
-	c := counting{last: p.last, to: last.Offset + len(last.Text)}
+	c := statementCounting{last: p.last, to: last.Offset + len(last.Text)}
 	alone := p.last-p.first == 1
-	outside := s.readsOnly() || s.single() || !last.commit && (alone && (last.alone || last.commits) || last.control != controlNone)
+	outside := s.isReadOnly() || s.isSingleStatement() || !last.commit && (alone && (last.alone || last.commits) || last.control != controlNone)
 	count, plain := db.counted(m, p, outside)
-	c.plain = plain
-	before, check := s.title()+db.lossBaseline(s), db.lossCheck(s)
+	c.withoutState = plain
+	before, check := s.titleComment()+db.lossBaselineSQL(s), db.lossCheckSQL(s)
 	if check == "" {
 		before = ""
 	}
 	switch {
-	case p.open && check != "" && last.control == controlNone && !last.setting && !s.hasRows(last):
+	case p.openAfter && check != "" && last.control == controlNone && !last.setting && !s.hasRows(last):
 		c.head, c.tail = before, ";\n"+check
-	case p.open:
+	case p.openAfter:
 	case m.resume && s.Transactional: // it has been corrected into one transaction
-		c.head, c.tail = s.title()+s.Begin+";\n"+db.lossBaseline(s), ";\n"+db.settleConstraints(false)+check+db.ending(m)+"COMMIT"
+		c.head, c.tail = s.titleComment()+s.Begin+";\n"+db.lossBaselineSQL(s), ";\n"+db.settleConstraints(false)+check+db.finishSQL(m)+"COMMIT"
 	case alone && s.hasRows(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
-		if !s.countable() {
+		if !s.isCountable() {
 			c.after = "COMMIT"
 		}
-	case !s.countable():
-	case s.readsOnly(), s.single():
+	case !s.isCountable():
+	case s.isReadOnly(), s.isSingleStatement():
 		c.after = count
 	case last.commit:
 		c.last, c.to, c.head, c.tail = p.last-1, last.Offset, before, check+count+last.Text
@@ -325,7 +325,7 @@ func (db *DB) countPart(m migration, p part) counting {
 }
 
 // sendPart sends a part with its count.
-func (db *DB) sendPart(ctx context.Context, s *Script, p part, c counting) *MigrationError {
+func (db *DB) sendBlock(ctx context.Context, s *Script, p txBlock, c statementCounting) *MigrationError {
 	head, tail := c.head, c.tail
 	portions := s.portions(p.first, c.last, s.Statements[p.first].Offset, c.to)
 	for i, q := range portions {
@@ -343,12 +343,12 @@ func (db *DB) sendPart(ctx context.Context, s *Script, p part, c counting) *Migr
 			continue
 		}
 		err := db.exec(ctx, query)
-		if err != nil && c.plain != "" && db.unlessRefused(ctx, err) == nil {
-			err = db.exec(ctx, c.plain)
+		if err != nil && c.withoutState != "" && db.ignoreServerError(ctx, err) == nil {
+			err = db.exec(ctx, c.withoutState)
 		}
 		if err != nil {
 			fail := asMigrationError(s, err)
-			fail.Failed = p.last - 1
+			fail.FailedIndex = p.last - 1
 			return fail
 		}
 	}
@@ -357,53 +357,53 @@ func (db *DB) sendPart(ctx context.Context, s *Script, p part, c counting) *Migr
 
 // single is true for a script that was to be one transaction and turned out to
 // want none; see apply.
-func (s *Script) single() bool { return s.Transactional && len(s.Statements) == 1 }
+func (s *Script) isSingleStatement() bool { return s.Transactional && len(s.Statements) == 1 }
 
 // readsOnly is true for scripts with a read-only transaction, in which nothing can be counted.
-func (s *Script) readsOnly() bool {
+func (s *Script) isReadOnly() bool {
 	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.readOnly })
 }
 
 // countable is false for scripts that change the role: the new one may have no
 // right to the journal, so its parts are not counted and cannot be resumed.
-func (s *Script) countable() bool {
+func (s *Script) isCountable() bool {
 	return !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.setsRole })
 }
 
 // clean takes the dirty mark back where the first part failed: the server said
 // so, and so nothing has happened. Else the mark stays, and the journal says how
 // far it came.
-func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
+func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
 	fail.locate()
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed part may have committed before its answer was lost
-		note := db.amend(m.run.Version, "run_error = "+literal(m.named(fail).Error()))
-		if fail.trail != nil {
-			fail.Left = db.cleanAfterStop(ctx, fail.trail, note)
+		note := db.updateRunSQL(m.run.Version, "run_error = "+literalOrNull(m.named(fail).Error()))
+		if fail.lookup != nil {
+			fail.Leftovers = db.dropLeftoversAfterStop(ctx, fail.lookup, note)
 			return fail
 		}
 		db.note(ctx, note)
 		return fail
 	}
 	set := ""
-	if !m.script.countable() && fail.Done > 0 {
-		set = db.countStopped(ctx, m, fail.Done)
+	if !m.script.isCountable() && fail.StatementsApplied > 0 {
+		set = db.countStoppedSQL(ctx, m, fail.StatementsApplied)
 	}
 	back := db.reset()
-	outcome := RunPartial
+	outcome := RunPartiallyApplied
 	switch {
 	case fail.Outcome == Unknown:
 		outcome = RunRunning
-	case fail.Done == 0 && len(fail.Left) == 0:
+	case fail.StatementsApplied == 0 && len(fail.Leftovers) == 0:
 		fail.Outcome, outcome = RolledBack, RunFailed
 		back += db.writeState(m.from)
 	}
-	if len(fail.Left) == 0 {
+	if len(fail.Leftovers) == 0 {
 		set += ", leftover = NULL"
 	}
-	back += db.amend(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
-		literal(outcome), literal(m.named(fail).Error()), time.Since(m.run.Started).Seconds(), set))
+	back += db.updateRunSQL(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
+		literalOrNull(outcome), literalOrNull(m.named(fail).Error()), time.Since(m.run.Started).Seconds(), set))
 	if err := db.rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		fail.Outcome = Unknown
@@ -414,7 +414,7 @@ func (db *DB) clean(ctx context.Context, m migration, fail *MigrationError) *Mig
 // countStopped is the part of an UPDATE that counts the statements of a script that
 // changes the role, once it has stopped: the role has no right to the history, maybe,
 // but the session is as the statements have left it.
-func (db *DB) countStopped(ctx context.Context, m migration, done int) string {
+func (db *DB) countStoppedSQL(ctx context.Context, m migration, done int) string {
 	set := fmt.Sprintf(", statements_applied = %d", done)
 	if !db.remembersSessions() {
 		return set
@@ -428,7 +428,7 @@ func (db *DB) countStopped(ctx context.Context, m migration, done int) string {
 		db.log.Debug("the session's state could not be read", "error", err)
 		return set
 	}
-	return set + ", session_state = " + literal(state)
+	return set + ", session_state = " + literalOrNull(state)
 }
 
 // dropInvalidIndex removes what a failed CREATE INDEX CONCURRENTLY has left under
@@ -437,7 +437,7 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	if st.concurrent == nil || st.concurrent.Idxname == "" {
 		return nil
 	}
-	index, valid, err := db.index(ctx, st.concurrent)
+	index, valid, err := db.findIndex(ctx, st.concurrent)
 	if err != nil || index == "" || valid {
 		return err
 	}
@@ -447,12 +447,12 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 
 // index finds the index that a CREATE INDEX is to make: its name as SQL wants it,
 // "" where there is none, and whether it is valid.
-func (db *DB) index(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
+func (db *DB) findIndex(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
 	err = db.row(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 		WHERE i.indrelid = to_regclass($1) AND c.relname = $2`, qualified(st.Relation.Schemaname, st.Relation.Relname), st.Idxname).Scan(&name, &valid)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}
-	return name, valid, db.lost(ctx, err)
+	return name, valid, db.classifyError(ctx, err)
 }

@@ -21,7 +21,7 @@ import (
 // a whole. It reports false where a setting of the file changes how text is quoted.
 func (s *Script) splitUnknown() bool {
 	var out []Statement
-	err := eachStatement(strings.NewReader(s.SQL), func(p sqlfile.Piece) {
+	err := readStatements(strings.NewReader(s.SQL), func(p sqlfile.Piece) {
 		out = append(out, s.statementsOf(p)...)
 	})
 	if err != nil || slices.ContainsFunc(out, func(st Statement) bool { return quotesOtherwise.MatchString(st.Text) }) {
@@ -60,7 +60,9 @@ func (s *Script) hasUnknown() bool {
 
 // watchesEnd reports whether a savepoint is to notice that the script ends the
 // transaction around it.
-func (s *Script) watchesEnd() bool { return !s.Parsed || s.hasUnknown() && !s.setsFirst() }
+func (s *Script) watchesEnd() bool {
+	return !s.Parsed || s.hasUnknown() && !s.startsWithSetTransaction()
+}
 
 // checkSyntax has the server read a script that is not one transaction, before any of
 // it runs: a syntax error in its last statement would come when the others have been
@@ -78,7 +80,7 @@ func (db *DB) checkSyntax(ctx context.Context, s *Script) *MigrationError {
 	fail := asMigrationError(s, err)
 	if at := serverOffset(err, fails+s.SQL); fail != nil && at >= len(fails) {
 		fail.Offset = at - len(fails)
-		fail.Failed = db.failedStatement(s, fail.Offset)
+		fail.FailedIndex = db.failedStatement(s, fail.Offset)
 	}
 	return fail
 }

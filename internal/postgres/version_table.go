@@ -18,28 +18,28 @@ type State struct {
 // State reads the version. A table that does not exist, or is empty, is no version.
 func (db *DB) State(ctx context.Context) (State, error) {
 	none := State{Version: database.NilVersion}
-	if !db.exists {
+	if !db.versionTableExists {
 		err := db.row(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
 			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname IN ($2, $3)`,
-			db.table.schema, db.table.name, db.table.name+journalSuffix).Scan(&db.exists, &db.journaled)
-		if err != nil || !db.exists {
-			return none, db.lost(ctx, err)
+			db.table.schema, db.table.name, db.table.name+historySuffix).Scan(&db.versionTableExists, &db.historyExists)
+		if err != nil || !db.versionTableExists {
+			return none, db.classifyError(ctx, err)
 		}
 	}
 	return db.readVersion(ctx, db.table)
 }
 
 // Head reads the version and, in the same round trip, the digest of the catalog
-// that the journal's newest row is clean with; see Run.Catalog. Empty is none.
+// that the journal's newest row is clean with; see Run.FilesDigest. Empty is none.
 func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
-	if !db.exists || !db.journaled {
+	if !db.versionTableExists || !db.historyExists {
 		st, err = db.State(ctx)
 		return st, "", err
 	}
-	clean := literal(RunApplied) + ", " + literal(RunImported)
+	clean := literalOrNull(RunApplied) + ", " + literalOrNull(RunImported)
 	// The version of two rows, or of one that holds none, is NULL here: State tells which.
 	err = db.row(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
-		FROM `+db.journal()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
+		FROM `+db.historyQuery()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
 	var server *pq.Error
 	var odd *ConversionError
 	if errors.As(err, &odd) || errors.As(err, &server) { // no version, or no right to one of the two: who reads them by themselves will tell which
@@ -47,7 +47,7 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 		return st, "", err
 	}
 	if err != nil {
-		return st, "", db.lost(ctx, err)
+		return st, "", db.classifyError(ctx, err)
 	}
 	return st, catalog, nil
 }
@@ -65,7 +65,7 @@ func (db *DB) writeState(st State) string {
 
 // createTable is the SQL that makes the version table; none where it is there.
 func (db *DB) createTable() string {
-	if db.exists {
+	if db.versionTableExists {
 		return ""
 	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);\n", db.table.quoted())

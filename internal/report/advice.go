@@ -144,7 +144,7 @@ func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
 	case server.Code == pqerror.NotNullViolation:
 		return fmt.Sprintf("give those rows a value for %s, by an UPDATE above the statement in %s or by hand", server.Column, e.File)
 	}
-	if e.Outcome == postgres.PartWay {
+	if e.Outcome == postgres.PartiallyApplied {
 		return "correct the rows by hand, or by a statement put right above this one in " + e.File + " (what is before it has run and must stay)"
 	}
 	return "correct the rows, by statements above this one in " + e.File + " or by hand"

@@ -46,8 +46,8 @@ func diagnose(err error, run Run) Card {
 		tool      *engine.ToolError
 		start     *engine.StartError
 		earlier   *engine.EarlierToolError
-		session   *postgres.SessionError
-		apart     *postgres.ApartError
+		session   *postgres.SessionRequiredError
+		apart     *postgres.SeparateTransactionError
 		secret    *config.SecretError
 		loss      *engine.LossError
 		rehearsal *engine.RehearsalError
@@ -305,7 +305,7 @@ func plainCard(err error, run Run) Card {
 		}
 		c.add("state", stateAt(err))
 		c.add("next", cmp.Or(lostAdvice(err, ""), "run it again when the database is back; its log says why it went"))
-	case errors.Is(err, postgres.ErrNoTransactions):
+	case errors.Is(err, postgres.ErrStatementPooling):
 		c.Code = ExitUsage
 		c.add("state", stateAt(err))
 		c.add("next", "connect the migrator to PostgreSQL itself, or through a pool in session or transaction mode")

@@ -30,17 +30,17 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 			c.Title = fmt.Sprintf("migration %s was cut short, as the server ended the session; the database is as it was, %s", e.File, at(e.Before))
 		}
 	}
-	if e.Record {
+	if e.RecordingFailed {
 		c.Title = fmt.Sprintf("migration %s ran and was rolled back, because its version could not be recorded; the database is %s", e.File, at(e.Before))
-		if e.Outcome == postgres.RolledBack && !e.Script.Transactional && e.Failed < 0 {
+		if e.Outcome == postgres.RolledBack && !e.Script.Transactional && e.FailedIndex < 0 {
 			c.Title = fmt.Sprintf("migration %s was not begun, because its version could not be recorded; the database is %s", e.File, at(e.Before))
 		}
 	}
 	switch e.Outcome {
-	case postgres.PartWay:
+	case postgres.PartiallyApplied:
 		c.Code = ExitPartWay
-		c.Title = fmt.Sprintf("migration %s stopped part-way: %s in effect", e.File, statements(e.Done, len(e.Script.Statements)))
-		if e.Done == 0 && len(e.Left) > 0 {
+		c.Title = fmt.Sprintf("migration %s stopped part-way: %s in effect", e.File, statements(e.StatementsApplied, len(e.Script.Statements)))
+		if e.StatementsApplied == 0 && len(e.Leftovers) > 0 {
 			what, _ := leftovers(e)
 			c.Title = fmt.Sprintf("migration %s failed and left an object in the database: %s", e.File, what)
 		}
@@ -62,8 +62,8 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	}
 	c.addWithin(e)
 	why := reasons(e)
-	if e.Own != "" {
-		why = []string{fmt.Sprintf("the statement goes over all tables and reached %s, which Shiplock or golang-migrate keeps", e.Own)}
+	if e.OwnTable != "" {
+		why = []string{fmt.Sprintf("the statement goes over all tables and reached %s, which Shiplock or golang-migrate keeps", e.OwnTable)}
 	}
 	c.add("why", strings.Join(why, "\n"))
 	c.add("blocked by", strings.Join(e.Blockers, "\n"))
@@ -83,10 +83,10 @@ func (c *Card) addPlace(e *postgres.MigrationError) {
 	c.add("migration", place)
 	st, known := e.Statement()
 	switch {
-	case e.Record && (!known || e.Script.Transactional):
+	case e.RecordingFailed && (!known || e.Script.Transactional):
 	case known:
 		c.addSQL("statement", st.Text, within(st, e.Offset))
-	case e.Script != nil && e.Script.Transactional && e.Failed >= len(e.Script.Statements) && e.Failed >= 0 && e.Server() != nil:
+	case e.Script != nil && e.Script.Transactional && e.FailedIndex >= len(e.Script.Statements) && e.FailedIndex >= 0 && e.Server() != nil:
 		c.addVerbatim("statement", "COMMIT (what was deferred to the end of the transaction was checked then)")
 	case e.Script != nil && e.Offset >= 0:
 		c.addSQL("statement", e.Script.SQL, e.Offset)
@@ -107,14 +107,14 @@ func migrationState(err error, e *postgres.MigrationError) string {
 		total = e.Script.Count()
 	}
 	switch e.Outcome {
-	case postgres.PartWay:
+	case postgres.PartiallyApplied:
 		return fmt.Sprintf("%s in effect, and none after them; version %s is marked dirty until the rest is done",
-			statements(e.Done, total), version(e.Version))
+			statements(e.StatementsApplied, total), version(e.Version))
 	case postgres.Unknown:
 		if unanswered(e) {
 			return "all of this migration is in effect or nothing of it; migrator status says which"
 		}
-		return fmt.Sprintf("%s in effect, and perhaps the next one; version %s is marked dirty until the rest is done", statements(e.Done, total), version(e.Version))
+		return fmt.Sprintf("%s in effect, and perhaps the next one; version %s is marked dirty until the rest is done", statements(e.StatementsApplied, total), version(e.Version))
 	}
 	var run *engine.RunError
 	if !errors.As(err, &run) {
@@ -139,7 +139,7 @@ func statements(done, of int) string {
 
 // unanswered says that the server did not answer to a transaction's COMMIT.
 func unanswered(e *postgres.MigrationError) bool {
-	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.Failed == len(e.Script.Statements)
+	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
 }
 
 func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
@@ -148,10 +148,10 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		return advice
 	}
 	switch {
-	case e.Own != "" && server != nil && e.Outcome == postgres.RolledBack:
-		table := strings.TrimSuffix(strings.TrimSuffix(e.Own, "_history"), "_exec")
+	case e.OwnTable != "" && server != nil && e.Outcome == postgres.RolledBack:
+		table := strings.TrimSuffix(strings.TrimSuffix(e.OwnTable, "_history"), "_exec")
 		return fmt.Sprintf("exclude these tables by name in %s, such as: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(table, "_", `\_`))
-	case e.Record && server != nil:
+	case e.RecordingFailed && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
 		if unanswered(e) {
@@ -159,7 +159,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		}
 		return "run it again and it goes on from there: what a statement does is counted together with it, so none runs twice;\n" +
 			"of one that cannot be counted so, the next run looks at what it has left, or refuses and asks"
-	case e.Outcome == postgres.PartWay:
+	case e.Outcome == postgres.PartiallyApplied:
 		return partWayAdvice(e)
 	case e.Outcome == postgres.Unknown:
 		return "look at what the statement has left; then: migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
@@ -216,10 +216,10 @@ var aPID = regexp.MustCompile(`pid (\d+)`)
 // partWayAdvice says how to go on, and how to go back. A down is undone by what makes
 // its migration whole again.
 func partWayAdvice(e *postgres.MigrationError) string {
-	goOn := fmt.Sprintf("then deploy again: it goes on with statement %d", e.Done+1)
+	goOn := fmt.Sprintf("then deploy again: it goes on with statement %d", e.StatementsApplied+1)
 	back := "\nor undo by hand what it did, then: migrator repair --rolled-back"
 	if strings.HasSuffix(e.Step, "down") {
-		goOn = fmt.Sprintf("then run the same down again: it goes on with statement %d", e.Done+1)
+		goOn = fmt.Sprintf("then run the same down again: it goes on with statement %d", e.StatementsApplied+1)
 		back = "\nor finish it by hand, then: migrator repair --rolled-back; or undo by hand what it did, then: migrator repair --applied"
 	}
 	if advice := advise(e, goOn); strings.Contains(advice, goOn) {
@@ -230,7 +230,7 @@ func partWayAdvice(e *postgres.MigrationError) string {
 	if strings.HasPrefix(e.File, source.FromJournal) { // it cannot be edited
 		return "mend what the server complains of; " + goOn + back
 	}
-	return fmt.Sprintf("correct %s from statement %d on (what is before it has run); %s", e.File, e.Done+1, goOn) + back
+	return fmt.Sprintf("correct %s from statement %d on (what is before it has run); %s", e.File, e.StatementsApplied+1, goOn) + back
 }
 
 // pidOf is the number of the session that a text describes.

@@ -31,7 +31,7 @@ func sessionStateCard(e *postgres.SessionStateError) Card {
 // leftovers names what a failed statement has left, and what removes it.
 func leftovers(e *postgres.MigrationError) (what, sql string) {
 	var names, statements []string
-	for _, l := range e.Left {
+	for _, l := range e.Leftovers {
 		names, statements = append(names, l.What), append(statements, l.SQL+";")
 	}
 	return strings.Join(names, ", "), strings.Join(statements, "\n")
