@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	runTimeout = 45 * time.Second // a run that takes longer hangs
+	runTimeout = 2 * time.Minute // a run that takes longer hangs
 	maxReruns  = 5
 )
 
@@ -134,7 +134,7 @@ func (tl *tool) conclude(t *testing.T, v *verdict, p *place, s *Set, first, last
 	case last.code == 0:
 		findings, err = consult(p, s, tl)
 		require.NoError(t, err)
-		if v.kind == SIGTERM && tl.graceful > 0 && v.outlived > tl.graceful {
+		if *report != "" && v.kind == SIGTERM && tl.graceful > 0 && v.outlived > tl.graceful { // a figure of `make chaos`: on a busy machine a test cannot hold it
 			findings = append(findings, finding{Misled, fmt.Sprintf("ended %s after SIGTERM", v.outlived)})
 		}
 		if !tl.allows(v.kind, first.code) || (!v.struck && first.code != 0) {

@@ -40,6 +40,11 @@ const (
 // ask what became of a commit, or to clear a mark. A stop must be done in 5 s.
 const afterwards = 3 * time.Second
 
+// recordTimeout bounds the history row of a migration that a signal or a timeout has
+// ended. It is longer than afterwards, because a drained node is often a busy one, and
+// well below the 30 s that Kubernetes gives a pod to end.
+const recordTimeout = 8 * time.Second
+
 // backendGone is after how long a backend has noticed that its client has gone,
 // and has ended; see vigilance. One that waits for a synchronous standby has not.
 const backendGone = 10 * time.Second
@@ -141,7 +146,7 @@ func (db *DB) note(ctx context.Context, sql string) {
 	sql = db.replaceUnencodable(sql)
 	err := db.exec(ctx, sql)
 	if err != nil {
-		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
 		err = db.afresh(short, func(fresh *DB) error { return fresh.exec(short, sql) })
 	}
@@ -298,10 +303,13 @@ func (db *DB) afresh(ctx context.Context, use func(*DB) error) error {
 	return errors.Join(use(fresh), fresh.Close())
 }
 
-// again opens a second session on the same database.
+// again opens a second session on the same database, within the deadline of ctx.
 func (db *DB) again(ctx context.Context) (*DB, error) {
 	opts := db.Here(db.opts)
 	opts.WaitForDB, opts.SkipTableCheck = afterwards, true
+	if deadline, ok := ctx.Deadline(); ok {
+		opts.WaitForDB = max(afterwards, time.Until(deadline))
+	}
 	return Open(ctx, opts)
 }
 
