@@ -16,7 +16,7 @@ import (
 func main() {
 	delayFirstCollection()
 	log.SetOutput(io.Discard) // net/http writes there what a server says unasked
-	ctx, cancel := context.WithCancelCause(engine.OwnProcess(context.Background()))
+	ctx, cancel := context.WithCancelCause(engine.WithDedicatedProcess(context.Background()))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {

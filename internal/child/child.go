@@ -36,11 +36,11 @@ type Command struct {
 
 // Exit is how a program has ended.
 type Exit struct {
-	Code   int            // -1 where a signal has ended it
-	Signal syscall.Signal // that has ended it, or 0
-	Asked  error          // the context's cause, if it was asked to end
-	Killed bool           // by us, once its grace was over
-	Took   time.Duration
+	Code      int            // -1 where a signal has ended it
+	Signal    syscall.Signal // that has ended it, or 0
+	StopCause error          // the context's cause, if it was asked to end
+	Killed    bool           // by us, once its grace was over
+	Took      time.Duration
 	// Last holds the last lines of its output, both streams as they came; see tail.
 	Last []string
 	// Errors holds lines before those that read like an error, with what belongs to them.
@@ -111,7 +111,7 @@ func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
 			// A terminal's Ctrl-C reaches us both, and the program may be the faster one.
 			select {
 			case <-ctx.Done():
-				exit.Asked = context.Cause(ctx)
+				exit.StopCause = context.Cause(ctx)
 			case <-time.After(signalLag):
 			}
 		}
@@ -142,10 +142,10 @@ func (p *process) runs(ctx context.Context) bool {
 // stop asks the program to end, and kills it when its grace is over.
 func (p *process) stop(ctx context.Context) (exit Exit, until time.Time) {
 	until = time.Now().Add(p.Grace)
-	exit.Asked = context.Cause(ctx)
+	exit.StopCause = context.Cause(ctx)
 	sig := syscall.SIGTERM
 	if p.Signal != nil {
-		sig = p.Signal(exit.Asked)
+		sig = p.Signal(exit.StopCause)
 	}
 	if p.group || sig != syscall.SIGINT { // a terminal's Ctrl-C has reached it already
 		p.signal(sig)

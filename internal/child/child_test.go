@@ -83,7 +83,7 @@ func stop(t *testing.T, dir string, c Command) Exit {
 	}()
 	exit, err := Run(ctx, c)
 	require.NoError(t, err)
-	assert.Equal(t, errStop, exit.Asked)
+	assert.Equal(t, errStop, exit.StopCause)
 	return exit
 }
 
@@ -137,7 +137,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			exit, err := Run(t.Context(), c)
 			require.NoError(t, err)
 			assert.Equal(t, 4, exit.Code)
-			assert.Nil(t, exit.Asked)
+			assert.Nil(t, exit.StopCause)
 			gone(t, filepath.Join(dir, "child"))
 		})
 	}

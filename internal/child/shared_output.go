@@ -13,11 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// Console is the standard error that we and a program share. What we write begins a
+// SharedOutput is the standard error that we and a program share. What we write begins a
 // line of its own, however the program's last one ended; and a line of the program's
 // that looks like one of ours bears a mark: "| ", or in a log of JSON a "from":"tool".
 // All else passes as it is.
-type Console struct {
+type SharedOutput struct {
 	out  io.Writer
 	json bool
 
@@ -26,11 +26,13 @@ type Console struct {
 	within bool // a line of the program's has not ended yet
 }
 
-// NewConsole puts itself before out. json says that our own lines are JSON.
-func NewConsole(out io.Writer, json bool) *Console { return &Console{out: out, json: json} }
+// NewSharedOutput puts itself before out. json says that our own lines are JSON.
+func NewSharedOutput(out io.Writer, json bool) *SharedOutput {
+	return &SharedOutput{out: out, json: json}
+}
 
 // Write is for ourselves.
-func (c *Console) Write(p []byte) (int, error) {
+func (c *SharedOutput) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, v := range c.voices {
@@ -46,23 +48,23 @@ func (c *Console) Write(p []byte) (int, error) {
 }
 
 // Stat is that of the file behind it: it may be a terminal.
-func (c *Console) Stat() (fs.FileInfo, error) {
+func (c *SharedOutput) Stat() (fs.FileInfo, error) {
 	if f, ok := c.out.(interface{ Stat() (fs.FileInfo, error) }); ok {
 		return f.Stat()
 	}
 	return nil, os.ErrInvalid
 }
 
-// Program is to for a program.
-func (c *Console) Program(to io.Writer) io.Writer {
-	v := &voice{console: c, to: to, atStart: true}
+// ProgramWriter is to for a program.
+func (c *SharedOutput) ProgramWriter(to io.Writer) io.Writer {
+	v := &voice{output: c, to: to, atStart: true}
 	c.voices = append(c.voices, v)
 	return v
 }
 
 // voice is one stream of a program.
 type voice struct {
-	console *Console
+	output  *SharedOutput
 	to      io.Writer
 	atStart bool   // of a line
 	held    []byte // the beginning of a line that may yet look like ours
@@ -79,8 +81,8 @@ const (
 )
 
 func (v *voice) Write(p []byte) (int, error) {
-	v.console.mu.Lock()
-	defer v.console.mu.Unlock()
+	v.output.mu.Lock()
+	defer v.output.mu.Unlock()
 	n := len(p)
 	for len(p) > 0 {
 		if !v.atStart {
@@ -120,7 +122,7 @@ func (v *voice) mayBeOurs() bool {
 		return false
 	}
 	text := visible(v.held)
-	if v.console.json {
+	if v.output.json {
 		text = strings.TrimLeft(text, " \t")
 		v.object = strings.HasPrefix(text, "{")
 		return v.object || text == "" || strings.HasPrefix(cardStart, text)
@@ -152,7 +154,7 @@ func (v *voice) pass(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	v.console.within = p[len(p)-1] != '\n'
+	v.output.within = p[len(p)-1] != '\n'
 	if _, err := v.to.Write(p); err != nil {
 		v.err = err
 	}

@@ -14,12 +14,12 @@ import (
 func said(t *testing.T, json bool, text string) string {
 	t.Helper()
 	var whole, bytewise bytes.Buffer
-	c := NewConsole(&whole, json)
-	_, err := c.Program(&whole).Write([]byte(text))
+	c := NewSharedOutput(&whole, json)
+	_, err := c.ProgramWriter(&whole).Write([]byte(text))
 	require.NoError(t, err)
 	_, _ = c.Write(nil)
-	c = NewConsole(&bytewise, json)
-	to := c.Program(&bytewise)
+	c = NewSharedOutput(&bytewise, json)
+	to := c.ProgramWriter(&bytewise)
 	for i := range len(text) {
 		_, err := to.Write([]byte{text[i]})
 		require.NoError(t, err)
@@ -86,8 +86,8 @@ func TestOurLinesBeginALineOfTheirOwn(t *testing.T) {
 		"progress 10%\r": "progress 10%\r\nours\n",
 	} {
 		var out bytes.Buffer
-		c := NewConsole(&out, false)
-		stdout, stderr := c.Program(&out), c.Program(&out)
+		c := NewSharedOutput(&out, false)
+		stdout, stderr := c.ProgramWriter(&out), c.ProgramWriter(&out)
 		_, err := stderr.Write([]byte("first\n"))
 		require.NoError(t, err)
 		_, err = stdout.Write([]byte(program))

@@ -53,7 +53,7 @@ func childEnv(environ []string) []string {
 
 // dsn settles how to reach the database; the file with its URL is waited for.
 func (a *app) dsn(ctx context.Context, log *slog.Logger) (config.DSN, error) {
-	err := a.settings.AwaitURL(ctx, func(reason string) {
+	err := a.settings.WaitForURLFile(ctx, func(reason string) {
 		log.Info("waiting for the file", "reason", reason, "for_up_to", waitLimit(a.settings))
 	})
 	if err != nil {

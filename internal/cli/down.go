@@ -78,7 +78,7 @@ columns that hold data, or delete rows. --dry-run shows what would run and what 
 }
 
 func logDown(log *slog.Logger, r engine.Result) {
-	undone := r.Undone()
+	undone := r.DownSteps()
 	said := []any{"version", versionText(r.To), "was", versionText(r.From), "undone", len(undone)}
 	if len(undone) > 0 {
 		said = append(said, "migrations", plan.Names(undone))
@@ -126,7 +126,7 @@ func printDown(w io.Writer, p engine.Preview) error {
 	}
 	for i, s := range oneLine(p).Steps {
 		where := ""
-		if s.FromJournal {
+		if s.FromHistory {
 			where = ", from the journal"
 		}
 		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Counted(s.Statements, "statement"), execution(s))

@@ -69,8 +69,8 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 				return err
 			}
 			a.settings.Tool = true
-			console := child.NewConsole(a.stderr, a.settings.LogFormat == "json")
-			stdout, stderr := console.Program(a.stdout), console.Program(a.stderr)
+			console := child.NewSharedOutput(a.stderr, a.settings.LogFormat == "json")
+			stdout, stderr := console.ProgramWriter(a.stdout), console.ProgramWriter(a.stderr)
 			a.stderr = console
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
@@ -79,7 +79,7 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 			defer cancel()
 			return a.runTool(ctx, o, sessionGrace, child.Command{
 				Path: path, Args: args, Env: childEnv(os.Environ()), Stdin: os.Stdin, Grace: grace,
-				Stdout: o.Postgres.DSN.Mask(stdout), Stderr: o.Postgres.DSN.Mask(stderr),
+				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
 			})
 		},
 	}
@@ -97,16 +97,16 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 }
 
 func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c child.Command) error {
-	secrets, ours := config.SecretsOf(os.Environ()), a.redact
+	secrets, ours := config.SecretsFromEnv(os.Environ()), a.redact
 	redact := a.redactor
-	a.redactor = func(s string) string { return secrets.Hide(redact(s)) }
-	line := ours(shellLine(secrets.HideArgs(c.Args)))
+	a.redactor = func(s string) string { return secrets.Redact(redact(s)) }
+	line := ours(shellLine(secrets.RedactArgs(c.Args)))
 	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, SessionGrace: sessionGrace, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
 	if err == nil {
 		// A tool may have changed rows, which nobody has compared: it counts as a change.
-		a.summary = &summary{Done: report.Done{Command: line, Changes: len(result.Changes), Uncompared: !result.Known}, changed: true}
+		a.summary = &summary{Done: report.Done{Command: line, Changes: len(result.Changes), Uncompared: !result.SchemaCompared}, changed: true}
 		facts := []any{"took", result.Took.Round(10 * time.Millisecond)}
-		if result.Known {
+		if result.SchemaCompared {
 			facts = append(facts, "schema_changes", len(result.Changes))
 		}
 		o.Log.Info("the tool has succeeded", facts...)

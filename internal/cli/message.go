@@ -113,5 +113,5 @@ func addMigrations(m *notify.Message, runs []plan.Run) {
 
 // ended takes note of what up or down have done.
 func (a *app) summarize(r engine.Result) {
-	a.summary = &summary{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, Undone: r.Undone()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
+	a.summary = &summary{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, Undone: r.DownSteps()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
 }

@@ -73,7 +73,7 @@ func (a *app) openNotifier() error {
 	}
 	n, err := notify.Open(o)
 	a.notifier = n
-	if missing := config.Required(os.Getenv); missing != nil {
+	if missing := config.CheckRequiredSecrets(os.Getenv); missing != nil {
 		return missing // what follows from that is of less use
 	}
 	var wrong *notify.OptionError

@@ -110,8 +110,8 @@ func printRehearsal(w io.Writer, source string, r engine.Rehearsal, hide func(st
 // rehearsed counts, for people.
 func rehearsalSummary(r engine.Rehearsal, where string) string {
 	of := ""
-	if r.Of > r.Rehearsed {
-		of = fmt.Sprintf(" of %d", r.Of)
+	if r.Total > r.Rehearsed {
+		of = fmt.Sprintf(" of %d", r.Total)
 	}
 	s := "s"
 	if len(r.Faults()) == 1 {
@@ -128,7 +128,7 @@ func (a *app) annotate(r engine.Rehearsal) error {
 		for _, d := range f.Differences {
 			printDifference(&detail, d)
 		}
-		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.Fault, Place: notify.Place{File: f.File, Line: f.Line},
+		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Place: notify.Place{File: f.File, Line: f.Line},
 			Text: a.redact(f.Text), Detail: a.redact(detail.String())})
 	}
 	return a.github.Findings("Rehearsal: "+rehearsalSummary(r, ""), findings, a.settings.Source)

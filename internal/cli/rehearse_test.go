@@ -71,10 +71,10 @@ func TestRehearsalFindsWhatADownDoesNotUndo(t *testing.T) {
 	kinds := map[engine.FindingKind]int{}
 	for _, f := range r.Findings {
 		kinds[f.Kind]++
-		assert.Equal(t, f.Kind != engine.Lossy && f.Kind != engine.Irreversible, f.Fault)
+		assert.Equal(t, f.Kind != engine.FindingDataLoss && f.Kind != engine.FindingIrreversible, f.FailsRehearsal)
 	}
 	assert.Equal(t, 7, r.Rehearsed)
-	assert.Equal(t, map[engine.FindingKind]int{engine.NotUndone: 2, engine.MissingDown: 1, engine.Irreversible: 1, engine.DownFails: 1, engine.Lossy: 4}, kinds)
+	assert.Equal(t, map[engine.FindingKind]int{engine.FindingNotRestored: 2, engine.FindingMissingDown: 1, engine.FindingIrreversible: 1, engine.FindingDownFailed: 1, engine.FindingDataLoss: 4}, kinds)
 }
 
 func TestRehearsalStopsWhereAnUpFails(t *testing.T) {
@@ -287,7 +287,7 @@ func TestARehearsalTakesAwayWhateverItMade(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &r))
 		require.Len(t, r.Faults(), len(kinds), "none of them is undone")
 		for _, f := range r.Faults() {
-			assert.Equal(t, engine.NotUndone, f.Kind, "%s: %s", kinds[f.Version-1], f.Text)
+			assert.Equal(t, engine.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Text)
 		}
 		assert.NotContains(t, out.stdout, "marked", "an option may be a password")
 		assert.Equal(t, all, fingerprint(t, d), "it is empty again")

@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) repair() *cobra.Command {
-	verdicts := map[engine.Verdict]*bool{}
+	verdicts := map[engine.Resolution]*bool{}
 	var done statementFlag
 	cmd := &cobra.Command{
 		Use:   "repair",
@@ -25,7 +25,7 @@ migration never needs it.`,
   migrator repair --applied            # the whole migration has been finished by hand
   migrator repair --rolled-back           # all that it did has been undone by hand`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var chosen []engine.Verdict
+			var chosen []engine.Resolution
 			if done.given {
 				chosen = append(chosen, engine.StatementApplied)
 			}
@@ -53,7 +53,7 @@ migration never needs it.`,
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
-	for v, usage := range map[engine.Verdict]string{
+	for v, usage := range map[engine.Resolution]string{
 		engine.StatementNotApplied: "the statement in doubt is not in effect",
 		engine.MigrationApplied:    "the migration has been finished by hand",
 		engine.MigrationRolledBack: "what the migration did has been undone by hand",

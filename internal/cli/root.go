@@ -47,7 +47,7 @@ type app struct {
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
 // the log and the card to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr, redactor: config.SecretsIn(args).HideKnown, started: time.Now(), color: report.Coloured(stderr, os.Getenv)}
+	a := &app{stdout: stdout, stderr: stderr, redactor: config.SecretsFromArgs(args).RedactKnown, started: time.Now(), color: report.Coloured(stderr, os.Getenv)}
 	a.github = notify.NewGitHub(os.Getenv, stderr)
 	if a.github != nil {
 		a.stdout, a.stderr = a.github.Filter(stdout), a.github.Out()

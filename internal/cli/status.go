@@ -75,9 +75,9 @@ func printFiles(t io.Writer, st engine.Status) {
 	switch {
 	case st.Dirty:
 		note = ", DIRTY: a migration stopped part-way"
-	case !st.Known && *st.Version > st.Latest:
+	case !st.VersionInFiles && *st.Version > st.Latest:
 		note = ", newer than the files"
-	case !st.Known:
+	case !st.VersionInFiles:
 		note = ", not among the files"
 	}
 	fmt.Fprintf(t, "table\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n",
@@ -95,7 +95,7 @@ func printFiles(t io.Writer, st engine.Status) {
 		if slices.Contains(st.LineEndings, m.Version) {
 			state = "applied, line endings differ"
 		}
-		if m.FromJournal {
+		if m.FromHistory {
 			state = "applied, not among the files"
 		}
 		if m.MinCompatibleVersion > 0 {

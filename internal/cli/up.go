@@ -88,7 +88,7 @@ func logUp(log *slog.Logger, r engine.Result) {
 	switch {
 	case r.Newer:
 		log.Warn("the database is newer than the files here; nothing was done", "version", r.To, "not_known_here", plan.Names(r.Ahead))
-	case len(r.Undone()) > 0:
+	case len(r.DownSteps()) > 0:
 		logDown(log, r)
 	case r.Applied == 0:
 		log.Info("nothing to do", "version", versionText(r.To))

@@ -23,7 +23,7 @@ func usage(format string, args ...any) error {
 // Settings are what flags and environment say, as text where it needs parsing.
 type Settings struct {
 	DatabaseURL string
-	Logins
+	CredentialSources
 	// Role is what the session becomes, so that what it makes belongs to that role.
 	Role   string
 	Source string
@@ -77,7 +77,7 @@ const (
 // Database checks what concerns the database and returns how to reach it. getenv
 // is os.Getenv, or a test's.
 func (s *Settings) Database(getenv func(string) string) (DSN, error) {
-	if err := Required(getenv); err != nil {
+	if err := CheckRequiredSecrets(getenv); err != nil {
 		return DSN{}, err
 	}
 	if err := s.oneOfEach(getenv); err != nil {
@@ -163,7 +163,7 @@ func (s *Settings) cleanSource() error {
 const requiredVariable = "SHIPLOCK_REQUIRED_ENV"
 
 // Required says which keys of the user's Secrets are not there.
-func Required(getenv func(string) string) error {
+func CheckRequiredSecrets(getenv func(string) string) error {
 	var missing []string
 	for _, entry := range strings.Fields(getenv(requiredVariable)) {
 		variable, from, ok := strings.Cut(entry, "=")

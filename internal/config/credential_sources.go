@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Logins say where the password, or the whole URL, is read anew for each
+// CredentialSources say where the password, or the whole URL, is read anew for each
 // connection. At most one of them is set.
-type Logins struct {
+type CredentialSources struct {
 	// PasswordCommand is a command line whose standard output is the password.
 	PasswordCommand string
 	PasswordFile    string // holds the password alone
@@ -102,10 +102,10 @@ func (s *Settings) dsn(getenv func(string) string) (DSN, error) {
 	return d, nil
 }
 
-// AwaitURL waits until there is a file with the URL, for as long as --wait-for-db
+// WaitForURLFile waits until there is a file with the URL, for as long as --wait-for-db
 // says; without it nobody knows whom to wait for. It calls say once, when it has to
 // wait. Errors are a *SecretError, or the context's cause.
-func (s *Settings) AwaitURL(ctx context.Context, say func(reason string)) error {
+func (s *Settings) WaitForURLFile(ctx context.Context, say func(reason string)) error {
 	if s.DatabaseURLFile == "" {
 		return nil
 	}

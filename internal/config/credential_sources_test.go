@@ -176,7 +176,7 @@ func TestAwaitURL(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")
 	s := settings(func(s *Settings) { s.DatabaseURLFile, s.WaitForDB = file, time.Minute })
 	said := 0
-	err := s.AwaitURL(t.Context(), func(reason string) {
+	err := s.WaitForURLFile(t.Context(), func(reason string) {
 		said++
 		assert.Contains(t, reason, "is not there")
 		require.NoError(t, os.WriteFile(file, []byte("postgres://h"), 0o600))
@@ -186,12 +186,12 @@ func TestAwaitURL(t *testing.T) {
 
 	s.DatabaseURLFile, s.WaitForDB = "/nowhere/url", 0
 	var absent *SecretError
-	require.ErrorAs(t, s.AwaitURL(t.Context(), nil), &absent)
+	require.ErrorAs(t, s.WaitForURLFile(t.Context(), nil), &absent)
 	assert.True(t, absent.Absent)
 
 	s.WaitForDB = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
-	assert.ErrorIs(t, s.AwaitURL(ctx, func(string) { cancel() }), context.Canceled)
+	assert.ErrorIs(t, s.WaitForURLFile(ctx, func(string) { cancel() }), context.Canceled)
 }
 
 func TestRedactKnowsTheFormsOfASecret(t *testing.T) {

@@ -105,8 +105,8 @@ func (d DSN) Primary() DSN {
 	return c
 }
 
-// Several says whether there is more than one host to try.
-func (d DSN) Several() bool { return len(d.cfg.Multi) > 0 }
+// HasMultipleHosts says whether there is more than one host to try.
+func (d DSN) HasMultipleHosts() bool { return len(d.cfg.Multi) > 0 }
 
 // Database is the name of the database that is asked for; empty means the user's own.
 func (d DSN) Database() string { return d.cfg.Database }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Mask is a stream from which the passwords of a run are taken out.
-type Mask struct {
+// MaskingWriter is a stream from which the passwords of a run are taken out.
+type MaskingWriter struct {
 	to     io.Writer
 	logins *credentials
 
@@ -15,18 +15,18 @@ type Mask struct {
 	held string // the end of what came, which may be the beginning of a password
 }
 
-// Mask passes on to w what is written, with every password that the run has had,
+// MaskingWriter passes on to w what is written, with every password that the run has had,
 // in each of its forms, as "xxxxx". A password that is the user's or the database's
 // name stays: it is in every line, and hides nothing.
-func (d DSN) Mask(w io.Writer) *Mask {
+func (d DSN) NewMaskingWriter(w io.Writer) *MaskingWriter {
 	logins := d.logins
 	if p := d.cfg.Password; p != "" && (p == d.cfg.User || p == d.cfg.Database) {
 		logins = &credentials{}
 	}
-	return &Mask{to: w, logins: logins}
+	return &MaskingWriter{to: w, logins: logins}
 }
 
-func (m *Mask) Write(p []byte) (int, error) {
+func (m *MaskingWriter) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	secrets := m.logins.known()
@@ -41,7 +41,7 @@ func (m *Mask) Write(p []byte) (int, error) {
 }
 
 // Flush passes on what is held back.
-func (m *Mask) Flush() error {
+func (m *MaskingWriter) Flush() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, err := io.WriteString(m.to, m.held)

@@ -22,7 +22,7 @@ func TestMask(t *testing.T) {
 	} {
 		for _, size := range []int{1, 2, 3, 100} {
 			var out bytes.Buffer
-			m := d.Mask(&out)
+			m := d.NewMaskingWriter(&out)
 			for rest := []byte(text); len(rest) > 0; rest = rest[min(size, len(rest)):] {
 				_, err := m.Write(rest[:min(size, len(rest))])
 				require.NoError(t, err)
@@ -34,7 +34,7 @@ func TestMask(t *testing.T) {
 	d, err = ParseDSN("postgres://postgres:postgres@db/shop")
 	require.NoError(t, err)
 	var out bytes.Buffer
-	_, err = d.Mask(&out).Write([]byte("postgres is the user"))
+	_, err = d.NewMaskingWriter(&out).Write([]byte("postgres is the user"))
 	require.NoError(t, err)
 	assert.Equal(t, "postgres is the user", out.String())
 }

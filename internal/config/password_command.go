@@ -103,7 +103,7 @@ func ending(cmd *exec.Cmd, err error) string {
 func (c passwordCommand) failed(how string, out *limited, errs *latest) error {
 	e := &SecretError{From: c.from(), Problem: how, Command: true, Next: "mend what the command complains of, and run the migrator again; to try the command alone, run it where the migrator runs, with the same environment"}
 	if line := errs.line(); line != "" {
-		e.Problem += ": " + SecretsOf(os.Environ()).Hide(redact(line, strings.Fields(out.String())...))
+		e.Problem += ": " + SecretsFromEnv(os.Environ()).Redact(redact(line, strings.Fields(out.String())...))
 	}
 	return e
 }

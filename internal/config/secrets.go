@@ -26,8 +26,8 @@ var (
 	secretInURL  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'"]*:)[^\s'"]+@`)
 )
 
-// SecretsOf takes the values of the variables whose names speak of a secret.
-func SecretsOf(environ []string) Secrets {
+// SecretsFromEnv takes the values of the variables whose names speak of a secret.
+func SecretsFromEnv(environ []string) Secrets {
 	var s Secrets
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
@@ -39,15 +39,15 @@ func SecretsOf(environ []string) Secrets {
 	return s
 }
 
-// Hide replaces the secrets in a text: the known values, the password of a URL,
+// Redact replaces the secrets in a text: the known values, the password of a URL,
 // and what is assigned to a name that speaks of a secret.
-func (s Secrets) Hide(text string) string {
+func (s Secrets) Redact(text string) string {
 	text = secretInURL.ReplaceAllString(redact(text, s.values...), "${1}xxxxx@")
 	return secretAssign.ReplaceAllString(text, "${1}xxxxx")
 }
 
-// HideArgs is Hide for a command line. It knows "--password=x" and "--password x".
-func (s Secrets) HideArgs(args []string) []string {
+// RedactArgs is Redact for a command line. It knows "--password=x" and "--password x".
+func (s Secrets) RedactArgs(args []string) []string {
 	out := make([]string, len(args))
 	for i, arg := range args {
 		switch {
@@ -56,7 +56,7 @@ func (s Secrets) HideArgs(args []string) []string {
 		case secretInArg.MatchString(arg):
 			out[i] = secretInArg.ReplaceAllString(arg, "${1}xxxxx")
 		default:
-			out[i] = s.Hide(arg)
+			out[i] = s.Redact(arg)
 		}
 	}
 	return out
@@ -67,9 +67,9 @@ var (
 	valueAssigned = regexp.MustCompile(`(?i)[\w.-]*(?:` + secretWords + `)[\w.-]*\s*=\s*(.+)`)
 )
 
-// SecretsIn takes the passwords out of a command line that nobody has understood
+// SecretsFromArgs takes the passwords out of a command line that nobody has understood
 // yet: what is wrong with it may be where one stands.
-func SecretsIn(args []string) Secrets {
+func SecretsFromArgs(args []string) Secrets {
 	var s Secrets
 	for _, arg := range args {
 		for _, pattern := range []*regexp.Regexp{passwordInURL, valueAssigned} {
@@ -91,5 +91,5 @@ func SecretsIn(args []string) Secrets {
 	return s
 }
 
-// HideKnown replaces the known values alone.
-func (s Secrets) HideKnown(text string) string { return redact(text, s.values...) }
+// RedactKnown replaces the known values alone.
+func (s Secrets) RedactKnown(text string) string { return redact(text, s.values...) }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestSecretsAreHidden(t *testing.T) {
-	s := SecretsOf([]string{"PGPASSWORD=pa55 w'rd", "FLYWAY_PASSWORD=flies", "API_TOKEN=tok", "PATH=/usr/bin", "PASSWORD_FILE=/run/secrets/db", "HOME=/home"})
+	s := SecretsFromEnv([]string{"PGPASSWORD=pa55 w'rd", "FLYWAY_PASSWORD=flies", "API_TOKEN=tok", "PATH=/usr/bin", "PASSWORD_FILE=/run/secrets/db", "HOME=/home"})
 	for text, want := range map[string]string{
 		"nothing to hide in /usr/bin":                   "nothing to hide in /usr/bin",
 		"see /run/secrets/db":                           "see /run/secrets/db",
@@ -19,7 +19,7 @@ func TestSecretsAreHidden(t *testing.T) {
 		"PGPASSWORD=hunter2 psql; x=1":                  "PGPASSWORD=xxxxx psql; x=1",
 		`host=h password='a b' user=u`:                  `host=h password=xxxxx user=u`,
 	} {
-		assert.Equal(t, want, s.Hide(text))
+		assert.Equal(t, want, s.Redact(text))
 	}
 	for line, want := range map[string]string{
 		"flyway|-password=a b|migrate":           "flyway|-password=xxxxx|migrate",
@@ -29,7 +29,7 @@ func TestSecretsAreHidden(t *testing.T) {
 		"rails|db:migrate":                       "rails|db:migrate",
 		"tool|--url|postgres://u:p@h/d":          "tool|--url|postgres://u:xxxxx@h/d",
 	} {
-		assert.Equal(t, want, strings.Join(s.HideArgs(strings.Split(line, "|")), "|"))
+		assert.Equal(t, want, strings.Join(s.RedactArgs(strings.Split(line, "|")), "|"))
 	}
 }
 
@@ -42,8 +42,8 @@ func TestSecretsIn(t *testing.T) {
 		"--webhook-token=abcdef":                  "abcdef",
 		"mysql://u:hunter2@h/d":                   "hunter2",
 	} {
-		hidden := SecretsIn([]string{"up", arg}).HideKnown(shown)
+		hidden := SecretsFromArgs([]string{"up", arg}).RedactKnown(shown)
 		assert.Empty(t, strings.Trim(hidden, "x "), "%s: %s", arg, hidden)
 	}
-	assert.Equal(t, "postgres://user:password@host", SecretsIn([]string{"up", "--source", "x"}).HideKnown("postgres://user:password@host"))
+	assert.Equal(t, "postgres://user:password@host", SecretsFromArgs([]string{"up", "--source", "x"}).RedactKnown("postgres://user:password@host"))
 }

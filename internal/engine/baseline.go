@@ -148,7 +148,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		if r, is := applied[v]; is {
 			sum = r.Checksum
 		}
-		says, err := files.Says(m.Version)
+		says, err := files.Directives(m.Version)
 		if err != nil {
 			return nil, err
 		}

@@ -191,7 +191,7 @@ func TestDown_DataWouldBeLost_Refuses(t *testing.T) {
 				before := d.Value(t, r.rows)
 				o.AllowDataLoss, o.TxMode = false, mode
 				_, err = engine.Down(t.Context(), o, 0)
-				var loss *engine.LossError
+				var loss *engine.DataLossError
 				require.ErrorAs(t, err, &loss)
 				assert.Equal(t, r.seen, loss.Run != nil, "%v", err)
 				assert.NotEmpty(t, loss.Losses[0].How)
@@ -346,7 +346,7 @@ func TestDown_RowsCommittedAfterTheCount_RollsBack(t *testing.T) {
 				require.Empty(t, ended)
 				require.NoError(t, app.Commit())
 				err = <-ended
-				var loss *engine.LossError
+				var loss *engine.DataLossError
 				require.ErrorAs(t, err, &loss)
 				require.NotNil(t, loss.Run)
 				assert.Contains(t, loss.Losses[0].Table, "t")
@@ -374,7 +374,7 @@ func TestDown_ManyMigrations_AreCountedInPortions(t *testing.T) {
 	d.Exec(t, "INSERT INTO t7 VALUES (1); ALTER TABLE t9 ENABLE ROW LEVEL SECURITY; ALTER TABLE t9 FORCE ROW LEVEL SECURITY; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET max_stack_depth = %L', current_database(), '300kB'); END $$")
 	o.AllowDataLoss = false
 	_, err = engine.Down(t.Context(), o, 0)
-	var loss *engine.LossError
+	var loss *engine.DataLossError
 	require.ErrorAs(t, err, &loss)
 	assert.Len(t, loss.Losses, 2)
 	o.AllowDataLoss = true

@@ -12,7 +12,7 @@ import (
 
 // Down undoes every migration above version to; 0 undoes all of them, unless there
 // is a version 0. What the files here do not have is undone as the journal has it.
-// Errors are those of Up, and *LossError.
+// Errors are those of Up, and *DataLossError.
 func Down(ctx context.Context, o Options, to uint) (Result, error) {
 	return run(ctx, o, downTo(to))
 }
@@ -32,19 +32,19 @@ func downTo(to uint) planner {
 	}
 }
 
-// LossError is a rollback that would lose data. It was not begun, or its last
+// DataLossError is a rollback that would lose data. It was not begun, or its last
 // migration was rolled back: rows were committed after the count, say.
-type LossError struct {
+type DataLossError struct {
 	From, To int
 	Losses   []postgres.DataLoss
 	Run      *RunError // nil where nothing was run
 }
 
-func (e *LossError) Error() string {
+func (e *DataLossError) Error() string {
 	return fmt.Sprintf("going down from version %d would lose data: %s", e.From, e.Losses[0])
 }
 
-func (e *LossError) Unwrap() error {
+func (e *DataLossError) Unwrap() error {
 	if e.Run == nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func asLoss(p plan.Plan, err error) error {
 	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != postgres.RolledBack {
 		return err
 	}
-	return &LossError{From: p.From, To: lowest(p), Losses: []postgres.DataLoss{*fail.DataLoss}, Run: run}
+	return &DataLossError{From: p.From, To: lowest(p), Losses: []postgres.DataLoss{*fail.DataLoss}, Run: run}
 }
 
 // lowest is where the last step down of a plan leads.
@@ -86,7 +86,7 @@ func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) ([]p
 	}
 	losses, err := db.DataLosses(ctx, steps)
 	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
-		err = &LossError{From: d.plan.From, To: lowest(d.plan), Losses: losses}
+		err = &DataLossError{From: d.plan.From, To: lowest(d.plan), Losses: losses}
 	}
 	if err != nil {
 		return nil, err

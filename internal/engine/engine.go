@@ -55,15 +55,15 @@ type Result struct {
 	Steps    []plan.Run // what was run, in that order: version, name and direction
 }
 
-// Undone are the steps that went down.
-func (r Result) Undone() []plan.Run { return plan.Only(r.Steps, plan.Down) }
+// DownSteps are the steps that went down.
+func (r Result) DownSteps() []plan.Run { return plan.Only(r.Steps, plan.Down) }
 
 // RunError is a run that began and did not reach its end.
 type RunError struct {
-	Plan    plan.Plan
-	Applied int // migrations of the plan that are in effect
-	Undone  int // migrations that had run and were rolled back with the one that failed
-	Err     error
+	Plan       plan.Plan
+	Applied    int // migrations of the plan that are in effect
+	RolledBack int // migrations that had run and were rolled back with the one that failed
+	Err        error
 }
 
 func (e *RunError) Error() string { return e.Err.Error() }
@@ -121,12 +121,12 @@ func Up(ctx context.Context, o Options) (Result, error) {
 // open reads the names of the migrations. A signal or a timeout ends what reads them or,
 // later, the files: a network's file system may keep a read for as long as it likes.
 func open(ctx context.Context, o Options) (*source.Catalog, error) {
-	c, err := source.OpenUntil(ctx, o.Source, o.Unrecognized)
+	c, err := source.OpenContext(ctx, o.Source, o.Unrecognized)
 	if err == nil && len(c.Ignored()) > 0 {
 		o.Log.Warn("files whose names are no migration's were ignored", "files", c.Ignored())
 	}
-	if err == nil && len(c.Unread()) > 0 {
-		o.Log.Warn("folders beside the migrations cannot be read; migrations in them do not run", "folders", c.Unread())
+	if err == nil && len(c.UnreadableFolders()) > 0 {
+		o.Log.Warn("folders beside the migrations cannot be read; migrations in them do not run", "folders", c.UnreadableFolders())
 	}
 	return c, err
 }
@@ -231,7 +231,7 @@ func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) 
 		}
 		out[i] = postgres.Run{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum}
 		if r.Direction == plan.Up {
-			says, err := catalog.Says(uint(r.Version))
+			says, err := catalog.Directives(uint(r.Version))
 			if err != nil {
 				return nil, err
 			}
@@ -304,7 +304,7 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 	m.LockTimeout = math.MaxInt64 // the driver's own limit is the one that counts
 	for i, s := range p.Steps {
 		if err := take(m, files, s); err != nil {
-			return &RunError{Plan: p, Applied: driver.AppliedCount(), Undone: i - driver.AppliedCount(), Err: err}
+			return &RunError{Plan: p, Applied: driver.AppliedCount(), RolledBack: i - driver.AppliedCount(), Err: err}
 		}
 	}
 	return nil
@@ -363,7 +363,7 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 // toBeJournaled is what the journal keeps of a step up beside its SQL. It is also
 // where a directive that makes no sense is found, before anything runs.
 func toBeJournaled(catalog *source.Catalog, m source.Migration) (postgres.StoredMigration, error) {
-	says, err := catalog.Says(m.Version)
+	says, err := catalog.Directives(m.Version)
 	if err != nil {
 		return postgres.StoredMigration{}, err
 	}

@@ -25,9 +25,9 @@ type Tool struct {
 
 // ToolResult is what a tool that succeeded has done.
 type ToolResult struct {
-	Took    time.Duration
-	Changes []string // of the schema, in words
-	Known   bool     // else the schema could not be compared
+	Took           time.Duration
+	Changes        []string // of the schema, in words
+	SchemaCompared bool     // else the schema could not be compared
 }
 
 // ToolError is a tool that failed, or that was ended.
@@ -35,16 +35,16 @@ type ToolError struct {
 	Line string
 	Exit child.Exit
 	Err  error // what ended it, or the loss of the lock in which it failed; nil if it failed by itself
-	// Changes is what it has done to the schema, where Known.
-	Changes []string
-	Known   bool
-	Remains Remains
+	// Changes is what it has done to the schema, where SchemaCompared.
+	Changes        []string
+	SchemaCompared bool
+	Leftovers      ToolLeftovers
 	// Marks are what it has left in its own table, and refuses to run with.
 	Marks []postgres.ToolMark
 }
 
 func (e *ToolError) Error() string {
-	if e.Exit.Asked != nil {
+	if e.Exit.StopCause != nil {
 		return fmt.Sprintf("%s was ended: %v", e.Line, e.Err)
 	}
 	return fmt.Sprintf("%s failed: %s", e.Line, e.Ended())
@@ -145,7 +145,7 @@ func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exi
 	exit, err = child.Run(run, c)
 	close(stop)
 	<-stopped // the session is one goroutine's at a time
-	if why = exit.Asked; why == nil && exit.Code != 0 {
+	if why = exit.StopCause; why == nil && exit.Code != 0 {
 		if lost := db.Holds(context.WithoutCancel(ctx)); lost != nil {
 			why = &LockLostError{Err: lost}
 		}
@@ -289,10 +289,10 @@ func (r *toolRun) afresh(ctx context.Context, use func(*postgres.DB) error) erro
 
 // outcome is what the database says of a tool that has ended.
 type outcome struct {
-	changes []string
-	known   bool // else there was nothing to compare with
-	remains Remains
-	marks   []postgres.ToolMark
+	changes   []string
+	known     bool // else there was nothing to compare with
+	leftovers ToolLeftovers
+	marks     []postgres.ToolMark
 }
 
 // after waits for what the tool has left in the server, compares, and writes the
@@ -306,10 +306,10 @@ func (r *toolRun) after(ctx context.Context, exit child.Exit, how, ended string)
 	r.row.Outcome, r.row.ExitCode, r.row.Ended, r.row.Took = how, exit.Code, ended, exit.Took
 	err := r.afresh(ctx, func(db *postgres.DB) error {
 		var err error
-		if out.remains, err = r.settle(context.WithoutCancel(ctx), db, exit); err != nil {
+		if out.leftovers, err = r.settle(context.WithoutCancel(ctx), db, exit); err != nil {
 			r.warn("the sessions cannot be read; whether the tool has left one at work is not known", err)
 		}
-		if how == postgres.ToolSucceeded && out.remains.any() {
+		if how == postgres.ToolSucceeded && out.leftovers.any() {
 			r.row.Outcome = postgres.ToolFailed
 		}
 		if r.row.Outcome != postgres.ToolSucceeded {
@@ -342,8 +342,8 @@ func (r *toolRun) judge(ctx context.Context, exit child.Exit, why error) (ToolRe
 		how = postgres.ToolFailed
 	}
 	out := r.after(ctx, exit, how, ended(exit))
-	if how == postgres.ToolSucceeded && !out.remains.any() {
-		return ToolResult{Took: exit.Took, Changes: out.changes, Known: out.known}, nil
+	if how == postgres.ToolSucceeded && !out.leftovers.any() {
+		return ToolResult{Took: exit.Took, Changes: out.changes, SchemaCompared: out.known}, nil
 	}
-	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: out.changes, Known: out.known, Remains: out.remains, Marks: out.marks}
+	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: out.changes, SchemaCompared: out.known, Leftovers: out.leftovers, Marks: out.marks}
 }

@@ -18,7 +18,7 @@ func settled(catalog *source.Catalog, at postgres.State, clean string) bool {
 	if clean == "" || at.Dirty || at.Version != int(catalog.Latest()) {
 		return false
 	}
-	digest, err := catalog.FirstDigest() // whether an unreadable file matters is found out the long way
+	digest, err := catalog.InitialDigest() // whether an unreadable file matters is found out the long way
 	return err == nil && digest == clean
 }
 
@@ -34,7 +34,7 @@ func (o Options) leavesClean(catalog *source.Catalog, p plan.Plan) bool {
 // asked: what is in the files may have changed while they ran (a ConfigMap's volume does), and then
 // neither digest is of what has run.
 func unchanged(catalog *source.Catalog) func() string {
-	before, err := catalog.FirstDigest()
+	before, err := catalog.InitialDigest()
 	return func() string {
 		now, errNow := catalog.Digest()
 		if err != nil || errNow != nil || now != before {

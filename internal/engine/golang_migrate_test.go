@@ -38,7 +38,7 @@ func TestSetsRunAsWithGolangMigrate(t *testing.T) {
 				d := database(t)
 				result, err := engine.Up(t.Context(), options(t, d, dir))
 				require.NoError(t, err)
-				assert.Equal(t, []int{-1, int(files.Latest()), len(all), len(all), 0}, []int{result.From, result.To, result.Applied, len(result.Steps), len(result.Undone())})
+				assert.Equal(t, []int{-1, int(files.Latest()), len(all), len(all), 0}, []int{result.From, result.To, result.Applied, len(result.Steps), len(result.DownSteps())})
 				require.Equal(t, want.up, catalog(t, d))
 				_, err = engine.Down(t.Context(), options(t, d, dir), half)
 				require.NoError(t, err)

@@ -7,9 +7,9 @@ import (
 
 type ownProcess struct{}
 
-// OwnProcess says of a run that it has the process for itself, and may set what is
+// WithDedicatedProcess says of a run that it has the process for itself, and may set what is
 // the process's. In a test it has not.
-func OwnProcess(ctx context.Context) context.Context {
+func WithDedicatedProcess(ctx context.Context) context.Context {
 	return context.WithValue(ctx, ownProcess{}, true)
 }
 

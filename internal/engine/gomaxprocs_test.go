@@ -17,7 +17,7 @@ func TestAProcessOfItsOwn(t *testing.T) {
 	assert.Equal(t, 3, runtime.GOMAXPROCS(0), "nobody has said that the process is the run's")
 	widen()
 
-	ctx, cancel := context.WithCancel(OwnProcess(t.Context()))
+	ctx, cancel := context.WithCancel(WithDedicatedProcess(t.Context()))
 	defer cancel()
 	widen = narrow(ctx)
 	assert.Equal(t, 1, runtime.GOMAXPROCS(0))

@@ -22,7 +22,7 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 	for _, r := range adopted {
 		theirs[r.Version] = true
 	}
-	var memory []source.Remembered
+	var memory []source.RecordedMigration
 	for _, r := range journal {
 		if !inEffect[r.Version] && !r.PartWayDown() {
 			continue
@@ -36,12 +36,12 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 		}
 		memory = append(memory, m)
 	}
-	return files.Union(memory), nil
+	return files.WithHistory(memory), nil
 }
 
-func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.Remembered, error) {
+func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.RecordedMigration, error) {
 	v := uint(r.Version)
-	m := source.Remembered{
+	m := source.RecordedMigration{
 		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Stored.HasUp, HasDown: r.Stored.HasDown || r.PartWayDown(),
 		Irreversible: r.Stored.Irreversible,
 	}
@@ -63,7 +63,7 @@ func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Pol
 		m.NoDown = fmt.Sprintf("%s is not what ran (%s), and of what ran %s", file.Up, how, m.NoDown)
 	}
 	if !m.Differs && r.Stored.DownSize == postgres.SizeUnknown { // the journal does not say
-		says, err := files.Says(v)
+		says, err := files.Directives(v)
 		if err != nil {
 			return m, err
 		}
@@ -93,7 +93,7 @@ func whyNoDown(r postgres.Run) string {
 func recall(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan, journal []postgres.Run) error {
 	var runs []postgres.Run
 	for _, s := range p.Steps {
-		if !strings.HasPrefix(s.Migration.Up, source.FromJournal) && !strings.HasPrefix(s.Migration.Down, source.FromJournal) {
+		if !strings.HasPrefix(s.Migration.Up, source.FromHistory) && !strings.HasPrefix(s.Migration.Down, source.FromHistory) {
 			continue
 		}
 		if i := slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {
@@ -102,7 +102,7 @@ func recall(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p pla
 	}
 	sql, err := db.Recall(ctx, runs)
 	for version, text := range sql {
-		catalog.Remember(uint(version), text.Up, text.Down)
+		catalog.SetRecordedSQL(uint(version), text.Up, text.Down)
 	}
 	return err
 }

@@ -18,7 +18,7 @@ func lineEndings(ctx context.Context, catalog *source.Catalog, db *postgres.DB, 
 	out := map[uint]sqlfile.LineEndings{}
 	var rest []postgres.Run
 	for _, r := range edited {
-		endings, same, err := catalog.RanWith(uint(r.Version), r.Checksum, "")
+		endings, same, err := catalog.MatchLineEndings(uint(r.Version), r.Checksum, "")
 		if err != nil {
 			return nil, err
 		}
@@ -33,7 +33,7 @@ func lineEndings(ctx context.Context, catalog *source.Catalog, db *postgres.DB, 
 		return nil, err
 	}
 	for _, r := range rest {
-		endings, same, err := catalog.RanWith(uint(r.Version), r.Checksum, texts[r.Version].Up)
+		endings, same, err := catalog.MatchLineEndings(uint(r.Version), r.Checksum, texts[r.Version].Up)
 		if err != nil {
 			return nil, err
 		}

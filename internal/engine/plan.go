@@ -25,10 +25,10 @@ type Preview struct {
 type PreviewStep struct {
 	Version   uint   `json:"version"`
 	Direction string `json:"direction"`
-	// File is its name; FromJournal says that there is no such file here, and the
+	// File is its name; FromHistory says that there is no such file here, and the
 	// journal's text would run.
 	File        string `json:"file"`
-	FromJournal bool   `json:"from_history,omitempty"`
+	FromHistory bool   `json:"from_history,omitempty"`
 	Statements  int    `json:"statements"`
 	// Transactional is false for a file that runs statement by statement.
 	Transactional bool `json:"transactional"`
@@ -92,8 +92,8 @@ func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.
 		if err != nil {
 			return err
 		}
-		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromJournal),
-			FromJournal: strings.HasPrefix(s.File, source.FromJournal), Statements: statements, Transactional: transactional, Done: s.StatementsApplied}
+		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromHistory),
+			FromHistory: strings.HasPrefix(s.File, source.FromHistory), Statements: statements, Transactional: transactional, Done: s.StatementsApplied}
 		if p.Steps[i].Direction == plan.Down {
 			step.SQL, err = begins(s)
 			if err != nil {

@@ -22,24 +22,24 @@ type FindingKind string
 
 // The kinds. The last two are no faults: they are told and do not fail a rehearsal.
 const (
-	UpFails      FindingKind = "up fails"
-	DownFails    FindingKind = "down fails"
-	NotUndone    FindingKind = "not undone"     // the schema after the down is not that before the up
-	MissingDown  FindingKind = "missing down"   // and not declared irreversible
-	AgainFails   FindingKind = "up again fails" // after the down
-	AgainDiffers FindingKind = "up again differs"
-	Irreversible FindingKind = "irreversible" // as it declares
-	Lossy        FindingKind = "lossy"        // its down takes away what may hold data by then
+	FindingUpFailed        FindingKind = "up fails"
+	FindingDownFailed      FindingKind = "down fails"
+	FindingNotRestored     FindingKind = "not undone"     // the schema after the down is not that before the up
+	FindingMissingDown     FindingKind = "missing down"   // and not declared irreversible
+	FindingSecondUpFailed  FindingKind = "up again fails" // after the down
+	FindingSecondUpDiffers FindingKind = "up again differs"
+	FindingIrreversible    FindingKind = "irreversible" // as it declares
+	FindingDataLoss        FindingKind = "lossy"        // its down takes away what may hold data by then
 )
 
 // Finding is one thing that a rehearsal has found.
 type Finding struct {
-	Kind    FindingKind `json:"kind"`
-	Fault   bool        `json:"fault"` // it fails the rehearsal
-	Version uint        `json:"version"`
-	File    string      `json:"file"`
-	Line    int         `json:"line"`
-	Text    string      `json:"text"`
+	Kind           FindingKind `json:"kind"`
+	FailsRehearsal bool        `json:"fault"` // it fails the rehearsal
+	Version        uint        `json:"version"`
+	File           string      `json:"file"`
+	Line           int         `json:"line"`
+	Text           string      `json:"text"`
 	// Differences are the objects that are not what they were.
 	Differences []postgres.Difference `json:"differences,omitempty"`
 }
@@ -48,7 +48,7 @@ type Finding struct {
 type Rehearsal struct {
 	Database  string    `json:"database"`
 	Rehearsed int       `json:"rehearsed"` // migrations that it came past
-	Of        int       `json:"of"`        // more than that where it had to stop: what follows rests on what failed
+	Total     int       `json:"of"`        // more than that where it had to stop: what follows rests on what failed
 	Findings  []Finding `json:"findings"`
 }
 
@@ -56,7 +56,7 @@ type Rehearsal struct {
 func (r Rehearsal) Faults() []Finding {
 	var out []Finding
 	for _, f := range r.Findings {
-		if f.Fault {
+		if f.FailsRehearsal {
 			out = append(out, f)
 		}
 	}
@@ -68,7 +68,7 @@ type RehearsalError struct{ Rehearsal }
 
 func (e *RehearsalError) Error() string {
 	faults := e.Faults()
-	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; the first: %s: %s: %s", len(faults), e.Rehearsed, e.Of, faults[0].File, faults[0].Kind, faults[0].Text)
+	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; the first: %s: %s: %s", len(faults), e.Rehearsed, e.Total, faults[0].File, faults[0].Kind, faults[0].Text)
 }
 
 // RehearseOptions are those of a rehearsal.
@@ -188,7 +188,7 @@ func (h *rehearsal) all(ctx context.Context, from *uint) error {
 	before := plan.NoVersion
 	for _, m := range h.files.All() {
 		if from == nil || m.Version > *from {
-			h.out.Of++
+			h.out.Total++
 		}
 	}
 	for _, m := range h.files.All() {
@@ -214,7 +214,7 @@ func (h *rehearsal) all(ctx context.Context, from *uint) error {
 
 // migration rehearses one. It says whether the next can follow.
 func (h *rehearsal) migration(ctx context.Context, m source.Migration, before int) (goOn bool, err error) {
-	says, err := h.files.Says(m.Version)
+	says, err := h.files.Directives(m.Version)
 	if err != nil {
 		return false, err
 	}
@@ -223,7 +223,7 @@ func (h *rehearsal) migration(ctx context.Context, m source.Migration, before in
 		return false, err
 	}
 	if fault, err := h.up(ctx, m.Version); err != nil || fault != nil {
-		h.fault(UpFails, m, m.Up, fault)
+		h.fault(FindingUpFailed, m, m.Up, fault)
 		return false, err
 	}
 	full, err := h.look(ctx)
@@ -232,10 +232,10 @@ func (h *rehearsal) migration(ctx context.Context, m source.Migration, before in
 	}
 	switch {
 	case says.Irreversible:
-		h.find(Finding{Kind: Irreversible, Version: m.Version, File: m.Up, Text: "it says so, and its down is not tried"})
+		h.find(Finding{Kind: FindingIrreversible, Version: m.Version, File: m.Up, Text: "it says so, and its down is not tried"})
 		return true, nil
 	case m.Down == "":
-		h.find(Finding{Kind: MissingDown, Fault: true, Version: m.Version, File: m.Up,
+		h.find(Finding{Kind: FindingMissingDown, FailsRehearsal: true, Version: m.Version, File: m.Up,
 			Text: fmt.Sprintf("there is no %s; write it, or say -- shiplock:irreversible at the top", strings.Replace(m.Up, ".up.", ".down.", 1))})
 		return true, nil
 	}
@@ -249,7 +249,7 @@ func (h *rehearsal) migration(ctx context.Context, m source.Migration, before in
 		return false, err
 	}
 	if fault != nil {
-		h.fault(DownFails, m, m.Down, fault)
+		h.fault(FindingDownFailed, m, m.Down, fault)
 		return h.anew(ctx, m)
 	}
 	return h.again(ctx, m, blank, full)
@@ -261,14 +261,14 @@ func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full p
 	if err != nil {
 		return false, err
 	}
-	clean := h.compare(NotUndone, m, m.Down, "its down does not bring back the schema from before its up", blank, left)
+	clean := h.compare(FindingNotRestored, m, m.Down, "its down does not bring back the schema from before its up", blank, left)
 	fault, err := h.up(ctx, m.Version)
 	if err != nil {
 		return false, err
 	}
 	if fault != nil {
 		if clean { // else it follows from what the down has left
-			h.fault(AgainFails, m, m.Up, fault)
+			h.fault(FindingSecondUpFailed, m, m.Up, fault)
 		}
 		return h.anew(ctx, m)
 	}
@@ -277,7 +277,7 @@ func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full p
 		return false, err
 	}
 	if clean {
-		clean = h.compare(AgainDiffers, m, m.Up, "after its down it leads elsewhere than at first", full, now)
+		clean = h.compare(FindingSecondUpDiffers, m, m.Up, "after its down it leads elsewhere than at first", full, now)
 	}
 	if !clean { // the next is not to be judged by what this one has left
 		return h.anew(ctx, m)
@@ -297,7 +297,7 @@ func (h *rehearsal) anew(ctx context.Context, m source.Migration) (bool, error) 
 func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text string, want, got postgres.Fingerprint) bool {
 	d := want.Differences(got)
 	if len(d) > 0 {
-		h.find(Finding{Kind: kind, Fault: true, Version: m.Version, File: file, Text: text, Differences: d})
+		h.find(Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Text: text, Differences: d})
 	}
 	return len(d) == 0
 }
@@ -307,7 +307,7 @@ func (h *rehearsal) takes(m source.Migration) error {
 	step := postgres.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
 	what, line, err := step.Takes()
 	if len(what) > 0 {
-		h.find(Finding{Kind: Lossy, Version: m.Version, File: m.Down, Line: line, Text: "its down takes away what may hold data by then: " + strings.Join(what, ", ")})
+		h.find(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Text: "its down takes away what may hold data by then: " + strings.Join(what, ", ")})
 	}
 	return err
 }
@@ -344,7 +344,7 @@ func (h *rehearsal) fault(kind FindingKind, m source.Migration, file string, fau
 	if fault == nil {
 		return
 	}
-	f := Finding{Kind: kind, Fault: true, Version: m.Version, File: file, Text: fault.Error()}
+	f := Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Text: fault.Error()}
 	var migration *postgres.MigrationError
 	var script *postgres.ScriptError
 	if errors.As(fault, &migration) {

@@ -12,22 +12,22 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Verdict is what a person says of a migration that has stopped part-way.
-type Verdict string
+// Resolution is what a person says of a migration that has stopped part-way.
+type Resolution string
 
 // The verdicts.
 const (
-	StatementApplied    Verdict = "statement-applied"     // the statement in doubt is in effect, or the failed one is to be skipped: go on after it
-	StatementNotApplied Verdict = "statement-not-applied" // it is not: go on with it
-	MigrationApplied    Verdict = "applied"               // all of it has been finished by hand
-	MigrationRolledBack Verdict = "rolled-back"           // all of it has been undone by hand
+	StatementApplied    Resolution = "statement-applied"     // the statement in doubt is in effect, or the failed one is to be skipped: go on after it
+	StatementNotApplied Resolution = "statement-not-applied" // it is not: go on with it
+	MigrationApplied    Resolution = "applied"               // all of it has been finished by hand
+	MigrationRolledBack Resolution = "rolled-back"           // all of it has been undone by hand
 )
 
 // Repair writes a verdict to the journal and, where it settles the migration, to
 // the version table. It runs no SQL of the migration, but it removes what the
 // statement that failed has left. statement is the number of the failed statement that
 // is to be skipped; 0 for the one in doubt. It returns what it did.
-func Repair(ctx context.Context, o Options, v Verdict, statement int) (string, error) {
+func Repair(ctx context.Context, o Options, v Resolution, statement int) (string, error) {
 	catalog, err := open(ctx, o)
 	if err != nil {
 		return "", err
@@ -43,7 +43,7 @@ func Repair(ctx context.Context, o Options, v Verdict, statement int) (string, e
 	return did, errors.Join(err, db.Close())
 }
 
-func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, v Verdict, statement int) (string, error) {
+func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, v Resolution, statement int) (string, error) {
 	if err := db.Lock(ctx); err != nil {
 		return "", err
 	}
@@ -92,7 +92,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 }
 
 // dropLeftovers removes what the statement that failed has left, or says that it stays.
-func cleanUp(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Verdict) error {
+func cleanUp(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Resolution) error {
 	finish := (v == MigrationApplied) == (run.Direction == plan.Up)
 	left, err := db.RemoveLeftovers(ctx, newest(journal, run.Version), finish)
 	for _, l := range left {
@@ -105,7 +105,7 @@ func newest(journal []postgres.Run, version int) postgres.Run {
 	return journal[slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == version })]
 }
 
-func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, journal []postgres.Run, i int, v Verdict, statement int) (string, error) {
+func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, journal []postgres.Run, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
 		return "", &plan.Refusal{
 			Reason: fmt.Sprintf("the journal does not know what stopped at version %d", st.Version),
@@ -144,7 +144,7 @@ func fileOf(catalog *source.Catalog, run postgres.Run) (name string, open func()
 
 // answerable refuses a decision about a statement that is neither in doubt nor, with
 // its number, the one that failed.
-func answerable(run postgres.Run, d postgres.InterruptedStatement, v Verdict, statement int) error {
+func answerable(run postgres.Run, d postgres.InterruptedStatement, v Resolution, statement int) error {
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
 	whole := "or complete the migration manually, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {

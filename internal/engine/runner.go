@@ -97,7 +97,7 @@ func openBoth(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, er
 	catalog, err := open(whole, o)
 	if err == nil {
 		if o.forUp {
-			catalog.ReadAhead()
+			catalog.StartDigest()
 		}
 		s := <-opened
 		return catalog, s.db, s.err
@@ -113,7 +113,7 @@ func openBoth(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, er
 // openToWrite opens a session. Of several hosts it takes the primary: the others
 // are standbys.
 func openToWrite(ctx context.Context, o Options) (*postgres.DB, error) {
-	if o.Postgres.DSN.Several() {
+	if o.Postgres.DSN.HasMultipleHosts() {
 		o.Postgres.DSN = o.Postgres.DSN.Primary()
 	}
 	return postgres.Open(ctx, o.Postgres)

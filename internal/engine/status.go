@@ -18,8 +18,8 @@ type Status struct {
 	Version  *uint  `json:"version"`  // null before the first migration
 	Dirty    bool   `json:"dirty"`
 	Latest   uint   `json:"latest"` // the newest version of the files
-	// Known is false when no file has the database's version.
-	Known bool `json:"known"`
+	// VersionInFiles is false when no file has the database's version.
+	VersionInFiles bool `json:"known"`
 	// Edited lists the applied versions whose files have been changed since.
 	Edited []uint `json:"edited,omitempty"`
 	// LineEndings lists those of Edited whose files differ in line endings alone.
@@ -49,8 +49,8 @@ type FileInfo struct {
 	Version uint     `json:"version"`
 	Name    string   `json:"name"`
 	Run     *RunInfo `json:"run,omitempty"`
-	// FromJournal is set for a version that no file here has.
-	FromJournal bool `json:"from_history,omitempty"`
+	// FromHistory is set for a version that no file here has.
+	FromHistory bool `json:"from_history,omitempty"`
 	// MinCompatibleVersion is the oldest version of the files that can live with it, where it states one.
 	MinCompatibleVersion uint `json:"min_compatible_version,omitempty"`
 }
@@ -119,7 +119,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	}
 	status := Status{
 		Database: db.Target(), Table: db.Table(), Dirty: st.Dirty, Latest: catalog.Latest(),
-		Known: true, Pending: []FileInfo{}, Applied: []FileInfo{}, Edited: st.Edited,
+		VersionInFiles: true, Pending: []FileInfo{}, Applied: []FileInfo{}, Edited: st.Edited,
 	}
 	for _, v := range st.Edited {
 		if _, same := st.LineEndings[v]; same {
@@ -129,7 +129,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	if st.Version != plan.NoVersion {
 		v := uint(st.Version)
 		status.Version = &v
-		_, status.Known = catalog.Find(v)
+		_, status.VersionInFiles = catalog.Find(v)
 	}
 	status.LastFailure = lastFailure(journal)
 	runs := map[uint]*RunInfo{}
@@ -149,7 +149,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	}
 	applied := plan.Applied(all, st)
 	for _, m := range all.All() {
-		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version], FromJournal: m.Remembered}
+		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version], FromHistory: m.HistoryOnly}
 		if applied[m.Version] {
 			info.MinCompatibleVersion = floors[m.Version]
 			status.Applied = append(status.Applied, info)

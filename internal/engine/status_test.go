@@ -35,12 +35,12 @@ func TestADatabaseNewerThanTheFiles(t *testing.T) {
 
 	status, err := engine.ReadStatus(t.Context(), o)
 	require.NoError(t, err)
-	assert.False(t, status.Known)
+	assert.False(t, status.VersionInFiles)
 	assert.EqualValues(t, 9, *status.Version)
 	assert.EqualValues(t, 3, status.Latest)
 	assert.Empty(t, status.Pending)
 	require.Len(t, status.Applied, 4)
-	assert.True(t, status.Applied[3].FromJournal)
+	assert.True(t, status.Applied[3].FromHistory)
 	assert.Equal(t, before, catalog(t, d))
 }
 
@@ -51,7 +51,7 @@ func TestStatusChangesNothing(t *testing.T) {
 	status, err := engine.ReadStatus(t.Context(), options(t, d, folder(t, three)))
 	require.NoError(t, err)
 	assert.Nil(t, status.Version)
-	assert.True(t, status.Known)
+	assert.True(t, status.VersionInFiles)
 	assert.Equal(t, []engine.FileInfo{{Version: 1, Name: "a"}, {Version: 2, Name: "b"}, {Version: 3, Name: "c"}}, status.Pending)
 	assert.Empty(t, status.Applied)
 	assert.Equal(t, before, catalog(t, d), "not even the version table is made")

@@ -25,31 +25,31 @@ import (
 const (
 	SessionRemains    = "remains"
 	SessionEnded      = "ended"
-	SessionCancelled  = "canceled"
+	SessionCanceled   = "canceled"
 	SessionTerminated = "terminated"
 )
 
-// LeftSession is a session that was still at work when its tool had ended.
-type LeftSession struct {
+// LeftoverSession is a session that was still at work when its tool had ended.
+type LeftoverSession struct {
 	postgres.ToolSession
 	Fate   string
 	Denied bool // our role may not end it
 }
 
-// Remains is what a tool has left in the server.
-type Remains struct {
-	Looked   bool // else it is not known
-	Sessions []LeftSession
-	Prepared []postgres.PreparedTransaction
+// ToolLeftovers is what a tool has left in the server.
+type ToolLeftovers struct {
+	SessionsKnown bool // else it is not known
+	Sessions      []LeftoverSession
+	Prepared      []postgres.PreparedTransaction
 }
 
-// Unsettled reports whether something may still change the schema, or keeps locks.
-func (r Remains) Unsettled() bool {
-	return len(r.Prepared) > 0 || slices.ContainsFunc(r.Sessions, func(s LeftSession) bool { return s.Fate == SessionRemains })
+// StillActive reports whether something may still change the schema, or keeps locks.
+func (r ToolLeftovers) StillActive() bool {
+	return len(r.Prepared) > 0 || slices.ContainsFunc(r.Sessions, func(s LeftoverSession) bool { return s.Fate == SessionRemains })
 }
 
 // any reports whether the tool has left anything.
-func (r Remains) any() bool { return len(r.Sessions)+len(r.Prepared) > 0 }
+func (r ToolLeftovers) any() bool { return len(r.Sessions)+len(r.Prepared) > 0 }
 
 // EarlierToolError says that sessions of an earlier run are at work.
 type EarlierToolError struct {
@@ -311,7 +311,7 @@ func (r *toolRun) lookAtLeftover(ctx context.Context) {
 
 // leaving is a session that is waited for.
 type leaving struct {
-	LeftSession
+	LeftoverSession
 	cut                  bool // its process was ended by us while a statement ran
 	canceled, terminated time.Time
 }
@@ -319,19 +319,19 @@ type leaving struct {
 // settle ends the sessions that are certain to be the tool's, waits for those that may
 // be, and returns what was there and what remains. A tool that has succeeded and left
 // nothing costs one query.
-func (r *toolRun) settle(ctx context.Context, db *postgres.DB, exit child.Exit) (Remains, error) {
+func (r *toolRun) settle(ctx context.Context, db *postgres.DB, exit child.Exit) (ToolLeftovers, error) {
 	if r.trace == nil {
-		return Remains{}, nil
+		return ToolLeftovers{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.tool.SessionGrace+afterStop) // a network that drops everything answers nothing
 	defer cancel()
 	s := &settling{r: r, db: db, exit: exit, start: time.Now(), limit: r.tool.SessionGrace, left: map[int]*leaving{}}
 	var sig *SignalError
-	if errors.As(exit.Asked, &sig) {
+	if errors.As(exit.StopCause, &sig) {
 		s.limit = max(time.Second, min(s.limit, stopBudget-time.Since(r.stopped())))
 	}
 	for _, l := range r.leftover {
-		s.left[l.PID] = &leaving{LeftSession: LeftSession{ToolSession: l, Fate: SessionRemains}, cut: true}
+		s.left[l.PID] = &leaving{LeftoverSession: LeftoverSession{ToolSession: l, Fate: SessionRemains}, cut: true}
 	}
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, lookEvery) {
 		now, err := db.ToolRemains(ctx, r.trace, r.roles, r.connections.all())
@@ -355,12 +355,12 @@ func (r *toolRun) settle(ctx context.Context, db *postgres.DB, exit child.Exit) 
 	}
 }
 
-func (s *settling) succeeded() bool { return s.exit.Code == 0 && s.exit.Asked == nil }
+func (s *settling) succeeded() bool { return s.exit.Code == 0 && s.exit.StopCause == nil }
 
 // orderly reports whether the tool has ended by itself, so that its process has read
 // the answers to its statements: only what has its name or its connections counts then.
 func (s *settling) orderly() bool {
-	return s.exit.Asked == nil && s.exit.Signal == 0 && s.exit.Code < 128
+	return s.exit.StopCause == nil && s.exit.Signal == 0 && s.exit.Code < 128
 }
 
 // concerns reports whether a session is one to wait for. One that may be somebody
@@ -388,7 +388,7 @@ func (s *settling) look(now []postgres.ToolSession) (open int) {
 		case !l.terminated.IsZero():
 			l.Fate = SessionTerminated
 		case !l.canceled.IsZero():
-			l.Fate = SessionCancelled
+			l.Fate = SessionCanceled
 		default:
 			l.Fate = SessionEnded
 		}
@@ -400,7 +400,7 @@ func (s *settling) look(now []postgres.ToolSession) (open int) {
 				known.ToolSession = n // as last seen at work
 			}
 		} else if s.concerns(n) {
-			s.left[n.PID] = &leaving{LeftSession: LeftSession{ToolSession: n, Fate: SessionRemains}}
+			s.left[n.PID] = &leaving{LeftoverSession: LeftoverSession{ToolSession: n, Fate: SessionRemains}}
 		}
 	}
 	for _, l := range s.left {
@@ -457,11 +457,11 @@ func (s *settling) open() []string {
 
 // remains leaves out what has ended by itself: of a tool that succeeded all that
 // did, of another one what was not at work.
-func (s *settling) remains(looked bool, now postgres.ToolRemains) Remains {
-	out := Remains{Looked: looked, Prepared: now.Prepared}
+func (s *settling) remains(looked bool, now postgres.ToolRemains) ToolLeftovers {
+	out := ToolLeftovers{SessionsKnown: looked, Prepared: now.Prepared}
 	for _, pid := range slices.Sorted(maps.Keys(s.left)) {
 		if l := s.left[pid]; l.Fate != SessionEnded || l.Active() && (l.cut || !s.succeeded()) {
-			out.Sessions = append(out.Sessions, l.LeftSession)
+			out.Sessions = append(out.Sessions, l.LeftoverSession)
 		}
 	}
 	return out

@@ -38,9 +38,9 @@ type WaitError struct {
 	Unreachable error
 	// Unreadable is set when the role may not read the version table.
 	Unreadable bool
-	// Silent is set when the version table did not answer.
-	Silent bool
-	Err    error // why the wait ended
+	// Unresponsive is set when the version table did not answer.
+	Unresponsive bool
+	Err          error // why the wait ended
 }
 
 func (e *WaitError) Error() string { return fmt.Sprintf("%v while waiting: %s", e.Err, e.Missing) }
@@ -135,7 +135,7 @@ func (e *WaitError) hope(err error) bool {
 	case errors.As(err, &lost):
 		e.Missing, e.Unreachable = fmt.Sprintf("the connection to the database was lost: %v", lost.Err), lost.Err
 	case errors.Is(err, errNoAnswer):
-		e.Missing, e.Silent = errNoAnswer.Error(), true
+		e.Missing, e.Unresponsive = errNoAnswer.Error(), true
 	case errors.Is(err, postgres.ErrNoSchema):
 		e.Missing = "the schema of the version table does not exist yet, or the role has no USAGE on it"
 	case pq.As(err, pqerror.InsufficientPrivilege) != nil:
@@ -155,7 +155,7 @@ func (w *waiter) over(ctx context.Context) error {
 	switch {
 	case e.Missing != "":
 	case w.inside:
-		e.Missing, e.Silent = "the version table has not answered yet", true
+		e.Missing, e.Unresponsive = "the version table has not answered yet", true
 	default:
 		e.Unreachable = errors.New("no answer yet")
 		e.Missing = "the database cannot be reached: no answer yet"

@@ -10,8 +10,8 @@ import (
 )
 
 // remember is what a journal has of versions 6, 7 and 8, beyond the files.
-func remember(r ...source.Remembered) []source.Remembered {
-	return append([]source.Remembered{
+func remember(r ...source.RecordedMigration) []source.RecordedMigration {
+	return append([]source.RecordedMigration{
 		{Version: 6, Name: "f", HasUp: true, HasDown: true},
 		{Version: 7, Name: "g", HasUp: true, HasDown: true},
 		{Version: 8, Name: "h", HasUp: true, HasDown: true},
@@ -31,7 +31,7 @@ func TestForDownToFiles(t *testing.T) {
 	undo := []string{"journal:8_h.down.sql>7", "journal:7_g.down.sql>6", "journal:6_f.down.sql>5"}
 	for _, c := range []struct {
 		name    string
-		memory  []source.Remembered
+		memory  []source.RecordedMigration
 		state   State
 		want    []string
 		to      int
@@ -46,10 +46,10 @@ func TestForDownToFiles(t *testing.T) {
 			want: []string{undo[0], undo[1], "journal:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
 		{name: "nothing of the files has run", memory: remember(), state: State{Version: 8, Runs: inEffect(6, 7, 8)},
 			want: []string{undo[0], undo[1], "journal:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
-		{name: "a hotfix below the newest file stays", memory: remember(source.Remembered{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: inEffect(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
-		{name: "one has no down", memory: remember(source.Remembered{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
+		{name: "a hotfix below the newest file stays", memory: remember(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: inEffect(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
+		{name: "one has no down", memory: remember(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
 			refusal: "version 7 (g) cannot be undone from here: for a reason"},
-		{name: "one is irreversible", memory: remember(source.Remembered{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
+		{name: "one is irreversible", memory: remember(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
 			refusal: "version 6 (f) is irreversible"},
 		{name: "nobody knows what it is", state: State{Version: 8, Runs: inEffect(1, 5)}, refusal: "nor in the journal"},
 		{name: "stopped part-way on its way down", memory: remember(), want: []string{"journal:6_f.down.sql>5"}, to: 5,
@@ -58,7 +58,7 @@ func TestForDownToFiles(t *testing.T) {
 			state: State{Version: 8, Dirty: true, Runs: append(inEffect(1, 5, 6, 7), Run{Version: 8, Name: "h", Direction: Up, Outcome: Unfinished, Done: 1, Total: 2})}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			union := catalog(t, files...).Union(c.memory)
+			union := catalog(t, files...).WithHistory(c.memory)
 			for i, plan := range []func() (Plan, error){
 				func() (Plan, error) { return ForDownToFiles(union, c.state, Policy{Table: "t"}) },
 				func() (Plan, error) { return ForUp(union, c.state, Policy{Table: "t", OnNewer: DownNewer}) },
@@ -89,7 +89,7 @@ func TestForDownToFiles(t *testing.T) {
 
 func TestTheFloorHoldsWhateverThePolicy(t *testing.T) {
 	files := catalog(t, "1_a.up.sql", "5_b.up.sql")
-	union := files.Union(remember())
+	union := files.WithHistory(remember())
 	floored := func(v uint) State {
 		runs := inEffect(1, 5, 6, 7, 8)
 		runs[3].MinCompatibleVersion = v
@@ -121,7 +121,7 @@ func TestTheFloorHoldsWhateverThePolicy(t *testing.T) {
 
 // TestFilesOfAnotherApplicationUndoNothing, unless somebody says that they were edited.
 func TestFilesOfAnotherApplicationUndoNothing(t *testing.T) {
-	union := catalog(t, "1_a.up.sql", "5_b.up.sql").Union(remember())
+	union := catalog(t, "1_a.up.sql", "5_b.up.sql").WithHistory(remember())
 	st := State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8), Edited: []uint{1, 5}}
 	_, err := ForDownToFiles(union, st, Policy{})
 	requireRefusal(t, err, "is what has run in this database")

@@ -212,7 +212,7 @@ func unchanged(before, s *Script, done int) error {
 func changed(before, s *Script, done int) error {
 	e := &ChangedError{File: s.Name, Done: done, LineEndings: len(before.Statements) >= done && len(s.Statements) >= done}
 	for i := 0; e.LineEndings && i < done; i++ {
-		e.LineEndings = sqlfile.SameButForLineEndings(before.Statements[i].Text, s.Statements[i].Text)
+		e.LineEndings = sqlfile.EqualIgnoringLineEndings(before.Statements[i].Text, s.Statements[i].Text)
 	}
 	return e
 }

@@ -49,7 +49,7 @@ func diagnose(err error, run Run) Card {
 		session   *postgres.SessionRequiredError
 		apart     *postgres.SeparateTransactionError
 		secret    *config.SecretError
-		loss      *engine.LossError
+		loss      *engine.DataLossError
 		rehearsal *engine.RehearsalError
 		scratch   *postgres.NotScratchError
 		table     *postgres.TableError

@@ -10,7 +10,7 @@ import (
 const maxLosses = 12 // lines
 
 // lossState is what a rollback that would lose data has left.
-func lossState(e *engine.LossError) string {
+func lossState(e *engine.DataLossError) string {
 	if e.Run == nil {
 		return "nothing was run"
 	}
@@ -18,7 +18,7 @@ func lossState(e *engine.LossError) string {
 }
 
 // lossCard explains a rollback that was not begun, or that ended where it would lose data.
-func lossCard(e *engine.LossError) Card {
+func lossCard(e *engine.DataLossError) Card {
 	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: going down from version %s to %s would lose data", version(e.From), version(e.To))}
 	var lines []string
 	for i, l := range e.Losses {

@@ -120,11 +120,11 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	if !errors.As(err, &run) {
 		return "nothing of this migration was kept"
 	}
-	if run.Undone == 1 {
+	if run.RolledBack == 1 {
 		return "nothing of this release was kept (--tx-mode all): the migration before this one ran and was rolled back with it"
 	}
-	if run.Undone > 1 {
-		return fmt.Sprintf("nothing of this release was kept (--tx-mode all): the %d migrations before this one ran and were rolled back with it", run.Undone)
+	if run.RolledBack > 1 {
+		return fmt.Sprintf("nothing of this release was kept (--tx-mode all): the %d migrations before this one ran and were rolled back with it", run.RolledBack)
 	}
 	return "nothing of this migration was kept; " + progress(run)
 }
@@ -180,11 +180,11 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		return "run it again when the database is back; its log says why it went"
 	}
 	var run *engine.RunError
-	if errors.As(err, &run) && run.Undone > 0 {
+	if errors.As(err, &run) && run.RolledBack > 0 {
 		if server.Code == pqerror.UnsafeNewEnumValueUsage || server.Code == pqerror.ObjectInUse {
 			return "deploy with --tx-mode file: what an earlier migration did has to be committed before this one can use it"
 		}
-		then := fmt.Sprintf("then deploy again; it starts with the first of the %d", run.Undone+1)
+		then := fmt.Sprintf("then deploy again; it starts with the first of the %d", run.RolledBack+1)
 		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Why) == 0 {
 			return "correct the rows by a statement above this one in " + e.File + ", or in the migration that makes them (they were rolled back with it); " + then
 		}
@@ -200,7 +200,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 // could be corrected here.
 func downAdvice(e *postgres.MigrationError) string {
 	advice := advise(e, "then run the same again")
-	file, remembered := strings.CutPrefix(e.File, source.FromJournal)
+	file, remembered := strings.CutPrefix(e.File, source.FromHistory)
 	switch {
 	case !remembered:
 		return cmp.Or(advice, fmt.Sprintf("correct %s and run the same again; it starts with this migration", e.File))
@@ -227,7 +227,7 @@ func partWayAdvice(e *postgres.MigrationError) string {
 	} else if advice != "" {
 		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + goOn + back
 	}
-	if strings.HasPrefix(e.File, source.FromJournal) { // it cannot be edited
+	if strings.HasPrefix(e.File, source.FromHistory) { // it cannot be edited
 		return "mend what the server complains of; " + goOn + back
 	}
 	return fmt.Sprintf("correct %s from statement %d on (what is before it has run); %s", e.File, e.StatementsApplied+1, goOn) + back

@@ -13,9 +13,9 @@ const maxFaults = 12 // lines
 // failed did so on a scratch database: the code is that of a failed migration.
 func rehearsalCard(e *engine.RehearsalError) Card {
 	faults := e.Faults()
-	c := Card{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", Counted(len(faults), "fault"), Counted(e.Of, "migration"))}
-	if left := e.Of - e.Rehearsed; left > 0 {
-		c.Title = fmt.Sprintf("rehearsal: it had to stop after %d of %s, with %s", e.Rehearsed, Counted(e.Of, "migration"), Counted(len(faults), "fault"))
+	c := Card{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", Counted(len(faults), "fault"), Counted(e.Total, "migration"))}
+	if left := e.Total - e.Rehearsed; left > 0 {
+		c.Title = fmt.Sprintf("rehearsal: it had to stop after %d of %s, with %s", e.Rehearsed, Counted(e.Total, "migration"), Counted(len(faults), "fault"))
 	}
 	var lines []string
 	for i, f := range faults {

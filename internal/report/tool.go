@@ -24,7 +24,7 @@ func toolCard(e *engine.ToolError) Card {
 	what := fmt.Sprintf("failed (%s)", e.Ended())
 	if toolLeft(e) {
 		what = "exited with code 0, but left work in the database unfinished"
-	} else if e.Exit.Asked != nil {
+	} else if e.Exit.StopCause != nil {
 		what = fmt.Sprintf("was ended (%v)", e.Err)
 	} else if e.Err != nil {
 		what += fmt.Sprintf(" as %v", e.Err)
@@ -43,8 +43,8 @@ func toolCard(e *engine.ToolError) Card {
 	} else if len(e.Changes) > 0 {
 		c.addVerbatim("schema", strings.Join(e.Changes, "\n"))
 	}
-	c.add("sessions", toolSessions(e.Remains))
-	c.add("prepared", toolPrepared(e.Remains))
+	c.add("sessions", toolSessions(e.Leftovers))
+	c.add("prepared", toolPrepared(e.Leftovers))
 	c.add("mark", toolMarks(e.Marks))
 	c.add("state", toolState(e))
 	c.add("next", toolAdvice(e))
@@ -62,7 +62,7 @@ func toolMarks(marks []postgres.ToolMark) string {
 // toolLeft reports whether a tool's own exit code says that it has succeeded, while it
 // has left something at work.
 func toolLeft(e *engine.ToolError) bool {
-	return e.Err == nil && e.Exit.Asked == nil && e.Exit.Code == 0
+	return e.Err == nil && e.Exit.StopCause == nil && e.Exit.Code == 0
 }
 
 // maxSessions is how many sessions are listed, and how many statements that end them.
@@ -71,11 +71,11 @@ const maxSessions = 5
 var sessionFates = map[string]string{
 	engine.SessionRemains:    "still at work",
 	engine.SessionEnded:      "ended after the tool, with a result that is not known",
-	engine.SessionCancelled:  "canceled by the migrator",
+	engine.SessionCanceled:   "canceled by the migrator",
 	engine.SessionTerminated: "terminated by the migrator",
 }
 
-func toolSessions(r engine.Remains) string {
+func toolSessions(r engine.ToolLeftovers) string {
 	var lines []string
 	for _, s := range r.Sessions {
 		line := s.String()
@@ -90,7 +90,7 @@ func toolSessions(r engine.Remains) string {
 	return someOf(lines)
 }
 
-func toolPrepared(r engine.Remains) string {
+func toolPrepared(r engine.ToolLeftovers) string {
 	var lines []string
 	for _, p := range r.Prepared {
 		lines = append(lines, fmt.Sprintf("transaction %q (owner %s) is prepared, and neither committed nor rolled back", p.GID, p.Owner))
@@ -106,7 +106,7 @@ func someOf(lines []string) string {
 }
 
 // toolEndsSessions is the first step of an advice, where something of the tool remains.
-func toolEndsSessions(r engine.Remains) string {
+func toolEndsSessions(r engine.ToolLeftovers) string {
 	var steps []string
 	for _, s := range r.Sessions {
 		if s.Fate == engine.SessionRemains {
@@ -130,13 +130,13 @@ func toolEndsSessions(r engine.Remains) string {
 func toolCode(e *engine.ToolError) int {
 	code := stopCode(e)
 	switch {
-	case e.Remains.Unsettled():
+	case e.Leftovers.StillActive():
 		return ExitPartWay
 	case code != 0:
 		return code
 	case e.Err != nil:
 		return ExitDatabase
-	case e.Known && len(e.Changes) == 0:
+	case e.SchemaCompared && len(e.Changes) == 0:
 		return ExitFailed
 	}
 	return ExitPartWay
@@ -144,11 +144,11 @@ func toolCode(e *engine.ToolError) int {
 
 func toolTitle(e *engine.ToolError) string {
 	switch {
-	case e.Remains.Unsettled() && len(e.Remains.Prepared) > 0:
+	case e.Leftovers.StillActive() && len(e.Leftovers.Prepared) > 0:
 		return "a prepared transaction is undecided, so the state of the schema is not known"
-	case e.Remains.Unsettled():
+	case e.Leftovers.StillActive():
 		return "it is still at work in the database, so the state of the schema is not known"
-	case !e.Known:
+	case !e.SchemaCompared:
 		return "whether it has changed the schema is not known"
 	case len(e.Changes) == 0:
 		return "the schema is as it was"
@@ -170,22 +170,22 @@ func toolEnd(e *engine.ToolError) string {
 // outOfMemory knows what the kernel does to who takes too much; a shell or npm
 // between us tells it as 128 + 9.
 func outOfMemory(e *engine.ToolError) bool {
-	return e.Exit.Asked == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == ExitSignal+int(syscall.SIGKILL))
+	return e.Exit.StopCause == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == ExitSignal+int(syscall.SIGKILL))
 }
 
 func toolState(e *engine.ToolError) string {
 	var s string
 	switch {
-	case e.Remains.Unsettled() && e.Known:
+	case e.Leftovers.StillActive() && e.SchemaCompared:
 		return fmt.Sprintf("%s so far; what remains at work may add to them", Counted(len(e.Changes), "change")+" of the schema")
-	case !e.Known:
+	case !e.SchemaCompared:
 		s = "the schema could not be compared with what it was"
 	case len(e.Changes) == 0:
 		s = "no table, column, constraint, index, view, function, type or other object is different; rows are not compared"
 	default:
 		s = fmt.Sprintf("%d changes of the schema, listed above; rows are not compared", len(e.Changes))
 	}
-	if !e.Remains.Looked && (e.Exit.Killed || e.Exit.Signal == syscall.SIGKILL) {
+	if !e.Leftovers.SessionsKnown && (e.Exit.Killed || e.Exit.Signal == syscall.SIGKILL) {
 		s += "; a statement that it had sent may still run in the server (pg_stat_activity)"
 	}
 	return s
@@ -201,12 +201,12 @@ func toolAdvice(e *engine.ToolError) string {
 			steps = append(steps, step)
 		}
 	}
-	if e.Remains.Unsettled() {
-		add(toolEndsSessions(e.Remains))
-	} else if !e.Remains.Looked && (e.Exit.Killed || outOfMemory(e)) {
+	if e.Leftovers.StillActive() {
+		add(toolEndsSessions(e.Leftovers))
+	} else if !e.Leftovers.SessionsKnown && (e.Exit.Killed || outOfMemory(e)) {
 		add("look in pg_stat_activity whether its statement has ended")
 	}
-	if !e.Known || len(e.Changes) > 0 || e.Remains.Unsettled() {
+	if !e.SchemaCompared || len(e.Changes) > 0 || e.Leftovers.StillActive() {
 		add("look in the tool's own table which of its migrations it counts as applied")
 		add("roll back or complete the changes of the schema that belong to none of them")
 	}
@@ -234,7 +234,7 @@ func toolCause(e *engine.ToolError, clean bool) string {
 	}
 	var lost *engine.LockLostError
 	switch {
-	case toolLeft(e) && len(e.Remains.Sessions) == 0:
+	case toolLeft(e) && len(e.Leftovers.Sessions) == 0:
 		return "let the tool commit or roll back what it prepares, and deploy again"
 	case toolLeft(e):
 		return "let the tool wait for its statements before it ends (in a shell: wait), and deploy again"

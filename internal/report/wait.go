@@ -17,7 +17,7 @@ func waitCard(e *engine.WaitError) Card {
 		what = "the schema was waited for, and the database does not answer"
 	case e.Unreadable:
 		what = "the schema was waited for, and its version cannot be read"
-	case e.Silent:
+	case e.Unresponsive:
 		what = "the schema was waited for, and the version table has not answered"
 	}
 	c := Card{Code: stopCode(e), Title: fmt.Sprintf("%s (%v)", what, e.Err)}
@@ -37,7 +37,7 @@ func waitCard(e *engine.WaitError) Card {
 		c.add("next", strings.ReplaceAll(connectAdvice(e.Unreachable), "--wait-for-db", "--timeout"))
 	case e.Unreadable:
 		c.add("next", "let the owner GRANT SELECT on the version table to this role, and USAGE on its schema")
-	case e.Silent:
+	case e.Unresponsive:
 		c.add("next", "see who has it locked: SELECT pid, application_name, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock');\nthen start this again; a slow server needs a longer --timeout")
 	default:
 		c.add("next", "see why the migrations have not run: the output of the migrator that should run them (in Kubernetes its Job), and migrator status; then start this again")

@@ -37,8 +37,8 @@ type Migration struct {
 	Name    string
 	Up      string // file name within the catalog's folder; empty if there is none
 	Down    string
-	// Remembered is a migration that no file here has, and a database's journal; see Union.
-	Remembered bool
+	// HistoryOnly is a migration that no file here has, and a database's journal; see WithHistory.
+	HistoryOnly bool
 	// NoDown is why Down is empty, where that is not because there is no file.
 	NoDown       string
 	Irreversible bool // its up says so; known of what is in effect
@@ -62,8 +62,8 @@ type Catalog struct {
 	ignored    []string
 	unread     []string               // folders that may hold migrations, and cannot be looked into
 	sums       map[string]string      // checksums by file name
-	first      func() (string, error) // see ReadAhead
-	ctx        context.Context        // see OpenUntil
+	first      func() (string, error) // see StartDigest
+	ctx        context.Context        // see OpenContext
 
 	// Of a union: the files alone, and what stands for a file's text.
 	files *Catalog
@@ -279,8 +279,8 @@ func (c *Catalog) Origin() string { return c.origin }
 // Ignored lists the files whose names are no migration's.
 func (c *Catalog) Ignored() []string { return slices.Clone(c.ignored) }
 
-// Unread lists the folders that cannot be looked into for migrations that would not run.
-func (c *Catalog) Unread() []string { return slices.Clone(c.unread) }
+// UnreadableFolders lists the folders that cannot be looked into for migrations that would not run.
+func (c *Catalog) UnreadableFolders() []string { return slices.Clone(c.unread) }
 
 // All returns the migrations in ascending order of version.
 func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }

@@ -127,16 +127,16 @@ func (c *Catalog) openRaw(name string) (io.ReadCloser, error) {
 	return openRaw(c.dir + string(filepath.Separator) + name)
 }
 
-// ReadAhead begins to take a digest, which FirstDigest then waits for. Whoever needs
+// StartDigest begins to take a digest, which InitialDigest then waits for. Whoever needs
 // it has a connection to wait for meanwhile.
-func (c *Catalog) ReadAhead() {
+func (c *Catalog) StartDigest() {
 	c.first = sync.OnceValues(c.digest)
-	go func() { _, _ = c.first() }() // FirstDigest has its error
+	go func() { _, _ = c.first() }() // InitialDigest has its error
 }
 
-// FirstDigest is the digest of the files as they were after ReadAhead; without that,
+// InitialDigest is the digest of the files as they were after StartDigest; without that,
 // as they are now.
-func (c *Catalog) FirstDigest() (string, error) {
+func (c *Catalog) InitialDigest() (string, error) {
 	if c.first == nil {
 		return c.Digest()
 	}

@@ -91,13 +91,13 @@ func TestTheFirstDigestStays(t *testing.T) {
 		require.NoError(t, err)
 		return sum
 	}
-	plain := digest(c.FirstDigest)
-	c.ReadAhead()
-	assert.Equal(t, plain, digest(c.FirstDigest))
+	plain := digest(c.InitialDigest)
+	c.StartDigest()
+	assert.Equal(t, plain, digest(c.InitialDigest))
 	write("1_a.up.sql", "SELECT 3;")
-	assert.Equal(t, plain, digest(c.FirstDigest))
+	assert.Equal(t, plain, digest(c.InitialDigest))
 	assert.NotEqual(t, plain, digest(c.Digest))
-	assert.NotEqual(t, plain, digest(c.UpTo(1).FirstDigest), "a part is another catalog")
+	assert.NotEqual(t, plain, digest(c.UpTo(1).InitialDigest), "a part is another catalog")
 	require.NoError(t, os.RemoveAll(dir))
 	_, err = c.Digest()
 	assert.ErrorContains(t, err, dir+": no such file or directory")

@@ -45,9 +45,9 @@ func (c *Catalog) Size(file string) (int64, error) {
 // maxHead is how far into a file directives are looked for.
 const maxHead = 64 << 10
 
-// Says reads the directives of a version's up file. One that states a floor above
+// Directives reads the directives of a version's up file. One that states a floor above
 // itself is an error: not even its own release could run.
-func (c *Catalog) Says(version uint) (sqlfile.Directives, error) {
+func (c *Catalog) Directives(version uint) (sqlfile.Directives, error) {
 	m, _ := c.Find(version)
 	if m.Up == "" {
 		return sqlfile.Directives{}, nil

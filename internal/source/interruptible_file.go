@@ -9,9 +9,9 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// OpenUntil is Open, but it does not wait for the file system longer than ctx lasts,
+// OpenContext is Open, but it does not wait for the file system longer than ctx lasts,
 // nor does what reads the catalog's files later.
-func OpenUntil(ctx context.Context, dir string, stray Unrecognized) (*Catalog, error) {
+func OpenContext(ctx context.Context, dir string, stray Unrecognized) (*Catalog, error) {
 	c, err := interruptible(ctx, func() (*Catalog, error) { return Open(dir, stray) })
 	if err == nil {
 		c.ctx = ctx

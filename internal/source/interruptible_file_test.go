@@ -48,15 +48,15 @@ func TestCatalog_ReadDoesNotReturn_EndsWithTheContext(t *testing.T) {
 	for name, read := range map[string]func(c *Catalog) error{
 		"digest": func(c *Catalog) error { _, err := c.Digest(); return err },
 		"first digest": func(c *Catalog) error {
-			c.ReadAhead()
-			_, err := c.FirstDigest()
+			c.StartDigest()
+			_, err := c.InitialDigest()
 			return err
 		},
 		"checksum":     func(c *Catalog) error { _, err := c.Checksum(1); return err },
-		"directives":   func(c *Catalog) error { _, err := c.Says(1); return err },
+		"directives":   func(c *Catalog) error { _, err := c.Directives(1); return err },
 		"text":         func(c *Catalog) error { _, err := c.Text("1_a.up.sql", 100); return err },
-		"line endings": func(c *Catalog) error { _, _, err := c.RanWith(1, "", ""); return err },
-		"of a union":   func(c *Catalog) error { _, err := c.Union(nil).Checksum(1); return err },
+		"line endings": func(c *Catalog) error { _, _, err := c.MatchLineEndings(1, "", ""); return err },
+		"of a union":   func(c *Catalog) error { _, err := c.WithHistory(nil).Checksum(1); return err },
 		"file": func(c *Catalog) error {
 			f, err := c.OpenFile("1_a.up.sql")
 			if err != nil {

@@ -5,9 +5,9 @@ import (
 	"sort"
 )
 
-// Remembered is a migration as a database's journal tells it: one that is in effect
+// RecordedMigration is a migration as a database's journal tells it: one that is in effect
 // there, or whose down has stopped part-way.
-type Remembered struct {
+type RecordedMigration struct {
 	Version uint
 	Name    string
 	// Checksum is that of the up file that ran, empty where it is not known.
@@ -22,13 +22,13 @@ type Remembered struct {
 	Differs bool
 }
 
-// FromJournal is how the name of a file begins that is no file: its text is the journal's.
-const FromJournal = "journal:"
+// FromHistory is how the name of a file begins that is no file: its text is the journal's.
+const FromHistory = "journal:"
 
-// Union is a catalog of the files and of what a database remembers. A file counts
+// WithHistory is a catalog of the files and of what a database remembers. A file counts
 // if its up is what ran: then its down may be a better one than that of the day.
 // Of a version whose up here did not run both come from the journal.
-func (c *Catalog) Union(memory []Remembered) *Catalog {
+func (c *Catalog) WithHistory(memory []RecordedMigration) *Catalog {
 	u := &Catalog{fsys: c.fsys, dir: c.dir, origin: c.origin, ignored: c.ignored, ctx: c.ctx, files: c, sums: map[string]string{}, texts: map[string]string{}}
 	for file, sum := range c.sums {
 		u.sums[file] = sum
@@ -49,9 +49,9 @@ func (c *Catalog) Union(memory []Remembered) *Catalog {
 }
 
 // merge is one version of the files, if it is here, and of the journal.
-func (u *Catalog) merge(m Migration, here bool, r Remembered) Migration {
+func (u *Catalog) merge(m Migration, here bool, r RecordedMigration) Migration {
 	if !here || r.Differs {
-		m = Migration{Version: r.Version, Name: r.Name, Remembered: !here, NoDown: r.NoDown}
+		m = Migration{Version: r.Version, Name: r.Name, HistoryOnly: !here, NoDown: r.NoDown}
 		if r.HasUp {
 			m.Up = u.nameOf(r, "up")
 		}
@@ -67,7 +67,7 @@ func (u *Catalog) merge(m Migration, here bool, r Remembered) Migration {
 }
 
 // nameOf is what a file of the folder would be called.
-func (u *Catalog) nameOf(r Remembered, direction string) string {
+func (u *Catalog) nameOf(r RecordedMigration, direction string) string {
 	digits := 0
 	if all := u.files.migrations; len(all) > 0 {
 		name := all[len(all)-1].Up + all[len(all)-1].Down
@@ -75,7 +75,7 @@ func (u *Catalog) nameOf(r Remembered, direction string) string {
 			digits++
 		}
 	}
-	return fmt.Sprintf("%s%0*d_%s.%s.sql", FromJournal, digits, r.Version, r.Name, direction)
+	return fmt.Sprintf("%s%0*d_%s.%s.sql", FromHistory, digits, r.Version, r.Name, direction)
 }
 
 // Files is the part of a union that is files; of any other catalog, all of it.
@@ -86,10 +86,10 @@ func (c *Catalog) Files() *Catalog {
 	return c
 }
 
-// Remember gives a version's remembered SQL its text.
-func (c *Catalog) Remember(version uint, up, down string) {
+// SetRecordedSQL gives a version's remembered SQL its text.
+func (c *Catalog) SetRecordedSQL(version uint, up, down string) {
 	m, _ := c.Find(version)
-	r := Remembered{Version: m.Version, Name: m.Name}
+	r := RecordedMigration{Version: m.Version, Name: m.Name}
 	c.texts[c.nameOf(r, "up")], c.texts[c.nameOf(r, "down")] = up, down
 }
 

@@ -17,11 +17,11 @@ const (
 	MixedLineEndings LineEndings = "LF and CRLF"
 )
 
-// RanWith reports how the lines of a migration ended when it ran, if that is all in
+// MatchLineEndings reports how the lines of a migration ended when it ran, if that is all in
 // which its file now differs from what ran: sum is the Checksum of what ran, and sql
 // its text, empty where it is not known. Without the text a file that mixed both is
 // not recognized.
-func RanWith(open func() (io.ReadCloser, error), sum, sql string) (LineEndings, bool, error) {
+func MatchLineEndings(open func() (io.ReadCloser, error), sum, sql string) (LineEndings, bool, error) {
 	unified := ""
 	for _, endings := range []LineEndings{LF, CRLF} {
 		now, err := Checksum(withLineEndings(open, endings))
@@ -42,9 +42,9 @@ func RanWith(open func() (io.ReadCloser, error), sum, sql string) (LineEndings, 
 	return MixedLineEndings, ran == unified, err
 }
 
-// SameButForLineEndings reports whether two texts of SQL differ in nothing that
+// EqualIgnoringLineEndings reports whether two texts of SQL differ in nothing that
 // counts but line endings.
-func SameButForLineEndings(a, b string) bool {
+func EqualIgnoringLineEndings(a, b string) bool {
 	return Canonical(strings.ReplaceAll(a, "\r\n", "\n")) == Canonical(strings.ReplaceAll(b, "\r\n", "\n"))
 }
 

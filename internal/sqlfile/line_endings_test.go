@@ -47,7 +47,7 @@ func TestRanWith_OnlyLineEndingsDiffer_AreRecognized(t *testing.T) {
 			if c.withText {
 				text = c.ran
 			}
-			got, same, err := RanWith(opened(c.now), sum, text)
+			got, same, err := MatchLineEndings(opened(c.now), sum, text)
 			require.NoError(t, err)
 			assert.Equal(t, c.want != "", same)
 			if same {
@@ -63,7 +63,7 @@ func opened(text string) func() (io.ReadCloser, error) {
 
 func TestRanWith_ReadFails_ReturnsTheError(t *testing.T) {
 	t.Parallel()
-	_, _, err := RanWith(func() (io.ReadCloser, error) {
+	_, _, err := MatchLineEndings(func() (io.ReadCloser, error) {
 		return io.NopCloser(io.MultiReader(strings.NewReader("SELECT 1;\r\n"), iotest.ErrReader(io.ErrClosedPipe))), nil
 	}, "", "")
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
