@@ -1,4 +1,5 @@
-// Package docs holds what people read against what is there.
+// Package docs tests the documentation: links, commands, flags, versions, and failure
+// reports agree with the program.
 package docs
 
 import (
@@ -25,7 +26,7 @@ import (
 
 const root = "../.."
 
-var update = flag.Bool("update", false, "write the README's card anew")
+var update = flag.Bool("update", false, "write generated parts of the pages")
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
@@ -36,7 +37,7 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// pages are the Markdown files that git knows.
+// pages returns the Markdown files that git tracks.
 func pages(t *testing.T) []string {
 	t.Helper()
 	cmd := exec.Command("git", "ls-files", "*.md")
@@ -46,11 +47,11 @@ func pages(t *testing.T) []string {
 	return strings.Fields(string(out))
 }
 
-var card = regexp.MustCompile("(?s)(<!-- card -->\n```text\n)(.*?)(```)")
+var readmeReport = regexp.MustCompile("(?s)(<!-- report -->\n```text\n)(.*?)(```)")
 
-// TestREADMEShowsTheRealCard migrates the sample application to v3, whose last
-// migration fails, and compares what is printed with what the README shows.
-func TestREADMEShowsTheRealCard(t *testing.T) {
+// TestREADME_FailureReport_AsPrinted migrates the sample application to v3, whose last
+// migration fails, and compares the failure report with the one in the README.
+func TestREADME_FailureReport_AsPrinted(t *testing.T) {
 	d := pgtest.New(t)
 	d.Exec(t, "CREATE EXTENSION IF NOT EXISTS btree_gist")
 	dir := t.TempDir()
@@ -62,29 +63,45 @@ func TestREADMEShowsTheRealCard(t *testing.T) {
 	require.Equal(t, 6, code, stderr.String())
 	_, shown, found := strings.Cut(stderr.String(), "\nshiplock: ")
 	require.True(t, found)
-	shown = regexp.MustCompile(`\d+ of \d+ migrations done`).ReplaceAllString("shiplock: "+shown, "0 of 1 migrations done") // v2 is there before
+	shown = regexp.MustCompile(`\d+ of \d+ migrations done`).ReplaceAllString("shiplock: "+shown, "0 of 1 migrations done") // the sample application is at v2 before
 	shown = regexp.MustCompile(`(\n  database +)\S.*`).ReplaceAllString(shown, "${1}booking@postgres:5432/booking")
 
 	readme := read(t, "README.md")
 	if *update {
-		readme = card.ReplaceAllString(readme, "${1}"+strings.ReplaceAll(shown, "$", "$$")+"${3}")
+		readme = readmeReport.ReplaceAllString(readme, "${1}"+strings.ReplaceAll(shown, "$", "$$")+"${3}")
 		require.NoError(t, os.WriteFile(filepath.Join(root, "README.md"), []byte(readme), 0o600))
 	}
-	match := card.FindStringSubmatch(readme)
+	match := readmeReport.FindStringSubmatch(readme)
 	require.NotNil(t, match)
-	assert.Equal(t, shown, match[2], "go test ./hack/docs -update writes it anew")
+	assert.Equal(t, shown, match[2], "run go test ./hack/docs -update")
 }
 
-func TestLinksLeadSomewhere(t *testing.T) {
+// TestLinks_Targets_Exist follows the relative links of every page, and their anchors.
+func TestLinks_Targets_Exist(t *testing.T) {
 	for _, page := range pages(t) {
-		for _, m := range regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(read(t, page), -1) {
-			_, err := os.Stat(filepath.Join(root, filepath.Dir(page), m[1]))
-			assert.NoErrorf(t, err, "%s links to %s", page, m[1])
+		for _, m := range regexp.MustCompile(`\]\(([^)#:\s]*)(?:#([^)\s]*))?\)`).FindAllStringSubmatch(read(t, page), -1) {
+			target := filepath.Join(filepath.Dir(page), m[1])
+			if m[1] == "" {
+				target = page
+			}
+			_, err := os.Stat(filepath.Join(root, target))
+			if assert.NoErrorf(t, err, "%s links to %s", page, m[1]) && m[2] != "" && strings.HasSuffix(target, ".md") {
+				assert.Containsf(t, anchors(read(t, target)), m[2], "%s links to %s#%s", page, target, m[2])
+			}
 		}
 	}
 }
 
-func TestMakeTargetsExist(t *testing.T) {
+// anchors returns the anchors of a page's headings.
+func anchors(page string) []string {
+	var out []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(page, -1) {
+		out = append(out, anchor(m[1]))
+	}
+	return out
+}
+
+func TestMakeTargets_Named_Exist(t *testing.T) {
 	makefile := read(t, "Makefile")
 	for _, page := range append(pages(t), ".ci/run", ".github/workflows/test.yaml", ".github/workflows/release.yaml") {
 		for _, m := range regexp.MustCompile("(?m)(?:^|`|run: )make ([a-z]+)").FindAllStringSubmatch(read(t, page), -1) {
@@ -93,7 +110,7 @@ func TestMakeTargetsExist(t *testing.T) {
 	}
 }
 
-func TestMigratorCommandsExist(t *testing.T) {
+func TestCommands_Named_Exist(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, m := range regexp.MustCompile("(?m)(?:^|`)migrator ([a-z]+)([^`\n]*)").FindAllStringSubmatch(read(t, page), -1) {
 			var help bytes.Buffer
@@ -106,9 +123,9 @@ func TestMigratorCommandsExist(t *testing.T) {
 	}
 }
 
-// TestQuickStartRenders renders the sample application's chart with the values
-// that a page tells its readers to write into theirs.
-func TestQuickStartRenders(t *testing.T) {
+// TestQuickStart_Values_Render renders the sample application's chart with the values
+// of a page's quick start.
+func TestQuickStart_Values_Render(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```yaml\n# values.yaml\n(.*?)```")
 	for _, page := range []string{"README.md", "chart/README.md"} {
 		m := blocks.FindStringSubmatch(read(t, page))
@@ -123,8 +140,9 @@ func TestQuickStartRenders(t *testing.T) {
 	}
 }
 
-// TestStandAloneCommandRenders does the same with the --set flags of the other way.
-func TestStandAloneCommandRenders(t *testing.T) {
+// TestQuickStart_SetFlags_Render renders the chart with the --set flags of a page's
+// standalone installation.
+func TestQuickStart_SetFlags_Render(t *testing.T) {
 	for _, page := range []string{"README.md", "chart/README.md"} {
 		_, command, found := strings.Cut(read(t, page), "helm upgrade --install booking-schema ./chart")
 		require.True(t, found, page)
@@ -139,7 +157,7 @@ func TestStandAloneCommandRenders(t *testing.T) {
 	}
 }
 
-func TestVersionsNamedAreTheOnesUsed(t *testing.T) {
+func TestREADME_Versions_AsTested(t *testing.T) {
 	gomod := read(t, "go.mod")
 	readme := read(t, "README.md")
 	for module, text := range map[string]string{

@@ -20,19 +20,22 @@ var (
 	testRef     = regexp.MustCompile("`((?:[a-z0-9]+/)*[a-z0-9]+) (Test\\w+)(?:/([\\w-]+))?`")
 )
 
-// TestEveryWayIsProved: a row of docs/background/supported-environments.md names a test that exists, or says why there is none.
-func TestEveryWayIsProved(t *testing.T) {
+const environments = "docs/background/supported-environments.md"
+
+// TestEnvironments_EveryRow_NamesATest checks that a row of the page names a test that
+// exists, or the reason why there is none.
+func TestEnvironments_EveryRow_NamesATest(t *testing.T) {
 	rows := 0
-	for _, line := range strings.Split(read(t, "docs/background/supported-environments.md"), "\n") {
+	for _, line := range strings.Split(read(t, environments), "\n") {
 		cells := strings.Split(strings.Trim(line, "|"), " | ")
-		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "proved by |") {
+		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "tested by |") {
 			continue
 		}
 		rows++
 		require.Len(t, cells, 3, line)
 		scenarios, tests := scenarioRef.FindAllStringSubmatch(cells[2], -1), testRef.FindAllStringSubmatch(cells[2], -1)
 		if len(scenarios)+len(tests) == 0 {
-			assert.Regexp(t, `^untested here: \S`, strings.TrimSpace(cells[2]), line)
+			assert.Regexp(t, `^not tested: \S`, strings.TrimSpace(cells[2]), line)
 		}
 		for _, m := range scenarios {
 			assert.FileExists(t, filepath.Join(root, "internal/e2e/testdata/script", m[1]+".txtar"), line)
@@ -45,10 +48,10 @@ func TestEveryWayIsProved(t *testing.T) {
 			}
 		}
 	}
-	assert.Greater(t, rows, 30, "the tables were read")
+	assert.Greater(t, rows, 30, "rows were found")
 }
 
-// sources are the texts of a package's tests.
+// sources returns the texts of a package's tests.
 func sources(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(root, dir, "*_test.go"))
@@ -63,24 +66,24 @@ func sources(t *testing.T, dir string) string {
 	return all.String()
 }
 
-// TestExamplesNameWhatThereIs: every verb, flag and variable of the migrator in
-// the examples, in action.yml and in docs/background/supported-environments.md.
-func TestExamplesNameWhatThereIs(t *testing.T) {
-	cmd := exec.Command("git", "ls-files", "docs/examples", "action.yml", "docs/background/supported-environments.md")
+// TestExamples_FlagsAndVariables_Exist checks every flag and variable of the migrator in
+// the examples, in action.yml, and in the page of supported environments.
+func TestExamples_FlagsAndVariables_Exist(t *testing.T) {
+	cmd := exec.Command("git", "ls-files", "docs/examples", "action.yml", environments)
 	cmd.Dir = root
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	known, found := map[string]bool{"SHIPLOCK_ENGINE": true}, 0
 	help := map[string]string{}
-	for _, verb := range []string{"up", "down", "status", "history", "rehearse", "plan", "wait", "exec", "repair"} {
+	for _, command := range []string{"up", "down", "status", "history", "rehearse", "plan", "wait", "exec", "repair"} {
 		var text bytes.Buffer
-		require.Zero(t, cli.Run(t.Context(), []string{verb, "--help"}, &text, &text))
-		help[verb] = text.String()
-		for _, m := range regexp.MustCompile(`\$(SHIPLOCK_\w+)`).FindAllStringSubmatch(help[verb], -1) {
+		require.Zero(t, cli.Run(t.Context(), []string{command, "--help"}, &text, &text))
+		help[command] = text.String()
+		for _, m := range regexp.MustCompile(`\$(SHIPLOCK_\w+)`).FindAllStringSubmatch(help[command], -1) {
 			known[m[1]] = true
 		}
 	}
-	known["SHIPLOCK_DATABASE_URL"] = true // beats DATABASE_URL, which is the one to use
+	known["SHIPLOCK_DATABASE_URL"] = true // overrides DATABASE_URL, which is the documented one
 	for _, file := range strings.Fields(string(out)) {
 		if strings.HasSuffix(file, ".go") {
 			continue
@@ -98,5 +101,5 @@ func TestExamplesNameWhatThereIs(t *testing.T) {
 			assert.True(t, known[name], "%s: %s", file, name)
 		}
 	}
-	assert.Greater(t, found, 20, "flags and variables were seen")
+	assert.Greater(t, found, 20, "flags and variables were found")
 }
