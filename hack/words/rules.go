@@ -86,9 +86,10 @@ func readRules(style string) ([]Rule, error) {
 	return rules, nil
 }
 
-// compile makes a regular expression of a rule's key: whole words, in upper or lower case, also over the end of a line.
+// compile makes a regular expression of a rule's key: whole words, in upper or lower case. Keys have
+// \s+ between words, so that they match across lines.
 func compile(key string) (*regexp.Regexp, error) {
-	return regexp.Compile(`(?i)\b(?:` + strings.ReplaceAll(key, " ", `[ \t]*[ \t\n][ \t]*`) + `)\b`)
+	return regexp.Compile(`(?i)\b(?:` + key + `)\b`)
 }
 
 // An Exception allows words in some files, or in an expression that contains them.
@@ -141,7 +142,7 @@ func (e *Exception) compile() error {
 		e.files = append(e.files, compiled)
 	}
 	if e.In != "" {
-		compiled, err := regexp.Compile("(?i)" + strings.ReplaceAll(e.In, " ", `[ \t]*[ \t\n][ \t]*`))
+		compiled, err := regexp.Compile("(?i)" + strings.ReplaceAll(e.In, " ", `\s+`))
 		if err != nil {
 			return err
 		}
