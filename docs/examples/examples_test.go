@@ -297,13 +297,13 @@ func TestGitHubActionRehearses(t *testing.T) {
 		}
 	}
 	require.Len(t, annotations, 4, said)
-	assert.Regexp(t, `^::notice file=migrations/0001_guests\.down\.sql,line=1,title=0001_guests\.down\.sql%3A lossy::its down takes away`, annotations[0])
+	assert.Regexp(t, `^::notice file=migrations/0001_guests\.down\.sql,line=1,title=0001_guests\.down\.sql%3A data loss::the down script drops or deletes`, annotations[0])
 	assert.Regexp(t, `^::notice file=migrations/0002_rooms\.down\.sql,line=1,`, annotations[1])
-	assert.Regexp(t, `^::error file=migrations/0002_rooms\.down\.sql,line=1,title=0002_rooms\.down\.sql%3A not undone::.*%0A    index public\.i%0A      before  not there%0A      after   CREATE INDEX i`, annotations[2])
-	assert.Regexp(t, `^::error file=migrations/0003_gone\.up\.sql,line=1,title=0003_gone\.up\.sql%3A missing down::there is no 0003_gone\.down\.sql`, annotations[3])
+	assert.Regexp(t, `^::error file=migrations/0002_rooms\.down\.sql,line=1,title=0002_rooms\.down\.sql%3A schema not restored::.*%0A    index public\.i%0A      before  not there%0A      after   CREATE INDEX i`, annotations[2])
+	assert.Regexp(t, `^::error file=migrations/0003_gone\.up\.sql,line=1,title=0003_gone\.up\.sql%3A missing down file::0003_gone\.down\.sql does not exist`, annotations[3])
 	summary := read(t, filepath.Join(s.dir, "summary.md"))
 	assert.Contains(t, summary, "### Rehearsal&#58; 3 migrations rehearsed, 2 faults\n\n| found | | at | |\n")
-	assert.Contains(t, summary, "| not undone | **fault** | 0002&#95;rooms.down.sql&#58;1 | its down does not bring back the schema from before its up |\n")
+	assert.Contains(t, summary, "| schema not restored | **fault** | 0002&#95;rooms.down.sql&#58;1 | the down script does not restore the schema that existed before the up script |\n")
 	assert.Equal(t, 4, strings.Count(summary, "| note |")+strings.Count(summary, "| **fault** |")-strings.Count(strings.SplitN(summary, "### Rehearsal&#58; 3", 2)[0], "| note |"))
 }
 

@@ -43,7 +43,7 @@ func TestOnNewerDownIsAsCarefulAsDown(t *testing.T) {
 	v2 := &world{Database: w.Database, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "2_b.up.sql": "CREATE TABLE b AS SELECT 1 AS c", "2_b.down.sql": "DROP TABLE b"})}
 	v2.must(0, "up")
 	out := w.must(5, "up", "--on-newer", "down")
-	assert.Contains(t, out.err, "1 row of table public.b (DROP TABLE, journal:2_b.down.sql:1)")
+	assert.Contains(t, out.err, "1 row of table public.b (DROP TABLE, history:2_b.down.sql:1)")
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 	w.must(0, "up", "--on-newer", "down", "--allow-data-loss")
 	assert.Equal(t, "1", w.Value(t, "SELECT version FROM schema_migrations"))

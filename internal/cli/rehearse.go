@@ -97,7 +97,7 @@ func (a *app) targetDatabase() (*config.DSN, string, error) {
 func printRehearsal(w io.Writer, source string, r engine.Rehearsal, hide func(string) string) error {
 	var out strings.Builder
 	for _, f := range r.Findings {
-		fmt.Fprintf(&out, "%s:%d: %s: %s\n", filepath.Join(source, f.File), f.Line, f.Kind, f.Text)
+		fmt.Fprintf(&out, "%s:%d: %s: %s\n", filepath.Join(source, f.File), f.Line, f.Kind, f.Message)
 		for _, d := range f.Differences {
 			printDifference(&out, d)
 		}
@@ -129,7 +129,7 @@ func (a *app) annotate(r engine.Rehearsal) error {
 			printDifference(&detail, d)
 		}
 		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Place: notify.Place{File: f.File, Line: f.Line},
-			Text: a.redact(f.Text), Detail: a.redact(detail.String())})
+			Text: a.redact(f.Message), Detail: a.redact(detail.String())})
 	}
 	return a.github.Findings("Rehearsal: "+rehearsalSummary(r, ""), findings, a.settings.Source)
 }

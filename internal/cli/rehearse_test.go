@@ -82,7 +82,7 @@ func TestRehearsalStopsWhereAnUpFails(t *testing.T) {
 	d := pgtest.New(t)
 	out := rehearse(t, d, folder(t, map[string]string{"1_a.up.sql": "SELECT 1;\nSELECT nope;", "2_b.up.sql": "SELECT 1"}))
 	assert.Equal(t, 6, out.code)
-	assert.Regexp(t, `1_a.up.sql:2: up fails: pq: column "nope" does not exist`, out.stdout)
+	assert.Regexp(t, `1_a.up.sql:2: up failed: pq: column "nope" does not exist`, out.stdout)
 	assert.Regexp(t, `\n0 of 2 migrations rehearsed on .*, 1 fault\n$`, out.stdout)
 	golden(t, "rehearsal-stopped", out.err)
 	assert.Equal(t, "0", things(t, d))
@@ -287,7 +287,7 @@ func TestARehearsalTakesAwayWhateverItMade(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &r))
 		require.Len(t, r.Faults(), len(kinds), "none of them is undone")
 		for _, f := range r.Faults() {
-			assert.Equal(t, engine.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Text)
+			assert.Equal(t, engine.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Message)
 		}
 		assert.NotContains(t, out.stdout, "marked", "an option may be a password")
 		assert.Equal(t, all, fingerprint(t, d), "it is empty again")

@@ -79,7 +79,7 @@ func TestARollbackWithTheOldImage(t *testing.T) {
 	assert.Equal(t, after, fingerprint(t, r.Database))
 
 	out := r.v1.must(0, "down", "--to-files", "--allow-data-loss")
-	assert.Contains(t, out.err, `file=journal:0006_booking_amounts.down.sql`)
+	assert.Contains(t, out.err, `file=history:0006_booking_amounts.down.sql`)
 	assert.Equal(t, before, fingerprint(t, r.Database), "the schema is the one before v2")
 	assert.Equal(t, "5 false", r.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	assert.Equal(t, "8 down applied 3, 7 down applied 3, 6 down applied 3", r.Value(t, `SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, run_revision), ', ' ORDER BY run_id)

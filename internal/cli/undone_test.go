@@ -112,7 +112,7 @@ func TestWhatIsUndoneBeforeAFailureIsTold(t *testing.T) {
 	v1.must(6, "up", "--on-newer", "down", "--webhook-url", in.URL)
 	m := in.message(t)
 	assert.Equal(t, []int{4, 2, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Undone, *m.Pending})
-	assert.Equal(t, "migration journal:2_b.down.sql failed; the database is as it was, at version 2", m.Title)
+	assert.Equal(t, "migration history:2_b.down.sql failed; the database is as it was, at version 2", m.Title)
 	golden(t, "on-newer-down-fails", m.Report)
 }
 

@@ -15,10 +15,10 @@ type Preview struct {
 	Database string        `json:"database"` // user@host:port/name
 	From     *uint         `json:"from"`     // null before the first migration
 	To       *uint         `json:"to"`
-	Newer    bool          `json:"newer"` // the database is ahead of the files, and nothing would be done
+	Newer    bool          `json:"database_ahead"` // the database is ahead of the files, and nothing would be done
 	Steps    []PreviewStep `json:"steps"`
 	// Ahead are the versions above the newest file that the journal knows to be applied.
-	Ahead []FileInfo `json:"ahead,omitempty"`
+	Ahead []FileInfo `json:"versions_ahead,omitempty"`
 }
 
 // PreviewStep is one file that would run.

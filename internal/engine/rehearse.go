@@ -22,24 +22,24 @@ type FindingKind string
 
 // The kinds. The last two are no faults: they are told and do not fail a rehearsal.
 const (
-	FindingUpFailed        FindingKind = "up fails"
-	FindingDownFailed      FindingKind = "down fails"
-	FindingNotRestored     FindingKind = "not undone"     // the schema after the down is not that before the up
-	FindingMissingDown     FindingKind = "missing down"   // and not declared irreversible
-	FindingSecondUpFailed  FindingKind = "up again fails" // after the down
-	FindingSecondUpDiffers FindingKind = "up again differs"
+	FindingUpFailed        FindingKind = "up failed"
+	FindingDownFailed      FindingKind = "down failed"
+	FindingNotRestored     FindingKind = "schema not restored" // the schema after the down is not that before the up
+	FindingMissingDown     FindingKind = "missing down file"   // and not declared irreversible
+	FindingSecondUpFailed  FindingKind = "second up failed"    // after the down
+	FindingSecondUpDiffers FindingKind = "second up differs"
 	FindingIrreversible    FindingKind = "irreversible" // as it declares
-	FindingDataLoss        FindingKind = "lossy"        // its down takes away what may hold data by then
+	FindingDataLoss        FindingKind = "data loss"    // its down takes away what may hold data by then
 )
 
 // Finding is one thing that a rehearsal has found.
 type Finding struct {
 	Kind           FindingKind `json:"kind"`
-	FailsRehearsal bool        `json:"fault"` // it fails the rehearsal
+	FailsRehearsal bool        `json:"fails_rehearsal"` // it fails the rehearsal
 	Version        uint        `json:"version"`
 	File           string      `json:"file"`
 	Line           int         `json:"line"`
-	Text           string      `json:"text"`
+	Message        string      `json:"message"`
 	// Differences are the objects that are not what they were.
 	Differences []postgres.Difference `json:"differences,omitempty"`
 }
@@ -47,8 +47,8 @@ type Finding struct {
 // Rehearsal is what came of one.
 type Rehearsal struct {
 	Database  string    `json:"database"`
-	Rehearsed int       `json:"rehearsed"` // migrations that it came past
-	Total     int       `json:"of"`        // more than that where it had to stop: what follows rests on what failed
+	Rehearsed int       `json:"migrations_rehearsed"` // migrations that it came past
+	Total     int       `json:"migrations_total"`     // more than that where it had to stop: what follows rests on what failed
 	Findings  []Finding `json:"findings"`
 }
 
@@ -68,7 +68,7 @@ type RehearsalError struct{ Rehearsal }
 
 func (e *RehearsalError) Error() string {
 	faults := e.Faults()
-	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; the first: %s: %s: %s", len(faults), e.Rehearsed, e.Total, faults[0].File, faults[0].Kind, faults[0].Text)
+	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; the first: %s: %s: %s", len(faults), e.Rehearsed, e.Total, faults[0].File, faults[0].Kind, faults[0].Message)
 }
 
 // RehearseOptions are those of a rehearsal.
@@ -232,11 +232,11 @@ func (h *rehearsal) migration(ctx context.Context, m source.Migration, before in
 	}
 	switch {
 	case says.Irreversible:
-		h.find(Finding{Kind: FindingIrreversible, Version: m.Version, File: m.Up, Text: "it says so, and its down is not tried"})
+		h.find(Finding{Kind: FindingIrreversible, Version: m.Version, File: m.Up, Message: "marked -- shiplock:irreversible; its down script was not run"})
 		return true, nil
 	case m.Down == "":
 		h.find(Finding{Kind: FindingMissingDown, FailsRehearsal: true, Version: m.Version, File: m.Up,
-			Text: fmt.Sprintf("there is no %s; write it, or say -- shiplock:irreversible at the top", strings.Replace(m.Up, ".up.", ".down.", 1))})
+			Message: fmt.Sprintf("%s does not exist; write it, or add -- shiplock:irreversible to the up file", strings.Replace(m.Up, ".up.", ".down.", 1))})
 		return true, nil
 	}
 	if err := h.takes(m); err != nil {
@@ -261,7 +261,7 @@ func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full p
 	if err != nil {
 		return false, err
 	}
-	clean := h.compare(FindingNotRestored, m, m.Down, "its down does not bring back the schema from before its up", blank, left)
+	clean := h.compare(FindingNotRestored, m, m.Down, "the down script does not restore the schema that existed before the up script", blank, left)
 	fault, err := h.up(ctx, m.Version)
 	if err != nil {
 		return false, err
@@ -277,7 +277,7 @@ func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full p
 		return false, err
 	}
 	if clean {
-		clean = h.compare(FindingSecondUpDiffers, m, m.Up, "after its down it leads elsewhere than at first", full, now)
+		clean = h.compare(FindingSecondUpDiffers, m, m.Up, "applying the migration again after its down script gives a different schema", full, now)
 	}
 	if !clean { // the next is not to be judged by what this one has left
 		return h.anew(ctx, m)
@@ -297,7 +297,7 @@ func (h *rehearsal) anew(ctx context.Context, m source.Migration) (bool, error) 
 func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text string, want, got postgres.Fingerprint) bool {
 	d := want.Differences(got)
 	if len(d) > 0 {
-		h.find(Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Text: text, Differences: d})
+		h.find(Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: text, Differences: d})
 	}
 	return len(d) == 0
 }
@@ -307,7 +307,7 @@ func (h *rehearsal) takes(m source.Migration) error {
 	step := postgres.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
 	what, line, err := step.Takes()
 	if len(what) > 0 {
-		h.find(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Text: "its down takes away what may hold data by then: " + strings.Join(what, ", ")})
+		h.find(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Message: "the down script drops or deletes objects that may contain data: " + strings.Join(what, ", ")})
 	}
 	return err
 }
@@ -344,12 +344,12 @@ func (h *rehearsal) fault(kind FindingKind, m source.Migration, file string, fau
 	if fault == nil {
 		return
 	}
-	f := Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Text: fault.Error()}
+	f := Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: fault.Error()}
 	var migration *postgres.MigrationError
 	var script *postgres.ScriptError
 	if errors.As(fault, &migration) {
 		f.Line, _ = migration.Position()
-		f.Text = migration.Err.Error()
+		f.Message = migration.Err.Error()
 	} else if errors.As(fault, &script) {
 		f.Line = script.Line
 	}

@@ -19,24 +19,24 @@ type Status struct {
 	Dirty    bool   `json:"dirty"`
 	Latest   uint   `json:"latest"` // the newest version of the files
 	// VersionInFiles is false when no file has the database's version.
-	VersionInFiles bool `json:"known"`
+	VersionInFiles bool `json:"version_in_files"`
 	// Edited lists the applied versions whose files have been changed since.
 	Edited []uint `json:"edited,omitempty"`
 	// LineEndings lists those of Edited whose files differ in line endings alone.
-	LineEndings []uint     `json:"line_endings,omitempty"`
+	LineEndings []uint     `json:"line_endings_only,omitempty"`
 	Pending     []FileInfo `json:"pending"`
 	Applied     []FileInfo `json:"applied"`
 	// LastFailure is the last run, if that did not come to its end.
 	LastFailure *Failure `json:"last_failure,omitempty"`
 	// Tool is the last run of a foreign tool (exec), if there was one.
-	Tool *ToolInfo `json:"tool,omitempty"`
+	Tool *ToolInfo `json:"external_tool,omitempty"`
 }
 
 // ToolInfo is the newest row of the journal of foreign tools.
 type ToolInfo struct {
 	Command         string    `json:"command"`
-	Outcome         string    `json:"outcome"`         // running, succeeded, failed or stopped
-	Ended           string    `json:"ended,omitempty"` // "exit code 1", "SIGKILL"
+	Outcome         string    `json:"outcome"`        // running, succeeded, failed or stopped
+	Ended           string    `json:"exit,omitempty"` // "exit code 1", "SIGKILL"
 	Changes         []string  `json:"changes,omitempty"`
 	Started         time.Time `json:"started"`
 	DurationSeconds float64   `json:"duration_seconds"`

@@ -27,14 +27,14 @@ func TestFindingsAreNoMarkdown(t *testing.T) {
 	g, out, summary := gitHub(t)
 	hostile := "1_<img src=x>|[x](http://y)`*_~#@all ::error::forged\n::error::forged\r##[error]x"
 	require.NoError(t, g.Findings("Rehearsal: "+hostile, []Finding{
-		{Kind: "not undone", Fault: true, Place: Place{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
-		{Kind: "lossy", Place: Place{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
+		{Kind: "schema not restored", Fault: true, Place: Place{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
+		{Kind: "data loss", Place: Place{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
 	}, "."))
 	require.NoError(t, g.Close())
 	commands := runnerCommands(out.String())
 	require.Len(t, commands, 2, out.String())
 	assert.True(t, strings.HasPrefix(commands[0], "::error title=1_<img"), "no file of that name is in the repository: %s", commands[0])
-	assert.Equal(t, "::notice title=1_a.down.sql%3A lossy::it takes", commands[1])
+	assert.Equal(t, "::notice title=1_a.down.sql%3A data loss::it takes", commands[1])
 	text, err := os.ReadFile(summary)
 	require.NoError(t, err)
 	table, _, found := strings.Cut(string(text), "`````text\n")
@@ -50,7 +50,7 @@ func TestVeryManyFindings(t *testing.T) {
 	g, out, summary := gitHub(t)
 	var findings []Finding
 	for i := range 3 * maxFindings {
-		findings = append(findings, Finding{Kind: "not undone", Fault: true, Place: Place{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
+		findings = append(findings, Finding{Kind: "schema not restored", Fault: true, Place: Place{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
 	}
 	require.NoError(t, g.Findings("many", findings, "."))
 	require.NoError(t, g.Close())

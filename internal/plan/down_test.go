@@ -28,7 +28,7 @@ func inEffect(versions ...int) []Run {
 
 func TestForDownToFiles(t *testing.T) {
 	files := []string{"1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "5_b.down.sql"}
-	undo := []string{"journal:8_h.down.sql>7", "journal:7_g.down.sql>6", "journal:6_f.down.sql>5"}
+	undo := []string{"history:8_h.down.sql>7", "history:7_g.down.sql>6", "history:6_f.down.sql>5"}
 	for _, c := range []struct {
 		name    string
 		memory  []source.RecordedMigration
@@ -43,16 +43,16 @@ func TestForDownToFiles(t *testing.T) {
 		{name: "older", state: State{Version: 1, Runs: inEffect(1)}, to: 1},
 		{name: "empty", state: State{Version: NoVersion}, to: NoVersion},
 		{name: "a file that has not run is passed over", memory: remember(), state: State{Version: 8, Runs: inEffect(1, 6, 7, 8)},
-			want: []string{undo[0], undo[1], "journal:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
+			want: []string{undo[0], undo[1], "history:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
 		{name: "nothing of the files has run", memory: remember(), state: State{Version: 8, Runs: inEffect(6, 7, 8)},
-			want: []string{undo[0], undo[1], "journal:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
+			want: []string{undo[0], undo[1], "history:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
 		{name: "a hotfix below the newest file stays", memory: remember(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: inEffect(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
 		{name: "one has no down", memory: remember(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
 			refusal: "version 7 (g) cannot be undone from here: for a reason"},
 		{name: "one is irreversible", memory: remember(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
 			refusal: "version 6 (f) is irreversible"},
 		{name: "nobody knows what it is", state: State{Version: 8, Runs: inEffect(1, 5)}, refusal: "nor in the journal"},
-		{name: "stopped part-way on its way down", memory: remember(), want: []string{"journal:6_f.down.sql>5"}, to: 5,
+		{name: "stopped part-way on its way down", memory: remember(), want: []string{"history:6_f.down.sql>5"}, to: 5,
 			state: State{Version: 5, Dirty: true, Runs: append(inEffect(1, 5), Run{Version: 6, Name: "f", Direction: Down, Outcome: Unfinished, Done: 1, Total: 2})}},
 		{name: "stopped part-way on its way up", memory: remember(), refusal: "version 8 (h) stopped part-way, after 1 of 2 statements",
 			state: State{Version: 8, Dirty: true, Runs: append(inEffect(1, 5, 6, 7), Run{Version: 8, Name: "h", Direction: Up, Outcome: Unfinished, Done: 1, Total: 2})}},

@@ -23,7 +23,7 @@ type RecordedMigration struct {
 }
 
 // FromHistory is how the name of a file begins that is no file: its text is the journal's.
-const FromHistory = "journal:"
+const FromHistory = "history:"
 
 // WithHistory is a catalog of the files and of what a database remembers. A file counts
 // if its up is what ran: then its down may be a better one than that of the day.
