@@ -63,7 +63,7 @@ func position(err error) *notify.Place {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
-		doubt     *postgres.UnprovableError
+		doubt     *postgres.UnknownOutcomeError
 		state     *postgres.SessionStateError
 	)
 	switch {

@@ -105,7 +105,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		return nil, &plan.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
 			Why: "baseline is for a database that no version is known of", Next: "migrator status shows which migrations are applied; to change the version: migrator down, or migrator up"}
 	}
-	if err := db.Imported(ctx, has(files)); err != nil {
+	if err := db.CheckOtherSchemas(ctx, has(files)); err != nil {
 		return nil, err
 	}
 	history, err := db.LatestRuns(ctx)
@@ -186,10 +186,10 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 			}
 		}
 		f, err = h.db.Structure(ctx)
-		return h.db.Without(f), err
+		return h.db.WithoutOwnTables(f), err
 	}()
 	if ctx.Err() == nil {
-		err = errors.Join(err, h.db.Release(ctx))
+		err = errors.Join(err, h.db.ReleaseScratch(ctx))
 	}
 	return f, err
 }
@@ -197,7 +197,7 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 // comparedWith refuses a schema that is another one. It looks by a session of its own:
 // behind a pooler the one with the lock has a transaction open.
 func comparedWith(ctx context.Context, o Options, db *postgres.DB, want postgres.Fingerprint, version int) error {
-	o.Postgres = db.Here(o.Postgres)
+	o.Postgres = db.SameTables(o.Postgres)
 	looking, err := openToWrite(ctx, o)
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func comparedWith(ctx context.Context, o Options, db *postgres.DB, want postgres
 	if err != nil {
 		return err
 	}
-	if d := want.DifferencesWithin(looking.Without(have)); len(d) > 0 {
+	if d := want.DifferencesWithin(looking.WithoutOwnTables(have)); len(d) > 0 {
 		return &BaselineError{Version: version, Differences: d}
 	}
 	return nil

@@ -75,8 +75,8 @@ func lowest(p plan.Plan) int {
 
 // guardData refuses a plan that would lose data, or logs what goes. It returns what
 // each step of the plan has created itself.
-func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.Own, error) {
-	own := make([]postgres.Own, len(d.plan.Steps))
+func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.OwnObjects, error) {
+	own := make([]postgres.OwnObjects, len(d.plan.Steps))
 	if !d.plan.GoesDown() {
 		return own, nil
 	}

@@ -40,7 +40,7 @@ func emptied(ctx context.Context, files *source.Catalog, db *postgres.DB, st pla
 	if err != nil {
 		return err
 	}
-	found, known, err := db.Remains(ctx, made)
+	found, known, err := db.ExistingObject(ctx, made)
 	switch {
 	case err != nil:
 		return err
@@ -59,9 +59,9 @@ func waysOut(newest int) string {
 }
 
 // madeBy follows what applied migrations have made, by the SQL that ran, or else by the files.
-func madeBy(ctx context.Context, files *source.Catalog, db *postgres.DB, applied []postgres.Run) (postgres.Made, error) {
-	var made postgres.Made
-	ran, err := db.Recall(ctx, applied)
+func madeBy(ctx context.Context, files *source.Catalog, db *postgres.DB, applied []postgres.Run) (postgres.CreatedObjects, error) {
+	var made postgres.CreatedObjects
+	ran, err := db.StoredSQL(ctx, applied)
 	if err != nil {
 		return made, err
 	}

@@ -175,7 +175,7 @@ type decision struct {
 func decide(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (decision, error) {
 	version, clean, err := db.Head(ctx)
 	if err == nil {
-		err = db.Imported(ctx, has(files))
+		err = db.CheckOtherSchemas(ctx, has(files))
 	}
 	if err != nil {
 		return decision{}, err
@@ -247,7 +247,7 @@ func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) 
 // resume finds out where a migration that has stopped part-way goes on.
 func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s plan.Step, journal []postgres.Run) (int, error) {
 	i := slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) })
-	return db.Resume(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, journal[i])
+	return db.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, journal[i])
 }
 
 func done(p plan.Plan, applied int) Result {
@@ -256,7 +256,7 @@ func done(p plan.Plan, applied int) Result {
 
 // drive lets golang-migrate's state machine take the plan's steps, one by one,
 // through our two drivers.
-func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, own []postgres.Own) error {
+func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, own []postgres.OwnObjects) error {
 	steps, err := stepsOf(catalog, p)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ type ToolError struct {
 	SchemaCompared bool
 	Leftovers      ToolLeftovers
 	// Marks are what it has left in its own table, and refuses to run with.
-	Marks []postgres.ToolMark
+	Marks []postgres.ToolProblem
 }
 
 func (e *ToolError) Error() string {
@@ -94,7 +94,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	if err := db.Lock(ctx); err != nil {
 		return ToolResult{}, err
 	}
-	o.Postgres = db.Here(o.Postgres) // the tool may make a schema that comes first in the search_path
+	o.Postgres = db.SameTables(o.Postgres) // the tool may make a schema that comes first in the search_path
 	r := toolRun{o: o, tool: tool, pooled: db.Pooled()}
 	defer context.AfterFunc(ctx, func() { r.asked.CompareAndSwap(nil, new(time.Now())) })()
 	r.row = postgres.ToolRun{Command: tool.Line, Outcome: postgres.ToolRunning, Started: time.Now()}
@@ -134,7 +134,7 @@ func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exi
 				return
 			case <-tick.C:
 			}
-			if err := db.Holds(context.WithoutCancel(ctx)); err != nil {
+			if err := db.CheckLock(context.WithoutCancel(ctx)); err != nil {
 				lose(&LockLostError{Err: err})
 				return
 			}
@@ -146,7 +146,7 @@ func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exi
 	close(stop)
 	<-stopped // the session is one goroutine's at a time
 	if why = exit.StopCause; why == nil && exit.Code != 0 {
-		if lost := db.Holds(context.WithoutCancel(ctx)); lost != nil {
+		if lost := db.CheckLock(context.WithoutCancel(ctx)); lost != nil {
 			why = &LockLostError{Err: lost}
 		}
 	}
@@ -160,7 +160,7 @@ func (t Tool) show(ctx context.Context, db *postgres.DB, working *progress.Activ
 	}
 	var facts []progress.Fact
 	if patience, ever := t.Progress.Patience(); ever && working.Elapsed() >= patience {
-		facts, _ = db.ToolAtWork(ctx) // a lost session is noticed by who looks at the lock
+		facts, _ = db.ToolActivity(ctx) // a lost session is noticed by who looks at the lock
 	}
 	facts = append([]progress.Fact{{Name: "command", Value: t.Line, Bar: t.Line}}, facts...)
 	working.Show(progress.Moment{Message: "the tool still runs", Facts: append(facts, untilDeadline(ctx)...)})
@@ -172,7 +172,7 @@ func untilDeadline(ctx context.Context) []progress.Fact {
 	if !ok {
 		return nil
 	}
-	return []progress.Fact{postgres.ForUpTo(time.Until(limit))}
+	return []progress.Fact{postgres.WaitLimit(time.Until(limit))}
 }
 
 // signalFor hands on the signal that has come to us; else it is the usual one.
@@ -242,7 +242,7 @@ func (r *toolRun) before(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if r.id, err = db.RecordTool(ctx, 0, r.row); err != nil {
+		if r.id, err = db.RecordToolRun(ctx, 0, r.row); err != nil {
 			r.warn("the run is not journaled", err)
 		}
 		return nil
@@ -252,7 +252,7 @@ func (r *toolRun) before(ctx context.Context) error {
 // follow makes ready to find the tool's sessions, and waits for those of an earlier run.
 func (r *toolRun) follow(ctx context.Context, db *postgres.DB) error {
 	r.roles = rolesOf(db.Server.User, r.tool.Command)
-	trace, err := db.TraceTool(ctx, r.pooled)
+	trace, err := db.NewToolTrace(ctx, r.pooled)
 	if err == nil {
 		r.trace = trace
 		err = r.awaitEarlier(ctx, db)
@@ -292,7 +292,7 @@ type outcome struct {
 	changes   []string
 	known     bool // else there was nothing to compare with
 	leftovers ToolLeftovers
-	marks     []postgres.ToolMark
+	marks     []postgres.ToolProblem
 }
 
 // after waits for what the tool has left in the server, compares, and writes the
@@ -303,7 +303,7 @@ func (r *toolRun) after(ctx context.Context, exit child.Exit, how, ended string)
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), afterStop+r.tool.SessionGrace)
 		defer cancel()
 	}
-	r.row.Outcome, r.row.ExitCode, r.row.Ended, r.row.Took = how, exit.Code, ended, exit.Took
+	r.row.Outcome, r.row.ExitCode, r.row.Exit, r.row.Duration = how, exit.Code, ended, exit.Took
 	err := r.afresh(ctx, func(db *postgres.DB) error {
 		var err error
 		if out.leftovers, err = r.settle(context.WithoutCancel(ctx), db, exit); err != nil {
@@ -313,7 +313,7 @@ func (r *toolRun) after(ctx context.Context, exit child.Exit, how, ended string)
 			r.row.Outcome = postgres.ToolFailed
 		}
 		if r.row.Outcome != postgres.ToolSucceeded {
-			if out.marks, err = db.ToolMarks(ctx); err != nil {
+			if out.marks, err = db.ToolProblems(ctx); err != nil {
 				r.o.Log.Debug("looking for what the tool has left in its own table", "error", err)
 			}
 		}
@@ -324,7 +324,7 @@ func (r *toolRun) after(ctx context.Context, exit child.Exit, how, ended string)
 			out.changes, out.known = r.was.Changes(now), true
 			r.row.Changes = out.changes
 		}
-		_, err = db.RecordTool(ctx, r.id, r.row)
+		_, err = db.RecordToolRun(ctx, r.id, r.row)
 		return err
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 	}
 	var memory []source.RecordedMigration
 	for _, r := range journal {
-		if !inEffect[r.Version] && !r.PartWayDown() {
+		if !inEffect[r.Version] && !r.IncompleteDown() {
 			continue
 		}
 		if theirs[r.Version] {
@@ -42,7 +42,7 @@ func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run
 func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.RecordedMigration, error) {
 	v := uint(r.Version)
 	m := source.RecordedMigration{
-		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Stored.HasUp, HasDown: r.Stored.HasDown || r.PartWayDown(),
+		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Stored.HasUp, HasDown: r.Stored.HasDown || r.IncompleteDown(),
 		Irreversible: r.Stored.Irreversible,
 	}
 	m.NoDown = whyNoDown(r)
@@ -100,7 +100,7 @@ func recall(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p pla
 			runs = append(runs, journal[i])
 		}
 	}
-	sql, err := db.Recall(ctx, runs)
+	sql, err := db.StoredSQL(ctx, runs)
 	for version, text := range sql {
 		catalog.SetRecordedSQL(uint(version), text.Up, text.Down)
 	}

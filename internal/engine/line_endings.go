@@ -28,7 +28,7 @@ func lineEndings(ctx context.Context, catalog *source.Catalog, db *postgres.DB, 
 			rest = append(rest, r)
 		}
 	}
-	texts, err := db.Recall(ctx, rest)
+	texts, err := db.StoredSQL(ctx, rest)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	defer closeQuietly(h.o, h.db)
 	err = h.all(ctx, r.From)
 	if ctx.Err() == nil {
-		err = errors.Join(err, h.db.Release(ctx))
+		err = errors.Join(err, h.db.ReleaseScratch(ctx))
 	}
 	if err == nil && len(h.out.Faults()) > 0 {
 		err = &RehearsalError{h.out}
@@ -139,12 +139,12 @@ func claim(ctx context.Context, o Options, files *source.Catalog, real *postgres
 	if err := db.Lock(ctx); err != nil { // two at once would be in each other's way
 		return nil, err
 	}
-	if err := db.Claim(ctx); err != nil {
+	if err := db.AcquireScratch(ctx); err != nil {
 		return nil, err
 	}
-	o.Postgres.Identity = postgres.Identity{Release: postgres.Rehearsing}
+	o.Postgres.Identity = postgres.Identity{Release: postgres.RehearsalRelease}
 	quiet := slog.New(slog.DiscardHandler)
-	o.Postgres, o.Postgres.SkipTableCheck = db.Here(o.Postgres), false // a migration may make a schema that comes first in the search_path
+	o.Postgres, o.Postgres.SkipTableCheck = db.SameTables(o.Postgres), false // a migration may make a schema that comes first in the search_path
 	o.Postgres.ExternalToolLock, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
 	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}, nil
 }
@@ -154,7 +154,7 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 	if real == nil {
 		return nil
 	}
-	same := &postgres.NotScratchError{Target: db.Target(), Why: "is the one that DATABASE_URL, or PGHOST and PGDATABASE, name: it would be emptied"}
+	same := &postgres.NotScratchError{Target: db.Target(), Problem: "is the one that DATABASE_URL, or PGHOST and PGDATABASE, name: it would be emptied"}
 	if real.DSN.String() == o.Postgres.DSN.String() {
 		return same
 	}
@@ -165,7 +165,7 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 		return nil // there is none
 	}
 	if err != nil && ctx.Err() == nil && cmp.Or(real.DSN.Database(), real.DSN.User()) == db.Server.Database { // one server has many addresses, and a database many users
-		return &postgres.NotScratchError{Target: db.Target(), Why: "has the name of the database that DATABASE_URL, or PGHOST and PGDATABASE, name (" + real.DSN.String() +
+		return &postgres.NotScratchError{Target: db.Target(), Problem: "has the name of the database that DATABASE_URL, or PGHOST and PGDATABASE, name (" + real.DSN.String() +
 			"), which cannot be reached to compare the two: it might be emptied"}
 	}
 	if err != nil {
@@ -287,7 +287,7 @@ func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full p
 
 // anew empties the database and goes straight to a version.
 func (h *rehearsal) anew(ctx context.Context, m source.Migration) (bool, error) {
-	if err := h.db.Empty(ctx); err != nil {
+	if err := h.db.ResetScratch(ctx); err != nil {
 		return false, err
 	}
 	fault, err := h.up(ctx, m.Version)
@@ -305,7 +305,7 @@ func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text str
 // takes notes a down that takes away what may hold data.
 func (h *rehearsal) takes(m source.Migration) error {
 	step := postgres.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
-	what, line, err := step.Takes()
+	what, line, err := step.DestructiveChanges()
 	if len(what) > 0 {
 		h.find(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Message: "the down script drops or deletes objects that may contain data: " + strings.Join(what, ", ")})
 	}
@@ -314,7 +314,7 @@ func (h *rehearsal) takes(m source.Migration) error {
 
 func (h *rehearsal) look(ctx context.Context) (postgres.Fingerprint, error) {
 	f, err := h.db.Fingerprint(ctx)
-	return h.db.Without(f), err
+	return h.db.WithoutOwnTables(f), err
 }
 
 func (h *rehearsal) up(ctx context.Context, version uint) (fault, err error) {
@@ -327,7 +327,7 @@ func (h *rehearsal) up(ctx context.Context, version uint) (fault, err error) {
 func (h *rehearsal) run(ctx context.Context, planner planner) (fault, err error) {
 	_, err = run(ctx, h.o, planner)
 	if ctx.Err() == nil {
-		err = errors.Join(err, h.db.NoteMade(ctx)) // so that the next rehearsal knows what is of this one, should it be killed
+		err = errors.Join(err, h.db.RecordCreated(ctx)) // so that the next rehearsal knows what is of this one, should it be killed
 	}
 	var (
 		migration *postgres.MigrationError

@@ -33,7 +33,7 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 			return Result{}, t.whole(err)
 		}
 		o.Postgres.DSN = o.Postgres.DSN.Primary() // a standby may be promoted yet: it is waited for
-		o.Postgres = db.Here(o.Postgres)          // where the run began is where it goes on
+		o.Postgres = db.SameTables(o.Postgres)    // where the run began is where it goes on
 		next, openErr := postgres.Open(ctx, o.Postgres)
 		if openErr != nil {
 			found(err, "the database could not be reached again: "+reason(openErr))
@@ -66,7 +66,7 @@ func endedBy(err error) pqerror.Code {
 func found(err error, why string) {
 	var fail *postgres.MigrationError
 	if errors.As(err, &fail) {
-		fail.Reason.Why = append(fail.Reason.Why, why)
+		fail.Reason.Causes = append(fail.Reason.Causes, why)
 	}
 }
 
@@ -130,7 +130,7 @@ func isLost(err error) bool {
 func mayPass(err error) bool {
 	var (
 		refusal *plan.Refusal
-		doubt   *postgres.UnprovableError
+		doubt   *postgres.UnknownOutcomeError
 		changed *postgres.ChangedError
 		session *postgres.SessionStateError
 		table   *postgres.TableError

@@ -95,7 +95,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if err := db.CheckTables(); err != nil {
 		return Status{}, err
 	}
-	if err := db.Imported(ctx, has(catalog)); err != nil {
+	if err := db.CheckOtherSchemas(ctx, has(catalog)); err != nil {
 		return Status{}, err
 	}
 	status, err := compare(ctx, catalog, db)
@@ -104,12 +104,12 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 }
 
 func lastTool(ctx context.Context, db *postgres.DB) (*ToolInfo, error) {
-	r, err := db.LastTool(ctx)
+	r, err := db.LastToolRun(ctx)
 	if r == nil || err != nil {
 		return nil, err
 	}
-	return &ToolInfo{Command: r.Command, Outcome: r.Outcome, Ended: r.Ended, Changes: r.Changes,
-		Started: r.Started, DurationSeconds: r.Took.Seconds(), User: r.User, Release: r.Release}, nil
+	return &ToolInfo{Command: r.Command, Outcome: r.Outcome, Ended: r.Exit, Changes: r.Changes,
+		Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release}, nil
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Status, error) {

@@ -121,7 +121,7 @@ func identify(c child.Command, t *postgres.ToolTrace, address string) []string {
 		values[name] = value
 	}
 	set := map[string]string{}
-	if name := values["PGAPPNAME"]; name == "" || postgres.OwnToolName(name) {
+	if name := values["PGAPPNAME"]; name == "" || postgres.IsToolApplication(name) {
 		set["PGAPPNAME"] = t.Application
 	}
 	const parameter = "client_connection_check_interval"
@@ -211,7 +211,7 @@ func (r *toolRun) awaitEarlier(ctx context.Context, db *postgres.DB) error {
 		return err
 	}
 	// Under the lock, a run that has no end is one whose migrator was killed.
-	last, err := db.LastTool(ctx)
+	last, err := db.LastToolRun(ctx)
 	if err != nil || last == nil || last.Outcome != postgres.ToolRunning {
 		return err
 	}
@@ -241,7 +241,7 @@ func (r *toolRun) await(ctx context.Context, message string, limit time.Duration
 		if err != nil {
 			return nil, waited, err
 		}
-		left = slices.DeleteFunc(left, func(s postgres.ToolSession) bool { return !slices.ContainsFunc(now, s.Same) })
+		left = slices.DeleteFunc(left, func(s postgres.ToolSession) bool { return !slices.ContainsFunc(now, s.SameTransaction) })
 		waited = time.Since(start)
 		if len(left) == 0 {
 			r.o.Log.Info("the sessions of an earlier run have ended", "waited", waited.Round(time.Millisecond))
@@ -251,7 +251,7 @@ func (r *toolRun) await(ctx context.Context, message string, limit time.Duration
 		}
 		if wait.Due() {
 			wait.Show(progress.Moment{Message: "waiting for sessions of an earlier run", Clock: "waited",
-				Facts: []progress.Fact{{Name: "session", Value: left[0].String(), Bar: fmt.Sprintf("pid %d", left[0].PID)}, postgres.ForUpTo(limit - waited)}})
+				Facts: []progress.Fact{{Name: "session", Value: left[0].String(), Bar: fmt.Sprintf("pid %d", left[0].PID)}, postgres.WaitLimit(limit - waited)}})
 		}
 	}
 }
@@ -300,7 +300,7 @@ func (r *toolRun) lookAtLeftover(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterStop)
 	defer cancel()
 	err := r.afresh(ctx, func(db *postgres.DB) error {
-		now, err := db.ToolRemains(ctx, r.trace, r.roles, r.connections.all())
+		now, err := db.ToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		r.leftover = slices.DeleteFunc(now.Sessions, func(s postgres.ToolSession) bool { return !s.Certain || !s.Active() })
 		return err
 	})
@@ -334,7 +334,7 @@ func (r *toolRun) settle(ctx context.Context, db *postgres.DB, exit child.Exit) 
 		s.left[l.PID] = &leaving{LeftoverSession: LeftoverSession{ToolSession: l, Fate: SessionRemains}, cut: true}
 	}
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, lookEvery) {
-		now, err := db.ToolRemains(ctx, r.trace, r.roles, r.connections.all())
+		now, err := db.ToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		if err != nil {
 			return s.remains(false, now), err
 		}
@@ -368,7 +368,7 @@ func (s *settling) orderly() bool {
 func (s *settling) concerns(n postgres.ToolSession) bool {
 	switch {
 	case n.Certain:
-		return n.AtWork || !s.succeeded()
+		return n.Busy || !s.succeeded()
 	case n.Application == s.r.trace.Application:
 		return s.looks == 1
 	}
@@ -380,7 +380,7 @@ func (s *settling) look(now []postgres.ToolSession) (open int) {
 	s.looks++
 	for _, l := range s.left {
 		if l.Fate != SessionRemains || slices.ContainsFunc(now, func(n postgres.ToolSession) bool {
-			return n.Same(l.ToolSession) || l.Certain && n.PID == l.PID && n.Started == l.Started && s.concerns(n)
+			return n.SameTransaction(l.ToolSession) || l.Certain && n.PID == l.PID && n.Started == l.Started && s.concerns(n)
 		}) {
 			continue
 		}
@@ -396,7 +396,7 @@ func (s *settling) look(now []postgres.ToolSession) (open int) {
 	for _, n := range now {
 		if known := s.left[n.PID]; known != nil && known.Fate == SessionRemains {
 			known.Certain = known.Certain || n.Certain
-			if known.Seconds = n.Seconds; known.Certain && (n.AtWork || !known.cut) {
+			if known.Seconds = n.Seconds; known.Certain && (n.Busy || !known.cut) {
 				known.ToolSession = n // as last seen at work
 			}
 		} else if s.concerns(n) {
@@ -457,7 +457,7 @@ func (s *settling) open() []string {
 
 // remains leaves out what has ended by itself: of a tool that succeeded all that
 // did, of another one what was not at work.
-func (s *settling) remains(looked bool, now postgres.ToolRemains) ToolLeftovers {
+func (s *settling) remains(looked bool, now postgres.ToolLeftovers) ToolLeftovers {
 	out := ToolLeftovers{SessionsKnown: looked, Prepared: now.Prepared}
 	for _, pid := range slices.Sorted(maps.Keys(s.left)) {
 		if l := s.left[pid]; l.Fate != SessionEnded || l.Active() && (l.cut || !s.succeeded()) {

@@ -184,6 +184,6 @@ func (w *waiter) glance(ctx context.Context) (plan.State, error) {
 	for _, r := range journal {
 		st.Runs = append(st.Runs, runOf(r, version.Dirty))
 	}
-	w.atWork, err = db.AtWork(ctx)
+	w.atWork, err = db.LockHolder(ctx)
 	return st, err
 }

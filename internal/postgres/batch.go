@@ -7,14 +7,14 @@ import (
 )
 
 // portion is what is sent in one go: statements as one query, or a COPY and its rows.
-type portion struct {
+type batch struct {
 	script      *Script
 	first, last int // statements [first, last)
 	from, to    int // of the script's SQL
 	// rows calls send with the rows of a COPY, in chunks of whole lines without the
 	// last line break; nil where it is a query.
-	rows func(send func(chunk string) error) error
-	line int // of the first row, in the file
+	copyRows func(send func(chunk string) error) error
+	line     int // of the first row, in the file
 	// start and end are how many bytes of the file come before its rows, and up to its
 	// end; 0 where nobody needs to know.
 	start, end int64
@@ -22,31 +22,31 @@ type portion struct {
 
 // portions cuts the statements [first, last) of a script in memory, which stand at
 // [from, to) of its SQL, at its COPYs.
-func (s *Script) portions(first, last, from, to int) []portion {
-	var out []portion
+func (s *Script) batches(first, last, from, to int) []batch {
+	var out []batch
 	for _, c := range s.copies {
 		if c.statement < from || c.statement >= to {
 			continue
 		}
 		at := s.statementAt(c.statement)
-		if first < at || s.unread(from, c.statement) {
-			out = append(out, portion{script: s, first: first, last: at, from: from, to: c.statement})
+		if first < at || s.hasUnparsedText(from, c.statement) {
+			out = append(out, batch{script: s, first: first, last: at, from: from, to: c.statement})
 		}
 		next := at
 		if at < len(s.Statements) {
 			next++
 		}
-		out = append(out, portion{script: s, first: at, last: next, from: c.statement, to: c.end, rows: s.sendRows(c), line: c.line, start: int64(c.from)})
+		out = append(out, batch{script: s, first: at, last: next, from: c.statement, to: c.end, copyRows: s.copyChunks(c), line: c.line, start: int64(c.from)})
 		first, from = next, min(c.after, to)
 	}
-	if len(out) == 0 || first < last || s.unread(from, to) {
-		out = append(out, portion{script: s, first: first, last: last, from: from, to: to})
+	if len(out) == 0 || first < last || s.hasUnparsedText(from, to) {
+		out = append(out, batch{script: s, first: first, last: last, from: from, to: to})
 	}
 	return out
 }
 
 // unread says that there is text at [from, to) whose statements the parser cannot tell.
-func (s *Script) unread(from, to int) bool {
+func (s *Script) hasUnparsedText(from, to int) bool {
 	return !s.Parsed && strings.TrimSpace(s.SQL[from:to]) != ""
 }
 
@@ -56,7 +56,7 @@ func (s *Script) statementAt(offset int) int {
 }
 
 // sendRows cuts the rows of a script in memory into chunks.
-func (s *Script) sendRows(c rows) func(func(string) error) error {
+func (s *Script) copyChunks(c copyData) func(func(string) error) error {
 	const chunk = 64 << 10
 	return func(send func(string) error) error {
 		for rest := s.Text[c.from:c.to]; rest != ""; {
@@ -74,11 +74,11 @@ func (s *Script) sendRows(c rows) func(func(string) error) error {
 }
 
 // each calls send with the portions of a script that is one transaction.
-func (s *Script) each(send func(portion) error) error {
+func (s *Script) eachBatch(send func(batch) error) error {
 	if s.stream != nil {
-		return s.stream.each(s, send)
+		return s.stream.eachBatch(s, send)
 	}
-	for _, p := range s.portions(0, len(s.Statements), 0, len(s.SQL)) {
+	for _, p := range s.batches(0, len(s.Statements), 0, len(s.SQL)) {
 		if err := send(p); err != nil {
 			return err
 		}
@@ -87,9 +87,9 @@ func (s *Script) each(send func(portion) error) error {
 }
 
 // takesLanguage says whether a statement of the portion may take plpgsql away.
-func (p portion) takesLanguage() bool {
+func (p batch) mayDropPlpgsql() bool {
 	for _, st := range p.script.Statements[p.first:p.last] {
-		if st.unmarked {
+		if st.mayDropPlpgsql {
 			return true
 		}
 	}
@@ -97,4 +97,4 @@ func (p portion) takesLanguage() bool {
 }
 
 // chunkOf is a piece's rows as sendRows gives them.
-func chunkOf(text []byte) string { return string(bytes.TrimSuffix(text, []byte("\n"))) }
+func trimChunk(text []byte) string { return string(bytes.TrimSuffix(text, []byte("\n"))) }

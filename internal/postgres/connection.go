@@ -39,39 +39,39 @@ const (
 )
 
 // wait connects, again and again within the limits of the options, as long as waiting can help.
-func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
+func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
 	said := map[string]bool{}
 	shown := db.opts.Progress.Wait()
 	defer shown.End()
 	for attempt := 1; ; attempt++ {
-		conn, err := db.attempt(ctx, d, start)
-		var look *lookError
+		conn, err := db.connectOnce(ctx, d, start)
+		var look *sessionError
 		if errors.As(err, &look) {
 			return conn, look.error
 		}
 		if err == nil {
 			if attempt > 1 {
-				db.log.Info("database is ready", "database", db.Target(), "waited", round(time.Since(start)))
+				db.log.Info("database is ready", "database", db.Target(), "waited", roundDuration(time.Since(start)))
 			}
 			return conn, nil
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if db.knowsNoRole(err) {
+		if db.roleParamRejected(err) {
 			_ = db.pool.Close()
 			db.openPool(d)
 			continue
 		}
-		fail := &ConnectError{Target: db.Target(), Waited: time.Since(start), Attempts: attempt, Err: err, Permanent: !mayPass(err)}
+		fail := &ConnectError{Target: db.Target(), Waited: time.Since(start), Attempts: attempt, Err: err, Permanent: !isTransient(err)}
 		pause := backoff(minPause, maxPause, attempt)
 		if db.opts.ConnectDelay > 0 {
 			pause = db.opts.ConnectDelay
 		}
-		fail.Limit = db.limitOf(fail.Waited+pause, attempt)
-		soon := passesSoon(err) && fail.Waited+pause < startGrace
+		fail.Limit = db.exhaustedLimit(fail.Waited+pause, attempt)
+		soon := isStartupError(err) && fail.Waited+pause < startGrace
 		if (fail.Permanent && !soon) || fail.Limit != "" {
 			return nil, fail
 		}
@@ -80,7 +80,7 @@ func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
 			said[reason] = true
 			shown.Again()
 		}
-		shown.Show(db.waiting(reason, db.patience(fail.Waited, attempt)))
+		shown.Show(db.connectStatus(reason, db.remainingWait(fail.Waited, attempt)))
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}
@@ -88,18 +88,18 @@ func (db *DB) wait(ctx context.Context, d *dialer) (*sql.Conn, error) {
 }
 
 // lookError is an error of a session that has come about.
-type lookError struct{ error }
+type sessionError struct{ error }
 
 // attempt opens a session and runs its first query: behind a pooler it is only that which
 // reaches the server.
-func (db *DB) attempt(ctx context.Context, d *dialer, start time.Time) (*sql.Conn, error) {
+func (db *DB) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql.Conn, error) {
 	conn, err := db.pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	db.conn, db.netConn = conn, d.last.Load()
 	limit := max(attemptTimeout, min(db.opts.WaitForDB, time.Hour)-time.Since(start))
-	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", round(limit), context.DeadlineExceeded))
+	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", roundDuration(limit), context.DeadlineExceeded))
 	defer cancel()
 	err = db.readServerInfo(short)
 	var lost *LostError
@@ -113,7 +113,7 @@ func (db *DB) attempt(ctx context.Context, d *dialer, start time.Time) (*sql.Con
 	case errors.As(err, &lost):
 		err = lost.Err
 	case short.Err() == nil:
-		return conn, &lookError{err}
+		return conn, &sessionError{err}
 	}
 	_ = conn.Close()
 	db.conn = nil
@@ -121,7 +121,7 @@ func (db *DB) attempt(ctx context.Context, d *dialer, start time.Time) (*sql.Con
 }
 
 // limitOf names the setting that forbids one more attempt, or "".
-func (db *DB) limitOf(then time.Duration, attempt int) string {
+func (db *DB) exhaustedLimit(then time.Duration, attempt int) string {
 	switch o := db.opts; {
 	case o.ConnectAttempts > 0 && attempt >= o.ConnectAttempts:
 		return "--connect-attempts"
@@ -132,10 +132,10 @@ func (db *DB) limitOf(then time.Duration, attempt int) string {
 }
 
 // patience says how much longer the database is waited for.
-func (db *DB) patience(waited time.Duration, attempt int) string {
+func (db *DB) remainingWait(waited time.Duration, attempt int) string {
 	var out []string
 	if db.opts.WaitForDB != math.MaxInt64 {
-		out = append(out, round(db.opts.WaitForDB-waited).String())
+		out = append(out, roundDuration(db.opts.WaitForDB-waited).String())
 	}
 	if db.opts.ConnectAttempts > 0 {
 		out = append(out, fmt.Sprintf("%d attempts", db.opts.ConnectAttempts-attempt))
@@ -144,13 +144,13 @@ func (db *DB) patience(waited time.Duration, attempt int) string {
 }
 
 // passesSoon knows what lasts no longer than a pod's start, if it passes at all.
-func passesSoon(err error) bool {
+func isStartupError(err error) bool {
 	var secret *config.SecretError
 	return errors.Is(err, ErrNotPostgres) || errors.As(err, &secret) && secret.Command
 }
 
 // waiting is what is known while the database is waited for.
-func (db *DB) waiting(reason, patience string) progress.Moment {
+func (db *DB) connectStatus(reason, patience string) progress.Moment {
 	facts := []progress.Fact{
 		{Name: "database", Value: db.Target(), Bar: "waiting for the database"},
 		{Name: "reason", Value: reason, Bar: reason, Rank: 2},
@@ -163,7 +163,7 @@ func (db *DB) waiting(reason, patience string) progress.Moment {
 
 // mayPass tells an error that time can mend (a server that starts, a name that
 // is not in DNS yet) from one that needs a person.
-func mayPass(err error) bool {
+func isTransient(err error) bool {
 	var secret *config.SecretError
 	if errors.As(err, &secret) {
 		return secret.Absent
@@ -174,7 +174,7 @@ func mayPass(err error) bool {
 		case pqerror.CannotConnectNow, pqerror.TooManyConnections, pqerror.AdminShutdown, pqerror.CrashShutdown:
 			return true
 		}
-		return poolerMayPass(server)
+		return isTransientPoolerError(server)
 	}
 	var (
 		unknownCA   x509.UnknownAuthorityError
@@ -219,7 +219,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func round(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+func roundDuration(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
 // isConnectionEnd knows a server that hung up while it was starting or stopping;
 // lib/pq then says no more than "bad connection".

@@ -17,11 +17,11 @@ type rowSender interface {
 }
 
 // copyIn sends a COPY and its rows. The transaction is open.
-func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
+func (db *DB) copyIn(ctx context.Context, p batch) *MigrationError {
 	text := db.compose(p.script, p.script.titleComment(), p.first, p.last, p.from, p.to)
 	var unread error
 	sent := p.start
-	defer db.hurry(ctx)() // a row may be stuck on its way
+	defer db.cancelOnDone(ctx)() // a row may be stuck on its way
 	err := db.conn.Raw(func(conn any) error {
 		preparer, ok := conn.(driver.ConnPrepareContext)
 		if !ok {
@@ -35,13 +35,13 @@ func (db *DB) copyIn(ctx context.Context, p portion) *MigrationError {
 		if !ok {
 			return errors.Join(driver.ErrBadConn, stmt.Close())
 		}
-		err = p.rows(func(chunk string) error {
+		err = p.copyRows(func(chunk string) error {
 			_, err := to.CopyData(ctx, chunk)
 			if err != nil {
 				err = &copySendError{err}
 			}
 			sent += int64(len(chunk)) + 1
-			db.runPosition.pass(sent)
+			db.runPosition.setSent(sent)
 			return err
 		})
 		var sent *copySendError
@@ -78,11 +78,11 @@ func (db *DB) endCopy(ctx context.Context, to rowSender) error {
 		return err
 	case <-ctx.Done():
 	}
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	err := db.afresh(short, func(fresh *DB) error {
+	err := db.withSecondSession(short, func(fresh *DB) error {
 		var done bool
-		return fresh.row(short, "SELECT pg_catalog.pg_cancel_backend($1)", db.Server.PID).Scan(&done)
+		return fresh.queryRow(short, "SELECT pg_catalog.pg_cancel_backend($1)", db.Server.PID).Scan(&done)
 	})
 	if err != nil {
 		db.log.Debug("the COPY could not be cancelled; its connection is cut", "error", err)

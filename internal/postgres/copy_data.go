@@ -15,7 +15,7 @@ import (
 
 // readText takes in the text of a file: what is no SQL of it becomes spaces, and
 // the rows of COPY are noted.
-func (s *Script) readText(text []byte) error {
+func (s *Script) parseText(text []byte) error {
 	r := sqlfile.NewReader(bytes.NewReader(text))
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	sql := bytes.Clone(text)
@@ -31,7 +31,7 @@ func (s *Script) readText(text []byte) error {
 		switch last := len(s.copies) - 1; p.Kind {
 		case sqlfile.Statement:
 			if p.CopyIn {
-				s.copies = append(s.copies, rows{statement: from + p.Start, end: to})
+				s.copies = append(s.copies, copyData{statement: from + p.Start, end: to})
 			}
 			continue
 		case sqlfile.Blank:
@@ -56,15 +56,15 @@ func (s *Script) readText(text []byte) error {
 
 // copyable refuses a COPY whose rows we could not send: lib/pq sends no binary
 // ones, and those of a script that is not one transaction need one of their own.
-func (s *Script) copyable() error {
+func (s *Script) checkCopy() error {
 	for _, c := range s.copies {
 		i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.Offset == c.statement })
 		if i < 0 {
 			continue
 		}
 		st := s.Statements[i]
-		if sendsBinary(st.node) {
-			return binaryRows(s.lineOf(st))
+		if isBinaryCopy(st.node) {
+			return binaryCopyError(s.lineOf(st))
 		}
 		if !s.Transactional && !s.inTransaction(i) && !s.isPart(i) {
 			return &ScriptError{Line: s.lineOf(st), Problem: fmt.Sprintf("%s stands between other statements, in no transaction of the file; put BEGIN; before it and COMMIT; behind its rows", firstWords(st.Text))}
@@ -73,11 +73,11 @@ func (s *Script) copyable() error {
 	return nil
 }
 
-func binaryRows(line int) *ScriptError {
+func binaryCopyError(line int) *ScriptError {
 	return &ScriptError{Line: line, Problem: "COPY in binary format cannot have its rows in a text file; write them as text or CSV"}
 }
 
-func sendsBinary(n *pgquery.Node) bool {
+func isBinaryCopy(n *pgquery.Node) bool {
 	for _, o := range n.GetCopyStmt().GetOptions() {
 		if d := o.GetDefElem(); strings.EqualFold(d.GetDefname(), "format") && strings.EqualFold(d.GetArg().GetString_().GetSval(), "binary") {
 			return true
@@ -88,7 +88,7 @@ func sendsBinary(n *pgquery.Node) bool {
 
 // hasRows says that a statement is a COPY with rows below it.
 func (s *Script) hasRows(st Statement) bool {
-	return slices.ContainsFunc(s.copies, func(c rows) bool { return c.statement == st.Offset })
+	return slices.ContainsFunc(s.copies, func(c copyData) bool { return c.statement == st.Offset })
 }
 
 // inTransaction says whether a transaction of the script's own is open before statement i.

@@ -15,14 +15,14 @@ import (
 // Made is what a number of migrations leave in a schema, by the SQL of their ups: tables
 // and the like, types and schemas. Whether those exist tells a version table that was
 // emptied from a database that was rolled back.
-type Made struct {
-	things map[thing]string // the file that names it
+type CreatedObjects struct {
+	objects map[createdObject]string // the file that names it
 }
 
 // thing is an object by its name; schema is empty where the search_path places it.
-type thing struct{ class, schema, name string }
+type createdObject struct{ class, schema, name string }
 
-func (t thing) String() string {
+func (t createdObject) String() string {
 	if t.schema == "" || t.class == "schema" {
 		return t.class + " " + t.name
 	}
@@ -30,9 +30,9 @@ func (t thing) String() string {
 }
 
 // Add takes in the SQL of one up. They are added in the order in which they ran.
-func (m *Made) Add(file string, sql io.Reader) error {
-	if m.things == nil {
-		m.things = map[thing]string{}
+func (m *CreatedObjects) Add(file string, sql io.Reader) error {
+	if m.objects == nil {
+		m.objects = map[createdObject]string{}
 	}
 	return readStatements(sql, func(p sqlfile.Piece) {
 		switch p.Word {
@@ -41,48 +41,48 @@ func (m *Made) Add(file string, sql io.Reader) error {
 			return
 		}
 		if _, tree := parseStatement(p); tree != nil {
-			m.statement(file, tree.Stmts[0].Stmt)
+			m.addStatement(file, tree.Stmts[0].Stmt)
 		}
 	})
 }
 
-func (m *Made) statement(file string, n *pgquery.Node) {
+func (m *CreatedObjects) addStatement(file string, n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
-		m.relation(file, s.CreateStmt.Relation)
+		m.addRelation(file, s.CreateStmt.Relation)
 	case *pgquery.Node_CreateTableAsStmt:
-		m.relation(file, s.CreateTableAsStmt.Into.GetRel())
+		m.addRelation(file, s.CreateTableAsStmt.Into.GetRel())
 	case *pgquery.Node_SelectStmt:
-		m.relation(file, s.SelectStmt.IntoClause.GetRel())
+		m.addRelation(file, s.SelectStmt.IntoClause.GetRel())
 	case *pgquery.Node_ViewStmt:
-		m.relation(file, s.ViewStmt.View)
+		m.addRelation(file, s.ViewStmt.View)
 	case *pgquery.Node_CreateSeqStmt:
-		m.relation(file, s.CreateSeqStmt.Sequence)
+		m.addRelation(file, s.CreateSeqStmt.Sequence)
 	case *pgquery.Node_CreateForeignTableStmt:
-		m.relation(file, s.CreateForeignTableStmt.BaseStmt.GetRelation())
+		m.addRelation(file, s.CreateForeignTableStmt.BaseStmt.GetRelation())
 	case *pgquery.Node_IndexStmt:
 		if s.IndexStmt.Idxname != "" {
-			m.things[thing{"relation", s.IndexStmt.Relation.GetSchemaname(), s.IndexStmt.Idxname}] = file
+			m.objects[createdObject{"relation", s.IndexStmt.Relation.GetSchemaname(), s.IndexStmt.Idxname}] = file
 		}
 	case *pgquery.Node_CreateEnumStmt:
-		m.typed(file, s.CreateEnumStmt.TypeName)
+		m.addType(file, s.CreateEnumStmt.TypeName)
 	case *pgquery.Node_CreateDomainStmt:
-		m.typed(file, s.CreateDomainStmt.Domainname)
+		m.addType(file, s.CreateDomainStmt.Domainname)
 	case *pgquery.Node_CreateRangeStmt:
-		m.typed(file, s.CreateRangeStmt.TypeName)
+		m.addType(file, s.CreateRangeStmt.TypeName)
 	case *pgquery.Node_CompositeTypeStmt:
 		if r := s.CompositeTypeStmt.Typevar; r != nil {
-			m.things[thing{"type", r.Schemaname, r.Relname}] = file
+			m.objects[createdObject{"type", r.Schemaname, r.Relname}] = file
 		}
 	case *pgquery.Node_CreateSchemaStmt:
 		if s.CreateSchemaStmt.Schemaname != "" {
-			m.things[thing{"schema", "", s.CreateSchemaStmt.Schemaname}] = file
+			m.objects[createdObject{"schema", "", s.CreateSchemaStmt.Schemaname}] = file
 		}
 	case *pgquery.Node_RenameStmt:
 		m.rename(file, s.RenameStmt)
 	case *pgquery.Node_AlterObjectSchemaStmt:
 		if r := s.AlterObjectSchemaStmt.Relation; r != nil {
-			m.move(file, thing{"relation", r.Schemaname, r.Relname}, thing{"relation", s.AlterObjectSchemaStmt.Newschema, r.Relname})
+			m.move(file, createdObject{"relation", r.Schemaname, r.Relname}, createdObject{"relation", s.AlterObjectSchemaStmt.Newschema, r.Relname})
 		}
 	case *pgquery.Node_DropStmt:
 		for _, o := range s.DropStmt.Objects {
@@ -91,40 +91,40 @@ func (m *Made) statement(file string, n *pgquery.Node) {
 	}
 }
 
-func (m *Made) relation(file string, r *pgquery.RangeVar) {
+func (m *CreatedObjects) addRelation(file string, r *pgquery.RangeVar) {
 	if r != nil && r.Relpersistence != "t" {
-		m.things[thing{"relation", r.Schemaname, r.Relname}] = file
+		m.objects[createdObject{"relation", r.Schemaname, r.Relname}] = file
 	}
 }
 
-func (m *Made) typed(file string, name []*pgquery.Node) {
+func (m *CreatedObjects) addType(file string, name []*pgquery.Node) {
 	r := rangeOf(name)
-	m.things[thing{"type", r.Schemaname, r.Relname}] = file
+	m.objects[createdObject{"type", r.Schemaname, r.Relname}] = file
 }
 
-func (m *Made) rename(file string, s *pgquery.RenameStmt) {
+func (m *CreatedObjects) rename(file string, s *pgquery.RenameStmt) {
 	switch r := s.Relation; s.RenameType {
 	case pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_VIEW, pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_INDEX,
 		pgquery.ObjectType_OBJECT_SEQUENCE, pgquery.ObjectType_OBJECT_FOREIGN_TABLE:
 		if r != nil {
-			m.move(file, thing{"relation", r.Schemaname, r.Relname}, thing{"relation", r.Schemaname, s.Newname})
+			m.move(file, createdObject{"relation", r.Schemaname, r.Relname}, createdObject{"relation", r.Schemaname, s.Newname})
 		}
 	case pgquery.ObjectType_OBJECT_TYPE, pgquery.ObjectType_OBJECT_DOMAIN:
 		old := rangeOf(s.Object.GetList().GetItems())
-		m.move(file, thing{"type", old.Schemaname, old.Relname}, thing{"type", old.Schemaname, s.Newname})
+		m.move(file, createdObject{"type", old.Schemaname, old.Relname}, createdObject{"type", old.Schemaname, s.Newname})
 	case pgquery.ObjectType_OBJECT_SCHEMA:
-		m.move(file, thing{"schema", "", s.Subname}, thing{"schema", "", s.Newname})
+		m.move(file, createdObject{"schema", "", s.Subname}, createdObject{"schema", "", s.Newname})
 	}
 }
 
-func (m *Made) move(file string, from, to thing) {
-	delete(m.things, from)
-	m.things[to] = file
+func (m *CreatedObjects) move(file string, from, to createdObject) {
+	delete(m.objects, from)
+	m.objects[to] = file
 }
 
 // drop forgets whatever has that name: what is gone proves nothing, and neither does
 // what may be gone.
-func (m *Made) drop(o *pgquery.Node) {
+func (m *CreatedObjects) drop(o *pgquery.Node) {
 	name := rangeOf(o.GetList().GetItems())
 	if t := o.GetTypeName(); t != nil {
 		name = rangeOf(t.Names)
@@ -132,9 +132,9 @@ func (m *Made) drop(o *pgquery.Node) {
 	if s := o.GetString_(); s != nil {
 		name = &pgquery.RangeVar{Relname: s.Sval}
 	}
-	for t := range m.things {
+	for t := range m.objects {
 		if t.name == name.Relname && (t.schema == name.Schemaname || t.schema == "" || name.Schemaname == "") || t.schema != "" && t.schema == name.Relname {
-			delete(m.things, t)
+			delete(m.objects, t)
 		}
 	}
 }
@@ -142,19 +142,19 @@ func (m *Made) drop(o *pgquery.Node) {
 // Remains reports one of the objects that exists, as "relation guests, which 1_guests.up.sql
 // creates"; empty where none does. A name without a schema is looked for in all of them.
 // known is false where there is no object to look for.
-func (db *DB) Remains(ctx context.Context, m Made) (found string, known bool, err error) {
-	if len(m.things) == 0 {
+func (db *DB) ExistingObject(ctx context.Context, m CreatedObjects) (found string, known bool, err error) {
+	if len(m.objects) == 0 {
 		return "", false, nil
 	}
 	var values []string
 	byText := map[string]string{}
-	for t, file := range m.things {
+	for t, file := range m.objects {
 		values = append(values, fmt.Sprintf("(%s, %s, %s, %s)", pq.QuoteLiteral(t.class), pq.QuoteLiteral(t.schema), pq.QuoteLiteral(t.name), pq.QuoteLiteral(t.String())))
 		byText[t.String()] = file
 	}
 	const visible = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND (w.schema = '' OR n.nspname = w.schema)"
 	var text string
-	err = db.row(ctx, `SELECT coalesce(min(w.what), '') FROM (VALUES `+strings.Join(values, ", ")+`) w(class, schema, name, what) WHERE CASE w.class
+	err = db.queryRow(ctx, `SELECT coalesce(min(w.what), '') FROM (VALUES `+strings.Join(values, ", ")+`) w(class, schema, name, what) WHERE CASE w.class
 		WHEN 'schema' THEN EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = w.name)
 		WHEN 'type' THEN EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE t.typname = w.name AND `+visible+`)
 		ELSE EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = w.name AND `+visible+`) END`).Scan(&text)

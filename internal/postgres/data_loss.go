@@ -81,7 +81,7 @@ func (db *DB) DataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) 
 	}
 	use := find
 	if db.lockTxOpen { // behind a pooler, in the transaction that holds the lock
-		use = func(db *DB) error { return db.afresh(ctx, find) }
+		use = func(db *DB) error { return db.withSecondSession(ctx, find) }
 	}
 	err := use(db)
 	return out, err
@@ -90,14 +90,14 @@ func (db *DB) DataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) 
 func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) {
 	names, err := db.relations(ctx)
 	if server := serverError(err); server != nil {
-		names, err = openRelations(), nil
-		names.unclear = true
+		names, err = newRelations(), nil
+		names.uncertain = true
 		db.log.Warn("the names of tables could not be read", "error", server.Message)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l := newLedger(names)
+	l := newDestructiveChanges(names)
 	var at []int // indexes of the steps
 	for i, s := range steps {
 		if s.Direction != "down" {
@@ -107,21 +107,21 @@ func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, err
 			return nil, err
 		}
 		steps[i].Own = l.own
-		for len(at) < len(l.out) {
+		for len(at) < len(l.changes) {
 			at = append(at, i)
 		}
 	}
-	out, err := db.countAll(ctx, l.out)
+	out, err := db.countAll(ctx, l.changes)
 	for i, loss := range out {
 		step := at[loss.Step]
-		out[i].Step, out[i].File, out[i].Line = step, steps[step].File, l.out[loss.Step].line
+		out[i].Step, out[i].File, out[i].Line = step, steps[step].File, l.changes[loss.Step].line
 	}
 	return out, err
 }
 
 // countAll finds what takes stand for and counts it, in portions. Step is the index
 // in found. What holds nothing is left out.
-func (db *DB) countAll(ctx context.Context, found []takes) ([]DataLoss, error) {
+func (db *DB) countAll(ctx context.Context, found []destructiveChange) ([]DataLoss, error) {
 	found, err := db.readFunctionSources(ctx, found)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (db *DB) countAll(ctx context.Context, found []takes) ([]DataLoss, error) {
 	return slices.DeleteFunc(out, func(l DataLoss) bool { return l.Rows == 0 && l.Unknown == "" }), nil
 }
 
-func indexes(found []takes) []int {
+func indexes(found []destructiveChange) []int {
 	out := make([]int, len(found))
 	for i := range found {
 		out[i] = i
@@ -148,7 +148,7 @@ func indexes(found []takes) []int {
 
 // countSome counts one portion by one query, and where that fails each by itself: one
 // that cannot be counted must not hide the others.
-func (db *DB) countBatch(ctx context.Context, found []takes, portion []int, end time.Time) ([]DataLoss, error) {
+func (db *DB) countBatch(ctx context.Context, found []destructiveChange, portion []int, end time.Time) ([]DataLoss, error) {
 	targets, err := db.lossTargets(ctx, found, portion)
 	if server := serverError(err); server != nil && len(portion) > 1 {
 		if err := db.rollback(ctx, ""); err != nil {
@@ -165,7 +165,7 @@ func (db *DB) countBatch(ctx context.Context, found []takes, portion []int, end 
 		return out, nil
 	} else if server != nil {
 		t := found[portion[0]]
-		return []DataLoss{{Step: portion[0], How: t.how, Table: t.table, Column: t.column, Unknown: server.Message}}, db.rollback(ctx, "")
+		return []DataLoss{{Step: portion[0], How: t.operation, Table: t.table, Column: t.column, Unknown: server.Message}}, db.rollback(ctx, "")
 	}
 	if err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ func (db *DB) countBatch(ctx context.Context, found []takes, portion []int, end 
 
 // countOne counts a loss by itself. Of rows whose condition cannot be asked yet it
 // asks whether there is any row at all.
-func (db *DB) countOne(ctx context.Context, found []takes, one []DataLoss) error {
+func (db *DB) countOne(ctx context.Context, found []destructiveChange, one []DataLoss) error {
 	loss, t := &one[0], found[one[0].Step]
 	count := func(all bool) error { return db.countRows(ctx, db.beginReadOnlySQL(), found, one, all) }
 	err := count(false)
@@ -198,7 +198,7 @@ func (db *DB) countOne(ctx context.Context, found []takes, one []DataLoss) error
 	if server == nil {
 		return err
 	}
-	if t.rows != "" || t.typ != "" {
+	if t.rows != "" || t.newType != "" {
 		if err := count(true); serverError(err) == nil && (err != nil || loss.Rows == 0) {
 			return err
 		}
@@ -255,18 +255,18 @@ func dependentsQuery(object string, ownRows bool) string {
 
 // targetQuery finds the tables, or columns, that a name stands for. What does not
 // exist is none, nor is what holds no data of its own: a view, a generated column.
-var targetQuery = map[expansion]string{
+var targetQuery = map[dependency]string{
 	"": `SELECT ` + fullNameSQL + ` AS t, '' AS c FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = ''
 		UNION ALL SELECT ` + fullNameSQL + `, pg_catalog.quote_ident(attname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
 		WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND attname = $2 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`,
-	withSchema:    dependentsQuery(`SELECT 'pg_catalog.pg_namespace'::regclass::oid, pg_catalog.to_regnamespace($1)::oid, 0`, true),
-	withType:      dependentsQuery(`SELECT 'pg_catalog.pg_type'::regclass::oid, pg_catalog.to_regtype($1)::oid, 0`, true),
-	withCollation: dependentsQuery(`SELECT 'pg_catalog.pg_collation'::regclass::oid, pg_catalog.to_regcollation($1)::oid, 0`, true),
-	withTable:     dependentsQuery(`SELECT 'pg_catalog.pg_class'::regclass::oid, pg_catalog.to_regclass($1)::oid, 0`, false),
-	withExtension: dependentsQuery(`SELECT 'pg_catalog.pg_extension'::regclass::oid, oid, 0 FROM pg_catalog.pg_extension
+	inSchema:    dependentsQuery(`SELECT 'pg_catalog.pg_namespace'::regclass::oid, pg_catalog.to_regnamespace($1)::oid, 0`, true),
+	ofType:      dependentsQuery(`SELECT 'pg_catalog.pg_type'::regclass::oid, pg_catalog.to_regtype($1)::oid, 0`, true),
+	ofCollation: dependentsQuery(`SELECT 'pg_catalog.pg_collation'::regclass::oid, pg_catalog.to_regcollation($1)::oid, 0`, true),
+	ofTable:     dependentsQuery(`SELECT 'pg_catalog.pg_class'::regclass::oid, pg_catalog.to_regclass($1)::oid, 0`, false),
+	ofExtension: dependentsQuery(`SELECT 'pg_catalog.pg_extension'::regclass::oid, oid, 0 FROM pg_catalog.pg_extension
 		WHERE pg_catalog.quote_ident(extname) = pg_catalog.quote_ident(pg_catalog.btrim($1, '"'))`, true),
 	// A partitioned table depends on the functions of its key.
-	withFunction: dependentsQuery(`SELECT 'pg_catalog.pg_proc'::regclass::oid, oid, 0 FROM pg_catalog.pg_proc
+	ofFunction: dependentsQuery(`SELECT 'pg_catalog.pg_proc'::regclass::oid, oid, 0 FROM pg_catalog.pg_proc
 		WHERE proname = pg_catalog.btrim($1, '"') AND pronamespace <> 'pg_catalog'::regnamespace`, true),
 	columnsOfType: `SELECT ` + fullNameSQL + ` AS t, pg_catalog.quote_ident(attname) AS c FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
 		JOIN pg_catalog.pg_type t ON t.oid = atttypid
@@ -277,19 +277,19 @@ var targetQuery = map[expansion]string{
 
 // targets are the tables and columns of some takes, by their full names. It leaves
 // a transaction open.
-func (db *DB) lossTargets(ctx context.Context, found []takes, portion []int) ([]DataLoss, error) {
+func (db *DB) lossTargets(ctx context.Context, found []destructiveChange, portion []int) ([]DataLoss, error) {
 	var out []DataLoss
 	var queries []string
 	for _, i := range portion {
 		t := found[i]
 		switch {
-		case t.opaque != "":
-			out = append(out, DataLoss{Step: i, How: t.how, Unknown: t.opaque})
+		case t.undetermined != "":
+			out = append(out, DataLoss{Step: i, How: t.operation, Unknown: t.undetermined})
 			continue
 		case t.function != "":
 			continue
 		}
-		query := fmt.Sprintf("SELECT %d AS i, q.t, q.c FROM (%s) q", i, inline(targetQuery[t.expand], t.table, t.column))
+		query := fmt.Sprintf("SELECT %d AS i, q.t, q.c FROM (%s) q", i, inlineParams(targetQuery[t.expand], t.table, t.column))
 		if t.expand != "" && len(t.except) > 0 {
 			query += " WHERE pg_catalog.to_regclass(q.t) NOT IN (" + regclasses(t.except) + ")"
 		}
@@ -298,7 +298,7 @@ func (db *DB) lossTargets(ctx context.Context, found []takes, portion []int) ([]
 	if len(queries) == 0 {
 		return out, db.exec(ctx, db.beginReadOnlySQL())
 	}
-	rows, err := db.rows(ctx, db.beginReadOnlySQL()+strings.Join(queries, "\nUNION ALL "))
+	rows, err := db.query(ctx, db.beginReadOnlySQL()+strings.Join(queries, "\nUNION ALL "))
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
@@ -307,7 +307,7 @@ func (db *DB) lossTargets(ctx context.Context, found []takes, portion []int) ([]
 		if err := rows.Scan(&loss.Step, &loss.Table, &loss.Column); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
-		loss.How = found[loss.Step].how
+		loss.How = found[loss.Step].operation
 		out = append(out, loss)
 	}
 	slices.SortStableFunc(out, func(a, b DataLoss) int { return a.Step - b.Step })
@@ -324,15 +324,15 @@ func regclasses(names []string) string {
 
 // rowsQuery is the query of the rows that a loss is about; with all it does not look
 // at a condition.
-func rowsQuery(t takes, l DataLoss, all bool) string {
+func rowsQuery(t destructiveChange, l DataLoss, all bool) string {
 	from := "SELECT FROM " + l.Table
 	switch {
 	case t.rows != "" && !all:
 		return t.rows
 	case l.Column != "":
 		from += " WHERE " + l.Column + " IS NOT NULL"
-		if t.typ != "" && !all {
-			from += fmt.Sprintf(" AND %s IS DISTINCT FROM CAST(%[1]s AS %s)", l.Column, t.typ)
+		if t.newType != "" && !all {
+			from += fmt.Sprintf(" AND %s IS DISTINCT FROM CAST(%[1]s AS %s)", l.Column, t.newType)
 		}
 	case t.expand == "" && len(t.except) > 0:
 		from += " WHERE tableoid NOT IN (WITH RECURSIVE apart(oid) AS (SELECT o FROM pg_catalog.unnest(ARRAY[" + regclasses(t.except) +
@@ -343,7 +343,7 @@ func rowsQuery(t takes, l DataLoss, all bool) string {
 
 // countRows fills in how many rows the losses are about, and ends the transaction.
 // begin is SQL before it.
-func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses []DataLoss, all bool) error {
+func (db *DB) countRows(ctx context.Context, begin string, found []destructiveChange, losses []DataLoss, all bool) error {
 	var queries []string
 	for i, l := range losses {
 		if l.Table != "" {
@@ -353,7 +353,7 @@ func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses
 	if len(queries) == 0 {
 		return db.rollback(ctx, "")
 	}
-	rows, err := db.rows(ctx, begin+strings.Join(queries, "\nUNION ALL ")+";\nROLLBACK")
+	rows, err := db.query(ctx, begin+strings.Join(queries, "\nUNION ALL ")+";\nROLLBACK")
 	if err == nil {
 		err = readCounts(rows, found, losses)
 	}
@@ -366,14 +366,14 @@ func (db *DB) countRows(ctx context.Context, begin string, found []takes, losses
 	return err
 }
 
-func readCounts(rows *sql.Rows, found []takes, losses []DataLoss) error {
+func readCounts(rows *sql.Rows, found []destructiveChange, losses []DataLoss) error {
 	for rows.Next() {
 		var i, n int
 		if err := rows.Scan(&i, &n); err != nil {
 			return errors.Join(err, rows.Close())
 		}
 		losses[i].Rows, losses[i].AtLeast = min(n, maxCountedRows), n > maxCountedRows
-		if doubt := found[losses[i].Step].doubt; n > 0 && doubt != "" {
+		if doubt := found[losses[i].Step].unknownRows; n > 0 && doubt != "" {
 			losses[i].Unknown = doubt
 		}
 	}
@@ -382,7 +382,7 @@ func readCounts(rows *sql.Rows, found []takes, losses []DataLoss) error {
 
 // readFunctions replaces the functions that statements call by what their source says,
 // and that of the functions named in it.
-func (db *DB) readFunctionSources(ctx context.Context, found []takes) ([]takes, error) {
+func (db *DB) readFunctionSources(ctx context.Context, found []destructiveChange) ([]destructiveChange, error) {
 	var names []string
 	for _, t := range found {
 		if t.function != "" {
@@ -398,7 +398,7 @@ func (db *DB) readFunctionSources(ctx context.Context, found []takes) ([]takes, 
 		source = "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)"
 	}
 	const ours = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
-	rows, err := db.rows(ctx, `SELECT first, src FROM (WITH RECURSIVE f(oid, first, src) AS (
+	rows, err := db.query(ctx, `SELECT first, src FROM (WITH RECURSIVE f(oid, first, src) AS (
 			SELECT p.oid, p.proname::text, `+source+` FROM pg_catalog.pg_proc p WHERE `+ours+` AND p.proname IN (`+strings.Join(slices.Compact(names), ", ")+`)
 			UNION SELECT p.oid, f.first, `+source+` FROM f JOIN pg_catalog.pg_proc p ON `+ours+` AND pg_catalog.strpos(f.src, p.proname) > 0)
 		SELECT first, src FROM f) f`)
@@ -406,7 +406,7 @@ func (db *DB) readFunctionSources(ctx context.Context, found []takes) ([]takes, 
 	if err == nil {
 		for rows.Next() && err == nil {
 			var name, src string
-			if err = rows.Scan(&name, &src); err == nil && bodyTakes(src) {
+			if err = rows.Scan(&name, &src); err == nil && bodyIsDestructive(src) {
 				takesAway[name] = "function " + name + " deletes or drops; what, is known when it runs"
 			}
 		}
@@ -421,9 +421,9 @@ func (db *DB) readFunctionSources(ctx context.Context, found []takes) ([]takes, 
 		switch {
 		case t.function == "":
 		case server != nil:
-			out[i].opaque = "the source of function " + t.function + " cannot be read: " + server.Message
+			out[i].undetermined = "the source of function " + t.function + " cannot be read: " + server.Message
 		case takesAway[t.function] != "":
-			out[i].opaque = takesAway[t.function]
+			out[i].undetermined = takesAway[t.function]
 		default:
 			// It takes nothing away that its source tells; targets passes over it.
 		}

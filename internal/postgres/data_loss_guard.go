@@ -55,20 +55,20 @@ func (db *DB) guardsDataLoss(s *Script) bool { return s.guarded && db.Server.plp
 
 // lossGuardSQL is the SQL before a statement that takes data away; empty for others.
 func (db *DB) lossGuardSQL(s *Script, st Statement) string {
-	if !db.guardsDataLoss(s) || st.alone {
+	if !db.guardsDataLoss(s) || st.refusesTransaction {
 		return ""
 	}
 	n := st.node
 	if n == nil {
-		tree, err := pgquery.Parse(bare(st.Text))
+		tree, err := pgquery.Parse(trimSemicolon(st.Text))
 		if err != nil || len(tree.Stmts) != 1 {
 			return ""
 		}
 		n = tree.Stmts[0].Stmt
 	}
 	var targets []string
-	for i, t := range takingsOf(n, st.Text) {
-		if t.opaque == "" && !t.seen && !s.own.has(bare(st.Text), i) {
+	for i, t := range statementChangesOf(n, st.Text) {
+		if t.undetermined == "" && !t.countedByServer && !s.own.has(trimSemicolon(st.Text), i) {
 			targets = append(targets, t.targetsQuery())
 		}
 	}
@@ -124,7 +124,7 @@ FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
 
 // targets is the query of what a taking is about when its statement runs: how, the
 // table, the column, the query of the rows, why that is not certain, and the lock.
-func (t taking) targetsQuery() string {
+func (t statementChange) targetsQuery() string {
 	name := t.object
 	if t.rel != nil {
 		name = nameIn(t.rel)
@@ -134,13 +134,13 @@ func (t taking) targetsQuery() string {
 	switch {
 	case t.rows != nil:
 		rows, mode = pq.QuoteLiteral(sqlOf(t.rows)), "SHARE ROW EXCLUSIVE"
-	case t.typ != "":
-		rows = fmt.Sprintf(`pg_catalog.format('SELECT FROM %%s WHERE %%s IS NOT NULL AND %%2$s IS DISTINCT FROM CAST(%%2$s AS %%s)', q.t, q.c, %s)`, pq.QuoteLiteral(t.typ))
-	case t.how == "INSERT … ON CONFLICT DO UPDATE", t.how == "MERGE":
+	case t.newType != "":
+		rows = fmt.Sprintf(`pg_catalog.format('SELECT FROM %%s WHERE %%s IS NOT NULL AND %%2$s IS DISTINCT FROM CAST(%%2$s AS %%s)', q.t, q.c, %s)`, pq.QuoteLiteral(t.newType))
+	case t.operation == "INSERT … ON CONFLICT DO UPDATE", t.operation == "MERGE":
 		mode = "SHARE ROW EXCLUSIVE"
 	}
 	return fmt.Sprintf("SELECT %s::text AS how, q.t::text AS t, q.c::text AS c, (%s)::text AS q, %s::text AS doubt, '%s'::text AS mode FROM (%s) q",
-		pq.QuoteLiteral(t.how), rows, pq.QuoteLiteral(t.doubt), mode, inline(targetQuery[t.expand], name, t.column))
+		pq.QuoteLiteral(t.operation), rows, pq.QuoteLiteral(t.unknownRows), mode, inlineParams(targetQuery[t.expand], name, t.column))
 }
 
 // lossBaselineSQL notes how many rows of each table the server has counted as deleted:

@@ -15,73 +15,73 @@ import (
 
 // takes is what a statement takes away, by the names that things have before the
 // first statement of all.
-type takes struct {
-	how    string // "DROP TABLE"
-	line   int
-	table  string // quoted, as in SQL; another object's name where expand says so
-	column string
+type destructiveChange struct {
+	operation string // "DROP TABLE"
+	line      int
+	table     string // quoted, as in SQL; another object's name where expand says so
+	column    string
 	// rows is a query of the rows concerned; empty for all, or all with a value in column.
-	rows string
-	typ  string // the column's new type
+	rows    string
+	newType string // the column's new type
 	// expand is what table is, where it is not a table: the tables or columns are
 	// found in the catalogs, but for those in except.
-	expand expansion
+	expand dependency
 	except []string
 	// doubt is why it cannot be determined which rows go, if there are any.
-	doubt string
+	unknownRows string
 	// opaque is why it cannot be determined what it takes.
-	opaque string
+	undetermined string
 	// function is one that a statement calls: its source says whether it takes anything.
 	function string
 }
 
 // ledger follows the names through the statements of several files.
-type ledger struct {
+type destructiveChanges struct {
 	*relations
 	types     map[string]bool   // created by the statements
 	functions map[string]string // created by the statements: why calling them is a loss, or nothing
 	moved     bool              // a type or other object has got another name
-	own       Own               // of the file that is read
-	out       []takes
+	own       OwnObjects        // of the file that is read
+	changes   []destructiveChange
 }
 
 // Own is what the statements of a rollback have created themselves, so that nothing is
 // lost with it.
-type Own struct {
-	takings map[string][]bool // of a statement, by its text
+type OwnObjects struct {
+	changes map[string][]bool // of a statement, by its text
 	tables  []string          // when the file ends
 }
 
-func newLedger(r *relations) *ledger {
-	return &ledger{relations: r, types: map[string]bool{}, functions: map[string]string{}}
+func newDestructiveChanges(r *relations) *destructiveChanges {
+	return &destructiveChanges{relations: r, types: map[string]bool{}, functions: map[string]string{}}
 }
 
 // read collects what a file takes, but for its first statements, which are in
 // effect. A file is read bit by bit and only what can matter is parsed.
-func (l *ledger) read(from io.Reader, done int) error {
-	l.path, l.own = l.initial, Own{takings: map[string][]bool{}}
-	defer func() { l.own.tables = l.madeTables() }()
+func (l *destructiveChanges) read(from io.Reader, done int) error {
+	l.searchPath, l.own = l.initialPath, OwnObjects{changes: map[string][]bool{}}
+	defer func() { l.own.tables = l.createdTables() }()
 	return readStatements(from, func(p sqlfile.Piece) {
-		if done--; done < 0 && matters(p) {
+		if done--; done < 0 && isRelevant(p) {
 			l.statement(p)
 		}
 	})
 }
 
 // matters reports whether a statement can take something away, or move a name.
-func matters(p sqlfile.Piece) bool {
+func isRelevant(p sqlfile.Piece) bool {
 	switch p.Word {
 	case "alter", "call", "create", "delete", "discard", "do", "drop", "execute", "insert", "merge", "prepare", "reset", "rollback", "select", "set", "truncate", "update", "with":
-		return p.Word != "insert" || queries.Match(p.Text) // a big file of plain INSERTs is not parsed
+		return p.Word != "insert" || insertQueries.Match(p.Text) // a big file of plain INSERTs is not parsed
 	}
-	return mayTake(string(p.Text))
+	return mayBeDestructive(string(p.Text))
 }
 
 // queries finds the INSERTs that may take data away or call a function in a query.
-var queries = regexp.MustCompile(`(?i)\bselect\b|\bwith\b|\bdo\s+update\b`)
+var insertQueries = regexp.MustCompile(`(?i)\bselect\b|\bwith\b|\bdo\s+update\b`)
 
 // mayTake looks for words only: what it finds has to be parsed, or cannot be.
-func mayTake(text string) bool {
+func mayBeDestructive(text string) bool {
 	text = strings.Join(strings.Fields(strings.ToLower(text)), " ")
 	for _, words := range []string{"delete from", "truncate", "drop table", "drop column", "drop schema"} {
 		if strings.Contains(text, words) {
@@ -101,7 +101,7 @@ var (
 
 // bodyTakes reports whether the source of a DO block or function, or SQL in a string,
 // has the words of a statement that takes data away.
-func bodyTakes(text string) bool {
+func bodyIsDestructive(text string) bool {
 	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
 		if !strings.EqualFold(m[1], "on") { // GRANT TRUNCATE ON
 			return true
@@ -115,59 +115,61 @@ func bodyTakes(text string) bool {
 	return false
 }
 
-func (l *ledger) statement(p sqlfile.Piece) {
-	line := lineIn(p, p.Start)
+func (l *destructiveChanges) statement(p sqlfile.Piece) {
+	line := lineInPiece(p, p.Start)
 	text, tree := parseStatement(p)
 	if tree == nil {
-		l.unclear = true
-		if mayTake(text) {
-			l.out = append(l.out, takes{how: firstWords(text), line: line, opaque: "the parser here does not know this SQL"})
+		l.uncertain = true
+		if mayBeDestructive(text) {
+			l.changes = append(l.changes, destructiveChange{operation: firstWords(text), line: line, undetermined: "the parser here does not know this SQL"})
 		}
 		return
 	}
-	before, n := len(l.out), tree.Stmts[0].Stmt
-	for i, t := range takingsOf(n, bare(text)) {
-		l.take(t)
-		l.own.note(bare(text), i, !l.unclear && l.made(t))
+	before, n := len(l.changes), tree.Stmts[0].Stmt
+	for i, t := range statementChangesOf(n, trimSemicolon(text)) {
+		l.resolve(t)
+		l.own.record(trimSemicolon(text), i, !l.uncertain && l.isOwn(t))
 	}
 	l.trackCalls(n, text)
 	l.trackNames(n)
-	for i := before; i < len(l.out); i++ {
-		l.out[i].line = line
+	for i := before; i < len(l.changes); i++ {
+		l.changes[i].line = line
 	}
 }
 
 // note keeps whether a taking is of what the statements have created; of a statement
 // that occurs twice, whether both are.
-func (o *Own) note(text string, i int, made bool) {
-	if known := o.takings[text]; i < len(known) {
+func (o *OwnObjects) record(text string, i int, made bool) {
+	if known := o.changes[text]; i < len(known) {
 		known[i] = known[i] && made
 	} else {
-		o.takings[text] = append(known, made)
+		o.changes[text] = append(known, made)
 	}
 }
 
 // has reports whether a statement's taking is of what the statements have created.
-func (o *Own) has(text string, i int) bool { return i < len(o.takings[text]) && o.takings[text][i] }
-
-func (l *ledger) made(t taking) bool {
-	if t.rel == nil {
-		return l.types[t.object] && t.expand != withSchema
-	}
-	rel, _ := l.find(t.rel)
-	return rel != nil && t.expand == "" && len(rel.attached) == 0 && (rel.made() || t.column != "" && rel.column(t.column) == "")
+func (o *OwnObjects) has(text string, i int) bool {
+	return i < len(o.changes[text]) && o.changes[text][i]
 }
 
-func (l *ledger) add(t takes) { l.out = append(l.out, t) }
+func (l *destructiveChanges) isOwn(t statementChange) bool {
+	if t.rel == nil {
+		return l.types[t.object] && t.expand != inSchema
+	}
+	rel, _ := l.find(t.rel)
+	return rel != nil && t.expand == "" && len(rel.attached) == 0 && (rel.isCreated() || t.column != "" && rel.column(t.column) == "")
+}
+
+func (l *destructiveChanges) add(t destructiveChange) { l.changes = append(l.changes, t) }
 
 // take notes what a taking is about by the names of the present.
-func (l *ledger) take(t taking) {
+func (l *destructiveChanges) resolve(t statementChange) {
 	switch {
-	case t.opaque != "":
-		l.add(takes{how: t.how, opaque: t.opaque})
+	case t.undetermined != "":
+		l.add(destructiveChange{operation: t.operation, undetermined: t.undetermined})
 		return
 	case t.rel == nil:
-		l.takeObject(t)
+		l.resolveObject(t)
 		return
 	case t.rel.GetRelpersistence() == "t":
 		return
@@ -175,72 +177,72 @@ func (l *ledger) take(t taking) {
 	rel, schema := l.find(t.rel)
 	switch {
 	case schema == tempSchema:
-	case rel == nil && l.unclear:
-		l.add(takes{how: t.how, opaque: fmt.Sprintf("%s does not exist now, and an earlier statement may create it unseen", nameIn(t.rel))})
+	case rel == nil && l.uncertain:
+		l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("%s does not exist now, and an earlier statement may create it unseen", nameIn(t.rel))})
 	case rel == nil: // the statement passes over it, or fails
-	case rel.kind == "f" && t.column == "" && (t.how == "DELETE" || t.how == "TRUNCATE"), rel.kind == "f" && (t.rows != nil || t.doubt != ""):
-		l.add(takes{how: t.how, opaque: nameIn(t.rel) + " is a foreign table, whose rows are another server's"})
-	case rel.kind == "v" && (t.rows != nil || t.how == "DELETE" || t.doubt != ""):
-		l.add(takes{how: t.how, opaque: nameIn(t.rel) + " is a view; which rows of which tables go, is known when it runs"})
+	case rel.kind == "f" && t.column == "" && (t.operation == "DELETE" || t.operation == "TRUNCATE"), rel.kind == "f" && (t.rows != nil || t.unknownRows != ""):
+		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a foreign table, whose rows are another server's"})
+	case rel.kind == "v" && (t.rows != nil || t.operation == "DELETE" || t.unknownRows != ""):
+		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a view; which rows of which tables go, is known when it runs"})
 	default:
-		l.takeFrom(rel, t)
+		l.resolveTable(rel, t)
 	}
 }
 
-func (l *ledger) takeFrom(rel *relation, t taking) {
-	out := takes{how: t.how, table: rel.now, expand: t.expand, typ: t.typ, doubt: t.doubt}
+func (l *destructiveChanges) resolveTable(rel *relation, t statementChange) {
+	out := destructiveChange{operation: t.operation, table: rel.currentName, expand: t.expand, newType: t.newType, unknownRows: t.unknownRows}
 	if t.column != "" {
 		if out.column = rel.column(t.column); out.column == "" {
 			return
 		}
 	}
 	if t.rows != nil {
-		if out.rows = l.presentRows(t.rows); out.rows == "" {
-			out.doubt = "which of them, is known when it runs"
+		if out.rows = l.currentRowsSQL(t.rows); out.rows == "" {
+			out.unknownRows = "which of them, is known when it runs"
 		}
 	}
 	if len(rel.detached) > 0 && out.rows == "" && t.expand == "" {
 		out.except = rel.detached
 	}
-	if !rel.made() && rel.holdsRows() {
+	if !rel.isCreated() && rel.storesRows() {
 		l.add(out)
 	}
 	if t.expand == "" {
 		for _, child := range rel.attached {
-			l.takeFrom(child, t)
+			l.resolveTable(child, t)
 		}
 	}
 }
 
 // takeObject is take for what is not a table.
-func (l *ledger) takeObject(t taking) {
-	if t.expand != withSchema {
+func (l *destructiveChanges) resolveObject(t statementChange) {
+	if t.expand != inSchema {
 		switch {
 		case l.types[t.object]:
-		case l.moved || l.unclear:
-			l.add(takes{how: t.how, opaque: "names have changed before it, so what uses " + t.object + " is known when it runs"})
+		case l.moved || l.uncertain:
+			l.add(destructiveChange{operation: t.operation, undetermined: "names have changed before it, so what uses " + t.object + " is known when it runs"})
 		default:
-			l.add(takes{how: t.how, table: t.object, expand: t.expand, doubt: t.doubt})
+			l.add(destructiveChange{operation: t.operation, table: t.object, expand: t.expand, unknownRows: t.unknownRows})
 		}
 		return
 	}
 	name := unquoted(t.object)
-	now, there := l.present[name]
-	if l.open {
+	now, there := l.currentSchemas[name]
+	if l.noDatabase {
 		now, there = name, true
 	}
 	if !there {
-		if l.unclear {
-			l.add(takes{how: t.how, opaque: fmt.Sprintf("schema %s does not exist now, and an earlier statement may create it unseen", t.object)})
+		if l.uncertain {
+			l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("schema %s does not exist now, and an earlier statement may create it unseen", t.object)})
 		}
 		return
 	}
-	in, gone := l.under(name)
+	in, gone := l.movedRelations(name)
 	if now != "" {
-		l.add(takes{how: t.how, table: qualified("", now), expand: t.expand, except: gone})
+		l.add(destructiveChange{operation: t.operation, table: quoteQualified("", now), expand: t.expand, except: gone})
 	}
 	for _, rel := range in {
-		l.takeFrom(rel, taking{how: t.how})
+		l.resolveTable(rel, statementChange{operation: t.operation})
 	}
 }
 
@@ -250,14 +252,14 @@ func unquoted(name string) string {
 
 // presentRows is a query by the names of the present; empty where what it finds now may
 // not be what it finds when the statement runs.
-func (l *ledger) presentRows(rows *pgquery.SelectStmt) string {
-	if l.unclear {
+func (l *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
+	if l.uncertain {
 		return ""
 	}
 	rows, _ = proto.Clone(rows).(*pgquery.SelectStmt)
 	ctes, sure := map[string]bool{}, true
 	node := &pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: rows}}
-	visit(node, func(m proto.Message) {
+	walkNodes(node, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.CommonTableExpr:
 			ctes[s.Ctename] = true
@@ -265,7 +267,7 @@ func (l *ledger) presentRows(rows *pgquery.SelectStmt) string {
 			sure = false
 		}
 	})
-	visit(node, func(m proto.Message) {
+	walkNodes(node, func(m proto.Message) {
 		ref, ok := m.(*pgquery.RangeVar)
 		if !ok || ref.Schemaname == "" && ctes[ref.Relname] || strings.HasPrefix(ref.Schemaname, "pg_catalog") || ref.Schemaname == "information_schema" {
 			return
@@ -275,13 +277,13 @@ func (l *ledger) presentRows(rows *pgquery.SelectStmt) string {
 		case rel == nil && !strings.HasPrefix(ref.Relname, "pg_"):
 			sure = false
 		case rel == nil:
-		case rel.made(), rel.touched, schema == tempSchema, !rel.holdsRows():
+		case rel.isCreated(), rel.modified, schema == tempSchema, !rel.storesRows():
 			sure = false
 		default:
 			if ref.Alias == nil {
 				ref.Alias = &pgquery.Alias{Aliasname: ref.Relname}
 			}
-			ref.Schemaname, ref.Relname = splitQualified(rel.now)
+			ref.Schemaname, ref.Relname = splitQualified(rel.currentName)
 		}
 	})
 	if !sure {
@@ -299,7 +301,9 @@ func splitQualified(name string) (schema, table string) {
 	return unquoted(parts[0] + `"`), unquoted(`"` + parts[1])
 }
 
-func nameIn(rel *pgquery.RangeVar) string { return qualified(rel.GetSchemaname(), rel.GetRelname()) }
+func nameIn(rel *pgquery.RangeVar) string {
+	return quoteQualified(rel.GetSchemaname(), rel.GetRelname())
+}
 
 // rangeOf is a name, qualified or not, of the list of a DROP.
 func rangeOf(name []*pgquery.Node) *pgquery.RangeVar {

@@ -10,43 +10,43 @@ import (
 )
 
 // taking is data that one statement takes away, by the names in the statement.
-type taking struct {
-	how    string            // "DROP TABLE"
-	rel    *pgquery.RangeVar // nil where object or opaque says what it is
-	column string
-	object string // SQL name of what expand says it is
-	expand expansion
+type statementChange struct {
+	operation string            // "DROP TABLE"
+	rel       *pgquery.RangeVar // nil where object or opaque says what it is
+	column    string
+	object    string // SQL name of what expand says it is
+	expand    dependency
 	// ifExists is set where the statement passes over what does not exist.
 	ifExists bool
 	// rows restricts them; nil for all.
 	rows *pgquery.SelectStmt
 	// typ is the column's new type, as SQL: the values that it cannot hold go.
-	typ string
+	newType string
 	// doubt is why it cannot be determined which of the rows go.
-	doubt string
+	unknownRows string
 	// opaque is why it cannot be determined what goes.
-	opaque string
+	undetermined string
 	// seen is set where the server counts the rows as they go; see lossCheckSQL.
-	seen bool
+	countedByServer bool
 }
 
 // expansion is how to find the tables and columns that go with an object.
-type expansion string
+type dependency string
 
 const (
-	withSchema    expansion = "schema"
-	withType      expansion = "type"
-	withExtension expansion = "extension"
-	withCollation expansion = "collation"
-	withFunction  expansion = "function" // any of its name
-	withTable     expansion = "table"    // what depends on it, but not its own rows
-	referring     expansion = "references"
-	columnsOfType expansion = "attribute" // the columns of a composite type
+	inSchema      dependency = "schema"
+	ofType        dependency = "type"
+	ofExtension   dependency = "extension"
+	ofCollation   dependency = "collation"
+	ofFunction    dependency = "function" // any of its name
+	ofTable       dependency = "table"    // what depends on it, but not its own rows
+	referring     dependency = "references"
+	columnsOfType dependency = "attribute" // the columns of a composite type
 )
 
 // takingsOf lists what a statement takes away; text is the statement's.
-func takingsOf(n *pgquery.Node, text string) []taking {
-	var t takings
+func statementChangesOf(n *pgquery.Node, text string) []statementChange {
+	var t statementChanges
 	switch s := n.Node.(type) {
 	case *pgquery.Node_DropStmt:
 		t.drop(s.DropStmt)
@@ -55,22 +55,22 @@ func takingsOf(n *pgquery.Node, text string) []taking {
 	case *pgquery.Node_TruncateStmt:
 		t.truncate(s.TruncateStmt)
 	case *pgquery.Node_DropOwnedStmt:
-		t.opaque("DROP OWNED", "it drops all that a role owns")
+		t.addUndetermined("DROP OWNED", "it drops all that a role owns")
 	case *pgquery.Node_DropdbStmt:
-		t.opaque("DROP DATABASE", "it drops all that a database holds")
+		t.addUndetermined("DROP DATABASE", "it drops all that a database holds")
 	case *pgquery.Node_DoStmt:
-		if bodyTakes(text) {
-			t.opaque("DO", "a DO block deletes or drops; what, is known when it runs")
+		if bodyIsDestructive(text) {
+			t.addUndetermined("DO", "a DO block deletes or drops; what, is known when it runs")
 		}
-		return t.out
+		return t.changes
 	case *pgquery.Node_SelectStmt, *pgquery.Node_CallStmt, *pgquery.Node_ExecuteStmt:
-		if callsFunction(n) && bodyTakes(text) {
-			t.opaque(verb(text), "it calls a function with SQL that deletes or drops; what, is known when it runs")
+		if callsFunction(n) && bodyIsDestructive(text) {
+			t.addUndetermined(verb(text), "it calls a function with SQL that deletes or drops; what, is known when it runs")
 		}
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt:
 		return nil // the statements in it run later
 	}
-	visit(n, func(m proto.Message) {
+	walkNodes(n, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.DeleteStmt:
 			t.delete(s)
@@ -84,11 +84,11 @@ func takingsOf(n *pgquery.Node, text string) []taking {
 			t.merge(s)
 		case *pgquery.FuncCall:
 			if name := lastName(s.Funcname); name == "lo_unlink" {
-				t.opaque(verb(text), "lo_unlink deletes a large object")
+				t.addUndetermined(verb(text), "lo_unlink deletes a large object")
 			}
 		}
 	})
-	return t.out
+	return t.changes
 }
 
 // grammarVersion is what the parser writes into its trees, without which it prints none.
@@ -100,58 +100,60 @@ var grammarVersion = sync.OnceValue(func() int32 {
 	return tree.Version
 })
 
-type takings struct{ out []taking }
+type statementChanges struct{ changes []statementChange }
 
-func (t *takings) add(one taking)         { t.out = append(t.out, one) }
-func (t *takings) opaque(how, why string) { t.add(taking{how: how, opaque: why}) }
+func (t *statementChanges) add(one statementChange) { t.changes = append(t.changes, one) }
+func (t *statementChanges) addUndetermined(how, why string) {
+	t.add(statementChange{operation: how, undetermined: why})
+}
 
-func (t *takings) drop(s *pgquery.DropStmt) {
+func (t *statementChanges) drop(s *pgquery.DropStmt) {
 	cascade := s.Behavior == pgquery.DropBehavior_DROP_CASCADE
 	for _, o := range s.Objects {
-		object := func(how string, name []*pgquery.Node, kind expansion) {
+		object := func(how string, name []*pgquery.Node, kind dependency) {
 			if cascade {
-				t.add(taking{how: how, object: quoted(name), expand: kind, ifExists: s.MissingOk})
+				t.add(statementChange{operation: how, object: quoteName(name), expand: kind, ifExists: s.MissingOk})
 			}
 		}
 		switch s.RemoveType {
 		case pgquery.ObjectType_OBJECT_TABLE:
 			rel := rangeOf(o.GetList().GetItems())
-			t.add(taking{how: "DROP TABLE", rel: rel, ifExists: s.MissingOk})
+			t.add(statementChange{operation: "DROP TABLE", rel: rel, ifExists: s.MissingOk})
 			if cascade {
-				t.add(taking{how: "DROP TABLE CASCADE", rel: rel, expand: withTable, ifExists: s.MissingOk})
+				t.add(statementChange{operation: "DROP TABLE CASCADE", rel: rel, expand: ofTable, ifExists: s.MissingOk})
 			}
 		case pgquery.ObjectType_OBJECT_SCHEMA:
-			object("DROP SCHEMA", []*pgquery.Node{o}, withSchema)
+			object("DROP SCHEMA", []*pgquery.Node{o}, inSchema)
 		case pgquery.ObjectType_OBJECT_TYPE, pgquery.ObjectType_OBJECT_DOMAIN:
-			object("DROP TYPE", o.GetTypeName().GetNames(), withType)
+			object("DROP TYPE", o.GetTypeName().GetNames(), ofType)
 		case pgquery.ObjectType_OBJECT_EXTENSION:
-			object("DROP EXTENSION", []*pgquery.Node{o}, withExtension)
+			object("DROP EXTENSION", []*pgquery.Node{o}, ofExtension)
 		case pgquery.ObjectType_OBJECT_COLLATION:
-			object("DROP COLLATION", o.GetList().GetItems(), withCollation)
+			object("DROP COLLATION", o.GetList().GetItems(), ofCollation)
 		case pgquery.ObjectType_OBJECT_FUNCTION, pgquery.ObjectType_OBJECT_PROCEDURE, pgquery.ObjectType_OBJECT_ROUTINE:
 			if name := o.GetObjectWithArgs().GetObjname(); len(name) > 0 {
-				object("DROP FUNCTION", name[len(name)-1:], withFunction)
+				object("DROP FUNCTION", name[len(name)-1:], ofFunction)
 			}
 		case pgquery.ObjectType_OBJECT_ACCESS_METHOD:
 			if cascade {
-				t.opaque("DROP ACCESS METHOD", "it drops the tables that use it")
+				t.addUndetermined("DROP ACCESS METHOD", "it drops the tables that use it")
 			}
 		}
 	}
 }
 
-func (t *takings) alterTable(s *pgquery.AlterTableStmt) {
+func (t *statementChanges) alterTable(s *pgquery.AlterTableStmt) {
 	for _, n := range s.Cmds {
 		cmd := n.GetAlterTableCmd()
 		drops, changes := cmd.GetSubtype() == pgquery.AlterTableType_AT_DropColumn, cmd.GetSubtype() == pgquery.AlterTableType_AT_AlterColumnType
 		switch {
 		case !drops && !changes:
 		case s.Objtype == pgquery.ObjectType_OBJECT_TYPE:
-			t.add(taking{how: "ALTER TYPE", object: qualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), expand: columnsOfType,
-				doubt: "which of its values go with an attribute is not counted"})
+			t.add(statementChange{operation: "ALTER TYPE", object: quoteQualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), expand: columnsOfType,
+				unknownRows: "which of its values go with an attribute is not counted"})
 		case s.Objtype != pgquery.ObjectType_OBJECT_TABLE:
 		case drops:
-			t.add(taking{how: "DROP COLUMN", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk || cmd.MissingOk})
+			t.add(statementChange{operation: "DROP COLUMN", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk || cmd.MissingOk})
 		default:
 			t.alterType(s, cmd)
 		}
@@ -162,12 +164,12 @@ func (t *takings) alterTable(s *pgquery.AlterTableStmt) {
 // itself, or refuse it.
 var lossless = []string{"text", "varchar", "name", "citext", "bytea", "uuid"}
 
-func (t *takings) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCmd) {
+func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCmd) {
 	def := cmd.GetDef().GetColumnDef()
-	one := taking{how: "ALTER COLUMN TYPE", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk}
+	one := statementChange{operation: "ALTER COLUMN TYPE", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk}
 	switch name := lastName(def.GetTypeName().GetNames()); {
 	case def.GetRawDefault() != nil:
-		one.doubt = "USING decides what becomes of the values"
+		one.unknownRows = "USING decides what becomes of the values"
 	case slices.Contains(lossless, name):
 		return
 	default:
@@ -176,25 +178,25 @@ func (t *takings) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCm
 			&pgquery.Node{Node: &pgquery.Node_TypeCast{TypeCast: &pgquery.TypeCast{Arg: pgquery.MakeAConstIntNode(1, -1), TypeName: def.GetTypeName()}}}, -1)},
 			LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE})
 		_, typ, found := strings.Cut(text, "1::")
-		if one.typ = typ; !found {
-			one.doubt = "which values the new type cannot hold is known when it runs"
+		if one.newType = typ; !found {
+			one.unknownRows = "which values the new type cannot hold is known when it runs"
 		}
 	}
 	t.add(one)
 }
 
-func (t *takings) truncate(s *pgquery.TruncateStmt) {
+func (t *statementChanges) truncate(s *pgquery.TruncateStmt) {
 	for _, n := range s.Relations {
-		t.add(taking{how: "TRUNCATE", rel: n.GetRangeVar()})
+		t.add(statementChange{operation: "TRUNCATE", rel: n.GetRangeVar()})
 		if s.Behavior == pgquery.DropBehavior_DROP_CASCADE {
-			t.add(taking{how: "TRUNCATE CASCADE", rel: n.GetRangeVar(), expand: referring})
+			t.add(statementChange{operation: "TRUNCATE CASCADE", rel: n.GetRangeVar(), expand: referring})
 		}
 	}
 }
 
 // delete notes the rows that a DELETE finds.
-func (t *takings) delete(s *pgquery.DeleteStmt) {
-	one := taking{how: "DELETE", rel: s.Relation, seen: true}
+func (t *statementChanges) delete(s *pgquery.DeleteStmt) {
+	one := statementChange{operation: "DELETE", rel: s.Relation, countedByServer: true}
 	if s.WhereClause != nil || len(s.UsingClause) > 0 {
 		one.rows = selectOf(s.Relation, s.UsingClause, s.WhereClause, s.WithClause)
 	}
@@ -203,14 +205,14 @@ func (t *takings) delete(s *pgquery.DeleteStmt) {
 
 // update notes the columns that an UPDATE empties. Another value that it writes is a
 // change, and no loss.
-func (t *takings) update(s *pgquery.UpdateStmt) {
+func (t *statementChanges) update(s *pgquery.UpdateStmt) {
 	for _, name := range emptied(s.TargetList) {
 		filled := &pgquery.Node{Node: &pgquery.Node_NullTest{NullTest: &pgquery.NullTest{Arg: columnOf(s.Relation, name), Nulltesttype: pgquery.NullTestType_IS_NOT_NULL}}}
 		where := filled
 		if s.WhereClause != nil {
 			where = &pgquery.Node{Node: &pgquery.Node_BoolExpr{BoolExpr: &pgquery.BoolExpr{Boolop: pgquery.BoolExprType_AND_EXPR, Args: []*pgquery.Node{filled, s.WhereClause}}}}
 		}
-		t.add(taking{how: "UPDATE", rel: s.Relation, column: name, rows: selectOf(s.Relation, s.FromClause, where, s.WithClause)})
+		t.add(statementChange{operation: "UPDATE", rel: s.Relation, column: name, rows: selectOf(s.Relation, s.FromClause, where, s.WithClause)})
 	}
 }
 
@@ -236,11 +238,11 @@ func emptied(targets []*pgquery.Node) []string {
 	return out
 }
 
-func (t *takings) merge(s *pgquery.MergeStmt) {
+func (t *statementChanges) merge(s *pgquery.MergeStmt) {
 	for _, n := range s.MergeWhenClauses {
 		switch clause := n.GetMergeWhenClause(); clause.GetCommandType() {
 		case pgquery.CmdType_CMD_DELETE:
-			t.opaque("MERGE", "a MERGE deletes; which rows, is known when it runs")
+			t.addUndetermined("MERGE", "a MERGE deletes; which rows, is known when it runs")
 		case pgquery.CmdType_CMD_UPDATE:
 			t.overwrite("MERGE", s.Relation, clause.TargetList)
 		}
@@ -248,9 +250,9 @@ func (t *takings) merge(s *pgquery.MergeStmt) {
 }
 
 // overwrite notes columns that are emptied in rows that cannot be determined before.
-func (t *takings) overwrite(how string, rel *pgquery.RangeVar, targets []*pgquery.Node) {
+func (t *statementChanges) overwrite(how string, rel *pgquery.RangeVar, targets []*pgquery.Node) {
 	for _, name := range emptied(targets) {
-		t.add(taking{how: how, rel: rel, column: name, doubt: "which rows it changes is known when it runs"})
+		t.add(statementChange{operation: how, rel: rel, column: name, unknownRows: "which rows it changes is known when it runs"})
 	}
 }
 
@@ -289,7 +291,7 @@ func columnOf(rel *pgquery.RangeVar, name string) *pgquery.Node {
 
 // callsFunction reports whether a statement calls a function.
 func callsFunction(n *pgquery.Node) (yes bool) {
-	visit(n, func(m proto.Message) {
+	walkNodes(n, func(m proto.Message) {
 		switch m.(type) {
 		case *pgquery.FuncCall, *pgquery.ExecuteStmt:
 			yes = true

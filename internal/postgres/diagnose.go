@@ -14,52 +14,52 @@ import (
 
 // The look for the reason of a failure is worth this much time, and no error.
 const (
-	inquiryBudget  = 2 * time.Second
-	inquiryTimeout = time.Second // of one query
+	diagnosisTimeout      = 2 * time.Second
+	diagnosisQueryTimeout = time.Second // of one query
 )
 
 // Reason is what a look at the server, after the rollback, has found out about why
 // a migration failed. It names keys, never whole rows.
 type Reason struct {
-	Why []string // sentences
+	Causes []string // sentences
 	// See is a query that shows the rest.
-	See string
+	Query string
 	// Fix is what mends it, and By who may do that where it is not us.
-	Fix, By string
+	Fix, FixRole string
 	// Foreign says that what is there already was made by no migration.
-	Foreign bool
+	External bool
 	// Later is the file, yet to come, that makes what is missing.
-	Later string
+	LaterFile string
 }
 
 // explain looks for the reason of a failure. What it cannot tell it leaves out. It
 // does not run where the run is to stop, or the session is gone.
-func (db *DB) explain(ctx context.Context, m migration, later []Step, fail *MigrationError) {
+func (db *DB) diagnose(ctx context.Context, m migration, later []Step, fail *MigrationError) {
 	server := fail.Server()
 	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == Unknown {
 		return
 	}
-	look := map[pqerror.Code]func(*inquiry) Reason{
-		pqerror.UniqueViolation:        (*inquiry).rows,
-		pqerror.NotNullViolation:       (*inquiry).rows,
-		pqerror.CheckViolation:         (*inquiry).rows,
-		pqerror.ForeignKeyViolation:    (*inquiry).rows,
-		pqerror.InsufficientPrivilege:  (*inquiry).rights,
-		pqerror.UndefinedTable:         (*inquiry).missing,
-		pqerror.DuplicateTable:         (*inquiry).exists,
-		pqerror.DuplicateColumn:        (*inquiry).exists,
-		pqerror.DuplicateObject:        (*inquiry).exists,
-		pqerror.TRDeadlockDetected:     (*inquiry).deadlock,
-		pqerror.ReadOnlySQLTransaction: (*inquiry).setting,
-		pqerror.QueryCanceled:          (*inquiry).setting,
+	look := map[pqerror.Code]func(*diagnosis) Reason{
+		pqerror.UniqueViolation:        (*diagnosis).constraintViolations,
+		pqerror.NotNullViolation:       (*diagnosis).constraintViolations,
+		pqerror.CheckViolation:         (*diagnosis).constraintViolations,
+		pqerror.ForeignKeyViolation:    (*diagnosis).constraintViolations,
+		pqerror.InsufficientPrivilege:  (*diagnosis).missingPrivileges,
+		pqerror.UndefinedTable:         (*diagnosis).missingRelation,
+		pqerror.DuplicateTable:         (*diagnosis).existingObject,
+		pqerror.DuplicateColumn:        (*diagnosis).existingObject,
+		pqerror.DuplicateObject:        (*diagnosis).existingObject,
+		pqerror.TRDeadlockDetected:     (*diagnosis).deadlock,
+		pqerror.ReadOnlySQLTransaction: (*diagnosis).limitSource,
+		pqerror.QueryCanceled:          (*diagnosis).limitSource,
 	}[server.Code]
 	if look == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, inquiryBudget+inquiryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout+diagnosisQueryTimeout)
 	defer cancel()
-	q := &inquiry{db: db, ctx: ctx, m: m, later: later, fail: fail, until: time.Now().Add(inquiryBudget)}
-	if err := db.exec(ctx, inline("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(inquiryTimeout.Milliseconds()))+db.actLocal()); err != nil {
+	q := &diagnosis{db: db, ctx: ctx, m: m, following: later, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
+	if err := db.exec(ctx, inlineParams("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(diagnosisQueryTimeout.Milliseconds()))+db.localRoleSQL()); err != nil {
 		db.log.Debug("no look for the reason", "error", err)
 		return
 	}
@@ -73,33 +73,33 @@ func (db *DB) explain(ctx context.Context, m migration, later []Step, fail *Migr
 }
 
 // actLocal is the SQL that makes a transaction ours act as the role.
-func (db *DB) actLocal() string {
+func (db *DB) localRoleSQL() string {
 	if db.opts.Role == "" || db.roleSet {
 		return ""
 	}
-	return db.setRole("LOCAL ")
+	return db.setRoleSQL("LOCAL ")
 }
 
 // inquiry is one look for a reason. After its first error it answers nothing more.
-type inquiry struct {
-	db    *DB
-	ctx   context.Context
-	m     migration
-	later []Step // the migrations that were to follow
-	fail  *MigrationError
-	until time.Time
-	err   error
+type diagnosis struct {
+	db        *DB
+	ctx       context.Context
+	m         migration
+	following []Step // the migrations that were to follow
+	fail      *MigrationError
+	deadline  time.Time
+	err       error
 }
 
 // ask runs a query and returns its rows, all columns as text; NULL is "".
-func (q *inquiry) ask(query string, args ...any) [][]string {
-	if q.err == nil && time.Now().After(q.until) {
+func (q *diagnosis) query(query string, args ...any) [][]string {
+	if q.err == nil && time.Now().After(q.deadline) {
 		q.err = errors.New("it took too long")
 	}
 	if q.err != nil {
 		return nil
 	}
-	rows, err := q.db.rows(q.ctx, query, args...)
+	rows, err := q.db.query(q.ctx, query, args...)
 	if err != nil {
 		q.err = err
 		return nil
@@ -130,25 +130,25 @@ func (q *inquiry) ask(query string, args ...any) [][]string {
 }
 
 // row is the first row of an answer; nil for none.
-func (q *inquiry) row(query string, args ...any) []string {
-	if rows := q.ask(query, args...); len(rows) > 0 {
+func (q *diagnosis) queryRow(query string, args ...any) []string {
+	if rows := q.query(query, args...); len(rows) > 0 {
 		return rows[0]
 	}
 	return nil
 }
 
 // deadlock tells who the others are, whom the server's detail calls processes.
-func (q *inquiry) deadlock() Reason {
+func (q *diagnosis) deadlock() Reason {
 	var r Reason
 	seen := map[string]bool{}
-	for _, m := range processes.FindAllStringSubmatch(q.fail.Server().Detail, -1) {
+	for _, m := range deadlockProcess.FindAllStringSubmatch(q.fail.Server().Detail, -1) {
 		if pid := m[1]; !seen[pid] {
 			seen[pid] = true
-			who := q.row(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
+			who := q.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
 				state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
 				FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
 			if who != nil {
-				r.Why = append(r.Why, "the other in the deadlock was "+strings.ReplaceAll(who[0], `, query "<insufficient privilege>"`, ""))
+				r.Causes = append(r.Causes, "the other in the deadlock was "+strings.ReplaceAll(who[0], `, query "<insufficient privilege>"`, ""))
 			}
 		}
 	}
@@ -156,33 +156,33 @@ func (q *inquiry) deadlock() Reason {
 }
 
 // setting tells where a limit comes from that has ended a statement.
-func (q *inquiry) setting() Reason {
+func (q *diagnosis) limitSource() Reason {
 	name := "statement_timeout"
 	if q.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
 		name = "default_transaction_read_only"
 	} else if !strings.Contains(q.fail.Server().Message, "statement timeout") {
-		return Reason{Why: []string{"somebody cancelled it, by pg_cancel_backend or an administrator's tool; neither --timeout nor --statement-timeout was over"}}
-	} else if set := q.setInFile(name); set != "" {
-		return Reason{Why: []string{name + " is set by the file: " + set}, Fix: "SET " + name}
+		return Reason{Causes: []string{"somebody cancelled it, by pg_cancel_backend or an administrator's tool; neither --timeout nor --statement-timeout was over"}}
+	} else if set := q.settingInFile(name); set != "" {
+		return Reason{Causes: []string{name + " is set by the file: " + set}, Fix: "SET " + name}
 	} else if q.db.opts.StatementTimeout > 0 {
-		return Reason{Why: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
+		return Reason{Causes: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
 	}
 	// This transaction has set its own timeout, which would appear as the origin.
-	s := q.row("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+
-		fmt.Sprintf("SET LOCAL statement_timeout = %d", inquiryTimeout.Milliseconds()), name)
+	s := q.queryRow("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+
+		fmt.Sprintf("SET LOCAL statement_timeout = %d", diagnosisQueryTimeout.Milliseconds()), name)
 	if s == nil {
 		return Reason{}
 	}
-	r := Reason{Why: []string{name + " is " + s[0] + "; it is set by: " + s[1]}}
+	r := Reason{Causes: []string{name + " is " + s[0] + "; it is set by: " + s[1]}}
 	switch s[1] {
 	case "client":
-		r.Why[0] += " (the database URL or PGOPTIONS)"
+		r.Causes[0] += " (the database URL or PGOPTIONS)"
 	case "user":
-		r.Fix = "ALTER ROLE " + ident(s[2]) + " RESET " + name + ";"
+		r.Fix = "ALTER ROLE " + quoteIfNeeded(s[2]) + " RESET " + name + ";"
 	case "database":
-		r.Fix = "ALTER DATABASE " + ident(s[3]) + " RESET " + name + ";"
+		r.Fix = "ALTER DATABASE " + quoteIfNeeded(s[3]) + " RESET " + name + ";"
 	case "database user":
-		r.Fix = "ALTER ROLE " + ident(s[2]) + " IN DATABASE " + ident(s[3]) + " RESET " + name + ";"
+		r.Fix = "ALTER ROLE " + quoteIfNeeded(s[2]) + " IN DATABASE " + quoteIfNeeded(s[3]) + " RESET " + name + ";"
 	case "configuration file":
 		r.Fix = "ALTER SYSTEM SET " + name + " = DEFAULT; SELECT pg_reload_conf();"
 	}
@@ -190,7 +190,7 @@ func (q *inquiry) setting() Reason {
 }
 
 // setInFile is the statement before the failed one that has set a setting last; "" for none.
-func (q *inquiry) setInFile(name string) string {
+func (q *diagnosis) settingInFile(name string) string {
 	if q.fail.Script == nil {
 		return ""
 	}

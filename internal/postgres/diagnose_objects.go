@@ -11,46 +11,46 @@ import (
 
 // Bounds of the search for a name.
 const (
-	maxNames      = 1000 // relations of the database
-	maxLaterFiles = 50
-	maxLaterBytes = 256 << 10 // of one file
-	maxPast       = 20        // runs in the journal
+	maxNames       = 1000 // relations of the database
+	maxLaterFiles  = 50
+	maxLaterBytes  = 256 << 10 // of one file
+	maxHistoryRows = 20        // runs in the journal
 )
 
 // missing looks for a relation that is not there: elsewhere, under a name much
 // alike, in a migration that is yet to come, or in one that has dropped it.
-func (q *inquiry) missing() Reason {
+func (q *diagnosis) missingRelation() Reason {
 	m := quotedName.FindStringSubmatch(q.fail.Server().Message)
 	if m == nil {
 		return Reason{}
 	}
 	name := m[1][strings.LastIndexByte(m[1], '.')+1:]
-	if file := q.laterFile(name); file != "" {
-		return Reason{Why: []string{fmt.Sprintf("%s makes %s, but it comes later", file, name)}, Later: file}
+	if file := q.laterMigration(name); file != "" {
+		return Reason{Causes: []string{fmt.Sprintf("%s makes %s, but it comes later", file, name)}, LaterFile: file}
 	}
-	for _, s := range q.ask(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	for _, s := range q.query(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1`, name) {
-		return Reason{Why: []string{fmt.Sprintf("there is %s.%s; the search_path is %s", ident(s[0]), ident(name), s[1])}, Fix: ident(s[0]) + "." + ident(name)}
+		return Reason{Causes: []string{fmt.Sprintf("there is %s.%s; the search_path is %s", quoteIfNeeded(s[0]), quoteIfNeeded(name), s[1])}, Fix: quoteIfNeeded(s[0]) + "." + quoteIfNeeded(name)}
 	}
-	if run := q.past(name, func(d definition) bool { return d.drops }); run != "" {
-		return Reason{Why: []string{run + " has dropped it"}}
+	if run := q.historyMigration(name, func(d definition) bool { return d.drops }); run != "" {
+		return Reason{Causes: []string{run + " has dropped it"}}
 	}
 	var r Reason
 	best := 3
-	for _, s := range q.ask(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
+	for _, s := range q.query(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
 		AND relnamespace <> 'pg_catalog'::regnamespace ORDER BY 1 LIMIT $1`, maxNames) {
-		if d := distance(s[0], name); d < best && d < len(name) {
-			best, r = d, Reason{Why: []string{"there is no such table, but there is one named " + ident(s[0])}, Fix: ident(s[0])}
+		if d := levenshtein(s[0], name); d < best && d < len(name) {
+			best, r = d, Reason{Causes: []string{"there is no such table, but there is one named " + quoteIfNeeded(s[0])}, Fix: quoteIfNeeded(s[0])}
 		}
 	}
-	if r.Why == nil && q.err == nil {
-		r.Why = []string{"no schema of this database has it, and no migration that ran or is to run makes it"}
+	if r.Causes == nil && q.err == nil {
+		r.Causes = []string{"no schema of this database has it, and no migration that ran or is to run makes it"}
 	}
 	return r
 }
 
 // exists tells where what is there already has come from.
-func (q *inquiry) exists() Reason {
+func (q *diagnosis) existingObject() Reason {
 	server := q.fail.Server()
 	m := quotedName.FindAllStringSubmatch(server.Message, -1)
 	if len(m) == 0 {
@@ -58,26 +58,26 @@ func (q *inquiry) exists() Reason {
 	}
 	name := m[0][1]
 	wanted := func(d definition) bool { return !d.drops }
-	if run := q.past(name, wanted); run != "" {
-		return Reason{Why: []string{run + " has made it"}}
+	if run := q.historyMigration(name, wanted); run != "" {
+		return Reason{Causes: []string{run + " has made it"}}
 	}
-	if q.here(name) {
-		return Reason{Why: []string{"this migration itself makes it, in a statement before"}}
+	if q.createdInFile(name) {
+		return Reason{Causes: []string{"this migration itself makes it, in a statement before"}}
 	}
 	who := ""
 	if server.Code == pqerror.DuplicateTable {
-		if s := q.row(`SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE relname = $1 ORDER BY pg_catalog.pg_table_is_visible(oid) DESC LIMIT 1`, name); s != nil {
-			who = fmt.Sprintf("; it belongs to %s", ident(s[0]))
+		if s := q.queryRow(`SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE relname = $1 ORDER BY pg_catalog.pg_table_is_visible(oid) DESC LIMIT 1`, name); s != nil {
+			who = fmt.Sprintf("; it belongs to %s", quoteIfNeeded(s[0]))
 		}
 	}
 	if q.err != nil {
 		return Reason{}
 	}
-	return Reason{Why: []string{"no migration in the journal has made it, so it was made by hand, by another tool, or before the journal began" + who}, Foreign: true}
+	return Reason{Causes: []string{"no migration in the journal has made it, so it was made by hand, by another tool, or before the journal began" + who}, External: true}
 }
 
 // here says that a statement before the failed one has made the name.
-func (q *inquiry) here(name string) bool {
+func (q *diagnosis) createdInFile(name string) bool {
 	if q.fail.Script == nil || q.fail.FailedIndex < 0 {
 		return false
 	}
@@ -92,8 +92,8 @@ func (q *inquiry) here(name string) bool {
 }
 
 // laterFile is the first migration to come that makes a relation.
-func (q *inquiry) laterFile(name string) string {
-	for i, s := range q.later {
+func (q *diagnosis) laterMigration(name string) string {
+	for i, s := range q.following {
 		if i == maxLaterFiles || s.Open == nil {
 			break
 		}
@@ -111,12 +111,12 @@ func (q *inquiry) laterFile(name string) string {
 }
 
 // past is the newest run in the journal that has defined a name as wanted.
-func (q *inquiry) past(name string, wanted func(definition) bool) string {
+func (q *diagnosis) historyMigration(name string, wanted func(definition) bool) string {
 	if !q.db.historyExists {
 		return ""
 	}
-	for _, s := range q.ask(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+q.db.historyQuery()+` history
-		WHERE outcome IN ('applied', 'partially applied', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxPast) {
+	for _, s := range q.query(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+q.db.historyQuery()+` history
+		WHERE outcome IN ('applied', 'partially applied', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxHistoryRows) {
 		if defines(s[3], name, wanted) {
 			return fmt.Sprintf("migration %s_%s.%s.sql", s[0], s[1], s[2])
 		}
@@ -195,7 +195,7 @@ func lastName(names []*pgquery.Node) string {
 }
 
 // distance is how many letters make one word of another (Levenshtein).
-func distance(a, b string) int {
+func levenshtein(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -11,35 +11,35 @@ import (
 )
 
 var (
-	processes = regexp.MustCompile(`(?:[Pp]rocess|[Pp]rozess|PID) (\d+)`)
-	plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
-	denied    = regexp.MustCompile(`^permission denied for ([a-z ]+) (\S.*)$`)
-	notOwner  = regexp.MustCompile(`^must be owner of ([a-z ]+) (\S.*)$`)
-	extension = regexp.MustCompile(`^permission denied to create extension "(.*)"$`)
+	deadlockProcess  = regexp.MustCompile(`(?:[Pp]rocess|[Pp]rozess|PID) (\d+)`)
+	plainName        = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+	permissionDenied = regexp.MustCompile(`^permission denied for ([a-z ]+) (\S.*)$`)
+	notOwner         = regexp.MustCompile(`^must be owner of ([a-z ]+) (\S.*)$`)
+	extensionDenied  = regexp.MustCompile(`^permission denied to create extension "(.*)"$`)
 )
 
 // ident quotes a name for SQL that a person is to read: only where that is needed.
-func ident(name string) string {
-	if plainName.MatchString(name) && !reserved(name) {
+func quoteIfNeeded(name string) string {
+	if plainName.MatchString(name) && !isReservedWord(name) {
 		return name
 	}
 	return pq.QuoteIdentifier(name)
 }
 
 // reserved says that a word cannot be a name unless it is quoted.
-func reserved(word string) bool {
+func isReservedWord(word string) bool {
 	tokens, err := pgquery.Scan(word)
 	return err != nil || len(tokens.Tokens) != 1 || tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_NO_KEYWORD &&
 		tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_UNRESERVED_KEYWORD
 }
 
 // rights tells which right is missing on what, who owns it, and the SQL that gives it.
-func (q *inquiry) rights() Reason {
+func (q *diagnosis) missingPrivileges() Reason {
 	message := q.fail.Server().Message
-	if m := extension.FindStringSubmatch(message); m != nil {
-		return Reason{Fix: "CREATE EXTENSION IF NOT EXISTS " + ident(m[1]) + ";", By: "a superuser"}
+	if m := extensionDenied.FindStringSubmatch(message); m != nil {
+		return Reason{Fix: "CREATE EXTENSION IF NOT EXISTS " + quoteIfNeeded(m[1]) + ";", FixRole: "a superuser"}
 	}
-	m, owner := denied.FindStringSubmatch(message), false
+	m, owner := permissionDenied.FindStringSubmatch(message), false
 	if m == nil {
 		m, owner = notOwner.FindStringSubmatch(message), true
 	}
@@ -49,23 +49,23 @@ func (q *inquiry) rights() Reason {
 	kind, name := m[1], strings.Trim(m[2], `"`)
 	switch kind {
 	case "schema":
-		return q.schemaRights(name, owner)
+		return q.schemaPrivileges(name, owner)
 	case "database":
-		return q.databaseRights(name)
+		return q.databasePrivileges(name)
 	case "table", "view", "relation", "sequence", "materialized view", "index", "foreign table":
-		return q.relationRights(kind, name, owner)
+		return q.relationPrivileges(kind, name, owner)
 	}
 	return Reason{}
 }
 
-func (q *inquiry) schemaRights(name string, owner bool) Reason {
-	s := q.row(`SELECT pg_catalog.pg_get_userbyid(nspowner), current_user::text,
+func (q *diagnosis) schemaPrivileges(name string, owner bool) Reason {
+	s := q.queryRow(`SELECT pg_catalog.pg_get_userbyid(nspowner), current_user::text,
 		pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = $1`, name)
 	if s == nil {
 		return Reason{}
 	}
 	if owner {
-		return mustOwn("schema", ident(name), s[0], s[1])
+		return ownerRequired("schema", quoteIfNeeded(name), s[0], s[1])
 	}
 	right := "CREATE"
 	if s[2] == "false" {
@@ -74,20 +74,20 @@ func (q *inquiry) schemaRights(name string, owner bool) Reason {
 			right = "USAGE, CREATE"
 		}
 	}
-	return lacks(right, "schema", ident(name), s[0], s[1])
+	return missingPrivilege(right, "schema", quoteIfNeeded(name), s[0], s[1])
 }
 
-func (q *inquiry) databaseRights(name string) Reason {
-	s := q.row(`SELECT pg_catalog.pg_get_userbyid(datdba), current_user::text FROM pg_catalog.pg_database WHERE datname = $1`, name)
+func (q *diagnosis) databasePrivileges(name string) Reason {
+	s := q.queryRow(`SELECT pg_catalog.pg_get_userbyid(datdba), current_user::text FROM pg_catalog.pg_database WHERE datname = $1`, name)
 	if s == nil {
 		return Reason{}
 	}
-	return lacks("CREATE", "database", ident(name), s[0], s[1])
+	return missingPrivilege("CREATE", "database", quoteIfNeeded(name), s[0], s[1])
 }
 
 // relationRights finds the relation by its bare name, which is all that the server says.
-func (q *inquiry) relationRights(kind, name string, owner bool) Reason {
-	s := q.row(`SELECT n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), current_user::text,
+func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
+	s := q.queryRow(`SELECT n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), current_user::text,
 			CASE WHEN c.relkind = 'S' THEN '' ELSE concat_ws(',', VARIADIC ARRAY(SELECT r FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES']) r
 				WHERE NOT pg_catalog.has_table_privilege(c.oid, r))) END
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -95,26 +95,26 @@ func (q *inquiry) relationRights(kind, name string, owner bool) Reason {
 	if s == nil {
 		return Reason{}
 	}
-	object := ident(s[0]) + "." + ident(s[1])
+	object := quoteIfNeeded(s[0]) + "." + quoteIfNeeded(s[1])
 	if owner {
-		return mustOwn(kind, object, s[2], s[3])
+		return ownerRequired(kind, object, s[2], s[3])
 	}
 	if kind == "sequence" {
-		return lacks("USAGE", kind, object, s[2], s[3])
+		return missingPrivilege("USAGE", kind, object, s[2], s[3])
 	}
 	missing := strings.Split(s[4], ",")
-	right := q.needed(name)
+	right := q.requiredPrivilege(name)
 	if !slices.Contains(missing, right) {
 		right = missing[0]
 	}
 	if right == "" {
 		return Reason{}
 	}
-	return lacks(right, "table", object, s[2], s[3])
+	return missingPrivilege(right, "table", object, s[2], s[3])
 }
 
 // needed is the right that the statement asks for on a table.
-func (q *inquiry) needed(table string) string {
+func (q *diagnosis) requiredPrivilege(table string) string {
 	n := q.statement().node
 	switch {
 	case n.GetInsertStmt().GetRelation().GetRelname() == table:
@@ -131,26 +131,26 @@ func (q *inquiry) needed(table string) string {
 	return "SELECT"
 }
 
-func (q *inquiry) statement() Statement {
+func (q *diagnosis) statement() Statement {
 	st, _ := q.fail.Statement()
 	return st
 }
 
-func lacks(right, kind, object, owner, role string) Reason {
+func missingPrivilege(right, kind, object, owner, role string) Reason {
 	on := object
 	if kind != "table" {
 		on = strings.ToUpper(kind) + " " + object
 	}
 	return Reason{
-		Why: []string{fmt.Sprintf("the role %s lacks %s on %s %s, which belongs to %s", ident(role), right, kind, object, ident(owner))},
-		Fix: fmt.Sprintf("GRANT %s ON %s TO %s;", right, on, ident(role)), By: ident(owner) + " or a superuser",
+		Causes: []string{fmt.Sprintf("the role %s lacks %s on %s %s, which belongs to %s", quoteIfNeeded(role), right, kind, object, quoteIfNeeded(owner))},
+		Fix:    fmt.Sprintf("GRANT %s ON %s TO %s;", right, on, quoteIfNeeded(role)), FixRole: quoteIfNeeded(owner) + " or a superuser",
 	}
 }
 
-func mustOwn(kind, object, owner, role string) Reason {
+func ownerRequired(kind, object, owner, role string) Reason {
 	return Reason{
-		Why: []string{fmt.Sprintf("%s %s belongs to %s, and only its owner may do this; we are %s", kind, object, ident(owner), ident(role))},
-		Fix: fmt.Sprintf("ALTER %s %s OWNER TO %s;", strings.ToUpper(kind), object, ident(role)), By: "a superuser",
+		Causes: []string{fmt.Sprintf("%s %s belongs to %s, and only its owner may do this; we are %s", kind, object, quoteIfNeeded(owner), quoteIfNeeded(role))},
+		Fix:    fmt.Sprintf("ALTER %s %s OWNER TO %s;", strings.ToUpper(kind), object, quoteIfNeeded(role)), FixRole: "a superuser",
 	}
 }
 

@@ -52,12 +52,12 @@ func TestWhyRowsBreakARule(t *testing.T) {
 			owned(t, d, c.prepare)
 			fail := failing(t, t.Context(), session(t, d), c.sql)
 			if c.why == "" {
-				assert.Empty(t, fail.Reason.Why)
+				assert.Empty(t, fail.Reason.Causes)
 				return
 			}
-			require.NotEmpty(t, fail.Reason.Why, fail)
-			assert.Equal(t, c.why, fail.Reason.Why[0])
-			assert.Equal(t, c.see, fail.Reason.See)
+			require.NotEmpty(t, fail.Reason.Causes, fail)
+			assert.Equal(t, c.why, fail.Reason.Causes[0])
+			assert.Equal(t, c.see, fail.Reason.Query)
 			if c.see != "" {
 				_, err := d.Admin().Exec(c.see)
 				assert.NoError(t, err, "what is told can be typed")
@@ -96,7 +96,7 @@ func TestWhyDeniedGivesTheGrant(t *testing.T) {
 			db := session(t, d)
 			fail := failing(t, t.Context(), db, c.sql)
 			require.NotEmpty(t, fail.Reason.Fix, "%v", fail.Server().Message)
-			assert.NotEmpty(t, fail.Reason.By)
+			assert.NotEmpty(t, fail.Reason.FixRole)
 			d.Exec(t, fail.Reason.Fix)
 			require.Nil(t, apply(t, db, c.sql), "with %s it works", fail.Reason.Fix)
 		})
@@ -113,7 +113,7 @@ func TestTheLookIsBounded(t *testing.T) {
 	began := time.Now()
 	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (slow(b))")
 	assert.Less(t, time.Since(began), 30*time.Second)
-	assert.Empty(t, fail.Reason.Why)
+	assert.Empty(t, fail.Reason.Causes)
 	assert.Equal(t, "23514", string(fail.Server().Code))
 	st, err := db.State(t.Context())
 	require.NoError(t, err, "the session is as it was")
@@ -127,7 +127,7 @@ func TestTheLookBehindAPooler(t *testing.T) {
 	owned(t, d, "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (-1)")
 	db := session(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
 	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (b > 0)")
-	assert.Equal(t, []string{"1 row of a for which b > 0 is not so: b = -1"}, fail.Reason.Why)
+	assert.Equal(t, []string{"1 row of a for which b > 0 is not so: b = -1"}, fail.Reason.Causes)
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"))
 }
 
@@ -142,7 +142,7 @@ func TestPlaces(t *testing.T) {
 		{"SELECT $$ a $$, a", "a", "a"},
 		{"SELECT 'open", "a", ""},
 	} {
-		at := onlyPlace(c.sql, c.name)
+		at := uniquePosition(c.sql, c.name)
 		if c.want == "" {
 			assert.Negative(t, at, c.sql)
 		} else if assert.GreaterOrEqual(t, at, 0, c.sql) {

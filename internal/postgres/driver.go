@@ -27,7 +27,7 @@ type Step struct {
 	// Guard is set for a step down that must not take data away: it ends with
 	// MigrationError.Loss if it would.
 	GuardDataLoss     bool
-	Own               Own // see DataLosses
+	Own               OwnObjects // see DataLosses
 	From              int
 	StatementsApplied int
 	Direction         string // "up" or "down"
@@ -142,7 +142,7 @@ func (d *Driver) SetVersion(version int, dirty bool) error {
 	}
 	d.pending = nil
 	if !done {
-		if err := d.db.exec(d.ctx, d.db.writeState(to)); err != nil {
+		if err := d.db.exec(d.ctx, d.db.writeVersionSQL(to)); err != nil {
 			return err
 		}
 		d.db.versionTableExists = true
@@ -190,7 +190,7 @@ func (d *Driver) Run(body io.Reader) error {
 		err = errors.Join(err, c.Close()) // golang-migrate's pipe, which may not have been read to its end
 	}
 	if err == nil && step.Resume && step.StatementsApplied > 0 {
-		err = script.hold()
+		err = script.loadStatements()
 	}
 	if err != nil {
 		return err
@@ -205,7 +205,7 @@ func (d *Driver) Run(body io.Reader) error {
 	}}
 	if step.Direction == "up" { // what runs counts: the file may have been changed since it was planned
 		m.run.Checksum, m.run.Stored = script.sum, step.Stored
-		m.run.Stored.MinCompatibleVersion, m.run.Stored.Irreversible = script.Says.MinCompatibleVersion, script.Says.Irreversible
+		m.run.Stored.MinCompatibleVersion, m.run.Stored.Irreversible = script.Directives.MinCompatibleVersion, script.Directives.Irreversible
 	}
 	if m.run.upSQL, m.run.downSQL = script.storedSQL(), step.ReverseSQL; step.Direction == "down" {
 		m.run.upSQL, m.run.downSQL = step.ReverseSQL, script.storedSQL()
@@ -215,7 +215,7 @@ func (d *Driver) Run(body io.Reader) error {
 	}
 	before := d.state
 	if d.together {
-		m.continues, m.continued = d.firstState != nil, len(d.steps) > 1
+		m.continuesTx, m.leavesTxOpen = d.firstState != nil, len(d.steps) > 1
 		if d.firstState == nil {
 			d.firstState = &before
 		}
@@ -228,16 +228,16 @@ func (d *Driver) Run(body io.Reader) error {
 		}
 		fail.Version, fail.Before = to.Version, before.Version
 		d.pending, d.stateKnown = nil, false
-		fail.locate()
+		fail.findPosition()
 		fail.File = step.File
 		fail.DataLoss = dataLossFrom(fail)
 		if fail.RecordingFailed = fail.RecordingFailed && fail.DataLoss == nil; fail.RecordingFailed {
 			fail.Reason = d.db.recordingReason(fail.Err)
 		} else {
-			d.db.explain(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
+			d.db.diagnose(d.ctx, m, d.steps[min(1, len(d.steps)):], fail)
 			fail.OwnTable = d.db.reachedOwnTable(fail)
 		}
-		return m.named(fail)
+		return m.setFile(fail)
 	}
 	d.scriptRan = true
 	return nil
@@ -246,7 +246,7 @@ func (d *Driver) Run(body io.Reader) error {
 // Drop is part of database.Driver: it drops every table of the version table's
 // schema. No verb of ours leads here.
 func (d *Driver) Drop() error {
-	rows, err := d.db.rows(d.ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
+	rows, err := d.db.query(d.ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relkind IN ('r', 'p')`, d.db.table.schema)
 	if err != nil {

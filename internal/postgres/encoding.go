@@ -51,7 +51,7 @@ func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) 
 		query = "SAVEPOINT shiplock_fits; " + query
 	}
 	var fits bool
-	err := db.row(ctx, query).Scan(&fits)
+	err := db.queryRow(ctx, query).Scan(&fits)
 	if within {
 		if _, failed := db.conn.ExecContext(ctx, "ROLLBACK TO SAVEPOINT shiplock_fits; RELEASE SAVEPOINT shiplock_fits"); failed != nil && err == nil {
 			return
@@ -99,7 +99,7 @@ func (db *DB) omitUnencodableSQL(ctx context.Context, m *migration) {
 		return
 	}
 	who := db.opts.Identity
-	db.probeEncoding(ctx, m.continues || db.lockTxOpen, m.run.upSQL, m.run.downSQL, m.run.Name, m.script.Name, who.Release, who.Revision, who.Namespace, who.Pod, db.opts.Role)
+	db.probeEncoding(ctx, m.continuesTx || db.lockTxOpen, m.run.upSQL, m.run.downSQL, m.run.Name, m.script.Name, who.Release, who.Revision, who.Namespace, who.Pod, db.opts.Role)
 	m.script.shown = db.replaceUnencodable(m.script.Name)
 	for _, text := range []*string{&m.run.upSQL, &m.run.downSQL} {
 		if db.hasUnencodable(*text) {

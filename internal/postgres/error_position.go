@@ -10,23 +10,23 @@ import (
 )
 
 // maxLocated is the longest statement, in bytes, in which a name is looked for.
-const maxLocated = 64 << 10
+const maxPositionText = 64 << 10
 
 // locate finds the place in the statement that failed where the server names none,
 // as it does not for DDL: the line of a DO block, or the name that the error is
 // about, if it stands there exactly once.
-func (e *MigrationError) locate() {
+func (e *MigrationError) findPosition() {
 	st, known := e.Statement()
 	server := e.Server()
-	if !known || server == nil || e.Offset >= 0 || e.Row > 0 || len(st.Text) > maxLocated {
+	if !known || server == nil || e.Offset >= 0 || e.Row > 0 || len(st.Text) > maxPositionText {
 		return
 	}
-	if at := placeInBlock(st, server); at >= 0 {
+	if at := positionInDoBlock(st, server); at >= 0 {
 		e.Offset = st.Offset + at
 		return
 	}
-	for _, name := range subjects(server) {
-		if at := onlyPlace(st.Text, name); at >= 0 {
+	for _, name := range errorNames(server) {
+		if at := uniquePosition(st.Text, name); at >= 0 {
 			e.Offset = st.Offset + at
 			return
 		}
@@ -34,8 +34,8 @@ func (e *MigrationError) locate() {
 }
 
 var (
-	quotedName = regexp.MustCompile(`"([^"]+)"`)
-	bareNames  = []*regexp.Regexp{
+	quotedName         = regexp.MustCompile(`"([^"]+)"`)
+	unquotedErrorNames = []*regexp.Regexp{
 		regexp.MustCompile(`^cannot drop (?:[a-z]+ )+?(\S+)(?: (?:of|on) .*)? because`),
 		regexp.MustCompile(`^permission denied for (?:[a-z]+ )+(\S+)$`),
 		regexp.MustCompile(`^must be owner of (?:[a-z]+ )+(\S+)$`),
@@ -43,12 +43,12 @@ var (
 )
 
 // subjects are the names that an error is about, the narrowest first.
-func subjects(e *pq.Error) []string {
+func errorNames(e *pq.Error) []string {
 	names := []string{e.Constraint, e.Column}
 	for _, m := range quotedName.FindAllStringSubmatch(e.Message, -1) {
 		names = append(names, m[1], m[1][strings.LastIndexByte(m[1], '.')+1:])
 	}
-	for _, r := range bareNames {
+	for _, r := range unquotedErrorNames {
 		if m := r.FindStringSubmatch(e.Message); m != nil {
 			names = append(names, m[1])
 		}
@@ -57,7 +57,7 @@ func subjects(e *pq.Error) []string {
 }
 
 // onlyPlace is the offset of a name in a statement that has it exactly once, -1 in others.
-func onlyPlace(sql, name string) int {
+func uniquePosition(sql, name string) int {
 	if name == "" {
 		return -1
 	}
@@ -82,12 +82,12 @@ func onlyPlace(sql, name string) int {
 	return at
 }
 
-var blockLine = regexp.MustCompile(`inline_code_block line (\d+) at [^\n]*$`)
+var doBlockLine = regexp.MustCompile(`inline_code_block line (\d+) at [^\n]*$`)
 
 // placeInBlock is the offset in a DO statement at which its code failed, or -1.
-func placeInBlock(st Statement, e *pq.Error) int {
-	m := blockLine.FindStringSubmatch(e.Where)
-	body := blockBody(st)
+func positionInDoBlock(st Statement, e *pq.Error) int {
+	m := doBlockLine.FindStringSubmatch(e.Where)
+	body := doBlockBody(st)
 	start := strings.Index(st.Text, body)
 	if m == nil || body == "" || start < 0 {
 		return -1
@@ -109,7 +109,7 @@ func placeInBlock(st Statement, e *pq.Error) int {
 }
 
 // blockBody is the code of a DO statement.
-func blockBody(st Statement) string {
+func doBlockBody(st Statement) string {
 	for _, arg := range st.node.GetDoStmt().GetArgs() {
 		if d := arg.GetDefElem(); d.GetDefname() == "as" {
 			return d.GetArg().GetString_().GetSval()

@@ -34,19 +34,19 @@ const (
 
 // lastWords is what the server wrote about the end of a session: lib/pq reports no more
 // of it than "bad connection".
-type lastWords struct{ atomic.Pointer[pq.Error] }
+type finalError struct{ atomic.Pointer[pq.Error] }
 
 // errorConnector opens connections whose messages pass through an errorReader.
 type errorConnector struct {
 	driver.Connector
-	words *lastWords
+	final *finalError
 }
 
 func (c errorConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
 	if err == nil {
-		c.words.Store(nil)
-		readErrors(conn, c.words)
+		c.final.Store(nil)
+		readErrors(conn, c.final)
 	}
 	return conn, err
 }
@@ -54,7 +54,7 @@ func (c errorConnector) Connect(ctx context.Context) (driver.Conn, error) {
 // readErrors puts an errorReader between a connection of lib/pq and its network. It
 // belongs above TLS, and lib/pq lets nothing be put there: its reader is replaced in
 // its own field. It reports whether the field was found; see ADR 19.
-func readErrors(conn driver.Conn, words *lastWords) bool {
+func readErrors(conn driver.Conn, words *finalError) bool {
 	v := reflect.ValueOf(conn)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return false
@@ -64,21 +64,21 @@ func readErrors(conn driver.Conn, words *lastWords) bool {
 		return false
 	}
 	buf := (**bufio.Reader)(unsafe.Pointer(field.UnsafeAddr()))
-	*buf = bufio.NewReader(&errorReader{from: *buf, words: words})
+	*buf = bufio.NewReader(&errorReader{from: *buf, final: words})
 	return true
 }
 
 // errorReader follows the messages of a server (protocol, "Message Formats"). It
 // shortens errors that are too long for lib/pq, and keeps the server's last words.
 type errorReader struct {
-	from  *bufio.Reader
-	words *lastWords
-	pass  int    // bytes of a message that go through as they are
-	ready []byte // a message that was rewritten
+	from        *bufio.Reader
+	final       *finalError
+	passThrough int    // bytes of a message that go through as they are
+	ready       []byte // a message that was rewritten
 }
 
 func (r *errorReader) Read(p []byte) (int, error) {
-	if r.pass == 0 && len(r.ready) == 0 {
+	if r.passThrough == 0 && len(r.ready) == 0 {
 		if err := r.next(); err != nil {
 			return 0, err
 		}
@@ -88,8 +88,8 @@ func (r *errorReader) Read(p []byte) (int, error) {
 		r.ready = r.ready[n:]
 		return n, nil
 	}
-	n, err := r.from.Read(p[:min(len(p), r.pass)])
-	r.pass -= n
+	n, err := r.from.Read(p[:min(len(p), r.passThrough)])
+	r.passThrough -= n
 	return n, err
 }
 
@@ -104,7 +104,7 @@ func (r *errorReader) next() error {
 	}
 	kind, length := header[0], int(binary.BigEndian.Uint32(header[1:]))
 	if kind != 'E' && kind != 'N' || length < 4 {
-		r.pass = 1 + max(length, 4)
+		r.passThrough = 1 + max(length, 4)
 		return nil
 	}
 	_, _ = r.from.Discard(5)
@@ -112,7 +112,7 @@ func (r *errorReader) next() error {
 	if err != nil {
 		return err
 	}
-	r.listen(kind, body)
+	r.keepFinalError(kind, body)
 	r.ready = binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4))
 	r.ready = append(r.ready, body...)
 	return nil
@@ -120,11 +120,11 @@ func (r *errorReader) next() error {
 
 // listen keeps an error that ends the session. A server that stops at once, or has
 // crashed, says so in a warning.
-func (r *errorReader) listen(kind byte, body []byte) {
+func (r *errorReader) keepFinalError(kind byte, body []byte) {
 	e := parseFields(body)
 	if e.Severity == pqerror.SeverityFatal || e.Severity == pqerror.SeverityPanic ||
 		kind == 'N' && (e.Code == pqerror.CrashShutdown || e.Code == pqerror.AdminShutdown) {
-		r.words.Store(e)
+		r.final.Store(e)
 	}
 }
 

@@ -50,7 +50,7 @@ func (db *DB) fingerprint(ctx context.Context, query string) (Fingerprint, error
 
 func (db *DB) readObjects(ctx context.Context, query string) (Fingerprint, error) {
 	f := Fingerprint{objects: map[object]string{}, text: map[object]string{}, parent: map[object]string{}}
-	rows, err := db.rows(ctx, query, db.table.schema, db.table.name+historySuffix, db.table.name+execSuffix)
+	rows, err := db.query(ctx, query, db.table.schema, db.table.name+historySuffix, db.table.name+execSuffix)
 	if err != nil {
 		return f, db.classifyError(ctx, fmt.Errorf("schema fingerprint: %w", err))
 	}
@@ -83,14 +83,14 @@ func byName(a, b object) int { return strings.Compare(a.name+"\x00"+a.kind, b.na
 func (f Fingerprint) Changes(now Fingerprint) []string {
 	var out []string
 	for _, d := range f.Differences(now) {
-		out = append(out, d.Word+" "+d.Object)
+		out = append(out, d.Change+" "+d.Object)
 	}
 	return out
 }
 
 // Difference is one object that is not what it was.
 type Difference struct {
-	Word   string `json:"-"`                // added, removed or changed
+	Change string `json:"-"`                // added, removed or changed
 	Object string `json:"object"`           // "table public.guests"
 	Before string `json:"before,omitempty"` // its definition; empty where it was not there
 	After  string `json:"after,omitempty"`
@@ -116,23 +116,23 @@ func (f Fingerprint) Differences(now Fingerprint) []Difference {
 	slices.SortFunc(changed, byName)
 	var out []Difference
 	for _, o := range changed {
-		if w := words[o]; w == "changed" || !partOf(o, w, f.parent, now.parent, words) {
-			out = append(out, Difference{Word: w, Object: o.String(), Before: f.text[o], After: now.text[o]})
+		if w := words[o]; w == "changed" || !changedWithParent(o, w, f.parent, now.parent, words) {
+			out = append(out, Difference{Change: w, Object: o.String(), Before: f.text[o], After: now.text[o]})
 		}
 	}
 	return out
 }
 
 // wholes are the kinds that others belong to: columns, indexes, comments.
-var wholes = []string{"table", "foreign table", "materialized view", "view", "type", "domain", "index", "sequence", "function", "procedure", "schema", "extension"}
+var parentKinds = []string{"table", "foreign table", "materialized view", "view", "type", "domain", "index", "sequence", "function", "procedure", "schema", "extension"}
 
 // partOf says whether what o belongs to has come or gone with it.
-func partOf(o object, word string, before, now map[object]string, words map[object]string) bool {
+func changedWithParent(o object, word string, before, now map[object]string, words map[object]string) bool {
 	parent := now[o]
 	if word == "removed" {
 		parent = before[o]
 	}
-	for _, kind := range wholes {
+	for _, kind := range parentKinds {
 		if words[object{kind, parent}] == word {
 			return true
 		}

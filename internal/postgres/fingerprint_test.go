@@ -175,7 +175,7 @@ func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
 	require.NoError(t, db.exec(t.Context(), everything))
 	before := fingerprint(t, db)
 	run := ToolRun{Command: "tool", Outcome: ToolRunning, Started: time.Now()}
-	id, err := db.RecordTool(t.Context(), 0, run)
+	id, err := db.RecordToolRun(t.Context(), 0, run)
 	require.NoError(t, err)
 	assert.NotZero(t, id)
 	require.NoError(t, db.exec(t.Context(), db.createHistorySQL()))

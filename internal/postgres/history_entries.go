@@ -29,7 +29,7 @@ func (db *DB) History(ctx context.Context, version *uint) ([]HistoryEntry, error
 	if version != nil {
 		where = fmt.Sprintf(" WHERE version = %d", *version)
 	}
-	rows, err := db.rows(ctx, `SELECT id, version, name, direction, outcome, coalesce(statements_applied, 0), coalesce(statements_total, 0), started_at,
+	rows, err := db.query(ctx, `SELECT id, version, name, direction, outcome, coalesce(statements_applied, 0), coalesce(statements_total, 0), started_at,
 			coalesce(extract(epoch FROM took), 0)::float8, took IS NOT NULL, database_user, application_name,
 			coalesce(release, ''), coalesce(revision, ''), coalesce(namespace, ''), coalesce(pod, ''), coalesce(error, '')
 		FROM `+db.historyQuery()+" history"+where+` ORDER BY started_at, id`)

@@ -52,16 +52,16 @@ type SQL struct{ Up, Down string }
 
 // Recall reads the SQL of the migrations that these rows of Journal are about: as
 // they went up, and for a down that has stopped part-way what it ran.
-func (db *DB) Recall(ctx context.Context, runs []Run) (map[int]SQL, error) {
+func (db *DB) StoredSQL(ctx context.Context, runs []Run) (map[int]SQL, error) {
 	out := map[int]SQL{}
 	if len(runs) == 0 {
 		return out, nil
 	}
 	var ids []string
 	for _, r := range runs {
-		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Stored.id, r.id, r.PartWayDown()))
+		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Stored.id, r.id, r.IncompleteDown()))
 	}
-	rows, err := db.rows(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.part_way THEN n.down_sql ELSE r.down_sql END, '')
+	rows, err := db.query(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.part_way THEN n.down_sql ELSE r.down_sql END, '')
 		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, part_way) JOIN `+db.historyQuery()+` n ON n.id = w.newest LEFT JOIN `+db.historyQuery()+` r ON r.id = w.ran`)
 	if err != nil {
 		return nil, db.classifyError(ctx, fmt.Errorf("SQL in the journal: %w", err))
@@ -78,7 +78,7 @@ func (db *DB) Recall(ctx context.Context, runs []Run) (map[int]SQL, error) {
 }
 
 // PartWayDown says that the run went down and did not come to an end.
-func (r Run) PartWayDown() bool {
+func (r Run) IncompleteDown() bool {
 	switch r.Outcome {
 	case RunRunning, RunPartiallyApplied, RunRepaired:
 		return r.Direction == "down"

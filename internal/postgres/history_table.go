@@ -205,7 +205,7 @@ func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
 	if !db.historyExists {
 		return nil, nil
 	}
-	rows, err := db.rows(ctx, `
+	rows, err := db.query(ctx, `
 		WITH ran AS (`+db.ranQuery()+`), newest AS (
 			SELECT DISTINCT ON (version) id, version, name, direction, outcome, statements_applied, statements_total, checksum, started_at, took, database_user,
 				release, revision, namespace, error FROM `+db.historyQuery()+` history ORDER BY version, id DESC)

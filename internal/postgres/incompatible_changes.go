@@ -73,7 +73,7 @@ func (b *compatibilityCheck) read(step int, from io.Reader) error {
 		before := len(b.changes)
 		b.node(tree.Stmts[0].Stmt)
 		for i := before; i < len(b.changes); i++ {
-			b.changes[i].Step, b.changes[i].Line = step, lineIn(p, p.Start)
+			b.changes[i].Step, b.changes[i].Line = step, lineInPiece(p, p.Start)
 		}
 	})
 }
@@ -106,7 +106,7 @@ func (b *compatibilityCheck) node(n *pgquery.Node) {
 	case *pgquery.Node_ViewStmt:
 		b.markCreated(nameIn(s.ViewStmt.View))
 	case *pgquery.Node_CreateFunctionStmt:
-		b.markCreated(quoted(s.CreateFunctionStmt.Funcname))
+		b.markCreated(quoteName(s.CreateFunctionStmt.Funcname))
 	case *pgquery.Node_DropStmt:
 		b.drop(s.DropStmt)
 	case *pgquery.Node_RenameStmt:
@@ -143,13 +143,13 @@ func (b *compatibilityCheck) drop(s *pgquery.DropStmt) {
 		var name string
 		switch {
 		case o.GetList() != nil:
-			name = quoted(o.GetList().Items)
+			name = quoteName(o.GetList().Items)
 		case o.GetTypeName() != nil:
-			name = quoted(o.GetTypeName().Names)
+			name = quoteName(o.GetTypeName().Names)
 		case o.GetObjectWithArgs() != nil:
-			name = quoted(o.GetObjectWithArgs().Objname)
+			name = quoteName(o.GetObjectWithArgs().Objname)
 		default:
-			name = quoted([]*pgquery.Node{o})
+			name = quoteName([]*pgquery.Node{o})
 		}
 		if kind != "" && !b.created[name] {
 			b.addChange(name, "%s %s is gone", kind, displayName(name))

@@ -24,7 +24,7 @@ type InterruptedStatement struct {
 // as it is now; nil where there is none.
 func (db *DB) InspectInterrupted(ctx context.Context, file string, open func() (io.ReadCloser, error), r Run) (InterruptedStatement, error) {
 	d := InterruptedStatement{Number: r.StatementsApplied + 1, Last: r.StatementsApplied + 1}
-	row, err := db.stopped(ctx, r)
+	row, err := db.interruptedRow(ctx, r)
 	if err != nil {
 		return d, err
 	}
@@ -36,7 +36,7 @@ func (db *DB) InspectInterrupted(ctx context.Context, file string, open func() (
 		s, err = loadFile(file, open)
 	}
 	if err == nil && s != nil {
-		err = s.hold()
+		err = s.loadStatements()
 	}
 	var unusable *ScriptError
 	if err != nil && !errors.As(err, &unusable) {
@@ -67,16 +67,16 @@ func (db *DB) InspectInterrupted(ctx context.Context, file string, open func() (
 }
 
 // doubt is Doubt for a run whose end nobody has written.
-func (db *DB) inspectRunning(ctx context.Context, s *Script, r Run, row stoppedRow, d *InterruptedStatement) error {
-	p, uncertain := s.uncertain(r.StatementsApplied)
+func (db *DB) inspectRunning(ctx context.Context, s *Script, r Run, row interruptedRow, d *InterruptedStatement) error {
+	p, uncertain := s.uncertainPart(r.StatementsApplied)
 	if !uncertain || row.transactional && s.Transactional {
 		d.Why = fmt.Sprintf("statement %d is counted by its own transaction, so it is known not to be in effect", d.Number)
 		return nil
 	}
 	d.Last = p.last
-	_, err := db.effective(ctx, s, s, r, row)
+	_, err := db.appliedStatements(ctx, s, s, r, row)
 	var (
-		unprovable *UnprovableError
+		unprovable *UnknownOutcomeError
 		state      *SessionStateError
 	)
 	switch {

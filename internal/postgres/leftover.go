@@ -59,7 +59,7 @@ var validIndexes = strings.Replace(invalidIndexes, "NOT x.indisvalid", "x.indisv
 // built reports whether the index without a name of its own has been built.
 func (db *DB) indexBuilt(ctx context.Context, t *leftoverLookup) (bool, error) {
 	var there bool
-	err := db.row(ctx, "SELECT EXISTS (SELECT FROM ("+validIndexes+" AND x.indrelid = pg_catalog.to_regclass("+pq.QuoteLiteral(t.Table)+`)) i
+	err := db.queryRow(ctx, "SELECT EXISTS (SELECT FROM ("+validIndexes+" AND x.indrelid = pg_catalog.to_regclass("+pq.QuoteLiteral(t.Table)+`)) i
 		WHERE relname ~ '_idx[0-9]*$' AND name <> ALL (`+textArray(t.Valid)+`))`).Scan(&there)
 	return there, db.classifyError(ctx, err)
 }
@@ -73,25 +73,25 @@ func (db *DB) leftoverLookupFor(ctx context.Context, st Statement, number int) (
 	t, table, part := &leftoverLookup{Statement: number}, "", ""
 	switch n := st.tree(); {
 	case st.concurrent != nil:
-		t.Kind, t.Name, table = leftoverIndex, st.concurrent.Idxname, qualified(st.concurrent.Relation.GetSchemaname(), st.concurrent.Relation.GetRelname())
+		t.Kind, t.Name, table = leftoverIndex, st.concurrent.Idxname, quoteQualified(st.concurrent.Relation.GetSchemaname(), st.concurrent.Relation.GetRelname())
 	case n.GetReindexStmt() != nil && hasOption(n.GetReindexStmt().Params, "concurrently"):
 		t.Kind = leftoverReindex
 		switch re := n.GetReindexStmt(); re.Kind {
 		case pgquery.ReindexObjectType_REINDEX_OBJECT_SCHEMA:
 			t.Schema = re.Name
 		case pgquery.ReindexObjectType_REINDEX_OBJECT_INDEX, pgquery.ReindexObjectType_REINDEX_OBJECT_TABLE:
-			table = qualified(re.Relation.GetSchemaname(), re.Relation.GetRelname())
+			table = quoteQualified(re.Relation.GetSchemaname(), re.Relation.GetRelname())
 		}
 	case n.GetDropStmt() != nil && n.GetDropStmt().Concurrent:
-		t.Kind, table = leftoverDrop, nameOf(n.GetDropStmt().Objects)
+		t.Kind, table = leftoverDrop, onlyDropName(n.GetDropStmt().Objects)
 	default:
 		at := n.GetAlterTableStmt()
 		if at == nil || !detachesConcurrently(at) || db.Server.versionNum < 140000 {
 			return nil, nil
 		}
-		t.Kind, table = leftoverDetach, qualified(at.Relation.GetSchemaname(), at.Relation.GetRelname())
+		t.Kind, table = leftoverDetach, quoteQualified(at.Relation.GetSchemaname(), at.Relation.GetRelname())
 		child := at.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
-		part = qualified(child.GetSchemaname(), child.GetRelname())
+		part = quoteQualified(child.GetSchemaname(), child.GetRelname())
 	}
 	resolved, name, before, valid := "''", "''", "", "[]"
 	if table != "" {
@@ -100,13 +100,13 @@ func (db *DB) leftoverLookupFor(ctx context.Context, st Statement, number int) (
 	if part != "" {
 		name = fmt.Sprintf(qualifiedClass, literalOrNull(part))
 	}
-	err := db.row(ctx, `SELECT coalesce(`+resolved+`, ''), coalesce(`+name+`, ''),
+	err := db.queryRow(ctx, `SELECT coalesce(`+resolved+`, ''), coalesce(`+name+`, ''),
 		(SELECT coalesce(pg_catalog.json_agg(name), '[]')::text FROM (`+invalidIndexes+`) i)`).Scan(&t.Table, &name, &before)
 	if err == nil {
 		err = json.Unmarshal([]byte(before), &t.Invalid)
 	}
 	if err == nil && t.Kind == leftoverIndex && t.Name == "" && t.Table != "" {
-		err = db.row(ctx, "SELECT coalesce(pg_catalog.json_agg(name), '[]')::text FROM ("+validIndexes+" AND x.indrelid = to_regclass($1)) i", t.Table).Scan(&valid)
+		err = db.queryRow(ctx, "SELECT coalesce(pg_catalog.json_agg(name), '[]')::text FROM ("+validIndexes+" AND x.indrelid = to_regclass($1)) i", t.Table).Scan(&valid)
 		if err == nil {
 			err = json.Unmarshal([]byte(valid), &t.Valid)
 		}
@@ -158,7 +158,7 @@ func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 	default:
 		return nil, nil
 	}
-	rows, err := db.rows(ctx, query)
+	rows, err := db.query(ctx, query)
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
@@ -222,14 +222,14 @@ func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 // cleanAfterStop is dropLeftovers on a session of its own, after the SQL that notes the end:
 // that of the run has ended with it.
 func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, note string) (left []Leftover) {
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	err := db.afresh(short, func(fresh *DB) error {
+	err := db.withSecondSession(short, func(fresh *DB) error {
 		if err := fresh.exec(short, note); err != nil {
 			return err
 		}
 		// Without the lock another migrator may be building what looks as if it were left.
-		fresh.opts.LockWait = afterwards / 2
+		fresh.opts.LockWait = cleanupTimeout / 2
 		if locked := fresh.Lock(short); locked != nil {
 			return locked
 		}
@@ -244,7 +244,7 @@ func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, not
 }
 
 // trailIn reads a trail of the history.
-func storedLookup(row stoppedRow) *leftoverLookup {
+func storedLookup(row interruptedRow) *leftoverLookup {
 	var t leftoverLookup
 	if row.leftover == "" || json.Unmarshal([]byte(row.leftover), &t) != nil {
 		return nil
@@ -291,7 +291,7 @@ const invalidToastIndex = "INVALID index pg_toast."
 // RemoveLeftovers removes what a stopped run has left, for a migration that is settled
 // without another run of it. It returns what stays.
 func (db *DB) RemoveLeftovers(ctx context.Context, r Run, finish bool) ([]Leftover, error) {
-	row, err := db.stopped(ctx, r)
+	row, err := db.interruptedRow(ctx, r)
 	t := storedLookup(row)
 	if err != nil || t == nil {
 		return nil, err

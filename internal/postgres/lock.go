@@ -21,7 +21,7 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	s := fmt.Sprintf("another migrator held the lock for %s", round(e.Waited))
+	s := fmt.Sprintf("another migrator held the lock for %s", roundDuration(e.Waited))
 	if e.Holder != "" {
 		s += ": " + e.Holder
 	}
@@ -43,10 +43,10 @@ func (db *DB) Lock(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if db.pooled, err = db.sharesServers(ctx); err != nil {
+	if db.pooled, err = db.detectTransactionPooling(ctx); err != nil {
 		return err
 	}
-	if err = db.keepRole(ctx); err != nil {
+	if err = db.persistRole(ctx); err != nil {
 		return err
 	}
 	db.lockDepth = 1
@@ -59,7 +59,7 @@ func (db *DB) Lock(ctx context.Context) error {
 		return err
 	}
 	// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
-	if err = errors.Join(db.exec(ctx, db.vigilance()), db.readServerInfo(ctx)); err != nil || db.opts.SkipTableCheck {
+	if err = errors.Join(db.exec(ctx, db.keepaliveSQL()), db.readServerInfo(ctx)); err != nil || db.opts.SkipTableCheck {
 		return err
 	}
 	return db.CheckTables()
@@ -83,7 +83,7 @@ func (db *DB) LockUnless(ctx context.Context, done func(context.Context) (bool, 
 
 func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
 	// Until the lock is had the session waits, and no limit on idle sessions is to end it.
-	rows, err := db.rows(ctx, db.disableIdleTimeoutsSQL()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
+	rows, err := db.query(ctx, db.disableIdleTimeoutsSQL()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
 	if err != nil {
 		return false, db.classifyError(ctx, err)
 	}
@@ -118,7 +118,7 @@ func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bo
 		waited := time.Since(start)
 		if got {
 			if attempt > 1 {
-				db.log.Info("got the lock", "waited", round(waited))
+				db.log.Info("got the lock", "waited", roundDuration(waited))
 			}
 			return nil
 		}
@@ -136,12 +136,12 @@ func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bo
 			wait = db.opts.Progress.Wait()
 		}
 		if wait.Due() {
-			facts, err := db.holderFacts(ctx, key)
+			facts, err := db.lockHolderFacts(ctx, key)
 			if err != nil {
 				return err
 			}
 			facts = append([]progress.Fact{{Bar: "waiting for another migrator"}}, facts...)
-			wait.Show(progress.Moment{Message: "waiting for another migrator", Clock: "waited", Facts: append(facts, ForUpTo(db.opts.LockWait-waited))})
+			wait.Show(progress.Moment{Message: "waiting for another migrator", Clock: "waited", Facts: append(facts, WaitLimit(db.opts.LockWait-waited))})
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -194,7 +194,7 @@ func (db *DB) describeLockHolder(ctx context.Context, key int64) (string, error)
 // holder is the session that has the lock; nil where it has gone.
 func (db *DB) lockHolder(ctx context.Context, key int64) (*sessionInfo, error) {
 	var s sessionInfo
-	err := db.row(ctx, `
+	err := db.queryRow(ctx, `
 		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
 			coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::bigint, coalesce(left(a.query, 120), '')
 		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid

@@ -12,59 +12,59 @@ import (
 )
 
 // titleOf finds the file in a query of a migrator's; see Script.title.
-var titleOf = regexp.MustCompile(`^/\* (.+?) \*/ `)
+var migrationComment = regexp.MustCompile(`^/\* (.+?) \*/ `)
 
 // ForUpTo says how long a wait may take yet.
-func ForUpTo(d time.Duration) progress.Fact {
-	d = round(max(d, 0))
+func WaitLimit(d time.Duration) progress.Fact {
+	d = roundDuration(max(d, 0))
 	return progress.Fact{Name: "for_up_to", Value: d, Bar: "for up to " + d.Truncate(time.Second).String(), Rank: 1}
 }
 
 // AtWork is who has the lock and how far they are, as far as our role may see it;
 // nothing where nobody has it.
-func (db *DB) AtWork(ctx context.Context) ([]progress.Fact, error) {
+func (db *DB) LockHolder(ctx context.Context) ([]progress.Fact, error) {
 	key, err := db.lockKey()
 	if err != nil {
 		return nil, err
 	}
-	return db.holderFacts(ctx, key)
+	return db.lockHolderFacts(ctx, key)
 }
 
 // holderFacts describes who has the lock, and what they are at.
-func (db *DB) holderFacts(ctx context.Context, key int64) (facts []progress.Fact, err error) {
+func (db *DB) lockHolderFacts(ctx context.Context, key int64) (facts []progress.Fact, err error) {
 	s, err := db.lockHolder(ctx, key)
 	if s == nil || err != nil {
 		return nil, err
 	}
 	facts = []progress.Fact{{Name: "holder", Value: s.String(), Bar: fmt.Sprintf("pid %d", s.PID), Rank: 1}}
-	g, err := db.lookAt(ctx, s.PID)
+	g, err := db.readActivity(ctx, s.PID)
 	if err != nil || g == nil {
-		return facts, onlyLost(err)
+		return facts, lostOnly(err)
 	}
-	if m := titleOf.FindStringSubmatch(g.Query); m != nil {
+	if m := migrationComment.FindStringSubmatch(g.Query); m != nil {
 		facts = append(facts, progress.Fact{Name: "migrating", Value: m[1], Bar: "migrating " + m[1], Rank: 2})
 	}
-	statement, err := db.statementOfOther(ctx)
+	statement, err := db.lockHolderStatement(ctx)
 	facts = append(facts, statement...)
-	facts = append(facts, g.phase()...)
+	facts = append(facts, g.phaseFacts()...)
 	if share, ok := g.Progress.share(); ok {
 		facts = append(facts, progress.Share(share))
 	}
-	for _, f := range g.waiting() {
+	for _, f := range g.waitFacts() {
 		f.Name = "holder_" + f.Name
 		facts = append(facts, f)
 	}
-	return facts, onlyLost(err)
+	return facts, lostOnly(err)
 }
 
 // statementOfOther reads from the journal how far a migration is that is not one
 // transaction. What is one transaction nobody else sees.
-func (db *DB) statementOfOther(ctx context.Context) ([]progress.Fact, error) {
+func (db *DB) lockHolderStatement(ctx context.Context) ([]progress.Fact, error) {
 	if !db.historyExists {
 		return nil, nil
 	}
 	var done, total int
-	err := db.row(ctx, briefly+`SELECT statements_applied, statements_total FROM `+db.historyQuery()+` history
+	err := db.queryRow(ctx, activityTimeoutSQL+`SELECT statements_applied, statements_total FROM `+db.historyQuery()+` history
 		WHERE outcome = `+literalOrNull(RunRunning)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
 	if err != nil || total < 2 || done >= total {
 		if errors.Is(err, sql.ErrNoRows) {
@@ -77,7 +77,7 @@ func (db *DB) statementOfOther(ctx context.Context) ([]progress.Fact, error) {
 }
 
 // onlyLost drops what a role may not see, or what took too long: who waits goes on.
-func onlyLost(err error) error {
+func lostOnly(err error) error {
 	var lost *LostError
 	if errors.As(err, &lost) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -87,32 +87,32 @@ func onlyLost(err error) error {
 
 // ToolAtWork is what a foreign tool does in our database, as far as can be told: what
 // the longest query of those sessions is at that came from where we are, and after us.
-func (db *DB) ToolAtWork(ctx context.Context) ([]progress.Fact, error) {
+func (db *DB) ToolActivity(ctx context.Context) ([]progress.Fact, error) {
 	if db.pooled {
 		return nil, nil // the session is a transaction's, which an error would end
 	}
 	var pid int
-	err := db.row(ctx, asLogin+briefly+`SELECT a.pid FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_stat_activity us ON us.pid = pg_backend_pid()
+	err := db.queryRow(ctx, loginRoleSQL+activityTimeoutSQL+`SELECT a.pid FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_stat_activity us ON us.pid = pg_backend_pid()
 		WHERE a.datid = us.datid AND a.backend_start > us.backend_start AND a.client_addr IS NOT DISTINCT FROM us.client_addr
 			AND a.backend_type = 'client backend' AND a.state = 'active' AND a.pid <> us.pid
 		ORDER BY a.query_start LIMIT 1`).Scan(&pid)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	var g *glimpse
+	var g *backendActivity
 	if err == nil {
-		g, err = db.lookAt(ctx, pid)
+		g, err = db.readActivity(ctx, pid)
 	}
 	if err != nil || g == nil {
 		return nil, db.classifyError(ctx, err)
 	}
 	facts := []progress.Fact{
 		{Name: "pid", Value: pid},
-		{Name: "sql", Value: beginning(g.Query), Bar: beginning(g.Query), Rank: 4},
+		{Name: "sql", Value: statementPrefix(g.Query), Bar: statementPrefix(g.Query), Rank: 4},
 	}
-	facts = append(facts, g.phase()...)
+	facts = append(facts, g.phaseFacts()...)
 	if share, ok := g.Progress.share(); ok {
 		facts = append(facts, progress.Share(share))
 	}
-	return append(facts, g.waiting()...), nil
+	return append(facts, g.waitFacts()...), nil
 }

@@ -47,7 +47,7 @@ func (db *DB) statementTimeoutSQL(set string) string {
 // the whole work. before is SQL of ours that goes with it.
 func (db *DB) setTimeouts(ctx context.Context, s *Script, p txBlock, before string) error {
 	lock := db.opts.LockTimeout
-	if s.Statements[p.first].alone {
+	if s.Statements[p.first].refusesTransaction {
 		lock = 0
 	}
 	set := ""
@@ -132,23 +132,23 @@ func (db *DB) RetryAllOnLockTimeout(ctx context.Context, attempt func() error) e
 // retryOnLockTimeout runs attempt again, after a pause, for as long as it ends in a lock
 // timeout with everything rolled back. ctx bounds it.
 func (db *DB) retryOnLockTimeout(ctx context.Context, attempt func() *MigrationError) *MigrationError {
-	defer db.watch(ctx)()
+	defer db.startWatcher(ctx)()
 	var last *MigrationError
 	start := time.Now()
 	for try := 1; ; try++ {
-		db.watcher.again()
+		db.watcher.resetAttempt()
 		began := time.Now()
 		fail := attempt()
 		if fail == nil {
 			return nil
 		}
 		again := db.isLockTimeout(fail, time.Since(began))
-		blockers := db.watcher.seen()
+		blockers := db.watcher.seenBlockers()
 		switch {
 		case again:
 			fail.Blockers = blockers
 		case ctx.Err() != nil:
-			fail.Blockers = db.watcher.waiting()
+			fail.Blockers = db.watcher.currentBlockers()
 		default:
 			return fail
 		}
@@ -175,18 +175,18 @@ func (db *DB) retryOnLockTimeout(ctx context.Context, attempt func() *MigrationE
 // makeWay says that an attempt has ended in a lock timeout: the first few times, and
 // then at growing intervals, of five minutes at last.
 func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, try int, waited, pause time.Duration, blockers []string) {
-	what := fmt.Sprintf("makes way for %s after a lock timeout, try %d", round(pause), try)
+	what := fmt.Sprintf("makes way for %s after a lock timeout, try %d", roundDuration(pause), try)
 	if len(blockers) > 0 {
 		what += "; held by " + blockers[0]
 	}
-	db.runPosition.do(what)
+	db.runPosition.setActivity(what)
 	const few, atLast = 4, 20 // such a try takes about 15 s
 	if try > few && try%atLast != 0 && (try > atLast || try&(try-1) != 0) {
 		return
 	}
-	attrs := []any{"lock_timeout", db.opts.LockTimeout, "pause", round(pause), "try", try, "waited", round(waited)}
+	attrs := []any{"lock_timeout", db.opts.LockTimeout, "pause", roundDuration(pause), "try", try, "waited", roundDuration(waited)}
 	if limit, ok := ctx.Deadline(); ok {
-		attrs = append(attrs, "for_up_to", round(time.Until(limit)))
+		attrs = append(attrs, "for_up_to", roundDuration(time.Until(limit)))
 	}
 	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "error", fail.message(), "blockers", blockers)...)
 }

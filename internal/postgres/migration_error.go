@@ -114,9 +114,9 @@ func (e *MigrationError) Position() (line, column int) {
 	start := strings.LastIndexByte(before, '\n') + 1
 	line, column = 1+strings.Count(before, "\n"), 1+utf8.RuneCountInString(before[start:])
 	if line == 1 {
-		column += e.Script.before.columns
+		column += e.Script.origin.columns
 	}
-	return e.Script.before.lines + line, column
+	return e.Script.origin.lines + line, column
 }
 
 // asMigrationError is an error that has no statement, as one of a script of which

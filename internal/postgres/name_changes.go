@@ -10,7 +10,7 @@ import (
 )
 
 // follow notes what a statement creates, moves and renames.
-func (l *ledger) trackNames(n *pgquery.Node) {
+func (l *destructiveChanges) trackNames(n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
 		l.create(s.CreateStmt.Relation, "r", s.CreateStmt.IfNotExists)
@@ -39,7 +39,7 @@ func (l *ledger) trackNames(n *pgquery.Node) {
 			l.move(rel, s.AlterObjectSchemaStmt.Newschema, "")
 		} else {
 			l.moved = true
-			l.unclear = l.unclear || s.AlterObjectSchemaStmt.ObjectType == pgquery.ObjectType_OBJECT_EXTENSION
+			l.uncertain = l.uncertain || s.AlterObjectSchemaStmt.ObjectType == pgquery.ObjectType_OBJECT_EXTENSION
 		}
 	case *pgquery.Node_AlterTableStmt:
 		l.alter(s.AlterTableStmt)
@@ -49,18 +49,18 @@ func (l *ledger) trackNames(n *pgquery.Node) {
 		l.trackSet(s.VariableSetStmt)
 	case *pgquery.Node_AlterRoleSetStmt, *pgquery.Node_AlterDatabaseSetStmt, *pgquery.Node_CreateExtensionStmt, *pgquery.Node_AlterExtensionStmt,
 		*pgquery.Node_AlterExtensionContentsStmt, *pgquery.Node_DoStmt, *pgquery.Node_CallStmt, *pgquery.Node_ExecuteStmt, *pgquery.Node_ImportForeignSchemaStmt:
-		l.unclear = true
+		l.uncertain = true
 	case *pgquery.Node_DiscardStmt:
-		l.path = l.initial
+		l.searchPath = l.initialPath
 	case *pgquery.Node_TransactionStmt:
 		k := s.TransactionStmt.Kind
-		l.unclear = l.unclear || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO
+		l.uncertain = l.uncertain || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO
 	case *pgquery.Node_CreateEnumStmt:
-		l.types[quoted(s.CreateEnumStmt.TypeName)] = true
+		l.types[quoteName(s.CreateEnumStmt.TypeName)] = true
 	case *pgquery.Node_CreateDomainStmt:
-		l.types[quoted(s.CreateDomainStmt.Domainname)] = true
+		l.types[quoteName(s.CreateDomainStmt.Domainname)] = true
 	case *pgquery.Node_CreateRangeStmt:
-		l.types[quoted(s.CreateRangeStmt.TypeName)] = true
+		l.types[quoteName(s.CreateRangeStmt.TypeName)] = true
 	case *pgquery.Node_CompositeTypeStmt:
 		l.types[nameIn(s.CompositeTypeStmt.Typevar)] = true
 	case *pgquery.Node_CreateFunctionStmt:
@@ -70,13 +70,13 @@ func (l *ledger) trackNames(n *pgquery.Node) {
 }
 
 // touch notes the tables whose rows a statement changes, also in its WITH.
-func (l *ledger) markChangedTables(n *pgquery.Node) {
+func (l *destructiveChanges) markChangedTables(n *pgquery.Node) {
 	note := func(rel *pgquery.RangeVar) {
 		if r, _ := l.find(rel); r != nil {
-			r.touched = true
+			r.modified = true
 		}
 	}
-	visit(n, func(m proto.Message) {
+	walkNodes(n, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.InsertStmt:
 			note(s.Relation)
@@ -94,18 +94,18 @@ func (l *ledger) markChangedTables(n *pgquery.Node) {
 	})
 }
 
-func (l *ledger) newSchema(s *pgquery.CreateSchemaStmt) {
+func (l *destructiveChanges) newSchema(s *pgquery.CreateSchemaStmt) {
 	name := s.Schemaname
 	if name == "" {
 		name = s.Authrole.GetRolename()
 	}
 	l.createSchema(name)
-	path := l.path
-	l.path = append([]string{name}, path...)
+	path := l.searchPath
+	l.searchPath = append([]string{name}, path...)
 	for _, n := range s.SchemaElts {
 		l.trackNames(n)
 	}
-	l.path = path
+	l.searchPath = path
 }
 
 // relationKinds are those whose RENAME and SET SCHEMA PostgreSQL takes for any relation,
@@ -113,7 +113,7 @@ func (l *ledger) newSchema(s *pgquery.CreateSchemaStmt) {
 var relationKinds = []pgquery.ObjectType{pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_FOREIGN_TABLE, pgquery.ObjectType_OBJECT_VIEW,
 	pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_SEQUENCE, pgquery.ObjectType_OBJECT_INDEX}
 
-func (l *ledger) rename(s *pgquery.RenameStmt) {
+func (l *destructiveChanges) rename(s *pgquery.RenameStmt) {
 	switch {
 	case s.RenameType == pgquery.ObjectType_OBJECT_SCHEMA:
 		l.renameSchema(s.Subname, s.Newname)
@@ -121,7 +121,7 @@ func (l *ledger) rename(s *pgquery.RenameStmt) {
 		if rel, _ := l.find(s.Relation); rel != nil {
 			old := rel.column(s.Subname)
 			rel.setColumn(s.Newname, old)
-			rel.touched = true
+			rel.modified = true
 		}
 	case s.Relation != nil && slices.Contains(relationKinds, s.RenameType):
 		l.move(s.Relation, "", s.Newname)
@@ -138,7 +138,7 @@ func (r *relation) setColumn(name, now string) {
 	r.columns[name] = now
 }
 
-func (l *ledger) alter(s *pgquery.AlterTableStmt) {
+func (l *destructiveChanges) alter(s *pgquery.AlterTableStmt) {
 	rel, _ := l.find(s.Relation)
 	if rel == nil || s.Objtype == pgquery.ObjectType_OBJECT_TYPE {
 		return
@@ -150,9 +150,9 @@ func (l *ledger) alter(s *pgquery.AlterTableStmt) {
 			if name := cmd.GetDef().GetColumnDef().GetColname(); !cmd.MissingOk {
 				rel.setColumn(name, "") // nothing of today
 			}
-			rel.touched = true
+			rel.modified = true
 		case pgquery.AlterTableType_AT_DropColumn, pgquery.AlterTableType_AT_AlterColumnType:
-			rel.touched = true
+			rel.modified = true
 		case pgquery.AlterTableType_AT_AttachPartition:
 			l.attach(rel, cmd.GetDef().GetPartitionCmd().GetName())
 		case pgquery.AlterTableType_AT_DetachPartition:
@@ -170,14 +170,14 @@ func (l *ledger) alter(s *pgquery.AlterTableStmt) {
 	}
 }
 
-func (l *ledger) attach(parent *relation, name *pgquery.RangeVar) {
+func (l *destructiveChanges) attach(parent *relation, name *pgquery.RangeVar) {
 	if child, _ := l.find(name); name != nil && child != nil {
 		parent.attached = append(parent.attached, child)
-		parent.touched = true
+		parent.modified = true
 	}
 }
 
-func (l *ledger) detach(parent *relation, name *pgquery.RangeVar) {
+func (l *destructiveChanges) detach(parent *relation, name *pgquery.RangeVar) {
 	if child, _ := l.find(name); child != nil {
 		parent.detach(child)
 	}
@@ -185,15 +185,15 @@ func (l *ledger) detach(parent *relation, name *pgquery.RangeVar) {
 
 // leave notes that the rows of a partition or child are no longer a table's.
 func (r *relation) detach(child *relation) {
-	r.touched = true
+	r.modified = true
 	if i := slices.Index(r.attached, child); i >= 0 {
 		r.attached = slices.Delete(r.attached, i, i+1)
-	} else if !child.made() {
-		r.detached = append(r.detached, child.now)
+	} else if !child.isCreated() {
+		r.detached = append(r.detached, child.currentName)
 	}
 }
 
-func (l *ledger) trackDrop(s *pgquery.DropStmt) {
+func (l *destructiveChanges) trackDrop(s *pgquery.DropStmt) {
 	switch s.RemoveType {
 	case pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_VIEW, pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_FOREIGN_TABLE:
 		for _, o := range s.Objects {
@@ -202,14 +202,14 @@ func (l *ledger) trackDrop(s *pgquery.DropStmt) {
 	case pgquery.ObjectType_OBJECT_SCHEMA:
 		for _, o := range s.Objects {
 			name := o.GetString_().GetSval()
-			delete(l.present, name)
+			delete(l.currentSchemas, name)
 			delete(l.schemas, name)
 		}
 	}
 }
 
 // set follows search_path, and the role that "$user" stands for.
-func (l *ledger) trackSet(s *pgquery.VariableSetStmt) {
+func (l *destructiveChanges) trackSet(s *pgquery.VariableSetStmt) {
 	values := make([]string, 0, len(s.Args))
 	for _, a := range s.Args {
 		values = append(values, a.GetAConst().GetSval().GetSval())
@@ -217,11 +217,11 @@ func (l *ledger) trackSet(s *pgquery.VariableSetStmt) {
 	resets := s.Kind == pgquery.VariableSetKind_VAR_SET_DEFAULT || s.Kind == pgquery.VariableSetKind_VAR_RESET
 	switch {
 	case s.Kind == pgquery.VariableSetKind_VAR_RESET_ALL, s.Name == "search_path" && resets:
-		l.path = l.initial
+		l.searchPath = l.initialPath
 	case s.Name == "search_path" && s.Kind == pgquery.VariableSetKind_VAR_SET_VALUE:
-		l.path = values
+		l.searchPath = values
 	case s.Name == "role" || s.Name == "session_authorization":
-		if l.unclear = l.unclear || resets || len(values) != 1; !l.unclear {
+		if l.uncertain = l.uncertain || resets || len(values) != 1; !l.uncertain {
 			l.user = values[0]
 		}
 	}
@@ -232,7 +232,7 @@ var harmlessFunctions = []string{"setval", "nextval", "pg_advisory_lock", "pg_ad
 
 // calls notes the functions that a statement calls, also those in the source of a DO
 // block: whether one of them takes anything away can only be read in its source.
-func (l *ledger) trackCalls(n *pgquery.Node, text string) {
+func (l *destructiveChanges) trackCalls(n *pgquery.Node, text string) {
 	switch n.Node.(type) {
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt, *pgquery.Node_CreateTrigStmt, *pgquery.Node_ViewStmt, *pgquery.Node_IndexStmt:
 		return
@@ -242,7 +242,7 @@ func (l *ledger) trackCalls(n *pgquery.Node, text string) {
 		}
 		return
 	}
-	visit(n, func(m proto.Message) {
+	walkNodes(n, func(m proto.Message) {
 		call, ok := m.(*pgquery.FuncCall)
 		if !ok {
 			return
@@ -253,7 +253,7 @@ func (l *ledger) trackCalls(n *pgquery.Node, text string) {
 			return
 		}
 		if _, top := n.Node.(*pgquery.Node_SelectStmt); top && !slices.Contains(harmlessFunctions, name) {
-			l.unclear = true
+			l.uncertain = true
 		}
 		l.addCall(verb(text), name)
 	})
@@ -261,28 +261,28 @@ func (l *ledger) trackCalls(n *pgquery.Node, text string) {
 
 var callInSource = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
 
-func (l *ledger) addCall(how, name string) {
+func (l *destructiveChanges) addCall(how, name string) {
 	why, made := l.functions[name]
 	switch {
 	case made && why != "":
-		l.add(takes{how: how, opaque: why})
+		l.add(destructiveChange{operation: how, undetermined: why})
 	case made, slices.Contains(harmlessFunctions, name):
-	case slices.ContainsFunc(l.out, func(t takes) bool { return t.function == name && t.how == how }):
+	case slices.ContainsFunc(l.changes, func(t destructiveChange) bool { return t.function == name && t.operation == how }):
 	default:
-		l.add(takes{how: how, function: name})
+		l.add(destructiveChange{operation: how, function: name})
 	}
 }
 
-func (l *ledger) newFunction(s *pgquery.CreateFunctionStmt) {
+func (l *destructiveChanges) newFunction(s *pgquery.CreateFunctionStmt) {
 	name, why := lastName(s.Funcname), ""
-	if text := sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_CreateFunctionStmt{CreateFunctionStmt: s}}); text == "" || bodyTakes(text) {
+	if text := sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_CreateFunctionStmt{CreateFunctionStmt: s}}); text == "" || bodyIsDestructive(text) {
 		why = "function " + name + " deletes or drops; what, is known when it runs"
 	}
 	l.functions[name] = why
 }
 
 // setConfig follows set_config('search_path', …).
-func (l *ledger) trackSetConfig(call *pgquery.FuncCall) {
+func (l *destructiveChanges) trackSetConfig(call *pgquery.FuncCall) {
 	if len(call.Args) < 2 {
 		return
 	}
@@ -290,8 +290,8 @@ func (l *ledger) trackSetConfig(call *pgquery.FuncCall) {
 	switch {
 	case name != nil && !strings.EqualFold(name.Sval, "search_path"):
 	case name != nil && value != nil:
-		l.path = splitNames(value.Sval)
+		l.searchPath = splitNames(value.Sval)
 	default:
-		l.unclear = true
+		l.uncertain = true
 	}
 }

@@ -13,32 +13,32 @@ import (
 
 const (
 	// lookTimeout bounds one look at another session, in the server; a catalog may be locked.
-	lookTimeout = time.Second
+	activityQueryTimeout = time.Second
 	// lookOpen bounds the connection that a look needs.
-	lookOpen = 3 * time.Second
+	activityConnectTimeout = 3 * time.Second
 	// lookAgain is the pause after a connection that could not be had: a server that
 	// is full is not to be asked again and again.
-	lookAgain = 15 * time.Second
+	activityRetryDelay = 15 * time.Second
 	// maxBlockers is how many of those in the way are named.
 	maxBlockers = 5
 )
 
 // glimpse is what the server shows of a session. What our role may not see is empty.
-type glimpse struct {
-	PID         int             `json:"pid"`
-	Application string          `json:"application_name"`
-	State       string          `json:"state"`
-	Since       float64         `json:"seconds"` // for how long it has been in that state
-	Query       string          `json:"query"`
-	WaitType    string          `json:"wait_event_type"`
-	Wait        string          `json:"wait_event"`
-	Blockers    []sessionInfo   `json:"blockers"` // on whose locks it waits
-	Locker      *sessionInfo    `json:"locker"`   // on whose transaction an index waits
-	Progress    *serverProgress `json:"progress"`
+type backendActivity struct {
+	PID         int              `json:"pid"`
+	Application string           `json:"application_name"`
+	State       string           `json:"state"`
+	Since       float64          `json:"seconds"` // for how long it has been in that state
+	Query       string           `json:"query"`
+	WaitType    string           `json:"wait_event_type"`
+	Wait        string           `json:"wait_event"`
+	Blockers    []sessionInfo    `json:"blockers"` // on whose locks it waits
+	LockHolder  *sessionInfo     `json:"locker"`   // on whose transaction an index waits
+	Progress    *backendProgress `json:"progress"`
 }
 
 // blocked describes who is in the way.
-func (g *glimpse) blocked() []string {
+func (g *backendActivity) blockingSessions() []string {
 	if g == nil {
 		return nil
 	}
@@ -46,15 +46,15 @@ func (g *glimpse) blocked() []string {
 	for _, s := range g.Blockers[:min(len(g.Blockers), maxBlockers)] {
 		out = append(out, s.String())
 	}
-	if len(out) == 0 && g.Locker != nil {
-		out = append(out, g.Locker.String())
+	if len(out) == 0 && g.LockHolder != nil {
+		out = append(out, g.LockHolder.String())
 	}
 	return out
 }
 
 // aside opens a session that looks at others: at once or not at all, and without a word.
-func (db *DB) aside(ctx context.Context) (*DB, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookOpen)
+func (db *DB) openActivitySession(ctx context.Context) (*DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, activityConnectTimeout)
 	defer cancel()
 	fresh := &DB{opts: db.opts, log: slog.New(slog.DiscardHandler)}
 	fresh.opts.WaitForDB, fresh.opts.ConnectAttempts, fresh.opts.Role = 0, 1, ""
@@ -62,7 +62,7 @@ func (db *DB) aside(ctx context.Context) (*DB, error) {
 	fresh.Server.versionNum = db.Server.versionNum
 	var err error
 	d := &dialer{}
-	if fresh.conn, err = fresh.wait(ctx, d); err != nil {
+	if fresh.conn, err = fresh.connect(ctx, d); err != nil {
 		return nil, errors.Join(err, fresh.Close())
 	}
 	fresh.netConn = d.last.Load()
@@ -76,9 +76,9 @@ const sessionJSON = `json_build_object('pid', b.pid, 'application_name', b.appli
 // lookAt looks at one session by its process id; nil where there is none. It takes no lock
 // but on what it reads of the catalogs. pg_blocking_pids stops all lock traffic for a moment, so
 // it is called for who waits for a lock only.
-func (db *DB) lookAt(ctx context.Context, pid int) (*glimpse, error) {
+func (db *DB) readActivity(ctx context.Context, pid int) (*backendActivity, error) {
 	var text string
-	err := db.row(ctx, asLogin+briefly+`SELECT row_to_json(s)::text FROM (
+	err := db.queryRow(ctx, loginRoleSQL+activityTimeoutSQL+`SELECT row_to_json(s)::text FROM (
 		SELECT a.pid, a.application_name, a.state, left(a.query, 1000) AS query, a.wait_event_type, a.wait_event,
 			extract(epoch FROM clock_timestamp() - a.state_change) AS seconds,
 			(SELECT json_agg(`+sessionJSON+` ORDER BY b.xact_start)
@@ -87,7 +87,7 @@ func (db *DB) lookAt(ctx context.Context, pid int) (*glimpse, error) {
 			(SELECT `+sessionJSON+` FROM pg_catalog.pg_stat_activity b WHERE b.pid = nullif(p.facts ->> 'current_locker_pid', '0')::int) AS locker,
 			p.facts || jsonb_build_object('view', p.view, 'relation', n.nspname || '.' || c.relname) AS progress
 		FROM pg_catalog.pg_stat_activity a
-		LEFT JOIN (`+progressViews(db.Server.versionNum)+`) p ON p.pid = a.pid
+		LEFT JOIN (`+progressViewsSQL(db.Server.versionNum)+`) p ON p.pid = a.pid
 		LEFT JOIN pg_catalog.pg_class c ON c.oid = (p.facts ->> 'relid')::oid
 		LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE a.pid = $1 LIMIT 1) s`, pid).Scan(&text)
@@ -97,7 +97,7 @@ func (db *DB) lookAt(ctx context.Context, pid int) (*glimpse, error) {
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
-	var g glimpse
+	var g backendActivity
 	if err := json.Unmarshal([]byte(text), &g); err != nil {
 		return nil, fmt.Errorf("pg_stat_activity: %w", err)
 	}
@@ -106,14 +106,14 @@ func (db *DB) lookAt(ctx context.Context, pid int) (*glimpse, error) {
 
 // What goes before a look, in the same query, so that behind a pooler nothing of it
 // stays. The login role sees what its sessions do; the one that it acts as may not.
-const asLogin = "SET LOCAL ROLE NONE;\n"
+const loginRoleSQL = "SET LOCAL ROLE NONE;\n"
 
-var briefly = fmt.Sprintf("SET LOCAL statement_timeout = %d;\n", lookTimeout.Milliseconds())
+var activityTimeoutSQL = fmt.Sprintf("SET LOCAL statement_timeout = %d;\n", activityQueryTimeout.Milliseconds())
 
 // progressViews is SQL for the progress of all sessions, in what columns this
 // version of the server has. PostgreSQL 19 made CLUSTER and VACUUM FULL kinds of
 // REPACK, and left pg_stat_progress_cluster for who still asks for it.
-func progressViews(version int) string {
+func progressViewsSQL(version int) string {
 	views := []string{"create_index", "copy", "vacuum", "analyze", "cluster"}
 	if version >= 190000 {
 		views[len(views)-1] = "repack"

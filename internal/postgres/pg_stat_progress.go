@@ -7,7 +7,7 @@ import (
 
 // serverProgress is a row of one of PostgreSQL's pg_stat_progress_ views. A column
 // that the view, or the server, does not have is 0.
-type serverProgress struct {
+type backendProgress struct {
 	View     string `json:"view"`     // "create_index", as in the view's name
 	Relation string `json:"relation"` // empty while nobody else sees it
 	Command  string `json:"command"`
@@ -37,21 +37,21 @@ type serverProgress struct {
 	TuplesInserted   int64 `json:"heap_tuples_inserted"` // REPACK's word for written
 	IndexesRebuilt   int64 `json:"index_rebuild_count"`
 
-	SampleTotal      int64 `json:"sample_blks_total"`
-	SampleScanned    int64 `json:"sample_blks_scanned"`
-	ChildrenTotal    int64 `json:"child_tables_total"`
-	ChildrenDone     int64 `json:"child_tables_done"`
-	StatisticsTotal  int64 `json:"ext_stats_total"`
-	StatisticsLooked int64 `json:"ext_stats_computed"`
+	SampleTotal     int64 `json:"sample_blks_total"`
+	SampleScanned   int64 `json:"sample_blks_scanned"`
+	ChildrenTotal   int64 `json:"child_tables_total"`
+	ChildrenDone    int64 `json:"child_tables_done"`
+	StatisticsTotal int64 `json:"ext_stats_total"`
+	StatisticsDone  int64 `json:"ext_stats_computed"`
 }
 
 // count is how far a phase is. Total is 0 where PostgreSQL does not know it.
-type count struct {
+type workCount struct {
 	unit        string
 	done, total int64
 }
 
-func (c count) share() (float64, bool) {
+func (c workCount) share() (float64, bool) {
 	if c.total <= 0 || c.done < 0 {
 		return 0, false
 	}
@@ -60,65 +60,65 @@ func (c count) share() (float64, bool) {
 
 // count is what tells how far the phase is: which columns mean something depends on
 // the phase, and others keep what they had (monitoring.sgml, "Progress Reporting").
-func (p *serverProgress) count() count {
+func (p *backendProgress) workCount() workCount {
 	switch p.View {
 	case "create_index":
-		return p.indexCount()
+		return p.indexWorkCount()
 	case "copy":
 		if p.BytesTotal > 0 { // COPY FROM a file
-			return count{"bytes", p.BytesProcessed, p.BytesTotal}
+			return workCount{"bytes", p.BytesProcessed, p.BytesTotal}
 		}
-		return count{"rows", p.TuplesProcessed, 0}
+		return workCount{"rows", p.TuplesProcessed, 0}
 	case "vacuum":
 		switch p.Phase {
 		case "scanning heap":
-			return count{"blocks", p.HeapScanned, p.HeapTotal}
+			return workCount{"blocks", p.HeapScanned, p.HeapTotal}
 		case "vacuuming heap":
-			return count{"blocks", p.HeapVacuumed, p.HeapTotal}
+			return workCount{"blocks", p.HeapVacuumed, p.HeapTotal}
 		case "vacuuming indexes", "cleaning up indexes":
-			return count{"indexes", p.IndexesProcessed, p.IndexesTotal}
+			return workCount{"indexes", p.IndexesProcessed, p.IndexesTotal}
 		}
 	case "cluster", "repack":
 		switch p.Phase {
 		case "seq scanning heap":
-			return count{"blocks", p.HeapScanned, p.HeapTotal}
+			return workCount{"blocks", p.HeapScanned, p.HeapTotal}
 		case "index scanning heap":
-			return count{"rows", p.TuplesScanned, 0}
+			return workCount{"rows", p.TuplesScanned, 0}
 		case "writing new heap": // of those that were sorted
-			return count{"rows", p.TuplesWritten + p.TuplesInserted, p.TuplesScanned}
+			return workCount{"rows", p.TuplesWritten + p.TuplesInserted, p.TuplesScanned}
 		case "rebuilding index":
-			return count{"indexes", p.IndexesRebuilt, 0}
+			return workCount{"indexes", p.IndexesRebuilt, 0}
 		}
 	case "analyze":
 		switch p.Phase {
 		case "acquiring sample rows":
-			return count{"blocks", p.SampleScanned, p.SampleTotal}
+			return workCount{"blocks", p.SampleScanned, p.SampleTotal}
 		case "acquiring inherited sample rows":
-			return count{"tables", p.ChildrenDone, p.ChildrenTotal}
+			return workCount{"tables", p.ChildrenDone, p.ChildrenTotal}
 		case "computing extended statistics":
-			return count{"statistics", p.StatisticsLooked, p.StatisticsTotal}
+			return workCount{"statistics", p.StatisticsDone, p.StatisticsTotal}
 		}
 	}
-	return count{}
+	return workCount{}
 }
 
 // indexCount is count for an index build. An access method without names for its own
 // phases scans the table and then, perhaps, sorts what it has found.
-func (p *serverProgress) indexCount() count {
+func (p *backendProgress) indexWorkCount() workCount {
 	switch phase := p.Phase; {
 	case strings.HasPrefix(phase, "waiting"):
-		return count{"lockers", p.LockersDone, p.LockersTotal}
+		return workCount{"lockers", p.LockersDone, p.LockersTotal}
 	case strings.Contains(phase, "sorting"):
-		return count{}
+		return workCount{}
 	case strings.Contains(phase, "loading"), phase == "building index" && p.TuplesDone > 0:
-		return count{"rows", p.TuplesDone, p.TuplesTotal}
+		return workCount{"rows", p.TuplesDone, p.TuplesTotal}
 	case strings.Contains(phase, "scanning"), phase == "building index":
-		return count{"blocks", p.BlocksDone, p.BlocksTotal}
+		return workCount{"blocks", p.BlocksDone, p.BlocksTotal}
 	}
-	return count{}
+	return workCount{}
 }
 
 // round tells passes and partitions apart, whose counts begin anew.
-func (p *serverProgress) round() string {
-	return fmt.Sprint(p.Phase, p.PartitionsDone, p.IndexPasses, p.ChildrenDone, p.count().total)
+func (p *backendProgress) phaseKey() string {
+	return fmt.Sprint(p.Phase, p.PartitionsDone, p.IndexPasses, p.ChildrenDone, p.workCount().total)
 }

@@ -61,7 +61,7 @@ func (db *DB) detectStatementPooling(ctx context.Context, err error) error {
 	if !errors.As(err, &lost) || ctx.Err() != nil {
 		return err
 	}
-	again := db.afresh(ctx, func(fresh *DB) error {
+	again := db.withSecondSession(ctx, func(fresh *DB) error {
 		if fresh.exec(ctx, "BEGIN") != nil {
 			return ErrStatementPooling
 		}
@@ -84,12 +84,12 @@ func (db *DB) tryBeginWithLock(ctx context.Context, begin string, key int64) (go
 			query += "SET LOCAL " + name + " = 0;\n"
 		}
 	}
-	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid(), "+sinceEpoch("pg_catalog.statement_timestamp()")+";\n", key)
+	query += fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_xact_lock(%d), pg_catalog.pg_backend_pid(), "+epochMicroseconds("pg_catalog.statement_timestamp()")+";\n", key)
 	if db.versionTableExists {
 		query += "SELECT version, dirty FROM " + db.table.quoted() + " LIMIT 2"
 	}
 	now.Version = database.NilVersion
-	rows, err := db.rows(ctx, query)
+	rows, err := db.query(ctx, query)
 	if err != nil {
 		return false, now, db.classifyError(ctx, err)
 	}

@@ -22,7 +22,7 @@ const (
 const probeTimeout = 10 * time.Second
 
 // direct says that the server sees our own connection: it names our port.
-func (db *DB) direct() bool {
+func (db *DB) isDirect() bool {
 	a, ok := db.netConn.LocalAddr().(*net.TCPAddr)
 	return ok && a.Port == db.Server.port
 }
@@ -36,17 +36,17 @@ const probeRounds = 2
 // who is not its administrator. So, where the server sees another connection than
 // ours (a pooler, a proxy, address translation, a Unix socket), a second client
 // comes, and both look which server they get. In a session's own hands it is always the same.
-func (db *DB) sharesServers(ctx context.Context) (bool, error) {
-	if db.direct() {
+func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
+	if db.isDirect() {
 		return false, nil
 	}
-	ours, theirs := sight{db.Server.PID: true}, sight{}
-	if err := db.look(ctx, ours, ""); err != nil || len(ours) > 1 {
+	ours, theirs := backendPIDs{db.Server.PID: true}, backendPIDs{}
+	if err := db.recordBackendPID(ctx, ours, ""); err != nil || len(ours) > 1 {
 		return len(ours) > 1, err
 	}
-	second, err := db.secondClient(ctx, ours, theirs)
+	second, err := db.openSecondClient(ctx, ours, theirs)
 	if second == nil {
-		return ours.shares(theirs), err
+		return ours.showPooling(theirs), err
 	}
 	defer func() {
 		if err := second.Close(); err != nil {
@@ -55,10 +55,10 @@ func (db *DB) sharesServers(ctx context.Context) (bool, error) {
 	}()
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	for round := 0; round < probeRounds && !ours.shares(theirs); round++ {
-		own, other := db.probe(ctx, short, second, ours, theirs)
+	for round := 0; round < probeRounds && !ours.showPooling(theirs); round++ {
+		own, other := db.probeRound(ctx, short, second, ours, theirs)
 		if own != nil || ctx.Err() != nil {
-			return ours.shares(theirs), own
+			return ours.showPooling(theirs), own
 		}
 		if short.Err() != nil {
 			return true, nil
@@ -68,13 +68,13 @@ func (db *DB) sharesServers(ctx context.Context) (bool, error) {
 			break
 		}
 	}
-	return ours.shares(theirs), nil
+	return ours.showPooling(theirs), nil
 }
 
 // secondClient connects once more and notes which server answers. It returns nil where
 // none does while our own session gets its answers, or where that suffices: theirs, or
 // ours, then has the server. The error is our own session's.
-func (db *DB) secondClient(ctx context.Context, ours, theirs sight) (*DB, error) {
+func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*DB, error) {
 	type client struct {
 		db  *DB
 		err error
@@ -83,10 +83,10 @@ func (db *DB) secondClient(ctx context.Context, ours, theirs sight) (*DB, error)
 	defer cancel()
 	came := make(chan client, 1)
 	go func() {
-		second, err := db.again(short)
+		second, err := db.openSecondSession(short)
 		if err == nil {
 			theirs[second.Server.PID] = true
-			err = second.look(short, theirs, "")
+			err = second.recordBackendPID(short, theirs, "")
 		}
 		came <- client{second, err}
 	}()
@@ -101,7 +101,7 @@ func (db *DB) secondClient(ctx context.Context, ours, theirs sight) (*DB, error)
 			pause = probePause
 		}
 		if own == nil {
-			own = db.look(ctx, ours, "")
+			own = db.recordBackendPID(ctx, ours, "")
 		}
 		if own != nil || len(ours) > 1 || answers >= probeAnswers {
 			cancel()
@@ -122,28 +122,28 @@ func (db *DB) secondClient(ctx context.Context, ours, theirs sight) (*DB, error)
 
 // probe is one round: while we keep a server, the second client gets another one,
 // and then ours lies on top of what is idle. It returns our own error and the second's.
-func (db *DB) probe(ctx, short context.Context, second *DB, ours, theirs sight) (own, other error) {
-	if own = db.look(ctx, ours, "BEGIN;"); own != nil {
+func (db *DB) probeRound(ctx, short context.Context, second *DB, ours, theirs backendPIDs) (own, other error) {
+	if own = db.recordBackendPID(ctx, ours, "BEGIN;"); own != nil {
 		return own, nil
 	}
-	other = second.look(short, theirs, "")
+	other = second.recordBackendPID(short, theirs, "")
 	own = db.exec(ctx, "COMMIT")
 	for range 2 {
 		if own == nil && other == nil {
-			other = second.look(short, theirs, "")
+			other = second.recordBackendPID(short, theirs, "")
 		}
 	}
 	if own == nil && other == nil {
-		own = db.look(ctx, ours, "")
+		own = db.recordBackendPID(ctx, ours, "")
 	}
 	return own, other
 }
 
 // sight is the servers that a client has got, by the process id of their backends.
-type sight map[int]bool
+type backendPIDs map[int]bool
 
 // shares says whether a client got several servers, or two clients the same one.
-func (s sight) shares(other sight) bool {
+func (s backendPIDs) showPooling(other backendPIDs) bool {
 	for pid := range other {
 		if s[pid] {
 			return true
@@ -153,9 +153,9 @@ func (s sight) shares(other sight) bool {
 }
 
 // look notes which server answers; before is SQL in the same query.
-func (db *DB) look(ctx context.Context, seen sight, before string) error {
+func (db *DB) recordBackendPID(ctx context.Context, seen backendPIDs, before string) error {
 	var pid int
-	if err := db.row(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
+	if err := db.queryRow(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
 		return db.classifyError(ctx, err)
 	}
 	seen[pid] = true

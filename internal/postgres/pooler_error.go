@@ -39,7 +39,7 @@ var permanentPoolerTexts = []string{
 }
 
 // poolerCodes are the SQLSTATEs that poolers use for all that happens to them.
-func poolerCode(code pqerror.Code) bool {
+func isPoolerCode(code pqerror.Code) bool {
 	switch code {
 	case pqerror.ProtocolViolation, pqerror.InternalError, pqerror.SystemError, pqerror.IOError:
 		return true
@@ -49,8 +49,8 @@ func poolerCode(code pqerror.Code) bool {
 
 // poolerMayPass reports whether a pooler's refusal of a new session is one that time can
 // help: what the server behind it does not let in for now.
-func poolerMayPass(e *pq.Error) bool {
-	if !poolerCode(e.Code) {
+func isTransientPoolerError(e *pq.Error) bool {
+	if !isPoolerCode(e.Code) {
 		return false
 	}
 	text := strings.ToLower(e.Message)

@@ -30,7 +30,7 @@ func TestMayPass_PoolerErrors(t *testing.T) {
 		{"57P03", "anything, in any language", true},
 		{"28P01", "the database system is starting up", false},
 	} {
-		assert.Equal(t, c.want, mayPass(&pq.Error{Severity: "FATAL", Code: pqerror.Code(c.code), Message: c.message}), c.message)
+		assert.Equal(t, c.want, isTransient(&pq.Error{Severity: "FATAL", Code: pqerror.Code(c.code), Message: c.message}), c.message)
 	}
 }
 

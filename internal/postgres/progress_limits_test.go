@@ -195,6 +195,6 @@ func TestBeginning(t *testing.T) {
 		"SELECT dblink('password=geheim')":               "SELECT dblink( …",
 		strings.Repeat("ü", 300):                         strings.Repeat("ü", 100),
 	} {
-		assert.Equal(t, want, beginning(sql))
+		assert.Equal(t, want, statementPrefix(sql))
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // watchEvery is the longest pause between two looks of a watcher.
-const watchEvery = time.Second
+const activityInterval = time.Second
 
 // watcher follows what its session does while that is busy, and shows it. What only
 // the server knows it asks from a second session, which is opened when a statement
@@ -20,18 +20,18 @@ type watcher struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
-	aside    *DB // the second session, of the watcher's goroutine alone
-	retry    time.Time
-	estimate progress.Estimate
+	session    *DB // the second session, of the watcher's goroutine alone
+	retryAfter time.Time
+	estimate   progress.Estimate
 
 	mu       sync.Mutex
 	attempt  time.Time // when the present attempt began
 	blockers []string  // that were seen last in it
-	waits    []string  // the blockers of the last look; none if it saw nobody in the way
+	current  []string  // the blockers of the last look; none if it saw nobody in the way
 }
 
 // watch begins a watch, or joins the one that goes on. The function it returns ends what it began.
-func (db *DB) watch(ctx context.Context) (stop func()) {
+func (db *DB) startWatcher(ctx context.Context) (stop func()) {
 	if db.watcher != nil {
 		return func() {}
 	}
@@ -48,30 +48,30 @@ func (db *DB) watch(ctx context.Context) (stop func()) {
 }
 
 // again forgets who was seen, because another attempt begins.
-func (w *watcher) again() {
+func (w *watcher) resetAttempt() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.attempt, w.blockers, w.waits = time.Now(), nil, nil
+	w.attempt, w.blockers, w.current = time.Now(), nil, nil
 }
 
 // seen are the sessions that have kept the present attempt waiting.
-func (w *watcher) seen() []string {
+func (w *watcher) seenBlockers() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.blockers
 }
 
 // waiting are the sessions that were in the way when the watcher looked last: whom a run whose time is over was waiting for.
-func (w *watcher) waiting() []string {
+func (w *watcher) currentBlockers() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.waits
+	return w.current
 }
 
 func (w *watcher) run(ctx context.Context) {
 	defer close(w.done)
 	defer w.close()
-	pause := watchEvery
+	pause := activityInterval
 	if limit := w.db.opts.LockTimeout; limit > 0 {
 		pause = min(pause, limit/4)
 	}
@@ -79,20 +79,20 @@ func (w *watcher) run(ctx context.Context) {
 		pause = min(pause, patience/2)
 	}
 	for sleep(ctx, pause) == nil {
-		now := w.db.runPosition.now()
-		var g *glimpse
-		if w.worthALook(now) {
-			g = w.look(ctx)
+		now := w.db.runPosition.snapshot()
+		var g *backendActivity
+		if w.shouldQueryActivity(now) {
+			g = w.queryActivity(ctx)
 		}
 		if ctx.Err() == nil {
-			w.activity.Show(w.moment(now, g))
+			w.activity.Show(w.status(now, g))
 		}
 	}
 }
 
 // worthALook says that a statement takes long, or that the lock timeout may be what
 // ends the attempt. Who meets nobody, and is quick, costs no connection.
-func (w *watcher) worthALook(now spot) bool {
+func (w *watcher) shouldQueryActivity(now position) bool {
 	w.mu.Lock()
 	attempt := time.Since(w.attempt)
 	w.mu.Unlock()
@@ -104,44 +104,44 @@ func (w *watcher) worthALook(now spot) bool {
 }
 
 // look asks the server; nil where it does not answer.
-func (w *watcher) look(ctx context.Context) *glimpse {
-	if w.aside == nil {
-		if time.Now().Before(w.retry) {
+func (w *watcher) queryActivity(ctx context.Context) *backendActivity {
+	if w.session == nil {
+		if time.Now().Before(w.retryAfter) {
 			return nil
 		}
-		fresh, err := w.db.aside(ctx)
+		fresh, err := w.db.openActivitySession(ctx)
 		if err != nil {
-			w.missed(ctx, err)
+			w.activityFailed(ctx, err)
 			return nil
 		}
-		w.aside = fresh
+		w.session = fresh
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*lookTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*activityQueryTimeout)
 	defer cancel()
-	g, err := w.aside.lookAt(ctx, int(w.db.backendPID.Load()))
+	g, err := w.session.readActivity(ctx, int(w.db.backendPID.Load()))
 	if err != nil {
-		w.missed(ctx, err)
+		w.activityFailed(ctx, err)
 		w.close()
 		return nil
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.waits = g.blocked(); len(w.waits) > 0 {
-		w.blockers = w.waits
+	if w.current = g.blockingSessions(); len(w.current) > 0 {
+		w.blockers = w.current
 	}
 	return g
 }
 
-func (w *watcher) missed(ctx context.Context, err error) {
-	w.retry = time.Now().Add(lookAgain)
+func (w *watcher) activityFailed(ctx context.Context, err error) {
+	w.retryAfter = time.Now().Add(activityRetryDelay)
 	if ctx.Err() == nil {
 		w.db.log.Debug("cannot see what the server does", "error", err)
 	}
 }
 
 func (w *watcher) close() {
-	if w.aside != nil {
-		_ = w.aside.Close()
-		w.aside = nil
+	if w.session != nil {
+		_ = w.session.Close()
+		w.session = nil
 	}
 }

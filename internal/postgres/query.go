@@ -16,7 +16,7 @@ var placeholder = regexp.MustCompile(`\$[0-9]+`)
 // inline puts values into a query, as literals, in the places of $1, $2 and so on.
 // With parameters lib/pq makes two round trips of a query, between which a pooler
 // in transaction mode may change the server.
-func inline(query string, args ...any) string {
+func inlineParams(query string, args ...any) string {
 	if len(args) == 0 {
 		return query // a name in it may look like one
 	}
@@ -30,30 +30,30 @@ func inline(query string, args ...any) string {
 }
 
 // row runs a query of at most one row; its Scan tells the errors.
-func (db *DB) row(ctx context.Context, query string, args ...any) row {
-	rows, err := db.rows(ctx, query, args...)
-	return row{rows, err}
+func (db *DB) queryRow(ctx context.Context, query string, args ...any) singleRow {
+	rows, err := db.query(ctx, query, args...)
+	return singleRow{rows, err}
 }
 
 // rows runs a query. Its columns come as text, which Scan converts.
-func (db *DB) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	defer db.hurry(ctx)()
-	return db.conn.QueryContext(ctx, db.act()+inline(query, args...))
+func (db *DB) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	defer db.cancelOnDone(ctx)()
+	return db.conn.QueryContext(ctx, db.roleSQL()+inlineParams(query, args...))
 }
 
 // answerGrace is how long a server may take to answer once a query's context has
 // ended. With what is done afterwards it stays under the 5 s of a stop.
-const answerGrace = 1500 * time.Millisecond
+const cancelGrace = 1500 * time.Millisecond
 
 // hurry breaks the connection when ctx has ended and the server does not answer:
 // lib/pq asks it to cancel the query and then waits for as long as it takes, which
 // is for ever when the network has gone. The function it returns ends the watch.
-func (db *DB) hurry(ctx context.Context) (stop func()) {
+func (db *DB) cancelOnDone(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	unregister := context.AfterFunc(ctx, func() {
 		select {
 		case <-done:
-		case <-time.After(answerGrace):
+		case <-time.After(cancelGrace):
 			_ = db.netConn.SetDeadline(time.Unix(1, 0))
 		}
 	})

@@ -110,7 +110,7 @@ func (db *DB) recordingReason(err error) Reason {
 	}
 	version, history, user := db.table.quoted(), db.historyTable(), pq.QuoteIdentifier(db.Server.User)
 	why := func(fix, format string, args ...any) Reason {
-		return Reason{Why: []string{fmt.Sprintf(format, args...)}, Fix: fix}
+		return Reason{Causes: []string{fmt.Sprintf(format, args...)}, Fix: fix}
 	}
 	const exclude = "take the statement out of the migration, or exclude Shiplock's tables from it"
 	switch {

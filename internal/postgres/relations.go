@@ -13,22 +13,22 @@ import (
 type relation struct {
 	// now is its name at present, as "schema"."table"; empty for a relation that the
 	// statements create.
-	now  string
-	kind string // pg_class.relkind; empty where it is not known
+	currentName string
+	kind        string // pg_class.relkind; empty where it is not known
 	// columns maps a name to the column's name at present, which is empty for a column
 	// that the statements create.
 	columns map[string]string
 	// touched reports whether a statement has changed its rows or columns, so that a
 	// condition, asked now, may find other rows.
-	touched  bool
+	modified bool
 	attached []*relation // partitions and children that statements attach
 	detached []string    // names at present of those that statements detach
 }
 
-func (r *relation) made() bool { return r.now == "" }
+func (r *relation) isCreated() bool { return r.currentName == "" }
 
 // holdsRows reports whether it can hold rows of its own.
-func (r *relation) holdsRows() bool { return r.kind == "" || r.kind == "r" || r.kind == "p" }
+func (r *relation) storesRows() bool { return r.kind == "" || r.kind == "r" || r.kind == "p" }
 
 // column returns a column's name at present; empty for one that the statements create.
 func (r *relation) column(name string) string {
@@ -41,23 +41,23 @@ func (r *relation) column(name string) string {
 // relations is every relation of a database by its name, as the statements read so
 // far leave them. PostgreSQL's rules for search_path apply.
 type relations struct {
-	schemas map[string]map[string]*relation
-	present map[string]string // schema's name: the one at present, empty for one that the statements create
-	all     []*relation
-	path    []string
-	initial []string // the path at the beginning of each file
-	user    string
+	schemas        map[string]map[string]*relation
+	currentSchemas map[string]string // schema's name: the one at present, empty for one that the statements create
+	all            []*relation
+	searchPath     []string
+	initialPath    []string // the path at the beginning of each file
+	user           string
 	// open is set where there is no database to look at: what is not known is there.
-	open bool
+	noDatabase bool
 	// unclear is set after a statement that can create and move relations unseen.
-	unclear bool
+	uncertain bool
 }
 
 const tempSchema = "pg_temp"
 
-func openRelations() *relations {
-	return &relations{open: true, path: []string{""}, initial: []string{""},
-		schemas: map[string]map[string]*relation{}, present: map[string]string{}}
+func newRelations() *relations {
+	return &relations{noDatabase: true, searchPath: []string{""}, initialPath: []string{""},
+		schemas: map[string]map[string]*relation{}, currentSchemas: map[string]string{}}
 }
 
 const relationsQuery = `SELECT 'path', pg_catalog.current_setting('search_path'), '', ''
@@ -69,12 +69,12 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(toast|temp)'
 
 // relations reads the names of all relations.
 func (db *DB) relations(ctx context.Context) (*relations, error) {
-	rows, err := db.rows(ctx, relationsQuery)
+	rows, err := db.query(ctx, relationsQuery)
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
-	out := openRelations()
-	out.open = false
+	out := newRelations()
+	out.noDatabase = false
 	for rows.Next() {
 		var what, a, b, kind string
 		if err := rows.Scan(&what, &a, &b, &kind); err != nil {
@@ -82,13 +82,13 @@ func (db *DB) relations(ctx context.Context) (*relations, error) {
 		}
 		switch what {
 		case "path":
-			out.path, out.initial = splitNames(a), splitNames(a)
+			out.searchPath, out.initialPath = splitNames(a), splitNames(a)
 		case "user":
 			out.user = a
 		case "schema":
-			out.present[a] = a
+			out.currentSchemas[a] = a
 		default:
-			r := &relation{now: qualified(a, b), kind: kind}
+			r := &relation{currentName: quoteQualified(a, b), kind: kind}
 			out.all = append(out.all, r)
 			out.put(a, b, r)
 		}
@@ -149,12 +149,12 @@ func (n *relations) schema(name string) string {
 }
 
 // home is the schema in which an unqualified name is created.
-func (n *relations) home(schema string) string {
-	if schema != "" || n.open {
+func (n *relations) creationSchema(schema string) string {
+	if schema != "" || n.noDatabase {
 		return schema
 	}
-	for _, s := range n.path {
-		if _, there := n.present[n.schema(s)]; there {
+	for _, s := range n.searchPath {
+		if _, there := n.currentSchemas[n.schema(s)]; there {
 			return n.schema(s)
 		}
 	}
@@ -170,35 +170,35 @@ func (n *relations) find(rel *pgquery.RangeVar) (*relation, string) {
 	}
 	places := []string{schema}
 	if schema == "" {
-		places = append([]string{tempSchema}, n.path...)
+		places = append([]string{tempSchema}, n.searchPath...)
 	}
 	for _, s := range places {
 		if r := n.schemas[n.schema(s)][name]; r != nil {
 			return r, n.schema(s)
 		}
 	}
-	if !n.open || name == "" || n.schemas[schema] != nil && n.gone(schema, name) {
+	if !n.noDatabase || name == "" || n.schemas[schema] != nil && n.isRemoved(schema, name) {
 		return nil, ""
 	}
-	r := &relation{now: qualified(schema, name)}
+	r := &relation{currentName: quoteQualified(schema, name)}
 	n.put(schema, name, r)
 	return r, schema
 }
 
 // gone reports whether a name is one that statements have moved away or dropped.
-func (n *relations) gone(schema, name string) bool {
+func (n *relations) isRemoved(schema, name string) bool {
 	r, known := n.schemas[schema][name]
 	return known && r == nil
 }
 
 // create notes a relation that a statement creates.
 func (n *relations) create(rel *pgquery.RangeVar, kind string, ifNotExists bool) {
-	schema := n.home(rel.GetSchemaname())
+	schema := n.creationSchema(rel.GetSchemaname())
 	if rel.GetRelpersistence() == "t" || strings.HasPrefix(rel.GetSchemaname(), tempSchema) {
 		schema = tempSchema
 	}
 	if ifNotExists {
-		if n.open || n.schemas[schema][rel.GetRelname()] != nil {
+		if n.noDatabase || n.schemas[schema][rel.GetRelname()] != nil {
 			return
 		}
 	}
@@ -229,24 +229,24 @@ func (n *relations) drop(rel *pgquery.RangeVar) {
 }
 
 func (n *relations) renameSchema(from, to string) {
-	n.schemas[to], n.present[to] = n.schemas[from], n.present[from]
+	n.schemas[to], n.currentSchemas[to] = n.schemas[from], n.currentSchemas[from]
 	delete(n.schemas, from)
-	delete(n.present, from)
+	delete(n.currentSchemas, from)
 }
 
 func (n *relations) createSchema(name string) {
-	if _, there := n.present[name]; !there {
-		n.present[name] = ""
+	if _, there := n.currentSchemas[name]; !there {
+		n.currentSchemas[name] = ""
 	}
 }
 
 // madeTables lists the tables that statements have created and not dropped.
-func (n *relations) madeTables() []string {
+func (n *relations) createdTables() []string {
 	var out []string
 	for schema, all := range n.schemas {
 		for name, r := range all {
-			if r != nil && r.made() && !n.unclear {
-				out = append(out, qualified(schema, name))
+			if r != nil && r.isCreated() && !n.uncertain {
+				out = append(out, quoteQualified(schema, name))
 			}
 		}
 	}
@@ -256,10 +256,10 @@ func (n *relations) madeTables() []string {
 
 // under lists what has moved into a schema that is there at present, and the names at
 // present of what has moved out of it or is gone.
-func (n *relations) under(schema string) (in []*relation, out []string) {
+func (n *relations) movedRelations(schema string) (in []*relation, out []string) {
 	prefix := "\x00" // of a schema that the statements create, nothing is in it at present
-	if now := n.present[schema]; now != "" {
-		prefix = strings.TrimSuffix(qualified(now, ""), `""`)
+	if now := n.currentSchemas[schema]; now != "" {
+		prefix = strings.TrimSuffix(quoteQualified(now, ""), `""`)
 	}
 	var here []*relation
 	for _, r := range n.schemas[schema] {
@@ -267,14 +267,14 @@ func (n *relations) under(schema string) (in []*relation, out []string) {
 			continue
 		}
 		here = append(here, r)
-		if !r.made() && !strings.HasPrefix(r.now, prefix) {
+		if !r.isCreated() && !strings.HasPrefix(r.currentName, prefix) {
 			in = append(in, r)
 		}
 	}
-	slices.SortFunc(in, func(a, b *relation) int { return strings.Compare(a.now, b.now) })
+	slices.SortFunc(in, func(a, b *relation) int { return strings.Compare(a.currentName, b.currentName) })
 	for _, r := range n.all {
-		if strings.HasPrefix(r.now, prefix) && !slices.Contains(here, r) {
-			out = append(out, r.now)
+		if strings.HasPrefix(r.currentName, prefix) && !slices.Contains(here, r) {
+			out = append(out, r.currentName)
 		}
 	}
 	return in, out

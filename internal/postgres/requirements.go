@@ -64,7 +64,7 @@ func (db *DB) CheckRequirements(step Step, together bool) error {
 func (s *Script) unmetRequirement(together bool) (line int, what string) {
 	if !s.Transactional {
 		for _, st := range s.Statements {
-			if st.alone {
+			if st.refusesTransaction {
 				return s.lineOf(st), firstWords(st.Text) + " cannot run in a transaction"
 			}
 		}
@@ -79,8 +79,8 @@ func (s *Script) unmetRequirement(together bool) (line int, what string) {
 		return 0, ""
 	}
 	switch {
-	case !s.Parsed || s.hasUnknown():
-		if i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.unknown }); i >= 0 {
+	case !s.Parsed || s.hasUnparsed():
+		if i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.unparsed }); i >= 0 {
 			line = s.lineOf(s.Statements[i])
 		}
 		return line, "its SQL is newer than the parser here, which cannot tell whether it can run in a transaction"

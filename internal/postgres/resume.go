@@ -18,7 +18,7 @@ import (
 // UnprovableError says that nobody can tell whether a statement is in effect: the
 // migrator was ended while it ran, it commits by itself, and it leaves no trace
 // that could be looked for.
-type UnprovableError struct {
+type UnknownOutcomeError struct {
 	File       string
 	Statement  string
 	Line       int
@@ -28,74 +28,74 @@ type UnprovableError struct {
 	Uncounted bool
 }
 
-func (e *UnprovableError) Error() string {
+func (e *UnknownOutcomeError) Error() string {
 	return fmt.Sprintf("%s:%d: whether statement %d of %d is in effect cannot be told from the database", e.File, e.Line, e.Number, e.Of)
 }
 
 // ChangedError says that the part of a file that is in effect already was edited since.
 type ChangedError struct {
-	File string
-	Done int
+	File    string
+	Applied int
 	// LineEndings says that nothing but line endings was changed.
 	LineEndings bool
 }
 
 func (e *ChangedError) Error() string {
 	if e.LineEndings {
-		return fmt.Sprintf("%s: the line endings inside its applied statements (%d) have changed", e.File, e.Done)
+		return fmt.Sprintf("%s: the line endings inside its applied statements (%d) have changed", e.File, e.Applied)
 	}
-	if e.Done == 1 {
+	if e.Applied == 1 {
 		return e.File + ": its first statement is in effect, and has been changed since"
 	}
-	return fmt.Sprintf("%s: its first %d statements are in effect, and they have been changed since", e.File, e.Done)
+	return fmt.Sprintf("%s: its first %d statements are in effect, and they have been changed since", e.File, e.Applied)
 }
 
 // Resume finds out how many statements of a script are in effect, after a run of
 // it that did not come to its end. Errors are *UnprovableError, *ChangedError and
 // *SessionStateError.
-func (db *DB) Resume(ctx context.Context, file string, open func() (io.ReadCloser, error), r Run) (done int, err error) {
+func (db *DB) ResumePoint(ctx context.Context, file string, open func() (io.ReadCloser, error), r Run) (done int, err error) {
 	s, err := loadFile(file, open)
 	if err != nil {
 		return 0, err
 	}
-	row, err := db.stopped(ctx, r)
+	row, err := db.interruptedRow(ctx, r)
 	if err != nil {
 		return 0, err
 	}
-	before, err := ranScript(s, file, r, row)
+	before, err := executedScript(s, file, r, row)
 	if err != nil {
 		return 0, err
 	}
 	if !before.isCountable() && r.Outcome == RunPartiallyApplied && r.StatementsApplied == 0 && row.leftover == "" { // an older release stopped it
-		return 0, before.unprovable(0, r)
+		return 0, before.unknownOutcome(0, r)
 	}
 	if r.StatementsApplied > 0 {
-		if err := s.hold(); err != nil {
+		if err := s.loadStatements(); err != nil {
 			return 0, err
 		}
-		if err := unchanged(before, s, r.StatementsApplied); err != nil {
+		if err := checkUnchanged(before, s, r.StatementsApplied); err != nil {
 			return 0, err
 		}
 	}
-	done, err = db.effective(ctx, before, s, r, row)
+	done, err = db.appliedStatements(ctx, before, s, r, row)
 	if err != nil || done == 0 {
 		return done, err
 	}
 	restore, err := db.sessionAt(ctx, s, r, row, done)
 	if err == nil && restore != "" { // what the server does not accept now it would not accept later
-		err = db.accepted(s, r, done, db.inSession(ctx, restore, func() error { return nil }))
+		err = db.asSessionStateError(s, r, done, db.inRestoredSession(ctx, restore, func() error { return nil }))
 	}
 	return done, err
 }
 
 // effective finds out whether the statement that ran last is in effect. What the
 // file has in its place now says nothing of that.
-func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stoppedRow) (done int, err error) {
+func (db *DB) appliedStatements(ctx context.Context, before, s *Script, r Run, row interruptedRow) (done int, err error) {
 	if r.Outcome != RunRunning || r.StatementsApplied >= len(before.Statements) || row.transactional && before.Transactional {
 		return r.StatementsApplied, nil
 	}
 	st := before.Statements[r.StatementsApplied]
-	p, uncertain := before.uncertain(r.StatementsApplied)
+	p, uncertain := before.uncertainPart(r.StatementsApplied)
 	if !uncertain {
 		return r.StatementsApplied, nil
 	}
@@ -107,7 +107,7 @@ func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stopp
 		if restore, err = db.sessionAt(ctx, before, r, row, r.StatementsApplied); err != nil {
 			return 0, err
 		}
-		err = db.accepted(before, r, r.StatementsApplied, db.inSession(ctx, restore, func() (err error) {
+		err = db.asSessionStateError(before, r, r.StatementsApplied, db.inRestoredSession(ctx, restore, func() (err error) {
 			t := storedLookup(row)
 			if t != nil && t.Statement != r.StatementsApplied+1 {
 				t = nil
@@ -116,7 +116,7 @@ func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stopp
 				known = true // its trail is written before it starts
 				return nil
 			}
-			effect, known, err = db.inEffect(ctx, st, t)
+			effect, known, err = db.isApplied(ctx, st, t)
 			return err
 		}))
 	}
@@ -124,25 +124,25 @@ func (db *DB) effective(ctx context.Context, before, s *Script, r Run, row stopp
 	case err != nil:
 		return 0, err
 	case !known:
-		return 0, before.unprovable(r.StatementsApplied, r)
+		return 0, before.unknownOutcome(r.StatementsApplied, r)
 	case effect && (r.StatementsApplied >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.StatementsApplied].Text) != sqlfile.Canonical(st.Text)):
-		return 0, changed(before, s, r.StatementsApplied+1)
+		return 0, changedError(before, s, r.StatementsApplied+1)
 	case effect:
 		return r.StatementsApplied + 1, nil
 	}
 	return r.StatementsApplied, nil
 }
 
-func (s *Script) unprovable(i int, r Run) error {
+func (s *Script) unknownOutcome(i int, r Run) error {
 	st := s.Statements[i]
-	return &UnprovableError{
+	return &UnknownOutcomeError{
 		File: s.Name, Statement: st.Text, Line: s.lineOf(st),
 		Number: i + 1, Of: len(s.Statements), Version: r.Version, Uncounted: !s.isCountable(),
 	}
 }
 
 // accepted gives the server's refusal of a session's state its own type.
-func (db *DB) accepted(s *Script, r Run, done int, err error) error {
+func (db *DB) asSessionStateError(s *Script, r Run, done int, err error) error {
 	var refused *restoreError
 	if errors.As(err, &refused) && done < len(s.Statements) {
 		return db.stateError(s, r, done, nil, refused.err)
@@ -152,23 +152,23 @@ func (db *DB) accepted(s *Script, r Run, done int, err error) error {
 
 // ranScript is the script that has run, as the history keeps it; s where that has
 // only its checksum.
-func ranScript(s *Script, file string, r Run, row stoppedRow) (*Script, error) {
+func executedScript(s *Script, file string, r Run, row interruptedRow) (*Script, error) {
 	if row.sql == "" && (r.StatementsApplied == 0 || r.Direction == "up" && r.Checksum == s.sum) {
 		return s, nil // it has a password, so only its checksum is kept
 	}
 	before, err := load(file, strings.NewReader(row.sql), nil)
 	if err == nil {
-		err = before.hold()
+		err = before.loadStatements()
 	}
 	if err != nil || len(before.Statements) < r.StatementsApplied {
-		return nil, &ChangedError{File: file, Done: r.StatementsApplied}
+		return nil, &ChangedError{File: file, Applied: r.StatementsApplied}
 	}
 	return before, nil
 }
 
 // hold makes a script that would be read bit by bit, and that has run in part, one
 // whose statements can be told apart in memory.
-func (s *Script) hold() error {
+func (s *Script) loadStatements() error {
 	if s.stream == nil {
 		if !s.Parsed {
 			return &ScriptError{File: s.Name, Problem: "a part of it has run, and the parser does not understand it as it is now, so what remains cannot be told apart"}
@@ -185,7 +185,7 @@ func (s *Script) hold() error {
 	if err != nil {
 		return unreadable(s.Name, err)
 	}
-	held, err := splitFile(s.Name, text, s.Says)
+	held, err := splitFile(s.Name, text, s.Directives)
 	if err != nil {
 		return unreadable(s.Name, err)
 	}
@@ -196,21 +196,21 @@ func (s *Script) hold() error {
 
 // unchanged compares the statements that are in effect with those that have run.
 // The others may have been corrected.
-func unchanged(before, s *Script, done int) error {
+func checkUnchanged(before, s *Script, done int) error {
 	if len(s.Statements) < done {
-		return &ChangedError{File: s.Name, Done: done}
+		return &ChangedError{File: s.Name, Applied: done}
 	}
 	for i := range done {
 		if sqlfile.Canonical(before.Statements[i].Text) != sqlfile.Canonical(s.Statements[i].Text) {
-			return changed(before, s, done)
+			return changedError(before, s, done)
 		}
 	}
 	return nil
 }
 
 // changed is the error for a script whose first statements are not those that have run.
-func changed(before, s *Script, done int) error {
-	e := &ChangedError{File: s.Name, Done: done, LineEndings: len(before.Statements) >= done && len(s.Statements) >= done}
+func changedError(before, s *Script, done int) error {
+	e := &ChangedError{File: s.Name, Applied: done, LineEndings: len(before.Statements) >= done && len(s.Statements) >= done}
 	for i := 0; e.LineEndings && i < done; i++ {
 		e.LineEndings = sqlfile.EqualIgnoringLineEndings(before.Statements[i].Text, s.Statements[i].Text)
 	}
@@ -219,7 +219,7 @@ func changed(before, s *Script, done int) error {
 
 // uncertain finds the part that begins with statement first, and says whether it
 // can be in effect though the journal does not count it; see composePart.
-func (s *Script) uncertain(first int) (txBlock, bool) {
+func (s *Script) uncertainPart(first int) (txBlock, bool) {
 	i := slices.IndexFunc(s.txBlocks(), func(p txBlock) bool { return p.first == first })
 	if i < 0 {
 		return txBlock{}, false
@@ -231,17 +231,17 @@ func (s *Script) uncertain(first int) (txBlock, bool) {
 		return p, true
 	case p.openAfter:
 		return p, false // its COMMIT is counted
-	case last.commit:
+	case last.isCommit:
 		return p, false
 	case last.control != controlNone:
 		return p, last.node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
 	}
-	return p, p.last-p.first == 1 && (last.alone || last.commits || last.unknown)
+	return p, p.last-p.first == 1 && (last.refusesTransaction || last.mayCommit || last.unparsed)
 }
 
 // inEffect looks in the catalogs for what a statement makes. A statement that does
 // no harm twice counts as not in effect.
-func (db *DB) inEffect(ctx context.Context, st Statement, t *leftoverLookup) (effect, known bool, err error) {
+func (db *DB) isApplied(ctx context.Context, st Statement, t *leftoverLookup) (effect, known bool, err error) {
 	switch n := st.node.Node.(type) {
 	case *pgquery.Node_IndexStmt:
 		if n.IndexStmt.Idxname == "" {
@@ -254,27 +254,27 @@ func (db *DB) inEffect(ctx context.Context, st Statement, t *leftoverLookup) (ef
 		_, effect, err = db.findIndex(ctx, n.IndexStmt)
 		return effect, err == nil, err
 	case *pgquery.Node_DropStmt:
-		name := nameOf(n.DropStmt.Objects)
+		name := onlyDropName(n.DropStmt.Objects)
 		if name == "" {
 			return false, false, nil
 		}
-		err = db.row(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
+		err = db.queryRow(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
 		return effect, err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_AlterEnumStmt:
 		e := n.AlterEnumStmt
-		err = db.row(ctx, `SELECT to_regtype($1) IS NOT NULL,
+		err = db.queryRow(ctx, `SELECT to_regtype($1) IS NOT NULL,
 				EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $2)
 				AND ($3 = '' OR NOT EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $3))`,
-			quoted(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &effect)
+			quoteName(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &effect)
 		return effect, known && err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_AlterTableStmt:
 		if !detachesConcurrently(n.AlterTableStmt) || db.Server.versionNum < 140000 {
 			return false, false, nil
 		}
 		parent, child := n.AlterTableStmt.Relation, n.AlterTableStmt.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
-		err = db.row(ctx, `SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL,
+		err = db.queryRow(ctx, `SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL,
 				NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass($1) AND inhrelid = to_regclass($2))`,
-			qualified(parent.GetSchemaname(), parent.GetRelname()), qualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &effect)
+			quoteQualified(parent.GetSchemaname(), parent.GetRelname()), quoteQualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &effect)
 		return effect, known && err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
 		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:
@@ -284,15 +284,15 @@ func (db *DB) inEffect(ctx context.Context, st Statement, t *leftoverLookup) (ef
 }
 
 // nameOf is the quoted name of the only object of a DROP.
-func nameOf(objects []*pgquery.Node) string {
+func onlyDropName(objects []*pgquery.Node) string {
 	if len(objects) != 1 {
 		return ""
 	}
-	return quoted(objects[0].GetList().GetItems())
+	return quoteName(objects[0].GetList().GetItems())
 }
 
 // quoted writes a name, qualified or not, as SQL.
-func quoted(name []*pgquery.Node) string {
+func quoteName(name []*pgquery.Node) string {
 	var parts []string
 	for _, n := range name {
 		parts = append(parts, pq.QuoteIdentifier(n.GetString_().GetSval()))
@@ -300,7 +300,7 @@ func quoted(name []*pgquery.Node) string {
 	return strings.Join(parts, ".")
 }
 
-func qualified(schema, name string) string {
+func quoteQualified(schema, name string) string {
 	if schema == "" {
 		return pq.QuoteIdentifier(name)
 	}
@@ -310,7 +310,7 @@ func qualified(schema, name string) string {
 // SetVersion writes the version that a person says the schema has, and journals it.
 func (db *DB) SetVersion(ctx context.Context, to State, r Run) error {
 	r.Started = time.Now()
-	err := db.writeHistory(ctx, db.insertRunSQL(r)+db.writeState(to))
+	err := db.writeHistory(ctx, db.insertRunSQL(r)+db.writeVersionSQL(to))
 	if err == nil {
 		db.versionTableExists, db.historyExists = true, !db.historyUnavailable
 	}

@@ -43,7 +43,7 @@ func (db *DB) startParams() map[string]string {
 }
 
 // knowsNoRole says that a pooler refuses the parameter, and goes over to SQL.
-func (db *DB) knowsNoRole(err error) bool {
+func (db *DB) roleParamRejected(err error) bool {
 	refusal := pq.As(err, pqerror.ProtocolViolation)
 	if refusal == nil || !db.roleSet || !strings.Contains(refusal.Message, "role") {
 		return false
@@ -53,7 +53,7 @@ func (db *DB) knowsNoRole(err error) bool {
 }
 
 // checkRole sees to it that a pooler has not swallowed the parameter.
-func (db *DB) checkRole(ctx context.Context) error {
+func (db *DB) verifyRole(ctx context.Context) error {
 	if db.opts.Role == "" || db.Server.User == db.opts.Role || db.opts.roleBySQL {
 		return nil
 	}
@@ -62,38 +62,38 @@ func (db *DB) checkRole(ctx context.Context) error {
 }
 
 // act is the SQL that goes before a query outside of a transaction of ours.
-func (db *DB) act() string {
+func (db *DB) roleSQL() string {
 	if db.opts.Role == "" || db.roleSet || db.lockTxOpen {
 		return ""
 	}
-	return db.setRole("LOCAL ")
+	return db.setRoleSQL("LOCAL ")
 }
 
 // actAgain is the SQL that goes behind RESET ROLE.
-func (db *DB) actAgain() string {
+func (db *DB) restoreRoleSQL() string {
 	switch {
 	case db.opts.Role == "":
 		return ""
 	case db.pooled:
-		return db.setRole("LOCAL ")
+		return db.setRoleSQL("LOCAL ")
 	case db.opts.roleBySQL:
-		return db.setRole("")
+		return db.setRoleSQL("")
 	}
 	return ""
 }
 
-func (db *DB) setRole(local string) string {
+func (db *DB) setRoleSQL(local string) string {
 	return "SET " + local + "ROLE " + pq.QuoteIdentifier(db.opts.Role) + ";\n"
 }
 
 // keepRole is for a session that has turned out to be ours, or not.
-func (db *DB) keepRole(ctx context.Context) error {
+func (db *DB) persistRole(ctx context.Context) error {
 	switch {
 	case db.opts.Role == "":
 	case db.pooled:
 		db.roleSet = false
 	case db.opts.roleBySQL:
-		if err := db.exec(ctx, db.setRole("")); err != nil {
+		if err := db.exec(ctx, db.setRoleSQL("")); err != nil {
 			return err
 		}
 		db.roleSet = true
@@ -122,7 +122,7 @@ func (db *DB) roleError(ctx context.Context, err error) error {
 
 // hasSetOption asks the server, as the user alone, whether its memberships have a SET option.
 func (db *DB) hasSetOption(ctx context.Context) bool {
-	short, cancel := context.WithTimeout(ctx, afterwards)
+	short, cancel := context.WithTimeout(ctx, cleanupTimeout)
 	defer cancel()
 	has := false
 	opts := db.opts

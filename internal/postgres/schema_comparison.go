@@ -23,7 +23,7 @@ func (f Fingerprint) DifferencesWithin(now Fingerprint) []Difference {
 	var out []Difference
 	for _, d := range f.Differences(now) {
 		kind, _, _ := strings.Cut(d.Object, " ")
-		if kind == "default" || d.Word == "added" && (kind == "schema" || kind == "extension" || !f.holds(d.Object)) {
+		if kind == "default" || d.Change == "added" && (kind == "schema" || kind == "extension" || !f.holds(d.Object)) {
 			continue
 		}
 		out = append(out, d)
@@ -52,7 +52,7 @@ func (db *DB) Baseline(ctx context.Context, to State, runs []Run) error {
 			sql.WriteString(db.runRowSQL(r))
 		}
 	}
-	sql.WriteString(db.writeState(to))
+	sql.WriteString(db.writeVersionSQL(to))
 	if err := db.writeHistory(ctx, sql.String()); err != nil {
 		return err
 	}

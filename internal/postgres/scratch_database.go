@@ -14,26 +14,26 @@ import (
 
 // markTable says that a database was empty when a rehearsal took it over, so that
 // what is in it may go. It also holds what had been there.
-const markTable = "shiplock_rehearsal"
+const markerTable = "shiplock_rehearsal"
 
 // NotScratchError is a database that a rehearsal must not touch.
 type NotScratchError struct {
-	Target string
-	Why    string
+	Target  string
+	Problem string
 }
 
 func (e *NotScratchError) Error() string {
-	return fmt.Sprintf("the scratch database %s %s", e.Target, e.Why)
+	return fmt.Sprintf("the scratch database %s %s", e.Target, e.Problem)
 }
 
 // Identity tells one database from every other, by whatever way it is reached.
 func (db *DB) Identity(ctx context.Context) (string, error) {
 	var cluster, oid string
-	err := db.row(ctx, "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").Scan(&oid)
+	err := db.queryRow(ctx, "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").Scan(&oid)
 	if err != nil {
 		return "", db.classifyError(ctx, err)
 	}
-	err = db.row(ctx, "SELECT system_identifier FROM pg_catalog.pg_control_system()").Scan(&cluster)
+	err = db.queryRow(ctx, "SELECT system_identifier FROM pg_catalog.pg_control_system()").Scan(&cluster)
 	if serverError(err) != nil { // no right to it: a server process is known by when it started
 		cluster, err = db.Server.Started, nil
 	}
@@ -42,38 +42,38 @@ func (db *DB) Identity(ctx context.Context) (string, error) {
 
 // Claim takes an empty database over for a rehearsal, or one that a rehearsal has
 // left, which it empties. Errors are *NotScratchError for any other.
-func (db *DB) Claim(ctx context.Context) error {
+func (db *DB) AcquireScratch(ctx context.Context) error {
 	var marked bool
-	if err := db.row(ctx, "SELECT to_regclass($1) IS NOT NULL", db.mark()).Scan(&marked); err != nil {
+	if err := db.queryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", db.markerTable()).Scan(&marked); err != nil {
 		return db.classifyError(ctx, err)
 	}
 	if marked {
-		if err := db.onlyRehearsed(ctx); err != nil {
+		if err := db.refuseIfMigrated(ctx); err != nil {
 			return err
 		}
-		if err := db.onlyMade(ctx); err != nil {
+		if err := db.refuseUnknownObjects(ctx); err != nil {
 			return err
 		}
-		return db.Empty(ctx)
+		return db.ResetScratch(ctx)
 	}
 	f, err := db.Fingerprint(ctx)
 	if err != nil {
 		return err
 	}
-	if there := f.things(); len(there) > 0 {
+	if there := f.userObjects(); len(there) > 0 {
 		more := ""
 		if n := len(there) - 1; n > 0 {
 			more = fmt.Sprintf(" (and %d more)", n)
 		}
-		return &NotScratchError{Target: db.Target(), Why: fmt.Sprintf("is not empty, and no rehearsal has made what is in it: %s%s", there[0], more)}
+		return &NotScratchError{Target: db.Target(), Problem: fmt.Sprintf("is not empty, and no rehearsal has made what is in it: %s%s", there[0], more)}
 	}
-	return db.exec(ctx, "CREATE TABLE "+db.mark()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
+	return db.exec(ctx, "CREATE TABLE "+db.markerTable()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
 		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas, '{}'::text[] AS made`)
 }
 
 // NoteMade keeps with the mark what the rehearsal has made so far.
-func (db *DB) NoteMade(ctx context.Context) error {
-	drops, err := db.drops(ctx)
+func (db *DB) RecordCreated(ctx context.Context) error {
+	drops, err := db.dropStatements(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,14 +81,14 @@ func (db *DB) NoteMade(ctx context.Context) error {
 	for i, d := range drops {
 		quoted[i] = pq.QuoteLiteral(d)
 	}
-	return db.exec(ctx, "UPDATE "+db.mark()+" SET made = ARRAY["+strings.Join(quoted, ", ")+"]::text[]")
+	return db.exec(ctx, "UPDATE "+db.markerTable()+" SET made = ARRAY["+strings.Join(quoted, ", ")+"]::text[]")
 }
 
 // onlyMade refuses a database that a rehearsal has left, where it holds something that
 // no rehearsal has made: neither what it noted, nor what the SQL in its history names,
 // which may have been committed just before it was killed.
-func (db *DB) onlyMade(ctx context.Context) error {
-	drops, err := db.drops(ctx)
+func (db *DB) refuseUnknownObjects(ctx context.Context) error {
+	drops, err := db.dropStatements(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,26 +98,26 @@ func (db *DB) onlyMade(ctx context.Context) error {
 	}
 	var made pq.StringArray
 	var ran string
-	if err := db.row(ctx, "SELECT made, "+sql+" FROM "+db.mark()).Scan(&made, &ran); err != nil {
+	if err := db.queryRow(ctx, "SELECT made, "+sql+" FROM "+db.markerTable()).Scan(&made, &ran); err != nil {
 		return db.classifyError(ctx, err)
 	}
 	ran = strings.ToLower(ran)
 	for _, drop := range drops {
-		name := dropped(drop)
+		name := droppedObject(drop)
 		if slices.Contains(made, drop) || slices.Contains([]string{db.table.name, db.table.name + historySuffix}, name) || strings.Contains(ran, strings.ToLower(name)) {
 			continue
 		}
 		what := strings.TrimSuffix(strings.Replace(strings.TrimPrefix(drop, "DROP "), "IF EXISTS ", "", 1), " CASCADE")
-		return &NotScratchError{Target: db.Target(), Why: "was left by a rehearsal, but holds what no rehearsal has made: " + what}
+		return &NotScratchError{Target: db.Target(), Problem: "was left by a rehearsal, but holds what no rehearsal has made: " + what}
 	}
 	return nil
 }
 
-var droppedName = regexp.MustCompile(`(?:"((?:[^"]|"")+)"|([^\s."]+))(?:\(.*\))?$`)
+var dropTarget = regexp.MustCompile(`(?:"((?:[^"]|"")+)"|([^\s."]+))(?:\(.*\))?$`)
 
 // dropped is the name of what a statement of dropQuery drops, without its schema.
-func dropped(drop string) string {
-	m := droppedName.FindStringSubmatch(strings.TrimSuffix(drop, " CASCADE"))
+func droppedObject(drop string) string {
+	m := dropTarget.FindStringSubmatch(strings.TrimSuffix(drop, " CASCADE"))
 	if m == nil {
 		return drop
 	}
@@ -125,29 +125,29 @@ func dropped(drop string) string {
 }
 
 // Rehearsing is what a rehearsal calls itself in the journal, as a release.
-const Rehearsing = "migrator rehearse"
+const RehearsalRelease = "migrator rehearse"
 
 // onlyRehearsed refuses a database that a rehearsal has left, and that somebody has
 // migrated since: by then it is in use.
-func (db *DB) onlyRehearsed(ctx context.Context) error {
+func (db *DB) refuseIfMigrated(ctx context.Context) error {
 	if !db.historyExists {
 		return nil
 	}
 	var others int
-	err := db.row(ctx, "SELECT count(*) FROM "+db.historyQuery()+" history WHERE release IS DISTINCT FROM "+pq.QuoteLiteral(Rehearsing)).Scan(&others)
+	err := db.queryRow(ctx, "SELECT count(*) FROM "+db.historyQuery()+" history WHERE release IS DISTINCT FROM "+pq.QuoteLiteral(RehearsalRelease)).Scan(&others)
 	if err == nil && others > 0 {
-		return &NotScratchError{Target: db.Target(), Why: "was left by a rehearsal, but has been migrated since, so it is in use"}
+		return &NotScratchError{Target: db.Target(), Problem: "was left by a rehearsal, but has been migrated since, so it is in use"}
 	}
 	return db.classifyError(ctx, err)
 }
 
-func (db *DB) mark() string {
-	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(markTable)
+func (db *DB) markerTable() string {
+	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(markerTable)
 }
 
 // things are what makes a database one that is in use; an empty one has schemas, with
 // default rights perhaps, and may have extensions.
-func (f Fingerprint) things() []string {
+func (f Fingerprint) userObjects() []string {
 	var out []string
 	for _, d := range (Fingerprint{}).Differences(f) {
 		if kind, _, _ := strings.Cut(d.Object, " "); !slices.Contains([]string{"schema", "extension", "comment", "default"}, kind) {
@@ -158,9 +158,9 @@ func (f Fingerprint) things() []string {
 }
 
 // Without is a fingerprint but for the version table and the rehearsal's mark.
-func (db *DB) Without(f Fingerprint) Fingerprint {
+func (db *DB) WithoutOwnTables(f Fingerprint) Fingerprint {
 	plain := strings.NewReplacer(`"`, "") // the catalogs quote what has to be quoted only
-	ours := map[string]bool{plain.Replace(db.mark()): true, plain.Replace(db.table.quoted()): true}
+	ours := map[string]bool{plain.Replace(db.markerTable()): true, plain.Replace(db.table.quoted()): true}
 	out := Fingerprint{objects: map[object]string{}, text: f.text, parent: f.parent}
 	for o, sum := range f.objects {
 		if !ours[plain.Replace(o.name)] && !ours[plain.Replace(f.parent[o])] {
@@ -196,11 +196,11 @@ const dropQuery = `
 	WHERE oid >= 16384 AND coalesce(schema, '') !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = class AND objid = oid AND deptype IN ('e', 'i'))`
 
 // rare are the catalogs of what pg_identify_object names as a DROP wants it.
-var rare = []string{"pg_event_trigger", "pg_publication", "pg_statistic_ext", "pg_cast", "pg_operator", "pg_opclass", "pg_opfamily", "pg_collation", "pg_conversion",
+var otherCatalogs = []string{"pg_event_trigger", "pg_publication", "pg_statistic_ext", "pg_cast", "pg_operator", "pg_opclass", "pg_opfamily", "pg_collation", "pg_conversion",
 	"pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_transform", "pg_language", "pg_am", "pg_default_acl"}
 
 // noDefaults takes back what ALTER DEFAULT PRIVILEGES has granted or revoked.
-const noDefaults = `(SELECT string_agg(pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %s %s REVOKE ALL ON %s FROM %s', defaclrole::regrole, 'IN SCHEMA ' || quote_ident(nspname),
+const revokeDefaultsSQL = `(SELECT string_agg(pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %s %s REVOKE ALL ON %s FROM %s', defaclrole::regrole, 'IN SCHEMA ' || quote_ident(nspname),
 		kind, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END), ';') || CASE WHEN nspname IS NULL THEN
 		pg_catalog.format('; ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT ALL ON %s TO %1$s', defaclrole::regrole, kind)
 		|| CASE defaclobjtype WHEN 'f' THEN pg_catalog.format('; ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT ALL ON %s TO PUBLIC', defaclrole::regrole, kind)
@@ -210,12 +210,12 @@ const noDefaults = `(SELECT string_agg(pg_catalog.format('ALTER DEFAULT PRIVILEG
 	WHERE pg_default_acl.oid = o.oid GROUP BY defaclrole, nspname, kind, defaclobjtype)`
 
 // drops lists the statements that drop all that was not there when the mark was made.
-func (db *DB) drops(ctx context.Context) ([]string, error) {
+func (db *DB) dropStatements(ctx context.Context) ([]string, error) {
 	var catalogs []string
-	for _, name := range rare {
+	for _, name := range otherCatalogs {
 		catalogs = append(catalogs, fmt.Sprintf("SELECT 'pg_catalog.%s'::regclass AS class, oid FROM pg_catalog.%[1]s", name))
 	}
-	rows, err := db.rows(ctx, fmt.Sprintf(dropQuery, db.mark(), pq.QuoteLiteral(db.mark()), noDefaults, strings.Join(catalogs, " UNION ALL ")))
+	rows, err := db.query(ctx, fmt.Sprintf(dropQuery, db.markerTable(), pq.QuoteLiteral(db.markerTable()), revokeDefaultsSQL, strings.Join(catalogs, " UNION ALL ")))
 	if err != nil {
 		return nil, db.classifyError(ctx, fmt.Errorf("what is in the scratch database: %w", err))
 	}
@@ -232,8 +232,8 @@ func (db *DB) drops(ctx context.Context) ([]string, error) {
 
 // Empty drops all that a rehearsal has made in a database that it has claimed. What
 // had been there before stays, and so does the mark.
-func (db *DB) Empty(ctx context.Context) error {
-	list, err := db.drops(ctx)
+func (db *DB) ResetScratch(ctx context.Context) error {
+	list, err := db.dropStatements(ctx)
 	if err != nil {
 		return err
 	}
@@ -249,26 +249,26 @@ func (db *DB) Empty(ctx context.Context) error {
 }
 
 // Release empties a claimed database and takes the mark away.
-func (db *DB) Release(ctx context.Context) error {
-	if err := db.Empty(ctx); err != nil {
+func (db *DB) ReleaseScratch(ctx context.Context) error {
+	if err := db.ResetScratch(ctx); err != nil {
 		return err
 	}
-	return db.exec(ctx, "DROP TABLE IF EXISTS "+db.mark())
+	return db.exec(ctx, "DROP TABLE IF EXISTS "+db.markerTable())
 }
 
 // Takes says what a step down takes away whatever the data, such as "DROP TABLE
 // guests", with its line.
-func (s Step) Takes() (what []string, line int, err error) {
-	l := newLedger(openRelations())
+func (s Step) DestructiveChanges() (what []string, line int, err error) {
+	l := newDestructiveChanges(newRelations())
 	err = reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, 0) })
-	for _, t := range l.out {
+	for _, t := range l.changes {
 		if t.function != "" {
 			continue
 		}
 		if line == 0 {
 			line = t.line
 		}
-		text := strings.TrimSpace(t.how + " " + strings.ReplaceAll(t.table, `"`, ""))
+		text := strings.TrimSpace(t.operation + " " + strings.ReplaceAll(t.table, `"`, ""))
 		if t.column != "" {
 			text += "." + t.column
 		}

@@ -42,17 +42,17 @@ type Script struct {
 	// Statements. The server then has the last word.
 	Parsed bool
 	// Says is what the file's own comments tell us.
-	Says sqlfile.Directives
+	Directives sqlfile.Directives
 
 	guarded bool // a down that must not lose data, see lossGuardSQL
-	own     Own
+	own     OwnObjects
 
-	sum    string // its checksum
-	copies []rows // of COPY … FROM stdin, in the order of the file
-	stream *stream
-	before origin
-	ahead  int  // statements of the file before its first
-	unseen bool // its statements are not announced one by one, see portion
+	sum              string     // its checksum
+	copies           []copyData // of COPY … FROM stdin, in the order of the file
+	stream           *stream
+	origin           origin
+	statementsBefore int  // statements of the file before its first
+	unannounced      bool // its statements are not announced one by one, see portion
 }
 
 // origin is where a script begins in its file: how many lines are before it, and
@@ -60,7 +60,7 @@ type Script struct {
 type origin struct{ lines, columns int }
 
 // rows are the data of a COPY … FROM stdin. Places are in bytes of Script.SQL.
-type rows struct {
+type copyData struct {
 	statement, end int // of the COPY, with its semicolon
 	after          int // the line \.
 	from, to       int // the rows, in Script.Text
@@ -80,17 +80,17 @@ type Statement struct {
 	Text   string // without surrounding white space and comments before it
 	Offset int    // of Text in Script.SQL, in bytes
 
-	control    control
-	concurrent *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
-	setting    bool               // SET TRANSACTION, which must come first
-	unmarked   bool               // DROP EXTENSION and LANGUAGE, which may take plpgsql away
-	commits    bool               // CALL, and DO with countsAlone, which can commit by themselves
-	alone      bool               // refuses a transaction
-	commit     bool               // COMMIT, with or without AND CHAIN
-	setsRole   bool               // SET ROLE or SESSION AUTHORIZATION: what follows may lack rights on the journal
-	readOnly   bool               // makes its transaction read-only
-	unknown    bool               // the parser, of one PostgreSQL release, does not know it
-	node       *pgquery.Node
+	control            control
+	concurrent         *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
+	setsTransaction    bool               // SET TRANSACTION, which must come first
+	mayDropPlpgsql     bool               // DROP EXTENSION and LANGUAGE, which may take plpgsql away
+	mayCommit          bool               // CALL, and DO with countsAlone, which can commit by themselves
+	refusesTransaction bool               // refuses a transaction
+	isCommit           bool               // COMMIT, with or without AND CHAIN
+	setsRole           bool               // SET ROLE or SESSION AUTHORIZATION: what follows may lack rights on the journal
+	readOnly           bool               // makes its transaction read-only
+	unparsed           bool               // the parser, of one PostgreSQL release, does not know it
+	node               *pgquery.Node
 }
 
 // control is what a statement does to the transaction it stands in.
@@ -120,37 +120,37 @@ func parseFile(name string, text []byte) (*Script, error) {
 // how it must run. Errors are *ScriptError without File.
 func ParseScript(text []byte) (*Script, error) {
 	s := &Script{Begin: "BEGIN", Transactional: true}
-	if err := s.readText(text); err != nil {
+	if err := s.parseText(text); err != nil {
 		return nil, err
 	}
 	var err error
-	if s.Says, err = sqlfile.ReadDirectives(s.SQL); err != nil {
+	if s.Directives, err = sqlfile.ReadDirectives(s.SQL); err != nil {
 		return nil, err
 	}
 	tree, err := pgquery.Parse(s.SQL)
 	if err == nil {
 		s.split(tree)
-		return s, s.decide()
+		return s, s.classify()
 	}
-	if !s.splitUnknown() {
-		if s.Says.NoTransaction {
+	if !s.splitByStatement() {
+		if s.Directives.NoTransaction {
 			return nil, &ScriptError{Problem: noTransaction + " needs the statements told apart, which standard_conforming_strings = off prevents: " + err.Error()}
 		}
 		return s, nil
 	}
-	return s, s.decide()
+	return s, s.classify()
 }
 
 // decide says how a script runs, by its statements.
-func (s *Script) decide() error {
+func (s *Script) classify() error {
 	s.Parsed = true
 	s.unwrap()
-	s.Autocommit = s.Says.NoTransaction || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.alone })
-	s.Transactional = !s.Autocommit && !s.controls()
-	if err := s.closed(); err != nil {
+	s.Autocommit = s.Directives.NoTransaction || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.refusesTransaction })
+	s.Transactional = !s.Autocommit && !s.hasTransactionControl()
+	if err := s.checkTransactionsClosed(); err != nil {
 		return err
 	}
-	return s.copyable()
+	return s.checkCopy()
 }
 
 func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
@@ -169,20 +169,20 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 // countsAlone finds what a DO block ends a transaction with, also in languages other
 // than plpgsql; functions cannot, and neither can plpgsql's EXECUTE. It finds a change
 // of the role, too, as the new one may have no right to the history.
-var countsAlone = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
+var committingCode = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
 
 // statement is one with what its tree tells.
 func statement(text string, offset int, n *pgquery.Node) Statement {
 	st := Statement{
 		Text: text, Offset: offset, node: n,
-		control:  controlOf(n),
-		setting:  setsTransaction(n),
-		unmarked: dropsLanguage(n),
-		alone:    refusesTransaction(n),
-		commit:   n.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT,
-		setsRole: setsRole(n),
-		readOnly: makesReadOnly(n),
-		commits:  n.GetCallStmt() != nil || n.GetDoStmt() != nil && countsAlone.MatchString(text),
+		control:            controlOf(n),
+		setsTransaction:    setsTransaction(n),
+		mayDropPlpgsql:     dropsLanguage(n),
+		refusesTransaction: refusesTransaction(n),
+		isCommit:           n.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT,
+		setsRole:           setsRole(n),
+		readOnly:           makesReadOnly(n),
+		mayCommit:          n.GetCallStmt() != nil || n.GetDoStmt() != nil && committingCode.MatchString(text),
 	}
 	if ix := n.GetIndexStmt(); ix != nil && ix.Concurrent {
 		st.concurrent = ix
@@ -235,7 +235,7 @@ func commentLength(s string) int {
 // unwrap turns a BEGIN … COMMIT around the whole file into the script's own transaction.
 func (s *Script) unwrap() {
 	last := len(s.Statements) - 1
-	if last < 1 || s.Statements[0].control != controlBegin || s.Statements[last].control != controlEnd || !s.Statements[last].commit {
+	if last < 1 || s.Statements[0].control != controlBegin || s.Statements[last].control != controlEnd || !s.Statements[last].isCommit {
 		return
 	}
 	for _, st := range s.Statements[1:last] {
@@ -279,7 +279,7 @@ func blanked(text string) string {
 }
 
 // controls says whether the script has transactions of its own.
-func (s *Script) controls() bool {
+func (s *Script) hasTransactionControl() bool {
 	for _, st := range s.Statements {
 		if st.control != controlNone {
 			return true
@@ -290,7 +290,7 @@ func (s *Script) controls() bool {
 
 // closed refuses a script that leaves a transaction open: all of it, and the
 // version after it, would go with the session.
-func (s *Script) closed() error {
+func (s *Script) checkTransactionsClosed() error {
 	begin := -1
 	for i, st := range s.Statements {
 		switch st.control {

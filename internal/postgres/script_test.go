@@ -78,7 +78,7 @@ func TestParseScriptKeepsPositionsWhenItUnwraps(t *testing.T) {
 func TestParseScriptLeavesUnknownSQLToTheServer(t *testing.T) {
 	s, err := ParseScript([]byte("CREATE TABEL a (b int);"))
 	require.NoError(t, err)
-	assert.True(t, s.hasUnknown())
+	assert.True(t, s.hasUnparsed())
 	assert.True(t, s.Transactional)
 }
 
@@ -170,7 +170,7 @@ func FuzzParseScript(f *testing.F) {
 // it in memory.
 func agrees(t *testing.T, s *Script, text string) {
 	big, err := scanFile("", opened(text))
-	if err != nil && quotesOtherwise.MatchString(strings.Join(texts(s), "\n")) {
+	if err != nil && disablesConformingStrings.MatchString(strings.Join(texts(s), "\n")) {
 		return // refused there only
 	}
 	require.NoError(t, err)
@@ -188,10 +188,10 @@ func agrees(t *testing.T, s *Script, text string) {
 	}
 	big.stream.window = 1
 	var got []string
-	require.NoError(t, big.each(func(p portion) error {
+	require.NoError(t, big.eachBatch(func(p batch) error {
 		got = append(got, texts(p.script)...)
-		if p.rows != nil {
-			return p.rows(func(string) error { return nil })
+		if p.copyRows != nil {
+			return p.copyRows(func(string) error { return nil })
 		}
 		return nil
 	}))

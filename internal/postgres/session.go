@@ -68,7 +68,7 @@ type DB struct {
 	table  tableName
 	// placed says that the table's schema is settled, whatever the search_path is later.
 	tableResolved      bool
-	tables             tables
+	tables             tableFacts
 	versionTableExists bool // the version table
 	// journaled says that the journal exists.
 	historyExists bool
@@ -82,20 +82,20 @@ type DB struct {
 	recordingStarted atomic.Bool
 
 	netConn net.Conn // below the session
-	words   lastWords
+	words   finalError
 	// pooled says that transactions may reach different servers; see sharesServers.
 	pooled bool
 	// open says that a transaction of our own is open, which holds the lock.
 	lockTxOpen    bool
-	lockTxStarted int64  // when it began, by the server's clock; see sinceEpoch
-	savedTxState  memory // of a transaction
+	lockTxStarted int64   // when it began, by the server's clock; see sinceEpoch
+	savedTxState  txState // of a transaction
 
 	// acting says that the session has the role that it is to act as.
 	roleSet bool
 	// marker is the number of the statement that runs, as the server reports it.
 	marker atomic.Int64
 	// at is where the run is, and watching who follows it; nil while nobody does.
-	runPosition position
+	runPosition positionTracker
 	watcher     *watcher
 	backendPID  atomic.Int64 // Server.PID, for whoever watches
 	// rollingBack keeps PostgreSQL's warning that there is nothing to roll back to itself.
@@ -180,8 +180,8 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	db := &DB{opts: opts, log: opts.Log}
 	d := &dialer{}
 	var err error
-	if db.conn, err = db.wait(ctx, d); err == nil {
-		err = db.checkRole(ctx)
+	if db.conn, err = db.connect(ctx, d); err == nil {
+		err = db.verifyRole(ctx)
 		if err == nil && (!opts.SkipTableCheck || db.table.schema == "") {
 			err = db.CheckTables()
 		}
@@ -224,7 +224,7 @@ func (db *DB) readServerInfo(ctx context.Context) error {
 	var resolved sql.NullString
 	var mayCreate bool
 	var here, elsewhere sql.NullString
-	err := db.row(ctx, `
+	err := db.queryRow(ctx, `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding'),
@@ -234,7 +234,7 @@ func (db *DB) readServerInfo(ctx context.Context) error {
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = s.name AND c.relname = $3),
 			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
-			`+tableFacts+`
+			`+tableFactsSQL+`
 		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
 		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+historySuffix, name+execSuffix).
 		Scan(&db.Server.Version, &db.Server.versionNum, &db.Server.Database, &db.Server.User,
@@ -243,7 +243,7 @@ func (db *DB) readServerInfo(ctx context.Context) error {
 		return db.classifyError(ctx, err)
 	}
 	db.backendPID.Store(int64(db.Server.PID))
-	if err := db.tables.readFacts(here, elsewhere); err != nil {
+	if err := db.tables.read(here, elsewhere); err != nil {
 		return err
 	}
 	db.table = tableName{schema: resolved.String, name: name}
@@ -259,12 +259,12 @@ func (db *DB) Target() string { return db.opts.DSN.String() }
 
 // exec runs SQL on the session by the simple protocol: several statements are one round trip.
 func (db *DB) exec(ctx context.Context, query string) error {
-	return db.execDirect(ctx, db.act()+query)
+	return db.execDirect(ctx, db.roleSQL()+query)
 }
 
 // execDirect is exec for what may meet a transaction that has failed.
 func (db *DB) execDirect(ctx context.Context, query string) error {
-	defer db.hurry(ctx)()
+	defer db.cancelOnDone(ctx)()
 	_, err := db.conn.ExecContext(ctx, query)
 	return db.classifyError(ctx, err)
 }

@@ -14,15 +14,15 @@ const resetSession = "CLOSE ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\nRES
 
 // reseed makes random() unpredictable again: a setseed outlives the migration, and the
 // same tokens would come again. RESET ALL does not concern it.
-const reseed = "SELECT pg_catalog.setseed(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.random()::text || pg_catalog.clock_timestamp()::text || pg_catalog.pg_backend_pid()::text), 1, 12))::bit(48)::bigint / 281474976710656.0);\n"
+const reseedRandom = "SELECT pg_catalog.setseed(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.random()::text || pg_catalog.clock_timestamp()::text || pg_catalog.pg_backend_pid()::text), 1, 12))::bit(48)::bigint / 281474976710656.0);\n"
 
 // beginWriting opens a transaction that can write whatever the session's default is.
-const beginWriting = "BEGIN READ WRITE;\n"
+const beginReadWrite = "BEGIN READ WRITE;\n"
 
 // reset is the SQL after which the session is as it was before a migration. It runs
 // in one transaction, or it would release our lock for a moment.
-func (db *DB) reset() string {
-	return resetSession + reseed + db.actAgain() + db.vigilance() + db.deallocate() + db.releaseLocks()
+func (db *DB) resetSQL() string {
+	return resetSession + reseedRandom + db.restoreRoleSQL() + db.keepaliveSQL() + db.deallocateSQL() + db.releaseAdvisoryLocksSQL()
 }
 
 // releaseLocks releases the session's advisory locks, however often it has them, but
@@ -30,7 +30,7 @@ func (db *DB) reset() string {
 // again by then. The SQL fails, with a division by zero, when the migration has
 // released ours and another session has it now. Behind a pooler ours is the
 // transaction's own, which no function releases.
-func (db *DB) releaseLocks() string {
+func (db *DB) releaseAdvisoryLocksSQL() string {
 	key, err := db.lockKey()
 	if db.lockDepth == 0 || db.pooled || err != nil {
 		return "SELECT pg_catalog.pg_advisory_unlock_all();\n"
@@ -42,7 +42,7 @@ func (db *DB) releaseLocks() string {
 // Behind a pooler others in the session are those that the pooler keeps for the
 // application (PgBouncer's max_prepared_statements), and it would not notice that
 // they are gone: there only those go that were PREPAREd in our transaction.
-func (db *DB) deallocate() string {
+func (db *DB) deallocateSQL() string {
 	if !db.pooled || !db.Server.plpgsql {
 		return "DEALLOCATE ALL;\n"
 	}
@@ -51,11 +51,11 @@ func (db *DB) deallocate() string {
 		EXECUTE pg_catalog.format('DEALLOCATE %%I', prepared.name);
 	END LOOP;
 END $shiplock$;
-`, sinceEpoch("prepare_time"), db.lockTxStarted)
+`, epochMicroseconds("prepare_time"), db.lockTxStarted)
 }
 
 // sinceEpoch is the SQL of a time in microseconds, which no setting changes.
-func sinceEpoch(time string) string {
+func epochMicroseconds(time string) string {
 	return "(extract(epoch FROM " + time + ") * 1000000)::bigint"
 }
 
@@ -65,7 +65,7 @@ func sinceEpoch(time string) string {
 // constraints deferred as they are by default, which only a ROLLBACK brings about:
 // the checks run for their errors, and again before the COMMIT. Those of temporary
 // tables, which go now, run for good.
-func (db *DB) settleConstraints(continued bool) string {
+func (db *DB) checkConstraintsSQL(continued bool) string {
 	const settle = "SET CONSTRAINTS ALL IMMEDIATE;\n"
 	if !continued {
 		return settle

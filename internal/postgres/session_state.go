@@ -76,8 +76,8 @@ var (
 	computedNames  = goRegexp(computedName)
 	sessionChanges = goRegexp(changesSession)
 	rowUpdates     = goRegexp(updatesRows)
-	callsIn        = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
-	wordsIn        = regexp.MustCompile(`(?i)[a-z_][a-z0-9_$]*`)
+	callPattern    = regexp.MustCompile(`(?i)([a-z_][a-z0-9_$]*)"?\s*\(`)
+	wordPattern    = regexp.MustCompile(`(?i)[a-z_][a-z0-9_$]*`)
 )
 
 // sessionFunctions leave in the session what nothing reads back.
@@ -146,14 +146,14 @@ func writesTo(n *pgquery.Node, text string) []string {
 	var names []string
 	switch {
 	case n.GetDoStmt() != nil:
-		for _, name := range wordsIn.FindAllString(text, -1) {
+		for _, name := range wordPattern.FindAllString(text, -1) {
 			names = append(names, strings.ToLower(name))
 		}
 		slices.Sort(names)
 		return slices.Compact(names)
 	case n.GetInsertStmt() != nil, n.GetUpdateStmt() != nil, n.GetDeleteStmt() != nil, n.GetMergeStmt() != nil, n.GetCopyStmt() != nil,
 		n.GetTruncateStmt() != nil, n.GetSelectStmt().GetWithClause() != nil:
-		walk(n, func(m protoreflect.Message) {
+		walkMessages(n, func(m protoreflect.Message) {
 			if r, ok := m.Interface().(*pgquery.RangeVar); ok {
 				names = addOnce(names, r.Relname)
 			}
@@ -164,7 +164,7 @@ func writesTo(n *pgquery.Node, text string) []string {
 
 // reached is a WITH clause that lists the functions that calls name, those of the
 // triggers of tables, and those that these call.
-func reached(calls, tables []string) string {
+func reachedFunctionsSQL(calls, tables []string) string {
 	return `WITH RECURSIVE reached AS (SELECT p.oid, p.proname, p.prosrc FROM pg_catalog.pg_proc p WHERE ` + notSystem + ` AND (p.proname = ANY (` + textArray(calls) + `)
 		OR p.oid IN (SELECT t.tgfoid FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname = ANY (` + textArray(tables) + `)))
 	UNION SELECT p.oid, p.proname, p.prosrc FROM reached r JOIN pg_catalog.pg_proc p ON ` + notSystem + `
@@ -179,18 +179,18 @@ const notSystem = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'informati
 // ran beside it, has changed them since the session began. One with a unit, such as a
 // timeout, changes the meaning of nothing, and may have been corrected.
 const (
-	ofRole = `SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1) AS name, pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) AS value
+	roleSettingsSQL = `SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1) AS name, pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) AS value
 		FROM pg_catalog.pg_db_role_setting r, pg_catalog.unnest(r.setconfig) c
 		WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))
 		AND r.setrole IN (0, (SELECT u.oid FROM pg_catalog.pg_roles u WHERE u.rolname = session_user))
 		ORDER BY 1, r.setrole = 0, r.setdatabase = 0`
-	changedOfRole = `SELECT n.name, coalesce(pg_catalog.current_setting(n.name, true), '') FROM (` + ofRole + `) n
+	changedRoleSettingsSQL = `SELECT n.name, coalesce(pg_catalog.current_setting(n.name, true), '') FROM (` + roleSettingsSQL + `) n
 			LEFT JOIN pg_catalog.pg_settings s ON pg_catalog.lower(s.name) = pg_catalog.lower(n.name)
 			WHERE n.name NOT IN ('role', 'session_authorization') AND s.unit IS NULL AND coalesce(s.context, 'user') IN ('user', 'superuser')
 			AND coalesce(s.source, 'default') NOT IN ('session', 'client', 'override')
 			AND n.value <> coalesce(pg_catalog.current_setting(n.name, true), '') AND n.value IS DISTINCT FROM s.setting
 		UNION SELECT s.name, s.setting FROM pg_catalog.pg_settings s WHERE s.unit IS NULL AND s.context IN ('user', 'superuser')
-			AND s.source IN ('global', 'database', 'user', 'database user') AND NOT EXISTS (SELECT FROM (` + ofRole + `) n WHERE pg_catalog.lower(n.name) = pg_catalog.lower(s.name))`
+			AND s.source IN ('global', 'database', 'user', 'database user') AND NOT EXISTS (SELECT FROM (` + roleSettingsSQL + `) n WHERE pg_catalog.lower(n.name) = pg_catalog.lower(s.name))`
 )
 
 // tree is the statement's, also where a big file was split without the parser.
@@ -209,12 +209,12 @@ func (st Statement) tree() *pgquery.Node {
 func callsOf(n *pgquery.Node, text string) []string {
 	var names []string
 	if n.GetDoStmt() != nil {
-		for _, m := range callsIn.FindAllStringSubmatch(text, -1) {
+		for _, m := range callPattern.FindAllStringSubmatch(text, -1) {
 			names = addOnce(names, strings.ToLower(m[1]))
 		}
 		return names
 	}
-	walk(n, func(m protoreflect.Message) {
+	walkMessages(n, func(m protoreflect.Message) {
 		if call, ok := m.Interface().(*pgquery.FuncCall); ok && len(call.Funcname) > 0 {
 			names = addOnce(names, call.Funcname[len(call.Funcname)-1].GetString_().GetSval())
 		}
@@ -223,7 +223,7 @@ func callsOf(n *pgquery.Node, text string) []string {
 }
 
 // walk visits every node of a statement.
-func walk(n *pgquery.Node, visit func(protoreflect.Message)) {
+func walkMessages(n *pgquery.Node, visit func(protoreflect.Message)) {
 	var down func(protoreflect.Message)
 	down = func(m protoreflect.Message) {
 		visit(m)
@@ -259,7 +259,7 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 			WHERE ` + notSystem + ` AND p.prosrc ~* '\y(set_config|set)\y'`
 	computed := "SELECT pg_catalog.unnest(" + textArray(t.computed) + ")"
 	if len(t.calls)+len(t.tables) > 0 {
-		computed += "\nUNION ALL SELECT * FROM (" + reached(t.calls, t.tables) + "SELECT 'settings whose names ' || p.proname || '() computes' FROM reached p WHERE p.prosrc ~* " + literalOrNull(computedName)
+		computed += "\nUNION ALL SELECT * FROM (" + reachedFunctionsSQL(t.calls, t.tables) + "SELECT 'settings whose names ' || p.proname || '() computes' FROM reached p WHERE p.prosrc ~* " + literalOrNull(computedName)
 		for name, what := range sessionFunctions {
 			computed += "\nUNION ALL SELECT " + literalOrNull(what+" that ") + " || p.proname || '() sets' FROM reached p WHERE p.prosrc ~* " + literalOrNull(`\y`+name+`\y`)
 		}
@@ -278,7 +278,7 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 		SELECT name, setting AS value FROM pg_catalog.pg_settings WHERE ` + where + `
 		UNION SELECT n.name, pg_catalog.current_setting(n.name, true) FROM (` + names + `) n
 			WHERE pg_catalog.current_setting(n.name, true) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE pg_catalog.lower(s.name) = n.name)
-		UNION ` + changedOfRole + `
+		UNION ` + changedRoleSettingsSQL + `
 		UNION ` + role + `) settings),
 	'holds', (SELECT pg_catalog.json_agg(what) FROM (
 		SELECT CASE c.relkind WHEN 'v' THEN 'temporary view ' WHEN 'S' THEN 'temporary sequence ' ELSE 'temporary table ' END || c.relname AS what
@@ -311,18 +311,18 @@ func textArray(list []string) string {
 }
 
 // remembersSessions reports whether the history has a place for the state of sessions.
-func (db *DB) remembersSessions() bool { return !db.historyUnavailable }
+func (db *DB) storesSessionState() bool { return !db.historyUnavailable }
 
 // counted is the SQL that counts the statements of a part; where it is no part of
 // the file's transaction, it writes the session's state, too. Inside it may not: what
 // is set there may be for that transaction only. plain is the count alone.
-func (db *DB) counted(m migration, p txBlock, outside bool) (sql, plain string) {
+func (db *DB) countSQL(m migration, p txBlock, outside bool) (sql, plain string) {
 	set := fmt.Sprintf("statements_applied = %d", p.last)
 	if outside {
 		set += ", leftover = NULL"
 	}
 	plain = db.updateRunSQL(m.run.Version, set)
-	if !outside || !db.remembersSessions() || !m.script.isCountable() || p.openAfter || p.last == len(m.script.Statements) {
+	if !outside || !db.storesSessionState() || !m.script.isCountable() || p.openAfter || p.last == len(m.script.Statements) {
 		return plain, ""
 	}
 	m.trace.follow(m.script, p.last)
@@ -331,8 +331,8 @@ func (db *DB) counted(m migration, p txBlock, outside bool) (sql, plain string) 
 
 // capture is the SQL that writes the session's state after done statements, where
 // that has not been written with their count.
-func (db *DB) capture(m migration, done int) string {
-	if done == 0 || !db.remembersSessions() || !m.script.isCountable() || m.trace.captured == done {
+func (db *DB) sessionStateSQL(m migration, done int) string {
+	if done == 0 || !db.storesSessionState() || !m.script.isCountable() || m.trace.captured == done {
 		return ""
 	}
 	m.trace.follow(m.script, done)
@@ -340,7 +340,7 @@ func (db *DB) capture(m migration, done int) string {
 }
 
 // stoppedRow is what the history keeps of a run that did not come to its end.
-type stoppedRow struct {
+type interruptedRow struct {
 	sql           string // of the direction that ran
 	session       string
 	leftover      string
@@ -348,22 +348,22 @@ type stoppedRow struct {
 }
 
 // stopped reads it.
-func (db *DB) stopped(ctx context.Context, r Run) (stoppedRow, error) {
+func (db *DB) interruptedRow(ctx context.Context, r Run) (interruptedRow, error) {
 	sql, session, left := "up_sql", "NULL", "NULL"
 	if r.Direction == "down" {
 		sql = "down_sql"
 	}
 	session = "session_state"
 	left = "leftover"
-	var row stoppedRow
-	err := db.row(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s history WHERE version = %d ORDER BY id DESC LIMIT 1",
+	var row interruptedRow
+	err := db.queryRow(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s history WHERE version = %d ORDER BY id DESC LIMIT 1",
 		sql, session, left, db.historyQuery(), r.Version)).Scan(&row.sql, &row.session, &row.leftover, &row.transactional)
 	return row, db.classifyError(ctx, err)
 }
 
 // sessionAt is the SQL that gives a session the state that the file's own one had
 // after the first done statements of s. Errors are *SessionStateError.
-func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row stoppedRow, done int) (string, error) {
+func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row interruptedRow, done int) (string, error) {
 	if done == 0 || done >= len(s.Statements) {
 		return "", nil
 	}
@@ -421,7 +421,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 		case n.GetVariableSetStmt() != nil:
 			set := n.GetVariableSetStmt()
 			switch {
-			case set.IsLocal, stmt.setting:
+			case set.IsLocal, stmt.setsTransaction:
 			case set.Name == "session_authorization" && set.Kind == pgquery.VariableSetKind_VAR_SET_VALUE:
 				hold("the session authorization")
 			case set.Kind == pgquery.VariableSetKind_VAR_RESET_ALL:
@@ -439,11 +439,11 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 				hold("settings that were rolled back in part")
 			}
 			pending = nil
-		case constantConfig(n):
+		case isConstantSetConfig(n):
 			sets, pending = append(sets, stmt.Text+";\n"), append(pending, stmt.Text)
 		case n.GetDoStmt() != nil && changesSessionText(stmt.Text), n.GetExecuteStmt() != nil:
 			hold("what the statement may have set")
-		case temporary(n):
+		case createsTemporary(n):
 			hold("a temporary object")
 		case n.GetPrepareStmt() != nil:
 			hold("prepared statement " + n.GetPrepareStmt().Name)
@@ -470,7 +470,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 		return strings.Join(sets, ""), nil
 	}
 	var suspects string
-	err := db.row(ctx, reached(calls, tables)+`SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM reached p
+	err := db.queryRow(ctx, reachedFunctionsSQL(calls, tables)+`SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM reached p
 		WHERE pg_catalog.regexp_replace(p.prosrc, `+literalOrNull(updatesRows)+`, '', 'gi') ~* `+literalOrNull(changesSession+`|\y(?:setseed|dblink_connect)\y`)).Scan(&suspects)
 	if suspects != "" {
 		st.Holds = append(st.Holds, "what "+suspects+" may have set")
@@ -479,7 +479,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 }
 
 // constantConfig reports whether a statement is a SELECT of set_config with constants.
-func constantConfig(n *pgquery.Node) bool {
+func isConstantSetConfig(n *pgquery.Node) bool {
 	sel := n.GetSelectStmt()
 	if sel == nil || len(sel.TargetList) == 0 || len(sel.FromClause) > 0 || sel.WhereClause != nil || sel.WithClause != nil || sel.Larg != nil {
 		return false
@@ -502,10 +502,10 @@ func constantConfig(n *pgquery.Node) bool {
 }
 
 // temporary reports whether a statement makes something that ends with the session.
-func temporary(n *pgquery.Node) bool {
+func createsTemporary(n *pgquery.Node) bool {
 	const temp = "t"
 	found := false
-	walk(n, func(m protoreflect.Message) {
+	walkMessages(n, func(m protoreflect.Message) {
 		if v, ok := m.Interface().(*pgquery.RangeVar); ok {
 			found = found || v.Relpersistence == temp || v.Schemaname == "pg_temp"
 		}
@@ -516,7 +516,7 @@ func temporary(n *pgquery.Node) bool {
 
 // inSession calls look in a transaction whose session has the state that restore
 // gives it, and rolls that back.
-func (db *DB) inSession(ctx context.Context, restore string, look func() error) error {
+func (db *DB) inRestoredSession(ctx context.Context, restore string, look func() error) error {
 	if restore == "" {
 		return look()
 	}

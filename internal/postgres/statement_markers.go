@@ -21,12 +21,12 @@ type sentSpan struct{ sent, file, length int }
 // does it: a first migration may grant rights on it.
 func (db *DB) openingSQL(s *Script, begin string) (head string, creates bool) {
 	head = begin + db.timeoutsSQL("SET LOCAL", db.opts.LockTimeout)
-	if s.watchesEnd() {
-		head += guardOpen
+	if s.needsEndGuard() {
+		head += endGuardOpen
 	}
 	// A schema that does not exist yet may be what the first migration creates.
 	if creates = !s.startsWithSetTransaction() && !db.tables.noSchema; creates {
-		head += db.createTable()
+		head += db.createVersionTableSQL()
 	}
 	if !s.startsWithSetTransaction() {
 		head += db.lossBaselineSQL(s)
@@ -39,7 +39,7 @@ func (s *Script) startsWithSetTransaction() bool {
 	if s.stream != nil {
 		return s.stream.setting
 	}
-	return len(s.Statements) > 0 && s.Statements[0].setting
+	return len(s.Statements) > 0 && s.Statements[0].setsTransaction
 }
 
 // title is a comment by which pg_stat_activity and the server's log tell the file.
@@ -64,13 +64,13 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 		c.spans = append(c.spans, sentSpan{sent: out.Len(), file: from, length: to - from})
 		out.WriteString(s.SQL[from:to])
 	}
-	for i := first; i < last && db.Server.plpgsql && (i == first || !s.Statements[i-1].unmarked); i++ {
+	for i := first; i < last && db.Server.plpgsql && (i == first || !s.Statements[i-1].mayDropPlpgsql); i++ {
 		st := s.Statements[i]
-		if st.setting || st.control != controlNone {
+		if st.setsTransaction || st.control != controlNone {
 			continue // SET TRANSACTION must come before any query
 		}
 		ahead := ""
-		if i > first && !s.unseen {
+		if i > first && !s.unannounced {
 			ahead = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
 		}
 		if ahead += db.lossGuardSQL(s, st); ahead == "" {

@@ -31,7 +31,7 @@ func readStatements(from io.Reader, use func(sqlfile.Piece)) error {
 // where the parser does not know it, or takes it for several.
 func parseStatement(p sqlfile.Piece) (text string, tree *pgquery.ParseResult) {
 	_, text = trimStatement(string(p.Text), p.Start, len(p.Text))
-	tree, err := pgquery.Parse(bare(text))
+	tree, err := pgquery.Parse(trimSemicolon(text))
 	if err != nil || len(tree.Stmts) != 1 {
 		return text, nil
 	}

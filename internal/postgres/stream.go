@@ -106,7 +106,7 @@ func unreadable(name string, err error) error {
 // scanFile reads a big file through, and decides how it must run.
 func scanFile(name string, open opener) (*Script, error) {
 	s := &Script{Name: name, Begin: "BEGIN", Transactional: true, Parsed: true, stream: &stream{open: open, window: windowBytes}}
-	scan := scan{script: s}
+	scan := scanner{script: s}
 	if err := reading(name, open, scan.read); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func scanFile(name string, open opener) (*Script, error) {
 	err := reading(name, open, func(from io.Reader) error {
 		text, err := io.ReadAll(from)
 		if err == nil {
-			s, err = splitFile(name, text, scan.script.Says)
+			s, err = splitFile(name, text, scan.script.Directives)
 		}
 		if err != nil {
 			return unreadable(name, err)
@@ -133,18 +133,18 @@ func scanFile(name string, open opener) (*Script, error) {
 
 // splitFile makes a script of a big file that is held in memory.
 func splitFile(name string, text []byte, says sqlfile.Directives) (*Script, error) {
-	s := &Script{Name: name, Begin: "BEGIN", Says: says}
-	if err := s.readText(text); err != nil {
+	s := &Script{Name: name, Begin: "BEGIN", Directives: says}
+	if err := s.parseText(text); err != nil {
 		return nil, err
 	}
 	err := readStatements(bytes.NewReader(text), func(p sqlfile.Piece) {
-		st, _ := look(p)
+		st, _ := parseIfRelevant(p)
 		st.Offset = int(p.Offset) + p.Start
-		st.Text = bare(s.SQL[st.Offset : int(p.Offset)+len(p.Text)])
+		st.Text = trimSemicolon(s.SQL[st.Offset : int(p.Offset)+len(p.Text)])
 		s.Statements = append(s.Statements, st)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s, s.decide()
+	return s, s.classify()
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // each reads the file again and calls send with its portions.
-func (t *stream) each(s *Script, send func(portion) error) error {
+func (t *stream) eachBatch(s *Script, send func(batch) error) error {
 	return reading(s.Name, t.open, func(from io.Reader) error {
-		w := window{script: s, send: send, r: sqlfile.NewReader(from)}
+		w := batcher{script: s, send: send, r: sqlfile.NewReader(from)}
 		return w.run()
 	})
 }
@@ -22,19 +22,19 @@ func (t *stream) each(s *Script, send func(portion) error) error {
 const manyInserts = 32
 
 // window is the stretch of a stream that is sent next.
-type window struct {
+type batcher struct {
 	script *Script
-	send   func(portion) error
+	send   func(batch) error
 	r      *sqlfile.Reader
 	seen   int // statements, with the file's own BEGIN and COMMIT
 
 	// inserts counts the INSERTs at the end of text; mixed says that there is more in it.
-	inserts int
-	mixed   bool
+	inserts         int
+	otherStatements bool
 
 	text   strings.Builder
 	places []span // of the statements in text
-	before origin
+	origin origin
 	end    int64 // of text, in the file
 }
 
@@ -44,7 +44,7 @@ type span struct {
 	setting, unmarked bool
 }
 
-func (w *window) run() error {
+func (w *batcher) run() error {
 	for {
 		p, err := w.next()
 		if errors.Is(err, io.EOF) {
@@ -53,7 +53,7 @@ func (w *window) run() error {
 		if err != nil {
 			return err
 		}
-		if err := w.take(p); err != nil {
+		if err := w.addPiece(p); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func (w *window) run() error {
 }
 
 // next is the reader's. What ends it is the file's fault, and not the database's.
-func (w *window) next() (sqlfile.Piece, error) {
+func (w *batcher) next() (sqlfile.Piece, error) {
 	p, err := w.r.Next()
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = unreadable(w.script.Name, err)
@@ -73,7 +73,7 @@ func (w *window) next() (sqlfile.Piece, error) {
 }
 
 // take adds a piece, and sends what there is when that is enough.
-func (w *window) take(p sqlfile.Piece) error {
+func (w *batcher) addPiece(p sqlfile.Piece) error {
 	switch p.Kind {
 	case sqlfile.Blank:
 		w.add(p, string(p.Text))
@@ -92,16 +92,16 @@ func (w *window) take(p sqlfile.Piece) error {
 		if err := w.flush(); err != nil {
 			return err
 		}
-		return w.copyRows(p)
+		return w.sendCopy(p)
 	}
-	st, _ := look(p)
+	st, _ := parseIfRelevant(p)
 	insert := p.Word == "insert"
 	if !insert && w.inserts >= manyInserts {
 		if err := w.flush(); err != nil {
 			return err
 		}
 	}
-	if first := len(w.places) > 0 && w.places[0].setting; first && !st.setting {
+	if first := len(w.places) > 0 && w.places[0].setting; first && !st.setsTransaction {
 		// SET TRANSACTION comes before any query, so before a savepoint.
 		if err := w.flush(); err != nil {
 			return err
@@ -109,43 +109,43 @@ func (w *window) take(p sqlfile.Piece) error {
 	}
 	w.add(p, string(p.Text))
 	end := w.text.Len()
-	w.places = append(w.places, span{from: end - len(p.Text) + p.Start, to: end, setting: st.setting, unmarked: st.unmarked})
+	w.places = append(w.places, span{from: end - len(p.Text) + p.Start, to: end, setting: st.setsTransaction, unmarked: st.mayDropPlpgsql})
 	if w.inserts++; !insert {
-		w.inserts, w.mixed = 0, true
+		w.inserts, w.otherStatements = 0, true
 	}
-	if end >= t.window || w.mixed && w.inserts == manyInserts {
+	if end >= t.window || w.otherStatements && w.inserts == manyInserts {
 		return w.flush()
 	}
 	return nil
 }
 
-func (w *window) add(p sqlfile.Piece, text string) {
+func (w *batcher) add(p sqlfile.Piece, text string) {
 	if w.text.Len() == 0 {
-		w.before = origin{lines: p.Line - 1, columns: p.Column}
+		w.origin = origin{lines: p.Line - 1, columns: p.Column}
 	}
 	w.text.WriteString(text)
 	w.end = p.Offset + int64(len(p.Text))
 }
 
 // flush sends what there is.
-func (w *window) flush() error {
+func (w *batcher) flush() error {
 	if len(w.places) == 0 {
 		w.text.Reset()
 		return nil
 	}
-	s := w.piece(w.text.String(), w.before)
-	s.ahead = w.ahead(len(w.places))
+	s := w.newBatch(w.text.String(), w.origin)
+	s.statementsBefore = w.statementsBefore(len(w.places))
 	for _, p := range w.places {
-		text := bare(s.SQL[p.from:p.to])
-		s.Statements = append(s.Statements, Statement{Text: text, Offset: p.from, setting: p.setting, unmarked: p.unmarked})
+		text := trimSemicolon(s.SQL[p.from:p.to])
+		s.Statements = append(s.Statements, Statement{Text: text, Offset: p.from, setsTransaction: p.setting, mayDropPlpgsql: p.unmarked})
 	}
-	s.unseen = !w.script.stream.savepoints && !w.mixed
-	w.text, w.places, w.mixed = strings.Builder{}, w.places[:0], false
-	return w.send(portion{script: s, last: len(s.Statements), to: len(s.SQL), end: w.end})
+	s.unannounced = !w.script.stream.savepoints && !w.otherStatements
+	w.text, w.places, w.otherStatements = strings.Builder{}, w.places[:0], false
+	return w.send(batch{script: s, last: len(s.Statements), to: len(s.SQL), end: w.end})
 }
 
 // ahead is how many statements of the script come before the last n that were seen.
-func (w *window) ahead(n int) int {
+func (w *batcher) statementsBefore(n int) int {
 	if w.script.stream.wrapped {
 		n++ // the file's own BEGIN is none
 	}
@@ -153,15 +153,15 @@ func (w *window) ahead(n int) int {
 }
 
 // piece is a script of its own, for a stretch of the file.
-func (w *window) piece(sql string, before origin) *Script {
+func (w *batcher) newBatch(sql string, before origin) *Script {
 	s := w.script
-	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, before: before, guarded: s.guarded, own: s.own}
+	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, origin: before, guarded: s.guarded, own: s.own}
 }
 
 // copyRows sends a COPY, whose rows are the next pieces.
-func (w *window) copyRows(p sqlfile.Piece) error {
-	s := w.piece(string(p.Text[p.Start:]), origin{lines: lineIn(p, p.Start) - 1, columns: columnIn(p, p.Start)})
-	s.Statements, s.ahead = []Statement{{Text: bare(s.SQL)}}, w.ahead(1)
+func (w *batcher) sendCopy(p sqlfile.Piece) error {
+	s := w.newBatch(string(p.Text[p.Start:]), origin{lines: lineInPiece(p, p.Start) - 1, columns: columnInPiece(p, p.Start)})
+	s.Statements, s.statementsBefore = []Statement{{Text: trimSemicolon(s.SQL)}}, w.statementsBefore(1)
 	next, err := w.next()
 	if err == nil && next.Kind == sqlfile.Blank { // the rest of its line
 		next, err = w.next()
@@ -171,7 +171,7 @@ func (w *window) copyRows(p sqlfile.Piece) error {
 	}
 	rows := func(send func(string) error) error {
 		for next.Kind == sqlfile.Rows {
-			if err := send(chunkOf(next.Text)); err != nil {
+			if err := send(trimChunk(next.Text)); err != nil {
 				return err
 			}
 			if next, err = w.next(); err != nil {
@@ -180,5 +180,5 @@ func (w *window) copyRows(p sqlfile.Piece) error {
 		}
 		return nil
 	}
-	return w.send(portion{script: s, last: 1, to: len(s.SQL), rows: rows, line: next.Line, start: next.Offset})
+	return w.send(batch{script: s, last: 1, to: len(s.SQL), copyRows: rows, line: next.Line, start: next.Offset})
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // scan is the first reading of a stream.
-type scan struct {
+type scanner struct {
 	script *Script
 	header strings.Builder // what stands before the first statement
 	size   int64
@@ -27,7 +27,7 @@ type scan struct {
 	obstacle    *ScriptError
 }
 
-func (c *scan) read(from io.Reader) error {
+func (c *scanner) read(from io.Reader) error {
 	r := sqlfile.NewReader(from)
 	for {
 		p, err := r.Next()
@@ -51,7 +51,7 @@ func (c *scan) read(from io.Reader) error {
 }
 
 // blank keeps what may be a directive, within reason.
-func (c *scan) blank(text []byte) {
+func (c *scanner) blank(text []byte) {
 	if c.script.stream.count > 0 || c.header.Len() > streamAbove {
 		return
 	}
@@ -61,24 +61,24 @@ func (c *scan) blank(text []byte) {
 	c.header.Write(text)
 }
 
-func (c *scan) statement(p sqlfile.Piece) error {
+func (c *scanner) statement(p sqlfile.Piece) error {
 	s := c.script
-	line := lineIn(p, p.Start)
+	line := lineInPiece(p, p.Start)
 	if s.stream.count == 0 {
 		c.blank(p.Text[:p.Start])
 		if err := c.directives(line); err != nil {
 			return err
 		}
 	}
-	st, known := look(p)
+	st, known := parseIfRelevant(p)
 	s.Parsed = s.Parsed && known
-	if st.node.GetCopyStmt() != nil && sendsBinary(st.node) {
-		return binaryRows(line)
+	if st.node.GetCopyStmt() != nil && isBinaryCopy(st.node) {
+		return binaryCopyError(line)
 	}
-	if quotesOtherwise.MatchString(st.Text) {
+	if disablesConformingStrings.MatchString(st.Text) {
 		return &ScriptError{Line: line, Problem: "a file of this size is read with standard_conforming_strings on; write E'…' where a backslash is meant, and leave this out"}
 	}
-	if c.obstacle == nil && st.alone {
+	if c.obstacle == nil && st.refusesTransaction {
 		c.obstacle = &ScriptError{Line: line, Problem: firstWords(st.Text) + " cannot run in a transaction"}
 	}
 	s.stream.savepoints = s.stream.savepoints || isSavepoint(st.node)
@@ -87,22 +87,22 @@ func (c *scan) statement(p sqlfile.Piece) error {
 		c.control(st, line)
 	}
 	if s.stream.count == 1 || s.stream.count == 2 && c.began {
-		s.stream.setting = st.setting
+		s.stream.setting = st.setsTransaction
 	}
 	c.last = st
 	return nil
 }
 
 // directives reads the comments above the first statement, which is on this line.
-func (c *scan) directives(line int) error {
+func (c *scanner) directives(line int) error {
 	var err error
-	if c.script.Says, err = sqlfile.ReadDirectives(c.header.String()); c.script.Says.NoTransaction {
+	if c.script.Directives, err = sqlfile.ReadDirectives(c.header.String()); c.script.Directives.NoTransaction {
 		c.obstacle = &ScriptError{Line: line, Problem: "the file says " + noTransaction + ", so it cannot run in a transaction"}
 	}
 	return err
 }
 
-func (c *scan) control(st Statement, line int) {
+func (c *scanner) control(st Statement, line int) {
 	c.controls++
 	if c.script.stream.count == 1 && st.control == controlBegin && !st.readOnly {
 		c.began, c.script.Begin = true, st.Text
@@ -114,14 +114,14 @@ func (c *scan) control(st Statement, line int) {
 }
 
 // end decides how the script runs. It returns why it cannot be one transaction.
-func (c *scan) end() *ScriptError {
+func (c *scanner) end() *ScriptError {
 	s := c.script
 	switch {
 	case c.obstacle != nil:
 		return c.obstacle
 	case c.controls == 0:
 		return nil
-	case c.controls == 2 && c.began && c.last.commit && c.last.control == controlEnd:
+	case c.controls == 2 && c.began && c.last.isCommit && c.last.control == controlEnd:
 		s.stream.wrapped = true
 		s.stream.count -= 2
 		return nil
@@ -131,11 +131,11 @@ func (c *scan) end() *ScriptError {
 }
 
 // quotesOtherwise is what makes a backslash in plain quotes special.
-var quotesOtherwise = regexp.MustCompile(`(?i)^set\s+(session\s+|local\s+)?standard_conforming_strings\s*(=|to)\s*'?(off|of|false|f|no|n|0)\b`)
+var disablesConformingStrings = regexp.MustCompile(`(?i)^set\s+(session\s+|local\s+)?standard_conforming_strings\s*(=|to)\s*'?(off|of|false|f|no|n|0)\b`)
 
 // look reads a statement with the parser if its first word is one of those that
 // can matter to how a script runs.
-func look(p sqlfile.Piece) (st Statement, known bool) {
+func parseIfRelevant(p sqlfile.Piece) (st Statement, known bool) {
 	switch p.Word {
 	case "alter", "drop", "create", "reindex", "vacuum", "cluster", "discard", "set", "copy",
 		"begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release", "call", "do":
@@ -143,7 +143,7 @@ func look(p sqlfile.Piece) (st Statement, known bool) {
 		return Statement{node: &pgquery.Node{}}, true
 	}
 	_, text := trimStatement(string(p.Text), p.Start, len(p.Text))
-	text = bare(text)
+	text = trimSemicolon(text)
 	tree, err := pgquery.Parse(text)
 	if err != nil || len(tree.Stmts) != 1 {
 		return Statement{Text: text, node: &pgquery.Node{}}, false
@@ -152,7 +152,9 @@ func look(p sqlfile.Piece) (st Statement, known bool) {
 }
 
 // bare is a statement as the parser gives it.
-func bare(text string) string { return strings.TrimRight(strings.TrimSuffix(text, ";"), " \t\r\n\f\v") }
+func trimSemicolon(text string) string {
+	return strings.TrimRight(strings.TrimSuffix(text, ";"), " \t\r\n\f\v")
+}
 
 func isSavepoint(n *pgquery.Node) bool {
 	switch n.GetTransactionStmt().GetKind() {
@@ -164,10 +166,10 @@ func isSavepoint(n *pgquery.Node) bool {
 }
 
 // lineIn is the line in the file of a place in a piece.
-func lineIn(p sqlfile.Piece, at int) int { return p.Line - 1 + lineAt(p.Text, at) }
+func lineInPiece(p sqlfile.Piece, at int) int { return p.Line - 1 + lineAt(p.Text, at) }
 
 // columnIn is the column, from 0, of a place in a piece.
-func columnIn(p sqlfile.Piece, at int) int {
+func columnInPiece(p sqlfile.Piece, at int) int {
 	before := string(p.Text[:at])
 	start := strings.LastIndexByte(before, '\n') + 1
 	if start == 0 {

@@ -8,7 +8,7 @@ import (
 )
 
 // visit calls see for every node of a statement, also of its WITH and its subqueries.
-func visit(n *pgquery.Node, see func(proto.Message)) {
+func walkNodes(n *pgquery.Node, see func(proto.Message)) {
 	var walk func(protoreflect.Message)
 	walk = func(m protoreflect.Message) {
 		see(m.Interface())

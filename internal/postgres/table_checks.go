@@ -24,15 +24,15 @@ import (
 // TableError is a version table, or a history table, that the run cannot rely on. No
 // retry helps.
 type TableError struct {
-	Reason string // what is wrong, one line
-	Why    string
-	Next   string
+	Message string // what is wrong, one line
+	Detail  string
+	Hint    string
 }
 
-func (e *TableError) Error() string { return e.Reason }
+func (e *TableError) Error() string { return e.Message }
 
 // tables are the facts of the catalogs about our tables.
-type tables struct {
+type tableFacts struct {
 	// here are those of the version table's schema, by name; nil for the ones that do not exist.
 	here map[string]*ownTable
 	// elsewhere are the other schemas that hold tables of these names and columns.
@@ -63,7 +63,7 @@ type otherSchema struct {
 
 // tableFacts are two columns of readServerInfo's query: about the relations called $2, $3
 // or $4 in the schema n, and about those in other schemas. $3 is the history table.
-const tableFacts = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.json_build_object('kind', c.relkind, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
+const tableFactsSQL = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.json_build_object('kind', c.relkind, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
 		'owned', pg_catalog.pg_has_role(c.relowner, 'USAGE'),
 		'columns', (SELECT pg_catalog.json_object_agg(a.attname, pg_catalog.format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL))
 			FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
@@ -85,7 +85,7 @@ const tableFacts = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.jso
 	EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'ar_internal_metadata'), n.oid IS NULL`
 
 // readFacts takes in what tableFacts gives.
-func (t *tables) readFacts(here, elsewhere sql.NullString) error {
+func (t *tableFacts) read(here, elsewhere sql.NullString) error {
 	t.here, t.elsewhere = map[string]*ownTable{}, nil
 	if here.Valid {
 		if err := json.Unmarshal([]byte(here.String), &t.here); err != nil {
@@ -105,18 +105,18 @@ func (t *tables) readFacts(here, elsewhere sql.NullString) error {
 // *TableError. Open calls it unless Options.Unchecked is set.
 func (db *DB) CheckTables() error {
 	if db.table.schema == "" {
-		if e := db.elsewhere(); e != nil {
+		if e := db.elsewhereError(); e != nil {
 			return e
 		}
 		return ErrNoSchema
 	}
 	if strings.HasPrefix(db.table.schema, "pg_temp") {
-		return &TableError{Reason: "the first schema of the search_path is pg_temp, where the version table would end with the session",
-			Why:  "golang-migrate's table is looked for in current_schema()",
-			Next: "take pg_temp out of the search_path, or name the schema: --table schema." + db.table.name}
+		return &TableError{Message: "the first schema of the search_path is pg_temp, where the version table would end with the session",
+			Detail: "golang-migrate's table is looked for in current_schema()",
+			Hint:   "take pg_temp out of the search_path, or name the schema: --table schema." + db.table.name}
 	}
 	if db.opts.ExternalToolLock {
-		if e := db.elsewhere(); e != nil {
+		if e := db.elsewhereError(); e != nil {
 			return e
 		}
 		return nil
@@ -133,18 +133,18 @@ func (db *DB) CheckTables() error {
 	}
 	for _, name := range []string{db.table.name, db.table.name + historySuffix} {
 		if r := db.tables.here[name]; r != nil && r.Hidden {
-			return db.hidden(tableName{db.table.schema, name}, r)
+			return db.rowSecurityError(tableName{db.table.schema, name}, r)
 		}
 	}
-	if e := db.elsewhere(); e != nil {
+	if e := db.elsewhereError(); e != nil {
 		return e
 	}
 	return nil
 }
 
 // elsewhere refuses an empty place where another schema holds our tables.
-func (db *DB) elsewhere() *TableError {
-	if db.opts.resolvedTable != (tableName{}) || db.explicit() {
+func (db *DB) elsewhereError() *TableError {
+	if db.opts.resolvedTable != (tableName{}) || db.tableHasSchema() {
 		return nil
 	}
 	what := "version table and history table"
@@ -168,21 +168,21 @@ func (db *DB) elsewhere() *TableError {
 		what = "history table"
 	}
 	e := &TableError{
-		Reason: fmt.Sprintf("no %s in schema %s, where the search_path leads, but schema %s has them", what, db.table.schema, other.Schema),
-		Why: fmt.Sprintf("without --table schema.name the tables are in current_schema(), which is %s now: a new schema named like the role, a changed search_path (URL, PGOPTIONS, ALTER ROLE, ALTER DATABASE) or a lost USAGE privilege moves it; "+
+		Message: fmt.Sprintf("no %s in schema %s, where the search_path leads, but schema %s has them", what, db.table.schema, other.Schema),
+		Detail: fmt.Sprintf("without --table schema.name the tables are in current_schema(), which is %s now: a new schema named like the role, a changed search_path (URL, PGOPTIONS, ALTER ROLE, ALTER DATABASE) or a lost USAGE privilege moves it; "+
 			"every migration would run a second time", db.table.schema),
-		Next: fmt.Sprintf("use %s: set --table %s (in the chart: table), or correct the search_path\nif %s is to have migrations of its own: set --table %s", there, there, db.table.schema, db.table),
+		Hint: fmt.Sprintf("use %s: set --table %s (in the chart: table), or correct the search_path\nif %s is to have migrations of its own: set --table %s", there, there, db.table.schema, db.table),
 	}
 	switch {
 	case db.table.schema == "":
-		e.Reason = fmt.Sprintf("no schema of the search_path can be used, but schema %s has a %s", other.Schema, what)
-		e.Why = "a changed search_path, a dropped schema or a lost USAGE privilege hides them"
-		e.Next = fmt.Sprintf("set --table %s (in the chart: table), or correct the search_path", there)
+		e.Message = fmt.Sprintf("no schema of the search_path can be used, but schema %s has a %s", other.Schema, what)
+		e.Detail = "a changed search_path, a dropped schema or a lost USAGE privilege hides them"
+		e.Hint = fmt.Sprintf("set --table %s (in the chart: table), or correct the search_path", there)
 	case db.versionTableExists:
-		e.Reason = fmt.Sprintf("%s has no history table beside it, but schema %s has a version table with its history", db.table, other.Schema)
+		e.Message = fmt.Sprintf("%s has no history table beside it, but schema %s has a version table with its history", db.table, other.Schema)
 	}
 	if !other.Usage {
-		e.Next += fmt.Sprintf("\nthe role has no USAGE privilege on schema %s: GRANT USAGE ON SCHEMA %s TO %s;", other.Schema, pq.QuoteIdentifier(other.Schema), pq.QuoteIdentifier(db.Server.User))
+		e.Hint += fmt.Sprintf("\nthe role has no USAGE privilege on schema %s: GRANT USAGE ON SCHEMA %s TO %s;", other.Schema, pq.QuoteIdentifier(other.Schema), pq.QuoteIdentifier(db.Server.User))
 	}
 	return e
 }
@@ -190,8 +190,8 @@ func (db *DB) elsewhere() *TableError {
 // Imported refuses to begin in an empty schema where another one holds a version table
 // of golang-migrate's, without a history of ours, at a version that the files have: it
 // may be what the application has been migrated with so far.
-func (db *DB) Imported(ctx context.Context, known func(version uint) bool) error {
-	if db.versionTableExists || db.historyExists || db.opts.resolvedTable != (tableName{}) || db.opts.ExternalToolLock || db.explicit() {
+func (db *DB) CheckOtherSchemas(ctx context.Context, known func(version uint) bool) error {
+	if db.versionTableExists || db.historyExists || db.opts.resolvedTable != (tableName{}) || db.opts.ExternalToolLock || db.tableHasSchema() {
 		return nil
 	}
 	for _, o := range db.tables.elsewhere {
@@ -214,9 +214,9 @@ func (db *DB) Imported(ctx context.Context, known func(version uint) bool) error
 			continue
 		}
 		return &TableError{
-			Reason: fmt.Sprintf("no version table in schema %s, where the search_path leads, but %s is at version %d, which the files have", db.table.schema, there, st.Version),
-			Why:    "golang-migrate may have migrated this application there, and every migration would run a second time",
-			Next: fmt.Sprintf("import %s: set --table %s (in the chart: table), or correct the search_path\nif it belongs to another application: set --table %s",
+			Message: fmt.Sprintf("no version table in schema %s, where the search_path leads, but %s is at version %d, which the files have", db.table.schema, there, st.Version),
+			Detail:  "golang-migrate may have migrated this application there, and every migration would run a second time",
+			Hint: fmt.Sprintf("import %s: set --table %s (in the chart: table), or correct the search_path\nif it belongs to another application: set --table %s",
 				there, there, db.table),
 		}
 	}
@@ -233,13 +233,13 @@ func (db *DB) checkVersionTable(r *ownTable) *TableError {
 		return nil
 	}
 	e := &TableError{
-		Reason: fmt.Sprintf("%s is not golang-migrate's version table", db.table),
-		Why:    fmt.Sprintf("it is %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Next:   "name another version table: --table shiplock_migrations (in the chart: table)",
+		Message: fmt.Sprintf("%s is not golang-migrate's version table", db.table),
+		Detail:  fmt.Sprintf("it is %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
+		Hint:    "name another version table: --table shiplock_migrations (in the chart: table)",
 	}
-	if whose := db.whose(r.Columns); whose != "" {
-		e.Reason += fmt.Sprintf("; it looks like that of %s", whose)
-		e.Next += "\nto run that tool under a lock: migrator exec"
+	if whose := db.toolOf(r.Columns); whose != "" {
+		e.Message += fmt.Sprintf("; it looks like that of %s", whose)
+		e.Hint += "\nto run that tool under a lock: migrator exec"
 	}
 	return e
 }
@@ -258,30 +258,30 @@ func (db *DB) checkHistoryTable(r *ownTable) *TableError {
 		return nil
 	}
 	e := &TableError{
-		Reason: fmt.Sprintf("%s is not Shiplock's history table", history),
-		Why:    fmt.Sprintf("it is %s (%s)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Next:   fmt.Sprintf("rename or move it, or name another version table, whose history then has another name: --table (in the chart: table; now %s)", db.table),
+		Message: fmt.Sprintf("%s is not Shiplock's history table", history),
+		Detail:  fmt.Sprintf("it is %s (%s)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
+		Hint:    fmt.Sprintf("rename or move it, or name another version table, whose history then has another name: --table (in the chart: table; now %s)", db.table),
 	}
 	if r.Kind == "r" && len(missing) < len(historyColumns)/2 {
-		e.Reason = fmt.Sprintf("%s has been changed", history)
-		e.Why = strings.Join(missing, ", ")
-		e.Next = fmt.Sprintf("restore the columns (ALTER TABLE %s ADD COLUMN …, or ALTER COLUMN … TYPE …), and take the statement that changed them out of the migrations", history.quoted())
+		e.Message = fmt.Sprintf("%s has been changed", history)
+		e.Detail = strings.Join(missing, ", ")
+		e.Hint = fmt.Sprintf("restore the columns (ALTER TABLE %s ADD COLUMN …, or ALTER COLUMN … TYPE …), and take the statement that changed them out of the migrations", history.quoted())
 	}
 	return e
 }
 
 // hidden refuses a table whose rows row security filters: no rows then means nothing.
-func (db *DB) hidden(t tableName, r *ownTable) *TableError {
+func (db *DB) rowSecurityError(t tableName, r *ownTable) *TableError {
 	user := pq.QuoteIdentifier(db.Server.User)
 	e := &TableError{
-		Reason: fmt.Sprintf("row security on %s hides rows from role %s", t, db.Server.User),
-		Why:    "without all rows it is not known which migrations have run",
-		Next: fmt.Sprintf("let the owner (%s) or a superuser run: ALTER TABLE %s DISABLE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);",
+		Message: fmt.Sprintf("row security on %s hides rows from role %s", t, db.Server.User),
+		Detail:  "without all rows it is not known which migrations have run",
+		Hint: fmt.Sprintf("let the owner (%s) or a superuser run: ALTER TABLE %s DISABLE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);",
 			r.Owner, t.quoted(), t.quoted(), user),
 	}
 	if r.Owned {
-		e.Why = "row security is forced on the owner, too (FORCE ROW LEVEL SECURITY), and " + e.Why
-		e.Next = fmt.Sprintf("run: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);", t.quoted(), t.quoted(), user)
+		e.Detail = "row security is forced on the owner, too (FORCE ROW LEVEL SECURITY), and " + e.Detail
+		e.Hint = fmt.Sprintf("run: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);", t.quoted(), t.quoted(), user)
 	}
 	return e
 }
@@ -351,7 +351,7 @@ var signatures = []struct{ tool, columns string }{
 }
 
 // whose guesses the tool of a table by its columns; empty where none fits.
-func (db *DB) whose(columns map[string]string) string {
+func (db *DB) toolOf(columns map[string]string) string {
 	has := map[string]bool{}
 	for name := range columns {
 		has[strings.ToLower(name)] = true
@@ -375,7 +375,7 @@ func (db *DB) whose(columns map[string]string) string {
 
 // readVersion reads a version table. An empty one is no version.
 func (db *DB) readVersion(ctx context.Context, t tableName) (State, error) {
-	rows, err := db.rows(ctx, "SELECT version, dirty FROM "+t.quoted()+" LIMIT 2")
+	rows, err := db.query(ctx, "SELECT version, dirty FROM "+t.quoted()+" LIMIT 2")
 	if err != nil {
 		return State{Version: database.NilVersion}, db.classifyError(ctx, fmt.Errorf("version table %s: %w", t, err))
 	}
@@ -395,9 +395,9 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 		}
 		if !version.Valid || !dirty.Valid || version.Int64 < int64(database.NilVersion) {
 			return st, &TableError{
-				Reason: fmt.Sprintf("%s holds a row that is no version", t),
-				Why:    fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
-				Next:   fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor name another version table: --table (in the chart: table)", t.quoted()),
+				Message: fmt.Sprintf("%s holds a row that is no version", t),
+				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
+				Hint:    fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor name another version table: --table (in the chart: table)", t.quoted()),
 			}
 		}
 		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
@@ -408,9 +408,9 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 	}
 	if len(seen) > 1 {
 		return State{Version: database.NilVersion}, &TableError{
-			Reason: fmt.Sprintf("%s holds more than one row (versions %s)", t, strings.Join(seen, " and ")),
-			Why:    "golang-migrate keeps one row, so it is not known which version the schema is at; inherited tables count, too",
-			Next:   fmt.Sprintf("compare the schema with the files and keep the row that is right: DELETE FROM %s WHERE version <> …;\nor name another version table: --table (in the chart: table)", t.quoted()),
+			Message: fmt.Sprintf("%s holds more than one row (versions %s)", t, strings.Join(seen, " and ")),
+			Detail:  "golang-migrate keeps one row, so it is not known which version the schema is at; inherited tables count, too",
+			Hint:    fmt.Sprintf("compare the schema with the files and keep the row that is right: DELETE FROM %s WHERE version <> …;\nor name another version table: --table (in the chart: table)", t.quoted()),
 		}
 	}
 	return st, nil
@@ -431,13 +431,13 @@ func (e *ConversionError) Unwrap() error { return e.Err }
 
 // row is the one row of a query. Unlike sql.Row it tells an error of the server or the
 // connection from a value that cannot be converted.
-type row struct {
+type singleRow struct {
 	rows *sql.Rows
 	err  error
 }
 
 // Scan is as that of sql.Row.
-func (r row) Scan(dest ...any) error {
+func (r singleRow) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
@@ -455,14 +455,14 @@ func (r row) Scan(dest ...any) error {
 }
 
 // explicit reports whether --table names the schema, too.
-func (db *DB) explicit() bool {
+func (db *DB) tableHasSchema() bool {
 	schema, _, _ := config.ParseTable(db.opts.Table)
 	return schema != ""
 }
 
 // Here returns the options for another session on the same tables, whatever the
 // search_path of that one leads to: a migration may make a schema that comes before.
-func (db *DB) Here(o Options) Options {
+func (db *DB) SameTables(o Options) Options {
 	o.resolvedTable = db.table
 	return o
 }

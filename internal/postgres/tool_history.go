@@ -28,31 +28,31 @@ type ToolRun struct {
 	Command  string // without secrets
 	Outcome  string
 	ExitCode int    // -1 where there is none
-	Ended    string // "exit code 1", "SIGKILL"
+	Exit     string // "exit code 1", "SIGKILL"
 	// Before and After are fingerprints; After is empty where it could not be read.
 	Before, After string
 	Changes       []string
 	Started       time.Time
-	Took          time.Duration
+	Duration      time.Duration
 	User, Release string // as in Run
 }
 
 // holdTimeout bounds the look at our lock: a network that drops everything answers nothing.
-const holdTimeout = 5 * time.Second
+const lockCheckTimeout = 5 * time.Second
 
 // ErrLockNotHeld says that our session has the lock no more.
 var ErrLockNotHeld = errors.New("the session does not hold its advisory lock any more")
 
 // Holds says, by its error, that the session or its lock is lost.
-func (db *DB) Holds(ctx context.Context) error {
+func (db *DB) CheckLock(ctx context.Context) error {
 	key, err := db.lockKey()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, holdTimeout, &LostError{Target: db.Target(), Err: fmt.Errorf("no answer within %s", holdTimeout)})
+	ctx, cancel := context.WithTimeoutCause(ctx, lockCheckTimeout, &LostError{Target: db.Target(), Err: fmt.Errorf("no answer within %s", lockCheckTimeout)})
 	defer cancel()
 	var held bool
-	err = db.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+	err = db.queryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
 		AND pid = pg_catalog.pg_backend_pid() AND classid::bigint << 32 | objid::bigint = $1)`, key).Scan(&held)
 	if err == nil && !held {
 		return ErrLockNotHeld
@@ -60,7 +60,7 @@ func (db *DB) Holds(ctx context.Context) error {
 	return db.classifyError(ctx, err)
 }
 
-func (db *DB) toolJournal() string {
+func (db *DB) toolHistoryTable() string {
 	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+execSuffix)
 }
 
@@ -68,21 +68,21 @@ func (db *DB) toolJournal() string {
 // else that row. It returns the row's id, or 0 where no journal is kept: where the
 // role may not create one, and in a schema that holds nothing yet, which a tool
 // may take for one that it must not touch if it holds a table (Flyway, Prisma).
-func (db *DB) RecordTool(ctx context.Context, id int64, r ToolRun) (int64, error) {
+func (db *DB) RecordToolRun(ctx context.Context, id int64, r ToolRun) (int64, error) {
 	if id == 0 {
-		if keep, err := db.keepsTools(ctx); err != nil || !keep {
+		if keep, err := db.ensureToolHistory(ctx); err != nil || !keep {
 			return 0, err
 		}
 	}
 	values := db.toolValues(r)
 	db.probeEncoding(ctx, db.lockTxOpen, r.Command, strings.Join(r.Changes, "\n"), db.opts.Identity.Release)
 	values = db.replaceUnencodable(values)
-	query := "INSERT INTO " + db.toolJournal() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING run_id"
+	query := "INSERT INTO " + db.toolHistoryTable() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING run_id"
 	if id != 0 {
-		query = "UPDATE " + db.toolJournal() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
+		query = "UPDATE " + db.toolHistoryTable() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
 	}
-	if err := db.row(ctx, query).Scan(&id); err != nil {
-		return 0, db.classifyError(ctx, fmt.Errorf("journal of tools %s: %w", db.toolJournal(), err))
+	if err := db.queryRow(ctx, query).Scan(&id); err != nil {
+		return 0, db.classifyError(ctx, fmt.Errorf("journal of tools %s: %w", db.toolHistoryTable(), err))
 	}
 	return id, nil
 }
@@ -94,20 +94,20 @@ func (db *DB) toolValues(r ToolRun) string {
 	if r.ExitCode >= 0 && r.Outcome != ToolRunning {
 		code = fmt.Sprint(r.ExitCode)
 	}
-	if r.Took > 0 {
-		took = fmt.Sprintf("make_interval(secs => %.3f)", r.Took.Seconds())
+	if r.Duration > 0 {
+		took = fmt.Sprintf("make_interval(secs => %.3f)", r.Duration.Seconds())
 	}
 	return strings.Join([]string{
-		literalOrNull(r.Command), literalOrNull(r.Outcome), code, literalOrNull(r.Ended), literalOrNull(r.Before), literalOrNull(r.After), literalOrNull(strings.Join(r.Changes, "\n")),
+		literalOrNull(r.Command), literalOrNull(r.Outcome), code, literalOrNull(r.Exit), literalOrNull(r.Before), literalOrNull(r.After), literalOrNull(strings.Join(r.Changes, "\n")),
 		literalOrNull(r.Started.UTC().Format(time.RFC3339Nano)) + "::timestamptz", took,
 		literalOrNull(who.Release), literalOrNull(who.Revision), literalOrNull(who.Namespace), literalOrNull(who.Pod),
 	}, ", ")
 }
 
 // keepsTools says whether there is a journal of foreign tools, and makes one where it may.
-func (db *DB) keepsTools(ctx context.Context) (bool, error) {
+func (db *DB) ensureToolHistory(ctx context.Context) (bool, error) {
 	var exists, used, mayCreate bool
-	err := db.row(ctx, `
+	err := db.queryRow(ctx, `
 		SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relkind IN ('r', 'p', 'v', 'm', 'f')), false),
 			coalesce(bool_and(pg_catalog.has_schema_privilege(n.oid, 'CREATE')), false)
 		FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $1`,
@@ -119,7 +119,7 @@ func (db *DB) keepsTools(ctx context.Context) (bool, error) {
 		db.log.Warn("no journal of tools is kept: the role may not create tables in the schema", "schema", db.table.schema, "role", db.Server.User)
 		return false, nil
 	}
-	return true, db.exec(ctx, "CREATE TABLE IF NOT EXISTS "+db.toolJournal()+` (
+	return true, db.exec(ctx, "CREATE TABLE IF NOT EXISTS "+db.toolHistoryTable()+` (
 	run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	run_command text NOT NULL,
 	run_outcome text NOT NULL,
@@ -140,9 +140,9 @@ func (db *DB) keepsTools(ctx context.Context) (bool, error) {
 }
 
 // LastTool reads the newest run of a foreign tool; nil where there is none to be seen.
-func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
+func (db *DB) LastToolRun(ctx context.Context) (*ToolRun, error) {
 	var exists bool
-	err := db.row(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	err := db.queryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = $2)`, db.table.schema, db.table.name+execSuffix).Scan(&exists)
 	if err != nil || !exists {
 		return nil, db.classifyError(ctx, err)
@@ -150,10 +150,10 @@ func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
 	var r ToolRun
 	var changes string
 	var seconds float64
-	err = db.row(ctx, `SELECT run_command, run_outcome, coalesce(run_exit_code, -1), coalesce(run_exit, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
+	err = db.queryRow(ctx, `SELECT run_command, run_outcome, coalesce(run_exit_code, -1), coalesce(run_exit, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
 			coalesce(schema_changes, ''), run_started_at, coalesce(extract(epoch FROM run_duration), 0)::float8, database_user,
 			concat_ws(', ', run_release, 'revision ' || run_revision, 'namespace ' || run_namespace)
-		FROM `+db.toolJournal()+` ORDER BY run_id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Ended, &r.Before, &r.After,
+		FROM `+db.toolHistoryTable()+` ORDER BY run_id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Exit, &r.Before, &r.After,
 		&changes, &r.Started, &seconds, &r.User, &r.Release)
 	if errors.Is(err, sql.ErrNoRows) || pq.As(err, pqerror.InsufficientPrivilege) != nil {
 		return nil, nil
@@ -161,6 +161,6 @@ func (db *DB) LastTool(ctx context.Context) (*ToolRun, error) {
 	if changes != "" {
 		r.Changes = strings.Split(changes, "\n")
 	}
-	r.Took = time.Duration(seconds * float64(time.Second))
+	r.Duration = time.Duration(seconds * float64(time.Second))
 	return &r, db.classifyError(ctx, err)
 }

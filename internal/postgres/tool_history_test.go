@@ -17,13 +17,13 @@ func TestJournalOfTools(t *testing.T) {
 	d := pgtest.New(t)
 	db := session(t, d)
 	last := func() *ToolRun {
-		r, err := db.LastTool(t.Context())
+		r, err := db.LastToolRun(t.Context())
 		require.NoError(t, err)
 		return r
 	}
 	run := ToolRun{Command: "it's $1 %d", Outcome: ToolRunning, ExitCode: -1, Before: "b", Started: time.Now().Truncate(time.Millisecond)}
 	record := func(id int64) int64 {
-		id, err := db.RecordTool(t.Context(), id, run)
+		id, err := db.RecordToolRun(t.Context(), id, run)
 		require.NoError(t, err)
 		return id
 	}
@@ -34,7 +34,7 @@ func TestJournalOfTools(t *testing.T) {
 	require.NotZero(t, id)
 	assert.Equal(t, -1, last().ExitCode)
 
-	run.Outcome, run.ExitCode, run.Ended, run.After, run.Changes, run.Took = ToolFailed, 3, "exit code 3", "a", []string{"added table x", "changed y"}, 1500*time.Millisecond
+	run.Outcome, run.ExitCode, run.Exit, run.After, run.Changes, run.Duration = ToolFailed, 3, "exit code 3", "a", []string{"added table x", "changed y"}, 1500*time.Millisecond
 	assert.Equal(t, id, record(id))
 	got := last()
 	assert.True(t, run.Started.Equal(got.Started))
@@ -51,7 +51,7 @@ func TestJournalOfToolsNeedsARightToBeMade(t *testing.T) {
 	db := session(t, d)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
 	d.Exec(t, fmt.Sprintf(`ALTER DATABASE %q OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC, %q`, d.Name, d.User))
-	id, err := db.RecordTool(t.Context(), 0, ToolRun{Command: "x", Outcome: ToolRunning})
+	id, err := db.RecordToolRun(t.Context(), 0, ToolRun{Command: "x", Outcome: ToolRunning})
 	require.NoError(t, err)
 	assert.Zero(t, id)
 }
@@ -70,17 +70,17 @@ func TestToolsLock(t *testing.T) {
 		return db
 	}
 	tool, other, migrations := open(true), open(true), open(false)
-	assert.ErrorIs(t, tool.Holds(t.Context()), ErrLockNotHeld)
+	assert.ErrorIs(t, tool.CheckLock(t.Context()), ErrLockNotHeld)
 	require.NoError(t, tool.Lock(t.Context()))
-	require.NoError(t, tool.Holds(t.Context()))
+	require.NoError(t, tool.CheckLock(t.Context()))
 	var locked *LockedError
 	require.ErrorAs(t, other.Lock(t.Context()), &locked)
 	require.NoError(t, migrations.Lock(t.Context()))
 
 	d.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d)", tool.Server.PID))
 	var lost *LostError
-	assert.ErrorAs(t, tool.Holds(t.Context()), &lost)
+	assert.ErrorAs(t, tool.CheckLock(t.Context()), &lost)
 	require.Eventually(t, func() bool { return other.Lock(context.WithoutCancel(t.Context())) == nil }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, other.exec(t.Context(), "SELECT pg_advisory_unlock_all()"))
-	assert.ErrorIs(t, other.Holds(t.Context()), ErrLockNotHeld)
+	assert.ErrorIs(t, other.CheckLock(t.Context()), ErrLockNotHeld)
 }

@@ -10,32 +10,32 @@ import (
 
 // ToolMark is what an external tool has left in its own table, or in the server's
 // locks, and what it refuses to run with.
-type ToolMark struct {
-	Tool  string // "Prisma"
-	Where string // "public._prisma_migrations"
-	What  string // "migration 2_x is marked as failed"
+type ToolProblem struct {
+	Tool     string // "Prisma"
+	Location string // "public._prisma_migrations"
+	Problem  string // "migration 2_x is marked as failed"
 	// Resolve is how to take the mark away by the tool's own command.
 	Resolve string
 }
 
 // markedTable knows a tool's table by its columns: its name is a setting of most tools.
-type markedTable struct {
+type toolTable struct {
 	tool    string
 	columns []string // all of them, in lower case
 	exact   bool     // there are no others
 	// where is the condition of a row that is a mark. {x} stands for the column x.
-	where string
-	mark  func(row map[string]any) (what, resolve string)
+	where   string
+	problem func(row map[string]any) (what, resolve string)
 }
 
 // The tables of the tools, as they create them on PostgreSQL. Django, Alembic, goose,
 // tern, Sequelize and node-pg-migrate leave no mark: theirs is a row for each migration
 // that is applied, or an advisory lock.
-var markedTables = []markedTable{
+var toolTables = []toolTable{
 	{
 		tool: "Prisma", columns: []string{"id", "checksum", "finished_at", "migration_name", "logs", "rolled_back_at", "started_at", "applied_steps_count"},
 		where: "{finished_at} IS NULL AND {rolled_back_at} IS NULL ORDER BY {started_at}",
-		mark: func(row map[string]any) (string, string) {
+		problem: func(row map[string]any) (string, string) {
 			name := textOf(row["migration_name"])
 			return fmt.Sprintf("migration %s is marked as failed (P3009)", name), fmt.Sprintf(
 				"prisma migrate resolve --rolled-back %q if none of its changes remain, or prisma migrate resolve --applied %q if you have completed it", name, name)
@@ -44,21 +44,21 @@ var markedTables = []markedTable{
 	{
 		tool: "Liquibase", columns: []string{"id", "locked", "lockgranted", "lockedby"}, exact: true,
 		where: "{locked}",
-		mark: func(row map[string]any) (string, string) {
+		problem: func(row map[string]any) (string, string) {
 			return fmt.Sprintf("the change log is locked by %s since %s", textOf(row["lockedby"]), textOf(row["lockgranted"])), "liquibase release-locks (before 4.4: releaseLocks)"
 		},
 	},
 	{
 		tool: "Flyway", columns: []string{"installed_rank", "version", "description", "type", "script", "checksum", "installed_by", "installed_on", "execution_time", "success"},
 		where: "NOT {success} ORDER BY {installed_rank}",
-		mark: func(row map[string]any) (string, string) {
+		problem: func(row map[string]any) (string, string) {
 			return fmt.Sprintf("migration %s is marked as failed", textOf(row["script"])), "remove what remains of its changes, then flyway repair"
 		},
 	},
 	{
 		tool: "golang-migrate", columns: []string{"version", "dirty"}, exact: true,
 		where: "{dirty}",
-		mark: func(row map[string]any) (string, string) {
+		problem: func(row map[string]any) (string, string) {
 			version := textOf(row["version"])
 			return fmt.Sprintf("version %s is marked dirty", version), fmt.Sprintf(
 				"migrate force with the version before %s if none of its changes remain (-1 if there is none), or migrate force %s if you have completed it", version, version)
@@ -67,38 +67,38 @@ var markedTables = []markedTable{
 	{
 		tool: "Knex", columns: []string{"index", "is_locked"}, exact: true,
 		where: "{is_locked} <> 0",
-		mark: func(map[string]any) (string, string) {
+		problem: func(map[string]any) (string, string) {
 			return "the migrations are locked", "knex migrate:unlock"
 		},
 	},
 }
 
 // advisoryLocks are the tools' own advisory locks, by key. They end with their session.
-var advisoryLocks = map[int64]string{
+var toolAdvisoryLocks = map[int64]string{
 	7241865325823964: "node-pg-migrate",
 	72707369:         "Prisma",
 }
 
 // maxMarks is how many marks of one table are read.
-const maxMarks = 3
+const maxProblems = 3
 
 // ToolMarks looks for what tools refuse to run with, in all schemas. It only reads; what
 // the role may not read is left out.
-func (db *DB) ToolMarks(ctx context.Context) ([]ToolMark, error) {
+func (db *DB) ToolProblems(ctx context.Context) ([]ToolProblem, error) {
 	if db.pooled && db.lockTxOpen {
 		return nil, nil // an error would end the transaction with the lock
 	}
-	out, err := db.heldLocks(ctx)
+	out, err := db.heldToolLocks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range markedTables {
-		tables, err := db.tablesWith(ctx, t)
+	for _, t := range toolTables {
+		tables, err := db.toolTables(ctx, t)
 		if err != nil {
 			return out, err
 		}
 		for _, found := range tables {
-			marks, err := db.marksIn(ctx, t, found)
+			marks, err := db.problemsIn(ctx, t, found)
 			var lost *LostError
 			if errors.As(err, &lost) || ctx.Err() != nil {
 				return out, err
@@ -117,7 +117,7 @@ type foundTable struct {
 	columns     map[string]string // quoted, by name in lower case
 }
 
-func (db *DB) tablesWith(ctx context.Context, t markedTable) ([]foundTable, error) {
+func (db *DB) toolTables(ctx context.Context, t toolTable) ([]foundTable, error) {
 	var names []string
 	for _, c := range t.columns {
 		names = append(names, literalOrNull(c))
@@ -126,7 +126,7 @@ func (db *DB) tablesWith(ctx context.Context, t markedTable) ([]foundTable, erro
 	if t.exact {
 		all = fmt.Sprintf("count(*) = %d", len(names))
 	}
-	rows, err := db.rows(ctx, briefly+`SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), n.nspname || '.' || c.relname,
+	rows, err := db.query(ctx, activityTimeoutSQL+`SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), n.nspname || '.' || c.relname,
 			pg_catalog.json_object_agg(lower(a.attname), pg_catalog.quote_ident(a.attname))::text
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND a.attnum > 0 AND NOT a.attisdropped
@@ -150,16 +150,16 @@ func (db *DB) tablesWith(ctx context.Context, t markedTable) ([]foundTable, erro
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-func (db *DB) marksIn(ctx context.Context, t markedTable, found foundTable) ([]ToolMark, error) {
+func (db *DB) problemsIn(ctx context.Context, t toolTable, found foundTable) ([]ToolProblem, error) {
 	where := t.where
 	for name, quoted := range found.columns {
 		where = strings.ReplaceAll(where, "{"+name+"}", "t."+quoted)
 	}
-	rows, err := db.rows(ctx, briefly+fmt.Sprintf("SELECT pg_catalog.to_json(t)::text FROM %s t WHERE %s LIMIT %d", found.name, where, maxMarks))
+	rows, err := db.query(ctx, activityTimeoutSQL+fmt.Sprintf("SELECT pg_catalog.to_json(t)::text FROM %s t WHERE %s LIMIT %d", found.name, where, maxProblems))
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
-	var out []ToolMark
+	var out []ToolProblem
 	for rows.Next() {
 		var text string
 		if err := rows.Scan(&text); err != nil {
@@ -174,8 +174,8 @@ func (db *DB) marksIn(ctx context.Context, t markedTable, found foundTable) ([]T
 		for name, value := range raw {
 			row[strings.ToLower(name)] = value
 		}
-		m := ToolMark{Tool: t.tool, Where: found.shown}
-		m.What, m.Resolve = t.mark(row)
+		m := ToolProblem{Tool: t.tool, Location: found.shown}
+		m.Problem, m.Resolve = t.problem(row)
 		if db.historyExists && found.shown == db.Table() {
 			m.Tool, m.Resolve = "Shiplock", "migrator status lists what is applied, and migrator repair resolves what is in doubt"
 		}
@@ -185,15 +185,15 @@ func (db *DB) marksIn(ctx context.Context, t markedTable, found foundTable) ([]T
 }
 
 // heldLocks are the advisory locks of tools that a session still has.
-func (db *DB) heldLocks(ctx context.Context) ([]ToolMark, error) {
-	var out []ToolMark
-	for key, tool := range advisoryLocks {
+func (db *DB) heldToolLocks(ctx context.Context) ([]ToolProblem, error) {
+	var out []ToolProblem
+	for key, tool := range toolAdvisoryLocks {
 		s, err := db.lockHolder(ctx, key)
 		if err != nil {
 			return nil, err
 		}
 		if s != nil {
-			out = append(out, ToolMark{Tool: tool, Where: fmt.Sprintf("advisory lock %d", key), What: "it is held by " + s.String(),
+			out = append(out, ToolProblem{Tool: tool, Location: fmt.Sprintf("advisory lock %d", key), Problem: "it is held by " + s.String(),
 				Resolve: fmt.Sprintf("wait until this session has ended, or end it: SELECT pg_terminate_backend(%d);", s.PID)})
 		}
 	}

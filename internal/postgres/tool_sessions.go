@@ -34,7 +34,7 @@ type ToolSession struct {
 	// end of a connection of its process.
 	Certain bool
 	// AtWork sessions run a statement, or have a transaction open.
-	AtWork bool
+	Busy bool
 	// Started and Transaction are moments of the server's clock, in microseconds; 0
 	// where our role may not see them.
 	Started, Transaction int64
@@ -42,10 +42,10 @@ type ToolSession struct {
 }
 
 // Active reports whether a statement runs, as far as our role may see it.
-func (s ToolSession) Active() bool { return s.AtWork && !strings.HasPrefix(s.State, "idle") }
+func (s ToolSession) Active() bool { return s.Busy && !strings.HasPrefix(s.State, "idle") }
 
 // Same reports whether two looks saw one session in one transaction.
-func (s ToolSession) Same(o ToolSession) bool {
+func (s ToolSession) SameTransaction(o ToolSession) bool {
 	return s.PID == o.PID && s.Started == o.Started && s.Transaction == o.Transaction
 }
 
@@ -82,11 +82,11 @@ type ToolTrace struct {
 const toolPrefix = "shiplock-exec-"
 
 // OwnToolName reports whether an application_name is one that we have given a tool.
-func OwnToolName(name string) bool { return strings.HasPrefix(name, toolPrefix) }
+func IsToolApplication(name string) bool { return strings.HasPrefix(name, toolPrefix) }
 
 // TraceTool makes ready to find the sessions of a tool that is about to start. pooled
 // says of the session with the lock that a pooler in transaction mode is in between.
-func (db *DB) TraceTool(ctx context.Context, pooled bool) (*ToolTrace, error) {
+func (db *DB) NewToolTrace(ctx context.Context, pooled bool) (*ToolTrace, error) {
 	key, err := db.lockKey()
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (db *DB) TraceTool(ctx context.Context, pooled bool) (*ToolTrace, error) {
 	t := &ToolTrace{family: fmt.Sprintf("%s%08x-", toolPrefix, key), pooled: pooled, prepared: map[string]bool{}}
 	t.Application = t.family + fmt.Sprintf("%x", run)
 	var prepared string
-	err = db.row(ctx, `SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint, coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), ''),
+	err = db.queryRow(ctx, `SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint, coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), ''),
 		coalesce((SELECT string_agg(gid, E'\n') FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()), '')`).
 		Scan(&t.server, &t.address, &prepared)
 	if err != nil {
@@ -118,16 +118,16 @@ func (db *DB) TraceTool(ctx context.Context, pooled bool) (*ToolTrace, error) {
 
 // What a session does that our role may not look into is seen by its locks: each
 // transaction holds the lock of its virtual transaction.
-const toolAtWork = `CASE WHEN a.state IN ('active', 'idle in transaction', 'idle in transaction (aborted)', 'fastpath function call') THEN true WHEN a.state = 'idle' THEN false
+const toolBusySQL = `CASE WHEN a.state IN ('active', 'idle in transaction', 'idle in transaction (aborted)', 'fastpath function call') THEN true WHEN a.state = 'idle' THEN false
 	ELSE EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted) END`
 
 const toolSessionColumns = `a.pid, coalesce(a.datname::text, ''), coalesce(a.usename::text, ''), coalesce(a.application_name, ''), coalesce(a.state, ''), left(coalesce(a.query, ''), 200),
 	coalesce(extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start), 0)::bigint,
 	coalesce((extract(epoch FROM a.backend_start) * 1000000)::bigint, 0), coalesce((extract(epoch FROM a.xact_start) * 1000000)::bigint, 0),
-	coalesce(pg_catalog.host(a.client_addr), ''), coalesce(a.client_port, 0), ` + toolAtWork
+	coalesce(pg_catalog.host(a.client_addr), ''), coalesce(a.client_port, 0), ` + toolBusySQL
 
 // ToolRemains is what a tool has left in the server, or may have.
-type ToolRemains struct {
+type ToolLeftovers struct {
 	Sessions []ToolSession
 	Prepared []PreparedTransaction
 }
@@ -137,9 +137,9 @@ type ToolRemains struct {
 // be, because they began while it ran, came from where we are and logged in as one of
 // roles; and for the transactions that one of roles has prepared here since. The
 // connections are those that its process had.
-func (db *DB) ToolRemains(ctx context.Context, t *ToolTrace, roles []string, connections []ToolConnection) (ToolRemains, error) {
+func (db *DB) ToolLeftovers(ctx context.Context, t *ToolTrace, roles []string, connections []ToolConnection) (ToolLeftovers, error) {
 	start := fmt.Sprintf("pg_catalog.to_timestamp(%d / 1000000.0)", t.server)
-	var r ToolRemains
+	var r ToolLeftovers
 	seen, err := db.readToolSessions(ctx, "a.application_name = "+literalOrNull(t.Application)+
 		" OR a.datname = pg_catalog.current_database() AND a.application_name NOT LIKE 'shiplock%' AND a.xact_start >= "+start+
 		" OR a.client_port > 0 AND a.backend_start >= "+start, func(rows *sql.Rows) error {
@@ -156,7 +156,7 @@ func (db *DB) ToolRemains(ctx context.Context, t *ToolTrace, roles []string, con
 	})
 	for _, s := range seen {
 		s.Certain = t.certain(s, connections)
-		if s.Certain || s.AtWork && (s.Application == t.Application || s.Database == db.Server.Database && t.likely(s, roles)) {
+		if s.Certain || s.Busy && (s.Application == t.Application || s.Database == db.Server.Database && t.likely(s, roles)) {
 			r.Sessions = append(r.Sessions, s)
 		}
 	}
@@ -184,7 +184,7 @@ func (t *ToolTrace) certain(s ToolSession, connections []ToolConnection) bool {
 }
 
 func (t *ToolTrace) likely(s ToolSession, roles []string) bool {
-	if OwnToolName(s.Application) || s.Transaction < t.server || t.direct && s.Started < t.server {
+	if IsToolApplication(s.Application) || s.Transaction < t.server || t.direct && s.Started < t.server {
 		return false
 	}
 	address := ""
@@ -200,7 +200,7 @@ func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSess
 	seen, err := db.readToolSessions(ctx, "a.application_name LIKE "+literalOrNull(t.family+"%"), nil)
 	var out []ToolSession
 	for _, s := range seen {
-		if s.AtWork {
+		if s.Busy {
 			out = append(out, s)
 		}
 	}
@@ -213,7 +213,7 @@ func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSess
 func (db *DB) SessionsSince(ctx context.Context, since time.Time, roles []string) ([]ToolSession, error) {
 	seen, err := db.readToolSessions(ctx, "a.datname = pg_catalog.current_database() AND a.application_name NOT LIKE 'shiplock%' AND a.xact_start >= "+
 		literalOrNull(since.UTC().Format(time.RFC3339Nano))+"::timestamptz", nil)
-	return slices.DeleteFunc(seen, func(s ToolSession) bool { return !s.AtWork || !slices.Contains(roles, s.User) }), err
+	return slices.DeleteFunc(seen, func(s ToolSession) bool { return !s.Busy || !slices.Contains(roles, s.User) }), err
 }
 
 // preparedHere is the prepared transactions of this database.
@@ -221,12 +221,12 @@ const preparedHere = ";\nSELECT gid, owner::text FROM pg_catalog.pg_prepared_xac
 
 // readToolSessions reads sessions, and hands the prepared transactions to prepared.
 func (db *DB) readToolSessions(ctx context.Context, condition string, prepared func(*sql.Rows) error) ([]ToolSession, error) {
-	query := asLogin + briefly + "SELECT " + toolSessionColumns + ` FROM pg_catalog.pg_stat_activity a
+	query := loginRoleSQL + activityTimeoutSQL + "SELECT " + toolSessionColumns + ` FROM pg_catalog.pg_stat_activity a
 		WHERE a.pid <> pg_catalog.pg_backend_pid() AND coalesce(a.backend_type, 'client backend') = 'client backend' AND (` + condition + ") ORDER BY a.pid"
 	if prepared != nil {
 		query += preparedHere
 	}
-	rows, err := db.rows(ctx, query)
+	rows, err := db.query(ctx, query)
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
@@ -235,7 +235,7 @@ func (db *DB) readToolSessions(ctx context.Context, condition string, prepared f
 		var s ToolSession
 		var address string
 		var port int
-		if err := rows.Scan(&s.PID, &s.Database, &s.User, &s.Application, &s.State, &s.Query, &s.Seconds, &s.Started, &s.Transaction, &address, &port, &s.AtWork); err != nil {
+		if err := rows.Scan(&s.PID, &s.Database, &s.User, &s.Application, &s.State, &s.Query, &s.Seconds, &s.Started, &s.Transaction, &address, &port, &s.Busy); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		if ip, err := netip.ParseAddr(address); err == nil && port > 0 {
@@ -261,7 +261,7 @@ func (db *DB) EndToolSession(ctx context.Context, s ToolSession, terminate bool)
 	if s.Started != 0 {
 		started = fmt.Sprintf("(extract(epoch FROM a.backend_start) * 1000000)::bigint = %d", s.Started)
 	}
-	err = db.exec(ctx, asLogin+briefly+fmt.Sprintf("SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.pid = %d AND %s", function, s.PID, started))
+	err = db.exec(ctx, loginRoleSQL+activityTimeoutSQL+fmt.Sprintf("SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.pid = %d AND %s", function, s.PID, started))
 	if pq.As(err, pqerror.InsufficientPrivilege) != nil {
 		return false, nil
 	}

@@ -54,13 +54,13 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 	}
 	m.run.Outcome = RunRunning
 	m.trace = &sessionTrace{captured: -1}
-	begin := db.writeState(State{Version: m.to.Version, Dirty: true})
+	begin := db.writeVersionSQL(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
 		begin += db.updateRunSQL(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
 			literalOrNull(RunRunning), s.Transactional, m.run.StatementsApplied, m.run.StatementsTotal, literalOrNull(m.run.Checksum), literalOrNull(m.run.upSQL), m.run.downLiteral())+", files_digest = NULL"+db.amended(m.run))
 	} else {
 		begin += db.insertRunSQL(m.run)
-		if db.remembersSessions() && s.isCountable() {
+		if db.storesSessionState() && s.isCountable() {
 			begin += db.updateRunSQL(m.run.Version, `session_state = '{"done": 0}'`)
 		}
 	}
@@ -97,7 +97,7 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 	if m.resume && s.Transactional && m.run.StatementsApplied < len(s.Statements) {
 		return nil // the part was the rest of it, with its end
 	}
-	if err := db.exec(ctx, beginWriting+db.finishSQL(m)+"COMMIT"); err != nil {
+	if err := db.exec(ctx, beginReadWrite+db.finishSQL(m)+"COMMIT"); err != nil {
 		fail := &MigrationError{Script: s, FailedIndex: -1, StatementsApplied: done, Outcome: PartiallyApplied, Err: err, Offset: -1}
 		fail.RecordingFailed = fail.Server() != nil
 		return fail
@@ -108,7 +108,7 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 // ending is the SQL after the last statement.
 func (db *DB) finishSQL(m migration) string {
 	const forget = ", session_state = NULL, leftover = NULL"
-	return db.reset() + db.writeState(m.to) + db.updateRunSQL(m.run.Version, fmt.Sprintf(
+	return db.resetSQL() + db.writeVersionSQL(m.to) + db.updateRunSQL(m.run.Version, fmt.Sprintf(
 		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", literalOrNull(RunApplied), m.run.StatementsTotal, time.Since(m.run.Started).Seconds(), forget))
 }
 
@@ -116,7 +116,7 @@ func (db *DB) finishSQL(m migration) string {
 // statement left goes, and the session becomes what it was.
 func (db *DB) resumeRun(ctx context.Context, m migration, begin string) *MigrationError {
 	s := m.script
-	row, err := db.stopped(ctx, m.run)
+	row, err := db.interruptedRow(ctx, m.run)
 	restore := ""
 	if err == nil {
 		restore, err = db.sessionAt(ctx, s, m.run, row, m.run.StatementsApplied)
@@ -166,10 +166,10 @@ func (db *DB) runBlock(ctx context.Context, m migration, p txBlock) *MigrationEr
 	if err == nil {
 		fail = db.sendBlock(ctx, s, p, c)
 	}
-	if fail != nil && err == nil && c.tail != "" && p.last-p.first == 1 && !p.openBefore && !p.openAfter && wantsNoTransaction(fail.Err) {
+	if fail != nil && err == nil && c.tail != "" && p.last-p.first == 1 && !p.openBefore && !p.openAfter && requiresNoTransaction(fail.Err) {
 		// What the statement is done to decides it, as a partitioned table for REINDEX: its
 		// text does not tell, and with the count it was a transaction.
-		count, plain := db.counted(m, p, true)
+		count, plain := db.countSQL(m, p, true)
 		c = statementCounting{last: p.last, to: first.Offset + len(first.Text), after: count, withoutState: plain}
 		fail = db.sendBlock(ctx, s, p, c)
 	}
@@ -183,7 +183,7 @@ func (db *DB) runBlock(ctx context.Context, m migration, p txBlock) *MigrationEr
 	if p.last-p.first == 1 || err != nil {
 		fail.FailedIndex = p.first
 	}
-	if p.last-p.first == 1 && first.commits {
+	if p.last-p.first == 1 && first.mayCommit {
 		fail.Outcome = Unknown // it may have committed before it failed
 	}
 	if t != nil && err == nil && fail.Server() != nil && ctx.Err() == nil {
@@ -222,7 +222,7 @@ func (db *DB) countAfter(ctx context.Context, m migration, p txBlock, c statemen
 func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftoverLookup, error) {
 	first, capture := m.script.Statements[p.first], ""
 	if !p.openBefore {
-		capture = db.capture(m, p.first)
+		capture = db.sessionStateSQL(m, p.first)
 	}
 	err := db.setTimeouts(ctx, m.script, p, capture)
 	if capture != "" {
@@ -236,7 +236,7 @@ func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftov
 	if err != nil {
 		return nil, err
 	}
-	if err := db.dropInvalidIndex(ctx, first); err != nil || !first.alone {
+	if err := db.dropInvalidIndex(ctx, first); err != nil || !first.refusesTransaction {
 		return nil, err
 	}
 	t, err := db.leftoverLookupFor(ctx, first, p.first+1)
@@ -293,19 +293,19 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	s, last := m.script, m.script.Statements[p.last-1]
 	c := statementCounting{last: p.last, to: last.Offset + len(last.Text)}
 	alone := p.last-p.first == 1
-	outside := s.isReadOnly() || s.isSingleStatement() || !last.commit && (alone && (last.alone || last.commits) || last.control != controlNone)
-	count, plain := db.counted(m, p, outside)
+	outside := s.isReadOnly() || s.isSingleStatement() || !last.isCommit && (alone && (last.refusesTransaction || last.mayCommit) || last.control != controlNone)
+	count, plain := db.countSQL(m, p, outside)
 	c.withoutState = plain
 	before, check := s.titleComment()+db.lossBaselineSQL(s), db.lossCheckSQL(s)
 	if check == "" {
 		before = ""
 	}
 	switch {
-	case p.openAfter && check != "" && last.control == controlNone && !last.setting && !s.hasRows(last):
+	case p.openAfter && check != "" && last.control == controlNone && !last.setsTransaction && !s.hasRows(last):
 		c.head, c.tail = before, ";\n"+check
 	case p.openAfter:
 	case m.resume && s.Transactional: // it has been corrected into one transaction
-		c.head, c.tail = s.titleComment()+s.Begin+";\n"+db.lossBaselineSQL(s), ";\n"+db.settleConstraints(false)+check+db.finishSQL(m)+"COMMIT"
+		c.head, c.tail = s.titleComment()+s.Begin+";\n"+db.lossBaselineSQL(s), ";\n"+db.checkConstraintsSQL(false)+check+db.finishSQL(m)+"COMMIT"
 	case alone && s.hasRows(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
 		if !s.isCountable() {
@@ -314,9 +314,9 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	case !s.isCountable():
 	case s.isReadOnly(), s.isSingleStatement():
 		c.after = count
-	case last.commit:
+	case last.isCommit:
 		c.last, c.to, c.head, c.tail = p.last-1, last.Offset, before, check+count+last.Text
-	case alone && (last.alone || last.commits), last.control != controlNone:
+	case alone && (last.refusesTransaction || last.mayCommit), last.control != controlNone:
 		c.after = count
 	case check+count != "":
 		c.head, c.tail = before, ";\n"+check+count
@@ -327,13 +327,13 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 // sendPart sends a part with its count.
 func (db *DB) sendBlock(ctx context.Context, s *Script, p txBlock, c statementCounting) *MigrationError {
 	head, tail := c.head, c.tail
-	portions := s.portions(p.first, c.last, s.Statements[p.first].Offset, c.to)
+	portions := s.batches(p.first, c.last, s.Statements[p.first].Offset, c.to)
 	for i, q := range portions {
 		end := ""
-		if i == len(portions)-1 && q.rows == nil {
+		if i == len(portions)-1 && q.copyRows == nil {
 			end, tail = tail, ""
 		}
-		if fail := db.send(ctx, head, q, end); fail != nil {
+		if fail := db.sendBatch(ctx, head, q, end); fail != nil {
 			return fail
 		}
 		head = ""
@@ -374,36 +374,36 @@ func (s *Script) isCountable() bool {
 // so, and so nothing has happened. Else the mark stays, and the journal says how
 // far it came.
 func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
-	fail.locate()
+	fail.findPosition()
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed part may have committed before its answer was lost
-		note := db.updateRunSQL(m.run.Version, "run_error = "+literalOrNull(m.named(fail).Error()))
+		note := db.updateRunSQL(m.run.Version, "run_error = "+literalOrNull(m.setFile(fail).Error()))
 		if fail.lookup != nil {
 			fail.Leftovers = db.dropLeftoversAfterStop(ctx, fail.lookup, note)
 			return fail
 		}
-		db.note(ctx, note)
+		db.recordBestEffort(ctx, note)
 		return fail
 	}
 	set := ""
 	if !m.script.isCountable() && fail.StatementsApplied > 0 {
 		set = db.countStoppedSQL(ctx, m, fail.StatementsApplied)
 	}
-	back := db.reset()
+	back := db.resetSQL()
 	outcome := RunPartiallyApplied
 	switch {
 	case fail.Outcome == Unknown:
 		outcome = RunRunning
 	case fail.StatementsApplied == 0 && len(fail.Leftovers) == 0:
 		fail.Outcome, outcome = RolledBack, RunFailed
-		back += db.writeState(m.from)
+		back += db.writeVersionSQL(m.from)
 	}
 	if len(fail.Leftovers) == 0 {
 		set += ", leftover = NULL"
 	}
 	back += db.updateRunSQL(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
-		literalOrNull(outcome), literalOrNull(m.named(fail).Error()), time.Since(m.run.Started).Seconds(), set))
+		literalOrNull(outcome), literalOrNull(m.setFile(fail).Error()), time.Since(m.run.Started).Seconds(), set))
 	if err := db.rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		fail.Outcome = Unknown
@@ -416,7 +416,7 @@ func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationErr
 // but the session is as the statements have left it.
 func (db *DB) countStoppedSQL(ctx context.Context, m migration, done int) string {
 	set := fmt.Sprintf(", statements_applied = %d", done)
-	if !db.remembersSessions() {
+	if !db.storesSessionState() {
 		return set
 	}
 	m.trace.follow(m.script, done)
@@ -424,7 +424,7 @@ func (db *DB) countStoppedSQL(ctx context.Context, m migration, done int) string
 	if err := db.rollback(ctx, ""); err != nil {
 		return set
 	}
-	if err := db.row(ctx, "SELECT "+db.sessionQuery(m.trace, done)).Scan(&state); err != nil {
+	if err := db.queryRow(ctx, "SELECT "+db.sessionQuery(m.trace, done)).Scan(&state); err != nil {
 		db.log.Debug("the session's state could not be read", "error", err)
 		return set
 	}
@@ -448,9 +448,9 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 // index finds the index that a CREATE INDEX is to make: its name as SQL wants it,
 // "" where there is none, and whether it is valid.
 func (db *DB) findIndex(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
-	err = db.row(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
+	err = db.queryRow(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-		WHERE i.indrelid = to_regclass($1) AND c.relname = $2`, qualified(st.Relation.Schemaname, st.Relation.Relname), st.Idxname).Scan(&name, &valid)
+		WHERE i.indrelid = to_regclass($1) AND c.relname = $2`, quoteQualified(st.Relation.Schemaname, st.Relation.Relname), st.Idxname).Scan(&name, &valid)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}

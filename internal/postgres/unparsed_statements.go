@@ -19,12 +19,12 @@ import (
 
 // splitUnknown tells the statements of a file apart that the parser does not know as
 // a whole. It reports false where a setting of the file changes how text is quoted.
-func (s *Script) splitUnknown() bool {
+func (s *Script) splitByStatement() bool {
 	var out []Statement
 	err := readStatements(strings.NewReader(s.SQL), func(p sqlfile.Piece) {
-		out = append(out, s.statementsOf(p)...)
+		out = append(out, s.parsePiece(p)...)
 	})
-	if err != nil || slices.ContainsFunc(out, func(st Statement) bool { return quotesOtherwise.MatchString(st.Text) }) {
+	if err != nil || slices.ContainsFunc(out, func(st Statement) bool { return disablesConformingStrings.MatchString(st.Text) }) {
 		return false
 	}
 	s.Statements = out
@@ -32,19 +32,19 @@ func (s *Script) splitUnknown() bool {
 }
 
 // statementsOf parses one piece; what the parser takes for several statements is several.
-func (s *Script) statementsOf(p sqlfile.Piece) []Statement {
+func (s *Script) parsePiece(p sqlfile.Piece) []Statement {
 	at := int(p.Offset) + p.Start
-	text := bare(s.SQL[at : int(p.Offset)+len(p.Text)])
+	text := trimSemicolon(s.SQL[at : int(p.Offset)+len(p.Text)])
 	tree, err := pgquery.Parse(text)
 	if err != nil || len(tree.Stmts) != 1 {
-		return []Statement{{Text: text, Offset: at, unknown: true, alone: refusesByName(text), node: &pgquery.Node{}}}
+		return []Statement{{Text: text, Offset: at, unparsed: true, refusesTransaction: refusesTransactionByWords(text), node: &pgquery.Node{}}}
 	}
 	return []Statement{statement(text, at, tree.Stmts[0].Stmt)}
 }
 
 // refusesByName knows some statements that refuse a transaction by their first words,
 // where a clause that is new makes the rest unknown.
-func refusesByName(text string) bool {
+func refusesTransactionByWords(text string) bool {
 	words := strings.Fields(strings.ToLower(text))
 	begins := func(want ...string) bool { return len(words) >= len(want) && slices.Equal(words[:len(want)], want) }
 	return begins("vacuum") || begins("create", "index", "concurrently") || begins("create", "unique", "index", "concurrently") ||
@@ -54,14 +54,14 @@ func refusesByName(text string) bool {
 }
 
 // hasUnknown reports whether the parser does not know one of the statements.
-func (s *Script) hasUnknown() bool {
-	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unknown })
+func (s *Script) hasUnparsed() bool {
+	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unparsed })
 }
 
 // watchesEnd reports whether a savepoint is to notice that the script ends the
 // transaction around it.
-func (s *Script) watchesEnd() bool {
-	return !s.Parsed || s.hasUnknown() && !s.startsWithSetTransaction()
+func (s *Script) needsEndGuard() bool {
+	return !s.Parsed || s.hasUnparsed() && !s.startsWithSetTransaction()
 }
 
 // checkSyntax has the server read a script that is not one transaction, before any of
@@ -69,7 +69,7 @@ func (s *Script) watchesEnd() bool {
 // committed. The server reads a query to its end before it runs its beginning, which
 // fails. Scripts that the parser knows have been checked.
 func (db *DB) checkSyntax(ctx context.Context, s *Script) *MigrationError {
-	if !s.hasUnknown() {
+	if !s.hasUnparsed() {
 		return nil
 	}
 	const fails = "SELECT 1 / 0;\n"

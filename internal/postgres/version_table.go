@@ -19,7 +19,7 @@ type State struct {
 func (db *DB) State(ctx context.Context) (State, error) {
 	none := State{Version: database.NilVersion}
 	if !db.versionTableExists {
-		err := db.row(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
+		err := db.queryRow(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
 			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname IN ($2, $3)`,
 			db.table.schema, db.table.name, db.table.name+historySuffix).Scan(&db.versionTableExists, &db.historyExists)
 		if err != nil || !db.versionTableExists {
@@ -38,7 +38,7 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 	}
 	clean := literalOrNull(RunApplied) + ", " + literalOrNull(RunImported)
 	// The version of two rows, or of one that holds none, is NULL here: State tells which.
-	err = db.row(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
+	err = db.queryRow(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
 		FROM `+db.historyQuery()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
 	var server *pq.Error
 	var odd *ConversionError
@@ -55,16 +55,16 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 // writeState is the SQL that makes the version table say st, as golang-migrate's
 // own driver would leave it: one row, or none for no version. DELETE where that
 // has TRUNCATE, which would wait for every reader of the table.
-func (db *DB) writeState(st State) string {
+func (db *DB) writeVersionSQL(st State) string {
 	var insert string
 	if st.Version != database.NilVersion || st.Dirty {
 		insert = fmt.Sprintf("INSERT INTO %s (version, dirty) VALUES (%d, %t);\n", db.table.quoted(), st.Version, st.Dirty)
 	}
-	return db.createTable() + "DELETE FROM " + db.table.quoted() + ";\n" + insert
+	return db.createVersionTableSQL() + "DELETE FROM " + db.table.quoted() + ";\n" + insert
 }
 
 // createTable is the SQL that makes the version table; none where it is there.
-func (db *DB) createTable() string {
+func (db *DB) createVersionTableSQL() string {
 	if db.versionTableExists {
 		return ""
 	}

@@ -25,28 +25,28 @@ func advise(e *postgres.MigrationError, then string) string {
 		}
 		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
 	case pqerror.UniqueViolation, pqerror.CheckViolation, pqerror.ForeignKeyViolation, pqerror.NotNullViolation, pqerror.ExclusionViolation:
-		if r.See != "" {
-			return mend(adviseRows(e, server)) + "\nto see the rows: " + r.See
+		if r.Query != "" {
+			return mend(adviseRows(e, server)) + "\nto see the rows: " + r.Query
 		}
 		return mend(adviseRows(e, server))
 	case pqerror.InsufficientPrivilege:
 		if strings.HasPrefix(r.Fix, "CREATE EXTENSION") { // the statement would find what the superuser has made
-			return fmt.Sprintf("let %s run: %s\nwrite IF NOT EXISTS in %s, too; %s", r.By, r.Fix, e.File, then)
+			return fmt.Sprintf("let %s run: %s\nwrite IF NOT EXISTS in %s, too; %s", r.FixRole, r.Fix, e.File, then)
 		}
 		if r.Fix != "" {
-			return fmt.Sprintf("let %s run: %s\n%s; the file can stay as it is", cmp.Or(r.By, "a superuser"), r.Fix, then)
+			return fmt.Sprintf("let %s run: %s\n%s; the file can stay as it is", cmp.Or(r.FixRole, "a superuser"), r.Fix, then)
 		}
 		return "let the owner of the object, or a superuser, grant what is missing to the role that migrates, and deploy again"
 	case pqerror.UndefinedTable:
 		switch {
-		case r.Later != "":
-			return mend("rename " + e.File + " and its down file to a version above that of " + r.Later + ", or move the statement into " + r.Later)
+		case r.LaterFile != "":
+			return mend("rename " + e.File + " and its down file to a version above that of " + r.LaterFile + ", or move the statement into " + r.LaterFile)
 		case r.Fix != "":
 			return mend("write " + r.Fix + " " + in)
 		}
 		return mend("correct the name " + in + ", or add the migration that makes it with a lower version")
 	case pqerror.DuplicateTable, pqerror.DuplicateColumn, pqerror.DuplicateObject, pqerror.DuplicateSchema, pqerror.DuplicateFunction:
-		if r.Foreign {
+		if r.External {
 			return mend("if it is what the statement would make, write IF NOT EXISTS " + in + "; if it is not, rename or drop it first")
 		}
 		if server.Code == pqerror.DuplicateColumn {
@@ -139,7 +139,7 @@ func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
 		return fmt.Sprintf("give %s a value in the statement in %s", server.Column, e.File)
 	case !alters(e):
 		return "correct the values that the statement in " + e.File + " writes"
-	case server.Code == pqerror.NotNullViolation && strings.Contains(strings.Join(e.Reason.Why, " "), "the new column"):
+	case server.Code == pqerror.NotNullViolation && strings.Contains(strings.Join(e.Reason.Causes, " "), "the new column"):
 		return "give the new column a DEFAULT, or add it without NOT NULL, fill it by an UPDATE, and SET NOT NULL last"
 	case server.Code == pqerror.NotNullViolation:
 		return fmt.Sprintf("give those rows a value for %s, by an UPDATE above the statement in %s or by hand", server.Column, e.File)

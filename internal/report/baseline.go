@@ -28,7 +28,7 @@ func baselineCard(e *engine.BaselineError) Card {
 			lines = append(lines, fmt.Sprintf("and %d more", len(e.Differences)-maxDifferences))
 			break
 		}
-		switch d.Word {
+		switch d.Change {
 		case "added":
 			lines = append(lines, d.Object+": only in the database")
 		case "removed":

@@ -39,7 +39,7 @@ func diagnose(err error, run Run) Card {
 		file      *source.UnreadableError
 		locked    *postgres.LockedError
 		connect   *postgres.ConnectError
-		doubt     *postgres.UnprovableError
+		doubt     *postgres.UnknownOutcomeError
 		changed   *postgres.ChangedError
 		state     *postgres.SessionStateError
 		wait      *engine.WaitError
@@ -95,7 +95,7 @@ func diagnose(err error, run Run) Card {
 		return refused(scratch.Error(), "a rehearsal makes and drops everything in it, again and again",
 			"give --scratch-url a database that is empty, made for this (CREATE DATABASE scratch)")
 	case errors.As(err, &table):
-		return refused(table.Reason, table.Why, table.Next)
+		return refused(table.Message, table.Detail, table.Hint)
 	case errors.As(err, &refusal):
 		return refused(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
@@ -131,7 +131,7 @@ func before(n int) string {
 	return fmt.Sprintf("the %d statements before it are in effect, and none after it", n)
 }
 
-func doubtCard(e *postgres.UnprovableError) Card {
+func doubtCard(e *postgres.UnknownOutcomeError) Card {
 	if e.Uncounted {
 		c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while it ran, and nothing tells how far it came", e.File)}
 		c.add("migration", fmt.Sprintf("%s (version %d)", e.File, e.Version))

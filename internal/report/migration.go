@@ -171,10 +171,10 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	case stopped != 0:
 		return "run it again; it starts with this migration"
 	case e.Server() == nil:
-		if len(e.Reason.Why) > 0 && strings.HasPrefix(e.Reason.Why[0], "the server is up") {
+		if len(e.Reason.Causes) > 0 && strings.HasPrefix(e.Reason.Causes[0], "the server is up") {
 			return "run it again; the server's log says why the session was ended"
 		}
-		if strings.Contains(strings.Join(e.Reason.Why, " "), "hot standby") {
+		if strings.Contains(strings.Join(e.Reason.Causes, " "), "hot standby") {
 			return "bring the primary back or promote the standby, and run it again; the primary's log says why it went"
 		}
 		return "run it again when the database is back; its log says why it went"
@@ -185,7 +185,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 			return "deploy with --tx-mode file: what an earlier migration did has to be committed before this one can use it"
 		}
 		then := fmt.Sprintf("then deploy again; it starts with the first of the %d", run.RolledBack+1)
-		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Why) == 0 {
+		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Causes) == 0 {
 			return "correct the rows by a statement above this one in " + e.File + ", or in the migration that makes them (they were rolled back with it); " + then
 		}
 		return cmp.Or(advise(e, then), "correct "+e.File+"; "+then)
@@ -266,7 +266,7 @@ func stopReason(err error) string {
 
 // reasons are what the server was asked afterwards, and what its words alone tell.
 func reasons(e *postgres.MigrationError) []string {
-	why, server := e.Reason.Why, e.Server()
+	why, server := e.Reason.Causes, e.Server()
 	if server == nil {
 		return why
 	}

@@ -51,10 +51,10 @@ func toolCard(e *engine.ToolError) Card {
 	return c
 }
 
-func toolMarks(marks []postgres.ToolMark) string {
+func toolMarks(marks []postgres.ToolProblem) string {
 	var lines []string
 	for _, m := range marks {
-		lines = append(lines, fmt.Sprintf("%s (%s): %s", m.Where, m.Tool, m.What))
+		lines = append(lines, fmt.Sprintf("%s (%s): %s", m.Location, m.Tool, m.Problem))
 	}
 	return someOf(lines)
 }
@@ -212,7 +212,7 @@ func toolAdvice(e *engine.ToolError) string {
 	}
 	for i, m := range e.Marks {
 		if i == 0 || m != e.Marks[i-1] {
-			add(fmt.Sprintf("resolve the mark in %s: %s", m.Where, m.Resolve))
+			add(fmt.Sprintf("resolve the mark in %s: %s", m.Location, m.Resolve))
 		}
 	}
 	steps = append(steps, toolCause(e, len(steps) == 0))
