@@ -88,6 +88,7 @@ check "staticcheck" static
 check "shellcheck" scripts
 check "actionlint" workflows
 check "dependencies of the binary (make generate writes them)" dependencies
+check "references of the command line and the values (make generate writes them)" go run ./hack/reference -check
 check "govulncheck: vulnerabilities of the binary" vulnerabilities
 check "rooms: what the migrator must not import" rooms
 check "no machine's path, no registry's host" names

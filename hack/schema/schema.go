@@ -72,7 +72,23 @@ var key = regexp.MustCompile(`^( *)([A-Za-z0-9_]+):`)
 // comments maps the path of each key, such as "image.tag", to the text of the comment above it.
 func comments(values []byte) map[string]string {
 	found := map[string]string{}
+	for _, c := range readComments(values) {
+		found[c.path] = c.text
+	}
+	return found
+}
+
+// A comment is the text above a key.
+type comment struct {
+	path, text string
+	documented bool // begins with "# --"
+}
+
+// readComments returns the comments of the keys in the order of the file.
+func readComments(values []byte) []comment {
+	var found []comment
 	var text []string
+	documented := false
 	type level struct {
 		indent int
 		name   string
@@ -81,7 +97,9 @@ func comments(values []byte) map[string]string {
 	for _, line := range strings.Split(string(values), "\n") {
 		trimmed := strings.TrimSpace(line)
 		if comment, isComment := strings.CutPrefix(trimmed, "#"); isComment {
-			text = append(text, strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(comment), "-- ")))
+			comment = strings.TrimSpace(comment)
+			documented = documented || len(text) == 0 && strings.HasPrefix(comment, "-- ")
+			text = append(text, strings.TrimSpace(strings.TrimPrefix(comment, "-- ")))
 			continue
 		}
 		if m := key.FindStringSubmatch(line); m != nil {
@@ -95,10 +113,10 @@ func comments(values []byte) map[string]string {
 				path = append(path, l.name)
 			}
 			if len(text) > 0 {
-				found[strings.Join(path, ".")] = strings.Join(text, " ")
+				found = append(found, comment{strings.Join(path, "."), strings.Join(text, " "), documented})
 			}
 		}
-		text = nil // a blank line ends a comment as well
+		text, documented = nil, false // a blank line ends a comment as well
 	}
 	return found
 }
