@@ -83,7 +83,7 @@ func logDown(log *slog.Logger, r engine.Result) {
 	if len(undone) > 0 {
 		said = append(said, "migrations", plan.Names(undone))
 	}
-	if applied := plan.Only(r.Steps, plan.Up); len(applied) > 0 { // the files had what the newer release had not
+	if applied := plan.InDirection(r.Steps, plan.Up); len(applied) > 0 { // the files had what the newer release had not
 		said = append(said, "applied", plan.Names(applied))
 	}
 	log.Info("the schema is back", said...)
@@ -120,7 +120,7 @@ func printDown(w io.Writer, p engine.Preview) error {
 		fmt.Fprint(t, "plan\tnothing to undo\n")
 		return t.Flush()
 	}
-	fmt.Fprintf(t, "plan\t%s to undo, to version %s\n", report.Counted(len(p.Steps), "migration"), numberText(p.To))
+	fmt.Fprintf(t, "plan\t%s to undo, to version %s\n", report.Plural(len(p.Steps), "migration"), numberText(p.To))
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func printDown(w io.Writer, p engine.Preview) error {
 		if s.FromHistory {
 			where = ", from the journal"
 		}
-		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Counted(s.Statements, "statement"), execution(s))
+		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Plural(s.Statements, "statement"), execution(s))
 		for line := range strings.Lines(p.Steps[i].SQL) {
 			line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")
 			fmt.Fprintf(w, "    %s\n", oneLine(line))

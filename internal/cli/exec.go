@@ -104,7 +104,7 @@ func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.D
 	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, SessionGrace: sessionGrace, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
 	if err == nil {
 		// A tool may have changed rows, which nobody has compared: it counts as a change.
-		a.summary = &summary{Done: report.Done{Command: line, Changes: len(result.Changes), Uncompared: !result.SchemaCompared}, changed: true}
+		a.summary = &summary{Result: report.Result{ToolCommand: line, Changes: len(result.Changes), ChangesUnknown: !result.SchemaCompared}, changed: true}
 		facts := []any{"took", result.Took.Round(10 * time.Millisecond)}
 		if result.SchemaCompared {
 			facts = append(facts, "schema_changes", len(result.Changes))

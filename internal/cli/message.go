@@ -15,7 +15,7 @@ import (
 
 // ending is what a verb that has succeeded says of itself.
 type summary struct {
-	report.Done
+	report.Result
 	title   string // instead of report.Success's first line
 	changed bool
 	numbers bool // From and To are known, and, with applied, what was run
@@ -44,22 +44,22 @@ func (a *app) message(verb string, err error) notify.Message {
 func (a *app) failed(m *notify.Message, verb string, err error) {
 	card := report.Diagnose(err, a.runInfo(verb), a.redact)
 	m.ExitCode, m.Title, m.Rows, m.Report = card.Code, card.Title, card.Rows, card.String()
-	m.Place = position(err)
+	m.Position = position(err)
 	var run *engine.RunError
 	if !errors.As(err, &run) {
 		return
 	}
 	at := run.At()
 	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
-	addMigrations(m, plan.Runs(run.Plan.Steps[:run.Applied]))
-	left := len(plan.Only(plan.Runs(run.Plan.Steps[run.Applied:]), plan.Up))
+	addMigrations(m, plan.RunsOf(run.Plan.Steps[:run.Applied]))
+	left := len(plan.InDirection(plan.RunsOf(run.Plan.Steps[run.Applied:]), plan.Up))
 	if verb == "up" {
 		m.Pending = &left
 	}
 }
 
 // placeOf is the place of a mistake in a file.
-func position(err error) *notify.Place {
+func position(err error) *notify.Position {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
@@ -68,14 +68,14 @@ func position(err error) *notify.Place {
 	)
 	switch {
 	case errors.As(err, &script) && script.File != "":
-		return &notify.Place{File: script.File, Line: script.Line}
+		return &notify.Position{File: script.File, Line: script.Line}
 	case errors.As(err, &doubt):
-		return &notify.Place{File: doubt.File, Line: doubt.Line}
+		return &notify.Position{File: doubt.File, Line: doubt.Line}
 	case errors.As(err, &state):
-		return &notify.Place{File: state.File, Line: state.NextLine}
+		return &notify.Position{File: state.File, Line: state.NextLine}
 	case errors.As(err, &migration):
 		line, column := migration.Position()
-		return &notify.Place{File: migration.File, Line: line, Column: column}
+		return &notify.Position{File: migration.File, Line: line, Column: column}
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func position(err error) *notify.Place {
 func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
 	e := a.summary
 	e.Took = now.Sub(a.started)
-	m.Report = a.redact(report.Success(e.Done, a.runInfo(verb)))
+	m.Report = a.redact(report.Success(e.Result, a.runInfo(verb)))
 	if _, where, ok := strings.Cut(m.Report, "\n"); ok && e.title != "" {
 		m.Report = "shiplock: " + oneLine(a.redact(e.title)) + "\n" + where
 	}
@@ -104,8 +104,8 @@ func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
 
 // ran tells what was run, of very many the last: where the database is now.
 func addMigrations(m *notify.Message, runs []plan.Run) {
-	applied, undone := len(runs), len(plan.Only(runs, plan.Down))
-	m.Applied, m.Undone = &applied, &undone
+	applied, undone := len(runs), len(plan.InDirection(runs, plan.Down))
+	m.Applied, m.RolledBack = &applied, &undone
 	for _, r := range runs[max(0, applied-notify.MaxMigrations):] {
 		m.Migrations = append(m.Migrations, notify.Migration{Version: r.Version, Name: r.Name, Direction: string(r.Direction)})
 	}
@@ -113,5 +113,5 @@ func addMigrations(m *notify.Message, runs []plan.Run) {
 
 // ended takes note of what up or down have done.
 func (a *app) summarize(r engine.Result) {
-	a.summary = &summary{Done: report.Done{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, Undone: r.DownSteps()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
+	a.summary = &summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.DownSteps()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
 }

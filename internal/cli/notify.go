@@ -66,12 +66,12 @@ func (a *app) openNotifier() error {
 	}
 	o := a.notify
 	o.Root, o.Getenv, o.Agent, o.JobUID, o.PodUID = filesRoot, os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
-	o.Told = func(where string) { a.logOrDefault().Debug("told", "to", where) }
+	o.OnDelivered = func(where string) { a.logOrDefault().Debug("told", "to", where) }
 	if err := o.CheckEvent(); err != nil {
 		o.KubernetesEvent = false
 		a.logOrDefault().Warn("there will be no Kubernetes Event", "error", err)
 	}
-	n, err := notify.Open(o)
+	n, err := notify.New(o)
 	a.notifier = n
 	if missing := config.CheckRequiredSecrets(os.Getenv); missing != nil {
 		return missing // what follows from that is of less use

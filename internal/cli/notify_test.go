@@ -92,7 +92,7 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	assert.True(t, strings.HasPrefix(card, "shiplock: "+m.Title+"\n"))
 	assert.Equal(t, []any{notify.SchemaVersion, "up", "failed", 6}, []any{m.Schema, m.Verb, m.Outcome, m.ExitCode})
 	assert.Equal(t, []int{-1, 1, 1, 2}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Pending})
-	assert.Equal(t, notify.Place{File: "2_b.up.sql", Line: 3, Column: 3}, *m.Place)
+	assert.Equal(t, notify.Position{File: "2_b.up.sql", Line: 3, Column: 3}, *m.Position)
 	assert.Contains(t, m.Database, "/"+d.Name)
 	assert.NotContains(t, m.Database, d.Password)
 	assert.InDelta(t, m.Ended.Sub(m.Started).Seconds(), m.Seconds, 0.001)

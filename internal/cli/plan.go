@@ -59,11 +59,11 @@ func stepCounts(steps []engine.PreviewStep) string {
 	}
 	switch up := len(steps) - down; {
 	case down == 0:
-		return report.Counted(up, "migration")
+		return report.Plural(up, "migration")
 	case up == 0:
-		return report.Counted(down, "migration") + " to undo"
+		return report.Plural(down, "migration") + " to undo"
 	default:
-		return fmt.Sprintf("%s to undo, then %d to apply", report.Counted(down, "migration"), up)
+		return fmt.Sprintf("%s to undo, then %d to apply", report.Plural(down, "migration"), up)
 	}
 }
 

@@ -38,7 +38,7 @@ func (a *app) openTerminal() error {
 	a.terminal, a.stderr = terminal, terminal
 	if out, ok := a.stdout.(*os.File); ok {
 		if _, same := progress.NewTerminal(out); same {
-			a.stdout = terminal.Beside(out)
+			a.stdout = terminal.Writer(out)
 		}
 	}
 	return nil
@@ -55,13 +55,13 @@ func supportsBar(getenv func(string) string, logFormat string) bool {
 func (a *app) display(log *slog.Logger) *progress.Display {
 	switch {
 	case a.terminal != nil:
-		return progress.OnTerminal(a.terminal, progress.DefaultPace, a.redact)
+		return progress.NewBar(a.terminal, progress.DefaultIntervals, a.redact)
 	case a.settings.Progress == "none":
-		return progress.Quiet(log)
+		return progress.NewQuiet(log)
 	case a.settings.Progress == "bar":
 		log.Warn("--progress bar needs a terminal, and standard error is none; what takes long gets lines in the log")
 	}
-	return progress.ToLog(log, progress.DefaultPace)
+	return progress.NewLog(log, progress.DefaultIntervals)
 }
 
 // toolDisplay is display while a foreign tool has the terminal: what is typed there
@@ -69,7 +69,7 @@ func (a *app) display(log *slog.Logger) *progress.Display {
 func (a *app) toolDisplay(d *progress.Display, log *slog.Logger, in *os.File) *progress.Display {
 	if a.terminal != nil {
 		if _, typed := progress.NewTerminal(in); typed {
-			return progress.ToLog(log, progress.DefaultPace)
+			return progress.NewLog(log, progress.DefaultIntervals)
 		}
 	}
 	return d

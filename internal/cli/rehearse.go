@@ -128,7 +128,7 @@ func (a *app) annotate(r engine.Rehearsal) error {
 		for _, d := range f.Differences {
 			printDifference(&detail, d)
 		}
-		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Place: notify.Place{File: f.File, Line: f.Line},
+		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Position: notify.Position{File: f.File, Line: f.Line},
 			Text: a.redact(f.Message), Detail: a.redact(detail.String())})
 	}
 	return a.github.Findings("Rehearsal: "+rehearsalSummary(r, ""), findings, a.settings.Source)

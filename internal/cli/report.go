@@ -69,7 +69,7 @@ func (a *app) printReport(m notify.Message, err error) error {
 		_, werr := io.WriteString(a.stderr, m.Report)
 		return werr
 	}
-	return report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.color)
+	return report.Report{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.color)
 }
 
 // logReport is the card as one record, its rows as fields.

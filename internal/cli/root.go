@@ -47,7 +47,7 @@ type app struct {
 // Run parses args, runs the verb and returns the exit code. Results go to stdout,
 // the log and the card to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr, redactor: config.SecretsFromArgs(args).RedactKnown, started: time.Now(), color: report.Coloured(stderr, os.Getenv)}
+	a := &app{stdout: stdout, stderr: stderr, redactor: config.SecretsFromArgs(args).RedactKnown, started: time.Now(), color: report.ColorEnabled(stderr, os.Getenv)}
 	a.github = notify.NewGitHub(os.Getenv, stderr)
 	if a.github != nil {
 		a.stdout, a.stderr = a.github.Filter(stdout), a.github.Out()
@@ -175,7 +175,7 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
 	a.progressFlag(fs)
 	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
-	s.OutOfOrder, s.OnEdited = string(plan.FailLate), string(plan.FailEdited)
+	s.OutOfOrder, s.OnEdited = string(plan.FailOutOfOrder), string(plan.FailEdited)
 	if fs.Lookup("source") == nil {
 		s.Source, s.UnrecognizedFiles = config.DefaultSource, string(source.FailUnrecognized)
 	}
@@ -304,7 +304,7 @@ func (a *app) logger() (*slog.Logger, error) {
 // surroundings are what a card says of where the program was called.
 func (a *app) runInfo(verb string) report.Run {
 	id := identity()
-	return report.Run{Verb: verb, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
+	return report.Run{Command: verb, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
 		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace}
 }
 

@@ -65,7 +65,7 @@ func TestAnUpThatGoesDownSaysSo(t *testing.T) {
 	m := hook.message(t)
 	told["webhook"] = m.Title
 	assert.Equal(t, []notify.Migration{{Version: 3, Name: "prices", Direction: "down"}, {Version: 2, Name: "guests", Direction: "down"}}, m.Migrations)
-	assert.Equal(t, []int{3, 1, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Undone, *m.Pending})
+	assert.Equal(t, []int{3, 1, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.RolledBack, *m.Pending})
 	assert.Equal(t, "up succeeded", m.Verb+" "+m.Outcome)
 	sent := events.take()
 	require.Len(t, sent, 1)
@@ -111,7 +111,7 @@ func TestWhatIsUndoneBeforeAFailureIsTold(t *testing.T) {
 	(&world{Database: v1.Database, t: t, dir: folder(t, files)}).must(0, "up")
 	v1.must(6, "up", "--on-newer", "down", "--webhook-url", in.URL)
 	m := in.message(t)
-	assert.Equal(t, []int{4, 2, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Undone, *m.Pending})
+	assert.Equal(t, []int{4, 2, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.RolledBack, *m.Pending})
 	assert.Equal(t, "migration history:2_b.down.sql failed; the database is as it was, at version 2", m.Title)
 	golden(t, "on-newer-down-fails", m.Report)
 }

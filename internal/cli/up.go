@@ -71,7 +71,7 @@ func (a *app) policyFlags(fs *pflag.FlagSet) {
 	a.dataLossFlag(fs)
 	fs.StringVar(&a.settings.TxMode, "tx-mode", string(engine.TxModeFile),
 		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_TX_MODE)")
-	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailLate),
+	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailOutOfOrder),
 		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
 	fs.StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
 		"what to do when an applied file was edited: fail or allow ($SHIPLOCK_ON_EDITED)")

@@ -40,7 +40,7 @@ could not be reached.`,
 			start := time.Now()
 			at, err := engine.Wait(ctx, o, want)
 			if err == nil {
-				a.summary = &summary{Done: report.Done{To: at}, numbers: true, pending: want == nil}
+				a.summary = &summary{Result: report.Result{To: at}, numbers: true, pending: want == nil}
 				o.Log.Info("the schema is there", "version", versionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
 			}
 			return err

@@ -115,7 +115,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 	applied := map[int]postgres.Run{}
 	newest := plan.NoVersion
 	for _, r := range history {
-		if runOf(r, false).InEffect() {
+		if runOf(r, false).IsApplied() {
 			applied[r.Version], newest = r, r.Version
 		}
 	}

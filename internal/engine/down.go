@@ -77,7 +77,7 @@ func lowest(p plan.Plan) int {
 // each step of the plan has created itself.
 func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.OwnObjects, error) {
 	own := make([]postgres.OwnObjects, len(d.plan.Steps))
-	if !d.plan.GoesDown() {
+	if !d.plan.RollsBack() {
 		return own, nil
 	}
 	steps, err := stepsOf(d.catalog, d.plan)

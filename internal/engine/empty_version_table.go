@@ -15,7 +15,7 @@ import (
 // knowsMore reports whether the version table has no version, and the history knows
 // migrations that are applied.
 func knowsMore(st plan.State) bool {
-	return st.Version == plan.NoVersion && !st.Dirty && slices.ContainsFunc(st.Runs, plan.Run.InEffect)
+	return st.Version == plan.NoVersion && !st.Dirty && slices.ContainsFunc(st.Runs, plan.Run.IsApplied)
 }
 
 // emptied refuses a database whose version table has lost its row. golang-migrate leaves
@@ -23,7 +23,7 @@ func knowsMore(st plan.State) bool {
 // migrations are gone, and its work is imported. See ADR 14.
 func emptied(ctx context.Context, files *source.Catalog, db *postgres.DB, st plan.State, journal []postgres.Run) error {
 	applied := slices.DeleteFunc(slices.Clone(journal), func(r postgres.Run) bool {
-		return !slices.ContainsFunc(st.Runs, func(s plan.Run) bool { return s.Version == r.Version && s.InEffect() })
+		return !slices.ContainsFunc(st.Runs, func(s plan.Run) bool { return s.Version == r.Version && s.IsApplied() })
 	})
 	newest := applied[len(applied)-1].Version
 	refusal := &plan.Refusal{

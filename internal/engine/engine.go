@@ -56,7 +56,7 @@ type Result struct {
 }
 
 // DownSteps are the steps that went down.
-func (r Result) DownSteps() []plan.Run { return plan.Only(r.Steps, plan.Down) }
+func (r Result) DownSteps() []plan.Run { return plan.InDirection(r.Steps, plan.Down) }
 
 // RunError is a run that began and did not reach its end.
 type RunError struct {
@@ -152,7 +152,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 	if err := db.ReleaseTxLock(ctx); err != nil || len(p.Steps) == 0 {
 		return done(p, 0), err
 	}
-	if versions := p.NotUndoable(); versions != "" {
+	if versions := p.WithoutDown(); versions != "" {
 		o.Log.Warn("no down file: what is applied now cannot be undone by down", "versions", versions)
 	}
 	if err := drive(ctx, o, d.catalog, db, p, own); err != nil {
@@ -207,7 +207,7 @@ func decide(ctx context.Context, o Options, files *source.Catalog, db *postgres.
 		err = recall(ctx, catalog, db, p, journal)
 	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
-		p.Steps[0].Done, err = resume(ctx, catalog, db, p.Steps[0], journal)
+		p.Steps[0].StatementsApplied, err = resume(ctx, catalog, db, p.Steps[0], journal)
 	}
 	return decision{plan: p, catalog: catalog, adopt: adopt}, err
 }
@@ -222,7 +222,7 @@ func has(files *source.Catalog) func(uint) bool {
 
 // adoptable lists what is to be journaled of another tool's work, and puts it into st.
 func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) {
-	adopt := plan.Adopt(catalog, *st)
+	adopt := plan.Unrecorded(catalog, *st)
 	out, theirs := make([]postgres.Run, len(adopt)), make(map[int]bool, len(adopt))
 	for i, r := range adopt {
 		sum, err := catalog.Checksum(uint(r.Version))
@@ -251,7 +251,7 @@ func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s pla
 }
 
 func done(p plan.Plan, applied int) Result {
-	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: plan.Runs(p.Steps[:applied])}
+	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: plan.RunsOf(p.Steps[:applied])}
 }
 
 // drive lets golang-migrate's state machine take the plan's steps, one by one,
@@ -354,7 +354,7 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 		steps[i] = postgres.Step{
 			File: s.File(), Open: func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) },
 			Name: s.Migration.Name, Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target,
-			ReverseSQL: text, Checksum: sum, Stored: ran, Resume: s.Resume, From: p.From, StatementsApplied: s.Done,
+			ReverseSQL: text, Checksum: sum, Stored: ran, Resume: s.Resume, From: p.From, StatementsApplied: s.StatementsApplied,
 		}
 	}
 	return steps, nil

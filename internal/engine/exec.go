@@ -119,7 +119,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 // runWatched runs the command, and ends it when the lock is lost. why is what ended
 // it; also the loss of the lock where the command saw that first, and failed.
 func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exit, why, err error) {
-	c, working := tool.Command, tool.Progress.Work()
+	c, working := tool.Command, tool.Progress.Start()
 	defer working.End()
 	run, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
@@ -159,11 +159,11 @@ func (t Tool) show(ctx context.Context, db *postgres.DB, working *progress.Activ
 		return
 	}
 	var facts []progress.Fact
-	if patience, ever := t.Progress.Patience(); ever && working.Elapsed() >= patience {
+	if patience, ever := t.Progress.QueryDelay(); ever && working.Elapsed() >= patience {
 		facts, _ = db.ToolActivity(ctx) // a lost session is noticed by who looks at the lock
 	}
 	facts = append([]progress.Fact{{Name: "command", Value: t.Line, Bar: t.Line}}, facts...)
-	working.Show(progress.Moment{Message: "the tool still runs", Facts: append(facts, untilDeadline(ctx)...)})
+	working.Show(progress.Status{Message: "the tool still runs", Facts: append(facts, untilDeadline(ctx)...)})
 }
 
 // untilDeadline is how long a run may take yet; nothing where there is no limit.

@@ -17,7 +17,7 @@ import (
 func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run, p plan.Policy) (*source.Catalog, error) {
 	inEffect, theirs := map[int]bool{}, map[int]bool{}
 	for _, r := range st.Runs {
-		inEffect[r.Version] = r.InEffect()
+		inEffect[r.Version] = r.IsApplied()
 	}
 	for _, r := range adopted {
 		theirs[r.Version] = true

@@ -44,7 +44,7 @@ func brisk(o engine.Options) (engine.Options, *told) {
 	var log told
 	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	o.Postgres.Log = o.Log
-	o.Postgres.Progress = progress.ToLog(o.Log, progress.Pace{First: 100 * time.Millisecond, Most: 100 * time.Millisecond})
+	o.Postgres.Progress = progress.NewLog(o.Log, progress.Intervals{FirstLine: 100 * time.Millisecond, MaxInterval: 100 * time.Millisecond})
 	return o, &log
 }
 

@@ -121,7 +121,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 // it must not be, where one is known.
 func claim(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
 	if o.Postgres.ExternalToolLock = true; o.Policy.OutOfOrder == "" {
-		o.Policy.OutOfOrder = plan.FailLate
+		o.Policy.OutOfOrder = plan.FailOutOfOrder
 	}
 	o.Postgres.SkipTableCheck = true // Claim tells whether the database may be used
 	db, err := openToWrite(ctx, o)

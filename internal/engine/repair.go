@@ -58,7 +58,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 			Next:   "migrator status shows where the database is",
 		}
 	}
-	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.Unfinished })
+	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.PartiallyApplied })
 	if v == StatementApplied || v == StatementNotApplied {
 		return settleStatement(ctx, catalog, db, st, journal, i, v, statement)
 	}
@@ -76,7 +76,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	if err != nil {
 		return "", err
 	}
-	to, direction := plan.Settle(all, st, run, v == MigrationApplied)
+	to, direction := plan.Resolve(all, st, run, v == MigrationApplied)
 	m, here := catalog.Find(uint(run.Version))
 	if !here {
 		m.Name = run.Name
@@ -175,7 +175,7 @@ func answerable(run postgres.Run, d postgres.InterruptedStatement, v Resolution,
 
 // adoptBelow journals what the tool that left the database dirty had done before.
 func adoptBelow(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State) error {
-	st.Version, st.Dirty = plan.Before(catalog, st.Version), false
+	st.Version, st.Dirty = plan.VersionBelow(catalog, st.Version), false
 	runs, err := adoptable(catalog, &st)
 	if err != nil || len(runs) == 0 {
 		return err

@@ -218,7 +218,7 @@ func (t *tally) add(err error) bool {
 // total is the result of the last plan with that of the ones before.
 func (t *tally) total(r Result) Result {
 	if t.began {
-		r.From, r.Applied, r.Steps = t.from, len(t.done)+r.Applied, append(plan.Runs(t.done), r.Steps...)
+		r.From, r.Applied, r.Steps = t.from, len(t.done)+r.Applied, append(plan.RunsOf(t.done), r.Steps...)
 	}
 	return r
 }

@@ -29,7 +29,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 	for _, r := range journal {
 		run := runOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
-		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.InEffect() || r.Version > version.Version && !version.Dirty {
+		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.IsApplied() || r.Version > version.Version && !version.Dirty {
 			continue // above the version another tool has rolled it back
 		}
 		sum, err := catalog.Checksum(uint(r.Version))
@@ -62,9 +62,9 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 func runOf(r postgres.Run, dirty bool) plan.Run {
 	run := plan.Run{
 		Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
-		Outcome: outcomes[r.Outcome], Done: r.StatementsApplied, Total: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
+		Outcome: outcomes[r.Outcome], StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
 	}
-	if run.Outcome == plan.Unfinished && !dirty {
+	if run.Outcome == plan.PartiallyApplied && !dirty {
 		run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word
 	}
 	return run
@@ -73,6 +73,6 @@ func runOf(r postgres.Run, dirty bool) plan.Run {
 var outcomes = map[string]plan.Outcome{
 	postgres.RunApplied: plan.Completed, postgres.RunImported: plan.Completed, postgres.RunResolved: plan.Completed,
 	postgres.RunBaselined: plan.Completed, postgres.RunBaselinedUnverified: plan.Completed,
-	postgres.RunFailed:  plan.Undone,
-	postgres.RunRunning: plan.Unfinished, postgres.RunPartiallyApplied: plan.Unfinished, postgres.RunRepaired: plan.Unfinished,
+	postgres.RunFailed:  plan.RolledBack,
+	postgres.RunRunning: plan.PartiallyApplied, postgres.RunPartiallyApplied: plan.PartiallyApplied, postgres.RunRepaired: plan.PartiallyApplied,
 }

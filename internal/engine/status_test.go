@@ -23,7 +23,7 @@ func TestADatabaseNewerThanTheFiles(t *testing.T) {
 
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 9, To: 9, Newer: true, Ahead: []plan.Run{{Version: 9, Name: "d", Direction: plan.Up, Done: 1, Total: 1}}}, result)
+	assert.Equal(t, engine.Result{From: 9, To: 9, Newer: true, Ahead: []plan.Run{{Version: 9, Name: "d", Direction: plan.Up, StatementsApplied: 1, StatementsTotal: 1}}}, result)
 
 	var refusal *plan.Refusal
 	strict := o

@@ -231,7 +231,7 @@ func (r *toolRun) await(ctx context.Context, message string, limit time.Duration
 		return nil, 0, err
 	}
 	r.o.Log.Warn(message, "sessions", describe(left), "for_up_to", limit)
-	start, wait := time.Now(), r.o.Postgres.Progress.Wait()
+	start, wait := time.Now(), r.o.Postgres.Progress.StartWait()
 	defer wait.End()
 	for {
 		if err := pause(ctx, lookEvery); err != nil {
@@ -250,7 +250,7 @@ func (r *toolRun) await(ctx context.Context, message string, limit time.Duration
 			return left, waited, nil
 		}
 		if wait.Due() {
-			wait.Show(progress.Moment{Message: "waiting for sessions of an earlier run", Clock: "waited",
+			wait.Show(progress.Status{Message: "waiting for sessions of an earlier run", TimeName: "waited",
 				Facts: []progress.Fact{{Name: "session", Value: left[0].String(), Bar: fmt.Sprintf("pid %d", left[0].PID)}, postgres.WaitLimit(limit - waited)}})
 		}
 	}

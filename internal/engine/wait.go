@@ -60,7 +60,7 @@ func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
 		judge = func(st plan.State) (string, error) { return plan.ForWait(catalog, st, o.Policy) }
 	}
 	o.Postgres.WaitForDB = 0
-	w := waiter{o: o, judge: judge, start: time.Now(), shown: o.Postgres.Progress.Wait()}
+	w := waiter{o: o, judge: judge, start: time.Now(), shown: o.Postgres.Progress.StartWait()}
 	defer w.shown.End()
 	for pause := minLook; ; pause = min(pause*2, maxLook) {
 		version, there, err := w.look(ctx)
@@ -105,7 +105,7 @@ func (w *waiter) look(ctx context.Context) (version int, there bool, err error) 
 	}
 	now.Missing = w.o.Postgres.DSN.Redact(now.Missing)
 	if now.Missing != w.last.Missing && w.last.Missing != "" {
-		w.shown.Again()
+		w.shown.Reset()
 	}
 	w.shown.Show(w.moment(ctx, now))
 	w.last = now
@@ -113,13 +113,13 @@ func (w *waiter) look(ctx context.Context) (version int, there bool, err error) 
 }
 
 // moment is what the wait is for, and who is at work on it.
-func (w *waiter) moment(ctx context.Context, now WaitError) progress.Moment {
+func (w *waiter) moment(ctx context.Context, now WaitError) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: now.Target},
 		{Name: "for", Value: now.Missing, Bar: "waiting: " + now.Missing},
 	}
 	facts = append(facts, w.atWork...)
-	return progress.Moment{Message: "waiting", Clock: "waited", Facts: append(facts, untilDeadline(ctx)...)}
+	return progress.Status{Message: "waiting", TimeName: "waited", Facts: append(facts, untilDeadline(ctx)...)}
 }
 
 // hope says whether waiting can mend an error, and if so takes note of it.

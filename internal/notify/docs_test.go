@@ -13,20 +13,20 @@ import (
 
 const page = "../../docs/guides/notifications.md"
 
-// fenced is the block below a mark in the page.
-var fenced = regexp.MustCompile("(?s)(<!-- (\\w+) -->\n```\\w+\n)(.*?)(```\n)")
+// fencedBlock is the block below a mark in the page.
+var fencedBlock = regexp.MustCompile("(?s)(<!-- (\\w+) -->\n```\\w+\n)(.*?)(```\n)")
 
 // TestPage: the example is what goes out, the template works, and the tables name
 // all that there is.
-func TestPage(t *testing.T) {
+func TestDocs_Notifications_MatchCode(t *testing.T) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	body, _, err := asJSON(failure())
+	body, _, err := renderJSON(failureMessage())
 	require.NoError(t, err)
-	example := string(reordered(t, body))
+	example := string(exampleJSON(t, body))
 	if *update {
-		text = fenced.ReplaceAllFunc(text, func(block []byte) []byte {
-			m := fenced.FindSubmatch(block)
+		text = fencedBlock.ReplaceAllFunc(text, func(block []byte) []byte {
+			m := fencedBlock.FindSubmatch(block)
 			if string(m[2]) != "example" {
 				return block
 			}
@@ -35,7 +35,7 @@ func TestPage(t *testing.T) {
 		require.NoError(t, os.WriteFile(page, text, 0o600))
 	}
 	blocks := map[string]string{}
-	for _, m := range fenced.FindAllStringSubmatch(string(text), -1) {
+	for _, m := range fencedBlock.FindAllStringSubmatch(string(text), -1) {
 		blocks[m[2]] = m[3]
 	}
 	assert.Equal(t, blocks["example"], example, "go test ./internal/notify -update")
@@ -59,13 +59,13 @@ func TestPage(t *testing.T) {
 		require.NotNil(t, row, o.name)
 		assert.Equal(t, Outcome(code), o.name)
 	}
-	for _, name := range regexp.MustCompile(`# TYPE (\w+) `).FindAllStringSubmatch(metrics(success()), -1) {
+	for _, name := range regexp.MustCompile(`# TYPE (\w+) `).FindAllStringSubmatch(metrics(successMessage()), -1) {
 		assert.Contains(t, string(text), "\n| `"+name[1], "the table of metrics")
 	}
 }
 
-// reordered is JSON for people, its fields as they go out.
-func reordered(t *testing.T, text []byte) []byte {
+// exampleJSON is JSON for people, its fields as they go out.
+func exampleJSON(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	require.NoError(t, json.Indent(&out, bytes.TrimSpace(text), "", "  "))

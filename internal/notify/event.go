@@ -61,11 +61,11 @@ type kubeSource struct {
 	Component string `json:"component"`
 }
 
-func (o Options) event(*Notifier) (*sink, error) {
+func (o Options) event(*Notifier) (*channel, error) {
 	if !o.KubernetesEvent {
 		return nil, nil
 	}
-	return &sink{name: "Kubernetes Event", wants: o.news, send: func(ctx context.Context, m Message) error {
+	return &channel{name: "Kubernetes Event", wants: o.acceptsOutcome, send: func(ctx context.Context, m Message) error {
 		p, namespace, err := o.apiServer()
 		if err != nil {
 			return err
@@ -93,7 +93,7 @@ func (o Options) CheckEvent() error {
 
 // apiServer is what a pod knows of its API server. No proxy leads there. The token
 // is read when it is used: Kubernetes renews it.
-func (o Options) apiServer() (p parcel, namespace string, err error) {
+func (o Options) apiServer() (p httpRequest, namespace string, err error) {
 	host, port := o.Getenv("KUBERNETES_SERVICE_HOST"), o.Getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
 		return p, "", errors.New("this is no pod of Kubernetes: KUBERNETES_SERVICE_HOST is not set")

@@ -25,8 +25,8 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// pod is the root of a pod's files and its environment, with an API server that does as told.
-func pod(t *testing.T, handle http.HandlerFunc) (Options, *httptest.Server) {
+// newPod is the root of a pod's files and its environment, with an API server that does as told.
+func newPod(t *testing.T, handle http.HandlerFunc) (Options, *httptest.Server) {
 	t.Helper()
 	s := httptest.NewTLSServer(handle)
 	t.Cleanup(func() {
@@ -42,16 +42,16 @@ func pod(t *testing.T, handle http.HandlerFunc) (Options, *httptest.Server) {
 	}
 	u, err := url.Parse(s.URL)
 	require.NoError(t, err)
-	return options(func(o *Options) {
+	return testOptions(func(o *Options) {
 		o.KubernetesEvent, o.Root = true, root
 		o.Getenv = environment(map[string]string{"KUBERNETES_SERVICE_HOST": u.Hostname(), "KUBERNETES_SERVICE_PORT": u.Port(), "HTTPS_PROXY": "http://127.0.0.1:1"})
 	}), s
 }
 
-func TestEvent(t *testing.T) {
+func TestEvent_Message_IsOnJobOrPod(t *testing.T) {
 	t.Parallel()
 	var event corev1.Event
-	o, _ := pod(t, func(w http.ResponseWriter, r *http.Request) {
+	o, _ := newPod(t, func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "POST /api/v1/namespaces/shop/events", r.Method+" "+r.URL.Path)
 		assert.Equal(t, "Bearer marked-token", r.Header.Get("Authorization"))
 		d := json.NewDecoder(r.Body)
@@ -63,31 +63,31 @@ func TestEvent(t *testing.T) {
 	o.JobUID = "0f9a-job"
 	require.NoError(t, o.CheckEvent())
 	send := func(m Message) {
-		n, err := Open(o)
+		n, err := New(o)
 		require.NoError(t, err)
 		require.Empty(t, n.Deliver(t.Context(), m))
 	}
-	send(failure())
+	send(failureMessage())
 	assert.Equal(t, corev1.ObjectReference{APIVersion: "batch/v1", Kind: "Job", Name: "booking-shiplock", Namespace: "shop", UID: "0f9a-job"}, event.InvolvedObject)
 	assert.Equal(t, "Warning MigrationFailed shiplock 1", strings.Join([]string{event.Type, event.Reason, event.Source.Component, "1"}, " "))
 	assert.Equal(t, "booking-shiplock.", event.GenerateName)
 	assert.Equal(t, "shop", event.Namespace)
-	assert.True(t, failure().Ended.Equal(event.LastTimestamp.Time))
+	assert.True(t, failureMessage().Ended.Equal(event.LastTimestamp.Time))
 	assert.Contains(t, event.Message, "migration 0009_guest_accounts.up.sql failed; the database is as it was, at version 8; postgres: ERROR: could not create")
 	assert.Contains(t, event.Message, "; next: correct 0009")
 
 	o.JobUID, o.PodUID = "", "77-pod"
-	send(failure())
+	send(failureMessage())
 	assert.Equal(t, corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Name: "booking-shiplock-x7k2p", Namespace: "shop", UID: "77-pod"}, event.InvolvedObject)
 
 	o.Success = true
-	send(success())
+	send(successMessage())
 	assert.Equal(t, "Normal MigrationSucceeded", event.Type+" "+event.Reason)
 }
 
 // TestEventMessageIsShort: the API refuses more than 1,024 bytes, and a line is for one line.
-func TestEventMessageIsShort(t *testing.T) {
-	m := failure()
+func TestEventMessage_LongRows_FitsLimit(t *testing.T) {
+	m := failureMessage()
 	m.Title = strings.Repeat("é\n", 3000)
 	m.Rows[2].Text = strings.Repeat("ü\n", 3000)
 	got := eventMessage(m)
@@ -103,18 +103,18 @@ func TestEventMessageIsShort(t *testing.T) {
 }
 
 // TestEventThatCannotBe: what is said of it, and where the token goes.
-func TestEventThatCannotBe(t *testing.T) {
+func TestEvent_APIFailure_ReportsCause(t *testing.T) {
 	t.Parallel()
 	deliver := func(o Options) string {
 		o.Timeout = 20 * time.Second
-		n, err := Open(o)
+		n, err := New(o)
 		require.NoError(t, err)
-		errs := n.Deliver(t.Context(), failure())
+		errs := n.Deliver(t.Context(), failureMessage())
 		require.Len(t, errs, 1)
 		assert.NotContains(t, errs[0].Error(), "marked-token")
 		return errs[0].Error()
 	}
-	o, _ := pod(t, func(w http.ResponseWriter, _ *http.Request) {
+	o, _ := newPod(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"kind":"Status","message":"events is forbidden: marked-token"}`)
 	})
@@ -122,13 +122,13 @@ func TestEventThatCannotBe(t *testing.T) {
 
 	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token went elsewhere") }))
 	t.Cleanup(other.Close)
-	o, _ = pod(t, func(w http.ResponseWriter, r *http.Request) {
+	o, _ = newPod(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other.URL, http.StatusPermanentRedirect)
 	})
 	assert.Contains(t, deliver(o), "redirects are not followed")
 
-	o, _ = pod(t, func(http.ResponseWriter, *http.Request) { t.Error("a stranger got the token") })
-	require.NoError(t, os.WriteFile(filepath.Join(o.Root, serviceAccount, "ca.crt"), anotherCA(t), 0o600))
+	o, _ = newPod(t, func(http.ResponseWriter, *http.Request) { t.Error("a stranger got the token") })
+	require.NoError(t, os.WriteFile(filepath.Join(o.Root, serviceAccount, "ca.crt"), unrelatedCA(t), 0o600))
 	assert.Contains(t, deliver(o), "x509: certificate signed by unknown authority")
 
 	o.Root = t.TempDir()
@@ -138,8 +138,8 @@ func TestEventThatCannotBe(t *testing.T) {
 	assert.Contains(t, deliver(o), "KUBERNETES_SERVICE_HOST is not set")
 }
 
-// anotherCA is a certificate that has signed nothing.
-func anotherCA(t *testing.T) []byte {
+// unrelatedCA is a certificate that has signed nothing.
+func unrelatedCA(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

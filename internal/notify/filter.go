@@ -13,13 +13,13 @@ import (
 // \r). A space is put in. ::add-mask:: alone is passed on: it only hides, and broken
 // it would show what a tool wants hidden.
 type filter struct {
-	mu     sync.Mutex
-	to     io.Writer
-	held   []byte // the beginning of a line that may be ::add-mask::
-	inLine bool   // something is in the line that makes it none
-	begun  bool   // something is in the line
-	hashes int
-	colon  bool
+	mu          sync.Mutex
+	to          io.Writer
+	pending     []byte // the beginning of a line that may be ::add-mask::
+	notCommand  bool   // something is in the line that makes it none
+	lineStarted bool   // something is in the line
+	hashes      int
+	colon       bool
 }
 
 const addMask = "::add-mask::"
@@ -29,7 +29,7 @@ func (f *filter) Write(p []byte) (int, error) {
 	defer f.mu.Unlock()
 	var out bytes.Buffer
 	for _, c := range p {
-		f.take(&out, c)
+		f.process(&out, c)
 	}
 	if _, err := f.to.Write(out.Bytes()); err != nil {
 		return 0, err
@@ -37,45 +37,45 @@ func (f *filter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// take holds back what may become an add-mask.
-func (f *filter) take(out *bytes.Buffer, c byte) {
-	if !f.inLine && (len(f.held) > 0 || c == ':' && !f.colon) {
-		f.held = append(f.held, c)
+// process holds back what may become an add-mask.
+func (f *filter) process(out *bytes.Buffer, c byte) {
+	if !f.notCommand && (len(f.pending) > 0 || c == ':' && !f.colon) {
+		f.pending = append(f.pending, c)
 		switch {
-		case string(bytes.ToLower(f.held)) == addMask:
-			out.Write(f.held)
-			f.held, f.inLine, f.begun = nil, true, true
-		case !bytes.HasPrefix([]byte(addMask), bytes.ToLower(f.held)):
+		case string(bytes.ToLower(f.pending)) == addMask:
+			out.Write(f.pending)
+			f.pending, f.notCommand, f.lineStarted = nil, true, true
+		case !bytes.HasPrefix([]byte(addMask), bytes.ToLower(f.pending)):
 			f.flush(out)
 		}
 		return
 	}
-	f.pass(out, c)
+	f.escape(out, c)
 }
 
 func (f *filter) flush(out *bytes.Buffer) {
-	held := f.held
-	f.held = nil
+	held := f.pending
+	f.pending = nil
 	for _, c := range held {
-		f.pass(out, c)
+		f.escape(out, c)
 	}
 }
 
-// pass breaks commands.
-func (f *filter) pass(out *bytes.Buffer, c byte) {
+// escape breaks commands.
+func (f *filter) escape(out *bytes.Buffer, c byte) {
 	if f.colon && c == ':' || f.hashes >= 2 && c == '[' {
 		out.WriteByte(' ')
 	}
-	f.colon = c == ':' && !f.inLine
+	f.colon = c == ':' && !f.notCommand
 	if f.hashes++; c != '#' {
 		f.hashes = 0
 	}
 	switch {
 	case c == '\n' || c == '\r':
-		f.inLine, f.begun = false, false
+		f.notCommand, f.lineStarted = false, false
 	default:
-		f.begun = true
-		f.inLine = f.inLine || c > ' ' && c < 0x80 && c != ':'
+		f.lineStarted = true
+		f.notCommand = f.notCommand || c > ' ' && c < 0x80 && c != ':'
 	}
 	out.WriteByte(c)
 }
@@ -86,10 +86,10 @@ func (f *filter) command(line string) error {
 	defer f.mu.Unlock()
 	var out bytes.Buffer
 	f.flush(&out)
-	if f.begun {
+	if f.lineStarted {
 		out.WriteByte('\n')
 	}
-	f.inLine, f.begun, f.colon, f.hashes = false, false, false, 0
+	f.notCommand, f.lineStarted, f.colon, f.hashes = false, false, false, 0
 	out.WriteString(line + "\n")
 	_, err := f.to.Write(out.Bytes())
 	return err

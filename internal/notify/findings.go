@@ -19,11 +19,11 @@ const (
 
 // Finding is something found in a file of the migrations.
 type Finding struct {
-	Kind   string // in a few words
-	Fault  bool   // else it is a note
-	Place  Place
-	Text   string // one line
-	Detail string // lines; may be empty
+	Kind     string // in a few words
+	Fault    bool   // else it is a note
+	Position Position
+	Text     string // one line
+	Detail   string // lines; may be empty
 }
 
 // Findings makes an annotation of each, and a table of all in the step's summary,
@@ -35,10 +35,10 @@ func (g *GitHub) Findings(heading string, findings []Finding, source string) err
 		if f.Fault {
 			level = "error"
 		}
-		errs = append(errs, g.command(level, g.path(source, f.Place.File), f.Place.Line, f.Place.Column, f.Place.File+": "+f.Kind, strings.TrimSpace(f.Text+"\n"+f.Detail)))
+		errs = append(errs, g.command(level, g.path(source, f.Position.File), f.Position.Line, f.Position.Column, f.Position.File+": "+f.Kind, strings.TrimSpace(f.Text+"\n"+f.Detail)))
 	}
 	if g.summary != "" {
-		if err := addTo(g.summary, findingsTable(heading, findings)); err != nil {
+		if err := appendFile(g.summary, findingsTable(heading, findings)); err != nil {
 			errs = append(errs, fmt.Errorf("GitHub step summary: %w", err))
 		}
 	}
@@ -61,10 +61,10 @@ func findingsTable(heading string, findings []Finding) string {
 		if f.Fault {
 			level = "**fault**"
 		}
-		where := fmt.Sprintf("%s:%d", f.Place.File, f.Place.Line)
+		where := fmt.Sprintf("%s:%d", f.Position.File, f.Position.Line)
 		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", plainMarkdown(f.Kind), level, plainMarkdown(where), plainMarkdown(f.Text))
 		if f.Detail != "" && details.Len()+len(f.Detail) <= maxFindingDetails {
-			details.WriteString("\n" + plainMarkdown(where) + "\n\n" + inFence(f.Detail))
+			details.WriteString("\n" + plainMarkdown(where) + "\n\n" + fenced(f.Detail))
 		}
 	}
 	return table.String() + details.String()
@@ -84,9 +84,9 @@ func plainMarkdown(s string) string {
 	return b.String()
 }
 
-// inFence is a text in a fence that is longer than any within, so that nothing of it
+// fenced is a text in a fence that is longer than any within, so that nothing of it
 // is taken for Markdown.
-func inFence(text string) string {
+func fenced(text string) string {
 	fence, run := 3, 0
 	for _, r := range text {
 		if run++; r != '`' {
@@ -98,8 +98,8 @@ func inFence(text string) string {
 	return ticks + "text\n" + strings.TrimRight(text, "\n") + "\n" + ticks + "\n"
 }
 
-// addTo adds text to a file.
-func addTo(file, text string) error {
+// appendFile adds text to a file.
+func appendFile(file, text string) error {
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err

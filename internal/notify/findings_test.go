@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gitHub is one of a step, with what it has written and its summary.
-func gitHub(t *testing.T) (*GitHub, *bytes.Buffer, string) {
+// gitHubWithSummary is one of a step, with what it has written and its summary.
+func gitHubWithSummary(t *testing.T) (*GitHub, *bytes.Buffer, string) {
 	t.Helper()
 	dir, out := t.TempDir(), &bytes.Buffer{}
 	summary := filepath.Join(dir, "summary.md")
@@ -22,13 +22,13 @@ func gitHub(t *testing.T) (*GitHub, *bytes.Buffer, string) {
 }
 
 // TestFindingsAreNoMarkdown, nor HTML, nor commands, whatever a file is called.
-func TestFindingsAreNoMarkdown(t *testing.T) {
+func TestFindings_HostileNames_AreEscaped(t *testing.T) {
 	t.Parallel()
-	g, out, summary := gitHub(t)
+	g, out, summary := gitHubWithSummary(t)
 	hostile := "1_<img src=x>|[x](http://y)`*_~#@all ::error::forged\n::error::forged\r##[error]x"
 	require.NoError(t, g.Findings("Rehearsal: "+hostile, []Finding{
-		{Kind: "schema not restored", Fault: true, Place: Place{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
-		{Kind: "data loss", Place: Place{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
+		{Kind: "schema not restored", Fault: true, Position: Position{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
+		{Kind: "data loss", Position: Position{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
 	}, "."))
 	require.NoError(t, g.Close())
 	commands := runnerCommands(out.String())
@@ -45,12 +45,12 @@ func TestFindingsAreNoMarkdown(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(table, "\n| "), "a row a finding: %s", table)
 }
 
-func TestVeryManyFindings(t *testing.T) {
+func TestFindings_Many_AreLimited(t *testing.T) {
 	t.Parallel()
-	g, out, summary := gitHub(t)
+	g, out, summary := gitHubWithSummary(t)
 	var findings []Finding
 	for i := range 3 * maxFindings {
-		findings = append(findings, Finding{Kind: "schema not restored", Fault: true, Place: Place{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
+		findings = append(findings, Finding{Kind: "schema not restored", Fault: true, Position: Position{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
 	}
 	require.NoError(t, g.Findings("many", findings, "."))
 	require.NoError(t, g.Close())

@@ -20,7 +20,7 @@ const maxAnnotations = 10
 type GitHub struct {
 	mu       sync.Mutex
 	out      *filter
-	all      []*filter
+	filters  []*filter
 	warnings int
 	root     string // GITHUB_WORKSPACE
 	summary  string // GITHUB_STEP_SUMMARY, a file; may be empty
@@ -39,7 +39,7 @@ func NewGitHub(getenv func(string) string, out io.Writer) *GitHub {
 // Close writes what is held back. It belongs at the end of all output.
 func (g *GitHub) Close() error {
 	var errs []error
-	for _, f := range g.all {
+	for _, f := range g.filters {
 		errs = append(errs, f.Close())
 	}
 	return errors.Join(errs...)
@@ -53,7 +53,7 @@ func (g *GitHub) Filter(w io.Writer) io.Writer { return g.filter(w) }
 
 func (g *GitHub) filter(w io.Writer) *filter {
 	f := &filter{to: w}
-	g.all = append(g.all, f)
+	g.filters = append(g.filters, f)
 	return f
 }
 
@@ -65,16 +65,16 @@ func (g *GitHub) Annotate(m Message, source string) error {
 	}
 	_, rest, _ := strings.Cut(m.Report, "\n")
 	rest = strings.ReplaceAll(strings.TrimPrefix(rest, "  "), "\n  ", "\n") // the card's margin
-	place := m.Place
+	place := m.Position
 	if place == nil {
-		place = &Place{}
+		place = &Position{}
 	}
 	return g.command("error", g.path(source, place.File), place.Line, place.Column, m.Title, rest)
 }
 
 // Warn makes an annotation of a warning, at a place if there is one; of too many it
 // makes none.
-func (g *GitHub) Warn(title, text, source string, at Place) error {
+func (g *GitHub) Warn(title, text, source string, at Position) error {
 	g.mu.Lock()
 	g.warnings++
 	late := g.warnings > maxAnnotations
@@ -132,17 +132,17 @@ func escapeData(s string) string     { return dataEscapes.Replace(s) }
 func escapeProperty(s string) string { return propertyEscapes.Replace(s) }
 
 // stepSummary adds the card to the summary of a step in GitHub Actions.
-func (o Options) stepSummary() *sink {
+func (o Options) stepSummary() *channel {
 	file := o.Getenv("GITHUB_STEP_SUMMARY")
 	if o.Getenv("GITHUB_ACTIONS") != "true" || file == "" {
 		return nil
 	}
-	return &sink{name: "GitHub step summary", wants: o.news, send: func(_ context.Context, m Message) error {
-		return addTo(file, summary(m))
+	return &channel{name: "GitHub step summary", wants: o.acceptsOutcome, send: func(_ context.Context, m Message) error {
+		return appendFile(file, summary(m))
 	}}
 }
 
 // summary is the card in a fence.
 func summary(m Message) string {
-	return "\n### Database migrations: " + m.Outcome + "\n\n" + inFence(m.Report)
+	return "\n### Database migrations: " + m.Outcome + "\n\n" + fenced(m.Report)
 }

@@ -44,14 +44,14 @@ func known(info string) bool {
 	return false
 }
 
-func TestRunnerReadsCommands(t *testing.T) {
+func TestRunnerCommands_Output_MatchesRunner(t *testing.T) {
 	for _, text := range []string{"::error::x", " \t::error file=a::x", "\u00a0\u2003::error::x", "a\r::ERROR::x", "x ##[error]x", "###[group a=b]"} {
 		assert.Len(t, runnerCommands(text), 1, "this test can fail: %q", text)
 	}
 }
 
-// TestNobodyElseGivesCommands writes what is hostile in pieces of every size.
-func TestNobodyElseGivesCommands(t *testing.T) {
+// TestFilter_Commands_AreEscaped writes what is hostile in pieces of every size.
+func TestFilter_Commands_AreEscaped(t *testing.T) {
 	for _, text := range []string{
 		"::error::forged", "\n  ::error file=a.sql,line=1::forged\n", "a\r::error::forged\r\n::stop-commands::x\n", "\u00a0\u3000\ufeff\x0b::error::x\n",
 		"time=x msg=\"##[error]forged\"\n", "###[error]x\n##[[error]x\n####[error]\n", ":::error::x\n::::error::x\n: ::error::x\n", "\n\n::\n::error::x",
@@ -89,7 +89,7 @@ func FuzzFilter(f *testing.F) {
 	})
 }
 
-func TestOrdinaryOutputIsPassedOn(t *testing.T) {
+func TestFilter_PlainOutput_IsUnchanged(t *testing.T) {
 	const text = "level=INFO msg=\"x::y ##x\"\n  SELECT a::text, b::int[]\n# heading [x]\n::add-mask::a tool's secret\na::add-mask::b\n:\n:a::b\n"
 	var out bytes.Buffer
 	f := &filter{to: &out}
@@ -109,12 +109,12 @@ func github(t *testing.T) (*GitHub, *bytes.Buffer, string) {
 	return g, &out, workspace
 }
 
-func TestAnnotation(t *testing.T) {
+func TestAnnotate_Message_NamesPosition(t *testing.T) {
 	g, out, workspace := github(t)
 	source := filepath.Join(workspace, "db", "migrations, new: 100%")
 	require.NoError(t, os.MkdirAll(source, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(source, "0009_guest_accounts.up.sql"), nil, 0o600))
-	m := failure()
+	m := failureMessage()
 	m.Title = "migration failed: 100%, a::b\n::error::forged"
 	_, err := g.Out().Write([]byte("a line of a tool that does not end"))
 	require.NoError(t, err)
@@ -134,20 +134,20 @@ func TestAnnotation(t *testing.T) {
 	}
 
 	out.Reset()
-	require.NoError(t, g.Annotate(success(), source))
+	require.NoError(t, g.Annotate(successMessage(), source))
 	assert.True(t, strings.HasPrefix(out.String(), "::notice title=shiplock::shiplock: the database is at version 9"), out)
 }
 
-func TestWarningsAreBounded(t *testing.T) {
+func TestWarn_Many_AreLimited(t *testing.T) {
 	g, out, _ := github(t)
 	for range 30 {
-		require.NoError(t, g.Warn("a warning", "of\nmany", "", Place{}))
+		require.NoError(t, g.Warn("a warning", "of\nmany", "", Position{}))
 	}
 	assert.Equal(t, maxAnnotations, strings.Count(out.String(), "::warning title=a warning::of%0Amany\n"))
 	assert.Nil(t, NewGitHub(environment(nil), out))
 }
 
-func TestWarningsOfTheLog(t *testing.T) {
+func TestHandler_Warning_IsAnnotated(t *testing.T) {
 	g, out, workspace := github(t)
 	require.NoError(t, os.Mkdir(filepath.Join(workspace, "migrations"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(workspace, "migrations", "0002_x.up.sql"), nil, 0o600))

@@ -39,12 +39,12 @@ type Message struct {
 	VersionFrom *int `json:"version_from"`
 	VersionTo   *int `json:"version_to"`  // where the database is now
 	Applied     *int `json:"applied"`     // migrations run, up or down
-	Undone      *int `json:"rolled_back"` // those of them that were rolled back
+	RolledBack  *int `json:"rolled_back"` // those of them that were rolled back
 	Pending     *int `json:"pending"`
 	// Migrations are those that Applied counts, in the order in which they ran; of
 	// more than MaxMigrations the last.
 	Migrations []Migration `json:"migrations"`
-	Place      *Place      `json:"position"` // of the error in the file
+	Position   *Position   `json:"position"` // of the error in the file
 
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended"`
@@ -66,8 +66,8 @@ type Migration struct {
 	Direction string `json:"direction"` // up or down
 }
 
-// Place is a place in a migration's file. Line and column count from 1; 0 is not known.
-type Place struct {
+// Position is a place in a migration's file. Line and column count from 1; 0 is not known.
+type Position struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
@@ -83,16 +83,16 @@ func (m Message) Succeeded() bool { return m.ExitCode == report.ExitOK }
 type outcome struct{ name, reason string }
 
 var outcomes = map[int]outcome{
-	report.ExitOK:       {"succeeded", "MigrationSucceeded"},
-	report.ExitInternal: {"error", "MigrationError"},
-	report.ExitUsage:    {"misconfigured", "MigrationMisconfigured"},
-	report.ExitDatabase: {"database-unavailable", "DatabaseUnavailable"},
-	report.ExitLocked:   {"locked", "MigrationLocked"},
-	report.ExitRefused:  {"refused", "MigrationRefused"},
-	report.ExitFailed:   {"failed", "MigrationFailed"},
-	report.ExitPartWay:  {"part-way", "MigrationPartWay"},
-	report.ExitTimeout:  {"out-of-time", "MigrationTimedOut"},
-	report.ExitSignal:   {"stopped", "MigrationStopped"},
+	report.ExitOK:               {"succeeded", "MigrationSucceeded"},
+	report.ExitInternal:         {"error", "MigrationError"},
+	report.ExitUsage:            {"misconfigured", "MigrationMisconfigured"},
+	report.ExitDatabase:         {"database-unavailable", "DatabaseUnavailable"},
+	report.ExitLocked:           {"locked", "MigrationLocked"},
+	report.ExitRefused:          {"refused", "MigrationRefused"},
+	report.ExitFailed:           {"failed", "MigrationFailed"},
+	report.ExitPartiallyApplied: {"part-way", "MigrationPartWay"},
+	report.ExitTimeout:          {"out-of-time", "MigrationTimedOut"},
+	report.ExitSignal:           {"stopped", "MigrationStopped"},
 }
 
 func outcomeOf(code int) outcome {

@@ -14,8 +14,8 @@ import (
 const (
 	DefaultTimeout = 10 * time.Second
 	AfterStop      = 3 * time.Second
-	// lag is how much longer than the bound we wait for a sink to say why.
-	lag = 200 * time.Millisecond
+	// gracePeriod is how much longer than the bound we wait for a sink to say why.
+	gracePeriod = 200 * time.Millisecond
 )
 
 // Options say where to deliver. The zero value delivers nowhere.
@@ -34,8 +34,8 @@ type Options struct {
 	JobUID, PodUID string
 	// Agent is our name and version.
 	Agent string
-	// Told is called for each delivery that was taken; nil for nobody.
-	Told func(where string)
+	// OnDelivered is called for each delivery that was taken; nil for nobody.
+	OnDelivered func(where string)
 	// Root is put before the paths of Kubernetes' files, and Getenv asked for its
 	// variables and for GitHub's.
 	Root   string
@@ -44,14 +44,14 @@ type Options struct {
 
 // Notifier delivers messages.
 type Notifier struct {
-	timeout time.Duration
-	sinks   []sink
-	secrets []string
-	told    func(string)
+	timeout     time.Duration
+	channels    []channel
+	secrets     []string
+	onDelivered func(string)
 }
 
-// sink is one place where a message goes.
-type sink struct {
+// channel is one place where a message goes.
+type channel struct {
 	name  string // as it is named in a warning: without a secret
 	wants func(Message) bool
 	send  func(context.Context, Message) error
@@ -63,20 +63,20 @@ type OptionError struct{ Problem string }
 
 func (e *OptionError) Error() string { return e.Problem }
 
-func problem(format string, args ...any) error {
+func optionErrorf(format string, args ...any) error {
 	return &OptionError{Problem: fmt.Sprintf(format, args...)}
 }
 
-// Open checks the options, reads the files they name and tries the template. Errors
+// New checks the options, reads the files they name and tries the template. Errors
 // are *OptionError. The Notifier is never nil: it knows the secrets, and delivers to
 // the places whose options are right.
-func Open(o Options) (*Notifier, error) {
-	n := &Notifier{timeout: o.Timeout, told: o.Told}
-	n.keepProxies(o.Getenv)
+func New(o Options) (*Notifier, error) {
+	n := &Notifier{timeout: o.Timeout, onDelivered: o.OnDelivered}
+	n.addProxySecrets(o.Getenv)
 	n.add(o.terminationLog())
 	n.add(o.stepSummary())
 	var first error
-	for _, open := range []func(*Notifier) (*sink, error){o.event, o.webhook, o.pushgateway} {
+	for _, open := range []func(*Notifier) (*channel, error){o.event, o.webhook, o.pushgateway} {
 		s, err := open(n)
 		if err != nil && first == nil {
 			first = err
@@ -84,7 +84,7 @@ func Open(o Options) (*Notifier, error) {
 		n.add(s)
 	}
 	if o.Timeout <= 0 && first == nil {
-		first = problem("--notify-timeout is %s; want more than 0, such as 10s", o.Timeout)
+		first = optionErrorf("--notify-timeout is %s; want more than 0, such as 10s", o.Timeout)
 	}
 	if n.timeout <= 0 {
 		n.timeout = DefaultTimeout
@@ -92,9 +92,9 @@ func Open(o Options) (*Notifier, error) {
 	return n, first
 }
 
-func (n *Notifier) add(s *sink) {
+func (n *Notifier) add(s *channel) {
 	if s != nil {
-		n.sinks = append(n.sinks, *s)
+		n.channels = append(n.channels, *s)
 	}
 }
 
@@ -106,8 +106,8 @@ func (n *Notifier) Deliver(ctx context.Context, m Message) []error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(AfterStop, cancel) })
 	defer stop()
-	var wanted []sink
-	for _, s := range n.sinks {
+	var wanted []channel
+	for _, s := range n.channels {
 		if s.wants(m) {
 			wanted = append(wanted, s)
 		}
@@ -117,14 +117,14 @@ func (n *Notifier) Deliver(ctx context.Context, m Message) []error {
 		errs[i] = make(chan error, 1)
 		go func() { errs[i] <- s.send(bound, m) }()
 	}
-	return n.gather(bound, wanted, errs)
+	return n.collect(bound, wanted, errs)
 }
 
-// gather waits for the sinks. One that does not heed its bound, as a file on a dead
+// collect waits for the sinks. One that does not heed its bound, as a file on a dead
 // network may, is left behind.
-func (n *Notifier) gather(bound context.Context, sinks []sink, errs []chan error) []error {
+func (n *Notifier) collect(bound context.Context, sinks []channel, errs []chan error) []error {
 	late := make(chan struct{})
-	stop := context.AfterFunc(bound, func() { time.AfterFunc(lag, func() { close(late) }) })
+	stop := context.AfterFunc(bound, func() { time.AfterFunc(gracePeriod, func() { close(late) }) })
 	defer stop()
 	var out []error
 	for i, s := range sinks {
@@ -135,29 +135,29 @@ func (n *Notifier) gather(bound context.Context, sinks []sink, errs []chan error
 			select {
 			case err = <-errs[i]:
 			default:
-				err = errNoEnd
+				err = errTimedOut
 			}
 		}
 		if err != nil {
 			out = append(out, fmt.Errorf("%s: %s", s.name, n.Redact(oneLine(err.Error()))))
-		} else if n.told != nil {
-			n.told(s.name)
+		} else if n.onDelivered != nil {
+			n.onDelivered(s.name)
 		}
 	}
 	return out
 }
 
-var errNoEnd = fmt.Errorf("did not end within --notify-timeout")
+var errTimedOut = fmt.Errorf("did not end within --notify-timeout")
 
-// always wants every message; news wants failures, and successes that changed
+// acceptsAll wants every message; news wants failures, and successes that changed
 // something where those are asked for.
-func always(Message) bool { return true }
+func acceptsAll(Message) bool { return true }
 
-func (o Options) news(m Message) bool { return !m.Succeeded() || o.Success && m.Changed }
+func (o Options) acceptsOutcome(m Message) bool { return !m.Succeeded() || o.Success && m.Changed }
 
-// drain reads no more of an answer than is of use.
-func drain(r io.Reader) string {
-	text, _ := io.ReadAll(io.LimitReader(r, maxAnswer))
+// readResponse reads no more of an answer than is of use.
+func readResponse(r io.Reader) string {
+	text, _ := io.ReadAll(io.LimitReader(r, maxResponse))
 	return oneLine(string(text))
 }
 

@@ -23,21 +23,21 @@ func environment(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
 
-func options(change func(*Options)) Options {
+func testOptions(change func(*Options)) Options {
 	o := Options{Timeout: 20 * time.Second, Agent: "shiplock/test", Getenv: environment(nil)}
 	change(&o)
 	return o
 }
 
-func open(t *testing.T, change func(*Options)) *Notifier {
+func newNotifier(t *testing.T, change func(*Options)) *Notifier {
 	t.Helper()
-	n, err := Open(options(change))
+	n, err := New(testOptions(change))
 	require.NoError(t, err)
 	return n
 }
 
-// failure and success are the messages of two runs.
-func failure() Message {
+// failureMessage and success are the messages of two runs.
+func failureMessage() Message {
 	m := samples()[0]
 	m.Rows = []report.Row{
 		{Name: "migration", Text: "0009_guest_accounts.up.sql, line 5, column 1 (version 9 up)"},
@@ -46,11 +46,11 @@ func failure() Message {
 		{Name: "state", Text: "nothing of this migration was kept; 0 of 1 migrations done, 1 to go"},
 		{Name: "next", Text: "correct 0009_guest_accounts.up.sql and deploy again; it starts with this migration"},
 	}
-	m.Report = report.Card{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.String()
+	m.Report = report.Report{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.String()
 	return m
 }
 
-func success() Message { return samples()[2] }
+func successMessage() Message { return samples()[2] }
 
 // golden compares with a file in testdata.
 func golden(t *testing.T, name string, got []byte) {
@@ -64,8 +64,8 @@ func golden(t *testing.T, name string, got []byte) {
 	assert.Equal(t, string(want), string(got))
 }
 
-// indented is JSON for people.
-func indented(t *testing.T, text []byte) []byte {
+// indentedJSON is JSON for people.
+func indentedJSON(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var v any
 	require.NoError(t, json.Unmarshal(text, &v))
@@ -74,40 +74,40 @@ func indented(t *testing.T, text []byte) []byte {
 	return append(out, '\n')
 }
 
-func TestWhatGoesOut(t *testing.T) {
-	for name, m := range map[string]Message{"failure": failure(), "success": success(), "unknown": samples()[1]} {
-		for format, render := range map[string]render{"json": asJSON, "slack": slack} {
+func TestDeliver_Message_MatchesGolden(t *testing.T) {
+	for name, m := range map[string]Message{"failure": failureMessage(), "success": successMessage(), "unknown": samples()[1]} {
+		for format, render := range map[string]render{"json": renderJSON, "slack": renderSlack} {
 			body, contentType, err := render(m)
 			require.NoError(t, err)
 			assert.Equal(t, contentJSON, contentType)
-			golden(t, name+"."+format, indented(t, body))
+			golden(t, name+"."+format, indentedJSON(t, body))
 		}
 		golden(t, name+".metrics", []byte(groupPath(m)+"\n"+metrics(m)))
-		event, err := encode(options(func(o *Options) { o.JobUID = "8c5c8d54" }).eventOf(m, "shop"))
+		event, err := encode(testOptions(func(o *Options) { o.JobUID = "8c5c8d54" }).eventOf(m, "shop"))
 		require.NoError(t, err)
-		golden(t, name+".event", indented(t, event))
+		golden(t, name+".event", indentedJSON(t, event))
 		golden(t, name+".summary", []byte(summary(m)))
 	}
 }
 
-func TestWhoIsToldWhat(t *testing.T) {
-	o := options(func(o *Options) {})
-	idle := success()
+func TestDeliver_Outcome_SelectsChannels(t *testing.T) {
+	o := testOptions(func(o *Options) {})
+	idle := successMessage()
 	idle.Changed = false
-	assert.True(t, o.news(failure()))
-	assert.False(t, o.news(success()), "nobody has asked for it")
+	assert.True(t, o.acceptsOutcome(failureMessage()))
+	assert.False(t, o.acceptsOutcome(successMessage()), "nobody has asked for it")
 	o.Success = true
-	assert.True(t, o.news(success()))
-	assert.False(t, o.news(idle), "nothing was changed")
-	wait := failure()
+	assert.True(t, o.acceptsOutcome(successMessage()))
+	assert.False(t, o.acceptsOutcome(idle), "nothing was changed")
+	wait := failureMessage()
 	wait.Verb = "wait"
-	assert.True(t, o.news(wait))
-	assert.False(t, measured(wait), "who waits has no numbers of his own")
-	assert.True(t, measured(idle))
+	assert.True(t, o.acceptsOutcome(wait))
+	assert.False(t, changesDatabase(wait), "who waits has no numbers of his own")
+	assert.True(t, changesDatabase(idle))
 }
 
-// receiver is a server on loopback.
-func receiver(t *testing.T, handle http.HandlerFunc) *httptest.Server {
+// newReceiver is a server on loopback.
+func newReceiver(t *testing.T, handle http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(handle)
 	t.Cleanup(func() {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestOptionsThatCannotWork: told before anything runs, by name and without a secret.
-func TestOptionsThatCannotWork(t *testing.T) {
+func TestNew_InvalidOptions_ReturnsError(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -41,7 +41,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 		"address alone, such as":            func(o *Options) { o.PushgatewayURL = "http://h/metrics/job/marked" },
 		"--notify-timeout is 0s; want more": func(o *Options) { o.Timeout = 0 },
 	} {
-		n, err := Open(options(change))
+		n, err := New(testOptions(change))
 		var wrong *OptionError
 		require.True(t, errors.As(err, &wrong), "%s: %v", want, err)
 		assert.Contains(t, err.Error(), want)
@@ -52,24 +52,24 @@ func TestOptionsThatCannotWork(t *testing.T) {
 
 // TestTheOthersAreTold: an option that is wrong is a failure of the run, and goes
 // where the other options are right.
-func TestTheOthersAreTold(t *testing.T) {
+func TestNew_InvalidOption_OtherChannelsDeliver(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "said")
-	n, err := Open(options(func(o *Options) { o.WebhookURL, o.TerminationLog = "nonsense", file }))
+	n, err := New(testOptions(func(o *Options) { o.WebhookURL, o.TerminationLog = "nonsense", file }))
 	require.Error(t, err)
-	require.Empty(t, n.Deliver(t.Context(), failure()))
+	require.Empty(t, n.Deliver(t.Context(), failureMessage()))
 	assert.FileExists(t, file)
 }
 
-func TestURLFromAFile(t *testing.T) {
+func TestNew_URLFile_IsRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")
 	require.NoError(t, os.WriteFile(file, []byte("https://hooks.example.com/services/T0MARKED/B0MARKED/marked0marked\n"), 0o600))
-	n := open(t, func(o *Options) { o.WebhookURLFile = file })
+	n := newNotifier(t, func(o *Options) { o.WebhookURLFile = file })
 	assert.Equal(t, "see xxxxx", n.Redact("see https://hooks.example.com/services/T0MARKED/B0MARKED/marked0marked"))
 }
 
 // TestNothingOfASecretIsSeen: a URL in any of its forms, and its parts.
-func TestNothingOfASecretIsSeen(t *testing.T) {
-	n := open(t, func(o *Options) {
+func TestRedact_Secrets_AreHidden(t *testing.T) {
+	n := newNotifier(t, func(o *Options) {
 		o.WebhookURL, o.WebhookToken = "https://hooks.example.com/services/T0MARKED/marked0marked?key=marked%2Fkey&a=1", "marked-token"
 		o.PushgatewayURL = "http://push:marked%40pass@push.example.com:9091/base"
 	})
@@ -82,7 +82,7 @@ func TestNothingOfASecretIsSeen(t *testing.T) {
 		assert.NotContains(t, n.Redact(text), "MARKED", text)
 	}
 	assert.NotContains(t, n.Redact("Authorization: Basic cHVzaDptYXJrZWRAcGFzcw=="), "cHVza")
-	behind := open(t, func(o *Options) {
+	behind := newNotifier(t, func(o *Options) {
 		o.Getenv = environment(map[string]string{"HTTPS_PROXY": "http://me:marked pass@proxy:3128"})
 	})
 	assert.NotContains(t, behind.Redact(`invalid proxy address "http://me:marked pass@proxy:3128"`), "marked")

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-func (o Options) pushgateway(n *Notifier) (*sink, error) {
+func (o Options) pushgateway(n *Notifier) (*channel, error) {
 	if o.PushgatewayURL == "" {
 		return nil, nil
 	}
@@ -20,10 +20,10 @@ func (o Options) pushgateway(n *Notifier) (*sink, error) {
 		return nil, err
 	}
 	if u.RawQuery != "" || strings.Contains(u.Path, "/metrics/job") {
-		return nil, problem("--pushgateway-url: want the Pushgateway's address alone, such as http://pushgateway:9091; the path is added here")
+		return nil, optionErrorf("--pushgateway-url: want the Pushgateway's address alone, such as http://pushgateway:9091; the path is added here")
 	}
-	p := parcel{client: o.client(viaProxy()), header: o.header("text/plain; version=0.0.4; charset=utf-8")}
-	return &sink{name: place("Pushgateway", u), wants: measured, send: func(ctx context.Context, m Message) error {
+	p := httpRequest{client: o.client(viaProxy()), header: o.header("text/plain; version=0.0.4; charset=utf-8")}
+	return &channel{name: channelName("Pushgateway", u), wants: changesDatabase, send: func(ctx context.Context, m Message) error {
 		if m.Database == "" {
 			return errors.New("not told, because which database it is about is not known")
 		}
@@ -33,9 +33,9 @@ func (o Options) pushgateway(n *Notifier) (*sink, error) {
 	}}, nil
 }
 
-// measured leaves out who only waits: its numbers would stand in place of those of
+// changesDatabase leaves out who only waits: its numbers would stand in place of those of
 // the run it waits for.
-func measured(m Message) bool { return slices.Contains([]string{"up", "down", "exec"}, m.Verb) }
+func changesDatabase(m Message) bool { return slices.Contains([]string{"up", "down", "exec"}, m.Verb) }
 
 // plainLabel is what can stand in a path as it is.
 var plainLabel = regexp.MustCompile(`^[\w.-]*[\w-]$`)
@@ -75,13 +75,13 @@ func metrics(m Message) string {
 	if m.Pending != nil {
 		gauge("migrations_pending", "Migrations of the files that are not in effect.", number(float64(*m.Pending)))
 	}
-	if m.Applied != nil && m.Undone != nil {
+	if m.Applied != nil && m.RolledBack != nil {
 		gauge("last_run_migrations", "Migrations that the last run applied (up), or undid (down).",
-			fmt.Sprintf("{direction=\"down\"} %d", *m.Undone), fmt.Sprintf("{direction=\"up\"} %d", *m.Applied-*m.Undone))
+			fmt.Sprintf("{direction=\"down\"} %d", *m.RolledBack), fmt.Sprintf("{direction=\"up\"} %d", *m.Applied-*m.RolledBack))
 	}
 	gauge("last_run_duration_seconds", "How long the last run took.", number(m.Seconds))
 	gauge("last_run_exit_code", "Exit code of the last run, 0 for success.", number(float64(m.ExitCode)))
-	gauge("last_run_outcome", "1 for how the last run ended, 0 for the other ways.", states(m.Outcome)...)
+	gauge("last_run_outcome", "1 for how the last run ended, 0 for the other ways.", outcomeSamples(m.Outcome)...)
 	ended := number(float64(m.Ended.UnixMilli()) / 1000)
 	gauge("last_run_timestamp_seconds", "When the last run ended.", ended)
 	if m.Succeeded() {
@@ -90,7 +90,7 @@ func metrics(m Message) string {
 	return b.String()
 }
 
-func states(current string) []string {
+func outcomeSamples(current string) []string {
 	var out []string
 	for _, o := range outcomes {
 		value := 0

@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gateway runs a real Pushgateway and returns its address.
-func gateway(t *testing.T) string {
+// startPushgateway runs a real Pushgateway and returns its address.
+func startPushgateway(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("prometheus-pushgateway")
 	if err != nil {
@@ -44,12 +44,12 @@ func gateway(t *testing.T) string {
 }
 
 // TestPushgateway: what a real one shows after a success, and after the failure that follows it.
-func TestPushgateway(t *testing.T) {
+func TestPushgateway_Runs_ShowsMetrics(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Pushgateway")
 	}
 	t.Parallel()
-	address := gateway(t)
+	address := startPushgateway(t)
 	shown := func(metric string) string {
 		answer, err := http.Get(address + "/metrics")
 		require.NoError(t, err)
@@ -59,15 +59,15 @@ func TestPushgateway(t *testing.T) {
 		m := regexp.MustCompile(`(?m)^`+metric+`(?:\{.*\})? .*$`).FindAllString(string(text), -1)
 		return fmt.Sprint(m)
 	}
-	n := open(t, func(o *Options) { o.PushgatewayURL = address + "/" })
-	require.Empty(t, n.Deliver(t.Context(), success()))
+	n := newNotifier(t, func(o *Options) { o.PushgatewayURL = address + "/" })
+	require.Empty(t, n.Deliver(t.Context(), successMessage()))
 	const labels = `{database="db:5432/booking",instance="",job="shiplock",namespace="shop",release="booking"}`
 	assert.Equal(t, "[shiplock_schema_version"+labels+" 9]", shown("shiplock_schema_version"))
 	assert.Equal(t, "[shiplock_migrations_pending"+labels+" 0]", shown("shiplock_migrations_pending"))
 	when := shown("shiplock_last_success_timestamp_seconds")
 	assert.Contains(t, when, labels+" 1.795253402e+09]")
 
-	failed := failure()
+	failed := failureMessage()
 	failed.Ended = failed.Ended.Add(time.Hour)
 	require.Empty(t, n.Deliver(t.Context(), failed))
 	assert.Equal(t, when, shown("shiplock_last_success_timestamp_seconds"), "a failure leaves the last success")
@@ -87,22 +87,22 @@ func TestPushgateway(t *testing.T) {
 	require.Len(t, errs, 1)
 	assert.Contains(t, errs[0].Error(), "which database it is about is not known")
 
-	odd := success()
+	odd := successMessage()
 	odd.Namespace, odd.Release = `a/b "c"\ü%2F?`, "."
 	require.Empty(t, n.Deliver(t.Context(), odd))
 	assert.Contains(t, shown("shiplock_schema_version"), `namespace="a/b \"c\"\\ü%2F?",release="."} 9`)
 }
 
 // TestPushgatewayPassword: it is sent, and not shown.
-func TestPushgatewayPassword(t *testing.T) {
+func TestPushgateway_Password_IsSentAndHidden(t *testing.T) {
 	t.Parallel()
-	s := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+	s := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
 		assert.Equal(t, "push marked@pass", user+" "+password)
 		http.Error(w, "nobody knows push:marked@pass ("+r.Header.Get("Authorization")+")", http.StatusUnauthorized)
 	})
-	n := open(t, func(o *Options) { o.PushgatewayURL = "http://push:marked%40pass@" + s.Listener.Addr().String() })
-	errs := n.Deliver(t.Context(), failure())
+	n := newNotifier(t, func(o *Options) { o.PushgatewayURL = "http://push:marked%40pass@" + s.Listener.Addr().String() })
+	errs := n.Deliver(t.Context(), failureMessage())
 	require.Len(t, errs, 1)
 	assert.Equal(t, "Pushgateway "+s.Listener.Addr().String()+": answered 401 Unauthorized: nobody knows push:xxxxx (Basic xxxxx)", errs[0].Error())
 }

@@ -31,9 +31,9 @@ type slackAttachment struct {
 	Time     int64    `json:"ts"`
 }
 
-// slack makes the message of an incoming webhook: the title, and below it the card
+// renderSlack makes the message of an incoming webhook: the title, and below it the card
 // in a fence.
-func slack(m Message) ([]byte, string, error) {
+func renderSlack(m Message) ([]byte, string, error) {
 	title := slackText(report.Clip(m.Title, maxSlackTitle))
 	_, rest, _ := strings.Cut(m.Report, "\n")
 	colour := "danger"
@@ -42,13 +42,13 @@ func slack(m Message) ([]byte, string, error) {
 	}
 	body, err := encode(slackMessage{Text: title, Attachments: []slackAttachment{{
 		Color: colour, Fallback: title, Text: "```\n" + middle(slackCode(strings.TrimRight(rest, "\n"))) + "\n```",
-		MarkUpIn: []string{"text"}, Footer: slackText(report.Clip(m.where(), maxSlackTitle)), Time: m.Ended.Unix(),
+		MarkUpIn: []string{"text"}, Footer: slackText(report.Clip(m.location(), maxSlackTitle)), Time: m.Ended.Unix(),
 	}}})
 	return body, contentJSON, err
 }
 
-// where names the release and the database.
-func (m Message) where() string {
+// location names the release and the database.
+func (m Message) location() string {
 	var parts []string
 	for _, p := range [][2]string{{"", m.Release}, {"revision ", m.Revision}, {"namespace ", m.Namespace}, {"database ", m.Database}} {
 		if p[1] != "" {
@@ -62,20 +62,20 @@ func (m Message) where() string {
 // <@U123> and <http://x|y> are then text.
 var slackEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// gap is a space that nobody sees.
-const gap = "\u200b"
+// zeroWidthSpace is a space that nobody sees.
+const zeroWidthSpace = "\u200b"
 
 // slackText is text outside of a fence. What the others that read this format take
 // for a mention or a link, @all and [x](y), is broken by a gap.
 func slackText(s string) string {
-	s = strings.ReplaceAll(oneLine(s), "](", "]"+gap+"(")
+	s = strings.ReplaceAll(oneLine(s), "](", "]"+zeroWidthSpace+"(")
 	s = strings.ReplaceAll(s, "`", "'")
 	var b strings.Builder
 	inWord := false
 	for _, r := range s {
 		b.WriteRune(r)
 		if r == '@' && !inWord { // name@host is no mention
-			b.WriteString(gap)
+			b.WriteString(zeroWidthSpace)
 		}
 		inWord = r != ' ' && !strings.ContainsRune(`("'[,;:`, r)
 	}
@@ -84,8 +84,8 @@ func slackText(s string) string {
 
 // slackCode is text within a fence, which it cannot close.
 func slackCode(s string) string {
-	s = strings.ReplaceAll(s, "``", "`"+gap+"`")
-	return slackEscape.Replace(strings.ReplaceAll(s, "``", "`"+gap+"`"))
+	s = strings.ReplaceAll(s, "``", "`"+zeroWidthSpace+"`")
+	return slackEscape.Replace(strings.ReplaceAll(s, "``", "`"+zeroWidthSpace+"`"))
 }
 
 // middle takes out the middle of what is too long: the card begins with what failed,

@@ -11,13 +11,13 @@ import (
 
 // TestSlackIsNotForged: a file's name, an error's text and a statement are text, and
 // nothing else, to Slack and to those who read its format.
-func TestSlackIsNotForged(t *testing.T) {
+func TestSlack_HostileText_IsEscaped(t *testing.T) {
 	hostile := "<!channel> <!here> <@U024BE7LH> <http://evil.example|all is well> @here (@all) @channel [all is well](http://evil.example) & ``` *bold* ana@example.com"
-	m := failure()
+	m := failureMessage()
 	m.Title = hostile
 	m.Report = "shiplock: " + hostile + "\n  statement  " + hostile + "\n             ````` @here\n  next       " + hostile + "\n"
 	m.Release = hostile
-	body, _, err := slack(m)
+	body, _, err := renderSlack(m)
 	require.NoError(t, err)
 	var got slackMessage
 	require.NoError(t, json.Unmarshal(body, &got))
@@ -41,11 +41,11 @@ func TestSlackIsNotForged(t *testing.T) {
 	assert.False(t, got.UnfurlLinks || got.UnfurlMedia)
 }
 
-func TestSlackHasLimits(t *testing.T) {
-	m := failure()
+func TestSlack_LongReport_IsCut(t *testing.T) {
+	m := failureMessage()
 	m.Title = strings.Repeat("é", 2000)
 	m.Report = "shiplock: x\n" + strings.Repeat("  statement  "+strings.Repeat("&<>", 20)+"\n", 100) + "  next       deploy again\n"
-	body, _, err := slack(m)
+	body, _, err := renderSlack(m)
 	require.NoError(t, err)
 	var got slackMessage
 	require.NoError(t, json.Unmarshal(body, &got))

@@ -22,31 +22,31 @@ const maxBody = 256 << 10
 func openTemplate(file string) (render, error) {
 	text, err := read(file)
 	if err != nil {
-		return nil, problem("--webhook-template: %v", err)
+		return nil, optionErrorf("--webhook-template: %v", err)
 	}
-	t, err := template.New(filepath.Base(file)).Option("missingkey=error").Funcs(template.FuncMap{"json": quote}).Parse(string(text))
+	t, err := template.New(filepath.Base(file)).Option("missingkey=error").Funcs(template.FuncMap{"json": jsonText}).Parse(string(text))
 	if err != nil {
-		return nil, problem("--webhook-template: %s", templateError(err))
+		return nil, optionErrorf("--webhook-template: %s", templateError(err))
 	}
 	for _, m := range samples() {
 		body, err := execute(t, m)
 		if err != nil {
-			return nil, problem("--webhook-template: %s (the fields are in docs/guides/notifications.md)", templateError(err))
+			return nil, optionErrorf("--webhook-template: %s (the fields are in docs/guides/notifications.md)", templateError(err))
 		}
 		if len(bytes.TrimSpace(body)) == 0 {
-			return nil, problem("--webhook-template: %s makes nothing of a run that %s", file, m.Outcome)
+			return nil, optionErrorf("--webhook-template: %s makes nothing of a run that %s", file, m.Outcome)
 		}
 	}
 	return func(m Message) ([]byte, string, error) {
 		body, err := execute(t, m)
-		return body, contentOf(body), err
+		return body, contentTypeOf(body), err
 	}, nil
 }
 
 func templateError(err error) string { return strings.TrimPrefix(err.Error(), "template: ") }
 
-// quote writes a value as JSON, a text with its quotes.
-func quote(v any) (string, error) {
+// jsonText writes a value as JSON, a text with its quotes.
+func jsonText(v any) (string, error) {
 	b, err := encode(v)
 	return strings.TrimSuffix(string(b), "\n"), err
 }
@@ -121,15 +121,15 @@ func samples() []Message {
 		Rows:    []report.Row{{Name: "state", Text: "nothing of this migration was kept"}, {Name: "next", Text: "correct the file and deploy again"}},
 		Report:  "shiplock: migration 0009_guest_accounts.up.sql failed; the database is as it was, at version 8\n",
 		Release: "booking", Revision: "3", Namespace: "shop", Job: "booking-shiplock", Pod: "booking-shiplock-x7k2p", Database: "booking@db:5432/booking",
-		VersionFrom: number(8), VersionTo: number(8), Applied: number(0), Undone: number(0), Pending: number(1), Migrations: []Migration{}, Place: &Place{"0009_guest_accounts.up.sql", 5, 1},
+		VersionFrom: number(8), VersionTo: number(8), Applied: number(0), RolledBack: number(0), Pending: number(1), Migrations: []Migration{}, Position: &Position{"0009_guest_accounts.up.sql", 5, 1},
 		Started: at, Ended: at.Add(2 * time.Second), Seconds: 2, Migrator: "0.1.0",
 	}
 	unknown := failed
 	unknown.ExitCode, unknown.Outcome, unknown.Title, unknown.Report = report.ExitUsage, Outcome(report.ExitUsage), "no database given", "shiplock: no database given\n"
-	unknown.VersionFrom, unknown.VersionTo, unknown.Applied, unknown.Undone, unknown.Pending, unknown.Place = nil, nil, nil, nil, nil, nil
+	unknown.VersionFrom, unknown.VersionTo, unknown.Applied, unknown.RolledBack, unknown.Pending, unknown.Position = nil, nil, nil, nil, nil, nil
 	unknown.Rows, unknown.Database, unknown.Release, unknown.Revision = []report.Row{}, "", "", ""
 	done := failed
-	done.ExitCode, done.Outcome, done.Place, done.Rows, done.Changed = 0, Outcome(0), nil, []report.Row{}, true
+	done.ExitCode, done.Outcome, done.Position, done.Rows, done.Changed = 0, Outcome(0), nil, []report.Row{}, true
 	done.Title = "the database is at version 9, was 8: 1 migration applied in 2s"
 	done.Report = "shiplock: " + done.Title + "\n  database booking@db:5432/booking; release booking, revision 3, namespace shop\n"
 	done.VersionTo, done.Applied, done.Pending = number(9), number(1), number(0)

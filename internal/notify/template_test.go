@@ -20,17 +20,17 @@ func templateFile(t *testing.T, text string) string {
 	return path
 }
 
-func TestTemplate(t *testing.T) {
+func TestTemplate_Message_RendersFields(t *testing.T) {
 	var body, contentType string
-	s := receiver(t, func(_ http.ResponseWriter, r *http.Request) {
+	s := newReceiver(t, func(_ http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(r.Body)
 		body, contentType = string(text), r.Header.Get("Content-Type")
 	})
 	send := func(template string, m Message) {
-		n := open(t, func(o *Options) { o.WebhookURL, o.WebhookTemplate, o.Success = s.URL, templateFile(t, template), true })
+		n := newNotifier(t, func(o *Options) { o.WebhookURL, o.WebhookTemplate, o.Success = s.URL, templateFile(t, template), true })
 		require.Empty(t, n.Deliver(t.Context(), m))
 	}
-	m := failure()
+	m := failureMessage()
 	big := 20261121104013
 	m.VersionTo, m.Title = &big, `a "quoted" title\ with </script> & 'more'`
 	send(`{"summary": {{json .title}}, "severity": "{{if eq .exit_code 0}}info{{else}}critical{{end}}", "version": {{json .version_to}}, "at": {{json .started}}}`, m)
@@ -46,12 +46,12 @@ func TestTemplate(t *testing.T) {
 	assert.True(t, strings.HasPrefix(body, "failed 20261121104013 2\nmigration: 0009"), body)
 	assert.True(t, strings.HasSuffix(body, " 0009_guest_accounts.up.sql:5"), body)
 
-	send("{{.title}}{{with .position}} {{.file}}{{end}}", success())
-	assert.Equal(t, success().Title, body)
+	send("{{.title}}{{with .position}} {{.file}}{{end}}", successMessage())
+	assert.Equal(t, successMessage().Title, body)
 }
 
-// TestTemplateThatIsBroken is told before anything runs.
-func TestTemplateThatIsBroken(t *testing.T) {
+// TestTemplate_Invalid_ReturnsError is told before anything runs.
+func TestTemplate_Invalid_ReturnsError(t *testing.T) {
 	for text, want := range map[string]string{
 		"{{.title":                    "card.tmpl:1: unclosed action",
 		"{{.titel}}":                  `card.tmpl:1:2: executing "card.tmpl" at <.titel>: map has no entry for key "titel" (the fields are in docs/guides/notifications.md)`,
@@ -63,11 +63,11 @@ func TestTemplateThatIsBroken(t *testing.T) {
 		"{{range $i, $c := .report}}{{range $.report}}" + strings.Repeat("x", 1000) + "{{end}}{{end}}": "range can't iterate over",
 		"{{printf \"%300000d\" 1}}": "the template makes more than 256 kB",
 	} {
-		_, err := Open(options(func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", templateFile(t, text) }))
+		_, err := New(testOptions(func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", templateFile(t, text) }))
 		require.Error(t, err, text)
 		assert.Contains(t, err.Error(), "--webhook-template: ")
 		assert.Contains(t, err.Error(), want)
 	}
-	_, err := Open(options(func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", "/gone.tmpl" }))
+	_, err := New(testOptions(func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", "/gone.tmpl" }))
 	assert.EqualError(t, err, "--webhook-template: open /gone.tmpl: no such file or directory")
 }

@@ -26,8 +26,8 @@ const (
 	minSegment = 8
 )
 
-// keepSecret has Redact hide a text.
-func (n *Notifier) keepSecret(texts ...string) {
+// addSecret has Redact hide a text.
+func (n *Notifier) addSecret(texts ...string) {
 	for _, s := range texts {
 		if len(s) >= minSecret && !slices.Contains(n.secrets, s) {
 			n.secrets = append(n.secrets, s)
@@ -36,26 +36,26 @@ func (n *Notifier) keepSecret(texts ...string) {
 	slices.SortStableFunc(n.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
 }
 
-// keepURL has Redact hide a URL and those of its parts that open a door: who knows
+// addURLSecrets has Redact hide a URL and those of its parts that open a door: who knows
 // the path of a Slack webhook may write there.
-func (n *Notifier) keepURL(text string, u *url.URL) {
-	n.keepSecret(text, u.String())
+func (n *Notifier) addURLSecrets(text string, u *url.URL) {
+	n.addSecret(text, u.String())
 	if u.User != nil {
 		password, _ := u.User.Password()
-		n.keepSecret(password, url.QueryEscape(password), url.PathEscape(password), u.User.String(), basic(u.User))
+		n.addSecret(password, url.QueryEscape(password), url.PathEscape(password), u.User.String(), basicAuth(u.User))
 	}
 	for _, values := range u.Query() {
 		for _, v := range values {
-			n.keepSecret(v, url.QueryEscape(v))
+			n.addSecret(v, url.QueryEscape(v))
 		}
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") {
 		if len(segment) >= minSegment && strings.ContainsFunc(segment, func(r rune) bool { return unicode.IsDigit(r) || unicode.IsUpper(r) }) {
-			n.keepSecret(segment, url.PathEscape(segment))
+			n.addSecret(segment, url.PathEscape(segment))
 		}
 	}
 	if len(u.Path) >= minSegment {
-		n.keepSecret(u.RequestURI())
+		n.addSecret(u.RequestURI())
 	}
 }
 

@@ -14,10 +14,10 @@ func (n *Notifier) httpURL(option, text string) (*url.URL, error) {
 	text = strings.TrimSpace(text)
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		n.keepSecret(text)
-		return nil, problem("%s is not a URL such as https://hooks.example.com/path (its value is not shown: it may be a secret)", option)
+		n.addSecret(text)
+		return nil, optionErrorf("%s is not a URL such as https://hooks.example.com/path (its value is not shown: it may be a secret)", option)
 	}
-	n.keepURL(text, u)
+	n.addURLSecrets(text, u)
 	return u, nil
 }
 
@@ -25,12 +25,12 @@ func (n *Notifier) httpURL(option, text string) (*url.URL, error) {
 func secretFile(option, file string) (string, error) {
 	text, err := read(file)
 	if err != nil {
-		return "", problem("%s: %v", option, err)
+		return "", optionErrorf("%s: %v", option, err)
 	}
 	if s := strings.TrimSpace(string(text)); s != "" {
 		return s, nil
 	}
-	return "", problem("%s: %s is empty", option, file)
+	return "", optionErrorf("%s: %s is empty", option, file)
 }
 
 // maxFile is the most that is read of a file of the user's.
@@ -49,18 +49,18 @@ func read(file string) ([]byte, error) {
 	return text, err
 }
 
-// keepProxies has Redact hide the password of a proxy: net/http quotes one that it
+// addProxySecrets has Redact hide the password of a proxy: net/http quotes one that it
 // cannot read.
-func (n *Notifier) keepProxies(getenv func(string) string) {
+func (n *Notifier) addProxySecrets(getenv func(string) string) {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		if value := getenv(name); strings.Contains(value, "@") {
-			n.keepSecret(value)
+			n.addSecret(value)
 		}
 	}
 }
 
-// place names a sink by the host alone.
-func place(what string, u *url.URL) string { return fmt.Sprintf("%s %s", what, oneLine(u.Host)) }
+// channelName names a sink by the host alone.
+func channelName(what string, u *url.URL) string { return fmt.Sprintf("%s %s", what, oneLine(u.Host)) }
 
 // header is what all requests have.
 func (o Options) header(contentType string) http.Header {

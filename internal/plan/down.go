@@ -11,11 +11,11 @@ import (
 // journal knows not to be applied is passed over. The catalog may be a union: what
 // only the journal knows is undone as it says.
 func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
-	plan, err := begin(c, st, p, Down)
+	plan, err := startPlan(c, st, p, Down)
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := downRefused(c, st, to); err != nil {
+	if err := checkDownTarget(c, st, to); err != nil {
 		return Plan{}, err
 	}
 	plan.To = max(to, NoVersion)
@@ -24,7 +24,7 @@ func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 		if int(m.Version) <= to {
 			break
 		}
-		if err := notUndoable(m); err != nil {
+		if err := checkReversible(m); err != nil {
 			return Plan{}, err
 		}
 		target := NoVersion
@@ -39,10 +39,10 @@ func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 // ForDownToFiles is ForDown to the newest applied version that the files have or
 // reach beyond: what a newer release has brought is undone.
 func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
-	if !ahead(c.Files(), st) {
-		return begin(c, st, p, Down)
+	if !isAhead(c.Files(), st) {
+		return startPlan(c, st, p, Down)
 	}
-	if err := strangers(c.Files(), st, p); err != nil {
+	if err := checkSameApplication(c.Files(), st, p); err != nil {
 		return Plan{}, err
 	}
 	to := NoVersion
@@ -52,9 +52,9 @@ func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
 	return ForDown(c, st, to, p)
 }
 
-// strangers refuses files of which none is what ran here: with another application's
+// checkSameApplication refuses files of which none is what ran here: with another application's
 // nearly all of this one would be undone.
-func strangers(files *source.Catalog, st State, p Policy) error {
+func checkSameApplication(files *source.Catalog, st State, p Policy) error {
 	applied := appliedUpTo(files, st, int(files.Latest()))
 	edited := len(st.Edited) - len(st.LineEndings)
 	if edited == 0 || edited < len(applied) || p.OnEdited == AllowEdited {
@@ -67,19 +67,19 @@ func strangers(files *source.Catalog, st State, p Policy) error {
 	}
 }
 
-// ahead says that something is in effect, or stopped on its way down, that is above
+// isAhead says that something is in effect, or stopped on its way down, that is above
 // the newest file.
-func ahead(files *source.Catalog, st State) bool {
+func isAhead(files *source.Catalog, st State) bool {
 	latest := int(files.Latest())
 	return st.Version > latest || st.Dirty && slices.ContainsFunc(st.Runs, func(r Run) bool {
-		return r.Outcome == Unfinished && r.Direction == Down && r.Version > latest
+		return r.Outcome == PartiallyApplied && r.Direction == Down && r.Version > latest
 	})
 }
 
 // appliedUpTo lists what is in effect up to a version, that one included.
 func appliedUpTo(c *source.Catalog, st State, last int) []source.Migration {
 	var applied []source.Migration
-	inEffect := st.inEffect()
+	inEffect := st.appliedVersions()
 	for _, m := range c.All() {
 		v := int(m.Version)
 		if v <= min(last, st.Version) && (v == st.Version || len(st.Runs) == 0 || inEffect[v]) {
@@ -89,8 +89,8 @@ func appliedUpTo(c *source.Catalog, st State, last int) []source.Migration {
 	return applied
 }
 
-// notUndoable refuses what there is no down for.
-func notUndoable(m source.Migration) error {
+// checkReversible refuses what there is no down for.
+func checkReversible(m source.Migration) error {
 	switch {
 	case m.Irreversible:
 		return &Refusal{
@@ -114,15 +114,15 @@ func notUndoable(m source.Migration) error {
 	}
 }
 
-func downRefused(c *source.Catalog, st State, to int) error {
+func checkDownTarget(c *source.Catalog, st State, to int) error {
 	if to > st.Version {
 		return &Refusal{
-			Reason: fmt.Sprintf("the database is at version %s, below %d", version(st.Version), to),
+			Reason: fmt.Sprintf("the database is at version %s, below %d", versionText(st.Version), to),
 			Why:    "down only goes down",
 			Next:   "name a version that status lists as applied; to go up: migrator up",
 		}
 	}
-	if err := known(c, st); err != nil {
+	if err := checkKnown(c, st); err != nil {
 		return err
 	}
 	if _, ok := c.Find(uint(max(to, 0))); !ok && to != NoVersion {

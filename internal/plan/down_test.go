@@ -10,7 +10,7 @@ import (
 )
 
 // remember is what a journal has of versions 6, 7 and 8, beyond the files.
-func remember(r ...source.RecordedMigration) []source.RecordedMigration {
+func storedMigrations(r ...source.RecordedMigration) []source.RecordedMigration {
 	return append([]source.RecordedMigration{
 		{Version: 6, Name: "f", HasUp: true, HasDown: true},
 		{Version: 7, Name: "g", HasUp: true, HasDown: true},
@@ -18,7 +18,7 @@ func remember(r ...source.RecordedMigration) []source.RecordedMigration {
 	}, r...)
 }
 
-func inEffect(versions ...int) []Run {
+func appliedRuns(versions ...int) []Run {
 	var runs []Run
 	for _, v := range versions {
 		runs = append(runs, Run{Version: v, Direction: Up})
@@ -26,7 +26,7 @@ func inEffect(versions ...int) []Run {
 	return runs
 }
 
-func TestForDownToFiles(t *testing.T) {
+func TestForDownToFiles_State_PlansOrRefuses(t *testing.T) {
 	files := []string{"1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "5_b.down.sql"}
 	undo := []string{"history:8_h.down.sql>7", "history:7_g.down.sql>6", "history:6_f.down.sql>5"}
 	for _, c := range []struct {
@@ -38,24 +38,24 @@ func TestForDownToFiles(t *testing.T) {
 		then    []string // what up applies after that
 		refusal string
 	}{
-		{name: "newer", memory: remember(), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)}, want: undo, to: 5},
-		{name: "not newer", state: State{Version: 5, Runs: inEffect(1, 5)}, to: 5},
-		{name: "older", state: State{Version: 1, Runs: inEffect(1)}, to: 1},
+		{name: "newer", memory: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)}, want: undo, to: 5},
+		{name: "not newer", state: State{Version: 5, Runs: appliedRuns(1, 5)}, to: 5},
+		{name: "older", state: State{Version: 1, Runs: appliedRuns(1)}, to: 1},
 		{name: "empty", state: State{Version: NoVersion}, to: NoVersion},
-		{name: "a file that has not run is passed over", memory: remember(), state: State{Version: 8, Runs: inEffect(1, 6, 7, 8)},
+		{name: "a file that has not run is passed over", memory: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 6, 7, 8)},
 			want: []string{undo[0], undo[1], "history:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
-		{name: "nothing of the files has run", memory: remember(), state: State{Version: 8, Runs: inEffect(6, 7, 8)},
+		{name: "nothing of the files has run", memory: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(6, 7, 8)},
 			want: []string{undo[0], undo[1], "history:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
-		{name: "a hotfix below the newest file stays", memory: remember(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: inEffect(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
-		{name: "one has no down", memory: remember(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
+		{name: "a hotfix below the newest file stays", memory: storedMigrations(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: appliedRuns(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
+		{name: "one has no down", memory: storedMigrations(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
 			refusal: "version 7 (g) cannot be undone from here: for a reason"},
-		{name: "one is irreversible", memory: remember(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8)},
+		{name: "one is irreversible", memory: storedMigrations(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
 			refusal: "version 6 (f) is irreversible"},
-		{name: "nobody knows what it is", state: State{Version: 8, Runs: inEffect(1, 5)}, refusal: "nor in the journal"},
-		{name: "stopped part-way on its way down", memory: remember(), want: []string{"history:6_f.down.sql>5"}, to: 5,
-			state: State{Version: 5, Dirty: true, Runs: append(inEffect(1, 5), Run{Version: 6, Name: "f", Direction: Down, Outcome: Unfinished, Done: 1, Total: 2})}},
-		{name: "stopped part-way on its way up", memory: remember(), refusal: "version 8 (h) stopped part-way, after 1 of 2 statements",
-			state: State{Version: 8, Dirty: true, Runs: append(inEffect(1, 5, 6, 7), Run{Version: 8, Name: "h", Direction: Up, Outcome: Unfinished, Done: 1, Total: 2})}},
+		{name: "nobody knows what it is", state: State{Version: 8, Runs: appliedRuns(1, 5)}, refusal: "nor in the journal"},
+		{name: "stopped part-way on its way down", memory: storedMigrations(), want: []string{"history:6_f.down.sql>5"}, to: 5,
+			state: State{Version: 5, Dirty: true, Runs: append(appliedRuns(1, 5), Run{Version: 6, Name: "f", Direction: Down, Outcome: PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
+		{name: "stopped part-way on its way up", memory: storedMigrations(), refusal: "version 8 (h) stopped part-way, after 1 of 2 statements",
+			state: State{Version: 8, Dirty: true, Runs: append(appliedRuns(1, 5, 6, 7), Run{Version: 8, Name: "h", Direction: Up, Outcome: PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			union := catalog(t, files...).WithHistory(c.memory)
@@ -73,7 +73,7 @@ func TestForDownToFiles(t *testing.T) {
 					assert.Equal(t, Up, p.Steps[0].Direction, "up goes on as ever")
 					continue
 				}
-				down := Plan{From: p.From, Steps: p.Steps[:len(Only(Runs(p.Steps), Down))]}
+				down := Plan{From: p.From, Steps: p.Steps[:len(InDirection(RunsOf(p.Steps), Down))]}
 				assert.Equal(t, c.want, steps(down))
 				if i == 0 {
 					assert.Equal(t, c.to, p.To)
@@ -87,11 +87,11 @@ func TestForDownToFiles(t *testing.T) {
 	}
 }
 
-func TestTheFloorHoldsWhateverThePolicy(t *testing.T) {
+func TestForUp_MinCompatibleVersion_RefusesUnderAnyPolicy(t *testing.T) {
 	files := catalog(t, "1_a.up.sql", "5_b.up.sql")
-	union := files.WithHistory(remember())
+	union := files.WithHistory(storedMigrations())
 	floored := func(v uint) State {
-		runs := inEffect(1, 5, 6, 7, 8)
+		runs := appliedRuns(1, 5, 6, 7, 8)
 		runs[3].MinCompatibleVersion = v
 		return State{Version: 8, Runs: runs}
 	}
@@ -120,9 +120,9 @@ func TestTheFloorHoldsWhateverThePolicy(t *testing.T) {
 }
 
 // TestFilesOfAnotherApplicationUndoNothing, unless somebody says that they were edited.
-func TestFilesOfAnotherApplicationUndoNothing(t *testing.T) {
-	union := catalog(t, "1_a.up.sql", "5_b.up.sql").WithHistory(remember())
-	st := State{Version: 8, Runs: inEffect(1, 5, 6, 7, 8), Edited: []uint{1, 5}}
+func TestForDownToFiles_AllFilesEdited_Refuses(t *testing.T) {
+	union := catalog(t, "1_a.up.sql", "5_b.up.sql").WithHistory(storedMigrations())
+	st := State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8), Edited: []uint{1, 5}}
 	_, err := ForDownToFiles(union, st, Policy{})
 	requireRefusal(t, err, "is what has run in this database")
 	p, err := ForDownToFiles(union, st, Policy{OnEdited: AllowEdited})

@@ -37,11 +37,11 @@ type State struct {
 
 // Run is what the journal says of a version.
 type Run struct {
-	Version     int
-	Name        string
-	Direction   Direction
-	Outcome     Outcome
-	Done, Total int // statements
+	Version                            int
+	Name                               string
+	Direction                          Direction
+	Outcome                            Outcome
+	StatementsApplied, StatementsTotal int // statements
 	// MinCompatibleVersion is the oldest version of the files that can live with it; 0 for any.
 	MinCompatibleVersion uint
 }
@@ -51,14 +51,14 @@ type Outcome int
 
 // The outcomes of a run.
 const (
-	Completed  Outcome = iota // whoever did it
-	Undone                    // failed, and left nothing
-	Unfinished                // part-way; it can go on
+	Completed        Outcome = iota // whoever did it
+	RolledBack                      // failed, and left nothing
+	PartiallyApplied                // part-way; it can go on
 )
 
-// InEffect says whether the run's migration is applied, as far as it is settled.
-func (r Run) InEffect() bool {
-	return r.Outcome == Completed && r.Direction == Up || r.Outcome == Undone && r.Direction == Down
+// IsApplied says whether the run's migration is applied, as far as it is settled.
+func (r Run) IsApplied() bool {
+	return r.Outcome == Completed && r.Direction == Up || r.Outcome == RolledBack && r.Direction == Down
 }
 
 // Step runs one file.
@@ -67,8 +67,8 @@ type Step struct {
 	Direction Direction
 	Target    int // the version after it
 	// Resume is set where Done statements of the file are in effect already.
-	Resume bool
-	Done   int
+	Resume            bool
+	StatementsApplied int
 }
 
 // File is the name of the file that the step runs.
@@ -125,8 +125,8 @@ type OutOfOrder string
 
 // The choices of OutOfOrder.
 const (
-	FailLate  OutOfOrder = "fail"
-	ApplyLate OutOfOrder = "apply"
+	FailOutOfOrder  OutOfOrder = "fail"
+	ApplyOutOfOrder OutOfOrder = "apply"
 )
 
 // OnEdited says what to do when the file of an applied migration has been edited.
@@ -142,26 +142,26 @@ const (
 // the journal knows is not run; with DownNewer it is undone first.
 func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	files := c.Files()
-	if p.OnNewer == DownNewer && ahead(files, st) {
-		return downAndUp(c, st, p)
+	if p.OnNewer == DownNewer && isAhead(files, st) {
+		return planDownAndUp(c, st, p)
 	}
-	plan, err := begin(files, st, p, Up)
+	plan, err := startPlan(files, st, p, Up)
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := floor(files, st); err != nil {
+	if err := checkMinCompatibleVersion(files, st); err != nil {
 		return Plan{}, err
 	}
 	if st.Version > int(files.Latest()) && len(plan.Steps) == 0 {
-		return newer(files, st, p)
+		return planAhead(files, st, p)
 	}
-	if err := known(files, st); err != nil && len(plan.Steps) == 0 {
+	if err := checkKnown(files, st); err != nil && len(plan.Steps) == 0 {
 		return Plan{}, err
 	}
-	if err := edited(files, st, p); err != nil {
+	if err := checkEdited(files, st, p); err != nil {
 		return Plan{}, err
 	}
-	late, err := late(files, st, p)
+	late, err := outOfOrder(files, st, p)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -180,45 +180,45 @@ func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: Up, Target: int(m.Version)})
 		plan.To = int(m.Version)
 	}
-	return plan, undoable(plan, p)
+	return plan, checkDownFiles(plan, p)
 }
 
-// begin is an empty plan, or one that first finishes what has stopped part-way.
-func begin(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
+// startPlan is an empty plan, or one that first finishes what has stopped part-way.
+func startPlan(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
 	if !st.Dirty {
 		return Plan{From: st.Version, To: st.Version}, nil
 	}
-	i := slices.IndexFunc(st.Runs, func(r Run) bool { return r.Outcome == Unfinished })
+	i := slices.IndexFunc(st.Runs, func(r Run) bool { return r.Outcome == PartiallyApplied })
 	if i < 0 {
-		return Plan{}, dirty(st, p)
+		return Plan{}, dirtyRefusal(st, p)
 	}
 	r := st.Runs[i]
 	m, ok := c.Find(uint(r.Version))
-	step := Step{Migration: m, Direction: r.Direction, Target: st.Version, Resume: true, Done: r.Done}
+	step := Step{Migration: m, Direction: r.Direction, Target: st.Version, Resume: true, StatementsApplied: r.StatementsApplied}
 	if r.Direction != d && d == Down {
 		return Plan{}, &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.Done, r.Total),
+			Reason: fmt.Sprintf("version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal),
 			Why:    "its down undoes the whole of it, and only a part of it is in effect",
 			Next:   "finish it with the release that has it (migrator up), and go down then; or undo by hand what it did, then: migrator repair --rolled-back",
 		}
 	}
 	if r.Direction != d {
 		return Plan{}, &Refusal{
-			Reason: fmt.Sprintf("undoing version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.Done, r.Total),
+			Reason: fmt.Sprintf("undoing version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal),
 			Why:    "it has to be finished before anything else runs",
 			Next:   fmt.Sprintf("migrator down --to %d", max(st.Version, 0)),
 		}
 	}
 	if !ok || step.File() == "" {
 		return Plan{}, &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) stopped part-way after %d of %d statements, and its %s file is not in %s", r.Version, r.Name, r.Done, r.Total, r.Direction, c.Origin()),
+			Reason: fmt.Sprintf("version %d (%s) stopped part-way after %d of %d statements, and its %s file is not in %s", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal, r.Direction, c.Origin()),
 			Why:    "it can be finished only with its file",
 			Next:   "deploy the release that has the file, or settle it by hand and tell: migrator repair --applied or --rolled-back",
 		}
 	}
 	from := st.Version // of a late one, or of a down, the target is not its own
 	if st.Version == r.Version {
-		from = Before(c, r.Version)
+		from = VersionBelow(c, r.Version)
 	}
 	if d == Down {
 		from = r.Version
@@ -226,8 +226,8 @@ func begin(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
 	return Plan{From: from, To: st.Version, Steps: []Step{step}}, nil
 }
 
-// Before is the version below v, or NoVersion.
-func Before(c *source.Catalog, v int) int {
+// VersionBelow is the version below v, or NoVersion.
+func VersionBelow(c *source.Catalog, v int) int {
 	below := NoVersion
 	for _, m := range c.All() {
 		if int(m.Version) < v {
@@ -237,9 +237,9 @@ func Before(c *source.Catalog, v int) int {
 	return below
 }
 
-// Settle says where a database is after a person has finished a run by hand
+// Resolve says where a database is after a person has finished a run by hand
 // (applied), or undone what it did, and which way that was.
-func Settle(c *source.Catalog, st State, r Run, applied bool) (version int, d Direction) {
+func Resolve(c *source.Catalog, st State, r Run, applied bool) (version int, d Direction) {
 	late := r.Version < st.Version && r.Direction == Up
 	switch {
 	case applied:
@@ -247,10 +247,10 @@ func Settle(c *source.Catalog, st State, r Run, applied bool) (version int, d Di
 	case late || r.Direction == Down:
 		return st.Version, Down
 	}
-	return Before(c, r.Version), Down
+	return VersionBelow(c, r.Version), Down
 }
 
-func edited(c *source.Catalog, st State, p Policy) error {
+func checkEdited(c *source.Catalog, st State, p Policy) error {
 	if len(st.Edited) == 0 || p.OnEdited == AllowEdited {
 		return nil
 	}
@@ -267,7 +267,7 @@ func edited(c *source.Catalog, st State, p Policy) error {
 		more = fmt.Sprintf(" (and %d more)", n)
 	}
 	if ran, same := st.LineEndings[m.Version]; same {
-		return lineEndings(m.Up, more, ran)
+		return lineEndingsRefusal(m.Up, more, ran)
 	}
 	return &Refusal{
 		Reason: fmt.Sprintf("%s%s was edited after it had been applied", m.Up, more),
@@ -276,19 +276,19 @@ func edited(c *source.Catalog, st State, p Policy) error {
 	}
 }
 
-// late finds the migrations that were merged below the database's version.
-func late(c *source.Catalog, st State, p Policy) ([]Step, error) {
+// outOfOrder finds the migrations that were merged below the database's version.
+func outOfOrder(c *source.Catalog, st State, p Policy) ([]Step, error) {
 	if len(st.Runs) == 0 || st.Dirty {
 		return nil, nil
 	}
 	var steps []Step
-	inEffect := st.inEffect()
+	inEffect := st.appliedVersions()
 	for _, m := range c.All() {
 		if int(m.Version) < st.Version && m.Up != "" && !inEffect[int(m.Version)] {
 			steps = append(steps, Step{Migration: m, Direction: Up, Target: st.Version})
 		}
 	}
-	if len(steps) == 0 || p.OutOfOrder == ApplyLate {
+	if len(steps) == 0 || p.OutOfOrder == ApplyOutOfOrder {
 		return steps, nil
 	}
 	return nil, &Refusal{
@@ -298,11 +298,11 @@ func late(c *source.Catalog, st State, p Policy) ([]Step, error) {
 	}
 }
 
-// inEffect is the set of versions that the journal knows to be applied.
-func (st State) inEffect() map[int]bool {
+// appliedVersions is the set of versions that the journal knows to be applied.
+func (st State) appliedVersions() map[int]bool {
 	out := make(map[int]bool, len(st.Runs))
 	for _, r := range st.Runs {
-		out[r.Version] = r.InEffect()
+		out[r.Version] = r.IsApplied()
 	}
 	return out
 }
@@ -312,10 +312,10 @@ func (st State) inEffect() map[int]bool {
 // one that is part-way.
 func Applied(c *source.Catalog, st State) map[uint]bool {
 	adopted := map[int]bool{}
-	for _, r := range Adopt(c, st) {
+	for _, r := range Unrecorded(c, st) {
 		adopted[r.Version] = r.Direction == Up
 	}
-	out, inEffect := map[uint]bool{}, st.inEffect()
+	out, inEffect := map[uint]bool{}, st.appliedVersions()
 	for _, m := range c.All() {
 		v := int(m.Version)
 		known := len(st.Runs) == 0 && !(st.Dirty && v == st.Version)
@@ -324,15 +324,15 @@ func Applied(c *source.Catalog, st State) map[uint]bool {
 	return out
 }
 
-// Adopt lists what another tool has done since the journal was last written: runs
+// Unrecorded lists what another tool has done since the journal was last written: runs
 // to be added to it, up for what it has applied and down for what it has undone.
-func Adopt(c *source.Catalog, st State) []Run {
+func Unrecorded(c *source.Catalog, st State) []Run {
 	if st.Dirty {
 		return nil
 	}
 	last := NoVersion
 	for _, r := range st.Runs {
-		if r.InEffect() {
+		if r.IsApplied() {
 			last = max(last, r.Version)
 		}
 	}
@@ -343,16 +343,16 @@ func Adopt(c *source.Catalog, st State) []Run {
 		}
 	}
 	for _, r := range st.Runs {
-		if r.InEffect() && r.Version > st.Version {
+		if r.IsApplied() && r.Version > st.Version {
 			out = append(out, Run{Version: r.Version, Name: r.Name, Direction: Down})
 		}
 	}
 	return out
 }
 
-// known refuses a database whose version none of the files has, nor the journal
+// checkKnown refuses a database whose version none of the files has, nor the journal
 // where the catalog is a union.
-func known(c *source.Catalog, st State) error {
+func checkKnown(c *source.Catalog, st State) error {
 	if st.Version == NoVersion {
 		return nil
 	}
@@ -373,16 +373,16 @@ func known(c *source.Catalog, st State) error {
 	}
 }
 
-func dirty(st State, p Policy) error {
+func dirtyRefusal(st State, p Policy) error {
 	return &Refusal{
-		Reason: fmt.Sprintf("the database is marked dirty at version %s", version(st.Version)),
+		Reason: fmt.Sprintf("the database is marked dirty at version %s", versionText(st.Version)),
 		Why:    "a migration that does not run in one transaction, or another tool's, stopped part-way; how far it came is not known here",
 		Next: fmt.Sprintf("compare the schema with the file of version %s and finish it by hand, then: migrator repair --applied\n"+
-			"or undo what it did, then: migrator repair --rolled-back\nthen deploy again (the version table is %s)", version(st.Version), p.Table),
+			"or undo what it did, then: migrator repair --rolled-back\nthen deploy again (the version table is %s)", versionText(st.Version), p.Table),
 	}
 }
 
-func version(v int) string {
+func versionText(v int) string {
 	if v == NoVersion {
 		return "none"
 	}

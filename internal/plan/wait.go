@@ -13,8 +13,8 @@ import (
 func Missing(st State, want int) string {
 	switch {
 	case st.Dirty:
-		return fmt.Sprintf("a migration is at work at version %s, or stopped part-way there", version(st.Version))
-	case st.Version == NoVersion && slices.ContainsFunc(st.Runs, Run.InEffect):
+		return fmt.Sprintf("a migration is at work at version %s, or stopped part-way there", versionText(st.Version))
+	case st.Version == NoVersion && slices.ContainsFunc(st.Runs, Run.IsApplied):
 		return fmt.Sprintf("the version table is empty, but the history has migrations as applied (see migrator status); wanted is version %d", want)
 	case st.Version == NoVersion:
 		return fmt.Sprintf("no migration has run yet; wanted is version %d", want)
@@ -33,11 +33,11 @@ func ForWait(c *source.Catalog, st State, p Policy) (string, error) {
 	if p.OnNewer == DownNewer && st.Version > latest {
 		return fmt.Sprintf("the database is at version %d, newer than the files (%d), and is to be run down", st.Version, latest), nil
 	}
-	if err := floor(c, st); err != nil {
+	if err := checkMinCompatibleVersion(c, st); err != nil {
 		return "", err
 	}
 	if st.Version > latest && !st.Dirty {
-		if _, err := newer(c, st, p); err != nil {
+		if _, err := planAhead(c, st, p); err != nil {
 			return "", err
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestForWait(t *testing.T) {
+func TestForWait_State_ReportsMissing(t *testing.T) {
 	up := func(v int) Run { return Run{Version: v, Direction: Up} }
 	for _, c := range []struct {
 		name    string
@@ -33,7 +33,7 @@ func TestForWait(t *testing.T) {
 		{name: "newer is refused", state: State{Version: 20270101000000}, onNewer: FailNewer, refusal: "newer than the newest file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := ForWait(catalog(t, three...), c.state, Policy{OnNewer: c.onNewer})
+			got, err := ForWait(catalog(t, threeMigrations...), c.state, Policy{OnNewer: c.onNewer})
 			if c.refusal != "" {
 				requireRefusal(t, err, c.refusal)
 				return

@@ -43,7 +43,7 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
 	said := map[string]bool{}
-	shown := db.opts.Progress.Wait()
+	shown := db.opts.Progress.StartWait()
 	defer shown.End()
 	for attempt := 1; ; attempt++ {
 		conn, err := db.connectOnce(ctx, d, start)
@@ -78,7 +78,7 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 		reason := db.opts.DSN.Redact(err.Error())
 		if !said[reason] {
 			said[reason] = true
-			shown.Again()
+			shown.Reset()
 		}
 		shown.Show(db.connectStatus(reason, db.remainingWait(fail.Waited, attempt)))
 		if err := sleep(ctx, pause); err != nil {
@@ -150,7 +150,7 @@ func isStartupError(err error) bool {
 }
 
 // waiting is what is known while the database is waited for.
-func (db *DB) connectStatus(reason, patience string) progress.Moment {
+func (db *DB) connectStatus(reason, patience string) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: db.Target(), Bar: "waiting for the database"},
 		{Name: "reason", Value: reason, Bar: reason, Rank: 2},
@@ -158,7 +158,7 @@ func (db *DB) connectStatus(reason, patience string) progress.Moment {
 	if patience != "" {
 		facts = append(facts, progress.Fact{Name: "for_up_to", Value: patience, Bar: "for up to " + patience, Rank: 1})
 	}
-	return progress.Moment{Message: "waiting for the database", Clock: "waited", Facts: facts}
+	return progress.Status{Message: "waiting for the database", TimeName: "waited", Facts: facts}
 }
 
 // mayPass tells an error that time can mend (a server that starts, a name that

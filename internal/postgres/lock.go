@@ -133,7 +133,7 @@ func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bo
 			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)
 		}
 		if wait == nil {
-			wait = db.opts.Progress.Wait()
+			wait = db.opts.Progress.StartWait()
 		}
 		if wait.Due() {
 			facts, err := db.lockHolderFacts(ctx, key)
@@ -141,7 +141,7 @@ func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bo
 				return err
 			}
 			facts = append([]progress.Fact{{Bar: "waiting for another migrator"}}, facts...)
-			wait.Show(progress.Moment{Message: "waiting for another migrator", Clock: "waited", Facts: append(facts, WaitLimit(db.opts.LockWait-waited))})
+			wait.Show(progress.Status{Message: "waiting for another migrator", TimeName: "waited", Facts: append(facts, WaitLimit(db.opts.LockWait-waited))})
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err

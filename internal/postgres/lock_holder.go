@@ -48,7 +48,7 @@ func (db *DB) lockHolderFacts(ctx context.Context, key int64) (facts []progress.
 	facts = append(facts, statement...)
 	facts = append(facts, g.phaseFacts()...)
 	if share, ok := g.Progress.share(); ok {
-		facts = append(facts, progress.Share(share))
+		facts = append(facts, progress.Percent(share))
 	}
 	for _, f := range g.waitFacts() {
 		f.Name = "holder_" + f.Name
@@ -112,7 +112,7 @@ func (db *DB) ToolActivity(ctx context.Context) ([]progress.Fact, error) {
 	}
 	facts = append(facts, g.phaseFacts()...)
 	if share, ok := g.Progress.share(); ok {
-		facts = append(facts, progress.Share(share))
+		facts = append(facts, progress.Percent(share))
 	}
 	return append(facts, g.waitFacts()...), nil
 }

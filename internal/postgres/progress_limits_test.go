@@ -20,16 +20,16 @@ import (
 func TestWhatIsQuickCostsNoConnection(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		pace  progress.Pace
+		pace  progress.Intervals
 		extra int
 	}{
-		"quick": {progress.DefaultPace, 0},
+		"quick": {progress.DefaultIntervals, 0},
 		"long":  {brisk, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db, log := followed(t, d, func(o *Options) { o.Progress = progress.ToLog(o.Log, c.pace) })
+			db, log := followed(t, d, func(o *Options) { o.Progress = progress.NewLog(o.Log, c.pace) })
 			require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.5); SELECT pg_sleep(0.5)"))
 			require.NoError(t, db.Close())
 			assert.Equal(t, c.extra > 0, len(log.lines(t, stillRuns)) > 0)
@@ -102,7 +102,7 @@ func TestOthersCannotForgeTheLog(t *testing.T) {
 			var log safeBuffer
 			db, _ := followed(t, d, func(o *Options) {
 				o.Log = slog.New(handler(&log))
-				o.Progress = progress.ToLog(o.Log, brisk)
+				o.Progress = progress.NewLog(o.Log, brisk)
 				o.LockTimeout = 400 * time.Millisecond
 			})
 			require.NoError(t, db.exec(t.Context(), "DROP TABLE IF EXISTS a; CREATE TABLE a (b int)"))
@@ -172,7 +172,7 @@ func TestWaitingForTheDatabaseIsSaidAgain(t *testing.T) {
 	d := pgtest.New(t)
 	o := options(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
 	o.Log, o.WaitForDB = slog.New(slog.NewJSONHandler(&log, nil)), 2*time.Second
-	o.Progress = progress.ToLog(o.Log, brisk)
+	o.Progress = progress.NewLog(o.Log, brisk)
 	_, err := Open(t.Context(), o)
 	require.Error(t, err)
 	lines := log.lines(t, "waiting for the database")

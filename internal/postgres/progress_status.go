@@ -9,8 +9,8 @@ import (
 )
 
 // moment is what is known of a run, from its own position and from the server.
-func (w *watcher) status(now position, g *backendActivity) progress.Moment {
-	m := progress.Moment{Message: "the migration still runs", Facts: now.facts()}
+func (w *watcher) status(now position, g *backendActivity) progress.Status {
+	m := progress.Status{Message: "the migration still runs", Facts: now.facts()}
 	if g == nil {
 		if share, ok := now.sentShare(); ok {
 			m.Facts = append(m.Facts, w.shareFacts("sent", share)...)
@@ -29,9 +29,9 @@ func (w *watcher) status(now position, g *backendActivity) progress.Moment {
 
 // share is what part of something is done, with how long it takes yet if that can be told.
 func (w *watcher) shareFacts(of string, done float64) []progress.Fact {
-	facts := []progress.Fact{progress.Share(done)}
+	facts := []progress.Fact{progress.Percent(done)}
 	w.estimate.Add(time.Now(), of, done)
-	if left, ok := w.estimate.Left(); ok {
+	if left, ok := w.estimate.Remaining(); ok {
 		facts = append(facts, progress.Fact{Name: "phase_left", Value: "about " + formatDuration(left), Bar: "about " + formatDuration(left) + " left", Rank: 3})
 	}
 	return facts

@@ -17,7 +17,7 @@ import (
 )
 
 // brisk is a pace that shows much in little time.
-var brisk = progress.Pace{Look: 50 * time.Millisecond, First: 50 * time.Millisecond, Most: 50 * time.Millisecond}
+var brisk = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
 
 // record is a log of JSON lines that can be read while it is written.
 type record struct{ safeBuffer }
@@ -65,7 +65,7 @@ func followed(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *re
 	var log record
 	o := options(t, d.URL())
 	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
-	o.Progress = progress.ToLog(o.Log, brisk)
+	o.Progress = progress.NewLog(o.Log, brisk)
 	if change != nil {
 		change(&o)
 	}

@@ -36,7 +36,7 @@ func (db *DB) startWatcher(ctx context.Context) (stop func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &watcher{db: db, activity: db.opts.Progress.Work(), cancel: cancel, done: make(chan struct{}), attempt: time.Now()}
+	w := &watcher{db: db, activity: db.opts.Progress.Start(), cancel: cancel, done: make(chan struct{}), attempt: time.Now()}
 	db.watcher = w
 	go w.run(ctx)
 	return func() {
@@ -75,7 +75,7 @@ func (w *watcher) run(ctx context.Context) {
 	if limit := w.db.opts.LockTimeout; limit > 0 {
 		pause = min(pause, limit/4)
 	}
-	if patience, ever := w.db.opts.Progress.Patience(); ever {
+	if patience, ever := w.db.opts.Progress.QueryDelay(); ever {
 		pause = min(pause, patience/2)
 	}
 	for sleep(ctx, pause) == nil {
@@ -99,7 +99,7 @@ func (w *watcher) shouldQueryActivity(now position) bool {
 	if limit := w.db.opts.LockTimeout; limit > 0 && attempt >= limit/2 {
 		return true
 	}
-	patience, ever := w.db.opts.Progress.Patience()
+	patience, ever := w.db.opts.Progress.QueryDelay()
 	return ever && !now.since.IsZero() && min(time.Since(now.since), w.activity.Elapsed()) >= patience
 }
 

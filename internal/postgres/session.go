@@ -175,7 +175,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	if opts.Progress == nil {
-		opts.Progress = progress.ToLog(opts.Log, progress.DefaultPace)
+		opts.Progress = progress.NewLog(opts.Log, progress.DefaultIntervals)
 	}
 	db := &DB{opts: opts, log: opts.Log}
 	d := &dialer{}

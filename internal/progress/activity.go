@@ -13,10 +13,10 @@ type Activity struct {
 	since time.Time
 
 	// All that follows is guarded by d.mu.
-	next, gap time.Duration // of the log
-	moment    Moment
-	shown     bool
-	last      time.Time
+	next, interval time.Duration // of the log
+	status         Status
+	shown          bool
+	last           time.Time
 }
 
 // Elapsed is how long it has taken.
@@ -31,23 +31,23 @@ func (a *Activity) Due() bool {
 
 func (a *Activity) due() bool {
 	if a.d.term != nil {
-		return !a.shown || time.Since(a.last) >= min(renew, a.d.pace.Most)
+		return !a.shown || time.Since(a.last) >= min(refreshInterval, a.d.intervals.MaxInterval)
 	}
-	if a.d.quiet && (a.gap > 0 || a.next > 0) {
+	if a.d.quiet && (a.interval > 0 || a.next > 0) {
 		return false
 	}
 	return a.Elapsed() >= a.next
 }
 
-// Again makes the next Show due: what is waited for is another thing now.
-func (a *Activity) Again() {
+// Reset makes the next Show due: what is waited for is another thing now.
+func (a *Activity) Reset() {
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
-	a.shown, a.next, a.gap = false, 0, 0
+	a.shown, a.next, a.interval = false, 0, 0
 }
 
 // Show gives the facts of this moment. A log gets them if a line is due.
-func (a *Activity) Show(m Moment) {
+func (a *Activity) Show(m Status) {
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
 	if a.d.term != nil {
@@ -55,7 +55,7 @@ func (a *Activity) Show(m Moment) {
 		for i := range m.Facts {
 			m.Facts[i].Bar = a.d.hide(m.Facts[i].Bar)
 		}
-		a.moment, a.shown, a.last = m, true, time.Now()
+		a.status, a.shown, a.last = m, true, time.Now()
 		if slices.Contains(a.d.running, a) {
 			a.d.draw()
 		}
@@ -65,11 +65,11 @@ func (a *Activity) Show(m Moment) {
 		return
 	}
 	elapsed := a.Elapsed()
-	if a.gap = min(2*a.gap, a.d.pace.Most); a.gap == 0 {
-		a.gap = a.d.pace.First
+	if a.interval = min(2*a.interval, a.d.intervals.MaxInterval); a.interval == 0 {
+		a.interval = a.d.intervals.FirstLine
 	}
-	if a.next += a.gap; a.next <= elapsed { // who shows seldom is not to hurry then
-		a.next = elapsed + a.gap
+	if a.next += a.interval; a.next <= elapsed { // who shows seldom is not to hurry then
+		a.next = elapsed + a.interval
 	}
 	a.d.log.LogAttrs(context.Background(), slog.LevelInfo, m.Message, m.attrs(elapsed)...)
 }

@@ -16,14 +16,14 @@ func gauge(percent int) string {
 }
 
 // line lays a moment out on one line of at most so many columns.
-func (m Moment) line(elapsed time.Duration, width int) string {
+func (m Status) line(elapsed time.Duration, width int) string {
 	facts := make([]Fact, 0, len(m.Facts)+1)
 	for _, f := range m.Facts {
 		if f.Bar = strings.TrimSpace(Clean(f.Bar)); f.Bar != "" {
 			facts = append(facts, f)
 		}
 	}
-	facts = append(facts, Fact{Bar: strings.TrimSpace(m.Clock + " " + elapsed.Truncate(time.Second).String())})
+	facts = append(facts, Fact{Bar: strings.TrimSpace(m.TimeName + " " + elapsed.Truncate(time.Second).String())})
 	for {
 		if text := join(facts); columns(text) <= width {
 			return text
@@ -39,7 +39,7 @@ func (m Moment) line(elapsed time.Duration, width int) string {
 		}
 		full := facts[worst]
 		room := width - columns(join(facts)) + columns(full.Bar)
-		if room >= enough && !full.Whole {
+		if room >= minTruncated && !full.NoTruncate {
 			facts[worst].Bar = cut(full.Bar, room-columnsOf('…')) + "…"
 			return join(facts)
 		}
@@ -47,8 +47,8 @@ func (m Moment) line(elapsed time.Duration, width int) string {
 	}
 }
 
-// enough is how many columns of a fact are worth showing.
-const enough = 16
+// minTruncated is how many columns of a fact are worth showing.
+const minTruncated = 16
 
 func join(facts []Fact) string {
 	words := make([]string, len(facts))

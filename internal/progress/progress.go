@@ -9,32 +9,32 @@ import (
 	"time"
 )
 
-// Pace says when something is worth showing. All times count from its beginning.
-type Pace struct {
-	Draw time.Duration // the bar appears
-	Look time.Duration // a terminal's bar is worth a connection that asks the server
-	// First is a log's first line, and the first gap; each gap is twice the one
+// Intervals says when something is worth showing. All times count from its beginning.
+type Intervals struct {
+	BarDelay   time.Duration // the bar appears
+	QueryDelay time.Duration // a terminal's bar is worth a connection that asks the server
+	// FirstLine is a log's first line, and the first gap; each gap is twice the one
 	// before, up to Most.
-	First, Most time.Duration
+	FirstLine, MaxInterval time.Duration
 }
 
-// DefaultPace makes of 40 minutes eleven lines: after 10 s, 30 s, 1m10s, 2m30s, 5m10s
+// DefaultIntervals makes of 40 minutes eleven lines: after 10 s, 30 s, 1m10s, 2m30s, 5m10s
 // and then every 5 minutes.
-var DefaultPace = Pace{Draw: time.Second, Look: 2 * time.Second, First: 10 * time.Second, Most: 5 * time.Minute}
+var DefaultIntervals = Intervals{BarDelay: time.Second, QueryDelay: 2 * time.Second, FirstLine: 10 * time.Second, MaxInterval: 5 * time.Minute}
 
 const (
-	redraw = 250 * time.Millisecond // the seconds on the bar must not jump
-	renew  = time.Second            // how often the facts on the bar are worth having anew
+	redrawInterval  = 250 * time.Millisecond // the seconds on the bar must not jump
+	refreshInterval = time.Second            // how often the facts on the bar are worth having anew
 )
 
 // Display shows the activities of one run. Its methods and theirs may be called from
 // any goroutine. A nil one shows nothing.
 type Display struct {
-	pace  Pace
-	log   *slog.Logger        // nil: nothing is logged
-	term  *Terminal           // nil: there is no bar
-	hide  func(string) string // takes secrets out of what is on the bar
-	quiet bool                // what is waited for is said once, and work not at all
+	intervals Intervals
+	log       *slog.Logger        // nil: nothing is logged
+	term      *Terminal           // nil: there is no bar
+	hide      func(string) string // takes secrets out of what is on the bar
+	quiet     bool                // what is waited for is said once, and work not at all
 
 	mu      sync.Mutex
 	running []*Activity
@@ -42,18 +42,20 @@ type Display struct {
 	stopped sync.WaitGroup
 }
 
-// ToLog is a display for a log.
-func ToLog(log *slog.Logger, pace Pace) *Display { return &Display{log: log, pace: pace} }
+// NewLog is a display for a log.
+func NewLog(log *slog.Logger, pace Intervals) *Display { return &Display{log: log, intervals: pace} }
 
-// Quiet is a display that says what is waited for once, and shows nothing else.
-func Quiet(log *slog.Logger) *Display { return &Display{log: log, pace: DefaultPace, quiet: true} }
+// NewQuiet is a display that says what is waited for once, and shows nothing else.
+func NewQuiet(log *slog.Logger) *Display {
+	return &Display{log: log, intervals: DefaultIntervals, quiet: true}
+}
 
-// OnTerminal is a display with a bar, for which t has to be what everything else is
+// NewBar is a display with a bar, for which t has to be what everything else is
 // written to. What is on the bar goes through hide first. Close ends it.
-func OnTerminal(t *Terminal, pace Pace, hide func(string) string) *Display {
-	d := &Display{term: t, pace: pace, hide: hide, stop: make(chan struct{})}
+func NewBar(t *Terminal, pace Intervals, hide func(string) string) *Display {
+	d := &Display{term: t, intervals: pace, hide: hide, stop: make(chan struct{})}
 	d.stopped.Go(func() {
-		tick := time.NewTicker(redraw)
+		tick := time.NewTicker(redrawInterval)
 		defer tick.Stop()
 		for {
 			select {
@@ -86,34 +88,34 @@ func (d *Display) Close() {
 	d.term.Draw(nil)
 }
 
-// Patience is after how long a statement is worth a connection that asks the server
+// QueryDelay is after how long a statement is worth a connection that asks the server
 // about it; false means never.
-func (d *Display) Patience() (time.Duration, bool) {
+func (d *Display) QueryDelay() (time.Duration, bool) {
 	switch {
 	case d == nil:
 		return 0, false
 	case d.term != nil:
-		return d.pace.Look, true
+		return d.intervals.QueryDelay, true
 	}
-	return d.pace.First, !d.quiet && d.log != nil && d.log.Enabled(context.Background(), slog.LevelInfo)
+	return d.intervals.FirstLine, !d.quiet && d.log != nil && d.log.Enabled(context.Background(), slog.LevelInfo)
 }
 
-// Work begins an activity that is shown once it takes long.
-func (d *Display) Work() *Activity {
+// Start begins an activity that is shown once it takes long.
+func (d *Display) Start() *Activity {
 	if d == nil {
-		return d.Wait()
+		return d.StartWait()
 	}
-	return d.begin(d.pace.First)
+	return d.start(d.intervals.FirstLine)
 }
 
-// Wait begins an activity of which a log is told at once.
-func (d *Display) Wait() *Activity { return d.begin(0) }
+// StartWait begins an activity of which a log is told at once.
+func (d *Display) StartWait() *Activity { return d.start(0) }
 
-func (d *Display) begin(first time.Duration) *Activity {
+func (d *Display) start(first time.Duration) *Activity {
 	if d == nil {
 		d = &Display{}
 	}
-	a := &Activity{d: d, since: time.Now(), next: first, gap: first}
+	a := &Activity{d: d, since: time.Now(), next: first, interval: first}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.running = append(d.running, a)
@@ -124,7 +126,7 @@ func (d *Display) begin(first time.Duration) *Activity {
 func (d *Display) draw() {
 	for i := len(d.running) - 1; i >= 0; i-- {
 		a := d.running[i]
-		if since, moment := a.since, a.moment; a.shown && time.Since(since) >= d.pace.Draw {
+		if since, moment := a.since, a.status; a.shown && time.Since(since) >= d.intervals.BarDelay {
 			d.term.Draw(func(width int) string { return moment.line(time.Since(since), width) })
 			return
 		}

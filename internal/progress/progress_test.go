@@ -12,13 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lived runs an activity through a time that it only seems to have taken, second by
+// simulate runs an activity through a time that it only seems to have taken, second by
 // second, and returns when the log was told.
-func lived(a *Activity, how time.Duration, log *bytes.Buffer) (at []time.Duration) {
+func simulate(a *Activity, how time.Duration, log *bytes.Buffer) (at []time.Duration) {
 	for elapsed := time.Duration(0); elapsed <= how; elapsed += time.Second {
 		a.since = time.Now().Add(-elapsed)
 		before := log.Len()
-		a.Show(bar("x"))
+		a.Show(barStatus("x"))
 		if log.Len() > before {
 			at = append(at, elapsed)
 		}
@@ -26,11 +26,11 @@ func lived(a *Activity, how time.Duration, log *bytes.Buffer) (at []time.Duratio
 	return at
 }
 
-func TestALogGetsLinesAtGrowingIntervals(t *testing.T) {
+func TestShow_Log_UsesGrowingIntervals(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, nil))
-	d, quiet := ToLog(logger, DefaultPace), Quiet(logger)
+	d, quiet := NewLog(logger, DefaultIntervals), NewQuiet(logger)
 	seconds := func(s ...int) (out []time.Duration) {
 		for _, n := range s {
 			out = append(out, time.Duration(n)*time.Second)
@@ -38,34 +38,34 @@ func TestALogGetsLinesAtGrowingIntervals(t *testing.T) {
 		return out
 	}
 	forty := 40 * time.Minute
-	assert.Empty(t, lived(d.Work(), 9*time.Second, &log), "what is quick is not shown")
-	assert.Equal(t, seconds(10, 30, 70, 150, 310, 610, 910, 1210, 1510, 1810, 2110), lived(d.Work(), 40*time.Minute-2*time.Second, &log)[:11])
-	assert.Len(t, lived(d.Work(), forty, &log), 11, "DefaultPace's comment counts them")
-	assert.Equal(t, seconds(0, 10, 30, 70), lived(d.Wait(), 100*time.Second, &log))
-	assert.Equal(t, seconds(0), lived(quiet.Wait(), forty, &log))
-	assert.Empty(t, lived(quiet.Work(), forty, &log))
-	a := d.Wait()
-	assert.Equal(t, seconds(0), lived(a, 5*time.Second, &log))
-	a.Again()
-	assert.Equal(t, seconds(0), lived(a, 5*time.Second, &log), "another reason is told at once")
+	assert.Empty(t, simulate(d.Start(), 9*time.Second, &log), "what is quick is not shown")
+	assert.Equal(t, seconds(10, 30, 70, 150, 310, 610, 910, 1210, 1510, 1810, 2110), simulate(d.Start(), 40*time.Minute-2*time.Second, &log)[:11])
+	assert.Len(t, simulate(d.Start(), forty, &log), 11, "DefaultPace's comment counts them")
+	assert.Equal(t, seconds(0, 10, 30, 70), simulate(d.StartWait(), 100*time.Second, &log))
+	assert.Equal(t, seconds(0), simulate(quiet.StartWait(), forty, &log))
+	assert.Empty(t, simulate(quiet.Start(), forty, &log))
+	a := d.StartWait()
+	assert.Equal(t, seconds(0), simulate(a, 5*time.Second, &log))
+	a.Reset()
+	assert.Equal(t, seconds(0), simulate(a, 5*time.Second, &log), "another reason is told at once")
 	a.End()
-	a.Again()
-	assert.Empty(t, lived(a, forty, &log))
-	for _, silent := range []*Display{nil, {}, quiet, ToLog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), DefaultPace)} {
-		_, ever := silent.Patience()
+	a.Reset()
+	assert.Empty(t, simulate(a, forty, &log))
+	for _, silent := range []*Display{nil, {}, quiet, NewLog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), DefaultIntervals)} {
+		_, ever := silent.QueryDelay()
 		assert.False(t, ever, "who is told nothing asks nobody")
 	}
 	var none *Display
-	none.Work().Show(bar("x"))
-	none.Wait().End()
+	none.Start().Show(barStatus("x"))
+	none.StartWait().End()
 }
 
-func TestALogHasTheFactsAsFields(t *testing.T) {
+func TestShow_Log_HasFactsAsFields(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	d := ToLog(slog.New(slog.NewJSONHandler(&log, nil)), atOnce)
-	d.Wait().Show(Moment{Message: "waiting", Clock: "waited", Facts: []Fact{
-		{Name: "for", Value: "x\x1b[2Jy\nz"}, {Name: "blocks_done", Value: int64(7)}, Share(0.439), {Bar: "only on the bar"}, {Name: "who", Value: []string{"a", "b"}},
+	d := NewLog(slog.New(slog.NewJSONHandler(&log, nil)), immediate)
+	d.StartWait().Show(Status{Message: "waiting", TimeName: "waited", Facts: []Fact{
+		{Name: "for", Value: "x\x1b[2Jy\nz"}, {Name: "blocks_done", Value: int64(7)}, Percent(0.439), {Bar: "only on the bar"}, {Name: "who", Value: []string{"a", "b"}},
 	}})
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(log.Bytes(), &line))
@@ -76,9 +76,9 @@ func TestALogHasTheFactsAsFields(t *testing.T) {
 	assert.Equal(t, map[string]any{"level": "INFO", "msg": "waiting", "for": "x\uFFFD[2Jy z", "blocks_done": 7.0, "percent": 43.0, "who": []any{"a", "b"}}, line)
 }
 
-func TestWhatIsLongLeavesTheLineFirst(t *testing.T) {
+func TestStatusLine_NarrowTerminal_DropsFactsByRank(t *testing.T) {
 	t.Parallel()
-	m := Moment{Facts: []Fact{{Bar: "2/5 0009_x.up.sql"}, {Bar: "3/7 CREATE INDEX i …", Rank: 4}, {Bar: "building index: scanning table", Rank: 2}, Share(0.43), {Bar: "about 50s left", Rank: 3}}}
+	m := Status{Facts: []Fact{{Bar: "2/5 0009_x.up.sql"}, {Bar: "3/7 CREATE INDEX i …", Rank: 4}, {Bar: "building index: scanning table", Rank: 2}, Percent(0.43), {Bar: "about 50s left", Rank: 3}}}
 	for width, want := range map[int]string{
 		200: "2/5 0009_x.up.sql  3/7 CREATE INDEX i …  building index: scanning table  [########............] 43%  about 50s left  1m40s",
 		120: "2/5 0009_x.up.sql  3/7 CREATE INDEX…  building index: scanning table  [########............] 43%  about 50s left  1m40s",
@@ -92,12 +92,12 @@ func TestWhatIsLongLeavesTheLineFirst(t *testing.T) {
 	} {
 		assert.Equal(t, want, m.line(100*time.Second+700*time.Millisecond, width), width)
 	}
-	wide := Moment{Facts: []Fact{{Bar: strings.Repeat("漢", 40)}}}
+	wide := Status{Facts: []Fact{{Bar: strings.Repeat("漢", 40)}}}
 	assert.Equal(t, strings.Repeat("漢", 10), wide.line(0, 21))
-	assert.Equal(t, []string{"[....................] 0%", "[....................] 0%", "[####################] 100%"}, []string{Share(-1).Bar, Share(0).Bar, Share(1.01).Bar})
+	assert.Equal(t, []string{"[....................] 0%", "[....................] 0%", "[####################] 100%"}, []string{Percent(-1).Bar, Percent(0).Bar, Percent(1.01).Bar})
 }
 
-func TestTheTimeLeftIsToldWhereTheRateIsSteady(t *testing.T) {
+func TestEstimate_SteadyRate_ReturnsRemaining(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
 	// fed is an estimate after done(second) was seen each second.
@@ -125,13 +125,13 @@ func TestTheTimeLeftIsToldWhereTheRateIsSteady(t *testing.T) {
 		"nothing is seen": {&Estimate{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			left, ok := c.e.Left()
+			left, ok := c.e.Remaining()
 			assert.Equal(t, c.want, left)
 			assert.Equal(t, c.want > 0, ok)
 		})
 	}
 	e := fed(20, even)
 	e.Add(start.Add(21*time.Second), "sorting", 0.5)
-	_, ok := e.Left()
+	_, ok := e.Remaining()
 	assert.False(t, ok, "another phase has another rate")
 }

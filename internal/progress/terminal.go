@@ -17,9 +17,9 @@ import (
 // in the first of them, and what is erased from there on is all of the bar and
 // nothing else.
 const (
-	erase  = "\r\x1b[J"
-	before = "\r\x1b[?7l"
-	after  = "\x1b[J\x1b[?7h\r"
+	eraseBar = "\r\x1b[J"
+	barStart = "\r\x1b[?7l"
+	barEnd   = "\x1b[J\x1b[?7h\r"
 )
 
 // Terminal is a terminal's standard error with a bar in its last line. What is
@@ -28,10 +28,10 @@ type Terminal struct {
 	out   io.Writer
 	width func() int
 
-	mu    sync.Mutex
-	bar   func(width int) string
-	drawn string
-	open  bool // the last line that was written has not ended: there is no place for a bar
+	mu      sync.Mutex
+	bar     func(width int) string
+	drawn   string
+	midLine bool // the last line that was written has not ended: there is no place for a bar
 }
 
 // NewTerminal wraps a terminal; false if the file is none.
@@ -71,12 +71,12 @@ func (t *Terminal) Draw(bar func(width int) string) {
 	case text == t.drawn:
 		return
 	case text == "":
-		text = erase
+		text = eraseBar
 	default:
 		t.drawn = text
-		text = before + text + after
+		text = barStart + text + barEnd
 	}
-	if text == erase {
+	if text == eraseBar {
 		t.drawn = ""
 	}
 	_, _ = io.WriteString(t.out, text) // who cannot see the bar has lost nothing
@@ -84,7 +84,7 @@ func (t *Terminal) Draw(bar func(width int) string) {
 
 // text is what the bar says now.
 func (t *Terminal) text() string {
-	if t.bar == nil || t.open {
+	if t.bar == nil || t.midLine {
 		return ""
 	}
 	width := t.width() - 1 // the last column would make some terminals begin the next line
@@ -104,23 +104,23 @@ func (t *Terminal) writeTo(out io.Writer, p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.drawn != "" {
-		_, _ = io.WriteString(t.out, erase)
+		_, _ = io.WriteString(t.out, eraseBar)
 		t.drawn = ""
 	}
 	n, err := out.Write(p)
-	t.open = !bytes.HasSuffix(p, []byte{'\n'})
+	t.midLine = !bytes.HasSuffix(p, []byte{'\n'})
 	if t.drawn = t.text(); t.drawn != "" {
-		_, _ = io.WriteString(t.out, before+t.drawn+after)
+		_, _ = io.WriteString(t.out, barStart+t.drawn+barEnd)
 	}
 	return n, err
 }
 
-// Beside is for another stream that may lead to the same terminal: standard output.
-func (t *Terminal) Beside(out io.Writer) io.Writer { return beside{t, out} }
+// Writer is for another stream that may lead to the same terminal: standard output.
+func (t *Terminal) Writer(out io.Writer) io.Writer { return terminalWriter{t, out} }
 
-type beside struct {
+type terminalWriter struct {
 	t   *Terminal
 	out io.Writer
 }
 
-func (b beside) Write(p []byte) (int, error) { return b.t.writeTo(b.out, p) }
+func (b terminalWriter) Write(p []byte) (int, error) { return b.t.writeTo(b.out, p) }

@@ -15,20 +15,20 @@ import (
 	"github.com/shiplock/shiplock/internal/ptytest"
 )
 
-// atOnce is a pace at which everything is shown.
-var atOnce = Pace{Most: time.Millisecond}
+// immediate is a pace at which everything is shown.
+var immediate = Intervals{MaxInterval: time.Millisecond}
 
-func onTerminal(t *testing.T, columns int) (*ptytest.Terminal, *Terminal, *Display) {
+func newTestBar(t *testing.T, columns int) (*ptytest.Terminal, *Terminal, *Display) {
 	t.Helper()
 	pty := ptytest.New(t, columns, 24)
 	term, ok := NewTerminal(pty.Device)
 	require.True(t, ok)
-	d := OnTerminal(term, atOnce, func(s string) string { return strings.ReplaceAll(s, "geheim", "xxxxx") })
+	d := NewBar(term, immediate, func(s string) string { return strings.ReplaceAll(s, "geheim", "xxxxx") })
 	t.Cleanup(d.Close)
 	return pty, term, d
 }
 
-func bar(text string) Moment { return Moment{Message: text, Facts: []Fact{{Bar: text}}} }
+func barStatus(text string) Status { return Status{Message: text, Facts: []Fact{{Bar: text}}} }
 
 func eventually(t *testing.T, pty *ptytest.Terminal, ok func([]string) bool) {
 	t.Helper()
@@ -37,7 +37,7 @@ func eventually(t *testing.T, pty *ptytest.Terminal, ok func([]string) bool) {
 	}
 }
 
-func last(lines []string) string {
+func lastLine(lines []string) string {
 	if len(lines) == 0 {
 		return ""
 	}
@@ -45,12 +45,12 @@ func last(lines []string) string {
 }
 
 // TestTheLogIsAboveTheBar, whatever comes when, and nothing of the bar stays.
-func TestTheLogIsAboveTheBar(t *testing.T) {
+func TestTerminal_ConcurrentLog_StaysAboveBar(t *testing.T) {
 	t.Parallel()
-	pty, term, d := onTerminal(t, 60)
-	work := d.Work()
-	work.Show(bar("0001_rooms.up.sql"))
-	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(last(s), "0001_rooms.up.sql  0s") })
+	pty, term, d := newTestBar(t, 60)
+	work := d.Start()
+	work.Show(barStatus("0001_rooms.up.sql"))
+	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(lastLine(s), "0001_rooms.up.sql  0s") })
 
 	var want []string
 	var writers sync.WaitGroup
@@ -59,28 +59,28 @@ func TestTheLogIsAboveTheBar(t *testing.T) {
 			want = append(want, fmt.Sprintf("line %d of %d", n, w))
 		}
 		writers.Go(func() {
-			out := []io.Writer{term, term.Beside(pty.Device)}[w%2]
+			out := []io.Writer{term, term.Writer(pty.Device)}[w%2]
 			for n := range 25 {
 				fmt.Fprintf(out, "line %d of %d\n", n, w)
-				work.Show(bar(fmt.Sprintf("0001_rooms.up.sql %d", n)))
+				work.Show(barStatus(fmt.Sprintf("0001_rooms.up.sql %d", n)))
 			}
 		})
 	}
 	writers.Wait()
-	eventually(t, pty, func(s []string) bool { return len(s) == len(want)+1 && strings.HasPrefix(last(s), "0001_rooms") })
+	eventually(t, pty, func(s []string) bool { return len(s) == len(want)+1 && strings.HasPrefix(lastLine(s), "0001_rooms") })
 	work.End()
 	eventually(t, pty, func(s []string) bool { return len(s) == len(want) })
 	assert.ElementsMatch(t, want, pty.Screen())
 }
 
-// TestAWindowIsMadeNarrow while there is a bar in it, and wide again.
-func TestAWindowIsMadeNarrow(t *testing.T) {
+// TestTerminal_Resize_RedrawsBar while there is a bar in it, and wide again.
+func TestTerminal_Resize_RedrawsBar(t *testing.T) {
 	t.Parallel()
-	pty, term, d := onTerminal(t, 80)
+	pty, term, d := newTestBar(t, 80)
 	_, err := fmt.Fprintln(term, "a line of the log that stays as it is")
 	require.NoError(t, err)
-	d.Work().Show(bar(strings.Repeat("long ", 14)))
-	eventually(t, pty, func(s []string) bool { return strings.HasSuffix(last(s), "0s") })
+	d.Start().Show(barStatus(strings.Repeat("long ", 14)))
+	eventually(t, pty, func(s []string) bool { return strings.HasSuffix(lastLine(s), "0s") })
 	for _, columns := range []int{30, 100, 12, 7, 80} {
 		pty.Resize(t, columns, 24)
 		eventually(t, pty, func(s []string) bool {
@@ -91,28 +91,28 @@ func TestAWindowIsMadeNarrow(t *testing.T) {
 	eventually(t, pty, func(s []string) bool { return len(s) == 1 })
 }
 
-// TestALineThatHasNotEnded belongs to somebody else: a bar would write over it.
-func TestALineThatHasNotEnded(t *testing.T) {
+// TestTerminal_UnfinishedLine_HidesBar belongs to somebody else: a bar would write over it.
+func TestTerminal_UnfinishedLine_HidesBar(t *testing.T) {
 	t.Parallel()
-	pty, term, d := onTerminal(t, 60)
-	d.Work().Show(bar("working"))
-	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(last(s), "working") })
+	pty, term, d := newTestBar(t, 60)
+	d.Start().Show(barStatus("working"))
+	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(lastLine(s), "working") })
 	_, err := io.WriteString(term, "Go on? ")
 	require.NoError(t, err)
-	time.Sleep(2 * redraw)
+	time.Sleep(2 * redrawInterval)
 	assert.Equal(t, []string{"Go on?"}, pty.Screen())
 	_, err = io.WriteString(term, "yes\n")
 	require.NoError(t, err)
-	eventually(t, pty, func(s []string) bool { return s[0] == "Go on? yes" && strings.HasPrefix(last(s), "working") })
+	eventually(t, pty, func(s []string) bool { return s[0] == "Go on? yes" && strings.HasPrefix(lastLine(s), "working") })
 }
 
 // TestWhatOthersWroteStaysOnTheBar: a name cannot move the cursor or be wider than the window.
-func TestWhatOthersWroteStaysOnTheBar(t *testing.T) {
+func TestTerminal_ControlCharacters_StayOnBar(t *testing.T) {
 	t.Parallel()
-	pty, term, d := onTerminal(t, 40)
+	pty, term, d := newTestBar(t, 40)
 	_, err := fmt.Fprintln(term, "above")
 	require.NoError(t, err)
-	d.Work().Show(Moment{Facts: []Fact{{Bar: "geheim"}, {Bar: "1_\x1b[2J\x1b[1A\r\nforged\u009b2K\u202e漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"}}})
+	d.Start().Show(Status{Facts: []Fact{{Bar: "geheim"}, {Bar: "1_\x1b[2J\x1b[1A\r\nforged\u009b2K\u202e漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"}}})
 	eventually(t, pty, func(s []string) bool { return len(s) == 2 && strings.Contains(s[1], "forged") })
 	assert.Equal(t, "above", pty.Screen()[0])
 	assert.NotContains(t, pty.Text(), "unknown sequence")
@@ -121,25 +121,25 @@ func TestWhatOthersWroteStaysOnTheBar(t *testing.T) {
 }
 
 // TestInnerWaits: what was begun last is shown, and then what it was begun in again.
-func TestInnerWaits(t *testing.T) {
+func TestDisplay_NestedActivity_ShowsNewest(t *testing.T) {
 	t.Parallel()
-	pty, _, d := onTerminal(t, 60)
-	work := d.Work()
-	work.Show(bar("working"))
-	wait := d.Wait()
-	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(last(s), "working") })
-	wait.Show(bar("waiting"))
-	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(last(s), "waiting") })
+	pty, _, d := newTestBar(t, 60)
+	work := d.Start()
+	work.Show(barStatus("working"))
+	wait := d.StartWait()
+	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(lastLine(s), "working") })
+	wait.Show(barStatus("waiting"))
+	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(lastLine(s), "waiting") })
 	wait.End()
-	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(last(s), "working") })
+	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(lastLine(s), "working") })
 	work.End()
-	work.Show(bar("too late"))
+	work.Show(barStatus("too late"))
 	eventually(t, pty, func(s []string) bool { return len(s) == 0 })
 	d.Close()
 	d.Close()
 }
 
-func TestWhatIsNoTerminal(t *testing.T) {
+func TestNewTerminal_File_ReturnsFalse(t *testing.T) {
 	t.Parallel()
 	file, err := os.CreateTemp(t.TempDir(), "")
 	require.NoError(t, err)

@@ -12,9 +12,9 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// advise is the next step for what PostgreSQL said of a statement; "" where there is
+// statementAdvice is the next step for what PostgreSQL said of a statement; "" where there is
 // nothing better than to correct the file. then is what to do after it.
-func advise(e *postgres.MigrationError, then string) string {
+func statementAdvice(e *postgres.MigrationError, then string) string {
 	server, r := e.Server(), e.Reason
 	mend := func(what string) string { return what + "; " + then }
 	in := "in " + e.File
@@ -26,9 +26,9 @@ func advise(e *postgres.MigrationError, then string) string {
 		return fmt.Sprintf("put a line `-- shiplock:no-transaction` at the top of %s: this statement cannot run inside a transaction", e.File)
 	case pqerror.UniqueViolation, pqerror.CheckViolation, pqerror.ForeignKeyViolation, pqerror.NotNullViolation, pqerror.ExclusionViolation:
 		if r.Query != "" {
-			return mend(adviseRows(e, server)) + "\nto see the rows: " + r.Query
+			return mend(rowAdvice(e, server)) + "\nto see the rows: " + r.Query
 		}
-		return mend(adviseRows(e, server))
+		return mend(rowAdvice(e, server))
 	case pqerror.InsufficientPrivilege:
 		if strings.HasPrefix(r.Fix, "CREATE EXTENSION") { // the statement would find what the superuser has made
 			return fmt.Sprintf("let %s run: %s\nwrite IF NOT EXISTS in %s, too; %s", r.FixRole, r.Fix, e.File, then)
@@ -54,10 +54,10 @@ func advise(e *postgres.MigrationError, then string) string {
 		}
 		return mend("take the statement out of " + e.File + ", or give what it makes another name")
 	case pqerror.InvalidSchemaName:
-		return mend("put CREATE SCHEMA IF NOT EXISTS" + named(server.Message) + "; above the statement, or correct the name " + in)
+		return mend("put CREATE SCHEMA IF NOT EXISTS" + quotedName(server.Message) + "; above the statement, or correct the name " + in)
 	case pqerror.UndefinedObject:
 		if strings.HasPrefix(server.Message, "role ") {
-			return mend("let an administrator run: CREATE ROLE" + named(server.Message) + " NOLOGIN; or correct the name " + in)
+			return mend("let an administrator run: CREATE ROLE" + quotedName(server.Message) + " NOLOGIN; or correct the name " + in)
 		}
 		return mend("create what is missing first, or correct the name " + in)
 	case pqerror.UndefinedColumn, pqerror.UndefinedFunction, pqerror.SyntaxError:
@@ -67,7 +67,7 @@ func advise(e *postgres.MigrationError, then string) string {
 			return mend(fmt.Sprintf("add `%s` to the statement %s, if every value can be read that way", using, in))
 		}
 	case pqerror.InvalidTextRepresentation, pqerror.StringDataRightTruncation, pqerror.NumericValueOutOfRange:
-		if !alters(e) {
+		if !changesExistingRows(e) {
 			return ""
 		}
 		return mend("correct the values that do not fit with an UPDATE above the statement " + in + ", or choose a type that takes them")
@@ -80,7 +80,7 @@ func advise(e *postgres.MigrationError, then string) string {
 			return installExtension
 		}
 	case pqerror.FeatureNotSupported:
-		return adviseUnsupported(e, server, mend)
+		return unsupportedAdvice(e, server, mend)
 	case pqerror.UnsafeNewEnumValueUsage:
 		return mend("move the statements that use the new value from " + e.File + " to a migration of their own with a higher version")
 	case pqerror.DiskFull:
@@ -100,7 +100,7 @@ func advise(e *postgres.MigrationError, then string) string {
 		}
 		return "connect to a server that can be written to (target_session_attrs=read-write finds the primary), and deploy again"
 	case pqerror.QueryCanceled:
-		return adviseCancelled(e, server)
+		return canceledAdvice(e, server)
 	case pqerror.TRDeadlockDetected:
 		return "deploy again: most likely it runs; if it comes again, take the locks first " + in + ", in the order in which the application takes them (LOCK TABLE)"
 	case pqerror.LockNotAvailable:
@@ -114,16 +114,16 @@ func advise(e *postgres.MigrationError, then string) string {
 	return ""
 }
 
-// named is the name that a message quotes, for SQL, after a space.
-func named(message string) string {
+// quotedName is the name that a message quotes, for SQL, after a space.
+func quotedName(message string) string {
 	if m := quoted.FindStringSubmatch(message); m != nil {
 		return " " + pq.QuoteIdentifier(m[1])
 	}
 	return ""
 }
 
-// alters says that it is the rows there were which do not fit, and not new ones.
-func alters(e *postgres.MigrationError) bool {
+// changesExistingRows says that it is the rows there were which do not fit, and not new ones.
+func changesExistingRows(e *postgres.MigrationError) bool {
 	st, _ := e.Statement()
 	word := strings.ToUpper(strings.Join(strings.Fields(Clip(st.Text, maxLine)), " "))
 	return strings.HasPrefix(word, "ALTER ") || strings.HasPrefix(word, "CREATE ")
@@ -131,13 +131,13 @@ func alters(e *postgres.MigrationError) bool {
 
 var usingClause = regexp.MustCompile(`USING [^".]+`)
 
-func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
+func rowAdvice(e *postgres.MigrationError, server *pq.Error) string {
 	switch {
-	case !alters(e) && server.Code == pqerror.UniqueViolation:
+	case !changesExistingRows(e) && server.Code == pqerror.UniqueViolation:
 		return "leave the row that is there already out of " + e.File + ", or add ON CONFLICT to its INSERT"
-	case !alters(e) && server.Code == pqerror.NotNullViolation:
+	case !changesExistingRows(e) && server.Code == pqerror.NotNullViolation:
 		return fmt.Sprintf("give %s a value in the statement in %s", server.Column, e.File)
-	case !alters(e):
+	case !changesExistingRows(e):
 		return "correct the values that the statement in " + e.File + " writes"
 	case server.Code == pqerror.NotNullViolation && strings.Contains(strings.Join(e.Reason.Causes, " "), "the new column"):
 		return "give the new column a DEFAULT, or add it without NOT NULL, fill it by an UPDATE, and SET NOT NULL last"
@@ -152,8 +152,8 @@ func adviseRows(e *postgres.MigrationError, server *pq.Error) string {
 
 const installExtension = "install the extension's package on the database server (a managed service lists those it allows), and deploy again; the file can stay as it is"
 
-// adviseUnsupported knows two of the many meanings of 0A000.
-func adviseUnsupported(e *postgres.MigrationError, server *pq.Error, mend func(string) string) string {
+// unsupportedAdvice knows two of the many meanings of 0A000.
+func unsupportedAdvice(e *postgres.MigrationError, server *pq.Error, mend func(string) string) string {
 	switch {
 	case server.Routine == "ATExecAlterColumnType" || strings.Contains(server.Detail, "depends on column"):
 		return mend("drop the view above the statement in " + e.File + ", and create it again below")
@@ -163,7 +163,7 @@ func adviseUnsupported(e *postgres.MigrationError, server *pq.Error, mend func(s
 	return ""
 }
 
-func adviseCancelled(e *postgres.MigrationError, server *pq.Error) string {
+func canceledAdvice(e *postgres.MigrationError, server *pq.Error) string {
 	switch {
 	case !strings.Contains(server.Message, "statement timeout"):
 		return "ask who cancelled it (the server's log has the time), and deploy again; the file can stay as it is"

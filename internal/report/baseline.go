@@ -12,12 +12,12 @@ import (
 
 const maxDifferences = 10
 
-func baselineCard(e *engine.BaselineError) Card {
-	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: the schema is not the one that the files give at version %s", version(e.Version))}
+func baselineReport(e *engine.BaselineError) Report {
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: the schema is not the one that the files give at version %s", versionText(e.Version))}
 	state := "nothing was written; the scratch database is empty again"
 	if e.Failed != nil {
-		c.Title = fmt.Sprintf("refused: the migrations up to version %s cannot be applied to the scratch database", version(e.Version))
-		c.add("why", failure(e.Failed))
+		c.Title = fmt.Sprintf("refused: the migrations up to version %s cannot be applied to the scratch database", versionText(e.Version))
+		c.add("why", migrationErrorText(e.Failed))
 		c.add("state", state)
 		c.add("next", "correct the files or the scratch database (roles, extensions), or state the version without a comparison: --unverified")
 		return c
@@ -34,7 +34,7 @@ func baselineCard(e *engine.BaselineError) Card {
 		case "removed":
 			lines = append(lines, d.Object+": missing in the database")
 		default:
-			lines = append(lines, fmt.Sprintf("%s: %s in the database, %s by the files", d.Object, cmp.Or(short(d.After), "empty"), cmp.Or(short(d.Before), "empty")))
+			lines = append(lines, fmt.Sprintf("%s: %s in the database, %s by the files", d.Object, cmp.Or(abbreviated(d.After), "empty"), cmp.Or(abbreviated(d.Before), "empty")))
 		}
 	}
 	c.addFolded("differs", strings.Join(lines, "\n"))
@@ -43,8 +43,8 @@ func baselineCard(e *engine.BaselineError) Card {
 	return c
 }
 
-// short is a definition that fits on a line.
-func short(definition string) string {
+// abbreviated is a definition that fits on a line.
+func abbreviated(definition string) string {
 	const most = 60
 	text := []rune(strings.Join(strings.Fields(definition), " "))
 	if len(text) > most {
@@ -53,8 +53,8 @@ func short(definition string) string {
 	return string(text)
 }
 
-// failure is a migration's error without what is only of the scratch database.
-func failure(err error) string {
+// migrationErrorText is a migration's error without what is only of the scratch database.
+func migrationErrorText(err error) string {
 	var migration *postgres.MigrationError
 	if errors.As(err, &migration) {
 		return migration.Error()

@@ -28,7 +28,7 @@ func excerpt(sql string, at int) (text string, caret int) {
 			out = append(out, strings.TrimRight(Clip(clean(lines[i]), maxLine), " "))
 			continue
 		}
-		shown, indent := pointed(lines[i], min(left, len(lines[i])))
+		shown, indent := windowAround(lines[i], min(left, len(lines[i])))
 		out = append(out, shown, strings.Repeat(" ", indent)+"^")
 		caret = len(out)
 	}
@@ -38,9 +38,9 @@ func excerpt(sql string, at int) (text string, caret int) {
 	return strings.Join(out, "\n"), caret
 }
 
-// pointed shows a line so that the place at an offset is in sight, and tells how
+// windowAround shows a line so that the place at an offset is in sight, and tells how
 // many columns are to the left of it.
-func pointed(line string, at int) (shown string, indent int) {
+func windowAround(line string, at int) (shown string, indent int) {
 	from, more := 0, ""
 	if len(clean(line[:at])) > maxLine/2 {
 		for from = max(0, at-maxLine/4); from > 0 && !utf8.RuneStart(line[from]); from-- {

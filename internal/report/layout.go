@@ -8,26 +8,26 @@ import (
 	"strings"
 )
 
-// maxCard is Kubernetes' limit of a termination message, in bytes.
-const maxCard = 4096
+// maxSize is Kubernetes' limit of a termination message, in bytes.
+const maxSize = 4096
 
 // String lays the card out for a log without colour.
-func (c Card) String() string { return c.layout(plain) }
+func (c Report) String() string { return c.layout(plain) }
 
 // Write lays the card out, in colour if the reader has it; see Coloured.
-func (c Card) Write(w io.Writer, colour bool) error {
+func (c Report) Write(w io.Writer, colour bool) error {
 	look := plain
 	if colour {
-		look = coloured
+		look = colored
 	}
 	_, err := io.WriteString(w, c.layout(look))
 	return err
 }
 
-// Coloured says whether what is written to w is shown in colours: w is a terminal
+// ColorEnabled says whether what is written to w is shown in colours: w is a terminal
 // (or /dev/null, where it does not matter), and nobody has asked for none
 // (https://no-color.org).
-func Coloured(w io.Writer, getenv func(string) string) bool {
+func ColorEnabled(w io.Writer, getenv func(string) string) bool {
 	f, ok := w.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok || getenv("NO_COLOR") != "" || getenv("TERM") == "" || getenv("TERM") == "dumb" {
 		return false
@@ -36,15 +36,15 @@ func Coloured(w io.Writer, getenv func(string) string) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// look puts the codes of a terminal around the parts of a card.
-type look struct{ title, name, strong, end string }
+// style puts the codes of a terminal around the parts of a card.
+type style struct{ title, name, strong, end string }
 
 var (
-	plain    = look{}
-	coloured = look{title: "\x1b[1;31m", name: "\x1b[2m", strong: "\x1b[1m", end: "\x1b[0m"}
+	plain   = style{}
+	colored = style{title: "\x1b[1;31m", name: "\x1b[2m", strong: "\x1b[1m", end: "\x1b[0m"}
 )
 
-func (c Card) layout(look look) string {
+func (c Report) layout(look style) string {
 	width := 0
 	for _, r := range c.Rows {
 		width = max(width, columns(r.Name))
@@ -90,30 +90,30 @@ func (r Row) lines() []string {
 	return out
 }
 
-// lasting are the rows that are never cut for the sake of others.
-var lasting = []string{"migration", "state", "release", "next"}
+// protectedRows are the rows that are never cut for the sake of others.
+var protectedRows = []string{"migration", "state", "release", "next"}
 
 // Bounds, in bytes, of what is not cut for the sake of others.
 const (
-	maxTitle   = 400
-	maxLasting = 600
+	maxTitle        = 400
+	maxProtectedRow = 600
 )
 
 // fit shortens the card until it is no longer than maxCard, laid out: always what
 // is longest, and never the rows that say what to do now.
-func (c Card) fit() Card {
+func (c Report) fit() Report {
 	c.Title = Clip(c.Title, maxTitle)
 	for i, r := range c.Rows {
-		if slices.Contains(lasting, r.Name) {
-			c.Rows[i].Text = Clip(r.Text, maxLasting)
+		if slices.Contains(protectedRows, r.Name) {
+			c.Rows[i].Text = Clip(r.Text, maxProtectedRow)
 		} else if r.caret == 0 {
-			c.Rows[i].Text = Clip(r.Text, maxCard)
+			c.Rows[i].Text = Clip(r.Text, maxSize)
 		}
 	}
-	for len(c.String()) > maxCard {
+	for len(c.String()) > maxSize {
 		longest := -1
 		for i, r := range c.Rows {
-			if !slices.Contains(lasting, r.Name) && (longest < 0 || len(r.Text) > len(c.Rows[longest].Text)) {
+			if !slices.Contains(protectedRows, r.Name) && (longest < 0 || len(r.Text) > len(c.Rows[longest].Text)) {
 				longest = i
 			}
 		}

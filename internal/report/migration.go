@@ -15,53 +15,53 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-func migrationCard(err error, e *postgres.MigrationError) Card {
-	c := Card{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, at(e.Before))}
+func migrationReport(err error, e *postgres.MigrationError) Report {
+	c := Report{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, atVersion(e.Before))}
 	stopped := stopCode(err)
 	if stopped != 0 {
-		c.Title = fmt.Sprintf("migration %s was not completed (%s); the database is as it was, %s", e.File, stopReason(e.Err), at(e.Before))
+		c.Title = fmt.Sprintf("migration %s was not completed (%s); the database is as it was, %s", e.File, stopReason(e.Err), atVersion(e.Before))
 	}
 	var lost *postgres.LostError
 	if stopped == 0 && errors.As(e.Err, &lost) {
-		c.Title = fmt.Sprintf("migration %s was cut short, as the connection was lost; the database is as it was, %s", e.File, at(e.Before))
-		if endedBySetting(lost.Server) {
-			c.Title = fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, at(e.Before))
+		c.Title = fmt.Sprintf("migration %s was cut short, as the connection was lost; the database is as it was, %s", e.File, atVersion(e.Before))
+		if endedByTimeoutSetting(lost.Server) {
+			c.Title = fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, atVersion(e.Before))
 		} else if lost.Server != nil {
-			c.Title = fmt.Sprintf("migration %s was cut short, as the server ended the session; the database is as it was, %s", e.File, at(e.Before))
+			c.Title = fmt.Sprintf("migration %s was cut short, as the server ended the session; the database is as it was, %s", e.File, atVersion(e.Before))
 		}
 	}
 	if e.RecordingFailed {
-		c.Title = fmt.Sprintf("migration %s ran and was rolled back, because its version could not be recorded; the database is %s", e.File, at(e.Before))
+		c.Title = fmt.Sprintf("migration %s ran and was rolled back, because its version could not be recorded; the database is %s", e.File, atVersion(e.Before))
 		if e.Outcome == postgres.RolledBack && !e.Script.Transactional && e.FailedIndex < 0 {
-			c.Title = fmt.Sprintf("migration %s was not begun, because its version could not be recorded; the database is %s", e.File, at(e.Before))
+			c.Title = fmt.Sprintf("migration %s was not begun, because its version could not be recorded; the database is %s", e.File, atVersion(e.Before))
 		}
 	}
 	switch e.Outcome {
 	case postgres.PartiallyApplied:
-		c.Code = ExitPartWay
+		c.Code = ExitPartiallyApplied
 		c.Title = fmt.Sprintf("migration %s stopped part-way: %s in effect", e.File, statements(e.StatementsApplied, len(e.Script.Statements)))
 		if e.StatementsApplied == 0 && len(e.Leftovers) > 0 {
 			what, _ := leftovers(e)
 			c.Title = fmt.Sprintf("migration %s failed and left an object in the database: %s", e.File, what)
 		}
 	case postgres.Unknown:
-		c.Code = ExitPartWay
+		c.Code = ExitPartiallyApplied
 		c.Title = fmt.Sprintf("migration %s broke off, and whether its last statement is in effect is not known", e.File)
-		if unanswered(e) {
+		if commitUnanswered(e) {
 			c.Title = fmt.Sprintf("migration %s broke off while it was committing, and whether it is in effect is not known", e.File)
 		}
 	}
 	if stopped != 0 {
 		c.Code = stopped
-	} else if end := endOf(e.Err); e.Server() == nil && !endedBySetting(end) {
-		c.Code = lostCode(err) // what is in effect is journaled, and the next run looks at the rest
+	} else if end := sessionEnd(e.Err); e.Server() == nil && !endedByTimeoutSetting(end) {
+		c.Code = lostConnectionCode(err) // what is in effect is journaled, and the next run looks at the rest
 	}
-	c.addPlace(e)
-	if stopped == 0 || !ended(e) { // else the title has said it
+	c.addPosition(e)
+	if stopped == 0 || !endedByStop(e) { // else the title has said it
 		c.addServer(e.Err)
 	}
-	c.addWithin(e)
-	why := reasons(e)
+	c.addInternalQuery(e)
+	why := causes(e)
 	if e.OwnTable != "" {
 		why = []string{fmt.Sprintf("the statement goes over all tables and reached %s, which Shiplock or golang-migrate keeps", e.OwnTable)}
 	}
@@ -75,7 +75,7 @@ func migrationCard(err error, e *postgres.MigrationError) Card {
 	return c
 }
 
-func (c *Card) addPlace(e *postgres.MigrationError) {
+func (c *Report) addPosition(e *postgres.MigrationError) {
 	place := fmt.Sprintf("%s (%s)", e.File, e.Step)
 	if line, column := e.Position(); line > 0 {
 		place = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step)
@@ -85,7 +85,7 @@ func (c *Card) addPlace(e *postgres.MigrationError) {
 	switch {
 	case e.RecordingFailed && (!known || e.Script.Transactional):
 	case known:
-		c.addSQL("statement", st.Text, within(st, e.Offset))
+		c.addSQL("statement", st.Text, offsetInStatement(st, e.Offset))
 	case e.Script != nil && e.Script.Transactional && e.FailedIndex >= len(e.Script.Statements) && e.FailedIndex >= 0 && e.Server() != nil:
 		c.addVerbatim("statement", "COMMIT (what was deferred to the end of the transaction was checked then)")
 	case e.Script != nil && e.Offset >= 0:
@@ -93,8 +93,8 @@ func (c *Card) addPlace(e *postgres.MigrationError) {
 	}
 }
 
-// within is a place of a file as one of a statement; -1 where it is none.
-func within(st postgres.Statement, offset int) int {
+// offsetInStatement is a place of a file as one of a statement; -1 where it is none.
+func offsetInStatement(st postgres.Statement, offset int) int {
 	if at := offset - st.Offset; offset >= 0 && at >= 0 && at <= len(st.Text) {
 		return at
 	}
@@ -109,12 +109,12 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	switch e.Outcome {
 	case postgres.PartiallyApplied:
 		return fmt.Sprintf("%s in effect, and none after them; version %s is marked dirty until the rest is done",
-			statements(e.StatementsApplied, total), version(e.Version))
+			statements(e.StatementsApplied, total), versionText(e.Version))
 	case postgres.Unknown:
-		if unanswered(e) {
+		if commitUnanswered(e) {
 			return "all of this migration is in effect or nothing of it; migrator status says which"
 		}
-		return fmt.Sprintf("%s in effect, and perhaps the next one; version %s is marked dirty until the rest is done", statements(e.StatementsApplied, total), version(e.Version))
+		return fmt.Sprintf("%s in effect, and perhaps the next one; version %s is marked dirty until the rest is done", statements(e.StatementsApplied, total), versionText(e.Version))
 	}
 	var run *engine.RunError
 	if !errors.As(err, &run) {
@@ -137,14 +137,14 @@ func statements(done, of int) string {
 	return fmt.Sprintf("%d of %d statements are", done, of)
 }
 
-// unanswered says that the server did not answer to a transaction's COMMIT.
-func unanswered(e *postgres.MigrationError) bool {
+// commitUnanswered says that the server did not answer to a transaction's COMMIT.
+func commitUnanswered(e *postgres.MigrationError) bool {
 	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
 }
 
 func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
 	server := e.Server()
-	if advice := lostAdvice(err, e.File); advice != "" && stopped == 0 {
+	if advice := lostConnectionAdvice(err, e.File); advice != "" && stopped == 0 {
 		return advice
 	}
 	switch {
@@ -154,18 +154,18 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	case e.RecordingFailed && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
-		if unanswered(e) {
+		if commitUnanswered(e) {
 			return "run it again: it reads the version, and goes on from there"
 		}
 		return "run it again and it goes on from there: what a statement does is counted together with it, so none runs twice;\n" +
 			"of one that cannot be counted so, the next run looks at what it has left, or refuses and asks"
 	case e.Outcome == postgres.PartiallyApplied:
-		return partWayAdvice(e)
+		return partiallyAppliedAdvice(e)
 	case e.Outcome == postgres.Unknown:
 		return "look at what the statement has left; then: migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
 			"or undo by hand what the migration did, then: migrator repair --rolled-back"
 	case stopped != 0 && len(e.Blockers) > 0:
-		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + pidOf(e.Blockers[0]) + "); then run it again"
+		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + pidIn(e.Blockers[0]) + "); then run it again"
 	case stopped == ExitTimeout:
 		return "raise --timeout if the statement needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and run it again; it starts with this migration"
 	case stopped != 0:
@@ -188,18 +188,18 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Causes) == 0 {
 			return "correct the rows by a statement above this one in " + e.File + ", or in the migration that makes them (they were rolled back with it); " + then
 		}
-		return cmp.Or(advise(e, then), "correct "+e.File+"; "+then)
+		return cmp.Or(statementAdvice(e, then), "correct "+e.File+"; "+then)
 	}
 	if strings.HasSuffix(e.Step, "down") {
 		return downAdvice(e)
 	}
-	return cmp.Or(advise(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File))
+	return cmp.Or(statementAdvice(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File))
 }
 
 // downAdvice is for a down that left nothing. What is the journal's is no file that
 // could be corrected here.
 func downAdvice(e *postgres.MigrationError) string {
-	advice := advise(e, "then run the same again")
+	advice := statementAdvice(e, "then run the same again")
 	file, remembered := strings.CutPrefix(e.File, source.FromHistory)
 	switch {
 	case !remembered:
@@ -211,18 +211,18 @@ func downAdvice(e *postgres.MigrationError) string {
 		"or make by hand what the statement needs, and run the same again; or keep the newer schema (--on-newer allow)", file, max(e.Version, 0))
 }
 
-var aPID = regexp.MustCompile(`pid (\d+)`)
+var pidPattern = regexp.MustCompile(`pid (\d+)`)
 
-// partWayAdvice says how to go on, and how to go back. A down is undone by what makes
+// partiallyAppliedAdvice says how to go on, and how to go back. A down is undone by what makes
 // its migration whole again.
-func partWayAdvice(e *postgres.MigrationError) string {
+func partiallyAppliedAdvice(e *postgres.MigrationError) string {
 	goOn := fmt.Sprintf("then deploy again: it goes on with statement %d", e.StatementsApplied+1)
 	back := "\nor undo by hand what it did, then: migrator repair --rolled-back"
 	if strings.HasSuffix(e.Step, "down") {
 		goOn = fmt.Sprintf("then run the same down again: it goes on with statement %d", e.StatementsApplied+1)
 		back = "\nor finish it by hand, then: migrator repair --rolled-back; or undo by hand what it did, then: migrator repair --applied"
 	}
-	if advice := advise(e, goOn); strings.Contains(advice, goOn) {
+	if advice := statementAdvice(e, goOn); strings.Contains(advice, goOn) {
 		return advice + back
 	} else if advice != "" {
 		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + goOn + back
@@ -233,17 +233,17 @@ func partWayAdvice(e *postgres.MigrationError) string {
 	return fmt.Sprintf("correct %s from statement %d on (what is before it has run); %s", e.File, e.StatementsApplied+1, goOn) + back
 }
 
-// pidOf is the number of the session that a text describes.
-func pidOf(session string) string {
-	if m := aPID.FindStringSubmatch(session); m != nil {
+// pidIn is the number of the session that a text describes.
+func pidIn(session string) string {
+	if m := pidPattern.FindStringSubmatch(session); m != nil {
 		return m[1]
 	}
 	return "pid"
 }
 
-// ended says that a run's end alone, or a lock timeout that it met on the way, is
+// endedByStop says that a run's end alone, or a lock timeout that it met on the way, is
 // what a statement ended with.
-func ended(e *postgres.MigrationError) bool {
+func endedByStop(e *postgres.MigrationError) bool {
 	var lost *postgres.LostError
 	if server := e.Server(); server != nil {
 		return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.QueryCanceled
@@ -265,7 +265,7 @@ func stopReason(err error) string {
 }
 
 // reasons are what the server was asked afterwards, and what its words alone tell.
-func reasons(e *postgres.MigrationError) []string {
+func causes(e *postgres.MigrationError) []string {
 	why, server := e.Reason.Causes, e.Server()
 	if server == nil {
 		return why
@@ -281,13 +281,13 @@ func reasons(e *postgres.MigrationError) []string {
 		why = append(why, invisible(e.Script.SQL))
 	}
 	if server.Code == pqerror.DiskFull {
-		why = append(why, "the disk of the database server is full: "+fullDisk(server.Message))
+		why = append(why, "the disk of the database server is full: "+fullVolume(server.Message))
 	}
 	return why
 }
 
-// fullDisk tells by a file's name what the disk is for (manual, "Database File Layout").
-func fullDisk(message string) string {
+// fullVolume tells by a file's name what the disk is for (manual, "Database File Layout").
+func fullVolume(message string) string {
 	switch {
 	case strings.Contains(message, "pg_wal"):
 		return "the one with the write-ahead log"
@@ -299,8 +299,8 @@ func fullDisk(message string) string {
 	return "the one with the data"
 }
 
-// addWithin shows the statement inside of a function that failed.
-func (c *Card) addWithin(e *postgres.MigrationError) {
+// addInternalQuery shows the statement inside of a function that failed.
+func (c *Report) addInternalQuery(e *postgres.MigrationError) {
 	server := e.Server()
 	if server == nil || server.InternalQuery == "" {
 		return

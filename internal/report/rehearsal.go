@@ -9,13 +9,13 @@ import (
 
 const maxFaults = 12 // lines
 
-// rehearsalCard tells of migrations that did not go up, down and up again. What
+// rehearsalReport tells of migrations that did not go up, down and up again. What
 // failed did so on a scratch database: the code is that of a failed migration.
-func rehearsalCard(e *engine.RehearsalError) Card {
+func rehearsalReport(e *engine.RehearsalError) Report {
 	faults := e.Faults()
-	c := Card{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", Counted(len(faults), "fault"), Counted(e.Total, "migration"))}
+	c := Report{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", Plural(len(faults), "fault"), Plural(e.Total, "migration"))}
 	if left := e.Total - e.Rehearsed; left > 0 {
-		c.Title = fmt.Sprintf("rehearsal: it had to stop after %d of %s, with %s", e.Rehearsed, Counted(e.Total, "migration"), Counted(len(faults), "fault"))
+		c.Title = fmt.Sprintf("rehearsal: it had to stop after %d of %s, with %s", e.Rehearsed, Plural(e.Total, "migration"), Plural(len(faults), "fault"))
 	}
 	var lines []string
 	for i, f := range faults {

@@ -7,7 +7,7 @@ import (
 
 // Run is what the surroundings tell of a call of the program. Empty is unknown.
 type Run struct {
-	Verb     string // up, down, exec, wait …
+	Command  string // up, down, exec, wait …
 	Database string // user@host:port/name
 	Role     string // that migrates
 	// Mode is how the chart runs us: hook, job, argocd, initContainer or gate, and of a
@@ -27,12 +27,12 @@ func (r Run) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// place says which database it was, and what the failure means for the release.
-func (c *Card) place(run Run) {
+// addRun says which database it was, and what the failure means for the release.
+func (c *Report) addRun(run Run) {
 	if c.Row("database") == "" && !strings.Contains(c.Title, run.Database) {
 		c.insert("database", run.Database, "state", "next")
 	}
-	if text, name := run.meaning(c.Code), run.String(); text != "" && name != "" {
+	if text, name := run.releaseEffect(c.Code), run.String(); text != "" && name != "" {
 		c.insert("release", name+": "+text, "next")
 	} else {
 		c.insert("release", text, "next")
@@ -40,7 +40,7 @@ func (c *Card) place(run Run) {
 }
 
 // insert puts a row above the first of some others, or at the end.
-func (c *Card) insert(name, text string, above ...string) {
+func (c *Report) insert(name, text string, above ...string) {
 	if text == "" {
 		return
 	}
@@ -51,23 +51,23 @@ func (c *Card) insert(name, text string, above ...string) {
 	c.Rows = slices.Insert(c.Rows, at, Row{Name: name, Text: text})
 }
 
-// meaning is what becomes of a release whose migrator ends with this exit code. The
+// releaseEffect is what becomes of a release whose migrator ends with this exit code. The
 // chart's podFailurePolicy decides which codes end the Job.
-func (r Run) meaning(code int) string {
-	if !slices.Contains([]string{"up", "down", "exec", "wait"}, r.Verb) {
+func (r Run) releaseEffect(code int) string {
+	if !slices.Contains([]string{"up", "down", "exec", "wait"}, r.Command) {
 		return ""
 	}
 	again := code == ExitInternal || code == ExitDatabase || code == ExitLocked || code > ExitSignal
 	serves := "the version that serves goes on serving"
-	if code == ExitPartWay {
+	if code == ExitPartiallyApplied {
 		serves += ", on a schema that is part-way changed"
 	}
 	switch {
 	case r.Mode == "post-rollback":
-		return backAgain(code, again)
+		return afterRollback(code, again)
 	case r.Mode == "pre-rollback" && !again:
 		return "the rollback stopped before any pod was changed; " + serves + "; when this is mended, run helm rollback again, for until then helm upgrade takes it for one that is under way"
-	case r.Mode == "gate" || r.Mode == "initContainer" && r.Verb == "wait":
+	case r.Mode == "gate" || r.Mode == "initContainer" && r.Command == "wait":
 		return "this pod does not start before the schema is there, and Kubernetes lets it wait again; pods that serve go on serving"
 	case r.Mode == "initContainer":
 		return "this pod does not start, and Kubernetes tries again; pods that serve go on serving"
@@ -80,7 +80,7 @@ func (r Run) meaning(code int) string {
 		return ""
 	case again:
 		return "no pod is changed while the Job tries again (backoffLimit); " + serves
-	case r.Verb == "down":
+	case r.Command == "down":
 		return "the rollback stopped before any pod was changed; " + serves
 	case r.Mode == "argocd":
 		return "the sync stopped before any pod was changed; " + serves
@@ -90,12 +90,12 @@ func (r Run) meaning(code int) string {
 	return "stopped before any pod was changed; " + serves
 }
 
-// backAgain is of a release whose pods are those of an older version again, on a
+// afterRollback is of a release whose pods are those of an older version again, on a
 // schema that should have followed. Helm leaves a rollback whose hook has failed
 // pending, and refuses upgrades until another has passed.
-func backAgain(code int, again bool) string {
+func afterRollback(code int, again bool) string {
 	pods := "its pods are back, and serve on the newer schema"
-	if code == ExitPartWay {
+	if code == ExitPartiallyApplied {
 		pods = "its pods are back, and serve on a schema that is part-way changed"
 	}
 	if again {

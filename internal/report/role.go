@@ -8,9 +8,9 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// roleCard explains a role that the session may not act as.
-func roleCard(target string, e *postgres.RoleError) Card {
-	c := Card{Code: ExitUsage, Title: fmt.Sprintf("cannot act as role %s in the database %s", pq.QuoteIdentifier(e.Role), target)}
+// roleReport explains a role that the session may not act as.
+func roleReport(target string, e *postgres.RoleError) Report {
+	c := Report{Code: ExitUsage, Title: fmt.Sprintf("cannot act as role %s in the database %s", pq.QuoteIdentifier(e.Role), target)}
 	c.addServer(e.Err)
 	c.add("state", "nothing was run")
 	with := ""

@@ -8,10 +8,10 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// secretCard explains a password that could not be had. A file may come yet; for
+// secretReport explains a password that could not be had. A file may come yet; for
 // what a command does wrong another try is no cure.
-func secretCard(e *config.SecretError, connect *postgres.ConnectError) Card {
-	c := Card{Code: ExitUsage, Title: e.Error()}
+func secretReport(e *config.SecretError, connect *postgres.ConnectError) Report {
+	c := Report{Code: ExitUsage, Title: e.Error()}
 	if e.Absent {
 		c.Code = ExitDatabase
 	}
@@ -19,7 +19,7 @@ func secretCard(e *config.SecretError, connect *postgres.ConnectError) Card {
 		c.Title = "no password for the database " + connect.Target
 		c.add("why", e.Error())
 		if connect.Attempts > 1 {
-			c.add("tried", fmt.Sprintf("%s in %s", Counted(connect.Attempts, "time"), connect.Waited.Round(100*time.Millisecond)))
+			c.add("tried", fmt.Sprintf("%s in %s", Plural(connect.Attempts, "time"), connect.Waited.Round(100*time.Millisecond)))
 		}
 	}
 	c.add("state", "nothing was run")

@@ -17,12 +17,12 @@ const (
 	maxChanges   = 8 // lines
 )
 
-// toolCard explains a tool that failed or was ended. Its exit code is that of a
+// toolReport explains a tool that failed or was ended. Its exit code is that of a
 // migration: whether the schema is as it was decides between 6 and 7.
-func toolCard(e *engine.ToolError) Card {
-	c := Card{Code: toolCode(e)}
+func toolReport(e *engine.ToolError) Report {
+	c := Report{Code: toolCode(e)}
 	what := fmt.Sprintf("failed (%s)", e.Ended())
-	if toolLeft(e) {
+	if leftUnfinishedWork(e) {
 		what = "exited with code 0, but left work in the database unfinished"
 	} else if e.Exit.StopCause != nil {
 		what = fmt.Sprintf("was ended (%v)", e.Err)
@@ -56,19 +56,19 @@ func toolMarks(marks []postgres.ToolProblem) string {
 	for _, m := range marks {
 		lines = append(lines, fmt.Sprintf("%s (%s): %s", m.Location, m.Tool, m.Problem))
 	}
-	return someOf(lines)
+	return limitedLines(lines)
 }
 
-// toolLeft reports whether a tool's own exit code says that it has succeeded, while it
+// leftUnfinishedWork reports whether a tool's own exit code says that it has succeeded, while it
 // has left something at work.
-func toolLeft(e *engine.ToolError) bool {
+func leftUnfinishedWork(e *engine.ToolError) bool {
 	return e.Err == nil && e.Exit.StopCause == nil && e.Exit.Code == 0
 }
 
 // maxSessions is how many sessions are listed, and how many statements that end them.
 const maxSessions = 5
 
-var sessionFates = map[string]string{
+var sessionOutcomes = map[string]string{
 	engine.SessionRemains:    "still at work",
 	engine.SessionEnded:      "ended after the tool, with a result that is not known",
 	engine.SessionCanceled:   "canceled by the migrator",
@@ -82,12 +82,12 @@ func toolSessions(r engine.ToolLeftovers) string {
 		if s.Fate == engine.SessionRemains && !s.Certain {
 			line += "; it may be the tool's: it began while the tool ran, with the same role and from the same address"
 		}
-		if line += ": " + sessionFates[s.Fate]; s.Denied {
+		if line += ": " + sessionOutcomes[s.Fate]; s.Denied {
 			line += "; the migrator's role may not end it"
 		}
 		lines = append(lines, line)
 	}
-	return someOf(lines)
+	return limitedLines(lines)
 }
 
 func toolPrepared(r engine.ToolLeftovers) string {
@@ -95,10 +95,10 @@ func toolPrepared(r engine.ToolLeftovers) string {
 	for _, p := range r.Prepared {
 		lines = append(lines, fmt.Sprintf("transaction %q (owner %s) is prepared, and neither committed nor rolled back", p.GID, p.Owner))
 	}
-	return someOf(lines)
+	return limitedLines(lines)
 }
 
-func someOf(lines []string) string {
+func limitedLines(lines []string) string {
 	if n := len(lines) - maxSessions; n > 0 {
 		lines = append(lines[:maxSessions:maxSessions], fmt.Sprintf("and %d more", n))
 	}
@@ -106,7 +106,7 @@ func someOf(lines []string) string {
 }
 
 // toolEndsSessions is the first step of an advice, where something of the tool remains.
-func toolEndsSessions(r engine.ToolLeftovers) string {
+func endSessionsAdvice(r engine.ToolLeftovers) string {
 	var steps []string
 	for _, s := range r.Sessions {
 		if s.Fate == engine.SessionRemains {
@@ -131,7 +131,7 @@ func toolCode(e *engine.ToolError) int {
 	code := stopCode(e)
 	switch {
 	case e.Leftovers.StillActive():
-		return ExitPartWay
+		return ExitPartiallyApplied
 	case code != 0:
 		return code
 	case e.Err != nil:
@@ -139,7 +139,7 @@ func toolCode(e *engine.ToolError) int {
 	case e.SchemaCompared && len(e.Changes) == 0:
 		return ExitFailed
 	}
-	return ExitPartWay
+	return ExitPartiallyApplied
 }
 
 func toolTitle(e *engine.ToolError) string {
@@ -161,15 +161,15 @@ func toolEnd(e *engine.ToolError) string {
 	switch {
 	case e.Exit.Killed:
 		end += ": it did not end within its grace (--grace) and was killed"
-	case outOfMemory(e):
+	case killedByKernel(e):
 		end += ": the migrator did not send that, so most likely the kernel did, for lack of memory"
 	}
 	return end
 }
 
-// outOfMemory knows what the kernel does to who takes too much; a shell or npm
+// killedByKernel knows what the kernel does to who takes too much; a shell or npm
 // between us tells it as 128 + 9.
-func outOfMemory(e *engine.ToolError) bool {
+func killedByKernel(e *engine.ToolError) bool {
 	return e.Exit.StopCause == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == ExitSignal+int(syscall.SIGKILL))
 }
 
@@ -177,7 +177,7 @@ func toolState(e *engine.ToolError) string {
 	var s string
 	switch {
 	case e.Leftovers.StillActive() && e.SchemaCompared:
-		return fmt.Sprintf("%s so far; what remains at work may add to them", Counted(len(e.Changes), "change")+" of the schema")
+		return fmt.Sprintf("%s so far; what remains at work may add to them", Plural(len(e.Changes), "change")+" of the schema")
 	case !e.SchemaCompared:
 		s = "the schema could not be compared with what it was"
 	case len(e.Changes) == 0:
@@ -202,8 +202,8 @@ func toolAdvice(e *engine.ToolError) string {
 		}
 	}
 	if e.Leftovers.StillActive() {
-		add(toolEndsSessions(e.Leftovers))
-	} else if !e.Leftovers.SessionsKnown && (e.Exit.Killed || outOfMemory(e)) {
+		add(endSessionsAdvice(e.Leftovers))
+	} else if !e.Leftovers.SessionsKnown && (e.Exit.Killed || killedByKernel(e)) {
 		add("look in pg_stat_activity whether its statement has ended")
 	}
 	if !e.SchemaCompared || len(e.Changes) > 0 || e.Leftovers.StillActive() {
@@ -215,7 +215,7 @@ func toolAdvice(e *engine.ToolError) string {
 			add(fmt.Sprintf("resolve the mark in %s: %s", m.Location, m.Resolve))
 		}
 	}
-	steps = append(steps, toolCause(e, len(steps) == 0))
+	steps = append(steps, toolFinalStep(e, len(steps) == 0))
 	if len(steps) == 1 {
 		return steps[0]
 	}
@@ -225,18 +225,18 @@ func toolAdvice(e *engine.ToolError) string {
 	return strings.Join(steps, "\n")
 }
 
-// toolCause is the last step: it deals with why the tool failed. clean says that the tool
+// toolFinalStep is the last step: it deals with why the tool failed. clean says that the tool
 // has left nothing that blocks it.
-func toolCause(e *engine.ToolError, clean bool) string {
+func toolFinalStep(e *engine.ToolError, clean bool) string {
 	again := "run it again"
 	if clean && e.Err != nil {
 		again += "; the tool skips what its own records have as applied"
 	}
 	var lost *engine.LockLostError
 	switch {
-	case toolLeft(e) && len(e.Leftovers.Sessions) == 0:
+	case leftUnfinishedWork(e) && len(e.Leftovers.Sessions) == 0:
 		return "let the tool commit or roll back what it prepares, and deploy again"
-	case toolLeft(e):
+	case leftUnfinishedWork(e):
 		return "let the tool wait for its statements before it ends (in a shell: wait), and deploy again"
 	case errors.As(e, &lost):
 		return "when the database is back, " + again
@@ -244,14 +244,14 @@ func toolCause(e *engine.ToolError, clean bool) string {
 		return "raise --timeout if it needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
 	case e.Err != nil:
 		return again
-	case outOfMemory(e):
+	case killedByKernel(e):
 		return "give it more memory (in Kubernetes resources.limits.memory) and " + again
 	}
 	return "correct what the output names and deploy again"
 }
 
-func startCard(e *engine.StartError) Card {
-	c := Card{Code: ExitUsage, Title: e.Error()}
+func startReport(e *engine.StartError) Report {
+	c := Report{Code: ExitUsage, Title: e.Error()}
 	c.add("state", "nothing was run")
 	if errors.Is(e, syscall.ENOEXEC) {
 		c.add("next", "a script needs a first line such as #!/bin/sh, and a program must be built for this machine")
@@ -261,14 +261,14 @@ func startCard(e *engine.StartError) Card {
 	return c
 }
 
-// earlierToolCard explains a run that another one's sessions have kept from starting.
-func earlierToolCard(e *engine.EarlierToolError) Card {
-	c := Card{Code: ExitLocked, Title: fmt.Sprintf("the tool of an earlier run was at work in the database for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
+// earlierToolReport explains a run that another one's sessions have kept from starting.
+func earlierToolReport(e *engine.EarlierToolError) Report {
+	c := Report{Code: ExitLocked, Title: fmt.Sprintf("the tool of an earlier run was at work in the database for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
 	var lines, ends []string
 	for _, s := range e.Sessions {
 		lines, ends = append(lines, s.String()), append(ends, fmt.Sprintf("SELECT pg_terminate_backend(%d);", s.PID))
 	}
-	c.add("sessions", someOf(lines))
+	c.add("sessions", limitedLines(lines))
 	c.add("state", "nothing was run here")
 	c.add("next", "wait until these sessions have ended, or end them, and run it again: "+strings.Join(ends[:min(len(ends), maxSessions)], " "))
 	return c

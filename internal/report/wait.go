@@ -8,9 +8,9 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// waitCard explains a wait that did not end as hoped. A database that was not
+// waitReport explains a wait that did not end as hoped. A database that was not
 // reached at last is said with the code of one, whoever ended the wait for time.
-func waitCard(e *engine.WaitError) Card {
+func waitReport(e *engine.WaitError) Report {
 	what := "the schema is not yet where it should be"
 	switch {
 	case e.Unreachable != nil:
@@ -20,7 +20,7 @@ func waitCard(e *engine.WaitError) Card {
 	case e.Unresponsive:
 		what = "the schema was waited for, and the version table has not answered"
 	}
-	c := Card{Code: stopCode(e), Title: fmt.Sprintf("%s (%v)", what, e.Err)}
+	c := Report{Code: stopCode(e), Title: fmt.Sprintf("%s (%v)", what, e.Err)}
 	c.add("database", e.Target)
 	c.add("waited", e.Waited.Round(100*time.Millisecond).String())
 	if e.Unreachable != nil {

@@ -12,21 +12,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTerminationMessage(t *testing.T) {
+func TestTerminationLog_Message_IsWritten(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "termination-log")
 	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("what an earlier run has left\n", 500)), 0o600))
-	n := open(t, func(o *Options) { o.TerminationLog = file })
+	n := newNotifier(t, func(o *Options) { o.TerminationLog = file })
 	read := func() string {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		return string(text)
 	}
-	require.Empty(t, n.Deliver(t.Context(), failure()))
-	assert.Equal(t, failure().Report, read())
-	require.Empty(t, n.Deliver(t.Context(), success()), "a success needs not to be asked for")
-	assert.Equal(t, success().Report, read())
-	long := failure()
+	require.Empty(t, n.Deliver(t.Context(), failureMessage()))
+	assert.Equal(t, failureMessage().Report, read())
+	require.Empty(t, n.Deliver(t.Context(), successMessage()), "a success needs not to be asked for")
+	assert.Equal(t, successMessage().Report, read())
+	long := failureMessage()
 	long.Report = strings.Repeat("é", 5000)
 	require.Empty(t, n.Deliver(t.Context(), long))
 	assert.LessOrEqual(t, len(read()), 4096)
@@ -34,7 +34,7 @@ func TestTerminationMessage(t *testing.T) {
 }
 
 // TestFilesThatCannotBeWritten: one warning each, in time.
-func TestFilesThatCannotBeWritten(t *testing.T) {
+func TestDeliver_UnwritableFile_Warns(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
@@ -47,12 +47,12 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := open(t, func(o *Options) {
+			n := newNotifier(t, func(o *Options) {
 				o.TerminationLog, o.Timeout = c.path, 300*time.Millisecond
 				o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": c.path})
 			})
 			start := time.Now()
-			errs := n.Deliver(t.Context(), failure())
+			errs := n.Deliver(t.Context(), failureMessage())
 			assert.Less(t, time.Since(start), time.Minute)
 			require.Len(t, errs, 2)
 			for i, sink := range []string{"termination message: ", "GitHub step summary: "} {
@@ -63,14 +63,14 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 	}
 }
 
-func TestStepSummary(t *testing.T) {
+func TestStepSummary_Message_IsFenced(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "summary.md")
 	require.NoError(t, os.WriteFile(file, []byte("# What an earlier step has said\n"), 0o600))
-	n := open(t, func(o *Options) {
+	n := newNotifier(t, func(o *Options) {
 		o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": file})
 	})
-	m := failure()
+	m := failureMessage()
 	m.Report = "shiplock: failed\n  statement  ```\n             ~~~~\n             `````\n             # heading <script>\n"
 	require.Empty(t, n.Deliver(t.Context(), m))
 	text, err := os.ReadFile(file)

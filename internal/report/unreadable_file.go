@@ -7,10 +7,10 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// unreadableCard is for migrations that cannot be read. Only what a file system may
+// unreadableFileReport is for migrations that cannot be read. Only what a file system may
 // do at the next try, such as a network's one, is worth another.
-func unreadableCard(err error, e *source.UnreadableError) Card {
-	c := Card{Code: ExitInternal, Title: e.Error()}
+func unreadableFileReport(err error, e *source.UnreadableError) Report {
+	c := Report{Code: ExitInternal, Title: e.Error()}
 	switch {
 	case e.Folder:
 		c.Code = ExitUsage
@@ -19,7 +19,7 @@ func unreadableCard(err error, e *source.UnreadableError) Card {
 		c.Title = "refused: " + c.Title
 	}
 	c.add("why", e.Access)
-	c.add("state", stateAt(err))
+	c.add("state", databaseState(err))
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		c.add("next", "let this user read the migrations: chmod -R a+rX on their folder before the image is built, or defaultMode: 0444 for a ConfigMap's volume")

@@ -17,9 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWebhookTries has one row a way to answer: how often it is asked, and what is
+// TestWebhook_Responses_RetriesOrFails has one row a way to answer: how often it is asked, and what is
 // said of it.
-func TestWebhookTries(t *testing.T) {
+func TestWebhook_Responses_RetriesOrFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter, r *http.Request, asked int64)
@@ -75,7 +75,7 @@ func TestWebhookTries(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int64
 			var ids []string
-			s := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+			s := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 				n := asked.Add(1)
 				assert.Equal(t, "Bearer marked-token", r.Header.Get("Authorization"))
 				assert.Equal(t, "shiplock/test", r.Header.Get("User-Agent"))
@@ -83,10 +83,10 @@ func TestWebhookTries(t *testing.T) {
 				ids = append(ids, string(body))
 				c.answer(w, r, n)
 			})
-			n := open(t, func(o *Options) {
+			n := newNotifier(t, func(o *Options) {
 				o.WebhookURL, o.WebhookToken = s.URL+"/T0MARKED/secret?key=marked-key", "marked-token"
 			})
-			errs := n.Deliver(t.Context(), failure())
+			errs := n.Deliver(t.Context(), failureMessage())
 			assert.Equal(t, c.asked, asked.Load())
 			for _, id := range ids {
 				assert.Equal(t, ids[0], id, "a retry is the same message")
@@ -105,23 +105,23 @@ func TestWebhookTries(t *testing.T) {
 }
 
 // TestWebhookThatIsNone: nobody there, no TLS there, and a certificate that nobody signed.
-func TestWebhookThatIsNone(t *testing.T) {
+func TestWebhook_NotHTTP_ReportsCause(t *testing.T) {
 	t.Parallel()
-	plain := receiver(t, func(http.ResponseWriter, *http.Request) {})
+	plain := newReceiver(t, func(http.ResponseWriter, *http.Request) {})
 	unsigned := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(unsigned.Close)
 	unsigned.Config.ErrorLog = nil
 	for name, c := range map[string]struct{ url, said string }{
 		"nobody":           {"http://127.0.0.1:1/T0MARKED", "connection refused"},
 		"no TLS":           {strings.Replace(plain.URL, "http:", "https:", 1) + "/T0MARKED", "HTTP response to HTTPS client"},
-		"garbage for TLS":  {"https://" + chatter(t) + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
-		"garbage for HTTP": {"http://" + chatter(t) + "/T0MARKED", "malformed HTTP"},
+		"garbage for TLS":  {"https://" + garbageServer(t) + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
+		"garbage for HTTP": {"http://" + garbageServer(t) + "/T0MARKED", "malformed HTTP"},
 		"unsigned":         {unsigned.URL + "/T0MARKED", "x509: certificate signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := open(t, func(o *Options) { o.WebhookURL, o.Timeout = c.url, 10*time.Second })
-			errs := n.Deliver(t.Context(), failure())
+			n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = c.url, 10*time.Second })
+			errs := n.Deliver(t.Context(), failureMessage())
 			require.Len(t, errs, 1)
 			assert.Contains(t, errs[0].Error(), c.said)
 			assert.NotContains(t, errs[0].Error(), "T0MARKED")
@@ -129,8 +129,8 @@ func TestWebhookThatIsNone(t *testing.T) {
 	}
 }
 
-// chatter is the address of who answers everybody with garbage.
-func chatter(t *testing.T) string {
+// garbageServer is the address of who answers everybody with garbage.
+func garbageServer(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -153,19 +153,19 @@ func chatter(t *testing.T) string {
 }
 
 // TestNoBodyGoesElsewhere: neither token nor text follow a redirect.
-func TestNoBodyGoesElsewhere(t *testing.T) {
+func TestWebhook_Redirect_IsNotFollowed(t *testing.T) {
 	t.Parallel()
 	var elsewhere atomic.Int64
-	other := receiver(t, func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
+	other := newReceiver(t, func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
 	for _, status := range []int{301, 302, 303, 307, 308} {
-		s := receiver(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
-		n := open(t, func(o *Options) { o.WebhookURL, o.WebhookToken = s.URL, "marked-token" })
-		assert.Len(t, n.Deliver(t.Context(), failure()), 1)
+		s := newReceiver(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
+		n := newNotifier(t, func(o *Options) { o.WebhookURL, o.WebhookToken = s.URL, "marked-token" })
+		assert.Len(t, n.Deliver(t.Context(), failureMessage()), 1)
 	}
 	assert.Zero(t, elsewhere.Load())
 }
 
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfter_Header_ReturnsDuration(t *testing.T) {
 	now := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
 	for text, want := range map[string]time.Duration{
 		"": 0, "5": 5 * time.Second, "-5": 0, "soon": 0, "1e9": 0, "99999999999": 0, "9999999": 1 << 20 * time.Second,
@@ -180,8 +180,8 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// hanging takes connections and says nothing.
-func hanging(t *testing.T) string {
+// hangingServer takes connections and says nothing.
+func hangingServer(t *testing.T) string {
 	t.Helper()
 	release := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -199,14 +199,14 @@ func hanging(t *testing.T) string {
 	return s.URL
 }
 
-func TestOneBoundForAll(t *testing.T) {
+func TestDeliver_HangingServers_EndsAtTimeout(t *testing.T) {
 	t.Parallel()
-	n := open(t, func(o *Options) {
-		o.WebhookURL, o.PushgatewayURL, o.Timeout = hanging(t)+"/hook", hanging(t), 500*time.Millisecond
+	n := newNotifier(t, func(o *Options) {
+		o.WebhookURL, o.PushgatewayURL, o.Timeout = hangingServer(t)+"/hook", hangingServer(t), 500*time.Millisecond
 		o.TerminationLog = t.TempDir() + "/said"
 	})
 	start := time.Now()
-	errs := n.Deliver(t.Context(), failure())
+	errs := n.Deliver(t.Context(), failureMessage())
 	took := time.Since(start)
 	require.Len(t, errs, 2)
 	assert.Regexp(t, `: no answer \(1 try in [\d.]+m?s; the time for it is over\)$`, errs[0].Error())
@@ -215,29 +215,29 @@ func TestOneBoundForAll(t *testing.T) {
 }
 
 // TestTheReasonOutlivesTheLastTry: that the bound cuts a try short is no news beside what was answered before.
-func TestTheReasonOutlivesTheLastTry(t *testing.T) {
+func TestWebhook_LastAttemptTimesOut_ReportsEarlierResponse(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
-	s := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+	s := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // else nobody looks whether the other side has gone
 		if asked.Add(1) > 1 {
 			<-r.Context().Done()
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	n := open(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, 5*time.Second })
-	errs := n.Deliver(t.Context(), failure())
+	n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, 5*time.Second })
+	errs := n.Deliver(t.Context(), failureMessage())
 	require.Len(t, errs, 1)
 	assert.Regexp(t, `: answered 503 Service Unavailable \(2 tries in [\d.]+m?s; the time for it is over\)$`, errs[0].Error())
 }
 
 // TestAStopLeavesLessTime: a signal that comes before, or meanwhile.
-func TestAStopLeavesLessTime(t *testing.T) {
+func TestDeliver_Stopped_UsesShorterTimeout(t *testing.T) {
 	t.Parallel()
 	for name, early := range map[string]bool{"before": true, "meanwhile": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := open(t, func(o *Options) { o.WebhookURL, o.Timeout = hanging(t), time.Hour })
+			n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = hangingServer(t), time.Hour })
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			if early {
@@ -246,25 +246,25 @@ func TestAStopLeavesLessTime(t *testing.T) {
 				time.AfterFunc(100*time.Millisecond, cancel)
 			}
 			start := time.Now()
-			require.Len(t, n.Deliver(ctx, failure()), 1)
+			require.Len(t, n.Deliver(ctx, failureMessage()), 1)
 			assert.GreaterOrEqual(t, time.Since(start), AfterStop, "some time is left")
 			assert.Less(t, time.Since(start), AfterStop+10*time.Second)
 		})
 	}
 }
 
-func TestTwentyAtOnce(t *testing.T) {
+func TestDeliver_TwentyConcurrent_AllSucceed(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
-	s := receiver(t, func(w http.ResponseWriter, _ *http.Request) {
+	s := newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1)%2 == 0 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
 	done := make(chan []error, 20)
 	for range cap(done) {
-		n := open(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, time.Minute })
-		go func() { done <- n.Deliver(t.Context(), failure()) }()
+		n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, time.Minute })
+		go func() { done <- n.Deliver(t.Context(), failureMessage()) }()
 	}
 	for range cap(done) {
 		assert.Empty(t, <-done)

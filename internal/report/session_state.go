@@ -7,10 +7,10 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// sessionStateCard is the report of a file that cannot be resumed without the session
+// sessionStateReport is the report of a file that cannot be resumed without the session
 // that ran its first statements.
-func sessionStateCard(e *postgres.SessionStateError) Card {
-	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s cannot be resumed after statement %d of %d: its session state is lost", e.File, e.Done, e.Of)}
+func sessionStateReport(e *postgres.SessionStateError) Report {
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s cannot be resumed after statement %d of %d: its session state is lost", e.File, e.Done, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d %s)", e.File, e.NextLine, e.Version, e.Direction))
 	if e.Err != nil {
 		c.add("why", "the server does not accept the settings that the session had")

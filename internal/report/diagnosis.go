@@ -24,13 +24,13 @@ import (
 
 // Diagnose says what an error of a run means: which exit code, which card. redact
 // hides secrets that the error's texts may hold.
-func Diagnose(err error, run Run, redact func(string) string) Card {
-	c := diagnose(err, run)
-	c.place(run)
-	return c.finish(redact)
+func Diagnose(err error, run Run, redact func(string) string) Report {
+	c := newReport(err, run)
+	c.addRun(run)
+	return c.sanitized(redact)
 }
 
-func diagnose(err error, run Run) Card {
+func newReport(err error, run Run) Report {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
@@ -57,71 +57,71 @@ func diagnose(err error, run Run) Card {
 	)
 	switch {
 	case errors.As(err, &wait):
-		return waitCard(wait)
+		return waitReport(wait)
 	case errors.As(err, &tool):
-		return toolCard(tool)
+		return toolReport(tool)
 	case errors.As(err, &earlier):
-		return earlierToolCard(earlier)
+		return earlierToolReport(earlier)
 	case errors.As(err, &start):
-		return startCard(start)
+		return startReport(start)
 	case errors.As(err, &loss):
-		return lossCard(loss)
+		return dataLossReport(loss)
 	case errors.As(err, &baseline):
-		return baselineCard(baseline)
+		return baselineReport(baseline)
 	case errors.As(err, &script):
-		return scriptCard(err, script)
+		return scriptReport(err, script)
 	case errors.As(err, &migration):
-		return migrationCard(err, migration)
+		return migrationReport(err, migration)
 	case errors.As(err, &doubt):
-		return doubtCard(doubt)
+		return unprovableReport(doubt)
 	case errors.As(err, &state):
-		return sessionStateCard(state)
+		return sessionStateReport(state)
 	case errors.As(err, &changed) && changed.LineEndings:
-		return refused(changed.Error(), "PostgreSQL stores the line breaks of a string or a function body as they are in the file, so they count; "+
+		return refusedReport(changed.Error(), "PostgreSQL stores the line breaks of a string or a function body as they are in the file, so they count; "+
 			"the text is otherwise the same, as git's core.autocrlf leaves it",
 			"restore the line endings, and keep them with a line in .gitattributes (\"*.sql text eol=lf\" for LF), or finish the migration manually, then: migrator repair --applied")
 	case errors.As(err, &changed):
-		return refused(changed.Error(), "what is in effect does not run again, so what stands there now would never happen",
+		return refusedReport(changed.Error(), "what is in effect does not run again, so what stands there now would never happen",
 			"restore what was there and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")
 	case errors.As(err, &session):
-		return refused(session.Error(), "a pooler lends a server's session for one transaction; what one statement sets or locks, the next may not find",
+		return refusedReport(session.Error(), "a pooler lends a server's session for one transaction; what one statement sets or locks, the next may not find",
 			"connect the migrator to PostgreSQL itself, or through a pool in session mode; the application can stay where it is")
 	case errors.As(err, &apart):
-		return refused(apart.Error(), "--tx-mode all promises that a failed run leaves nothing at all",
+		return refusedReport(apart.Error(), "--tx-mode all promises that a failed run leaves nothing at all",
 			"deploy with --tx-mode file, or give this migration a release of its own")
 	case errors.As(err, &rehearsal):
-		return rehearsalCard(rehearsal)
+		return rehearsalReport(rehearsal)
 	case errors.As(err, &scratch):
-		return refused(scratch.Error(), "a rehearsal makes and drops everything in it, again and again",
+		return refusedReport(scratch.Error(), "a rehearsal makes and drops everything in it, again and again",
 			"give --scratch-url a database that is empty, made for this (CREATE DATABASE scratch)")
 	case errors.As(err, &table):
-		return refused(table.Message, table.Detail, table.Hint)
+		return refusedReport(table.Message, table.Detail, table.Hint)
 	case errors.As(err, &refusal):
-		return refused(refusal.Reason, refusal.Why, refusal.Next)
+		return refusedReport(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
-		return refused("the migrations folder is not in order", name.Error(), "mend the folder and deploy again")
+		return refusedReport("the migrations folder is not in order", name.Error(), "mend the folder and deploy again")
 	case errors.As(err, &file):
-		return unreadableCard(err, file)
+		return unreadableFileReport(err, file)
 	case errors.As(err, &locked):
-		return lockedCard(locked)
+		return lockedReport(locked)
 	case errors.As(err, &connect):
-		return connectCard(connect)
+		return connectReport(connect)
 	case errors.As(err, &secret):
-		return secretCard(secret, nil)
+		return secretReport(secret, nil)
 	}
-	return plainCard(err, run)
+	return otherReport(err, run)
 }
 
-func refused(reason, why, next string) Card {
-	c := Card{Code: ExitRefused, Title: "refused: " + reason}
+func refusedReport(reason, why, next string) Report {
+	c := Report{Code: ExitRefused, Title: "refused: " + reason}
 	c.add("why", why)
 	c.add("state", "nothing was run")
 	c.add("next", next)
 	return c
 }
 
-// before says what is known of a script whose statement after the first n is in doubt.
-func before(n int) string {
+// statementsBefore says what is known of a script whose statement after the first n is in doubt.
+func statementsBefore(n int) string {
 	switch n {
 	case 0:
 		return "it is the first statement, and none after it is in effect"
@@ -131,50 +131,50 @@ func before(n int) string {
 	return fmt.Sprintf("the %d statements before it are in effect, and none after it", n)
 }
 
-func doubtCard(e *postgres.UnknownOutcomeError) Card {
+func unprovableReport(e *postgres.UnknownOutcomeError) Report {
 	if e.Uncounted {
-		c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while it ran, and nothing tells how far it came", e.File)}
+		c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while it ran, and nothing tells how far it came", e.File)}
 		c.add("migration", fmt.Sprintf("%s (version %d)", e.File, e.Version))
 		c.add("why", "it changes the role, and the new one may have no right to the journal, so its statements are not counted")
 		c.add("state", fmt.Sprintf("none, some or all of its %d statements are in effect", e.Of))
 		c.add("next", "compare the schema with the file and finish it by hand, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back\nthen deploy again")
 		return c
 	}
-	c := Card{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
 	c.addSQL("statement", e.Statement, -1)
-	c.add("state", before(e.Number-1))
+	c.add("state", statementsBefore(e.Number-1))
 	c.add("next", "look whether it did its work; if so: migrator repair --statement-applied\nif not: migrator repair --statement-not-applied\nthen deploy again")
 	return c
 }
 
-func scriptCard(err error, e *postgres.ScriptError) Card {
-	c := Card{Code: ExitRefused, Title: "refused: " + e.Error()}
-	c.add("state", stateAt(err))
+func scriptReport(err error, e *postgres.ScriptError) Report {
+	c := Report{Code: ExitRefused, Title: "refused: " + e.Error()}
+	c.add("state", databaseState(err))
 	c.add("next", "correct the file and deploy again")
 	return c
 }
 
-func lockedCard(e *postgres.LockedError) Card {
-	c := Card{Code: ExitLocked, Title: fmt.Sprintf("another migrator was at work for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
+func lockedReport(e *postgres.LockedError) Report {
+	c := Report{Code: ExitLocked, Title: fmt.Sprintf("another migrator was at work for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
 	c.add("held by", e.Holder)
 	c.add("state", "nothing was run here")
-	c.add("next", "wait for the other to end and run it again, or give --lock-wait more time\nto end one that hangs: SELECT pg_terminate_backend("+pidOf(e.Holder)+");")
+	c.add("next", "wait for the other to end and run it again, or give --lock-wait more time\nto end one that hangs: SELECT pg_terminate_backend("+pidIn(e.Holder)+");")
 	return c
 }
 
-func connectCard(e *postgres.ConnectError) Card {
+func connectReport(e *postgres.ConnectError) Report {
 	var secret *config.SecretError
 	if errors.As(e, &secret) {
-		return secretCard(secret, e)
+		return secretReport(secret, e)
 	}
 	var role *postgres.RoleError
 	if errors.As(e, &role) {
-		return roleCard(e.Target, role)
+		return roleReport(e.Target, role)
 	}
-	c := Card{Code: ExitDatabase, Title: "cannot reach the database " + e.Target}
+	c := Report{Code: ExitDatabase, Title: "cannot reach the database " + e.Target}
 	if e.Permanent {
-		c = Card{Code: ExitUsage, Title: "cannot use the database " + e.Target}
+		c = Report{Code: ExitUsage, Title: "cannot use the database " + e.Target}
 	}
 	c.addServer(e.Err)
 	var invalid x509.CertificateInvalidError
@@ -182,7 +182,7 @@ func connectCard(e *postgres.ConnectError) Card {
 		c.add("why", fmt.Sprintf("the server's certificate was good from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	if !e.Permanent {
-		c.add("tried", fmt.Sprintf("%s in %s (%s)", Counted(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), e.Limit))
+		c.add("tried", fmt.Sprintf("%s in %s (%s)", Plural(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), e.Limit))
 	}
 	c.add("state", "nothing was run")
 	c.add("next", connectAdvice(e.Err))
@@ -211,7 +211,7 @@ func connectAdvice(err error) string {
 		case pqerror.InvalidCatalogName:
 			return fmt.Sprintf("correct the database's name in the URL (or PGDATABASE), or let an administrator run: %s;", createDatabase(server.Message))
 		case pqerror.TooManyConnections:
-			return crowdAdvice(server.Message)
+			return connectionLimitAdvice(server.Message)
 		case pqerror.CannotConnectNow:
 			return "wait until the server has started or recovered (its log tells how far it is); a longer --wait-for-db waits for it"
 		}
@@ -245,8 +245,8 @@ func createDatabase(message string) string {
 	return "CREATE DATABASE"
 }
 
-// crowdAdvice tells whose limit is reached by the server's words.
-func crowdAdvice(message string) string {
+// connectionLimitAdvice tells whose limit is reached by the server's words.
+func connectionLimitAdvice(message string) string {
 	const who = "see who has them: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;\n"
 	m := quoted.FindStringSubmatch(message)
 	switch {
@@ -283,31 +283,31 @@ func certificateAdvice(err error) string {
 	return ""
 }
 
-func plainCard(err error, run Run) Card {
+func otherReport(err error, run Run) Report {
 	var (
 		usage      *config.UsageError
 		lost       *postgres.LostError
 		incomplete *engine.IncompleteError
 		server     *pq.Error
 	)
-	c := Card{Code: ExitInternal, Title: err.Error()}
+	c := Report{Code: ExitInternal, Title: err.Error()}
 	if code := stopCode(err); code != 0 {
 		c.Code = code
-		c.add("state", stateAt(err))
+		c.add("state", databaseState(err))
 		c.add("next", "run it again (out of time: with a longer --timeout); what is done stays done, and it goes on from there")
 		return c
 	}
 	switch {
 	case errors.As(err, &lost):
-		c.Code = lostCode(err)
+		c.Code = lostConnectionCode(err)
 		if lost.Server != nil {
 			c.addServer(err)
 		}
-		c.add("state", stateAt(err))
-		c.add("next", cmp.Or(lostAdvice(err, ""), "run it again when the database is back; its log says why it went"))
+		c.add("state", databaseState(err))
+		c.add("next", cmp.Or(lostConnectionAdvice(err, ""), "run it again when the database is back; its log says why it went"))
 	case errors.Is(err, postgres.ErrStatementPooling):
 		c.Code = ExitUsage
-		c.add("state", stateAt(err))
+		c.add("state", databaseState(err))
 		c.add("next", "connect the migrator to PostgreSQL itself, or through a pool in session or transaction mode")
 	case errors.As(err, &incomplete):
 		c.Code = ExitRefused
@@ -316,8 +316,8 @@ func plainCard(err error, run Run) Card {
 		c.Code = ExitUsage
 		c.Title = "the database does not let us work: " + server.Message
 		c.addServer(err)
-		c.add("state", stateAt(err))
-		if run.Verb == "rehearse" && server.Code == pqerror.InsufficientPrivilege {
+		c.add("state", databaseState(err))
+		if run.Command == "rehearse" && server.Code == pqerror.InsufficientPrivilege {
 			c.add("next", "let the scratch database belong to the role: ALTER DATABASE "+pq.QuoteIdentifier(run.Database[strings.LastIndex(run.Database, "/")+1:])+" OWNER TO "+pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))+";")
 			return c
 		}
@@ -333,8 +333,8 @@ func plainCard(err error, run Run) Card {
 
 var deniedTable = regexp.MustCompile(`table "?([^"]+?)"?$`)
 
-// readOnlyVerbs read the version table and the history table, and write neither.
-var readOnlyVerbs = map[string]bool{"status": true, "history": true, "plan": true, "wait": true}
+// readOnlyCommands read the version table and the history table, and write neither.
+var readOnlyCommands = map[string]bool{"status": true, "history": true, "plan": true, "wait": true}
 
 // tableAdvice is for a version table, or its history table, that belongs to another role.
 func tableAdvice(message string, run Run) string {
@@ -344,7 +344,7 @@ func tableAdvice(message string, run Run) string {
 	}
 	table, role := strings.TrimSuffix(strings.TrimSuffix(m[1], "_history"), "_exec"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
 	one, other := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
-	if readOnlyVerbs[run.Verb] {
+	if readOnlyCommands[run.Command] {
 		return fmt.Sprintf("let the owner or a superuser run: GRANT SELECT ON %s TO %s;\nand the same with %s, if it is there", one, role, other)
 	}
 	return fmt.Sprintf("let a superuser run: ALTER TABLE %s OWNER TO %s;\nand the same with %s, if it is there; or connect as the role that owns them", one, role, other)
@@ -366,13 +366,13 @@ func stopCode(err error) int {
 	return 0
 }
 
-// stateAt tells how far a run came; without one, nothing was done.
-func stateAt(err error) string {
+// databaseState tells how far a run came; without one, nothing was done.
+func databaseState(err error) string {
 	var run *engine.RunError
 	if !errors.As(err, &run) {
 		return "nothing was run"
 	}
-	return fmt.Sprintf("the database is %s; %s", at(run.At()), progress(run))
+	return fmt.Sprintf("the database is %s; %s", atVersion(run.At()), progress(run))
 }
 
 // progress counts the migrations of a run.
@@ -380,15 +380,15 @@ func progress(run *engine.RunError) string {
 	return fmt.Sprintf("%d of %d migrations done, %d to go", run.Applied, len(run.Plan.Steps), len(run.Plan.Steps)-run.Applied)
 }
 
-// at places a database among its versions.
-func at(v int) string {
+// atVersion places a database among its versions.
+func atVersion(v int) string {
 	if v == plan.NoVersion {
 		return "before its first migration"
 	}
 	return fmt.Sprintf("at version %d", v)
 }
 
-func version(v int) string {
+func versionText(v int) string {
 	if v == plan.NoVersion {
 		return "none"
 	}
@@ -407,30 +407,30 @@ func firstError(err error) error {
 }
 
 // addServer adds what PostgreSQL, or the network, said.
-func (c *Card) addServer(err error) {
+func (c *Report) addServer(err error) {
 	var server *pq.Error
 	if !errors.As(err, &server) {
-		server = endOf(err)
+		server = sessionEnd(err)
 	}
 	if server == nil {
 		c.add("error", strings.Replace(firstError(err).Error(), "driver: bad connection", "the server or the network closed it", 1)) // database/sql's words
 		return
 	}
-	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, Clip(server.Message, maxCard/4), server.Code))
+	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, Clip(server.Message, maxSize/4), server.Code))
 	c.add("detail", server.Detail)
 	c.add("hint", server.Hint)
-	c.add("context", innermost(server.Where))
+	c.add("context", innermostContext(server.Where))
 }
 
-// shownContext is how many lines of an error's context a report has.
-const shownContext = 8
+// maxContextLines is how many lines of an error's context a report has.
+const maxContextLines = 8
 
-// innermost returns the first lines of an error's context, which are those of the
+// innermostContext returns the first lines of an error's context, which are those of the
 // innermost call. A recursive function gives thousands.
-func innermost(context string) string {
+func innermostContext(context string) string {
 	lines := strings.Split(context, "\n")
-	if len(lines) <= shownContext {
+	if len(lines) <= maxContextLines {
 		return context
 	}
-	return strings.Join(lines[:shownContext], "\n") + "\n…"
+	return strings.Join(lines[:maxContextLines], "\n") + "\n…"
 }

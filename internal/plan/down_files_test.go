@@ -8,7 +8,7 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-func TestNotUndoable(t *testing.T) {
+func TestWithoutDown_Steps_ListsVersions(t *testing.T) {
 	for _, c := range []struct {
 		without, with int // so many versions, from 1
 		direction     Direction
@@ -29,6 +29,6 @@ func TestNotUndoable(t *testing.T) {
 			}
 			p.Steps = append(p.Steps, Step{Migration: m, Direction: c.direction})
 		}
-		assert.Equal(t, c.want, p.NotUndoable())
+		assert.Equal(t, c.want, p.WithoutDown())
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func asIs(s string) string { return s }
+func unchanged(s string) string { return s }
 
-func TestFoldLosesNothing(t *testing.T) {
+func TestFold_LongLine_KeepsAllText(t *testing.T) {
 	for name, c := range map[string]struct {
 		line string
 		want []string
@@ -28,7 +28,7 @@ func TestFoldLosesNothing(t *testing.T) {
 }
 
 // TestTheCaretStandsUnderThePlace: what is above the caret begins with "bad".
-func TestTheCaretStandsUnderThePlace(t *testing.T) {
+func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 	const secret = "s3cret and long"
 	for name, sql := range map[string]string{
 		"plain":         "SELECT bad FROM a",
@@ -48,9 +48,9 @@ func TestTheCaretStandsUnderThePlace(t *testing.T) {
 		"invalid UTF-8": "SELECT '\xff\xfe', bad",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := Card{Title: "t"}
+			c := Report{Title: "t"}
 			c.addSQL("statement", sql, strings.Index(sql, "bad"))
-			c = c.finish(func(s string) string { return strings.ReplaceAll(s, secret, "xxxxx") })
+			c = c.sanitized(func(s string) string { return strings.ReplaceAll(s, secret, "xxxxx") })
 			lines := strings.Split(c.String(), "\n")
 			at := -1
 			for i, line := range lines {
@@ -63,8 +63,8 @@ func TestTheCaretStandsUnderThePlace(t *testing.T) {
 			rest := lines[at-1]
 			for left > 0 {
 				require.NotEmpty(t, rest, c.String())
-				left -= columnsOf(first(rest))
-				rest = rest[len(string(first(rest))):]
+				left -= columnsOf(firstRune(rest))
+				rest = rest[len(string(firstRune(rest))):]
 			}
 			rest = strings.TrimLeft(rest, "\u0301")
 			assert.True(t, strings.HasPrefix(rest, "bad"), "%q\n%s", rest, c)
@@ -74,25 +74,25 @@ func TestTheCaretStandsUnderThePlace(t *testing.T) {
 	}
 }
 
-func first(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
+func firstRune(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
 
 // TestTheCardFits: however much there is to say, what to do now is said.
-func TestTheCardFits(t *testing.T) {
-	for name, change := range map[string]func(*Card){
-		"a long title":     func(c *Card) { c.Title = strings.Repeat("title ", 5000) },
-		"a long detail":    func(c *Card) { c.add("detail", strings.Repeat("detail ", 5000)) },
-		"one long word":    func(c *Card) { c.add("detail", strings.Repeat("ö", 50000)) },
-		"a tool's output":  func(c *Card) { c.addFolded("output", strings.Repeat("line\n", 5000)) },
-		"wide SQL":         func(c *Card) { c.addSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
-		"much of all":      func(c *Card) { much(c, 30) },
-		"a long next":      func(c *Card) { c.Rows[2].Text = strings.Repeat("next ", 5000) },
-		"everything is so": func(c *Card) { much(c, 5000); c.Rows[0].Text = strings.Repeat("state ", 5000) },
+func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
+	for name, change := range map[string]func(*Report){
+		"a long title":     func(c *Report) { c.Title = strings.Repeat("title ", 5000) },
+		"a long detail":    func(c *Report) { c.add("detail", strings.Repeat("detail ", 5000)) },
+		"one long word":    func(c *Report) { c.add("detail", strings.Repeat("ö", 50000)) },
+		"a tool's output":  func(c *Report) { c.addFolded("output", strings.Repeat("line\n", 5000)) },
+		"wide SQL":         func(c *Report) { c.addSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
+		"much of all":      func(c *Report) { addManyRows(c, 30) },
+		"a long next":      func(c *Report) { c.Rows[2].Text = strings.Repeat("next ", 5000) },
+		"everything is so": func(c *Report) { addManyRows(c, 5000); c.Rows[0].Text = strings.Repeat("state ", 5000) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := Card{Title: "t", Rows: []Row{{Name: "state", Text: "as it was"}, {Name: "release", Text: "goes on"}, {Name: "next", Text: "next thing"}}}
+			c := Report{Title: "t", Rows: []Row{{Name: "state", Text: "as it was"}, {Name: "release", Text: "goes on"}, {Name: "next", Text: "next thing"}}}
 			change(&c)
-			out := c.finish(asIs).String()
-			assert.LessOrEqual(t, len(out), maxCard)
+			out := c.sanitized(unchanged).String()
+			assert.LessOrEqual(t, len(out), maxSize)
 			assert.Greater(t, len(out), 60)
 			assert.True(t, utf8.ValidString(out))
 			for _, want := range []string{"\n  state ", "\n  release ", "\n  next "} {
@@ -105,7 +105,7 @@ func TestTheCardFits(t *testing.T) {
 	}
 }
 
-func much(c *Card, times int) {
+func addManyRows(c *Report, times int) {
 	for _, name := range []string{"statement", "postgres", "detail", "hint", "context", "why", "blocked by", "schema"} {
 		c.insert(name, strings.Repeat(name+" says this,\nand that; ", times), "state")
 	}
@@ -113,14 +113,14 @@ func much(c *Card, times int) {
 }
 
 // TestNothingLeavesItsRow: whatever a text holds, each of its lines is indented.
-func TestNothingLeavesItsRow(t *testing.T) {
+func TestReport_ControlCharacters_StayInRow(t *testing.T) {
 	const hostile = "x\r\nshiplock: done\n\x1b[1A\u2028shiplock: done\u202e\x85\u2066\x00next  rm"
-	c := Card{Title: hostile}
+	c := Report{Title: hostile}
 	c.add("prose", hostile)
 	c.addVerbatim("verbatim", hostile)
 	c.addFolded("folded", hostile)
 	c.addSQL("statement", hostile, 3)
-	c = c.finish(asIs)
+	c = c.sanitized(unchanged)
 	for i, line := range strings.Split(strings.TrimSuffix(c.String(), "\n"), "\n") {
 		assert.Equal(t, i > 0, strings.HasPrefix(line, "  "), line)
 		assert.Equal(t, line, clean(line))
@@ -134,23 +134,23 @@ func TestNothingLeavesItsRow(t *testing.T) {
 	assert.NotContains(t, c.Title, "\n")
 }
 
-func TestCardAsJSON(t *testing.T) {
-	c := Card{Code: 6, Title: "t"}
+func TestReport_JSON_HasCodeTitleRows(t *testing.T) {
+	c := Report{Code: 6, Title: "t"}
 	c.addSQL("statement", "SELECT bad", 7)
 	c.add("next", "do")
-	data, err := json.Marshal(c.finish(asIs))
+	data, err := json.Marshal(c.sanitized(unchanged))
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"code":6,"title":"t","rows":[{"name":"statement","text":"SELECT bad\n       ^"},{"name":"next","text":"do"}]}`, string(data))
-	data, err = json.Marshal(Card{Title: "t"}.finish(asIs))
+	data, err = json.Marshal(Report{Title: "t"}.sanitized(unchanged))
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"code":0,"title":"t","rows":[]}`, string(data))
 }
 
-func TestColour(t *testing.T) {
-	c := Card{Title: "t"}
+func TestWrite_Color_MarksTitleNamesAndAdvice(t *testing.T) {
+	c := Report{Title: "t"}
 	c.addSQL("statement", "SELECT bad", 7)
 	c.add("next", "do\nthis")
-	c = c.finish(asIs)
+	c = c.sanitized(unchanged)
 	var b strings.Builder
 	require.NoError(t, c.Write(&b, true))
 	assert.Equal(t, "\x1b[1;31mshiplock: t\x1b[0m\n"+
@@ -164,7 +164,7 @@ func TestColour(t *testing.T) {
 	assert.NotContains(t, b.String(), "\x1b")
 }
 
-func TestColoured(t *testing.T) {
+func TestColorEnabled_Output_RequiresTerminal(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer terminal.Close()
@@ -181,10 +181,10 @@ func TestColoured(t *testing.T) {
 			return ""
 		}
 	}
-	assert.True(t, Coloured(terminal, env("TERM", "xterm")))
-	assert.False(t, Coloured(terminal, env("TERM", "xterm", "NO_COLOR", "1")))
-	assert.False(t, Coloured(terminal, env("TERM", "dumb")))
-	assert.False(t, Coloured(terminal, env()))
-	assert.False(t, Coloured(pipe, env("TERM", "xterm")))
-	assert.False(t, Coloured(&strings.Builder{}, env("TERM", "xterm")))
+	assert.True(t, ColorEnabled(terminal, env("TERM", "xterm")))
+	assert.False(t, ColorEnabled(terminal, env("TERM", "xterm", "NO_COLOR", "1")))
+	assert.False(t, ColorEnabled(terminal, env("TERM", "dumb")))
+	assert.False(t, ColorEnabled(terminal, env()))
+	assert.False(t, ColorEnabled(pipe, env("TERM", "xterm")))
+	assert.False(t, ColorEnabled(&strings.Builder{}, env("TERM", "xterm")))
 }

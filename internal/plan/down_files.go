@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// named is how many versions a sentence holds before it only counts them.
-const named = 10
+// maxListed is how many versions a sentence holds before it only counts them.
+const maxListed = 10
 
-// NotUndoable lists the versions that the plan applies and that have no down file,
+// WithoutDown lists the versions that the plan applies and that have no down file,
 // as text; empty for none.
-func (p Plan) NotUndoable() string {
+func (p Plan) WithoutDown() string {
 	var versions []string
 	for _, s := range p.Steps {
 		if s.Direction == Up && s.Migration.Down == "" {
 			versions = append(versions, fmt.Sprint(s.Migration.Version))
 		}
 	}
-	if more := len(versions) - named; more > 0 {
-		versions = append(versions[:named], fmt.Sprintf("and %d more", more))
+	if more := len(versions) - maxListed; more > 0 {
+		versions = append(versions[:maxListed], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(versions, ", ")
 }
 
-// undoable refuses a plan for ups that have no downs, where the policy wants them.
-func undoable(plan Plan, p Policy) error {
-	versions := plan.NotUndoable()
+// checkDownFiles refuses a plan for ups that have no downs, where the policy wants them.
+func checkDownFiles(plan Plan, p Policy) error {
+	versions := plan.WithoutDown()
 	if !p.RequireDown || versions == "" {
 		return nil
 	}

@@ -9,19 +9,21 @@ import (
 
 // Handler is h, and makes an annotation of each warning, too: at the place that its
 // "file" and "line" name, a file in source.
-func (g *GitHub) Handler(h slog.Handler, source string) slog.Handler { return annotating{h, g, source} }
+func (g *GitHub) Handler(h slog.Handler, source string) slog.Handler {
+	return annotationHandler{h, g, source}
+}
 
-type annotating struct {
+type annotationHandler struct {
 	slog.Handler
 	github *GitHub
 	source string
 }
 
-func (a annotating) Handle(ctx context.Context, r slog.Record) error {
+func (a annotationHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := a.Handler.Handle(ctx, r); err != nil || r.Level != slog.LevelWarn {
 		return err
 	}
-	facts, place := []string{r.Message}, Place{}
+	facts, place := []string{r.Message}, Position{}
 	r.Attrs(func(at slog.Attr) bool {
 		switch at.Key {
 		case "file":
@@ -35,10 +37,10 @@ func (a annotating) Handle(ctx context.Context, r slog.Record) error {
 	return a.github.Warn(r.Message, strings.Join(facts, "\n"), a.source, place)
 }
 
-func (a annotating) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return annotating{a.Handler.WithAttrs(attrs), a.github, a.source}
+func (a annotationHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return annotationHandler{a.Handler.WithAttrs(attrs), a.github, a.source}
 }
 
-func (a annotating) WithGroup(name string) slog.Handler {
-	return annotating{a.Handler.WithGroup(name), a.github, a.source}
+func (a annotationHandler) WithGroup(name string) slog.Handler {
+	return annotationHandler{a.Handler.WithGroup(name), a.github, a.source}
 }

@@ -7,11 +7,11 @@ import (
 	"unicode"
 )
 
-// Moment is what is known of an activity at one time.
-type Moment struct {
-	Message string // the log line's
-	Clock   string // the name of the time it has taken: "elapsed" if empty
-	Facts   []Fact
+// Status is what is known of an activity at one time.
+type Status struct {
+	Message  string // the log line's
+	TimeName string // the name of the time it has taken: "elapsed" if empty
+	Facts    []Fact
 }
 
 // Fact is one thing that is known.
@@ -23,18 +23,18 @@ type Fact struct {
 	// too long, the facts of the highest Rank leave it first.
 	Bar  string
 	Rank int
-	// Whole facts are not cut to what room there is.
-	Whole bool
+	// NoTruncate facts are not cut to what room there is.
+	NoTruncate bool
 }
 
-// Share is a fact of what part is done: 0.43 is 43 %.
-func Share(done float64) Fact {
+// Percent is a fact of what part is done: 0.43 is 43 %.
+func Percent(done float64) Fact {
 	percent := int(100 * min(max(done, 0), 1))
-	return Fact{Name: "percent", Value: percent, Bar: gauge(percent), Rank: 1, Whole: true}
+	return Fact{Name: "percent", Value: percent, Bar: gauge(percent), Rank: 1, NoTruncate: true}
 }
 
-func (m Moment) attrs(elapsed time.Duration) []slog.Attr {
-	clock := m.Clock
+func (m Status) attrs(elapsed time.Duration) []slog.Attr {
+	clock := m.TimeName
 	if clock == "" {
 		clock = "elapsed"
 	}

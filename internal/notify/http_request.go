@@ -16,8 +16,8 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// maxAnswer is how much of an answer is read: enough for a reason.
-const maxAnswer = 4 << 10
+// maxResponse is how much of an answer is read: enough for a reason.
+const maxResponse = 4 << 10
 
 // The pause between two tries doubles from minPause to maxPause.
 const (
@@ -25,8 +25,8 @@ const (
 	maxPause = 3 * time.Second
 )
 
-// parcel is a POST that may be sent more than once.
-type parcel struct {
+// httpRequest is a POST that may be sent more than once.
+type httpRequest struct {
 	client *http.Client
 	url    string
 	header http.Header
@@ -35,10 +35,10 @@ type parcel struct {
 
 // StatusError is an answer that is not a success.
 type StatusError struct {
-	Status, Said string
+	Status, Body string
 	Code         int
-	// After is what Retry-After asks for, 0 for nothing.
-	After time.Duration
+	// RetryAfter is what Retry-After asks for, 0 for nothing.
+	RetryAfter time.Duration
 }
 
 func (e *StatusError) Error() string {
@@ -46,38 +46,38 @@ func (e *StatusError) Error() string {
 	switch {
 	case e.Code >= 300 && e.Code < 400:
 		return s + ", and redirects are not followed: give the address that it leads to"
-	case e.Said != "":
-		s += ": " + report.Clip(e.Said, 200)
+	case e.Body != "":
+		s += ": " + report.Clip(e.Body, 200)
 	}
 	return s
 }
 
 // send posts until it is taken, it cannot be, or ctx has ended.
-func (p parcel) send(ctx context.Context) error {
+func (p httpRequest) send(ctx context.Context) error {
 	start := time.Now()
 	var before error
 	for pause, tries := minPause, 1; ; pause, tries = min(2*pause, maxPause), tries+1 {
-		err := p.try(ctx)
+		err := p.attempt(ctx)
 		if err == nil {
 			return nil
 		}
-		if before != nil && errors.Is(err, errNoAnswer) {
+		if before != nil && errors.Is(err, errNoResponse) {
 			err = before // what the other side has said, and not that the last try was cut short
 		}
 		before = err
 		wait := pause/2 + rand.N(pause/2)
 		var status *StatusError
 		if errors.As(err, &status) {
-			wait = max(wait, status.After)
+			wait = max(wait, status.RetryAfter)
 		}
 		over := func(why string) error {
-			return fmt.Errorf("%w (%s in %s; %s)", err, counted(tries), time.Since(start).Round(100*time.Millisecond), why)
+			return fmt.Errorf("%w (%s in %s; %s)", err, attempts(tries), time.Since(start).Round(100*time.Millisecond), why)
 		}
 		deadline, _ := ctx.Deadline()
 		switch {
 		case ctx.Err() != nil:
 			return over("the time for it is over")
-		case !mayPass(err):
+		case !isRetryable(err):
 			return err
 		case time.Until(deadline) < wait:
 			return over(fmt.Sprintf("no time to try again in %s", wait.Round(100*time.Millisecond)))
@@ -90,8 +90,8 @@ func (p parcel) send(ctx context.Context) error {
 	}
 }
 
-func (p parcel) try(ctx context.Context) error {
-	request, err := p.request(ctx)
+func (p httpRequest) attempt(ctx context.Context) error {
+	request, err := p.build(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,19 +105,19 @@ func (p parcel) try(ctx context.Context) error {
 			<-ctx.Done() // a dial keeps to the deadline by itself, and may be ahead of the context's timer
 		}
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			err = errNoAnswer
+			err = errNoResponse
 		}
 		return err
 	}
 	defer answer.Body.Close()
-	said := drain(answer.Body)
+	said := readResponse(answer.Body)
 	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
 		return nil
 	}
-	return &StatusError{Status: oneLine(answer.Status), Code: answer.StatusCode, Said: said, After: retryAfter(answer.Header, time.Now())}
+	return &StatusError{Status: oneLine(answer.Status), Code: answer.StatusCode, Body: said, RetryAfter: retryAfter(answer.Header, time.Now())}
 }
 
-func (p parcel) request(ctx context.Context) (*http.Request, error) {
+func (p httpRequest) build(ctx context.Context) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(p.body))
 	if err != nil {
 		return nil, errors.New("the request cannot be made") // the error would hold the URL
@@ -126,17 +126,17 @@ func (p parcel) request(ctx context.Context) (*http.Request, error) {
 	return request, nil
 }
 
-var errNoAnswer = errors.New("no answer")
+var errNoResponse = errors.New("no answer")
 
-func counted(tries int) string {
+func attempts(tries int) string {
 	if tries == 1 {
 		return "1 try"
 	}
 	return fmt.Sprintf("%d tries", tries)
 }
 
-// mayPass says whether another try may help.
-func mayPass(err error) bool {
+// isRetryable says whether another try may help.
+func isRetryable(err error) bool {
 	var (
 		status      *StatusError
 		certificate *tls.CertificateVerificationError
@@ -163,8 +163,8 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// basic is what HTTP's Basic scheme makes of a name and a password.
-func basic(u *url.Userinfo) string {
+// basicAuth is what HTTP's Basic scheme makes of a name and a password.
+func basicAuth(u *url.Userinfo) string {
 	password, _ := u.Password()
 	return base64.StdEncoding.EncodeToString([]byte(u.Username() + ":" + password))
 }

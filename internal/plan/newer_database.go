@@ -9,9 +9,9 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// newer is the plan for a database that is ahead of the files.
-func newer(files *source.Catalog, st State, p Policy) (Plan, error) {
-	unknown := above(files, st)
+// planAhead is the plan for a database that is ahead of the files.
+func planAhead(files *source.Catalog, st State, p Policy) (Plan, error) {
+	unknown := appliedAbove(files, st)
 	if p.OnNewer != FailNewer {
 		return Plan{From: st.Version, To: st.Version, Newer: true, Ahead: unknown}, nil
 	}
@@ -26,30 +26,30 @@ func newer(files *source.Catalog, st State, p Policy) (Plan, error) {
 	}
 }
 
-// above lists what is in effect above the newest file, as the journal tells it.
-func above(files *source.Catalog, st State) []Run {
+// appliedAbove lists what is in effect above the newest file, as the journal tells it.
+func appliedAbove(files *source.Catalog, st State) []Run {
 	var out []Run
 	for _, r := range st.Runs {
-		if r.Version > int(files.Latest()) && r.Version <= st.Version && r.InEffect() {
+		if r.Version > int(files.Latest()) && r.Version <= st.Version && r.IsApplied() {
 			out = append(out, r)
 		}
 	}
 	return out
 }
 
-// downAndUp undoes what is newer than the files, and applies what of them has not
+// planDownAndUp undoes what is newer than the files, and applies what of them has not
 // run: an older release may have a hotfix that the newer one had not.
-func downAndUp(c *source.Catalog, st State, p Policy) (Plan, error) {
+func planDownAndUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	down, err := ForDownToFiles(c, st, p)
 	if err != nil {
 		return Plan{}, err
 	}
-	up, err := ForUp(c, down.leaves(st), p)
+	up, err := ForUp(c, down.stateAfter(st), p)
 	return Plan{From: down.From, To: up.To, Steps: append(down.Steps, up.Steps...)}, err
 }
 
-// leaves is the state after a plan that goes down.
-func (p Plan) leaves(st State) State {
+// stateAfter is the state after a plan that goes down.
+func (p Plan) stateAfter(st State) State {
 	after := State{Version: p.To, Edited: st.Edited, LineEndings: st.LineEndings}
 	for _, r := range st.Runs {
 		if slices.ContainsFunc(p.Steps, func(s Step) bool { return int(s.Migration.Version) == r.Version }) {
@@ -60,11 +60,11 @@ func (p Plan) leaves(st State) State {
 	return after
 }
 
-// GoesDown says that the plan undoes, be it that it applies something then.
-func (p Plan) GoesDown() bool { return len(p.Steps) > 0 && p.Steps[0].Direction == Down }
+// RollsBack says that the plan undoes, be it that it applies something then.
+func (p Plan) RollsBack() bool { return len(p.Steps) > 0 && p.Steps[0].Direction == Down }
 
-// Runs are steps by version, name and direction.
-func Runs(steps []Step) []Run {
+// RunsOf are steps by version, name and direction.
+func RunsOf(steps []Step) []Run {
 	var out []Run
 	for _, s := range steps {
 		out = append(out, Run{Version: int(s.Migration.Version), Name: s.Migration.Name, Direction: s.Direction})
@@ -72,8 +72,8 @@ func Runs(steps []Step) []Run {
 	return out
 }
 
-// Only are the runs that went one way.
-func Only(runs []Run, d Direction) []Run {
+// InDirection are the runs that went one way.
+func InDirection(runs []Run, d Direction) []Run {
 	return slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Direction != d })
 }
 
@@ -81,8 +81,8 @@ func Only(runs []Run, d Direction) []Run {
 func Names(runs []Run) string {
 	var names []string
 	for i, r := range runs {
-		if i == named {
-			names = append(names, fmt.Sprintf("and %d more", len(runs)-named))
+		if i == maxListed {
+			names = append(names, fmt.Sprintf("and %d more", len(runs)-maxListed))
 			break
 		}
 		names = append(names, fmt.Sprintf("%d (%s)", r.Version, r.Name))
@@ -90,11 +90,11 @@ func Names(runs []Run) string {
 	return strings.Join(names, ", ")
 }
 
-// floor refuses files that are too old for something that is in effect.
-func floor(files *source.Catalog, st State) error {
+// checkMinCompatibleVersion refuses files that are too old for something that is in effect.
+func checkMinCompatibleVersion(files *source.Catalog, st State) error {
 	var worst Run
 	for _, r := range st.Runs {
-		applied := r.InEffect() || r.Outcome == Unfinished
+		applied := r.IsApplied() || r.Outcome == PartiallyApplied
 		if applied && r.MinCompatibleVersion > files.Latest() && r.MinCompatibleVersion > worst.MinCompatibleVersion {
 			worst = r
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// lineEndings refuses a file whose text is what ran but for its line endings.
-func lineEndings(file, more string, ran sqlfile.LineEndings) error {
+// lineEndingsRefusal refuses a file whose text is what ran but for its line endings.
+func lineEndingsRefusal(file, more string, ran sqlfile.LineEndings) error {
 	how, keep := "the file has LF where CRLF was applied", file+" text eol=crlf"
 	switch ran {
 	case sqlfile.LF:

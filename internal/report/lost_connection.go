@@ -9,8 +9,8 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// endOf returns what the server wrote before it ended the session, or nil.
-func endOf(err error) *pq.Error {
+// sessionEnd returns what the server wrote before it ended the session, or nil.
+func sessionEnd(err error) *pq.Error {
 	var lost *postgres.LostError
 	if errors.As(err, &lost) {
 		return lost.Server
@@ -18,24 +18,24 @@ func endOf(err error) *pq.Error {
 	return nil
 }
 
-// endedBySetting reports whether a limit on the transaction ended the session. The same
+// endedByTimeoutSetting reports whether a limit on the transaction ended the session. The same
 // migration would meet it again: the limits of the role and of the database are off in a
 // session of the migrator, so the file has set it.
-func endedBySetting(end *pq.Error) bool {
+func endedByTimeoutSetting(end *pq.Error) bool {
 	return end != nil && (end.Code == pqerror.TransactionTimeout || end.Code == pqerror.IdleInTransactionSessionTimeout)
 }
 
-// lostCode is the exit code of a run whose connection was lost: whether a retry helps. It
+// lostConnectionCode is the exit code of a run whose connection was lost: whether a retry helps. It
 // does not where the database is gone, or no longer lets the role in.
-func lostCode(err error) int {
-	if end := endOf(err); end != nil && end.Code == pqerror.DatabaseDropped || refusedAgain(err) != nil {
+func lostConnectionCode(err error) int {
+	if end := sessionEnd(err); end != nil && end.Code == pqerror.DatabaseDropped || reconnectError(err) != nil {
 		return ExitUsage // as where it is missing from the start
 	}
 	return ExitDatabase
 }
 
-// refusedAgain is the attempt to connect again that no wait could help; nil for none.
-func refusedAgain(err error) *postgres.ConnectError {
+// reconnectError is the attempt to connect again that no wait could help; nil for none.
+func reconnectError(err error) *postgres.ConnectError {
 	var connect *postgres.ConnectError
 	if errors.As(err, &connect) && connect.Permanent && !errors.Is(err, postgres.ErrStandby) {
 		return connect
@@ -43,13 +43,13 @@ func refusedAgain(err error) *postgres.ConnectError {
 	return nil
 }
 
-// lostAdvice is the next step after the server has ended the session; "" where it did not
+// lostConnectionAdvice is the next step after the server has ended the session; "" where it did not
 // write why. file is the migration's name, or "".
-func lostAdvice(err error, file string) string {
-	if again := refusedAgain(err); again != nil {
+func lostConnectionAdvice(err error, file string) string {
+	if again := reconnectError(err); again != nil {
 		return "correct what keeps the role from connecting again (" + again.Err.Error() + "), and run it again"
 	}
-	end := endOf(err)
+	end := sessionEnd(err)
 	if end == nil {
 		return ""
 	}
