@@ -106,7 +106,7 @@ func TestEmptied_NothingToLookFor_RefusedWithBothWaysOut(t *testing.T) {
 		assert.Contains(t, out, "migrator baseline --version 2")
 		assert.Contains(t, out, "migrator baseline --version 0")
 		w.must(0, "baseline", "--version", version, "--unverified")
-		assert.Contains(t, w.must(0, "up").err, map[string]string{"2": "nothing to do", "0": "migration done"}[version])
+		assert.Contains(t, w.must(0, "up").err, map[string]string{"2": "nothing to do", "0": "migration completed"}[version])
 	}
 }
 

@@ -48,7 +48,7 @@ func TestRepair_CountedStatement_Refused(t *testing.T) {
 	t.Parallel()
 	for statement, why := range map[string]string{
 		"INSERT INTO log VALUES (2)":                             "statement 2 is counted by its own transaction",
-		"CREATE INDEX CONCURRENTLY i ON log (n)":                 "the catalogs show whether statement 2 is in effect",
+		"CREATE INDEX CONCURRENTLY i ON log (n)":                 "the catalogs show whether statement 2 was applied",
 		"BEGIN; INSERT INTO log VALUES (2); COMMIT":              "statement 2 is counted by its own transaction",
 		"SET ROLE NONE; SELECT 1":                                "its statements are not counted",
 		"DO $$ BEGIN INSERT INTO log VALUES (2); END $$":         "statement 2 is counted by its own transaction",

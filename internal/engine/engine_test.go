@@ -69,11 +69,11 @@ func TestAnEndedRunTellsHowFarItCame(t *testing.T) {
 		applied       int
 		reached       int
 	}{
-		{"before the first, up", "migration starts", 1, false, "", 0, plan.NoVersion},
-		{"between two, up", "migration done", 1, false, "1 f", 1, 1},
-		{"as the last begins, up", "migration starts", 3, false, "2 f", 2, 2},
-		{"before the first, down", "migration starts", 3, true, "3 f", 0, 3},
-		{"between two, down", "migration done", 2, true, "1 f", 2, 1},
+		{"before the first, up", "migration started", 1, false, "", 0, plan.NoVersion},
+		{"between two, up", "migration completed", 1, false, "1 f", 1, 1},
+		{"as the last begins, up", "migration started", 3, false, "2 f", 2, 2},
+		{"before the first, down", "migration started", 3, true, "3 f", 0, 3},
+		{"between two, down", "migration completed", 2, true, "1 f", 2, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -140,7 +140,7 @@ func TestSuccessIsReadBack(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := database(t)
-			o := hooked(options(t, d, folder(t, three)), "migration done", 3, func() { d.Exec(t, c.change) })
+			o := hooked(options(t, d, folder(t, three)), "migration completed", 3, func() { d.Exec(t, c.change) })
 			_, err := engine.Up(t.Context(), o)
 			var ended *engine.RunError
 			require.ErrorAs(t, err, &ended)

@@ -23,10 +23,10 @@ func TestARunSurvivesAFailover(t *testing.T) {
 		lost    bool   // the last commit, which the standby has not got
 		applied int    // as the run counts it
 	}{
-		"between two migrations":              {"&target_session_attrs=read-write", "migration done", false, migrations},
-		"between two migrations, any host":    {"", "migration done", false, migrations},
-		"at a migration's begin":              {"&target_session_attrs=primary", "migration starts", false, migrations},
-		"and the last commit is lost with it": {"&target_session_attrs=read-write", "migration done", true, migrations + 1},
+		"between two migrations":              {"&target_session_attrs=read-write", "migration completed", false, migrations},
+		"between two migrations, any host":    {"", "migration completed", false, migrations},
+		"at a migration's begin":              {"&target_session_attrs=primary", "migration started", false, migrations},
+		"and the last commit is lost with it": {"&target_session_attrs=read-write", "migration completed", true, migrations + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -49,7 +49,7 @@ func TestARunSurvivesAFailover(t *testing.T) {
 				}()
 			}
 			if c.lost {
-				o = hooked(o, "migration starts", struck, func() {
+				o = hooked(o, "migration started", struck, func() {
 					pair.Follow(t)
 					pair.Leave(t)
 				})

@@ -163,7 +163,7 @@ func TestWhatIsNotClean(t *testing.T) {
 		want string
 	}{
 		"a file that changes after it ran": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
-			up(t, hooked(o, "migration done", 1, func() { rewrite(t, o, "1_a.up.sql", "CREATE TABLE a (b int); SELECT 1") }))
+			up(t, hooked(o, "migration completed", 1, func() { rewrite(t, o, "1_a.up.sql", "CREATE TABLE a (b int); SELECT 1") }))
 		}, "0 false"},
 		"an edit that was let pass": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
 			three := read(t, filepath.Join(o.Source, "3_c.up.sql"))

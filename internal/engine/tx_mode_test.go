@@ -98,7 +98,7 @@ func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
 		d, o := releases(t, steps)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := &engine.SignalError{Signal: syscall.SIGTERM}
-		o = hooked(o, "migration ran, not committed yet", 2, func() { cancel(why) })
+		o = hooked(o, "migration executed, not committed yet", 2, func() { cancel(why) })
 		_, err := engine.Up(ctx, o)
 		require.ErrorIs(t, err, why)
 		var run *engine.RunError

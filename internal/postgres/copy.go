@@ -10,18 +10,18 @@ import (
 	"github.com/lib/pq"
 )
 
-// rowSender is what lib/pq's statement is for a COPY … FROM stdin.
+// A rowSender is lib/pq's statement of a COPY … FROM stdin.
 type rowSender interface {
 	driver.Stmt
 	CopyData(ctx context.Context, line string) (driver.Result, error)
 }
 
-// copyIn sends a COPY and its rows. The transaction is open.
+// copyIn sends a COPY statement and its rows in the open transaction.
 func (db *DB) copyIn(ctx context.Context, p batch) *MigrationError {
 	text := db.compose(p.script, p.script.titleComment(), p.first, p.last, p.from, p.to)
 	var unread error
 	sent := p.start
-	defer db.cancelOnDone(ctx)() // a row may be stuck on its way
+	defer db.cancelOnDone(ctx)() // sending a row may block
 	err := db.conn.Raw(func(conn any) error {
 		preparer, ok := conn.(driver.ConnPrepareContext)
 		if !ok {
@@ -58,18 +58,17 @@ func (db *DB) copyIn(ctx context.Context, p batch) *MigrationError {
 	}
 	fail := asMigrationError(p.script, err)
 	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
-	if fail.FailedIndex = p.first; p.first == p.last { // of SQL that the parser does not know
+	if fail.FailedIndex = p.first; p.first == p.last { // SQL that the parser does not recognize
 		fail.FailedIndex, fail.Offset = -1, max(fail.Offset, p.from)
 	}
 	fail.Row = copyErrorLine(err, p.line)
 	return fail
 }
 
-// sendError is a row that could not be sent; the end of the COPY tells why.
+// A copySendError is a row that could not be sent; the end of the COPY returns the cause.
 type copySendError struct{ error }
 
-// endCopy ends the rows and waits for what the server makes of them. lib/pq's own
-// wait for that knows no context.
+// endCopy ends the rows and waits for the server's answer. lib/pq's own wait has no context.
 func (db *DB) endCopy(ctx context.Context, to rowSender) error {
 	ended := make(chan error, 1)
 	go func() { ended <- to.Close() }()
@@ -85,21 +84,21 @@ func (db *DB) endCopy(ctx context.Context, to rowSender) error {
 		return fresh.queryRow(short, "SELECT pg_catalog.pg_cancel_backend($1)", db.Server.PID).Scan(&done)
 	})
 	if err != nil {
-		db.log.Debug("the COPY could not be cancelled; its connection is cut", "error", err)
+		db.log.Debug("could not cancel COPY; closing its connection", "error", err)
 	} else {
 		select {
 		case <-ended:
 		case <-short.Done():
 		}
 	}
-	return driver.ErrBadConn // ends the connection, and with it what still waits
+	return driver.ErrBadConn // closes the connection, and with it ends the goroutine
 }
 
-// copyContext is the server's word for where in the rows an error is: "COPY t, line
-// 3, column a: …", in whatever language it speaks.
+// copyErrorContext matches the position of an error in the rows, "COPY t, line 3, column a: …",
+// in any language of the server's messages.
 var copyErrorContext = regexp.MustCompile(`(?m)^COPY .+?, \p{L}+ (\d+)(?:[,:]|$)`)
 
-// rowLine is the line in the file of the row that the server names; 0 for none.
+// copyErrorLine returns the line in the file of the row that the server names; 0 for none.
 func copyErrorLine(err error, first int) int {
 	var server *pq.Error
 	if !errors.As(err, &server) || first == 0 {

@@ -13,7 +13,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// Loss is data that a step down would take away.
+// DataLoss is data that a step down would take away.
 type DataLoss struct {
 	Step int    `json:"-"` // index of it
 	File string `json:"file"`
@@ -34,10 +34,10 @@ type DataLoss struct {
 const (
 	maxCountedRows = 1000
 	countTimeout   = 5 * time.Second
-	// countPortion is how many tables and columns are counted by one query: each takes
+	// countBatchSize is how many tables and columns are counted by one query: each takes
 	// a lock and some of the parser's stack.
 	countBatchSize = 50
-	// countAllTime is after how long no more are counted.
+	// totalCountTimeout is after how long no more are counted.
 	totalCountTimeout = time.Minute
 )
 
@@ -146,7 +146,7 @@ func indexes(found []destructiveChange) []int {
 	return out
 }
 
-// countSome counts one portion by one query, and where that fails each by itself: one
+// countBatch counts one portion by one query, and where that fails each by itself: one
 // that cannot be counted must not hide the others.
 func (db *DB) countBatch(ctx context.Context, found []destructiveChange, portion []int, end time.Time) ([]DataLoss, error) {
 	targets, err := db.lossTargets(ctx, found, portion)
@@ -217,7 +217,7 @@ func serverError(err error) *pq.Error {
 	return server
 }
 
-// readOnly begins a transaction that changes nothing, and in which a policy that
+// beginReadOnlySQL begins a transaction that changes nothing, and in which a policy that
 // hides rows is an error.
 func (db *DB) beginReadOnlySQL() string {
 	limit := countTimeout.Milliseconds()
@@ -228,13 +228,13 @@ func (db *DB) beginReadOnlySQL() string {
 	return begin + fmt.Sprintf("SET LOCAL lock_timeout = %d;\nSET LOCAL statement_timeout = %d;\n", limit, limit)
 }
 
-// fullName is that of table c.
+// fullNameSQL is that of table c.
 const fullNameSQL = `(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace)`
 
-// holdsData reports whether c holds rows that outlive the session.
+// holdsDataSQL reports whether c holds rows that outlive the session.
 const holdsDataSQL = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't'`
 
-// dependQuery finds the tables, and columns of other tables, that are dropped with an
+// dependentsQuery finds the tables, and columns of other tables, that are dropped with an
 // object: as DROP … CASCADE does, by what depends on it.
 func dependentsQuery(object string, ownRows bool) string {
 	own := ""
@@ -275,7 +275,7 @@ var targetQuery = map[dependency]string{
 		SELECT ` + fullNameSQL + ` AS t, '' AS c FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = '' ORDER BY 1`,
 }
 
-// targets are the tables and columns of some takes, by their full names. It leaves
+// lossTargets are the tables and columns of some takes, by their full names. It leaves
 // a transaction open.
 func (db *DB) lossTargets(ctx context.Context, found []destructiveChange, portion []int) ([]DataLoss, error) {
 	var out []DataLoss
@@ -380,7 +380,7 @@ func readCounts(rows *sql.Rows, found []destructiveChange, losses []DataLoss) er
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// readFunctions replaces the functions that statements call by what their source says,
+// readFunctionSources replaces the functions that statements call by what their source says,
 // and that of the functions named in it.
 func (db *DB) readFunctionSources(ctx context.Context, found []destructiveChange) ([]destructiveChange, error) {
 	var names []string

@@ -29,7 +29,7 @@ type lossDetail struct {
 	Unknown string `json:"unknown"`
 }
 
-// lossOf returns the loss that ended a migration; nil where something else did.
+// dataLossFrom returns the loss that ended a migration; nil where something else did.
 func dataLossFrom(fail *MigrationError) *DataLoss {
 	var server *pq.Error
 	var detail lossDetail
@@ -41,16 +41,16 @@ func dataLossFrom(fail *MigrationError) *DataLoss {
 		Rows: min(detail.Rows, maxCountedRows), AtLeast: detail.Rows > maxCountedRows, Unknown: detail.Unknown}
 }
 
-// raiseLoss is the PL/pgSQL that fails; r.t and r.c are the table and the column.
+// raiseLossSQL is the PL/pgSQL that fails; r.t and r.c are the table and the column.
 const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + lossState + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
 	MESSAGE = pg_catalog.format('data loss: %s would lose rows of %s', r.how, r.t || CASE WHEN r.c = '' THEN '' ELSE '.' || r.c END),
 	DETAIL = pg_catalog.json_build_object('how', r.how, 'rows', n, 'unknown', why)::text,
 	HINT = 'Keep the newer schema and roll forward, or, with a backup, run the down with --allow-data-loss.';`
 
-// block is a DO block.
+// doBlock is a DO block.
 func doBlock(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }
 
-// guards reports whether the script's losses are counted as it runs.
+// guardsDataLoss reports whether the script's losses are counted as it runs.
 func (db *DB) guardsDataLoss(s *Script) bool { return s.guarded && db.Server.plpgsql }
 
 // lossGuardSQL is the SQL before a statement that takes data away; empty for others.
@@ -122,7 +122,7 @@ FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
 `
 )
 
-// targets is the query of what a taking is about when its statement runs: how, the
+// targetsQuery is the query of what a taking is about when its statement runs: how, the
 // table, the column, the query of the rows, why that is not certain, and the lock.
 func (t statementChange) targetsQuery() string {
 	name := t.object

@@ -9,23 +9,22 @@ import (
 	"sync/atomic"
 )
 
-// ErrNotPostgres says that something else answers at the database's address.
-// lib/pq takes the first bytes of any answer for the length of a message and
-// makes room for it: an HTTP server's costs 1.4 GB, and the container its life.
-var ErrNotPostgres = errors.New("what answers there does not speak PostgreSQL's protocol")
+// ErrNotPostgres means that another kind of server answers at the database's address. lib/pq
+// takes the first bytes of any answer for the length of a message and allocates memory for it:
+// an HTTP server's answer takes 1.4 GB, and the container is killed.
+var ErrNotPostgres = errors.New("the server at this address is not PostgreSQL")
 
-// maxFirstMessage bounds the length of a server's first message. It is a request
-// to authenticate or an error; libpq takes more than 30,000 bytes for a sign
-// that the protocol is lost (fe-connect.c).
+// maxFirstMessage is the maximum length of a server's first message, an authentication request
+// or an error. libpq has the same limit (fe-connect.c).
 const maxFirstMessage = 30_000
 
-// sslRequest is the first message of a client that wants TLS (protocol, "Message Formats").
+// sslRequest is the first message of a client that requests TLS (protocol, "Message Formats").
 var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 
-// dialer opens connections whose first answer is checked.
+// A dialer opens connections and checks the server's first answer.
 type dialer struct {
 	net.Dialer
-	// last is the last connection made. lib/pq also dials to cancel a query.
+	// last is the last opened connection. lib/pq also dials to cancel a query.
 	last atomic.Pointer[checkedConn]
 }
 
@@ -39,14 +38,14 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	return checked, nil
 }
 
-// checkedConn looks at the first message from the server, header by header.
+// A checkedConn checks the header of the first message from the server.
 type checkedConn struct {
 	net.Conn
 	check    bool
 	written  bool
 	wantTLS  bool // the next byte answers a request for TLS
 	header   []byte
-	writeErr atomic.Pointer[error] // what a Write has failed with
+	writeErr atomic.Pointer[error] // error of a failed Write
 }
 
 func (c *checkedConn) Write(p []byte) (int, error) {
@@ -58,8 +57,8 @@ func (c *checkedConn) Write(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	// A server that has ended the session has written why before it hung up. lib/pq
-	// reads it only if it believes that its query was sent, as libpq does (fe-secure.c).
+	// A server that ends the session sends the reason before it closes the connection. lib/pq
+	// reads it only if the write of its query succeeds, as libpq does (fe-secure.c).
 	c.writeErr.Store(&err)
 	return len(p), nil
 }
@@ -75,12 +74,12 @@ func (c *checkedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// plausible judges the bytes that have come. It stops looking once the first
-// message has a sound header, or TLS has begun.
+// plausible reports whether the received bytes can be PostgreSQL's. The check ends when the
+// first message has a valid header, or TLS starts.
 func (c *checkedConn) plausible(p []byte) bool {
 	if c.wantTLS {
 		c.wantTLS = false
-		c.check = p[0] == 'N' // the server has none, and goes on in the clear
+		c.check = p[0] == 'N' // the server has no TLS and continues in plain text
 		return bytes.IndexByte([]byte("SNE"), p[0]) >= 0
 	}
 	c.header = append(c.header, p...)

@@ -12,73 +12,73 @@ import (
 
 var _ database.Driver = (*Driver)(nil)
 
-// Step is a migration that is about to run, as planned.
+// A Step is a planned migration.
 type Step struct {
 	File       string
 	Name       string
-	Open       func() (io.ReadCloser, error) // the file anew: a big one is read more than once
-	ReverseSQL string                        // the SQL of the other direction, for the journal; empty above MaxStoredSQL
+	Open       func() (io.ReadCloser, error) // opens the file again: a big one is read more than once
+	ReverseSQL string                        // the SQL of the other direction, for the history; empty above MaxStoredSQL
 	Checksum   string                        // of the migration's up file, for a step down
-	// Catalog is asked just before the step runs for what Run.Catalog will say; nil for nothing.
+	// FilesDigest is asked just before the step runs for what Run.Catalog will say; nil for nothing.
 	FilesDigest func() string
-	// Resume is set for a migration that has stopped part-way: From is the version
-	// before it, and Done of its statements are in effect.
+	// Resume is set for a partially applied migration: From is the version before it, and
+	// StatementsApplied is the number of its applied statements.
 	Resume bool
-	// Guard is set for a step down that must not take data away: it ends with
-	// MigrationError.Loss if it would.
+	// GuardDataLoss is set for a down step that must not delete data: it fails with
+	// MigrationError.DataLoss if it would.
 	GuardDataLoss     bool
 	Own               OwnObjects // see DataLosses
 	From              int
 	StatementsApplied int
 	Direction         string // "up" or "down"
-	// Ran is what the journal is to keep of a step up, but for what the file says itself.
+	// Stored is what the history keeps of an up step, without the file's directives.
 	Stored  StoredMigration
 	Version uint // of the migration
 	Target  int  // the version after it, -1 for none
 }
 
-// Driver is a session as golang-migrate drives it. migrate.Migrate calls
-// SetVersion(v, dirty), Run(body), SetVersion(v, clean) and takes them for three
-// commits; the Driver makes one transaction of them, or marks the version dirty
-// where a migration cannot run in one. It lives for one run.
+// A Driver is a session as golang-migrate's database driver. migrate.Migrate calls
+// SetVersion(v, dirty), Run(body), SetVersion(v, clean) and expects three commits; the Driver
+// combines them into one transaction, or marks the version dirty if a migration cannot run in one.
+// A Driver is used for one run.
 type Driver struct {
 	db    *DB
 	ctx   context.Context // migrate.Migrate passes none
 	steps []Step
 	state State
-	// pending is the version that a migration leads to, from the first SetVersion
-	// to the last.
+	// pending is the version after the current migration, between the first and the last
+	// SetVersion.
 	pending    *State
 	scriptRan  bool
 	started    time.Time
 	completed  int
 	locked     bool
-	stateKnown bool // at is what the version table says
+	stateKnown bool // state is that of the version table
 
-	planned    int // steps at the beginning
+	planned    int // number of steps at the beginning
 	together   bool
-	firstState *State // of the steps that are one transaction, the version before them
+	firstState *State // the version before the steps that are one transaction
 }
 
-// Driver returns a view of db for migrate.Migrate that takes these steps, in this
-// order, and refuses any other. Without steps it takes what comes. With together
-// they are one transaction, which ends with the last of them.
+// Driver returns a driver for migrate.Migrate that accepts these steps, in this order, and no
+// others. Without steps it accepts any. If together is set, the steps are one transaction, which
+// ends with the last step.
 func (db *DB) Driver(ctx context.Context, steps []Step, together bool) *Driver {
 	d := &Driver{db: db, ctx: ctx, steps: steps, planned: len(steps), together: together && len(steps) > 1}
 	if len(steps) > 0 {
-		// Not read again: a pooler may have let another migrator in since, and it is
-		// the version that was planned from that each transaction looks for.
+		// The version is not read again: behind a pooler, another migrator may have run since,
+		// and each transaction checks that the version is still the planned one.
 		d.state, d.stateKnown = State{Version: steps[0].From}, true
 	}
 	return d
 }
 
-// Open is part of database.Driver; a Driver comes from a session, never from a URL.
+// Open is part of database.Driver and returns an error: a Driver is created from a session.
 func (*Driver) Open(string) (database.Driver, error) {
-	return nil, errors.New("shiplock's driver is made from a session, not opened by URL")
+	return nil, errors.New("shiplock's driver is created from a session, not from a URL")
 }
 
-// Done is how many migrations are in effect.
+// AppliedCount returns the number of applied migrations.
 func (d *Driver) AppliedCount() int {
 	if d.together && len(d.steps) > 0 {
 		return 0
@@ -89,8 +89,8 @@ func (d *Driver) AppliedCount() int {
 // Close ends the session.
 func (d *Driver) Close() error { return d.db.Close() }
 
-// Lock takes the session's lock; see DB.Lock. A Driver that has it gets
-// database.ErrLocked, as golang-migrate wants it.
+// Lock takes the session's lock; see DB.Lock. If the Driver holds it already, Lock returns
+// database.ErrLocked, as golang-migrate requires.
 func (d *Driver) Lock() error {
 	if d.locked {
 		return database.ErrLocked
@@ -100,13 +100,13 @@ func (d *Driver) Lock() error {
 	return err
 }
 
-// Unlock gives it back. When the run has been ended, so has the session, and the lock with it.
+// Unlock releases the lock. A canceled run has ended its session, and so released the lock.
 func (d *Driver) Unlock() error {
 	if !d.locked {
 		return database.ErrNotLocked
 	}
 	d.locked = false
-	d.stateKnown = d.stateKnown && d.db.lockDepth > 1 // the engine still has it
+	d.stateKnown = d.stateKnown && d.db.lockDepth > 1 // the caller still holds it
 	if d.ctx.Err() != nil {
 		d.db.lockDepth = 0
 		return nil
@@ -114,8 +114,8 @@ func (d *Driver) Unlock() error {
 	return d.db.Unlock(d.ctx)
 }
 
-// Version reads the version table. Between the two calls of SetVersion it answers
-// with what was announced, as a driver would that had written it.
+// Version reads the version table. Between the two calls of SetVersion it returns the announced
+// version, as if it had been written.
 func (d *Driver) Version() (version int, dirty bool, err error) {
 	if d.pending != nil {
 		return d.pending.Version, true, nil
@@ -128,11 +128,11 @@ func (d *Driver) Version() (version int, dirty bool, err error) {
 	return d.state.Version, d.state.Dirty, err
 }
 
-// SetVersion with dirty announces a migration and writes nothing yet; without, it
-// writes the version unless Run has done so.
+// SetVersion with dirty set announces a migration and writes nothing; otherwise it writes the
+// version, unless Run has written it.
 func (d *Driver) SetVersion(version int, dirty bool) error {
 	to := State{Version: version}
-	done := !dirty && d.scriptRan && d.pending != nil && *d.pending == to // and that counts, whatever has ended since
+	done := !dirty && d.scriptRan && d.pending != nil && *d.pending == to // committed, even if the run was canceled since
 	if d.ctx.Err() != nil && !done {
 		return context.Cause(d.ctx)
 	}
@@ -153,33 +153,34 @@ func (d *Driver) SetVersion(version int, dirty bool) error {
 	return nil
 }
 
-// expect holds what migrate.Migrate is about to do against the plan.
+// checkPlan compares the migration that migrate.Migrate starts with the plan, and logs it.
 func (d *Driver) checkPlan(version int) error {
 	if d.steps == nil {
 		return nil
 	}
 	if len(d.steps) == 0 || d.steps[0].Target != version {
-		return fmt.Errorf("internal error: golang-migrate wants to go to version %d, which is not the plan %+v", version, d.steps)
+		return fmt.Errorf("internal error: golang-migrate requested version %d, which is not in the plan %+v", version, d.steps)
 	}
 	step := d.steps[0]
-	d.db.log.Info("migration starts", "version", step.Version, "direction", step.Direction, "file", step.File)
+	d.db.log.Info("migration started", "version", step.Version, "direction", step.Direction, "file", step.File)
 	return nil
 }
 
+// logResult logs the end of a migration.
 func (d *Driver) logResult() {
 	if len(d.steps) == 0 {
 		return
 	}
-	step, what := d.steps[0], "migration done"
+	step, what := d.steps[0], "migration completed"
 	d.steps = d.steps[1:]
 	if d.together && len(d.steps) > 0 {
-		what = "migration ran, not committed yet"
+		what = "migration executed, not committed yet"
 	}
 	d.db.log.Info(what, "version", step.Version, "direction", step.Direction, "file", step.File,
-		"took", time.Since(d.started).Round(time.Millisecond))
+		"duration", time.Since(d.started).Round(time.Millisecond))
 }
 
-// Run applies one migration. Errors are *MigrationError or *ScriptError.
+// Run applies a migration. Errors are *MigrationError or *ScriptError.
 func (d *Driver) Run(body io.Reader) error {
 	step := Step{}
 	if len(d.steps) > 0 {
@@ -187,7 +188,7 @@ func (d *Driver) Run(body io.Reader) error {
 	}
 	script, err := load(step.File, body, step.Open)
 	if c, ok := body.(io.Closer); ok {
-		err = errors.Join(err, c.Close()) // golang-migrate's pipe, which may not have been read to its end
+		err = errors.Join(err, c.Close()) // golang-migrate's pipe, which may have unread data
 	}
 	if err == nil && step.Resume && step.StatementsApplied > 0 {
 		err = script.loadStatements()
@@ -203,7 +204,7 @@ func (d *Driver) Run(body io.Reader) error {
 	m := migration{script: script, from: d.state, to: to, resume: step.Resume, number: d.planned - len(d.steps) + 1, of: d.planned, run: Run{
 		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, StatementsApplied: step.StatementsApplied,
 	}}
-	if step.Direction == "up" { // what runs counts: the file may have been changed since it was planned
+	if step.Direction == "up" { // of the SQL that runs: the file may have changed since the plan
 		m.run.Checksum, m.run.Stored = script.sum, step.Stored
 		m.run.Stored.MinCompatibleVersion, m.run.Stored.Irreversible = script.Directives.MinCompatibleVersion, script.Directives.Irreversible
 	}
@@ -243,8 +244,8 @@ func (d *Driver) Run(body io.Reader) error {
 	return nil
 }
 
-// Drop is part of database.Driver: it drops every table of the version table's
-// schema. No verb of ours leads here.
+// Drop is part of database.Driver: it drops every table of the version table's schema. No command
+// uses it.
 func (d *Driver) Drop() error {
 	rows, err := d.db.query(d.ctx, `SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -11,18 +11,17 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// A database whose encoding is not UTF8 cannot hold every character, and a query with
-// such a character fails as a whole, even if it is in a comment. What only the history
-// needs must not fail a migration: texts of that kind are not kept, and the rest is
-// written with question marks.
+// A database whose encoding is not UTF8 cannot represent every character, and a query with such a
+// character fails, even if it is in a comment. The history must not fail a migration: its SQL is
+// not stored if it has such characters, and they are replaced by question marks in other texts.
 
-// holdsAll reports whether the database's encoding holds every character.
+// encodesAllCharacters reports whether the database's encoding represents every character.
 func (db *DB) encodesAllCharacters() bool {
 	return db.Server.encoding == "UTF8" || db.Server.encoding == "SQL_ASCII" || db.Server.encoding == ""
 }
 
-// learn asks the server which characters of the texts it cannot hold. within says that a
-// transaction is open, which must survive the answer.
+// probeEncoding asks the server which characters of the texts its encoding can represent. within
+// means that a transaction is open, which must stay usable.
 func (db *DB) probeEncoding(ctx context.Context, within bool, texts ...string) {
 	if db.encodesAllCharacters() {
 		return
@@ -41,7 +40,8 @@ func (db *DB) probeEncoding(ctx context.Context, within bool, texts ...string) {
 	db.probeCharacters(ctx, within, unknown)
 }
 
-// ask halves what the server cannot hold as a whole until it is known of each character.
+// probeCharacters checks all characters at once, and halves the list until the result for each
+// character is known.
 func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) {
 	if len(unknown) == 0 {
 		return
@@ -63,7 +63,7 @@ func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) 
 			db.encodable[r] = true
 		}
 	case pq.As(err, pqerror.UntranslatableCharacter, pqerror.CharacterNotInRepertoire) == nil:
-		return // what is wrong shows with the next query
+		return // the next query returns the error
 	case len(unknown) == 1:
 		db.encodable[unknown[0]] = false
 	default:
@@ -72,7 +72,8 @@ func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) 
 	}
 }
 
-// unfit reports whether a text has a character that the database cannot hold, as far as that was asked.
+// hasUnencodable reports whether a text has a character that probeEncoding found the database
+// cannot represent.
 func (db *DB) hasUnencodable(text string) bool {
 	return !db.encodesAllCharacters() && strings.ContainsFunc(text, func(r rune) bool {
 		fits, known := db.encodable[r]
@@ -80,7 +81,8 @@ func (db *DB) hasUnencodable(text string) bool {
 	})
 }
 
-// fitted is a text with question marks for what the database cannot hold.
+// replaceUnencodable returns a text with question marks in place of the characters that the
+// database cannot represent.
 func (db *DB) replaceUnencodable(text string) string {
 	if !db.hasUnencodable(text) {
 		return text
@@ -93,18 +95,18 @@ func (db *DB) replaceUnencodable(text string) string {
 	}, text)
 }
 
-// withoutUnfit takes SQL that the database cannot hold out of what the history is to keep.
+// omitUnencodableSQL removes SQL that the database cannot represent from the history row.
 func (db *DB) omitUnencodableSQL(ctx context.Context, m *migration) {
 	if db.encodesAllCharacters() {
 		return
 	}
-	who := db.opts.Identity
-	db.probeEncoding(ctx, m.continuesTx || db.lockTxOpen, m.run.upSQL, m.run.downSQL, m.run.Name, m.script.Name, who.Release, who.Revision, who.Namespace, who.Pod, db.opts.Role)
+	identity := db.opts.Identity
+	db.probeEncoding(ctx, m.continuesTx || db.lockTxOpen, m.run.upSQL, m.run.downSQL, m.run.Name, m.script.Name, identity.Release, identity.Revision, identity.Namespace, identity.Pod, db.opts.Role)
 	m.script.shown = db.replaceUnencodable(m.script.Name)
 	for _, text := range []*string{&m.run.upSQL, &m.run.downSQL} {
 		if db.hasUnencodable(*text) {
 			*text = ""
-			db.log.Warn("the database's encoding cannot hold this SQL, so the history keeps its checksum only: an image without the files cannot roll it back",
+			db.log.Warn("SQL not stored in the history: not representable in the database encoding; rollback requires the migration files",
 				"file", m.script.Name, "encoding", db.Server.encoding)
 		}
 	}

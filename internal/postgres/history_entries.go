@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Event is one row of the journal, as history tells it.
+// HistoryEntry is one row of the journal, as history tells it.
 type HistoryEntry struct {
 	ID        int64
 	Run       Run // without Ran

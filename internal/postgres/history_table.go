@@ -22,7 +22,7 @@ const (
 	RunImported         = "imported"          // by another tool, found when we came
 	RunRepaired         = "repaired"          // a person has said what of it is in effect; it can go on
 	RunResolved         = "resolved"          // a person has said that it is applied, or undone
-	// RunBaseline is stated by baseline, after a comparison of the schema, and RunUnverified without one.
+	// RunBaselined is stated by baseline, after a comparison of the schema, and RunUnverified without one.
 	RunBaselined           = "baselined"
 	RunBaselinedUnverified = "baselined unverified"
 )
@@ -44,10 +44,10 @@ type Run struct {
 	User              string
 	Release           string // such as "booking, revision 3, namespace shop"
 	Error             string
-	// Catalog is the digest of all files of a source after whose run nothing of them
+	// FilesDigest is the digest of all files of a source after whose run nothing of them
 	// is pending and none has been edited. It counts in the newest row only.
 	FilesDigest string
-	// Ran is what the journal keeps of the migration as it went up last.
+	// Stored is what the journal keeps of the migration as it went up last.
 	Stored StoredMigration
 
 	id int64
@@ -56,7 +56,7 @@ type Run struct {
 	upSQL, downSQL string
 }
 
-// Ran is what is known of a migration as it ran, whatever its files say now.
+// StoredMigration is what is known of a migration as it ran, whatever its files say now.
 type StoredMigration struct {
 	// HasUp and HasDown say that the journal holds the SQL; see DB.Recall.
 	HasUp, HasDown bool
@@ -80,7 +80,7 @@ const (
 // is one transaction. Of another it keeps all: a run that goes on compares.
 const MaxStoredSQL = 1 << 20
 
-// journaled is the SQL that the journal keeps.
+// storedSQL is the SQL that the journal keeps.
 func (s *Script) storedSQL() string {
 	if s.Transactional && len(s.Text) > MaxStoredSQL {
 		return ""
@@ -92,7 +92,7 @@ func (db *DB) historyTable() string {
 	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+historySuffix)
 }
 
-// journal is the history table for a FROM, with the columns' short names. In the table
+// historyQuery is the history table for a FROM, with the columns' short names. In the table
 // none of them has a name that an application's table may have, too: a migration that
 // goes over all tables with a column "name" or "id" must not meet it. See ADR 15.
 func (db *DB) historyQuery() string {
@@ -142,7 +142,7 @@ var historyColumns = []struct{ name, kind, more string }{
 	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and trail
 }
 
-// record is the SQL that writes a row, in a journal that it makes if need be.
+// insertRunSQL is the SQL that writes a row, in a journal that it makes if need be.
 func (db *DB) insertRunSQL(r Run) string {
 	if db.historyUnavailable {
 		return ""
@@ -150,9 +150,9 @@ func (db *DB) insertRunSQL(r Run) string {
 	return db.createHistorySQL() + db.runRowSQL(r) + "DISCARD SEQUENCES;\n" // lastval() would be the row's number
 }
 
-// newRow is the SQL that writes a row.
+// runRowSQL is the SQL that writes a row.
 func (db *DB) runRowSQL(r Run) string {
-	took, who := "NULL", db.opts.Identity
+	took, identity := "NULL", db.opts.Identity
 	if r.Outcome != RunRunning && r.Outcome != RunImported && r.Outcome != RunBaselined && r.Outcome != RunBaselinedUnverified {
 		took = fmt.Sprintf("'%.3f seconds'", time.Since(r.Started).Seconds())
 	}
@@ -160,7 +160,7 @@ func (db *DB) runRowSQL(r Run) string {
 		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), literalOrNull(r.Outcome), fmt.Sprint(r.transactional),
 		fmt.Sprint(r.StatementsApplied), fmt.Sprint(r.StatementsTotal), literalOrNull(r.Checksum), literalOrNull(r.upSQL), r.downLiteral(),
 		literalOrNull(r.Started.UTC().Format(time.RFC3339Nano)), took,
-		literalOrNull(who.Release), literalOrNull(who.Revision), literalOrNull(who.Namespace), literalOrNull(who.Pod), literalOrNull(r.Error), literalOrNull(r.FilesDigest), literalOrNull(db.opts.Role),
+		literalOrNull(identity.Release), literalOrNull(identity.Revision), literalOrNull(identity.Namespace), literalOrNull(identity.Pod), literalOrNull(r.Error), literalOrNull(r.FilesDigest), literalOrNull(db.opts.Role),
 	}
 	columns := []string{
 		"migration_version", "migration_name", "run_direction", "run_outcome", "run_transactional",
@@ -172,7 +172,7 @@ func (db *DB) runRowSQL(r Run) string {
 	return db.insertRowSQL(columns, values)
 }
 
-// insert is the SQL of a new row of the journal. What is NULL is left out: the
+// insertRowSQL is the SQL of a new row of the journal. What is NULL is left out: the
 // server would take a third longer for the row.
 func (db *DB) insertRowSQL(columns, values []string) string {
 	var names, row []string
@@ -184,7 +184,7 @@ func (db *DB) insertRowSQL(columns, values []string) string {
 	return "INSERT INTO " + db.historyTable() + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(row, ", ") + ");\n"
 }
 
-// amend is the SQL that changes the newest row of a version.
+// updateRunSQL is the SQL that changes the newest row of a version.
 func (db *DB) updateRunSQL(version int, set string) string {
 	if db.historyUnavailable {
 		return ""
@@ -192,7 +192,7 @@ func (db *DB) updateRunSQL(version int, set string) string {
 	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE run_id = (SELECT max(run_id) FROM %[1]s WHERE migration_version = %[3]d);\n", db.historyTable(), set, version)
 }
 
-// literal quotes text for SQL; empty is NULL.
+// literalOrNull quotes text for SQL; empty is NULL.
 func literalOrNull(s string) string {
 	if s == "" {
 		return "NULL"
@@ -200,7 +200,7 @@ func literalOrNull(s string) string {
 	return strings.TrimSpace(pq.QuoteLiteral(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")))
 }
 
-// Journal reads the newest row of each version, in the order of versions.
+// LatestRuns reads the newest row of each version, in the order of versions.
 func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
 	if !db.historyExists {
 		return nil, nil
@@ -232,7 +232,7 @@ func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// Adopt journals what another tool has done: up for those it has applied, down
+// ImportRuns journals what another tool has done: up for those it has applied, down
 // for those it has undone.
 func (db *DB) ImportRuns(ctx context.Context, runs []Run) error {
 	if db.historyUnavailable {

@@ -13,30 +13,32 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// Break is what an older version of the application would miss after a step up.
+// An IncompatibleChange is a schema change of an up migration that breaks an older version of
+// the application.
 type IncompatibleChange struct {
 	Step int // index of it
 	Line int
-	Text string // "column bookings.price is gone"
+	Text string // "column bookings.price is dropped"
 }
 
-// breakage follows the steps of a plan. What they make themselves no older version knows.
+// A compatibilityCheck collects the incompatible changes of the steps of a plan. An object that
+// these steps create is unknown to older versions, and so its changes are compatible.
 type compatibilityCheck struct {
-	created  map[string]bool // quoted names of tables and the like
-	defaults map[string]bool // table, a dot, column: those that were given one
+	created  map[string]bool // quoted names of tables and other objects
+	defaults map[string]bool // "table.column" of columns that got a default
 	changes  []IncompatibleChange
-	objects  []string // of out: what it is about
+	objects  []string // of changes: the changed object
 
-	// unread are CREATEs. Nearly all migrations only create, and then what they make
-	// matters to nobody: they are parsed when something is altered or dropped.
+	// unparsed are CREATE statements. Most migrations only create objects: these statements
+	// are parsed only before an ALTER or DROP.
 	unparsed      []sqlfile.Piece
 	unparsedBytes int // bytes of unread
 }
 
-// Breaks reads the steps up of a plan, by the parser, for what would break an older
-// version: what is dropped or renamed, a column of another type that may be narrower,
-// and one that must be given now. Steps that state a floor are read but not told.
-// Of a file it reads the first megabyte.
+// IncompatibleChanges parses the up steps of a plan and returns the changes that break an older
+// version: dropped or renamed objects, columns with a type that may be narrower, and columns that
+// an INSERT must now set. Changes of steps with a minimum compatible version are left out. It reads
+// the first megabyte of each file.
 func IncompatibleChanges(steps []Step) ([]IncompatibleChange, error) {
 	b := &compatibilityCheck{created: map[string]bool{}, defaults: map[string]bool{}}
 	for i, s := range steps {
@@ -45,7 +47,7 @@ func IncompatibleChanges(steps []Step) ([]IncompatibleChange, error) {
 		}
 		err := reading(s.File, s.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, MaxStoredSQL)) })
 		var unusable *ScriptError
-		if err != nil && !errors.As(err, &unusable) { // what cannot be read as SQL is refused by who runs it
+		if err != nil && !errors.As(err, &unusable) { // SQL that cannot be split is rejected before it runs
 			return nil, err
 		}
 	}
@@ -78,7 +80,7 @@ func (b *compatibilityCheck) read(step int, from io.Reader) error {
 	})
 }
 
-// postpone keeps a CREATE for catchUp, as long as they are not too many.
+// postpone keeps a CREATE statement for parsePostponed, up to a total size.
 func (b *compatibilityCheck) postpone(p sqlfile.Piece) {
 	p.Text = bytes.Clone(p.Text)
 	b.unparsed, b.unparsedBytes = append(b.unparsed, p), b.unparsedBytes+len(p.Text)
@@ -87,7 +89,7 @@ func (b *compatibilityCheck) postpone(p sqlfile.Piece) {
 	}
 }
 
-// catchUp parses what was postponed.
+// parsePostponed parses the postponed CREATE statements.
 func (b *compatibilityCheck) parsePostponed() {
 	for _, p := range b.unparsed {
 		if _, tree := parseStatement(p); tree != nil {
@@ -116,11 +118,12 @@ func (b *compatibilityCheck) node(n *pgquery.Node) {
 	}
 }
 
-// make notes what is there from now on, perhaps again.
+// markCreated records that an object exists from now on. An object that was dropped and is
+// created again counts as neither: an older version may know it.
 func (b *compatibilityCheck) markCreated(name string) {
 	if i := slices.Index(b.objects, name); i >= 0 {
 		b.changes[i].Text, b.objects[i] = "", ""
-		return // and an older version may know it
+		return
 	}
 	b.created[name] = true
 }
@@ -129,7 +132,7 @@ func (b *compatibilityCheck) addChange(name, format string, args ...any) {
 	b.changes, b.objects = append(b.changes, IncompatibleChange{Text: fmt.Sprintf(format, args...)}), append(b.objects, name)
 }
 
-// kindsInUse are what an application uses by name.
+// kindsUsedByName are the kinds of objects that an application uses by name.
 var kindsUsedByName = map[pgquery.ObjectType]string{
 	pgquery.ObjectType_OBJECT_TABLE: "table", pgquery.ObjectType_OBJECT_VIEW: "view", pgquery.ObjectType_OBJECT_MATVIEW: "materialized view",
 	pgquery.ObjectType_OBJECT_FOREIGN_TABLE: "foreign table", pgquery.ObjectType_OBJECT_SEQUENCE: "sequence", pgquery.ObjectType_OBJECT_SCHEMA: "schema",
@@ -152,7 +155,7 @@ func (b *compatibilityCheck) drop(s *pgquery.DropStmt) {
 			name = quoteName([]*pgquery.Node{o})
 		}
 		if kind != "" && !b.created[name] {
-			b.addChange(name, "%s %s is gone", kind, displayName(name))
+			b.addChange(name, "%s %s is dropped", kind, displayName(name))
 		}
 	}
 }
@@ -164,9 +167,9 @@ func (b *compatibilityCheck) rename(s *pgquery.RenameStmt) {
 	name := nameIn(s.Relation)
 	switch kind := kindsUsedByName[s.RenameType]; {
 	case s.RenameType == pgquery.ObjectType_OBJECT_COLUMN:
-		b.addChange(name+"."+s.Subname, "column %s.%s is called %s now", displayName(name), s.Subname, s.Newname)
+		b.addChange(name+"."+s.Subname, "column %s.%s is renamed to %s", displayName(name), s.Subname, s.Newname)
 	case kind != "":
-		b.addChange(name, "%s %s is called %s now", kind, displayName(name), s.Newname)
+		b.addChange(name, "%s %s is renamed to %s", kind, displayName(name), s.Newname)
 	}
 }
 
@@ -180,18 +183,18 @@ func (b *compatibilityCheck) alterTable(s *pgquery.AlterTableStmt) {
 		column := table + "." + cmd.GetName()
 		switch def := cmd.GetDef().GetColumnDef(); cmd.GetSubtype() {
 		case pgquery.AlterTableType_AT_DropColumn:
-			b.addChange(column, "column %s is gone", displayName(column))
+			b.addChange(column, "column %s is dropped", displayName(column))
 		case pgquery.AlterTableType_AT_AlterColumnType:
 			if !acceptsAnyValue(def.GetTypeName()) {
-				b.addChange(column, "column %s has another type, which may be narrower: %s", displayName(column), typeText(def.GetTypeName()))
+				b.addChange(column, "column %s changes to a type that may be narrower: %s", displayName(column), typeText(def.GetTypeName()))
 			}
 		case pgquery.AlterTableType_AT_ColumnDefault:
 			if b.defaults[column] = cmd.Def != nil; cmd.Def == nil {
-				b.addChange(column, "column %s has no default any more", displayName(column))
+				b.addChange(column, "column %s loses its default", displayName(column))
 			}
 		case pgquery.AlterTableType_AT_SetNotNull:
 			if !b.defaults[column] {
-				b.addChange(column, "column %s must not be null now", displayName(column))
+				b.addChange(column, "column %s becomes NOT NULL", displayName(column))
 			}
 		case pgquery.AlterTableType_AT_AddColumn:
 			b.addColumn(table, def)
@@ -199,27 +202,27 @@ func (b *compatibilityCheck) alterTable(s *pgquery.AlterTableStmt) {
 	}
 }
 
-// add looks at a new column: an older version's INSERT does not give it.
+// addColumn checks a new column: the INSERT statements of an older version do not set it.
 func (b *compatibilityCheck) addColumn(table string, def *pgquery.ColumnDef) {
 	column := table + "." + def.GetColname()
 	notNull := def.GetIsNotNull()
-	given := strings.Contains(typeText(def.GetTypeName()), "serial")
+	hasDefault := strings.Contains(typeText(def.GetTypeName()), "serial")
 	for _, n := range def.GetConstraints() {
 		switch n.GetConstraint().GetContype() {
 		case pgquery.ConstrType_CONSTR_NOTNULL, pgquery.ConstrType_CONSTR_PRIMARY:
 			notNull = true
 		case pgquery.ConstrType_CONSTR_DEFAULT, pgquery.ConstrType_CONSTR_IDENTITY, pgquery.ConstrType_CONSTR_GENERATED:
-			given = true
+			hasDefault = true
 		}
 	}
-	b.defaults[column] = given
-	if notNull && !given {
-		b.addChange(column, "column %s is new and must be given: it is NOT NULL and has no default", displayName(column))
+	b.defaults[column] = hasDefault
+	if notNull && !hasDefault {
+		b.addChange(column, "new column %s is NOT NULL and has no default", displayName(column))
 	}
 }
 
-// widest says that no value of another type that an application is likely to have
-// had is refused or cut by this one.
+// acceptsAnyValue reports whether a type holds the values of every type that the column is
+// likely to have had, without an error and without a loss of precision.
 func acceptsAnyValue(t *pgquery.TypeName) bool {
 	switch typeText(t) {
 	case "text", "varchar", "int8", "numeric", "float8", "timestamptz", "jsonb":
@@ -228,7 +231,7 @@ func acceptsAnyValue(t *pgquery.TypeName) bool {
 	return false
 }
 
-// typeText is a type's name without pg_catalog, and its numbers.
+// typeText returns a type's name without pg_catalog, with its modifiers.
 func typeText(t *pgquery.TypeName) string {
 	if len(t.GetNames()) == 0 {
 		return ""
@@ -244,5 +247,5 @@ func typeText(t *pgquery.TypeName) string {
 	return text + strings.Repeat("[]", len(t.ArrayBounds))
 }
 
-// plain is a quoted name as people write it.
+// displayName returns a quoted name without its quotation marks.
 func displayName(name string) string { return strings.ReplaceAll(name, `"`, "") }

@@ -14,26 +14,26 @@ func upStep(sql string) Step {
 	return Step{File: "x.up.sql", Direction: "up", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
 }
 
-func TestBreaks(t *testing.T) {
+func TestIncompatibleChanges_Statements_AreReported(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
 		"CREATE TABLE a (b int NOT NULL); CREATE INDEX ON c (d); INSERT INTO e VALUES (1)": "",
-		"DROP TABLE a, app.b": "table a is gone; table app.b is gone",
-		"DROP VIEW v; DROP FUNCTION f(int); DROP TYPE mood; DROP SCHEMA app CASCADE":               "view v is gone; function f is gone; type mood is gone; schema app is gone",
+		"DROP TABLE a, app.b": "table a is dropped; table app.b is dropped",
+		"DROP VIEW v; DROP FUNCTION f(int); DROP TYPE mood; DROP SCHEMA app CASCADE":               "view v is dropped; function f is dropped; type mood is dropped; schema app is dropped",
 		"DROP INDEX i; DROP TRIGGER t ON a; DROP POLICY p ON a":                                    "",
 		"DROP VIEW v; CREATE VIEW v AS SELECT 1":                                                   "",
 		"DROP FUNCTION f(int); CREATE FUNCTION f(int, int) RETURNS int LANGUAGE sql AS 'SELECT 1'": "",
-		"ALTER TABLE a RENAME TO b":                                                                "table a is called b now",
+		"ALTER TABLE a RENAME TO b":                                                                "table a is renamed to b",
 		"ALTER TABLE a RENAME TO b; CREATE VIEW a AS SELECT * FROM b":                              "",
-		"ALTER TABLE a RENAME COLUMN c TO d; ALTER VIEW v RENAME TO w; ALTER INDEX i RENAME TO j":  "column a.c is called d now; view v is called w now",
-		"ALTER TABLE a DROP c, DROP COLUMN IF EXISTS d":                                            "column a.c is gone; column a.d is gone",
-		"ALTER TABLE a ALTER c TYPE varchar(10), ALTER d TYPE smallint USING d::smallint":          "column a.c has another type, which may be narrower: varchar(10); column a.d has another type, which may be narrower: int2",
+		"ALTER TABLE a RENAME COLUMN c TO d; ALTER VIEW v RENAME TO w; ALTER INDEX i RENAME TO j":  "column a.c is renamed to d; view v is renamed to w",
+		"ALTER TABLE a DROP c, DROP COLUMN IF EXISTS d":                                            "column a.c is dropped; column a.d is dropped",
+		"ALTER TABLE a ALTER c TYPE varchar(10), ALTER d TYPE smallint USING d::smallint":          "column a.c changes to a type that may be narrower: varchar(10); column a.d changes to a type that may be narrower: int2",
 		"ALTER TABLE a ALTER c TYPE bigint, ALTER d TYPE text, ALTER e SET DATA TYPE numeric":      "",
-		"ALTER TABLE a ALTER c TYPE int[], ALTER d TYPE numeric(10, 2)":                            "column a.c has another type, which may be narrower: int4[]; column a.d has another type, which may be narrower: numeric(10,2)",
-		"ALTER TABLE a ALTER c SET NOT NULL":                                                       "column a.c must not be null now",
+		"ALTER TABLE a ALTER c TYPE int[], ALTER d TYPE numeric(10, 2)":                            "column a.c changes to a type that may be narrower: int4[]; column a.d changes to a type that may be narrower: numeric(10,2)",
+		"ALTER TABLE a ALTER c SET NOT NULL":                                                       "column a.c becomes NOT NULL",
 		"ALTER TABLE a ALTER c SET DEFAULT 1; ALTER TABLE a ALTER c SET NOT NULL":                  "",
-		"ALTER TABLE a ALTER c DROP DEFAULT":                                                       "column a.c has no default any more",
-		"ALTER TABLE a ADD c int NOT NULL":                                                         "column a.c is new and must be given: it is NOT NULL and has no default",
+		"ALTER TABLE a ALTER c DROP DEFAULT":                                                       "column a.c loses its default",
+		"ALTER TABLE a ADD c int NOT NULL":                                                         "new column a.c is NOT NULL and has no default",
 		"ALTER TABLE a ADD c int NOT NULL DEFAULT 1, ADD d serial NOT NULL, ADD e int GENERATED ALWAYS AS IDENTITY, ADD f int, ADD g int GENERATED ALWAYS AS (b) STORED NOT NULL": "",
 		"ALTER TABLE a ADD c int DEFAULT 1; ALTER TABLE a ALTER c SET NOT NULL":                                                                                                   "",
 		"CREATE TABLE a (b int); ALTER TABLE a DROP b, ADD c int NOT NULL; DROP TABLE a":                                                                                          "",
@@ -50,9 +50,9 @@ func TestBreaks(t *testing.T) {
 	}
 }
 
-// TestBreaksOfAPlan: a step that states its floor is not told, and what an earlier
-// step has made is known to no older version.
-func TestBreaksOfAPlan(t *testing.T) {
+// A step with a minimum compatible version is left out, and objects that an earlier step
+// creates are unknown to older versions.
+func TestIncompatibleChanges_SeveralSteps_NewObjectsAreCompatible(t *testing.T) {
 	t.Parallel()
 	stated := upStep("DROP TABLE b")
 	stated.Stored.MinCompatibleVersion = 7
@@ -60,11 +60,11 @@ func TestBreaksOfAPlan(t *testing.T) {
 	down.Direction = "down"
 	breaks, err := IncompatibleChanges([]Step{upStep("CREATE TABLE new (a int)"), stated, down, upStep("DROP TABLE new;\n-- and\nDROP TABLE d")})
 	require.NoError(t, err)
-	assert.Equal(t, []IncompatibleChange{{Step: 3, Line: 3, Text: "table d is gone"}}, breaks)
+	assert.Equal(t, []IncompatibleChange{{Step: 3, Line: 3, Text: "table d is dropped"}}, breaks)
 }
 
-// TestBreaksKnowWhatWasMadeLongBefore: what is created is parsed late, however much it is.
-func TestBreaksKnowWhatWasMadeLongBefore(t *testing.T) {
+// CREATE statements are parsed late, whatever their size.
+func TestIncompatibleChanges_ManyCreates_AllAreParsed(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", MaxStoredSQL/3)
 	steps := []Step{upStep("CREATE TABLE first (a int)")}
@@ -74,5 +74,5 @@ func TestBreaksKnowWhatWasMadeLongBefore(t *testing.T) {
 	steps = append(steps, upStep("CREATE TABLE last (a int)"), upStep("DROP TABLE first, last, other; DROP VIEW v0, v3"))
 	breaks, err := IncompatibleChanges(steps)
 	require.NoError(t, err)
-	assert.Equal(t, []IncompatibleChange{{Step: 6, Line: 1, Text: "table other is gone"}}, breaks)
+	assert.Equal(t, []IncompatibleChange{{Step: 6, Line: 1, Text: "table other is dropped"}}, breaks)
 }

@@ -35,7 +35,7 @@ const (
 	leftoverDrop    = "drop"
 )
 
-// trail is where to look for what a statement has left. Names are qualified and
+// leftoverLookup is where to look for what a statement has left. Names are qualified and
 // quoted, as the statement's own session has resolved them.
 type leftoverLookup struct {
 	Kind      string   `json:"kind"`
@@ -56,7 +56,7 @@ const invalidIndexes = `SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_ca
 // validIndexes lists the others.
 var validIndexes = strings.Replace(invalidIndexes, "NOT x.indisvalid", "x.indisvalid", 1)
 
-// built reports whether the index without a name of its own has been built.
+// indexBuilt reports whether the index without a name of its own has been built.
 func (db *DB) indexBuilt(ctx context.Context, t *leftoverLookup) (bool, error) {
 	var there bool
 	err := db.queryRow(ctx, "SELECT EXISTS (SELECT FROM ("+validIndexes+" AND x.indrelid = pg_catalog.to_regclass("+pq.QuoteLiteral(t.Table)+`)) i
@@ -68,7 +68,7 @@ func (db *DB) indexBuilt(ctx context.Context, t *leftoverLookup) (bool, error) {
 const qualifiedClass = `(SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass(%s))`
 
-// trailOf is where a statement may leave something, or nil.
+// leftoverLookupFor is where a statement may leave something, or nil.
 func (db *DB) leftoverLookupFor(ctx context.Context, st Statement, number int) (*leftoverLookup, error) {
 	t, table, part := &leftoverLookup{Statement: number}, "", ""
 	switch n := st.tree(); {
@@ -219,7 +219,7 @@ func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 	return left, errors.Join(err, findErr)
 }
 
-// cleanAfterStop is dropLeftovers on a session of its own, after the SQL that notes the end:
+// dropLeftoversAfterStop is dropLeftovers on a session of its own, after the SQL that notes the end:
 // that of the run has ended with it.
 func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, note string) (left []Leftover) {
 	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
@@ -243,7 +243,7 @@ func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, not
 	return left
 }
 
-// trailIn reads a trail of the history.
+// storedLookup reads a trail of the history.
 func storedLookup(row interruptedRow) *leftoverLookup {
 	var t leftoverLookup
 	if row.leftover == "" || json.Unmarshal([]byte(row.leftover), &t) != nil {
@@ -252,7 +252,7 @@ func storedLookup(row interruptedRow) *leftoverLookup {
 	return &t
 }
 
-// cleanOld removes what the last statement of a stopped run has left, before the
+// dropEarlierLeftovers removes what the last statement of a stopped run has left, before the
 // file is resumed: the file may no longer have that statement. A begun detach can
 // only be finished; a begun drop is left to the statement, if the file has it.
 func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Script, done int) error {

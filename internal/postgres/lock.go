@@ -97,7 +97,7 @@ func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
 // last of fifty who wait should be, too, within a second.
 const maxLockPause = 700 * time.Millisecond
 
-// poll tries to get the lock for as long as LockWait.
+// pollLock tries to get the lock for as long as LockWait.
 func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
 	key, err := db.lockKey()
 	if err != nil {
@@ -181,7 +181,7 @@ func (db *DB) lockKey() (int64, error) {
 	return strconv.ParseInt(id, 10, 64)
 }
 
-// lockHolder describes the session that has the lock. A role may not see another
+// describeLockHolder describes the session that has the lock. A role may not see another
 // role's query; what it may not see is left out.
 func (db *DB) describeLockHolder(ctx context.Context, key int64) (string, error) {
 	s, err := db.lockHolder(ctx, key)
@@ -191,7 +191,7 @@ func (db *DB) describeLockHolder(ctx context.Context, key int64) (string, error)
 	return s.String(), err
 }
 
-// holder is the session that has the lock; nil where it has gone.
+// lockHolder is the session that has the lock; nil where it has gone.
 func (db *DB) lockHolder(ctx context.Context, key int64) (*sessionInfo, error) {
 	var s sessionInfo
 	err := db.queryRow(ctx, `

@@ -20,7 +20,7 @@ const (
 	maxRetryPause = 10 * time.Second
 )
 
-// limits is the SQL that sets the lock and statement timeouts, by SET or SET LOCAL.
+// timeoutsSQL is the SQL that sets the lock and statement timeouts, by SET or SET LOCAL.
 func (db *DB) timeoutsSQL(set string, lock time.Duration) string {
 	return db.lockTimeoutSQL(set, lock) + db.statementTimeoutSQL(set)
 }
@@ -39,7 +39,7 @@ func (db *DB) statementTimeoutSQL(set string) string {
 	return fmt.Sprintf("%s statement_timeout = %d;\n", set, db.opts.StatementTimeout.Milliseconds())
 }
 
-// setLimits sets the session's timeouts for a part outside a transaction, but for
+// setTimeouts sets the session's timeouts for a part outside a transaction, but for
 // those that the file has set itself. In a transaction of the file's those hold that
 // it has begun with, or has set since. A statement that refuses a transaction gets no
 // lock timeout: CREATE INDEX CONCURRENTLY and its like wait for every older
@@ -73,7 +73,7 @@ func setsForSession(statements []Statement, name string) bool {
 	})
 }
 
-// sets reports whether a statement sets a parameter as it runs: by SET or RESET, by
+// setsParameter reports whether a statement sets a parameter as it runs: by SET or RESET, by
 // set_config, or in a block.
 func (st Statement) setsParameter(name string) bool {
 	if !strings.Contains(strings.ToLower(st.Text), name) {
@@ -88,7 +88,7 @@ func (st Statement) setsParameter(name string) bool {
 	return st.node.GetDoStmt() != nil
 }
 
-// waitedForLock reports whether a migration has ended because a statement waited for
+// isLockTimeout reports whether a migration has ended because a statement waited for
 // a lock longer than we allow. An error with the same code is another one where the
 // migration raises it, where NOWAIT does, and where the file has set a lock timeout
 // of its own: the same comes of it each time.
@@ -172,7 +172,7 @@ func (db *DB) retryOnLockTimeout(ctx context.Context, attempt func() *MigrationE
 	}
 }
 
-// makeWay says that an attempt has ended in a lock timeout: the first few times, and
+// onLockTimeout says that an attempt has ended in a lock timeout: the first few times, and
 // then at growing intervals, of five minutes at last.
 func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, try int, waited, pause time.Duration, blockers []string) {
 	what := fmt.Sprintf("makes way for %s after a lock timeout, try %d", roundDuration(pause), try)
@@ -191,7 +191,7 @@ func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, try int, 
 	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "error", fail.message(), "blockers", blockers)...)
 }
 
-// recall takes over what an earlier try has learnt about the place where this one
+// inherit takes over what an earlier try has learnt about the place where this one
 // has ended, too: nobody may have looked this time.
 func (e *MigrationError) inherit(earlier *MigrationError) {
 	if e.File != earlier.File || e.Outcome != RolledBack || e.FailedIndex >= 0 && e.FailedIndex != earlier.FailedIndex {
@@ -217,7 +217,7 @@ type sessionInfo struct {
 	Query       string `json:"query"`
 }
 
-// unseenQuery is what pg_stat_activity shows of a session that a role may not look into.
+// hiddenQuery is what pg_stat_activity shows of a session that a role may not look into.
 const hiddenQuery = "<insufficient privilege>"
 
 // quotedPassword is a password in somebody's SQL, of which the end may be cut off.

@@ -30,28 +30,28 @@ type MigrationError struct {
 	Before  int    // that the database had, -1 for none
 	Outcome Outcome
 	Script  *Script
-	// Failed is the index of the failed statement in Script.Statements, or -1
+	// FailedIndex is the index of the failed statement in Script.Statements, or -1
 	// where the server did not say; len(Statements) is the commit.
 	FailedIndex int
-	// Done is how many statements are in effect, when Outcome is PartiallyApplied.
+	// StatementsApplied is how many statements are in effect, when Outcome is PartiallyApplied.
 	StatementsApplied int
 	// Offset of the place in Script.SQL that the server names, in bytes; -1 for none.
 	Offset int
 	// Row is the line in the file of the row of a COPY that failed; 0 for none.
 	Row int
-	// Record says that the version or the history could not be written: the file's statements had run.
+	// RecordingFailed says that the version or the history could not be written: the file's statements had run.
 	RecordingFailed bool
-	// Own is the table of Shiplock's that the failed statement reached without naming it, as
+	// OwnTable is the table of Shiplock's that the failed statement reached without naming it, as
 	// a loop over all tables does; empty for none.
 	OwnTable string
 	// Blockers are the sessions that held the lock, where a lock timeout, or the end of the run while it waited, ended it.
 	Blockers []string
 	// Reason is what was found out about it afterwards.
 	Reason Reason
-	// Loss is the data that the migration would have taken away, where that ended it.
+	// DataLoss is the data that the migration would have taken away, where that ended it.
 	DataLoss *DataLoss
 	Err      error // of the server, or of the connection, or why the run was ended
-	// Left is what the failed statement has left, where it could not be removed.
+	// Leftovers is what the failed statement has left, where it could not be removed.
 	Leftovers []Leftover
 
 	lookup *leftoverLookup
@@ -65,7 +65,7 @@ func (e *MigrationError) Error() string {
 	return fmt.Sprintf("migration %s (%s): %s", where, e.Step, e.message())
 }
 
-// words are PostgreSQL's. lib/pq adds a place in what was sent, which is not the file's.
+// message are PostgreSQL's. lib/pq adds a place in what was sent, which is not the file's.
 func (e *MigrationError) message() string {
 	server := e.Server()
 	if server == nil || errors.Unwrap(e.Err) != nil {

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// follow notes what a statement creates, moves and renames.
+// trackNames notes what a statement creates, moves and renames.
 func (l *destructiveChanges) trackNames(n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
@@ -69,7 +69,7 @@ func (l *destructiveChanges) trackNames(n *pgquery.Node) {
 	l.markChangedTables(n)
 }
 
-// touch notes the tables whose rows a statement changes, also in its WITH.
+// markChangedTables notes the tables whose rows a statement changes, also in its WITH.
 func (l *destructiveChanges) markChangedTables(n *pgquery.Node) {
 	note := func(rel *pgquery.RangeVar) {
 		if r, _ := l.find(rel); r != nil {
@@ -183,7 +183,7 @@ func (l *destructiveChanges) detach(parent *relation, name *pgquery.RangeVar) {
 	}
 }
 
-// leave notes that the rows of a partition or child are no longer a table's.
+// detach notes that the rows of a partition or child are no longer a table's.
 func (r *relation) detach(child *relation) {
 	r.modified = true
 	if i := slices.Index(r.attached, child); i >= 0 {
@@ -208,7 +208,7 @@ func (l *destructiveChanges) trackDrop(s *pgquery.DropStmt) {
 	}
 }
 
-// set follows search_path, and the role that "$user" stands for.
+// trackSet follows search_path, and the role that "$user" stands for.
 func (l *destructiveChanges) trackSet(s *pgquery.VariableSetStmt) {
 	values := make([]string, 0, len(s.Args))
 	for _, a := range s.Args {
@@ -230,7 +230,7 @@ func (l *destructiveChanges) trackSet(s *pgquery.VariableSetStmt) {
 // harmlessFunctions are often called alone, and neither move names nor take anything.
 var harmlessFunctions = []string{"setval", "nextval", "pg_advisory_lock", "pg_advisory_xact_lock", "now", "count", "pg_sleep", "txid_current", "gen_random_uuid"}
 
-// calls notes the functions that a statement calls, also those in the source of a DO
+// trackCalls notes the functions that a statement calls, also those in the source of a DO
 // block: whether one of them takes anything away can only be read in its source.
 func (l *destructiveChanges) trackCalls(n *pgquery.Node, text string) {
 	switch n.Node.(type) {
@@ -281,7 +281,7 @@ func (l *destructiveChanges) newFunction(s *pgquery.CreateFunctionStmt) {
 	l.functions[name] = why
 }
 
-// setConfig follows set_config('search_path', …).
+// trackSetConfig follows set_config('search_path', …).
 func (l *destructiveChanges) trackSetConfig(call *pgquery.FuncCall) {
 	if len(call.Args) < 2 {
 		return

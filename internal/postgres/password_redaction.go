@@ -2,13 +2,13 @@ package postgres
 
 import "regexp"
 
-// password knows SQL that holds one: PASSWORD with a literal behind it, as in CREATE
+// passwordPattern knows SQL that holds one: PASSWORD with a literal behind it, as in CREATE
 // ROLE and in the OPTIONS of a user mapping, also within a DO block or a function; and
 // a connection string with one, as of a subscription. That of data (UPDATE users SET
 // password = '…') is the application's own, and a hash in every decent one.
 var passwordPattern = regexp.MustCompile(`(?i)\bpassword\s+(?:e|u&)?(?:'|\$)|'[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*\bpassword\s*=|\bpassword\s*=[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*'|\bpostgres(?:ql)?://[^\s:/@'"]*:[^\s'"]+@`)
 
-// withoutPasswords takes SQL with a password out of what the journal is to keep: the journal
+// omitSQLWithPassword takes SQL with a password out of what the journal is to keep: the journal
 // can be read by who may not know it. What is left is the checksum.
 func (db *DB) omitSQLWithPassword(m *migration) {
 	ours, theirs := &m.run.upSQL, &m.run.downSQL

@@ -24,7 +24,7 @@ var ErrStatementPooling = errors.New("the pooler ends a connection that begins a
 // Pooled says, once the lock is held, that a pooler in transaction mode is in between.
 func (db *DB) Pooled() bool { return db.pooled }
 
-// begin opens a transaction that holds the lock, where a pooler calls for it; from
+// beginWithLock opens a transaction that holds the lock, where a pooler calls for it; from
 // is what the version must be then, or nil. Errors are ErrVersionChanged and *LockedError.
 func (db *DB) beginWithLock(ctx context.Context, begin string, from *State) error {
 	if err := db.ReleaseTxLock(ctx); err != nil {
@@ -54,7 +54,7 @@ func (db *DB) beginWithLock(ctx context.Context, begin string, from *State) erro
 	return err
 }
 
-// transactions tells a pooler in statement mode, which ends a connection that
+// detectStatementPooling tells a pooler in statement mode, which ends a connection that
 // begins a transaction, from a connection that broke.
 func (db *DB) detectStatementPooling(ctx context.Context, err error) error {
 	var lost *LostError
@@ -73,7 +73,7 @@ func (db *DB) detectStatementPooling(ctx context.Context, err error) error {
 	return err
 }
 
-// beginLocked opens a transaction, tries to get the lock and reads the version, in one round trip.
+// tryBeginWithLock opens a transaction, tries to get the lock and reads the version, in one round trip.
 func (db *DB) tryBeginWithLock(ctx context.Context, begin string, key int64) (got bool, now State, err error) {
 	query := begin + "DISCARD TEMP;\n" // a table that another client has left would hide one of the schema
 	if db.Server.versionNum >= 140000 {
@@ -103,7 +103,7 @@ func (db *DB) tryBeginWithLock(ctx context.Context, begin string, key int64) (go
 	return got, now, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
-// Regain takes the lock again after ErrVersionChanged, until ReleaseTxLock or Unlock, so that what
+// ReacquireTxLock takes the lock again after ErrVersionChanged, until ReleaseTxLock or Unlock, so that what
 // is read then stays true.
 func (db *DB) ReacquireTxLock(ctx context.Context) error {
 	if !db.pooled || db.lockTxOpen {
@@ -118,13 +118,13 @@ func (db *DB) ReacquireTxLock(ctx context.Context) error {
 	return db.CheckTables()
 }
 
-// hasBegun says whether a migration that ended so was begun.
+// migrationStarted says whether a migration that ended so was begun.
 func migrationStarted(err error) bool {
 	var locked *LockedError
 	return !errors.Is(err, ErrVersionChanged) && !errors.As(err, &locked)
 }
 
-// Yield commits the transaction that Lock has opened behind a pooler, and with it
+// ReleaseTxLock commits the transaction that Lock has opened behind a pooler, and with it
 // gives the lock back; each migration's transaction takes it again. Elsewhere it
 // does nothing: a session keeps its lock.
 func (db *DB) ReleaseTxLock(ctx context.Context) error {

@@ -13,23 +13,24 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// RecordingError is a version table or a history table that could not be written, outside of
-// a migration; of one, MigrationError.Record says so.
+// A RecordingError is a failure to write the version table or the history table outside of a
+// migration. Within a migration, see MigrationError.RecordingFailed.
 type RecordingError struct {
 	Table string // the version table, schema.table
 	Err   error
 }
 
 func (e *RecordingError) Error() string {
-	return fmt.Sprintf("writing %s and its history: %v", e.Table, e.Err)
+	return fmt.Sprintf("could not write %s and its history table: %v", e.Table, e.Err)
 }
 func (e *RecordingError) Unwrap() error { return e.Err }
 
-// recordingNotice is what the server reports when a migration has ended, its deferred
-// constraints are checked, and its version and history are about to be written: an error
-// before it is the file's, and one after it is not.
+// recordingNotice is the message that the server sends after the statements and the deferred
+// constraints of a migration, and before its version and history are written. The migration
+// file causes the errors before it, and not those after it.
 const recordingNotice = "shiplock records"
 
+// recordingMarkerSQL returns the SQL that sends recordingNotice.
 func (db *DB) recordingMarkerSQL() string {
 	if !db.Server.plpgsql {
 		return ""
@@ -37,8 +38,8 @@ func (db *DB) recordingMarkerSQL() string {
 	return "DO $shiplock$BEGIN RAISE INFO '" + recordingNotice + "'; END$shiplock$;\n"
 }
 
-// isRecord reports whether an error at the end of a migration is one of writing our
-// tables. What only a commit can find, a serialization failure, is not.
+// isRecordingError reports whether an error at the end of a migration comes from the version
+// or history table. A serialization failure, which the commit detects, does not.
 func (db *DB) isRecordingError(err error) bool {
 	var server *pq.Error
 	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
@@ -50,8 +51,8 @@ func (db *DB) isRecordingError(err error) bool {
 	return db.recordingStarted.Load()
 }
 
-// isCount reports whether an error is one of the count of statements that was sent behind
-// file, the SQL of a migration: its place is behind the file.
+// isStatementCountError reports whether an error comes from the statement count that was sent
+// after file, the SQL of a migration: the position of the error is after the end of the file.
 func isStatementCountError(err error, file string) bool {
 	var server *pq.Error
 	if !errors.As(err, &server) || server.Code.Class() == pqerror.ClassTransactionRollback {
@@ -61,7 +62,7 @@ func isStatementCountError(err error, file string) bool {
 	return err == nil && position > utf8.RuneCountInString(file)
 }
 
-// keep writes to our tables outside of a migration.
+// writeHistory writes to the version and history tables outside of a migration.
 func (db *DB) writeHistory(ctx context.Context, sql string) error {
 	db.probeEncoding(ctx, db.lockTxOpen, sql)
 	sql = db.replaceUnencodable(sql)
@@ -73,7 +74,7 @@ func (db *DB) writeHistory(ctx context.Context, sql string) error {
 	return err
 }
 
-// execWithSequenceRepair is exec that tries a second time where repairSequence has helped.
+// execWithSequenceRepair is exec with one retry if repairSequence succeeds.
 func (db *DB) execWithSequenceRepair(ctx context.Context, sql string) error {
 	err := db.exec(ctx, sql)
 	if err != nil && db.repairSequence(ctx, err) {
@@ -82,27 +83,29 @@ func (db *DB) execWithSequenceRepair(ctx context.Context, sql string) error {
 	return err
 }
 
-// repairSequence moves the history's identity sequence past its rows, where that is why a
-// row could not be written: logical replication copies rows and not sequences. It reports
-// whether the write can be tried again.
+// repairSequence sets the history table's identity sequence after its last row, if the sequence
+// caused the error: logical replication copies rows and not sequences. It reports whether the
+// write can be retried.
 func (db *DB) repairSequence(ctx context.Context, err error) bool {
 	server := pq.As(err, pqerror.UniqueViolation)
 	if server == nil || server.Schema != db.table.schema || server.Table != db.table.name+historySuffix || db.lockTxOpen || ctx.Err() != nil {
 		return false
 	}
 	if err := db.exec(ctx, db.sequenceRepairSQL()); err != nil {
-		db.log.Debug("the history's sequence could not be set", "error", err)
+		db.log.Debug("could not set the history table's sequence", "error", err)
 		return false
 	}
-	db.log.Warn("the history's sequence was behind its rows, as logical replication leaves it, and was set", "table", db.table.name+historySuffix)
+	db.log.Warn("history table's sequence was behind its rows; sequence set", "table", db.table.name+historySuffix)
 	return true
 }
 
+// sequenceRepairSQL returns the SQL that sets the history table's sequence after its last row.
 func (db *DB) sequenceRepairSQL() string {
 	return fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, 'run_id'), (SELECT max(run_id) FROM %s));", pq.QuoteLiteral(db.historyTable()), db.historyTable())
 }
 
-// recordReason says what is known of a failure to write our tables, and what helps.
+// recordingReason returns the cause of a failure to write the version or history table, and
+// the fix.
 func (db *DB) recordingReason(err error) Reason {
 	var server *pq.Error
 	if !errors.As(err, &server) {
@@ -112,39 +115,39 @@ func (db *DB) recordingReason(err error) Reason {
 	why := func(fix, format string, args ...any) Reason {
 		return Reason{Causes: []string{fmt.Sprintf(format, args...)}, Fix: fix}
 	}
-	const exclude = "take the statement out of the migration, or exclude Shiplock's tables from it"
+	const exclude = "remove the statement from the migration, or exclude Shiplock's tables from it"
 	switch {
 	case server.Routine == "ExecWithCheckOptions" && !db.versionTableExists:
 		return why("exclude Shiplock's tables from the event trigger that forces row security on new tables",
-			"row security on the new table rejects the row; an event trigger has enabled and forced it")
+			"row security on the new table rejects the row; an event trigger enabled and forced it")
 	case server.Routine == "ExecWithCheckOptions":
-		return why(fmt.Sprintf("ALTER TABLE %s NO FORCE ROW LEVEL SECURITY; ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor take these tables out of the event trigger that enables it", version, history),
-			"row security on the table rejects the row; an event trigger, or a migration, has enabled and forced it")
+		return why(fmt.Sprintf("ALTER TABLE %s NO FORCE ROW LEVEL SECURITY; ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor exclude these tables from the event trigger that enables it", version, history),
+			"row security on the table rejects the row; an event trigger or a migration enabled and forced it")
 	case server.Code == pqerror.InvalidSchemaName:
-		return why(fmt.Sprintf("CREATE SCHEMA %s;\nor let the first migration create it, in a transaction", pq.QuoteIdentifier(db.table.schema)), "the schema of the version table, %s, does not exist", db.table.schema)
+		return why(fmt.Sprintf("CREATE SCHEMA %s;\nor create it in the first migration, in a transaction", pq.QuoteIdentifier(db.table.schema)), "the schema of the version table, %s, does not exist", db.table.schema)
 	case server.Code == pqerror.UndefinedTable:
 		return why(exclude+"; to keep the tables in a schema that no migration drops: --table shiplock."+db.table.name, "the migration drops, renames or moves %s or its history table", db.table)
 	case server.Code == pqerror.UndefinedColumn, server.Code == pqerror.NotNullViolation, server.Code == pqerror.DatatypeMismatch, server.Code == pqerror.CheckViolation, server.Code == pqerror.WrongObjectType:
-		return why(exclude, "the migration, or an earlier one, changes the columns of %s or its history table", db.table)
+		return why(exclude, "the migration or an earlier one changes the columns of %s or its history table", db.table)
 	case server.Code == pqerror.InsufficientPrivilege:
-		return why(fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s, %s TO %s;\nand CREATE on the schema %s for the first migration", version, history, user, db.table.schema),
-			"the role %s may not write or create %s or its history table; the migration may have changed their owner", db.Server.User, db.table)
+		return why(fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s, %s TO %s;\nthe first migration also requires CREATE on schema %s", version, history, user, db.table.schema),
+			"permission denied for role %s to write or create %s or its history table; the migration may have changed their owner", db.Server.User, db.table)
 	case server.Code == pqerror.UniqueViolation:
-		return why(db.sequenceRepairSQL(), "the history's sequence is behind its rows, as logical replication leaves it")
+		return why(db.sequenceRepairSQL(), "the history table's sequence is behind its rows, which happens after logical replication")
 	case server.Code == pqerror.UntranslatableCharacter:
-		return why("use characters that the encoding holds in the names of the files and of the release", "the database's encoding, %s, cannot hold a character of the row", db.Server.encoding)
+		return why("use only characters of this encoding in the names of the files and of the release", "the row has a character that the database encoding %s cannot represent", db.Server.encoding)
 	case server.Code == pqerror.ReadOnlySQLTransaction:
-		return why(fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = off;\nor take SET TRANSACTION READ ONLY out of the migration", user), "the transaction is read-only, and the version has to be written in it")
+		return why(fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = off;\nor remove SET TRANSACTION READ ONLY from the migration", user), "the transaction is read-only, but it must write the version")
 	case server.Code == pqerror.DiskFull:
-		return why("free space on the database server, or enlarge its volume", "there is no space for the row")
+		return why("free disk space on the database server, or enlarge its volume", "the disk of the database server is full")
 	}
-	return why("find out what rejects the row: a trigger or rule on the table, or an event trigger; exclude Shiplock's tables from it", "writing %s or its history table failed, after every statement of the file had run", db.table)
+	return why("find the trigger or rule on the table, or the event trigger, that rejects the row, and exclude Shiplock's tables from it", "all statements of the file ran, but %s or its history table could not be written", db.table)
 }
 
-// reachedOwn returns the table of ours that a migration's statement failed at, though the
-// file does not name it: a loop over all tables found it in the catalogs. The server has
-// a field for the table with some errors only; with the others it is in the query that a
-// function ran, or in the message.
+// reachedOwnTable returns the version, history or exec history table that caused a statement to
+// fail although the file does not name it: a loop over all tables found it in the catalogs. Only
+// some errors have a field for the table; otherwise it is in the query that a function ran, or in
+// the message.
 func (db *DB) reachedOwnTable(fail *MigrationError) string {
 	server := fail.Server()
 	if server == nil || fail.Outcome == Unknown || fail.DataLoss != nil {
@@ -157,14 +160,14 @@ func (db *DB) reachedOwnTable(fail *MigrationError) string {
 			continue
 		}
 		if st, known := fail.Statement(); known && mentionsTable(st.Text, name) {
-			return "" // on purpose
+			return "" // the file names it
 		}
 		return name
 	}
 	return ""
 }
 
-// namesTable reports whether a text has a name as a word of its own.
+// mentionsTable reports whether a text contains a name as a whole word.
 func mentionsTable(text, name string) bool {
 	return regexp.MustCompile(`(?:^|[^\w$])` + regexp.QuoteMeta(name) + `(?:$|[^\w$])`).MatchString(text)
 }

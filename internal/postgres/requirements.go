@@ -6,29 +6,31 @@ import (
 	"strings"
 )
 
-// SessionRequiredError is a file that needs a session of its own, which a pooler in
-// transaction mode does not give.
+// A SessionRequiredError is a migration file that requires a session, which a connection
+// pooler in transaction mode does not provide.
 type SessionRequiredError struct {
 	File   string
-	Line   int // 0 where it is the file as a whole
+	Line   int // 0 for the file as a whole
 	Reason string
 }
 
 func (e *SessionRequiredError) Error() string {
-	return fmt.Sprintf("%s: %s, and that needs a session, which a pooler in transaction mode does not give", fileLine(e.File, e.Line), e.Reason)
+	return fmt.Sprintf("%s: %s, which requires a session; a connection pooler in transaction mode does not provide one", fileLine(e.File, e.Line), e.Reason)
 }
 
-// SeparateTransactionError is a file that cannot be one transaction with others.
+// A SeparateTransactionError is a migration file that cannot run in one transaction with
+// other migrations.
 type SeparateTransactionError struct {
 	File   string
-	Line   int // 0 where it is the file as a whole
+	Line   int // 0 for the file as a whole
 	Reason string
 }
 
 func (e *SeparateTransactionError) Error() string {
-	return fmt.Sprintf("%s: %s, so it cannot be one transaction with the other migrations of the release", fileLine(e.File, e.Line), e.Reason)
+	return fmt.Sprintf("%s: %s, so it cannot run in one transaction with the other migrations of the release", fileLine(e.File, e.Line), e.Reason)
 }
 
+// fileLine returns "file:line", or the file alone where the line is 0.
 func fileLine(file string, line int) string {
 	if line == 0 {
 		return file
@@ -36,8 +38,8 @@ func fileLine(file string, line int) string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// Admit refuses a step that cannot run as it would have to: behind a pooler, or in
-// one transaction with others. It needs the lock. Errors are *SessionRequiredError,
+// CheckRequirements returns an error if a step cannot run behind the connection pooler, or in one
+// transaction with other steps. The caller holds the lock. Errors are *SessionRequiredError,
 // *SeparateTransactionError and *ScriptError.
 func (db *DB) CheckRequirements(step Step, together bool) error {
 	if !db.pooled && !together {
@@ -49,7 +51,7 @@ func (db *DB) CheckRequirements(step Step, together bool) error {
 	}
 	line, what := s.unmetRequirement(together)
 	if step.Resume {
-		line, what = 0, fmt.Sprintf("it stopped part-way, after %d of %d statements", step.StatementsApplied, s.Count())
+		line, what = 0, fmt.Sprintf("it is partially applied (%d of %d statements)", step.StatementsApplied, s.Count())
 	}
 	switch {
 	case what == "":
@@ -60,7 +62,8 @@ func (db *DB) CheckRequirements(step Step, together bool) error {
 	return &SessionRequiredError{File: step.File, Line: line, Reason: what}
 }
 
-// obstacle is what keeps a script from being a transaction of ours, with others or by itself.
+// unmetRequirement returns the reason why a script cannot run in a transaction that Shiplock
+// begins, by itself or together with others, and its line; empty if it can.
 func (s *Script) unmetRequirement(together bool) (line int, what string) {
 	if !s.Transactional {
 		for _, st := range s.Statements {
@@ -70,10 +73,10 @@ func (s *Script) unmetRequirement(together bool) (line int, what string) {
 		}
 		for _, st := range s.Statements {
 			if st.control != controlNone {
-				return s.lineOf(st), "it has transactions of its own"
+				return s.lineOf(st), "it has its own transactions"
 			}
 		}
-		return 0, "it says " + noTransaction
+		return 0, "it has the directive " + noTransaction
 	}
 	if !together {
 		return 0, ""
@@ -83,26 +86,27 @@ func (s *Script) unmetRequirement(together bool) (line int, what string) {
 		if i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.unparsed }); i >= 0 {
 			line = s.lineOf(s.Statements[i])
 		}
-		return line, "its SQL is newer than the parser here, which cannot tell whether it can run in a transaction"
+		return line, "it has SQL that the parser does not recognize, so it is unknown whether it can run in a transaction"
 	case !strings.EqualFold(s.Begin, "BEGIN") && !strings.EqualFold(s.Begin, "BEGIN TRANSACTION"):
 		return 0, fmt.Sprintf("it begins its transaction with %q", s.Begin)
 	case s.startsWithSetTransaction():
 		if len(s.Statements) > 0 {
 			line = s.lineOf(s.Statements[0])
 		}
-		return line, "SET TRANSACTION must come first in its transaction"
+		return line, "SET TRANSACTION must be the first statement of its transaction"
 	}
 	return 0, ""
 }
 
+// lineOf returns the line of a statement in the file.
 func (s *Script) lineOf(st Statement) int { return lineAt([]byte(s.SQL), st.Offset) }
 
-// firstWords are enough of a statement to know it by.
+// firstWords returns the first six words of a statement, to identify it in a message.
 func firstWords(sql string) string {
-	const enough = 6
+	const most = 6
 	words := strings.Fields(sql)
-	if len(words) <= enough {
+	if len(words) <= most {
 		return strings.Join(words, " ")
 	}
-	return strings.Join(words[:enough], " ") + " …"
+	return strings.Join(words[:most], " ") + " …"
 }

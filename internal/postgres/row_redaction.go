@@ -8,14 +8,14 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// rowInContext is a row of COPY in the context of an error: COPY guests, line 3: "…".
+// copyRowContext matches a row in the context of a COPY error: COPY guests, line 3: "…".
 var copyRowContext = regexp.MustCompile(`(?m)^(COPY .*, line \d+): ".*$`)
 
-// partitionKey begins the one detail of such an error that shows only a key.
+// partitionKeyDetail is the prefix of a detail that shows only a key, and not the row.
 const partitionKeyDetail = "Partition key of the failing row"
 
-// blur takes the application's rows out of what the server says: of a row that is
-// not let in PostgreSQL shows all columns. A key, as of a duplicate, stays.
+// redactRows removes the application's rows from an error: PostgreSQL shows all columns of a
+// rejected row. A key, such as that of a duplicate, stays.
 func redactRows(e *pq.Error) {
 	switch e.Code {
 	case pqerror.NotNullViolation, pqerror.CheckViolation, pqerror.WithCheckOptionViolation:

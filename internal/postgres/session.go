@@ -1,5 +1,3 @@
-// Package postgres runs migrations on one PostgreSQL database: it connects,
-// waits, locks, and applies each migration so that it happens once or not at all.
 package postgres
 
 import (
@@ -19,45 +17,44 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// Options say how to reach a database and where its version is kept.
+// Options are the settings of a session.
 type Options struct {
 	DSN config.DSN
-	// Role is what each session becomes after it has logged in, so that what it makes
-	// belongs to that role. Empty leaves the user that it has logged in as.
+	// Role is the role that each session assumes after the login, and the owner of the objects
+	// that it creates. Empty means the login role.
 	Role string
-	// Table is the version table's name, or "schema.table" (see config.ParseTable).
-	// Without a schema it is the first one of the search path, as with golang-migrate.
+	// Table is the version table's name, or "schema.table" (see config.ParseTable). The default
+	// schema is the first one of the search path, as with golang-migrate.
 	Table string
-	// WaitForDB is how long to wait for a server that cannot be reached or is not
-	// ready yet; 0 is one attempt, and math.MaxInt64 no bound.
+	// WaitForDB is the maximum time to wait for a server that cannot be reached or is not
+	// ready yet; 0 means one attempt, and math.MaxInt64 no limit.
 	WaitForDB time.Duration
-	// ConnectAttempts bounds the attempts within WaitForDB; 0 is no bound.
+	// ConnectAttempts is the maximum number of attempts within WaitForDB; 0 means no limit.
 	ConnectAttempts int
-	// ConnectDelay is the pause between two attempts; 0 is one that grows.
+	// ConnectDelay is the pause between two attempts; 0 means an increasing pause.
 	ConnectDelay time.Duration
-	// LockWait is how long to wait for another migrator; 0 is one attempt.
+	// LockWait is the maximum time to wait for another migrator; 0 means one attempt.
 	LockWait time.Duration
-	// LockTimeout is how long a statement may wait for a lock before its migration
-	// is rolled back and tried again: while it waits, every later query on that
-	// table waits behind it. 0 leaves it to the server's own setting.
+	// LockTimeout is the maximum time that a statement waits for a lock before its migration
+	// is rolled back and retried: every later query on the table waits behind the statement.
+	// 0 means the server's setting.
 	LockTimeout time.Duration
-	// StatementTimeout is the most that one statement may take; 0 leaves it to the
-	// server's own setting.
+	// StatementTimeout is the maximum duration of a statement; 0 means the server's setting.
 	StatementTimeout time.Duration
 	roleBySQL        bool // see role.go
-	// place is where another session's tables are, for one that is to use the same; see DB.Here.
+	// resolvedTable is the version table of the session whose tables this one uses; see DB.Here.
 	resolvedTable tableName
-	// Unchecked leaves out CheckTables, for who only looks.
+	// SkipTableCheck skips CheckTables, for sessions that only read.
 	SkipTableCheck bool
-	// ForTool makes Lock take the lock of foreign tools and not that of migrations.
+	// ExternalToolLock makes Lock take the lock of external tools instead of the migration lock.
 	ExternalToolLock bool
 	Identity         Identity
 	Log              *slog.Logger
-	// Progress shows what takes long; nil is lines in Log.
+	// Progress shows the progress of long operations; nil means lines in Log.
 	Progress *progress.Display
 }
 
-// DB is one session on one database. It is not safe for concurrent use.
+// A DB is one session on one database. It is not safe for concurrent use.
 type DB struct {
 	opts Options
 	log  *slog.Logger
@@ -66,61 +63,60 @@ type DB struct {
 
 	Server ServerInfo
 	table  tableName
-	// placed says that the table's schema is settled, whatever the search_path is later.
+	// tableResolved is set once the table's schema is known; a later search_path does not change it.
 	tableResolved      bool
 	tables             tableFacts
-	versionTableExists bool // the version table
-	// journaled says that the journal exists.
-	historyExists bool
-	// unjournaled says that there is no journal and no right to make one.
+	versionTableExists bool
+	historyExists      bool
+	// historyUnavailable is set if there is no history table and no privilege to create it.
 	historyUnavailable bool
-	lockDepth          int                                 // depth; the lock is held while it is above 0
+	lockDepth          int                                 // number of nested calls; 0 means not locked
 	lockNotNeeded      func(context.Context) (bool, error) // see LockUnless
-	// fits says of characters whether the database's encoding holds them; see probeEncoding.
+	// encodable has the characters that were checked against the database's encoding; see
+	// probeEncoding.
 	encodable map[rune]bool
-	// recording says that the server has reported recordingNotice.
+	// recordingStarted is set when the server has sent recordingNotice.
 	recordingStarted atomic.Bool
 
-	netConn net.Conn // below the session
+	netConn net.Conn // of the session
 	words   finalError
-	// pooled says that transactions may reach different servers; see sharesServers.
+	// pooled is set behind a connection pooler in transaction mode; see sharesServers.
 	pooled bool
-	// open says that a transaction of our own is open, which holds the lock.
+	// lockTxOpen is set while a transaction is open that holds the lock.
 	lockTxOpen    bool
-	lockTxStarted int64   // when it began, by the server's clock; see sinceEpoch
+	lockTxStarted int64   // time by the server's clock; see sinceEpoch
 	savedTxState  txState // of a transaction
 
-	// acting says that the session has the role that it is to act as.
+	// roleSet is set when the session has assumed Options.Role.
 	roleSet bool
-	// marker is the number of the statement that runs, as the server reports it.
+	// marker is the number of the running statement, as the server reports it.
 	marker atomic.Int64
-	// at is where the run is, and watching who follows it; nil while nobody does.
+	// runPosition is the current file and statement, and watcher its observer or nil.
 	runPosition positionTracker
 	watcher     *watcher
-	backendPID  atomic.Int64 // Server.PID, for whoever watches
-	// rollingBack keeps PostgreSQL's warning that there is nothing to roll back to itself.
+	backendPID  atomic.Int64 // Server.PID, for the watcher
+	// rollingBack suppresses PostgreSQL's warning that no transaction is in progress.
 	rollingBack atomic.Bool
 }
 
-// ServerInfo is what a session sees of its server.
+// ServerInfo describes the server of a session.
 type ServerInfo struct {
 	Version  string // as in "15.18"
 	Database string
 	User     string
 	PID      int // of the session's backend
-	// Started tells one server process from another: a restarted one, or the one
-	// that took over.
+	// Started identifies the server process: it changes after a restart or a failover.
 	Started string
-	port    int // of the server's client, -1 on a Unix socket
-	// Standby is a server that only replays another one's changes.
+	port    int // of the client, -1 on a Unix socket
+	// Standby reports whether the server is a standby, which only replays its primary's changes.
 	Standby    bool
 	plpgsql    bool
-	versionNum int // of the version, as 150018
-	// encoding is the database's, as "UTF8".
+	versionNum int // as in 150018
+	// encoding is the database's encoding, such as "UTF8".
 	encoding string
 }
 
-// tableName is the version table, resolved.
+// A tableName is a table's name with its schema.
 type tableName struct{ schema, name string }
 
 func (t tableName) String() string { return t.schema + "." + t.name }
@@ -128,48 +124,48 @@ func (t tableName) quoted() string {
 	return pq.QuoteIdentifier(t.schema) + "." + pq.QuoteIdentifier(t.name)
 }
 
-// ErrNoSchema says that there is no place for the version table.
-var ErrNoSchema = errors.New("no schema of the search_path exists, so there is no place for the version table; create the schema, or name one with --table schema.table")
+// ErrNoSchema means that there is no schema for the version table.
+var ErrNoSchema = errors.New("no schema of the search_path exists, so the version table has no schema; create the schema, or set --table schema.table")
 
-// ErrStandby says that the server cannot be written to.
-var ErrStandby = errors.New("this server is a standby, which only follows its primary")
+// ErrStandby means that the server is read-only because it is a standby.
+var ErrStandby = errors.New("the server is a read-only standby")
 
-// ConnectError is a database that could not be reached, or would not let us in.
+// A ConnectError is a failure to connect to a database or to log in.
 type ConnectError struct {
 	Target   string // user@host:port/database
 	Waited   time.Duration
 	Attempts int
 	Err      error
-	// Limit is the setting that allowed no more attempts.
+	// Limit is the setting that limits the attempts.
 	Limit string
-	// Permanent errors are those that waiting does not mend, such as a wrong password.
+	// Permanent is set for errors that a retry does not fix, such as a wrong password.
 	Permanent bool
 }
 
 func (e *ConnectError) Error() string { return fmt.Sprintf("database %s: %v", e.Target, e.Err) }
 func (e *ConnectError) Unwrap() error { return e.Err }
 
-// LostError is a connection that broke while it was in use.
+// A LostError is the loss of a connection in use.
 type LostError struct {
 	Target string
 	Err    error
-	// Server is what the server wrote before it ended the session; nil where it wrote nothing.
+	// Server is the error that the server sent before it ended the session, or nil.
 	Server *pq.Error
 }
 
 func (e *LostError) Error() string {
 	if e.Server != nil {
-		return fmt.Sprintf("connection to database %s ended by the server: %s (%s)", e.Target, e.Server.Message, e.Server.Code)
+		return fmt.Sprintf("connection to database %s closed by the server: %s (%s)", e.Target, e.Server.Message, e.Server.Code)
 	}
 	return fmt.Sprintf("connection to database %s lost: %v", e.Target, e.Err)
 }
 func (e *LostError) Unwrap() error { return e.Err }
 
-// sessionParams are startup parameters, so that RESET ALL restores them.
+// sessionParams are set as startup parameters, so that RESET ALL restores them.
 var sessionParams = map[string]string{"application_name": "shiplock"}
 
-// Open waits for the database, opens a session and looks around. Errors are
-// *ConnectError, ErrNoSchema, or the context's cause.
+// Open waits for the database, opens a session, and reads the server's properties and the tables.
+// Errors are *ConnectError, ErrNoSchema, or the context's cause.
 func Open(ctx context.Context, opts Options) (*DB, error) {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
@@ -193,7 +189,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	return db, nil
 }
 
-// Close ends the session, and with it the lock.
+// Close ends the session and releases the lock.
 func (db *DB) Close() error {
 	var err error
 	if db.conn != nil {
@@ -205,13 +201,14 @@ func (db *DB) Close() error {
 	return errors.Join(err, db.pool.Close())
 }
 
-// openPool makes ready to connect.
+// openPool prepares the connection pool, and does not connect.
 func (db *DB) openPool(d *dialer) {
 	connector := db.opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
 	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(errorConnector{connector, &db.words}, db.onNotice))
 	db.pool.SetMaxIdleConns(0)
 }
 
+// readServerInfo reads the server's properties and whether the tables exist.
 func (db *DB) readServerInfo(ctx context.Context) error {
 	schema, name, _ := config.ParseTable(db.opts.Table)
 	switch {
@@ -251,26 +248,26 @@ func (db *DB) readServerInfo(ctx context.Context) error {
 	return nil
 }
 
-// Table is the version table as "schema.table".
+// Table returns the version table as "schema.table".
 func (db *DB) Table() string { return db.table.String() }
 
-// Target is where the session is, without its password.
+// Target returns the database's URL without the password.
 func (db *DB) Target() string { return db.opts.DSN.String() }
 
-// exec runs SQL on the session by the simple protocol: several statements are one round trip.
+// exec runs SQL with the simple query protocol: several statements take one round trip.
 func (db *DB) exec(ctx context.Context, query string) error {
 	return db.execDirect(ctx, db.roleSQL()+query)
 }
 
-// execDirect is exec for what may meet a transaction that has failed.
+// execDirect is exec without the role, for use in a transaction that may have failed.
 func (db *DB) execDirect(ctx context.Context, query string) error {
 	defer db.cancelOnDone(ctx)()
 	_, err := db.conn.ExecContext(ctx, query)
 	return db.classifyError(ctx, err)
 }
 
-// lost gives errors of a broken connection, or of a context that ended, their
-// own type; the server's errors pass unchanged.
+// classifyError returns a *LostError for a lost connection and the cause of a context that ended;
+// it returns errors of the server unchanged.
 func (db *DB) classifyError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -283,7 +280,7 @@ func (db *DB) classifyError(ctx context.Context, err error) error {
 		table      *TableError
 	)
 	if errors.As(err, &conversion) || errors.As(err, &table) {
-		return err // made here, of what a sound connection has brought
+		return err // found in a valid answer
 	}
 	var server *pq.Error
 	if errors.As(err, &server) {

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// composed is the text of a transaction as it is sent, with the way back from a
-// place in it to the place in the file.
+// composedSQL is the text of a query as it is sent, with a mapping from its offsets to the
+// offsets in the file.
 type composedSQL struct {
 	sql   string
 	spans []sentSpan
 }
 
-// piece is a stretch of the file within the text that is sent.
+// A sentSpan is a range of the file within the text that is sent.
 type sentSpan struct{ sent, file, length int }
 
-// opening is the SQL before a script that is one transaction, which begin opens.
-// Where the version table is yet to be made it is made first, as golang-migrate
-// does it: a first migration may grant rights on it.
+// openingSQL returns the SQL before a script that is one transaction, which begin opens, and
+// whether it creates the version table. Like golang-migrate, it creates a missing version table
+// first: the first migration may grant privileges on it.
 func (db *DB) openingSQL(s *Script, begin string) (head string, creates bool) {
 	head = begin + db.timeoutsSQL("SET LOCAL", db.opts.LockTimeout)
 	if s.needsEndGuard() {
 		head += endGuardOpen
 	}
-	// A schema that does not exist yet may be what the first migration creates.
+	// The first migration may create the schema of the version table.
 	if creates = !s.startsWithSetTransaction() && !db.tables.noSchema; creates {
 		head += db.createVersionTableSQL()
 	}
@@ -34,7 +34,8 @@ func (db *DB) openingSQL(s *Script, begin string) (head string, creates bool) {
 	return head, creates
 }
 
-// setsFirst says that the script begins with what PostgreSQL wants before any query.
+// startsWithSetTransaction reports whether the script starts with a statement that PostgreSQL
+// accepts only before any query.
 func (s *Script) startsWithSetTransaction() bool {
 	if s.stream != nil {
 		return s.stream.setting
@@ -42,7 +43,8 @@ func (s *Script) startsWithSetTransaction() bool {
 	return len(s.Statements) > 0 && s.Statements[0].setsTransaction
 }
 
-// title is a comment by which pg_stat_activity and the server's log tell the file.
+// titleComment returns an SQL comment that shows the file's name in pg_stat_activity and in the
+// server's log.
 func (s *Script) titleComment() string {
 	if s.Name == "" {
 		return ""
@@ -50,12 +52,11 @@ func (s *Script) titleComment() string {
 	return "/* " + strings.NewReplacer("*", "", "\x00", "").Replace(cmp.Or(s.shown, s.Name)) + " */ "
 }
 
-// compose puts head before the statements [first, last) of a script, which stand
-// at [from, to) of its text. Between them it puts markers: a message from the
-// server that the next statement starts. When one query holds several statements
-// and one fails, the server does not say which, unless the error has a position.
-// An INFO reaches the client whatever client_min_messages is, at once, and also
-// out of a transaction that fails.
+// compose puts head before the statements [first, last) of a script, the range [from, to) of
+// its text, and markers between them: with a marker the server reports that the next statement
+// starts. When one query holds several statements and one fails, the server does not report
+// which one, unless the error has a position. An INFO message reaches the client whatever
+// client_min_messages is, immediately, and also from a transaction that fails.
 func (db *DB) compose(s *Script, head string, first, last, from, to int) composedSQL {
 	var out strings.Builder
 	var c composedSQL
@@ -69,15 +70,15 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 		if st.setsTransaction || st.control != controlNone {
 			continue // SET TRANSACTION must come before any query
 		}
-		ahead := ""
+		marker := ""
 		if i > first && !s.unannounced {
-			ahead = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
+			marker = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
 		}
-		if ahead += db.lossGuardSQL(s, st); ahead == "" {
+		if marker += db.lossGuardSQL(s, st); marker == "" {
 			continue
 		}
 		add(from, st.Offset)
-		out.WriteString(ahead)
+		out.WriteString(marker)
 		from = st.Offset
 	}
 	add(from, to)
@@ -85,8 +86,8 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 	return c
 }
 
-// fileOffset translates an offset of the sent text; -1 stays -1, and so does a
-// place that is not of the file.
+// fileOffset returns the offset in the file for an offset in the sent text; -1 for -1 and for
+// text that is not from the file.
 func (c composedSQL) fileOffset(sent int) int {
 	for _, p := range c.spans {
 		if sent >= p.sent && sent <= p.sent+p.length {

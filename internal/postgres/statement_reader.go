@@ -9,8 +9,8 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// readStatements reads a file bit by bit and hands out its statements; what stands
-// between them is passed over.
+// readStatements reads a file in pieces and calls use for each statement; it skips the text
+// between them.
 func readStatements(from io.Reader, use func(sqlfile.Piece)) error {
 	r := sqlfile.NewReader(from)
 	for {
@@ -27,8 +27,8 @@ func readStatements(from io.Reader, use func(sqlfile.Piece)) error {
 	}
 }
 
-// parsed is a statement's text without what stands around it, and its tree; nil
-// where the parser does not know it, or takes it for several.
+// parseStatement returns a statement's text without the comments around it, and its tree; nil if
+// the parser does not recognize it or finds more than one statement.
 func parseStatement(p sqlfile.Piece) (text string, tree *pgquery.ParseResult) {
 	_, text = trimStatement(string(p.Text), p.Start, len(p.Text))
 	tree, err := pgquery.Parse(trimSemicolon(text))

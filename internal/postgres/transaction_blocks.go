@@ -13,14 +13,14 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// part is what is sent as one query of a script that is not one transaction.
+// txBlock is what is sent as one query of a script that is not one transaction.
 type txBlock struct {
 	first, last int  // statements [first, last)
 	openAfter   bool // a transaction is open after it
 	openBefore  bool // one is open before it
 }
 
-// parts cuts a script where its transactions end. Statements that stand outside
+// txBlocks cuts a script where its transactions end. Statements that stand outside
 // of them are one implicit transaction with what follows up to there, as they are
 // when the whole file is one query. In an Autocommit script each is a part.
 func (s *Script) txBlocks() []txBlock {
@@ -105,7 +105,7 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 	return nil
 }
 
-// ending is the SQL after the last statement.
+// finishSQL is the SQL after the last statement.
 func (db *DB) finishSQL(m migration) string {
 	const forget = ", session_state = NULL, leftover = NULL"
 	return db.resetSQL() + db.writeVersionSQL(m.to) + db.updateRunSQL(m.run.Version, fmt.Sprintf(
@@ -138,7 +138,7 @@ func (db *DB) resumeRun(ctx context.Context, m migration, begin string) *Migrati
 	return fail
 }
 
-// rest cuts what comes after the first done statements. Of a script that has become
+// remainingBlocks cuts what comes after the first done statements. Of a script that has become
 // one transaction it is one part.
 func (s *Script) remainingBlocks(done int) []txBlock {
 	var out []txBlock
@@ -217,7 +217,7 @@ func (db *DB) countAfter(ctx context.Context, m migration, p txBlock, c statemen
 	return fail
 }
 
-// prepare readies the session for a part: what it held is written to the history, if
+// prepareBlock readies the session for a part: what it held is written to the history, if
 // that is yet to be done, and what a statement may leave, too.
 func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftoverLookup, error) {
 	first, capture := m.script.Statements[p.first], ""
@@ -260,7 +260,7 @@ func (db *DB) finishDetach(ctx context.Context, t *leftoverLookup) (bool, error)
 	return true, db.exec(ctx, left[0].SQL)
 }
 
-// afterFailure removes what a failed statement left. It reports whether the
+// finishAfterFailure removes what a failed statement left. It reports whether the
 // statement is in effect now: a drop or a detach that has begun is finished.
 func (db *DB) finishAfterFailure(ctx context.Context, t *leftoverLookup, fail *MigrationError) (done bool) {
 	before, err := db.findLeftovers(ctx, t)
@@ -276,7 +276,7 @@ func (db *DB) finishAfterFailure(ctx context.Context, t *leftoverLookup, fail *M
 	return len(before) > 0 && len(fail.Leftovers) == 0 && err == nil && (t.Kind == leftoverDrop || t.Kind == leftoverDetach)
 }
 
-// counting is how the journal's count of statements goes along with a part.
+// statementCounting is how the journal's count of statements goes along with a part.
 type statementCounting struct {
 	head         string // before the part
 	last, to     int    // where the part is cut off, as portions takes them
@@ -285,7 +285,7 @@ type statementCounting struct {
 	withoutState string // the same without the session's state; empty where it has none
 }
 
-// countPart puts the journal's count into a part: before the COMMIT that ends it,
+// countBlock puts the journal's count into a part: before the COMMIT that ends it,
 // or behind the statements that are one implicit transaction with it. A statement
 // that refuses a transaction, or commits by itself, is counted by a query of its
 // own, after it. A COPY by itself gets a transaction.
@@ -324,7 +324,7 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	return c
 }
 
-// sendPart sends a part with its count.
+// sendBlock sends a part with its count.
 func (db *DB) sendBlock(ctx context.Context, s *Script, p txBlock, c statementCounting) *MigrationError {
 	head, tail := c.head, c.tail
 	portions := s.batches(p.first, c.last, s.Statements[p.first].Offset, c.to)
@@ -355,22 +355,22 @@ func (db *DB) sendBlock(ctx context.Context, s *Script, p txBlock, c statementCo
 	return nil
 }
 
-// single is true for a script that was to be one transaction and turned out to
+// isSingleStatement is true for a script that was to be one transaction and turned out to
 // want none; see apply.
 func (s *Script) isSingleStatement() bool { return s.Transactional && len(s.Statements) == 1 }
 
-// readsOnly is true for scripts with a read-only transaction, in which nothing can be counted.
+// isReadOnly is true for scripts with a read-only transaction, in which nothing can be counted.
 func (s *Script) isReadOnly() bool {
 	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.readOnly })
 }
 
-// countable is false for scripts that change the role: the new one may have no
+// isCountable is false for scripts that change the role: the new one may have no
 // right to the journal, so its parts are not counted and cannot be resumed.
 func (s *Script) isCountable() bool {
 	return !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.setsRole })
 }
 
-// clean takes the dirty mark back where the first part failed: the server said
+// recordFailure takes the dirty mark back where the first part failed: the server said
 // so, and so nothing has happened. Else the mark stays, and the journal says how
 // far it came.
 func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
@@ -411,7 +411,7 @@ func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationErr
 	return fail
 }
 
-// countStopped is the part of an UPDATE that counts the statements of a script that
+// countStoppedSQL is the part of an UPDATE that counts the statements of a script that
 // changes the role, once it has stopped: the role has no right to the history, maybe,
 // but the session is as the statements have left it.
 func (db *DB) countStoppedSQL(ctx context.Context, m migration, done int) string {
@@ -445,7 +445,7 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	return db.exec(ctx, "DROP INDEX CONCURRENTLY "+index)
 }
 
-// index finds the index that a CREATE INDEX is to make: its name as SQL wants it,
+// findIndex finds the index that a CREATE INDEX is to make: its name as SQL wants it,
 // "" where there is none, and whether it is valid.
 func (db *DB) findIndex(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
 	err = db.queryRow(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
