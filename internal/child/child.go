@@ -1,4 +1,4 @@
-// Package child runs one foreign program and sees to its end: it hands on signals,
+// Package child waitForExit one foreign program and sees to its end: it hands on signals,
 // kills what does not listen, and leaves nothing of it behind.
 package child
 
@@ -25,7 +25,7 @@ type Command struct {
 	// Grace is how long the program may take to end once it was asked to.
 	Grace time.Duration
 	// Connections is called with the program's TCP connections, now and then while it
-	// runs and just before each signal, from one goroutine at a time; nil for never.
+	// waitForExit and just before each signal, from one goroutine at a time; nil for never.
 	Connections func([]Connection)
 	// Leftover is called when the program has ended and others of its group have not,
 	// before these are ended; nil for nothing.
@@ -41,7 +41,7 @@ type Exit struct {
 	StopCause error          // the context's cause, if it was asked to end
 	Killed    bool           // by us, once its grace was over
 	Took      time.Duration
-	// Last holds the last lines of its output, both streams as they came; see tail.
+	// Last holds the last lines of its output, both streams as they came; see lastLines.
 	Last []string
 	// Errors holds lines before those that read like an error, with what belongs to them.
 	Errors []string
@@ -50,7 +50,7 @@ type Exit struct {
 // signalLag is how much later than the program we may learn of a signal that was sent to both.
 const signalLag = 250 * time.Millisecond
 
-// process is a program that runs.
+// process is a program that waitForExit.
 type process struct {
 	Command
 	cmd   *exec.Cmd
@@ -58,16 +58,16 @@ type process struct {
 	done  chan error
 }
 
-// Run runs a program to its end. When ctx ends, the program is asked to end, and is
+// Run waitForExit a program to its end. When ctx ends, the program is asked to end, and is
 // killed, with all that belongs to its process group, when its grace is over. The
 // error says that it could not be started.
 func Run(ctx context.Context, c Command) (Exit, error) {
 	p := &process{Command: c, group: !isTerminal(c.Stdin), done: make(chan error, 1)}
-	p.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, SysProcAttr: attributes(p.group)}
+	p.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, SysProcAttr: sysProcAttr(p.group)}
 	if c.Stdin != nil { // an interface that holds nil is not nil
 		p.cmd.Stdin = c.Stdin
 	}
-	var last tail
+	var last lastLines
 	out, err := newStreams(p.cmd, c.Stdout, c.Stderr, &last)
 	if err != nil {
 		return Exit{}, err
@@ -78,7 +78,7 @@ func Run(ctx context.Context, c Command) (Exit, error) {
 	}
 	out.copy()
 	exit, until := p.wait(ctx)
-	p.sweep(until)
+	p.endGroup(until)
 	out.finish()
 	exit.Took, exit.Last, exit.Errors = time.Since(start), last.lines(), last.errors()
 	return exit, nil
@@ -102,7 +102,7 @@ func (p *process) start() error {
 
 // wait also returns when all that belongs to the program must be gone.
 func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
-	if p.runs(ctx) {
+	if p.waitForExit(ctx) {
 		p.readConnections() // after the signal they may be closed, while the server still works
 		exit, until = p.stop(ctx)
 	} else {
@@ -123,9 +123,9 @@ func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
 	return exit, until
 }
 
-// runs waits for the program to end, or for ctx, and reports whether it still runs.
-func (p *process) runs(ctx context.Context) bool {
-	tick := time.NewTicker(connectionsEvery)
+// waitForExit waits for the program to end, or for ctx, and reports whether it still waitForExit.
+func (p *process) waitForExit(ctx context.Context) bool {
+	tick := time.NewTicker(connectionsInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -150,7 +150,7 @@ func (p *process) stop(ctx context.Context) (exit Exit, until time.Time) {
 	if p.group || sig != syscall.SIGINT { // a terminal's Ctrl-C has reached it already
 		p.signal(sig)
 	}
-	grace, tick := time.NewTimer(p.Grace), time.NewTicker(connectionsAtEnd)
+	grace, tick := time.NewTimer(p.Grace), time.NewTicker(connectionsStopInterval)
 	defer grace.Stop()
 	defer tick.Stop()
 	for {
@@ -178,10 +178,10 @@ func (p *process) signal(sig syscall.Signal) {
 	_ = syscall.Kill(pid, sig)
 }
 
-// sweep ends what the program has left behind in its group: nothing of it may go
+// endGroup ends what the program has left behind in its group: nothing of it may go
 // on when the lock is given back.
-func (p *process) sweep(until time.Time) {
-	if !p.group || p.gone() {
+func (p *process) endGroup(until time.Time) {
+	if !p.group || p.groupEnded() {
 		return
 	}
 	p.readConnections()
@@ -190,16 +190,16 @@ func (p *process) sweep(until time.Time) {
 	}
 	p.signal(syscall.SIGTERM)
 	for ; time.Now().Before(until); time.Sleep(10 * time.Millisecond) {
-		if p.gone() {
+		if p.groupEnded() {
 			return
 		}
 	}
 	p.signal(syscall.SIGKILL)
 }
 
-// gone says whether nobody is left in the group. Who has ended stays in it until
+// groupEnded reports whether nobody is left in the group. Who has ended stays in it until
 // his parent takes note, which is us where we are a container's first process.
-func (p *process) gone() bool {
+func (p *process) groupEnded() bool {
 	group := -p.cmd.Process.Pid
 	for {
 		pid, err := syscall.Wait4(group, nil, syscall.WNOHANG, nil)

@@ -174,7 +174,7 @@ func TestTail(t *testing.T) {
 		"many long lines": {[]string{strings.Repeat(strings.Repeat("x", 390)+"\n", 30)}, slice(strings.Repeat("x", 390), 5)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var kept tail
+			var kept lastLines
 			w := lineWriter{to: &kept}
 			for _, s := range c.writes {
 				w.write([]byte(s))

@@ -13,10 +13,10 @@ type Connection struct {
 }
 
 const (
-	// connectionsEvery is how often a program's connections are read while it runs,
-	// and connectionsAtEnd how often from when it was asked to end.
-	connectionsEvery = time.Second
-	connectionsAtEnd = 100 * time.Millisecond
+	// connectionsInterval is how often a program's connections are read while it runs,
+	// and connectionsStopInterval how often from when it was asked to end.
+	connectionsInterval     = time.Second
+	connectionsStopInterval = 100 * time.Millisecond
 )
 
 // readConnections passes on what connections the program has at this moment.

@@ -16,7 +16,7 @@ import (
 func connections(root int, group bool) []Connection {
 	var out []Connection
 	sockets, tables := map[string]bool{}, map[string]bool{}
-	for _, pid := range family(root, group) {
+	for _, pid := range processesOf(root, group) {
 		if !addSockets(pid, sockets) {
 			continue
 		}
@@ -38,8 +38,8 @@ func connections(root int, group bool) []Connection {
 	return kept
 }
 
-// family is the processes that belong to the program.
-func family(root int, group bool) []int {
+// processesOf is the processes that belong to the program.
+func processesOf(root int, group bool) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil
@@ -50,7 +50,7 @@ func family(root int, group bool) []int {
 		if err != nil {
 			continue
 		}
-		parents[pid], groups[pid] = kinOf(pid)
+		parents[pid], groups[pid] = parentAndGroup(pid)
 	}
 	var out []int
 	for pid := range parents {
@@ -65,8 +65,8 @@ func family(root int, group bool) []int {
 	return out
 }
 
-// kinOf reads the parent and the process group of a process (proc(5), "stat").
-func kinOf(pid int) (parent, group int) {
+// parentAndGroup reads the parent and the process group of a process (proc(5), "stat").
+func parentAndGroup(pid int) (parent, group int) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, 0
@@ -114,8 +114,8 @@ func readTable(path string) []Connection {
 		if len(fields) < 10 || fields[3] != established {
 			continue
 		}
-		local, ok := endOf(fields[1])
-		remote, there := endOf(fields[2])
+		local, ok := parseEndpoint(fields[1])
+		remote, there := parseEndpoint(fields[2])
 		if ok && there {
 			out = append(out, Connection{Local: local, Remote: remote, inode: fields[9]})
 		}
@@ -123,8 +123,8 @@ func readTable(path string) []Connection {
 	return out
 }
 
-// endOf reads "0100007F:1F90": the address is in words of the host's byte order.
-func endOf(s string) (netip.AddrPort, bool) {
+// parseEndpoint reads "0100007F:1F90": the address is in words of the host's byte order.
+func parseEndpoint(s string) (netip.AddrPort, bool) {
 	address, port, _ := strings.Cut(s, ":")
 	raw, err := hex.DecodeString(address)
 	number, portErr := strconv.ParseUint(port, 16, 16)

@@ -19,34 +19,34 @@ var (
 	serverError = regexp.MustCompile(`\b(?:ERROR|FATAL|PANIC):|\b(?i:sqlstate)\b|\b[Ee]rror: |(?i:does not exist|already exists|\bviolates\b|permission denied|must be owner|syntax error|duplicate key|deadlock detected|canceling statement|connection refused|password authentication failed|too many connections)|\bE(?:CONNREFUSED|NOTFOUND|TIMEDOUT|CONNRESET)\b|\bP[123]\d{3}\b`)
 	// anyError is how other errors are named.
 	anyError = regexp.MustCompile(`(?i:\b(?:error|fatal|panic|exception|caused by|failed|failure|cannot|could not|unable to)\b)|\w(?:Error|Exception)\b|\bERR!`)
-	// noError is what looks like one and is none.
-	noError = regexp.MustCompile(`\bNOTICE\b|, skipping\b|(?i:\b(?:no|0|without) (?:errors?|failures?)\b|\bon_error_stop\b)`)
-	// ofError begins the lines that belong to the error above them: PostgreSQL's fields,
+	// notAnError is what looks like one and is none.
+	notAnError = regexp.MustCompile(`\bNOTICE\b|, skipping\b|(?i:\b(?:no|0|without) (?:errors?|failures?)\b|\bon_error_stop\b)`)
+	// errorDetail begins the lines that belong to the error above them: PostgreSQL's fields,
 	// as psql and as Node's and Python's drivers print them.
-	ofError = regexp.MustCompile(`^\W*(?i:detail|hint|where|context|position|reason|caused by|line \d+:|line \d+ |code:|table:|column:|constraint:|schema:|query:|sql:|statement:|failed sql|migration)`)
-	// sameError are fields of an error that say no more than that it is one.
-	sameError = regexp.MustCompile(`^\s*\W?(?i:severity|level)\W`)
-	// nothing is a field without a value, as Node prints an error of its driver.
-	nothing = regexp.MustCompile(`^\s*\w+: undefined,?$`)
+	errorDetail = regexp.MustCompile(`^\W*(?i:detail|hint|where|context|position|reason|caused by|line \d+:|line \d+ |code:|table:|column:|constraint:|schema:|query:|sql:|statement:|failed sql|migration)`)
+	// severityField are fields of an error that say no more than that it is one.
+	severityField = regexp.MustCompile(`^\s*\W?(?i:severity|level)\W`)
+	// emptyField is a field without a value, as Node prints an error of its driver.
+	emptyField = regexp.MustCompile(`^\s*\w+: undefined,?$`)
 )
 
-// block is an error and the lines that belong to it.
-type block struct {
+// errorBlock is an error and the lines that belong to it.
+type errorBlock struct {
 	at    int // number of its first line
 	lines []string
 }
 
-// reasons keeps the first and the last error of an output, of the server's where there
+// errorLines keeps the first and the last error of an output, of the server's where there
 // is one.
-type reasons struct {
-	first, last [2]*block // by rank: any error, the server's
-	open        *block
+type errorLines struct {
+	first, last [2]*errorBlock // by rank: any error, the server's
+	open        *errorBlock
 	openUntil   int
 }
 
 func rank(line string) int {
 	switch {
-	case noError.MatchString(line):
+	case notAnError.MatchString(line):
 		return -1
 	case serverError.MatchString(line):
 		return 1
@@ -57,13 +57,13 @@ func rank(line string) int {
 }
 
 // add looks at line number n.
-func (r *reasons) add(n int, line string) {
-	if nothing.MatchString(line) || sameError.MatchString(line) {
+func (r *errorLines) add(n int, line string) {
+	if emptyField.MatchString(line) || severityField.MatchString(line) {
 		return
 	}
-	if r.open != nil && n <= r.openUntil && ofError.MatchString(line) {
+	if r.open != nil && n <= r.openUntil && errorDetail.MatchString(line) {
 		if len(r.open.lines) < maxBlock {
-			r.open.lines = append(r.open.lines, clip(line, ofError))
+			r.open.lines = append(r.open.lines, clip(line, errorDetail))
 		}
 		return
 	}
@@ -75,7 +75,7 @@ func (r *reasons) add(n int, line string) {
 	if k == 1 {
 		pattern = serverError
 	}
-	b := &block{at: n, lines: []string{clip(line, pattern)}}
+	b := &errorBlock{at: n, lines: []string{clip(line, pattern)}}
 	if r.first[k] == nil {
 		r.first[k] = b
 	}
@@ -103,13 +103,13 @@ func clip(line string, pattern *regexp.Regexp) string {
 
 // lines returns what is kept of the errors that began before the line shown, the first
 // of those that are shown anyway.
-func (r *reasons) lines(shown int) []string {
+func (r *errorLines) lines(shown int) []string {
 	k := 1
 	if r.first[k] == nil {
 		k = 0
 	}
 	var out []string
-	for _, b := range []*block{r.first[k], r.last[k]} {
+	for _, b := range []*errorBlock{r.first[k], r.last[k]} {
 		if b == nil || b.at >= shown || slices.ContainsFunc(out, func(l string) bool { return l == b.lines[0] }) {
 			continue
 		}

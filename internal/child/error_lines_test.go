@@ -9,7 +9,7 @@ import (
 )
 
 func reasonsOf(output string) (errors, last []string) {
-	var t tail
+	var t lastLines
 	w := &lineWriter{to: &t}
 	w.write([]byte(output))
 	w.flush()
@@ -69,6 +69,6 @@ func TestReasons_MuchOutput_Bounded(t *testing.T) {
 	t.Parallel()
 	line := "ERROR: " + strings.Repeat("detail ", 20<<10) + "\nDETAIL: " + strings.Repeat("x", 20<<10) + "\n"
 	errors, last := reasonsOf(strings.Repeat(line, 50) + strings.Repeat("frame\n", 30))
-	assert.LessOrEqual(t, len(strings.Join(append(errors, last...), "\n")), 2*maxBlock*(maxLine+10)+maxTail)
+	assert.LessOrEqual(t, len(strings.Join(append(errors, last...), "\n")), 2*maxBlock*(maxLine+10)+maxBytes)
 	assert.NotEmpty(t, errors)
 }

@@ -9,59 +9,59 @@ import (
 
 // What is kept of the output: enough to see the error, and little enough for a card.
 const (
-	maxLines = 20
-	maxTail  = 2 << 10
-	maxLine  = 400
-	maxRead  = 16 << 10 // of a line, to look for an error in
+	maxLines   = 20
+	maxBytes   = 2 << 10
+	maxLine    = 400
+	maxScanned = 16 << 10 // of a line, to look for an error in
 )
 
-// tail keeps the last lines of all streams, and those that read like an error.
-type tail struct {
-	mu      sync.Mutex
-	kept    []string
-	size    int
-	numbers []int // of the kept lines
-	count   int   // of all lines
-	reasons reasons
+// lastLines keeps the last lines of all streams, and those that read like an error.
+type lastLines struct {
+	mu         sync.Mutex
+	kept       []string
+	size       int
+	numbers    []int // of the kept lines
+	count      int   // of all lines
+	errorLines errorLines
 }
 
-func (t *tail) add(line string) {
+func (t *lastLines) add(line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.count++; nothing.MatchString(line) {
+	if t.count++; emptyField.MatchString(line) {
 		return
 	}
-	t.reasons.add(t.count, line)
+	t.errorLines.add(t.count, line)
 	if len(line) > maxLine {
 		line = strings.ToValidUTF8(line[:maxLine], "") + "…"
 	}
 	t.kept, t.numbers = append(t.kept, line), append(t.numbers, t.count)
 	t.size += len(line) + 1
-	for len(t.kept) > maxLines || t.size > maxTail {
+	for len(t.kept) > maxLines || t.size > maxBytes {
 		t.size -= len(t.kept[0]) + 1
 		t.kept, t.numbers = t.kept[1:], t.numbers[1:]
 	}
 }
 
-func (t *tail) lines() []string {
+func (t *lastLines) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]string(nil), t.kept...)
 }
 
 // errors are the lines that read like an error, but for those of lines.
-func (t *tail) errors() []string {
+func (t *lastLines) errors() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.numbers) == 0 {
 		return nil
 	}
-	return t.reasons.lines(t.numbers[0])
+	return t.errorLines.lines(t.numbers[0])
 }
 
 // lineWriter makes lines of one stream. Of a line that is too long it keeps the beginning.
 type lineWriter struct {
-	to      *tail
+	to      *lastLines
 	partial []byte
 }
 
@@ -83,11 +83,11 @@ func (w *lineWriter) keep(p []byte) {
 	} else if bytes.HasSuffix(w.partial, []byte{'\r'}) && len(p) > 0 {
 		w.partial = w.partial[:0]
 	}
-	w.partial = append(w.partial, p[:min(len(p), max(0, maxRead-len(w.partial)))]...)
+	w.partial = append(w.partial, p[:min(len(p), max(0, maxScanned-len(w.partial)))]...)
 }
 
 func (w *lineWriter) flush() {
-	line := strings.TrimRight(escape.ReplaceAllString(string(w.partial), ""), " \t\r")
+	line := strings.TrimRight(escapeSequence.ReplaceAllString(string(w.partial), ""), " \t\r")
 	w.partial = w.partial[:0]
 	if line == "" {
 		return
@@ -95,5 +95,5 @@ func (w *lineWriter) flush() {
 	w.to.add(line)
 }
 
-// escape is what colours text and moves a terminal's cursor (ECMA-48).
-var escape = regexp.MustCompile(`\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]`)
+// escapeSequence is what colours text and moves a terminal's cursor (ECMA-48).
+var escapeSequence = regexp.MustCompile(`\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]`)

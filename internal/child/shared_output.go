@@ -21,9 +21,9 @@ type SharedOutput struct {
 	out  io.Writer
 	json bool
 
-	mu     sync.Mutex
-	voices []*voice
-	within bool // a line of the program's has not ended yet
+	mu      sync.Mutex
+	streams []*outputStream
+	midLine bool // a line of the program's has not ended yet
 }
 
 // NewSharedOutput puts itself before out. json says that our own lines are JSON.
@@ -35,11 +35,11 @@ func NewSharedOutput(out io.Writer, json bool) *SharedOutput {
 func (c *SharedOutput) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, v := range c.voices {
+	for _, v := range c.streams {
 		v.release()
 	}
-	if c.within {
-		c.within = false
+	if c.midLine {
+		c.midLine = false
 		if _, err := io.WriteString(c.out, "\n"); err != nil {
 			return 0, err
 		}
@@ -57,14 +57,14 @@ func (c *SharedOutput) Stat() (fs.FileInfo, error) {
 
 // ProgramWriter is to for a program.
 func (c *SharedOutput) ProgramWriter(to io.Writer) io.Writer {
-	v := &voice{output: c, to: to, atStart: true}
-	c.voices = append(c.voices, v)
+	v := &outputStream{shared: c, to: to, atStart: true}
+	c.streams = append(c.streams, v)
 	return v
 }
 
-// voice is one stream of a program.
-type voice struct {
-	output  *SharedOutput
+// outputStream is one stream of a program.
+type outputStream struct {
+	shared  *SharedOutput
 	to      io.Writer
 	atStart bool   // of a line
 	held    []byte // the beginning of a line that may yet look like ours
@@ -80,20 +80,20 @@ const (
 	maxJSON = 64 << 10
 )
 
-func (v *voice) Write(p []byte) (int, error) {
-	v.output.mu.Lock()
-	defer v.output.mu.Unlock()
+func (v *outputStream) Write(p []byte) (int, error) {
+	v.shared.mu.Lock()
+	defer v.shared.mu.Unlock()
 	n := len(p)
 	for len(p) > 0 {
 		if !v.atStart {
 			end := lineEnd(p)
-			v.pass(p[:end])
-			v.atStart = end > 0 && isEnd(p[end-1])
+			v.write(p[:end])
+			v.atStart = end > 0 && isLineBreak(p[end-1])
 			p = p[end:]
 			continue
 		}
 		v.held, p = append(v.held, p[0]), p[1:]
-		if isEnd(v.held[len(v.held)-1]) || !v.mayBeOurs() {
+		if isLineBreak(v.held[len(v.held)-1]) || !v.mayBecomeOwnLine() {
 			v.release()
 		}
 	}
@@ -104,34 +104,34 @@ func (v *voice) Write(p []byte) (int, error) {
 // comes after it stands at the beginning of a line.
 func lineEnd(p []byte) int {
 	for i, c := range p {
-		if isEnd(c) {
+		if isLineBreak(c) {
 			return i + 1
 		}
 	}
 	return len(p)
 }
 
-func isEnd(c byte) bool { return c == '\n' || c == '\r' }
+func isLineBreak(c byte) bool { return c == '\n' || c == '\r' }
 
-// mayBeOurs says whether what is held may become the beginning of a line like ours.
-func (v *voice) mayBeOurs() bool {
+// mayBecomeOwnLine says whether what is held may become the beginning of a line like ours.
+func (v *outputStream) mayBecomeOwnLine() bool {
 	if v.object {
 		return len(v.held) < maxJSON
 	}
 	if len(v.held) >= maxHeld {
 		return false
 	}
-	text := visible(v.held)
-	if v.output.json {
+	text := visibleText(v.held)
+	if v.shared.json {
 		text = strings.TrimLeft(text, " \t")
 		v.object = strings.HasPrefix(text, "{")
-		return v.object || text == "" || strings.HasPrefix(cardStart, text)
+		return v.object || text == "" || strings.HasPrefix(reportPrefix, text)
 	}
-	return strings.HasPrefix(cardStart, text) || beginsLog.MatchString(text)
+	return strings.HasPrefix(reportPrefix, text) || logPrefix.MatchString(text)
 }
 
 // release passes on what is held, with the mark if it has to have one.
-func (v *voice) release() {
+func (v *outputStream) release() {
 	if len(v.held) == 0 {
 		return
 	}
@@ -140,36 +140,36 @@ func (v *voice) release() {
 	switch {
 	case object && isRecord(line):
 		at := bytes.IndexByte(line, '{') + 1
-		v.pass(line[:at])
-		v.pass([]byte(jsonMark))
+		v.write(line[:at])
+		v.write([]byte(jsonMark))
 		line = line[at:]
-	case isOurs(visible(line)):
-		v.pass([]byte(mark))
+	case isOwnLine(visibleText(line)):
+		v.write([]byte(mark))
 	}
-	v.pass(line)
-	v.atStart = len(line) > 0 && isEnd(line[len(line)-1])
+	v.write(line)
+	v.atStart = len(line) > 0 && isLineBreak(line[len(line)-1])
 }
 
-func (v *voice) pass(p []byte) {
+func (v *outputStream) write(p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	v.output.within = p[len(p)-1] != '\n'
+	v.shared.midLine = p[len(p)-1] != '\n'
 	if _, err := v.to.Write(p); err != nil {
 		v.err = err
 	}
 }
 
 // Our lines begin so: the card, and slog's TextHandler.
-const cardStart = "shiplock: "
+const reportPrefix = "shiplock: "
 
 var (
 	logStart  = regexp.MustCompile(`^time=\S+ level=`)
-	beginsLog = regexp.MustCompile(`^(?:t|ti|tim|time|time=\S*|time=\S+ (?:|l|le|lev|leve|level|level=))$`)
+	logPrefix = regexp.MustCompile(`^(?:t|ti|tim|time|time=\S*|time=\S+ (?:|l|le|lev|leve|level|level=))$`)
 )
 
-func isOurs(text string) bool {
-	return strings.HasPrefix(text, cardStart) || logStart.MatchString(text)
+func isOwnLine(text string) bool {
+	return strings.HasPrefix(text, reportPrefix) || logStart.MatchString(text)
 }
 
 // isRecord says whether a line would pass for a record of slog's JSONHandler; one
@@ -179,12 +179,12 @@ func isRecord(line []byte) bool {
 		return true
 	}
 	var keys map[string]json.RawMessage
-	return json.Unmarshal([]byte(visible(line)), &keys) == nil && keys["level"] != nil && keys["msg"] != nil
+	return json.Unmarshal([]byte(visibleText(line)), &keys) == nil && keys["level"] != nil && keys["msg"] != nil
 }
 
-// visible is what a reader sees of the beginning of a line. Of a character or an
+// visibleText is what a reader sees of the beginning of a line. Of a character or an
 // escape sequence that has not ended nothing is seen.
-func visible(line []byte) string {
+func visibleText(line []byte) string {
 	for i := 1; i <= min(len(line), utf8.UTFMax-1); i++ {
 		if c := line[len(line)-i]; utf8.RuneStart(c) {
 			if !utf8.FullRune(line[len(line)-i:]) {
@@ -193,7 +193,7 @@ func visible(line []byte) string {
 			break
 		}
 	}
-	s := unfinished.ReplaceAllString(escape.ReplaceAllString(string(line), ""), "")
+	s := incompleteEscape.ReplaceAllString(escapeSequence.ReplaceAllString(string(line), ""), "")
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
 			return -1
@@ -202,4 +202,4 @@ func visible(line []byte) string {
 	}, s)
 }
 
-var unfinished = regexp.MustCompile(`\x1b(?:\[[0-9;:?]*[ -/]*|\][^\x07\x1b]*)?$`)
+var incompleteEscape = regexp.MustCompile(`\x1b(?:\[[0-9;:?]*[ -/]*|\][^\x07\x1b]*)?$`)

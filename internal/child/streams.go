@@ -22,7 +22,7 @@ type stream struct {
 	lines       *lineWriter
 }
 
-func newStreams(cmd *exec.Cmd, stdout, stderr io.Writer, last *tail) (*streams, error) {
+func newStreams(cmd *exec.Cmd, stdout, stderr io.Writer, last *lastLines) (*streams, error) {
 	s := &streams{}
 	for _, to := range []io.Writer{stdout, stderr} {
 		r, w, err := os.Pipe()

@@ -80,7 +80,7 @@ func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 	if err := CheckRequiredSecrets(getenv); err != nil {
 		return DSN{}, err
 	}
-	if err := s.oneOfEach(getenv); err != nil {
+	if err := s.checkSingleSource(getenv); err != nil {
 		return DSN{}, err
 	}
 	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && !anySet(getenv, "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE") {

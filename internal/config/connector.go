@@ -43,7 +43,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.open(ctx, l)
 	// The server may have a new password, or the token have run out, since.
 	if pq.As(err, pqerror.InvalidPassword, pqerror.InvalidAuthorizationSpecification) != nil {
-		if l, ok := c.dsn.logins.fresher(ctx, l); ok {
+		if l, ok := c.dsn.logins.refresh(ctx, l); ok {
 			return c.open(ctx, l)
 		}
 	}
@@ -56,16 +56,16 @@ func (c *connector) open(ctx context.Context, l login) (driver.Conn, error) {
 	if l.user != "" {
 		cfg.User = l.user
 	}
-	inner, err := pq.NewConnectorConfig(cfg)
+	unquoted, err := pq.NewConnectorConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("database settings: %s", c.dsn.Redact(err.Error()))
 	}
 	short, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	d := &startup{Dialer: c.dialer, ctx: short}
-	inner.Dialer(d)
-	conn, err := inner.Connect(short)
-	d.over()
+	d := &startupDialer{Dialer: c.dialer, ctx: short}
+	unquoted.Dialer(d)
+	conn, err := unquoted.Connect(short)
+	d.detach()
 	if until, _ := short.Deadline(); err != nil && !time.Now().Before(until) {
 		<-short.Done() // a dial keeps to the deadline by itself, and may be ahead of the context's timer
 	}
@@ -81,16 +81,16 @@ func (c *connector) open(ctx context.Context, l login) (driver.Conn, error) {
 	return conn, nil
 }
 
-// startup is a dialer whose connections answer to ctx until the session is there:
+// startupDialer is a dialer whose connections answer to ctx until the session is there:
 // lib/pq looks at it while it dials, and then waits for the server without an end.
-type startup struct {
+type startupDialer struct {
 	Dialer
 	ctx  context.Context
 	stop []func() bool
 	done bool
 }
 
-func (s *startup) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+func (s *startupDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := s.Dialer.DialContext(ctx, network, address)
 	if err == nil && !s.done { // lib/pq also dials to cancel a query
 		s.stop = append(s.stop, context.AfterFunc(s.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }))
@@ -98,18 +98,18 @@ func (s *startup) DialContext(ctx context.Context, network, address string) (net
 	return conn, err
 }
 
-func (s *startup) Dial(network, address string) (net.Conn, error) {
+func (s *startupDialer) Dial(network, address string) (net.Conn, error) {
 	return s.DialContext(context.Background(), network, address)
 }
 
-func (s *startup) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
+func (s *startupDialer) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	return s.DialContext(ctx, network, address)
 }
 
-// over leaves the connections to themselves.
-func (s *startup) over() {
+// detach leaves the connections to themselves.
+func (s *startupDialer) detach() {
 	s.done = true
 	for _, stop := range s.stop {
 		stop()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// CredentialSources say where the password, or the whole URL, is read anew for each
+// CredentialSources onWait where the password, or the whole URL, is read anew for each
 // connection. At most one of them is set.
 type CredentialSources struct {
 	// PasswordCommand is a command line whose standard output is the password.
@@ -16,8 +16,8 @@ type CredentialSources struct {
 	DatabaseURLFile string // holds the URL alone
 }
 
-// oneOfEach refuses two places for one thing: nobody could say which counts.
-func (s *Settings) oneOfEach(getenv func(string) string) error {
+// checkSingleSource refuses two places for one thing: nobody could onWait which counts.
+func (s *Settings) checkSingleSource(getenv func(string) string) error {
 	if s.DatabaseURL != "" && s.DatabaseURLFile != "" {
 		return usage("the database URL is given twice: drop --database-url-file (SHIPLOCK_DATABASE_URL_FILE), or --database-url and DATABASE_URL")
 	}
@@ -52,7 +52,7 @@ func urlPassword(s string) string {
 	}
 	u, err := splitURL(s)
 	if err != nil {
-		return "" // ParseDSN will say it
+		return "" // ParseDSN will onWait it
 	}
 	return u.password + u.params.Get("password")
 }
@@ -61,7 +61,7 @@ func urlPassword(s string) string {
 // connection gets its password.
 func (s *Settings) dsn(getenv func(string) string) (DSN, error) {
 	text := s.DatabaseURL
-	var from origin
+	var from credentialSource
 	switch {
 	case s.DatabaseURLFile != "":
 		file := urlFile{path: s.DatabaseURLFile}
@@ -103,9 +103,9 @@ func (s *Settings) dsn(getenv func(string) string) (DSN, error) {
 }
 
 // WaitForURLFile waits until there is a file with the URL, for as long as --wait-for-db
-// says; without it nobody knows whom to wait for. It calls say once, when it has to
+// says; without it nobody knows whom to wait for. It calls onWait once, when it has to
 // wait. Errors are a *SecretError, or the context's cause.
-func (s *Settings) WaitForURLFile(ctx context.Context, say func(reason string)) error {
+func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string)) error {
 	if s.DatabaseURLFile == "" {
 		return nil
 	}
@@ -119,7 +119,7 @@ func (s *Settings) WaitForURLFile(ctx context.Context, say func(reason string)) 
 		}
 		if !said {
 			said = true
-			say(absent.Error())
+			onWait(absent.Error())
 		}
 		select {
 		case <-ctx.Done():

@@ -28,43 +28,43 @@ func (e *SecretError) Error() string { return e.From + ": " + e.Problem }
 // login is what one connection logs in with. An empty user is the one of the settings.
 type login struct{ user, password string }
 
-// origin is where a login comes from, anew for each connection.
-type origin interface {
+// credentialSource is where a login comes from, anew for each connection.
+type credentialSource interface {
 	login(ctx context.Context) (login, error)
-	// settles is how long what it gives may lag behind what the server wants.
-	settles() time.Duration
-	// repeats says that its next answer is worth a try even if it is the same:
+	// maxLag is how long what it gives may lag behind what the server wants.
+	maxLag() time.Duration
+	// retriesUnchanged says that its next answer is worth a try even if it is the same:
 	// nobody can tell from outside whether a token is still good.
-	repeats() bool
+	retriesUnchanged() bool
 }
 
 // credentials are the logins of a run. They are shared by all copies of a DSN, and
 // safe for concurrent use.
 type credentials struct {
-	from origin // nil where the password is fixed
+	from credentialSource // nil where the password is fixed
 
-	mu   sync.Mutex
-	seen []string // every password there was, in the forms that a text may hold it
+	mu    sync.Mutex
+	forms []string // every password there was, in the forms that a text may hold it
 }
 
-// know makes a secret one that Redact hides.
-func (c *credentials) know(secrets ...string) {
+// addSecrets makes a secret one that Redact hides.
+func (c *credentials) addSecrets(secrets ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range secrets {
-		for _, form := range forms(s) {
-			if !slices.Contains(c.seen, form) {
-				c.seen = append(c.seen, form)
+		for _, form := range encodings(s) {
+			if !slices.Contains(c.forms, form) {
+				c.forms = append(c.forms, form)
 			}
 		}
 	}
-	slices.SortStableFunc(c.seen, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	slices.SortStableFunc(c.forms, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
 }
 
 func (c *credentials) hide(s string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return redact(s, c.seen...)
+	return redact(s, c.forms...)
 }
 
 // get asks for the login anew.
@@ -73,17 +73,17 @@ func (c *credentials) get(ctx context.Context) (login, error) {
 	if err != nil {
 		return login{}, err
 	}
-	c.know(l.password)
+	c.addSecrets(l.password)
 	return l, nil
 }
 
-// fresher asks again for a login after the server has refused old. It says whether
+// refresh asks again for a login after the server has refused old. It says whether
 // there is one that deserves a try.
-func (c *credentials) fresher(ctx context.Context, old login) (login, bool) {
+func (c *credentials) refresh(ctx context.Context, old login) (login, bool) {
 	const pause = 100 * time.Millisecond
-	for until := time.Now().Add(c.from.settles()); ; {
+	for until := time.Now().Add(c.from.maxLag()); ; {
 		l, err := c.get(ctx)
-		if err == nil && (l != old || c.from.repeats()) {
+		if err == nil && (l != old || c.from.retriesUnchanged()) {
 			return l, true
 		}
 		if time.Now().After(until) {

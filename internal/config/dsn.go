@@ -44,7 +44,7 @@ func ParseDSN(s string) (DSN, error) {
 			return DSN{}, fmt.Errorf("database URL: %w", err)
 		}
 		secrets = append(secrets, u.password)
-		d.logins.know(u.password, rawPassword(s))
+		d.logins.addSecrets(u.password, rawPassword(s))
 		d.migrate = u.takeMigrateParams()
 		s = u.keywords()
 	} else if scheme, _, jdbc := strings.Cut(s, ":postgresql:"); jdbc && scheme == "jdbc" {
@@ -61,7 +61,7 @@ func ParseDSN(s string) (DSN, error) {
 	if cfg.SSLMode == "" {
 		cfg.SSLMode = pq.SSLModePrefer
 	}
-	if d.ignored, err = takeForeign(&cfg); err != nil {
+	if d.ignored, err = takeUnsupported(&cfg); err != nil {
 		return DSN{}, err
 	}
 	d.cfg = cfg
@@ -71,7 +71,7 @@ func ParseDSN(s string) (DSN, error) {
 		}
 		d.logins.from = passFile{cfg}
 	}
-	d.logins.know(d.cfg.Password)
+	d.logins.addSecrets(d.cfg.Password)
 	return d, nil
 }
 

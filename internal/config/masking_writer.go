@@ -29,7 +29,7 @@ func (d DSN) NewMaskingWriter(w io.Writer) *MaskingWriter {
 func (m *MaskingWriter) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	secrets := m.logins.known()
+	secrets := m.logins.secretForms()
 	text := redact(m.held+string(p), secrets...)
 	keep := 0
 	for _, s := range secrets {
@@ -59,9 +59,9 @@ func overlap(text, secret string) int {
 	return 0
 }
 
-// known are the secrets so far, the long ones first.
-func (c *credentials) known() []string {
+// secretForms returns the secrets so far, the long ones first.
+func (c *credentials) secretForms() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]string(nil), c.seen...)
+	return append([]string(nil), c.forms...)
 }

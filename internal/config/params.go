@@ -11,8 +11,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// rule is what happens to a parameter that is not PostgreSQL's and not lib/pq's.
-type rule struct {
+// parameterRule is what happens to a parameter that is not PostgreSQL's and not lib/pq's.
+type parameterRule struct {
 	owner string // whose parameter it is
 	// accept are the values that ask for what happens anyway.
 	accept []string
@@ -24,7 +24,7 @@ type rule struct {
 // libpqRules are the parameters of libpq (PostgreSQL 18) that lib/pq does not know. What
 // protects a connection is obeyed or refused, and never only ignored: but for
 // channel_binding, which has a rule of its own.
-var libpqRules = map[string]rule{
+var libpqRules = map[string]parameterRule{
 	"channel_binding": {accept: []string{"disable", "prefer"}},
 	"gssencmode":      {accept: []string{"disable", "prefer"}, refuse: "remove it: the migrator does not encrypt by GSSAPI; use sslmode=verify-full"},
 	"require_auth":    {refuse: "remove it: the migrator cannot restrict the authentication method; let pg_hba.conf require it, and use sslmode=verify-full"},
@@ -48,9 +48,9 @@ var libpqRules = map[string]rule{
 	"sslcompression": {accept: []string{"0"}}, "sslkeylogfile": {}, "gsslib": {}, "gssdelegation": {}, "authtype": {}, "tty": {},
 }
 
-// foreignRules are the parameters of other programs, by their exact names. Ignored are
+// otherRules are the parameters of other programs, by their exact names. Ignored are
 // those that only tune the other program's connections.
-var foreignRules = map[string]rule{
+var otherRules = map[string]parameterRule{
 	"schema":         {owner: "Prisma", accept: []string{"public"}, refuse: "write search_path=SCHEMA"},
 	"sslaccept":      {owner: "Prisma", accept: []string{"accept_invalid_certs"}, refuse: "write sslmode=verify-full"},
 	"sslidentity":    {owner: "Prisma", refuse: "write sslcert and sslkey, each with a file in PEM"},
@@ -82,20 +82,20 @@ func init() {
 		"Supabase":      "supa workaround",
 	} {
 		for _, name := range strings.Fields(names) {
-			foreignRules[name] = rule{owner: owner}
+			otherRules[name] = parameterRule{owner: owner}
 		}
 	}
 }
 
-// takeForeign takes the parameters that would be sent to the server as settings it does
+// takeUnsupported takes the parameters that would be sent to the server as settings it does
 // not have. It returns what the user is warned of.
-func takeForeign(cfg *pq.Config) (warnings []string, err error) {
+func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Runtime)) {
 		value := cfg.Runtime[name]
 		r, known := libpqRules[name]
 		if known {
 			r.owner = "libpq"
-		} else if r, known = foreignRules[name]; !known {
+		} else if r, known = otherRules[name]; !known {
 			if strings.HasPrefix(name, "x-") {
 				return nil, usage("the database settings have %s: golang-migrate's parameters stand in a URL", name)
 			}

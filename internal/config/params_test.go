@@ -147,7 +147,7 @@ func TestRedact_ShortPassword_OnlyWhereItCanBeOne(t *testing.T) {
 	}
 	d, err := ParseDSN("postgres://owner:s3cretword@db/shop")
 	require.NoError(t, err)
-	assert.Equal(t, "axxxxxb", d.Redact("as3cretwordb"), "a strong one is hidden wherever it stands")
+	assert.Equal(t, "axxxxxb", d.Redact("as3cretwordb"), "a strong one is redacted wherever it stands")
 	d, err = ParseDSN("postgres://owner:a1b2@db/shop")
 	require.NoError(t, err)
 	assert.Equal(t, "login a1b2c3 xxxxx", d.Redact("login a1b2c3 a1b2"))

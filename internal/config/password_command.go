@@ -59,8 +59,8 @@ func parseCommand(line string) (passwordCommand, error) {
 func (c passwordCommand) from() string { return "password command " + filepath.Base(c.args[0]) }
 
 func (c passwordCommand) login(ctx context.Context) (login, error) {
-	var out limited
-	var errs latest
+	var out limitedBuffer
+	var errs lastOutput
 	short, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	cmd := exec.CommandContext(short, c.path)
@@ -72,10 +72,10 @@ func (c passwordCommand) login(ctx context.Context) (login, error) {
 	case ctx.Err() != nil:
 		return login{}, context.Cause(ctx)
 	case short.Err() != nil:
-		return login{}, c.failed(fmt.Sprintf("did not end within %s", c.limit), &out, &errs)
+		return login{}, c.failure(fmt.Sprintf("did not end within %s", c.limit), &out, &errs)
 	case errors.Is(err, exec.ErrWaitDelay): // it left a daemon behind, which is its own affair
 	case err != nil:
-		return login{}, c.failed(ending(cmd, err), &out, &errs)
+		return login{}, c.failure(exitText(cmd, err), &out, &errs)
 	}
 	s, err := secretOf(out.Bytes(), c.from(), "printed")
 	var e *SecretError
@@ -85,10 +85,10 @@ func (c passwordCommand) login(ctx context.Context) (login, error) {
 	return login{password: s}, err
 }
 
-func (passwordCommand) settles() time.Duration { return 0 }
-func (passwordCommand) repeats() bool          { return true }
+func (passwordCommand) maxLag() time.Duration  { return 0 }
+func (passwordCommand) retriesUnchanged() bool { return true }
 
-func ending(cmd *exec.Cmd, err error) string {
+func exitText(cmd *exec.Cmd, err error) string {
 	if cmd.ProcessState == nil {
 		return fmt.Sprintf("does not start: %v", errors.Unwrap(err))
 	}
@@ -98,9 +98,9 @@ func ending(cmd *exec.Cmd, err error) string {
 	return fmt.Sprintf("failed with exit code %d", cmd.ProcessState.ExitCode())
 }
 
-// failed tells the last line of the command's standard error, and never what it
+// failure tells the last line of the command's standard error, and never what it
 // wrote to its standard output.
-func (c passwordCommand) failed(how string, out *limited, errs *latest) error {
+func (c passwordCommand) failure(how string, out *limitedBuffer, errs *lastOutput) error {
 	e := &SecretError{From: c.from(), Problem: how, Command: true, Next: "mend what the command complains of, and run the migrator again; to try the command alone, run it where the migrator runs, with the same environment"}
 	if line := errs.line(); line != "" {
 		e.Problem += ": " + SecretsFromEnv(os.Environ()).Redact(redact(line, strings.Fields(out.String())...))
@@ -108,18 +108,18 @@ func (c passwordCommand) failed(how string, out *limited, errs *latest) error {
 	return e
 }
 
-// limited keeps what a program says first, as much as a secret may have.
-type limited struct{ bytes.Buffer }
+// limitedBuffer keeps what a program says first, as much as a secret may have.
+type limitedBuffer struct{ bytes.Buffer }
 
-func (l *limited) Write(p []byte) (int, error) {
+func (l *limitedBuffer) Write(p []byte) (int, error) {
 	l.Buffer.Write(p[:min(len(p), maxSecret+1-l.Len())])
 	return len(p), nil
 }
 
-// latest keeps the end of what a program says, in which there is its last line.
-type latest struct{ text []byte }
+// lastOutput keeps the end of what a program says, in which there is its last line.
+type lastOutput struct{ text []byte }
 
-func (l *latest) Write(p []byte) (int, error) {
+func (l *lastOutput) Write(p []byte) (int, error) {
 	const enough = 4 << 10
 	l.text = append(l.text, p[max(0, len(p)-enough):]...)
 	if len(l.text) > 2*enough {
@@ -129,7 +129,7 @@ func (l *latest) Write(p []byte) (int, error) {
 }
 
 // line is the last one that is not blank.
-func (l *latest) line() string {
+func (l *lastOutput) line() string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(l.text), "\uFFFD"))
 	return strings.TrimSpace(text[strings.LastIndexAny(text, "\n\r")+1:])
 }

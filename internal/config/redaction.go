@@ -5,24 +5,24 @@ import (
 	"strings"
 )
 
-// hidden stands for a secret in a text.
-const hidden = "xxxxx"
+// redacted stands for a secret in a text.
+const redacted = "xxxxx"
 
 // strength is how much a secret's text says about itself.
 type strength int
 
 const (
-	// wordlike secrets are words or numbers that a text has anyway: hidden only where a
+	// weak secrets are words or numbers that a text has anyway: redacted only where a
 	// password stands.
-	wordlike strength = iota
-	// short secrets are hidden where they are not a part of a longer word.
+	weak strength = iota
+	// short secrets are redacted where they are not a part of a longer word.
 	short
-	// strong secrets are hidden wherever they stand.
+	// strong secrets are redacted wherever they stand.
 	strong
 )
 
 // commonWords are words of our own messages, and of names in them, that people also take
-// for passwords. A secret of five letters or more that is none of them is hidden as a word.
+// for passwords. A secret of five letters or more that is none of them is redacted as a word.
 var commonWords = wordSet(`schema table tables column index server error state reason release service system session timeout admin owner query
 	value values public master default version versions migrate migrated applied running failed database databases postgres postgresql migration
 	migrations migrator password shiplock statement connection superuser schema_migrations production development staging transaction constraint
@@ -48,7 +48,7 @@ func strengthOf(secret string) strength {
 	}
 	switch n := len(secret); {
 	case n <= 2, commonWords[strings.ToLower(secret)], letters == n && n < 5, digits == n && n < 6:
-		return wordlike
+		return weak
 	case n < 8 && letters+digits == n:
 		return short
 	}
@@ -63,18 +63,18 @@ func redact(s string, secrets ...string) string {
 		}
 		switch strengthOf(secret) {
 		case strong:
-			s = strings.ReplaceAll(s, secret, hidden)
+			s = strings.ReplaceAll(s, secret, redacted)
 		case short:
-			s = replaceWhole(s, secret)
-		case wordlike:
-			s = passwordPlace(secret).ReplaceAllString(s, "${1}"+hidden)
+			s = replaceWholeWords(s, secret)
+		case weak:
+			s = passwordContext(secret).ReplaceAllString(s, "${1}"+redacted)
 		}
 	}
 	return s
 }
 
-// replaceWhole replaces secret where no letter and no digit stands beside it.
-func replaceWhole(s, secret string) string {
+// replaceWholeWords replaces secret where no letter and no digit stands beside it.
+func replaceWholeWords(s, secret string) string {
 	var out strings.Builder
 	for {
 		i := strings.Index(s, secret)
@@ -87,7 +87,7 @@ func replaceWhole(s, secret string) string {
 			s = s[i+1:]
 			continue
 		}
-		out.WriteString(s[:i] + hidden)
+		out.WriteString(s[:i] + redacted)
 		s = s[end:]
 	}
 }
@@ -96,9 +96,9 @@ func wordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= 0x80
 }
 
-// passwordPlace matches secret where a password stands: in a URL, and behind a name or a
+// passwordContext matches secret where a password stands: in a URL, and behind a name or a
 // word for one.
-func passwordPlace(secret string) *regexp.Regexp {
+func passwordContext(secret string) *regexp.Regexp {
 	return regexp.MustCompile(`((?i:://[^\s:/@'"]*:|[\w.-]*(?:` + secretWords + `|pwd|\bpass)[\w.-]*["']?(?:\s*[=:]\s*|\s+)E?["'\x60]?))` +
 		regexp.QuoteMeta(secret) + `\b`)
 }

@@ -13,19 +13,19 @@ import (
 // of a shorter one is found in any text.
 const minEncoded = 6
 
-// forms are the ways in which a secret may stand in a text: as it is, and as URLs,
+// encodings are the ways in which a secret may stand in a text: as it is, and as URLs,
 // Go, JSON, SQL, libpq's strings and Kubernetes' Secrets write it.
-func forms(secret string) []string {
+func encodings(secret string) []string {
 	if secret == "" {
 		return nil
 	}
 	out := []string{
 		secret, url.QueryEscape(secret), url.PathEscape(secret), strings.TrimPrefix(url.UserPassword("", secret).String(), ":"),
-		everyByte(secret), strings.ReplaceAll(secret, "'", "''"), strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(secret),
-		strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(secret), inner(strconv.Quote(secret)), inner(strconv.QuoteToASCII(secret)),
+		percentEncode(secret), strings.ReplaceAll(secret, "'", "''"), strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(secret),
+		strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(secret), unquoted(strconv.Quote(secret)), unquoted(strconv.QuoteToASCII(secret)),
 	}
 	if j, err := json.Marshal(secret); err == nil {
-		out = append(out, inner(string(j)))
+		out = append(out, unquoted(string(j)))
 	}
 	if len(secret) >= minEncoded {
 		for _, part := range []string{secret, secret[:len(secret)/3*3]} { // the rest may be in one group with a line break
@@ -35,10 +35,10 @@ func forms(secret string) []string {
 	return out
 }
 
-func inner(quoted string) string { return quoted[1 : len(quoted)-1] }
+func unquoted(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// everyByte writes each byte that is no letter or digit as %XX.
-func everyByte(s string) string {
+// percentEncode writes each byte that is no letter or digit as %XX.
+func percentEncode(s string) string {
 	var out strings.Builder
 	for i := range len(s) {
 		if c := s[i]; c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {

@@ -71,8 +71,8 @@ func (f passwordFile) login(context.Context) (login, error) {
 	return login{password: s}, err
 }
 
-func (passwordFile) settles() time.Duration { return fileLag }
-func (passwordFile) repeats() bool          { return false }
+func (passwordFile) maxLag() time.Duration  { return fileLag }
+func (passwordFile) retriesUnchanged() bool { return false }
 
 // urlFile is a file with a connection URL alone. Of a URL that has changed during a
 // run the user and the password count; where the run goes was settled at its start.
@@ -95,8 +95,8 @@ func (f urlFile) login(context.Context) (login, error) {
 	return login{user: d.cfg.User, password: d.cfg.Password}, nil
 }
 
-func (urlFile) settles() time.Duration { return fileLag }
-func (urlFile) repeats() bool          { return false }
+func (urlFile) maxLag() time.Duration  { return fileLag }
+func (urlFile) retriesUnchanged() bool { return false }
 
 // passFile is a file of libpq's form; see passwordFrom.
 type passFile struct{ cfg pq.Config }
@@ -110,5 +110,5 @@ func (f passFile) login(context.Context) (login, error) {
 	return login{password: s}, nil
 }
 
-func (passFile) settles() time.Duration { return fileLag }
-func (passFile) repeats() bool          { return false }
+func (passFile) maxLag() time.Duration  { return fileLag }
+func (passFile) retriesUnchanged() bool { return false }

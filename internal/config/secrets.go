@@ -74,7 +74,7 @@ func SecretsFromArgs(args []string) Secrets {
 	for _, arg := range args {
 		for _, pattern := range []*regexp.Regexp{passwordInURL, valueAssigned} {
 			if m := pattern.FindStringSubmatch(arg); m != nil && len(m[1]) >= minSecret {
-				s.values = append(s.values, forms(m[1])...)
+				s.values = append(s.values, encodings(m[1])...)
 			}
 		}
 		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
@@ -84,7 +84,7 @@ func SecretsFromArgs(args []string) Secrets {
 			continue
 		}
 		if d, err := ParseDSN(arg); err == nil {
-			s.values = append(s.values, d.logins.known()...)
+			s.values = append(s.values, d.logins.secretForms()...)
 		}
 	}
 	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })

@@ -42,8 +42,8 @@ func TestSecretsIn(t *testing.T) {
 		"--webhook-token=abcdef":                  "abcdef",
 		"mysql://u:hunter2@h/d":                   "hunter2",
 	} {
-		hidden := SecretsFromArgs([]string{"up", arg}).RedactKnown(shown)
-		assert.Empty(t, strings.Trim(hidden, "x "), "%s: %s", arg, hidden)
+		redacted := SecretsFromArgs([]string{"up", arg}).RedactKnown(shown)
+		assert.Empty(t, strings.Trim(redacted, "x "), "%s: %s", arg, redacted)
 	}
 	assert.Equal(t, "postgres://user:password@host", SecretsFromArgs([]string{"up", "--source", "x"}).RedactKnown("postgres://user:password@host"))
 }

@@ -52,11 +52,11 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 		}
 		version = plan.NoVersion
 	}
-	db, err := openToWrite(ctx, o)
+	db, err := openPrimary(ctx, o)
 	if err != nil {
 		return "", err
 	}
-	defer closeQuietly(o, db)
+	defer closeSession(o, db)
 	if db.Server.Standby {
 		return "", &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
@@ -76,7 +76,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	}
 	runs, err := baselineRuns(ctx, files, db, version, outcome) // another migrator may have been faster
 	if err == nil && b.Scratch != nil {
-		err = comparedWith(ctx, o, db, want, version)
+		err = compareSchema(ctx, o, db, want, version)
 	}
 	if err == nil {
 		err = db.Baseline(ctx, postgres.State{Version: version}, runs)
@@ -105,7 +105,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		return nil, &plan.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
 			Why: "baseline is for a database that no version is known of", Next: "migrator status shows which migrations are applied; to change the version: migrator down, or migrator up"}
 	}
-	if err := db.CheckOtherSchemas(ctx, has(files)); err != nil {
+	if err := db.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
 		return nil, err
 	}
 	history, err := db.LatestRuns(ctx)
@@ -121,7 +121,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 	}
 	if newest != plan.NoVersion && version != newest && version != plan.NoVersion {
 		return nil, &plan.Refusal{Reason: fmt.Sprintf("the history has version %d as applied, and not version %d as the newest", newest, version),
-			Why: "the version table has lost its row, and the history is what is known of it", Next: waysOut(newest)}
+			Why: "the version table has lost its row, and the history is what is known of it", Next: baselineAdvice(newest)}
 	}
 	var runs []postgres.Run
 	add := func(r postgres.Run) {
@@ -148,12 +148,12 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		if r, is := applied[v]; is {
 			sum = r.Checksum
 		}
-		says, err := files.Directives(m.Version)
+		directives, err := files.Directives(m.Version)
 		if err != nil {
 			return nil, err
 		}
 		add(postgres.Run{Version: v, Name: m.Name, Direction: string(plan.Up), Checksum: sum,
-			Stored: postgres.StoredMigration{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}})
+			Stored: postgres.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
 	}
 	return runs, nil
 }
@@ -170,11 +170,11 @@ func versionText(v int) string {
 func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch postgres.Options, version int) (postgres.Fingerprint, error) {
 	real := o.Postgres
 	o.Postgres = scratch
-	h, err := claim(ctx, o, files, &real)
+	h, err := claimScratch(ctx, o, files, &real)
 	if err != nil {
 		return postgres.Fingerprint{}, err
 	}
-	defer closeQuietly(o, h.db)
+	defer closeSession(o, h.db)
 	f, err := func() (f postgres.Fingerprint, err error) {
 		if version != plan.NoVersion {
 			fault, err := h.up(ctx, uint(version))
@@ -194,15 +194,15 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 	return f, err
 }
 
-// comparedWith refuses a schema that is another one. It looks by a session of its own:
+// compareSchema refuses a schema that is another one. It looks by a session of its own:
 // behind a pooler the one with the lock has a transaction open.
-func comparedWith(ctx context.Context, o Options, db *postgres.DB, want postgres.Fingerprint, version int) error {
+func compareSchema(ctx context.Context, o Options, db *postgres.DB, want postgres.Fingerprint, version int) error {
 	o.Postgres = db.SameTables(o.Postgres)
-	looking, err := openToWrite(ctx, o)
+	looking, err := openPrimary(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer closeQuietly(o, looking)
+	defer closeSession(o, looking)
 	have, err := looking.Structure(ctx)
 	if err != nil {
 		return err

@@ -51,19 +51,19 @@ func (e *DataLossError) Unwrap() error {
 	return e.Run
 }
 
-// asLoss gives a run that ended because it would have lost data its own type. One that
+// asDataLossError gives a run that ended because it would have lost data its own type. One that
 // is partially applied stays what it is.
-func asLoss(p plan.Plan, err error) error {
+func asDataLossError(p plan.Plan, err error) error {
 	var run *RunError
 	var fail *postgres.MigrationError
 	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != postgres.RolledBack {
 		return err
 	}
-	return &DataLossError{From: p.From, To: lowest(p), Losses: []postgres.DataLoss{*fail.DataLoss}, Run: run}
+	return &DataLossError{From: p.From, To: lowestTarget(p), Losses: []postgres.DataLoss{*fail.DataLoss}, Run: run}
 }
 
-// lowest is where the last step down of a plan leads.
-func lowest(p plan.Plan) int {
+// lowestTarget is where the last step down of a plan leads.
+func lowestTarget(p plan.Plan) int {
 	to := p.To
 	for _, s := range p.Steps {
 		if s.Direction == plan.Down {
@@ -73,20 +73,20 @@ func lowest(p plan.Plan) int {
 	return to
 }
 
-// guardData refuses a plan that would lose data, or logs what goes. It returns what
+// checkDataLoss refuses a plan that would lose data, or logs what goes. It returns what
 // each step of the plan has created itself.
-func guardData(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.OwnObjects, error) {
+func checkDataLoss(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.OwnObjects, error) {
 	own := make([]postgres.OwnObjects, len(d.plan.Steps))
 	if !d.plan.RollsBack() {
 		return own, nil
 	}
-	steps, err := stepsOf(d.catalog, d.plan)
+	steps, err := postgresSteps(d.catalog, d.plan)
 	if err != nil {
 		return nil, err
 	}
 	losses, err := db.DataLosses(ctx, steps)
 	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
-		err = &DataLossError{From: d.plan.From, To: lowest(d.plan), Losses: losses}
+		err = &DataLossError{From: d.plan.From, To: lowestTarget(d.plan), Losses: losses}
 	}
 	if err != nil {
 		return nil, err

@@ -134,96 +134,96 @@ func open(ctx context.Context, o Options) (*source.Catalog, error) {
 type planner func(*source.Catalog, plan.State, plan.Policy) (plan.Plan, error)
 
 func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
-	d, err := decide(ctx, o, files, db, planner)
+	d, err := makePlan(ctx, o, files, db, planner)
 	if err != nil {
 		return Result{}, err
 	}
 	p := d.plan
-	own, err := guardData(ctx, o, db, d)
+	own, err := checkDataLoss(ctx, o, db, d)
 	if err != nil {
 		return Result{}, err
 	}
-	if len(d.adopt) > 0 {
-		o.Log.Info("taking over what another tool has done", "migrations", len(d.adopt))
-		if err := db.ImportRuns(ctx, d.adopt); err != nil {
+	if len(d.imports) > 0 {
+		o.Log.Info("taking over what another tool has done", "migrations", len(d.imports))
+		if err := db.ImportRuns(ctx, d.imports); err != nil {
 			return Result{}, err
 		}
 	}
 	if err := db.ReleaseTxLock(ctx); err != nil || len(p.Steps) == 0 {
-		return done(p, 0), err
+		return resultOf(p, 0), err
 	}
 	if versions := p.WithoutDown(); versions != "" {
 		o.Log.Warn("no down file: what is applied now cannot be undone by down", "versions", versions)
 	}
-	if err := drive(ctx, o, d.catalog, db, p, own); err != nil {
+	if err := applyPlan(ctx, o, d.catalog, db, p, own); err != nil {
 		return Result{}, err
 	}
-	if err := readBack(ctx, db, p); err != nil {
+	if err := verifyVersion(ctx, db, p); err != nil {
 		return Result{}, &RunError{Plan: p, Applied: len(p.Steps), Err: err}
 	}
-	return done(p, len(p.Steps)), nil
+	return resultOf(p, len(p.Steps)), nil
 }
 
 // decision is what is to be done, and what it was made from.
 type decision struct {
 	plan    plan.Plan
 	catalog *source.Catalog // it has the texts of the plan's steps; a union where that matters
-	adopt   []postgres.Run  // what is to be journaled of another tool's work
+	imports []postgres.Run  // what is to be journaled of another tool's work
 }
 
-// decide reads the state and plans.
-func decide(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (decision, error) {
+// makePlan reads the state and plans.
+func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (decision, error) {
 	version, clean, err := db.Head(ctx)
 	if err == nil {
-		err = db.CheckOtherSchemas(ctx, has(files))
+		err = db.CheckOtherSchemas(ctx, containsVersion(files))
 	}
 	if err != nil {
 		return decision{}, err
 	}
-	if o.forUp && settled(files, version, clean) {
+	if o.forUp && isUpToDate(files, version, clean) {
 		return decision{plan: plan.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
 	}
 	st, journal, err := readRuns(ctx, files, db, version)
 	if err != nil {
 		return decision{}, err
 	}
-	adopt, err := adoptable(files, &st)
+	imports, err := unrecordedRuns(files, &st)
 	if err != nil {
 		return decision{}, err
 	}
 	catalog := files
 	if !o.forUp || o.Policy.OnNewer == plan.DownNewer { // else only the files are planned from
-		if catalog, err = union(files, st, journal, adopt, o.Policy); err != nil {
+		if catalog, err = withHistory(files, st, journal, imports, o.Policy); err != nil {
 			return decision{}, err
 		}
 	}
 	policy := o.Policy
 	policy.Table = db.Table()
 	p, err := planner(catalog, st, policy)
-	if n := len(adopt); err == nil && n > 0 && len(p.Steps) == 0 && o.leavesClean(files, p) {
-		adopt[n-1].FilesDigest, _ = files.Digest() // what cannot be read is no hindrance to taking it over
+	if n := len(imports); err == nil && n > 0 && len(p.Steps) == 0 && o.recordsDigest(files, p) {
+		imports[n-1].FilesDigest, _ = files.Digest() // what cannot be read is no hindrance to taking it over
 	}
 	if err == nil {
-		err = recall(ctx, catalog, db, p, journal)
+		err = loadStoredSQL(ctx, catalog, db, p, journal)
 	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
 		p.Steps[0].StatementsApplied, err = resume(ctx, catalog, db, p.Steps[0], journal)
 	}
-	return decision{plan: p, catalog: catalog, adopt: adopt}, err
+	return decision{plan: p, catalog: catalog, imports: imports}, err
 }
 
-// has reports whether the files have a version.
-func has(files *source.Catalog) func(uint) bool {
+// containsVersion reports whether the files have a version.
+func containsVersion(files *source.Catalog) func(uint) bool {
 	return func(version uint) bool {
 		_, there := files.Find(version)
 		return there
 	}
 }
 
-// adoptable lists what is to be journaled of another tool's work, and puts it into st.
-func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) {
+// unrecordedRuns lists what is to be journaled of another tool's work, and puts it into st.
+func unrecordedRuns(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) {
 	adopt := plan.Unrecorded(catalog, *st)
-	out, theirs := make([]postgres.Run, len(adopt)), make(map[int]bool, len(adopt))
+	out, versions := make([]postgres.Run, len(adopt)), make(map[int]bool, len(adopt))
 	for i, r := range adopt {
 		sum, err := catalog.Checksum(uint(r.Version))
 		if err != nil {
@@ -231,16 +231,16 @@ func adoptable(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) 
 		}
 		out[i] = postgres.Run{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum}
 		if r.Direction == plan.Up {
-			says, err := catalog.Directives(uint(r.Version))
+			directives, err := catalog.Directives(uint(r.Version))
 			if err != nil {
 				return nil, err
 			}
-			adopt[i].MinCompatibleVersion = says.MinCompatibleVersion
-			out[i].Stored = postgres.StoredMigration{MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}
+			adopt[i].MinCompatibleVersion = directives.MinCompatibleVersion
+			out[i].Stored = postgres.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
 		}
-		theirs[r.Version] = true
+		versions[r.Version] = true
 	}
-	st.Runs = append(slices.DeleteFunc(st.Runs, func(old plan.Run) bool { return theirs[old.Version] }), adopt...)
+	st.Runs = append(slices.DeleteFunc(st.Runs, func(old plan.Run) bool { return versions[old.Version] }), adopt...)
 	return out, nil
 }
 
@@ -250,40 +250,40 @@ func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s pla
 	return db.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, journal[i])
 }
 
-func done(p plan.Plan, applied int) Result {
+func resultOf(p plan.Plan, applied int) Result {
 	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: plan.RunsOf(p.Steps[:applied])}
 }
 
-// drive lets golang-migrate's state machine take the plan's steps, one by one,
+// applyPlan lets golang-migrate's state machine take the plan's steps, one by one,
 // through our two drivers.
-func drive(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, own []postgres.OwnObjects) error {
-	steps, err := stepsOf(catalog, p)
+func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, own []postgres.OwnObjects) error {
+	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err
 	}
 	for i, s := range steps {
 		steps[i].GuardDataLoss, steps[i].Own = s.Direction == string(plan.Down) && !o.AllowDataLoss, own[i]
 	}
-	if files := catalog.Files(); o.leavesClean(files, p) {
-		steps[len(steps)-1].FilesDigest = unchanged(files)
+	if files := catalog.Files(); o.recordsDigest(files, p) {
+		steps[len(steps)-1].FilesDigest = stableDigest(files)
 	}
-	if err := warnOfBreaks(o, p, steps); err != nil {
+	if err := warnOfIncompatibleChanges(o, p, steps); err != nil {
 		return err
 	}
 	together := o.TxMode == TxModeAll
-	if err := admit(db, steps, together); err != nil {
+	if err := checkRequirements(db, steps, together); err != nil {
 		return err
 	}
-	defer narrow(ctx)()
+	defer limitToOneCPU(ctx)()
 	attempt := func() error { return runSteps(ctx, catalog, db.Driver(ctx, steps, together), p) }
 	if together {
-		return asLoss(p, db.RetryAllOnLockTimeout(ctx, attempt))
+		return asDataLossError(p, db.RetryAllOnLockTimeout(ctx, attempt))
 	}
-	return asLoss(p, attempt())
+	return asDataLossError(p, attempt())
 }
 
-// admit looks at all files before the first is run.
-func admit(db *postgres.DB, steps []postgres.Step, together bool) error {
+// checkRequirements looks at all files before the first is run.
+func checkRequirements(db *postgres.DB, steps []postgres.Step, together bool) error {
 	if !db.Pooled() && !together {
 		return nil
 	}
@@ -303,18 +303,18 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 	}
 	m.LockTimeout = math.MaxInt64 // the driver's own limit is the one that counts
 	for i, s := range p.Steps {
-		if err := take(m, files, s); err != nil {
+		if err := runStep(m, files, s); err != nil {
 			return &RunError{Plan: p, Applied: driver.AppliedCount(), RolledBack: i - driver.AppliedCount(), Err: err}
 		}
 	}
 	return nil
 }
 
-// readAhead is how many bytes of a file golang-migrate holds beside what our driver
+// readBufferSize is how many bytes of a file golang-migrate holds beside what our driver
 // does; its own default, 100 kB, is to be made anew for each of a thousand small ones.
-const readAhead = 4 << 10
+const readBufferSize = 4 << 10
 
-func take(m *migrate.Migrate, files *source.Driver, s plan.Step) error {
+func runStep(m *migrate.Migrate, files *source.Driver, s plan.Step) error {
 	read := files.ReadUp
 	if s.Direction == plan.Down {
 		read = files.ReadDown
@@ -327,11 +327,11 @@ func take(m *migrate.Migrate, files *source.Driver, s plan.Step) error {
 	if err != nil {
 		return fmt.Errorf("golang-migrate: %w", err)
 	}
-	migration.BufferSize = readAhead
+	migration.BufferSize = readBufferSize
 	return m.Run(migration)
 }
 
-func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
+func postgresSteps(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 	steps := make([]postgres.Step, len(p.Steps))
 	for i, s := range p.Steps {
 		opposite := s.Migration.Down
@@ -346,7 +346,7 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 		if s.Direction == plan.Down { // an up has the sum of what it runs
 			sum, err = catalog.Checksum(s.Migration.Version)
 		} else {
-			ran, err = toBeJournaled(catalog, s.Migration)
+			ran, err = storedMigration(catalog, s.Migration)
 		}
 		if err != nil {
 			return nil, err
@@ -360,21 +360,21 @@ func stepsOf(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
 	return steps, nil
 }
 
-// toBeJournaled is what the journal keeps of a step up beside its SQL. It is also
+// storedMigration is what the journal keeps of a step up beside its SQL. It is also
 // where a directive that makes no sense is found, before anything runs.
-func toBeJournaled(catalog *source.Catalog, m source.Migration) (postgres.StoredMigration, error) {
-	says, err := catalog.Directives(m.Version)
+func storedMigration(catalog *source.Catalog, m source.Migration) (postgres.StoredMigration, error) {
+	directives, err := catalog.Directives(m.Version)
 	if err != nil {
 		return postgres.StoredMigration{}, err
 	}
 	size, err := catalog.Size(m.Down)
-	return postgres.StoredMigration{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: says.MinCompatibleVersion, Irreversible: says.Irreversible}, err
+	return postgres.StoredMigration{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}, err
 }
 
-// readBack compares what the database says now with where the plan ends. Behind a
+// verifyVersion compares what the database says now with where the plan ends. Behind a
 // pooler the lock went with the commit, and a newer image may be at work already;
 // there each commit has been answered, and the version looked at before it.
-func readBack(ctx context.Context, db *postgres.DB, p plan.Plan) error {
+func verifyVersion(ctx context.Context, db *postgres.DB, p plan.Plan) error {
 	if db.Pooled() {
 		return nil
 	}

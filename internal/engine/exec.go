@@ -47,13 +47,13 @@ func (e *ToolError) Error() string {
 	if e.Exit.StopCause != nil {
 		return fmt.Sprintf("%s was ended: %v", e.Line, e.Err)
 	}
-	return fmt.Sprintf("%s failed: %s", e.Line, e.Ended())
+	return fmt.Sprintf("%s failed: %s", e.Line, e.ExitText())
 }
 
 func (e *ToolError) Unwrap() error { return e.Err }
 
-// Ended says how the process ended: "exit code 1", "SIGKILL".
-func (e *ToolError) Ended() string { return ended(e.Exit) }
+// ExitText says how the process ended: "exit code 1", "SIGKILL".
+func (e *ToolError) ExitText() string { return exitText(e.Exit) }
 
 // StartError is a tool that could not be started.
 type StartError struct {
@@ -71,10 +71,10 @@ func (e *LockLostError) Error() string { return fmt.Sprintf("the lock was lost: 
 func (e *LockLostError) Unwrap() error { return e.Err }
 
 const (
-	// watchEvery is how often the lock is looked at.
-	watchEvery = time.Second
-	// afterStop bounds the look at the schema when we were told to end, or the database may be gone.
-	afterStop = 5 * time.Second
+	// lockCheckInterval is how often the lock is looked at.
+	lockCheckInterval = time.Second
+	// inspectionTimeout bounds the look at the schema when we were told to end, or the database may be gone.
+	inspectionTimeout = 5 * time.Second
 )
 
 // Exec runs a tool under the lock of foreign tools: no two at once, whichever they
@@ -83,11 +83,11 @@ const (
 // of Up before anything runs, *StartError, and *ToolError.
 func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	o.Postgres.ExternalToolLock = true
-	db, err := openToWrite(ctx, o)
+	db, err := openPrimary(ctx, o)
 	if err != nil {
 		return ToolResult{}, err
 	}
-	defer closeQuietly(o, db)
+	defer closeSession(o, db)
 	if db.Server.Standby {
 		return ToolResult{}, &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
@@ -96,18 +96,18 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	}
 	o.Postgres = db.SameTables(o.Postgres) // the tool may make a schema that comes first in the search_path
 	r := toolRun{o: o, tool: tool, pooled: db.Pooled()}
-	defer context.AfterFunc(ctx, func() { r.asked.CompareAndSwap(nil, new(time.Now())) })()
+	defer context.AfterFunc(ctx, func() { r.stopRequested.CompareAndSwap(nil, new(time.Now())) })()
 	r.row = postgres.ToolRun{Command: tool.Line, Outcome: postgres.ToolRunning, Started: time.Now()}
-	if err := r.before(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return ToolResult{}, err
 	}
 	o.Log.Info("running", "command", tool.Line)
-	exit, why, err := runWatched(ctx, db, r.tool)
+	exit, why, err := runUnderLock(ctx, db, r.tool)
 	if err != nil {
-		r.after(ctx, child.Exit{Code: -1}, postgres.ToolFailed, err.Error())
+		r.finish(ctx, child.Exit{Code: -1}, postgres.ToolFailed, err.Error())
 		return ToolResult{}, &StartError{Line: tool.Line, Err: err}
 	}
-	result, err := r.judge(ctx, exit, why)
+	result, err := r.result(ctx, exit, why)
 	if why == nil {
 		if unlockErr := db.Unlock(ctx); unlockErr != nil { // it goes with the session
 			o.Log.Debug("releasing the lock", "error", unlockErr)
@@ -116,9 +116,9 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	return result, err
 }
 
-// runWatched runs the command, and ends it when the lock is lost. why is what ended
+// runUnderLock runs the command, and ends it when the lock is lost. why is what ended
 // it; also the loss of the lock where the command saw that first, and failed.
-func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exit, why, err error) {
+func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exit, why, err error) {
 	c, working := tool.Command, tool.Progress.Start()
 	defer working.End()
 	run, lose := context.WithCancelCause(ctx)
@@ -126,7 +126,7 @@ func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exi
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(watchEvery)
+		tick := time.NewTicker(lockCheckInterval)
 		defer tick.Stop()
 		for {
 			select {
@@ -141,7 +141,7 @@ func runWatched(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exi
 			tool.show(ctx, db, working)
 		}
 	}()
-	c.Signal = signalFor
+	c.Signal = stopSignal
 	exit, err = child.Run(run, c)
 	close(stop)
 	<-stopped // the session is one goroutine's at a time
@@ -175,8 +175,8 @@ func untilDeadline(ctx context.Context) []progress.Fact {
 	return []progress.Fact{postgres.WaitLimit(time.Until(limit))}
 }
 
-// signalFor hands on the signal that has come to us; else it is the usual one.
-func signalFor(cause error) syscall.Signal {
+// stopSignal hands on the signal that has come to us; else it is the usual one.
+func stopSignal(cause error) syscall.Signal {
 	var s *SignalError
 	if errors.As(cause, &s) {
 		if n, ok := s.Signal.(syscall.Signal); ok {
@@ -186,7 +186,7 @@ func signalFor(cause error) syscall.Signal {
 	return syscall.SIGTERM
 }
 
-func ended(e child.Exit) string {
+func exitText(e child.Exit) string {
 	if e.Signal != 0 {
 		if name, ok := signalNames[e.Signal]; ok {
 			return name
@@ -210,27 +210,27 @@ type toolRun struct {
 	id   int64
 	was  *postgres.Fingerprint // nil where it could not be read
 
-	pooled      bool
-	trace       *postgres.ToolTrace
-	roles       []string
-	connections connectionLog
-	leftover    []postgres.ToolSession    // at work when processes that the tool had left were ended
-	asked       atomic.Pointer[time.Time] // when the run was told to end
+	pooled        bool
+	trace         *postgres.ToolTrace
+	roles         []string
+	connections   connectionLog
+	leftover      []postgres.ToolSession    // at work when processes that the tool had left were ended
+	stopRequested atomic.Pointer[time.Time] // when the run was told to end
 }
 
-// stopped is when the run was told to end.
-func (r *toolRun) stopped() time.Time {
-	if at := r.asked.Load(); at != nil {
+// stopTime is when the run was told to end.
+func (r *toolRun) stopTime() time.Time {
+	if at := r.stopRequested.Load(); at != nil {
 		return *at
 	}
 	return time.Now()
 }
 
-// before takes the fingerprint and opens the journal's row. Neither is worth a
+// begin takes the fingerprint and opens the journal's row. Neither is worth a
 // failed deployment: what cannot be had is said, and the tool runs.
-func (r *toolRun) before(ctx context.Context) error {
-	return r.afresh(ctx, func(db *postgres.DB) (err error) {
-		if err = r.follow(ctx, db); err != nil {
+func (r *toolRun) begin(ctx context.Context) error {
+	return r.withSession(ctx, func(db *postgres.DB) (err error) {
+		if err = r.trackSessions(ctx, db); err != nil {
 			return err
 		}
 		f, err := db.Fingerprint(ctx)
@@ -249,13 +249,13 @@ func (r *toolRun) before(ctx context.Context) error {
 	})
 }
 
-// follow makes ready to find the tool's sessions, and waits for those of an earlier run.
-func (r *toolRun) follow(ctx context.Context, db *postgres.DB) error {
+// trackSessions makes ready to find the tool's sessions, and waits for those of an earlier run.
+func (r *toolRun) trackSessions(ctx context.Context, db *postgres.DB) error {
 	r.roles = rolesOf(db.Server.User, r.tool.Command)
 	trace, err := db.NewToolTrace(ctx, r.pooled)
 	if err == nil {
 		r.trace = trace
-		err = r.awaitEarlier(ctx, db)
+		err = r.waitForEarlierRun(ctx, db)
 	}
 	var earlier *EarlierToolError
 	switch {
@@ -267,9 +267,9 @@ func (r *toolRun) follow(ctx context.Context, db *postgres.DB) error {
 		r.warn("the sessions cannot be read; what the tool leaves at work in the database will not be known", err)
 	}
 	if r.trace != nil {
-		r.tool.Command.Env = identify(r.tool.Command, r.trace, r.o.Postgres.DSN.Address())
+		r.tool.Command.Env = sessionEnvironment(r.tool.Command, r.trace, r.o.Postgres.DSN.Address())
 		r.tool.Command.Connections = r.connections.add
-		r.tool.Command.Leftover = func() { r.lookAtLeftover(ctx) }
+		r.tool.Command.Leftover = func() { r.recordLeftovers(ctx) }
 	}
 	return nil
 }
@@ -278,35 +278,35 @@ func (r *toolRun) warn(what string, err error) {
 	r.o.Log.Warn(what, "error", r.o.Postgres.DSN.Redact(err.Error()))
 }
 
-func (r *toolRun) afresh(ctx context.Context, use func(*postgres.DB) error) error {
-	db, err := openToWrite(ctx, r.o)
+func (r *toolRun) withSession(ctx context.Context, use func(*postgres.DB) error) error {
+	db, err := openPrimary(ctx, r.o)
 	if err != nil {
 		return err
 	}
-	defer closeQuietly(r.o, db)
+	defer closeSession(r.o, db)
 	return use(db)
 }
 
-// outcome is what the database says of a tool that has ended.
-type outcome struct {
+// toolOutcome is what the database says of a tool that has ended.
+type toolOutcome struct {
 	changes   []string
 	known     bool // else there was nothing to compare with
 	leftovers ToolLeftovers
 	marks     []postgres.ToolProblem
 }
 
-// after waits for what the tool has left in the server, compares, and writes the
+// finish waits for what the tool has left in the server, compares, and writes the
 // journal's row.
-func (r *toolRun) after(ctx context.Context, exit child.Exit, how, ended string) (out outcome) {
+func (r *toolRun) finish(ctx context.Context, exit child.Exit, how, ended string) (out toolOutcome) {
 	if how == postgres.ToolStopped {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), afterStop+r.tool.SessionGrace)
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout+r.tool.SessionGrace)
 		defer cancel()
 	}
 	r.row.Outcome, r.row.ExitCode, r.row.Exit, r.row.Duration = how, exit.Code, ended, exit.Took
-	err := r.afresh(ctx, func(db *postgres.DB) error {
+	err := r.withSession(ctx, func(db *postgres.DB) error {
 		var err error
-		if out.leftovers, err = r.settle(context.WithoutCancel(ctx), db, exit); err != nil {
+		if out.leftovers, err = r.waitForSessions(context.WithoutCancel(ctx), db, exit); err != nil {
 			r.warn("the sessions cannot be read; whether the tool has left one at work is not known", err)
 		}
 		if how == postgres.ToolSucceeded && out.leftovers.any() {
@@ -333,7 +333,7 @@ func (r *toolRun) after(ctx context.Context, exit child.Exit, how, ended string)
 	return out
 }
 
-func (r *toolRun) judge(ctx context.Context, exit child.Exit, why error) (ToolResult, error) {
+func (r *toolRun) result(ctx context.Context, exit child.Exit, why error) (ToolResult, error) {
 	how := postgres.ToolSucceeded
 	switch {
 	case why != nil:
@@ -341,7 +341,7 @@ func (r *toolRun) judge(ctx context.Context, exit child.Exit, why error) (ToolRe
 	case exit.Code != 0:
 		how = postgres.ToolFailed
 	}
-	out := r.after(ctx, exit, how, ended(exit))
+	out := r.finish(ctx, exit, how, exitText(exit))
 	if how == postgres.ToolSucceeded && !out.leftovers.any() {
 		return ToolResult{Took: exit.Took, Changes: out.changes, SchemaCompared: out.known}, nil
 	}

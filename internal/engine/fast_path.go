@@ -12,9 +12,9 @@ import (
 // who comes with the same files, and finds that row to be the newest, is done. With
 // other files, be it a comment, all is compared as ever. See ADR 9.
 
-// settled says whether a database in this state has all of the catalog, as it is
+// isUpToDate reports whether a database in this state has all of the catalog, as it is
 // here; clean is the digest that the journal's newest row holds.
-func settled(catalog *source.Catalog, at postgres.State, clean string) bool {
+func isUpToDate(catalog *source.Catalog, at postgres.State, clean string) bool {
 	if clean == "" || at.Dirty || at.Version != int(catalog.Latest()) {
 		return false
 	}
@@ -22,18 +22,18 @@ func settled(catalog *source.Catalog, at postgres.State, clean string) bool {
 	return err == nil && digest == clean
 }
 
-// leavesClean says whether nothing is pending and nothing edited after a plan. One
+// recordsDigest says whether nothing is pending and nothing edited after a plan. One
 // that first finishes what had stopped does not look for what was merged late, and
 // where edited files are let pass there may be one.
-func (o Options) leavesClean(catalog *source.Catalog, p plan.Plan) bool {
+func (o Options) recordsDigest(catalog *source.Catalog, p plan.Plan) bool {
 	return o.forUp && o.Policy.OnEdited != plan.AllowEdited && p.To == int(catalog.Latest()) &&
 		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == plan.Up)
 }
 
-// unchanged has the digest that a run has begun with, and takes another when it is
+// stableDigest has the digest that a run has begun with, and takes another when it is
 // asked: what is in the files may have changed while they ran (a ConfigMap's volume does), and then
 // neither digest is of what has run.
-func unchanged(catalog *source.Catalog) func() string {
+func stableDigest(catalog *source.Catalog) func() string {
 	before, err := catalog.InitialDigest()
 	return func() string {
 		now, errNow := catalog.Digest()

@@ -13,10 +13,10 @@ func WithDedicatedProcess(ctx context.Context) context.Context {
 	return context.WithValue(ctx, ownProcess{}, true)
 }
 
-// narrow lets Go use one processor for as long as statements run, where the process
+// limitToOneCPU lets Go use one processor for as long as statements run, where the process
 // is the run's own. One comes after the other, so a second processor would only be
 // woken up for nothing, many times a migration: a fifth of what a small one costs us.
-func narrow(ctx context.Context) (widen func()) {
+func limitToOneCPU(ctx context.Context) (restore func()) {
 	if ctx.Value(ownProcess{}) == nil {
 		return func() {}
 	}

@@ -12,15 +12,15 @@ import (
 func TestAProcessOfItsOwn(t *testing.T) {
 	before := runtime.GOMAXPROCS(3)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
-	narrow(t.Context())()
-	widen := narrow(t.Context())
+	limitToOneCPU(t.Context())()
+	restore := limitToOneCPU(t.Context())
 	assert.Equal(t, 3, runtime.GOMAXPROCS(0), "nobody has said that the process is the run's")
-	widen()
+	restore()
 
 	ctx, cancel := context.WithCancel(WithDedicatedProcess(t.Context()))
 	defer cancel()
-	widen = narrow(ctx)
+	restore = limitToOneCPU(ctx)
 	assert.Equal(t, 1, runtime.GOMAXPROCS(0))
-	widen()
+	restore()
 	assert.Equal(t, 3, runtime.GOMAXPROCS(0))
 }

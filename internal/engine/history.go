@@ -46,7 +46,7 @@ func ReadHistory(ctx context.Context, o Options, version *uint) (History, error)
 	if err != nil {
 		return History{}, err
 	}
-	defer closeQuietly(o, db)
+	defer closeSession(o, db)
 	h := History{Database: db.Target(), Table: db.Table(), Runs: []HistoryEntry{}}
 	events, err := db.History(ctx, version)
 	for _, e := range events {
@@ -56,12 +56,12 @@ func ReadHistory(ctx context.Context, o Options, version *uint) (History, error)
 			User: e.Run.User, Application: e.Application, Release: e.Run.Release, Revision: e.Revision, Namespace: e.Namespace, Pod: e.Pod, Error: e.Run.Error,
 		})
 	}
-	pair(h.Runs)
+	linkRollbacks(h.Runs)
 	return h, err
 }
 
-// pair joins the downs that came to their end with the ups that they undid.
-func pair(runs []HistoryEntry) {
+// linkRollbacks joins the downs that came to their end with the ups that they undid.
+func linkRollbacks(runs []HistoryEntry) {
 	applied := map[uint]*HistoryEntry{} // the up in effect
 	for i := range runs {
 		r := &runs[i]

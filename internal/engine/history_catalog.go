@@ -11,41 +11,41 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// union is the catalog of the files and of what the journal has of the migrations
-// that are in effect, or whose down has stopped part-way. adopted are those that
+// withHistory is the catalog of the files and of what the journal has of the migrations
+// that are in effect, or whose down has stopped part-way. imported are those that
 // another tool has run since.
-func union(files *source.Catalog, st plan.State, journal, adopted []postgres.Run, p plan.Policy) (*source.Catalog, error) {
-	inEffect, theirs := map[int]bool{}, map[int]bool{}
+func withHistory(files *source.Catalog, st plan.State, journal, imported []postgres.Run, p plan.Policy) (*source.Catalog, error) {
+	applied, importedVersions := map[int]bool{}, map[int]bool{}
 	for _, r := range st.Runs {
-		inEffect[r.Version] = r.IsApplied()
+		applied[r.Version] = r.IsApplied()
 	}
-	for _, r := range adopted {
-		theirs[r.Version] = true
+	for _, r := range imported {
+		importedVersions[r.Version] = true
 	}
-	var memory []source.RecordedMigration
+	var recorded []source.RecordedMigration
 	for _, r := range journal {
-		if !inEffect[r.Version] && !r.IncompleteDown() {
+		if !applied[r.Version] && !r.IncompleteDown() {
 			continue
 		}
-		if theirs[r.Version] {
+		if importedVersions[r.Version] {
 			r.Stored, r.Outcome = postgres.StoredMigration{DownSize: postgres.SizeUnknown}, postgres.RunImported
 		}
-		m, err := remembered(files, st, r, p)
+		m, err := recordedMigration(files, st, r, p)
 		if err != nil {
 			return nil, err
 		}
-		memory = append(memory, m)
+		recorded = append(recorded, m)
 	}
-	return files.WithHistory(memory), nil
+	return files.WithHistory(recorded), nil
 }
 
-func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.RecordedMigration, error) {
+func recordedMigration(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.RecordedMigration, error) {
 	v := uint(r.Version)
 	m := source.RecordedMigration{
 		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Stored.HasUp, HasDown: r.Stored.HasDown || r.IncompleteDown(),
 		Irreversible: r.Stored.Irreversible,
 	}
-	m.NoDown = whyNoDown(r)
+	m.NoDown = missingDownReason(r)
 	file, here := files.Find(v)
 	if !here {
 		return m, nil
@@ -63,17 +63,17 @@ func remembered(files *source.Catalog, st plan.State, r postgres.Run, p plan.Pol
 		m.NoDown = fmt.Sprintf("%s is not what ran (%s), and of what ran %s", file.Up, how, m.NoDown)
 	}
 	if !m.Differs && r.Stored.DownSize == postgres.SizeUnknown { // the journal does not say
-		says, err := files.Directives(v)
+		directives, err := files.Directives(v)
 		if err != nil {
 			return m, err
 		}
-		m.Irreversible = says.Irreversible
+		m.Irreversible = directives.Irreversible
 	}
 	return m, nil
 }
 
-// whyNoDown completes "cannot be undone from here:".
-func whyNoDown(r postgres.Run) string {
+// missingDownReason completes "cannot be undone from here:".
+func missingDownReason(r postgres.Run) string {
 	switch {
 	case r.Outcome == postgres.RunImported:
 		return "another tool applied it, so the journal does not hold its SQL"
@@ -89,8 +89,8 @@ func whyNoDown(r postgres.Run) string {
 	return "the journal does not hold the SQL of its down: there was none, or it was above 1 MB"
 }
 
-// recall gives a plan's steps the SQL that only the journal has.
-func recall(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan, journal []postgres.Run) error {
+// loadStoredSQL gives a plan's steps the SQL that only the journal has.
+func loadStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan, journal []postgres.Run) error {
 	var runs []postgres.Run
 	for _, s := range p.Steps {
 		if !strings.HasPrefix(s.Migration.Up, source.FromHistory) && !strings.HasPrefix(s.Migration.Down, source.FromHistory) {

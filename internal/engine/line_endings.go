@@ -8,13 +8,13 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// maxRecalled is how many migrations' SQL is read to find that their files mixed line
+// maxStoredSQLReads is how many migrations' SQL is read to find that their files mixed line
 // endings: of another application's files all are edited.
-const maxRecalled = 20
+const maxStoredSQLReads = 20
 
-// lineEndings finds, among migrations whose files are not what has run, those that
+// lineEndingChanges finds, among migrations whose files are not what has run, those that
 // differ from it in line endings alone, and how their lines ended.
-func lineEndings(ctx context.Context, catalog *source.Catalog, db *postgres.DB, edited []postgres.Run) (map[uint]sqlfile.LineEndings, error) {
+func lineEndingChanges(ctx context.Context, catalog *source.Catalog, db *postgres.DB, edited []postgres.Run) (map[uint]sqlfile.LineEndings, error) {
 	out := map[uint]sqlfile.LineEndings{}
 	var rest []postgres.Run
 	for _, r := range edited {
@@ -24,7 +24,7 @@ func lineEndings(ctx context.Context, catalog *source.Catalog, db *postgres.DB, 
 		}
 		if same {
 			out[uint(r.Version)] = endings
-		} else if r.Stored.HasUp && len(rest) < maxRecalled {
+		} else if r.Stored.HasUp && len(rest) < maxStoredSQLReads {
 			rest = append(rest, r)
 		}
 	}

@@ -65,26 +65,26 @@ func preview(ctx context.Context, o Options, planner planner) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	defer closeQuietly(o, db)
-	d, err := decide(ctx, o, files, db, planner)
+	defer closeSession(o, db)
+	d, err := makePlan(ctx, o, files, db, planner)
 	if err != nil {
 		return Preview{}, err
 	}
 	p := d.plan
-	out := Preview{Database: db.Target(), From: number(p.From), To: number(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
+	out := Preview{Database: db.Target(), From: versionPointer(p.From), To: versionPointer(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
 	for _, r := range p.Ahead {
 		out.Ahead = append(out.Ahead, FileInfo{Version: uint(r.Version), Name: r.Name})
 	}
-	return out, look(ctx, o, d.catalog, db, p, &out)
+	return out, inspectSteps(ctx, o, d.catalog, db, p, &out)
 }
 
-// look reads every file of the plan, as a run would just before it runs it.
-func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, out *Preview) error {
-	steps, err := stepsOf(catalog, p)
+// inspectSteps reads every file of the plan, as a run would just before it runs it.
+func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, out *Preview) error {
+	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err
 	}
-	if err := admit(db, steps, o.TxMode == TxModeAll); err != nil {
+	if err := checkRequirements(db, steps, o.TxMode == TxModeAll); err != nil {
 		return err
 	}
 	for i, s := range steps {
@@ -95,7 +95,7 @@ func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.
 		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromHistory),
 			FromHistory: strings.HasPrefix(s.File, source.FromHistory), Statements: statements, Transactional: transactional, Done: s.StatementsApplied}
 		if p.Steps[i].Direction == plan.Down {
-			step.SQL, err = begins(s)
+			step.SQL, err = excerpt(s)
 			if err != nil {
 				return err
 			}
@@ -111,32 +111,32 @@ func look(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.
 
 // What is shown of a file's text.
 const (
-	shownLines = 6
-	shownBytes = 2 << 10
+	excerptLines = 6
+	excerptBytes = 2 << 10
 )
 
-// begins is how a file's text begins, in whole lines.
-func begins(s postgres.Step) (string, error) {
+// excerpt is how a file's text begins, in whole lines.
+func excerpt(s postgres.Step) (string, error) {
 	f, err := s.Open()
 	if err != nil {
 		return "", err
 	}
-	head, err := io.ReadAll(io.LimitReader(f, shownBytes))
+	head, err := io.ReadAll(io.LimitReader(f, excerptBytes))
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
 	text := strings.TrimSpace(strings.ToValidUTF8(strings.TrimPrefix(string(head), "\ufeff"), ""))
-	lines := strings.SplitAfterN(text, "\n", shownLines+1)
-	if len(lines) > shownLines {
-		return strings.Join(lines[:shownLines], "") + "…", err
+	lines := strings.SplitAfterN(text, "\n", excerptLines+1)
+	if len(lines) > excerptLines {
+		return strings.Join(lines[:excerptLines], "") + "…", err
 	}
-	if len(head) == shownBytes {
+	if len(head) == excerptBytes {
 		text += " …"
 	}
 	return text, err
 }
 
-func number(v int) *uint {
+func versionPointer(v int) *uint {
 	if v == plan.NoVersion {
 		return nil
 	}

@@ -102,12 +102,12 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 				Why: "a rehearsal begins after a version that there is", Next: "name one of the files, or leave --from out to begin with the first"}
 		}
 	}
-	h, err := claim(ctx, o, files, r.Real)
+	h, err := claimScratch(ctx, o, files, r.Real)
 	if err != nil {
 		return Rehearsal{}, err
 	}
-	defer closeQuietly(h.o, h.db)
-	err = h.all(ctx, r.From)
+	defer closeSession(h.o, h.db)
+	err = h.rehearseAll(ctx, r.From)
 	if ctx.Err() == nil {
 		err = errors.Join(err, h.db.ReleaseScratch(ctx))
 	}
@@ -117,23 +117,23 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	return h.out, err
 }
 
-// claim takes the scratch database of o over, and locks it. real is the database that
+// claimScratch takes the scratch database of o over, and locks it. real is the database that
 // it must not be, where one is known.
-func claim(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
+func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
 	if o.Postgres.ExternalToolLock = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = plan.FailOutOfOrder
 	}
 	o.Postgres.SkipTableCheck = true // Claim tells whether the database may be used
-	db, err := openToWrite(ctx, o)
+	db, err := openPrimary(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			closeQuietly(o, db)
+			closeSession(o, db)
 		}
 	}()
-	if err := apart(ctx, o, db, real); err != nil {
+	if err := checkNotRealDatabase(ctx, o, db, real); err != nil {
 		return nil, err
 	}
 	if err := db.Lock(ctx); err != nil { // two at once would be in each other's way
@@ -149,8 +149,8 @@ func claim(ctx context.Context, o Options, files *source.Catalog, real *postgres
 	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}, nil
 }
 
-// apart refuses a scratch database that is the real one.
-func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Options) error {
+// checkNotRealDatabase refuses a scratch database that is the real one.
+func checkNotRealDatabase(ctx context.Context, o Options, db *postgres.DB, real *postgres.Options) error {
 	if real == nil {
 		return nil
 	}
@@ -172,19 +172,19 @@ func apart(ctx context.Context, o Options, db *postgres.DB, real *postgres.Optio
 		o.Log.Warn("cannot reach the database of DATABASE_URL or PGHOST; it differs from the scratch database by name", "database", real.DSN.String())
 		return ctx.Err()
 	}
-	defer closeQuietly(o, other)
-	theirs, err := other.Identity(ctx)
+	defer closeSession(o, other)
+	realIdentity, err := other.Identity(ctx)
 	if err != nil {
 		return err
 	}
-	ours, err := db.Identity(ctx)
-	if err == nil && ours == theirs {
+	scratchIdentity, err := db.Identity(ctx)
+	if err == nil && scratchIdentity == realIdentity {
 		return same
 	}
 	return err
 }
 
-func (h *rehearsal) all(ctx context.Context, from *uint) error {
+func (h *rehearsal) rehearseAll(ctx context.Context, from *uint) error {
 	before := plan.NoVersion
 	for _, m := range h.files.All() {
 		if from == nil || m.Version > *from {
@@ -202,8 +202,8 @@ func (h *rehearsal) all(ctx context.Context, from *uint) error {
 			}
 			from = nil
 		}
-		goOn, err := h.migration(ctx, m, before)
-		if err != nil || !goOn {
+		canContinue, err := h.rehearseOne(ctx, m, before)
+		if err != nil || !canContinue {
 			return err
 		}
 		before = int(m.Version)
@@ -212,34 +212,34 @@ func (h *rehearsal) all(ctx context.Context, from *uint) error {
 	return nil
 }
 
-// migration rehearses one. It says whether the next can follow.
-func (h *rehearsal) migration(ctx context.Context, m source.Migration, before int) (goOn bool, err error) {
-	says, err := h.files.Directives(m.Version)
+// rehearseOne rehearses one. It says whether the next can follow.
+func (h *rehearsal) rehearseOne(ctx context.Context, m source.Migration, before int) (canContinue bool, err error) {
+	directives, err := h.files.Directives(m.Version)
 	if err != nil {
 		return false, err
 	}
-	blank, err := h.look(ctx)
+	blank, err := h.snapshot(ctx)
 	if err != nil {
 		return false, err
 	}
 	if fault, err := h.up(ctx, m.Version); err != nil || fault != nil {
-		h.fault(FindingUpFailed, m, m.Up, fault)
+		h.addFailure(FindingUpFailed, m, m.Up, fault)
 		return false, err
 	}
-	full, err := h.look(ctx)
+	full, err := h.snapshot(ctx)
 	if err != nil {
 		return false, err
 	}
 	switch {
-	case says.Irreversible:
-		h.find(Finding{Kind: FindingIrreversible, Version: m.Version, File: m.Up, Message: "marked -- shiplock:irreversible; its down script was not run"})
+	case directives.Irreversible:
+		h.addFinding(Finding{Kind: FindingIrreversible, Version: m.Version, File: m.Up, Message: "marked -- shiplock:irreversible; its down script was not run"})
 		return true, nil
 	case m.Down == "":
-		h.find(Finding{Kind: FindingMissingDown, FailsRehearsal: true, Version: m.Version, File: m.Up,
+		h.addFinding(Finding{Kind: FindingMissingDown, FailsRehearsal: true, Version: m.Version, File: m.Up,
 			Message: fmt.Sprintf("%s does not exist; write it, or add -- shiplock:irreversible to the up file", strings.Replace(m.Up, ".up.", ".down.", 1))})
 		return true, nil
 	}
-	if err := h.takes(m); err != nil {
+	if err := h.findDataLoss(m); err != nil {
 		return false, err
 	}
 	fault, err := h.run(ctx, func(c *source.Catalog, st plan.State, p plan.Policy) (plan.Plan, error) {
@@ -249,15 +249,15 @@ func (h *rehearsal) migration(ctx context.Context, m source.Migration, before in
 		return false, err
 	}
 	if fault != nil {
-		h.fault(FindingDownFailed, m, m.Down, fault)
-		return h.anew(ctx, m)
+		h.addFailure(FindingDownFailed, m, m.Down, fault)
+		return h.rebuild(ctx, m)
 	}
-	return h.again(ctx, m, blank, full)
+	return h.verifyDown(ctx, m, blank, full)
 }
 
-// again compares what the down has left, and goes up once more.
-func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full postgres.Fingerprint) (bool, error) {
-	left, err := h.look(ctx)
+// verifyDown compares what the down has left, and goes up once more.
+func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, full postgres.Fingerprint) (bool, error) {
+	left, err := h.snapshot(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -268,11 +268,11 @@ func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full p
 	}
 	if fault != nil {
 		if clean { // else it follows from what the down has left
-			h.fault(FindingSecondUpFailed, m, m.Up, fault)
+			h.addFailure(FindingSecondUpFailed, m, m.Up, fault)
 		}
-		return h.anew(ctx, m)
+		return h.rebuild(ctx, m)
 	}
-	now, err := h.look(ctx)
+	now, err := h.snapshot(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -280,13 +280,13 @@ func (h *rehearsal) again(ctx context.Context, m source.Migration, blank, full p
 		clean = h.compare(FindingSecondUpDiffers, m, m.Up, "applying the migration again after its down script gives a different schema", full, now)
 	}
 	if !clean { // the next is not to be judged by what this one has left
-		return h.anew(ctx, m)
+		return h.rebuild(ctx, m)
 	}
 	return true, nil
 }
 
-// anew empties the database and goes straight to a version.
-func (h *rehearsal) anew(ctx context.Context, m source.Migration) (bool, error) {
+// rebuild empties the database and goes straight to a version.
+func (h *rehearsal) rebuild(ctx context.Context, m source.Migration) (bool, error) {
 	if err := h.db.ResetScratch(ctx); err != nil {
 		return false, err
 	}
@@ -297,22 +297,22 @@ func (h *rehearsal) anew(ctx context.Context, m source.Migration) (bool, error) 
 func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text string, want, got postgres.Fingerprint) bool {
 	d := want.Differences(got)
 	if len(d) > 0 {
-		h.find(Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: text, Differences: d})
+		h.addFinding(Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: text, Differences: d})
 	}
 	return len(d) == 0
 }
 
-// takes notes a down that takes away what may hold data.
-func (h *rehearsal) takes(m source.Migration) error {
+// findDataLoss notes a down that takes away what may hold data.
+func (h *rehearsal) findDataLoss(m source.Migration) error {
 	step := postgres.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
 	what, line, err := step.DestructiveChanges()
 	if len(what) > 0 {
-		h.find(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Message: "the down script drops or deletes objects that may contain data: " + strings.Join(what, ", ")})
+		h.addFinding(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Message: "the down script drops or deletes objects that may contain data: " + strings.Join(what, ", ")})
 	}
 	return err
 }
 
-func (h *rehearsal) look(ctx context.Context) (postgres.Fingerprint, error) {
+func (h *rehearsal) snapshot(ctx context.Context) (postgres.Fingerprint, error) {
 	f, err := h.db.Fingerprint(ctx)
 	return h.db.WithoutOwnTables(f), err
 }
@@ -334,13 +334,13 @@ func (h *rehearsal) run(ctx context.Context, planner planner) (fault, err error)
 		script    *postgres.ScriptError
 		refusal   *plan.Refusal
 	)
-	if ctx.Err() == nil && !isLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || errors.As(err, &refusal)) {
+	if ctx.Err() == nil && !isConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || errors.As(err, &refusal)) {
 		return err, nil
 	}
 	return nil, err
 }
 
-func (h *rehearsal) fault(kind FindingKind, m source.Migration, file string, fault error) {
+func (h *rehearsal) addFailure(kind FindingKind, m source.Migration, file string, fault error) {
 	if fault == nil {
 		return
 	}
@@ -353,10 +353,10 @@ func (h *rehearsal) fault(kind FindingKind, m source.Migration, file string, fau
 	} else if errors.As(fault, &script) {
 		f.Line = script.Line
 	}
-	h.find(f)
+	h.addFinding(f)
 }
 
-func (h *rehearsal) find(f Finding) {
+func (h *rehearsal) addFinding(f Finding) {
 	f.Line = max(f.Line, 1)
 	h.out.Findings = append(h.out.Findings, f)
 }

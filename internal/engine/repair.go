@@ -32,7 +32,7 @@ func Repair(ctx context.Context, o Options, v Resolution, statement int) (string
 	if err != nil {
 		return "", err
 	}
-	db, err := openToWrite(ctx, o)
+	db, err := openPrimary(ctx, o)
 	if err != nil {
 		return "", err
 	}
@@ -60,19 +60,19 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	}
 	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.PartiallyApplied })
 	if v == StatementApplied || v == StatementNotApplied {
-		return settleStatement(ctx, catalog, db, st, journal, i, v, statement)
+		return resolveStatement(ctx, catalog, db, st, journal, i, v, statement)
 	}
 	run := plan.Run{Version: st.Version, Direction: plan.Up}
 	if i >= 0 {
 		run = st.Runs[i]
-		if err := cleanUp(ctx, o, db, journal, run, v); err != nil {
+		if err := removeLeftovers(ctx, o, db, journal, run, v); err != nil {
 			return "", err
 		}
-	} else if err := adoptBelow(ctx, catalog, db, st); err != nil {
+	} else if err := importEarlierRuns(ctx, catalog, db, st); err != nil {
 		return "", err
 	}
 	// What is below it may be known to the journal only.
-	all, err := union(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	all, err := withHistory(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
 	if err != nil {
 		return "", err
 	}
@@ -92,20 +92,20 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 }
 
 // dropLeftovers removes what the statement that failed has left, or says that it stays.
-func cleanUp(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Resolution) error {
+func removeLeftovers(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Resolution) error {
 	finish := (v == MigrationApplied) == (run.Direction == plan.Up)
-	left, err := db.RemoveLeftovers(ctx, newest(journal, run.Version), finish)
+	left, err := db.RemoveLeftovers(ctx, latestRun(journal, run.Version), finish)
 	for _, l := range left {
 		o.Log.Warn("a failed statement left an object that could not be removed", "object", l.What, "statement", l.SQL)
 	}
 	return err
 }
 
-func newest(journal []postgres.Run, version int) postgres.Run {
+func latestRun(journal []postgres.Run, version int) postgres.Run {
 	return journal[slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == version })]
 }
 
-func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, journal []postgres.Run, i int, v Resolution, statement int) (string, error) {
+func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, journal []postgres.Run, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
 		return "", &plan.Refusal{
 			Reason: fmt.Sprintf("the journal does not know what stopped at version %d", st.Version),
@@ -113,13 +113,13 @@ func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.
 			Next:   "finish or undo the migration by hand, then: migrator repair --applied or --rolled-back",
 		}
 	}
-	run := newest(journal, st.Runs[i].Version)
-	file, open := fileOf(catalog, run)
+	run := latestRun(journal, st.Runs[i].Version)
+	file, open := fileOfRun(catalog, run)
 	d, err := db.InspectInterrupted(ctx, file, open, run)
 	if err != nil {
 		return "", err
 	}
-	if refusal := answerable(run, d, v, statement); refusal != nil {
+	if refusal := checkStatementAnswer(run, d, v, statement); refusal != nil {
 		return "", refusal
 	}
 	done, skipped := run.StatementsApplied, false
@@ -129,8 +129,8 @@ func settleStatement(ctx context.Context, catalog *source.Catalog, db *postgres.
 	return fmt.Sprintf("%d of %d statements of version %d are in effect; up or down goes on from there", done, run.StatementsTotal, run.Version), db.MarkRepaired(ctx, run, done, skipped)
 }
 
-// fileOf is the file that a run has run, as it is now; open is nil where it is not here.
-func fileOf(catalog *source.Catalog, run postgres.Run) (name string, open func() (io.ReadCloser, error)) {
+// fileOfRun is the file that a run has run, as it is now; open is nil where it is not here.
+func fileOfRun(catalog *source.Catalog, run postgres.Run) (name string, open func() (io.ReadCloser, error)) {
 	m, _ := catalog.Find(uint(run.Version))
 	name = m.Up
 	if run.Direction == string(plan.Down) {
@@ -142,9 +142,9 @@ func fileOf(catalog *source.Catalog, run postgres.Run) (name string, open func()
 	return name, func() (io.ReadCloser, error) { return catalog.OpenFile(name) }
 }
 
-// answerable refuses a decision about a statement that is neither in doubt nor, with
+// checkStatementAnswer refuses a decision about a statement that is neither in doubt nor, with
 // its number, the one that failed.
-func answerable(run postgres.Run, d postgres.InterruptedStatement, v Resolution, statement int) error {
+func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v Resolution, statement int) error {
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
 	whole := "or complete the migration manually, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
@@ -173,10 +173,10 @@ func answerable(run postgres.Run, d postgres.InterruptedStatement, v Resolution,
 	return nil
 }
 
-// adoptBelow journals what the tool that left the database dirty had done before.
-func adoptBelow(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State) error {
+// importEarlierRuns journals what the tool that left the database dirty had done before.
+func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State) error {
 	st.Version, st.Dirty = plan.VersionBelow(catalog, st.Version), false
-	runs, err := adoptable(catalog, &st)
+	runs, err := unrecordedRuns(catalog, &st)
 	if err != nil || len(runs) == 0 {
 		return err
 	}

@@ -41,10 +41,10 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 			edited = append(edited, r)
 		}
 	}
-	if st.LineEndings, err = lineEndings(ctx, catalog, db, edited); err != nil {
+	if st.LineEndings, err = lineEndingChanges(ctx, catalog, db, edited); err != nil {
 		return plan.State{}, nil, err
 	}
-	if !knowsMore(st) {
+	if !versionRowMissing(st) {
 		return st, journal, nil
 	}
 	// Two queries: another migrator's first commit may have come between them.
@@ -53,7 +53,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 		return readRuns(ctx, catalog, db, again)
 	}
 	if err == nil {
-		err = emptied(ctx, catalog, db, st, journal)
+		err = checkVersionRow(ctx, catalog, db, st, journal)
 	}
 	return st, journal, err
 }

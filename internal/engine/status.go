@@ -81,7 +81,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if err != nil {
 		return Status{}, cmp.Or(noFiles, err)
 	}
-	defer closeQuietly(o, db)
+	defer closeSession(o, db)
 	tool, err := lastTool(ctx, db)
 	if err != nil {
 		return Status{}, err
@@ -95,7 +95,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if err := db.CheckTables(); err != nil {
 		return Status{}, err
 	}
-	if err := db.CheckOtherSchemas(ctx, has(catalog)); err != nil {
+	if err := db.CheckOtherSchemas(ctx, containsVersion(catalog)); err != nil {
 		return Status{}, err
 	}
 	status, err := compare(ctx, catalog, db)
@@ -143,7 +143,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	for _, r := range st.Runs {
 		floors[uint(r.Version)] = r.MinCompatibleVersion
 	}
-	all, err := union(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	all, err := withHistory(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
 	if err != nil {
 		return Status{}, err
 	}

@@ -62,18 +62,18 @@ func (e *EarlierToolError) Error() string {
 }
 
 const (
-	// lookEvery is the longest pause between two looks at a tool's sessions.
-	lookEvery = 250 * time.Millisecond
+	// pollInterval is the longest pause between two polls at a tool's sessions.
+	pollInterval = 250 * time.Millisecond
 	// terminateAfter is how long a canceled statement may take to end.
 	terminateAfter = 2 * time.Second
-	// closesWithin is how long the server may take to see that a tool that succeeded has
+	// closeDelay is how long the server may take to see that a tool that succeeded has
 	// hung up. It is below the interval in which a statement is ended for that reason.
-	closesWithin = time.Second
+	closeDelay = time.Second
 	// checkInterval is what the tool's sessions get for client_connection_check_interval.
 	checkInterval = 2 * time.Second
-	// stopBudget is for all that comes after a signal: 30 seconds later Kubernetes kills
+	// stopTimeout is for all that comes after a signal: 30 seconds later Kubernetes kills
 	// the pod, and the schema is yet to be compared and the end to be reported.
-	stopBudget = 20 * time.Second
+	stopTimeout = 20 * time.Second
 )
 
 // connectionLog holds the connections that a tool has had, each with when it was seen last.
@@ -110,10 +110,10 @@ func (l *connectionLog) all() []postgres.ToolConnection {
 	return out
 }
 
-// identify gives the tool's sessions a name, and has them look for their client while
+// sessionEnvironment gives the tool's sessions a name, and has them look for their client while
 // a statement runs, where the tool's command and environment do not say otherwise: a
 // PGOPTIONS that is set and empty stays so.
-func identify(c child.Command, t *postgres.ToolTrace, address string) []string {
+func sessionEnvironment(c child.Command, t *postgres.ToolTrace, address string) []string {
 	env := c.Env
 	values := map[string]string{}
 	for _, entry := range env {
@@ -199,10 +199,10 @@ func rolesOf(ours string, c child.Command) []string {
 	return slices.Sorted(maps.Keys(roles))
 }
 
-// awaitEarlier waits until what sessions of earlier runs were at work have ended: of
+// waitForEarlierRun waits until what sessions of earlier runs were at work have ended: of
 // a run whose migrator was killed, or that could not end them.
-func (r *toolRun) awaitEarlier(ctx context.Context, db *postgres.DB) error {
-	before, waited, err := r.await(ctx, "sessions of an earlier run are still at work, waiting", r.o.Postgres.LockWait,
+func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error {
+	before, waited, err := r.waitForTransactions(ctx, "sessions of an earlier run are still at work, waiting", r.o.Postgres.LockWait,
 		func() ([]postgres.ToolSession, error) { return db.EarlierToolSessions(ctx, r.trace) })
 	if len(before) > 0 {
 		return &EarlierToolError{Waited: waited, Sessions: before}
@@ -215,7 +215,7 @@ func (r *toolRun) awaitEarlier(ctx context.Context, db *postgres.DB) error {
 	if err != nil || last == nil || last.Outcome != postgres.ToolRunning {
 		return err
 	}
-	before, _, err = r.await(ctx, "sessions that may be of an earlier run, which was killed, are still at work, waiting", r.tool.SessionGrace,
+	before, _, err = r.waitForTransactions(ctx, "sessions that may be of an earlier run, which was killed, are still at work, waiting", r.tool.SessionGrace,
 		func() ([]postgres.ToolSession, error) { return db.SessionsSince(ctx, last.Started, r.roles) })
 	if len(before) > 0 {
 		r.o.Log.Warn("running the tool beside sessions that may be of an earlier run, which was killed", "command", last.Command, "started", last.Started, "sessions", describe(before))
@@ -223,10 +223,10 @@ func (r *toolRun) awaitEarlier(ctx context.Context, db *postgres.DB) error {
 	return err
 }
 
-// await waits for the sessions that look finds at first, each in the transaction that it
+// waitForTransactions waits for the sessions that look finds at first, each in the transaction that it
 // is in. It returns those that are left when the time is over.
-func (r *toolRun) await(ctx context.Context, message string, limit time.Duration, look func() ([]postgres.ToolSession, error)) (left []postgres.ToolSession, waited time.Duration, err error) {
-	left, err = look()
+func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit time.Duration, list func() ([]postgres.ToolSession, error)) (left []postgres.ToolSession, waited time.Duration, err error) {
+	left, err = list()
 	if err != nil || len(left) == 0 {
 		return nil, 0, err
 	}
@@ -234,10 +234,10 @@ func (r *toolRun) await(ctx context.Context, message string, limit time.Duration
 	start, wait := time.Now(), r.o.Postgres.Progress.StartWait()
 	defer wait.End()
 	for {
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := pause(ctx, pollInterval); err != nil {
 			return nil, waited, err
 		}
-		now, err := look()
+		now, err := list()
 		if err != nil {
 			return nil, waited, err
 		}
@@ -282,24 +282,24 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// settling is the wait for what a tool has left behind.
-type settling struct {
-	r     *toolRun
-	db    *postgres.DB
-	exit  child.Exit
-	start time.Time
-	limit time.Duration
-	looks int
-	left  map[int]*leaving // by pid
-	said  bool
+// sessionWait is the wait for what a tool has left behind.
+type sessionWait struct {
+	r      *toolRun
+	db     *postgres.DB
+	exit   child.Exit
+	start  time.Time
+	limit  time.Duration
+	polls  int
+	left   map[int]*trackedSession // by pid
+	logged bool
 }
 
-// lookAtLeftover takes note of the sessions of processes that the tool has left behind,
+// recordLeftovers takes note of the sessions of processes that the tool has left behind,
 // and that are about to be ended: what their statements come to is not known then.
-func (r *toolRun) lookAtLeftover(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterStop)
+func (r *toolRun) recordLeftovers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout)
 	defer cancel()
-	err := r.afresh(ctx, func(db *postgres.DB) error {
+	err := r.withSession(ctx, func(db *postgres.DB) error {
 		now, err := db.ToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		r.leftover = slices.DeleteFunc(now.Sessions, func(s postgres.ToolSession) bool { return !s.Certain || !s.Active() })
 		return err
@@ -309,78 +309,78 @@ func (r *toolRun) lookAtLeftover(ctx context.Context) {
 	}
 }
 
-// leaving is a session that is waited for.
-type leaving struct {
+// trackedSession is a session that is waited for.
+type trackedSession struct {
 	LeftoverSession
 	cut                  bool // its process was ended by us while a statement ran
 	canceled, terminated time.Time
 }
 
-// settle ends the sessions that are certain to be the tool's, waits for those that may
+// waitForSessions ends the sessions that are certain to be the tool's, waits for those that may
 // be, and returns what was there and what remains. A tool that has succeeded and left
 // nothing costs one query.
-func (r *toolRun) settle(ctx context.Context, db *postgres.DB, exit child.Exit) (ToolLeftovers, error) {
+func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit child.Exit) (ToolLeftovers, error) {
 	if r.trace == nil {
 		return ToolLeftovers{}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.tool.SessionGrace+afterStop) // a network that drops everything answers nothing
+	ctx, cancel := context.WithTimeout(ctx, r.tool.SessionGrace+inspectionTimeout) // a network that drops everything answers nothing
 	defer cancel()
-	s := &settling{r: r, db: db, exit: exit, start: time.Now(), limit: r.tool.SessionGrace, left: map[int]*leaving{}}
+	s := &sessionWait{r: r, db: db, exit: exit, start: time.Now(), limit: r.tool.SessionGrace, left: map[int]*trackedSession{}}
 	var sig *SignalError
 	if errors.As(exit.StopCause, &sig) {
-		s.limit = max(time.Second, min(s.limit, stopBudget-time.Since(r.stopped())))
+		s.limit = max(time.Second, min(s.limit, stopTimeout-time.Since(r.stopTime())))
 	}
 	for _, l := range r.leftover {
-		s.left[l.PID] = &leaving{LeftoverSession: LeftoverSession{ToolSession: l, Fate: SessionRemains}, cut: true}
+		s.left[l.PID] = &trackedSession{LeftoverSession: LeftoverSession{ToolSession: l, Fate: SessionRemains}, cut: true}
 	}
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, lookEvery) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, pollInterval) {
 		now, err := db.ToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		if err != nil {
-			return s.remains(false, now), err
+			return s.leftovers(false, now), err
 		}
-		open := s.look(now.Sessions)
+		open := s.update(now.Sessions)
 		if open == 0 && len(now.Prepared) == 0 || time.Since(s.start) >= s.limit {
-			return s.remains(true, now), nil
+			return s.leftovers(true, now), nil
 		}
-		if !s.said && time.Since(s.start) > closesWithin {
-			s.said = true
-			r.o.Log.Warn("the tool has ended, its sessions in the database have not", "sessions", s.open(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
+		if !s.logged && time.Since(s.start) > closeDelay {
+			s.logged = true
+			r.o.Log.Warn("the tool has ended, its sessions in the database have not", "sessions", s.openSessions(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
 		}
-		if err := s.endCertain(ctx); err != nil {
-			return s.remains(false, now), err
+		if err := s.endOwnSessions(ctx); err != nil {
+			return s.leftovers(false, now), err
 		}
 		if err := pause(ctx, wait); err != nil {
-			return s.remains(false, now), err
+			return s.leftovers(false, now), err
 		}
 	}
 }
 
-func (s *settling) succeeded() bool { return s.exit.Code == 0 && s.exit.StopCause == nil }
+func (s *sessionWait) succeeded() bool { return s.exit.Code == 0 && s.exit.StopCause == nil }
 
-// orderly reports whether the tool has ended by itself, so that its process has read
+// exitedByItself reports whether the tool has ended by itself, so that its process has read
 // the answers to its statements: only what has its name or its connections counts then.
-func (s *settling) orderly() bool {
+func (s *sessionWait) exitedByItself() bool {
 	return s.exit.StopCause == nil && s.exit.Signal == 0 && s.exit.Code < 128
 }
 
-// concerns reports whether a session is one to wait for. One that may be somebody
+// isRelevant reports whether a session is one to wait for. One that may be somebody
 // else's has to be there at the first look: the tool has begun nothing since.
-func (s *settling) concerns(n postgres.ToolSession) bool {
+func (s *sessionWait) isRelevant(n postgres.ToolSession) bool {
 	switch {
 	case n.Certain:
 		return n.Busy || !s.succeeded()
 	case n.Application == s.r.trace.Application:
-		return s.looks == 1
+		return s.polls == 1
 	}
-	return s.looks == 1 && !s.orderly()
+	return s.polls == 1 && !s.exitedByItself()
 }
 
-// look takes note of what is there now, and returns how many sessions are waited for.
-func (s *settling) look(now []postgres.ToolSession) (open int) {
-	s.looks++
+// update takes note of what is there now, and returns how many sessions are waited for.
+func (s *sessionWait) update(now []postgres.ToolSession) (open int) {
+	s.polls++
 	for _, l := range s.left {
 		if l.Fate != SessionRemains || slices.ContainsFunc(now, func(n postgres.ToolSession) bool {
-			return n.SameTransaction(l.ToolSession) || l.Certain && n.PID == l.PID && n.Started == l.Started && s.concerns(n)
+			return n.SameTransaction(l.ToolSession) || l.Certain && n.PID == l.PID && n.Started == l.Started && s.isRelevant(n)
 		}) {
 			continue
 		}
@@ -399,8 +399,8 @@ func (s *settling) look(now []postgres.ToolSession) (open int) {
 			if known.Seconds = n.Seconds; known.Certain && (n.Busy || !known.cut) {
 				known.ToolSession = n // as last seen at work
 			}
-		} else if s.concerns(n) {
-			s.left[n.PID] = &leaving{LeftoverSession: LeftoverSession{ToolSession: n, Fate: SessionRemains}}
+		} else if s.isRelevant(n) {
+			s.left[n.PID] = &trackedSession{LeftoverSession: LeftoverSession{ToolSession: n, Fate: SessionRemains}}
 		}
 	}
 	for _, l := range s.left {
@@ -411,11 +411,11 @@ func (s *settling) look(now []postgres.ToolSession) (open int) {
 	return open
 }
 
-// endCertain cancels the statements of the tool's own sessions, and ends those that do
+// endOwnSessions cancels the statements of the tool's own sessions, and ends those that do
 // not listen, or that only keep a transaction open. Where the tool has succeeded, the
 // server may yet have to see that it has hung up.
-func (s *settling) endCertain(ctx context.Context) error {
-	if s.succeeded() && time.Since(s.start) < closesWithin {
+func (s *sessionWait) endOwnSessions(ctx context.Context) error {
+	if s.succeeded() && time.Since(s.start) < closeDelay {
 		return nil
 	}
 	for _, l := range s.left {
@@ -445,7 +445,7 @@ func (s *settling) endCertain(ctx context.Context) error {
 	return nil
 }
 
-func (s *settling) open() []string {
+func (s *sessionWait) openSessions() []string {
 	var out []string
 	for _, pid := range slices.Sorted(maps.Keys(s.left)) {
 		if l := s.left[pid]; l.Fate == SessionRemains {
@@ -455,10 +455,10 @@ func (s *settling) open() []string {
 	return out
 }
 
-// remains leaves out what has ended by itself: of a tool that succeeded all that
+// leftovers leaves out what has ended by itself: of a tool that succeeded all that
 // did, of another one what was not at work.
-func (s *settling) remains(looked bool, now postgres.ToolLeftovers) ToolLeftovers {
-	out := ToolLeftovers{SessionsKnown: looked, Prepared: now.Prepared}
+func (s *sessionWait) leftovers(sessionsKnown bool, now postgres.ToolLeftovers) ToolLeftovers {
+	out := ToolLeftovers{SessionsKnown: sessionsKnown, Prepared: now.Prepared}
 	for _, pid := range slices.Sorted(maps.Keys(s.left)) {
 		if l := s.left[pid]; l.Fate != SessionEnded || l.Active() && (l.cut || !s.succeeded()) {
 			out.Sessions = append(out.Sessions, l.LeftoverSession)

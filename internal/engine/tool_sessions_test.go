@@ -33,11 +33,11 @@ func TestIdentify(t *testing.T) {
 		"no parameter":               {env: nil, want: []string{name}, blind: true},
 	} {
 		trace := &postgres.ToolTrace{Application: "shiplock-exec-1-2", Checks: !c.blind}
-		assert.Equal(t, c.want, identify(child.Command{Args: c.args, Env: c.env}, trace, "db:5432"), what)
+		assert.Equal(t, c.want, sessionEnvironment(child.Command{Args: c.args, Env: c.env}, trace, "db:5432"), what)
 	}
 	trace := &postgres.ToolTrace{Application: "x", Checks: true}
-	assert.Len(t, identify(child.Command{}, trace, "a:1,b:2"), 1, "one of several servers may be a pooler")
-	assert.Len(t, identify(child.Command{}, trace, "/run/postgresql"), 1)
+	assert.Len(t, sessionEnvironment(child.Command{}, trace, "a:1,b:2"), 1, "one of several servers may be a pooler")
+	assert.Len(t, sessionEnvironment(child.Command{}, trace, "/run/postgresql"), 1)
 }
 
 func TestRolesOf(t *testing.T) {

@@ -15,19 +15,19 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// The pause between two looks grows from minLook to maxLook: a waiter comes at
+// The pause between two looks grows from minInterval to maxInterval: a waiter comes at
 // most about as late as it has waited, and fifty of them are ten connections a
 // second. Each look has a connection of its own, because fifty idle ones would be
 // half of what a server lets in by default.
 const (
-	minLook = 200 * time.Millisecond
-	maxLook = 5 * time.Second
-	// lookTimeout bounds one look: a version table that somebody has locked
+	minInterval = 200 * time.Millisecond
+	maxInterval = 5 * time.Second
+	// queryTimeout bounds one look: a version table that somebody has locked
 	// (golang-migrate truncates it) answers nothing.
-	lookTimeout = 15 * time.Second
+	queryTimeout = 15 * time.Second
 )
 
-var errNoAnswer = fmt.Errorf("the version table did not answer within %s", lookTimeout)
+var errQueryTimeout = fmt.Errorf("the version table did not answer within %s", queryTimeout)
 
 // WaitError is a wait that ended before the schema was there.
 type WaitError struct {
@@ -51,79 +51,79 @@ func (e *WaitError) Unwrap() error { return e.Err }
 // and needs no right but to read the version table. It waits as long as ctx lives;
 // errors are a *WaitError, or what no waiting mends.
 func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
-	judge := func(st plan.State) (string, error) { return plan.Missing(st, int(*want)), nil }
+	missing := func(st plan.State) (string, error) { return plan.Missing(st, int(*want)), nil }
 	if want == nil {
 		catalog, err := open(ctx, o)
 		if err != nil {
 			return 0, err
 		}
-		judge = func(st plan.State) (string, error) { return plan.ForWait(catalog, st, o.Policy) }
+		missing = func(st plan.State) (string, error) { return plan.ForWait(catalog, st, o.Policy) }
 	}
 	o.Postgres.WaitForDB = 0
-	w := waiter{o: o, judge: judge, start: time.Now(), shown: o.Postgres.Progress.StartWait()}
-	defer w.shown.End()
-	for pause := minLook; ; pause = min(pause*2, maxLook) {
-		version, there, err := w.look(ctx)
+	w := waiter{o: o, missing: missing, start: time.Now(), display: o.Postgres.Progress.StartWait()}
+	defer w.display.End()
+	for pause := minInterval; ; pause = min(pause*2, maxInterval) {
+		version, there, err := w.check(ctx)
 		if there || err != nil {
 			return version, err
 		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2)):
 		case <-ctx.Done():
-			return 0, w.over(ctx)
+			return 0, w.ended(ctx)
 		}
 	}
 }
 
 type waiter struct {
-	o     Options
-	judge func(plan.State) (string, error)
-	start time.Time
-	last  WaitError
-	// inside says that a look has got as far as the database.
-	inside bool
-	shown  *progress.Activity
-	atWork []progress.Fact // who migrates meanwhile
+	o       Options
+	missing func(plan.State) (string, error)
+	start   time.Time
+	last    WaitError
+	// reachedDatabase says that a look has got as far as the database.
+	reachedDatabase bool
+	display         *progress.Activity
+	activity        []progress.Fact // who migrates meanwhile
 }
 
-// look goes once to the database. What keeps it from being there is logged when it
+// check goes once to the database. What keeps it from being there is logged when it
 // is not what it was the last time.
-func (w *waiter) look(ctx context.Context) (version int, there bool, err error) {
-	short, cancel := context.WithTimeoutCause(ctx, lookTimeout, errNoAnswer)
+func (w *waiter) check(ctx context.Context) (version int, there bool, err error) {
+	short, cancel := context.WithTimeoutCause(ctx, queryTimeout, errQueryTimeout)
 	defer cancel()
 	now := WaitError{Target: w.o.Postgres.DSN.String()}
-	st, err := w.glance(short)
+	st, err := w.readState(short)
 	if err == nil {
-		now.Missing, err = w.judge(st)
+		now.Missing, err = w.missing(st)
 		if now.Missing == "" || err != nil {
 			return st.Version, err == nil, err
 		}
 	} else if ctx.Err() != nil {
-		return 0, false, w.over(ctx)
-	} else if !now.hope(err) {
+		return 0, false, w.ended(ctx)
+	} else if !now.isRetryable(err) {
 		return 0, false, err
 	}
 	now.Missing = w.o.Postgres.DSN.Redact(now.Missing)
 	if now.Missing != w.last.Missing && w.last.Missing != "" {
-		w.shown.Reset()
+		w.display.Reset()
 	}
-	w.shown.Show(w.moment(ctx, now))
+	w.display.Show(w.status(ctx, now))
 	w.last = now
 	return 0, false, nil
 }
 
-// moment is what the wait is for, and who is at work on it.
-func (w *waiter) moment(ctx context.Context, now WaitError) progress.Status {
+// status is what the wait is for, and who is at work on it.
+func (w *waiter) status(ctx context.Context, now WaitError) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: now.Target},
 		{Name: "for", Value: now.Missing, Bar: "waiting: " + now.Missing},
 	}
-	facts = append(facts, w.atWork...)
+	facts = append(facts, w.activity...)
 	return progress.Status{Message: "waiting", TimeName: "waited", Facts: append(facts, untilDeadline(ctx)...)}
 }
 
-// hope says whether waiting can mend an error, and if so takes note of it.
-func (e *WaitError) hope(err error) bool {
+// isRetryable reports whether waiting can mend an error, and if so takes note of it.
+func (e *WaitError) isRetryable(err error) bool {
 	var connect *postgres.ConnectError
 	var lost *postgres.LostError
 	var role *postgres.RoleError
@@ -134,8 +134,8 @@ func (e *WaitError) hope(err error) bool {
 		e.Missing, e.Unreachable = fmt.Sprintf("the database cannot be reached: %v", connect.Err), connect.Err
 	case errors.As(err, &lost):
 		e.Missing, e.Unreachable = fmt.Sprintf("the connection to the database was lost: %v", lost.Err), lost.Err
-	case errors.Is(err, errNoAnswer):
-		e.Missing, e.Unresponsive = errNoAnswer.Error(), true
+	case errors.Is(err, errQueryTimeout):
+		e.Missing, e.Unresponsive = errQueryTimeout.Error(), true
 	case errors.Is(err, postgres.ErrNoSchema):
 		e.Missing = "the schema of the version table does not exist yet, or the role has no USAGE on it"
 	case pq.As(err, pqerror.InsufficientPrivilege) != nil:
@@ -148,13 +148,13 @@ func (e *WaitError) hope(err error) bool {
 	return true
 }
 
-// over is the end of a wait by a signal, or for lack of time.
-func (w *waiter) over(ctx context.Context) error {
+// ended is the end of a wait by a signal, or for lack of time.
+func (w *waiter) ended(ctx context.Context) error {
 	e := w.last
 	e.Target, e.Err, e.Waited = w.o.Postgres.DSN.String(), context.Cause(ctx), time.Since(w.start)
 	switch {
 	case e.Missing != "":
-	case w.inside:
+	case w.reachedDatabase:
 		e.Missing, e.Unresponsive = "the version table has not answered yet", true
 	default:
 		e.Unreachable = errors.New("no answer yet")
@@ -163,15 +163,15 @@ func (w *waiter) over(ctx context.Context) error {
 	return &e
 }
 
-// glance reads the version and, where the role may, the journal; what the files
+// readState reads the version and, where the role may, the journal; what the files
 // say is not compared.
-func (w *waiter) glance(ctx context.Context) (plan.State, error) {
+func (w *waiter) readState(ctx context.Context) (plan.State, error) {
 	db, err := postgres.Open(ctx, w.o.Postgres)
 	if err != nil {
 		return plan.State{}, err
 	}
-	w.inside, w.atWork = true, nil
-	defer closeQuietly(w.o, db)
+	w.reachedDatabase, w.activity = true, nil
+	defer closeSession(w.o, db)
 	version, err := db.State(ctx)
 	if err != nil {
 		return plan.State{}, err
@@ -184,6 +184,6 @@ func (w *waiter) glance(ctx context.Context) (plan.State, error) {
 	for _, r := range journal {
 		st.Runs = append(st.Runs, runOf(r, version.Dirty))
 	}
-	w.atWork, err = db.LockHolder(ctx)
+	w.activity, err = db.LockHolder(ctx)
 	return st, err
 }

@@ -21,7 +21,7 @@ const (
 // migration: whether the schema is as it was decides between 6 and 7.
 func toolReport(e *engine.ToolError) Report {
 	c := Report{Code: toolCode(e)}
-	what := fmt.Sprintf("failed (%s)", e.Ended())
+	what := fmt.Sprintf("failed (%s)", e.ExitText())
 	if leftUnfinishedWork(e) {
 		what = "exited with code 0, but left work in the database unfinished"
 	} else if e.Exit.StopCause != nil {
@@ -157,7 +157,7 @@ func toolTitle(e *engine.ToolError) string {
 }
 
 func toolEnd(e *engine.ToolError) string {
-	end := fmt.Sprintf("%s after %s", e.Ended(), e.Exit.Took.Round(100*time.Millisecond))
+	end := fmt.Sprintf("%s after %s", e.ExitText(), e.Exit.Took.Round(100*time.Millisecond))
 	switch {
 	case e.Exit.Killed:
 		end += ": it did not end within its grace (--grace) and was killed"

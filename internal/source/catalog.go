@@ -55,15 +55,15 @@ const (
 
 // Catalog holds all migrations of a source in the order of their versions.
 type Catalog struct {
-	fsys       fs.FS
-	dir        string // where fsys is, if it is a folder on disk
-	origin     string
-	migrations []Migration
-	ignored    []string
-	unread     []string               // folders that may hold migrations, and cannot be looked into
-	sums       map[string]string      // checksums by file name
-	first      func() (string, error) // see StartDigest
-	ctx        context.Context        // see OpenContext
+	fsys              fs.FS
+	dir               string // where fsys is, if it is a folder on disk
+	origin            string
+	migrations        []Migration
+	ignored           []string
+	unreadableFolders []string               // folders that may hold migrations, and cannot be looked into
+	sums              map[string]string      // checksums by file name
+	first             func() (string, error) // see StartDigest
+	ctx               context.Context        // see OpenContext
 
 	// Of a union: the files alone, and what stands for a file's text.
 	files *Catalog
@@ -76,17 +76,17 @@ type Catalog struct {
 // version in decimal digits. Gaps and leading zeros are fine. Other .sql files
 // (unless they are to be ignored), two files for one version and direction, and a
 // folder without any migration are errors, each with the names of the files.
-func Open(dir string, stray Unrecognized) (*Catalog, error) {
+func Open(dir string, unrecognized Unrecognized) (*Catalog, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: the folder %s does not exist", ErrNoMigrations, dir)
 	case err != nil:
-		return nil, unreadable(dir, true, err)
+		return nil, newUnreadableError(dir, true, err)
 	case !info.IsDir():
-		return nil, unreadable(dir, true, errors.New("this is a file; --source takes the folder that holds the .sql files"))
+		return nil, newUnreadableError(dir, true, errors.New("this is a file; --source takes the folder that holds the .sql files"))
 	}
-	c, err := Read(os.DirFS(dir), dir, stray)
+	c, err := Read(os.DirFS(dir), dir, unrecognized)
 	if err == nil {
 		c.dir = dir
 	}
@@ -94,15 +94,15 @@ func Open(dir string, stray Unrecognized) (*Catalog, error) {
 }
 
 // Read is Open for any file system; origin names it in messages.
-func Read(fsys fs.FS, origin string, stray Unrecognized) (*Catalog, error) {
+func Read(fsys fs.FS, origin string, unrecognized Unrecognized) (*Catalog, error) {
 	entries, err := entriesOf(fsys)
 	if err != nil {
-		return nil, unreadable(origin, true, err)
+		return nil, newUnreadableError(origin, true, err)
 	}
-	c, err := collect(fsys, origin, stray, entries)
+	c, err := newCatalog(fsys, origin, unrecognized, entries)
 	if err != nil { // of several faults the first by name is told, in whatever order the folder has them
 		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-		c, err = collect(fsys, origin, stray, entries)
+		c, err = newCatalog(fsys, origin, unrecognized, entries)
 	}
 	return c, err
 }
@@ -120,20 +120,20 @@ func entriesOf(fsys fs.FS) ([]fs.DirEntry, error) {
 	return fs.ReadDir(fsys, ".")
 }
 
-func collect(fsys fs.FS, origin string, stray Unrecognized, entries []fs.DirEntry) (*Catalog, error) {
+func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []fs.DirEntry) (*Catalog, error) {
 	versions := (len(entries) + 1) / 2 // most have a down file
 	c := &Catalog{fsys: fsys, origin: origin, migrations: make([]Migration, 0, versions)}
 	byVersion := make(map[uint]int, versions)
 	for _, e := range entries {
-		concerned, err := concerns(fsys, e)
+		relevant, err := isRelevant(fsys, e)
 		if errors.Is(err, fs.ErrPermission) {
-			c.unread = append(c.unread, e.Name())
+			c.unreadableFolders = append(c.unreadableFolders, e.Name())
 		}
-		if !concerned {
+		if !relevant {
 			continue
 		}
 		file, err := parseEntry(e)
-		if err != nil && stray == IgnoreUnrecognized {
+		if err != nil && unrecognized == IgnoreUnrecognized {
 			c.ignored = append(c.ignored, e.Name())
 			continue
 		}
@@ -143,7 +143,7 @@ func collect(fsys fs.FS, origin string, stray Unrecognized, entries []fs.DirEntr
 		if err != nil {
 			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
 		}
-		if err := readable(fsys, e); err != nil {
+		if err := checkReadable(fsys, e); err != nil {
 			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
 		}
 		if err := c.add(byVersion, file); err != nil {
@@ -154,16 +154,16 @@ func collect(fsys fs.FS, origin string, stray Unrecognized, entries []fs.DirEntr
 		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql", ErrNoMigrations, origin)
 	}
 	slices.Sort(c.ignored)
-	slices.Sort(c.unread)
+	slices.Sort(c.unreadableFolders)
 	slices.SortFunc(c.migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
 	return c, nil
 }
 
-// concerns skips what editors and ConfigMap volumes leave beside the files: hidden
+// isRelevant skips what editors and ConfigMap volumes leave beside the files: hidden
 // names such as "..data", folders without migrations, and what neither is SQL nor
 // has a migration's name.
 // The error is of a folder that cannot be looked into.
-func concerns(fsys fs.FS, e fs.DirEntry) (bool, error) {
+func isRelevant(fsys fs.FS, e fs.DirEntry) (bool, error) {
 	if strings.HasPrefix(e.Name(), ".") {
 		return false, nil
 	}
@@ -171,17 +171,17 @@ func concerns(fsys fs.FS, e fs.DirEntry) (bool, error) {
 		if source.Regex.MatchString(e.Name()) {
 			return true, nil
 		}
-		return holdsMigrations(fsys, e.Name(), depth)
+		return containsMigrations(fsys, e.Name(), maxDepth)
 	}
 	return strings.EqualFold(filepath.Ext(strings.TrimSpace(e.Name())), ".sql") || source.Regex.MatchString(e.Name()) || withoutExtension.MatchString(e.Name()), nil
 }
 
-// depth is how far down migrations are looked for that would not run: a folder a year
+// maxDepth is how far down migrations are looked for that would not run: a folder a year
 // and a month, and no dependencies' folders where the source is a whole repository.
-const depth = 2
+const maxDepth = 2
 
-// holdsMigrations reports whether a folder holds a migration, or one of its folders does.
-func holdsMigrations(fsys fs.FS, folder string, depth int) (bool, error) {
+// containsMigrations reports whether a folder holds a migration, or one of its folders does.
+func containsMigrations(fsys fs.FS, folder string, depth int) (bool, error) {
 	inside, err := fs.ReadDir(fsys, folder)
 	if err != nil {
 		return false, err
@@ -191,7 +191,7 @@ func holdsMigrations(fsys fs.FS, folder string, depth int) (bool, error) {
 		case source.Regex.MatchString(e.Name()):
 			return true, nil
 		case e.IsDir() && depth > 1 && !strings.HasPrefix(e.Name(), "."):
-			holds, deeper := holdsMigrations(fsys, path.Join(folder, e.Name()), depth-1)
+			holds, deeper := containsMigrations(fsys, path.Join(folder, e.Name()), depth-1)
 			if holds {
 				return true, nil
 			}
@@ -204,9 +204,9 @@ func holdsMigrations(fsys fs.FS, folder string, depth int) (bool, error) {
 // withoutExtension is a migration's name that lacks its .sql.
 var withoutExtension = regexp.MustCompile(`(?i)^[0-9]+_.*[._](up|down)\s*$`)
 
-// readable refuses what has a migration's name and is no file: a link to nothing, and
+// checkReadable refuses what has a migration's name and is no file: a link to nothing, and
 // what would be waited for or never end when it is read.
-func readable(fsys fs.FS, e fs.DirEntry) error {
+func checkReadable(fsys fs.FS, e fs.DirEntry) error {
 	kind := e.Type()
 	if kind&fs.ModeSymlink != 0 {
 		info, err := fs.Stat(fsys, e.Name())
@@ -218,13 +218,13 @@ func readable(fsys fs.FS, e fs.DirEntry) error {
 		}
 		kind = info.Mode().Type()
 	}
-	if what, irregular := irregularKinds[kind&^fs.ModeCharDevice]; irregular {
+	if what, irregular := specialFileKinds[kind&^fs.ModeCharDevice]; irregular {
 		return fmt.Errorf("this is a %s and not a file, so it cannot be read as a migration; put the file itself here", what)
 	}
 	return nil
 }
 
-var irregularKinds = map[fs.FileMode]string{fs.ModeDir: "folder", fs.ModeNamedPipe: "named pipe", fs.ModeSocket: "socket", fs.ModeDevice: "device", fs.ModeIrregular: "special file"}
+var specialFileKinds = map[fs.FileMode]string{fs.ModeDir: "folder", fs.ModeNamedPipe: "named pipe", fs.ModeSocket: "socket", fs.ModeDevice: "device", fs.ModeIrregular: "special file"}
 
 func parseEntry(e fs.DirEntry) (source.Migration, error) {
 	if e.IsDir() && !source.Regex.MatchString(e.Name()) {
@@ -234,7 +234,7 @@ func parseEntry(e fs.DirEntry) (source.Migration, error) {
 }
 
 func parse(name string) (source.Migration, error) {
-	if file, plain := plainName(name); plain {
+	if file, plain := parsePlainName(name); plain {
 		return file, nil
 	}
 	file, err := source.Parse(name)
@@ -280,7 +280,7 @@ func (c *Catalog) Origin() string { return c.origin }
 func (c *Catalog) Ignored() []string { return slices.Clone(c.ignored) }
 
 // UnreadableFolders lists the folders that cannot be looked into for migrations that would not run.
-func (c *Catalog) UnreadableFolders() []string { return slices.Clone(c.unread) }
+func (c *Catalog) UnreadableFolders() []string { return slices.Clone(c.unreadableFolders) }
 
 // All returns the migrations in ascending order of version.
 func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }

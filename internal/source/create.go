@@ -19,14 +19,14 @@ const timestampDigits = len("20060102150405")
 // defaultDigits is the width of the first version in an empty folder.
 const defaultDigits = 4
 
-var notInName = regexp.MustCompile(`[^\p{L}\p{N}]+`)
+var nonNameCharacters = regexp.MustCompile(`[^\p{L}\p{N}]+`)
 
 // Create writes the next up and down file for name into dir, which it makes if
 // need be, and returns their paths. The new version continues the folder's own
 // numbering: as wide as the last one, or a UTC timestamp after a timestamp. It
 // never overwrites a file.
 func Create(dir, name string, now time.Time) (up, down string, err error) {
-	slug := strings.ToLower(strings.Trim(notInName.ReplaceAllString(name, "_"), "_"))
+	slug := strings.ToLower(strings.Trim(nonNameCharacters.ReplaceAllString(name, "_"), "_"))
 	if slug == "" {
 		return "", "", fmt.Errorf("migration name %q: want a few words, such as add_guest_phone", name)
 	}

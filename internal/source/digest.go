@@ -21,7 +21,7 @@ func (c *Catalog) Digest() (string, error) {
 }
 
 func (c *Catalog) digest() (string, error) {
-	open, done, err := c.opener()
+	open, done, err := c.fileOpener()
 	if err != nil {
 		return "", err
 	}
@@ -36,8 +36,8 @@ func (c *Catalog) digest() (string, error) {
 		workers.Go(func() {
 			d := digester{catalog: c, open: open, sums: sums}
 			for failed[w] == nil {
-				last := int(next.Add(portion))
-				first := last - portion
+				last := int(next.Add(batchSize))
+				first := last - batchSize
 				if first >= len(sums) {
 					return
 				}
@@ -57,8 +57,8 @@ func (c *Catalog) digest() (string, error) {
 	return hex.EncodeToString(all.Sum(nil)), nil
 }
 
-// portion is how many files a worker takes at a time: of thirty files, one takes all.
-const portion = 64
+// batchSize is how many files a worker takes at a time: of thirty files, one takes all.
+const batchSize = 64
 
 // digester is one worker of Digest.
 type digester struct {
@@ -79,7 +79,7 @@ func (d *digester) files(first, last int) error {
 			continue
 		}
 		if err := d.file(m.Up, &d.sums[i]); err != nil {
-			return d.catalog.in(m.Up, err)
+			return d.catalog.fileError(m.Up, err)
 		}
 	}
 	return nil
@@ -107,14 +107,14 @@ func (d *digester) file(name string, sum *[sha256.Size]byte) error {
 	return err
 }
 
-// opener opens files of the catalog until done is called.
-func (c *Catalog) opener() (open func(name string) (io.ReadCloser, error), done func(), err error) {
+// fileOpener opens files of the catalog until done is called.
+func (c *Catalog) fileOpener() (open func(name string) (io.ReadCloser, error), done func(), err error) {
 	if c.dir == "" {
 		return func(name string) (io.ReadCloser, error) { return c.fsys.Open(name) }, func() {}, nil
 	}
 	folder, err := openFolder(c.dir)
 	if err != nil {
-		return nil, nil, c.in("", err)
+		return nil, nil, c.fileError("", err)
 	}
 	return folder.open, func() { _ = folder.Close() }, nil // it was only read
 }

@@ -15,7 +15,7 @@ import (
 func (c *Catalog) OpenFile(file string) (io.ReadCloser, error) {
 	f, err := c.openInterruptibly(file)
 	if err != nil {
-		return nil, c.in(file, err)
+		return nil, c.fileError(file, err)
 	}
 	return f, nil
 }
@@ -37,13 +37,13 @@ func (c *Catalog) Size(file string) (int64, error) {
 	}
 	info, err := fs.Stat(c.fsys, file)
 	if err != nil {
-		return 0, c.in(file, err)
+		return 0, c.fileError(file, err)
 	}
 	return info.Size(), nil
 }
 
-// maxHead is how far into a file directives are looked for.
-const maxHead = 64 << 10
+// maxHeader is how far into a file directives are looked for.
+const maxHeader = 64 << 10
 
 // Directives reads the directives of a version's up file. One that states a floor above
 // itself is an error: not even its own release could run.
@@ -56,19 +56,19 @@ func (c *Catalog) Directives(version uint) (sqlfile.Directives, error) {
 	if err != nil {
 		return sqlfile.Directives{}, err
 	}
-	head, err := io.ReadAll(io.LimitReader(f, maxHead))
+	head, err := io.ReadAll(io.LimitReader(f, maxHeader))
 	if err := errors.Join(err, f.Close()); err != nil {
-		return sqlfile.Directives{}, c.in(m.Up, err)
+		return sqlfile.Directives{}, c.fileError(m.Up, err)
 	}
-	says, err := sqlfile.ReadDirectives(strings.TrimPrefix(string(head), "\ufeff"))
+	directives, err := sqlfile.ReadDirectives(strings.TrimPrefix(string(head), "\ufeff"))
 	var unusable *sqlfile.Error
 	switch {
 	case errors.As(err, &unusable):
 		unusable.File = m.Up
-	case err == nil && says.MinCompatibleVersion > version:
-		err = &sqlfile.Error{File: m.Up, Problem: fmt.Sprintf("-- %s %d is above its own version, so not even the release that brings it could run", sqlfile.MinCompatibleVersion, says.MinCompatibleVersion)}
+	case err == nil && directives.MinCompatibleVersion > version:
+		err = &sqlfile.Error{File: m.Up, Problem: fmt.Sprintf("-- %s %d is above its own version, so not even the release that brings it could run", sqlfile.MinCompatibleVersion, directives.MinCompatibleVersion)}
 	}
-	return says, err
+	return directives, err
 }
 
 // Text returns the text of one of the catalog's files; none for no name, and none
@@ -83,7 +83,7 @@ func (c *Catalog) Text(file string, limit int64) (string, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err := errors.Join(err, f.Close()); err != nil {
-		return "", c.in(file, err)
+		return "", c.fileError(file, err)
 	}
 	if int64(len(text)) > limit {
 		return "", nil
@@ -103,7 +103,7 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 	}
 	sum, err := sqlfile.Checksum(func() (io.ReadCloser, error) { return c.openInterruptibly(m.Up) })
 	if err != nil {
-		return "", c.in(m.Up, err)
+		return "", c.fileError(m.Up, err)
 	}
 	if c.sums == nil {
 		c.sums = map[string]string{}
@@ -112,11 +112,11 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 	return sum, nil
 }
 
-// in names the file of an error, or the folder for no file.
-func (c *Catalog) in(file string, err error) error {
+// fileError names the file of an error, or the folder for no file.
+func (c *Catalog) fileError(file string, err error) error {
 	var interrupted *sqlfile.InterruptedError
 	if errors.As(err, &interrupted) {
 		return fmt.Errorf("reading migration %s: %w", filepath.Join(c.origin, file), err)
 	}
-	return unreadable(filepath.Join(c.origin, file), file == "", err)
+	return newUnreadableError(filepath.Join(c.origin, file), file == "", err)
 }

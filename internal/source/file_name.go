@@ -7,10 +7,10 @@ import (
 	"github.com/golang-migrate/migrate/v4/source"
 )
 
-// plainName reads a name as golang-migrate's regular expression does, for a
+// parsePlainName reads a name as golang-migrate's regular expression does, for a
 // twentieth of the time, where the name is of the usual form; of ten thousand
 // migrations the expression would take longer than all the files.
-func plainName(name string) (source.Migration, bool) {
+func parsePlainName(name string) (source.Migration, bool) {
 	rest, direction := strings.CutSuffix(name, ".up.sql")
 	m := source.Migration{Direction: source.Up, Raw: name}
 	if !direction {

@@ -17,7 +17,7 @@ func FuzzPlainName(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		got, plain := plainName(name)
+		got, plain := parsePlainName(name)
 		want, err := source.Parse(name)
 		if plain {
 			assert.NoError(t, err)
@@ -32,7 +32,7 @@ func TestPlainName(t *testing.T) {
 		"0001_rooms.up.sql": true, "20261121103000_rooms.down.sql": true, "1_.up.sql": true,
 		"rooms.sql": false, "1_rooms.up.json": false, "9223372036854775808_a.up.sql": false,
 	} {
-		_, got := plainName(name)
+		_, got := parsePlainName(name)
 		assert.Equal(t, plain, got, name)
 	}
 }

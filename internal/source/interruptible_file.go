@@ -11,17 +11,17 @@ import (
 
 // OpenContext is Open, but it does not wait for the file system longer than ctx lasts,
 // nor does what reads the catalog's files later.
-func OpenContext(ctx context.Context, dir string, stray Unrecognized) (*Catalog, error) {
-	c, err := interruptible(ctx, func() (*Catalog, error) { return Open(dir, stray) })
+func OpenContext(ctx context.Context, dir string, unrecognized Unrecognized) (*Catalog, error) {
+	c, err := interruptible(ctx, func() (*Catalog, error) { return Open(dir, unrecognized) })
 	if err == nil {
 		c.ctx = ctx
 	}
 	return c, err
 }
 
-// lastRead is what a read may take when ctx is over: what is recorded of a run that was
+// readGrace is what a read may take when ctx is over: what is recorded of a run that was
 // stopped still reads its file.
-var lastRead = 2 * time.Second
+var readGrace = 2 * time.Second
 
 // interruptible returns what f returns, or an InterruptedError when ctx is over and f
 // does not return: the kernel does not give a read of a file back to the program, so it
@@ -47,7 +47,7 @@ func interruptible[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	select {
 	case r := <-done:
 		return r.value, r.err
-	case <-time.After(lastRead):
+	case <-time.After(readGrace):
 		var none T
 		return none, &sqlfile.InterruptedError{Err: context.Cause(ctx)}
 	}
@@ -67,32 +67,32 @@ func (c *Catalog) openInterruptibly(file string) (io.ReadCloser, error) {
 
 // interruptibleFile is a file whose reads end with a context.
 type interruptibleFile struct {
-	ctx  context.Context
-	file io.ReadCloser
-	room []byte // what a read that is left behind writes to; nobody else has it
-	left bool
+	ctx       context.Context
+	file      io.ReadCloser
+	buf       []byte // what a read that is left behind writes to; nobody else has it
+	abandoned bool
 }
 
 func (f *interruptibleFile) Read(p []byte) (int, error) {
-	if f.left {
+	if f.abandoned {
 		return 0, &sqlfile.InterruptedError{Err: context.Cause(f.ctx)}
 	}
-	if len(f.room) < len(p) {
-		f.room = make([]byte, len(p))
+	if len(f.buf) < len(p) {
+		f.buf = make([]byte, len(p))
 	}
-	room := f.room[:len(p)]
-	n, err := interruptible(f.ctx, func() (int, error) { return f.file.Read(room) })
+	buf := f.buf[:len(p)]
+	n, err := interruptible(f.ctx, func() (int, error) { return f.file.Read(buf) })
 	var interrupted *sqlfile.InterruptedError
 	if errors.As(err, &interrupted) {
-		f.left = true
+		f.abandoned = true
 		return 0, err
 	}
-	return copy(p, room[:n]), err
+	return copy(p, buf[:n]), err
 }
 
 // Close leaves a file open that is still being read: closing it may wait, too.
 func (f *interruptibleFile) Close() error {
-	if f.left {
+	if f.abandoned {
 		return nil
 	}
 	return f.file.Close()

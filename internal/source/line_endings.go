@@ -14,7 +14,7 @@ func (c *Catalog) MatchLineEndings(version uint, sum, sql string) (sqlfile.LineE
 	}
 	endings, same, err := sqlfile.MatchLineEndings(func() (io.ReadCloser, error) { return c.openInterruptibly(m.Up) }, sum, sql)
 	if err != nil {
-		return "", false, c.in(m.Up, err)
+		return "", false, c.fileError(m.Up, err)
 	}
 	return endings, same, nil
 }

@@ -28,7 +28,7 @@ const FromHistory = "history:"
 // WithHistory is a catalog of the files and of what a database remembers. A file counts
 // if its up is what ran: then its down may be a better one than that of the day.
 // Of a version whose up here did not run both come from the journal.
-func (c *Catalog) WithHistory(memory []RecordedMigration) *Catalog {
+func (c *Catalog) WithHistory(recorded []RecordedMigration) *Catalog {
 	u := &Catalog{fsys: c.fsys, dir: c.dir, origin: c.origin, ignored: c.ignored, ctx: c.ctx, files: c, sums: map[string]string{}, texts: map[string]string{}}
 	for file, sum := range c.sums {
 		u.sums[file] = sum
@@ -37,7 +37,7 @@ func (c *Catalog) WithHistory(memory []RecordedMigration) *Catalog {
 	for _, m := range c.migrations {
 		known[m.Version] = m
 	}
-	for _, r := range memory {
+	for _, r := range recorded {
 		m, here := c.Find(r.Version)
 		known[r.Version] = u.merge(m, here, r)
 	}
@@ -53,21 +53,21 @@ func (u *Catalog) merge(m Migration, here bool, r RecordedMigration) Migration {
 	if !here || r.Differs {
 		m = Migration{Version: r.Version, Name: r.Name, HistoryOnly: !here, NoDown: r.NoDown}
 		if r.HasUp {
-			m.Up = u.nameOf(r, "up")
+			m.Up = u.historyFileName(r, "up")
 		}
 		if r.Checksum != "" {
-			u.sums[u.nameOf(r, "up")] = r.Checksum
+			u.sums[u.historyFileName(r, "up")] = r.Checksum
 		}
 	}
 	if m.Down == "" && r.HasDown {
-		m.Down = u.nameOf(r, "down")
+		m.Down = u.historyFileName(r, "down")
 	}
 	m.Irreversible = r.Irreversible
 	return m
 }
 
-// nameOf is what a file of the folder would be called.
-func (u *Catalog) nameOf(r RecordedMigration, direction string) string {
+// historyFileName is what a file of the folder would be called.
+func (u *Catalog) historyFileName(r RecordedMigration, direction string) string {
 	digits := 0
 	if all := u.files.migrations; len(all) > 0 {
 		name := all[len(all)-1].Up + all[len(all)-1].Down
@@ -90,7 +90,7 @@ func (c *Catalog) Files() *Catalog {
 func (c *Catalog) SetRecordedSQL(version uint, up, down string) {
 	m, _ := c.Find(version)
 	r := RecordedMigration{Version: m.Version, Name: m.Name}
-	c.texts[c.nameOf(r, "up")], c.texts[c.nameOf(r, "down")] = up, down
+	c.texts[c.historyFileName(r, "up")], c.texts[c.historyFileName(r, "down")] = up, down
 }
 
 // UpTo is the part of a catalog's files up to a version, that one included.

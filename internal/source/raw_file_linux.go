@@ -19,13 +19,13 @@ const closed = -1
 // rawFolder opens files by their names alone: the way to the folder is walked once.
 type rawFolder int
 
-// atWorkingFolder is AT_FDCWD of openat(2).
-const atWorkingFolder rawFolder = -0x64
+// workingFolder is AT_FDCWD of openat(2).
+const workingFolder rawFolder = -0x64
 
-func openRaw(path string) (io.ReadCloser, error) { return atWorkingFolder.open(path) }
+func openRaw(path string) (io.ReadCloser, error) { return workingFolder.open(path) }
 
 func openFolder(path string) (rawFolder, error) {
-	fd, err := openAt(atWorkingFolder, path, syscall.O_DIRECTORY)
+	fd, err := openAt(workingFolder, path, syscall.O_DIRECTORY)
 	return rawFolder(fd), err
 }
 

@@ -25,22 +25,22 @@ func (e *UnreadableError) Error() string {
 
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// unreadable is the error for a path; one of the file system names its own path,
+// newUnreadableError is the error for a path; one of the file system names its own path,
 // which is left out. Access says why permission was denied.
-func unreadable(path string, folder bool, err error) error {
+func newUnreadableError(path string, folder bool, err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
 		err = at.Err
 	}
 	e := &UnreadableError{Path: path, Folder: folder, Err: err}
 	if errors.Is(err, fs.ErrPermission) {
-		e.Access = access(path)
+		e.Access = describeAccess(path)
 	}
 	return e
 }
 
-// access compares this process's user with a path's owner and mode.
-func access(path string) string {
+// describeAccess compares this process's user with a path's owner and mode.
+func describeAccess(path string) string {
 	us := fmt.Sprintf("this process runs as user %d, group %d", os.Geteuid(), os.Getegid())
 	info, err := os.Stat(path)
 	if err != nil {

@@ -44,7 +44,7 @@ func (d *digest) sum() string {
 // migration. What cannot be read as SQL counts byte by byte. Errors are those of
 // open and of what it opens.
 func Checksum(open func() (io.ReadCloser, error)) (string, error) {
-	sum, err := sumOf(open, func(from io.Reader) (string, error) {
+	sum, err := readChecksum(open, func(from io.Reader) (string, error) {
 		r := NewReader(from)
 		for {
 			if _, err := r.Next(); err != nil {
@@ -56,14 +56,14 @@ func Checksum(open func() (io.ReadCloser, error)) (string, error) {
 	if !errors.As(err, &unusable) {
 		return sum, err
 	}
-	return sumOf(open, func(from io.Reader) (string, error) {
+	return readChecksum(open, func(from io.Reader) (string, error) {
 		d := newDigest()
 		_, err := io.Copy(d.hash, from)
 		return d.sum(), err
 	})
 }
 
-func sumOf(open func() (io.ReadCloser, error), read func(io.Reader) (string, error)) (string, error) {
+func readChecksum(open func() (io.ReadCloser, error), read func(io.Reader) (string, error)) (string, error) {
 	from, err := open()
 	if err != nil {
 		return "", err

@@ -6,28 +6,28 @@ import (
 	"unicode/utf8"
 )
 
-// textCheck refuses what would reach the server changed or cut short.
-type textCheck struct {
-	line   int
-	begun  bool
-	broken []byte // the first bytes of a character whose rest is still to come
+// encodingCheck refuses what would reach the server changed or cut short.
+type encodingCheck struct {
+	line       int
+	started    bool
+	incomplete []byte // the first bytes of a character whose rest is still to come
 }
 
 // next looks at the bytes that follow; last says that none come after them.
-func (c *textCheck) next(text []byte, last bool) *Error {
-	if !c.begun && len(text) > 0 {
-		c.begun = true
+func (c *encodingCheck) next(text []byte, last bool) *Error {
+	if !c.started && len(text) > 0 {
+		c.started = true
 		if text[0] >= 0xfe { // of a byte order mark; UTF-8 has no such bytes
 			return &Error{Line: c.line, Problem: "the file is UTF-16; save it as UTF-8"}
 		}
 	}
-	if len(c.broken) > 0 {
-		text = append(c.broken, text...)
-		c.broken = nil
+	if len(c.incomplete) > 0 {
+		text = append(c.incomplete, text...)
+		c.incomplete = nil
 	}
 	if !last {
-		whole := withoutBroken(text)
-		c.broken = bytes.Clone(text[whole:])
+		whole := completeLength(text)
+		c.incomplete = bytes.Clone(text[whole:])
 		text = text[:whole]
 	}
 	nul, bad := bytes.IndexByte(text, 0), invalid(text)
@@ -43,8 +43,8 @@ func (c *textCheck) next(text []byte, last bool) *Error {
 	return nil
 }
 
-// withoutBroken is the length of text up to a character that it ends within.
-func withoutBroken(text []byte) int {
+// completeLength is the length of text up to a character that it ends within.
+func completeLength(text []byte) int {
 	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
 		start := len(text) - back
 		if utf8.RuneStart(text[start]) {

@@ -25,7 +25,7 @@ func (r *Reader) lex(i int) (what token, end int) {
 	case c == 0:
 		return tokenEnd, i
 	case isSpace(c):
-		return tokenBlank, r.while(i+1, classSpace)
+		return tokenBlank, r.skip(i+1, classSpace)
 	case c == '-' && r.at(i+1) == '-':
 		return tokenBlank, r.lineComment(i)
 	case c == '/' && r.at(i+1) == '*':
@@ -37,11 +37,11 @@ func (r *Reader) lex(i int) (what token, end int) {
 	case c == '$':
 		return tokenLiteral, r.dollar(i)
 	case isDigit(c):
-		return tokenLiteral, r.while(i+1, classNumber)
+		return tokenLiteral, r.skip(i+1, classNumber)
 	case isOperator(c):
 		return tokenLiteral, r.operator(i)
 	case isWordStart(c):
-		end = r.while(i+1, classWord)
+		end = r.skip(i+1, classWord)
 		if end == i+1 && c|0x20 == 'e' && r.at(end) == '\'' {
 			return tokenLiteral, r.escaped(end + 1)
 		}
@@ -50,15 +50,15 @@ func (r *Reader) lex(i int) (what token, end int) {
 	return tokenSymbol, i + 1
 }
 
-// while is the index of the first byte from i on that is of none of the classes.
-func (r *Reader) while(i int, of class) int {
+// skip is the index of the first byte from i on that is of none of the classes.
+func (r *Reader) skip(i int, of class) int {
 	for {
 		for ; i < len(r.buf); i++ {
 			if classes[r.buf[i]]&of == 0 {
 				return i
 			}
 		}
-		if r.more(i) == 0 {
+		if r.readTo(i) == 0 {
 			return i
 		}
 	}
@@ -66,7 +66,7 @@ func (r *Reader) while(i int, of class) int {
 
 // lineComment ends before the line does: PostgreSQL takes a lone carriage return for that, too.
 func (r *Reader) lineComment(i int) int {
-	return r.while(i, classLine)
+	return r.skip(i, classLine)
 }
 
 // blockComment ends where as many are closed as were opened.
@@ -90,7 +90,7 @@ func (r *Reader) blockComment(i int) int {
 // quoted ends behind a quote that is not doubled.
 func (r *Reader) quoted(i int, quote byte) int {
 	for {
-		i = r.to(i, quote)
+		i = r.indexAfter(i, quote)
 		if r.at(i) != quote {
 			return i
 		}
@@ -110,8 +110,8 @@ func (r *Reader) escaped(i int) int {
 		case c == '\'' && r.at(i+1) == '\'':
 			i++
 		case c == '\'':
-			next, goesOn := r.continuation(i + 1)
-			if !goesOn {
+			next, continues := r.continuation(i + 1)
+			if !continues {
 				return i + 1
 			}
 			i = next
@@ -121,20 +121,20 @@ func (r *Reader) escaped(i int) int {
 }
 
 // continuation looks for the quote with which a string goes on.
-func (r *Reader) continuation(i int) (next int, goesOn bool) {
-	broken := false
+func (r *Reader) continuation(i int) (next int, continues bool) {
+	incomplete := false
 	for {
 		c := r.at(i)
 		switch {
 		case c == '\n' || c == '\r':
-			broken = true
+			incomplete = true
 			i++
 		case isSpace(c):
 			i++
 		case c == '-' && r.at(i+1) == '-':
 			i = r.lineComment(i)
 		default:
-			return i, broken && c == '\''
+			return i, incomplete && c == '\''
 		}
 	}
 }
@@ -143,15 +143,15 @@ func (r *Reader) continuation(i int) (next int, goesOn bool) {
 func (r *Reader) dollar(i int) int {
 	end := i + 1
 	if isWordStart(r.at(end)) {
-		end = r.while(end+1, classWordStart|classDigit)
+		end = r.skip(end+1, classWordStart|classDigit)
 	}
 	if r.at(end) != '$' {
-		return r.while(i+1, classDigit)
+		return r.skip(i+1, classDigit)
 	}
 	end++
 	size := end - i
 	for {
-		next := r.to(end, '$')
+		next := r.indexAfter(end, '$')
 		if next == end || r.at(next-1) != '$' { // the end of the file
 			return next
 		}

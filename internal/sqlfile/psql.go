@@ -10,44 +10,44 @@ import (
 // them since PostgreSQL 17.6: \restrict and \unrestrict keep psql from obeying any
 // other, and mean nothing here.
 func (r *Reader) psqlLine() (Piece, error) {
-	end := r.to(0, '\n')
-	if err := r.failed(); err != nil {
+	end := r.indexAfter(0, '\n')
+	if err := r.readError(); err != nil {
 		return Piece{}, err
 	}
-	if !harmless.Match(r.buf[:end]) {
-		return Piece{}, refusePsql(r.psqlName(0), r.line)
+	if !restrictCommand.Match(r.buf[:end]) {
+		return Piece{}, psqlCommandError(r.psqlName(0), r.line)
 	}
 	return r.piece(PsqlLine, end), nil
 }
 
-var harmless = regexp.MustCompile(`^\\(un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*\r?\n?$`)
+var restrictCommand = regexp.MustCompile(`^\\(un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*\r?\n?$`)
 
 // psqlName is the name of psql's command at i; some are a single other character.
 func (r *Reader) psqlName(i int) string {
 	const longest = 20
-	end := r.while(i+1, classWordStart)
+	end := r.skip(i+1, classWordStart)
 	if next := r.at(end); end == i+1 && next > ' ' && next < 0x7f {
 		end++
 	}
 	return string(r.buf[i:min(end, i+longest)])
 }
 
-func refusePsql(name string, line int) *Error {
+func psqlCommandError(name string, line int) *Error {
 	if name == `\.` {
 		return &Error{Line: line, Problem: `\. ends the rows of COPY … FROM stdin, and none begin before it`}
 	}
-	return &Error{Line: line, Problem: fmt.Sprintf("%s is a command of psql's, which the server does not know; %s", name, wayOut(name))}
+	return &Error{Line: line, Problem: fmt.Sprintf("%s is a command of psql's, which the server does not know; %s", name, replacementFor(name))}
 }
 
-func misplaced(name string, line int) *Error {
-	if harmless.MatchString(name + " x") {
+func misplacedCommandError(name string, line int) *Error {
+	if restrictCommand.MatchString(name + " x") {
 		return &Error{Line: line, Problem: fmt.Sprintf("%s stands inside of a statement; end that with a semicolon first", name)}
 	}
-	return refusePsql(name, line)
+	return psqlCommandError(name, line)
 }
 
-// wayOut is what to write instead of a command of psql's.
-func wayOut(name string) string {
+// replacementFor is what to write instead of a command of psql's.
+func replacementFor(name string) string {
 	switch name {
 	case `\restrict`, `\unrestrict`:
 		return "only one word may follow it, as pg_dump writes it"
@@ -72,8 +72,8 @@ func wayOut(name string) string {
 // restOfLine is what stands behind COPY … FROM stdin; on its line: psql reads the
 // rows from the next line on.
 func (r *Reader) restOfLine() (Piece, error) {
-	end := r.to(0, '\n')
-	if err := r.failed(); err != nil {
+	end := r.indexAfter(0, '\n')
+	if err := r.readError(); err != nil {
 		return Piece{}, err
 	}
 	rest := bytes.TrimSpace(r.buf[:end])
@@ -88,8 +88,8 @@ func (r *Reader) restOfLine() (Piece, error) {
 func (r *Reader) rows() (Piece, error) {
 	n := 0
 	for n < maxRows {
-		end := r.to(n, '\n')
-		if err := r.failed(); err != nil {
+		end := r.indexAfter(n, '\n')
+		if err := r.readError(); err != nil {
 			return Piece{}, err
 		}
 		line := bytes.TrimSuffix(bytes.TrimSuffix(r.buf[n:end], []byte("\n")), []byte("\r"))
@@ -102,7 +102,7 @@ func (r *Reader) rows() (Piece, error) {
 			return r.piece(RowsEnd, end), nil
 		}
 		if end == n || r.buf[end-1] != '\n' {
-			return Piece{}, noRows(r.copyLine)
+			return Piece{}, missingRowsError(r.copyLine)
 		}
 		r.digest.row(line)
 		n = end
@@ -110,6 +110,6 @@ func (r *Reader) rows() (Piece, error) {
 	return r.piece(Rows, n), nil
 }
 
-func noRows(line int) *Error {
+func missingRowsError(line int) *Error {
 	return &Error{Line: line, Problem: `COPY … FROM stdin needs its rows below it, and a line \. at their end`}
 }

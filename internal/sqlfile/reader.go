@@ -65,18 +65,18 @@ const maxRows = 64 << 10
 
 // Reader splits a file. It is not safe for concurrent use.
 type Reader struct {
-	from   io.Reader
-	room   []byte // that buf lies in
-	buf    []byte // what is read and not yet handed out, but for its first taken bytes
-	taken  int    // bytes of buf that the last piece has
-	offset int64  // of buf
-	line   int    // of buf, from 1
-	column int
-	chunk  int   // bytes to read next
-	read   error // that ended reading
-	text   textCheck
-	begun  bool
-	digest digest
+	from     io.Reader
+	storage  []byte // that buf lies in
+	buf      []byte // what is read and not yet handed out, but for its first taken bytes
+	consumed int    // bytes of buf that the last piece has
+	offset   int64  // of buf
+	line     int    // of buf, from 1
+	column   int
+	chunk    int   // bytes to read next
+	read     error // that ended reading
+	text     encodingCheck
+	started  bool
+	digest   digest
 
 	copying  copying
 	copyLine int // of that COPY
@@ -93,7 +93,7 @@ const (
 
 // NewReader returns a Reader of the file's bytes.
 func NewReader(from io.Reader) *Reader {
-	return &Reader{from: from, line: 1, chunk: minChunk, text: textCheck{line: 1}, digest: newDigest()}
+	return &Reader{from: from, line: 1, chunk: minChunk, text: encodingCheck{line: 1}, digest: newDigest()}
 }
 
 // Next returns the next piece, io.EOF after the last, an *Error without File for
@@ -126,31 +126,31 @@ func (r *Reader) Sum() string { return r.digest.sum() }
 
 // begin skips a byte order mark.
 func (r *Reader) begin() error {
-	if r.begun {
+	if r.started {
 		return nil
 	}
-	r.begun = true
+	r.started = true
 	r.at(2)
 	r.buf = bytes.TrimPrefix(r.buf, []byte("\ufeff"))
-	return r.failed()
+	return r.readError()
 }
 
 // piece takes the first n bytes of what is left.
 func (r *Reader) piece(kind Kind, n int) Piece {
-	r.taken = n
+	r.consumed = n
 	return Piece{Kind: kind, Text: r.buf[:n:n], Offset: r.offset, Line: r.line, Column: r.column}
 }
 
 // discard lets go of the last piece.
 func (r *Reader) discard() {
-	text := r.buf[:r.taken]
+	text := r.buf[:r.consumed]
 	r.offset += int64(len(text))
 	r.line += bytes.Count(text, []byte("\n"))
 	if last := bytes.LastIndexByte(text, '\n'); last >= 0 {
 		r.column, text = 0, text[last+1:]
 	}
 	r.column += runes(text)
-	r.buf, r.taken = r.buf[r.taken:], 0
+	r.buf, r.consumed = r.buf[r.consumed:], 0
 }
 
 // at returns the byte at i of what is left, or 0 at the end: no text has a NUL.
@@ -158,10 +158,10 @@ func (r *Reader) at(i int) byte {
 	if i < len(r.buf) {
 		return r.buf[i]
 	}
-	return r.more(i)
+	return r.readTo(i)
 }
 
-func (r *Reader) more(i int) byte {
+func (r *Reader) readTo(i int) byte {
 	for i >= len(r.buf) && r.read == nil {
 		r.fill()
 	}
@@ -174,31 +174,31 @@ func (r *Reader) more(i int) byte {
 // fill reads on. Text that is none ends the reading where it stands.
 func (r *Reader) fill() {
 	if cap(r.buf)-len(r.buf) < r.chunk {
-		if len(r.room)-len(r.buf) < r.chunk {
-			r.room = make([]byte, 2*len(r.buf)+2*r.chunk)
+		if len(r.storage)-len(r.buf) < r.chunk {
+			r.storage = make([]byte, 2*len(r.buf)+2*r.chunk)
 		}
-		r.buf = r.room[:copy(r.room, r.buf)]
+		r.buf = r.storage[:copy(r.storage, r.buf)]
 	}
 	n, err := r.from.Read(r.buf[len(r.buf) : len(r.buf)+r.chunk])
 	r.chunk = min(2*r.chunk, maxChunk)
-	fresh := r.buf[len(r.buf) : len(r.buf)+n]
-	if bad := r.text.next(fresh, errors.Is(err, io.EOF)); bad != nil {
+	added := r.buf[len(r.buf) : len(r.buf)+n]
+	if bad := r.text.next(added, errors.Is(err, io.EOF)); bad != nil {
 		r.read = bad
 		return
 	}
 	r.buf, r.read = r.buf[:len(r.buf)+n], err
 }
 
-// failed is what went wrong in reading; the end of the file is not that.
-func (r *Reader) failed() error {
+// readError is what went wrong in reading; the end of the file is not that.
+func (r *Reader) readError() error {
 	if errors.Is(r.read, io.EOF) {
 		return nil
 	}
 	return r.read
 }
 
-// to is the index behind the next byte c, from i on, or of the end.
-func (r *Reader) to(i int, c byte) int {
+// indexAfter is the index behind the next byte c, from i on, or of the end.
+func (r *Reader) indexAfter(i int, c byte) int {
 	for {
 		if i < len(r.buf) {
 			if n := bytes.IndexByte(r.buf[i:], c); n >= 0 {
@@ -206,7 +206,7 @@ func (r *Reader) to(i int, c byte) int {
 			}
 			i = len(r.buf)
 		}
-		if r.more(i) == 0 {
+		if r.readTo(i) == 0 {
 			return i
 		}
 	}

@@ -219,7 +219,7 @@ func TestReaderEndsWithTheFile(t *testing.T) {
 }
 
 func TestReaderPassesErrorsOn(t *testing.T) {
-	broken := errors.New("disk on fire")
-	_, err := pieces(io.MultiReader(strings.NewReader("SELECT 1; SELECT"), iotest.ErrReader(broken)))
-	assert.Equal(t, broken, err)
+	incomplete := errors.New("disk on fire")
+	_, err := pieces(io.MultiReader(strings.NewReader("SELECT 1; SELECT"), iotest.ErrReader(incomplete)))
+	assert.Equal(t, incomplete, err)
 }

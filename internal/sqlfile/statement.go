@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// grammar follows a statement as far as its end depends on its words.
-type grammar struct {
+// statementEnd follows a statement as far as its end depends on its words.
+type statementEnd struct {
 	words  int // seen so far
 	first  string
 	last   string // the token before, in lower case, where it was a word
@@ -18,14 +18,14 @@ type grammar struct {
 	copyOut bool
 }
 
-// furthest is the place of FUNCTION in CREATE OR REPLACE FUNCTION.
-const furthest = 4
+// maxFunctionWord is the place of FUNCTION in CREATE OR REPLACE FUNCTION.
+const maxFunctionWord = 4
 
 // word takes in a keyword or an identifier.
-func (g *grammar) word(text []byte) {
+func (g *statementEnd) word(text []byte) {
 	const longest = 16 // of the words that matter
 	g.words++
-	if g.words > 1 && g.first != "copy" && !(g.first == "create" && (g.routine || g.words <= furthest)) {
+	if g.words > 1 && g.first != "copy" && !(g.first == "create" && (g.routine || g.words <= maxFunctionWord)) {
 		return // only these have an end that their words move
 	}
 	w := ""
@@ -48,9 +48,9 @@ func (g *grammar) word(text []byte) {
 	g.last = w
 }
 
-func (g *grammar) create(w string) {
+func (g *statementEnd) create(w string) {
 	switch {
-	case g.words <= furthest && (w == "function" || w == "procedure"):
+	case g.words <= maxFunctionWord && (w == "function" || w == "procedure"):
 		g.routine = true
 	case g.routine && g.body == 0 && w == "atomic" && g.last == "begin":
 		g.body = 1
@@ -63,7 +63,7 @@ func (g *grammar) create(w string) {
 
 // other takes in a token that begins with c and is no word. It says whether it
 // ends the statement.
-func (g *grammar) other(c byte) (ends bool) {
+func (g *statementEnd) other(c byte) (ends bool) {
 	g.last = ""
 	g.words = max(g.words, 1) // the first word would have been the first token
 	switch {
@@ -78,11 +78,11 @@ func (g *grammar) other(c byte) (ends bool) {
 // statement reads one, or what blank text there is before a line of psql's or the
 // end of the file.
 func (r *Reader) statement() (Piece, error) {
-	var g grammar
+	var g statementEnd
 	start, i := -1, 0
 	for {
 		what, end := r.lex(i)
-		if what == tokenEnd || r.failed() != nil {
+		if what == tokenEnd || r.readError() != nil {
 			break
 		}
 		if what == tokenBlank {
@@ -92,7 +92,7 @@ func (r *Reader) statement() (Piece, error) {
 		text := r.buf[i:end]
 		if text[0] == '\\' {
 			if start >= 0 {
-				return Piece{}, misplaced(r.psqlName(i), r.lineOf(i))
+				return Piece{}, misplacedCommandError(r.psqlName(i), r.lineOf(i))
 			}
 			return r.piece(Blank, i), nil
 		}
@@ -107,20 +107,20 @@ func (r *Reader) statement() (Piece, error) {
 		if what == tokenWord {
 			g.word(text)
 		} else if g.other(text[0]) {
-			return r.ended(&g, start, i)
+			return r.finishStatement(&g, start, i)
 		}
 	}
 	switch {
-	case r.failed() != nil:
-		return Piece{}, r.failed()
+	case r.readError() != nil:
+		return Piece{}, r.readError()
 	case start < 0:
 		return r.piece(Blank, i), nil
 	}
-	return r.ended(&g, start, i)
+	return r.finishStatement(&g, start, i)
 }
 
-// ended is a statement of n bytes.
-func (r *Reader) ended(g *grammar, start, n int) (Piece, error) {
+// finishStatement is a statement of n bytes.
+func (r *Reader) finishStatement(g *statementEnd, start, n int) (Piece, error) {
 	line := r.lineOf(start)
 	if g.copyOut {
 		return Piece{}, &Error{Line: line, Problem: "COPY … TO stdout has nobody to read it in a migration; write to a table, or remove it"}
@@ -128,7 +128,7 @@ func (r *Reader) ended(g *grammar, start, n int) (Piece, error) {
 	if g.copyIn {
 		r.copying, r.copyLine = copyingLine, line
 		if r.at(n-1) != ';' {
-			return Piece{}, noRows(line)
+			return Piece{}, missingRowsError(line)
 		}
 	}
 	p := r.piece(Statement, n)
