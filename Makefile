@@ -1,4 +1,4 @@
-# What people run. `make help` lists it.
+# Targets for developers. `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -6,7 +6,7 @@ SHELL := /bin/bash
 IMAGE ?= localhost/shiplock/migrator:dev
 # Arguments for the tests, as in: make test ARGS='-run TestScenarios/fresh-install -v'
 ARGS ?=
-# The scenarios first: they take longest, beside all others. Those wait more than they work, so there are more at a time than cores.
+# The scenarios start first: they take longest. They wait more than they compute, so more of them run at a time than there are cores.
 PACKAGES ?= ./internal/e2e ./...
 
 .PHONY: help
@@ -14,7 +14,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Run the story on a throw-away cluster: v1, v2, a v3 whose migration fails
+demo: ## Run the demo on a temporary cluster: v1, v2, and v3, whose migration fails
 	hack/setup.sh go engine node
 	go run ./hack/demo
 
@@ -41,29 +41,29 @@ image: ## Build the migrator's image; IMAGE=name:tag
 	hack/image.sh $(IMAGE)
 
 .PHONY: lint
-lint: ## Check code, scripts, chart, generated files and the list of dependencies
+lint: ## Check code, scripts, chart, generated files, and the dependency list
 	hack/setup.sh go lint
 	hack/lint.sh
 
 .PHONY: generate
-generate: ## Write anew what is generated: the chart's README and schema, golden files, the list of dependencies
+generate: ## Write the generated files: the chart's README and schema, golden files, the dependency list
 	hack/generate.sh
 
 .PHONY: bench
-bench: ## Measure beside every peer, into docs/benchmarks; SHORT=yes: minutes; FIGURE=name: one; CLUSTER=yes: on a cluster, too
+bench: ## Run the benchmarks, into docs/benchmarks; SHORT=yes: minutes; FIGURE=name: one figure; CLUSTER=yes: also on a cluster
 	hack/setup.sh go postgres $(if $(filter yes,$(CLUSTER)),engine node) $(if $(filter cluster-%,$(FIGURE)),engine node)
 	go test -count=1 -timeout 6h -parallel 5 -v -run TestFigures ./hack/bench -out $(CURDIR)/docs/benchmarks/raw $(if $(filter yes,$(SHORT)),-short-run) \
 		$(if $(FIGURE),-figure $(FIGURE)) $(if $(filter yes,$(CLUSTER)),-cluster) $(ARGS)
 	hack/bench/page.sh
 
 .PHONY: chaos
-chaos: ## Strike ours, golang-migrate and goose in ROUNDS=1000 random rounds from SEED=1 on, and ROLLBACKS=300 of ours; writes docs/background/fault-injection.md
+chaos: ## Run the fault-injection tests (ROUNDS=1000, SEED=1, ROLLBACKS=300), into docs/background/fault-injection.md
 	hack/setup.sh go postgres
 	go test -count=1 -timeout 2h -run 'TestChaos|TestARollbackIsStruck' ./internal/chaos -rounds $(or $(ROUNDS),1000) -rollbacks $(or $(ROLLBACKS),300) -seed $(or $(SEED),1) \
 		-tools shiplock,golang-migrate,goose -report $(CURDIR)/docs/background/fault-injection.md $(ARGS)
 
 .PHONY: clean
-clean: ## Remove the demo's and the tests' clusters and what was built here; CACHE=yes also empties the cache
+clean: ## Remove the clusters of demo and tests, and build results; CACHE=yes also empties the cache
 	go run ./hack/cluster --name shiplock-demo down
 	go run ./hack/cluster down
 	rm -rf bin dist

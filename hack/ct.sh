@@ -2,9 +2,9 @@
 # Runs chart-testing (ct) on the chart.
 #
 #   hack/ct.sh lint [FLAGS of ct]      ct lint
-#   hack/ct.sh install [FLAGS of ct]   ct install, in a namespace of a kind cluster where every file of chart/ci can be installed
+#   hack/ct.sh install [FLAGS of ct]   ct install, in a namespace of a kind cluster in which every file of chart/ci can be installed
 #
-# Environment: SHIPLOCK_CT_CLUSTER (default: the tests' cluster), SHIPLOCK_CT_NAMESPACE (default: shiplock-ct, made anew).
+# Environment: SHIPLOCK_CT_CLUSTER (default: the tests' cluster), SHIPLOCK_CT_NAMESPACE (default: shiplock-ct, recreated).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,21 +20,21 @@ down() { go run ./hack/ct --cluster "$cluster" --namespace "$namespace" down; }
 want_helm() { command -v helm >/dev/null || PATH=$(dirname "$(hack/tools/install.sh helm3)"):$PATH; }
 
 install() {
-	need kubectl 'ct asks it for what a release made'
+	need kubectl 'ct uses it'
 	want_helm
 	go run ./hack/ct --cluster "$cluster" --namespace "$namespace" up
 	trap down EXIT
-	local environment # on its own, so that a failure ends the script and ct never meets another cluster
+	local environment # a separate command, so that a failure ends the script before ct uses another cluster
 	environment=$(go run ./hack/cluster --name "$cluster" env)
 	eval "$environment"
-	# The chart's images are in the cluster under the name that the engine gives to what it built itself.
+	# The chart's images are in the cluster with the registry name that the engine gives to local images.
 	ct install --config ct.yaml --namespace "$namespace" --helm-extra-set-args=--set=global.imageRegistry=localhost "$@"
 }
 
 case ${1-} in
 lint | install)
 	need ct 'chart-testing, https://github.com/helm/chart-testing#installation
-  (or go install github.com/helm/chart-testing/v3/ct@latest). Without it, make test does the same: it lints the chart and
+  (or go install github.com/helm/chart-testing/v3/ct@latest). make test also lints the chart and
   installs it with each file of chart/ci.'
 	;;
 *)
@@ -42,9 +42,9 @@ lint | install)
 	exit 2
 	;;
 esac
-verb=$1
+command=$1
 shift
-if [[ $verb == lint ]]; then
+if [[ $command == lint ]]; then
 	need yamllint 'apt-get install yamllint, or pip install yamllint'
 	need yamale 'pip install yamale'
 	want_helm

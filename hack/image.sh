@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the migrator's static binary and, given a tag, its image.
 #
-#   hack/image.sh                                   bin/image/migrator only
-#   hack/image.sh localhost/shiplock/migrator:dev   and the image of that name
+#   hack/image.sh                                   builds bin/image/migrator
+#   hack/image.sh localhost/shiplock/migrator:dev   also builds the image
 #
 # Environment: VERSION (default: from git), OUT (default: bin/image),
-# SHIPLOCK_ENGINE (docker or podman; default: the one that works).
+# SHIPLOCK_ENGINE (docker or podman; default: docker if it works, otherwise podman).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,14 +21,14 @@ engine() {
 	elif command -v podman >/dev/null; then
 		echo podman
 	else
-		echo "hack/image.sh: neither Docker nor podman works here; on Debian: apt-get install podman" >&2
+		echo "hack/image.sh: neither Docker nor podman is available; on Debian run: apt-get install podman" >&2
 		return 1
 	fi
 }
 
 binary() {
-	# cgo for PostgreSQL's parser; linked statically, with Go's own resolver and
-	# user lookup, because glibc's cannot be.
+	# cgo for PostgreSQL's parser; linked statically, with Go's resolver and user
+	# lookup, because glibc's cannot be linked statically.
 	CGO_ENABLED=1 go build -trimpath -tags netgo,osusergo -o "$out/migrator" \
 		-ldflags "-s -w -linkmode external -extldflags '-static'
 			-X github.com/shiplock/shiplock/internal/cli.Version=$version
@@ -38,7 +38,7 @@ binary() {
 }
 
 if [[ $(uname -s) != Linux ]]; then
-	echo "hack/image.sh: the image holds a Linux binary that links C code; run this on Linux, or in a Linux container with Go and gcc" >&2
+	echo "hack/image.sh: the image contains a Linux binary that links C code; run this script on Linux, or in a Linux container with Go and gcc" >&2
 	exit 1
 fi
 mkdir -p "$out"
@@ -46,7 +46,7 @@ exec 9>"$out.lock" # tests of several packages may build at once
 flock 9
 binary
 if [[ $# -gt 0 ]]; then
-	# Timestamps of the copied files would give the same content a new image id each time.
+	# A fixed modification time gives equal content an equal image ID.
 	touch -d @0 "$out/migrator" "$out/ca-certificates.crt"
 	"$(engine)" build --quiet -t "$1" -f Containerfile "$out" >/dev/null
 	echo "$1"

@@ -1,16 +1,16 @@
 #!/bin/bash
-# Looks for what the build and the tests need on this machine and names everything that is missing at once,
-# with the command that gets it. In CI (CI=true, root, Debian or its kin) it runs that command itself.
+# Checks that the prerequisites of build and tests are installed, and prints everything that is missing, with the
+# install command. In CI (CI=true, root, Debian or a derivative) it runs that command.
 #
-#   hack/setup.sh [go] [postgres] [engine] [node] [tools] [lint]      all of them but lint when none is named
+#   hack/setup.sh [go] [postgres] [engine] [node] [tools] [lint]      default: all but lint
 #
 #   go        Go, a C compiler (the SQL parser is C), make and git
-#   postgres  PostgreSQL's server programs and PgBouncer, for tests against the real ones; npm, by which hack/postgres fetches
+#   postgres  PostgreSQL's server programs and PgBouncer, for tests against real servers; npm, with which hack/postgres fetches
 #             other PostgreSQL versions
-#   engine    Docker where it works, else podman
-#   node      what hack/node makes the cluster's images with where no registry can be reached
-#   tools     other people's migration tools, or what they run on, for internal/toolbox and examples; a Pushgateway
-#   lint      the linters that are no Go programs
+#   engine    Docker if it works, otherwise podman
+#   node      the tools with which hack/node builds the cluster's images if no registry is reachable
+#   tools     external migration tools or their runtimes, for internal/toolbox and the examples; a Pushgateway
+#   lint      the linters that are not Go programs
 set -euo pipefail
 
 readonly go_wanted=1.26
@@ -31,7 +31,7 @@ want_go() {
 
 want_postgres() {
 	{ has initdb && has pg_ctl; } || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
-	# Debian keeps it where a user's PATH does not look
+	# Debian installs it outside a user's PATH
 	has pgbouncer || [[ -x /usr/sbin/pgbouncer ]] || packages+=(pgbouncer)
 	want_npm
 }
@@ -49,25 +49,25 @@ docker_works() {
 want_engine() {
 	docker_works && return
 	has podman || packages+=(podman)
-	# beside podman's own choice of crun, which refuses a cgroup v1 with controllers in its v2 tree
+	# podman's default, crun, refuses a cgroup v1 with controllers in its v2 tree
 	has runc || packages+=(runc)
 }
 
 want_node() {
-	# a Docker that works nearly always reaches a registry; where it does not, hack/node names what it lacks
+	# a working Docker nearly always reaches a registry; otherwise hack/node reports what is missing
 	docker_works && return
 	has mmdebstrap || packages+=(mmdebstrap)
 	! is_debian || compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || update=true
 }
 
-# Debian's python3 has Debian's modules, whichever one stands first in PATH.
+# Debian's python3 has Debian's modules, even if another one is first in PATH.
 want_tools() {
 	want_npm
 	has java || packages+=(default-jre-headless)
 	has psql || packages+=(postgresql-client)
 	has alembic || packages+=(alembic)
 	want_promtool
-	has systemd-analyze || packages+=(systemd) # only to check a unit file
+	has systemd-analyze || packages+=(systemd) # only to verify unit files
 	has prometheus-pushgateway || has pushgateway || packages+=(prometheus-pushgateway)
 	/usr/bin/python3 -c 'import psycopg2' 2>/dev/null || packages+=(python3-psycopg2)
 	/usr/bin/python3 -c 'import django' 2>/dev/null || packages+=(python3-django)
@@ -79,9 +79,9 @@ want_lint() {
 	want_promtool
 }
 
-want_promtool() { has promtool || packages+=(prometheus); } # the chart's alerts are tried with it
+want_promtool() { has promtool || packages+=(prometheus); } # tests the chart's alerts
 
-look() {
+find_missing() {
 	local part
 	packages=() notes=() update=false
 	for part in "$@"; do "want_$part"; done
@@ -95,13 +95,13 @@ is_debian() {
 }
 
 install_packages() {
-	# Debian's postgresql starts a server of its own, which nobody here uses.
+	# Debian's postgresql starts a server, which is not used here.
 	local conf=/etc/postgresql-common/createcluster.conf
 	if [[ " ${packages[*]} " == *' postgresql '* && ! -e $conf ]]; then
 		mkdir -p "${conf%/*}"
 		echo 'create_main_cluster = false' >"$conf"
 	fi
-	# The same goes for PgBouncer; invoke-rc.d asks this file before it starts anything.
+	# The same applies to PgBouncer; invoke-rc.d runs this file before it starts a service.
 	local policy=/usr/sbin/policy-rc.d
 	if [[ ! -e $policy ]]; then
 		printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -114,7 +114,7 @@ install_packages() {
 		apt-get install -qy --no-install-recommends -o Dpkg::Options::=--force-confold "${packages[@]}"
 }
 
-tell() {
+print_missing() {
 	local note sudo='' command
 	echo 'hack/setup.sh: missing on this machine:'
 	for note in "${notes[@]}"; do echo "  $note"; done
@@ -122,7 +122,7 @@ tell() {
 		[[ $EUID -eq 0 ]] || sudo='sudo '
 		command="${sudo}apt-get update"
 		[[ ${#packages[@]} -eq 0 ]] || command+=" && ${sudo}apt-get install --no-install-recommends ${packages[*]}"
-		is_debian && echo "  $command" || echo "  what Debian calls: ${packages[*]}"
+		is_debian && echo "  $command" || echo "  (Debian package names) ${packages[*]}"
 		[[ $EUID -ne 0 || ${CI-} == true ]] || ! is_debian || echo '  (with CI=true this script runs it)'
 	fi
 }
@@ -131,14 +131,14 @@ main() {
 	local part
 	[[ $# -gt 0 ]] || set -- go postgres engine node tools
 	for part in "$@"; do
-		[[ $part =~ ^(go|postgres|engine|node|tools|lint)$ ]] || { echo "hack/setup.sh: no part is called $part" >&2 && exit 2; }
+		[[ $part =~ ^(go|postgres|engine|node|tools|lint)$ ]] || { echo "hack/setup.sh: unknown part: $part" >&2 && exit 2; }
 	done
-	look "$@"
+	find_missing "$@"
 	if [[ (${#packages[@]} -gt 0 || $update == true) && ${CI-} == true && $EUID -eq 0 ]] && is_debian; then
 		install_packages >&2
-		look "$@"
+		find_missing "$@"
 	fi
-	[[ ${#packages[@]} -eq 0 && ${#notes[@]} -eq 0 && $update == false ]] || { tell >&2 && exit 1; }
+	[[ ${#packages[@]} -eq 0 && ${#notes[@]} -eq 0 && $update == false ]] || { print_missing >&2 && exit 1; }
 }
 
 main "$@"

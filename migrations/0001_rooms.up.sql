@@ -1,7 +1,7 @@
--- Rooms of one guest house. Prices are in the smallest unit of their currency:
+-- The rooms of the guest house. Prices are in the smallest unit of their currency:
 -- a nightly price of 12900 EUR-cents is 129.00 EUR.
 --
--- The number is what is painted on the door ("101", "A2"), so it is text.
+-- The number is the one on the door ("101", "A2"), so it is text.
 
 CREATE TABLE rooms (
     id            integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,4 +1,4 @@
--- A guest is whoever a booking is made out to. The address is stored as typed.
+-- The guests named in bookings. E-mail addresses are stored as entered.
 CREATE TABLE guests (
     id         integer     GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name       text        NOT NULL CONSTRAINT guests_name_check CHECK (btrim(name) <> ''),

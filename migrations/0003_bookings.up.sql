@@ -1,5 +1,5 @@
--- Bookings, and the rule the business stands on: a room is never let twice for the same night.
--- The rule is an exclusion constraint and not application code, because two requests can arrive at once.
+-- Bookings. A room is never booked twice for the same night.
+-- An exclusion constraint enforces this, because two requests can arrive at the same time.
 -- btree_gist is a trusted extension: the database's owner may create it.
 BEGIN;
 
@@ -13,12 +13,12 @@ CREATE TABLE bookings (
     leaves    date        NOT NULL,
     price     text        NOT NULL CONSTRAINT bookings_price_check CHECK (price ~ '^[0-9]+\.[0-9]{2} [A-Z]{3}$'),
     status    text        NOT NULL DEFAULT 'confirmed'
-              CONSTRAINT bookings_status_check CHECK (status IN ('confirmed', 'cancelled', 'stayed')),
+              CONSTRAINT bookings_status_check CHECK (status IN ('confirmed', 'canceled', 'stayed')),
     booked_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT bookings_nights_check CHECK (leaves > arrives),
     CONSTRAINT bookings_room_taken
         EXCLUDE USING gist (room_id WITH =, daterange(arrives, leaves) WITH &&)
-        WHERE (status <> 'cancelled')
+        WHERE (status <> 'canceled')
 );
 
 CREATE INDEX bookings_arrives_idx ON bookings (arrives) WHERE status = 'confirmed';

@@ -1,5 +1,5 @@
-/* Every change of a booking is kept: the front desk is asked "who moved my dates?" more often than one would think.
-   The trigger fires only when something changed, so a no-op UPDATE leaves no row. */
+/* Every change of a booking is stored, so that the front desk can answer "who changed my dates?".
+   The trigger fires only if a value changed: an UPDATE without a change adds no row. */
 CREATE TABLE booking_history (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     booking_id integer     NOT NULL CONSTRAINT booking_history_booking_fkey REFERENCES bookings (id) ON DELETE CASCADE,

@@ -1,5 +1,5 @@
--- What the house starts with: its rooms, and the bookings taken over from the paper book.
--- Two guests are in that book twice, under addresses that differ in upper and lower case only.
+-- Initial data: the rooms, and the bookings from the paper register.
+-- Two guests are in the register twice, with addresses that differ only in case.
 INSERT INTO rooms (number, name, kind, sleeps, nightly_cents, currency) VALUES
     ('101', 'Harbour',    'double', 2, 12900, 'EUR'),
     ('102', 'Lighthouse', 'double', 2, 13900, 'EUR'),
@@ -28,7 +28,7 @@ FROM (VALUES
     ('101', 'Nellie.Bly@example.org',    date '2026-05-04', date '2026-05-07', 'stayed'),
     ('102', 'isabella.bird@example.com', date '2026-05-02', date '2026-05-09', 'stayed'),
     ('201', 'battuta@example.net',       date '2026-05-10', date '2026-05-24', 'stayed'),
-    ('103', 'alexandra@example.org',     date '2026-06-01', date '2026-06-03', 'cancelled'),
+    ('103', 'alexandra@example.org',     date '2026-06-01', date '2026-06-03', 'canceled'),
     ('103', 'freya.stark@example.com',   date '2026-06-01', date '2026-06-05', 'stayed'),
     ('202', 'nellie.bly@example.org',    date '2026-07-14', date '2026-07-21', 'confirmed'),
     ('101', 'zheng.he@example.net',      date '2026-07-20', date '2026-07-27', 'confirmed'),

@@ -1,4 +1,4 @@
--- The printed price was kept in step, so nothing is lost.
+-- The trigger has updated the printed price, so no data is lost.
 DROP TRIGGER bookings_amount ON bookings;
 DROP FUNCTION keep_booking_amount();
 ALTER TABLE bookings

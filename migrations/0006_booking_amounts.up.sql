@@ -1,5 +1,5 @@
--- Expand: a booking's price becomes an amount and a currency that can be summed.
--- The printed price stays while v1 still runs; the trigger keeps both in step, whichever of them a release writes.
+-- Expand: adds an amount and a currency, which can be summed, to the printed price.
+-- The printed price stays while v1 runs; the trigger updates one from the other.
 ALTER TABLE bookings
     ADD COLUMN amount_cents integer,
     ADD COLUMN currency     char(3);
@@ -10,7 +10,7 @@ AS $body$
 DECLARE
     from_amount boolean := NEW.amount_cents IS NOT NULL;
 BEGIN
-    -- On an update the half that changed wins.
+    -- On an update, the changed value determines the other.
     IF TG_OP = 'UPDATE' THEN
         from_amount := from_amount AND NEW.price IS NOT DISTINCT FROM OLD.price;
     END IF;
@@ -28,7 +28,7 @@ CREATE TRIGGER bookings_amount
     BEFORE INSERT OR UPDATE OF price, amount_cents, currency ON bookings
     FOR EACH ROW EXECUTE FUNCTION keep_booking_amount();
 
--- Backfill what v1 has written. The history is about people's changes, not about ours.
+-- Backfill the rows written by v1. The booking history records users' changes only.
 ALTER TABLE bookings DISABLE TRIGGER bookings_history;
 UPDATE bookings
 SET amount_cents = replace(split_part(price, ' ', 1), '.', '')::integer,

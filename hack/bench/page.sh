@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the page and the plots of docs/benchmarks anew, from the raw results there; nothing is measured.
+# Writes the page and the plots of docs/benchmarks from the raw results there; measures nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 go run ./hack/bench/page docs/benchmarks

@@ -1,7 +1,6 @@
-// Command cacerts prints the certificate authorities of Mozilla's list as PEM, for
-// an image that has no operating system to bring them. The list comes with a Go
-// module, so that an image's content follows from go.sum and not from the machine
-// that builds it.
+// Command cacerts prints Mozilla's list of certificate authorities as PEM, for an
+// image without an operating system. The list is part of a Go module, so that the
+// image's content depends on go.sum and not on the machine that builds it.
 package main
 
 import (
@@ -22,7 +21,7 @@ func main() {
 func run() error {
 	for root := range bundle.Roots() {
 		if root.Constraint != nil {
-			continue // trusted for older certificates only, which a PEM file cannot say
+			continue // trusted for older certificates only, which a PEM file cannot express
 		}
 		if err := pem.Encode(os.Stdout, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}); err != nil {
 			return err

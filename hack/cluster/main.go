@@ -1,4 +1,4 @@
-// Command cluster brings the clusters of tests and demo up and down, for the Makefile and for people.
+// Command cluster creates and deletes the clusters of tests and demo.
 package main
 
 import (
@@ -14,11 +14,11 @@ import (
 )
 
 const usage = `usage: go run ./hack/cluster [--name NAME] COMMAND
-  up          create the cluster, or find that it runs
+  up          create the cluster, unless it runs
   down        delete it
-  load TAG…   put images of the container engine into it
+  load TAG…   load images of the container engine into it
   kubeconfig  print the path of its kubeconfig
-  env         print what kubectl, helm, kind and the engine need: eval "$(go run ./hack/cluster env)"
+  env         print the environment variables for kubectl, helm, kind, and the engine: eval "$(go run ./hack/cluster env)"
 `
 
 func main() {
@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 	return command(ctx, c, flags.Args()[1:])
 }
 
-// commands all want a cluster that runs.
+// commands are the commands that require a running cluster.
 var commands = map[string]func(context.Context, *cluster.Cluster, []string) error{
 	"up": func(context.Context, *cluster.Cluster, []string) error { return nil },
 	"load": func(ctx context.Context, c *cluster.Cluster, tags []string) error {

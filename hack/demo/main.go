@@ -1,5 +1,5 @@
-// Command demo tells Shiplock's story on a throw-away cluster: a release that migrates, one whose migration fails, and
-// what everyone sees then. Nothing in it is acted: it prints the commands that it runs and what they print.
+// Command demo runs Shiplock on a temporary cluster: a release that migrates, and one whose migration fails. It prints
+// the commands that it runs, and their output.
 package main
 
 import (
@@ -15,35 +15,35 @@ import (
 const (
 	clusterName = "shiplock-demo"
 	namespace   = "guesthouse"
-	// folder is where the demo keeps what its commands need, relative to the checkout.
-	folder = "bin/demo"
+	// directory contains the files that the demo's commands need, relative to the checkout.
+	directory = "bin/demo"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// Cold, on two cores, the cluster's programs alone take some minutes to compile.
+	// The first run compiles the cluster's programs, which takes minutes.
 	ctx, cancel := context.WithTimeout(ctx, 40*time.Minute)
 	defer cancel()
-	err := tell(ctx)
+	err := run(ctx)
 	if err == nil {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
-	fmt.Fprintf(os.Stderr, "demo: the cluster %s may be left: make demo starts over in it, make clean removes it.\n", clusterName)
+	fmt.Fprintf(os.Stderr, "demo: the cluster %s may still exist; run make demo to use it again, or make clean to remove it\n", clusterName)
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		os.Exit(130)
 	}
 	os.Exit(1)
 }
 
-func tell(ctx context.Context) error {
-	s, err := build(ctx)
+func run(ctx context.Context) error {
+	d, err := newDemo(ctx)
 	if err != nil {
 		return err
 	}
-	for _, chapter := range []func(context.Context) error{s.v1, s.v2, s.v3, s.epilogue} {
-		if err := chapter(ctx); err != nil {
+	for _, part := range []func(context.Context) error{d.v1, d.v2, d.v3, d.nextSteps} {
+		if err := part(ctx); err != nil {
 			return err
 		}
 	}

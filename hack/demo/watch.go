@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// watcher asks the application for its bookings without a pause, and counts.
+// watcher requests the bookings continuously, and counts the responses.
 type watcher struct {
 	stop    context.CancelFunc
 	done    chan struct{}
@@ -15,13 +15,13 @@ type watcher struct {
 	lastBad string
 }
 
-func (s *theatre) watch(ctx context.Context) *watcher {
+func (d *demo) watch(ctx context.Context) *watcher {
 	ctx, stop := context.WithCancel(ctx)
 	w := &watcher{stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		for ctx.Err() == nil {
-			status, body, err := s.kube.HTTP(ctx, "GET", "booking:http", "/bookings", nil)
+			status, body, err := d.kube.HTTP(ctx, "GET", "booking:http", "/bookings", nil)
 			switch {
 			case ctx.Err() != nil:
 			case err == nil && status == 200:
@@ -39,7 +39,7 @@ func (s *theatre) watch(ctx context.Context) *watcher {
 	return w
 }
 
-// report ends the watch. That a request failed ends the demo: its point is that none does.
+// report ends the watch, and fails if a request failed.
 func (w *watcher) report(context.Context) error {
 	w.stop()
 	<-w.done

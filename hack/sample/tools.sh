@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds an image with other people's migration tools, as their users would have them: Node with node-pg-migrate, and Alembic.
+# Builds an image with external migration tools: Node with node-pg-migrate, and Alembic.
 #
 #   hack/sample/tools.sh localhost/shiplock/tools:dev
 #
-# From packages of Debian (or its like) and npm, because no registry may be in reach; done at once when the image is there.
+# The tools come from Debian and npm packages, because a registry may not be reachable. An existing image is not rebuilt.
 # Environment: SHIPLOCK_ENGINE (docker or podman; default: podman).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -12,7 +12,7 @@ source hack/node/roots.sh
 
 tag=$1
 engine=${SHIPLOCK_ENGINE:-podman}
-command -v apt-get >/dev/null || { echo "hack/sample/tools.sh: no apt-get here; run it on Debian or Ubuntu" >&2 && exit 1; }
+command -v apt-get >/dev/null || { echo "hack/sample/tools.sh: apt-get not found; run this script on Debian or Ubuntu" >&2 && exit 1; }
 modules=$(hack/npm/install.sh)/node_modules
 key=$(cat hack/sample/tools.sh hack/node/roots.sh hack/npm/package-lock.json | sha256sum | cut -c1-32)
 if [[ $("$engine" image inspect --format '{{index .Config.Labels "shiplock.key"}}' "$tag" 2>/dev/null) == "$key" ]]; then

@@ -1,6 +1,6 @@
 // Command booking is Shiplock's sample application: the booking service of a small guest house.
-// Its demo and its end-to-end tests roll it out. It knows nothing of migrations: it needs a schema and says so
-// on /readyz when the schema is not there.
+// The demo and the end-to-end tests deploy it. It runs no migrations: it requires a schema, and /readyz fails
+// while the schema is missing.
 package main
 
 import (
@@ -56,7 +56,7 @@ func run(ctx context.Context) error {
 	return serve(ctx, srv)
 }
 
-// serve answers until ctx ends, then lets requests under way finish: a rolling update must not be seen by a client.
+// serve serves requests until ctx is done, then waits for those in progress: a rolling update must not fail a request.
 func serve(ctx context.Context, srv *http.Server) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.ListenAndServe() }()

@@ -1,18 +1,18 @@
 package main
 
-// statements are the SQL of one release. They name exactly the columns that the release needs, so that a release
-// in front of an older schema fails on its first statement and not half-way through a customer's booking.
+// statements is the SQL of one release. It names exactly the columns that the release requires, so that a release
+// with an older schema fails on its first statement and not in the middle of a booking.
 type statements struct {
-	// list yields one JSON object a booking.
+	// list returns one JSON object per booking.
 	list string
-	// book takes room, guest's name, e-mail, phone, first and last day; it yields the booking's id, or no row when
-	// there is no such room. A release before v3 has no use for the phone number and only names the parameter.
+	// book has the parameters room, guest's name, e-mail, phone, first and last day. It returns the booking's id, or
+	// no row for an unknown room. Releases before v3 ignore the phone number.
 	book string
 }
 
 var releases = map[string]statements{"v1": v1, "v2": v2, "v3": v3}
 
-// v1 knows a price as it was printed, and compares e-mail addresses to the letter.
+// v1 stores the printed price, and compares e-mail addresses case-sensitively.
 var v1 = statements{
 	list: `SELECT json_build_object('id', b.id, 'room', r.number, 'guest', g.name, 'arrives', b.arrives,
 	              'leaves', b.leaves, 'status', b.status, 'price', b.price)
@@ -30,7 +30,7 @@ var v1 = statements{
 	RETURNING id`,
 }
 
-// v2 reckons in cents, and reads and writes addresses in lower case.
+// v2 stores amounts in cents, and reads and writes addresses in lower case.
 var v2 = statements{
 	list: `SELECT json_build_object('id', b.id, 'room', r.number, 'guest', g.name, 'arrives', b.arrives,
 	              'leaves', b.leaves, 'status', b.status, 'amount_cents', b.amount_cents, 'currency', b.currency)
@@ -47,7 +47,7 @@ var v2 = statements{
 	RETURNING id`,
 }
 
-// v3 knows a guest by the address alone, and keeps a phone number.
+// v3 identifies a guest by the address, and stores a phone number.
 var v3 = statements{
 	list: `SELECT json_build_object('id', b.id, 'room', r.number, 'guest', g.name, 'phone', g.phone, 'arrives', b.arrives,
 	              'leaves', b.leaves, 'status', b.status, 'amount_cents', b.amount_cents, 'currency', b.currency)

@@ -13,10 +13,10 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// started, with the pod's name, tells a test whether it still talks to the same process.
+// started, with the pod's name, identifies the process for tests.
 var started = time.Now().UTC()
 
-// newService is the HTTP side: JSON in, JSON out, and PostgreSQL's own words when something is wrong.
+// newService returns the HTTP API. Requests and responses are JSON; an error contains PostgreSQL's message.
 func newService(s *store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -61,7 +61,7 @@ func book(w http.ResponseWriter, r *http.Request, s *store) {
 	answer(w, http.StatusCreated, map[string]int{"id": id})
 }
 
-// statusOf tells a client's mistake from ours: constraints and unreadable values are the client's.
+// statusOf returns the HTTP status of an error. Constraint violations and invalid values are the client's errors.
 func statusOf(err error) int {
 	if errors.Is(err, errNoRoom) {
 		return http.StatusNotFound
@@ -88,6 +88,6 @@ func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	if err := json.NewEncoder(w).Encode(body); err != nil {
-		slog.Warn("answer cut short", "error", err)
+		slog.Warn("response not completed", "error", err)
 	}
 }

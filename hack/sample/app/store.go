@@ -15,7 +15,7 @@ type store struct {
 	sql statements
 }
 
-// request is what a client asks for; days are written 2026-07-14.
+// request is a booking request; dates have the form 2026-07-14.
 type request struct {
 	Room    string `json:"room"`
 	Arrives string `json:"arrives"`
@@ -27,7 +27,7 @@ type request struct {
 	} `json:"guest"`
 }
 
-// ready has the server parse every statement of this release against the schema that is there.
+// ready prepares every statement of this release, which fails if the schema does not match.
 func (s *store) ready(ctx context.Context) error {
 	for name, text := range map[string]string{"list": s.sql.list, "book": s.sql.book} {
 		stmt, err := s.db.PrepareContext(ctx, text)

@@ -1,8 +1,8 @@
-// Command helper stands in the scenarios for what is somebody else's: the service behind a webhook, and a cloud's command that
-// prints a token. It is one program, so that one image has both.
+// Command helper replaces external services in the scenarios: a webhook receiver, and a cloud provider's command that
+// prints a token. It is one program, so that one image contains both.
 //
-//	helper receive        listens on :8080; see receiver
-//	helper token FILE     prints what is in FILE
+//	helper receive        receives webhooks on :8080; see receiver
+//	helper token FILE     prints the content of FILE
 package main
 
 import (

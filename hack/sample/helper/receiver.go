@@ -8,22 +8,22 @@ import (
 	"sync"
 )
 
-// receiver keeps every request that is not a GET, in order:
+// receiver records every request other than GET, in order:
 //
-//	POST /NAME        is taken
-//	POST /hang/NAME   is taken, and never answered
-//	POST /fail/NAME   is taken, and answered with 500
-//	GET /             what was taken, a line of JSON each
+//	POST /NAME        is recorded
+//	POST /hang/NAME   is recorded and gets no response
+//	POST /fail/NAME   is recorded and fails with 500
+//	GET /             returns the recorded requests, one line of JSON each
 type receiver struct {
-	mu    sync.Mutex
-	taken []taken
+	mu       sync.Mutex
+	requests []received
 }
 
-type taken struct {
+type received struct {
 	Path          string `json:"path"`
 	Authorization string `json:"authorization,omitempty"`
 	ContentType   string `json:"contentType,omitempty"`
-	// Body is JSON as it came, or text as a string of JSON.
+	// Body is the request's JSON, or its text as a JSON string.
 	Body json.RawMessage `json:"body"`
 }
 
@@ -32,33 +32,33 @@ func newReceiver(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", r.list)
 	mux.HandleFunc("/hang/", func(w http.ResponseWriter, req *http.Request) {
-		r.take(w, req)
+		r.record(w, req)
 		select {
 		case <-req.Context().Done():
 		case <-ctx.Done():
 		}
 	})
 	mux.HandleFunc("/fail/", func(w http.ResponseWriter, req *http.Request) {
-		if r.take(w, req) {
-			http.Error(w, "the receiver was told to fail", http.StatusInternalServerError)
+		if r.record(w, req) {
+			http.Error(w, "this path always fails", http.StatusInternalServerError)
 		}
 	})
-	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) { r.take(w, req) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) { r.record(w, req) })
 	return mux
 }
 
-func (r *receiver) take(w http.ResponseWriter, req *http.Request) bool {
+func (r *receiver) record(w http.ResponseWriter, req *http.Request) bool {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, 1<<20))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return false
 	}
 	if !json.Valid(body) {
-		body, _ = json.Marshal(string(body)) // a string always can be
+		body, _ = json.Marshal(string(body)) // marshaling a string cannot fail
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.taken = append(r.taken, taken{
+	r.requests = append(r.requests, received{
 		Path: req.Method + " " + req.URL.Path, Body: body,
 		Authorization: req.Header.Get("Authorization"), ContentType: req.Header.Get("Content-Type"),
 	})
@@ -70,7 +70,7 @@ func (r *receiver) list(w http.ResponseWriter, _ *http.Request) {
 	defer r.mu.Unlock()
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
-	for _, t := range r.taken {
+	for _, t := range r.requests {
 		if err := lines.Encode(t); err != nil {
 			return
 		}

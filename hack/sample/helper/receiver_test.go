@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestReceiver(t *testing.T) {
+func TestReceiver_Requests_Recorded(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(newReceiver(t.Context()))
 	defer server.Close()
@@ -45,14 +45,14 @@ func TestReceiver(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	hung := make(chan error, 1)
+	pending := make(chan error, 1)
 	go func() {
 		_, err := post(ctx, "/hang/a", "1")
-		hung <- err
+		pending <- err
 	}()
 	require.Eventually(t, func() bool { return strings.Contains(list(), "/hang/a") }, time.Minute, 10*time.Millisecond)
 	cancel()
-	require.ErrorIs(t, <-hung, context.Canceled)
+	require.ErrorIs(t, <-pending, context.Canceled)
 	assert.Equal(t, `{"path":"POST /a","authorization":"Bearer x","body":{"b":"<c>"}}
 {"path":"POST /fail/a","authorization":"Bearer x","body":"no JSON"}
 {"path":"POST /hang/a","authorization":"Bearer x","body":1}

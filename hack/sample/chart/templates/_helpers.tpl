@@ -18,7 +18,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 
-{{/* Shiplock's, as far as it is asked for. */}}
+{{/* Shiplock's init containers, if enabled. */}}
 {{- define "booking.initContainers" -}}
 {{- if .Values.shiplock.enabled -}}
 {{- if eq .Values.shiplock.mode "initContainer" -}}

@@ -1,5 +1,5 @@
--- A guest gets an account: a phone number to be reached at, and an address that is theirs alone.
--- A guest who is in the table twice is merged into the older of the two first.
+-- Guest accounts: a phone number, and a unique e-mail address.
+-- Duplicate guests are first merged into the oldest of them.
 ALTER TABLE guests ADD COLUMN phone text;
 
 WITH merged AS (

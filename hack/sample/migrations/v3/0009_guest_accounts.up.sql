@@ -1,5 +1,5 @@
--- A guest gets an account: a phone number to be reached at, and an address that is theirs alone.
--- Nobody looked whether the addresses in the table are unique. They are not.
+-- Guest accounts: a phone number, and a unique e-mail address.
+-- The existing addresses are not unique, so this migration fails.
 ALTER TABLE guests ADD COLUMN phone text;
 
 ALTER TABLE guests ADD CONSTRAINT guests_email_key UNIQUE (email);
