@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// HistoryEntry is one row of the journal, as history tells it.
+// A HistoryEntry is one row of the history table, as the history command prints it.
 type HistoryEntry struct {
 	ID        int64
-	Run       Run // without Ran
+	Run       Run // without Stored
 	Ended     bool
 	Revision  string
 	Namespace string
 	Pod       string
-	// Application is what the session called itself.
+	// Application is the session's application_name.
 	Application string
 }
 
-// History reads all rows of the journal in the order of their beginning, or those
-// of one version. It needs no right but to read the journal.
+// History returns all rows of the history table, ordered by their start, or those of one version.
+// It requires only SELECT on the history table.
 func (db *DB) History(ctx context.Context, version *uint) ([]HistoryEntry, error) {
 	if !db.historyExists {
 		return nil, nil
@@ -34,7 +34,7 @@ func (db *DB) History(ctx context.Context, version *uint) ([]HistoryEntry, error
 			coalesce(release, ''), coalesce(revision, ''), coalesce(namespace, ''), coalesce(pod, ''), coalesce(error, '')
 		FROM `+db.historyQuery()+" history"+where+` ORDER BY started_at, id`)
 	if err != nil {
-		return nil, db.classifyError(ctx, fmt.Errorf("journal %s%s: %w", db.table, historySuffix, err))
+		return nil, db.classifyError(ctx, fmt.Errorf("history table %s%s: %w", db.table, historySuffix, err))
 	}
 	var out []HistoryEntry
 	for rows.Next() {

@@ -10,77 +10,78 @@ import (
 	"github.com/lib/pq"
 )
 
-// historySuffix makes the journal's name of the version table's.
+// historySuffix is appended to the version table's name for the history table's.
 const historySuffix = "_history"
 
-// Outcomes of a run in the journal.
+// Outcomes of a run in the history table.
 const (
-	RunApplied          = "applied"           // ran to its end
-	RunFailed           = "failed"            // nothing of it is in effect
-	RunRunning          = "running"           // it runs, or has died: statements_applied are in effect, and perhaps the next
-	RunPartiallyApplied = "partially applied" // ended part-way: statements_applied are in effect, and no more
-	RunImported         = "imported"          // by another tool, found when we came
-	RunRepaired         = "repaired"          // a person has said what of it is in effect; it can go on
-	RunResolved         = "resolved"          // a person has said that it is applied, or undone
-	// RunBaselined is stated by baseline, after a comparison of the schema, and RunUnverified without one.
+	RunApplied          = "applied"           // complete
+	RunFailed           = "failed"            // rolled back, nothing was applied
+	RunRunning          = "running"           // running or interrupted: statements_applied were applied, and perhaps the next statement
+	RunPartiallyApplied = "partially applied" // failed: statements_applied were applied, and no more
+	RunImported         = "imported"          // applied by another tool before the first run
+	RunRepaired         = "repaired"          // repair set the number of applied statements; the run can resume
+	RunResolved         = "resolved"          // repair marked it as applied, or as rolled back
+	// RunBaselined is the outcome of a baseline with a comparison of the schema, and
+	// RunBaselinedUnverified without one.
 	RunBaselined           = "baselined"
 	RunBaselinedUnverified = "baselined unverified"
 )
 
-// Identity is who runs migrations, as far as the surroundings tell.
+// Identity identifies the Helm release and the pod that run migrations, where they are known.
 type Identity struct{ Release, Revision, Namespace, Pod string }
 
-// Run is one row of the journal.
+// A Run is one row of the history table.
 type Run struct {
 	Version           int
 	Name              string
 	Direction         string
 	Outcome           string
-	StatementsApplied int    // statements in effect
-	StatementsTotal   int    // statements of the file
-	Checksum          string // see sqlfile.Checksum; empty where it is not known
+	StatementsApplied int    // number of applied statements
+	StatementsTotal   int    // number of statements in the file
+	Checksum          string // see sqlfile.Checksum; empty if unknown
 	Started           time.Time
 	Duration          time.Duration
 	User              string
 	Release           string // such as "booking, revision 3, namespace shop"
 	Error             string
-	// FilesDigest is the digest of all files of a source after whose run nothing of them
-	// is pending and none has been edited. It counts in the newest row only.
+	// FilesDigest is the digest of all migration files, set if no migration was pending after the
+	// run and no applied file had changed. Only the newest row's digest is valid.
 	FilesDigest string
-	// Stored is what the journal keeps of the migration as it went up last.
+	// Stored is the migration as it was last applied.
 	Stored StoredMigration
 
 	id int64
-	// What is written and not read back.
+	// Written and not read back.
 	transactional  bool
 	upSQL, downSQL string
 }
 
-// StoredMigration is what is known of a migration as it ran, whatever its files say now.
+// A StoredMigration is a migration as it was applied, whatever its files contain now.
 type StoredMigration struct {
-	// HasUp and HasDown say that the journal holds the SQL; see DB.Recall.
+	// HasUp and HasDown report whether the history table has the SQL; see DB.StoredSQL.
 	HasUp, HasDown bool
-	// DownSize is that of the down file, in bytes; NoFile where there was none, or
-	// NotKnown to a journal of an earlier release.
+	// DownSize is the size of the down file in bytes; NoFile if there was none, or SizeUnknown
+	// in a history table of an earlier release.
 	DownSize int64
 	// MinCompatibleVersion and Irreversible are as in sqlfile.Directives.
 	MinCompatibleVersion uint
 	Irreversible         bool
 
-	id int64 // of the journal's row
+	id int64 // of the history row
 }
 
-// Sizes that are none.
+// Special values of StoredMigration.DownSize.
 const (
 	NoFile      = -1
 	SizeUnknown = -2
 )
 
-// MaxStoredSQL is up to how many bytes of SQL the journal keeps of a migration that
-// is one transaction. Of another it keeps all: a run that goes on compares.
+// MaxStoredSQL is the maximum size, in bytes, of the SQL that the history table keeps of a migration
+// that is one transaction. Of other migrations it keeps all SQL: a resumed run compares it.
 const MaxStoredSQL = 1 << 20
 
-// storedSQL is the SQL that the journal keeps.
+// storedSQL returns the SQL that the history table keeps.
 func (s *Script) storedSQL() string {
 	if s.Transactional && len(s.Text) > MaxStoredSQL {
 		return ""
@@ -88,13 +89,14 @@ func (s *Script) storedSQL() string {
 	return s.Text
 }
 
+// historyTable returns the history table's name, qualified and quoted.
 func (db *DB) historyTable() string {
 	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+historySuffix)
 }
 
-// historyQuery is the history table for a FROM, with the columns' short names. In the table
-// none of them has a name that an application's table may have, too: a migration that
-// goes over all tables with a column "name" or "id" must not meet it. See ADR 15.
+// historyQuery returns the history table as a subquery for a FROM clause, with short column names.
+// The columns of the table itself have names that an application's tables do not have: a migration
+// that loops over all tables with a column "name" or "id" must not find it. See ADR 15.
 func (db *DB) historyQuery() string {
 	return `(SELECT run_id AS id, migration_version AS version, migration_name AS name, run_direction AS direction, run_outcome AS outcome,
 		run_transactional AS transactional, statements_applied, statements_total, up_checksum AS checksum, up_sql, down_sql, run_started_at AS started_at, run_duration AS took,
@@ -102,7 +104,7 @@ func (db *DB) historyQuery() string {
 		files_digest AS catalog, database_role, down_bytes, min_compatible_version, run_irreversible AS irreversible, session_state, leftover FROM ` + db.historyTable() + ")"
 }
 
-// createHistorySQL is the SQL that makes the journal; none where it is there.
+// createHistorySQL returns the SQL that creates the history table; empty if it exists.
 func (db *DB) createHistorySQL() string {
 	if db.historyExists {
 		return ""
@@ -114,7 +116,8 @@ func (db *DB) createHistorySQL() string {
 	return "CREATE TABLE IF NOT EXISTS " + db.historyTable() + " (\n\t" + strings.Join(columns, ",\n\t") + "\n);\n"
 }
 
-// historyColumns are those of the history table: name, type as format_type prints it, and the rest.
+// historyColumns are the columns of the history table: name, type as format_type prints it, and
+// constraints.
 var historyColumns = []struct{ name, kind, more string }{
 	{"run_id", "bigint", "GENERATED ALWAYS AS IDENTITY PRIMARY KEY"},
 	{"migration_version", "bigint", "NOT NULL"},
@@ -138,19 +141,19 @@ var historyColumns = []struct{ name, kind, more string }{
 	{"run_error", "text", ""},
 	{"files_digest", "text", ""},                                                                                // see Run.FilesDigest
 	{"database_role", "text", ""},                                                                               // see Options.Role
-	{"down_bytes", "bigint", ""}, {"min_compatible_version", "bigint", ""}, {"run_irreversible", "boolean", ""}, // see Ran
-	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and trail
+	{"down_bytes", "bigint", ""}, {"min_compatible_version", "bigint", ""}, {"run_irreversible", "boolean", ""}, // see StoredMigration
+	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and leftoverLookup
 }
 
-// insertRunSQL is the SQL that writes a row, in a journal that it makes if need be.
+// insertRunSQL returns the SQL that inserts a row, and creates the history table if it is missing.
 func (db *DB) insertRunSQL(r Run) string {
 	if db.historyUnavailable {
 		return ""
 	}
-	return db.createHistorySQL() + db.runRowSQL(r) + "DISCARD SEQUENCES;\n" // lastval() would be the row's number
+	return db.createHistorySQL() + db.runRowSQL(r) + "DISCARD SEQUENCES;\n" // otherwise lastval() would return the row's number
 }
 
-// runRowSQL is the SQL that writes a row.
+// runRowSQL returns the SQL that inserts a row.
 func (db *DB) runRowSQL(r Run) string {
 	took, identity := "NULL", db.opts.Identity
 	if r.Outcome != RunRunning && r.Outcome != RunImported && r.Outcome != RunBaselined && r.Outcome != RunBaselinedUnverified {
@@ -172,8 +175,8 @@ func (db *DB) runRowSQL(r Run) string {
 	return db.insertRowSQL(columns, values)
 }
 
-// insertRowSQL is the SQL of a new row of the journal. What is NULL is left out: the
-// server would take a third longer for the row.
+// insertRowSQL returns the INSERT of a history row. NULL values are left out: with them the server
+// takes a third longer.
 func (db *DB) insertRowSQL(columns, values []string) string {
 	var names, row []string
 	for i, v := range values {
@@ -184,7 +187,7 @@ func (db *DB) insertRowSQL(columns, values []string) string {
 	return "INSERT INTO " + db.historyTable() + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(row, ", ") + ");\n"
 }
 
-// updateRunSQL is the SQL that changes the newest row of a version.
+// updateRunSQL returns the SQL that updates the newest row of a version.
 func (db *DB) updateRunSQL(version int, set string) string {
 	if db.historyUnavailable {
 		return ""
@@ -192,7 +195,7 @@ func (db *DB) updateRunSQL(version int, set string) string {
 	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE run_id = (SELECT max(run_id) FROM %[1]s WHERE migration_version = %[3]d);\n", db.historyTable(), set, version)
 }
 
-// literalOrNull quotes text for SQL; empty is NULL.
+// literalOrNull returns text as an SQL literal; NULL for empty text.
 func literalOrNull(s string) string {
 	if s == "" {
 		return "NULL"
@@ -200,7 +203,7 @@ func literalOrNull(s string) string {
 	return strings.TrimSpace(pq.QuoteLiteral(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")))
 }
 
-// LatestRuns reads the newest row of each version, in the order of versions.
+// LatestRuns returns the newest row of each version, ordered by version.
 func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
 	if !db.historyExists {
 		return nil, nil
@@ -215,7 +218,7 @@ func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
 			coalesce(r.id, 0), coalesce(r.has_up, false), coalesce(r.has_down, false), coalesce(r.down_bytes, CASE WHEN r.irreversible IS NULL THEN -2 ELSE -1 END), coalesce(r.min_compatible_version, 0), coalesce(r.irreversible, false)
 		FROM newest n LEFT JOIN ran r USING (version) ORDER BY n.version`)
 	if err != nil {
-		return nil, db.classifyError(ctx, fmt.Errorf("journal %s%s: %w", db.table, historySuffix, err))
+		return nil, db.classifyError(ctx, fmt.Errorf("history table %s%s: %w", db.table, historySuffix, err))
 	}
 	var out []Run
 	for rows.Next() {
@@ -232,11 +235,11 @@ func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// ImportRuns journals what another tool has done: up for those it has applied, down
-// for those it has undone.
+// ImportRuns records the migrations of another tool: up for those it applied, down for those it
+// rolled back.
 func (db *DB) ImportRuns(ctx context.Context, runs []Run) error {
 	if db.historyUnavailable {
-		db.log.Warn("no journal is kept: the role may not create tables in the version table's schema", "schema", db.table.schema, "role", db.Server.User)
+		db.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", db.table.schema, "role", db.Server.User)
 		return nil
 	}
 	var sql strings.Builder

@@ -13,21 +13,21 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// A statement that refuses a transaction is several inside of the server, and one
-// that fails leaves what the first of them did: CREATE INDEX CONCURRENTLY an INVALID
-// index, which rejects rows all the same, REINDEX CONCURRENTLY one beside each index,
-// DETACH PARTITION CONCURRENTLY a partition that is neither attached nor detached.
-// The history names what a statement may leave before it starts. See ADR 12.
+// A statement that refuses a transaction runs as several transactions in the server, and a failed
+// one leaves the changes of the committed ones: CREATE INDEX CONCURRENTLY leaves an INVALID index,
+// which still rejects rows, REINDEX CONCURRENTLY one beside each index, and DETACH PARTITION
+// CONCURRENTLY a partition that is neither attached nor detached. Before such a statement starts,
+// the history table stores where to look for its leftovers. See ADR 12.
 
-// Leftover is what a failed statement has left in the database.
+// A Leftover is an object that a failed or stopped statement left in the database.
 type Leftover struct {
 	What string // "INVALID index public.i"
-	SQL  string // the statement that removes or finishes it
+	SQL  string // the statement that removes it, or completes its change
 }
 
 func (l Leftover) String() string { return l.What + " (" + l.SQL + ")" }
 
-// Kinds of a trail.
+// Kinds of a leftoverLookup.
 const (
 	leftoverIndex   = "index"
 	leftoverReindex = "reindex"
@@ -35,8 +35,8 @@ const (
 	leftoverDrop    = "drop"
 )
 
-// leftoverLookup is where to look for what a statement has left. Names are qualified and
-// quoted, as the statement's own session has resolved them.
+// A leftoverLookup describes the leftovers that a statement may leave. Names are qualified and
+// quoted, as resolved in the statement's session.
 type leftoverLookup struct {
 	Kind      string   `json:"kind"`
 	Statement int      `json:"statement"` // its number, from 1
@@ -44,7 +44,7 @@ type leftoverLookup struct {
 	Name      string   `json:"name"`      // of the index, unquoted, or of the partition; empty for any
 	Schema    string   `json:"schema"`    // of a REINDEX SCHEMA
 	Invalid   []string `json:"invalid"`   // indexes that were invalid before
-	// Valid are the other indexes of the table, where PostgreSQL is to name the new one.
+	// Valid are the valid indexes of the table, set if PostgreSQL chooses the new index's name.
 	Valid []string `json:"valid,omitempty"`
 }
 
@@ -53,10 +53,10 @@ const invalidIndexes = `SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_ca
 	FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace
 	WHERE NOT x.indisvalid AND i.relkind = 'i'`
 
-// validIndexes lists the others.
+// validIndexes lists the valid indexes.
 var validIndexes = strings.Replace(invalidIndexes, "NOT x.indisvalid", "x.indisvalid", 1)
 
-// indexBuilt reports whether the index without a name of its own has been built.
+// indexBuilt reports whether an index without a name in its statement was built.
 func (db *DB) indexBuilt(ctx context.Context, t *leftoverLookup) (bool, error) {
 	var there bool
 	err := db.queryRow(ctx, "SELECT EXISTS (SELECT FROM ("+validIndexes+" AND x.indrelid = pg_catalog.to_regclass("+pq.QuoteLiteral(t.Table)+`)) i
@@ -64,11 +64,12 @@ func (db *DB) indexBuilt(ctx context.Context, t *leftoverLookup) (bool, error) {
 	return there, db.classifyError(ctx, err)
 }
 
-// qualifiedClass is the qualified name of what a name resolves to; NULL for nothing.
+// qualifiedClass is an SQL expression for the qualified name of a relation; NULL if it does not
+// exist.
 const qualifiedClass = `(SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass(%s))`
 
-// leftoverLookupFor is where a statement may leave something, or nil.
+// leftoverLookupFor returns the lookup for a statement; nil if it cannot leave anything.
 func (db *DB) leftoverLookupFor(ctx context.Context, st Statement, number int) (*leftoverLookup, error) {
 	t, table, part := &leftoverLookup{Statement: number}, "", ""
 	switch n := st.tree(); {
@@ -115,12 +116,12 @@ func (db *DB) leftoverLookupFor(ctx context.Context, st Statement, number int) (
 		t.Name = name
 	}
 	if err != nil || table != "" && t.Table == "" || part != "" && t.Name == "" {
-		return nil, db.classifyError(ctx, err) // what is not there leaves nothing
+		return nil, db.classifyError(ctx, err) // a missing object leaves nothing
 	}
 	return t, nil
 }
 
-// find lists what is left along a trail.
+// findLeftovers lists the leftovers that match a lookup.
 func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover, error) {
 	var query string
 	table := fmt.Sprintf("pg_catalog.to_regclass(%s)", pq.QuoteLiteral(t.Table))
@@ -154,7 +155,7 @@ func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 			'ALTER TABLE ' || ` + pq.QuoteLiteral(t.Table) + ` || ' DETACH PARTITION ' || ` + pq.QuoteLiteral(t.Name) + ` || ' FINALIZE'
 			FROM pg_catalog.pg_inherits WHERE inhparent = ` + table + ` AND inhrelid = pg_catalog.to_regclass(` + pq.QuoteLiteral(t.Name) + `) AND inhdetachpending`
 	case leftoverDrop:
-		query = "SELECT 'INVALID index ' || name || ', whose drop has begun', 'DROP INDEX CONCURRENTLY ' || name FROM (" + invalidIndexes + ") i WHERE " + none + " AND i.oid = " + table
+		query = "SELECT 'INVALID index ' || name || ' with an incomplete drop', 'DROP INDEX CONCURRENTLY ' || name FROM (" + invalidIndexes + ") i WHERE " + none + " AND i.oid = " + table
 	default:
 		return nil, nil
 	}
@@ -173,17 +174,16 @@ func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// Limits of the work after a failure: a lock is not waited for longer than this, and
-// is asked for again as often.
+// Limits of the cleanup after a failure: lock timeout and number of attempts.
 const (
 	cleanupLockTimeout = "300ms"
 	cleanupAttempts    = 4
 )
 
-// dropLeftovers removes what a failed statement has left, and finishes what cannot be
-// taken back. It does not wait long: the run has failed. It returns what stays.
-// Plain DROP INDEX locks the table for a moment, and only for that; CONCURRENTLY
-// would wait for every older transaction, as the statement may just have done.
+// dropLeftovers removes the leftovers of a failed statement, and completes changes that cannot be
+// reverted. It does not wait long, because the run has failed, and returns the remaining leftovers.
+// DROP INDEX locks the table only for a moment; DROP INDEX CONCURRENTLY would wait for every older
+// transaction, as the failed statement may have done.
 func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover, error) {
 	var left []Leftover
 	var err error
@@ -198,7 +198,7 @@ func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 			}
 			err = db.exec(ctx, "BEGIN;\nSET LOCAL lock_timeout = '"+cleanupLockTimeout+"';\nSET LOCAL statement_timeout = '1s';\n"+sql+";\nCOMMIT")
 			if err == nil {
-				db.log.Info("removed what the failed statement left", "what", l.What)
+				db.log.Info("removed leftover of the failed statement", "leftover", l.What)
 				continue
 			}
 			if isLostError(err) || ctx.Err() != nil {
@@ -219,8 +219,8 @@ func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 	return left, errors.Join(err, findErr)
 }
 
-// dropLeftoversAfterStop is dropLeftovers on a session of its own, after the SQL that notes the end:
-// that of the run has ended with it.
+// dropLeftoversAfterStop is dropLeftovers in a new session, after the SQL that records the end: the
+// session of a stopped run has ended.
 func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, note string) (left []Leftover) {
 	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -228,7 +228,7 @@ func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, not
 		if err := fresh.exec(short, note); err != nil {
 			return err
 		}
-		// Without the lock another migrator may be building what looks as if it were left.
+		// Another migrator that holds the lock may be building an object that looks like a leftover.
 		fresh.opts.LockWait = cleanupTimeout / 2
 		if locked := fresh.Lock(short); locked != nil {
 			return locked
@@ -238,12 +238,12 @@ func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, not
 		return err
 	})
 	if err != nil {
-		db.log.Debug("the history could not be written, or what the statement left could not be removed", "error", err)
+		db.log.Debug("could not write the history or remove leftovers", "error", err)
 	}
 	return left
 }
 
-// storedLookup reads a trail of the history.
+// storedLookup returns the lookup that the history row stores, or nil.
 func storedLookup(row interruptedRow) *leftoverLookup {
 	var t leftoverLookup
 	if row.leftover == "" || json.Unmarshal([]byte(row.leftover), &t) != nil {
@@ -252,9 +252,9 @@ func storedLookup(row interruptedRow) *leftoverLookup {
 	return &t
 }
 
-// dropEarlierLeftovers removes what the last statement of a stopped run has left, before the
-// file is resumed: the file may no longer have that statement. A begun detach can
-// only be finished; a begun drop is left to the statement, if the file has it.
+// dropEarlierLeftovers removes the leftovers of a stopped run before its file resumes: the file may
+// no longer have the statement that left them. A started detach can only be completed; a started
+// drop is left to the statement, if the file still has it.
 func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Script, done int) error {
 	if t == nil {
 		return nil
@@ -262,21 +262,21 @@ func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Sc
 	left, err := db.findLeftovers(ctx, t)
 	for _, l := range left {
 		if t.Kind == leftoverDetach && s != nil && done < len(s.Statements) && detachesConcurrently(s.Statements[done].tree().GetAlterTableStmt()) {
-			continue // the statement will find it begun
+			continue // the statement completes it
 		}
 		if t.Kind == leftoverDrop {
 			if s != nil && done < len(s.Statements) && s.Statements[done].tree().GetDropStmt().GetConcurrent() {
 				continue
 			}
 			name := l.SQL[len("DROP INDEX CONCURRENTLY "):]
-			db.log.Warn("an index is INVALID: a statement that the file no longer has began to drop it", "index", name,
-				"to_keep_it", "REINDEX INDEX CONCURRENTLY "+name, "to_drop_it", l.SQL)
+			db.log.Warn("invalid index: its drop was started by a statement that is no longer in the file", "index", name,
+				"keep", "REINDEX INDEX CONCURRENTLY "+name, "drop", l.SQL)
 			continue
 		}
-		db.log.Info("removing what an earlier run left", "what", l.What, "statement", l.SQL)
+		db.log.Info("removing leftover of an earlier run", "leftover", l.What, "statement", l.SQL)
 		err = db.exec(ctx, l.SQL)
 		if pq.As(err, pqerror.InsufficientPrivilege) != nil && strings.HasPrefix(l.What, invalidToastIndex) {
-			db.log.Warn("an INVALID index on a TOAST table stays: only a superuser can drop it; it costs space and time, and nothing else", "statement", l.SQL)
+			db.log.Warn("could not drop invalid index on a TOAST table: superuser required; the index is harmless but takes space", "statement", l.SQL)
 			err = nil
 		}
 		if err != nil {
@@ -288,8 +288,8 @@ func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Sc
 
 const invalidToastIndex = "INVALID index pg_toast."
 
-// RemoveLeftovers removes what a stopped run has left, for a migration that is settled
-// without another run of it. It returns what stays.
+// RemoveLeftovers removes the leftovers of a stopped run, for a migration that is resolved without
+// another run. It returns the remaining leftovers.
 func (db *DB) RemoveLeftovers(ctx context.Context, r Run, finish bool) ([]Leftover, error) {
 	row, err := db.interruptedRow(ctx, r)
 	t := storedLookup(row)
@@ -302,7 +302,7 @@ func (db *DB) RemoveLeftovers(ctx context.Context, r Run, finish bool) ([]Leftov
 	left, err := db.dropLeftovers(ctx, t)
 	var server *pq.Error
 	if errors.As(err, &server) {
-		err = nil // it is named
+		err = nil // the caller reports the remaining leftovers
 	}
 	return left, err
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// LockedError says that another migrator held the lock for the whole LockWait.
+// A LockedError means that another migrator held the lock during all of Options.LockWait.
 type LockedError struct {
 	Waited time.Duration
-	Holder string // who it was, as far as the server says; empty if it went in between
+	Holder string // session that holds the lock; empty if it ended meanwhile
 }
 
 func (e *LockedError) Error() string {
@@ -28,15 +28,14 @@ func (e *LockedError) Error() string {
 	return s
 }
 
-// Lock takes the advisory lock that golang-migrate's CLI takes for this database,
-// schema and table, so that the two exclude each other. It asks again and again
-// and never waits inside the server: a waiting pg_advisory_lock holds a snapshot,
-// on which the holder's CREATE INDEX CONCURRENTLY would wait in turn
-// (golang-migrate/migrate#960). A session that has it may lock again.
+// Lock takes the advisory lock that golang-migrate's CLI takes for this database, schema and
+// table, so that the two exclude each other. It polls and never waits in the server: a waiting
+// pg_advisory_lock holds a snapshot, and the holder's CREATE INDEX CONCURRENTLY would wait for that
+// snapshot (golang-migrate/migrate#960). A session that holds the lock may lock again.
 //
-// Behind a pooler in transaction mode a session's lock would stay with a server
-// that the next transaction may not reach. The lock is then taken inside of a
-// transaction, which stays open until ReleaseTxLock or Unlock; see pooler.go.
+// Behind a connection pooler in transaction mode, a session lock would stay with a server
+// connection that the next transaction may not get. The lock is then taken in a transaction, which
+// stays open until ReleaseTxLock or Unlock; see pooler.go.
 func (db *DB) Lock(ctx context.Context) error {
 	if db.lockDepth > 0 {
 		db.lockDepth++
@@ -51,26 +50,27 @@ func (db *DB) Lock(ctx context.Context) error {
 	}
 	db.lockDepth = 1
 	if db.pooled {
-		db.log.Info("a pooler in transaction mode is in between: the lock is taken anew in each transaction")
+		db.log.Info("transaction-mode pooler detected; locking per transaction")
 		return db.detectStatementPooling(ctx, db.ReacquireTxLock(ctx))
 	}
 	if err = db.pollLock(ctx, db.tryLock); err != nil {
 		db.lockDepth = 0
 		return err
 	}
-	// Who holds the lock must not outlive its client; and what we saw before we had it may be old.
+	// The backend that holds the lock must end with its client, and another migrator may have changed
+	// the tables before this session got the lock.
 	if err = errors.Join(db.exec(ctx, db.keepaliveSQL()), db.readServerInfo(ctx)); err != nil || db.opts.SkipTableCheck {
 		return err
 	}
 	return db.CheckTables()
 }
 
-// ErrLockNotNeeded says that the lock is not had, and not needed any more.
-var ErrLockNotNeeded = errors.New("another migrator has done what the lock was for")
+// ErrLockNotNeeded means that the lock was not taken because it is no longer needed.
+var ErrLockNotNeeded = errors.New("another migrator has applied the migrations, so the lock is not needed")
 
-// LockUnless is Lock for as long as there is something to lock for: each time that
-// somebody else has the lock it asks done, and ends with ErrLockNotNeeded when that says
-// so. Fifty that have waited for one need not take the lock in turn to see that.
+// LockUnless is Lock, except that each time another session holds the lock it calls done, and
+// returns ErrLockNotNeeded if done reports true. Otherwise fifty waiting migrators would take the
+// lock one after the other to find nothing to do.
 func (db *DB) LockUnless(ctx context.Context, done func(context.Context) (bool, error)) error {
 	db.lockNotNeeded = done
 	defer func() { db.lockNotNeeded = nil }()
@@ -82,7 +82,7 @@ func (db *DB) LockUnless(ctx context.Context, done func(context.Context) (bool, 
 }
 
 func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
-	// Until the lock is had the session waits, and no limit on idle sessions is to end it.
+	// A timeout for idle sessions must not end the session while it waits for the lock.
 	rows, err := db.query(ctx, db.disableIdleTimeoutsSQL()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
 	if err != nil {
 		return false, db.classifyError(ctx, err)
@@ -93,18 +93,18 @@ func (db *DB) tryLock(ctx context.Context, key int64) (got bool, err error) {
 	return got, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
-// maxLockPause is the longest pause between two attempts: when the work is done, the
-// last of fifty who wait should be, too, within a second.
+// maxLockPause is the maximum pause between two attempts: when the migrations are applied, the last
+// of fifty waiting migrators should finish within a second.
 const maxLockPause = 700 * time.Millisecond
 
-// pollLock tries to get the lock for as long as LockWait.
+// pollLock tries to take the lock for Options.LockWait.
 func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
 	key, err := db.lockKey()
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	var wait *progress.Activity // once there is something to wait for
+	var wait *progress.Activity // set when another session holds the lock
 	defer func() {
 		if wait != nil {
 			wait.End()
@@ -118,7 +118,7 @@ func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bo
 		waited := time.Since(start)
 		if got {
 			if attempt > 1 {
-				db.log.Info("got the lock", "waited", roundDuration(waited))
+				db.log.Info("lock acquired", "waited", roundDuration(waited))
 			}
 			return nil
 		}
@@ -149,10 +149,10 @@ func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bo
 	}
 }
 
-// ErrLockLost says that a migration has given the lock away.
-var ErrLockLost = errors.New("the migration released our advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator has taken it")
+// ErrLockLost means that a migration released the lock.
+var ErrLockLost = errors.New("the migration released Shiplock's advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator took it")
 
-// Unlock undoes one Lock.
+// Unlock reverts one call of Lock, and releases the lock after the last.
 func (db *DB) Unlock(ctx context.Context) error {
 	if db.lockDepth == 0 {
 		return database.ErrNotLocked
@@ -166,9 +166,8 @@ func (db *DB) Unlock(ctx context.Context) error {
 	return db.exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`)
 }
 
-// lockKey is the key of golang-migrate's CLI. It is started with a URL, and its
-// driver then hashes the URL's path: "/mydb", with the slash. Foreign tools run
-// under a key of their own; see ADR 7.
+// lockKey returns the key of golang-migrate's CLI, whose driver hashes the path of the database URL:
+// "/mydb", with the slash. External tools have a separate key; see ADR 7.
 func (db *DB) lockKey() (int64, error) {
 	names := []string{db.table.schema, db.table.name}
 	if db.opts.ExternalToolLock {
@@ -181,8 +180,8 @@ func (db *DB) lockKey() (int64, error) {
 	return strconv.ParseInt(id, 10, 64)
 }
 
-// describeLockHolder describes the session that has the lock. A role may not see another
-// role's query; what it may not see is left out.
+// describeLockHolder describes the session that holds the lock. It leaves out the fields that the
+// role has no privilege to see.
 func (db *DB) describeLockHolder(ctx context.Context, key int64) (string, error) {
 	s, err := db.lockHolder(ctx, key)
 	if s == nil {
@@ -191,7 +190,7 @@ func (db *DB) describeLockHolder(ctx context.Context, key int64) (string, error)
 	return s.String(), err
 }
 
-// lockHolder is the session that has the lock; nil where it has gone.
+// lockHolder returns the session that holds the lock; nil if it ended.
 func (db *DB) lockHolder(ctx context.Context, key int64) (*sessionInfo, error) {
 	var s sessionInfo
 	err := db.queryRow(ctx, `

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// trackNames notes what a statement creates, moves and renames.
+// trackNames records the objects that a statement creates, moves and renames.
 func (l *destructiveChanges) trackNames(n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
@@ -69,7 +69,7 @@ func (l *destructiveChanges) trackNames(n *pgquery.Node) {
 	l.markChangedTables(n)
 }
 
-// markChangedTables notes the tables whose rows a statement changes, also in its WITH.
+// markChangedTables marks the tables whose rows a statement changes, including in its WITH.
 func (l *destructiveChanges) markChangedTables(n *pgquery.Node) {
 	note := func(rel *pgquery.RangeVar) {
 		if r, _ := l.find(rel); r != nil {
@@ -108,8 +108,8 @@ func (l *destructiveChanges) newSchema(s *pgquery.CreateSchemaStmt) {
 	l.searchPath = path
 }
 
-// relationKinds are those whose RENAME and SET SCHEMA PostgreSQL takes for any relation,
-// or for one of its kin.
+// relationKinds are the object types of RENAME and SET SCHEMA that PostgreSQL accepts for
+// another kind of relation.
 var relationKinds = []pgquery.ObjectType{pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_FOREIGN_TABLE, pgquery.ObjectType_OBJECT_VIEW,
 	pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_SEQUENCE, pgquery.ObjectType_OBJECT_INDEX}
 
@@ -148,7 +148,7 @@ func (l *destructiveChanges) alter(s *pgquery.AlterTableStmt) {
 		switch cmd.GetSubtype() {
 		case pgquery.AlterTableType_AT_AddColumn:
 			if name := cmd.GetDef().GetColumnDef().GetColname(); !cmd.MissingOk {
-				rel.setColumn(name, "") // nothing of today
+				rel.setColumn(name, "") // no column that exists today
 			}
 			rel.modified = true
 		case pgquery.AlterTableType_AT_DropColumn, pgquery.AlterTableType_AT_AlterColumnType:
@@ -183,7 +183,7 @@ func (l *destructiveChanges) detach(parent *relation, name *pgquery.RangeVar) {
 	}
 }
 
-// detach notes that the rows of a partition or child are no longer a table's.
+// detach records that the rows of a partition or child no longer belong to the table.
 func (r *relation) detach(child *relation) {
 	r.modified = true
 	if i := slices.Index(r.attached, child); i >= 0 {
@@ -208,7 +208,7 @@ func (l *destructiveChanges) trackDrop(s *pgquery.DropStmt) {
 	}
 }
 
-// trackSet follows search_path, and the role that "$user" stands for.
+// trackSet tracks search_path, and the role for "$user".
 func (l *destructiveChanges) trackSet(s *pgquery.VariableSetStmt) {
 	values := make([]string, 0, len(s.Args))
 	for _, a := range s.Args {
@@ -227,11 +227,11 @@ func (l *destructiveChanges) trackSet(s *pgquery.VariableSetStmt) {
 	}
 }
 
-// harmlessFunctions are often called alone, and neither move names nor take anything.
+// harmlessFunctions are often called alone, and neither rename objects nor delete data.
 var harmlessFunctions = []string{"setval", "nextval", "pg_advisory_lock", "pg_advisory_xact_lock", "now", "count", "pg_sleep", "txid_current", "gen_random_uuid"}
 
-// trackCalls notes the functions that a statement calls, also those in the source of a DO
-// block: whether one of them takes anything away can only be read in its source.
+// trackCalls records the functions that a statement calls, including those in the source of a DO
+// block: only the source of a function shows whether it deletes data.
 func (l *destructiveChanges) trackCalls(n *pgquery.Node, text string) {
 	switch n.Node.(type) {
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt, *pgquery.Node_CreateTrigStmt, *pgquery.Node_ViewStmt, *pgquery.Node_IndexStmt:
@@ -281,7 +281,7 @@ func (l *destructiveChanges) newFunction(s *pgquery.CreateFunctionStmt) {
 	l.functions[name] = why
 }
 
-// trackSetConfig follows set_config('search_path', …).
+// trackSetConfig tracks set_config('search_path', …).
 func (l *destructiveChanges) trackSetConfig(call *pgquery.FuncCall) {
 	if len(call.Args) < 2 {
 		return

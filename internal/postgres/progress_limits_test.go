@@ -162,7 +162,7 @@ func TestHowFarAnotherMigratorIs(t *testing.T) {
 	require.Nil(t, <-done)
 	require.NoError(t, first.Unlock(t.Context()))
 	require.NoError(t, <-locked)
-	assert.NotEmpty(t, log.lines(t, "got the lock"))
+	assert.NotEmpty(t, log.lines(t, "lock acquired"))
 }
 
 // TestWaitingForTheDatabaseIsSaidAgain, with how long it has been.

@@ -1,7 +1,7 @@
 package postgres
 
-// CountStatements reads a step's file as a run would, and says how many statements it has and
-// whether they are one transaction. Errors are *ScriptError.
+// CountStatements returns the number of statements in a step's file, and whether they run in one
+// transaction. Errors are *ScriptError.
 func (s Step) CountStatements() (statements int, transactional bool, err error) {
 	script, err := loadFile(s.File, s.Open)
 	if err != nil {
