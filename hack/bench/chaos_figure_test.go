@@ -22,7 +22,7 @@ func chaos(t *testing.T, s scale) result.Figure {
 	if s.strikes > 0 {
 		path = filepath.Join(t.TempDir(), "fault-injection.md")
 		how = fmt.Sprintf("%d rounds for each tool of `internal/chaos`, which `make chaos` does with more and with all details", s.strikes)
-		cmd := exec.Command("go", "test", "-count=1", "-timeout", "2h", "-run", "TestChaos", "../../internal/chaos",
+		cmd := exec.Command("go", "test", "-count=1", "-timeout", "2h", "-run", "TestUp_InjectedFault_Recovers", "../../internal/chaos",
 			"-rounds", fmt.Sprint(s.strikes), "-mixed", "-tools", "shiplock,golang-migrate,goose", "-report", path)
 		said, err := cmd.CombinedOutput()
 		require.NoErrorf(t, err, "%s", said)

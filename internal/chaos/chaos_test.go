@@ -14,7 +14,7 @@ import (
 const ownServers = 2
 
 // TestChaos plays the rounds. Only what is ours fails it.
-func TestChaos(t *testing.T) {
+func TestUp_InjectedFault_Recovers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("strikes real processes and servers for a minute")
 	}
@@ -22,22 +22,22 @@ func TestChaos(t *testing.T) {
 		t.Skip("-rounds 0: rollbacks only")
 	}
 	began := time.Now()
-	field := &field{tools: tools(t), paces: map[*tool]pace{}, servers: make(chan *server, ownServers)}
-	for _, tl := range field.tools {
-		field.paces[tl] = tl.measure(t)
-		t.Logf("%s %s: %+v", tl.name, tl.version, field.paces[tl])
+	suite := &suite{tools: tools(t), timings: map[*tool]timing{}, servers: make(chan *server, ownServers)}
+	for _, tl := range suite.tools {
+		suite.timings[tl] = tl.measure(t)
+		t.Logf("%s %s: %+v", tl.name, tl.version, suite.timings[tl])
 	}
 	for n := range ownServers {
-		field.servers <- newServer(t, n)
+		suite.servers <- newServer(t, n)
 	}
-	verdicts := field.play(t)
-	require.Len(t, verdicts, *rounds*len(field.tools))
-	result := render(t, field.tools, verdicts, time.Since(began))
+	results := suite.runRounds(t)
+	require.Len(t, results, *rounds*len(suite.tools))
+	result := render(t, suite.tools, results, time.Since(began))
 	fmt.Println(result)
 	if *report != "" {
 		require.NoError(t, splice(*report, result, ""))
 	}
-	for _, v := range verdicts {
+	for _, v := range results {
 		if v.tool.name == "shiplock" && v.outcome != Recovered {
 			assert.Fail(t, string(v.outcome), v.String())
 		}
@@ -45,9 +45,9 @@ func TestChaos(t *testing.T) {
 }
 
 // field is where the rounds are played.
-type field struct {
+type suite struct {
 	tools   []*tool
-	paces   map[*tool]pace
+	timings map[*tool]timing
 	servers chan *server
 }
 
@@ -56,7 +56,7 @@ type task struct {
 	tool *tool
 }
 
-func (f *field) play(t *testing.T) []verdict {
+func (f *suite) runRounds(t *testing.T) []roundResult {
 	t.Helper()
 	var tasks []task
 	for i := range *rounds {
@@ -64,26 +64,26 @@ func (f *field) play(t *testing.T) []verdict {
 			tasks = append(tasks, task{*seed + uint64(i), tl})
 		}
 	}
-	return atWork(t, tasks, func(next task) string { return fmt.Sprint(next.tool.name, "/", next.seed) }, f.round)
+	return runParallel(t, tasks, func(next task) string { return fmt.Sprint(next.tool.name, "/", next.seed) }, f.round)
 }
 
 // atWork plays rounds, each a test of its own, so many at a time as there are workers.
-func atWork[T any](t *testing.T, rounds []T, name func(T) string, play func(*testing.T, T) verdict) []verdict {
+func runParallel[T any](t *testing.T, rounds []T, name func(T) string, runRounds func(*testing.T, T) roundResult) []roundResult {
 	t.Helper()
 	tasks := make(chan T)
 	var (
-		wg       sync.WaitGroup
-		mu       sync.Mutex
-		verdicts []verdict
+		wg      sync.WaitGroup
+		mu      sync.Mutex
+		results []roundResult
 	)
 	for range *workers {
 		wg.Go(func() {
 			for next := range tasks {
 				t.Run(name(next), func(t *testing.T) {
-					v := play(t, next)
+					v := runRounds(t, next)
 					mu.Lock()
 					defer mu.Unlock()
-					verdicts = append(verdicts, v)
+					results = append(results, v)
 				})
 			}
 		})
@@ -93,29 +93,29 @@ func atWork[T any](t *testing.T, rounds []T, name func(T) string, play func(*tes
 	}
 	close(tasks)
 	wg.Wait()
-	return verdicts
+	return results
 }
 
-func (f *field) round(t *testing.T, next task) verdict {
+func (f *suite) round(t *testing.T, next task) roundResult {
 	t.Helper()
-	own := f.own(t, NewStrike(next.seed, Kind(*only)).Kind)
-	return next.tool.play(t, next.seed, newPlace(t, own), f.paces[next.tool])
+	dedicatedServer := f.dedicatedServer(t, NewFault(next.seed, Kind(*only)).Kind)
+	return next.tool.runRound(t, next.seed, newDatabase(t, dedicatedServer), f.timings[next.tool])
 }
 
 // own is a server that a round has for itself, where it is to be restarted; else nil.
-func (f *field) own(t *testing.T, k Kind) *server {
+func (f *suite) dedicatedServer(t *testing.T, k Kind) *server {
 	t.Helper()
 	if k != Restart && k != Crash {
 		return nil
 	}
-	own := <-f.servers
-	t.Cleanup(func() { f.servers <- own }) // the first to be registered is the last to run
-	return own
+	dedicatedServer := <-f.servers
+	t.Cleanup(func() { f.servers <- dedicatedServer }) // the first to be registered is the last to run
+	return dedicatedServer
 }
 
 // String tells what a failed round was and how to play it again.
-func (v verdict) String() string {
-	again := fmt.Sprintf("go test ./internal/chaos -run TestChaos -tools %s -seed %d -rounds 1", v.tool.name, v.seed)
+func (v roundResult) String() string {
+	again := fmt.Sprintf("go test ./internal/chaos -run TestUp_InjectedFault -tools %s -seed %d -rounds 1", v.tool.name, v.seed)
 	if *mixed {
 		again += " -mixed"
 	}
@@ -123,5 +123,5 @@ func (v verdict) String() string {
 		again += fmt.Sprintf(" -kind '%s'", *only)
 	}
 	return fmt.Sprintf("%s, seed %d, %s %s (struck: %t), set: %s, exit code %d, %d reruns: %s: %s\nagain: %s",
-		v.tool.name, v.seed, v.kind, v.moment, v.struck, v.class, v.code, v.reruns, v.outcome, v.detail, again)
+		v.tool.name, v.seed, v.kind, v.faultPoint, v.injected, v.class, v.code, v.reruns, v.outcome, v.detail, again)
 }

@@ -18,13 +18,13 @@ import (
 const mixedByDefault = true
 
 var (
-	rounds  = flag.Int("rounds", 100, "number of rounds")
-	seed    = flag.Uint64("seed", 1, "seed of the first round; the next round's is one more")
-	mixed   = flag.Bool("mixed", mixedByDefault, "also make migrations that cannot run in a transaction, and files that mix both")
-	only    = flag.String("kind", "", "strike in this one way in every round: "+strings.Join(kindNames(), ", "))
-	against = flag.String("tools", "shiplock", "tools to strike, separated by commas: shiplock, golang-migrate, goose")
-	workers = flag.Int("workers", 6, "rounds at a time; most of a round is waiting")
-	report  = flag.String("report", "", "file to write the result to, as Markdown")
+	rounds    = flag.Int("rounds", 100, "number of rounds")
+	seed      = flag.Uint64("seed", 1, "seed of the first round; the next round's is one more")
+	mixed     = flag.Bool("mixed", mixedByDefault, "also make migrations that cannot run in a transaction, and files that mix both")
+	only      = flag.String("kind", "", "strike in this one way in every round: "+strings.Join(kindNames(), ", "))
+	toolNames = flag.String("tools", "shiplock", "tools to strike, separated by commas: shiplock, golang-migrate, goose")
+	workers   = flag.Int("workers", 6, "rounds at a time; most of a round is waiting")
+	report    = flag.String("report", "", "file to write the result to, as Markdown")
 )
 
 // root is the repository; binary is the migrator.
@@ -54,8 +54,8 @@ func build(out string) (err error) {
 	binary = filepath.Join(out, "migrator")
 	cmd := exec.Command(filepath.Join(root, "hack", "image.sh"))
 	cmd.Env = append(os.Environ(), "OUT="+out)
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("hack/image.sh: %w\n%s", err, said)
+	if commandOutput, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("hack/image.sh: %w\n%s", err, commandOutput)
 	}
 	return nil
 }

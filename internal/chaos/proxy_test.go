@@ -57,13 +57,13 @@ func (p *proxy) accept() {
 		if err != nil {
 			return // closed
 		}
-		p.wg.Go(func() { p.join(conn.(*net.TCPConn)) })
+		p.wg.Go(func() { p.connect(conn.(*net.TCPConn)) })
 	}
 }
 
 // join connects a client to the server. If the server does not answer, the
 // client is reset, as if it had asked there itself.
-func (p *proxy) join(client *net.TCPConn) {
+func (p *proxy) connect(client *net.TCPConn) {
 	l := &link{client: client}
 	server, err := net.Dial("tcp", p.upstream)
 	if err != nil {
@@ -81,8 +81,8 @@ func (p *proxy) join(client *net.TCPConn) {
 	if first {
 		p.connected()
 	}
-	p.wg.Go(func() { l.pump(l.server, l.client, func() {}, &l.requests) })
-	l.pump(l.client, l.server, p.count, &l.replies)
+	p.wg.Go(func() { l.forward(l.server, l.client, func() {}, &l.requests) })
+	l.forward(l.client, l.server, p.count, &l.replies)
 	p.mu.Lock()
 	delete(p.links, l)
 	p.mu.Unlock()
@@ -96,7 +96,7 @@ func (p *proxy) count() {
 	p.answered(n)
 }
 
-func (p *proxy) each(do func(*link)) {
+func (p *proxy) each(inject func(*link)) {
 	p.mu.Lock()
 	var links []*link
 	for l := range p.links {
@@ -104,26 +104,26 @@ func (p *proxy) each(do func(*link)) {
 	}
 	p.mu.Unlock()
 	for _, l := range links {
-		do(l)
+		inject(l)
 	}
 }
 
 // pump passes on what comes from one side. It ends with either side, and ends
 // the other one the way the first has ended.
-func (l *link) pump(to, from *net.TCPConn, seen func(), lost *bool) {
+func (l *link) forward(to, from *net.TCPConn, stats func(), dropped *bool) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
-			seen()
-			if !l.loses(lost) {
+			stats()
+			if !l.drops(dropped) {
 				if _, err := to.Write(buffer[:n]); err != nil {
 					return
 				}
 			}
 		}
 		if err != nil {
-			if !l.loses(lost) { // who loses in silence tells nothing of an end either
+			if !l.drops(dropped) { // who loses in silence tells nothing of an end either
 				_ = to.Close()
 			}
 			return
@@ -131,14 +131,14 @@ func (l *link) pump(to, from *net.TCPConn, seen func(), lost *bool) {
 	}
 }
 
-func (l *link) loses(which *bool) bool {
+func (l *link) drops(which *bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return *which
 }
 
 // lose begins to lose what goes in one or both directions.
-func (l *link) lose(requests, replies bool) {
+func (l *link) drop(requests, replies bool) {
 	l.mu.Lock()
 	l.requests, l.replies = l.requests || requests, l.replies || replies
 	l.mu.Unlock()
@@ -153,7 +153,7 @@ func (l *link) reset(side *net.TCPConn) {
 }
 
 // seen is how many answers there have been, and for how long since the first connection.
-func (p *proxy) seen() (int, time.Duration) {
+func (p *proxy) stats() (int, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.answers, time.Since(p.first)

@@ -21,111 +21,111 @@ var rollbacks = flag.Int("rollbacks", 12, "number of rollbacks to strike")
 
 // ways are how a release goes back, each with v1's folder, which has no file of what
 // it undoes.
-var ways = [][]string{{"down", "--to-files", "--allow-data-loss"}, {"up", "--on-newer", "down", "--allow-data-loss"}}
+var rollbackCommands = [][]string{{"down", "--to-files", "--allow-data-loss"}, {"up", "--on-newer", "down", "--allow-data-loss"}}
 
 // TestARollbackIsStruck strikes each, and runs it again until it is done. Then the
 // schema is the one before v2, each down has run once, the journal says so, and v2
 // can come again.
-func TestARollbackIsStruck(t *testing.T) {
+func TestRollback_InjectedFault_Recovers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("strikes real processes and servers")
 	}
 	began := time.Now()
-	f := &field{servers: make(chan *server, ownServers)}
-	for _, way := range ways {
+	s := &suite{servers: make(chan *server, ownServers)}
+	for _, command := range rollbackCommands {
 		tl := shiplock(t)
-		tl.name = "`" + strings.Join(way[:len(way)-1], " ") + "`"
-		f.tools = append(f.tools, tl)
+		tl.name = "`" + strings.Join(command[:len(command)-1], " ") + "`"
+		s.tools = append(s.tools, tl)
 	}
 	for n := range ownServers {
-		f.servers <- newServer(t, ownServers+n)
+		s.servers <- newServer(t, ownServers+n)
 	}
-	verdicts := f.rollBack(t)
-	require.Len(t, verdicts, *rollbacks)
-	result := renderRollbacks(f.tools, verdicts, time.Since(began))
+	results := s.runRollbacks(t)
+	require.Len(t, results, *rollbacks)
+	result := renderRollbacks(s.tools, results, time.Since(began))
 	fmt.Println(result)
 	if *report != "" {
 		require.NoError(t, splice(*report, "", result))
 	}
-	for _, v := range verdicts {
-		assert.Equal(t, Recovered, v.outcome, "%s, seed %d, %s (struck: %t), exit code %d, %d reruns: %s\nagain: go test ./internal/chaos -run TestARollback -rollbacks 1 -seed %d",
-			v.tool.name, v.seed, v.kind, v.struck, v.code, v.reruns, v.detail, v.seed)
+	for _, v := range results {
+		assert.Equal(t, Recovered, v.outcome, "%s, seed %d, %s (struck: %t), exit code %d, %d reruns: %s\nagain: go test ./internal/chaos -run TestRollback_InjectedFault -rollbacks 1 -seed %d",
+			v.tool.name, v.seed, v.kind, v.injected, v.code, v.reruns, v.detail, v.seed)
 	}
 }
 
-func (f *field) rollBack(t *testing.T) []verdict {
+func (s *suite) runRollbacks(t *testing.T) []roundResult {
 	t.Helper()
 	var seeds []uint64
 	for i := range *rollbacks {
 		seeds = append(seeds, *seed+uint64(i))
 	}
-	return atWork(t, seeds, func(seed uint64) string { return fmt.Sprint(seed) }, f.rollback)
+	return runParallel(t, seeds, func(seed uint64) string { return fmt.Sprint(seed) }, s.runRollback)
 }
 
-func (f *field) rollback(t *testing.T, seed uint64) verdict {
+func (s *suite) runRollback(t *testing.T, seed uint64) roundResult {
 	t.Helper()
-	n := seed % uint64(len(ways))
-	tool, way := *f.tools[n], ways[n]
-	strike := NewStrike(seed, Kind(*only))
-	r, p := newRelease(t, seed), newPlace(t, f.own(t, strike.Kind))
-	verb := func(url, dir string, words ...string) {
+	n := seed % uint64(len(rollbackCommands))
+	tool, command := *s.tools[n], rollbackCommands[n]
+	fault := NewFault(seed, Kind(*only))
+	r, p := newRelease(t, seed), newDatabase(t, s.dedicatedServer(t, fault.Kind))
+	migrate := func(url, dir string, words ...string) {
 		tool.args = func(*Set, string, string) []string { return append(words, "--source", dir) }
 		e, err := tool.run(nil, dir, url, func(func(syscall.Signal) error) {})
 		require.NoError(t, err)
 		require.Zero(t, e.code, e.stderr)
 	}
-	verb(p.url, r.v1, "up")
-	before := schema(t, p)
-	verb(p.url, r.v2, "up")
-	calm := newProxy(t, p.addr)
-	verb(p.through(t, calm), r.v1, way...) // undisturbed, to know when to strike
-	answers, took := calm.seen()
-	require.Equal(t, before, schema(t, p))
-	verb(p.url, r.v2, "up")
+	migrate(p.url, r.v1, "up")
+	before := schemaDigest(t, p)
+	migrate(p.url, r.v2, "up")
+	undisturbed := newProxy(t, p.addr)
+	migrate(p.urlThrough(t, undisturbed), r.v1, command...) // undisturbed, to know when to strike
+	answers, duration := undisturbed.stats()
+	require.Equal(t, before, schemaDigest(t, p))
+	migrate(p.url, r.v2, "up")
 
 	x := newProxy(t, p.addr)
-	url := p.through(t, x)
-	st := &striker{strike: strike, place: p, proxy: x}
-	if strike.ByAnswer {
-		st.arm(1+int(strike.At*float64(answers)), 0)
+	url := p.urlThrough(t, x)
+	st := &injector{fault: fault, database: p, proxy: x}
+	if fault.ByAnswer {
+		st.arm(1+int(fault.At*float64(answers)), 0)
 	} else {
-		st.arm(0, time.Duration(strike.At*float64(took)))
+		st.arm(0, time.Duration(fault.At*float64(duration)))
 	}
-	tool.args = func(*Set, string, string) []string { return append(way, "--source", r.v1) }
-	first, err := tool.run(nil, r.v1, url, func(f func(syscall.Signal) error) { st.signal = f })
+	tool.args = func(*Set, string, string) []string { return append(command, "--source", r.v1) }
+	first, err := tool.run(nil, r.v1, url, func(s func(syscall.Signal) error) { st.signal = s })
 	require.NoError(t, err)
-	struck := st.disarm()
-	v := verdict{tool: f.tools[n], seed: seed, kind: strike.Kind, class: r.class, code: first.code, struck: !struck.IsZero()}
+	injected := st.disarm()
+	v := roundResult{tool: s.tools[n], seed: seed, kind: fault.Kind, class: r.class, code: first.code, injected: !injected.IsZero()}
 	last := tool.rerun(t, nil, r.v1, url, p, first, &v)
-	require.NoError(t, st.settled())
-	p.quiet(t)
+	require.NoError(t, st.wait())
+	p.waitUntilIdle(t)
 	findings := []finding{}
 	switch {
 	case last.hung:
 		findings = append(findings, finding{Hung, tail(last.stderr)})
 	case last.code != 0:
-		findings = append(findings, finding{Person, tail(last.stderr)})
+		findings = append(findings, finding{NeedsManualRepair, tail(last.stderr)})
 	default:
-		findings = r.undone(t, p, before)
-		verb(p.url, r.v2, "up")
+		findings = r.checkRolledBack(t, p, before)
+		migrate(p.url, r.v2, "up")
 	}
-	if !tool.allows(strike.Kind, first.code) || !v.struck && first.code != 0 {
-		findings = append(findings, finding{Misled, fmt.Sprintf("exit code %d: %s", first.code, tail(first.stderr))})
+	if !tool.allowsExitCode(fault.Kind, first.code) || !v.injected && first.code != 0 {
+		findings = append(findings, finding{WrongExitCode, fmt.Sprintf("exit code %d: %s", first.code, tail(first.stderr))})
 	}
-	v.outcome, v.detail = judge(findings)
+	v.outcome, v.detail = worstOutcome(findings)
 	return v
 }
 
 // undone looks whether v2 is gone, each of its downs has run once, and the journal
 // says so.
-func (r release) undone(t *testing.T, p *place, before string) []finding {
+func (r release) checkRolledBack(t *testing.T, p *database, before string) []finding {
 	t.Helper()
-	o := &oracle{place: p}
-	if schema(t, p) != before {
-		o.find(Wrong, "the schema is not the one before v2")
+	o := &checker{database: p}
+	if schemaDigest(t, p) != before {
+		o.add(Incorrect, "the schema is not the one before v2")
 	}
 	for _, version := range slices.Sorted(maps.Keys(r.counts)) { // once undisturbed, once struck
-		o.number(fmt.Sprintf("runs of the down of version %d", version), 2*r.counts[version], o.value("SELECT count(*) FROM chaos_downs WHERE version = $1", version))
+		o.compareNumber(fmt.Sprintf("runs of the down of version %d", version), 2*r.counts[version], o.value("SELECT count(*) FROM chaos_downs WHERE version = $1", version))
 	}
 	for query, want := range map[string]string{
 		"SELECT version || ' ' || dirty FROM schema_migrations": "1 false",
@@ -133,7 +133,7 @@ func (r release) undone(t *testing.T, p *place, before string) []finding {
 		"SELECT count(*) FROM pg_index WHERE NOT indisvalid": "0",
 	} {
 		if got := o.value(query); got != want {
-			o.find(Wrong, "%q, want %q: %s", got, want, query)
+			o.add(Incorrect, "%q, want %q: %s", got, want, query)
 		}
 	}
 	require.NoError(t, o.err)
@@ -141,14 +141,14 @@ func (r release) undone(t *testing.T, p *place, before string) []finding {
 }
 
 // schema is the database's schema as one sum.
-func schema(t *testing.T, p *place) string {
+func schemaDigest(t *testing.T, p *database) string {
 	t.Helper()
 	dsn, err := config.ParseDSN(p.url)
 	require.NoError(t, err)
 	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
 	require.NoError(t, err)
 	defer db.Close()
-	f, err := db.Fingerprint(t.Context())
+	s, err := db.Fingerprint(t.Context())
 	require.NoError(t, err)
-	return f.Sum()
+	return s.Sum()
 }

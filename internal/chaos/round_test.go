@@ -22,23 +22,23 @@ const (
 )
 
 // verdict is what a round has shown.
-type verdict struct {
-	tool   *tool
-	seed   uint64
-	class  Class
-	kind   Kind
-	moment string
-	struck bool // false: the run ended before the strike
-	code   int  // of the run that was struck
+type roundResult struct {
+	tool       *tool
+	seed       uint64
+	class      Class
+	kind       Kind
+	faultPoint string
+	injected   bool // false: the run ended before the strike
+	code       int  // of the run that was struck
 	// outlived is how long the run went on after the strike.
-	outlived time.Duration
-	reruns   int
-	outcome  Outcome
-	detail   string
+	runAfterFault time.Duration
+	reruns        int
+	outcome       Outcome
+	detail        string
 }
 
 // ended is one run of a tool.
-type ended struct {
+type runResult struct {
 	code   int // 128+n where a signal ended it, as a shell says it
 	hung   bool
 	stderr string
@@ -46,7 +46,7 @@ type ended struct {
 
 // run starts the tool; began gets the function that signals it, before the tool
 // can have connected anywhere.
-func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) error)) (ended, error) {
+func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) error)) (runResult, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
 	defer cancel()
 	var output bytes.Buffer
@@ -65,14 +65,14 @@ func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) err
 	err := cmd.Start()
 	mu.Unlock()
 	if err != nil {
-		return ended{}, err
+		return runResult{}, err
 	}
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		return ended{}, err
+		return runResult{}, err
 	}
-	e := ended{code: cmd.ProcessState.ExitCode(), hung: ctx.Err() != nil, stderr: output.String()}
+	e := runResult{code: cmd.ProcessState.ExitCode(), hung: ctx.Err() != nil, stderr: output.String()}
 	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		e.code = codeSignal + int(ws.Signal())
 	}
@@ -80,42 +80,42 @@ func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) err
 }
 
 // play is one round of one tool on an empty database.
-func (tl *tool) play(t *testing.T, seed uint64, p *place, pace pace) verdict {
+func (tl *tool) runRound(t *testing.T, seed uint64, p *database, timing timing) roundResult {
 	t.Helper()
-	set, strike := NewSet(seed, *mixed), NewStrike(seed, Kind(*only))
+	set, fault := NewSet(seed, *mixed), NewFault(seed, Kind(*only))
 	dir := tl.folder(t, set)
 	x := newProxy(t, p.addr)
-	url := p.through(t, x)
+	url := p.urlThrough(t, x)
 	if set.Class != Transactional {
-		p.application(t)
+		p.startApplication(t)
 	}
-	st := &striker{strike: strike, place: p, proxy: x}
-	answer, after := pace.moment(strike, set)
+	st := &injector{fault: fault, database: p, proxy: x}
+	answer, after := timing.faultPoint(fault, set)
 	st.arm(answer, after)
 	first, err := tl.run(set, dir, url, func(f func(syscall.Signal) error) { st.signal = f })
 	require.NoError(t, err)
-	v := verdict{tool: tl, seed: seed, class: set.Class, kind: strike.Kind, code: first.code, moment: "after " + after.String()}
-	if struck := st.disarm(); !struck.IsZero() {
-		v.struck, v.outlived = true, time.Since(struck)
+	v := roundResult{tool: tl, seed: seed, class: set.Class, kind: fault.Kind, code: first.code, faultPoint: "after " + after.String()}
+	if injected := st.disarm(); !injected.IsZero() {
+		v.injected, v.runAfterFault = true, time.Since(injected)
 	}
 	if answer > 0 {
-		v.moment = fmt.Sprint("at answer ", answer)
+		v.faultPoint = fmt.Sprint("at answer ", answer)
 	}
 	last := tl.rerun(t, set, dir, url, p, first, &v)
-	require.NoError(t, st.settled(), "the strike itself")
-	p.quiet(t)
-	tl.conclude(t, &v, p, set, first, last)
+	require.NoError(t, st.wait(), "the strike itself")
+	p.waitUntilIdle(t)
+	tl.evaluate(t, &v, p, set, first, last)
 	return v
 }
 
 // rerun does what a pipeline does, and no more: it runs the tool again. At once
 // the first time; from then on when the server is there and the last run's
 // session is gone. It stops where the tool says that a retry does not help.
-func (tl *tool) rerun(t *testing.T, s *Set, dir, url string, p *place, last ended, v *verdict) ended {
+func (tl *tool) rerun(t *testing.T, s *Set, dir, url string, p *database, last runResult, v *roundResult) runResult {
 	t.Helper()
-	for last.code != 0 && !last.hung && !slices.Contains(tl.final, last.code) && v.reruns < maxReruns {
+	for last.code != 0 && !last.hung && !slices.Contains(tl.finalCodes, last.code) && v.reruns < maxReruns {
 		if v.reruns > 0 {
-			p.quiet(t)
+			p.waitUntilIdle(t)
 		}
 		v.reruns++
 		var err error
@@ -125,23 +125,23 @@ func (tl *tool) rerun(t *testing.T, s *Set, dir, url string, p *place, last ende
 	return last
 }
 
-func (tl *tool) conclude(t *testing.T, v *verdict, p *place, s *Set, first, last ended) {
+func (tl *tool) evaluate(t *testing.T, v *roundResult, p *database, s *Set, first, last runResult) {
 	t.Helper()
-	findings, err := []finding{{Person, tail(last.stderr)}}, error(nil)
+	findings, err := []finding{{NeedsManualRepair, tail(last.stderr)}}, error(nil)
 	switch {
 	case last.hung:
 		findings = []finding{{Hung, tail(last.stderr)}}
 	case last.code == 0:
-		findings, err = consult(p, s, tl)
+		findings, err = verify(p, s, tl)
 		require.NoError(t, err)
-		if *report != "" && v.kind == SIGTERM && tl.graceful > 0 && v.outlived > tl.graceful { // a figure of `make chaos`: on a busy machine a test cannot hold it
-			findings = append(findings, finding{Misled, fmt.Sprintf("ended %s after SIGTERM", v.outlived)})
+		if *report != "" && v.kind == SIGTERM && tl.terminationLimit > 0 && v.runAfterFault > tl.terminationLimit { // a figure of `make chaos`: on a busy machine a test cannot hold it
+			findings = append(findings, finding{WrongExitCode, fmt.Sprintf("ended %s after SIGTERM", v.runAfterFault)})
 		}
-		if !tl.allows(v.kind, first.code) || (!v.struck && first.code != 0) {
-			findings = append(findings, finding{Misled, fmt.Sprintf("exit code %d (struck: %t): %s", first.code, v.struck, tail(first.stderr))})
+		if !tl.allowsExitCode(v.kind, first.code) || (!v.injected && first.code != 0) {
+			findings = append(findings, finding{WrongExitCode, fmt.Sprintf("exit code %d (struck: %t): %s", first.code, v.injected, tail(first.stderr))})
 		}
 	}
-	v.outcome, v.detail = judge(findings)
+	v.outcome, v.detail = worstOutcome(findings)
 }
 
 // tail is the end of what a tool has said.

@@ -113,7 +113,7 @@ func (s *server) url(user, database string) string {
 }
 
 // database makes an empty one; it goes when the test ends.
-func (s *server) database(t *testing.T) *place {
+func (s *server) database(t *testing.T) *database {
 	t.Helper()
 	s.databases++
 	name := fmt.Sprint("chaos", s.databases)
@@ -134,5 +134,5 @@ func (s *server) database(t *testing.T) *place {
 		run(cluster, "DROP ROLE "+name)
 		require.NoError(t, cluster.Close())
 	})
-	return &place{addr: fmt.Sprint("127.0.0.1:", s.port), owner: name, url: s.url(name, name), admin: admin, server: s}
+	return &database{addr: fmt.Sprint("127.0.0.1:", s.port), owner: name, url: s.url(name, name), admin: admin, server: s}
 }

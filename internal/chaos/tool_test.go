@@ -23,24 +23,24 @@ type tool struct {
 	args func(s *Set, dir, url string) []string
 	env  func(url string) []string
 	// books asks the tool's own tables what has run.
-	books func(*Set) []entry
+	historyChecks func(*Set) []expectation
 	// tables are the tool's own.
 	tables []string
 	// codes are the exit codes it may end with when struck; nil are all.
 	codes map[Kind][]int
 	// graceful is how soon it promises to end after SIGTERM; 0 is no promise.
-	graceful time.Duration
+	terminationLimit time.Duration
 	// final are the exit codes after which it says that only a person can help.
-	final []int
+	finalCodes []int
 }
 
 // entry is a query of one text, and what that must be.
-type entry struct{ query, want string }
+type expectation struct{ query, want string }
 
 func tools(t *testing.T) []*tool {
 	t.Helper()
 	var found []*tool
-	for name := range strings.SplitSeq(*against, ",") {
+	for name := range strings.SplitSeq(*toolNames, ",") {
 		switch name {
 		case "shiplock":
 			found = append(found, shiplock(t))
@@ -65,27 +65,27 @@ const (
 
 func shiplock(t *testing.T) *tool {
 	return &tool{
-		name: "shiplock", version: strings.Fields(said(t, binary, "version"))[1], path: binary,
+		name: "shiplock", version: strings.Fields(commandOutput(t, binary, "version"))[1], path: binary,
 		tables: []string{"schema_migrations", "schema_migrations_history"},
-		write:  upFile, books: func(s *Set) []entry { return append(versionTable(s), journal(s)...) },
+		write:  upFile, historyChecks: func(s *Set) []expectation { return append(versionTable(s), shiplockHistory(s)...) },
 		args: func(_ *Set, dir, _ string) []string { return []string{"up", "--source", dir} },
 		env:  func(url string) []string { return []string{"DATABASE_URL=" + url} },
 		codes: map[Kind][]int{
 			SIGKILL: {codeKilled}, SIGTERM: {codeTerminated},
-			Terminate: {codeDatabase}, Reset: {codeDatabase}, LoseRequests: {codeDatabase}, LoseAnswers: {codeDatabase},
+			Terminate: {codeDatabase}, Reset: {codeDatabase}, DropRequests: {codeDatabase}, DropAnswers: {codeDatabase},
 			Restart: {codeDatabase}, Crash: {codeDatabase},
 		},
-		graceful: 5 * time.Second,
-		final:    []int{1, 2, 5, 6, 7},
+		terminationLimit: 5 * time.Second,
+		finalCodes:       []int{1, 2, 5, 6, 7},
 	}
 }
 
 func golangMigrate(t *testing.T) *tool {
-	path := installed(t, "golang-migrate")
+	path := toolPath(t, "golang-migrate")
 	return &tool{
-		name: "golang-migrate", version: said(t, path, "-version"), path: path,
+		name: "golang-migrate", version: commandOutput(t, path, "-version"), path: path,
 		tables: []string{"schema_migrations"},
-		write:  upFile, books: versionTable,
+		write:  upFile, historyChecks: versionTable,
 		args: func(s *Set, dir, url string) []string {
 			if s.mixes() {
 				url += "&x-multi-statement=true" // the only way that it runs such a file
@@ -97,9 +97,9 @@ func golangMigrate(t *testing.T) *tool {
 }
 
 func goose(t *testing.T) *tool {
-	path := installed(t, "goose")
+	path := toolPath(t, "goose")
 	return &tool{
-		name: "goose", version: strings.TrimPrefix(said(t, path, "-version"), "goose version: "), path: path,
+		name: "goose", version: strings.TrimPrefix(commandOutput(t, path, "-version"), "goose version: "), path: path,
 		write: func(m *Migration) (string, string) {
 			head := "-- +goose Up\n"
 			if !m.Plain {
@@ -108,12 +108,12 @@ func goose(t *testing.T) *tool {
 			return fmt.Sprintf("%05d_x.sql", m.Version), head + body(m)
 		},
 		tables: []string{"goose_db_version"},
-		books: func(s *Set) []entry {
+		historyChecks: func(s *Set) []expectation {
 			var want []string
 			for _, m := range s.Migrations {
 				want = append(want, fmt.Sprint(m.Version))
 			}
-			return []entry{{`SELECT string_agg(version_id::text, ' ' ORDER BY version_id, id) FROM goose_db_version WHERE is_applied AND version_id > 0`, strings.Join(want, " ")}}
+			return []expectation{{`SELECT string_agg(version_id::text, ' ' ORDER BY version_id, id) FROM goose_db_version WHERE is_applied AND version_id > 0`, strings.Join(want, " ")}}
 		},
 		args: func(_ *Set, dir, url string) []string {
 			return []string{"-dir", dir, "-env", "none", "postgres", url, "up"}
@@ -140,17 +140,17 @@ func (tl *tool) folder(t *testing.T, s *Set) string {
 }
 
 // allows says whether the tool may end with a code when struck in a way.
-func (tl *tool) allows(k Kind, code int) bool {
+func (tl *tool) allowsExitCode(k Kind, code int) bool {
 	return code == 0 || tl.codes == nil || slices.Contains(tl.codes[k], code)
 }
 
-func installed(t *testing.T, name string) string {
+func toolPath(t *testing.T, name string) string {
 	t.Helper()
-	return said(t, filepath.Join(root, "hack", "tools", "install.sh"), name)
+	return commandOutput(t, filepath.Join(root, "hack", "tools", "install.sh"), name)
 }
 
 // said is what a command prints, on either stream.
-func said(t *testing.T, name string, args ...string) string {
+func commandOutput(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
 	require.NoError(t, err, "%s: %s", name, out)

@@ -32,39 +32,39 @@ const noLock = "SELECT 1 / (SELECT count(*) = 0 FROM pg_locks WHERE locktype = '
 
 // session begins a migration with a change of its session, and makes the rest of it
 // depend on that.
-func (a *author) session(m *Migration, apart bool) {
+func (a *generator) session(m *Migration, nonTransactional bool) {
 	m.Statements = append(m.Statements, fmt.Sprintf(noLock, advisoryKey))
 	kinds := []func(*Migration){a.path, a.config, a.zone}
-	if !apart { // what no other session can be given is refused where a file may stop in the middle
+	if !nonTransactional { // what no other session can be given is refused where a file may stop in the middle
 		kinds = append(kinds, a.temporary, a.role, a.prepared, a.advisory)
 	}
 	kinds[a.IntN(len(kinds))](m)
 }
 
-func (a *author) path(m *Migration) {
+func (a *generator) path(m *Migration) {
 	m.Statements = append(m.Statements, "SET search_path = "+shop+", public")
 	a.inShop(m)
 }
 
-func (a *author) config(m *Migration) {
+func (a *generator) config(m *Migration) {
 	m.Statements = append(m.Statements, "SELECT set_config('search_path', '"+shop+", public', false)")
 	a.inShop(m)
 }
 
 // inShop makes a table, with rows, where the search path leads.
-func (a *author) inShop(m *Migration) {
+func (a *generator) inShop(m *Migration) {
 	m.State.path = shop + ", public"
 	a.schema = shop
 	m.Statements = append(m.Statements, a.create())
 }
 
-func (a *author) zone(m *Migration) {
+func (a *generator) zone(m *Migration) {
 	m.State.zone = "Asia/Tokyo"
 	m.Statements = append(m.Statements, "SET TIME ZONE 'Asia/Tokyo'")
 }
 
 // temporary makes a table that hides a real one, and works in it.
-func (a *author) temporary(m *Migration) {
+func (a *generator) temporary(m *Migration) {
 	if len(a.names) == 1 {
 		a.zone(m) // the rest of the file needs a table that is not hidden
 		return
@@ -76,25 +76,25 @@ func (a *author) temporary(m *Migration) {
 	a.hidden = name
 }
 
-func (a *author) role(m *Migration) {
-	m.State.role, a.acting = appRole, true
+func (a *generator) role(m *Migration) {
+	m.State.role, a.asAppRole = appRole, true
 	m.Statements = append(m.Statements, "SET ROLE "+appRole)
 }
 
-func (a *author) prepared(m *Migration) {
-	name, t := a.table()
+func (a *generator) prepared(m *Migration) {
+	name, t := a.randomTable()
 	t.Rows++
 	t.Sum++
 	m.Statements = append(m.Statements, fmt.Sprintf("PREPARE chaos_insert AS INSERT INTO %s (id) VALUES (1)", a.ref(name)), "EXECUTE chaos_insert")
 }
 
-func (a *author) advisory(m *Migration) {
+func (a *generator) advisory(m *Migration) {
 	m.Statements = append(m.Statements, fmt.Sprintf("SELECT pg_advisory_lock(%d)", advisoryKey))
 }
 
 // ref is a table's or index's name as a statement has it: without the schema that the
 // session's search_path has, so that a statement in another session goes wrong.
-func (a *author) ref(name string) string {
+func (a *generator) ref(name string) string {
 	if a.schema != "" {
 		return strings.TrimPrefix(name, a.schema+".")
 	}
@@ -102,7 +102,7 @@ func (a *author) ref(name string) string {
 }
 
 // plainTable is one of the schema public.
-func (a *author) plainTable() (string, *Table) {
+func (a *generator) plainTable() (string, *Table) {
 	var plain []string
 	for _, n := range a.names {
 		if !strings.Contains(n, ".") {
@@ -114,7 +114,7 @@ func (a *author) plainTable() (string, *Table) {
 }
 
 // states compares the session that each migration found with its own.
-func (o *oracle) states() {
+func (o *checker) checkSessions() {
 	if o.value(`SELECT to_regclass('chaos_log')`) == "" {
 		return
 	}
@@ -128,21 +128,21 @@ func (o *oracle) states() {
 			want.zone = zone
 		}
 		if want.role == "" {
-			want.role = o.place.owner
+			want.role = o.database.owner
 		}
 		if n := o.value(`SELECT count(*) FROM chaos_log WHERE version = $1 AND (path, zone, role) IS DISTINCT FROM ($2, $3, $4)`, m.Version, want.path, want.zone, want.role); n != "0" && n != "" {
-			o.find(Wrong, "migration %d ran in another's session, or without its own: %s", m.Version,
+			o.add(Incorrect, "migration %d ran in another's session, or without its own: %s", m.Version,
 				o.value(`SELECT string_agg(concat_ws(' / ', path, zone, role), ', ') FROM chaos_log WHERE version = $1`, m.Version))
 		}
 	}
 }
 
 // places finds tables where none of the set's belongs: made in the wrong schema.
-func (o *oracle) places(tl *tool) {
+func (o *checker) checkTables(tl *tool) {
 	for _, t := range o.list(`SELECT pg_catalog.format('%s%s', CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`) {
 		if o.set.Tables[t] == nil && t != "chaos_log" && !slices.Contains(tl.tables, t) {
-			o.find(Wrong, "table %s is not one of the set", t)
+			o.add(Incorrect, "table %s is not one of the set", t)
 		}
 	}
 }

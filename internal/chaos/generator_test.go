@@ -8,20 +8,20 @@ import (
 )
 
 // author writes a set.
-type author struct {
+type generator struct {
 	*rand.Rand
 	set   *Set
 	names []string // of tables, in the order of their making, so that a seed always gives the same set
 	n     int      // of names given
 
-	schema string // that the migration's search_path begins with; empty for public
-	acting bool   // as another role
-	hidden string // table that the migration's temporary one hides
+	schema    string // that the migration's search_path begins with; empty for public
+	asAppRole bool   // as another role
+	hidden    string // table that the migration's temporary one hides
 }
 
 // NewSet makes the set of a seed.
 func NewSet(seed uint64, mixed bool) *Set {
-	a := &author{Rand: rand.New(rand.NewPCG(seed, 1)), set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
+	a := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
 	if mixed {
 		a.set.Class = []Class{Transactional, Concurrent, Mixed, Session, MixedSession}[a.IntN(5)]
 	}
@@ -39,40 +39,40 @@ func NewSet(seed uint64, mixed bool) *Set {
 
 // fixedSet has a given number of migrations of one statement, to measure a tool with.
 func fixedSet(n int) *Set {
-	a := &author{set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
+	a := &generator{set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
 	for v := range n {
 		a.add(Migration{Version: v + 1, Plain: true, Statements: []string{a.create()}}, 0)
 	}
 	return a.set
 }
 
-func (a *author) migration(version int) {
+func (a *generator) migration(version int) {
 	if len(a.names) > 0 && a.set.Class == Concurrent && a.IntN(2) == 0 {
 		m := Migration{Version: version, Statements: []string{a.index("CONCURRENTLY ")}}
 		a.set.Migrations = append(a.set.Migrations, m)
 		return
 	}
 	m := Migration{Version: version, Plain: true}
-	apart := len(a.names) > 0 && a.set.mixes() && a.IntN(2) == 0
+	nonTransactional := len(a.names) > 0 && a.set.mixes() && a.IntN(2) == 0
 	if len(a.names) > 0 && a.set.hasSession() && a.IntN(3) > 0 {
-		a.session(&m, apart)
+		a.session(&m, nonTransactional)
 	}
 	state := len(m.Statements)
 	for range 1 + a.IntN(5) {
-		if apart && a.IntN(2) == 0 {
+		if nonTransactional && a.IntN(2) == 0 {
 			m.Plain = false
-			m.Statements = append(m.Statements, a.outside())
+			m.Statements = append(m.Statements, a.nonTransactionalStatement())
 		} else {
-			m.Statements = append(m.Statements, a.inside())
+			m.Statements = append(m.Statements, a.transactionalStatement())
 		}
 	}
 	a.add(m, state)
-	a.schema, a.hidden, a.acting = "", "", false
+	a.schema, a.hidden, a.asAppRole = "", "", false
 }
 
 // add puts the log's line at a random place of m, behind its first statements, and m
 // into the set.
-func (a *author) add(m Migration, first int) {
+func (a *generator) add(m Migration, first int) {
 	at := first
 	if a.Rand != nil {
 		at += a.IntN(len(m.Statements) - first + 1)
@@ -91,30 +91,30 @@ func (a *author) add(m Migration, first int) {
 }
 
 // inside is a statement that runs in a transaction. Run twice, it fails or shows.
-func (a *author) inside() string {
+func (a *generator) transactionalStatement() string {
 	if len(a.names) == 0 {
 		return a.create()
 	}
 	choice := a.IntN(7)
-	if a.acting && (choice == 1 || choice == 5) { // only a table's owner may alter it
+	if a.asAppRole && (choice == 1 || choice == 5) { // only a table's owner may alter it
 		choice = 2
 	}
 	switch choice {
 	case 0:
 		return a.create()
 	case 1:
-		name, t := a.table()
+		name, t := a.randomTable()
 		column := a.name("c")
 		t.Columns = append(t.Columns, column)
 		return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s int NOT NULL DEFAULT 0", a.ref(name), column)
 	case 2, 3:
-		name, t := a.table()
+		name, t := a.randomTable()
 		n := 1 + a.IntN(200)
 		t.Rows += n
 		t.Sum += n * (n + 1) / 2
 		return fmt.Sprintf("INSERT INTO %s (id) SELECT generate_series(1, %d)", a.ref(name), n)
 	case 4:
-		name, t := a.table()
+		name, t := a.randomTable()
 		n := 1 + a.IntN(9)
 		t.Sum += t.Rows * n
 		return fmt.Sprintf("UPDATE %s SET id = id + %d", a.ref(name), n)
@@ -126,8 +126,8 @@ func (a *author) inside() string {
 }
 
 // outside is a statement that no transaction may hold.
-func (a *author) outside() string {
-	name, t := a.table()
+func (a *generator) nonTransactionalStatement() string {
+	name, t := a.randomTable()
 	switch last := len(t.Indexes) - 1; {
 	case a.IntN(5) == 0:
 		return "VACUUM " + a.ref(name)
@@ -140,7 +140,7 @@ func (a *author) outside() string {
 	}
 }
 
-func (a *author) create() string {
+func (a *generator) create() string {
 	name := a.name("t")
 	if a.schema != "" {
 		name = a.schema + "." + name
@@ -150,10 +150,10 @@ func (a *author) create() string {
 	return fmt.Sprintf("CREATE TABLE %s (id int)", a.ref(name))
 }
 
-func (a *author) index(how string) string {
-	name, t := a.table()
+func (a *generator) index(how string) string {
+	name, t := a.randomTable()
 	index := a.name("i")
-	if schema, _, apart := strings.Cut(name, "."); apart {
+	if schema, _, nonTransactional := strings.Cut(name, "."); nonTransactional {
 		t.Indexes = append(t.Indexes, schema+"."+index)
 	} else {
 		t.Indexes = append(t.Indexes, index)
@@ -164,13 +164,13 @@ func (a *author) index(how string) string {
 	return fmt.Sprintf("CREATE INDEX %s%s ON %s (id)", how, index, a.ref(name))
 }
 
-func (a *author) sleep() string {
+func (a *generator) sleep() string {
 	ms := 1 + a.IntN(30)
 	a.set.Slept += time.Duration(ms) * time.Millisecond
 	return fmt.Sprintf("SELECT pg_sleep(%.3f)", float64(ms)/1000)
 }
 
-func (a *author) table() (string, *Table) {
+func (a *generator) randomTable() (string, *Table) {
 	for {
 		if name := a.names[a.IntN(len(a.names))]; name != a.hidden || len(a.names) == 1 {
 			return name, a.set.Tables[name]
@@ -178,7 +178,7 @@ func (a *author) table() (string, *Table) {
 	}
 }
 
-func (a *author) name(prefix string) string {
+func (a *generator) name(prefix string) string {
 	a.n++
 	return fmt.Sprintf("%s%d", prefix, a.n)
 }

@@ -15,21 +15,21 @@ import (
 )
 
 // place is an empty database and how to reach it.
-type place struct {
+type database struct {
 	addr, owner, url string
 	admin            *sql.DB
 	server           *server // nil: shared with others, so not to be restarted
 }
 
 // newPlace makes a database on the package's server, or on s.
-func newPlace(t *testing.T, s *server) *place {
+func newDatabase(t *testing.T, s *server) *database {
 	t.Helper()
-	var p *place
+	var p *database
 	if s != nil {
 		p = s.database(t)
 	} else {
 		d := pgtest.New(t)
-		p = &place{addr: fmt.Sprintf("%s:%d", d.Host, d.Port), owner: d.User, url: d.URL(), admin: d.Admin()}
+		p = &database{addr: fmt.Sprintf("%s:%d", d.Host, d.Port), owner: d.User, url: d.URL(), admin: d.Admin()}
 	}
 	p.grantAppRole(t)
 	return p
@@ -37,7 +37,7 @@ func newPlace(t *testing.T, s *server) *place {
 
 // grantAppRole lets the owner SET ROLE, and that role work on the owner's tables. It
 // waits for others that do the same: a role belongs to the whole server.
-func (p *place) grantAppRole(t *testing.T) {
+func (p *database) grantAppRole(t *testing.T) {
 	t.Helper()
 	owner := pq.QuoteIdentifier(p.owner)
 	_, err := p.admin.Exec(fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock(1);
@@ -48,7 +48,7 @@ func (p *place) grantAppRole(t *testing.T) {
 }
 
 // through is the database's URL by way of a proxy.
-func (p *place) through(t *testing.T, x *proxy) string {
+func (p *database) urlThrough(t *testing.T, x *proxy) string {
 	t.Helper()
 	u, err := url.Parse(p.url)
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func (p *place) through(t *testing.T, x *proxy) string {
 }
 
 // value is the single value of a query, as text; NULL and no row are "".
-func (p *place) value(query string, args ...any) (string, error) {
+func (p *database) value(query string, args ...any) (string, error) {
 	var v sql.NullString
 	err := p.admin.QueryRow(query, args...).Scan(&v)
 	if err == sql.ErrNoRows {
@@ -67,7 +67,7 @@ func (p *place) value(query string, args ...any) (string, error) {
 }
 
 // quiet waits until the server answers and no session of a tool is left.
-func (p *place) quiet(t *testing.T) {
+func (p *database) waitUntilIdle(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		n, err := p.value(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1`, p.owner)
@@ -76,7 +76,7 @@ func (p *place) quiet(t *testing.T) {
 }
 
 // list is the first column of a query's rows.
-func (p *place) list(query string, args ...any) ([]string, error) {
+func (p *database) list(query string, args ...any) ([]string, error) {
 	joined, err := p.value("SELECT string_agg(x, ' ') FROM ("+query+") AS q(x)", args...)
 	return strings.Fields(joined), err
 }
@@ -87,7 +87,7 @@ const transaction = 30 * time.Millisecond
 // application is somebody else's work in the database until the test ends: one
 // transaction after the other, each with a snapshot, for which a concurrent index
 // build has to wait. So it can be struck while it does.
-func (p *place) application(t *testing.T) {
+func (p *database) startApplication(t *testing.T) {
 	t.Helper()
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	work := fmt.Sprintf("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1; SELECT pg_sleep(%.3f); COMMIT", transaction.Seconds())

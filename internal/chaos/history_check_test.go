@@ -7,21 +7,21 @@ import (
 )
 
 // versionTable is golang-migrate's, which ours keeps.
-func versionTable(s *Set) []entry {
-	return []entry{{`SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())}}
+func versionTable(s *Set) []expectation {
+	return []expectation{{`SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())}}
 }
 
 // journal is ours: each version was applied once, which is the last that is said
 // of it, with the SQL of its file and all of its statements. The runs that were
 // struck have left no row, or one of a failure with nothing in effect.
-func journal(s *Set) []entry {
+func shiplockHistory(s *Set) []expectation {
 	var newest []string
 	for i := range s.Migrations {
 		m := &s.Migrations[i]
 		n := len(m.Statements)
 		newest = append(newest, fmt.Sprintf("%d up applied transactional: %t, %d of %d, %x", m.Version, m.Plain, n, n, sha256.Sum256([]byte(body(m)))))
 	}
-	return []entry{
+	return []expectation{
 		{`SELECT string_agg(format('%s %s %s transactional: %s, %s of %s, %s', migration_version, run_direction, run_outcome, run_transactional::text,
 				statements_applied, statements_total, encode(sha256(convert_to(up_sql, 'UTF8')), 'hex')), E'\n' ORDER BY migration_version)
 			FROM (SELECT DISTINCT ON (migration_version) * FROM schema_migrations_history ORDER BY migration_version, run_id DESC) newest`, strings.Join(newest, "\n")},

@@ -14,8 +14,8 @@ const (
 	SIGTERM      Kind = "SIGTERM"
 	Terminate    Kind = "pg_terminate_backend"
 	Reset        Kind = "connection reset"
-	LoseRequests Kind = "requests lost"
-	LoseAnswers  Kind = "answers lost"
+	DropRequests Kind = "requests lost"
+	DropAnswers  Kind = "answers lost"
 	Restart      Kind = "server restarted"
 	Crash        Kind = "server crashed"
 )
@@ -23,7 +23,7 @@ const (
 // kinds holds each kind as often as it is to be drawn.
 var kinds = []Kind{
 	SIGKILL, SIGKILL, SIGKILL, SIGTERM, SIGTERM, SIGTERM,
-	Terminate, Reset, LoseRequests, LoseAnswers, Restart, Crash,
+	Terminate, Reset, DropRequests, DropAnswers, Restart, Crash,
 }
 
 func kindNames() []string {
@@ -37,7 +37,7 @@ func kindNames() []string {
 }
 
 // Strike is what a seed does to a run, and when.
-type Strike struct {
+type Fault struct {
 	Kind Kind
 	// At is the moment, as a part of the run from its first connection to its end;
 	// beyond 1 are moments after the usual end.
@@ -53,9 +53,9 @@ type Strike struct {
 }
 
 // NewStrike draws the strike of a seed.
-func NewStrike(seed uint64, kind Kind) Strike {
+func NewFault(seed uint64, kind Kind) Fault {
 	r := rand.New(rand.NewPCG(seed, 2))
-	s := Strike{
+	s := Fault{
 		Kind: kinds[r.IntN(len(kinds))], At: r.Float64() * 1.05, ByAnswer: r.IntN(2) == 0,
 		Silence: upTo(r, 200), Linger: upTo(r, 500), Down: upTo(r, 300),
 	}

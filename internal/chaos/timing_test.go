@@ -12,13 +12,13 @@ import (
 )
 
 // pace is how long a tool takes, measured before the first round.
-type pace struct {
+type timing struct {
 	base, each               time.Duration // from the first connection, and more a migration
 	answersBase, answersEach float64
 }
 
 // moment is a strike's for one set and one tool: an answer or a duration.
-func (p pace) moment(s Strike, set *Set) (answer int, after time.Duration) {
+func (p timing) faultPoint(s Fault, set *Set) (answer int, after time.Duration) {
 	n := len(set.Migrations)
 	if s.ByAnswer {
 		return 1 + int(s.At*(p.answersBase+p.answersEach*float64(n))), 0
@@ -28,26 +28,26 @@ func (p pace) moment(s Strike, set *Set) (answer int, after time.Duration) {
 
 // measure runs two sets undisturbed, to know when to strike: as many at a time as
 // there will be rounds at a time, for the median.
-func (tl *tool) measure(t *testing.T) pace {
+func (tl *tool) measure(t *testing.T) timing {
 	t.Helper()
 	const few, many = 1, 7
-	took, answers := map[int]time.Duration{}, map[int]float64{}
+	duration, answers := map[int]time.Duration{}, map[int]float64{}
 	for _, n := range []int{few, many} {
-		took[n], answers[n] = tl.median(t, fixedSet(n))
+		duration[n], answers[n] = tl.median(t, fixedSet(n))
 	}
-	each := max(0, took[many]-took[few]) / (many - few)
+	each := max(0, duration[many]-duration[few]) / (many - few)
 	perMigration := (answers[many] - answers[few]) / (many - few)
-	return pace{base: took[few] - each, each: each, answersBase: answers[few] - perMigration, answersEach: perMigration}
+	return timing{base: duration[few] - each, each: each, answersBase: answers[few] - perMigration, answersEach: perMigration}
 }
 
 func (tl *tool) median(t *testing.T, s *Set) (time.Duration, float64) {
 	t.Helper()
 	const each = 3
 	var (
-		wg      sync.WaitGroup
-		mu      sync.Mutex
-		took    []time.Duration
-		answers []int
+		wg       sync.WaitGroup
+		mu       sync.Mutex
+		duration []time.Duration
+		answers  []int
 	)
 	for worker := range *workers {
 		wg.Go(func() {
@@ -56,30 +56,30 @@ func (tl *tool) median(t *testing.T, s *Set) (time.Duration, float64) {
 					d, n := tl.undisturbed(t, s)
 					mu.Lock()
 					defer mu.Unlock()
-					took, answers = append(took, d), append(answers, n)
+					duration, answers = append(duration, d), append(answers, n)
 				})
 			}
 		})
 	}
 	wg.Wait()
-	require.Len(t, took, *workers*each)
-	slices.Sort(took)
+	require.Len(t, duration, *workers*each)
+	slices.Sort(duration)
 	slices.Sort(answers)
-	return took[len(took)/2], float64(answers[len(answers)/2])
+	return duration[len(duration)/2], float64(answers[len(answers)/2])
 }
 
 // undisturbed runs a set and returns how long it took from the first connection
 // on, and how many answers of the server.
 func (tl *tool) undisturbed(t *testing.T, s *Set) (time.Duration, int) {
 	t.Helper()
-	p := newPlace(t, nil)
+	p := newDatabase(t, nil)
 	x := newProxy(t, p.addr)
-	e, err := tl.run(s, tl.folder(t, s), p.through(t, x), func(func(syscall.Signal) error) {})
-	answers, took := x.seen()
+	e, err := tl.run(s, tl.folder(t, s), p.urlThrough(t, x), func(func(syscall.Signal) error) {})
+	answers, duration := x.stats()
 	require.NoError(t, err)
 	require.Zero(t, e.code, e.stderr)
-	findings, err := consult(p, s, tl)
+	findings, err := verify(p, s, tl)
 	require.NoError(t, err)
 	require.Empty(t, findings)
-	return took, answers
+	return duration, answers
 }

@@ -16,27 +16,27 @@ import (
 )
 
 // render is the whole result as Markdown.
-func render(t *testing.T, tools []*tool, verdicts []verdict, took time.Duration) string {
+func render(t *testing.T, tools []*tool, results []roundResult, duration time.Duration) string {
 	t.Helper()
-	slices.SortFunc(verdicts, func(a, b verdict) int {
+	slices.SortFunc(results, func(a, b roundResult) int {
 		return cmp.Or(cmp.Compare(a.seed, b.seed), cmp.Compare(a.tool.name, b.tool.name))
 	})
 	var b strings.Builder
 	b.WriteString("# Struck at random\n\n<!-- Written by `make chaos`. -->\n\n")
 	fmt.Fprintf(&b, "Each round makes a random set of migrations, runs it, strikes the run at a random moment, and runs the tool again until it says that it is done (%d times at most, without anybody's help). Then an oracle looks whether every migration has happened exactly once. `internal/chaos` says how.\n\n", maxReruns)
 	fmt.Fprintf(&b, "Run: `make chaos ROUNDS=%d SEED=%d%s`, %s, PostgreSQL %s, %s, in %s.\n\n",
-		*rounds, *seed, arguments(), sets(), pgtest.New(t).Value(t, "SHOW server_version"), machine(), took.Round(time.Second))
+		*rounds, *seed, arguments(), sets(), pgtest.New(t).Value(t, "SHOW server_version"), machine(), duration.Round(time.Second))
 	fmt.Fprintf(&b, "## Rounds that did not end well, of those that were struck before they ended\n\n")
-	matrix(&b, "struck by", tools, verdicts, kindNames(), func(v verdict) string { return string(v.kind) })
+	failureTable(&b, "struck by", tools, results, kindNames(), func(v roundResult) string { return string(v.kind) })
 	if *mixed {
 		b.WriteString("\n")
-		matrix(&b, "migrations", tools, verdicts, []string{string(Transactional), string(Concurrent), string(Mixed), string(Session), string(MixedSession)}, func(v verdict) string { return string(v.class) })
+		failureTable(&b, "migrations", tools, results, []string{string(Transactional), string(Concurrent), string(Mixed), string(Session), string(MixedSession)}, func(v roundResult) string { return string(v.class) })
 	}
 	b.WriteString("\n## What became of all rounds\n\n")
-	summary(&b, tools, verdicts)
+	summary(&b, tools, results)
 	for _, tl := range tools {
 		fmt.Fprintf(&b, "\n## Exit codes of %s when struck\n\n", tl.name)
-		codes(&b, tl, verdicts)
+		codes(&b, tl, results)
 	}
 	return b.String()
 }
@@ -64,14 +64,14 @@ func sets() string {
 }
 
 // matrix counts a tool's bad rounds by a property of the round.
-func matrix(b *strings.Builder, title string, tools []*tool, verdicts []verdict, rows []string, of func(verdict) string) {
+func failureTable(b *strings.Builder, title string, tools []*tool, results []roundResult, rows []string, of func(roundResult) string) {
 	header(b, title, tools)
 	for _, row := range append(rows, "all") {
 		fmt.Fprintf(b, "| %s |", row)
 		for _, tl := range tools {
 			bad, all := 0, 0
-			for _, v := range verdicts {
-				if v.tool == tl && v.struck && (row == "all" || of(v) == row) {
+			for _, v := range results {
+				if v.tool == tl && v.injected && (row == "all" || of(v) == row) {
 					all++
 					if v.outcome != Recovered {
 						bad++
@@ -92,13 +92,13 @@ func header(b *strings.Builder, title string, tools []*tool) {
 	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---:|", len(tools)))
 }
 
-func summary(b *strings.Builder, tools []*tool, verdicts []verdict) {
+func summary(b *strings.Builder, tools []*tool, results []roundResult) {
 	header(b, "outcome", tools)
-	row := func(name string, is func(verdict) bool) {
+	row := func(name string, is func(roundResult) bool) {
 		fmt.Fprintf(b, "| %s |", name)
 		for _, tl := range tools {
 			n := 0
-			for _, v := range verdicts {
+			for _, v := range results {
 				if v.tool == tl && is(v) {
 					n++
 				}
@@ -107,19 +107,19 @@ func summary(b *strings.Builder, tools []*tool, verdicts []verdict) {
 		}
 		b.WriteString("\n")
 	}
-	row("not struck: it was done before", func(v verdict) bool { return !v.struck })
+	row("not struck: it was done before", func(v roundResult) bool { return !v.injected })
 	for _, o := range slices.Backward(outcomes) {
-		row(string(o), func(v verdict) bool { return v.outcome == o && (v.struck || o != Recovered) })
+		row(string(o), func(v roundResult) bool { return v.outcome == o && (v.injected || o != Recovered) })
 	}
-	row("needed more than one more run", func(v verdict) bool { return v.outcome == Recovered && v.reruns > 1 })
+	row("needed more than one more run", func(v roundResult) bool { return v.outcome == Recovered && v.reruns > 1 })
 }
 
 // codes counts exit codes by the kind of strike.
-func codes(b *strings.Builder, tl *tool, verdicts []verdict) {
+func codes(b *strings.Builder, tl *tool, results []roundResult) {
 	count := map[Kind]map[int]int{}
 	all := map[int]bool{}
-	for _, v := range verdicts {
-		if v.tool == tl && v.struck {
+	for _, v := range results {
+		if v.tool == tl && v.injected {
 			if count[v.kind] == nil {
 				count[v.kind] = map[int]int{}
 			}
