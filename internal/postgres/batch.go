@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// portion is what is sent in one go: statements as one query, or a COPY and its rows.
+// A batch is sent in one round trip: statements as one query, or a COPY and its data.
 type batch struct {
 	script      *Script
 	first, last int // statements [first, last)
-	from, to    int // of the script's SQL
-	// rows calls send with the rows of a COPY, in chunks of whole lines without the
-	// last line break; nil where it is a query.
+	from, to    int // byte range of the script's SQL
+	// copyRows calls send with the data of a COPY, in chunks of whole lines without the final line
+	// break; nil for a query.
 	copyRows func(send func(chunk string) error) error
-	line     int // of the first row, in the file
-	// start and end are how many bytes of the file come before its rows, and up to its
-	// end; 0 where nobody needs to know.
+	line     int // line of the first row in the file
+	// start is the number of bytes of the file before the COPY data and end the number up to the
+	// end of the batch; 0 if not used.
 	start, end int64
 }
 
-// portions cuts the statements [first, last) of a script in memory, which stand at
-// [from, to) of its SQL, at its COPYs.
+// batches splits the statements [first, last) of a script in memory, which occupy [from, to) of its
+// SQL, at every COPY.
 func (s *Script) batches(first, last, from, to int) []batch {
 	var out []batch
 	for _, c := range s.copies {
@@ -45,24 +45,24 @@ func (s *Script) batches(first, last, from, to int) []batch {
 	return out
 }
 
-// unread says that there is text at [from, to) whose statements the parser cannot tell.
+// hasUnparsedText reports whether the parser could not split the text at [from, to).
 func (s *Script) hasUnparsedText(from, to int) bool {
 	return !s.Parsed && strings.TrimSpace(s.SQL[from:to]) != ""
 }
 
-// statementAt is the index of the first statement at or behind a place.
+// statementAt returns the index of the first statement at or after an offset.
 func (s *Script) statementAt(offset int) int {
 	return sort.Search(len(s.Statements), func(i int) bool { return s.Statements[i].Offset >= offset })
 }
 
-// sendRows cuts the rows of a script in memory into chunks.
+// copyChunks splits the COPY data of a script in memory into chunks.
 func (s *Script) copyChunks(c copyData) func(func(string) error) error {
 	const chunk = 64 << 10
 	return func(send func(string) error) error {
 		for rest := s.Text[c.from:c.to]; rest != ""; {
 			n := len(rest)
 			if n > chunk {
-				n = chunk + 1 + strings.IndexByte(rest[chunk:], '\n') // the last row has its line break, too
+				n = chunk + 1 + strings.IndexByte(rest[chunk:], '\n') // includes the line break of the last row
 			}
 			if err := send(rest[:n-1]); err != nil {
 				return err
@@ -73,7 +73,7 @@ func (s *Script) copyChunks(c copyData) func(func(string) error) error {
 	}
 }
 
-// each calls send with the portions of a script that is one transaction.
+// eachBatch calls send with every batch of a script that runs in one transaction.
 func (s *Script) eachBatch(send func(batch) error) error {
 	if s.stream != nil {
 		return s.stream.eachBatch(s, send)
@@ -86,7 +86,7 @@ func (s *Script) eachBatch(send func(batch) error) error {
 	return nil
 }
 
-// takesLanguage says whether a statement of the portion may take plpgsql away.
+// mayDropPlpgsql reports whether a statement of the batch may drop the plpgsql language.
 func (p batch) mayDropPlpgsql() bool {
 	for _, st := range p.script.Statements[p.first:p.last] {
 		if st.mayDropPlpgsql {
@@ -96,5 +96,5 @@ func (p batch) mayDropPlpgsql() bool {
 	return false
 }
 
-// chunkOf is a piece's rows as sendRows gives them.
+// trimChunk returns COPY data in the form that copyChunks uses.
 func trimChunk(text []byte) string { return string(bytes.TrimSuffix(text, []byte("\n"))) }

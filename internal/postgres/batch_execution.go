@@ -8,18 +8,18 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// portionPoint is the savepoint before a portion whose statements are not announced.
+// batchSavepoint is the savepoint before a batch whose statements the server does not report.
 const batchSavepoint = "shiplock_portion"
 
-// findingLockTimeout is how long, in milliseconds, a statement may wait once more
-// for a lock that it did not get before.
+// findLockTimeout is the lock timeout in milliseconds when a batch is run again to find the
+// statement that failed on a lock timeout.
 const findLockTimeout = "100"
 
-// send sends a portion, with SQL of ours before and behind it.
+// sendBatch sends a batch between head and tail.
 //
-// In a portion of a big file the server does not announce each statement, which
-// would take longer than the statements: it may hold ten thousand. When it fails
-// it is rolled back to a savepoint, and runs again with announcements.
+// In a batch of a large file, the server does not report each statement, because ten thousand
+// notices would take longer than the statements. If such a batch fails, it is rolled back to a
+// savepoint and run again with notices.
 func (db *DB) sendBatch(ctx context.Context, head string, p batch, tail string) *MigrationError {
 	db.startBatch(p)
 	if p.copyRows != nil {
@@ -56,18 +56,18 @@ func (db *DB) sendBatch(ctx context.Context, head string, p batch, tail string) 
 	return fail
 }
 
-// reach notes that a portion is sent now.
+// startBatch records that a batch is being sent.
 func (db *DB) startBatch(p batch) {
 	db.marker.Store(int64(p.first))
 	first := p.first
 	if !db.Server.plpgsql && p.last-p.first > 1 {
-		first = -1 // nothing will tell which of them it is
+		first = -1 // the server cannot report the statement
 	}
 	db.runPosition.startStatement(p.script, first)
 }
 
-// find runs a portion again that has failed, in the transaction that is open still,
-// to learn which of its statements it was; -1 if that cannot be had.
+// findFailed runs a failed batch again, in the same transaction, to determine which statement
+// failed. It returns -1 if that is not possible.
 func (db *DB) findFailed(ctx context.Context, p batch, failed error) int {
 	var server *pq.Error
 	if ctx.Err() != nil || !db.Server.plpgsql || !errors.As(failed, &server) || server.Fatal() || server.Code == pqerror.QueryCanceled {

@@ -24,21 +24,21 @@ import (
 )
 
 const (
-	// attemptTimeout bounds one attempt to connect: a packet filter that drops
-	// answers nothing at all.
+	// attemptTimeout limits one attempt to connect: a firewall that drops packets returns no error.
 	attemptTimeout = 10 * time.Second
-	// minPause and maxPause bound the pause between attempts to connect: soon enough
-	// not to be noticed, and few enough for fifty waiting pods. The lock has a
-	// maxLockPause of its own.
+	// minPause and maxPause limit the pause between connection attempts: short enough to be
+	// unnoticeable, and few enough attempts for fifty waiting pods. The lock has its own
+	// maxLockPause.
 	minPause = 100 * time.Millisecond
 	maxPause = time.Second
-	// startGrace is how long somebody else may answer at the database's address, and a
-	// password command fail: while a Service is new its address may lead elsewhere, to
-	// a network's own gateway, and a pod's access to a metadata server may come late.
+	// startGrace is how long a non-PostgreSQL answer or a failing password command is retried:
+	// while a Service is new, its address may lead elsewhere, such as to a gateway, and access to a
+	// metadata server may not be ready.
 	startGrace = 10 * time.Second
 )
 
-// wait connects, again and again within the limits of the options, as long as waiting can help.
+// connect opens a session, and retries within the limits of the options if the error may be
+// temporary.
 func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
@@ -87,11 +87,11 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	}
 }
 
-// lookError is an error of a session that has come about.
+// sessionError is an error of an established session.
 type sessionError struct{ error }
 
-// attempt opens a session and runs its first query: behind a pooler it is only that which
-// reaches the server.
+// connectOnce opens a session and runs its first query, because only that reaches the server behind
+// a pooler.
 func (db *DB) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql.Conn, error) {
 	conn, err := db.pool.Conn(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func (db *DB) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql
 	return nil, err
 }
 
-// limitOf names the setting that forbids one more attempt, or "".
+// exhaustedLimit returns the setting that forbids another attempt, or "".
 func (db *DB) exhaustedLimit(then time.Duration, attempt int) string {
 	switch o := db.opts; {
 	case o.ConnectAttempts > 0 && attempt >= o.ConnectAttempts:
@@ -131,7 +131,7 @@ func (db *DB) exhaustedLimit(then time.Duration, attempt int) string {
 	return ""
 }
 
-// patience says how much longer the database is waited for.
+// remainingWait returns the remaining time and attempts.
 func (db *DB) remainingWait(waited time.Duration, attempt int) string {
 	var out []string
 	if db.opts.WaitForDB != math.MaxInt64 {
@@ -143,13 +143,13 @@ func (db *DB) remainingWait(waited time.Duration, attempt int) string {
 	return strings.Join(out, ", ")
 }
 
-// passesSoon knows what lasts no longer than a pod's start, if it passes at all.
+// isStartupError reports whether an error may be caused by the start of the pod.
 func isStartupError(err error) bool {
 	var secret *config.SecretError
 	return errors.Is(err, ErrNotPostgres) || errors.As(err, &secret) && secret.Command
 }
 
-// waiting is what is known while the database is waited for.
+// connectStatus returns the progress of waiting for the database.
 func (db *DB) connectStatus(reason, patience string) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: db.Target(), Bar: "waiting for the database"},
@@ -161,8 +161,8 @@ func (db *DB) connectStatus(reason, patience string) progress.Status {
 	return progress.Status{Message: "waiting for the database", TimeName: "waited", Facts: facts}
 }
 
-// mayPass tells an error that time can mend (a server that starts, a name that
-// is not in DNS yet) from one that needs a person.
+// isTransient reports whether an error may be resolved by waiting, such as a starting server or a
+// name that is not in DNS yet.
 func isTransient(err error) bool {
 	var secret *config.SecretError
 	if errors.As(err, &secret) {
@@ -186,7 +186,7 @@ func isTransient(err error) bool {
 		errors.Is(err, pq.ErrSSLNotSupported) || errors.Is(err, ErrNotPostgres) {
 		return false
 	}
-	var file *fs.PathError // of sslrootcert and the like; the errno in it would pass for the network's
+	var file *fs.PathError // sslrootcert, for example; its errno would be mistaken for a network error
 	if errors.As(err, &file) {
 		return false
 	}
@@ -194,15 +194,14 @@ func isTransient(err error) bool {
 	if errors.As(err, &network) || isConnectionEnd(err) {
 		return true
 	}
-	// lib/pq hides some errors of the network from errors.As (one that fails before
-	// anything was sent, so that database/sql may try again). What it says of itself
-	// starts with "pq:", and a handshake's errors name TLS; neither will pass.
+	// lib/pq hides some network errors from errors.As (those before anything was sent, so that
+	// database/sql may retry). Its own errors start with "pq:", and those of a handshake contain
+	// "tls:"; neither is temporary.
 	text := err.Error()
 	return !strings.Contains(text, "pq:") && !strings.Contains(text, "tls:")
 }
 
-// backoff is the pause before one more attempt after n others: it grows from first to
-// most, and no two waiters keep step.
+// backoff returns the pause after n attempts. It grows from first to most, with jitter.
 func backoff(first, most time.Duration, n int) time.Duration {
 	limit := min(first<<min(n, 10), most)
 	return limit/2 + rand.N(limit/2)
@@ -221,8 +220,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 func roundDuration(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
-// isConnectionEnd knows a server that hung up while it was starting or stopping;
-// lib/pq then says no more than "bad connection".
+// isConnectionEnd reports whether the server closed the connection while starting or stopping, for
+// which lib/pq returns only "bad connection".
 func isConnectionEnd(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.DeadlineExceeded)

@@ -13,8 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// readText takes in the text of a file: what is no SQL of it becomes spaces, and
-// the rows of COPY are noted.
+// parseText reads the text of a file, replaces what is not SQL with spaces, and records COPY data.
 func (s *Script) parseText(text []byte) error {
 	r := sqlfile.NewReader(bytes.NewReader(text))
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -54,8 +53,8 @@ func (s *Script) parseText(text []byte) error {
 	return nil
 }
 
-// copyable refuses a COPY whose rows we could not send: lib/pq sends no binary
-// ones, and those of a script that is not one transaction need one of their own.
+// checkCopy rejects COPY data that cannot be sent: lib/pq does not send binary data, and in a
+// script that does not run in one transaction, COPY needs a transaction of its own.
 func (s *Script) checkCopy() error {
 	for _, c := range s.copies {
 		i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.Offset == c.statement })
@@ -86,12 +85,12 @@ func isBinaryCopy(n *pgquery.Node) bool {
 	return false
 }
 
-// hasRows says that a statement is a COPY with rows below it.
+// hasRows reports whether a statement is a COPY with data in the file.
 func (s *Script) hasRows(st Statement) bool {
 	return slices.ContainsFunc(s.copies, func(c copyData) bool { return c.statement == st.Offset })
 }
 
-// inTransaction says whether a transaction of the script's own is open before statement i.
+// inTransaction reports whether a transaction of the script is open before statement i.
 func (s *Script) inTransaction(i int) bool {
 	open := false
 	for _, st := range s.Statements[:i] {
@@ -105,7 +104,7 @@ func (s *Script) inTransaction(i int) bool {
 	return open
 }
 
-// isPart says whether statement i is a part by itself.
+// isPart reports whether statement i is a part of its own.
 func (s *Script) isPart(i int) bool {
 	return slices.ContainsFunc(s.txBlocks(), func(p txBlock) bool { return p.first == i && p.last == i+1 })
 }

@@ -12,14 +12,13 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// Made is what a number of migrations leave in a schema, by the SQL of their ups: tables
-// and the like, types and schemas. Whether those exist tells a version table that was
-// emptied from a database that was rolled back.
+// CreatedObjects are the tables, views, types and schemas that a sequence of up migrations creates.
+// Whether they exist distinguishes an emptied version table from a rolled-back database.
 type CreatedObjects struct {
-	objects map[createdObject]string // the file that names it
+	objects map[createdObject]string // value: the file that creates it
 }
 
-// thing is an object by its name; schema is empty where the search_path places it.
+// createdObject is an object by name; schema is empty if the search_path determines it.
 type createdObject struct{ class, schema, name string }
 
 func (t createdObject) String() string {
@@ -29,7 +28,8 @@ func (t createdObject) String() string {
 	return t.class + " " + t.schema + "." + t.name
 }
 
-// Add takes in the SQL of one up. They are added in the order in which they ran.
+// Add adds the objects of one up migration. Migrations must be added in the order in which they
+// ran.
 func (m *CreatedObjects) Add(file string, sql io.Reader) error {
 	if m.objects == nil {
 		m.objects = map[createdObject]string{}
@@ -122,8 +122,7 @@ func (m *CreatedObjects) move(file string, from, to createdObject) {
 	m.objects[to] = file
 }
 
-// drop forgets whatever has that name: what is gone proves nothing, and neither does
-// what may be gone.
+// drop removes every object with this name, also if it may not be the one that is dropped.
 func (m *CreatedObjects) drop(o *pgquery.Node) {
 	name := rangeOf(o.GetList().GetItems())
 	if t := o.GetTypeName(); t != nil {
@@ -139,9 +138,9 @@ func (m *CreatedObjects) drop(o *pgquery.Node) {
 	}
 }
 
-// Remains reports one of the objects that exists, as "relation guests, which 1_guests.up.sql
-// creates"; empty where none does. A name without a schema is looked for in all of them.
-// known is false where there is no object to look for.
+// ExistingObject returns one of the objects that exists, such as "relation guests (created by
+// 1_guests.up.sql)", or "". An unqualified name is looked up in all schemas. known is false if m is
+// empty.
 func (db *DB) ExistingObject(ctx context.Context, m CreatedObjects) (found string, known bool, err error) {
 	if len(m.objects) == 0 {
 		return "", false, nil
@@ -167,5 +166,5 @@ func (db *DB) ExistingObject(ctx context.Context, m CreatedObjects) (found strin
 	return found, true, nil
 }
 
-// TableExists reports whether there is a version table.
+// TableExists reports whether the version table exists.
 func (db *DB) TableExists() bool { return db.versionTableExists }

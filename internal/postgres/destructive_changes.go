@@ -13,51 +13,52 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// takes is what a statement takes away, by the names that things have before the
-// first statement of all.
+// destructiveChange is data that a statement removes, by the names that objects have before the
+// first statement.
 type destructiveChange struct {
-	operation string // "DROP TABLE"
+	operation string // for example, "DROP TABLE"
 	line      int
-	table     string // quoted, as in SQL; another object's name where expand says so
+	table     string // quoted for SQL; with expand, the name of another object
 	column    string
-	// rows is a query of the rows concerned; empty for all, or all with a value in column.
+	// rows is a query of the affected rows; empty for all rows, or all with a value in column.
 	rows    string
-	newType string // the column's new type
-	// expand is what table is, where it is not a table: the tables or columns are
-	// found in the catalogs, but for those in except.
+	newType string // new type of the column
+	// expand is set if table is not a table: the tables or columns are found in the catalogs,
+	// without those in except.
 	expand dependency
 	except []string
-	// doubt is why it cannot be determined which rows go, if there are any.
+	// unknownRows is the reason why the affected rows cannot be determined.
 	unknownRows string
-	// opaque is why it cannot be determined what it takes.
+	// undetermined is the reason why the affected objects cannot be determined.
 	undetermined string
-	// function is one that a statement calls: its source says whether it takes anything.
+	// function is a called function, whose source determines whether it removes data.
 	function string
 }
 
-// ledger follows the names through the statements of several files.
+// destructiveChanges collects the changes of several files and tracks the names of objects through
+// their statements.
 type destructiveChanges struct {
 	*relations
-	types     map[string]bool   // created by the statements
-	functions map[string]string // created by the statements: why calling them is a loss, or nothing
-	moved     bool              // a type or other object has got another name
-	own       OwnObjects        // of the file that is read
+	types     map[string]bool   // types created by the statements
+	functions map[string]string // functions created by the statements, with the reason why a call removes data
+	moved     bool              // a type or other object was renamed or moved
+	own       OwnObjects        // of the current file
 	changes   []destructiveChange
 }
 
-// Own is what the statements of a rollback have created themselves, so that nothing is
-// lost with it.
+// OwnObjects are the objects that the statements of a rollback create themselves, so that dropping
+// them is not a data loss.
 type OwnObjects struct {
-	changes map[string][]bool // of a statement, by its text
-	tables  []string          // when the file ends
+	changes map[string][]bool // by statement text
+	tables  []string          // at the end of the file
 }
 
 func newDestructiveChanges(r *relations) *destructiveChanges {
 	return &destructiveChanges{relations: r, types: map[string]bool{}, functions: map[string]string{}}
 }
 
-// read collects what a file takes, but for its first statements, which are in
-// effect. A file is read bit by bit and only what can matter is parsed.
+// read adds the changes of a file after its first done statements. The file is streamed, and only
+// relevant statements are parsed.
 func (l *destructiveChanges) read(from io.Reader, done int) error {
 	l.searchPath, l.own = l.initialPath, OwnObjects{changes: map[string][]bool{}}
 	defer func() { l.own.tables = l.createdTables() }()
@@ -68,19 +69,19 @@ func (l *destructiveChanges) read(from io.Reader, done int) error {
 	})
 }
 
-// matters reports whether a statement can take something away, or move a name.
+// isRelevant reports whether a statement can remove data or change a name.
 func isRelevant(p sqlfile.Piece) bool {
 	switch p.Word {
 	case "alter", "call", "create", "delete", "discard", "do", "drop", "execute", "insert", "merge", "prepare", "reset", "rollback", "select", "set", "truncate", "update", "with":
-		return p.Word != "insert" || insertQueries.Match(p.Text) // a big file of plain INSERTs is not parsed
+		return p.Word != "insert" || insertQueries.Match(p.Text) // a large file of plain INSERTs is not parsed
 	}
 	return mayBeDestructive(string(p.Text))
 }
 
-// queries finds the INSERTs that may take data away or call a function in a query.
+// insertQueries matches INSERTs with a query, which may remove data or call a function.
 var insertQueries = regexp.MustCompile(`(?i)\bselect\b|\bwith\b|\bdo\s+update\b`)
 
-// mayTake looks for words only: what it finds has to be parsed, or cannot be.
+// mayBeDestructive searches for keywords only; a match must be parsed or reported.
 func mayBeDestructive(text string) bool {
 	text = strings.Join(strings.Fields(strings.ToLower(text)), " ")
 	for _, words := range []string{"delete from", "truncate", "drop table", "drop column", "drop schema"} {
@@ -94,16 +95,17 @@ func mayBeDestructive(text string) bool {
 var (
 	bodyWords = regexp.MustCompile(`(?i)\bdelete\s+(?:from|only)\b|\bdelete\s*(?:'|\|)|\btruncate\s+([^\s,]+)|\btruncate\s*'|\bmerge\s+into\b|\bset\s+[^;]*=\s*(?:null\b|default\b|'')|\blo_unlink\b`)
 	bodyDrops = regexp.MustCompile(`(?i)\bdrop\s+([a-z_]+|\S)`)
-	// harmlessDrops are the kinds of objects, and of a column's or table's parts, that hold no rows.
+	// harmlessDrops are the kinds of objects, and of parts of a column or table, that contain no
+	// rows.
 	harmlessDrops = []string{"constraint", "index", "trigger", "view", "materialized", "function", "procedure", "routine", "aggregate", "policy", "default",
 		"not", "identity", "expression", "rule", "sequence", "role", "user", "group", "server", "event", "publication", "subscription", "cast", "operator", "statistics", "text", "conversion", "language", "transform", "foreign"}
 )
 
-// bodyTakes reports whether the source of a DO block or function, or SQL in a string,
-// has the words of a statement that takes data away.
+// bodyIsDestructive reports whether the source of a DO block or function, or SQL in a string,
+// contains a statement that removes data.
 func bodyIsDestructive(text string) bool {
 	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
-		if !strings.EqualFold(m[1], "on") { // GRANT TRUNCATE ON
+		if !strings.EqualFold(m[1], "on") { // excludes GRANT TRUNCATE ON
 			return true
 		}
 	}
@@ -137,8 +139,8 @@ func (l *destructiveChanges) statement(p sqlfile.Piece) {
 	}
 }
 
-// note keeps whether a taking is of what the statements have created; of a statement
-// that occurs twice, whether both are.
+// record stores whether a change affects only objects that the statements created. If the statement
+// occurs twice, both must.
 func (o *OwnObjects) record(text string, i int, made bool) {
 	if known := o.changes[text]; i < len(known) {
 		known[i] = known[i] && made
@@ -147,7 +149,7 @@ func (o *OwnObjects) record(text string, i int, made bool) {
 	}
 }
 
-// has reports whether a statement's taking is of what the statements have created.
+// has reports whether a change of a statement affects only objects that the statements created.
 func (o *OwnObjects) has(text string, i int) bool {
 	return i < len(o.changes[text]) && o.changes[text][i]
 }
@@ -162,7 +164,7 @@ func (l *destructiveChanges) isOwn(t statementChange) bool {
 
 func (l *destructiveChanges) add(t destructiveChange) { l.changes = append(l.changes, t) }
 
-// take notes what a taking is about by the names of the present.
+// resolve adds a change by the current names in the database.
 func (l *destructiveChanges) resolve(t statementChange) {
 	switch {
 	case t.undetermined != "":
@@ -179,7 +181,7 @@ func (l *destructiveChanges) resolve(t statementChange) {
 	case schema == tempSchema:
 	case rel == nil && l.uncertain:
 		l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("%s does not exist now, and an earlier statement may create it unseen", nameIn(t.rel))})
-	case rel == nil: // the statement passes over it, or fails
+	case rel == nil: // the statement has no effect or fails
 	case rel.kind == "f" && t.column == "" && (t.operation == "DELETE" || t.operation == "TRUNCATE"), rel.kind == "f" && (t.rows != nil || t.unknownRows != ""):
 		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a foreign table, whose rows are another server's"})
 	case rel.kind == "v" && (t.rows != nil || t.operation == "DELETE" || t.unknownRows != ""):
@@ -214,7 +216,7 @@ func (l *destructiveChanges) resolveTable(rel *relation, t statementChange) {
 	}
 }
 
-// takeObject is take for what is not a table.
+// resolveObject adds a change of an object other than a table.
 func (l *destructiveChanges) resolveObject(t statementChange) {
 	if t.expand != inSchema {
 		switch {
@@ -250,8 +252,8 @@ func unquoted(name string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(name, `"`), `"`), `""`, `"`)
 }
 
-// presentRows is a query by the names of the present; empty where what it finds now may
-// not be what it finds when the statement runs.
+// currentRowsSQL returns a query with the current names in the database, or "" if its result may be
+// different when the statement runs.
 func (l *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 	if l.uncertain {
 		return ""
@@ -292,7 +294,7 @@ func (l *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 	return sqlOf(rows)
 }
 
-// splitQualified is what qualified has made of.
+// splitQualified is the inverse of quoteQualified.
 func splitQualified(name string) (schema, table string) {
 	parts := strings.SplitN(name, `"."`, 2)
 	if len(parts) == 1 {
@@ -305,7 +307,7 @@ func nameIn(rel *pgquery.RangeVar) string {
 	return quoteQualified(rel.GetSchemaname(), rel.GetRelname())
 }
 
-// rangeOf is a name, qualified or not, of the list of a DROP.
+// rangeOf returns a name in the list of a DROP.
 func rangeOf(name []*pgquery.Node) *pgquery.RangeVar {
 	rel := &pgquery.RangeVar{}
 	if n := len(name); n > 0 {

@@ -9,28 +9,28 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// taking is data that one statement takes away, by the names in the statement.
+// statementChange is data that one statement removes, by the names in the statement.
 type statementChange struct {
-	operation string            // "DROP TABLE"
-	rel       *pgquery.RangeVar // nil where object or opaque says what it is
+	operation string            // for example, "DROP TABLE"
+	rel       *pgquery.RangeVar // nil if object or undetermined is set
 	column    string
-	object    string // SQL name of what expand says it is
+	object    string // SQL name of the object that expand describes
 	expand    dependency
-	// ifExists is set where the statement passes over what does not exist.
+	// ifExists is set if the statement ignores missing objects.
 	ifExists bool
-	// rows restricts them; nil for all.
+	// rows selects the affected rows; nil for all.
 	rows *pgquery.SelectStmt
-	// typ is the column's new type, as SQL: the values that it cannot hold go.
+	// newType is the new type of the column as SQL. Values that it cannot represent are lost.
 	newType string
-	// doubt is why it cannot be determined which of the rows go.
+	// unknownRows is the reason why the affected rows cannot be determined.
 	unknownRows string
-	// opaque is why it cannot be determined what goes.
+	// undetermined is the reason why the affected objects cannot be determined.
 	undetermined string
-	// seen is set where the server counts the rows as they go; see lossCheckSQL.
+	// countedByServer is set if the server counts the rows while deleting them; see lossCheckSQL.
 	countedByServer bool
 }
 
-// expansion is how to find the tables and columns that go with an object.
+// A dependency is how an object determines the affected tables and columns.
 type dependency string
 
 const (
@@ -38,13 +38,13 @@ const (
 	ofType        dependency = "type"
 	ofExtension   dependency = "extension"
 	ofCollation   dependency = "collation"
-	ofFunction    dependency = "function" // any of its name
-	ofTable       dependency = "table"    // what depends on it, but not its own rows
+	ofFunction    dependency = "function" // every function of this name
+	ofTable       dependency = "table"    // dependent objects, without the table's own rows
 	referring     dependency = "references"
-	columnsOfType dependency = "attribute" // the columns of a composite type
+	columnsOfType dependency = "attribute" // columns of a composite type
 )
 
-// takingsOf lists what a statement takes away; text is the statement's.
+// statementChangesOf returns the data that a statement removes; text is its text.
 func statementChangesOf(n *pgquery.Node, text string) []statementChange {
 	var t statementChanges
 	switch s := n.Node.(type) {
@@ -68,7 +68,7 @@ func statementChangesOf(n *pgquery.Node, text string) []statementChange {
 			t.addUndetermined(verb(text), "it calls a function with SQL that deletes or drops; what, is known when it runs")
 		}
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt:
-		return nil // the statements in it run later
+		return nil // their statements run later
 	}
 	walkNodes(n, func(m proto.Message) {
 		switch s := m.(type) {
@@ -91,7 +91,7 @@ func statementChangesOf(n *pgquery.Node, text string) []statementChange {
 	return t.changes
 }
 
-// grammarVersion is what the parser writes into its trees, without which it prints none.
+// grammarVersion is the version in the parser's trees, which the deparser requires.
 var grammarVersion = sync.OnceValue(func() int32 {
 	tree, err := pgquery.Parse("SELECT 1")
 	if err != nil {
@@ -160,8 +160,8 @@ func (t *statementChanges) alterTable(s *pgquery.AlterTableStmt) {
 	}
 }
 
-// lossless are types that take every value which PostgreSQL converts to them by
-// itself, or refuse it.
+// lossless are types that represent every value for which PostgreSQL has an implicit cast, or
+// reject it.
 var lossless = []string{"text", "varchar", "name", "citext", "bytea", "uuid"}
 
 func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCmd) {
@@ -173,7 +173,7 @@ func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.Alt
 	case slices.Contains(lossless, name):
 		return
 	default:
-		// A type is printed as that of a cast.
+		// A type is printed as part of a cast.
 		text := sqlOf(&pgquery.SelectStmt{TargetList: []*pgquery.Node{pgquery.MakeResTargetNodeWithVal(
 			&pgquery.Node{Node: &pgquery.Node_TypeCast{TypeCast: &pgquery.TypeCast{Arg: pgquery.MakeAConstIntNode(1, -1), TypeName: def.GetTypeName()}}}, -1)},
 			LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE})
@@ -194,7 +194,7 @@ func (t *statementChanges) truncate(s *pgquery.TruncateStmt) {
 	}
 }
 
-// delete notes the rows that a DELETE finds.
+// delete adds the rows that a DELETE removes.
 func (t *statementChanges) delete(s *pgquery.DeleteStmt) {
 	one := statementChange{operation: "DELETE", rel: s.Relation, countedByServer: true}
 	if s.WhereClause != nil || len(s.UsingClause) > 0 {
@@ -203,8 +203,7 @@ func (t *statementChanges) delete(s *pgquery.DeleteStmt) {
 	t.add(one)
 }
 
-// update notes the columns that an UPDATE empties. Another value that it writes is a
-// change, and no loss.
+// update adds the columns that an UPDATE empties. Writing another value is not a data loss.
 func (t *statementChanges) update(s *pgquery.UpdateStmt) {
 	for _, name := range emptied(s.TargetList) {
 		filled := &pgquery.Node{Node: &pgquery.Node_NullTest{NullTest: &pgquery.NullTest{Arg: columnOf(s.Relation, name), Nulltesttype: pgquery.NullTestType_IS_NOT_NULL}}}
@@ -216,7 +215,7 @@ func (t *statementChanges) update(s *pgquery.UpdateStmt) {
 	}
 }
 
-// emptied lists the columns that a SET gives NULL, their default, or an empty string.
+// emptied returns the columns that a SET assigns NULL, DEFAULT or ”.
 func emptied(targets []*pgquery.Node) []string {
 	var out []string
 	for _, n := range targets {
@@ -249,7 +248,7 @@ func (t *statementChanges) merge(s *pgquery.MergeStmt) {
 	}
 }
 
-// overwrite notes columns that are emptied in rows that cannot be determined before.
+// overwrite adds emptied columns in rows that cannot be determined in advance.
 func (t *statementChanges) overwrite(how string, rel *pgquery.RangeVar, targets []*pgquery.Node) {
 	for _, name := range emptied(targets) {
 		t.add(statementChange{operation: how, rel: rel, column: name, unknownRows: "which rows it changes is known when it runs"})
@@ -260,7 +259,7 @@ func sqlOf(s *pgquery.SelectStmt) string {
 	return sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: s}})
 }
 
-// sqlOfStatement prints a tree; empty where it cannot be printed.
+// sqlOfStatement prints a syntax tree, or "" if it cannot be printed.
 func sqlOfStatement(n *pgquery.Node) string {
 	tree := &pgquery.ParseResult{Version: grammarVersion(), Stmts: []*pgquery.RawStmt{{Stmt: n}}}
 	text, err := pgquery.Deparse(tree)
@@ -270,7 +269,7 @@ func sqlOfStatement(n *pgquery.Node) string {
 	return text
 }
 
-// selectOf is the query of the rows that a statement finds.
+// selectOf returns a query of the rows that a statement affects.
 func selectOf(rel *pgquery.RangeVar, from []*pgquery.Node, where *pgquery.Node, with *pgquery.WithClause) *pgquery.SelectStmt {
 	return &pgquery.SelectStmt{
 		TargetList:  []*pgquery.Node{pgquery.MakeResTargetNodeWithVal(pgquery.MakeAConstIntNode(1, -1), -1)},
@@ -280,7 +279,7 @@ func selectOf(rel *pgquery.RangeVar, from []*pgquery.Node, where *pgquery.Node, 
 	}
 }
 
-// columnOf is a reference to a column of a table, by its alias where it has one.
+// columnOf returns a reference to a column of a table, by the table's alias if it has one.
 func columnOf(rel *pgquery.RangeVar, name string) *pgquery.Node {
 	table := rel.GetRelname()
 	if alias := rel.GetAlias().GetAliasname(); alias != "" {
@@ -300,7 +299,7 @@ func callsFunction(n *pgquery.Node) (yes bool) {
 	return yes
 }
 
-// verb is a statement's first word.
+// verb returns the first word of a statement.
 func verb(text string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	return strings.ToUpper(word)

@@ -12,28 +12,29 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// The look for the reason of a failure is worth this much time, and no error.
+// Limits of a diagnosis. Exceeding them is not an error.
 const (
 	diagnosisTimeout      = 2 * time.Second
-	diagnosisQueryTimeout = time.Second // of one query
+	diagnosisQueryTimeout = time.Second // per query
 )
 
-// Reason is what a look at the server, after the rollback, has found out about why
-// a migration failed. It names keys, never whole rows.
+// Reason is the cause of a failed migration, as found on the server after the rollback. It contains
+// key values, never whole rows.
 type Reason struct {
-	Causes []string // sentences
-	// See is a query that shows the rest.
+	Causes []string // full sentences
+	// Query lists all affected rows or objects.
 	Query string
-	// Fix is what mends it, and By who may do that where it is not us.
+	// Fix is the SQL or setting that resolves the problem. FixRole is the role that must run it, if
+	// it is not the current role.
 	Fix, FixRole string
-	// Foreign says that what is there already was made by no migration.
+	// External reports that the existing object was not created by a migration.
 	External bool
-	// Later is the file, yet to come, that makes what is missing.
+	// LaterFile is the pending migration file that creates the missing object.
 	LaterFile string
 }
 
-// explain looks for the reason of a failure. What it cannot tell it leaves out. It
-// does not run where the run is to stop, or the session is gone.
+// diagnose looks up the cause of a failure and leaves out what it cannot determine. It does nothing
+// if the run was canceled or the session is lost.
 func (db *DB) diagnose(ctx context.Context, m migration, later []Step, fail *MigrationError) {
 	server := fail.Server()
 	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == Unknown {
@@ -72,7 +73,7 @@ func (db *DB) diagnose(ctx context.Context, m migration, later []Step, fail *Mig
 	}
 }
 
-// actLocal is the SQL that makes a transaction ours act as the role.
+// localRoleSQL returns the SQL that sets the role for the current transaction.
 func (db *DB) localRoleSQL() string {
 	if db.opts.Role == "" || db.roleSet {
 		return ""
@@ -80,18 +81,18 @@ func (db *DB) localRoleSQL() string {
 	return db.setRoleSQL("LOCAL ")
 }
 
-// inquiry is one look for a reason. After its first error it answers nothing more.
+// A diagnosis collects the cause of one failure. After its first error, its queries return no rows.
 type diagnosis struct {
 	db        *DB
 	ctx       context.Context
 	m         migration
-	following []Step // the migrations that were to follow
+	following []Step // migrations that were to run after the failed one
 	fail      *MigrationError
 	deadline  time.Time
 	err       error
 }
 
-// ask runs a query and returns its rows, all columns as text; NULL is "".
+// query returns the rows of a query with all columns as text; NULL is "".
 func (q *diagnosis) query(query string, args ...any) [][]string {
 	if q.err == nil && time.Now().After(q.deadline) {
 		q.err = errors.New("it took too long")
@@ -129,7 +130,7 @@ func (q *diagnosis) query(query string, args ...any) [][]string {
 	return out
 }
 
-// row is the first row of an answer; nil for none.
+// queryRow returns the first row of a query, or nil.
 func (q *diagnosis) queryRow(query string, args ...any) []string {
 	if rows := q.query(query, args...); len(rows) > 0 {
 		return rows[0]
@@ -137,7 +138,7 @@ func (q *diagnosis) queryRow(query string, args ...any) []string {
 	return nil
 }
 
-// deadlock tells who the others are, whom the server's detail calls processes.
+// deadlock describes the other processes in the server's DETAIL.
 func (q *diagnosis) deadlock() Reason {
 	var r Reason
 	seen := map[string]bool{}
@@ -155,7 +156,7 @@ func (q *diagnosis) deadlock() Reason {
 	return r
 }
 
-// setting tells where a limit comes from that has ended a statement.
+// limitSource reports where the timeout or read-only setting that stopped a statement is set.
 func (q *diagnosis) limitSource() Reason {
 	name := "statement_timeout"
 	if q.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
@@ -167,7 +168,7 @@ func (q *diagnosis) limitSource() Reason {
 	} else if q.db.opts.StatementTimeout > 0 {
 		return Reason{Causes: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
 	}
-	// This transaction has set its own timeout, which would appear as the origin.
+	// The diagnosis sets a timeout of its own, which would be reported as the source.
 	s := q.queryRow("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+
 		fmt.Sprintf("SET LOCAL statement_timeout = %d", diagnosisQueryTimeout.Milliseconds()), name)
 	if s == nil {
@@ -189,7 +190,7 @@ func (q *diagnosis) limitSource() Reason {
 	return r
 }
 
-// setInFile is the statement before the failed one that has set a setting last; "" for none.
+// settingInFile returns the last statement before the failed one that changed a setting, or "".
 func (q *diagnosis) settingInFile(name string) string {
 	if q.fail.Script == nil {
 		return ""

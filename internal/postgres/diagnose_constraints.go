@@ -8,27 +8,28 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// Bounds of what is told of rows.
+// Limits of what is reported about rows.
 const (
 	maxDiagnosedRows = 10_000
 	maxKeys          = 5
 	maxKeyLength     = 60 // characters
 )
 
-// everyRow is the condition of a rule that each row breaks.
+// everyRow is the condition of a violation that affects every row.
 const everyRow = "true"
 
-// rule is what the rows of a table do not keep to.
+// A violation describes the rows of a table that violate a constraint.
 type violation struct {
 	table *pgquery.RangeVar
-	// where is true for a row that breaks it; for a unique key, for the rows that it
-	// covers, and by are its expressions.
+	// where is true for a row that violates the constraint. For a unique constraint, it is true for
+	// every row that the constraint covers, and keys are its expressions.
 	where       string
 	keys        []string
-	description string // what such rows do
+	description string // completes "N rows in t "
 }
 
-// rows counts the rows that a new constraint does not admit, and names some by their keys.
+// constraintViolations counts the rows that violate a new constraint and lists some of them by
+// primary key.
 func (q *diagnosis) constraintViolations() Reason {
 	r, found := q.findViolation()
 	if !found {
@@ -43,9 +44,9 @@ func (q *diagnosis) constraintViolations() Reason {
 		out = q.violatingRows(table, r)
 	}
 	if q.err != nil {
-		return Reason{} // such as a column that the migration itself makes
+		return Reason{} // for example, a column that the migration itself adds
 	}
-	if hides != nil && hides[0] == "true" { // a constraint and an index see every row
+	if hides != nil && hides[0] == "true" { // constraints and indexes apply to every row
 		readable := tableName{r.table.Schemaname, r.table.Relname}.displayName()
 		if out.Causes == nil {
 			return Reason{Causes: []string{fmt.Sprintf("no row of %s that role %s may see breaks it: row security hides the others; look as a superuser or a role with BYPASSRLS", readable, quoteIfNeeded(hides[1]))}}
@@ -121,7 +122,7 @@ func (q *diagnosis) duplicateKeys(table string, r violation) Reason {
 	return Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT %s, count(*) FROM %s AS t WHERE %s GROUP BY %s HAVING count(*) > 1;", by, tableName{r.table.Schemaname, r.table.Relname}.displayName(), r.where, by)}
 }
 
-// atLeast is a count that may have been cut off.
+// countLabel formats a count that may have reached its limit.
 func countLabel(n, what string) string {
 	switch n {
 	case "1":
@@ -132,7 +133,7 @@ func countLabel(n, what string) string {
 	return n + " " + what + "s"
 }
 
-// rule finds out which rule the failed statement has made.
+// findViolation determines which constraint the failed statement adds.
 func (q *diagnosis) findViolation() (violation, bool) {
 	server, n := q.fail.Server(), q.statement().node
 	if ix := n.GetIndexStmt(); ix.GetUnique() {
@@ -166,7 +167,7 @@ func (q *diagnosis) findViolation() (violation, bool) {
 	return violation{}, false
 }
 
-// addedBefore is the constraint of that name which an earlier statement of the file has added.
+// constraintInFile returns the constraint that an earlier statement of the file adds.
 func (q *diagnosis) constraintInFile(name string) *pgquery.Constraint {
 	for _, st := range q.fail.Script.Statements[:max(0, q.fail.FailedIndex)] {
 		for _, c := range st.node.GetAlterTableStmt().GetCmds() {
@@ -198,7 +199,7 @@ func (q *diagnosis) constraintViolation(r violation, con *pgquery.Constraint) (v
 	return r, false
 }
 
-// foreignRule is true for a row whose key is known and not in the other table.
+// foreignKeyViolation selects rows whose key is not NULL and not in the referenced table.
 func (q *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (violation, bool) {
 	other := con.GetPktable()
 	var theirs []string
@@ -253,7 +254,7 @@ func uniqueIndexViolation(ix *pgquery.IndexStmt) (violation, bool) {
 	return r, len(r.keys) > 0
 }
 
-// deparse is an expression as SQL.
+// expressionSQL returns an expression as SQL.
 func expressionSQL(expression *pgquery.Node) (string, bool) {
 	const before = "SELECT WHERE "
 	tree, err := pgquery.Parse(before + "true")

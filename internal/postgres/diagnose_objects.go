@@ -9,16 +9,16 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// Bounds of the search for a name.
+// Limits of the search for a name.
 const (
-	maxNames       = 1000 // relations of the database
+	maxNames       = 1000 // relations in the database
 	maxLaterFiles  = 50
-	maxLaterBytes  = 256 << 10 // of one file
-	maxHistoryRows = 20        // runs in the journal
+	maxLaterBytes  = 256 << 10 // per file
+	maxHistoryRows = 20        // rows of the history table
 )
 
-// missing looks for a relation that is not there: elsewhere, under a name much
-// alike, in a migration that is yet to come, or in one that has dropped it.
+// missingRelation searches for a relation that does not exist: in other schemas, under a similar
+// name, in a later migration, and in a migration that dropped it.
 func (q *diagnosis) missingRelation() Reason {
 	m := quotedName.FindStringSubmatch(q.fail.Server().Message)
 	if m == nil {
@@ -49,7 +49,7 @@ func (q *diagnosis) missingRelation() Reason {
 	return r
 }
 
-// exists tells where what is there already has come from.
+// existingObject reports what created an object that already exists.
 func (q *diagnosis) existingObject() Reason {
 	server := q.fail.Server()
 	m := quotedName.FindAllStringSubmatch(server.Message, -1)
@@ -76,7 +76,7 @@ func (q *diagnosis) existingObject() Reason {
 	return Reason{Causes: []string{"no migration in the journal has made it, so it was made by hand, by another tool, or before the journal began" + who}, External: true}
 }
 
-// here says that a statement before the failed one has made the name.
+// createdInFile reports whether an earlier statement of the same file creates the object.
 func (q *diagnosis) createdInFile(name string) bool {
 	if q.fail.Script == nil || q.fail.FailedIndex < 0 {
 		return false
@@ -91,7 +91,7 @@ func (q *diagnosis) createdInFile(name string) bool {
 	return false
 }
 
-// laterFile is the first migration to come that makes a relation.
+// laterMigration returns the file of the first pending migration that creates a relation.
 func (q *diagnosis) laterMigration(name string) string {
 	for i, s := range q.following {
 		if i == maxLaterFiles || s.Open == nil {
@@ -110,7 +110,8 @@ func (q *diagnosis) laterMigration(name string) string {
 	return ""
 }
 
-// past is the newest run in the journal that has defined a name as wanted.
+// historyMigration returns the latest migration in the history table that has a definition of name
+// for which wanted returns true.
 func (q *diagnosis) historyMigration(name string, wanted func(definition) bool) string {
 	if !q.db.historyExists {
 		return ""
@@ -124,7 +125,7 @@ func (q *diagnosis) historyMigration(name string, wanted func(definition) bool) 
 	return ""
 }
 
-// definition is a name that a statement makes or drops: of a relation, a type or a column.
+// A definition is the name of a relation, type or column that a statement creates or drops.
 type definition struct {
 	name  string
 	drops bool
@@ -194,7 +195,7 @@ func lastName(names []*pgquery.Node) string {
 	return names[len(names)-1].GetString_().GetSval()
 }
 
-// distance is how many letters make one word of another (Levenshtein).
+// levenshtein returns the edit distance of two words.
 func levenshtein(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -18,7 +18,7 @@ var (
 	extensionDenied  = regexp.MustCompile(`^permission denied to create extension "(.*)"$`)
 )
 
-// ident quotes a name for SQL that a person is to read: only where that is needed.
+// quoteIfNeeded quotes a name only if PostgreSQL requires it, for SQL that is shown to users.
 func quoteIfNeeded(name string) string {
 	if plainName.MatchString(name) && !isReservedWord(name) {
 		return name
@@ -26,14 +26,15 @@ func quoteIfNeeded(name string) string {
 	return pq.QuoteIdentifier(name)
 }
 
-// reserved says that a word cannot be a name unless it is quoted.
+// isReservedWord reports whether a word must be quoted to be used as a name.
 func isReservedWord(word string) bool {
 	tokens, err := pgquery.Scan(word)
 	return err != nil || len(tokens.Tokens) != 1 || tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_NO_KEYWORD &&
 		tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_UNRESERVED_KEYWORD
 }
 
-// rights tells which right is missing on what, who owns it, and the SQL that gives it.
+// missingPrivileges reports the missing privilege, its object and owner, and the SQL that grants
+// it.
 func (q *diagnosis) missingPrivileges() Reason {
 	message := q.fail.Server().Message
 	if m := extensionDenied.FindStringSubmatch(message); m != nil {
@@ -85,7 +86,7 @@ func (q *diagnosis) databasePrivileges(name string) Reason {
 	return missingPrivilege("CREATE", "database", quoteIfNeeded(name), s[0], s[1])
 }
 
-// relationRights finds the relation by its bare name, which is all that the server says.
+// relationPrivileges looks the relation up by its unqualified name; the error has no schema.
 func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
 	s := q.queryRow(`SELECT n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), current_user::text,
 			CASE WHEN c.relkind = 'S' THEN '' ELSE concat_ws(',', VARIADIC ARRAY(SELECT r FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES']) r
@@ -113,7 +114,7 @@ func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
 	return missingPrivilege(right, "table", object, s[2], s[3])
 }
 
-// needed is the right that the statement asks for on a table.
+// requiredPrivilege returns the table privilege that the statement needs.
 func (q *diagnosis) requiredPrivilege(table string) string {
 	n := q.statement().node
 	switch {

@@ -9,12 +9,11 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// maxLocated is the longest statement, in bytes, in which a name is looked for.
+// maxPositionText is the length in bytes of the longest statement that is searched for a name.
 const maxPositionText = 64 << 10
 
-// locate finds the place in the statement that failed where the server names none,
-// as it does not for DDL: the line of a DO block, or the name that the error is
-// about, if it stands there exactly once.
+// findPosition sets the position of an error for which the server reports none, as with DDL: the
+// line of a DO block, or the name in the error message if it occurs exactly once in the statement.
 func (e *MigrationError) findPosition() {
 	st, known := e.Statement()
 	server := e.Server()
@@ -42,7 +41,7 @@ var (
 	}
 )
 
-// subjects are the names that an error is about, the narrowest first.
+// errorNames returns the names in an error, most specific first.
 func errorNames(e *pq.Error) []string {
 	names := []string{e.Constraint, e.Column}
 	for _, m := range quotedName.FindAllStringSubmatch(e.Message, -1) {
@@ -56,7 +55,7 @@ func errorNames(e *pq.Error) []string {
 	return append(names, e.DataTypeName, e.Table)
 }
 
-// onlyPlace is the offset of a name in a statement that has it exactly once, -1 in others.
+// uniquePosition returns the offset of a name that occurs exactly once in a statement, or -1.
 func uniquePosition(sql, name string) int {
 	if name == "" {
 		return -1
@@ -84,7 +83,7 @@ func uniquePosition(sql, name string) int {
 
 var doBlockLine = regexp.MustCompile(`inline_code_block line (\d+) at [^\n]*$`)
 
-// placeInBlock is the offset in a DO statement at which its code failed, or -1.
+// positionInDoBlock returns the offset in a DO statement at which its code failed, or -1.
 func positionInDoBlock(st Statement, e *pq.Error) int {
 	m := doBlockLine.FindStringSubmatch(e.Where)
 	body := doBlockBody(st)
@@ -108,7 +107,7 @@ func positionInDoBlock(st Statement, e *pq.Error) int {
 	return start + len(strings.Join(lines[:number-1], "")) + len(line) - len(strings.TrimLeft(line, " \t"))
 }
 
-// blockBody is the code of a DO statement.
+// doBlockBody returns the code of a DO statement.
 func doBlockBody(st Statement) string {
 	for _, arg := range st.node.GetDoStmt().GetArgs() {
 		if d := arg.GetDefElem(); d.GetDefname() == "as" {

@@ -18,13 +18,12 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// maxErrorResponse is the length above which lib/pq takes an error for text that was
-// written before the protocol began, and gives the connection up. An error is that long
-// where a function has called itself a thousand times: its context has a line a call.
+// maxErrorResponse is the length above which lib/pq mistakes an error for text that precedes the
+// protocol and closes the connection. A deeply recursive function produces such an error: its
+// context has a line for each call.
 const maxErrorResponse = 30_000
 
-// The longest that a field of an error may be before it is shortened. All of them
-// together stay below maxErrorResponse.
+// Maximum lengths of the fields of an error. All fields together stay below maxErrorResponse.
 const (
 	maxField   = 4_000
 	fieldHead  = 3_000
@@ -32,11 +31,11 @@ const (
 	shortField = 500 // names, codes and positions
 )
 
-// lastWords is what the server wrote about the end of a session: lib/pq reports no more
-// of it than "bad connection".
+// finalError is the server's error at the end of a session, for which lib/pq returns only "bad
+// connection".
 type finalError struct{ atomic.Pointer[pq.Error] }
 
-// errorConnector opens connections whose messages pass through an errorReader.
+// errorConnector opens connections that are read through an errorReader.
 type errorConnector struct {
 	driver.Connector
 	final *finalError
@@ -51,9 +50,9 @@ func (c errorConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, err
 }
 
-// readErrors puts an errorReader between a connection of lib/pq and its network. It
-// belongs above TLS, and lib/pq lets nothing be put there: its reader is replaced in
-// its own field. It reports whether the field was found; see ADR 19.
+// readErrors places an errorReader between lib/pq and its connection, above TLS. lib/pq has no hook
+// for this, so the reader in its struct is replaced. It reports whether the field was found; see
+// ADR 19.
 func readErrors(conn driver.Conn, words *finalError) bool {
 	v := reflect.ValueOf(conn)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
@@ -68,13 +67,13 @@ func readErrors(conn driver.Conn, words *finalError) bool {
 	return true
 }
 
-// errorReader follows the messages of a server (protocol, "Message Formats"). It
-// shortens errors that are too long for lib/pq, and keeps the server's last words.
+// An errorReader reads the server's messages (protocol, "Message Formats"). It shortens errors that
+// are too long for lib/pq, and stores the error that ends the session.
 type errorReader struct {
 	from        *bufio.Reader
 	final       *finalError
-	passThrough int    // bytes of a message that go through as they are
-	ready       []byte // a message that was rewritten
+	passThrough int    // remaining bytes of a message that are passed on unchanged
+	ready       []byte // rewritten message
 }
 
 func (r *errorReader) Read(p []byte) (int, error) {
@@ -93,7 +92,7 @@ func (r *errorReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next reads the header of a message, and the whole of an error or a notice.
+// next reads the header of a message, and all of an error or notice.
 func (r *errorReader) next() error {
 	header, err := r.from.Peek(5)
 	if err != nil {
@@ -118,8 +117,8 @@ func (r *errorReader) next() error {
 	return nil
 }
 
-// listen keeps an error that ends the session. A server that stops at once, or has
-// crashed, says so in a warning.
+// keepFinalError stores an error that ends the session. A server that stops immediately, or has
+// crashed, reports it as a warning.
 func (r *errorReader) keepFinalError(kind byte, body []byte) {
 	e := parseFields(body)
 	if e.Severity == pqerror.SeverityFatal || e.Severity == pqerror.SeverityPanic ||
@@ -128,8 +127,8 @@ func (r *errorReader) keepFinalError(kind byte, body []byte) {
 	}
 }
 
-// parseFields reads the fields of an error that this program shows. The severity is the
-// one that is the same in each language.
+// parseFields reads the fields of an error that Shiplock reports. The severity is the untranslated
+// one.
 func parseFields(body []byte) *pq.Error {
 	e := &pq.Error{}
 	for len(body) > 1 {
@@ -162,8 +161,8 @@ func parseFields(body []byte) *pq.Error {
 	return e
 }
 
-// readFields reads the fields of an error, n bytes in all. Those of an error that lib/pq
-// would not read are shortened while they come: they may be larger than the memory.
+// readFields reads the fields of an error of n bytes. Fields of an error that lib/pq would reject
+// are shortened while reading, because they may exceed the available memory.
 func readFields(from *bufio.Reader, n int) ([]byte, error) {
 	if n <= maxErrorResponse {
 		body := make([]byte, n)
@@ -177,7 +176,7 @@ func readFields(from *bufio.Reader, n int) ([]byte, error) {
 			return nil, err
 		}
 		n--
-		if kind == 0 { // the end of the fields
+		if kind == 0 { // end of the fields
 			_, err := io.CopyN(io.Discard, from, int64(n))
 			return append(out, 0), err
 		}
@@ -197,8 +196,8 @@ func readFields(from *bufio.Reader, n int) ([]byte, error) {
 	return append(out, 0), nil
 }
 
-// readField reads text up to its zero byte, no more than n bytes, and leaves out the
-// middle of a long one. read counts all of it.
+// readField reads a zero-terminated string of at most n bytes and omits the middle of a long one.
+// read is the full length.
 func readField(from *bufio.Reader, n int) (value []byte, read int, err error) {
 	var head, tail []byte
 	for n > read {

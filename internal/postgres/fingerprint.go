@@ -12,19 +12,18 @@ import (
 	"strings"
 )
 
-// fingerprintQuery lists every object of the schemas that are not PostgreSQL's own:
-// kind, name, the object it belongs to, and all that a statement could change of it.
-// Rows and large objects are not looked at, nor how far a sequence has come, nor the
-// order of columns, nor what is the database's or the server's as a whole: roles,
-// settings and grants of the database, tablespaces, subscriptions.
+// fingerprintQuery lists every object outside the system schemas: its kind, name, parent object,
+// and every property that a statement could change. It excludes rows, large objects, sequence
+// values, column order, and properties of the database or server (roles, database settings and
+// grants, tablespaces, subscriptions).
 //
 //go:embed fingerprint.sql
 var fingerprintQuery string
 
-// Fingerprint is what a database's schema is made of, for comparison.
+// A Fingerprint describes the schema of a database for comparison.
 type Fingerprint struct {
 	objects map[object]string // hash of the definition
-	text    map[object]string // the definition
+	text    map[object]string // definition
 	parent  map[object]string
 }
 
@@ -32,14 +31,14 @@ type object struct{ kind, name string }
 
 func (o object) String() string { return o.kind + " " + o.name }
 
-// Fingerprint reads the schema as it is in one moment. Our own tables do not count.
-// A table that somebody has locked is not waited for longer than a few seconds.
+// Fingerprint reads the schema in one snapshot, without Shiplock's own tables. It waits only a few
+// seconds for a locked table.
 func (db *DB) Fingerprint(ctx context.Context) (Fingerprint, error) {
 	return db.fingerprint(ctx, fingerprintQuery)
 }
 
 func (db *DB) fingerprint(ctx context.Context, query string) (Fingerprint, error) {
-	// With an empty path every name is printed in full.
+	// With an empty search_path, every name is printed qualified.
 	const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'"
 	if err := db.exec(ctx, begin); err != nil {
 		return Fingerprint{}, err
@@ -67,7 +66,7 @@ func (db *DB) readObjects(ctx context.Context, query string) (Fingerprint, error
 	return f, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// Sum is one SHA-256, in hexadecimal, over everything.
+// Sum returns the SHA-256 of all objects in hexadecimal.
 func (f Fingerprint) Sum() string {
 	h := sha256.New()
 	for _, o := range slices.SortedFunc(maps.Keys(f.objects), byName) {
@@ -78,8 +77,8 @@ func (f Fingerprint) Sum() string {
 
 func byName(a, b object) int { return strings.Compare(a.name+"\x00"+a.kind, b.name+"\x00"+b.kind) }
 
-// Changes says in words what is different now: "added table public.guests". The
-// parts of what is new or gone as a whole are left out.
+// Changes describes the differences between f and now, such as "added table public.guests". Parts
+// of an added or removed object are omitted.
 func (f Fingerprint) Changes(now Fingerprint) []string {
 	var out []string
 	for _, d := range f.Differences(now) {
@@ -88,15 +87,15 @@ func (f Fingerprint) Changes(now Fingerprint) []string {
 	return out
 }
 
-// Difference is one object that is not what it was.
+// A Difference is an object that was added, removed or changed.
 type Difference struct {
 	Change string `json:"-"`                // added, removed or changed
 	Object string `json:"object"`           // "table public.guests"
-	Before string `json:"before,omitempty"` // its definition; empty where it was not there
+	Before string `json:"before,omitempty"` // definition; empty if the object did not exist
 	After  string `json:"after,omitempty"`
 }
 
-// Differences is Changes with the definitions.
+// Differences returns the objects that Changes describes, with their definitions.
 func (f Fingerprint) Differences(now Fingerprint) []Difference {
 	var changed []object
 	words := map[object]string{}
@@ -123,10 +122,10 @@ func (f Fingerprint) Differences(now Fingerprint) []Difference {
 	return out
 }
 
-// wholes are the kinds that others belong to: columns, indexes, comments.
+// parentKinds are the kinds of objects that have columns, indexes or comments.
 var parentKinds = []string{"table", "foreign table", "materialized view", "view", "type", "domain", "index", "sequence", "function", "procedure", "schema", "extension"}
 
-// partOf says whether what o belongs to has come or gone with it.
+// changedWithParent reports whether the parent of o was added or removed with it.
 func changedWithParent(o object, word string, before, now map[object]string, words map[object]string) bool {
 	parent := now[o]
 	if word == "removed" {

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// ranColumns are those of the history table that hold a Ran.
+// ranColumns are the columns of the history table that store a Ran.
 const ranColumns = "down_bytes, min_compatible_version, irreversible"
 
-// values are those of the new columns. What went down says nothing in them.
+// values returns the values of ranColumns. They are NULL for a down migration.
 func (r StoredMigration) values() []string {
 	size, floor := "NULL", "NULL"
 	if r.DownSize >= 0 && r.HasDown {
@@ -22,7 +22,7 @@ func (r StoredMigration) values() []string {
 	return []string{size, floor, fmt.Sprint(r.Irreversible)}
 }
 
-// amended is the SQL that sets the new columns of a row that is there.
+// amended returns the SQL that sets these columns in an existing row.
 func (db *DB) amended(r Run) string {
 	if r.Direction != "up" {
 		return ""
@@ -31,8 +31,7 @@ func (db *DB) amended(r Run) string {
 	return fmt.Sprintf(", down_bytes = %s, min_compatible_version = %s, run_irreversible = %s", v[0], v[1], v[2])
 }
 
-// downLiteral is the SQL of the down as it is journaled: an empty file is there,
-// and no NULL.
+// downLiteral returns the down SQL as a literal: ” for an empty file, NULL for a missing one.
 func (r Run) downLiteral() string {
 	if r.downSQL == "" && r.Stored.HasDown && r.Stored.DownSize == 0 {
 		return "''"
@@ -40,18 +39,18 @@ func (r Run) downLiteral() string {
 	return literalOrNull(r.downSQL)
 }
 
-// ranQuery finds, for each version, the row that tells how it went up last. One
-// that a person has settled, or baseline has stated, holds no SQL: what ran is in the row before.
+// ranQuery selects, for each version, the history row of its last up migration. Rows written by
+// repair or baseline contain no SQL, so the row before them is used.
 func (db *DB) ranQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
 		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.historyQuery(), RunFailed, RunResolved, RunBaselined, RunBaselinedUnverified)
 }
 
-// SQL is what the journal holds of a migration.
+// SQL is the SQL of a migration in the history table.
 type SQL struct{ Up, Down string }
 
-// Recall reads the SQL of the migrations that these rows of Journal are about: as
-// they went up, and for a down that has stopped part-way what it ran.
+// StoredSQL returns the SQL of the migrations of these history rows as they were applied, and the
+// down SQL of an interrupted down migration.
 func (db *DB) StoredSQL(ctx context.Context, runs []Run) (map[int]SQL, error) {
 	out := map[int]SQL{}
 	if len(runs) == 0 {
@@ -77,7 +76,7 @@ func (db *DB) StoredSQL(ctx context.Context, runs []Run) (map[int]SQL, error) {
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// PartWayDown says that the run went down and did not come to an end.
+// IncompleteDown reports whether the row is a down migration that did not finish.
 func (r Run) IncompleteDown() bool {
 	switch r.Outcome {
 	case RunRunning, RunPartiallyApplied, RunRepaired:

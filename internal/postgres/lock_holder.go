@@ -11,17 +11,17 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// titleOf finds the file in a query of a migrator's; see Script.title.
+// migrationComment matches the file name in a query sent by Shiplock; see Script.title.
 var migrationComment = regexp.MustCompile(`^/\* (.+?) \*/ `)
 
-// ForUpTo says how long a wait may take yet.
+// WaitLimit returns the remaining time of a wait.
 func WaitLimit(d time.Duration) progress.Fact {
 	d = roundDuration(max(d, 0))
 	return progress.Fact{Name: "for_up_to", Value: d, Bar: "for up to " + d.Truncate(time.Second).String(), Rank: 1}
 }
 
-// AtWork is who has the lock and how far they are, as far as our role may see it;
-// nothing where nobody has it.
+// LockHolder describes the session that holds the lock and its progress, as far as the role may see
+// it. It returns nothing if the lock is free.
 func (db *DB) LockHolder(ctx context.Context) ([]progress.Fact, error) {
 	key, err := db.lockKey()
 	if err != nil {
@@ -30,7 +30,7 @@ func (db *DB) LockHolder(ctx context.Context) ([]progress.Fact, error) {
 	return db.lockHolderFacts(ctx, key)
 }
 
-// holderFacts describes who has the lock, and what they are at.
+// lockHolderFacts describes the session that holds a lock and its activity.
 func (db *DB) lockHolderFacts(ctx context.Context, key int64) (facts []progress.Fact, err error) {
 	s, err := db.lockHolder(ctx, key)
 	if s == nil || err != nil {
@@ -57,8 +57,8 @@ func (db *DB) lockHolderFacts(ctx context.Context, key int64) (facts []progress.
 	return facts, lostOnly(err)
 }
 
-// statementOfOther reads from the journal how far a migration is that is not one
-// transaction. What is one transaction nobody else sees.
+// lockHolderStatement reads the number of applied statements of the running migration from the
+// history table. A migration that runs in one transaction is not visible there.
 func (db *DB) lockHolderStatement(ctx context.Context) ([]progress.Fact, error) {
 	if !db.historyExists {
 		return nil, nil
@@ -76,7 +76,8 @@ func (db *DB) lockHolderStatement(ctx context.Context) ([]progress.Fact, error) 
 	return []progress.Fact{{Name: "statement", Value: statement, Bar: "statement " + statement, Rank: 3}}, nil
 }
 
-// onlyLost drops what a role may not see, or what took too long: who waits goes on.
+// lostOnly drops errors other than a lost connection or an ended context: a missing privilege or a
+// timeout does not end the wait.
 func lostOnly(err error) error {
 	var lost *LostError
 	if errors.As(err, &lost) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -85,11 +86,11 @@ func lostOnly(err error) error {
 	return nil
 }
 
-// ToolAtWork is what a foreign tool does in our database, as far as can be told: what
-// the longest query of those sessions is at that came from where we are, and after us.
+// ToolActivity describes the longest-running query of the sessions that connected from this client
+// address after this session, which are likely those of the external tool.
 func (db *DB) ToolActivity(ctx context.Context) ([]progress.Fact, error) {
 	if db.pooled {
-		return nil, nil // the session is a transaction's, which an error would end
+		return nil, nil // an error would abort the transaction that holds the lock
 	}
 	var pid int
 	err := db.queryRow(ctx, loginRoleSQL+activityTimeoutSQL+`SELECT a.pid FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_stat_activity us ON us.pid = pg_backend_pid()

@@ -12,32 +12,33 @@ import (
 )
 
 const (
-	// lookTimeout bounds one look at another session, in the server; a catalog may be locked.
+	// activityQueryTimeout is the statement timeout of a query for another session; a catalog may
+	// be locked.
 	activityQueryTimeout = time.Second
-	// lookOpen bounds the connection that a look needs.
+	// activityConnectTimeout limits the time to open the session that runs the query.
 	activityConnectTimeout = 3 * time.Second
-	// lookAgain is the pause after a connection that could not be had: a server that
-	// is full is not to be asked again and again.
+	// activityRetryDelay is the pause after a failed connection, to avoid load on a server that has
+	// no free connections.
 	activityRetryDelay = 15 * time.Second
-	// maxBlockers is how many of those in the way are named.
+	// maxBlockers is the maximum number of blocking sessions in a report.
 	maxBlockers = 5
 )
 
-// glimpse is what the server shows of a session. What our role may not see is empty.
+// backendActivity is a row of pg_stat_activity. Columns that the role may not read are empty.
 type backendActivity struct {
 	PID         int              `json:"pid"`
 	Application string           `json:"application_name"`
 	State       string           `json:"state"`
-	Since       float64          `json:"seconds"` // for how long it has been in that state
+	Since       float64          `json:"seconds"` // time in this state
 	Query       string           `json:"query"`
 	WaitType    string           `json:"wait_event_type"`
 	Wait        string           `json:"wait_event"`
-	Blockers    []sessionInfo    `json:"blockers"` // on whose locks it waits
-	LockHolder  *sessionInfo     `json:"locker"`   // on whose transaction an index waits
+	Blockers    []sessionInfo    `json:"blockers"` // sessions whose locks it waits for
+	LockHolder  *sessionInfo     `json:"locker"`   // session whose transaction an index build waits for
 	Progress    *backendProgress `json:"progress"`
 }
 
-// blocked describes who is in the way.
+// blockingSessions describes the blocking sessions.
 func (g *backendActivity) blockingSessions() []string {
 	if g == nil {
 		return nil
@@ -52,7 +53,8 @@ func (g *backendActivity) blockingSessions() []string {
 	return out
 }
 
-// aside opens a session that looks at others: at once or not at all, and without a word.
+// openActivitySession opens a session to query the activity of other sessions, in one attempt and
+// without logging.
 func (db *DB) openActivitySession(ctx context.Context) (*DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, activityConnectTimeout)
 	defer cancel()
@@ -69,13 +71,13 @@ func (db *DB) openActivitySession(ctx context.Context) (*DB, error) {
 	return fresh, nil
 }
 
-// sessionJSON describes a row of pg_stat_activity as a sessionInfo.
+// sessionJSON builds a sessionInfo from a row of pg_stat_activity.
 const sessionJSON = `json_build_object('pid', b.pid, 'application_name', b.application_name, 'state', b.state,
 	'seconds', extract(epoch FROM clock_timestamp() - coalesce(b.xact_start, b.backend_start))::bigint, 'query', left(b.query, 120))`
 
-// lookAt looks at one session by its process id; nil where there is none. It takes no lock
-// but on what it reads of the catalogs. pg_blocking_pids stops all lock traffic for a moment, so
-// it is called for who waits for a lock only.
+// readActivity returns the activity of one backend, or nil if it does not exist. It locks only the
+// catalogs that it reads. pg_blocking_pids briefly blocks all lock operations, so it is called only
+// for a session that waits for a lock.
 func (db *DB) readActivity(ctx context.Context, pid int) (*backendActivity, error) {
 	var text string
 	err := db.queryRow(ctx, loginRoleSQL+activityTimeoutSQL+`SELECT row_to_json(s)::text FROM (
@@ -104,15 +106,16 @@ func (db *DB) readActivity(ctx context.Context, pid int) (*backendActivity, erro
 	return &g, nil
 }
 
-// What goes before a look, in the same query, so that behind a pooler nothing of it
-// stays. The login role sees what its sessions do; the one that it acts as may not.
+// These settings precede an activity query in the same round trip, so that nothing remains in the
+// session behind a pooler. The login role can see the activity of its own sessions; the role set
+// with SET ROLE may not.
 const loginRoleSQL = "SET LOCAL ROLE NONE;\n"
 
 var activityTimeoutSQL = fmt.Sprintf("SET LOCAL statement_timeout = %d;\n", activityQueryTimeout.Milliseconds())
 
-// progressViews is SQL for the progress of all sessions, in what columns this
-// version of the server has. PostgreSQL 19 made CLUSTER and VACUUM FULL kinds of
-// REPACK, and left pg_stat_progress_cluster for who still asks for it.
+// progressViewsSQL returns a query of the progress of all sessions for a server version. PostgreSQL
+// 19 made CLUSTER and VACUUM FULL part of REPACK and keeps pg_stat_progress_cluster for
+// compatibility.
 func progressViewsSQL(version int) string {
 	views := []string{"create_index", "copy", "vacuum", "analyze", "cluster"}
 	if version >= 190000 {

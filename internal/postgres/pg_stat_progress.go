@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// serverProgress is a row of one of PostgreSQL's pg_stat_progress_ views. A column
-// that the view, or the server, does not have is 0.
+// backendProgress is a row of a pg_stat_progress_* view. A column that the view or the server
+// version does not have is 0.
 type backendProgress struct {
-	View     string `json:"view"`     // "create_index", as in the view's name
-	Relation string `json:"relation"` // empty while nobody else sees it
+	View     string `json:"view"`     // suffix of the view's name, such as "create_index"
+	Relation string `json:"relation"` // empty while the relation is not visible to other sessions
 	Command  string `json:"command"`
-	Phase    string `json:"phase"` // in PostgreSQL's words
+	Phase    string `json:"phase"` // as PostgreSQL reports it
 
 	LockersTotal    int64 `json:"lockers_total"`
 	LockersDone     int64 `json:"lockers_done"`
@@ -34,7 +34,7 @@ type backendProgress struct {
 	IndexPasses      int64 `json:"index_vacuum_count"`
 	TuplesScanned    int64 `json:"heap_tuples_scanned"`
 	TuplesWritten    int64 `json:"heap_tuples_written"`
-	TuplesInserted   int64 `json:"heap_tuples_inserted"` // REPACK's word for written
+	TuplesInserted   int64 `json:"heap_tuples_inserted"` // REPACK's name for tuples_written
 	IndexesRebuilt   int64 `json:"index_rebuild_count"`
 
 	SampleTotal     int64 `json:"sample_blks_total"`
@@ -45,7 +45,7 @@ type backendProgress struct {
 	StatisticsDone  int64 `json:"ext_stats_computed"`
 }
 
-// count is how far a phase is. Total is 0 where PostgreSQL does not know it.
+// workCount is the progress of a phase. total is 0 if PostgreSQL does not report it.
 type workCount struct {
 	unit        string
 	done, total int64
@@ -58,8 +58,8 @@ func (c workCount) share() (float64, bool) {
 	return min(float64(c.done)/float64(c.total), 1), true
 }
 
-// count is what tells how far the phase is: which columns mean something depends on
-// the phase, and others keep what they had (monitoring.sgml, "Progress Reporting").
+// workCount returns the progress of the current phase. Which columns are valid depends on the
+// phase; other columns keep their previous values (monitoring.sgml, "Progress Reporting").
 func (p *backendProgress) workCount() workCount {
 	switch p.View {
 	case "create_index":
@@ -84,7 +84,7 @@ func (p *backendProgress) workCount() workCount {
 			return workCount{"blocks", p.HeapScanned, p.HeapTotal}
 		case "index scanning heap":
 			return workCount{"rows", p.TuplesScanned, 0}
-		case "writing new heap": // of those that were sorted
+		case "writing new heap": // of the tuples that were sorted
 			return workCount{"rows", p.TuplesWritten + p.TuplesInserted, p.TuplesScanned}
 		case "rebuilding index":
 			return workCount{"indexes", p.IndexesRebuilt, 0}
@@ -102,8 +102,8 @@ func (p *backendProgress) workCount() workCount {
 	return workCount{}
 }
 
-// indexCount is count for an index build. An access method without names for its own
-// phases scans the table and then, perhaps, sorts what it has found.
+// indexWorkCount returns the progress of an index build. An access method without phase names of
+// its own scans the table and may then sort the result.
 func (p *backendProgress) indexWorkCount() workCount {
 	switch phase := p.Phase; {
 	case strings.HasPrefix(phase, "waiting"):
@@ -118,7 +118,7 @@ func (p *backendProgress) indexWorkCount() workCount {
 	return workCount{}
 }
 
-// round tells passes and partitions apart, whose counts begin anew.
+// phaseKey distinguishes passes and partitions, whose counts restart at zero.
 func (p *backendProgress) phaseKey() string {
 	return fmt.Sprint(p.Phase, p.PartitionsDone, p.IndexPasses, p.ChildrenDone, p.workCount().total)
 }

@@ -7,35 +7,34 @@ import (
 	"time"
 )
 
-// How long sharesServers waits for a second connection: a pool of one server, in
-// session mode, lets no other client in. After probeQuiet it is counted in answers to
-// our own session, with a pause before each, so that a busy machine is not taken for
-// such a pool.
+// Limits of detectTransactionPooling for opening a second connection: a pool of one server in
+// session mode accepts no other client. After probeQuiet, the limit is a number of answers to the
+// first session with a pause before each, so that a busy machine is not mistaken for such a pool.
 const (
 	probeQuiet   = 2 * time.Second
 	probeAnswers = 10
 	probePause   = 100 * time.Millisecond
 )
 
-// probeTimeout bounds the rounds of sharesServers. In session mode each client has a
-// server by then, so one that waits for longer shares its server with others.
+// probeTimeout limits the rounds of detectTransactionPooling. In session mode, every client has a
+// server by then; a client that waits longer shares its server.
 const probeTimeout = 10 * time.Second
 
-// direct says that the server sees our own connection: it names our port.
+// isDirect reports whether the server sees this connection's own port.
 func (db *DB) isDirect() bool {
 	a, ok := db.netConn.LocalAddr().(*net.TCPAddr)
 	return ok && a.Port == db.Server.port
 }
 
-// probeRounds is how often two clients are looked at. In a pool at rest one round
-// tells; in a busy one others take the servers that the round has laid out.
+// probeRounds is the number of rounds. In an idle pool one round is sufficient; in a busy pool
+// other clients may take the servers that a round expects.
 const probeRounds = 2
 
-// sharesServers finds out whether a pooler hands our transactions to different
-// servers, or one server to two clients. No pooler can be asked for its mode by
-// who is not its administrator. So, where the server sees another connection than
-// ours (a pooler, a proxy, address translation, a Unix socket), a second client
-// comes, and both look which server they get. In a session's own hands it is always the same.
+// detectTransactionPooling reports whether a pooler runs the transactions of one session on several
+// servers, or those of two clients on one server. A pooler reports its mode only to its
+// administrator. Therefore, if the server sees a different connection (a pooler, a proxy, NAT, a
+// Unix socket), a second client connects and both record which backend answers. In session mode it
+// is always the same.
 func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 	if db.isDirect() {
 		return false, nil
@@ -71,9 +70,9 @@ func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 	return ours.showPooling(theirs), nil
 }
 
-// secondClient connects once more and notes which server answers. It returns nil where
-// none does while our own session gets its answers, or where that suffices: theirs, or
-// ours, then has the server. The error is our own session's.
+// openSecondClient opens a second connection and records which backend answers. It returns nil if
+// the second client gets no answer while the first session does, or if the recorded backends are
+// already sufficient. The error is that of the first session.
 func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*DB, error) {
 	type client struct {
 		db  *DB
@@ -120,8 +119,9 @@ func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*
 	return c.db, nil
 }
 
-// probe is one round: while we keep a server, the second client gets another one,
-// and then ours lies on top of what is idle. It returns our own error and the second's.
+// probeRound runs one round: while the first session holds a server, the second client gets another
+// one, after which the first server is the next idle one. It returns the errors of the first and
+// second session.
 func (db *DB) probeRound(ctx, short context.Context, second *DB, ours, theirs backendPIDs) (own, other error) {
 	if own = db.recordBackendPID(ctx, ours, "BEGIN;"); own != nil {
 		return own, nil
@@ -139,10 +139,10 @@ func (db *DB) probeRound(ctx, short context.Context, second *DB, ours, theirs ba
 	return own, other
 }
 
-// sight is the servers that a client has got, by the process id of their backends.
+// backendPIDs is the set of backends that answered a client.
 type backendPIDs map[int]bool
 
-// shares says whether a client got several servers, or two clients the same one.
+// showPooling reports whether a client had several backends or two clients had the same one.
 func (s backendPIDs) showPooling(other backendPIDs) bool {
 	for pid := range other {
 		if s[pid] {
@@ -152,7 +152,8 @@ func (s backendPIDs) showPooling(other backendPIDs) bool {
 	return len(s) > 1 || len(other) > 1
 }
 
-// look notes which server answers; before is SQL in the same query.
+// recordBackendPID adds the backend that answers to seen; before is SQL that runs in the same
+// query.
 func (db *DB) recordBackendPID(ctx context.Context, seen backendPIDs, before string) error {
 	var pid int
 	if err := db.queryRow(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {

@@ -8,20 +8,20 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// A pooler reports almost everything with one SQLSTATE: PgBouncer 08P01 (also what its
-// server answered with another), Supavisor XX000, pgcat 58000, RDS Proxy 0A000. Whether a
-// wait helps stands in the text alone. This file is the one place that reads it; texts
-// that are not known keep the meaning of their SQLSTATE.
+// Poolers report almost every error with one SQLSTATE: PgBouncer 08P01 (also for errors that its
+// server reported with another), Supavisor XX000, pgcat 58000, RDS Proxy 0A000. Only the text shows
+// whether a retry helps. No other file reads that text; an unknown text is classified by its
+// SQLSTATE.
 
-// transientPoolerTexts are parts of messages that a pooler sends while its server starts,
-// restarts or is busy.
+// transientPoolerTexts are parts of the messages that a pooler sends while its server is starting,
+// restarting or busy.
 var transientPoolerTexts = []string{
-	// PgBouncer, in its own words.
+	// PgBouncer.
 	"pgbouncer cannot connect to server", "server login has been failing", "server_login_retry", "client_login_timeout",
 	"query_wait_timeout", "server conn crashed", "server connect timeout", "connect timeout", "connect failed", "server dns lookup failed",
 	"no more connections allowed", "too many client connections", "max_client_conn", "server closed the connection", "shutting down", "pooler is shut down",
 	"unexpected eof", "server down",
-	// PostgreSQL, as PgBouncer passes it on.
+	// PostgreSQL, forwarded by PgBouncer.
 	"the database system is starting up", "the database system is shutting down", "the database system is in recovery mode",
 	"the database system is not yet accepting connections", "the database system is not accepting connections",
 	"too many clients already", "too many connections for", "remaining connection slots are reserved", "terminating connection due to administrator command",
@@ -31,14 +31,14 @@ var transientPoolerTexts = []string{
 	"could not get connection from the pool", "all servers down", "allserversdown", "failed to get remote server", "failed to connect to remote server",
 }
 
-// permanentPoolerTexts outweigh the others: a pooler repeats them as the reason of its own
-// ("server login has been failing, cached error: password authentication failed").
+// permanentPoolerTexts take precedence: a pooler includes them in its own message ("server login
+// has been failing, cached error: password authentication failed").
 var permanentPoolerTexts = []string{
 	"password authentication failed", "no pg_hba.conf entry", "wrong password type", "does not exist", "no such database", "no such user",
 	"tenant or user not found", "unsupported startup parameter", "not permitted to log in", "is disabled", "sasl authentication failed",
 }
 
-// poolerCodes are the SQLSTATEs that poolers use for all that happens to them.
+// isPoolerCode reports whether poolers use the SQLSTATE for errors of every kind.
 func isPoolerCode(code pqerror.Code) bool {
 	switch code {
 	case pqerror.ProtocolViolation, pqerror.InternalError, pqerror.SystemError, pqerror.IOError:
@@ -47,8 +47,7 @@ func isPoolerCode(code pqerror.Code) bool {
 	return code.Class() == pqerror.ClassConnectionException
 }
 
-// poolerMayPass reports whether a pooler's refusal of a new session is one that time can
-// help: what the server behind it does not let in for now.
+// isTransientPoolerError reports whether a pooler rejected a new session for a temporary reason.
 func isTransientPoolerError(e *pq.Error) bool {
 	if !isPoolerCode(e.Code) {
 		return false
@@ -66,13 +65,13 @@ func isTransientPoolerError(e *pq.Error) bool {
 	}
 	switch e.Code {
 	case pqerror.ConnectionFailure, pqerror.SQLClientUnableToEstablishSQLConnection, pqerror.ConnectionException, pqerror.ConnectionDoesNotExist:
-		return true // their meaning
+		return true // defined as connection failures
 	}
 	return false
 }
 
-// RefusedParameter returns the startup parameter that a pooler, or the server, does not
-// accept; "" for another error.
+// RefusedParameter returns the startup parameter that the pooler or server rejected, or "" for any
+// other error.
 func RefusedParameter(err error) (name string, byPooler bool) {
 	var e *pq.Error
 	if !errors.As(err, &e) {
@@ -88,7 +87,7 @@ func RefusedParameter(err error) (name string, byPooler bool) {
 		if name = strings.TrimSpace(name); strings.HasPrefix(rest, " in options") {
 			return "options", true
 		}
-		name, _, _ = strings.Cut(name, "=") // the value is not shown
+		name, _, _ = strings.Cut(name, "=") // without the value
 		return name, true
 	case pqerror.FeatureNotSupported:
 		if strings.Contains(e.Message, "command-line options") {

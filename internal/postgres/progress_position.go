@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// position is where a run is. Whoever watches may read it while another goroutine
-// moves it.
+// positionTracker holds the position of a run. A watcher may read it while another goroutine
+// changes it.
 type positionTracker struct {
 	mu sync.Mutex
 	position
 }
 
-// spot is a position at one time. The zero value is before the first migration.
+// position is where a run is at one moment. The zero value is before the first migration.
 type position struct {
 	file       string
-	number, of int // of the migration in the plan; 0 where it is alone
+	number, of int // of the migration in the plan; 0 if it is the only one
 	statements int
-	size       int64 // of the file, in bytes
+	size       int64 // file size in bytes
 	began      time.Time
 
-	script           *Script   // what was sent last
-	statement        int       // its index in there, -1 where the server does not say
-	statementsBefore int       // statements of the file before the script's first
-	since            time.Time // when the statement began
+	script           *Script   // script that was sent last
+	statement        int       // index in script, or -1 if the server does not report it
+	statementsBefore int       // statements of the file before script
+	since            time.Time // start of the statement
 	sent             int64     // bytes of the file
-	activity         string    // what is done instead of a statement: "committing"
+	activity         string    // activity other than a statement, such as committing
 }
 
-// enter begins a migration.
+// startMigration records the start of a migration.
 func (p *positionTracker) startMigration(s *Script, number, of int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -37,28 +37,28 @@ func (p *positionTracker) startMigration(s *Script, number, of int) {
 	p.position = position{file: s.Name, number: number, of: of, statements: s.Count(), size: s.size(), began: now, since: now, statement: -1}
 }
 
-// reach says that a statement begins.
+// startStatement records the start of a statement.
 func (p *positionTracker) startStatement(s *Script, statement int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.script, p.statement, p.statementsBefore, p.since, p.activity = s, statement, s.statementsBefore, time.Now(), ""
 }
 
-// next is reach for what the server has announced.
+// advance records the start of a statement that the server reported.
 func (p *positionTracker) advance(statement int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.statement, p.since = statement, time.Now()
 }
 
-// pass says how much of the file has been sent.
+// setSent records how many bytes of the file have been sent.
 func (p *positionTracker) setSent(sent int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent = sent
 }
 
-// do says what is done that is no statement of the file.
+// setActivity records an activity that is not a statement of the file.
 func (p *positionTracker) setActivity(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *positionTracker) snapshot() position {
 	return p.position
 }
 
-// current is the statement that runs, if that is known.
+// currentStatement returns the running statement, if known.
 func (p position) currentStatement() (st Statement, number, line int, known bool) {
 	if p.script == nil || p.activity != "" || p.statement < 0 || p.statement >= len(p.script.Statements) {
 		return Statement{}, 0, 0, false
@@ -80,7 +80,7 @@ func (p position) currentStatement() (st Statement, number, line int, known bool
 	return st, p.statementsBefore + p.statement + 1, p.script.origin.lines + p.script.lineOf(st), true
 }
 
-// size of the file, in bytes.
+// size returns the file size in bytes.
 func (s *Script) size() int64 {
 	if s.stream != nil {
 		return s.stream.size
@@ -88,8 +88,8 @@ func (s *Script) size() int64 {
 	return int64(len(s.Text))
 }
 
-// beginning is enough of a statement to know it by, up to the first that is quoted:
-// a password may be what comes there.
+// statementPrefix returns the start of a statement up to the first string constant, which may be a
+// password.
 func statementPrefix(sql string) string {
 	const enough = 200
 	head := sql[:min(len(sql), enough)]

@@ -8,7 +8,7 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// moment is what is known of a run, from its own position and from the server.
+// status describes the run by its own position and the server's activity.
 func (w *watcher) status(now position, g *backendActivity) progress.Status {
 	m := progress.Status{Message: "the migration still runs", Facts: now.facts()}
 	if g == nil {
@@ -27,7 +27,7 @@ func (w *watcher) status(now position, g *backendActivity) progress.Status {
 	return m
 }
 
-// share is what part of something is done, with how long it takes yet if that can be told.
+// shareFacts returns the completed share and, if known, the estimated time left.
 func (w *watcher) shareFacts(of string, done float64) []progress.Fact {
 	facts := []progress.Fact{progress.Percent(done)}
 	w.estimate.Add(time.Now(), of, done)
@@ -37,7 +37,7 @@ func (w *watcher) shareFacts(of string, done float64) []progress.Fact {
 	return facts
 }
 
-// facts are what we know ourselves.
+// facts returns the facts that are known without the server.
 func (p position) facts() []progress.Fact {
 	facts := []progress.Fact{{Name: "file", Value: p.file, Bar: p.file}}
 	if p.of > 1 {
@@ -66,7 +66,7 @@ func (p position) facts() []progress.Fact {
 	return facts
 }
 
-// shareSent is what part of the file has been sent; only of a big one does that say anything.
+// sentShare returns the share of a large file that has been sent.
 func (p position) sentShare() (float64, bool) {
 	if p.sent <= 0 || p.size < streamAbove || p.activity != "" {
 		return 0, false
@@ -81,7 +81,7 @@ func (p *backendProgress) share() (float64, bool) {
 	return p.workCount().share()
 }
 
-// phase is what the server is at, in its own words.
+// phaseFacts describes the phase as PostgreSQL reports it.
 func (g *backendActivity) phaseFacts() []progress.Fact {
 	p := g.Progress
 	if p == nil {
@@ -109,11 +109,11 @@ func (g *backendActivity) phaseFacts() []progress.Fact {
 	return facts
 }
 
-// waiting is what the session waits for, and for whom.
+// waitFacts describes the wait event and the blocking sessions.
 func (g *backendActivity) waitFacts() []progress.Fact {
 	var facts []progress.Fact
 	if g.WaitType != "" && g.State == "active" {
-		wait := g.WaitType + ": " + g.Wait // PostgreSQL's words
+		wait := g.WaitType + ": " + g.Wait // as PostgreSQL reports it
 		facts = append(facts, progress.Fact{Name: "wait", Value: wait})
 		if g.WaitType == "Lock" {
 			facts[0].Bar, facts[0].Rank = "waits for a lock ("+g.Wait+")", 2
@@ -125,7 +125,7 @@ func (g *backendActivity) waitFacts() []progress.Fact {
 	return facts
 }
 
-// size is a number of bytes for people.
+// formatBytes formats a number of bytes with a unit.
 func formatBytes(bytes int64) string {
 	units := []string{"B", "kB", "MB", "GB", "TB"}
 	n, i := float64(bytes), 0
@@ -138,7 +138,7 @@ func formatBytes(bytes int64) string {
 	return fmt.Sprintf("%.1f %s", n, units[i])
 }
 
-// short writes 2m0s as 2m.
+// formatDuration formats 2m0s as 2m.
 func formatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

@@ -8,29 +8,29 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// watchEvery is the longest pause between two looks of a watcher.
+// activityInterval is the maximum pause between two activity queries.
 const activityInterval = time.Second
 
-// watcher follows what its session does while that is busy, and shows it. What only
-// the server knows it asks from a second session, which is opened when a statement
-// takes long and closed with the watcher. Nothing that goes wrong with it is an error.
+// A watcher reports the progress of a busy session. It reads the server's view of it from a second
+// session, which is opened when a statement runs for long and closed with the watcher. Its failures
+// are never errors of the run.
 type watcher struct {
 	db       *DB
 	activity *progress.Activity
 	cancel   context.CancelFunc
 	done     chan struct{}
 
-	session    *DB // the second session, of the watcher's goroutine alone
+	session    *DB // second session; used only by the watcher's goroutine
 	retryAfter time.Time
 	estimate   progress.Estimate
 
 	mu       sync.Mutex
-	attempt  time.Time // when the present attempt began
-	blockers []string  // that were seen last in it
-	current  []string  // the blockers of the last look; none if it saw nobody in the way
+	attempt  time.Time // start of the current attempt
+	blockers []string  // last blocking sessions of the attempt
+	current  []string  // blocking sessions at the last query
 }
 
-// watch begins a watch, or joins the one that goes on. The function it returns ends what it began.
+// startWatcher starts a watcher unless one is running. The returned function stops it.
 func (db *DB) startWatcher(ctx context.Context) (stop func()) {
 	if db.watcher != nil {
 		return func() {}
@@ -47,21 +47,21 @@ func (db *DB) startWatcher(ctx context.Context) (stop func()) {
 	}
 }
 
-// again forgets who was seen, because another attempt begins.
+// resetAttempt clears the blocking sessions at the start of a new attempt.
 func (w *watcher) resetAttempt() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.attempt, w.blockers, w.current = time.Now(), nil, nil
 }
 
-// seen are the sessions that have kept the present attempt waiting.
+// seenBlockers returns the sessions that blocked the current attempt.
 func (w *watcher) seenBlockers() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.blockers
 }
 
-// waiting are the sessions that were in the way when the watcher looked last: whom a run whose time is over was waiting for.
+// currentBlockers returns the sessions that were blocking at the last query.
 func (w *watcher) currentBlockers() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,8 +90,8 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// worthALook says that a statement takes long, or that the lock timeout may be what
-// ends the attempt. Who meets nobody, and is quick, costs no connection.
+// shouldQueryActivity reports whether a statement runs for long or the attempt approaches its lock
+// timeout. Short statements that meet no lock open no second connection.
 func (w *watcher) shouldQueryActivity(now position) bool {
 	w.mu.Lock()
 	attempt := time.Since(w.attempt)
@@ -103,7 +103,7 @@ func (w *watcher) shouldQueryActivity(now position) bool {
 	return ever && !now.since.IsZero() && min(time.Since(now.since), w.activity.Elapsed()) >= patience
 }
 
-// look asks the server; nil where it does not answer.
+// queryActivity returns the session's activity, or nil if the server does not answer.
 func (w *watcher) queryActivity(ctx context.Context) *backendActivity {
 	if w.session == nil {
 		if time.Now().Before(w.retryAfter) {

@@ -13,12 +13,11 @@ import (
 
 var placeholder = regexp.MustCompile(`\$[0-9]+`)
 
-// inline puts values into a query, as literals, in the places of $1, $2 and so on.
-// With parameters lib/pq makes two round trips of a query, between which a pooler
-// in transaction mode may change the server.
+// inlineParams replaces $1, $2 … in a query with literals. With parameters, lib/pq makes two round
+// trips, between which a pooler in transaction mode may switch servers.
 func inlineParams(query string, args ...any) string {
 	if len(args) == 0 {
-		return query // a name in it may look like one
+		return query // a name in the query may contain $1
 	}
 	return placeholder.ReplaceAllStringFunc(query, func(p string) string {
 		n, _ := strconv.Atoi(p[1:])
@@ -29,25 +28,25 @@ func inlineParams(query string, args ...any) string {
 	})
 }
 
-// row runs a query of at most one row; its Scan tells the errors.
+// queryRow runs a query that returns at most one row. Scan returns its errors.
 func (db *DB) queryRow(ctx context.Context, query string, args ...any) singleRow {
 	rows, err := db.query(ctx, query, args...)
 	return singleRow{rows, err}
 }
 
-// rows runs a query. Its columns come as text, which Scan converts.
+// query runs a query. Its columns are text, which Scan converts.
 func (db *DB) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer db.cancelOnDone(ctx)()
 	return db.conn.QueryContext(ctx, db.roleSQL()+inlineParams(query, args...))
 }
 
-// answerGrace is how long a server may take to answer once a query's context has
-// ended. With what is done afterwards it stays under the 5 s of a stop.
+// cancelGrace is how long the server may take to answer after a query's context has ended. Together
+// with the cleanup it stays below the 5 s within which a run must stop.
 const cancelGrace = 1500 * time.Millisecond
 
-// hurry breaks the connection when ctx has ended and the server does not answer:
-// lib/pq asks it to cancel the query and then waits for as long as it takes, which
-// is for ever when the network has gone. The function it returns ends the watch.
+// cancelOnDone closes the connection if the server does not answer after ctx has ended. lib/pq asks
+// the server to cancel the query and then waits without limit, also if the network is down. The
+// returned function ends the supervision.
 func (db *DB) cancelOnDone(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	unregister := context.AfterFunc(ctx, func() {

@@ -9,28 +9,28 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// relation is a table or its kin, as the statements read so far leave it.
+// A relation is a table, view or foreign table as the statements read so far define it.
 type relation struct {
-	// now is its name at present, as "schema"."table"; empty for a relation that the
+	// currentName is the name in the database as "schema"."table"; empty for a relation that the
 	// statements create.
 	currentName string
-	kind        string // pg_class.relkind; empty where it is not known
-	// columns maps a name to the column's name at present, which is empty for a column
-	// that the statements create.
+	kind        string // pg_class.relkind; empty if unknown
+	// columns maps a column name to the name in the database, which is empty for a column that the
+	// statements create.
 	columns map[string]string
-	// touched reports whether a statement has changed its rows or columns, so that a
-	// condition, asked now, may find other rows.
+	// modified reports whether a statement has changed its rows or columns, so that a condition may
+	// find different rows now.
 	modified bool
-	attached []*relation // partitions and children that statements attach
-	detached []string    // names at present of those that statements detach
+	attached []*relation // partitions and child tables that statements attach
+	detached []string    // names in the database of those that statements detach
 }
 
 func (r *relation) isCreated() bool { return r.currentName == "" }
 
-// holdsRows reports whether it can hold rows of its own.
+// storesRows reports whether the relation can store rows of its own.
 func (r *relation) storesRows() bool { return r.kind == "" || r.kind == "r" || r.kind == "p" }
 
-// column returns a column's name at present; empty for one that the statements create.
+// column returns a column's name in the database; empty for a column that the statements create.
 func (r *relation) column(name string) string {
 	if now, moved := r.columns[name]; moved {
 		return now
@@ -38,18 +38,19 @@ func (r *relation) column(name string) string {
 	return name
 }
 
-// relations is every relation of a database by its name, as the statements read so
-// far leave them. PostgreSQL's rules for search_path apply.
+// relations holds every relation of a database by name, as the statements read so far define it.
+// Names are resolved by PostgreSQL's search_path rules.
 type relations struct {
 	schemas        map[string]map[string]*relation
-	currentSchemas map[string]string // schema's name: the one at present, empty for one that the statements create
+	currentSchemas map[string]string // schema name in the database; empty for a schema that the statements create
 	all            []*relation
 	searchPath     []string
-	initialPath    []string // the path at the beginning of each file
+	initialPath    []string // search_path at the start of each file
 	user           string
-	// open is set where there is no database to look at: what is not known is there.
+	// noDatabase is set if there is no database to query; unknown relations are then assumed to
+	// exist.
 	noDatabase bool
-	// unclear is set after a statement that can create and move relations unseen.
+	// uncertain is set after a statement that may create or rename relations unnoticed.
 	uncertain bool
 }
 
@@ -96,7 +97,7 @@ func (db *DB) relations(ctx context.Context) (*relations, error) {
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// splitNames splits a list of identifiers as search_path has it.
+// splitNames splits a list of identifiers in the format of search_path.
 func splitNames(list string) []string {
 	var out []string
 	var name strings.Builder
@@ -124,7 +125,7 @@ func splitNames(list string) []string {
 			}
 		case c == ',' && !quotes:
 			flush()
-		case quotedName && !quotes: // a blank behind the closing quote
+		case quotedName && !quotes: // space after the closing quote
 		default:
 			name.WriteByte(c)
 		}
@@ -140,7 +141,7 @@ func (n *relations) put(schema, name string, r *relation) {
 	n.schemas[schema][name] = r
 }
 
-// schema is a name of the search path, of which "$user" stands for the role's.
+// schema returns a schema of the search_path; "$user" is the role's.
 func (n *relations) schema(name string) string {
 	if name == "$user" {
 		return n.user
@@ -148,7 +149,7 @@ func (n *relations) schema(name string) string {
 	return name
 }
 
-// home is the schema in which an unqualified name is created.
+// creationSchema returns the schema in which an unqualified name is created.
 func (n *relations) creationSchema(schema string) string {
 	if schema != "" || n.noDatabase {
 		return schema
@@ -161,8 +162,7 @@ func (n *relations) creationSchema(schema string) string {
 	return ""
 }
 
-// find returns the relation that a name leads to and the schema it is found in; nil
-// where there is none.
+// find resolves a name and returns the relation and its schema, or nil.
 func (n *relations) find(rel *pgquery.RangeVar) (*relation, string) {
 	schema, name := rel.GetSchemaname(), rel.GetRelname()
 	if strings.HasPrefix(schema, tempSchema) {
@@ -185,13 +185,13 @@ func (n *relations) find(rel *pgquery.RangeVar) (*relation, string) {
 	return r, schema
 }
 
-// gone reports whether a name is one that statements have moved away or dropped.
+// isRemoved reports whether statements have renamed, moved or dropped the relation.
 func (n *relations) isRemoved(schema, name string) bool {
 	r, known := n.schemas[schema][name]
 	return known && r == nil
 }
 
-// create notes a relation that a statement creates.
+// create adds a relation that a statement creates.
 func (n *relations) create(rel *pgquery.RangeVar, kind string, ifNotExists bool) {
 	schema := n.creationSchema(rel.GetSchemaname())
 	if rel.GetRelpersistence() == "t" || strings.HasPrefix(rel.GetSchemaname(), tempSchema) {
@@ -205,7 +205,7 @@ func (n *relations) create(rel *pgquery.RangeVar, kind string, ifNotExists bool)
 	n.put(schema, rel.GetRelname(), &relation{kind: kind})
 }
 
-// move gives a relation another schema or name; an empty one is the one it has.
+// move changes the schema or name of a relation; empty means unchanged.
 func (n *relations) move(from *pgquery.RangeVar, schema, name string) {
 	r, old := n.find(from)
 	if r == nil {
@@ -221,7 +221,7 @@ func (n *relations) move(from *pgquery.RangeVar, schema, name string) {
 	n.put(schema, name, r)
 }
 
-// drop takes a relation away.
+// drop removes a relation.
 func (n *relations) drop(rel *pgquery.RangeVar) {
 	if r, schema := n.find(rel); r != nil {
 		n.schemas[schema][rel.GetRelname()] = nil
@@ -240,7 +240,7 @@ func (n *relations) createSchema(name string) {
 	}
 }
 
-// madeTables lists the tables that statements have created and not dropped.
+// createdTables returns the tables that statements have created and not dropped.
 func (n *relations) createdTables() []string {
 	var out []string
 	for schema, all := range n.schemas {
@@ -254,10 +254,10 @@ func (n *relations) createdTables() []string {
 	return out
 }
 
-// under lists what has moved into a schema that is there at present, and the names at
-// present of what has moved out of it or is gone.
+// movedRelations returns the relations that have moved into an existing schema, and the names in
+// the database of those that have moved out of it or were dropped.
 func (n *relations) movedRelations(schema string) (in []*relation, out []string) {
-	prefix := "\x00" // of a schema that the statements create, nothing is in it at present
+	prefix := "\x00" // a schema that the statements create contains nothing in the database
 	if now := n.currentSchemas[schema]; now != "" {
 		prefix = strings.TrimSuffix(quoteQualified(now, ""), `""`)
 	}

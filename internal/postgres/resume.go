@@ -15,16 +15,16 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// UnprovableError says that nobody can tell whether a statement is in effect: the
-// migrator was ended while it ran, it commits by itself, and it leaves no trace
-// that could be looked for.
+// UnknownOutcomeError reports that it cannot be determined whether a statement was applied: the
+// migrator stopped while it ran, it commits by itself, and it leaves nothing in the catalogs that
+// could be queried.
 type UnknownOutcomeError struct {
 	File       string
 	Statement  string
 	Line       int
-	Number, Of int // of the statement in its file, from 1
+	Number, Of int // 1-based position of the statement in its file
 	Version    int
-	// Uncounted says that the statements after it may be in effect, too.
+	// Uncounted reports that later statements may have been applied, too.
 	Uncounted bool
 }
 
@@ -32,11 +32,11 @@ func (e *UnknownOutcomeError) Error() string {
 	return fmt.Sprintf("%s:%d: whether statement %d of %d is in effect cannot be told from the database", e.File, e.Line, e.Number, e.Of)
 }
 
-// ChangedError says that the part of a file that is in effect already was edited since.
+// ChangedError reports that the applied statements of a file have been edited.
 type ChangedError struct {
 	File    string
 	Applied int
-	// LineEndings says that nothing but line endings was changed.
+	// LineEndings reports that only line endings differ.
 	LineEndings bool
 }
 
@@ -50,9 +50,8 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s: its first %d statements are in effect, and they have been changed since", e.File, e.Applied)
 }
 
-// Resume finds out how many statements of a script are in effect, after a run of
-// it that did not come to its end. Errors are *UnprovableError, *ChangedError and
-// *SessionStateError.
+// ResumePoint returns how many statements of a partially applied script have been applied. Errors
+// are *UnknownOutcomeError, *ChangedError and *SessionStateError.
 func (db *DB) ResumePoint(ctx context.Context, file string, open func() (io.ReadCloser, error), r Run) (done int, err error) {
 	s, err := loadFile(file, open)
 	if err != nil {
@@ -66,7 +65,7 @@ func (db *DB) ResumePoint(ctx context.Context, file string, open func() (io.Read
 	if err != nil {
 		return 0, err
 	}
-	if !before.isCountable() && r.Outcome == RunPartiallyApplied && r.StatementsApplied == 0 && row.leftover == "" { // an older release stopped it
+	if !before.isCountable() && r.Outcome == RunPartiallyApplied && r.StatementsApplied == 0 && row.leftover == "" { // written by an older release
 		return 0, before.unknownOutcome(0, r)
 	}
 	if r.StatementsApplied > 0 {
@@ -82,14 +81,14 @@ func (db *DB) ResumePoint(ctx context.Context, file string, open func() (io.Read
 		return done, err
 	}
 	restore, err := db.sessionAt(ctx, s, r, row, done)
-	if err == nil && restore != "" { // what the server does not accept now it would not accept later
+	if err == nil && restore != "" { // report now a setting that the server rejects
 		err = db.asSessionStateError(s, r, done, db.inRestoredSession(ctx, restore, func() error { return nil }))
 	}
 	return done, err
 }
 
-// effective finds out whether the statement that ran last is in effect. What the
-// file has in its place now says nothing of that.
+// appliedStatements determines whether the statement that ran last was applied. It uses the script
+// that ran, not the current file.
 func (db *DB) appliedStatements(ctx context.Context, before, s *Script, r Run, row interruptedRow) (done int, err error) {
 	if r.Outcome != RunRunning || r.StatementsApplied >= len(before.Statements) || row.transactional && before.Transactional {
 		return r.StatementsApplied, nil
@@ -100,8 +99,8 @@ func (db *DB) appliedStatements(ctx context.Context, before, s *Script, r Run, r
 		return r.StatementsApplied, nil
 	}
 	var effect, known bool
-	// A script that is not counted may have come further than its first statement; and
-	// of several that are one transaction the next may have undone what the first did.
+	// A script whose statements are not counted may have run past its first statement, and in a
+	// transaction of several statements a later one may have reverted the first.
 	if before.isCountable() && p.last-p.first == 1 {
 		var restore string
 		if restore, err = db.sessionAt(ctx, before, r, row, r.StatementsApplied); err != nil {
@@ -113,7 +112,7 @@ func (db *DB) appliedStatements(ctx context.Context, before, s *Script, r Run, r
 				t = nil
 			}
 			if t == nil && row.session != "" && st.concurrent != nil {
-				known = true // its trail is written before it starts
+				known = true // its leftover is recorded before it starts
 				return nil
 			}
 			effect, known, err = db.isApplied(ctx, st, t)
@@ -141,7 +140,7 @@ func (s *Script) unknownOutcome(i int, r Run) error {
 	}
 }
 
-// accepted gives the server's refusal of a session's state its own type.
+// asSessionStateError converts the server's error about a session state to a *SessionStateError.
 func (db *DB) asSessionStateError(s *Script, r Run, done int, err error) error {
 	var refused *restoreError
 	if errors.As(err, &refused) && done < len(s.Statements) {
@@ -150,11 +149,11 @@ func (db *DB) asSessionStateError(s *Script, r Run, done int, err error) error {
 	return err
 }
 
-// ranScript is the script that has run, as the history keeps it; s where that has
-// only its checksum.
+// executedScript returns the script as the history table stores it, or s if only its checksum is
+// stored.
 func executedScript(s *Script, file string, r Run, row interruptedRow) (*Script, error) {
 	if row.sql == "" && (r.StatementsApplied == 0 || r.Direction == "up" && r.Checksum == s.sum) {
-		return s, nil // it has a password, so only its checksum is kept
+		return s, nil // the SQL contains a password, so only its checksum is stored
 	}
 	before, err := load(file, strings.NewReader(row.sql), nil)
 	if err == nil {
@@ -166,8 +165,8 @@ func executedScript(s *Script, file string, r Run, row interruptedRow) (*Script,
 	return before, nil
 }
 
-// hold makes a script that would be read bit by bit, and that has run in part, one
-// whose statements can be told apart in memory.
+// loadStatements loads a streamed script into memory, so that its remaining statements can be run
+// one by one.
 func (s *Script) loadStatements() error {
 	if s.stream == nil {
 		if !s.Parsed {
@@ -194,8 +193,8 @@ func (s *Script) loadStatements() error {
 	return nil
 }
 
-// unchanged compares the statements that are in effect with those that have run.
-// The others may have been corrected.
+// checkUnchanged compares the applied statements with those of the current file. The remaining
+// statements may differ.
 func checkUnchanged(before, s *Script, done int) error {
 	if len(s.Statements) < done {
 		return &ChangedError{File: s.Name, Applied: done}
@@ -208,7 +207,7 @@ func checkUnchanged(before, s *Script, done int) error {
 	return nil
 }
 
-// changed is the error for a script whose first statements are not those that have run.
+// changedError returns the error for a file whose applied statements were edited.
 func changedError(before, s *Script, done int) error {
 	e := &ChangedError{File: s.Name, Applied: done, LineEndings: len(before.Statements) >= done && len(s.Statements) >= done}
 	for i := 0; e.LineEndings && i < done; i++ {
@@ -217,8 +216,8 @@ func changedError(before, s *Script, done int) error {
 	return e
 }
 
-// uncertain finds the part that begins with statement first, and says whether it
-// can be in effect though the journal does not count it; see composePart.
+// uncertainPart returns the part that begins with statement first and reports whether it may have
+// been applied without being counted; see composePart.
 func (s *Script) uncertainPart(first int) (txBlock, bool) {
 	i := slices.IndexFunc(s.txBlocks(), func(p txBlock) bool { return p.first == first })
 	if i < 0 {
@@ -239,13 +238,13 @@ func (s *Script) uncertainPart(first int) (txBlock, bool) {
 	return p, p.last-p.first == 1 && (last.refusesTransaction || last.mayCommit || last.unparsed)
 }
 
-// inEffect looks in the catalogs for what a statement makes. A statement that does
-// no harm twice counts as not in effect.
+// isApplied queries the catalogs for the effect of a statement. A statement that can safely run
+// twice is reported as not applied.
 func (db *DB) isApplied(ctx context.Context, st Statement, t *leftoverLookup) (effect, known bool, err error) {
 	switch n := st.node.Node.(type) {
 	case *pgquery.Node_IndexStmt:
 		if n.IndexStmt.Idxname == "" {
-			if t == nil || t.Kind != leftoverIndex || t.Name != "" { // an older release ran it
+			if t == nil || t.Kind != leftoverIndex || t.Name != "" { // run by an older release
 				return false, false, nil
 			}
 			effect, err = db.indexBuilt(ctx, t)
@@ -283,7 +282,7 @@ func (db *DB) isApplied(ctx context.Context, st Statement, t *leftoverLookup) (e
 	return false, false, nil
 }
 
-// nameOf is the quoted name of the only object of a DROP.
+// onlyDropName returns the quoted name of a DROP with one object.
 func onlyDropName(objects []*pgquery.Node) string {
 	if len(objects) != 1 {
 		return ""
@@ -291,7 +290,7 @@ func onlyDropName(objects []*pgquery.Node) string {
 	return quoteName(objects[0].GetList().GetItems())
 }
 
-// quoted writes a name, qualified or not, as SQL.
+// quoteName writes a name, qualified or not, as SQL.
 func quoteName(name []*pgquery.Node) string {
 	var parts []string
 	for _, n := range name {
@@ -307,7 +306,7 @@ func quoteQualified(schema, name string) string {
 	return pq.QuoteIdentifier(schema) + "." + pq.QuoteIdentifier(name)
 }
 
-// SetVersion writes the version that a person says the schema has, and journals it.
+// SetVersion writes the version that the user specifies and records it in the history table.
 func (db *DB) SetVersion(ctx context.Context, to State, r Run) error {
 	r.Started = time.Now()
 	err := db.writeHistory(ctx, db.insertRunSQL(r)+db.writeVersionSQL(to))

@@ -10,18 +10,17 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// A role that the session acts as (Options.Role) is asked for when the session
-// starts, as a parameter of its own: RESET ROLE in a migration then leads back to
-// it (manual, "SET ROLE"), and it costs no round trip. A pooler knows no such
-// parameter. Behind one each transaction gets it by SET LOCAL, so that nobody else
-// finds it in the session later; once it is known that the session is ours, by SET.
+// The role of a session (Options.Role) is set by a startup parameter: RESET ROLE in a migration
+// then returns to it (manual, "SET ROLE"), and it needs no round trip. A pooler does not support
+// this parameter. Behind a pooler, each transaction sets the role with SET LOCAL, so that no other
+// client inherits it; if the session turns out not to be shared, with SET.
 
-// RoleError is a role that the session may not act as.
+// RoleError reports a role that the session cannot be set to.
 type RoleError struct {
 	Role, User string
-	Missing    bool // there is no such role; else it was not granted
-	// SetOption reports that a membership has a SET option (PostgreSQL 16 and later),
-	// which a GRANT leaves as it is unless it names it.
+	Missing    bool // the role does not exist; otherwise it is not granted
+	// SetOption reports whether memberships have a SET option (PostgreSQL 16 and later), which a
+	// GRANT does not change unless it specifies it.
 	SetOption bool
 	Err       error
 }
@@ -29,7 +28,7 @@ type RoleError struct {
 func (e *RoleError) Error() string { return fmt.Sprintf("role %q: %v", e.Role, e.Err) }
 func (e *RoleError) Unwrap() error { return e.Err }
 
-// startParams are sent when a session starts.
+// startParams returns the startup parameters of a session.
 func (db *DB) startParams() map[string]string {
 	params := map[string]string{}
 	for name, value := range sessionParams {
@@ -42,7 +41,7 @@ func (db *DB) startParams() map[string]string {
 	return params
 }
 
-// knowsNoRole says that a pooler refuses the parameter, and goes over to SQL.
+// roleParamRejected reports whether a pooler rejected the role parameter, and switches to SET ROLE.
 func (db *DB) roleParamRejected(err error) bool {
 	refusal := pq.As(err, pqerror.ProtocolViolation)
 	if refusal == nil || !db.roleSet || !strings.Contains(refusal.Message, "role") {
@@ -52,7 +51,7 @@ func (db *DB) roleParamRejected(err error) bool {
 	return true
 }
 
-// checkRole sees to it that a pooler has not swallowed the parameter.
+// verifyRole switches to SET ROLE if a pooler has ignored the parameter.
 func (db *DB) verifyRole(ctx context.Context) error {
 	if db.opts.Role == "" || db.Server.User == db.opts.Role || db.opts.roleBySQL {
 		return nil
@@ -61,7 +60,7 @@ func (db *DB) verifyRole(ctx context.Context) error {
 	return db.readServerInfo(ctx)
 }
 
-// act is the SQL that goes before a query outside of a transaction of ours.
+// roleSQL returns the SQL that sets the role before a query outside a transaction.
 func (db *DB) roleSQL() string {
 	if db.opts.Role == "" || db.roleSet || db.lockTxOpen {
 		return ""
@@ -69,7 +68,7 @@ func (db *DB) roleSQL() string {
 	return db.setRoleSQL("LOCAL ")
 }
 
-// actAgain is the SQL that goes behind RESET ROLE.
+// restoreRoleSQL returns the SQL that sets the role after RESET ROLE.
 func (db *DB) restoreRoleSQL() string {
 	switch {
 	case db.opts.Role == "":
@@ -86,7 +85,7 @@ func (db *DB) setRoleSQL(local string) string {
 	return "SET " + local + "ROLE " + pq.QuoteIdentifier(db.opts.Role) + ";\n"
 }
 
-// keepRole is for a session that has turned out to be ours, or not.
+// persistRole sets the role for the session once it is known whether it is shared.
 func (db *DB) persistRole(ctx context.Context) error {
 	switch {
 	case db.opts.Role == "":
@@ -101,11 +100,11 @@ func (db *DB) persistRole(ctx context.Context) error {
 	return nil
 }
 
-// roleError gives the server's refusal of the role its own type.
+// roleError converts the server's error about the role to a RoleError.
 func (db *DB) roleError(ctx context.Context, err error) error {
 	refusal := pq.As(err, pqerror.InvalidParameterValue, pqerror.InsufficientPrivilege, pqerror.UndefinedObject)
 	if db.opts.Role == "" || refusal == nil || !strings.Contains(refusal.Message, db.opts.Role) ||
-		!strings.Contains(refusal.Message, "role") && !strings.Contains(refusal.Routine, "check_hook") { // of a server that speaks another language
+		!strings.Contains(refusal.Message, "role") && !strings.Contains(refusal.Routine, "check_hook") { // if lc_messages is not English
 		return err
 	}
 	fail := &RoleError{Role: db.opts.Role, User: db.opts.DSN.User(), Missing: refusal.Code != pqerror.InsufficientPrivilege, Err: refusal}
@@ -120,7 +119,8 @@ func (db *DB) roleError(ctx context.Context, err error) error {
 	return &ConnectError{Target: db.Target(), Attempts: 1, Err: fail, Permanent: true}
 }
 
-// hasSetOption asks the server, as the user alone, whether its memberships have a SET option.
+// hasSetOption reports whether the server's memberships have a SET option. It connects without the
+// role.
 func (db *DB) hasSetOption(ctx context.Context) bool {
 	short, cancel := context.WithTimeout(ctx, cleanupTimeout)
 	defer cancel()

@@ -6,19 +6,20 @@ import (
 	"strings"
 )
 
-// ownership is what two databases with the same schema may differ in: roles and privileges.
+// ownership matches owners and privileges, in which databases with the same schema may differ.
 var ownership = regexp.MustCompile(`\b(?:\w+\.)?\w*owner::regrole(?:::text)?|\b\w*acl::text`)
 
 // structureQuery is fingerprintQuery without owners and privileges.
 var structureQuery = ownership.ReplaceAllString(fingerprintQuery, "''::text")
 
-// Structure is Fingerprint without owners and privileges, to compare two databases.
+// Structure returns the Fingerprint without owners and privileges, to compare two databases.
 func (db *DB) Structure(ctx context.Context) (Fingerprint, error) {
 	return db.fingerprint(ctx, structureQuery)
 }
 
-// DifferencesWithin is Differences without what only the other database has outside of
-// the schemas of f: extensions, other applications' schemas, objects of the server.
+// DifferencesWithin returns the Differences without objects that exist only in the other database
+// and outside the schemas of f: extensions, schemas of other applications, and objects of the
+// server.
 func (f Fingerprint) DifferencesWithin(now Fingerprint) []Difference {
 	var out []Difference
 	for _, d := range f.Differences(now) {
@@ -41,7 +42,7 @@ func (f Fingerprint) holds(name string) bool {
 	return false
 }
 
-// Baseline writes a version, with the rows of the history that state it.
+// Baseline writes a version and the history rows of a baseline.
 func (db *DB) Baseline(ctx context.Context, to State, runs []Run) error {
 	var sql strings.Builder
 	if db.historyUnavailable {

@@ -12,11 +12,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// markTable says that a database was empty when a rehearsal took it over, so that
-// what is in it may go. It also holds what had been there.
+// markerTable marks a database that was empty when a rehearsal acquired it, so that its contents
+// can be dropped. It also stores the schemas and extensions that existed before.
 const markerTable = "shiplock_rehearsal"
 
-// NotScratchError is a database that a rehearsal must not touch.
+// NotScratchError reports a database that a rehearsal must not modify.
 type NotScratchError struct {
 	Target  string
 	Problem string
@@ -26,7 +26,7 @@ func (e *NotScratchError) Error() string {
 	return fmt.Sprintf("the scratch database %s %s", e.Target, e.Problem)
 }
 
-// Identity tells one database from every other, by whatever way it is reached.
+// Identity returns a value that identifies the database, whatever address it is reached by.
 func (db *DB) Identity(ctx context.Context) (string, error) {
 	var cluster, oid string
 	err := db.queryRow(ctx, "SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()").Scan(&oid)
@@ -34,14 +34,14 @@ func (db *DB) Identity(ctx context.Context) (string, error) {
 		return "", db.classifyError(ctx, err)
 	}
 	err = db.queryRow(ctx, "SELECT system_identifier FROM pg_catalog.pg_control_system()").Scan(&cluster)
-	if serverError(err) != nil { // no right to it: a server process is known by when it started
+	if serverError(err) != nil { // without the privilege, the start time identifies the server
 		cluster, err = db.Server.Started, nil
 	}
 	return cluster + " " + oid, db.classifyError(ctx, err)
 }
 
-// Claim takes an empty database over for a rehearsal, or one that a rehearsal has
-// left, which it empties. Errors are *NotScratchError for any other.
+// AcquireScratch prepares an empty database for a rehearsal, or one that a previous rehearsal has
+// left, which it resets. For any other database, it returns a *NotScratchError.
 func (db *DB) AcquireScratch(ctx context.Context) error {
 	var marked bool
 	if err := db.queryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", db.markerTable()).Scan(&marked); err != nil {
@@ -71,7 +71,7 @@ func (db *DB) AcquireScratch(ctx context.Context) error {
 		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas, '{}'::text[] AS made`)
 }
 
-// NoteMade keeps with the mark what the rehearsal has made so far.
+// RecordCreated stores in the marker table which objects the rehearsal has created so far.
 func (db *DB) RecordCreated(ctx context.Context) error {
 	drops, err := db.dropStatements(ctx)
 	if err != nil {
@@ -84,9 +84,9 @@ func (db *DB) RecordCreated(ctx context.Context) error {
 	return db.exec(ctx, "UPDATE "+db.markerTable()+" SET made = ARRAY["+strings.Join(quoted, ", ")+"]::text[]")
 }
 
-// onlyMade refuses a database that a rehearsal has left, where it holds something that
-// no rehearsal has made: neither what it noted, nor what the SQL in its history names,
-// which may have been committed just before it was killed.
+// refuseUnknownObjects rejects a database left by a rehearsal if it contains objects that no
+// rehearsal created: neither recorded in the marker table nor named by the SQL in the history
+// table, which may have been committed just before the rehearsal was killed.
 func (db *DB) refuseUnknownObjects(ctx context.Context) error {
 	drops, err := db.dropStatements(ctx)
 	if err != nil {
@@ -115,7 +115,7 @@ func (db *DB) refuseUnknownObjects(ctx context.Context) error {
 
 var dropTarget = regexp.MustCompile(`(?:"((?:[^"]|"")+)"|([^\s."]+))(?:\(.*\))?$`)
 
-// dropped is the name of what a statement of dropQuery drops, without its schema.
+// droppedObject returns the unqualified name of the object that a statement of dropQuery drops.
 func droppedObject(drop string) string {
 	m := dropTarget.FindStringSubmatch(strings.TrimSuffix(drop, " CASCADE"))
 	if m == nil {
@@ -124,11 +124,11 @@ func droppedObject(drop string) string {
 	return strings.ReplaceAll(m[1], `""`, `"`) + m[2]
 }
 
-// Rehearsing is what a rehearsal calls itself in the journal, as a release.
+// RehearsalRelease is the release that a rehearsal writes to the history table.
 const RehearsalRelease = "migrator rehearse"
 
-// onlyRehearsed refuses a database that a rehearsal has left, and that somebody has
-// migrated since: by then it is in use.
+// refuseIfMigrated rejects a database that was left by a rehearsal and has been migrated since,
+// because it is in use.
 func (db *DB) refuseIfMigrated(ctx context.Context) error {
 	if !db.historyExists {
 		return nil
@@ -145,8 +145,8 @@ func (db *DB) markerTable() string {
 	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(markerTable)
 }
 
-// things are what makes a database one that is in use; an empty one has schemas, with
-// default rights perhaps, and may have extensions.
+// userObjects lists the objects that show that a database is in use. An empty database may have
+// schemas, default privileges and extensions.
 func (f Fingerprint) userObjects() []string {
 	var out []string
 	for _, d := range (Fingerprint{}).Differences(f) {
@@ -157,9 +157,9 @@ func (f Fingerprint) userObjects() []string {
 	return out
 }
 
-// Without is a fingerprint but for the version table and the rehearsal's mark.
+// WithoutOwnTables returns f without the version table and the marker table.
 func (db *DB) WithoutOwnTables(f Fingerprint) Fingerprint {
-	plain := strings.NewReplacer(`"`, "") // the catalogs quote what has to be quoted only
+	plain := strings.NewReplacer(`"`, "") // the catalogs quote names only where necessary
 	ours := map[string]bool{plain.Replace(db.markerTable()): true, plain.Replace(db.table.quoted()): true}
 	out := Fingerprint{objects: map[object]string{}, text: f.text, parent: f.parent}
 	for o, sum := range f.objects {
@@ -170,8 +170,8 @@ func (db *DB) WithoutOwnTables(f Fingerprint) Fingerprint {
 	return out
 }
 
-// dropQuery makes a DROP of everything that was not there when the mark was made,
-// and of our own tables; the mark stays until the last.
+// dropQuery generates DROP statements for all objects created since the database was marked,
+// including Shiplock's own tables; the marker table is dropped last.
 const dropQuery = `
 	SELECT pg_catalog.format('DROP SCHEMA IF EXISTS %%I CASCADE', nspname) FROM pg_catalog.pg_namespace
 	WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND NOT EXISTS (SELECT FROM %[1]s WHERE nspname = ANY (schemas))
@@ -195,11 +195,11 @@ const dropQuery = `
 	FROM (%[4]s) o CROSS JOIN LATERAL pg_catalog.pg_identify_object(class, oid, 0)
 	WHERE oid >= 16384 AND coalesce(schema, '') !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend WHERE classid = class AND objid = oid AND deptype IN ('e', 'i'))`
 
-// rare are the catalogs of what pg_identify_object names as a DROP wants it.
+// otherCatalogs are the catalogs whose objects pg_identify_object reports in the syntax of DROP.
 var otherCatalogs = []string{"pg_event_trigger", "pg_publication", "pg_statistic_ext", "pg_cast", "pg_operator", "pg_opclass", "pg_opfamily", "pg_collation", "pg_conversion",
 	"pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template", "pg_foreign_server", "pg_foreign_data_wrapper", "pg_transform", "pg_language", "pg_am", "pg_default_acl"}
 
-// noDefaults takes back what ALTER DEFAULT PRIVILEGES has granted or revoked.
+// revokeDefaultsSQL reverts ALTER DEFAULT PRIVILEGES.
 const revokeDefaultsSQL = `(SELECT string_agg(pg_catalog.format('ALTER DEFAULT PRIVILEGES FOR ROLE %s %s REVOKE ALL ON %s FROM %s', defaclrole::regrole, 'IN SCHEMA ' || quote_ident(nspname),
 		kind, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END), ';') || CASE WHEN nspname IS NULL THEN
 		pg_catalog.format('; ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT ALL ON %s TO %1$s', defaclrole::regrole, kind)
@@ -209,7 +209,7 @@ const revokeDefaultsSQL = `(SELECT string_agg(pg_catalog.format('ALTER DEFAULT P
 		LATERAL (SELECT CASE defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END AS kind) k
 	WHERE pg_default_acl.oid = o.oid GROUP BY defaclrole, nspname, kind, defaclobjtype)`
 
-// drops lists the statements that drop all that was not there when the mark was made.
+// dropStatements returns the statements that drop everything created since the database was marked.
 func (db *DB) dropStatements(ctx context.Context) ([]string, error) {
 	var catalogs []string
 	for _, name := range otherCatalogs {
@@ -230,8 +230,8 @@ func (db *DB) dropStatements(ctx context.Context) ([]string, error) {
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// Empty drops all that a rehearsal has made in a database that it has claimed. What
-// had been there before stays, and so does the mark.
+// ResetScratch drops everything that a rehearsal has created in its database. Objects that existed
+// before and the marker table remain.
 func (db *DB) ResetScratch(ctx context.Context) error {
 	list, err := db.dropStatements(ctx)
 	if err != nil {
@@ -248,7 +248,7 @@ func (db *DB) ResetScratch(ctx context.Context) error {
 	return nil
 }
 
-// Release empties a claimed database and takes the mark away.
+// ReleaseScratch resets the database and drops the marker table.
 func (db *DB) ReleaseScratch(ctx context.Context) error {
 	if err := db.ResetScratch(ctx); err != nil {
 		return err
@@ -256,8 +256,8 @@ func (db *DB) ReleaseScratch(ctx context.Context) error {
 	return db.exec(ctx, "DROP TABLE IF EXISTS "+db.markerTable())
 }
 
-// Takes says what a step down takes away whatever the data, such as "DROP TABLE
-// guests", with its line.
+// DestructiveChanges lists what a down step removes regardless of the data, such as "DROP TABLE
+// guests", with the line of the first.
 func (s Step) DestructiveChanges() (what []string, line int, err error) {
 	l := newDestructiveChanges(newRelations())
 	err = reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, 0) })

@@ -12,62 +12,61 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// noTransaction is the comment by which a file says that it must not run in one
-// transaction, for what cannot be seen in its SQL: a CALL or DO that commits.
+// noTransaction is the directive for files that must not run in one transaction for a reason that
+// their SQL does not show: CALL or DO with a COMMIT.
 const noTransaction = sqlfile.NoTransaction
 
-// Script is the SQL of one file, ready to run.
+// A Script is the SQL of one file, ready to run.
 type Script struct {
-	// Name is the file's, for who looks at the server's activity; shown is as the
-	// database's encoding holds it, where that is not the same.
+	// Name is the file name, as shown in pg_stat_activity. shown is Name in the database's
+	// encoding, if different.
 	Name, shown string
-	// Text is the file's text without a byte order mark; empty when it is too big
-	// to be held, see stream.
+	// Text is the file's text without a byte order mark; empty if the file is streamed.
 	Text string
-	// SQL is Text with spaces for what is none: a BEGIN … COMMIT around the whole
-	// file, psql's own lines, the rows of COPY. Its lines are still those of the file.
+	// SQL is Text with spaces in place of everything that is not sent as SQL: a BEGIN … COMMIT
+	// around the whole file, psql commands, COPY data. Line numbers are those of the file.
 	SQL string
-	// Statements are in the order of the file; empty when Parsed is false.
+	// Statements are in file order; empty if Parsed is false.
 	Statements []Statement
-	// Begin opens the transaction; it carries the options of the file's own BEGIN.
+	// Begin opens the transaction, with the options of the file's own BEGIN.
 	Begin string
-	// Transactional scripts run as one transaction.
+	// Transactional scripts run in one transaction.
 	Transactional bool
-	// Autocommit scripts hold a statement that refuses a transaction, or the
-	// directive: their statements are sent one by one. A script that is neither
+	// Autocommit scripts contain a statement that cannot run in a transaction, or the directive:
+	// their statements are sent one by one. A script that is neither Transactional nor Autocommit
 	// has transactions of its own.
 	Autocommit bool
-	// Parsed is false for SQL that cannot be told apart into statements, or has some
-	// that the parser, of one PostgreSQL release, does not know and that are not in
-	// Statements. The server then has the last word.
+	// Parsed is false if the SQL cannot be split into statements, or contains statements that the
+	// parser, which is that of one PostgreSQL release, does not support and that are missing in
+	// Statements. The server then decides.
 	Parsed bool
-	// Says is what the file's own comments tell us.
+	// Directives are set by comments in the file.
 	Directives sqlfile.Directives
 
-	guarded bool // a down that must not lose data, see lossGuardSQL
+	guarded bool // down migration that must not delete data, see lossGuardSQL
 	own     OwnObjects
 
-	sum              string     // its checksum
-	copies           []copyData // of COPY … FROM stdin, in the order of the file
+	sum              string     // checksum
+	copies           []copyData // data of COPY … FROM stdin, in file order
 	stream           *stream
 	origin           origin
-	statementsBefore int  // statements of the file before its first
-	unannounced      bool // its statements are not announced one by one, see portion
+	statementsBefore int  // statements of the file before the first one of this script
+	unannounced      bool // the server does not report each statement, see batch
 }
 
-// origin is where a script begins in its file: how many lines are before it, and
-// how many characters on its first line.
+// origin is where a script begins in its file: the number of lines before it and of characters
+// before it on its first line.
 type origin struct{ lines, columns int }
 
-// rows are the data of a COPY … FROM stdin. Places are in bytes of Script.SQL.
+// copyData is the data of a COPY … FROM stdin. Offsets are in bytes of Script.SQL.
 type copyData struct {
-	statement, end int // of the COPY, with its semicolon
-	after          int // the line \.
-	from, to       int // the rows, in Script.Text
-	line           int // of the first, in the file
+	statement, end int // of the COPY, including its semicolon
+	after          int // end of the line \.
+	from, to       int // data in Script.Text
+	line           int // line of the first row in the file
 }
 
-// Count is the number of statements, also of a script that is not held in memory.
+// Count returns the number of statements, also for a streamed script.
 func (s *Script) Count() int {
 	if s.stream != nil {
 		return s.stream.count
@@ -75,38 +74,38 @@ func (s *Script) Count() int {
 	return len(s.Statements)
 }
 
-// Statement is one statement of a script.
+// A Statement is one statement of a script.
 type Statement struct {
-	Text   string // without surrounding white space and comments before it
-	Offset int    // of Text in Script.SQL, in bytes
+	Text   string // without surrounding white space and preceding comments
+	Offset int    // byte offset of Text in Script.SQL
 
 	control            control
 	concurrent         *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
-	setsTransaction    bool               // SET TRANSACTION, which must come first
-	mayDropPlpgsql     bool               // DROP EXTENSION and LANGUAGE, which may take plpgsql away
-	mayCommit          bool               // CALL, and DO with countsAlone, which can commit by themselves
-	refusesTransaction bool               // refuses a transaction
+	setsTransaction    bool               // SET TRANSACTION, which must be first
+	mayDropPlpgsql     bool               // DROP EXTENSION or DROP LANGUAGE, which may drop plpgsql
+	mayCommit          bool               // CALL, or DO that matches committingCode: may commit by itself
+	refusesTransaction bool               // cannot run in a transaction
 	isCommit           bool               // COMMIT, with or without AND CHAIN
-	setsRole           bool               // SET ROLE or SESSION AUTHORIZATION: what follows may lack rights on the journal
+	setsRole           bool               // SET ROLE or SESSION AUTHORIZATION: the new role may lack privileges on the history table
 	readOnly           bool               // makes its transaction read-only
-	unparsed           bool               // the parser, of one PostgreSQL release, does not know it
+	unparsed           bool               // not supported by the parser, which is that of one PostgreSQL release
 	node               *pgquery.Node
 }
 
-// control is what a statement does to the transaction it stands in.
+// control is the effect of a statement on its transaction.
 type control int
 
 const (
 	controlNone control = iota
 	controlBegin
 	controlEnd
-	controlChain // ends one and begins the next
+	controlChain // ends a transaction and begins another
 )
 
-// ScriptError is a file that cannot be run as it is. Nothing of it was run.
+// ScriptError reports a file that cannot be run. None of it was run.
 type ScriptError = sqlfile.Error
 
-// parseFile is ParseScript for a file with a name, which its errors then have.
+// parseFile calls ParseScript and adds the file name to its errors.
 func parseFile(name string, text []byte) (*Script, error) {
 	s, err := ParseScript(text)
 	if err != nil {
@@ -116,8 +115,8 @@ func parseFile(name string, text []byte) (*Script, error) {
 	return s, nil
 }
 
-// ParseScript splits the text of a file with PostgreSQL's own parser and decides
-// how it must run. Errors are *ScriptError without File.
+// ParseScript splits the text of a file with PostgreSQL's parser and classifies it. Errors are
+// *ScriptError without File.
 func ParseScript(text []byte) (*Script, error) {
 	s := &Script{Begin: "BEGIN", Transactional: true}
 	if err := s.parseText(text); err != nil {
@@ -141,7 +140,7 @@ func ParseScript(text []byte) (*Script, error) {
 	return s, s.classify()
 }
 
-// decide says how a script runs, by its statements.
+// classify determines how a script runs.
 func (s *Script) classify() error {
 	s.Parsed = true
 	s.unwrap()
@@ -166,12 +165,12 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 	}
 }
 
-// countsAlone finds what a DO block ends a transaction with, also in languages other
-// than plpgsql; functions cannot, and neither can plpgsql's EXECUTE. It finds a change
-// of the role, too, as the new one may have no right to the history.
+// committingCode matches statements by which a DO block ends a transaction, also in languages other
+// than plpgsql; functions and plpgsql's EXECUTE cannot. It also matches a change of the role,
+// because the new role may lack privileges on the history table.
 var committingCode = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
 
-// statement is one with what its tree tells.
+// statement classifies one parsed statement.
 func statement(text string, offset int, n *pgquery.Node) Statement {
 	st := Statement{
 		Text: text, Offset: offset, node: n,
@@ -190,8 +189,8 @@ func statement(text string, offset int, n *pgquery.Node) Statement {
 	return st
 }
 
-// trimStatement cuts white space and comments in front of a statement, which the
-// parser counts to it, so that a caret can stand under its first word.
+// trimStatement removes white space and comments that precede a statement, so that its position is
+// that of its first word.
 func trimStatement(sql string, from, to int) (offset int, text string) {
 	for from < to {
 		rest := sql[from:to]
@@ -213,7 +212,7 @@ func trimStatement(sql string, from, to int) (offset int, text string) {
 	return from, ""
 }
 
-// commentLength measures a block comment; PostgreSQL's nest.
+// commentLength returns the length of a block comment. PostgreSQL's comments nest.
 func commentLength(s string) int {
 	depth := 0
 	for i := 0; i+1 < len(s); i++ {
@@ -232,7 +231,8 @@ func commentLength(s string) int {
 	return len(s)
 }
 
-// unwrap turns a BEGIN … COMMIT around the whole file into the script's own transaction.
+// unwrap removes a BEGIN … COMMIT around the whole file, which becomes the script's own
+// transaction.
 func (s *Script) unwrap() {
 	last := len(s.Statements) - 1
 	if last < 1 || s.Statements[0].control != controlBegin || s.Statements[last].control != controlEnd || !s.Statements[last].isCommit {
@@ -244,7 +244,7 @@ func (s *Script) unwrap() {
 		}
 	}
 	if s.Statements[0].readOnly {
-		return // the version could not be written in it
+		return // the version cannot be written in a read-only transaction
 	}
 	s.Begin = s.Statements[0].Text
 	s.blank(s.Statements[last])
@@ -260,9 +260,8 @@ func (s *Script) unwrap() {
 	}
 }
 
-// blank overwrites a statement with spaces, keeping its line breaks and the
-// number of its characters, in which the server counts. It returns by how many
-// bytes what follows has moved.
+// blank overwrites a statement with spaces and keeps its line breaks and number of characters,
+// which the server's positions count. It returns the change in bytes.
 func (s *Script) blank(st Statement) (shift int) {
 	spaces := blanked(st.Text)
 	s.SQL = s.SQL[:st.Offset] + spaces + s.SQL[st.Offset+len(st.Text):]
@@ -278,7 +277,7 @@ func blanked(text string) string {
 	}, text)
 }
 
-// controls says whether the script has transactions of its own.
+// hasTransactionControl reports whether the script begins or ends transactions.
 func (s *Script) hasTransactionControl() bool {
 	for _, st := range s.Statements {
 		if st.control != controlNone {
@@ -288,8 +287,8 @@ func (s *Script) hasTransactionControl() bool {
 	return false
 }
 
-// closed refuses a script that leaves a transaction open: all of it, and the
-// version after it, would go with the session.
+// checkTransactionsClosed rejects a script that leaves a transaction open: it and the version would
+// be rolled back at the end of the session.
 func (s *Script) checkTransactionsClosed() error {
 	begin := -1
 	for i, st := range s.Statements {

@@ -5,31 +5,30 @@ import (
 	"strings"
 )
 
-// resetSession removes what a migration has left in its session: cursors, role,
-// settings (pg_dump's output empties the search_path, for one), temporary objects,
-// currval and lastval, LISTEN. Cursors first: a table that one of them reads cannot
-// be dropped. DISCARD ALL would do it, but not in a transaction, and it releases our
-// own lock. See ADR 13.
+// resetSession removes what a migration leaves in its session: cursors, role, settings (pg_dump's
+// output empties the search_path, for example), temporary objects, currval and lastval, LISTEN.
+// Cursors are first because a table that a cursor reads cannot be dropped. DISCARD ALL cannot run
+// in a transaction and would release the migration lock. See ADR 13.
 const resetSession = "CLOSE ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDISCARD TEMP;\nDISCARD SEQUENCES;\nUNLISTEN *;\n"
 
-// reseed makes random() unpredictable again: a setseed outlives the migration, and the
-// same tokens would come again. RESET ALL does not concern it.
+// reseedRandom makes random() unpredictable again: the effect of setseed outlives the migration and
+// RESET ALL, and the same tokens would be generated again.
 const reseedRandom = "SELECT pg_catalog.setseed(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.random()::text || pg_catalog.clock_timestamp()::text || pg_catalog.pg_backend_pid()::text), 1, 12))::bit(48)::bigint / 281474976710656.0);\n"
 
-// beginWriting opens a transaction that can write whatever the session's default is.
+// beginReadWrite opens a transaction that can write, whatever the session's default is.
 const beginReadWrite = "BEGIN READ WRITE;\n"
 
-// reset is the SQL after which the session is as it was before a migration. It runs
-// in one transaction, or it would release our lock for a moment.
+// resetSQL returns the SQL that restores the state of the session before the migration. It must run
+// in one transaction, or the migration lock would be released for a moment.
 func (db *DB) resetSQL() string {
 	return resetSession + reseedRandom + db.restoreRoleSQL() + db.keepaliveSQL() + db.deallocateSQL() + db.releaseAdvisoryLocksSQL()
 }
 
-// releaseLocks releases the session's advisory locks, however often it has them, but
-// for our own: the transaction has that one until its end, and the session has it
-// again by then. The SQL fails, with a division by zero, when the migration has
-// released ours and another session has it now. Behind a pooler ours is the
-// transaction's own, which no function releases.
+// releaseAdvisoryLocksSQL returns the SQL that releases all advisory locks of the session except
+// the migration lock: the transaction holds that lock until its end, and the session acquires it
+// again before. It fails with a division by zero if the migration has released the lock and another
+// session holds it. Behind a pooler, the lock belongs to the transaction and no function releases
+// it.
 func (db *DB) releaseAdvisoryLocksSQL() string {
 	key, err := db.lockKey()
 	if db.lockDepth == 0 || db.pooled || err != nil {
@@ -38,10 +37,10 @@ func (db *DB) releaseAdvisoryLocksSQL() string {
 	return fmt.Sprintf("SELECT 1 / pg_catalog.pg_try_advisory_xact_lock(%[1]d)::int, pg_catalog.pg_advisory_unlock_all(), pg_catalog.pg_try_advisory_lock(%[1]d);\n", key)
 }
 
-// deallocate removes the migration's prepared statements, which outlive a ROLLBACK.
-// Behind a pooler others in the session are those that the pooler keeps for the
-// application (PgBouncer's max_prepared_statements), and it would not notice that
-// they are gone: there only those go that were PREPAREd in our transaction.
+// deallocateSQL returns the SQL that removes the migration's prepared statements, which outlive a
+// ROLLBACK. Behind a pooler, the session may contain statements that the pooler prepared for the
+// application (PgBouncer's max_prepared_statements), and the pooler would not notice their removal.
+// There, only statements prepared by PREPARE in this transaction are removed.
 func (db *DB) deallocateSQL() string {
 	if !db.pooled || !db.Server.plpgsql {
 		return "DEALLOCATE ALL;\n"
@@ -54,17 +53,16 @@ END $shiplock$;
 `, epochMicroseconds("prepare_time"), db.lockTxStarted)
 }
 
-// sinceEpoch is the SQL of a time in microseconds, which no setting changes.
+// epochMicroseconds returns the SQL of a time in microseconds, which no setting changes.
 func epochMicroseconds(time string) string {
 	return "(extract(epoch FROM " + time + ") * 1000000)::bigint"
 }
 
-// settleConstraints runs the checks and triggers that a migration has deferred, so
-// that an error in one of them is this migration's, and no temporary table has any
-// left. Where more follows in the transaction, the next migration must find its
-// constraints deferred as they are by default, which only a ROLLBACK brings about:
-// the checks run for their errors, and again before the COMMIT. Those of temporary
-// tables, which go now, run for good.
+// checkConstraintsSQL returns the SQL that runs deferred constraint checks and triggers, so that
+// their errors belong to this migration and no temporary table has pending ones. If another
+// migration follows in the transaction, it must start with the default deferral, which only a
+// ROLLBACK restores: the checks run here to detect errors, and again before COMMIT. Those of
+// temporary tables, which are dropped now, are final.
 func (db *DB) checkConstraintsSQL(continued bool) string {
 	const settle = "SET CONSTRAINTS ALL IMMEDIATE;\n"
 	if !continued {

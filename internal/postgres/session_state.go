@@ -14,23 +14,23 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// A file that is not one transaction runs in one session, and what a statement sets
-// there the next ones rely on: a search path, a time zone, a temporary table. A run
-// that resumes the file has another session. So the history keeps, beside the number
-// of statements in effect, the state of the session after them, as the server itself
-// reports it: that shows also what a function has set. See ADR 12.
+// The statements of a file that does not run in one transaction depend on the state of their
+// session: search_path, time zone, temporary tables. A run that resumes the file has a new session.
+// Therefore, the history table stores, besides the number of applied statements, the state of the
+// session after them as the server reports it, which includes changes made by functions. See ADR
+// 12.
 
-// SessionStateError says that a partially applied file cannot be resumed, because
-// its session held what no other session can be given, or what cannot be known.
+// SessionStateError reports that a partially applied file cannot be resumed, because the state of
+// its session cannot be restored or is unknown.
 type SessionStateError struct {
 	File       string
 	Version    int
 	Direction  string
 	Done, Of   int
-	Holds      []string // such as "temporary table users"
-	Err        error    // of the server that did not accept the state; nil for none
-	NextLine   int      // of the first statement that has not run
-	NextNumber int      // of it, from 1
+	Holds      []string // for example, "temporary table users"
+	Err        error    // error of the server when the state was restored, or nil
+	NextLine   int      // line of the first statement that has not run
+	NextNumber int      // its 1-based number
 }
 
 func (e *SessionStateError) Error() string {
@@ -49,24 +49,25 @@ type sessionState struct {
 	Holds    []string          `json:"holds"`
 }
 
-// ownSettings are settings that the migrator itself makes; see vigilance.
+// ownSettings are changed by Shiplock itself; see keepaliveSQL.
 var ownSettings = []string{
 	"client_connection_check_interval", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count",
-	"transaction_isolation", "transaction_read_only", "transaction_deferrable", // of the transaction that looks
+	"transaction_isolation", "transaction_read_only", "transaction_deferrable", // of the transaction that reads the state
 }
 
 const (
-	// settingName is a name with a dot, as the settings have that pg_settings does not
-	// show. A $ next to it quotes it.
+	// settingName matches the name of a custom setting, which contains a dot; pg_settings does not
+	// list these. A $ next to the name quotes it.
 	settingName = `[a-z_][a-z0-9_]*(?:\.[a-z_][a-z0-9_]*)+`
-	// computedName finds a setting whose name does not stand in the text.
+	// computedName matches a setting whose name is computed at run time.
 	computedName = `set_config\s*\(\s*(?:[^'$\s]|\$[0-9]|'[^']*'\s*\|\||\$[^$]*\$[^$]*\$[^$]*\$\s*\|\|)|execute[^;]*\yset\s+(?:session\s+)?[a-z_0-9.]*(?:%|')`
-	// changesSession finds what may change a session. An UPDATE's SET is no such.
+	// changesSession matches statements that may change the session. The SET of an UPDATE is
+	// excluded.
 	changesSession = `\y(?:set_config\y|set\y|reset\y|discard\y|listen\y|prepare\y|hold\y|temp\y|temporary\y|load\y|execute\s+[^'f\s]|pg_(?:try_)?advisory_lock(?:_shared)?\y)`
 	updatesRows    = `\yupdate\y[^;]*?\yset\y`
 )
 
-// goRegexp is a pattern of PostgreSQL's in Go's syntax.
+// goRegexp compiles a PostgreSQL pattern as a Go regular expression.
 func goRegexp(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(`(?is)` + strings.ReplaceAll(pattern, `\y`, `\b`))
 }
@@ -80,26 +81,25 @@ var (
 	wordPattern    = regexp.MustCompile(`(?i)[a-z_][a-z0-9_$]*`)
 )
 
-// sessionFunctions leave in the session what nothing reads back.
+// sessionFunctions change session state that cannot be read.
 var sessionFunctions = map[string]string{
 	"setseed": "the random seed", "dblink_connect": "a connection of dblink", "dblink_connect_u": "a connection of dblink",
 }
 
-// changesSessionText reports whether the text of a DO block, or of a function, may
-// change its session.
+// changesSessionText reports whether the text of a DO block or function may change its session.
 func changesSessionText(text string) bool {
 	return sessionChanges.MatchString(rowUpdates.ReplaceAllString(text, ""))
 }
 
-// sessionTrace follows what a run must ask for to learn the session's state.
+// sessionTrace collects from the statements which session state must be read.
 type sessionTrace struct {
-	read     int      // statements
-	captured int      // the number of statements after which the state was written; -1 for none
-	names    []string // of settings that pg_settings may not show
-	calls    []string // names of functions
-	tables   []string // whose triggers may have run
-	computed []string // statements that set what their text does not name
-	user     bool     // SET SESSION AUTHORIZATION
+	read     int      // number of statements read
+	captured int      // number of statements after which the state was stored; -1 for none
+	names    []string // settings that pg_settings may not list
+	calls    []string // called functions
+	tables   []string // tables whose triggers may have run
+	computed []string // settings whose names are computed
+	user     bool     // the session authorization was set
 }
 
 // follow reads the statements up to done.
@@ -140,8 +140,8 @@ func addOnce(list []string, s string) []string {
 	return append(list, s)
 }
 
-// writesTo are the names, without schemas, of the tables that a statement writes to,
-// and of others that it names; of a DO block every word.
+// writesTo returns the unqualified names of the tables that a statement writes to or mentions; for
+// a DO block, every word.
 func writesTo(n *pgquery.Node, text string) []string {
 	var names []string
 	switch {
@@ -162,8 +162,8 @@ func writesTo(n *pgquery.Node, text string) []string {
 	return names
 }
 
-// reached is a WITH clause that lists the functions that calls name, those of the
-// triggers of tables, and those that these call.
+// reachedFunctionsSQL returns a WITH clause that lists the functions in calls, those of the
+// triggers of tables, and those that they call.
 func reachedFunctionsSQL(calls, tables []string) string {
 	return `WITH RECURSIVE reached AS (SELECT p.oid, p.proname, p.prosrc FROM pg_catalog.pg_proc p WHERE ` + notSystem + ` AND (p.proname = ANY (` + textArray(calls) + `)
 		OR p.oid IN (SELECT t.tgfoid FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname = ANY (` + textArray(tables) + `)))
@@ -174,10 +174,10 @@ func reachedFunctionsSQL(calls, tables []string) string {
 
 const notSystem = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
 
-// ofRole lists the settings that the role and the database have for new sessions,
-// and changedOfRole those of which this session has another value: the file, or what
-// ran beside it, has changed them since the session began. One with a unit, such as a
-// timeout, changes the meaning of nothing, and may have been corrected.
+// roleSettingsSQL lists the default settings of the role and database. changedRoleSettingsSQL lists
+// those that have another value in this session because they were changed after it began. Settings
+// with a unit, such as timeouts, are excluded: they do not affect results, and a corrected value
+// must remain.
 const (
 	roleSettingsSQL = `SELECT DISTINCT ON (1) pg_catalog.split_part(c, '=', 1) AS name, pg_catalog.substr(c, pg_catalog.strpos(c, '=') + 1) AS value
 		FROM pg_catalog.pg_db_role_setting r, pg_catalog.unnest(r.setconfig) c
@@ -193,7 +193,8 @@ const (
 			AND s.source IN ('global', 'database', 'user', 'database user') AND NOT EXISTS (SELECT FROM (` + roleSettingsSQL + `) n WHERE pg_catalog.lower(n.name) = pg_catalog.lower(s.name))`
 )
 
-// tree is the statement's, also where a big file was split without the parser.
+// tree returns the statement's syntax tree, and parses it if a large file was split without the
+// parser.
 func (st Statement) tree() *pgquery.Node {
 	if st.node.GetNode() != nil {
 		return st.node
@@ -204,8 +205,8 @@ func (st Statement) tree() *pgquery.Node {
 	return &pgquery.Node{}
 }
 
-// callsOf are the names, without schemas, of the functions that a statement calls;
-// of a DO block those that its text seems to call.
+// callsOf returns the unqualified names of the functions that a statement calls; for a DO block,
+// names followed by a parenthesis.
 func callsOf(n *pgquery.Node, text string) []string {
 	var names []string
 	if n.GetDoStmt() != nil {
@@ -222,7 +223,7 @@ func callsOf(n *pgquery.Node, text string) []string {
 	return names
 }
 
-// walk visits every node of a statement.
+// walkMessages calls visit for every node of a statement.
 func walkMessages(n *pgquery.Node, visit func(protoreflect.Message)) {
 	var down func(protoreflect.Message)
 	down = func(m protoreflect.Message) {
@@ -243,8 +244,8 @@ func walkMessages(n *pgquery.Node, visit func(protoreflect.Message)) {
 	down(n.ProtoReflect())
 }
 
-// sessionQuery is a query, in parentheses, for the session's state after done
-// statements. Its answer is a sessionState.
+// sessionQuery returns a subquery for the session state after done statements. Its result is a
+// sessionState.
 func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 	own := append(slices.Clone(ownSettings), "role")
 	where := "source = 'session' AND name <> ALL (" + textArray(own) + ")"
@@ -253,7 +254,7 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 			where += fmt.Sprintf(" AND NOT (name = '%s' AND setting IN ('0', '%d'))", name, d)
 		}
 	}
-	// A function may call another one, and a trigger one that no statement names.
+	// Functions may call other functions, and triggers call functions that no statement names.
 	names := "SELECT pg_catalog.unnest(" + textArray(t.names) + `) AS name
 			UNION SELECT pg_catalog.lower(m[1]) FROM pg_catalog.pg_proc p, pg_catalog.regexp_matches(p.prosrc, ` + literalOrNull("("+settingName+")") + `, 'gi') m
 			WHERE ` + notSystem + ` AND p.prosrc ~* '\y(set_config|set)\y'`
@@ -310,12 +311,12 @@ func textArray(list []string) string {
 	return "ARRAY[" + strings.Join(out, ", ") + "]::text[]"
 }
 
-// remembersSessions reports whether the history has a place for the state of sessions.
+// storesSessionState reports whether the session state can be stored in the history table.
 func (db *DB) storesSessionState() bool { return !db.historyUnavailable }
 
-// counted is the SQL that counts the statements of a part; where it is no part of
-// the file's transaction, it writes the session's state, too. Inside it may not: what
-// is set there may be for that transaction only. plain is the count alone.
+// countSQL returns the SQL that records the applied statements after a part, including the session
+// state if the part is not inside a transaction of the file, whose settings may be local to it.
+// plain records only the number.
 func (db *DB) countSQL(m migration, p txBlock, outside bool) (sql, plain string) {
 	set := fmt.Sprintf("statements_applied = %d", p.last)
 	if outside {
@@ -329,8 +330,8 @@ func (db *DB) countSQL(m migration, p txBlock, outside bool) (sql, plain string)
 	return db.updateRunSQL(m.run.Version, set+", session_state = "+db.sessionQuery(m.trace, p.last)), plain
 }
 
-// capture is the SQL that writes the session's state after done statements, where
-// that has not been written with their count.
+// sessionStateSQL returns the SQL that stores the session state after done statements, unless it is
+// already stored.
 func (db *DB) sessionStateSQL(m migration, done int) string {
 	if done == 0 || !db.storesSessionState() || !m.script.isCountable() || m.trace.captured == done {
 		return ""
@@ -339,15 +340,15 @@ func (db *DB) sessionStateSQL(m migration, done int) string {
 	return db.updateRunSQL(m.run.Version, "session_state = "+db.sessionQuery(m.trace, done))
 }
 
-// stoppedRow is what the history keeps of a run that did not come to its end.
+// interruptedRow is the history row of a run that did not finish.
 type interruptedRow struct {
-	sql           string // of the direction that ran
+	sql           string // SQL of the direction that ran
 	session       string
 	leftover      string
 	transactional bool
 }
 
-// stopped reads it.
+// interruptedRow reads the row.
 func (db *DB) interruptedRow(ctx context.Context, r Run) (interruptedRow, error) {
 	sql, session, left := "up_sql", "NULL", "NULL"
 	if r.Direction == "down" {
@@ -361,8 +362,8 @@ func (db *DB) interruptedRow(ctx context.Context, r Run) (interruptedRow, error)
 	return row, db.classifyError(ctx, err)
 }
 
-// sessionAt is the SQL that gives a session the state that the file's own one had
-// after the first done statements of s. Errors are *SessionStateError.
+// sessionAt returns the SQL that restores the session state after the first done statements of s.
+// Errors are *SessionStateError.
 func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row interruptedRow, done int) (string, error) {
 	if done == 0 || done >= len(s.Statements) {
 		return "", nil
@@ -391,7 +392,7 @@ func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row interruptedRo
 	}
 	slices.Sort(names)
 	if _, ok := st.Settings["role"]; ok {
-		names = append(names, "role") // the others may need the rights of the first one
+		names = append(names, "role") // last, because the other settings may need the privileges of the first role
 	}
 	var out strings.Builder
 	for _, name := range names {
@@ -407,9 +408,9 @@ func (db *DB) stateError(s *Script, r Run, done int, holds []string, err error) 
 	}
 }
 
-// replay brings a state from its number of statements to done, by what is certain
-// from the statements alone: a run can end after a statement and before the state
-// is written, and the history of an older release has none. It returns the SETs to run.
+// replay updates a stored state to done statements, as far as the statements determine it: a run
+// may stop before the state is stored, and older releases do not store it. It returns the SET
+// statements to run.
 func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int) (string, error) {
 	var sets, pending []string
 	var calls, tables []string
@@ -478,7 +479,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 	return strings.Join(sets, ""), db.classifyError(ctx, err)
 }
 
-// constantConfig reports whether a statement is a SELECT of set_config with constants.
+// isConstantSetConfig reports whether a statement is a SELECT of set_config with constants.
 func isConstantSetConfig(n *pgquery.Node) bool {
 	sel := n.GetSelectStmt()
 	if sel == nil || len(sel.TargetList) == 0 || len(sel.FromClause) > 0 || sel.WhereClause != nil || sel.WithClause != nil || sel.Larg != nil {
@@ -495,13 +496,13 @@ func isConstantSetConfig(n *pgquery.Node) bool {
 			}
 		}
 		if call.Args[2].GetAConst().GetBoolval().GetBoolval() {
-			return false // for its transaction only
+			return false // local to its transaction
 		}
 	}
 	return true
 }
 
-// temporary reports whether a statement makes something that ends with the session.
+// createsTemporary reports whether a statement creates a temporary object.
 func createsTemporary(n *pgquery.Node) bool {
 	const temp = "t"
 	found := false
@@ -514,8 +515,7 @@ func createsTemporary(n *pgquery.Node) bool {
 	return found && creates
 }
 
-// inSession calls look in a transaction whose session has the state that restore
-// gives it, and rolls that back.
+// inRestoredSession calls look in a transaction with a restored session state, and rolls it back.
 func (db *DB) inRestoredSession(ctx context.Context, restore string, look func() error) error {
 	if restore == "" {
 		return look()
@@ -538,7 +538,7 @@ func (db *DB) inRestoredSession(ctx context.Context, restore string, look func()
 	return err
 }
 
-// restoreError is the server's refusal of a state.
+// restoreError is the server's error when a session state is restored.
 type restoreError struct{ err error }
 
 func (e *restoreError) Error() string { return e.err.Error() }

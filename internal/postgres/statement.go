@@ -6,7 +6,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// controlOf says whether a statement opens or ends a transaction. Savepoints do neither.
+// controlOf returns whether a statement begins or ends a transaction. Savepoints do neither.
 func controlOf(n *pgquery.Node) control {
 	t := n.GetTransactionStmt()
 	if t == nil {
@@ -26,13 +26,13 @@ func controlOf(n *pgquery.Node) control {
 	return controlNone
 }
 
-// setsTransaction knows SET TRANSACTION, which PostgreSQL wants before any query.
+// setsTransaction reports whether a statement is SET TRANSACTION, which must precede any query.
 func setsTransaction(n *pgquery.Node) bool {
 	set := n.GetVariableSetStmt()
 	return set.GetKind() == pgquery.VariableSetKind_VAR_SET_MULTI && set.GetName() == "TRANSACTION"
 }
 
-// makesReadOnly knows BEGIN READ ONLY and SET TRANSACTION READ ONLY.
+// makesReadOnly reports whether a statement is BEGIN READ ONLY or SET TRANSACTION READ ONLY.
 func makesReadOnly(n *pgquery.Node) bool {
 	return hasOption(n.GetTransactionStmt().GetOptions(), "transaction_read_only") ||
 		hasOption(n.GetVariableSetStmt().GetArgs(), "transaction_read_only")
@@ -43,16 +43,15 @@ func setsRole(n *pgquery.Node) bool {
 	return name == "role" || name == "session_authorization"
 }
 
-// dropsLanguage finds what may take the language of our markers away.
+// dropsLanguage reports whether a statement may drop plpgsql, which statement markers need.
 func dropsLanguage(n *pgquery.Node) bool {
 	kind := n.GetDropStmt().GetRemoveType()
 	return kind == pgquery.ObjectType_OBJECT_EXTENSION || kind == pgquery.ObjectType_OBJECT_LANGUAGE
 }
 
-// refusesTransaction lists the statements for which PostgreSQL's source calls
-// PreventInTransactionBlock. What it calls only under a condition that the
-// statement does not show (a partitioned table in CLUSTER or REINDEX, say) is
-// left to the directive.
+// refusesTransaction reports whether PostgreSQL calls PreventInTransactionBlock for a statement.
+// Conditions that the SQL does not show, such as a partitioned table in CLUSTER or REINDEX, require
+// the directive.
 func refusesTransaction(n *pgquery.Node) bool {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_IndexStmt:

@@ -12,38 +12,38 @@ import (
 )
 
 const (
-	// streamAbove is the size of a file, in bytes, above which the parser does not
-	// see it whole: its trees take up to a hundred times the text's size.
+	// streamAbove is the file size in bytes above which a file is parsed statement by statement: a
+	// parse tree takes up to a hundred times the size of the text.
 	streamAbove = 256 << 10
-	// wholeUpTo is the size up to which a file that cannot be one transaction is
-	// held in memory, with one entry a statement.
+	// wholeUpTo is the size up to which a file that cannot run in one transaction is held in
+	// memory.
 	wholeUpTo = 16 << 20
-	// windowBytes is about how much SQL of a big file goes in one round trip.
+	// windowBytes is the approximate size of the SQL that is sent in one round trip.
 	windowBytes = 1 << 20
 )
 
-// opener opens a file anew.
+// An opener opens a file. It may be called more than once.
 type opener func() (io.ReadCloser, error)
 
-// stream is the body of a script that is too big for memory. It is read once to
-// learn how it must run, and again each time it runs.
+// stream is the content of a script that is too large for memory. It is read once to classify the
+// script, and again each time it runs.
 type stream struct {
 	open  opener
 	count int // statements, without the file's own BEGIN and COMMIT
-	// wrapped says that the first and the last statement are these.
+	// wrapped reports whether the first and last statements are BEGIN and COMMIT.
 	wrapped    bool
-	setting    bool // its first statement must come first in its transaction
-	savepoints bool // of its own
-	window     int  // about how many bytes go in one round trip
+	setting    bool // the first statement is SET TRANSACTION
+	savepoints bool // the script contains savepoints
+	window     int  // approximate number of bytes per round trip
 	size       int64
 }
 
-// load makes a script of a file: by the parser, or a stream where it is big and one
-// transaction. Errors are *ScriptError.
+// load reads a file: a small one with the parser, a large one that can run in one transaction as a
+// stream. Errors are *ScriptError.
 func load(name string, from io.Reader, open opener) (*Script, error) {
 	text, err := io.ReadAll(io.LimitReader(from, MaxStoredSQL+1))
 	whole := len(text) <= MaxStoredSQL
-	if err == nil && !whole && open == nil { // it cannot be read again
+	if err == nil && !whole && open == nil { // the file cannot be read twice
 		var rest []byte
 		rest, err = io.ReadAll(from)
 		text, whole = append(text, rest...), true
@@ -58,12 +58,12 @@ func load(name string, from io.Reader, open opener) (*Script, error) {
 	}
 	s, err := scanFile(name, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil })
 	if err == nil && s.stream != nil {
-		s.Text = strings.TrimPrefix(string(text), "\ufeff") // for the journal
+		s.Text = strings.TrimPrefix(string(text), "\ufeff") // for the history table
 	}
 	return s, err
 }
 
-// loadFile is load for a file that is not open yet.
+// loadFile opens and loads a file.
 func loadFile(name string, open opener) (*Script, error) {
 	var s *Script
 	err := reading(name, open, func(from io.Reader) (err error) {
@@ -73,7 +73,7 @@ func loadFile(name string, open opener) (*Script, error) {
 	return s, err
 }
 
-// reading opens a file for as long as read takes.
+// reading opens a file, calls read and closes it.
 func reading(name string, open opener, read func(io.Reader) error) error {
 	from, err := open()
 	if err != nil {
@@ -86,7 +86,7 @@ func reading(name string, open opener, read func(io.Reader) error) error {
 	return err
 }
 
-// unreadable is an error of reading a file as a *ScriptError with its name.
+// unreadable converts an error to a *ScriptError with the file name.
 func unreadable(name string, err error) error {
 	var (
 		unusable *ScriptError
@@ -94,7 +94,7 @@ func unreadable(name string, err error) error {
 		stopped  *sqlfile.InterruptedError
 	)
 	if errors.As(err, &system) || errors.As(err, &stopped) {
-		return err // of the file system, and not of what the file says
+		return err // an error of the file system, not of the content
 	}
 	if !errors.As(err, &unusable) {
 		return &ScriptError{File: name, Problem: err.Error()}
@@ -103,7 +103,7 @@ func unreadable(name string, err error) error {
 	return unusable
 }
 
-// scanFile reads a big file through, and decides how it must run.
+// scanFile reads a large file and classifies it.
 func scanFile(name string, open opener) (*Script, error) {
 	s := &Script{Name: name, Begin: "BEGIN", Transactional: true, Parsed: true, stream: &stream{open: open, window: windowBytes}}
 	scan := scanner{script: s}
@@ -131,7 +131,7 @@ func scanFile(name string, open opener) (*Script, error) {
 	return s, err
 }
 
-// splitFile makes a script of a big file that is held in memory.
+// splitFile returns a script for a large file that is held in memory.
 func splitFile(name string, text []byte, says sqlfile.Directives) (*Script, error) {
 	s := &Script{Name: name, Begin: "BEGIN", Directives: says}
 	if err := s.parseText(text); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// each reads the file again and calls send with its portions.
+// eachBatch reads the file again and calls send with its batches.
 func (t *stream) eachBatch(s *Script, send func(batch) error) error {
 	return reading(s.Name, t.open, func(from io.Reader) error {
 		w := batcher{script: s, send: send, r: sqlfile.NewReader(from)}
@@ -16,29 +16,30 @@ func (t *stream) eachBatch(s *Script, send func(batch) error) error {
 	})
 }
 
-// manyInserts is how many INSERTs in a row are not announced one by one. Of other
-// statements there are fewer, and each may take long: to run it again, only to
-// learn that it was not the one that failed, would cost more than to announce it.
+// manyInserts is the number of consecutive INSERTs from which statements are not reported one by
+// one. Other statements are fewer and may run for long: running them again to find the one that
+// failed would cost more than reporting them.
 const manyInserts = 32
 
-// window is the stretch of a stream that is sent next.
+// A batcher collects the statements of the next batch of a streamed script.
 type batcher struct {
 	script *Script
 	send   func(batch) error
 	r      *sqlfile.Reader
-	seen   int // statements, with the file's own BEGIN and COMMIT
+	seen   int // statements, including the file's own BEGIN and COMMIT
 
-	// inserts counts the INSERTs at the end of text; mixed says that there is more in it.
+	// inserts counts the INSERTs at the end of text. otherStatements reports whether text contains
+	// anything else.
 	inserts         int
 	otherStatements bool
 
 	text   strings.Builder
-	places []span // of the statements in text
+	places []span // statements in text
 	origin origin
-	end    int64 // of text, in the file
+	end    int64 // offset in the file of the end of text
 }
 
-// span is a statement: [from, to) of a text.
+// span is the range [from, to) of a statement in a text.
 type span struct {
 	from, to          int
 	setting, unmarked bool
@@ -63,7 +64,7 @@ func (w *batcher) run() error {
 	return w.flush()
 }
 
-// next is the reader's. What ends it is the file's fault, and not the database's.
+// next reads a piece. Its errors are those of the file, not of the database.
 func (w *batcher) next() (sqlfile.Piece, error) {
 	p, err := w.r.Next()
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -72,7 +73,7 @@ func (w *batcher) next() (sqlfile.Piece, error) {
 	return p, err
 }
 
-// take adds a piece, and sends what there is when that is enough.
+// addPiece adds a piece and sends the batch if it is full.
 func (w *batcher) addPiece(p sqlfile.Piece) error {
 	switch p.Kind {
 	case sqlfile.Blank:
@@ -102,7 +103,7 @@ func (w *batcher) addPiece(p sqlfile.Piece) error {
 		}
 	}
 	if first := len(w.places) > 0 && w.places[0].setting; first && !st.setsTransaction {
-		// SET TRANSACTION comes before any query, so before a savepoint.
+		// SET TRANSACTION must precede any query, and therefore the savepoint.
 		if err := w.flush(); err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func (w *batcher) add(p sqlfile.Piece, text string) {
 	w.end = p.Offset + int64(len(p.Text))
 }
 
-// flush sends what there is.
+// flush sends the batch.
 func (w *batcher) flush() error {
 	if len(w.places) == 0 {
 		w.text.Reset()
@@ -144,26 +145,26 @@ func (w *batcher) flush() error {
 	return w.send(batch{script: s, last: len(s.Statements), to: len(s.SQL), end: w.end})
 }
 
-// ahead is how many statements of the script come before the last n that were seen.
+// statementsBefore returns the number of statements before the last n that were read.
 func (w *batcher) statementsBefore(n int) int {
 	if w.script.stream.wrapped {
-		n++ // the file's own BEGIN is none
+		n++ // the file's own BEGIN is not counted
 	}
 	return w.seen - n
 }
 
-// piece is a script of its own, for a stretch of the file.
+// newBatch returns a script for a section of the file.
 func (w *batcher) newBatch(sql string, before origin) *Script {
 	s := w.script
 	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, origin: before, guarded: s.guarded, own: s.own}
 }
 
-// copyRows sends a COPY, whose rows are the next pieces.
+// sendCopy sends a COPY; the next pieces are its data.
 func (w *batcher) sendCopy(p sqlfile.Piece) error {
 	s := w.newBatch(string(p.Text[p.Start:]), origin{lines: lineInPiece(p, p.Start) - 1, columns: columnInPiece(p, p.Start)})
 	s.Statements, s.statementsBefore = []Statement{{Text: trimSemicolon(s.SQL)}}, w.statementsBefore(1)
 	next, err := w.next()
-	if err == nil && next.Kind == sqlfile.Blank { // the rest of its line
+	if err == nil && next.Kind == sqlfile.Blank { // rest of its line
 		next, err = w.next()
 	}
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// scan is the first reading of a stream.
+// A scanner reads a streamed script for the first time and classifies it.
 type scanner struct {
 	script *Script
-	header strings.Builder // what stands before the first statement
+	header strings.Builder // text before the first statement
 	size   int64
 	last   Statement
-	// controls is how many statements open or end transactions. The first other
-	// reason why the script cannot be one is in obstacle.
+	// controls counts the statements that begin or end a transaction. obstacle is the first other
+	// reason why the script cannot run in one transaction.
 	controls    int
-	controlLine int // of the first that is not the file's own BEGIN
+	controlLine int // line of the first one that is not the file's own BEGIN
 	began       bool
 	obstacle    *ScriptError
 }
@@ -50,7 +50,7 @@ func (c *scanner) read(from io.Reader) error {
 	}
 }
 
-// blank keeps what may be a directive, within reason.
+// blank stores text that may contain a directive, up to a limit.
 func (c *scanner) blank(text []byte) {
 	if c.script.stream.count > 0 || c.header.Len() > streamAbove {
 		return
@@ -93,7 +93,7 @@ func (c *scanner) statement(p sqlfile.Piece) error {
 	return nil
 }
 
-// directives reads the comments above the first statement, which is on this line.
+// directives reads the comments before the first statement, which is on this line.
 func (c *scanner) directives(line int) error {
 	var err error
 	if c.script.Directives, err = sqlfile.ReadDirectives(c.header.String()); c.script.Directives.NoTransaction {
@@ -113,7 +113,7 @@ func (c *scanner) control(st Statement, line int) {
 	}
 }
 
-// end decides how the script runs. It returns why it cannot be one transaction.
+// end classifies the script. It returns the reason why it cannot run in one transaction, or nil.
 func (c *scanner) end() *ScriptError {
 	s := c.script
 	switch {
@@ -130,11 +130,10 @@ func (c *scanner) end() *ScriptError {
 	return &ScriptError{Line: max(c.controlLine, 1), Problem: "the file has transactions of its own, so it cannot run in one"}
 }
 
-// quotesOtherwise is what makes a backslash in plain quotes special.
+// disablesConformingStrings matches the setting that makes backslashes in plain quotes special.
 var disablesConformingStrings = regexp.MustCompile(`(?i)^set\s+(session\s+|local\s+)?standard_conforming_strings\s*(=|to)\s*'?(off|of|false|f|no|n|0)\b`)
 
-// look reads a statement with the parser if its first word is one of those that
-// can matter to how a script runs.
+// parseIfRelevant parses a statement if its first word can affect how the script runs.
 func parseIfRelevant(p sqlfile.Piece) (st Statement, known bool) {
 	switch p.Word {
 	case "alter", "drop", "create", "reindex", "vacuum", "cluster", "discard", "set", "copy",
@@ -151,7 +150,7 @@ func parseIfRelevant(p sqlfile.Piece) (st Statement, known bool) {
 	return statement(text, p.Start, tree.Stmts[0].Stmt), true
 }
 
-// bare is a statement as the parser gives it.
+// trimSemicolon returns a statement's text in the form that the parser uses.
 func trimSemicolon(text string) string {
 	return strings.TrimRight(strings.TrimSuffix(text, ";"), " \t\r\n\f\v")
 }
@@ -165,10 +164,10 @@ func isSavepoint(n *pgquery.Node) bool {
 	return false
 }
 
-// lineIn is the line in the file of a place in a piece.
+// lineInPiece returns the line in the file of an offset in a piece.
 func lineInPiece(p sqlfile.Piece, at int) int { return p.Line - 1 + lineAt(p.Text, at) }
 
-// columnIn is the column, from 0, of a place in a piece.
+// columnInPiece returns the 0-based column of an offset in a piece.
 func columnInPiece(p sqlfile.Piece, at int) int {
 	before := string(p.Text[:at])
 	start := strings.LastIndexByte(before, '\n') + 1

@@ -7,7 +7,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// visit calls see for every node of a statement, also of its WITH and its subqueries.
+// walkNodes calls see for every node of a statement, including its WITH queries and subqueries.
 func walkNodes(n *pgquery.Node, see func(proto.Message)) {
 	var walk func(protoreflect.Message)
 	walk = func(m protoreflect.Message) {

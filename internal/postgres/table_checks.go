@@ -17,52 +17,51 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-// A version table is believed only once the catalogs and its rows say that it is one:
-// which schema it is in depends on the search_path, other tools call theirs
-// schema_migrations too, and row security hides rows without an error. See ADR 14.
+// The version table is used only after the catalogs and its rows confirm that it is
+// golang-migrate's: its schema depends on the search_path, other tools also use the name
+// schema_migrations, and row security hides rows without an error. See ADR 14.
 
-// TableError is a version table, or a history table, that the run cannot rely on. No
-// retry helps.
+// TableError reports a version table or history table that cannot be used. A retry does not help.
 type TableError struct {
-	Message string // what is wrong, one line
+	Message string // what is wrong, in one line
 	Detail  string
 	Hint    string
 }
 
 func (e *TableError) Error() string { return e.Message }
 
-// tables are the facts of the catalogs about our tables.
+// tableFacts describes Shiplock's tables as the catalogs report them.
 type tableFacts struct {
-	// here are those of the version table's schema, by name; nil for the ones that do not exist.
+	// here are the tables in the version table's schema, by name.
 	here map[string]*ownTable
-	// elsewhere are the other schemas that hold tables of these names and columns.
+	// elsewhere are other schemas with tables of these names and columns.
 	elsewhere []otherSchema
-	rails     bool // the schema holds ar_internal_metadata, which only Rails makes
-	// noSchema says that the schema does not exist.
+	rails     bool // the schema contains ar_internal_metadata, which Rails creates
+	// noSchema reports that the schema does not exist.
 	noSchema bool
 }
 
-// ownTable is what the catalogs say of one of our tables.
+// ownTable is a version table or history table in the catalogs.
 type ownTable struct {
 	Kind    string            `json:"kind"` // pg_class.relkind
 	Columns map[string]string `json:"columns"`
 	Owner   string            `json:"owner"`
-	Owned   bool              `json:"owned"` // by the session's role, or a role that it is a member of
-	// Hidden says that row security filters the rows that the session sees.
+	Owned   bool              `json:"owned"` // the session's role is, or is a member of, the owner
+	// Hidden reports whether row security filters the rows that the session reads.
 	Hidden bool `json:"hidden"`
 }
 
-// otherSchema is a schema that holds our tables, and is not the one that --table and the search_path lead to.
+// otherSchema is a schema with such tables that --table and the search_path do not select.
 type otherSchema struct {
 	Schema  string `json:"schema"`
 	Version bool   `json:"version"`
 	History bool   `json:"history"`
-	Tool    bool   `json:"tool"` // the history of external tools
+	Tool    bool   `json:"tool"` // history table of external tools
 	Usage   bool   `json:"usage"`
 }
 
-// tableFacts are two columns of readServerInfo's query: about the relations called $2, $3
-// or $4 in the schema n, and about those in other schemas. $3 is the history table.
+// tableFactsSQL is part of readServerInfo's query: it describes the relations named $2, $3 or $4 in
+// the schema n, and those in other schemas. $3 is the history table.
 const tableFactsSQL = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.json_build_object('kind', c.relkind, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
 		'owned', pg_catalog.pg_has_role(c.relowner, 'USAGE'),
 		'columns', (SELECT pg_catalog.json_object_agg(a.attname, pg_catalog.format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL))
@@ -84,7 +83,7 @@ const tableFactsSQL = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.
 		GROUP BY m.oid, m.nspname ORDER BY bool_or(c.relname = $3) DESC, m.nspname LIMIT 10) o),
 	EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'ar_internal_metadata'), n.oid IS NULL`
 
-// readFacts takes in what tableFacts gives.
+// read parses the columns that tableFactsSQL returns.
 func (t *tableFacts) read(here, elsewhere sql.NullString) error {
 	t.here, t.elsewhere = map[string]*ownTable{}, nil
 	if here.Valid {
@@ -100,9 +99,9 @@ func (t *tableFacts) read(here, elsewhere sql.NullString) error {
 	return nil
 }
 
-// CheckTables refuses tables that a run cannot rely on: those of another tool, those
-// whose rows are hidden, and none at all where another schema holds them. Errors are
-// *TableError. Open calls it unless Options.Unchecked is set.
+// CheckTables rejects tables that cannot be used: those of another tool, those whose rows are
+// hidden, and missing ones that exist in another schema. Errors are *TableError. Open calls it
+// unless Options.Unchecked is set.
 func (db *DB) CheckTables() error {
 	if db.table.schema == "" {
 		if e := db.elsewhereError(); e != nil {
@@ -142,7 +141,7 @@ func (db *DB) CheckTables() error {
 	return nil
 }
 
-// elsewhere refuses an empty place where another schema holds our tables.
+// elsewhereError rejects a schema without tables if another schema contains them.
 func (db *DB) elsewhereError() *TableError {
 	if db.opts.resolvedTable != (tableName{}) || db.tableHasSchema() {
 		return nil
@@ -187,9 +186,9 @@ func (db *DB) elsewhereError() *TableError {
 	return e
 }
 
-// Imported refuses to begin in an empty schema where another one holds a version table
-// of golang-migrate's, without a history of ours, at a version that the files have: it
-// may be what the application has been migrated with so far.
+// CheckOtherSchemas rejects a schema without tables if another schema contains a golang-migrate
+// version table without history at a version for which a migration file exists: the application may
+// have been migrated there.
 func (db *DB) CheckOtherSchemas(ctx context.Context, known func(version uint) bool) error {
 	if db.versionTableExists || db.historyExists || db.opts.resolvedTable != (tableName{}) || db.opts.ExternalToolLock || db.tableHasSchema() {
 		return nil
@@ -201,7 +200,7 @@ func (db *DB) CheckOtherSchemas(ctx context.Context, known func(version uint) bo
 		there := tableName{o.Schema, db.table.name}
 		st, err := db.readVersion(ctx, there)
 		if pq.As(err, pqerror.InsufficientPrivilege) != nil {
-			continue // the table of an application with a role of its own
+			continue // a table of an application with another role
 		}
 		var foreign *TableError
 		if errors.As(err, &foreign) {
@@ -223,7 +222,8 @@ func (db *DB) CheckOtherSchemas(ctx context.Context, known func(version uint) bo
 	return nil
 }
 
-// versionColumns are golang-migrate's. It makes version a bigint; narrower ones hold versions, too.
+// isVersionTable reports whether a table has golang-migrate's columns. golang-migrate creates
+// version as bigint; smaller integer types are accepted.
 func isVersionTable(r *ownTable) bool {
 	return r.Kind == "r" && slices.Contains([]string{"bigint", "integer", "smallint"}, r.Columns["version"]) && r.Columns["dirty"] == "boolean"
 }
@@ -270,7 +270,8 @@ func (db *DB) checkHistoryTable(r *ownTable) *TableError {
 	return e
 }
 
-// hidden refuses a table whose rows row security filters: no rows then means nothing.
+// rowSecurityError rejects a table whose rows are hidden by row security: an empty result would be
+// meaningless.
 func (db *DB) rowSecurityError(t tableName, r *ownTable) *TableError {
 	user := pq.QuoteIdentifier(db.Server.User)
 	e := &TableError{
@@ -326,7 +327,7 @@ func columnList(columns map[string]string) string {
 	return strings.Join(out, ", ")
 }
 
-// signatures are columns by which another tool's table is recognized, for the report only.
+// signatures are columns that identify another tool's version table. They are used only in reports.
 var signatures = []struct{ tool, columns string }{
 	{"Ecto", "version inserted_at"},
 	{"goose", "version_id is_applied"},
@@ -350,7 +351,7 @@ var signatures = []struct{ tool, columns string }{
 	{"Drizzle", "hash created_at"},
 }
 
-// whose guesses the tool of a table by its columns; empty where none fits.
+// toolOf guesses from the columns which tool a table belongs to, or returns "".
 func (db *DB) toolOf(columns map[string]string) string {
 	has := map[string]bool{}
 	for name := range columns {
@@ -373,7 +374,7 @@ func (db *DB) toolOf(columns map[string]string) string {
 	return ""
 }
 
-// readVersion reads a version table. An empty one is no version.
+// readVersion reads a version table. An empty table means no version.
 func (db *DB) readVersion(ctx context.Context, t tableName) (State, error) {
 	rows, err := db.query(ctx, "SELECT version, dirty FROM "+t.quoted()+" LIMIT 2")
 	if err != nil {
@@ -383,7 +384,8 @@ func (db *DB) readVersion(ctx context.Context, t tableName) (State, error) {
 	return st, db.classifyError(ctx, errors.Join(err, rows.Close()))
 }
 
-// scanVersion reads the rows of a version table: none, or one that golang-migrate could have written.
+// scanVersion reads the rows of a version table: none, or one that golang-migrate could have
+// written.
 func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 	st := State{Version: database.NilVersion}
 	var seen []string
@@ -423,20 +425,20 @@ func nullable(valid bool, v any) string {
 	return fmt.Sprint(v)
 }
 
-// ConversionError is a value that this process cannot take in. The connection is sound.
+// ConversionError reports a value that cannot be converted. The connection is usable.
 type ConversionError struct{ Err error }
 
 func (e *ConversionError) Error() string { return e.Err.Error() }
 func (e *ConversionError) Unwrap() error { return e.Err }
 
-// row is the one row of a query. Unlike sql.Row it tells an error of the server or the
-// connection from a value that cannot be converted.
+// singleRow is the result of a query for one row. Unlike sql.Row, it distinguishes conversion
+// errors from errors of the server or connection.
 type singleRow struct {
 	rows *sql.Rows
 	err  error
 }
 
-// Scan is as that of sql.Row.
+// Scan copies the columns of the row, like sql.Row.Scan.
 func (r singleRow) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
@@ -454,14 +456,14 @@ func (r singleRow) Scan(dest ...any) error {
 	return r.rows.Close()
 }
 
-// explicit reports whether --table names the schema, too.
+// tableHasSchema reports whether --table includes the schema.
 func (db *DB) tableHasSchema() bool {
 	schema, _, _ := config.ParseTable(db.opts.Table)
 	return schema != ""
 }
 
-// Here returns the options for another session on the same tables, whatever the
-// search_path of that one leads to: a migration may make a schema that comes before.
+// SameTables returns the options for another session that uses the same tables. A migration may
+// create a schema that precedes theirs in the search_path.
 func (db *DB) SameTables(o Options) Options {
 	o.resolvedTable = db.table
 	return o

@@ -12,38 +12,38 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// execSuffix makes the name of the journal of foreign tools of the version table's.
+// execSuffix is appended to the version table's name for the history table of external tools.
 const execSuffix = "_exec_history"
 
-// Outcomes of a foreign tool's run.
+// Outcomes of an external tool's run.
 const (
-	ToolRunning   = "running" // or it has died together with us
+	ToolRunning   = "running" // or killed together with the migrator
 	ToolSucceeded = "succeeded"
 	ToolFailed    = "failed"
-	ToolStopped   = "stopped" // by a signal, for lack of time, or because the lock was lost
+	ToolStopped   = "stopped" // by a signal, a timeout, or because the lock was lost
 )
 
-// ToolRun is one row of the journal of foreign tools.
+// A ToolRun is a row of the history table of external tools.
 type ToolRun struct {
 	Command  string // without secrets
 	Outcome  string
-	ExitCode int    // -1 where there is none
+	ExitCode int    // -1 if there is none
 	Exit     string // "exit code 1", "SIGKILL"
-	// Before and After are fingerprints; After is empty where it could not be read.
+	// Before and After are schema fingerprints. After is empty if the schema could not be read.
 	Before, After string
 	Changes       []string
 	Started       time.Time
 	Duration      time.Duration
-	User, Release string // as in Run
+	User, Release string // see Run
 }
 
-// holdTimeout bounds the look at our lock: a network that drops everything answers nothing.
+// lockCheckTimeout limits the query for the lock: a network that drops packets returns no error.
 const lockCheckTimeout = 5 * time.Second
 
-// ErrLockNotHeld says that our session has the lock no more.
+// ErrLockNotHeld reports that the session no longer holds the migration lock.
 var ErrLockNotHeld = errors.New("the session does not hold its advisory lock any more")
 
-// Holds says, by its error, that the session or its lock is lost.
+// CheckLock returns an error if the session or its lock is lost.
 func (db *DB) CheckLock(ctx context.Context) error {
 	key, err := db.lockKey()
 	if err != nil {
@@ -64,10 +64,10 @@ func (db *DB) toolHistoryTable() string {
 	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(db.table.name+execSuffix)
 }
 
-// RecordTool writes a run to the journal of foreign tools: a new row where id is 0,
-// else that row. It returns the row's id, or 0 where no journal is kept: where the
-// role may not create one, and in a schema that holds nothing yet, which a tool
-// may take for one that it must not touch if it holds a table (Flyway, Prisma).
+// RecordToolRun writes a run to the history table of external tools: a new row if id is 0,
+// otherwise the row with this id. It returns the row's id, or 0 if there is no table: if the role
+// may not create it, or if the schema is empty, because some tools (Flyway, Prisma) refuse to run
+// in a schema that contains tables they did not create.
 func (db *DB) RecordToolRun(ctx context.Context, id int64, r ToolRun) (int64, error) {
 	if id == 0 {
 		if keep, err := db.ensureToolHistory(ctx); err != nil || !keep {
@@ -104,7 +104,8 @@ func (db *DB) toolValues(r ToolRun) string {
 	}, ", ")
 }
 
-// keepsTools says whether there is a journal of foreign tools, and makes one where it may.
+// ensureToolHistory creates the history table of external tools if necessary and reports whether it
+// exists.
 func (db *DB) ensureToolHistory(ctx context.Context) (bool, error) {
 	var exists, used, mayCreate bool
 	err := db.queryRow(ctx, `
@@ -139,7 +140,8 @@ func (db *DB) ensureToolHistory(ctx context.Context) (bool, error) {
 )`)
 }
 
-// LastTool reads the newest run of a foreign tool; nil where there is none to be seen.
+// LastToolRun reads the latest run of an external tool. It returns nil if there is none or the role
+// may not read it.
 func (db *DB) LastToolRun(ctx context.Context) (*ToolRun, error) {
 	var exists bool
 	err := db.queryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

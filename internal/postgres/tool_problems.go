@@ -8,29 +8,29 @@ import (
 	"strings"
 )
 
-// ToolMark is what an external tool has left in its own table, or in the server's
-// locks, and what it refuses to run with.
+// ToolProblem is a state in an external tool's table, or a lock, with which the tool refuses to
+// run.
 type ToolProblem struct {
-	Tool     string // "Prisma"
-	Location string // "public._prisma_migrations"
-	Problem  string // "migration 2_x is marked as failed"
-	// Resolve is how to take the mark away by the tool's own command.
+	Tool     string // for example, "Prisma"
+	Location string // for example, "public._prisma_migrations"
+	Problem  string // for example, "migration 2_x is marked as failed"
+	// Resolve is the tool's own command that resolves the problem.
 	Resolve string
 }
 
-// markedTable knows a tool's table by its columns: its name is a setting of most tools.
+// toolTable identifies a tool's table by its columns; in most tools the name is configurable.
 type toolTable struct {
 	tool    string
 	columns []string // all of them, in lower case
-	exact   bool     // there are no others
-	// where is the condition of a row that is a mark. {x} stands for the column x.
+	exact   bool     // there are no other columns
+	// where is the condition of a row that is a problem. {x} stands for the column x.
 	where   string
 	problem func(row map[string]any) (what, resolve string)
 }
 
-// The tables of the tools, as they create them on PostgreSQL. Django, Alembic, goose,
-// tern, Sequelize and node-pg-migrate leave no mark: theirs is a row for each migration
-// that is applied, or an advisory lock.
+// toolTables are the tables as the tools create them in PostgreSQL. Django, Alembic, goose, tern,
+// Sequelize and node-pg-migrate have no such state: they store a row for each applied migration, or
+// use an advisory lock.
 var toolTables = []toolTable{
 	{
 		tool: "Prisma", columns: []string{"id", "checksum", "finished_at", "migration_name", "logs", "rolled_back_at", "started_at", "applied_steps_count"},
@@ -73,20 +73,20 @@ var toolTables = []toolTable{
 	},
 }
 
-// advisoryLocks are the tools' own advisory locks, by key. They end with their session.
+// toolAdvisoryLocks are the tools' advisory locks by key. They end with their session.
 var toolAdvisoryLocks = map[int64]string{
 	7241865325823964: "node-pg-migrate",
 	72707369:         "Prisma",
 }
 
-// maxMarks is how many marks of one table are read.
+// maxProblems is the maximum number of problems read from one table.
 const maxProblems = 3
 
-// ToolMarks looks for what tools refuse to run with, in all schemas. It only reads; what
-// the role may not read is left out.
+// ToolProblems looks in all schemas for states with which tools refuse to run. It only reads, and
+// skips tables that the role may not read.
 func (db *DB) ToolProblems(ctx context.Context) ([]ToolProblem, error) {
 	if db.pooled && db.lockTxOpen {
-		return nil, nil // an error would end the transaction with the lock
+		return nil, nil // an error would abort the transaction that holds the lock
 	}
 	out, err := db.heldToolLocks(ctx)
 	if err != nil {
@@ -114,7 +114,7 @@ func (db *DB) ToolProblems(ctx context.Context) ([]ToolProblem, error) {
 
 type foundTable struct {
 	name, shown string
-	columns     map[string]string // quoted, by name in lower case
+	columns     map[string]string // quoted name by name in lower case
 }
 
 func (db *DB) toolTables(ctx context.Context, t toolTable) ([]foundTable, error) {
@@ -167,7 +167,7 @@ func (db *DB) problemsIn(ctx context.Context, t toolTable, found foundTable) ([]
 		}
 		raw, row := map[string]any{}, map[string]any{}
 		decoder := json.NewDecoder(strings.NewReader(text))
-		decoder.UseNumber() // a version may be of 14 digits
+		decoder.UseNumber() // a version may have 14 digits
 		if err := decoder.Decode(&raw); err != nil {
 			return nil, errors.Join(fmt.Errorf("row of %s: %w", found.shown, err), rows.Close())
 		}
@@ -184,7 +184,7 @@ func (db *DB) problemsIn(ctx context.Context, t toolTable, found foundTable) ([]
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// heldLocks are the advisory locks of tools that a session still has.
+// heldToolLocks returns the advisory locks of tools that a session holds.
 func (db *DB) heldToolLocks(ctx context.Context) ([]ToolProblem, error) {
 	var out []ToolProblem
 	for key, tool := range toolAdvisoryLocks {

@@ -16,35 +16,34 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// An external tool that is ended leaves its statement behind: the server reads from
-// a client only between statements. This file finds the sessions of a tool, tells
-// those that are certain to be its own from those that may be, and ends them. The
-// rules are in ADR 17.
+// When an external tool is stopped, its statement continues: the server reads from a client only
+// between statements. This file finds the sessions of a tool, distinguishes those that certainly
+// belong to it from those that may, and terminates them. The rules are in ADR 17.
 
-// ToolSession is a session that a tool has left behind, or may have.
+// A ToolSession is a session that an external tool has left, or may have left.
 type ToolSession struct {
 	PID         int
 	Database    string
 	User        string
 	Application string
-	State       string // "" where our role may not see it
+	State       string // "" if the role may not see it
 	Query       string
-	Seconds     int64 // since the transaction began
-	// Certain sessions are the tool's: they have its application_name, or were one
-	// end of a connection of its process.
+	Seconds     int64 // since the start of the transaction
+	// Certain sessions belong to the tool: they have its application_name, or were connections of
+	// its process.
 	Certain bool
-	// AtWork sessions run a statement, or have a transaction open.
+	// Busy sessions run a statement or have an open transaction.
 	Busy bool
-	// Started and Transaction are moments of the server's clock, in microseconds; 0
-	// where our role may not see them.
+	// Started and Transaction are start times by the server's clock in microseconds; 0 if the role
+	// may not see them.
 	Started, Transaction int64
 	client               netip.AddrPort
 }
 
-// Active reports whether a statement runs, as far as our role may see it.
+// Active reports whether a statement is running, as far as the role may see it.
 func (s ToolSession) Active() bool { return s.Busy && !strings.HasPrefix(s.State, "idle") }
 
-// Same reports whether two looks saw one session in one transaction.
+// SameTransaction reports whether both describe the same transaction of the same session.
 func (s ToolSession) SameTransaction(o ToolSession) bool {
 	return s.PID == o.PID && s.Started == o.Started && s.Transaction == o.Transaction
 }
@@ -53,39 +52,39 @@ func (s ToolSession) String() string {
 	return sessionInfo{PID: s.PID, Application: s.Application, State: s.State, Seconds: s.Seconds, Query: s.Query}.String()
 }
 
-// ToolConnection is a TCP connection that the tool's process had at a moment of our clock.
+// A ToolConnection is a TCP connection of the tool's process at a moment of the local clock.
 type ToolConnection struct {
 	Local, Remote netip.AddrPort
 	Seen          time.Time
 }
 
-// ToolTrace is what the sessions of one run of a tool are known by.
+// A ToolTrace identifies the sessions of one run of a tool.
 type ToolTrace struct {
-	// Application is the application_name that the tool is given.
+	// Application is the application_name for the tool.
 	Application string
-	// Checks says that the tool's sessions may be asked to look for their client
-	// while a statement runs: client_connection_check_interval exists, and no pooler
-	// is in between, which would refuse the parameter.
+	// Checks reports whether the tool's sessions can check their client during a statement:
+	// client_connection_check_interval is supported, and there is no pooler, which would reject the
+	// parameter.
 	Checks bool
 
-	family   string // what the application_names of all runs under this lock begin with
-	server   int64  // the server's clock, in microseconds, when ours was local
+	family   string // prefix of the application_name of every run with the same lock
+	server   int64  // time of the server's clock in microseconds at local
 	local    time.Time
-	direct   bool // the server sees our own connections as we do
+	direct   bool // the server sees the connection's own address
 	pooled   bool
-	address  string // of our sessions, as the server sees them; empty for a Unix socket
+	address  string // address of the session as the server sees it; empty for a Unix socket
 	remote   netip.AddrPort
 	prepared map[string]bool
 }
 
-// toolPrefix begins the application_name of every tool's session.
+// toolPrefix is the prefix of every application_name that is assigned to a tool.
 const toolPrefix = "shiplock-exec-"
 
-// OwnToolName reports whether an application_name is one that we have given a tool.
+// IsToolApplication reports whether an application_name was assigned to a tool.
 func IsToolApplication(name string) bool { return strings.HasPrefix(name, toolPrefix) }
 
-// TraceTool makes ready to find the sessions of a tool that is about to start. pooled
-// says of the session with the lock that a pooler in transaction mode is in between.
+// NewToolTrace prepares to find the sessions of a tool that is about to start. pooled reports
+// whether the session that holds the lock is behind a pooler in transaction mode.
 func (db *DB) NewToolTrace(ctx context.Context, pooled bool) (*ToolTrace, error) {
 	key, err := db.lockKey()
 	if err != nil {
@@ -116,8 +115,8 @@ func (db *DB) NewToolTrace(ctx context.Context, pooled bool) (*ToolTrace, error)
 	return t, nil
 }
 
-// What a session does that our role may not look into is seen by its locks: each
-// transaction holds the lock of its virtual transaction.
+// The activity of a session that the role may not see is derived from its locks: every transaction
+// holds a lock on its virtual transaction ID.
 const toolBusySQL = `CASE WHEN a.state IN ('active', 'idle in transaction', 'idle in transaction (aborted)', 'fastpath function call') THEN true WHEN a.state = 'idle' THEN false
 	ELSE EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted) END`
 
@@ -126,17 +125,16 @@ const toolSessionColumns = `a.pid, coalesce(a.datname::text, ''), coalesce(a.use
 	coalesce((extract(epoch FROM a.backend_start) * 1000000)::bigint, 0), coalesce((extract(epoch FROM a.xact_start) * 1000000)::bigint, 0),
 	coalesce(pg_catalog.host(a.client_addr), ''), coalesce(a.client_port, 0), ` + toolBusySQL
 
-// ToolRemains is what a tool has left in the server, or may have.
+// ToolLeftovers are sessions and prepared transactions that a tool has left, or may have left.
 type ToolLeftovers struct {
 	Sessions []ToolSession
 	Prepared []PreparedTransaction
 }
 
-// ToolRemains looks, by one query, for the sessions of the tool's run t: those that
-// are certain to be its own, in any database, and those at work in this one that may
-// be, because they began while it ran, came from where we are and logged in as one of
-// roles; and for the transactions that one of roles has prepared here since. The
-// connections are those that its process had.
+// ToolLeftovers queries the sessions of the run t: those that certainly belong to the tool, in any
+// database, and busy ones in this database that may, because they started during the run, from this
+// client address, as one of roles; and the transactions that one of roles has prepared in this
+// database since. connections are those of the tool's process.
 func (db *DB) ToolLeftovers(ctx context.Context, t *ToolTrace, roles []string, connections []ToolConnection) (ToolLeftovers, error) {
 	start := fmt.Sprintf("pg_catalog.to_timestamp(%d / 1000000.0)", t.server)
 	var r ToolLeftovers
@@ -163,8 +161,8 @@ func (db *DB) ToolLeftovers(ctx context.Context, t *ToolTrace, roles []string, c
 	return r, err
 }
 
-// certain reports whether a session is the tool's and nobody else's. A name alone
-// proves nothing behind a pooler, which lends one session to several clients.
+// certain reports whether a session belongs to the tool only. Behind a pooler, which shares
+// sessions between clients, the name is not sufficient.
 func (t *ToolTrace) certain(s ToolSession, connections []ToolConnection) bool {
 	if t.pooled || s.Started != 0 && s.Started < t.server {
 		return false
@@ -194,8 +192,8 @@ func (t *ToolTrace) likely(s ToolSession, roles []string) bool {
 	return address == t.address && slices.Contains(roles, s.User)
 }
 
-// EarlierToolSessions lists what sessions of earlier runs under the same lock are
-// still at work, in any database.
+// EarlierToolSessions returns the busy sessions of earlier runs with the same lock, in any
+// database.
 func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSession, error) {
 	seen, err := db.readToolSessions(ctx, "a.application_name LIKE "+literalOrNull(t.family+"%"), nil)
 	var out []ToolSession
@@ -207,19 +205,19 @@ func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSess
 	return out, err
 }
 
-// SessionsSince lists the sessions of this database that are at work in a transaction
-// which has begun since that moment, as one of roles. Some may be those of a tool whose
-// migrator was killed then: of one that takes no application_name.
+// SessionsSince returns the sessions of this database that are in a transaction started after
+// since, as one of roles. They may belong to a tool without application_name whose migrator was
+// killed at that time.
 func (db *DB) SessionsSince(ctx context.Context, since time.Time, roles []string) ([]ToolSession, error) {
 	seen, err := db.readToolSessions(ctx, "a.datname = pg_catalog.current_database() AND a.application_name NOT LIKE 'shiplock%' AND a.xact_start >= "+
 		literalOrNull(since.UTC().Format(time.RFC3339Nano))+"::timestamptz", nil)
 	return slices.DeleteFunc(seen, func(s ToolSession) bool { return !s.Busy || !slices.Contains(roles, s.User) }), err
 }
 
-// preparedHere is the prepared transactions of this database.
+// preparedHere selects the prepared transactions of this database.
 const preparedHere = ";\nSELECT gid, owner::text FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database() ORDER BY prepared, gid"
 
-// readToolSessions reads sessions, and hands the prepared transactions to prepared.
+// readToolSessions reads sessions, and calls prepared with the prepared transactions.
 func (db *DB) readToolSessions(ctx context.Context, condition string, prepared func(*sql.Rows) error) ([]ToolSession, error) {
 	query := loginRoleSQL + activityTimeoutSQL + "SELECT " + toolSessionColumns + ` FROM pg_catalog.pg_stat_activity a
 		WHERE a.pid <> pg_catalog.pg_backend_pid() AND coalesce(a.backend_type, 'client backend') = 'client backend' AND (` + condition + ") ORDER BY a.pid"
@@ -249,9 +247,9 @@ func (db *DB) readToolSessions(ctx context.Context, condition string, prepared f
 	return out, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
-// EndToolSession cancels what a session does, or ends it where terminate is set. It
-// reports whether our role may: a session that has gone since, or is another one, is
-// left alone and no error.
+// EndToolSession cancels the statement of a session, or terminates the session if terminate is set.
+// It reports whether the role has the privilege. A session that has ended, or whose PID was reused,
+// is not an error.
 func (db *DB) EndToolSession(ctx context.Context, s ToolSession, terminate bool) (allowed bool, err error) {
 	function := "pg_cancel_backend"
 	if terminate {
@@ -268,11 +266,11 @@ func (db *DB) EndToolSession(ctx context.Context, s ToolSession, terminate bool)
 	return true, err
 }
 
-// PreparedTransaction is a transaction that is prepared for a two-phase commit, and
-// keeps its locks until somebody decides.
+// A PreparedTransaction is a transaction prepared for a two-phase commit. It holds its locks until
+// it is committed or rolled back.
 type PreparedTransaction struct{ GID, Owner string }
 
-// Statement returns the SQL that rolls the transaction back, or commits it.
+// Statement returns the SQL that commits the transaction or rolls it back.
 func (p PreparedTransaction) Statement(verb string) string {
 	return verb + " PREPARED " + literalOrNull(p.GID) + ";"
 }

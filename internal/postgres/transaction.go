@@ -14,13 +14,13 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// vigilance makes the server notice, within 10 seconds, that we are gone: by
-// itself it looks only when a statement ends, and holds the locks until then, and
-// where a machine has died without a word it would take hours. The first setting
-// came with PostgreSQL 14; on a Unix socket the others mean nothing.
+// keepaliveSQL returns the settings that make the server detect a lost client within 10 seconds. By
+// default, it checks the connection only when a statement ends and holds the locks until then;
+// after the client's machine has crashed, detection takes hours. client_connection_check_interval
+// exists since PostgreSQL 14; TCP settings have no effect on a Unix socket.
 func (db *DB) keepaliveSQL() string {
 	if db.pooled {
-		return "" // the session is not ours; see begin
+		return "" // the session is shared; see begin
 	}
 	const keepalives = "SET tcp_keepalives_idle = 4;\nSET tcp_keepalives_interval = 2;\nSET tcp_keepalives_count = 3;\n"
 	if db.Server.versionNum < 140000 {
@@ -29,55 +29,55 @@ func (db *DB) keepaliveSQL() string {
 	return "SET client_connection_check_interval = 3000;\n" + keepalives + db.disableIdleTimeoutsSQL()
 }
 
-// guard fails, with SQLSTATE 3B001 or 25P01, when SQL that we could not parse
-// has ended the transaction around it.
+// The end guard fails with SQLSTATE 3B001 or 25P01 if SQL that could not be parsed has ended the
+// transaction.
 const (
 	endGuardOpen  = "SAVEPOINT shiplock;\n"
 	endGuardClose = "RELEASE SAVEPOINT shiplock;\n"
 )
 
-// afterwards bounds the work left to do when the run itself has been ended: to
-// ask what became of a commit, or to clear a mark. A stop must be done in 5 s.
+// cleanupTimeout limits the work after a run was canceled, such as reading the outcome of a commit
+// or resetting the dirty flag. A run must stop within 5 s.
 const cleanupTimeout = 3 * time.Second
 
-// recordTimeout bounds the history row of a migration that a signal or a timeout has
-// ended. It is longer than afterwards, because a drained node is often a busy one, and
-// well below the 30 s that Kubernetes gives a pod to end.
+// recordTimeout limits writing the history row of a migration that was stopped by a signal or
+// timeout. It is longer than cleanupTimeout, because a drained node is often busy, and well below
+// the 30 s that Kubernetes gives a pod to terminate.
 const recordTimeout = 8 * time.Second
 
-// backendGone is after how long a backend has noticed that its client has gone,
-// and has ended; see vigilance. One that waits for a synchronous standby has not.
+// backendExitTimeout is the time within which a backend detects a lost client and exits; see
+// keepaliveSQL. A backend that waits for a synchronous standby does not.
 const backendExitTimeout = 10 * time.Second
 
-// markerPrefix precedes the number of a statement in the messages by which the
-// server tells how far it is.
+// markerPrefix precedes the number of a statement in the notices by which the server reports its
+// progress.
 const markerPrefix = "shiplock statement "
 
-// migration is one script on its way from one version to another.
+// A migration is a script that changes the version from one to another.
 type migration struct {
 	script   *Script
 	from, to State
-	run      Run // what the journal will say
-	// resume says that the first run.Done statements are in effect already, and the
-	// version is marked dirty since.
+	run      Run // history row
+	// resume is set if the first run.Done statements have been applied and the version is marked
+	// dirty.
 	resume bool
-	// continues and continued say that it is not the first, or not the last, of
-	// several that are one transaction.
+	// continuesTx is set unless the migration is the first of several in one transaction, and
+	// leavesTxOpen unless it is the last.
 	continuesTx, leavesTxOpen bool
-	number, of                int // its place in the plan, from 1
+	number, of                int // 1-based position in the plan
 	trace                     *sessionTrace
 }
 
-// named tells an error which migration it is of.
+// setFile adds the file and version to an error.
 func (m migration) setFile(fail *MigrationError) *MigrationError {
 	fail.File, fail.Step = m.script.Name, fmt.Sprintf("version %d %s", m.run.Version, m.run.Direction)
 	return fail
 }
 
-// memory is what a transaction changes in what is known of the database, and its rollback restores.
+// txState is the cached state of the database that a rollback must restore.
 type txState struct{ exists, journaled, plpgsql bool }
 
-// apply runs one migration. Whatever its end, the journal tells it.
+// apply runs one migration and records its outcome in the history table.
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	m.run.Started, m.run.StatementsTotal, m.run.transactional = time.Now(), m.script.Count(), m.script.Transactional
 	db.omitSQLWithPassword(&m)
@@ -86,7 +86,7 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	defer db.startWatcher(ctx)()
 	together := m.continuesTx || m.leavesTxOpen
 	if ctx.Err() != nil && !together && !m.resume {
-		return asMigrationError(m.script, context.Cause(ctx)) // a quick server would answer before it is told to stop
+		return asMigrationError(m.script, context.Cause(ctx)) // a fast server would finish before it receives the cancel request
 	}
 	if !together && m.resume && m.run.StatementsApplied == 0 && m.script.Transactional {
 		if err := db.restartMigration(ctx, m); err != nil {
@@ -102,7 +102,7 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	attempt := func() *MigrationError { return db.runTransaction(ctx, m) }
 	var fail *MigrationError
 	if together {
-		fail = attempt() // the whole of them is what is tried again, see RetryAllOnLockTimeout
+		fail = attempt() // the transaction of all migrations is retried, see RetryAllOnLockTimeout
 	} else {
 		fail = db.retryOnLockTimeout(ctx, attempt)
 		if fail != nil && fail.RecordingFailed && db.repairSequence(ctx, fail.Err) {
@@ -110,13 +110,14 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		}
 	}
 	if fail != nil && fail.Outcome == RolledBack && len(m.script.Statements) == 1 && !together && !db.pooled && requiresNoTransaction(fail.Err) {
-		// A CALL or DO that commits, a REINDEX or CLUSTER of a partitioned table: it
-		// does not show in the SQL. Alone in its file it can run by itself.
+		// CALL and DO with a COMMIT, and REINDEX and CLUSTER of a partitioned table, cannot be
+		// recognized by their SQL. As the only statement of a file, they can run without a
+		// transaction.
 		db.log.Info("the server wants this statement outside a transaction", "reason", fail.Server().Message)
 		m.run.transactional = false
 		return db.runBlocks(ctx, m)
 	}
-	if fail != nil && fail.Outcome == RolledBack && migrationStarted(fail.Err) && db.historyExists { // a first migration that fails leaves nothing at all
+	if fail != nil && fail.Outcome == RolledBack && migrationStarted(fail.Err) && db.historyExists { // if the first migration fails, nothing is created
 		fail.findPosition()
 		m.run.Outcome, m.run.Error = RunFailed, m.setFile(fail).Error()
 		db.recordBestEffort(ctx, db.insertRunSQL(m.run))
@@ -124,8 +125,8 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 	return fail
 }
 
-// startOver takes the dirty mark of a migration back of which nothing is in effect,
-// so that the file, which has become one transaction, runs as one.
+// restartMigration resets the dirty flag of a migration of which no statement was applied and whose
+// file can now run in one transaction.
 func (db *DB) restartMigration(ctx context.Context, m migration) error {
 	row, err := db.interruptedRow(ctx, m.run)
 	if err == nil {
@@ -139,8 +140,8 @@ func (db *DB) restartMigration(ctx context.Context, m migration) error {
 	return err
 }
 
-// note writes to the journal what is no part of a migration's own transaction. It
-// is worth a second session, but not an error.
+// recordBestEffort writes to the history table outside the migration's transaction. It opens a
+// second session if necessary; a failure is not an error.
 func (db *DB) recordBestEffort(ctx context.Context, sql string) {
 	db.probeEncoding(ctx, db.lockTxOpen, sql)
 	sql = db.replaceUnencodable(sql)
@@ -159,10 +160,9 @@ func requiresNoTransaction(err error) bool {
 	return pq.As(err, pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination) != nil
 }
 
-// runTransaction puts the SQL, the version and the journal in one transaction, in
-// two round trips: whatever dies when, all have happened or none has. Of several
-// migrations that are one transaction together, the first begins it and the last
-// commits.
+// runTransaction runs the SQL and writes the version and history row in one transaction, in two
+// round trips: either all of it is committed or none. If several migrations share one transaction,
+// the first begins it and the last commits.
 func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	s := m.script
 	db.marker.Store(0)
@@ -186,7 +186,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 		}
 		return nil
 	})
-	if err == nil && head != "" { // there was nothing to send
+	if err == nil && head != "" { // the script has no statements
 		err = db.exec(ctx, head)
 	}
 	if err != nil {
@@ -195,7 +195,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	m.run.Outcome, m.run.StatementsApplied = RunApplied, m.run.StatementsTotal
 	state := db.writeVersionSQL(m.to)
 	if creates {
-		state = strings.TrimPrefix(state, db.createVersionTableSQL()) // else the server remarks that it is there
+		state = strings.TrimPrefix(state, db.createVersionTableSQL()) // avoids the server's notice that the table exists
 	}
 	finish := db.checkConstraintsSQL(m.leavesTxOpen) + db.lossCheckSQL(s) + db.resetSQL() + db.recordingMarkerSQL() + db.replaceUnencodable(db.insertRunSQL(m.run)+state)
 	if !m.leavesTxOpen {
@@ -223,7 +223,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	return nil
 }
 
-// rollBack ends the failed transaction. A session that is gone has done so by itself.
+// rollbackMigration rolls the failed transaction back. A lost session has already done so.
 func (db *DB) rollbackMigration(ctx context.Context, fail *MigrationError) *MigrationError {
 	db.lockTxOpen = false
 	db.versionTableExists, db.historyExists, db.Server.plpgsql = db.savedTxState.exists, db.savedTxState.journaled, db.savedTxState.plpgsql
@@ -236,9 +236,8 @@ func (db *DB) rollbackMigration(ctx context.Context, fail *MigrationError) *Migr
 	return fail
 }
 
-// rollback ends the transaction, if one is open, and runs what follows in one of its
-// own. That none is open, as after a part that was a transaction of its own, is
-// nobody's concern.
+// rollback ends the transaction, if one is open, and runs then in a new one. There may be no open
+// transaction, for example after a part with a transaction of its own.
 func (db *DB) rollback(ctx context.Context, then string) error {
 	db.rollingBack.Store(true)
 	defer db.rollingBack.Store(false)
@@ -248,7 +247,7 @@ func (db *DB) rollback(ctx context.Context, then string) error {
 	return db.execDirect(ctx, "ROLLBACK;\n"+then)
 }
 
-// settle finds out what became of a transaction whose commit was not answered.
+// resolveCommit determines the outcome of a transaction whose COMMIT was not answered.
 func (db *DB) resolveCommit(ctx context.Context, fail *MigrationError, m migration) *MigrationError {
 	var server *pq.Error
 	if fail.Outcome == Unknown || m.leavesTxOpen || errors.As(fail.Err, &server) {
@@ -267,9 +266,9 @@ func (db *DB) resolveCommit(ctx context.Context, fail *MigrationError, m migrati
 	return fail
 }
 
-// reread reads the version on a new session, after the first has broken. It waits
-// for the lock: as long as the first one's backend has it, its COMMIT may still be
-// under way (deferred constraints, a synchronous standby) and nobody sees it.
+// readVersionAfterLoss reads the version in a new session after the connection was lost. It waits
+// for the lock: while the lost session's backend holds it, its COMMIT may still be running
+// (deferred constraints, a synchronous standby) and is not visible.
 func (db *DB) readVersionAfterLoss(ctx context.Context) (State, error) {
 	limit := backendExitTimeout
 	if ctx.Err() != nil {
@@ -288,13 +287,13 @@ func (db *DB) readVersionAfterLoss(ctx context.Context) (State, error) {
 	})
 	var locked *LockedError
 	if errors.As(err, &locked) || short.Err() != nil && ctx.Err() == nil {
-		// To our caller it is no lock that somebody else has.
+		// For the caller, this is not a lock held by another migrator.
 		err = fmt.Errorf("and it was not known %s later whether the server has ended that session", limit)
 	}
 	return st, err
 }
 
-// afresh lends out a second session that ends with use.
+// withSecondSession calls use with a second session and closes it.
 func (db *DB) withSecondSession(ctx context.Context, use func(*DB) error) error {
 	fresh, err := db.openSecondSession(ctx)
 	if err != nil {
@@ -303,7 +302,7 @@ func (db *DB) withSecondSession(ctx context.Context, use func(*DB) error) error 
 	return errors.Join(use(fresh), fresh.Close())
 }
 
-// again opens a second session on the same database, within the deadline of ctx.
+// openSecondSession opens a second session on the same database, within the deadline of ctx.
 func (db *DB) openSecondSession(ctx context.Context) (*DB, error) {
 	opts := db.SameTables(db.opts)
 	opts.WaitForDB, opts.SkipTableCheck = cleanupTimeout, true
@@ -313,8 +312,8 @@ func (db *DB) openSecondSession(ctx context.Context) (*DB, error) {
 	return Open(ctx, opts)
 }
 
-// failedStatement finds the statement that failed: the one that holds the place
-// the server names, else the last one whose start it reported.
+// failedStatement returns the statement that failed: the one at the position in the error, or the
+// last one whose start the server reported.
 func (db *DB) failedStatement(s *Script, offset int) int {
 	if offset >= 0 {
 		for i := len(s.Statements) - 1; i >= 0; i-- {
@@ -332,7 +331,7 @@ func (db *DB) failedStatement(s *Script, offset int) int {
 	return int(db.marker.Load())
 }
 
-// onNotice receives the server's messages: our markers, and what a migration RAISEs.
+// onNotice handles the server's notices: statement markers, and those that a migration raises.
 func (db *DB) onNotice(n *pq.Error) {
 	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
 		return

@@ -12,13 +12,12 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// The parser is that of one PostgreSQL release, and rejects a file as a whole for one
-// statement of a newer one. Our own reader tells statements apart without their
-// grammar, so that each can be parsed by itself: what is not known is then a
-// statement, and not the file.
+// The parser is that of one PostgreSQL release and rejects a whole file for one statement of a
+// newer release. sqlfile splits statements without a grammar, so that each can be parsed on its own
+// and only the unsupported statement remains unparsed.
 
-// splitUnknown tells the statements of a file apart that the parser does not know as
-// a whole. It reports false where a setting of the file changes how text is quoted.
+// splitByStatement splits a file that the parser rejects as a whole. It returns false if a setting
+// in the file changes how strings are quoted.
 func (s *Script) splitByStatement() bool {
 	var out []Statement
 	err := readStatements(strings.NewReader(s.SQL), func(p sqlfile.Piece) {
@@ -31,7 +30,8 @@ func (s *Script) splitByStatement() bool {
 	return true
 }
 
-// statementsOf parses one piece; what the parser takes for several statements is several.
+// parsePiece parses one piece. Unless it is exactly one statement by the parser's rules, it remains
+// unparsed.
 func (s *Script) parsePiece(p sqlfile.Piece) []Statement {
 	at := int(p.Offset) + p.Start
 	text := trimSemicolon(s.SQL[at : int(p.Offset)+len(p.Text)])
@@ -42,8 +42,8 @@ func (s *Script) parsePiece(p sqlfile.Piece) []Statement {
 	return []Statement{statement(text, at, tree.Stmts[0].Stmt)}
 }
 
-// refusesByName knows some statements that refuse a transaction by their first words,
-// where a clause that is new makes the rest unknown.
+// refusesTransactionByWords recognizes statements that cannot run in a transaction by their first
+// words, if a new clause prevents parsing.
 func refusesTransactionByWords(text string) bool {
 	words := strings.Fields(strings.ToLower(text))
 	begins := func(want ...string) bool { return len(words) >= len(want) && slices.Equal(words[:len(want)], want) }
@@ -53,21 +53,20 @@ func refusesTransactionByWords(text string) bool {
 		begins("create", "subscription") || begins("drop", "subscription") || begins("alter", "subscription") || begins("alter", "system")
 }
 
-// hasUnknown reports whether the parser does not know one of the statements.
+// hasUnparsed reports whether the parser does not support one of the statements.
 func (s *Script) hasUnparsed() bool {
 	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unparsed })
 }
 
-// watchesEnd reports whether a savepoint is to notice that the script ends the
-// transaction around it.
+// needsEndGuard reports whether a savepoint must detect that the script ends the transaction.
 func (s *Script) needsEndGuard() bool {
 	return !s.Parsed || s.hasUnparsed() && !s.startsWithSetTransaction()
 }
 
-// checkSyntax has the server read a script that is not one transaction, before any of
-// it runs: a syntax error in its last statement would come when the others have been
-// committed. The server reads a query to its end before it runs its beginning, which
-// fails. Scripts that the parser knows have been checked.
+// checkSyntax makes the server parse a script that does not run in one transaction before any of it
+// runs: a syntax error in a later statement would occur after the earlier ones were committed. The
+// server parses the whole query before it runs its first statement, which fails. Scripts that the
+// parser supports have been checked.
 func (db *DB) checkSyntax(ctx context.Context, s *Script) *MigrationError {
 	if !s.hasUnparsed() {
 		return nil

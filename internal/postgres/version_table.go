@@ -9,13 +9,14 @@ import (
 	"github.com/lib/pq"
 )
 
-// State is what the version table says.
+// State is the content of the version table.
 type State struct {
 	Version int // database.NilVersion (-1) before the first migration
 	Dirty   bool
 }
 
-// State reads the version. A table that does not exist, or is empty, is no version.
+// State reads the version. If the table does not exist or is empty, the version is
+// database.NilVersion.
 func (db *DB) State(ctx context.Context) (State, error) {
 	none := State{Version: database.NilVersion}
 	if !db.versionTableExists {
@@ -29,20 +30,20 @@ func (db *DB) State(ctx context.Context) (State, error) {
 	return db.readVersion(ctx, db.table)
 }
 
-// Head reads the version and, in the same round trip, the digest of the catalog
-// that the journal's newest row is clean with; see Run.FilesDigest. Empty is none.
+// Head reads the version and, in the same round trip, the digest of the migration files in the last
+// history row if that row is applied or imported; see Run.FilesDigest. It is "" otherwise.
 func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 	if !db.versionTableExists || !db.historyExists {
 		st, err = db.State(ctx)
 		return st, "", err
 	}
 	clean := literalOrNull(RunApplied) + ", " + literalOrNull(RunImported)
-	// The version of two rows, or of one that holds none, is NULL here: State tells which.
+	// The version is NULL if there are two rows, or none with a version; State reports which.
 	err = db.queryRow(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
 		FROM `+db.historyQuery()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
 	var server *pq.Error
 	var odd *ConversionError
-	if errors.As(err, &odd) || errors.As(err, &server) { // no version, or no right to one of the two: who reads them by themselves will tell which
+	if errors.As(err, &odd) || errors.As(err, &server) { // no valid version, or no privilege on one of the tables: reading them separately reports which
 		st, err = db.State(ctx)
 		return st, "", err
 	}
@@ -52,9 +53,9 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 	return st, catalog, nil
 }
 
-// writeState is the SQL that makes the version table say st, as golang-migrate's
-// own driver would leave it: one row, or none for no version. DELETE where that
-// has TRUNCATE, which would wait for every reader of the table.
+// writeVersionSQL returns the SQL that sets the version table to st, in the form of
+// golang-migrate's driver: one row, or none for no version. It uses DELETE instead of TRUNCATE,
+// which would wait for every reader of the table.
 func (db *DB) writeVersionSQL(st State) string {
 	var insert string
 	if st.Version != database.NilVersion || st.Dirty {
@@ -63,7 +64,7 @@ func (db *DB) writeVersionSQL(st State) string {
 	return db.createVersionTableSQL() + "DELETE FROM " + db.table.quoted() + ";\n" + insert
 }
 
-// createTable is the SQL that makes the version table; none where it is there.
+// createVersionTableSQL returns the SQL that creates the version table, or "" if it exists.
 func (db *DB) createVersionTableSQL() string {
 	if db.versionTableExists {
 		return ""
