@@ -90,7 +90,7 @@ func TestABarOnATerminal(t *testing.T) {
 	shows(t, pty, "a bar of 60 columns", func(s []string) bool { return narrow.MatchString(s[len(s)-1]) })
 	letGo()
 	require.NoError(t, cmd.Wait())
-	settled(t, pty, "the schema is up to date")
+	settled(t, pty, "schema is up to date")
 	assert.NotContains(t, pty.Text(), "%", "nothing of the bar is left")
 	assert.NotContains(t, pty.Text(), "unknown sequence")
 	for _, line := range pty.Screen() {
@@ -161,7 +161,7 @@ func TestNoBar(t *testing.T) {
 			}
 			cmd, pty := atScreen(t, pgtest.New(t), sql, c.env, c.args...)
 			require.NoError(t, cmd.Wait())
-			settled(t, pty, "the schema is up to date")
+			settled(t, pty, "schema is up to date")
 			assert.NotContains(t, pty.Sent(), "\x1b")
 		})
 	}
@@ -195,7 +195,7 @@ func TestABarBesideATool(t *testing.T) {
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
 			require.NoError(t, cmd.Wait())
-			settled(t, pty, "the tool has succeeded")
+			settled(t, pty, "external tool succeeded")
 			s := pty.Screen()
 			require.Len(t, s, 5, pty.Text())
 			assert.Equal(t, []string{"one", "three", "two"}, slices.Sorted(slices.Values(s[1:4])), pty.Text())

@@ -6,18 +6,18 @@ import (
 	"runtime/debug"
 )
 
-// firstGCPercent is at which percentage of the smallest heap, 4 MB, garbage is first
-// collected. A run that finds nothing to do has ended before it has made that much,
+// firstGCPercent is the GC percentage until the first collection, which then starts at four
+// times the minimum heap of 4 MB. A run with no pending migrations allocates less than that,
 // and a collection would take a tenth of its time.
 const firstGCPercent = 400
 
-// delayFirstCollection puts off the first collection; those after it are as ever. It leaves a
-// GOGC of the user's alone.
+// delayFirstCollection delays the first garbage collection. Later collections use the default
+// percentage. If the user has set GOGC, it does nothing.
 func delayFirstCollection() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
 	debug.SetGCPercent(firstGCPercent)
-	type mark struct{ _ *byte }
-	runtime.AddCleanup(&mark{}, func(percent int) { debug.SetGCPercent(percent) }, 100)
+	type sentinel struct{ _ *byte } // unreachable, so the first collection runs its cleanup
+	runtime.AddCleanup(&sentinel{}, func(percent int) { debug.SetGCPercent(percent) }, 100)
 }

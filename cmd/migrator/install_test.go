@@ -25,8 +25,8 @@ func TestInstallOnSmallAndReadOnlyVolumes(t *testing.T) {
 		t.Skip("needs root, and the right to mount in a namespace of its own")
 	}
 	for options, want := range map[string]string{
-		"size=1m":    "give the volume more room",
-		"size=1m,ro": "mount it writable here",
+		"size=1m":    "increase the size of the volume",
+		"size=1m,ro": "mount the volume writable here",
 	} {
 		dir := t.TempDir()
 		said, err := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o "$1" tmpfs "$2" && { "$3" install "$2"; code=$?; ls -A "$2"; exit $code; }`,

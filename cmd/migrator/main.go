@@ -15,13 +15,13 @@ import (
 
 func main() {
 	delayFirstCollection()
-	log.SetOutput(io.Discard) // net/http writes there what a server says unasked
+	log.SetOutput(io.Discard) // net/http logs unsolicited server responses there
 	ctx, cancel := context.WithCancelCause(engine.WithDedicatedProcess(context.Background()))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
 		cancel(&engine.SignalError{Signal: <-signals})
-		signal.Stop(signals) // a second one ends the process at once
+		signal.Stop(signals) // a second signal terminates the process
 	}()
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

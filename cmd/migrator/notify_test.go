@@ -83,7 +83,7 @@ func TestStoppedWhileItTells(t *testing.T) {
 	sent := time.Now()
 	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
 	assert.Less(t, time.Since(sent), 20*time.Second, "a pod has 30 s")
-	assert.Contains(t, said(), "could not be told")
+	assert.Contains(t, said(), "notification failed")
 	assert.NotContains(t, said(), "MARKED")
 }
 
@@ -154,7 +154,7 @@ func TestReceiversThatTakeTheirTime(t *testing.T) {
 				cmd, said := upTelling(t, pgtest.New(t), sql, url, "SHIPLOCK_NOTIFY_TIMEOUT=1s", "SHIPLOCK_NOTIFY_SUCCESS=true")
 				assert.Equal(t, code, exitCode(t, cmd.Wait()), said())
 				assert.Less(t, time.Since(start), 2*time.Minute)
-				assert.Equal(t, 1, strings.Count(said(), "could not be told"), said())
+				assert.Equal(t, 1, strings.Count(said(), "notification failed"), said())
 				assert.NotContains(t, said(), "MARKED")
 			}
 		})
@@ -168,7 +168,7 @@ func TestACAOfOnesOwn(t *testing.T) {
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
-	for file, want := range map[string]string{ca: "msg=told to=\"webhook 127.0.0.1:", "/gone": "x509: certificate signed by unknown authority"} {
+	for file, want := range map[string]string{ca: "msg=\"notification sent\" to=\"webhook 127.0.0.1:", "/gone": "x509: certificate signed by unknown authority"} {
 		cmd, said := upTelling(t, pgtest.New(t), "SELEC 1", s.URL, "SSL_CERT_FILE="+file, "SSL_CERT_DIR=/gone", "SHIPLOCK_LOG_LEVEL=debug")
 		assert.Equal(t, 6, exitCode(t, cmd.Wait()))
 		assert.Contains(t, said(), want)
@@ -182,7 +182,7 @@ func TestThroughAProxy(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	cmd, said := upTelling(t, pgtest.New(t), "SELEC 1", "http://hooks.example.com", "HTTP_PROXY="+proxy.URL)
 	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
-	require.NotContains(t, said(), "could not be told")
+	require.NotContains(t, said(), "notification failed")
 	assert.Equal(t, "POST http://hooks.example.com/T0MARKED", <-asked)
 }
 

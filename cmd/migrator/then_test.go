@@ -74,7 +74,7 @@ func TestUpThenStartsNoServerOnAnOldSchema(t *testing.T) {
 	cmd.Args = append(cmd.Args[:len(cmd.Args)-3], filepath.Join(dir, "empty"))
 	said, err = cmd.CombinedOutput()
 	assert.Equal(t, 2, exitCode(t, err))
-	assert.Contains(t, string(said), "the schema is up to date, but "+filepath.Join(dir, "empty")+" does not start")
+	assert.Contains(t, string(said), "schema is up to date, but "+filepath.Join(dir, "empty")+" does not start")
 }
 
 func TestUpThenManyInstances(t *testing.T) {

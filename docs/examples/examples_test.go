@@ -299,7 +299,7 @@ func TestGitHubActionRehearses(t *testing.T) {
 	require.Len(t, annotations, 4, said)
 	assert.Regexp(t, `^::notice file=migrations/0001_guests\.down\.sql,line=1,title=0001_guests\.down\.sql%3A data loss::the down script drops or deletes`, annotations[0])
 	assert.Regexp(t, `^::notice file=migrations/0002_rooms\.down\.sql,line=1,`, annotations[1])
-	assert.Regexp(t, `^::error file=migrations/0002_rooms\.down\.sql,line=1,title=0002_rooms\.down\.sql%3A schema not restored::.*%0A    index public\.i%0A      before  not there%0A      after   CREATE INDEX i`, annotations[2])
+	assert.Regexp(t, `^::error file=migrations/0002_rooms\.down\.sql,line=1,title=0002_rooms\.down\.sql%3A schema not restored::.*%0A    index public\.i%0A      before  did not exist%0A      after   CREATE INDEX i`, annotations[2])
 	assert.Regexp(t, `^::error file=migrations/0003_gone\.up\.sql,line=1,title=0003_gone\.up\.sql%3A missing down file::0003_gone\.down\.sql does not exist`, annotations[3])
 	summary := read(t, filepath.Join(s.dir, "summary.md"))
 	assert.Contains(t, summary, "### Rehearsal&#58; 3 migrations rehearsed, 2 faults\n\n| found | | at | |\n")

@@ -171,7 +171,7 @@ func TestStatus(t *testing.T) {
 
 	require.Zero(t, run(two, "up").code)
 	out := run(one, "status")
-	assert.Contains(t, out.stdout, "newer than the files")
+	assert.Contains(t, out.stdout, "ahead of the migration files")
 	out = run(one, "up")
 	assert.Zero(t, out.code, "an older image must be able to start after a rollback")
 	assert.Contains(t, out.err, "level=WARN")
@@ -364,17 +364,17 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "no verb given"},
-		{[]string{"upp"}, `unknown verb "upp"; there are: up, down, status`},
+		{nil, "no command specified"},
+		{[]string{"upp"}, `unknown command "upp"; available commands: up, down, status`},
 		{[]string{"up", "now"}, "migrator up --help"},
-		{[]string{"up", "--nope"}, "unknown flag: --nope (migrator up --help"},
-		{[]string{"up", "--timeout", "5"}, `--timeout is "5"; want a time with its unit, such as 30s or 5m (migrator up --help lists the flags)`},
-		{[]string{"up", "--connect-attempts", "many"}, `--connect-attempts is "many"; want a whole number`},
+		{[]string{"up", "--nope"}, "unknown flag: --nope (run migrator up --help"},
+		{[]string{"up", "--timeout", "5"}, `--timeout is "5"; want a duration with a unit, such as 30s or 5m (run migrator up --help for a list of flags)`},
+		{[]string{"up", "--connect-attempts", "many"}, `--connect-attempts is "many"; want an integer`},
 		{[]string{"up", "--allow-data-loss=maybe"}, `--allow-data-loss is "maybe"; want true or false`},
 		{[]string{"up", "--database-url", "postgres://h/d", "--log-format", "xml"}, "want text or json"},
 		{[]string{"up", "--database-url", "postgres://h/d", "--log-level", "loud"}, "want debug, info, warn or error"},
-		{[]string{"down", "--database-url", "postgres://h/d"}, "down needs --to N"},
-		{[]string{"down", "--to", "-1"}, `--to is "-1"; want a whole number, 0 or more`},
+		{[]string{"down", "--database-url", "postgres://h/d"}, "down requires --to N"},
+		{[]string{"down", "--to", "-1"}, `--to is "-1"; want an integer, 0 or greater`},
 		{[]string{"status", "-o", "xml"}, "want table or json"},
 	} {
 		out := call(t.Context(), c.args...)
@@ -421,7 +421,7 @@ func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
 	t.Setenv("SHIPLOCK_WAIT_FOR_DB", "soon")
 	out = call(t.Context(), "up")
 	assert.Equal(t, 2, out.code)
-	assert.Contains(t, out.err, `SHIPLOCK_WAIT_FOR_DB is "soon"; want a time with its unit, such as 30s or 5m`)
+	assert.Contains(t, out.err, `SHIPLOCK_WAIT_FOR_DB is "soon"; want a duration with a unit, such as 30s or 5m`)
 }
 
 func TestLibpqVariablesAndPasswordFile(t *testing.T) {

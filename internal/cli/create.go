@@ -14,9 +14,9 @@ import (
 func (a *app) create() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME",
-		Short: "Write the next pair of migration files",
-		Long: `create writes the next up and down file. The version continues the folder's numbering: one
-higher and as wide as the last, or the time (UTC) where the last is a timestamp.`,
+		Short: "Create the next pair of migration files",
+		Long: `Create an up and a down file with the next version: the highest version in the directory plus one,
+with the same number of digits, or the current UTC time if the highest version is a timestamp.`,
 		Example: `  migrator create add_guest_phone --source ./migrations`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -16,45 +16,45 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-// filesRoot is put before the paths of Kubernetes' files; tests have their own.
+// filesRoot is a prefix of the paths of Kubernetes' files. Only tests set it.
 var filesRoot string
 
-// loginFlags say as whom to come, and where the password is read anew for each connection.
+// loginFlags adds the flags for the role, and for a password that is read again for each connection.
 func (a *app) loginFlags(fs *pflag.FlagSet) {
 	s := &a.settings
-	fs.StringVar(&s.DatabaseURLFile, "database-url-file", "", "file with the URL alone; its user and password are read anew for each connection ($SHIPLOCK_DATABASE_URL_FILE)")
-	fs.StringVar(&s.PasswordFile, "password-file", "", "file with the password alone, read anew for each connection ($SHIPLOCK_PASSWORD_FILE)")
+	fs.StringVar(&s.DatabaseURLFile, "database-url-file", "", "file that contains only the database URL; user and password are read again for each connection ($SHIPLOCK_DATABASE_URL_FILE)")
+	fs.StringVar(&s.PasswordFile, "password-file", "", "file that contains only the password, read again for each connection ($SHIPLOCK_PASSWORD_FILE)")
 	fs.StringVar(&s.PasswordCommand, "password-command", "",
-		"command that prints the password, such as a cloud's token, run anew for each connection, without a shell ($SHIPLOCK_PASSWORD_COMMAND)")
-	fs.StringVar(&s.Role, "role", "", "role to act as (SET ROLE): what migrations make belongs to it ($SHIPLOCK_ROLE)")
+		"command that prints the password, such as a cloud token; run for each connection, without a shell ($SHIPLOCK_PASSWORD_COMMAND)")
+	fs.StringVar(&s.Role, "role", "", "role to run migrations as (SET ROLE), which owns the objects they create ($SHIPLOCK_ROLE)")
 }
 
-// rejectRole refuses a role that would be the sessions' of ours and not the tool's.
+// rejectRole returns an error if --role is set: the role would apply to the sessions of exec, not to
+// those of the tool.
 func (a *app) rejectRole() error {
 	role := a.settings.Role
 	if role == "" {
 		return nil
 	}
-	return &config.UsageError{Problem: fmt.Sprintf(`exec cannot give the tool a role (--role, SHIPLOCK_ROLE is %q): the tool's sessions are its own. `+
-		`On the server, once: ALTER ROLE its_user IN DATABASE its_database SET role = %s; or for a tool over libpq, in its environment: PGOPTIONS="-c role=…"; then leave the setting out here`,
+	return &config.UsageError{Problem: fmt.Sprintf(`exec cannot set the role of an external tool (--role, SHIPLOCK_ROLE is %q), because the tool opens its own sessions. `+
+		`Remove the setting, and run on the server: ALTER ROLE its_user IN DATABASE its_database SET role = %s; or, for a tool that uses libpq, set PGOPTIONS="-c role=…" in its environment`,
 		role, pq.QuoteLiteral(role))}
 }
 
-// lent is the environment that a tool, or the server behind --, gets: without
-// the variables that are no concern of another program, whom to notify and with
-// which secret.
+// childEnv returns the environment for an external tool, or for the command after --: environ
+// without the notification settings and their secrets.
 func childEnv(environ []string) []string {
-	ours := notifyVariables()
+	excluded := notifyVariables()
 	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		return slices.Contains(ours, name)
+		return slices.Contains(excluded, name)
 	})
 }
 
-// dsn settles how to reach the database; the file with its URL is waited for.
+// dsn returns the data source name of the database. It waits for the database URL file, if one is set.
 func (a *app) dsn(ctx context.Context, log *slog.Logger) (config.DSN, error) {
 	err := a.settings.WaitForURLFile(ctx, func(reason string) {
-		log.Info("waiting for the file", "reason", reason, "for_up_to", waitLimit(a.settings))
+		log.Info("waiting for the database URL file", "reason", reason, "for_up_to", waitLimit(a.settings))
 	})
 	if err != nil {
 		return config.DSN{}, err
@@ -62,6 +62,7 @@ func (a *app) dsn(ctx context.Context, log *slog.Logger) (config.DSN, error) {
 	return a.settings.Database(os.Getenv)
 }
 
+// waitLimit returns the time limit for a log message.
 func waitLimit(s config.Settings) string {
 	if s.WaitForDB == math.MaxInt64 {
 		return "ever"
@@ -69,9 +70,8 @@ func waitLimit(s config.Settings) string {
 	return s.WaitForDB.String()
 }
 
-// redactAttr is what every value passes on its way into the log, whichever its
-// format: no secret leaves that way, and nothing that a terminal would obey. Line
-// breaks and what is below a space each format escapes by itself.
+// redactAttr removes secrets, and characters that a terminal would interpret, from a log
+// attribute. The log handlers themselves escape line breaks and the other C0 controls.
 func (a *app) redactAttr(_ []string, attr slog.Attr) slog.Attr {
 	switch v := attr.Value.Any().(type) {
 	case string:
@@ -88,8 +88,8 @@ func (a *app) redactAttr(_ []string, attr slog.Attr) slog.Attr {
 	return attr
 }
 
-// printable replaces what is invisible and not white space: C1 controls and the
-// marks that turn the direction of writing.
+// replaceInvisible replaces characters that are neither printable nor white space, such as C1
+// controls and marks that change the writing direction.
 func replaceInvisible(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= ' ' && r != '\n' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {

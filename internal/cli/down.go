@@ -16,7 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// downFlags are those of down alone.
+// downFlags holds the flags that only down has.
 type downFlags struct {
 	to      uint
 	toFiles bool
@@ -28,14 +28,16 @@ func (a *app) down() *cobra.Command {
 	var f downFlags
 	cmd := &cobra.Command{
 		Use:   "down --to N | --to-files",
-		Short: "Undo every migration above a version",
-		Long: `down undoes every migration above version N, newest first; 0 undoes all. --to-files goes back to the
-newest version of the files here: it undoes what a newer release has brought.
+		Short: "Roll back to a version",
+		Long: `Roll back all migrations above version N, newest first; --to 0 rolls back all migrations. With
+--to-files, roll back to the newest version among the migration files, that is, migrations applied
+by a newer release.
 
-Each down runs in one transaction together with the new version. Where a file is not here, the journal
-has what was deployed with it, and that runs. A migration that has no down, or is irreversible, is
-refused before anything runs; and so is, without --allow-data-loss, a down that would drop tables or
-columns that hold data, or delete rows. --dry-run shows what would run and what would be lost.`,
+Each down script and its version update run in one transaction. If a migration's files are missing,
+down runs the script stored in the history table. A migration without a down script, or one marked
+irreversible, is refused before anything runs. So is a down script that would drop tables or columns
+containing data, or delete rows, unless --allow-data-loss is set. --dry-run prints the statements
+and the data that would be lost.`,
 		Example: `  migrator down --to 41
   migrator down --to-files --dry-run`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,34 +71,34 @@ columns that hold data, or delete rows. --dry-run shows what would run and what 
 	a.notifyFlags(cmd.Flags())
 	a.dataLossFlag(cmd.Flags())
 	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
-		"whose down counts where an applied file was edited: fail for the journal's, which ran, or allow for the file's ($SHIPLOCK_ON_EDITED)")
-	cmd.Flags().UintVar(&f.to, "to", 0, "version to go back to; it stays applied")
-	cmd.Flags().BoolVar(&f.toFiles, "to-files", false, "go back to the newest version of the files")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would run and what would be lost; change nothing")
+		"down script to run if the file of an applied migration has changed: fail (stored in the history table) or allow (in the file) ($SHIPLOCK_ON_EDITED)")
+	cmd.Flags().UintVar(&f.to, "to", 0, "target version, which stays applied; 0 to roll back all migrations")
+	cmd.Flags().BoolVar(&f.toFiles, "to-files", false, "roll back to the newest version among the migration files")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the statements and the data that would be lost, without changing the database")
 	f.format.flag(cmd.Flags())
 	return cmd
 }
 
 func logDown(log *slog.Logger, r engine.Result) {
-	undone := r.DownSteps()
-	said := []any{"version", versionText(r.To), "was", versionText(r.From), "undone", len(undone)}
-	if len(undone) > 0 {
-		said = append(said, "migrations", plan.Names(undone))
+	rolledBack := r.DownSteps()
+	attrs := []any{"version", versionText(r.To), "previous_version", versionText(r.From), "rolled_back", len(rolledBack)}
+	if len(rolledBack) > 0 {
+		attrs = append(attrs, "migrations", plan.Names(rolledBack))
 	}
-	if applied := plan.InDirection(r.Steps, plan.Up); len(applied) > 0 { // the files had what the newer release had not
-		said = append(said, "applied", plan.Names(applied))
+	if applied := plan.InDirection(r.Steps, plan.Up); len(applied) > 0 { // migrations that the newer release did not have
+		attrs = append(attrs, "applied", plan.Names(applied))
 	}
-	log.Info("the schema is back", said...)
+	log.Info("rolled back", attrs...)
 }
 
 func (f *downFlags) check(to bool) error {
 	switch {
 	case to == f.toFiles && to:
-		return &config.UsageError{Problem: "down takes --to N or --to-files, not both"}
+		return &config.UsageError{Problem: "--to and --to-files cannot be used together"}
 	case to == f.toFiles:
-		return &config.UsageError{Problem: "down needs --to N, the version to go back to (0 undoes everything), or --to-files"}
+		return &config.UsageError{Problem: "down requires --to N, the version to roll back to (0 for all migrations), or --to-files"}
 	case f.format != "table" && !f.dryRun:
-		return &config.UsageError{Problem: "--output is for --dry-run"}
+		return &config.UsageError{Problem: "--output requires --dry-run"}
 	}
 	return f.format.check()
 }
@@ -117,17 +119,17 @@ func printDown(w io.Writer, p engine.Preview) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", oneLine(p.Database), numberText(p.From))
 	if len(p.Steps) == 0 {
-		fmt.Fprint(t, "plan\tnothing to undo\n")
+		fmt.Fprint(t, "plan\tnothing to roll back\n")
 		return t.Flush()
 	}
-	fmt.Fprintf(t, "plan\t%s to undo, to version %s\n", report.Plural(len(p.Steps), "migration"), numberText(p.To))
+	fmt.Fprintf(t, "plan\t%s to roll back, to version %s\n", report.Plural(len(p.Steps), "migration"), numberText(p.To))
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	for i, s := range oneLine(p).Steps {
 		where := ""
 		if s.FromHistory {
-			where = ", from the journal"
+			where = ", from the history table"
 		}
 		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Plural(s.Statements, "statement"), execution(s))
 		for line := range strings.Lines(p.Steps[i].SQL) {
@@ -135,7 +137,7 @@ func printDown(w io.Writer, p engine.Preview) error {
 			fmt.Fprintf(w, "    %s\n", oneLine(line))
 		}
 		for _, l := range s.Loses {
-			fmt.Fprintf(w, "    LOSES %s\n", l)
+			fmt.Fprintf(w, "    DATA LOSS: %s\n", l)
 		}
 	}
 	return nil

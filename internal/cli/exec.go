@@ -16,38 +16,42 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// defaultGrace is well below the 30 seconds that Kubernetes gives a pod to end.
+// defaultGrace is well below the default termination grace period of a pod, 30 seconds.
 const defaultGrace = 5 * time.Second
 
-// defaultSessionGrace fits into these 30 seconds, too, with the comparison of the schema.
+// defaultSessionGrace, together with the schema comparison, also fits into these 30 seconds.
 const defaultSessionGrace = 10 * time.Second
 
 func (a *app) exec() *cobra.Command {
 	var grace, sessionGrace time.Duration
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
-		Short: "Run another migration tool, one at a time, and explain its failures",
-		Long: `exec runs somebody else's migration tool: it waits for the database, takes a lock so that no two
-tools run at once, hands on signals, ends the tool when --timeout is over or the lock is lost, and compares
-the schema before and after. The tool gets our standard input and our environment (but for where to send
-notifications), and what it prints passes as it is; but the database's password in it shows as xxxxx, and a
-line that looks like one of ours begins with "| ", or has a "from":"tool" in a log of JSON. The tool finds its
-password by itself: --password-command and the like are for our own connections.
+		Short: "Run another migration tool under a lock and a timeout",
+		Long: `Run another migration tool under Shiplock's lock and timeout, forward signals to it, and compare the
+schema before and after the run. exec waits for the database, prevents concurrent runs, and
+terminates the tool on a timeout or if the lock is lost.
 
-A statement that the tool has sent may outlive it in the server. The lock is kept until the tool's sessions
-have ended. Sessions that are certain to be the tool's are canceled; others that may be are waited for, up to
---session-grace, and then listed in the failure report, with exit code 7. To identify the sessions, the tool
-gets PGAPPNAME where it has none, and client_connection_check_interval through PGOPTIONS, unless that is set and empty.
+The tool inherits standard input and the environment, without the notification settings. Its output
+is passed through, with two exceptions: the database password is replaced by xxxxx, and a line that
+resembles Shiplock's own output is prefixed with "| ", or marked with "from":"tool" in a JSON log.
+The tool needs its own credentials: --password-command and the other connection flags apply to
+Shiplock's connections only.
 
-If the tool fails, the exit code is 6 when the schema is as it was and 7 when it is not; the tool's
-own code is in the card. Each run is journaled, in schema_migrations_exec_history beside the version table.
-exec and up do not exclude each other, so that a tool may itself run migrator up.`,
+A statement can continue on the server after the tool has exited. exec holds the lock until the
+tool's sessions have ended. It cancels the sessions that certainly belong to the tool. For sessions
+that may belong to it, exec waits up to --session-grace, and lists those that remain in the failure
+report (exit code 7). To identify sessions, exec sets PGAPPNAME for the tool if unset, and
+client_connection_check_interval in PGOPTIONS unless PGOPTIONS is set and empty.
+
+If the tool fails, the exit code is 6 if the schema is unchanged and 7 if it has changed; the
+failure report contains the tool's own exit code. Each run is recorded in the history table
+schema_migrations_exec_history. exec and up use different locks, so the tool can run migrator up.`,
 		Example: `  migrator exec -- npm run migrate
   migrator exec --timeout 10m -- alembic upgrade head
   migrator exec -- sh -c 'flyway migrate && flyway validate'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("exec needs a command: migrator exec -- npm run migrate")
+				return errors.New("exec requires a command; run, for example: migrator exec -- npm run migrate")
 			}
 			return nil
 		},
@@ -65,7 +69,7 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 			if err := a.rejectRole(); err != nil {
 				return err
 			}
-			if err := a.openTerminal(); err != nil { // what the tool says goes by the bar, too
+			if err := a.openTerminal(); err != nil { // the tool's output is also written above the progress bar
 				return err
 			}
 			a.settings.Tool = true
@@ -84,34 +88,34 @@ exec and up do not exclude each other, so that a tool may itself run migrator up
 		},
 	}
 	fs := cmd.Flags()
-	fs.SetInterspersed(false) // what follows the command is the command's
+	fs.SetInterspersed(false) // flags after the command belong to the command
 	a.connectionFlags(fs)
 	a.waitForDBFlag(fs)
 	a.sidecarFlag(fs)
 	a.notifyFlags(fs)
-	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another exec ($SHIPLOCK_LOCK_WAIT)")
-	fs.DurationVar(&grace, "grace", defaultGrace, "how long the tool may take to end when it was asked to, before it is killed ($SHIPLOCK_GRACE)")
+	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "maximum time to wait for another exec to finish ($SHIPLOCK_LOCK_WAIT)")
+	fs.DurationVar(&grace, "grace", defaultGrace, "maximum time for the tool to exit after a signal before it is killed ($SHIPLOCK_GRACE)")
 	fs.DurationVar(&sessionGrace, "session-grace", defaultSessionGrace,
-		"Maximum time to wait for database sessions that the tool leaves behind, before they are reported ($SHIPLOCK_SESSION_GRACE)")
+		"maximum time to wait for database sessions that outlive the tool before reporting them ($SHIPLOCK_SESSION_GRACE)")
 	return cmd
 }
 
 func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c child.Command) error {
-	secrets, ours := config.SecretsFromEnv(os.Environ()), a.redact
+	secrets, redactOwn := config.SecretsFromEnv(os.Environ()), a.redact
 	redact := a.redactor
 	a.redactor = func(s string) string { return secrets.Redact(redact(s)) }
-	line := ours(shellLine(secrets.RedactArgs(c.Args)))
+	line := redactOwn(shellLine(secrets.RedactArgs(c.Args)))
 	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, SessionGrace: sessionGrace, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
 	if err == nil {
-		// A tool may have changed rows, which nobody has compared: it counts as a change.
+		// Rows are not compared, so every successful run counts as a change.
 		a.summary = &summary{Result: report.Result{ToolCommand: line, Changes: len(result.Changes), ChangesUnknown: !result.SchemaCompared}, changed: true}
-		facts := []any{"took", result.Took.Round(10 * time.Millisecond)}
+		attrs := []any{"took", result.Took.Round(10 * time.Millisecond)}
 		if result.SchemaCompared {
-			facts = append(facts, "schema_changes", len(result.Changes))
+			attrs = append(attrs, "schema_changes", len(result.Changes))
 		}
-		o.Log.Info("the tool has succeeded", facts...)
+		o.Log.Info("external tool succeeded", attrs...)
 		for _, change := range result.Changes {
-			o.Log.Debug("schema", "change", change)
+			o.Log.Debug("schema changed", "change", change)
 		}
 	}
 	return err
@@ -119,7 +123,7 @@ func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.D
 
 var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
-// shellLine writes a command as one would type it, on one line.
+// shellLine returns a command as it is typed in a shell, on one line.
 func shellLine(args []string) string {
 	words := make([]string, len(args))
 	for i, arg := range args {

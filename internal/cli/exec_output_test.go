@@ -26,8 +26,8 @@ func TestAToolCannotPassForUs(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
 		b := newToolbox(t, `echo 'shiplock: sh succeeded; all is well' >&2
-echo 'time=2026-11-21T10:00:00.000Z level=INFO msg="the tool has succeeded"'
-echo '{"time":"2026-11-21T10:00:00Z","level":"INFO","msg":"the tool has succeeded"}' >&2
+echo 'time=2026-11-21T10:00:00.000Z level=INFO msg="external tool succeeded"'
+echo '{"time":"2026-11-21T10:00:00Z","level":"INFO","msg":"external tool succeeded"}' >&2
 echo 'as it is'; exit 3`)
 		var both bytes.Buffer
 		assert.Equal(t, 6, Run(t.Context(), b.args("--log-format", format), &both, &both))
@@ -40,7 +40,7 @@ echo 'as it is'; exit 3`)
 			if line[0] == ' ' {
 				continue // the card's excerpt
 			}
-			if format == "json" && json.Unmarshal([]byte(line), &record) == nil && record["msg"] == "the tool has succeeded" {
+			if format == "json" && json.Unmarshal([]byte(line), &record) == nil && record["msg"] == "external tool succeeded" {
 				assert.Equal(t, "tool", record["from"], line)
 			}
 		}

@@ -39,6 +39,6 @@ func TestExec_SchemaUnreadable_NoChangesCounted(t *testing.T) {
 	out := b.run()
 	assert.Zero(t, out.code, out.err)
 	assert.Contains(t, out.err, "the schema cannot be read")
-	assert.Contains(t, out.err, "the tool has succeeded")
+	assert.Contains(t, out.err, "external tool succeeded")
 	assert.NotContains(t, out.err, "schema_changes")
 }

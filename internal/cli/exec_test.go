@@ -78,7 +78,7 @@ func TestExec(t *testing.T) {
 	require.Zero(t, out.code, out.err)
 	assert.Equal(t, "to stdout\n", out.stdout)
 	assert.Contains(t, out.err, "\nto stderr\n")
-	assert.Regexp(t, `the tool has succeeded.*schema_changes=1`, out.err)
+	assert.Regexp(t, `external tool succeeded.*schema_changes=1`, out.err)
 	assert.Equal(t, "succeeded|0|exit code 0|added table public.a|f", b.journal(), "an empty schema is given to the tool empty")
 
 	b.script("sql 'INSERT INTO a VALUES (1)'")
@@ -198,14 +198,14 @@ func TestExecRefusesBeforeItConnects(t *testing.T) {
 	require.NoError(t, os.WriteFile(script, []byte("\x7fno program"), 0o700))
 	d := pgtest.New(t)
 	for want, args := range map[string][]string{
-		"exec needs a command":        {"--"},
-		"not found in $PATH":          {"--", "no-such-tool"},
-		"no such file":                {"--", "/nowhere/tool"},
-		"--grace is -1s":              {"--grace", "-1s", "--", "true"},
-		"a script needs a first line": {"--database-url", d.URL(), "--", script},
-		"unknown flag: --source":      {"--source", "x", "--", "true"},
-		"no database given":           {"--", "true"},
-		"cannot reach the database":   nil,
+		"exec requires a command":   {"--"},
+		"not found in $PATH":        {"--", "no-such-tool"},
+		"no such file":              {"--", "/nowhere/tool"},
+		"--grace is -1s":            {"--grace", "-1s", "--", "true"},
+		"add a first line such as":  {"--database-url", d.URL(), "--", script},
+		"unknown flag: --source":    {"--source", "x", "--", "true"},
+		"no database given":         {"--", "true"},
+		"cannot reach the database": nil,
 	} {
 		code := 2
 		if args == nil {

@@ -19,7 +19,7 @@ func TestStatusTellsWhyTheLastRunFailed(t *testing.T) {
 	w.write("2_b.up.sql", "INSERT INTO a VALUES (1);\nINSERT INTO a VALUES (1);\n")
 	w.must(6, "up")
 	out := w.must(0, "status").stdout
-	assert.Regexp(t, `\nlast run +version 2 up failed; nothing of it was kept, 20\d\d-\S+ \S+Z, by test \d+ owner \(booking, revision 3\)\n`, out)
+	assert.Regexp(t, `\nlast run +version 2 up failed and was rolled back, 20\d\d-\S+ \S+Z, by test \d+ owner \(booking, revision 3\)\n`, out)
 	assert.Regexp(t, `\nreason +migration 2_b.up.sql:2:13 \(version 2 up\): pq: duplicate key value violates unique constraint "a_pkey" \(23505\): Key \(b\)=\(1\) already exists.\n`, out)
 	var st engine.Status
 	require.NoError(t, json.Unmarshal([]byte(w.must(0, "status", "-o", "json").stdout), &st))

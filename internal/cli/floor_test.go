@@ -25,8 +25,8 @@ func TestAFloorRefusesWhatIsTooOld(t *testing.T) {
 	v1.must(5, "up", "--on-newer", "fail")
 	v1.must(5, "plan")
 	golden(t, "below-floor", strings.Replace(v1.must(5, "wait", "--timeout", "1m").err, "this verb changes nothing", "nothing was run", 1))
-	assert.Regexp(t, `3 +c +applied, not among the files, breaks before 2`, v1.must(0, "status").stdout)
-	assert.Contains(t, v2.must(0, "up").err, `not_known_here="3 (c)"`)
+	assert.Regexp(t, `3 +c +applied, file is missing, min compatible version 2`, v1.must(0, "status").stdout)
+	assert.Contains(t, v2.must(0, "up").err, `unknown_migrations="3 (c)"`)
 	v2.must(0, "wait", "--timeout", "1m")
 
 	v1.must(124, "wait", "--on-newer", "down", "--timeout", "3s")

@@ -18,9 +18,10 @@ func (a *app) history() *cobra.Command {
 	var version uint
 	cmd := &cobra.Command{
 		Use:   "history",
-		Short: "Show every run, up and down, from the journal",
-		Long: `history lists what the journal has: every run of every migration by time, who and which release ran
-it, how it ended, and what a rollback undid. It needs no files, and no right but SELECT on the journal.`,
+		Short: "Show the history of all runs",
+		Long: `List all runs in the history table, up and down, in chronological order: the user and release that
+ran the migration, the outcome, and the run that a rollback rolled back. history requires no
+migration files, and only the SELECT privilege on the history table.`,
 		Example: `  migrator history
   migrator history --version 9
   migrator history -o json | jq '.runs[] | select(.direction == "down")'`,
@@ -37,7 +38,7 @@ it, how it ended, and what a rollback undid. It needs no files, and no right but
 	}
 	a.connectionFlags(cmd.Flags())
 	a.waitForDBFlag(cmd.Flags())
-	cmd.Flags().UintVar(&version, "version", 0, "only the runs of this version")
+	cmd.Flags().UintVar(&version, "version", 0, "show only the runs of this version")
 	format.flag(cmd.Flags())
 	return cmd
 }
@@ -46,20 +47,20 @@ func printHistory(w io.Writer, h engine.History, only *uint) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "database\t%s\n", h.Database)
 	if len(h.Runs) == 0 && only != nil {
-		fmt.Fprintf(t, "history\tnone of version %d in the journal beside %s\n", *only, h.Table)
+		fmt.Fprintf(t, "history\tno runs of version %d in the history table of %s\n", *only, h.Table)
 		return t.Flush()
 	}
 	if len(h.Runs) == 0 {
-		fmt.Fprintf(t, "history\tnone: there is no journal beside %s, or it is empty\n", h.Table)
+		fmt.Fprintf(t, "history\tno runs: the history table of %s does not exist or is empty\n", h.Table)
 		return t.Flush()
 	}
-	fmt.Fprintf(t, "\nRUN\tWHEN\tVERSION\tNAME\tDIRECTION\tOUTCOME\tTOOK\tBY\n")
+	fmt.Fprintf(t, "\nRUN\tSTARTED\tVERSION\tNAME\tDIRECTION\tOUTCOME\tDURATION\tBY\n")
 	for _, r := range h.Runs {
-		took := ""
+		duration := ""
 		if r.DurationSeconds > 0 {
-			took = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
+			duration = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
 		}
-		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.UTC().Format(timeFormat), r.Version, r.Name, r.Direction, historyOutcome(r), took, historyBy(r))
+		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.UTC().Format(timeFormat), r.Version, r.Name, r.Direction, historyOutcome(r), duration, historyBy(r))
 	}
 	return t.Flush()
 }
@@ -68,9 +69,9 @@ func historyOutcome(r engine.HistoryEntry) string {
 	out := r.Outcome
 	switch {
 	case r.RollsBack > 0:
-		out += fmt.Sprintf(", undoes run %d", r.RollsBack)
+		out += fmt.Sprintf(", rolls back run %d", r.RollsBack)
 	case r.RolledBackBy > 0:
-		out += fmt.Sprintf(", undone by run %d", r.RolledBackBy)
+		out += fmt.Sprintf(", rolled back by run %d", r.RolledBackBy)
 	case r.Error != "":
 		line, _, _ := strings.Cut(r.Error, "\n")
 		out += ": " + line

@@ -14,22 +14,22 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-// installedName is the program's name wherever it is installed.
+// installedName is the file name of the installed program.
 const installedName = "migrator"
 
 func (a *app) install() *cobra.Command {
 	return &cobra.Command{
 		Use:   "install DIR",
-		Short: "Copy this program into a folder",
-		Long: `install copies the program, which is one static file, to DIR/migrator: from an init container into a
-volume, so that another image, unchanged, can run "DIR/migrator exec -- COMMAND". The file appears
-whole or not at all, and one that is there already is replaced.`,
+		Short: "Copy this program into a directory",
+		Long: `Copy the program, a static binary, to DIR/migrator. An init container installs it into a volume, so
+that another, unchanged image can run "DIR/migrator exec -- COMMAND". The file is replaced
+atomically.`,
 		Example: `  migrator install /shiplock`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			self, err := os.Executable()
 			if err != nil {
-				return fmt.Errorf("where this program is: %w", err)
+				return fmt.Errorf("path of this program: %w", err)
 			}
 			to := filepath.Join(args[0], installedName)
 			if err := copyProgram(self, to); err != nil {
@@ -41,8 +41,8 @@ whole or not at all, and one that is there already is replaced.`,
 	}
 }
 
-// copyProgram writes a file beside the target and renames it: whoever starts the
-// target meanwhile gets the old one or the new one.
+// copyProgram writes a temporary file in the target's directory and renames it, so that the
+// target is always either the old file or the new one.
 func copyProgram(from, to string) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
@@ -71,17 +71,17 @@ func installProblem(dir string, err error) string {
 	var next string
 	switch info, statErr := os.Stat(dir); {
 	case errors.Is(statErr, fs.ErrNotExist):
-		return fmt.Sprintf("install: the folder %s does not exist; create it, or mount a volume there (in Kubernetes an emptyDir)", dir)
+		return fmt.Sprintf("install: directory %s does not exist; create it, or mount a volume there (in Kubernetes, an emptyDir)", dir)
 	case statErr == nil && !info.IsDir():
-		return fmt.Sprintf("install: %s is a file; want a folder", dir)
+		return fmt.Sprintf("install: %s is a file; want a directory", dir)
 	case errors.Is(err, syscall.EROFS):
-		next = "mount it writable here; only the tool's own container may have it read-only"
+		next = "mount the volume writable here; only the container of the external tool may mount it read-only"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		next = "the program takes about 20 MB; give the volume more room (in Kubernetes its sizeLimit)"
+		next = "increase the size of the volume (in Kubernetes, its sizeLimit): the program takes about 20 MB"
 	case errors.Is(err, fs.ErrPermission):
-		next = fmt.Sprintf("let user %d write there (in Kubernetes: fsGroup in the pod's securityContext)", os.Getuid())
+		next = fmt.Sprintf("grant user %d write access to the directory (in Kubernetes, set fsGroup in the pod's securityContext)", os.Getuid())
 	default:
-		next = "look at the folder and what is in it"
+		next = "check the directory and its contents"
 	}
 	return fmt.Sprintf("install: %v; %s", err, next)
 }

@@ -41,9 +41,9 @@ func TestInstallSaysWhatIsInTheWay(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(busy, "migrator", "x"), 0o700))
 	for dir, want := range map[string]string{
 		filepath.Join(busy, "nowhere"): "does not exist; create it, or mount a volume there",
-		file:                           "is a file; want a folder",
+		file:                           "is a file; want a directory",
 		"/proc":                        "install: ",
-		busy:                           "look at the folder and what is in it",
+		busy:                           "check the directory and its contents",
 	} {
 		out := call(t.Context(), "install", dir)
 		assert.Equal(t, 2, out.code, out.err)
@@ -53,7 +53,7 @@ func TestInstallSaysWhatIsInTheWay(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "no half copy is left")
 	for err, want := range map[error]string{
-		syscall.EROFS: "mount it writable here", syscall.ENOSPC: "give the volume more room", syscall.EACCES: "fsGroup",
+		syscall.EROFS: "mount the volume writable here", syscall.ENOSPC: "increase the size of the volume", syscall.EACCES: "fsGroup",
 	} {
 		assert.Contains(t, installProblem(busy, &os.PathError{Op: "open", Path: "x", Err: err}), want)
 	}

@@ -117,7 +117,7 @@ func TestAnEditedFileIsRefused(t *testing.T) {
 	w.must(0, "up")
 	w.write("1_a.up.sql", "CREATE TABLE a (b bigint);")
 	golden(t, "edited", w.must(5, "up").err)
-	assert.Contains(t, w.must(0, "status").stdout, "file edited since")
+	assert.Contains(t, w.must(0, "status").stdout, "file has changed")
 	w.must(0, "up", "--on-edited", "allow")
 }
 
@@ -161,7 +161,7 @@ func TestAFileGoesOnWhereItStopped(t *testing.T) {
 	golden(t, "lost-part-way", out.err)
 	assert.Equal(t, "1 up applied 2/2, 2 up running 5/8", w.journal())
 	assert.Equal(t, "2 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-	assert.Regexp(t, `2 +mixed +part-way, 5 of 8 statements`, w.must(0, "status").stdout)
+	assert.Regexp(t, `2 +mixed +partially applied, 5 of 8 statements`, w.must(0, "status").stdout)
 
 	w.write("2_mixed.up.sql", regexp.MustCompile(`pg_sleep\(.*\)`).ReplaceAllString(w.text("2_mixed.up.sql"), "pg_sleep(0)"))
 	w.must(0, "up")

@@ -13,37 +13,37 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// ending is what a verb that has succeeded says of itself.
+// A summary is what a successful command reports.
 type summary struct {
 	report.Result
-	title   string // instead of report.Success's first line
+	title   string // replaces the first line of report.Success
 	changed bool
-	numbers bool // From and To are known, and, with applied, what was run
-	applied bool
-	pending bool // nothing is
+	numbers bool // From and To are known
+	applied bool // steps are known
+	pending bool // the number of pending migrations is known: zero
 	steps   []plan.Run
 }
 
-// message is what goes out of a run that has ended with err.
-func (a *app) message(verb string, err error) notify.Message {
+// message returns the notification of a run that ended with err.
+func (a *app) message(command string, err error) notify.Message {
 	id, now := identity(), time.Now()
 	m := notify.Message{
-		Schema: notify.SchemaVersion, ID: notify.NewID(), Verb: verb, Rows: []report.Row{}, Migrations: []notify.Migration{},
+		Schema: notify.SchemaVersion, ID: notify.NewID(), Verb: command, Rows: []report.Row{}, Migrations: []notify.Migration{},
 		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace, Pod: id.Pod, Job: os.Getenv("SHIPLOCK_JOB"),
 		Database: a.database, Started: a.started.UTC(), Ended: now.UTC(), Seconds: now.Sub(a.started).Round(time.Millisecond).Seconds(), Migrator: version(),
 	}
 	if err != nil {
-		a.failed(&m, verb, err)
+		a.failed(&m, command, err)
 	} else {
-		a.succeeded(&m, verb, now)
+		a.succeeded(&m, command, now)
 	}
 	m.Outcome = notify.Outcome(m.ExitCode)
 	return m
 }
 
-func (a *app) failed(m *notify.Message, verb string, err error) {
-	card := report.Diagnose(err, a.runInfo(verb), a.redact)
-	m.ExitCode, m.Title, m.Rows, m.Report = card.Code, card.Title, card.Rows, card.String()
+func (a *app) failed(m *notify.Message, command string, err error) {
+	r := report.Diagnose(err, a.runInfo(command), a.redact)
+	m.ExitCode, m.Title, m.Rows, m.Report = r.Code, r.Title, r.Rows, r.String()
 	m.Position = position(err)
 	var run *engine.RunError
 	if !errors.As(err, &run) {
@@ -53,24 +53,24 @@ func (a *app) failed(m *notify.Message, verb string, err error) {
 	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
 	addMigrations(m, plan.RunsOf(run.Plan.Steps[:run.Applied]))
 	left := len(plan.InDirection(plan.RunsOf(run.Plan.Steps[run.Applied:]), plan.Up))
-	if verb == "up" {
+	if command == "up" {
 		m.Pending = &left
 	}
 }
 
-// placeOf is the place of a mistake in a file.
+// position returns the position of an error in a migration file, or nil.
 func position(err error) *notify.Position {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
-		doubt     *postgres.UnknownOutcomeError
+		unknown   *postgres.UnknownOutcomeError
 		state     *postgres.SessionStateError
 	)
 	switch {
 	case errors.As(err, &script) && script.File != "":
 		return &notify.Position{File: script.File, Line: script.Line}
-	case errors.As(err, &doubt):
-		return &notify.Position{File: doubt.File, Line: doubt.Line}
+	case errors.As(err, &unknown):
+		return &notify.Position{File: unknown.File, Line: unknown.Line}
 	case errors.As(err, &state):
 		return &notify.Position{File: state.File, Line: state.NextLine}
 	case errors.As(err, &migration):
@@ -80,38 +80,38 @@ func position(err error) *notify.Position {
 	return nil
 }
 
-func (a *app) succeeded(m *notify.Message, verb string, now time.Time) {
-	e := a.summary
-	e.Took = now.Sub(a.started)
-	m.Report = a.redact(report.Success(e.Result, a.runInfo(verb)))
-	if _, where, ok := strings.Cut(m.Report, "\n"); ok && e.title != "" {
-		m.Report = "shiplock: " + oneLine(a.redact(e.title)) + "\n" + where
+func (a *app) succeeded(m *notify.Message, command string, now time.Time) {
+	s := a.summary
+	s.Took = now.Sub(a.started)
+	m.Report = a.redact(report.Success(s.Result, a.runInfo(command)))
+	if _, details, ok := strings.Cut(m.Report, "\n"); ok && s.title != "" {
+		m.Report = "shiplock: " + oneLine(a.redact(s.title)) + "\n" + details
 	}
 	first, _, _ := strings.Cut(m.Report, "\n")
-	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), e.changed
+	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), s.changed
 	none := 0
-	if e.numbers {
-		m.VersionTo = &e.To
+	if s.numbers {
+		m.VersionTo = &s.To
 	}
-	if e.applied {
-		m.VersionFrom = &e.From
-		addMigrations(m, e.steps)
+	if s.applied {
+		m.VersionFrom = &s.From
+		addMigrations(m, s.steps)
 	}
-	if e.pending {
+	if s.pending {
 		m.Pending = &none
 	}
 }
 
-// ran tells what was run, of very many the last: where the database is now.
+// addMigrations adds the migrations that ran, limited to the most recent notify.MaxMigrations.
 func addMigrations(m *notify.Message, runs []plan.Run) {
-	applied, undone := len(runs), len(plan.InDirection(runs, plan.Down))
-	m.Applied, m.RolledBack = &applied, &undone
+	applied, rolledBack := len(runs), len(plan.InDirection(runs, plan.Down))
+	m.Applied, m.RolledBack = &applied, &rolledBack
 	for _, r := range runs[max(0, applied-notify.MaxMigrations):] {
 		m.Migrations = append(m.Migrations, notify.Migration{Version: r.Version, Name: r.Name, Direction: string(r.Direction)})
 	}
 }
 
-// ended takes note of what up or down have done.
+// summarize stores the result of up or down for the notification.
 func (a *app) summarize(r engine.Result) {
 	a.summary = &summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.DownSteps()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
 }

@@ -81,8 +81,8 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	}
 	out := run("up", "--log-level", "debug")
 	assert.Equal(t, 6, out.code)
-	assert.Contains(t, out.err, `level=DEBUG msg=told to="termination message"`)
-	assert.Contains(t, out.err, `level=DEBUG msg=told to="webhook 127.0.0.1:`)
+	assert.Contains(t, out.err, `level=DEBUG msg="notification sent" to="termination message"`)
+	assert.Contains(t, out.err, `level=DEBUG msg="notification sent" to="webhook 127.0.0.1:`)
 	m := in.message(t)
 	card := cardIn(t, out.err)
 	assert.Equal(t, card, m.Report)
@@ -255,12 +255,12 @@ func TestASinkChangesNoExitCode(t *testing.T) {
 				"--webhook-url", gone.URL+"/T0MARKED", "--webhook-token", "marked-token", "--pushgateway-url", refuses.URL, "--termination-log", "/gone/termination-log")
 			assert.Equal(t, c.code, out.code, out.err)
 			assert.Less(t, time.Since(start), 2*time.Minute)
-			assert.Equal(t, 3, strings.Count(out.err, `level=WARN msg="could not be told"`), out.err)
+			assert.Equal(t, 3, strings.Count(out.err, `level=WARN msg="notification failed"`), out.err)
 			for _, said := range []string{"webhook 127.0.0.1:", "connection refused", "Pushgateway 127.0.0.1:", "404 Not Found", "termination message: open /gone/termination-log"} {
 				assert.Contains(t, out.err, said)
 			}
 			assert.NotContains(t, strings.ToLower(out.err), "marked")
-			assert.Less(t, strings.Index(out.err, "shiplock: "), strings.Index(out.err, "could not be told"), "what matters comes first")
+			assert.Less(t, strings.Index(out.err, "shiplock: "), strings.Index(out.err, "notification failed"), "what matters comes first")
 		})
 	}
 }

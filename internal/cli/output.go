@@ -13,11 +13,11 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// output is the value of --output.
+// output is the value of --output: table or json.
 type output string
 
 func (o *output) flag(fs *pflag.FlagSet) {
-	fs.StringVarP((*string)(o), "output", "o", "table", "table or json")
+	fs.StringVarP((*string)(o), "output", "o", "table", "output format: table or json")
 }
 
 func (o *output) check() error {
@@ -27,8 +27,8 @@ func (o *output) check() error {
 	return nil
 }
 
-// show runs a verb that reads and changes nothing: what it has read is printed, as
-// JSON or by table, which gets it with clean texts.
+// show runs a read-only command and prints the value that read returns, as JSON or with table,
+// which receives a copy whose strings are sanitized.
 func show[T any](ctx context.Context, a *app, o output, read func(context.Context, engine.Options) (T, error), table func(io.Writer, T) error) error {
 	if err := o.check(); err != nil {
 		return err
@@ -45,7 +45,7 @@ func show[T any](ctx context.Context, a *app, o output, read func(context.Contex
 	return a.print(o, v, func() error { return table(a.stdout, oneLine(v)) })
 }
 
-// print writes v as JSON, or calls table.
+// print writes v as JSON or calls table.
 func (a *app) print(o output, v any, table func() error) error {
 	if o != "json" {
 		return table()

@@ -15,10 +15,11 @@ func (a *app) plan() *cobra.Command {
 	var format output
 	cmd := &cobra.Command{
 		Use:   "plan",
-		Short: "Show what up would do",
-		Long: `plan reads the database and the files and shows what up would run, and how. It refuses what up would
-refuse, with the same exit code, so that a pipeline knows before it deploys. It changes nothing and takes no lock.
-The SQL itself is read, not run: whether it succeeds is for the database to say.`,
+		Short: "Show the migrations that up would run",
+		Long: `Compare the migration files with the database and print the migrations that up would run, and how.
+plan fails with the same exit code if up would refuse to run, so that a pipeline can check before it
+deploys. plan changes nothing and takes no lock. It does not run the SQL, so a migration can still
+fail.`,
 		Example: `  migrator plan
   migrator plan -o json | jq '.steps | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,12 +37,12 @@ func printPlan(w io.Writer, p engine.Preview) error {
 	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", p.Database, numberText(p.From))
 	switch {
 	case p.Newer:
-		fmt.Fprint(t, "plan\tnothing: the database is newer than the files\n")
+		fmt.Fprint(t, "plan\tnothing to do: the database is ahead of the migration files\n")
 		printUnknown(t, p.Ahead)
 	case len(p.Steps) == 0:
 		fmt.Fprint(t, "plan\tnothing to do\n")
 	default:
-		fmt.Fprintf(t, "plan\t%s, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tHOW\n", stepCounts(p.Steps), numberText(p.To))
+		fmt.Fprintf(t, "plan\t%s, to version %s\n\nVERSION\tFILE\tSTATEMENTS\tEXECUTION\n", stepCounts(p.Steps), numberText(p.To))
 	}
 	for _, s := range p.Steps {
 		fmt.Fprintf(t, "%d\t%s\t%d\t%s\n", s.Version, s.File, s.Statements, execution(s))
@@ -49,7 +50,7 @@ func printPlan(w io.Writer, p engine.Preview) error {
 	return t.Flush()
 }
 
-// planned counts steps by their direction: those down come first.
+// stepCounts describes the number of steps in each direction. Steps down run first.
 func stepCounts(steps []engine.PreviewStep) string {
 	down := 0
 	for _, s := range steps {
@@ -61,28 +62,28 @@ func stepCounts(steps []engine.PreviewStep) string {
 	case down == 0:
 		return report.Plural(up, "migration")
 	case up == 0:
-		return report.Plural(down, "migration") + " to undo"
+		return report.Plural(down, "migration") + " to roll back"
 	default:
-		return fmt.Sprintf("%s to undo, then %d to apply", report.Plural(down, "migration"), up)
+		return fmt.Sprintf("%s to roll back, then %d to apply", report.Plural(down, "migration"), up)
 	}
 }
 
-// how says how a file runs.
+// execution describes how a file runs: in one transaction, or statement by statement.
 func execution(s engine.PreviewStep) string {
-	how := "one transaction"
+	text := "one transaction"
 	if !s.Transactional {
-		how = "statement by statement"
+		text = "statement by statement"
 	}
 	if s.Done > 0 {
-		how += fmt.Sprintf(", after the first %d, which are in effect", s.Done)
+		text += fmt.Sprintf(", resuming after statement %d", s.Done)
 	}
-	return how
+	return text
 }
 
-// printUnknown lists what only the journal knows.
+// printUnknown lists the applied migrations that are not among the migration files.
 func printUnknown(w io.Writer, ahead []engine.FileInfo) {
 	for _, m := range ahead {
-		fmt.Fprintf(w, "unknown here\t%d %s\n", m.Version, m.Name)
+		fmt.Fprintf(w, "unknown\t%d %s\n", m.Version, m.Name)
 	}
 }
 

@@ -15,20 +15,20 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-// commandArgs checks the command that follows --, if any.
+// commandArgs validates the arguments of up: an optional command after --.
 func commandArgs(cmd *cobra.Command, args []string) error {
 	switch dash := cmd.ArgsLenAtDash(); {
 	case dash == 0 && len(args) == 0:
-		return errors.New("no command follows --; run, for example: migrator up -- ./server")
+		return errors.New("missing command after --; run, for example: migrator up -- ./server")
 	case dash < 0 && len(args) > 0:
-		return fmt.Errorf("up takes no argument %q; did you mean: migrator up -- %s", args[0], strings.Join(args, " "))
+		return fmt.Errorf("unexpected argument %q; did you mean: migrator up -- %s", args[0], strings.Join(args, " "))
 	case dash > 0:
-		return fmt.Errorf("up takes no argument %q before --", args[0])
+		return fmt.Errorf("unexpected argument %q before --", args[0])
 	}
 	return nil
 }
 
-// lookPath finds a command as a shell would.
+// lookPath searches for a command as a shell does.
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {
@@ -38,20 +38,20 @@ func lookPath(name string) (string, error) {
 	if wrapped := errors.Unwrap(err); wrapped != nil {
 		reason = wrapped
 	}
-	return "", &config.UsageError{Problem: fmt.Sprintf("command %q: %v; nothing was run. Give its path, or a name that is in PATH (%s)", name, reason, os.Getenv("PATH"))}
+	return "", &config.UsageError{Problem: fmt.Sprintf("command %q: %v; nothing was run. Specify a path, or the name of a file in PATH (%s)", name, reason, os.Getenv("PATH"))}
 }
 
-// become replaces this process by the command. It returns only an error. A signal
-// that came first ends the run instead: from Reset on it would end the process.
+// replaceProcess replaces this process with the command and returns only on an error. If a
+// signal arrived earlier, it returns that as the error: after Reset, a signal would end the process.
 func replaceProcess(ctx context.Context, path string, args []string) error {
 	signal.Reset()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	err := syscall.Exec(path, args, childEnv(os.Environ()))
-	next := "look at the file"
+	next := "check the file"
 	if errors.Is(err, syscall.ENOEXEC) {
-		next = "a script needs a first line such as #!/bin/sh, and a program must be built for this machine"
+		next = "add a first line such as #!/bin/sh to a script, or build the program for this platform"
 	}
-	return &config.UsageError{Problem: fmt.Sprintf("the schema is up to date, but %s does not start: %v; %s", path, err, next)}
+	return &config.UsageError{Problem: fmt.Sprintf("schema is up to date, but %s does not start: %v; %s", path, err, next)}
 }

@@ -13,11 +13,11 @@ import (
 
 func (a *app) progressFlag(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.Progress, "progress", "auto",
-		"how to show what takes long: bar, log, none, or auto for a bar on a terminal and lines in a log ($SHIPLOCK_PROGRESS)")
+		"progress output: bar, log, none, or auto (bar on a terminal, otherwise log) ($SHIPLOCK_PROGRESS)")
 }
 
-// openTerminal takes the terminal, if there is to be a bar: from then on the log and all
-// other output goes through it.
+// openTerminal opens the terminal if a progress bar is to be shown. The log and all other
+// output are then written through it.
 func (a *app) openTerminal() error {
 	switch a.settings.Progress {
 	case "auto", "bar", "log", "none":
@@ -28,7 +28,7 @@ func (a *app) openTerminal() error {
 		return nil
 	}
 	file, ok := a.stderr.(*os.File)
-	if !ok { // also where the screen has been taken
+	if !ok { // not a file, or the terminal is already open
 		return nil
 	}
 	terminal, ok := progress.NewTerminal(file)
@@ -44,14 +44,14 @@ func (a *app) openTerminal() error {
 	return nil
 }
 
-// supportsBar says whether a bar is welcome on a terminal: a CI system may give its
-// jobs one, and keeps what is written to it as a log.
+// supportsBar reports whether to show a progress bar on a terminal. A CI system may give its
+// jobs a terminal and store the output as a log.
 func supportsBar(getenv func(string) string, logFormat string) bool {
 	ci, term := getenv("CI"), getenv("TERM")
 	return (ci == "" || ci == "false") && term != "" && term != "dumb" && logFormat != "json"
 }
 
-// display is how progress is shown; see openTerminal.
+// display returns the progress display. If a bar is to be shown, openTerminal must come first.
 func (a *app) display(log *slog.Logger) *progress.Display {
 	switch {
 	case a.terminal != nil:
@@ -59,16 +59,16 @@ func (a *app) display(log *slog.Logger) *progress.Display {
 	case a.settings.Progress == "none":
 		return progress.NewQuiet(log)
 	case a.settings.Progress == "bar":
-		log.Warn("--progress bar needs a terminal, and standard error is none; what takes long gets lines in the log")
+		log.Warn("--progress bar requires a terminal; logging progress instead")
 	}
 	return progress.NewLog(log, progress.DefaultIntervals)
 }
 
-// toolDisplay is display while a foreign tool has the terminal: what is typed there
-// does not come by us, so a bar would be in its way.
+// toolDisplay returns the progress display of an external tool. If the tool reads from the
+// terminal, the display logs progress: a bar would overwrite what the user types.
 func (a *app) toolDisplay(d *progress.Display, log *slog.Logger, in *os.File) *progress.Display {
 	if a.terminal != nil {
-		if _, typed := progress.NewTerminal(in); typed {
+		if _, interactive := progress.NewTerminal(in); interactive {
 			return progress.NewLog(log, progress.DefaultIntervals)
 		}
 	}

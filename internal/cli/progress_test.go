@@ -19,7 +19,7 @@ func TestProgressIsChosen(t *testing.T) {
 	out := w.must(2, "up", "--progress", "loud")
 	assert.Contains(t, out.err, `--progress is "loud"; want auto, bar, log or none`)
 	out = w.must(0, "up", "--progress", "bar")
-	assert.Contains(t, out.err, "needs a terminal", "it is no reason to fail")
+	assert.Contains(t, out.err, "requires a terminal", "it is no reason to fail")
 	for _, choice := range []string{"auto", "log", "none"} {
 		assert.NotContains(t, w.must(0, "up", "--progress", choice).err, "level=WARN")
 	}

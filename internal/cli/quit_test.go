@@ -30,9 +30,9 @@ func TestQuitURL(t *testing.T) {
 		asked int64
 		said  string
 	}{
-		"after success":    {good, proxy.URL + "/quitquitquit", 0, 1, "told the proxy to quit"},
-		"after failure":    {bad, proxy.URL + "/quitquitquit", 6, 1, "told the proxy to quit"},
-		"nobody there":     {good, gone.URL, 0, 0, "could not be told to quit"},
+		"after success":    {good, proxy.URL + "/quitquitquit", 0, 1, "sidecar shutdown requested"},
+		"after failure":    {bad, proxy.URL + "/quitquitquit", 6, 1, "sidecar shutdown requested"},
+		"nobody there":     {good, gone.URL, 0, 0, "sidecar shutdown failed"},
 		"not a URL for it": {good, "localhost:15020", 2, 0, "--sidecar-shutdown-url is"},
 	} {
 		asked.Store(0)

@@ -22,29 +22,30 @@ func (a *app) rehearse() *cobra.Command {
 	var format output
 	cmd := &cobra.Command{
 		Use:   "rehearse --scratch-url URL",
-		Short: "Run every migration up, down and up again on a scratch database",
-		Long: `rehearse takes the migrations up, down and up again, one by one, on an empty database, and compares
-the schema in the catalogs after each down with the one before its up: what a down does not undo is
-shown, object by object. A missing down is told from a migration that says -- shiplock:irreversible,
-and a down that takes away what may hold data is noted. Rows are not compared.
+		Short: "Run each migration up, down, and up again on a scratch database",
+		Long: `Run each migration up, down, and up again on an empty database. rehearse compares the schema before
+the up script with the schema after the down script, and prints every object that the down script
+does not restore. It also reports down scripts that fail or may delete data. Missing down scripts
+are reported separately from migrations marked irreversible (-- shiplock:irreversible). Rows are not
+compared.
 
-The scratch database must be empty, or have been left by a rehearsal; any other, and the one of
-DATABASE_URL or PGHOST and PGDATABASE, is refused. It is empty in the end. Faults end with exit code 6, and in GitHub Actions
-each of them is annotated at its file.`,
+The scratch database must be empty or left by an earlier rehearsal, and must not be the database in
+DATABASE_URL, or in PGHOST and PGDATABASE. rehearse empties it afterwards. If it finds a fault, the
+exit code is 6; in GitHub Actions, each fault is annotated in its file.`,
 		Example: `  migrator rehearse --scratch-url postgres://ci:ci@localhost:5432/scratch --source ./migrations
-  migrator rehearse --scratch-url $SCRATCH_URL --from 41     # what is newer than 41`,
+  migrator rehearse --scratch-url $SCRATCH_URL --from 41     # only migrations above version 41`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := format.check(); err != nil {
 				return err
 			}
 			if scratch == "" {
-				return &config.UsageError{Problem: "rehearse needs --scratch-url, a database that is empty and may be emptied again ($SHIPLOCK_SCRATCH_URL)"}
+				return &config.UsageError{Problem: "rehearse requires --scratch-url, an empty database that rehearse may empty again ($SHIPLOCK_SCRATCH_URL)"}
 			}
 			var r engine.RehearseOptions
 			if cmd.Flags().Changed("from") {
 				r.From = &from
 			}
-			real, table, err := a.targetDatabase()
+			target, table, err := a.targetDatabase()
 			if err != nil {
 				return err
 			}
@@ -54,9 +55,9 @@ each of them is annotated at its file.`,
 				return err
 			}
 			defer cancel()
-			if real != nil {
+			if target != nil {
 				opts := o.Postgres
-				opts.DSN, opts.Table, r.Real = *real, table, &opts
+				opts.DSN, opts.Table, r.Real = *target, table, &opts
 			}
 			out, err := engine.Rehearse(ctx, o, r)
 			var faults *engine.RehearsalError
@@ -64,8 +65,8 @@ each of them is annotated at its file.`,
 				return err
 			}
 			if a.github != nil {
-				if told := a.annotate(oneLine(out)); told != nil {
-					o.Log.Warn("could not be told", "error", told)
+				if annotateErr := a.annotate(oneLine(out)); annotateErr != nil {
+					o.Log.Warn("notification failed", "error", annotateErr)
 				}
 			}
 			return errors.Join(a.print(format, out, func() error { return printRehearsal(a.stdout, a.settings.Source, oneLine(out), a.redact) }), err)
@@ -74,13 +75,13 @@ each of them is annotated at its file.`,
 	a.filesFlags(cmd.Flags())
 	a.connectionFlags(cmd.Flags())
 	a.waitForDBFlag(cmd.Flags())
-	cmd.Flags().StringVar(&scratch, "scratch-url", "", "database to rehearse on; it must be empty ($SHIPLOCK_SCRATCH_URL)")
-	cmd.Flags().UintVar(&from, "from", 0, "apply what is up to this version first, and rehearse what is newer")
+	cmd.Flags().StringVar(&scratch, "scratch-url", "", "URL of an empty database for the rehearsal ($SHIPLOCK_SCRATCH_URL)")
+	cmd.Flags().UintVar(&from, "from", 0, "version to migrate to first; rehearse only the migrations above it")
 	format.flag(cmd.Flags())
 	return cmd
 }
 
-// targetDatabase is the one that the settings name, nil for none, and its version table.
+// targetDatabase returns the configured database, nil if none, and its version table.
 func (a *app) targetDatabase() (*config.DSN, string, error) {
 	s := a.settings
 	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && os.Getenv("PGHOST")+os.Getenv("PGHOSTADDR")+os.Getenv("PGDATABASE")+os.Getenv("PGSERVICE") == "" {
@@ -107,7 +108,7 @@ func printRehearsal(w io.Writer, source string, r engine.Rehearsal, hide func(st
 	return err
 }
 
-// rehearsed counts, for people.
+// rehearsalSummary describes the number of migrations rehearsed and of faults.
 func rehearsalSummary(r engine.Rehearsal, where string) string {
 	of := ""
 	if r.Total > r.Rehearsed {
@@ -120,7 +121,7 @@ func rehearsalSummary(r engine.Rehearsal, where string) string {
 	return fmt.Sprintf("%d%s migrations rehearsed%s, %d fault%s", r.Rehearsed, of, where, len(r.Faults()), s)
 }
 
-// annotate tells GitHub of each finding, at its file.
+// annotate writes a GitHub annotation for each finding.
 func (a *app) annotate(r engine.Rehearsal) error {
 	var findings []notify.Finding
 	for _, f := range r.Findings {
@@ -137,12 +138,12 @@ func (a *app) annotate(r engine.Rehearsal) error {
 func printDifference(out *strings.Builder, d postgres.Difference) {
 	before, after := d.Before, d.After
 	switch {
-	case before == "" && after == "": // a schema's definition may be empty
-		before, after = "as it was", "another one"
+	case before == "" && after == "": // the definition of a schema may be empty
+		before, after = "existed", "recreated"
 	case before == "":
-		before = "not there"
+		before = "did not exist"
 	case after == "":
-		after = "not there"
+		after = "does not exist"
 	}
 	fmt.Fprintf(out, "    %s\n      before  %s\n      after   %s\n", d.Object, before, after)
 }

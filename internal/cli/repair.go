@@ -11,41 +11,41 @@ import (
 )
 
 func (a *app) repair() *cobra.Command {
-	verdicts := map[engine.Resolution]*bool{}
-	var done statementFlag
+	resolutions := map[engine.Resolution]*bool{}
+	var applied statementFlag
 	cmd := &cobra.Command{
 		Use:   "repair",
-		Short: "Say what is in effect of a migration that stopped part-way",
-		Long: `repair tells the journal what you have found out, or done by hand, about a migration that does
-not run in one transaction and stopped part-way. It runs nothing of the migration. A transactional
-migration never needs it.`,
-		Example: `  migrator repair --statement-applied     # the statement in doubt is in effect; up goes on after it
-  migrator repair --statement-applied=3   # skip statement 3, which failed; up resumes with statement 4
-  migrator repair --statement-not-applied   # it is not; up runs it again
-  migrator repair --applied            # the whole migration has been finished by hand
-  migrator repair --rolled-back           # all that it did has been undone by hand`,
+		Short: "Resolve a partially applied migration",
+		Long: `Record in the history table how a partially applied migration was resolved, so that up can continue.
+Only a migration that runs statement by statement can be partially applied; a transactional
+migration never needs repair. repair runs no statement of the migration.`,
+		Example: `  migrator repair --statement-applied       # the interrupted statement took effect; up resumes after it
+  migrator repair --statement-applied=3     # skip statement 3, which failed; up resumes with statement 4
+  migrator repair --statement-not-applied   # the interrupted statement did not take effect; up runs it again
+  migrator repair --applied                 # the migration was completed manually
+  migrator repair --rolled-back             # the migration was rolled back manually`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var chosen []engine.Resolution
-			if done.given {
+			if applied.given {
 				chosen = append(chosen, engine.StatementApplied)
 			}
-			for v, set := range verdicts {
+			for v, set := range resolutions {
 				if *set {
 					chosen = append(chosen, v)
 				}
 			}
 			if len(chosen) != 1 {
-				return &config.UsageError{Problem: "repair needs one of --statement-applied, --statement-not-applied, --applied, --rolled-back (migrator repair --help)"}
+				return &config.UsageError{Problem: "repair requires exactly one of --statement-applied, --statement-not-applied, --applied, --rolled-back (run migrator repair --help for usage)"}
 			}
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer cancel()
-			did, err := engine.Repair(ctx, o, chosen[0], done.number)
+			result, err := engine.Repair(ctx, o, chosen[0], applied.number)
 			if err == nil {
-				a.summary = &summary{title: "repaired: " + did, changed: true}
-				o.Log.Info("repaired", "now", did)
+				a.summary = &summary{title: "repaired: " + result, changed: true}
+				o.Log.Info("migration repaired", "result", result)
 			}
 			return err
 		},
@@ -54,21 +54,21 @@ migration never needs it.`,
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	for v, usage := range map[engine.Resolution]string{
-		engine.StatementNotApplied: "the statement in doubt is not in effect",
-		engine.MigrationApplied:    "the migration has been finished by hand",
-		engine.MigrationRolledBack: "what the migration did has been undone by hand",
+		engine.StatementNotApplied: "record that the interrupted statement did not take effect",
+		engine.MigrationApplied:    "record that the migration was completed manually",
+		engine.MigrationRolledBack: "record that the migration was rolled back manually",
 	} {
-		verdicts[v] = cmd.Flags().Bool(string(v), false, usage)
+		resolutions[v] = cmd.Flags().Bool(string(v), false, usage)
 	}
-	cmd.Flags().Var(&done, string(engine.StatementApplied), "the statement in doubt is in effect; with the number of the statement that failed, skip it")
-	cmd.Flags().Lookup(string(engine.StatementApplied)).NoOptDefVal = inDoubt
+	cmd.Flags().Var(&applied, string(engine.StatementApplied), "record that the interrupted statement took effect, or skip the failed statement with this number")
+	cmd.Flags().Lookup(string(engine.StatementApplied)).NoOptDefVal = interrupted
 	return cmd
 }
 
-// inDoubt is the statement of a --statement-applied without a number.
-const inDoubt = "in-doubt"
+// interrupted is the value of --statement-applied without a number: the interrupted statement.
+const interrupted = "interrupted"
 
-// statementFlag is a flag whose value, the number of a statement, may be left out.
+// A statementFlag is a flag with an optional value, the number of a statement.
 type statementFlag struct {
 	given  bool
 	number int
@@ -83,10 +83,10 @@ func (f *statementFlag) String() string {
 
 func (*statementFlag) Type() string { return "number" }
 
-// Set reads the number. "true" and "false" are what the flag took when it had none.
+// Set parses the number. It also accepts "true" and "false", as a boolean flag does.
 func (f *statementFlag) Set(s string) error {
 	switch s {
-	case inDoubt, "true":
+	case interrupted, "true":
 		*f = statementFlag{given: true}
 		return nil
 	case "false":
@@ -95,7 +95,7 @@ func (f *statementFlag) Set(s string) error {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
-		return errors.New("must be the number of a statement, from 1")
+		return errors.New("must be the number of a statement, 1 or greater")
 	}
 	*f = statementFlag{given: true, number: n}
 	return nil

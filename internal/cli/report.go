@@ -16,63 +16,63 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// finish tells how a verb has ended, here first and then to everybody else, and
+// finish writes the report of a command to standard error, sends the notifications, and
 // returns the exit code.
 func (a *app) finish(ctx context.Context, cmd *cobra.Command, err error) int {
 	notifies := cmd.Flags().Lookup("notify-timeout") != nil && !isDryRun(cmd)
-	if notifies && a.notifier == nil { // it has not come as far as that
+	if notifies && a.notifier == nil { // the command failed before it opened the notifier
 		_ = applyEnvironment(cmd.Flags(), os.Getenv)
 		_ = a.openNotifier()
 	}
 	if err == nil && a.summary == nil {
-		return report.ExitOK // a verb that only shows something, or its help
+		return report.ExitOK // the command is read-only, or printed its help
 	}
 	m := a.message(cmd.Name(), err)
-	saidErr := a.writeReport(m, err, notifies)
+	reportErr := a.writeReport(m, err, notifies)
 	if notifies {
 		for _, err := range a.notifier.Deliver(ctx, m) {
-			a.logOrDefault().Warn("could not be told", "error", err)
+			a.logOrDefault().Warn("notification failed", "error", err)
 		}
 	}
-	if saidErr != nil && err != nil {
+	if reportErr != nil && err != nil {
 		return max(m.ExitCode, report.ExitInternal)
 	}
 	return m.ExitCode
 }
 
-// isDryRun says that a verb was only asked what it would do.
+// isDryRun reports whether the command was run with --dry-run.
 func isDryRun(cmd *cobra.Command) bool {
 	f := cmd.Flags().Lookup("dry-run")
 	return f != nil && f.Value.String() == "true"
 }
 
-// say is what standard error gets: the card, or the two lines of a success that is
-// to be told.
+// writeReport writes the failure report to standard error, or the two lines of a success
+// with --notify-success, and annotates the run in GitHub Actions.
 func (a *app) writeReport(m notify.Message, err error, notifies bool) error {
-	told := err != nil || notifies && a.notify.Success && m.Changed
-	if !told {
+	if err == nil && !(notifies && a.notify.Success && m.Changed) {
 		return nil
 	}
-	said := a.printReport(m, err)
-	var found *engine.RehearsalError // is annotated already, finding by finding
-	if a.github != nil && !errors.As(err, &found) {
-		said = errors.Join(said, a.github.Annotate(m, a.settings.Source))
+	reportErr := a.printReport(m, err)
+	var rehearsalErr *engine.RehearsalError // its findings are annotated one by one
+	if a.github != nil && !errors.As(err, &rehearsalErr) {
+		reportErr = errors.Join(reportErr, a.github.Annotate(m, a.settings.Source))
 	}
-	return said
+	return reportErr
 }
 
+// printReport writes the report in the format of the log.
 func (a *app) printReport(m notify.Message, err error) error {
 	if log, logErr := a.logger(); logErr == nil && a.settings.LogFormat == "json" {
 		return logReport(log, m)
 	}
 	if err == nil {
-		_, werr := io.WriteString(a.stderr, m.Report)
-		return werr
+		_, writeErr := io.WriteString(a.stderr, m.Report)
+		return writeErr
 	}
 	return report.Report{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.Write(a.stderr, a.color)
 }
 
-// logReport is the card as one record, its rows as fields.
+// logReport writes the report as one log record, with its rows as fields.
 func logReport(log *slog.Logger, m notify.Message) error {
 	level := slog.LevelError
 	if m.Succeeded() {

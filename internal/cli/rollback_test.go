@@ -68,9 +68,9 @@ func TestARollbackWithTheOldImage(t *testing.T) {
 	require.NotEqual(t, before, after)
 
 	t.Setenv("SHIPLOCK_REVISION", "3")
-	assert.Contains(t, r.v1.must(0, "up").err, `not_known_here="6 (booking_amounts), 7 (guest_emails), 8 (bookings_guest_idx)"`)
-	assert.Regexp(t, `(?m)^8 +bookings_guest_idx +applied, not among the files`, r.v1.must(0, "status").stdout)
-	assert.Regexp(t, `(?m)^unknown here +8 bookings_guest_idx$`, r.v1.must(0, "plan").stdout)
+	assert.Contains(t, r.v1.must(0, "up").err, `unknown_migrations="6 (booking_amounts), 7 (guest_emails), 8 (bookings_guest_idx)"`)
+	assert.Regexp(t, `(?m)^8 +bookings_guest_idx +applied, file is missing`, r.v1.must(0, "status").stdout)
+	assert.Regexp(t, `(?m)^unknown +8 bookings_guest_idx$`, r.v1.must(0, "plan").stdout)
 
 	golden(t, "data-loss", r.v1.must(5, "down", "--to-files").err)
 	assert.Equal(t, after, fingerprint(t, r.Database), "nothing was run")
@@ -86,7 +86,7 @@ func TestARollbackWithTheOldImage(t *testing.T) {
 		FROM schema_migrations_history WHERE run_direction = 'down'`), "the journal tells the story")
 	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_history d JOIN schema_migrations_history u USING (migration_version)
 		WHERE d.run_direction = 'down' AND u.run_direction = 'up' AND (d.up_sql, d.down_sql, d.up_checksum) IS DISTINCT FROM (u.up_sql, u.down_sql, u.up_checksum)`), "with the SQL that ran")
-	assert.Contains(t, r.v1.must(0, "down", "--to-files").err, "undone=0")
+	assert.Contains(t, r.v1.must(0, "down", "--to-files").err, "rolled_back=0")
 	r.v1.must(0, "up")
 
 	r.v2.must(0, "up")
@@ -205,7 +205,7 @@ func TestADownGoesOnWithoutItsFile(t *testing.T) {
 	golden(t, "down-part-way", out.err)
 	assert.Equal(t, "1 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	assert.Contains(t, w.must(5, "up").err, "undoing version 2 (b) stopped part-way, after 2 of 4 statements")
-	assert.Contains(t, w.must(0, "down", "--to-files", "--dry-run").stdout, "after the first 2, which are in effect")
+	assert.Contains(t, w.must(0, "down", "--to-files", "--dry-run").stdout, "resuming after statement 2")
 	w.must(0, "down", "--to-files")
 	assert.Equal(t, "1,2,3", w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"), "each statement ran once")
 	assert.Equal(t, "1 false", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
@@ -215,9 +215,9 @@ func TestADownGoesOnWithoutItsFile(t *testing.T) {
 func TestDownUsage(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"not both":                {"--to", "1", "--to-files"},
+		"cannot be used together": {"--to", "1", "--to-files"},
 		"or --to-files":           {"--dry-run"},
-		"is for --dry-run":        {"--to", "1", "-o", "json"},
+		"requires --dry-run":      {"--to", "1", "-o", "json"},
 		"want table or json":      {"--to", "1", "--dry-run", "-o", "xml"},
 		"allow, fail or down":     nil,
 		`--on-edited is "nobody"`: {"--to", "1", "--on-edited", "nobody"},

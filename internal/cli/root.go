@@ -1,5 +1,5 @@
-// Package cli is the command line: one file a verb, and the settings they share.
-// A flag beats its environment variable, which beats the default.
+// Package cli implements the command line: one file per command, and the flags they share.
+// A flag overrides its environment variable, which overrides the default.
 package cli
 
 import (
@@ -27,25 +27,25 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// app is one call of the program.
+// An app is one invocation of the program.
 type app struct {
 	settings config.Settings
 	stdout   io.Writer
 	stderr   io.Writer
-	color    bool // standard error is shown in colours
+	color    bool // whether standard error is written in color
 	redactor func(string) string
-	user     string // of the database, once it is known
-	database string // user@host:port/name, once it is known
+	user     string // database user, once known
+	database string // user@host:port/name, once known
 	started  time.Time
-	summary  *summary // of a verb that has succeeded in what its end is told of
+	summary  *summary // result of a successful command that sends notifications
 	notify   notify.Options
 	notifier *notify.Notifier
-	github   *notify.GitHub     // nil elsewhere
-	terminal *progress.Terminal // once there is to be a bar on it
+	github   *notify.GitHub     // nil outside GitHub Actions
+	terminal *progress.Terminal // nil without a progress bar
 }
 
-// Run parses args, runs the verb and returns the exit code. Results go to stdout,
-// the log and the card to stderr.
+// Run parses args, runs the command, and returns the exit code. It writes results to
+// stdout, and the log and the failure report to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{stdout: stdout, stderr: stderr, redactor: config.SecretsFromArgs(args).RedactKnown, started: time.Now(), color: report.ColorEnabled(stderr, os.Getenv)}
 	a.github = notify.NewGitHub(os.Getenv, stderr)
@@ -54,48 +54,48 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		defer a.github.Close()
 	}
 	root := a.command()
-	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
+	root.SetArgs(append([]string{}, args...)) // cobra reads os.Args if the slice is nil
 	cmd, err := root.ExecuteContextC(ctx)
 	defer a.shutDownSidecar()
 	return a.finish(ctx, cmd, err)
 }
 
-const long = `migrator applies an application's PostgreSQL migrations: each one once, whole or not at all.
+const long = `migrator runs an application's PostgreSQL schema migrations: each one once, and atomically.
 
-Migrations are golang-migrate's: 0001_name.up.sql and 0001_name.down.sql, and the
-version is kept in its table, schema_migrations.`
+Migration files are named as in golang-migrate: 0001_name.up.sql and 0001_name.down.sql.
+The version is stored in golang-migrate's version table, schema_migrations.`
 
 const exitCodes = `
 Exit codes:
-  0    the schema is where the files end (also: there was nothing to do)
-  2    usage or configuration
-  3    database not reachable in the time given, or lost (a retry may help)
-  4    another migrator held the lock for the whole time given (a retry may help)
-  5    refused: files and database disagree
-  6    a migration failed; the schema is as it was before it
-  7    a migration failed part-way; the message says what is done and what remains
-  124  out of time (--timeout)
-  128+n  stopped by signal n
+  0      schema is up to date (also: nothing to do)
+  2      usage or configuration error
+  3      database not reachable in time, or connection lost (a retry may help)
+  4      timed out waiting for another migrator's lock (a retry may help)
+  5      refused: migration files conflict with the database
+  6      a migration failed and was rolled back
+  7      a migration was partially applied; the report lists what was applied and what remains
+  124    timed out (--timeout)
+  128+n  stopped by signal n (a retry may help)
 `
 
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "migrator",
-		Short:         "Apply PostgreSQL migrations, whole or not at all",
+		Short:         "Run PostgreSQL schema migrations atomically",
 		Long:          long,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_ = cmd.Help()
-			return &config.UsageError{Problem: "no verb given: migrator up applies what is pending"}
+			return &config.UsageError{Problem: `no command specified (try "migrator up")`}
 		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			err := applyEnvironment(cmd.Flags(), os.Getenv)
 			a.settings.TableGiven = cmd.Flags().Changed("table")
 			a.settings.Migrates = cmd.Flags().Lookup("statement-timeout") != nil
 			if a.settings.ConnectAttempts > 0 && !cmd.Flags().Changed("wait-for-db") {
-				a.settings.WaitForDB = math.MaxInt64 // the number is the limit
+				a.settings.WaitForDB = math.MaxInt64 // the number of attempts is the limit
 			}
 			return err
 		},
@@ -109,7 +109,7 @@ func (a *app) command() *cobra.Command {
 		if errors.As(err, &invalid) {
 			problem = fmt.Sprintf("--%s is %q; want %s", invalid.GetFlag().Name, invalid.GetValue(), expectedValue(invalid.GetFlag()))
 		}
-		return &config.UsageError{Problem: fmt.Sprintf("%s (%s --help lists the flags)", problem, cmd.CommandPath())}
+		return &config.UsageError{Problem: fmt.Sprintf("%s (run %s --help for a list of flags)", problem, cmd.CommandPath())}
 	})
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	root.SetHelpTemplate(root.HelpTemplate() + exitCodes)
@@ -119,32 +119,32 @@ func (a *app) command() *cobra.Command {
 	}
 	root.Args = usageArgs(func(_ *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return fmt.Errorf("unknown verb %q; there are: up, down, status, history, rehearse, plan, wait, exec, repair, baseline, create, install, version", args[0])
+			return fmt.Errorf("unknown command %q; available commands: up, down, status, history, rehearse, plan, wait, exec, repair, baseline, create, install, version", args[0])
 		}
 		return nil
 	})
 	return root
 }
 
-// usageArgs gives wrong arguments the exit code of wrong usage.
+// usageArgs returns a check whose errors have the exit code of a usage error.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if check == nil {
 			check = cobra.NoArgs
 		}
 		if err := check(cmd, args); err != nil {
-			return &config.UsageError{Problem: fmt.Sprintf("%v (%s --help)", err, cmd.CommandPath())}
+			return &config.UsageError{Problem: fmt.Sprintf("%v (run %s --help for usage)", err, cmd.CommandPath())}
 		}
 		return nil
 	}
 }
 
-// sourceFlag is all that create needs.
+// sourceFlag adds --source, the only flag of create.
 func (a *app) sourceFlag(fs *pflag.FlagSet) {
-	fs.StringVar(&a.settings.Source, "source", config.DefaultSource, "folder with the migrations, or file://FOLDER ($SHIPLOCK_SOURCE)")
+	fs.StringVar(&a.settings.Source, "source", config.DefaultSource, "directory with the migration files, as a path or a file:// URL ($SHIPLOCK_SOURCE)")
 }
 
-// databaseFlags are those of the verbs that compare files and database.
+// databaseFlags adds the flags of the commands that compare the migration files with the database.
 func (a *app) databaseFlags(fs *pflag.FlagSet) {
 	a.filesFlags(fs)
 	a.connectionFlags(fs)
@@ -153,26 +153,26 @@ func (a *app) databaseFlags(fs *pflag.FlagSet) {
 
 func (a *app) filesFlags(fs *pflag.FlagSet) {
 	a.sourceFlag(fs)
-	fs.StringVar(&a.settings.UnrecognizedFiles, "unrecognized-files", string(source.FailUnrecognized), "what to do with .sql files whose names are no migration's: fail or ignore ($SHIPLOCK_UNRECOGNIZED_FILES)")
+	fs.StringVar(&a.settings.UnrecognizedFiles, "unrecognized-files", string(source.FailUnrecognized), "how to handle .sql files with invalid names: fail or ignore ($SHIPLOCK_UNRECOGNIZED_FILES)")
 }
 
 func (a *app) waitForDBFlag(fs *pflag.FlagSet) {
-	fs.DurationVar(&a.settings.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "how long to wait for a database that is not ready ($SHIPLOCK_WAIT_FOR_DB)")
+	fs.DurationVar(&a.settings.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "maximum time to wait for the database to accept connections ($SHIPLOCK_WAIT_FOR_DB)")
 	fs.IntVar(&a.settings.ConnectAttempts, "connect-attempts", 0,
-		"give up after so many attempts to connect; without --wait-for-db time is then no limit ($SHIPLOCK_CONNECT_ATTEMPTS)")
-	fs.DurationVar(&a.settings.ConnectDelay, "connect-delay", 0, "the pause between two attempts to connect, 0 for one that grows to a second ($SHIPLOCK_CONNECT_DELAY)")
+		"maximum number of connection attempts, instead of the default --wait-for-db limit; 0 for no limit ($SHIPLOCK_CONNECT_ATTEMPTS)")
+	fs.DurationVar(&a.settings.ConnectDelay, "connect-delay", 0, "time between connection attempts; 0 for a delay that increases to 1s ($SHIPLOCK_CONNECT_DELAY)")
 }
 
-// connectionFlags say which database, and how long and how loud. The settings that
-// a verb has no flag for get their defaults.
+// connectionFlags adds the flags for the connection, the timeout, and the log, and sets
+// the defaults of settings for which the command has no flag.
 func (a *app) connectionFlags(fs *pflag.FlagSet) {
 	s := &a.settings
-	fs.StringVar(&s.DatabaseURL, "database-url", "", "postgres://user:password@host:5432/database ($DATABASE_URL; else libpq's PGHOST, PGUSER, PGPASSWORD, PGPASSFILE …)")
+	fs.StringVar(&s.DatabaseURL, "database-url", "", "database URL, such as postgres://user:password@host:5432/database ($DATABASE_URL; if unset, libpq's PGHOST, PGUSER, PGPASSWORD, PGPASSFILE …)")
 	a.loginFlags(fs)
-	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, name or schema.name, in double quotes where a name has a dot ($SHIPLOCK_TABLE)")
-	fs.DurationVar(&s.Timeout, "timeout", 0, "end the whole run after this time, 0 for never ($SHIPLOCK_TIMEOUT)")
-	fs.StringVar(&s.LogFormat, "log-format", "text", "text or json ($SHIPLOCK_LOG_FORMAT)")
-	fs.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error ($SHIPLOCK_LOG_LEVEL)")
+	fs.StringVar(&s.Table, "table", config.DefaultTable, "version table, as name or schema.name; put a name that contains a dot in double quotes ($SHIPLOCK_TABLE)")
+	fs.DurationVar(&s.Timeout, "timeout", 0, "maximum duration of the run; 0 for no limit ($SHIPLOCK_TIMEOUT)")
+	fs.StringVar(&s.LogFormat, "log-format", "text", "log format: text or json ($SHIPLOCK_LOG_FORMAT)")
+	fs.StringVar(&s.LogLevel, "log-level", "info", "log level: debug, info, warn, or error ($SHIPLOCK_LOG_LEVEL)")
 	a.progressFlag(fs)
 	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
 	s.OutOfOrder, s.OnEdited = string(plan.FailOutOfOrder), string(plan.FailEdited)
@@ -185,14 +185,14 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 func (a *app) lockFlags(fs *pflag.FlagSet) {
 	a.sidecarFlag(fs)
 	s := &a.settings
-	fs.DurationVar(&s.LockWait, "lock-wait", config.DefaultLockWait, "how long to wait for another migrator ($SHIPLOCK_LOCK_WAIT)")
+	fs.DurationVar(&s.LockWait, "lock-wait", config.DefaultLockWait, "maximum time to wait for another migrator to finish ($SHIPLOCK_LOCK_WAIT)")
 	fs.DurationVar(&s.LockTimeout, "lock-timeout", config.DefaultLockTimeout,
-		"how long a statement may wait for a table before it makes way and is tried again, 0 for the server's setting ($SHIPLOCK_LOCK_TIMEOUT)")
-	fs.DurationVar(&s.StatementTimeout, "statement-timeout", 0, "the most one statement may take, 0 for the server's setting ($SHIPLOCK_STATEMENT_TIMEOUT)")
+		"maximum time to wait for a table lock before rolling back and retrying; 0 for the server's setting ($SHIPLOCK_LOCK_TIMEOUT)")
+	fs.DurationVar(&s.StatementTimeout, "statement-timeout", 0, "maximum duration of a statement; 0 for the server's setting ($SHIPLOCK_STATEMENT_TIMEOUT)")
 }
 
-// applyEnvironment sets each flag that was not given from its SHIPLOCK_ variable.
-// An empty variable counts as not set, as it does for libpq.
+// applyEnvironment sets each flag that is not on the command line from its SHIPLOCK_ variable.
+// An empty variable counts as unset, as in libpq.
 func applyEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 	var errs []error
 	fs.VisitAll(func(f *pflag.Flag) {
@@ -213,21 +213,22 @@ func applyEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 	return errors.Join(errs...)
 }
 
-// wanted says what a flag's type takes, which the errors of Go's parsers leave to the reader.
+// expectedValue describes the values of a flag's type. The errors of Go's parsers do not.
 func expectedValue(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "uint":
-		return "a whole number, 0 or more"
+		return "an integer, 0 or greater"
 	case "int":
-		return "a whole number"
+		return "an integer"
 	case "duration":
-		return "a time with its unit, such as 30s or 5m"
+		return "a duration with a unit, such as 30s or 5m"
 	case "bool":
 		return "true or false"
 	}
 	return "a " + f.Value.Type()
 }
 
+// envNames returns the environment variables of a flag, in order of precedence.
 func envNames(flag string) []string {
 	name := "SHIPLOCK_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 	switch flag {
@@ -239,7 +240,7 @@ func envNames(flag string) []string {
 	return []string{name}
 }
 
-// options checks the settings and starts the clock of --timeout.
+// options validates the settings and starts the timer of --timeout.
 func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc, engine.Options, error) {
 	if err := a.openTerminal(); err != nil {
 		return nil, nil, engine.Options{}, err
@@ -266,16 +267,16 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	}
 	a.redactor, a.database, a.user = dsn.Redact, dsn.String(), dsn.User()
 	if len(dsn.Ignored()) > 0 {
-		log.Warn("the database URL has parameters that are ignored", "ignored", dsn.Ignored())
+		log.Warn("ignoring database URL parameters", "parameters", dsn.Ignored())
 	}
-	show := a.display(log)
-	return ctx, func() { cancel(); show.Close() }, engine.Options{
+	display := a.display(log)
+	return ctx, func() { cancel(); display.Close() }, engine.Options{
 		Source: s.Source, Unrecognized: source.Unrecognized(s.UnrecognizedFiles), Log: log, TxMode: engine.TxMode(s.TxMode), AllowDataLoss: s.AllowDataLoss,
 		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
 		Postgres: postgres.Options{DSN: dsn, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
 			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
 			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
-			Identity: identity(), Progress: show},
+			Identity: identity(), Progress: display},
 	}, nil
 }
 
@@ -301,15 +302,15 @@ func (a *app) logger() (*slog.Logger, error) {
 	return nil, &config.UsageError{Problem: fmt.Sprintf("--log-format is %q; want text or json", a.settings.LogFormat)}
 }
 
-// surroundings are what a card says of where the program was called.
-func (a *app) runInfo(verb string) report.Run {
+// runInfo returns what a failure report states about the run.
+func (a *app) runInfo(command string) report.Run {
 	id := identity()
-	return report.Run{Command: verb, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
+	return report.Run{Command: command, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
 		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace}
 }
 
-// identity is who we are to the journal, as far as the chart has told. A pod's
-// host name is the pod's.
+// identity returns the release, revision, and namespace that the chart sets, and the pod's
+// name, which is its host name. The history table stores them with each run.
 func identity() postgres.Identity {
 	id := postgres.Identity{
 		Release: os.Getenv("SHIPLOCK_RELEASE"), Revision: os.Getenv("SHIPLOCK_REVISION"), Namespace: os.Getenv("SHIPLOCK_NAMESPACE"),

@@ -13,15 +13,15 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 )
 
-// sidecarTimeout bounds the request: a pod must not live longer for want of a proxy.
+// sidecarTimeout limits the request, so that an unavailable sidecar does not keep the pod running.
 const sidecarTimeout = 3 * time.Second
 
 func (a *app) sidecarFlag(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.SidecarShutdownURL, "sidecar-shutdown-url", "",
-		"POST to this URL at the end, whatever the end is, such as http://localhost:15020/quitquitquit: a service mesh's proxy then ends with the pod ($SHIPLOCK_SIDECAR_SHUTDOWN_URL)")
+		"URL to POST to when the run ends, to shut down a service mesh sidecar, such as http://localhost:15020/quitquitquit ($SHIPLOCK_SIDECAR_SHUTDOWN_URL)")
 }
 
-// checkSidecarShutdownURL says whether quit can work, before anything runs.
+// checkSidecarShutdownURL validates the URL before the run starts.
 func checkSidecarShutdownURL(s string) error {
 	if s == "" {
 		return nil
@@ -33,23 +33,23 @@ func checkSidecarShutdownURL(s string) error {
 	return nil
 }
 
-// quit tells a mesh's proxy in our pod that we are done. What becomes of that is
-// logged and changes no exit code.
+// shutDownSidecar requests the shutdown of a service mesh sidecar in the pod. A failure is
+// logged and does not change the exit code.
 func (a *app) shutDownSidecar() {
 	target := a.settings.SidecarShutdownURL
 	if target == "" || checkSidecarShutdownURL(target) != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), sidecarTimeout) // ours may have ended
+	ctx, cancel := context.WithTimeout(context.Background(), sidecarTimeout) // the context of the run may be canceled
 	defer cancel()
 	status, err := post(ctx, target)
 	log, logErr := a.logger()
 	switch {
 	case logErr != nil:
 	case err != nil:
-		log.Warn("the proxy could not be told to quit", "error", err)
+		log.Warn("sidecar shutdown failed", "error", err)
 	default:
-		log.Info("told the proxy to quit", "url", target, "answer", status)
+		log.Info("sidecar shutdown requested", "url", target, "status", status)
 	}
 }
 
@@ -58,10 +58,10 @@ func post(ctx context.Context, target string) (status string, err error) {
 	if err != nil {
 		return "", err
 	}
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return "", err
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<10)) // so that it is answered in full
-	return answer.Status, answer.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<10)) // wait for the complete response
+	return response.Status, response.Body.Close()
 }

@@ -17,8 +17,9 @@ func (a *app) status() *cobra.Command {
 	var format output
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the database's version and what is pending",
-		Long:  `status compares the database with the files. It changes nothing and takes no lock.`,
+		Short: "Show the database version and pending migrations",
+		Long: `Compare the database with the migration files and list applied and pending migrations. status
+changes nothing and takes no lock.`,
 		Example: `  migrator status
   migrator status -o json | jq '.pending | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,22 +44,23 @@ func printStatus(w io.Writer, st engine.Status) error {
 }
 
 func printTool(w io.Writer, r engine.ToolInfo) {
-	how := r.Outcome
+	outcome := r.Outcome
 	if r.Ended != "" {
-		how += fmt.Sprintf(" (%s), took %s", r.Ended, time.Duration(r.DurationSeconds*float64(time.Second)).Round(time.Millisecond))
+		outcome += fmt.Sprintf(" (%s), took %s", r.Ended, time.Duration(r.DurationSeconds*float64(time.Second)).Round(time.Millisecond))
 	}
-	fmt.Fprintf(w, "tool\t%s\nlast run\t%s, %s, by %s, %d schema changes\n", r.Command, how, r.Started.UTC().Format(timeFormat), actor(r.User, r.Release), len(r.Changes))
+	fmt.Fprintf(w, "tool\t%s\nlast run\t%s, %s, by %s, %d schema changes\n", r.Command, outcome, r.Started.UTC().Format(timeFormat), actor(r.User, r.Release), len(r.Changes))
 }
 
-// printFailure says how the last run ended, in the words of its card's title.
+// printFailure prints the outcome of the last run as in the title of its failure report.
 func printFailure(w io.Writer, f engine.Failure) {
-	how := map[string]string{"failed": "failed; nothing of it was kept", "partially applied": "partially applied", "running": "broke off, or is at work"}[f.Outcome]
-	fmt.Fprintf(w, "last run\tversion %d %s %s, %s, by %s\nreason\t%s\n", f.Version, f.Direction, cmp.Or(how, f.Outcome),
+	outcome := map[string]string{"failed": "failed and was rolled back", "partially applied": "partially applied", "running": "interrupted or still running"}[f.Outcome]
+	fmt.Fprintf(w, "last run\tversion %d %s %s, %s, by %s\nreason\t%s\n", f.Version, f.Direction, cmp.Or(outcome, f.Outcome),
 		f.Started.UTC().Format(timeFormat), actor(f.User, f.Release), f.Error)
 }
 
 const timeFormat = "2006-01-02 15:04:05Z"
 
+// actor returns the user, followed by the release in parentheses if known.
 func actor(user, release string) string {
 	if release == "" {
 		return user
@@ -74,11 +76,11 @@ func printFiles(t io.Writer, st engine.Status) {
 	note := ""
 	switch {
 	case st.Dirty:
-		note = ", DIRTY: a migration stopped part-way"
+		note = ", DIRTY: a migration did not complete"
 	case !st.VersionInFiles && *st.Version > st.Latest:
-		note = ", newer than the files"
+		note = ", ahead of the migration files"
 	case !st.VersionInFiles:
-		note = ", not among the files"
+		note = ", not in the migration files"
 	}
 	fmt.Fprintf(t, "table\t%s\nversion\t%s%s\nfiles\tup to version %d, %d pending\n",
 		st.Table, current, note, st.Latest, len(st.Pending))
@@ -86,20 +88,20 @@ func printFiles(t io.Writer, st engine.Status) {
 		printFailure(t, *f)
 	}
 	fmt.Fprintln(t)
-	fmt.Fprintf(t, "VERSION\tNAME\tSTATE\tWHEN\tTOOK\tBY\n")
+	fmt.Fprintf(t, "VERSION\tNAME\tSTATE\tSTARTED\tDURATION\tBY\n")
 	for _, m := range st.Applied {
 		state := "applied"
 		if slices.Contains(st.Edited, m.Version) {
-			state = "applied, file edited since"
+			state = "applied, file has changed"
 		}
 		if slices.Contains(st.LineEndings, m.Version) {
 			state = "applied, line endings differ"
 		}
 		if m.FromHistory {
-			state = "applied, not among the files"
+			state = "applied, file is missing"
 		}
 		if m.MinCompatibleVersion > 0 {
-			state += fmt.Sprintf(", breaks before %d", m.MinCompatibleVersion)
+			state += fmt.Sprintf(", min compatible version %d", m.MinCompatibleVersion)
 		}
 		printRow(t, m, state)
 	}
@@ -118,13 +120,13 @@ func printRow(w io.Writer, m engine.FileInfo, state string) {
 	case "imported":
 		state += ", by another tool"
 	case "failed":
-		state += ", last try failed"
+		state += ", last attempt failed"
 	case "running", "partially applied", "repaired":
-		state = fmt.Sprintf("part-way, %d of %d statements", r.StatementsApplied, r.StatementsTotal)
+		state = fmt.Sprintf("partially applied, %d of %d statements", r.StatementsApplied, r.StatementsTotal)
 	}
-	took := ""
+	duration := ""
 	if r.DurationSeconds > 0 {
-		took = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
+		duration = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
 	}
-	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format(timeFormat), took, actor(r.User, r.Release))
+	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", m.Version, m.Name, state, r.Started.UTC().Format(timeFormat), duration, actor(r.User, r.Release))
 }

@@ -8,9 +8,9 @@ import (
 	"unicode/utf16"
 )
 
-// oneLine is a copy of v whose texts stay in their cell of a table: names and errors
-// come from a database and from files, and may hold line breaks and what moves a
-// terminal's cursor. JSON keeps them as they are, escaped.
+// oneLine returns a copy of v whose strings fit in a table cell. Names and errors come from a
+// database and from files, and may contain line breaks and terminal control characters.
+// JSON output escapes them instead.
 func oneLine[T any](v T) T {
 	out := reflect.New(reflect.TypeFor[T]()).Elem()
 	out.Set(reflect.ValueOf(v))
@@ -18,8 +18,8 @@ func oneLine[T any](v T) T {
 	return out.Interface().(T)
 }
 
-// sanitizeStrings changes all texts of v, which can be set; slices and what pointers
-// lead to are copied first.
+// sanitizeStrings replaces control characters in all strings of v, which must be settable.
+// It copies slices, and the values of pointers, before it changes them.
 func sanitizeStrings(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
@@ -54,7 +54,7 @@ func sanitizeStrings(v reflect.Value) {
 	}
 }
 
-// escaped writes what JSON leaves as it is, and a terminal would obey, as \uXXXX.
+// escapeJSON writes characters that JSON permits, and a terminal would interpret, as \uXXXX.
 func escapeJSON(json []byte) string {
 	var out strings.Builder
 	for _, r := range string(json) {

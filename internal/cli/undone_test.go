@@ -89,7 +89,7 @@ func TestAnUpThatGoesDownSaysSo(t *testing.T) {
 	for _, line := range []string{"shiplock_schema_version 1\n", `shiplock_last_run_migrations{direction="down"} 2` + "\n", `shiplock_last_run_migrations{direction="up"} 0` + "\n"} {
 		assert.Contains(t, metrics[0], line)
 	}
-	assert.Contains(t, out.err, `undone=2 migrations="3 (prices), 2 (guests)"`, "the log")
+	assert.Contains(t, out.err, `rolled_back=2 migrations="3 (prices), 2 (guests)"`, "the log")
 
 	(&world{Database: v1.Database, t: t, dir: folder(t, files)}).must(0, "up")
 	v1.must(0, "down", "--to", "2", "--notify-success", "--webhook-url", slack.URL, "--webhook-format", "slack", "--source", folder(t, files))
@@ -126,8 +126,8 @@ func TestAHotfixComesAfterTheWayDown(t *testing.T) {
 		v2.must(0, "up")
 		hotfix := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_fix.up.sql": "CREATE TABLE fix (c int)"})}
 		up := append([]string{"up", "--on-newer", "down"}, args...)
-		assert.Contains(t, hotfix.must(0, "plan", "--on-newer", "down").stdout, "1 migration to undo, then 1 to apply, to version 2")
-		assert.Contains(t, hotfix.must(0, up...).err, `undone=1 migrations="7 (b)" applied="2 (fix)"`)
+		assert.Contains(t, hotfix.must(0, "plan", "--on-newer", "down").stdout, "1 migration to roll back, then 1 to apply, to version 2")
+		assert.Contains(t, hotfix.must(0, up...).err, `rolled_back=1 migrations="7 (b)" applied="2 (fix)"`)
 		assert.Equal(t, "2 fix", d.Value(t, "SELECT concat_ws(' ', version, to_regclass('fix'), to_regclass('b')) FROM schema_migrations"))
 		assert.Contains(t, hotfix.must(0, up...).err, "nothing to do")
 	}

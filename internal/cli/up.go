@@ -14,18 +14,18 @@ import (
 func (a *app) up() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up [-- COMMAND [ARGUMENT...]]",
-		Short: "Apply every migration that is pending",
-		Long: `up applies every migration above the database's version, in order. Each runs in one
-transaction together with the new version, so a migration that fails leaves nothing behind;
-what cannot run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.
+		Short: "Apply all pending migrations",
+		Long: `Apply all pending migrations in version order. Each migration and its version update run in one
+transaction, so a migration that fails is rolled back completely. A file with statements that cannot
+run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.
 
-With --tx-mode all, all pending migrations run in one transaction: if one fails, all are rolled back.
-Their locks are held until the last migration has run, so use it for short migrations only.
+With --tx-mode all, all pending migrations run in one transaction: if one fails, all are rolled
+back. Locks are held until the last migration is done, so use it for short migrations only.
 
-If a COMMAND follows --, it replaces the migrator process once the schema is up to date. It gets the
-same environment, without the notification settings, and receives all signals. The migrator checks
-that COMMAND exists before it runs a migration. Several instances can start at the same time: one
-migrates, the others wait.`,
+If a COMMAND follows --, it replaces the migrator process once the schema is up to date. COMMAND
+gets the same environment, without the notification settings, and receives all signals. The migrator
+checks that COMMAND exists before it runs a migration. Several instances can start at the same time:
+one migrates, the others wait.`,
 		Example: `  DATABASE_URL=postgres://app:secret@db:5432/shop migrator up --source ./migrations
   migrator up --wait-for-db 2m --timeout 10m
   migrator up --connect-attempts 30 --connect-delay 2s -- ./server --port 8080`,
@@ -51,7 +51,7 @@ migrates, the others wait.`,
 			a.summarize(result)
 			a.summary.pending = true
 			if len(args) > 0 {
-				a.finish(cmd.Context(), cmd, nil) // nobody comes back from there
+				a.finish(cmd.Context(), cmd, nil) // replaceProcess does not return on success
 				return replaceProcess(cmd.Context(), path, args)
 			}
 			return nil
@@ -64,36 +64,36 @@ migrates, the others wait.`,
 	return cmd
 }
 
-// policyFlags are the user's choices about what may run.
+// policyFlags adds the flags that determine which migrations may run.
 func (a *app) policyFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
-		"what to do when the database is newer than the files: allow, fail, or down to undo what is newer ($SHIPLOCK_ON_NEWER)")
+		"action when the database is ahead of the migration files: allow, fail, or down (roll back) ($SHIPLOCK_ON_NEWER)")
 	a.dataLossFlag(fs)
 	fs.StringVar(&a.settings.TxMode, "tx-mode", string(engine.TxModeFile),
-		"what is one transaction: migration, or release for all that is pending ($SHIPLOCK_TX_MODE)")
+		"transaction scope: file (one transaction per migration) or all (one for all pending migrations) ($SHIPLOCK_TX_MODE)")
 	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailOutOfOrder),
-		"what to do with a migration below the database's version that has not run: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
+		"action when a pending migration is below the database version: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
 	fs.StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
-		"what to do when an applied file was edited: fail or allow ($SHIPLOCK_ON_EDITED)")
+		"action when the file of an applied migration has changed: fail or allow ($SHIPLOCK_ON_EDITED)")
 	fs.BoolVar(&a.settings.RequireDown, "require-down", false,
-		"refuse to apply a migration that has no down file, instead of a warning ($SHIPLOCK_REQUIRE_DOWN)")
+		"refuse migrations without a down file instead of logging a warning ($SHIPLOCK_REQUIRE_DOWN)")
 }
 
 func (a *app) dataLossFlag(fs *pflag.FlagSet) {
 	fs.BoolVar(&a.settings.AllowDataLoss, "allow-data-loss", false,
-		"let a down drop tables and columns that hold data, and delete rows ($SHIPLOCK_ALLOW_DATA_LOSS)")
+		"allow rollbacks that drop tables or columns containing data, or delete rows ($SHIPLOCK_ALLOW_DATA_LOSS)")
 }
 
 func logUp(log *slog.Logger, r engine.Result) {
 	switch {
 	case r.Newer:
-		log.Warn("the database is newer than the files here; nothing was done", "version", r.To, "not_known_here", plan.Names(r.Ahead))
+		log.Warn("database is ahead of the migration files; nothing to do", "version", r.To, "unknown_migrations", plan.Names(r.Ahead))
 	case len(r.DownSteps()) > 0:
 		logDown(log, r)
 	case r.Applied == 0:
 		log.Info("nothing to do", "version", versionText(r.To))
 	default:
-		log.Info("the schema is up to date", "version", versionText(r.To), "was", versionText(r.From), "applied", r.Applied)
+		log.Info("schema is up to date", "version", versionText(r.To), "previous_version", versionText(r.From), "applied", r.Applied)
 	}
 }
 

@@ -14,7 +14,7 @@ var (
 	Commit  = ""
 )
 
-// version is Version, or what the go command knows.
+// version returns Version, or the module version that the go command recorded.
 func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && Version == "" {
 		return info.Main.Version
@@ -25,7 +25,7 @@ func version() string {
 func (a *app) version() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the migrator's version",
+		Short: "Print the version",
 		RunE: func(*cobra.Command, []string) error {
 			commit := Commit
 			if commit == "" {

@@ -15,19 +15,20 @@ func (a *app) wait() *cobra.Command {
 	var version uint
 	cmd := &cobra.Command{
 		Use:   "wait",
-		Short: "Wait until the schema is where the files end; migrate nothing",
-		Long: `wait ends once the database has every migration of the files and is not dirty: what starts
-after it finds the schema it needs. It migrates nothing, takes no lock, and needs no right but SELECT
-on the version table (and USAGE on its schema). A version table that does not exist yet, and a database
-that cannot be reached yet, are waited for, too; a wrong password is not.
+		Short: "Wait until the schema is up to date",
+		Long: `Wait until all migrations in the migration files are applied and the version is not dirty, so that
+an application started afterwards finds the schema it needs. wait runs no migration and takes no
+lock. It requires only the SELECT privilege on the version table, and USAGE on its schema. It also
+waits for a version table that does not exist yet, and for a database that does not accept
+connections yet. A wrong password is an error.
 
-It waits for ever unless --timeout says otherwise; then it ends with 124, or with 3 if the database
-could not be reached.`,
-		Example: `  migrator wait                         # for what is in /migrations
+Without --timeout, wait has no time limit. On a timeout the exit code is 124, or 3 if the database
+was not reachable.`,
+		Example: `  migrator wait                         # for the migrations in /migrations
   migrator wait --timeout 2m --source ./migrations
-  migrator wait --version 42            # without files: for a service that does not own the schema`,
+  migrator wait --version 42            # without migration files, for a service that does not own the schema`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.settings.WaitForDB = math.MaxInt64 // here --timeout is the limit
+			a.settings.WaitForDB = math.MaxInt64 // --timeout is the only limit
 			ctx, cancel, o, err := a.options(cmd.Context())
 			if err != nil {
 				return err
@@ -41,7 +42,7 @@ could not be reached.`,
 			at, err := engine.Wait(ctx, o, want)
 			if err == nil {
 				a.summary = &summary{Result: report.Result{To: at}, numbers: true, pending: want == nil}
-				o.Log.Info("the schema is there", "version", versionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
+				o.Log.Info("schema is up to date", "version", versionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
 			}
 			return err
 		},
@@ -49,8 +50,8 @@ could not be reached.`,
 	a.filesFlags(cmd.Flags())
 	a.connectionFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
-	cmd.Flags().UintVar(&version, "version", 0, "wait for this version, whatever the files are")
+	cmd.Flags().UintVar(&version, "version", 0, "version to wait for, instead of the newest migration file")
 	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
-		"what to do when the database is newer than the files: allow, fail, or down to wait until it is not ($SHIPLOCK_ON_NEWER)")
+		"action when the database is ahead of the migration files: allow, fail, or down (wait until it is rolled back) ($SHIPLOCK_ON_NEWER)")
 	return cmd
 }

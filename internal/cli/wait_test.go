@@ -57,7 +57,7 @@ func TestWaitNeedsOnlyToRead(t *testing.T) {
 	stderr.waitFor(t, "a migration is at work at version 5")
 	w.Exec(t, "UPDATE schema_migrations SET dirty = false")
 	require.Zero(t, <-done, stderr)
-	assert.Regexp(t, `the schema is there.*version=5`, stderr)
+	assert.Regexp(t, `schema is up to date.*version=5`, stderr)
 	assert.Equal(t, 3, strings.Count(stderr.String(), "msg=waiting"), "each reason once: %s", stderr)
 }
 
