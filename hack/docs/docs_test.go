@@ -175,3 +175,18 @@ func TestREADME_Versions_AsTested(t *testing.T) {
 	require.NotNil(t, m)
 	assert.Contains(t, readme, " and "+m[1])
 }
+
+// TestContributing_Paths_Exist checks the files and directories that CONTRIBUTING.md names;
+// NAME and PACKAGE stand for any.
+func TestContributing_Paths_Exist(t *testing.T) {
+	paths := 0
+	for _, m := range regexp.MustCompile("`(?:\\./)?((?:cmd|chart|docs|hack|internal|migrations)(?:/[\\w.-]+)+)`").FindAllStringSubmatch(read(t, "CONTRIBUTING.md"), -1) {
+		if strings.Contains(m[1], "NAME") || strings.Contains(m[1], "PACKAGE") {
+			continue
+		}
+		paths++
+		_, err := os.Stat(filepath.Join(root, m[1]))
+		assert.NoError(t, err)
+	}
+	assert.Greater(t, paths, 25)
+}

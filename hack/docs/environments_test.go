@@ -42,9 +42,9 @@ func TestEnvironments_EveryRow_NamesATest(t *testing.T) {
 		}
 		for _, m := range tests {
 			source := sources(t, m[1])
-			assert.Contains(t, source, "\nfunc "+m[2]+"(t *testing.T)", line)
+			assert.True(t, strings.Contains(source, "\nfunc "+m[2]+"(t *testing.T)"), "%s has no %s: %s", m[1], m[2], line)
 			if m[3] != "" {
-				assert.Contains(t, source, `"`+m[3]+`"`, line)
+				assert.True(t, strings.Contains(source, `"`+m[3]+`"`), "%s %s has no %s: %s", m[1], m[2], m[3], line)
 			}
 		}
 	}
