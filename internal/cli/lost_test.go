@@ -113,7 +113,7 @@ func TestUp_LimitsOfRole_DoNotEndOurWaits(t *testing.T) {
 			go up(&other, "--lock-wait", "2m")
 			// Both have waited for longer than each limit by then.
 			assert.Eventually(t, func() bool {
-				return strings.Contains(log.String(), " try=4 ")
+				return strings.Contains(log.String(), " attempt=4 ")
 			}, time.Minute, 10*time.Millisecond)
 			require.NoError(t, tx.Rollback())
 			for range 2 {

@@ -128,7 +128,7 @@ func aToolsSession(t *testing.T, d *pgtest.Database, log *told) {
 	go func() { _, _ = session.ExecContext(ctx, "INSERT INTO b VALUES (1), (length('geheim'))") }()
 	line := log.waitFor(t, "the tool still runs", "Lock: relation")
 	assert.Equal(t, "INSERT INTO b VALUES (1), (length( …", line["sql"])
-	assert.Contains(t, fmt.Sprint(line["blockers"]), "pid")
+	assert.Contains(t, fmt.Sprint(line["blocked_by"]), "pid")
 }
 
 // TestProgressCountsMigrations, also where all of them are one transaction.

@@ -13,31 +13,31 @@ import (
 	"github.com/lib/pq"
 )
 
-// DataLoss is data that a step down would take away.
+// A DataLoss is data that a down step would delete.
 type DataLoss struct {
-	Step int    `json:"-"` // index of it
+	Step int    `json:"-"` // index of the step
 	File string `json:"file"`
 	Line int    `json:"line"`
 	How  string `json:"how"` // "DROP TABLE", "DROP COLUMN", "DELETE" …
-	// Table is schema.table, and Column one of it that goes alone.
+	// Table is schema.table, and Column the dropped column if the table is not dropped.
 	Table  string `json:"table,omitempty"`
 	Column string `json:"column,omitempty"`
-	// Rows is how many go, or how many hold a value in Column; the count ends with
-	// maxCountedRows, and then AtLeast is set.
+	// Rows is the number of rows, or of rows with a value in Column. The count stops at
+	// maxCountedRows and sets AtLeast.
 	Rows    int  `json:"rows"`
 	AtLeast bool `json:"at_least,omitempty"`
-	// Unknown is why they could not be counted.
+	// Unknown is the reason why they could not be counted.
 	Unknown string `json:"unknown,omitempty"`
 }
 
-// What bounds the count of what a down would take.
+// Limits of the row count.
 const (
 	maxCountedRows = 1000
 	countTimeout   = 5 * time.Second
-	// countBatchSize is how many tables and columns are counted by one query: each takes
-	// a lock and some of the parser's stack.
+	// countBatchSize is the number of tables and columns in one query: each takes a lock and
+	// some of the parser's stack.
 	countBatchSize = 50
-	// totalCountTimeout is after how long no more are counted.
+	// totalCountTimeout is the maximum duration of all counts.
 	totalCountTimeout = time.Minute
 )
 
@@ -45,7 +45,7 @@ func (l DataLoss) String() string {
 	what := "of table " + l.Table
 	switch {
 	case l.Table == "":
-		return fmt.Sprintf("%s (%s:%d): not known: %s", l.How, l.File, l.Line, l.Unknown)
+		return fmt.Sprintf("%s (%s:%d): unknown: %s", l.How, l.File, l.Line, l.Unknown)
 	case l.Column != "":
 		what = fmt.Sprintf("with a value in column %s.%s", l.Table, l.Column)
 	}
@@ -66,10 +66,9 @@ func (l DataLoss) String() string {
 	return fmt.Sprintf("%s %s (%s, %s)", rows, what, l.How, place)
 }
 
-// DataLosses says what steps down would take away, as the data is now: by the parser
-// which tables, columns and rows, and by a bounded count whether there are any. It
-// changes nothing, and uses a session of its own. What meets a limit is not known,
-// and no error. It fills in Step.Own.
+// DataLosses returns the data that the down steps would delete, as the data is now: the parser
+// finds the tables, columns and rows, and a limited count finds whether there are any. It changes
+// nothing. A count that reaches a limit is unknown, and not an error. DataLosses sets Step.Own.
 func (db *DB) DataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) {
 	if !slices.ContainsFunc(steps, func(s Step) bool { return s.Direction == "down" }) {
 		return nil, nil
@@ -80,7 +79,7 @@ func (db *DB) DataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) 
 		return err
 	}
 	use := find
-	if db.lockTxOpen { // behind a pooler, in the transaction that holds the lock
+	if db.lockTxOpen { // behind a pooler, the session has an open transaction that holds the lock
 		use = func(db *DB) error { return db.withSecondSession(ctx, find) }
 	}
 	err := use(db)
@@ -92,7 +91,7 @@ func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, err
 	if server := serverError(err); server != nil {
 		names, err = newRelations(), nil
 		names.uncertain = true
-		db.log.Warn("the names of tables could not be read", "error", server.Message)
+		db.log.Warn("could not read table names", "error", server.Message)
 	}
 	if err != nil {
 		return nil, err
@@ -119,8 +118,8 @@ func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, err
 	return out, err
 }
 
-// countAll finds what takes stand for and counts it, in portions. Step is the index
-// in found. What holds nothing is left out.
+// countAll finds the tables and columns of all takes and counts their rows, in batches. Step is the
+// index in found. It leaves out tables and columns without data.
 func (db *DB) countAll(ctx context.Context, found []destructiveChange) ([]DataLoss, error) {
 	found, err := db.readFunctionSources(ctx, found)
 	if err != nil {
@@ -146,8 +145,8 @@ func indexes(found []destructiveChange) []int {
 	return out
 }
 
-// countBatch counts one portion by one query, and where that fails each by itself: one
-// that cannot be counted must not hide the others.
+// countBatch counts one batch with one query, and each item by itself if that fails: an item that
+// cannot be counted must not hide the others.
 func (db *DB) countBatch(ctx context.Context, found []destructiveChange, portion []int, end time.Time) ([]DataLoss, error) {
 	targets, err := db.lossTargets(ctx, found, portion)
 	if server := serverError(err); server != nil && len(portion) > 1 {
@@ -178,7 +177,7 @@ func (db *DB) countBatch(ctx context.Context, found []destructiveChange, portion
 		switch {
 		case targets[i].Table == "":
 		case time.Now().After(end):
-			targets[i].Unknown = fmt.Sprintf("not counted, as the count of all has taken longer than %s", totalCountTimeout)
+			targets[i].Unknown = fmt.Sprintf("not counted: the count took longer than %s in total", totalCountTimeout)
 		default:
 			if err := db.countOne(ctx, found, targets[i:i+1]); err != nil {
 				return nil, err
@@ -188,8 +187,8 @@ func (db *DB) countBatch(ctx context.Context, found []destructiveChange, portion
 	return targets, nil
 }
 
-// countOne counts a loss by itself. Of rows whose condition cannot be asked yet it
-// asks whether there is any row at all.
+// countOne counts one loss. If its condition cannot be evaluated yet, it checks whether the table has
+// any row.
 func (db *DB) countOne(ctx context.Context, found []destructiveChange, one []DataLoss) error {
 	loss, t := &one[0], found[one[0].Step]
 	count := func(all bool) error { return db.countRows(ctx, db.beginReadOnlySQL(), found, one, all) }
@@ -207,7 +206,7 @@ func (db *DB) countOne(ctx context.Context, found []destructiveChange, one []Dat
 	return nil
 }
 
-// serverError is what the server said, or nil where it was something else.
+// serverError returns the server's error, or nil for any other error.
 func serverError(err error) *pq.Error {
 	var server *pq.Error
 	var lost *LostError
@@ -217,25 +216,25 @@ func serverError(err error) *pq.Error {
 	return server
 }
 
-// beginReadOnlySQL begins a transaction that changes nothing, and in which a policy that
-// hides rows is an error.
+// beginReadOnlySQL returns the SQL that begins a read-only transaction in which a row security
+// policy that hides rows is an error.
 func (db *DB) beginReadOnlySQL() string {
 	limit := countTimeout.Milliseconds()
 	begin := "BEGIN READ ONLY;\nSET LOCAL row_security = off;\n"
 	if db.Server.versionNum >= 170000 {
-		begin += "SET LOCAL transaction_timeout = 0;\n" // it would end the session
+		begin += "SET LOCAL transaction_timeout = 0;\n" // a timeout would end the session
 	}
 	return begin + fmt.Sprintf("SET LOCAL lock_timeout = %d;\nSET LOCAL statement_timeout = %d;\n", limit, limit)
 }
 
-// fullNameSQL is that of table c.
+// fullNameSQL is an SQL expression for the qualified name of table c.
 const fullNameSQL = `(SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace)`
 
-// holdsDataSQL reports whether c holds rows that outlive the session.
+// holdsDataSQL is an SQL condition: table c has rows that outlive the session.
 const holdsDataSQL = `c.relkind IN ('r', 'p') AND c.relpersistence <> 't'`
 
-// dependentsQuery finds the tables, and columns of other tables, that are dropped with an
-// object: as DROP … CASCADE does, by what depends on it.
+// dependentsQuery returns a query for the tables, and columns of other tables, that DROP … CASCADE
+// of an object drops because they depend on it.
 func dependentsQuery(object string, ownRows bool) string {
 	own := ""
 	if !ownRows {
@@ -253,8 +252,8 @@ func dependentsQuery(object string, ownRows bool) string {
 		WHERE classid = 'pg_catalog.pg_class'::regclass AND objsubid > 0 AND ` + holdsDataSQL + ` AND NOT relispartition AND NOT attisdropped AND attgenerated = '' AND c.oid NOT IN (SELECT objid FROM dropped) ORDER BY 1, 2`
 }
 
-// targetQuery finds the tables, or columns, that a name stands for. What does not
-// exist is none, nor is what holds no data of its own: a view, a generated column.
+// targetQuery has the queries for the tables, or columns, that a name refers to. Objects that do
+// not exist or have no data of their own, such as views and generated columns, are left out.
 var targetQuery = map[dependency]string{
 	"": `SELECT ` + fullNameSQL + ` AS t, '' AS c FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = ''
 		UNION ALL SELECT ` + fullNameSQL + `, pg_catalog.quote_ident(attname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON attrelid = c.oid
@@ -275,7 +274,7 @@ var targetQuery = map[dependency]string{
 		SELECT ` + fullNameSQL + ` AS t, '' AS c FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = '' ORDER BY 1`,
 }
 
-// lossTargets are the tables and columns of some takes, by their full names. It leaves
+// lossTargets returns the tables and columns of a batch of takes, by their qualified names. It leaves
 // a transaction open.
 func (db *DB) lossTargets(ctx context.Context, found []destructiveChange, portion []int) ([]DataLoss, error) {
 	var out []DataLoss
@@ -314,6 +313,7 @@ func (db *DB) lossTargets(ctx context.Context, found []destructiveChange, portio
 	return out, db.classifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
+// regclasses returns a list of SQL expressions for the tables' OIDs; 0 for a missing table.
 func regclasses(names []string) string {
 	var out []string
 	for _, n := range names {
@@ -322,8 +322,7 @@ func regclasses(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// rowsQuery is the query of the rows that a loss is about; with all it does not look
-// at a condition.
+// rowsQuery returns the query for the rows of a loss; if all is set, without its condition.
 func rowsQuery(t destructiveChange, l DataLoss, all bool) string {
 	from := "SELECT FROM " + l.Table
 	switch {
@@ -341,8 +340,7 @@ func rowsQuery(t destructiveChange, l DataLoss, all bool) string {
 	return from
 }
 
-// countRows fills in how many rows the losses are about, and ends the transaction.
-// begin is SQL before it.
+// countRows sets the number of rows of the losses, and ends the transaction. begin is SQL before it.
 func (db *DB) countRows(ctx context.Context, begin string, found []destructiveChange, losses []DataLoss, all bool) error {
 	var queries []string
 	for i, l := range losses {
@@ -380,8 +378,8 @@ func readCounts(rows *sql.Rows, found []destructiveChange, losses []DataLoss) er
 	return errors.Join(rows.Err(), rows.Close())
 }
 
-// readFunctionSources replaces the functions that statements call by what their source says,
-// and that of the functions named in it.
+// readFunctionSources replaces function calls by the data that the functions delete, according to
+// their source and the source of the functions named in it.
 func (db *DB) readFunctionSources(ctx context.Context, found []destructiveChange) ([]destructiveChange, error) {
 	var names []string
 	for _, t := range found {
@@ -397,17 +395,17 @@ func (db *DB) readFunctionSources(ctx context.Context, found []destructiveChange
 	if db.Server.versionNum >= 140000 {
 		source = "coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc)"
 	}
-	const ours = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
+	const notBuiltIn = "p.pronamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
 	rows, err := db.query(ctx, `SELECT first, src FROM (WITH RECURSIVE f(oid, first, src) AS (
-			SELECT p.oid, p.proname::text, `+source+` FROM pg_catalog.pg_proc p WHERE `+ours+` AND p.proname IN (`+strings.Join(slices.Compact(names), ", ")+`)
-			UNION SELECT p.oid, f.first, `+source+` FROM f JOIN pg_catalog.pg_proc p ON `+ours+` AND pg_catalog.strpos(f.src, p.proname) > 0)
+			SELECT p.oid, p.proname::text, `+source+` FROM pg_catalog.pg_proc p WHERE `+notBuiltIn+` AND p.proname IN (`+strings.Join(slices.Compact(names), ", ")+`)
+			UNION SELECT p.oid, f.first, `+source+` FROM f JOIN pg_catalog.pg_proc p ON `+notBuiltIn+` AND pg_catalog.strpos(f.src, p.proname) > 0)
 		SELECT first, src FROM f) f`)
-	takesAway := map[string]string{}
+	deletesData := map[string]string{}
 	if err == nil {
 		for rows.Next() && err == nil {
 			var name, src string
 			if err = rows.Scan(&name, &src); err == nil && bodyIsDestructive(src) {
-				takesAway[name] = "function " + name + " deletes or drops; what, is known when it runs"
+				deletesData[name] = "function " + name + " deletes or drops data that is unknown until it runs"
 			}
 		}
 		err = errors.Join(err, rows.Err(), rows.Close())
@@ -422,10 +420,10 @@ func (db *DB) readFunctionSources(ctx context.Context, found []destructiveChange
 		case t.function == "":
 		case server != nil:
 			out[i].undetermined = "the source of function " + t.function + " cannot be read: " + server.Message
-		case takesAway[t.function] != "":
-			out[i].undetermined = takesAway[t.function]
+		case deletesData[t.function] != "":
+			out[i].undetermined = deletesData[t.function]
 		default:
-			// It takes nothing away that its source tells; targets passes over it.
+			// Its source does not delete data; lossTargets skips it.
 		}
 	}
 	return out, nil

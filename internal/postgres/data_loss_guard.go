@@ -10,26 +10,25 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// What a down takes away is counted twice. DataLosses looks before anything runs, at the
-// names as the files have them. Between that and the statement rows may be committed,
-// and a function or another tool may have changed the names. So a guarded script
-// counts again in the transaction that runs it: before a statement that drops or
-// overwrites, with the table locked and the names as they are then (lossGuardSQL), and at
-// the end by the server's own count of the rows that were deleted, whether by a
-// function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with lossState.
+// The data that a rollback deletes is counted twice. DataLosses counts before anything runs, with the
+// names in the files. Before the statement runs, other sessions may commit rows, and a function or
+// another tool may rename tables. A guarded script therefore counts again in its own transaction:
+// before a statement that drops or overwrites, with the table locked and its current name
+// (lossGuardSQL), and at the end with the server's own count of deleted rows, which includes those
+// deleted by a function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with lossState.
 const (
 	lossState      = "SL001"
 	lossConstraint = "shiplock_data_loss"
 )
 
-// lossDetail is the DETAIL of such an error.
+// lossDetail is the DETAIL of an error with lossState.
 type lossDetail struct {
 	How     string `json:"how"`
 	Rows    int    `json:"rows"`
 	Unknown string `json:"unknown"`
 }
 
-// dataLossFrom returns the loss that ended a migration; nil where something else did.
+// dataLossFrom returns the data loss that caused a migration to fail; nil for another cause.
 func dataLossFrom(fail *MigrationError) *DataLoss {
 	var server *pq.Error
 	var detail lossDetail
@@ -41,19 +40,20 @@ func dataLossFrom(fail *MigrationError) *DataLoss {
 		Rows: min(detail.Rows, maxCountedRows), AtLeast: detail.Rows > maxCountedRows, Unknown: detail.Unknown}
 }
 
-// raiseLossSQL is the PL/pgSQL that fails; r.t and r.c are the table and the column.
+// raiseLossSQL is the PL/pgSQL statement that raises the error; r.t and r.c are the table and the
+// column.
 const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + lossState + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
 	MESSAGE = pg_catalog.format('data loss: %s would lose rows of %s', r.how, r.t || CASE WHEN r.c = '' THEN '' ELSE '.' || r.c END),
 	DETAIL = pg_catalog.json_build_object('how', r.how, 'rows', n, 'unknown', why)::text,
-	HINT = 'Keep the newer schema and roll forward, or, with a backup, run the down with --allow-data-loss.';`
+	HINT = 'Keep the newer schema and roll forward, or take a backup and roll back with --allow-data-loss.';`
 
-// doBlock is a DO block.
+// doBlock returns a DO block with a body.
 func doBlock(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }
 
-// guardsDataLoss reports whether the script's losses are counted as it runs.
+// guardsDataLoss reports whether the losses of a script are counted while it runs.
 func (db *DB) guardsDataLoss(s *Script) bool { return s.guarded && db.Server.plpgsql }
 
-// lossGuardSQL is the SQL before a statement that takes data away; empty for others.
+// lossGuardSQL returns the SQL before a statement that deletes data; empty for other statements.
 func (db *DB) lossGuardSQL(s *Script, st Statement) string {
 	if !db.guardsDataLoss(s) || st.refusesTransaction {
 		return ""
@@ -84,8 +84,8 @@ func (db *DB) lossGuardSQL(s *Script, st Statement) string {
 		` + raiseLossSQL + `
 	END;
 	END LOOP; END`
-	// A transaction that sees the rows of its beginning does not see those committed
-	// before it got the lock: it must have no room for any.
+	// A transaction with a snapshot from its start does not see rows committed before it got the
+	// lock: the table must be empty on disk.
 	count := "DECLARE r record; n bigint; why text; BEGIN\n" + each + `
 	BEGIN
 		why := '';
@@ -96,7 +96,7 @@ func (db *DB) lossGuardSQL(s *Script, st Statement) string {
 				SELECT r.t::regclass::oid UNION SELECT inhrelid FROM i JOIN pg_catalog.pg_inherits ON inhparent = i.oid)
 				SELECT sum(pg_catalog.pg_relation_size(oid)) FROM i) > 0 THEN
 			n := 1;
-			why := 'the transaction''s isolation level hides rows that were committed after it began';
+			why := 'the isolation level of the transaction hides rows committed after its start';
 		END IF;
 	EXCEPTION
 		WHEN lock_not_available THEN RAISE;
@@ -111,8 +111,8 @@ func (db *DB) lossGuardSQL(s *Script, st Statement) string {
 	return doBlock(lock) + countLimitsSQL + doBlock(count) + restoreLimitsSQL
 }
 
-// countLimits bounds the count while the table is locked, and makes a policy that hides
-// rows an error; restoreLimits takes both back.
+// countLimitsSQL limits the duration of the count while the table is locked, and makes a row
+// security policy that hides rows an error; restoreLimitsSQL restores both settings.
 var (
 	countLimitsSQL = fmt.Sprintf(`SELECT pg_catalog.set_config('shiplock.statement_timeout', setting, true), pg_catalog.set_config('shiplock.row_security', pg_catalog.current_setting('row_security'), true),
 	pg_catalog.set_config('statement_timeout', CASE WHEN setting::int BETWEEN 1 AND %d THEN setting ELSE '%[1]d' END, true), pg_catalog.set_config('row_security', 'off', true)
@@ -122,8 +122,8 @@ FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
 `
 )
 
-// targetsQuery is the query of what a taking is about when its statement runs: how, the
-// table, the column, the query of the rows, why that is not certain, and the lock.
+// targetsQuery returns the query for the data that a statement deletes when it runs: how, the table,
+// the column, the query for the rows, why that is uncertain, and the lock mode.
 func (t statementChange) targetsQuery() string {
 	name := t.object
 	if t.rel != nil {
@@ -143,8 +143,8 @@ func (t statementChange) targetsQuery() string {
 		pq.QuoteLiteral(t.operation), rows, pq.QuoteLiteral(t.unknownRows), mode, inlineParams(targetQuery[t.expand], name, t.column))
 }
 
-// lossBaselineSQL notes how many rows of each table the server has counted as deleted:
-// it sends its counts to the statistics some time after a transaction.
+// lossBaselineSQL returns the SQL that saves the server's counts of deleted rows before the script:
+// the counts of earlier transactions of the session may still be included.
 func (db *DB) lossBaselineSQL(s *Script) string {
 	if !db.guardsDataLoss(s) {
 		return ""
@@ -153,14 +153,14 @@ func (db *DB) lossBaselineSQL(s *Script) string {
 `
 }
 
-// lossCheckSQL fails where the transaction has deleted rows that were there before it. A
-// table that the transaction has created is known by its system columns, which no
-// ALTER TABLE writes again; a row that moves to another partition is no loss.
+// lossCheckSQL returns the SQL that fails if the transaction deleted rows that existed before it. The
+// system columns identify a table that the transaction created, because ALTER TABLE does not write
+// them again. A row that moves to another partition is not a loss.
 func (db *DB) lossCheckSQL(s *Script) string {
 	if !db.guardsDataLoss(s) {
 		return ""
 	}
-	ours := regclasses(append([]string{db.table.quoted(), db.historyTable()}, s.own.tables...))
+	ownTables := regclasses(append([]string{db.table.quoted(), db.historyTable()}, s.own.tables...))
 	return doBlock(fmt.Sprintf(`DECLARE
 	r record; n bigint; why text := '';
 	before jsonb := coalesce(nullif(pg_catalog.current_setting('shiplock.deleted', true), ''), '{}')::jsonb;
@@ -177,5 +177,5 @@ BEGIN
 		n := r.deleted;
 		%s
 	END LOOP;
-END`, ours, raiseLossSQL))
+END`, ownTables, raiseLossSQL))
 }

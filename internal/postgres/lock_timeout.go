@@ -13,14 +13,14 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// The pause after a lock timeout grows from minYield to maxYield: the queries that
-// have queued behind us must get through, and whoever holds the lock may be long.
+// The pause after a lock timeout grows from minRetryPause to maxRetryPause: the queries queued
+// behind the migration must run, and the lock holder may take long.
 const (
 	minRetryPause = 500 * time.Millisecond
 	maxRetryPause = 10 * time.Second
 )
 
-// timeoutsSQL is the SQL that sets the lock and statement timeouts, by SET or SET LOCAL.
+// timeoutsSQL returns the SQL that sets the lock and statement timeouts with SET or SET LOCAL.
 func (db *DB) timeoutsSQL(set string, lock time.Duration) string {
 	return db.lockTimeoutSQL(set, lock) + db.statementTimeoutSQL(set)
 }
@@ -39,12 +39,11 @@ func (db *DB) statementTimeoutSQL(set string) string {
 	return fmt.Sprintf("%s statement_timeout = %d;\n", set, db.opts.StatementTimeout.Milliseconds())
 }
 
-// setTimeouts sets the session's timeouts for a part outside a transaction, but for
-// those that the file has set itself. In a transaction of the file's those hold that
-// it has begun with, or has set since. A statement that refuses a transaction gets no
-// lock timeout: CREATE INDEX CONCURRENTLY and its like wait for every older
-// transaction by lock, nobody has to queue behind them, and to fail half-way costs
-// the whole work. before is SQL of ours that goes with it.
+// setTimeouts sets the session's timeouts for a block outside a transaction, except for those that
+// the file sets itself. A transaction of the file keeps the timeouts that it began with or set. A
+// statement that refuses a transaction gets no lock timeout: CREATE INDEX CONCURRENTLY, for example,
+// waits for every older transaction with a lock, no query queues behind it, and a failure loses all
+// of its work. before is SQL to send along.
 func (db *DB) setTimeouts(ctx context.Context, s *Script, p txBlock, before string) error {
 	lock := db.opts.LockTimeout
 	if s.Statements[p.first].refusesTransaction {
@@ -65,16 +64,15 @@ func (db *DB) setTimeouts(ctx context.Context, s *Script, p txBlock, before stri
 	return nil
 }
 
-// setsForSession reports whether statements set a parameter for more than their
-// transaction.
+// setsForSession reports whether statements set a parameter for longer than their transaction.
 func setsForSession(statements []Statement, name string) bool {
 	return slices.ContainsFunc(statements, func(st Statement) bool {
 		return st.setsParameter(name) && !st.node.GetVariableSetStmt().GetIsLocal()
 	})
 }
 
-// setsParameter reports whether a statement sets a parameter as it runs: by SET or RESET, by
-// set_config, or in a block.
+// setsParameter reports whether a statement sets a parameter: with SET or RESET, set_config, or in a
+// DO block.
 func (st Statement) setsParameter(name string) bool {
 	if !strings.Contains(strings.ToLower(st.Text), name) {
 		return false
@@ -88,20 +86,19 @@ func (st Statement) setsParameter(name string) bool {
 	return st.node.GetDoStmt() != nil
 }
 
-// isLockTimeout reports whether a migration has ended because a statement waited for
-// a lock longer than we allow. An error with the same code is another one where the
-// migration raises it, where NOWAIT does, and where the file has set a lock timeout
-// of its own: the same comes of it each time.
+// isLockTimeout reports whether a migration failed because a statement reached Options.LockTimeout.
+// An error with the same SQLSTATE that the migration raises, that NOWAIT causes, or that a lock
+// timeout of the file causes is not one: a retry would fail in the same way.
 func (db *DB) isLockTimeout(fail *MigrationError, took time.Duration) bool {
 	server := pq.As(fail.Err, pqerror.LockNotAvailable)
 	if server == nil || fail.Outcome == Unknown || db.opts.LockTimeout <= 0 {
 		return false
 	}
-	if took < db.opts.LockTimeout*9/10 { // a function has one of its own; two clocks may differ
+	if took < db.opts.LockTimeout*9/10 { // it is a function's own lock timeout; 9/10 because two clocks may differ
 		return false
 	}
-	// Nothing else in PostgreSQL raises this code where it looks for interrupts. A
-	// proxy may leave the name of the function out.
+	// PostgreSQL raises no other error with this code in ProcessInterrupts. A proxy may leave out the
+	// name of the function.
 	if server.Routine != "" && server.Routine != "ProcessInterrupts" {
 		return false
 	}
@@ -115,13 +112,13 @@ func (db *DB) isLockTimeout(fail *MigrationError, took time.Duration) bool {
 	return !slices.ContainsFunc(before, func(st Statement) bool { return st.setsParameter("lock_timeout") })
 }
 
-// RetryAllOnLockTimeout is for several migrations that are one transaction: it runs attempt
-// again, after a pause, for as long as it ends in a lock timeout.
-func (db *DB) RetryAllOnLockTimeout(ctx context.Context, attempt func() error) error {
+// RetryAllOnLockTimeout calls run, which applies several migrations in one transaction, and repeats
+// it, after a pause, while it fails with a lock timeout.
+func (db *DB) RetryAllOnLockTimeout(ctx context.Context, run func() error) error {
 	var err error
 	db.retryOnLockTimeout(ctx, func() *MigrationError {
 		var fail *MigrationError
-		if err = attempt(); errors.As(err, &fail) {
+		if err = run(); errors.As(err, &fail) {
 			return fail
 		}
 		return nil
@@ -129,23 +126,23 @@ func (db *DB) RetryAllOnLockTimeout(ctx context.Context, attempt func() error) e
 	return err
 }
 
-// retryOnLockTimeout runs attempt again, after a pause, for as long as it ends in a lock
-// timeout with everything rolled back. ctx bounds it.
-func (db *DB) retryOnLockTimeout(ctx context.Context, attempt func() *MigrationError) *MigrationError {
+// retryOnLockTimeout calls run, and repeats it, after a pause, while it fails with a lock timeout
+// and is rolled back, until ctx ends.
+func (db *DB) retryOnLockTimeout(ctx context.Context, run func() *MigrationError) *MigrationError {
 	defer db.startWatcher(ctx)()
 	var last *MigrationError
 	start := time.Now()
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		db.watcher.resetAttempt()
 		began := time.Now()
-		fail := attempt()
+		fail := run()
 		if fail == nil {
 			return nil
 		}
-		again := db.isLockTimeout(fail, time.Since(began))
+		retry := db.isLockTimeout(fail, time.Since(began))
 		blockers := db.watcher.seenBlockers()
 		switch {
-		case again:
+		case retry:
 			fail.Blockers = blockers
 		case ctx.Err() != nil:
 			fail.Blockers = db.watcher.currentBlockers()
@@ -155,12 +152,12 @@ func (db *DB) retryOnLockTimeout(ctx context.Context, attempt func() *MigrationE
 		if last != nil {
 			fail.inherit(last)
 		}
-		if !again {
+		if !retry {
 			return fail
 		}
 		last = fail
-		pause := backoff(minRetryPause, maxRetryPause, try-1)
-		db.onLockTimeout(ctx, fail, try, time.Since(start), pause, blockers)
+		pause := backoff(minRetryPause, maxRetryPause, attempt-1)
+		db.onLockTimeout(ctx, fail, attempt, time.Since(start), pause, blockers)
 		if err := db.rollback(ctx, ""); err != nil {
 			fail.Err = errors.Join(fail.Err, err)
 			return fail
@@ -172,27 +169,27 @@ func (db *DB) retryOnLockTimeout(ctx context.Context, attempt func() *MigrationE
 	}
 }
 
-// onLockTimeout says that an attempt has ended in a lock timeout: the first few times, and
-// then at growing intervals, of five minutes at last.
-func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, try int, waited, pause time.Duration, blockers []string) {
-	what := fmt.Sprintf("makes way for %s after a lock timeout, try %d", roundDuration(pause), try)
+// onLockTimeout logs a lock timeout: the first few times, and then at growing intervals of up to
+// five minutes.
+func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, attempt int, waited, pause time.Duration, blockers []string) {
+	what := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", roundDuration(pause), attempt)
 	if len(blockers) > 0 {
 		what += "; held by " + blockers[0]
 	}
 	db.runPosition.setActivity(what)
-	const few, atLast = 4, 20 // such a try takes about 15 s
-	if try > few && try%atLast != 0 && (try > atLast || try&(try-1) != 0) {
+	const logAll, logEvery = 4, 20 // at last, an attempt takes about 15 s
+	if attempt > logAll && attempt%logEvery != 0 && (attempt > logEvery || attempt&(attempt-1) != 0) {
 		return
 	}
-	attrs := []any{"lock_timeout", db.opts.LockTimeout, "pause", roundDuration(pause), "try", try, "waited", roundDuration(waited)}
+	attrs := []any{"lock_timeout", db.opts.LockTimeout, "pause", roundDuration(pause), "attempt", attempt, "waited", roundDuration(waited)}
 	if limit, ok := ctx.Deadline(); ok {
 		attrs = append(attrs, "for_up_to", roundDuration(time.Until(limit)))
 	}
-	db.log.Warn("lock timeout: rolled back, so that the queries behind it can go on; trying again", append(attrs, "error", fail.message(), "blockers", blockers)...)
+	db.log.Warn("lock timeout, retrying", append(attrs, "error", fail.message(), "blocked_by", blockers)...)
 }
 
-// inherit takes over what an earlier try has learnt about the place where this one
-// has ended, too: nobody may have looked this time.
+// inherit copies what an earlier attempt found out about the same failure: this attempt may not have
+// looked for the blocking sessions.
 func (e *MigrationError) inherit(earlier *MigrationError) {
 	if e.File != earlier.File || e.Outcome != RolledBack || e.FailedIndex >= 0 && e.FailedIndex != earlier.FailedIndex {
 		return
@@ -203,12 +200,12 @@ func (e *MigrationError) inherit(earlier *MigrationError) {
 	if len(e.Blockers) == 0 {
 		e.Blockers = earlier.Blockers
 	}
-	if server := earlier.Server(); server != nil && e.Server() == nil && !isLostError(e.Err) { // the run's time was over
+	if server := earlier.Server(); server != nil && e.Server() == nil && !isLostError(e.Err) { // the run reached its timeout
 		e.Err = errors.Join(e.Err, server)
 	}
 }
 
-// sessionInfo is what the server shows of another session.
+// A sessionInfo describes another session.
 type sessionInfo struct {
 	PID         int    `json:"pid"`
 	Application string `json:"application_name"`
@@ -217,10 +214,10 @@ type sessionInfo struct {
 	Query       string `json:"query"`
 }
 
-// hiddenQuery is what pg_stat_activity shows of a session that a role may not look into.
+// hiddenQuery is the query that pg_stat_activity shows without the privilege to see it.
 const hiddenQuery = "<insufficient privilege>"
 
-// quotedPassword is a password in somebody's SQL, of which the end may be cut off.
+// quotedPassword matches a password in the SQL of another session, which may be truncated.
 var quotedPassword = regexp.MustCompile(`(?i)(\bpassword\s*=?\s*E?)'(?:[^']|'')*'?`)
 
 func (s sessionInfo) String() string {

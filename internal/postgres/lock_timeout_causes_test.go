@@ -42,7 +42,7 @@ func TestOnlyOurLockTimeoutIsRetried(t *testing.T) {
 			require.NotNil(t, fail)
 			require.NotNil(t, fail.Server(), fail)
 			assert.Equal(t, "55P03", string(fail.Server().Code))
-			assert.NotContains(t, log.String(), "trying again")
+			assert.NotContains(t, log.String(), "retrying")
 		})
 	}
 }

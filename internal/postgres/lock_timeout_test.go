@@ -91,7 +91,7 @@ func TestRunRetriesOneOfSeveralParts(t *testing.T) {
 	go func() {
 		done <- apply(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
 	}()
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("try=2")) }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("attempt=2")) }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM c"))

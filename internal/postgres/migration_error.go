@@ -10,48 +10,51 @@ import (
 	"github.com/lib/pq"
 )
 
-// Outcome is what a migration that did not succeed has left behind.
+// An Outcome is the state in which a failed migration left the database.
 type Outcome int
 
 const (
-	// RolledBack: the schema and the version are as before the migration.
+	// RolledBack means that the schema and the version are as before the migration.
 	RolledBack Outcome = iota
-	// PartiallyApplied: statements before the failed one are in effect, and the version is marked dirty.
+	// PartiallyApplied means that statements before the failed one were applied, and that the
+	// version is marked dirty.
 	PartiallyApplied
-	// Unknown: the connection broke at a moment that leaves it open.
+	// Unknown means that the connection was lost before the server confirmed the commit.
 	Unknown
 )
 
-// MigrationError is a migration that did not succeed.
+// A MigrationError is the failure of a migration.
 type MigrationError struct {
 	File    string // name of the file
 	Step    string // "version 9 up"
-	Version int    // that the migration leads to, -1 for none
-	Before  int    // that the database had, -1 for none
+	Version int    // after the migration, -1 for none
+	Before  int    // before the migration, -1 for none
 	Outcome Outcome
 	Script  *Script
-	// FailedIndex is the index of the failed statement in Script.Statements, or -1
-	// where the server did not say; len(Statements) is the commit.
+	// FailedIndex is the index of the failed statement in Script.Statements, or -1 if it is
+	// unknown; len(Statements) is the commit.
 	FailedIndex int
-	// StatementsApplied is how many statements are in effect, when Outcome is PartiallyApplied.
+	// StatementsApplied is the number of applied statements if Outcome is PartiallyApplied.
 	StatementsApplied int
-	// Offset of the place in Script.SQL that the server names, in bytes; -1 for none.
+	// Offset is the server's position in Script.SQL, in bytes; -1 for none.
 	Offset int
-	// Row is the line in the file of the row of a COPY that failed; 0 for none.
+	// Row is the line in the file of the COPY row that failed; 0 for none.
 	Row int
-	// RecordingFailed says that the version or the history could not be written: the file's statements had run.
+	// RecordingFailed is set if the file's statements ran but the version or the history could not
+	// be written.
 	RecordingFailed bool
-	// OwnTable is the table of Shiplock's that the failed statement reached without naming it, as
-	// a loop over all tables does; empty for none.
+	// OwnTable is Shiplock's table that the failed statement accessed without naming it, such as in
+	// a loop over all tables; empty for none.
 	OwnTable string
-	// Blockers are the sessions that held the lock, where a lock timeout, or the end of the run while it waited, ended it.
+	// Blockers are the blocking sessions, if a lock timeout or the run's timeout ended the wait for
+	// a lock.
 	Blockers []string
-	// Reason is what was found out about it afterwards.
+	// Reason is the result of the diagnosis.
 	Reason Reason
-	// DataLoss is the data that the migration would have taken away, where that ended it.
+	// DataLoss is the data that the migration would have deleted, if that is why it failed.
 	DataLoss *DataLoss
-	Err      error // of the server, or of the connection, or why the run was ended
-	// Leftovers is what the failed statement has left, where it could not be removed.
+	Err      error // of the server or the connection, or the cause of the stop
+	// Leftovers are the leftovers of the failed statement that could not be removed.
 	Leftovers []Leftover
 
 	lookup *leftoverLookup
@@ -65,7 +68,8 @@ func (e *MigrationError) Error() string {
 	return fmt.Sprintf("migration %s (%s): %s", where, e.Step, e.message())
 }
 
-// message are PostgreSQL's. lib/pq adds a place in what was sent, which is not the file's.
+// message returns PostgreSQL's message. lib/pq adds a position in the sent text, which is not the
+// position in the file.
 func (e *MigrationError) message() string {
 	server := e.Server()
 	if server == nil || errors.Unwrap(e.Err) != nil {
@@ -80,7 +84,7 @@ func (e *MigrationError) message() string {
 
 func (e *MigrationError) Unwrap() error { return e.Err }
 
-// Server returns what PostgreSQL said, or nil.
+// Server returns PostgreSQL's error, or nil.
 func (e *MigrationError) Server() *pq.Error {
 	var server *pq.Error
 	if errors.As(e.Err, &server) {
@@ -89,7 +93,7 @@ func (e *MigrationError) Server() *pq.Error {
 	return nil
 }
 
-// Statement returns the statement that failed, if it is known.
+// Statement returns the failed statement, if it is known.
 func (e *MigrationError) Statement() (Statement, bool) {
 	if e.Script == nil || e.FailedIndex < 0 || e.FailedIndex >= len(e.Script.Statements) {
 		return Statement{}, false
@@ -97,8 +101,8 @@ func (e *MigrationError) Statement() (Statement, bool) {
 	return e.Script.Statements[e.FailedIndex], true
 }
 
-// Position is the line and the column, in characters, of the place the server
-// names or else of the failed statement; both from 1, and 0, 0 if not known.
+// Position returns the line and the column, in characters, of the server's position, or else of the
+// failed statement; both from 1, and 0, 0 if unknown.
 func (e *MigrationError) Position() (line, column int) {
 	if e.Row > 0 {
 		return e.Row, 1
@@ -119,8 +123,8 @@ func (e *MigrationError) Position() (line, column int) {
 	return e.Script.origin.lines + line, column
 }
 
-// asMigrationError is an error that has no statement, as one of a script of which
-// nothing is kept; nil stays nil.
+// asMigrationError returns an error without a statement as a MigrationError of a script that was
+// rolled back; nil for nil.
 func asMigrationError(s *Script, err error) *MigrationError {
 	var fail *MigrationError
 	if err == nil || errors.As(err, &fail) {
@@ -129,8 +133,8 @@ func asMigrationError(s *Script, err error) *MigrationError {
 	return &MigrationError{Script: s, Outcome: RolledBack, Err: err, FailedIndex: -1, Offset: -1}
 }
 
-// serverOffset turns the position that the server gave, in characters from 1 of
-// the text as sent, into an offset in bytes of that text; -1 for none.
+// serverOffset converts the server's position, in characters from 1 of the sent text, to an offset
+// in bytes of that text; -1 for none.
 func serverOffset(err error, sent string) int {
 	var server *pq.Error
 	if !errors.As(err, &server) || server.Position == "" {
@@ -146,5 +150,5 @@ func serverOffset(err error, sent string) int {
 			return offset
 		}
 	}
-	return len(sent) // the end of the input, where a statement is cut short
+	return len(sent) // the end of the input, in an incomplete statement
 }

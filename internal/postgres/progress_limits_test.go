@@ -70,9 +70,9 @@ func TestWhatMayNotBeSeenIsLeftOut(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "ALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, stillRuns, "blockers", "pid")
-	assert.NotContains(t, fmt.Sprint(line["blockers"]), "privilege")
-	assert.NotContains(t, fmt.Sprint(line["blockers"]), "business")
+	line := log.waitFor(t, stillRuns, "blocked_by", "pid")
+	assert.NotContains(t, fmt.Sprint(line["blocked_by"]), "privilege")
+	assert.NotContains(t, fmt.Sprint(line["blocked_by"]), "business")
 	require.NoError(t, other.Rollback())
 	require.Nil(t, <-done)
 }
@@ -116,7 +116,7 @@ func TestOthersCannotForgeTheLog(t *testing.T) {
 				done <- db.apply(t.Context(), migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
 			}()
 			require.Eventually(t, func() bool {
-				return strings.Contains(log.String(), "report") && strings.Contains(log.String(), "try=3") || strings.Contains(log.String(), `"try":3`)
+				return strings.Contains(log.String(), "report") && strings.Contains(log.String(), "attempt=3") || strings.Contains(log.String(), `"attempt":3`)
 			}, time.Minute, 20*time.Millisecond)
 			require.NoError(t, other.Rollback())
 			require.Nil(t, <-done)

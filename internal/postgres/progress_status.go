@@ -120,7 +120,7 @@ func (g *backendActivity) waitFacts() []progress.Fact {
 		}
 	}
 	if who := g.blockingSessions(); len(who) > 0 {
-		facts = append(facts, progress.Fact{Name: "blockers", Value: who, Bar: "held by " + who[0], Rank: 3})
+		facts = append(facts, progress.Fact{Name: "blocked_by", Value: who, Bar: "held by " + who[0], Rank: 3})
 	}
 	return facts
 }

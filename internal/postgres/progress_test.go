@@ -191,7 +191,7 @@ func TestWhoKeepsAnIndexWaiting(t *testing.T) {
 	go func() { done <- run(t, db, 1, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
 	line := log.waitFor(t, stillRuns, "phase", "waiting for writers before build")
 	assert.Equal(t, "1", text(line["lockers_total"]), line)
-	line = log.waitFor(t, stillRuns, "blockers", "import")
+	line = log.waitFor(t, stillRuns, "blocked_by", "import")
 	assert.Contains(t, line["wait"], "Lock: ")
 
 	old, err := d.Open(t).Begin()
@@ -201,7 +201,7 @@ func TestWhoKeepsAnIndexWaiting(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, writer.Commit())
 	log.waitFor(t, stillRuns, "phase", "waiting for old snapshots")
-	log.waitFor(t, stillRuns, "blockers", "nightly")
+	log.waitFor(t, stillRuns, "blocked_by", "nightly")
 	require.NoError(t, old.Commit())
 	require.Nil(t, <-done)
 }
@@ -214,7 +214,7 @@ func TestProgressOfABlockedStatement(t *testing.T) {
 	report := reader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, stillRuns, "blockers", `application_name "report"`, "statement", "2 of 2") // the marker of which may come a moment later
+	line := log.waitFor(t, stillRuns, "blocked_by", `application_name "report"`, "statement", "2 of 2") // the marker of which may come a moment later
 	assert.Equal(t, "Lock: relation", line["wait"])
 	assert.Equal(t, "3", text(line["line"]))
 	assert.Equal(t, "ALTER TABLE a ADD COLUMN c …", line["sql"])
