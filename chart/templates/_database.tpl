@@ -6,8 +6,8 @@ libpq: no URL is built from them, so a password may hold any character.
 url: DATABASE_URL
 host: PGHOST
 port: PGPORT
-name: PGDATABASE
-user: PGUSER
+dbname: PGDATABASE
+username: PGUSER
 password: PGPASSWORD
 {{- end -}}
 
@@ -16,8 +16,29 @@ password: PGPASSWORD
 {{- toString . | replace "$" "$$" | toJson -}}
 {{- end -}}
 
+{{/*
+database.existingSecret, which is a name or {name, keys}, as a map: "name"; "keys", from existingSecret.keys or secretKeys; and the paths of
+both in the values, "namePath" and "keysPath".
+*/}}
+{{- define "shiplock.existingSecret" -}}
+{{- $secret := .Values.database.existingSecret -}}
+{{- $isName := kindIs "string" $secret -}}
+{{- $object := $isName | ternary dict ($secret | default dict) -}}
+{{- $inline := get $object "keys" | default dict -}}
+{{- if not ($inline | values | compact) -}}
+{{- $inline = dict -}}
+{{- end -}}
+{{- toJson (dict
+  "name" ($isName | ternary $secret (get $object "name" | default ""))
+  "namePath" (kindIs "map" $secret | ternary "database.existingSecret.name" "database.existingSecret")
+  "keys" ($inline | default .Values.database.secretKeys)
+  "keysPath" ($inline | empty | not | ternary "database.existingSecret.keys" "database.secretKeys")
+) -}}
+{{- end -}}
+
 {{- define "shiplock.existingSecretName" -}}
-{{- include "shiplock.rendered" (dict "context" . "path" "database.existingSecret.name" "value" .Values.database.existingSecret.name) -}}
+{{- $secret := include "shiplock.existingSecret" . | fromJson -}}
+{{- include "shiplock.rendered" (dict "context" . "path" $secret.namePath "value" $secret.name) -}}
 {{- end -}}
 
 {{/* What is secret in the values, and so in the chart's own Secret. */}}
@@ -61,11 +82,12 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- define "shiplock.databaseEnv" -}}
 {{- $context := . -}}
 {{- $database := .Values.database -}}
+{{- $secret := include "shiplock.existingSecret" . | fromJson -}}
 {{- range $part, $variable := include "shiplock.databaseVariables" . | fromYaml -}}
 {{- $value := include "shiplock.databaseValue" (dict "context" $context "part" $part) -}}
-{{- if get $database.existingSecret.keys $part -}}
-{{- $name := include "shiplock.existingSecretName" $context -}}
-{{- $key := get $database.existingSecret.keys $part }}
+{{- $key := get $secret.keys $part -}}
+{{- if $key -}}
+{{- $name := include "shiplock.existingSecretName" $context }}
 - name: {{ $variable }}
   valueFrom:
     secretKeyRef:
@@ -108,8 +130,9 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- define "shiplock.databaseRequired" -}}
 {{- $context := . -}}
 {{- $required := list -}}
+{{- $secret := include "shiplock.existingSecret" . | fromJson -}}
 {{- range $part, $variable := include "shiplock.databaseVariables" . | fromYaml -}}
-{{- with get $context.Values.database.existingSecret.keys $part -}}
+{{- with get $secret.keys $part -}}
 {{- $required = append $required (printf "%s=%s/%s" $variable (include "shiplock.existingSecretName" $context) .) -}}
 {{- end -}}
 {{- end -}}

@@ -32,7 +32,7 @@ The Job's name, for the templates of a chart that depends on this one:
 
   {{ include "shiplock.jobName" (dict "context" .) }}
 
-"alias" names the dependency when Chart.yaml gives it one. With migrations.parentConfigMap, and where the Job is an ordinary
+"alias" names the dependency when Chart.yaml gives it one. With migrations.fromChart, and where the Job is an ordinary
 object (mode: job), it also wants the "glob" that shiplock.migrationsConfigMap is given.
 */}}
 {{- define "shiplock.jobName" -}}
@@ -44,7 +44,7 @@ object (mode: job), it also wants the "glob" that shiplock.migrationsConfigMap i
 {{- if eq $call.dependency.Values.mode "initContainer" -}}
 {{- fail "shiplock.jobName: with mode: initContainer there is no Job" -}}
 {{- end -}}
-{{- if and $call.dependency.Values.migrations.parentConfigMap (eq (include "shiplock.placement" $call.dependency) "release") -}}
+{{- if and $call.dependency.Values.migrations.fromChart (eq (include "shiplock.placement" $call.dependency) "release") -}}
 {{- $_ := set $call.dependency "migrationsHash" (include "shiplock.parentFiles" $call | sha256sum | trunc 8) -}}
 {{- end -}}
 {{- include "shiplock.jobObjectName" $call.dependency -}}

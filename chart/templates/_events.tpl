@@ -8,8 +8,8 @@ An application's pods (mode: initContainer) have an account of the application's
 {{- end -}}
 
 {{- define "shiplock.eventsAccount" -}}
-{{- if .Values.serviceAccountName -}}
-{{- tpl .Values.serviceAccountName . -}}
+{{- if .Values.serviceAccount.name -}}
+{{- tpl .Values.serviceAccount.name . -}}
 {{- else -}}
 {{- include "shiplock.eventsName" . -}}
 {{- end -}}

@@ -3,32 +3,32 @@ An init container for the pods of a chart that depends on this one: it waits unt
 that it comes with, and migrates nothing.
 
   initContainers:
-    {{- include "shiplock.gate" (dict "context" .) | nindent 8 }}
+    {{- include "shiplock.waitForMigrations" (dict "context" .) | nindent 8 }}
   volumes:
     {{- include "shiplock.podVolumes" (dict "context" .) | nindent 8 }}
 
 Further keys of the dict: "alias" names the dependency when Chart.yaml gives it one; "env" is a list of variables that lead to
 the database in place of the chart's own, such as those of the application, for a role that may only read; "version" is waited for
-whatever the files are; "glob" names the calling chart's files with migrations.parentConfigMap, whose last version is then
+whatever the files are; "glob" names the calling chart's files with migrations.fromChart, whose last version is then
 waited for: the ConfigMap itself is the newest release's, and not that of the pod.
 */}}
-{{- define "shiplock.gate" -}}
-{{- $call := merge (dict "helper" "shiplock.gate") . -}}
+{{- define "shiplock.waitForMigrations" -}}
+{{- $call := merge (dict "helper" "shiplock.waitForMigrations") . -}}
 {{- include "shiplock.findDependency" $call -}}
 {{- with $call.dependency -}}
 {{- include "shiplock.validate" . -}}
 {{- if .Values.tool.image.repository -}}
-{{- fail "shiplock.gate: nobody but the tool knows the version that the schema should have; let the pods run its own check, or use mode: hook without a gate" -}}
+{{- fail "shiplock.waitForMigrations: nobody but the tool knows the version that the schema should have; let the pods run its own check, or use mode: hook without a gate" -}}
 {{- end -}}
 {{- if and (not $call.env) (include "shiplock.hasDatabaseSecret" .) (has .Values.mode (list "hook" "argocd")) -}}
-{{- fail (printf "shiplock.gate: the pods would read the password from the Secret of a hook, which every release replaces before it is known to be good: pass \"env\" (the application's own variables that lead to the database), or use %s.database.existingSecret" .Alias) -}}
+{{- fail (printf "shiplock.waitForMigrations: the pods would read the password from the Secret of a hook, which every release replaces before it is known to be good: pass \"env\" (the application's own variables that lead to the database), or use %s.database.existingSecret" .Alias) -}}
 {{- end -}}
 {{- $version := $call.version -}}
-{{- if and (not $version) .Values.migrations.parentConfigMap -}}
+{{- if and (not $version) .Values.migrations.fromChart -}}
 {{- $version = include "shiplock.lastVersion" $call -}}
 {{- end -}}
 {{- $_ := set . "Prefix" (include "shiplock.aliasPrefix" .) -}}
-- name: {{ .Prefix }}gate
+- name: {{ .Prefix }}wait-for-migrations
   {{- include "shiplock.podContainerImage" . | nindent 2 }}
   args:
     - wait
@@ -36,7 +36,7 @@ waited for: the ConfigMap itself is the newest release's, and not that of the po
     - --version={{ toString . }}
     {{- end }}
   env:
-    {{- include "shiplock.gateEnv" (dict "context" . "env" $call.env "mode" "gate") | trim | nindent 4 }}
+    {{- include "shiplock.waitEnv" (dict "context" . "env" $call.env "mode" "wait") | trim | nindent 4 }}
   {{- if not $call.env }}
   {{- with .Values.extraEnvFrom }}
   envFrom:
@@ -45,7 +45,7 @@ waited for: the ConfigMap itself is the newest release's, and not that of the po
   {{- end }}
   terminationMessagePolicy: FallbackToLogsOnError
   resources:
-    {{- toYaml .Values.gate.resources | nindent 4 }}
+    {{- toYaml .Values.wait.resources | nindent 4 }}
   securityContext:
     {{- include "shiplock.podContainerSecurity" . | nindent 4 }}
   {{- with include (kindIs "slice" $call.env | ternary "shiplock.ownVolumeMounts" "shiplock.volumeMounts") . | trim }}
@@ -72,7 +72,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 {{- with $call.dependency -}}
 {{- include "shiplock.validate" . -}}
 {{- if ne .Values.mode "initContainer" -}}
-{{- fail (printf "shiplock.initContainer: the pods would migrate beside a Job, for %s.mode is %q: set %s.mode=initContainer, or use shiplock.gate" .Alias .Values.mode .Alias) -}}
+{{- fail (printf "shiplock.initContainer: the pods would migrate beside a Job, for %s.mode is %q: set %s.mode=initContainer, or use shiplock.waitForMigrations" .Alias .Values.mode .Alias) -}}
 {{- end -}}
 {{- $_ := set . "Prefix" (include "shiplock.aliasPrefix" .) -}}
 - name: {{ .Prefix }}migrator
@@ -103,7 +103,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 {{- end -}}
 {{- end -}}
 
-{{/* The volumes that shiplock.gate and shiplock.initContainer mount, if any; the same dict as for these. */}}
+{{/* The volumes that shiplock.waitForMigrations and shiplock.initContainer mount, if any; the same dict as for these. */}}
 {{- define "shiplock.podVolumes" -}}
 {{- $call := merge (dict "helper" "shiplock.podVolumes") . -}}
 {{- include "shiplock.findDependency" $call -}}
@@ -115,7 +115,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 
 {{/* Before the names of containers and volumes in another chart's pods, which may be those of two dependencies. */}}
 {{- define "shiplock.aliasPrefix" -}}
-{{- include "shiplock.dnsLabel" (dict "name" .Alias "max" 50) -}}-
+{{- include "shiplock.dnsLabel" (dict "name" .Alias "max" 43) -}}-
 {{- end -}}
 
 {{- define "shiplock.podContainerImage" -}}
@@ -133,7 +133,7 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 Without a limit of time: Kubernetes starts a container that has given up again, after a pause, and that is later than it need be.
 And whatever onNewer says: a pod of the old version starts on the new schema, too, while the new version is rolled out.
 */}}
-{{- define "shiplock.gateEnv" -}}
+{{- define "shiplock.waitEnv" -}}
 {{- $names := list -}}
 {{- range .env -}}
 {{- $names = append $names .name -}}
@@ -152,7 +152,7 @@ And whatever onNewer says: a pod of the old version starts on the new schema, to
   (list "SHIPLOCK_MODE" $.mode)
   (list "SHIPLOCK_TERMINATION_LOG" "/dev/termination-log")
   (list "SHIPLOCK_SOURCE" .migrations.path)
-  (list "SHIPLOCK_TABLE" .table)
+  (list "SHIPLOCK_TABLE" .migrationsTable)
   (list "SHIPLOCK_UNRECOGNIZED_FILES" .unrecognizedFiles)
   (list "SHIPLOCK_LOG_FORMAT" .logFormat)
   (list "SHIPLOCK_LOG_LEVEL" .logLevel)

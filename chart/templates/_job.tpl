@@ -41,8 +41,8 @@ template:
     {{- . | nindent 4 }}
     {{- end }}
   spec:
-    {{- $account := .Values.events.enabled | ternary (include "shiplock.eventsAccount" .) (tpl .Values.serviceAccountName .) }}
-    {{- include "shiplock.podCommon" (dict "context" . "account" $account "token" (or .Values.automountServiceAccountToken .Values.events.enabled)
+    {{- $account := .Values.kubernetesEvents.enabled | ternary (include "shiplock.eventsAccount" .) (tpl .Values.serviceAccount.name .) }}
+    {{- include "shiplock.podCommon" (dict "context" . "account" $account "token" (or .Values.serviceAccount.automount .Values.kubernetesEvents.enabled)
       "volumes" (include "shiplock.migratorVolumes" .)) | nindent 4 }}
     {{- if .Values.tool.image.repository }}
     initContainers:

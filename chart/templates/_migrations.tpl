@@ -6,7 +6,7 @@
   image:
     reference: {{ include "shiplock.imageReference" (dict "context" $ "path" "migrations.image" "image" .image "defaultTag" "") | toJson }}
     pullPolicy: {{ .image.pullPolicy }}
-{{- else if .parentConfigMap -}}
+{{- else if .fromChart -}}
 {{- if not (or (get $ "Prefix") (get $ "FilesUnknown")) -}}
 {{ include "shiplock.migrationsConfigMapVolume" (dict "name" "migrations" "configMap" (include "shiplock.migrationsConfigMapName" $)) }}
 {{- end -}}
@@ -36,8 +36,8 @@ is an ordinary object (mode: job) it comes from here, too: its name changes with
 {{- $call := merge (dict "helper" "shiplock.migrationsConfigMap") . -}}
 {{- include "shiplock.findDependency" $call -}}
 {{- with $call.dependency -}}
-{{- if not .Values.migrations.parentConfigMap -}}
-{{- fail (printf "chart %q makes a ConfigMap of its migrations, but nothing would run them: set %s.migrations.parentConfigMap=true" $call.context.Chart.Name .Alias) -}}
+{{- if not .Values.migrations.fromChart -}}
+{{- fail (printf "chart %q makes a ConfigMap of its migrations, but nothing would run them: set %s.migrations.fromChart=true" $call.context.Chart.Name .Alias) -}}
 {{- end -}}
 {{- include "shiplock.validate" . -}}
 {{- $files := include "shiplock.parentFiles" $call -}}
@@ -85,7 +85,7 @@ data:
 
 {{/* "true" if this chart's own template makes the Job; "" if there is none, or the parent's files decide on its name. */}}
 {{- define "shiplock.chartMakesJob" -}}
-{{- $byParent := and .Values.migrations.parentConfigMap (eq (include "shiplock.placement" .) "release") -}}
+{{- $byParent := and .Values.migrations.fromChart (eq (include "shiplock.placement" .) "release") -}}
 {{- if not (or $byParent (eq .Values.mode "initContainer")) -}}true{{- end -}}
 {{- end -}}
 

@@ -97,7 +97,7 @@ them try out passwords; derivePassword is scrypt.
 {{- end -}}
 {{- end -}}
 
-{{/* Labels of every object. Those of the chart win over .Values.labels: the notes and tests select by them. */}}
+{{/* Labels of every object. Those of the chart win over .Values.commonLabels: the notes and tests select by them. */}}
 {{- define "shiplock.labels" -}}
 {{- $own := dict
   "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
@@ -107,7 +107,7 @@ them try out passwords; derivePassword is scrypt.
   "app.kubernetes.io/component" "migrations"
   "app.kubernetes.io/managed-by" .Release.Service
 -}}
-{{- toYaml (merge $own .Values.labels) -}}
+{{- toYaml (merge $own .Values.commonLabels) -}}
 {{- end -}}
 
 {{/*
@@ -134,12 +134,12 @@ made anew for the Jobs of a rollback: what lies there is the newer release's.
 */}}
 {{- define "shiplock.objectAnnotations" -}}
 {{- $values := .context.Values -}}
-{{- if hasKey $values.annotations "helm.sh/hook-output-log-policy" -}}
-{{- include "shiplock.refuse" (list $ ".Values.annotations may not set \"helm.sh/hook-output-log-policy\": set .Values.hookOutputLogPolicy") -}}
+{{- if hasKey $values.commonAnnotations "helm.sh/hook-output-log-policy" -}}
+{{- include "shiplock.refuse" (list $ ".Values.commonAnnotations may not set \"helm.sh/hook-output-log-policy\": set .Values.hookOutputLogPolicy") -}}
 {{- end -}}
-{{- range $key, $_ := $values.annotations -}}
+{{- range $key, $_ := $values.commonAnnotations -}}
 {{- if or (hasPrefix "helm.sh/" $key) (hasPrefix "argocd.argoproj.io/hook" $key) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.annotations may not set %q: mode decides when the migrations run, and the chart sets the annotations for it; remove it" $key)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.commonAnnotations may not set %q: mode decides when the migrations run, and the chart sets the annotations for it; remove it" $key)) -}}
 {{- end -}}
 {{- end -}}
 {{- $placement := include "shiplock.placement" .context -}}
@@ -166,7 +166,7 @@ made anew for the Jobs of a rollback: what lies there is the newer release's.
   "argocd.argoproj.io/hook-delete-policy" "BeforeHookCreation"
 -}}
 {{- end -}}
-{{- with merge $own $values.annotations -}}
+{{- with merge $own $values.commonAnnotations -}}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end -}}

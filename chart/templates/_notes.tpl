@@ -15,7 +15,7 @@ release stops, and the version that runs goes on serving.
 {{- define "shiplock.notes.release" -}}
 {{- $labels := printf "app.kubernetes.io/instance=%s,app.kubernetes.io/component=migrations" .Release.Name -}}
 The database is migrated by a Job of this release, in namespace {{ .Release.Namespace }}, while the rest of it starts: only pods with
-shiplock.gate or shiplock.initContainer wait for it.
+shiplock.waitForMigrations or shiplock.initContainer wait for it.
 
   What it did:   kubectl -n {{ .Release.Namespace }} logs -l {{ $labels }} --tail=-1
   How it ended:  kubectl -n {{ .Release.Namespace }} describe jobs -l {{ $labels }}
@@ -40,10 +40,10 @@ job/{{ $name }} pod/{{ $name }}-test
 {{- with include "shiplock.rollbackJobNames" . }} {{ . }}{{ end }}
 {{- if include "shiplock.hasSecret" . }} secret/{{ $name }}{{ end }}
 {{- if .Values.networkPolicy.enabled }} networkpolicy/{{ include "shiplock.policyName" . }}{{ end }}
-{{- if .Values.events.enabled }}{{ $events := include "shiplock.eventsName" . }} role/{{ $events }} rolebinding/{{ $events }}
-{{- if not .Values.serviceAccountName }} serviceaccount/{{ $events }}{{ end }}
+{{- if .Values.kubernetesEvents.enabled }}{{ $events := include "shiplock.eventsName" . }} role/{{ $events }} rolebinding/{{ $events }}
+{{- if not .Values.serviceAccount.name }} serviceaccount/{{ $events }}{{ end }}
 {{- end }}
-{{- if .Values.migrations.parentConfigMap }} configmap/{{ $name }}-migrations{{ end }}
+{{- if .Values.migrations.fromChart }} configmap/{{ $name }}-migrations{{ end }}
 {{- end -}}
 
 {{- define "shiplock.rollbackJobNames" -}}

@@ -17,7 +17,7 @@ of the user's that is missing is reported at once, as with the database's.
   (list "SHIPLOCK_WEBHOOK_TEMPLATE" ($webhook.template | empty | ternary "" "/etc/shiplock/notify/webhook-template"))
   (list "SHIPLOCK_NOTIFY_SUCCESS" (eq (toString .Values.notify.success) "true" | ternary "true" ""))
   (list "SHIPLOCK_NOTIFY_TIMEOUT" (include "shiplock.notifyTimeout" .))
-  (list "SHIPLOCK_KUBERNETES_EVENT" (.Values.events.enabled | ternary "true" ""))
+  (list "SHIPLOCK_KUBERNETES_EVENT" (.Values.kubernetesEvents.enabled | ternary "true" ""))
 -}}
 {{- if last . }}
 - name: {{ first . }}
@@ -79,7 +79,7 @@ the migrator says so: shiplock.env lists it in SHIPLOCK_REQUIRED_ENV.
 {{- $sinks = append $sinks "a Pushgateway" -}}
 {{- end -}}
 {{- end -}}
-{{- if .Values.events.enabled -}}
+{{- if .Values.kubernetesEvents.enabled -}}
 {{- $sinks = append $sinks "a Kubernetes Event" -}}
 {{- end -}}
 {{- join ", " $sinks -}}
@@ -95,7 +95,7 @@ have these labels; the Event is then on the pod, as it is where pods of the appl
 {{- if $inJob -}}
 {{- $_ := set $fields "SHIPLOCK_JOB" "metadata.labels['batch.kubernetes.io/job-name']" -}}
 {{- end -}}
-{{- if .Values.events.enabled -}}
+{{- if .Values.kubernetesEvents.enabled -}}
 {{- $_ := set $fields "SHIPLOCK_POD_UID" "metadata.uid" -}}
 {{- if $inJob -}}
 {{- $_ := set $fields "SHIPLOCK_JOB_UID" "metadata.labels['batch.kubernetes.io/controller-uid']" -}}

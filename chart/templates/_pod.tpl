@@ -9,7 +9,7 @@ after a pause, later than it need be, so these wait for as long as the one may r
   (list "SHIPLOCK_REQUIRED_ENV" (printf "%s %s" (include "shiplock.databaseRequired" .) (include "shiplock.notifyRequired" .) | trim))
   (list "SHIPLOCK_MODE" (include "shiplock.runMode" .))
   (list "SHIPLOCK_TERMINATION_LOG" "/dev/termination-log")
-  (list "SHIPLOCK_TABLE" .Values.table)
+  (list "SHIPLOCK_TABLE" .Values.migrationsTable)
   (list "SHIPLOCK_WAIT_FOR_DB" (printf "%ss" (include "shiplock.seconds" .Values.waitForDatabase)))
   (list "SHIPLOCK_LOCK_WAIT" (printf "%ss" (include "shiplock.seconds" (eq .Values.mode "initContainer" | ternary .Values.timeout .Values.lockWait))))
   (list "SHIPLOCK_TIMEOUT" (printf "%ss" (include "shiplock.seconds" .Values.timeout)))
@@ -92,7 +92,7 @@ annotations:
 
 {{/*
 Volumes and mounts. In the pods of another chart (.Prefix is set) their names begin with the alias, and a ConfigMap of the
-parent's files is not among them: shiplock.gate waits for a version.
+parent's files is not among them: shiplock.waitForMigrations waits for a version.
 */}}
 {{- define "shiplock.volumes" -}}
 {{- include "shiplock.ownVolumes" . }}

@@ -48,7 +48,7 @@ metadata:
   labels:
     {{- include "shiplock.labels" . | nindent 4 }}
   annotations:
-    {{- merge $annotations .Values.annotations | toYaml | nindent 4 }}
+    {{- merge $annotations .Values.commonAnnotations | toYaml | nindent 4 }}
 spec:
   {{- include "shiplock.jobSpec" $dot | nindent 2 }}
 {{- end -}}

@@ -16,7 +16,7 @@ result is dropped. A template that renders to nothing is refused: the value woul
 {{/* What a value of the database is, as text: dict "context" . "part" "host". A URL or a password is never a template. */}}
 {{- define "shiplock.databaseValue" -}}
 {{- $value := get .context.Values.database .part -}}
-{{- if has .part (list "host" "port" "name" "user" "role") -}}
+{{- if has .part (list "host" "port" "dbname" "username" "role") -}}
 {{- include "shiplock.rendered" (dict "context" .context "path" (printf "database.%s" .part) "value" $value) -}}
 {{- else -}}
 {{- $value -}}
@@ -45,14 +45,14 @@ be a list as libpq has it. */}}
 {{- $path := .path -}}
 {{- $port := .port -}}
 {{- if or (contains "://" .host) (hasPrefix "jdbc:" .host) -}}
-{{- include "shiplock.refuse" (list $ (printf "%s is a URL: write the name of the host alone, and the rest into .Values.database.port, .Values.database.name, .Values.database.user and .Values.database.password; or leave these empty and set .Values.database.url=postgres://…" $path)) -}}
+{{- include "shiplock.refuse" (list $ (printf "%s is a URL: write the name of the host alone, and the rest into .Values.database.port, .Values.database.dbname, .Values.database.username and .Values.database.password; or leave these empty and set .Values.database.url=postgres://…" $path)) -}}
 {{- end -}}
 {{- range $host := splitList "," .host -}}
 {{- if not (or (hasPrefix "/" $host) (hasPrefix "@" $host)) -}}{{/* not a Unix socket */}}
 {{- if contains "@" $host -}}
-{{- include "shiplock.refuse" (list $ (printf "%s has a user in it: write the name of the host alone, and the user into .Values.database.user" $path)) -}}
+{{- include "shiplock.refuse" (list $ (printf "%s has a user in it: write the name of the host alone, and the user into .Values.database.username" $path)) -}}
 {{- else if contains "/" $host -}}
-{{- include "shiplock.refuse" (list $ (printf "%s is %q: write the name of the host alone, and the database's name into .Values.database.name" $path $host)) -}}
+{{- include "shiplock.refuse" (list $ (printf "%s is %q: write the name of the host alone, and the database's name into .Values.database.dbname" $path $host)) -}}
 {{- else if regexMatch "^\\[.*\\](:.*)?$" $host -}}
 {{- include "shiplock.refuse" (list $ (printf "%s is %q: write the address without brackets, and the port into %s" $path $host $port)) -}}
 {{- else if regexMatch "^[^:]*:[^:]*$" $host -}}
@@ -88,8 +88,8 @@ be a list as libpq has it. */}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- if contains "://" (include "shiplock.databaseValue" (dict "context" . "part" "name")) -}}
-{{- include "shiplock.refuse" (list $ ".Values.database.name is a URL: write the name of the database alone, or set .Values.database.url instead of host, name, user and password") -}}
+{{- if contains "://" (include "shiplock.databaseValue" (dict "context" . "part" "dbname")) -}}
+{{- include "shiplock.refuse" (list $ ".Values.database.dbname is a URL: write the name of the database alone, or set .Values.database.url instead of host, name, user and password") -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
 {{- $value := toString (.value | default "") -}}

@@ -27,10 +27,10 @@ metadata:
   labels:
     {{- toYaml $labels | nindent 4 }}
   annotations:
-    {{- merge $hook .Values.annotations (include "shiplock.podAnnotations" . | fromYaml | dig "annotations" dict) | toYaml | nindent 4 }}
+    {{- merge $hook .Values.commonAnnotations (include "shiplock.podAnnotations" . | fromYaml | dig "annotations" dict) | toYaml | nindent 4 }}
 spec:
   activeDeadlineSeconds: {{ add 30 (include "shiplock.seconds" .Values.timeout) }}
-  {{- include "shiplock.podCommon" (dict "context" . "account" (tpl .Values.serviceAccountName .) "token" .Values.automountServiceAccountToken
+  {{- include "shiplock.podCommon" (dict "context" . "account" (tpl .Values.serviceAccount.name .) "token" .Values.serviceAccount.automount
     "volumes" (include "shiplock.volumes" .)) | nindent 2 }}
   containers:
     - name: schema
@@ -50,14 +50,14 @@ spec:
               key: version
               optional: true
         {{- end }}
-        {{- include "shiplock.gateEnv" (dict "context" .) | trim | nindent 8 }}
+        {{- include "shiplock.waitEnv" (dict "context" .) | trim | nindent 8 }}
       {{- with .Values.extraEnvFrom }}
       envFrom:
         {{- toYaml . | nindent 8 }}
       {{- end }}
       terminationMessagePolicy: FallbackToLogsOnError
       resources:
-        {{- toYaml .Values.gate.resources | nindent 8 }}
+        {{- toYaml .Values.wait.resources | nindent 8 }}
       securityContext:
         {{- toYaml .Values.securityContext | nindent 8 }}
       {{- with include "shiplock.volumeMounts" . | trim }}

@@ -84,7 +84,7 @@ command:
 {{- if eq .Values.rollback.policy "down" -}}
 {{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down undoes migrations that the migrator has run itself, and with .Values.tool.image.repository the tool runs them: leave it at keep") -}}
 {{- end -}}
-{{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.parentConfigMap -}}
+{{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.fromChart -}}
 {{- include "shiplock.refuse" (list $ "migrations are for the migrator itself, and with .Values.tool.image.repository the tool has its own: build them into its image, or mount them with .Values.extraVolumes and .Values.extraVolumeMounts") -}}
 {{- end -}}
 {{- else if or .Values.tool.command .Values.tool.args .Values.tool.env -}}

@@ -48,8 +48,8 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- if .Chart.IsRoot -}}
 {{- include "shiplock.refuse" (list $ ".Values.mode: initContainer is for a chart that depends on this one and calls shiplock.initContainer; a release of its own takes .Values.mode: hook or job") -}}
 {{- end -}}
-{{- if .Values.migrations.parentConfigMap -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.migrations.parentConfigMap would let a restarted pod of the old version run the new version's files: build the migrations into the migrator's image (.Values.image.repository), or mount them from an image (.Values.migrations.image)") -}}
+{{- if .Values.migrations.fromChart -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.migrations.fromChart would let a restarted pod of the old version run the new version's files: build the migrations into the migrator's image (.Values.image.repository), or mount them from an image (.Values.migrations.image)") -}}
 {{- end -}}
 {{- if eq .Values.onNewer "fail" -}}
 {{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.onNewer: fail would keep pods of the old version from starting while the new one is rolled out: leave .Values.onNewer empty") -}}
@@ -60,8 +60,8 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- define "shiplock.validateMigrations" -}}
 {{- $migrations := .Values.migrations -}}
 {{- $sources := list -}}
-{{- if $migrations.parentConfigMap -}}
-{{- $sources = append $sources "migrations.parentConfigMap" -}}
+{{- if $migrations.fromChart -}}
+{{- $sources = append $sources "migrations.fromChart" -}}
 {{- end -}}
 {{- if $migrations.existingConfigMap -}}
 {{- $sources = append $sources "migrations.existingConfigMap" -}}
@@ -75,8 +75,8 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- if not (or $sources .Values.tool.image.repository) -}}
 {{- include "shiplock.validateMigrationsInImage" . -}}
 {{- end -}}
-{{- if and $migrations.parentConfigMap .Chart.IsRoot -}}
-{{- include "shiplock.refuse" (list $ ".Values.migrations.parentConfigMap is for a chart that depends on this one; a release of its own takes .Values.migrations.existingConfigMap") -}}
+{{- if and $migrations.fromChart .Chart.IsRoot -}}
+{{- include "shiplock.refuse" (list $ ".Values.migrations.fromChart is for a chart that depends on this one; a release of its own takes .Values.migrations.existingConfigMap") -}}
 {{- end -}}
 {{- if and $migrations.image.repository (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- include "shiplock.refuse" (list $ (printf ".Values.migrations.image needs image volumes, which Kubernetes has from 1.33 on, and this is %s: build the migrations into the migrator's image (.Values.image.repository) or use a ConfigMap" .Capabilities.KubeVersion.Version)) -}}
@@ -94,7 +94,7 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- end -}}
 {{- $tag := include "shiplock.imageTag" (dict "context" . "path" "image" "image" $image) | default .Chart.AppVersion -}}
 {{- if and (include "shiplock.isMigratorImage" .) (not $image.digest) (eq $tag .Chart.AppVersion) (not $mounted) -}}
-{{- include "shiplock.refuse" (list $ (printf "there are no migrations to run: image %s:%s is the migrator alone. Set .Values.image.repository and .Values.image.tag to an image that holds your migrations, or set .Values.migrations.parentConfigMap, .Values.migrations.existingConfigMap or .Values.migrations.image.repository" $image.repository $tag)) -}}
+{{- include "shiplock.refuse" (list $ (printf "there are no migrations to run: image %s:%s is the migrator alone. Set .Values.image.repository and .Values.image.tag to an image that holds your migrations, or set .Values.migrations.fromChart, .Values.migrations.existingConfigMap or .Values.migrations.image.repository" $image.repository $tag)) -}}
 {{- end -}}
 {{- end -}}
 

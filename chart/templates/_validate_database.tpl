@@ -1,7 +1,7 @@
 {{/* The database is given once, whole, and by strings. */}}
 {{- define "shiplock.validateDatabase" -}}
 {{- $database := .Values.database -}}
-{{- $secret := $database.existingSecret -}}
+{{- $secret := include "shiplock.existingSecret" . | fromJson -}}
 {{- $parts := list -}}
 {{- $keys := list -}}
 {{- range $part, $_ := include "shiplock.databaseVariables" . | fromYaml -}}
@@ -11,7 +11,7 @@
 {{- end -}}
 {{- $key := get $secret.keys $part -}}
 {{- if and $value $key -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s and .Values.database.existingSecret.keys.%s both give the %s: remove one of them" $part $part $part)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s and .Values.%s.%s are both set: remove one of them" $part $secret.keysPath $part)) -}}
 {{- end -}}
 {{- if $key -}}
 {{- $keys = append $keys $part -}}
@@ -20,14 +20,17 @@
 {{- $parts = append $parts $part -}}
 {{- end -}}
 {{- end -}}
+{{- if and (kindIs "map" $database.existingSecret) (get ($database.existingSecret | default dict) "keys" | default dict | values | compact) ($database.secretKeys | values | compact) -}}
+{{- include "shiplock.refuse" (list $ ".Values.database.existingSecret.keys and .Values.database.secretKeys are both set: remove one of them") -}}
+{{- end -}}
 {{- if and $secret.name (not $keys) -}}
-{{- include "shiplock.refuse" (list $ ".Values.database.existingSecret.name is set, but no key of it: name the key that holds a connection URL in .Values.database.existingSecret.keys.url, or those that hold parts in keys.host, keys.port, keys.name, keys.user, keys.password") -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s is set, but none of its keys: set .Values.%s.url to the key that contains a connection URL, or host, port, dbname, username and password to the keys that contain individual settings" $secret.namePath $secret.keysPath)) -}}
 {{- end -}}
 {{- if and $keys (not $secret.name) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.database.existingSecret.keys.%s is set, but not which Secret it is in: set .Values.database.existingSecret.name" (first $keys))) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.%s is set, but no Secret: set .Values.%s to the name of the Secret" $secret.keysPath (first $keys) $secret.namePath)) -}}
 {{- end -}}
 {{- $rendered := include "shiplock.hasSecret" . | empty | not | ternary (include "shiplock.secretName" .) "" -}}
-{{- range $path, $name := dict "database.existingSecret.name" $secret.name "database.ca.secretName" $database.ca.secretName -}}
+{{- range $path, $name := dict $secret.namePath $secret.name "database.ca.secretName" $database.ca.secretName -}}
 {{- if and $name (eq (include "shiplock.rendered" (dict "context" $ "path" $path "value" $name)) $rendered) -}}
 {{- include "shiplock.refuse" (list $ (printf ".Values.%s is %q, which is also the name of the Secret that the chart makes: helm would delete yours, so rename it or set .Values.fullnameOverride" $path $rendered)) -}}
 {{- end -}}
@@ -35,15 +38,15 @@
 {{- if and $database.ca.secretName $database.ca.configMapName -}}
 {{- include "shiplock.refuse" (list $ ".Values.database.ca.secretName and .Values.database.ca.configMapName are both set: the CA bundle comes from one of them") -}}
 {{- end -}}
-{{- include "shiplock.validatePassword" (dict "context" . "database" $database "parts" $parts) -}}
+{{- include "shiplock.validatePassword" (dict "context" . "database" $database "parts" $parts "keysPath" $secret.keysPath) -}}
 {{- if $database.urlFile -}}
 {{- $parts = append $parts "url" -}}
 {{- end -}}
 {{- $others := without $parts "url" -}}
 {{- if and (has "url" $parts) $others -}}
-{{- include "shiplock.refuse" (list $ (printf "the database is given twice, by a URL (.Values.database.url, urlFile or existingSecret.keys.url) and by parts (%s): keep the URL or the parts" (join ", " $others))) -}}
+{{- include "shiplock.refuse" (list $ (printf "the database is configured twice, by a URL (.Values.database.url, urlFile or the URL key of a Secret) and by individual settings (%s): keep one of the two" (join ", " $others))) -}}
 {{- end -}}
-{{- include "shiplock.validateDatabaseComplete" (dict "context" . "parts" $parts) -}}
+{{- include "shiplock.validateDatabaseComplete" (dict "context" . "parts" $parts "keysPath" $secret.keysPath) -}}
 {{- include "shiplock.validateAddress" . -}}
 {{- end -}}
 
@@ -62,19 +65,20 @@ extraEnvFrom or in a service file cannot be seen from here.
 {{- $byURL := or (has "url" .parts) (has "DATABASE_URL" $own) (has "SHIPLOCK_DATABASE_URL" $own) (has "SHIPLOCK_DATABASE_URL_FILE" $own) (has "PGSERVICE" $own) $byArgument -}}
 {{- if not (or $byURL $values.extraEnvFrom) -}}
 {{- $missing := list -}}
+{{- $keysPath := .keysPath -}}
 {{- $given := .parts -}}
 {{- range $part, $variable := include "shiplock.databaseVariables" .context | fromYaml -}}
 {{- if has $variable $own -}}
 {{- $given = append $given $part -}}
-{{- else if and (has $part (list "host" "name" "user")) (not (has $part $given)) -}}
+{{- else if and (has $part (list "host" "dbname" "username")) (not (has $part $given)) -}}
 {{- $missing = append $missing $part -}}
 {{- end -}}
 {{- end -}}
 {{- if not $given -}}
-{{- include "shiplock.refuse" (list $ "no database is given: set .Values.database.url, or .Values.database.host, name, user and password, or .Values.database.existingSecret.name and the keys in it that hold them") -}}
+{{- include "shiplock.refuse" (list $ "no database is configured: set .Values.database.url, or .Values.database.host, dbname, username and password, or .Values.database.existingSecret and .Values.database.secretKeys") -}}
 {{- end -}}
 {{- with $missing -}}
-{{- include "shiplock.refuse" (list $ (printf "the database is given by parts, but not its %s: set %s (or the key of an existing Secret in %s)" (join ", " .) (printf ".Values.database.%s" (join ", .Values.database." .)) (printf ".Values.database.existingSecret.keys.%s" (join ", keys." .)))) -}}
+{{- include "shiplock.refuse" (list $ (printf "incomplete database settings: set .Values.database.%s, or, for an existing Secret, .Values.%s.%s" (join " and .Values.database." .) $keysPath (join (printf " and .Values.%s." $keysPath) .))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -83,17 +87,17 @@ extraEnvFrom or in a service file cannot be seen from here.
 {{- define "shiplock.validatePassword" -}}
 {{- $sources := list -}}
 {{- if has "password" .parts -}}
-{{- $sources = append $sources (.database.password | empty | ternary "existingSecret.keys.password" "password") -}}
+{{- $sources = append $sources (.database.password | empty | ternary (printf "%s.password" .keysPath) "database.password") -}}
 {{- end -}}
 {{- range list "passwordCommand" "passwordFile" -}}
 {{- if get $.database . -}}
-{{- $sources = append $sources . -}}
+{{- $sources = append $sources (printf "database.%s" .) -}}
 {{- end -}}
 {{- end -}}
 {{- if gt (len $sources) 1 -}}
-{{- include "shiplock.refuse" (list $ (printf "the password is given by .Values.database.%s: keep one of them" (join " and by .Values.database." $sources))) -}}
+{{- include "shiplock.refuse" (list $ (printf "the password is set by .Values.%s: keep one of them" (join " and by .Values." $sources))) -}}
 {{- end -}}
 {{- if and .database.urlFile (has "url" .parts) -}}
-{{- include "shiplock.refuse" (list $ "the database's URL is given twice, by .Values.database.urlFile and by .Values.database.url or existingSecret.keys.url: keep one of them") -}}
+{{- include "shiplock.refuse" (list $ (printf "the database URL is set twice, by .Values.database.urlFile and by .Values.database.url or .Values.%s.url: keep one of them" .keysPath)) -}}
 {{- end -}}
 {{- end -}}

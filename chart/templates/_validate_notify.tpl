@@ -56,8 +56,8 @@
 
 {{- define "shiplock.validateEvents" -}}
 {{- if eq .Values.mode "initContainer" -}}
-{{- if and .Values.events.enabled (not .Values.serviceAccountName) -}}
-{{- include "shiplock.refuse" (list $ ".Values.events.enabled with .Values.mode: initContainer: the pods are the application's, and so is their account: set .Values.serviceAccountName to it, and let its token be mounted into them") -}}
+{{- if and .Values.kubernetesEvents.enabled (not .Values.serviceAccount.name) -}}
+{{- include "shiplock.refuse" (list $ ".Values.kubernetesEvents.enabled with .Values.mode: initContainer: the pods are the application's, and so is their account: set .Values.serviceAccount.name to it, and let its token be mounted into them") -}}
 {{- end -}}
 {{- if .Values.networkPolicy.enabled -}}
 {{- include "shiplock.refuse" (list $ ".Values.networkPolicy.enabled with .Values.mode: initContainer: the pods are the application's, and so is their NetworkPolicy: leave it off") -}}

@@ -1,34 +1,34 @@
 {{/*
 Puts back, empty, what a user took out of the values with null ("existingSecret: null"), so that templates need not ask. What
 has no empty form is required by the schema instead; but for the values that came later, which "helm upgrade --reuse-values" does
-not have: mode, hookOutputLogPolicy, rollback, tool, gate and all that tells the outcome.
+not have: mode, hookOutputLogPolicy, rollback, tool, wait and all that tells the outcome.
 */}}
 {{- define "shiplock.fillValues" -}}
 {{- include "shiplock.validateVersion" . -}}
 {{- $empty := dict
   "image" (dict "registry" "" "tag" "" "digest" "")
   "database" (dict "partOfRelease" false "url" "" "host" "" "sslMode" ""
-    "passwordCommand" list "passwordFile" "" "urlFile" "" "role" "" "ca" (dict "secretName" "" "configMapName" "") "existingSecret" (dict "name" "" "keys" dict))
+    "passwordCommand" list "passwordFile" "" "urlFile" "" "role" "" "ca" (dict "secretName" "" "configMapName" "") "secretKeys" dict)
   "migrations" (dict "existingConfigMap" "" "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "subPath" ""))
   "mode" "hook" "hookOutputLogPolicy" "auto"
   "rollback" (dict "policy" "keep" "when" "post-rollback" "allowDataLoss" false)
   "notify" (dict "success" false
     "webhook" (dict "url" "" "token" "" "urlFile" "" "format" "" "template" "" "existingSecret" (dict "name" "" "keys" (dict "url" "" "token" "")))
     "pushgateway" (dict "url" "" "existingSecret" (dict "name" "" "key" "url")))
-  "events" (dict "enabled" false)
+  "kubernetesEvents" (dict "enabled" false)
   "prometheusRule" (dict "enabled" false "severity" "critical" "labels" dict "alertLabels" dict "alertAnnotations" dict)
   "networkPolicy" (dict "enabled" false "database" (dict "to" list "ports" list) "dns" (dict "to" list "ports" (list 53))
     "apiServer" (dict "to" list "ports" (list 443 6443)) "webhook" (dict "to" list "ports" list)
     "pushgateway" (dict "to" list "ports" list) "extraEgress" list)
-  "gate" (dict "resources" dict)
+  "wait" (dict "resources" dict)
   "tool" (dict "runAsUser" "" "command" list "args" list "env" list
     "image" (dict "registry" "" "repository" "" "tag" "" "digest" "" "pullPolicy" "IfNotPresent"))
   "resources" dict "podSecurityContext" dict "securityContext" dict
   "imagePullSecrets" list "extraArgs" list "extraEnv" list
-  "serviceAccountName" "" "labels" dict "annotations" dict "podLabels" dict "podAnnotations" dict
+  "serviceAccount" (dict "name" "" "automount" false) "commonLabels" dict "commonAnnotations" dict "podLabels" dict "podAnnotations" dict
 -}}
 {{- $_ := merge .Values $empty -}}
-{{- range list .Values.resources .Values.gate.resources .Values.podSecurityContext .Values.securityContext -}}
+{{- range list .Values.resources .Values.wait.resources .Values.podSecurityContext .Values.securityContext -}}
 {{- include "shiplock.removeEmpty" . -}}
 {{- end -}}
 {{- end -}}

@@ -13,28 +13,28 @@ var changes = map[string]string{
 	"image.digest":                             "image: {digest: 'sha256:" + digest + "'}",
 	"image.pullPolicy":                         "image: {pullPolicy: Never}",
 	"imagePullSecrets":                         "imagePullSecrets: [a]",
-	"database.url":                             "database: {url: a, host: '', name: '', user: '', password: ''}",
+	"database.url":                             "database: {url: a, host: '', dbname: '', username: '', password: ''}",
 	"database.host":                            "database: {host: a}",
 	"database.port":                            "database: {port: 1}",
-	"database.name":                            "database: {name: a}",
-	"database.user":                            "database: {user: a}",
+	"database.dbname":                          "database: {dbname: a}",
+	"database.username":                        "database: {username: a}",
 	"database.password":                        "database: {password: a}",
 	"database.passwordCommand":                 "database: {password: '', passwordCommand: [a]}",
 	"database.passwordFile":                    "database: {password: '', passwordFile: /a}",
-	"database.urlFile":                         "database: {urlFile: /a, host: '', name: '', user: '', password: ''}",
+	"database.urlFile":                         "database: {urlFile: /a, host: '', dbname: '', username: '', password: ''}",
 	"database.role":                            "database: {role: a}",
 	"database.sslMode":                         "database: {sslMode: require}",
 	"database.partOfRelease":                   "database: {partOfRelease: true}",
 	"database.ca.secretName":                   "database: {ca: {secretName: a, configMapName: ''}}",
 	"database.ca.configMapName":                "database: {ca: {configMapName: a}}",
 	"database.ca.key":                          "database: {ca: {key: a}}",
-	"database.existingSecret.name":             "database: {user: '', existingSecret: {name: a, keys: {user: b}}}",
-	"database.existingSecret.keys.url":         "database: {host: '', name: '', user: '', password: '', existingSecret: {name: a, keys: {url: b}}}",
-	"database.existingSecret.keys.host":        "database: {host: '', existingSecret: {name: a, keys: {host: b}}}",
-	"database.existingSecret.keys.port":        "database: {existingSecret: {name: a, keys: {port: b}}}",
-	"database.existingSecret.keys.name":        "database: {name: '', existingSecret: {name: a, keys: {name: b}}}",
-	"database.existingSecret.keys.user":        "database: {user: '', existingSecret: {name: a, keys: {user: b}}}",
-	"database.existingSecret.keys.password":    "database: {password: '', existingSecret: {name: a, keys: {password: b}}}",
+	"database.existingSecret":                  "database: {existingSecret: b}",
+	"database.secretKeys.url":                  "database: {host: '', dbname: '', username: '', password: '', secretKeys: {username: '', url: b}}",
+	"database.secretKeys.host":                 "database: {host: '', secretKeys: {host: b}}",
+	"database.secretKeys.port":                 "database: {secretKeys: {port: b}}",
+	"database.secretKeys.dbname":               "database: {dbname: '', secretKeys: {dbname: b}}",
+	"database.secretKeys.username":             "database: {secretKeys: {username: b}}",
+	"database.secretKeys.password":             "database: {password: '', secretKeys: {password: b}}",
 	"migrations.path":                          "migrations: {path: /a}",
 	"migrations.existingConfigMap":             "migrations: {existingConfigMap: a, image: {repository: ''}}",
 	"migrations.image.registry":                "migrations: {image: {registry: a}}",
@@ -55,7 +55,7 @@ var changes = map[string]string{
 	"tool.command":                             "tool: {command: [a]}",
 	"tool.args":                                "tool: {args: [a]}",
 	"tool.env":                                 "tool: {env: [{name: A, value: b}]}",
-	"table":                                    "table: a",
+	"migrationsTable":                          "migrationsTable: a",
 	"txMode":                                   "txMode: all",
 	"onNewer":                                  "onNewer: fail",
 	"waitForDatabase":                          "waitForDatabase: 1s",
@@ -86,7 +86,7 @@ var changes = map[string]string{
 	"notify.pushgateway.url":                   "notify: {pushgateway: {url: http://a, existingSecret: {name: ''}}}",
 	"notify.pushgateway.existingSecret.name":   "notify: {pushgateway: {existingSecret: {name: a}}}",
 	"notify.pushgateway.existingSecret.key":    "notify: {pushgateway: {existingSecret: {key: a}}}",
-	"events.enabled":                           "events: {enabled: false}",
+	"kubernetesEvents.enabled":                 "kubernetesEvents: {enabled: false}",
 	"prometheusRule.enabled":                   "prometheusRule: {enabled: false}",
 	"prometheusRule.severity":                  "prometheusRule: {severity: a}",
 	"prometheusRule.labels":                    "prometheusRule: {labels: {a: b}}",
@@ -112,8 +112,8 @@ var changes = map[string]string{
 	"resources.requests.cpu":                   "resources: {requests: {cpu: 1}}",
 	"resources.requests.memory":                "resources: {requests: {memory: 1Gi}}",
 	"resources.limits.memory":                  "resources: {limits: {memory: 1Gi}}",
-	"serviceAccountName":                       "serviceAccountName: a",
-	"automountServiceAccountToken":             "automountServiceAccountToken: true",
+	"serviceAccount.name":                      "serviceAccount: {name: a}",
+	"serviceAccount.automount":                 "serviceAccount: {automount: true}",
 	"podSecurityContext.runAsNonRoot":          "podSecurityContext: {runAsNonRoot: false}",
 	"podSecurityContext.seccompProfile.type":   "podSecurityContext: {seccompProfile: {type: Unconfined}}",
 	"securityContext.allowPrivilegeEscalation": "securityContext: {allowPrivilegeEscalation: true}",
@@ -122,8 +122,8 @@ var changes = map[string]string{
 	"sidecarInjection":                         "sidecarInjection: true",
 	"nativeSidecar":                            "nativeSidecar: false",
 	"sidecarShutdownURL":                       "sidecarShutdownURL: http://localhost:15020/quitquitquit",
-	"labels":                                   "labels: {a: b}",
-	"annotations":                              "annotations: {a: b}",
+	"commonLabels":                             "commonLabels: {a: b}",
+	"commonAnnotations":                        "commonAnnotations: {a: b}",
 	"hookOutputLogPolicy":                      "hookOutputLogPolicy: none",
 	"podLabels":                                "podLabels: {a: b}",
 	"podAnnotations":                           "podAnnotations: {a: b}",
@@ -137,21 +137,27 @@ const digest = "0f3dd3e0b9bfbb41a3e3f9a9d6ac6b1f1a2a1f3a5d7c9e0b2d4f6a8c0e1b3d5f
 
 // base is where one changed value shows: a database by parts with a CA bundle, and migrations from an image.
 const base = `
-database: {host: base, name: base, user: base, password: base, ca: {configMapName: base}}
+database: {host: base, dbname: base, username: base, password: base, ca: {configMapName: base}}
 migrations: {image: {repository: base, tag: base}}
+`
+
+// baseSecret is where a changed key of an existing Secret shows.
+const baseSecret = `
+image: {repository: base, tag: base}
+database: {host: base, dbname: base, username: '', password: base, existingSecret: base, secretKeys: {username: base}}
 `
 
 // baseTool is where a changed value of a tool shows.
 const baseTool = `
-database: {host: base, name: base, user: base, password: base}
+database: {host: base, dbname: base, username: base, password: base}
 tool: {image: {repository: base, tag: base}, command: [base]}
 `
 
 // baseTold is where a changed value of what tells the outcome shows, and of what it takes.
 const baseTold = `
-database: {host: base, name: base, user: base, password: base}
+database: {host: base, dbname: base, username: base, password: base}
 notify: {webhook: {url: 'https://base'}, pushgateway: {existingSecret: {name: base}}}
-events: {enabled: true}
+kubernetesEvents: {enabled: true}
 prometheusRule: {enabled: true}
 networkPolicy: {enabled: true}
 `

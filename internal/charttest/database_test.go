@@ -75,9 +75,9 @@ func TestHostileCredentialsArriveAsTheyAre(t *testing.T) {
 			t.Parallel()
 			name := s
 			if strings.Contains(s, "{{") {
-				name = "booking" // name and user may be templates: TestDatabaseTemplates
+				name = "booking" // dbname and username may be templates: TestDatabaseTemplates
 			}
-			parts, err := yaml.Marshal(map[string]any{"database": map[string]any{"host": "db", "name": name, "user": name, "password": s}})
+			parts, err := yaml.Marshal(map[string]any{"database": map[string]any{"host": "db", "dbname": name, "username": name, "password": s}})
 			require.NoError(t, err)
 			env := environment(t, render(t, string(parts)))
 			assert.Equal(t, name, env["PGDATABASE"])
@@ -98,23 +98,23 @@ func TestDatabase(t *testing.T) {
 		values string
 		want   map[string]string
 	}{
-		"port as a number": {"database: {host: db, port: 5433, name: shop, user: u}", map[string]string{"PGHOST": "db", "PGPORT": "5433", "PGDATABASE": "shop", "PGUSER": "u"}},
-		"ports as text":    {"database: {host: 'a,b', port: '5432,5433', name: shop, user: u}", map[string]string{"PGHOST": "a,b", "PGPORT": "5432,5433", "PGDATABASE": "shop", "PGUSER": "u"}},
-		"all from a Secret": {"database: {existingSecret: {name: s, keys: {host: h, port: po, name: shop, user: u, password: p}}}", map[string]string{
+		"port as a number": {"database: {host: db, port: 5433, dbname: shop, username: u}", map[string]string{"PGHOST": "db", "PGPORT": "5433", "PGDATABASE": "shop", "PGUSER": "u"}},
+		"ports as text":    {"database: {host: 'a,b', port: '5432,5433', dbname: shop, username: u}", map[string]string{"PGHOST": "a,b", "PGPORT": "5432,5433", "PGDATABASE": "shop", "PGUSER": "u"}},
+		"all from a Secret": {"database: {existingSecret: {name: s, keys: {host: h, port: po, dbname: shop, username: u, password: p}}}", map[string]string{
 			"PGHOST": "s/h", "PGPORT": "s/po", "PGDATABASE": "s/shop", "PGUSER": "s/u", "PGPASSWORD": "s/p",
-			"SHIPLOCK_REQUIRED_ENV": "PGHOST=s/h PGDATABASE=s/shop PGPASSWORD=s/p PGPORT=s/po PGUSER=s/u"}},
-		"password from a Secret": {"database: {host: db, name: shop, user: u, existingSecret: {name: '{{ .Release.Name }}-db', keys: {password: p}}}", map[string]string{
+			"SHIPLOCK_REQUIRED_ENV": "PGDATABASE=s/shop PGHOST=s/h PGPASSWORD=s/p PGPORT=s/po PGUSER=s/u"}},
+		"password from a Secret": {"database: {host: db, dbname: shop, username: u, existingSecret: {name: '{{ .Release.Name }}-db', keys: {password: p}}}", map[string]string{
 			"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "PGPASSWORD": "booking-db/p", "SHIPLOCK_REQUIRED_ENV": "PGPASSWORD=booking-db/p"}},
 		"TLS with a URL": {"database: {url: x, sslMode: verify-full, ca: {secretName: ca}}", map[string]string{"DATABASE_URL": "x", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt"}},
-		"password by command": {"database: {host: db, name: shop, user: u, role: owner, passwordCommand: [/bin/token, --for, \"it's $(PGHOST)\"]}", map[string]string{
+		"password by command": {"database: {host: db, dbname: shop, username: u, role: owner, passwordCommand: [/bin/token, --for, \"it's $(PGHOST)\"]}", map[string]string{
 			"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "SHIPLOCK_ROLE": "owner", "SHIPLOCK_PASSWORD_COMMAND": `/bin/token --for 'it'\''s $(PGHOST)'`}},
-		"password in a file": {"database: {host: db, name: shop, user: u, passwordFile: /run/p}", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "SHIPLOCK_PASSWORD_FILE": "/run/p"}},
+		"password in a file": {"database: {host: db, dbname: shop, username: u, passwordFile: /run/p}", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u", "SHIPLOCK_PASSWORD_FILE": "/run/p"}},
 		"URL and a file":     {"database: {url: 'postgres://u@db/x', passwordFile: /run/p}", map[string]string{"DATABASE_URL": "postgres://u@db/x", "SHIPLOCK_PASSWORD_FILE": "/run/p"}},
 		"URL in a file":      {"database: {urlFile: /run/url}", map[string]string{"SHIPLOCK_DATABASE_URL_FILE": "/run/url"}},
 		"by argument":        {"extraArgs: [--database-url=$(X)]", map[string]string{}},
 		"by service":         {"extraEnv: [{name: PGSERVICE, value: shop}]", map[string]string{"PGSERVICE": "shop"}},
 		"by envFrom":         {"extraEnvFrom: [{secretRef: {name: s}}]", map[string]string{}},
-		"user by env":        {"database: {host: db, name: shop}\nextraEnv: [{name: PGUSER, value: u}]", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u"}},
+		"user by env":        {"database: {host: db, dbname: shop}\nextraEnv: [{name: PGUSER, value: u}]", map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "u"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -134,8 +134,8 @@ func TestSecret(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string][]string{
 		withURL: {"url"},
-		"database: {host: h, name: shop, user: u, password: p}":            {"password"},
-		"database: {host: h, name: shop, user: u}":                         nil,
+		"database: {host: h, dbname: shop, username: u, password: p}":      {"password"},
+		"database: {host: h, dbname: shop, username: u}":                   nil,
 		"database: {existingSecret: {name: booking-db, keys: {url: URL}}}": nil,
 	} {
 		objects, err := render(t, values).Objects()
@@ -149,5 +149,34 @@ func TestSecret(t *testing.T) {
 			}
 		}
 		assert.Equal(t, want, keys, values)
+	}
+}
+
+// An existing Secret is a name, or a map with the name and the keys.
+func TestDatabase_ExistingSecret_NameOrMap(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{"PGHOST": "db", "PGDATABASE": "shop", "PGUSER": "booking-db/u", "PGPASSWORD": "booking-db/p", "SHIPLOCK_REQUIRED_ENV": "PGPASSWORD=booking-db/p PGUSER=booking-db/u"}
+	for _, secret := range []string{
+		"existingSecret: '{{ .Release.Name }}-db', secretKeys: {username: u, password: p}",
+		"existingSecret: {name: '{{ .Release.Name }}-db', keys: {username: u, password: p}}",
+		"existingSecret: {name: '{{ .Release.Name }}-db'}, secretKeys: {username: u, password: p}",
+		"existingSecret: {name: '{{ .Release.Name }}-db', keys: {url: ''}}, secretKeys: {username: u, password: p}",
+	} {
+		env := environment(t, render(t, "database: {host: db, dbname: shop, "+secret+"}"))
+		for name, value := range want {
+			assert.Equal(t, value, env[name], secret)
+		}
+	}
+	for values, want := range map[string]string{
+		"existingSecret: {name: s, keys: {url: u}}, secretKeys: {url: v}": "database.existingSecret.keys and database.secretKeys are both set: remove one of them",
+		"existingSecret: s": "database.existingSecret is set, but none of its keys: set database.secretKeys.url to the key that contains a connection URL",
+		"host: db, dbname: a, username: b, secretKeys: {password: p}":                                 "database.secretKeys.password is set, but no Secret: set database.existingSecret to the name of the Secret",
+		"host: db, dbname: a, username: b, password: x, existingSecret: s, secretKeys: {password: p}": "database.password and database.secretKeys.password are both set: remove one of them",
+		"existingSecret: '{{ .Values.global.x }}', secretKeys: {url: u}":                              "database.existingSecret is a template that renders to nothing",
+		"existingSecret: s, secretKeys: {user: u}":                                                    "did you mean database.secretKeys.username?",
+		"existingSecret: [s]": "at '/database/existingSecret': got array, want null or string or object",
+	} {
+		_, err := Render(chartDir, Options{Values: parse(t, "image: "+ownImage+"\ndatabase: {"+values+"}")})
+		require.ErrorContains(t, err, want, values)
 	}
 }

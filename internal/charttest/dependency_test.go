@@ -26,16 +26,16 @@ func TestRefusals_Dependency_NamePlaceInParentsValues(t *testing.T) {
 	chart := write(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
 	above := write(t, map[string]string{"Chart.yaml": "{apiVersion: v2, name: town, version: 1.0.0, dependencies: [{name: shop, version: 1.0.0, alias: hotel, repository: 'file://" + chart + "'}]}"})
 	for values, want := range map[string]string{
-		"{}":                                "set orders.database.url, or orders.database.host, name, user and password",
-		"{database: {host: h, name: shop}}": "set orders.database.user (or the key of an existing Secret in orders.database.existingSecret.keys.user)",
-		"{database: {url: x}}":              "Set orders.image.repository and orders.image.tag to an image that holds your migrations",
-		"{database: {url: x, passwordFile: /p, existingSecret: {name: s, keys: {password: p}}}}": "the password is given by orders.database.existingSecret.keys.password and by orders.database.passwordFile",
+		"{}":                                  "set orders.database.url, or orders.database.host, dbname, username and password, or orders.database.existingSecret and orders.database.secretKeys",
+		"{database: {host: h, dbname: shop}}": "set orders.database.username, or, for an existing Secret, orders.database.secretKeys.username",
+		"{database: {url: x}}":                "Set orders.image.repository and orders.image.tag to an image that holds your migrations",
+		"{database: {url: x, passwordFile: /p, existingSecret: {name: s, keys: {password: p}}}}": "the password is set by orders.database.existingSecret.keys.password and by orders.database.passwordFile",
 		"{database: {url: x}, image: {repository: a}}":                                           "orders.image.repository is set but neither orders.image.tag nor orders.image.digest",
 		"{database: {url: x}, migrations: {image: {repository: a}}}":                             "orders.migrations.image.repository is set but neither orders.migrations.image.tag",
 		"{database: {url: x}, image: {tag: v1}, timeout: 300s}":                                  "orders.timeout (300s) must be below orders.activeDeadlineSeconds (270)",
 		"{database: {url: x}, image: {tag: v1}, lockWait: 250s}":                                 "orders.lockWait (250s) must not be above orders.timeout (240s)",
 		"{database: {url: x}, image: {tag: v1}, tool: {command: [a]}}":                           "set orders.tool.image.repository",
-		"{database: {url: x}, image: {tag: v1}, annotations: {helm.sh/a: b}}":                    "orders.annotations may not set",
+		"{database: {url: x}, image: {tag: v1}, commonAnnotations: {helm.sh/a: b}}":              "orders.commonAnnotations may not set",
 		"{database: {url: x}, image: {tag: v1}, rollback: {allowDataLoss: true}}":                "set orders.rollback.policy=down",
 		"{database: {url: x}, image: {tag: v1}, notify: {webhook: {format: slack}}}":             "set orders.notify.webhook.url",
 	} {
@@ -96,7 +96,7 @@ func TestForeignGlobals(t *testing.T) {
 // The migrations of a chart whose pods wait for them can be disabled: without a condition, or with one and an "if" around the include.
 func TestDisabled_WaitContainerIncluded_Renders(t *testing.T) {
 	t.Parallel()
-	const include = `{{- include "shiplock.gate" (dict "context" .) | nindent 2 }}`
+	const include = `{{- include "shiplock.waitForMigrations" (dict "context" .) | nindent 2 }}`
 	const volumes = `{{- include "shiplock.podVolumes" (dict "context" .) | nindent 2 }}`
 	for name, tc := range map[string]struct{ condition, template string }{
 		"no condition":     {"", include + volumes},
@@ -116,7 +116,7 @@ func TestDisabled_WaitContainerIncluded_Renders(t *testing.T) {
 					t.Parallel()
 					output, err := exec.Command(tool(t, helm), "template", "shop", chart, "--kube-version", KubeVersion, "--set", "shiplock.enabled="+enabled).CombinedOutput()
 					require.NoError(t, err, "%s", output)
-					for _, text := range []string{"name: shiplock-gate", "kind: Job"} {
+					for _, text := range []string{"name: shiplock-wait-for-migrations", "kind: Job"} {
 						if enabled == "true" {
 							assert.Contains(t, string(output), text)
 						} else {

@@ -11,7 +11,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-const events = "events: {enabled: true}\n"
+const events = "kubernetesEvents: {enabled: true}\n"
 
 // With Events on there is one right, to create them, and one account that has it; without, nothing of it and no token.
 func TestEvents(t *testing.T) {
@@ -56,7 +56,7 @@ func TestEvents(t *testing.T) {
 // The user's own account is given the right, and no other is made.
 func TestEventsOfAnotherAccount(t *testing.T) {
 	t.Parallel()
-	r := render(t, withURL+events+"serviceAccountName: '{{ .Release.Name }}-cloud'")
+	r := render(t, withURL+events+"serviceAccount: {name: '{{ .Release.Name }}-cloud'}")
 	binding, err := Find[*rbacv1.RoleBinding](r, "")
 	require.NoError(t, err)
 	assert.Equal(t, "booking-cloud", binding.Subjects[0].Name)
@@ -91,7 +91,7 @@ func TestEventsOfHookAndJobShareNoName(t *testing.T) {
 // All that hooks leave behind is in the notes.
 func TestNotesNameWhatStays(t *testing.T) {
 	t.Parallel()
-	for _, account := range []string{"", "serviceAccountName: mine\n"} {
+	for _, account := range []string{"", "serviceAccount: {name: mine}\n"} {
 		r := render(t, withURL+events+account+"networkPolicy: {enabled: true}")
 		for _, h := range r.Hooks {
 			assert.Contains(t, r.Info.Notes, " "+strings.ToLower(h.Kind)+"/"+h.Name, account)
@@ -104,7 +104,7 @@ func TestNotesNameWhatStays(t *testing.T) {
 func TestEventsInPods(t *testing.T) {
 	t.Parallel()
 	_, err := inPods(t, "initContainer", "", fromSecret+events+"mode: initContainer")
-	require.ErrorContains(t, err, "shiplock.events.enabled with shiplock.mode: initContainer: the pods are the application's, and so is their account: set shiplock.serviceAccountName to it")
+	require.ErrorContains(t, err, "shiplock.kubernetesEvents.enabled with shiplock.mode: initContainer: the pods are the application's, and so is their account: set shiplock.serviceAccount.name to it")
 	for values, want := range map[string]string{
 		"networkPolicy: {enabled: true}":  "shiplock.networkPolicy.enabled with shiplock.mode: initContainer",
 		"prometheusRule: {enabled: true}": "shiplock.prometheusRule.enabled with shiplock.mode: initContainer",

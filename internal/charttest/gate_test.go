@@ -61,9 +61,9 @@ database: {existingSecret: {name: db, keys: {url: URL}}, ca: {configMapName: ca}
 
 func TestGate(t *testing.T) {
 	t.Parallel()
-	const more = "onNewer: fail\ntable: t$x\ntimeout: 1m\ngate: {resources: {requests: {cpu: 1m}}}\nextraEnvFrom: [{secretRef: {name: s}}]\n" +
+	const more = "onNewer: fail\nmigrationsTable: t$x\ntimeout: 1m\nwait: {resources: {requests: {cpu: 1m}}}\nextraEnvFrom: [{secretRef: {name: s}}]\n" +
 		"migrations: {image: {repository: m, tag: v2, subPath: sql}}\nextraVolumes: [{name: mine, emptyDir: {}}]\nextraVolumeMounts: [{name: mine, mountPath: /mine}]"
-	pod, err := inPods(t, "gate", "", merges(t, fromSecret, more))
+	pod, err := inPods(t, "waitForMigrations", "", merges(t, fromSecret, more))
 	require.NoError(t, err)
 	require.Len(t, pod.InitContainers, 2)
 	gate := pod.InitContainers[0]
@@ -76,7 +76,7 @@ func TestGate(t *testing.T) {
 		env[v.Name] = v.Value
 	}
 	assert.Equal(t, map[string]string{"DATABASE_URL": "", "SHIPLOCK_REQUIRED_ENV": "DATABASE_URL=db/URL", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt",
-		"SHIPLOCK_SOURCE": "/migrations", "SHIPLOCK_TABLE": "t$$x", "SHIPLOCK_MODE": "gate", "SHIPLOCK_TERMINATION_LOG": "/dev/termination-log"}, env, "no limit of time, and no refusal of a newer database")
+		"SHIPLOCK_SOURCE": "/migrations", "SHIPLOCK_TABLE": "t$$x", "SHIPLOCK_MODE": "wait", "SHIPLOCK_TERMINATION_LOG": "/dev/termination-log"}, env, "no limit of time, and no refusal of a newer database")
 	var mounts, volumes []string
 	for _, m := range gate.VolumeMounts {
 		mounts = append(mounts, m.Name+" "+m.MountPath)
@@ -86,13 +86,13 @@ func TestGate(t *testing.T) {
 	}
 	assert.Equal(t, []string{"shiplock-migrations /migrations", "shiplock-ca /etc/shiplock/ca", "mine /mine"}, mounts)
 	assert.Equal(t, []string{"shiplock-migrations", "shiplock-ca", "mine", "orders-migrations", "orders-ca", "mine"}, volumes)
-	assert.Equal(t, []string{"shiplock-gate", "orders-gate"}, []string{gate.Name, pod.InitContainers[1].Name})
+	assert.Equal(t, []string{"shiplock-wait-for-migrations", "orders-wait-for-migrations"}, []string{gate.Name, pod.InitContainers[1].Name})
 }
 
 // The pod's security context is the parent's: the containers of ours bring theirs along.
 func TestContainersInOtherPodsAreRestricted(t *testing.T) {
 	t.Parallel()
-	for helper, values := range map[string]string{"gate": fromSecret, "initContainer": fromSecret + "mode: initContainer"} {
+	for helper, values := range map[string]string{"waitForMigrations": fromSecret, "initContainer": fromSecret + "mode: initContainer"} {
 		pod, err := inPods(t, helper, "", values)
 		require.NoError(t, err)
 		for _, c := range pod.InitContainers {
@@ -109,14 +109,14 @@ func TestContainersInOtherPodsAreRestricted(t *testing.T) {
 func TestGateWithAnotherRole(t *testing.T) {
 	t.Parallel()
 	const arguments = `"env" (list (dict "name" "PGHOST" "value" "replica") (dict "name" "PGSSLMODE" "value" "disable"))`
-	pod, err := inPods(t, "gate", arguments, "image: "+ownImage+"\ndatabase: {host: db, name: booking, user: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
+	pod, err := inPods(t, "waitForMigrations", arguments, "image: "+ownImage+"\ndatabase: {host: db, dbname: booking, username: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
 	require.NoError(t, err)
 	var env []string
 	for _, v := range pod.InitContainers[0].Env {
 		assert.Nil(t, v.ValueFrom)
 		env = append(env, v.Name+"="+v.Value)
 	}
-	assert.Equal(t, []string{"SHIPLOCK_MODE=gate", "SHIPLOCK_TERMINATION_LOG=/dev/termination-log", "SHIPLOCK_SOURCE=/migrations", "PGHOST=replica", "PGSSLMODE=disable"}, env)
+	assert.Equal(t, []string{"SHIPLOCK_MODE=wait", "SHIPLOCK_TERMINATION_LOG=/dev/termination-log", "SHIPLOCK_SOURCE=/migrations", "PGHOST=replica", "PGSSLMODE=disable"}, env)
 }
 
 func TestGateWaitsForAVersion(t *testing.T) {
@@ -124,10 +124,10 @@ func TestGateWaitsForAVersion(t *testing.T) {
 	for arguments, values := range map[string]string{
 		`"version" 10`:              fromSecret,
 		`"version" "10"`:            fromSecret,
-		`"glob" "migrations/*"`:     fromSecret + "migrations: {parentConfigMap: true}",
-		`"glob" "migrations/*.sql"`: fromSecret + "migrations: {parentConfigMap: true}\nmode: job",
+		`"glob" "migrations/*"`:     fromSecret + "migrations: {fromChart: true}",
+		`"glob" "migrations/*.sql"`: fromSecret + "migrations: {fromChart: true}\nmode: job",
 	} {
-		pod, err := inPods(t, "gate", arguments, values)
+		pod, err := inPods(t, "waitForMigrations", arguments, values)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"wait", "--version=10"}, pod.InitContainers[0].Args)
 		for _, v := range pod.Volumes {
@@ -171,15 +171,15 @@ func TestInitContainer(t *testing.T) {
 func TestRefusalsInPods(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ helper, arguments, values, want string }{
-		"a hook's Secret":    {"gate", "", withURL, `pass "env" (the application's own variables that lead to the database), or use shiplock.database.existingSecret`},
-		"no context":         {"gate", `"context" .Values.shiplock`, fromSecret, `shiplock.gate: "context" is not the context of a chart: include it with (dict "context" $)`},
+		"a hook's Secret":    {"waitForMigrations", "", withURL, `pass "env" (the application's own variables that lead to the database), or use shiplock.database.existingSecret`},
+		"no context":         {"waitForMigrations", `"context" .Values.shiplock`, fromSecret, `shiplock.waitForMigrations: "context" is not the context of a chart: include it with (dict "context" $)`},
 		"text as context":    {"initContainer", `"context" "shop"`, fromSecret, `shiplock.initContainer: "context" is not the context of a chart`},
-		"another's values":   {"gate", `"alias" "global"`, fromSecret, `shiplock.gate: chart "shop" has no dependency called "global"`},
-		"unknown alias":      {"gate", `"alias" "order"`, fromSecret, `shiplock.gate: chart "shop" has no dependency called "order"`},
-		"no glob":            {"gate", "", fromSecret + "migrations: {parentConfigMap: true}", `shiplock.gate needs a "glob"`},
-		"nothing matches":    {"gate", `"glob" "sql/*"`, fromSecret + "migrations: {parentConfigMap: true}", `shiplock.gate: no file of chart "shop" that matches "sql/*" is an up migration`},
-		"beside a Job":       {"initContainer", "", fromSecret, `shiplock.initContainer: the pods would migrate beside a Job, for shiplock.mode is "hook": set shiplock.mode=initContainer, or use shiplock.gate`},
-		"the parent's files": {"initContainer", "", fromSecret + "mode: initContainer\nmigrations: {parentConfigMap: true}", "would let a restarted pod of the old version run the new version's files"},
+		"another's values":   {"waitForMigrations", `"alias" "global"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency called "global"`},
+		"unknown alias":      {"waitForMigrations", `"alias" "order"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency called "order"`},
+		"no glob":            {"waitForMigrations", "", fromSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations needs a "glob"`},
+		"nothing matches":    {"waitForMigrations", `"glob" "sql/*"`, fromSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations: no file of chart "shop" that matches "sql/*" is an up migration`},
+		"beside a Job":       {"initContainer", "", fromSecret, `shiplock.initContainer: the pods would migrate beside a Job, for shiplock.mode is "hook": set shiplock.mode=initContainer, or use shiplock.waitForMigrations`},
+		"the parent's files": {"initContainer", "", fromSecret + "mode: initContainer\nmigrations: {fromChart: true}", "would let a restarted pod of the old version run the new version's files"},
 		"newer is a failure": {"initContainer", "", fromSecret + "mode: initContainer\nonNewer: fail", "would keep pods of the old version from starting"},
 		"no Job to name":     {"jobName", "", fromSecret + "mode: initContainer", "shiplock.jobName: with mode: initContainer there is no Job"},
 	} {

@@ -75,7 +75,7 @@ func TestSidecars(t *testing.T) {
 
 func TestLabelsOfTheChartWin(t *testing.T) {
 	t.Parallel()
-	j := job(t, render(t, withURL+"labels: {app.kubernetes.io/name: a, tier: db}\npodLabels: {app.kubernetes.io/instance: b, zone: c}"), "")
+	j := job(t, render(t, withURL+"commonLabels: {app.kubernetes.io/name: a, tier: db}\npodLabels: {app.kubernetes.io/instance: b, zone: c}"), "")
 	pod := j.Spec.Template.Labels
 	assert.Equal(t, []string{"shiplock", "db"}, []string{j.Labels["app.kubernetes.io/name"], j.Labels["tier"]})
 	assert.Equal(t, []string{"shiplock", "booking", "db", "c"}, []string{pod["app.kubernetes.io/name"], pod["app.kubernetes.io/instance"], pod["tier"], pod["zone"]})

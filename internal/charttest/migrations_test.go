@@ -23,7 +23,7 @@ func parent(t *testing.T, template string, files map[string]string) string {
 	t.Helper()
 	all := map[string]string{
 		"Chart.yaml":                withRepository(t, aliases),
-		"values.yaml":               "shiplock: {migrations: {parentConfigMap: true}, database: {url: first}}\norders: {migrations: {parentConfigMap: true}, database: {url: second}}\nstockKeeping: {enabled: false}\n",
+		"values.yaml":               "shiplock: {migrations: {fromChart: true}, database: {url: first}}\norders: {migrations: {fromChart: true}, database: {url: second}}\nstockKeeping: {enabled: false}\n",
 		"templates/migrations.yaml": template,
 	}
 	for name, content := range files {
@@ -107,7 +107,7 @@ func TestParentConfigMapRefusals(t *testing.T) {
 		"too large":        {template: ofShiplock, files: map[string]string{"migrations/1_a.up.sql": strings.Repeat("x", 1<<20), "migrations/2_b.up.sql": "y"}, want: `the files that match "migrations/*.sql" are 1048577 bytes, and a ConfigMap holds 1048576: build them into the migrator's image`},
 		"unknown alias":    {template: strings.Replace(ofOrders, `"alias" "orders"`, `"alias" "order"`, 1), files: one, want: `chart "shop" has no dependency called "order"`},
 		"no glob":          {template: `{{ include "shiplock.migrationsConfigMap" (dict "context" .) }}`, files: one, want: `shiplock.migrationsConfigMap needs a "glob"`},
-		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {image: {tag: v1}, migrations: {parentConfigMap: false}}", want: "nothing would run them: set shiplock.migrations.parentConfigMap=true"},
+		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {image: {tag: v1}, migrations: {fromChart: false}}", want: "nothing would run them: set shiplock.migrations.fromChart=true"},
 		"unknown job name": {template: `a: {{ include "shiplock.jobName" (dict "context" . "alias" "order") }}`, want: `shiplock.jobName: chart "shop" has no dependency called "order": pass its name or alias`},
 	} {
 		t.Run(name, func(t *testing.T) {

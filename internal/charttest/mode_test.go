@@ -16,7 +16,7 @@ import (
 // An ordinary Job cannot be changed: what would change it gives it another name, and what does not leaves it alone.
 func TestJobOfTheReleaseIsNamedAfterItsContent(t *testing.T) {
 	t.Parallel()
-	const values = "mode: job\nimage: " + ownImage + "\ndatabase: {host: db, name: booking, user: u, password: p}\n"
+	const values = "mode: job\nimage: " + ownImage + "\ndatabase: {host: db, dbname: booking, username: u, password: p}\n"
 	before := job(t, render(t, values), "")
 	assert.Regexp(t, "^booking-shiplock-[0-9a-f]{8}$", before.Name)
 	for change, other := range map[string]bool{
@@ -26,9 +26,9 @@ func TestJobOfTheReleaseIsNamedAfterItsContent(t *testing.T) {
 		"backoffLimit: 3":             true,
 		"extraEnv: [{name: A}]":       true,
 		"podLabels: {a: b}":           true,
-		"annotations: {a: b}":         false,
+		"commonAnnotations: {a: b}":   false,
 		"database: {port: ''}":        false,
-		"gate: {resources: {}}":       false,
+		"wait: {resources: {}}":       false,
 		"global: {imageRegistry: ''}": false,
 	} {
 		j := job(t, render(t, merges(t, values, change)), "")

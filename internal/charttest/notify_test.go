@@ -33,7 +33,7 @@ func TestNotify(t *testing.T) {
 		"notify: {pushgateway: {url: 'http://u:p@gateway:9091'}}": {"SHIPLOCK_PUSHGATEWAY_URL": "http://u:p@gateway:9091"},
 		"notify: {pushgateway: {existingSecret: {name: gateway, key: address}}}": {
 			"SHIPLOCK_PUSHGATEWAY_URL": "gateway/address", "SHIPLOCK_REQUIRED_ENV": "SHIPLOCK_PUSHGATEWAY_URL=gateway/address"},
-		"events: {enabled: true}": {"SHIPLOCK_KUBERNETES_EVENT": "true", "SHIPLOCK_JOB_UID": uid, "SHIPLOCK_POD_UID": "metadata.uid"},
+		"kubernetesEvents: {enabled: true}": {"SHIPLOCK_KUBERNETES_EVENT": "true", "SHIPLOCK_JOB_UID": uid, "SHIPLOCK_POD_UID": "metadata.uid"},
 	} {
 		assert.Equal(t, want, told(environment(t, render(t, merges(t, withURL, "activeDeadlineSeconds: 300\n"+values)))), values)
 	}
@@ -79,13 +79,13 @@ func environmentOf(c corev1.Container) map[string]string {
 func TestNotifyInPods(t *testing.T) {
 	t.Parallel()
 	const tells = "notify: {webhook: {url: 'https://a', format: template, template: x}}\n"
-	pod, err := inPods(t, "gate", "", fromSecret+tells)
+	pod, err := inPods(t, "waitForMigrations", "", fromSecret+tells)
 	require.NoError(t, err)
 	gate := environmentOf(pod.InitContainers[0])
-	assert.Equal(t, "gate", gate["SHIPLOCK_MODE"])
+	assert.Equal(t, "wait", gate["SHIPLOCK_MODE"])
 	assert.Equal(t, map[string]string{"SHIPLOCK_REQUIRED_ENV": "DATABASE_URL=db/URL"}, told(gate))
 
-	pod, err = inPods(t, "initContainer", "", fromSecret+tells+"mode: initContainer\nevents: {enabled: true}\nserviceAccountName: app")
+	pod, err = inPods(t, "initContainer", "", fromSecret+tells+"mode: initContainer\nkubernetesEvents: {enabled: true}\nserviceAccount: {name: app}")
 	require.NoError(t, err)
 	c := pod.InitContainers[0]
 	env := environmentOf(c)

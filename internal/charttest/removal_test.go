@@ -14,7 +14,7 @@ import (
 )
 
 // removable are the values that go to Kubernetes as they are, and have defaults that some cluster rejects.
-var removable = []string{"resources", "gate.resources", "podSecurityContext", "securityContext"}
+var removable = []string{"resources", "wait.resources", "podSecurityContext", "securityContext"}
 
 // An empty string removes every default that a user could otherwise only override.
 func TestDefaults_EmptyString_Removes(t *testing.T) {
@@ -68,7 +68,7 @@ func containersOf(t *testing.T, text, object string) []string {
 			found = append(found, pick(pod["securityContext"]))
 		case object == "securityContext":
 			found = append(found, pick(container["securityContext"]))
-		case object == "resources" && isJob, object == "gate.resources" && !isJob:
+		case object == "resources" && isJob, object == "wait.resources" && !isJob:
 			found = append(found, pick(container["resources"]))
 		}
 	}

@@ -80,7 +80,7 @@ func TestRollback(t *testing.T) {
 // Beside an ordinary Job the hook is the one that undoes: it comes after the release, and finds the release's own objects.
 func TestRollbackOfOrdinaryJobs(t *testing.T) {
 	t.Parallel()
-	const down = "rollback: {policy: down}\nevents: {enabled: true}\n"
+	const down = "rollback: {policy: down}\nkubernetesEvents: {enabled: true}\n"
 	for _, values := range []string{"mode: job", "database: {partOfRelease: true}"} {
 		r := render(t, merges(t, withURL+down, values))
 		jobs := runs(t, r)
@@ -106,7 +106,7 @@ func TestRollbackOfOrdinaryJobs(t *testing.T) {
 // All that the Jobs of a rollback need is made anew before them: what is there is the newer release's.
 func TestWhatARollbackNeeds(t *testing.T) {
 	t.Parallel()
-	const values = "rollback: {policy: down}\nevents: {enabled: true}\nnetworkPolicy: {enabled: true}\n"
+	const values = "rollback: {policy: down}\nkubernetesEvents: {enabled: true}\nnetworkPolicy: {enabled: true}\n"
 	dir := parent(t, ofShiplock, map[string]string{"migrations/1_a.up.sql": ""})
 	r, err := Render(dir, Options{Values: map[string]any{"shiplock": parse(t, values), "orders": map[string]any{"enabled": false}}})
 	require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestRollbackOfTheParentsFilesAndPods(t *testing.T) {
 	for _, v := range pod.InitContainers[0].Env {
 		assert.NotEqual(t, "SHIPLOCK_ON_NEWER", v.Name, "a pod of the old version that starts again would undo what is being rolled out")
 	}
-	gate, err := inPods(t, "gate", "", fromSecret+down)
+	gate, err := inPods(t, "waitForMigrations", "", fromSecret+down)
 	require.NoError(t, err)
 	for _, v := range gate.InitContainers[0].Env {
 		assert.NotEqual(t, "SHIPLOCK_ON_NEWER", v.Name, "the old pods would wait for the hook that waits for them")

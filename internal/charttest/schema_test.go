@@ -2,6 +2,7 @@ package charttest
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +19,7 @@ import (
 type schema struct {
 	Description          string
 	Default              any
+	Const                any // names the value that a name of another chart stands for; no value is allowed
 	Properties           map[string]schema
 	AdditionalProperties any
 }
@@ -25,11 +27,13 @@ type schema struct {
 func (s schema) leaves(prefix string) []string {
 	var paths []string
 	for name, p := range s.Properties {
-		if len(p.Properties) > 0 && name != "global" {
+		if len(p.Properties) > 0 && name != "global" && prefix+name != "database.existingSecret" {
 			paths = append(paths, p.leaves(prefix+name+".")...)
 			continue
 		}
-		paths = append(paths, prefix+name)
+		if p.Const == nil {
+			paths = append(paths, prefix+name)
+		}
 	}
 	slices.Sort(paths)
 	return paths
@@ -44,7 +48,7 @@ func TestSchemaKnowsTheValuesAndNoOthers(t *testing.T) {
 	var values []string
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
 		// These are Kubernetes' own objects; the API server knows their fields.
-		for _, object := range []string{"resources", "gate.resources", "podSecurityContext", "securityContext"} {
+		for _, object := range []string{"resources", "wait.resources", "podSecurityContext", "securityContext"} {
 			if strings.HasPrefix(path, object+".") {
 				path = object
 			}
@@ -129,4 +133,42 @@ func TestReadmeIsGenerated(t *testing.T) {
 		cells := strings.Split(strings.Trim(row, "| "), " | ")
 		assert.Greater(t, len(cells[len(cells)-1]), 10, "%s has no comment", path)
 	}
+}
+
+// A name of another chart is refused with the name that this chart has for it.
+func TestSchema_NameOfAnotherChart_NamesOurs(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(chartDir + "/values.schema.json")
+	require.NoError(t, err)
+	var s schema
+	require.NoError(t, json.Unmarshal(text, &s))
+	foreign := s.foreign("")
+	assert.Greater(t, len(foreign), 30)
+	for path, message := range foreign {
+		ours := strings.TrimSuffix(strings.TrimPrefix(message, "did you mean "), "?")
+		require.NotEqual(t, message, ours)
+		assert.True(t, s.has(ours), "%s: the schema has no %s", path, ours)
+		for _, value := range []any{"", "x", true, map[string]any{}, map[string]any{"a": "b"}} {
+			_, err := Render(chartDir, Options{Values: merge(parse(t, withURL), nested(path, value))})
+			require.ErrorContains(t, err, "at '/"+strings.ReplaceAll(path, ".", "/")+"': value must be '"+message+"'")
+		}
+	}
+}
+
+// foreign returns, by its path, the message for each name of another chart.
+func (s schema) foreign(prefix string) map[string]string {
+	found := map[string]string{}
+	for name, p := range s.Properties {
+		if p.Const != nil {
+			found[prefix+name] = p.Const.(string)
+		}
+		maps.Copy(found, p.foreign(prefix+name+"."))
+	}
+	return found
+}
+
+func (s schema) has(path string) bool {
+	name, rest, deeper := strings.Cut(path, ".")
+	p, found := s.Properties[name]
+	return found && p.Const == nil && (!deeper || p.has(rest))
 }

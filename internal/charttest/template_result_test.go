@@ -9,7 +9,7 @@ import (
 // A template's result is checked as if it were written in the values.
 func TestTemplates_UnusableResult_Refused(t *testing.T) {
 	t.Parallel()
-	const rest = ", name: booking, user: owner}"
+	const rest = ", dbname: booking, username: owner}"
 	for values, want := range map[string]string{
 		"database: {existingSecret: {name: '{{ .Values.global.x }}', keys: {url: u}}}":                       "database.existingSecret.name is a template that renders to nothing",
 		"database: {url: x, ca: {secretName: '{{ .Values.global.x }}'}}":                                     "database.ca.secretName is a template that renders to nothing",

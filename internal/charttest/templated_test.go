@@ -17,16 +17,16 @@ global: {db: {port: 6432, name: shop}}
 database:
   host: '{{ .Release.Name }}-a,{{ .Release.Name }}-b'
   port: '{{ .Values.global.db.port }}'
-  name: " {{ .Values.global.db.name }} "
-  user: '{{ .Release.Namespace }}_owner'
-  role: '{{ .Values.database.name | default "x" | len }}_role'
+  dbname: " {{ .Values.global.db.name }} "
+  username: '{{ .Release.Namespace }}_owner'
+  role: '{{ .Values.database.dbname | default "x" | len }}_role'
   password: 'a{{ .Release.Name }}{{'
 `))
 	assert.Equal(t, []string{"booking-a,booking-b", "6432", "shop", "shop_owner", "a{{ .Release.Name }}{{"},
 		[]string{env["PGHOST"], env["PGPORT"], env["PGDATABASE"], env["PGUSER"], env["PGPASSWORD"]})
 	assert.Regexp(t, "^[0-9]+_role$", env["SHIPLOCK_ROLE"])
 
-	policy := render(t, "networkPolicy: {enabled: true}\ndatabase: {host: db, port: '{{ print 64 32 | replace \" \" \"\" }}', name: shop, user: u}").Template()
+	policy := render(t, "networkPolicy: {enabled: true}\ndatabase: {host: db, port: '{{ print 64 32 | replace \" \" \"\" }}', dbname: shop, username: u}").Template()
 	assert.Contains(t, policy, "port: 6432")
 }
 
@@ -42,7 +42,7 @@ func TestImageTemplates(t *testing.T) {
 	r = render(t, withURL+values+"tool: {image: "+image+", command: [c]}")
 	assert.Equal(t, want, migrator(t, job(t, r, "")).Image)
 
-	gate, err := inPods(t, "gate", "", merges(t, fromSecret, "image: {tag: '{{ .Release.Name }}-1'}"))
+	gate, err := inPods(t, "waitForMigrations", "", merges(t, fromSecret, "image: {tag: '{{ .Release.Name }}-1'}"))
 	require.NoError(t, err)
 	assert.Equal(t, "shiplock/migrator:booking-1", gate.InitContainers[0].Image)
 }
@@ -77,41 +77,41 @@ func TestImageTag_Number(t *testing.T) {
 
 func TestAddressRefusals(t *testing.T) {
 	t.Parallel()
-	const rest = ", name: booking, user: owner}"
+	const rest = ", dbname: booking, username: owner}"
 	for values, want := range map[string]string{
-		"database: {host: 'db:5432'" + rest:                                          `database.host is "db:5432": write db into it, and the port into database.port`,
-		"database: {host: 'db:'" + rest:                                              `write db into it`,
-		"database: {host: 'a,b:5433'" + rest:                                         `database.host is "b:5433"`,
-		"database: {host: '{{ .Release.Name }}:5432'" + rest:                         `database.host is "booking:5432": write booking into it`,
-		"database: {host: '[::1]:5432'" + rest:                                       "write the address without brackets",
-		"database: {host: '[::1]'" + rest:                                            "write the address without brackets",
-		"database: {host: 'db:5432:x'" + rest:                                        "which is neither the name nor the address of a host",
-		"database: {host: 'postgres://db'" + rest:                                    "database.host is a URL",
-		"database: {host: 'mysql://db'" + rest:                                       "database.host is a URL",
-		"database: {host: 'jdbc:postgresql:db'" + rest:                               "database.host is a URL",
-		"database: {host: 'tcp://10.0.0.1:5432'" + rest:                              "database.host is a URL",
-		"database: {host: 'owner@db'" + rest:                                         "database.host has a user in it",
-		"database: {host: 'db/booking'" + rest:                                       "the database's name into database.name",
-		"database: {host: 'a b'" + rest:                                              "neither the name nor the address",
-		"database: {host: '{{ .Values.global.host }}'" + rest:                        "database.host is a template that renders to nothing",
-		"database: {host: db, name: '{{ .Values.global.x }}', user: u}":              "database.name is a template that renders to nothing",
-		"database: {host: db, name: 'postgres://db/x', user: u}":                     "database.name is a URL",
-		"database: {host: db, port: '{{ 70000 }}'" + rest:                            `database.port is "70000"`,
-		"database: {host: db, port: '5432,0'" + rest:                                 `database.port is "0"`,
-		"database: {host: db, port: '{{ .Release.Name }}'" + rest:                    `database.port is "booking"`,
-		"database: {url: 'mysql://u:secret@db/x'}":                                   "database.url does not begin with postgres:// or postgresql://",
-		"database: {url: 'jdbc:postgresql://db/x'}":                                  "database.url does not begin with postgres://",
-		"database: {url: 'pgx5://u:secret@db/x'}":                                    "database.url does not begin with postgres://",
-		"database: {url: 'postgresql+psycopg://u:secret@db/x'}":                      "database.url does not begin with postgres://",
-		"database: {url: 'postgres://{{ .Release.Name }}-db/x'}":                     "database.url has {{ in it, and is not a template",
-		"extraEnv: [{name: DATABASE_URL, value: 'mysql://u:secret@db/x'}]":           "DATABASE_URL in extraEnv does not begin with postgres://",
-		"extraEnv: [{name: PGHOST, value: 'db:5432'}]\ndatabase: {name: a, user: b}": "PGHOST in extraEnv is \"db:5432\": write db into it, and the port into PGPORT",
-		withURL + "image: {repository: 'https://reg/a'}":                             "image.repository is \"https://reg/a\": write it without https://",
-		withURL + "image: {registry: 'docker://reg', tag: v1}":                       "image.registry is \"docker://reg\": write it without docker://",
-		withURL + "image: {tag: 'v1:x'}":                                             `image.tag is "v1:x", which cannot be the tag of an image`,
-		withURL + "image: {tag: '{{ .Values.global.tag }}'}":                         "image.tag is a template that renders to nothing",
-		withURL + "global: {t: 20241101}\nimage: {tag: '{{ .Values.global.t }}'}":    "if a template reads a number, put that in quotes",
-		withURL + "image: {digest: '{{ .Release.Name }}'}":                           `image.digest is "booking"`,
+		"database: {host: 'db:5432'" + rest:                                                `database.host is "db:5432": write db into it, and the port into database.port`,
+		"database: {host: 'db:'" + rest:                                                    `write db into it`,
+		"database: {host: 'a,b:5433'" + rest:                                               `database.host is "b:5433"`,
+		"database: {host: '{{ .Release.Name }}:5432'" + rest:                               `database.host is "booking:5432": write booking into it`,
+		"database: {host: '[::1]:5432'" + rest:                                             "write the address without brackets",
+		"database: {host: '[::1]'" + rest:                                                  "write the address without brackets",
+		"database: {host: 'db:5432:x'" + rest:                                              "which is neither the name nor the address of a host",
+		"database: {host: 'postgres://db'" + rest:                                          "database.host is a URL",
+		"database: {host: 'mysql://db'" + rest:                                             "database.host is a URL",
+		"database: {host: 'jdbc:postgresql:db'" + rest:                                     "database.host is a URL",
+		"database: {host: 'tcp://10.0.0.1:5432'" + rest:                                    "database.host is a URL",
+		"database: {host: 'owner@db'" + rest:                                               "database.host has a user in it",
+		"database: {host: 'db/booking'" + rest:                                             "the database's name into database.dbname",
+		"database: {host: 'a b'" + rest:                                                    "neither the name nor the address",
+		"database: {host: '{{ .Values.global.host }}'" + rest:                              "database.host is a template that renders to nothing",
+		"database: {host: db, dbname: '{{ .Values.global.x }}', username: u}":              "database.dbname is a template that renders to nothing",
+		"database: {host: db, dbname: 'postgres://db/x', username: u}":                     "database.dbname is a URL",
+		"database: {host: db, port: '{{ 70000 }}'" + rest:                                  `database.port is "70000"`,
+		"database: {host: db, port: '5432,0'" + rest:                                       `database.port is "0"`,
+		"database: {host: db, port: '{{ .Release.Name }}'" + rest:                          `database.port is "booking"`,
+		"database: {url: 'mysql://u:secret@db/x'}":                                         "database.url does not begin with postgres:// or postgresql://",
+		"database: {url: 'jdbc:postgresql://db/x'}":                                        "database.url does not begin with postgres://",
+		"database: {url: 'pgx5://u:secret@db/x'}":                                          "database.url does not begin with postgres://",
+		"database: {url: 'postgresql+psycopg://u:secret@db/x'}":                            "database.url does not begin with postgres://",
+		"database: {url: 'postgres://{{ .Release.Name }}-db/x'}":                           "database.url has {{ in it, and is not a template",
+		"extraEnv: [{name: DATABASE_URL, value: 'mysql://u:secret@db/x'}]":                 "DATABASE_URL in extraEnv does not begin with postgres://",
+		"extraEnv: [{name: PGHOST, value: 'db:5432'}]\ndatabase: {dbname: a, username: b}": "PGHOST in extraEnv is \"db:5432\": write db into it, and the port into PGPORT",
+		withURL + "image: {repository: 'https://reg/a'}":                                   "image.repository is \"https://reg/a\": write it without https://",
+		withURL + "image: {registry: 'docker://reg', tag: v1}":                             "image.registry is \"docker://reg\": write it without docker://",
+		withURL + "image: {tag: 'v1:x'}":                                                   `image.tag is "v1:x", which cannot be the tag of an image`,
+		withURL + "image: {tag: '{{ .Values.global.tag }}'}":                               "image.tag is a template that renders to nothing",
+		withURL + "global: {t: 20241101}\nimage: {tag: '{{ .Values.global.t }}'}":          "if a template reads a number, put that in quotes",
+		withURL + "image: {digest: '{{ .Release.Name }}'}":                                 `image.digest is "booking"`,
 	} {
 		t.Run(values, func(t *testing.T) {
 			t.Parallel()
@@ -126,7 +126,7 @@ func TestAddressRefusals(t *testing.T) {
 func TestAddresses(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"db", "db.shop.svc.cluster.local.", "my_db", "10.1.2.3", "::1", "fe80::1%eth0", "/run/postgresql", "@sock", "a,b", "::1,10.0.0.1,/run/x"} {
-		assert.Equal(t, host, environment(t, render(t, toYAML(t, map[string]any{"database": map[string]any{"host": host, "name": "n", "user": "u"}})))["PGHOST"])
+		assert.Equal(t, host, environment(t, render(t, toYAML(t, map[string]any{"database": map[string]any{"host": host, "dbname": "n", "username": "u"}})))["PGHOST"])
 	}
 	for _, url := range []string{"postgres://u:p@db/x", "postgresql://db/x", "postgres://u:{{p}}@db/x?a={{", "host=db dbname=x password=a://b", "postgres://u:a/b@c://d@db/x"} {
 		assert.Equal(t, url, environment(t, render(t, toYAML(t, map[string]any{"database": map[string]any{"url": url}})))["DATABASE_URL"])

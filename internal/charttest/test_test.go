@@ -18,7 +18,7 @@ func TestHelmTest(t *testing.T) {
 		"job":   withURL + "timeout: 2m\nmode: job",
 		"mount": withURL + "timeout: 2m\nmigrations: {image: {repository: a, tag: b}}",
 	} {
-		r := render(t, values+"\nannotations: {a: b}\npodLabels: {network: database}\nnodeSelector: {disk: fast}\nserviceAccountName: s")
+		r := render(t, values+"\ncommonAnnotations: {a: b}\npodLabels: {network: database}\nnodeSelector: {disk: fast}\nserviceAccount: {name: s}")
 		pod, err := Find[*corev1.Pod](r, "booking-shiplock-test")
 		require.NoError(t, err)
 		for _, h := range r.Hooks {

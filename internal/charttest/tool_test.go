@@ -10,7 +10,7 @@ import (
 // The tool's image stays as it is: an init container lends it the migrator, which runs the tool.
 func TestTool(t *testing.T) {
 	t.Parallel()
-	const values = withURL + "extraArgs: [--grace=10s]\ntable: versions\ntool: {image: {repository: shop/app, tag: v2}, command: [npm, run], args: [migrate], env: [{name: NODE_ENV, value: production}]}"
+	const values = withURL + "extraArgs: [--grace=10s]\nmigrationsTable: versions\ntool: {image: {repository: shop/app, tag: v2}, command: [npm, run], args: [migrate], env: [{name: NODE_ENV, value: production}]}"
 	r := render(t, values)
 	j := job(t, r, "")
 	pod := j.Spec.Template.Spec

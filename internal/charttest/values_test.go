@@ -27,15 +27,17 @@ func TestEveryValueIsUsed(t *testing.T) {
 	t.Parallel()
 	before := map[string]string{}
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
-		if path == "migrations.parentConfigMap" || strings.HasPrefix(path, "gate.") {
+		if path == "migrations.fromChart" || strings.HasPrefix(path, "wait.") {
 			continue // need a parent chart: TestParentConfigMap, TestGate
 		}
 		change, ok := changes[path]
 		require.True(t, ok, "no change of %s is tested", path)
 		on := base
-		if strings.HasPrefix(path, "tool.") {
+		if path == "database.existingSecret" || strings.HasPrefix(path, "database.secretKeys.") {
+			on = baseSecret
+		} else if strings.HasPrefix(path, "tool.") {
 			on = baseTool
-		} else if slices.Contains([]string{"notify", "events", "prometheusRule", "networkPolicy"}, strings.Split(path, ".")[0]) {
+		} else if slices.Contains([]string{"notify", "kubernetesEvents", "prometheusRule", "networkPolicy"}, strings.Split(path, ".")[0]) {
 			on = baseTold
 		} else if strings.HasPrefix(path, "rollback.") { // only what goes down has a when
 			on = base + "rollback: {policy: down, allowDataLoss: true}\n"

@@ -76,7 +76,7 @@ func (o Options) event(*Notifier) (*channel, error) {
 		err = p.send(ctx)
 		var status *StatusError
 		if errors.As(err, &status) && status.Code == http.StatusForbidden {
-			return fmt.Errorf("the pod's ServiceAccount may not create events in namespace %s (the chart's events.enabled gives it that right)", namespace)
+			return fmt.Errorf("the pod's ServiceAccount may not create events in namespace %s (the chart's kubernetesEvents.enabled gives it that right)", namespace)
 		}
 		return err
 	}}, nil
@@ -102,7 +102,7 @@ func (o Options) apiServer() (p httpRequest, namespace string, err error) {
 	for name := range files {
 		text, err := os.ReadFile(filepath.Join(o.Root, serviceAccount, name))
 		if err != nil {
-			return p, "", fmt.Errorf("the pod has no token of a ServiceAccount (the chart's events.enabled mounts one): %w", err)
+			return p, "", fmt.Errorf("the pod has no token of a ServiceAccount (the chart's kubernetesEvents.enabled mounts one): %w", err)
 		}
 		files[name] = strings.TrimSpace(string(text))
 	}

@@ -118,7 +118,7 @@ func TestEvent_APIFailure_ReportsCause(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"kind":"Status","message":"events is forbidden: marked-token"}`)
 	})
-	assert.Contains(t, deliver(o), "may not create events in namespace shop (the chart's events.enabled gives it that right)")
+	assert.Contains(t, deliver(o), "may not create events in namespace shop (the chart's kubernetesEvents.enabled gives it that right)")
 
 	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token went elsewhere") }))
 	t.Cleanup(other.Close)
@@ -133,7 +133,7 @@ func TestEvent_APIFailure_ReportsCause(t *testing.T) {
 
 	o.Root = t.TempDir()
 	assert.Contains(t, deliver(o), "the pod has no token of a ServiceAccount")
-	assert.ErrorContains(t, o.CheckEvent(), "events.enabled mounts one")
+	assert.ErrorContains(t, o.CheckEvent(), "kubernetesEvents.enabled mounts one")
 	o.Getenv = environment(nil)
 	assert.Contains(t, deliver(o), "KUBERNETES_SERVICE_HOST is not set")
 }

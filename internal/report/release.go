@@ -10,7 +10,7 @@ type Run struct {
 	Command  string // up, down, exec, wait …
 	Database string // user@host:port/name
 	Role     string // that migrates
-	// Mode is how the chart runs us: hook, job, argocd, initContainer or gate, and of a
+	// Mode is how the chart runs us: hook, job, argocd, initContainer or wait, and of a
 	// release that is gone back to, pre-rollback or post-rollback; empty where it does not.
 	Mode                         string
 	Release, Revision, Namespace string
@@ -67,7 +67,7 @@ func (r Run) releaseEffect(code int) string {
 		return afterRollback(code, again)
 	case r.Mode == "pre-rollback" && !again:
 		return "the rollback stopped before any pod was changed; " + serves + "; when this is mended, run helm rollback again, for until then helm upgrade takes it for one that is under way"
-	case r.Mode == "gate" || r.Mode == "initContainer" && r.Command == "wait":
+	case r.Mode == "wait" || r.Mode == "initContainer" && r.Command == "wait":
 		return "this pod does not start before the schema is there, and Kubernetes lets it wait again; pods that serve go on serving"
 	case r.Mode == "initContainer":
 		return "this pod does not start, and Kubernetes tries again; pods that serve go on serving"

@@ -34,7 +34,7 @@ func TestRun_ExitCode_DescribesEffectOnRelease(t *testing.T) {
 		{Run{Command: "up", Mode: "post-rollback"}, 5, "its pods are back, and serve on the newer schema; when this is mended, run the same helm command again"},
 		{Run{Command: "up", Mode: "post-rollback"}, 7, "its pods are back, and serve on a schema that is part-way changed"},
 		{Run{Command: "up", Mode: "post-rollback"}, 4, "its pods are back, and serve on the newer schema while the Job tries again"},
-		{Run{Command: "wait", Mode: "gate"}, 124, "this pod does not start before the schema is there"},
+		{Run{Command: "wait", Mode: "wait"}, 124, "this pod does not start before the schema is there"},
 		{Run{Command: "wait", Mode: "initContainer"}, 124, "this pod does not start before the schema is there"},
 	} {
 		got := c.run.releaseEffect(c.code)

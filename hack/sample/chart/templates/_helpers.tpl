@@ -23,8 +23,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.shiplock.enabled -}}
 {{- if eq .Values.shiplock.mode "initContainer" -}}
 {{- include "shiplock.initContainer" (dict "context" .) -}}
-{{- else if .Values.gate -}}
-{{- include "shiplock.gate" (dict "context" .) -}}
+{{- else if .Values.waitForMigrations -}}
+{{- include "shiplock.waitForMigrations" (dict "context" .) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
