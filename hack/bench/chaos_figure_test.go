@@ -29,7 +29,7 @@ func chaos(t *testing.T, s scale) result.Figure {
 	}
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	bad, all := tableUnder(t, string(text), "## Rounds that did not end well"), tableUnder(t, string(text), "## What became of all rounds")
+	bad, all := tableUnder(t, string(text), "## Failed rounds by fault"), tableUnder(t, string(text), "## Outcomes of all rounds")
 	total := bad.Rows[len(bad.Rows)-1]
 	require.Equal(t, "all", total[0])
 	return result.Figure{

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ownServers is how many servers there are to restart: one round at a time on each.
+// ownServers is the number of servers that faults restart. Each runs one round at a time.
 const ownServers = 2
 
-// TestChaos plays the rounds. Only what is ours fails it.
+// TestUp_InjectedFault_Recovers runs the rounds. Only Shiplock's results can fail it.
 func TestUp_InjectedFault_Recovers(t *testing.T) {
 	if testing.Short() {
-		t.Skip("strikes real processes and servers for a minute")
+		t.Skip("injects faults into real processes and servers for a minute")
 	}
 	if *rounds == 0 {
 		t.Skip("-rounds 0: rollbacks only")
@@ -44,7 +44,7 @@ func TestUp_InjectedFault_Recovers(t *testing.T) {
 	}
 }
 
-// field is where the rounds are played.
+// A suite has the tools and servers of the rounds.
 type suite struct {
 	tools   []*tool
 	timings map[*tool]timing
@@ -67,7 +67,7 @@ func (f *suite) runRounds(t *testing.T) []roundResult {
 	return runParallel(t, tasks, func(next task) string { return fmt.Sprint(next.tool.name, "/", next.seed) }, f.round)
 }
 
-// atWork plays rounds, each a test of its own, so many at a time as there are workers.
+// runParallel runs each round as a subtest. Their number at a time is -workers.
 func runParallel[T any](t *testing.T, rounds []T, name func(T) string, runRounds func(*testing.T, T) roundResult) []roundResult {
 	t.Helper()
 	tasks := make(chan T)
@@ -102,18 +102,18 @@ func (f *suite) round(t *testing.T, next task) roundResult {
 	return next.tool.runRound(t, next.seed, newDatabase(t, dedicatedServer), f.timings[next.tool])
 }
 
-// own is a server that a round has for itself, where it is to be restarted; else nil.
+// dedicatedServer returns a server for one round if the fault restarts it, and nil otherwise.
 func (f *suite) dedicatedServer(t *testing.T, k Kind) *server {
 	t.Helper()
 	if k != Restart && k != Crash {
 		return nil
 	}
 	dedicatedServer := <-f.servers
-	t.Cleanup(func() { f.servers <- dedicatedServer }) // the first to be registered is the last to run
+	t.Cleanup(func() { f.servers <- dedicatedServer }) // cleanups run in reverse order
 	return dedicatedServer
 }
 
-// String tells what a failed round was and how to play it again.
+// String describes a failed round and the command that repeats it.
 func (v roundResult) String() string {
 	again := fmt.Sprintf("go test ./internal/chaos -run TestUp_InjectedFault -tools %s -seed %d -rounds 1", v.tool.name, v.seed)
 	if *mixed {
@@ -122,6 +122,6 @@ func (v roundResult) String() string {
 	if *only != "" {
 		again += fmt.Sprintf(" -kind '%s'", *only)
 	}
-	return fmt.Sprintf("%s, seed %d, %s %s (struck: %t), set: %s, exit code %d, %d reruns: %s: %s\nagain: %s",
+	return fmt.Sprintf("%s, seed %d, %s %s (injected: %t), set: %s, exit code %d, %d reruns: %s: %s\nagain: %s",
 		v.tool.name, v.seed, v.kind, v.faultPoint, v.injected, v.class, v.code, v.reruns, v.outcome, v.detail, again)
 }

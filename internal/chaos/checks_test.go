@@ -7,30 +7,29 @@ import (
 	"strings"
 )
 
-// Outcome is what became of a round.
+// An Outcome is the result of a round.
 type Outcome string
 
-// Outcomes, the worst first.
+// Outcomes, worst first.
 const (
-	AppliedTwice      Outcome = "doubled"
-	Lost              Outcome = "lost"
-	Incorrect         Outcome = "wrong" // neither: an index that is invalid, books that tell something else
+	AppliedTwice      Outcome = "applied twice"
+	Lost              Outcome = "not applied"
+	Incorrect         Outcome = "incorrect" // another difference: an invalid index, a wrong history table
 	Hung              Outcome = "hung"
-	NeedsManualRepair Outcome = "needs a person"
+	NeedsManualRepair Outcome = "needs manual repair"
 	WrongExitCode     Outcome = "wrong exit code"
 	Recovered         Outcome = "recovered"
 )
 
 var outcomes = []Outcome{AppliedTwice, Lost, Incorrect, Hung, NeedsManualRepair, WrongExitCode, Recovered}
 
-// finding is one thing that is not as it should be.
+// A finding is a difference between the database and its expected state.
 type finding struct {
 	Outcome Outcome
 	Text    string
 }
 
-// oracle compares a database in which the whole set has run with what the set
-// leads to.
+// A checker compares a database with the expected result of a set.
 type checker struct {
 	database *database
 	set      *Set
@@ -51,16 +50,16 @@ func verify(p *database, s *Set, tl *tool) ([]finding, error) {
 	}
 	for _, e := range tl.historyChecks(s) {
 		if got := o.value(e.query); got != e.want {
-			o.add(Incorrect, "the tool's own table says %q, want %q: %s", got, e.want, e.query)
+			o.add(Incorrect, "the tool's own table has %q, want %q: %s", got, e.want, e.query)
 		}
 	}
 	return o.findings, o.err
 }
 
-// log reads how often each migration has run.
+// checkLog checks how often each migration has run.
 func (o *checker) checkLog() {
 	if o.value(`SELECT to_regclass('chaos_log')`) == "" {
-		o.add(Lost, "chaos_log is not there")
+		o.add(Lost, "chaos_log does not exist")
 		return
 	}
 	for _, m := range o.set.Migrations {
@@ -79,7 +78,7 @@ func (o *checker) checkLog() {
 
 func (o *checker) checkTable(name string, want *Table) {
 	if o.value(`SELECT to_regclass($1)`, name) == "" {
-		o.add(Lost, "table %s is not there", name)
+		o.add(Lost, "table %s does not exist", name)
 		return
 	}
 	o.compareLists(name+" columns", want.Columns, o.list(`SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped`, name))
@@ -96,7 +95,7 @@ func (o *checker) compareLists(what string, want, got []string) {
 	}
 	for _, x := range got {
 		if !slices.Contains(want, x) {
-			o.add(Incorrect, "%s: %s is too much", what, x)
+			o.add(Incorrect, "%s: %s is unexpected", what, x)
 		}
 	}
 }
@@ -135,14 +134,14 @@ func (o *checker) failed(query string, err error) {
 	}
 }
 
-// judge is the worst of the findings, and all of their words.
+// worstOutcome returns the worst outcome of the findings, and all of their texts.
 func worstOutcome(findings []finding) (Outcome, string) {
-	worst, words := Recovered, make([]string, len(findings))
+	worst, texts := Recovered, make([]string, len(findings))
 	for i, f := range findings {
-		words[i] = f.Text
+		texts[i] = f.Text
 		if slices.Index(outcomes, f.Outcome) < slices.Index(outcomes, worst) {
 			worst = f.Outcome
 		}
 	}
-	return worst, strings.Join(words, "; ")
+	return worst, strings.Join(texts, "; ")
 }

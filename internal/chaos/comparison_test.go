@@ -17,18 +17,18 @@ import (
 
 var updateComparison = flag.Bool("update-comparison", false, "write the table of docs/background/comparison.md")
 
-// file is one migration of the comparison.
+// A file is a migration of the comparison.
 type file struct {
 	version          int
 	up, down         string
-	nonTransactional bool // it cannot run in one transaction
+	nonTransactional bool // cannot run in one transaction
 }
 
-// contender is a migration tool with its file format and its commands.
+// A comparedTool is a migration tool with its file format and its commands.
 type comparedTool struct {
 	name, version string
 	write         func(f file) (name, text string)
-	downFile      func(f file) (name, text string) // the down file, where it has one of its own
+	downFile      func(f file) (name, text string) // the down file, if it is separate
 	up, down      func(dir, url string) []string
 	isShiplock    bool
 }
@@ -86,15 +86,15 @@ func comparedTools(t *testing.T) []comparedTool {
 	}
 }
 
-// contest is one input, and what each tool makes of it.
+// A comparison is an input and its result with each tool.
 type comparison struct {
 	input string // as docs/background/comparison.md has it
 	files []file
-	// then are the steps after the first up: "up", "down", or SQL of the application.
+	// steps are the steps after the first up: "up", "down", or SQL of the application.
 	steps []string
-	// corrected are the files that take the place of others before the last step.
+	// correctedFiles replace files before the last step.
 	correctedFiles []file
-	outcome        string            // query of what is so in the end, in words
+	outcome        string            // query that describes the result
 	wantByTool     map[string]string // by tool: exit codes and outcome
 }
 
@@ -190,8 +190,8 @@ var comparisons = []comparison{
 	},
 }
 
-// TestComparison plays every input with every tool. The table of docs/background/comparison.md is
-// what it shows.
+// TestComparison_EachTool_MatchesDocument runs each input with each tool and compares the results with the table of
+// docs/background/comparison.md.
 func TestComparison_EachTool_MatchesDocument(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs other tools")
@@ -227,5 +227,5 @@ func TestComparison_EachTool_MatchesDocument(t *testing.T) {
 	if *updateComparison {
 		require.NoError(t, os.WriteFile(path, []byte(now), 0o600))
 	}
-	assert.True(t, slices.Equal([]byte(now), page) || *updateComparison, "docs/background/comparison.md is not what the tools do; run the test with -update-comparison\n%s", table.String())
+	assert.True(t, slices.Equal([]byte(now), page) || *updateComparison, "docs/background/comparison.md does not match the tools' results; run the test with -update-comparison\n%s", table.String())
 }

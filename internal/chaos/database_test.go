@@ -14,14 +14,14 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// place is an empty database and how to reach it.
+// A database is an empty database and its connection settings.
 type database struct {
 	addr, owner, url string
 	admin            *sql.DB
-	server           *server // nil: shared with others, so not to be restarted
+	server           *server // nil: shared with other rounds, so it must not restart
 }
 
-// newPlace makes a database on the package's server, or on s.
+// newDatabase creates a database on s, or on the package's server if s is nil.
 func newDatabase(t *testing.T, s *server) *database {
 	t.Helper()
 	var p *database
@@ -35,8 +35,8 @@ func newDatabase(t *testing.T, s *server) *database {
 	return p
 }
 
-// grantAppRole lets the owner SET ROLE, and that role work on the owner's tables. It
-// waits for others that do the same: a role belongs to the whole server.
+// grantAppRole lets the owner SET ROLE to appRole, and lets that role use the owner's tables.
+// An advisory lock serializes concurrent rounds, because a role belongs to the whole server.
 func (p *database) grantAppRole(t *testing.T) {
 	t.Helper()
 	owner := pq.QuoteIdentifier(p.owner)
@@ -47,7 +47,7 @@ func (p *database) grantAppRole(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// through is the database's URL by way of a proxy.
+// urlThrough returns the database's URL through a proxy.
 func (p *database) urlThrough(t *testing.T, x *proxy) string {
 	t.Helper()
 	u, err := url.Parse(p.url)
@@ -56,7 +56,7 @@ func (p *database) urlThrough(t *testing.T, x *proxy) string {
 	return u.String()
 }
 
-// value is the single value of a query, as text; NULL and no row are "".
+// value returns the single value of a query as text; NULL and no row are "".
 func (p *database) value(query string, args ...any) (string, error) {
 	var v sql.NullString
 	err := p.admin.QueryRow(query, args...).Scan(&v)
@@ -66,27 +66,26 @@ func (p *database) value(query string, args ...any) (string, error) {
 	return v.String, err
 }
 
-// quiet waits until the server answers and no session of a tool is left.
+// waitUntilIdle waits until the server answers and has no session of a tool.
 func (p *database) waitUntilIdle(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		n, err := p.value(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1`, p.owner)
 		return err == nil && n == "0"
-	}, 2*time.Minute, 10*time.Millisecond, "a tool's session is still there, or the server is not")
+	}, 2*time.Minute, 10*time.Millisecond, "a tool still has a session, or the server does not answer")
 }
 
-// list is the first column of a query's rows.
+// list returns the first column of a query's rows.
 func (p *database) list(query string, args ...any) ([]string, error) {
 	joined, err := p.value("SELECT string_agg(x, ' ') FROM ("+query+") AS q(x)", args...)
 	return strings.Fields(joined), err
 }
 
-// transaction is how long the application's transactions are.
+// transaction is the duration of the application's transactions.
 const transaction = 30 * time.Millisecond
 
-// application is somebody else's work in the database until the test ends: one
-// transaction after the other, each with a snapshot, for which a concurrent index
-// build has to wait. So it can be struck while it does.
+// startApplication runs transactions in the database until the test ends. Each has a
+// snapshot that a concurrent index build waits for, so that a fault can interrupt the wait.
 func (p *database) startApplication(t *testing.T) {
 	t.Helper()
 	stop, stopped := make(chan struct{}), make(chan struct{})
@@ -95,7 +94,7 @@ func (p *database) startApplication(t *testing.T) {
 		defer close(stopped)
 		for {
 			if _, err := p.admin.Exec(work); err != nil {
-				// The server is being restarted. There is nothing to wait for, and no hurry.
+				// The server is restarting.
 				select {
 				case <-stop:
 				case <-time.After(transaction):

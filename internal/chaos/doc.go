@@ -1,12 +1,12 @@
-// Package chaos strikes migrators down at random moments of random migrations,
-// and asks an oracle whether each migration has happened exactly once when they
-// are simply run again. It strikes the real binary on a real PostgreSQL, and the
-// command lines of golang-migrate and goose beside it:
+// Package chaos is a fault-injection test of migration tools. Each round generates a
+// random set of migrations, starts the tool, injects a fault at a random moment, runs the
+// tool again, and checks that each migration was applied exactly once. The tools are the
+// migrator's binary, golang-migrate and goose, on a real PostgreSQL server:
 //
 //	go test ./internal/chaos -rounds 1000 -tools shiplock,golang-migrate,goose
 //
-// A second test strikes rollbacks, by down and by up, with a folder that has no file
-// of what is undone: -rollbacks says how often.
+// A second test injects faults into rollbacks, by down and by up, whose folder has no
+// files of the migrations that are rolled back; -rollbacks sets their number.
 //
-// All of it is in tests; `make chaos` runs a thousand rounds, and 300 rollbacks.
+// The package has only tests. `make chaos` runs 1,000 rounds and 300 rollbacks.
 package chaos

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Kind is a way to strike a migrator.
+// A Kind is a kind of fault.
 type Kind string
 
-// Kinds of strikes.
+// Kinds of faults.
 const (
 	SIGKILL      Kind = "SIGKILL"
 	SIGTERM      Kind = "SIGTERM"
@@ -20,7 +20,7 @@ const (
 	Crash        Kind = "server crashed"
 )
 
-// kinds holds each kind as often as it is to be drawn.
+// kinds has each kind as often as its probability requires.
 var kinds = []Kind{
 	SIGKILL, SIGKILL, SIGKILL, SIGTERM, SIGTERM, SIGTERM,
 	Terminate, Reset, DropRequests, DropAnswers, Restart, Crash,
@@ -36,23 +36,23 @@ func kindNames() []string {
 	return names
 }
 
-// Strike is what a seed does to a run, and when.
+// A Fault is what a seed injects into a run, and when.
 type Fault struct {
 	Kind Kind
-	// At is the moment, as a part of the run from its first connection to its end;
-	// beyond 1 are moments after the usual end.
+	// At is the moment as a fraction of the run, from its first connection to its usual
+	// end; it may exceed 1.
 	At float64
-	// ByAnswer counts the server's answers and not the time: it finds the narrow
-	// moments between two statements, and the same ones again.
+	// ByAnswer makes At a fraction of the server's answers instead of the time. It hits the
+	// short intervals between two statements, and is repeatable.
 	ByAnswer bool
-	// Silence is how long a connection that loses messages stays open for the tool,
-	// and Linger how long the server's side outlives the tool's.
+	// Silence is how long a connection that drops messages stays open for the tool,
+	// and Linger how much longer it stays open for the server.
 	Silence, Linger time.Duration
-	// Down is how long the server stays away.
+	// Down is how long the server is stopped.
 	Down time.Duration
 }
 
-// NewStrike draws the strike of a seed.
+// NewFault returns the fault of a seed; a kind overrides the seed's.
 func NewFault(seed uint64, kind Kind) Fault {
 	r := rand.New(rand.NewPCG(seed, 2))
 	s := Fault{

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// author writes a set.
+// A generator generates a set.
 type generator struct {
 	*rand.Rand
 	set   *Set
-	names []string // of tables, in the order of their making, so that a seed always gives the same set
-	n     int      // of names given
+	names []string // of tables, in the order of their creation, so that a seed always gives the same set
+	n     int      // number of names used
 
-	schema    string // that the migration's search_path begins with; empty for public
-	asAppRole bool   // as another role
-	hidden    string // table that the migration's temporary one hides
+	schema    string // first schema of the migration's search_path; empty for public
+	asAppRole bool   // the migration has changed its role
+	hidden    string // table that the migration's temporary table hides
 }
 
-// NewSet makes the set of a seed.
+// NewSet returns the set of a seed.
 func NewSet(seed uint64, mixed bool) *Set {
 	a := &generator{Rand: rand.New(rand.NewPCG(seed, 1)), set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
 	if mixed {
@@ -28,7 +28,7 @@ func NewSet(seed uint64, mixed bool) *Set {
 	version := 0
 	more := 2
 	if a.set.hasSession() {
-		more = 4 // one leaves something, and the next must not find it
+		more = 4 // one changes its session, and the next must not see the change
 	}
 	for range more + a.IntN(5) {
 		version += 1 + a.IntN(3)
@@ -37,7 +37,7 @@ func NewSet(seed uint64, mixed bool) *Set {
 	return a.set
 }
 
-// fixedSet has a given number of migrations of one statement, to measure a tool with.
+// fixedSet returns a set of n migrations of one statement each, to measure a tool.
 func fixedSet(n int) *Set {
 	a := &generator{set: &Set{Class: Transactional, Tables: map[string]*Table{}}}
 	for v := range n {
@@ -70,8 +70,8 @@ func (a *generator) migration(version int) {
 	a.schema, a.hidden, a.asAppRole = "", "", false
 }
 
-// add puts the log's line at a random place of m, behind its first statements, and m
-// into the set.
+// add inserts the statement that logs the migration at a random position of m, after its
+// first statements, and adds m to the set.
 func (a *generator) add(m Migration, first int) {
 	at := first
 	if a.Rand != nil {
@@ -90,13 +90,14 @@ func (a *generator) add(m Migration, first int) {
 	a.set.Migrations = append(a.set.Migrations, m)
 }
 
-// inside is a statement that runs in a transaction. Run twice, it fails or shows.
+// transactionalStatement returns a statement that can run in a transaction. If it runs
+// twice, it fails or changes the result.
 func (a *generator) transactionalStatement() string {
 	if len(a.names) == 0 {
 		return a.create()
 	}
 	choice := a.IntN(7)
-	if a.asAppRole && (choice == 1 || choice == 5) { // only a table's owner may alter it
+	if a.asAppRole && (choice == 1 || choice == 5) { // only the owner of a table may alter it
 		choice = 2
 	}
 	switch choice {
@@ -125,7 +126,7 @@ func (a *generator) transactionalStatement() string {
 	}
 }
 
-// outside is a statement that no transaction may hold.
+// nonTransactionalStatement returns a statement that cannot run in a transaction.
 func (a *generator) nonTransactionalStatement() string {
 	name, t := a.randomTable()
 	switch last := len(t.Indexes) - 1; {

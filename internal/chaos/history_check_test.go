@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// versionTable is golang-migrate's, which ours keeps.
+// versionTable returns the check of golang-migrate's version table, which Shiplock uses too.
 func versionTable(s *Set) []expectation {
 	return []expectation{{`SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ' ') FROM schema_migrations`, fmt.Sprint(s.Last())}}
 }
 
-// journal is ours: each version was applied once, which is the last that is said
-// of it, with the SQL of its file and all of its statements. The runs that were
-// struck have left no row, or one of a failure with nothing in effect.
+// shiplockHistory returns the checks of Shiplock's history table: the newest row of each
+// version is applied, with the file's SQL and all of its statements. An interrupted run has
+// no row, or one of a failure without applied statements.
 func shiplockHistory(s *Set) []expectation {
 	var newest []string
 	for i := range s.Migrations {

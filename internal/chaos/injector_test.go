@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// striker carries a strike out, once, unless the run ends before.
+// An injector injects a fault once, unless the run ends first.
 type injector struct {
 	fault    Fault
 	database *database
@@ -16,14 +16,14 @@ type injector struct {
 	signal   func(syscall.Signal) error
 
 	mu    sync.Mutex
-	over  bool // the run has ended, or was struck
+	over  bool // the run has ended, or the fault was injected
 	fired time.Time
 	err   error
 	timer *time.Timer
 	wg    sync.WaitGroup
 }
 
-// arm sets the moment. The proxy tells when it has come.
+// arm sets the moment, which the proxy detects.
 func (s *injector) arm(answer int, after time.Duration) {
 	s.proxy.connected = func() {
 		if answer == 0 {
@@ -49,7 +49,8 @@ func (s *injector) fire() {
 	s.err = s.inject()
 }
 
-// disarm is called when the run has ended, and says when it was struck, if it was.
+// disarm stops the injector at the end of the run. It returns when the fault was injected, or the
+// zero time.
 func (s *injector) disarm() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +61,7 @@ func (s *injector) disarm() time.Time {
 	return s.fired
 }
 
-// settled waits for what the strike has begun.
+// wait waits until the fault has ended.
 func (s *injector) wait() error {
 	s.wg.Wait()
 	return s.err
@@ -82,16 +83,16 @@ func (s *injector) inject() error {
 	case DropAnswers:
 		s.drop(false, true)
 	case Restart:
-		return s.restart(syscall.SIGINT) // "fast": sessions are told and rolled back
+		return s.restart(syscall.SIGINT) // "fast": sessions are terminated and rolled back
 	case Crash:
 		return s.restart(syscall.SIGQUIT) // "immediate": recovery from the log at the next start
 	default:
-		return fmt.Errorf("no such kind of strike: %q", s.fault.Kind)
+		return fmt.Errorf("unknown kind of fault: %q", s.fault.Kind)
 	}
 	return nil
 }
 
-// lose goes silent in one direction, then ends the tool's side, then the server's.
+// drop drops all messages of one direction, then closes the tool's side, then the server's.
 func (s *injector) drop(requests, replies bool) {
 	s.proxy.each(func(l *link) {
 		l.drop(requests, replies)
@@ -102,7 +103,7 @@ func (s *injector) drop(requests, replies bool) {
 
 func (s *injector) after(d time.Duration, l *link, side *net.TCPConn) {
 	s.proxy.wg.Go(func() {
-		time.Sleep(d) // the strike itself, not a wait for something
+		time.Sleep(d) // the fault itself
 		l.drop(true, true)
 		l.reset(side)
 	})
@@ -113,7 +114,7 @@ func (s *injector) restart(how syscall.Signal) error {
 		return err
 	}
 	s.wg.Go(func() {
-		time.Sleep(s.fault.Down) // the strike itself
+		time.Sleep(s.fault.Down) // the fault itself
 		if err := s.database.server.start(); err != nil {
 			s.mu.Lock()
 			s.err = err

@@ -9,22 +9,22 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/shiplock/shiplock/internal/cli" // so that go test does not take an old result for that of a changed program
+	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// mixedByDefault adds migrations that cannot run in a transaction to the sets of
-// a plain `go test`.
+// mixedByDefault reports whether a plain `go test` also generates migrations that cannot run
+// in a transaction.
 const mixedByDefault = true
 
 var (
 	rounds    = flag.Int("rounds", 100, "number of rounds")
-	seed      = flag.Uint64("seed", 1, "seed of the first round; the next round's is one more")
-	mixed     = flag.Bool("mixed", mixedByDefault, "also make migrations that cannot run in a transaction, and files that mix both")
-	only      = flag.String("kind", "", "strike in this one way in every round: "+strings.Join(kindNames(), ", "))
-	toolNames = flag.String("tools", "shiplock", "tools to strike, separated by commas: shiplock, golang-migrate, goose")
-	workers   = flag.Int("workers", 6, "rounds at a time; most of a round is waiting")
-	report    = flag.String("report", "", "file to write the result to, as Markdown")
+	seed      = flag.Uint64("seed", 1, "seed of the first round; each further round adds one")
+	mixed     = flag.Bool("mixed", mixedByDefault, "also generate migrations that cannot run in a transaction, and files that mix both")
+	only      = flag.String("kind", "", "inject this fault in every round: "+strings.Join(kindNames(), ", "))
+	toolNames = flag.String("tools", "shiplock", "tools to test, separated by commas: shiplock, golang-migrate, goose")
+	workers   = flag.Int("workers", 6, "number of concurrent rounds; a round mostly waits")
+	report    = flag.String("report", "", "Markdown file to write the report to")
 )
 
 // root is the repository; binary is the migrator.
@@ -33,7 +33,7 @@ var root, binary string
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() {
-		pgtest.Main(m) // nothing is struck, so no binary is needed
+		pgtest.Main(m) // the short tests start no tool
 	}
 	out, err := os.MkdirTemp("", "chaos")
 	if err == nil {
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, out, out+".lock")
 }
 
-// build makes the binary as the image has it.
+// build builds the binary in the same way as the image does.
 func build(out string) (err error) {
 	if root, err = filepath.Abs("../.."); err != nil {
 		return err
@@ -54,8 +54,8 @@ func build(out string) (err error) {
 	binary = filepath.Join(out, "migrator")
 	cmd := exec.Command(filepath.Join(root, "hack", "image.sh"))
 	cmd.Env = append(os.Environ(), "OUT="+out)
-	if commandOutput, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("hack/image.sh: %w\n%s", err, commandOutput)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("hack/image.sh: %w\n%s", err, output)
 	}
 	return nil
 }

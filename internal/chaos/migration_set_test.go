@@ -2,7 +2,7 @@ package chaos
 
 import "time"
 
-// Class says what a set's files hold.
+// A Class is a kind of set.
 type Class string
 
 // Classes of sets.
@@ -14,32 +14,32 @@ const (
 	MixedSession  Class = "files that mix both, with session state"
 )
 
-// Migration is one file.
+// A Migration is a file.
 type Migration struct {
 	Version    int
 	Statements []string
 	// Plain migrations run in a transaction.
 	Plain bool
-	// Logs says that the migration inserts its version into chaos_log. What cannot
-	// run in a transaction does not, where it has a file to itself.
+	// Logs reports whether the migration inserts its version into chaos_log. A file with a
+	// single statement that cannot run in a transaction does not.
 	Logs bool
-	// State is what the session is to be where it does.
+	// State is the expected state of the session when it does.
 	State state
 }
 
-// Table is what must be in a table in the end.
+// A Table is the expected content of a table.
 type Table struct {
 	Columns   []string
 	Rows, Sum int
 	Indexes   []string
 }
 
-// Set is a random list of migrations, and what they lead to.
+// A Set is a random list of migrations and their expected result.
 type Set struct {
 	Class      Class
 	Migrations []Migration
 	Tables     map[string]*Table
-	// Slept is about how long the set waits: in pg_sleep, and for the application's
+	// Slept is approximately how long the set waits: in pg_sleep, and for the application's
 	// transactions, as a concurrent index build does.
 	Slept time.Duration
 }
@@ -47,8 +47,8 @@ type Set struct {
 // hasSession reports whether the files change their session.
 func (s *Set) hasSession() bool { return s.Class == Session || s.Class == MixedSession }
 
-// mixes reports whether a file may hold what runs in a transaction and what does not.
+// mixes reports whether a file may have both transactional and non-transactional statements.
 func (s *Set) mixes() bool { return s.Class == Mixed || s.Class == MixedSession }
 
-// Last is the version of the last migration.
+// Last returns the version of the last migration.
 func (s *Set) Last() int { return s.Migrations[len(s.Migrations)-1].Version }

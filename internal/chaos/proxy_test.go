@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// proxy stands between a tool and its server, on loopback. It counts the
-// server's answers, and loses or cuts connections when told to.
+// A proxy forwards the connections between a tool and its server, on loopback. It counts the
+// server's answers, and drops messages or resets connections on request.
 type proxy struct {
 	ln       net.Listener
 	upstream string
-	// connected is called at the first connection; answered before the n-th answer
-	// of the server is passed on. Both are set before the tool starts.
+	// connected is called at the first connection, and answered before the n-th answer
+	// of the server is forwarded. Both are set before the tool starts.
 	connected func()
 	answered  func(n int)
 
@@ -27,11 +27,11 @@ type proxy struct {
 	answers int
 }
 
-// link is one connection through the proxy.
+// A link is a connection through the proxy.
 type link struct {
 	client, server *net.TCPConn
-	// what is lost in silence from now on
-	mu                sync.Mutex
+	mu             sync.Mutex
+	// requests and replies report whether that direction's messages are dropped.
 	requests, replies bool
 }
 
@@ -61,8 +61,8 @@ func (p *proxy) accept() {
 	}
 }
 
-// join connects a client to the server. If the server does not answer, the
-// client is reset, as if it had asked there itself.
+// connect connects a client to the server. If the server does not answer, it resets the
+// client's connection, as the server would.
 func (p *proxy) connect(client *net.TCPConn) {
 	l := &link{client: client}
 	server, err := net.Dial("tcp", p.upstream)
@@ -108,8 +108,8 @@ func (p *proxy) each(inject func(*link)) {
 	}
 }
 
-// pump passes on what comes from one side. It ends with either side, and ends
-// the other one the way the first has ended.
+// forward copies data from one side to the other until one side is closed. It then closes
+// the other side in the same way.
 func (l *link) forward(to, from *net.TCPConn, stats func(), dropped *bool) {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -123,7 +123,7 @@ func (l *link) forward(to, from *net.TCPConn, stats func(), dropped *bool) {
 			}
 		}
 		if err != nil {
-			if !l.drops(dropped) { // who loses in silence tells nothing of an end either
+			if !l.drops(dropped) { // a direction that drops messages does not report its end either
 				_ = to.Close()
 			}
 			return
@@ -137,14 +137,14 @@ func (l *link) drops(which *bool) bool {
 	return *which
 }
 
-// lose begins to lose what goes in one or both directions.
+// drop drops all further messages of one or both directions.
 func (l *link) drop(requests, replies bool) {
 	l.mu.Lock()
 	l.requests, l.replies = l.requests || requests, l.replies || replies
 	l.mu.Unlock()
 }
 
-// reset ends one side with a RST.
+// reset closes one side with a RST.
 func (l *link) reset(side *net.TCPConn) {
 	if err := side.SetLinger(0); err != nil && !errors.Is(err, net.ErrClosed) {
 		return
@@ -152,7 +152,7 @@ func (l *link) reset(side *net.TCPConn) {
 	_ = side.Close()
 }
 
-// seen is how many answers there have been, and for how long since the first connection.
+// stats returns the number of answers and the time since the first connection.
 func (p *proxy) stats() (int, time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

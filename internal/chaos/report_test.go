@@ -15,33 +15,33 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// render is the whole result as Markdown.
+// render returns the report's part on rounds as Markdown.
 func render(t *testing.T, tools []*tool, results []roundResult, duration time.Duration) string {
 	t.Helper()
 	slices.SortFunc(results, func(a, b roundResult) int {
 		return cmp.Or(cmp.Compare(a.seed, b.seed), cmp.Compare(a.tool.name, b.tool.name))
 	})
 	var b strings.Builder
-	b.WriteString("# Struck at random\n\n<!-- Written by `make chaos`. -->\n\n")
-	fmt.Fprintf(&b, "Each round makes a random set of migrations, runs it, strikes the run at a random moment, and runs the tool again until it says that it is done (%d times at most, without anybody's help). Then an oracle looks whether every migration has happened exactly once. `internal/chaos` says how.\n\n", maxReruns)
+	b.WriteString("# Fault-injection results\n\n<!-- Written by `make chaos`. -->\n\n")
+	fmt.Fprintf(&b, "Each round generates a random set of migrations and starts the tool. It injects a fault at a random moment, and runs the tool again until it succeeds (at most %d times, without manual repair). It then checks that each migration was applied exactly once. The test is in `internal/chaos`.\n\n", maxReruns)
 	fmt.Fprintf(&b, "Run: `make chaos ROUNDS=%d SEED=%d%s`, %s, PostgreSQL %s, %s, in %s.\n\n",
 		*rounds, *seed, arguments(), sets(), pgtest.New(t).Value(t, "SHOW server_version"), machine(), duration.Round(time.Second))
-	fmt.Fprintf(&b, "## Rounds that did not end well, of those that were struck before they ended\n\n")
-	failureTable(&b, "struck by", tools, results, kindNames(), func(v roundResult) string { return string(v.kind) })
+	fmt.Fprintf(&b, "## Failed rounds by fault\n\nThe tables count the rounds in which the fault was injected before the run ended.\n\n")
+	failureTable(&b, "fault", tools, results, kindNames(), func(v roundResult) string { return string(v.kind) })
 	if *mixed {
 		b.WriteString("\n")
 		failureTable(&b, "migrations", tools, results, []string{string(Transactional), string(Concurrent), string(Mixed), string(Session), string(MixedSession)}, func(v roundResult) string { return string(v.class) })
 	}
-	b.WriteString("\n## What became of all rounds\n\n")
+	b.WriteString("\n## Outcomes of all rounds\n\n")
 	summary(&b, tools, results)
 	for _, tl := range tools {
-		fmt.Fprintf(&b, "\n## Exit codes of %s when struck\n\n", tl.name)
+		fmt.Fprintf(&b, "\n## Exit codes of %s after a fault\n\n", tl.name)
 		codes(&b, tl, results)
 	}
 	return b.String()
 }
 
-// arguments are those of make that are not the usual ones.
+// arguments returns the arguments of make that differ from the defaults.
 func arguments() string {
 	var args []string
 	if *mixed {
@@ -63,7 +63,7 @@ func sets() string {
 	return "transactional sets only"
 }
 
-// matrix counts a tool's bad rounds by a property of the round.
+// failureTable writes the number of failed rounds by a property of the round.
 func failureTable(b *strings.Builder, title string, tools []*tool, results []roundResult, rows []string, of func(roundResult) string) {
 	header(b, title, tools)
 	for _, row := range append(rows, "all") {
@@ -107,14 +107,14 @@ func summary(b *strings.Builder, tools []*tool, results []roundResult) {
 		}
 		b.WriteString("\n")
 	}
-	row("not struck: it was done before", func(v roundResult) bool { return !v.injected })
+	row("ended before the fault", func(v roundResult) bool { return !v.injected })
 	for _, o := range slices.Backward(outcomes) {
 		row(string(o), func(v roundResult) bool { return v.outcome == o && (v.injected || o != Recovered) })
 	}
-	row("needed more than one more run", func(v roundResult) bool { return v.outcome == Recovered && v.reruns > 1 })
+	row("recovered after more than one rerun", func(v roundResult) bool { return v.outcome == Recovered && v.reruns > 1 })
 }
 
-// codes counts exit codes by the kind of strike.
+// codes writes the number of each exit code by the kind of fault.
 func codes(b *strings.Builder, tl *tool, results []roundResult) {
 	count := map[Kind]map[int]int{}
 	all := map[int]bool{}
@@ -128,7 +128,7 @@ func codes(b *strings.Builder, tl *tool, results []roundResult) {
 		}
 	}
 	order := slices.Sorted(maps.Keys(all))
-	b.WriteString("| struck by |")
+	b.WriteString("| fault |")
 	for _, code := range order {
 		fmt.Fprintf(b, " %d |", code)
 	}
@@ -145,7 +145,7 @@ func codes(b *strings.Builder, tl *tool, results []roundResult) {
 	}
 }
 
-// machine is what the run took place on.
+// machine returns a description of the machine.
 func machine() string {
 	model := runtime.GOARCH
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {

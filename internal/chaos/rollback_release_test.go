@@ -10,15 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// release is a folder of v1, one of v2, and how often each down of v2 counts itself.
+// A release has a folder of v1, a folder of v2, and the number of rows that each down of v2 logs.
 type release struct {
 	v1, v2 string
 	counts map[int]int
-	class  Class // Mixed where a down cannot be one transaction
+	class  Class // Mixed if a down cannot run in one transaction
 }
 
-// newRelease writes the two folders of a seed. Versions above 1 are only in v2, each
-// with a down that says in chaos_downs that it has run.
+// newRelease writes the two folders of a seed. Versions above 1 are only in v2. Each has a
+// down that logs its run in chaos_downs.
 func newRelease(t *testing.T, seed uint64) release {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 3))
@@ -32,7 +32,7 @@ func newRelease(t *testing.T, seed uint64) release {
 	}
 	forms := 4
 	if r.IntN(3) == 0 {
-		forms = 2 // of one transaction each
+		forms = 2 // one transaction each
 	}
 	for v := 2; v < 5+r.IntN(4); v++ {
 		count, sleep := fmt.Sprintf("INSERT INTO chaos_downs VALUES (%d);\n", v), fmt.Sprintf("SELECT pg_sleep(%.3f);\n", r.Float64()/50)
@@ -47,7 +47,7 @@ func newRelease(t *testing.T, seed uint64) release {
 		case 2:
 			write(out.v2, v, "up", fmt.Sprintf("CREATE INDEX CONCURRENTLY i%d ON t (id);\n", v))
 			write(out.v2, v, "down", fmt.Sprintf("DROP INDEX CONCURRENTLY i%d;\n", v))
-			delete(out.counts, v) // it has its file to itself
+			delete(out.counts, v) // the statement must be the only one of its file
 			out.class = Mixed
 		default:
 			write(out.v2, v, "up", fmt.Sprintf("CREATE INDEX i%d ON t (id);\n", v))

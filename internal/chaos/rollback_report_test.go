@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// rollbackTitle is where docs/background/fault-injection.md tells of rollbacks, to its end.
+// rollbackTitle is the heading of the last section of docs/background/fault-injection.md.
 const rollbackTitle = "## Rollbacks"
 
-// splice writes one of the report's two parts and keeps the other: the rounds, or
-// the rollbacks below them.
+// splice replaces one of the report's two parts, rounds and rollbacks, and keeps the other.
 func splice(file, rounds, rollbacks string) error {
 	old, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -32,21 +31,21 @@ func splice(file, rounds, rollbacks string) error {
 	return os.WriteFile(file, []byte(strings.TrimSpace(head)+"\n\n"+strings.TrimSpace(tail)+"\n"), 0o644)
 }
 
-// renderRollbacks is the part on rollbacks as Markdown.
+// renderRollbacks returns the report's part on rollbacks as Markdown.
 func renderRollbacks(tools []*tool, results []roundResult, duration time.Duration) string {
 	var b strings.Builder
 	b.WriteString(rollbackTitle + "\n\n")
-	fmt.Fprintf(&b, "A folder of v1, one of v2 with random migrations above it, each with a down. v2 is rolled out; then it is rolled back with v1's folder, "+
-		"which has none of v2's files, and that is struck at a random moment and run again until it says that it is done. The schema must then be the one before v2, by the catalogs; "+
-		"each down must have run once; and v2 must come again.\n\n")
+	fmt.Fprintf(&b, "Each round has a folder of v1, and one of v2 with additional random migrations, each with a down script. The round applies v2 and rolls it back with v1's folder, "+
+		"which has none of v2's files. It injects a fault into the rollback at a random moment and repeats the rollback until it succeeds. The schema must then equal the one before v2, "+
+		"each down script must have run once, and it must be possible to apply v2 again.\n\n")
 	fmt.Fprintf(&b, "Run: `make chaos ROUNDS=%d ROLLBACKS=%d SEED=%d%s`, %s, in %s.\n\n", *rounds, *rollbacks, *seed, arguments(), machine(), duration.Round(time.Second))
-	failureTable(&b, "did not end well, struck by", tools, results, kindNames(), func(v roundResult) string { return string(v.kind) })
+	failureTable(&b, "failed, by fault", tools, results, kindNames(), func(v roundResult) string { return string(v.kind) })
 	b.WriteString("\n")
-	failureTable(&b, "downs", tools, results, []string{string(Transactional), string(Mixed)}, func(v roundResult) string { return string(v.class) })
+	failureTable(&b, "down scripts", tools, results, []string{string(Transactional), string(Mixed)}, func(v roundResult) string { return string(v.class) })
 	b.WriteString("\n")
 	summary(&b, tools, results)
 	for _, tl := range tools {
-		fmt.Fprintf(&b, "\nExit codes of %s when struck:\n\n", tl.name)
+		fmt.Fprintf(&b, "\nExit codes of %s after a fault:\n\n", tl.name)
 		codes(&b, tl, results)
 	}
 	return b.String()

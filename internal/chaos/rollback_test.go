@@ -17,18 +17,18 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-var rollbacks = flag.Int("rollbacks", 12, "number of rollbacks to strike")
+var rollbacks = flag.Int("rollbacks", 12, "number of rollbacks to inject a fault into")
 
-// ways are how a release goes back, each with v1's folder, which has no file of what
-// it undoes.
+// rollbackCommands are the commands that roll back a release. They run with v1's folder, which has no
+// files of the migrations that they roll back.
 var rollbackCommands = [][]string{{"down", "--to-files", "--allow-data-loss"}, {"up", "--on-newer", "down", "--allow-data-loss"}}
 
-// TestARollbackIsStruck strikes each, and runs it again until it is done. Then the
-// schema is the one before v2, each down has run once, the journal says so, and v2
-// can come again.
+// TestRollback_InjectedFault_Recovers injects a fault into each rollback and repeats it until it
+// succeeds. The schema then equals the one before v2, each down has run once according to the history
+// table, and v2 can be applied again.
 func TestRollback_InjectedFault_Recovers(t *testing.T) {
 	if testing.Short() {
-		t.Skip("strikes real processes and servers")
+		t.Skip("injects faults into real processes and servers")
 	}
 	began := time.Now()
 	s := &suite{servers: make(chan *server, ownServers)}
@@ -48,7 +48,7 @@ func TestRollback_InjectedFault_Recovers(t *testing.T) {
 		require.NoError(t, splice(*report, "", result))
 	}
 	for _, v := range results {
-		assert.Equal(t, Recovered, v.outcome, "%s, seed %d, %s (struck: %t), exit code %d, %d reruns: %s\nagain: go test ./internal/chaos -run TestRollback_InjectedFault -rollbacks 1 -seed %d",
+		assert.Equal(t, Recovered, v.outcome, "%s, seed %d, %s (injected: %t), exit code %d, %d reruns: %s\nagain: go test ./internal/chaos -run TestRollback_InjectedFault -rollbacks 1 -seed %d",
 			v.tool.name, v.seed, v.kind, v.injected, v.code, v.reruns, v.detail, v.seed)
 	}
 }
@@ -78,7 +78,7 @@ func (s *suite) runRollback(t *testing.T, seed uint64) roundResult {
 	before := schemaDigest(t, p)
 	migrate(p.url, r.v2, "up")
 	undisturbed := newProxy(t, p.addr)
-	migrate(p.urlThrough(t, undisturbed), r.v1, command...) // undisturbed, to know when to strike
+	migrate(p.urlThrough(t, undisturbed), r.v1, command...) // without a fault, to measure its duration
 	answers, duration := undisturbed.stats()
 	require.Equal(t, before, schemaDigest(t, p))
 	migrate(p.url, r.v2, "up")
@@ -116,15 +116,15 @@ func (s *suite) runRollback(t *testing.T, seed uint64) roundResult {
 	return v
 }
 
-// undone looks whether v2 is gone, each of its downs has run once, and the journal
-// says so.
+// checkRolledBack checks that v2 is rolled back, that each of its downs has run once, and that
+// the history table records it.
 func (r release) checkRolledBack(t *testing.T, p *database, before string) []finding {
 	t.Helper()
 	o := &checker{database: p}
 	if schemaDigest(t, p) != before {
 		o.add(Incorrect, "the schema is not the one before v2")
 	}
-	for _, version := range slices.Sorted(maps.Keys(r.counts)) { // once undisturbed, once struck
+	for _, version := range slices.Sorted(maps.Keys(r.counts)) { // once without a fault, once with one
 		o.compareNumber(fmt.Sprintf("runs of the down of version %d", version), 2*r.counts[version], o.value("SELECT count(*) FROM chaos_downs WHERE version = $1", version))
 	}
 	for query, want := range map[string]string{
@@ -140,7 +140,7 @@ func (r release) checkRolledBack(t *testing.T, p *database, before string) []fin
 	return o.findings
 }
 
-// schema is the database's schema as one sum.
+// schemaDigest returns a digest of the database's schema.
 func schemaDigest(t *testing.T, p *database) string {
 	t.Helper()
 	dsn, err := config.ParseDSN(p.url)

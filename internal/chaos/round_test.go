@@ -21,31 +21,31 @@ const (
 	maxReruns  = 5
 )
 
-// verdict is what a round has shown.
+// A roundResult is the result of a round.
 type roundResult struct {
 	tool       *tool
 	seed       uint64
 	class      Class
 	kind       Kind
 	faultPoint string
-	injected   bool // false: the run ended before the strike
-	code       int  // of the run that was struck
-	// outlived is how long the run went on after the strike.
+	injected   bool // false: the run ended before the fault
+	code       int  // of the run with the fault
+	// runAfterFault is how long the run continued after the fault.
 	runAfterFault time.Duration
 	reruns        int
 	outcome       Outcome
 	detail        string
 }
 
-// ended is one run of a tool.
+// A runResult is the result of one run of a tool.
 type runResult struct {
-	code   int // 128+n where a signal ended it, as a shell says it
+	code   int // 128+n if signal n ended the run, as in a shell
 	hung   bool
 	stderr string
 }
 
-// run starts the tool; began gets the function that signals it, before the tool
-// can have connected anywhere.
+// run runs the tool. It passes the function that signals the process to began before the
+// tool can connect.
 func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) error)) (runResult, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
 	defer cancel()
@@ -79,7 +79,7 @@ func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) err
 	return e, nil
 }
 
-// play is one round of one tool on an empty database.
+// runRound runs one round of one tool on an empty database.
 func (tl *tool) runRound(t *testing.T, seed uint64, p *database, timing timing) roundResult {
 	t.Helper()
 	set, fault := NewSet(seed, *mixed), NewFault(seed, Kind(*only))
@@ -102,15 +102,15 @@ func (tl *tool) runRound(t *testing.T, seed uint64, p *database, timing timing) 
 		v.faultPoint = fmt.Sprint("at answer ", answer)
 	}
 	last := tl.rerun(t, set, dir, url, p, first, &v)
-	require.NoError(t, st.wait(), "the strike itself")
+	require.NoError(t, st.wait(), "the fault itself")
 	p.waitUntilIdle(t)
 	tl.evaluate(t, &v, p, set, first, last)
 	return v
 }
 
-// rerun does what a pipeline does, and no more: it runs the tool again. At once
-// the first time; from then on when the server is there and the last run's
-// session is gone. It stops where the tool says that a retry does not help.
+// rerun runs the tool again, as a pipeline does: at once the first time, and then when the
+// server answers and the last run's session has ended. It stops after an exit code for which
+// the tool documents that a retry does not help.
 func (tl *tool) rerun(t *testing.T, s *Set, dir, url string, p *database, last runResult, v *roundResult) runResult {
 	t.Helper()
 	for last.code != 0 && !last.hung && !slices.Contains(tl.finalCodes, last.code) && v.reruns < maxReruns {
@@ -134,17 +134,17 @@ func (tl *tool) evaluate(t *testing.T, v *roundResult, p *database, s *Set, firs
 	case last.code == 0:
 		findings, err = verify(p, s, tl)
 		require.NoError(t, err)
-		if *report != "" && v.kind == SIGTERM && tl.terminationLimit > 0 && v.runAfterFault > tl.terminationLimit { // a figure of `make chaos`: on a busy machine a test cannot hold it
+		if *report != "" && v.kind == SIGTERM && tl.terminationLimit > 0 && v.runAfterFault > tl.terminationLimit { // only in `make chaos`: a busy machine exceeds the limit
 			findings = append(findings, finding{WrongExitCode, fmt.Sprintf("ended %s after SIGTERM", v.runAfterFault)})
 		}
 		if !tl.allowsExitCode(v.kind, first.code) || (!v.injected && first.code != 0) {
-			findings = append(findings, finding{WrongExitCode, fmt.Sprintf("exit code %d (struck: %t): %s", first.code, v.injected, tail(first.stderr))})
+			findings = append(findings, finding{WrongExitCode, fmt.Sprintf("exit code %d (injected: %t): %s", first.code, v.injected, tail(first.stderr))})
 		}
 	}
 	v.outcome, v.detail = worstOutcome(findings)
 }
 
-// tail is the end of what a tool has said.
+// tail returns the last lines of a tool's output.
 func tail(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return strings.Join(lines[max(0, len(lines)-12):], "\n")

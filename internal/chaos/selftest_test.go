@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// all runs a set by hand, as a tool should.
+// applyAll applies a set without a tool, as a correct tool does.
 func applyAll(t *testing.T, s *Set) *database {
 	t.Helper()
 	p := newDatabase(t, nil)
@@ -38,10 +38,10 @@ func applyAll(t *testing.T, s *Set) *database {
 	return p
 }
 
-// ours are the books that all keeps.
+// testTool has the tables that applyAll writes.
 var testTool = &tool{tables: []string{"schema_migrations", "schema_migrations_history"}, historyChecks: func(s *Set) []expectation { return append(versionTable(s), shiplockHistory(s)...) }}
 
-// TestSetsLeadWhereTheySay runs sets of every class undisturbed.
+// TestNewSet_AppliedOnce_PassesChecks applies sets of each class without a fault.
 func TestNewSet_AppliedOnce_PassesChecks(t *testing.T) {
 	stats := map[Class]int{}
 	for seed := range uint64(40) {
@@ -51,16 +51,16 @@ func TestNewSet_AppliedOnce_PassesChecks(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, findings, "seed %d", seed)
 	}
-	assert.Len(t, stats, 5, "seeds that give every class")
+	assert.Len(t, stats, 5, "the seeds give each class")
 }
 
-// journaled adds a row to the journal, and below puts it before all others.
+// insertHistory adds a row to the history table, and beforeOthers moves it before all others.
 const (
 	insertHistory = "INSERT INTO schema_migrations_history (migration_version, run_direction, run_outcome, statements_applied, statements_total, run_error) "
 	beforeOthers  = "; UPDATE schema_migrations_history SET run_id = DEFAULT WHERE run_outcome = 'applied'"
 )
 
-// TestOracleSees damages a good database and asks what is wrong.
+// TestVerify_DamagedDatabase_ReportsOutcome changes a correct database and checks the findings.
 func TestVerify_DamagedDatabase_ReportsOutcome(t *testing.T) {
 	s := &Set{Class: Transactional, Tables: map[string]*Table{"a": {Columns: []string{"id"}, Rows: 2, Sum: 3, Indexes: []string{"i"}}}, Migrations: []Migration{
 		{Version: 1, Plain: true, Logs: true, Statements: []string{createLog, "INSERT INTO chaos_log VALUES (1)", "CREATE TABLE a (id int)"}},
@@ -93,11 +93,11 @@ func TestVerify_DamagedDatabase_ReportsOutcome(t *testing.T) {
 		"UPDATE schema_migrations_history SET run_transactional = false":                           Incorrect,
 		"DELETE FROM schema_migrations_history WHERE migration_version = 1":                        Incorrect,
 		insertHistory + "SELECT 4, 'up', 'applied', 3, 3, NULL":                                    Incorrect,
-		insertHistory + "SELECT 4, 'up', 'failed', 0, 3, 'after all'":                              Incorrect,
-		insertHistory + "SELECT 9, 'up', 'failed', 0, 3, 'of no file'":                             Incorrect,
-		insertHistory + "SELECT 1, 'up', 'failed', 2, 3, 'not nothing'" + beforeOthers:             Incorrect,
-		insertHistory + "SELECT 1, 'up', 'partially applied', 2, 3, 'and gone on'" + beforeOthers:  Incorrect,
-		insertHistory + "SELECT 1, 'up', 'failed', 0, 3, 'and then it ran'" + beforeOthers:         Recovered,
+		insertHistory + "SELECT 4, 'up', 'failed', 0, 3, 'after success'":                          Incorrect,
+		insertHistory + "SELECT 9, 'up', 'failed', 0, 3, 'no file'":                                Incorrect,
+		insertHistory + "SELECT 1, 'up', 'failed', 2, 3, 'partly applied'" + beforeOthers:          Incorrect,
+		insertHistory + "SELECT 1, 'up', 'partially applied', 2, 3, 'interrupted'" + beforeOthers:  Incorrect,
+		insertHistory + "SELECT 1, 'up', 'failed', 0, 3, 'applied later'" + beforeOthers:           Recovered,
 	} {
 		t.Run(strings.ReplaceAll(change, " ", "_"), func(t *testing.T) {
 			p := applyAll(t, s)
@@ -111,7 +111,7 @@ func TestVerify_DamagedDatabase_ReportsOutcome(t *testing.T) {
 	}
 }
 
-// TestSeedRepeats: a seed is all that a failed round leaves behind.
+// TestNewSet_SameSeed_SameSet checks that a seed is sufficient to repeat a round.
 func TestNewSet_SameSeed_SameSet(t *testing.T) {
 	files, faults, kinds := map[string]bool{}, map[Fault]bool{}, map[Kind]bool{}
 	const seeds = 100

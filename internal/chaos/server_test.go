@@ -18,10 +18,10 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-const serverTimeout = 60 * time.Second // to start or to recover, on a busy machine
+const serverTimeout = 60 * time.Second // for start or recovery on a busy machine
 
-// server is a PostgreSQL of the package's own that can be restarted. Where its
-// programs are and as whom they run is read off pgtest's server.
+// A server is a PostgreSQL server of this package, which faults restart. Its programs and their
+// user are those of pgtest's server.
 type server struct {
 	bin, data string
 	port      int
@@ -58,12 +58,12 @@ func (s *server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start returns when the server answers. What is committed must survive a crash
-// of the server, so commits are synchronous; the machine's own crash is not tested.
+// start starts the server and returns when it answers. Commits are synchronous, so that they
+// survive a crash of the server. A crash of the machine is not tested.
 func (s *server) start() error {
 	s.cmd = s.command("postgres", "-D", s.data, "-k", "", "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off", "-c", "log_min_messages=fatal")
-	s.cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT // it does not outlive the test
+	s.cmd.SysProcAttr.Pdeathsig = syscall.SIGQUIT // the server ends with the test
 	s.done = make(chan error, 1)
 	started, cmd, done := make(chan error), s.cmd, s.done
 	go func() {
@@ -89,13 +89,13 @@ func (s *server) start() error {
 		}
 		select {
 		case err := <-s.done:
-			return fmt.Errorf("the server that is restarted has ended: %v", err)
+			return fmt.Errorf("the restarted server has ended: %v", err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// stop is a shutdown: SIGINT is PostgreSQL's "fast", SIGQUIT its "immediate".
+// stop shuts the server down: SIGINT is PostgreSQL's "fast", SIGQUIT its "immediate".
 func (s *server) stop(how syscall.Signal) error {
 	if err := s.cmd.Process.Signal(how); err != nil {
 		return fmt.Errorf("stopping the server: %w", err)
@@ -112,7 +112,7 @@ func (s *server) url(user, database string) string {
 	return fmt.Sprintf("postgres://%s@127.0.0.1:%d/%s?sslmode=disable", user, s.port, database)
 }
 
-// database makes an empty one; it goes when the test ends.
+// database creates an empty database and drops it when the test ends.
 func (s *server) database(t *testing.T) *database {
 	t.Helper()
 	s.databases++

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// state is what a migration's session is to be when it logs itself: nothing of
-// another migration's, and all of its own, also when it stopped and was resumed.
-// Empty is the session's own.
+// A state is the expected state of a migration's session when it logs itself: none of
+// another migration's changes, and all of its own, also after an interruption. Empty fields
+// stand for the session's defaults.
 type state struct{ path, zone, role string }
 
 // appRole is a role that the migrations may SET ROLE to.
@@ -17,25 +17,24 @@ const appRole = "chaos_app"
 // shop is the schema that migrations with a search_path work in.
 const shop = "shop"
 
-// advisoryKey is of the lock that a migration leaves in its session.
+// advisoryKey is the key of the lock that a migration leaves in its session.
 const advisoryKey = 4711
 
-// createLog has a column for each part of a state. No key: what runs twice shall show.
+// createLog creates a table with a column for each part of a state. It has no key, so that a second run shows.
 const createLog = `CREATE TABLE chaos_log (version int, path text DEFAULT current_setting('search_path'), zone text DEFAULT current_setting('TimeZone'), role text DEFAULT current_user)`
 
-// sessionStart lets the first migration of a set with session state make what the others use.
+// sessionStart are the first statements of a set with session state.
 var sessionStart = []string{"CREATE SCHEMA " + shop, "GRANT ALL ON SCHEMA " + shop + " TO " + appRole}
 
-// noLock fails in a session that has another migration's advisory lock. Each file of a
-// set with session state has it.
+// noLock is a statement that fails in a session with another migration's advisory lock. Each file
+// of a set with session state has it.
 const noLock = "SELECT 1 / (SELECT count(*) = 0 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND (classid, objid, objsubid) = (0, %d, 1))::int"
 
-// session begins a migration with a change of its session, and makes the rest of it
-// depend on that.
+// session adds a change of the session to a migration, on which its other statements depend.
 func (a *generator) session(m *Migration, nonTransactional bool) {
 	m.Statements = append(m.Statements, fmt.Sprintf(noLock, advisoryKey))
 	kinds := []func(*Migration){a.path, a.config, a.zone}
-	if !nonTransactional { // what no other session can be given is refused where a file may stop in the middle
+	if !nonTransactional { // Shiplock rejects changes that it cannot restore in a file that may be resumed
 		kinds = append(kinds, a.temporary, a.role, a.prepared, a.advisory)
 	}
 	kinds[a.IntN(len(kinds))](m)
@@ -51,7 +50,7 @@ func (a *generator) config(m *Migration) {
 	a.inShop(m)
 }
 
-// inShop makes a table, with rows, where the search path leads.
+// inShop creates a table in the first schema of the search path.
 func (a *generator) inShop(m *Migration) {
 	m.State.path = shop + ", public"
 	a.schema = shop
@@ -63,10 +62,10 @@ func (a *generator) zone(m *Migration) {
 	m.Statements = append(m.Statements, "SET TIME ZONE 'Asia/Tokyo'")
 }
 
-// temporary makes a table that hides a real one, and works in it.
+// temporary creates a temporary table that hides a permanent one, and changes its rows.
 func (a *generator) temporary(m *Migration) {
 	if len(a.names) == 1 {
-		a.zone(m) // the rest of the file needs a table that is not hidden
+		a.zone(m) // the other statements need a table that is not hidden
 		return
 	}
 	name, _ := a.plainTable()
@@ -92,8 +91,8 @@ func (a *generator) advisory(m *Migration) {
 	m.Statements = append(m.Statements, fmt.Sprintf("SELECT pg_advisory_lock(%d)", advisoryKey))
 }
 
-// ref is a table's or index's name as a statement has it: without the schema that the
-// session's search_path has, so that a statement in another session goes wrong.
+// ref returns the name of a table or an index for a statement. It omits the schema that is in the
+// session's search_path, so that the statement fails in a session without it.
 func (a *generator) ref(name string) string {
 	if a.schema != "" {
 		return strings.TrimPrefix(name, a.schema+".")
@@ -101,7 +100,7 @@ func (a *generator) ref(name string) string {
 	return name
 }
 
-// plainTable is one of the schema public.
+// plainTable returns a random table of the schema public.
 func (a *generator) plainTable() (string, *Table) {
 	var plain []string
 	for _, n := range a.names {
@@ -113,7 +112,7 @@ func (a *generator) plainTable() (string, *Table) {
 	return name, a.set.Tables[name]
 }
 
-// states compares the session that each migration found with its own.
+// checkSessions compares the session state that each migration logged with the expected one.
 func (o *checker) checkSessions() {
 	if o.value(`SELECT to_regclass('chaos_log')`) == "" {
 		return
@@ -131,13 +130,13 @@ func (o *checker) checkSessions() {
 			want.role = o.database.owner
 		}
 		if n := o.value(`SELECT count(*) FROM chaos_log WHERE version = $1 AND (path, zone, role) IS DISTINCT FROM ($2, $3, $4)`, m.Version, want.path, want.zone, want.role); n != "0" && n != "" {
-			o.add(Incorrect, "migration %d ran in another's session, or without its own: %s", m.Version,
+			o.add(Incorrect, "migration %d ran with a wrong session state: %s", m.Version,
 				o.value(`SELECT string_agg(concat_ws(' / ', path, zone, role), ', ') FROM chaos_log WHERE version = $1`, m.Version))
 		}
 	}
 }
 
-// places finds tables where none of the set's belongs: made in the wrong schema.
+// checkTables finds tables that are not in the set, such as those in a wrong schema.
 func (o *checker) checkTables(tl *tool) {
 	for _, t := range o.list(`SELECT pg_catalog.format('%s%s', CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`) {

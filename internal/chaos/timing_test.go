@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pace is how long a tool takes, measured before the first round.
+// timing is how long a tool takes, measured before the first round.
 type timing struct {
-	base, each               time.Duration // from the first connection, and more a migration
+	base, each               time.Duration // from the first connection, and for each migration
 	answersBase, answersEach float64
 }
 
-// moment is a strike's for one set and one tool: an answer or a duration.
+// faultPoint returns the moment of a fault for one set and one tool: an answer or a duration.
 func (p timing) faultPoint(s Fault, set *Set) (answer int, after time.Duration) {
 	n := len(set.Migrations)
 	if s.ByAnswer {
@@ -26,8 +26,8 @@ func (p timing) faultPoint(s Fault, set *Set) (answer int, after time.Duration) 
 	return 0, time.Duration(s.At * float64(p.base+p.each*time.Duration(n)+set.Slept))
 }
 
-// measure runs two sets undisturbed, to know when to strike: as many at a time as
-// there will be rounds at a time, for the median.
+// measure runs two sets without a fault and returns the medians. The number of concurrent runs
+// is that of the rounds.
 func (tl *tool) measure(t *testing.T) timing {
 	t.Helper()
 	const few, many = 1, 7
@@ -68,8 +68,8 @@ func (tl *tool) median(t *testing.T, s *Set) (time.Duration, float64) {
 	return duration[len(duration)/2], float64(answers[len(answers)/2])
 }
 
-// undisturbed runs a set and returns how long it took from the first connection
-// on, and how many answers of the server.
+// undisturbed runs a set without a fault. It returns the duration since the first
+// connection, and the number of the server's answers.
 func (tl *tool) undisturbed(t *testing.T, s *Set) (time.Duration, int) {
 	t.Helper()
 	p := newDatabase(t, nil)

@@ -14,27 +14,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tool is a migrator's command line.
+// A tool is a migration tool's command line.
 type tool struct {
 	name, version, path string
-	// write puts a migration into the tool's own format.
+	// write returns a migration in the tool's format.
 	write func(*Migration) (file, content string)
-	// args and env start it on the migrations of a folder.
+	// args and env return the arguments and the environment that apply the migrations of a folder.
 	args func(s *Set, dir, url string) []string
 	env  func(url string) []string
-	// books asks the tool's own tables what has run.
+	// historyChecks returns the checks of the tool's own tables.
 	historyChecks func(*Set) []expectation
-	// tables are the tool's own.
+	// tables are the names of the tool's own tables.
 	tables []string
-	// codes are the exit codes it may end with when struck; nil are all.
+	// codes are the allowed exit codes after a fault; nil allows all.
 	codes map[Kind][]int
-	// graceful is how soon it promises to end after SIGTERM; 0 is no promise.
+	// terminationLimit is the documented maximum time from SIGTERM to the end; 0 if there is none.
 	terminationLimit time.Duration
-	// final are the exit codes after which it says that only a person can help.
+	// finalCodes are the exit codes after which a retry does not help.
 	finalCodes []int
 }
 
-// entry is a query of one text, and what that must be.
+// An expectation is a query of one text and its expected result.
 type expectation struct{ query, want string }
 
 func tools(t *testing.T) []*tool {
@@ -49,13 +49,13 @@ func tools(t *testing.T) []*tool {
 		case "goose":
 			found = append(found, goose(t))
 		default:
-			require.Fail(t, "-tools: there are shiplock, golang-migrate and goose", name)
+			require.Fail(t, "-tools: must be shiplock, golang-migrate or goose", name)
 		}
 	}
 	return found
 }
 
-// Exit codes of the design: what a retry helps with, and what not.
+// Exit codes of Shiplock.
 const (
 	codeDatabase   = 3
 	codeSignal     = 128
@@ -88,7 +88,7 @@ func golangMigrate(t *testing.T) *tool {
 		write:  upFile, historyChecks: versionTable,
 		args: func(s *Set, dir, url string) []string {
 			if s.mixes() {
-				url += "&x-multi-statement=true" // the only way that it runs such a file
+				url += "&x-multi-statement=true" // required for such a file
 			}
 			return []string{"-path", dir, "-database", url, "up"}
 		},
@@ -128,7 +128,7 @@ func upFile(m *Migration) (string, string) {
 
 func body(m *Migration) string { return strings.Join(m.Statements, ";\n") + ";\n" }
 
-// folder writes a set's files.
+// folder writes a set's files and returns their folder.
 func (tl *tool) folder(t *testing.T, s *Set) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -139,7 +139,7 @@ func (tl *tool) folder(t *testing.T, s *Set) string {
 	return dir
 }
 
-// allows says whether the tool may end with a code when struck in a way.
+// allowsExitCode reports whether the tool may end with a code after a fault.
 func (tl *tool) allowsExitCode(k Kind, code int) bool {
 	return code == 0 || tl.codes == nil || slices.Contains(tl.codes[k], code)
 }
@@ -149,7 +149,7 @@ func toolPath(t *testing.T, name string) string {
 	return commandOutput(t, filepath.Join(root, "hack", "tools", "install.sh"), name)
 }
 
-// said is what a command prints, on either stream.
+// commandOutput returns the last line that a command prints to either stream.
 func commandOutput(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
