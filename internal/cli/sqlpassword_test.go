@@ -22,7 +22,7 @@ func TestAPasswordInSQLIsNotJournaled(t *testing.T) {
 	w.write("2_b.up.sql", part)
 	w.Exec(t, "CREATE TABLE zero AS SELECT 0 AS n; GRANT SELECT ON zero TO PUBLIC")
 	out := w.must(7, "up")
-	assert.Contains(t, out.err, `level=WARN msg="the SQL has a password, so the journal keeps its checksum only`)
+	assert.Contains(t, out.err, `level=WARN msg="SQL not stored in the history: it contains a password`)
 	assert.NotContains(t, out.err, "m4rk")
 	all := func() string {
 		return w.Value(t, "SELECT string_agg(j::text, E'\\n') FROM schema_migrations_history j")

@@ -16,7 +16,7 @@
 // parser. A transactional script runs in one transaction. A script with a statement that refuses a
 // transaction, such as CREATE INDEX CONCURRENTLY, runs one transaction block after the other, and
 // the history counts the applied statements, so that a later run resumes after them. Files too big
-// for memory are sent in portions.
+// for memory are sent in batches.
 //
 // # Applying migrations
 //

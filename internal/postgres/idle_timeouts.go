@@ -4,11 +4,10 @@ import "strings"
 
 const idleSessionTimeout = "idle_session_timeout"
 
-// idleTimeouts are the settings of this server that end a session, or a transaction, for
-// how long it has lasted or been idle. A role or a database may have them for its
-// application; here they would end a wait for the lock, for a table or for a tool.
-// Statements keep the server's statement_timeout, and a migration may set any of them
-// for itself.
+// idleTimeouts returns the settings of the server that end a session or a transaction after some time,
+// or after some time idle. They may be set for a role or a database because of the application, and
+// would end the wait for the lock, for a table or for an external tool. The server's statement_timeout
+// stays, and a migration may set any of them.
 func (db *DB) idleTimeouts() []string {
 	names := []string{"idle_in_transaction_session_timeout"}
 	if db.Server.versionNum >= 140000 {
@@ -20,7 +19,7 @@ func (db *DB) idleTimeouts() []string {
 	return names
 }
 
-// disableIdleTimeoutsSQL is the SQL that sets the idleTimeouts of a session of our own to none.
+// disableIdleTimeoutsSQL returns the SQL that disables the idleTimeouts of the session.
 func (db *DB) disableIdleTimeoutsSQL() string {
 	var out strings.Builder
 	for _, name := range db.idleTimeouts() {

@@ -2,24 +2,24 @@ package postgres
 
 import "regexp"
 
-// passwordPattern knows SQL that holds one: PASSWORD with a literal behind it, as in CREATE
-// ROLE and in the OPTIONS of a user mapping, also within a DO block or a function; and
-// a connection string with one, as of a subscription. That of data (UPDATE users SET
-// password = '…') is the application's own, and a hash in every decent one.
+// passwordPattern matches SQL that contains a password: PASSWORD followed by a literal, as in CREATE
+// ROLE and in the OPTIONS of a user mapping, also in a DO block or a function; and a connection string
+// with a password, as in a subscription. It does not match passwords in the application's data
+// (UPDATE users SET password = '…'), which should be hashes.
 var passwordPattern = regexp.MustCompile(`(?i)\bpassword\s+(?:e|u&)?(?:'|\$)|'[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*\bpassword\s*=|\bpassword\s*=[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*'|\bpostgres(?:ql)?://[^\s:/@'"]*:[^\s'"]+@`)
 
-// omitSQLWithPassword takes SQL with a password out of what the journal is to keep: the journal
-// can be read by who may not know it. What is left is the checksum.
+// omitSQLWithPassword removes SQL with a password from the history row: roles that can read the
+// history table may not be allowed to know the password. The row keeps the checksum.
 func (db *DB) omitSQLWithPassword(m *migration) {
-	ours, theirs := &m.run.upSQL, &m.run.downSQL
+	own, reverse := &m.run.upSQL, &m.run.downSQL
 	if m.run.Direction == "down" {
-		ours, theirs = theirs, ours
+		own, reverse = reverse, own
 	}
-	if passwordPattern.MatchString(*ours) {
-		*ours = ""
-		db.log.Warn("the SQL has a password, so the journal keeps its checksum only: an image without this file cannot undo it", "file", m.script.Name)
+	if passwordPattern.MatchString(*own) {
+		*own = ""
+		db.log.Warn("SQL not stored in the history: it contains a password; rollback requires the migration files", "file", m.script.Name)
 	}
-	if passwordPattern.MatchString(*theirs) {
-		*theirs = ""
+	if passwordPattern.MatchString(*reverse) {
+		*reverse = ""
 	}
 }

@@ -8,24 +8,23 @@ import (
 	"github.com/golang-migrate/migrate/v4/database"
 )
 
-// PgBouncer in transaction mode, and its kin, lend a server's session for one
-// transaction: what belongs to a session (an advisory lock, a SET, a statement
-// that refuses a transaction between two others) is then lost, or worse, found by
-// somebody else. So each transaction takes the lock for itself and looks whether
-// the version is still the one that was planned from.
+// PgBouncer and other connection poolers in transaction mode assign a server session to a client for
+// one transaction. Session state (an advisory lock, a SET, a statement between two transactions that
+// refuses a transaction) is then lost, or applies to another client. Therefore each transaction takes
+// the lock, and checks that the version is still the planned one.
 
-// ErrVersionChanged says that the version is no longer the one that was planned from:
-// another migrator has been at work since. Nothing was done; plan again.
-var ErrVersionChanged = errors.New("another migrator has moved the version")
+// ErrVersionChanged means that another migrator changed the version after the plan. Nothing was
+// applied; the caller plans again.
+var ErrVersionChanged = errors.New("another migrator changed the schema version")
 
-// ErrStatementPooling says that the pooler lends a server for one statement only.
-var ErrStatementPooling = errors.New("the pooler ends a connection that begins a transaction: it is in statement mode, in which nothing can be migrated")
+// ErrStatementPooling means that the pooler assigns a server session for one statement only.
+var ErrStatementPooling = errors.New("the connection pooler is in statement mode, which does not allow transactions; use session or transaction mode")
 
-// Pooled says, once the lock is held, that a pooler in transaction mode is in between.
+// Pooled reports, once the lock is held, whether the session is behind a pooler in transaction mode.
 func (db *DB) Pooled() bool { return db.pooled }
 
-// beginWithLock opens a transaction that holds the lock, where a pooler calls for it; from
-// is what the version must be then, or nil. Errors are ErrVersionChanged and *LockedError.
+// beginWithLock opens a transaction that holds the lock, behind a pooler. The version must be from,
+// unless from is nil. Errors are ErrVersionChanged and *LockedError.
 func (db *DB) beginWithLock(ctx context.Context, begin string, from *State) error {
 	if err := db.ReleaseTxLock(ctx); err != nil {
 		return err
@@ -54,8 +53,8 @@ func (db *DB) beginWithLock(ctx context.Context, begin string, from *State) erro
 	return err
 }
 
-// detectStatementPooling tells a pooler in statement mode, which ends a connection that
-// begins a transaction, from a connection that broke.
+// detectStatementPooling returns ErrStatementPooling if a pooler in statement mode closed the
+// connection because it began a transaction, and else err.
 func (db *DB) detectStatementPooling(ctx context.Context, err error) error {
 	var lost *LostError
 	if !errors.As(err, &lost) || ctx.Err() != nil {
@@ -73,14 +72,15 @@ func (db *DB) detectStatementPooling(ctx context.Context, err error) error {
 	return err
 }
 
-// tryBeginWithLock opens a transaction, tries to get the lock and reads the version, in one round trip.
+// tryBeginWithLock opens a transaction, tries to take the lock and reads the version, in one round
+// trip.
 func (db *DB) tryBeginWithLock(ctx context.Context, begin string, key int64) (got bool, now State, err error) {
-	query := begin + "DISCARD TEMP;\n" // a table that another client has left would hide one of the schema
+	query := begin + "DISCARD TEMP;\n" // another client's temporary table would hide a table of the schema
 	if db.Server.versionNum >= 140000 {
 		query += "SET LOCAL client_connection_check_interval = 3000;\n"
 	}
 	for _, name := range db.idleTimeouts() {
-		if name != idleSessionTimeout { // it does not count in a transaction, and the session is the pooler's
+		if name != idleSessionTimeout { // it has no effect in a transaction, and the session belongs to the pooler
 			query += "SET LOCAL " + name + " = 0;\n"
 		}
 	}
@@ -103,8 +103,8 @@ func (db *DB) tryBeginWithLock(ctx context.Context, begin string, key int64) (go
 	return got, now, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
-// ReacquireTxLock takes the lock again after ErrVersionChanged, until ReleaseTxLock or Unlock, so that what
-// is read then stays true.
+// ReacquireTxLock takes the lock again after ErrVersionChanged, until ReleaseTxLock or Unlock, so that
+// the state read meanwhile stays valid.
 func (db *DB) ReacquireTxLock(ctx context.Context) error {
 	if !db.pooled || db.lockTxOpen {
 		return nil
@@ -112,21 +112,20 @@ func (db *DB) ReacquireTxLock(ctx context.Context) error {
 	if err := db.beginWithLock(ctx, "BEGIN;\n", nil); err != nil {
 		return err
 	}
-	if err := db.readServerInfo(ctx); err != nil || db.opts.SkipTableCheck { // what we saw before may be old
+	if err := db.readServerInfo(ctx); err != nil || db.opts.SkipTableCheck { // the tables may have changed
 		return err
 	}
 	return db.CheckTables()
 }
 
-// migrationStarted says whether a migration that ended so was begun.
+// migrationStarted reports whether a migration with this error was started.
 func migrationStarted(err error) bool {
 	var locked *LockedError
 	return !errors.Is(err, ErrVersionChanged) && !errors.As(err, &locked)
 }
 
-// ReleaseTxLock commits the transaction that Lock has opened behind a pooler, and with it
-// gives the lock back; each migration's transaction takes it again. Elsewhere it
-// does nothing: a session keeps its lock.
+// ReleaseTxLock commits the transaction that Lock opened behind a pooler, which releases the lock; each
+// migration's transaction takes it again. Without a pooler it does nothing: the session keeps its lock.
 func (db *DB) ReleaseTxLock(ctx context.Context) error {
 	if !db.lockTxOpen {
 		return nil

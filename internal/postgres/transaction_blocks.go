@@ -13,16 +13,17 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// txBlock is what is sent as one query of a script that is not one transaction.
+// A txBlock is a transaction block: the statements that are sent as one query of a script that is not
+// one transaction.
 type txBlock struct {
 	first, last int  // statements [first, last)
-	openAfter   bool // a transaction is open after it
-	openBefore  bool // one is open before it
+	openAfter   bool // a transaction is open after the block
+	openBefore  bool // a transaction is open before the block
 }
 
-// txBlocks cuts a script where its transactions end. Statements that stand outside
-// of them are one implicit transaction with what follows up to there, as they are
-// when the whole file is one query. In an Autocommit script each is a part.
+// txBlocks splits a script after the end of each of its transactions. Statements outside of them form
+// an implicit transaction with the statements up to the next end, as when the whole file is one
+// query. In an Autocommit script each statement is a block.
 func (s *Script) txBlocks() []txBlock {
 	var out []txBlock
 	first, open := 0, false
@@ -41,9 +42,9 @@ func (s *Script) txBlocks() []txBlock {
 	return out
 }
 
-// runBlocks sends a script part by part, for those that cannot be one transaction.
-// The version is marked dirty meanwhile, and the journal counts the statements
-// that are in effect: in the part's own transaction where it has one.
+// runBlocks sends a script that cannot be one transaction block by block. Meanwhile the version is
+// marked dirty, and the history counts the applied statements, in the block's own transaction if it
+// has one.
 func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 	s := m.script
 	if fail := db.checkSyntax(ctx, s); fail != nil {
@@ -80,7 +81,7 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 		p.openBefore = open
 		attempt := func() *MigrationError { return db.runBlock(ctx, m, p) }
 		fail := func() *MigrationError {
-			if open { // what is before it in its transaction is gone with the failure
+			if open { // a failure rolls back the earlier blocks of the transaction
 				return attempt()
 			}
 			return db.retryOnLockTimeout(ctx, attempt)
@@ -95,7 +96,7 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 		}
 	}
 	if m.resume && s.Transactional && m.run.StatementsApplied < len(s.Statements) {
-		return nil // the part was the rest of it, with its end
+		return nil // the block included the end of the script
 	}
 	if err := db.exec(ctx, beginReadWrite+db.finishSQL(m)+"COMMIT"); err != nil {
 		fail := &MigrationError{Script: s, FailedIndex: -1, StatementsApplied: done, Outcome: PartiallyApplied, Err: err, Offset: -1}
@@ -105,15 +106,15 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 	return nil
 }
 
-// finishSQL is the SQL after the last statement.
+// finishSQL returns the SQL after the last statement.
 func (db *DB) finishSQL(m migration) string {
-	const forget = ", session_state = NULL, leftover = NULL"
+	const clearState = ", session_state = NULL, leftover = NULL"
 	return db.resetSQL() + db.writeVersionSQL(m.to) + db.updateRunSQL(m.run.Version, fmt.Sprintf(
-		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", literalOrNull(RunApplied), m.run.StatementsTotal, time.Since(m.run.Started).Seconds(), forget))
+		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", literalOrNull(RunApplied), m.run.StatementsTotal, time.Since(m.run.Started).Seconds(), clearState))
 }
 
-// resumeRun begins where a run of the same migration has stopped: what its last
-// statement left goes, and the session becomes what it was.
+// resumeRun prepares the session to continue an interrupted run of the migration: it removes the
+// leftovers of the last statement, and restores the session state.
 func (db *DB) resumeRun(ctx context.Context, m migration, begin string) *MigrationError {
 	s := m.script
 	row, err := db.interruptedRow(ctx, m.run)
@@ -138,8 +139,8 @@ func (db *DB) resumeRun(ctx context.Context, m migration, begin string) *Migrati
 	return fail
 }
 
-// remainingBlocks cuts what comes after the first done statements. Of a script that has become
-// one transaction it is one part.
+// remainingBlocks returns the blocks after the first done statements; one block for a script that was
+// changed to be one transaction.
 func (s *Script) remainingBlocks(done int) []txBlock {
 	var out []txBlock
 	for _, p := range s.txBlocks() {
@@ -151,6 +152,7 @@ func (s *Script) remainingBlocks(done int) []txBlock {
 	return out
 }
 
+// runBlock runs one block and counts its statements.
 func (db *DB) runBlock(ctx context.Context, m migration, p txBlock) *MigrationError {
 	s := m.script
 	first := s.Statements[p.first]
@@ -167,8 +169,8 @@ func (db *DB) runBlock(ctx context.Context, m migration, p txBlock) *MigrationEr
 		fail = db.sendBlock(ctx, s, p, c)
 	}
 	if fail != nil && err == nil && c.tail != "" && p.last-p.first == 1 && !p.openBefore && !p.openAfter && requiresNoTransaction(fail.Err) {
-		// What the statement is done to decides it, as a partitioned table for REINDEX: its
-		// text does not tell, and with the count it was a transaction.
+		// The statement refuses a transaction because of its object, such as REINDEX of a partitioned
+		// table, which the parser cannot see; with the count it was a transaction.
 		count, plain := db.countSQL(m, p, true)
 		c = statementCounting{last: p.last, to: first.Offset + len(first.Text), after: count, withoutState: plain}
 		fail = db.sendBlock(ctx, s, p, c)
@@ -194,18 +196,18 @@ func (db *DB) runBlock(ctx context.Context, m migration, p txBlock) *MigrationEr
 	return fail
 }
 
-// ignoreServerError lets an error of the server pass where it was asked for the session's
-// state: a run that ends here is then resumed by what the statements alone tell.
+// ignoreServerError ignores a server error of the query for the session state: a run that is
+// interrupted here is resumed with the state that the statements alone determine.
 func (db *DB) ignoreServerError(ctx context.Context, err error) error {
 	var server *pq.Error
 	if err == nil || !errors.As(err, &server) || isLostError(err) {
 		return err
 	}
-	db.log.Debug("the session's state could not be read", "error", err)
+	db.log.Debug("could not read the session state", "error", err)
 	return db.rollback(ctx, "")
 }
 
-// countAfter counts a statement that has been finished otherwise.
+// countAfter counts a statement that was completed by another statement.
 func (db *DB) countAfter(ctx context.Context, m migration, p txBlock, c statementCounting) *MigrationError {
 	if c.after == "" {
 		return nil
@@ -217,8 +219,8 @@ func (db *DB) countAfter(ctx context.Context, m migration, p txBlock, c statemen
 	return fail
 }
 
-// prepareBlock readies the session for a part: what it held is written to the history, if
-// that is yet to be done, and what a statement may leave, too.
+// prepareBlock prepares the session for a block: it writes the session state to the history, if it is
+// not written yet, and the lookup for the leftovers of a statement.
 func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftoverLookup, error) {
 	first, capture := m.script.Statements[p.first], ""
 	if !p.openBefore {
@@ -250,25 +252,25 @@ func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftov
 	return t, db.exec(ctx, db.updateRunSQL(m.run.Version, "leftover = "+literalOrNull(string(text))))
 }
 
-// finishDetach finishes a detach that an earlier attempt has begun.
+// finishDetach completes a detach that an earlier attempt started, and reports whether there was one.
 func (db *DB) finishDetach(ctx context.Context, t *leftoverLookup) (bool, error) {
 	left, err := db.findLeftovers(ctx, t)
 	if err != nil || len(left) == 0 {
 		return false, err
 	}
-	db.log.Info("finishing the detach that an earlier attempt began", "statement", left[0].SQL)
+	db.log.Info("completing the detach of an earlier attempt", "statement", left[0].SQL)
 	return true, db.exec(ctx, left[0].SQL)
 }
 
-// finishAfterFailure removes what a failed statement left. It reports whether the
-// statement is in effect now: a drop or a detach that has begun is finished.
+// finishAfterFailure removes the leftovers of a failed statement. It reports whether the statement
+// is applied now, because a started drop or detach was completed.
 func (db *DB) finishAfterFailure(ctx context.Context, t *leftoverLookup, fail *MigrationError) (done bool) {
 	before, err := db.findLeftovers(ctx, t)
 	if err == nil && len(before) > 0 {
 		fail.Leftovers, err = db.dropLeftovers(ctx, t)
 	}
 	if err != nil {
-		db.log.Debug("what the statement left could not be removed", "error", err)
+		db.log.Debug("could not remove leftovers", "error", err)
 		if fail.Leftovers == nil {
 			fail.Leftovers = before
 		}
@@ -276,19 +278,18 @@ func (db *DB) finishAfterFailure(ctx context.Context, t *leftoverLookup, fail *M
 	return len(before) > 0 && len(fail.Leftovers) == 0 && err == nil && (t.Kind == leftoverDrop || t.Kind == leftoverDetach)
 }
 
-// statementCounting is how the journal's count of statements goes along with a part.
+// A statementCounting is the SQL by which the history counts the statements of a block.
 type statementCounting struct {
-	head         string // before the part
-	last, to     int    // where the part is cut off, as portions takes them
-	tail         string // behind that, in the same query
-	after        string // a query of its own
-	withoutState string // the same without the session's state; empty where it has none
+	head         string // before the block
+	last, to     int    // end of the block's own statements, as arguments of batches
+	tail         string // after the block, in the same query
+	after        string // after the block, in a separate query
+	withoutState string // after without the session state; empty if it has none
 }
 
-// countBlock puts the journal's count into a part: before the COMMIT that ends it,
-// or behind the statements that are one implicit transaction with it. A statement
-// that refuses a transaction, or commits by itself, is counted by a query of its
-// own, after it. A COPY by itself gets a transaction.
+// countBlock adds the history's count to a block: before the COMMIT that ends it, or after the
+// statements of its implicit transaction. A statement that refuses a transaction, or commits by
+// itself, is counted by a separate query after it. A COPY outside of a transaction gets one.
 func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	s, last := m.script, m.script.Statements[p.last-1]
 	c := statementCounting{last: p.last, to: last.Offset + len(last.Text)}
@@ -304,7 +305,7 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	case p.openAfter && check != "" && last.control == controlNone && !last.setsTransaction && !s.hasRows(last):
 		c.head, c.tail = before, ";\n"+check
 	case p.openAfter:
-	case m.resume && s.Transactional: // it has been corrected into one transaction
+	case m.resume && s.Transactional: // the file was changed to be one transaction
 		c.head, c.tail = s.titleComment()+s.Begin+";\n"+db.lossBaselineSQL(s), ";\n"+db.checkConstraintsSQL(false)+check+db.finishSQL(m)+"COMMIT"
 	case alone && s.hasRows(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
@@ -324,7 +325,7 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	return c
 }
 
-// sendBlock sends a part with its count.
+// sendBlock sends a block with its count.
 func (db *DB) sendBlock(ctx context.Context, s *Script, p txBlock, c statementCounting) *MigrationError {
 	head, tail := c.head, c.tail
 	portions := s.batches(p.first, c.last, s.Statements[p.first].Offset, c.to)
@@ -355,29 +356,28 @@ func (db *DB) sendBlock(ctx context.Context, s *Script, p txBlock, c statementCo
 	return nil
 }
 
-// isSingleStatement is true for a script that was to be one transaction and turned out to
-// want none; see apply.
+// isSingleStatement reports whether the script is a single statement that was sent in a transaction
+// and turned out to refuse one; see apply.
 func (s *Script) isSingleStatement() bool { return s.Transactional && len(s.Statements) == 1 }
 
-// isReadOnly is true for scripts with a read-only transaction, in which nothing can be counted.
+// isReadOnly reports whether the script has a read-only transaction, in which nothing can be counted.
 func (s *Script) isReadOnly() bool {
 	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.readOnly })
 }
 
-// isCountable is false for scripts that change the role: the new one may have no
-// right to the journal, so its parts are not counted and cannot be resumed.
+// isCountable reports whether the statements of a script are counted. A script that changes the role
+// is not countable, because the new role may lack privileges on the history table, and cannot resume.
 func (s *Script) isCountable() bool {
 	return !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.setsRole })
 }
 
-// recordFailure takes the dirty mark back where the first part failed: the server said
-// so, and so nothing has happened. Else the mark stays, and the journal says how
-// far it came.
+// recordFailure clears the dirty mark if the server reported that the first block failed: nothing was
+// applied. Otherwise the mark stays, and the history has the number of applied statements.
 func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
 	fail.findPosition()
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
-		fail.Outcome = Unknown // the failed part may have committed before its answer was lost
+		fail.Outcome = Unknown // the failed block may have committed before the connection was lost
 		note := db.updateRunSQL(m.run.Version, "run_error = "+literalOrNull(m.setFile(fail).Error()))
 		if fail.lookup != nil {
 			fail.Leftovers = db.dropLeftoversAfterStop(ctx, fail.lookup, note)
@@ -411,9 +411,9 @@ func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationErr
 	return fail
 }
 
-// countStoppedSQL is the part of an UPDATE that counts the statements of a script that
-// changes the role, once it has stopped: the role has no right to the history, maybe,
-// but the session is as the statements have left it.
+// countStoppedSQL returns the SET items of an UPDATE that count the statements of a stopped script
+// that changes the role. The role may lack privileges on the history table, but the session still
+// has the state that the statements left.
 func (db *DB) countStoppedSQL(ctx context.Context, m migration, done int) string {
 	set := fmt.Sprintf(", statements_applied = %d", done)
 	if !db.storesSessionState() {
@@ -425,14 +425,14 @@ func (db *DB) countStoppedSQL(ctx context.Context, m migration, done int) string
 		return set
 	}
 	if err := db.queryRow(ctx, "SELECT "+db.sessionQuery(m.trace, done)).Scan(&state); err != nil {
-		db.log.Debug("the session's state could not be read", "error", err)
+		db.log.Debug("could not read the session state", "error", err)
 		return set
 	}
 	return set + ", session_state = " + literalOrNull(state)
 }
 
-// dropInvalidIndex removes what a failed CREATE INDEX CONCURRENTLY has left under
-// the same name: with IF NOT EXISTS it would count as built, without as in the way.
+// dropInvalidIndex drops the invalid index that a failed CREATE INDEX CONCURRENTLY left under the same
+// name: with IF NOT EXISTS the statement would skip it, and without it would fail.
 func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	if st.concurrent == nil || st.concurrent.Idxname == "" {
 		return nil
@@ -441,12 +441,12 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	if err != nil || index == "" || valid {
 		return err
 	}
-	db.log.Info("dropping the invalid index of an earlier attempt", "index", index)
+	db.log.Info("dropping invalid index of an earlier attempt", "index", index)
 	return db.exec(ctx, "DROP INDEX CONCURRENTLY "+index)
 }
 
-// findIndex finds the index that a CREATE INDEX is to make: its name as SQL wants it,
-// "" where there is none, and whether it is valid.
+// findIndex returns the index that a CREATE INDEX names: its quoted name, or "" if it does not exist,
+// and whether it is valid.
 func (db *DB) findIndex(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
 	err = db.queryRow(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
