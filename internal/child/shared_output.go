@@ -113,7 +113,7 @@ func lineEnd(p []byte) int {
 
 func isLineBreak(c byte) bool { return c == '\n' || c == '\r' }
 
-// mayBecomeOwnLine says whether what is held may become the beginning of a line like ours.
+// mayBecomeOwnLine reports whether what is held may become the beginning of a line like ours.
 func (v *outputStream) mayBecomeOwnLine() bool {
 	if v.object {
 		return len(v.held) < maxJSON
@@ -172,7 +172,7 @@ func isOwnLine(text string) bool {
 	return strings.HasPrefix(text, reportPrefix) || logStart.MatchString(text)
 }
 
-// isRecord says whether a line would pass for a record of slog's JSONHandler; one
+// isRecord reports whether a line would pass for a record of slog's JSONHandler; one
 // that is too long to tell does.
 func isRecord(line []byte) bool {
 	if len(line) >= maxJSON {

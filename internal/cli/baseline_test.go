@@ -31,7 +31,7 @@ func TestEmptied_VersionTableSaysLessThanTheHistory_Refused(t *testing.T) {
 	for name, c := range map[string]struct{ lose, want, back string }{
 		"truncated":      {lose: "TRUNCATE schema_migrations", want: "relation public.guests, which 1_guests.up.sql creates"},
 		"deleted":        {lose: "DELETE FROM schema_migrations", want: "the schema still has relation public.guests"},
-		"dropped":        {lose: "DROP TABLE schema_migrations", want: "does not exist, but the history beside it has version 2 as applied"},
+		"dropped":        {lose: "DROP TABLE schema_migrations", want: "does not exist, but its history table records version 2 as applied"},
 		"renamed":        {lose: "ALTER TABLE schema_migrations RENAME TO other", want: "does not exist"},
 		"forced to none": {lose: "-- force", want: "the schema still has relation public.guests"},
 		"row security, forced": {lose: "ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
@@ -65,7 +65,7 @@ func TestEmptied_VersionTableSaysLessThanTheHistory_Refused(t *testing.T) {
 				if name == "truncated" || name == "dropped" {
 					golden(t, "version-table-"+name, w.must(5, "up").err)
 				}
-				assert.Contains(t, w.must(5, "baseline", "--version", "1", "--unverified").err, "the history has version 2 as applied")
+				assert.Contains(t, w.must(5, "baseline", "--version", "1", "--unverified").err, "the history table records version 2")
 				if name == "renamed" {
 					w.Exec(t, "DROP TABLE other") // else it is a difference
 				}

@@ -38,7 +38,7 @@ func TestExec_SchemaUnreadable_NoChangesCounted(t *testing.T) {
 	b.Exec(t, "REVOKE SELECT ON pg_catalog.pg_extension FROM PUBLIC")
 	out := b.run()
 	assert.Zero(t, out.code, out.err)
-	assert.Contains(t, out.err, "the schema cannot be read")
+	assert.Contains(t, out.err, "could not read the schema")
 	assert.Contains(t, out.err, "external tool succeeded")
 	assert.NotContains(t, out.err, "schema_changes")
 }

@@ -174,7 +174,7 @@ func TestExec_EarlierRunAtWork_Waits(t *testing.T) {
 	assert.Equal(t, 4, out.code, out.err)
 	b.golden("exec-earlier-run", maskRun(out.err))
 	stderr, done := background(t.Context(), b.args()...)
-	stderr.waitFor(t, "sessions of an earlier run are still at work")
+	stderr.waitFor(t, "waiting for active sessions of an earlier run")
 	free()
 	require.NoError(t, <-ended)
 	assert.Zero(t, <-done, stderr)
@@ -194,11 +194,11 @@ func TestExec_KilledRunOfToolWithoutName_WaitsAndRuns(t *testing.T) {
 	go func() { _, err := db.ExecContext(context.WithoutCancel(t.Context()), late); ended <- err }()
 	b.waitForLate("1")
 	stderr, done := background(t.Context(), b.args("--session-grace", "1m")...)
-	stderr.waitFor(t, "sessions that may be of an earlier run")
+	stderr.waitFor(t, "waiting for active sessions that may belong to an earlier run")
 	free()
 	require.NoError(t, <-ended)
 	assert.Zero(t, <-done, stderr)
-	assert.NotContains(t, stderr.String(), "running the tool beside")
+	assert.NotContains(t, stderr.String(), "running the tool although")
 }
 
 func TestExec_LeavesPreparedTransaction_Named(t *testing.T) {
@@ -228,7 +228,7 @@ func TestExec_StatementOutlivesToolBehindPooler_Waits(t *testing.T) {
 			stderr, done := background(ctx, append([]string{"exec", "--database-url", pooled}, b.args()[3:]...)...)
 			b.waitForLate("1")
 			cancel(&engine.SignalError{Signal: syscall.SIGTERM})
-			stderr.waitFor(t, "its sessions in the database have not")
+			stderr.waitFor(t, "waiting for database sessions of the tool")
 			free()
 			code := <-done
 			assert.Equal(t, 143, code, stderr)

@@ -204,7 +204,7 @@ func TestRehearse_DatabaseOfPGHOST_Refused(t *testing.T) {
 			t.Setenv(name, value)
 			out := rehearse(t, d, dir)
 			assert.Equal(t, 5, out.code, out.err)
-			assert.Contains(t, out.err, "cannot be reached to compare the two")
+			assert.Contains(t, out.err, "cannot be reached to verify that they are different")
 		})
 	}
 	out = rehearse(t, pgtest.New(t), dir)

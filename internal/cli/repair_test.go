@@ -20,7 +20,7 @@ func TestRepair_StatementNotInDoubt_Refused(t *testing.T) {
 	t.Parallel()
 	w := stopped(t)
 	golden(t, "not-in-doubt", w.must(5, "repair", "--statement-applied").err)
-	assert.Contains(t, w.must(5, "repair", "--statement-not-applied").err, "statement 2 failed, so it is known not to be in effect")
+	assert.Contains(t, w.must(5, "repair", "--statement-not-applied").err, "statement 2 failed, so it was not applied")
 	assert.Contains(t, w.must(5, "repair", "--statement-applied=3").err, "statement 3 is not the one that failed")
 	assert.Contains(t, w.must(5, "repair", "--statement-applied=1").err, "statement 1 is not the one that failed")
 	w.must(2, "repair", "--statement-applied", "2")
@@ -35,7 +35,7 @@ func TestRepair_FailedStatementByNumber_IsSkippedOnce(t *testing.T) {
 	w.must(0, "repair", "--statement-applied=2")
 	assert.Equal(t, "1 up repaired 2/4", w.journal())
 	for _, again := range []string{"--statement-applied", "--statement-applied=2", "--statement-applied=3", "--statement-not-applied"} {
-		assert.Contains(t, w.must(5, "repair", again).err, "no statement is in doubt", again)
+		assert.Contains(t, w.must(5, "repair", again).err, "no statement has an unknown outcome", again)
 	}
 	w.must(0, "up")
 	assert.Equal(t, "1,3,4", w.Value(t, rows))

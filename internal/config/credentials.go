@@ -77,7 +77,7 @@ func (c *credentials) get(ctx context.Context) (login, error) {
 	return l, nil
 }
 
-// refresh asks again for a login after the server has refused old. It says whether
+// refresh asks again for a login after the server has refused old. It reports whether
 // there is one that deserves a try.
 func (c *credentials) refresh(ctx context.Context, old login) (login, bool) {
 	const pause = 100 * time.Millisecond

@@ -105,7 +105,7 @@ func (d DSN) Primary() DSN {
 	return c
 }
 
-// HasMultipleHosts says whether there is more than one host to try.
+// HasMultipleHosts reports whether there is more than one host to try.
 func (d DSN) HasMultipleHosts() bool { return len(d.cfg.Multi) > 0 }
 
 // Database is the name of the database that is asked for; empty means the user's own.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Secrets knows what must not be shown of a foreign tool: its command line and its
+// Secrets knows what must not be shown of an external tool: its command line and its
 // output are not ours to write, and may hold anything.
 type Secrets struct{ values []string }
 

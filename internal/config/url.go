@@ -46,7 +46,7 @@ func splitURL(s string) (dbURL, error) {
 	return dbURL{}, errors.New("not a connection URL; want postgres://user:password@host:5432/database?sslmode=… (or give the password apart, in PGPASSWORD)")
 }
 
-// strictURL reads s by the letter of RFC 3986 and says whether that is plausible:
+// strictURL reads s by the letter of RFC 3986 and reports whether that is plausible:
 // a fragment has no meaning here, and an "@" behind the host with no user before
 // it means that the userinfo was cut short.
 func strictURL(s string) (dbURL, bool) {

@@ -12,19 +12,19 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// BaselineOptions are those of Baseline.
+// BaselineOptions are the options of Baseline.
 type BaselineOptions struct {
-	// Version is what the schema is at. 0 is before the first migration, unless there is a version 0.
+	// Version is the version of the schema. 0 means before the first migration, unless there is a version 0.
 	Version uint
-	// Scratch is an empty database, on which the migrations give the schema to compare
-	// with; nil states the version without a comparison.
+	// Scratch is an empty database to which the migrations are applied to get the expected
+	// schema; nil sets the version without a comparison.
 	Scratch *postgres.Options
 }
 
-// BaselineError is a schema that is not the one that the files give.
+// A BaselineError reports a schema that differs from the one that the files define.
 type BaselineError struct {
 	Version     int
-	Differences []postgres.Difference // Before is what the files give, After what the database has
+	Differences []postgres.Difference // Before is the definition from the files, After the one in the database
 	// Failed is why the files could not be applied to the scratch database.
 	Failed error
 }
@@ -33,12 +33,12 @@ func (e *BaselineError) Error() string {
 	if e.Failed != nil {
 		return fmt.Sprintf("the migrations up to version %d cannot be applied to the scratch database: %v", e.Version, e.Failed)
 	}
-	return fmt.Sprintf("the schema is not the one that the files give at version %s: %d differences", versionText(e.Version), len(e.Differences))
+	return fmt.Sprintf("the schema differs from the migration files at version %s: %d differences", versionText(e.Version), len(e.Differences))
 }
 
-// Baseline writes a version to the version table of a database that has none, and every
-// migration up to it to the history. It runs nothing there. Errors are *BaselineError,
-// *plan.Refusal, *postgres.NotScratchError, and those of Up.
+// Baseline sets the version of a database that has none, and records every migration up to
+// it in the history table. It runs no migration on that database. Errors are
+// *BaselineError, *plan.Refusal, *postgres.NotScratchError, and those of Up.
 func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error) {
 	files, err := open(ctx, o)
 	if err != nil {
@@ -48,7 +48,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	if _, known := files.Find(b.Version); !known {
 		if version != 0 {
 			return "", &plan.Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
-				Why: "a version that the files do not have could not be compared, nor continued from", Next: "name the version of one of the files, or 0 for a database before its first migration"}
+				Why: "the schema can be compared only with a version that the files have", Next: "specify the version of one of the files, or 0 for a database before its first migration"}
 		}
 		version = plan.NoVersion
 	}
@@ -74,7 +74,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	if err := db.Lock(ctx); err != nil {
 		return "", err
 	}
-	runs, err := baselineRuns(ctx, files, db, version, outcome) // another migrator may have been faster
+	runs, err := baselineRuns(ctx, files, db, version, outcome) // another migrator may have run in the meantime
 	if err == nil && b.Scratch != nil {
 		err = compareSchema(ctx, o, db, want, version)
 	}
@@ -91,7 +91,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	return fmt.Sprintf("the database is at version %s, %s", versionText(version), how), err
 }
 
-// baselineRuns lists the rows for the history, or refuses where the database says otherwise.
+// baselineRuns returns the rows for the history table. It refuses a database that already has a version.
 func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, version int, outcome string) ([]postgres.Run, error) {
 	at, err := db.State(ctx)
 	if err != nil {
@@ -103,7 +103,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 	}
 	if at.Version != plan.NoVersion {
 		return nil, &plan.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
-			Why: "baseline is for a database that no version is known of", Next: "migrator status shows which migrations are applied; to change the version: migrator down, or migrator up"}
+			Why: "baseline is for databases without a version", Next: "migrator status shows which migrations are applied; to change the version: migrator down, or migrator up"}
 	}
 	if err := db.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
 		return nil, err
@@ -120,8 +120,8 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		}
 	}
 	if newest != plan.NoVersion && version != newest && version != plan.NoVersion {
-		return nil, &plan.Refusal{Reason: fmt.Sprintf("the history has version %d as applied, and not version %d as the newest", newest, version),
-			Why: "the version table has lost its row, and the history is what is known of it", Next: baselineAdvice(newest)}
+		return nil, &plan.Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
+			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: baselineAdvice(newest)}
 	}
 	var runs []postgres.Run
 	add := func(r postgres.Run) {
@@ -165,8 +165,8 @@ func versionText(v int) string {
 	return fmt.Sprint(v)
 }
 
-// schemaAt is the schema that the files give at a version, on a scratch database that
-// is empty again afterwards.
+// schemaAt returns the schema that the files define at a version. It applies them to a
+// scratch database, which is empty again afterwards.
 func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch postgres.Options, version int) (postgres.Fingerprint, error) {
 	real := o.Postgres
 	o.Postgres = scratch
@@ -194,20 +194,20 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 	return f, err
 }
 
-// compareSchema refuses a schema that is another one. It looks by a session of its own:
-// behind a pooler the one with the lock has a transaction open.
+// compareSchema returns a *BaselineError if the schema differs. It uses a separate session,
+// because behind a pooler the session with the lock has an open transaction.
 func compareSchema(ctx context.Context, o Options, db *postgres.DB, want postgres.Fingerprint, version int) error {
 	o.Postgres = db.SameTables(o.Postgres)
-	looking, err := openPrimary(ctx, o)
+	second, err := openPrimary(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer closeSession(o, looking)
-	have, err := looking.Structure(ctx)
+	defer closeSession(o, second)
+	have, err := second.Structure(ctx)
 	if err != nil {
 		return err
 	}
-	if d := want.DifferencesWithin(looking.WithoutOwnTables(have)); len(d) > 0 {
+	if d := want.DifferencesWithin(second.WithoutOwnTables(have)); len(d) > 0 {
 		return &BaselineError{Version: version, Differences: d}
 	}
 	return nil

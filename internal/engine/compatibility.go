@@ -8,8 +8,9 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// warnOfIncompatibleChanges says what an older version of the application would miss, of the
-// migrations that do not state how old it may be. A database that was empty has none.
+// warnOfIncompatibleChanges logs the changes that break an older version of the
+// application, except for migrations that state their minimum compatible version. An empty
+// database has no older version of the application.
 func warnOfIncompatibleChanges(o Options, p plan.Plan, steps []postgres.Step) error {
 	if p.From == plan.NoVersion {
 		return nil
@@ -17,12 +18,12 @@ func warnOfIncompatibleChanges(o Options, p plan.Plan, steps []postgres.Step) er
 	changes, err := postgres.IncompatibleChanges(steps)
 	for i := 0; i < len(changes); {
 		first := changes[i]
-		var removed []string
+		var texts []string
 		for ; i < len(changes) && changes[i].Step == first.Step; i++ {
-			removed = append(removed, changes[i].Text)
+			texts = append(texts, changes[i].Text)
 		}
-		o.Log.Warn("an older version of the application may not live with this migration; state the oldest version of the files that can, in a line at the top of this one: -- "+sqlfile.MinCompatibleVersion+" N",
-			"file", steps[first.Step].File, "line", first.Line, "misses", strings.Join(removed, "; "))
+		o.Log.Warn("change may break older versions of the application; add the minimum compatible version to the top of the file: -- "+sqlfile.MinCompatibleVersion+" N",
+			"file", steps[first.Step].File, "line", first.Line, "changes", strings.Join(texts, "; "))
 	}
 	return err
 }

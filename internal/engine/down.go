@@ -10,14 +10,14 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Down undoes every migration above version to; 0 undoes all of them, unless there
-// is a version 0. What the files here do not have is undone as the journal has it.
+// Down rolls back every migration above version to; 0 rolls back all of them, unless there
+// is a version 0. For migrations without a file, it runs the down SQL in the history table.
 // Errors are those of Up, and *DataLossError.
 func Down(ctx context.Context, o Options, to uint) (Result, error) {
 	return run(ctx, o, downTo(to))
 }
 
-// DownToFiles is Down to the newest version of the files that is applied.
+// DownToFiles rolls back to the newest applied version that has a file.
 func DownToFiles(ctx context.Context, o Options) (Result, error) {
 	return run(ctx, o, plan.ForDownToFiles)
 }
@@ -32,16 +32,16 @@ func downTo(to uint) planner {
 	}
 }
 
-// DataLossError is a rollback that would lose data. It was not begun, or its last
-// migration was rolled back: rows were committed after the count, say.
+// A DataLossError reports a rollback that would lose data. It was not started, or its last
+// migration was rolled back, for example because rows were committed after the count.
 type DataLossError struct {
 	From, To int
 	Losses   []postgres.DataLoss
-	Run      *RunError // nil where nothing was run
+	Run      *RunError // nil if nothing was run
 }
 
 func (e *DataLossError) Error() string {
-	return fmt.Sprintf("going down from version %d would lose data: %s", e.From, e.Losses[0])
+	return fmt.Sprintf("rolling back from version %d would delete data: %s", e.From, e.Losses[0])
 }
 
 func (e *DataLossError) Unwrap() error {
@@ -51,8 +51,8 @@ func (e *DataLossError) Unwrap() error {
 	return e.Run
 }
 
-// asDataLossError gives a run that ended because it would have lost data its own type. One that
-// is partially applied stays what it is.
+// asDataLossError returns a *DataLossError for a run that ended because it would have lost
+// data. The error of a partially applied migration is returned unchanged.
 func asDataLossError(p plan.Plan, err error) error {
 	var run *RunError
 	var fail *postgres.MigrationError
@@ -62,7 +62,7 @@ func asDataLossError(p plan.Plan, err error) error {
 	return &DataLossError{From: p.From, To: lowestTarget(p), Losses: []postgres.DataLoss{*fail.DataLoss}, Run: run}
 }
 
-// lowestTarget is where the last step down of a plan leads.
+// lowestTarget returns the version after the last rollback of a plan.
 func lowestTarget(p plan.Plan) int {
 	to := p.To
 	for _, s := range p.Steps {
@@ -73,8 +73,8 @@ func lowestTarget(p plan.Plan) int {
 	return to
 }
 
-// checkDataLoss refuses a plan that would lose data, or logs what goes. It returns what
-// each step of the plan has created itself.
+// checkDataLoss refuses a plan that would lose data, or logs the loss if it is allowed. It
+// returns the objects that each step of the plan creates itself.
 func checkDataLoss(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.OwnObjects, error) {
 	own := make([]postgres.OwnObjects, len(d.plan.Steps))
 	if !d.plan.RollsBack() {
@@ -92,7 +92,7 @@ func checkDataLoss(ctx context.Context, o Options, db *postgres.DB, d decision) 
 		return nil, err
 	}
 	for _, l := range losses {
-		o.Log.Warn("data goes, as --allow-data-loss allows", "loses", l.String())
+		o.Log.Warn("rollback deletes data", "data_loss", l.String())
 	}
 	for i, s := range steps {
 		own[i] = s.Own

@@ -1,5 +1,6 @@
-// Package engine holds one use case a verb, over config, source, plan and
-// postgres. It alone drives migrate.Migrate.
+// Package engine implements the commands (up, down, plan, status, history, wait,
+// repair, baseline, rehearse, exec) on top of config, source, plan and postgres.
+// It is the only package that calls migrate.Migrate.
 package engine
 
 import (
@@ -21,55 +22,55 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Options are what every use case needs.
+// Options are the options that all commands share.
 type Options struct {
 	Postgres     postgres.Options
-	Source       string // the folder with the migrations
+	Source       string // the migrations directory
 	Unrecognized source.Unrecognized
 	Policy       plan.Policy
-	// TxMode says what is one transaction in an up: a migration, or all of them.
+	// TxMode is the transaction scope of an up.
 	TxMode TxMode
-	// AllowDataLoss lets a down drop what holds data, and delete rows.
+	// AllowDataLoss allows rollbacks that drop tables or columns containing data, or delete rows.
 	AllowDataLoss bool
 	Log           *slog.Logger
 
-	// forUp is set where all that is pending is to be applied: see settled.
+	// forUp is set if all pending migrations are to be applied; see isUpToDate.
 	forUp bool
 }
 
-// TxMode says what is one transaction.
+// A TxMode is a transaction scope.
 type TxMode string
 
-// The choices of TxMode.
+// Values of TxMode.
 const (
 	TxModeFile TxMode = "file"
-	TxModeAll  TxMode = "all" // all that is pending: a release that fails leaves nothing at all
+	TxModeAll  TxMode = "all" // all pending migrations: if one fails, all are rolled back
 )
 
-// Result is what a run has done.
+// A Result is the outcome of a successful run.
 type Result struct {
 	From, To int // versions, plan.NoVersion for none
 	Applied  int // number of migrations run
 	Newer    bool
-	Ahead    []plan.Run // with Newer: what is in effect above the newest file, as far as the journal knows
-	Steps    []plan.Run // what was run, in that order: version, name and direction
+	Ahead    []plan.Run // with Newer: applied migrations above the newest file that the history table records
+	Steps    []plan.Run // the migrations run, in order: version, name and direction
 }
 
-// DownSteps are the steps that went down.
+// DownSteps returns the steps that rolled a migration back.
 func (r Result) DownSteps() []plan.Run { return plan.InDirection(r.Steps, plan.Down) }
 
-// RunError is a run that began and did not reach its end.
+// A RunError is a run that started and did not complete.
 type RunError struct {
 	Plan       plan.Plan
-	Applied    int // migrations of the plan that are in effect
-	RolledBack int // migrations that had run and were rolled back with the one that failed
+	Applied    int // number of migrations of the plan that were applied
+	RolledBack int // number of migrations that had run and were rolled back with the one that failed
 	Err        error
 }
 
 func (e *RunError) Error() string { return e.Err.Error() }
 func (e *RunError) Unwrap() error { return e.Err }
 
-// At is the version that the last completed migration of the run has led to.
+// At returns the version after the last completed migration of the run.
 func (e *RunError) At() int {
 	if e.Applied == 0 {
 		return e.Plan.From
@@ -77,25 +78,25 @@ func (e *RunError) At() int {
 	return e.Plan.Steps[e.Applied-1].Target
 }
 
-// IncompleteError says that a run ended without an error, and yet the database is
-// not where the plan ends.
+// An IncompleteError reports that a run ended without an error, but the database is
+// not at the version the plan ends with.
 type IncompleteError struct {
 	Want, Got int
 	Dirty     bool
 }
 
 func (e *IncompleteError) Error() string {
-	return fmt.Sprintf("the run ended at version %d (dirty: %t) and not at %d; somebody else changed the version table", e.Got, e.Dirty, e.Want)
+	return fmt.Sprintf("the database is at version %d (dirty: %t) after the run, not at %d: another process changed the version table", e.Got, e.Dirty, e.Want)
 }
 
-// TimeoutError is the cause of a context that ran out of time.
+// A TimeoutError is the cause of a context whose deadline was exceeded.
 type TimeoutError struct{ Limit time.Duration }
 
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("out of time: --timeout %s is over", e.Limit)
+	return fmt.Sprintf("timed out after %s (--timeout)", e.Limit)
 }
 
-// SignalError is the cause of a context that was ended by a signal.
+// A SignalError is the cause of a context that was canceled by a signal.
 type SignalError struct{ Signal os.Signal }
 
 func (e *SignalError) Error() string {
@@ -110,27 +111,28 @@ func (e *SignalError) Error() string {
 	return "stopped by signal: " + e.Signal.String()
 }
 
-// Up applies every migration above the database's version. Errors are those of
-// the rooms below: *source.NameError, source.ErrNoMigrations, *plan.Refusal,
-// *postgres.ConnectError, *postgres.LockedError, or a *RunError.
+// Up applies every migration above the database's version. Errors are those of the
+// packages it uses (*source.NameError, source.ErrNoMigrations, *plan.Refusal,
+// *postgres.ConnectError, *postgres.LockedError) or a *RunError.
 func Up(ctx context.Context, o Options) (Result, error) {
 	o.forUp = true
 	return run(ctx, o, plan.ForUp)
 }
 
-// open reads the names of the migrations. A signal or a timeout ends what reads them or,
-// later, the files: a network's file system may keep a read for as long as it likes.
+// open reads the names of the migrations. A signal or a timeout interrupts this read and
+// later reads of the files: on a network file system a read can block indefinitely.
 func open(ctx context.Context, o Options) (*source.Catalog, error) {
 	c, err := source.OpenContext(ctx, o.Source, o.Unrecognized)
 	if err == nil && len(c.Ignored()) > 0 {
-		o.Log.Warn("files whose names are no migration's were ignored", "files", c.Ignored())
+		o.Log.Warn("ignoring .sql files with invalid names", "files", c.Ignored())
 	}
 	if err == nil && len(c.UnreadableFolders()) > 0 {
-		o.Log.Warn("folders beside the migrations cannot be read; migrations in them do not run", "folders", c.UnreadableFolders())
+		o.Log.Warn("subdirectories cannot be read; migrations in them are not applied", "directories", c.UnreadableFolders())
 	}
 	return c, err
 }
 
+// A planner makes a plan from the migrations, the state of the database and the policy.
 type planner func(*source.Catalog, plan.State, plan.Policy) (plan.Plan, error)
 
 func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
@@ -144,7 +146,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 		return Result{}, err
 	}
 	if len(d.imports) > 0 {
-		o.Log.Info("taking over what another tool has done", "migrations", len(d.imports))
+		o.Log.Info("importing existing migration history", "migrations", len(d.imports))
 		if err := db.ImportRuns(ctx, d.imports); err != nil {
 			return Result{}, err
 		}
@@ -153,7 +155,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 		return resultOf(p, 0), err
 	}
 	if versions := p.WithoutDown(); versions != "" {
-		o.Log.Warn("no down file: what is applied now cannot be undone by down", "versions", versions)
+		o.Log.Warn("migrations without a down file cannot be rolled back", "versions", versions)
 	}
 	if err := applyPlan(ctx, o, d.catalog, db, p, own); err != nil {
 		return Result{}, err
@@ -164,14 +166,14 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 	return resultOf(p, len(p.Steps)), nil
 }
 
-// decision is what is to be done, and what it was made from.
+// A decision is a plan and what it was made from.
 type decision struct {
 	plan    plan.Plan
-	catalog *source.Catalog // it has the texts of the plan's steps; a union where that matters
-	imports []postgres.Run  // what is to be journaled of another tool's work
+	catalog *source.Catalog // has the SQL of the plan's steps, including SQL from the history table if needed
+	imports []postgres.Run  // another tool's migrations, to be recorded in the history table
 }
 
-// makePlan reads the state and plans.
+// makePlan reads the state of the database and makes a plan.
 func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (decision, error) {
 	version, clean, err := db.Head(ctx)
 	if err == nil {
@@ -183,7 +185,7 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgre
 	if o.forUp && isUpToDate(files, version, clean) {
 		return decision{plan: plan.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
 	}
-	st, journal, err := readRuns(ctx, files, db, version)
+	st, history, err := readRuns(ctx, files, db, version)
 	if err != nil {
 		return decision{}, err
 	}
@@ -192,8 +194,8 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgre
 		return decision{}, err
 	}
 	catalog := files
-	if !o.forUp || o.Policy.OnNewer == plan.DownNewer { // else only the files are planned from
-		if catalog, err = withHistory(files, st, journal, imports, o.Policy); err != nil {
+	if !o.forUp || o.Policy.OnNewer == plan.DownNewer { // otherwise the plan is made from the files alone
+		if catalog, err = withHistory(files, st, history, imports, o.Policy); err != nil {
 			return decision{}, err
 		}
 	}
@@ -201,18 +203,18 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgre
 	policy.Table = db.Table()
 	p, err := planner(catalog, st, policy)
 	if n := len(imports); err == nil && n > 0 && len(p.Steps) == 0 && o.recordsDigest(files, p) {
-		imports[n-1].FilesDigest, _ = files.Digest() // what cannot be read is no hindrance to taking it over
+		imports[n-1].FilesDigest, _ = files.Digest() // an unreadable file does not prevent the import
 	}
 	if err == nil {
-		err = loadStoredSQL(ctx, catalog, db, p, journal)
+		err = loadStoredSQL(ctx, catalog, db, p, history)
 	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
-		p.Steps[0].StatementsApplied, err = resume(ctx, catalog, db, p.Steps[0], journal)
+		p.Steps[0].StatementsApplied, err = resume(ctx, catalog, db, p.Steps[0], history)
 	}
 	return decision{plan: p, catalog: catalog, imports: imports}, err
 }
 
-// containsVersion reports whether the files have a version.
+// containsVersion returns a function that reports whether the files have a version.
 func containsVersion(files *source.Catalog) func(uint) bool {
 	return func(version uint) bool {
 		_, there := files.Find(version)
@@ -220,7 +222,7 @@ func containsVersion(files *source.Catalog) func(uint) bool {
 	}
 }
 
-// unrecordedRuns lists what is to be journaled of another tool's work, and puts it into st.
+// unrecordedRuns returns another tool's migrations that are to be recorded, and adds them to st.
 func unrecordedRuns(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) {
 	adopt := plan.Unrecorded(catalog, *st)
 	out, versions := make([]postgres.Run, len(adopt)), make(map[int]bool, len(adopt))
@@ -244,18 +246,18 @@ func unrecordedRuns(catalog *source.Catalog, st *plan.State) ([]postgres.Run, er
 	return out, nil
 }
 
-// resume finds out where a migration that has stopped part-way goes on.
-func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s plan.Step, journal []postgres.Run) (int, error) {
-	i := slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) })
-	return db.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, journal[i])
+// resume returns the number of statements of a partially applied migration that are applied.
+func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s plan.Step, history []postgres.Run) (int, error) {
+	i := slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) })
+	return db.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, history[i])
 }
 
 func resultOf(p plan.Plan, applied int) Result {
 	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: plan.RunsOf(p.Steps[:applied])}
 }
 
-// applyPlan lets golang-migrate's state machine take the plan's steps, one by one,
-// through our two drivers.
+// applyPlan runs the plan's steps one by one through golang-migrate and the source and
+// database drivers.
 func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, own []postgres.OwnObjects) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
@@ -282,7 +284,7 @@ func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *post
 	return asDataLossError(p, attempt())
 }
 
-// checkRequirements looks at all files before the first is run.
+// checkRequirements checks all files before the first one runs.
 func checkRequirements(db *postgres.DB, steps []postgres.Step, together bool) error {
 	if !db.Pooled() && !together {
 		return nil
@@ -301,7 +303,7 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 	if err != nil {
 		return fmt.Errorf("golang-migrate: %w", err)
 	}
-	m.LockTimeout = math.MaxInt64 // the driver's own limit is the one that counts
+	m.LockTimeout = math.MaxInt64 // the driver has its own limit
 	for i, s := range p.Steps {
 		if err := runStep(m, files, s); err != nil {
 			return &RunError{Plan: p, Applied: driver.AppliedCount(), RolledBack: i - driver.AppliedCount(), Err: err}
@@ -310,8 +312,8 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 	return nil
 }
 
-// readBufferSize is how many bytes of a file golang-migrate holds beside what our driver
-// does; its own default, 100 kB, is to be made anew for each of a thousand small ones.
+// readBufferSize is the size of golang-migrate's read buffer. Its default, 100 kB, would
+// be allocated for each of a thousand small files.
 const readBufferSize = 4 << 10
 
 func runStep(m *migrate.Migrate, files *source.Driver, s plan.Step) error {
@@ -343,7 +345,7 @@ func postgresSteps(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error
 			return nil, err
 		}
 		sum, ran := "", postgres.StoredMigration{}
-		if s.Direction == plan.Down { // an up has the sum of what it runs
+		if s.Direction == plan.Down { // an up computes the checksum of the SQL it runs
 			sum, err = catalog.Checksum(s.Migration.Version)
 		} else {
 			ran, err = storedMigration(catalog, s.Migration)
@@ -360,8 +362,8 @@ func postgresSteps(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error
 	return steps, nil
 }
 
-// storedMigration is what the journal keeps of a step up beside its SQL. It is also
-// where a directive that makes no sense is found, before anything runs.
+// storedMigration returns what the history table stores of an up beside its SQL. It also
+// rejects invalid directives before anything runs.
 func storedMigration(catalog *source.Catalog, m source.Migration) (postgres.StoredMigration, error) {
 	directives, err := catalog.Directives(m.Version)
 	if err != nil {
@@ -371,9 +373,9 @@ func storedMigration(catalog *source.Catalog, m source.Migration) (postgres.Stor
 	return postgres.StoredMigration{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}, err
 }
 
-// verifyVersion compares what the database says now with where the plan ends. Behind a
-// pooler the lock went with the commit, and a newer image may be at work already;
-// there each commit has been answered, and the version looked at before it.
+// verifyVersion compares the database's version with the version the plan ends with.
+// Behind a pooler the lock is released at each commit, so a newer image may already be
+// running; there every commit was confirmed, and its version checked beforehand.
 func verifyVersion(ctx context.Context, db *postgres.DB, p plan.Plan) error {
 	if db.Pooled() {
 		return nil
@@ -388,5 +390,5 @@ func verifyVersion(ctx context.Context, db *postgres.DB, p plan.Plan) error {
 	return nil
 }
 
-// The two spellings of "no version" must agree.
+// plan.NoVersion must equal golang-migrate's NilVersion.
 var _ = [1]struct{}{}[plan.NoVersion-database.NilVersion]

@@ -13,74 +13,74 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// Tool is somebody else's program that migrates.
+// A Tool is an external migration tool.
 type Tool struct {
 	Command child.Command
-	Line    string // the command as it is shown and journaled: without secrets
-	// Progress shows that it runs.
+	Line    string // the command as it is shown and recorded, without secrets
+	// Progress reports that it is running.
 	Progress *progress.Display
-	// SessionGrace is how long its sessions in the database may take to end after it.
+	// SessionGrace is how long its database sessions may take to end after it exits.
 	SessionGrace time.Duration
 }
 
-// ToolResult is what a tool that succeeded has done.
+// A ToolResult is the outcome of a tool that succeeded.
 type ToolResult struct {
 	Took           time.Duration
-	Changes        []string // of the schema, in words
-	SchemaCompared bool     // else the schema could not be compared
+	Changes        []string // schema changes, as text
+	SchemaCompared bool     // false if the schema could not be compared
 }
 
-// ToolError is a tool that failed, or that was ended.
+// A ToolError reports a tool that failed or was stopped.
 type ToolError struct {
 	Line string
 	Exit child.Exit
-	Err  error // what ended it, or the loss of the lock in which it failed; nil if it failed by itself
-	// Changes is what it has done to the schema, where SchemaCompared.
+	Err  error // why it was stopped, or the loss of the lock with which it failed; nil if it failed by itself
+	// Changes are its schema changes, if SchemaCompared.
 	Changes        []string
 	SchemaCompared bool
 	Leftovers      ToolLeftovers
-	// Marks are what it has left in its own table, and refuses to run with.
+	// Marks are entries in its own version table that prevent it from running again.
 	Marks []postgres.ToolProblem
 }
 
 func (e *ToolError) Error() string {
 	if e.Exit.StopCause != nil {
-		return fmt.Sprintf("%s was ended: %v", e.Line, e.Err)
+		return fmt.Sprintf("%s was stopped: %v", e.Line, e.Err)
 	}
 	return fmt.Sprintf("%s failed: %s", e.Line, e.ExitText())
 }
 
 func (e *ToolError) Unwrap() error { return e.Err }
 
-// ExitText says how the process ended: "exit code 1", "SIGKILL".
+// ExitText returns how the process ended, such as "exit code 1" or "SIGKILL".
 func (e *ToolError) ExitText() string { return exitText(e.Exit) }
 
-// StartError is a tool that could not be started.
+// A StartError reports a tool that could not be started.
 type StartError struct {
 	Line string
 	Err  error
 }
 
-func (e *StartError) Error() string { return fmt.Sprintf("%s does not start: %v", e.Line, e.Err) }
+func (e *StartError) Error() string { return fmt.Sprintf("could not start %s: %v", e.Line, e.Err) }
 func (e *StartError) Unwrap() error { return e.Err }
 
-// LockLostError says that the lock went while the tool ran.
+// A LockLostError reports that the lock was lost while the tool ran.
 type LockLostError struct{ Err error }
 
 func (e *LockLostError) Error() string { return fmt.Sprintf("the lock was lost: %v", e.Err) }
 func (e *LockLostError) Unwrap() error { return e.Err }
 
 const (
-	// lockCheckInterval is how often the lock is looked at.
+	// lockCheckInterval is how often the lock is checked.
 	lockCheckInterval = time.Second
-	// inspectionTimeout bounds the look at the schema when we were told to end, or the database may be gone.
+	// inspectionTimeout limits the schema comparison after a signal, or if the database may be unreachable.
 	inspectionTimeout = 5 * time.Second
 )
 
-// Exec runs a tool under the lock of foreign tools: no two at once, whichever they
-// are. Whatever ends ctx, and the loss of the lock, ends the tool. What it has done
-// to the schema is found by comparison, and the run is journaled. Errors are those
-// of Up before anything runs, *StartError, and *ToolError.
+// Exec runs a tool under the lock for external tools, which prevents any two of them from
+// running at once. The tool is stopped when ctx ends or the lock is lost. Exec compares the
+// schema before and after, and records the run in the history of external tools. Errors
+// are those of Up before anything runs, *StartError, and *ToolError.
 func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	o.Postgres.ExternalToolLock = true
 	db, err := openPrimary(ctx, o)
@@ -94,14 +94,14 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	if err := db.Lock(ctx); err != nil {
 		return ToolResult{}, err
 	}
-	o.Postgres = db.SameTables(o.Postgres) // the tool may make a schema that comes first in the search_path
+	o.Postgres = db.SameTables(o.Postgres) // the tool may create a schema that comes first in the search_path
 	r := toolRun{o: o, tool: tool, pooled: db.Pooled()}
 	defer context.AfterFunc(ctx, func() { r.stopRequested.CompareAndSwap(nil, new(time.Now())) })()
 	r.row = postgres.ToolRun{Command: tool.Line, Outcome: postgres.ToolRunning, Started: time.Now()}
 	if err := r.begin(ctx); err != nil {
 		return ToolResult{}, err
 	}
-	o.Log.Info("running", "command", tool.Line)
+	o.Log.Info("running external tool", "command", tool.Line)
 	exit, why, err := runUnderLock(ctx, db, r.tool)
 	if err != nil {
 		r.finish(ctx, child.Exit{Code: -1}, postgres.ToolFailed, err.Error())
@@ -109,15 +109,15 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	}
 	result, err := r.result(ctx, exit, why)
 	if why == nil {
-		if unlockErr := db.Unlock(ctx); unlockErr != nil { // it goes with the session
-			o.Log.Debug("releasing the lock", "error", unlockErr)
+		if unlockErr := db.Unlock(ctx); unlockErr != nil { // the server releases it with the session
+			o.Log.Debug("could not release the lock", "error", unlockErr)
 		}
 	}
 	return result, err
 }
 
-// runUnderLock runs the command, and ends it when the lock is lost. why is what ended
-// it; also the loss of the lock where the command saw that first, and failed.
+// runUnderLock runs the command, and stops it if the lock is lost. why is the reason it was
+// stopped, also if the command noticed the loss of the lock first and failed.
 func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exit, why, err error) {
 	c, working := tool.Command, tool.Progress.Start()
 	defer working.End()
@@ -144,7 +144,7 @@ func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit child.E
 	c.Signal = stopSignal
 	exit, err = child.Run(run, c)
 	close(stop)
-	<-stopped // the session is one goroutine's at a time
+	<-stopped // only one goroutine may use the session at a time
 	if why = exit.StopCause; why == nil && exit.Code != 0 {
 		if lost := db.CheckLock(context.WithoutCancel(ctx)); lost != nil {
 			why = &LockLostError{Err: lost}
@@ -153,20 +153,20 @@ func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit child.E
 	return exit, why, err
 }
 
-// show shows that the tool still runs, with what it does in the database.
+// show reports that the tool is running, with its activity in the database.
 func (t Tool) show(ctx context.Context, db *postgres.DB, working *progress.Activity) {
 	if !working.Due() {
 		return
 	}
 	var facts []progress.Fact
 	if patience, ever := t.Progress.QueryDelay(); ever && working.Elapsed() >= patience {
-		facts, _ = db.ToolActivity(ctx) // a lost session is noticed by who looks at the lock
+		facts, _ = db.ToolActivity(ctx) // the lock check detects a lost session
 	}
 	facts = append([]progress.Fact{{Name: "command", Value: t.Line, Bar: t.Line}}, facts...)
-	working.Show(progress.Status{Message: "the tool still runs", Facts: append(facts, untilDeadline(ctx)...)})
+	working.Show(progress.Status{Message: "external tool still running", Facts: append(facts, untilDeadline(ctx)...)})
 }
 
-// untilDeadline is how long a run may take yet; nothing where there is no limit.
+// untilDeadline returns how much time is left for a run; nothing if there is no limit.
 func untilDeadline(ctx context.Context) []progress.Fact {
 	limit, ok := ctx.Deadline()
 	if !ok {
@@ -175,7 +175,7 @@ func untilDeadline(ctx context.Context) []progress.Fact {
 	return []progress.Fact{postgres.WaitLimit(time.Until(limit))}
 }
 
-// stopSignal hands on the signal that has come to us; else it is the usual one.
+// stopSignal returns the signal that stopped this process, or SIGTERM.
 func stopSignal(cause error) syscall.Signal {
 	var s *SignalError
 	if errors.As(cause, &s) {
@@ -201,24 +201,24 @@ var signalNames = map[syscall.Signal]string{
 	syscall.SIGBUS: "SIGBUS", syscall.SIGKILL: "SIGKILL", syscall.SIGSEGV: "SIGSEGV", syscall.SIGPIPE: "SIGPIPE", syscall.SIGTERM: "SIGTERM",
 }
 
-// toolRun is the part of Exec that looks at the database: each time by a session of
-// its own, because the one that holds the lock may be lost by then.
+// A toolRun is the part of Exec that inspects the database. It opens a new session each
+// time, because the session that holds the lock may be lost by then.
 type toolRun struct {
 	o    Options
 	tool Tool
 	row  postgres.ToolRun
 	id   int64
-	was  *postgres.Fingerprint // nil where it could not be read
+	was  *postgres.Fingerprint // nil if it could not be read
 
 	pooled        bool
 	trace         *postgres.ToolTrace
 	roles         []string
 	connections   connectionLog
-	leftover      []postgres.ToolSession    // at work when processes that the tool had left were ended
-	stopRequested atomic.Pointer[time.Time] // when the run was told to end
+	leftover      []postgres.ToolSession    // active when processes that the tool had left behind were terminated
+	stopRequested atomic.Pointer[time.Time] // when the run was asked to stop
 }
 
-// stopTime is when the run was told to end.
+// stopTime returns when the run was asked to stop.
 func (r *toolRun) stopTime() time.Time {
 	if at := r.stopRequested.Load(); at != nil {
 		return *at
@@ -226,8 +226,8 @@ func (r *toolRun) stopTime() time.Time {
 	return time.Now()
 }
 
-// begin takes the fingerprint and opens the journal's row. Neither is worth a
-// failed deployment: what cannot be had is said, and the tool runs.
+// begin takes a snapshot of the schema and inserts the history row. Neither is worth a
+// failed deployment: if one fails, a warning is logged and the tool runs.
 func (r *toolRun) begin(ctx context.Context) error {
 	return r.withSession(ctx, func(db *postgres.DB) (err error) {
 		if err = r.trackSessions(ctx, db); err != nil {
@@ -235,7 +235,7 @@ func (r *toolRun) begin(ctx context.Context) error {
 		}
 		f, err := db.Fingerprint(ctx)
 		if err != nil {
-			r.warn("the schema cannot be read; whether the tool changes it will not be known", err)
+			r.warn("could not read the schema; schema changes by the tool will not be reported", err)
 		} else {
 			r.was, r.row.Before = &f, f.Sum()
 		}
@@ -243,13 +243,13 @@ func (r *toolRun) begin(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 		if r.id, err = db.RecordToolRun(ctx, 0, r.row); err != nil {
-			r.warn("the run is not journaled", err)
+			r.warn("could not record the run in the history table", err)
 		}
 		return nil
 	})
 }
 
-// trackSessions makes ready to find the tool's sessions, and waits for those of an earlier run.
+// trackSessions prepares for finding the tool's sessions, and waits for those of an earlier run.
 func (r *toolRun) trackSessions(ctx context.Context, db *postgres.DB) error {
 	r.roles = rolesOf(db.Server.User, r.tool.Command)
 	trace, err := db.NewToolTrace(ctx, r.pooled)
@@ -264,7 +264,7 @@ func (r *toolRun) trackSessions(ctx context.Context, db *postgres.DB) error {
 	case errors.As(err, &earlier):
 		return err
 	case err != nil:
-		r.warn("the sessions cannot be read; what the tool leaves at work in the database will not be known", err)
+		r.warn("could not list database sessions; sessions that the tool leaves running will not be reported", err)
 	}
 	if r.trace != nil {
 		r.tool.Command.Env = sessionEnvironment(r.tool.Command, r.trace, r.o.Postgres.DSN.Address())
@@ -287,16 +287,16 @@ func (r *toolRun) withSession(ctx context.Context, use func(*postgres.DB) error)
 	return use(db)
 }
 
-// toolOutcome is what the database says of a tool that has ended.
+// A toolOutcome is the state of the database after a tool has ended.
 type toolOutcome struct {
 	changes   []string
-	known     bool // else there was nothing to compare with
+	known     bool // false if the schema could not be compared
 	leftovers ToolLeftovers
 	marks     []postgres.ToolProblem
 }
 
-// finish waits for what the tool has left in the server, compares, and writes the
-// journal's row.
+// finish waits for the sessions that the tool has left in the server, compares the schema,
+// and updates the history row.
 func (r *toolRun) finish(ctx context.Context, exit child.Exit, how, ended string) (out toolOutcome) {
 	if how == postgres.ToolStopped {
 		var cancel context.CancelFunc
@@ -307,19 +307,19 @@ func (r *toolRun) finish(ctx context.Context, exit child.Exit, how, ended string
 	err := r.withSession(ctx, func(db *postgres.DB) error {
 		var err error
 		if out.leftovers, err = r.waitForSessions(context.WithoutCancel(ctx), db, exit); err != nil {
-			r.warn("the sessions cannot be read; whether the tool has left one at work is not known", err)
+			r.warn("could not list database sessions; sessions that the tool left running are unknown", err)
 		}
 		if how == postgres.ToolSucceeded && out.leftovers.any() {
 			r.row.Outcome = postgres.ToolFailed
 		}
 		if r.row.Outcome != postgres.ToolSucceeded {
 			if out.marks, err = db.ToolProblems(ctx); err != nil {
-				r.o.Log.Debug("looking for what the tool has left in its own table", "error", err)
+				r.o.Log.Debug("could not read the tool's own version table", "error", err)
 			}
 		}
 		now, err := db.Fingerprint(ctx)
 		if err != nil {
-			r.warn("the schema cannot be read; whether the tool has changed it is not known", err)
+			r.warn("could not read the schema; schema changes by the tool are unknown", err)
 		} else if r.row.After = now.Sum(); r.was != nil {
 			out.changes, out.known = r.was.Changes(now), true
 			r.row.Changes = out.changes
@@ -328,7 +328,7 @@ func (r *toolRun) finish(ctx context.Context, exit child.Exit, how, ended string
 		return err
 	})
 	if err != nil {
-		r.warn("the end of the run is not journaled", err)
+		r.warn("could not record the end of the run in the history table", err)
 	}
 	return out
 }

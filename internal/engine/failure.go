@@ -6,27 +6,27 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// Failure is a run that did not come to its end, as the journal has it.
+// A Failure is a run that did not complete, from the history table.
 type Failure struct {
 	Version   uint   `json:"version"`
 	Name      string `json:"name"`
 	Direction string `json:"direction"`
-	// Outcome is failed (nothing of it is in effect), stopped (part of it is) or
-	// running (it has died, or is at work).
+	// Outcome is failed (rolled back), partially applied, or running (it was killed, or
+	// is still running).
 	Outcome string `json:"outcome"`
-	// Error is the place in the file and PostgreSQL's words.
+	// Error is the position in the file and PostgreSQL's error message.
 	Error   string    `json:"error"`
 	Started time.Time `json:"started"`
 	User    string    `json:"user"`
 	Release string    `json:"release,omitempty"`
 }
 
-// lastFailure is the newest of the runs, if it has failed.
-func lastFailure(journal []postgres.Run) *Failure {
+// lastFailure returns the newest of the runs if it failed, or nil.
+func lastFailure(history []postgres.Run) *Failure {
 	var last *postgres.Run
-	for i, r := range journal {
+	for i, r := range history {
 		if last == nil || r.Started.After(last.Started) {
-			last = &journal[i]
+			last = &history[i]
 		}
 	}
 	if last == nil || last.Error == "" {

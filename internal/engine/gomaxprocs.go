@@ -5,19 +5,19 @@ import (
 	"runtime"
 )
 
-type ownProcess struct{}
+type dedicatedProcessKey struct{}
 
-// WithDedicatedProcess says of a run that it has the process for itself, and may set what is
-// the process's. In a test it has not.
+// WithDedicatedProcess returns a context for a run that has the process for itself and may
+// change process-wide settings. A test does not.
 func WithDedicatedProcess(ctx context.Context) context.Context {
-	return context.WithValue(ctx, ownProcess{}, true)
+	return context.WithValue(ctx, dedicatedProcessKey{}, true)
 }
 
-// limitToOneCPU lets Go use one processor for as long as statements run, where the process
-// is the run's own. One comes after the other, so a second processor would only be
-// woken up for nothing, many times a migration: a fifth of what a small one costs us.
+// limitToOneCPU lets Go use one CPU while statements run, if the process is dedicated to
+// the run. Statements run one after the other, so a second CPU would only be woken up for
+// nothing, many times in each migration: a fifth of the CPU time of a small one.
 func limitToOneCPU(ctx context.Context) (restore func()) {
-	if ctx.Value(ownProcess{}) == nil {
+	if ctx.Value(dedicatedProcessKey{}) == nil {
 		return func() {}
 	}
 	before := runtime.GOMAXPROCS(1)

@@ -7,14 +7,14 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// History is what the journal has of every run, the oldest first.
+// A History lists every run in the history table, oldest first.
 type History struct {
 	Database string         `json:"database"` // user@host:port/name
 	Table    string         `json:"table"`    // schema.table of the version
 	Runs     []HistoryEntry `json:"runs"`
 }
 
-// HistoryEntry is one run of one migration.
+// A HistoryEntry is one run of one migration.
 type HistoryEntry struct {
 	ID        int64  `json:"id"`
 	Version   uint   `json:"version"`
@@ -33,14 +33,14 @@ type HistoryEntry struct {
 	Namespace         string    `json:"namespace,omitempty"`
 	Pod               string    `json:"pod,omitempty"`
 	Error             string    `json:"error,omitempty"`
-	// RollsBack is, of a down that was completed, the id of the up that it undid.
+	// RollsBack is set for a completed down: the id of the up that it rolled back.
 	RollsBack int64 `json:"rolls_back,omitempty"`
-	// RolledBackBy is the id of that down, of such an up.
+	// RolledBackBy is set for a rolled back up: the id of that down.
 	RolledBackBy int64 `json:"rolled_back_by,omitempty"`
 }
 
-// ReadHistory reads the journal, of one version where that is given. It changes
-// nothing, takes no lock, reads no files, and needs no right but to read the journal.
+// ReadHistory reads the history table, for one version if it is given. It changes nothing,
+// takes no lock, reads no files, and needs only SELECT on the history table.
 func ReadHistory(ctx context.Context, o Options, version *uint) (History, error) {
 	db, err := postgres.Open(ctx, o.Postgres)
 	if err != nil {
@@ -60,9 +60,9 @@ func ReadHistory(ctx context.Context, o Options, version *uint) (History, error)
 	return h, err
 }
 
-// linkRollbacks joins the downs that came to their end with the ups that they undid.
+// linkRollbacks links completed downs with the ups that they rolled back.
 func linkRollbacks(runs []HistoryEntry) {
-	applied := map[uint]*HistoryEntry{} // the up in effect
+	applied := map[uint]*HistoryEntry{} // the ups that are applied
 	for i := range runs {
 		r := &runs[i]
 		if outcomes[r.Outcome] == outcomes[postgres.RunFailed] {

@@ -11,10 +11,10 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// withHistory is the catalog of the files and of what the journal has of the migrations
-// that are in effect, or whose down has stopped part-way. imported are those that
+// withHistory returns the catalog of the files merged with the migrations that the history
+// table records as applied or partially rolled back. imported are the migrations that
 // another tool has run since.
-func withHistory(files *source.Catalog, st plan.State, journal, imported []postgres.Run, p plan.Policy) (*source.Catalog, error) {
+func withHistory(files *source.Catalog, st plan.State, history, imported []postgres.Run, p plan.Policy) (*source.Catalog, error) {
 	applied, importedVersions := map[int]bool{}, map[int]bool{}
 	for _, r := range st.Runs {
 		applied[r.Version] = r.IsApplied()
@@ -23,7 +23,7 @@ func withHistory(files *source.Catalog, st plan.State, journal, imported []postg
 		importedVersions[r.Version] = true
 	}
 	var recorded []source.RecordedMigration
-	for _, r := range journal {
+	for _, r := range history {
 		if !applied[r.Version] && !r.IncompleteDown() {
 			continue
 		}
@@ -56,13 +56,13 @@ func recordedMigration(files *source.Catalog, st plan.State, r postgres.Run, p p
 	}
 	m.Differs = sum != "" && r.Checksum != "" && sum != r.Checksum && p.OnEdited != plan.AllowEdited
 	if m.Differs && !m.HasDown {
-		how := "it was edited since"
+		how := "it was edited after it ran"
 		if _, same := st.LineEndings[v]; same {
 			how = "its line endings differ"
 		}
-		m.NoDown = fmt.Sprintf("%s is not what ran (%s), and of what ran %s", file.Up, how, m.NoDown)
+		m.NoDown = fmt.Sprintf("%s differs from the SQL that ran (%s), and %s", file.Up, how, m.NoDown)
 	}
-	if !m.Differs && r.Stored.DownSize == postgres.SizeUnknown { // the journal does not say
+	if !m.Differs && r.Stored.DownSize == postgres.SizeUnknown { // the history table does not record it
 		directives, err := files.Directives(v)
 		if err != nil {
 			return m, err
@@ -72,32 +72,32 @@ func recordedMigration(files *source.Catalog, st plan.State, r postgres.Run, p p
 	return m, nil
 }
 
-// missingDownReason completes "cannot be undone from here:".
+// missingDownReason returns why there is no down SQL; it completes "cannot be rolled back:".
 func missingDownReason(r postgres.Run) string {
 	switch {
 	case r.Outcome == postgres.RunImported:
-		return "another tool applied it, so the journal does not hold its SQL"
+		return "another tool applied it, so its SQL is not in the history table"
 	case !r.Stored.HasUp && (r.Outcome == postgres.RunBaselined || r.Outcome == postgres.RunBaselinedUnverified):
-		return "it was stated by migrator baseline, so the history does not hold its SQL"
+		return "migrator baseline recorded it, so its SQL is not in the history table"
 	case r.Stored.DownSize > postgres.MaxStoredSQL:
-		return fmt.Sprintf("its down file has %.1f MB, and the journal keeps no more than %d MB", float64(r.Stored.DownSize)/(1<<20), postgres.MaxStoredSQL>>20)
+		return fmt.Sprintf("its down file has %.1f MB, and the history table stores at most %d MB", float64(r.Stored.DownSize)/(1<<20), postgres.MaxStoredSQL>>20)
 	case r.Stored.DownSize > 0:
-		return "its down holds a password, or characters that the database's encoding cannot hold, so the journal does not keep it"
+		return "its down SQL contains a password, or characters that the database encoding does not support, so it is not in the history table"
 	case r.Stored.DownSize == postgres.NoFile && r.Stored.HasUp:
 		return "it had no down file when it was applied"
 	}
-	return "the journal does not hold the SQL of its down: there was none, or it was above 1 MB"
+	return "its down SQL is not in the history table: there was none, or it was larger than 1 MB"
 }
 
-// loadStoredSQL gives a plan's steps the SQL that only the journal has.
-func loadStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan, journal []postgres.Run) error {
+// loadStoredSQL loads the SQL of those steps whose file exists only in the history table.
+func loadStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan, history []postgres.Run) error {
 	var runs []postgres.Run
 	for _, s := range p.Steps {
 		if !strings.HasPrefix(s.Migration.Up, source.FromHistory) && !strings.HasPrefix(s.Migration.Down, source.FromHistory) {
 			continue
 		}
-		if i := slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {
-			runs = append(runs, journal[i])
+		if i := slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {
+			runs = append(runs, history[i])
 		}
 	}
 	sql, err := db.StoredSQL(ctx, runs)

@@ -64,7 +64,7 @@ func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "4502", count(t, d))
 			assert.Equal(t, "1 t, 2 f, 3 t", d.Value(t, "SELECT string_agg(migration_version || ' ' || left((up_sql IS NOT NULL)::text, 1), ', ' ORDER BY migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'"),
-				"the journal keeps no big file")
+				"the history keeps no big file")
 			assert.Equal(t, "4500 4500", d.Value(t, "SELECT concat_ws(' ', statements_applied, statements_total) FROM schema_migrations_history WHERE migration_version = 2"))
 
 			result, err := engine.Up(t.Context(), o)

@@ -8,12 +8,12 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// maxStoredSQLReads is how many migrations' SQL is read to find that their files mixed line
-// endings: of another application's files all are edited.
+// maxStoredSQLReads is the maximum number of migrations whose stored SQL is read to detect
+// mixed line endings. With another application's files, all migrations would be edited.
 const maxStoredSQLReads = 20
 
-// lineEndingChanges finds, among migrations whose files are not what has run, those that
-// differ from it in line endings alone, and how their lines ended.
+// lineEndingChanges returns those of the edited migrations whose files differ from the SQL
+// that ran only in line endings, with the line endings of the SQL that ran.
 func lineEndingChanges(ctx context.Context, catalog *source.Catalog, db *postgres.DB, edited []postgres.Run) (map[uint]sqlfile.LineEndings, error) {
 	out := map[uint]sqlfile.LineEndings{}
 	var rest []postgres.Run

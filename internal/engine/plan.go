@@ -10,45 +10,45 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Preview is what Up or Down would do now.
+// A Preview is what Up or Down would do now.
 type Preview struct {
 	Database string        `json:"database"` // user@host:port/name
 	From     *uint         `json:"from"`     // null before the first migration
 	To       *uint         `json:"to"`
-	Newer    bool          `json:"database_ahead"` // the database is ahead of the files, and nothing would be done
+	Newer    bool          `json:"database_ahead"` // the database is ahead of the files, and nothing would run
 	Steps    []PreviewStep `json:"steps"`
-	// Ahead are the versions above the newest file that the journal knows to be applied.
+	// Ahead lists the applied versions above the newest file that the history table records.
 	Ahead []FileInfo `json:"versions_ahead,omitempty"`
 }
 
-// PreviewStep is one file that would run.
+// A PreviewStep is one file that would run.
 type PreviewStep struct {
 	Version   uint   `json:"version"`
 	Direction string `json:"direction"`
-	// File is its name; FromHistory says that there is no such file here, and the
-	// journal's text would run.
+	// File is its name. FromHistory is set if there is no such file, and the SQL in the
+	// history table would run.
 	File        string `json:"file"`
 	FromHistory bool   `json:"from_history,omitempty"`
 	Statements  int    `json:"statements"`
 	// Transactional is false for a file that runs statement by statement.
 	Transactional bool `json:"transactional"`
-	// Done statements are in effect already: the file stopped part-way.
+	// Done is the number of statements already applied, if the file is partially applied.
 	Done int `json:"statements_applied"`
-	// SQL is how it begins, of a step down.
+	// SQL is the beginning of a down script.
 	SQL string `json:"sql,omitempty"`
-	// Loses is the data that a step down would take away.
+	// Loses is the data that a rollback would delete.
 	Loses []postgres.DataLoss `json:"data_loss,omitempty"`
 }
 
-// Plan says what Up would do, and refuses what Up would refuse. It changes nothing
-// and takes no lock, so another migrator may be faster.
+// Plan returns what Up would do, and returns the same errors as Up. It changes nothing and
+// takes no lock, so another migrator may run in the meantime.
 func Plan(ctx context.Context, o Options) (Preview, error) {
 	o.forUp = true
 	return preview(ctx, o, plan.ForUp)
 }
 
-// PlanDown is Plan for Down, or for DownToFiles where to is nil. What would be lost
-// is told and not refused.
+// PlanDown is Plan for Down, or for DownToFiles if to is nil. Data loss is reported and not
+// refused.
 func PlanDown(ctx context.Context, o Options, to *uint) (Preview, error) {
 	if to == nil {
 		return preview(ctx, o, plan.ForDownToFiles)
@@ -78,7 +78,7 @@ func preview(ctx context.Context, o Options, planner planner) (Preview, error) {
 	return out, inspectSteps(ctx, o, d.catalog, db, p, &out)
 }
 
-// inspectSteps reads every file of the plan, as a run would just before it runs it.
+// inspectSteps reads every file of the plan as a run would.
 func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, out *Preview) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
@@ -109,13 +109,13 @@ func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *p
 	return err
 }
 
-// What is shown of a file's text.
+// Limits of the excerpt of a file.
 const (
 	excerptLines = 6
 	excerptBytes = 2 << 10
 )
 
-// excerpt is how a file's text begins, in whole lines.
+// excerpt returns the beginning of a file's text, in whole lines.
 func excerpt(s postgres.Step) (string, error) {
 	f, err := s.Open()
 	if err != nil {

@@ -68,7 +68,7 @@ func TestTheGateSaysWhoIsAtWork(t *testing.T) {
 	defer cancel()
 	gate, log := brisk(o)
 	go func() { _, _ = engine.Wait(ctx, gate, nil) }()
-	line := log.waitFor(t, "waiting", "waiting for writers before build", "import", "2 of 2") // the journal may be read before the views
+	line := log.waitFor(t, "waiting", "waiting for writers before build", "import", "2 of 2") // the history may be read before the views
 	assert.Equal(t, "1_x.up.sql", line["migrating"])
 	assert.Equal(t, "2 of 2", line["statement"])
 	assert.Contains(t, line["for"], "at work at version 1")
@@ -101,7 +101,7 @@ func TestAToolThatTakesLong(t *testing.T) {
 					Command: child.Command{Path: sh, Args: []string{"sh", "-c", "while :; do sleep 0.05; done"}}})
 				done <- err
 			}()
-			line := log.waitFor(t, "the tool still runs")
+			line := log.waitFor(t, "external tool still running")
 			assert.Equal(t, "npm run migrate", line["command"])
 			assert.Contains(t, line, "elapsed")
 			if !pooled {
@@ -126,7 +126,7 @@ func aToolsSession(t *testing.T, d *pgtest.Database, log *told) {
 	defer cancel()
 	session := d.Open(t)
 	go func() { _, _ = session.ExecContext(ctx, "INSERT INTO b VALUES (1), (length('geheim'))") }()
-	line := log.waitFor(t, "the tool still runs", "Lock: relation")
+	line := log.waitFor(t, "external tool still running", "Lock: relation")
 	assert.Equal(t, "INSERT INTO b VALUES (1), (length( …", line["sql"])
 	assert.Contains(t, fmt.Sprint(line["blocked_by"]), "pid")
 }

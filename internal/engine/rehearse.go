@@ -17,22 +17,22 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// FindingKind is what a rehearsal has found of a migration.
+// A FindingKind is the kind of a finding of a rehearsal.
 type FindingKind string
 
-// The kinds. The last two are no faults: they are told and do not fail a rehearsal.
+// Values of FindingKind. The last two are notes: they do not fail a rehearsal.
 const (
 	FindingUpFailed        FindingKind = "up failed"
 	FindingDownFailed      FindingKind = "down failed"
-	FindingNotRestored     FindingKind = "schema not restored" // the schema after the down is not that before the up
-	FindingMissingDown     FindingKind = "missing down file"   // and not declared irreversible
+	FindingNotRestored     FindingKind = "schema not restored" // the schema after the down differs from the one before the up
+	FindingMissingDown     FindingKind = "missing down file"   // and the migration is not declared irreversible
 	FindingSecondUpFailed  FindingKind = "second up failed"    // after the down
 	FindingSecondUpDiffers FindingKind = "second up differs"
-	FindingIrreversible    FindingKind = "irreversible" // as it declares
-	FindingDataLoss        FindingKind = "data loss"    // its down takes away what may hold data by then
+	FindingIrreversible    FindingKind = "irreversible" // declared by its directive
+	FindingDataLoss        FindingKind = "data loss"    // the down drops or deletes objects that may contain data
 )
 
-// Finding is one thing that a rehearsal has found.
+// A Finding is one finding of a rehearsal.
 type Finding struct {
 	Kind           FindingKind `json:"kind"`
 	FailsRehearsal bool        `json:"fails_rehearsal"` // it fails the rehearsal
@@ -40,19 +40,19 @@ type Finding struct {
 	File           string      `json:"file"`
 	Line           int         `json:"line"`
 	Message        string      `json:"message"`
-	// Differences are the objects that are not what they were.
+	// Differences are the objects whose definitions differ.
 	Differences []postgres.Difference `json:"differences,omitempty"`
 }
 
-// Rehearsal is what came of one.
+// A Rehearsal is the result of Rehearse.
 type Rehearsal struct {
 	Database  string    `json:"database"`
-	Rehearsed int       `json:"migrations_rehearsed"` // migrations that it came past
-	Total     int       `json:"migrations_total"`     // more than that where it had to stop: what follows rests on what failed
+	Rehearsed int       `json:"migrations_rehearsed"` // number of migrations rehearsed
+	Total     int       `json:"migrations_total"`     // number of migrations to rehearse; more than Rehearsed if a failure ended the rehearsal
 	Findings  []Finding `json:"findings"`
 }
 
-// Faults are the findings that fail it.
+// Faults returns the findings that fail the rehearsal.
 func (r Rehearsal) Faults() []Finding {
 	var out []Finding
 	for _, f := range r.Findings {
@@ -63,34 +63,34 @@ func (r Rehearsal) Faults() []Finding {
 	return out
 }
 
-// RehearsalError is a rehearsal with faults.
+// A RehearsalError is a rehearsal with faults.
 type RehearsalError struct{ Rehearsal }
 
 func (e *RehearsalError) Error() string {
 	faults := e.Faults()
-	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; the first: %s: %s: %s", len(faults), e.Rehearsed, e.Total, faults[0].File, faults[0].Kind, faults[0].Message)
+	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; first fault: %s: %s: %s", len(faults), e.Rehearsed, e.Total, faults[0].File, faults[0].Kind, faults[0].Message)
 }
 
-// RehearseOptions are those of a rehearsal.
+// RehearseOptions are the options of Rehearse.
 type RehearseOptions struct {
-	// From is the version after which it begins: what is up to it is applied first.
+	// From is the version after which the rehearsal starts. Migrations up to it are applied first.
 	From *uint
-	// Real is the database that must not be the scratch one, where one is known.
+	// Real is the database that must not be used as the scratch database; nil if none is configured.
 	Real *postgres.Options
 }
 
-// rehearsal is one under way.
+// A rehearsal is a running rehearsal.
 type rehearsal struct {
 	o     Options
 	files *source.Catalog
-	db    *postgres.DB // with the lock, and for looking
+	db    *postgres.DB // holds the lock, and takes the snapshots
 	out   Rehearsal
 }
 
-// Rehearse takes the migrations of the files up, down and up again, one by one, on
-// the database of o, which must be empty, and compares the schema after each down
-// with the one before its up. The database is left empty. Errors are
-// *RehearsalError where there are faults, *postgres.NotScratchError, and those of Up.
+// Rehearse applies each migration, rolls it back and applies it again, one by one, on the
+// database of o, which must be empty. It compares the schema after each down with the one
+// before its up, and empties the database at the end. Errors are *RehearsalError if there
+// are faults, *postgres.NotScratchError, and those of Up.
 func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, error) {
 	files, err := open(ctx, o)
 	if err != nil {
@@ -99,7 +99,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	if r.From != nil {
 		if _, known := files.Find(*r.From); !known {
 			return Rehearsal{}, &plan.Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
-				Why: "a rehearsal begins after a version that there is", Next: "name one of the files, or leave --from out to begin with the first"}
+				Why: "--from must be the version of one of the files", Next: "specify the version of one of the files, or omit --from to start with the first"}
 		}
 	}
 	h, err := claimScratch(ctx, o, files, r.Real)
@@ -117,8 +117,8 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	return h.out, err
 }
 
-// claimScratch takes the scratch database of o over, and locks it. real is the database that
-// it must not be, where one is known.
+// claimScratch locks the scratch database of o and prepares it. real is the database that
+// it must not be; nil if none is configured.
 func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
 	if o.Postgres.ExternalToolLock = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = plan.FailOutOfOrder
@@ -136,7 +136,7 @@ func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *p
 	if err := checkNotRealDatabase(ctx, o, db, real); err != nil {
 		return nil, err
 	}
-	if err := db.Lock(ctx); err != nil { // two at once would be in each other's way
+	if err := db.Lock(ctx); err != nil { // two rehearsals on one database would conflict
 		return nil, err
 	}
 	if err := db.AcquireScratch(ctx); err != nil {
@@ -144,17 +144,17 @@ func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *p
 	}
 	o.Postgres.Identity = postgres.Identity{Release: postgres.RehearsalRelease}
 	quiet := slog.New(slog.DiscardHandler)
-	o.Postgres, o.Postgres.SkipTableCheck = db.SameTables(o.Postgres), false // a migration may make a schema that comes first in the search_path
+	o.Postgres, o.Postgres.SkipTableCheck = db.SameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
 	o.Postgres.ExternalToolLock, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
 	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}, nil
 }
 
-// checkNotRealDatabase refuses a scratch database that is the real one.
+// checkNotRealDatabase returns an error if the scratch database is the real one.
 func checkNotRealDatabase(ctx context.Context, o Options, db *postgres.DB, real *postgres.Options) error {
 	if real == nil {
 		return nil
 	}
-	same := &postgres.NotScratchError{Target: db.Target(), Problem: "is the one that DATABASE_URL, or PGHOST and PGDATABASE, name: it would be emptied"}
+	same := &postgres.NotScratchError{Target: db.Target(), Problem: "is the database of DATABASE_URL (or PGHOST and PGDATABASE): it would be emptied"}
 	if real.DSN.String() == o.Postgres.DSN.String() {
 		return same
 	}
@@ -162,11 +162,11 @@ func checkNotRealDatabase(ctx context.Context, o Options, db *postgres.DB, real 
 	opts.WaitForDB, opts.SkipTableCheck = 0, true
 	other, err := postgres.Open(ctx, opts)
 	if pq.As(err, pqerror.InvalidCatalogName) != nil {
-		return nil // there is none
+		return nil // the real database does not exist
 	}
 	if err != nil && ctx.Err() == nil && cmp.Or(real.DSN.Database(), real.DSN.User()) == db.Server.Database { // one server has many addresses, and a database many users
-		return &postgres.NotScratchError{Target: db.Target(), Problem: "has the name of the database that DATABASE_URL, or PGHOST and PGDATABASE, name (" + real.DSN.String() +
-			"), which cannot be reached to compare the two: it might be emptied"}
+		return &postgres.NotScratchError{Target: db.Target(), Problem: "has the same name as the database of DATABASE_URL, or PGHOST and PGDATABASE (" + real.DSN.String() +
+			"), which cannot be reached to verify that they are different databases: it might be emptied"}
 	}
 	if err != nil {
 		o.Log.Warn("cannot reach the database of DATABASE_URL or PGHOST; it differs from the scratch database by name", "database", real.DSN.String())
@@ -212,7 +212,7 @@ func (h *rehearsal) rehearseAll(ctx context.Context, from *uint) error {
 	return nil
 }
 
-// rehearseOne rehearses one. It says whether the next can follow.
+// rehearseOne rehearses one migration. It reports whether the next one can be rehearsed.
 func (h *rehearsal) rehearseOne(ctx context.Context, m source.Migration, before int) (canContinue bool, err error) {
 	directives, err := h.files.Directives(m.Version)
 	if err != nil {
@@ -255,7 +255,7 @@ func (h *rehearsal) rehearseOne(ctx context.Context, m source.Migration, before 
 	return h.verifyDown(ctx, m, blank, full)
 }
 
-// verifyDown compares what the down has left, and goes up once more.
+// verifyDown compares the schema after the down, and applies the migration again.
 func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, full postgres.Fingerprint) (bool, error) {
 	left, err := h.snapshot(ctx)
 	if err != nil {
@@ -267,7 +267,7 @@ func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, f
 		return false, err
 	}
 	if fault != nil {
-		if clean { // else it follows from what the down has left
+		if clean { // otherwise it follows from what the down left
 			h.addFailure(FindingSecondUpFailed, m, m.Up, fault)
 		}
 		return h.rebuild(ctx, m)
@@ -279,13 +279,13 @@ func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, f
 	if clean {
 		clean = h.compare(FindingSecondUpDiffers, m, m.Up, "applying the migration again after its down script gives a different schema", full, now)
 	}
-	if !clean { // the next is not to be judged by what this one has left
+	if !clean { // what this migration left must not affect the next one
 		return h.rebuild(ctx, m)
 	}
 	return true, nil
 }
 
-// rebuild empties the database and goes straight to a version.
+// rebuild empties the database and applies the migrations up to a version.
 func (h *rehearsal) rebuild(ctx context.Context, m source.Migration) (bool, error) {
 	if err := h.db.ResetScratch(ctx); err != nil {
 		return false, err
@@ -302,7 +302,7 @@ func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text str
 	return len(d) == 0
 }
 
-// findDataLoss notes a down that takes away what may hold data.
+// findDataLoss adds a note if the down drops or deletes objects that may contain data.
 func (h *rehearsal) findDataLoss(m source.Migration) error {
 	step := postgres.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
 	what, line, err := step.DestructiveChanges()
@@ -323,11 +323,11 @@ func (h *rehearsal) up(ctx context.Context, version uint) (fault, err error) {
 	})
 }
 
-// run tells what is the migration's fault from what is not.
+// run separates faults of the migration from other errors.
 func (h *rehearsal) run(ctx context.Context, planner planner) (fault, err error) {
 	_, err = run(ctx, h.o, planner)
 	if ctx.Err() == nil {
-		err = errors.Join(err, h.db.RecordCreated(ctx)) // so that the next rehearsal knows what is of this one, should it be killed
+		err = errors.Join(err, h.db.RecordCreated(ctx)) // so that the next rehearsal recognizes these objects if this one is killed
 	}
 	var (
 		migration *postgres.MigrationError

@@ -12,21 +12,21 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Resolution is what a person says of a migration that has stopped part-way.
+// A Resolution states the actual state of a partially applied migration.
 type Resolution string
 
-// The verdicts.
+// Values of Resolution.
 const (
-	StatementApplied    Resolution = "statement-applied"     // the statement in doubt is in effect, or the failed one is to be skipped: go on after it
-	StatementNotApplied Resolution = "statement-not-applied" // it is not: go on with it
-	MigrationApplied    Resolution = "applied"               // all of it has been finished by hand
-	MigrationRolledBack Resolution = "rolled-back"           // all of it has been undone by hand
+	StatementApplied    Resolution = "statement-applied"     // the statement with the unknown outcome was applied, or the failed one is to be skipped: resume after it
+	StatementNotApplied Resolution = "statement-not-applied" // the statement was not applied: resume with it
+	MigrationApplied    Resolution = "applied"               // the whole migration was completed manually
+	MigrationRolledBack Resolution = "rolled-back"           // the whole migration was rolled back manually
 )
 
-// Repair writes a verdict to the journal and, where it settles the migration, to
-// the version table. It runs no SQL of the migration, but it removes what the
-// statement that failed has left. statement is the number of the failed statement that
-// is to be skipped; 0 for the one in doubt. It returns what it did.
+// Repair records a resolution in the history table and, if it resolves the whole migration,
+// in the version table. It runs no SQL of the migration, but removes the leftovers of the
+// failed statement. statement is the number of the failed statement to skip, or 0 for the
+// one with the unknown outcome. Repair returns a description of what it did.
 func Repair(ctx context.Context, o Options, v Resolution, statement int) (string, error) {
 	catalog, err := open(ctx, o)
 	if err != nil {
@@ -47,32 +47,32 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	if err := db.Lock(ctx); err != nil {
 		return "", err
 	}
-	st, journal, err := readState(ctx, catalog, db)
+	st, history, err := readState(ctx, catalog, db)
 	if err != nil {
 		return "", err
 	}
 	if !st.Dirty {
 		return "", &plan.Refusal{
 			Reason: "there is nothing to repair: the database is not marked dirty",
-			Why:    "every migration has ended",
-			Next:   "migrator status shows where the database is",
+			Why:    "no migration is partially applied",
+			Next:   "migrator status shows the version of the database",
 		}
 	}
 	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.PartiallyApplied })
 	if v == StatementApplied || v == StatementNotApplied {
-		return resolveStatement(ctx, catalog, db, st, journal, i, v, statement)
+		return resolveStatement(ctx, catalog, db, st, history, i, v, statement)
 	}
 	run := plan.Run{Version: st.Version, Direction: plan.Up}
 	if i >= 0 {
 		run = st.Runs[i]
-		if err := removeLeftovers(ctx, o, db, journal, run, v); err != nil {
+		if err := removeLeftovers(ctx, o, db, history, run, v); err != nil {
 			return "", err
 		}
 	} else if err := importEarlierRuns(ctx, catalog, db, st); err != nil {
 		return "", err
 	}
-	// What is below it may be known to the journal only.
-	all, err := withHistory(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	// Migrations below it may exist only in the history table.
+	all, err := withHistory(catalog, st, history, nil, plan.Policy{OnEdited: plan.AllowEdited})
 	if err != nil {
 		return "", err
 	}
@@ -91,29 +91,29 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	return fmt.Sprintf("version %d is %s; the database is at version %d", run.Version, v, to), err
 }
 
-// dropLeftovers removes what the statement that failed has left, or says that it stays.
-func removeLeftovers(ctx context.Context, o Options, db *postgres.DB, journal []postgres.Run, run plan.Run, v Resolution) error {
+// removeLeftovers removes the leftovers of the failed statement, and logs those it cannot remove.
+func removeLeftovers(ctx context.Context, o Options, db *postgres.DB, history []postgres.Run, run plan.Run, v Resolution) error {
 	finish := (v == MigrationApplied) == (run.Direction == plan.Up)
-	left, err := db.RemoveLeftovers(ctx, latestRun(journal, run.Version), finish)
+	left, err := db.RemoveLeftovers(ctx, latestRun(history, run.Version), finish)
 	for _, l := range left {
-		o.Log.Warn("a failed statement left an object that could not be removed", "object", l.What, "statement", l.SQL)
+		o.Log.Warn("could not remove leftover of a failed statement", "object", l.What, "statement", l.SQL)
 	}
 	return err
 }
 
-func latestRun(journal []postgres.Run, version int) postgres.Run {
-	return journal[slices.IndexFunc(journal, func(r postgres.Run) bool { return r.Version == version })]
+func latestRun(history []postgres.Run, version int) postgres.Run {
+	return history[slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == version })]
 }
 
-func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, journal []postgres.Run, i int, v Resolution, statement int) (string, error) {
+func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, history []postgres.Run, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
 		return "", &plan.Refusal{
-			Reason: fmt.Sprintf("the journal does not know what stopped at version %d", st.Version),
-			Why:    "another tool marked it dirty, so there is no statement to speak of",
-			Next:   "finish or undo the migration by hand, then: migrator repair --applied or --rolled-back",
+			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
+			Why:    "another tool marked it dirty, so the number of applied statements is unknown",
+			Next:   "complete the migration or roll it back manually, then: migrator repair --applied or --rolled-back",
 		}
 	}
-	run := latestRun(journal, st.Runs[i].Version)
+	run := latestRun(history, st.Runs[i].Version)
 	file, open := fileOfRun(catalog, run)
 	d, err := db.InspectInterrupted(ctx, file, open, run)
 	if err != nil {
@@ -126,10 +126,10 @@ func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres
 	if v == StatementApplied {
 		done, skipped = min(d.Last, run.StatementsTotal), d.Failed
 	}
-	return fmt.Sprintf("%d of %d statements of version %d are in effect; up or down goes on from there", done, run.StatementsTotal, run.Version), db.MarkRepaired(ctx, run, done, skipped)
+	return fmt.Sprintf("%d of %d statements of version %d are applied; the next up or down resumes from there", done, run.StatementsTotal, run.Version), db.MarkRepaired(ctx, run, done, skipped)
 }
 
-// fileOfRun is the file that a run has run, as it is now; open is nil where it is not here.
+// fileOfRun returns the current file of a run; open is nil if there is no such file.
 func fileOfRun(catalog *source.Catalog, run postgres.Run) (name string, open func() (io.ReadCloser, error)) {
 	m, _ := catalog.Find(uint(run.Version))
 	name = m.Up
@@ -142,11 +142,11 @@ func fileOfRun(catalog *source.Catalog, run postgres.Run) (name string, open fun
 	return name, func() (io.ReadCloser, error) { return catalog.OpenFile(name) }
 }
 
-// checkStatementAnswer refuses a decision about a statement that is neither in doubt nor, with
-// its number, the one that failed.
+// checkStatementAnswer refuses a resolution of a statement whose outcome is known, unless
+// it names the number of the failed statement.
 func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v Resolution, statement int) error {
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
-	whole := "or complete the migration manually, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back"
+	whole := "or complete the migration manually, then: migrator repair --applied\nor roll it back manually, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
 		return &plan.Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
 	}
@@ -157,23 +157,23 @@ func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v R
 			stopped = fmt.Sprintf("version %d stopped after all %d statements", run.Version, run.StatementsTotal)
 			resume = "run migrator " + run.Direction + ": it completes the migration"
 		}
-		return refusal("no statement is in doubt: "+stopped, d.Why, resume)
+		return refusal("no statement has an unknown outcome: "+stopped, d.Why, resume)
 	case statement != 0 && statement != d.Number:
 		return refusal(fmt.Sprintf("statement %d is not the one that failed: %s", statement, stopped),
-			"the statements before it are in effect, and those after it have not run",
+			"the statements before it are applied, and those after it have not run",
 			fmt.Sprintf("to skip the statement that stopped: migrator repair --%s=%d", StatementApplied, d.Number))
 	case d.Unknown:
 		return nil
 	case v == StatementNotApplied:
-		return refusal("no statement is in doubt: "+stopped, fmt.Sprintf("statement %d failed, so it is known not to be in effect", d.Number), "correct it; "+resume)
+		return refusal("no statement has an unknown outcome: "+stopped, fmt.Sprintf("statement %d failed, so it was not applied", d.Number), "correct it; "+resume)
 	case statement == 0:
-		return refusal("no statement is in doubt: "+stopped, fmt.Sprintf("statement %d failed, so it is known not to be in effect", d.Number),
+		return refusal("no statement has an unknown outcome: "+stopped, fmt.Sprintf("statement %d failed, so it was not applied", d.Number),
 			"correct it; "+resume+fmt.Sprintf("\nto skip it: migrator repair --%s=%d", StatementApplied, d.Number))
 	}
 	return nil
 }
 
-// importEarlierRuns journals what the tool that left the database dirty had done before.
+// importEarlierRuns records the earlier migrations of the tool that left the database dirty.
 func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State) error {
 	st.Version, st.Dirty = plan.VersionBelow(catalog, st.Version), false
 	runs, err := unrecordedRuns(catalog, &st)

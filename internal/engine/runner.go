@@ -11,10 +11,9 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// run opens a session and runs a plan on it, and goes on with another session
-// where a server has taken over meanwhile: what is planned then rests on what that
-// one says. A migration gets one more try and no more, or one that brings its
-// server down would do so for ever.
+// run opens a session and runs a plan on it. If another server process took over in the
+// meantime, it opens a new session and replans from the state of that server. A migration
+// is retried only once: one that crashes its server would otherwise do so forever.
 func run(ctx context.Context, o Options, planner planner) (Result, error) {
 	catalog, db, err := openSourceAndSession(ctx, o)
 	if err != nil {
@@ -32,15 +31,15 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 		if !isConnectionLost(err) || ctx.Err() != nil || tries > 1 {
 			return Result{}, t.runError(err)
 		}
-		o.Postgres.DSN = o.Postgres.DSN.Primary() // a standby may be promoted yet: it is waited for
-		o.Postgres = db.SameTables(o.Postgres)    // where the run began is where it goes on
+		o.Postgres.DSN = o.Postgres.DSN.Primary() // waits for a standby to be promoted
+		o.Postgres = db.SameTables(o.Postgres)    // resume in the schema where the run started
 		next, openErr := postgres.Open(ctx, o.Postgres)
 		if openErr != nil {
 			addReason(err, "the database could not be reached again: "+connectFailure(openErr))
 			return Result{}, t.runError(errors.Join(err, openErr))
 		}
 		if next.Server.Started == db.Server.Started {
-			closeSession(o, next) // only the connection was cut, and perhaps on purpose
+			closeSession(o, next) // only the connection was closed, possibly on purpose
 			if end := endedBy(err); end == "" {
 				addReason(err, "the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network")
 			} else if end == pqerror.AdminShutdown {
@@ -48,12 +47,12 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 			}
 			return Result{}, t.runError(err)
 		}
-		o.Log.Warn("the connection was lost, and another server process answers now: planning anew", "error", err)
+		o.Log.Warn("connection lost; server restarted or failed over; replanning", "error", err)
 		db = next
 	}
 }
 
-// endedBy is the SQLSTATE with which the server ended the session; "" where it wrote none.
+// endedBy returns the SQLSTATE with which the server ended the session, or "" if it sent none.
 func endedBy(err error) pqerror.Code {
 	var lost *postgres.LostError
 	if errors.As(err, &lost) && lost.Server != nil {
@@ -62,7 +61,7 @@ func endedBy(err error) pqerror.Code {
 	return ""
 }
 
-// addReason adds to what is known of a migration's end.
+// addReason adds an explanation to a *postgres.MigrationError.
 func addReason(err error, why string) {
 	var fail *postgres.MigrationError
 	if errors.As(err, &fail) {
@@ -70,7 +69,7 @@ func addReason(err error, why string) {
 	}
 }
 
-// connectFailure is what went wrong in a connection that did not come about.
+// connectFailure returns the reason why a connection could not be established.
 func connectFailure(err error) string {
 	var connect *postgres.ConnectError
 	if errors.As(err, &connect) {
@@ -79,10 +78,10 @@ func connectFailure(err error) string {
 	return err.Error()
 }
 
-// openSourceAndSession reads the files while it connects: each takes its time, and
-// neither needs the processor for all of it. Of two errors that of the files is told.
+// openSourceAndSession reads the files while it connects, because both mostly wait for
+// I/O. If both fail, it returns the error of the files.
 func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, error) {
-	whole := ctx // the files are read after this, too
+	parent := ctx // the files are also read after this function returns
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type session struct {
@@ -94,7 +93,7 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *pos
 		db, err := openPrimary(ctx, o)
 		opened <- session{db, err}
 	}()
-	catalog, err := open(whole, o)
+	catalog, err := open(parent, o)
 	if err == nil {
 		if o.forUp {
 			catalog.StartDigest()
@@ -102,7 +101,7 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *pos
 		s := <-opened
 		return catalog, s.db, s.err
 	}
-	go func() { // not waited for: a server may be long in coming
+	go func() { // not awaited: a server may take long to answer
 		if s := <-opened; s.err == nil {
 			closeSession(o, s.db)
 		}
@@ -110,8 +109,7 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *pos
 	return nil, nil, err
 }
 
-// openPrimary opens a session. Of several hosts it takes the primary: the others
-// are standbys.
+// openPrimary opens a session. If several hosts are given, it connects to the primary.
 func openPrimary(ctx context.Context, o Options) (*postgres.DB, error) {
 	if o.Postgres.DSN.HasMultipleHosts() {
 		o.Postgres.DSN = o.Postgres.DSN.Primary()
@@ -119,14 +117,14 @@ func openPrimary(ctx context.Context, o Options) (*postgres.DB, error) {
 	return postgres.Open(ctx, o.Postgres)
 }
 
-// isConnectionLost says whether the connection broke.
+// isConnectionLost reports whether the connection was lost.
 func isConnectionLost(err error) bool {
 	var lost *postgres.LostError
 	return errors.As(err, &lost)
 }
 
-// mayBeTransient knows the errors that a migrator at work can be the reason of: until it is
-// done, what it does looks as if it had stopped part-way. Only who has the lock knows.
+// mayBeTransient reports whether another running migrator can be the cause of an error:
+// until it finishes, its migration looks partially applied. Only the lock holder can decide.
 func mayBeTransient(err error) bool {
 	var (
 		refusal *plan.Refusal
@@ -143,8 +141,8 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	if db.Server.Standby {
 		return Result{}, &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
-	// A first look without the lock: the fifty pods that find nothing to do need
-	// not wait for each other. What a migrator at work has not committed is not seen.
+	// The first check takes no lock, so fifty pods that have nothing to do need not wait
+	// for each other. It does not see what a running migrator has not committed.
 	d, err := makePlan(ctx, o, catalog, db, planner)
 	if err == nil && len(d.plan.Steps)+len(d.imports) == 0 || err != nil && !mayBeTransient(err) {
 		return resultOf(d.plan, 0), err
@@ -162,7 +160,7 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	}
 	result, err := runLocked(ctx, o, catalog, db, planner, t)
 	if ctx.Err() == nil {
-		// It would go with the session, but a moment later: the next try may be that fast.
+		// The server would release it with the session, but later than the next attempt may start.
 		if unlockErr := db.Unlock(ctx); unlockErr != nil && err == nil {
 			err = unlockErr
 		}
@@ -172,12 +170,12 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 
 func closeSession(o Options, db *postgres.DB) {
 	if err := db.Close(); err != nil {
-		o.Log.Debug("closing the session", "error", err)
+		o.Log.Debug("could not close the session", "error", err)
 	}
 }
 
-// runLocked plans and runs, and plans again where another migrator has come in
-// between: behind a pooler the lock is free from one migration to the next.
+// runLocked plans and runs, and replans if another migrator has run in between: behind a
+// pooler the lock is free from one migration to the next.
 func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *runTotals) (Result, error) {
 	for {
 		result, err := runPlan(ctx, o, catalog, db, planner)
@@ -185,21 +183,21 @@ func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *post
 			return result, err
 		}
 		t.add(err)
-		o.Log.Info("another migrator has been at work meanwhile: planning anew")
+		o.Log.Info("schema version changed by another migrator; replanning")
 		if err := db.ReacquireTxLock(ctx); err != nil {
 			return Result{}, err
 		}
 	}
 }
 
-// runTotals holds what earlier plans of a run have done, where it took several.
+// runTotals holds the results of the earlier plans of a run that took several plans.
 type runTotals struct {
 	began bool
 	from  int
 	done  []plan.Step
 }
 
-// add takes in a plan that did not come to its end. It says whether the plan came any progressed.
+// add adds a plan that did not complete. It reports whether the plan applied any migration.
 func (t *runTotals) add(err error) bool {
 	var run *RunError
 	if !errors.As(err, &run) {
@@ -215,7 +213,7 @@ func (t *runTotals) add(err error) bool {
 	return progressed
 }
 
-// result is the result of the last plan with that of the ones before.
+// result returns the result of the last plan, combined with those of the earlier ones.
 func (t *runTotals) result(r Result) Result {
 	if t.began {
 		r.From, r.Applied, r.Steps = t.from, len(t.done)+r.Applied, append(plan.RunsOf(t.done), r.Steps...)
@@ -223,7 +221,7 @@ func (t *runTotals) result(r Result) Result {
 	return r
 }
 
-// runError is the error that ended the last plan, with what the ones before have done.
+// runError returns the error that ended the last plan, combined with the results of the earlier ones.
 func (t *runTotals) runError(err error) error {
 	if len(t.done) == 0 {
 		return err

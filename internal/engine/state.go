@@ -8,8 +8,8 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// readState reads what the planner needs of the database: version, journal, and
-// which of the applied files have been edited.
+// readState reads the state of the database that the planner needs: the version, the
+// history, and which of the applied files were edited.
 func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (plan.State, []postgres.Run, error) {
 	version, err := db.State(ctx)
 	if err != nil {
@@ -18,19 +18,19 @@ func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (p
 	return readRuns(ctx, catalog, db, version)
 }
 
-// readRuns is readState where the version is known already.
+// readRuns is readState with a version that was already read.
 func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, version postgres.State) (plan.State, []postgres.Run, error) {
-	journal, err := db.LatestRuns(ctx)
+	history, err := db.LatestRuns(ctx)
 	if err != nil {
 		return plan.State{}, nil, err
 	}
 	st := plan.State{Version: version.Version, Dirty: version.Dirty}
 	var edited []postgres.Run
-	for _, r := range journal {
+	for _, r := range history {
 		run := runOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
 		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.IsApplied() || r.Version > version.Version && !version.Dirty {
-			continue // above the version another tool has rolled it back
+			continue // above the version, another tool has rolled it back
 		}
 		sum, err := catalog.Checksum(uint(r.Version))
 		if err != nil {
@@ -45,27 +45,27 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 		return plan.State{}, nil, err
 	}
 	if !versionRowMissing(st) {
-		return st, journal, nil
+		return st, history, nil
 	}
-	// Two queries: another migrator's first commit may have come between them.
+	// Another migrator's first commit may have come between the two queries.
 	again, err := db.State(ctx)
 	if err == nil && again != version {
 		return readRuns(ctx, catalog, db, again)
 	}
 	if err == nil {
-		err = checkVersionRow(ctx, catalog, db, st, journal)
+		err = checkVersionRow(ctx, catalog, db, st, history)
 	}
-	return st, journal, err
+	return st, history, err
 }
 
-// runOf is a row of the journal as the planner sees it.
+// runOf converts a history row to the planner's type.
 func runOf(r postgres.Run, dirty bool) plan.Run {
 	run := plan.Run{
 		Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
 		Outcome: outcomes[r.Outcome], StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
 	}
 	if run.Outcome == plan.PartiallyApplied && !dirty {
-		run.Outcome = plan.Completed // the version table, which another tool may have set, has the last word
+		run.Outcome = plan.Completed // the version table, which another tool may have set, takes precedence
 	}
 	return run
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Status is where a database stands beside the files.
+// A Status compares a database with the migration files.
 type Status struct {
 	Database string `json:"database"` // user@host:port/name
 	Table    string `json:"table"`    // schema.table
 	Version  *uint  `json:"version"`  // null before the first migration
 	Dirty    bool   `json:"dirty"`
 	Latest   uint   `json:"latest"` // the newest version of the files
-	// VersionInFiles is false when no file has the database's version.
+	// VersionInFiles reports whether a file has the database's version.
 	VersionInFiles bool `json:"version_in_files"`
-	// Edited lists the applied versions whose files have been changed since.
+	// Edited lists the applied versions whose files were edited afterwards.
 	Edited []uint `json:"edited,omitempty"`
-	// LineEndings lists those of Edited whose files differ in line endings alone.
+	// LineEndings lists those of Edited whose files differ only in line endings.
 	LineEndings []uint     `json:"line_endings_only,omitempty"`
 	Pending     []FileInfo `json:"pending"`
 	Applied     []FileInfo `json:"applied"`
-	// LastFailure is the last run, if that did not come to its end.
+	// LastFailure is the last run, if it did not complete.
 	LastFailure *Failure `json:"last_failure,omitempty"`
-	// Tool is the last run of a foreign tool (exec), if there was one.
+	// Tool is the last run of an external tool (exec), if there was one.
 	Tool *ToolInfo `json:"external_tool,omitempty"`
 }
 
-// ToolInfo is the newest row of the journal of foreign tools.
+// A ToolInfo is the newest row of the history of external tools.
 type ToolInfo struct {
 	Command         string    `json:"command"`
 	Outcome         string    `json:"outcome"`        // running, succeeded, failed or stopped
@@ -44,18 +44,18 @@ type ToolInfo struct {
 	Release         string    `json:"release,omitempty"`
 }
 
-// FileInfo names one migration, with what the journal says of its last run.
+// A FileInfo is one migration, with its last run from the history table.
 type FileInfo struct {
 	Version uint     `json:"version"`
 	Name    string   `json:"name"`
 	Run     *RunInfo `json:"run,omitempty"`
-	// FromHistory is set for a version that no file here has.
+	// FromHistory is set for a version that only the history table has.
 	FromHistory bool `json:"from_history,omitempty"`
-	// MinCompatibleVersion is the oldest version of the files that can live with it, where it states one.
+	// MinCompatibleVersion is the oldest version of the files that is compatible with it, if the migration states one.
 	MinCompatibleVersion uint `json:"min_compatible_version,omitempty"`
 }
 
-// RunInfo is the journal's newest row of a version.
+// A RunInfo is the newest history row of a version.
 type RunInfo struct {
 	Direction         string    `json:"direction"`
 	Outcome           string    `json:"outcome"` // applied, failed, running, partially applied, imported, repaired or resolved
@@ -68,9 +68,9 @@ type RunInfo struct {
 	Error             string    `json:"error,omitempty"`
 }
 
-// ReadStatus compares database and files. It changes nothing, and needs no right
-// but to read the version table. Without files there is still what a foreign tool
-// has done last, if anything.
+// ReadStatus compares the database with the files. It changes nothing, and needs only
+// SELECT on the version table. Without files it returns the last run of an external tool,
+// if there was one.
 func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	catalog, noFiles := open(ctx, o)
 	if noFiles != nil && !errors.Is(noFiles, source.ErrNoMigrations) {
@@ -113,7 +113,7 @@ func lastTool(ctx context.Context, db *postgres.DB) (*ToolInfo, error) {
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Status, error) {
-	st, journal, err := readState(ctx, catalog, db)
+	st, history, err := readState(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err
 	}
@@ -131,19 +131,19 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 		status.Version = &v
 		_, status.VersionInFiles = catalog.Find(v)
 	}
-	status.LastFailure = lastFailure(journal)
+	status.LastFailure = lastFailure(history)
 	runs := map[uint]*RunInfo{}
-	for _, r := range journal {
+	for _, r := range history {
 		runs[uint(r.Version)] = &RunInfo{
 			Direction: r.Direction, Outcome: r.Outcome, StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal,
 			Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
 		}
 	}
-	floors := map[uint]uint{}
+	minVersions := map[uint]uint{}
 	for _, r := range st.Runs {
-		floors[uint(r.Version)] = r.MinCompatibleVersion
+		minVersions[uint(r.Version)] = r.MinCompatibleVersion
 	}
-	all, err := withHistory(catalog, st, journal, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	all, err := withHistory(catalog, st, history, nil, plan.Policy{OnEdited: plan.AllowEdited})
 	if err != nil {
 		return Status{}, err
 	}
@@ -151,7 +151,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	for _, m := range all.All() {
 		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version], FromHistory: m.HistoryOnly}
 		if applied[m.Version] {
-			info.MinCompatibleVersion = floors[m.Version]
+			info.MinCompatibleVersion = minVersions[m.Version]
 			status.Applied = append(status.Applied, info)
 		} else {
 			status.Pending = append(status.Pending, info)

@@ -18,10 +18,10 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// What a tool leaves behind in the server is waited for, ended or named before its
-// lock is given back: ADR 17.
+// Before the lock is released, Shiplock waits for the sessions that a tool left in the
+// server, terminates them, or reports them. See ADR 17.
 
-// Fates of a session that a tool has left behind.
+// Values of LeftoverSession.Fate.
 const (
 	SessionRemains    = "remains"
 	SessionEnded      = "ended"
@@ -29,54 +29,54 @@ const (
 	SessionTerminated = "terminated"
 )
 
-// LeftoverSession is a session that was still at work when its tool had ended.
+// A LeftoverSession is a session that was still active after its tool had ended.
 type LeftoverSession struct {
 	postgres.ToolSession
 	Fate   string
-	Denied bool // our role may not end it
+	Denied bool // the role has no permission to terminate it
 }
 
-// ToolLeftovers is what a tool has left in the server.
+// ToolLeftovers are the sessions and prepared transactions that a tool has left in the server.
 type ToolLeftovers struct {
-	SessionsKnown bool // else it is not known
+	SessionsKnown bool // false if the sessions could not be listed
 	Sessions      []LeftoverSession
 	Prepared      []postgres.PreparedTransaction
 }
 
-// StillActive reports whether something may still change the schema, or keeps locks.
+// StillActive reports whether a leftover may still change the schema or hold locks.
 func (r ToolLeftovers) StillActive() bool {
 	return len(r.Prepared) > 0 || slices.ContainsFunc(r.Sessions, func(s LeftoverSession) bool { return s.Fate == SessionRemains })
 }
 
-// any reports whether the tool has left anything.
+// any reports whether there are leftovers.
 func (r ToolLeftovers) any() bool { return len(r.Sessions)+len(r.Prepared) > 0 }
 
-// EarlierToolError says that sessions of an earlier run are at work.
+// An EarlierToolError reports that sessions of an earlier run are still active.
 type EarlierToolError struct {
 	Waited   time.Duration
 	Sessions []postgres.ToolSession
 }
 
 func (e *EarlierToolError) Error() string {
-	return fmt.Sprintf("the tool of an earlier run is still at work in the database after %s: %s", e.Waited.Round(time.Millisecond), e.Sessions[0])
+	return fmt.Sprintf("sessions of an earlier run of an external tool are still active after %s: %s", e.Waited.Round(time.Millisecond), e.Sessions[0])
 }
 
 const (
-	// pollInterval is the longest pause between two polls at a tool's sessions.
+	// pollInterval is the maximum interval between two queries for a tool's sessions.
 	pollInterval = 250 * time.Millisecond
-	// terminateAfter is how long a canceled statement may take to end.
+	// terminateAfter is how long a canceled statement may take to end before its session is terminated.
 	terminateAfter = 2 * time.Second
-	// closeDelay is how long the server may take to see that a tool that succeeded has
-	// hung up. It is below the interval in which a statement is ended for that reason.
+	// closeDelay is how long the server may take to notice that a successful tool has
+	// disconnected. It is shorter than the interval after which a statement ends for that.
 	closeDelay = time.Second
-	// checkInterval is what the tool's sessions get for client_connection_check_interval.
+	// checkInterval is the client_connection_check_interval of the tool's sessions.
 	checkInterval = 2 * time.Second
-	// stopTimeout is for all that comes after a signal: 30 seconds later Kubernetes kills
-	// the pod, and the schema is yet to be compared and the end to be reported.
+	// stopTimeout limits the time that sessions may take after a signal: Kubernetes kills
+	// the pod after 30 seconds, and the schema comparison and the report come afterwards.
 	stopTimeout = 20 * time.Second
 )
 
-// connectionLog holds the connections that a tool has had, each with when it was seen last.
+// A connectionLog holds a tool's connections, each with the time it was last seen.
 type connectionLog struct {
 	mu   sync.Mutex
 	seen map[child.Connection]time.Time
@@ -92,7 +92,7 @@ func (l *connectionLog) add(now []child.Connection) {
 	for _, c := range now {
 		l.seen[c] = at
 	}
-	const many = 4096 // of a tool that connects for each statement
+	const many = 4096 // a tool may connect for each statement
 	for c, last := range l.seen {
 		if len(l.seen) > many && at.Sub(last) > time.Minute {
 			delete(l.seen, c)
@@ -110,9 +110,9 @@ func (l *connectionLog) all() []postgres.ToolConnection {
 	return out
 }
 
-// sessionEnvironment gives the tool's sessions a name, and has them look for their client while
-// a statement runs, where the tool's command and environment do not say otherwise: a
-// PGOPTIONS that is set and empty stays so.
+// sessionEnvironment returns an environment that sets the tool's application_name, and
+// client_connection_check_interval so that statements end when their client is gone, unless
+// the tool's command or environment sets them. A PGOPTIONS that is set and empty is kept.
 func sessionEnvironment(c child.Command, t *postgres.ToolTrace, address string) []string {
 	env := c.Env
 	values := map[string]string{}
@@ -141,22 +141,22 @@ func sessionEnvironment(c child.Command, t *postgres.ToolTrace, address string) 
 }
 
 var (
-	// databaseURL finds the address in a database's URL. A password may hold anything.
+	// databaseURL matches the address in a database URL. A password may contain any character.
 	databaseURL = regexp.MustCompile(`(?i)\b(?:postgres|postgresql|pgx5?|postgis|jdbc:postgresql)(?:\+\w+)?://(?:[^\s"']*@)?([^\s"'@/?]*)`)
 	urlUser     = regexp.MustCompile(`://([^:@/?\s"']+)(?::[^\s"']*)?@`)
 	userKeyword = regexp.MustCompile(`(?i)(?:^|[?&;\s-])user(?:name)?=["']?([^&;\s"']+)`)
 	userName    = regexp.MustCompile(`(?i)user(_?name)?$`)
 )
 
-// connectsElsewhere reports whether a command or its environment names another PostgreSQL
-// server than ours: that may be a pooler, which refuses parameters that it does not know.
+// connectsElsewhere reports whether a command or its environment names a different
+// PostgreSQL server: it may be a pooler, which rejects parameters that it does not support.
 func connectsElsewhere(args []string, env map[string]string, address string) bool {
-	ourHost, ourPort, err := net.SplitHostPort(address)
+	ownHost, ownPort, err := net.SplitHostPort(address)
 	if err != nil {
 		return true // several servers, or a Unix socket
 	}
 	other := func(host, port string) bool {
-		return host != "" && (!strings.EqualFold(strings.Trim(host, "[]"), ourHost) || (port != "" && port != ourPort) || port == "" && ourPort != "5432")
+		return host != "" && (!strings.EqualFold(strings.Trim(host, "[]"), ownHost) || (port != "" && port != ownPort) || port == "" && ownPort != "5432")
 	}
 	if host := env["PGHOST"]; host != "" && other(host, env["PGPORT"]) {
 		return true
@@ -175,10 +175,10 @@ func connectsElsewhere(args []string, env map[string]string, address string) boo
 	return false
 }
 
-// rolesOf lists the roles that a tool may log in as, as far as its command and its
-// environment name them.
-func rolesOf(ours string, c child.Command) []string {
-	roles := map[string]bool{ours: true}
+// rolesOf returns the roles that a tool may log in as: the given role and those that its
+// command and environment name.
+func rolesOf(role string, c child.Command) []string {
+	roles := map[string]bool{role: true}
 	for i, text := range append(slices.Clone(c.Args), c.Env...) {
 		if i > 0 && i < len(c.Args) && slices.Contains([]string{"-U", "--user", "--username"}, c.Args[i-1]) {
 			roles[text] = true
@@ -199,10 +199,10 @@ func rolesOf(ours string, c child.Command) []string {
 	return slices.Sorted(maps.Keys(roles))
 }
 
-// waitForEarlierRun waits until what sessions of earlier runs were at work have ended: of
-// a run whose migrator was killed, or that could not end them.
+// waitForEarlierRun waits until the active sessions of earlier runs have ended: of a run
+// whose migrator was killed, or that could not terminate them.
 func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error {
-	before, waited, err := r.waitForTransactions(ctx, "sessions of an earlier run are still at work, waiting", r.o.Postgres.LockWait,
+	before, waited, err := r.waitForTransactions(ctx, "waiting for active sessions of an earlier run", r.o.Postgres.LockWait,
 		func() ([]postgres.ToolSession, error) { return db.EarlierToolSessions(ctx, r.trace) })
 	if len(before) > 0 {
 		return &EarlierToolError{Waited: waited, Sessions: before}
@@ -210,21 +210,21 @@ func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error 
 	if err != nil {
 		return err
 	}
-	// Under the lock, a run that has no end is one whose migrator was killed.
+	// A run without an end was killed, because this process holds the lock.
 	last, err := db.LastToolRun(ctx)
 	if err != nil || last == nil || last.Outcome != postgres.ToolRunning {
 		return err
 	}
-	before, _, err = r.waitForTransactions(ctx, "sessions that may be of an earlier run, which was killed, are still at work, waiting", r.tool.SessionGrace,
+	before, _, err = r.waitForTransactions(ctx, "waiting for active sessions that may belong to an earlier run that was killed", r.tool.SessionGrace,
 		func() ([]postgres.ToolSession, error) { return db.SessionsSince(ctx, last.Started, r.roles) })
 	if len(before) > 0 {
-		r.o.Log.Warn("running the tool beside sessions that may be of an earlier run, which was killed", "command", last.Command, "started", last.Started, "sessions", describe(before))
+		r.o.Log.Warn("running the tool although active sessions may belong to an earlier run that was killed", "command", last.Command, "started", last.Started, "sessions", describe(before))
 	}
 	return err
 }
 
-// waitForTransactions waits for the sessions that look finds at first, each in the transaction that it
-// is in. It returns those that are left when the time is over.
+// waitForTransactions waits until the sessions that list returns first have ended their
+// current transactions. It returns those that have not when limit is exceeded.
 func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit time.Duration, list func() ([]postgres.ToolSession, error)) (left []postgres.ToolSession, waited time.Duration, err error) {
 	left, err = list()
 	if err != nil || len(left) == 0 {
@@ -244,7 +244,7 @@ func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit
 		left = slices.DeleteFunc(left, func(s postgres.ToolSession) bool { return !slices.ContainsFunc(now, s.SameTransaction) })
 		waited = time.Since(start)
 		if len(left) == 0 {
-			r.o.Log.Info("the sessions of an earlier run have ended", "waited", waited.Round(time.Millisecond))
+			r.o.Log.Info("sessions of an earlier run have ended", "waited", waited.Round(time.Millisecond))
 		}
 		if len(left) == 0 || waited > limit {
 			return left, waited, nil
@@ -282,7 +282,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// sessionWait is the wait for what a tool has left behind.
+// A sessionWait is the wait for the sessions that a tool has left behind.
 type sessionWait struct {
 	r      *toolRun
 	db     *postgres.DB
@@ -294,8 +294,8 @@ type sessionWait struct {
 	logged bool
 }
 
-// recordLeftovers takes note of the sessions of processes that the tool has left behind,
-// and that are about to be ended: what their statements come to is not known then.
+// recordLeftovers records the active sessions of processes that the tool has left behind
+// and that are about to be terminated: the outcome of their statements is unknown then.
 func (r *toolRun) recordLeftovers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout)
 	defer cancel()
@@ -305,25 +305,25 @@ func (r *toolRun) recordLeftovers(ctx context.Context) {
 		return err
 	})
 	if err != nil {
-		r.o.Log.Debug("looking at the sessions of processes that the tool has left", "error", err)
+		r.o.Log.Debug("could not list the sessions of processes that the tool left behind", "error", err)
 	}
 }
 
-// trackedSession is a session that is waited for.
+// A trackedSession is a session that is waited for.
 type trackedSession struct {
 	LeftoverSession
-	cut                  bool // its process was ended by us while a statement ran
+	cut                  bool // its process was terminated while a statement ran
 	canceled, terminated time.Time
 }
 
-// waitForSessions ends the sessions that are certain to be the tool's, waits for those that may
-// be, and returns what was there and what remains. A tool that has succeeded and left
-// nothing costs one query.
+// waitForSessions terminates the sessions that certainly belong to the tool, waits for those
+// that may belong to it, and returns all of them with their fates. If the tool succeeded
+// and left nothing, this takes one query.
 func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit child.Exit) (ToolLeftovers, error) {
 	if r.trace == nil {
 		return ToolLeftovers{}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.tool.SessionGrace+inspectionTimeout) // a network that drops everything answers nothing
+	ctx, cancel := context.WithTimeout(ctx, r.tool.SessionGrace+inspectionTimeout) // on a network that drops all packets, queries never return
 	defer cancel()
 	s := &sessionWait{r: r, db: db, exit: exit, start: time.Now(), limit: r.tool.SessionGrace, left: map[int]*trackedSession{}}
 	var sig *SignalError
@@ -344,7 +344,7 @@ func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit chi
 		}
 		if !s.logged && time.Since(s.start) > closeDelay {
 			s.logged = true
-			r.o.Log.Warn("the tool has ended, its sessions in the database have not", "sessions", s.openSessions(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
+			r.o.Log.Warn("waiting for database sessions of the tool, which has exited", "sessions", s.openSessions(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
 		}
 		if err := s.endOwnSessions(ctx); err != nil {
 			return s.leftovers(false, now), err
@@ -357,14 +357,14 @@ func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit chi
 
 func (s *sessionWait) succeeded() bool { return s.exit.Code == 0 && s.exit.StopCause == nil }
 
-// exitedByItself reports whether the tool has ended by itself, so that its process has read
-// the answers to its statements: only what has its name or its connections counts then.
+// exitedByItself reports whether the tool exited by itself, so that its process has read
+// the results of its statements. Then only sessions with its name or connections count.
 func (s *sessionWait) exitedByItself() bool {
 	return s.exit.StopCause == nil && s.exit.Signal == 0 && s.exit.Code < 128
 }
 
-// isRelevant reports whether a session is one to wait for. One that may be somebody
-// else's has to be there at the first look: the tool has begun nothing since.
+// isRelevant reports whether to wait for a session. One that may belong to another client
+// must appear in the first query, because the tool has started nothing since.
 func (s *sessionWait) isRelevant(n postgres.ToolSession) bool {
 	switch {
 	case n.Certain:
@@ -375,7 +375,7 @@ func (s *sessionWait) isRelevant(n postgres.ToolSession) bool {
 	return s.polls == 1 && !s.exitedByItself()
 }
 
-// update takes note of what is there now, and returns how many sessions are waited for.
+// update records the current sessions, and returns how many of them are waited for.
 func (s *sessionWait) update(now []postgres.ToolSession) (open int) {
 	s.polls++
 	for _, l := range s.left {
@@ -397,7 +397,7 @@ func (s *sessionWait) update(now []postgres.ToolSession) (open int) {
 		if known := s.left[n.PID]; known != nil && known.Fate == SessionRemains {
 			known.Certain = known.Certain || n.Certain
 			if known.Seconds = n.Seconds; known.Certain && (n.Busy || !known.cut) {
-				known.ToolSession = n // as last seen at work
+				known.ToolSession = n // as last seen active
 			}
 		} else if s.isRelevant(n) {
 			s.left[n.PID] = &trackedSession{LeftoverSession: LeftoverSession{ToolSession: n, Fate: SessionRemains}}
@@ -411,9 +411,9 @@ func (s *sessionWait) update(now []postgres.ToolSession) (open int) {
 	return open
 }
 
-// endOwnSessions cancels the statements of the tool's own sessions, and ends those that do
-// not listen, or that only keep a transaction open. Where the tool has succeeded, the
-// server may yet have to see that it has hung up.
+// endOwnSessions cancels the statements of the tool's own sessions, and terminates the
+// sessions that do not respond or that only keep a transaction open. If the tool has
+// succeeded, the server may not have noticed yet that it has disconnected.
 func (s *sessionWait) endOwnSessions(ctx context.Context) error {
 	if s.succeeded() && time.Since(s.start) < closeDelay {
 		return nil
@@ -455,8 +455,8 @@ func (s *sessionWait) openSessions() []string {
 	return out
 }
 
-// leftovers leaves out what has ended by itself: of a tool that succeeded all that
-// did, of another one what was not at work.
+// leftovers returns the tracked sessions without those that ended by themselves: all such
+// sessions if the tool succeeded, otherwise the idle ones.
 func (s *sessionWait) leftovers(sessionsKnown bool, now postgres.ToolLeftovers) ToolLeftovers {
 	out := ToolLeftovers{SessionsKnown: sessionsKnown, Prepared: now.Prepared}
 	for _, pid := range slices.Sorted(maps.Keys(s.left)) {

@@ -15,30 +15,30 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// The pause between two looks grows from minInterval to maxInterval: a waiter comes at
-// most about as late as it has waited, and fifty of them are ten connections a
-// second. Each look has a connection of its own, because fifty idle ones would be
-// half of what a server lets in by default.
+// The interval between two checks grows from minInterval to maxInterval: the delay is at
+// most about the time already waited, and fifty waiters open ten connections a second. Each
+// check opens its own connection, because fifty idle ones would be half of what a server
+// accepts by default.
 const (
 	minInterval = 200 * time.Millisecond
 	maxInterval = 5 * time.Second
-	// queryTimeout bounds one look: a version table that somebody has locked
-	// (golang-migrate truncates it) answers nothing.
+	// queryTimeout limits one check: queries wait while another session has locked the
+	// version table (golang-migrate truncates it).
 	queryTimeout = 15 * time.Second
 )
 
-var errQueryTimeout = fmt.Errorf("the version table did not answer within %s", queryTimeout)
+var errQueryTimeout = fmt.Errorf("reading the version table timed out after %s", queryTimeout)
 
-// WaitError is a wait that ended before the schema was there.
+// A WaitError reports a wait that ended before the schema was up to date.
 type WaitError struct {
 	Target  string // user@host:port/database
-	Missing string // what was waited for at last
+	Missing string // what the last check waited for
 	Waited  time.Duration
-	// Unreachable is what the last look met when it did not get as far as the database.
+	// Unreachable is the error of the last check if it could not reach the database.
 	Unreachable error
-	// Unreadable is set when the role may not read the version table.
+	// Unreadable reports whether the role has no permission to read the version table.
 	Unreadable bool
-	// Unresponsive is set when the version table did not answer.
+	// Unresponsive reports whether reading the version table timed out.
 	Unresponsive bool
 	Err          error // why the wait ended
 }
@@ -46,10 +46,10 @@ type WaitError struct {
 func (e *WaitError) Error() string { return fmt.Sprintf("%v while waiting: %s", e.Err, e.Missing) }
 func (e *WaitError) Unwrap() error { return e.Err }
 
-// Wait returns once the database has every migration of the files, or version
-// *want where that is given, and is not dirty. It migrates nothing, takes no lock,
-// and needs no right but to read the version table. It waits as long as ctx lives;
-// errors are a *WaitError, or what no waiting mends.
+// Wait returns once the database has every migration of the files, or version *want if it
+// is given, and is not dirty. It migrates nothing, takes no lock, and needs only SELECT on
+// the version table. It waits until ctx ends. Errors are a *WaitError, or errors that
+// waiting cannot resolve.
 func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
 	missing := func(st plan.State) (string, error) { return plan.Missing(st, int(*want)), nil }
 	if want == nil {
@@ -80,14 +80,14 @@ type waiter struct {
 	missing func(plan.State) (string, error)
 	start   time.Time
 	last    WaitError
-	// reachedDatabase says that a look has got as far as the database.
+	// reachedDatabase reports whether a check has reached the database.
 	reachedDatabase bool
 	display         *progress.Activity
-	activity        []progress.Fact // who migrates meanwhile
+	activity        []progress.Fact // the activity of the running migrator
 }
 
-// check goes once to the database. What keeps it from being there is logged when it
-// is not what it was the last time.
+// check reads the state of the database once. It logs the missing condition if it changed
+// since the last check.
 func (w *waiter) check(ctx context.Context) (version int, there bool, err error) {
 	short, cancel := context.WithTimeoutCause(ctx, queryTimeout, errQueryTimeout)
 	defer cancel()
@@ -112,7 +112,7 @@ func (w *waiter) check(ctx context.Context) (version int, there bool, err error)
 	return 0, false, nil
 }
 
-// status is what the wait is for, and who is at work on it.
+// status returns what the wait is for, and the activity of the running migrator.
 func (w *waiter) status(ctx context.Context, now WaitError) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: now.Target},
@@ -122,7 +122,7 @@ func (w *waiter) status(ctx context.Context, now WaitError) progress.Status {
 	return progress.Status{Message: "waiting", TimeName: "waited", Facts: append(facts, untilDeadline(ctx)...)}
 }
 
-// isRetryable reports whether waiting can mend an error, and if so takes note of it.
+// isRetryable reports whether waiting can resolve an error, and if so records it in e.
 func (e *WaitError) isRetryable(err error) bool {
 	var connect *postgres.ConnectError
 	var lost *postgres.LostError
@@ -140,7 +140,7 @@ func (e *WaitError) isRetryable(err error) bool {
 		e.Missing = "the schema of the version table does not exist yet, or the role has no USAGE on it"
 	case pq.As(err, pqerror.InsufficientPrivilege) != nil:
 		e.Missing, e.Unreadable = fmt.Sprintf("the version table cannot be read: %v", err), true
-	case pq.As(err, pqerror.UndefinedTable) != nil: // it went between two queries
+	case pq.As(err, pqerror.UndefinedTable) != nil: // it was dropped between two queries
 		e.Missing = "the version table does not exist yet"
 	default:
 		return false
@@ -148,23 +148,23 @@ func (e *WaitError) isRetryable(err error) bool {
 	return true
 }
 
-// ended is the end of a wait by a signal, or for lack of time.
+// ended returns the error of a wait that a signal or a timeout ended.
 func (w *waiter) ended(ctx context.Context) error {
 	e := w.last
 	e.Target, e.Err, e.Waited = w.o.Postgres.DSN.String(), context.Cause(ctx), time.Since(w.start)
 	switch {
 	case e.Missing != "":
 	case w.reachedDatabase:
-		e.Missing, e.Unresponsive = "the version table has not answered yet", true
+		e.Missing, e.Unresponsive = "reading the version table has not finished", true
 	default:
-		e.Unreachable = errors.New("no answer yet")
-		e.Missing = "the database cannot be reached: no answer yet"
+		e.Unreachable = errors.New("no response yet")
+		e.Missing = "the database cannot be reached: no response yet"
 	}
 	return &e
 }
 
-// readState reads the version and, where the role may, the journal; what the files
-// say is not compared.
+// readState reads the version and, if the role has permission, the history table. It does
+// not compare the files.
 func (w *waiter) readState(ctx context.Context) (plan.State, error) {
 	db, err := postgres.Open(ctx, w.o.Postgres)
 	if err != nil {
@@ -176,12 +176,12 @@ func (w *waiter) readState(ctx context.Context) (plan.State, error) {
 	if err != nil {
 		return plan.State{}, err
 	}
-	journal, err := db.LatestRuns(ctx)
+	history, err := db.LatestRuns(ctx)
 	if err != nil && pq.As(err, pqerror.InsufficientPrivilege) == nil {
 		return plan.State{}, err
 	}
 	st := plan.State{Version: version.Version, Dirty: version.Dirty}
-	for _, r := range journal {
+	for _, r := range history {
 		st.Runs = append(st.Runs, runOf(r, version.Dirty))
 	}
 	w.activity, err = db.LockHolder(ctx)

@@ -61,7 +61,7 @@ func (g *statementEnd) create(w string) {
 	}
 }
 
-// other takes in a token that begins with c and is no word. It says whether it
+// other takes in a token that begins with c and is no word. It reports whether it
 // ends the statement.
 func (g *statementEnd) other(c byte) (ends bool) {
 	g.last = ""
