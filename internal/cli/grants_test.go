@@ -133,10 +133,10 @@ func TestGrants(t *testing.T) { //nolint:tparallel // the roles' names are those
 func (s *shop) gate(sql string) {
 	s.t.Helper()
 	s.grant(sql)
-	s.must("shop_gate", "wait", "--timeout", "1m")
-	s.denied("shop_gate", "INSERT INTO schema_migrations VALUES (9, false)", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations", "TRUNCATE schema_migrations",
+	s.must("shop_wait", "wait", "--timeout", "1m")
+	s.denied("shop_wait", "INSERT INTO schema_migrations VALUES (9, false)", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations", "TRUNCATE schema_migrations",
 		"DO $$ BEGIN LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE; END $$", "SELECT * FROM schema_migrations_history", "SELECT * FROM rooms", "CREATE TABLE x ()", "DROP TABLE schema_migrations", "CREATE SCHEMA x")
-	out := s.run("shop_gate", "up")
+	out := s.run("shop_wait", "up")
 	assert.NotContains(s.t, out.err, "migration completed", "the gate's role cannot migrate")
 }
 
@@ -174,7 +174,7 @@ func TestARoleThatComesLater(t *testing.T) {
 	w.write("2_b.up.sql", "CREATE TABLE b (n int)")
 	out := w.must(2, "up", "--role", role)
 	golden(t, "role-comes-later", out.err)
-	w.Exec(t, strings.ReplaceAll(grants(t)["hand over"], "shop_owner", role))
+	w.Exec(t, strings.ReplaceAll(grants(t)["ownership"], "shop_owner", role))
 	w.must(0, "up", "--role", role)
 	assert.Contains(t, owners(t, w.Database), "b "+role)
 }
