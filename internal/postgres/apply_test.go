@@ -17,24 +17,24 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func options(t *testing.T, url string) Options {
+func testOptions(t *testing.T, url string) Options {
 	t.Helper()
 	dsn, err := config.ParseDSN(url)
 	require.NoError(t, err)
 	return Options{DSN: dsn, Table: "schema_migrations", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }
 
-func session(t *testing.T, d *pgtest.Database) *DB {
+func openSession(t *testing.T, d *pgtest.Database) *DB {
 	t.Helper()
-	db, err := Open(t.Context(), options(t, d.URL()))
+	db, err := Open(t.Context(), testOptions(t, d.URL()))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
 
 var (
-	none = State{Version: -1}
-	one  = State{Version: 1}
+	noVersion  = State{Version: -1}
+	versionOne = State{Version: 1}
 )
 
 // apply runs sql as the migration to version 1 of a database without one.
@@ -42,16 +42,16 @@ func apply(t *testing.T, db *DB, sql string) *MigrationError {
 	t.Helper()
 	script, err := ParseScript([]byte(sql))
 	require.NoError(t, err)
-	return db.apply(t.Context(), migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+	return db.apply(t.Context(), migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 }
 
-func TestDriverPassesGolangMigratesConformanceTest(t *testing.T) {
+func TestDriver_Conformance_Passes(t *testing.T) {
 	t.Parallel()
-	db := session(t, pgtest.New(t))
+	db := openSession(t, pgtest.New(t))
 	migratetesting.Test(t, db.Driver(t.Context(), nil, false), []byte("CREATE TABLE t (a int); SELECT 1"))
 }
 
-func TestRunCommitsSQLAndVersionTogether(t *testing.T) {
+func TestApply_Transaction_CommitsSQLAndVersion(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, sql string }{
 		{"plain", "CREATE TABLE a (b int); INSERT INTO a VALUES (1);"},
@@ -67,17 +67,17 @@ func TestRunCommitsSQLAndVersionTogether(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := session(t, d)
+			db := openSession(t, d)
 			script, err := ParseScript([]byte(c.sql))
 			require.NoError(t, err)
 			if strings.HasPrefix(c.sql, "/* unknown */") {
 				script.Parsed, script.Statements = false, nil // as ParseScript leaves what it cannot read
 			}
-			require.Nil(t, db.apply(t.Context(), migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}}))
+			require.Nil(t, db.apply(t.Context(), migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}}))
 			assert.Equal(t, "1", d.Value(t, "SELECT sum(b) FROM public.a"))
 			st, err := db.State(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, one, st)
+			assert.Equal(t, versionOne, st)
 			assert.Equal(t, `"$user", public`, sessionValue(t, db, "SELECT current_setting('search_path')"), "a migration cannot change the session")
 			assert.Equal(t, "read committed", sessionValue(t, db, "SELECT current_setting('transaction_isolation')"))
 		})
@@ -90,7 +90,7 @@ func sessionValue(t *testing.T, db *DB, query string) (v string) {
 	return v
 }
 
-func TestRunLeavesNothingOfAFailedTransaction(t *testing.T) {
+func TestApply_TransactionFails_IsRolledBack(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, sql    string
@@ -110,7 +110,7 @@ func TestRunLeavesNothingOfAFailedTransaction(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := session(t, d)
+			db := openSession(t, d)
 			fail := apply(t, db, c.sql)
 			require.NotNil(t, fail)
 			assert.Equal(t, RolledBack, fail.Outcome)
@@ -125,33 +125,33 @@ func TestRunLeavesNothingOfAFailedTransaction(t *testing.T) {
 	}
 }
 
-func TestRunNoticesAFileThatEndsItsTransactionBehindTheParsersBack(t *testing.T) {
+func TestApply_UnparsedCommit_IsReported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	s := &Script{SQL: "CREATE TABLE a (b int); COMMIT; CREATE TABLE c (d int);", Begin: "BEGIN", Transactional: true}
-	fail := db.apply(t.Context(), migration{script: s, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.apply(t.Context(), migration{script: s, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.Equal(t, Unknown, fail.Outcome)
 	assert.ErrorContains(t, fail, "ended its own transaction")
 	st, err := db.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, none, st, "the version is not moved")
+	assert.Equal(t, noVersion, st, "the version is not moved")
 }
 
-func TestRunStatementByStatement(t *testing.T) {
+func TestApply_ConcurrentIndexAndVacuum_RunByStatement(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	require.Nil(t, apply(t, db, "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nVACUUM a;"))
 	assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"))
 	st, err := db.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, one, st)
+	assert.Equal(t, versionOne, st)
 }
 
 // TestRunKeepsAFilesOwnTransactions has what golang-migrate runs, as one query.
-func TestRunKeepsAFilesOwnTransactions(t *testing.T) {
+func TestApply_FileWithTransactions_KeepsThem(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, sql, query, want string }{
 		{"statements after a COMMIT are one transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nLOCK TABLE a; INSERT INTO a VALUES (1);", "SELECT sum(b) FROM a", "1"},
@@ -168,7 +168,7 @@ func TestRunKeepsAFilesOwnTransactions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := session(t, d)
+			db := openSession(t, d)
 			if fail := apply(t, db, c.sql); fail != nil {
 				require.NoError(t, fail)
 			}
@@ -178,7 +178,7 @@ func TestRunKeepsAFilesOwnTransactions(t *testing.T) {
 	}
 }
 
-func TestRunStatementByStatementFails(t *testing.T) {
+func TestApply_StatementByStatementFails_ReportsOutcome(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, sql string
@@ -187,17 +187,17 @@ func TestRunStatementByStatementFails(t *testing.T) {
 		line      int
 		state     State
 	}{
-		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, none},
+		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, noVersion},
 		{"half-way", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartiallyApplied, 1, 2, State{1, true}},
 		{"a block that has committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, State{1, true}},
 		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 1, State{1, true}},
-		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, none},
+		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, noVersion},
 		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartiallyApplied, 3, 3, State{1, true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := session(t, d)
+			db := openSession(t, d)
 			fail := apply(t, db, c.sql)
 			require.NotNil(t, fail)
 			assert.Equal(t, c.outcome, fail.Outcome)
@@ -212,11 +212,11 @@ func TestRunStatementByStatementFails(t *testing.T) {
 	}
 }
 
-func TestRunNoticesThatItsLockIsGone(t *testing.T) {
+func TestApply_LockReleasedByFile_IsDetected(t *testing.T) {
 	t.Parallel()
 	for _, giveAway := range []string{"SELECT pg_advisory_unlock_all();", "DISCARD ALL;"} {
 		d := pgtest.New(t)
-		db, other := session(t, d), session(t, d)
+		db, other := openSession(t, d), openSession(t, d)
 		require.NoError(t, db.Lock(t.Context()))
 		require.Nil(t, apply(t, db, giveAway), "nobody else has it: it is taken again")
 		var locked *LockedError
@@ -233,10 +233,10 @@ func TestRunNoticesThatItsLockIsGone(t *testing.T) {
 	}
 }
 
-func TestRunRebuildsAnInvalidIndex(t *testing.T) {
+func TestApply_InvalidIndex_IsRebuilt(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	d.Open(t) // keeps the owner's pool apart from the admin's
 	for _, q := range []string{`CREATE TABLE "A b" (c int)`, `INSERT INTO "A b" VALUES (1), (1)`} {
 		require.NoError(t, db.exec(t.Context(), q))
@@ -252,23 +252,23 @@ func TestRunRebuildsAnInvalidIndex(t *testing.T) {
 	assert.Equal(t, "true", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`))
 }
 
-func TestRunResetsTheRole(t *testing.T) {
+func TestApply_FileSetsRole_IsReset(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, `CREATE ROLE "other role"`)
 	t.Cleanup(func() { d.Exec(t, `DROP OWNED BY "other role"; DROP ROLE "other role"`) })
 	d.Exec(t, `GRANT "other role" TO "`+d.User+`"; GRANT ALL ON SCHEMA public TO "other role"`)
-	db := session(t, d)
+	db := openSession(t, d)
 	require.Nil(t, apply(t, db, `SET ROLE "other role"; CREATE TABLE a (b int)`))
 	assert.Equal(t, d.User, sessionValue(t, db, "SELECT current_user"))
 	assert.Equal(t, d.User, d.Value(t, "SELECT tableowner FROM pg_tables WHERE tablename = 'schema_migrations'"))
 	assert.Equal(t, "other role", d.Value(t, "SELECT tableowner FROM pg_tables WHERE tablename = 'a'"))
 }
 
-func TestRunIsCancelledInTheServer(t *testing.T) {
+func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	why := assert.AnError
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
@@ -281,7 +281,7 @@ func TestRunIsCancelledInTheServer(t *testing.T) {
 	script, err := ParseScript([]byte("CREATE TABLE a (b int); SELECT pg_sleep(60);"))
 	require.NoError(t, err)
 	start := time.Now()
-	fail := db.apply(ctx, migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.apply(ctx, migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, why)
 	assert.Equal(t, RolledBack, fail.Outcome)
@@ -292,10 +292,10 @@ func TestRunIsCancelledInTheServer(t *testing.T) {
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 }
 
-func TestRunReportsALostConnection(t *testing.T) {
+func TestApply_ConnectionLost_IsReported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	fail := apply(t, db, "CREATE TABLE a (b int); SELECT pg_terminate_backend(pg_backend_pid());")
 	require.NotNil(t, fail)
 	var lost *LostError

@@ -41,7 +41,7 @@ func TestACommitThatIsUnderWayIsWaitedFor(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			through, proxy := d.Proxied(t, 0)
-			db := session(t, through)
+			db := openSession(t, through)
 			require.NoError(t, db.Lock(t.Context()))
 			require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is journaled where there is a journal
 			gate, err := d.Admin().Conn(t.Context())

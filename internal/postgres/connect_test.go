@@ -19,7 +19,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-func TestOpenTellsWhatWaitingCannotMend(t *testing.T) {
+func TestOpen_Errors_ArePermanentOrTransient(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	swap := func(old, new string) string { return strings.Replace(d.URL(), old, new, 1) }
@@ -37,7 +37,7 @@ func TestOpenTellsWhatWaitingCannotMend(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			require.NotEqual(t, d.URL(), c.url)
-			o := options(t, c.url)
+			o := testOptions(t, c.url)
 			o.WaitForDB = time.Second
 			start := time.Now()
 			_, err := Open(t.Context(), o)
@@ -56,13 +56,13 @@ func TestOpenTellsWhatWaitingCannotMend(t *testing.T) {
 	}
 }
 
-func TestOpenKnowsWhatIsNotPostgres(t *testing.T) {
+func TestOpen_OtherServer_IsReported(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-x\r\n", "R\xff\xff\xff\xff", "Nope", "-ERR unknown command\r\n"} {
 		for _, mode := range []string{"disable", "prefer", "require"} {
 			t.Run(answer[:4]+mode, func(t *testing.T) {
 				t.Parallel()
-				_, err := Open(t.Context(), options(t, "postgres://u@"+serve(t, answer)+"/d?sslmode="+mode))
+				_, err := Open(t.Context(), testOptions(t, "postgres://u@"+serveAnswer(t, answer)+"/d?sslmode="+mode))
 				var fail *ConnectError
 				require.ErrorAs(t, err, &fail)
 				assert.True(t, mode != "disable" || errors.Is(err, ErrNotPostgres), "%v", err)
@@ -72,7 +72,7 @@ func TestOpenKnowsWhatIsNotPostgres(t *testing.T) {
 }
 
 // TestOpenWaitsOutAStranger: the address of a new Service may lead elsewhere at first.
-func TestOpenWaitsOutAStranger(t *testing.T) {
+func TestOpen_OtherServerAtFirst_Retries(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -99,7 +99,7 @@ func TestOpenWaitsOutAStranger(t *testing.T) {
 	}()
 	there := *d
 	there.Port = l.Addr().(*net.TCPAddr).Port
-	o := options(t, there.URL())
+	o := testOptions(t, there.URL())
 	o.WaitForDB = time.Minute
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func TestOpenWaitsOutAStranger(t *testing.T) {
 }
 
 // serve answers every connection with the same bytes.
-func serve(t *testing.T, answer string) string {
+func serveAnswer(t *testing.T, answer string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -128,11 +128,11 @@ func serve(t *testing.T, answer string) string {
 	return l.Addr().String()
 }
 
-func TestOpenWaitsUntilTheDatabaseLetsItIn(t *testing.T) {
+func TestOpen_TooManyConnections_Retries(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT 0`, d.User)) // SQLSTATE 53300
-	o := options(t, d.URL())
+	o := testOptions(t, d.URL())
 	o.WaitForDB = time.Minute
 	opened := make(chan error, 1)
 	go func() {
@@ -151,9 +151,9 @@ func TestOpenWaitsUntilTheDatabaseLetsItIn(t *testing.T) {
 	require.NoError(t, <-opened)
 }
 
-func TestOpenStopsWaitingWhenItIsTold(t *testing.T) {
+func TestOpen_Canceled_Stops(t *testing.T) {
 	t.Parallel()
-	o := options(t, "postgres://u@127.0.0.1:1/x")
+	o := testOptions(t, "postgres://u@127.0.0.1:1/x")
 	o.WaitForDB = time.Minute
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(assert.AnError)
@@ -161,17 +161,17 @@ func TestOpenStopsWaitingWhenItIsTold(t *testing.T) {
 	assert.ErrorIs(t, err, assert.AnError)
 }
 
-func TestOpenNeedsASchema(t *testing.T) {
+func TestOpen_NoSchema_Fails(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	_, err := Open(t.Context(), options(t, d.URL()+"&search_path=nowhere"))
+	_, err := Open(t.Context(), testOptions(t, d.URL()+"&search_path=nowhere"))
 	assert.ErrorIs(t, err, ErrNoSchema)
 }
 
-func TestLockIsPolledAndNamesItsHolder(t *testing.T) {
+func TestLock_Held_PollsAndReportsHolder(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	holder, waiter := session(t, d), session(t, d)
+	holder, waiter := openSession(t, d), openSession(t, d)
 	require.NoError(t, holder.Lock(t.Context()))
 	waiter.opts.LockWait = 500 * time.Millisecond
 	err := waiter.Lock(t.Context())
@@ -190,10 +190,10 @@ func TestLockIsPolledAndNamesItsHolder(t *testing.T) {
 	require.NoError(t, <-got)
 }
 
-func TestLockGoesWithItsSession(t *testing.T) {
+func TestLock_HolderTerminated_IsReleased(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	holder, waiter := session(t, d), session(t, d)
+	holder, waiter := openSession(t, d), openSession(t, d)
 	require.NoError(t, holder.Lock(t.Context()))
 	d.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d)", holder.Server.PID))
 	waiter.opts.LockWait = 10 * time.Second
@@ -201,7 +201,7 @@ func TestLockGoesWithItsSession(t *testing.T) {
 }
 
 // stockDriver is golang-migrate's own driver, opened by URL as its CLI does.
-func stockDriver(t *testing.T, d *pgtest.Database) database.Driver {
+func golangMigrateDriver(t *testing.T, d *pgtest.Database) database.Driver {
 	t.Helper()
 	driver, err := (&stock.Postgres{}).Open(d.URL())
 	require.NoError(t, err)
@@ -209,10 +209,10 @@ func stockDriver(t *testing.T, d *pgtest.Database) database.Driver {
 	return driver
 }
 
-func TestLockExcludesGolangMigrate(t *testing.T) {
+func TestLock_GolangMigrate_IsExcluded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	theirs, ours := stockDriver(t, d), session(t, d)
+	theirs, ours := golangMigrateDriver(t, d), openSession(t, d)
 	require.NoError(t, theirs.Lock())
 	var locked *LockedError
 	require.ErrorAs(t, ours.Lock(t.Context()), &locked)
@@ -229,37 +229,37 @@ func TestLockExcludesGolangMigrate(t *testing.T) {
 	require.NoError(t, <-got)
 }
 
-func TestVersionTableIsGolangMigrates(t *testing.T) {
+func TestVersionTable_Definition_MatchesGolangMigrate(t *testing.T) {
 	t.Parallel()
 	describe := `SELECT string_agg(format('%s %s %s', attname, format_type(atttypid, atttypmod), attnotnull), ',' ORDER BY attnum)
 		|| (SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY contype) FROM pg_constraint WHERE conrelid = attrelid AND contype <> 'n')
 		FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attnum > 0 GROUP BY attrelid`
 	ours, theirs := pgtest.New(t), pgtest.New(t)
-	db := session(t, ours)
+	db := openSession(t, ours)
 	require.Nil(t, apply(t, db, "SELECT 1"))
-	driver := stockDriver(t, theirs)
+	driver := golangMigrateDriver(t, theirs)
 	require.NoError(t, driver.SetVersion(1, false))
 	assert.Equal(t, theirs.Value(t, describe), ours.Value(t, describe))
 
-	version, dirty, err := stockDriver(t, ours).Version()
+	version, dirty, err := golangMigrateDriver(t, ours).Version()
 	require.NoError(t, err)
 	assert.Equal(t, 1, version)
 	assert.False(t, dirty)
-	st, err := session(t, theirs).State(t.Context())
+	st, err := openSession(t, theirs).State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, one, st)
+	assert.Equal(t, versionOne, st)
 
 	require.NoError(t, driver.SetVersion(database.NilVersion, true))
-	st, err = session(t, theirs).State(t.Context())
+	st, err = openSession(t, theirs).State(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, State{-1, true}, st)
 }
 
-func TestTableCanHaveASchemaAndAnyName(t *testing.T) {
+func TestOpen_QuotedTableName_IsAccepted(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf(`CREATE SCHEMA "My Schema" AUTHORIZATION %q`, d.User))
-	o := options(t, d.URL())
+	o := testOptions(t, d.URL())
 	o.Table = `My Schema.x"; DROP TABLE users; --`
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
@@ -268,12 +268,12 @@ func TestTableCanHaveASchemaAndAnyName(t *testing.T) {
 	assert.Equal(t, "1", d.Value(t, `SELECT version FROM "My Schema"."x""; DROP TABLE users; --"`))
 	st, err := db.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, one, st)
+	assert.Equal(t, versionOne, st)
 }
 
 // TestOpenWaitsForAConnectionThatIsReset: lib/pq reports a reset during the
 // handshake in a way that errors.As does not see through.
-func TestOpenWaitsForAConnectionThatIsReset(t *testing.T) {
+func TestOpen_ConnectionReset_IsTransient(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -289,7 +289,7 @@ func TestOpenWaitsForAConnectionThatIsReset(t *testing.T) {
 		}
 	}()
 	for range 20 {
-		o := options(t, "postgres://u@"+l.Addr().String()+"/d?sslmode=disable")
+		o := testOptions(t, "postgres://u@"+l.Addr().String()+"/d?sslmode=disable")
 		_, err := Open(t.Context(), o)
 		var fail *ConnectError
 		require.ErrorAs(t, err, &fail)

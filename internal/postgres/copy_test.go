@@ -15,14 +15,14 @@ import (
 )
 
 // opened is an opener of a text.
-func opened(text string) opener {
+func openText(text string) opener {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 }
 
 // streamed is a file as if it were too big for memory, sent in small windows.
-func streamed(t *testing.T, text string) *Script {
+func streamedScript(t *testing.T, text string) *Script {
 	t.Helper()
-	s, err := scanFile("1_x.up.sql", opened(text))
+	s, err := scanFile("1_x.up.sql", openText(text))
 	require.NoError(t, err)
 	require.NotNil(t, s.stream)
 	s.stream.window = 40
@@ -31,12 +31,12 @@ func streamed(t *testing.T, text string) *Script {
 
 // applyScript runs a script as the migration to version 1 of a database without one.
 func applyScript(ctx context.Context, db *DB, s *Script) *MigrationError {
-	return db.apply(ctx, migration{script: s, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+	return db.apply(ctx, migration{script: s, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 }
 
 const abcTable = "CREATE TABLE public.a (b int, c text);\n"
 
-func TestCopyPutsItsRowsIn(t *testing.T) {
+func TestCopy_Files_InsertRows(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, sql, want string
@@ -61,7 +61,7 @@ func TestCopyPutsItsRowsIn(t *testing.T) {
 			t.Run(c.name+" "+how, func(t *testing.T) {
 				t.Parallel()
 				d := pgtest.New(t)
-				db := session(t, d)
+				db := openSession(t, d)
 				d.Exec(t, "CREATE TABLE start (b int); ALTER TABLE start OWNER TO \""+d.User+"\"")
 				sql, want := c.sql, c.want
 				if how == "CRLF" {
@@ -72,7 +72,7 @@ func TestCopyPutsItsRowsIn(t *testing.T) {
 				require.Equal(t, !c.parts, script.Transactional)
 				switch {
 				case how == "streamed":
-					script = streamed(t, sql)
+					script = streamedScript(t, sql)
 				case how == "unknown to the parser" && script.Begin == "BEGIN":
 					script.Parsed, script.Statements = false, nil // as ParseScript leaves what it cannot read
 				}
@@ -80,7 +80,7 @@ func TestCopyPutsItsRowsIn(t *testing.T) {
 				assert.Equal(t, want, d.Value(t, "SELECT string_agg(a::text, ' ' ORDER BY b) FROM public.a"))
 				st, err := db.State(t.Context())
 				require.NoError(t, err)
-				assert.Equal(t, one, st)
+				assert.Equal(t, versionOne, st)
 				done, total := d.Value(t, "SELECT statements_applied FROM schema_migrations_history"), d.Value(t, "SELECT statements_total FROM schema_migrations_history")
 				assert.Equal(t, total, done)
 			})
@@ -88,7 +88,7 @@ func TestCopyPutsItsRowsIn(t *testing.T) {
 	}
 }
 
-func TestCopyThatFailsLeavesNothing(t *testing.T) {
+func TestCopy_Errors_AreRolledBack(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, sql    string
@@ -109,11 +109,11 @@ func TestCopyThatFailsLeavesNothing(t *testing.T) {
 			t.Run(c.name+" "+how, func(t *testing.T) {
 				t.Parallel()
 				d := pgtest.New(t)
-				db := session(t, d)
+				db := openSession(t, d)
 				script, err := ParseScript([]byte(c.sql))
 				require.NoError(t, err)
 				if how == "streamed" {
-					script = streamed(t, c.sql)
+					script = streamedScript(t, c.sql)
 				}
 				fail := applyScript(t.Context(), db, script)
 				require.NotNil(t, fail)
@@ -132,10 +132,10 @@ func TestCopyThatFailsLeavesNothing(t *testing.T) {
 }
 
 // A COPY of a file that is not one transaction is counted with its rows.
-func TestCopyThatFailsPartWay(t *testing.T) {
+func TestCopy_FailsInSecondBlock_Resumes(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	const sql = "CREATE TABLE a (b int);\nCOPY a FROM stdin;\n1\n\\.\nVACUUM a;\nCOPY a FROM stdin;\n2\nx\n\\.\n"
 	fail := apply(t, db, sql)
 	require.NotNil(t, fail)
@@ -149,7 +149,7 @@ func TestCopyThatFailsPartWay(t *testing.T) {
 
 	script, err := ParseScript([]byte(strings.Replace(sql, "x", "3", 1)))
 	require.NoError(t, err)
-	require.Nil(t, db.apply(t.Context(), migration{script: script, from: none, to: one, resume: true, run: Run{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
+	require.Nil(t, db.apply(t.Context(), migration{script: script, from: noVersion, to: versionOne, resume: true, run: Run{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
 	assert.Equal(t, "6", d.Value(t, "SELECT sum(b) FROM a"))
 }
 
@@ -159,7 +159,7 @@ CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_s
 CREATE TRIGGER slow BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION slow();
 `
 
-func TestCopyEndsWhenItIsToldTo(t *testing.T) {
+func TestCopy_Canceled_Stops(t *testing.T) {
 	t.Parallel()
 	for name, rows := range map[string]string{
 		"all rows sent":     strings.Repeat("1\n", 60),
@@ -168,14 +168,14 @@ func TestCopyEndsWhenItIsToldTo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := session(t, d)
+			db := openSession(t, d)
 			script, err := ParseScript([]byte(slowRows + "COPY a FROM stdin;\n" + rows + "\\.\n"))
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stop := errors.New("told to")
 			ended := make(chan *MigrationError, 1)
 			go func() { ended <- applyScript(ctx, db, script) }()
-			require.Eventually(t, func() bool { return copies(t, d) == "1" }, time.Minute, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return countCopies(t, d) == "1" }, time.Minute, 20*time.Millisecond)
 			cancel(stop)
 			select {
 			case fail := <-ended:
@@ -184,26 +184,26 @@ func TestCopyEndsWhenItIsToldTo(t *testing.T) {
 			case <-time.After(30 * time.Second):
 				t.Fatal("the COPY goes on")
 			}
-			assert.Eventually(t, func() bool { return copies(t, d) == "0" }, 30*time.Second, 20*time.Millisecond)
+			assert.Eventually(t, func() bool { return countCopies(t, d) == "0" }, 30*time.Second, 20*time.Millisecond)
 			assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 		})
 	}
 }
 
 // copies counts the sessions that are in a COPY of the test's database.
-func copies(t *testing.T, d *pgtest.Database) string {
+func countCopies(t *testing.T, d *pgtest.Database) string {
 	return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()")
 }
 
-func TestCopyLosesItsConnection(t *testing.T) {
+func TestCopy_ConnectionLost_IsRolledBack(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	script, err := ParseScript([]byte(slowRows + "COPY a FROM stdin;\n" + strings.Repeat("1234567\n", 2_000_000) + "\\.\n"))
 	require.NoError(t, err)
 	ended := make(chan *MigrationError, 1)
 	go func() { ended <- applyScript(t.Context(), db, script) }()
-	require.Eventually(t, func() bool { return copies(t, d) == "1" }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return countCopies(t, d) == "1" }, time.Minute, 20*time.Millisecond)
 	d.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()")
 	select {
 	case fail := <-ended:

@@ -13,7 +13,7 @@ import (
 )
 
 // holdings are data in every shape that a down can take away.
-const holdings = `
+const dataFixture = `
 CREATE TABLE full_of (id int PRIMARY KEY, note text, nothing text, twice int GENERATED ALWAYS AS (id * 2) STORED);
 INSERT INTO full_of SELECT n, CASE WHEN n < 4 THEN 'x' END FROM generate_series(1, 5) n;
 CREATE TABLE empty (id int);
@@ -27,11 +27,11 @@ CREATE EXTENSION citext; CREATE TABLE mails (m citext); INSERT INTO mails VALUES
 CREATE TABLE hidden (a int); INSERT INTO hidden VALUES (1); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; ALTER TABLE hidden FORCE ROW LEVEL SECURITY;
 `
 
-func TestLosses(t *testing.T) {
+func TestDataLosses_Statements_AreCounted(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
-	require.NoError(t, db.exec(t.Context(), holdings))
+	db := openSession(t, d)
+	require.NoError(t, db.exec(t.Context(), dataFixture))
 	d.Exec(t, `CREATE TABLE theirs (a int); INSERT INTO theirs VALUES (1);
 		CREATE FOREIGN DATA WRAPPER other; CREATE SERVER other FOREIGN DATA WRAPPER other; CREATE FOREIGN TABLE away (a int) SERVER other;
 		CREATE FUNCTION bucket(a int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 % 10';
@@ -111,10 +111,10 @@ func TestLosses(t *testing.T) {
 
 // TestLossesOfSeveralSteps: names move from one file to the next, what is in effect
 // already takes nothing any more, and an up is not asked.
-func TestLossesOfSeveralSteps(t *testing.T) {
+func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 	t.Parallel()
-	db := session(t, pgtest.New(t))
-	require.NoError(t, db.exec(t.Context(), holdings))
+	db := openSession(t, pgtest.New(t))
+	require.NoError(t, db.exec(t.Context(), dataFixture))
 	step := func(file, direction, sql string, done int) Step {
 		return Step{File: file, Direction: direction, StatementsApplied: done, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
 	}
@@ -131,10 +131,10 @@ func TestLossesOfSeveralSteps(t *testing.T) {
 
 // TestLosses_CountMeetsALimit_IsNotKnown: what cannot be counted in time hides no other
 // table, and is no error.
-func TestLosses_CountMeetsALimit_IsNotKnown(t *testing.T) {
+func TestDataLosses_CountTimeout_IsUnknown(t *testing.T) {
 	t.Parallel()
-	db := session(t, pgtest.New(t))
-	require.NoError(t, db.exec(t.Context(), holdings))
+	db := openSession(t, pgtest.New(t))
+	require.NoError(t, db.exec(t.Context(), dataFixture))
 	open := func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("DELETE FROM full_of WHERE pg_sleep(60) IS NULL; DROP TABLE child")), nil
 	}

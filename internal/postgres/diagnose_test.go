@@ -50,7 +50,7 @@ func TestWhyRowsBreakARule(t *testing.T) {
 			d := pgtest.New(t)
 			d.Exec(t, "CREATE TABLE b (c int)")
 			owned(t, d, c.prepare)
-			fail := failing(t, t.Context(), session(t, d), c.sql)
+			fail := failing(t, t.Context(), openSession(t, d), c.sql)
 			if c.why == "" {
 				assert.Empty(t, fail.Reason.Causes)
 				return
@@ -93,7 +93,7 @@ func TestWhyDeniedGivesTheGrant(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			d.Exec(t, c.prepare)
-			db := session(t, d)
+			db := openSession(t, d)
 			fail := failing(t, t.Context(), db, c.sql)
 			require.NotEmpty(t, fail.Reason.Fix, "%v", fail.Server().Message)
 			assert.NotEmpty(t, fail.Reason.FixRole)
@@ -109,7 +109,7 @@ func TestTheLookIsBounded(t *testing.T) {
 	d := pgtest.New(t)
 	owned(t, d, `CREATE TABLE a (b int); INSERT INTO a SELECT n FROM generate_series(1, 1000) n;
 		CREATE FUNCTION slow(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN IF $1 = 1 AND current_setting('transaction_read_only') = 'off' THEN RETURN false; END IF; PERFORM pg_sleep(60); RETURN true; END $$`)
-	db := session(t, d)
+	db := openSession(t, d)
 	began := time.Now()
 	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (slow(b))")
 	assert.Less(t, time.Since(began), 30*time.Second)
@@ -117,7 +117,7 @@ func TestTheLookIsBounded(t *testing.T) {
 	assert.Equal(t, "23514", string(fail.Server().Code))
 	st, err := db.State(t.Context())
 	require.NoError(t, err, "the session is as it was")
-	assert.Equal(t, none, st)
+	assert.Equal(t, noVersion, st)
 }
 
 // TestTheLookBehindAPooler: it is a transaction, and ends.
@@ -125,7 +125,7 @@ func TestTheLookBehindAPooler(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	owned(t, d, "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (-1)")
-	db := session(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
+	db := openSession(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
 	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (b > 0)")
 	assert.Equal(t, []string{"1 row of a for which b > 0 is not so: b = -1"}, fail.Reason.Causes)
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"))

@@ -16,13 +16,13 @@ var errStop = errors.New("told to stop")
 
 // TestACommittedMigrationCounts though the run is told to stop before golang-migrate
 // has come to say that it is clean.
-func TestACommittedMigrationCounts(t *testing.T) {
+func TestDriver_CanceledAfterCommit_CountsMigration(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	step := func(version uint, from, to int) Step {
-		return Step{File: "x.up.sql", Name: "x", Direction: "up", Version: version, Target: to, From: from, Open: opened("SELECT 1")}
+		return Step{File: "x.up.sql", Name: "x", Direction: "up", Version: version, Target: to, From: from, Open: openText("SELECT 1")}
 	}
 	driver := db.Driver(ctx, []Step{step(1, -1, 1), step(2, 1, 2)}, false)
 	require.NoError(t, driver.Lock())
@@ -36,9 +36,9 @@ func TestACommittedMigrationCounts(t *testing.T) {
 }
 
 // TestNothingIsBegunAfterAStop, however fast the server would answer.
-func TestNothingIsBegunAfterAStop(t *testing.T) {
+func TestDriver_CanceledBeforeRun_RunsNothing(t *testing.T) {
 	t.Parallel()
-	db := session(t, pgtest.New(t))
+	db := openSession(t, pgtest.New(t))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	driver := db.Driver(ctx, nil, false)
 	require.NoError(t, driver.Lock())

@@ -69,7 +69,7 @@ func TestFingerprintSeesEveryChange(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %q SUPERUSER", d.User))
-	db := session(t, d)
+	db := openSession(t, d)
 	require.NoError(t, db.exec(t.Context(), everything+superusers))
 	for sql, want := range map[string][]string{
 		"CREATE TABLE new (a serial PRIMARY KEY, b text UNIQUE)": {"added table public.new"},
@@ -156,7 +156,7 @@ func TestFingerprintSeesEveryChange(t *testing.T) {
 
 func TestFingerprintSeesAnInvalidIndex(t *testing.T) {
 	t.Parallel()
-	db := session(t, pgtest.New(t))
+	db := openSession(t, pgtest.New(t))
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a AS SELECT 1 AS b UNION ALL SELECT 1"))
 	before := fingerprint(t, db)
 	require.Error(t, db.exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY i ON a (b)"))
@@ -171,7 +171,7 @@ func TestFingerprintSeesAnInvalidIndex(t *testing.T) {
 func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	require.NoError(t, db.exec(t.Context(), everything))
 	before := fingerprint(t, db)
 	run := ToolRun{Command: "tool", Outcome: ToolRunning, Started: time.Now()}
@@ -180,7 +180,7 @@ func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
 	assert.NotZero(t, id)
 	require.NoError(t, db.exec(t.Context(), db.createHistorySQL()))
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q SET search_path = "other place"`, d.User))
-	opts := options(t, d.URL())
+	opts := testOptions(t, d.URL())
 	opts.Table = "public.schema_migrations"
 	other, err := Open(t.Context(), opts)
 	require.NoError(t, err)
@@ -191,7 +191,7 @@ func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
 func TestFingerprintDoesNotWaitForALockForEver(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	require.NoError(t, db.exec(t.Context(), everything))
 	tx, err := d.Admin().Begin()
 	require.NoError(t, err)

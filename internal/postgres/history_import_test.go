@@ -11,10 +11,10 @@ import (
 
 // TestTheJournalIsMadeOnce for all that is taken over: of each time more the server
 // would remark that it is there.
-func TestTheJournalIsMadeOnce(t *testing.T) {
+func TestImportRuns_Twice_CreatesHistoryTableOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := mannered(t, d, 0)
+	db, log := openWithLockTimeout(t, d, 0)
 	require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 1, Name: "a", Direction: "up"}, {Version: 2, Name: "b", Direction: "up"}}))
 	require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 3, Name: "c", Direction: "up"}}))
 	assert.Empty(t, log.String())

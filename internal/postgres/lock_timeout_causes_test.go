@@ -13,7 +13,7 @@ import (
 )
 
 // TestOnlyOurLockTimeoutIsRetried: what else has its code comes again each time.
-func TestOnlyOurLockTimeoutIsRetried(t *testing.T) {
+func TestApply_OtherLockErrors_AreNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
 		"raised by the migration":  "DO $$ BEGIN RAISE 'not on a Friday' USING ERRCODE = 'lock_not_available'; END $$",
@@ -33,9 +33,9 @@ func TestOnlyOurLockTimeoutIsRetried(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db, log := mannered(t, d, 30*time.Second)
+			db, log := openWithLockTimeout(t, d, 30*time.Second)
 			require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int); CREATE TABLE b (c int)"))
-			report := reader(t, d)
+			report := beginReader(t, d)
 			_, err := report.Exec("INSERT INTO a VALUES (1)")
 			require.NoError(t, err)
 			fail := apply(t, db, sql)
@@ -48,10 +48,10 @@ func TestOnlyOurLockTimeoutIsRetried(t *testing.T) {
 }
 
 // TestAFilesOwnStatementTimeoutIsObeyed also where the file is no transaction.
-func TestAFilesOwnStatementTimeoutIsObeyed(t *testing.T) {
+func TestApply_FileSetsStatementTimeout_IsKept(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, _ := mannered(t, d, time.Second)
+	db, _ := openWithLockTimeout(t, d, time.Second)
 	db.opts.StatementTimeout = 100 * time.Millisecond
 	require.Nil(t, apply(t, db, "-- shiplock:no-transaction\nSET statement_timeout = 0; SELECT pg_sleep(0.3); SELECT 1"))
 	fail := apply(t, db, "-- shiplock:no-transaction\nSELECT 1; SELECT pg_sleep(60)")
@@ -60,18 +60,18 @@ func TestAFilesOwnStatementTimeoutIsObeyed(t *testing.T) {
 }
 
 // TestTheLastLockTimeoutIsReported in each line of the log and at the end of the run.
-func TestTheLastLockTimeoutIsReported(t *testing.T) {
+func TestApply_CanceledAfterLockTimeout_ReportsLockTimeout(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := mannered(t, d, 100*time.Millisecond)
+	db, log := openWithLockTimeout(t, d, 100*time.Millisecond)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
-	reader(t, d)
+	beginReader(t, d)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	done := make(chan *MigrationError, 1)
 	go func() {
 		script, err := ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 		assert.NoError(t, err)
-		done <- db.apply(ctx, migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+		done <- db.apply(ctx, migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	}()
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), "lock timeout (55P03)") }, time.Minute, 10*time.Millisecond)
 	cancel(assert.AnError)

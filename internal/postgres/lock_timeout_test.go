@@ -16,7 +16,7 @@ import (
 )
 
 // reader is an application's transaction that has read table a and stays open.
-func reader(t *testing.T, d *pgtest.Database) *sql.Tx {
+func beginReader(t *testing.T, d *pgtest.Database) *sql.Tx {
 	t.Helper()
 	tx, err := d.Open(t).Begin()
 	require.NoError(t, err)
@@ -28,10 +28,10 @@ func reader(t *testing.T, d *pgtest.Database) *sql.Tx {
 
 type safeBuffer struct{ pgtest.Buffer }
 
-func mannered(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB, *safeBuffer) {
+func openWithLockTimeout(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB, *safeBuffer) {
 	t.Helper()
 	var log safeBuffer
-	o := options(t, d.URL())
+	o := testOptions(t, d.URL())
 	o.LockTimeout, o.Log = lockTimeout, slog.New(slog.NewTextHandler(&log, nil))
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
@@ -39,12 +39,12 @@ func mannered(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB,
 	return db, &log
 }
 
-func TestRunMakesWayForTheApplication(t *testing.T) {
+func TestApply_LockTimeout_RetriesAndReportsBlockingSession(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := mannered(t, d, time.Second)
+	db, log := openWithLockTimeout(t, d, time.Second)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
-	report := reader(t, d)
+	report := beginReader(t, d)
 
 	done := make(chan *MigrationError, 1)
 	go func() { done <- apply(t, db, "CREATE TABLE c (d int); ALTER TABLE a ADD COLUMN c int") }()
@@ -64,29 +64,29 @@ func TestRunMakesWayForTheApplication(t *testing.T) {
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'c'"))
 }
 
-func TestRunGivesUpOnALockWhenItsTimeIsOver(t *testing.T) {
+func TestApply_LockTimeoutUntilDeadline_Fails(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, _ := mannered(t, d, 200*time.Millisecond)
+	db, _ := openWithLockTimeout(t, d, 200*time.Millisecond)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
-	reader(t, d)
+	beginReader(t, d)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, assert.AnError)
 	defer cancel()
 	script, err := ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 	require.NoError(t, err)
-	fail := db.apply(ctx, migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.apply(ctx, migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
 	assert.Equal(t, RolledBack, fail.Outcome)
 	assert.Contains(t, strings.Join(fail.Blockers, " "), "report", "who was in the way, whatever moment the time was over")
 }
 
-func TestRunRetriesOneOfSeveralParts(t *testing.T) {
+func TestApply_LockTimeoutInSecondBlock_RetriesBlock(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := mannered(t, d, 200*time.Millisecond)
+	db, log := openWithLockTimeout(t, d, 200*time.Millisecond)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
-	report := reader(t, d)
+	report := beginReader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() {
 		done <- apply(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
@@ -97,12 +97,12 @@ func TestRunRetriesOneOfSeveralParts(t *testing.T) {
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM c"))
 }
 
-func TestConcurrentIndexHasNoLockTimeout(t *testing.T) {
+func TestApply_ConcurrentIndex_HasNoLockTimeout(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := mannered(t, d, 100*time.Millisecond)
+	db, log := openWithLockTimeout(t, d, 100*time.Millisecond)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
-	report := reader(t, d)
+	report := beginReader(t, d)
 	_, err := report.Exec("INSERT INTO a VALUES (1)") // the index waits for writers that are older than it
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
@@ -117,10 +117,10 @@ func TestConcurrentIndexHasNoLockTimeout(t *testing.T) {
 	assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"))
 }
 
-func TestStatementTimeout(t *testing.T) {
+func TestApply_StatementTimeout_Fails(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, _ := mannered(t, d, time.Second)
+	db, _ := openWithLockTimeout(t, d, time.Second)
 	db.opts.StatementTimeout = 200 * time.Millisecond
 	fail := apply(t, db, "SELECT pg_sleep(60)")
 	require.NotNil(t, fail)

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestSQLWithAPassword(t *testing.T) {
+func TestPasswordPattern_SQL_IsMatched(t *testing.T) {
 	for sql, want := range map[string]bool{
 		"CREATE ROLE r LOGIN PASSWORD 'x'":                                                   true,
 		"alter user r with encrypted\npassword\n\t'x' valid until 'infinity'":                true,

@@ -106,14 +106,14 @@ func TestOthersCannotForgeTheLog(t *testing.T) {
 				o.LockTimeout = 400 * time.Millisecond
 			})
 			require.NoError(t, db.exec(t.Context(), "DROP TABLE IF EXISTS a; CREATE TABLE a (b int)"))
-			other := reader(t, d)
+			other := beginReader(t, d)
 			_, err := other.Exec("SELECT 1 AS \"" + forged + "\" FROM a /* ALTER ROLE x PASSWORD 'geheim' */")
 			require.NoError(t, err)
 			script, err := parseFile("1_"+forged+".up.sql", []byte("SELECT 1;\nALTER TABLE a ADD COLUMN \""+forged+"\" int"))
 			require.NoError(t, err)
 			done := make(chan *MigrationError, 1)
 			go func() {
-				done <- db.apply(t.Context(), migration{script: script, from: none, to: one, run: Run{Version: 1, Name: "x", Direction: "up"}})
+				done <- db.apply(t.Context(), migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 			}()
 			require.Eventually(t, func() bool {
 				return strings.Contains(log.String(), "report") && strings.Contains(log.String(), "attempt=3") || strings.Contains(log.String(), `"attempt":3`)
@@ -137,7 +137,7 @@ func TestHowFarAnotherMigratorIs(t *testing.T) {
 	require.NoError(t, first.exec(t.Context(), "CREATE TABLE a (b int); INSERT INTO a VALUES (1)"))
 	require.Nil(t, run(t, first, 1, "SELECT 1"))
 	require.NoError(t, first.Lock(t.Context()))
-	writer := reader(t, d)
+	writer := beginReader(t, d)
 	_, err := writer.Exec("INSERT INTO a VALUES (2)")
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
@@ -170,7 +170,7 @@ func TestWaitingForTheDatabaseIsSaidAgain(t *testing.T) {
 	t.Parallel()
 	var log record
 	d := pgtest.New(t)
-	o := options(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
+	o := testOptions(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
 	o.Log, o.WaitForDB = slog.New(slog.NewJSONHandler(&log, nil)), 2*time.Second
 	o.Progress = progress.NewLog(o.Log, brisk)
 	_, err := Open(t.Context(), o)

@@ -63,7 +63,7 @@ func (r *record) waitFor(t *testing.T, message string, fields ...string) map[str
 func followed(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *record) {
 	t.Helper()
 	var log record
-	o := options(t, d.URL())
+	o := testOptions(t, d.URL())
 	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	o.Progress = progress.NewLog(o.Log, brisk)
 	if change != nil {
@@ -184,7 +184,7 @@ func TestWhoKeepsAnIndexWaiting(t *testing.T) {
 	d := pgtest.New(t)
 	db, log := followed(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int); INSERT INTO a VALUES (1)"))
-	writer := reader(t, d)
+	writer := beginReader(t, d)
 	_, err := writer.Exec("SET application_name = 'import'; INSERT INTO a VALUES (2)")
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
@@ -211,7 +211,7 @@ func TestProgressOfABlockedStatement(t *testing.T) {
 	d := pgtest.New(t)
 	db, log := followed(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
-	report := reader(t, d)
+	report := beginReader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
 	line := log.waitFor(t, stillRuns, "blocked_by", `application_name "report"`, "statement", "2 of 2") // the marker of which may come a moment later
@@ -228,7 +228,7 @@ func TestProgressOfRows(t *testing.T) {
 	d := pgtest.New(t)
 	db, log := followed(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b text CHECK (pg_sleep(0.0005) IS NOT NULL))"))
-	s := streamed(t, "SELECT 1;\nCOPY a FROM stdin;\n"+strings.Repeat(strings.Repeat("x", 8000)+"\n", 2500)+"\\.\nSELECT 2;\n")
+	s := streamedScript(t, "SELECT 1;\nCOPY a FROM stdin;\n"+strings.Repeat(strings.Repeat("x", 8000)+"\n", 2500)+"\\.\nSELECT 2;\n")
 	s.Name = "1_rows.up.sql"
 	require.Nil(t, applyScript(t.Context(), db, s))
 	var seen []int
@@ -251,7 +251,7 @@ func TestProgressOfABigFile(t *testing.T) {
 	d := pgtest.New(t)
 	db, log := followed(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b text)"))
-	s := streamed(t, "BEGIN;\n"+strings.Repeat("INSERT INTO a VALUES ('"+strings.Repeat("x", 5000)+"');\nSELECT pg_sleep(0.01);\n", 100)+"COMMIT;\n")
+	s := streamedScript(t, "BEGIN;\n"+strings.Repeat("INSERT INTO a VALUES ('"+strings.Repeat("x", 5000)+"');\nSELECT pg_sleep(0.01);\n", 100)+"COMMIT;\n")
 	s.Name, s.stream.window = "1_big.up.sql", 50_000
 	require.Nil(t, applyScript(t.Context(), db, s))
 	var percents, statements []int

@@ -169,7 +169,7 @@ func FuzzParseScript(f *testing.F) {
 // agrees holds what is made of a file too big for memory against what is made of
 // it in memory.
 func agrees(t *testing.T, s *Script, text string) {
-	big, err := scanFile("", opened(text))
+	big, err := scanFile("", openText(text))
 	if err != nil && disablesConformingStrings.MatchString(strings.Join(texts(s), "\n")) {
 		return // refused there only
 	}

@@ -30,8 +30,8 @@ func TestBigFilesRunAsOneTransaction(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := session(t, d)
-			s := streamed(t, c.sql)
+			db := openSession(t, d)
+			s := streamedScript(t, c.sql)
 			require.Nil(t, applyScript(t.Context(), db, s))
 			assert.Equal(t, "20", d.Value(t, "SELECT sum(b) FROM a"))
 			assert.Equal(t, fmt.Sprint(s.Count()), d.Value(t, "SELECT statements_applied FROM schema_migrations_history"))
@@ -65,8 +65,8 @@ func TestBigFilesTellWhichStatementFailed(t *testing.T) {
 			t.Run(fmt.Sprint(c.name, window), func(t *testing.T) {
 				t.Parallel()
 				d := pgtest.New(t)
-				db := session(t, d)
-				s := streamed(t, c.sql)
+				db := openSession(t, d)
+				s := streamedScript(t, c.sql)
 				s.stream.window = window
 				fail := applyScript(t.Context(), db, s)
 				require.NotNil(t, fail)
@@ -93,13 +93,13 @@ func TestBigFilesMakeWayForOthers(t *testing.T) {
 	require.NoError(t, err)
 	_, err = holder.Exec("LOCK TABLE busy")
 	require.NoError(t, err)
-	opts := options(t, d.URL())
+	opts := testOptions(t, d.URL())
 	opts.LockTimeout = 200 * time.Millisecond
 	db, err := Open(t.Context(), opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 
-	s := streamed(t, "CREATE TABLE a (b int);\nSELECT 1;\nALTER TABLE busy ADD c int;\nSELECT 2;")
+	s := streamedScript(t, "CREATE TABLE a (b int);\nSELECT 1;\nALTER TABLE busy ADD c int;\nSELECT 2;")
 	s.stream.window = windowBytes
 	reads := 0
 	open := s.stream.open
@@ -122,14 +122,14 @@ func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
 	t.Cleanup(func() { _ = holder.Rollback() })
 	_, err = holder.Exec("SELECT pg_advisory_xact_lock(7)")
 	require.NoError(t, err)
-	opts := options(t, d.URL())
+	opts := testOptions(t, d.URL())
 	opts.LockTimeout = 100 * time.Millisecond
 	db, err := Open(t.Context(), opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 
 	others := strings.Repeat("INSERT INTO a VALUES (1);\n", 50)
-	s := streamed(t, "CREATE TABLE a (b int);\n"+others+"  INSERT INTO a SELECT 1 FROM pg_advisory_xact_lock(7);\n"+others)
+	s := streamedScript(t, "CREATE TABLE a (b int);\n"+others+"  INSERT INTO a SELECT 1 FROM pg_advisory_xact_lock(7);\n"+others)
 	s.stream.window = windowBytes
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -145,9 +145,9 @@ func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
 func TestBigFilesLeaveNoWriterBehind(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	text := "CREATE TABLE a (b int);\n" + strings.Repeat("INSERT INTO a VALUES (1); -- "+strings.Repeat("x", 1000)+"\n", 5000)
-	driver := db.Driver(t.Context(), []Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: opened(text)}}, false)
+	driver := db.Driver(t.Context(), []Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: openText(text)}}, false)
 	require.NoError(t, driver.Lock())
 	require.NoError(t, driver.SetVersion(1, true))
 	body, writer := io.Pipe()
@@ -178,13 +178,13 @@ func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
 		"not committed":    {"BEGIN; SELECT 1;\nROLLBACK;", "has transactions of its own", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			small, err := scanFile("x.sql", opened(c.sql))
+			small, err := scanFile("x.sql", openText(c.sql))
 			require.NoError(t, err, "up to a size it is held in memory")
 			assert.Nil(t, small.stream)
 			assert.False(t, small.Transactional)
 
 			filler := strings.Repeat("-"+strings.Repeat("-", 1<<20)+"\n", wholeUpTo>>20)
-			_, err = scanFile("x.sql", opened(c.sql+"\n"+filler))
+			_, err = scanFile("x.sql", openText(c.sql+"\n"+filler))
 			var unusable *ScriptError
 			require.ErrorAs(t, err, &unusable)
 			assert.Equal(t, "x.sql", unusable.File)
@@ -193,16 +193,16 @@ func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
 			assert.Contains(t, unusable.Problem, "more than 16 MB")
 		})
 	}
-	_, err := scanFile("x.sql", opened("SET standard_conforming_strings TO off;\nSELECT 1;"))
+	_, err := scanFile("x.sql", openText("SET standard_conforming_strings TO off;\nSELECT 1;"))
 	assert.ErrorContains(t, err, "x.sql:1: a file of this size is read with standard_conforming_strings on")
 }
 
 func TestBigFilesThatChangeMeanwhile(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
-	s := streamed(t, "CREATE TABLE a (b int);\nSELECT 1;\n")
-	s.stream.open = opened("CREATE TABLE a (b int);\nSELECT 2;\n")
+	db := openSession(t, d)
+	s := streamedScript(t, "CREATE TABLE a (b int);\nSELECT 1;\n")
+	s.stream.open = openText("CREATE TABLE a (b int);\nSELECT 2;\n")
 	fail := applyScript(t.Context(), db, s)
 	require.NotNil(t, fail)
 	assert.ErrorContains(t, fail, "the file was changed while it was being read")
@@ -216,7 +216,7 @@ func TestBigFilesThatChangeMeanwhile(t *testing.T) {
 
 // load decides by size alone, and reads no more of a big file than it must.
 func TestLoadHoldsSmallFilesOnly(t *testing.T) {
-	small, err := load("x.sql", strings.NewReader("SELECT 1"), opened("SELECT 1"))
+	small, err := load("x.sql", strings.NewReader("SELECT 1"), openText("SELECT 1"))
 	require.NoError(t, err)
 	assert.Nil(t, small.stream)
 	assert.Equal(t, "SELECT 1", small.Text)
@@ -229,7 +229,7 @@ func TestLoadHoldsSmallFilesOnly(t *testing.T) {
 
 	text += strings.Repeat("x", MaxStoredSQL)
 	body := strings.NewReader(text + text)
-	big, err := load("x.sql", body, opened(text))
+	big, err := load("x.sql", body, openText(text))
 	require.NoError(t, err)
 	assert.NotNil(t, big.stream)
 	assert.Equal(t, 1, big.Count())

@@ -15,7 +15,7 @@ import (
 func TestJournalOfTools(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	last := func() *ToolRun {
 		r, err := db.LastToolRun(t.Context())
 		require.NoError(t, err)
@@ -48,7 +48,7 @@ func TestJournalOfTools(t *testing.T) {
 func TestJournalOfToolsNeedsARightToBeMade(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := session(t, d)
+	db := openSession(t, d)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
 	d.Exec(t, fmt.Sprintf(`ALTER DATABASE %q OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC, %q`, d.Name, d.User))
 	id, err := db.RecordToolRun(t.Context(), 0, ToolRun{Command: "x", Outcome: ToolRunning})
@@ -62,7 +62,7 @@ func TestToolsLock(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	open := func(tool bool) *DB {
-		opts := options(t, d.URL())
+		opts := testOptions(t, d.URL())
 		opts.ExternalToolLock = tool
 		db, err := Open(t.Context(), opts)
 		require.NoError(t, err)

@@ -75,7 +75,7 @@ func TestToolTrace_Certain(t *testing.T) {
 func TestEndToolSession_OtherSessionWithPID_Untouched(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, other := session(t, d), session(t, d)
+	db, other := openSession(t, d), openSession(t, d)
 	allowed, err := db.EndToolSession(t.Context(), ToolSession{PID: other.Server.PID, Started: 1}, true)
 	require.NoError(t, err)
 	assert.True(t, allowed)
