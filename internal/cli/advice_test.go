@@ -51,7 +51,7 @@ func TestUp_TransactionRefusedInAFileWithTheDirective_OtherAdvice(t *testing.T) 
 
 func TestUp_TooManyLocks_NamesTheSetting(t *testing.T) {
 	t.Parallel()
-	d := pgtest.New(t).Alone(t, "max_locks_per_transaction = 10", "max_connections = 20")
+	d := pgtest.New(t).OwnServer(t, "max_locks_per_transaction = 10", "max_connections = 20")
 	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT count(pg_advisory_xact_lock(n)) FROM generate_series(1, 100000) n;"})
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL())
 	assert.Equal(t, 6, out.code, out.err)

@@ -143,7 +143,7 @@ func tooManyOfDatabase(s *stage) {
 
 // tooMany takes all connections of a server that keeps most of its 200 for superusers.
 func tooMany(s *stage) {
-	s.Database = s.Alone(s.t, "superuser_reserved_connections = 196")
+	s.Database = s.OwnServer(s.t, "superuser_reserved_connections = 196")
 	db, err := sql.Open("postgres", s.URL())
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() { _ = db.Close() })
@@ -212,7 +212,7 @@ func diskFull(s *stage) {
 	if os.Geteuid() != 0 {
 		s.t.Skip("only root may mount a small file system; temp-file-limit is the next best")
 	}
-	s.Database = s.Alone(s.t)
+	s.Database = s.OwnServer(s.t)
 	dir, err := os.MkdirTemp("", "small")
 	require.NoError(s.t, err)
 	require.NoError(s.t, unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=0777"))

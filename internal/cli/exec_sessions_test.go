@@ -204,7 +204,7 @@ func TestExec_KilledRunOfToolWithoutName_WaitsAndRuns(t *testing.T) {
 func TestExec_LeavesPreparedTransaction_Named(t *testing.T) {
 	t.Parallel()
 	b := newToolbox(t, "")
-	b.Database = b.Alone(t, "max_prepared_transactions = 4")
+	b.Database = b.OwnServer(t, "max_prepared_transactions = 4")
 	b.script("psql -qX -v ON_ERROR_STOP=1 '" + b.URL() + "' -c BEGIN -c 'CREATE TABLE p (a int)' -c \"PREPARE TRANSACTION '" + b.Name + "'\"")
 	b.Exec(t, "CREATE TABLE a (b int)")
 	out := b.run("--session-grace", "1s")

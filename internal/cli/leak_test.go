@@ -97,7 +97,7 @@ func (s *sinkhole) texts(t *testing.T, out outcome) map[string]string {
 			require.NoError(t, os.Truncate(file, 0))
 		}
 	}
-	for i, d := range pgtest.Made(t) {
+	for i, d := range pgtest.Databases(t) {
 		texts[fmt.Sprintf("journal %d", i)] = journals(d)
 	}
 	return texts

@@ -143,7 +143,7 @@ func TestUp_FatalErrors_KeepTheirWords(t *testing.T) {
 	}
 	t.Run("database that is gone", func(t *testing.T) {
 		t.Parallel()
-		d := pgtest.New(t).Alone(t)
+		d := pgtest.New(t).OwnServer(t)
 		out := run(t, d, func() {
 			admin := d.Open(t) // a connection of its own, to the same database
 			_, err := admin.Exec("ALTER DATABASE " + pq.QuoteIdentifier(d.Name) + " CONNECTION LIMIT 0")
@@ -157,7 +157,7 @@ func TestUp_FatalErrors_KeepTheirWords(t *testing.T) {
 	})
 	t.Run("crash of another backend", func(t *testing.T) {
 		t.Parallel()
-		d := pgtest.New(t).Alone(t)
+		d := pgtest.New(t).OwnServer(t)
 		out := run(t, d, func() {
 			conn, err := d.Open(t).Conn(t.Context())
 			require.NoError(t, err)

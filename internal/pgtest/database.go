@@ -57,7 +57,7 @@ func (s *instance) newDatabase(t testing.TB, name string) *Database {
 		mustExec(t, cluster, "DROP ROLE "+pq.QuoteIdentifier(d.User))
 		_ = cluster.Close()
 	})
-	return d.note(t)
+	return d.record(t)
 }
 
 // URL is the owner's connection URL, percent-encoded.

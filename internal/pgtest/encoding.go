@@ -20,5 +20,5 @@ func (d *Database) Encoded(t testing.TB, encoding string) *Database {
 		_ = other.admin.Close()
 		mustExec(t, d.admin, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", pq.QuoteIdentifier(other.Name)))
 	})
-	return other.note(t)
+	return other.record(t)
 }

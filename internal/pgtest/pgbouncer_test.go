@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // TestPooled sees that there is a pool: who gets which server is its mode.
-func TestPooled(t *testing.T) {
+func TestPooled_EachMode_SharesSessions(t *testing.T) {
 	t.Parallel()
 	for mode, same := range map[string]bool{"session": false, "transaction": true, "statement": true} {
 		t.Run(mode, func(t *testing.T) {

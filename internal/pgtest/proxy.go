@@ -77,14 +77,14 @@ func (p *Proxy) accept() {
 		p.mu.Lock()
 		p.conns = append(p.conns, client, server)
 		p.mu.Unlock()
-		answers := &answers{}
-		p.pump(server, client, func([]byte) {})
-		p.pump(client, server, func(data []byte) { p.trips.Add(answers.count(data)) })
+		counter := &answerCounter{}
+		p.forward(server, client, func([]byte) {})
+		p.forward(client, server, func(data []byte) { p.trips.Add(counter.count(data)) })
 	}
 }
 
 // pump passes on what comes from one side until either side ends.
-func (p *Proxy) pump(to, from net.Conn, see func([]byte)) {
+func (p *Proxy) forward(to, from net.Conn, see func([]byte)) {
 	type chunk struct {
 		data []byte
 		due  time.Time
@@ -118,7 +118,7 @@ func (p *Proxy) pump(to, from net.Conn, see func([]byte)) {
 
 // answers looks for the ends of answers in what a server sends: each message is a
 // letter and the length of the rest (manual, "Message Formats").
-type answers struct {
+type answerCounter struct {
 	header []byte
 	skip   int
 }
@@ -128,7 +128,7 @@ const (
 	copyInResponse = 'G'
 )
 
-func (a *answers) count(data []byte) (n int64) {
+func (a *answerCounter) count(data []byte) (n int64) {
 	for len(data) > 0 {
 		if a.skip > 0 {
 			k := min(a.skip, len(data))

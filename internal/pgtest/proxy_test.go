@@ -11,7 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-func TestProxyCountsRoundTrips(t *testing.T) {
+func TestProxy_Queries_RoundTripsAreCounted(t *testing.T) {
 	t.Parallel()
 	d, proxy := pgtest.New(t).Proxied(t, 0)
 	conn, err := openURL(t, d).Conn(t.Context())
@@ -35,7 +35,7 @@ func TestProxyCountsRoundTrips(t *testing.T) {
 	require.NoError(t, conn.Close())
 }
 
-func TestProxyIsAsSlowAsItIsTold(t *testing.T) {
+func TestProxy_Delay_QueriesTakeLonger(t *testing.T) {
 	t.Parallel()
 	const delay = 20 * time.Millisecond
 	d, proxy := pgtest.New(t).Proxied(t, delay)

@@ -81,13 +81,13 @@ func (p *Pair) URL() string {
 // copyOf starts a server over a copy of d's, which prepare may change before.
 func copyOf(t testing.TB, d *Database, prepare func(data string) error, options ...string) *instance {
 	t.Helper()
-	data := copied(t, d, options...)
+	data := copyData(t, d, options...)
 	require.NoError(t, prepare(data))
-	return started(t, data, isUp)
+	return startServer(t, data, isUp)
 }
 
 // copied is a copy of the data folder of d's server.
-func copied(t testing.TB, d *Database, options ...string) string {
+func copyData(t testing.TB, d *Database, options ...string) string {
 	t.Helper()
 	require.False(t, d.server.fetched, "a server of hack/postgres cannot be copied: it comes without pg_basebackup")
 	data := filepath.Join(programs.dir, fmt.Sprint("copy", counter.Add(1)))
@@ -101,7 +101,7 @@ func copied(t testing.TB, d *Database, options ...string) string {
 	return data
 }
 
-func started(t testing.TB, data string, up func(error) bool) *instance {
+func startServer(t testing.TB, data string, up func(error) bool) *instance {
 	t.Helper()
 	s, err := launch(programs.bin, data, up)
 	require.NoError(t, err)
@@ -117,5 +117,5 @@ func (s *instance) database(t testing.TB, d *Database) *Database {
 	copied := *d
 	copied.Port, copied.server, copied.admin = s.port, s, open(t, s.keywords(superuser, password, d.Name))
 	t.Cleanup(func() { _ = copied.admin.Close() })
-	return copied.note(t)
+	return copied.record(t)
 }

@@ -18,10 +18,10 @@ import (
 // started; they end with it.
 var versions = struct {
 	sync.Mutex
-	by map[int]*versioned
-}{by: map[int]*versioned{}}
+	by map[int]*versionServer
+}{by: map[int]*versionServer{}}
 
-type versioned struct {
+type versionServer struct {
 	once   sync.Once
 	server *instance
 	err    error
@@ -37,7 +37,7 @@ func Version(t testing.TB, major int) *Database {
 	versions.Lock()
 	v := versions.by[major]
 	if v == nil {
-		v = &versioned{}
+		v = &versionServer{}
 		versions.by[major] = v
 	}
 	versions.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestVersionIsAServerOfThatMajor(t *testing.T) {
+func TestVersion_Installed_HasThatMajor(t *testing.T) {
 	t.Parallel()
 	d := Version(t, 18)
 	assert.Equal(t, "18", d.Value(t, "SELECT current_setting('server_version_num')::int / 10000"))
@@ -19,7 +19,7 @@ func TestVersionIsAServerOfThatMajor(t *testing.T) {
 	assert.NotEqual(t, d.Port, pooled.Port)
 }
 
-func TestVersionThatIsNotThereNamesThoseThatAre(t *testing.T) {
+func TestVersion_Unknown_ErrorListsVersions(t *testing.T) {
 	t.Parallel()
 	_, err := startVersion(9)
 	require.ErrorContains(t, err, "14 16 17 18")

@@ -22,8 +22,8 @@ type screen struct {
 
 // row is a line of the screen; joined says that it goes on from the one above.
 type row struct {
-	text   []rune
-	joined bool
+	text         []rune
+	continuesRow bool
 }
 
 func (s *screen) write(p []byte) {
@@ -107,9 +107,9 @@ func (s *screen) put(text ...rune) {
 	}
 }
 
-func (s *screen) down(joined bool) {
+func (s *screen) down(continuesRow bool) {
 	s.row++
-	s.line().joined = joined
+	s.line().continuesRow = continuesRow
 }
 
 func (s *screen) line() *row {
@@ -131,10 +131,10 @@ func (s *screen) resize(columns int) {
 			at = len(out) + s.col/columns
 		}
 		for len(r.text) > columns {
-			out = append(out, row{text: slices.Clone(r.text[:columns]), joined: r.joined})
-			r = row{text: r.text[columns:], joined: true}
+			out = append(out, row{text: slices.Clone(r.text[:columns]), continuesRow: r.continuesRow})
+			r = row{text: r.text[columns:], continuesRow: true}
 		}
-		out = append(out, row{text: slices.Clone(r.text), joined: r.joined})
+		out = append(out, row{text: slices.Clone(r.text), continuesRow: r.continuesRow})
 	}
 	s.rows, s.row, s.col = out, at, s.col%columns
 }
@@ -144,7 +144,7 @@ func (s *screen) lines() []string {
 	defer s.mu.Unlock()
 	var out []string
 	for _, r := range s.rows {
-		if r.joined && len(out) > 0 {
+		if r.continuesRow && len(out) > 0 {
 			out[len(out)-1] += string(r.text)
 			continue
 		}

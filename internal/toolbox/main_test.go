@@ -24,8 +24,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	binary = filepath.Join(dir, "migrator")
-	if said, err := exec.Command("go", "build", "-o", binary, "../../cmd/migrator").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, said)
+	if output, err := exec.Command("go", "build", "-o", binary, "../../cmd/migrator").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, output)
 		os.Exit(1)
 	}
 	pgtest.Main(m, dir)
@@ -50,7 +50,7 @@ func nodeModules(t testing.TB) string {
 }
 
 // program is one of Debian's packages.
-func program(name string) func(testing.TB) string {
+func debianProgram(name string) func(testing.TB) string {
 	return func(t testing.TB) string {
 		t.Helper()
 		path, err := exec.LookPath(name)

@@ -37,10 +37,10 @@ var tools = []struct {
 	// code is that of the bad migration: 6, or 7 where the tool leaves something behind.
 	code int
 }{
-	{name: "npm", files: "node-pg-migrate", find: program("npm"), command: []string{"npm", "run", "--silent", "migrate"}, code: 6},
-	{name: "yarn", files: "node-pg-migrate", find: program("node"), command: []string{"node_modules/.bin/yarn", "--silent", "migrate"}, code: 6},
-	{name: "alembic", find: program("alembic"), command: []string{"alembic", "upgrade", "head"}, code: 6},
-	{name: "django", find: program("/usr/bin/python3"), command: []string{"TOOL", "manage.py", "migrate", "--no-color"}, code: 6},
+	{name: "npm", files: "node-pg-migrate", find: debianProgram("npm"), command: []string{"npm", "run", "--silent", "migrate"}, code: 6},
+	{name: "yarn", files: "node-pg-migrate", find: debianProgram("node"), command: []string{"node_modules/.bin/yarn", "--silent", "migrate"}, code: 6},
+	{name: "alembic", find: debianProgram("alembic"), command: []string{"alembic", "upgrade", "head"}, code: 6},
+	{name: "django", find: debianProgram("/usr/bin/python3"), command: []string{"TOOL", "manage.py", "migrate", "--no-color"}, code: 6},
 	{name: "goose", find: goTool("goose"), command: []string{"TOOL", "up"}, code: 6,
 		env: func(_ *testing.T, d *pgtest.Database) []string {
 			return []string{"GOOSE_DRIVER=postgres", "GOOSE_DBSTRING=" + d.URL(), "GOOSE_MIGRATION_DIR=migrations"}
@@ -53,12 +53,12 @@ var tools = []struct {
 			d.Password = "plain-s3cret"
 			return []string{fmt.Sprintf("JDBC_URL=jdbc:postgresql://%s:%d/%s", d.Host, d.Port, url.PathEscape(d.Name)), "DB_USER=" + d.User, "DB_PASSWORD=" + d.Password}
 		}},
-	{name: "psql", find: program("psql"), command: []string{"sh", "-ec", `for f in migrations/*.sql; do psql -qX -v ON_ERROR_STOP=1 -1 "$DATABASE_URL" -f "$f"; done`}, code: 6},
+	{name: "psql", find: debianProgram("psql"), command: []string{"sh", "-ec", `for f in migrations/*.sql; do psql -qX -v ON_ERROR_STOP=1 -1 "$DATABASE_URL" -f "$f"; done`}, code: 6},
 }
 
 // liquibase is a Java program that its npm package of that version brings along.
 func liquibase(t testing.TB) string {
-	program("java")(t)
+	debianProgram("java")(t)
 	dist := filepath.Join(nodeModules(t), "liquibase", "dist")
 	return "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp " + strings.Join([]string{
 		filepath.Join(dist, "liquibase", "liquibase.jar"), filepath.Join(dist, "liquibase", "lib", "*"), filepath.Join(dist, "drivers", "postgresql-42.2.8.jar"),
@@ -66,7 +66,7 @@ func liquibase(t testing.TB) string {
 }
 
 // bench is a folder with a tool's files, and a database.
-type bench struct {
+type fixture struct {
 	*pgtest.Database
 	t       *testing.T
 	dir     string
@@ -74,7 +74,7 @@ type bench struct {
 	env     []string
 }
 
-func (b *bench) lay(archive *txtar.Archive, under string) {
+func (b *fixture) writeFiles(archive *txtar.Archive, under string) {
 	b.t.Helper()
 	for _, f := range archive.Files {
 		folder, name, _ := strings.Cut(f.Name, "/")
@@ -91,7 +91,7 @@ func (b *bench) lay(archive *txtar.Archive, under string) {
 }
 
 // exec runs the tool under the migrator.
-func (b *bench) exec() (code int, said string) {
+func (b *fixture) exec() (code int, output string) {
 	cmd, out := b.start()
 	err := cmd.Wait()
 	var exit *exec.ExitError
@@ -105,7 +105,7 @@ func (b *bench) exec() (code int, said string) {
 }
 
 // start starts the tool under the migrator. The output may be read once it has ended.
-func (b *bench) start() (*exec.Cmd, *bytes.Buffer) {
+func (b *fixture) start() (*exec.Cmd, *bytes.Buffer) {
 	cmd := exec.Command(binary, append([]string{"exec", "--lock-wait", "5m", "--"}, b.command...)...)
 	out := &bytes.Buffer{}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.dir, out, out
@@ -115,14 +115,14 @@ func (b *bench) start() (*exec.Cmd, *bytes.Buffer) {
 	return cmd, out
 }
 
-func (b *bench) must(code int) string {
+func (b *fixture) execWithCode(code int) string {
 	b.t.Helper()
-	got, said := b.exec()
-	require.Equal(b.t, code, got, said)
-	return said
+	got, output := b.exec()
+	require.Equal(b.t, code, got, output)
+	return output
 }
 
-func TestTools(t *testing.T) {
+func TestExec_EachTool(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: these are other people's tools, which hack/setup.sh tools installs")
 	}
@@ -134,7 +134,7 @@ func TestTools(t *testing.T) {
 			}
 			archive, err := txtar.ParseFile(filepath.Join("testdata", tool.files+".txtar"))
 			require.NoError(t, err)
-			b := &bench{Database: pgtest.New(t), t: t, dir: t.TempDir()}
+			b := &fixture{Database: pgtest.New(t), t: t, dir: t.TempDir()}
 			found := tool.find(t)
 			for _, word := range tool.command {
 				b.command = append(b.command, strings.ReplaceAll(word, "TOOL", found))
@@ -142,46 +142,46 @@ func TestTools(t *testing.T) {
 			if tool.env != nil {
 				b.env = tool.env(t, b.Database)
 			}
-			b.lay(archive, "")
+			b.writeFiles(archive, "")
 			if tool.files == "node-pg-migrate" {
 				require.NoError(t, os.Symlink(nodeModules(t), filepath.Join(b.dir, "node_modules")))
 			}
-			b.migrates()
-			b.lay(archive, "missing")
-			assert.Contains(t, b.fails(tool.code, "relation \"no_such_table\" does not exist"), tool.resolve)
+			b.checkMigrate()
+			b.writeFiles(archive, "missing")
+			assert.Contains(t, b.checkFailure(tool.code, "relation \"no_such_table\" does not exist"), tool.resolve)
 			b.remove(archive, "missing")
-			b.clear(tool.resolve)
-			b.lay(archive, "bad")
-			b.fails(tool.code, "guests_email_key")
+			b.resetVersion(tool.resolve)
+			b.writeFiles(archive, "bad")
+			b.checkFailure(tool.code, "guests_email_key")
 			b.remove(archive, "bad")
-			b.clear(tool.resolve)
-			b.lay(slow(archive), "missing")
-			assert.Contains(t, b.stops(), tool.stopped)
+			b.resetVersion(tool.resolve)
+			b.writeFiles(slow(archive), "missing")
+			assert.Contains(t, b.checkStop(), tool.stopped)
 		})
 	}
 }
 
 // migrates starts the tool twice at once: each migration runs once, and
 // nobody fails, whatever the tool knows of locks.
-func (b *bench) migrates() {
+func (b *fixture) checkMigrate() {
 	b.t.Helper()
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() {
-			code, said := b.exec()
-			assert.Zero(b.t, code, said)
+			code, output := b.exec()
+			assert.Zero(b.t, code, output)
 		})
 	}
 	all.Wait()
 	assert.Equal(b.t, "2", b.Value(b.t, "SELECT count(*) FROM guests"))
-	b.must(0)
+	b.execWithCode(0)
 	assert.Equal(b.t, "succeeded 0 3", b.Value(b.t, "SELECT string_agg(DISTINCT run_outcome || ' ' || run_exit_code, ', ') || ' ' || count(*) FROM schema_migrations_exec_history"))
 	assert.Contains(b.t, b.Value(b.t, "SELECT schema_changes FROM schema_migrations_exec_history ORDER BY run_id LIMIT 1"), "added table public.guests")
 	assert.Equal(b.t, "true", b.Value(b.t, "SELECT schema_before = schema_after FROM schema_migrations_exec_history ORDER BY run_id DESC LIMIT 1"))
 }
 
 // remove takes away what lay has put there.
-func (b *bench) remove(archive *txtar.Archive, under string) {
+func (b *fixture) remove(archive *txtar.Archive, under string) {
 	b.t.Helper()
 	for _, f := range archive.Files {
 		if name, in := strings.CutPrefix(f.Name, under+"/"); in {
@@ -191,49 +191,49 @@ func (b *bench) remove(archive *txtar.Archive, under string) {
 }
 
 // fails runs a migration that fails for a reason, which has to stand in the report.
-func (b *bench) fails(code int, reason string) (card string) {
+func (b *fixture) checkFailure(code int, reason string) (report string) {
 	b.t.Helper()
-	said := b.must(code)
-	_, card, found := strings.Cut(said, "\nshiplock: ")
-	require.True(b.t, found, said)
-	card = strings.Join(strings.Fields(card), " ")
-	assert.Contains(b.t, card, reason, "the reason is in the report")
-	assert.NotContains(b.t, card, b.Password)
+	output := b.execWithCode(code)
+	_, report, found := strings.Cut(output, "\nshiplock: ")
+	require.True(b.t, found, output)
+	report = strings.Join(strings.Fields(report), " ")
+	assert.Contains(b.t, report, reason, "the reason is in the report")
+	assert.NotContains(b.t, report, b.Password)
 	assert.Equal(b.t, "failed", b.Value(b.t, "SELECT run_outcome FROM schema_migrations_exec_history ORDER BY run_id DESC LIMIT 1"))
-	return card
+	return report
 }
 
 // clear takes golang-migrate's mark away, as its force does.
-func (b *bench) clear(resolve string) {
+func (b *fixture) resetVersion(resolve string) {
 	if strings.HasPrefix(resolve, "migrate force") {
 		b.Exec(b.t, "UPDATE schema_migrations SET version = 2, dirty = false")
 	}
 }
 
 // sleeping is a statement that does not end by itself.
-const sleeping = "SELECT pg_sleep(3600)"
+const slowStatement = "SELECT pg_sleep(3600)"
 
 // slow is the archive with migrations that take long instead of failing.
 func slow(archive *txtar.Archive) *txtar.Archive {
 	out := &txtar.Archive{}
 	for _, f := range archive.Files {
-		f.Data = bytes.ReplaceAll(f.Data, []byte("INSERT INTO no_such_table VALUES (1)"), []byte(sleeping))
+		f.Data = bytes.ReplaceAll(f.Data, []byte("INSERT INTO no_such_table VALUES (1)"), []byte(slowStatement))
 		out.Files = append(out.Files, f)
 	}
 	return out
 }
 
 // stops stops the migrator while the tool's statement runs, which has to end with it.
-func (b *bench) stops() (card string) {
+func (b *fixture) checkStop() (report string) {
 	b.t.Helper()
-	const running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%" + sleeping + "%' AND pid <> pg_backend_pid()"
+	const running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%" + slowStatement + "%' AND pid <> pg_backend_pid()"
 	cmd, out := b.start()
 	require.Eventually(b.t, func() bool { return b.Value(b.t, running) == "1" }, 5*time.Minute, 50*time.Millisecond, out)
 	require.NoError(b.t, cmd.Process.Signal(syscall.SIGTERM))
 	_ = cmd.Wait()
 	assert.Equal(b.t, 143, cmd.ProcessState.ExitCode(), out)
 	assert.Equal(b.t, "0", b.Value(b.t, running), out)
-	_, card, _ = strings.Cut(out.String(), "\nshiplock: ")
-	assert.Contains(b.t, card, "; the schema is as it was")
-	return strings.Join(strings.Fields(card), " ")
+	_, report, _ = strings.Cut(out.String(), "\nshiplock: ")
+	assert.Contains(b.t, report, "; the schema is as it was")
+	return strings.Join(strings.Fields(report), " ")
 }

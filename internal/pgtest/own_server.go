@@ -13,7 +13,7 @@ import (
 
 // Alone starts a copy of d's server with settings of its own, such as
 // "temp_file_limit = 1MB", and returns d as found there. It stops when the test ends.
-func (d *Database) Alone(t testing.TB, settings ...string) *Database {
+func (d *Database) OwnServer(t testing.TB, settings ...string) *Database {
 	t.Helper()
 	return copyOf(t, d, func(data string) error { return configure(data, settings...) }).database(t, d)
 }
@@ -22,9 +22,9 @@ func (d *Database) Alone(t testing.TB, settings ...string) *Database {
 // returns d as found there. It stops when the test ends.
 func (d *Database) Starting(t testing.TB) *Database {
 	t.Helper()
-	data := copied(t, d, "-R") // it follows, and asks for its next piece of log for as long as we live
+	data := copyData(t, d, "-R") // it follows, and asks for its next piece of log for as long as we live
 	require.NoError(t, configure(data, "restore_command = 'sleep 3600'"))
-	s := started(t, data, func(err error) bool { return pq.As(err, pqerror.CannotConnectNow) != nil })
+	s := startServer(t, data, func(err error) bool { return pq.As(err, pqerror.CannotConnectNow) != nil })
 	there := *d
 	there.Port = s.port
 	return &there

@@ -14,13 +14,13 @@ import (
 const memory = "/dev/shm"
 
 // roomy is what memory must have left: some packages' servers at a time, each with a gigabyte of WAL and as much of data.
-const roomy = 6 << 30
+const minFree = 6 << 30
 
 // folder makes the folder of the server's data, and returns how to remove it: in TMPDIR if that is set, in memory if
 // there is room, else where temporary files are.
 func folder() (dir string, remove func() error, err error) {
-	if os.Getenv("TMPDIR") == "" && hasRoom(memory) {
-		if dir, remove, err = inMemory(memory); err == nil {
+	if os.Getenv("TMPDIR") == "" && hasSpace(memory) {
+		if dir, remove, err = createInMemory(memory); err == nil {
 			return dir, remove, nil
 		}
 	}
@@ -30,21 +30,21 @@ func folder() (dir string, remove func() error, err error) {
 	return dir, func() error { return os.RemoveAll(dir) }, nil
 }
 
-func hasRoom(path string) bool {
+func hasSpace(path string) bool {
 	var fs unix.Statfs_t
-	return unix.Statfs(path, &fs) == nil && fs.Type == unix.TMPFS_MAGIC && fs.Bavail*uint64(fs.Bsize) >= roomy
+	return unix.Statfs(path, &fs) == nil && fs.Type == unix.TMPFS_MAGIC && fs.Bavail*uint64(fs.Bsize) >= minFree
 }
 
 // inMemory also removes what killed tests have left there: it would hold memory until the machine's end. A folder is in
 // use as long as somebody has its lock, which ends with the process.
-func inMemory(parent string) (dir string, remove func() error, err error) {
+func createInMemory(parent string) (dir string, remove func() error, err error) {
 	const prefix, lock = "shiplock-pgtest-", ".lock"
 	left, err := filepath.Glob(filepath.Join(parent, prefix+"*"+lock))
 	if err != nil {
 		return "", nil, err
 	}
 	for _, name := range left {
-		if held, err := locked(name); err == nil {
+		if held, err := lockFile(name); err == nil {
 			_ = errors.Join(os.RemoveAll(name[:len(name)-len(lock)]), os.Remove(name), held.Close())
 		}
 	}
@@ -53,7 +53,7 @@ func inMemory(parent string) (dir string, remove func() error, err error) {
 		return "", nil, err
 	}
 	name := file.Name()
-	held, err := locked(name)
+	held, err := lockFile(name)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return "", nil, err
 	}
@@ -63,7 +63,7 @@ func inMemory(parent string) (dir string, remove func() error, err error) {
 }
 
 // locked opens a file and has its lock, or fails if somebody else has.
-func locked(name string) (*os.File, error) {
+func lockFile(name string) (*os.File, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAFolderInMemoryTakesTheLeftOversOfKilledTestsAway(t *testing.T) {
+func TestCreateInMemory_KilledTests_FoldersAreRemoved(t *testing.T) {
 	parent := t.TempDir()
-	used, remove, err := inMemory(parent)
+	used, remove, err := createInMemory(parent)
 	require.NoError(t, err)
 
 	killed := filepath.Join(parent, "shiplock-pgtest-1")
@@ -20,7 +20,7 @@ func TestAFolderInMemoryTakesTheLeftOversOfKilledTestsAway(t *testing.T) {
 	other := filepath.Join(parent, "somebody-else")
 	require.NoError(t, os.Mkdir(other, 0o700))
 
-	another, removeAnother, err := inMemory(parent)
+	another, removeAnother, err := createInMemory(parent)
 	require.NoError(t, err)
 	assert.NoDirExists(t, killed)
 	assert.NoFileExists(t, killed+".lock")
@@ -35,7 +35,7 @@ func TestAFolderInMemoryTakesTheLeftOversOfKilledTestsAway(t *testing.T) {
 	assert.Len(t, left, 1)
 }
 
-func TestADiskHasNoRoomForAFolderInMemory(t *testing.T) {
-	assert.False(t, hasRoom(filepath.Join(memory, "none")))
-	assert.False(t, hasRoom("/proc"))
+func TestHasSpace_Disk_False(t *testing.T) {
+	assert.False(t, hasSpace(filepath.Join(memory, "none")))
+	assert.False(t, hasSpace("/proc"))
 }
