@@ -30,7 +30,7 @@ func startTool(t *testing.T, d *pgtest.Database, dir, script string) (*exec.Cmd,
 	return cmd, &stderr
 }
 
-func TestExecHandsOnSignals(t *testing.T) {
+func TestExec_Signal_Forwarded(t *testing.T) {
 	for sig, word := range map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGINT: "INT"} {
 		cmd, stderr := startTool(t, pgtest.New(t), t.TempDir(), "trap 'echo got TERM; exit 1' TERM; trap 'echo got INT; exit 1' INT; touch ready; while :; do sleep 0.05; done")
 		require.NoError(t, cmd.Process.Signal(sig))
@@ -39,8 +39,8 @@ func TestExecHandsOnSignals(t *testing.T) {
 	}
 }
 
-// TestExecKilledTakesTheToolAlong: with us goes the lock, so the tool must not go on.
-func TestExecKilledTakesTheToolAlong(t *testing.T) {
+// TestExec_Killed_ToolKilled: with us goes the lock, so the tool must not go on.
+func TestExec_Killed_ToolKilled(t *testing.T) {
 	dir := t.TempDir()
 	cmd, _ := startTool(t, pgtest.New(t), dir, "echo $$ >pid; touch ready; while :; do sleep 0.05; done")
 	text, err := os.ReadFile(filepath.Join(dir, "pid"))
@@ -56,7 +56,7 @@ func TestExecKilledTakesTheToolAlong(t *testing.T) {
 }
 
 // atTerminal runs "exec -- sh -c SCRIPT" on a pseudo-terminal, where what is typed is input.
-func atTerminal(t *testing.T, d *pgtest.Database, script, typed string) (int, string) {
+func runExecOnTerminal(t *testing.T, d *pgtest.Database, script, typed string) (int, string) {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tool.sh"), []byte(script), 0o600))
@@ -74,13 +74,13 @@ func atTerminal(t *testing.T, d *pgtest.Database, script, typed string) (int, st
 	return exitCode(t, cmd.Wait()), out.String()
 }
 
-// TestExecAtATerminal: a tool that asks gets its answer, and Ctrl-C ends it and us.
-func TestExecAtATerminal(t *testing.T) {
+// TestExec_Terminal_InputAndInterruptReachTool: a tool that asks gets its answer, and Ctrl-C ends it and us.
+func TestExec_Terminal_InputAndInterruptReachTool(t *testing.T) {
 	d := pgtest.New(t)
-	code, said := atTerminal(t, d, "touch ready; read answer; echo got $answer", "yes\n")
-	assert.Zero(t, code, said)
-	assert.Contains(t, said, "got yes")
-	code, said = atTerminal(t, d, "trap 'echo got INT; exit 1' INT; touch ready; while :; do sleep 0.05; done", "\x03")
-	assert.Equal(t, 130, code, said)
-	assert.Equal(t, 1, strings.Count(said, "got INT\r\n")-1, "once from the tool, and once in the card: %s", said)
+	code, output := runExecOnTerminal(t, d, "touch ready; read answer; echo got $answer", "yes\n")
+	assert.Zero(t, code, output)
+	assert.Contains(t, output, "got yes")
+	code, output = runExecOnTerminal(t, d, "trap 'echo got INT; exit 1' INT; touch ready; while :; do sleep 0.05; done", "\x03")
+	assert.Equal(t, 130, code, output)
+	assert.Equal(t, 1, strings.Count(output, "got INT\r\n")-1, "once from the tool, and once in the report: %s", output)
 }

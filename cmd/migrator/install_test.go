@@ -10,17 +10,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestInstalledProgramRuns(t *testing.T) {
+func TestInstall_Program_Runs(t *testing.T) {
 	dir := t.TempDir()
-	said, err := exec.Command(binary, "install", dir).CombinedOutput()
-	require.NoError(t, err, "%s", said)
-	said, err = exec.Command(filepath.Join(dir, "migrator"), "version").CombinedOutput()
-	require.NoError(t, err, "%s", said)
-	assert.Contains(t, string(said), "migrator test ")
+	output, err := exec.Command(binary, "install", dir).CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	output, err = exec.Command(filepath.Join(dir, "migrator"), "version").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	assert.Contains(t, string(output), "migrator test ")
 }
 
-// TestInstallOnSmallAndReadOnlyVolumes mounts them in a mount namespace of its own.
-func TestInstallOnSmallAndReadOnlyVolumes(t *testing.T) {
+// TestInstall_SmallOrReadOnlyVolume_Reported mounts them in a mount namespace of its own.
+func TestInstall_SmallOrReadOnlyVolume_Reported(t *testing.T) {
 	if os.Geteuid() != 0 || exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", t.TempDir()).Run() != nil {
 		t.Skip("needs root, and the right to mount in a namespace of its own")
 	}
@@ -29,10 +29,10 @@ func TestInstallOnSmallAndReadOnlyVolumes(t *testing.T) {
 		"size=1m,ro": "mount the volume writable here",
 	} {
 		dir := t.TempDir()
-		said, err := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o "$1" tmpfs "$2" && { "$3" install "$2"; code=$?; ls -A "$2"; exit $code; }`,
+		output, err := exec.Command("unshare", "-m", "sh", "-c", `mount -t tmpfs -o "$1" tmpfs "$2" && { "$3" install "$2"; code=$?; ls -A "$2"; exit $code; }`,
 			"sh", options, dir, binary).CombinedOutput()
-		assert.Equal(t, 2, exitCode(t, err), "%s", said)
-		assert.Contains(t, string(said), want)
-		assert.NotContains(t, string(said), "\n.migrator", "no half copy is left")
+		assert.Equal(t, 2, exitCode(t, err), "%s", output)
+		assert.Contains(t, string(output), want)
+		assert.NotContains(t, string(output), "\n.migrator", "no half copy is left")
 	}
 }

@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	}
 	build := exec.Command(filepath.Join(root, "hack", "image.sh"))
 	build.Env = append(os.Environ(), "VERSION=test", "OUT="+out)
-	if said, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "hack/image.sh: %v\n%s", err, said)
+	if output, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "hack/image.sh: %v\n%s", err, output)
 		os.Exit(1)
 	}
 	binary = filepath.Join(out, "migrator")
@@ -60,7 +60,7 @@ func start(t *testing.T, d *pgtest.Database, dir string) (*exec.Cmd, *bytes.Buff
 
 // forget makes the kernel forget how much memory we ever had, which it would count for a program that is started: until
 // it becomes that program it shares ours.
-func forget(t *testing.T) {
+func resetPeakMemory(t *testing.T) {
 	t.Helper()
 	debug.FreeOSMemory()
 	require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // proc(5)
@@ -94,7 +94,7 @@ func exitCode(t *testing.T, err error) int {
 	return exit.ExitCode()
 }
 
-func TestImageIsSmall(t *testing.T) {
+func TestImage_Size_BelowLimit(t *testing.T) {
 	var size int64
 	for _, file := range []string{binary, certificates} {
 		info, err := os.Stat(file)
@@ -105,18 +105,18 @@ func TestImageIsSmall(t *testing.T) {
 	assert.Less(t, size, int64(maxImageBytes))
 }
 
-func TestBinaryNeedsNoLibrary(t *testing.T) {
+func TestBinary_Linking_Static(t *testing.T) {
 	out, err := exec.Command("ldd", binary).CombinedOutput()
 	assert.Error(t, err, "%s", out)
 	assert.Contains(t, string(out), "not a dynamic executable")
 }
 
-func TestNothingToDoIsLight(t *testing.T) {
+func TestUp_NothingToDo_MemoryBounded(t *testing.T) {
 	d := pgtest.New(t)
 	dir := folder(t, "SELECT 1")
 	cmd, stderr := start(t, d, dir)
 	require.NoError(t, cmd.Wait(), stderr)
-	forget(t)
+	resetPeakMemory(t)
 	cmd, stderr = start(t, d, dir)
 	require.NoError(t, cmd.Wait(), stderr)
 	assert.Contains(t, stderr.String(), "nothing to do")
@@ -127,7 +127,7 @@ func TestNothingToDoIsLight(t *testing.T) {
 
 const sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()"
 
-func TestSignals(t *testing.T) {
+func TestUp_Signal_Stops(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			d := pgtest.New(t)
@@ -144,9 +144,9 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestBackendDoesNotOutliveUs kills the migrator while its statement runs: the
+// TestUp_Killed_BackendEnds kills the migrator while its statement runs: the
 // server must notice and give up the locks, though nobody tells it.
-func TestBackendDoesNotOutliveUs(t *testing.T) {
+func TestUp_Killed_BackendEnds(t *testing.T) {
 	for name, busy := range map[string]string{
 		"waits": "SELECT pg_sleep(600)",
 		"works": "SELECT count(*) FROM generate_series(1, 10000000000) s",
@@ -163,9 +163,9 @@ func TestBackendDoesNotOutliveUs(t *testing.T) {
 	}
 }
 
-// TestIndexBuildDoesNotOutliveUs kills the migrator during a build of ten minutes, so
+// TestUp_KilledDuringIndexBuild_BuildEnds kills the migrator during a build of ten minutes, so
 // that it does not end by itself on a busy machine either. A concurrent one leaves an invalid index, which the next run drops and builds anew.
-func TestIndexBuildDoesNotOutliveUs(t *testing.T) {
+func TestUp_KilledDuringIndexBuild_BuildEnds(t *testing.T) {
 	for how, left := range map[string]string{"": "0", "CONCURRENTLY": "1"} {
 		t.Run("CREATE INDEX "+how, func(t *testing.T) {
 			d := pgtest.New(t)
@@ -197,7 +197,7 @@ func TestIndexBuildDoesNotOutliveUs(t *testing.T) {
 	}
 }
 
-func TestKilledLeavesNothing(t *testing.T) {
+func TestUp_Killed_NothingApplied(t *testing.T) {
 	d := pgtest.New(t)
 	dir := folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(60)")
 	cmd, _ := start(t, d, dir)

@@ -40,9 +40,9 @@ func hook(t *testing.T, handle http.HandlerFunc) (url string, got chan string) {
 // hang answers nothing until the other side gives up.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// upTelling runs "up" on one migration with a webhook. said is what it has written to
+// upTelling runs "up" on one migration with a webhook. output is what it has written to
 // standard error so far.
-func upTelling(t *testing.T, d *pgtest.Database, sql, url string, env ...string) (cmd *exec.Cmd, said func() string) {
+func startUpWithWebhook(t *testing.T, d *pgtest.Database, sql, url string, env ...string) (cmd *exec.Cmd, output func() string) {
 	t.Helper()
 	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func upTelling(t *testing.T, d *pgtest.Database, sql, url string, env ...string)
 	}
 }
 
-func take(t *testing.T, got chan string) map[string]any {
+func receiveWebhook(t *testing.T, got chan string) map[string]any {
 	t.Helper()
 	select {
 	case body := <-got:
@@ -72,37 +72,37 @@ func take(t *testing.T, got chan string) map[string]any {
 	}
 }
 
-// TestStoppedWhileItTells: the reason has been said before, and the exit code is
+// TestNotify_SignalDuringDelivery_ExitCodeUnchanged: the reason has been output before, and the exit code is
 // that of the run.
-func TestStoppedWhileItTells(t *testing.T) {
+func TestNotify_SignalDuringDelivery_ExitCodeUnchanged(t *testing.T) {
 	url, got := hook(t, hang)
-	cmd, said := upTelling(t, pgtest.New(t), "SELEC 1", url, "SHIPLOCK_NOTIFY_TIMEOUT=10m")
-	assert.Equal(t, "failed", take(t, got)["outcome"])
-	assert.Contains(t, said(), "SELEC 1", "what matters does not wait for a network")
+	cmd, output := startUpWithWebhook(t, pgtest.New(t), "SELEC 1", url, "SHIPLOCK_NOTIFY_TIMEOUT=10m")
+	assert.Equal(t, "failed", receiveWebhook(t, got)["outcome"])
+	assert.Contains(t, output(), "SELEC 1", "what matters does not wait for a network")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	sent := time.Now()
 	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
 	assert.Less(t, time.Since(sent), 20*time.Second, "a pod has 30 s")
-	assert.Contains(t, said(), "notification failed")
-	assert.NotContains(t, said(), "MARKED")
+	assert.Contains(t, output(), "notification failed")
+	assert.NotContains(t, output(), "MARKED")
 }
 
-// TestAStopIsTold: there is little time, and it is used.
-func TestAStopIsTold(t *testing.T) {
+// TestNotify_RunStopped_OutcomeSent: there is little time, and it is used.
+func TestNotify_RunStopped_OutcomeSent(t *testing.T) {
 	d := pgtest.New(t)
 	url, got := hook(t, func(http.ResponseWriter, *http.Request) {})
-	cmd, said := upTelling(t, d, "SELECT pg_sleep(60)", url)
+	cmd, output := startUpWithWebhook(t, d, "SELECT pg_sleep(60)", url)
 	require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, time.Minute, 20*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-	m := take(t, got)
+	m := receiveWebhook(t, got)
 	assert.Equal(t, "stopped", m["outcome"])
 	assert.EqualValues(t, 128+15, m["exit_code"])
 	assert.Equal(t, 128+15, exitCode(t, cmd.Wait()))
-	assert.True(t, strings.HasSuffix(said(), m["card"].(string)), "the same words: %s", said())
+	assert.True(t, strings.HasSuffix(output(), m["report"].(string)), "the same words: %s", output())
 }
 
-// TestColoursOnATerminal, where there may be a bar, too, and not in a log.
-func TestColoursOnATerminal(t *testing.T) {
+// TestReport_Terminal_Colored, where there may be a bar, too, and not in a log.
+func TestReport_Terminal_Colored(t *testing.T) {
 	command := binary + " up --source " + folder(t, "SELECT 1") + " --database-url postgres://a@127.0.0.1:1/b --wait-for-db 0; exit $?"
 	for term, want := range map[string]string{"xterm": "\x1b[1;31mshiplock: cannot reach", "dumb": "shiplock: cannot reach"} {
 		cmd := exec.Command("script", "-qec", command, "/dev/null")
@@ -114,11 +114,11 @@ func TestColoursOnATerminal(t *testing.T) {
 	}
 }
 
-// TestASecondSignalEndsAtOnce: whoever has no time for messages.
-func TestASecondSignalEndsAtOnce(t *testing.T) {
+// TestNotify_SecondSignal_TerminatesImmediately: whoever has no time for messages.
+func TestNotify_SecondSignal_TerminatesImmediately(t *testing.T) {
 	url, got := hook(t, hang)
-	cmd, _ := upTelling(t, pgtest.New(t), "SELEC 1", url, "SHIPLOCK_NOTIFY_TIMEOUT=10m")
-	take(t, got)
+	cmd, _ := startUpWithWebhook(t, pgtest.New(t), "SELEC 1", url, "SHIPLOCK_NOTIFY_TIMEOUT=10m")
+	receiveWebhook(t, got)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for { // two that come at once are one
@@ -132,8 +132,8 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestReceiversThatTakeTheirTime: the bound holds for each, and the exit code stays.
-func TestReceiversThatTakeTheirTime(t *testing.T) {
+// TestNotify_SlowReceiver_TimeBounded: the bound holds for each, and the exit code stays.
+func TestNotify_SlowReceiver_TimeBounded(t *testing.T) {
 	for name, handle := range map[string]http.HandlerFunc{
 		"never answers": hang,
 		"never ends": func(w http.ResponseWriter, r *http.Request) {
@@ -151,50 +151,50 @@ func TestReceiversThatTakeTheirTime(t *testing.T) {
 			url, _ := hook(t, handle)
 			for sql, code := range map[string]int{"SELECT 1": 0, "SELEC 1": 6} {
 				start := time.Now()
-				cmd, said := upTelling(t, pgtest.New(t), sql, url, "SHIPLOCK_NOTIFY_TIMEOUT=1s", "SHIPLOCK_NOTIFY_SUCCESS=true")
-				assert.Equal(t, code, exitCode(t, cmd.Wait()), said())
+				cmd, output := startUpWithWebhook(t, pgtest.New(t), sql, url, "SHIPLOCK_NOTIFY_TIMEOUT=1s", "SHIPLOCK_NOTIFY_SUCCESS=true")
+				assert.Equal(t, code, exitCode(t, cmd.Wait()), output())
 				assert.Less(t, time.Since(start), 2*time.Minute)
-				assert.Equal(t, 1, strings.Count(said(), "notification failed"), said())
-				assert.NotContains(t, said(), "MARKED")
+				assert.Equal(t, 1, strings.Count(output(), "notification failed"), output())
+				assert.NotContains(t, output(), "MARKED")
 			}
 		})
 	}
 }
 
-// TestACAOfOnesOwn: TLS is always verified, and SSL_CERT_FILE says by whom.
-func TestACAOfOnesOwn(t *testing.T) {
+// TestNotify_CustomCA_Verified: TLS is always verified, and SSL_CERT_FILE says by whom.
+func TestNotify_CustomCA_Verified(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(s.Close)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	require.NoError(t, os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
 	for file, want := range map[string]string{ca: "msg=\"notification sent\" to=\"webhook 127.0.0.1:", "/gone": "x509: certificate signed by unknown authority"} {
-		cmd, said := upTelling(t, pgtest.New(t), "SELEC 1", s.URL, "SSL_CERT_FILE="+file, "SSL_CERT_DIR=/gone", "SHIPLOCK_LOG_LEVEL=debug")
+		cmd, output := startUpWithWebhook(t, pgtest.New(t), "SELEC 1", s.URL, "SSL_CERT_FILE="+file, "SSL_CERT_DIR=/gone", "SHIPLOCK_LOG_LEVEL=debug")
 		assert.Equal(t, 6, exitCode(t, cmd.Wait()))
-		assert.Contains(t, said(), want)
+		assert.Contains(t, output(), want)
 	}
 }
 
-// TestThroughAProxy: the environment's, as for any program.
-func TestThroughAProxy(t *testing.T) {
+// TestNotify_HTTPProxy_Used: the environment's, as for any program.
+func TestNotify_HTTPProxy_Used(t *testing.T) {
 	asked := make(chan string, 1)
 	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.URL.String() }))
 	t.Cleanup(proxy.Close)
-	cmd, said := upTelling(t, pgtest.New(t), "SELEC 1", "http://hooks.example.com", "HTTP_PROXY="+proxy.URL)
+	cmd, output := startUpWithWebhook(t, pgtest.New(t), "SELEC 1", "http://hooks.example.com", "HTTP_PROXY="+proxy.URL)
 	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
-	require.NotContains(t, said(), "notification failed")
+	require.NotContains(t, output(), "notification failed")
 	assert.Equal(t, "POST http://hooks.example.com/T0MARKED", <-asked)
 }
 
-// TestUpThenTellsBeforeItBecomesTheServer, which has no part in it.
-func TestUpThenTellsBeforeItBecomesTheServer(t *testing.T) {
+// TestUpCommand_Notification_SentBeforeStart, which has no part in it.
+func TestUpCommand_Notification_SentBeforeStart(t *testing.T) {
 	url, got := hook(t, func(http.ResponseWriter, *http.Request) {})
-	file := filepath.Join(t.TempDir(), "said")
-	cmd := upThen(pgtest.New(t), folder(t, "SELECT 1"), "exit 9")
+	file := filepath.Join(t.TempDir(), "output")
+	cmd := upCommand(pgtest.New(t), folder(t, "SELECT 1"), "exit 9")
 	cmd.Env = append(cmd.Env, "SHIPLOCK_WEBHOOK_URL="+url, "SHIPLOCK_NOTIFY_SUCCESS=true", "SHIPLOCK_TERMINATION_LOG="+file)
 	assert.Equal(t, 9, exitCode(t, cmd.Run()))
 	require.Len(t, got, 1)
-	assert.Equal(t, "succeeded", take(t, got)["outcome"])
+	assert.Equal(t, "succeeded", receiveWebhook(t, got)["outcome"])
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "1 migration applied")

@@ -10,9 +10,9 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestUp_StatementThatRefusesATransactionByItsTable_RunsAlone: the text of these does not
+// TestUp_StatementOnPartitionedTable_RunsOutsideTransaction: the text of these does not
 // tell, and the file has said all that it can.
-func TestUp_StatementThatRefusesATransactionByItsTable_RunsAlone(t *testing.T) {
+func TestUp_StatementOnPartitionedTable_RunsOutsideTransaction(t *testing.T) {
 	t.Parallel()
 	const table = "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);\nCREATE TABLE log (n int);"
 	for name, statement := range map[string]string{
@@ -23,19 +23,19 @@ func TestUp_StatementThatRefusesATransactionByItsTable_RunsAlone(t *testing.T) {
 			if name == "cluster" && pgtest.Major(t) < 15 {
 				t.Skip("before PostgreSQL 15 a partitioned table cannot be clustered")
 			}
-			w := newWorld(t, map[string]string{"1_p.up.sql": table, "2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n" + statement + "\nINSERT INTO log VALUES (2);\nSELECT 1/n FROM (SELECT 0 AS n) x;\n"})
-			w.must(7, "up")
+			w := newWorkspace(t, map[string]string{"1_p.up.sql": table, "2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n" + statement + "\nINSERT INTO log VALUES (2);\nSELECT 1/n FROM (SELECT 0 AS n) x;\n"})
+			w.mustExit(7, "up")
 			assert.Equal(t, "3/4", w.Value(t, "SELECT statements_applied || '/' || statements_total FROM schema_migrations_history WHERE migration_version = 2"))
 			w.write("2_x.up.sql", "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n"+statement+"\nINSERT INTO log VALUES (2);\nSELECT 1;\n")
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			assert.Equal(t, "1 2", w.Value(t, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM log"), "each ran once")
 		})
 	}
 }
 
-func TestUp_TransactionRefusedInAFileWithTheDirective_OtherAdvice(t *testing.T) {
+func TestUp_TransactionRefusedWithDirective_AdviceNamesTransactionBlock(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{
+	w := newWorkspace(t, map[string]string{
 		"1_p.up.sql": "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);",
 		"2_x.up.sql": "-- shiplock:no-transaction\nSELECT 1;\nBEGIN;\nREINDEX TABLE p;\nCOMMIT;\n",
 	})
@@ -45,8 +45,8 @@ func TestUp_TransactionRefusedInAFileWithTheDirective_OtherAdvice(t *testing.T) 
 	assert.Contains(t, out.err, "out of its BEGIN and COMMIT")
 	golden(t, "transaction-refused-again", out.err)
 
-	w = newWorld(t, map[string]string{"1_p.up.sql": "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);", "2_x.up.sql": "SELECT 1;\nREINDEX TABLE p;\n"})
-	assert.Contains(t, w.must(6, "up").err, "put a line `-- shiplock:no-transaction`")
+	w = newWorkspace(t, map[string]string{"1_p.up.sql": "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);", "2_x.up.sql": "SELECT 1;\nREINDEX TABLE p;\n"})
+	assert.Contains(t, w.mustExit(6, "up").err, "put a line `-- shiplock:no-transaction`")
 }
 
 func TestUp_TooManyLocks_NamesTheSetting(t *testing.T) {
@@ -59,7 +59,7 @@ func TestUp_TooManyLocks_NamesTheSetting(t *testing.T) {
 	assert.NotContains(t, out.err, "more memory")
 }
 
-func TestUp_MembershipWithoutSet_GrantNamesIt(t *testing.T) {
+func TestUp_MembershipWithoutSetOption_AdviceGrantsIt(t *testing.T) {
 	t.Parallel()
 	d := pgtest.Version(t, 17)
 	role := d.Name + " deploys"
@@ -79,10 +79,10 @@ func TestUp_MembershipWithoutSet_GrantNamesIt(t *testing.T) {
 	assert.Zero(t, out.code, out.err)
 }
 
-func TestStatus_NoRightToRead_AsksForSelect(t *testing.T) {
+func TestStatus_NoSelectPrivilege_AdviceGrantsSelect(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
+	w.mustExit(0, "up")
 	user := pq.QuoteIdentifier(w.User)
 	w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO postgres; ALTER TABLE schema_migrations_history OWNER TO postgres; REVOKE ALL ON schema_migrations, schema_migrations_history FROM %s", user))
 	for _, args := range [][]string{{"status", "--source", w.dir}, {"plan", "--source", w.dir}, {"history"}} {
@@ -92,10 +92,10 @@ func TestStatus_NoRightToRead_AsksForSelect(t *testing.T) {
 		assert.NotContains(t, out.err, "OWNER TO")
 	}
 	w.Exec(t, fmt.Sprintf("GRANT SELECT ON schema_migrations TO %[1]s; GRANT SELECT ON schema_migrations_history TO %[1]s", user))
-	w.must(0, "status")
+	w.mustExit(0, "status")
 }
 
-func TestUp_StatementTimeout_OriginIsSo(t *testing.T) {
+func TestUp_StatementTimeout_ReportNamesSource(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		file, why, next string
@@ -112,7 +112,7 @@ func TestUp_StatementTimeout_OriginIsSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": c.file})
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": c.file})
 			if c.role {
 				w.Exec(t, fmt.Sprintf("ALTER ROLE %s SET statement_timeout = '2s'", pq.QuoteIdentifier(w.User)))
 			}
@@ -124,8 +124,8 @@ func TestUp_StatementTimeout_OriginIsSo(t *testing.T) {
 	}
 }
 
-// TestUp_RowSecurityHidesDuplicates_Said: an index sees the rows that the role does not.
-func TestUp_RowSecurityHidesDuplicates_Said(t *testing.T) {
+// TestUp_RowSecurityHidesDuplicates_Reported: an index sees the rows that the role does not.
+func TestUp_RowSecurityHidesDuplicates_Reported(t *testing.T) {
 	t.Parallel()
 	const table = "CREATE TABLE guests (id int PRIMARY KEY, mail text, shop int);\nINSERT INTO guests SELECT n, 'a@b', n FROM generate_series(1, 3) n;\n" +
 		"ALTER TABLE guests ENABLE ROW LEVEL SECURITY;\nALTER TABLE guests FORCE ROW LEVEL SECURITY;\n"
@@ -136,8 +136,8 @@ func TestUp_RowSecurityHidesDuplicates_Said(t *testing.T) {
 		for kind, statement := range map[string]string{"index": "CREATE UNIQUE INDEX ON guests (mail);", "constraint": "ALTER TABLE guests ADD CONSTRAINT u UNIQUE (mail);"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, map[string]string{"1_a.up.sql": table + c.policy, "2_b.up.sql": "SELECT 1;\n" + statement})
-				out := w.must(6, "up")
+				w := newWorkspace(t, map[string]string{"1_a.up.sql": table + c.policy, "2_b.up.sql": "SELECT 1;\n" + statement})
+				out := w.mustExit(6, "up")
 				assert.Contains(t, unwrapped(out.err), c.want)
 				assert.Contains(t, unwrapped(out.err), "BYPASSRLS")
 				assert.NotContains(t, out.err, "come from its own statements")

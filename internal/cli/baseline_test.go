@@ -16,7 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-func (w *world) stock() *migrate.Migrate {
+func (w *workspace) golangMigrate() *migrate.Migrate {
 	w.t.Helper()
 	m, err := migrate.New("file://"+w.dir, w.URL())
 	require.NoError(w.t, err)
@@ -24,9 +24,9 @@ func (w *world) stock() *migrate.Migrate {
 	return m
 }
 
-// TestEmptied_VersionTableSaysLessThanTheHistory_Refused: nothing runs a second time, and
+// TestUp_VersionTableBehindHistory_Refused: nothing runs a second time, and
 // baseline is the way out.
-func TestEmptied_VersionTableSaysLessThanTheHistory_Refused(t *testing.T) {
+func TestUp_VersionTableBehindHistory_Refused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ lose, want, back string }{
 		"truncated":      {lose: "TRUNCATE schema_migrations", want: "relation public.guests, which 1_guests.up.sql creates"},
@@ -45,142 +45,142 @@ func TestEmptied_VersionTableSaysLessThanTheHistory_Refused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
-			w.must(0, "up")
+			w := newWorkspace(t, guests)
+			w.mustExit(0, "up")
 			if c.lose == "-- force" {
-				require.NoError(t, w.stock().Force(-1))
+				require.NoError(t, w.golangMigrate().Force(-1))
 			} else {
 				w.Exec(t, c.lose)
 			}
 			for _, command := range []string{"up", "plan", "status"} {
-				assert.Contains(t, w.must(5, command).err, c.want)
+				assert.Contains(t, w.mustExit(5, command).err, c.want)
 			}
-			assert.Contains(t, w.must(5, "down", "--to", "0").err, c.want)
+			assert.Contains(t, w.mustExit(5, "down", "--to", "0").err, c.want)
 			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM guests"))
 			if c.back != "" {
-				assert.Contains(t, w.must(5, "wait", "--timeout", "1m").err, c.want)
+				assert.Contains(t, w.mustExit(5, "wait", "--timeout", "1m").err, c.want)
 				w.Exec(t, c.back)
 			} else {
-				assert.Contains(t, w.must(124, "wait", "--timeout", "8s").err, "migrations as applied")
+				assert.Contains(t, w.mustExit(124, "wait", "--timeout", "8s").err, "migrations as applied")
 				if name == "truncated" || name == "dropped" {
-					golden(t, "version-table-"+name, w.must(5, "up").err)
+					golden(t, "version-table-"+name, w.mustExit(5, "up").err)
 				}
-				assert.Contains(t, w.must(5, "baseline", "--version", "1", "--unverified").err, "the history table records version 2")
+				assert.Contains(t, w.mustExit(5, "baseline", "--version", "1", "--unverified").err, "the history table records version 2")
 				if name == "renamed" {
 					w.Exec(t, "DROP TABLE other") // else it is a difference
 				}
-				w.must(0, "baseline", "--version", "2", "--scratch-url", pgtest.New(t).URL())
+				w.mustExit(0, "baseline", "--version", "2", "--scratch-url", pgtest.New(t).URL())
 			}
-			w.must(0, "up")
-			w.must(0, "wait")
+			w.mustExit(0, "up")
+			w.mustExit(0, "wait")
 			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM guests"))
-			w.must(0, "down", "--to", "0", "--allow-data-loss")
+			w.mustExit(0, "down", "--to", "0", "--allow-data-loss")
 			assert.Empty(t, w.Value(t, "SELECT to_regclass('guests')"))
-			w.must(0, "up")
+			w.mustExit(0, "up")
 		})
 	}
 }
 
-// TestEmptied_GolangMigrateRolledBack_Imported: golang-migrate leaves an empty table, too.
-func TestEmptied_GolangMigrateRolledBack_Imported(t *testing.T) {
+// TestUp_GolangMigrateRolledBack_Imported: golang-migrate leaves an empty table, too.
+func TestUp_GolangMigrateRolledBack_Imported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, guests)
-	w.must(0, "up")
-	require.NoError(t, w.stock().Down())
-	w.must(0, "status")
-	w.must(0, "up")
+	w := newWorkspace(t, guests)
+	w.mustExit(0, "up")
+	require.NoError(t, w.golangMigrate().Down())
+	w.mustExit(0, "status")
+	w.mustExit(0, "up")
 	assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM guests"))
-	require.NoError(t, w.stock().Migrate(1))
-	w.must(0, "up")
+	require.NoError(t, w.golangMigrate().Migrate(1))
+	w.mustExit(0, "up")
 	assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM guests"))
 }
 
-// TestEmptied_NothingToLookFor_RefusedWithBothWaysOut: the migrations leave no object that could tell.
-func TestEmptied_NothingToLookFor_RefusedWithBothWaysOut(t *testing.T) {
+// TestUp_EmptiedVersionTableUndetermined_Refused: the migrations leave no object that could tell.
+func TestUp_EmptiedVersionTableUndetermined_Refused(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"2", "0"} {
-		w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "DO $$ BEGIN PERFORM 2; END $$"})
-		w.must(0, "up")
+		w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "DO $$ BEGIN PERFORM 2; END $$"})
+		w.mustExit(0, "up")
 		w.Exec(t, "TRUNCATE schema_migrations")
-		out := w.must(5, "up").err
+		out := w.mustExit(5, "up").err
 		assert.Contains(t, out, "migrator baseline --version 2")
 		assert.Contains(t, out, "migrator baseline --version 0")
-		w.must(0, "baseline", "--version", version, "--unverified")
-		assert.Contains(t, w.must(0, "up").err, map[string]string{"2": "nothing to do", "0": "migration completed"}[version])
+		w.mustExit(0, "baseline", "--version", version, "--unverified")
+		assert.Contains(t, w.mustExit(0, "up").err, map[string]string{"2": "nothing to do", "0": "migration completed"}[version])
 	}
 }
 
-// TestEmptied_RenamedTable_StillFound: what was renamed later, also in another schema, is followed.
-func TestEmptied_RenamedTable_StillFound(t *testing.T) {
+// TestUp_EmptiedVersionTableAndRenamedTable_Refused: what was renamed later, also in another schema, is followed.
+func TestUp_EmptiedVersionTableAndRenamedTable_Refused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
 		"renamed":         "ALTER TABLE a RENAME TO b",
 		"another schema":  "CREATE SCHEMA IF NOT EXISTS public; ALTER TABLE a SET SCHEMA other",
 		"dropped, a type": "DROP TABLE a; CREATE TYPE mood AS ENUM ('ok')",
 	} {
-		w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "2_b.up.sql": change})
+		w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "2_b.up.sql": change})
 		w.Exec(t, fmt.Sprintf("CREATE SCHEMA other AUTHORIZATION %q", w.User))
-		w.must(0, "up")
+		w.mustExit(0, "up")
 		w.Exec(t, "TRUNCATE schema_migrations")
-		assert.Contains(t, w.must(5, "up").err, "which 2_b.up.sql creates", name)
+		assert.Contains(t, w.mustExit(5, "up").err, "which 2_b.up.sql creates", name)
 	}
 }
 
-func TestBaseline_SchemaOfTheFiles_Accepted(t *testing.T) {
+func TestBaseline_SchemaMatchesFiles_Succeeds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, guests)
+	w := newWorkspace(t, guests)
 	w.write("3_more.up.sql", "ALTER TABLE guests ADD COLUMN name text; CREATE INDEX ON guests (name)")
 	w.Exec(t, fmt.Sprintf("CREATE TABLE guests (id int); ALTER TABLE guests OWNER TO %q; GRANT SELECT ON guests TO PUBLIC; CREATE SCHEMA theirs; CREATE TABLE theirs.x (a int)", w.User))
 	scratch := pgtest.New(t)
-	out := w.must(5, "baseline", "--version", "3", "--scratch-url", scratch.URL())
+	out := w.mustExit(5, "baseline", "--version", "3", "--scratch-url", scratch.URL())
 	golden(t, "baseline-differs", out.err)
 	assert.Empty(t, w.Value(t, "SELECT to_regclass('schema_migrations')"), "nothing is written")
-	w.must(0, "baseline", "--version", "2", "--scratch-url", scratch.URL())
+	w.mustExit(0, "baseline", "--version", "2", "--scratch-url", scratch.URL())
 	assert.Equal(t, "0", scratch.Value(t, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "it is empty again")
-	assert.Equal(t, "1 up baselined 0/0, 2 up baselined 0/0", w.journal())
-	assert.Contains(t, w.must(0, "up").err, "version=3")
+	assert.Equal(t, "1 up baselined 0/0, 2 up baselined 0/0", w.history())
+	assert.Contains(t, w.mustExit(0, "up").err, "version=3")
 	assert.Contains(t, call(t.Context(), "history", "--database-url", w.URL()).stdout, "baselined")
-	w.must(0, "wait")
+	w.mustExit(0, "wait")
 	w.write("3_more.down.sql", "SELECT 3")
-	assert.Contains(t, w.must(0, "down", "--to", "1", "--dry-run").stdout, "2_rows.down.sql", "the files' down is used")
+	assert.Contains(t, w.mustExit(0, "down", "--to", "1", "--dry-run").stdout, "2_rows.down.sql", "the files' down is used")
 }
 
-func TestBaseline_Refusals(t *testing.T) {
+func TestBaseline_InvalidState_Refused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, guests)
+	w := newWorkspace(t, guests)
 	scratch := pgtest.New(t)
-	assert.Contains(t, w.must(5, "baseline", "--version", "9", "--unverified").err, "there is no version 9")
-	assert.Contains(t, w.must(5, "baseline", "--version", "1", "--scratch-url", w.URL()).err, "would be emptied")
+	assert.Contains(t, w.mustExit(5, "baseline", "--version", "9", "--unverified").err, "there is no version 9")
+	assert.Contains(t, w.mustExit(5, "baseline", "--version", "1", "--scratch-url", w.URL()).err, "would be emptied")
 	used := pgtest.New(t)
 	used.Exec(t, "CREATE TABLE x (a int)")
-	assert.Contains(t, w.must(5, "baseline", "--version", "1", "--scratch-url", used.URL()).err, "is not empty")
-	w.must(2, "baseline", "--version", "1")
-	w.must(2, "baseline", "--unverified")
-	w.must(2, "baseline", "--version", "1", "--unverified", "--scratch-url", scratch.URL())
+	assert.Contains(t, w.mustExit(5, "baseline", "--version", "1", "--scratch-url", used.URL()).err, "is not empty")
+	w.mustExit(2, "baseline", "--version", "1")
+	w.mustExit(2, "baseline", "--unverified")
+	w.mustExit(2, "baseline", "--version", "1", "--unverified", "--scratch-url", scratch.URL())
 	w.write("3_bad.up.sql", "SELECT nope")
-	assert.Contains(t, w.must(5, "baseline", "--version", "3", "--scratch-url", scratch.URL()).err, `column "nope" does not exist`)
+	assert.Contains(t, w.mustExit(5, "baseline", "--version", "3", "--scratch-url", scratch.URL()).err, `column "nope" does not exist`)
 	require.NoError(t, os.Remove(filepath.Join(w.dir, "3_bad.up.sql")))
-	assert.Contains(t, w.must(5, "baseline", "--version", "2", "--scratch-url", scratch.URL()).err, "table public.guests: missing in the database")
-	w.must(0, "up")
-	assert.Contains(t, w.must(5, "baseline", "--version", "2", "--unverified").err, "already has a version, 2")
+	assert.Contains(t, w.mustExit(5, "baseline", "--version", "2", "--scratch-url", scratch.URL()).err, "table public.guests: missing in the database")
+	w.mustExit(0, "up")
+	assert.Contains(t, w.mustExit(5, "baseline", "--version", "2", "--unverified").err, "already has a version, 2")
 	w.Exec(t, "UPDATE schema_migrations SET dirty = true")
-	assert.Contains(t, w.must(5, "baseline", "--version", "2", "--unverified").err, "marked dirty")
+	assert.Contains(t, w.mustExit(5, "baseline", "--version", "2", "--unverified").err, "marked dirty")
 }
 
-func TestBaseline_Unverified_RecordedAsSuch(t *testing.T) {
+func TestBaseline_Unverified_RecordedInHistory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, guests)
+	w := newWorkspace(t, guests)
 	w.Exec(t, fmt.Sprintf("CREATE TABLE guests (id int); ALTER TABLE guests OWNER TO %q", w.User))
-	w.must(0, "baseline", "--version", "1", "--unverified")
-	assert.Equal(t, "1 up baselined unverified 0/0", w.journal())
-	w.must(0, "up")
+	w.mustExit(0, "baseline", "--version", "1", "--unverified")
+	assert.Equal(t, "1 up baselined unverified 0/0", w.history())
+	w.mustExit(0, "up")
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestBaseline_SeveralAtOnce_OneSetsIt.
-func TestBaseline_SeveralAtOnce_OneSetsIt(t *testing.T) {
+// TestBaseline_Concurrent_OneSucceeds.
+func TestBaseline_Concurrent_OneSucceeds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, guests)
+	w := newWorkspace(t, guests)
 	codes := make([]int, 5)
 	var wait sync.WaitGroup
 	for i := range codes {

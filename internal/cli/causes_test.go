@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cause is one way to fail, on a real server. Its golden card has its name.
+// cause is one way to fail, on a real server. Its golden report has its name.
 type cause struct {
 	name string
 	code int
@@ -24,17 +24,17 @@ type cause struct {
 }
 
 // causes are all that are made by a call of the program from start to end. What is
-// wrong with the command line itself is left to TestUsage.
+// wrong with the command line itself is left to TestRun_InvalidArguments_UsageError.
 func causes() []cause {
 	out := fileCauses()
 	for _, c := range []struct {
 		name string
 		code int
-		make func(*stage)
+		make func(*scenario)
 	}{
-		{"too-many-role", 3, tooManyOfRole},
-		{"too-many-database", 3, tooManyOfDatabase},
-		{"too-many", 3, tooMany},
+		{"too-many-role", 3, tooManyConnectionsOfRole},
+		{"too-many-database", 3, tooManyConnectionsOfDatabase},
+		{"too-many", 3, tooManyConnections},
 		{"starting", 3, starting},
 		{"no-database", 2, noDatabase},
 		{"lock-timeout", 124, lockTimeout},
@@ -44,16 +44,16 @@ func causes() []cause {
 		{"disk-full", 6, diskFull},
 		{"temp-file-limit", 6, tempFileLimit},
 		{"read-only", 6, readOnly},
-		{"cancelled", 6, cancelled},
+		{"cancelled", 6, canceled},
 		{"terminated", 3, terminated},
 		{"failover", 3, failover},
 		{"permission-table", 6, permissionTable},
 		{"permission-schema", 6, permissionSchema},
 		{"permission-owner", 6, permissionOwner},
-		{"permission-versions", 2, noRightToVersions},
+		{"permission-versions", 2, permissionVersions},
 	} {
 		out = append(out, cause{name: c.name, code: c.code, run: func(t *testing.T, extra ...string) outcome {
-			s := &stage{world: newWorld(t, map[string]string{}), extra: extra}
+			s := &scenario{workspace: newWorkspace(t, map[string]string{}), extra: extra}
 			c.make(s)
 			return s.out
 		}})
@@ -61,8 +61,8 @@ func causes() []cause {
 	return out
 }
 
-// TestEveryCauseExplainsItself holds each cause's card against its golden one.
-func TestEveryCauseExplainsItself(t *testing.T) {
+// TestUp_FailureCause_ReportMatchesGolden holds each cause's report against its golden one.
+func TestUp_FailureCause_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
 	for _, c := range causes() {
 		t.Run(c.name, func(t *testing.T) {
@@ -70,9 +70,9 @@ func TestEveryCauseExplainsItself(t *testing.T) {
 			out := c.run(t, "--log-level", "debug")
 			assert.Equal(t, c.code, out.code, out.err)
 			golden(t, c.name, out.err)
-			card := out.err[strings.LastIndex(out.err, "\nshiplock: ")+1:]
-			assert.LessOrEqual(t, len(card), 4096)
-			assert.Contains(t, card, "\n  next ")
+			report := out.err[strings.LastIndex(out.err, "\nshiplock: ")+1:]
+			assert.LessOrEqual(t, len(report), 4096)
+			assert.Contains(t, report, "\n  next ")
 			for _, never := range []string{"s3cret", "marked-secret", "\x1b"} {
 				assert.NotContains(t, out.err, never)
 			}
@@ -81,20 +81,20 @@ func TestEveryCauseExplainsItself(t *testing.T) {
 }
 
 // stage is where a cause is made.
-type stage struct {
-	*world
+type scenario struct {
+	*workspace
 	extra []string
 	out   outcome
 }
 
 // up runs up to its end.
-func (s *stage) up(args ...string) {
+func (s *scenario) up(args ...string) {
 	s.t.Helper()
 	s.out = s.run(append(append([]string{"up"}, args...), s.extra...)...)
 }
 
 // while runs up, and do when condition, a query, has become true.
-func (s *stage) while(condition string, do func(), args ...string) {
+func (s *scenario) duringUp(condition string, do func(), args ...string) {
 	s.t.Helper()
 	done := make(chan outcome, 1)
 	args = append(append([]string{"up", "--source", s.dir, "--database-url", s.URL()}, args...), s.extra...)
@@ -106,7 +106,7 @@ func (s *stage) while(condition string, do func(), args ...string) {
 
 // hold begins a transaction of somebody else's, which lasts until the test ends or
 // until it is rolled back.
-func (s *stage) hold(queries ...string) *sql.Tx {
+func (s *scenario) openTransaction(queries ...string) *sql.Tx {
 	s.t.Helper()
 	tx, err := s.Admin().Begin()
 	require.NoError(s.t, err)
@@ -119,30 +119,30 @@ func (s *stage) hold(queries ...string) *sql.Tx {
 }
 
 // before makes the application's tables, as a release before would have.
-func (s *stage) before(sql string) {
+func (s *scenario) applyFirst(sql string) {
 	s.t.Helper()
 	s.write("1_guests.up.sql", sql)
-	s.must(0, "up")
+	s.mustExit(0, "up")
 }
 
-const sleeps = `EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND state = 'active' AND query LIKE '%pg_sleep%' AND wait_event = 'PgSleep')`
+const sleepingCondition = `EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND state = 'active' AND query LIKE '%pg_sleep%' AND wait_event = 'PgSleep')`
 
-const backend = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event = 'PgSleep'`
+const sleepingBackend = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event = 'PgSleep'`
 
-func tooManyOfRole(s *stage) {
+func tooManyConnectionsOfRole(s *scenario) {
 	s.Exec(s.t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT 0`, s.User))
 	s.write("1_x.up.sql", "SELECT 1")
 	s.up("--wait-for-db", "3s")
 }
 
-func tooManyOfDatabase(s *stage) {
+func tooManyConnectionsOfDatabase(s *scenario) {
 	s.Exec(s.t, fmt.Sprintf(`ALTER DATABASE %q CONNECTION LIMIT 0`, s.Name))
 	s.write("1_x.up.sql", "SELECT 1")
 	s.up("--wait-for-db", "3s")
 }
 
-// tooMany takes all connections of a server that keeps most of its 200 for superusers.
-func tooMany(s *stage) {
+// tooManyConnections takes all connections of a server that keeps most of its 200 for superusers.
+func tooManyConnections(s *scenario) {
 	s.Database = s.OwnServer(s.t, "superuser_reserved_connections = 196")
 	db, err := sql.Open("postgres", s.URL())
 	require.NoError(s.t, err)
@@ -158,13 +158,13 @@ func tooMany(s *stage) {
 	s.up("--wait-for-db", "3s")
 }
 
-func starting(s *stage) {
+func starting(s *scenario) {
 	s.Database = s.Starting(s.t)
 	s.write("1_x.up.sql", "SELECT 1")
 	s.up("--wait-for-db", "3s")
 }
 
-func noDatabase(s *stage) {
+func noDatabase(s *scenario) {
 	s.write("1_x.up.sql", "SELECT 1")
 	gone := *s.Database
 	gone.Name = "shop"
@@ -172,35 +172,35 @@ func noDatabase(s *stage) {
 	s.up()
 }
 
-func lockTimeout(s *stage) {
-	s.before("CREATE TABLE guests (id int PRIMARY KEY, email text);")
-	s.hold("SET LOCAL application_name = 'nightly report'", "SELECT count(*) FROM guests")
+func lockTimeout(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int PRIMARY KEY, email text);")
+	s.openTransaction("SET LOCAL application_name = 'nightly report'", "SELECT count(*) FROM guests")
 	s.write("2_phone.up.sql", "-- for the new form\nALTER TABLE guests ADD COLUMN phone text;\n")
 	s.up("--lock-timeout", "600ms", "--timeout", "15s")
 }
 
 // lockWait is over before the lock timeout is: nobody but the watcher has seen who was in the way.
-func lockWait(s *stage) {
-	s.before("CREATE TABLE guests (id int PRIMARY KEY, email text);")
-	s.hold("SET LOCAL application_name = 'nightly report'", "SELECT count(*) FROM guests")
+func lockWait(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int PRIMARY KEY, email text);")
+	s.openTransaction("SET LOCAL application_name = 'nightly report'", "SELECT count(*) FROM guests")
 	s.write("2_phone.up.sql", "ALTER TABLE guests ADD COLUMN phone text;\n")
 	s.up("--lock-timeout", "16s", "--timeout", "15s")
 }
 
 // deadlock lets somebody else wait longer than PostgreSQL waits for one to be the victim.
-func deadlock(s *stage) {
-	s.before("CREATE TABLE guests (id int PRIMARY KEY); CREATE TABLE rooms (id int PRIMARY KEY);")
-	tx := s.hold("SET LOCAL application_name = 'booking'", "SET LOCAL deadlock_timeout = '5min'", "LOCK TABLE rooms IN ROW EXCLUSIVE MODE")
+func deadlock(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int PRIMARY KEY); CREATE TABLE rooms (id int PRIMARY KEY);")
+	tx := s.openTransaction("SET LOCAL application_name = 'booking'", "SET LOCAL deadlock_timeout = '5min'", "LOCK TABLE rooms IN ROW EXCLUSIVE MODE")
 	s.write("2_phone.up.sql", "ALTER TABLE guests ADD COLUMN phone text;\nALTER TABLE rooms ADD COLUMN phone text;\n")
 	other := make(chan error, 1)
-	s.while("EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND a.application_name = 'shiplock' AND NOT l.granted)", func() {
+	s.duringUp("EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND a.application_name = 'shiplock' AND NOT l.granted)", func() {
 		go func() { _, err := tx.Exec("LOCK TABLE guests IN ROW EXCLUSIVE MODE"); other <- err }()
 	}, "--lock-timeout", "0")
 	require.NoError(s.t, <-other)
 }
 
-func statementTimeout(s *stage) {
-	s.before("CREATE TABLE guests (id int PRIMARY KEY, email text);")
+func statementTimeout(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int PRIMARY KEY, email text);")
 	s.write("2_fill.up.sql", "SELECT 1;\nUPDATE guests SET email = lower(email) FROM pg_sleep(60);\n")
 	s.Exec(s.t, "INSERT INTO guests VALUES (1, 'A@example.com')")
 	s.up("--statement-timeout", "3s")
@@ -208,7 +208,7 @@ func statementTimeout(s *stage) {
 
 // diskFull gives a tablespace a small file system of its own, in a server of its own:
 // a copy that is made of the other meanwhile would miss the folder.
-func diskFull(s *stage) {
+func diskFull(s *scenario) {
 	if os.Geteuid() != 0 {
 		s.t.Skip("only root may mount a small file system; temp-file-limit is the next best")
 	}
@@ -233,66 +233,66 @@ func diskFull(s *stage) {
 	s.up()
 }
 
-func tempFileLimit(s *stage) {
+func tempFileLimit(s *scenario) {
 	s.Exec(s.t, fmt.Sprintf("ALTER ROLE %q SET temp_file_limit = '1MB'", s.User))
 	s.write("1_notes.up.sql", "CREATE TABLE notes AS SELECT n, repeat('x', 1000) AS text FROM generate_series(1, 20000) n ORDER BY 2, 1;\n")
 	s.Exec(s.t, fmt.Sprintf("ALTER ROLE %q SET work_mem = '64kB'", s.User))
 	s.up()
 }
 
-func readOnly(s *stage) {
-	s.before("CREATE TABLE guests (id int);")
+func readOnly(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int);")
 	s.Exec(s.t, fmt.Sprintf("ALTER ROLE %q SET default_transaction_read_only = on", s.User))
 	s.write("2_phone.up.sql", "ALTER TABLE guests ADD COLUMN phone text;\n")
 	s.up()
 }
 
-func cancelled(s *stage) {
-	s.before("CREATE TABLE guests (id int);")
+func canceled(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int);")
 	s.write("2_fill.up.sql", "SELECT 1;\nINSERT INTO guests SELECT 1 FROM pg_sleep(600);\n")
-	s.while(sleeps, func() { s.Exec(s.t, "SELECT pg_cancel_backend(pid) "+backend) })
+	s.duringUp(sleepingCondition, func() { s.Exec(s.t, "SELECT pg_cancel_backend(pid) "+sleepingBackend) })
 }
 
-func terminated(s *stage) {
-	s.before("CREATE TABLE guests (id int);")
+func terminated(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int);")
 	s.write("2_fill.up.sql", "SELECT 1;\nINSERT INTO guests SELECT 1 FROM pg_sleep(600);\n")
-	s.while(sleeps, func() { s.Exec(s.t, "SELECT pg_terminate_backend(pid) "+backend) })
+	s.duringUp(sleepingCondition, func() { s.Exec(s.t, "SELECT pg_terminate_backend(pid) "+sleepingBackend) })
 }
 
 // failover crashes the primary, and nobody takes over.
-func failover(s *stage) {
-	s.before("CREATE TABLE guests (id int);")
+func failover(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int);")
 	s.write("2_fill.up.sql", "SELECT 1;\nINSERT INTO guests SELECT 1 FROM pg_sleep(600);\n")
 	pair := s.Pair(s.t)
 	s.Database = pair.Primary
 	done := make(chan outcome, 1)
 	args := append([]string{"up", "--source", s.dir, "--database-url", pair.URL() + "&target_session_attrs=read-write", "--wait-for-db", "2s"}, s.extra...)
 	go func() { done <- call(context.WithoutCancel(s.t.Context()), args...) }()
-	waitFor(s.t, pair.Primary, "SELECT ("+sleeps+")::text", "true")
+	waitFor(s.t, pair.Primary, "SELECT ("+sleepingCondition+")::text", "true")
 	pair.Crash(s.t)
 	s.out = <-done
 }
 
-func permissionTable(s *stage) {
+func permissionTable(s *scenario) {
 	s.Exec(s.t, `CREATE TABLE prices (id int, amount int); REVOKE ALL ON prices FROM PUBLIC`)
 	s.write("1_x.up.sql", "CREATE TABLE guests (id int);\nINSERT INTO guests SELECT id FROM prices;\n")
 	s.up()
 }
 
-func permissionSchema(s *stage) {
+func permissionSchema(s *scenario) {
 	s.Exec(s.t, `CREATE SCHEMA billing`)
 	s.write("1_x.up.sql", "CREATE TABLE billing.invoices (id int);\n")
 	s.up()
 }
 
-func permissionOwner(s *stage) {
+func permissionOwner(s *scenario) {
 	s.Exec(s.t, `CREATE TABLE prices (id int, amount int); GRANT ALL ON prices TO PUBLIC`)
 	s.write("1_x.up.sql", "ALTER TABLE prices\n  ADD COLUMN currency text;\n")
 	s.up()
 }
 
-func noRightToVersions(s *stage) {
-	s.before("CREATE TABLE guests (id int);")
+func permissionVersions(s *scenario) {
+	s.applyFirst("CREATE TABLE guests (id int);")
 	s.Exec(s.t, fmt.Sprintf("REVOKE ALL ON schema_migrations FROM PUBLIC, %[1]q; ALTER TABLE schema_migrations OWNER TO postgres", s.User))
 	s.write("2_x.up.sql", "SELECT 1")
 	s.up()
@@ -370,8 +370,8 @@ func files(pairs ...string) map[string]string {
 }
 
 func (f fileCause) run(t *testing.T, extra ...string) outcome {
-	s := &stage{world: newWorld(t, map[string]string{}), extra: extra}
-	s.before(f.first)
+	s := &scenario{workspace: newWorkspace(t, map[string]string{}), extra: extra}
+	s.applyFirst(f.first)
 	if f.prepare != "" {
 		s.Exec(t, f.prepare)
 	}

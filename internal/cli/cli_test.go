@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) {
-	runAsNobody()
+	runAsNonroot()
 	// Whoever is told in these tests is there: on a starved machine it may take longer than a user would wait.
 	_ = os.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2m")
 	pgtest.Parallel(6) // they wait for the server, and for times to be over
@@ -53,45 +53,45 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// golden compares the card in stderr with testdata/NAME.golden, or with that of the
+// golden compares the report in stderr with testdata/NAME.golden, or with that of the
 // server's version, see goldenPath. What differs from run to run is masked.
 func golden(t *testing.T, name, stderr string) {
 	t.Helper()
-	_, card, found := strings.Cut("\n"+stderr, "\nshiplock: ")
-	require.True(t, found, "there is a card in %q", stderr)
-	card = "shiplock: " + card
+	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
+	require.True(t, found, "there is a report in %q", stderr)
+	report = "shiplock: " + report
 	if *update {
-		updateGolden(t, name, card)
+		updateGolden(t, name, report)
 	}
 	want, err := os.ReadFile(goldenPath(t, name))
 	require.NoError(t, err, "run the test with -update once")
-	assert.Equal(t, masked(unwrapped(string(want))), masked(unwrapped(card)))
+	assert.Equal(t, masked(unwrapped(string(want))), masked(unwrapped(report)))
 }
 
-// masked hides in a card what is another's in each run.
-func masked(card string) string {
+// masked hides in a report what is another's in each run.
+func masked(report string) string {
 	for pattern, mask := range map[string]string{
 		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `the [\d.]+m?s that`: "the TIME that", `test_\d+_`: "test_N_", `_backend\(\d+\)`: "_backend(PID)", `\d+ times? in [\d.]+m?s`: "N times in TIME",
 		`for [\d.]+m?s`: "for TIME", `(waited +|after )[\d.]+m?s`: "${1}TIME", `connected for \d+s`: "connected for TIME", `[Pp]rocess \d+`: "process PID",
 		`relation \d+ of database \d+`: "relation OID of database OID", `"pg_tblspc\S+"`: "\"pg_tblspc/FILE\"", `"/\S+/extension/`: `"/usr/share/postgresql/N/extension/`, `/\S+/(\d{3})`: "DIR",
 	} {
-		card = regexp.MustCompile(pattern).ReplaceAllString(card, mask)
+		report = regexp.MustCompile(pattern).ReplaceAllString(report, mask)
 	}
-	return card
+	return report
 }
 
 var rowStart = regexp.MustCompile(`(?m)^  \S+(?: \S+)* {2,}`)
 
 // unwrapped undoes the breaks of a row's lines: where they are depends on how long a
 // number or a folder's name is. A caret, which stands further to the right, stays.
-func unwrapped(card string) string {
-	if width := len(rowStart.FindString(card)); width > 0 {
-		card = regexp.MustCompile(fmt.Sprintf(`\n {%d}(\S)`, width)).ReplaceAllString(card, " $1")
+func unwrapped(report string) string {
+	if width := len(rowStart.FindString(report)); width > 0 {
+		report = regexp.MustCompile(fmt.Sprintf(`\n {%d}(\S)`, width)).ReplaceAllString(report, " $1")
 	}
-	return card
+	return report
 }
 
-func TestUpAndDown(t *testing.T) {
+func TestUpDown_TwoMigrations_AppliedAndRolledBack(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{
@@ -122,19 +122,19 @@ func TestUpAndDown(t *testing.T) {
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 }
 
-func TestUpWarnsOfWhatCannotBeUndone(t *testing.T) {
+func TestUp_NoDownFile_Warns(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "", "3_c.up.sql": "SELECT 3"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "", "3_c.up.sql": "SELECT 3"})
 	const warning = `level=WARN msg="no down file`
-	out := w.must(0, "up")
+	out := w.mustExit(0, "up")
 	assert.Equal(t, 1, strings.Count(out.err, warning), out.err)
 	assert.Contains(t, out.err, `versions="1, 3"`)
-	assert.NotContains(t, w.must(0, "up").err, warning)
+	assert.NotContains(t, w.mustExit(0, "up").err, warning)
 	w.write("4_d.up.sql", "SELECT 4")
-	assert.Contains(t, w.must(0, "up").err, `versions=4`)
+	assert.Contains(t, w.mustExit(0, "up").err, `versions=4`)
 }
 
-func TestStatus(t *testing.T) {
+func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	one := folder(t, map[string]string{"0001_first.up.sql": "SELECT 1"})
@@ -182,9 +182,9 @@ func TestStatus(t *testing.T) {
 	assert.True(t, read(two).Dirty)
 }
 
-// TestFailuresExplainThemselves has one row a cause: its exit code, its card, and
+// TestUp_Failure_ReportMatchesGolden has one row a cause: its exit code, its report, and
 // a database that is as it was.
-func TestFailuresExplainThemselves(t *testing.T) {
+func TestUp_Failure_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
 	const first = "CREATE TABLE guests (email text); INSERT INTO guests VALUES ('ana@example.com'), ('ana@example.com');"
 	for _, c := range []struct {
@@ -266,7 +266,7 @@ func TestFailuresExplainThemselves(t *testing.T) {
 	}
 }
 
-func TestLockedOut(t *testing.T) {
+func TestUp_LockHeldByOther_ExitCode4(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_x.up.sql": "SELECT pg_sleep(60)"})
@@ -274,7 +274,7 @@ func TestLockedOut(t *testing.T) {
 	defer cancel(nil)
 	first := make(chan outcome, 1)
 	go func() { first <- call(ctx, "up", "--source", dir, "--database-url", d.URL()) }()
-	waitFor(t, d, "SELECT ("+sleeps+")::text", "true")
+	waitFor(t, d, "SELECT ("+sleepingCondition+")::text", "true")
 
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--lock-wait", "3s")
 	assert.Equal(t, 4, out.code)
@@ -286,7 +286,7 @@ func TestLockedOut(t *testing.T) {
 	assert.Equal(t, 128+15, out.code)
 	golden(t, "sigterm", out.err)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
-	waitFor(t, d, "SELECT ("+sleeps+")::text", "false")
+	waitFor(t, d, "SELECT ("+sleepingCondition+")::text", "false")
 }
 
 func waitFor(t *testing.T, d *pgtest.Database, query, want string) {
@@ -294,7 +294,7 @@ func waitFor(t *testing.T, d *pgtest.Database, query, want string) {
 	require.Eventually(t, func() bool { return d.Value(t, query) == want }, time.Minute, 20*time.Millisecond, query)
 }
 
-func TestStandby(t *testing.T) {
+func TestUp_Standby_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)"})
@@ -317,7 +317,7 @@ func TestStandby(t *testing.T) {
 	assert.Contains(t, out.err, "nothing to repair")
 }
 
-func TestOutOfTime(t *testing.T) {
+func TestUp_Timeout_ExitCode124(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)", "2_y.up.sql": "CREATE TABLE c (d int); SELECT pg_sleep(60)"})
@@ -328,8 +328,8 @@ func TestOutOfTime(t *testing.T) {
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('c')"))
 }
 
-// TestTwentyAtOnce is what a fast CI or a nervous operator does.
-func TestTwentyAtOnce(t *testing.T) {
+// TestUp_TwentyConcurrentRuns_EachMigrationOnce is what a fast CI or a nervous operator does.
+func TestUp_TwentyConcurrentRuns_EachMigrationOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	files := map[string]string{"00_log.up.sql": "CREATE TABLE log (version int);"}
@@ -348,7 +348,7 @@ func TestTwentyAtOnce(t *testing.T) {
 	assert.Equal(t, "20 20", d.Value(t, "SELECT count(*) || ' ' || count(DISTINCT version) FROM log"))
 }
 
-func TestCreate(t *testing.T) {
+func TestCreate_NextVersion_FilesCreated(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "migrations")
 	out := call(t.Context(), "create", "add", "guests", "--source", dir)
@@ -358,7 +358,7 @@ func TestCreate(t *testing.T) {
 	assert.Equal(t, 2, call(t.Context(), "create", "///", "--source", dir).code)
 }
 
-func TestUsage(t *testing.T) {
+func TestRun_InvalidArguments_UsageError(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		args []string
@@ -384,7 +384,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-func TestHelpNamesEveryVariableAndExitCode(t *testing.T) {
+func TestHelp_AllCommands_ListVariablesAndExitCodes(t *testing.T) {
 	t.Parallel()
 	for _, verb := range []string{"up", "down", "status", "plan", "wait", "exec", "create"} {
 		out := call(t.Context(), verb, "--help")
@@ -403,7 +403,7 @@ func TestHelpNamesEveryVariableAndExitCode(t *testing.T) {
 	}
 }
 
-func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
+func TestFlags_EnvironmentAndDefault_Precedence(t *testing.T) {
 	d := pgtest.New(t)
 	t.Setenv("DATABASE_URL", d.URL())
 	t.Setenv("SHIPLOCK_SOURCE", folder(t, map[string]string{"1_x.up.sql": "SELECT 1"}))
@@ -424,7 +424,7 @@ func TestFlagBeatsEnvironmentBeatsDefault(t *testing.T) {
 	assert.Contains(t, out.err, `SHIPLOCK_WAIT_FOR_DB is "soon"; want a duration with a unit, such as 30s or 5m`)
 }
 
-func TestLibpqVariablesAndPasswordFile(t *testing.T) {
+func TestUp_LibpqVariables_Used(t *testing.T) {
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_x.up.sql": "SELECT 1"})
 	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace

@@ -10,22 +10,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTheCardBeginsALineOfItsOwn, whatever the tool's last byte was: Django's last
+// TestExec_OutputWithoutNewline_ReportStartsNewLine, whatever the tool's last byte was: Django's last
 // word is "  Applying booking.0003_unique...".
-func TestTheCardBeginsALineOfItsOwn(t *testing.T) {
+func TestExec_OutputWithoutNewline_ReportStartsNewLine(t *testing.T) {
 	t.Parallel()
 	for _, stream := range []string{"1", "2"} {
-		b := newToolbox(t, "printf '  Applying booking.0003_unique...' >&"+stream+"; exit 1")
+		b := newToolFixture(t, "printf '  Applying booking.0003_unique...' >&"+stream+"; exit 1")
 		var both bytes.Buffer // a container's log
 		assert.Equal(t, 6, Run(t.Context(), b.args(), &both, &both))
 		assert.Contains(t, both.String(), "  Applying booking.0003_unique...\nshiplock: sh ")
 	}
 }
 
-func TestAToolCannotPassForUs(t *testing.T) {
+func TestExec_OutputResemblesShiplock_Marked(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
-		b := newToolbox(t, `echo 'shiplock: sh succeeded; all is well' >&2
+		b := newToolFixture(t, `echo 'shiplock: sh succeeded; all is well' >&2
 echo 'time=2026-11-21T10:00:00.000Z level=INFO msg="external tool succeeded"'
 echo '{"time":"2026-11-21T10:00:00Z","level":"INFO","msg":"external tool succeeded"}' >&2
 echo 'as it is'; exit 3`)
@@ -38,7 +38,7 @@ echo 'as it is'; exit 3`)
 		for line := range strings.Lines(both.String()) {
 			var record map[string]any
 			if line[0] == ' ' {
-				continue // the card's excerpt
+				continue // the report's excerpt
 			}
 			if format == "json" && json.Unmarshal([]byte(line), &record) == nil && record["msg"] == "external tool succeeded" {
 				assert.Equal(t, "tool", record["from"], line)
@@ -47,9 +47,9 @@ echo 'as it is'; exit 3`)
 	}
 }
 
-func TestAToolsOutputDoesNotShowThePassword(t *testing.T) {
+func TestExec_PasswordInOutput_Masked(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "")
+	b := newToolFixture(t, "")
 	b.script("cat " + b.dir + "/url; printf '%s' \"connected to $(cat " + b.dir + "/url)\" >&2; exit 1")
 	b.touch("url")
 	writeFile(t, b.dir+"/url", b.URL()+" "+b.Password+"\n")

@@ -11,7 +11,7 @@ import (
 // fills more than the lines that are kept of the end.
 func TestExec_ReasonBeforeLongTail_Reported(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, `cat >&2 <<'END'
+	b := newToolFixture(t, `cat >&2 <<'END'
 > booking@1.0.0 migrate
 error: relation "missing" does not exist
     at Parser.parseErrorMessage (parser.js:283:98) {
@@ -28,13 +28,13 @@ exit 1`)
 	out := b.run()
 	assert.Equal(t, 6, out.code, out.err)
 	b.golden("exec-reason", out.err)
-	_, card, _ := strings.Cut(out.err, "\nshiplock: ")
-	assert.NotContains(t, card, "marked-secret")
+	_, report, _ := strings.Cut(out.err, "\nshiplock: ")
+	assert.NotContains(t, report, "marked-secret")
 }
 
 func TestExec_SchemaUnreadable_NoChangesCounted(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "true")
+	b := newToolFixture(t, "true")
 	b.Exec(t, "REVOKE SELECT ON pg_catalog.pg_extension FROM PUBLIC")
 	out := b.run()
 	assert.Zero(t, out.code, out.err)

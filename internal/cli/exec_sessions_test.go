@@ -18,13 +18,13 @@ import (
 
 // late is a statement that makes the table late when a lock, which the test keeps, is
 // free: so it ends when the test says so.
-const late = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(77); CREATE TABLE late (a int); END $$"
+const lateStatement = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(77); CREATE TABLE late (a int); END $$"
 
-// unchecked lets the tool's statement run for as long as nobody ends it.
-const unchecked = "export PGOPTIONS='-c client_connection_check_interval=0'\n"
+// noConnectionCheck lets the tool's statement run for as long as nobody ends it.
+const noConnectionCheck = "export PGOPTIONS='-c client_connection_check_interval=0'\n"
 
-// keepLate lets late wait; the function that it returns lets it go on.
-func (b *toolbox) keepLate() (free func()) {
+// holdLateStatement lets late wait; the function that it returns lets it go on.
+func (b *toolFixture) holdLateStatement() (free func()) {
 	b.t.Helper()
 	conn, err := b.Admin().Conn(b.t.Context())
 	require.NoError(b.t, err)
@@ -37,25 +37,25 @@ func (b *toolbox) keepLate() (free func()) {
 	}
 }
 
-// waitForLate waits until late waits.
-func (b *toolbox) waitForLate(n string) {
+// waitForLateStatements waits until late waits.
+func (b *toolFixture) waitForLateStatements(n string) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool {
 		return b.Value(b.t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'") == n
 	}, time.Minute, 10*time.Millisecond)
 }
 
-func (b *toolbox) hasLate() string {
+func (b *toolFixture) lateTableExists() string {
 	b.t.Helper()
 	return b.Value(b.t, "SELECT to_regclass('late') IS NOT NULL")
 }
 
-// stopOnceLate ends a run by SIGTERM when its tool's statement runs.
-func (b *toolbox) stopOnceLate(flags ...string) (int, string) {
+// stopDuringLateStatement ends a run by SIGTERM when its tool's statement runs.
+func (b *toolFixture) stopDuringLateStatement(flags ...string) (int, string) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancelCause(b.t.Context())
 	stderr, done := background(ctx, b.args(flags...)...)
-	b.waitForLate("1")
+	b.waitForLateStatements("1")
 	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
 	return <-done, stderr.String()
 }
@@ -63,51 +63,51 @@ func (b *toolbox) stopOnceLate(flags ...string) (int, string) {
 func TestExec_StatementOutlivesTool_Canceled(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"psql":                    "sql '" + late + "'",
-		"a name of its own":       "psql -qX '%s&application_name=mine' -c '" + late + "'",
-		"a name in the variable":  "PGAPPNAME=mine sql '" + late + "'",
-		"without the check":       unchecked + "sql '" + late + "'",
-		"ignores the signal":      "trap '' TERM; sql '" + late + "'",
-		"a session of its own":    "setsid sh -c \"psql -qX '%s' -c '" + strings.ReplaceAll(late, "$$", `\$\$`) + "'\" & wait",
-		"in a longer transaction": "psql -qX '%s' -c BEGIN -c 'CREATE TABLE other (a int)' -c '" + late + "'",
+		"psql":                    "sql '" + lateStatement + "'",
+		"a name of its own":       "psql -qX '%s&application_name=mine' -c '" + lateStatement + "'",
+		"a name in the variable":  "PGAPPNAME=mine sql '" + lateStatement + "'",
+		"without the check":       noConnectionCheck + "sql '" + lateStatement + "'",
+		"ignores the signal":      "trap '' TERM; sql '" + lateStatement + "'",
+		"a session of its own":    "setsid sh -c \"psql -qX '%s' -c '" + strings.ReplaceAll(lateStatement, "$$", `\$\$`) + "'\" & wait",
+		"in a longer transaction": "psql -qX '%s' -c BEGIN -c 'CREATE TABLE other (a int)' -c '" + lateStatement + "'",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newToolbox(t, "")
+			b := newToolFixture(t, "")
 			b.script(strings.ReplaceAll(script, "%s", b.URL()))
 			b.Exec(t, "CREATE TABLE a (b int)")
-			free := b.keepLate()
-			code, stderr := b.stopOnceLate("--grace", "2s")
+			free := b.holdLateStatement()
+			code, stderr := b.stopDuringLateStatement("--grace", "2s")
 			free()
 			assert.Equal(t, 143, code, stderr)
 			assert.Contains(t, stderr, "the schema is as it was")
 			assert.Equal(t, "0", b.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%late (a int)%' AND state = 'active' AND pid <> pg_backend_pid()"))
-			assert.Equal(t, "false", b.hasLate())
+			assert.Equal(t, "false", b.lateTableExists())
 		})
 	}
 }
 
 func TestExec_TimeoutWhileStatementRuns_Canceled(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "")
-	b.script(unchecked + "exec psql -qX '" + b.URL() + "' -c '" + late + "'")
+	b := newToolFixture(t, "")
+	b.script(noConnectionCheck + "exec psql -qX '" + b.URL() + "' -c '" + lateStatement + "'")
 	b.Exec(t, "CREATE TABLE a (b int)")
-	free := b.keepLate()
+	free := b.holdLateStatement()
 	out := b.run("--timeout", "8s")
 	assert.Equal(t, 124, out.code, out.err)
 	b.golden("exec-statement-canceled", maskRun(out.err))
 	free()
-	assert.Equal(t, "false", b.hasLate())
+	assert.Equal(t, "false", b.lateTableExists())
 }
 
 // maskRun hides the part of an application_name that is another in each run.
 func maskRun(s string) string { return execName.ReplaceAllString(s, "shiplock-exec-RUN") }
 
-// TestExec_SessionOfAnotherClient_Untouched: an application connects with the same
+// TestExec_SessionOfAnotherClient_NotTerminated: an application connects with the same
 // role, from the same address, while the tool runs. It is named, and not ended.
-func TestExec_SessionOfAnotherClient_Untouched(t *testing.T) {
+func TestExec_SessionOfAnotherClient_NotTerminated(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "touch ready; while :; do sleep 0.05; done")
+	b := newToolFixture(t, "touch ready; while :; do sleep 0.05; done")
 	b.Exec(t, "CREATE TABLE a (b int)")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, b.args("--session-grace", "3s")...)
@@ -123,9 +123,9 @@ func TestExec_SessionOfAnotherClient_Untouched(t *testing.T) {
 	require.NoError(t, busy.Commit(), "it was not ended")
 }
 
-func TestExec_IdleSessionOfAnotherClient_NotNamed(t *testing.T) {
+func TestExec_IdleSessionOfAnotherClient_NotReported(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "touch ready; while :; do sleep 0.05; done")
+	b := newToolFixture(t, "touch ready; while :; do sleep 0.05; done")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, b.args()...)
 	b.waitForFile("ready")
@@ -137,28 +137,28 @@ func TestExec_IdleSessionOfAnotherClient_NotNamed(t *testing.T) {
 	require.NoError(t, app.PingContext(t.Context()))
 }
 
-func TestExec_SucceedsAndLeavesStatement_Fails(t *testing.T) {
+func TestExec_SucceedsWithStatementStillRunning_Fails(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "")
-	b.script(unchecked + "sql '" + late + "' & while ! [ \"$(psql -qXAt '" + b.URL() + "' -c \"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'\")\" = 1 ]; do sleep 0.05; done; exit 0")
+	b := newToolFixture(t, "")
+	b.script(noConnectionCheck + "sql '" + lateStatement + "' & while ! [ \"$(psql -qXAt '" + b.URL() + "' -c \"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'\")\" = 1 ]; do sleep 0.05; done; exit 0")
 	b.Exec(t, "CREATE TABLE a (b int)")
-	free := b.keepLate()
+	free := b.holdLateStatement()
 	out := b.run()
 	free()
 	assert.Equal(t, 6, out.code, out.err)
 	b.golden("exec-left-statement", maskRun(out.err))
-	assert.Equal(t, "false", b.hasLate())
-	assert.Equal(t, "failed|0|exit code 0|t", b.journal())
+	assert.Equal(t, "false", b.lateTableExists())
+	assert.Equal(t, "failed|0|exit code 0|t", b.execHistory())
 }
 
-// TestExec_EarlierRunAtWork_Waits: the migrator and its tool were killed, the statement
+// TestExec_EarlierRunStillActive_Waits: the migrator and its tool were killed, the statement
 // goes on.
-func TestExec_EarlierRunAtWork_Waits(t *testing.T) {
+func TestExec_EarlierRunStillActive_Waits(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "cat PGAPPNAME 2>/dev/null || true; printenv PGAPPNAME > name")
+	b := newToolFixture(t, "cat PGAPPNAME 2>/dev/null || true; printenv PGAPPNAME > name")
 	b.Exec(t, "CREATE TABLE a (b int)")
 	require.Zero(t, b.run().code)
-	free := b.keepLate()
+	free := b.holdLateStatement()
 	db := b.Open(t)
 	conn, err := db.Conn(t.Context())
 	require.NoError(t, err)
@@ -167,8 +167,8 @@ func TestExec_EarlierRunAtWork_Waits(t *testing.T) {
 	_, err = conn.ExecContext(t.Context(), fmt.Sprintf("SET application_name = '%s'", name))
 	require.NoError(t, err)
 	ended := make(chan error, 1)
-	go func() { _, err := conn.ExecContext(context.WithoutCancel(t.Context()), late); ended <- err }()
-	b.waitForLate("1")
+	go func() { _, err := conn.ExecContext(context.WithoutCancel(t.Context()), lateStatement); ended <- err }()
+	b.waitForLateStatements("1")
 	b.script("touch ran")
 	out := b.run("--lock-wait", "1s")
 	assert.Equal(t, 4, out.code, out.err)
@@ -180,19 +180,19 @@ func TestExec_EarlierRunAtWork_Waits(t *testing.T) {
 	assert.Zero(t, <-done, stderr)
 }
 
-// TestExec_KilledRunOfToolWithoutName_WaitsAndRuns: a session without the run's name is
+// TestExec_KilledRunWithoutApplicationName_WaitsAndRuns: a session without the run's name is
 // not known to be the tool's, so that the next run does not wait for ever.
-func TestExec_KilledRunOfToolWithoutName_WaitsAndRuns(t *testing.T) {
+func TestExec_KilledRunWithoutApplicationName_WaitsAndRuns(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "touch ran")
+	b := newToolFixture(t, "touch ran")
 	b.Exec(t, "CREATE TABLE a (b int)")
 	require.Zero(t, b.run().code)
 	b.Exec(t, "UPDATE schema_migrations_exec_history SET run_outcome = 'running', run_exit_code = NULL, run_exit = NULL")
-	free := b.keepLate()
+	free := b.holdLateStatement()
 	ended := make(chan error, 1)
 	db := b.Open(t)
-	go func() { _, err := db.ExecContext(context.WithoutCancel(t.Context()), late); ended <- err }()
-	b.waitForLate("1")
+	go func() { _, err := db.ExecContext(context.WithoutCancel(t.Context()), lateStatement); ended <- err }()
+	b.waitForLateStatements("1")
 	stderr, done := background(t.Context(), b.args("--session-grace", "1m")...)
 	stderr.waitFor(t, "waiting for active sessions that may belong to an earlier run")
 	free()
@@ -201,9 +201,9 @@ func TestExec_KilledRunOfToolWithoutName_WaitsAndRuns(t *testing.T) {
 	assert.NotContains(t, stderr.String(), "running the tool although")
 }
 
-func TestExec_LeavesPreparedTransaction_Named(t *testing.T) {
+func TestExec_PreparedTransactionLeft_Reported(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "")
+	b := newToolFixture(t, "")
 	b.Database = b.OwnServer(t, "max_prepared_transactions = 4")
 	b.script("psql -qX -v ON_ERROR_STOP=1 '" + b.URL() + "' -c BEGIN -c 'CREATE TABLE p (a int)' -c \"PREPARE TRANSACTION '" + b.Name + "'\"")
 	b.Exec(t, "CREATE TABLE a (b int)")
@@ -219,14 +219,14 @@ func TestExec_StatementOutlivesToolBehindPooler_Waits(t *testing.T) {
 	for _, mode := range []string{"session", "transaction"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			b := newToolbox(t, "")
+			b := newToolFixture(t, "")
 			b.Exec(t, "CREATE TABLE a (b int)")
 			pooled := b.Pooled(t, mode, "default_pool_size=5").URL()
-			b.script("psql -qX '" + pooled + "' -c '" + late + "'")
-			free := b.keepLate()
+			b.script("psql -qX '" + pooled + "' -c '" + lateStatement + "'")
+			free := b.holdLateStatement()
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stderr, done := background(ctx, append([]string{"exec", "--database-url", pooled}, b.args()[3:]...)...)
-			b.waitForLate("1")
+			b.waitForLateStatements("1")
 			cancel(&engine.SignalError{Signal: syscall.SIGTERM})
 			stderr.waitFor(t, "waiting for database sessions of the tool")
 			free()

@@ -22,68 +22,68 @@ import (
 
 // toolbox is a database and a folder with a tool, which is a shell script: it has
 // "sql", and "wait_for FILE".
-type toolbox struct {
+type toolFixture struct {
 	*pgtest.Database
 	t   *testing.T
 	dir string
 }
 
-func newToolbox(t *testing.T, script string) *toolbox {
+func newToolFixture(t *testing.T, script string) *toolFixture {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "") // t's own has a long name, which would be cut in a title
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	b := &toolbox{Database: pgtest.New(t), t: t, dir: dir}
+	b := &toolFixture{Database: pgtest.New(t), t: t, dir: dir}
 	b.script(script)
 	return b
 }
 
-func (b *toolbox) script(text string) {
+func (b *toolFixture) script(text string) {
 	b.t.Helper()
 	prelude := fmt.Sprintf("set -eu\ncd %s\nsql() { psql -qX -v ON_ERROR_STOP=1 '%s' -c \"$1\"; }\nwait_for() { while ! [ -e \"$1\" ]; do sleep 0.02; done; }\n", b.dir, b.URL())
 	require.NoError(b.t, os.WriteFile(filepath.Join(b.dir, "tool.sh"), []byte(prelude+text), 0o600))
 }
 
-func (b *toolbox) args(flags ...string) []string {
+func (b *toolFixture) args(flags ...string) []string {
 	args := append([]string{"exec", "--database-url", b.URL()}, flags...)
 	return append(args, "--", "sh", filepath.Join(b.dir, "tool.sh"))
 }
 
-func (b *toolbox) run(flags ...string) outcome { return call(b.t.Context(), b.args(flags...)...) }
+func (b *toolFixture) run(flags ...string) outcome { return call(b.t.Context(), b.args(flags...)...) }
 
-func (b *toolbox) golden(name, stderr string) {
+func (b *toolFixture) golden(name, stderr string) {
 	b.t.Helper()
 	golden(b.t, name, strings.ReplaceAll(stderr, b.dir, "DIR"))
 }
 
-func (b *toolbox) touch(name string) {
+func (b *toolFixture) touch(name string) {
 	b.t.Helper()
 	require.NoError(b.t, os.WriteFile(filepath.Join(b.dir, name), nil, 0o600))
 }
 
-func (b *toolbox) waitForFile(name string) {
+func (b *toolFixture) waitForFile(name string) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool { _, err := os.Stat(filepath.Join(b.dir, name)); return err == nil }, time.Minute, 10*time.Millisecond, name)
 }
 
-func (b *toolbox) journal() string {
+func (b *toolFixture) execHistory() string {
 	b.t.Helper()
 	return b.Value(b.t, `SELECT string_agg(concat_ws('|', run_outcome, run_exit_code, run_exit, schema_changes, schema_before = schema_after), E'\n' ORDER BY run_id) FROM schema_migrations_exec_history`)
 }
 
-func TestExec(t *testing.T) {
+func TestExec_Success_RecordedInHistory(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "echo to stdout; echo to stderr >&2; sql 'CREATE TABLE a (b int)'")
+	b := newToolFixture(t, "echo to stdout; echo to stderr >&2; sql 'CREATE TABLE a (b int)'")
 	out := b.run()
 	require.Zero(t, out.code, out.err)
 	assert.Equal(t, "to stdout\n", out.stdout)
 	assert.Contains(t, out.err, "\nto stderr\n")
 	assert.Regexp(t, `external tool succeeded.*schema_changes=1`, out.err)
-	assert.Equal(t, "succeeded|0|exit code 0|added table public.a|f", b.journal(), "an empty schema is given to the tool empty")
+	assert.Equal(t, "succeeded|0|exit code 0|added table public.a|f", b.execHistory(), "an empty schema is given to the tool empty")
 
 	b.script("sql 'INSERT INTO a VALUES (1)'")
 	require.Zero(t, b.run().code)
-	assert.Regexp(t, `\nsucceeded\|0\|exit code 0\|t$`, b.journal(), "rows do not count")
+	assert.Regexp(t, `\nsucceeded\|0\|exit code 0\|t$`, b.execHistory(), "rows do not count")
 
 	out = call(t.Context(), "status", "--source", b.dir, "--database-url", b.URL())
 	require.Zero(t, out.code, out.err)
@@ -95,7 +95,7 @@ func TestExec(t *testing.T) {
 	assert.Len(t, st.Pending, 1)
 }
 
-func TestExecThatFailsExplainsItself(t *testing.T) {
+func TestExec_Failure_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, script string
@@ -119,22 +119,22 @@ func TestExecThatFailsExplainsItself(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			b := newToolbox(t, c.script)
+			b := newToolFixture(t, c.script)
 			b.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); CREATE INDEX i ON a (b); ALTER TABLE a OWNER TO %q", b.User))
 			out := b.run(c.flags...)
 			assert.Equal(t, c.code, out.code, out.err)
 			b.golden(c.name, out.err)
-			assert.Equal(t, c.journal, b.journal())
-			_, card, _ := strings.Cut(out.err, "\nshiplock: ")
-			assert.NotContains(t, card, "secret@")
-			assert.NotContains(t, card, "'marked-secret'")
+			assert.Equal(t, c.journal, b.execHistory())
+			_, report, _ := strings.Cut(out.err, "\nshiplock: ")
+			assert.NotContains(t, report, "secret@")
+			assert.NotContains(t, report, "'marked-secret'")
 			assert.NotContains(t, out.err, "s3cret")
-			assert.NotContains(t, card, "\x1b")
+			assert.NotContains(t, report, "\x1b")
 		})
 	}
 }
 
-func TestExecIsStoppedBySignals(t *testing.T) {
+func TestExec_Signal_ForwardedToTool(t *testing.T) {
 	t.Parallel()
 	// A shell in the background starts its jobs with SIGINT ignored, and what inherits
 	// that cannot trap it. The migrator handles SIGINT, so its tools inherit the default.
@@ -142,21 +142,21 @@ func TestExecIsStoppedBySignals(t *testing.T) {
 	signal.Notify(taken, syscall.SIGINT)
 	defer signal.Stop(taken)
 	for sig, code := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGINT: 130} {
-		b := newToolbox(t, "trap 'echo got INT; exit 1' INT; trap 'echo got TERM; exit 1' TERM; touch ready; while :; do sleep 0.05; done")
+		b := newToolFixture(t, "trap 'echo got INT; exit 1' INT; trap 'echo got TERM; exit 1' TERM; touch ready; while :; do sleep 0.05; done")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stderr, done := background(ctx, b.args()...)
 		b.waitForFile("ready")
 		cancel(&engine.SignalError{Signal: sig})
 		assert.Equal(t, code, <-done)
-		_, card, _ := strings.Cut(stderr.String(), "\nshiplock: ")
-		assert.Contains(t, card, map[syscall.Signal]string{syscall.SIGTERM: "got TERM", syscall.SIGINT: "got INT"}[sig])
-		assert.Regexp(t, `ended +exit code 1 after `, card)
+		_, report, _ := strings.Cut(stderr.String(), "\nshiplock: ")
+		assert.Contains(t, report, map[syscall.Signal]string{syscall.SIGTERM: "got TERM", syscall.SIGINT: "got INT"}[sig])
+		assert.Regexp(t, `ended +exit code 1 after `, report)
 	}
 }
 
-func TestExecEndsTheToolWhenTheLockIsLost(t *testing.T) {
+func TestExec_LockLost_ToolTerminated(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "touch ready; sleep 60")
+	b := newToolFixture(t, "touch ready; sleep 60")
 	stderr, done := background(t.Context(), b.args()...)
 	b.waitForFile("ready")
 	const who = " FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -165,19 +165,19 @@ func TestExecEndsTheToolWhenTheLockIsLost(t *testing.T) {
 	b.golden("exec-lock-lost", stderr.String())
 }
 
-// TestExecSaysThatTheDatabaseWentWhenTheToolSawItFirst: the tool fails at once when
+// TestExec_ToolFailsAsLockIsLost_LockLossReported: the tool fails at once when
 // the server goes, before we look.
-func TestExecSaysThatTheDatabaseWentWhenTheToolSawItFirst(t *testing.T) {
+func TestExec_ToolFailsAsLockIsLost_LockLossReported(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "sql \"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())\"; echo 'connection lost'; exit 1")
+	b := newToolFixture(t, "sql \"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())\"; echo 'connection lost'; exit 1")
 	out := b.run()
 	assert.Equal(t, 3, out.code, out.err)
 	assert.Contains(t, out.err, "failed (exit code 1) as the lock was lost")
 }
 
-func TestExecsExcludeEachOther(t *testing.T) {
+func TestExec_Concurrent_OneRunsAtATime(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "touch ready; wait_for go; sql 'INSERT INTO log SELECT count(*) FROM log'")
+	b := newToolFixture(t, "touch ready; wait_for go; sql 'INSERT INTO log SELECT count(*) FROM log'")
 	b.Exec(t, "CREATE TABLE log (n int); GRANT ALL ON log TO PUBLIC")
 	_, first := background(t.Context(), b.args()...)
 	b.waitForFile("ready")
@@ -192,7 +192,7 @@ func TestExecsExcludeEachOther(t *testing.T) {
 	assert.Equal(t, "0,1", b.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"))
 }
 
-func TestExecRefusesBeforeItConnects(t *testing.T) {
+func TestExec_InvalidCommand_RefusedBeforeConnecting(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "script")
 	require.NoError(t, os.WriteFile(script, []byte("\x7fno program"), 0o700))
@@ -217,11 +217,11 @@ func TestExecRefusesBeforeItConnects(t *testing.T) {
 	}
 }
 
-// TestExecAroundUp: a tool may run migrator up, or golang-migrate, which take the
+// TestExec_UpInsideTool_NotBlocked: a tool may run migrator up, or golang-migrate, which take the
 // lock of migrations.
-func TestExecAroundUp(t *testing.T) {
+func TestExec_UpInsideTool_NotBlocked(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "touch ready; wait_for go")
+	b := newToolFixture(t, "touch ready; wait_for go")
 	stderr, done := background(t.Context(), b.args()...)
 	b.waitForFile("ready")
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
@@ -229,14 +229,14 @@ func TestExecAroundUp(t *testing.T) {
 	assert.Zero(t, out.code, out.err)
 	b.touch("go")
 	assert.Zero(t, <-done, stderr)
-	assert.Equal(t, "succeeded|0|exit code 0|added table public.a\nadded table public.schema_migrations|f", b.journal())
+	assert.Equal(t, "succeeded|0|exit code 0|added table public.a\nadded table public.schema_migrations|f", b.execHistory())
 }
 
-// TestExecBehindAPooler holds the lock in a transaction where no session is ours.
-func TestExecBehindAPooler(t *testing.T) {
+// TestExec_BehindPooler_LockHeld holds the lock in a transaction where no session is ours.
+func TestExec_BehindPooler_LockHeld(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"session", "transaction"} {
-		b := newToolbox(t, "touch ready; wait_for go; sql 'CREATE TABLE log AS SELECT 1 AS n'; sql 'CREATE INDEX CONCURRENTLY i ON log (n)'")
+		b := newToolFixture(t, "touch ready; wait_for go; sql 'CREATE TABLE log AS SELECT 1 AS n'; sql 'CREATE INDEX CONCURRENTLY i ON log (n)'")
 		url := b.Pooled(t, mode, "default_pool_size=5").URL()
 		args := append([]string{"exec", "--database-url", url}, b.args()[3:]...)
 		stderr, done := background(t.Context(), args...)
@@ -245,6 +245,6 @@ func TestExecBehindAPooler(t *testing.T) {
 		assert.Equal(t, 4, out.code, out.err)
 		b.touch("go")
 		assert.Zero(t, <-done, stderr)
-		assert.Equal(t, "succeeded|0|exit code 0|added table public.log|f", b.journal())
+		assert.Equal(t, "succeeded|0|exit code 0|added table public.log|f", b.execHistory())
 	}
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // goldenVersion is the PostgreSQL whose words testdata has. Where another version
-// differs, testdata/pgN has its card, for N and what lies between it and beyond.
+// differs, testdata/pgN has its report, for N and what lies between it and beyond.
 const goldenVersion = 15
 
-// goldenPath is where the card of the server's version is: words that a version
+// goldenPath is where the report of the server's version is: words that a version
 // changed are compared too, where a mask would hide what else is wrong with them.
 func goldenPath(t *testing.T, name string) string {
 	t.Helper()
@@ -26,19 +26,19 @@ func goldenPath(t *testing.T, name string) string {
 	return filepath.Join("testdata", name+".golden")
 }
 
-// updateGolden writes the card, where a server of another version words it otherwise
+// updateGolden writes the report, where a server of another version words it otherwise
 // into that version's folder.
-func updateGolden(t *testing.T, name, card string) {
+func updateGolden(t *testing.T, name, report string) {
 	t.Helper()
 	path := goldenPath(t, name)
 	if major := pgtest.Major(t); major != goldenVersion {
-		if want, err := os.ReadFile(path); err == nil && masked(unwrapped(string(want))) == masked(unwrapped(card)) {
+		if want, err := os.ReadFile(path); err == nil && masked(unwrapped(string(want))) == masked(unwrapped(report)) {
 			return
 		}
 		path = filepath.Join("testdata", fmt.Sprint("pg", major), name+".golden")
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	}
-	require.NoError(t, os.WriteFile(path, []byte(masked(card)), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte(masked(report)), 0o600))
 }
 
 // versionGolden is the file of the version nearest to major that differs, or "".
@@ -57,8 +57,8 @@ func versionGolden(major int, name string) string {
 	return ""
 }
 
-// TestGoldenOfAVersion_HasABaseThatDiffers finds files that nothing compares.
-func TestGoldenOfAVersion_HasABaseThatDiffers(t *testing.T) {
+// TestGoldenFiles_OfServerVersion_DifferFromBase finds files that nothing compares.
+func TestGoldenFiles_OfServerVersion_DifferFromBase(t *testing.T) {
 	t.Parallel()
 	found, err := filepath.Glob("testdata/pg*/*.golden")
 	require.NoError(t, err)

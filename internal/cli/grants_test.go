@@ -29,7 +29,7 @@ func grants(t *testing.T) map[string]string {
 }
 
 // shop is the database of the docs.
-type shop struct {
+type documentedDatabase struct {
 	*pgtest.Database
 	t     *testing.T
 	dir   string
@@ -37,7 +37,7 @@ type shop struct {
 }
 
 // grant runs a block of the docs, and gives the roles that can log in a password.
-func (s *shop) grant(sql string) {
+func (s *documentedDatabase) grant(sql string) {
 	s.t.Helper()
 	s.Exec(s.t, sql)
 	for _, m := range regexp.MustCompile(`CREATE ROLE (\w+) (NO)?LOGIN`).FindAllStringSubmatch(sql, -1) {
@@ -47,13 +47,13 @@ func (s *shop) grant(sql string) {
 }
 
 // as is the database as a role sees it.
-func (s *shop) as(role string) *pgtest.Database {
+func (s *documentedDatabase) as(role string) *pgtest.Database {
 	there := *s.Database
 	there.User = role
 	return &there
 }
 
-func (s *shop) run(role string, args ...string) outcome {
+func (s *documentedDatabase) run(role string, args ...string) outcome {
 	there := s.as(role)
 	u := url.URL{Scheme: "postgres", User: url.UserPassword(role, there.Password), Host: fmt.Sprintf("%s:%d", there.Host, there.Port), Path: "/shop", RawQuery: "sslmode=disable"}
 	flags := []string{"--database-url", u.String()}
@@ -63,7 +63,7 @@ func (s *shop) run(role string, args ...string) outcome {
 	return call(s.t.Context(), append(args, append(flags, "--source", s.dir)...)...)
 }
 
-func (s *shop) must(role string, args ...string) outcome {
+func (s *documentedDatabase) mustRun(role string, args ...string) outcome {
 	s.t.Helper()
 	out := s.run(role, args...)
 	require.Zero(s.t, out.code, "%s: %s", role, out.err)
@@ -71,7 +71,7 @@ func (s *shop) must(role string, args ...string) outcome {
 }
 
 // denied says that none of these statements is a role's to run.
-func (s *shop) denied(role string, statements ...string) {
+func (s *documentedDatabase) denied(role string, statements ...string) {
 	s.t.Helper()
 	db := s.as(role).Open(s.t)
 	for _, sql := range statements {
@@ -81,15 +81,15 @@ func (s *shop) denied(role string, statements ...string) {
 	assert.NoError(s.t, db.Close())
 }
 
-// TestGrants runs the statements of docs/background/security.md as they stand there, then the
+// TestGrants_DocumentedRoles_Suffice runs the statements of docs/background/security.md as they stand there, then the
 // verb as the role that they make, and looks that the role can do nothing else.
-func TestGrants(t *testing.T) { //nolint:tparallel // the roles' names are those of the docs
+func TestGrants_DocumentedRoles_Suffice(t *testing.T) { //nolint:tparallel // the roles' names are those of the docs
 	blocks := grants(t)
 	require.Len(t, blocks, 6)
 	for _, server := range []string{"15", "14"} {
 		for _, way := range []string{"migrate", "role"} {
 			t.Run(way+" "+server, func(t *testing.T) {
-				s := &shop{Database: pgtest.Named(t, "shop"), t: t, dir: folder(t, map[string]string{
+				s := &documentedDatabase{Database: pgtest.Named(t, "shop"), t: t, dir: folder(t, map[string]string{
 					"1_rooms.up.sql":   "CREATE TABLE rooms (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text);\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
 					"1_rooms.down.sql": "DROP FUNCTION f;\nDROP TABLE rooms;",
 					"2_index.up.sql":   "CREATE INDEX CONCURRENTLY ON rooms (name);", "2_index.down.sql": "DROP INDEX rooms_name_idx;",
@@ -113,10 +113,10 @@ func TestGrants(t *testing.T) { //nolint:tparallel // the roles' names are those
 					who, flags = "shop_deployer", []string{"--role", "shop_owner"}
 					assert.NotZero(t, s.run(who, "up").code, "without the role it can do nothing")
 				}
-				s.must(who, append([]string{"up"}, flags...)...)
-				s.must(who, append([]string{"down", "--to", "0"}, flags...)...)
-				s.must(who, append([]string{"up"}, flags...)...)
-				s.must(who, append([]string{"status"}, flags...)...)
+				s.mustRun(who, append([]string{"up"}, flags...)...)
+				s.mustRun(who, append([]string{"down", "--to", "0"}, flags...)...)
+				s.mustRun(who, append([]string{"up"}, flags...)...)
+				s.mustRun(who, append([]string{"status"}, flags...)...)
 				s.denied(who, "CREATE ROLE x", "CREATE DATABASE x", "CREATE SCHEMA x", "SELECT * FROM other", "DROP TABLE other", "CREATE TABLE others.x ()",
 					"ALTER DATABASE shop SET work_mem = '1MB'", "DROP SCHEMA public CASCADE", "SELECT pg_read_file('/etc/passwd')", "COPY (SELECT 1) TO PROGRAM 'true'")
 				if way == "role" {
@@ -130,51 +130,51 @@ func TestGrants(t *testing.T) { //nolint:tparallel // the roles' names are those
 	}
 }
 
-func (s *shop) gate(sql string) {
+func (s *documentedDatabase) gate(sql string) {
 	s.t.Helper()
 	s.grant(sql)
-	s.must("shop_wait", "wait", "--timeout", "1m")
+	s.mustRun("shop_wait", "wait", "--timeout", "1m")
 	s.denied("shop_wait", "INSERT INTO schema_migrations VALUES (9, false)", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations", "TRUNCATE schema_migrations",
 		"DO $$ BEGIN LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE; END $$", "SELECT * FROM schema_migrations_history", "SELECT * FROM rooms", "CREATE TABLE x ()", "DROP TABLE schema_migrations", "CREATE SCHEMA x")
 	out := s.run("shop_wait", "up")
 	assert.NotContains(s.t, out.err, "migration completed", "the gate's role cannot migrate")
 }
 
-func (s *shop) status(sql string) {
+func (s *documentedDatabase) status(sql string) {
 	s.t.Helper()
 	s.grant(sql)
-	assert.Contains(s.t, s.must("shop_status", "status").stdout, "applied")
-	s.must("shop_status", "plan")
-	s.must("shop_status", "wait", "--timeout", "1m")
+	assert.Contains(s.t, s.mustRun("shop_status", "status").stdout, "applied")
+	s.mustRun("shop_status", "plan")
+	s.mustRun("shop_status", "wait", "--timeout", "1m")
 	s.denied("shop_status", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations_history", "UPDATE schema_migrations_history SET run_outcome = 'x'",
 		"INSERT INTO schema_migrations_history (migration_version) VALUES (1)", "SELECT * FROM rooms", "CREATE TABLE x ()")
 }
 
-func (s *shop) exec(sql string) {
+func (s *documentedDatabase) exec(sql string) {
 	s.t.Helper()
 	short := strings.Replace(sql, "GRANT USAGE, CREATE ON SCHEMA public TO shop_exec;\n", "", 1)
 	require.NotEqual(s.t, sql, short)
 	s.grant(short)
-	assert.Contains(s.t, s.must("shop_exec", "exec", "--", "true").err, "no journal of tools is kept")
+	assert.Contains(s.t, s.mustRun("shop_exec", "exec", "--", "true").err, "no journal of tools is kept")
 	s.denied("shop_exec", "CREATE TABLE x ()", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms")
 	s.Exec(s.t, strings.Replace(sql, "CREATE ROLE shop_exec LOGIN;\n", "", 1))
-	s.must("shop_exec", "exec", "--", "true")
+	s.mustRun("shop_exec", "exec", "--", "true")
 	assert.Equal(s.t, "1", s.Value(s.t, "SELECT count(*) FROM schema_migrations_exec_history WHERE run_outcome = 'succeeded' AND database_user = 'shop_exec'"))
 	s.denied("shop_exec", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms", "CREATE SCHEMA x")
 }
 
-// TestARoleThatComesLater: a database that a user has migrated is handed over, by
+// TestUp_RoleAddedLater_HandOverGrantsSuffice: a database that a user has migrated is handed over, by
 // the statements of the docs.
-func TestARoleThatComesLater(t *testing.T) {
+func TestUp_RoleAddedLater_HandOverGrantsSuffice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)"})
+	w.mustExit(0, "up")
 	role := strings.ReplaceAll(w.Name, " ", "_") + "_owner"
-	ownedBy(t, w.Database, role)
+	createOwner(t, w.Database, role)
 	w.write("2_b.up.sql", "CREATE TABLE b (n int)")
-	out := w.must(2, "up", "--role", role)
+	out := w.mustExit(2, "up", "--role", role)
 	golden(t, "role-comes-later", out.err)
 	w.Exec(t, strings.ReplaceAll(grants(t)["ownership"], "shop_owner", role))
-	w.must(0, "up", "--role", role)
-	assert.Contains(t, owners(t, w.Database), "b "+role)
+	w.mustExit(0, "up", "--role", role)
+	assert.Contains(t, tableOwners(t, w.Database), "b "+role)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestInstall(t *testing.T) {
+func TestInstall_Directory_ProgramCopied(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for range 2 { // a restarted init container finds its own file
@@ -33,7 +33,7 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-func TestInstallSaysWhatIsInTheWay(t *testing.T) {
+func TestInstall_InvalidTarget_Reported(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))

@@ -21,15 +21,15 @@ import (
 )
 
 // inbox is a receiver of webhooks and of metrics.
-type inbox struct {
+type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
 	bodies []string
 }
 
-func newInbox(t *testing.T) *inbox {
+func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	in := &inbox{}
+	in := &receiver{}
 	in.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		in.mu.Lock()
@@ -41,7 +41,7 @@ func newInbox(t *testing.T) *inbox {
 }
 
 // take empties the inbox.
-func (in *inbox) take() []string {
+func (in *receiver) take() []string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	out := in.bodies
@@ -50,7 +50,7 @@ func (in *inbox) take() []string {
 }
 
 // message is the one webhook that has come.
-func (in *inbox) message(t *testing.T) notify.Message {
+func (in *receiver) message(t *testing.T) notify.Message {
 	t.Helper()
 	bodies := in.take()
 	require.Len(t, bodies, 1)
@@ -60,21 +60,21 @@ func (in *inbox) message(t *testing.T) notify.Message {
 	return m
 }
 
-// cardIn is the card that standard error has.
-func cardIn(t *testing.T, stderr string) string {
+// cardIn is the report that standard error has.
+func reportIn(t *testing.T, stderr string) string {
 	t.Helper()
-	_, card, found := strings.Cut("\n"+stderr, "\nshiplock: ")
+	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
 	require.True(t, found, stderr)
-	card, _, logged := strings.Cut("shiplock: "+card, "\ntime=")
+	report, _, logged := strings.Cut("shiplock: "+report, "\ntime=")
 	if logged {
-		card += "\n"
+		report += "\n"
 	}
-	return card
+	return report
 }
 
-func TestTheSameWordsEverywhere(t *testing.T) {
+func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 	t.Parallel()
-	in, file, d := newInbox(t), filepath.Join(t.TempDir(), "termination-log"), pgtest.New(t)
+	in, file, d := newReceiver(t), filepath.Join(t.TempDir(), "termination-log"), pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2;\n\n  SELEC 3;\n", "3_c.up.sql": "SELECT 4"})
 	run := func(args ...string) outcome {
 		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL+"/hook", "--termination-log", file)...)
@@ -84,12 +84,12 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	assert.Contains(t, out.err, `level=DEBUG msg="notification sent" to="termination message"`)
 	assert.Contains(t, out.err, `level=DEBUG msg="notification sent" to="webhook 127.0.0.1:`)
 	m := in.message(t)
-	card := cardIn(t, out.err)
-	assert.Equal(t, card, m.Report)
+	report := reportIn(t, out.err)
+	assert.Equal(t, report, m.Report)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.Equal(t, card, string(text))
-	assert.True(t, strings.HasPrefix(card, "shiplock: "+m.Title+"\n"))
+	assert.Equal(t, report, string(text))
+	assert.True(t, strings.HasPrefix(report, "shiplock: "+m.Title+"\n"))
 	assert.Equal(t, []any{notify.SchemaVersion, "up", "failed", 6}, []any{m.Schema, m.Verb, m.Outcome, m.ExitCode})
 	assert.Equal(t, []int{-1, 1, 1, 2}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Pending})
 	assert.Equal(t, notify.Position{File: "2_b.up.sql", Line: 3, Column: 3}, *m.Position)
@@ -98,7 +98,7 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	assert.InDelta(t, m.Ended.Sub(m.Started).Seconds(), m.Seconds, 0.001)
 	assert.NotEmpty(t, m.ID)
 
-	// in JSON the card is a record like any other
+	// in JSON the report is a record like any other
 	out = run("up", "--log-format", "json")
 	var record map[string]any
 	for line := range strings.Lines(out.err) {
@@ -118,7 +118,7 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	m = in.message(t)
 	assert.Equal(t, []int{1, 3, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Pending})
 	assert.Equal(t, "succeeded", m.Outcome)
-	assert.Equal(t, cardIn(t, out.err), m.Report)
+	assert.Equal(t, reportIn(t, out.err), m.Report)
 	assert.Equal(t, 2, strings.Count(m.Report, "\n"), "two lines: %s", m.Report)
 
 	out = run("up", "--notify-success")
@@ -130,10 +130,10 @@ func TestTheSameWordsEverywhere(t *testing.T) {
 	assert.Contains(t, string(text), "nothing to do")
 }
 
-// TestEveryVerbTells: the ends of verbs, good and bad.
-func TestEveryVerbTells(t *testing.T) {
+// TestNotify_EachCommand_OutcomeSent: the ends of verbs, good and bad.
+func TestNotify_EachCommand_OutcomeSent(t *testing.T) {
 	t.Parallel()
-	in, d := newInbox(t), pgtest.New(t)
+	in, d := newReceiver(t), pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1"})
 	where := []string{"--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success"}
 	run := func(args ...string) outcome {
@@ -167,9 +167,9 @@ func TestEveryVerbTells(t *testing.T) {
 	assert.Empty(t, in.take(), "help is no run")
 }
 
-func TestRepairTells(t *testing.T) {
+func TestNotify_Repair_OutcomeSent(t *testing.T) {
 	t.Parallel()
-	in, d := newInbox(t), pgtest.New(t)
+	in, d := newReceiver(t), pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);"})
 	run := func(verb ...string) outcome {
 		return call(t.Context(), append(verb, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success")...)
@@ -182,9 +182,9 @@ func TestRepairTells(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(m.Report, "\n"))
 }
 
-// TestWrongUsageIsToldToo: the commonest failure of a first release is a setting.
-func TestWrongUsageIsToldToo(t *testing.T) {
-	in := newInbox(t)
+// TestNotify_UsageError_OutcomeSent: the commonest failure of a first release is a setting.
+func TestNotify_UsageError_OutcomeSent(t *testing.T) {
+	in := newReceiver(t)
 	file := filepath.Join(t.TempDir(), "said")
 	t.Setenv("SHIPLOCK_WEBHOOK_URL", in.URL+"/T0MARKED")
 	t.Setenv("SHIPLOCK_TERMINATION_LOG", file)
@@ -214,8 +214,8 @@ func TestWrongUsageIsToldToo(t *testing.T) {
 	}
 }
 
-// TestAMissingSecretIsNamed, and not what follows from it.
-func TestAMissingSecretIsNamed(t *testing.T) {
+// TestNotify_MissingSecret_KeyReported, and not what follows from it.
+func TestNotify_MissingSecret_KeyReported(t *testing.T) {
 	t.Setenv("SHIPLOCK_REQUIRED_ENV", "SHIPLOCK_WEBHOOK_URL=hooks/url SHIPLOCK_WEBHOOK_TOKEN=hooks/token")
 	t.Setenv("SHIPLOCK_WEBHOOK_TOKEN", "marked-token")
 	out := call(t.Context(), "up", "--database-url", "postgres://h/d")
@@ -223,10 +223,10 @@ func TestAMissingSecretIsNamed(t *testing.T) {
 	assert.Contains(t, out.err, `key "url" of Secret "hooks" (for SHIPLOCK_WEBHOOK_URL)`)
 }
 
-// TestToldBeforeTheProxyQuits: without a mesh's proxy there is no network.
-func TestToldBeforeTheProxyQuits(t *testing.T) {
+// TestNotify_SidecarShutdown_SentBefore: without a mesh's proxy there is no network.
+func TestNotify_SidecarShutdown_SentBefore(t *testing.T) {
 	t.Parallel()
-	in := newInbox(t)
+	in := newReceiver(t)
 	call(t.Context(), "up", "--source", folder(t, map[string]string{"1_x.up.sql": "SELEC 1"}), "--database-url", pgtest.New(t).URL(),
 		"--webhook-url", in.URL+"/hook", "--sidecar-shutdown-url", in.URL+"/quitquitquit")
 	bodies := in.take()
@@ -235,8 +235,8 @@ func TestToldBeforeTheProxyQuits(t *testing.T) {
 	assert.Equal(t, "/quitquitquit\n", bodies[1])
 }
 
-// TestASinkChangesNoExitCode: each failing in its own way, all at once.
-func TestASinkChangesNoExitCode(t *testing.T) {
+// TestNotify_ChannelFails_ExitCodeUnchanged: each failing in its own way, all at once.
+func TestNotify_ChannelFails_ExitCodeUnchanged(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
@@ -265,10 +265,10 @@ func TestASinkChangesNoExitCode(t *testing.T) {
 	}
 }
 
-// TestSecretsOfOthers: a tool does not get them, and where it knows them all the
-// same, the card does not show them.
-func TestSecretsOfOthers(t *testing.T) {
-	in := newInbox(t)
+// TestNotify_Secrets_NotPassedToTool: a tool does not get them, and where it knows them all the
+// same, the report does not show them.
+func TestNotify_Secrets_NotPassedToTool(t *testing.T) {
+	in := newReceiver(t)
 	url := in.URL + "/services/T0MARKED"
 	t.Setenv("SHIPLOCK_WEBHOOK_URL", url)
 	t.Setenv("SHIPLOCK_WEBHOOK_TOKEN", "marked-token")
@@ -284,21 +284,21 @@ func TestSecretsOfOthers(t *testing.T) {
 
 	d.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); ALTER TABLE a OWNER TO %q", d.User)) // the journal is not made in an empty schema
 	out = call(t.Context(), "exec", "--database-url", d.URL(), "--", "sh", "-c", "echo T0MARKED marked-token >&2; exit 1", url)
-	card := cardIn(t, out.err)
-	assert.NotContains(t, strings.ToLower(card), "marked")
-	assert.Contains(t, card, "xxxxx xxxxx")
+	report := reportIn(t, out.err)
+	assert.NotContains(t, strings.ToLower(report), "marked")
+	assert.Contains(t, report, "xxxxx xxxxx")
 	assert.NotContains(t, strings.ReplaceAll(strings.Join(in.take(), ""), "/services/T0MARKED\n", ""), "MARKED")
 	assert.NotContains(t, strings.ToLower(d.Value(t, "SELECT string_agg(e::text, '') FROM schema_migrations_exec_history e")), "marked")
 }
 
-// TestGitHubActions: annotations, the summary, and nobody else's commands.
-func TestGitHubActions(t *testing.T) {
-	workspace := t.TempDir()
-	summary := filepath.Join(workspace, "summary.md")
+// TestGitHubActions_Failure_AnnotatedAndSummarized: annotations, the summary, and nobody else's commands.
+func TestGitHubActions_Failure_AnnotatedAndSummarized(t *testing.T) {
+	githubDir := t.TempDir()
+	summary := filepath.Join(githubDir, "summary.md")
 	t.Setenv("GITHUB_ACTIONS", "true")
-	t.Setenv("GITHUB_WORKSPACE", workspace)
+	t.Setenv("GITHUB_WORKSPACE", githubDir)
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
-	dir := filepath.Join(workspace, "db")
+	dir := filepath.Join(githubDir, "db")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	forged := "DO $$ BEGIN\n  RAISE WARNING '##[error]forged';\n  RAISE EXCEPTION E'no\\n::error::forged\\r::stop-commands::x ##[warning]forged';\nEND $$;\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_x.up.sql"), []byte(forged), 0o600))

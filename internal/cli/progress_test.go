@@ -13,19 +13,19 @@ import (
 	"github.com/shiplock/shiplock/internal/ptytest"
 )
 
-func TestProgressIsChosen(t *testing.T) {
+func TestProgress_EachMode_Accepted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": ""})
-	out := w.must(2, "up", "--progress", "loud")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": ""})
+	out := w.mustExit(2, "up", "--progress", "loud")
 	assert.Contains(t, out.err, `--progress is "loud"; want auto, bar, log or none`)
-	out = w.must(0, "up", "--progress", "bar")
+	out = w.mustExit(0, "up", "--progress", "bar")
 	assert.Contains(t, out.err, "requires a terminal", "it is no reason to fail")
 	for _, choice := range []string{"auto", "log", "none"} {
-		assert.NotContains(t, w.must(0, "up", "--progress", choice).err, "level=WARN")
+		assert.NotContains(t, w.mustExit(0, "up", "--progress", choice).err, "level=WARN")
 	}
 }
 
-func TestSuitsBar(t *testing.T) {
+func TestSupportsBar_Environment_Decides(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		ci, term, format string
@@ -43,8 +43,8 @@ func TestSuitsBar(t *testing.T) {
 	}
 }
 
-// TestTheScreenIsTaken, and what goes elsewhere is left alone.
-func TestTheScreenIsTaken(t *testing.T) {
+// TestOpenTerminal_Outputs_Replaced, and what goes elsewhere is left alone.
+func TestOpenTerminal_Outputs_Replaced(t *testing.T) {
 	t.Parallel()
 	pty := ptytest.New(t, 80, 24)
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))

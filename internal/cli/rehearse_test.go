@@ -20,27 +20,27 @@ func rehearse(t *testing.T, d *pgtest.Database, dir string, args ...string) outc
 }
 
 // things counts what is in a database.
-func things(t *testing.T, d *pgtest.Database) string {
+func countObjects(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	return d.Value(t, `SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)
 		+ (SELECT count(*) FROM pg_type WHERE typnamespace = 'public'::regnamespace) + (SELECT count(*) FROM pg_extension WHERE extname <> 'plpgsql')
 		+ (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema'))`)
 }
 
-// TestTheSamplesMigrationsCanBeRehearsed is `make test`'s rehearsal of migrations/.
-func TestTheSamplesMigrationsCanBeRehearsed(t *testing.T) {
+// TestRehearse_SampleMigrations_NoFaults is `make test`'s rehearsal of migrations/.
+func TestRehearse_SampleMigrations_NoFaults(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	for _, args := range [][]string{nil, {"--from", "6"}} {
 		out := rehearse(t, d, "../../migrations", args...)
 		require.Zero(t, out.code, out.err+out.stdout)
 		assert.Regexp(t, `\d migrations rehearsed on .*, 0 faults\n$`, out.stdout)
-		assert.Equal(t, "0", things(t, d), "it is empty again")
+		assert.Equal(t, "0", countObjects(t, d), "it is empty again")
 	}
 }
 
-// faulty has a migration of each kind.
-var faulty = map[string]string{
+// faultyMigrations has a migration of each kind.
+var faultyMigrations = map[string]string{
 	"1_good.up.sql": "CREATE TABLE a (id int PRIMARY KEY, b text)", "1_good.down.sql": "DROP TABLE a",
 	"2_half.up.sql":     "ALTER TABLE a ADD c int NOT NULL DEFAULT 7, ALTER b SET DEFAULT 'x';\nCREATE INDEX i ON a (b);\nCREATE TYPE mood AS ENUM ('ok');",
 	"2_half.down.sql":   "ALTER TABLE a DROP c;",
@@ -54,15 +54,15 @@ var faulty = map[string]string{
 	"7_lossy.down.sql":  "-- goes\nDROP TABLE seven",
 }
 
-func TestRehearsalFindsWhatADownDoesNotUndo(t *testing.T) {
+func TestRehearse_IncompleteDown_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, faulty)
+	dir := folder(t, faultyMigrations)
 	out := rehearse(t, d, dir)
 	assert.Equal(t, 6, out.code, out.err)
 	golden(t, "rehearsal", out.err)
 	goldenText(t, "rehearsal-findings", strings.ReplaceAll(out.stdout, dir, "DIR"))
-	assert.Equal(t, "0", things(t, d))
+	assert.Equal(t, "0", countObjects(t, d))
 
 	out = rehearse(t, d, dir, "--from", "6")
 	assert.Zero(t, out.code, "what is older is not judged: %s%s", out.err, out.stdout)
@@ -77,7 +77,7 @@ func TestRehearsalFindsWhatADownDoesNotUndo(t *testing.T) {
 	assert.Equal(t, map[engine.FindingKind]int{engine.FindingNotRestored: 2, engine.FindingMissingDown: 1, engine.FindingIrreversible: 1, engine.FindingDownFailed: 1, engine.FindingDataLoss: 4}, kinds)
 }
 
-func TestRehearsalStopsWhereAnUpFails(t *testing.T) {
+func TestRehearse_UpFails_Stops(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	out := rehearse(t, d, folder(t, map[string]string{"1_a.up.sql": "SELECT 1;\nSELECT nope;", "2_b.up.sql": "SELECT 1"}))
@@ -85,11 +85,11 @@ func TestRehearsalStopsWhereAnUpFails(t *testing.T) {
 	assert.Regexp(t, `1_a.up.sql:2: up failed: pq: column "nope" does not exist`, out.stdout)
 	assert.Regexp(t, `\n0 of 2 migrations rehearsed on .*, 1 fault\n$`, out.stdout)
 	golden(t, "rehearsal-stopped", out.err)
-	assert.Equal(t, "0", things(t, d))
+	assert.Equal(t, "0", countObjects(t, d))
 }
 
-// TestARehearsalTouchesScratchDatabasesOnly is what must never go wrong.
-func TestARehearsalTouchesScratchDatabasesOnly(t *testing.T) {
+// TestRehearse_NotScratchDatabase_Refused is what must never go wrong.
+func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
 	for name, sql := range map[string]string{
@@ -101,11 +101,11 @@ func TestARehearsalTouchesScratchDatabasesOnly(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			d.Exec(t, sql)
-			before := things(t, d)
+			before := countObjects(t, d)
 			out := rehearse(t, d, dir)
 			assert.Equal(t, 5, out.code, out.err)
 			assert.Contains(t, out.err, "is not empty, and no rehearsal has made what is in it")
-			assert.Equal(t, before, things(t, d))
+			assert.Equal(t, before, countObjects(t, d))
 			if name == "a table" {
 				golden(t, "rehearsal-not-empty", out.err)
 			}
@@ -118,7 +118,7 @@ func TestARehearsalTouchesScratchDatabasesOnly(t *testing.T) {
 			out := rehearse(t, d, dir, "--database-url", url)
 			assert.Equal(t, 5, out.code, out.err)
 			golden(t, "rehearsal-same", out.err)
-			assert.Equal(t, "0", things(t, d))
+			assert.Equal(t, "0", countObjects(t, d))
 		}
 		assert.Zero(t, rehearse(t, d, dir, "--database-url", pgtest.New(t).URL()).code, "another one of the same server")
 	})
@@ -135,15 +135,15 @@ func TestARehearsalTouchesScratchDatabasesOnly(t *testing.T) {
 	})
 }
 
-// TestWhatARehearsalHasLeftIsItsOwn: one that was killed is followed by the next;
+// TestRehearse_AfterKilledRehearsal_EmptiesItsObjects: one that was killed is followed by the next;
 // what was there before it stays.
-func TestWhatARehearsalHasLeftIsItsOwn(t *testing.T) {
+func TestRehearse_AfterKilledRehearsal_EmptiesItsObjects(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf("CREATE SCHEMA theirs; CREATE EXTENSION citext; GRANT CREATE ON DATABASE %q TO %q", d.Name, d.User))
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b citext); CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE EXTENSION btree_gist", "1_a.down.sql": "SELECT 1"})
 	assert.Equal(t, 6, rehearse(t, d, dir).code)
-	killed(t, d, "CREATE TABLE left_over (id serial PRIMARY KEY); CREATE FUNCTION f(left_over) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('ok'); CREATE VIEW v AS SELECT 'ok'::mood; CREATE SCHEMA more; CREATE EXTENSION btree_gist")
+	killRehearsal(t, d, "CREATE TABLE left_over (id serial PRIMARY KEY); CREATE FUNCTION f(left_over) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('ok'); CREATE VIEW v AS SELECT 'ok'::mood; CREATE SCHEMA more; CREATE EXTENSION btree_gist")
 	require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"), "and so it could not clean up")
 	assert.Equal(t, 6, rehearse(t, d, dir).code)
 	assert.Equal(t, "citext theirs", d.Value(t, `SELECT concat_ws(' ', (SELECT string_agg(extname, ' ') FROM pg_extension WHERE extname <> 'plpgsql'),
@@ -151,17 +151,17 @@ func TestWhatARehearsalHasLeftIsItsOwn(t *testing.T) {
 		(SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace))`))
 }
 
-const terminates = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()"
+const terminateOwnSessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()"
 
 // killed is a rehearsal whose sessions are lost after a migration with this SQL.
-func killed(t *testing.T, d *pgtest.Database, sql string) {
+func killRehearsal(t *testing.T, d *pgtest.Database, sql string) {
 	t.Helper()
-	dir := folder(t, map[string]string{"1_a.up.sql": sql, "1_a.down.sql": "SELECT 1", "2_b.up.sql": terminates, "2_b.down.sql": "SELECT 1"})
+	dir := folder(t, map[string]string{"1_a.up.sql": sql, "1_a.down.sql": "SELECT 1", "2_b.up.sql": terminateOwnSessions, "2_b.down.sql": "SELECT 1"})
 	require.Equal(t, 3, rehearse(t, d, dir).code)
 }
 
-// TestRehearse_TableMadeSinceItWasKilled_Refused: only what a rehearsal has made is dropped.
-func TestRehearse_TableMadeSinceItWasKilled_Refused(t *testing.T) {
+// TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused: only what a rehearsal has made is dropped.
+func TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused(t *testing.T) {
 	t.Parallel()
 	for name, made := range map[string]struct{ sql, drop string }{
 		"table":          {"CREATE TABLE mine (a int); INSERT INTO mine VALUES (1)", "DROP TABLE mine"},
@@ -172,7 +172,7 @@ func TestRehearse_TableMadeSinceItWasKilled_Refused(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
-			killed(t, d, "DO $$ BEGIN EXECUTE 'CREATE TABLE ' || 'lef' || 't_over (id serial)'; END $$; CREATE VIEW v AS SELECT 1 AS one")
+			killRehearsal(t, d, "DO $$ BEGIN EXECUTE 'CREATE TABLE ' || 'lef' || 't_over (id serial)'; END $$; CREATE VIEW v AS SELECT 1 AS one")
 			require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"))
 			d.Exec(t, made.sql)
 			before := d.Value(t, "SELECT count(*) FROM pg_class")
@@ -184,13 +184,13 @@ func TestRehearse_TableMadeSinceItWasKilled_Refused(t *testing.T) {
 			assert.Equal(t, before, d.Value(t, "SELECT count(*) FROM pg_class"))
 			d.Exec(t, made.drop)
 			assert.Equal(t, 0, rehearse(t, d, dir).code, "what a killed rehearsal has left goes")
-			assert.Equal(t, "0", things(t, d))
+			assert.Equal(t, "0", countObjects(t, d))
 		})
 	}
 }
 
-// TestRehearse_DatabaseOfPGHOST_Refused: without a URL the variables name the database.
-func TestRehearse_DatabaseOfPGHOST_Refused(t *testing.T) {
+// TestRehearse_DatabaseInPGHOST_Refused: without a URL the variables name the database.
+func TestRehearse_DatabaseInPGHOST_Refused(t *testing.T) {
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
 	for name, value := range map[string]string{"PGHOST": d.Host, "PGPORT": fmt.Sprint(d.Port), "PGUSER": d.User, "PGPASSWORD": d.Password, "PGDATABASE": d.Name, "PGSSLMODE": "disable"} {
@@ -215,39 +215,39 @@ func TestRehearse_DatabaseOfPGHOST_Refused(t *testing.T) {
 	assert.NotContains(t, out.err, "cannot be reached")
 }
 
-// TestEdited_RolledBackByGolangMigrate_NotCompared: the file of what is not applied any more may change.
-func TestEdited_RolledBackByGolangMigrate_NotCompared(t *testing.T) {
+// TestUp_RolledBackByGolangMigrate_EditedFileAllowed: the file of what is not applied any more may change.
+func TestUp_RolledBackByGolangMigrate_EditedFileAllowed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a",
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a",
 		"2_b.up.sql": "CREATE TABLE b (c int)", "2_b.down.sql": "DROP TABLE b"})
-	w.must(0, "up")
-	require.NoError(t, w.stock().Migrate(1))
+	w.mustExit(0, "up")
+	require.NoError(t, w.golangMigrate().Migrate(1))
 	w.write("2_b.up.sql", "CREATE TABLE b (c bigint)")
-	assert.NotContains(t, w.must(0, "status").stdout, "edited")
-	w.must(0, "plan")
-	w.must(0, "up")
+	assert.NotContains(t, w.mustExit(0, "status").stdout, "edited")
+	w.mustExit(0, "plan")
+	w.mustExit(0, "up")
 	assert.Equal(t, "bigint", w.Value(t, "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = 'b'::regclass AND attname = 'c'"))
 	w.write("1_a.up.sql", "CREATE TABLE a (b bigint)")
-	assert.Contains(t, w.must(5, "up").err, "was edited after it had been applied")
+	assert.Contains(t, w.mustExit(5, "up").err, "was edited after it had been applied")
 }
 
-// TestALeftOverThatIsInUseIsNotEmptied: a rehearsal was killed, and then somebody
+// TestRehearse_ScratchDatabaseInUse_Refused: a rehearsal was killed, and then somebody
 // took its database for a real one.
-func TestALeftOverThatIsInUseIsNotEmptied(t *testing.T) {
+func TestRehearse_ScratchDatabaseInUse_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()", "2_b.down.sql": "SELECT 1"})
 	require.Equal(t, 3, rehearse(t, d, dir).code, "its sessions are lost")
 	require.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"), "and so it could not clean up")
-	w := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "INSERT INTO a VALUES (1)", "2_b.down.sql": "SELECT 1"})}
-	w.must(0, "up")
+	w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "INSERT INTO a VALUES (1)", "2_b.down.sql": "SELECT 1"})}
+	w.mustExit(0, "up")
 	out := rehearse(t, d, w.dir)
 	assert.Equal(t, 5, out.code)
 	golden(t, "rehearsal-in-use", out.err)
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM a"))
 }
 
-func TestARehearsalWithoutRights(t *testing.T) {
+func TestRehearse_NoPrivileges_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; ALTER SCHEMA public OWNER TO postgres")
@@ -257,9 +257,9 @@ func TestARehearsalWithoutRights(t *testing.T) {
 	golden(t, "rehearsal-no-right", out.err)
 }
 
-// TestARehearsalTakesAwayWhateverItMade, so that the next one may come: whatever
+// TestRehearse_EachObjectKind_Emptied, so that the next one may come: whatever
 // kind it is, and though no down undoes it.
-func TestARehearsalTakesAwayWhateverItMade(t *testing.T) {
+func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %q SUPERUSER", d.User))
@@ -294,7 +294,7 @@ func TestARehearsalTakesAwayWhateverItMade(t *testing.T) {
 	}
 }
 
-func TestRehearsalUsage(t *testing.T) {
+func TestRehearse_InvalidArguments_UsageError(t *testing.T) {
 	t.Parallel()
 	assert.Contains(t, call(t.Context(), "rehearse").err, "needs --scratch-url")
 	d := pgtest.New(t)
@@ -304,19 +304,19 @@ func TestRehearsalUsage(t *testing.T) {
 	assert.Equal(t, 2, rehearse(t, d, t.TempDir()).code)
 }
 
-func TestHistoryTellsWhatARollbackUndid(t *testing.T) {
+func TestHistory_Rollback_RunsLinked(t *testing.T) {
 	t.Setenv("SHIPLOCK_RELEASE", "booking")
 	t.Setenv("SHIPLOCK_REVISION", "2")
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "SELECT nope"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "SELECT nope"})
 	assert.Contains(t, call(t.Context(), "history", "--database-url", w.URL()).stdout, "history   no runs: the history table of public.schema_migrations does not exist or is empty")
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	t.Setenv("SHIPLOCK_REVISION", "3")
-	w.must(6, "down", "--to", "1")
+	w.mustExit(6, "down", "--to", "1")
 	w.write("2_b.down.sql", "SELECT 2")
-	w.must(0, "down", "--to", "1")
-	w.must(0, "up")
+	w.mustExit(0, "down", "--to", "1")
+	w.mustExit(0, "up")
 	assert.Contains(t, call(t.Context(), "history", "--version", "7", "--database-url", w.URL()).stdout, "history   no runs of version 7 in the history table of public.schema_migrations")
-	reader := w.reader()
+	reader := w.historyReaderURL()
 	out := call(t.Context(), "history", "--database-url", reader)
 	require.Zero(t, out.code, out.err)
 	shown := regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ|  [\d.]+m?s\b`).ReplaceAllString(out.stdout, "  …") // some took no time to speak of
@@ -332,7 +332,7 @@ func TestHistoryTellsWhatARollbackUndid(t *testing.T) {
 }
 
 // reader is the URL of a role that may read the journal and nothing else.
-func (w *world) reader() string {
+func (w *workspace) historyReaderURL() string {
 	w.Exec(w.t, fmt.Sprintf(`CREATE ROLE "%s reader" LOGIN PASSWORD 'x'; GRANT SELECT ON schema_migrations_history TO "%[1]s reader"`, w.Name))
 	w.t.Cleanup(func() { w.Exec(w.t, fmt.Sprintf(`DROP OWNED BY "%s reader"; DROP ROLE "%[1]s reader"`, w.Name)) })
 	return fmt.Sprintf("postgres://%s%%20reader:x@%s:%d/%s?sslmode=disable", strings.ReplaceAll(w.Name, " ", "%20"), w.Host, w.Port, strings.ReplaceAll(w.Name, " ", "%20"))

@@ -7,39 +7,39 @@ import (
 )
 
 // stopped has a file that stopped at its second statement of four, which failed.
-func stopped(t *testing.T) *world {
+func newPartiallyApplied(t *testing.T) *workspace {
 	t.Helper()
-	w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\nINSERT INTO log SELECT 1 / 0;\nINSERT INTO log VALUES (3);\nINSERT INTO log VALUES (4);"})
-	w.must(7, "up")
+	w := newWorkspace(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\nINSERT INTO log SELECT 1 / 0;\nINSERT INTO log VALUES (3);\nINSERT INTO log VALUES (4);"})
+	w.mustExit(7, "up")
 	return w
 }
 
 const rows = "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"
 
-func TestRepair_StatementNotInDoubt_Refused(t *testing.T) {
+func TestRepair_StatementOutcomeKnown_Refused(t *testing.T) {
 	t.Parallel()
-	w := stopped(t)
-	golden(t, "not-in-doubt", w.must(5, "repair", "--statement-applied").err)
-	assert.Contains(t, w.must(5, "repair", "--statement-not-applied").err, "statement 2 failed, so it was not applied")
-	assert.Contains(t, w.must(5, "repair", "--statement-applied=3").err, "statement 3 is not the one that failed")
-	assert.Contains(t, w.must(5, "repair", "--statement-applied=1").err, "statement 1 is not the one that failed")
-	w.must(2, "repair", "--statement-applied", "2")
-	w.must(2, "repair", "--statement-applied=none")
-	w.must(2, "repair", "--statement-applied=0")
-	assert.Equal(t, "1 up partially applied 1/4", w.journal())
+	w := newPartiallyApplied(t)
+	golden(t, "not-in-doubt", w.mustExit(5, "repair", "--statement-applied").err)
+	assert.Contains(t, w.mustExit(5, "repair", "--statement-not-applied").err, "statement 2 failed, so it was not applied")
+	assert.Contains(t, w.mustExit(5, "repair", "--statement-applied=3").err, "statement 3 is not the one that failed")
+	assert.Contains(t, w.mustExit(5, "repair", "--statement-applied=1").err, "statement 1 is not the one that failed")
+	w.mustExit(2, "repair", "--statement-applied", "2")
+	w.mustExit(2, "repair", "--statement-applied=none")
+	w.mustExit(2, "repair", "--statement-applied=0")
+	assert.Equal(t, "1 up partially applied 1/4", w.history())
 }
 
-func TestRepair_FailedStatementByNumber_IsSkippedOnce(t *testing.T) {
+func TestRepair_FailedStatementByNumber_SkippedOnce(t *testing.T) {
 	t.Parallel()
-	w := stopped(t)
-	w.must(0, "repair", "--statement-applied=2")
-	assert.Equal(t, "1 up repaired 2/4", w.journal())
+	w := newPartiallyApplied(t)
+	w.mustExit(0, "repair", "--statement-applied=2")
+	assert.Equal(t, "1 up repaired 2/4", w.history())
 	for _, again := range []string{"--statement-applied", "--statement-applied=2", "--statement-applied=3", "--statement-not-applied"} {
-		assert.Contains(t, w.must(5, "repair", again).err, "no statement has an unknown outcome", again)
+		assert.Contains(t, w.mustExit(5, "repair", again).err, "no statement has an unknown outcome", again)
 	}
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	assert.Equal(t, "1,3,4", w.Value(t, rows))
-	assert.Equal(t, "1 up applied 4/4", w.journal())
+	assert.Equal(t, "1 up applied 4/4", w.history())
 }
 
 // TestRepair_CountedStatement_Refused puts the history back to the moment when a
@@ -56,55 +56,55 @@ func TestRepair_CountedStatement_Refused(t *testing.T) {
 	} {
 		t.Run(statement, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" + statement + ";\nINSERT INTO log VALUES (3);\n"})
+			w := newWorkspace(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" + statement + ";\nINSERT INTO log VALUES (3);\n"})
 			w.run("up")
 			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1")
 			if why == "" {
-				w.must(0, "repair", "--statement-applied")
-				w.must(5, "repair", "--statement-applied")
+				w.mustExit(0, "repair", "--statement-applied")
+				w.mustExit(5, "repair", "--statement-applied")
 				return
 			}
-			assert.Contains(t, w.must(5, "repair", "--statement-applied").err, why)
-			w.must(5, "repair", "--statement-applied=2")
+			assert.Contains(t, w.mustExit(5, "repair", "--statement-applied").err, why)
+			w.mustExit(5, "repair", "--statement-applied=2")
 			assert.Equal(t, "1", w.Value(t, "SELECT statements_applied FROM schema_migrations_history"))
 		})
 	}
 }
 
-// TestRepair_FailedTogether_Refused: the statements before the failed one were rolled
+// TestRepair_FailedInTransactionBlock_Refused: the statements before the failed one were rolled
 // back with it, so they cannot be counted.
-func TestRepair_FailedTogether_Refused(t *testing.T) {
+func TestRepair_FailedInTransactionBlock_Refused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_x.up.sql": "CREATE TABLE log (n int);\nVACUUM log;\nBEGIN;\nINSERT INTO log VALUES (1);\nINSERT INTO log SELECT 1 / 0;\nCOMMIT;"})
-	w.must(7, "up")
+	w := newWorkspace(t, map[string]string{"1_x.up.sql": "CREATE TABLE log (n int);\nVACUUM log;\nBEGIN;\nINSERT INTO log VALUES (1);\nINSERT INTO log SELECT 1 / 0;\nCOMMIT;"})
+	w.mustExit(7, "up")
 	for _, n := range []string{"=3", "=5", ""} {
-		assert.Contains(t, w.must(5, "repair", "--statement-applied"+n).err, "one transaction with others, from statement 3 on")
+		assert.Contains(t, w.mustExit(5, "repair", "--statement-applied"+n).err, "one transaction with others, from statement 3 on")
 	}
 }
 
-// TestFailedBuild_WhatStaysIsReported, with the statement that removes it, and repair removes it.
-func TestFailedBuild_WhatStaysIsReported(t *testing.T) {
+// TestUp_FailedIndexBuild_LeftoverReported, with the statement that removes it, and repair removes it.
+func TestUp_FailedIndexBuild_LeftoverReported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE guests (email text);\nINSERT INTO guests VALUES ('a'), ('a');"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE guests (email text);\nINSERT INTO guests VALUES ('a'), ('a');"})
+	w.mustExit(0, "up")
 	w.write("2_x.up.sql", "CREATE UNIQUE INDEX CONCURRENTLY guests_email ON guests (email);")
 	reader, err := w.Admin().Begin()
 	assert.NoError(t, err)
 	_, err = reader.Exec("LOCK TABLE guests IN ACCESS SHARE MODE")
 	assert.NoError(t, err)
-	golden(t, "left-behind", w.must(7, "up").err)
-	assert.Contains(t, w.must(0, "repair", "--rolled-back").err, "DROP INDEX CONCURRENTLY public.guests_email")
+	golden(t, "left-behind", w.mustExit(7, "up").err)
+	assert.Contains(t, w.mustExit(0, "repair", "--rolled-back").err, "DROP INDEX CONCURRENTLY public.guests_email")
 	assert.NoError(t, reader.Rollback())
 
 	w.Exec(t, "DROP INDEX guests_email")
-	w.must(6, "up")
+	w.mustExit(6, "up")
 	assert.Empty(t, w.Value(t, "SELECT to_regclass('guests_email')"))
 }
 
-func TestLostSession_IsReported(t *testing.T) {
+func TestUp_SessionStateLost_Refused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE guests (email text);\nINSERT INTO guests VALUES ('a'), ('a');",
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE guests (email text);\nINSERT INTO guests VALUES ('a'), ('a');",
 		"2_x.up.sql": "CREATE TEMP TABLE guests_seen AS SELECT email FROM guests;\nCREATE UNIQUE INDEX CONCURRENTLY guests_email ON guests (email);\nDELETE FROM guests_seen;"})
-	w.must(7, "up")
-	golden(t, "session-lost", w.must(5, "up").err)
+	w.mustExit(7, "up")
+	golden(t, "session-lost", w.mustExit(5, "up").err)
 }

@@ -12,7 +12,7 @@ import (
 
 // ownedBy makes a role that owns the database and its schema, and that the user who
 // connects is a member of, without inheriting its rights.
-func ownedBy(t *testing.T, d *pgtest.Database, role string) {
+func createOwner(t *testing.T, d *pgtest.Database, role string) {
 	t.Helper()
 	user, owner := pq.QuoteIdentifier(d.User), pq.QuoteIdentifier(role)
 	d.Exec(t, fmt.Sprintf(`CREATE ROLE %[2]s NOLOGIN; ALTER ROLE %[1]s NOINHERIT; GRANT %[2]s TO %[1]s;
@@ -22,23 +22,23 @@ func ownedBy(t *testing.T, d *pgtest.Database, role string) {
 	})
 }
 
-func owners(t *testing.T, d *pgtest.Database) string {
+func tableOwners(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	return d.Value(t, "SELECT string_agg(relname || ' ' || pg_get_userbyid(relowner), ', ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'")
 }
 
-func TestRole(t *testing.T) {
+func TestRole_Granted_OwnsObjects(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"", "session", "transaction"} {
 		t.Run("pooler "+way, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{
+			w := newWorkspace(t, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;",
 				"2_b.up.sql": "SET ROLE NONE;\nSET SESSION search_path = '';\nRESET ROLE;", "2_b.down.sql": "",
 				"3_c.up.sql": "CREATE TABLE c (n int);\nINSERT INTO a VALUES (1);", "3_c.down.sql": "DROP TABLE c;",
 			})
 			role := w.Name + " app"
-			ownedBy(t, w.Database, role)
+			createOwner(t, w.Database, role)
 			there := *w.Database
 			if way != "" {
 				there = *w.Pooled(t, way, "default_pool_size=5")
@@ -53,11 +53,11 @@ func TestRole(t *testing.T) {
 			out := run("up", "--role", role)
 			assert.Zero(t, out.code, out.err)
 			for _, owner := range []string{"a", "c", "schema_migrations", "schema_migrations_history"} {
-				assert.Contains(t, owners(t, w.Database), owner+" "+role)
+				assert.Contains(t, tableOwners(t, w.Database), owner+" "+role)
 			}
-			assert.NotContains(t, owners(t, w.Database), w.User)
+			assert.NotContains(t, tableOwners(t, w.Database), w.User)
 			if way == "" {
-				assert.Contains(t, owners(t, w.Database), "d "+role)
+				assert.Contains(t, tableOwners(t, w.Database), "d "+role)
 			}
 			for _, verb := range []string{"status", "plan", "wait"} {
 				assert.NotZero(t, run(verb, "--timeout", "2s").code, verb)
@@ -82,9 +82,9 @@ func TestRole(t *testing.T) {
 	}
 }
 
-func TestARoleThatCannotBeHadExplainsItself(t *testing.T) {
+func TestRole_MissingOrNotGranted_Reported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	role := w.Name + ` "app"`
 	for _, way := range []string{"", "session", "transaction"} {
 		there := *w.Database

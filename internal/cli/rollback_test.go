@@ -21,7 +21,7 @@ import (
 type releases struct {
 	*pgtest.Database
 	t      *testing.T
-	v1, v2 *world
+	v1, v2 *workspace
 }
 
 // newReleases makes the sample's first five migrations v1, and all of them v2.
@@ -38,7 +38,7 @@ func newReleases(t *testing.T) *releases {
 		}
 	}
 	d := pgtest.New(t)
-	return &releases{Database: d, t: t, v1: &world{Database: d, t: t, dir: folder(t, old)}, v2: &world{Database: d, t: t, dir: folder(t, all)}}
+	return &releases{Database: d, t: t, v1: &workspace{Database: d, t: t, dir: folder(t, old)}, v2: &workspace{Database: d, t: t, dir: folder(t, all)}}
 }
 
 // fingerprint is the database's schema as one sum.
@@ -54,31 +54,31 @@ func fingerprint(t *testing.T, d *pgtest.Database) string {
 	return f.Sum()
 }
 
-// TestARollbackWithTheOldImage is the story of `helm rollback`: who has only v1's
+// TestDown_WithOlderFiles_SchemaRestored is the story of `helm rollback`: who has only v1's
 // files undoes v2, and v2 can come again.
-func TestARollbackWithTheOldImage(t *testing.T) {
+func TestDown_WithOlderFiles_SchemaRestored(t *testing.T) {
 	t.Setenv("SHIPLOCK_RELEASE", "booking")
 	t.Setenv("SHIPLOCK_REVISION", "1")
 	r := newReleases(t)
-	r.v1.must(0, "up")
+	r.v1.mustExit(0, "up")
 	before := fingerprint(t, r.Database)
 	t.Setenv("SHIPLOCK_REVISION", "2")
-	r.v2.must(0, "up")
+	r.v2.mustExit(0, "up")
 	after := fingerprint(t, r.Database)
 	require.NotEqual(t, before, after)
 
 	t.Setenv("SHIPLOCK_REVISION", "3")
-	assert.Contains(t, r.v1.must(0, "up").err, `unknown_migrations="6 (booking_amounts), 7 (guest_emails), 8 (bookings_guest_idx)"`)
-	assert.Regexp(t, `(?m)^8 +bookings_guest_idx +applied, file is missing`, r.v1.must(0, "status").stdout)
-	assert.Regexp(t, `(?m)^unknown +8 bookings_guest_idx$`, r.v1.must(0, "plan").stdout)
+	assert.Contains(t, r.v1.mustExit(0, "up").err, `unknown_migrations="6 (booking_amounts), 7 (guest_emails), 8 (bookings_guest_idx)"`)
+	assert.Regexp(t, `(?m)^8 +bookings_guest_idx +applied, file is missing`, r.v1.mustExit(0, "status").stdout)
+	assert.Regexp(t, `(?m)^unknown +8 bookings_guest_idx$`, r.v1.mustExit(0, "plan").stdout)
 
-	golden(t, "data-loss", r.v1.must(5, "down", "--to-files").err)
+	golden(t, "data-loss", r.v1.mustExit(5, "down", "--to-files").err)
 	assert.Equal(t, after, fingerprint(t, r.Database), "nothing was run")
-	dry := r.v1.must(0, "down", "--to-files", "--dry-run").stdout
+	dry := r.v1.mustExit(0, "down", "--to-files", "--dry-run").stdout
 	goldenText(t, "down-dry-run", dry)
 	assert.Equal(t, after, fingerprint(t, r.Database))
 
-	out := r.v1.must(0, "down", "--to-files", "--allow-data-loss")
+	out := r.v1.mustExit(0, "down", "--to-files", "--allow-data-loss")
 	assert.Contains(t, out.err, `file=history:0006_booking_amounts.down.sql`)
 	assert.Equal(t, before, fingerprint(t, r.Database), "the schema is the one before v2")
 	assert.Equal(t, "5 false", r.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
@@ -86,13 +86,13 @@ func TestARollbackWithTheOldImage(t *testing.T) {
 		FROM schema_migrations_history WHERE run_direction = 'down'`), "the journal tells the story")
 	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_history d JOIN schema_migrations_history u USING (migration_version)
 		WHERE d.run_direction = 'down' AND u.run_direction = 'up' AND (d.up_sql, d.down_sql, d.up_checksum) IS DISTINCT FROM (u.up_sql, u.down_sql, u.up_checksum)`), "with the SQL that ran")
-	assert.Contains(t, r.v1.must(0, "down", "--to-files").err, "rolled_back=0")
-	r.v1.must(0, "up")
+	assert.Contains(t, r.v1.mustExit(0, "down", "--to-files").err, "rolled_back=0")
+	r.v1.mustExit(0, "up")
 
-	r.v2.must(0, "up")
+	r.v2.mustExit(0, "up")
 	assert.Equal(t, after, fingerprint(t, r.Database), "v2 can be rolled out again")
 	t.Setenv("SHIPLOCK_REVISION", "")
-	r.v1.must(0, "up", "--on-newer", "down", "--allow-data-loss")
+	r.v1.mustExit(0, "up", "--on-newer", "down", "--allow-data-loss")
 	assert.Equal(t, before, fingerprint(t, r.Database), "and undone by up, where the policy says so")
 }
 
@@ -111,8 +111,8 @@ func goldenText(t *testing.T, name, text string) {
 	assert.Equal(t, string(want), text)
 }
 
-// TestWhatCannotBeUndoneFromHereIsRefused has a reason a row. v1 has version 1.
-func TestWhatCannotBeUndoneFromHereIsRefused(t *testing.T) {
+// TestDown_NoUsableDownScript_Refused has a reason a row. v1 has version 1.
+func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 	t.Parallel()
 	const one = "CREATE TABLE a (b int)"
 	for _, c := range []struct {
@@ -129,28 +129,28 @@ func TestWhatCannotBeUndoneFromHereIsRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": c.up})
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": c.up})
 			if !c.noDown {
 				w.write("2_b.down.sql", c.down)
 			}
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			if c.after != "" {
 				w.Exec(t, c.after)
 			}
 			before := fingerprint(t, w.Database)
-			v1 := &world{Database: w.Database, t: t, dir: folder(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a"})}
-			golden(t, c.name, v1.must(5, "down", "--to-files").err)
-			v1.must(5, "down", "--to-files", "--dry-run")
-			v1.must(5, "down", "--to", "0")
+			v1 := &workspace{Database: w.Database, t: t, dir: folder(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a"})}
+			golden(t, c.name, v1.mustExit(5, "down", "--to-files").err)
+			v1.mustExit(5, "down", "--to-files", "--dry-run")
+			v1.mustExit(5, "down", "--to", "0")
 			assert.Equal(t, before, fingerprint(t, w.Database))
 			assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"), "not even what could be undone is")
 		})
 	}
 }
 
-// TestWhatRanIsWhatCounts: of an edited migration the journal's down runs, of any
+// TestDown_EditedFile_StoredScriptRuns: of an edited migration the journal's down runs, of any
 // other the file's, which may have been corrected.
-func TestWhatRanIsWhatCounts(t *testing.T) {
+func TestDown_EditedFile_StoredScriptRuns(t *testing.T) {
 	t.Parallel()
 	const down = "UPDATE log SET says = 'journal'"
 	for name, c := range map[string]struct {
@@ -166,53 +166,53 @@ func TestWhatRanIsWhatCounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE log AS SELECT '' AS says", "2_b.up.sql": "SELECT 2", "2_b.down.sql": down})
-			w.must(0, "up")
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE log AS SELECT '' AS says", "2_b.up.sql": "SELECT 2", "2_b.down.sql": down})
+			w.mustExit(0, "up")
 			w.write("2_b.up.sql", c.up)
 			w.write("2_b.down.sql", c.down)
 			if c.down == "" {
 				require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.down.sql")))
 			}
-			w.must(0, append([]string{"down", "--to", "1"}, c.args...)...)
+			w.mustExit(0, append([]string{"down", "--to", "1"}, c.args...)...)
 			assert.Equal(t, c.says, w.Value(t, "SELECT says FROM log"))
 			assert.Equal(t, c.says != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_history WHERE run_direction = 'down'") == down || c.args != nil)
 		})
 	}
 }
 
-// TestAnEmptyDownIsNoMissingOne: the journal tells the one from the other.
-func TestAnEmptyDownIsNoMissingOne(t *testing.T) {
+// TestDown_EmptyDownFile_NotMissing: the journal tells the one from the other.
+func TestDown_EmptyDownFile_NotMissing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": ""})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": ""})
+	w.mustExit(0, "up")
 	require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.up.sql")))
 	require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.down.sql")))
-	w.must(0, "down", "--to-files")
+	w.mustExit(0, "down", "--to-files")
 	assert.Equal(t, "1", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestADownGoesOnWithoutItsFile breaks a down off that only the journal has.
-func TestADownGoesOnWithoutItsFile(t *testing.T) {
+// TestDown_InterruptedWithoutFile_Resumed breaks a down off that only the journal has.
+func TestDown_InterruptedWithoutFile_Resumed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE log (n int)", "2_b.up.sql": "CREATE INDEX CONCURRENTLY i ON log (n)",
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE log (n int)", "2_b.up.sql": "CREATE INDEX CONCURRENTLY i ON log (n)",
 		"2_b.down.sql": "INSERT INTO log VALUES (1);\nDROP INDEX CONCURRENTLY i;\n" +
 			"INSERT INTO log SELECT 2 FROM pg_sleep(CASE WHEN current_setting('statement_timeout') = '0' THEN 0 ELSE 60 END);\nINSERT INTO log VALUES (3);\n"})
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	for _, direction := range []string{"up", "down"} {
 		require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b."+direction+".sql")))
 	}
-	out := w.must(7, "down", "--to-files", "--statement-timeout", "2s")
+	out := w.mustExit(7, "down", "--to-files", "--statement-timeout", "2s")
 	golden(t, "down-part-way", out.err)
 	assert.Equal(t, "1 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-	assert.Contains(t, w.must(5, "up").err, "undoing version 2 (b) stopped part-way, after 2 of 4 statements")
-	assert.Contains(t, w.must(0, "down", "--to-files", "--dry-run").stdout, "resuming after statement 2")
-	w.must(0, "down", "--to-files")
+	assert.Contains(t, w.mustExit(5, "up").err, "undoing version 2 (b) stopped part-way, after 2 of 4 statements")
+	assert.Contains(t, w.mustExit(0, "down", "--to-files", "--dry-run").stdout, "resuming after statement 2")
+	w.mustExit(0, "down", "--to-files")
 	assert.Equal(t, "1,2,3", w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"), "each statement ran once")
 	assert.Equal(t, "1 false", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-	w.must(0, "up")
+	w.mustExit(0, "up")
 }
 
-func TestDownUsage(t *testing.T) {
+func TestDown_InvalidArguments_UsageError(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
 		"cannot be used together": {"--to", "1", "--to-files"},
@@ -232,51 +232,51 @@ func TestDownUsage(t *testing.T) {
 	}
 }
 
-// TestDryRunAsJSON is for who judges by program.
-func TestDryRunAsJSON(t *testing.T) {
+// TestDown_DryRunJSON_StepsAndDataLoss is for who judges by program.
+func TestDown_DryRunJSON_StepsAndDataLoss(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (NULL)", "2_b.up.sql": "ALTER TABLE a ADD c int", "2_b.down.sql": "ALTER TABLE a DROP c, DROP b"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (NULL)", "2_b.up.sql": "ALTER TABLE a ADD c int", "2_b.down.sql": "ALTER TABLE a DROP c, DROP b"})
+	w.mustExit(0, "up")
 	var p engine.Preview
-	require.NoError(t, json.Unmarshal([]byte(w.must(0, "down", "--to", "1", "--dry-run", "-o", "json").stdout), &p))
+	require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "down", "--to", "1", "--dry-run", "-o", "json").stdout), &p))
 	require.Len(t, p.Steps, 1)
 	assert.Equal(t, engine.PreviewStep{Version: 2, Direction: "down", File: "2_b.down.sql", Statements: 1, Transactional: true, SQL: "ALTER TABLE a DROP c, DROP b",
 		Loses: []postgres.DataLoss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestRepairWithTheOldImage: what lies below is known to the journal only.
-func TestRepairWithTheOldImage(t *testing.T) {
+// TestRepair_WithOlderFiles_RolledBack: what lies below is known to the journal only.
+func TestRepair_WithOlderFiles_RolledBack(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"}
-	v1 := newWorld(t, files)
+	v1 := newWorkspace(t, files)
 	files["2_b.up.sql"], files["2_b.down.sql"] = "SELECT 2", "SELECT 2"
 	files["3_c.up.sql"] = "INSERT INTO a VALUES (1);\nVACUUM nope;"
-	v2 := &world{Database: v1.Database, t: t, dir: folder(t, files)}
-	v2.must(7, "up")
-	assert.Contains(t, v1.must(5, "down", "--to-files").err, "version 3 (c) stopped part-way, after 1 of 2 statements")
-	v1.must(0, "repair", "--rolled-back")
+	v2 := &workspace{Database: v1.Database, t: t, dir: folder(t, files)}
+	v2.mustExit(7, "up")
+	assert.Contains(t, v1.mustExit(5, "down", "--to-files").err, "version 3 (c) stopped part-way, after 1 of 2 statements")
+	v1.mustExit(0, "repair", "--rolled-back")
 	assert.Equal(t, "2 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"), "and not 1")
-	v1.must(0, "down", "--to-files")
+	v1.mustExit(0, "down", "--to-files")
 	assert.Equal(t, "1 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 }
 
-// TestDown_RowsCommittedAfterTheCount_IsReported: the count before the rollback finds
+// TestDown_RowsDeletedAfterCount_Refused: the count before the rollback finds
 // nothing, and a trigger then deletes rows.
-func TestDown_RowsCommittedAfterTheCount_IsReported(t *testing.T) {
+func TestDown_RowsDeletedAfterCount_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	w := &world{Database: d, t: t, dir: folder(t, map[string]string{
+	w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{
 		"1_guests.up.sql": "CREATE TABLE guests (id int); CREATE TABLE jobs (id int);\n" +
 			"CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM guests; RETURN NULL; END';\nCREATE TRIGGER clear AFTER INSERT ON jobs EXECUTE FUNCTION clear();",
 		"1_guests.down.sql": "DROP TABLE guests, jobs; DROP FUNCTION clear",
 		"2_jobs.up.sql":     "SELECT 1", "2_jobs.down.sql": "INSERT INTO jobs VALUES (1);",
 		"3_notes.up.sql": "ALTER TABLE guests ADD COLUMN note text;", "3_notes.down.sql": "ALTER TABLE guests DROP COLUMN note;",
 	})}
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	d.Exec(t, "INSERT INTO guests VALUES (1), (2)")
-	golden(t, "data-loss-late", w.must(5, "down", "--to", "1").err)
+	golden(t, "data-loss-late", w.mustExit(5, "down", "--to", "1").err)
 	assert.Equal(t, "2", d.Value(t, "SELECT count(*) FROM guests"))
 	assert.Equal(t, "2 false", d.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-	w.must(0, "down", "--to", "1", "--allow-data-loss")
+	w.mustExit(0, "down", "--to", "1", "--allow-data-loss")
 }

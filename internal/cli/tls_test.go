@@ -64,8 +64,8 @@ func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// TestTLS: what is wrong with a certificate does not get better by waiting.
-func TestTLS(t *testing.T) {
+// TestTLS_InvalidCertificate_FailsWithoutRetry: what is wrong with a certificate does not get better by waiting.
+func TestTLS_InvalidCertificate_FailsWithoutRetry(t *testing.T) {
 	t.Parallel()
 	ca, other := newAuthority(t, "the database's CA"), newAuthority(t, "another CA")
 	plain := pgtest.New(t)

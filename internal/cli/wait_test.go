@@ -20,7 +20,7 @@ import (
 
 // reader makes a role that may read the version table once it exists, and nothing
 // else, and returns its URL.
-func reader(t *testing.T, d *pgtest.Database) string {
+func readerURL(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	role := d.Name + " reader"
 	d.Exec(t, fmt.Sprintf(`CREATE ROLE %q LOGIN PASSWORD 'reader''s'; ALTER DEFAULT PRIVILEGES FOR ROLE %q GRANT SELECT ON TABLES TO %q`, role, d.User, role))
@@ -32,26 +32,26 @@ func reader(t *testing.T, d *pgtest.Database) string {
 }
 
 // log is a stderr that can be read while it is written.
-type log struct{ pgtest.Buffer }
+type logBuffer struct{ pgtest.Buffer }
 
-func (l *log) waitFor(t *testing.T, text string) {
+func (l *logBuffer) waitFor(t *testing.T, text string) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, time.Minute, 20*time.Millisecond, "%s, in: %s", text, l)
 }
 
 // background runs a verb; its exit code comes from the channel.
-func background(ctx context.Context, args ...string) (*log, <-chan int) {
-	stderr, done := &log{}, make(chan int, 1)
+func background(ctx context.Context, args ...string) (*logBuffer, <-chan int) {
+	stderr, done := &logBuffer{}, make(chan int, 1)
 	go func() { done <- Run(ctx, args, &bytes.Buffer{}, stderr) }()
 	return stderr, done
 }
 
-func TestWaitNeedsOnlyToRead(t *testing.T) {
+func TestWait_SelectPrivilegeOnly_Succeeds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
-	stderr, done := background(t.Context(), "wait", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 1"}), "--database-url", reader(t, w.Database))
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	stderr, done := background(t.Context(), "wait", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 1"}), "--database-url", readerURL(t, w.Database))
 	stderr.waitFor(t, "no migration has run yet; wanted is version 5")
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	stderr.waitFor(t, "the database is at version 1; wanted is version 5")
 	w.Exec(t, "UPDATE schema_migrations SET version = 5, dirty = true")
 	stderr.waitFor(t, "a migration is at work at version 5")
@@ -61,23 +61,23 @@ func TestWaitNeedsOnlyToRead(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(stderr.String(), "msg=waiting"), "each reason once: %s", stderr)
 }
 
-func TestWaitSeesALateMigration(t *testing.T) {
+func TestWait_OutOfOrderMigration_Waits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 5"})
-	w.must(0, "up")
-	w.must(0, "wait")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 5"})
+	w.mustExit(0, "up")
+	w.mustExit(0, "wait")
 	w.write("3_late.up.sql", "SELECT 3")
-	assert.Contains(t, w.must(124, "wait", "--timeout", "3s").err, "the database is at version 5, and 3 below it has not run")
-	w.must(0, "up", "--out-of-order", "apply")
-	w.must(0, "wait")
+	assert.Contains(t, w.mustExit(124, "wait", "--timeout", "3s").err, "the database is at version 5, and 3 below it has not run")
+	w.mustExit(0, "up", "--out-of-order", "apply")
+	w.mustExit(0, "wait")
 	w.Exec(t, fmt.Sprintf("REVOKE ALL ON schema_migrations_history FROM %q", w.User))
-	w.must(0, "wait")
+	w.mustExit(0, "wait")
 }
 
-func TestWaitWithoutFiles(t *testing.T) {
+func TestWait_VersionFlag_Succeeds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 5"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 5"})
+	w.mustExit(0, "up")
 	wait := func(args ...string) outcome {
 		return call(t.Context(), append([]string{"wait", "--timeout", "10s", "--database-url", w.URL()}, args...)...)
 	}
@@ -91,7 +91,7 @@ func TestWaitWithoutFiles(t *testing.T) {
 	assert.Equal(t, 2, wait("--source", t.TempDir()).code)
 }
 
-func TestWaitThatFailsExplainsItself(t *testing.T) {
+func TestWait_Failure_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -108,8 +108,8 @@ func TestWaitThatFailsExplainsItself(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
-			w.must(0, "up")
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+			w.mustExit(0, "up")
 			w.write("8_b.up.sql", "SELECT 8")
 			if c.sql != "" {
 				w.Exec(t, fmt.Sprintf(c.sql, w.User))
@@ -133,9 +133,9 @@ func TestWaitThatFailsExplainsItself(t *testing.T) {
 	}
 }
 
-func TestWaitIsStoppedBySignals(t *testing.T) {
+func TestWait_Signal_Stops(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, "wait", "--source", w.dir, "--database-url", w.URL())
 	stderr.waitFor(t, "no migration has run yet")

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUp_TableOfGolangMigrateURL_SameTable holds the version table that the URL of
+// TestUp_GolangMigrateTableParameter_SameTable holds the version table that the URL of
 // golang-migrate names against the one that golang-migrate itself makes.
-func TestUp_TableOfGolangMigrateURL_SameTable(t *testing.T) {
+func TestUp_GolangMigrateTableParameter_SameTable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		query, schema, table string
@@ -30,7 +30,7 @@ func TestUp_TableOfGolangMigrateURL_SameTable(t *testing.T) {
 	} {
 		t.Run(c.query, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "CREATE TABLE b (n int);"})
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "CREATE TABLE b (n int);"})
 			w.Exec(t, fmt.Sprintf("CREATE SCHEMA shop AUTHORIZATION %s", pq.QuoteIdentifier(w.User)))
 			theirs, err := (&stock.Postgres{}).Open(w.URL() + "&" + c.query)
 			require.NoError(t, err)
@@ -55,9 +55,9 @@ func TestUp_TableOfGolangMigrateURL_SameTable(t *testing.T) {
 	}
 }
 
-func TestUp_GolangMigrateParameter_Refused(t *testing.T) {
+func TestUp_UnsupportedGolangMigrateParameter_Refused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
 	for name, c := range map[string]struct {
 		query string
 		args  []string

@@ -20,47 +20,47 @@ var guests = map[string]string{
 // each way that it can, and no command takes the empty place for a new database.
 func TestTables_HistoryInAnotherSchema_Refused(t *testing.T) {
 	t.Parallel()
-	with := func(w *world, parameter, value string) string {
+	with := func(w *workspace, parameter, value string) string {
 		return w.URL() + "&" + url.Values{parameter: {value}}.Encode()
 	}
-	for name, move := range map[string]func(w *world) (databaseURL string){
-		"a schema named like the role": func(w *world) string {
+	for name, move := range map[string]func(w *workspace) (databaseURL string){
+		"a schema named like the role": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("CREATE SCHEMA AUTHORIZATION %q", w.User))
 			return w.URL()
 		},
-		"ALTER ROLE": func(w *world) string {
+		"ALTER ROLE": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("CREATE SCHEMA app AUTHORIZATION %q; ALTER ROLE %[1]q SET search_path = app, public", w.User))
 			return w.URL()
 		},
-		"ALTER DATABASE": func(w *world) string {
+		"ALTER DATABASE": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("CREATE SCHEMA app AUTHORIZATION %q; ALTER DATABASE %q SET search_path = app", w.User, w.Name))
 			return w.URL()
 		},
-		"search_path in the URL": func(w *world) string {
+		"search_path in the URL": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("CREATE SCHEMA app AUTHORIZATION %q", w.User))
 			return with(w, "search_path", "app,public")
 		},
-		"options in the URL": func(w *world) string {
+		"options in the URL": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("CREATE SCHEMA app AUTHORIZATION %q", w.User))
 			return with(w, "options", "-csearch_path=app")
 		},
-		"USAGE lost": func(w *world) string {
+		"USAGE lost": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("ALTER SCHEMA public OWNER TO postgres; CREATE SCHEMA app AUTHORIZATION %[1]q; REVOKE USAGE ON SCHEMA public FROM %[1]q, PUBLIC", w.User))
 			return with(w, "search_path", "public,app")
 		},
-		"USAGE lost, no other schema": func(w *world) string {
+		"USAGE lost, no other schema": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("ALTER SCHEMA public OWNER TO postgres; REVOKE USAGE ON SCHEMA public FROM %q, PUBLIC", w.User))
 			return w.URL()
 		},
-		"version table without its history": func(w *world) string {
+		"version table without its history": func(w *workspace) string {
 			w.Exec(w.t, fmt.Sprintf("CREATE SCHEMA app AUTHORIZATION %[1]q; CREATE TABLE app.schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); ALTER TABLE app.schema_migrations OWNER TO %[1]q", w.User))
 			return with(w, "search_path", "app,public")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
-			w.must(0, "up")
+			w := newWorkspace(t, guests)
+			w.mustExit(0, "up")
 			databaseURL := move(w)
 			for _, command := range [][]string{
 				{"up"}, {"down", "--to", "0"}, {"wait", "--timeout", "20s"}, {"status"}, {"plan"}, {"history"}, {"repair", "--applied"},
@@ -87,44 +87,44 @@ func TestTables_HistoryInAnotherSchema_Refused(t *testing.T) {
 	}
 }
 
-func TestTables_SchemaMadeByTheRun_RunEndsWhereItBegan(t *testing.T) {
+func TestTables_SchemaCreatedDuringRun_SameTableUsed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, guests)
+	w := newWorkspace(t, guests)
 	w.write("3_schema.up.sql", "CREATE SCHEMA AUTHORIZATION "+pq.QuoteIdentifier(w.User))
 	w.write("4_index.up.sql", "CREATE INDEX CONCURRENTLY ON guests (id);\nINSERT INTO guests VALUES (4)")
 	w.write("5_row.up.sql", "INSERT INTO guests VALUES (5)")
 	w.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %q TO %q", w.Name, w.User))
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	assert.Equal(t, "5", w.Value(t, "SELECT version FROM public.schema_migrations"))
 	assert.Equal(t, "3", w.Value(t, "SELECT count(*) FROM guests"))
-	golden(t, "tables-elsewhere", strings.ReplaceAll(w.must(5, "up").err, w.User, "app"))
+	golden(t, "tables-elsewhere", strings.ReplaceAll(w.mustExit(5, "up").err, w.User, "app"))
 	assert.Equal(t, "3", w.Value(t, "SELECT count(*) FROM guests"))
 	own := fmt.Sprintf("%s.schema_migrations", w.User)
-	w.must(6, "up", "--table", own) // an explicit place is obeyed
+	w.mustExit(6, "up", "--table", own) // an explicit place is obeyed
 }
 
-// TestTables_GolangMigrateInAnotherSchema_RefusedWhereTheFilesHaveItsVersion.
-func TestTables_GolangMigrateInAnotherSchema_RefusedWhereTheFilesHaveItsVersion(t *testing.T) {
+// TestTables_GolangMigrateInAnotherSchema_RefusedIfVersionInFiles.
+func TestTables_GolangMigrateInAnotherSchema_RefusedIfVersionInFiles(t *testing.T) {
 	t.Parallel()
 	for version, code := range map[int]int{2: 5, 77: 0} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
+			w := newWorkspace(t, guests)
 			w.Exec(t, fmt.Sprintf("CREATE SCHEMA app AUTHORIZATION %q; CREATE TABLE app.schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO app.schema_migrations VALUES (%d, false); GRANT SELECT ON app.schema_migrations TO %[1]q", w.User, version))
-			out := w.must(code, "up")
+			out := w.mustExit(code, "up")
 			if code == 5 {
 				assert.Contains(t, out.err, "app.schema_migrations is at version 2, which the files have")
-				w.must(5, "status")
-				w.must(5, "plan")
-				w.must(0, "up", "--table", "public.schema_migrations")
+				w.mustExit(5, "status")
+				w.mustExit(5, "plan")
+				w.mustExit(0, "up", "--table", "public.schema_migrations")
 			}
 		})
 	}
 }
 
-func TestTables_ExternalToolsHistoryInAnotherSchema_Refused(t *testing.T) {
+func TestTables_ExecHistoryInAnotherSchema_Refused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorkspace(t, nil)
 	w.Exec(t, "CREATE TABLE public.x (a int)")
 	run := func(code int, databaseURL string) outcome {
 		out := call(t.Context(), "exec", "--database-url", databaseURL, "--", "true")
@@ -138,9 +138,9 @@ func TestTables_ExternalToolsHistoryInAnotherSchema_Refused(t *testing.T) {
 	run(0, w.URL())
 }
 
-// TestTables_AnotherToolsTable_Refused: whatever is called schema_migrations is looked at
+// TestTables_TableOfAnotherTool_Refused: whatever is called schema_migrations is looked at
 // before it is believed.
-func TestTables_AnotherToolsTable_Refused(t *testing.T) {
+func TestTables_TableOfAnotherTool_Refused(t *testing.T) {
 	t.Parallel()
 	const mine = "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false); "
 	const rename = "ALTER TABLE schema_migrations RENAME TO kept; "
@@ -171,7 +171,7 @@ func TestTables_AnotherToolsTable_Refused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
+			w := newWorkspace(t, guests)
 			w.Exec(t, c.sql)
 			w.Exec(t, fmt.Sprintf("GRANT ALL ON ALL TABLES IN SCHEMA public TO %q", w.User))
 			for _, command := range [][]string{{"up", "--wait-for-db", "20s"}, {"wait", "--timeout", "30s"}, {"status"}, {"plan"}, {"down", "--to", "0"}, {"repair", "--applied"}} {
@@ -182,7 +182,7 @@ func TestTables_AnotherToolsTable_Refused(t *testing.T) {
 			}
 			if name == "rails" {
 				golden(t, "tables-rails", w.run("up").err)
-				w.must(0, "up", "--table", "shiplock_migrations")
+				w.mustExit(0, "up", "--table", "shiplock_migrations")
 				out := call(t.Context(), "exec", "--database-url", w.URL(), "--", "true")
 				assert.Equal(t, 0, out.code, out.err)
 			}
@@ -193,31 +193,31 @@ func TestTables_AnotherToolsTable_Refused(t *testing.T) {
 	}
 }
 
-// TestTables_HistoryColumnGone_Refused: a loop of a migration over all tables may have changed ours.
-func TestTables_HistoryColumnGone_Refused(t *testing.T) {
+// TestTables_HistoryColumnMissing_Refused: a loop of a migration over all tables may have changed ours.
+func TestTables_HistoryColumnMissing_Refused(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
 		"DROP COLUMN up_checksum":                     "up_checksum text is missing",
 		"RENAME COLUMN run_outcome TO result":         "run_outcome text is missing",
 		"ALTER COLUMN statements_applied TYPE bigint": "statements_applied is bigint and not integer",
 	} {
-		w := newWorld(t, guests)
-		w.must(0, "up")
+		w := newWorkspace(t, guests)
+		w.mustExit(0, "up")
 		w.Exec(t, "ALTER TABLE schema_migrations_history "+change)
 		for _, command := range []string{"up", "status", "plan", "wait"} {
-			assert.Contains(t, w.must(5, command).err, want)
+			assert.Contains(t, w.mustExit(5, command).err, want)
 		}
 	}
 }
 
-// TestTables_TemporaryTableOfTheSameName_Ignored: only the named schema counts.
-func TestTables_TemporaryTableOfTheSameName_Ignored(t *testing.T) {
+// TestTables_TemporaryTableWithSameName_Ignored: only the named schema counts.
+func TestTables_TemporaryTableWithSameName_Ignored(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, guests)
+	w := newWorkspace(t, guests)
 	w.write("3_temp.up.sql", "CREATE TEMPORARY TABLE schema_migrations (version text); CREATE TEMPORARY TABLE schema_migrations_history (a int)")
 	w.write("4_x.up.sql", "INSERT INTO public.guests VALUES (4)")
-	w.must(0, "up")
-	w.must(0, "up")
+	w.mustExit(0, "up")
+	w.mustExit(0, "up")
 	assert.Equal(t, "2", w.Value(t, "SELECT count(*) FROM guests"))
 	assert.Equal(t, "4", w.Value(t, "SELECT version FROM public.schema_migrations"))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // loop is a migration that goes over the tables of public which a condition on information_schema.columns selects.
-func loop(condition, do string) string {
+func loopMigration(condition, do string) string {
 	return fmt.Sprintf(`DO $$ DECLARE r record; BEGIN
 	FOR r IN SELECT DISTINCT table_name AS t FROM information_schema.columns WHERE table_schema = 'public' AND %s LOOP
 		EXECUTE format($f$%s$f$, r.t);
@@ -17,24 +17,24 @@ func loop(condition, do string) string {
 END $$`, condition, do)
 }
 
-// TestLoops_TablesWithAColumn_DoNotMeetOurs: no column of ours has a name that an application's may have.
-func TestLoops_TablesWithAColumn_DoNotMeetOurs(t *testing.T) {
+// TestLoop_OverCommonColumn_HistoryTableNotIncluded: no column of ours has a name that an application's may have.
+func TestLoop_OverCommonColumn_HistoryTableNotIncluded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (id int, name text, release text, error text, created_at timestamptz, outcome text, pod text)"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (id int, name text, release text, error text, created_at timestamptz, outcome text, pod text)"})
+	w.mustExit(0, "up")
 	out := call(t.Context(), "exec", "--database-url", w.URL(), "--", "true")
 	assert.Equal(t, 0, out.code, out.err)
 	for i, column := range []string{"id", "name", "release", "error", "outcome", "pod", "created_at"} {
-		w.write(fmt.Sprintf("%d_loop.up.sql", i+2), loop("column_name = '"+column+"'", fmt.Sprintf("ALTER TABLE %%I DROP COLUMN %s, ADD COLUMN %[1]s text NOT NULL CHECK (%[1]s <> '')", column)))
+		w.write(fmt.Sprintf("%d_loop.up.sql", i+2), loopMigration("column_name = '"+column+"'", fmt.Sprintf("ALTER TABLE %%I DROP COLUMN %s, ADD COLUMN %[1]s text NOT NULL CHECK (%[1]s <> '')", column)))
 	}
-	w.must(0, "up")
-	w.must(0, "up")
+	w.mustExit(0, "up")
+	w.mustExit(0, "up")
 	assert.Equal(t, "0", w.Value(t, `SELECT count(*) FROM information_schema.columns o JOIN information_schema.columns a USING (column_name)
 		WHERE o.table_name IN ('schema_migrations_history', 'schema_migrations_exec_history') AND a.table_name = 'a'`))
 }
 
-// TestLoops_AllTables_ReportNamesOurs: what goes over all tables fails at ours, and the file does not name it.
-func TestLoops_AllTables_ReportNamesOurs(t *testing.T) {
+// TestLoop_OverAllTables_ReportNamesHistoryTable: what goes over all tables fails at ours, and the file does not name it.
+func TestLoop_OverAllTables_ReportNamesHistoryTable(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]string{
 		"column":     "UPDATE %I SET updated_at = now()",
@@ -44,18 +44,18 @@ func TestLoops_AllTables_ReportNamesOurs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
-			w.must(0, "up")
-			w.write("3_loop.up.sql", loop("table_name LIKE 'schema%' AND column_name = 'version'", do))
-			out := w.must(6, "up")
+			w := newWorkspace(t, guests)
+			w.mustExit(0, "up")
+			w.write("3_loop.up.sql", loopMigration("table_name LIKE 'schema%' AND column_name = 'version'", do))
+			out := w.mustExit(6, "up")
 			assert.Contains(t, strings.Join(strings.Fields(out.err), " "), `AND table_name NOT LIKE 'schema\_migrations%'`)
 			if name == "column" {
 				golden(t, "loop-over-all-tables", out.err)
 			}
 		})
 	}
-	w := newWorld(t, guests)
-	w.must(0, "up")
+	w := newWorkspace(t, guests)
+	w.mustExit(0, "up")
 	w.write("3_own.up.sql", "ALTER TABLE schema_migrations_history ADD CONSTRAINT positive CHECK (false)")
-	assert.NotContains(t, w.must(6, "up").err, "goes over all tables", "the file names it")
+	assert.NotContains(t, w.mustExit(6, "up").err, "goes over all tables", "the file names it")
 }

@@ -23,7 +23,7 @@ const (
 	knexTable          = `CREATE TABLE knex_migrations_lock (index serial PRIMARY KEY, is_locked integer); INSERT INTO knex_migrations_lock (is_locked) VALUES (1)`
 )
 
-func TestExec_ToolMark_NamedWithItsCommand(t *testing.T) {
+func TestExec_ToolLockOrFailedMark_ReportedWithCommand(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		sql, mark, resolve string
@@ -38,7 +38,7 @@ func TestExec_ToolMark_NamedWithItsCommand(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newToolbox(t, "echo it does not work; exit 1")
+			b := newToolFixture(t, "echo it does not work; exit 1")
 			b.Exec(t, c.sql+"; GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC")
 			out := b.run()
 			assert.Equal(t, 6, out.code, out.err)
@@ -52,9 +52,9 @@ func TestExec_ToolMark_NamedWithItsCommand(t *testing.T) {
 	}
 }
 
-func TestExec_NoMark_NothingNamed(t *testing.T) {
+func TestExec_NoToolMark_NotReported(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "exit 1")
+	b := newToolFixture(t, "exit 1")
 	b.Exec(t, strings.NewReplacer("true, '2026", "false, '2026", "5, false", "5, true", "030405, true", "030405, false", "VALUES (1)", "VALUES (0)", "'20240103000000_email', NULL", "'20240103000000_email', now()").
 		Replace(strings.Join([]string{prismaTable, liquibaseTable, flywayTable, golangMigrateTable, knexTable}, "; "))+"; GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC")
 	out := b.run()
@@ -63,27 +63,27 @@ func TestExec_NoMark_NothingNamed(t *testing.T) {
 	assert.Contains(t, out.err, "correct what the output names and deploy again")
 }
 
-// TestExec_MarkUnreadable_ReportedWithout: without a right to read a tool's table the
+// TestExec_ToolMarkUnreadable_NotReported: without a right to read a tool's table the
 // report is that of the failure.
-func TestExec_MarkUnreadable_ReportedWithout(t *testing.T) {
+func TestExec_ToolMarkUnreadable_NotReported(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "exit 1")
+	b := newToolFixture(t, "exit 1")
 	b.Exec(t, liquibaseTable+"; REVOKE ALL ON databasechangeloglock FROM PUBLIC")
 	out := b.run()
 	assert.Equal(t, 6, out.code, out.err)
 	assert.NotContains(t, out.err, "\n  mark ")
 }
 
-// TestExec_StoppedWithChanges_AdviceIsNotToRunItAgain: what the tool has changed may
+// TestExec_StoppedWithChanges_AdviceChecksToolTable: what the tool has changed may
 // belong to a migration that it will begin again.
-func TestExec_StoppedWithChanges_AdviceIsNotToRunItAgain(t *testing.T) {
+func TestExec_StoppedWithChanges_AdviceChecksToolTable(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
 		"timeout":       "sql 'CREATE TABLE half (a int)'; sleep 600",
 		"out of memory": "sql 'CREATE TABLE half (a int)'; kill -9 $$",
 		"by itself":     "sql 'CREATE TABLE half (a int)'; exit 1",
 	} {
-		b := newToolbox(t, script)
+		b := newToolFixture(t, script)
 		b.Exec(t, "CREATE TABLE a (b int)")
 		out := b.run("--timeout", "6s")
 		_, next, found := strings.Cut(out.err, "\n  next ")
@@ -93,9 +93,9 @@ func TestExec_StoppedWithChanges_AdviceIsNotToRunItAgain(t *testing.T) {
 	}
 }
 
-func TestExec_AdvisoryLockOfTool_HolderNamed(t *testing.T) {
+func TestExec_AdvisoryLockOfTool_HolderReported(t *testing.T) {
 	t.Parallel()
-	b := newToolbox(t, "echo 'Error: Another migration is already running'; exit 1")
+	b := newToolFixture(t, "echo 'Error: Another migration is already running'; exit 1")
 	conn, err := b.Open(t).Conn(t.Context())
 	assert.NoError(t, err)
 	_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_lock(7241865325823964)")

@@ -11,7 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-func TestQuitURL(t *testing.T) {
+func TestSidecarShutdownURL_RunEnds_Requested(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

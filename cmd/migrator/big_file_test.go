@@ -60,7 +60,7 @@ func bigFile(t *testing.T, bytes int, head, tail string, line func(i int) string
 
 var note = strings.Repeat("größer und ; 'weiter' ", 8)
 
-func TestBigFilesAreNotHeldInMemory(t *testing.T) {
+func TestUp_BigFile_MemoryBounded(t *testing.T) {
 	quoted := strings.ReplaceAll(note, "'", "''")
 	for name, c := range map[string]struct {
 		head, tail string
@@ -79,7 +79,7 @@ func TestBigFilesAreNotHeldInMemory(t *testing.T) {
 			d := pgtest.New(t)
 			dir, lines := bigFile(t, bigFileBytes(t), c.head, c.tail, c.line)
 			began := time.Now()
-			forget(t)
+			resetPeakMemory(t)
 			cmd, stderr := start(t, d, dir)
 			require.NoError(t, cmd.Wait(), stderr)
 			peak := peakBytes(t, cmd)
@@ -91,8 +91,8 @@ func TestBigFilesAreNotHeldInMemory(t *testing.T) {
 	}
 }
 
-// The card of a big file is that of any other.
-func TestBigFileNamesTheStatementThatFailed(t *testing.T) {
+// The report of a big file is that of any other.
+func TestUp_BigFileFails_StatementReported(t *testing.T) {
 	d := pgtest.New(t)
 	const bytes, bad = 8 << 20, 30_000
 	dir, lines := bigFile(t, bytes, "CREATE TABLE big (id int PRIMARY KEY, note text);\n", "", func(i int) string {
@@ -108,7 +108,7 @@ func TestBigFileNamesTheStatementThatFailed(t *testing.T) {
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('big')"))
 }
 
-func TestCopyIsStoppedBySignal(t *testing.T) {
+func TestUp_SignalDuringCopy_Stops(t *testing.T) {
 	d := pgtest.New(t)
 	const slow = `CREATE TABLE a (b int);
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;

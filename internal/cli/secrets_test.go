@@ -58,22 +58,22 @@ func leaks(sinks map[string]string, marks []string) []string {
 }
 
 // sinkhole takes in everything that a run tells anybody.
-type sinkhole struct {
+type outputCapture struct {
 	t          *testing.T
-	hook, push *inbox
+	hook, push *receiver
 	dir        string
 	files      []string
 }
 
-func newSinkhole(t *testing.T) *sinkhole {
+func newOutputCapture(t *testing.T) *outputCapture {
 	t.Helper()
-	s := &sinkhole{t: t, hook: newInbox(t), push: newInbox(t), dir: t.TempDir()}
+	s := &outputCapture{t: t, hook: newReceiver(t), push: newReceiver(t), dir: t.TempDir()}
 	s.files = []string{filepath.Join(s.dir, "termination-log")}
 	return s
 }
 
 // flags are all sinks at once, each with a secret, and the log at its loudest.
-func (s *sinkhole) flags(log, hook string) []string {
+func (s *outputCapture) flags(log, hook string) []string {
 	push := strings.Replace(s.push.URL, "http://", "http://user:m4rkpush@", 1)
 	flags := []string{"--log-level", "debug", "--log-format", log, "--webhook-url", s.hook.URL + "/m4rkhook?key=m4rkhook", "--webhook-token", "m4rktoken",
 		"--pushgateway-url", push, "--termination-log", s.files[0], "--notify-success", "--notify-timeout", "2m"}
@@ -86,7 +86,7 @@ func (s *sinkhole) flags(log, hook string) []string {
 }
 
 // texts are what has come in, with what the databases of the test hold now.
-func (s *sinkhole) texts(t *testing.T, out outcome) map[string]string {
+func (s *outputCapture) texts(t *testing.T, out outcome) map[string]string {
 	t.Helper()
 	texts := map[string]string{"standard output": out.stdout, "standard error": out.err,
 		"webhook": strings.ReplaceAll(strings.Join(s.hook.take(), "\n"), "/m4rkhook\n", "\n"), "metrics": strings.Join(s.push.take(), "\n")}
@@ -98,22 +98,22 @@ func (s *sinkhole) texts(t *testing.T, out outcome) map[string]string {
 		}
 	}
 	for i, d := range pgtest.Databases(t) {
-		texts[fmt.Sprintf("journal %d", i)] = journals(d)
+		texts[fmt.Sprintf("history %d", i)] = historyTables(d)
 	}
 	return texts
 }
 
 // journals is all that our tables hold, with their definitions; "" of a database
 // that is not there.
-func journals(d *pgtest.Database) string {
+func historyTables(d *pgtest.Database) string {
 	var text string
 	_ = d.Admin().QueryRow(`SELECT coalesce(string_agg(query_to_xml('SELECT * FROM ' || c.oid::regclass, true, true, '')::text, ''), '')
 		FROM pg_class c WHERE relkind = 'r' AND relname LIKE '%migrations%'`).Scan(&text)
 	return text
 }
 
-// TestNothingLeaks: every cause of failure with every sink, in text and in JSON.
-func TestNothingLeaks(t *testing.T) {
+// TestSecrets_EachFailureCause_NotLeaked: every cause of failure with every sink, in text and in JSON.
+func TestSecrets_EachFailureCause_NotLeaked(t *testing.T) {
 	t.Parallel()
 	hooks := []string{"json", "slack", "template"}
 	for i, c := range causes() {
@@ -123,7 +123,7 @@ func TestNothingLeaks(t *testing.T) {
 			}
 			t.Run(c.name+" "+log, func(t *testing.T) {
 				t.Parallel()
-				s := newSinkhole(t)
+				s := newOutputCapture(t)
 				out := c.run(t, s.flags(log, hooks[(i+j)%len(hooks)])...)
 				assert.Equal(t, c.code, out.code, out.err)
 				texts := s.texts(t, out)
@@ -136,16 +136,16 @@ func TestNothingLeaks(t *testing.T) {
 	}
 }
 
-// TestTheLeakTestFindsALeak lets each sink have a word that nobody keeps from it.
-func TestTheLeakTestFindsALeak(t *testing.T) {
+// TestSecrets_PlantedMarker_Detected lets each sink have a word that nobody keeps from it.
+func TestSecrets_PlantedMarker_Detected(t *testing.T) {
 	t.Parallel()
 	for _, hook := range []string{"json", "slack", "template"} {
 		t.Run(hook, func(t *testing.T) {
 			t.Parallel()
-			w, s := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "DO $$ BEGIN RAISE 'pl4nted'; END $$"}), newSinkhole(t)
-			texts := s.texts(t, w.must(6, append([]string{"up"}, s.flags("text", hook)...)...))
+			w, s := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "DO $$ BEGIN RAISE 'pl4nted'; END $$"}), newOutputCapture(t)
+			texts := s.texts(t, w.mustExit(6, append([]string{"up"}, s.flags("text", hook)...)...))
 			found := leaks(texts, []string{"pl4nted"})
-			for _, sink := range []string{"standard error", "webhook", "termination-log", "journal 0"} {
+			for _, sink := range []string{"standard error", "webhook", "termination-log", "history 0"} {
 				assert.True(t, slices.ContainsFunc(found, func(l string) bool { return strings.HasPrefix(l, sink) }), "%s: %v", sink, found)
 			}
 			assert.NotEmpty(t, leaks(texts, []string{"shiplock_last_run"}), "metrics")
@@ -158,14 +158,14 @@ func TestTheLeakTestFindsALeak(t *testing.T) {
 	}
 }
 
-// TestNothingLeaksWhateverTheVerb: each verb, well and badly, with the password from each place.
-func TestNothingLeaksWhateverTheVerb(t *testing.T) {
+// TestSecrets_EachCommand_NotLeaked: each verb, well and badly, with the password from each place.
+func TestSecrets_EachCommand_NotLeaked(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"URL", "libpq", "command", "file", "pass file", "URL file"} {
 		for _, log := range []string{"text", "json"} {
 			t.Run(way+" "+log, func(t *testing.T) {
 				t.Parallel()
-				w, s := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)", "1_a.down.sql": "DROP TABLE a"}), newSinkhole(t)
+				w, s := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)", "1_a.down.sql": "DROP TABLE a"}), newOutputCapture(t)
 				flags := map[string][]string{
 					"URL":   {"--database-url", w.URL()},
 					"libpq": {"--database-url", fmt.Sprintf("host=%s port=%d user='%s' dbname='%s' sslmode=disable password='%s'", w.Host, w.Port, w.User, w.Name, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(w.Password))},
@@ -210,7 +210,7 @@ func TestNothingLeaksWhateverTheVerb(t *testing.T) {
 					run(2, "exec", "--", w.Password+"/no-such-tool")
 				}
 				run(124, "exec", "--timeout", "1s", "--", "sleep", "60")
-				rotate(t, w.Database, "another")
+				changePassword(t, w.Database, "another")
 				run(2, "up")
 				run(2, "wait", "--timeout", "1m")
 				run(2, "status")
@@ -222,9 +222,9 @@ func TestNothingLeaksWhateverTheVerb(t *testing.T) {
 }
 
 // apiServer is where Events go, with the files that a pod finds it by.
-func apiServer(t *testing.T, s *sinkhole) {
+func startAPIServer(t *testing.T, s *outputCapture) {
 	t.Helper()
-	events := &inbox{}
+	events := &receiver{}
 	events.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text := new(strings.Builder)
 		_ = r.Write(text)
@@ -253,11 +253,11 @@ func apiServer(t *testing.T, s *sinkhole) {
 	t.Cleanup(func() { filesRoot = "" })
 }
 
-// TestNothingLeaksInAPodOrAPipeline has what the environment turns on: Events,
+// TestSecrets_PodAndPipeline_NotLeaked has what the environment turns on: Events,
 // GitHub's annotations and summary, and secrets in variables.
-func TestNothingLeaksInAPodOrAPipeline(t *testing.T) {
-	s := newSinkhole(t)
-	apiServer(t, s)
+func TestSecrets_PodAndPipeline_NotLeaked(t *testing.T) {
+	s := newOutputCapture(t)
+	startAPIServer(t, s)
 	summary := filepath.Join(s.dir, "summary")
 	s.files = append(s.files, summary)
 	for name, value := range map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": summary, "GITHUB_WORKSPACE": s.dir, "SHIPLOCK_JOB": "migrate", "SHIPLOCK_JOB_UID": "1",
@@ -293,12 +293,12 @@ func TestNothingLeaksInAPodOrAPipeline(t *testing.T) {
 	}
 }
 
-// TestNothingLeaksToOtherSessions: what another role sees of ours in the server.
-func TestNothingLeaksToOtherSessions(t *testing.T) {
+// TestSecrets_OtherSessions_NotVisible: what another role sees of ours in the server.
+func TestSecrets_OtherSessions_NotVisible(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "ALTER ROLE CURRENT_USER PASSWORD 'm4rksql';\nSELECT pg_sleep(60);"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "ALTER ROLE CURRENT_USER PASSWORD 'm4rksql';\nSELECT pg_sleep(60);"})
 	other := pgtest.New(t)
-	stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir, "--database-url", w.URL()}, newSinkhole(t).flags("text", "json")...)...)
+	stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir, "--database-url", w.URL()}, newOutputCapture(t).flags("text", "json")...)...)
 	waitFor(t, w.Database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'", "1")
 	var seen string
 	require.NoError(t, other.Open(t).QueryRow("SELECT string_agg(a::text, E'\\n') FROM pg_stat_activity a").Scan(&seen))
@@ -309,10 +309,10 @@ func TestNothingLeaksToOtherSessions(t *testing.T) {
 	assert.Empty(t, leaks(map[string]string{"standard error": stderr.String()}, marks))
 }
 
-// TestNothingLeaksOfWrongSettings: a secret may be what is wrong.
-func TestNothingLeaksOfWrongSettings(t *testing.T) {
+// TestSecrets_InvalidSettings_NotLeaked: a secret may be what is wrong.
+func TestSecrets_InvalidSettings_NotLeaked(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	for _, flags := range [][]string{
 		{"--webhook-url", "ftp://h/m4rkhook"}, {"--webhook-url", "m4rkhook"}, {"--webhook-url", "http://[::1/m4rkhook"}, {"--webhook-url", "http://127.0.0.1:1/m4rkhook", "--webhook-token", "m4rktoken\n"},
 		{"--pushgateway-url", "http://u:m4rkpush@h:x"}, {"--pushgateway-url", "u:m4rkpush"}, {"--webhook-url", "http://u:m4rkhook@127.0.0.1:1/m4rkhook"},

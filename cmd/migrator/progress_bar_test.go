@@ -20,7 +20,7 @@ import (
 
 // slowly is a database in which "CREATE INDEX ON a (slow(n))" takes a few seconds, page by page, to its middle and goes
 // on from there when it is let go.
-func slowly(t *testing.T) (d *pgtest.Database, letGo func()) {
+func newSlowIndexDatabase(t *testing.T) (d *pgtest.Database, release func()) {
 	t.Helper()
 	d = pgtest.New(t)
 	d.Exec(t, `CREATE FUNCTION slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
@@ -41,7 +41,7 @@ func slowly(t *testing.T) (d *pgtest.Database, letGo func()) {
 }
 
 // atScreen runs the real program as a shell would on a terminal.
-func atScreen(t *testing.T, d *pgtest.Database, sql string, env []string, args ...string) (*exec.Cmd, *ptytest.Terminal) {
+func startOnTerminal(t *testing.T, d *pgtest.Database, sql string, env []string, args ...string) (*exec.Cmd, *ptytest.Terminal) {
 	t.Helper()
 	pty := ptytest.New(t, 110, 30)
 	cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, sql)}, args...)...)
@@ -53,24 +53,24 @@ func atScreen(t *testing.T, d *pgtest.Database, sql string, env []string, args .
 	return cmd, pty
 }
 
-// aBar is what the last line looks like during an index build.
-var aBar = regexp.MustCompile(`^1_x\.up\.sql  2/2 CREATE INDEX i ON a \(slow\(n\)\)  building index: scanning table  \[#+\.*\] \d+%.*  \d+s$`)
+// barPattern is what the last line looks like during an index build.
+var barPattern = regexp.MustCompile(`^1_x\.up\.sql  2/2 CREATE INDEX i ON a \(slow\(n\)\)  building index: scanning table  \[#+\.*\] \d+%.*  \d+s$`)
 
 const notice = "DO $$ BEGIN RAISE NOTICE 'in between'; END $$;\n"
 
 func waitForBar(t *testing.T, pty *ptytest.Terminal) {
 	t.Helper()
-	shows(t, pty, "a bar", func(s []string) bool { return aBar.MatchString(s[len(s)-1]) })
+	waitForScreen(t, pty, "a bar", func(s []string) bool { return barPattern.MatchString(s[len(s)-1]) })
 }
 
 // settled waits until all that an ended program has written has come.
-func settled(t *testing.T, pty *ptytest.Terminal, last string) {
+func waitForLastLine(t *testing.T, pty *ptytest.Terminal, last string) {
 	t.Helper()
-	shows(t, pty, last+" in the last line", func(s []string) bool { return strings.Contains(s[len(s)-1], last) })
+	waitForScreen(t, pty, last+" in the last line", func(s []string) bool { return strings.Contains(s[len(s)-1], last) })
 }
 
 // shows waits until what is on the screen, at least a line, is as wanted.
-func shows(t *testing.T, pty *ptytest.Terminal, what string, wanted func(lines []string) bool) {
+func waitForScreen(t *testing.T, pty *ptytest.Terminal, what string, wanted func(lines []string) bool) {
 	t.Helper()
 	if !assert.Eventually(t, func() bool {
 		s := pty.Screen()
@@ -80,17 +80,17 @@ func shows(t *testing.T, pty *ptytest.Terminal, what string, wanted func(lines [
 	}
 }
 
-func TestABarOnATerminal(t *testing.T) {
+func TestProgressBar_Terminal_Shown(t *testing.T) {
 	t.Parallel()
-	d, letGo := slowly(t)
-	cmd, pty := atScreen(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
+	d, release := newSlowIndexDatabase(t)
+	cmd, pty := startOnTerminal(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 	waitForBar(t, pty)
 	pty.Resize(t, 60, 30)
 	narrow := regexp.MustCompile(`^1_x\.up\.sql  \[#+\.*\] \d+%  \d+s$`)
-	shows(t, pty, "a bar of 60 columns", func(s []string) bool { return narrow.MatchString(s[len(s)-1]) })
-	letGo()
+	waitForScreen(t, pty, "a bar of 60 columns", func(s []string) bool { return narrow.MatchString(s[len(s)-1]) })
+	release()
 	require.NoError(t, cmd.Wait())
-	settled(t, pty, "schema is up to date")
+	waitForLastLine(t, pty, "schema is up to date")
 	assert.NotContains(t, pty.Text(), "%", "nothing of the bar is left")
 	assert.NotContains(t, pty.Text(), "unknown sequence")
 	for _, line := range pty.Screen() {
@@ -98,7 +98,7 @@ func TestABarOnATerminal(t *testing.T) {
 	}
 }
 
-func TestABarGoesWithTheRun(t *testing.T) {
+func TestProgressBar_RunStopped_Removed(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*exec.Cmd, *ptytest.Terminal) int{
 		"SIGTERM": func(cmd *exec.Cmd, _ *ptytest.Terminal) int {
@@ -112,35 +112,35 @@ func TestABarGoesWithTheRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _ := slowly(t)
-			cmd, pty := atScreen(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
+			d, _ := newSlowIndexDatabase(t)
+			cmd, pty := startOnTerminal(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 			waitForBar(t, pty)
 			assert.Equal(t, end(cmd, pty), exitCode(t, cmd.Wait()))
-			settled(t, pty, "next")
+			waitForLastLine(t, pty, "next")
 			assert.NotRegexp(t, `\[#*\.*\]`, pty.Text())
-			assert.Regexp(t, `(?m)^shiplock: `, pty.Text(), "the card begins a line of its own")
+			assert.Regexp(t, `(?m)^shiplock: `, pty.Text(), "the report begins a line of its own")
 		})
 	}
 }
 
-// TestKilledAtTheBar: nobody can tidy up then; the terminal is in order, and the bar is all that is left.
-func TestKilledAtTheBar(t *testing.T) {
+// TestProgressBar_ProcessKilled_TerminalUsable: nobody can tidy up then; the terminal is in order, and the bar is all that is left.
+func TestProgressBar_ProcessKilled_TerminalUsable(t *testing.T) {
 	t.Parallel()
-	d, _ := slowly(t)
-	cmd, pty := atScreen(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
+	d, _ := newSlowIndexDatabase(t)
+	cmd, pty := startOnTerminal(t, d, notice+"CREATE INDEX i ON a (slow(n));\n", nil)
 	waitForBar(t, pty)
 	require.NoError(t, cmd.Process.Kill())
 	assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
 	before := len(pty.Screen())
 	_, err := pty.Device.WriteString("\x1b[J$ " + strings.Repeat("wraps ", 30) + "\n") // as a shell's prompt
 	require.NoError(t, err)
-	shows(t, pty, "a prompt", func(s []string) bool { return len(s) >= before && strings.HasSuffix(s[len(s)-1], "wraps") })
+	waitForScreen(t, pty, "a prompt", func(s []string) bool { return len(s) >= before && strings.HasSuffix(s[len(s)-1], "wraps") })
 	assert.NotContains(t, pty.Text(), "%")
 	assert.Equal(t, 30, strings.Count(pty.Text(), "wraps"), "lines are broken as ever: %s", pty.Text())
 }
 
-// TestNoBar where a terminal's output is kept, or what stands there is for a program.
-func TestNoBar(t *testing.T) {
+// TestProgressBar_UnsuitableOutput_NotShown where a terminal's output is kept, or what stands there is for a program.
+func TestProgressBar_UnsuitableOutput_NotShown(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		env, args []string
@@ -159,16 +159,16 @@ func TestNoBar(t *testing.T) {
 			if name == "is quick" || name == "cut short" {
 				sql = "SELECT 1;\n"
 			}
-			cmd, pty := atScreen(t, pgtest.New(t), sql, c.env, c.args...)
+			cmd, pty := startOnTerminal(t, pgtest.New(t), sql, c.env, c.args...)
 			require.NoError(t, cmd.Wait())
-			settled(t, pty, "schema is up to date")
+			waitForLastLine(t, pty, "schema is up to date")
 			assert.NotContains(t, pty.Sent(), "\x1b")
 		})
 	}
 }
 
-// TestABarBesideATool: what the tool says stands above it, and where somebody may type there is none.
-func TestABarBesideATool(t *testing.T) {
+// TestProgressBar_ExternalTool_OutputAboveBar: what the tool says stands above it, and where somebody may type there is none.
+func TestProgressBar_ExternalTool_OutputAboveBar(t *testing.T) {
 	t.Parallel()
 	for name, typed := range map[string]bool{"nobody types": false, "somebody may": true} {
 		t.Run(name, func(t *testing.T) {
@@ -185,17 +185,17 @@ func TestABarBesideATool(t *testing.T) {
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
 			bar := func(s []string) bool { return regexp.MustCompile(`^sh -c .*  \d+s$`).MatchString(s[len(s)-1]) }
 			if typed {
-				shows(t, pty, "one and two, which come by two pipes", func(s []string) bool {
+				waitForScreen(t, pty, "one and two, which come by two pipes", func(s []string) bool {
 					return slices.Contains(s, "one") && slices.Contains(s, "two")
 				})
 				time.Sleep(1500 * time.Millisecond) // when a bar would be there
 				assert.False(t, bar(pty.Screen()), pty.Text())
 			} else {
-				shows(t, pty, "a bar", bar)
+				waitForScreen(t, pty, "a bar", bar)
 			}
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
 			require.NoError(t, cmd.Wait())
-			settled(t, pty, "external tool succeeded")
+			waitForLastLine(t, pty, "external tool succeeded")
 			s := pty.Screen()
 			require.Len(t, s, 5, pty.Text())
 			assert.Equal(t, []string{"one", "three", "two"}, slices.Sorted(slices.Values(s[1:4])), pty.Text())

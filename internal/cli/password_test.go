@@ -22,13 +22,13 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// passwordless is the database's URL without its password.
-func passwordless(d *pgtest.Database) string {
+// urlWithoutPassword is the database's URL without its password.
+func urlWithoutPassword(d *pgtest.Database) string {
 	return strings.Replace(d.URL(), ":"+url.UserPassword("", d.Password).String()[1:]+"@", "@", 1)
 }
 
 // rotate gives the owner another password, on the server alone.
-func rotate(t *testing.T, d *pgtest.Database, password string) {
+func changePassword(t *testing.T, d *pgtest.Database, password string) {
 	t.Helper()
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %s PASSWORD %s", pq.QuoteIdentifier(d.User), pq.QuoteLiteral(password)))
 }
@@ -53,7 +53,7 @@ func passwordSources(t *testing.T, d *pgtest.Database) map[string]passwordSource
 	put("token.sh", 0o700)("#!/bin/sh\necho call >>" + dir + "/calls\ncat " + dir + "/token\n")
 	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace
 	pass := put("pass", 0o440)
-	there := passwordless(d)
+	there := urlWithoutPassword(d)
 	return map[string]passwordSource{
 		"command": {[]string{"--database-url", there, "--password-command", dir + "/token.sh"}, put("token", 0o600)},
 		"file":    {[]string{"--database-url", there, "--password-file", dir + "/password"}, put("password", 0o400)},
@@ -67,37 +67,37 @@ func passwordSources(t *testing.T, d *pgtest.Database) map[string]passwordSource
 	}
 }
 
-// TestThePasswordIsReadAnewForEachConnection: exec has one session before the tool
+// TestPassword_Rotated_ReadForEachConnection: exec has one session before the tool
 // and one after; the password is another one by then, as a vault's may be.
-func TestThePasswordIsReadAnewForEachConnection(t *testing.T) {
+func TestPassword_Rotated_ReadForEachConnection(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"command", "file", "pass file", "URL file"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newToolbox(t, "touch ready; wait_for go")
+			b := newToolFixture(t, "touch ready; wait_for go")
 			b.Exec(t, "CREATE TABLE x ()")
 			from := passwordSources(t, b.Database)[name]
 			from.set(b.Password)
 			args := append(append([]string{"exec"}, from.flags...), "--", "sh", filepath.Join(b.dir, "tool.sh"))
 			stderr, done := background(t.Context(), args...)
 			b.waitForFile("ready")
-			rotate(t, b.Database, "another one")
+			changePassword(t, b.Database, "another one")
 			from.set("another one")
 			b.touch("go")
 			require.Zero(t, <-done, stderr)
-			assert.Equal(t, "succeeded|0|exit code 0|t", b.journal())
+			assert.Equal(t, "succeeded|0|exit code 0|t", b.execHistory())
 		})
 	}
 }
 
-// TestARefusedPasswordIsAskedForOnceMore: the server has a new password a moment
+// TestPassword_Rejected_ReadOnceMore: the server has a new password a moment
 // before the file has it.
-func TestARefusedPasswordIsAskedForOnceMore(t *testing.T) {
+func TestPassword_Rejected_ReadOnceMore(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"file", "pass file", "URL file"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 			var from passwordSource
 			password := w.Password
 			there := relay(t, w.Database, func() { from.set(password) })
@@ -107,7 +107,7 @@ func TestARefusedPasswordIsAskedForOnceMore(t *testing.T) {
 			assert.Zero(t, out.code, out.err)
 		})
 	}
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	from := passwordSources(t, w.Database)["command"]
 	from.set("wrong-marked")
 	out := call(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
@@ -152,13 +152,13 @@ func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 	return &copied
 }
 
-// TestALateFileIsWaitedFor: an agent beside us writes it when it is ready.
-func TestALateFileIsWaitedFor(t *testing.T) {
+// TestPasswordFile_Missing_WaitedFor: an agent beside us writes it when it is ready.
+func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string]string{"file": "is not there", "URL file": "is not there"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 			from := passwordSources(t, w.Database)[name]
 			stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
 			stderr.waitFor(t, says)
@@ -174,11 +174,11 @@ func TestALateFileIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAPasswordThatCannotBeHadExplainsItself(t *testing.T) {
+func TestPassword_Unavailable_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	dir := folder(t, map[string]string{"empty": "\n", "broken": "mysql://marked@h/d"})
-	there := []string{"--database-url", passwordless(w.Database)}
+	there := []string{"--database-url", urlWithoutPassword(w.Database)}
 	script := filepath.Join(dir, "fetch-token")
 	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho marked\necho first >&2\necho \"AccessDenied: token='marked' for role x\" >&2\nexit 254\n"), 0o700))
 	for name, c := range map[string]struct {
@@ -213,9 +213,9 @@ func TestAPasswordThatCannotBeHadExplainsItself(t *testing.T) {
 	}
 }
 
-// TestASilentServerDoesNotHoldUpAStop: it takes the connection and says nothing, as
+// TestUp_SilentServer_StoppedBySignal: it takes the connection and says nothing, as
 // a load balancer does with nobody behind it.
-func TestASilentServerDoesNotHoldUpAStop(t *testing.T) {
+func TestUp_SilentServer_StoppedBySignal(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

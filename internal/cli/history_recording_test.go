@@ -10,75 +10,75 @@ import (
 )
 
 // encoded is a world whose database has another encoding than UTF8.
-func encoded(t *testing.T, encoding string, files map[string]string) *world {
+func newEncodedWorkspace(t *testing.T, encoding string, files map[string]string) *workspace {
 	t.Helper()
-	w := newWorld(t, files)
+	w := newWorkspace(t, files)
 	w.Database = w.Database.Encoded(t, encoding)
 	return w
 }
 
-// TestRecord_TextThatTheEncodingCannotHold_KeptAsChecksum: golang-migrate applies such files, too.
-func TestRecord_TextThatTheEncodingCannotHold_KeptAsChecksum(t *testing.T) {
+// TestHistory_TextOutsideDatabaseEncoding_ChecksumStored: golang-migrate applies such files, too.
+func TestHistory_TextOutsideDatabaseEncoding_ChecksumStored(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ encoding, kept string }{
 		{"LATIN1", "1 false, 2 true, 3 false, 4 true"}, {"SQL_ASCII", "1 true, 2 true, 3 true, 4 true"}, {"UTF8", "1 true, 2 true, 3 true, 4 true"},
 	} {
 		t.Run(c.encoding, func(t *testing.T) {
 			t.Parallel()
-			w := encoded(t, c.encoding, map[string]string{
+			w := newEncodedWorkspace(t, c.encoding, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "-- a → nothing\nDROP TABLE a",
 				"2_b.up.sql": "SELECT 'é'", "2_b.down.sql": "SELECT 'ü' -- déjà",
 				"3_naïve→.up.sql": "CREATE INDEX CONCURRENTLY ON a (b)", "3_naïve→.down.sql": "DROP INDEX CONCURRENTLY a_b_idx -- ☃",
 				"4_d.up.sql": "SELECT 4", "4_d.down.sql": "SELECT 4",
 			})
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			assert.Equal(t, c.kept, w.Value(t, "SELECT string_agg(migration_version || ' ' || (down_sql IS NOT NULL), ', ' ORDER BY migration_version) FROM schema_migrations_history"))
 			if c.encoding == "LATIN1" {
 				assert.Equal(t, "naïve?", w.Value(t, "SELECT migration_name FROM schema_migrations_history WHERE migration_version = 3"))
 			}
 			w.write("5_fails.up.sql", "SELECT nope")
-			w.must(6, "up")
+			w.mustExit(6, "up")
 			if c.encoding == "LATIN1" { // the server takes no such down, whoever sends it
-				w.must(0, "down", "--to", "3")
+				w.mustExit(0, "down", "--to", "3")
 				return
 			}
-			w.must(0, "down", "--to", "0")
+			w.mustExit(0, "down", "--to", "0")
 			assert.Empty(t, w.Value(t, "SELECT to_regclass('a')"))
 		})
 	}
 }
 
-func TestRecord_ReleaseAtOnceOnLatin1_Applied(t *testing.T) {
+func TestHistory_TxModeAllOnLatin1_Applied(t *testing.T) {
 	t.Parallel()
-	w := encoded(t, "LATIN1", map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "SELECT 2 -- → ☃ é"})
-	w.must(0, "up", "--tx-mode", "all")
+	w := newEncodedWorkspace(t, "LATIN1", map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "SELECT 2 -- → ☃ é"})
+	w.mustExit(0, "up", "--tx-mode", "all")
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestRecord_SequenceBehindItsRows_Healed: logical replication copies rows and not sequences.
-func TestRecord_SequenceBehindItsRows_Healed(t *testing.T) {
+// TestHistory_SequenceBehindRows_Corrected: logical replication copies rows and not sequences.
+func TestHistory_SequenceBehindRows_Corrected(t *testing.T) {
 	t.Parallel()
 	const behind = "SELECT setval(pg_get_serial_sequence('schema_migrations_history', 'run_id'), 1, false)"
 	for name, next := range map[string]string{"transaction": "SELECT 3", "statement by statement": "CREATE INDEX CONCURRENTLY ON guests (id); SELECT 3"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
-			w.must(0, "up")
+			w := newWorkspace(t, guests)
+			w.mustExit(0, "up")
 			w.Exec(t, behind)
 			w.write("3_c.up.sql", next)
 			w.write("3_c.down.sql", "SELECT 3")
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			assert.Equal(t, "3", w.Value(t, "SELECT max(run_id) FROM schema_migrations_history WHERE migration_version = 3"))
 			w.Exec(t, behind)
-			w.must(0, "down", "--to", "2")
+			w.mustExit(0, "down", "--to", "2")
 			w.Exec(t, behind+"; UPDATE schema_migrations SET version = 1")
-			w.must(0, "up") // what golang-migrate has rolled back is imported
+			w.mustExit(0, "up") // what golang-migrate has rolled back is imported
 		})
 	}
 }
 
-// TestRecord_OwnTablesCannotBeWritten_ReportedAsThat: the file is not to blame for "COMMIT".
-func TestRecord_OwnTablesCannotBeWritten_ReportedAsThat(t *testing.T) {
+// TestHistory_TablesNotWritable_Reported: the file is not to blame for "COMMIT".
+func TestHistory_TablesNotWritable_Reported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before, file, want string }{
 		"drop-schema": {before: "ALTER SCHEMA public OWNER TO %q", file: "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.x (a int)", want: "drops, renames or moves"},
@@ -94,17 +94,17 @@ func TestRecord_OwnTablesCannotBeWritten_ReportedAsThat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
-			w.must(0, "up")
+			w := newWorkspace(t, guests)
+			w.mustExit(0, "up")
 			if c.before != "" {
 				w.Exec(t, strings.ReplaceAll(c.before, "%q", fmt.Sprintf("%q", w.User)))
 			}
 			w.write("3_c.up.sql", c.file)
 			if c.want == "" {
-				w.must(0, "up") // a superuser's member may write all the same
+				w.mustExit(0, "up") // a superuser's member may write all the same
 				return
 			}
-			out := w.must(6, "up")
+			out := w.mustExit(6, "up")
 			assert.Contains(t, strings.Join(strings.Fields(out.err), " "), c.want)
 			assert.Contains(t, out.err, "version could not be recorded")
 			assert.NotContains(t, out.err, "COMMIT")
@@ -116,46 +116,46 @@ func TestRecord_OwnTablesCannotBeWritten_ReportedAsThat(t *testing.T) {
 	}
 }
 
-// TestRecord_EventTriggerForcesRowSecurity_ReportedAsThat: some platforms do so with every new table.
-func TestRecord_EventTriggerForcesRowSecurity_ReportedAsThat(t *testing.T) {
+// TestHistory_EventTriggerForcesRowSecurity_Reported: some platforms do so with every new table.
+func TestHistory_EventTriggerForcesRowSecurity_Reported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	w.Exec(t, `CREATE FUNCTION force() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE r record; BEGIN FOR r IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE object_type = 'table' LOOP
 		EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', r.object_identity); END LOOP; END $$;
 		CREATE EVENT TRIGGER rls ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION force()`)
-	golden(t, "record-row-security", w.must(6, "up").err)
+	golden(t, "record-row-security", w.mustExit(6, "up").err)
 	w.Exec(t, "DROP EVENT TRIGGER rls")
-	w.must(0, "up")
+	w.mustExit(0, "up")
 }
 
-func TestRecord_DeferredConstraint_StillTheFiles(t *testing.T) {
+func TestHistory_DeferredConstraintFails_AttributedToFile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED); INSERT INTO b VALUES (1)"})
-	out := w.must(6, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED); INSERT INTO b VALUES (1)"})
+	out := w.mustExit(6, "up")
 	assert.NotContains(t, out.err, "could not be recorded")
 	assert.Contains(t, out.err, "violates foreign key constraint")
 }
 
-// TestRecord_SchemaOfTheTablesComesLater: the first migration may create it.
-func TestRecord_SchemaOfTheTablesComesLater(t *testing.T) {
+// TestHistory_SchemaCreatedByFirstMigration_Recorded: the first migration may create it.
+func TestHistory_SchemaCreatedByFirstMigration_Recorded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
 	w.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %q TO %q", w.Name, w.User))
-	golden(t, "record-no-schema", w.must(6, "up", "--table", "shop.x").err)
+	golden(t, "record-no-schema", w.mustExit(6, "up", "--table", "shop.x").err)
 	w.write("1_a.up.sql", "CREATE SCHEMA shop; CREATE TABLE shop.a (b int)")
 	w.write("2_b.up.sql", "CREATE INDEX CONCURRENTLY ON shop.a (b)")
-	w.must(0, "up", "--table", "shop.x")
-	w.must(0, "up", "--table", "shop.x")
+	w.mustExit(0, "up", "--table", "shop.x")
+	w.mustExit(0, "up", "--table", "shop.x")
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM shop.x"))
-	alone := newWorld(t, map[string]string{"1_a.up.sql": "CREATE SCHEMA shop; CREATE TABLE shop.a (b int)", "2_b.up.sql": "SELECT 2"})
+	alone := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE SCHEMA shop; CREATE TABLE shop.a (b int)", "2_b.up.sql": "SELECT 2"})
 	alone.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %q TO %q", alone.Name, alone.User))
-	alone.must(0, "up", "--table", "shop.x", "--tx-mode", "all")
+	alone.mustExit(0, "up", "--table", "shop.x", "--tx-mode", "all")
 	require.Equal(t, "2", alone.Value(t, "SELECT version FROM shop.x"))
 }
 
-// TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat: a file that runs statement by
+// TestHistory_StatementCountNotWritable_Reported: a file that runs statement by
 // statement is counted behind each, and an error of the count is not the statement's.
-func TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat(t *testing.T) {
+func TestHistory_StatementCountNotWritable_Reported(t *testing.T) {
 	t.Parallel()
 	const concurrently = "CREATE TABLE k (a int); CREATE INDEX CONCURRENTLY i ON k (a); "
 	for name, c := range map[string]struct {
@@ -169,15 +169,15 @@ func TestRecord_CountOfAStatementCannotBeWritten_ReportedAsThat(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, guests)
-			w.must(0, "up")
+			w := newWorkspace(t, guests)
+			w.mustExit(0, "up")
 			w.Exec(t, fmt.Sprintf("ALTER SCHEMA public OWNER TO %q", w.User))
 			w.write("3_c.up.sql", c.file)
-			out := w.must(c.code, "up")
+			out := w.mustExit(c.code, "up")
 			assert.Contains(t, out.err, "take the statement out of the migration, or exclude Shiplock's tables")
 			assert.NotContains(t, out.err, "write public.schema_migrations_history")
 			w.write("3_c.up.sql", concurrently+"SELECT 1")
-			w.must(0, "up")
+			w.mustExit(0, "up")
 		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-func TestUp_OnlyLineEndingsDiffer_Named(t *testing.T) {
+func TestUp_OnlyLineEndingsDiffer_Reported(t *testing.T) {
 	t.Parallel()
 	const unix, dos = "CREATE TABLE a (b text);\nINSERT INTO a VALUES ('x\ny');\n", "CREATE TABLE a (b text);\r\nINSERT INTO a VALUES ('x\r\ny');\r\n"
 	const both = "CREATE TABLE a (b text);\nINSERT INTO a VALUES ('x\ny\r\nz');\n"
@@ -22,37 +22,37 @@ func TestUp_OnlyLineEndingsDiffer_Named(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": c.ran})
-			w.must(0, "up")
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": c.ran})
+			w.mustExit(0, "up")
 			w.write("1_a.up.sql", c.now)
-			golden(t, name, w.must(5, "up").err)
-			golden(t, name, w.must(5, "plan").err)
-			assert.Contains(t, w.must(0, "status").stdout, "applied, line endings differ")
+			golden(t, name, w.mustExit(5, "up").err)
+			golden(t, name, w.mustExit(5, "plan").err)
+			assert.Contains(t, w.mustExit(0, "status").stdout, "applied, line endings differ")
 			var st engine.Status
-			require.NoError(t, json.Unmarshal([]byte(w.must(0, "status", "-o", "json").stdout), &st))
+			require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "status", "-o", "json").stdout), &st))
 			assert.Equal(t, []uint{1}, st.Edited)
 			assert.Equal(t, []uint{1}, st.LineEndings)
 
 			// What is edited besides is reported first.
 			w.write("1_a.up.sql", c.ran)
 			w.write("2_b.up.sql", "SELECT 2;")
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			w.write("1_a.up.sql", c.now)
 			w.write("2_b.up.sql", "SELECT 3;")
-			assert.Contains(t, w.must(5, "up").err, "refused: 2_b.up.sql (and 1 more) was edited")
-			w.must(0, "up", "--on-edited", "allow")
+			assert.Contains(t, w.mustExit(5, "up").err, "refused: 2_b.up.sql (and 1 more) was edited")
+			w.mustExit(0, "up", "--on-edited", "allow")
 		})
 	}
 }
 
-// TestUp_LineEndingsDifferInAnAppliedPart_Named is of a file that is resumed.
-func TestUp_LineEndingsDifferInAnAppliedPart_Named(t *testing.T) {
+// TestUp_LineEndingsDifferInAppliedPart_Reported is of a file that is resumed.
+func TestUp_LineEndingsDifferInAppliedPart_Reported(t *testing.T) {
 	t.Parallel()
 	file := "CREATE TABLE a (b text);\nINSERT INTO a VALUES ('x\ny');\nCREATE INDEX CONCURRENTLY i ON a (b);\nSELECT nope;\n"
-	w := newWorld(t, map[string]string{"1_a.up.sql": file})
-	w.must(7, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": file})
+	w.mustExit(7, "up")
 	w.write("1_a.up.sql", strings.ReplaceAll(file, "\n", "\r\n"))
-	golden(t, "line-endings-part-way", w.must(5, "up").err)
+	golden(t, "line-endings-part-way", w.mustExit(5, "up").err)
 	w.write("1_a.up.sql", strings.Replace(file, "nope", "2", 1))
-	w.must(0, "up")
+	w.mustExit(0, "up")
 }

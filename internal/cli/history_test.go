@@ -15,133 +15,133 @@ import (
 )
 
 // world is a database and a folder of migrations that a test changes as it goes.
-type world struct {
+type workspace struct {
 	*pgtest.Database
 	t   *testing.T
 	dir string
 }
 
-func newWorld(t *testing.T, files map[string]string) *world {
-	return &world{Database: pgtest.New(t), t: t, dir: folder(t, files)}
+func newWorkspace(t *testing.T, files map[string]string) *workspace {
+	return &workspace{Database: pgtest.New(t), t: t, dir: folder(t, files)}
 }
 
-func (w *world) write(name, text string) {
+func (w *workspace) write(name, text string) {
 	w.t.Helper()
 	require.NoError(w.t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
 }
 
-func (w *world) run(args ...string) outcome {
+func (w *workspace) run(args ...string) outcome {
 	w.t.Helper()
 	return call(w.t.Context(), append(args, "--source", w.dir, "--database-url", w.URL())...)
 }
 
-func (w *world) must(code int, args ...string) outcome {
+func (w *workspace) mustExit(code int, args ...string) outcome {
 	w.t.Helper()
 	out := w.run(args...)
 	require.Equal(w.t, code, out.code, out.err)
 	return out
 }
 
-func (w *world) journal() string {
+func (w *workspace) history() string {
 	w.t.Helper()
 	return w.Value(w.t, "SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, statements_applied || '/' || statements_total), ', ' ORDER BY run_id) FROM schema_migrations_history")
 }
 
-func TestJournalTellsEveryRun(t *testing.T) {
+func TestHistory_EachRun_Recorded(t *testing.T) {
 	t.Setenv("SHIPLOCK_RELEASE", "booking")
 	t.Setenv("SHIPLOCK_REVISION", "3")
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int); SELECT 1", "1_a.down.sql": "DROP TABLE a"})
-	w.must(0, "up")
-	assert.Equal(t, "1 up applied 2/2", w.journal())
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int); SELECT 1", "1_a.down.sql": "DROP TABLE a"})
+	w.mustExit(0, "up")
+	assert.Equal(t, "1 up applied 2/2", w.history())
 	w.write("2_b.up.sql", "SELECT nope")
-	w.must(6, "up")
-	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1", w.journal())
+	w.mustExit(6, "up")
+	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1", w.history())
 	assert.Contains(t, w.Value(t, "SELECT run_error FROM schema_migrations_history WHERE migration_version = 2"),
 		`migration 2_b.up.sql:1:8 (version 2 up): pq: column "nope" does not exist`)
 	w.write("2_b.up.sql", "BEGIN; CREATE TABLE c (d int); COMMIT;")
 	w.write("2_b.down.sql", "DROP TABLE c; -- goes")
-	w.must(0, "up")
-	w.must(0, "down", "--to", "1")
-	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1, 2 up applied 1/1, 2 down applied 1/1", w.journal())
+	w.mustExit(0, "up")
+	w.mustExit(0, "down", "--to", "1")
+	assert.Equal(t, "1 up applied 2/2, 2 up failed 0/1, 2 up applied 1/1, 2 down applied 1/1", w.history())
 	assert.Equal(t, "BEGIN; CREATE TABLE c (d int); COMMIT;|DROP TABLE c; -- goes|booking|3|"+w.User,
 		w.Value(t, "SELECT concat_ws('|', up_sql, down_sql, run_release, run_revision, database_user) FROM schema_migrations_history WHERE run_id = 3"))
-	assert.Regexp(t, `1 +a +applied +20\d\d-.*booking, revision 3`, w.must(0, "status").stdout)
+	assert.Regexp(t, `1 +a +applied +20\d\d-.*booking, revision 3`, w.mustExit(0, "status").stdout)
 	assert.Equal(t, "1", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-func TestAFirstMigrationThatFailsLeavesNothing(t *testing.T) {
+func TestUp_FirstMigrationFails_NothingCreated(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT nope"})
-	w.must(6, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT nope"})
+	w.mustExit(6, "up")
 	assert.Empty(t, w.Value(t, "SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace"))
 }
 
-func TestOtherToolsWorkIsAdopted(t *testing.T) {
+func TestUp_GolangMigrateHistory_Imported(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})
 	w.Exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (2, false)")
 	w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO %q", w.User))
-	assert.Contains(t, w.must(0, "status").stdout, "2        b     applied")
-	w.must(0, "up")
-	assert.Equal(t, "1 up imported 0/0, 2 up imported 0/0, 3 up applied 1/1", w.journal())
+	assert.Contains(t, w.mustExit(0, "status").stdout, "2        b     applied")
+	w.mustExit(0, "up")
+	assert.Equal(t, "1 up imported 0/0, 2 up imported 0/0, 3 up applied 1/1", w.history())
 
 	w.Exec(t, "UPDATE schema_migrations SET version = 1") // golang-migrate down 2
-	w.must(0, "status")
-	w.must(0, "up")
-	assert.Equal(t, "1 up imported 0/0, 2 up imported 0/0, 3 up applied 1/1, 2 down imported 0/0, 3 down imported 0/0, 2 up applied 1/1, 3 up applied 1/1", w.journal())
+	w.mustExit(0, "status")
+	w.mustExit(0, "up")
+	assert.Equal(t, "1 up imported 0/0, 2 up imported 0/0, 3 up applied 1/1, 2 down imported 0/0, 3 down imported 0/0, 2 up applied 1/1, 3 up applied 1/1", w.history())
 
 	w.write("4_d.up.sql", "SELECT 4")
 	w.Exec(t, "UPDATE schema_migrations SET version = 4") // golang-migrate up
-	assert.Contains(t, w.must(0, "up").err, "nothing to do")
-	assert.Regexp(t, "4 up imported 0/0$", w.journal())
+	assert.Contains(t, w.mustExit(0, "up").err, "nothing to do")
+	assert.Regexp(t, "4 up imported 0/0$", w.history())
 }
 
-func TestWithoutTheRightToAJournalItIsLeftOut(t *testing.T) {
+func TestUp_NoPrivilegeForHistoryTable_RunsWithout(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE own.a (b int)", "2_x.up.sql": "INSERT INTO own.a VALUES (1); VACUUM own.a"})
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE own.a (b int)", "2_x.up.sql": "INSERT INTO own.a VALUES (1); VACUUM own.a"})
 	w.Exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
 	w.Exec(t, fmt.Sprintf("GRANT ALL ON schema_migrations TO %[1]q; REVOKE CREATE ON SCHEMA public FROM %[1]q, PUBLIC; CREATE SCHEMA own AUTHORIZATION %[1]q", w.User))
 	w.Exec(t, fmt.Sprintf("ALTER DATABASE %q OWNER TO postgres", w.Name)) // its owner owns public, by pg_database_owner
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	assert.Empty(t, w.Value(t, "SELECT to_regclass('schema_migrations_history')"))
-	out := w.must(0, "up")
+	out := w.mustExit(0, "up")
 	assert.Contains(t, out.err, "history table not created")
 	assert.Equal(t, "2 1", w.Value(t, "SELECT version || ' ' || (SELECT sum(b) FROM own.a) FROM schema_migrations"))
 }
 
-func TestAnEditedFileIsRefused(t *testing.T) {
+func TestUp_EditedFile_Refused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);"})
+	w.mustExit(0, "up")
 	w.write("1_a.up.sql", "-- a better comment\nCREATE  TABLE a\n(b int) ;\r\n")
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	w.write("1_a.up.sql", "CREATE TABLE a (b bigint);")
-	golden(t, "edited", w.must(5, "up").err)
-	assert.Contains(t, w.must(0, "status").stdout, "file has changed")
-	w.must(0, "up", "--on-edited", "allow")
+	golden(t, "edited", w.mustExit(5, "up").err)
+	assert.Contains(t, w.mustExit(0, "status").stdout, "file has changed")
+	w.mustExit(0, "up", "--on-edited", "allow")
 }
 
-func TestALateMigrationIsRefusedOrApplied(t *testing.T) {
+func TestUp_OutOfOrderMigration_RefusedOrApplied(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "5_b.up.sql": "SELECT 5", "5_b.down.sql": "SELECT 5"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "5_b.up.sql": "SELECT 5", "5_b.down.sql": "SELECT 5"})
+	w.mustExit(0, "up")
 	w.write("3_late.up.sql", "ALTER TABLE a ADD COLUMN late int")
 	w.write("3_late.down.sql", "ALTER TABLE a DROP COLUMN late")
 	w.write("6_next.up.sql", "SELECT late FROM a")
 	w.write("6_next.down.sql", "SELECT 6")
-	golden(t, "late", w.must(5, "up").err)
+	golden(t, "late", w.mustExit(5, "up").err)
 	assert.Equal(t, "5", w.Value(t, "SELECT version FROM schema_migrations"), "nothing has run")
-	assert.Regexp(t, `3 +late +pending`, w.must(0, "status").stdout)
-	w.must(0, "up", "--out-of-order", "apply")
-	assert.Equal(t, "1 up applied 1/1, 5 up applied 1/1, 3 up applied 1/1, 6 up applied 1/1", w.journal())
+	assert.Regexp(t, `3 +late +pending`, w.mustExit(0, "status").stdout)
+	w.mustExit(0, "up", "--out-of-order", "apply")
+	assert.Equal(t, "1 up applied 1/1, 5 up applied 1/1, 3 up applied 1/1, 6 up applied 1/1", w.history())
 	assert.Equal(t, "6", w.Value(t, "SELECT version FROM schema_migrations"))
-	w.must(0, "up")
-	w.must(0, "down", "--to", "1")
-	assert.Regexp(t, "6 down applied 1/1, 5 down applied 1/1, 3 down applied 1/1$", w.journal())
+	w.mustExit(0, "up")
+	w.mustExit(0, "down", "--to", "1")
+	assert.Regexp(t, "6 down applied 1/1, 5 down applied 1/1, 3 down applied 1/1$", w.history())
 }
 
 // breakOff runs up and ends its backend once it waits in the statement that matches.
-func (w *world) breakOff(like string) outcome {
+func (w *workspace) terminateDuring(like string) outcome {
 	w.t.Helper()
 	done := make(chan outcome, 1)
 	go func() { done <- w.run("up") }()
@@ -151,50 +151,50 @@ func (w *world) breakOff(like string) outcome {
 	return <-done
 }
 
-func TestAFileGoesOnWhereItStopped(t *testing.T) {
+func TestUp_InterruptedFile_Resumed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE TABLE log (n int);",
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE TABLE log (n int);",
 		"2_mixed.up.sql": "INSERT INTO log VALUES (1);\nCREATE INDEX CONCURRENTLY i ON a (b);\nBEGIN; INSERT INTO log VALUES (2); COMMIT;\n" +
 			"INSERT INTO log SELECT 3 FROM pg_sleep(CASE WHEN current_setting('application_name') = 'shiplock' THEN 30 ELSE 0 END);\nVACUUM a;\nINSERT INTO log VALUES (4);"})
-	out := w.breakOff("/* 2_mixed.up.sql */ INSERT INTO log SELECT 3%") // the journal's row holds the text, too
+	out := w.terminateDuring("/* 2_mixed.up.sql */ INSERT INTO log SELECT 3%") // the journal's row holds the text, too
 	assert.Equal(t, 3, out.code, out.err)
 	golden(t, "lost-part-way", out.err)
-	assert.Equal(t, "1 up applied 2/2, 2 up running 5/8", w.journal())
+	assert.Equal(t, "1 up applied 2/2, 2 up running 5/8", w.history())
 	assert.Equal(t, "2 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-	assert.Regexp(t, `2 +mixed +partially applied, 5 of 8 statements`, w.must(0, "status").stdout)
+	assert.Regexp(t, `2 +mixed +partially applied, 5 of 8 statements`, w.mustExit(0, "status").stdout)
 
-	w.write("2_mixed.up.sql", regexp.MustCompile(`pg_sleep\(.*\)`).ReplaceAllString(w.text("2_mixed.up.sql"), "pg_sleep(0)"))
-	w.must(0, "up")
+	w.write("2_mixed.up.sql", regexp.MustCompile(`pg_sleep\(.*\)`).ReplaceAllString(w.read("2_mixed.up.sql"), "pg_sleep(0)"))
+	w.mustExit(0, "up")
 	assert.Equal(t, "1,2,3,4", w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"), "each statement ran once")
-	assert.Equal(t, "1 up applied 2/2, 2 up applied 8/8", w.journal())
+	assert.Equal(t, "1 up applied 2/2, 2 up applied 8/8", w.history())
 	assert.Equal(t, "2 false", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 }
 
-func (w *world) text(name string) string {
+func (w *workspace) read(name string) string {
 	w.t.Helper()
 	b, err := os.ReadFile(filepath.Join(w.dir, name))
 	require.NoError(w.t, err)
 	return string(b)
 }
 
-func TestAFailedFileGoesOnOnceItIsCorrected(t *testing.T) {
+func TestUp_FailedFileCorrected_Resumed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nINSERT INTO a VALUES (1);"})
-	w.must(7, "up")
-	assert.Equal(t, "1 up partially applied 1/3", w.journal())
-	w.must(7, "up")
+	w := newWorkspace(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nINSERT INTO a VALUES (1);"})
+	w.mustExit(7, "up")
+	assert.Equal(t, "1 up partially applied 1/3", w.history())
+	w.mustExit(7, "up")
 	w.write("1_x.up.sql", "CREATE TABLE a (b bigint);\nCREATE INDEX CONCURRENTLY i ON a (b);\nINSERT INTO a VALUES (1);")
-	golden(t, "changed", w.must(5, "up").err)
+	golden(t, "changed", w.mustExit(5, "up").err)
 	w.write("1_x.up.sql", "CREATE TABLE a (b int); -- as it was\nCREATE INDEX CONCURRENTLY i ON a (b);\nINSERT INTO a VALUES (1);")
-	w.must(0, "up")
+	w.mustExit(0, "up")
 	assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM a"))
-	w.must(0, "up")
-	assert.Equal(t, "1 up applied 3/3", w.journal())
+	w.mustExit(0, "up")
+	assert.Equal(t, "1 up applied 3/3", w.history())
 }
 
-// TestWhatIsNotCountedIsLookedFor puts the journal back to the moment when a
+// TestUp_UncountedStatement_OutcomeReadFromCatalogs puts the journal back to the moment when a
 // statement had committed and had not been counted, or had not committed.
-func TestWhatIsNotCountedIsLookedFor(t *testing.T) {
+func TestUp_UncountedStatement_OutcomeReadFromCatalogs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ statement, undo string }{
 		"index built":       {"CREATE INDEX CONCURRENTLY i ON a (b)", ""},
@@ -210,38 +210,38 @@ func TestWhatIsNotCountedIsLookedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX old ON a (b);",
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX old ON a (b);",
 				"2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO a VALUES (1);\n" + c.statement + ";\nINSERT INTO a VALUES (2);"})
 			w.Exec(t, fmt.Sprintf("CREATE TYPE mood AS ENUM ('sad'); ALTER TYPE mood OWNER TO %q", w.User))
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			w.Exec(t, "DELETE FROM a WHERE b = 2; "+strings.ReplaceAll(c.undo, "'sad')", fmt.Sprintf("'sad'); ALTER TYPE mood OWNER TO %q", w.User)))
 			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1 WHERE migration_version = 2")
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			assert.Equal(t, "1,2", w.Value(t, "SELECT string_agg(b::text, ',' ORDER BY b) FROM a"))
 			n := 3 + strings.Count(c.statement, ";")
-			assert.Equal(t, fmt.Sprintf("1 up applied 2/2, 2 up applied %d/%[1]d", n), w.journal())
+			assert.Equal(t, fmt.Sprintf("1 up applied 2/2, 2 up applied %d/%[1]d", n), w.history())
 		})
 	}
 }
 
-// TestWhatIsNotCountedIsNotGuessed: a file that changes the role is not counted, so
+// TestUp_UncountedStatements_Refused: a file that changes the role is not counted, so
 // its first statement tells nothing of the others.
-func TestWhatIsNotCountedIsNotGuessed(t *testing.T) {
+func TestUp_UncountedStatements_Refused(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"DROP INDEX CONCURRENTLY old", "VACUUM a", "CREATE INDEX CONCURRENTLY i ON a (b)"} {
 		t.Run(first, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX old ON a (b);",
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX old ON a (b);",
 				"2_x.up.sql": first + ";\nSET ROLE NONE;\nINSERT INTO a VALUES (1);\nSELECT pg_sleep(CASE WHEN current_setting('application_name') = 'shiplock' THEN 600 ELSE 0 END);"})
-			w.breakOff("/* 2_x.up.sql */ SELECT pg_sleep(%") // the journal's row holds the text, too
-			assert.Equal(t, "1 up applied 2/2, 2 up running 0/4", w.journal())
-			golden(t, "uncounted", w.must(5, "up").err)
+			w.terminateDuring("/* 2_x.up.sql */ SELECT pg_sleep(%") // the journal's row holds the text, too
+			assert.Equal(t, "1 up applied 2/2, 2 up running 0/4", w.history())
+			golden(t, "uncounted", w.mustExit(5, "up").err)
 			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM a"), "it did not run again")
 		})
 	}
 }
 
-func TestRepair(t *testing.T) {
+func TestRepair_EachAnswer_UpContinues(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ verdict, log, version, journal string }{
 		{"--statement-applied", "1,3", "1 false", "1 up applied 3/3"},
@@ -251,35 +251,35 @@ func TestRepair(t *testing.T) {
 	} {
 		t.Run(c.verdict, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" +
+			w := newWorkspace(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" +
 				"DO $$ BEGIN INSERT INTO log VALUES (2); COMMIT; END $$;\nINSERT INTO log VALUES (3);"})
-			w.must(0, "up")
+			w.mustExit(0, "up")
 			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1")
-			golden(t, "in-doubt", w.must(5, "up").err)
-			w.must(2, "repair")
-			w.must(0, "repair", c.verdict)
+			golden(t, "in-doubt", w.mustExit(5, "up").err)
+			w.mustExit(2, "repair")
+			w.mustExit(0, "repair", c.verdict)
 			if c.version != "" {
-				w.must(0, "up")
+				w.mustExit(0, "up")
 			}
 			assert.Equal(t, c.log, w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"))
 			assert.Equal(t, c.version, w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-			assert.Equal(t, c.journal, w.journal())
-			golden(t, "nothing-to-repair", w.must(5, "repair", "--applied").err)
+			assert.Equal(t, c.journal, w.history())
+			golden(t, "nothing-to-repair", w.mustExit(5, "repair", "--applied").err)
 		})
 	}
 }
 
-func TestRepairOfAnotherToolsDirt(t *testing.T) {
+func TestRepair_DirtyByGolangMigrate_Resolved(t *testing.T) {
 	t.Parallel()
 	for verdict, want := range map[string]string{"--applied": "2 false", "--rolled-back": "1 false"} {
-		w := newWorld(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2"})
+		w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2"})
 		w.Exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (2, true)")
 		w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO %q", w.User))
-		w.must(5, "up")
-		w.must(5, "repair", "--statement-applied")
-		w.must(0, "repair", verdict)
+		w.mustExit(5, "up")
+		w.mustExit(5, "repair", "--statement-applied")
+		w.mustExit(0, "repair", verdict)
 		assert.Equal(t, want, w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-		w.must(0, "up")
+		w.mustExit(0, "up")
 		assert.Equal(t, "2 false", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	}
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestACommitThatIsNotAnswered waits for a synchronous standby that does not come,
+// TestUp_CommitNotAnswered_OutcomeUnknown waits for a synchronous standby that does not come,
 // until the connection is cut. Nobody can tell then, and nobody says that he can.
-func TestACommitThatIsNotAnswered(t *testing.T) {
+func TestUp_CommitNotAnswered_OutcomeUnknown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
-	w.must(0, "up")
+	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	w.mustExit(0, "up")
 	w.write("2_b.up.sql", "CREATE TABLE b (c int)")
 	standbys := func(sql string) {
 		w.Exec(t, sql)
@@ -34,6 +34,6 @@ func TestACommitThatIsNotAnswered(t *testing.T) {
 
 	standbys("ALTER SYSTEM RESET synchronous_standby_names")
 	require.Eventually(t, func() bool { return w.Value(t, "SELECT to_regclass('b')") == "b" }, time.Minute, 20*time.Millisecond)
-	assert.Contains(t, w.must(0, "up").err, "nothing to do")
-	assert.Equal(t, "1 up applied 1/1, 2 up applied 1/1", w.journal())
+	assert.Contains(t, w.mustExit(0, "up").err, "nothing to do")
+	assert.Equal(t, "1 up applied 1/1, 2 up applied 1/1", w.history())
 }

@@ -19,27 +19,27 @@ import (
 )
 
 // upThen runs "up -- sh -c SCRIPT".
-func upThen(d *pgtest.Database, dir, script string) *exec.Cmd {
+func upCommand(d *pgtest.Database, dir, script string) *exec.Cmd {
 	cmd := exec.Command(binary, "up", "--source", dir, "--", "sh", "-c", script)
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL(), "SHIPLOCK_LOCK_WAIT=1m", "OF_THE_SERVER=yes")
 	return cmd
 }
 
-// TestUpThenBecomesTheServer: the same process, with its own environment, that
+// TestUpCommand_SchemaUpToDate_ReplacesProcess: the same process, with its own environment, that
 // gets the signals and whose exit code is the one seen.
-func TestUpThenBecomesTheServer(t *testing.T) {
+func TestUpCommand_SchemaUpToDate_ReplacesProcess(t *testing.T) {
 	d := pgtest.New(t)
 	dir := t.TempDir()
-	cmd := upThen(d, folder(t, "CREATE TABLE a (b int)"), fmt.Sprintf(
+	cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), fmt.Sprintf(
 		`echo $$ $OF_THE_SERVER $SHIPLOCK_LOCK_WAIT "$DATABASE_URL" >%[1]s/started.new; mv %[1]s/started.new %[1]s/started; trap 'echo got TERM; exit 42' TERM; while :; do sleep 0.05; done`, dir))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "started")); return err == nil }, time.Minute, 20*time.Millisecond)
-	said, err := os.ReadFile(filepath.Join(dir, "started"))
+	output, err := os.ReadFile(filepath.Join(dir, "started"))
 	require.NoError(t, err)
-	assert.Equal(t, fmt.Sprintf("%d yes 1m %s\n", cmd.Process.Pid, d.URL()), string(said))
+	assert.Equal(t, fmt.Sprintf("%d yes 1m %s\n", cmd.Process.Pid, d.URL()), string(output))
 	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
 	assert.Eventually(t, func() bool {
 		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shiplock' AND datname = current_database()") == "0"
@@ -49,11 +49,11 @@ func TestUpThenBecomesTheServer(t *testing.T) {
 	assert.Equal(t, "got TERM\n", stdout.String())
 }
 
-func TestUpThenStartsNoServerOnAnOldSchema(t *testing.T) {
+func TestUpCommand_MigrationFails_NotStarted(t *testing.T) {
 	d := pgtest.New(t)
-	said, err := upThen(d, folder(t, "SELECT nope"), "echo the server").CombinedOutput()
+	output, err := upCommand(d, folder(t, "SELECT nope"), "echo the server").CombinedOutput()
 	assert.Equal(t, 6, exitCode(t, err))
-	assert.NotContains(t, string(said), "the server")
+	assert.NotContains(t, string(output), "the server")
 
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "plain"), nil, 0o600))
@@ -63,41 +63,41 @@ func TestUpThenStartsNoServerOnAnOldSchema(t *testing.T) {
 		"no-such-server":            "not found in $PATH",
 		filepath.Join(dir, "plain"): "permission denied",
 	} {
-		cmd := upThen(d, folder(t, "CREATE TABLE a (b int)"), "")
+		cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), "")
 		cmd.Args = append(cmd.Args[:len(cmd.Args)-3], command)
-		said, err = cmd.CombinedOutput()
+		output, err = cmd.CombinedOutput()
 		assert.Equal(t, 2, exitCode(t, err))
-		assert.Contains(t, string(said), want)
+		assert.Contains(t, string(output), want)
 		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"), "it is noticed before anything runs")
 	}
-	cmd := upThen(d, folder(t, "CREATE TABLE a (b int)"), "")
+	cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), "")
 	cmd.Args = append(cmd.Args[:len(cmd.Args)-3], filepath.Join(dir, "empty"))
-	said, err = cmd.CombinedOutput()
+	output, err = cmd.CombinedOutput()
 	assert.Equal(t, 2, exitCode(t, err))
-	assert.Contains(t, string(said), "schema is up to date, but "+filepath.Join(dir, "empty")+" does not start")
+	assert.Contains(t, string(output), "schema is up to date, but "+filepath.Join(dir, "empty")+" does not start")
 }
 
-func TestUpThenManyInstances(t *testing.T) {
+func TestUpCommand_ManyInstances_MigratedOnce(t *testing.T) {
 	d := pgtest.New(t)
 	d.Exec(t, "CREATE TABLE log (n int); GRANT ALL ON log TO PUBLIC")
 	dir := folder(t, "INSERT INTO log VALUES (1); SELECT pg_sleep(0.5)")
 	const instances = 8
-	said := make([]string, instances)
+	output := make([]string, instances)
 	var all sync.WaitGroup
 	for i := range instances {
 		all.Go(func() {
-			out, err := upThen(d, dir, "echo instance").CombinedOutput()
-			said[i] = fmt.Sprint(string(out), err)
+			out, err := upCommand(d, dir, "echo instance").CombinedOutput()
+			output[i] = fmt.Sprint(string(out), err)
 		})
 	}
 	all.Wait()
-	for _, out := range said {
+	for _, out := range output {
 		assert.True(t, strings.HasSuffix(out, "\ninstance\n<nil>"), out)
 	}
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM log"))
 }
 
-func TestStartUpLoopOfOld(t *testing.T) {
+func TestUp_ConnectAttempts_Limited(t *testing.T) {
 	for name, c := range map[string]struct {
 		args []string
 		want string
@@ -108,9 +108,9 @@ func TestStartUpLoopOfOld(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, "SELECT 1"), "--database-url", "postgres://nobody@127.0.0.1:1/x"}, c.args...)...)
-			said, err := cmd.CombinedOutput()
-			assert.Equal(t, 3, exitCode(t, err), "%s", said)
-			assert.Contains(t, string(said), c.want)
+			output, err := cmd.CombinedOutput()
+			assert.Equal(t, 3, exitCode(t, err), "%s", output)
+			assert.Contains(t, string(output), c.want)
 		})
 	}
 }

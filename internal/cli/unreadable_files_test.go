@@ -16,20 +16,20 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// asNobody in the environment makes the test binary the program itself, run by a user
+// asNonroot in the environment makes the test binary the program itself, run by a user
 // without rights: root can read everything.
-const asNobody = "SHIPLOCK_TEST_AS_NOBODY"
+const asNonroot = "SHIPLOCK_TEST_AS_NONROOT"
 
 // nobody is the user that images of the migrator have.
-const nobody = 65532
+const nonroot = 65532
 
-// runAsNobody is for TestMain.
-func runAsNobody() {
-	if os.Getenv(asNobody) == "" {
+// runAsNonroot is for TestMain.
+func runAsNonroot() {
+	if os.Getenv(asNonroot) == "" {
 		return
 	}
 	if os.Geteuid() == 0 {
-		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)} {
+		for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(nonroot), syscall.Setuid(nonroot)} {
 			if err != nil {
 				panic(err)
 			}
@@ -38,8 +38,8 @@ func runAsNobody() {
 	os.Exit(Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// TestUp_MigrationsCannotBeRead_Reported has a row a file or folder.
-func TestUp_MigrationsCannotBeRead_Reported(t *testing.T) {
+// TestUp_UnreadableMigrations_Reported has a row a file or folder.
+func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		golden  string
@@ -81,14 +81,14 @@ func TestUp_MigrationsCannotBeRead_Reported(t *testing.T) {
 			self, err := os.Executable()
 			require.NoError(t, err)
 			cmd := exec.CommandContext(t.Context(), self, "up", "--source", from, "--database-url", d.URL())
-			cmd.Env = append(os.Environ(), asNobody+"=1")
+			cmd.Env = append(os.Environ(), asNonroot+"=1")
 			var stderr strings.Builder
 			cmd.Stderr = &stderr
 			_ = cmd.Run() // its exit code is looked at
 			require.Equal(t, c.code, cmd.ProcessState.ExitCode(), stderr.String())
 			if c.golden != "" {
-				card := regexp.MustCompile(`(user|group) \d+`).ReplaceAllString(stderr.String(), "$1 ID")
-				golden(t, c.golden, strings.ReplaceAll(card, dir, "/migrations"))
+				report := regexp.MustCompile(`(user|group) \d+`).ReplaceAllString(stderr.String(), "$1 ID")
+				golden(t, c.golden, strings.ReplaceAll(report, dir, "/migrations"))
 			}
 			if c.deny == "lost+found" {
 				assert.Contains(t, stderr.String(), "cannot be read")

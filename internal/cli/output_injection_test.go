@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// forgery is a text that wants to be taken for a line of the log, a row of the card,
+// injection is a text that wants to be taken for a line of the log, a row of the report,
 // a command to GitHub's runner, a metric, Slack's markup, and by the terminal.
-const forgery = "x\n  next       FORGED\nshiplock: FORGED; all is well\ntime=2026-11-21T10:00:00.000Z level=INFO msg=FORGED\n" +
+const injection = "x\n  next       FORGED\nshiplock: FORGED; all is well\ntime=2026-11-21T10:00:00.000Z level=INFO msg=FORGED\n" +
 	`{"time":"2026-11-21T10:00:00Z","level":"INFO","msg":"FORGED"}` + "\n::error::FORGED\n##[error]FORGED\nshiplock_schema_version 99\n```\n# FORGED\n" +
 	"<!channel> <https:evil|FORGED> \x1b[2J\x1b]0;FORGED\x07\r\u202eDEGROF\u0085\u2028\u200b"
 
@@ -27,36 +27,36 @@ var forged = regexp.MustCompile(`(?m)^(?:[ \t]{0,2}(?:next|state|why) +FORGED|sh
 const controls = "\x1b\x07\u202e\u0085\u2028"
 
 // sources of a text that is not ours, each with its run.
-var forgers = map[string]func(t *testing.T, flags []string) outcome{
+var injectionSources = map[string]func(t *testing.T, flags []string) outcome{
 	"an error's text": func(t *testing.T, flags []string) outcome {
-		w := newWorld(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s, DETAIL = %[1]s, HINT = %[1]s; END $do$;", pq.QuoteLiteral(forgery))})
+		w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s, DETAIL = %[1]s, HINT = %[1]s; END $do$;", pq.QuoteLiteral(injection))})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
 	"a notice": func(t *testing.T, flags []string) outcome {
-		w := newWorld(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE WARNING USING MESSAGE = %s; RAISE 'no'; END $do$;", pq.QuoteLiteral(forgery))})
+		w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE WARNING USING MESSAGE = %s; RAISE 'no'; END $do$;", pq.QuoteLiteral(injection))})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
 	"a statement": func(t *testing.T, flags []string) outcome {
-		w := newWorld(t, map[string]string{"1_x.up.sql": "SELECT nope, " + pq.QuoteLiteral(forgery)})
+		w := newWorkspace(t, map[string]string{"1_x.up.sql": "SELECT nope, " + pq.QuoteLiteral(injection)})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
 	"names in the database": func(t *testing.T, flags []string) outcome {
-		name := pq.QuoteIdentifier(forgery[:60])
-		w := newWorld(t, map[string]string{"1_x.up.sql": fmt.Sprintf("CREATE TABLE %s (%[1]s text CONSTRAINT %[1]s UNIQUE);\nINSERT INTO %[1]s VALUES (%[2]s), (%[2]s);", name, pq.QuoteLiteral(forgery))})
+		name := pq.QuoteIdentifier(injection[:60])
+		w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("CREATE TABLE %s (%[1]s text CONSTRAINT %[1]s UNIQUE);\nINSERT INTO %[1]s VALUES (%[2]s), (%[2]s);", name, pq.QuoteLiteral(injection))})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
 	"a file's name": func(t *testing.T, flags []string) outcome {
-		w := newWorld(t, nil)
-		w.write("1_"+strings.ReplaceAll(forgery, "/", "")[:200]+".up.sql", "SELECT nope")
+		w := newWorkspace(t, nil)
+		w.write("1_"+strings.ReplaceAll(injection, "/", "")[:200]+".up.sql", "SELECT nope")
 		return w.run(append([]string{"up"}, flags...)...)
 	},
 	"a blocker": func(t *testing.T, flags []string) outcome {
-		w := newWorld(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)"})
-		w.must(0, "up")
+		w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)"})
+		w.mustExit(0, "up")
 		tx, err := w.Open(t).Begin()
 		require.NoError(t, err)
 		defer func() { _ = tx.Rollback() }()
-		for _, query := range []string{"SET application_name = " + pq.QuoteLiteral(forgery), "SELECT " + pq.QuoteLiteral(forgery) + " FROM a"} {
+		for _, query := range []string{"SET application_name = " + pq.QuoteLiteral(injection), "SELECT " + pq.QuoteLiteral(injection) + " FROM a"} {
 			_, err = tx.Exec(query)
 			require.NoError(t, err)
 		}
@@ -64,45 +64,45 @@ var forgers = map[string]func(t *testing.T, flags []string) outcome{
 		return w.run(append([]string{"up", "--lock-timeout", "500ms", "--timeout", "15s"}, flags...)...)
 	},
 	"a tool": func(t *testing.T, flags []string) outcome {
-		b := newToolbox(t, "cat text; cat text >&2; exit 3")
-		writeFile(t, filepath.Join(b.dir, "text"), forgery+"\n")
+		b := newToolFixture(t, "cat text; cat text >&2; exit 3")
+		writeFile(t, filepath.Join(b.dir, "text"), injection+"\n")
 		return b.run(flags...)
 	},
 }
 
-// TestNothingForges: what others say stays in its field, its row, its cell.
-func TestNothingForges(t *testing.T) {
+// TestOutput_InjectedText_StaysInItsField: what others say stays in its field, its row, its cell.
+func TestOutput_InjectedText_StaysInItsField(t *testing.T) {
 	t.Parallel()
-	for name, run := range forgers {
+	for name, run := range injectionSources {
 		for i, log := range []string{"text", "json"} {
 			for _, hook := range [][]string{{"json", "slack"}, {"template", "slack"}}[i] {
 				t.Run(strings.Join([]string{name, log, hook}, " "), func(t *testing.T) {
 					t.Parallel()
-					s := newSinkhole(t)
+					s := newOutputCapture(t)
 					out := run(t, s.flags(log, hook))
 					assert.NotZero(t, out.code)
 					texts := s.texts(t, out)
 					if name == "a tool" { // what it says itself passes, with a mark
 						assert.Contains(t, texts["standard error"], "| shiplock: FORGED")
-						texts["standard error"], texts["standard output"] = ours(texts["standard error"], log), ""
+						texts["standard error"], texts["standard output"] = ownLines(texts["standard error"], log), ""
 					}
-					delete(texts, "journal 0")
-					assertNotForged(t, texts, log, hook)
+					delete(texts, "history 0")
+					assertNotInjected(t, texts, log, hook)
 				})
 			}
 		}
 	}
 }
 
-// ours are the lines that a tool has not written: it had its say before the card.
-func ours(stderr, log string) string {
+// ours are the lines that a tool has not written: it had its say before the report.
+func ownLines(stderr, log string) string {
 	if log == "json" {
 		return stderr[strings.LastIndex(stderr, `{"time":"20`):]
 	}
 	return stderr[strings.LastIndex(stderr, "\nshiplock: ")+1:]
 }
 
-func assertNotForged(t *testing.T, texts map[string]string, log, hook string) {
+func assertNotInjected(t *testing.T, texts map[string]string, log, hook string) {
 	t.Helper()
 	for sink, text := range texts {
 		assert.NotRegexp(t, forged, text, sink)
@@ -128,13 +128,13 @@ func assertNotForged(t *testing.T, texts map[string]string, log, hook string) {
 	}
 }
 
-// TestNothingForgesInTables: what status prints of a database and of files.
-func TestNothingForgesInTables(t *testing.T) {
+// TestTables_InjectedText_StaysInItsCell: what status prints of a database and of files.
+func TestTables_InjectedText_StaysInItsCell(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s; END $do$;", pq.QuoteLiteral(forgery))})
+	w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s; END $do$;", pq.QuoteLiteral(injection))})
 	w.write("0_a.up.sql", "SELECT 1")
-	w.must(6, "up")
-	w.Exec(t, fmt.Sprintf("UPDATE schema_migrations_history SET migration_name = %s, run_release = %[1]s, run_namespace = %[1]s, run_error = %[1]s, database_user = %[1]s", pq.QuoteLiteral(forgery)))
+	w.mustExit(6, "up")
+	w.Exec(t, fmt.Sprintf("UPDATE schema_migrations_history SET migration_name = %s, run_release = %[1]s, run_namespace = %[1]s, run_error = %[1]s, database_user = %[1]s", pq.QuoteLiteral(injection)))
 	for _, args := range [][]string{{"status"}, {"status", "-o", "json"}, {"plan"}, {"plan", "-o", "json"}, {"history"}, {"history", "-o", "json"}} {
 		args = append(args, "--database-url", w.URL())
 		if args[0] != "history" {
@@ -142,16 +142,16 @@ func TestNothingForgesInTables(t *testing.T) {
 		}
 		out := call(t.Context(), args...)
 		assert.Zero(t, out.code, out.err)
-		assertNotForged(t, map[string]string{"standard output": out.stdout, "standard error": out.err}, "text", "")
+		assertNotInjected(t, map[string]string{"standard output": out.stdout, "standard error": out.err}, "text", "")
 		if slices.Contains(args, "json") {
 			assert.True(t, json.Valid([]byte(out.stdout)), out.stdout)
 		}
 	}
 }
 
-// TestTheForgeryWouldBeSeen: the text is what it says it is.
-func TestTheForgeryWouldBeSeen(t *testing.T) {
+// TestInjectionText_Unescaped_Detected: the text is what it says it is.
+func TestInjectionText_Unescaped_Detected(t *testing.T) {
 	t.Parallel()
-	assert.Len(t, forged.FindAllString(forgery, -1), 5)
-	assert.True(t, strings.ContainsAny(forgery, controls))
+	assert.Len(t, forged.FindAllString(injection, -1), 5)
+	assert.True(t, strings.ContainsAny(injection, controls))
 }

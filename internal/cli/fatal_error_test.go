@@ -70,9 +70,9 @@ func TestUp_TransactionTimeoutOfFile_Failed(t *testing.T) {
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestUp_LimitsOfRole_DoNotEndOurWaits: the lock, a table and a long migration are waited
+// TestUp_TimeoutsOfRole_WaitsNotTerminated: the lock, a table and a long migration are waited
 // for under a role whose idle sessions and transactions are ended at once.
-func TestUp_LimitsOfRole_DoNotEndOurWaits(t *testing.T) {
+func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"direct", "session", "transaction"} {
 		t.Run(way, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestUp_LimitsOfRole_DoNotEndOurWaits(t *testing.T) {
 			if way != "direct" {
 				d = pgtest.New(t) // PgBouncer stands before the default server
 			}
-			w := &world{Database: d, t: t, dir: folder(t, map[string]string{
+			w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "LOCK TABLE held;\nCREATE TABLE b (n int);", "3_c.up.sql": "SELECT pg_sleep(0.5);\nCREATE TABLE c (n int);",
 			})}
 			w.Exec(t, "CREATE TABLE held (n int); GRANT ALL ON held TO PUBLIC")
@@ -124,8 +124,8 @@ func TestUp_LimitsOfRole_DoNotEndOurWaits(t *testing.T) {
 	}
 }
 
-// TestUp_FatalErrors_KeepTheirWords reports what the server wrote before it hung up.
-func TestUp_FatalErrors_KeepTheirWords(t *testing.T) {
+// TestUp_FatalError_MessageReported reports what the server wrote before it hung up.
+func TestUp_FatalError_MessageReported(t *testing.T) {
 	t.Parallel()
 	sleeping := func(d *pgtest.Database) string {
 		return fmt.Sprintf("SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND query LIKE '%%pg_sleep(600)%%' AND pid <> pg_backend_pid()", pq.QuoteLiteral(d.Name))

@@ -13,9 +13,9 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestTwentyProcesses run at once over migrations of every kind. A waiter that sat
+// TestUp_TwentyProcesses_EachMigrationOnce run at once over migrations of every kind. A waiter that sat
 // in the server would hold a snapshot, for which CREATE INDEX CONCURRENTLY waits.
-func TestTwentyProcesses(t *testing.T) {
+func TestUp_TwentyProcesses_EachMigrationOnce(t *testing.T) {
 	const processes = 20
 	d := pgtest.New(t)
 	dir := t.TempDir()

@@ -18,7 +18,7 @@ import (
 )
 
 // pod makes this a pod of Kubernetes, whose API server takes Events.
-func pod(t *testing.T, events *inbox) {
+func setPodEnvironment(t *testing.T, events *receiver) {
 	t.Helper()
 	api := httptest.NewTLSServer(events.Config.Handler)
 	t.Cleanup(api.Close)
@@ -38,25 +38,25 @@ func pod(t *testing.T, events *inbox) {
 	t.Setenv("SHIPLOCK_JOB_UID", "0f9a")
 }
 
-// TestAnUpThatGoesDownSaysSo, to everybody: what was undone, and where that has led.
-func TestAnUpThatGoesDownSaysSo(t *testing.T) {
-	hook, slack, push, events := newInbox(t), newInbox(t), newInbox(t), newInbox(t)
-	pod(t, events)
-	workspace := t.TempDir()
-	summary, termination := filepath.Join(workspace, "summary.md"), filepath.Join(workspace, "termination-log")
+// TestNotify_RolledBackByUp_OnEveryChannel, to everybody: what was undone, and where that has led.
+func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
+	hook, slack, push, events := newReceiver(t), newReceiver(t), newReceiver(t), newReceiver(t)
+	setPodEnvironment(t, events)
+	githubDir := t.TempDir()
+	summary, termination := filepath.Join(githubDir, "summary.md"), filepath.Join(githubDir, "termination-log")
 	t.Setenv("GITHUB_ACTIONS", "true")
-	t.Setenv("GITHUB_WORKSPACE", workspace)
+	t.Setenv("GITHUB_WORKSPACE", githubDir)
 	t.Setenv("GITHUB_STEP_SUMMARY", summary)
 	files := map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1"}
-	v1 := newWorld(t, files)
+	v1 := newWorkspace(t, files)
 	for _, name := range []string{"2_guests", "3_prices"} {
 		files[name+".up.sql"], files[name+".down.sql"] = "SELECT 2", "SELECT 2"
 	}
-	(&world{Database: v1.Database, t: t, dir: folder(t, files)}).must(0, "up")
+	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
 
-	out := v1.must(0, "up", "--on-newer", "down", "--notify-success", "--webhook-url", hook.URL, "--pushgateway-url", push.URL, "--kubernetes-event", "--termination-log", termination)
+	out := v1.mustExit(0, "up", "--on-newer", "down", "--notify-success", "--webhook-url", hook.URL, "--pushgateway-url", push.URL, "--kubernetes-event", "--termination-log", termination)
 	const title, undone = "the database is at version 1, was at version 3: 2 migrations undone in ", "undone: 3 (prices), 2 (guests)"
-	told := map[string]string{"standard error": cardIn(t, out.err)}
+	told := map[string]string{"standard error": reportIn(t, out.err)}
 	for name, file := range map[string]string{"step summary": summary, "termination message": termination} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -91,52 +91,52 @@ func TestAnUpThatGoesDownSaysSo(t *testing.T) {
 	}
 	assert.Contains(t, out.err, `rolled_back=2 migrations="3 (prices), 2 (guests)"`, "the log")
 
-	(&world{Database: v1.Database, t: t, dir: folder(t, files)}).must(0, "up")
-	v1.must(0, "down", "--to", "2", "--notify-success", "--webhook-url", slack.URL, "--webhook-format", "slack", "--source", folder(t, files))
+	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
+	v1.mustExit(0, "down", "--to", "2", "--notify-success", "--webhook-url", slack.URL, "--webhook-format", "slack", "--source", folder(t, files))
 	sent = slack.take()
 	require.Len(t, sent, 1)
 	assert.Contains(t, sent[0], "the database is at version 2, was at version 3: 1 migration undone in ")
 	assert.Contains(t, sent[0], "undone: 3 (prices)")
 }
 
-// TestWhatIsUndoneBeforeAFailureIsTold, too.
-func TestWhatIsUndoneBeforeAFailureIsTold(t *testing.T) {
+// TestNotify_RollbackFails_RolledBackMigrationsSent, too.
+func TestNotify_RollbackFails_RolledBackMigrationsSent(t *testing.T) {
 	t.Parallel()
-	in := newInbox(t)
+	in := newReceiver(t)
 	files := map[string]string{"1_a.up.sql": "SELECT 1"}
-	v1 := newWorld(t, files)
+	v1 := newWorkspace(t, files)
 	for name, down := range map[string]string{"2_b": "SELECT nope", "3_c": "SELECT 3", "4_d": "SELECT 4"} {
 		files[name+".up.sql"], files[name+".down.sql"] = "SELECT 2", down
 	}
-	(&world{Database: v1.Database, t: t, dir: folder(t, files)}).must(0, "up")
-	v1.must(6, "up", "--on-newer", "down", "--webhook-url", in.URL)
+	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
+	v1.mustExit(6, "up", "--on-newer", "down", "--webhook-url", in.URL)
 	m := in.message(t)
 	assert.Equal(t, []int{4, 2, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.RolledBack, *m.Pending})
 	assert.Equal(t, "migration history:2_b.down.sql failed; the database is as it was, at version 2", m.Title)
 	golden(t, "on-newer-down-fails", m.Report)
 }
 
-// TestAHotfixComesAfterTheWayDown: v1.1 has a version that v2 had not. Who says that
+// TestUp_OnNewerDownWithHotfix_AppliedAfterRollback: v1.1 has a version that v2 had not. Who says that
 // the schema is where the files end has applied it.
-func TestAHotfixComesAfterTheWayDown(t *testing.T) {
+func TestUp_OnNewerDownWithHotfix_AppliedAfterRollback(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"--tx-mode", "all"}} {
 		d := pgtest.New(t)
-		v2 := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "7_b.up.sql": "CREATE TABLE b (c int)", "7_b.down.sql": "DROP TABLE b"})}
-		v2.must(0, "up")
-		hotfix := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_fix.up.sql": "CREATE TABLE fix (c int)"})}
+		v2 := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "7_b.up.sql": "CREATE TABLE b (c int)", "7_b.down.sql": "DROP TABLE b"})}
+		v2.mustExit(0, "up")
+		hotfix := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_fix.up.sql": "CREATE TABLE fix (c int)"})}
 		up := append([]string{"up", "--on-newer", "down"}, args...)
-		assert.Contains(t, hotfix.must(0, "plan", "--on-newer", "down").stdout, "1 migration to roll back, then 1 to apply, to version 2")
-		assert.Contains(t, hotfix.must(0, up...).err, `rolled_back=1 migrations="7 (b)" applied="2 (fix)"`)
+		assert.Contains(t, hotfix.mustExit(0, "plan", "--on-newer", "down").stdout, "1 migration to roll back, then 1 to apply, to version 2")
+		assert.Contains(t, hotfix.mustExit(0, up...).err, `rolled_back=1 migrations="7 (b)" applied="2 (fix)"`)
 		assert.Equal(t, "2 fix", d.Value(t, "SELECT concat_ws(' ', version, to_regclass('fix'), to_regclass('b')) FROM schema_migrations"))
-		assert.Contains(t, hotfix.must(0, up...).err, "nothing to do")
+		assert.Contains(t, hotfix.mustExit(0, up...).err, "nothing to do")
 	}
 	// what up would refuse then is refused before anything is undone
 	d := pgtest.New(t)
-	(&world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "3_c.up.sql": "SELECT 3", "7_b.up.sql": "SELECT 7", "7_b.down.sql": "SELECT 7"})}).must(0, "up")
-	late := &world{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_late.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})}
-	assert.Contains(t, late.must(5, "up", "--on-newer", "down").err, "2_late.up.sql has not run, and the database is past it, at version 3")
+	(&workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "3_c.up.sql": "SELECT 3", "7_b.up.sql": "SELECT 7", "7_b.down.sql": "SELECT 7"})}).mustExit(0, "up")
+	late := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_late.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})}
+	assert.Contains(t, late.mustExit(5, "up", "--on-newer", "down").err, "2_late.up.sql has not run, and the database is past it, at version 3")
 	assert.Equal(t, "7", d.Value(t, "SELECT version FROM schema_migrations"))
-	late.must(0, "up", "--on-newer", "down", "--out-of-order", "apply")
+	late.mustExit(0, "up", "--on-newer", "down", "--out-of-order", "apply")
 	assert.Equal(t, "3 1 2 3", d.Value(t, `SELECT concat_ws(' ', (SELECT version FROM schema_migrations), (SELECT string_agg(DISTINCT migration_version::text, ' ') FROM schema_migrations_history WHERE run_direction = 'up' AND migration_version < 7))`))
 }

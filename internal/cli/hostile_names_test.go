@@ -16,7 +16,7 @@ import (
 
 // hostile are names that end a statement, a literal or a line where somebody forgets
 // to quote them.
-var hostile = map[string]string{
+var hostileNames = map[string]string{
 	"statement": `x"; DROP TABLE victim; --`,
 	"literal":   `x'; DROP TABLE victim; --`,
 	"backslash": `\'; DROP TABLE victim; --\`,
@@ -30,8 +30,8 @@ var hostile = map[string]string{
 	"space":     "  ",
 }
 
-// hostileWorld is a database in which everything that settings can name is called so.
-func hostileWorld(t *testing.T, name string) (d *pgtest.Database, flags []string) {
+// newHostileDatabase is a database in which everything that settings can name is called so.
+func newHostileDatabase(t *testing.T, name string) (d *pgtest.Database, flags []string) {
 	t.Helper()
 	d = pgtest.New(t)
 	d.Exec(t, "CREATE TABLE victim AS SELECT 1 AS n")
@@ -51,13 +51,13 @@ func hostileWorld(t *testing.T, name string) (d *pgtest.Database, flags []string
 	return d, []string{"--database-url", there.String(), "--role", role, "--table", schema + "." + table, "--log-level", "debug"}
 }
 
-// TestHostileNames: in every verb, whatever a setting names is only a name.
-func TestHostileNames(t *testing.T) {
+// TestCommands_HostileNames_Quoted: in every verb, whatever a setting names is only a name.
+func TestCommands_HostileNames_Quoted(t *testing.T) {
 	t.Parallel()
-	for kind, name := range hostile {
+	for kind, name := range hostileNames {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			d, flags := hostileWorld(t, name)
+			d, flags := newHostileDatabase(t, name)
 			dir := folder(t, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;",
 				"2_b.up.sql": "-- shiplock:no-transaction\nCREATE TABLE b (n int);\nCREATE INDEX CONCURRENTLY ON b (n);\nSELECT 1 / (SELECT n FROM zero);", "2_b.down.sql": "DROP TABLE b;",
@@ -120,11 +120,11 @@ func assertHarmless(t *testing.T, out outcome) {
 	}
 }
 
-// TestHostileDatabase has its own server objects under such a name; the lock is
+// TestCommands_HostileDatabaseName_Quoted has its own server objects under such a name; the lock is
 // computed from it.
-func TestHostileDatabase(t *testing.T) {
+func TestCommands_HostileDatabaseName_Quoted(t *testing.T) {
 	t.Parallel()
-	for kind, name := range hostile {
+	for kind, name := range hostileNames {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)

@@ -9,10 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAPasswordInSQLIsNotJournaled, also where a run stops part-way and goes on.
-func TestAPasswordInSQLIsNotJournaled(t *testing.T) {
+// TestHistory_PasswordInSQL_NotStored, also where a run stops part-way and goes on.
+func TestHistory_PasswordInSQL_NotStored(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorkspace(t, nil)
 	role := strings.ReplaceAll(w.Name, " ", "_") + "_app"
 	w.Exec(t, fmt.Sprintf("ALTER ROLE %q CREATEROLE", w.User))
 	t.Cleanup(func() { w.Exec(t, "DROP ROLE IF EXISTS "+role) })
@@ -21,7 +21,7 @@ func TestAPasswordInSQLIsNotJournaled(t *testing.T) {
 	part := fmt.Sprintf("-- shiplock:no-transaction\nALTER ROLE %s PASSWORD 'm4rk-3';\nSELECT 1 / (SELECT n FROM zero);", role)
 	w.write("2_b.up.sql", part)
 	w.Exec(t, "CREATE TABLE zero AS SELECT 0 AS n; GRANT SELECT ON zero TO PUBLIC")
-	out := w.must(7, "up")
+	out := w.mustExit(7, "up")
 	assert.Contains(t, out.err, `level=WARN msg="SQL not stored in the history: it contains a password`)
 	assert.NotContains(t, out.err, "m4rk")
 	all := func() string {
@@ -30,12 +30,12 @@ func TestAPasswordInSQLIsNotJournaled(t *testing.T) {
 	assert.NotContains(t, all(), "m4rk")
 
 	w.write("2_b.up.sql", strings.Replace(part, "m4rk-3", "m4rk-4", 1))
-	assert.Contains(t, w.must(5, "up").err, "been changed since")
+	assert.Contains(t, w.mustExit(5, "up").err, "been changed since")
 	w.write("2_b.up.sql", part)
 	w.Exec(t, "UPDATE zero SET n = 1")
-	w.must(0, "up")
-	require.Equal(t, "1 up applied 1/1, 2 up applied 2/2", w.journal())
+	w.mustExit(0, "up")
+	require.Equal(t, "1 up applied 1/1, 2 up applied 2/2", w.history())
 	w.write("2_b.down.sql", "")
-	w.must(0, "down", "--to", "0")
+	w.mustExit(0, "down", "--to", "0")
 	assert.NotContains(t, all(), "m4rk")
 }
