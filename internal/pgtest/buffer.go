@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// Buffer is a bytes.Buffer that is written to while somebody reads what it has, as a test does in the log of a run.
+// A Buffer is a bytes.Buffer that allows concurrent writes and reads, for example of a run's log.
 type Buffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -17,7 +17,7 @@ func (b *Buffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
-// String is all that has been written so far.
+// String returns the text written so far.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

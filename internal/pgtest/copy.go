@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// copyFiles is pg_basebackup for servers that come without it: an online backup made
-// of the files, which the copy replays to its end when it starts. follow is pg_basebackup's -R.
+// copyFiles replaces pg_basebackup for servers that do not include it. It makes an online backup
+// of the files, which the copy replays when it starts. follow is pg_basebackup's -R.
 func copyFiles(t testing.TB, d *Database, to string, follow bool) {
 	t.Helper()
 	db := open(t, d.server.keywords(superuser, password, "postgres"))
@@ -27,7 +27,7 @@ func copyFiles(t testing.TB, d *Database, to string, follow bool) {
 	require.NoError(t, err)
 	var from, label string
 	require.NoError(t, session.QueryRowContext(t.Context(), "SHOW data_directory").Scan(&from))
-	// Of files that go while they are copied, as temporary ones do, cp complains, and the log has what was done to them.
+	// cp fails for files that are removed meanwhile, such as temporary ones. The WAL has their changes.
 	copyFolder := func(from, to string) {
 		if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
 			t.Logf("cp: %v\n%s", err, out)

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is a file system in memory, where Linux has one. A database a test is some hundred files made and deleted, and
-// for five seconds ext4 looks at every inode that was deleted before it takes one (recently_deleted in fs/ext4/ialloc.c):
-// on it the tests need nearly twice the processor time.
+// memory is Linux's file system in memory. Each test creates and deletes several hundred files of a database. ext4 checks
+// every inode that was deleted in the last five seconds before it reuses one (recently_deleted in fs/ext4/ialloc.c), so
+// that the tests need nearly twice the processor time on it.
 const memory = "/dev/shm"
 
-// roomy is what memory must have left: some packages' servers at a time, each with a gigabyte of WAL and as much of data.
+// minFree is the minimum free space of memory: several packages' servers at a time, each with a gigabyte of WAL and another of data.
 const minFree = 6 << 30
 
-// folder makes the folder of the server's data, and returns how to remove it: in TMPDIR if that is set, in memory if
-// there is room, else where temporary files are.
+// folder creates the folder of the server's data and returns a function that removes it. The folder is in TMPDIR if that
+// is set, in memory if there is enough space, and otherwise in the default folder of temporary files.
 func folder() (dir string, remove func() error, err error) {
 	if os.Getenv("TMPDIR") == "" && hasSpace(memory) {
 		if dir, remove, err = createInMemory(memory); err == nil {
@@ -35,8 +35,8 @@ func hasSpace(path string) bool {
 	return unix.Statfs(path, &fs) == nil && fs.Type == unix.TMPFS_MAGIC && fs.Bavail*uint64(fs.Bsize) >= minFree
 }
 
-// inMemory also removes what killed tests have left there: it would hold memory until the machine's end. A folder is in
-// use as long as somebody has its lock, which ends with the process.
+// createInMemory creates a folder in memory. It first removes the folders of killed tests, which would use memory until
+// a restart of the machine. A folder is in use while its lock is held; the lock ends with the process.
 func createInMemory(parent string) (dir string, remove func() error, err error) {
 	const prefix, lock = "shiplock-pgtest-", ".lock"
 	left, err := filepath.Glob(filepath.Join(parent, prefix+"*"+lock))
@@ -62,7 +62,7 @@ func createInMemory(parent string) (dir string, remove func() error, err error) 
 	return dir, remove, os.Mkdir(dir, 0o700)
 }
 
-// locked opens a file and has its lock, or fails if somebody else has.
+// lockFile opens a file and locks it. It fails if another process holds the lock.
 func lockFile(name string) (*os.File, error) {
 	file, err := os.Open(name)
 	if err != nil {

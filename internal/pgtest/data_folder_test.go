@@ -17,7 +17,7 @@ func TestCreateInMemory_KilledTests_FoldersAreRemoved(t *testing.T) {
 	killed := filepath.Join(parent, "shiplock-pgtest-1")
 	require.NoError(t, os.MkdirAll(filepath.Join(killed, "data"), 0o700))
 	require.NoError(t, os.WriteFile(killed+".lock", nil, 0o600))
-	other := filepath.Join(parent, "somebody-else")
+	other := filepath.Join(parent, "other-program")
 	require.NoError(t, os.Mkdir(other, 0o700))
 
 	another, removeAnother, err := createInMemory(parent)

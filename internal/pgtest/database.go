@@ -13,8 +13,8 @@ import (
 
 var counter atomic.Int64
 
-// Database is an empty database with an owner of its own, who is no superuser.
-// It goes when the test ends.
+// A Database is an empty database. Its owner is a role of its own, without superuser rights. It is
+// dropped when the test ends.
 type Database struct {
 	Name, User, Password string
 	Host                 string
@@ -24,16 +24,16 @@ type Database struct {
 	server *instance
 }
 
-// New makes a database for t.
+// New creates a database for t.
 func New(t testing.TB) *Database {
 	t.Helper()
 	return Named(t, nextName())
 }
 
-// nextName has a space, so that quoting is always tested.
+// nextName returns an unused name. It has a space, so that quoting is always tested.
 func nextName() string { return fmt.Sprintf("test %d", counter.Add(1)) }
 
-// Named makes a database of this name for t. No two tests at once can have the same.
+// Named creates a database with a name for t. Concurrent tests need different names.
 func Named(t testing.TB, name string) *Database {
 	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
@@ -50,7 +50,7 @@ func (s *instance) newDatabase(t testing.TB, name string) *Database {
 	mustExec(t, cluster, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD %s", pq.QuoteIdentifier(d.User), pq.QuoteLiteral(d.Password)))
 	mustExec(t, cluster, fmt.Sprintf("CREATE DATABASE %s OWNER %s", pq.QuoteIdentifier(d.Name), pq.QuoteIdentifier(d.User)))
 	d.admin = open(t, s.keywords(superuser, password, d.Name))
-	mustExec(t, d.admin, "GRANT ALL ON SCHEMA public TO "+pq.QuoteIdentifier(d.User)) // as the owner had before PostgreSQL 15
+	mustExec(t, d.admin, "GRANT ALL ON SCHEMA public TO "+pq.QuoteIdentifier(d.User)) // as by default before PostgreSQL 15
 	t.Cleanup(func() {
 		_ = d.admin.Close()
 		mustExec(t, cluster, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", pq.QuoteIdentifier(d.Name)))
@@ -60,7 +60,7 @@ func (s *instance) newDatabase(t testing.TB, name string) *Database {
 	return d.record(t)
 }
 
-// URL is the owner's connection URL, percent-encoded.
+// URL returns the owner's connection URL, percent-encoded.
 func (d *Database) URL() string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(d.User, d.Password),
@@ -69,10 +69,10 @@ func (d *Database) URL() string {
 	return u.String()
 }
 
-// Admin is the superuser's connection pool to this database.
+// Admin returns the superuser's connection pool to this database.
 func (d *Database) Admin() *sql.DB { return d.admin }
 
-// Open connects as the owner; the pool is closed when the test ends.
+// Open returns a connection pool as the owner. It is closed when the test ends.
 func (d *Database) Open(t testing.TB) *sql.DB {
 	t.Helper()
 	db := open(t, d.server.keywords(d.User, d.Password, d.Name))

@@ -10,7 +10,7 @@ var created struct {
 	by map[testing.TB][]*Database
 }
 
-// Made are the databases that t has made so far, and that are there still.
+// Databases returns the databases that t has created and not dropped.
 func Databases(t testing.TB) []*Database {
 	created.Lock()
 	defer created.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// Encoded makes another database of d's owner, with this encoding. It goes when the test ends.
+// Encoded creates a database of d's owner with an encoding. It is dropped when the test ends.
 func (d *Database) Encoded(t testing.TB, encoding string) *Database {
 	t.Helper()
 	other := *d

@@ -7,8 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Major returns the major version of d's server, for what PostgreSQL's versions do or
-// word differently.
+// Major returns the major version of d's server, for behavior and messages that depend on it.
 func (d *Database) Major(t testing.TB) int {
 	t.Helper()
 	number, err := strconv.Atoi(d.Value(t, "SELECT current_setting('server_version_num')::int / 10000"))

@@ -11,26 +11,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Alone starts a copy of d's server with settings of its own, such as
-// "temp_file_limit = 1MB", and returns d as found there. It stops when the test ends.
+// OwnServer starts a copy of d's server with additional settings, such as
+// "temp_file_limit = 1MB", and returns d on it. The server stops when the test ends.
 func (d *Database) OwnServer(t testing.TB, settings ...string) *Database {
 	t.Helper()
 	return copyOf(t, d, func(data string) error { return configure(data, settings...) }).database(t, d)
 }
 
-// Starting starts a copy of d's server that never gets done with starting, and
-// returns d as found there. It stops when the test ends.
+// Starting starts a copy of d's server whose startup never completes, and returns d on it. The
+// server stops when the test ends.
 func (d *Database) Starting(t testing.TB) *Database {
 	t.Helper()
-	data := copyData(t, d, "-R") // it follows, and asks for its next piece of log for as long as we live
+	data := copyData(t, d, "-R") // a standby that waits for its next WAL segment until the test binary ends
 	require.NoError(t, configure(data, "restore_command = 'sleep 3600'"))
 	s := startServer(t, data, func(err error) bool { return pq.As(err, pqerror.CannotConnectNow) != nil })
-	there := *d
-	there.Port = s.port
-	return &there
+	copied := *d
+	copied.Port = s.port
+	return &copied
 }
 
-// configure adds settings to those of a data folder.
+// configure adds settings to the configuration of a data folder.
 func configure(data string, settings ...string) error {
 	f, err := os.OpenFile(filepath.Join(data, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Parallel lets so many parallel tests run at once, unless -parallel says how many: for tests that wait more than they
-// work, whose number need not be that of the cores. Call it from TestMain.
+// Parallel sets the number of parallel tests, unless the flag -parallel does: for tests that mostly wait, whose number may
+// exceed that of the cores. Call it from TestMain.
 func Parallel(tests int) {
 	flag.Parse()
 	given := false

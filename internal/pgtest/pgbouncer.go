@@ -14,15 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Pooled starts a PgBouncer in front of the server and returns d as found there.
+// Pooled starts a PgBouncer in front of the server and returns d through it.
 // mode is its pool_mode; settings are further lines for its configuration, such as
 // "default_pool_size = 1". It stops when the test ends.
 func (d *Database) Pooled(t testing.TB, mode string, settings ...string) *Database {
 	t.Helper()
 	path, err := exec.LookPath("pgbouncer")
 	if err != nil {
-		path = "/usr/sbin/pgbouncer" // where Debian has it and a user's PATH does not look
-		require.FileExists(t, path, "no pgbouncer here; on Debian: apt-get install pgbouncer")
+		path = "/usr/sbin/pgbouncer" // Debian's path, which is not in a user's PATH
+		require.FileExists(t, path, "pgbouncer is not installed; on Debian: apt-get install pgbouncer")
 	}
 	dir := filepath.Join(programs.dir, fmt.Sprint("pgbouncer", counter.Add(1)))
 	require.NoError(t, os.Mkdir(dir, 0o755))

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-// TestPooled sees that there is a pool: who gets which server is its mode.
+// TestPooled_EachMode_SharesSessions checks that two clients share a server session in the modes that allow it.
 func TestPooled_EachMode_SharesSessions(t *testing.T) {
 	t.Parallel()
 	for mode, same := range map[string]bool{"session": false, "transaction": true, "statement": true} {

@@ -7,11 +7,11 @@ import (
 	"net"
 )
 
-// The ports for servers: below those that a kernel gives to whom any will do, so nobody gets one while its server is not
-// started yet or restarts; and above those for clusters (internal/e2e/cluster).
+// The ports for servers are below the kernel's ephemeral ports, so that no other program gets one before its server starts or
+// while it restarts, and above those for clusters (internal/e2e/cluster).
 const firstPort, ports = 20000, 12000
 
-// FreePort is a port of loopback that was free a moment ago, for a program that wants to be told one.
+// FreePort returns a port of loopback that was free a moment ago.
 func FreePort() (int, error) {
 	var last error
 	for range 100 {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Proxy stands between clients and a server, on loopback, counts how often a
-// client had to wait for the server, and makes the way there as long as a network's.
+// A Proxy forwards connections between clients and a server, on loopback. It counts round trips, and
+// can add a network's latency.
 type Proxy struct {
 	listener net.Listener
 	upstream string
@@ -26,9 +26,8 @@ type Proxy struct {
 	conns []net.Conn
 }
 
-// Proxied starts a proxy in front of d, and returns d as found there. All that
-// passes takes delay longer, each way: a round trip takes twice that. It stops
-// when the test ends.
+// Proxied starts a proxy in front of d and returns d through it. The proxy delays data by delay in
+// each direction, so that a round trip takes twice that longer. It stops when the test ends.
 func (d *Database) Proxied(t testing.TB, delay time.Duration) (*Database, *Proxy) {
 	t.Helper()
 	l, err := net.Listen("tcp", host+":0")
@@ -45,15 +44,14 @@ func (d *Database) Proxied(t testing.TB, delay time.Duration) (*Database, *Proxy
 	return &copied, p
 }
 
-// RoundTrips is how often the server has waited for a client since it let it in:
-// at the end of each query, and where COPY asks for its data.
+// RoundTrips returns how often the server has waited for a client since authentication: at the end
+// of each query, and when COPY requests its data.
 func (p *Proxy) RoundTrips() int { return int(p.trips.Load()) }
 
-// Silence swallows all that comes from now on, on every connection, as a network
-// does that has gone: nobody is told.
+// Silence drops all further data of every connection without closing it, as in a network failure.
 func (p *Proxy) Silence() { p.silent.Store(true) }
 
-// Cut ends all connections that there are; new ones can be made.
+// Cut closes all connections. New connections are possible.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +81,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// pump passes on what comes from one side until either side ends.
+// forward copies data from one side to the other until one side is closed.
 func (p *Proxy) forward(to, from net.Conn, see func([]byte)) {
 	type chunk struct {
 		data []byte
@@ -109,15 +107,15 @@ func (p *Proxy) forward(to, from net.Conn, see func([]byte)) {
 				continue
 			}
 			if _, err := to.Write(c.data); err != nil {
-				_ = from.Close() // who reads there ends, and the queue with it
+				_ = from.Close() // ends the reader, which closes the queue
 			}
 		}
 		_ = to.Close()
 	})
 }
 
-// answers looks for the ends of answers in what a server sends: each message is a
-// letter and the length of the rest (manual, "Message Formats").
+// An answerCounter counts the ends of answers in a server's data. Each message begins with a
+// letter and its length (PostgreSQL manual, "Message Formats").
 type answerCounter struct {
 	header []byte
 	skip   int

@@ -1,6 +1,6 @@
-// Package pgtest gives tests a real PostgreSQL server: one a test binary, a
-// database a test. It runs only on loopback, in a folder of its own, and ends
-// with the test binary, also when that is killed.
+// Package pgtest starts a PostgreSQL server for tests: one server for each test binary, and one
+// database for each test. The server listens on loopback only, has a temporary data folder, and ends
+// with the test binary, also if that is killed.
 package pgtest
 
 import (
@@ -24,7 +24,7 @@ import (
 	_ "github.com/lib/pq" // the driver of database/sql
 )
 
-// superuser is the role that initdb makes; its password is needed over TCP, as in life.
+// superuser is the role that initdb creates. It needs its password, as in production.
 const (
 	superuser = "postgres"
 	password  = "pgtest @/:?#%"
@@ -35,19 +35,19 @@ const startTimeout = 60 * time.Second
 
 const host = "127.0.0.1"
 
-// instance is a running server.
+// An instance is a running server.
 type instance struct {
 	port int
 	cmd  *exec.Cmd
 	done chan error
 	end  syscall.Signal
-	up   func(error) bool // judges its answer to a new connection
+	up   func(error) bool // reports whether the result of a connection attempt means that the server is ready
 	logs bytes.Buffer
-	// fetched says that its programs are those of hack/postgres.
+	// fetched reports whether its programs are those of hack/postgres.
 	fetched bool
 }
 
-// server is the test binary's own; programs is how it was started.
+// server is the test binary's server, and programs are its programs.
 var (
 	server   *instance
 	programs struct {
@@ -56,11 +56,10 @@ var (
 	}
 )
 
-// Main runs a package's tests with a server under them, and at the end removes
-// the files it is given. Call it from TestMain. Without PostgreSQL's programs it
-// stops with the command that installs them.
+// Main starts a server, runs a package's tests, and removes the given files. Call it from TestMain.
+// If PostgreSQL's programs are not installed, it prints the command that installs them and exits.
 func Main(m *testing.M, remove ...string) {
-	// Where the tests are themselves a step of GitHub Actions, what they run is none.
+	// In GitHub Actions, the programs under test must not act as a step of the workflow.
 	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"} {
 		_ = os.Unsetenv(name)
 	}
@@ -105,7 +104,7 @@ func start(dir string) error {
 	return err
 }
 
-// initialize makes a data folder and starts a server over it.
+// initialize creates a data folder and starts a server on it.
 func initialize(bin, data string) (*instance, error) {
 	if err := program(filepath.Join(bin, "initdb"), "-D", data, "-U", superuser, "--pwfile", filepath.Join(programs.dir, "pw"),
 		"-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"); err != nil {
@@ -125,8 +124,8 @@ func program(path string, args ...string) error {
 	return nil
 }
 
-// launch starts a server over a data folder, on a port that was free a moment ago,
-// and waits until up says of its answer that it is.
+// launch starts a server on a data folder and a free port, and waits until up reports that it is
+// ready. It tries again if another program gets the port first.
 func launch(bin, data string, up func(error) bool) (*instance, error) {
 	for try := 0; ; try++ {
 		s, err := run(bin, data, up)
@@ -136,7 +135,7 @@ func launch(bin, data string, up func(error) bool) (*instance, error) {
 	}
 }
 
-// isUp is a server that lets us in.
+// isUp reports whether a connection attempt succeeded.
 func isUp(err error) bool { return err == nil }
 
 func run(bin, data string, up func(error) bool) (*instance, error) {
@@ -159,7 +158,7 @@ func (s *instance) launch(path string, args ...string) error {
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: programs.cred, Pdeathsig: s.end}
 	started := make(chan error, 1)
 	go func() {
-		// Pdeathsig is sent when the starting thread ends, not the process: keep it (golang/go#27505).
+		// Pdeathsig is sent when the starting thread ends, not the process, so the thread is kept (golang/go#27505).
 		runtime.LockOSThread()
 		err := s.cmd.Start()
 		started <- err
@@ -195,7 +194,7 @@ func (s *instance) ready() error {
 		select {
 		case exit := <-s.done:
 			s.cmd = nil
-			return fmt.Errorf("it ended at once: %v\n%s", exit, s.logs.String())
+			return fmt.Errorf("the server ended at once: %v\n%s", exit, s.logs.String())
 		case <-ctx.Done():
 			return fmt.Errorf("not ready after %s: %w", startTimeout, err)
 		case <-tick.C:
@@ -214,7 +213,7 @@ func (s *instance) stop() error {
 	return nil
 }
 
-// binDir finds the server's programs; Debian keeps them out of PATH.
+// binDir returns the folder of the server's programs, which Debian does not add to PATH.
 func binDir() (string, error) {
 	if p, err := exec.LookPath("postgres"); err == nil {
 		if real, err := filepath.EvalSymlinks(p); err == nil {
@@ -237,8 +236,8 @@ func major(initdb string) int {
 	return n
 }
 
-// credential makes dir usable for an ordinary user when the tests run as root,
-// as whom PostgreSQL refuses to start.
+// credential returns the user that runs the server if the tests run as root, because PostgreSQL
+// does not start as root, and makes that user the owner of dir.
 func credential(dir string) (*syscall.Credential, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
@@ -255,7 +254,7 @@ func credential(dir string) (*syscall.Credential, error) {
 		}
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
 	}
-	return nil, errors.New("running as root, and there is neither a user postgres nor nobody to run the server as")
+	return nil, errors.New("PostgreSQL does not run as root: create the user postgres or nobody")
 }
 
 func (s *instance) keywords(user, password, database string) string {

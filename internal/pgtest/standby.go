@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Standby starts a server that follows the test binary's one, and returns d as
-// found there. It stops when the test ends.
+// Standby starts a standby of the test binary's server and returns d on it. It stops when the test
+// ends.
 func (d *Database) Standby(t testing.TB) *Database {
 	t.Helper()
 	copied := *d
@@ -22,15 +22,14 @@ func (d *Database) Standby(t testing.TB) *Database {
 	return &copied
 }
 
-// Pair is a primary of a test's own and its standby, for what cannot be done to
-// the server that all tests share.
+// A Pair is a primary and its standby for one test, which may do what the shared server does not
+// permit.
 type Pair struct {
 	Primary, Standby *Database
 	primary          *instance
 }
 
-// Pair starts a copy of d's server, and a standby that follows it. They stop when
-// the test ends.
+// Pair starts a copy of d's server and a standby of the copy. They stop when the test ends.
 func (d *Database) Pair(t testing.TB) *Pair {
 	t.Helper()
 	p := &Pair{primary: copyOf(t, d, nothing)}
@@ -39,7 +38,7 @@ func (d *Database) Pair(t testing.TB) *Pair {
 	return p
 }
 
-// Follow waits until the standby has all that the primary has done.
+// Follow waits until the standby has replayed all of the primary's WAL.
 func (p *Pair) Follow(t testing.TB) {
 	t.Helper()
 	lsn := p.Primary.Value(t, "SELECT pg_current_wal_insert_lsn()")
@@ -48,8 +47,7 @@ func (p *Pair) Follow(t testing.TB) {
 	}, startTimeout, 10*time.Millisecond)
 }
 
-// Leave makes the standby follow no more: what the primary does from now on is
-// lost with it.
+// Leave stops the replication. The standby does not get the primary's further changes.
 func (p *Pair) Leave(t testing.TB) {
 	t.Helper()
 	p.Standby.Exec(t, "ALTER SYSTEM SET primary_conninfo = ''")
@@ -59,26 +57,26 @@ func (p *Pair) Leave(t testing.TB) {
 	}, startTimeout, 10*time.Millisecond)
 }
 
-// Crash ends the primary at once, as a machine does that fails.
+// Crash ends the primary without a shutdown, as in a failure of its machine.
 func (p *Pair) Crash(t testing.TB) {
 	t.Helper()
 	require.NoError(t, p.primary.stop())
 	p.primary.cmd = nil
 }
 
-// Promote makes the standby the primary.
+// Promote promotes the standby to primary.
 func (p *Pair) Promote(t testing.TB) {
 	t.Helper()
 	require.Equal(t, "true", p.Standby.Value(t, "SELECT pg_promote(true, 60)"))
 }
 
-// URL names both servers, the first primary first.
+// URL returns the URL of both servers, with the original primary first.
 func (p *Pair) URL() string {
 	address := func(d *Database) string { return fmt.Sprintf("%s:%d", d.Host, d.Port) }
 	return strings.Replace(p.Primary.URL(), address(p.Primary), address(p.Primary)+","+address(p.Standby), 1)
 }
 
-// copyOf starts a server over a copy of d's, which prepare may change before.
+// copyOf starts a server on a copy of d's data folder, which prepare may change first.
 func copyOf(t testing.TB, d *Database, prepare func(data string) error, options ...string) *instance {
 	t.Helper()
 	data := copyData(t, d, options...)
@@ -86,10 +84,10 @@ func copyOf(t testing.TB, d *Database, prepare func(data string) error, options 
 	return startServer(t, data, isUp)
 }
 
-// copied is a copy of the data folder of d's server.
+// copyData returns a copy of the data folder of d's server.
 func copyData(t testing.TB, d *Database, options ...string) string {
 	t.Helper()
-	require.False(t, d.server.fetched, "a server of hack/postgres cannot be copied: it comes without pg_basebackup")
+	require.False(t, d.server.fetched, "a server of hack/postgres cannot be copied: it has no pg_basebackup")
 	data := filepath.Join(programs.dir, fmt.Sprint("copy", counter.Add(1)))
 	basebackup := filepath.Join(programs.bin, "pg_basebackup")
 	if _, err := os.Stat(basebackup); errors.Is(err, os.ErrNotExist) {
@@ -111,7 +109,7 @@ func startServer(t testing.TB, data string, up func(error) bool) *instance {
 
 func nothing(string) error { return nil }
 
-// database is d as found on s, with a superuser's pool of its own.
+// database returns d on s, with a superuser's pool.
 func (s *instance) database(t testing.TB, d *Database) *Database {
 	t.Helper()
 	copied := *d

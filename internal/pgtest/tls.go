@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Encrypted starts a copy of d's server that offers TLS with a certificate and its
-// key, both PEM, and returns d as found there. It stops when the test ends.
+// Encrypted starts a copy of d's server with TLS, and returns d on it. The certificate and its key
+// are PEM. The server stops when the test ends.
 func (d *Database) Encrypted(t testing.TB, certificate, key []byte) *Database {
 	t.Helper()
 	s := copyOf(t, d, func(data string) error {

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// versions are the servers of chosen PostgreSQL majors that the test binary has
-// started; they end with it.
+// versions are the servers of other PostgreSQL major versions that the test binary has started. They
+// end with it.
 var versions = struct {
 	sync.Mutex
 	by map[int]*versionServer
@@ -27,10 +27,9 @@ type versionServer struct {
 	err    error
 }
 
-// Version makes a database for t on a server of a PostgreSQL major, which all
-// tests of the binary share: 14, 16, 17 or 18, as hack/postgres has them. The
-// programs are fetched when they are first needed; hack/setup.sh postgres names
-// what that takes.
+// Version creates a database for t on a server of a PostgreSQL major version: 14, 16, 17 or 18, as in
+// hack/postgres. All tests of the binary share that server. Its programs are downloaded on first
+// use; hack/setup.sh postgres lists the prerequisites.
 func Version(t testing.TB, major int) *Database {
 	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
@@ -52,14 +51,14 @@ func startVersion(major int) (*instance, error) {
 		return nil, err
 	}
 	fetch := exec.Command(script, strconv.Itoa(major))
-	var said strings.Builder
-	fetch.Stderr = &said
+	var log strings.Builder
+	fetch.Stderr = &log
 	out, err := fetch.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s %d: %w\n%s", script, major, err, said.String())
+		return nil, fmt.Errorf("%s %d: %w\n%s", script, major, err, log.String())
 	}
 	installed := strings.TrimSpace(string(out))
-	if programs.cred != nil { // the cache is in root's home, where the server's user cannot look
+	if programs.cred != nil { // the server's user cannot read the cache in root's home
 		own := filepath.Join(programs.dir, fmt.Sprint("postgresql-", major))
 		if err := os.CopyFS(own, os.DirFS(installed)); err != nil {
 			return nil, err
@@ -83,7 +82,7 @@ func stopVersions() error {
 	return err
 }
 
-// inRepository finds a file of the repository from the folder of a package's tests.
+// inRepository returns the path of a file of the repository.
 func inRepository(name string) (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -94,7 +93,7 @@ func inRepository(name string) (string, error) {
 			return filepath.Join(dir, name), nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", errors.New("no go.mod in a folder above: run the tests in the repository")
+			return "", errors.New("no go.mod in a parent folder: run the tests in the repository")
 		}
 	}
 }

@@ -12,7 +12,7 @@ func TestVersion_Installed_HasThatMajor(t *testing.T) {
 	d := Version(t, 18)
 	assert.Equal(t, "18", d.Value(t, "SELECT current_setting('server_version_num')::int / 10000"))
 	assert.NotEqual(t, New(t).Port, d.Port)
-	assert.Equal(t, d.Port, Version(t, 18).Port, "one server for all tests")
+	assert.Equal(t, d.Port, Version(t, 18).Port, "all tests share one server")
 	_, err := d.Open(t).Exec("CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL)")
 	require.NoError(t, err)
 	pooled := d.Pooled(t, "transaction")

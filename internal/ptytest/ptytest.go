@@ -1,4 +1,4 @@
-// Package ptytest gives tests a real pseudo-terminal, and shows what is on its screen.
+// Package ptytest provides pseudo-terminals for tests, with the text on their screens.
 package ptytest
 
 import (
@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Terminal is a pseudo-terminal with somebody in front of it.
+// A Terminal is a pseudo-terminal with a screen and a keyboard.
 type Terminal struct {
-	// Device is what a program has for its terminal.
+	// Device is the terminal device of the program under test.
 	Device *os.File
 	master *os.File
 	screen screen
 	done   chan struct{}
 }
 
-// New opens a terminal of so many columns and rows. It goes when the test ends.
+// New opens a terminal with a number of columns and rows. It is closed when the test ends.
 func New(t testing.TB, columns, rows int) *Terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -41,27 +41,27 @@ func New(t testing.TB, columns, rows int) *Terminal {
 	return p
 }
 
-// Resize changes the window. Lines that are too long for it are broken, as most terminals do it today.
+// Resize changes the window's size and wraps lines that are too long for it, as most terminals do.
 func (p *Terminal) Resize(t testing.TB, columns, rows int) {
 	t.Helper()
 	p.screen.resize(columns)
 	require.NoError(t, unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: uint16(rows)}))
 }
 
-// Type is what somebody types.
+// Type sends keys to the program.
 func (p *Terminal) Type(t testing.TB, keys string) {
 	t.Helper()
 	_, err := p.master.WriteString(keys)
 	require.NoError(t, err)
 }
 
-// Screen is what is to be seen, line by line, without the empty ones at its end. Nothing scrolls away.
+// Screen returns the lines on the screen without empty lines at the end. Lines do not scroll off.
 func (p *Terminal) Screen() []string { return p.screen.lines() }
 
-// Text is Screen in one.
+// Text returns the lines of Screen as one text.
 func (p *Terminal) Text() string { return strings.Join(p.Screen(), "\n") }
 
-// Sent is all that has been written to the terminal.
+// Sent returns all bytes that were written to the terminal.
 func (p *Terminal) Sent() string { return p.screen.sent() }
 
 func (p *Terminal) watch() {

@@ -8,19 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// screen understands what our programs send. A sequence that it does not know is a
-// line that says so: a test then fails.
+// A screen interprets the escape sequences that the migrator sends. It prints an unknown sequence as
+// text, so that a test fails.
 type screen struct {
 	mu       sync.Mutex
 	columns  int
 	rows     []row
-	row, col int // of the cursor
+	row, col int // the cursor's position
 	noWrap   bool
-	pending  []byte // a sequence, or a character, that has not ended
+	pending  []byte // an incomplete sequence or character
 	all      []byte
 }
 
-// row is a line of the screen; joined says that it goes on from the one above.
+// A row is a line of the screen. continuesRow reports whether it continues the row above.
 type row struct {
 	text         []rune
 	continuesRow bool
@@ -40,7 +40,7 @@ func (s *screen) write(p []byte) {
 	}
 }
 
-// take acts on the first character or sequence, and returns its length; 0 where it has not ended yet.
+// take interprets the first character or sequence and returns its length, or 0 if it is incomplete.
 func (s *screen) take(p []byte) int {
 	switch p[0] {
 	case '\r':
@@ -71,7 +71,7 @@ func (s *screen) take(p []byte) int {
 
 func (s *screen) sequence(seq string) {
 	if strings.HasSuffix(seq, "m") {
-		return // colour
+		return // color
 	}
 	switch seq {
 	case "\x1b[J":
@@ -119,7 +119,7 @@ func (s *screen) line() *row {
 	return &s.rows[s.row]
 }
 
-// resize breaks what has become too long. The cursor stays with the character it is on.
+// resize wraps rows that are too long. The cursor stays on its character.
 func (s *screen) resize(columns int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

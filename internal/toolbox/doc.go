@@ -1,3 +1,2 @@
-// Package toolbox holds no code: its tests run other people's migration tools
-// under migrator exec.
+// Package toolbox has only tests. They run external migration tools with migrator exec.
 package toolbox

@@ -11,11 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	_ "github.com/shiplock/shiplock/internal/cli" // so that go test does not take an old result for that of a changed program
+	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// binary is the migrator, and installed where install.sh puts the tools.
+// binary is the path of the migrator.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -31,12 +31,12 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, dir)
 }
 
-// goTool builds a tool of hack/tools.
+// goTool returns a function that builds a tool of hack/tools.
 func goTool(name string) func(testing.TB) string {
 	return func(t testing.TB) string { return output(t, "../../hack/tools/install.sh", name) }
 }
 
-// npm is the folder with node_modules.
+// npm installs the npm packages and returns the folder with node_modules.
 var npm = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("../../hack/npm/install.sh").Output()
 	return strings.TrimSpace(string(out)), err
@@ -45,16 +45,16 @@ var npm = sync.OnceValues(func() (string, error) {
 func nodeModules(t testing.TB) string {
 	t.Helper()
 	dir, err := npm()
-	require.NoError(t, err, "hack/npm/install.sh; hack/setup.sh tools names what it needs")
+	require.NoError(t, err, "hack/npm/install.sh failed: run hack/setup.sh tools")
 	return filepath.Join(dir, "node_modules")
 }
 
-// program is one of Debian's packages.
+// debianProgram returns a function that finds a program of a Debian package.
 func debianProgram(name string) func(testing.TB) string {
 	return func(t testing.TB) string {
 		t.Helper()
 		path, err := exec.LookPath(name)
-		require.NoError(t, err, "hack/setup.sh tools names what is missing")
+		require.NoError(t, err, "run hack/setup.sh tools")
 		return path
 	}
 }

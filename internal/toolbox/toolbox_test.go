@@ -21,20 +21,20 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// tools are run with the files of testdata/FILES.txtar. Each makes the table guests
-// and puts two rows in; what stands under missing/ then needs a table that is not there,
-// and what stands under bad/ instead makes the emails unique.
+// tools are the external tools. Each runs the files of testdata/FILES.txtar, which create the table
+// guests with two rows. The files of missing/ then use a table that does not exist, and those of
+// bad/ instead add a unique constraint that the rows violate.
 var tools = []struct {
 	name, files string
 	find        func(testing.TB) string
-	// command has TOOL for what find has found.
+	// command is the tool's command line, where TOOL stands for the path that find returns.
 	command []string
 	env     func(t *testing.T, d *pgtest.Database) []string
-	// resolve is the command that takes away what the tool marks a failure with.
+	// resolve is the command that removes the tool's mark of a failure.
 	resolve string
-	// stopped is that for a tool which is stopped.
+	// stopped is the same command after the tool was stopped.
 	stopped string
-	// code is that of the bad migration: 6, or 7 where the tool leaves something behind.
+	// code is the exit code of the bad migration: 6, or 7 if the tool leaves changes behind.
 	code int
 }{
 	{name: "npm", files: "node-pg-migrate", find: debianProgram("npm"), command: []string{"npm", "run", "--silent", "migrate"}, code: 6},
@@ -49,14 +49,14 @@ var tools = []struct {
 	{name: "golang-migrate", find: goTool("golang-migrate"), command: []string{"sh", "-c", `exec TOOL -path migrations -database "$DATABASE_URL" up`}, code: 6, resolve: "migrate force 3", stopped: "migrate force 3"},
 	{name: "liquibase", find: liquibase, command: []string{"sh", "-c", `exec TOOL --changeLogFile=changelog.sql --url="$JDBC_URL" --username="$DB_USER" --password="$DB_PASSWORD" update`}, code: 6, stopped: "liquibase release-locks",
 		env: func(t *testing.T, d *pgtest.Database) []string {
-			d.Exec(t, fmt.Sprintf("ALTER ROLE %q PASSWORD 'plain-s3cret'", d.User)) // its command line takes a backslash for an escape
+			d.Exec(t, fmt.Sprintf("ALTER ROLE %q PASSWORD 'plain-s3cret'", d.User)) // liquibase's command line interprets backslashes
 			d.Password = "plain-s3cret"
 			return []string{fmt.Sprintf("JDBC_URL=jdbc:postgresql://%s:%d/%s", d.Host, d.Port, url.PathEscape(d.Name)), "DB_USER=" + d.User, "DB_PASSWORD=" + d.Password}
 		}},
 	{name: "psql", find: debianProgram("psql"), command: []string{"sh", "-ec", `for f in migrations/*.sql; do psql -qX -v ON_ERROR_STOP=1 -1 "$DATABASE_URL" -f "$f"; done`}, code: 6},
 }
 
-// liquibase is a Java program that its npm package of that version brings along.
+// liquibase returns the command line of the Java program in the npm package liquibase.
 func liquibase(t testing.TB) string {
 	debianProgram("java")(t)
 	dist := filepath.Join(nodeModules(t), "liquibase", "dist")
@@ -65,7 +65,7 @@ func liquibase(t testing.TB) string {
 	}, ":") + " liquibase.integration.commandline.LiquibaseCommandLine"
 }
 
-// bench is a folder with a tool's files, and a database.
+// A fixture is a folder with a tool's files, and a database.
 type fixture struct {
 	*pgtest.Database
 	t       *testing.T
@@ -90,7 +90,7 @@ func (b *fixture) writeFiles(archive *txtar.Archive, under string) {
 	}
 }
 
-// exec runs the tool under the migrator.
+// exec runs the tool with migrator exec.
 func (b *fixture) exec() (code int, output string) {
 	cmd, out := b.start()
 	err := cmd.Wait()
@@ -104,7 +104,7 @@ func (b *fixture) exec() (code int, output string) {
 	return 0, out.String()
 }
 
-// start starts the tool under the migrator. The output may be read once it has ended.
+// start starts the tool with migrator exec. The output is complete when the command has ended.
 func (b *fixture) start() (*exec.Cmd, *bytes.Buffer) {
 	cmd := exec.Command(binary, append([]string{"exec", "--lock-wait", "5m", "--"}, b.command...)...)
 	out := &bytes.Buffer{}
@@ -124,7 +124,7 @@ func (b *fixture) execWithCode(code int) string {
 
 func TestExec_EachTool(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short: these are other people's tools, which hack/setup.sh tools installs")
+		t.Skip("-short: external tools, which hack/setup.sh tools installs")
 	}
 	for _, tool := range tools {
 		t.Run(tool.name, func(t *testing.T) {
@@ -161,8 +161,8 @@ func TestExec_EachTool(t *testing.T) {
 	}
 }
 
-// migrates starts the tool twice at once: each migration runs once, and
-// nobody fails, whatever the tool knows of locks.
+// checkMigrate starts the tool twice at the same time. Each migration runs once, and both runs
+// succeed, also if the tool itself does not lock.
 func (b *fixture) checkMigrate() {
 	b.t.Helper()
 	var all sync.WaitGroup
@@ -180,7 +180,7 @@ func (b *fixture) checkMigrate() {
 	assert.Equal(b.t, "true", b.Value(b.t, "SELECT schema_before = schema_after FROM schema_migrations_exec_history ORDER BY run_id DESC LIMIT 1"))
 }
 
-// remove takes away what lay has put there.
+// remove removes the files that writeFiles wrote.
 func (b *fixture) remove(archive *txtar.Archive, under string) {
 	b.t.Helper()
 	for _, f := range archive.Files {
@@ -190,7 +190,7 @@ func (b *fixture) remove(archive *txtar.Archive, under string) {
 	}
 }
 
-// fails runs a migration that fails for a reason, which has to stand in the report.
+// checkFailure runs a migration that fails, checks that the failure report has the reason, and returns the report.
 func (b *fixture) checkFailure(code int, reason string) (report string) {
 	b.t.Helper()
 	output := b.execWithCode(code)
@@ -203,17 +203,17 @@ func (b *fixture) checkFailure(code int, reason string) (report string) {
 	return report
 }
 
-// clear takes golang-migrate's mark away, as its force does.
+// resetVersion removes golang-migrate's dirty flag, as migrate force does.
 func (b *fixture) resetVersion(resolve string) {
 	if strings.HasPrefix(resolve, "migrate force") {
 		b.Exec(b.t, "UPDATE schema_migrations SET version = 2, dirty = false")
 	}
 }
 
-// sleeping is a statement that does not end by itself.
+// slowStatement is a statement that does not end by itself.
 const slowStatement = "SELECT pg_sleep(3600)"
 
-// slow is the archive with migrations that take long instead of failing.
+// slow returns the archive with slow migrations instead of failing ones.
 func slow(archive *txtar.Archive) *txtar.Archive {
 	out := &txtar.Archive{}
 	for _, f := range archive.Files {
@@ -223,7 +223,8 @@ func slow(archive *txtar.Archive) *txtar.Archive {
 	return out
 }
 
-// stops stops the migrator while the tool's statement runs, which has to end with it.
+// checkStop stops the migrator while the tool's statement runs, checks that the statement has ended, and returns the
+// failure report.
 func (b *fixture) checkStop() (report string) {
 	b.t.Helper()
 	const running = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%" + slowStatement + "%' AND pid <> pg_backend_pid()"
