@@ -7,9 +7,9 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// ForDown plans the way back to version to; NoVersion undoes everything. What the
-// journal knows not to be applied is passed over. The catalog may be a union: what
-// only the journal knows is undone as it says.
+// ForDown plans a rollback to version to; NoVersion rolls back everything. It skips
+// migrations that are not applied according to the history table. The catalog may include
+// migrations of the history table, which are rolled back with their stored down SQL.
 func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 	plan, err := startPlan(c, st, p, Down)
 	if err != nil {
@@ -36,8 +36,8 @@ func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 	return plan, nil
 }
 
-// ForDownToFiles is ForDown to the newest applied version that the files have or
-// reach beyond: what a newer release has brought is undone.
+// ForDownToFiles plans a rollback to the newest applied version that is not above the
+// newest file: it rolls back the migrations of a newer release.
 func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
 	if !isAhead(c.Files(), st) {
 		return startPlan(c, st, p, Down)
@@ -52,8 +52,8 @@ func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
 	return ForDown(c, st, to, p)
 }
 
-// checkSameApplication refuses files of which none is what ran here: with another application's
-// nearly all of this one would be undone.
+// checkSameApplication refuses files none of which matches what was applied: with the
+// files of another application, nearly every migration would be rolled back.
 func checkSameApplication(files *source.Catalog, st State, p Policy) error {
 	applied := appliedUpTo(files, st, int(files.Latest()))
 	edited := len(st.Edited) - len(st.LineEndings)
@@ -61,14 +61,14 @@ func checkSameApplication(files *source.Catalog, st State, p Policy) error {
 		return nil
 	}
 	return &Refusal{
-		Reason: fmt.Sprintf("none of the files in %s is what has run in this database", files.Origin()),
-		Why:    fmt.Sprintf("it may be another application's; everything above version %d would be undone", files.Latest()),
-		Next:   "look whether --database-url, --table and --source belong together; if the files were edited, all of them, pass --on-edited allow",
+		Reason: fmt.Sprintf("none of the files in %s matches what was applied to this database", files.Origin()),
+		Why:    fmt.Sprintf("the database may belong to another application; everything above version %d would be rolled back", files.Latest()),
+		Next:   "check that --database-url, --table and --source belong together; if all files were edited, set --on-edited allow",
 	}
 }
 
-// isAhead says that something is in effect, or stopped on its way down, that is above
-// the newest file.
+// isAhead reports whether a version above the newest file is applied, or its rollback is
+// unfinished.
 func isAhead(files *source.Catalog, st State) bool {
 	latest := int(files.Latest())
 	return st.Version > latest || st.Dirty && slices.ContainsFunc(st.Runs, func(r Run) bool {
@@ -76,41 +76,41 @@ func isAhead(files *source.Catalog, st State) bool {
 	})
 }
 
-// appliedUpTo lists what is in effect up to a version, that one included.
+// appliedUpTo returns the applied migrations up to a version, inclusive.
 func appliedUpTo(c *source.Catalog, st State, last int) []source.Migration {
 	var applied []source.Migration
-	inEffect := st.appliedVersions()
+	isApplied := st.appliedVersions()
 	for _, m := range c.All() {
 		v := int(m.Version)
-		if v <= min(last, st.Version) && (v == st.Version || len(st.Runs) == 0 || inEffect[v]) {
+		if v <= min(last, st.Version) && (v == st.Version || len(st.Runs) == 0 || isApplied[v]) {
 			applied = append(applied, m)
 		}
 	}
 	return applied
 }
 
-// checkReversible refuses what there is no down for.
+// checkReversible refuses a migration that has no down script.
 func checkReversible(m source.Migration) error {
 	switch {
 	case m.Irreversible:
 		return &Refusal{
 			Reason: fmt.Sprintf("version %d (%s) is irreversible", m.Version, m.Name),
-			Why:    "its up file says -- shiplock:irreversible: no SQL brings back what it took away",
-			Next:   fmt.Sprintf("go down to %d only, or roll forward with a new migration; what was there before is in a backup", m.Version),
+			Why:    "its up file contains -- shiplock:irreversible: no SQL can restore what it removes",
+			Next:   fmt.Sprintf("roll back to %d only, or roll forward with a new migration; restore earlier data from a backup", m.Version),
 		}
 	case m.Down != "":
 		return nil
 	case m.NoDown != "":
 		return &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) cannot be undone from here: %s", m.Version, m.Name, m.NoDown),
-			Why:    "there is no SQL to run, and nothing was begun",
-			Next:   fmt.Sprintf("run this with an image that has %d_%s.down.sql and the up file that ran, or go down to %d only", m.Version, m.Name, m.Version),
+			Reason: fmt.Sprintf("version %d (%s) cannot be rolled back here: %s", m.Version, m.Name, m.NoDown),
+			Why:    "there is no down SQL to run",
+			Next:   fmt.Sprintf("run this with an image that has %d_%s.down.sql and the up file that was applied, or roll back to %d only", m.Version, m.Name, m.Version),
 		}
 	}
 	return &Refusal{
 		Reason: fmt.Sprintf("version %d (%s) has no down file", m.Version, m.Name),
-		Why:    "it cannot be undone; golang-migrate would lower the version and leave the schema as it is",
-		Next:   fmt.Sprintf("add %d_%s.down.sql (an empty one if there is nothing to undo), or go down to %d only", m.Version, m.Name, m.Version),
+		Why:    "it cannot be rolled back; golang-migrate would lower the version and leave the schema unchanged",
+		Next:   fmt.Sprintf("add %d_%s.down.sql (an empty file if there is nothing to roll back), or roll back to %d only", m.Version, m.Name, m.Version),
 	}
 }
 
@@ -118,8 +118,8 @@ func checkDownTarget(c *source.Catalog, st State, to int) error {
 	if to > st.Version {
 		return &Refusal{
 			Reason: fmt.Sprintf("the database is at version %s, below %d", versionText(st.Version), to),
-			Why:    "down only goes down",
-			Next:   "name a version that status lists as applied; to go up: migrator up",
+			Why:    "down only rolls back",
+			Next:   "specify a version that migrator status lists as applied; to apply migrations, run: migrator up",
 		}
 	}
 	if err := checkKnown(c, st); err != nil {
@@ -128,8 +128,8 @@ func checkDownTarget(c *source.Catalog, st State, to int) error {
 	if _, ok := c.Find(uint(max(to, 0))); !ok && to != NoVersion {
 		return &Refusal{
 			Reason: fmt.Sprintf("there is no version %d in %s", to, c.Origin()),
-			Why:    "down stops at a version that there is",
-			Next:   "name one that status lists, or 0 to undo all",
+			Why:    "the target must be an existing version",
+			Next:   "specify a version that migrator status lists, or 0 to roll back everything",
 		}
 	}
 	return nil

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// maxListed is how many versions a sentence holds before it only counts them.
+// maxListed is the most versions that a message lists; it counts the others.
 const maxListed = 10
 
-// WithoutDown lists the versions that the plan applies and that have no down file,
-// as text; empty for none.
+// WithoutDown returns the versions that the plan applies and that have no down file, as
+// text; "" for none.
 func (p Plan) WithoutDown() string {
 	var versions []string
 	for _, s := range p.Steps {
@@ -23,7 +23,8 @@ func (p Plan) WithoutDown() string {
 	return strings.Join(versions, ", ")
 }
 
-// checkDownFiles refuses a plan for ups that have no downs, where the policy wants them.
+// checkDownFiles refuses a plan that applies migrations without a down file, if the policy
+// requires down files.
 func checkDownFiles(plan Plan, p Policy) error {
 	versions := plan.WithoutDown()
 	if !p.RequireDown || versions == "" {
@@ -31,7 +32,7 @@ func checkDownFiles(plan Plan, p Policy) error {
 	}
 	return &Refusal{
 		Reason: "pending migrations have no down file: " + versions,
-		Why:    "--require-down is set, and once they have run they could not be undone",
-		Next:   "add their .down.sql files (empty ones where there is nothing to undo), or deploy without --require-down",
+		Why:    "--require-down is set, and without a down file they cannot be rolled back",
+		Next:   "add their .down.sql files (empty files if there is nothing to roll back), or deploy without --require-down",
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// remember is what a journal has of versions 6, 7 and 8, beyond the files.
+// storedMigrations returns what the history table has of versions 6, 7 and 8, which are above
+// the files, and of r.
 func storedMigrations(r ...source.RecordedMigration) []source.RecordedMigration {
 	return append([]source.RecordedMigration{
 		{Version: 6, Name: "f", HasUp: true, HasDown: true},
@@ -28,37 +29,37 @@ func appliedRuns(versions ...int) []Run {
 
 func TestForDownToFiles_State_PlansOrRefuses(t *testing.T) {
 	files := []string{"1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "5_b.down.sql"}
-	undo := []string{"history:8_h.down.sql>7", "history:7_g.down.sql>6", "history:6_f.down.sql>5"}
+	down := []string{"history:8_h.down.sql>7", "history:7_g.down.sql>6", "history:6_f.down.sql>5"}
 	for _, c := range []struct {
 		name    string
-		memory  []source.RecordedMigration
+		stored  []source.RecordedMigration
 		state   State
 		want    []string
 		to      int
 		then    []string // what up applies after that
 		refusal string
 	}{
-		{name: "newer", memory: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)}, want: undo, to: 5},
+		{name: "newer", stored: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)}, want: down, to: 5},
 		{name: "not newer", state: State{Version: 5, Runs: appliedRuns(1, 5)}, to: 5},
 		{name: "older", state: State{Version: 1, Runs: appliedRuns(1)}, to: 1},
 		{name: "empty", state: State{Version: NoVersion}, to: NoVersion},
-		{name: "a file that has not run is passed over", memory: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 6, 7, 8)},
-			want: []string{undo[0], undo[1], "history:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
-		{name: "nothing of the files has run", memory: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(6, 7, 8)},
-			want: []string{undo[0], undo[1], "history:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
-		{name: "a hotfix below the newest file stays", memory: storedMigrations(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: appliedRuns(1, 3, 5, 6, 7, 8)}, want: undo, to: 5},
-		{name: "one has no down", memory: storedMigrations(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
-			refusal: "version 7 (g) cannot be undone from here: for a reason"},
-		{name: "one is irreversible", memory: storedMigrations(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
+		{name: "a pending file is skipped", stored: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 6, 7, 8)},
+			want: []string{down[0], down[1], "history:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
+		{name: "none of the files is applied", stored: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(6, 7, 8)},
+			want: []string{down[0], down[1], "history:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
+		{name: "a hotfix below the newest file stays", stored: storedMigrations(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: appliedRuns(1, 3, 5, 6, 7, 8)}, want: down, to: 5},
+		{name: "one has no down", stored: storedMigrations(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
+			refusal: "version 7 (g) cannot be rolled back here: for a reason"},
+		{name: "one is irreversible", stored: storedMigrations(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
 			refusal: "version 6 (f) is irreversible"},
-		{name: "nobody knows what it is", state: State{Version: 8, Runs: appliedRuns(1, 5)}, refusal: "nor in the journal"},
-		{name: "stopped part-way on its way down", memory: storedMigrations(), want: []string{"history:6_f.down.sql>5"}, to: 5,
+		{name: "version is not in the history table", state: State{Version: 8, Runs: appliedRuns(1, 5)}, refusal: "nor in the history table"},
+		{name: "rollback is unfinished", stored: storedMigrations(), want: []string{"history:6_f.down.sql>5"}, to: 5,
 			state: State{Version: 5, Dirty: true, Runs: append(appliedRuns(1, 5), Run{Version: 6, Name: "f", Direction: Down, Outcome: PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
-		{name: "stopped part-way on its way up", memory: storedMigrations(), refusal: "version 8 (h) stopped part-way, after 1 of 2 statements",
+		{name: "migration is partially applied", stored: storedMigrations(), refusal: "version 8 (h) is partially applied (1 of 2 statements)",
 			state: State{Version: 8, Dirty: true, Runs: append(appliedRuns(1, 5, 6, 7), Run{Version: 8, Name: "h", Direction: Up, Outcome: PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			union := catalog(t, files...).WithHistory(c.memory)
+			union := catalog(t, files...).WithHistory(c.stored)
 			for i, plan := range []func() (Plan, error){
 				func() (Plan, error) { return ForDownToFiles(union, c.state, Policy{Table: "t"}) },
 				func() (Plan, error) { return ForUp(union, c.state, Policy{Table: "t", OnNewer: DownNewer}) },
@@ -70,7 +71,7 @@ func TestForDownToFiles_State_PlansOrRefuses(t *testing.T) {
 				}
 				require.NoError(t, err)
 				if c.want == nil && len(p.Steps) > 0 {
-					assert.Equal(t, Up, p.Steps[0].Direction, "up goes on as ever")
+					assert.Equal(t, Up, p.Steps[0].Direction, "up applies the pending files")
 					continue
 				}
 				down := Plan{From: p.From, Steps: p.Steps[:len(InDirection(RunsOf(p.Steps), Down))]}
@@ -81,7 +82,7 @@ func TestForDownToFiles_State_PlansOrRefuses(t *testing.T) {
 					continue
 				}
 				assert.Equal(t, c.then, steps(Plan{Steps: p.Steps[len(down.Steps):]}))
-				assert.Equal(t, 5, p.To, "up goes where the files end")
+				assert.Equal(t, 5, p.To, "up ends at the newest file")
 			}
 		})
 	}
@@ -90,46 +91,46 @@ func TestForDownToFiles_State_PlansOrRefuses(t *testing.T) {
 func TestForUp_MinCompatibleVersion_RefusesUnderAnyPolicy(t *testing.T) {
 	files := catalog(t, "1_a.up.sql", "5_b.up.sql")
 	union := files.WithHistory(storedMigrations())
-	floored := func(v uint) State {
+	withMinVersion := func(v uint) State {
 		runs := appliedRuns(1, 5, 6, 7, 8)
 		runs[3].MinCompatibleVersion = v
 		return State{Version: 8, Runs: runs}
 	}
 	for _, policy := range []OnNewer{AllowNewer, FailNewer, ""} {
-		_, err := ForUp(union, floored(7), Policy{OnNewer: policy})
-		requireRefusal(t, err, "nothing older than version 7 can live with version 7")
-		_, err = ForWait(files, floored(6), Policy{OnNewer: policy})
-		requireRefusal(t, err, "nothing older than version 6 can live with version 7")
+		_, err := ForUp(union, withMinVersion(7), Policy{OnNewer: policy})
+		requireRefusal(t, err, "version 7 () is applied and has minimum compatible version 7")
+		_, err = ForWait(files, withMinVersion(6), Policy{OnNewer: policy})
+		requireRefusal(t, err, "version 7 () is applied and has minimum compatible version 6")
 	}
-	p, err := ForUp(union, floored(5), Policy{})
+	p, err := ForUp(union, withMinVersion(5), Policy{})
 	require.NoError(t, err, "the newest file is 5")
 	assert.True(t, p.Newer)
 	assert.Equal(t, "6 (), 7 (), 8 ()", Names(p.Ahead))
-	p, err = ForUp(union, floored(7), Policy{OnNewer: DownNewer})
-	require.NoError(t, err, "it is undone")
+	p, err = ForUp(union, withMinVersion(7), Policy{OnNewer: DownNewer})
+	require.NoError(t, err, "it is rolled back")
 	assert.Equal(t, 5, p.To)
-	missing, err := ForWait(files, floored(7), Policy{OnNewer: DownNewer})
+	missing, err := ForWait(files, withMinVersion(7), Policy{OnNewer: DownNewer})
 	require.NoError(t, err)
-	assert.Equal(t, "the database is at version 8, newer than the files (5), and is to be run down", missing)
+	assert.Equal(t, "database is at version 8, ahead of the migration files (5), and is to be rolled back", missing)
 
-	undone := floored(7)
-	undone.Runs[3].Direction = Down
-	undone.Runs[4].Direction, undone.Version = Down, 6
-	_, err = ForUp(union, undone, Policy{})
-	require.NoError(t, err, "what has gone down has no floor")
+	rolledBack := withMinVersion(7)
+	rolledBack.Runs[3].Direction = Down
+	rolledBack.Runs[4].Direction, rolledBack.Version = Down, 6
+	_, err = ForUp(union, rolledBack, Policy{})
+	require.NoError(t, err, "a migration that was rolled back has no minimum compatible version")
 }
 
-// TestFilesOfAnotherApplicationUndoNothing, unless somebody says that they were edited.
+// The files may belong to another application, unless --on-edited allows edited files.
 func TestForDownToFiles_AllFilesEdited_Refuses(t *testing.T) {
 	union := catalog(t, "1_a.up.sql", "5_b.up.sql").WithHistory(storedMigrations())
 	st := State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8), Edited: []uint{1, 5}}
 	_, err := ForDownToFiles(union, st, Policy{})
-	requireRefusal(t, err, "is what has run in this database")
+	requireRefusal(t, err, "matches what was applied to this database")
 	p, err := ForDownToFiles(union, st, Policy{OnEdited: AllowEdited})
 	require.NoError(t, err)
 	assert.Len(t, p.Steps, 3)
 	st.Edited = []uint{5}
 	p, err = ForDownToFiles(union, st, Policy{})
-	require.NoError(t, err, "one that was edited is no sign of that")
+	require.NoError(t, err, "one edited file is no sign of another application")
 	assert.Len(t, p.Steps, 3)
 }

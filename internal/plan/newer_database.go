@@ -9,24 +9,25 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// planAhead is the plan for a database that is ahead of the files.
+// planAhead returns the plan, or the refusal, for a database that is ahead of the files.
 func planAhead(files *source.Catalog, st State, p Policy) (Plan, error) {
 	unknown := appliedAbove(files, st)
 	if p.OnNewer != FailNewer {
 		return Plan{From: st.Version, To: st.Version, Newer: true, Ahead: unknown}, nil
 	}
-	why := "an older release would run on a schema that it does not know"
+	why := "this release is older than the schema that it would run on"
 	if len(unknown) > 0 {
-		why += "; the journal has, beyond the files here: " + Names(unknown)
+		why += "; applied migrations that are not in the files: " + Names(unknown)
 	}
 	return Plan{}, &Refusal{
-		Reason: fmt.Sprintf("the database is at version %d, newer than the newest file here, %d", st.Version, files.Latest()),
+		Reason: fmt.Sprintf("the database is at version %d, ahead of the migration files (newest: %d)", st.Version, files.Latest()),
 		Why:    why,
-		Next:   "deploy the newer release, or pass --on-newer allow if this one can live with the newer schema, or undo what is newer: migrator down --to-files",
+		Next:   "deploy the newer release, or set --on-newer allow if this release is compatible with the newer schema, or roll back the newer migrations: migrator down --to-files",
 	}
 }
 
-// appliedAbove lists what is in effect above the newest file, as the journal tells it.
+// appliedAbove returns the applied migrations above the newest file, according to the
+// history table.
 func appliedAbove(files *source.Catalog, st State) []Run {
 	var out []Run
 	for _, r := range st.Runs {
@@ -37,8 +38,8 @@ func appliedAbove(files *source.Catalog, st State) []Run {
 	return out
 }
 
-// planDownAndUp undoes what is newer than the files, and applies what of them has not
-// run: an older release may have a hotfix that the newer one had not.
+// planDownAndUp plans to roll back the migrations above the files, and then to apply the
+// pending files: an older release may have a hotfix that the newer one lacks.
 func planDownAndUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	down, err := ForDownToFiles(c, st, p)
 	if err != nil {
@@ -48,7 +49,7 @@ func planDownAndUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	return Plan{From: down.From, To: up.To, Steps: append(down.Steps, up.Steps...)}, err
 }
 
-// stateAfter is the state after a plan that goes down.
+// stateAfter returns the state after a plan that rolls back.
 func (p Plan) stateAfter(st State) State {
 	after := State{Version: p.To, Edited: st.Edited, LineEndings: st.LineEndings}
 	for _, r := range st.Runs {
@@ -60,10 +61,11 @@ func (p Plan) stateAfter(st State) State {
 	return after
 }
 
-// RollsBack says that the plan undoes, be it that it applies something then.
+// RollsBack reports whether the plan starts with a rollback, even if it applies migrations
+// afterwards.
 func (p Plan) RollsBack() bool { return len(p.Steps) > 0 && p.Steps[0].Direction == Down }
 
-// RunsOf are steps by version, name and direction.
+// RunsOf returns steps as runs, with version, name and direction.
 func RunsOf(steps []Step) []Run {
 	var out []Run
 	for _, s := range steps {
@@ -72,12 +74,12 @@ func RunsOf(steps []Step) []Run {
 	return out
 }
 
-// InDirection are the runs that went one way.
+// InDirection returns the runs of one direction.
 func InDirection(runs []Run, d Direction) []Run {
 	return slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Direction != d })
 }
 
-// Names are runs by version and name, as text.
+// Names returns the versions and names of runs as text.
 func Names(runs []Run) string {
 	var names []string
 	for i, r := range runs {
@@ -90,22 +92,23 @@ func Names(runs []Run) string {
 	return strings.Join(names, ", ")
 }
 
-// checkMinCompatibleVersion refuses files that are too old for something that is in effect.
+// checkMinCompatibleVersion refuses files whose newest version is below the minimum
+// compatible version of an applied migration.
 func checkMinCompatibleVersion(files *source.Catalog, st State) error {
-	var worst Run
+	var newest Run
 	for _, r := range st.Runs {
 		applied := r.IsApplied() || r.Outcome == PartiallyApplied
-		if applied && r.MinCompatibleVersion > files.Latest() && r.MinCompatibleVersion > worst.MinCompatibleVersion {
-			worst = r
+		if applied && r.MinCompatibleVersion > files.Latest() && r.MinCompatibleVersion > newest.MinCompatibleVersion {
+			newest = r
 		}
 	}
-	if worst.MinCompatibleVersion == 0 {
+	if newest.MinCompatibleVersion == 0 {
 		return nil
 	}
 	return &Refusal{
-		Reason: fmt.Sprintf("nothing older than version %d can live with version %d (%s), which is in effect; the newest file here is %d",
-			worst.MinCompatibleVersion, worst.Version, worst.Name, files.Latest()),
-		Why:  fmt.Sprintf("its up file says -- %s %d: what this release needs of the schema is no longer there", sqlfile.MinCompatibleVersion, worst.MinCompatibleVersion),
-		Next: fmt.Sprintf("deploy a release that has version %d; or undo what is newer first: migrator down --to-files (--dry-run shows what would run), or in the chart rollback.when: pre-rollback", worst.MinCompatibleVersion),
+		Reason: fmt.Sprintf("version %d (%s) is applied and has minimum compatible version %d; the newest file is version %d",
+			newest.Version, newest.Name, newest.MinCompatibleVersion, files.Latest()),
+		Why:  fmt.Sprintf("its up file contains -- %s %d: the schema no longer has what this release requires", sqlfile.MinCompatibleVersion, newest.MinCompatibleVersion),
+		Next: fmt.Sprintf("deploy a release that has version %d; or roll back first: migrator down --to-files (--dry-run shows the steps), or set rollback.when: pre-rollback in the chart", newest.MinCompatibleVersion),
 	}
 }

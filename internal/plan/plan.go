@@ -1,5 +1,5 @@
-// Package plan decides what to run. It is pure: a catalog, a state and a policy
-// give a plan or a refusal, without any I/O.
+// Package plan decides which migrations to run. It is pure: a catalog, a state and a
+// policy give a plan or a refusal, without any I/O.
 package plan
 
 import (
@@ -13,65 +13,68 @@ import (
 // NoVersion is the version of a database without migrations, as in golang-migrate.
 const NoVersion = -1
 
-// Direction of a step.
+// A Direction is that of a step.
 type Direction string
 
-// The two directions.
+// The directions.
 const (
 	Up   Direction = "up"
 	Down Direction = "down"
 )
 
-// State is what the database says of itself.
+// State is the state of the database.
 type State struct {
 	Version int // NoVersion before the first migration
 	Dirty   bool
-	// Runs is the journal's newest row of each version; empty where it is not kept yet.
+	// Runs has the newest row of the history table for each version; it is empty if there
+	// is no history table yet.
 	Runs []Run
-	// Edited lists the applied versions whose files are not what has run.
+	// Edited has the applied versions whose files differ from what was applied.
 	Edited []uint
-	// LineEndings has those of Edited whose files differ from what has run in line
-	// endings alone, with what the lines ended in then.
+	// LineEndings has those of Edited whose files differ only in line endings, with the
+	// line endings that were applied.
 	LineEndings map[uint]sqlfile.LineEndings
 }
 
-// Run is what the journal says of a version.
+// A Run is a row of the history table.
 type Run struct {
 	Version                            int
 	Name                               string
 	Direction                          Direction
 	Outcome                            Outcome
-	StatementsApplied, StatementsTotal int // statements
-	// MinCompatibleVersion is the oldest version of the files that can live with it; 0 for any.
+	StatementsApplied, StatementsTotal int
+	// MinCompatibleVersion is the oldest version of the files that is compatible with it;
+	// 0 for any.
 	MinCompatibleVersion uint
 }
 
-// Outcome is how a run ended.
+// An Outcome is how a run ended.
 type Outcome int
 
 // The outcomes of a run.
 const (
-	Completed        Outcome = iota // whoever did it
-	RolledBack                      // failed, and left nothing
-	PartiallyApplied                // part-way; it can go on
+	Completed        Outcome = iota // by Shiplock or another tool
+	RolledBack                      // failed and was rolled back
+	PartiallyApplied                // stopped after some statements; it can be resumed
 )
 
-// IsApplied says whether the run's migration is applied, as far as it is settled.
+// IsApplied reports whether the run's migration is applied. It is false for one that is
+// partially applied.
 func (r Run) IsApplied() bool {
 	return r.Outcome == Completed && r.Direction == Up || r.Outcome == RolledBack && r.Direction == Down
 }
 
-// Step runs one file.
+// A Step runs one file.
 type Step struct {
 	Migration source.Migration
 	Direction Direction
 	Target    int // the version after it
-	// Resume is set where Done statements of the file are in effect already.
+	// Resume is set if StatementsApplied statements of the file are already applied.
 	Resume            bool
 	StatementsApplied int
 }
 
-// File is the name of the file that the step runs.
+// File returns the name of the file that the step runs.
 func (s Step) File() string {
 	if s.Direction == Down {
 		return s.Migration.Down
@@ -79,67 +82,67 @@ func (s Step) File() string {
 	return s.Migration.Up
 }
 
-// Plan is what takes a database from one version to another.
+// A Plan takes a database from one version to another.
 type Plan struct {
 	From, To int
 	Steps    []Step
-	// Newer is set when the database is ahead of the files, and nothing is done.
+	// Newer is set if the database is ahead of the files and there is nothing to do.
 	Newer bool
-	// Ahead are the versions in effect that are above the newest file, as far as the
-	// journal knows them; set with Newer.
+	// Ahead has the applied versions above the newest file, as far as the history table
+	// has them; set with Newer.
 	Ahead []Run
 }
 
-// Refusal is a reason not to plan. No retry mends it.
+// A Refusal is an error of planning that a retry does not fix.
 type Refusal struct {
-	Reason string // what is wrong, one line
-	Why    string // what that means
-	Next   string // the way out
+	Reason string // one line
+	Why    string // cause
+	Next   string // advice
 }
 
 func (r *Refusal) Error() string { return r.Reason }
 
-// OnNewer says what to do with a database that is newer than the files.
+// OnNewer is the action for a database that is ahead of the files.
 type OnNewer string
 
-// The choices of OnNewer.
+// The values of OnNewer.
 const (
-	AllowNewer OnNewer = "allow" // do nothing, and say so: after a rollback an older image must be able to start
+	AllowNewer OnNewer = "allow" // log it and do nothing: after a rollback of the release an older image must be able to start
 	FailNewer  OnNewer = "fail"
-	DownNewer  OnNewer = "down" // undo what the files do not have
+	DownNewer  OnNewer = "down" // roll back the migrations above the files
 )
 
-// Policy holds the choices that are the user's.
+// A Policy has the user's settings.
 type Policy struct {
 	OnNewer    OnNewer
 	OutOfOrder OutOfOrder
 	OnEdited   OnEdited
-	// RequireDown refuses to apply what has no down file.
+	// RequireDown refuses to apply migrations without a down file.
 	RequireDown bool
 	Table       string // name of the version table, for messages
 }
 
-// OutOfOrder says what to do with a migration below the database's version that
-// has not run: it was merged late.
+// OutOfOrder is the action for a pending migration below the database's version, one that
+// was merged late.
 type OutOfOrder string
 
-// The choices of OutOfOrder.
+// The values of OutOfOrder.
 const (
 	FailOutOfOrder  OutOfOrder = "fail"
 	ApplyOutOfOrder OutOfOrder = "apply"
 )
 
-// OnEdited says what to do when the file of an applied migration has been edited.
+// OnEdited is the action for an applied migration whose file was edited.
 type OnEdited string
 
-// The choices of OnEdited.
+// The values of OnEdited.
 const (
 	FailEdited  OnEdited = "fail"
 	AllowEdited OnEdited = "allow"
 )
 
-// ForUp plans every migration of the files above the database's version. What only
-// the journal knows is not run; with DownNewer it is undone first.
+// ForUp plans every migration of the files above the database's version. Migrations that
+// only the history table has are not run; with DownNewer they are rolled back first.
 func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	files := c.Files()
 	if p.OnNewer == DownNewer && isAhead(files, st) {
@@ -183,7 +186,7 @@ func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	return plan, checkDownFiles(plan, p)
 }
 
-// startPlan is an empty plan, or one that first finishes what has stopped part-way.
+// startPlan returns an empty plan, or one that first completes a partially applied migration.
 func startPlan(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
 	if !st.Dirty {
 		return Plan{From: st.Version, To: st.Version}, nil
@@ -197,26 +200,26 @@ func startPlan(c *source.Catalog, st State, p Policy, d Direction) (Plan, error)
 	step := Step{Migration: m, Direction: r.Direction, Target: st.Version, Resume: true, StatementsApplied: r.StatementsApplied}
 	if r.Direction != d && d == Down {
 		return Plan{}, &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal),
-			Why:    "its down undoes the whole of it, and only a part of it is in effect",
-			Next:   "finish it with the release that has it (migrator up), and go down then; or undo by hand what it did, then: migrator repair --rolled-back",
+			Reason: fmt.Sprintf("version %d (%s) is partially applied (%d of %d statements)", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal),
+			Why:    "its down script rolls back the whole migration, but only a part of it is applied",
+			Next:   "complete it with the release that has it (migrator up), then roll back; or roll back its changes manually, then run: migrator repair --rolled-back",
 		}
 	}
 	if r.Direction != d {
 		return Plan{}, &Refusal{
-			Reason: fmt.Sprintf("undoing version %d (%s) stopped part-way, after %d of %d statements", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal),
-			Why:    "it has to be finished before anything else runs",
-			Next:   fmt.Sprintf("migrator down --to %d", max(st.Version, 0)),
+			Reason: fmt.Sprintf("the rollback of version %d (%s) is unfinished (%d of %d statements)", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal),
+			Why:    "it must be completed before anything else runs",
+			Next:   fmt.Sprintf("run: migrator down --to %d", max(st.Version, 0)),
 		}
 	}
 	if !ok || step.File() == "" {
 		return Plan{}, &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) stopped part-way after %d of %d statements, and its %s file is not in %s", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal, r.Direction, c.Origin()),
-			Why:    "it can be finished only with its file",
-			Next:   "deploy the release that has the file, or settle it by hand and tell: migrator repair --applied or --rolled-back",
+			Reason: fmt.Sprintf("version %d (%s) is partially applied (%d of %d statements), and its %s file is not in %s", r.Version, r.Name, r.StatementsApplied, r.StatementsTotal, r.Direction, c.Origin()),
+			Why:    "it can be completed only with its file",
+			Next:   "deploy the release that has the file, or resolve it manually, then run migrator repair --applied or --rolled-back",
 		}
 	}
-	from := st.Version // of a late one, or of a down, the target is not its own
+	from := st.Version // the target of an out-of-order migration or of a rollback is not its own version
 	if st.Version == r.Version {
 		from = VersionBelow(c, r.Version)
 	}
@@ -226,7 +229,7 @@ func startPlan(c *source.Catalog, st State, p Policy, d Direction) (Plan, error)
 	return Plan{From: from, To: st.Version, Steps: []Step{step}}, nil
 }
 
-// VersionBelow is the version below v, or NoVersion.
+// VersionBelow returns the version below v, or NoVersion.
 func VersionBelow(c *source.Catalog, v int) int {
 	below := NoVersion
 	for _, m := range c.All() {
@@ -237,8 +240,8 @@ func VersionBelow(c *source.Catalog, v int) int {
 	return below
 }
 
-// Resolve says where a database is after a person has finished a run by hand
-// (applied), or undone what it did, and which way that was.
+// Resolve returns the version of a database after a run was completed manually (applied)
+// or its changes were rolled back manually, and the direction of that change.
 func Resolve(c *source.Catalog, st State, r Run, applied bool) (version int, d Direction) {
 	late := r.Version < st.Version && r.Direction == Up
 	switch {
@@ -254,7 +257,7 @@ func checkEdited(c *source.Catalog, st State, p Policy) error {
 	if len(st.Edited) == 0 || p.OnEdited == AllowEdited {
 		return nil
 	}
-	first := 0 // what has changed more than its line endings comes first
+	first := 0 // other changes come before changed line endings
 	for i, v := range st.Edited {
 		if _, same := st.LineEndings[v]; !same {
 			first = i
@@ -270,21 +273,21 @@ func checkEdited(c *source.Catalog, st State, p Policy) error {
 		return lineEndingsRefusal(m.Up, more, ran)
 	}
 	return &Refusal{
-		Reason: fmt.Sprintf("%s%s was edited after it had been applied", m.Up, more),
-		Why:    "what it says now has never run here; comments and white space would not count",
-		Next:   "restore the file and write a new migration, or pass --on-edited allow if the database is right as it is",
+		Reason: fmt.Sprintf("checksum mismatch: %s%s was edited after it was applied", m.Up, more),
+		Why:    "its current SQL was never run here; changes of comments and white space are ignored",
+		Next:   "restore the file and write a new migration, or set --on-edited allow if the database is correct as it is",
 	}
 }
 
-// outOfOrder finds the migrations that were merged below the database's version.
+// outOfOrder returns steps for the pending migrations below the database's version.
 func outOfOrder(c *source.Catalog, st State, p Policy) ([]Step, error) {
 	if len(st.Runs) == 0 || st.Dirty {
 		return nil, nil
 	}
 	var steps []Step
-	inEffect := st.appliedVersions()
+	isApplied := st.appliedVersions()
 	for _, m := range c.All() {
-		if int(m.Version) < st.Version && m.Up != "" && !inEffect[int(m.Version)] {
+		if int(m.Version) < st.Version && m.Up != "" && !isApplied[int(m.Version)] {
 			steps = append(steps, Step{Migration: m, Direction: Up, Target: st.Version})
 		}
 	}
@@ -292,13 +295,13 @@ func outOfOrder(c *source.Catalog, st State, p Policy) ([]Step, error) {
 		return steps, nil
 	}
 	return nil, &Refusal{
-		Reason: fmt.Sprintf("%s has not run, and the database is past it, at version %d", steps[0].File(), st.Version),
-		Why:    "it was merged late, below what was already applied; golang-migrate would skip it without a word",
-		Next:   "give it a version above the newest, or pass --out-of-order apply if it can run now",
+		Reason: fmt.Sprintf("out of order: %s is pending, but the database is already at version %d", steps[0].File(), st.Version),
+		Why:    "its version is below one that was already applied; golang-migrate would skip it silently",
+		Next:   "rename it to a version above the newest, or set --out-of-order apply if it can run now",
 	}
 }
 
-// appliedVersions is the set of versions that the journal knows to be applied.
+// appliedVersions returns the versions of the history table, and whether each is applied.
 func (st State) appliedVersions() map[int]bool {
 	out := make(map[int]bool, len(st.Runs))
 	for _, r := range st.Runs {
@@ -307,25 +310,25 @@ func (st State) appliedVersions() map[int]bool {
 	return out
 }
 
-// Applied is the set of the catalog's versions that are in effect: those up to the
-// database's version, but for what the journal knows not to have run, and for the
-// one that is part-way.
+// Applied returns the catalog's versions, and whether each is applied: those up to the
+// database's version, except for those not applied according to the history table, and for
+// a partially applied one.
 func Applied(c *source.Catalog, st State) map[uint]bool {
-	adopted := map[int]bool{}
+	unrecorded := map[int]bool{}
 	for _, r := range Unrecorded(c, st) {
-		adopted[r.Version] = r.Direction == Up
+		unrecorded[r.Version] = r.Direction == Up
 	}
-	out, inEffect := map[uint]bool{}, st.appliedVersions()
+	out, isApplied := map[uint]bool{}, st.appliedVersions()
 	for _, m := range c.All() {
 		v := int(m.Version)
 		known := len(st.Runs) == 0 && !(st.Dirty && v == st.Version)
-		out[m.Version] = v <= st.Version && (known || adopted[v] || inEffect[v])
+		out[m.Version] = v <= st.Version && (known || unrecorded[v] || isApplied[v])
 	}
 	return out
 }
 
-// Unrecorded lists what another tool has done since the journal was last written: runs
-// to be added to it, up for what it has applied and down for what it has undone.
+// Unrecorded returns the runs of another tool that the history table lacks: up for
+// migrations that it applied, down for those that it rolled back.
 func Unrecorded(c *source.Catalog, st State) []Run {
 	if st.Dirty {
 		return nil
@@ -350,8 +353,8 @@ func Unrecorded(c *source.Catalog, st State) []Run {
 	return out
 }
 
-// checkKnown refuses a database whose version none of the files has, nor the journal
-// where the catalog is a union.
+// checkKnown refuses a database whose version is in none of the files, nor in the history
+// table if the catalog includes it.
 func checkKnown(c *source.Catalog, st State) error {
 	if st.Version == NoVersion {
 		return nil
@@ -361,24 +364,24 @@ func checkKnown(c *source.Catalog, st State) error {
 	}
 	if c != c.Files() && st.Version > int(c.Files().Latest()) {
 		return &Refusal{
-			Reason: fmt.Sprintf("the database is at version %d, which is not among the files in %s (newest: %d), nor in the journal", st.Version, c.Origin(), c.Files().Latest()),
-			Why:    "another tool has applied it, or no journal was kept, so nothing here knows what it did",
+			Reason: fmt.Sprintf("the database is at version %d, which is neither in the files in %s (newest: %d) nor in the history table", st.Version, c.Origin(), c.Files().Latest()),
+			Why:    "another tool applied it, or there is no history table, so its down SQL is unknown",
 			Next:   fmt.Sprintf("run this with the image that has the files up to version %d", st.Version),
 		}
 	}
 	return &Refusal{
-		Reason: fmt.Sprintf("the database is at version %d, which is not among the files in %s (newest: %d)", st.Version, c.Origin(), c.Files().Latest()),
+		Reason: fmt.Sprintf("the database is at version %d, which is not in the files in %s (newest: %d)", st.Version, c.Origin(), c.Files().Latest()),
 		Why:    "a file was renamed or removed, or these are the migrations of another application or of an older release",
-		Next:   fmt.Sprintf("bring the file of version %d back, or point --source (or --table) at the right place", st.Version),
+		Next:   fmt.Sprintf("restore the file of version %d, or correct --source or --table", st.Version),
 	}
 }
 
 func dirtyRefusal(st State, p Policy) error {
 	return &Refusal{
 		Reason: fmt.Sprintf("the database is marked dirty at version %s", versionText(st.Version)),
-		Why:    "a migration that does not run in one transaction, or another tool's, stopped part-way; how far it came is not known here",
-		Next: fmt.Sprintf("compare the schema with the file of version %s and finish it by hand, then: migrator repair --applied\n"+
-			"or undo what it did, then: migrator repair --rolled-back\nthen deploy again (the version table is %s)", versionText(st.Version), p.Table),
+		Why:    "a migration that does not run in one transaction, or one of another tool, was interrupted; it is unknown which of its statements were applied",
+		Next: fmt.Sprintf("compare the schema with the file of version %s and complete it manually, then run: migrator repair --applied\n"+
+			"or roll back its changes manually, then run: migrator repair --rolled-back\nthen deploy again (the version table is %s)", versionText(st.Version), p.Table),
 	}
 }
 

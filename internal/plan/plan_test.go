@@ -41,7 +41,7 @@ func TestForUp_State_PlansOrRefuses(t *testing.T) {
 		state   State
 		onNewer OnNewer
 		down    bool // RequireDown
-		late    OutOfOrder
+		order   OutOfOrder
 		want    []string
 		to      int
 		newer   bool
@@ -53,22 +53,22 @@ func TestForUp_State_PlansOrRefuses(t *testing.T) {
 		{name: "nothing to do", files: threeMigrations, state: State{Version: 20260101000000}, to: 20260101000000},
 		{name: "version zero", files: []string{"0_a.up.sql", "1_b.up.sql"}, state: State{Version: NoVersion}, want: []string{"0_a.up.sql>0", "1_b.up.sql>1"}, to: 1},
 		{name: "newer is allowed by default", files: []string{"1_a.up.sql"}, state: State{Version: 9}, to: 9, newer: true},
-		{name: "newer can be refused", files: []string{"1_a.up.sql"}, state: State{Version: 9}, onNewer: FailNewer, refusal: "newer than the newest file"},
-		{name: "unknown version", files: threeMigrations, state: State{Version: 4}, refusal: "version 4, which is not among the files in m"},
+		{name: "newer can be refused", files: []string{"1_a.up.sql"}, state: State{Version: 9}, onNewer: FailNewer, refusal: "ahead of the migration files"},
+		{name: "unknown version", files: threeMigrations, state: State{Version: 4}, refusal: "version 4, which is not in the files in m"},
 		{name: "dirty", files: threeMigrations, state: State{Version: 5, Dirty: true}, refusal: "dirty at version 5"},
 		{name: "dirty before the first", files: threeMigrations, state: State{Version: NoVersion, Dirty: true}, refusal: "dirty at version none"},
 		{name: "dirty and newer", files: threeMigrations, state: State{Version: 20270101000000, Dirty: true}, refusal: "dirty at version 20270101000000"},
 		{name: "no up file", files: []string{"1_a.up.sql", "2_b.down.sql"}, state: State{Version: 1}, refusal: "version 2 has a down file, 2_b.down.sql, and no up file"},
 		{name: "no up file, but applied", files: []string{"1_a.down.sql", "2_b.up.sql"}, state: State{Version: 1}, want: []string{"2_b.up.sql>2"}, to: 2},
-		{name: "down files are there", files: threeMigrations, state: State{Version: 5}, down: true, want: []string{"20260101000000_c.up.sql>20260101000000"}, to: 20260101000000},
+		{name: "down files exist", files: threeMigrations, state: State{Version: 5}, down: true, want: []string{"20260101000000_c.up.sql>20260101000000"}, to: 20260101000000},
 		{name: "down files are required", files: []string{"1_a.up.sql", "2_b.up.sql", "3_c.up.sql", "3_c.down.sql", "4_d.up.sql"}, state: State{Version: 1}, down: true,
 			refusal: "pending migrations have no down file: 2, 4"},
-		{name: "and not of what is applied", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2}, down: true, to: 2},
-		{name: "and of a late one", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2, Runs: []Run{{Version: 2, Direction: Up}}}, late: ApplyOutOfOrder, down: true,
+		{name: "down files of applied migrations are not required", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2}, down: true, to: 2},
+		{name: "down file of an out-of-order migration is required", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2, Runs: []Run{{Version: 2, Direction: Up}}}, order: ApplyOutOfOrder, down: true,
 			refusal: "pending migrations have no down file: 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := ForUp(catalog(t, c.files...), c.state, Policy{OnNewer: c.onNewer, OutOfOrder: c.late, RequireDown: c.down, Table: "schema_migrations"})
+			p, err := ForUp(catalog(t, c.files...), c.state, Policy{OnNewer: c.onNewer, OutOfOrder: c.order, RequireDown: c.down, Table: "schema_migrations"})
 			if c.refusal != "" {
 				requireRefusal(t, err, c.refusal)
 				return
@@ -95,14 +95,14 @@ func TestForDown_State_PlansOrRefuses(t *testing.T) {
 		{name: "all", files: threeMigrations, state: State{Version: 20260101000000}, to: NoVersion,
 			want: []string{"20260101000000_c.down.sql>5", "5_b.down.sql>1", "1_a.down.sql>-1"}},
 		{name: "already there", files: threeMigrations, state: State{Version: 5}, to: 5},
-		{name: "nothing to undo", files: threeMigrations, state: State{Version: NoVersion}, to: NoVersion},
-		{name: "upwards", files: threeMigrations, state: State{Version: 1}, to: 5, refusal: "at version 1, below 5"},
-		{name: "upwards from nothing", files: threeMigrations, state: State{Version: NoVersion}, to: 5, refusal: "at version none, below 5"},
+		{name: "nothing to roll back", files: threeMigrations, state: State{Version: NoVersion}, to: NoVersion},
+		{name: "target above the version", files: threeMigrations, state: State{Version: 1}, to: 5, refusal: "at version 1, below 5"},
+		{name: "target above no version", files: threeMigrations, state: State{Version: NoVersion}, to: 5, refusal: "at version none, below 5"},
 		{name: "no such version", files: threeMigrations, state: State{Version: 5}, to: 3, refusal: "there is no version 3 in m"},
-		{name: "database newer than the files", files: threeMigrations[:4], state: State{Version: 7}, to: 1, refusal: "version 7, which is not among"},
+		{name: "database newer than the files", files: threeMigrations[:4], state: State{Version: 7}, to: 1, refusal: "version 7, which is not in"},
 		{name: "no down file", files: []string{"1_a.up.sql", "2_b.up.sql", "2_b.down.sql"}, state: State{Version: 2}, to: NoVersion,
 			refusal: "version 1 (a) has no down file"},
-		{name: "no down file further down", files: []string{"1_a.up.sql", "2_b.up.sql", "2_b.down.sql"}, state: State{Version: 2}, to: 1,
+		{name: "no down file below the target", files: []string{"1_a.up.sql", "2_b.up.sql", "2_b.down.sql"}, state: State{Version: 2}, to: 1,
 			want: []string{"2_b.down.sql>1"}},
 		{name: "dirty", files: threeMigrations, state: State{Version: 5, Dirty: true}, to: 1, refusal: "dirty at version 5"},
 		{name: "to version zero", files: []string{"0_a.up.sql", "1_b.up.sql", "1_b.down.sql"}, state: State{Version: 1}, to: 0, want: []string{"1_b.down.sql>0"}},

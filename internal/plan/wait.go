@@ -8,30 +8,29 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Missing says what a database still lacks of a version, in words that complete
-// "waiting:"; empty when it has it.
+// Missing describes what a database lacks of a version, as text after "waiting:". It returns
+// "" if the database has that version.
 func Missing(st State, want int) string {
 	switch {
 	case st.Dirty:
-		return fmt.Sprintf("a migration is at work at version %s, or stopped part-way there", versionText(st.Version))
+		return fmt.Sprintf("a migration is running or partially applied at version %s", versionText(st.Version))
 	case st.Version == NoVersion && slices.ContainsFunc(st.Runs, Run.IsApplied):
-		return fmt.Sprintf("the version table is empty, but the history has migrations as applied (see migrator status); wanted is version %d", want)
+		return fmt.Sprintf("the version table is empty, but the history table has applied migrations (see migrator status); version %d is required", want)
 	case st.Version == NoVersion:
-		return fmt.Sprintf("no migration has run yet; wanted is version %d", want)
+		return fmt.Sprintf("no migration is applied; version %d is required", want)
 	case st.Version < want:
-		return fmt.Sprintf("the database is at version %d; wanted is version %d", st.Version, want)
+		return fmt.Sprintf("database is at version %d; version %d is required", st.Version, want)
 	}
 	return ""
 }
 
-// ForWait is Missing for all of a catalog's migrations. What the journal, as far
-// as it is in st, knows not to have run below the database's version is missing,
-// too. A database that is newer than the files lacks nothing, unless the policy
-// refuses it.
+// ForWait is Missing for all migrations of a catalog, including those below the database's
+// version that are not applied according to the history table, as far as it is in st. A
+// database that is ahead of the files lacks nothing, unless the policy refuses it.
 func ForWait(c *source.Catalog, st State, p Policy) (string, error) {
 	latest := int(c.Latest())
 	if p.OnNewer == DownNewer && st.Version > latest {
-		return fmt.Sprintf("the database is at version %d, newer than the files (%d), and is to be run down", st.Version, latest), nil
+		return fmt.Sprintf("database is at version %d, ahead of the migration files (%d), and is to be rolled back", st.Version, latest), nil
 	}
 	if err := checkMinCompatibleVersion(c, st); err != nil {
 		return "", err
@@ -57,5 +56,5 @@ func ForWait(c *source.Catalog, st State, p Policy) (string, error) {
 	if len(late) == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("the database is at version %d, and %s below it has not run", st.Version, strings.Join(late, ", ")), nil
+	return fmt.Sprintf("database is at version %d, but %s below it is not applied", st.Version, strings.Join(late, ", ")), nil
 }

@@ -13,13 +13,13 @@ import (
 const maxDifferences = 10
 
 func baselineReport(e *engine.BaselineError) Report {
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: the schema is not the one that the files give at version %s", versionText(e.Version))}
-	state := "nothing was written; the scratch database is empty again"
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: the schema does not match the migration files at version %s", versionText(e.Version))}
+	state := noChanges + "; the scratch database is empty again"
 	if e.Failed != nil {
 		c.Title = fmt.Sprintf("refused: the migrations up to version %s cannot be applied to the scratch database", versionText(e.Version))
 		c.add("why", migrationErrorText(e.Failed))
 		c.add("state", state)
-		c.add("next", "correct the files or the scratch database (roles, extensions), or state the version without a comparison: --unverified")
+		c.add("next", "correct the files or the scratch database (roles, extensions), or set the baseline without a comparison: --unverified")
 		return c
 	}
 	var lines []string
@@ -34,16 +34,16 @@ func baselineReport(e *engine.BaselineError) Report {
 		case "removed":
 			lines = append(lines, d.Object+": missing in the database")
 		default:
-			lines = append(lines, fmt.Sprintf("%s: %s in the database, %s by the files", d.Object, cmp.Or(abbreviated(d.After), "empty"), cmp.Or(abbreviated(d.Before), "empty")))
+			lines = append(lines, fmt.Sprintf("%s: %s in the database, %s in the files", d.Object, cmp.Or(abbreviated(d.After), "empty"), cmp.Or(abbreviated(d.Before), "empty")))
 		}
 	}
-	c.addFolded("differs", strings.Join(lines, "\n"))
+	c.addFolded("differences", strings.Join(lines, "\n"))
 	c.add("state", state)
-	c.add("next", "name the version that the schema is at, or change the schema to match\nif the differences do not matter to the migrations: --unverified")
+	c.add("next", "specify the version that the schema matches, or change the schema to match\nif the differences do not affect the migrations: --unverified")
 	return c
 }
 
-// abbreviated is a definition that fits on a line.
+// abbreviated returns a definition that fits on a line.
 func abbreviated(definition string) string {
 	const most = 60
 	text := []rune(strings.Join(strings.Fields(definition), " "))
@@ -53,7 +53,7 @@ func abbreviated(definition string) string {
 	return string(text)
 }
 
-// migrationErrorText is a migration's error without what is only of the scratch database.
+// migrationErrorText returns a migration's error without the details of the scratch database.
 func migrationErrorText(err error) string {
 	var migration *postgres.MigrationError
 	if errors.As(err, &migration) {

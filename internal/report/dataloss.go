@@ -9,17 +9,18 @@ import (
 
 const maxLosses = 12 // lines
 
-// lossState is what a rollback that would lose data has left.
+// dataLossState returns the state of the database after a rollback stopped because of data loss.
 func dataLossState(e *engine.DataLossError) string {
 	if e.Run == nil {
-		return "nothing was run"
+		return noChanges
 	}
-	return fmt.Sprintf("the count before the rollback did not find these rows; %s was rolled back; %s", e.Losses[0].File, databaseState(e))
+	return fmt.Sprintf("the check before the rollback did not find these rows; the transaction of %s was rolled back; %s", e.Losses[0].File, databaseState(e))
 }
 
-// lossCard explains a rollback that was not begun, or that ended where it would lose data.
+// dataLossReport describes a rollback that was not started, or was stopped, because it
+// would delete data.
 func dataLossReport(e *engine.DataLossError) Report {
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: going down from version %s to %s would lose data", versionText(e.From), versionText(e.To))}
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: rolling back from version %s to %s would cause data loss", versionText(e.From), versionText(e.To))}
 	var lines []string
 	for i, l := range e.Losses {
 		if i == maxLosses {
@@ -28,8 +29,8 @@ func dataLossReport(e *engine.DataLossError) Report {
 		}
 		lines = append(lines, l.String())
 	}
-	c.addFolded("loses", strings.Join(lines, "\n"))
+	c.addFolded("data loss", strings.Join(lines, "\n"))
 	c.add("state", dataLossState(e))
-	c.add("next", "keep the newer schema (--on-newer allow) and roll forward; or, with a backup, go down with --allow-data-loss (in the chart: rollback.allowDataLoss)")
+	c.add("next", "keep the newer schema (--on-newer allow) and roll forward; or make a backup and roll back with --allow-data-loss (in the chart: rollback.allowDataLoss)")
 	return c
 }

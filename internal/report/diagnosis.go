@@ -22,7 +22,7 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// Diagnose says what an error of a run means: which exit code, which card. redact
+// Diagnose returns the failure report for the error of a run, with its exit code. redact
 // hides secrets that the error's texts may hold.
 func Diagnose(err error, run Run, redact func(string) string) Report {
 	c := newReport(err, run)
@@ -78,28 +78,28 @@ func newReport(err error, run Run) Report {
 		return sessionStateReport(state)
 	case errors.As(err, &changed) && changed.LineEndings:
 		return refusedReport(changed.Error(), "PostgreSQL stores the line breaks of a string or a function body as they are in the file, so they count; "+
-			"the text is otherwise the same, as git's core.autocrlf leaves it",
-			"restore the line endings, and keep them with a line in .gitattributes (\"*.sql text eol=lf\" for LF), or finish the migration manually, then: migrator repair --applied")
+			"the text is otherwise identical, as after a conversion by git's core.autocrlf",
+			"restore the line endings, and keep them with a line in .gitattributes (\"*.sql text eol=lf\" for LF), or complete the migration manually, then run: migrator repair --applied")
 	case errors.As(err, &changed):
-		return refusedReport(changed.Error(), "what is in effect does not run again, so what stands there now would never happen",
-			"restore what was there and correct only what comes after, or finish the migration by hand and tell: migrator repair --applied")
+		return refusedReport(changed.Error(), "applied statements do not run again, so the changed text would never run",
+			"restore the applied statements and correct only those after them, or complete the migration manually, then run: migrator repair --applied")
 	case errors.As(err, &session):
-		return refusedReport(session.Error(), "a pooler lends a server's session for one transaction; what one statement sets or locks, the next may not find",
-			"connect the migrator to PostgreSQL itself, or through a pool in session mode; the application can stay where it is")
+		return refusedReport(session.Error(), "a connection pooler in transaction mode assigns a server session for one transaction; the next statement may not see what this one sets or locks",
+			"connect the migrator directly to PostgreSQL, or to a pool in session mode; the application needs no change")
 	case errors.As(err, &apart):
-		return refusedReport(apart.Error(), "--tx-mode all promises that a failed run leaves nothing at all",
-			"deploy with --tx-mode file, or give this migration a release of its own")
+		return refusedReport(apart.Error(), "--tx-mode all guarantees that a failed run leaves no changes",
+			"deploy with --tx-mode file, or move this migration to a separate release")
 	case errors.As(err, &rehearsal):
 		return rehearsalReport(rehearsal)
 	case errors.As(err, &scratch):
-		return refusedReport(scratch.Error(), "a rehearsal makes and drops everything in it, again and again",
-			"give --scratch-url a database that is empty, made for this (CREATE DATABASE scratch)")
+		return refusedReport(scratch.Error(), "a rehearsal repeatedly creates and drops everything in this database",
+			"set --scratch-url to an empty database that is used for nothing else (CREATE DATABASE scratch)")
 	case errors.As(err, &table):
 		return refusedReport(table.Message, table.Detail, table.Hint)
 	case errors.As(err, &refusal):
 		return refusedReport(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
-		return refusedReport("the migrations folder is not in order", name.Error(), "mend the folder and deploy again")
+		return refusedReport("invalid migrations directory", name.Error(), "fix the file name and deploy again")
 	case errors.As(err, &file):
 		return unreadableFileReport(err, file)
 	case errors.As(err, &locked):
@@ -112,39 +112,43 @@ func newReport(err error, run Run) Report {
 	return otherReport(err, run)
 }
 
+// noChanges is the state of a database on which nothing was run.
+const noChanges = "no changes were made"
+
 func refusedReport(reason, why, next string) Report {
 	c := Report{Code: ExitRefused, Title: "refused: " + reason}
 	c.add("why", why)
-	c.add("state", "nothing was run")
+	c.add("state", noChanges)
 	c.add("next", next)
 	return c
 }
 
-// statementsBefore says what is known of a script whose statement after the first n is in doubt.
+// statementsBefore describes the state of a script of which it is unknown whether the
+// statement after the first n took effect.
 func statementsBefore(n int) string {
 	switch n {
 	case 0:
-		return "it is the first statement, and none after it is in effect"
+		return "it is the first statement; none after it are applied"
 	case 1:
-		return "the statement before it is in effect, and none after it"
+		return "the statement before it is applied; none after it are"
 	}
-	return fmt.Sprintf("the %d statements before it are in effect, and none after it", n)
+	return fmt.Sprintf("the %d statements before it are applied; none after it are", n)
 }
 
 func unprovableReport(e *postgres.UnknownOutcomeError) Report {
 	if e.Uncounted {
-		c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while it ran, and nothing tells how far it came", e.File)}
+		c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was interrupted, and it is unknown which of its statements took effect", e.File)}
 		c.add("migration", fmt.Sprintf("%s (version %d)", e.File, e.Version))
-		c.add("why", "it changes the role, and the new one may have no right to the journal, so its statements are not counted")
-		c.add("state", fmt.Sprintf("none, some or all of its %d statements are in effect", e.Of))
-		c.add("next", "compare the schema with the file and finish it by hand, then: migrator repair --applied\nor undo what it did, then: migrator repair --rolled-back\nthen deploy again")
+		c.add("why", "the file changes the role, and the new role may lack privileges on the history table, so its statements are not counted")
+		c.add("state", fmt.Sprintf("none, some or all of its %d statements are applied", e.Of))
+		c.add("next", "compare the schema with the file and complete the migration manually, then run: migrator repair --applied\nor roll back its changes manually, then run: migrator repair --rolled-back\nthen deploy again")
 		return c
 	}
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was ended while statement %d of %d ran, and nothing tells whether that is in effect", e.File, e.Number, e.Of)}
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was interrupted during statement %d of %d, and it is unknown whether that statement took effect", e.File, e.Number, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
 	c.addSQL("statement", e.Statement, -1)
 	c.add("state", statementsBefore(e.Number-1))
-	c.add("next", "look whether it did its work; if so: migrator repair --statement-applied\nif not: migrator repair --statement-not-applied\nthen deploy again")
+	c.add("next", "check whether the statement took effect; if it did, run: migrator repair --statement-applied\nif it did not, run: migrator repair --statement-not-applied\nthen deploy again")
 	return c
 }
 
@@ -156,10 +160,10 @@ func scriptReport(err error, e *postgres.ScriptError) Report {
 }
 
 func lockedReport(e *postgres.LockedError) Report {
-	c := Report{Code: ExitLocked, Title: fmt.Sprintf("another migrator was at work for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
-	c.add("held by", e.Holder)
-	c.add("state", "nothing was run here")
-	c.add("next", "wait for the other to end and run it again, or give --lock-wait more time\nto end one that hangs: SELECT pg_terminate_backend("+pidIn(e.Holder)+");")
+	c := Report{Code: ExitLocked, Title: fmt.Sprintf("timed out after %s waiting for another migrator (--lock-wait)", e.Waited.Round(time.Millisecond))}
+	c.add("lock holder", e.Holder)
+	c.add("state", noChanges)
+	c.add("next", "wait for the other migrator to finish and run it again, or raise --lock-wait\nto terminate a hanging migrator: SELECT pg_terminate_backend("+pidIn(e.Holder)+");")
 	return c
 }
 
@@ -172,24 +176,24 @@ func connectReport(e *postgres.ConnectError) Report {
 	if errors.As(e, &role) {
 		return roleReport(e.Target, role)
 	}
-	c := Report{Code: ExitDatabase, Title: "cannot reach the database " + e.Target}
+	c := Report{Code: ExitDatabase, Title: "cannot connect to database " + e.Target}
 	if e.Permanent {
-		c = Report{Code: ExitUsage, Title: "cannot use the database " + e.Target}
+		c = Report{Code: ExitUsage, Title: "cannot use database " + e.Target}
 	}
 	c.addServer(e.Err)
 	var invalid x509.CertificateInvalidError
 	if errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil {
-		c.add("why", fmt.Sprintf("the server's certificate was good from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
+		c.add("why", fmt.Sprintf("the server's certificate is valid from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	if !e.Permanent {
 		c.add("tried", fmt.Sprintf("%s in %s (%s)", Plural(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), e.Limit))
 	}
-	c.add("state", "nothing was run")
+	c.add("state", noChanges)
 	c.add("next", connectAdvice(e.Err))
 	return c
 }
 
-// connectAdvice is the next step for what a server or the network says to a new connection.
+// connectAdvice returns the next step after a new connection failed.
 func connectAdvice(err error) string {
 	var secret *config.SecretError
 	if errors.As(err, &secret) {
@@ -197,43 +201,43 @@ func connectAdvice(err error) string {
 	}
 	if name, byPooler := postgres.RefusedParameter(err); byPooler {
 		return "add " + name + " to ignore_startup_parameters of the pooler (PgBouncer), or remove it from the database URL or the PG* variables;\n" +
-			"to set it all the same: ALTER ROLE … SET " + name + " = …, or connect the migrator to PostgreSQL itself"
+			"to keep the setting, run: ALTER ROLE … SET " + name + " = …, or connect the migrator directly to PostgreSQL"
 	} else if name != "" {
-		return "remove " + name + " from the database URL, or correct its name: PostgreSQL has no such setting (docs/guides/connection.md lists what each parameter does)"
+		return "remove " + name + " from the database URL, or correct its name: PostgreSQL has no such setting (docs/guides/connection.md lists the parameters)"
 	}
 	var server *pq.Error
 	if errors.As(err, &server) {
 		switch server.Code {
 		case pqerror.InvalidPassword:
-			return "correct the password or the user: DATABASE_URL, PGPASSWORD or the password file, in Kubernetes the Secret that holds it"
+			return "correct the password or the user in DATABASE_URL, PGPASSWORD or the password file; in Kubernetes, in the Secret that holds it"
 		case pqerror.InvalidAuthorizationSpecification:
-			return "let this user in by pg_hba.conf, or connect as another one (and check sslmode)"
+			return "allow this user in pg_hba.conf, or connect as another user (and check sslmode)"
 		case pqerror.InvalidCatalogName:
-			return fmt.Sprintf("correct the database's name in the URL (or PGDATABASE), or let an administrator run: %s;", createDatabase(server.Message))
+			return fmt.Sprintf("correct the database name in the URL (or PGDATABASE), or run as an administrator: %s;", createDatabase(server.Message))
 		case pqerror.TooManyConnections:
 			return connectionLimitAdvice(server.Message)
 		case pqerror.CannotConnectNow:
-			return "wait until the server has started or recovered (its log tells how far it is); a longer --wait-for-db waits for it"
+			return "wait until the server has started or recovered (its log shows the progress), or raise --wait-for-db"
 		}
-		return "see the server's log for more"
+		return "see the server log for details"
 	}
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):
-		return fmt.Sprintf("correct the host name %q, or give its service time to appear (--wait-for-db)", dns.Name)
+		return fmt.Sprintf("correct the host name %q, or raise --wait-for-db if its service is still being created", dns.Name)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "check host and port, and that the server is up; a server that starts slowly needs a longer --wait-for-db"
+		return "check the host, the port, and that the server is running; raise --wait-for-db if it starts slowly"
 	case errors.Is(err, pq.ErrSSLNotSupported):
-		return "the server has no TLS: set sslmode=disable if the network is trusted"
+		return "set sslmode=disable if the network is trusted: the server does not support TLS"
 	case errors.Is(err, postgres.ErrStandby):
-		return "connect to the primary; with several hosts, target_session_attrs=read-write finds it"
+		return "connect to the primary; with several hosts, target_session_attrs=read-write selects it"
 	case errors.Is(err, postgres.ErrNotPostgres):
-		return "check host and port: another service listens there"
+		return "check the host and port: another service is listening there"
 	}
 	if advice := certificateAdvice(err); advice != "" {
 		return advice
 	}
-	return "check host, port and network policies, and that the server is up"
+	return "check the host, the port, network policies, and that the server is running"
 }
 
 var quoted = regexp.MustCompile(`"(.*)"`)
@@ -245,20 +249,21 @@ func createDatabase(message string) string {
 	return "CREATE DATABASE"
 }
 
-// connectionLimitAdvice tells whose limit is reached by the server's words.
+// connectionLimitAdvice returns the advice for the connection limit that the server's
+// message names: that of the role, the database or the server.
 func connectionLimitAdvice(message string) string {
-	const who = "see who has them: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;\n"
+	const list = "list the connections: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;\n"
 	m := quoted.FindStringSubmatch(message)
 	switch {
 	case m != nil && strings.Contains(message, "for role"):
-		return who + "free some, or raise the role's limit: ALTER ROLE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
+		return list + "close some, or raise the role's limit: ALTER ROLE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
 	case m != nil && strings.Contains(message, "for database"):
-		return who + "free some, or raise the database's limit: ALTER DATABASE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
+		return list + "close some, or raise the database's limit: ALTER DATABASE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
 	}
-	return who + "free some (smaller pools in the application), or raise max_connections and restart the server; then run it again"
+	return list + "close some (use smaller pools in the application), or raise max_connections and restart the server; then run it again"
 }
 
-// certificateAdvice is the next step where TLS does not come about; empty where something else failed.
+// certificateAdvice returns the next step after a TLS handshake failed, or "" for other errors.
 func certificateAdvice(err error) string {
 	var (
 		authority x509.UnknownAuthorityError
@@ -268,17 +273,17 @@ func certificateAdvice(err error) string {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return "name the file with the CA that signed the server's certificate: sslrootcert=FILE; without it the well-known CAs count"
+		return "set sslrootcert=FILE to the CA that signed the server's certificate; without it, the system's CAs are used"
 	case errors.As(err, &name):
-		return "connect by a name that is in the server's certificate, or have this one added to it"
+		return "connect with a host name that is in the server's certificate, or add this one to the certificate"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "have the server's certificate renewed, or set this machine's clock right"
+		return "renew the server's certificate, or correct this machine's clock"
 	case errors.As(err, &file):
-		return "correct the path, or mount the file there: sslrootcert, sslcert and sslkey name files beside the migrator"
-	case strings.Contains(err.Error(), "couldn't parse pem"): // lib/pq's words
-		return "sslrootcert must name a file of certificates in PEM, each between BEGIN CERTIFICATE and END CERTIFICATE"
+		return "correct the path, or mount the file there: sslrootcert, sslcert and sslkey are paths on the migrator's machine"
+	case strings.Contains(err.Error(), "couldn't parse pem"): // lib/pq's text
+		return "set sslrootcert to a file of PEM certificates, each between BEGIN CERTIFICATE and END CERTIFICATE"
 	case strings.Contains(err.Error(), "x509:"):
-		return "have the server's certificate corrected; sslrootcert names the CA that is believed"
+		return "correct the server's certificate; sslrootcert names the trusted CA"
 	}
 	return ""
 }
@@ -294,7 +299,7 @@ func otherReport(err error, run Run) Report {
 	if code := stopCode(err); code != 0 {
 		c.Code = code
 		c.add("state", databaseState(err))
-		c.add("next", "run it again (out of time: with a longer --timeout); what is done stays done, and it goes on from there")
+		c.add("next", "run it again (after a timeout, with a longer --timeout); completed migrations are kept, and the next run resumes from there")
 		return c
 	}
 	switch {
@@ -304,27 +309,27 @@ func otherReport(err error, run Run) Report {
 			c.addServer(err)
 		}
 		c.add("state", databaseState(err))
-		c.add("next", cmp.Or(lostConnectionAdvice(err, ""), "run it again when the database is back; its log says why it went"))
+		c.add("next", cmp.Or(lostConnectionAdvice(err, ""), "run it again when the database is available; the server log shows why the connection was lost"))
 	case errors.Is(err, postgres.ErrStatementPooling):
 		c.Code = ExitUsage
 		c.add("state", databaseState(err))
-		c.add("next", "connect the migrator to PostgreSQL itself, or through a pool in session or transaction mode")
+		c.add("next", "connect the migrator directly to PostgreSQL, or to a pool in session or transaction mode")
 	case errors.As(err, &incomplete):
 		c.Code = ExitRefused
-		c.add("next", "find out what else migrates this database, then run it again")
+		c.add("next", "find the other tool that migrates this database, then run it again")
 	case errors.As(err, &server):
 		c.Code = ExitUsage
-		c.Title = "the database does not let us work: " + server.Message
+		c.Title = server.Message
 		c.addServer(err)
 		c.add("state", databaseState(err))
 		if run.Command == "rehearse" && server.Code == pqerror.InsufficientPrivilege {
-			c.add("next", "let the scratch database belong to the role: ALTER DATABASE "+pq.QuoteIdentifier(run.Database[strings.LastIndex(run.Database, "/")+1:])+" OWNER TO "+pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))+";")
+			c.add("next", "change the owner of the scratch database: ALTER DATABASE "+pq.QuoteIdentifier(run.Database[strings.LastIndex(run.Database, "/")+1:])+" OWNER TO "+pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))+";")
 			return c
 		}
 		c.add("next", tableAdvice(server.Message, run))
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = ExitUsage
-		c.add("next", "give the folder with --source or SHIPLOCK_SOURCE; in Kubernetes, take an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
+		c.add("next", "set the directory with --source or SHIPLOCK_SOURCE; in Kubernetes, use an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
 	case errors.As(err, &usage), errors.Is(err, postgres.ErrNoSchema):
 		c.Code = ExitUsage
 	}
@@ -333,24 +338,26 @@ func otherReport(err error, run Run) Report {
 
 var deniedTable = regexp.MustCompile(`table "?([^"]+?)"?$`)
 
-// readOnlyCommands read the version table and the history table, and write neither.
+// readOnlyCommands are the commands that read the version table and the history table,
+// and write neither.
 var readOnlyCommands = map[string]bool{"status": true, "history": true, "plan": true, "wait": true}
 
-// tableAdvice is for a version table, or its history table, that belongs to another role.
+// tableAdvice returns the advice for a version table, or its history table, that belongs
+// to another role.
 func tableAdvice(message string, run Run) string {
 	m := deniedTable.FindStringSubmatch(message)
 	if m == nil {
-		return "give the role its rights on the version table and its journal, or connect as their owner"
+		return "grant the role its privileges on the version table and the history table, or connect as their owner"
 	}
 	table, role := strings.TrimSuffix(strings.TrimSuffix(m[1], "_history"), "_exec"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
-	one, other := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
+	versions, history := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
 	if readOnlyCommands[run.Command] {
-		return fmt.Sprintf("let the owner or a superuser run: GRANT SELECT ON %s TO %s;\nand the same with %s, if it is there", one, role, other)
+		return fmt.Sprintf("run as the owner or a superuser: GRANT SELECT ON %s TO %s;\nand the same for %s, if it exists", versions, role, history)
 	}
-	return fmt.Sprintf("let a superuser run: ALTER TABLE %s OWNER TO %s;\nand the same with %s, if it is there; or connect as the role that owns them", one, role, other)
+	return fmt.Sprintf("run as a superuser: ALTER TABLE %s OWNER TO %s;\nand the same for %s, if it exists; or connect as the role that owns them", versions, role, history)
 }
 
-// stopCode is the exit code of a run that was ended from outside, or 0.
+// stopCode returns the exit code of a run that was stopped by its timeout or a signal, or 0.
 func stopCode(err error) int {
 	var timeout *engine.TimeoutError
 	if errors.As(err, &timeout) {
@@ -366,26 +373,27 @@ func stopCode(err error) int {
 	return 0
 }
 
-// databaseState tells how far a run came; without one, nothing was done.
+// databaseState returns the version of the database and the progress of the run, or
+// noChanges without a run.
 func databaseState(err error) string {
 	var run *engine.RunError
 	if !errors.As(err, &run) {
-		return "nothing was run"
+		return noChanges
 	}
-	return fmt.Sprintf("the database is %s; %s", atVersion(run.At()), progress(run))
+	return databaseAt(run.At()) + "; " + progress(run)
 }
 
-// progress counts the migrations of a run.
+// progress returns how many migrations of a run are completed.
 func progress(run *engine.RunError) string {
-	return fmt.Sprintf("%d of %d migrations done, %d to go", run.Applied, len(run.Plan.Steps), len(run.Plan.Steps)-run.Applied)
+	return fmt.Sprintf("%d of %d migrations completed, %d remaining", run.Applied, len(run.Plan.Steps), len(run.Plan.Steps)-run.Applied)
 }
 
-// atVersion places a database among its versions.
-func atVersion(v int) string {
+// databaseAt describes the version of a database.
+func databaseAt(v int) string {
 	if v == plan.NoVersion {
-		return "before its first migration"
+		return "database has no migrations applied"
 	}
-	return fmt.Sprintf("at version %d", v)
+	return fmt.Sprintf("database is at version %d", v)
 }
 
 func versionText(v int) string {
@@ -395,7 +403,7 @@ func versionText(v int) string {
 	return fmt.Sprint(v)
 }
 
-// firstError is the first of several errors: what came of it is no news.
+// firstError returns the first of several joined errors; the others are its consequences.
 func firstError(err error) error {
 	for {
 		several, ok := err.(interface{ Unwrap() []error })
@@ -406,14 +414,14 @@ func firstError(err error) error {
 	}
 }
 
-// addServer adds what PostgreSQL, or the network, said.
+// addServer adds the error of PostgreSQL or of the network.
 func (c *Report) addServer(err error) {
 	var server *pq.Error
 	if !errors.As(err, &server) {
 		server = sessionEnd(err)
 	}
 	if server == nil {
-		c.add("error", strings.Replace(firstError(err).Error(), "driver: bad connection", "the server or the network closed it", 1)) // database/sql's words
+		c.add("error", strings.Replace(firstError(err).Error(), "driver: bad connection", "the server or the network closed it", 1)) // database/sql's text
 		return
 	}
 	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, Clip(server.Message, maxSize/4), server.Code))
@@ -422,11 +430,11 @@ func (c *Report) addServer(err error) {
 	c.add("context", innermostContext(server.Where))
 }
 
-// maxContextLines is how many lines of an error's context a report has.
+// maxContextLines is the most lines of an error's context in a report.
 const maxContextLines = 8
 
-// innermostContext returns the first lines of an error's context, which are those of the
-// innermost call. A recursive function gives thousands.
+// innermostContext returns the first lines of an error's context, those of the innermost
+// call. A recursive function produces thousands.
 func innermostContext(context string) string {
 	lines := strings.Split(context, "\n")
 	if len(lines) <= maxContextLines {

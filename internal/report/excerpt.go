@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// contextLines is how many lines of a long statement are shown above the place
-// of the error, and below.
+// contextLines is the number of lines of a long statement shown above the position of the
+// error, and below it.
 const contextLines = 4
 
-// excerpt shows SQL, with a caret under the place at an offset in bytes; -1 for
-// none. caret is the number of the line that holds it, from 1, or 0.
+// excerpt returns a part of some SQL with a caret below an offset in bytes; -1 for none.
+// caret is the number of the line that holds the caret, from 1, or 0.
 func excerpt(sql string, at int) (text string, caret int) {
 	lines := strings.Split(strings.ReplaceAll(sql, "\r\n", " \n"), "\n") // of the same length
 	mark, left := -1, 0
@@ -38,8 +38,8 @@ func excerpt(sql string, at int) (text string, caret int) {
 	return strings.Join(out, "\n"), caret
 }
 
-// windowAround shows a line so that the place at an offset is in sight, and tells how
-// many columns are to the left of it.
+// windowAround returns the part of a line that shows the given offset, and the number of
+// columns to the left of that offset.
 func windowAround(line string, at int) (shown string, indent int) {
 	from, more := 0, ""
 	if len(clean(line[:at])) > maxLine/2 {

@@ -1,15 +1,15 @@
 package report
 
-// Exit codes of the migrator. The chart's podFailurePolicy is written against them.
+// Exit codes of the migrator. The chart's podFailurePolicy depends on them.
 const (
 	ExitOK               = 0
-	ExitInternal         = 1   // an error that nobody foresaw
-	ExitUsage            = 2   // usage or configuration; a retry does not help
-	ExitDatabase         = 3   // database not reachable in the time given, or lost; a retry may help
-	ExitLocked           = 4   // another migrator held the lock for the whole time given; a retry may help
-	ExitRefused          = 5   // files and database disagree
-	ExitFailed           = 6   // a migration failed; the schema is as it was before it
-	ExitPartiallyApplied = 7   // a migration failed part-way
-	ExitTimeout          = 124 // out of time
+	ExitInternal         = 1   // unexpected error
+	ExitUsage            = 2   // usage or configuration error; a retry does not help
+	ExitDatabase         = 3   // database unreachable, or connection lost; a retry may help
+	ExitLocked           = 4   // timed out waiting for another migrator's lock; a retry may help
+	ExitRefused          = 5   // migration files conflict with the database
+	ExitFailed           = 6   // a migration failed and was rolled back
+	ExitPartiallyApplied = 7   // a migration is partially applied
+	ExitTimeout          = 124 // timed out
 	ExitSignal           = 128 // plus the number of the signal
 )

@@ -8,25 +8,24 @@ import (
 	"strings"
 )
 
-// maxSize is Kubernetes' limit of a termination message, in bytes.
+// maxSize is Kubernetes' limit for a termination message, in bytes.
 const maxSize = 4096
 
-// String lays the card out for a log without colour.
+// String returns the report laid out for a log, without color.
 func (c Report) String() string { return c.layout(plain) }
 
-// Write lays the card out, in colour if the reader has it; see Coloured.
-func (c Report) Write(w io.Writer, colour bool) error {
-	look := plain
-	if colour {
-		look = colored
+// Write writes the report, in color if color is set; see ColorEnabled.
+func (c Report) Write(w io.Writer, color bool) error {
+	style := plain
+	if color {
+		style = colored
 	}
-	_, err := io.WriteString(w, c.layout(look))
+	_, err := io.WriteString(w, c.layout(style))
 	return err
 }
 
-// ColorEnabled says whether what is written to w is shown in colours: w is a terminal
-// (or /dev/null, where it does not matter), and nobody has asked for none
-// (https://no-color.org).
+// ColorEnabled reports whether output to w is shown in color: w is a terminal (or
+// /dev/null, where it does not matter), and NO_COLOR is not set (https://no-color.org).
 func ColorEnabled(w io.Writer, getenv func(string) string) bool {
 	f, ok := w.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok || getenv("NO_COLOR") != "" || getenv("TERM") == "" || getenv("TERM") == "dumb" {
@@ -36,7 +35,7 @@ func ColorEnabled(w io.Writer, getenv func(string) string) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// style puts the codes of a terminal around the parts of a card.
+// A style has the terminal codes that surround the parts of a report.
 type style struct{ title, name, strong, end string }
 
 var (
@@ -44,22 +43,22 @@ var (
 	colored = style{title: "\x1b[1;31m", name: "\x1b[2m", strong: "\x1b[1m", end: "\x1b[0m"}
 )
 
-func (c Report) layout(look style) string {
+func (c Report) layout(s style) string {
 	width := 0
 	for _, r := range c.Rows {
 		width = max(width, columns(r.Name))
 	}
 	var b strings.Builder
-	b.WriteString(look.title + "shiplock: " + c.Title + look.end + "\n")
+	b.WriteString(s.title + "shiplock: " + c.Title + s.end + "\n")
 	for _, r := range c.Rows {
 		name := r.Name
 		for i, line := range r.lines() {
 			line = strings.TrimRight(line, " ")
 			if r.Name == "next" || r.caret > 0 && i == r.caret-1 {
-				line = look.strong + line + look.end
+				line = s.strong + line + s.end
 			}
 			if name != "" {
-				b.WriteString("  " + look.name + name + look.end)
+				b.WriteString("  " + s.name + name + s.end)
 			}
 			if line != "" {
 				if name == "" {
@@ -74,7 +73,7 @@ func (c Report) layout(look style) string {
 	return b.String()
 }
 
-// lines are the row's text as it is shown.
+// lines returns the row's text as it is shown.
 func (r Row) lines() []string {
 	var out []string
 	for _, line := range strings.Split(strings.TrimRight(r.Text, "\n"), "\n") {
@@ -90,17 +89,17 @@ func (r Row) lines() []string {
 	return out
 }
 
-// protectedRows are the rows that are never cut for the sake of others.
+// protectedRows are the rows that are not shortened to make space for others.
 var protectedRows = []string{"migration", "state", "release", "next"}
 
-// Bounds, in bytes, of what is not cut for the sake of others.
+// Limits, in bytes, of the parts that are not shortened to make space for others.
 const (
 	maxTitle        = 400
 	maxProtectedRow = 600
 )
 
-// fit shortens the card until it is no longer than maxCard, laid out: always what
-// is longest, and never the rows that say what to do now.
+// fit shortens the report until its layout is no longer than maxSize: always the longest
+// row, and never those in protectedRows.
 func (c Report) fit() Report {
 	c.Title = Clip(c.Title, maxTitle)
 	for i, r := range c.Rows {
@@ -127,8 +126,8 @@ func (c Report) fit() Report {
 	return c
 }
 
-// shorten takes lines, or a part of the only one; false when nothing is left. The
-// line that has a caret below it stays.
+// shorten removes lines, or a part of the only one. It reports whether there was anything
+// to remove. The line above the caret stays.
 func (r *Row) shorten() bool {
 	lines := strings.Split(strings.TrimRight(r.Text, "\n"), "\n")
 	if r.caret > 0 {

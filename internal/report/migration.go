@@ -16,84 +16,90 @@ import (
 )
 
 func migrationReport(err error, e *postgres.MigrationError) Report {
-	c := Report{Code: ExitFailed, Title: fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, atVersion(e.Before))}
+	database := databaseAt(e.Before)
+	failed := fmt.Sprintf("migration %s failed and was rolled back; %s", e.File, database)
+	interruption := "failed"
+	c := Report{Code: ExitFailed, Title: failed}
 	stopped := stopCode(err)
 	if stopped != 0 {
-		c.Title = fmt.Sprintf("migration %s was not completed (%s); the database is as it was, %s", e.File, stopReason(e.Err), atVersion(e.Before))
+		interruption = "was interrupted"
+		c.Title = fmt.Sprintf("migration %s was interrupted (%s) and rolled back; %s", e.File, stopReason(e.Err), database)
 	}
 	var lost *postgres.LostError
 	if stopped == 0 && errors.As(e.Err, &lost) {
-		c.Title = fmt.Sprintf("migration %s was cut short, as the connection was lost; the database is as it was, %s", e.File, atVersion(e.Before))
+		interruption = "was interrupted"
+		c.Title = fmt.Sprintf("migration %s was interrupted (connection lost) and rolled back; %s", e.File, database)
 		if endedByTimeoutSetting(lost.Server) {
-			c.Title = fmt.Sprintf("migration %s failed; the database is as it was, %s", e.File, atVersion(e.Before))
+			c.Title = failed
 		} else if lost.Server != nil {
-			c.Title = fmt.Sprintf("migration %s was cut short, as the server ended the session; the database is as it was, %s", e.File, atVersion(e.Before))
+			c.Title = fmt.Sprintf("migration %s was interrupted (session terminated by the server) and rolled back; %s", e.File, database)
 		}
 	}
 	if e.RecordingFailed {
-		c.Title = fmt.Sprintf("migration %s ran and was rolled back, because its version could not be recorded; the database is %s", e.File, atVersion(e.Before))
+		c.Title = fmt.Sprintf("migration %s was rolled back because its version could not be recorded; %s", e.File, database)
 		if e.Outcome == postgres.RolledBack && !e.Script.Transactional && e.FailedIndex < 0 {
-			c.Title = fmt.Sprintf("migration %s was not begun, because its version could not be recorded; the database is %s", e.File, atVersion(e.Before))
+			c.Title = fmt.Sprintf("migration %s was not started because its version could not be recorded; %s", e.File, database)
 		}
 	}
 	switch e.Outcome {
 	case postgres.PartiallyApplied:
 		c.Code = ExitPartiallyApplied
-		c.Title = fmt.Sprintf("migration %s stopped part-way: %s in effect", e.File, statements(e.StatementsApplied, len(e.Script.Statements)))
+		c.Title = fmt.Sprintf("migration %s %s and is partially applied (%s)", e.File, interruption, statements(e.StatementsApplied, len(e.Script.Statements)))
 		if e.StatementsApplied == 0 && len(e.Leftovers) > 0 {
 			what, _ := leftovers(e)
-			c.Title = fmt.Sprintf("migration %s failed and left an object in the database: %s", e.File, what)
+			c.Title = fmt.Sprintf("migration %s %s and left an object in the database: %s", e.File, interruption, what)
 		}
 	case postgres.Unknown:
 		c.Code = ExitPartiallyApplied
-		c.Title = fmt.Sprintf("migration %s broke off, and whether its last statement is in effect is not known", e.File)
+		c.Title = fmt.Sprintf("migration %s was interrupted; it is unknown whether its last statement took effect", e.File)
 		if commitUnanswered(e) {
-			c.Title = fmt.Sprintf("migration %s broke off while it was committing, and whether it is in effect is not known", e.File)
+			c.Title = fmt.Sprintf("migration %s was interrupted during COMMIT; it is unknown whether it took effect", e.File)
 		}
 	}
 	if stopped != 0 {
 		c.Code = stopped
 	} else if end := sessionEnd(e.Err); e.Server() == nil && !endedByTimeoutSetting(end) {
-		c.Code = lostConnectionCode(err) // what is in effect is journaled, and the next run looks at the rest
+		c.Code = lostConnectionCode(err) // applied statements are in the history table; the next run checks the rest
 	}
 	c.addPosition(e)
-	if stopped == 0 || !endedByStop(e) { // else the title has said it
+	if stopped == 0 || !endedByStop(e) { // otherwise the title has the reason
 		c.addServer(e.Err)
 	}
 	c.addInternalQuery(e)
 	why := causes(e)
 	if e.OwnTable != "" {
-		why = []string{fmt.Sprintf("the statement goes over all tables and reached %s, which Shiplock or golang-migrate keeps", e.OwnTable)}
+		why = []string{fmt.Sprintf("the statement processes all tables, including %s, which Shiplock or golang-migrate maintains", e.OwnTable)}
 	}
 	c.add("why", strings.Join(why, "\n"))
 	c.add("blocked by", strings.Join(e.Blockers, "\n"))
 	c.add("state", migrationState(err, e))
 	if what, sql := leftovers(e); what != "" {
-		c.add("left", what+"\nthe next run removes or completes it; to do so now: "+sql)
+		c.add("leftover", what+"\nthe next run removes or completes it; to do this now, run: "+sql)
 	}
 	c.add("next", migrationAdvice(err, e, stopped))
 	return c
 }
 
 func (c *Report) addPosition(e *postgres.MigrationError) {
-	place := fmt.Sprintf("%s (%s)", e.File, e.Step)
+	position := fmt.Sprintf("%s (%s)", e.File, e.Step)
 	if line, column := e.Position(); line > 0 {
-		place = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step)
+		position = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step)
 	}
-	c.add("migration", place)
+	c.add("migration", position)
 	st, known := e.Statement()
 	switch {
 	case e.RecordingFailed && (!known || e.Script.Transactional):
 	case known:
 		c.addSQL("statement", st.Text, offsetInStatement(st, e.Offset))
 	case e.Script != nil && e.Script.Transactional && e.FailedIndex >= len(e.Script.Statements) && e.FailedIndex >= 0 && e.Server() != nil:
-		c.addVerbatim("statement", "COMMIT (what was deferred to the end of the transaction was checked then)")
+		c.addVerbatim("statement", "COMMIT (deferred constraints are checked at this point)")
 	case e.Script != nil && e.Offset >= 0:
 		c.addSQL("statement", e.Script.SQL, e.Offset)
 	}
 }
 
-// offsetInStatement is a place of a file as one of a statement; -1 where it is none.
+// offsetInStatement converts an offset in the file to one in the statement, or returns -1
+// if it lies outside the statement.
 func offsetInStatement(st postgres.Statement, offset int) int {
 	if at := offset - st.Offset; offset >= 0 && at >= 0 && at <= len(st.Text) {
 		return at
@@ -108,36 +114,33 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	}
 	switch e.Outcome {
 	case postgres.PartiallyApplied:
-		return fmt.Sprintf("%s in effect, and none after them; version %s is marked dirty until the rest is done",
+		return fmt.Sprintf("%s applied, none after them; version %s is marked dirty until the remaining statements are applied",
 			statements(e.StatementsApplied, total), versionText(e.Version))
 	case postgres.Unknown:
 		if commitUnanswered(e) {
-			return "all of this migration is in effect or nothing of it; migrator status says which"
+			return "this migration is either applied or rolled back as a whole; migrator status shows which"
 		}
-		return fmt.Sprintf("%s in effect, and perhaps the next one; version %s is marked dirty until the rest is done", statements(e.StatementsApplied, total), versionText(e.Version))
+		return fmt.Sprintf("%s applied, possibly one more; version %s is marked dirty until the remaining statements are applied", statements(e.StatementsApplied, total), versionText(e.Version))
 	}
 	var run *engine.RunError
 	if !errors.As(err, &run) {
-		return "nothing of this migration was kept"
+		return "no changes of this migration remain"
 	}
 	if run.RolledBack == 1 {
-		return "nothing of this release was kept (--tx-mode all): the migration before this one ran and was rolled back with it"
+		return "no changes of this release remain (--tx-mode all): the migration before this one was rolled back with it"
 	}
 	if run.RolledBack > 1 {
-		return fmt.Sprintf("nothing of this release was kept (--tx-mode all): the %d migrations before this one ran and were rolled back with it", run.RolledBack)
+		return fmt.Sprintf("no changes of this release remain (--tx-mode all): the %d migrations before this one were rolled back with it", run.RolledBack)
 	}
-	return "nothing of this migration was kept; " + progress(run)
+	return "no changes of this migration remain; " + progress(run)
 }
 
-// statements counts those in effect, up to the verb.
-func statements(done, of int) string {
-	if done == 1 {
-		return fmt.Sprintf("1 of %d statements is", of)
-	}
-	return fmt.Sprintf("%d of %d statements are", done, of)
+// statements returns a count of statements, such as "2 of 4 statements".
+func statements(n, of int) string {
+	return fmt.Sprintf("%d of %s", n, Plural(of, "statement"))
 }
 
-// commitUnanswered says that the server did not answer to a transaction's COMMIT.
+// commitUnanswered reports whether the server did not answer a transaction's COMMIT.
 func commitUnanswered(e *postgres.MigrationError) bool {
 	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
 }
@@ -150,90 +153,90 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	switch {
 	case e.OwnTable != "" && server != nil && e.Outcome == postgres.RolledBack:
 		table := strings.TrimSuffix(strings.TrimSuffix(e.OwnTable, "_history"), "_exec")
-		return fmt.Sprintf("exclude these tables by name in %s, such as: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(table, "_", `\_`))
+		return fmt.Sprintf("exclude these tables by name in %s, for example: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(table, "_", `\_`))
 	case e.RecordingFailed && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
 		if commitUnanswered(e) {
-			return "run it again: it reads the version, and goes on from there"
+			return "run it again: the next run reads the version from the database and resumes from there"
 		}
-		return "run it again and it goes on from there: what a statement does is counted together with it, so none runs twice;\n" +
-			"of one that cannot be counted so, the next run looks at what it has left, or refuses and asks"
+		return "run it again: the next run resumes after the last applied statement. Statements are counted in the transactions that apply them, so none runs twice;\n" +
+			"for a statement that cannot be counted this way, the next run checks whether it took effect, or stops and asks you to resolve it with migrator repair"
 	case e.Outcome == postgres.PartiallyApplied:
 		return partiallyAppliedAdvice(e)
 	case e.Outcome == postgres.Unknown:
-		return "look at what the statement has left; then: migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
-			"or undo by hand what the migration did, then: migrator repair --rolled-back"
+		return "check whether the statement took effect; then run migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
+			"or roll back the migration's changes manually, then run: migrator repair --rolled-back"
 	case stopped != 0 && len(e.Blockers) > 0:
-		return "wait until who is in the way is done, or end it: SELECT pg_terminate_backend(" + pidIn(e.Blockers[0]) + "); then run it again"
+		return "wait for the blocking session to finish, or terminate it: SELECT pg_terminate_backend(" + pidIn(e.Blockers[0]) + "); then run it again"
 	case stopped == ExitTimeout:
-		return "raise --timeout if the statement needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and run it again; it starts with this migration"
+		return "raise --timeout if the statement needs more time (in the chart: timeout, and activeDeadlineSeconds above it), and run it again; the next run starts with this migration"
 	case stopped != 0:
-		return "run it again; it starts with this migration"
+		return "run it again; the next run starts with this migration"
 	case e.Server() == nil:
 		if len(e.Reason.Causes) > 0 && strings.HasPrefix(e.Reason.Causes[0], "the server is up") {
-			return "run it again; the server's log says why the session was ended"
+			return "run it again; the server log shows why the session was terminated"
 		}
 		if strings.Contains(strings.Join(e.Reason.Causes, " "), "hot standby") {
-			return "bring the primary back or promote the standby, and run it again; the primary's log says why it went"
+			return "restore the primary or promote the standby, and run it again; the primary's log shows why it stopped"
 		}
-		return "run it again when the database is back; its log says why it went"
+		return "run it again when the database is available; the server log shows why the connection was lost"
 	}
 	var run *engine.RunError
 	if errors.As(err, &run) && run.RolledBack > 0 {
 		if server.Code == pqerror.UnsafeNewEnumValueUsage || server.Code == pqerror.ObjectInUse {
-			return "deploy with --tx-mode file: what an earlier migration did has to be committed before this one can use it"
+			return "deploy with --tx-mode file: the changes of an earlier migration must be committed before this one can use them"
 		}
-		then := fmt.Sprintf("then deploy again; it starts with the first of the %d", run.RolledBack+1)
+		then := fmt.Sprintf("then deploy again; the next run starts with the first of the %d migrations", run.RolledBack+1)
 		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Causes) == 0 {
-			return "correct the rows by a statement above this one in " + e.File + ", or in the migration that makes them (they were rolled back with it); " + then
+			return "correct the rows with a statement above this one in " + e.File + ", or in the migration that inserts them (they were rolled back with it); " + then
 		}
 		return cmp.Or(statementAdvice(e, then), "correct "+e.File+"; "+then)
 	}
 	if strings.HasSuffix(e.Step, "down") {
 		return downAdvice(e)
 	}
-	return cmp.Or(statementAdvice(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; it starts with this migration", e.File))
+	return cmp.Or(statementAdvice(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; the next run starts with this migration", e.File))
 }
 
-// downAdvice is for a down that left nothing. What is the journal's is no file that
-// could be corrected here.
+// downAdvice returns the advice for a down script that was rolled back. A script stored in
+// the history table cannot be corrected here.
 func downAdvice(e *postgres.MigrationError) string {
-	advice := statementAdvice(e, "then run the same again")
-	file, remembered := strings.CutPrefix(e.File, source.FromHistory)
+	advice := statementAdvice(e, "then run the same command again")
+	file, stored := strings.CutPrefix(e.File, source.FromHistory)
 	switch {
-	case !remembered:
-		return cmp.Or(advice, fmt.Sprintf("correct %s and run the same again; it starts with this migration", e.File))
+	case !stored:
+		return cmp.Or(advice, fmt.Sprintf("correct %s and run the same command again; it starts with this migration", e.File))
 	case advice != "" && !strings.Contains(advice, e.File):
 		return advice
 	}
-	return fmt.Sprintf("this is what was deployed, out of the journal: go down with an image that has %s corrected, beside the up file that ran (migrator down --to %d)\n"+
-		"or make by hand what the statement needs, and run the same again; or keep the newer schema (--on-newer allow)", file, max(e.Version, 0))
+	return fmt.Sprintf("run migrator down --to %d from an image that has the up file that was applied and a corrected %s (this down script is the stored one, from the history table)\n"+
+		"or create the objects that the statement needs manually, and run the same command again; or keep the newer schema (--on-newer allow)", max(e.Version, 0), file)
 }
 
 var pidPattern = regexp.MustCompile(`pid (\d+)`)
 
-// partiallyAppliedAdvice says how to go on, and how to go back. A down is undone by what makes
-// its migration whole again.
+// partiallyAppliedAdvice returns how to resume, and how to roll back. To roll back a down
+// script is to apply its migration again.
 func partiallyAppliedAdvice(e *postgres.MigrationError) string {
-	goOn := fmt.Sprintf("then deploy again: it goes on with statement %d", e.StatementsApplied+1)
-	back := "\nor undo by hand what it did, then: migrator repair --rolled-back"
+	resume := fmt.Sprintf("then deploy again: the next run resumes with statement %d", e.StatementsApplied+1)
+	rollBack := "\nor roll back its changes manually, then run: migrator repair --rolled-back"
 	if strings.HasSuffix(e.Step, "down") {
-		goOn = fmt.Sprintf("then run the same down again: it goes on with statement %d", e.StatementsApplied+1)
-		back = "\nor finish it by hand, then: migrator repair --rolled-back; or undo by hand what it did, then: migrator repair --applied"
+		resume = fmt.Sprintf("then run the same command again: it resumes with statement %d", e.StatementsApplied+1)
+		rollBack = "\nor complete it manually, then run: migrator repair --rolled-back; or reverse its changes manually, then run: migrator repair --applied"
 	}
-	if advice := statementAdvice(e, goOn); strings.Contains(advice, goOn) {
-		return advice + back
+	if advice := statementAdvice(e, resume); strings.Contains(advice, resume) {
+		return advice + rollBack
 	} else if advice != "" {
-		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + goOn + back
+		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + resume + rollBack
 	}
 	if strings.HasPrefix(e.File, source.FromHistory) { // it cannot be edited
-		return "mend what the server complains of; " + goOn + back
+		return "fix the cause of the server's error; " + resume + rollBack
 	}
-	return fmt.Sprintf("correct %s from statement %d on (what is before it has run); %s", e.File, e.StatementsApplied+1, goOn) + back
+	return fmt.Sprintf("correct %s from statement %d onward (earlier statements are applied); %s", e.File, e.StatementsApplied+1, resume) + rollBack
 }
 
-// pidIn is the number of the session that a text describes.
+// pidIn returns the process ID of the session that a text describes.
 func pidIn(session string) string {
 	if m := pidPattern.FindStringSubmatch(session); m != nil {
 		return m[1]
@@ -241,8 +244,8 @@ func pidIn(session string) string {
 	return "pid"
 }
 
-// endedByStop says that a run's end alone, or a lock timeout that it met on the way, is
-// what a statement ended with.
+// endedByStop reports whether a statement failed only because the run was stopped, possibly
+// while it waited for a lock.
 func endedByStop(e *postgres.MigrationError) bool {
 	var lost *postgres.LostError
 	if server := e.Server(); server != nil {
@@ -251,7 +254,7 @@ func endedByStop(e *postgres.MigrationError) bool {
 	return !errors.As(e.Err, &lost)
 }
 
-// stopReason is why a run was stopped, without what it was at.
+// stopReason returns why a run was stopped, without the statement that it was running.
 func stopReason(err error) string {
 	var timeout *engine.TimeoutError
 	var signal *engine.SignalError
@@ -264,7 +267,8 @@ func stopReason(err error) string {
 	return err.Error()
 }
 
-// reasons are what the server was asked afterwards, and what its words alone tell.
+// causes returns the causes found by queries after the failure, and those that follow from
+// the error alone.
 func causes(e *postgres.MigrationError) []string {
 	why, server := e.Reason.Causes, e.Server()
 	if server == nil {
@@ -281,25 +285,26 @@ func causes(e *postgres.MigrationError) []string {
 		why = append(why, invisible(e.Script.SQL))
 	}
 	if server.Code == pqerror.DiskFull {
-		why = append(why, "the disk of the database server is full: "+fullVolume(server.Message))
+		why = append(why, "the disk of the database server is full: the volume with "+fullVolume(server.Message))
 	}
 	return why
 }
 
-// fullVolume tells by a file's name what the disk is for (manual, "Database File Layout").
+// fullVolume returns what the full volume holds, by the name of the file in the message
+// (PostgreSQL manual, "Database File Layout").
 func fullVolume(message string) string {
 	switch {
 	case strings.Contains(message, "pg_wal"):
-		return "the one with the write-ahead log"
+		return "the write-ahead log"
 	case strings.Contains(message, "pgsql_tmp"):
-		return "the one with temporary files, for sorts that do not fit into memory"
+		return "temporary files (sorts that do not fit into memory)"
 	case strings.Contains(message, "pg_tblspc"):
-		return "the one of a tablespace"
+		return "a tablespace"
 	}
-	return "the one with the data"
+	return "the data directory"
 }
 
-// addInternalQuery shows the statement inside of a function that failed.
+// addInternalQuery adds the statement inside a function that failed; psql names it QUERY.
 func (c *Report) addInternalQuery(e *postgres.MigrationError) {
 	server := e.Server()
 	if server == nil || server.InternalQuery == "" {
@@ -314,5 +319,5 @@ func (c *Report) addInternalQuery(e *postgres.MigrationError) {
 			at = len(string(query[:n-1]))
 		}
 	}
-	c.addSQL("within", server.InternalQuery, at)
+	c.addSQL("query", server.InternalQuery, at)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// placeholders are what other tools replace in SQL before the server sees it. Longer
-// forms come first.
+// placeholders are the forms that other tools replace in SQL before they send it to the
+// server. Longer forms come first.
 var placeholders = []struct {
 	form  *regexp.Regexp
 	tools string
@@ -20,12 +20,12 @@ var placeholders = []struct {
 	{regexp.MustCompile(`:(?:"[^"\n]{1,100}"|'[^'\n]{1,100}'|[A-Za-z_][A-Za-z0-9_]*)`), "psql (variables set with -v or \\set)"},
 }
 
-// placeholder names the placeholder of another tool at the place of a syntax error.
+// placeholder describes the placeholder of another tool at the position of a syntax error.
 func placeholder(e *postgres.MigrationError) []string {
 	if e.Script == nil || e.Offset < 0 || e.Offset >= len(e.Script.SQL) {
 		return nil
 	}
-	// It may begin a little before the place that the server names: at the first brace of two.
+	// It may start before the position that the server reports: at the first brace of two.
 	const before, around = 2, 120
 	from := max(0, e.Offset-before)
 	text := e.Script.SQL[from:min(len(e.Script.SQL), e.Offset+around)]
@@ -34,7 +34,7 @@ func placeholder(e *postgres.MigrationError) []string {
 			if at := e.Offset - from; found[0] > at || found[1] <= at || found[0] > 0 && text[found[0]-1] == ':' {
 				continue
 			}
-			return []string{fmt.Sprintf("%s is a placeholder of %s; the file is sent to the server as it is, so write the value itself", text[found[0]:found[1]], p.tools)}
+			return []string{fmt.Sprintf("%s is a placeholder of %s; Shiplock sends the file to the server unchanged, so replace it with the value", text[found[0]:found[1]], p.tools)}
 		}
 	}
 	return nil

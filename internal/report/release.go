@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Run is what the surroundings tell of a call of the program. Empty is unknown.
+// Run describes the call of the program and its environment. Empty fields are unknown.
 type Run struct {
 	Command  string // up, down, exec, wait …
 	Database string // user@host:port/name
-	Role     string // that migrates
-	// Mode is how the chart runs us: hook, job, argocd, initContainer or wait, and of a
-	// release that is gone back to, pre-rollback or post-rollback; empty where it does not.
+	Role     string // of the session that runs the migrations
+	// Mode is how the chart runs the migrator: hook, job, argocd, initContainer or wait, and
+	// for a rollback of the release pre-rollback or post-rollback; empty outside the chart.
 	Mode                         string
 	Release, Revision, Namespace string
 }
@@ -27,7 +27,7 @@ func (r Run) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// addRun says which database it was, and what the failure means for the release.
+// addRun adds the database, and the effect of the failure on the release.
 func (c *Report) addRun(run Run) {
 	if c.Row("database") == "" && !strings.Contains(c.Title, run.Database) {
 		c.insert("database", run.Database, "state", "next")
@@ -39,7 +39,7 @@ func (c *Report) addRun(run Run) {
 	}
 }
 
-// insert puts a row above the first of some others, or at the end.
+// insert adds a row above the first of the named rows, or at the end.
 func (c *Report) insert(name, text string, above ...string) {
 	if text == "" {
 		return
@@ -51,55 +51,55 @@ func (c *Report) insert(name, text string, above ...string) {
 	c.Rows = slices.Insert(c.Rows, at, Row{Name: name, Text: text})
 }
 
-// releaseEffect is what becomes of a release whose migrator ends with this exit code. The
-// chart's podFailurePolicy decides which codes end the Job.
+// releaseEffect describes the effect of an exit code on the release. The chart's
+// podFailurePolicy decides which codes fail the Job.
 func (r Run) releaseEffect(code int) string {
 	if !slices.Contains([]string{"up", "down", "exec", "wait"}, r.Command) {
 		return ""
 	}
 	again := code == ExitInternal || code == ExitDatabase || code == ExitLocked || code > ExitSignal
-	serves := "the version that serves goes on serving"
+	serves := "the running version keeps serving"
 	if code == ExitPartiallyApplied {
-		serves += ", on a schema that is part-way changed"
+		serves += ", on a partially migrated schema"
 	}
 	switch {
 	case r.Mode == "post-rollback":
 		return afterRollback(code, again)
 	case r.Mode == "pre-rollback" && !again:
-		return "the rollback stopped before any pod was changed; " + serves + "; when this is mended, run helm rollback again, for until then helm upgrade takes it for one that is under way"
+		return "the rollback stopped before any pod was changed; " + serves + "; after fixing the cause, run helm rollback again: until then, helm upgrade reports that another operation is in progress"
 	case r.Mode == "wait" || r.Mode == "initContainer" && r.Command == "wait":
-		return "this pod does not start before the schema is there, and Kubernetes lets it wait again; pods that serve go on serving"
+		return "this pod does not start until the schema is up to date; Kubernetes retries the wait, and running pods keep serving"
 	case r.Mode == "initContainer":
-		return "this pod does not start, and Kubernetes tries again; pods that serve go on serving"
+		return "this pod does not start; Kubernetes retries, and running pods keep serving"
 	case r.Mode == "job" || r.Mode == "hook" && r.Revision == "":
 		if again {
-			return "the Job tries again (backoffLimit); new pods that have the gate wait for it, and pods that serve go on serving"
+			return "the Job retries (backoffLimit); new pods with the wait container wait for it, and running pods keep serving"
 		}
-		return "the Job has failed; new pods that have the gate do not start, and pods that serve go on serving"
+		return "the Job failed; new pods with the wait container do not start, and running pods keep serving"
 	case !slices.Contains([]string{"hook", "argocd", "pre-rollback"}, r.Mode):
 		return ""
 	case again:
-		return "no pod is changed while the Job tries again (backoffLimit); " + serves
+		return "no pod is changed while the Job retries (backoffLimit); " + serves
 	case r.Command == "down":
 		return "the rollback stopped before any pod was changed; " + serves
 	case r.Mode == "argocd":
 		return "the sync stopped before any pod was changed; " + serves
 	case r.Revision == "1":
-		return "the install stopped before anything of the application was started"
+		return "the install stopped before the application was started"
 	}
 	return "stopped before any pod was changed; " + serves
 }
 
-// afterRollback is of a release whose pods are those of an older version again, on a
-// schema that should have followed. Helm leaves a rollback whose hook has failed
-// pending, and refuses upgrades until another has passed.
+// afterRollback describes a release whose pods run an older version again while the schema
+// was not rolled back. Helm leaves a rollback whose hook failed pending, and refuses
+// upgrades until another rollback succeeds.
 func afterRollback(code int, again bool) string {
-	pods := "its pods are back, and serve on the newer schema"
+	pods := "the pods are rolled back, and serve on the newer schema"
 	if code == ExitPartiallyApplied {
-		pods = "its pods are back, and serve on a schema that is part-way changed"
+		pods = "the pods are rolled back, and serve on a partially migrated schema"
 	}
 	if again {
-		return pods + " while the Job tries again (backoffLimit)"
+		return pods + " while the Job retries (backoffLimit)"
 	}
-	return pods + "; when this is mended, run the same helm command again; helm rollback --no-hooks leaves the schema as it is"
+	return pods + "; after fixing the cause, run the same helm command again; helm rollback --no-hooks leaves the schema unchanged"
 }

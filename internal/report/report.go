@@ -1,4 +1,4 @@
-// Package report turns the end of a run into an exit code and a card: the
+// Package report turns the result of a run into an exit code and a failure report: the
 // one-screen answer to "why did it fail".
 package report
 
@@ -6,27 +6,27 @@ import (
 	"regexp"
 )
 
-// Report is one diagnosis. Its words are the same wherever it is shown. One from
-// Diagnose holds no control characters, no secrets, and laid out is no longer than
-// maxCard. As JSON it is {"code": 6, "title": "…", "rows": [{"name": "…", "text": "…"}]}.
+// A Report is a failure report. Its text is the same wherever it is shown. A Report from
+// Diagnose holds no control characters and no secrets, and its layout is no longer than
+// maxSize. As JSON it is {"code": 6, "title": "…", "rows": [{"name": "…", "text": "…"}]}.
 type Report struct {
 	Code  int    `json:"code"`  // exit code
 	Title string `json:"title"` // one line
 	Rows  []Row  `json:"rows"`
 }
 
-// Row is one labelled fact. Text may have several lines, and is wrapped unless it
-// is Verbatim, as SQL is. A long line of verbatim text is cut, unless it is to Fold.
+// A Row is one labeled fact. Text may have several lines, and is wrapped unless it is
+// Verbatim, as SQL is. A long line of verbatim text is cut, or broken if Fold is set.
 type Row struct {
 	Name     string `json:"name"`
 	Text     string `json:"text"`
 	Verbatim bool   `json:"-"`
 	Fold     bool   `json:"-"`
-	// sql is what Text becomes an excerpt of, with a caret under the place at that
-	// offset in bytes; -1 for none.
+	// sql is the SQL of which Text becomes an excerpt, with a caret below offset, in bytes;
+	// -1 for none.
 	sql    string
 	offset int
-	// caret is the number of the line, from 1, that has nothing but a caret; 0 for none.
+	// caret is the number of the line, from 1, that holds only a caret; 0 for none.
 	caret int
 }
 
@@ -50,17 +50,18 @@ func (c *Report) addVerbatim(name, text string) {
 	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true})
 }
 
-// addSQL adds a part of some SQL around a place, an offset in bytes; -1 for none.
+// addSQL adds an excerpt of SQL around an offset in bytes; -1 for none.
 func (c *Report) addSQL(name, sql string, at int) {
 	c.Rows = append(c.Rows, Row{Name: name, sql: sql, offset: at, Verbatim: true})
 }
 
-// addFolded adds what is not ours: it is shown as it is, and in full.
+// addFolded adds text from other programs, unchanged and in full.
 func (c *Report) addFolded(name, text string) {
 	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true, Fold: true})
 }
 
-// sanitized makes a card fit to be shown anywhere. redact hides secrets.
+// sanitized returns the report without control characters and secrets, and no longer than
+// maxSize. redact hides secrets.
 func (c Report) sanitized(redact func(string) string) Report {
 	hide := func(s string) string { return sqlPassword.ReplaceAllString(redact(s), "${1}'xxxxx'") }
 	out := Report{Code: c.Code, Title: oneLine(clean(hide(c.Title))), Rows: []Row{}}

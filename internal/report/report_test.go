@@ -27,7 +27,7 @@ func TestFold_LongLine_KeepsAllText(t *testing.T) {
 	}
 }
 
-// TestTheCaretStandsUnderThePlace: what is above the caret begins with "bad".
+// The text above the caret starts with "bad".
 func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 	const secret = "s3cret and long"
 	for name, sql := range map[string]string{
@@ -41,10 +41,10 @@ func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 		"a joiner":      "SELECT '👩\u200d🚀', bad",
 		"escapes":       "SELECT '\x1b[2J\x07', bad",
 		"long before":   strings.Repeat("SELECT 'ü', ", 200) + "bad",
-		"long behind":   "SELECT bad" + strings.Repeat(", 1", 2000),
+		"long after":   "SELECT bad" + strings.Repeat(", 1", 2000),
 		"many lines":    strings.Repeat("-- x\n", 500) + "SELECT bad\n" + strings.Repeat("-- y\n", 500),
 		"a secret":      "CREATE ROLE r PASSWORD '" + secret + "' bad",
-		"ours, too":     "SELECT '" + secret + "', bad",
+		"a known secret":     "SELECT '" + secret + "', bad",
 		"invalid UTF-8": "SELECT '\xff\xfe', bad",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 
 func firstRune(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
 
-// TestTheCardFits: however much there is to say, what to do now is said.
+// The state and the advice are never cut, however long the other rows are.
 func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
 	for name, change := range map[string]func(*Report){
 		"a long title":     func(c *Report) { c.Title = strings.Repeat("title ", 5000) },
@@ -84,12 +84,12 @@ func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
 		"one long word":    func(c *Report) { c.add("detail", strings.Repeat("ö", 50000)) },
 		"a tool's output":  func(c *Report) { c.addFolded("output", strings.Repeat("line\n", 5000)) },
 		"wide SQL":         func(c *Report) { c.addSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
-		"much of all":      func(c *Report) { addManyRows(c, 30) },
+		"many long rows":      func(c *Report) { addManyRows(c, 30) },
 		"a long next":      func(c *Report) { c.Rows[2].Text = strings.Repeat("next ", 5000) },
-		"everything is so": func(c *Report) { addManyRows(c, 5000); c.Rows[0].Text = strings.Repeat("state ", 5000) },
+		"all rows are long": func(c *Report) { addManyRows(c, 5000); c.Rows[0].Text = strings.Repeat("state ", 5000) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := Report{Title: "t", Rows: []Row{{Name: "state", Text: "as it was"}, {Name: "release", Text: "goes on"}, {Name: "next", Text: "next thing"}}}
+			c := Report{Title: "t", Rows: []Row{{Name: "state", Text: "no changes"}, {Name: "release", Text: "stopped"}, {Name: "next", Text: "next step"}}}
 			change(&c)
 			out := c.sanitized(unchanged).String()
 			assert.LessOrEqual(t, len(out), maxSize)
@@ -107,12 +107,12 @@ func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
 
 func addManyRows(c *Report, times int) {
 	for _, name := range []string{"statement", "postgres", "detail", "hint", "context", "why", "blocked by", "schema"} {
-		c.insert(name, strings.Repeat(name+" says this,\nand that; ", times), "state")
+		c.insert(name, strings.Repeat(name+" first line,\nsecond line; ", times), "state")
 	}
 	c.addSQL("within", strings.Repeat("SELECT 1;\n", times), 10)
 }
 
-// TestNothingLeavesItsRow: whatever a text holds, each of its lines is indented.
+// Each line of a row is indented, whatever the text holds.
 func TestReport_ControlCharacters_StayInRow(t *testing.T) {
 	const hostile = "x\r\nshiplock: done\n\x1b[1A\u2028shiplock: done\u202e\x85\u2066\x00next  rm"
 	c := Report{Title: hostile}

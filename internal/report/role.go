@@ -8,20 +8,20 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// roleReport explains a role that the session may not act as.
+// roleReport describes a role that the session may not set.
 func roleReport(target string, e *postgres.RoleError) Report {
-	c := Report{Code: ExitUsage, Title: fmt.Sprintf("cannot act as role %s in the database %s", pq.QuoteIdentifier(e.Role), target)}
+	c := Report{Code: ExitUsage, Title: fmt.Sprintf("cannot set role %s in database %s", pq.QuoteIdentifier(e.Role), target)}
 	c.addServer(e.Err)
-	c.add("state", "nothing was run")
+	c.add("state", noChanges)
 	with := ""
 	if e.SetOption {
 		with = " WITH SET TRUE"
 	}
 	grant := fmt.Sprintf("GRANT %s TO %s%s;", pq.QuoteIdentifier(e.Role), pq.QuoteIdentifier(e.User), with)
 	if e.Missing {
-		c.add("next", fmt.Sprintf("correct --role, or as a superuser: CREATE ROLE %s NOLOGIN; %s", pq.QuoteIdentifier(e.Role), grant))
+		c.add("next", fmt.Sprintf("correct --role, or run as a superuser: CREATE ROLE %s NOLOGIN; %s", pq.QuoteIdentifier(e.Role), grant))
 	} else {
-		c.add("next", "as a superuser: "+grant)
+		c.add("next", "run as a superuser: "+grant)
 	}
 	return c
 }

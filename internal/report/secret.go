@@ -8,21 +8,21 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// secretReport explains a password that could not be had. A file may come yet; for
-// what a command does wrong another try is no cure.
+// secretReport describes a password that could not be read. A retry helps if the file may
+// still appear, and not if a command failed.
 func secretReport(e *config.SecretError, connect *postgres.ConnectError) Report {
 	c := Report{Code: ExitUsage, Title: e.Error()}
 	if e.Absent {
 		c.Code = ExitDatabase
 	}
 	if connect != nil {
-		c.Title = "no password for the database " + connect.Target
+		c.Title = "no password for database " + connect.Target
 		c.add("why", e.Error())
 		if connect.Attempts > 1 {
 			c.add("tried", fmt.Sprintf("%s in %s", Plural(connect.Attempts, "time"), connect.Waited.Round(100*time.Millisecond)))
 		}
 	}
-	c.add("state", "nothing was run")
+	c.add("state", noChanges)
 	c.add("next", e.Next)
 	return c
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// sessionStateReport is the report of a file that cannot be resumed without the session
-// that ran its first statements.
+// sessionStateReport describes a file that cannot be resumed without the session that ran
+// its first statements.
 func sessionStateReport(e *postgres.SessionStateError) Report {
 	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s cannot be resumed after statement %d of %d: its session state is lost", e.File, e.Done, e.Of)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d %s)", e.File, e.NextLine, e.Version, e.Direction))
@@ -16,19 +16,19 @@ func sessionStateReport(e *postgres.SessionStateError) Report {
 		c.add("why", "the server does not accept the settings that the session had")
 		c.addServer(e.Err)
 	} else {
-		c.add("why", "the session that ran the first statements has ended; a new session does not have: "+strings.Join(e.Holds, ", "))
+		c.add("why", "the session that ran the first statements has ended; a new session lacks: "+strings.Join(e.Holds, ", "))
 	}
-	c.add("state", fmt.Sprintf("%s in effect, and none after them; nothing was run now", statements(e.Done, e.Of)))
+	c.add("state", fmt.Sprintf("%s applied, none after them; this run made no changes", statements(e.Done, e.Of)))
 	applied, rolledBack := "--applied", "--rolled-back"
 	if e.Direction == "down" {
 		applied, rolledBack = rolledBack, applied
 	}
-	c.add("next", fmt.Sprintf("run the rest of the file, from statement %d on, manually in a session that has what is missing;\n"+
-		"then: migrator repair %s\nor undo what the file did, then: migrator repair %s\nthen deploy again", e.NextNumber, applied, rolledBack))
+	c.add("next", fmt.Sprintf("run the rest of the file manually, from statement %d on, in a session that has the missing state;\n"+
+		"then run: migrator repair %s\nor roll back the file's changes manually, then run: migrator repair %s\nthen deploy again", e.NextNumber, applied, rolledBack))
 	return c
 }
 
-// leftovers names what a failed statement has left, and what removes it.
+// leftovers returns the objects that a failed statement left, and the SQL that removes them.
 func leftovers(e *postgres.MigrationError) (what, sql string) {
 	var names, statements []string
 	for _, l := range e.Leftovers {

@@ -8,25 +8,25 @@ import (
 	"github.com/shiplock/shiplock/internal/plan"
 )
 
-// Result is what a run that ended well has done.
+// Result is the result of a successful run.
 type Result struct {
 	From, To   int // versions, plan.NoVersion for none
-	Applied    int // migrations run, or undone
+	Applied    int // migrations run, up or down
 	Newer      bool
-	RolledBack []plan.Run // those of the applied that were undone
+	RolledBack []plan.Run // those of Applied that were rolled back
 	Took       time.Duration
-	// ToolCommand and Changes are those of exec: what ran, without secrets, and in how many
-	// ways the schema is different now.
+	// ToolCommand and Changes are those of exec: the command without secrets, and the number
+	// of schema changes.
 	ToolCommand string
 	Changes     int
-	// ChangesUnknown says that Changes is not known.
+	// ChangesUnknown reports whether Changes is unknown.
 	ChangesUnknown bool
 }
 
-// Success tells in two lines what was done, and where.
+// Success returns two lines: what was done, and where.
 func Success(d Result, run Run) string {
 	out := "shiplock: " + oneLine(clean(Clip(d.description(run.Command), maxTitle))) + "\n"
-	where := "database " + cmp.Or(run.Database, "not known")
+	where := "database " + cmp.Or(run.Database, "unknown")
 	if name := run.String(); name != "" {
 		where += "; release " + name
 	}
@@ -39,24 +39,32 @@ func (d Result) description(verb string) string {
 	case verb == "exec" && d.ChangesUnknown:
 		return fmt.Sprintf("%s succeeded in %s; the schema could not be compared", Clip(d.ToolCommand, maxToolTitle), took)
 	case verb == "exec":
-		return fmt.Sprintf("%s succeeded in %s, with %s of the schema", Clip(d.ToolCommand, maxToolTitle), took, Plural(d.Changes, "change"))
+		return fmt.Sprintf("%s succeeded in %s, with %s", Clip(d.ToolCommand, maxToolTitle), took, Plural(d.Changes, "schema change"))
 	case verb == "wait":
-		return fmt.Sprintf("the schema is there: the database is %s; waited %s", atVersion(d.To), took)
+		return fmt.Sprintf("schema is up to date: %s; waited %s", databaseAt(d.To), took)
 	case d.Newer:
-		return fmt.Sprintf("nothing was done: the database is %s, newer than the files", atVersion(d.To))
+		return fmt.Sprintf("no changes were made: %s, ahead of the migration files", databaseAt(d.To))
 	case d.Applied == 0:
-		return fmt.Sprintf("nothing to do: the database is %s", atVersion(d.To))
+		return fmt.Sprintf("nothing to do: %s", databaseAt(d.To))
 	case len(d.RolledBack) > 0:
 		applied := ""
 		if n := d.Applied - len(d.RolledBack); n > 0 {
 			applied = fmt.Sprintf(" and %d applied", n)
 		}
-		return fmt.Sprintf("the database is %s, was %s: %s undone%s in %s; undone: %s", atVersion(d.To), atVersion(d.From), Plural(len(d.RolledBack), "migration"), applied, took, plan.Names(d.RolledBack))
+		return fmt.Sprintf("%s (%s): %s rolled back%s in %s; rolled back: %s", databaseAt(d.To), previously(d.From), Plural(len(d.RolledBack), "migration"), applied, took, plan.Names(d.RolledBack))
 	}
-	return fmt.Sprintf("the database is %s, was %s: %s applied in %s", atVersion(d.To), atVersion(d.From), Plural(d.Applied, "migration"), took)
+	return fmt.Sprintf("%s (%s): %s applied in %s", databaseAt(d.To), previously(d.From), Plural(d.Applied, "migration"), took)
 }
 
-// Plural is a number of things: "1 migration", "2 migrations".
+// previously describes the version of the database before a run.
+func previously(v int) string {
+	if v == plan.NoVersion {
+		return "previously none"
+	}
+	return fmt.Sprintf("previously %d", v)
+}
+
+// Plural returns a number of things: "1 migration", "2 migrations".
 func Plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing

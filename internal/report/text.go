@@ -9,15 +9,15 @@ import (
 	"golang.org/x/text/width"
 )
 
-// maxLine keeps one long line of SQL from filling a screen; wrapAt is where prose breaks.
+// maxLine is the length, in bytes, at which a line of SQL is cut; wrapAt is the column at
+// which prose wraps.
 const (
 	maxLine = 200
 	wrapAt  = 110
 )
 
-// clean takes out what is not to be seen: control characters, which could move the
-// cursor of whoever reads the log, and the invisible ones, of which the reader
-// should know. A joiner stays, as people's names and emoji have it.
+// clean replaces control characters, which could move the cursor of a terminal, and
+// invisible ones, which the reader should see. A joiner stays: names and emoji use it.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -32,10 +32,10 @@ func clean(s string) string {
 	}, s)
 }
 
-// oneLine is text without line breaks.
+// oneLine returns a text without line breaks.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// columns is how many columns of a terminal s takes.
+// columns returns the number of terminal columns that s takes.
 func columns(s string) int {
 	n := 0
 	for _, r := range s {
@@ -57,7 +57,7 @@ func columnsOf(r rune) int {
 	return 1
 }
 
-// fold breaks a line before maxLine: behind a space, if there is one not far, or between characters.
+// fold breaks a line before maxLine: after a nearby space, or between characters.
 func fold(line string) []string {
 	var out []string
 	for len(line) > maxLine {
@@ -100,12 +100,12 @@ func Clip(s string, n int) string {
 	return s[:n] + more
 }
 
-// invisible names the first character of some SQL that cannot be seen, or passes for
-// a space and is none; "" if there is none.
+// invisible describes the first character of some SQL that is invisible, or looks like a
+// space without being one. It returns "" if there is none.
 func invisible(sql string) string {
 	for i, r := range sql {
 		if r > 0x7f && (unicode.Is(unicode.Cf, r) || unicode.IsSpace(r)) {
-			return fmt.Sprintf("line %d of it has a character that looks like a space or like nothing, U+%04X; type it anew", 1+strings.Count(sql[:i], "\n"), r)
+			return fmt.Sprintf("line %d of the SQL has an invisible character, or one that only looks like a space, U+%04X; retype it", 1+strings.Count(sql[:i], "\n"), r)
 		}
 	}
 	return ""

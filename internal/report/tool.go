@@ -12,26 +12,26 @@ import (
 )
 
 const (
-	maxToolTitle = 80 // of the command in the title; a row has all of it
+	maxToolTitle = 80 // of the command in the title; the command row has more
 	maxCommand   = 600
 	maxChanges   = 8 // lines
 )
 
-// toolReport explains a tool that failed or was ended. Its exit code is that of a
-// migration: whether the schema is as it was decides between 6 and 7.
+// toolReport describes an external tool that failed or was stopped. Its exit code is that
+// of a migration: 6 if the schema is unchanged, otherwise 7.
 func toolReport(e *engine.ToolError) Report {
 	c := Report{Code: toolCode(e)}
 	what := fmt.Sprintf("failed (%s)", e.ExitText())
 	if leftUnfinishedWork(e) {
-		what = "exited with code 0, but left work in the database unfinished"
+		what = "exited with code 0 but left unfinished work in the database"
 	} else if e.Exit.StopCause != nil {
-		what = fmt.Sprintf("was ended (%v)", e.Err)
+		what = fmt.Sprintf("was stopped (%v)", e.Err)
 	} else if e.Err != nil {
 		what += fmt.Sprintf(" as %v", e.Err)
 	}
 	c.Title = fmt.Sprintf("%s %s; %s", Clip(e.Line, maxToolTitle), what, toolTitle(e))
 	c.addFolded("command", Clip(e.Line, maxCommand))
-	c.add("ended", toolEnd(e))
+	c.add("exit", toolExit(e))
 	if len(e.Exit.Errors) > 0 {
 		c.addFolded("error", strings.Join(e.Exit.Errors, "\n"))
 	}
@@ -45,32 +45,32 @@ func toolReport(e *engine.ToolError) Report {
 	}
 	c.add("sessions", toolSessions(e.Leftovers))
 	c.add("prepared", toolPrepared(e.Leftovers))
-	c.add("mark", toolMarks(e.Marks))
+	c.add("tool state", toolProblems(e.Marks))
 	c.add("state", toolState(e))
 	c.add("next", toolAdvice(e))
 	return c
 }
 
-func toolMarks(marks []postgres.ToolProblem) string {
+func toolProblems(problems []postgres.ToolProblem) string {
 	var lines []string
-	for _, m := range marks {
-		lines = append(lines, fmt.Sprintf("%s (%s): %s", m.Location, m.Tool, m.Problem))
+	for _, p := range problems {
+		lines = append(lines, fmt.Sprintf("%s (%s): %s", p.Location, p.Tool, p.Problem))
 	}
 	return limitedLines(lines)
 }
 
-// leftUnfinishedWork reports whether a tool's own exit code says that it has succeeded, while it
-// has left something at work.
+// leftUnfinishedWork reports whether a tool exited with code 0 but left active sessions or
+// prepared transactions.
 func leftUnfinishedWork(e *engine.ToolError) bool {
 	return e.Err == nil && e.Exit.StopCause == nil && e.Exit.Code == 0
 }
 
-// maxSessions is how many sessions are listed, and how many statements that end them.
+// maxSessions is the most sessions listed, and the most statements that terminate them.
 const maxSessions = 5
 
 var sessionOutcomes = map[string]string{
-	engine.SessionRemains:    "still at work",
-	engine.SessionEnded:      "ended after the tool, with a result that is not known",
+	engine.SessionRemains:    "still running",
+	engine.SessionEnded:      "ended after the tool; its result is unknown",
 	engine.SessionCanceled:   "canceled by the migrator",
 	engine.SessionTerminated: "terminated by the migrator",
 }
@@ -80,10 +80,10 @@ func toolSessions(r engine.ToolLeftovers) string {
 	for _, s := range r.Sessions {
 		line := s.String()
 		if s.Fate == engine.SessionRemains && !s.Certain {
-			line += "; it may be the tool's: it began while the tool ran, with the same role and from the same address"
+			line += "; it may belong to the tool: it started while the tool ran, with the same role and client address"
 		}
 		if line += ": " + sessionOutcomes[s.Fate]; s.Denied {
-			line += "; the migrator's role may not end it"
+			line += "; the migrator's role may not terminate it"
 		}
 		lines = append(lines, line)
 	}
@@ -105,7 +105,8 @@ func limitedLines(lines []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// toolEndsSessions is the first step of an advice, where something of the tool remains.
+// endSessionsAdvice returns the first step of the advice if sessions or prepared
+// transactions of the tool remain.
 func endSessionsAdvice(r engine.ToolLeftovers) string {
 	var steps []string
 	for _, s := range r.Sessions {
@@ -115,14 +116,14 @@ func endSessionsAdvice(r engine.ToolLeftovers) string {
 	}
 	advice := ""
 	if len(steps) > 0 {
-		advice = "wait until the sessions above have ended, or end those of the tool: " + strings.Join(steps[:min(len(steps), maxSessions)], " ")
+		advice = "wait for the sessions above to end, or terminate those of the tool: " + strings.Join(steps[:min(len(steps), maxSessions)], " ")
 	}
 	if len(r.Prepared) > 0 {
 		if advice != "" {
 			advice += "; "
 		}
 		p := r.Prepared[0]
-		advice += "decide on the prepared transactions: " + p.Statement("COMMIT") + " or " + p.Statement("ROLLBACK")
+		advice += "commit or roll back the prepared transactions: " + p.Statement("COMMIT") + " or " + p.Statement("ROLLBACK")
 	}
 	return advice
 }
@@ -145,30 +146,30 @@ func toolCode(e *engine.ToolError) int {
 func toolTitle(e *engine.ToolError) string {
 	switch {
 	case e.Leftovers.StillActive() && len(e.Leftovers.Prepared) > 0:
-		return "a prepared transaction is undecided, so the state of the schema is not known"
+		return "a prepared transaction is pending, so the state of the schema is unknown"
 	case e.Leftovers.StillActive():
-		return "it is still at work in the database, so the state of the schema is not known"
+		return "it is still running in the database, so the state of the schema is unknown"
 	case !e.SchemaCompared:
-		return "whether it has changed the schema is not known"
+		return "it is unknown whether it changed the schema"
 	case len(e.Changes) == 0:
-		return "the schema is as it was"
+		return "the schema is unchanged"
 	}
-	return "it has changed the schema"
+	return "it changed the schema"
 }
 
-func toolEnd(e *engine.ToolError) string {
+func toolExit(e *engine.ToolError) string {
 	end := fmt.Sprintf("%s after %s", e.ExitText(), e.Exit.Took.Round(100*time.Millisecond))
 	switch {
 	case e.Exit.Killed:
-		end += ": it did not end within its grace (--grace) and was killed"
+		end += ": it did not exit within the grace period (--grace) and was killed"
 	case killedByKernel(e):
-		end += ": the migrator did not send that, so most likely the kernel did, for lack of memory"
+		end += ": the migrator did not send this signal; most likely the kernel did, because memory ran out"
 	}
 	return end
 }
 
-// killedByKernel knows what the kernel does to who takes too much; a shell or npm
-// between us tells it as 128 + 9.
+// killedByKernel reports whether the tool was most likely killed by the kernel's
+// out-of-memory killer. A shell or npm in between reports this as exit code 128 + 9.
 func killedByKernel(e *engine.ToolError) bool {
 	return e.Exit.StopCause == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == ExitSignal+int(syscall.SIGKILL))
 }
@@ -177,23 +178,23 @@ func toolState(e *engine.ToolError) string {
 	var s string
 	switch {
 	case e.Leftovers.StillActive() && e.SchemaCompared:
-		return fmt.Sprintf("%s so far; what remains at work may add to them", Plural(len(e.Changes), "change")+" of the schema")
+		return fmt.Sprintf("%s so far; the running sessions may add more", Plural(len(e.Changes), "schema change"))
 	case !e.SchemaCompared:
-		s = "the schema could not be compared with what it was"
+		s = "the schema could not be compared with its earlier state"
 	case len(e.Changes) == 0:
-		s = "no table, column, constraint, index, view, function, type or other object is different; rows are not compared"
+		s = "no table, column, constraint, index, view, function, type or other object changed; rows are not compared"
 	default:
-		s = fmt.Sprintf("%d changes of the schema, listed above; rows are not compared", len(e.Changes))
+		s = fmt.Sprintf("%s, listed above; rows are not compared", Plural(len(e.Changes), "schema change"))
 	}
 	if !e.Leftovers.SessionsKnown && (e.Exit.Killed || e.Exit.Signal == syscall.SIGKILL) {
-		s += "; a statement that it had sent may still run in the server (pg_stat_activity)"
+		s += "; a statement that it sent may still be running on the server (see pg_stat_activity)"
 	}
 	return s
 }
 
-// toolAdvice is what to do, in steps: what blocks the tool comes before what it has left,
-// and that before the reason. To run a tool again is right only where it has left nothing,
-// or records by itself what it has applied.
+// toolAdvice returns numbered steps: first end the sessions that block the tool, then
+// resolve its partial changes, then fix the cause. Running a tool again is right only if it
+// left nothing, or itself records which migrations it has applied.
 func toolAdvice(e *engine.ToolError) string {
 	var steps []string
 	add := func(step string) {
@@ -204,15 +205,15 @@ func toolAdvice(e *engine.ToolError) string {
 	if e.Leftovers.StillActive() {
 		add(endSessionsAdvice(e.Leftovers))
 	} else if !e.Leftovers.SessionsKnown && (e.Exit.Killed || killedByKernel(e)) {
-		add("look in pg_stat_activity whether its statement has ended")
+		add("check in pg_stat_activity whether its statement has ended")
 	}
 	if !e.SchemaCompared || len(e.Changes) > 0 || e.Leftovers.StillActive() {
-		add("look in the tool's own table which of its migrations it counts as applied")
-		add("roll back or complete the changes of the schema that belong to none of them")
+		add("check in the tool's own table which of its migrations are recorded as applied")
+		add("roll back or complete the schema changes that belong to none of them")
 	}
 	for i, m := range e.Marks {
 		if i == 0 || m != e.Marks[i-1] {
-			add(fmt.Sprintf("resolve the mark in %s: %s", m.Location, m.Resolve))
+			add(fmt.Sprintf("resolve the tool state in %s: %s", m.Location, m.Resolve))
 		}
 	}
 	steps = append(steps, toolFinalStep(e, len(steps) == 0))
@@ -225,51 +226,52 @@ func toolAdvice(e *engine.ToolError) string {
 	return strings.Join(steps, "\n")
 }
 
-// toolFinalStep is the last step: it deals with why the tool failed. clean says that the tool
-// has left nothing that blocks it.
+// toolFinalStep returns the last step, which fixes the cause. clean reports whether the tool
+// left nothing that blocks its next run.
 func toolFinalStep(e *engine.ToolError, clean bool) string {
 	again := "run it again"
 	if clean && e.Err != nil {
-		again += "; the tool skips what its own records have as applied"
+		again += "; the tool skips the migrations that it has recorded as applied"
 	}
 	var lost *engine.LockLostError
 	switch {
 	case leftUnfinishedWork(e) && len(e.Leftovers.Sessions) == 0:
-		return "let the tool commit or roll back what it prepares, and deploy again"
+		return "change the tool to commit or roll back the transactions that it prepares, and deploy again"
 	case leftUnfinishedWork(e):
-		return "let the tool wait for its statements before it ends (in a shell: wait), and deploy again"
+		return "change the tool to wait for its statements before it exits (in a shell: wait), and deploy again"
 	case errors.As(e, &lost):
-		return "when the database is back, " + again
+		return "wait until the database is available, and " + again
 	case e.Err != nil && stopCode(e) == ExitTimeout:
-		return "raise --timeout if it needs longer (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
+		return "raise --timeout if the tool needs more time (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
 	case e.Err != nil:
 		return again
 	case killedByKernel(e):
-		return "give it more memory (in Kubernetes resources.limits.memory) and " + again
+		return "raise its memory limit (in Kubernetes: resources.limits.memory) and " + again
 	}
-	return "correct what the output names and deploy again"
+	return "fix the error shown in the output and deploy again"
 }
 
 func startReport(e *engine.StartError) Report {
 	c := Report{Code: ExitUsage, Title: e.Error()}
-	c.add("state", "nothing was run")
+	c.add("state", noChanges)
 	if errors.Is(e, syscall.ENOEXEC) {
-		c.add("next", "a script needs a first line such as #!/bin/sh, and a program must be built for this machine")
+		c.add("next", "add a first line such as #!/bin/sh to a script; build a program for this machine's architecture")
 	} else {
-		c.add("next", "check the command, and the image that it comes from")
+		c.add("next", "check the command and the image that contains it")
 	}
 	return c
 }
 
-// earlierToolReport explains a run that another one's sessions have kept from starting.
+// earlierToolReport describes a run that did not start because sessions of an earlier run
+// were still active.
 func earlierToolReport(e *engine.EarlierToolError) Report {
-	c := Report{Code: ExitLocked, Title: fmt.Sprintf("the tool of an earlier run was at work in the database for all of the %s that we waited (--lock-wait)", e.Waited.Round(time.Millisecond))}
+	c := Report{Code: ExitLocked, Title: fmt.Sprintf("timed out after %s waiting for sessions of an earlier run of the tool (--lock-wait)", e.Waited.Round(time.Millisecond))}
 	var lines, ends []string
 	for _, s := range e.Sessions {
 		lines, ends = append(lines, s.String()), append(ends, fmt.Sprintf("SELECT pg_terminate_backend(%d);", s.PID))
 	}
 	c.add("sessions", limitedLines(lines))
-	c.add("state", "nothing was run here")
-	c.add("next", "wait until these sessions have ended, or end them, and run it again: "+strings.Join(ends[:min(len(ends), maxSessions)], " "))
+	c.add("state", noChanges)
+	c.add("next", "wait for these sessions to end and run it again, or terminate them: "+strings.Join(ends[:min(len(ends), maxSessions)], " "))
 	return c
 }

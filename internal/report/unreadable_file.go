@@ -7,8 +7,8 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// unreadableFileReport is for migrations that cannot be read. Only what a file system may
-// do at the next try, such as a network's one, is worth another.
+// unreadableFileReport describes migrations that cannot be read. A retry helps only for
+// errors that may be transient, such as those of a network file system.
 func unreadableFileReport(err error, e *source.UnreadableError) Report {
 	c := Report{Code: ExitInternal, Title: e.Error()}
 	switch {
@@ -22,9 +22,9 @@ func unreadableFileReport(err error, e *source.UnreadableError) Report {
 	c.add("state", databaseState(err))
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		c.add("next", "let this user read the migrations: chmod -R a+rX on their folder before the image is built, or defaultMode: 0444 for a ConfigMap's volume")
+		c.add("next", "make the migrations readable for this user: run chmod -R a+rX on their directory before the image is built, or set defaultMode: 0444 for a ConfigMap volume")
 	case errors.Is(err, fs.ErrNotExist):
-		c.add("next", "restore the file, or deploy again if the folder was replaced while the migrator ran")
+		c.add("next", "restore the file, or deploy again if the directory was replaced while the migrator ran")
 	case e.Folder:
 		c.add("next", "correct --source or SHIPLOCK_SOURCE")
 	default:

@@ -8,17 +8,17 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// waitReport explains a wait that did not end as hoped. A database that was not
-// reached at last is said with the code of one, whoever ended the wait for time.
+// waitReport describes a wait that timed out or was stopped. If the database was
+// unreachable at the end, a timeout has the exit code of an unreachable database.
 func waitReport(e *engine.WaitError) Report {
-	what := "the schema is not yet where it should be"
+	what := "the schema is not up to date"
 	switch {
 	case e.Unreachable != nil:
-		what = "the schema was waited for, and the database does not answer"
+		what = "cannot connect to the database while waiting for the schema"
 	case e.Unreadable:
-		what = "the schema was waited for, and its version cannot be read"
+		what = "cannot read the schema version while waiting for the schema"
 	case e.Unresponsive:
-		what = "the schema was waited for, and the version table has not answered"
+		what = "the version table does not respond while waiting for the schema"
 	}
 	c := Report{Code: stopCode(e), Title: fmt.Sprintf("%s (%v)", what, e.Err)}
 	c.add("database", e.Target)
@@ -26,9 +26,9 @@ func waitReport(e *engine.WaitError) Report {
 	if e.Unreachable != nil {
 		c.addServer(e.Unreachable)
 	} else {
-		c.add("for", e.Missing)
+		c.add("waiting for", e.Missing)
 	}
-	c.add("state", "migrator wait changes nothing")
+	c.add("state", "migrator wait makes no changes")
 	switch {
 	case e.Unreachable != nil:
 		if c.Code == ExitTimeout {
@@ -36,11 +36,11 @@ func waitReport(e *engine.WaitError) Report {
 		}
 		c.add("next", strings.ReplaceAll(connectAdvice(e.Unreachable), "--wait-for-db", "--timeout"))
 	case e.Unreadable:
-		c.add("next", "let the owner GRANT SELECT on the version table to this role, and USAGE on its schema")
+		c.add("next", "grant this role SELECT on the version table and USAGE on its schema")
 	case e.Unresponsive:
-		c.add("next", "see who has it locked: SELECT pid, application_name, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock');\nthen start this again; a slow server needs a longer --timeout")
+		c.add("next", "list the sessions that lock it: SELECT pid, application_name, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock');\nthen run it again; raise --timeout for a slow server")
 	default:
-		c.add("next", "see why the migrations have not run: the output of the migrator that should run them (in Kubernetes its Job), and migrator status; then start this again")
+		c.add("next", "check why the migrations have not run: see the output of the migrator that should run them (in Kubernetes, its Job) and migrator status; then run it again")
 	}
 	return c
 }
