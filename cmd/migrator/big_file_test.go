@@ -104,7 +104,7 @@ func TestUp_BigFileFails_StatementReported(t *testing.T) {
 	assert.Contains(t, stderr.String(), fmt.Sprintf("1_big.up.sql, line %d, column 13 (version 1 up)", bad+2))
 	assert.Contains(t, stderr.String(), "SQLSTATE 23505")
 	assert.Contains(t, stderr.String(), "INSERT INTO big VALUES (0, ")
-	assert.Contains(t, stderr.String(), "nothing of this migration was kept")
+	assert.Contains(t, stderr.String(), "no changes of this migration remain")
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('big')"))
 }
 

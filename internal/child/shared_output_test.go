@@ -33,7 +33,7 @@ func TestAProgramCannotPassForUs(t *testing.T) {
 	t.Parallel()
 	const record = `time=2026-11-21T10:00:00.000Z level=ERROR msg="all is lost"`
 	for text, want := range map[string]string{
-		"shiplock: npm failed; the schema is as it was\n": "| shiplock: npm failed; the schema is as it was\n",
+		"shiplock: npm failed; the schema is unchanged\n": "| shiplock: npm failed; the schema is unchanged\n",
 		"x\nshiplock: y\nz\n":                             "x\n| shiplock: y\nz\n",
 		"10%\rshiplock: y\n":                              "10%\r| shiplock: y\n",
 		"\x1b[0mshiplock: y\n":                            "| \x1b[0mshiplock: y\n",

@@ -71,7 +71,7 @@ func golden(t *testing.T, name, stderr string) {
 // masked hides in a report what is another's in each run.
 func masked(report string) string {
 	for pattern, mask := range map[string]string{
-		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `the [\d.]+m?s that`: "the TIME that", `test_\d+_`: "test_N_", `_backend\(\d+\)`: "_backend(PID)", `\d+ times? in [\d.]+m?s`: "N times in TIME",
+		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `after [\d.]+m?s waiting`: "after TIME waiting", `test_\d+_`: "test_N_", `_backend\(\d+\)`: "_backend(PID)", `\d+ times? in [\d.]+m?s`: "N times in TIME",
 		`for [\d.]+m?s`: "for TIME", `(waited +|after )[\d.]+m?s`: "${1}TIME", `connected for \d+s`: "connected for TIME", `[Pp]rocess \d+`: "process PID",
 		`relation \d+ of database \d+`: "relation OID of database OID", `"pg_tblspc\S+"`: "\"pg_tblspc/FILE\"", `"/\S+/extension/`: `"/usr/share/postgresql/N/extension/`, `/\S+/(\d{3})`: "DIR",
 	} {

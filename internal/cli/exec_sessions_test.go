@@ -80,7 +80,7 @@ func TestExec_StatementOutlivesTool_Canceled(t *testing.T) {
 			code, stderr := b.stopDuringLateStatement("--grace", "2s")
 			free()
 			assert.Equal(t, 143, code, stderr)
-			assert.Contains(t, stderr, "the schema is as it was")
+			assert.Contains(t, stderr, "the schema is unchanged")
 			assert.Equal(t, "0", b.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%late (a int)%' AND state = 'active' AND pid <> pg_backend_pid()"))
 			assert.Equal(t, "false", b.lateTableExists())
 		})

@@ -150,7 +150,7 @@ func TestExec_Signal_ForwardedToTool(t *testing.T) {
 		assert.Equal(t, code, <-done)
 		_, report, _ := strings.Cut(stderr.String(), "\nshiplock: ")
 		assert.Contains(t, report, map[syscall.Signal]string{syscall.SIGTERM: "got TERM", syscall.SIGINT: "got INT"}[sig])
-		assert.Regexp(t, `ended +exit code 1 after `, report)
+		assert.Regexp(t, `exit +exit code 1 after `, report)
 	}
 }
 
@@ -198,14 +198,14 @@ func TestExec_InvalidCommand_RefusedBeforeConnecting(t *testing.T) {
 	require.NoError(t, os.WriteFile(script, []byte("\x7fno program"), 0o700))
 	d := pgtest.New(t)
 	for want, args := range map[string][]string{
-		"exec requires a command":   {"--"},
-		"not found in $PATH":        {"--", "no-such-tool"},
-		"no such file":              {"--", "/nowhere/tool"},
-		"--grace is -1s":            {"--grace", "-1s", "--", "true"},
-		"add a first line such as":  {"--database-url", d.URL(), "--", script},
-		"unknown flag: --source":    {"--source", "x", "--", "true"},
-		"no database given":         {"--", "true"},
-		"cannot reach the database": nil,
+		"exec requires a command":    {"--"},
+		"not found in $PATH":         {"--", "no-such-tool"},
+		"no such file":               {"--", "/nowhere/tool"},
+		"--grace is -1s":             {"--grace", "-1s", "--", "true"},
+		"add a first line such as":   {"--database-url", d.URL(), "--", script},
+		"unknown flag: --source":     {"--source", "x", "--", "true"},
+		"no database given":          {"--", "true"},
+		"cannot connect to database": nil,
 	} {
 		code := 2
 		if args == nil {

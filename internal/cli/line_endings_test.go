@@ -39,7 +39,7 @@ func TestUp_OnlyLineEndingsDiffer_Reported(t *testing.T) {
 			w.mustExit(0, "up")
 			w.write("1_a.up.sql", c.now)
 			w.write("2_b.up.sql", "SELECT 3;")
-			assert.Contains(t, w.mustExit(5, "up").err, "refused: 2_b.up.sql (and 1 more) was edited")
+			assert.Contains(t, w.mustExit(5, "up").err, "refused: checksum mismatch: 2_b.up.sql (and 1 more) was edited")
 			w.mustExit(0, "up", "--on-edited", "allow")
 		})
 	}

@@ -24,7 +24,7 @@ func TestUp_BelowMinCompatibleVersion_Refused(t *testing.T) {
 	golden(t, "below-floor", v1.mustExit(5, "up").err)
 	v1.mustExit(5, "up", "--on-newer", "fail")
 	v1.mustExit(5, "plan")
-	golden(t, "below-floor", strings.Replace(v1.mustExit(5, "wait", "--timeout", "1m").err, "this verb changes nothing", "nothing was run", 1))
+	golden(t, "below-floor", strings.Replace(v1.mustExit(5, "wait", "--timeout", "1m").err, "this command makes no changes", "no changes were made", 1))
 	assert.Regexp(t, `3 +c +applied, file is missing, min compatible version 2`, v1.mustExit(0, "status").stdout)
 	assert.Contains(t, v2.mustExit(0, "up").err, `unknown_migrations="3 (c)"`)
 	v2.mustExit(0, "wait", "--timeout", "1m")

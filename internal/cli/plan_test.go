@@ -38,7 +38,7 @@ func TestPlan_UpWouldRefuse_Refused(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 1"})
 	w.mustExit(0, "up")
 	w.write("3_late.up.sql", "SELECT 1")
-	assert.Contains(t, w.mustExit(5, "plan").err, "3_late.up.sql has not run")
+	assert.Contains(t, w.mustExit(5, "plan").err, "3_late.up.sql is pending")
 	w.mustExit(0, "plan", "--out-of-order", "apply")
 	w.write("6_text.up.sql", "SELECT 'caf\xe9'")
 	assert.Contains(t, w.mustExit(5, "plan", "--out-of-order", "apply").err, "6_text.up.sql")

@@ -228,7 +228,7 @@ func TestUp_RolledBackByGolangMigrate_EditedFileAllowed(t *testing.T) {
 	w.mustExit(0, "up")
 	assert.Equal(t, "bigint", w.Value(t, "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = 'b'::regclass AND attname = 'c'"))
 	w.write("1_a.up.sql", "CREATE TABLE a (b bigint)")
-	assert.Contains(t, w.mustExit(5, "up").err, "was edited after it had been applied")
+	assert.Contains(t, w.mustExit(5, "up").err, "was edited after it was applied")
 }
 
 // TestRehearse_ScratchDatabaseInUse_Refused: a rehearsal was killed, and then somebody

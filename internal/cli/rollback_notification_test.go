@@ -55,7 +55,7 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
 
 	out := v1.mustExit(0, "up", "--on-newer", "down", "--notify-success", "--webhook-url", hook.URL, "--pushgateway-url", push.URL, "--kubernetes-event", "--termination-log", termination)
-	const title, undone = "the database is at version 1, was at version 3: 2 migrations undone in ", "undone: 3 (prices), 2 (guests)"
+	const title, undone = "database is at version 1 (previously 3): 2 migrations rolled back in ", "rolled back: 3 (prices), 2 (guests)"
 	told := map[string]string{"standard error": reportIn(t, out.err)}
 	for name, file := range map[string]string{"step summary": summary, "termination message": termination} {
 		text, err := os.ReadFile(file)
@@ -95,8 +95,8 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	v1.mustExit(0, "down", "--to", "2", "--notify-success", "--webhook-url", slack.URL, "--webhook-format", "slack", "--source", folder(t, files))
 	sent = slack.take()
 	require.Len(t, sent, 1)
-	assert.Contains(t, sent[0], "the database is at version 2, was at version 3: 1 migration undone in ")
-	assert.Contains(t, sent[0], "undone: 3 (prices)")
+	assert.Contains(t, sent[0], "database is at version 2 (previously 3): 1 migration rolled back in ")
+	assert.Contains(t, sent[0], "rolled back: 3 (prices)")
 }
 
 // TestNotify_RollbackFails_RolledBackMigrationsSent, too.
@@ -112,7 +112,7 @@ func TestNotify_RollbackFails_RolledBackMigrationsSent(t *testing.T) {
 	v1.mustExit(6, "up", "--on-newer", "down", "--webhook-url", in.URL)
 	m := in.message(t)
 	assert.Equal(t, []int{4, 2, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.RolledBack, *m.Pending})
-	assert.Equal(t, "migration history:2_b.down.sql failed; the database is as it was, at version 2", m.Title)
+	assert.Equal(t, "migration history:2_b.down.sql failed and was rolled back; database is at version 2", m.Title)
 	golden(t, "on-newer-down-fails", m.Report)
 }
 
@@ -135,7 +135,7 @@ func TestUp_OnNewerDownWithHotfix_AppliedAfterRollback(t *testing.T) {
 	d := pgtest.New(t)
 	(&workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "3_c.up.sql": "SELECT 3", "7_b.up.sql": "SELECT 7", "7_b.down.sql": "SELECT 7"})}).mustExit(0, "up")
 	late := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_late.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})}
-	assert.Contains(t, late.mustExit(5, "up", "--on-newer", "down").err, "2_late.up.sql has not run, and the database is past it, at version 3")
+	assert.Contains(t, late.mustExit(5, "up", "--on-newer", "down").err, "2_late.up.sql is pending, but the database is already at version 3")
 	assert.Equal(t, "7", d.Value(t, "SELECT version FROM schema_migrations"))
 	late.mustExit(0, "up", "--on-newer", "down", "--out-of-order", "apply")
 	assert.Equal(t, "3 1 2 3", d.Value(t, `SELECT concat_ws(' ', (SELECT version FROM schema_migrations), (SELECT string_agg(DISTINCT migration_version::text, ' ') FROM schema_migrations_history WHERE run_direction = 'up' AND migration_version < 7))`))

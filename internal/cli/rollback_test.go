@@ -204,7 +204,7 @@ func TestDown_InterruptedWithoutFile_Resumed(t *testing.T) {
 	out := w.mustExit(7, "down", "--to-files", "--statement-timeout", "2s")
 	golden(t, "down-part-way", out.err)
 	assert.Equal(t, "1 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-	assert.Contains(t, w.mustExit(5, "up").err, "undoing version 2 (b) stopped part-way, after 2 of 4 statements")
+	assert.Contains(t, w.mustExit(5, "up").err, "the rollback of version 2 (b) is unfinished (2 of 4 statements)")
 	assert.Contains(t, w.mustExit(0, "down", "--to-files", "--dry-run").stdout, "resuming after statement 2")
 	w.mustExit(0, "down", "--to-files")
 	assert.Equal(t, "1,2,3", w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"), "each statement ran once")
@@ -254,7 +254,7 @@ func TestRepair_WithOlderFiles_RolledBack(t *testing.T) {
 	files["3_c.up.sql"] = "INSERT INTO a VALUES (1);\nVACUUM nope;"
 	v2 := &workspace{Database: v1.Database, t: t, dir: folder(t, files)}
 	v2.mustExit(7, "up")
-	assert.Contains(t, v1.mustExit(5, "down", "--to-files").err, "version 3 (c) stopped part-way, after 1 of 2 statements")
+	assert.Contains(t, v1.mustExit(5, "down", "--to-files").err, "version 3 (c) is partially applied (1 of 2 statements)")
 	v1.mustExit(0, "repair", "--rolled-back")
 	assert.Equal(t, "2 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"), "and not 1")
 	v1.mustExit(0, "down", "--to-files")

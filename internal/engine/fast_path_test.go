@@ -109,7 +109,7 @@ func TestWhatIsRememberedIsNoExcuse(t *testing.T) {
 			require.NoError(t, os.Rename(filepath.Join(o.Source, "2_b.up.sql"), filepath.Join(o.Source, "02_b.up.sql")))
 			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o), "another name of the same version")
 			rewrite(t, o, "0_x.up.sql", "SELECT 1")
-			refused(t, o, "0_x.up.sql has not run")
+			refused(t, o, "0_x.up.sql is pending")
 		},
 		"a new one": func(t *testing.T, d *pgtest.Database, o engine.Options) {
 			rewrite(t, o, "4_d.up.sql", "INSERT INTO a VALUES (4)")

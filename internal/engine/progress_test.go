@@ -71,7 +71,7 @@ func TestTheGateSaysWhoIsAtWork(t *testing.T) {
 	line := log.waitFor(t, "waiting", "waiting for writers before build", "import", "2 of 2") // the history may be read before the views
 	assert.Equal(t, "1_x.up.sql", line["migrating"])
 	assert.Equal(t, "2 of 2", line["statement"])
-	assert.Contains(t, line["for"], "at work at version 1")
+	assert.Contains(t, line["for"], "running or partially applied at version 1")
 	assert.Contains(t, line["holder"], "shiplock")
 	assert.Contains(t, line, "waited")
 	assert.Contains(t, line, "for_up_to")

@@ -235,6 +235,6 @@ func (b *fixture) checkStop() (report string) {
 	assert.Equal(b.t, 143, cmd.ProcessState.ExitCode(), out)
 	assert.Equal(b.t, "0", b.Value(b.t, running), out)
 	_, report, _ = strings.Cut(out.String(), "\nshiplock: ")
-	assert.Contains(b.t, report, "; the schema is as it was")
+	assert.Contains(b.t, report, "; the schema is unchanged")
 	return strings.Join(strings.Fields(report), " ")
 }
