@@ -31,21 +31,21 @@ func TestFold_LongLine_KeepsAllText(t *testing.T) {
 func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 	const secret = "s3cret and long"
 	for name, sql := range map[string]string{
-		"plain":         "SELECT bad FROM a",
-		"at the start":  "bad",
-		"tabs":          "SELECT\n\t\ta,\n\t\tbad\nFROM a",
-		"CRLF":          "SELECT 1,\r\n  bad,\r\n  2",
-		"wide":          "SELECT '日本語', '🚢', bad",
-		"accents":       "SELECT 'e\u0301\u0301', bad",
-		"zero width":    "SELECT\u200b 'x\ufeff' bad",
-		"a joiner":      "SELECT '👩\u200d🚀', bad",
-		"escapes":       "SELECT '\x1b[2J\x07', bad",
-		"long before":   strings.Repeat("SELECT 'ü', ", 200) + "bad",
-		"long after":   "SELECT bad" + strings.Repeat(", 1", 2000),
-		"many lines":    strings.Repeat("-- x\n", 500) + "SELECT bad\n" + strings.Repeat("-- y\n", 500),
-		"a secret":      "CREATE ROLE r PASSWORD '" + secret + "' bad",
-		"a known secret":     "SELECT '" + secret + "', bad",
-		"invalid UTF-8": "SELECT '\xff\xfe', bad",
+		"plain":          "SELECT bad FROM a",
+		"at the start":   "bad",
+		"tabs":           "SELECT\n\t\ta,\n\t\tbad\nFROM a",
+		"CRLF":           "SELECT 1,\r\n  bad,\r\n  2",
+		"wide":           "SELECT '日本語', '🚢', bad",
+		"accents":        "SELECT 'e\u0301\u0301', bad",
+		"zero width":     "SELECT\u200b 'x\ufeff' bad",
+		"a joiner":       "SELECT '👩\u200d🚀', bad",
+		"escapes":        "SELECT '\x1b[2J\x07', bad",
+		"long before":    strings.Repeat("SELECT 'ü', ", 200) + "bad",
+		"long after":     "SELECT bad" + strings.Repeat(", 1", 2000),
+		"many lines":     strings.Repeat("-- x\n", 500) + "SELECT bad\n" + strings.Repeat("-- y\n", 500),
+		"a secret":       "CREATE ROLE r PASSWORD '" + secret + "' bad",
+		"a known secret": "SELECT '" + secret + "', bad",
+		"invalid UTF-8":  "SELECT '\xff\xfe', bad",
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Report{Title: "t"}
@@ -79,13 +79,13 @@ func firstRune(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
 // The state and the advice are never cut, however long the other rows are.
 func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
 	for name, change := range map[string]func(*Report){
-		"a long title":     func(c *Report) { c.Title = strings.Repeat("title ", 5000) },
-		"a long detail":    func(c *Report) { c.add("detail", strings.Repeat("detail ", 5000)) },
-		"one long word":    func(c *Report) { c.add("detail", strings.Repeat("ö", 50000)) },
-		"a tool's output":  func(c *Report) { c.addFolded("output", strings.Repeat("line\n", 5000)) },
-		"wide SQL":         func(c *Report) { c.addSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
-		"many long rows":      func(c *Report) { addManyRows(c, 30) },
-		"a long next":      func(c *Report) { c.Rows[2].Text = strings.Repeat("next ", 5000) },
+		"a long title":      func(c *Report) { c.Title = strings.Repeat("title ", 5000) },
+		"a long detail":     func(c *Report) { c.add("detail", strings.Repeat("detail ", 5000)) },
+		"one long word":     func(c *Report) { c.add("detail", strings.Repeat("ö", 50000)) },
+		"a tool's output":   func(c *Report) { c.addFolded("output", strings.Repeat("line\n", 5000)) },
+		"wide SQL":          func(c *Report) { c.addSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
+		"many long rows":    func(c *Report) { addManyRows(c, 30) },
+		"a long next":       func(c *Report) { c.Rows[2].Text = strings.Repeat("next ", 5000) },
 		"all rows are long": func(c *Report) { addManyRows(c, 5000); c.Rows[0].Text = strings.Repeat("state ", 5000) },
 	} {
 		t.Run(name, func(t *testing.T) {
