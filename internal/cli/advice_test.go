@@ -103,12 +103,12 @@ func TestUp_StatementTimeout_ReportNamesSource(t *testing.T) {
 		role            bool
 		flag            []string
 	}{
-		"file":              {file: "SET LOCAL statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set by the file: SET LOCAL statement_timeout = '100ms'", next: "statement_timeout in 1_a.up.sql"},
-		"file over flag":    {file: "SET statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set by the file", next: "statement_timeout in 1_a.up.sql", flag: []string{"--statement-timeout", "1h"}},
-		"role":              {file: "SELECT pg_sleep(600);", why: "it is set by: user", next: "ALTER ROLE", role: true},
+		"file":              {file: "SET LOCAL statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set in the file: SET LOCAL statement_timeout = '100ms'", next: "statement_timeout in 1_a.up.sql"},
+		"file over flag":    {file: "SET statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set in the file", next: "statement_timeout in 1_a.up.sql", flag: []string{"--statement-timeout", "1h"}},
+		"role":              {file: "SELECT pg_sleep(600);", why: "set by: user", next: "ALTER ROLE", role: true},
 		"flag over role":    {file: "SELECT pg_sleep(600);", why: "--statement-timeout is 100ms", next: "--statement-timeout", role: true, flag: []string{"--statement-timeout", "100ms"}},
-		"url":               {file: "SELECT pg_sleep(600);", why: "it is set by: client (the database URL", next: "--statement-timeout", url: "&statement_timeout=2000"},
-		"reset in the file": {file: "SET statement_timeout = '1h';\nRESET statement_timeout;\nSELECT pg_sleep(600);", why: "it is set by: user", next: "ALTER ROLE", role: true},
+		"url":               {file: "SELECT pg_sleep(600);", why: "set by: client (database URL", next: "--statement-timeout", url: "&statement_timeout=2000"},
+		"reset in the file": {file: "SET statement_timeout = '1h';\nRESET statement_timeout;\nSELECT pg_sleep(600);", why: "set by: user", next: "ALTER ROLE", role: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -29,7 +29,7 @@ func (w *workspace) golangMigrate() *migrate.Migrate {
 func TestUp_VersionTableBehindHistory_Refused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ lose, want, back string }{
-		"truncated":      {lose: "TRUNCATE schema_migrations", want: "relation public.guests, which 1_guests.up.sql creates"},
+		"truncated":      {lose: "TRUNCATE schema_migrations", want: "relation public.guests (created by 1_guests.up.sql)"},
 		"deleted":        {lose: "DELETE FROM schema_migrations", want: "the schema still has relation public.guests"},
 		"dropped":        {lose: "DROP TABLE schema_migrations", want: "does not exist, but its history table records version 2 as applied"},
 		"renamed":        {lose: "ALTER TABLE schema_migrations RENAME TO other", want: "does not exist"},
@@ -37,7 +37,7 @@ func TestUp_VersionTableBehindHistory_Refused(t *testing.T) {
 		"row security, forced": {lose: "ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
 			want: "NO FORCE ROW LEVEL SECURITY", back: `CREATE POLICY shiplock ON schema_migrations USING (true) WITH CHECK (true)`},
 		"row security, another owner": {lose: "ALTER TABLE schema_migrations OWNER TO postgres; GRANT ALL ON schema_migrations TO PUBLIC; ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY",
-			want: "let the owner (postgres) or a superuser run", back: "ALTER TABLE schema_migrations DISABLE ROW LEVEL SECURITY"},
+			want: "as the owner (postgres) or a superuser, run", back: "ALTER TABLE schema_migrations DISABLE ROW LEVEL SECURITY"},
 		"row security with a policy that hides": {lose: "ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY p ON schema_migrations USING (version > 100)",
 			want: "row security on public.schema_migrations hides rows", back: "ALTER TABLE schema_migrations NO FORCE ROW LEVEL SECURITY"},
 		"row security on the history": {lose: "ALTER TABLE schema_migrations_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
@@ -122,7 +122,7 @@ func TestUp_EmptiedVersionTableAndRenamedTable_Refused(t *testing.T) {
 		w.Exec(t, fmt.Sprintf("CREATE SCHEMA other AUTHORIZATION %q", w.User))
 		w.mustExit(0, "up")
 		w.Exec(t, "TRUNCATE schema_migrations")
-		assert.Contains(t, w.mustExit(5, "up").err, "which 2_b.up.sql creates", name)
+		assert.Contains(t, w.mustExit(5, "up").err, "(created by 2_b.up.sql)", name)
 	}
 }
 

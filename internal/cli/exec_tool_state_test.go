@@ -103,6 +103,6 @@ func TestExec_AdvisoryLockOfTool_HolderReported(t *testing.T) {
 	out := b.run()
 	assert.Equal(t, 6, out.code, out.err)
 	flat := strings.Join(strings.Fields(out.err), " ")
-	assert.Contains(t, flat, "advisory lock 7241865325823964 (node-pg-migrate): it is held by pid ")
+	assert.Contains(t, flat, "advisory lock 7241865325823964 (node-pg-migrate): held by pid ")
 	assert.Contains(t, flat, "SELECT pg_terminate_backend(")
 }

@@ -104,7 +104,7 @@ func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 			before := countObjects(t, d)
 			out := rehearse(t, d, dir)
 			assert.Equal(t, 5, out.code, out.err)
-			assert.Contains(t, out.err, "is not empty, and no rehearsal has made what is in it")
+			assert.Contains(t, out.err, "is not empty, and its objects were not created by a rehearsal")
 			assert.Equal(t, before, countObjects(t, d))
 			if name == "a table" {
 				golden(t, "rehearsal-not-empty", out.err)

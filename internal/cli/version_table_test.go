@@ -145,11 +145,11 @@ func TestTables_TableOfAnotherTool_Refused(t *testing.T) {
 	const mine = "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false); "
 	const rename = "ALTER TABLE schema_migrations RENAME TO kept; "
 	for name, c := range map[string]struct{ sql, want string }{
-		"rails":               {"CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY); CREATE TABLE ar_internal_metadata (key varchar); INSERT INTO schema_migrations VALUES ('20240101000000')", "it looks like that of Ruby on Rails"},
-		"dbmate":              {"CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY)", "it looks like that of dbmate or Ruby on Rails"},
-		"ecto":                {"CREATE TABLE schema_migrations (version bigint PRIMARY KEY, inserted_at timestamp(0)); INSERT INTO schema_migrations VALUES (20240101000000, now())", "it looks like that of Ecto"},
-		"laravel":             {"CREATE TABLE schema_migrations (id serial, migration varchar(255), batch int)", "it looks like that of Laravel"},
-		"goose":               {"CREATE TABLE schema_migrations (id serial, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp)", "it looks like that of goose"},
+		"rails":               {"CREATE TABLE schema_migrations (version varchar NOT NULL PRIMARY KEY); CREATE TABLE ar_internal_metadata (key varchar); INSERT INTO schema_migrations VALUES ('20240101000000')", "its columns are those of Ruby on Rails"},
+		"dbmate":              {"CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY)", "its columns are those of dbmate or Ruby on Rails"},
+		"ecto":                {"CREATE TABLE schema_migrations (version bigint PRIMARY KEY, inserted_at timestamp(0)); INSERT INTO schema_migrations VALUES (20240101000000, now())", "its columns are those of Ecto"},
+		"laravel":             {"CREATE TABLE schema_migrations (id serial, migration varchar(255), batch int)", "its columns are those of Laravel"},
+		"goose":               {"CREATE TABLE schema_migrations (id serial, version_id bigint NOT NULL, is_applied boolean NOT NULL, tstamp timestamp)", "its columns are those of goose"},
 		"text version":        {"CREATE TABLE schema_migrations (version text NOT NULL, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES ('one', false)", "version text"},
 		"numeric version":     {"CREATE TABLE schema_migrations (version numeric NOT NULL, dirty boolean NOT NULL)", "version numeric"},
 		"dirty as a number":   {"CREATE TABLE schema_migrations (version bigint NOT NULL, dirty int NOT NULL)", "dirty integer"},

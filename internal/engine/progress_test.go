@@ -141,7 +141,7 @@ func TestProgressCountsMigrations(t *testing.T) {
 			o.TxMode = txMode
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)
-			line := log.waitFor(t, "the migration still runs", "Timeout: PgSleep")
+			line := log.waitFor(t, "migration is running", "Timeout: PgSleep")
 			assert.Equal(t, []any{"2_b.up.sql", "2 of 3", "2 of 2", 2.0}, []any{line["file"], line["migration"], line["statement"], line["line"]})
 		})
 	}

@@ -99,10 +99,10 @@ func TestResume_SessionObjects_Refused(t *testing.T) {
 		"listen":                   {"LISTEN news;", "LISTEN news"},
 		"advisory lock":            {"SELECT pg_advisory_lock(7);", "advisory lock 7"},
 		"two advisory keys":        {"SELECT pg_advisory_lock(7, -8);", "advisory lock 7, -8"},
-		"computed, in a table":     {"CREATE TABLE computed AS SELECT set_config(lower('App.tenant'), 'x', false);", "settings whose names statement 1 computes"},
-		"computed, in a condition": {"UPDATE users SET id = id WHERE set_config('app.' || 'tenant', 'x', false) IS NOT NULL;", "settings whose names statement 1 computes"},
-		"random seed":              {"SELECT setseed(0.5);", "the random seed that statement 1 sets"},
-		"computed name":            {"DO $$ BEGIN PERFORM set_config('app.' || 'tenant', 'x', false); END $$;", "settings whose names statement 1 computes"},
+		"computed, in a table":     {"CREATE TABLE computed AS SELECT set_config(lower('App.tenant'), 'x', false);", "settings whose names are computed by statement 1"},
+		"computed, in a condition": {"UPDATE users SET id = id WHERE set_config('app.' || 'tenant', 'x', false) IS NOT NULL;", "settings whose names are computed by statement 1"},
+		"random seed":              {"SELECT setseed(0.5);", "the random seed set by statement 1"},
+		"computed name":            {"DO $$ BEGIN PERFORM set_config('app.' || 'tenant', 'x', false); END $$;", "settings whose names are computed by statement 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

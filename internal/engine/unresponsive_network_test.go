@@ -39,7 +39,7 @@ func TestAStopDoesNotWaitForASilentNetwork(t *testing.T) {
 			}()
 			inside()
 			if log != nil {
-				log.waitFor(t, "the migration still runs", "Lock: advisory")
+				log.waitFor(t, "migration is running", "Lock: advisory")
 			}
 			proxy.Silence()
 			cancel(why)

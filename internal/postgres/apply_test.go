@@ -133,7 +133,7 @@ func TestApply_UnparsedCommit_IsReported(t *testing.T) {
 	fail := db.apply(t.Context(), migration{script: s, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.Equal(t, Unknown, fail.Outcome)
-	assert.ErrorContains(t, fail, "ended its own transaction")
+	assert.ErrorContains(t, fail, "the file ended the transaction")
 	st, err := db.State(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, noVersion, st, "the version is not moved")

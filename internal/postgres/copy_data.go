@@ -66,14 +66,14 @@ func (s *Script) checkCopy() error {
 			return binaryCopyError(s.lineOf(st))
 		}
 		if !s.Transactional && !s.inTransaction(i) && !s.isPart(i) {
-			return &ScriptError{Line: s.lineOf(st), Problem: fmt.Sprintf("%s stands between other statements, in no transaction of the file; put BEGIN; before it and COMMIT; behind its rows", firstWords(st.Text))}
+			return &ScriptError{Line: s.lineOf(st), Problem: fmt.Sprintf("%s is between other statements and not in a transaction of the file; add BEGIN; before it and COMMIT; after its data", firstWords(st.Text))}
 		}
 	}
 	return nil
 }
 
 func binaryCopyError(line int) *ScriptError {
-	return &ScriptError{Line: line, Problem: "COPY in binary format cannot have its rows in a text file; write them as text or CSV"}
+	return &ScriptError{Line: line, Problem: "COPY in binary format cannot have its data in a migration file; use text or CSV format"}
 }
 
 func isBinaryCopy(n *pgquery.Node) bool {

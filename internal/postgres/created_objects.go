@@ -161,7 +161,7 @@ func (db *DB) ExistingObject(ctx context.Context, m CreatedObjects) (found strin
 		return "", false, db.classifyError(ctx, err)
 	}
 	if text != "" {
-		found = fmt.Sprintf("%s, which %s creates", text, byText[text])
+		found = fmt.Sprintf("%s (created by %s)", text, byText[text])
 	}
 	return found, true, nil
 }

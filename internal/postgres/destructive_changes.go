@@ -123,7 +123,7 @@ func (l *destructiveChanges) statement(p sqlfile.Piece) {
 	if tree == nil {
 		l.uncertain = true
 		if mayBeDestructive(text) {
-			l.changes = append(l.changes, destructiveChange{operation: firstWords(text), line: line, undetermined: "the parser here does not know this SQL"})
+			l.changes = append(l.changes, destructiveChange{operation: firstWords(text), line: line, undetermined: "the parser does not support this SQL"})
 		}
 		return
 	}
@@ -180,12 +180,12 @@ func (l *destructiveChanges) resolve(t statementChange) {
 	switch {
 	case schema == tempSchema:
 	case rel == nil && l.uncertain:
-		l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("%s does not exist now, and an earlier statement may create it unseen", nameIn(t.rel))})
+		l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", nameIn(t.rel))})
 	case rel == nil: // the statement has no effect or fails
 	case rel.kind == "f" && t.column == "" && (t.operation == "DELETE" || t.operation == "TRUNCATE"), rel.kind == "f" && (t.rows != nil || t.unknownRows != ""):
-		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a foreign table, whose rows are another server's"})
+		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a foreign table; its rows are on another server"})
 	case rel.kind == "v" && (t.rows != nil || t.operation == "DELETE" || t.unknownRows != ""):
-		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a view; which rows of which tables go, is known when it runs"})
+		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a view; the affected tables and rows are known only at run time"})
 	default:
 		l.resolveTable(rel, t)
 	}
@@ -200,7 +200,7 @@ func (l *destructiveChanges) resolveTable(rel *relation, t statementChange) {
 	}
 	if t.rows != nil {
 		if out.rows = l.currentRowsSQL(t.rows); out.rows == "" {
-			out.unknownRows = "which of them, is known when it runs"
+			out.unknownRows = "the affected rows are known only at run time"
 		}
 	}
 	if len(rel.detached) > 0 && out.rows == "" && t.expand == "" {
@@ -222,7 +222,7 @@ func (l *destructiveChanges) resolveObject(t statementChange) {
 		switch {
 		case l.types[t.object]:
 		case l.moved || l.uncertain:
-			l.add(destructiveChange{operation: t.operation, undetermined: "names have changed before it, so what uses " + t.object + " is known when it runs"})
+			l.add(destructiveChange{operation: t.operation, undetermined: "earlier statements change names, so the objects that use " + t.object + " are known only at run time"})
 		default:
 			l.add(destructiveChange{operation: t.operation, table: t.object, expand: t.expand, unknownRows: t.unknownRows})
 		}
@@ -235,7 +235,7 @@ func (l *destructiveChanges) resolveObject(t statementChange) {
 	}
 	if !there {
 		if l.uncertain {
-			l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("schema %s does not exist now, and an earlier statement may create it unseen", t.object)})
+			l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("schema %s does not exist yet, and an earlier statement may create it", t.object)})
 		}
 		return
 	}

@@ -55,17 +55,17 @@ func statementChangesOf(n *pgquery.Node, text string) []statementChange {
 	case *pgquery.Node_TruncateStmt:
 		t.truncate(s.TruncateStmt)
 	case *pgquery.Node_DropOwnedStmt:
-		t.addUndetermined("DROP OWNED", "it drops all that a role owns")
+		t.addUndetermined("DROP OWNED", "it drops everything that a role owns")
 	case *pgquery.Node_DropdbStmt:
-		t.addUndetermined("DROP DATABASE", "it drops all that a database holds")
+		t.addUndetermined("DROP DATABASE", "it drops everything that a database contains")
 	case *pgquery.Node_DoStmt:
 		if bodyIsDestructive(text) {
-			t.addUndetermined("DO", "a DO block deletes or drops; what, is known when it runs")
+			t.addUndetermined("DO", "a DO block deletes rows or drops objects, which are known only at run time")
 		}
 		return t.changes
 	case *pgquery.Node_SelectStmt, *pgquery.Node_CallStmt, *pgquery.Node_ExecuteStmt:
 		if callsFunction(n) && bodyIsDestructive(text) {
-			t.addUndetermined(verb(text), "it calls a function with SQL that deletes or drops; what, is known when it runs")
+			t.addUndetermined(verb(text), "it calls a function with SQL that deletes rows or drops objects, which are known only at run time")
 		}
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt:
 		return nil // their statements run later
@@ -150,7 +150,7 @@ func (t *statementChanges) alterTable(s *pgquery.AlterTableStmt) {
 		case !drops && !changes:
 		case s.Objtype == pgquery.ObjectType_OBJECT_TYPE:
 			t.add(statementChange{operation: "ALTER TYPE", object: quoteQualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), expand: columnsOfType,
-				unknownRows: "which of its values go with an attribute is not counted"})
+				unknownRows: "values deleted with an attribute are not counted"})
 		case s.Objtype != pgquery.ObjectType_OBJECT_TABLE:
 		case drops:
 			t.add(statementChange{operation: "DROP COLUMN", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk || cmd.MissingOk})
@@ -169,7 +169,7 @@ func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.Alt
 	one := statementChange{operation: "ALTER COLUMN TYPE", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk}
 	switch name := lastName(def.GetTypeName().GetNames()); {
 	case def.GetRawDefault() != nil:
-		one.unknownRows = "USING decides what becomes of the values"
+		one.unknownRows = "USING determines the new values"
 	case slices.Contains(lossless, name):
 		return
 	default:
@@ -179,7 +179,7 @@ func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.Alt
 			LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE})
 		_, typ, found := strings.Cut(text, "1::")
 		if one.newType = typ; !found {
-			one.unknownRows = "which values the new type cannot hold is known when it runs"
+			one.unknownRows = "values that the new type cannot represent are known only at run time"
 		}
 	}
 	t.add(one)
@@ -241,7 +241,7 @@ func (t *statementChanges) merge(s *pgquery.MergeStmt) {
 	for _, n := range s.MergeWhenClauses {
 		switch clause := n.GetMergeWhenClause(); clause.GetCommandType() {
 		case pgquery.CmdType_CMD_DELETE:
-			t.addUndetermined("MERGE", "a MERGE deletes; which rows, is known when it runs")
+			t.addUndetermined("MERGE", "MERGE deletes rows, which are known only at run time")
 		case pgquery.CmdType_CMD_UPDATE:
 			t.overwrite("MERGE", s.Relation, clause.TargetList)
 		}
@@ -251,7 +251,7 @@ func (t *statementChanges) merge(s *pgquery.MergeStmt) {
 // overwrite adds emptied columns in rows that cannot be determined in advance.
 func (t *statementChanges) overwrite(how string, rel *pgquery.RangeVar, targets []*pgquery.Node) {
 	for _, name := range emptied(targets) {
-		t.add(statementChange{operation: how, rel: rel, column: name, unknownRows: "which rows it changes is known when it runs"})
+		t.add(statementChange{operation: how, rel: rel, column: name, unknownRows: "the changed rows are known only at run time"})
 	}
 }
 

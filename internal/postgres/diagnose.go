@@ -61,15 +61,15 @@ func (db *DB) diagnose(ctx context.Context, m migration, later []Step, fail *Mig
 	defer cancel()
 	q := &diagnosis{db: db, ctx: ctx, m: m, following: later, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
 	if err := db.exec(ctx, inlineParams("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(diagnosisQueryTimeout.Milliseconds()))+db.localRoleSQL()); err != nil {
-		db.log.Debug("no look for the reason", "error", err)
+		db.log.Debug("diagnosis skipped", "error", err)
 		return
 	}
 	fail.Reason = look(q)
 	if q.err != nil {
-		db.log.Debug("the look for the reason ended early", "error", q.err)
+		db.log.Debug("diagnosis incomplete", "error", q.err)
 	}
 	if err := db.rollback(ctx, ""); err != nil {
-		db.log.Debug("ending the look for the reason", "error", err)
+		db.log.Debug("diagnosis transaction could not be rolled back", "error", err)
 	}
 }
 
@@ -95,7 +95,7 @@ type diagnosis struct {
 // query returns the rows of a query with all columns as text; NULL is "".
 func (q *diagnosis) query(query string, args ...any) [][]string {
 	if q.err == nil && time.Now().After(q.deadline) {
-		q.err = errors.New("it took too long")
+		q.err = errors.New("time limit exceeded")
 	}
 	if q.err != nil {
 		return nil
@@ -149,7 +149,7 @@ func (q *diagnosis) deadlock() Reason {
 				state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
 				FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
 			if who != nil {
-				r.Causes = append(r.Causes, "the other in the deadlock was "+strings.ReplaceAll(who[0], `, query "<insufficient privilege>"`, ""))
+				r.Causes = append(r.Causes, "other process in the deadlock: "+strings.ReplaceAll(who[0], `, query "<insufficient privilege>"`, ""))
 			}
 		}
 	}
@@ -162,9 +162,9 @@ func (q *diagnosis) limitSource() Reason {
 	if q.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
 		name = "default_transaction_read_only"
 	} else if !strings.Contains(q.fail.Server().Message, "statement timeout") {
-		return Reason{Causes: []string{"somebody cancelled it, by pg_cancel_backend or an administrator's tool; neither --timeout nor --statement-timeout was over"}}
+		return Reason{Causes: []string{"the statement was canceled by pg_cancel_backend or an administration tool; neither --timeout nor --statement-timeout was exceeded"}}
 	} else if set := q.settingInFile(name); set != "" {
-		return Reason{Causes: []string{name + " is set by the file: " + set}, Fix: "SET " + name}
+		return Reason{Causes: []string{name + " is set in the file: " + set}, Fix: "SET " + name}
 	} else if q.db.opts.StatementTimeout > 0 {
 		return Reason{Causes: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
 	}
@@ -174,10 +174,10 @@ func (q *diagnosis) limitSource() Reason {
 	if s == nil {
 		return Reason{}
 	}
-	r := Reason{Causes: []string{name + " is " + s[0] + "; it is set by: " + s[1]}}
+	r := Reason{Causes: []string{name + " is " + s[0] + "; set by: " + s[1]}}
 	switch s[1] {
 	case "client":
-		r.Causes[0] += " (the database URL or PGOPTIONS)"
+		r.Causes[0] += " (database URL or PGOPTIONS)"
 	case "user":
 		r.Fix = "ALTER ROLE " + quoteIfNeeded(s[2]) + " RESET " + name + ";"
 	case "database":

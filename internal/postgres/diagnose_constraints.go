@@ -49,15 +49,15 @@ func (q *diagnosis) constraintViolations() Reason {
 	if hides != nil && hides[0] == "true" { // constraints and indexes apply to every row
 		readable := tableName{r.table.Schemaname, r.table.Relname}.displayName()
 		if out.Causes == nil {
-			return Reason{Causes: []string{fmt.Sprintf("no row of %s that role %s may see breaks it: row security hides the others; look as a superuser or a role with BYPASSRLS", readable, quoteIfNeeded(hides[1]))}}
+			return Reason{Causes: []string{fmt.Sprintf("no row in %s that is visible to role %s violates the constraint; row security hides other rows: query them as a superuser or a role with BYPASSRLS", readable, quoteIfNeeded(hides[1]))}}
 		}
-		out.Causes = append(out.Causes, fmt.Sprintf("row security of %s hides rows from role %s, which are not counted; look as a superuser or a role with BYPASSRLS", readable, quoteIfNeeded(hides[1])))
+		out.Causes = append(out.Causes, fmt.Sprintf("row security on %s hides rows from role %s, which are not counted: query them as a superuser or a role with BYPASSRLS", readable, quoteIfNeeded(hides[1])))
 	}
 	if out.Causes == nil && q.fail.FailedIndex > 0 && q.fail.Outcome == RolledBack {
-		return Reason{Causes: []string{"no row of " + tableName{r.table.Schemaname, r.table.Relname}.displayName() + " breaks it with this migration rolled back, so the rows come from its own statements before this one"}}
+		return Reason{Causes: []string{"no row in " + tableName{r.table.Schemaname, r.table.Relname}.displayName() + " violates the constraint after the rollback; the rows were written by earlier statements of this migration"}}
 	}
 	if out.Causes != nil && q.fail.FailedIndex > 0 && q.fail.Outcome == RolledBack {
-		out.Causes = append(out.Causes, "counted with this migration rolled back")
+		out.Causes = append(out.Causes, "counted after the rollback")
 	}
 	return out
 }
@@ -75,7 +75,11 @@ func (q *diagnosis) violatingRows(table string, r violation) Reason {
 	if n == nil || n[0] == "0" {
 		return Reason{}
 	}
-	why := fmt.Sprintf("%s of %s %s", countLabel(n[0], "row"), read, r.description)
+	verb := r.description
+	if n[0] == "1" {
+		verb = strings.Replace(verb, "violate ", "violates ", 1)
+	}
+	why := fmt.Sprintf("%s in %s %s", countLabel(n[0], "row"), read, verb)
 	if key := q.queryRow(`SELECT string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n), string_agg('t.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n)
 		FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n), pg_catalog.pg_attribute a
 		WHERE i.indrelid = to_regclass($1) AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.attnum`, table); key != nil && key[0] != "" {
@@ -115,7 +119,7 @@ func (q *diagnosis) duplicateKeys(table string, r violation) Reason {
 	for _, k := range q.query(fmt.Sprintf("SELECT left(%s, %d), count(*) %s ORDER BY count(*) DESC, 1 LIMIT %d", value, maxKeyLength, groups, maxKeys)) {
 		keys = append(keys, fmt.Sprintf("%s (%s rows)", k[0], k[1]))
 	}
-	why := fmt.Sprintf("%s has %s of (%s) more than once: %s", tableName{r.table.Schemaname, r.table.Relname}.displayName(), countLabel(n[0], "value"), by, strings.Join(keys, ", "))
+	why := fmt.Sprintf("%s contains %s of (%s): %s", tableName{r.table.Schemaname, r.table.Relname}.displayName(), countLabel(n[0], "duplicate value"), by, strings.Join(keys, ", "))
 	if n[0] != fmt.Sprint(len(keys)) {
 		why += " …"
 	}
@@ -146,12 +150,12 @@ func (q *diagnosis) findViolation() (violation, bool) {
 		switch cmd.GetSubtype() {
 		case pgquery.AlterTableType_AT_SetNotNull:
 			if server.Code == pqerror.NotNullViolation && cmd.Name == server.Column {
-				r.where, r.description = "t."+quoteIfNeeded(cmd.Name)+" IS NULL", "without "+quoteIfNeeded(cmd.Name)
+				r.where, r.description = "t."+quoteIfNeeded(cmd.Name)+" IS NULL", "violate NOT NULL on "+quoteIfNeeded(cmd.Name)
 				return r, true
 			}
 		case pgquery.AlterTableType_AT_AddColumn:
 			if server.Code == pqerror.NotNullViolation && cmd.GetDef().GetColumnDef().GetColname() == server.Column {
-				r.where, r.description = everyRow, "for which the new column has no value"
+				r.where, r.description = everyRow, "violate NOT NULL because the new column has no value"
 				return r, true
 			}
 		case pgquery.AlterTableType_AT_AddConstraint:
@@ -183,7 +187,7 @@ func (q *diagnosis) constraintViolation(r violation, con *pgquery.Constraint) (v
 	switch con.GetContype() {
 	case pgquery.ConstrType_CONSTR_CHECK:
 		text, ok := expressionSQL(con.RawExpr)
-		r.where, r.description = "NOT ("+text+")", "for which "+text+" is not so"
+		r.where, r.description = "NOT ("+text+")", "violate CHECK ("+text+")"
 		return r, ok
 	case pgquery.ConstrType_CONSTR_UNIQUE, pgquery.ConstrType_CONSTR_PRIMARY:
 		var known []string
@@ -220,7 +224,7 @@ func (q *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (v
 		ours := "t." + quoteIfNeeded(a.GetString_().GetSval())
 		known, same = append(known, ours+" IS NOT NULL"), append(same, "o."+theirs[i]+" = "+ours)
 	}
-	r.description = "that point to no row of " + tableName{other.GetSchemaname(), other.GetRelname()}.displayName()
+	r.description = "violate the foreign key to " + tableName{other.GetSchemaname(), other.GetRelname()}.displayName()
 	r.where = fmt.Sprintf("%s AND NOT EXISTS (SELECT FROM %s AS o WHERE %s)", strings.Join(known, " AND "),
 		tableName{other.GetSchemaname(), other.GetRelname()}.displayName(), strings.Join(same, " AND "))
 	return r, true

@@ -26,25 +26,25 @@ func (q *diagnosis) missingRelation() Reason {
 	}
 	name := m[1][strings.LastIndexByte(m[1], '.')+1:]
 	if file := q.laterMigration(name); file != "" {
-		return Reason{Causes: []string{fmt.Sprintf("%s makes %s, but it comes later", file, name)}, LaterFile: file}
+		return Reason{Causes: []string{fmt.Sprintf("%s is created by %s, a later migration", name, file)}, LaterFile: file}
 	}
 	for _, s := range q.query(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1`, name) {
-		return Reason{Causes: []string{fmt.Sprintf("there is %s.%s; the search_path is %s", quoteIfNeeded(s[0]), quoteIfNeeded(name), s[1])}, Fix: quoteIfNeeded(s[0]) + "." + quoteIfNeeded(name)}
+		return Reason{Causes: []string{fmt.Sprintf("%s.%s exists, but the search_path is %s", quoteIfNeeded(s[0]), quoteIfNeeded(name), s[1])}, Fix: quoteIfNeeded(s[0]) + "." + quoteIfNeeded(name)}
 	}
 	if run := q.historyMigration(name, func(d definition) bool { return d.drops }); run != "" {
-		return Reason{Causes: []string{run + " has dropped it"}}
+		return Reason{Causes: []string{"dropped by " + run}}
 	}
 	var r Reason
 	best := 3
 	for _, s := range q.query(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
 		AND relnamespace <> 'pg_catalog'::regnamespace ORDER BY 1 LIMIT $1`, maxNames) {
 		if d := levenshtein(s[0], name); d < best && d < len(name) {
-			best, r = d, Reason{Causes: []string{"there is no such table, but there is one named " + quoteIfNeeded(s[0])}, Fix: quoteIfNeeded(s[0])}
+			best, r = d, Reason{Causes: []string{"the table does not exist; a similar name exists: " + quoteIfNeeded(s[0])}, Fix: quoteIfNeeded(s[0])}
 		}
 	}
 	if r.Causes == nil && q.err == nil {
-		r.Causes = []string{"no schema of this database has it, and no migration that ran or is to run makes it"}
+		r.Causes = []string{"it does not exist in any schema of this database, and no applied or pending migration creates it"}
 	}
 	return r
 }
@@ -59,21 +59,21 @@ func (q *diagnosis) existingObject() Reason {
 	name := m[0][1]
 	wanted := func(d definition) bool { return !d.drops }
 	if run := q.historyMigration(name, wanted); run != "" {
-		return Reason{Causes: []string{run + " has made it"}}
+		return Reason{Causes: []string{"created by " + run}}
 	}
 	if q.createdInFile(name) {
-		return Reason{Causes: []string{"this migration itself makes it, in a statement before"}}
+		return Reason{Causes: []string{"created by an earlier statement of this migration"}}
 	}
-	who := ""
+	owner := ""
 	if server.Code == pqerror.DuplicateTable {
 		if s := q.queryRow(`SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE relname = $1 ORDER BY pg_catalog.pg_table_is_visible(oid) DESC LIMIT 1`, name); s != nil {
-			who = fmt.Sprintf("; it belongs to %s", quoteIfNeeded(s[0]))
+			owner = fmt.Sprintf("; owner: %s", quoteIfNeeded(s[0]))
 		}
 	}
 	if q.err != nil {
 		return Reason{}
 	}
-	return Reason{Causes: []string{"no migration in the journal has made it, so it was made by hand, by another tool, or before the journal began" + who}, External: true}
+	return Reason{Causes: []string{"not created by a migration in the history table, but manually, by another tool, or before the history table existed" + owner}, External: true}
 }
 
 // createdInFile reports whether an earlier statement of the same file creates the object.

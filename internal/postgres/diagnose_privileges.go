@@ -143,14 +143,14 @@ func missingPrivilege(right, kind, object, owner, role string) Reason {
 		on = strings.ToUpper(kind) + " " + object
 	}
 	return Reason{
-		Causes: []string{fmt.Sprintf("the role %s lacks %s on %s %s, which belongs to %s", quoteIfNeeded(role), right, kind, object, quoteIfNeeded(owner))},
+		Causes: []string{fmt.Sprintf("role %s has no %s privilege on %s %s (owner: %s)", quoteIfNeeded(role), right, kind, object, quoteIfNeeded(owner))},
 		Fix:    fmt.Sprintf("GRANT %s ON %s TO %s;", right, on, quoteIfNeeded(role)), FixRole: quoteIfNeeded(owner) + " or a superuser",
 	}
 }
 
 func ownerRequired(kind, object, owner, role string) Reason {
 	return Reason{
-		Causes: []string{fmt.Sprintf("%s %s belongs to %s, and only its owner may do this; we are %s", kind, object, quoteIfNeeded(owner), quoteIfNeeded(role))},
+		Causes: []string{fmt.Sprintf("must be owner of %s %s (owner: %s; current role: %s)", kind, object, quoteIfNeeded(owner), quoteIfNeeded(role))},
 		Fix:    fmt.Sprintf("ALTER %s %s OWNER TO %s;", strings.ToUpper(kind), object, quoteIfNeeded(role)), FixRole: "a superuser",
 	}
 }

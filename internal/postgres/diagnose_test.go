@@ -30,19 +30,19 @@ func TestWhyRowsBreakARule(t *testing.T) {
 	for _, c := range []struct{ name, prepare, sql, why, see string }{
 		{"hostile names", `CREATE TABLE "a""; DROP TABLE b; --" ("key'x" int PRIMARY KEY, "$1" int); INSERT INTO "a""; DROP TABLE b; --" VALUES (1, NULL)`,
 			`ALTER TABLE "a""; DROP TABLE b; --" ALTER COLUMN "$1" SET NOT NULL`,
-			`1 row of "a""; DROP TABLE b; --" without "$1": "key'x" = 1`, `SELECT * FROM "a""; DROP TABLE b; --" AS t WHERE t."$1" IS NULL;`},
-		{"no primary key", "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (-1)", "ALTER TABLE a ADD CHECK (b > 0)", "1 row of a for which b > 0 is not so", "SELECT * FROM a AS t WHERE NOT (b > 0);"},
+			`1 row in "a""; DROP TABLE b; --" violates NOT NULL on "$1": "key'x" = 1`, `SELECT * FROM "a""; DROP TABLE b; --" AS t WHERE t."$1" IS NULL;`},
+		{"no primary key", "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (-1)", "ALTER TABLE a ADD CHECK (b > 0)", "1 row in a violates CHECK (b > 0)", "SELECT * FROM a AS t WHERE NOT (b > 0);"},
 		{"two columns", "CREATE TABLE a (b int, c text, d int, PRIMARY KEY (b, c)); INSERT INTO a SELECT n, 'x', 0 FROM generate_series(1, 9) n", "ALTER TABLE a ADD CONSTRAINT p CHECK (d <> 0)",
-			"9 rows of a for which d <> 0 is not so: (b, c) = (1,x), (2,x), (3,x), (4,x), (5,x) …", "SELECT * FROM a AS t WHERE NOT (d <> 0);"},
-		{"very many", "CREATE TABLE a (b int); INSERT INTO a SELECT FROM generate_series(1, 20000)", "ALTER TABLE a ALTER b SET NOT NULL", "more than 10000 rows of a without b", "SELECT * FROM a AS t WHERE t.b IS NULL;"},
+			"9 rows in a violate CHECK (d <> 0): (b, c) = (1,x), (2,x), (3,x), (4,x), (5,x) …", "SELECT * FROM a AS t WHERE NOT (d <> 0);"},
+		{"very many", "CREATE TABLE a (b int); INSERT INTO a SELECT FROM generate_series(1, 20000)", "ALTER TABLE a ALTER b SET NOT NULL", "more than 10000 rows in a violate NOT NULL on b", "SELECT * FROM a AS t WHERE t.b IS NULL;"},
 		{"a reserved word", `CREATE TABLE "order" (id int PRIMARY KEY, "user" int); INSERT INTO "order" VALUES (1, 1)`, `CREATE TABLE "group" (id int PRIMARY KEY); ALTER TABLE "order" ADD FOREIGN KEY ("user") REFERENCES "group"`, "", ""},
 		{"of two keys", "CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE f (id int PRIMARY KEY, a int, b int); INSERT INTO f VALUES (1, 1, 1), (2, NULL, 1)", "ALTER TABLE f ADD FOREIGN KEY (a, b) REFERENCES p",
-			"1 row of f that point to no row of p: id = 1", "SELECT * FROM f AS t WHERE t.a IS NOT NULL AND t.b IS NOT NULL AND NOT EXISTS (SELECT FROM p AS o WHERE o.a = t.a AND o.b = t.b);"},
+			"1 row in f violates the foreign key to p: id = 1", "SELECT * FROM f AS t WHERE t.a IS NOT NULL AND t.b IS NOT NULL AND NOT EXISTS (SELECT FROM p AS o WHERE o.a = t.a AND o.b = t.b);"},
 		{"partial index", "CREATE TABLE a (b int, gone bool); INSERT INTO a VALUES (1, false), (1, false), (2, true), (2, true), (NULL, false), (NULL, false)", "CREATE UNIQUE INDEX i ON a (b) WHERE NOT gone",
-			"a has 1 value of (b) more than once: 1 (2 rows)", "SELECT b, count(*) FROM a AS t WHERE (b) IS NOT NULL AND (NOT gone) GROUP BY b HAVING count(*) > 1;"},
+			"a contains 1 duplicate value of (b): 1 (2 rows)", "SELECT b, count(*) FROM a AS t WHERE (b) IS NOT NULL AND (NOT gone) GROUP BY b HAVING count(*) > 1;"},
 		{"a long value", "CREATE TABLE a (b text); INSERT INTO a SELECT repeat('x', 1000) FROM generate_series(1, 2)", "ALTER TABLE a ADD UNIQUE (b)",
-			"a has 1 value of (b) more than once: " + strings.Repeat("x", 60) + " (2 rows)", "SELECT b, count(*) FROM a AS t WHERE b IS NOT NULL GROUP BY b HAVING count(*) > 1;"},
-		{"rows of the migration itself", "CREATE TABLE a (b int)", "INSERT INTO a VALUES (-1); ALTER TABLE a ADD CHECK (b > 0)", "no row of a breaks it with this migration rolled back, so the rows come from its own statements before this one", ""},
+			"a contains 1 duplicate value of (b): " + strings.Repeat("x", 60) + " (2 rows)", "SELECT b, count(*) FROM a AS t WHERE b IS NOT NULL GROUP BY b HAVING count(*) > 1;"},
+		{"rows of the migration itself", "CREATE TABLE a (b int)", "INSERT INTO a VALUES (-1); ALTER TABLE a ADD CHECK (b > 0)", "no row in a violates the constraint after the rollback; the rows were written by earlier statements of this migration", ""},
 		{"a column of the migration itself", "CREATE TABLE a (b int); INSERT INTO a VALUES (1)", "ALTER TABLE a ADD COLUMN c int; ALTER TABLE a ALTER c SET NOT NULL", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestTheLookBehindAPooler(t *testing.T) {
 	owned(t, d, "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (-1)")
 	db := openSession(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
 	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (b > 0)")
-	assert.Equal(t, []string{"1 row of a for which b > 0 is not so: b = -1"}, fail.Reason.Causes)
+	assert.Equal(t, []string{"1 row in a violates CHECK (b > 0): b = -1"}, fail.Reason.Causes)
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"))
 }
 

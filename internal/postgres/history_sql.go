@@ -63,7 +63,7 @@ func (db *DB) StoredSQL(ctx context.Context, runs []Run) (map[int]SQL, error) {
 	rows, err := db.query(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.part_way THEN n.down_sql ELSE r.down_sql END, '')
 		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, part_way) JOIN `+db.historyQuery()+` n ON n.id = w.newest LEFT JOIN `+db.historyQuery()+` r ON r.id = w.ran`)
 	if err != nil {
-		return nil, db.classifyError(ctx, fmt.Errorf("SQL in the journal: %w", err))
+		return nil, db.classifyError(ctx, fmt.Errorf("read SQL from the history table: %w", err))
 	}
 	for rows.Next() {
 		var version int

@@ -49,7 +49,7 @@ func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 	}
 	defer func() {
 		if err := second.Close(); err != nil {
-			db.log.Debug("closing the second connection", "error", err)
+			db.log.Debug("second connection for pooler detection could not be closed", "error", err)
 		}
 	}()
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -63,7 +63,7 @@ func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 		if other != nil {
-			db.log.Debug("the second connection to look for a pooler with has ended", "error", other)
+			db.log.Debug("second connection for pooler detection lost", "error", other)
 			break
 		}
 	}
@@ -109,7 +109,7 @@ func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*
 	}
 	if c.err != nil || own != nil || len(ours) > 1 {
 		if c.err != nil {
-			db.log.Debug("no second connection to look for a pooler with", "error", c.err)
+			db.log.Debug("no second connection for pooler detection", "error", c.err)
 		}
 		if c.db != nil {
 			own = errors.Join(own, c.db.Close())

@@ -10,7 +10,7 @@ import (
 
 // status describes the run by its own position and the server's activity.
 func (w *watcher) status(now position, g *backendActivity) progress.Status {
-	m := progress.Status{Message: "the migration still runs", Facts: now.facts()}
+	m := progress.Status{Message: "migration is running", Facts: now.facts()}
 	if g == nil {
 		if share, ok := now.sentShare(); ok {
 			m.Facts = append(m.Facts, w.shareFacts("sent", share)...)
@@ -116,11 +116,11 @@ func (g *backendActivity) waitFacts() []progress.Fact {
 		wait := g.WaitType + ": " + g.Wait // as PostgreSQL reports it
 		facts = append(facts, progress.Fact{Name: "wait", Value: wait})
 		if g.WaitType == "Lock" {
-			facts[0].Bar, facts[0].Rank = "waits for a lock ("+g.Wait+")", 2
+			facts[0].Bar, facts[0].Rank = "waiting for a lock ("+g.Wait+")", 2
 		}
 	}
 	if who := g.blockingSessions(); len(who) > 0 {
-		facts = append(facts, progress.Fact{Name: "blocked_by", Value: who, Bar: "held by " + who[0], Rank: 3})
+		facts = append(facts, progress.Fact{Name: "blocked_by", Value: who, Bar: "blocked by " + who[0], Rank: 3})
 	}
 	return facts
 }

@@ -35,7 +35,7 @@ func (r *record) lines(t *testing.T, message string) (out []map[string]any) {
 	return out
 }
 
-const stillRuns = "the migration still runs"
+const stillRuns = "migration is running"
 
 // waitFor waits for a line with fields that have such values: name, value, name, value.
 func (r *record) waitFor(t *testing.T, message string, fields ...string) map[string]any {

@@ -135,7 +135,7 @@ func (w *watcher) queryActivity(ctx context.Context) *backendActivity {
 func (w *watcher) activityFailed(ctx context.Context, err error) {
 	w.retryAfter = time.Now().Add(activityRetryDelay)
 	if ctx.Err() == nil {
-		w.db.log.Debug("cannot see what the server does", "error", err)
+		w.db.log.Debug("server activity not available", "error", err)
 	}
 }
 

@@ -29,7 +29,7 @@ type UnknownOutcomeError struct {
 }
 
 func (e *UnknownOutcomeError) Error() string {
-	return fmt.Sprintf("%s:%d: whether statement %d of %d is in effect cannot be told from the database", e.File, e.Line, e.Number, e.Of)
+	return fmt.Sprintf("%s:%d: cannot determine from the database whether statement %d of %d was applied", e.File, e.Line, e.Number, e.Of)
 }
 
 // ChangedError reports that the applied statements of a file have been edited.
@@ -42,12 +42,12 @@ type ChangedError struct {
 
 func (e *ChangedError) Error() string {
 	if e.LineEndings {
-		return fmt.Sprintf("%s: the line endings inside its applied statements (%d) have changed", e.File, e.Applied)
+		return fmt.Sprintf("%s: the line endings of its applied statements (%d) have changed", e.File, e.Applied)
 	}
 	if e.Applied == 1 {
-		return e.File + ": its first statement is in effect, and has been changed since"
+		return e.File + ": its first statement has been applied, and was changed afterwards"
 	}
-	return fmt.Sprintf("%s: its first %d statements are in effect, and they have been changed since", e.File, e.Applied)
+	return fmt.Sprintf("%s: its first %d statements have been applied, and were changed afterwards", e.File, e.Applied)
 }
 
 // ResumePoint returns how many statements of a partially applied script have been applied. Errors
@@ -170,14 +170,14 @@ func executedScript(s *Script, file string, r Run, row interruptedRow) (*Script,
 func (s *Script) loadStatements() error {
 	if s.stream == nil {
 		if !s.Parsed {
-			return &ScriptError{File: s.Name, Problem: "a part of it has run, and the parser does not understand it as it is now, so what remains cannot be told apart"}
+			return &ScriptError{File: s.Name, Problem: "it is partially applied, and its current content cannot be parsed, so the remaining statements cannot be determined"}
 		}
 		return nil
 	}
 	var text []byte
 	err := reading(s.Name, s.stream.open, func(from io.Reader) (err error) {
 		if text, err = io.ReadAll(io.LimitReader(from, wholeUpTo+1)); err == nil && len(text) > wholeUpTo {
-			err = fmt.Errorf("a part of it has run, and it has grown to more than %d MB, so what remains cannot be told apart", wholeUpTo>>20)
+			err = fmt.Errorf("it is partially applied, and is now larger than %d MB, so the remaining statements cannot be determined", wholeUpTo>>20)
 		}
 		return err
 	})

@@ -65,7 +65,7 @@ func (db *DB) AcquireScratch(ctx context.Context) error {
 		if n := len(there) - 1; n > 0 {
 			more = fmt.Sprintf(" (and %d more)", n)
 		}
-		return &NotScratchError{Target: db.Target(), Problem: fmt.Sprintf("is not empty, and no rehearsal has made what is in it: %s%s", there[0], more)}
+		return &NotScratchError{Target: db.Target(), Problem: fmt.Sprintf("is not empty, and its objects were not created by a rehearsal: %s%s", there[0], more)}
 	}
 	return db.exec(ctx, "CREATE TABLE "+db.markerTable()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
 		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas, '{}'::text[] AS made`)
@@ -108,7 +108,7 @@ func (db *DB) refuseUnknownObjects(ctx context.Context) error {
 			continue
 		}
 		what := strings.TrimSuffix(strings.Replace(strings.TrimPrefix(drop, "DROP "), "IF EXISTS ", "", 1), " CASCADE")
-		return &NotScratchError{Target: db.Target(), Problem: "was left by a rehearsal, but holds what no rehearsal has made: " + what}
+		return &NotScratchError{Target: db.Target(), Problem: "was left by a rehearsal, but contains an object that no rehearsal created: " + what}
 	}
 	return nil
 }
@@ -217,7 +217,7 @@ func (db *DB) dropStatements(ctx context.Context) ([]string, error) {
 	}
 	rows, err := db.query(ctx, fmt.Sprintf(dropQuery, db.markerTable(), pq.QuoteLiteral(db.markerTable()), revokeDefaultsSQL, strings.Join(catalogs, " UNION ALL ")))
 	if err != nil {
-		return nil, db.classifyError(ctx, fmt.Errorf("what is in the scratch database: %w", err))
+		return nil, db.classifyError(ctx, fmt.Errorf("list the objects in the scratch database: %w", err))
 	}
 	var out []string
 	for rows.Next() {
@@ -243,7 +243,7 @@ func (db *DB) ResetScratch(ctx context.Context) error {
 	}
 	db.versionTableExists, db.historyExists = false, false
 	if err := db.exec(ctx, drops+"COMMIT"); err != nil {
-		return errors.Join(fmt.Errorf("emptying the scratch database: %w", err), db.rollback(ctx, ""))
+		return errors.Join(fmt.Errorf("reset the scratch database: %w", err), db.rollback(ctx, ""))
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func ParseScript(text []byte) (*Script, error) {
 	}
 	if !s.splitByStatement() {
 		if s.Directives.NoTransaction {
-			return nil, &ScriptError{Problem: noTransaction + " needs the statements told apart, which standard_conforming_strings = off prevents: " + err.Error()}
+			return nil, &ScriptError{Problem: noTransaction + " requires splitting the file into statements, which standard_conforming_strings = off prevents: " + err.Error()}
 		}
 		return s, nil
 	}
@@ -305,6 +305,6 @@ func (s *Script) checkTransactionsClosed() error {
 	st := s.Statements[begin]
 	return &ScriptError{
 		Line:    lineAt([]byte(s.SQL), st.Offset),
-		Problem: fmt.Sprintf("%q begins a transaction that nothing commits, so all of it would be lost; add the COMMIT", st.Text),
+		Problem: fmt.Sprintf("%q begins a transaction that is never committed, so all of it would be rolled back; add the COMMIT", st.Text),
 	}
 }

@@ -121,14 +121,14 @@ func TestParseScriptRefuses(t *testing.T) {
 		{"UTF-16", "\xff\xfeS\x00", ":1: the file is UTF-16"},
 		{"Latin-1", "SELECT 1;\n\nSELECT 'caf\xe9';", ":3: byte 0xe9 is not UTF-8"},
 		{"misspelt directive", "-- x\n-- shiplock:no-transactions\nSELECT 1", `:2: unknown directive "shiplock:no-transactions"`},
-		{"BEGIN without COMMIT", "-- x\nBEGIN;\nSELECT 1;", `:2: "BEGIN" begins a transaction that nothing commits`},
+		{"BEGIN without COMMIT", "-- x\nBEGIN;\nSELECT 1;", `:2: "BEGIN" begins a transaction that is never committed`},
 		{"second BEGIN without COMMIT", "BEGIN; SELECT 1; COMMIT;\nSTART TRANSACTION; SELECT 2;", `:2: "START TRANSACTION" begins`},
 		{"COMMIT AND CHAIN at the end", "BEGIN;\nSELECT 1;\nCOMMIT AND CHAIN;", `:3: "COMMIT AND CHAIN" begins`},
 		{"psql's command", "SELECT 1;\n\\i other.sql\n", `:2: \i is a command of psql's`},
 		{"COPY without rows", "SELECT 1;\nCOPY a FROM stdin;\nSELECT 2;\n", ":2: COPY … FROM stdin needs its rows"},
 		{"COPY to the client", "COPY a TO stdout;", ":1: COPY … TO stdout"},
 		{"COPY in binary", "-- x\nCOPY a FROM stdin (FORMAT Binary);\n\\.\n", ":2: COPY in binary format"},
-		{"COPY between statements of no transaction", "SELECT 1;\nCOPY a FROM stdin;\n\\.\nBEGIN; SELECT 1; COMMIT;", ":2: COPY a FROM stdin stands between"},
+		{"COPY between statements of no transaction", "SELECT 1;\nCOPY a FROM stdin;\n\\.\nBEGIN; SELECT 1; COMMIT;", ":2: COPY a FROM stdin is between"},
 		{"directive on SQL that cannot be told apart", "-- shiplock:no-transaction\nSET standard_conforming_strings = off; SELEC 1", "standard_conforming_strings = off prevents"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (e *SessionStateError) Error() string {
 	if e.Err != nil {
 		return fmt.Sprintf("%s: the session state after its first %d statements cannot be restored: %v", e.File, e.Done, e.Err)
 	}
-	return fmt.Sprintf("%s: the session of its first %d statements is gone, and with it %s", e.File, e.Done, strings.Join(e.Holds, ", "))
+	return fmt.Sprintf("%s: the session of its first %d statements has ended, and with it %s", e.File, e.Done, strings.Join(e.Holds, ", "))
 }
 
 func (e *SessionStateError) Unwrap() error { return e.Err }
@@ -121,14 +121,14 @@ func (t *sessionTrace) follow(s *Script, done int) {
 		for _, name := range calls {
 			t.calls = addOnce(t.calls, name)
 			if what := sessionFunctions[name]; what != "" {
-				t.computed = append(t.computed, fmt.Sprintf("%s that statement %d sets", what, t.read+1))
+				t.computed = append(t.computed, fmt.Sprintf("%s set by statement %d", what, t.read+1))
 			}
 		}
 		for _, name := range writesTo(n, st.Text) {
 			t.tables = addOnce(t.tables, name)
 		}
 		if (n.GetDoStmt() != nil || slices.Contains(calls, "set_config")) && computedNames.MatchString(st.Text) {
-			t.computed = append(t.computed, fmt.Sprintf("settings whose names statement %d computes", t.read+1))
+			t.computed = append(t.computed, fmt.Sprintf("settings whose names are computed by statement %d", t.read+1))
 		}
 	}
 }
@@ -260,9 +260,9 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 			WHERE ` + notSystem + ` AND p.prosrc ~* '\y(set_config|set)\y'`
 	computed := "SELECT pg_catalog.unnest(" + textArray(t.computed) + ")"
 	if len(t.calls)+len(t.tables) > 0 {
-		computed += "\nUNION ALL SELECT * FROM (" + reachedFunctionsSQL(t.calls, t.tables) + "SELECT 'settings whose names ' || p.proname || '() computes' FROM reached p WHERE p.prosrc ~* " + literalOrNull(computedName)
+		computed += "\nUNION ALL SELECT * FROM (" + reachedFunctionsSQL(t.calls, t.tables) + "SELECT 'settings whose names are computed by ' || p.proname || '()' FROM reached p WHERE p.prosrc ~* " + literalOrNull(computedName)
 		for name, what := range sessionFunctions {
-			computed += "\nUNION ALL SELECT " + literalOrNull(what+" that ") + " || p.proname || '() sets' FROM reached p WHERE p.prosrc ~* " + literalOrNull(`\y`+name+`\y`)
+			computed += "\nUNION ALL SELECT " + literalOrNull(what+" set by ") + " || p.proname || '()' FROM reached p WHERE p.prosrc ~* " + literalOrNull(`\y`+name+`\y`)
 		}
 		computed += ") functions"
 	}
@@ -437,13 +437,13 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 		case stmt.control != controlNone || n.GetTransactionStmt() != nil:
 			kind := n.GetTransactionStmt().GetKind()
 			if (kind == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK || kind == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO) && len(pending) > 0 {
-				hold("settings that were rolled back in part")
+				hold("partially rolled back settings")
 			}
 			pending = nil
 		case isConstantSetConfig(n):
 			sets, pending = append(sets, stmt.Text+";\n"), append(pending, stmt.Text)
 		case n.GetDoStmt() != nil && changesSessionText(stmt.Text), n.GetExecuteStmt() != nil:
-			hold("what the statement may have set")
+			hold("settings that the statement may have changed")
 		case createsTemporary(n):
 			hold("a temporary object")
 		case n.GetPrepareStmt() != nil:
@@ -461,7 +461,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 					hold(what)
 				}
 				if name == "set_config" || strings.HasPrefix(name, "pg_advisory_lock") || strings.HasPrefix(name, "pg_try_advisory_lock") {
-					hold("what " + name + " has set")
+					hold("the effect of " + name)
 				}
 				calls = addOnce(calls, name)
 			}
@@ -474,7 +474,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 	err := db.queryRow(ctx, reachedFunctionsSQL(calls, tables)+`SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM reached p
 		WHERE pg_catalog.regexp_replace(p.prosrc, `+literalOrNull(updatesRows)+`, '', 'gi') ~* `+literalOrNull(changesSession+`|\y(?:setseed|dblink_connect)\y`)).Scan(&suspects)
 	if suspects != "" {
-		st.Holds = append(st.Holds, "what "+suspects+" may have set")
+		st.Holds = append(st.Holds, "settings that "+suspects+" may have changed")
 	}
 	return strings.Join(sets, ""), db.classifyError(ctx, err)
 }

@@ -115,7 +115,7 @@ func scanFile(name string, open opener) (*Script, error) {
 	case obstacle == nil:
 		return s, nil
 	case scan.size > wholeUpTo:
-		obstacle.Problem += fmt.Sprintf("; a file of more than %d MB must be able to, so that it can be sent bit by bit: give that statement a migration of its own", wholeUpTo>>20)
+		obstacle.Problem += fmt.Sprintf("; a file of more than %d MB must run in one transaction: move that statement to a separate migration", wholeUpTo>>20)
 		return nil, unreadable(name, obstacle)
 	}
 	err := reading(name, open, func(from io.Reader) error {

@@ -59,7 +59,7 @@ func (w *batcher) run() error {
 		}
 	}
 	if w.r.Sum() != w.script.sum {
-		return &ScriptError{File: w.script.Name, Problem: "the file was changed while it was being read; nothing of it was kept"}
+		return &ScriptError{File: w.script.Name, Problem: "the file was changed while it was being read, and was rolled back"}
 	}
 	return w.flush()
 }

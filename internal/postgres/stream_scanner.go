@@ -76,7 +76,7 @@ func (c *scanner) statement(p sqlfile.Piece) error {
 		return binaryCopyError(line)
 	}
 	if disablesConformingStrings.MatchString(st.Text) {
-		return &ScriptError{Line: line, Problem: "a file of this size is read with standard_conforming_strings on; write E'…' where a backslash is meant, and leave this out"}
+		return &ScriptError{Line: line, Problem: "a file of this size requires standard_conforming_strings = on; write E'…' for strings with backslash escapes, and remove this statement"}
 	}
 	if c.obstacle == nil && st.refusesTransaction {
 		c.obstacle = &ScriptError{Line: line, Problem: firstWords(st.Text) + " cannot run in a transaction"}
@@ -97,7 +97,7 @@ func (c *scanner) statement(p sqlfile.Piece) error {
 func (c *scanner) directives(line int) error {
 	var err error
 	if c.script.Directives, err = sqlfile.ReadDirectives(c.header.String()); c.script.Directives.NoTransaction {
-		c.obstacle = &ScriptError{Line: line, Problem: "the file says " + noTransaction + ", so it cannot run in a transaction"}
+		c.obstacle = &ScriptError{Line: line, Problem: "the file contains " + noTransaction + ", so it cannot run in a transaction"}
 	}
 	return err
 }
@@ -127,7 +127,7 @@ func (c *scanner) end() *ScriptError {
 		return nil
 	}
 	s.Begin = "BEGIN"
-	return &ScriptError{Line: max(c.controlLine, 1), Problem: "the file has transactions of its own, so it cannot run in one"}
+	return &ScriptError{Line: max(c.controlLine, 1), Problem: "the file contains its own transactions, so it cannot run in one"}
 }
 
 // disablesConformingStrings matches the setting that makes backslashes in plain quotes special.

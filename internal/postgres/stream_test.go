@@ -173,9 +173,9 @@ func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
 		line      int
 	}{
 		"alone":            {"SELECT 1;\nVACUUM a;\nSELECT 2;", "VACUUM a cannot run in a transaction", 2},
-		"by hand":          {"-- shiplock:no-transaction\n\nSELECT 1;", "the file says shiplock:no-transaction", 3},
-		"two transactions": {"BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; COMMIT;", "has transactions of its own", 1},
-		"not committed":    {"BEGIN; SELECT 1;\nROLLBACK;", "has transactions of its own", 2},
+		"by hand":          {"-- shiplock:no-transaction\n\nSELECT 1;", "the file contains shiplock:no-transaction", 3},
+		"two transactions": {"BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; COMMIT;", "contains its own transactions", 1},
+		"not committed":    {"BEGIN; SELECT 1;\nROLLBACK;", "contains its own transactions", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			small, err := scanFile("x.sql", openText(c.sql))

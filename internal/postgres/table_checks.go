@@ -88,12 +88,12 @@ func (t *tableFacts) read(here, elsewhere sql.NullString) error {
 	t.here, t.elsewhere = map[string]*ownTable{}, nil
 	if here.Valid {
 		if err := json.Unmarshal([]byte(here.String), &t.here); err != nil {
-			return fmt.Errorf("facts about the version table: %w", err)
+			return fmt.Errorf("read the version table's definition: %w", err)
 		}
 	}
 	if elsewhere.Valid {
 		if err := json.Unmarshal([]byte(elsewhere.String), &t.elsewhere); err != nil {
-			return fmt.Errorf("facts about other version tables: %w", err)
+			return fmt.Errorf("read other version tables: %w", err)
 		}
 	}
 	return nil
@@ -110,9 +110,9 @@ func (db *DB) CheckTables() error {
 		return ErrNoSchema
 	}
 	if strings.HasPrefix(db.table.schema, "pg_temp") {
-		return &TableError{Message: "the first schema of the search_path is pg_temp, where the version table would end with the session",
-			Detail: "golang-migrate's table is looked for in current_schema()",
-			Hint:   "take pg_temp out of the search_path, or name the schema: --table schema." + db.table.name}
+		return &TableError{Message: "the first schema of the search_path is pg_temp, where the version table would be dropped at the end of the session",
+			Detail: "golang-migrate looks for its table in current_schema()",
+			Hint:   "remove pg_temp from the search_path, or specify the schema: --table schema." + db.table.name}
 	}
 	if db.opts.ExternalToolLock {
 		if e := db.elsewhereError(); e != nil {
@@ -167,18 +167,18 @@ func (db *DB) elsewhereError() *TableError {
 		what = "history table"
 	}
 	e := &TableError{
-		Message: fmt.Sprintf("no %s in schema %s, where the search_path leads, but schema %s has them", what, db.table.schema, other.Schema),
-		Detail: fmt.Sprintf("without --table schema.name the tables are in current_schema(), which is %s now: a new schema named like the role, a changed search_path (URL, PGOPTIONS, ALTER ROLE, ALTER DATABASE) or a lost USAGE privilege moves it; "+
-			"every migration would run a second time", db.table.schema),
-		Hint: fmt.Sprintf("use %s: set --table %s (in the chart: table), or correct the search_path\nif %s is to have migrations of its own: set --table %s", there, there, db.table.schema, db.table),
+		Message: fmt.Sprintf("no %s in schema %s, the first in the search_path, but schema %s contains them", what, db.table.schema, other.Schema),
+		Detail: fmt.Sprintf("without --table schema.name, the tables are in current_schema(), which is now %s; possible causes are a new schema named like the role, a changed search_path (URL, PGOPTIONS, ALTER ROLE, ALTER DATABASE) or a revoked USAGE privilege; "+
+			"every migration would run again", db.table.schema),
+		Hint: fmt.Sprintf("use %s: set --table %s (in the chart: table), or correct the search_path\nto start with no migrations applied in %s: set --table %s", there, there, db.table.schema, db.table),
 	}
 	switch {
 	case db.table.schema == "":
-		e.Message = fmt.Sprintf("no schema of the search_path can be used, but schema %s has a %s", other.Schema, what)
-		e.Detail = "a changed search_path, a dropped schema or a lost USAGE privilege hides them"
+		e.Message = fmt.Sprintf("no schema in the search_path exists or is accessible, but schema %s contains a %s", other.Schema, what)
+		e.Detail = "possible causes are a changed search_path, a dropped schema or a revoked USAGE privilege"
 		e.Hint = fmt.Sprintf("set --table %s (in the chart: table), or correct the search_path", there)
 	case db.versionTableExists:
-		e.Message = fmt.Sprintf("%s has no history table beside it, but schema %s has a version table with its history", db.table, other.Schema)
+		e.Message = fmt.Sprintf("%s has no history table, but schema %s contains a version table and a history table", db.table, other.Schema)
 	}
 	if !other.Usage {
 		e.Hint += fmt.Sprintf("\nthe role has no USAGE privilege on schema %s: GRANT USAGE ON SCHEMA %s TO %s;", other.Schema, pq.QuoteIdentifier(other.Schema), pq.QuoteIdentifier(db.Server.User))
@@ -213,8 +213,8 @@ func (db *DB) CheckOtherSchemas(ctx context.Context, known func(version uint) bo
 			continue
 		}
 		return &TableError{
-			Message: fmt.Sprintf("no version table in schema %s, where the search_path leads, but %s is at version %d, which the files have", db.table.schema, there, st.Version),
-			Detail:  "golang-migrate may have migrated this application there, and every migration would run a second time",
+			Message: fmt.Sprintf("no version table in schema %s, the first in the search_path, but %s is at version %d, for which there is a migration file", db.table.schema, there, st.Version),
+			Detail:  "golang-migrate may have migrated this application there, and every migration would run again",
 			Hint: fmt.Sprintf("import %s: set --table %s (in the chart: table), or correct the search_path\nif it belongs to another application: set --table %s",
 				there, there, db.table),
 		}
@@ -235,10 +235,10 @@ func (db *DB) checkVersionTable(r *ownTable) *TableError {
 	e := &TableError{
 		Message: fmt.Sprintf("%s is not golang-migrate's version table", db.table),
 		Detail:  fmt.Sprintf("it is %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Hint:    "name another version table: --table shiplock_migrations (in the chart: table)",
+		Hint:    "use another version table: --table shiplock_migrations (in the chart: table)",
 	}
-	if whose := db.toolOf(r.Columns); whose != "" {
-		e.Message += fmt.Sprintf("; it looks like that of %s", whose)
+	if tool := db.toolOf(r.Columns); tool != "" {
+		e.Message += fmt.Sprintf("; its columns are those of %s", tool)
 		e.Hint += "\nto run that tool under a lock: migrator exec"
 	}
 	return e
@@ -260,12 +260,12 @@ func (db *DB) checkHistoryTable(r *ownTable) *TableError {
 	e := &TableError{
 		Message: fmt.Sprintf("%s is not Shiplock's history table", history),
 		Detail:  fmt.Sprintf("it is %s (%s)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Hint:    fmt.Sprintf("rename or move it, or name another version table, whose history then has another name: --table (in the chart: table; now %s)", db.table),
+		Hint:    fmt.Sprintf("rename or move it, or use another version table, whose history table has another name: --table (in the chart: table; currently %s)", db.table),
 	}
 	if r.Kind == "r" && len(missing) < len(historyColumns)/2 {
-		e.Message = fmt.Sprintf("%s has been changed", history)
+		e.Message = fmt.Sprintf("%s has been altered", history)
 		e.Detail = strings.Join(missing, ", ")
-		e.Hint = fmt.Sprintf("restore the columns (ALTER TABLE %s ADD COLUMN …, or ALTER COLUMN … TYPE …), and take the statement that changed them out of the migrations", history.quoted())
+		e.Hint = fmt.Sprintf("restore the columns (ALTER TABLE %s ADD COLUMN …, or ALTER COLUMN … TYPE …), and remove the statement that changed them from the migrations", history.quoted())
 	}
 	return e
 }
@@ -276,8 +276,8 @@ func (db *DB) rowSecurityError(t tableName, r *ownTable) *TableError {
 	user := pq.QuoteIdentifier(db.Server.User)
 	e := &TableError{
 		Message: fmt.Sprintf("row security on %s hides rows from role %s", t, db.Server.User),
-		Detail:  "without all rows it is not known which migrations have run",
-		Hint: fmt.Sprintf("let the owner (%s) or a superuser run: ALTER TABLE %s DISABLE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);",
+		Detail:  "without all rows, it cannot be determined which migrations have been applied",
+		Hint: fmt.Sprintf("as the owner (%s) or a superuser, run: ALTER TABLE %s DISABLE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);",
 			r.Owner, t.quoted(), t.quoted(), user),
 	}
 	if r.Owned {
@@ -397,9 +397,9 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 		}
 		if !version.Valid || !dirty.Valid || version.Int64 < int64(database.NilVersion) {
 			return st, &TableError{
-				Message: fmt.Sprintf("%s holds a row that is no version", t),
+				Message: fmt.Sprintf("%s contains a row without a valid version", t),
 				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
-				Hint:    fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor name another version table: --table (in the chart: table)", t.quoted()),
+				Hint:    fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor use another version table: --table (in the chart: table)", t.quoted()),
 			}
 		}
 		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
@@ -410,9 +410,9 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 	}
 	if len(seen) > 1 {
 		return State{Version: database.NilVersion}, &TableError{
-			Message: fmt.Sprintf("%s holds more than one row (versions %s)", t, strings.Join(seen, " and ")),
-			Detail:  "golang-migrate keeps one row, so it is not known which version the schema is at; inherited tables count, too",
-			Hint:    fmt.Sprintf("compare the schema with the files and keep the row that is right: DELETE FROM %s WHERE version <> …;\nor name another version table: --table (in the chart: table)", t.quoted()),
+			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
+			Detail:  "golang-migrate uses one row, so the version of the schema cannot be determined; rows of inherited tables count, too",
+			Hint:    fmt.Sprintf("compare the schema with the files and keep the correct row: DELETE FROM %s WHERE version <> …;\nor use another version table: --table (in the chart: table)", t.quoted()),
 		}
 	}
 	return st, nil

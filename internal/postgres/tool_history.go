@@ -41,7 +41,7 @@ type ToolRun struct {
 const lockCheckTimeout = 5 * time.Second
 
 // ErrLockNotHeld reports that the session no longer holds the migration lock.
-var ErrLockNotHeld = errors.New("the session does not hold its advisory lock any more")
+var ErrLockNotHeld = errors.New("the session no longer holds its advisory lock")
 
 // CheckLock returns an error if the session or its lock is lost.
 func (db *DB) CheckLock(ctx context.Context) error {
@@ -82,7 +82,7 @@ func (db *DB) RecordToolRun(ctx context.Context, id int64, r ToolRun) (int64, er
 		query = "UPDATE " + db.toolHistoryTable() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
 	}
 	if err := db.queryRow(ctx, query).Scan(&id); err != nil {
-		return 0, db.classifyError(ctx, fmt.Errorf("journal of tools %s: %w", db.toolHistoryTable(), err))
+		return 0, db.classifyError(ctx, fmt.Errorf("history table of external tools %s: %w", db.toolHistoryTable(), err))
 	}
 	return id, nil
 }
@@ -117,7 +117,7 @@ func (db *DB) ensureToolHistory(ctx context.Context) (bool, error) {
 		return exists, db.classifyError(ctx, err)
 	}
 	if !mayCreate {
-		db.log.Warn("no journal of tools is kept: the role may not create tables in the schema", "schema", db.table.schema, "role", db.Server.User)
+		db.log.Warn("no history of external tools: role may not create tables in the schema", "schema", db.table.schema, "role", db.Server.User)
 		return false, nil
 	}
 	return true, db.exec(ctx, "CREATE TABLE IF NOT EXISTS "+db.toolHistoryTable()+` (

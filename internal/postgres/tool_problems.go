@@ -52,7 +52,7 @@ var toolTables = []toolTable{
 		tool: "Flyway", columns: []string{"installed_rank", "version", "description", "type", "script", "checksum", "installed_by", "installed_on", "execution_time", "success"},
 		where: "NOT {success} ORDER BY {installed_rank}",
 		problem: func(row map[string]any) (string, string) {
-			return fmt.Sprintf("migration %s is marked as failed", textOf(row["script"])), "remove what remains of its changes, then flyway repair"
+			return fmt.Sprintf("migration %s is marked as failed", textOf(row["script"])), "remove its remaining changes, then run flyway repair"
 		},
 	},
 	{
@@ -104,7 +104,7 @@ func (db *DB) ToolProblems(ctx context.Context) ([]ToolProblem, error) {
 				return out, err
 			}
 			if err != nil {
-				db.log.Debug("the table of a tool cannot be read", "table", found.name, "error", err)
+				db.log.Debug("table of an external tool could not be read", "table", found.name, "error", err)
 			}
 			out = append(out, marks...)
 		}
@@ -177,7 +177,7 @@ func (db *DB) problemsIn(ctx context.Context, t toolTable, found foundTable) ([]
 		m := ToolProblem{Tool: t.tool, Location: found.shown}
 		m.Problem, m.Resolve = t.problem(row)
 		if db.historyExists && found.shown == db.Table() {
-			m.Tool, m.Resolve = "Shiplock", "migrator status lists what is applied, and migrator repair resolves what is in doubt"
+			m.Tool, m.Resolve = "Shiplock", "run migrator status to list the applied migrations, then migrator repair"
 		}
 		out = append(out, m)
 	}
@@ -193,8 +193,8 @@ func (db *DB) heldToolLocks(ctx context.Context) ([]ToolProblem, error) {
 			return nil, err
 		}
 		if s != nil {
-			out = append(out, ToolProblem{Tool: tool, Location: fmt.Sprintf("advisory lock %d", key), Problem: "it is held by " + s.String(),
-				Resolve: fmt.Sprintf("wait until this session has ended, or end it: SELECT pg_terminate_backend(%d);", s.PID)})
+			out = append(out, ToolProblem{Tool: tool, Location: fmt.Sprintf("advisory lock %d", key), Problem: "held by " + s.String(),
+				Resolve: fmt.Sprintf("wait for this session to end, or terminate it: SELECT pg_terminate_backend(%d);", s.PID)})
 		}
 	}
 	return out, nil

@@ -113,7 +113,7 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 		// CALL and DO with a COMMIT, and REINDEX and CLUSTER of a partitioned table, cannot be
 		// recognized by their SQL. As the only statement of a file, they can run without a
 		// transaction.
-		db.log.Info("the server wants this statement outside a transaction", "reason", fail.Server().Message)
+		db.log.Info("statement cannot run in a transaction; running it without one", "reason", fail.Server().Message)
 		m.run.transactional = false
 		return db.runBlocks(ctx, m)
 	}
@@ -152,7 +152,7 @@ func (db *DB) recordBestEffort(ctx context.Context, sql string) {
 		err = db.withSecondSession(short, func(fresh *DB) error { return fresh.exec(short, sql) })
 	}
 	if err != nil {
-		db.log.Debug("the journal could not be written", "error", err)
+		db.log.Debug("history row could not be written", "error", err)
 	}
 }
 
@@ -204,12 +204,12 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if s.needsEndGuard() {
 		finish = endGuardClose + finish
 	}
-	db.runPosition.setActivity("the end of the migration")
+	db.runPosition.setActivity("finishing the migration")
 	db.recordingStarted.Store(false)
 	if err := db.exec(ctx, finish); err != nil {
 		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, FailedIndex: len(s.Statements), Offset: -1}
 		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && s.needsEndGuard() {
-			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended its own transaction, so what it did before that stays: %w", err)
+			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended the transaction, so its statements up to that point are committed: %w", err)
 		}
 		if pq.As(err, pqerror.DivisionByZero) != nil {
 			fail.Err = errors.Join(ErrLockLost, err)
@@ -277,7 +277,7 @@ func (db *DB) readVersionAfterLoss(ctx context.Context) (State, error) {
 	short, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var st State
-	db.log.Info("the connection broke at the commit: waiting until the server has ended that session", "for_up_to", limit)
+	db.log.Info("connection lost during commit; waiting for the server to end the session", "for_up_to", limit)
 	err := db.withSecondSession(short, func(fresh *DB) (err error) {
 		fresh.opts.LockWait, fresh.log = limit-cleanupTimeout/2, slog.New(slog.DiscardHandler)
 		if err = fresh.Lock(short); err == nil {
@@ -288,7 +288,7 @@ func (db *DB) readVersionAfterLoss(ctx context.Context) (State, error) {
 	var locked *LockedError
 	if errors.As(err, &locked) || short.Err() != nil && ctx.Err() == nil {
 		// For the caller, this is not a lock held by another migrator.
-		err = fmt.Errorf("and it was not known %s later whether the server has ended that session", limit)
+		err = fmt.Errorf("could not determine within %s whether the server has ended the session", limit)
 	}
 	return st, err
 }
