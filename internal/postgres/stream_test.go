@@ -194,7 +194,7 @@ func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
 		})
 	}
 	_, err := scanFile("x.sql", openText("SET standard_conforming_strings TO off;\nSELECT 1;"))
-	assert.ErrorContains(t, err, "x.sql:1: a file of this size is read with standard_conforming_strings on")
+	assert.ErrorContains(t, err, "x.sql:1: a file of this size requires standard_conforming_strings = on")
 }
 
 func TestBigFilesThatChangeMeanwhile(t *testing.T) {
