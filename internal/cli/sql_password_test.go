@@ -30,7 +30,7 @@ func TestHistory_PasswordInSQL_NotStored(t *testing.T) {
 	assert.NotContains(t, all(), "m4rk")
 
 	w.write("2_b.up.sql", strings.Replace(part, "m4rk-3", "m4rk-4", 1))
-	assert.Contains(t, w.mustExit(5, "up").err, "been changed since")
+	assert.Contains(t, w.mustExit(5, "up").err, "was changed afterwards")
 	w.write("2_b.up.sql", part)
 	w.Exec(t, "UPDATE zero SET n = 1")
 	w.mustExit(0, "up")

@@ -113,7 +113,7 @@ func TestTables_GolangMigrateInAnotherSchema_RefusedIfVersionInFiles(t *testing.
 			w.Exec(t, fmt.Sprintf("CREATE SCHEMA app AUTHORIZATION %q; CREATE TABLE app.schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO app.schema_migrations VALUES (%d, false); GRANT SELECT ON app.schema_migrations TO %[1]q", w.User, version))
 			out := w.mustExit(code, "up")
 			if code == 5 {
-				assert.Contains(t, out.err, "app.schema_migrations is at version 2, which the files have")
+				assert.Contains(t, out.err, "app.schema_migrations is at version 2, for which there is a migration file")
 				w.mustExit(5, "status")
 				w.mustExit(5, "plan")
 				w.mustExit(0, "up", "--table", "public.schema_migrations")

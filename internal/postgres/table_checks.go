@@ -411,7 +411,7 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 	if len(seen) > 1 {
 		return State{Version: database.NilVersion}, &TableError{
 			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
-			Detail:  "golang-migrate uses one row, so the version of the schema cannot be determined; rows of inherited tables count, too",
+			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
 			Hint:    fmt.Sprintf("compare the schema with the files and keep the correct row: DELETE FROM %s WHERE version <> …;\nor use another version table: --table (in the chart: table)", t.quoted()),
 		}
 	}
