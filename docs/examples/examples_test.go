@@ -1,5 +1,4 @@
-// Package examples tests what the folders beside it show, as far as it can be run
-// without the platform it is for.
+// Package examples tests the examples in its subfolders, as far as they run without their platform.
 package examples
 
 import (
@@ -17,11 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
 
-	_ "github.com/shiplock/shiplock/internal/cli" // so that go test does not take an old result for that of a changed program
+	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// bin is a folder with the migrator, a server that only says so, and stubs.
+// bin is a folder with the migrator, a server that only prints a line, and stubs.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -29,8 +28,8 @@ func TestMain(m *testing.M) {
 	if bin, err = os.MkdirTemp("", "examples"); err != nil {
 		panic(err)
 	}
-	if said, err := exec.Command("go", "build", "-o", filepath.Join(bin, "migrator"), "../../cmd/migrator").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, said)
+	if output, err := exec.Command("go", "build", "-o", filepath.Join(bin, "migrator"), "../../cmd/migrator").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, output)
 		os.Exit(1)
 	}
 	for name, script := range map[string]string{"server": "echo the server, process $$", "ssh": `shift; exec sh -c "$*"`, "sudo": `echo "sudo $*"`} {
@@ -41,39 +40,39 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, bin)
 }
 
-// site is a folder with migrations and a database, where an example's commands are run.
-type site struct {
+// A fixture is a folder with migrations, and a database, for an example's commands.
+type fixture struct {
 	*pgtest.Database
 	t   *testing.T
 	dir string
 }
 
-func newSite(t *testing.T) *site {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s := &site{Database: pgtest.New(t), t: t, dir: t.TempDir()}
+	s := &fixture{Database: pgtest.New(t), t: t, dir: t.TempDir()}
 	s.write("migrations/0001_guests.up.sql", "CREATE TABLE guests (email text)")
 	s.write("migrations/0001_guests.down.sql", "DROP TABLE guests")
 	s.write("environment", "DATABASE_URL='"+s.URL()+"'\n")
 	return s
 }
 
-func (s *site) write(name, text string) {
+func (s *fixture) write(name, text string) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, name)
 	require.NoError(s.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(s.t, os.WriteFile(path, []byte(text), 0o600))
 }
 
-// local puts this machine's places into a command.
-func (s *site) local(command string) string {
+// withLocalPaths replaces a command's paths with the fixture's.
+func (s *fixture) withLocalPaths(command string) string {
 	return strings.NewReplacer("/usr/local/bin/migrator", filepath.Join(bin, "migrator"), "/srv/booking/migrations", filepath.Join(s.dir, "migrations"),
 		"/etc/booking/environment", filepath.Join(s.dir, "environment")).Replace(command)
 }
 
-// run runs a command line by bash, and returns its exit code and all it said.
-func (s *site) run(command string, env ...string) (int, string) {
+// run runs a command line with bash and returns its exit code and output.
+func (s *fixture) run(command string, env ...string) (int, string) {
 	s.t.Helper()
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", s.local(command))
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", s.withLocalPaths(command))
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), append([]string{"PATH=" + bin + ":" + os.Getenv("PATH")}, env...)...)
 	var out bytes.Buffer
@@ -86,19 +85,19 @@ func (s *site) run(command string, env ...string) (int, string) {
 	return cmd.ProcessState.ExitCode(), out.String()
 }
 
-// migrates runs a command twice, and once with a migration that fails.
-func (s *site) migrates(command string, env ...string) {
+// checkMigrate runs a command twice, and once with a migration that fails.
+func (s *fixture) checkMigrate(command string, env ...string) {
 	s.t.Helper()
 	env = append(env, "DATABASE_URL="+s.URL())
 	for range 2 {
-		code, said := s.run(command, env...)
-		require.Zero(s.t, code, said)
+		code, output := s.run(command, env...)
+		require.Zero(s.t, code, output)
 		require.Equal(s.t, "guests", s.Value(s.t, "SELECT to_regclass('guests')"))
 	}
 	s.write("migrations/0002_fails.up.sql", "SELECT nope")
-	code, said := s.run(command, env...)
-	assert.Equal(s.t, 6, code, said)
-	assert.Contains(s.t, said, "0002_fails.up.sql")
+	code, output := s.run(command, env...)
+	assert.Equal(s.t, 6, code, output)
+	assert.Contains(s.t, output, "0002_fails.up.sql")
 }
 
 func read(t *testing.T, path string) string {
@@ -113,7 +112,7 @@ func parse(t *testing.T, path string, into any) {
 	require.NoError(t, yaml.Unmarshal([]byte(read(t, path)), into), path)
 }
 
-// after returns what follows a key in a line of its own.
+// after returns the text that follows a key at the start of a line.
 func after(t *testing.T, text, key string) string {
 	t.Helper()
 	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(key) + `\s*(.+)$`).FindStringSubmatch(text)
@@ -121,54 +120,54 @@ func after(t *testing.T, text, key string) string {
 	return m[1]
 }
 
-func TestSystemd(t *testing.T) {
+func TestSystemd_Units_Migrate(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	s := newFixture(t)
 	var units []string
 	for _, name := range []string{"booking.service", "booking-migrate.service"} {
-		unit := s.local(read(t, "systemd/"+name))
+		unit := s.withLocalPaths(read(t, "systemd/"+name))
 		s.write(name, strings.NewReplacer("/srv/booking/server", filepath.Join(bin, "server"), "User=booking\n", "").Replace(unit))
 		units = append(units, filepath.Join(s.dir, name))
 	}
-	said, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, units...)...).CombinedOutput()
-	require.NoError(t, err, "hack/setup.sh tools names what is missing: %s", said)
-	assert.Empty(t, string(said))
-	s.migrates(after(t, read(t, "systemd/booking.service"), "ExecStartPre="))
-	newSite(t).migrates(after(t, read(t, "systemd/booking-migrate.service"), "ExecStart="))
+	output, err := exec.Command("systemd-analyze", append([]string{"verify", "--man=no"}, units...)...).CombinedOutput()
+	require.NoError(t, err, "run hack/setup.sh tools: %s", output)
+	assert.Empty(t, string(output))
+	s.checkMigrate(after(t, read(t, "systemd/booking.service"), "ExecStartPre="))
+	newFixture(t).checkMigrate(after(t, read(t, "systemd/booking-migrate.service"), "ExecStart="))
 }
 
-func TestCron(t *testing.T) {
+func TestCron_Job_MigratesSilently(t *testing.T) {
 	t.Parallel()
 	text := read(t, "cron/booking")
 	m := regexp.MustCompile(`(?m)^(?:[\d*/,-]+ ){5}booking (/.+)$`).FindStringSubmatch(text)
 	require.NotNil(t, m, "five fields, the user and a command")
-	assert.NotContains(t, m[1], "%", "cron takes it for a line break")
-	s := newSite(t)
-	code, said := s.run(m[1], "DATABASE_URL="+s.URL())
+	assert.NotContains(t, m[1], "%", "cron interprets it as a line break")
+	s := newFixture(t)
+	code, output := s.run(m[1], "DATABASE_URL="+s.URL())
 	assert.Zero(t, code)
-	assert.Empty(t, said, "cron mails whatever is said")
-	s.migrates(m[1])
+	assert.Empty(t, output, "cron mails all output")
+	s.checkMigrate(m[1])
 }
 
-func TestProcfile(t *testing.T) {
+func TestProcfile_Release_Migrates(t *testing.T) {
 	t.Parallel()
-	newSite(t).migrates(after(t, read(t, "procfile/Procfile"), "release:"))
+	newFixture(t).checkMigrate(after(t, read(t, "procfile/Procfile"), "release:"))
 }
 
-func TestSSH(t *testing.T) {
+func TestSSH_Failure_KeepsOldVersion(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.write("deploy.sh", s.local(read(t, "ssh/deploy.sh")))
-	code, said := s.run("bash deploy.sh booking-host")
-	assert.Zero(t, code, said)
-	assert.Contains(t, said, "sudo systemctl restart booking")
+	s := newFixture(t)
+	s.write("deploy.sh", s.withLocalPaths(read(t, "ssh/deploy.sh")))
+	code, output := s.run("bash deploy.sh booking-host")
+	assert.Zero(t, code, output)
+	assert.Contains(t, output, "sudo systemctl restart booking")
 	s.write("migrations/0002_fails.up.sql", "SELECT nope")
-	code, said = s.run("bash deploy.sh booking-host")
+	code, output = s.run("bash deploy.sh booking-host")
 	assert.Equal(t, 6, code)
-	assert.NotContains(t, said, "sudo", "the old version goes on")
+	assert.NotContains(t, output, "sudo", "the old version keeps running")
 }
 
-func TestAnsible(t *testing.T) {
+func TestAnsible_Task_Migrates(t *testing.T) {
 	t.Parallel()
 	var plays []struct {
 		Tasks []struct {
@@ -176,17 +175,17 @@ func TestAnsible(t *testing.T) {
 		}
 	}
 	parse(t, "ansible/migrate.yaml", &plays)
-	newSite(t).migrates(plays[0].Tasks[0].Command.Cmd)
+	newFixture(t).checkMigrate(plays[0].Tasks[0].Command.Cmd)
 }
 
-func TestGitLab(t *testing.T) {
+func TestGitLab_Job_Migrates(t *testing.T) {
 	t.Parallel()
 	var file struct{ Migrate struct{ Script []string } }
 	parse(t, "gitlab-ci/.gitlab-ci.yml", &file)
-	newSite(t).migrates(strings.Join(file.Migrate.Script, "\n"))
+	newFixture(t).checkMigrate(strings.Join(file.Migrate.Script, "\n"))
 }
 
-func TestCompose(t *testing.T) {
+func TestCompose_Service_Migrates(t *testing.T) {
 	t.Parallel()
 	var file struct {
 		Services map[string]struct {
@@ -197,11 +196,11 @@ func TestCompose(t *testing.T) {
 	parse(t, "compose/compose.yaml", &file)
 	assert.Equal(t, map[string]any{"migrate": map[string]any{"condition": "service_completed_successfully"}}, file.Services["booking"].DependsOn)
 	command := strings.Replace(strings.Join(file.Services["migrate"].Command, " "), " /migrations", " ./migrations", 1)
-	newSite(t).migrates("migrator " + command)
+	newFixture(t).checkMigrate("migrator " + command)
 }
 
-// TestStartUp runs the image's entry point and command, with its variables.
-func TestStartUp(t *testing.T) {
+// TestStartup_EntryPoint_MigratesAndStarts runs the image's entry point and command, with its variables.
+func TestStartup_EntryPoint_MigratesAndStarts(t *testing.T) {
 	t.Parallel()
 	text := read(t, "startup/Containerfile")
 	words := func(key string) string {
@@ -209,18 +208,18 @@ func TestStartUp(t *testing.T) {
 		require.NoError(t, yaml.Unmarshal([]byte(after(t, text, key)), &list))
 		return strings.Join(list, " ")
 	}
-	s := newSite(t)
+	s := newFixture(t)
 	command := "exec " + words("ENTRYPOINT") + " " + words("CMD")
 	env := append(strings.Fields(after(t, text, "ENV")), "SHIPLOCK_SOURCE="+filepath.Join(s.dir, "migrations"))
-	code, said := s.run(command, append(env, "DATABASE_URL="+s.URL())...)
-	assert.Zero(t, code, said)
-	assert.Contains(t, said, "the server, process")
-	s.migrates(command, env...)
+	code, output := s.run(command, append(env, "DATABASE_URL="+s.URL())...)
+	assert.Zero(t, code, output)
+	assert.Contains(t, output, "the server, process")
+	s.checkMigrate(command, env...)
 }
 
-// step is one of the action, as the runner would run it: its scripts, and their
-// environment. with are the inputs, of which some are given by the workflow.
-func (s *site) step(workflow, job string, with map[string]string) (script string, env []string) {
+// actionSteps returns the scripts of the action's steps and their environment, as in the runner. with overrides
+// the inputs of the workflow.
+func (s *fixture) actionSteps(workflow, job string, with map[string]string) (script string, env []string) {
 	s.t.Helper()
 	var action struct {
 		Inputs map[string]struct{ Default string }
@@ -243,8 +242,8 @@ func (s *site) step(workflow, job string, with map[string]string) (script string
 	for name, in := range action.Inputs {
 		inputs[name] = in.Default
 	}
-	for _, given := range []map[string]string{file.Jobs[job].Steps[1].With, with} {
-		for name, value := range given {
+	for _, inputsOf := range []map[string]string{file.Jobs[job].Steps[1].With, with} {
+		for name, value := range inputsOf {
 			require.Contains(s.t, inputs, name)
 			inputs[name] = value
 		}
@@ -256,7 +255,7 @@ func (s *site) step(workflow, job string, with map[string]string) (script string
 	env = []string{"GITHUB_ACTION_PATH=" + root, "RUNNER_TEMP=" + s.dir, "GITHUB_ACTIONS=true", "GITHUB_WORKSPACE=" + s.dir, "GITHUB_STEP_SUMMARY=" + filepath.Join(s.dir, "summary.md")}
 	require.Equal(s.t, "composite", action.Runs.Using)
 	for _, step := range action.Runs.Steps[1:] {
-		assert.NotContains(s.t, step.Run, "${{", "an input in a script would be run")
+		assert.NotContains(s.t, step.Run, "${{", "an input in a script would be executed")
 		scripts = append(scripts, step.Run)
 		for name, text := range step.Env {
 			env = append(env, name+"="+value.ReplaceAllStringFunc(text, func(in string) string { return inputs[value.FindStringSubmatch(in)[1]] }))
@@ -265,38 +264,38 @@ func (s *site) step(workflow, job string, with map[string]string) (script string
 	return strings.Join(scripts, "\n"), env
 }
 
-// TestGitHubAction runs the action's own steps.
-func TestGitHubAction(t *testing.T) {
+// TestGitHubAction_Deploy_Migrates runs the action's steps.
+func TestGitHubAction_Deploy_Migrates(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	script, env := s.step("github-actions/deploy.yaml", "deploy", map[string]string{"database-url": s.URL()})
+	s := newFixture(t)
+	script, env := s.actionSteps("github-actions/deploy.yaml", "deploy", map[string]string{"database-url": s.URL()})
 	summary := filepath.Join(s.dir, "summary.md")
-	s.migrates(script, env...)
-	assert.Equal(t, 1, strings.Count(read(t, summary), "### Database migrations: "), "a success is not told unless it is asked for")
-	_, said := s.run(script, append(env, "DATABASE_URL="+s.URL())...)
-	assert.Regexp(t, `(?m)^::error file=migrations/0002_fails\.up\.sql,line=1,col=8,title=migration 0002_fails\.up\.sql failed; [^:]+::.*SQLSTATE 42703`, said)
+	s.checkMigrate(script, env...)
+	assert.Equal(t, 1, strings.Count(read(t, summary), "### Database migrations: "), "a success is not reported by default")
+	_, output := s.run(script, append(env, "DATABASE_URL="+s.URL())...)
+	assert.Regexp(t, `(?m)^::error file=migrations/0002_fails\.up\.sql,line=1,col=8,title=migration 0002_fails\.up\.sql failed; [^:]+::.*SQLSTATE 42703`, output)
 }
 
-// TestGitHubActionRehearses: one step, an annotation a finding, and the table.
-func TestGitHubActionRehearses(t *testing.T) {
+// TestGitHubAction_Rehearse_AnnotatesFindings checks the annotation of each finding, and the summary.
+func TestGitHubAction_Rehearse_AnnotatesFindings(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	script, env := s.step("github-actions/rehearse.yaml", "rehearse", map[string]string{"scratch-url": s.URL()})
-	code, said := s.run(script, env...)
-	require.Zero(t, code, said)
-	assert.NotContains(t, said, "::error")
+	s := newFixture(t)
+	script, env := s.actionSteps("github-actions/rehearse.yaml", "rehearse", map[string]string{"scratch-url": s.URL()})
+	code, output := s.run(script, env...)
+	require.Zero(t, code, output)
+	assert.NotContains(t, output, "::error")
 	s.write("migrations/0002_rooms.up.sql", "CREATE TABLE rooms (a int);\nCREATE INDEX i ON guests (email);")
 	s.write("migrations/0002_rooms.down.sql", "DROP TABLE rooms;")
 	s.write("migrations/0003_gone.up.sql", "SELECT 3")
-	code, said = s.run(script, env...)
-	assert.Equal(t, 6, code, said)
+	code, output = s.run(script, env...)
+	assert.Equal(t, 6, code, output)
 	var annotations []string
-	for line := range strings.Lines(said) {
+	for line := range strings.Lines(output) {
 		if strings.HasPrefix(line, "::") {
 			annotations = append(annotations, line)
 		}
 	}
-	require.Len(t, annotations, 4, said)
+	require.Len(t, annotations, 4, output)
 	assert.Regexp(t, `^::notice file=migrations/0001_guests\.down\.sql,line=1,title=0001_guests\.down\.sql%3A data loss::the down script drops or deletes`, annotations[0])
 	assert.Regexp(t, `^::notice file=migrations/0002_rooms\.down\.sql,line=1,`, annotations[1])
 	assert.Regexp(t, `^::error file=migrations/0002_rooms\.down\.sql,line=1,title=0002_rooms\.down\.sql%3A schema not restored::.*%0A    index public\.i%0A      before  did not exist%0A      after   CREATE INDEX i`, annotations[2])
@@ -307,15 +306,15 @@ func TestGitHubActionRehearses(t *testing.T) {
 	assert.Equal(t, 4, strings.Count(summary, "| note |")+strings.Count(summary, "| **fault** |")-strings.Count(strings.SplitN(summary, "### Rehearsal&#58; 3", 2)[0], "| note |"))
 }
 
-// TestTheActionNamesTheVerbs that do something in CI.
-func TestTheActionNamesTheVerbs(t *testing.T) {
+// TestGitHubAction_Description_ListsCommands checks that the action's description lists the commands for CI.
+func TestGitHubAction_Description_ListsCommands(t *testing.T) {
 	t.Parallel()
 	var action struct {
 		Inputs map[string]struct{ Description string }
 	}
 	parse(t, "../../action.yml", &action)
-	_, said := newSite(t).run("migrator nonsense || true")
-	m := regexp.MustCompile(`there are: ([a-z, ]+), create, install, version`).FindStringSubmatch(said)
-	require.NotNil(t, m, said)
+	_, output := newFixture(t).run("migrator nonsense || true")
+	m := regexp.MustCompile(`there are: ([a-z, ]+), create, install, version`).FindStringSubmatch(output)
+	require.NotNil(t, m, output)
 	assert.Equal(t, m[1], strings.Replace(action.Inputs["command"].Description, " or ", ", ", 1))
 }
