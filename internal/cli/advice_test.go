@@ -10,8 +10,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestUp_StatementOnPartitionedTable_RunsOutsideTransaction: the text of these does not
-// tell, and the file has said all that it can.
+// TestUp_StatementOnPartitionedTable_RunsOutsideTransaction uses statements whose text does not show
+// that they cannot run in a transaction. The file already has the no-transaction directive.
 func TestUp_StatementOnPartitionedTable_RunsOutsideTransaction(t *testing.T) {
 	t.Parallel()
 	const table = "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);\nCREATE TABLE log (n int);"
@@ -124,7 +124,7 @@ func TestUp_StatementTimeout_ReportNamesSource(t *testing.T) {
 	}
 }
 
-// TestUp_RowSecurityHidesDuplicates_Reported: an index sees the rows that the role does not.
+// TestUp_RowSecurityHidesDuplicates_Reported covers an index that includes rows hidden from the role.
 func TestUp_RowSecurityHidesDuplicates_Reported(t *testing.T) {
 	t.Parallel()
 	const table = "CREATE TABLE guests (id int PRIMARY KEY, mail text, shop int);\nINSERT INTO guests SELECT n, 'a@b', n FROM generate_series(1, 3) n;\n" +

@@ -24,8 +24,8 @@ func (w *workspace) golangMigrate() *migrate.Migrate {
 	return m
 }
 
-// TestUp_VersionTableBehindHistory_Refused: nothing runs a second time, and
-// baseline is the way out.
+// TestUp_VersionTableBehindHistory_Refused checks that no migration runs twice and that baseline
+// resolves the conflict.
 func TestUp_VersionTableBehindHistory_Refused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ lose, want, back string }{
@@ -81,7 +81,8 @@ func TestUp_VersionTableBehindHistory_Refused(t *testing.T) {
 	}
 }
 
-// TestUp_GolangMigrateRolledBack_Imported: golang-migrate leaves an empty table, too.
+// TestUp_GolangMigrateRolledBack_Imported covers an empty version table that golang-migrate leaves
+// after it rolls back all migrations.
 func TestUp_GolangMigrateRolledBack_Imported(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, guests)
@@ -95,7 +96,8 @@ func TestUp_GolangMigrateRolledBack_Imported(t *testing.T) {
 	assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM guests"))
 }
 
-// TestUp_EmptiedVersionTableUndetermined_Refused: the migrations leave no object that could tell.
+// TestUp_EmptiedVersionTableUndetermined_Refused uses migrations that create no object, so that the
+// catalogs do not show whether they ran.
 func TestUp_EmptiedVersionTableUndetermined_Refused(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"2", "0"} {
@@ -110,7 +112,8 @@ func TestUp_EmptiedVersionTableUndetermined_Refused(t *testing.T) {
 	}
 }
 
-// TestUp_EmptiedVersionTableAndRenamedTable_Refused: what was renamed later, also in another schema, is followed.
+// TestUp_EmptiedVersionTableAndRenamedTable_Refused covers tables that a later migration renames or
+// moves to another schema.
 func TestUp_EmptiedVersionTableAndRenamedTable_Refused(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -177,7 +180,6 @@ func TestBaseline_Unverified_RecordedInHistory(t *testing.T) {
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestBaseline_Concurrent_OneSucceeds.
 func TestBaseline_Concurrent_OneSucceeds(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, guests)

@@ -14,17 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cause is one way to fail, on a real server. Its golden report has its name.
+// A cause is one cause of failure, produced on a real server. Its golden report has the same name.
 type cause struct {
 	name string
 	code int
-	// run makes it happen. With extra arguments, which go behind the verb, it fails in
-	// the same way.
+	// run produces the failure. Extra arguments are added to the command and do not change the failure.
 	run func(t *testing.T, extra ...string) outcome
 }
 
-// causes are all that are made by a call of the program from start to end. What is
-// wrong with the command line itself is left to TestRun_InvalidArguments_UsageError.
+// causes returns all causes of failure that one call of the program can produce, except invalid
+// arguments, which TestRun_InvalidArguments_UsageError covers.
 func causes() []cause {
 	out := fileCauses()
 	for _, c := range []struct {
@@ -61,7 +60,7 @@ func causes() []cause {
 	return out
 }
 
-// TestUp_FailureCause_ReportMatchesGolden holds each cause's report against its golden one.
+// TestUp_FailureCause_ReportMatchesGolden compares the report of each cause with its golden file.
 func TestUp_FailureCause_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
 	for _, c := range causes() {
@@ -80,20 +79,20 @@ func TestUp_FailureCause_ReportMatchesGolden(t *testing.T) {
 	}
 }
 
-// stage is where a cause is made.
+// A scenario produces a cause of failure.
 type scenario struct {
 	*workspace
 	extra []string
 	out   outcome
 }
 
-// up runs up to its end.
+// up runs migrator up and stores the outcome.
 func (s *scenario) up(args ...string) {
 	s.t.Helper()
 	s.out = s.run(append(append([]string{"up"}, args...), s.extra...)...)
 }
 
-// while runs up, and do when condition, a query, has become true.
+// duringUp runs migrator up, and calls do when the query condition has become true.
 func (s *scenario) duringUp(condition string, do func(), args ...string) {
 	s.t.Helper()
 	done := make(chan outcome, 1)
@@ -104,8 +103,8 @@ func (s *scenario) duringUp(condition string, do func(), args ...string) {
 	s.out = <-done
 }
 
-// hold begins a transaction of somebody else's, which lasts until the test ends or
-// until it is rolled back.
+// openTransaction begins a transaction of another session, which stays open until the test ends or
+// rolls it back.
 func (s *scenario) openTransaction(queries ...string) *sql.Tx {
 	s.t.Helper()
 	tx, err := s.Admin().Begin()
@@ -118,7 +117,7 @@ func (s *scenario) openTransaction(queries ...string) *sql.Tx {
 	return tx
 }
 
-// before makes the application's tables, as a release before would have.
+// applyFirst applies a first migration with the given SQL, like an earlier release.
 func (s *scenario) applyFirst(sql string) {
 	s.t.Helper()
 	s.write("1_guests.up.sql", sql)
@@ -141,7 +140,7 @@ func tooManyConnectionsOfDatabase(s *scenario) {
 	s.up("--wait-for-db", "3s")
 }
 
-// tooManyConnections takes all connections of a server that keeps most of its 200 for superusers.
+// tooManyConnections uses up the connections of a server that reserves most of its 200 for superusers.
 func tooManyConnections(s *scenario) {
 	s.Database = s.OwnServer(s.t, "superuser_reserved_connections = 196")
 	db, err := sql.Open("postgres", s.URL())
@@ -179,7 +178,8 @@ func lockTimeout(s *scenario) {
 	s.up("--lock-timeout", "600ms", "--timeout", "15s")
 }
 
-// lockWait is over before the lock timeout is: nobody but the watcher has seen who was in the way.
+// lockWait reaches the timeout before the lock timeout, so that only the progress watcher has seen the
+// blocking session.
 func lockWait(s *scenario) {
 	s.applyFirst("CREATE TABLE guests (id int PRIMARY KEY, email text);")
 	s.openTransaction("SET LOCAL application_name = 'nightly report'", "SELECT count(*) FROM guests")
@@ -187,7 +187,8 @@ func lockWait(s *scenario) {
 	s.up("--lock-timeout", "16s", "--timeout", "15s")
 }
 
-// deadlock lets somebody else wait longer than PostgreSQL waits for one to be the victim.
+// deadlock gives the other session a longer deadlock_timeout, so that PostgreSQL always cancels the
+// migration.
 func deadlock(s *scenario) {
 	s.applyFirst("CREATE TABLE guests (id int PRIMARY KEY); CREATE TABLE rooms (id int PRIMARY KEY);")
 	tx := s.openTransaction("SET LOCAL application_name = 'booking'", "SET LOCAL deadlock_timeout = '5min'", "LOCK TABLE rooms IN ROW EXCLUSIVE MODE")
@@ -206,8 +207,8 @@ func statementTimeout(s *scenario) {
 	s.up("--statement-timeout", "3s")
 }
 
-// diskFull gives a tablespace a small file system of its own, in a server of its own:
-// a copy that is made of the other meanwhile would miss the folder.
+// diskFull creates a tablespace on a small file system, on a server of its own: a copy of the shared
+// server made at the same time would fail.
 func diskFull(s *scenario) {
 	if os.Geteuid() != 0 {
 		s.t.Skip("only root may mount a small file system; temp-file-limit is the next best")
@@ -259,7 +260,7 @@ func terminated(s *scenario) {
 	s.duringUp(sleepingCondition, func() { s.Exec(s.t, "SELECT pg_terminate_backend(pid) "+sleepingBackend) })
 }
 
-// failover crashes the primary, and nobody takes over.
+// failover crashes the primary. No standby is promoted.
 func failover(s *scenario) {
 	s.applyFirst("CREATE TABLE guests (id int);")
 	s.write("2_fill.up.sql", "SELECT 1;\nINSERT INTO guests SELECT 1 FROM pg_sleep(600);\n")
@@ -298,7 +299,7 @@ func permissionVersions(s *scenario) {
 	s.up()
 }
 
-// fileCauses fail by what is in a folder, and perhaps in the database before.
+// fileCauses returns the causes that the migration files, or the state of the database, produce.
 func fileCauses() []cause {
 	var out []cause
 	for _, f := range []fileCause{
@@ -343,7 +344,7 @@ func fileCauses() []cause {
 	return out
 }
 
-// bookings is what a first release has left.
+// bookings is the SQL of the first release.
 const bookings = `CREATE TYPE mood AS ENUM ('calm');
 CREATE TABLE guests (id int PRIMARY KEY, email text, phone text, mood mood);
 CREATE TABLE bookings (id int PRIMARY KEY, guest int, first int, nights int, code text);
@@ -352,7 +353,7 @@ INSERT INTO guests SELECT n, 'guest' || n % 6 || '@example.com', CASE WHEN n < 8
 INSERT INTO bookings SELECT n, n, n, n % 4, 'A' || n FROM generate_series(1, 12) n;
 `
 
-// fileCause is a migration that fails behind one that has run.
+// A fileCause is a migration that fails after a first migration has been applied.
 type fileCause struct {
 	name           string
 	code           int

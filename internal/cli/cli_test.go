@@ -25,13 +25,13 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestMain(m *testing.M) {
 	runAsNonroot()
-	// Whoever is told in these tests is there: on a starved machine it may take longer than a user would wait.
+	// The receivers of notifications always respond in these tests, but a slow machine may take long.
 	_ = os.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2m")
 	pgtest.Parallel(6) // they wait for the server, and for times to be over
 	pgtest.Main(m)
 }
 
-// outcome is what a call of the program has shown.
+// An outcome is the exit code and the output of one call of the program.
 type outcome struct {
 	code        int
 	stdout, err string
@@ -43,7 +43,7 @@ func call(ctx context.Context, args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// folder writes migrations, "name: text", into a folder of their own.
+// folder writes migration files to a temporary directory. files maps names to contents.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -53,8 +53,8 @@ func folder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// golden compares the report in stderr with testdata/NAME.golden, or with that of the
-// server's version, see goldenPath. What differs from run to run is masked.
+// golden compares the report in stderr with testdata/NAME.golden, or with the file for the version of
+// the server (see goldenPath). It masks values that differ between runs.
 func golden(t *testing.T, name, stderr string) {
 	t.Helper()
 	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
@@ -68,7 +68,7 @@ func golden(t *testing.T, name, stderr string) {
 	assert.Equal(t, masked(unwrapped(string(want))), masked(unwrapped(report)))
 }
 
-// masked hides in a report what is another's in each run.
+// masked replaces the values in a report that differ between runs.
 func masked(report string) string {
 	for pattern, mask := range map[string]string{
 		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `after [\d.]+m?s waiting`: "after TIME waiting", `test_\d+_`: "test_N_", `_backend\(\d+\)`: "_backend(PID)", `\d+ times? in [\d.]+m?s`: "N times in TIME",
@@ -82,8 +82,8 @@ func masked(report string) string {
 
 var rowStart = regexp.MustCompile(`(?m)^  \S+(?: \S+)* {2,}`)
 
-// unwrapped undoes the breaks of a row's lines: where they are depends on how long a
-// number or a folder's name is. A caret, which stands further to the right, stays.
+// unwrapped joins the wrapped lines of a row: the position of a line break depends on the length of
+// numbers and directory names. A caret, which is indented further, stays on its own line.
 func unwrapped(report string) string {
 	if width := len(rowStart.FindString(report)); width > 0 {
 		report = regexp.MustCompile(fmt.Sprintf(`\n {%d}(\S)`, width)).ReplaceAllString(report, " $1")
@@ -182,8 +182,8 @@ func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	assert.True(t, read(two).Dirty)
 }
 
-// TestUp_Failure_ReportMatchesGolden has one row a cause: its exit code, its report, and
-// a database that is as it was.
+// TestUp_Failure_ReportMatchesGolden has one row per cause: the exit code, the report, and a database
+// that is unchanged.
 func TestUp_Failure_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
 	const first = "CREATE TABLE guests (email text); INSERT INTO guests VALUES ('ana@example.com'), ('ana@example.com');"
@@ -280,7 +280,7 @@ func TestUp_LockHeldByOther_ExitCode4(t *testing.T) {
 	assert.Equal(t, 4, out.code)
 	golden(t, "locked", out.err)
 
-	// The first is then stopped as Kubernetes stops a pod.
+	// Stop the first run as Kubernetes stops a pod.
 	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
 	out = <-first
 	assert.Equal(t, 128+15, out.code)
@@ -328,7 +328,7 @@ func TestUp_Timeout_ExitCode124(t *testing.T) {
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('c')"))
 }
 
-// TestUp_TwentyConcurrentRuns_EachMigrationOnce is what a fast CI or a nervous operator does.
+// TestUp_TwentyConcurrentRuns_EachMigrationOnce simulates many deployments at the same time.
 func TestUp_TwentyConcurrentRuns_EachMigrationOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

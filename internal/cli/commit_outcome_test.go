@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUp_CommitNotAnswered_OutcomeUnknown waits for a synchronous standby that does not come,
-// until the connection is cut. Nobody can tell then, and nobody says that he can.
+// TestUp_CommitNotAnswered_OutcomeUnknown cuts the connection while the commit waits for a synchronous
+// standby. The outcome is then unknown, and the report must state that.
 func TestUp_CommitNotAnswered_OutcomeUnknown(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestExec_OutputWithoutNewline_ReportStartsNewLine, whatever the tool's last byte was: Django's last
-// word is "  Applying booking.0003_unique...".
+// TestExec_OutputWithoutNewline_ReportStartsNewLine uses the last output of Django, which has no newline:
+// "  Applying booking.0003_unique...".
 func TestExec_OutputWithoutNewline_ReportStartsNewLine(t *testing.T) {
 	t.Parallel()
 	for _, stream := range []string{"1", "2"} {

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestExec_ReasonBeforeLongTail_Reported: what Node prints of an error of its driver
-// fills more than the lines that are kept of the end.
+// TestExec_ReasonBeforeLongTail_Reported uses the output of Node for a driver error, which is longer than
+// the tail that exec keeps.
 func TestExec_ReasonBeforeLongTail_Reported(t *testing.T) {
 	t.Parallel()
 	b := newToolFixture(t, `cat >&2 <<'END'

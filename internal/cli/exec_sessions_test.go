@@ -16,14 +16,13 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// late is a statement that makes the table late when a lock, which the test keeps, is
-// free: so it ends when the test says so.
+// lateStatement creates the table late when an advisory lock, which the test holds, is released.
 const lateStatement = "DO $$ BEGIN PERFORM pg_advisory_xact_lock(77); CREATE TABLE late (a int); END $$"
 
-// noConnectionCheck lets the tool's statement run for as long as nobody ends it.
+// noConnectionCheck disables the check that cancels a statement whose client has disconnected.
 const noConnectionCheck = "export PGOPTIONS='-c client_connection_check_interval=0'\n"
 
-// holdLateStatement lets late wait; the function that it returns lets it go on.
+// holdLateStatement blocks lateStatement until the returned function is called.
 func (b *toolFixture) holdLateStatement() (free func()) {
 	b.t.Helper()
 	conn, err := b.Admin().Conn(b.t.Context())
@@ -37,7 +36,7 @@ func (b *toolFixture) holdLateStatement() (free func()) {
 	}
 }
 
-// waitForLateStatements waits until late waits.
+// waitForLateStatements waits until n sessions are blocked in lateStatement.
 func (b *toolFixture) waitForLateStatements(n string) {
 	b.t.Helper()
 	require.Eventually(b.t, func() bool {
@@ -50,7 +49,7 @@ func (b *toolFixture) lateTableExists() string {
 	return b.Value(b.t, "SELECT to_regclass('late') IS NOT NULL")
 }
 
-// stopDuringLateStatement ends a run by SIGTERM when its tool's statement runs.
+// stopDuringLateStatement sends SIGTERM while the tool's statement runs.
 func (b *toolFixture) stopDuringLateStatement(flags ...string) (int, string) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancelCause(b.t.Context())
@@ -100,11 +99,11 @@ func TestExec_TimeoutWhileStatementRuns_Canceled(t *testing.T) {
 	assert.Equal(t, "false", b.lateTableExists())
 }
 
-// maskRun hides the part of an application_name that is another in each run.
+// maskRun replaces the part of an application_name that differs between runs.
 func maskRun(s string) string { return execName.ReplaceAllString(s, "shiplock-exec-RUN") }
 
-// TestExec_SessionOfAnotherClient_NotTerminated: an application connects with the same
-// role, from the same address, while the tool runs. It is named, and not ended.
+// TestExec_SessionOfAnotherClient_NotTerminated opens a session with the same role and from the same
+// address while the tool runs. exec must report that session and not terminate it.
 func TestExec_SessionOfAnotherClient_NotTerminated(t *testing.T) {
 	t.Parallel()
 	b := newToolFixture(t, "touch ready; while :; do sleep 0.05; done")
@@ -151,8 +150,8 @@ func TestExec_SucceedsWithStatementStillRunning_Fails(t *testing.T) {
 	assert.Equal(t, "failed|0|exit code 0|t", b.execHistory())
 }
 
-// TestExec_EarlierRunStillActive_Waits: the migrator and its tool were killed, the statement
-// goes on.
+// TestExec_EarlierRunStillActive_Waits covers a statement that continues after the migrator and its tool
+// were killed.
 func TestExec_EarlierRunStillActive_Waits(t *testing.T) {
 	t.Parallel()
 	b := newToolFixture(t, "cat PGAPPNAME 2>/dev/null || true; printenv PGAPPNAME > name")
@@ -180,8 +179,8 @@ func TestExec_EarlierRunStillActive_Waits(t *testing.T) {
 	assert.Zero(t, <-done, stderr)
 }
 
-// TestExec_KilledRunWithoutApplicationName_WaitsAndRuns: a session without the run's name is
-// not known to be the tool's, so that the next run does not wait for ever.
+// TestExec_KilledRunWithoutApplicationName_WaitsAndRuns uses a session without the run's application
+// name, which may belong to another client. The next run must not wait for it forever.
 func TestExec_KilledRunWithoutApplicationName_WaitsAndRuns(t *testing.T) {
 	t.Parallel()
 	b := newToolFixture(t, "touch ran")
@@ -212,8 +211,8 @@ func TestExec_PreparedTransactionLeft_Reported(t *testing.T) {
 	b.golden("exec-prepared", maskRun(out.err))
 }
 
-// TestExec_StatementOutlivesToolBehindPooler_Waits: nothing that the server shows tells
-// one client of a pooler from another, so nothing is ended.
+// TestExec_StatementOutlivesToolBehindPooler_Waits runs behind a pooler, where the server cannot
+// distinguish the clients, so exec must not cancel any session.
 func TestExec_StatementOutlivesToolBehindPooler_Waits(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"session", "transaction"} {

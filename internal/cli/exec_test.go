@@ -20,8 +20,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// toolbox is a database and a folder with a tool, which is a shell script: it has
-// "sql", and "wait_for FILE".
+// A toolFixture is a database and a directory with an external tool, a shell script that can call
+// "sql STATEMENT" and "wait_for FILE".
 type toolFixture struct {
 	*pgtest.Database
 	t   *testing.T
@@ -136,8 +136,8 @@ func TestExec_Failure_ReportMatchesGolden(t *testing.T) {
 
 func TestExec_Signal_ForwardedToTool(t *testing.T) {
 	t.Parallel()
-	// A shell in the background starts its jobs with SIGINT ignored, and what inherits
-	// that cannot trap it. The migrator handles SIGINT, so its tools inherit the default.
+	// A shell in the background starts its jobs with SIGINT ignored, and a process that inherits that cannot
+	// trap it. The migrator handles SIGINT, so its tools inherit the default.
 	taken := make(chan os.Signal, 1)
 	signal.Notify(taken, syscall.SIGINT)
 	defer signal.Stop(taken)
@@ -165,8 +165,8 @@ func TestExec_LockLost_ToolTerminated(t *testing.T) {
 	b.golden("exec-lock-lost", stderr.String())
 }
 
-// TestExec_ToolFailsAsLockIsLost_LockLossReported: the tool fails at once when
-// the server goes, before we look.
+// TestExec_ToolFailsAsLockIsLost_LockLossReported covers a tool that fails on a lost connection before
+// the migrator notices the loss.
 func TestExec_ToolFailsAsLockIsLost_LockLossReported(t *testing.T) {
 	t.Parallel()
 	b := newToolFixture(t, "sql \"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())\"; echo 'connection lost'; exit 1")
@@ -183,7 +183,7 @@ func TestExec_Concurrent_OneRunsAtATime(t *testing.T) {
 	b.waitForFile("ready")
 	out := b.run("--lock-wait", "3s")
 	assert.Equal(t, 4, out.code, out.err)
-	// What the other has asked last depends on the moment.
+	// The other run's last query depends on timing.
 	b.golden("exec-locked", regexp.MustCompile(`(?s)query ".*?"`).ReplaceAllString(out.err, `query "…"`))
 	_, second := background(t.Context(), b.args()...)
 	b.touch("go")
@@ -217,8 +217,8 @@ func TestExec_InvalidCommand_RefusedBeforeConnecting(t *testing.T) {
 	}
 }
 
-// TestExec_UpInsideTool_NotBlocked: a tool may run migrator up, or golang-migrate, which take the
-// lock of migrations.
+// TestExec_UpInsideTool_NotBlocked covers a tool that runs migrator up or golang-migrate, which take the
+// lock for migrations.
 func TestExec_UpInsideTool_NotBlocked(t *testing.T) {
 	t.Parallel()
 	b := newToolFixture(t, "touch ready; wait_for go")
@@ -232,7 +232,8 @@ func TestExec_UpInsideTool_NotBlocked(t *testing.T) {
 	assert.Equal(t, "succeeded|0|exit code 0|added table public.a\nadded table public.schema_migrations|f", b.execHistory())
 }
 
-// TestExec_BehindPooler_LockHeld holds the lock in a transaction where no session is ours.
+// TestExec_BehindPooler_LockHeld covers poolers in transaction mode, where exec holds the lock in an open
+// transaction.
 func TestExec_BehindPooler_LockHeld(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"session", "transaction"} {

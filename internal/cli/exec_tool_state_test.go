@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The tables are made, and the rows written, as the tools do it; the tools themselves are
-// in internal/toolbox, as far as they can be had.
+// Tables and rows as the tools write them. The tests in internal/toolbox run the tools themselves, where
+// available.
 const (
 	prismaTable = `CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY, checksum varchar(64) NOT NULL, finished_at timestamptz, migration_name varchar(255) NOT NULL,
 		logs text, rolled_back_at timestamptz, started_at timestamptz NOT NULL DEFAULT now(), applied_steps_count integer NOT NULL DEFAULT 0);
@@ -63,8 +63,8 @@ func TestExec_NoToolMark_NotReported(t *testing.T) {
 	assert.Contains(t, out.err, "correct what the output names and deploy again")
 }
 
-// TestExec_ToolMarkUnreadable_NotReported: without a right to read a tool's table the
-// report is that of the failure.
+// TestExec_ToolMarkUnreadable_NotReported checks that a missing privilege on a tool's table does not
+// replace the actual failure.
 func TestExec_ToolMarkUnreadable_NotReported(t *testing.T) {
 	t.Parallel()
 	b := newToolFixture(t, "exit 1")
@@ -74,8 +74,8 @@ func TestExec_ToolMarkUnreadable_NotReported(t *testing.T) {
 	assert.NotContains(t, out.err, "\n  mark ")
 }
 
-// TestExec_StoppedWithChanges_AdviceChecksToolTable: what the tool has changed may
-// belong to a migration that it will begin again.
+// TestExec_StoppedWithChanges_AdviceChecksToolTable covers changes that may belong to a migration that
+// the tool would run again.
 func TestExec_StoppedWithChanges_AdviceChecksToolTable(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{

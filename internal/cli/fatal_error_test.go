@@ -25,7 +25,7 @@ CREATE TRIGGER again BEFORE INSERT ON guests FOR EACH ROW EXECUTE FUNCTION again
 INSERT INTO guests VALUES (1);
 `
 
-// TestUp_LongError_Reported: an error above 30,000 bytes is one of the statement.
+// TestUp_LongError_Reported covers errors above the limit of lib/pq, 30,000 bytes.
 func TestUp_LongError_Reported(t *testing.T) {
 	t.Parallel()
 	certificate, key := newAuthority(t, "a CA").issue(t, time.Now().Add(time.Hour))
@@ -59,7 +59,7 @@ func TestUp_LongError_Reported(t *testing.T) {
 	}
 }
 
-// TestUp_TransactionTimeoutOfFile_Failed: the same file would meet its own limit again.
+// TestUp_TransactionTimeoutOfFile_Failed expects no retry: the file would reach its own limit again.
 func TestUp_TransactionTimeoutOfFile_Failed(t *testing.T) {
 	t.Parallel()
 	d := pgtest.Version(t, 17)
@@ -70,8 +70,8 @@ func TestUp_TransactionTimeoutOfFile_Failed(t *testing.T) {
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestUp_TimeoutsOfRole_WaitsNotTerminated: the lock, a table and a long migration are waited
-// for under a role whose idle sessions and transactions are ended at once.
+// TestUp_TimeoutsOfRole_WaitsNotTerminated waits for the lock, for a table, and for a long migration,
+// under a role with short idle timeouts.
 func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"direct", "session", "transaction"} {
@@ -111,7 +111,7 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 			go up(&log, "--lock-timeout", "300ms")
 			waitFor(t, w.Database, "SELECT (to_regclass('a') IS NOT NULL)::text", "true")
 			go up(&other, "--lock-wait", "2m")
-			// Both have waited for longer than each limit by then.
+			// Both runs have waited longer than each timeout.
 			assert.Eventually(t, func() bool {
 				return strings.Contains(log.String(), " attempt=4 ")
 			}, time.Minute, 10*time.Millisecond)
@@ -124,7 +124,8 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 	}
 }
 
-// TestUp_FatalError_MessageReported reports what the server wrote before it hung up.
+// TestUp_FatalError_MessageReported checks that the report contains the message that the server sent
+// before it closed the connection.
 func TestUp_FatalError_MessageReported(t *testing.T) {
 	t.Parallel()
 	sleeping := func(d *pgtest.Database) string {

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestUp_GolangMigrateTableParameter_SameTable holds the version table that the URL of
-// golang-migrate names against the one that golang-migrate itself makes.
+// TestUp_GolangMigrateTableParameter_SameTable compares the version table that Shiplock derives from
+// golang-migrate's URL parameters with the one that golang-migrate creates.
 func TestUp_GolangMigrateTableParameter_SameTable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

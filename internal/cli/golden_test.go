@@ -12,12 +12,12 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// goldenVersion is the PostgreSQL whose words testdata has. Where another version
-// differs, testdata/pgN has its report, for N and what lies between it and beyond.
+// goldenVersion is the PostgreSQL version of the reports in testdata. Where the messages of another version
+// differ, testdata/pgN has the report for version N and those further from goldenVersion, up to the next pgN.
 const goldenVersion = 15
 
-// goldenPath is where the report of the server's version is: words that a version
-// changed are compared too, where a mask would hide what else is wrong with them.
+// goldenPath returns the path of the golden file for the version of the server. Messages that differ
+// between versions have their own files, because a mask would hide other differences.
 func goldenPath(t *testing.T, name string) string {
 	t.Helper()
 	if path := versionGolden(pgtest.Major(t), name); path != "" {
@@ -26,8 +26,8 @@ func goldenPath(t *testing.T, name string) string {
 	return filepath.Join("testdata", name+".golden")
 }
 
-// updateGolden writes the report, where a server of another version words it otherwise
-// into that version's folder.
+// updateGolden writes the golden file. If the messages of the server's version differ, it writes the
+// file of that version.
 func updateGolden(t *testing.T, name, report string) {
 	t.Helper()
 	path := goldenPath(t, name)
@@ -41,7 +41,7 @@ func updateGolden(t *testing.T, name, report string) {
 	require.NoError(t, os.WriteFile(path, []byte(masked(report)), 0o600))
 }
 
-// versionGolden is the file of the version nearest to major that differs, or "".
+// versionGolden returns the path of the golden file of the nearest version that differs, or "".
 func versionGolden(major int, name string) string {
 	for major != goldenVersion {
 		path := filepath.Join("testdata", fmt.Sprint("pg", major), name+".golden")
@@ -57,7 +57,7 @@ func versionGolden(major int, name string) string {
 	return ""
 }
 
-// TestGoldenFiles_OfServerVersion_DifferFromBase finds files that nothing compares.
+// TestGoldenFiles_OfServerVersion_DifferFromBase finds golden files that no test uses.
 func TestGoldenFiles_OfServerVersion_DifferFromBase(t *testing.T) {
 	t.Parallel()
 	found, err := filepath.Glob("testdata/pg*/*.golden")

@@ -16,7 +16,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// grants are the SQL blocks of docs/background/security.md, by the name in the comment before each.
+// grants returns the SQL blocks of docs/background/security.md, keyed by the name in the comment before
+// each block.
 func grants(t *testing.T) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "background", "security.md"))
@@ -28,7 +29,7 @@ func grants(t *testing.T) map[string]string {
 	return out
 }
 
-// shop is the database of the docs.
+// A documentedDatabase is the database that the documentation uses.
 type documentedDatabase struct {
 	*pgtest.Database
 	t     *testing.T
@@ -36,7 +37,7 @@ type documentedDatabase struct {
 	roles []string
 }
 
-// grant runs a block of the docs, and gives the roles that can log in a password.
+// grant runs a SQL block of the documentation and sets a password for each role that can log in.
 func (s *documentedDatabase) grant(sql string) {
 	s.t.Helper()
 	s.Exec(s.t, sql)
@@ -46,7 +47,7 @@ func (s *documentedDatabase) grant(sql string) {
 	}
 }
 
-// as is the database as a role sees it.
+// as returns the database with another user.
 func (s *documentedDatabase) as(role string) *pgtest.Database {
 	there := *s.Database
 	there.User = role
@@ -70,7 +71,7 @@ func (s *documentedDatabase) mustRun(role string, args ...string) outcome {
 	return out
 }
 
-// denied says that none of these statements is a role's to run.
+// denied checks that the role lacks the privilege for each statement.
 func (s *documentedDatabase) denied(role string, statements ...string) {
 	s.t.Helper()
 	db := s.as(role).Open(s.t)
@@ -81,8 +82,8 @@ func (s *documentedDatabase) denied(role string, statements ...string) {
 	assert.NoError(s.t, db.Close())
 }
 
-// TestGrants_DocumentedRoles_Suffice runs the statements of docs/background/security.md as they stand there, then the
-// verb as the role that they make, and looks that the role can do nothing else.
+// TestGrants_DocumentedRoles_Suffice runs the statements of docs/background/security.md, and then the
+// command with the role that they create. It also checks that the role has no other privileges.
 func TestGrants_DocumentedRoles_Suffice(t *testing.T) { //nolint:tparallel // the roles' names are those of the docs
 	blocks := grants(t)
 	require.Len(t, blocks, 6)
@@ -163,8 +164,8 @@ func (s *documentedDatabase) exec(sql string) {
 	s.denied("shop_exec", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms", "CREATE SCHEMA x")
 }
 
-// TestUp_RoleAddedLater_HandOverGrantsSuffice: a database that a user has migrated is handed over, by
-// the statements of the docs.
+// TestUp_RoleAddedLater_HandOverGrantsSuffice changes the owner of a migrated database with the
+// statements of the documentation.
 func TestUp_RoleAddedLater_HandOverGrantsSuffice(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)"})

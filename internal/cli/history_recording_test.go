@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// encoded is a world whose database has another encoding than UTF8.
+// newEncodedWorkspace returns a workspace whose database has an encoding other than UTF8.
 func newEncodedWorkspace(t *testing.T, encoding string, files map[string]string) *workspace {
 	t.Helper()
 	w := newWorkspace(t, files)
@@ -17,7 +17,7 @@ func newEncodedWorkspace(t *testing.T, encoding string, files map[string]string)
 	return w
 }
 
-// TestHistory_TextOutsideDatabaseEncoding_ChecksumStored: golang-migrate applies such files, too.
+// TestHistory_TextOutsideDatabaseEncoding_ChecksumStored uses files that golang-migrate also applies.
 func TestHistory_TextOutsideDatabaseEncoding_ChecksumStored(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ encoding, kept string }{
@@ -55,7 +55,7 @@ func TestHistory_TxModeAllOnLatin1_Applied(t *testing.T) {
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestHistory_SequenceBehindRows_Corrected: logical replication copies rows and not sequences.
+// TestHistory_SequenceBehindRows_Corrected covers logical replication, which copies rows but not sequences.
 func TestHistory_SequenceBehindRows_Corrected(t *testing.T) {
 	t.Parallel()
 	const behind = "SELECT setval(pg_get_serial_sequence('schema_migrations_history', 'run_id'), 1, false)"
@@ -77,7 +77,7 @@ func TestHistory_SequenceBehindRows_Corrected(t *testing.T) {
 	}
 }
 
-// TestHistory_TablesNotWritable_Reported: the file is not to blame for "COMMIT".
+// TestHistory_TablesNotWritable_Reported checks that the report names the table instead of COMMIT.
 func TestHistory_TablesNotWritable_Reported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before, file, want string }{
@@ -116,7 +116,8 @@ func TestHistory_TablesNotWritable_Reported(t *testing.T) {
 	}
 }
 
-// TestHistory_EventTriggerForcesRowSecurity_Reported: some platforms do so with every new table.
+// TestHistory_EventTriggerForcesRowSecurity_Reported covers platforms that force row security on every
+// new table.
 func TestHistory_EventTriggerForcesRowSecurity_Reported(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
@@ -136,7 +137,8 @@ func TestHistory_DeferredConstraintFails_AttributedToFile(t *testing.T) {
 	assert.Contains(t, out.err, "violates foreign key constraint")
 }
 
-// TestHistory_SchemaCreatedByFirstMigration_Recorded: the first migration may create it.
+// TestHistory_SchemaCreatedByFirstMigration_Recorded covers a schema for the version table that does not
+// exist before the run.
 func TestHistory_SchemaCreatedByFirstMigration_Recorded(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
@@ -153,8 +155,8 @@ func TestHistory_SchemaCreatedByFirstMigration_Recorded(t *testing.T) {
 	require.Equal(t, "2", alone.Value(t, "SELECT version FROM shop.x"))
 }
 
-// TestHistory_StatementCountNotWritable_Reported: a file that runs statement by
-// statement is counted behind each, and an error of the count is not the statement's.
+// TestHistory_StatementCountNotWritable_Reported covers a file that runs statement by statement. An error
+// in recording the count must not be reported as an error of the statement.
 func TestHistory_StatementCountNotWritable_Reported(t *testing.T) {
 	t.Parallel()
 	const concurrently = "CREATE TABLE k (a int); CREATE INDEX CONCURRENTLY i ON k (a); "

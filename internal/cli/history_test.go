@@ -14,7 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// world is a database and a folder of migrations that a test changes as it goes.
+// A workspace is a database and a directory of migration files that a test changes.
 type workspace struct {
 	*pgtest.Database
 	t   *testing.T
@@ -140,7 +140,7 @@ func TestUp_OutOfOrderMigration_RefusedOrApplied(t *testing.T) {
 	assert.Regexp(t, "6 down applied 1/1, 5 down applied 1/1, 3 down applied 1/1$", w.history())
 }
 
-// breakOff runs up and ends its backend once it waits in the statement that matches.
+// terminateDuring runs up and terminates its backend while it runs the statement that matches.
 func (w *workspace) terminateDuring(like string) outcome {
 	w.t.Helper()
 	done := make(chan outcome, 1)
@@ -192,8 +192,8 @@ func TestUp_FailedFileCorrected_Resumed(t *testing.T) {
 	assert.Equal(t, "1 up applied 3/3", w.history())
 }
 
-// TestUp_UncountedStatement_OutcomeReadFromCatalogs puts the journal back to the moment when a
-// statement had committed and had not been counted, or had not committed.
+// TestUp_UncountedStatement_OutcomeReadFromCatalogs resets the history table to the state in which a
+// statement had committed without being counted, or had not committed.
 func TestUp_UncountedStatement_OutcomeReadFromCatalogs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ statement, undo string }{
@@ -202,7 +202,7 @@ func TestUp_UncountedStatement_OutcomeReadFromCatalogs(t *testing.T) {
 		"index dropped":     {"DROP INDEX CONCURRENTLY old", ""},
 		"index not dropped": {"DROP INDEX CONCURRENTLY old", "CREATE INDEX old ON a (b)"},
 		"harmless twice":    {"VACUUM a", ""},
-		// ALTER TYPE is counted in its own transaction, but for a file that has a read-only one.
+		// ALTER TYPE is counted in its own transaction, except in a file with a read-only transaction.
 		"value added":       {"ALTER TYPE mood ADD VALUE 'ok';\nBEGIN READ ONLY; COMMIT", ""},
 		"value not added":   {"ALTER TYPE public.mood ADD VALUE 'ok' BEFORE 'sad';\nBEGIN READ ONLY; COMMIT", "DROP TYPE mood; CREATE TYPE mood AS ENUM ('sad')"},
 		"value renamed":     {"ALTER TYPE mood RENAME VALUE 'sad' TO 'ok';\nBEGIN READ ONLY; COMMIT", ""},
@@ -224,8 +224,8 @@ func TestUp_UncountedStatement_OutcomeReadFromCatalogs(t *testing.T) {
 	}
 }
 
-// TestUp_UncountedStatements_Refused: a file that changes the role is not counted, so
-// its first statement tells nothing of the others.
+// TestUp_UncountedStatements_Refused uses a file that changes the role and is therefore not counted. The
+// outcome of its first statement does not show that of the others.
 func TestUp_UncountedStatements_Refused(t *testing.T) {
 	t.Parallel()
 	for _, first := range []string{"DROP INDEX CONCURRENTLY old", "VACUUM a", "CREATE INDEX CONCURRENTLY i ON a (b)"} {

@@ -14,8 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// hostile are names that end a statement, a literal or a line where somebody forgets
-// to quote them.
+// hostileNames would end a statement, a literal, or a line if they were not quoted.
 var hostileNames = map[string]string{
 	"statement": `x"; DROP TABLE victim; --`,
 	"literal":   `x'; DROP TABLE victim; --`,
@@ -30,7 +29,8 @@ var hostileNames = map[string]string{
 	"space":     "  ",
 }
 
-// newHostileDatabase is a database in which everything that settings can name is called so.
+// newHostileDatabase returns a database in which the role, the user, the schema, and the version table have
+// the given name.
 func newHostileDatabase(t *testing.T, name string) (d *pgtest.Database, flags []string) {
 	t.Helper()
 	d = pgtest.New(t)
@@ -51,7 +51,7 @@ func newHostileDatabase(t *testing.T, name string) (d *pgtest.Database, flags []
 	return d, []string{"--database-url", there.String(), "--role", role, "--table", schema + "." + table, "--log-level", "debug"}
 }
 
-// TestCommands_HostileNames_Quoted: in every verb, whatever a setting names is only a name.
+// TestCommands_HostileNames_Quoted runs each command with each name.
 func TestCommands_HostileNames_Quoted(t *testing.T) {
 	t.Parallel()
 	for kind, name := range hostileNames {
@@ -109,8 +109,7 @@ func schemaOf(flags []string) string {
 	return ""
 }
 
-// assertHarmless looks for what a terminal or a reader of logs would take for
-// something else than a name.
+// assertHarmless checks that the output contains no control characters and no injected lines.
 func assertHarmless(t *testing.T, out outcome) {
 	t.Helper()
 	for _, text := range []string{out.stdout, out.err} {
@@ -120,8 +119,8 @@ func assertHarmless(t *testing.T, out outcome) {
 	}
 }
 
-// TestCommands_HostileDatabaseName_Quoted has its own server objects under such a name; the lock is
-// computed from it.
+// TestCommands_HostileDatabaseName_Quoted covers the database name, which the advisory lock key is
+// computed from.
 func TestCommands_HostileDatabaseName_Quoted(t *testing.T) {
 	t.Parallel()
 	for kind, name := range hostileNames {

@@ -33,7 +33,7 @@ func TestUp_OnlyLineEndingsDiffer_Reported(t *testing.T) {
 			assert.Equal(t, []uint{1}, st.Edited)
 			assert.Equal(t, []uint{1}, st.LineEndings)
 
-			// What is edited besides is reported first.
+			// Other edits are reported first.
 			w.write("1_a.up.sql", c.ran)
 			w.write("2_b.up.sql", "SELECT 2;")
 			w.mustExit(0, "up")
@@ -45,7 +45,7 @@ func TestUp_OnlyLineEndingsDiffer_Reported(t *testing.T) {
 	}
 }
 
-// TestUp_LineEndingsDifferInAppliedPart_Reported is of a file that is resumed.
+// TestUp_LineEndingsDifferInAppliedPart_Reported covers a partially applied file.
 func TestUp_LineEndingsDifferInAppliedPart_Reported(t *testing.T) {
 	t.Parallel()
 	file := "CREATE TABLE a (b text);\nINSERT INTO a VALUES ('x\ny');\nCREATE INDEX CONCURRENTLY i ON a (b);\nSELECT nope;\n"

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestUp_BelowMinCompatibleVersion_Refused: version 3 has taken away what version 1 needs.
+// TestUp_BelowMinCompatibleVersion_Refused drops a column in version 3 that version 1 needs.
 func TestUp_BelowMinCompatibleVersion_Refused(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"1_a.up.sql": "CREATE TABLE a (b int, c int)", "1_a.down.sql": "DROP TABLE a"}
@@ -36,7 +36,7 @@ func TestUp_BelowMinCompatibleVersion_Refused(t *testing.T) {
 	v1.mustExit(0, "wait", "--on-newer", "down", "--timeout", "1m")
 }
 
-// TestUp_OnNewerDownWithDataLoss_Refused: what down would refuse, up refuses, too.
+// TestUp_OnNewerDownWithDataLoss_Refused checks that up refuses the rollbacks that down refuses.
 func TestUp_OnNewerDownWithDataLoss_Refused(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})

@@ -20,7 +20,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// inbox is a receiver of webhooks and of metrics.
+// A receiver receives webhooks and metrics.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -40,7 +40,7 @@ func newReceiver(t *testing.T) *receiver {
 	return in
 }
 
-// take empties the inbox.
+// take returns the requests received since the last call.
 func (in *receiver) take() []string {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -49,7 +49,7 @@ func (in *receiver) take() []string {
 	return out
 }
 
-// message is the one webhook that has come.
+// message returns the only webhook received.
 func (in *receiver) message(t *testing.T) notify.Message {
 	t.Helper()
 	bodies := in.take()
@@ -60,7 +60,7 @@ func (in *receiver) message(t *testing.T) notify.Message {
 	return m
 }
 
-// cardIn is the report that standard error has.
+// reportIn returns the report in standard error.
 func reportIn(t *testing.T, stderr string) string {
 	t.Helper()
 	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
@@ -98,7 +98,7 @@ func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 	assert.InDelta(t, m.Ended.Sub(m.Started).Seconds(), m.Seconds, 0.001)
 	assert.NotEmpty(t, m.ID)
 
-	// in JSON the report is a record like any other
+	// in a JSON log the report is one record
 	out = run("up", "--log-format", "json")
 	var record map[string]any
 	for line := range strings.Lines(out.err) {
@@ -130,7 +130,7 @@ func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 	assert.Contains(t, string(text), "nothing to do")
 }
 
-// TestNotify_EachCommand_OutcomeSent: the ends of verbs, good and bad.
+// TestNotify_EachCommand_OutcomeSent covers successes and failures.
 func TestNotify_EachCommand_OutcomeSent(t *testing.T) {
 	t.Parallel()
 	in, d := newReceiver(t), pgtest.New(t)
@@ -182,7 +182,7 @@ func TestNotify_Repair_OutcomeSent(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(m.Report, "\n"))
 }
 
-// TestNotify_UsageError_OutcomeSent: the commonest failure of a first release is a setting.
+// TestNotify_UsageError_OutcomeSent covers invalid settings, the most common failure of a first release.
 func TestNotify_UsageError_OutcomeSent(t *testing.T) {
 	in := newReceiver(t)
 	file := filepath.Join(t.TempDir(), "said")
@@ -214,7 +214,8 @@ func TestNotify_UsageError_OutcomeSent(t *testing.T) {
 	}
 }
 
-// TestNotify_MissingSecret_KeyReported, and not what follows from it.
+// TestNotify_MissingSecret_KeyReported checks that the report names the missing key and not its
+// consequences.
 func TestNotify_MissingSecret_KeyReported(t *testing.T) {
 	t.Setenv("SHIPLOCK_REQUIRED_ENV", "SHIPLOCK_WEBHOOK_URL=hooks/url SHIPLOCK_WEBHOOK_TOKEN=hooks/token")
 	t.Setenv("SHIPLOCK_WEBHOOK_TOKEN", "marked-token")
@@ -223,7 +224,7 @@ func TestNotify_MissingSecret_KeyReported(t *testing.T) {
 	assert.Contains(t, out.err, `key "url" of Secret "hooks" (for SHIPLOCK_WEBHOOK_URL)`)
 }
 
-// TestNotify_SidecarShutdown_SentBefore: without a mesh's proxy there is no network.
+// TestNotify_SidecarShutdown_SentBefore checks the order: without the sidecar there is no network.
 func TestNotify_SidecarShutdown_SentBefore(t *testing.T) {
 	t.Parallel()
 	in := newReceiver(t)
@@ -235,7 +236,7 @@ func TestNotify_SidecarShutdown_SentBefore(t *testing.T) {
 	assert.Equal(t, "/quitquitquit\n", bodies[1])
 }
 
-// TestNotify_ChannelFails_ExitCodeUnchanged: each failing in its own way, all at once.
+// TestNotify_ChannelFails_ExitCodeUnchanged makes each channel fail in a different way, all in one run.
 func TestNotify_ChannelFails_ExitCodeUnchanged(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
@@ -265,8 +266,8 @@ func TestNotify_ChannelFails_ExitCodeUnchanged(t *testing.T) {
 	}
 }
 
-// TestNotify_Secrets_NotPassedToTool: a tool does not get them, and where it knows them all the
-// same, the report does not show them.
+// TestNotify_Secrets_NotPassedToTool checks the environment of the tool, and that the report masks the
+// secrets if the tool prints them.
 func TestNotify_Secrets_NotPassedToTool(t *testing.T) {
 	in := newReceiver(t)
 	url := in.URL + "/services/T0MARKED"
@@ -291,7 +292,8 @@ func TestNotify_Secrets_NotPassedToTool(t *testing.T) {
 	assert.NotContains(t, strings.ToLower(d.Value(t, "SELECT string_agg(e::text, '') FROM schema_migrations_exec_history e")), "marked")
 }
 
-// TestGitHubActions_Failure_AnnotatedAndSummarized: annotations, the summary, and nobody else's commands.
+// TestGitHubActions_Failure_AnnotatedAndSummarized also checks that workflow commands in other output are
+// escaped.
 func TestGitHubActions_Failure_AnnotatedAndSummarized(t *testing.T) {
 	githubDir := t.TempDir()
 	summary := filepath.Join(githubDir, "summary.md")
@@ -324,7 +326,7 @@ func TestGitHubActions_Failure_AnnotatedAndSummarized(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "### Database migrations: failed\n\n```text\nshiplock: migration 1_x.up.sql failed")
 
-	// a tool's commands are not taken for ours
+	// workflow commands in the output of a tool are escaped
 	out = call(t.Context(), "exec", "--database-url", d.URL(), "--", "sh", "-c", "printf '  ::error::forged\\n::add-mask::hidden\\nlast line'; printf '::warning::forged' >&2")
 	require.Zero(t, out.code, out.err)
 	assert.Equal(t, "  : :error::forged\n::add-mask::hidden\nlast line", out.stdout)

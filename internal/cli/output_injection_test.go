@@ -14,19 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// injection is a text that wants to be taken for a line of the log, a row of the report,
-// a command to GitHub's runner, a metric, Slack's markup, and by the terminal.
+// injection imitates a log line, a row of the report, a GitHub workflow command, a metric, and Slack markup,
+// and contains terminal control sequences.
 const injection = "x\n  next       FORGED\nshiplock: FORGED; all is well\ntime=2026-11-21T10:00:00.000Z level=INFO msg=FORGED\n" +
 	`{"time":"2026-11-21T10:00:00Z","level":"INFO","msg":"FORGED"}` + "\n::error::FORGED\n##[error]FORGED\nshiplock_schema_version 99\n```\n# FORGED\n" +
 	"<!channel> <https:evil|FORGED> \x1b[2J\x1b]0;FORGED\x07\r\u202eDEGROF\u0085\u2028\u200b"
 
-// forged are the lines that nobody but us may begin so. GitHub's commands, which may
-// stand behind white space, are the concern of internal/notify.
+// forged matches lines that only Shiplock may write. The tests of internal/notify cover GitHub workflow
+// commands, which may be indented.
 var forged = regexp.MustCompile(`(?m)^(?:[ \t]{0,2}(?:next|state|why) +FORGED|shiplock: FORGED|time=\S+ level=\S+ msg=FORGED|shiplock_schema_version 99|# FORGED)`)
 
 const controls = "\x1b\x07\u202e\u0085\u2028"
 
-// sources of a text that is not ours, each with its run.
+// injectionSources maps each source of external text to a run that includes the text.
 var injectionSources = map[string]func(t *testing.T, flags []string) outcome{
 	"an error's text": func(t *testing.T, flags []string) outcome {
 		w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s, DETAIL = %[1]s, HINT = %[1]s; END $do$;", pq.QuoteLiteral(injection))})
@@ -70,7 +70,7 @@ var injectionSources = map[string]func(t *testing.T, flags []string) outcome{
 	},
 }
 
-// TestOutput_InjectedText_StaysInItsField: what others say stays in its field, its row, its cell.
+// TestOutput_InjectedText_StaysInItsField checks every output for lines that the injected text adds.
 func TestOutput_InjectedText_StaysInItsField(t *testing.T) {
 	t.Parallel()
 	for name, run := range injectionSources {
@@ -94,7 +94,7 @@ func TestOutput_InjectedText_StaysInItsField(t *testing.T) {
 	}
 }
 
-// ours are the lines that a tool has not written: it had its say before the report.
+// ownLines returns the lines of standard error after the output of the tool.
 func ownLines(stderr, log string) string {
 	if log == "json" {
 		return stderr[strings.LastIndex(stderr, `{"time":"20`):]
@@ -128,7 +128,7 @@ func assertNotInjected(t *testing.T, texts map[string]string, log, hook string) 
 	}
 }
 
-// TestTables_InjectedText_StaysInItsCell: what status prints of a database and of files.
+// TestTables_InjectedText_StaysInItsCell covers the tables of status, plan, and history.
 func TestTables_InjectedText_StaysInItsCell(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s; END $do$;", pq.QuoteLiteral(injection))})
@@ -149,7 +149,7 @@ func TestTables_InjectedText_StaysInItsCell(t *testing.T) {
 	}
 }
 
-// TestInjectionText_Unescaped_Detected: the text is what it says it is.
+// TestInjectionText_Unescaped_Detected checks the pattern itself.
 func TestInjectionText_Unescaped_Detected(t *testing.T) {
 	t.Parallel()
 	assert.Len(t, forged.FindAllString(injection, -1), 5)

@@ -22,18 +22,18 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// urlWithoutPassword is the database's URL without its password.
+// urlWithoutPassword returns the database's URL without the password.
 func urlWithoutPassword(d *pgtest.Database) string {
 	return strings.Replace(d.URL(), ":"+url.UserPassword("", d.Password).String()[1:]+"@", "@", 1)
 }
 
-// rotate gives the owner another password, on the server alone.
+// changePassword changes the password of the owner on the server.
 func changePassword(t *testing.T, d *pgtest.Database, password string) {
 	t.Helper()
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %s PASSWORD %s", pq.QuoteIdentifier(d.User), pq.QuoteLiteral(password)))
 }
 
-// passwordSource is one of the places where the password is read anew.
+// A passwordSource is a source from which the password is read for each connection.
 type passwordSource struct {
 	flags []string
 	set   func(password string)
@@ -67,8 +67,8 @@ func passwordSources(t *testing.T, d *pgtest.Database) map[string]passwordSource
 	}
 }
 
-// TestPassword_Rotated_ReadForEachConnection: exec has one session before the tool
-// and one after; the password is another one by then, as a vault's may be.
+// TestPassword_Rotated_ReadForEachConnection changes the password between the two sessions of exec, before
+// and after the tool, as a vault does.
 func TestPassword_Rotated_ReadForEachConnection(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"command", "file", "pass file", "URL file"} {
@@ -90,8 +90,7 @@ func TestPassword_Rotated_ReadForEachConnection(t *testing.T) {
 	}
 }
 
-// TestPassword_Rejected_ReadOnceMore: the server has a new password a moment
-// before the file has it.
+// TestPassword_Rejected_ReadOnceMore changes the password on the server shortly before the file changes.
 func TestPassword_Rejected_ReadOnceMore(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"file", "pass file", "URL file"} {
@@ -119,7 +118,7 @@ func TestPassword_Rejected_ReadOnceMore(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(string(calls), "call"), "a fresh token gets one try")
 }
 
-// relay stands before the database and tells when the first connection has ended.
+// relay forwards connections to the database and calls ended when the first connection has ended.
 func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -152,7 +151,7 @@ func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 	return &copied
 }
 
-// TestPasswordFile_Missing_WaitedFor: an agent beside us writes it when it is ready.
+// TestPasswordFile_Missing_WaitedFor covers a sidecar agent that writes the file later.
 func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 	t.Parallel()
 	for name, says := range map[string]string{"file": "is not there", "URL file": "is not there"} {
@@ -213,8 +212,8 @@ func TestPassword_Unavailable_ReportMatchesGolden(t *testing.T) {
 	}
 }
 
-// TestUp_SilentServer_StoppedBySignal: it takes the connection and says nothing, as
-// a load balancer does with nobody behind it.
+// TestUp_SilentServer_StoppedBySignal uses a server that accepts the connection and never responds, like a
+// load balancer without a backend.
 func TestUp_SilentServer_StoppedBySignal(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,7 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestUp_ServerBehindPoolerNotReady_Waits: PgBouncer reports each of these as 08P01.
+// TestUp_ServerBehindPoolerNotReady_Waits covers errors that PgBouncer reports as 08P01.
 func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
@@ -58,7 +58,7 @@ func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 	})
 }
 
-// forward passes connections to a local port on to an address.
+// forward forwards connections from a local port to an address.
 func forward(t *testing.T, port int, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -81,7 +81,7 @@ func forward(t *testing.T, port int, address string) {
 	}()
 }
 
-// TestUp_PoolerRefuses_FailsAtOnce: no wait helps here, and the report names what does.
+// TestUp_PoolerRefuses_FailsAtOnce covers errors that waiting does not resolve.
 func TestUp_PoolerRefuses_FailsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

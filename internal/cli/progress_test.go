@@ -43,7 +43,7 @@ func TestSupportsBar_Environment_Decides(t *testing.T) {
 	}
 }
 
-// TestOpenTerminal_Outputs_Replaced, and what goes elsewhere is left alone.
+// TestOpenTerminal_Outputs_Replaced also checks that outputs other than the terminal are not replaced.
 func TestOpenTerminal_Outputs_Replaced(t *testing.T) {
 	t.Parallel()
 	pty := ptytest.New(t, 80, 24)

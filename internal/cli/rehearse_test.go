@@ -19,7 +19,7 @@ func rehearse(t *testing.T, d *pgtest.Database, dir string, args ...string) outc
 	return call(t.Context(), append([]string{"rehearse", "--scratch-url", d.URL(), "--source", dir, "--log-level", "error"}, args...)...)
 }
 
-// things counts what is in a database.
+// countObjects returns the number of objects in a database.
 func countObjects(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	return d.Value(t, `SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace) + (SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace)
@@ -27,7 +27,7 @@ func countObjects(t *testing.T, d *pgtest.Database) string {
 		+ (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema'))`)
 }
 
-// TestRehearse_SampleMigrations_NoFaults is `make test`'s rehearsal of migrations/.
+// TestRehearse_SampleMigrations_NoFaults rehearses the migrations in /migrations.
 func TestRehearse_SampleMigrations_NoFaults(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -39,7 +39,7 @@ func TestRehearse_SampleMigrations_NoFaults(t *testing.T) {
 	}
 }
 
-// faultyMigrations has a migration of each kind.
+// faultyMigrations has a migration for each kind of finding.
 var faultyMigrations = map[string]string{
 	"1_good.up.sql": "CREATE TABLE a (id int PRIMARY KEY, b text)", "1_good.down.sql": "DROP TABLE a",
 	"2_half.up.sql":     "ALTER TABLE a ADD c int NOT NULL DEFAULT 7, ALTER b SET DEFAULT 'x';\nCREATE INDEX i ON a (b);\nCREATE TYPE mood AS ENUM ('ok');",
@@ -88,7 +88,7 @@ func TestRehearse_UpFails_Stops(t *testing.T) {
 	assert.Equal(t, "0", countObjects(t, d))
 }
 
-// TestRehearse_NotScratchDatabase_Refused is what must never go wrong.
+// TestRehearse_NotScratchDatabase_Refused checks that rehearse never changes a database in use.
 func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
@@ -135,8 +135,8 @@ func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 	})
 }
 
-// TestRehearse_AfterKilledRehearsal_EmptiesItsObjects: one that was killed is followed by the next;
-// what was there before it stays.
+// TestRehearse_AfterKilledRehearsal_EmptiesItsObjects checks that a rehearsal removes the objects of an
+// earlier one that was killed, and keeps objects that existed before.
 func TestRehearse_AfterKilledRehearsal_EmptiesItsObjects(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -153,14 +153,15 @@ func TestRehearse_AfterKilledRehearsal_EmptiesItsObjects(t *testing.T) {
 
 const terminateOwnSessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()"
 
-// killed is a rehearsal whose sessions are lost after a migration with this SQL.
+// killRehearsal runs a rehearsal whose sessions are terminated after a migration with this SQL.
 func killRehearsal(t *testing.T, d *pgtest.Database, sql string) {
 	t.Helper()
 	dir := folder(t, map[string]string{"1_a.up.sql": sql, "1_a.down.sql": "SELECT 1", "2_b.up.sql": terminateOwnSessions, "2_b.down.sql": "SELECT 1"})
 	require.Equal(t, 3, rehearse(t, d, dir).code)
 }
 
-// TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused: only what a rehearsal has made is dropped.
+// TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused checks that rehearse drops only objects that a
+// rehearsal created.
 func TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused(t *testing.T) {
 	t.Parallel()
 	for name, made := range map[string]struct{ sql, drop string }{
@@ -189,7 +190,7 @@ func TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused(t *testing.T) {
 	}
 }
 
-// TestRehearse_DatabaseInPGHOST_Refused: without a URL the variables name the database.
+// TestRehearse_DatabaseInPGHOST_Refused covers libpq's variables, which name the database if no URL is set.
 func TestRehearse_DatabaseInPGHOST_Refused(t *testing.T) {
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
@@ -215,7 +216,8 @@ func TestRehearse_DatabaseInPGHOST_Refused(t *testing.T) {
 	assert.NotContains(t, out.err, "cannot be reached")
 }
 
-// TestUp_RolledBackByGolangMigrate_EditedFileAllowed: the file of what is not applied any more may change.
+// TestUp_RolledBackByGolangMigrate_EditedFileAllowed covers the file of a migration that is no longer
+// applied.
 func TestUp_RolledBackByGolangMigrate_EditedFileAllowed(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a",
@@ -231,8 +233,8 @@ func TestUp_RolledBackByGolangMigrate_EditedFileAllowed(t *testing.T) {
 	assert.Contains(t, w.mustExit(5, "up").err, "was edited after it was applied")
 }
 
-// TestRehearse_ScratchDatabaseInUse_Refused: a rehearsal was killed, and then somebody
-// took its database for a real one.
+// TestRehearse_ScratchDatabaseInUse_Refused covers a scratch database of a killed rehearsal that was then
+// used as a real database.
 func TestRehearse_ScratchDatabaseInUse_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -257,8 +259,8 @@ func TestRehearse_NoPrivileges_Reported(t *testing.T) {
 	golden(t, "rehearsal-no-right", out.err)
 }
 
-// TestRehearse_EachObjectKind_Emptied, so that the next one may come: whatever
-// kind it is, and though no down undoes it.
+// TestRehearse_EachObjectKind_Emptied checks that rehearse empties the database even if no down script
+// removes the objects.
 func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -331,7 +333,7 @@ func TestHistory_Rollback_RunsLinked(t *testing.T) {
 	assert.Contains(t, h.Runs[1].Error, "nope")
 }
 
-// reader is the URL of a role that may read the journal and nothing else.
+// historyReaderURL returns the URL of a role that can only read the history table.
 func (w *workspace) historyReaderURL() string {
 	w.Exec(w.t, fmt.Sprintf(`CREATE ROLE "%s reader" LOGIN PASSWORD 'x'; GRANT SELECT ON schema_migrations_history TO "%[1]s reader"`, w.Name))
 	w.t.Cleanup(func() { w.Exec(w.t, fmt.Sprintf(`DROP OWNED BY "%s reader"; DROP ROLE "%[1]s reader"`, w.Name)) })

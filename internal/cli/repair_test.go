@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// stopped has a file that stopped at its second statement of four, which failed.
+// newPartiallyApplied returns a workspace with a file whose second of four statements failed.
 func newPartiallyApplied(t *testing.T) *workspace {
 	t.Helper()
 	w := newWorkspace(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\nINSERT INTO log SELECT 1 / 0;\nINSERT INTO log VALUES (3);\nINSERT INTO log VALUES (4);"})
@@ -42,8 +42,8 @@ func TestRepair_FailedStatementByNumber_SkippedOnce(t *testing.T) {
 	assert.Equal(t, "1 up applied 4/4", w.history())
 }
 
-// TestRepair_CountedStatement_Refused puts the history back to the moment when a
-// statement ran that is counted by its own transaction, or that the catalogs show.
+// TestRepair_CountedStatement_Refused resets the history table to the state while a statement ran that is
+// counted in its own transaction, or whose outcome the catalogs show.
 func TestRepair_CountedStatement_Refused(t *testing.T) {
 	t.Parallel()
 	for statement, why := range map[string]string{
@@ -71,8 +71,8 @@ func TestRepair_CountedStatement_Refused(t *testing.T) {
 	}
 }
 
-// TestRepair_FailedInTransactionBlock_Refused: the statements before the failed one were rolled
-// back with it, so they cannot be counted.
+// TestRepair_FailedInTransactionBlock_Refused covers statements that were rolled back together with the
+// failed one.
 func TestRepair_FailedInTransactionBlock_Refused(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_x.up.sql": "CREATE TABLE log (n int);\nVACUUM log;\nBEGIN;\nINSERT INTO log VALUES (1);\nINSERT INTO log SELECT 1 / 0;\nCOMMIT;"})
@@ -82,7 +82,8 @@ func TestRepair_FailedInTransactionBlock_Refused(t *testing.T) {
 	}
 }
 
-// TestUp_FailedIndexBuild_LeftoverReported, with the statement that removes it, and repair removes it.
+// TestUp_FailedIndexBuild_LeftoverReported checks that the report and repair contain the statement that
+// removes the leftover index.
 func TestUp_FailedIndexBuild_LeftoverReported(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE guests (email text);\nINSERT INTO guests VALUES ('a'), ('a');"})

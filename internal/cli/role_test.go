@@ -10,8 +10,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// ownedBy makes a role that owns the database and its schema, and that the user who
-// connects is a member of, without inheriting its rights.
+// createOwner creates a role that owns the database and its schema. The database's user is a member
+// without inheriting its privileges.
 func createOwner(t *testing.T, d *pgtest.Database, role string) {
 	t.Helper()
 	user, owner := pq.QuoteIdentifier(d.User), pq.QuoteIdentifier(role)

@@ -17,7 +17,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// pod makes this a pod of Kubernetes, whose API server takes Events.
+// setPodEnvironment sets the environment of a pod whose Kubernetes API server receives Events.
 func setPodEnvironment(t *testing.T, events *receiver) {
 	t.Helper()
 	api := httptest.NewTLSServer(events.Config.Handler)
@@ -38,7 +38,8 @@ func setPodEnvironment(t *testing.T, events *receiver) {
 	t.Setenv("SHIPLOCK_JOB_UID", "0f9a")
 }
 
-// TestNotify_RolledBackByUp_OnEveryChannel, to everybody: what was undone, and where that has led.
+// TestNotify_RolledBackByUp_OnEveryChannel checks that every channel lists the migrations rolled back and
+// the resulting version.
 func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	hook, slack, push, events := newReceiver(t), newReceiver(t), newReceiver(t), newReceiver(t)
 	setPodEnvironment(t, events)
@@ -99,7 +100,6 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	assert.Contains(t, sent[0], "rolled back: 3 (prices)")
 }
 
-// TestNotify_RollbackFails_RolledBackMigrationsSent, too.
 func TestNotify_RollbackFails_RolledBackMigrationsSent(t *testing.T) {
 	t.Parallel()
 	in := newReceiver(t)
@@ -116,8 +116,8 @@ func TestNotify_RollbackFails_RolledBackMigrationsSent(t *testing.T) {
 	golden(t, "on-newer-down-fails", m.Report)
 }
 
-// TestUp_OnNewerDownWithHotfix_AppliedAfterRollback: v1.1 has a version that v2 had not. Who says that
-// the schema is where the files end has applied it.
+// TestUp_OnNewerDownWithHotfix_AppliedAfterRollback uses a release v1.1 with a version that v2 does not
+// have. up must apply it before it reports that the schema is up to date.
 func TestUp_OnNewerDownWithHotfix_AppliedAfterRollback(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"--tx-mode", "all"}} {
@@ -131,7 +131,7 @@ func TestUp_OnNewerDownWithHotfix_AppliedAfterRollback(t *testing.T) {
 		assert.Equal(t, "2 fix", d.Value(t, "SELECT concat_ws(' ', version, to_regclass('fix'), to_regclass('b')) FROM schema_migrations"))
 		assert.Contains(t, hotfix.mustExit(0, up...).err, "nothing to do")
 	}
-	// what up would refuse then is refused before anything is undone
+	// up refuses before it rolls back any migration
 	d := pgtest.New(t)
 	(&workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "3_c.up.sql": "SELECT 3", "7_b.up.sql": "SELECT 7", "7_b.down.sql": "SELECT 7"})}).mustExit(0, "up")
 	late := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_late.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})}

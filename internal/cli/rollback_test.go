@@ -17,14 +17,14 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// releases is a database with two folders: what v1's image has, and v2's.
+// releases is a database with the migration files of two releases, v1 and v2.
 type releases struct {
 	*pgtest.Database
 	t      *testing.T
 	v1, v2 *workspace
 }
 
-// newReleases makes the sample's first five migrations v1, and all of them v2.
+// newReleases uses the first five sample migrations as v1, and all of them as v2.
 func newReleases(t *testing.T) *releases {
 	t.Helper()
 	old, all := map[string]string{}, map[string]string{}
@@ -41,7 +41,7 @@ func newReleases(t *testing.T) *releases {
 	return &releases{Database: d, t: t, v1: &workspace{Database: d, t: t, dir: folder(t, old)}, v2: &workspace{Database: d, t: t, dir: folder(t, all)}}
 }
 
-// fingerprint is the database's schema as one sum.
+// fingerprint returns a checksum of the database's schema.
 func fingerprint(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	dsn, err := config.ParseDSN(d.URL())
@@ -54,8 +54,8 @@ func fingerprint(t *testing.T, d *pgtest.Database) string {
 	return f.Sum()
 }
 
-// TestDown_WithOlderFiles_SchemaRestored is the story of `helm rollback`: who has only v1's
-// files undoes v2, and v2 can come again.
+// TestDown_WithOlderFiles_SchemaRestored simulates a `helm rollback`: with only the files of v1, down rolls
+// back v2, which can then be applied again.
 func TestDown_WithOlderFiles_SchemaRestored(t *testing.T) {
 	t.Setenv("SHIPLOCK_RELEASE", "booking")
 	t.Setenv("SHIPLOCK_REVISION", "1")
@@ -111,7 +111,7 @@ func goldenText(t *testing.T, name, text string) {
 	assert.Equal(t, string(want), text)
 }
 
-// TestDown_NoUsableDownScript_Refused has a reason a row. v1 has version 1.
+// TestDown_NoUsableDownScript_Refused has one row per reason.
 func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 	t.Parallel()
 	const one = "CREATE TABLE a (b int)"
@@ -148,8 +148,8 @@ func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 	}
 }
 
-// TestDown_EditedFile_StoredScriptRuns: of an edited migration the journal's down runs, of any
-// other the file's, which may have been corrected.
+// TestDown_EditedFile_StoredScriptRuns checks that down runs the stored script if the up file was edited, and
+// the script in the file otherwise, because it may have been corrected.
 func TestDown_EditedFile_StoredScriptRuns(t *testing.T) {
 	t.Parallel()
 	const down = "UPDATE log SET says = 'journal'"
@@ -180,7 +180,7 @@ func TestDown_EditedFile_StoredScriptRuns(t *testing.T) {
 	}
 }
 
-// TestDown_EmptyDownFile_NotMissing: the journal tells the one from the other.
+// TestDown_EmptyDownFile_NotMissing checks that the history table distinguishes empty from missing.
 func TestDown_EmptyDownFile_NotMissing(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": ""})
@@ -191,7 +191,7 @@ func TestDown_EmptyDownFile_NotMissing(t *testing.T) {
 	assert.Equal(t, "1", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestDown_InterruptedWithoutFile_Resumed breaks a down off that only the journal has.
+// TestDown_InterruptedWithoutFile_Resumed interrupts a down script that only the history table has.
 func TestDown_InterruptedWithoutFile_Resumed(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE log (n int)", "2_b.up.sql": "CREATE INDEX CONCURRENTLY i ON log (n)",
@@ -232,7 +232,6 @@ func TestDown_InvalidArguments_UsageError(t *testing.T) {
 	}
 }
 
-// TestDown_DryRunJSON_StepsAndDataLoss is for who judges by program.
 func TestDown_DryRunJSON_StepsAndDataLoss(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (NULL)", "2_b.up.sql": "ALTER TABLE a ADD c int", "2_b.down.sql": "ALTER TABLE a DROP c, DROP b"})
@@ -245,7 +244,7 @@ func TestDown_DryRunJSON_StepsAndDataLoss(t *testing.T) {
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestRepair_WithOlderFiles_RolledBack: what lies below is known to the journal only.
+// TestRepair_WithOlderFiles_RolledBack covers a previous version that only the history table has.
 func TestRepair_WithOlderFiles_RolledBack(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"}
@@ -261,8 +260,8 @@ func TestRepair_WithOlderFiles_RolledBack(t *testing.T) {
 	assert.Equal(t, "1 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 }
 
-// TestDown_RowsDeletedAfterCount_Refused: the count before the rollback finds
-// nothing, and a trigger then deletes rows.
+// TestDown_RowsDeletedAfterCount_Refused uses a trigger that deletes rows after down has counted the data
+// that would be lost.
 func TestDown_RowsDeletedAfterCount_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

@@ -23,8 +23,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// marks are words of the secrets that a run here is given, in every encoding that
-// they might come out in. The first is in the password of every database of pgtest.
+// marks are parts of the secrets in these tests, in every encoding in which they may appear. The first is
+// in the password of every database of pgtest.
 var marks = func() []string {
 	var out []string
 	for _, word := range []string{"s3cret", "m4rkhook", "m4rktoken", "m4rkpush", "m4rksql"} {
@@ -37,10 +37,10 @@ var marks = func() []string {
 	return out
 }()
 
-// structs are what Go prints of a value that nobody has formatted.
+// structs matches the output of a Go value that was not formatted.
 var structs = regexp.MustCompile(`\{cfg:|[^$]&\{[^}]*:|\b0x[0-9a-f]{9,}\b|%!.?\(|\bmap\[\w+:`)
 
-// leaks lists what the sinks show and may not.
+// leaks returns the secrets in the outputs.
 func leaks(sinks map[string]string, marks []string) []string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(sinks)) {
@@ -57,7 +57,7 @@ func leaks(sinks map[string]string, marks []string) []string {
 	return out
 }
 
-// sinkhole takes in everything that a run tells anybody.
+// An outputCapture receives everything that a run outputs.
 type outputCapture struct {
 	t          *testing.T
 	hook, push *receiver
@@ -72,7 +72,7 @@ func newOutputCapture(t *testing.T) *outputCapture {
 	return s
 }
 
-// flags are all sinks at once, each with a secret, and the log at its loudest.
+// flags returns the flags for all outputs, each with a secret, and for debug logging.
 func (s *outputCapture) flags(log, hook string) []string {
 	push := strings.Replace(s.push.URL, "http://", "http://user:m4rkpush@", 1)
 	flags := []string{"--log-level", "debug", "--log-format", log, "--webhook-url", s.hook.URL + "/m4rkhook?key=m4rkhook", "--webhook-token", "m4rktoken",
@@ -85,7 +85,7 @@ func (s *outputCapture) flags(log, hook string) []string {
 	return append(flags, "--webhook-format", hook)
 }
 
-// texts are what has come in, with what the databases of the test hold now.
+// texts returns the captured outputs and the contents of the history tables.
 func (s *outputCapture) texts(t *testing.T, out outcome) map[string]string {
 	t.Helper()
 	texts := map[string]string{"standard output": out.stdout, "standard error": out.err,
@@ -103,8 +103,8 @@ func (s *outputCapture) texts(t *testing.T, out outcome) map[string]string {
 	return texts
 }
 
-// journals is all that our tables hold, with their definitions; "" of a database
-// that is not there.
+// historyTables returns the contents and definitions of Shiplock's tables, or "" if the database does
+// not exist.
 func historyTables(d *pgtest.Database) string {
 	var text string
 	_ = d.Admin().QueryRow(`SELECT coalesce(string_agg(query_to_xml('SELECT * FROM ' || c.oid::regclass, true, true, '')::text, ''), '')
@@ -112,7 +112,8 @@ func historyTables(d *pgtest.Database) string {
 	return text
 }
 
-// TestSecrets_EachFailureCause_NotLeaked: every cause of failure with every sink, in text and in JSON.
+// TestSecrets_EachFailureCause_NotLeaked runs every cause of failure with every output, with a text log and
+// a JSON log.
 func TestSecrets_EachFailureCause_NotLeaked(t *testing.T) {
 	t.Parallel()
 	hooks := []string{"json", "slack", "template"}
@@ -136,7 +137,7 @@ func TestSecrets_EachFailureCause_NotLeaked(t *testing.T) {
 	}
 }
 
-// TestSecrets_PlantedMarker_Detected lets each sink have a word that nobody keeps from it.
+// TestSecrets_PlantedMarker_Detected checks that the search finds a word that is not a secret.
 func TestSecrets_PlantedMarker_Detected(t *testing.T) {
 	t.Parallel()
 	for _, hook := range []string{"json", "slack", "template"} {
@@ -158,7 +159,8 @@ func TestSecrets_PlantedMarker_Detected(t *testing.T) {
 	}
 }
 
-// TestSecrets_EachCommand_NotLeaked: each verb, well and badly, with the password from each place.
+// TestSecrets_EachCommand_NotLeaked runs each command with success and failure, with each source of the
+// password.
 func TestSecrets_EachCommand_NotLeaked(t *testing.T) {
 	t.Parallel()
 	for _, way := range []string{"URL", "libpq", "command", "file", "pass file", "URL file"} {
@@ -221,7 +223,7 @@ func TestSecrets_EachCommand_NotLeaked(t *testing.T) {
 	}
 }
 
-// apiServer is where Events go, with the files that a pod finds it by.
+// startAPIServer starts a Kubernetes API server that receives Events, and sets the environment of a pod.
 func startAPIServer(t *testing.T, s *outputCapture) {
 	t.Helper()
 	events := &receiver{}
@@ -253,8 +255,8 @@ func startAPIServer(t *testing.T, s *outputCapture) {
 	t.Cleanup(func() { filesRoot = "" })
 }
 
-// TestSecrets_PodAndPipeline_NotLeaked has what the environment turns on: Events,
-// GitHub's annotations and summary, and secrets in variables.
+// TestSecrets_PodAndPipeline_NotLeaked covers outputs that the environment enables: Events, GitHub
+// annotations, and the step summary.
 func TestSecrets_PodAndPipeline_NotLeaked(t *testing.T) {
 	s := newOutputCapture(t)
 	startAPIServer(t, s)
@@ -293,7 +295,7 @@ func TestSecrets_PodAndPipeline_NotLeaked(t *testing.T) {
 	}
 }
 
-// TestSecrets_OtherSessions_NotVisible: what another role sees of ours in the server.
+// TestSecrets_OtherSessions_NotVisible checks what another role sees in pg_stat_activity.
 func TestSecrets_OtherSessions_NotVisible(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "ALTER ROLE CURRENT_USER PASSWORD 'm4rksql';\nSELECT pg_sleep(60);"})
@@ -309,7 +311,7 @@ func TestSecrets_OtherSessions_NotVisible(t *testing.T) {
 	assert.Empty(t, leaks(map[string]string{"standard error": stderr.String()}, marks))
 }
 
-// TestSecrets_InvalidSettings_NotLeaked: a secret may be what is wrong.
+// TestSecrets_InvalidSettings_NotLeaked covers settings in which the secret itself is invalid.
 func TestSecrets_InvalidSettings_NotLeaked(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})

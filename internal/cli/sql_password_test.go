@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestHistory_PasswordInSQL_NotStored, also where a run stops part-way and goes on.
+// TestHistory_PasswordInSQL_NotStored also covers a file that is partially applied and resumed.
 func TestHistory_PasswordInSQL_NotStored(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, nil)

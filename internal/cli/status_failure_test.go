@@ -27,7 +27,7 @@ func TestStatus_LastRunFailed_ReasonShown(t *testing.T) {
 	assert.Equal(t, "failed", st.LastFailure.Outcome)
 	assert.EqualValues(t, 2, st.LastFailure.Version)
 
-	// rows of the application are in none of it
+	// status and history contain no rows of the application
 	w.write("2_b.up.sql", "ALTER TABLE a ADD d text;\nALTER TABLE a ALTER c SET NOT NULL;\nINSERT INTO a (b, d) VALUES (7, reverse('terces-dekram'));\n")
 	w.mustExit(6, "up")
 	all := w.mustExit(0, "status").stdout + w.Value(t, "SELECT string_agg(run_error, ' ') FROM schema_migrations_history")

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// loop is a migration that goes over the tables of public which a condition on information_schema.columns selects.
+// loopMigration returns a migration that runs a statement for each table in public that matches a condition
+// on information_schema.columns.
 func loopMigration(condition, do string) string {
 	return fmt.Sprintf(`DO $$ DECLARE r record; BEGIN
 	FOR r IN SELECT DISTINCT table_name AS t FROM information_schema.columns WHERE table_schema = 'public' AND %s LOOP
@@ -17,7 +18,8 @@ func loopMigration(condition, do string) string {
 END $$`, condition, do)
 }
 
-// TestLoop_OverCommonColumn_HistoryTableNotIncluded: no column of ours has a name that an application's may have.
+// TestLoop_OverCommonColumn_HistoryTableNotIncluded checks that no column of Shiplock's tables has a name
+// that is common in applications.
 func TestLoop_OverCommonColumn_HistoryTableNotIncluded(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (id int, name text, release text, error text, created_at timestamptz, outcome text, pod text)"})
@@ -33,7 +35,8 @@ func TestLoop_OverCommonColumn_HistoryTableNotIncluded(t *testing.T) {
 		WHERE o.table_name IN ('schema_migrations_history', 'schema_migrations_exec_history') AND a.table_name = 'a'`))
 }
 
-// TestLoop_OverAllTables_ReportNamesHistoryTable: what goes over all tables fails at ours, and the file does not name it.
+// TestLoop_OverAllTables_ReportNamesHistoryTable covers a statement that fails on Shiplock's table, which
+// the file does not name.
 func TestLoop_OverAllTables_ReportNamesHistoryTable(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]string{

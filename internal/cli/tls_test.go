@@ -21,7 +21,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// authority is a CA of a test's own.
+// An authority is a CA of a test.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -45,7 +45,7 @@ func newAuthority(t *testing.T, name string) *authority {
 	return a
 }
 
-// issue makes a server's certificate for the name localhost.
+// issue returns a server certificate for localhost.
 func (a *authority) issue(t *testing.T, until time.Time) (certificate, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -64,7 +64,7 @@ func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// TestTLS_InvalidCertificate_FailsWithoutRetry: what is wrong with a certificate does not get better by waiting.
+// TestTLS_InvalidCertificate_FailsWithoutRetry covers errors that waiting does not resolve.
 func TestTLS_InvalidCertificate_FailsWithoutRetry(t *testing.T) {
 	t.Parallel()
 	ca, other := newAuthority(t, "the database's CA"), newAuthority(t, "another CA")

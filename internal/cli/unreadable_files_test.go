@@ -16,14 +16,14 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// asNonroot in the environment makes the test binary the program itself, run by a user
-// without rights: root can read everything.
+// asNonroot is an environment variable that makes the test binary run as the program, as an unprivileged
+// user: root can read every file.
 const asNonroot = "SHIPLOCK_TEST_AS_NONROOT"
 
-// nobody is the user that images of the migrator have.
+// nonroot is the user ID of the migrator image.
 const nonroot = 65532
 
-// runAsNonroot is for TestMain.
+// runAsNonroot runs the program and exits if asNonroot is set. TestMain calls it.
 func runAsNonroot() {
 	if os.Getenv(asNonroot) == "" {
 		return
@@ -38,7 +38,7 @@ func runAsNonroot() {
 	os.Exit(Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// TestUp_UnreadableMigrations_Reported has a row a file or folder.
+// TestUp_UnreadableMigrations_Reported has one row per file or directory.
 func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

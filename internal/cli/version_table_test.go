@@ -16,8 +16,8 @@ var guests = map[string]string{
 	"2_rows.up.sql": "INSERT INTO public.guests VALUES (1)", "2_rows.down.sql": "DELETE FROM public.guests",
 }
 
-// TestTables_HistoryInAnotherSchema_Refused: the search_path leads elsewhere than it did, in
-// each way that it can, and no command takes the empty place for a new database.
+// TestTables_HistoryInAnotherSchema_Refused changes the search_path in each possible way. No command may
+// take the empty schema for a new database.
 func TestTables_HistoryInAnotherSchema_Refused(t *testing.T) {
 	t.Parallel()
 	with := func(w *workspace, parameter, value string) string {
@@ -103,7 +103,6 @@ func TestTables_SchemaCreatedDuringRun_SameTableUsed(t *testing.T) {
 	w.mustExit(6, "up", "--table", own) // an explicit place is obeyed
 }
 
-// TestTables_GolangMigrateInAnotherSchema_RefusedIfVersionInFiles.
 func TestTables_GolangMigrateInAnotherSchema_RefusedIfVersionInFiles(t *testing.T) {
 	t.Parallel()
 	for version, code := range map[int]int{2: 5, 77: 0} {
@@ -138,8 +137,7 @@ func TestTables_ExecHistoryInAnotherSchema_Refused(t *testing.T) {
 	run(0, w.URL())
 }
 
-// TestTables_TableOfAnotherTool_Refused: whatever is called schema_migrations is looked at
-// before it is believed.
+// TestTables_TableOfAnotherTool_Refused checks that a table named schema_migrations is validated before use.
 func TestTables_TableOfAnotherTool_Refused(t *testing.T) {
 	t.Parallel()
 	const mine = "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false); "
@@ -193,7 +191,8 @@ func TestTables_TableOfAnotherTool_Refused(t *testing.T) {
 	}
 }
 
-// TestTables_HistoryColumnMissing_Refused: a loop of a migration over all tables may have changed ours.
+// TestTables_HistoryColumnMissing_Refused covers a migration that changes all tables, including
+// Shiplock's.
 func TestTables_HistoryColumnMissing_Refused(t *testing.T) {
 	t.Parallel()
 	for change, want := range map[string]string{
@@ -210,7 +209,7 @@ func TestTables_HistoryColumnMissing_Refused(t *testing.T) {
 	}
 }
 
-// TestTables_TemporaryTableWithSameName_Ignored: only the named schema counts.
+// TestTables_TemporaryTableWithSameName_Ignored checks that only the configured schema is searched.
 func TestTables_TemporaryTableWithSameName_Ignored(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, guests)

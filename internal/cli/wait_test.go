@@ -18,8 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// reader makes a role that may read the version table once it exists, and nothing
-// else, and returns its URL.
+// readerURL creates a role that can read only the version table, once it exists, and returns its URL.
 func readerURL(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	role := d.Name + " reader"
@@ -31,7 +30,7 @@ func readerURL(t *testing.T, d *pgtest.Database) string {
 	return u.String()
 }
 
-// log is a stderr that can be read while it is written.
+// A logBuffer is standard error that can be read while the program writes it.
 type logBuffer struct{ pgtest.Buffer }
 
 func (l *logBuffer) waitFor(t *testing.T, text string) {
@@ -39,7 +38,7 @@ func (l *logBuffer) waitFor(t *testing.T, text string) {
 	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, time.Minute, 20*time.Millisecond, "%s, in: %s", text, l)
 }
 
-// background runs a verb; its exit code comes from the channel.
+// background runs a command and sends its exit code to the channel.
 func background(ctx context.Context, args ...string) (*logBuffer, <-chan int) {
 	stderr, done := &logBuffer{}, make(chan int, 1)
 	go func() { done <- Run(ctx, args, &bytes.Buffer{}, stderr) }()
