@@ -298,7 +298,7 @@ func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 
 func TestRehearse_InvalidArguments_UsageError(t *testing.T) {
 	t.Parallel()
-	assert.Contains(t, call(t.Context(), "rehearse").err, "needs --scratch-url")
+	assert.Contains(t, call(t.Context(), "rehearse").err, "requires --scratch-url")
 	d := pgtest.New(t)
 	out := rehearse(t, d, "../../migrations", "--from", "99")
 	assert.Equal(t, 5, out.code)
