@@ -71,14 +71,14 @@ func TestApply_Transaction_CommitsSQLAndVersion(t *testing.T) {
 			script, err := ParseScript([]byte(c.sql))
 			require.NoError(t, err)
 			if strings.HasPrefix(c.sql, "/* unknown */") {
-				script.Parsed, script.Statements = false, nil // as ParseScript leaves what it cannot read
+				script.Parsed, script.Statements = false, nil // as ParseScript returns SQL that it cannot parse
 			}
 			require.Nil(t, db.apply(t.Context(), migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}}))
 			assert.Equal(t, "1", d.Value(t, "SELECT sum(b) FROM public.a"))
 			st, err := db.State(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, versionOne, st)
-			assert.Equal(t, `"$user", public`, sessionValue(t, db, "SELECT current_setting('search_path')"), "a migration cannot change the session")
+			assert.Equal(t, `"$user", public`, sessionValue(t, db, "SELECT current_setting('search_path')"), "a migration does not change the session")
 			assert.Equal(t, "read committed", sessionValue(t, db, "SELECT current_setting('transaction_isolation')"))
 		})
 	}
@@ -105,7 +105,7 @@ func TestApply_TransactionFails_IsRolledBack(t *testing.T) {
 		{"no position, wrapped", "BEGIN;\nCREATE TABLE a (b int CHECK (b > 0));\nINSERT INTO a VALUES (0);\nCOMMIT;", 3, 1, "INSERT INTO a VALUES (0)", "23514"},
 		{"quiet client", "SET client_min_messages = error; CREATE TABLE a (b int UNIQUE);\nINSERT INTO a VALUES (1), (1);\nSELECT 1;", 2, 1, "INSERT INTO a VALUES (1), (1)", "23505"},
 		{"deferred to the commit", "CREATE TABLE a (b int PRIMARY KEY, c int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO a VALUES (1, 2);", 0, 0, "", "23503"},
-		{"wrong at the very end", "CREATE TABLE a (b int);\nSELECT (1;", 2, 10, "SELECT (1", "42601"},
+		{"error at the end", "CREATE TABLE a (b int);\nSELECT (1;", 2, 10, "SELECT (1", "42601"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +120,7 @@ func TestApply_TransactionFails_IsRolledBack(t *testing.T) {
 			assert.Equal(t, c.statement, st.Text)
 			assert.EqualValues(t, c.sqlstate, fail.Server().Code)
 			assert.Empty(t, d.Value(t, "SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "not even the version table")
-			require.Nil(t, apply(t, db, "CREATE TABLE a (b int)"), "the session goes on")
+			require.Nil(t, apply(t, db, "CREATE TABLE a (b int)"), "the session is usable")
 		})
 	}
 }
@@ -136,7 +136,7 @@ func TestApply_UnparsedCommit_IsReported(t *testing.T) {
 	assert.ErrorContains(t, fail, "the file ended the transaction")
 	st, err := db.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, noVersion, st, "the version is not moved")
+	assert.Equal(t, noVersion, st, "the version is unchanged")
 }
 
 func TestApply_ConcurrentIndexAndVacuum_RunByStatement(t *testing.T) {
@@ -150,14 +150,14 @@ func TestApply_ConcurrentIndexAndVacuum_RunByStatement(t *testing.T) {
 	assert.Equal(t, versionOne, st)
 }
 
-// TestRunKeepsAFilesOwnTransactions has what golang-migrate runs, as one query.
+// The results are those of golang-migrate, which sends the file as one query.
 func TestApply_FileWithTransactions_KeepsThem(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, sql, query, want string }{
 		{"statements after a COMMIT are one transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nLOCK TABLE a; INSERT INTO a VALUES (1);", "SELECT sum(b) FROM a", "1"},
 		{"statements before a BEGIN belong to it", "CREATE TABLE a (b int);\nLOCK TABLE a;\nBEGIN; INSERT INTO a VALUES (1); COMMIT;", "SELECT sum(b) FROM a", "1"},
 		{"a temporary table on commit", "BEGIN; CREATE TABLE a (b int); COMMIT;\nCREATE TEMP TABLE x ON COMMIT DROP AS SELECT 1 AS b;\nINSERT INTO a SELECT b FROM x;", "SELECT sum(b) FROM a", "1"},
-		{"ROLLBACK takes back what is before it", "CREATE TABLE a (b int);\nROLLBACK;\nCREATE TABLE c (d int);", "SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('a', 'c')", "c"},
+		{"ROLLBACK rolls back earlier statements", "CREATE TABLE a (b int);\nROLLBACK;\nCREATE TABLE c (d int);", "SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('a', 'c')", "c"},
 		{"AND CHAIN", "BEGIN; CREATE TABLE a (b int); COMMIT AND CHAIN; INSERT INTO a VALUES (1); COMMIT;", "SELECT sum(b) FROM a", "1"},
 		{"a procedure that commits", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; INSERT INTO a VALUES (1); END $$", "SELECT sum(b) FROM a", "1"},
 		{"read only", "CREATE TABLE a (b int); COMMIT; BEGIN READ ONLY; SELECT 1; COMMIT;", "SELECT to_regclass('a')", "a"},
@@ -188,8 +188,8 @@ func TestApply_StatementByStatementFails_ReportsOutcome(t *testing.T) {
 		state     State
 	}{
 		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, noVersion},
-		{"half-way", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartiallyApplied, 1, 2, State{1, true}},
-		{"a block that has committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, State{1, true}},
+		{"at the second", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartiallyApplied, 1, 2, State{1, true}},
+		{"a block that committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, State{1, true}},
 		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 1, State{1, true}},
 		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, noVersion},
 		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartiallyApplied, 3, 3, State{1, true}},
@@ -214,17 +214,17 @@ func TestApply_StatementByStatementFails_ReportsOutcome(t *testing.T) {
 
 func TestApply_LockReleasedByFile_IsDetected(t *testing.T) {
 	t.Parallel()
-	for _, giveAway := range []string{"SELECT pg_advisory_unlock_all();", "DISCARD ALL;"} {
+	for _, release := range []string{"SELECT pg_advisory_unlock_all();", "DISCARD ALL;"} {
 		d := pgtest.New(t)
 		db, other := openSession(t, d), openSession(t, d)
 		require.NoError(t, db.Lock(t.Context()))
-		require.Nil(t, apply(t, db, giveAway), "nobody else has it: it is taken again")
+		require.Nil(t, apply(t, db, release), "no other session has the lock: it is taken again")
 		var locked *LockedError
 		require.ErrorAs(t, other.Lock(t.Context()), &locked)
 		require.NoError(t, db.Unlock(t.Context()))
-		require.NoError(t, other.Lock(t.Context()), "Unlock gives back all of it")
+		require.NoError(t, other.Lock(t.Context()), "Unlock releases the lock completely")
 
-		db.lockDepth = 1 // as it believes
+		db.lockDepth = 1 // as if the lock were still held
 		fail := apply(t, db, "CREATE TABLE a (b int); SELECT pg_advisory_unlock_all();")
 		require.NotNil(t, fail)
 		assert.ErrorIs(t, fail, ErrLockLost)
@@ -245,8 +245,8 @@ func TestApply_InvalidIndex_IsRebuilt(t *testing.T) {
 	fail := apply(t, db, build)
 	require.NotNil(t, fail)
 	assert.Equal(t, RolledBack, fail.Outcome)
-	require.Error(t, db.exec(t.Context(), build), "as golang-migrate would leave it")
-	assert.Equal(t, "false", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`), "what PostgreSQL leaves")
+	require.Error(t, db.exec(t.Context(), build), "golang-migrate would fail here")
+	assert.Equal(t, "false", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`), "PostgreSQL leaves an invalid index")
 	require.NoError(t, db.exec(t.Context(), `DELETE FROM "A b"`))
 	require.Nil(t, apply(t, db, build))
 	assert.Equal(t, "true", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`))
@@ -269,26 +269,26 @@ func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
-	why := assert.AnError
+	cause := assert.AnError
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	go func() {
 		assert.Eventually(t, func() bool {
 			return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "1"
 		}, time.Minute, 10*time.Millisecond)
-		cancel(why)
+		cancel(cause)
 	}()
 	script, err := ParseScript([]byte("CREATE TABLE a (b int); SELECT pg_sleep(60);"))
 	require.NoError(t, err)
 	start := time.Now()
 	fail := db.apply(ctx, migration{script: script, from: noVersion, to: versionOne, run: Run{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
-	assert.ErrorIs(t, fail, why)
+	assert.ErrorIs(t, fail, cause)
 	assert.Equal(t, RolledBack, fail.Outcome)
 	assert.Less(t, time.Since(start), 45*time.Second, "it does not wait for the statement")
 	assert.Eventually(t, func() bool {
 		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "0"
-	}, 30*time.Second, 10*time.Millisecond, "the backend does not work on")
+	}, 30*time.Second, 10*time.Millisecond, "the backend stops")
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 }
 

@@ -28,10 +28,10 @@ func TestOpen_Errors_ArePermanentOrTransient(t *testing.T) {
 		permanent       bool
 	}{
 		{"wrong password", swap("s3cret", "wrong"), "password authentication failed", true},
-		{"no such role", swap("test", "nobody"), "password authentication failed", true},
+		{"no such role", swap("test", "missing"), "password authentication failed", true},
 		{"no such database", swap("?sslmode", "-gone?sslmode"), "does not exist", true},
 		{"no TLS", swap("sslmode=disable", "sslmode=require"), "SSL is not enabled", true},
-		{"nobody listens", swap(fmt.Sprint(":", d.Port), ":1"), "connection refused", false},
+		{"connection refused", swap(fmt.Sprint(":", d.Port), ":1"), "connection refused", false},
 		{"no such host", swap("127.0.0.1", "no-such-host.invalid"), "no-such-host.invalid", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestOpen_OtherServer_IsReported(t *testing.T) {
 	}
 }
 
-// TestOpenWaitsOutAStranger: the address of a new Service may lead elsewhere at first.
+// The address of a new Service may lead to another server at first.
 func TestOpen_OtherServerAtFirst_Retries(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -97,16 +97,16 @@ func TestOpen_OtherServerAtFirst_Retries(t *testing.T) {
 			go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
 		}
 	}()
-	there := *d
-	there.Port = l.Addr().(*net.TCPAddr).Port
-	o := testOptions(t, there.URL())
+	proxied := *d
+	proxied.Port = l.Addr().(*net.TCPAddr).Port
+	o := testOptions(t, proxied.URL())
 	o.WaitForDB = time.Minute
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 }
 
-// serve answers every connection with the same bytes.
+// serveAnswer answers every connection with the same bytes, and returns its address.
 func serveAnswer(t *testing.T, answer string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -144,7 +144,7 @@ func TestOpen_TooManyConnections_Retries(t *testing.T) {
 	}()
 	select {
 	case err := <-opened:
-		t.Fatal("did not wait:", err)
+		t.Fatal("Open did not wait:", err)
 	case <-time.After(300 * time.Millisecond):
 	}
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT -1`, d.User))
@@ -183,7 +183,7 @@ func TestLock_Held_PollsAndReportsHolder(t *testing.T) {
 	waiter.opts.LockWait = time.Minute
 	got := make(chan error, 1)
 	go func() { got <- waiter.Lock(t.Context()) }()
-	for range 20 { // a waiter never sits in the server
+	for range 20 { // a waiting session has no query in the server
 		assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
 	}
 	require.NoError(t, holder.Unlock(t.Context()))
@@ -200,7 +200,7 @@ func TestLock_HolderTerminated_IsReleased(t *testing.T) {
 	require.NoError(t, waiter.Lock(t.Context()))
 }
 
-// stockDriver is golang-migrate's own driver, opened by URL as its CLI does.
+// golangMigrateDriver returns golang-migrate's own driver, opened by URL as in its CLI.
 func golangMigrateDriver(t *testing.T, d *pgtest.Database) database.Driver {
 	t.Helper()
 	driver, err := (&stock.Postgres{}).Open(d.URL())
@@ -212,20 +212,20 @@ func golangMigrateDriver(t *testing.T, d *pgtest.Database) database.Driver {
 func TestLock_GolangMigrate_IsExcluded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	theirs, ours := golangMigrateDriver(t, d), openSession(t, d)
-	require.NoError(t, theirs.Lock())
+	migrateDriver, db := golangMigrateDriver(t, d), openSession(t, d)
+	require.NoError(t, migrateDriver.Lock())
 	var locked *LockedError
-	require.ErrorAs(t, ours.Lock(t.Context()), &locked)
+	require.ErrorAs(t, db.Lock(t.Context()), &locked)
 	assert.Contains(t, locked.Holder, "pid ")
-	require.NoError(t, theirs.Unlock())
-	require.NoError(t, ours.Lock(t.Context()))
+	require.NoError(t, migrateDriver.Unlock())
+	require.NoError(t, db.Lock(t.Context()))
 
 	got := make(chan error, 1)
-	go func() { got <- theirs.Lock() }()
+	go func() { got <- migrateDriver.Lock() }()
 	assert.Eventually(t, func() bool {
 		return d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "1"
 	}, time.Minute, 10*time.Millisecond)
-	require.NoError(t, ours.Unlock(t.Context()))
+	require.NoError(t, db.Unlock(t.Context()))
 	require.NoError(t, <-got)
 }
 
@@ -234,23 +234,23 @@ func TestVersionTable_Definition_MatchesGolangMigrate(t *testing.T) {
 	describe := `SELECT string_agg(format('%s %s %s', attname, format_type(atttypid, atttypmod), attnotnull), ',' ORDER BY attnum)
 		|| (SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY contype) FROM pg_constraint WHERE conrelid = attrelid AND contype <> 'n')
 		FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attnum > 0 GROUP BY attrelid`
-	ours, theirs := pgtest.New(t), pgtest.New(t)
-	db := openSession(t, ours)
+	own, expected := pgtest.New(t), pgtest.New(t)
+	db := openSession(t, own)
 	require.Nil(t, apply(t, db, "SELECT 1"))
-	driver := golangMigrateDriver(t, theirs)
+	driver := golangMigrateDriver(t, expected)
 	require.NoError(t, driver.SetVersion(1, false))
-	assert.Equal(t, theirs.Value(t, describe), ours.Value(t, describe))
+	assert.Equal(t, expected.Value(t, describe), own.Value(t, describe))
 
-	version, dirty, err := golangMigrateDriver(t, ours).Version()
+	version, dirty, err := golangMigrateDriver(t, own).Version()
 	require.NoError(t, err)
 	assert.Equal(t, 1, version)
 	assert.False(t, dirty)
-	st, err := openSession(t, theirs).State(t.Context())
+	st, err := openSession(t, expected).State(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, versionOne, st)
 
 	require.NoError(t, driver.SetVersion(database.NilVersion, true))
-	st, err = openSession(t, theirs).State(t.Context())
+	st, err = openSession(t, expected).State(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, State{-1, true}, st)
 }
@@ -271,8 +271,7 @@ func TestOpen_QuotedTableName_IsAccepted(t *testing.T) {
 	assert.Equal(t, versionOne, st)
 }
 
-// TestOpenWaitsForAConnectionThatIsReset: lib/pq reports a reset during the
-// handshake in a way that errors.As does not see through.
+// errors.As does not recognize lib/pq's error for a connection reset during the handshake.
 func TestOpen_ConnectionReset_IsTransient(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -14,12 +14,12 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// opened is an opener of a text.
+// openText returns an opener of a text.
 func openText(text string) opener {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 }
 
-// streamed is a file as if it were too big for memory, sent in small windows.
+// streamedScript returns the script of a file as if it were too big for memory, with small windows.
 func streamedScript(t *testing.T, text string) *Script {
 	t.Helper()
 	s, err := scanFile("1_x.up.sql", openText(text))
@@ -40,7 +40,7 @@ func TestCopy_Files_InsertRows(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, sql, want string
-		parts           bool // it is not one transaction
+		blocks          bool // the file is not one transaction
 	}{
 		{"as pg_dump writes it", "\\restrict abc\nSELECT pg_catalog.set_config('search_path', '', false);\n" + abcTable +
 			"COPY public.a (b, c) FROM stdin;\n1\tx;\\ny\n2\t\\N\n\\.\n\n\nSELECT 1;\n\\unrestrict abc\n", "(1,\"x;\ny\") (2,)", false},
@@ -55,7 +55,7 @@ func TestCopy_Files_InsertRows(t *testing.T) {
 		{"in one beside statements of their own", abcTable + "VACUUM; BEGIN;\nCOPY public.a FROM stdin;\n1\tx\n\\.\nCOMMIT;", "(1,x)", true},
 	} {
 		for _, how := range []string{"", "CRLF", "streamed", "unknown to the parser"} {
-			if c.parts && how != "" && how != "CRLF" {
+			if c.blocks && how != "" && how != "CRLF" {
 				continue
 			}
 			t.Run(c.name+" "+how, func(t *testing.T) {
@@ -69,12 +69,12 @@ func TestCopy_Files_InsertRows(t *testing.T) {
 				}
 				script, err := ParseScript([]byte(sql))
 				require.NoError(t, err)
-				require.Equal(t, !c.parts, script.Transactional)
+				require.Equal(t, !c.blocks, script.Transactional)
 				switch {
 				case how == "streamed":
 					script = streamedScript(t, sql)
 				case how == "unknown to the parser" && script.Begin == "BEGIN":
-					script.Parsed, script.Statements = false, nil // as ParseScript leaves what it cannot read
+					script.Parsed, script.Statements = false, nil // as ParseScript returns SQL that it cannot parse
 				}
 				require.Nil(t, applyScript(t.Context(), db, script))
 				assert.Equal(t, want, d.Value(t, "SELECT string_agg(a::text, ' ' ORDER BY b) FROM public.a"))
@@ -125,13 +125,13 @@ func TestCopy_Errors_AreRolledBack(t *testing.T) {
 				require.NotNil(t, fail.Server())
 				assert.EqualValues(t, c.sqlstate, fail.Server().Code)
 				assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
-				assert.Equal(t, "1", sessionValue(t, db, "SELECT 1"), "the session goes on")
+				assert.Equal(t, "1", sessionValue(t, db, "SELECT 1"), "the session is usable")
 			})
 		}
 	}
 }
 
-// A COPY of a file that is not one transaction is counted with its rows.
+// In a file that is not one transaction, a COPY is counted in the transaction of its rows.
 func TestCopy_FailsInSecondBlock_Resumes(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -172,7 +172,7 @@ func TestCopy_Canceled_Stops(t *testing.T) {
 			script, err := ParseScript([]byte(slowRows + "COPY a FROM stdin;\n" + rows + "\\.\n"))
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancelCause(t.Context())
-			stop := errors.New("told to")
+			stop := errors.New("stop")
 			ended := make(chan *MigrationError, 1)
 			go func() { ended <- applyScript(ctx, db, script) }()
 			require.Eventually(t, func() bool { return countCopies(t, d) == "1" }, time.Minute, 20*time.Millisecond)
@@ -182,7 +182,7 @@ func TestCopy_Canceled_Stops(t *testing.T) {
 				require.NotNil(t, fail)
 				assert.ErrorIs(t, fail, stop)
 			case <-time.After(30 * time.Second):
-				t.Fatal("the COPY goes on")
+				t.Fatal("the COPY did not stop")
 			}
 			assert.Eventually(t, func() bool { return countCopies(t, d) == "0" }, 30*time.Second, 20*time.Millisecond)
 			assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
@@ -212,7 +212,7 @@ func TestCopy_ConnectionLost_IsRolledBack(t *testing.T) {
 		var lost *LostError
 		assert.ErrorAs(t, fail, &lost)
 	case <-time.After(time.Minute):
-		t.Fatal("the COPY waits for a server that has gone")
+		t.Fatal("the COPY waits for a lost connection")
 	}
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// holdings are data in every shape that a down can take away.
+// dataFixture has data in every form that a down step can delete.
 const dataFixture = `
 CREATE TABLE full_of (id int PRIMARY KEY, note text, nothing text, twice int GENERATED ALWAYS AS (id * 2) STORED);
 INSERT INTO full_of SELECT n, CASE WHEN n < 4 THEN 'x' END FROM generate_series(1, 5) n;
@@ -32,7 +32,7 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 	d := pgtest.New(t)
 	db := openSession(t, d)
 	require.NoError(t, db.exec(t.Context(), dataFixture))
-	d.Exec(t, `CREATE TABLE theirs (a int); INSERT INTO theirs VALUES (1);
+	d.Exec(t, `CREATE TABLE foreign_owner (a int); INSERT INTO foreign_owner VALUES (1);
 		CREATE FOREIGN DATA WRAPPER other; CREATE SERVER other FOREIGN DATA WRAPPER other; CREATE FOREIGN TABLE away (a int) SERVER other;
 		CREATE FUNCTION bucket(a int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 % 10';
 		CREATE TABLE bucketed (a int) PARTITION BY LIST (bucket(a)); CREATE TABLE bucket_1 PARTITION OF bucketed DEFAULT; INSERT INTO bucketed VALUES (1); GRANT SELECT ON bucketed TO PUBLIC`)
@@ -68,7 +68,7 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 		"SET search_path TO app; DROP TABLE t; DROP TABLE full_of":                            "DROP TABLE app.t 1",
 		"DROP TABLE t":                                                                        "",
 		"DROP TABLE hidden":                                                                   `DROP TABLE public.hidden ? query would be affected by row-level security policy for table "hidden"`,
-		"DROP TABLE theirs; DROP TABLE child":                                                 "DROP TABLE public.theirs ? permission denied for table theirs; DROP TABLE public.child 1",
+		"DROP TABLE foreign_owner; DROP TABLE child":                                          "DROP TABLE public.foreign_owner ? permission denied for table foreign_owner; DROP TABLE public.child 1",
 		"DROP OWNED BY me":                                                                    "DROP OWNED  ? it drops everything that a role owns",
 		"DO $$ BEGIN EXECUTE 'DROP   TABLE full_of'; END $$":                                  "DO  ? a DO block deletes rows or drops objects, which are known only at run time",
 		"DO $$ BEGIN RAISE NOTICE 'x'; END $$":                                                "",
@@ -109,8 +109,8 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 	}
 }
 
-// TestLossesOfSeveralSteps: names move from one file to the next, what is in effect
-// already takes nothing any more, and an up is not asked.
+// Renamed tables are tracked across files, statements that were applied already delete nothing, and up
+// steps are left out.
 func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 	t.Parallel()
 	db := openSession(t, pgtest.New(t))
@@ -129,8 +129,7 @@ func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 	assert.Equal(t, "5 rows of table public.full_of (DROP TABLE, 7.down.sql:3)", losses[0].String())
 }
 
-// TestLosses_CountMeetsALimit_IsNotKnown: what cannot be counted in time hides no other
-// table, and is no error.
+// A count that reaches its timeout does not hide other tables, and is not an error.
 func TestDataLosses_CountTimeout_IsUnknown(t *testing.T) {
 	t.Parallel()
 	db := openSession(t, pgtest.New(t))

@@ -12,10 +12,9 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-var errStop = errors.New("told to stop")
+var errStop = errors.New("stop")
 
-// TestACommittedMigrationCounts though the run is told to stop before golang-migrate
-// has come to say that it is clean.
+// The run is canceled before golang-migrate marks the version clean.
 func TestDriver_CanceledAfterCommit_CountsMigration(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -35,7 +34,7 @@ func TestDriver_CanceledAfterCommit_CountsMigration(t *testing.T) {
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
 }
 
-// TestNothingIsBegunAfterAStop, however fast the server would answer.
+// The result does not depend on how fast the server answers.
 func TestDriver_CanceledBeforeRun_RunsNothing(t *testing.T) {
 	t.Parallel()
 	db := openSession(t, pgtest.New(t))
@@ -49,5 +48,5 @@ func TestDriver_CanceledBeforeRun_RunsNothing(t *testing.T) {
 	require.ErrorAs(t, err, &fail)
 	require.ErrorIs(t, err, errStop)
 	assert.Equal(t, RolledBack, fail.Outcome)
-	require.NoError(t, db.conn.PingContext(t.Context()), "nobody was asked to cancel anything")
+	require.NoError(t, db.conn.PingContext(t.Context()), "no query was canceled")
 }

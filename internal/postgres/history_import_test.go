@@ -9,8 +9,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestTheJournalIsMadeOnce for all that is taken over: of each time more the server
-// would remark that it is there.
+// The server would send a notice for each further CREATE TABLE IF NOT EXISTS.
 func TestImportRuns_Twice_CreatesHistoryTableOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

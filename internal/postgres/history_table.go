@@ -48,7 +48,7 @@ type Run struct {
 	// FilesDigest is the digest of all migration files, set if no migration was pending after the
 	// run and no applied file had changed. Only the newest row's digest is valid.
 	FilesDigest string
-	// Stored is the migration as it was last applied.
+	// Stored is the migration as last applied.
 	Stored StoredMigration
 
 	id int64
@@ -57,7 +57,7 @@ type Run struct {
 	upSQL, downSQL string
 }
 
-// A StoredMigration is a migration as it was applied, whatever its files contain now.
+// A StoredMigration is a migration as last applied, whatever its files contain now.
 type StoredMigration struct {
 	// HasUp and HasDown report whether the history table has the SQL; see DB.StoredSQL.
 	HasUp, HasDown bool

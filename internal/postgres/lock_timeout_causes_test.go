@@ -12,7 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestOnlyOurLockTimeoutIsRetried: what else has its code comes again each time.
+// Other errors with the same SQLSTATE would recur on each attempt.
 func TestApply_OtherLockErrors_AreNotRetried(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
@@ -47,7 +47,7 @@ func TestApply_OtherLockErrors_AreNotRetried(t *testing.T) {
 	}
 }
 
-// TestAFilesOwnStatementTimeoutIsObeyed also where the file is no transaction.
+// The file is not a transaction.
 func TestApply_FileSetsStatementTimeout_IsKept(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -59,7 +59,7 @@ func TestApply_FileSetsStatementTimeout_IsKept(t *testing.T) {
 	assert.Equal(t, "57014", string(fail.Server().Code))
 }
 
-// TestTheLastLockTimeoutIsReported in each line of the log and at the end of the run.
+// The lock timeout is in each line of the log and in the error at the end of the run.
 func TestApply_CanceledAfterLockTimeout_ReportsLockTimeout(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// reader is an application's transaction that has read table a and stays open.
+// beginReader returns an application's transaction that has read table a and stays open.
 func beginReader(t *testing.T, d *pgtest.Database) *sql.Tx {
 	t.Helper()
 	tx, err := d.Open(t).Begin()
@@ -28,6 +28,7 @@ func beginReader(t *testing.T, d *pgtest.Database) *sql.Tx {
 
 type safeBuffer struct{ pgtest.Buffer }
 
+// openWithLockTimeout returns a session with a lock timeout, and its log.
 func openWithLockTimeout(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB, *safeBuffer) {
 	t.Helper()
 	var log safeBuffer
@@ -53,14 +54,14 @@ func TestApply_LockTimeout_RetriesAndReportsBlockingSession(t *testing.T) {
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), "lock timeout") }, time.Minute, 10*time.Millisecond)
 	_, err := app.ExecContext(t.Context(), "SELECT * FROM a")
 	require.NoError(t, err)
-	// Not every attempt sees the blocking session: on a busy machine the look comes late.
+	// Not every attempt sees the blocking session: on a busy machine the query comes late.
 	require.Eventually(t, func() bool {
 		return strings.Contains(log.String(), `application_name \"report\"`) && strings.Contains(log.String(), "idle in transaction")
 	}, 2*time.Minute, 10*time.Millisecond)
 
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
-	assert.NotContains(t, log.String(), "no transaction in progress", "our own housekeeping is no news")
+	assert.NotContains(t, log.String(), "no transaction in progress", "the warning of Shiplock's own ROLLBACK is not logged")
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'c'"))
 }
 
@@ -78,7 +79,7 @@ func TestApply_LockTimeoutUntilDeadline_Fails(t *testing.T) {
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
 	assert.Equal(t, RolledBack, fail.Outcome)
-	assert.Contains(t, strings.Join(fail.Blockers, " "), "report", "who was in the way, whatever moment the time was over")
+	assert.Contains(t, strings.Join(fail.Blockers, " "), "report", "the blocking session, whenever the timeout was reached")
 }
 
 func TestApply_LockTimeoutInSecondBlock_RetriesBlock(t *testing.T) {
@@ -103,7 +104,7 @@ func TestApply_ConcurrentIndex_HasNoLockTimeout(t *testing.T) {
 	db, log := openWithLockTimeout(t, d, 100*time.Millisecond)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
-	_, err := report.Exec("INSERT INTO a VALUES (1)") // the index waits for writers that are older than it
+	_, err := report.Exec("INSERT INTO a VALUES (1)") // the index waits for older writers
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- apply(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
