@@ -77,18 +77,18 @@ func (db *DB) endCopy(ctx context.Context, to rowSender) error {
 		return err
 	case <-ctx.Done():
 	}
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	cancelCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	err := db.withSecondSession(short, func(fresh *DB) error {
+	err := db.withSecondSession(cancelCtx, func(second *DB) error {
 		var done bool
-		return fresh.queryRow(short, "SELECT pg_catalog.pg_cancel_backend($1)", db.Server.PID).Scan(&done)
+		return second.queryRow(cancelCtx, "SELECT pg_catalog.pg_cancel_backend($1)", db.Server.PID).Scan(&done)
 	})
 	if err != nil {
 		db.log.Debug("could not cancel COPY; closing its connection", "error", err)
 	} else {
 		select {
 		case <-ended:
-		case <-short.Done():
+		case <-cancelCtx.Done():
 		}
 	}
 	return driver.ErrBadConn // closes the connection, and with it ends the goroutine

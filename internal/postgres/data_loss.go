@@ -405,7 +405,7 @@ func (db *DB) readFunctionSources(ctx context.Context, found []destructiveChange
 		for rows.Next() && err == nil {
 			var name, src string
 			if err = rows.Scan(&name, &src); err == nil && bodyIsDestructive(src) {
-				deletesData[name] = "function " + name + " deletes or drops data that is unknown until it runs"
+				deletesData[name] = "function " + name + " deletes rows or drops objects, which are known only at run time"
 			}
 		}
 		err = errors.Join(err, rows.Err(), rows.Close())

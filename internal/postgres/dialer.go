@@ -68,8 +68,8 @@ func (c *checkedConn) Read(p []byte) (int, error) {
 	if c.check && n > 0 && !c.plausible(p[:n]) {
 		return 0, ErrNotPostgres
 	}
-	if lost := c.writeErr.Load(); err != nil && lost != nil {
-		err = *lost
+	if writeErr := c.writeErr.Load(); err != nil && writeErr != nil {
+		err = *writeErr
 	}
 	return n, err
 }

@@ -171,12 +171,12 @@ func (d *Driver) logResult() {
 	if len(d.steps) == 0 {
 		return
 	}
-	step, what := d.steps[0], "migration completed"
+	step, message := d.steps[0], "migration completed"
 	d.steps = d.steps[1:]
 	if d.together && len(d.steps) > 0 {
-		what = "migration executed, not committed yet"
+		message = "migration executed, not committed yet"
 	}
-	d.db.log.Info(what, "version", step.Version, "direction", step.Direction, "file", step.File,
+	d.db.log.Info(message, "version", step.Version, "direction", step.Direction, "file", step.File,
 		"duration", time.Since(d.started).Round(time.Millisecond))
 }
 

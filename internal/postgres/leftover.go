@@ -58,10 +58,10 @@ var validIndexes = strings.Replace(invalidIndexes, "NOT x.indisvalid", "x.indisv
 
 // indexBuilt reports whether an index without a name in its statement was built.
 func (db *DB) indexBuilt(ctx context.Context, t *leftoverLookup) (bool, error) {
-	var there bool
+	var exists bool
 	err := db.queryRow(ctx, "SELECT EXISTS (SELECT FROM ("+validIndexes+" AND x.indrelid = pg_catalog.to_regclass("+pq.QuoteLiteral(t.Table)+`)) i
-		WHERE relname ~ '_idx[0-9]*$' AND name <> ALL (`+textArray(t.Valid)+`))`).Scan(&there)
-	return there, db.classifyError(ctx, err)
+		WHERE relname ~ '_idx[0-9]*$' AND name <> ALL (`+textArray(t.Valid)+`))`).Scan(&exists)
+	return exists, db.classifyError(ctx, err)
 }
 
 // qualifiedClass is an SQL expression for the qualified name of a relation; NULL if it does not
@@ -222,19 +222,19 @@ func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 // dropLeftoversAfterStop is dropLeftovers in a new session, after the SQL that records the end: the
 // session of a stopped run has ended.
 func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, note string) (left []Leftover) {
-	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	err := db.withSecondSession(short, func(fresh *DB) error {
-		if err := fresh.exec(short, note); err != nil {
+	err := db.withSecondSession(cleanupCtx, func(second *DB) error {
+		if err := second.exec(cleanupCtx, note); err != nil {
 			return err
 		}
 		// Another migrator that holds the lock may be building an object that looks like a leftover.
-		fresh.opts.LockWait = cleanupTimeout / 2
-		if locked := fresh.Lock(short); locked != nil {
+		second.opts.LockWait = cleanupTimeout / 2
+		if locked := second.Lock(cleanupCtx); locked != nil {
 			return locked
 		}
 		var err error
-		left, err = fresh.dropLeftovers(short, t)
+		left, err = second.dropLeftovers(cleanupCtx, t)
 		return err
 	})
 	if err != nil {

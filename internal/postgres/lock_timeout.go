@@ -172,11 +172,11 @@ func (db *DB) retryOnLockTimeout(ctx context.Context, run func() *MigrationError
 // onLockTimeout logs a lock timeout: the first few times, and then at growing intervals of up to
 // five minutes.
 func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, attempt int, waited, pause time.Duration, blockers []string) {
-	what := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", roundDuration(pause), attempt)
+	activity := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", roundDuration(pause), attempt)
 	if len(blockers) > 0 {
-		what += "; held by " + blockers[0]
+		activity += "; held by " + blockers[0]
 	}
-	db.runPosition.setActivity(what)
+	db.runPosition.setActivity(activity)
 	const logAll, logEvery = 4, 20 // at last, an attempt takes about 15 s
 	if attempt > logAll && attempt%logEvery != 0 && (attempt > logEvery || attempt&(attempt-1) != 0) {
 		return

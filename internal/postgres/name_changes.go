@@ -276,7 +276,7 @@ func (l *destructiveChanges) addCall(how, name string) {
 func (l *destructiveChanges) newFunction(s *pgquery.CreateFunctionStmt) {
 	name, why := lastName(s.Funcname), ""
 	if text := sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_CreateFunctionStmt{CreateFunctionStmt: s}}); text == "" || bodyIsDestructive(text) {
-		why = "function " + name + " deletes or drops data that is unknown until it runs"
+		why = "function " + name + " deletes rows or drops objects, which are known only at run time"
 	}
 	l.functions[name] = why
 }

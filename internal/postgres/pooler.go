@@ -60,13 +60,13 @@ func (db *DB) detectStatementPooling(ctx context.Context, err error) error {
 	if !errors.As(err, &lost) || ctx.Err() != nil {
 		return err
 	}
-	again := db.withSecondSession(ctx, func(fresh *DB) error {
-		if fresh.exec(ctx, "BEGIN") != nil {
+	probe := db.withSecondSession(ctx, func(second *DB) error {
+		if second.exec(ctx, "BEGIN") != nil {
 			return ErrStatementPooling
 		}
 		return nil
 	})
-	if errors.Is(again, ErrStatementPooling) {
+	if errors.Is(probe, ErrStatementPooling) {
 		return ErrStatementPooling
 	}
 	return err

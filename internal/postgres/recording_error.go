@@ -95,7 +95,7 @@ func (db *DB) repairSequence(ctx context.Context, err error) bool {
 		db.log.Debug("could not set the history table's sequence", "error", err)
 		return false
 	}
-	db.log.Warn("history table's sequence was behind its rows; sequence set", "table", db.table.name+historySuffix)
+	db.log.Warn("history sequence repaired: it was behind the rows of the table", "table", db.table.name+historySuffix)
 	return true
 }
 

@@ -49,22 +49,22 @@ func (db *DB) CheckRequirements(step Step, together bool) error {
 	if err != nil {
 		return err
 	}
-	line, what := s.unmetRequirement(together)
+	line, reason := s.unmetRequirement(together)
 	if step.Resume {
-		line, what = 0, fmt.Sprintf("it is partially applied (%d of %d statements)", step.StatementsApplied, s.Count())
+		line, reason = 0, fmt.Sprintf("it is partially applied (%d of %d statements)", step.StatementsApplied, s.Count())
 	}
 	switch {
-	case what == "":
+	case reason == "":
 		return nil
 	case together:
-		return &SeparateTransactionError{File: step.File, Line: line, Reason: what}
+		return &SeparateTransactionError{File: step.File, Line: line, Reason: reason}
 	}
-	return &SessionRequiredError{File: step.File, Line: line, Reason: what}
+	return &SessionRequiredError{File: step.File, Line: line, Reason: reason}
 }
 
 // unmetRequirement returns the reason why a script cannot run in a transaction that Shiplock
 // begins, by itself or together with others, and its line; empty if it can.
-func (s *Script) unmetRequirement(together bool) (line int, what string) {
+func (s *Script) unmetRequirement(together bool) (line int, reason string) {
 	if !s.Transactional {
 		for _, st := range s.Statements {
 			if st.refusesTransaction {
@@ -86,7 +86,7 @@ func (s *Script) unmetRequirement(together bool) (line int, what string) {
 		if i := slices.IndexFunc(s.Statements, func(st Statement) bool { return st.unparsed }); i >= 0 {
 			line = s.lineOf(s.Statements[i])
 		}
-		return line, "it has SQL that the parser does not recognize, so it is unknown whether it can run in a transaction"
+		return line, "it has SQL that the parser does not support, so it is unknown whether it can run in a transaction"
 	case !strings.EqualFold(s.Begin, "BEGIN") && !strings.EqualFold(s.Begin, "BEGIN TRANSACTION"):
 		return 0, fmt.Sprintf("it begins its transaction with %q", s.Begin)
 	case s.startsWithSetTransaction():
