@@ -70,7 +70,7 @@ func TestUp_InvalidDirective_RefusedBeforeRunning(t *testing.T) {
 	t.Parallel()
 	for directive, want := range map[string]string{
 		"min-compatible-version 3":    "-- shiplock:min-compatible-version 3 is above its own version",
-		"min-compatible-version soon": "want the oldest version that can live with this migration",
+		"min-compatible-version soon": "want the oldest version that is compatible with this migration",
 		"ireversible":                 "unknown directive",
 	} {
 		w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "2_b.up.sql": "-- shiplock:" + directive + "\nSELECT 2"})

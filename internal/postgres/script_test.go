@@ -117,14 +117,14 @@ func TestParseScriptReadsOddFiles(t *testing.T) {
 
 func TestParseScriptRefuses(t *testing.T) {
 	for _, c := range []struct{ name, sql, want string }{
-		{"NUL", "SELECT 1;\nSELECT '\x00';", ":2: there is a NUL byte"},
+		{"NUL", "SELECT 1;\nSELECT '\x00';", ":2: the file contains a NUL byte"},
 		{"UTF-16", "\xff\xfeS\x00", ":1: the file is UTF-16"},
 		{"Latin-1", "SELECT 1;\n\nSELECT 'caf\xe9';", ":3: byte 0xe9 is not UTF-8"},
 		{"misspelt directive", "-- x\n-- shiplock:no-transactions\nSELECT 1", `:2: unknown directive "shiplock:no-transactions"`},
 		{"BEGIN without COMMIT", "-- x\nBEGIN;\nSELECT 1;", `:2: "BEGIN" begins a transaction that is never committed`},
 		{"second BEGIN without COMMIT", "BEGIN; SELECT 1; COMMIT;\nSTART TRANSACTION; SELECT 2;", `:2: "START TRANSACTION" begins`},
 		{"COMMIT AND CHAIN at the end", "BEGIN;\nSELECT 1;\nCOMMIT AND CHAIN;", `:3: "COMMIT AND CHAIN" begins`},
-		{"psql's command", "SELECT 1;\n\\i other.sql\n", `:2: \i is a command of psql's`},
+		{"psql's command", "SELECT 1;\n\\i other.sql\n", `:2: \i is a psql command`},
 		{"COPY without rows", "SELECT 1;\nCOPY a FROM stdin;\nSELECT 2;\n", ":2: COPY … FROM stdin needs its rows"},
 		{"COPY to the client", "COPY a TO stdout;", ":1: COPY … TO stdout"},
 		{"COPY in binary", "-- x\nCOPY a FROM stdin (FORMAT Binary);\n\\.\n", ":2: COPY in binary format"},

@@ -12,7 +12,7 @@ import (
 func unreadableFileReport(err error, e *source.UnreadableError) Report {
 	c := Report{Code: ExitInternal, Title: e.Error()}
 	switch {
-	case e.Folder:
+	case e.Directory:
 		c.Code = ExitUsage
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
 		c.Code = ExitRefused
@@ -25,7 +25,7 @@ func unreadableFileReport(err error, e *source.UnreadableError) Report {
 		c.add("next", "make the migrations readable for this user: run chmod -R a+rX on their directory before the image is built, or set defaultMode: 0444 for a ConfigMap volume")
 	case errors.Is(err, fs.ErrNotExist):
 		c.add("next", "restore the file, or deploy again if the directory was replaced while the migrator ran")
-	case e.Folder:
+	case e.Directory:
 		c.add("next", "correct --source or SHIPLOCK_SOURCE")
 	default:
 		c.add("next", "check the volume that holds the migrations, and deploy again")

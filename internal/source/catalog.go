@@ -1,4 +1,4 @@
-// Package source finds migrations and puts them in order.
+// Package source reads migrations from a directory and orders them by version.
 package source
 
 import (
@@ -18,73 +18,73 @@ import (
 	"github.com/golang-migrate/migrate/v4/source"
 )
 
-// ErrNoMigrations says that the source holds no migration at all: more likely a
-// wrong path or an empty volume than a wish.
+// ErrNoMigrations reports that the source contains no migrations: most likely a wrong path
+// or an empty volume.
 var ErrNoMigrations = errors.New("no migrations")
 
-// NameError is a file name that is no migration's, or one version too many. It is
-// an error and not a warning: a file that never runs is found out in production.
+// A NameError reports an invalid file name or a duplicate version. It is an error and not a
+// warning, because a file that never runs would be noticed only in production.
 type NameError struct {
-	Path    string // the file, or the folder when several files are concerned
-	Problem string // what is wrong and the way out
+	Path    string // the file, or the directory if several files are involved
+	Problem string // what is wrong, and how to fix it
 }
 
 func (e *NameError) Error() string { return e.Path + ": " + e.Problem }
 
-// Migration is one version: its up file and, if there is one, its down file.
+// A Migration is one version: its up file and, if there is one, its down file.
 type Migration struct {
 	Version uint
 	Name    string
-	Up      string // file name within the catalog's folder; empty if there is none
+	Up      string // file name within the catalog's directory; empty if there is none
 	Down    string
-	// HistoryOnly is a migration that no file here has, and a database's journal; see WithHistory.
+	// HistoryOnly is set for a migration that has no file, only rows in the history table; see WithHistory.
 	HistoryOnly bool
-	// NoDown is why Down is empty, where that is not because there is no file.
+	// NoDown is why Down is empty, if not because there is no file.
 	NoDown       string
-	Irreversible bool // its up says so; known of what is in effect
+	Irreversible bool // declared by the up file; set for applied migrations
 }
 
-// Unrecognized says what to do with a .sql file whose name is no migration's.
+// An Unrecognized is how to handle .sql files with invalid names.
 type Unrecognized string
 
-// The choices of Unrecognized.
+// Values of Unrecognized.
 const (
 	FailUnrecognized   Unrecognized = "fail"
 	IgnoreUnrecognized Unrecognized = "ignore" // as golang-migrate does
 )
 
-// Catalog holds all migrations of a source in the order of their versions.
+// A Catalog holds all migrations of a source in the order of their versions.
 type Catalog struct {
 	fsys              fs.FS
-	dir               string // where fsys is, if it is a folder on disk
+	dir               string // the path of fsys, if it is a directory on disk
 	origin            string
 	migrations        []Migration
 	ignored           []string
-	unreadableFolders []string               // folders that may hold migrations, and cannot be looked into
+	unreadableFolders []string               // directories that may contain migrations and cannot be read
 	sums              map[string]string      // checksums by file name
 	first             func() (string, error) // see StartDigest
 	ctx               context.Context        // see OpenContext
 
-	// Of a union: the files alone, and what stands for a file's text.
+	// For a merged catalog: the files alone, and the SQL from the history table by file name.
 	files *Catalog
 	texts map[string]string
 }
 
 // Open reads the names of the migrations in dir. It does not read the files.
 //
-// Names are golang-migrate's: VERSION_NAME.up.sql and VERSION_NAME.down.sql, the
-// version in decimal digits. Gaps and leading zeros are fine. Other .sql files
-// (unless they are to be ignored), two files for one version and direction, and a
-// folder without any migration are errors, each with the names of the files.
+// Names are golang-migrate's: VERSION_NAME.up.sql and VERSION_NAME.down.sql, with the
+// version in decimal digits. Gaps and leading zeros are allowed. Other .sql files
+// (unless they are ignored), two files for one version and direction, and a directory
+// without migrations are errors that name the files.
 func Open(dir string, unrecognized Unrecognized) (*Catalog, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w: the folder %s does not exist", ErrNoMigrations, dir)
+		return nil, fmt.Errorf("%w: directory %s does not exist", ErrNoMigrations, dir)
 	case err != nil:
 		return nil, newUnreadableError(dir, true, err)
 	case !info.IsDir():
-		return nil, newUnreadableError(dir, true, errors.New("this is a file; --source takes the folder that holds the .sql files"))
+		return nil, newUnreadableError(dir, true, errors.New("this is a file; set --source to the directory that contains the .sql files"))
 	}
 	c, err := Read(os.DirFS(dir), dir, unrecognized)
 	if err == nil {
@@ -93,21 +93,21 @@ func Open(dir string, unrecognized Unrecognized) (*Catalog, error) {
 	return c, err
 }
 
-// Read is Open for any file system; origin names it in messages.
+// Read is Open for any file system. Messages refer to it as origin.
 func Read(fsys fs.FS, origin string, unrecognized Unrecognized) (*Catalog, error) {
 	entries, err := entriesOf(fsys)
 	if err != nil {
 		return nil, newUnreadableError(origin, true, err)
 	}
 	c, err := newCatalog(fsys, origin, unrecognized, entries)
-	if err != nil { // of several faults the first by name is told, in whatever order the folder has them
+	if err != nil { // report the first error by file name, whatever the order of the directory
 		slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 		c, err = newCatalog(fsys, origin, unrecognized, entries)
 	}
 	return c, err
 }
 
-// entriesOf is fs.ReadDir without its order.
+// entriesOf is fs.ReadDir without sorting.
 func entriesOf(fsys fs.FS) ([]fs.DirEntry, error) {
 	dir, err := fsys.Open(".")
 	if err != nil {
@@ -151,7 +151,7 @@ func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []
 		}
 	}
 	if len(byVersion) == 0 {
-		return nil, fmt.Errorf("%w: the folder %s holds no file like 0001_create_users.up.sql", ErrNoMigrations, origin)
+		return nil, fmt.Errorf("%w: directory %s contains no file like 0001_create_users.up.sql", ErrNoMigrations, origin)
 	}
 	slices.Sort(c.ignored)
 	slices.Sort(c.unreadableFolders)
@@ -159,10 +159,10 @@ func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []
 	return c, nil
 }
 
-// isRelevant skips what editors and ConfigMap volumes leave beside the files: hidden
-// names such as "..data", folders without migrations, and what neither is SQL nor
-// has a migration's name.
-// The error is of a folder that cannot be looked into.
+// isRelevant reports whether an entry can be a migration. It skips what editors and
+// ConfigMap volumes leave beside the files: hidden names such as "..data", directories
+// without migrations, and files that are not SQL. It returns an error for a directory that
+// cannot be read.
 func isRelevant(fsys fs.FS, e fs.DirEntry) (bool, error) {
 	if strings.HasPrefix(e.Name(), ".") {
 		return false, nil
@@ -176,22 +176,23 @@ func isRelevant(fsys fs.FS, e fs.DirEntry) (bool, error) {
 	return strings.EqualFold(filepath.Ext(strings.TrimSpace(e.Name())), ".sql") || source.Regex.MatchString(e.Name()) || withoutExtension.MatchString(e.Name()), nil
 }
 
-// maxDepth is how far down migrations are looked for that would not run: a folder a year
-// and a month, and no dependencies' folders where the source is a whole repository.
+// maxDepth is the depth to which subdirectories are searched for migrations that would not
+// run: enough for one directory per year and month, but not for the dependencies of a whole
+// repository.
 const maxDepth = 2
 
-// containsMigrations reports whether a folder holds a migration, or one of its folders does.
-func containsMigrations(fsys fs.FS, folder string, depth int) (bool, error) {
-	inside, err := fs.ReadDir(fsys, folder)
+// containsMigrations reports whether a directory or one of its subdirectories contains a migration.
+func containsMigrations(fsys fs.FS, dir string, depth int) (bool, error) {
+	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
 		return false, err
 	}
-	for _, e := range inside {
+	for _, e := range entries {
 		switch {
 		case source.Regex.MatchString(e.Name()):
 			return true, nil
 		case e.IsDir() && depth > 1 && !strings.HasPrefix(e.Name(), "."):
-			holds, deeper := containsMigrations(fsys, path.Join(folder, e.Name()), depth-1)
+			holds, deeper := containsMigrations(fsys, path.Join(dir, e.Name()), depth-1)
 			if holds {
 				return true, nil
 			}
@@ -201,34 +202,34 @@ func containsMigrations(fsys fs.FS, folder string, depth int) (bool, error) {
 	return false, err
 }
 
-// withoutExtension is a migration's name that lacks its .sql.
+// withoutExtension matches a migration's name without ".sql".
 var withoutExtension = regexp.MustCompile(`(?i)^[0-9]+_.*[._](up|down)\s*$`)
 
-// checkReadable refuses what has a migration's name and is no file: a link to nothing, and
-// what would be waited for or never end when it is read.
+// checkReadable refuses entries with a migration's name that are not files: broken links,
+// and special files whose read would block or never end.
 func checkReadable(fsys fs.FS, e fs.DirEntry) error {
 	kind := e.Type()
 	if kind&fs.ModeSymlink != 0 {
 		info, err := fs.Stat(fsys, e.Name())
 		if errors.Is(err, fs.ErrNotExist) {
-			return errors.New("the link points to a file that does not exist; correct the link, or put the file itself here")
+			return errors.New("the link points to a file that does not exist; correct the link, or replace it with the file")
 		}
 		if err != nil {
-			return fmt.Errorf("the link cannot be followed: %w", err)
+			return fmt.Errorf("cannot follow the link: %w", err)
 		}
 		kind = info.Mode().Type()
 	}
 	if what, irregular := specialFileKinds[kind&^fs.ModeCharDevice]; irregular {
-		return fmt.Errorf("this is a %s and not a file, so it cannot be read as a migration; put the file itself here", what)
+		return fmt.Errorf("this is a %s, not a file; replace it with the migration file", what)
 	}
 	return nil
 }
 
-var specialFileKinds = map[fs.FileMode]string{fs.ModeDir: "folder", fs.ModeNamedPipe: "named pipe", fs.ModeSocket: "socket", fs.ModeDevice: "device", fs.ModeIrregular: "special file"}
+var specialFileKinds = map[fs.FileMode]string{fs.ModeDir: "directory", fs.ModeNamedPipe: "named pipe", fs.ModeSocket: "socket", fs.ModeDevice: "device", fs.ModeIrregular: "special file"}
 
 func parseEntry(e fs.DirEntry) (source.Migration, error) {
 	if e.IsDir() && !source.Regex.MatchString(e.Name()) {
-		return source.Migration{}, errors.New("this folder holds migrations, and folders are not looked into, so they would never run; move them up, or pass --unrecognized-files ignore")
+		return source.Migration{}, errors.New("this directory contains migrations, but subdirectories are not searched, so they would never run; move the files up, or set --unrecognized-files ignore")
 	}
 	return parse(e.Name())
 }
@@ -240,17 +241,17 @@ func parse(name string) (source.Migration, error) {
 	file, err := source.Parse(name)
 	switch {
 	case errors.Is(err, source.ErrParse) || err == nil && !strings.HasSuffix(name, ".sql"):
-		return source.Migration{}, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so it would never run; rename it, move it away, or pass --unrecognized-files ignore")
+		return source.Migration{}, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so the file would never run; rename it, move it out of the directory, or set --unrecognized-files ignore")
 	case err != nil || file.Version > MaxVersion:
-		return source.Migration{}, fmt.Errorf("the version is above the highest possible, %d", uint(MaxVersion))
+		return source.Migration{}, fmt.Errorf("the version exceeds the maximum, %d", uint(MaxVersion))
 	}
 	return *file, nil
 }
 
-// MaxVersion is the greatest version that schema_migrations.version, a bigint, can hold.
+// MaxVersion is the maximum version, because schema_migrations.version is a bigint.
 const MaxVersion = 1<<63 - 1
 
-// add puts a file beside its version's other one; byVersion tells where that is.
+// add adds a file to the migration of its version; byVersion maps versions to indexes.
 func (c *Catalog) add(byVersion map[uint]int, file source.Migration) error {
 	i, known := byVersion[file.Version]
 	if !known {
@@ -264,28 +265,28 @@ func (c *Catalog) add(byVersion map[uint]int, file source.Migration) error {
 		slot = &m.Down
 	}
 	if *slot != "" {
-		return fmt.Errorf("two files are version %d: %s and %s; give one of them a new version", file.Version, *slot, file.Raw)
+		return fmt.Errorf("duplicate version %d: %s and %s; give one of them a new version", file.Version, *slot, file.Raw)
 	}
 	*slot = file.Raw
 	if file.Direction == source.Up {
-		m.Name = file.Identifier // golang-migrate lets the two files of a version differ in name
+		m.Name = file.Identifier // golang-migrate allows different names for the two files of a version
 	}
 	return nil
 }
 
-// Origin is where the migrations were read from, for messages.
+// Origin returns the directory that the migrations were read from, for messages.
 func (c *Catalog) Origin() string { return c.origin }
 
-// Ignored lists the files whose names are no migration's.
+// Ignored returns the .sql files with invalid names.
 func (c *Catalog) Ignored() []string { return slices.Clone(c.ignored) }
 
-// UnreadableFolders lists the folders that cannot be looked into for migrations that would not run.
+// UnreadableFolders returns the subdirectories that cannot be searched for migrations.
 func (c *Catalog) UnreadableFolders() []string { return slices.Clone(c.unreadableFolders) }
 
 // All returns the migrations in ascending order of version.
 func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }
 
-// Latest is the highest version.
+// Latest returns the highest version.
 func (c *Catalog) Latest() uint { return c.migrations[len(c.migrations)-1].Version }
 
 // Find returns the migration with this version.

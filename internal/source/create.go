@@ -12,26 +12,26 @@ import (
 	"time"
 )
 
-// timestampDigits is the length of a version like 20261121093000 (UTC), the
-// other numbering that golang-migrate's users have.
+// timestampDigits is the length of a timestamp version such as 20261121093000 (UTC), the
+// other common numbering scheme for golang-migrate.
 const timestampDigits = len("20060102150405")
 
-// defaultDigits is the width of the first version in an empty folder.
+// defaultDigits is the width of the first version in an empty directory.
 const defaultDigits = 4
 
 var nonNameCharacters = regexp.MustCompile(`[^\p{L}\p{N}]+`)
 
-// Create writes the next up and down file for name into dir, which it makes if
-// need be, and returns their paths. The new version continues the folder's own
-// numbering: as wide as the last one, or a UTC timestamp after a timestamp. It
-// never overwrites a file.
+// Create writes the next up and down file for name into dir, creating dir if necessary, and
+// returns their paths. The new version continues the numbering of the directory: with the
+// width of the last version, or a UTC timestamp after a timestamp. Create never overwrites
+// a file.
 func Create(dir, name string, now time.Time) (up, down string, err error) {
 	slug := strings.ToLower(strings.Trim(nonNameCharacters.ReplaceAllString(name, "_"), "_"))
 	if slug == "" {
-		return "", "", fmt.Errorf("migration name %q: want a few words, such as add_guest_phone", name)
+		return "", "", fmt.Errorf("invalid migration name %q; want words such as add_guest_phone", name)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", "", fmt.Errorf("migrations folder: %w", err)
+		return "", "", fmt.Errorf("migrations directory: %w", err)
 	}
 	version, err := nextVersion(dir, now)
 	if err != nil {
@@ -42,7 +42,7 @@ func Create(dir, name string, now time.Time) (up, down string, err error) {
 	if err := writeNew(up, "-- "+slug+"\n"); err != nil {
 		return "", "", err
 	}
-	if err := writeNew(down, "-- undoes "+filepath.Base(up)+"\n"); err != nil {
+	if err := writeNew(down, "-- rolls back "+filepath.Base(up)+"\n"); err != nil {
 		return "", "", errors.Join(err, os.Remove(up))
 	}
 	return up, down, nil
@@ -58,7 +58,7 @@ func nextVersion(dir string, now time.Time) (string, error) {
 	}
 	last := c.migrations[len(c.migrations)-1]
 	if last.Version == MaxVersion {
-		return "", fmt.Errorf("version %d is the highest possible", last.Version)
+		return "", fmt.Errorf("version %d is the maximum", last.Version)
 	}
 	digits, _, _ := strings.Cut(last.Up+last.Down, "_")
 	next := strconv.FormatUint(uint64(last.Version)+1, 10)
@@ -71,10 +71,10 @@ func nextVersion(dir string, now time.Time) (string, error) {
 func writeNew(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists already; nothing was written", path)
+		return fmt.Errorf("%s already exists; nothing was written", path)
 	}
 	if err != nil {
-		return fmt.Errorf("new migration: %w", err)
+		return fmt.Errorf("cannot create migration: %w", err)
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())

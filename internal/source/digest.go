@@ -11,11 +11,11 @@ import (
 	"sync/atomic"
 )
 
-// Digest is a SHA-256, in hexadecimal, of the names of all files and of every byte
-// of the up files. Two catalogs of the same digest plan alike; a changed comment
-// makes another one, which Checksum would not see. It reads every up file each time
-// it is called: what is cheaper, a size and a time, does not tell an edit in an
-// image whose times are all set to one moment; see ADR 9.
+// Digest returns the hexadecimal SHA-256 of the names of all files and of every byte of the
+// up files. Two catalogs with the same digest give the same plan. A changed comment changes
+// the digest, but not Checksum. Digest reads every up file on each call: sizes and
+// modification times are cheaper, but do not detect an edit in an image whose times are
+// all set to the same value; see ADR 9.
 func (c *Catalog) Digest() (string, error) {
 	return interruptible(c.ctx, c.digest)
 }
@@ -51,16 +51,16 @@ func (c *Catalog) digest() (string, error) {
 	}
 	all := sha256.New()
 	for i, m := range c.migrations {
-		_, _ = io.WriteString(all, m.Up+"\x00"+m.Down+"\x00") // a hash returns no errors, and no name holds a zero
+		_, _ = io.WriteString(all, m.Up+"\x00"+m.Down+"\x00") // a hash returns no errors, and no file name contains a zero byte
 		_, _ = all.Write(sums[i][:])
 	}
 	return hex.EncodeToString(all.Sum(nil)), nil
 }
 
-// batchSize is how many files a worker takes at a time: of thirty files, one takes all.
+// batchSize is the number of files a worker takes at a time, so one worker reads thirty files.
 const batchSize = 64
 
-// digester is one worker of Digest.
+// A digester is a worker of Digest.
 type digester struct {
 	catalog *Catalog
 	open    func(name string) (io.ReadCloser, error)
@@ -68,7 +68,7 @@ type digester struct {
 	buf     []byte
 }
 
-// files digests the up files of the migrations [first, last).
+// files computes the digests of the up files of the migrations [first, last).
 func (d *digester) files(first, last int) error {
 	if d.buf == nil {
 		d.buf = make([]byte, 64<<10)
@@ -92,7 +92,7 @@ func (d *digester) file(name string, sum *[sha256.Size]byte) error {
 	}
 	defer f.Close()
 	n, err := io.ReadFull(f, d.buf)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // nearly every file ends within the buffer
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // nearly every file fits in the buffer
 		*sum = sha256.Sum256(d.buf[:n])
 		return nil
 	}
@@ -107,19 +107,19 @@ func (d *digester) file(name string, sum *[sha256.Size]byte) error {
 	return err
 }
 
-// fileOpener opens files of the catalog until done is called.
+// fileOpener returns a function that opens files of the catalog until done is called.
 func (c *Catalog) fileOpener() (open func(name string) (io.ReadCloser, error), done func(), err error) {
 	if c.dir == "" {
 		return func(name string) (io.ReadCloser, error) { return c.fsys.Open(name) }, func() {}, nil
 	}
-	folder, err := openFolder(c.dir)
+	dir, err := openDirectory(c.dir)
 	if err != nil {
 		return nil, nil, c.fileError("", err)
 	}
-	return folder.open, func() { _ = folder.Close() }, nil // it was only read
+	return dir.open, func() { _ = dir.Close() }, nil // it was only read
 }
 
-// openRaw opens a file of a folder on disk with half the system calls of os.Open.
+// openRaw opens a file of a directory on disk with half the system calls of os.Open.
 func (c *Catalog) openRaw(name string) (io.ReadCloser, error) {
 	if c.dir == "" {
 		return c.fsys.Open(name)
@@ -127,15 +127,14 @@ func (c *Catalog) openRaw(name string) (io.ReadCloser, error) {
 	return openRaw(c.dir + string(filepath.Separator) + name)
 }
 
-// StartDigest begins to take a digest, which InitialDigest then waits for. Whoever needs
-// it has a connection to wait for meanwhile.
+// StartDigest starts computing a digest, for which InitialDigest then waits. The caller
+// connects to the database in the meantime.
 func (c *Catalog) StartDigest() {
 	c.first = sync.OnceValues(c.digest)
-	go func() { _, _ = c.first() }() // InitialDigest has its error
+	go func() { _, _ = c.first() }() // InitialDigest returns the error
 }
 
-// InitialDigest is the digest of the files as they were after StartDigest; without that,
-// as they are now.
+// InitialDigest returns the digest started by StartDigest, or else Digest.
 func (c *Catalog) InitialDigest() (string, error) {
 	if c.first == nil {
 		return c.Digest()

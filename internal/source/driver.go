@@ -12,15 +12,15 @@ import (
 
 var _ source.Driver = (*Driver)(nil)
 
-// Driver is a catalog as golang-migrate reads it.
+// A Driver is a catalog as a source driver of golang-migrate.
 type Driver struct{ catalog *Catalog }
 
-// Driver returns a view of c for migrate.Migrate.
+// Driver returns a source driver of golang-migrate for c.
 func (c *Catalog) Driver() *Driver { return &Driver{catalog: c} }
 
-// Open is part of source.Driver; a Driver comes from a catalog, never from a URL.
+// Open is part of source.Driver. It returns an error, because a Driver is created from a Catalog.
 func (*Driver) Open(string) (source.Driver, error) {
-	return nil, errors.New("shiplock's source is opened with source.Open, not by URL")
+	return nil, errors.New("the source cannot be opened by URL; use source.Open")
 }
 
 // Close is part of source.Driver. Nothing stays open.

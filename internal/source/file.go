@@ -27,7 +27,7 @@ func (c *Catalog) open(file string) (io.ReadCloser, error) {
 	return c.openRaw(file)
 }
 
-// Size is that of a file, in bytes; -1 for no name.
+// Size returns the size of a file in bytes; -1 for an empty name.
 func (c *Catalog) Size(file string) (int64, error) {
 	if file == "" {
 		return -1, nil
@@ -42,11 +42,11 @@ func (c *Catalog) Size(file string) (int64, error) {
 	return info.Size(), nil
 }
 
-// maxHeader is how far into a file directives are looked for.
+// maxHeader is how many bytes of a file are searched for directives.
 const maxHeader = 64 << 10
 
-// Directives reads the directives of a version's up file. One that states a floor above
-// itself is an error: not even its own release could run.
+// Directives returns the directives of a version's up file. A minimum compatible version
+// above its own version is an error, because not even its own release could run.
 func (c *Catalog) Directives(version uint) (sqlfile.Directives, error) {
 	m, _ := c.Find(version)
 	if m.Up == "" {
@@ -66,12 +66,12 @@ func (c *Catalog) Directives(version uint) (sqlfile.Directives, error) {
 	case errors.As(err, &unusable):
 		unusable.File = m.Up
 	case err == nil && directives.MinCompatibleVersion > version:
-		err = &sqlfile.Error{File: m.Up, Problem: fmt.Sprintf("-- %s %d is above its own version, so not even the release that brings it could run", sqlfile.MinCompatibleVersion, directives.MinCompatibleVersion)}
+		err = &sqlfile.Error{File: m.Up, Problem: fmt.Sprintf("-- %s %d is above the version of this migration, so not even its own release could run", sqlfile.MinCompatibleVersion, directives.MinCompatibleVersion)}
 	}
 	return directives, err
 }
 
-// Text returns the text of one of the catalog's files; none for no name, and none
+// Text returns the text of one of the catalog's files. It returns "" for an empty name and
 // for a file of more than limit bytes.
 func (c *Catalog) Text(file string, limit int64) (string, error) {
 	if file == "" {
@@ -91,8 +91,8 @@ func (c *Catalog) Text(file string, limit int64) (string, error) {
 	return string(text), nil
 }
 
-// Checksum is that of a version's up file; empty where there is none. A file is
-// read once in a run: what a run thinks of a file does not change while it lasts.
+// Checksum returns the checksum of a version's up file, or "" if there is none. Each file is
+// read once, so the checksum does not change during a run.
 func (c *Catalog) Checksum(version uint) (string, error) {
 	m, _ := c.Find(version)
 	if m.Up == "" {
@@ -112,7 +112,7 @@ func (c *Catalog) Checksum(version uint) (string, error) {
 	return sum, nil
 }
 
-// fileError names the file of an error, or the folder for no file.
+// fileError adds the name of the file to an error, or the directory for an empty name.
 func (c *Catalog) fileError(file string, err error) error {
 	var interrupted *sqlfile.InterruptedError
 	if errors.As(err, &interrupted) {

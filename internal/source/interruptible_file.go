@@ -9,8 +9,8 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// OpenContext is Open, but it does not wait for the file system longer than ctx lasts,
-// nor does what reads the catalog's files later.
+// OpenContext is Open with a context. When ctx ends, neither OpenContext nor later reads of
+// the catalog's files wait for the file system any longer.
 func OpenContext(ctx context.Context, dir string, unrecognized Unrecognized) (*Catalog, error) {
 	c, err := interruptible(ctx, func() (*Catalog, error) { return Open(dir, unrecognized) })
 	if err == nil {
@@ -19,13 +19,12 @@ func OpenContext(ctx context.Context, dir string, unrecognized Unrecognized) (*C
 	return c, err
 }
 
-// readGrace is what a read may take when ctx is over: what is recorded of a run that was
-// stopped still reads its file.
+// readGrace is how long a read may take after ctx has ended: recording a stopped run still
+// reads its file.
 var readGrace = 2 * time.Second
 
-// interruptible returns what f returns, or an InterruptedError when ctx is over and f
-// does not return: the kernel does not give a read of a file back to the program, so it
-// is left behind.
+// interruptible returns what f returns, or an InterruptedError if ctx ends and f does not
+// return. A blocked read of a file cannot be interrupted, so its goroutine is abandoned.
 func interruptible[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	if ctx == nil {
 		return f()
@@ -53,7 +52,7 @@ func interruptible[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// openInterruptibly is open, of a file whose reads end with the catalog's context.
+// openInterruptibly opens a file whose reads end with the catalog's context.
 func (c *Catalog) openInterruptibly(file string) (io.ReadCloser, error) {
 	if _, remembered := c.texts[file]; remembered || c.ctx == nil {
 		return c.open(file)
@@ -65,11 +64,11 @@ func (c *Catalog) openInterruptibly(file string) (io.ReadCloser, error) {
 	return &interruptibleFile{ctx: c.ctx, file: f}, nil
 }
 
-// interruptibleFile is a file whose reads end with a context.
+// An interruptibleFile is a file whose reads end with a context.
 type interruptibleFile struct {
 	ctx       context.Context
 	file      io.ReadCloser
-	buf       []byte // what a read that is left behind writes to; nobody else has it
+	buf       []byte // written by an abandoned read, so it is never shared
 	abandoned bool
 }
 
@@ -90,7 +89,7 @@ func (f *interruptibleFile) Read(p []byte) (int, error) {
 	return copy(p, buf[:n]), err
 }
 
-// Close leaves a file open that is still being read: closing it may wait, too.
+// Close does not close a file that is still being read, because closing may also block.
 func (f *interruptibleFile) Close() error {
 	if f.abandoned {
 		return nil

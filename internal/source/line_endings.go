@@ -6,7 +6,7 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// MatchLineEndings is sqlfile.MatchLineEndings of a version's up file.
+// MatchLineEndings is sqlfile.MatchLineEndings for the up file of a version.
 func (c *Catalog) MatchLineEndings(version uint, sum, sql string) (sqlfile.LineEndings, bool, error) {
 	m, _ := c.Find(version)
 	if m.Up == "" {

@@ -5,29 +5,29 @@ import (
 	"sort"
 )
 
-// RecordedMigration is a migration as a database's journal tells it: one that is in effect
-// there, or whose down has stopped part-way.
+// A RecordedMigration is a migration from the history table of a database: one that is
+// applied, or partially rolled back.
 type RecordedMigration struct {
 	Version uint
 	Name    string
-	// Checksum is that of the up file that ran, empty where it is not known.
+	// Checksum is the checksum of the up file that ran; empty if it is unknown.
 	Checksum string
-	// HasUp and HasDown say that the journal holds the SQL.
+	// HasUp and HasDown report whether the history table has the SQL.
 	HasUp, HasDown bool
-	// NoDown says why it does not hold the down's, in words that complete "and".
+	// NoDown is why it does not have the down SQL, as a clause.
 	NoDown       string
 	Irreversible bool
-	// Differs says that the up file here is not what ran: its down file is another
-	// migration's, too.
+	// Differs reports whether the up file differs from the SQL that ran. Its down file then
+	// belongs to another migration as well.
 	Differs bool
 }
 
-// FromHistory is how the name of a file begins that is no file: its text is the journal's.
+// FromHistory is the prefix of file names that stand for SQL in the history table.
 const FromHistory = "history:"
 
-// WithHistory is a catalog of the files and of what a database remembers. A file counts
-// if its up is what ran: then its down may be a better one than that of the day.
-// Of a version whose up here did not run both come from the journal.
+// WithHistory returns a catalog that merges the files with the migrations recorded in a
+// database. If the up file is what ran, the files are used, because the down file may have
+// been improved since. Otherwise both scripts come from the history table.
 func (c *Catalog) WithHistory(recorded []RecordedMigration) *Catalog {
 	u := &Catalog{fsys: c.fsys, dir: c.dir, origin: c.origin, ignored: c.ignored, ctx: c.ctx, files: c, sums: map[string]string{}, texts: map[string]string{}}
 	for file, sum := range c.sums {
@@ -48,7 +48,7 @@ func (c *Catalog) WithHistory(recorded []RecordedMigration) *Catalog {
 	return u
 }
 
-// merge is one version of the files, if it is here, and of the journal.
+// merge merges a version of the files, if there is one, with its history.
 func (u *Catalog) merge(m Migration, here bool, r RecordedMigration) Migration {
 	if !here || r.Differs {
 		m = Migration{Version: r.Version, Name: r.Name, HistoryOnly: !here, NoDown: r.NoDown}
@@ -66,7 +66,7 @@ func (u *Catalog) merge(m Migration, here bool, r RecordedMigration) Migration {
 	return m
 }
 
-// historyFileName is what a file of the folder would be called.
+// historyFileName returns the name that the file would have in the directory, with the prefix FromHistory.
 func (u *Catalog) historyFileName(r RecordedMigration, direction string) string {
 	digits := 0
 	if all := u.files.migrations; len(all) > 0 {
@@ -78,7 +78,7 @@ func (u *Catalog) historyFileName(r RecordedMigration, direction string) string 
 	return fmt.Sprintf("%s%0*d_%s.%s.sql", FromHistory, digits, r.Version, r.Name, direction)
 }
 
-// Files is the part of a union that is files; of any other catalog, all of it.
+// Files returns the files of a merged catalog, or the catalog itself if it is not merged.
 func (c *Catalog) Files() *Catalog {
 	if c.files != nil {
 		return c.files
@@ -86,14 +86,14 @@ func (c *Catalog) Files() *Catalog {
 	return c
 }
 
-// SetRecordedSQL gives a version's remembered SQL its text.
+// SetRecordedSQL sets the SQL of a version from the history table.
 func (c *Catalog) SetRecordedSQL(version uint, up, down string) {
 	m, _ := c.Find(version)
 	r := RecordedMigration{Version: m.Version, Name: m.Name}
 	c.texts[c.historyFileName(r, "up")], c.texts[c.historyFileName(r, "down")] = up, down
 }
 
-// UpTo is the part of a catalog's files up to a version, that one included.
+// UpTo returns the files up to and including a version.
 func (c *Catalog) UpTo(version uint) *Catalog {
 	n := sort.Search(len(c.migrations), func(i int) bool { return c.migrations[i].Version > version })
 	part := *c

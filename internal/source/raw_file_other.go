@@ -9,17 +9,17 @@ import (
 	"path/filepath"
 )
 
-// rawFolder is a folder's path.
-type rawFolder string
+// A rawDirectory is the path of a directory.
+type rawDirectory string
 
 func openRaw(path string) (io.ReadCloser, error) { return os.Open(path) }
 
-func openFolder(path string) (rawFolder, error) { return rawFolder(path), nil }
+func openDirectory(path string) (rawDirectory, error) { return rawDirectory(path), nil }
 
-func (f rawFolder) open(name string) (io.ReadCloser, error) {
+func (f rawDirectory) open(name string) (io.ReadCloser, error) {
 	return os.Open(filepath.Join(string(f), name))
 }
 
-func (rawFolder) Close() error { return nil }
+func (rawDirectory) Close() error { return nil }
 
 func ownerOf(fs.FileInfo) string { return "" }

@@ -57,13 +57,13 @@ func TestReadRefuses(t *testing.T) {
 		{"nothing", nil, []string{"no migrations", "m", "0001_create_users.up.sql"}},
 		{"no version", []string{"1_a.up.sql", "create.sql"}, []string{"create.sql", "never run", "rename"}},
 		{"no direction", []string{"1_a.sql"}, []string{"1_a.sql", ".up.sql"}},
-		{"in a folder", []string{"2_a.up.sql", "old/1_b.up.sql"}, []string{"m/old: this folder holds migrations", "move them up"}},
+		{"in a folder", []string{"2_a.up.sql", "old/1_b.up.sql"}, []string{"m/old: this directory contains migrations", "move the files up"}},
 		{"upper-case ending", []string{"1_a.up.SQL"}, []string{"1_a.up.SQL", ".up.sql"}},
 		{"one version twice", []string{"1_a.up.sql", "01_a.up.sql"}, []string{"1_a.up.sql", "01_a.up.sql", "version 1"}},
 		{"one version, two names", []string{"1_a.up.sql", "1_b.up.sql"}, []string{"1_a.up.sql", "1_b.up.sql", "version 1"}},
-		{"golang-migrate would run it", []string{"1_a.up.sql", "2_b.up.sql.bak"}, []string{"2_b.up.sql.bak", "move it away"}},
+		{"golang-migrate would run it", []string{"1_a.up.sql", "2_b.up.sql.bak"}, []string{"2_b.up.sql.bak", "move it out of the directory"}},
 		{"version too large", []string{"9223372036854775808_a.up.sql"}, []string{"9223372036854775808_a.up.sql", "9223372036854775807"}},
-		{"version far too large", []string{"99999999999999999999999_a.up.sql"}, []string{"99999999999999999999999_a.up.sql", "highest possible"}},
+		{"version far too large", []string{"99999999999999999999999_a.up.sql"}, []string{"99999999999999999999999_a.up.sql", "exceeds the maximum"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Read(folder(c.files...), "m", FailUnrecognized)
@@ -93,7 +93,7 @@ func TestOpenNamesTheFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "1_a.up.sql")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	_, err = Open(file, FailUnrecognized)
-	assert.ErrorContains(t, err, "takes the folder")
+	assert.ErrorContains(t, err, "set --source to the directory")
 }
 
 func TestDriverWalksTheCatalog(t *testing.T) {
@@ -160,7 +160,7 @@ func TestCreateContinuesTheNumbering(t *testing.T) {
 func TestCreateRefuses(t *testing.T) {
 	dir := t.TempDir()
 	_, _, err := Create(dir, " ../ ", time.Now())
-	assert.ErrorContains(t, err, "want a few words")
+	assert.ErrorContains(t, err, "want words such as")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_a.up.sql"), []byte("x"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "01_b.up.sql"), []byte("x"), 0o600))
 	_, _, err = Create(dir, "b", time.Now())

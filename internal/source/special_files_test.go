@@ -20,18 +20,18 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 		want string
 	}{
 		"a link to nothing":      {"2_x.up.sql", func(p string) error { return os.Symlink("nowhere", p) }, "points to a file that does not exist"},
-		"a link to itself":       {"2_x.up.sql", func(p string) error { return os.Symlink("2_x.up.sql", p) }, "cannot be followed"},
+		"a link to itself":       {"2_x.up.sql", func(p string) error { return os.Symlink("2_x.up.sql", p) }, "cannot follow the link"},
 		"a link to a device":     {"2_x.down.sql", func(p string) error { return os.Symlink("/dev/zero", p) }, "this is a device"},
-		"a link to a folder":     {"2_x.up.sql", func(p string) error { return os.Symlink(".", p) }, "this is a folder"},
+		"a link to a folder":     {"2_x.up.sql", func(p string) error { return os.Symlink(".", p) }, "this is a directory"},
 		"a named pipe":           {"2_x.up.sql", func(p string) error { return unix.Mkfifo(p, 0o600) }, "this is a named pipe"},
-		"a folder":               {"2_x.up.sql", func(p string) error { return os.Mkdir(p, 0o700) }, "this is a folder"},
+		"a folder":               {"2_x.up.sql", func(p string) error { return os.Mkdir(p, 0o700) }, "this is a directory"},
 		"a blank at the end":     {"5_x_down.sql ", touch, "would never run"},
 		"another blank":          {"5_x.down.sql ", touch, "would never run"},
 		"no extension":           {"19_x.up", touch, "would never run"},
 		"no extension, no point": {"19_x_down", touch, "would never run"},
 		"a name not in UTF-8":    {"2_caf\xe9.up.sql", touch, "not UTF-8"},
-		"migrations in a folder": {"2026", func(p string) error { return makeWith(p, "2_x.up.sql") }, "this folder holds migrations"},
-		"a folder further down":  {"2026", func(p string) error { return makeWith(p, "01/2_x.up.sql") }, "this folder holds migrations"},
+		"migrations in a folder": {"2026", func(p string) error { return makeWith(p, "2_x.up.sql") }, "this directory contains migrations"},
+		"a folder further down":  {"2026", func(p string) error { return makeWith(p, "01/2_x.up.sql") }, "this directory contains migrations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

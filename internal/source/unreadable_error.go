@@ -7,44 +7,44 @@ import (
 	"os"
 )
 
-// UnreadableError is a folder or a file of migrations that cannot be opened or read.
+// An UnreadableError reports a migrations directory or file that cannot be opened or read.
 type UnreadableError struct {
-	Path   string
-	Folder bool // it is the folder of the migrations
-	Access string
-	Err    error
+	Path      string
+	Directory bool // the path is the migrations directory
+	Access    string
+	Err       error
 }
 
 func (e *UnreadableError) Error() string {
 	what := "migration"
-	if e.Folder {
-		what = "migrations folder"
+	if e.Directory {
+		what = "migrations directory"
 	}
 	return fmt.Sprintf("cannot read %s %s: %v", what, e.Path, e.Err)
 }
 
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// newUnreadableError is the error for a path; one of the file system names its own path,
-// which is left out. Access says why permission was denied.
-func newUnreadableError(path string, folder bool, err error) error {
+// newUnreadableError returns the error for a path. It omits the path of a file system error,
+// and explains in Access why permission was denied.
+func newUnreadableError(path string, dir bool, err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
 		err = at.Err
 	}
-	e := &UnreadableError{Path: path, Folder: folder, Err: err}
+	e := &UnreadableError{Path: path, Directory: dir, Err: err}
 	if errors.Is(err, fs.ErrPermission) {
 		e.Access = describeAccess(path)
 	}
 	return e
 }
 
-// describeAccess compares this process's user with a path's owner and mode.
+// describeAccess compares the user of this process with the owner and mode of a path.
 func describeAccess(path string) string {
-	us := fmt.Sprintf("this process runs as user %d, group %d", os.Geteuid(), os.Getegid())
+	user := fmt.Sprintf("this process runs as user %d, group %d", os.Geteuid(), os.Getegid())
 	info, err := os.Stat(path)
 	if err != nil {
-		return us + ", and may not look into the folder above it"
+		return user + ", and cannot search the parent directory"
 	}
-	return fmt.Sprintf("%s; the mode is %s%s", us, info.Mode(), ownerOf(info))
+	return fmt.Sprintf("%s; the mode is %s%s", user, info.Mode(), ownerOf(info))
 }

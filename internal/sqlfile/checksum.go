@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// digest is a SHA-256 of what a file says.
+// A digest is a SHA-256 of the tokens and rows of a file.
 type digest struct {
 	hash hash.Hash
-	buf  []byte // a token is too little to hash by itself
+	buf  []byte // collects tokens, which are too short to hash one by one
 }
 
 func newDigest() digest { return digest{hash: sha256.New()} }
@@ -39,10 +39,9 @@ func (d *digest) sum() string {
 	return hex.EncodeToString(d.hash.Sum(nil))
 }
 
-// Checksum is the SHA-256, in hexadecimal, of a file without its comments and white
-// space, and without psql's own lines: a change of these is no change of the
-// migration. What cannot be read as SQL counts byte by byte. Errors are those of
-// open and of what it opens.
+// Checksum returns the hexadecimal SHA-256 of a file without its comments, white space and
+// psql lines, whose changes do not change the migration. If a file cannot be parsed, the
+// checksum covers every byte. Errors are those of open and of the opened reader.
 func Checksum(open func() (io.ReadCloser, error)) (string, error) {
 	sum, err := readChecksum(open, func(from io.Reader) (string, error) {
 		r := NewReader(from)
@@ -75,7 +74,7 @@ func readChecksum(open func() (io.ReadCloser, error), read func(io.Reader) (stri
 	return sum, errors.Join(err, from.Close())
 }
 
-// Canonical is SQL as Checksum sees it.
+// Canonical returns the part of SQL that Checksum covers.
 func Canonical(sql string) string {
 	r := NewReader(strings.NewReader(sql))
 	var out bytes.Buffer

@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// Directives are what the comments above a file's first statement tell us.
+// Directives are the directives in the comments above a file's first statement.
 type Directives struct {
-	// NoTransaction: the file must not run in one transaction.
+	// NoTransaction reports whether the file must not run in one transaction.
 	NoTransaction bool
-	// MinCompatibleVersion is the oldest version of the files whose application can still
-	// live with the migration; 0 where the file states none.
+	// MinCompatibleVersion is the oldest version of the files whose application is
+	// compatible with the migration; 0 if the file states none.
 	MinCompatibleVersion uint
-	// Irreversible: nothing undoes the migration, and that is on purpose.
+	// Irreversible reports whether the migration cannot be rolled back, on purpose.
 	Irreversible bool
 }
 
-// The directives, each a comment of its own: "-- shiplock:no-transaction".
+// The names of the directives. Each is a comment line such as "-- shiplock:no-transaction".
 const (
 	NoTransaction        = "shiplock:no-transaction"
 	MinCompatibleVersion = "shiplock:min-compatible-version"
 	Irreversible         = "shiplock:irreversible"
 )
 
-// ReadDirectives reads the comment lines that a file begins with. Errors are an
-// *Error without File.
+// ReadDirectives reads the directives in the comment lines at the beginning of a file.
+// Errors are an *Error without File.
 func ReadDirectives(sql string) (Directives, error) {
 	var d Directives
 	for i, line := range strings.Split(sql, "\n") {
@@ -44,7 +44,7 @@ func ReadDirectives(sql string) (Directives, error) {
 	return d, nil
 }
 
-// read takes in one directive. It returns what is wrong with it.
+// read parses one directive. It returns a description of the problem, if there is one.
 func (d *Directives) read(comment string) (problem string) {
 	name, argument, _ := strings.Cut(comment, " ")
 	argument = strings.TrimSpace(argument)
@@ -56,11 +56,11 @@ func (d *Directives) read(comment string) (problem string) {
 	case name == MinCompatibleVersion:
 		v, err := strconv.ParseUint(argument, 10, 63)
 		if err != nil || v == 0 {
-			return fmt.Sprintf("%q: want the oldest version that can live with this migration, as in: -- %s 7", comment, MinCompatibleVersion)
+			return fmt.Sprintf("%q: want the oldest version that is compatible with this migration, such as: -- %s 7", comment, MinCompatibleVersion)
 		}
 		d.MinCompatibleVersion = uint(v)
 	default:
-		return fmt.Sprintf("unknown directive %q; there are: -- %s, -- %s N, -- %s", comment, NoTransaction, MinCompatibleVersion, Irreversible)
+		return fmt.Sprintf("unknown directive %q; want -- %s, -- %s N or -- %s", comment, NoTransaction, MinCompatibleVersion, Irreversible)
 	}
 	return ""
 }

@@ -6,18 +6,18 @@ import (
 	"unicode/utf8"
 )
 
-// encodingCheck refuses what would reach the server changed or cut short.
+// An encodingCheck refuses text that would be changed or truncated on its way to the server.
 type encodingCheck struct {
 	line       int
 	started    bool
-	incomplete []byte // the first bytes of a character whose rest is still to come
+	incomplete []byte // the first bytes of an incomplete character
 }
 
-// next looks at the bytes that follow; last says that none come after them.
+// next checks the next bytes; last reports whether they are the last ones.
 func (c *encodingCheck) next(text []byte, last bool) *Error {
 	if !c.started && len(text) > 0 {
 		c.started = true
-		if text[0] >= 0xfe { // of a byte order mark; UTF-8 has no such bytes
+		if text[0] >= 0xfe { // part of a byte order mark; UTF-8 has no such bytes
 			return &Error{Line: c.line, Problem: "the file is UTF-16; save it as UTF-8"}
 		}
 	}
@@ -34,7 +34,7 @@ func (c *encodingCheck) next(text []byte, last bool) *Error {
 	switch {
 	case nul >= 0 && (bad < 0 || nul < bad):
 		c.line += bytes.Count(text[:nul], []byte("\n"))
-		return &Error{Line: c.line, Problem: "there is a NUL byte; PostgreSQL cannot read past one"}
+		return &Error{Line: c.line, Problem: "the file contains a NUL byte, which PostgreSQL does not support; remove it"}
 	case bad >= 0:
 		c.line += bytes.Count(text[:bad], []byte("\n"))
 		return &Error{Line: c.line, Problem: fmt.Sprintf("byte 0x%02x is not UTF-8; save the file as UTF-8", text[bad])}
@@ -43,7 +43,7 @@ func (c *encodingCheck) next(text []byte, last bool) *Error {
 	return nil
 }
 
-// completeLength is the length of text up to a character that it ends within.
+// completeLength returns the length of text without an incomplete character at its end.
 func completeLength(text []byte) int {
 	for back := 1; back < utf8.UTFMax && back <= len(text); back++ {
 		start := len(text) - back
@@ -57,7 +57,7 @@ func completeLength(text []byte) int {
 	return len(text)
 }
 
-// invalid is the index of the first byte that is not UTF-8, or -1.
+// invalid returns the index of the first byte that is not UTF-8, or -1.
 func invalid(text []byte) int {
 	if utf8.Valid(text) {
 		return -1

@@ -1,7 +1,7 @@
 package sqlfile
 
-// InterruptedError says that a file was not read to its end because the program is to
-// stop, and not because of the file.
+// An InterruptedError reports that reading a file was interrupted because the program is
+// stopping, not because of the file.
 type InterruptedError struct{ Err error }
 
 func (e *InterruptedError) Error() string { return e.Err.Error() }

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// token says what stands at a place in SQL.
+// A token is the kind of a lexical token of SQL.
 type token int
 
 const (
-	tokenEnd     token = iota // of the file
+	tokenEnd     token = iota // end of the file
 	tokenBlank                // white space or a comment
 	tokenWord                 // a keyword or a plain identifier
-	tokenSymbol               // one of ( ) ; \ and what is none of the others
-	tokenLiteral              // anything in quotes, numbers, operators
+	tokenSymbol               // one of ( ) ; \ and everything else
+	tokenLiteral              // quoted text, numbers, operators
 )
 
-// lex measures the token at i: PostgreSQL's lexical rules (src/backend/parser/scan.l)
-// with standard_conforming_strings on, as far as they move the end of a statement
-// or tell one text from another.
+// lex returns the kind and the end of the token at i. It follows PostgreSQL's lexical rules
+// (src/backend/parser/scan.l) with standard_conforming_strings on, as far as they affect
+// the end of a statement or the checksum.
 func (r *Reader) lex(i int) (what token, end int) {
 	c := r.at(i)
 	switch {
@@ -50,7 +50,7 @@ func (r *Reader) lex(i int) (what token, end int) {
 	return tokenSymbol, i + 1
 }
 
-// skip is the index of the first byte from i on that is of none of the classes.
+// skip returns the index of the first byte from i on that is in none of the classes.
 func (r *Reader) skip(i int, of class) int {
 	for {
 		for ; i < len(r.buf); i++ {
@@ -64,12 +64,12 @@ func (r *Reader) skip(i int, of class) int {
 	}
 }
 
-// lineComment ends before the line does: PostgreSQL takes a lone carriage return for that, too.
+// lineComment returns the end of the line. For PostgreSQL a single carriage return ends it, too.
 func (r *Reader) lineComment(i int) int {
 	return r.skip(i, classLine)
 }
 
-// blockComment ends where as many are closed as were opened.
+// blockComment returns the end of a block comment, which may contain nested ones.
 func (r *Reader) blockComment(i int) int {
 	depth := 1
 	for i += 2; depth > 0; i++ {
@@ -87,7 +87,7 @@ func (r *Reader) blockComment(i int) int {
 	return i
 }
 
-// quoted ends behind a quote that is not doubled.
+// quoted returns the index after the next quote that is not doubled.
 func (r *Reader) quoted(i int, quote byte) int {
 	for {
 		i = r.indexAfter(i, quote)
@@ -98,8 +98,8 @@ func (r *Reader) quoted(i int, quote byte) int {
 	}
 }
 
-// escaped is the rest of E'…', in which a backslash hides what follows. A string
-// goes on behind white space with a line break in it.
+// escaped returns the end of E'…', in which a backslash escapes the next character. A
+// string continues after white space that contains a line break.
 func (r *Reader) escaped(i int) int {
 	for {
 		switch c := r.at(i); {
@@ -120,7 +120,7 @@ func (r *Reader) escaped(i int) int {
 	}
 }
 
-// continuation looks for the quote with which a string goes on.
+// continuation returns the index of the quote that continues a string.
 func (r *Reader) continuation(i int) (next int, continues bool) {
 	incomplete := false
 	for {
@@ -139,7 +139,7 @@ func (r *Reader) continuation(i int) (next int, continues bool) {
 	}
 }
 
-// dollar is $tag$ … $tag$, or a lone $ or a parameter such as $1.
+// dollar returns the end of $tag$ … $tag$, of a single $, or of a parameter such as $1.
 func (r *Reader) dollar(i int) int {
 	end := i + 1
 	if isWordStart(r.at(end)) {
@@ -152,22 +152,23 @@ func (r *Reader) dollar(i int) int {
 	size := end - i
 	for {
 		next := r.indexAfter(end, '$')
-		if next == end || r.at(next-1) != '$' { // the end of the file
+		if next == end || r.at(next-1) != '$' { // end of the file
 			return next
 		}
 		end = next
 		for n := 1; n < size; n++ {
 			r.at(end - 1 + n)
 		}
-		// The bytes may have moved since: r.at reads on.
+		// r.at may have read more and moved the bytes.
 		if len(r.buf) >= end-1+size && bytes.Equal(r.buf[end-1:end-1+size], r.buf[i:i+size]) {
 			return end - 1 + size
 		}
 	}
 }
 
-// operator ends before a comment. Of several characters it ends with + or - only
-// if it holds one of ~ ! @ # % ^ & | ` ?, or else a=-1 were no comparison.
+// operator returns the end of an operator. It ends before a comment. An operator of several
+// characters ends with + or - only if it contains one of ~ ! @ # % ^ & | ` ?; otherwise
+// a=-1 would not be a comparison.
 func (r *Reader) operator(i int) int {
 	end := i
 	special := false
@@ -185,7 +186,7 @@ func (r *Reader) operator(i int) int {
 	return end
 }
 
-// class is a set of bytes, as a bit.
+// A class is a set of bytes, as a bit.
 type class uint8
 
 const (
@@ -193,9 +194,9 @@ const (
 	classDigit
 	classWordStart
 	classWord
-	classNumber // and what may be glued to it
+	classNumber // and what may follow without a space
 	classOperator
-	classLine // all but the end of a line
+	classLine // everything except line breaks
 )
 
 var classes = func() (set [256]class) {

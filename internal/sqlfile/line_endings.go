@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// LineEndings says how the lines of a text end.
+// LineEndings are the line endings of a text.
 type LineEndings string
 
-// The line endings of a text. The lines of a text with MixedLineEndings end in both.
+// Values of LineEndings. A text with MixedLineEndings has both kinds.
 const (
 	LF               LineEndings = "LF"
 	CRLF             LineEndings = "CRLF"
 	MixedLineEndings LineEndings = "LF and CRLF"
 )
 
-// MatchLineEndings reports how the lines of a migration ended when it ran, if that is all in
-// which its file now differs from what ran: sum is the Checksum of what ran, and sql
-// its text, empty where it is not known. Without the text a file that mixed both is
-// not recognized.
+// MatchLineEndings returns the line endings of a migration when it ran, if its file now
+// differs from what ran only in line endings. sum is the Checksum of what ran, and sql its
+// text, or "" if the text is unknown. Without the text, mixed line endings are not
+// recognized.
 func MatchLineEndings(open func() (io.ReadCloser, error), sum, sql string) (LineEndings, bool, error) {
 	unified := ""
 	for _, endings := range []LineEndings{LF, CRLF} {
@@ -42,13 +42,13 @@ func MatchLineEndings(open func() (io.ReadCloser, error), sum, sql string) (Line
 	return MixedLineEndings, ran == unified, err
 }
 
-// EqualIgnoringLineEndings reports whether two texts of SQL differ in nothing that
-// counts but line endings.
+// EqualIgnoringLineEndings reports whether two SQL texts are the same except for line
+// endings and for what Checksum ignores.
 func EqualIgnoringLineEndings(a, b string) bool {
 	return Canonical(strings.ReplaceAll(a, "\r\n", "\n")) == Canonical(strings.ReplaceAll(b, "\r\n", "\n"))
 }
 
-// withLineEndings opens a file with all its lines ending in the same way.
+// withLineEndings returns a function that opens a file with its line endings converted.
 func withLineEndings(open func() (io.ReadCloser, error), endings LineEndings) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) {
 		f, err := open()
@@ -59,12 +59,12 @@ func withLineEndings(open func() (io.ReadCloser, error), endings LineEndings) fu
 	}
 }
 
-// lineEndingReader ends each line in end.
+// A lineEndingReader converts all line endings to end.
 type lineEndingReader struct {
 	io.Closer
 	from *bufio.Reader
 	end  string
-	rest string // of what has been read
+	rest string // the rest of the current line ending
 	line []byte
 }
 

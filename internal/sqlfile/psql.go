@@ -6,9 +6,8 @@ import (
 	"regexp"
 )
 
-// psqlLine reads a line that is psql's and not the server's. pg_dump writes two of
-// them since PostgreSQL 17.6: \restrict and \unrestrict keep psql from obeying any
-// other, and mean nothing here.
+// psqlLine reads a line with a psql command. Since PostgreSQL 17.6, pg_dump writes two of
+// them: \restrict and \unrestrict disable all other psql commands, and are ignored here.
 func (r *Reader) psqlLine() (Piece, error) {
 	end := r.indexAfter(0, '\n')
 	if err := r.readError(); err != nil {
@@ -22,7 +21,7 @@ func (r *Reader) psqlLine() (Piece, error) {
 
 var restrictCommand = regexp.MustCompile(`^\\(un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*\r?\n?$`)
 
-// psqlName is the name of psql's command at i; some are a single other character.
+// psqlName returns the name of the psql command at i; some names are a single symbol.
 func (r *Reader) psqlName(i int) string {
 	const longest = 20
 	end := r.skip(i+1, classWordStart)
@@ -34,43 +33,43 @@ func (r *Reader) psqlName(i int) string {
 
 func psqlCommandError(name string, line int) *Error {
 	if name == `\.` {
-		return &Error{Line: line, Problem: `\. ends the rows of COPY … FROM stdin, and none begin before it`}
+		return &Error{Line: line, Problem: `\. ends the rows of COPY … FROM stdin, but there are no rows before it`}
 	}
-	return &Error{Line: line, Problem: fmt.Sprintf("%s is a command of psql's, which the server does not know; %s", name, replacementFor(name))}
+	return &Error{Line: line, Problem: fmt.Sprintf("%s is a psql command, which the server does not support; %s", name, replacementFor(name))}
 }
 
 func misplacedCommandError(name string, line int) *Error {
 	if restrictCommand.MatchString(name + " x") {
-		return &Error{Line: line, Problem: fmt.Sprintf("%s stands inside of a statement; end that with a semicolon first", name)}
+		return &Error{Line: line, Problem: fmt.Sprintf("%s is inside a statement; end the statement with a semicolon first", name)}
 	}
 	return psqlCommandError(name, line)
 }
 
-// replacementFor is what to write instead of a command of psql's.
+// replacementFor returns advice on how to replace a psql command.
 func replacementFor(name string) string {
 	switch name {
 	case `\restrict`, `\unrestrict`:
-		return "only one word may follow it, as pg_dump writes it"
+		return "write exactly one word after it, as pg_dump does"
 	case `\connect`, `\c`:
-		return "remove it: a migration runs in the database that it is given"
+		return "remove it: a migration runs in the configured database"
 	case `\i`, `\ir`, `\include`, `\include_relative`:
-		return "put that file's SQL here, or make it a migration of its own"
+		return "copy the SQL of that file here, or make it a separate migration"
 	case `\copy`:
-		return `write COPY … FROM stdin; with the rows below it and a line \. at their end`
+		return `write COPY … FROM stdin; followed by the rows and a line with \.`
 	case `\g`, `\gx`, `\gdesc`:
 		return "end the statement with a semicolon"
 	case `\gexec`:
-		return "run what the query makes with EXECUTE in a DO block"
+		return "run the generated SQL with EXECUTE in a DO block"
 	case `\set`, `\gset`, `\getenv`, `\prompt`, `\if`, `\elif`, `\else`, `\endif`:
-		return "write the value itself, or decide in a DO block"
+		return "write the value itself, or use a DO block"
 	case `\encoding`:
 		return "save the file as UTF-8 and remove it"
 	}
-	return "remove it, or write what it does in SQL"
+	return "remove it, or replace it with SQL"
 }
 
-// restOfLine is what stands behind COPY … FROM stdin; on its line: psql reads the
-// rows from the next line on.
+// restOfLine reads the rest of the line after COPY … FROM stdin; because the rows begin on
+// the next line, as in psql.
 func (r *Reader) restOfLine() (Piece, error) {
 	end := r.indexAfter(0, '\n')
 	if err := r.readError(); err != nil {
@@ -78,7 +77,7 @@ func (r *Reader) restOfLine() (Piece, error) {
 	}
 	rest := bytes.TrimSpace(r.buf[:end])
 	if len(rest) > 0 && !bytes.HasPrefix(rest, []byte("--")) {
-		return Piece{}, &Error{Line: r.line, Problem: "nothing may follow COPY … FROM stdin; on its line: its rows begin on the next"}
+		return Piece{}, &Error{Line: r.line, Problem: "unexpected text after COPY … FROM stdin; begin the rows on the next line"}
 	}
 	r.copying = copyingRows
 	return r.piece(Blank, end), nil
@@ -111,5 +110,5 @@ func (r *Reader) rows() (Piece, error) {
 }
 
 func missingRowsError(line int) *Error {
-	return &Error{Line: line, Problem: `COPY … FROM stdin needs its rows below it, and a line \. at their end`}
+	return &Error{Line: line, Problem: `COPY … FROM stdin has no rows; add them on the lines below it, followed by a line with \.`}
 }

@@ -1,7 +1,6 @@
-// Package sqlfile reads a file of SQL the way psql reads it: statement by
-// statement, with psql's own lines and the rows of COPY … FROM stdin, and no more
-// of it in memory than one statement. It knows the language's words no further
-// than is needed to find the end of a statement.
+// Package sqlfile reads a file of SQL like psql: statement by statement, with psql commands
+// and the rows of COPY … FROM stdin. It holds at most one statement in memory, and parses
+// SQL only as far as necessary to find the end of a statement.
 package sqlfile
 
 import (
@@ -11,7 +10,7 @@ import (
 	"io"
 )
 
-// Error is a file that cannot be run as it is. Nothing of it was run.
+// An Error reports a file that cannot be run. Nothing of it was run.
 type Error struct {
 	File    string
 	Line    int // from 1; 0 for the file as a whole
@@ -25,50 +24,50 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Problem)
 }
 
-// Kind says what a piece of a file is.
+// A Kind is the kind of a Piece.
 type Kind int
 
-// The kinds of pieces.
+// Values of Kind.
 const (
-	Statement Kind = iota // with what stands before it, and its semicolon
-	Blank                 // white space, comments, and semicolons that end nothing
+	Statement Kind = iota // with the comments before it, and its semicolon
+	Blank                 // white space, comments, and semicolons without a statement
 	PsqlLine              // \restrict or \unrestrict, to the end of the line
 	Rows                  // whole lines of COPY data, see Reader.Next
 	RowsEnd               // the line \.
 )
 
-// Piece is a stretch of a file. All pieces together are the file, without its byte
-// order mark.
+// A Piece is a consecutive part of a file. All pieces together are the file without its
+// byte order mark.
 type Piece struct {
 	Kind Kind
-	Text []byte // until the next call of Next
-	// Offset is that of Text in the file without its byte order mark, in bytes.
+	Text []byte // valid until the next call of Next
+	// Offset is the offset of Text in bytes, in the file without its byte order mark.
 	Offset int64
 	Line   int // of Text, from 1
 	Column int // of Text, in characters from 0
-	// Start is where in Text a statement's first word is.
+	// Start is the index in Text of the first word of a statement.
 	Start int
-	// Word is a statement's first word, in lower case; empty where it begins otherwise.
+	// Word is the first word of a statement in lower case; empty if it does not begin with a word.
 	Word string
-	// CopyIn says that rows follow.
+	// CopyIn reports whether rows follow.
 	CopyIn bool
 }
 
-// Most files are small, and there may be ten thousand of them.
+// Sizes of one read. Most files are small, and there may be ten thousand of them.
 const (
 	minChunk = 2 << 10
 	maxChunk = 64 << 10
 )
 
-// maxRows is about how many bytes of COPY data are one piece.
+// maxRows is the approximate maximum size of one piece of COPY data, in bytes.
 const maxRows = 64 << 10
 
-// Reader splits a file. It is not safe for concurrent use.
+// A Reader splits a file into pieces. It is not safe for concurrent use.
 type Reader struct {
 	from     io.Reader
-	storage  []byte // that buf lies in
-	buf      []byte // what is read and not yet handed out, but for its first taken bytes
-	consumed int    // bytes of buf that the last piece has
+	storage  []byte // backing array of buf
+	buf      []byte // bytes read; the first consumed bytes are those of the last piece
+	consumed int    // length of the last piece in buf
 	offset   int64  // of buf
 	line     int    // of buf, from 1
 	column   int
@@ -82,25 +81,25 @@ type Reader struct {
 	copyLine int // of that COPY
 }
 
-// copying is how far a COPY with rows has been read.
+// copying is the position within a COPY … FROM stdin.
 type copying int
 
 const (
 	copyingNothing copying = iota
-	copyingLine            // the rest of its own line is to come
+	copyingLine            // in the rest of its line
 	copyingRows
 )
 
-// NewReader returns a Reader of the file's bytes.
+// NewReader returns a Reader that splits the bytes of from.
 func NewReader(from io.Reader) *Reader {
 	return &Reader{from: from, line: 1, chunk: minChunk, text: encodingCheck{line: 1}, digest: newDigest()}
 }
 
-// Next returns the next piece, io.EOF after the last, an *Error without File for
-// what cannot be run, or the error of the reader below.
+// Next returns the next piece, io.EOF after the last one, an *Error without File if the
+// file cannot be run, or the error of the underlying reader.
 //
-// After a statement with CopyIn come a Blank, if there is more on its line, Rows of
-// maxRows bytes or one line, and RowsEnd.
+// After a statement with CopyIn, Next returns a Blank if there is more on its line, then
+// Rows of maxRows bytes or one line each, and then RowsEnd.
 func (r *Reader) Next() (Piece, error) {
 	r.discard()
 	if err := r.begin(); err != nil {
@@ -121,7 +120,7 @@ func (r *Reader) Next() (Piece, error) {
 	return r.statement()
 }
 
-// Sum is the checksum of what has been read; see Checksum.
+// Sum returns the checksum of the bytes read so far; see Checksum.
 func (r *Reader) Sum() string { return r.digest.sum() }
 
 // begin skips a byte order mark.
@@ -135,13 +134,13 @@ func (r *Reader) begin() error {
 	return r.readError()
 }
 
-// piece takes the first n bytes of what is left.
+// piece returns the next n bytes as a piece.
 func (r *Reader) piece(kind Kind, n int) Piece {
 	r.consumed = n
 	return Piece{Kind: kind, Text: r.buf[:n:n], Offset: r.offset, Line: r.line, Column: r.column}
 }
 
-// discard lets go of the last piece.
+// discard drops the last piece.
 func (r *Reader) discard() {
 	text := r.buf[:r.consumed]
 	r.offset += int64(len(text))
@@ -153,7 +152,7 @@ func (r *Reader) discard() {
 	r.buf, r.consumed = r.buf[r.consumed:], 0
 }
 
-// at returns the byte at i of what is left, or 0 at the end: no text has a NUL.
+// at returns the byte at i of the unread text, or 0 at the end: no text contains a NUL.
 func (r *Reader) at(i int) byte {
 	if i < len(r.buf) {
 		return r.buf[i]
@@ -171,7 +170,7 @@ func (r *Reader) readTo(i int) byte {
 	return 0
 }
 
-// fill reads on. Text that is none ends the reading where it stands.
+// fill reads more bytes. Invalid text ends reading.
 func (r *Reader) fill() {
 	if cap(r.buf)-len(r.buf) < r.chunk {
 		if len(r.storage)-len(r.buf) < r.chunk {
@@ -189,7 +188,7 @@ func (r *Reader) fill() {
 	r.buf, r.read = r.buf[:len(r.buf)+n], err
 }
 
-// readError is what went wrong in reading; the end of the file is not that.
+// readError returns the error that ended reading, except io.EOF.
 func (r *Reader) readError() error {
 	if errors.Is(r.read, io.EOF) {
 		return nil
@@ -197,7 +196,7 @@ func (r *Reader) readError() error {
 	return r.read
 }
 
-// indexAfter is the index behind the next byte c, from i on, or of the end.
+// indexAfter returns the index after the next byte c from i on, or the end.
 func (r *Reader) indexAfter(i int, c byte) int {
 	for {
 		if i < len(r.buf) {

@@ -5,28 +5,28 @@ import (
 	"strings"
 )
 
-// statementEnd follows a statement as far as its end depends on its words.
+// A statementEnd tracks the words of a statement that determine where it ends.
 type statementEnd struct {
 	words  int // seen so far
 	first  string
-	last   string // the token before, in lower case, where it was a word
+	last   string // the previous token in lower case, if it was a word
 	parens int
-	// routine is CREATE FUNCTION or PROCEDURE, whose body may be BEGIN ATOMIC … END.
+	// routine is set for CREATE FUNCTION or PROCEDURE, whose body may be BEGIN ATOMIC … END.
 	routine bool
 	body    int // depth of BEGIN ATOMIC and CASE
 	copyIn  bool
 	copyOut bool
 }
 
-// maxFunctionWord is the place of FUNCTION in CREATE OR REPLACE FUNCTION.
+// maxFunctionWord is the number of the word FUNCTION in CREATE OR REPLACE FUNCTION.
 const maxFunctionWord = 4
 
-// word takes in a keyword or an identifier.
+// word adds a keyword or an identifier.
 func (g *statementEnd) word(text []byte) {
-	const longest = 16 // of the words that matter
+	const longest = 16 // length of the relevant words
 	g.words++
 	if g.words > 1 && g.first != "copy" && !(g.first == "create" && (g.routine || g.words <= maxFunctionWord)) {
-		return // only these have an end that their words move
+		return // only in these statements the end depends on the words
 	}
 	w := ""
 	if len(text) <= longest {
@@ -38,7 +38,7 @@ func (g *statementEnd) word(text []byte) {
 	if g.parens == 0 {
 		switch g.first {
 		case "copy":
-			std := w == "stdin" || w == "stdout" // the server takes one for the other
+			std := w == "stdin" || w == "stdout" // the server accepts either
 			g.copyIn = g.copyIn || std && g.last == "from"
 			g.copyOut = g.copyOut || std && g.last == "to"
 		case "create":
@@ -61,11 +61,11 @@ func (g *statementEnd) create(w string) {
 	}
 }
 
-// other takes in a token that begins with c and is no word. It reports whether it
+// other adds a token that begins with c and is not a word. It reports whether the token
 // ends the statement.
 func (g *statementEnd) other(c byte) (ends bool) {
 	g.last = ""
-	g.words = max(g.words, 1) // the first word would have been the first token
+	g.words = max(g.words, 1) // only the first token can be the first word
 	switch {
 	case c == '(':
 		g.parens++
@@ -75,8 +75,8 @@ func (g *statementEnd) other(c byte) (ends bool) {
 	return c == ';' && g.parens == 0 && g.body == 0
 }
 
-// statement reads one, or what blank text there is before a line of psql's or the
-// end of the file.
+// statement reads a statement, or the blank text before a psql command or the end of the
+// file.
 func (r *Reader) statement() (Piece, error) {
 	var g statementEnd
 	start, i := -1, 0
@@ -98,7 +98,7 @@ func (r *Reader) statement() (Piece, error) {
 		}
 		r.digest.token(text)
 		if start < 0 && text[0] == ';' {
-			return r.piece(Blank, end), nil // it ends nothing
+			return r.piece(Blank, end), nil // there is no statement before it
 		}
 		if start < 0 {
 			start = i
@@ -119,11 +119,11 @@ func (r *Reader) statement() (Piece, error) {
 	return r.finishStatement(&g, start, i)
 }
 
-// finishStatement is a statement of n bytes.
+// finishStatement returns a statement of n bytes.
 func (r *Reader) finishStatement(g *statementEnd, start, n int) (Piece, error) {
 	line := r.lineOf(start)
 	if g.copyOut {
-		return Piece{}, &Error{Line: line, Problem: "COPY … TO stdout has nobody to read it in a migration; write to a table, or remove it"}
+		return Piece{}, &Error{Line: line, Problem: "COPY … TO stdout has no reader in a migration; write to a table, or remove it"}
 	}
 	if g.copyIn {
 		r.copying, r.copyLine = copyingLine, line
@@ -136,5 +136,5 @@ func (r *Reader) finishStatement(g *statementEnd, start, n int) (Piece, error) {
 	return p, nil
 }
 
-// lineOf is the line of the byte at i of what is left.
+// lineOf returns the line of the byte at i of the unread text.
 func (r *Reader) lineOf(i int) int { return r.line + bytes.Count(r.buf[:i], []byte("\n")) }
