@@ -17,11 +17,11 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// bigFileVariable sets the size of the big files, in MiB; CONTRIBUTING.md has the command.
+// bigFileVariable is an environment variable with the size of the big files, in MiB (see CONTRIBUTING.md).
 const bigFileVariable = "SHIPLOCK_TEST_BIG_FILE_MIB"
 
-// A file of the default size would not fit into maxBigBytes if it were held in
-// memory as it is, as a copy in UTF-8, and as a query. At 1 GiB the promise is 300 MB.
+// maxBigBytes is less than a file of the default size needs if memory holds its text, a UTF-8 copy, and
+// the query. The documented limit for a file of 1 GiB is 300 MB.
 const (
 	defaultBigFileMiB = 64
 	maxBigBytes       = 120 << 20
@@ -37,7 +37,7 @@ func bigFileBytes(t *testing.T) int {
 	return mib << 20
 }
 
-// bigFile writes a migration of at least this many bytes, line by line.
+// bigFile writes a migration of at least this size, line by line.
 func bigFile(t *testing.T, bytes int, head, tail string, line func(i int) string) (dir string, lines int) {
 	t.Helper()
 	dir = t.TempDir()
@@ -83,7 +83,7 @@ func TestUp_BigFile_MemoryBounded(t *testing.T) {
 			cmd, stderr := start(t, d, dir)
 			require.NoError(t, cmd.Wait(), stderr)
 			peak := peakBytes(t, cmd)
-			t.Logf("%d lines in %s, at most %.1f MB", lines, time.Since(began).Round(time.Millisecond), float64(peak)/1e6)
+			t.Logf("%d lines in %s, peak %.1f MB", lines, time.Since(began).Round(time.Millisecond), float64(peak)/1e6)
 			assert.Less(t, peak, int64(maxBigBytes))
 			assert.Equal(t, fmt.Sprint(lines), d.Value(t, "SELECT count(*) FROM big WHERE note = $1", note))
 			assert.Equal(t, "true", d.Value(t, "SELECT up_checksum IS NOT NULL AND up_sql IS NULL FROM schema_migrations_history"))
@@ -91,7 +91,7 @@ func TestUp_BigFile_MemoryBounded(t *testing.T) {
 	}
 }
 
-// The report of a big file is that of any other.
+// TestUp_BigFileFails_StatementReported checks that the report has the position and the statement.
 func TestUp_BigFileFails_StatementReported(t *testing.T) {
 	d := pgtest.New(t)
 	const bytes, bad = 8 << 20, 30_000
@@ -122,7 +122,7 @@ COPY a FROM stdin;
 	sent := time.Now()
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	assert.Equal(t, 128+int(syscall.SIGTERM), exitCode(t, cmd.Wait()))
-	assert.Less(t, time.Since(sent), 30*time.Second, "it does not wait for the statement")
+	assert.Less(t, time.Since(sent), 30*time.Second, "must not wait for the statement")
 	assert.Contains(t, stderr.String(), "stopped by SIGTERM")
 	assert.Eventually(t, func() bool { return d.Value(t, copying) == "0" }, 30*time.Second, 20*time.Millisecond)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))

@@ -13,8 +13,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestUp_TwentyProcesses_EachMigrationOnce run at once over migrations of every kind. A waiter that sat
-// in the server would hold a snapshot, for which CREATE INDEX CONCURRENTLY waits.
+// TestUp_TwentyProcesses_EachMigrationOnce runs migrations of every kind. A process that waited for the lock in
+// the server would hold a snapshot, and CREATE INDEX CONCURRENTLY would wait for it.
 func TestUp_TwentyProcesses_EachMigrationOnce(t *testing.T) {
 	const processes = 20
 	d := pgtest.New(t)
@@ -38,15 +38,15 @@ func TestUp_TwentyProcesses_EachMigrationOnce(t *testing.T) {
 	done := make(chan struct{})
 	go func() { all.Wait(); close(done) }()
 	held := watchLocks(t, d, done)
-	assert.Positive(t, held["granted"], "somebody was seen with the lock")
-	assert.Zero(t, held["waiting"], "samples with somebody who waits in the server")
+	assert.Positive(t, held["granted"], "no sample has a lock holder")
+	assert.Zero(t, held["waiting"], "samples with a process waiting in the server")
 	assert.Equal(t, "1 2 4 5 6 44", d.Value(t, "SELECT string_agg(version::text, ' ' ORDER BY version) FROM log"))
 	assert.Equal(t, "6 6 t", d.Value(t, "SELECT concat_ws(' ', count(*), count(DISTINCT migration_version), bool_and(run_outcome = 'applied')) FROM schema_migrations_history"))
 	assert.Equal(t, "6 f", d.Value(t, "SELECT concat(version, ' ', dirty) FROM schema_migrations"))
 }
 
-// watchLocks samples the advisory locks until done, and counts the samples in
-// which one was granted and in which one was waited for.
+// watchLocks samples the advisory locks until done, and returns the number of samples with a granted
+// lock and with a waiting process.
 func watchLocks(t *testing.T, d *pgtest.Database, done <-chan struct{}) map[string]int {
 	t.Helper()
 	held := map[string]int{}

@@ -17,7 +17,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// startTool runs "exec -- sh -c SCRIPT" in dir and waits until the script has made the file "ready".
+// startTool runs "exec -- sh -c SCRIPT" in dir and waits until the script has created the file "ready".
 func startTool(t *testing.T, d *pgtest.Database, dir, script string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -31,15 +31,15 @@ func startTool(t *testing.T, d *pgtest.Database, dir, script string) (*exec.Cmd,
 }
 
 func TestExec_Signal_Forwarded(t *testing.T) {
-	for sig, word := range map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGINT: "INT"} {
+	for sig, name := range map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGINT: "INT"} {
 		cmd, stderr := startTool(t, pgtest.New(t), t.TempDir(), "trap 'echo got TERM; exit 1' TERM; trap 'echo got INT; exit 1' INT; touch ready; while :; do sleep 0.05; done")
 		require.NoError(t, cmd.Process.Signal(sig))
 		assert.Equal(t, 128+int(sig), exitCode(t, cmd.Wait()))
-		assert.Contains(t, stderr.String(), "got "+word)
+		assert.Contains(t, stderr.String(), "got "+name)
 	}
 }
 
-// TestExec_Killed_ToolKilled: with us goes the lock, so the tool must not go on.
+// TestExec_Killed_ToolKilled checks that the tool does not continue without the lock.
 func TestExec_Killed_ToolKilled(t *testing.T) {
 	dir := t.TempDir()
 	cmd, _ := startTool(t, pgtest.New(t), dir, "echo $$ >pid; touch ready; while :; do sleep 0.05; done")
@@ -55,7 +55,7 @@ func TestExec_Killed_ToolKilled(t *testing.T) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-// atTerminal runs "exec -- sh -c SCRIPT" on a pseudo-terminal, where what is typed is input.
+// runExecOnTerminal runs "exec -- sh SCRIPT" on a pseudo-terminal with the given input.
 func runExecOnTerminal(t *testing.T, d *pgtest.Database, script, typed string) (int, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -74,7 +74,7 @@ func runExecOnTerminal(t *testing.T, d *pgtest.Database, script, typed string) (
 	return exitCode(t, cmd.Wait()), out.String()
 }
 
-// TestExec_Terminal_InputAndInterruptReachTool: a tool that asks gets its answer, and Ctrl-C ends it and us.
+// TestExec_Terminal_InputAndInterruptReachTool checks that Ctrl-C also stops the migrator.
 func TestExec_Terminal_InputAndInterruptReachTool(t *testing.T) {
 	d := pgtest.New(t)
 	code, output := runExecOnTerminal(t, d, "touch ready; read answer; echo got $answer", "yes\n")
@@ -82,5 +82,5 @@ func TestExec_Terminal_InputAndInterruptReachTool(t *testing.T) {
 	assert.Contains(t, output, "got yes")
 	code, output = runExecOnTerminal(t, d, "trap 'echo got INT; exit 1' INT; touch ready; while :; do sleep 0.05; done", "\x03")
 	assert.Equal(t, 130, code, output)
-	assert.Equal(t, 1, strings.Count(output, "got INT\r\n")-1, "once from the tool, and once in the report: %s", output)
+	assert.Equal(t, 1, strings.Count(output, "got INT\r\n")-1, "once in the output of the tool, and once in the report: %s", output)
 }

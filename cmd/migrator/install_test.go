@@ -19,10 +19,10 @@ func TestInstall_Program_Runs(t *testing.T) {
 	assert.Contains(t, string(output), "migrator test ")
 }
 
-// TestInstall_SmallOrReadOnlyVolume_Reported mounts them in a mount namespace of its own.
+// TestInstall_SmallOrReadOnlyVolume_Reported mounts the volumes in a new mount namespace.
 func TestInstall_SmallOrReadOnlyVolume_Reported(t *testing.T) {
 	if os.Geteuid() != 0 || exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", t.TempDir()).Run() != nil {
-		t.Skip("needs root, and the right to mount in a namespace of its own")
+		t.Skip("requires root, and the privilege to mount in a new namespace")
 	}
 	for options, want := range map[string]string{
 		"size=1m":    "increase the size of the volume",
@@ -33,6 +33,6 @@ func TestInstall_SmallOrReadOnlyVolume_Reported(t *testing.T) {
 			"sh", options, dir, binary).CombinedOutput()
 		assert.Equal(t, 2, exitCode(t, err), "%s", output)
 		assert.Contains(t, string(output), want)
-		assert.NotContains(t, string(output), "\n.migrator", "no half copy is left")
+		assert.NotContains(t, string(output), "\n.migrator", "no temporary file must be left")
 	}
 }

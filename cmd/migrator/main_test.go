@@ -18,7 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// What the foundation promises of the image and of a run with nothing to do.
+// Limits of the image size, and of the memory of a run with nothing to do.
 const (
 	maxImageBytes = 25 << 20
 	maxIdleBytes  = 30 << 20
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, out, out+".lock")
 }
 
-// start runs the real binary; its stderr is complete once it has ended.
+// start starts the program. Its standard error is complete once it has exited.
 func start(t *testing.T, d *pgtest.Database, dir string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -58,15 +58,15 @@ func start(t *testing.T, d *pgtest.Database, dir string) (*exec.Cmd, *bytes.Buff
 	return cmd, &stderr
 }
 
-// forget makes the kernel forget how much memory we ever had, which it would count for a program that is started: until
-// it becomes that program it shares ours.
+// resetPeakMemory resets the peak memory of the test process. A new process inherits that value until it
+// calls exec.
 func resetPeakMemory(t *testing.T) {
 	t.Helper()
 	debug.FreeOSMemory()
 	require.NoError(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // proc(5)
 }
 
-// peakBytes is the most memory that an ended program had; forget comes before its start.
+// peakBytes returns the peak memory of an exited program. Call resetPeakMemory before starting it.
 func peakBytes(t *testing.T, cmd *exec.Cmd) int64 {
 	t.Helper()
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
@@ -136,7 +136,7 @@ func TestUp_Signal_Stops(t *testing.T) {
 			sent := time.Now()
 			require.NoError(t, cmd.Process.Signal(sig))
 			assert.Equal(t, 128+int(sig), exitCode(t, cmd.Wait()))
-			assert.Less(t, time.Since(sent), 30*time.Second, "it does not wait for the statement")
+			assert.Less(t, time.Since(sent), 30*time.Second, "must not wait for the statement")
 			assert.Contains(t, stderr.String(), "stopped by SIG")
 			assert.Eventually(t, func() bool { return d.Value(t, sleeping) == "0" }, 30*time.Second, 20*time.Millisecond)
 			assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
@@ -144,8 +144,8 @@ func TestUp_Signal_Stops(t *testing.T) {
 	}
 }
 
-// TestUp_Killed_BackendEnds kills the migrator while its statement runs: the
-// server must notice and give up the locks, though nobody tells it.
+// TestUp_Killed_BackendEnds kills the migrator while its statement runs. The server must detect the lost
+// connection and release the locks.
 func TestUp_Killed_BackendEnds(t *testing.T) {
 	for name, busy := range map[string]string{
 		"waits": "SELECT pg_sleep(600)",
@@ -163,11 +163,12 @@ func TestUp_Killed_BackendEnds(t *testing.T) {
 	}
 }
 
-// TestUp_KilledDuringIndexBuild_BuildEnds kills the migrator during a build of ten minutes, so
-// that it does not end by itself on a busy machine either. A concurrent one leaves an invalid index, which the next run drops and builds anew.
+// TestUp_KilledDuringIndexBuild_BuildEnds kills the migrator during an index build that takes ten minutes, so
+// that it does not complete on a slow machine either. A concurrent build leaves an invalid index, which the
+// next run drops and builds again.
 func TestUp_KilledDuringIndexBuild_BuildEnds(t *testing.T) {
-	for how, left := range map[string]string{"": "0", "CONCURRENTLY": "1"} {
-		t.Run("CREATE INDEX "+how, func(t *testing.T) {
+	for option, invalid := range map[string]string{"": "0", "CONCURRENTLY": "1"} {
+		t.Run("CREATE INDEX "+option, func(t *testing.T) {
 			d := pgtest.New(t)
 			d.Exec(t, `CREATE TABLE pace (ms float); INSERT INTO pace VALUES (100);
 				CREATE FUNCTION slow(n int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
@@ -176,16 +177,16 @@ func TestUp_KilledDuringIndexBuild_BuildEnds(t *testing.T) {
 				CREATE TABLE a (n int); INSERT INTO a SELECT generate_series(1, 6000); GRANT SELECT ON pace TO PUBLIC;
 				ALTER TABLE a OWNER TO "`+d.User+`"`)
 			const building = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
-			dir := folder(t, "CREATE INDEX "+how+" i ON a (slow(n));\n")
+			dir := folder(t, "CREATE INDEX "+option+" i ON a (slow(n));\n")
 			cmd, _ := start(t, d, dir)
-			// Before this phase there is no index yet that could be left behind.
+			// Before this phase, no index exists that could be left over.
 			require.Eventually(t, func() bool { return d.Value(t, building+" AND phase LIKE 'building index%'") == "1" }, time.Minute, 20*time.Millisecond)
 			require.NoError(t, cmd.Process.Kill())
 			killed := time.Now()
 			assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
 			require.Eventually(t, func() bool { return d.Value(t, building) == "0" }, 3*time.Minute, 50*time.Millisecond)
-			t.Logf("the backend noticed after %s; undisturbed the build takes 10 minutes", time.Since(killed).Round(100*time.Millisecond))
-			assert.Equal(t, left, d.Value(t, "SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND NOT indisvalid"))
+			t.Logf("the backend ended after %s; a complete build takes 10 minutes", time.Since(killed).Round(100*time.Millisecond))
+			assert.Equal(t, invalid, d.Value(t, "SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND NOT indisvalid"))
 
 			d.Exec(t, "UPDATE pace SET ms = 0")
 			cmd, stderr := start(t, d, dir)

@@ -21,7 +21,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// hook is a receiver of webhooks: each body goes to got, and handle answers.
+// hook starts a webhook receiver, which sends each body to got and calls handle to respond.
 func hook(t *testing.T, handle http.HandlerFunc) (url string, got chan string) {
 	t.Helper()
 	got = make(chan string, 100)
@@ -37,11 +37,11 @@ func hook(t *testing.T, handle http.HandlerFunc) (url string, got chan string) {
 	return s.URL, got
 }
 
-// hang answers nothing until the other side gives up.
+// hang does not respond until the client closes the connection.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// upTelling runs "up" on one migration with a webhook. output is what it has written to
-// standard error so far.
+// startUpWithWebhook starts "up" with one migration and a webhook. output returns the contents of standard
+// error so far.
 func startUpWithWebhook(t *testing.T, d *pgtest.Database, sql, url string, env ...string) (cmd *exec.Cmd, output func() string) {
 	t.Helper()
 	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
@@ -72,22 +72,21 @@ func receiveWebhook(t *testing.T, got chan string) map[string]any {
 	}
 }
 
-// TestNotify_SignalDuringDelivery_ExitCodeUnchanged: the reason has been output before, and the exit code is
-// that of the run.
+// TestNotify_SignalDuringDelivery_ExitCodeUnchanged also checks that the report is written before the
+// notifications are sent.
 func TestNotify_SignalDuringDelivery_ExitCodeUnchanged(t *testing.T) {
 	url, got := hook(t, hang)
 	cmd, output := startUpWithWebhook(t, pgtest.New(t), "SELEC 1", url, "SHIPLOCK_NOTIFY_TIMEOUT=10m")
 	assert.Equal(t, "failed", receiveWebhook(t, got)["outcome"])
-	assert.Contains(t, output(), "SELEC 1", "what matters does not wait for a network")
+	assert.Contains(t, output(), "SELEC 1", "the report must not wait for the network")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	sent := time.Now()
 	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
-	assert.Less(t, time.Since(sent), 20*time.Second, "a pod has 30 s")
+	assert.Less(t, time.Since(sent), 20*time.Second, "the termination grace period of a pod is 30 s")
 	assert.Contains(t, output(), "notification failed")
 	assert.NotContains(t, output(), "MARKED")
 }
 
-// TestNotify_RunStopped_OutcomeSent: there is little time, and it is used.
 func TestNotify_RunStopped_OutcomeSent(t *testing.T) {
 	d := pgtest.New(t)
 	url, got := hook(t, func(http.ResponseWriter, *http.Request) {})
@@ -98,10 +97,9 @@ func TestNotify_RunStopped_OutcomeSent(t *testing.T) {
 	assert.Equal(t, "stopped", m["outcome"])
 	assert.EqualValues(t, 128+15, m["exit_code"])
 	assert.Equal(t, 128+15, exitCode(t, cmd.Wait()))
-	assert.True(t, strings.HasSuffix(output(), m["report"].(string)), "the same words: %s", output())
+	assert.True(t, strings.HasSuffix(output(), m["report"].(string)), "the report must be the same: %s", output())
 }
 
-// TestReport_Terminal_Colored, where there may be a bar, too, and not in a log.
 func TestReport_Terminal_Colored(t *testing.T) {
 	command := binary + " up --source " + folder(t, "SELECT 1") + " --database-url postgres://a@127.0.0.1:1/b --wait-for-db 0; exit $?"
 	for term, want := range map[string]string{"xterm": "\x1b[1;31mshiplock: cannot reach", "dumb": "shiplock: cannot reach"} {
@@ -114,14 +112,14 @@ func TestReport_Terminal_Colored(t *testing.T) {
 	}
 }
 
-// TestNotify_SecondSignal_TerminatesImmediately: whoever has no time for messages.
+// TestNotify_SecondSignal_TerminatesImmediately stops the migrator while it sends notifications.
 func TestNotify_SecondSignal_TerminatesImmediately(t *testing.T) {
 	url, got := hook(t, hang)
 	cmd, _ := startUpWithWebhook(t, pgtest.New(t), "SELEC 1", url, "SHIPLOCK_NOTIFY_TIMEOUT=10m")
 	receiveWebhook(t, got)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	for { // two that come at once are one
+	for { // two pending signals are delivered as one
 		require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
 		select {
 		case err := <-ended:
@@ -132,7 +130,7 @@ func TestNotify_SecondSignal_TerminatesImmediately(t *testing.T) {
 	}
 }
 
-// TestNotify_SlowReceiver_TimeBounded: the bound holds for each, and the exit code stays.
+// TestNotify_SlowReceiver_TimeBounded also checks that the exit code is unchanged.
 func TestNotify_SlowReceiver_TimeBounded(t *testing.T) {
 	for name, handle := range map[string]http.HandlerFunc{
 		"never answers": hang,
@@ -161,7 +159,7 @@ func TestNotify_SlowReceiver_TimeBounded(t *testing.T) {
 	}
 }
 
-// TestNotify_CustomCA_Verified: TLS is always verified, and SSL_CERT_FILE says by whom.
+// TestNotify_CustomCA_Verified uses SSL_CERT_FILE.
 func TestNotify_CustomCA_Verified(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(s.Close)
@@ -175,18 +173,17 @@ func TestNotify_CustomCA_Verified(t *testing.T) {
 	}
 }
 
-// TestNotify_HTTPProxy_Used: the environment's, as for any program.
+// TestNotify_HTTPProxy_Used uses HTTP_PROXY.
 func TestNotify_HTTPProxy_Used(t *testing.T) {
-	asked := make(chan string, 1)
-	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Method + " " + r.URL.String() }))
+	requests := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { requests <- r.Method + " " + r.URL.String() }))
 	t.Cleanup(proxy.Close)
 	cmd, output := startUpWithWebhook(t, pgtest.New(t), "SELEC 1", "http://hooks.example.com", "HTTP_PROXY="+proxy.URL)
 	assert.Equal(t, 6, exitCode(t, cmd.Wait()))
 	require.NotContains(t, output(), "notification failed")
-	assert.Equal(t, "POST http://hooks.example.com/T0MARKED", <-asked)
+	assert.Equal(t, "POST http://hooks.example.com/T0MARKED", <-requests)
 }
 
-// TestUpCommand_Notification_SentBeforeStart, which has no part in it.
 func TestUpCommand_Notification_SentBeforeStart(t *testing.T) {
 	url, got := hook(t, func(http.ResponseWriter, *http.Request) {})
 	file := filepath.Join(t.TempDir(), "output")

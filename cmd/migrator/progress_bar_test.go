@@ -18,8 +18,8 @@ import (
 	"github.com/shiplock/shiplock/internal/ptytest"
 )
 
-// slowly is a database in which "CREATE INDEX ON a (slow(n))" takes a few seconds, page by page, to its middle and goes
-// on from there when it is let go.
+// newSlowIndexDatabase returns a database in which "CREATE INDEX ON a (slow(n))" takes a few seconds,
+// and stops halfway until release is called.
 func newSlowIndexDatabase(t *testing.T) (d *pgtest.Database, release func()) {
 	t.Helper()
 	d = pgtest.New(t)
@@ -40,7 +40,7 @@ func newSlowIndexDatabase(t *testing.T) (d *pgtest.Database, release func()) {
 	return d, func() { require.NoError(t, holder.Close()) }
 }
 
-// atScreen runs the real program as a shell would on a terminal.
+// startOnTerminal starts the program on a terminal, as a shell does.
 func startOnTerminal(t *testing.T, d *pgtest.Database, sql string, env []string, args ...string) (*exec.Cmd, *ptytest.Terminal) {
 	t.Helper()
 	pty := ptytest.New(t, 110, 30)
@@ -53,7 +53,7 @@ func startOnTerminal(t *testing.T, d *pgtest.Database, sql string, env []string,
 	return cmd, pty
 }
 
-// barPattern is what the last line looks like during an index build.
+// barPattern matches the last line during an index build.
 var barPattern = regexp.MustCompile(`^1_x\.up\.sql  2/2 CREATE INDEX i ON a \(slow\(n\)\)  building index: scanning table  \[#+\.*\] \d+%.*  \d+s$`)
 
 const notice = "DO $$ BEGIN RAISE NOTICE 'in between'; END $$;\n"
@@ -63,18 +63,18 @@ func waitForBar(t *testing.T, pty *ptytest.Terminal) {
 	waitForScreen(t, pty, "a bar", func(s []string) bool { return barPattern.MatchString(s[len(s)-1]) })
 }
 
-// settled waits until all that an ended program has written has come.
+// waitForLastLine waits until the output of an exited program is complete.
 func waitForLastLine(t *testing.T, pty *ptytest.Terminal, last string) {
 	t.Helper()
 	waitForScreen(t, pty, last+" in the last line", func(s []string) bool { return strings.Contains(s[len(s)-1], last) })
 }
 
-// shows waits until what is on the screen, at least a line, is as wanted.
-func waitForScreen(t *testing.T, pty *ptytest.Terminal, what string, wanted func(lines []string) bool) {
+// waitForScreen waits until the lines on the screen, at least one, meet the condition.
+func waitForScreen(t *testing.T, pty *ptytest.Terminal, what string, condition func(lines []string) bool) {
 	t.Helper()
 	if !assert.Eventually(t, func() bool {
 		s := pty.Screen()
-		return len(s) > 0 && wanted(s)
+		return len(s) > 0 && condition(s)
 	}, 2*time.Minute, 20*time.Millisecond) {
 		t.Fatalf("wanted: %s; on the screen:\n%s", what, pty.Text())
 	}
@@ -91,10 +91,10 @@ func TestProgressBar_Terminal_Shown(t *testing.T) {
 	release()
 	require.NoError(t, cmd.Wait())
 	waitForLastLine(t, pty, "schema is up to date")
-	assert.NotContains(t, pty.Text(), "%", "nothing of the bar is left")
+	assert.NotContains(t, pty.Text(), "%", "the bar must be removed")
 	assert.NotContains(t, pty.Text(), "unknown sequence")
 	for _, line := range pty.Screen() {
-		assert.Regexp(t, "^time=", line, "each line of the log is whole: %s", pty.Text())
+		assert.Regexp(t, "^time=", line, "log lines must be complete: %s", pty.Text())
 	}
 }
 
@@ -118,12 +118,12 @@ func TestProgressBar_RunStopped_Removed(t *testing.T) {
 			assert.Equal(t, end(cmd, pty), exitCode(t, cmd.Wait()))
 			waitForLastLine(t, pty, "next")
 			assert.NotRegexp(t, `\[#*\.*\]`, pty.Text())
-			assert.Regexp(t, `(?m)^shiplock: `, pty.Text(), "the report begins a line of its own")
+			assert.Regexp(t, `(?m)^shiplock: `, pty.Text(), "the report starts on a new line")
 		})
 	}
 }
 
-// TestProgressBar_ProcessKilled_TerminalUsable: nobody can tidy up then; the terminal is in order, and the bar is all that is left.
+// TestProgressBar_ProcessKilled_TerminalUsable checks the terminal settings after SIGKILL. Only the bar remains.
 func TestProgressBar_ProcessKilled_TerminalUsable(t *testing.T) {
 	t.Parallel()
 	d, _ := newSlowIndexDatabase(t)
@@ -132,14 +132,14 @@ func TestProgressBar_ProcessKilled_TerminalUsable(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
 	before := len(pty.Screen())
-	_, err := pty.Device.WriteString("\x1b[J$ " + strings.Repeat("wraps ", 30) + "\n") // as a shell's prompt
+	_, err := pty.Device.WriteString("\x1b[J$ " + strings.Repeat("wraps ", 30) + "\n") // like a shell prompt
 	require.NoError(t, err)
 	waitForScreen(t, pty, "a prompt", func(s []string) bool { return len(s) >= before && strings.HasSuffix(s[len(s)-1], "wraps") })
 	assert.NotContains(t, pty.Text(), "%")
-	assert.Equal(t, 30, strings.Count(pty.Text(), "wraps"), "lines are broken as ever: %s", pty.Text())
+	assert.Equal(t, 30, strings.Count(pty.Text(), "wraps"), "lines must wrap: %s", pty.Text())
 }
 
-// TestProgressBar_UnsuitableOutput_NotShown where a terminal's output is kept, or what stands there is for a program.
+// TestProgressBar_UnsuitableOutput_NotShown covers terminals whose output is stored or read by a program.
 func TestProgressBar_UnsuitableOutput_NotShown(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -150,13 +150,13 @@ func TestProgressBar_UnsuitableOutput_NotShown(t *testing.T) {
 		"json":      {args: []string{"--log-format", "json"}},
 		"log":       {args: []string{"--progress", "log"}},
 		"none":      {env: []string{"SHIPLOCK_PROGRESS=none"}},
-		"is quick":  {args: []string{"--progress", "bar"}},
-		"cut short": {env: []string{"COLUMNS=1"}},
+		"short run": {args: []string{"--progress", "bar"}},
+		"COLUMNS=1": {env: []string{"COLUMNS=1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			sql := "SELECT pg_sleep(1.6);\n"
-			if name == "is quick" || name == "cut short" {
+			if name == "short run" || name == "COLUMNS=1" {
 				sql = "SELECT 1;\n"
 			}
 			cmd, pty := startOnTerminal(t, pgtest.New(t), sql, c.env, c.args...)
@@ -167,10 +167,10 @@ func TestProgressBar_UnsuitableOutput_NotShown(t *testing.T) {
 	}
 }
 
-// TestProgressBar_ExternalTool_OutputAboveBar: what the tool says stands above it, and where somebody may type there is none.
+// TestProgressBar_ExternalTool_OutputAboveBar also checks that no bar is shown if the tool reads from the terminal.
 func TestProgressBar_ExternalTool_OutputAboveBar(t *testing.T) {
 	t.Parallel()
-	for name, typed := range map[string]bool{"nobody types": false, "somebody may": true} {
+	for name, typed := range map[string]bool{"no input": false, "terminal input": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pty, dir := ptytest.New(t, 110, 30), t.TempDir()
@@ -185,10 +185,10 @@ func TestProgressBar_ExternalTool_OutputAboveBar(t *testing.T) {
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
 			bar := func(s []string) bool { return regexp.MustCompile(`^sh -c .*  \d+s$`).MatchString(s[len(s)-1]) }
 			if typed {
-				waitForScreen(t, pty, "one and two, which come by two pipes", func(s []string) bool {
+				waitForScreen(t, pty, "one and two, from two pipes", func(s []string) bool {
 					return slices.Contains(s, "one") && slices.Contains(s, "two")
 				})
-				time.Sleep(1500 * time.Millisecond) // when a bar would be there
+				time.Sleep(1500 * time.Millisecond) // a bar would be shown by then
 				assert.False(t, bar(pty.Screen()), pty.Text())
 			} else {
 				waitForScreen(t, pty, "a bar", bar)

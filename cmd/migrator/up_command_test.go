@@ -18,20 +18,20 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// upThen runs "up -- sh -c SCRIPT".
+// upCommand returns the command "up -- sh -c SCRIPT".
 func upCommand(d *pgtest.Database, dir, script string) *exec.Cmd {
 	cmd := exec.Command(binary, "up", "--source", dir, "--", "sh", "-c", script)
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL(), "SHIPLOCK_LOCK_WAIT=1m", "OF_THE_SERVER=yes")
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL(), "SHIPLOCK_LOCK_WAIT=1m", "SERVER_SETTING=yes")
 	return cmd
 }
 
-// TestUpCommand_SchemaUpToDate_ReplacesProcess: the same process, with its own environment, that
-// gets the signals and whose exit code is the one seen.
+// TestUpCommand_SchemaUpToDate_ReplacesProcess checks the process ID, the environment, the signals, and the
+// exit code.
 func TestUpCommand_SchemaUpToDate_ReplacesProcess(t *testing.T) {
 	d := pgtest.New(t)
 	dir := t.TempDir()
 	cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), fmt.Sprintf(
-		`echo $$ $OF_THE_SERVER $SHIPLOCK_LOCK_WAIT "$DATABASE_URL" >%[1]s/started.new; mv %[1]s/started.new %[1]s/started; trap 'echo got TERM; exit 42' TERM; while :; do sleep 0.05; done`, dir))
+		`echo $$ $SERVER_SETTING $SHIPLOCK_LOCK_WAIT "$DATABASE_URL" >%[1]s/started.new; mv %[1]s/started.new %[1]s/started; trap 'echo got TERM; exit 42' TERM; while :; do sleep 0.05; done`, dir))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Start())
@@ -43,7 +43,7 @@ func TestUpCommand_SchemaUpToDate_ReplacesProcess(t *testing.T) {
 	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
 	assert.Eventually(t, func() bool {
 		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shiplock' AND datname = current_database()") == "0"
-	}, time.Minute, 20*time.Millisecond, "the migrator's session is closed")
+	}, time.Minute, 20*time.Millisecond, "the session of the migrator must be closed")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	assert.Equal(t, 42, exitCode(t, cmd.Wait()))
 	assert.Equal(t, "got TERM\n", stdout.String())
@@ -68,7 +68,7 @@ func TestUpCommand_MigrationFails_NotStarted(t *testing.T) {
 		output, err = cmd.CombinedOutput()
 		assert.Equal(t, 2, exitCode(t, err))
 		assert.Contains(t, string(output), want)
-		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"), "it is noticed before anything runs")
+		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"), "must fail before a migration runs")
 	}
 	cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), "")
 	cmd.Args = append(cmd.Args[:len(cmd.Args)-3], filepath.Join(dir, "empty"))
@@ -107,7 +107,7 @@ func TestUp_ConnectAttempts_Limited(t *testing.T) {
 		"one attempt":       {[]string{"--connect-attempts", "1"}, "1 time in"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, "SELECT 1"), "--database-url", "postgres://nobody@127.0.0.1:1/x"}, c.args...)...)
+			cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, "SELECT 1"), "--database-url", "postgres://app@127.0.0.1:1/x"}, c.args...)...)
 			output, err := cmd.CombinedOutput()
 			assert.Equal(t, 3, exitCode(t, err), "%s", output)
 			assert.Contains(t, string(output), c.want)

@@ -28,7 +28,7 @@ func TestUp_StatementOnPartitionedTable_RunsOutsideTransaction(t *testing.T) {
 			assert.Equal(t, "3/4", w.Value(t, "SELECT statements_applied || '/' || statements_total FROM schema_migrations_history WHERE migration_version = 2"))
 			w.write("2_x.up.sql", "-- shiplock:no-transaction\nINSERT INTO log VALUES (1);\n"+statement+"\nINSERT INTO log VALUES (2);\nSELECT 1;\n")
 			w.mustExit(0, "up")
-			assert.Equal(t, "1 2", w.Value(t, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM log"), "each ran once")
+			assert.Equal(t, "1 2", w.Value(t, "SELECT string_agg(n::text, ' ' ORDER BY n) FROM log"), "each statement ran once")
 		})
 	}
 }
@@ -74,7 +74,7 @@ func TestUp_MembershipWithoutSetOption_AdviceGrantsIt(t *testing.T) {
 	assert.Equal(t, 2, out.code, out.err)
 	advice := fmt.Sprintf("GRANT %s TO %s WITH SET TRUE;", r, user)
 	golden(t, "role-without-set", out.err)
-	d.Exec(t, advice) // the advice helps
+	d.Exec(t, advice) // the advice resolves the error
 	out = up()
 	assert.Zero(t, out.code, out.err)
 }
@@ -103,12 +103,12 @@ func TestUp_StatementTimeout_ReportNamesSource(t *testing.T) {
 		role            bool
 		flag            []string
 	}{
-		"file":              {file: "SET LOCAL statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set in the file: SET LOCAL statement_timeout = '100ms'", next: "statement_timeout in 1_a.up.sql"},
-		"file over flag":    {file: "SET statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set in the file", next: "statement_timeout in 1_a.up.sql", flag: []string{"--statement-timeout", "1h"}},
-		"role":              {file: "SELECT pg_sleep(600);", why: "set by: user", next: "ALTER ROLE", role: true},
-		"flag over role":    {file: "SELECT pg_sleep(600);", why: "--statement-timeout is 100ms", next: "--statement-timeout", role: true, flag: []string{"--statement-timeout", "100ms"}},
-		"url":               {file: "SELECT pg_sleep(600);", why: "set by: client (database URL", next: "--statement-timeout", url: "&statement_timeout=2000"},
-		"reset in the file": {file: "SET statement_timeout = '1h';\nRESET statement_timeout;\nSELECT pg_sleep(600);", why: "set by: user", next: "ALTER ROLE", role: true},
+		"file":                {file: "SET LOCAL statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set in the file: SET LOCAL statement_timeout = '100ms'", next: "statement_timeout in 1_a.up.sql"},
+		"file overrides flag": {file: "SET statement_timeout = '100ms';\nSELECT pg_sleep(600);", why: "set in the file", next: "statement_timeout in 1_a.up.sql", flag: []string{"--statement-timeout", "1h"}},
+		"role":                {file: "SELECT pg_sleep(600);", why: "set by: user", next: "ALTER ROLE", role: true},
+		"flag overrides role": {file: "SELECT pg_sleep(600);", why: "--statement-timeout is 100ms", next: "--statement-timeout", role: true, flag: []string{"--statement-timeout", "100ms"}},
+		"url":                 {file: "SELECT pg_sleep(600);", why: "set by: client (database URL", next: "--statement-timeout", url: "&statement_timeout=2000"},
+		"reset in the file":   {file: "SET statement_timeout = '1h';\nRESET statement_timeout;\nSELECT pg_sleep(600);", why: "set by: user", next: "ALTER ROLE", role: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

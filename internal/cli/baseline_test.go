@@ -67,7 +67,7 @@ func TestUp_VersionTableBehindHistory_Refused(t *testing.T) {
 				}
 				assert.Contains(t, w.mustExit(5, "baseline", "--version", "1", "--unverified").err, "the history table records version 2")
 				if name == "renamed" {
-					w.Exec(t, "DROP TABLE other") // else it is a difference
+					w.Exec(t, "DROP TABLE other") // otherwise the schemas differ
 				}
 				w.mustExit(0, "baseline", "--version", "2", "--scratch-url", pgtest.New(t).URL())
 			}
@@ -133,7 +133,7 @@ func TestBaseline_SchemaMatchesFiles_Succeeds(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, guests)
 	w.write("3_more.up.sql", "ALTER TABLE guests ADD COLUMN name text; CREATE INDEX ON guests (name)")
-	w.Exec(t, fmt.Sprintf("CREATE TABLE guests (id int); ALTER TABLE guests OWNER TO %q; GRANT SELECT ON guests TO PUBLIC; CREATE SCHEMA theirs; CREATE TABLE theirs.x (a int)", w.User))
+	w.Exec(t, fmt.Sprintf("CREATE TABLE guests (id int); ALTER TABLE guests OWNER TO %q; GRANT SELECT ON guests TO PUBLIC; CREATE SCHEMA other_app; CREATE TABLE other_app.x (a int)", w.User))
 	scratch := pgtest.New(t)
 	out := w.mustExit(5, "baseline", "--version", "3", "--scratch-url", scratch.URL())
 	golden(t, "baseline-differs", out.err)

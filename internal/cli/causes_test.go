@@ -27,9 +27,9 @@ type cause struct {
 func causes() []cause {
 	out := fileCauses()
 	for _, c := range []struct {
-		name string
-		code int
-		make func(*scenario)
+		name    string
+		code    int
+		produce func(*scenario)
 	}{
 		{"too-many-role", 3, tooManyConnectionsOfRole},
 		{"too-many-database", 3, tooManyConnectionsOfDatabase},
@@ -53,7 +53,7 @@ func causes() []cause {
 	} {
 		out = append(out, cause{name: c.name, code: c.code, run: func(t *testing.T, extra ...string) outcome {
 			s := &scenario{workspace: newWorkspace(t, map[string]string{}), extra: extra}
-			c.make(s)
+			c.produce(s)
 			return s.out
 		}})
 	}
@@ -211,7 +211,7 @@ func statementTimeout(s *scenario) {
 // server made at the same time would fail.
 func diskFull(s *scenario) {
 	if os.Geteuid() != 0 {
-		s.t.Skip("only root may mount a small file system; temp-file-limit is the next best")
+		s.t.Skip("requires root to mount a small file system; temp-file-limit covers a similar error")
 	}
 	s.Database = s.OwnServer(s.t)
 	dir, err := os.MkdirTemp("", "small")

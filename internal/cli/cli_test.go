@@ -21,13 +21,13 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
 func TestMain(m *testing.M) {
 	runAsNonroot()
 	// The receivers of notifications always respond in these tests, but a slow machine may take long.
 	_ = os.Setenv("SHIPLOCK_NOTIFY_TIMEOUT", "2m")
-	pgtest.Parallel(6) // they wait for the server, and for times to be over
+	pgtest.Parallel(6) // the tests mostly wait for the server and for timeouts
 	pgtest.Main(m)
 }
 
@@ -58,13 +58,13 @@ func folder(t *testing.T, files map[string]string) string {
 func golden(t *testing.T, name, stderr string) {
 	t.Helper()
 	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
-	require.True(t, found, "there is a report in %q", stderr)
+	require.True(t, found, "no report in %q", stderr)
 	report = "shiplock: " + report
 	if *update {
 		updateGolden(t, name, report)
 	}
 	want, err := os.ReadFile(goldenPath(t, name))
-	require.NoError(t, err, "run the test with -update once")
+	require.NoError(t, err, "run the test with -update")
 	assert.Equal(t, masked(unwrapped(string(want))), masked(unwrapped(report)))
 }
 
@@ -114,7 +114,7 @@ func TestUpDown_TwoMigrations_AppliedAndRolledBack(t *testing.T) {
 	out = run("down", "--to", "1")
 	assert.Zero(t, out.code, out.err)
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
-	assert.Equal(t, "c", d.Value(t, "SELECT to_regclass('c')"), "an empty down file undoes nothing")
+	assert.Equal(t, "c", d.Value(t, "SELECT to_regclass('c')"), "an empty down file rolls back nothing")
 
 	out = run("down", "--to", "0")
 	assert.Zero(t, out.code, out.err)
@@ -151,13 +151,13 @@ func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 		out := run(dir, "status", "-o", "json")
 		require.Zero(t, out.code, out.err)
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &st))
-		assert.NotContains(t, out.stdout, "null,\n  \"applied", "lists are never null")
+		assert.NotContains(t, out.stdout, "null,\n  \"applied", "lists must not be null")
 		return st
 	}
 	st := read(two)
 	assert.Nil(t, st.Version)
 	assert.Len(t, st.Pending, 2)
-	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"), "status writes nothing")
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"), "status must not write")
 
 	require.Zero(t, run(one, "up").code)
 	st = read(two)
@@ -173,7 +173,7 @@ func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	out := run(one, "status")
 	assert.Contains(t, out.stdout, "ahead of the migration files")
 	out = run(one, "up")
-	assert.Zero(t, out.code, "an older image must be able to start after a rollback")
+	assert.Zero(t, out.code, "an older image must start after a rollback")
 	assert.Contains(t, out.err, "level=WARN")
 	golden(t, "newer", run(one, "up", "--on-newer", "fail").err)
 
@@ -302,7 +302,7 @@ func TestUp_Standby_Refused(t *testing.T) {
 	out := call(t.Context(), "up", "--source", dir, "--database-url", standby.URL())
 	assert.Equal(t, 2, out.code)
 	golden(t, "standby", out.err)
-	assert.Zero(t, call(t.Context(), "status", "--source", dir, "--database-url", standby.URL()).code, "status only reads")
+	assert.Zero(t, call(t.Context(), "status", "--source", dir, "--database-url", standby.URL()).code, "status is read-only")
 
 	both := regexp.MustCompile(`127.0.0.1:\d+/`).ReplaceAllString(standby.URL(), "127.0.0.1,127.0.0.1/") +
 		fmt.Sprintf("&port=%d,%d", standby.Port, d.Port)
@@ -311,7 +311,7 @@ func TestUp_Standby_Refused(t *testing.T) {
 	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
 	for _, write := range [][]string{{"up", "--source", dir}, {"exec", "--", "true"}, {"down", "--source", dir, "--to", "1"}} {
 		out = call(t.Context(), append([]string{write[0], "--database-url", both}, write[1:]...)...)
-		assert.Zero(t, out.code, "of several hosts the primary is taken: %s", out.err)
+		assert.Zero(t, out.code, "must connect to the primary of several hosts: %s", out.err)
 	}
 	out = call(t.Context(), "repair", "--applied", "--source", dir, "--database-url", both)
 	assert.Contains(t, out.err, "nothing to repair")
@@ -386,8 +386,8 @@ func TestRun_InvalidArguments_UsageError(t *testing.T) {
 
 func TestHelp_AllCommands_ListVariablesAndExitCodes(t *testing.T) {
 	t.Parallel()
-	for _, verb := range []string{"up", "down", "status", "plan", "wait", "exec", "create"} {
-		out := call(t.Context(), verb, "--help")
+	for _, command := range []string{"up", "down", "status", "plan", "wait", "exec", "create"} {
+		out := call(t.Context(), command, "--help")
 		assert.Zero(t, out.code)
 		for _, line := range strings.Split(out.stdout, "\n") {
 			flag := regexp.MustCompile(`--([a-z-]+) (string|duration)`).FindStringSubmatch(line)
@@ -417,7 +417,7 @@ func TestFlags_EnvironmentAndDefault_Precedence(t *testing.T) {
 
 	t.Setenv("SHIPLOCK_DATABASE_URL", "postgres://127.0.0.1:1/x")
 	t.Setenv("SHIPLOCK_WAIT_FOR_DB", "0s")
-	assert.Equal(t, 3, call(t.Context(), "up").code, "our own variable comes before the common one")
+	assert.Equal(t, 3, call(t.Context(), "up").code, "SHIPLOCK_DATABASE_URL overrides DATABASE_URL")
 	t.Setenv("SHIPLOCK_WAIT_FOR_DB", "soon")
 	out = call(t.Context(), "up")
 	assert.Equal(t, 2, out.code)

@@ -19,7 +19,7 @@ func TestUp_CommitNotAnswered_OutcomeUnknown(t *testing.T) {
 		w.Exec(t, sql)
 		w.Exec(t, "SELECT pg_reload_conf()")
 	}
-	standbys("ALTER SYSTEM SET synchronous_standby_names = 'nobody'") // the server's setting; other tests' databases do not wait
+	standbys("ALTER SYSTEM SET synchronous_standby_names = 'missing'") // a setting of the server; the databases of other tests use synchronous_commit = off
 	t.Cleanup(func() { standbys("ALTER SYSTEM RESET synchronous_standby_names") })
 	w.Exec(t, `ALTER ROLE "`+w.User+`" SET synchronous_commit = on`)
 

@@ -62,13 +62,13 @@ func (b *toolFixture) stopDuringLateStatement(flags ...string) (int, string) {
 func TestExec_StatementOutlivesTool_Canceled(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"psql":                    "sql '" + lateStatement + "'",
-		"a name of its own":       "psql -qX '%s&application_name=mine' -c '" + lateStatement + "'",
-		"a name in the variable":  "PGAPPNAME=mine sql '" + lateStatement + "'",
-		"without the check":       noConnectionCheck + "sql '" + lateStatement + "'",
-		"ignores the signal":      "trap '' TERM; sql '" + lateStatement + "'",
-		"a session of its own":    "setsid sh -c \"psql -qX '%s' -c '" + strings.ReplaceAll(lateStatement, "$$", `\$\$`) + "'\" & wait",
-		"in a longer transaction": "psql -qX '%s' -c BEGIN -c 'CREATE TABLE other (a int)' -c '" + lateStatement + "'",
+		"psql":                 "sql '" + lateStatement + "'",
+		"own application name": "psql -qX '%s&application_name=mine' -c '" + lateStatement + "'",
+		"name in PGAPPNAME":    "PGAPPNAME=mine sql '" + lateStatement + "'",
+		"no connection check":  noConnectionCheck + "sql '" + lateStatement + "'",
+		"ignores the signal":   "trap '' TERM; sql '" + lateStatement + "'",
+		"new process session":  "setsid sh -c \"psql -qX '%s' -c '" + strings.ReplaceAll(lateStatement, "$$", `\$\$`) + "'\" & wait",
+		"open transaction":     "psql -qX '%s' -c BEGIN -c 'CREATE TABLE other (a int)' -c '" + lateStatement + "'",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,12 +114,12 @@ func TestExec_SessionOfAnotherClient_NotTerminated(t *testing.T) {
 	app := b.Open(t)
 	busy, err := app.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
-	_, err = busy.ExecContext(t.Context(), "CREATE TABLE theirs (a int)")
+	_, err = busy.ExecContext(t.Context(), "CREATE TABLE orders (a int)")
 	require.NoError(t, err)
 	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
 	assert.Equal(t, 7, <-done, stderr)
 	b.golden("exec-session-remains", maskRun(stderr.String()))
-	require.NoError(t, busy.Commit(), "it was not ended")
+	require.NoError(t, busy.Commit(), "the session must not be terminated")
 }
 
 func TestExec_IdleSessionOfAnotherClient_NotReported(t *testing.T) {

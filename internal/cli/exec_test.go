@@ -30,7 +30,7 @@ type toolFixture struct {
 
 func newToolFixture(t *testing.T, script string) *toolFixture {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "") // t's own has a long name, which would be cut in a title
+	dir, err := os.MkdirTemp("", "") // the name of t.TempDir is too long for a title
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	b := &toolFixture{Database: pgtest.New(t), t: t, dir: dir}
@@ -79,11 +79,11 @@ func TestExec_Success_RecordedInHistory(t *testing.T) {
 	assert.Equal(t, "to stdout\n", out.stdout)
 	assert.Contains(t, out.err, "\nto stderr\n")
 	assert.Regexp(t, `external tool succeeded.*schema_changes=1`, out.err)
-	assert.Equal(t, "succeeded|0|exit code 0|added table public.a|f", b.execHistory(), "an empty schema is given to the tool empty")
+	assert.Equal(t, "succeeded|0|exit code 0|added table public.a|f", b.execHistory(), "no history table is created in an empty schema before the tool runs")
 
 	b.script("sql 'INSERT INTO a VALUES (1)'")
 	require.Zero(t, b.run().code)
-	assert.Regexp(t, `\nsucceeded\|0\|exit code 0\|t$`, b.execHistory(), "rows do not count")
+	assert.Regexp(t, `\nsucceeded\|0\|exit code 0\|t$`, b.execHistory(), "rows are not compared")
 
 	out = call(t.Context(), "status", "--source", b.dir, "--database-url", b.URL())
 	require.Zero(t, out.code, out.err)
@@ -101,21 +101,21 @@ func TestExec_Failure_ReportMatchesGolden(t *testing.T) {
 		name, script string
 		code         int
 		flags        []string
-		journal      string
+		history      string
 	}{
 		{name: "exec-as-it-was", code: 6, script: "echo applying 0002; sql 'BEGIN; CREATE TABLE c (d int); SELECT nope'",
-			journal: "failed|1|exit code 1|t"},
+			history: "failed|1|exit code 1|t"},
 		{name: "exec-changed", code: 7, script: "sql 'CREATE TABLE c (d int)'; sql 'ALTER TABLE a ADD e int; DROP INDEX i'; printf '\\033[31mno more\\033[0m\\n' >&2; exit 12",
-			journal: "failed|12|exit code 12|added column public.a.e\nadded table public.c\nremoved index public.i|f"},
-		{name: "exec-out-of-memory", code: 6, script: "kill -9 $$", journal: "failed|SIGKILL|t"},
-		{name: "exec-out-of-memory-in-a-shell", code: 6, script: "sh -c 'kill -9 $$'", journal: "failed|137|exit code 137|t"},
-		{name: "exec-timeout", code: 124, script: "sleep 60", flags: []string{"--timeout", "5s"}, journal: "stopped|SIGTERM|t"},
+			history: "failed|12|exit code 12|added column public.a.e\nadded table public.c\nremoved index public.i|f"},
+		{name: "exec-out-of-memory", code: 6, script: "kill -9 $$", history: "failed|SIGKILL|t"},
+		{name: "exec-out-of-memory-in-a-shell", code: 6, script: "sh -c 'kill -9 $$'", history: "failed|137|exit code 137|t"},
+		{name: "exec-timeout", code: 124, script: "sleep 60", flags: []string{"--timeout", "5s"}, history: "stopped|SIGTERM|t"},
 		{name: "exec-does-not-listen", code: 124, script: "trap '' TERM; while :; do sleep 0.05; done", flags: []string{"--timeout", "5s", "--grace", "200ms"},
-			journal: "stopped|SIGKILL|t"},
+			history: "stopped|SIGKILL|t"},
 		{name: "exec-ends-well-when-told", code: 124, script: "trap 'sql \"CREATE TABLE c (d int)\"; exit 0' TERM; while :; do :; done", flags: []string{"--timeout", "5s"},
-			journal: "stopped|0|exit code 0|added table public.c|f"},
+			history: "stopped|0|exit code 0|added table public.c|f"},
 		{name: "exec-secrets", code: 6, script: "echo \"cannot connect to postgres://app:marked-secret@db/x with password='marked-secret'\"; exit 1",
-			journal: "failed|1|exit code 1|t"},
+			history: "failed|1|exit code 1|t"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -124,7 +124,7 @@ func TestExec_Failure_ReportMatchesGolden(t *testing.T) {
 			out := b.run(c.flags...)
 			assert.Equal(t, c.code, out.code, out.err)
 			b.golden(c.name, out.err)
-			assert.Equal(t, c.journal, b.execHistory())
+			assert.Equal(t, c.history, b.execHistory())
 			_, report, _ := strings.Cut(out.err, "\nshiplock: ")
 			assert.NotContains(t, report, "secret@")
 			assert.NotContains(t, report, "'marked-secret'")
@@ -159,8 +159,8 @@ func TestExec_LockLost_ToolTerminated(t *testing.T) {
 	b := newToolFixture(t, "touch ready; sleep 60")
 	stderr, done := background(t.Context(), b.args()...)
 	b.waitForFile("ready")
-	const who = " FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-	b.Exec(t, "SELECT pg_terminate_backend(pid)"+who)
+	const holder = " FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+	b.Exec(t, "SELECT pg_terminate_backend(pid)"+holder)
 	assert.Equal(t, 3, <-done, stderr)
 	b.golden("exec-lock-lost", stderr.String())
 }

@@ -81,7 +81,7 @@ func TestExec_StoppedWithChanges_AdviceChecksToolTable(t *testing.T) {
 	for name, script := range map[string]string{
 		"timeout":       "sql 'CREATE TABLE half (a int)'; sleep 600",
 		"out of memory": "sql 'CREATE TABLE half (a int)'; kill -9 $$",
-		"by itself":     "sql 'CREATE TABLE half (a int)'; exit 1",
+		"failure":       "sql 'CREATE TABLE half (a int)'; exit 1",
 	} {
 		b := newToolFixture(t, script)
 		b.Exec(t, "CREATE TABLE a (b int)")

@@ -74,29 +74,29 @@ func TestUp_TransactionTimeoutOfFile_Failed(t *testing.T) {
 // under a role with short idle timeouts.
 func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 	t.Parallel()
-	for _, way := range []string{"direct", "session", "transaction"} {
-		t.Run(way, func(t *testing.T) {
+	for _, mode := range []string{"direct", "session", "transaction"} {
+		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.Version(t, 17)
-			if way != "direct" {
-				d = pgtest.New(t) // PgBouncer stands before the default server
+			if mode != "direct" {
+				d = pgtest.New(t) // PgBouncer connects to the default server
 			}
 			w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "LOCK TABLE held;\nCREATE TABLE b (n int);", "3_c.up.sql": "SELECT pg_sleep(0.5);\nCREATE TABLE c (n int);",
 			})}
 			w.Exec(t, "CREATE TABLE held (n int); GRANT ALL ON held TO PUBLIC")
 			settings := []string{"idle_in_transaction_session_timeout"}
-			if way == "direct" {
+			if mode == "direct" {
 				settings = append(settings, "idle_session_timeout", "transaction_timeout")
-			} else if way == "session" {
+			} else if mode == "session" {
 				settings = append(settings, "idle_session_timeout")
 			}
 			for _, s := range settings {
 				w.Exec(t, fmt.Sprintf("ALTER ROLE %s SET %s = '2s'", pq.QuoteIdentifier(w.User), s))
 			}
 			there := *w.Database
-			if way != "direct" {
-				there = *w.Pooled(t, way, "default_pool_size=5")
+			if mode != "direct" {
+				there = *w.Pooled(t, mode, "default_pool_size=5")
 			}
 			tx, err := w.Admin().Begin()
 			require.NoError(t, err)
@@ -142,11 +142,11 @@ func TestUp_FatalError_MessageReported(t *testing.T) {
 		then()
 		return <-done
 	}
-	t.Run("database that is gone", func(t *testing.T) {
+	t.Run("database does not accept connections", func(t *testing.T) {
 		t.Parallel()
 		d := pgtest.New(t).OwnServer(t)
 		out := run(t, d, func() {
-			admin := d.Open(t) // a connection of its own, to the same database
+			admin := d.Open(t) // a separate connection to the same database
 			_, err := admin.Exec("ALTER DATABASE " + pq.QuoteIdentifier(d.Name) + " CONNECTION LIMIT 0")
 			require.NoError(t, err)
 			d.Exec(t, fmt.Sprintf(`UPDATE pg_database SET datallowconn = false WHERE datname = %s`, pq.QuoteLiteral(d.Name)))

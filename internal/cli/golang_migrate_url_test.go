@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/golang-migrate/migrate/v4/database"
-	stock "github.com/golang-migrate/migrate/v4/database/postgres"
+	upstream "github.com/golang-migrate/migrate/v4/database/postgres"
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,7 +18,7 @@ func TestUp_GolangMigrateTableParameter_SameTable(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		query, schema, table string
-		stock                bool // golang-migrate opens it
+		supported            bool // golang-migrate accepts the URL
 	}{
 		{"x-migrations-table=shop.migrations", "public", "shop.migrations", true},
 		{"x-migrations-table=shop.migrations&x-migrations-table-quoted=0", "public", "shop.migrations", true},
@@ -32,19 +32,19 @@ func TestUp_GolangMigrateTableParameter_SameTable(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "CREATE TABLE b (n int);"})
 			w.Exec(t, fmt.Sprintf("CREATE SCHEMA shop AUTHORIZATION %s", pq.QuoteIdentifier(w.User)))
-			theirs, err := (&stock.Postgres{}).Open(w.URL() + "&" + c.query)
+			migrator, err := (&upstream.Postgres{}).Open(w.URL() + "&" + c.query)
 			require.NoError(t, err)
-			require.NoError(t, theirs.SetVersion(1, false))
-			require.NoError(t, theirs.Close())
+			require.NoError(t, migrator.SetVersion(1, false))
+			require.NoError(t, migrator.Close())
 			out := call(t.Context(), "up", "--source", w.dir, "--database-url", w.URL()+"&"+c.query)
 			require.Zero(t, out.code, out.err)
 			assert.Equal(t, "f t", w.Value(t, `SELECT concat_ws(' ', bool_or(relname = 'a'), bool_or(relname = 'b')) FROM pg_class WHERE relname IN ('a', 'b')`),
-				"golang-migrate's version counts")
+				"the version that golang-migrate set must be used")
 			assert.Equal(t, "2", w.Value(t, "SELECT version FROM "+pq.QuoteIdentifier(c.schema)+"."+pq.QuoteIdentifier(c.table)))
 			assert.Equal(t, "1", w.Value(t, `SELECT count(*) FROM information_schema.columns WHERE column_name = 'dirty' AND data_type = 'boolean'
 				AND (SELECT count(*) FROM information_schema.columns c WHERE c.table_schema = columns.table_schema AND c.table_name = columns.table_name) = 2`), "there is no second version table")
 			var driver database.Driver
-			driver, err = (&stock.Postgres{}).Open(w.URL() + "&" + c.query)
+			driver, err = (&upstream.Postgres{}).Open(w.URL() + "&" + c.query)
 			require.NoError(t, err)
 			version, dirty, err := driver.Version()
 			require.NoError(t, err)

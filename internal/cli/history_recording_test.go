@@ -38,7 +38,7 @@ func TestHistory_TextOutsideDatabaseEncoding_ChecksumStored(t *testing.T) {
 			}
 			w.write("5_fails.up.sql", "SELECT nope")
 			w.mustExit(6, "up")
-			if c.encoding == "LATIN1" { // the server takes no such down, whoever sends it
+			if c.encoding == "LATIN1" { // the server rejects these down scripts
 				w.mustExit(0, "down", "--to", "3")
 				return
 			}
@@ -72,7 +72,7 @@ func TestHistory_SequenceBehindRows_Corrected(t *testing.T) {
 			w.Exec(t, behind)
 			w.mustExit(0, "down", "--to", "2")
 			w.Exec(t, behind+"; UPDATE schema_migrations SET version = 1")
-			w.mustExit(0, "up") // what golang-migrate has rolled back is imported
+			w.mustExit(0, "up") // imports the rollback by golang-migrate
 		})
 	}
 }
@@ -101,7 +101,7 @@ func TestHistory_TablesNotWritable_Reported(t *testing.T) {
 			}
 			w.write("3_c.up.sql", c.file)
 			if c.want == "" {
-				w.mustExit(0, "up") // a superuser's member may write all the same
+				w.mustExit(0, "up") // a member of a superuser role may write
 				return
 			}
 			out := w.mustExit(6, "up")

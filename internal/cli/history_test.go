@@ -101,7 +101,7 @@ func TestUp_NoPrivilegeForHistoryTable_RunsWithout(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE own.a (b int)", "2_x.up.sql": "INSERT INTO own.a VALUES (1); VACUUM own.a"})
 	w.Exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL)")
 	w.Exec(t, fmt.Sprintf("GRANT ALL ON schema_migrations TO %[1]q; REVOKE CREATE ON SCHEMA public FROM %[1]q, PUBLIC; CREATE SCHEMA own AUTHORIZATION %[1]q", w.User))
-	w.Exec(t, fmt.Sprintf("ALTER DATABASE %q OWNER TO postgres", w.Name)) // its owner owns public, by pg_database_owner
+	w.Exec(t, fmt.Sprintf("ALTER DATABASE %q OWNER TO postgres", w.Name)) // the database owner also owns schema public (pg_database_owner)
 	w.mustExit(0, "up")
 	assert.Empty(t, w.Value(t, "SELECT to_regclass('schema_migrations_history')"))
 	out := w.mustExit(0, "up")
@@ -130,7 +130,7 @@ func TestUp_OutOfOrderMigration_RefusedOrApplied(t *testing.T) {
 	w.write("6_next.up.sql", "SELECT late FROM a")
 	w.write("6_next.down.sql", "SELECT 6")
 	golden(t, "late", w.mustExit(5, "up").err)
-	assert.Equal(t, "5", w.Value(t, "SELECT version FROM schema_migrations"), "nothing has run")
+	assert.Equal(t, "5", w.Value(t, "SELECT version FROM schema_migrations"), "no migration must run")
 	assert.Regexp(t, `3 +late +pending`, w.mustExit(0, "status").stdout)
 	w.mustExit(0, "up", "--out-of-order", "apply")
 	assert.Equal(t, "1 up applied 1/1, 5 up applied 1/1, 3 up applied 1/1, 6 up applied 1/1", w.history())
@@ -145,9 +145,9 @@ func (w *workspace) terminateDuring(like string) outcome {
 	w.t.Helper()
 	done := make(chan outcome, 1)
 	go func() { done <- w.run("up") }()
-	const who = "FROM pg_stat_activity WHERE application_name = 'shiplock' AND state = 'active' AND datname = current_database() AND query LIKE '"
-	waitFor(w.t, w.Database, "SELECT count(*) "+who+like+"'", "1")
-	w.Exec(w.t, "SELECT pg_terminate_backend(pid) "+who+like+"'")
+	const backend = "FROM pg_stat_activity WHERE application_name = 'shiplock' AND state = 'active' AND datname = current_database() AND query LIKE '"
+	waitFor(w.t, w.Database, "SELECT count(*) "+backend+like+"'", "1")
+	w.Exec(w.t, "SELECT pg_terminate_backend(pid) "+backend+like+"'")
 	return <-done
 }
 
@@ -156,7 +156,7 @@ func TestUp_InterruptedFile_Resumed(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE TABLE log (n int);",
 		"2_mixed.up.sql": "INSERT INTO log VALUES (1);\nCREATE INDEX CONCURRENTLY i ON a (b);\nBEGIN; INSERT INTO log VALUES (2); COMMIT;\n" +
 			"INSERT INTO log SELECT 3 FROM pg_sleep(CASE WHEN current_setting('application_name') = 'shiplock' THEN 30 ELSE 0 END);\nVACUUM a;\nINSERT INTO log VALUES (4);"})
-	out := w.terminateDuring("/* 2_mixed.up.sql */ INSERT INTO log SELECT 3%") // the journal's row holds the text, too
+	out := w.terminateDuring("/* 2_mixed.up.sql */ INSERT INTO log SELECT 3%") // the row in the history table also contains the text
 	assert.Equal(t, 3, out.code, out.err)
 	golden(t, "lost-part-way", out.err)
 	assert.Equal(t, "1 up applied 2/2, 2 up running 5/8", w.history())
@@ -196,12 +196,12 @@ func TestUp_FailedFileCorrected_Resumed(t *testing.T) {
 // statement had committed without being counted, or had not committed.
 func TestUp_UncountedStatement_OutcomeReadFromCatalogs(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ statement, undo string }{
+	for name, c := range map[string]struct{ statement, reset string }{
 		"index built":       {"CREATE INDEX CONCURRENTLY i ON a (b)", ""},
 		"index not built":   {"CREATE INDEX CONCURRENTLY i ON a (b)", "DROP INDEX i"},
 		"index dropped":     {"DROP INDEX CONCURRENTLY old", ""},
 		"index not dropped": {"DROP INDEX CONCURRENTLY old", "CREATE INDEX old ON a (b)"},
-		"harmless twice":    {"VACUUM a", ""},
+		"repeatable":        {"VACUUM a", ""},
 		// ALTER TYPE is counted in its own transaction, except in a file with a read-only transaction.
 		"value added":       {"ALTER TYPE mood ADD VALUE 'ok';\nBEGIN READ ONLY; COMMIT", ""},
 		"value not added":   {"ALTER TYPE public.mood ADD VALUE 'ok' BEFORE 'sad';\nBEGIN READ ONLY; COMMIT", "DROP TYPE mood; CREATE TYPE mood AS ENUM ('sad')"},
@@ -214,7 +214,7 @@ func TestUp_UncountedStatement_OutcomeReadFromCatalogs(t *testing.T) {
 				"2_x.up.sql": "-- shiplock:no-transaction\nINSERT INTO a VALUES (1);\n" + c.statement + ";\nINSERT INTO a VALUES (2);"})
 			w.Exec(t, fmt.Sprintf("CREATE TYPE mood AS ENUM ('sad'); ALTER TYPE mood OWNER TO %q", w.User))
 			w.mustExit(0, "up")
-			w.Exec(t, "DELETE FROM a WHERE b = 2; "+strings.ReplaceAll(c.undo, "'sad')", fmt.Sprintf("'sad'); ALTER TYPE mood OWNER TO %q", w.User)))
+			w.Exec(t, "DELETE FROM a WHERE b = 2; "+strings.ReplaceAll(c.reset, "'sad')", fmt.Sprintf("'sad'); ALTER TYPE mood OWNER TO %q", w.User)))
 			w.Exec(t, "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1 WHERE migration_version = 2")
 			w.mustExit(0, "up")
 			assert.Equal(t, "1,2", w.Value(t, "SELECT string_agg(b::text, ',' ORDER BY b) FROM a"))
@@ -233,23 +233,23 @@ func TestUp_UncountedStatements_Refused(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX old ON a (b);",
 				"2_x.up.sql": first + ";\nSET ROLE NONE;\nINSERT INTO a VALUES (1);\nSELECT pg_sleep(CASE WHEN current_setting('application_name') = 'shiplock' THEN 600 ELSE 0 END);"})
-			w.terminateDuring("/* 2_x.up.sql */ SELECT pg_sleep(%") // the journal's row holds the text, too
+			w.terminateDuring("/* 2_x.up.sql */ SELECT pg_sleep(%") // the row in the history table also contains the text
 			assert.Equal(t, "1 up applied 2/2, 2 up running 0/4", w.history())
 			golden(t, "uncounted", w.mustExit(5, "up").err)
-			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM a"), "it did not run again")
+			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM a"), "the statement must not run again")
 		})
 	}
 }
 
 func TestRepair_EachAnswer_UpContinues(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ verdict, log, version, journal string }{
+	for _, c := range []struct{ resolution, log, version, history string }{
 		{"--statement-applied", "1,3", "1 false", "1 up applied 3/3"},
 		{"--statement-not-applied", "1,2,3", "1 false", "1 up applied 3/3"},
 		{"--applied", "1", "1 false", "1 up running 1/3, 1 up resolved 0/0"},
 		{"--rolled-back", "1", "", "1 up running 1/3, 1 down resolved 0/0"},
 	} {
-		t.Run(c.verdict, func(t *testing.T) {
+		t.Run(c.resolution, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{"1_x.up.sql": "-- shiplock:no-transaction\nCREATE TABLE log AS SELECT 1 AS n;\n" +
 				"DO $$ BEGIN INSERT INTO log VALUES (2); COMMIT; END $$;\nINSERT INTO log VALUES (3);"})
@@ -257,13 +257,13 @@ func TestRepair_EachAnswer_UpContinues(t *testing.T) {
 			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1")
 			golden(t, "in-doubt", w.mustExit(5, "up").err)
 			w.mustExit(2, "repair")
-			w.mustExit(0, "repair", c.verdict)
+			w.mustExit(0, "repair", c.resolution)
 			if c.version != "" {
 				w.mustExit(0, "up")
 			}
 			assert.Equal(t, c.log, w.Value(t, "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"))
 			assert.Equal(t, c.version, w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
-			assert.Equal(t, c.journal, w.history())
+			assert.Equal(t, c.history, w.history())
 			golden(t, "nothing-to-repair", w.mustExit(5, "repair", "--applied").err)
 		})
 	}
@@ -271,13 +271,13 @@ func TestRepair_EachAnswer_UpContinues(t *testing.T) {
 
 func TestRepair_DirtyByGolangMigrate_Resolved(t *testing.T) {
 	t.Parallel()
-	for verdict, want := range map[string]string{"--applied": "2 false", "--rolled-back": "1 false"} {
+	for resolution, want := range map[string]string{"--applied": "2 false", "--rolled-back": "1 false"} {
 		w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2"})
 		w.Exec(t, "CREATE TABLE schema_migrations (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (2, true)")
 		w.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations OWNER TO %q", w.User))
 		w.mustExit(5, "up")
 		w.mustExit(5, "repair", "--statement-applied")
-		w.mustExit(0, "repair", verdict)
+		w.mustExit(0, "repair", resolution)
 		assert.Equal(t, want, w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 		w.mustExit(0, "up")
 		assert.Equal(t, "2 false", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))

@@ -133,7 +133,7 @@ func TestCommands_HostileDatabaseName_Quoted(t *testing.T) {
 			t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", q(database))) })
 			dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;"})
 			there := url.URL{Scheme: "postgres", User: url.UserPassword(d.User, d.Password), Host: fmt.Sprintf("%s:%d", d.Host, d.Port), Path: "/" + database, RawQuery: "sslmode=disable"}
-			if strings.Contains(database, "/") || strings.HasPrefix(name, "$1") { // one of each kind by libpq's other form
+			if strings.Contains(database, "/") || strings.HasPrefix(name, "$1") { // use the URL parameter instead of the path
 				there.Path, there.RawQuery = "/", "sslmode=disable&dbname="+url.QueryEscape(database)
 			}
 			for _, args := range [][]string{{"status"}, {"plan"}, {"up"}, {"up"}, {"wait"}, {"status", "-o", "json"}, {"down", "--to", "0"}} {

@@ -13,7 +13,7 @@ import (
 func TestInstall_Directory_ProgramCopied(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for range 2 { // a restarted init container finds its own file
+	for range 2 { // a restarted init container replaces its own file
 		out := call(t.Context(), "install", dir)
 		require.Zero(t, out.code, out.err)
 		assert.Equal(t, filepath.Join(dir, "migrator")+"\n", out.stdout)
@@ -51,7 +51,7 @@ func TestInstall_InvalidTarget_Reported(t *testing.T) {
 	}
 	entries, err := os.ReadDir(busy)
 	require.NoError(t, err)
-	assert.Len(t, entries, 1, "no half copy is left")
+	assert.Len(t, entries, 1, "no temporary file must be left")
 	for err, want := range map[error]string{
 		syscall.EROFS: "mount the volume writable here", syscall.ENOSPC: "increase the size of the volume", syscall.EACCES: "fsGroup",
 	} {

@@ -52,7 +52,7 @@ func TestUp_OnNewerDownWithDataLoss_Refused(t *testing.T) {
 func TestUp_IncompatibleChange_Warns(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int, c text); DROP TABLE IF EXISTS nope", "1_a.down.sql": "DROP TABLE a"})
-	assert.NotContains(t, w.mustExit(0, "up").err, "may break older versions", "there was no older version")
+	assert.NotContains(t, w.mustExit(0, "up").err, "may break older versions", "there is no older version")
 	w.write("2_b.up.sql", "-- contract\nALTER TABLE a DROP COLUMN b,\n  ALTER COLUMN c TYPE varchar(10);\nALTER TABLE a RENAME TO aa;")
 	w.write("2_b.down.sql", "SELECT 2")
 	w.write("3_c.up.sql", "-- shiplock:min-compatible-version 2\nDROP TABLE aa")

@@ -123,7 +123,7 @@ func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 
 	out = run("up", "--notify-success")
 	require.Zero(t, out.code, out.err)
-	assert.Empty(t, in.take(), "nothing was changed")
+	assert.Empty(t, in.take(), "nothing changed")
 	assert.NotContains(t, out.err, "shiplock: ")
 	text, err = os.ReadFile(file)
 	require.NoError(t, err)
@@ -144,9 +144,9 @@ func TestNotify_EachCommand_OutcomeSent(t *testing.T) {
 
 	out := run("wait", "--version", "7", "--timeout", "1ms")
 	assert.Contains(t, []int{3, 124}, out.code)
-	assert.Equal(t, "wait", in.message(t).Verb, "a gate that does not open stops a release")
+	assert.Equal(t, "wait", in.message(t).Verb, "a failed wait stops a release")
 	require.Zero(t, run("wait", "--source", dir).code)
-	assert.Empty(t, in.take(), "a gate that opens has changed nothing")
+	assert.Empty(t, in.take(), "a successful wait changes nothing")
 
 	require.Zero(t, run("down", "--source", dir, "--to", "0").code)
 	m := in.message(t)
@@ -164,15 +164,15 @@ func TestNotify_EachCommand_OutcomeSent(t *testing.T) {
 	assert.Equal(t, "refused", in.message(t).Outcome)
 
 	require.Zero(t, run("up", "--help").code)
-	assert.Empty(t, in.take(), "help is no run")
+	assert.Empty(t, in.take(), "help sends no notification")
 }
 
 func TestNotify_Repair_OutcomeSent(t *testing.T) {
 	t.Parallel()
 	in, d := newReceiver(t), pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);"})
-	run := func(verb ...string) outcome {
-		return call(t.Context(), append(verb, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success")...)
+	run := func(args ...string) outcome {
+		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success")...)
 	}
 	require.Equal(t, 7, run("up").code)
 	assert.Equal(t, "part-way", in.message(t).Outcome)
@@ -185,20 +185,20 @@ func TestNotify_Repair_OutcomeSent(t *testing.T) {
 // TestNotify_UsageError_OutcomeSent covers invalid settings, the most common failure of a first release.
 func TestNotify_UsageError_OutcomeSent(t *testing.T) {
 	in := newReceiver(t)
-	file := filepath.Join(t.TempDir(), "said")
+	file := filepath.Join(t.TempDir(), "termination-log")
 	t.Setenv("SHIPLOCK_WEBHOOK_URL", in.URL+"/T0MARKED")
 	t.Setenv("SHIPLOCK_TERMINATION_LOG", file)
 	for name, args := range map[string][]string{
 		"no database":       {"up"},
-		"a flag's value":    {"up", "--timeout", "soon"},
-		"no such flag":      {"up", "--nope"},
-		"an argument":       {"up", "now"},
-		"a wrong choice":    {"up", "--database-url", "postgres://h/d", "--on-newer", "no"},
+		"flag value":        {"up", "--timeout", "soon"},
+		"unknown flag":      {"up", "--nope"},
+		"argument":          {"up", "now"},
+		"invalid choice":    {"up", "--database-url", "postgres://h/d", "--on-newer", "no"},
 		"log format":        {"up", "--database-url", "postgres://h/d", "--log-format", "xml"},
-		"no such folder":    {"up", "--database-url", "postgres://h/d", "--source", "/gone"},
-		"another one":       {"up", "--database-url", "postgres://h/d", "--webhook-format", "xml"},
-		"a Secret's key":    {"exec", "--", "no-such-command"},
-		"of something else": {"wait", "--database-url", "nonsense"},
+		"missing directory": {"up", "--database-url", "postgres://h/d", "--source", "/gone"},
+		"webhook format":    {"up", "--database-url", "postgres://h/d", "--webhook-format", "xml"},
+		"missing command":   {"exec", "--", "no-such-command"},
+		"invalid URL":       {"wait", "--database-url", "nonsense"},
 	} {
 		out := call(t.Context(), args...)
 		assert.Equal(t, 2, out.code, name)
@@ -206,7 +206,7 @@ func TestNotify_UsageError_OutcomeSent(t *testing.T) {
 		require.NoError(t, err, name)
 		assert.Contains(t, out.err, string(text), name)
 		require.NoError(t, os.Remove(file))
-		if name == "another one" { // a webhook whose format is not known is none
+		if name == "webhook format" { // no webhook without a valid format
 			assert.Empty(t, in.take())
 			continue
 		}
@@ -257,11 +257,11 @@ func TestNotify_ChannelFails_ExitCodeUnchanged(t *testing.T) {
 			assert.Equal(t, c.code, out.code, out.err)
 			assert.Less(t, time.Since(start), 2*time.Minute)
 			assert.Equal(t, 3, strings.Count(out.err, `level=WARN msg="notification failed"`), out.err)
-			for _, said := range []string{"webhook 127.0.0.1:", "connection refused", "Pushgateway 127.0.0.1:", "404 Not Found", "termination message: open /gone/termination-log"} {
-				assert.Contains(t, out.err, said)
+			for _, message := range []string{"webhook 127.0.0.1:", "connection refused", "Pushgateway 127.0.0.1:", "404 Not Found", "termination message: open /gone/termination-log"} {
+				assert.Contains(t, out.err, message)
 			}
 			assert.NotContains(t, strings.ToLower(out.err), "marked")
-			assert.Less(t, strings.Index(out.err, "shiplock: "), strings.Index(out.err, "notification failed"), "what matters comes first")
+			assert.Less(t, strings.Index(out.err, "shiplock: "), strings.Index(out.err, "notification failed"), "the report comes before the warnings")
 		})
 	}
 }
@@ -283,7 +283,7 @@ func TestNotify_Secrets_NotPassedToTool(t *testing.T) {
 	assert.NotContains(t, out.stdout, "SHIPLOCK_")
 	require.Len(t, in.take(), 1)
 
-	d.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); ALTER TABLE a OWNER TO %q", d.User)) // the journal is not made in an empty schema
+	d.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); ALTER TABLE a OWNER TO %q", d.User)) // exec creates no history table in an empty schema
 	out = call(t.Context(), "exec", "--database-url", d.URL(), "--", "sh", "-c", "echo T0MARKED marked-token >&2; exit 1", url)
 	report := reportIn(t, out.err)
 	assert.NotContains(t, strings.ToLower(report), "marked")

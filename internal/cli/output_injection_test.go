@@ -28,29 +28,29 @@ const controls = "\x1b\x07\u202e\u0085\u2028"
 
 // injectionSources maps each source of external text to a run that includes the text.
 var injectionSources = map[string]func(t *testing.T, flags []string) outcome{
-	"an error's text": func(t *testing.T, flags []string) outcome {
+	"error": func(t *testing.T, flags []string) outcome {
 		w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE EXCEPTION USING MESSAGE = %s, DETAIL = %[1]s, HINT = %[1]s; END $do$;", pq.QuoteLiteral(injection))})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
-	"a notice": func(t *testing.T, flags []string) outcome {
+	"notice": func(t *testing.T, flags []string) outcome {
 		w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("DO $do$ BEGIN RAISE WARNING USING MESSAGE = %s; RAISE 'no'; END $do$;", pq.QuoteLiteral(injection))})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
-	"a statement": func(t *testing.T, flags []string) outcome {
+	"statement": func(t *testing.T, flags []string) outcome {
 		w := newWorkspace(t, map[string]string{"1_x.up.sql": "SELECT nope, " + pq.QuoteLiteral(injection)})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
-	"names in the database": func(t *testing.T, flags []string) outcome {
+	"object names": func(t *testing.T, flags []string) outcome {
 		name := pq.QuoteIdentifier(injection[:60])
 		w := newWorkspace(t, map[string]string{"1_x.up.sql": fmt.Sprintf("CREATE TABLE %s (%[1]s text CONSTRAINT %[1]s UNIQUE);\nINSERT INTO %[1]s VALUES (%[2]s), (%[2]s);", name, pq.QuoteLiteral(injection))})
 		return w.run(append([]string{"up"}, flags...)...)
 	},
-	"a file's name": func(t *testing.T, flags []string) outcome {
+	"file name": func(t *testing.T, flags []string) outcome {
 		w := newWorkspace(t, nil)
 		w.write("1_"+strings.ReplaceAll(injection, "/", "")[:200]+".up.sql", "SELECT nope")
 		return w.run(append([]string{"up"}, flags...)...)
 	},
-	"a blocker": func(t *testing.T, flags []string) outcome {
+	"blocking session": func(t *testing.T, flags []string) outcome {
 		w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)"})
 		w.mustExit(0, "up")
 		tx, err := w.Open(t).Begin()
@@ -63,7 +63,7 @@ var injectionSources = map[string]func(t *testing.T, flags []string) outcome{
 		w.write("2_b.up.sql", "ALTER TABLE a ADD COLUMN b int")
 		return w.run(append([]string{"up", "--lock-timeout", "500ms", "--timeout", "15s"}, flags...)...)
 	},
-	"a tool": func(t *testing.T, flags []string) outcome {
+	"external tool": func(t *testing.T, flags []string) outcome {
 		b := newToolFixture(t, "cat text; cat text >&2; exit 3")
 		writeFile(t, filepath.Join(b.dir, "text"), injection+"\n")
 		return b.run(flags...)
@@ -82,7 +82,7 @@ func TestOutput_InjectedText_StaysInItsField(t *testing.T) {
 					out := run(t, s.flags(log, hook))
 					assert.NotZero(t, out.code)
 					texts := s.texts(t, out)
-					if name == "a tool" { // what it says itself passes, with a mark
+					if name == "external tool" { // its own output is passed through with a mark
 						assert.Contains(t, texts["standard error"], "| shiplock: FORGED")
 						texts["standard error"], texts["standard output"] = ownLines(texts["standard error"], log), ""
 					}
@@ -104,9 +104,9 @@ func ownLines(stderr, log string) string {
 
 func assertNotInjected(t *testing.T, texts map[string]string, log, hook string) {
 	t.Helper()
-	for sink, text := range texts {
-		assert.NotRegexp(t, forged, text, sink)
-		assert.False(t, strings.ContainsAny(text, controls), "%s: %q", sink, text)
+	for output, text := range texts {
+		assert.NotRegexp(t, forged, text, output)
+		assert.False(t, strings.ContainsAny(text, controls), "%s: %q", output, text)
 	}
 	if log == "json" {
 		for line := range strings.Lines(texts["standard error"]) {

@@ -46,7 +46,7 @@ func passwordSources(t *testing.T, d *pgtest.Database) map[string]passwordSource
 		return func(text string) {
 			path := filepath.Join(dir, name)
 			require.NoError(t, os.WriteFile(path+".new", []byte(text), mode))
-			require.NoError(t, os.Rename(path+".new", path)) // as agents do it
+			require.NoError(t, os.Rename(path+".new", path)) // replaced atomically, as by an agent
 		}
 	}
 	putURL := put("url", 0o400)
@@ -81,8 +81,8 @@ func TestPassword_Rotated_ReadForEachConnection(t *testing.T) {
 			args := append(append([]string{"exec"}, from.flags...), "--", "sh", filepath.Join(b.dir, "tool.sh"))
 			stderr, done := background(t.Context(), args...)
 			b.waitForFile("ready")
-			changePassword(t, b.Database, "another one")
-			from.set("another one")
+			changePassword(t, b.Database, "new password")
+			from.set("new password")
 			b.touch("go")
 			require.Zero(t, <-done, stderr)
 			assert.Equal(t, "succeeded|0|exit code 0|t", b.execHistory())
@@ -115,7 +115,7 @@ func TestPassword_Rejected_ReadOnceMore(t *testing.T) {
 	golden(t, "token-refused", out.err)
 	calls, err := os.ReadFile(filepath.Join(filepath.Dir(from.flags[3]), "calls"))
 	require.NoError(t, err)
-	assert.Equal(t, 2, strings.Count(string(calls), "call"), "a fresh token gets one try")
+	assert.Equal(t, 2, strings.Count(string(calls), "call"), "the command must run exactly once more")
 }
 
 // relay forwards connections to the database and calls ended when the first connection has ended.
@@ -140,7 +140,7 @@ func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 				_ = server.Close()
 			}()
 			go func() {
-				_, _ = io.Copy(client, server) // a refused one is closed by the server
+				_, _ = io.Copy(client, server) // the server closes a rejected connection
 				once.Do(ended)
 				_ = client.Close()
 			}()
@@ -154,19 +154,19 @@ func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 // TestPasswordFile_Missing_WaitedFor covers a sidecar agent that writes the file later.
 func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 	t.Parallel()
-	for name, says := range map[string]string{"file": "is not there", "URL file": "is not there"} {
+	for name, reason := range map[string]string{"file": "is not there", "URL file": "is not there"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 			from := passwordSources(t, w.Database)[name]
 			stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
-			stderr.waitFor(t, says)
+			stderr.waitFor(t, reason)
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 
 			require.NoError(t, os.Remove(from.flags[len(from.flags)-1]))
 			stderr, done = background(t.Context(), append([]string{"wait", "--source", w.dir}, from.flags...)...)
-			stderr.waitFor(t, says)
+			stderr.waitFor(t, reason)
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 		})
@@ -195,17 +195,17 @@ func TestPassword_Unavailable_ReportMatchesGolden(t *testing.T) {
 		if name == "password-command-missing" {
 			c.flags[1] = strings.Replace(c.flags[1], "aws", "no-such-aws", 1)
 		}
-		for _, verb := range []string{"up", "status", "plan", "wait"} {
+		for _, command := range []string{"up", "status", "plan", "wait"} {
 			flags := c.flags
-			if verb == "wait" {
+			if command == "wait" {
 				if flags[0] == "--wait-for-db" {
-					continue // it waits for ever
+					continue // wait has no time limit
 				}
 			}
-			out := call(t.Context(), append([]string{verb, "--source", w.dir, "--log-level", "debug"}, flags...)...)
+			out := call(t.Context(), append([]string{command, "--source", w.dir, "--log-level", "debug"}, flags...)...)
 			assert.Equal(t, c.code, out.code, "%s: %s", name, out.err)
 			assert.NotContains(t, out.err, "marked")
-			if verb == "up" {
+			if command == "up" {
 				golden(t, name, strings.ReplaceAll(out.err, os.Getenv("PATH"), "PATH"))
 			}
 		}
@@ -240,6 +240,6 @@ func TestUp_SilentServer_StoppedBySignal(t *testing.T) {
 	case code := <-done:
 		assert.Equal(t, 130, code, stderr)
 	case <-time.After(time.Minute):
-		t.Fatal("it hangs")
+		t.Fatal("up did not stop")
 	}
 }

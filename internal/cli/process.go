@@ -51,7 +51,7 @@ func replaceProcess(ctx context.Context, path string, args []string) error {
 	err := syscall.Exec(path, args, childEnv(os.Environ()))
 	next := "check the file"
 	if errors.Is(err, syscall.ENOEXEC) {
-		next = "add a first line such as #!/bin/sh to a script, or build the program for this platform"
+		next = "add a first line such as #!/bin/sh to a script; build a program for this machine's architecture"
 	}
 	return &config.UsageError{Problem: fmt.Sprintf("schema is up to date, but %s does not start: %v; %s", path, err, next)}
 }

@@ -19,7 +19,7 @@ func TestProgress_EachMode_Accepted(t *testing.T) {
 	out := w.mustExit(2, "up", "--progress", "loud")
 	assert.Contains(t, out.err, `--progress is "loud"; want auto, bar, log or none`)
 	out = w.mustExit(0, "up", "--progress", "bar")
-	assert.Contains(t, out.err, "requires a terminal", "it is no reason to fail")
+	assert.Contains(t, out.err, "requires a terminal", "must not fail")
 	for _, choice := range []string{"auto", "log", "none"} {
 		assert.NotContains(t, w.mustExit(0, "up", "--progress", choice).err, "level=WARN")
 	}
@@ -31,12 +31,12 @@ func TestSupportsBar_Environment_Decides(t *testing.T) {
 		ci, term, format string
 		want             bool
 	}{
-		"a terminal":     {term: "xterm-256color", format: "text", want: true},
-		"CI=false":       {ci: "false", term: "xterm", format: "text", want: true},
-		"CI":             {ci: "true", term: "xterm", format: "text"},
-		"dumb":           {term: "dumb", format: "text"},
-		"not even named": {format: "text"},
-		"JSON":           {term: "xterm", format: "json"},
+		"terminal": {term: "xterm-256color", format: "text", want: true},
+		"CI=false": {ci: "false", term: "xterm", format: "text", want: true},
+		"CI":       {ci: "true", term: "xterm", format: "text"},
+		"dumb":     {term: "dumb", format: "text"},
+		"no TERM":  {format: "text"},
+		"JSON":     {term: "xterm", format: "json"},
 	} {
 		env := map[string]string{"CI": c.ci, "TERM": c.term}
 		assert.Equal(t, c.want, supportsBar(func(v string) string { return env[v] }, c.format), name)
@@ -64,7 +64,7 @@ func TestOpenTerminal_Outputs_Replaced(t *testing.T) {
 		a := &app{stdout: c.stdout, stderr: c.stderr}
 		a.settings.Progress = "bar"
 		require.NoError(t, a.openTerminal())
-		require.NoError(t, a.openTerminal(), "twice is once")
+		require.NoError(t, a.openTerminal(), "a second call must change nothing")
 		assert.Equal(t, c.taken, a.terminal != nil)
 		assert.Equal(t, c.taken, a.stderr != c.stderr)
 		assert.Equal(t, c.together, a.stdout != c.stdout)

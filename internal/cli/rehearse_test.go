@@ -35,7 +35,7 @@ func TestRehearse_SampleMigrations_NoFaults(t *testing.T) {
 		out := rehearse(t, d, "../../migrations", args...)
 		require.Zero(t, out.code, out.err+out.stdout)
 		assert.Regexp(t, `\d migrations rehearsed on .*, 0 faults\n$`, out.stdout)
-		assert.Equal(t, "0", countObjects(t, d), "it is empty again")
+		assert.Equal(t, "0", countObjects(t, d), "the database must be empty")
 	}
 }
 
@@ -65,7 +65,7 @@ func TestRehearse_IncompleteDown_Reported(t *testing.T) {
 	assert.Equal(t, "0", countObjects(t, d))
 
 	out = rehearse(t, d, dir, "--from", "6")
-	assert.Zero(t, out.code, "what is older is not judged: %s%s", out.err, out.stdout)
+	assert.Zero(t, out.code, "older migrations must not be reported: %s%s", out.err, out.stdout)
 	var r engine.Rehearsal
 	require.NoError(t, json.Unmarshal([]byte(rehearse(t, d, dir, "-o", "json").stdout), &r))
 	kinds := map[engine.FindingKind]int{}
@@ -93,9 +93,9 @@ func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
 	for name, sql := range map[string]string{
-		"a table": "CREATE TABLE bookings (a int)", "a view": "CREATE VIEW v AS SELECT 1", "a function": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-		"a type": "CREATE TYPE mood AS ENUM ()", "another schema": "CREATE SCHEMA app; CREATE TABLE app.t (a int)",
-		"only the version table": "CREATE TABLE schema_migrations (version bigint, dirty boolean)", "a sequence": "CREATE SEQUENCE s",
+		"table": "CREATE TABLE bookings (a int)", "view": "CREATE VIEW v AS SELECT 1", "function": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+		"type": "CREATE TYPE mood AS ENUM ()", "other schema": "CREATE SCHEMA app; CREATE TABLE app.t (a int)",
+		"only the version table": "CREATE TABLE schema_migrations (version bigint, dirty boolean)", "sequence": "CREATE SEQUENCE s",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -106,12 +106,12 @@ func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 			assert.Equal(t, 5, out.code, out.err)
 			assert.Contains(t, out.err, "is not empty, and its objects were not created by a rehearsal")
 			assert.Equal(t, before, countObjects(t, d))
-			if name == "a table" {
+			if name == "table" {
 				golden(t, "rehearsal-not-empty", out.err)
 			}
 		})
 	}
-	t.Run("that of DATABASE_URL", func(t *testing.T) {
+	t.Run("database in DATABASE_URL", func(t *testing.T) {
 		t.Parallel()
 		d := pgtest.New(t)
 		for _, url := range []string{d.URL(), regexp.MustCompile(`127\.0\.0\.1`).ReplaceAllString(d.URL(), "localhost"), d.Pooled(t, "session").URL()} {
@@ -122,7 +122,7 @@ func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 		}
 		assert.Zero(t, rehearse(t, d, dir, "--database-url", pgtest.New(t).URL()).code, "another one of the same server")
 	})
-	t.Run("two at once", func(t *testing.T) {
+	t.Run("concurrent", func(t *testing.T) {
 		t.Parallel()
 		d := pgtest.New(t)
 		outs := make(chan outcome, 2)
@@ -140,13 +140,13 @@ func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 func TestRehearse_AfterKilledRehearsal_EmptiesItsObjects(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	d.Exec(t, fmt.Sprintf("CREATE SCHEMA theirs; CREATE EXTENSION citext; GRANT CREATE ON DATABASE %q TO %q", d.Name, d.User))
+	d.Exec(t, fmt.Sprintf("CREATE SCHEMA other_app; CREATE EXTENSION citext; GRANT CREATE ON DATABASE %q TO %q", d.Name, d.User))
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b citext); CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE EXTENSION btree_gist", "1_a.down.sql": "SELECT 1"})
 	assert.Equal(t, 6, rehearse(t, d, dir).code)
 	killRehearsal(t, d, "CREATE TABLE left_over (id serial PRIMARY KEY); CREATE FUNCTION f(left_over) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('ok'); CREATE VIEW v AS SELECT 'ok'::mood; CREATE SCHEMA more; CREATE EXTENSION btree_gist")
-	require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"), "and so it could not clean up")
+	require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"), "the killed rehearsal must leave its table")
 	assert.Equal(t, 6, rehearse(t, d, dir).code)
-	assert.Equal(t, "citext theirs", d.Value(t, `SELECT concat_ws(' ', (SELECT string_agg(extname, ' ') FROM pg_extension WHERE extname <> 'plpgsql'),
+	assert.Equal(t, "citext other_app", d.Value(t, `SELECT concat_ws(' ', (SELECT string_agg(extname, ' ') FROM pg_extension WHERE extname <> 'plpgsql'),
 		(SELECT string_agg(nspname, ' ') FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('public', 'information_schema')),
 		(SELECT string_agg(relname, ' ') FROM pg_class WHERE relnamespace = 'public'::regnamespace))`))
 }
@@ -184,7 +184,7 @@ func TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused(t *testing.T) {
 			}
 			assert.Equal(t, before, d.Value(t, "SELECT count(*) FROM pg_class"))
 			d.Exec(t, made.drop)
-			assert.Equal(t, 0, rehearse(t, d, dir).code, "what a killed rehearsal has left goes")
+			assert.Equal(t, 0, rehearse(t, d, dir).code, "the objects of the killed rehearsal must be removed")
 			assert.Equal(t, "0", countObjects(t, d))
 		})
 	}
@@ -200,7 +200,7 @@ func TestRehearse_DatabaseInPGHOST_Refused(t *testing.T) {
 	out := rehearse(t, d, dir)
 	assert.Equal(t, 5, out.code, out.err)
 	assert.Contains(t, out.err, "PGHOST and PGDATABASE")
-	for name, value := range map[string]string{"PGUSER": "nobody", "PGHOST": "127.0.0.2"} {
+	for name, value := range map[string]string{"PGUSER": "missing", "PGHOST": "127.0.0.2"} {
 		t.Run("unreachable by "+name, func(t *testing.T) {
 			t.Setenv(name, value)
 			out := rehearse(t, d, dir)
@@ -210,7 +210,7 @@ func TestRehearse_DatabaseInPGHOST_Refused(t *testing.T) {
 	}
 	out = rehearse(t, pgtest.New(t), dir)
 	assert.Equal(t, 0, out.code, out.err)
-	t.Setenv("PGDATABASE", "there is none of this name")
+	t.Setenv("PGDATABASE", "does not exist")
 	out = rehearse(t, pgtest.New(t), dir)
 	assert.Equal(t, 0, out.code, out.err)
 	assert.NotContains(t, out.err, "cannot be reached")
@@ -239,8 +239,8 @@ func TestRehearse_ScratchDatabaseInUse_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()", "2_b.down.sql": "SELECT 1"})
-	require.Equal(t, 3, rehearse(t, d, dir).code, "its sessions are lost")
-	require.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"), "and so it could not clean up")
+	require.Equal(t, 3, rehearse(t, d, dir).code, "the sessions must be terminated")
+	require.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"), "the killed rehearsal must leave its table")
 	w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "INSERT INTO a VALUES (1)", "2_b.down.sql": "SELECT 1"})}
 	w.mustExit(0, "up")
 	out := rehearse(t, d, w.dir)
@@ -287,12 +287,12 @@ func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 		require.Equal(t, 6, out.code, out.err)
 		var r engine.Rehearsal
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &r))
-		require.Len(t, r.Faults(), len(kinds), "none of them is undone")
+		require.Len(t, r.Faults(), len(kinds), "each must be reported as not restored")
 		for _, f := range r.Faults() {
 			assert.Equal(t, engine.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Message)
 		}
-		assert.NotContains(t, out.stdout, "marked", "an option may be a password")
-		assert.Equal(t, all, fingerprint(t, d), "it is empty again")
+		assert.NotContains(t, out.stdout, "marked", "an option may contain a password")
+		assert.Equal(t, all, fingerprint(t, d), "the database must be empty")
 	}
 }
 
@@ -321,7 +321,7 @@ func TestHistory_Rollback_RunsLinked(t *testing.T) {
 	reader := w.historyReaderURL()
 	out := call(t.Context(), "history", "--database-url", reader)
 	require.Zero(t, out.code, out.err)
-	shown := regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ|  [\d.]+m?s\b`).ReplaceAllString(out.stdout, "  …") // some took no time to speak of
+	shown := regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ|  [\d.]+m?s\b`).ReplaceAllString(out.stdout, "  …") // short runs have no duration
 	shown = regexp.MustCompile(`  +`).ReplaceAllString(shown, "  ")
 	goldenText(t, "history", strings.ReplaceAll(shown, "  …  test", "  test"))
 	var h engine.History

@@ -14,7 +14,7 @@ func newPartiallyApplied(t *testing.T) *workspace {
 	return w
 }
 
-const rows = "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"
+const logRows = "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"
 
 func TestRepair_StatementOutcomeKnown_Refused(t *testing.T) {
 	t.Parallel()
@@ -38,7 +38,7 @@ func TestRepair_FailedStatementByNumber_SkippedOnce(t *testing.T) {
 		assert.Contains(t, w.mustExit(5, "repair", again).err, "no statement has an unknown outcome", again)
 	}
 	w.mustExit(0, "up")
-	assert.Equal(t, "1,3,4", w.Value(t, rows))
+	assert.Equal(t, "1,3,4", w.Value(t, logRows))
 	assert.Equal(t, "1 up applied 4/4", w.history())
 }
 

@@ -29,8 +29,8 @@ func tableOwners(t *testing.T, d *pgtest.Database) string {
 
 func TestRole_Granted_OwnsObjects(t *testing.T) {
 	t.Parallel()
-	for _, way := range []string{"", "session", "transaction"} {
-		t.Run("pooler "+way, func(t *testing.T) {
+	for _, mode := range []string{"", "session", "transaction"} {
+		t.Run("pooler "+mode, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;",
@@ -40,8 +40,8 @@ func TestRole_Granted_OwnsObjects(t *testing.T) {
 			role := w.Name + " app"
 			createOwner(t, w.Database, role)
 			there := *w.Database
-			if way != "" {
-				there = *w.Pooled(t, way, "default_pool_size=5")
+			if mode != "" {
+				there = *w.Pooled(t, mode, "default_pool_size=5")
 			} else {
 				w.write("4_d.up.sql", "-- shiplock:no-transaction\nCREATE TABLE d (n int);\nCREATE INDEX CONCURRENTLY ON d (n);\nINSERT INTO d VALUES (1);")
 				w.write("4_d.down.sql", "DROP TABLE d;")
@@ -49,19 +49,19 @@ func TestRole_Granted_OwnsObjects(t *testing.T) {
 			run := func(args ...string) outcome {
 				return call(t.Context(), append(args, "--source", w.dir, "--database-url", there.URL())...)
 			}
-			assert.Equal(t, 2, run("up").code, "the user has no right of its own")
+			assert.Equal(t, 2, run("up").code, "the user must have no privileges of its own")
 			out := run("up", "--role", role)
 			assert.Zero(t, out.code, out.err)
 			for _, owner := range []string{"a", "c", "schema_migrations", "schema_migrations_history"} {
 				assert.Contains(t, tableOwners(t, w.Database), owner+" "+role)
 			}
 			assert.NotContains(t, tableOwners(t, w.Database), w.User)
-			if way == "" {
+			if mode == "" {
 				assert.Contains(t, tableOwners(t, w.Database), "d "+role)
 			}
-			for _, verb := range []string{"status", "plan", "wait"} {
-				assert.NotZero(t, run(verb, "--timeout", "2s").code, verb)
-				out := run(verb, "--timeout", "1m", "--role", role)
+			for _, command := range []string{"status", "plan", "wait"} {
+				assert.NotZero(t, run(command, "--timeout", "2s").code, command)
+				out := run(command, "--timeout", "1m", "--role", role)
 				assert.Zero(t, out.code, out.err)
 			}
 			assert.Equal(t, w.User, w.Value(t, "SELECT string_agg(DISTINCT database_user, ' ') FROM schema_migrations_history"))
@@ -70,7 +70,7 @@ func TestRole_Granted_OwnsObjects(t *testing.T) {
 			assert.Contains(t, out.err, "nothing to repair")
 			out = run("down", "--to", "1", "--allow-data-loss", "--role", role)
 			assert.Zero(t, out.code, out.err)
-			if way == "transaction" { // what the pool lends next must not have the role
+			if mode == "transaction" { // the next client of the pool must not have the role
 				db := there.Open(t)
 				for range 10 {
 					var user string
@@ -86,33 +86,33 @@ func TestRole_MissingOrNotGranted_Reported(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	role := w.Name + ` "app"`
-	for _, way := range []string{"", "session", "transaction"} {
+	for _, mode := range []string{"", "session", "transaction"} {
 		there := *w.Database
-		if way != "" {
-			there = *w.Pooled(t, way)
+		if mode != "" {
+			there = *w.Pooled(t, mode)
 		}
 		out := call(t.Context(), "up", "--role", role, "--source", w.dir, "--database-url", there.URL())
 		assert.Equal(t, 2, out.code, out.err)
-		if way == "" {
+		if mode == "" {
 			golden(t, "role-missing", out.err)
 		}
-		assert.Contains(t, out.err, `CREATE ROLE "`+w.Name+` ""app"""`, "through a pooler, too")
+		assert.Contains(t, out.err, `CREATE ROLE "`+w.Name+` ""app"""`, "also through a pooler")
 	}
 	w.Exec(t, "CREATE ROLE "+pq.QuoteIdentifier(role))
 	t.Cleanup(func() { w.Exec(t, "DROP ROLE "+pq.QuoteIdentifier(role)) })
-	for _, way := range []string{"", "session", "transaction"} {
+	for _, mode := range []string{"", "session", "transaction"} {
 		there := *w.Database
-		if way != "" {
-			there = *w.Pooled(t, way)
+		if mode != "" {
+			there = *w.Pooled(t, mode)
 		}
-		for _, verb := range []string{"up", "status", "plan", "wait"} {
-			out := call(t.Context(), verb, "--role", role, "--source", w.dir, "--database-url", there.URL())
+		for _, command := range []string{"up", "status", "plan", "wait"} {
+			out := call(t.Context(), command, "--role", role, "--source", w.dir, "--database-url", there.URL())
 			assert.Equal(t, 2, out.code, out.err)
-			if verb == "up" && way == "" {
+			if command == "up" && mode == "" {
 				golden(t, "role-not-granted", out.err)
 			}
 			set := ""
-			if w.Major(t) >= 16 { // a membership may be there without it
+			if w.Major(t) >= 16 { // a membership may lack the SET option
 				set = " WITH SET TRUE"
 			}
 			assert.Contains(t, out.err, fmt.Sprintf(`as a superuser: GRANT "%s ""app""" TO "%s"%s;`, w.Name, w.User, set))

@@ -56,15 +56,15 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
 
 	out := v1.mustExit(0, "up", "--on-newer", "down", "--notify-success", "--webhook-url", hook.URL, "--pushgateway-url", push.URL, "--kubernetes-event", "--termination-log", termination)
-	const title, undone = "database is at version 1 (previously 3): 2 migrations rolled back in ", "rolled back: 3 (prices), 2 (guests)"
-	told := map[string]string{"standard error": reportIn(t, out.err)}
+	const title, rolledBack = "database is at version 1 (previously 3): 2 migrations rolled back in ", "rolled back: 3 (prices), 2 (guests)"
+	texts := map[string]string{"standard error": reportIn(t, out.err)}
 	for name, file := range map[string]string{"step summary": summary, "termination message": termination} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		told[name] = string(text)
+		texts[name] = string(text)
 	}
 	m := hook.message(t)
-	told["webhook"] = m.Title
+	texts["webhook"] = m.Title
 	assert.Equal(t, []notify.Migration{{Version: 3, Name: "prices", Direction: "down"}, {Version: 2, Name: "guests", Direction: "down"}}, m.Migrations)
 	assert.Equal(t, []int{3, 1, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.RolledBack, *m.Pending})
 	assert.Equal(t, "up succeeded", m.Verb+" "+m.Outcome)
@@ -73,17 +73,17 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	_, body, _ := strings.Cut(sent[0], "\n")
 	var event struct{ Reason, Message string }
 	require.NoError(t, json.Unmarshal([]byte(body), &event))
-	told["Event"] = event.Message
+	texts["Event"] = event.Message
 	assert.Equal(t, "MigrationSucceeded", event.Reason)
 	for _, line := range strings.Split(out.err, "\n") {
 		if strings.HasPrefix(line, "::notice ") {
-			told["annotation"] = line
+			texts["annotation"] = line
 		}
 	}
-	assert.Len(t, told, 6)
-	for who, text := range told {
-		assert.Contains(t, text, title, who)
-		assert.Contains(t, text, undone, who)
+	assert.Len(t, texts, 6)
+	for channel, text := range texts {
+		assert.Contains(t, text, title, channel)
+		assert.Contains(t, text, rolledBack, channel)
 	}
 	metrics := push.take()
 	require.Len(t, metrics, 1)

@@ -73,27 +73,27 @@ func TestDown_WithOlderFiles_SchemaRestored(t *testing.T) {
 	assert.Regexp(t, `(?m)^unknown +8 bookings_guest_idx$`, r.v1.mustExit(0, "plan").stdout)
 
 	golden(t, "data-loss", r.v1.mustExit(5, "down", "--to-files").err)
-	assert.Equal(t, after, fingerprint(t, r.Database), "nothing was run")
+	assert.Equal(t, after, fingerprint(t, r.Database), "nothing must run")
 	dry := r.v1.mustExit(0, "down", "--to-files", "--dry-run").stdout
 	goldenText(t, "down-dry-run", dry)
 	assert.Equal(t, after, fingerprint(t, r.Database))
 
 	out := r.v1.mustExit(0, "down", "--to-files", "--allow-data-loss")
 	assert.Contains(t, out.err, `file=history:0006_booking_amounts.down.sql`)
-	assert.Equal(t, before, fingerprint(t, r.Database), "the schema is the one before v2")
+	assert.Equal(t, before, fingerprint(t, r.Database), "the schema must be that of v1")
 	assert.Equal(t, "5 false", r.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	assert.Equal(t, "8 down applied 3, 7 down applied 3, 6 down applied 3", r.Value(t, `SELECT string_agg(concat_ws(' ', migration_version, run_direction, run_outcome, run_revision), ', ' ORDER BY run_id)
-		FROM schema_migrations_history WHERE run_direction = 'down'`), "the journal tells the story")
+		FROM schema_migrations_history WHERE run_direction = 'down'`), "the history table must record the rollback")
 	assert.Equal(t, "0", r.Value(t, `SELECT count(*) FROM schema_migrations_history d JOIN schema_migrations_history u USING (migration_version)
 		WHERE d.run_direction = 'down' AND u.run_direction = 'up' AND (d.up_sql, d.down_sql, d.up_checksum) IS DISTINCT FROM (u.up_sql, u.down_sql, u.up_checksum)`), "with the SQL that ran")
 	assert.Contains(t, r.v1.mustExit(0, "down", "--to-files").err, "rolled_back=0")
 	r.v1.mustExit(0, "up")
 
 	r.v2.mustExit(0, "up")
-	assert.Equal(t, after, fingerprint(t, r.Database), "v2 can be rolled out again")
+	assert.Equal(t, after, fingerprint(t, r.Database), "v2 must apply again")
 	t.Setenv("SHIPLOCK_REVISION", "")
 	r.v1.mustExit(0, "up", "--on-newer", "down", "--allow-data-loss")
-	assert.Equal(t, before, fingerprint(t, r.Database), "and undone by up, where the policy says so")
+	assert.Equal(t, before, fingerprint(t, r.Database), "up must roll back with --on-newer down")
 }
 
 // goldenText compares a text with testdata/NAME.golden.
@@ -118,7 +118,7 @@ func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 	for _, c := range []struct {
 		name, up, down string
 		noDown         bool
-		after          string // SQL, once v2 is there
+		after          string // SQL that runs after v2 has been applied
 	}{
 		{name: "undo-no-down", up: "SELECT 2", noDown: true},
 		{name: "undo-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
@@ -143,7 +143,7 @@ func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 			v1.mustExit(5, "down", "--to-files", "--dry-run")
 			v1.mustExit(5, "down", "--to", "0")
 			assert.Equal(t, before, fingerprint(t, w.Database))
-			assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"), "not even what could be undone is")
+			assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"), "no migration must be rolled back")
 		})
 	}
 }
@@ -152,21 +152,21 @@ func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 // the script in the file otherwise, because it may have been corrected.
 func TestDown_EditedFile_StoredScriptRuns(t *testing.T) {
 	t.Parallel()
-	const down = "UPDATE log SET says = 'journal'"
+	const down = "UPDATE log SET source = 'history'"
 	for name, c := range map[string]struct {
 		up, down string
 		args     []string
-		says     string
+		source   string
 	}{
-		"nothing changed":    {"SELECT 2", down, nil, "journal"},
-		"a better down":      {"SELECT 2 -- as it was", "UPDATE log SET says = 'file'", nil, "file"},
-		"another migration":  {"SELECT 3", "UPDATE log SET says = 'file'", nil, "journal"},
-		"as the user wishes": {"SELECT 3", "UPDATE log SET says = 'file'", []string{"--on-edited", "allow"}, "file"},
-		"the down is gone":   {"SELECT 2", "", nil, "journal"},
+		"unchanged":         {"SELECT 2", down, nil, "history"},
+		"down file edited":  {"SELECT 2 -- as it was", "UPDATE log SET source = 'file'", nil, "file"},
+		"up file edited":    {"SELECT 3", "UPDATE log SET source = 'file'", nil, "history"},
+		"--on-edited allow": {"SELECT 3", "UPDATE log SET source = 'file'", []string{"--on-edited", "allow"}, "file"},
+		"down file missing": {"SELECT 2", "", nil, "history"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE log AS SELECT '' AS says", "2_b.up.sql": "SELECT 2", "2_b.down.sql": down})
+			w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE log AS SELECT '' AS source", "2_b.up.sql": "SELECT 2", "2_b.down.sql": down})
 			w.mustExit(0, "up")
 			w.write("2_b.up.sql", c.up)
 			w.write("2_b.down.sql", c.down)
@@ -174,8 +174,8 @@ func TestDown_EditedFile_StoredScriptRuns(t *testing.T) {
 				require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b.down.sql")))
 			}
 			w.mustExit(0, append([]string{"down", "--to", "1"}, c.args...)...)
-			assert.Equal(t, c.says, w.Value(t, "SELECT says FROM log"))
-			assert.Equal(t, c.says != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_history WHERE run_direction = 'down'") == down || c.args != nil)
+			assert.Equal(t, c.source, w.Value(t, "SELECT source FROM log"))
+			assert.Equal(t, c.source != "file" || c.args != nil, w.Value(t, "SELECT down_sql FROM schema_migrations_history WHERE run_direction = 'down'") == down || c.args != nil)
 		})
 	}
 }
@@ -220,13 +220,13 @@ func TestDown_InvalidArguments_UsageError(t *testing.T) {
 		"requires --dry-run":      {"--to", "1", "-o", "json"},
 		"want table or json":      {"--to", "1", "--dry-run", "-o", "xml"},
 		"allow, fail or down":     nil,
-		`--on-edited is "nobody"`: {"--to", "1", "--on-edited", "nobody"},
+		`--on-edited is "maybe"`:  {"--to", "1", "--on-edited", "maybe"},
 	} {
-		verb := "down"
+		command := "down"
 		if args == nil {
-			verb, args = "up", []string{"--on-newer", "up"}
+			command, args = "up", []string{"--on-newer", "up"}
 		}
-		out := call(t.Context(), append([]string{verb, "--database-url", "postgres://h/d"}, args...)...)
+		out := call(t.Context(), append([]string{command, "--database-url", "postgres://h/d"}, args...)...)
 		assert.Equal(t, 2, out.code, args)
 		assert.Contains(t, out.err, want)
 	}
@@ -255,7 +255,7 @@ func TestRepair_WithOlderFiles_RolledBack(t *testing.T) {
 	v2.mustExit(7, "up")
 	assert.Contains(t, v1.mustExit(5, "down", "--to-files").err, "version 3 (c) is partially applied (1 of 2 statements)")
 	v1.mustExit(0, "repair", "--rolled-back")
-	assert.Equal(t, "2 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"), "and not 1")
+	assert.Equal(t, "2 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"), "the version before 3, not 1")
 	v1.mustExit(0, "down", "--to-files")
 	assert.Equal(t, "1 false", v1.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 }

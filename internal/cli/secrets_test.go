@@ -29,7 +29,7 @@ var marks = func() []string {
 	var out []string
 	for _, word := range []string{"s3cret", "m4rkhook", "m4rktoken", "m4rkpush", "m4rksql"} {
 		out = append(out, word, hex.EncodeToString([]byte(word)))
-		for shift := range 3 { // where a word begins in base64 depends on what is before it
+		for shift := range 3 { // the base64 encoding of a word depends on its offset
 			text := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + word))
 			out = append(out, text[(shift*8+5)/6:len(word)/3*4])
 		}
@@ -41,10 +41,10 @@ var marks = func() []string {
 var structs = regexp.MustCompile(`\{cfg:|[^$]&\{[^}]*:|\b0x[0-9a-f]{9,}\b|%!.?\(|\bmap\[\w+:`)
 
 // leaks returns the secrets in the outputs.
-func leaks(sinks map[string]string, marks []string) []string {
+func leaks(outputs map[string]string, marks []string) []string {
 	var out []string
-	for _, name := range slices.Sorted(maps.Keys(sinks)) {
-		text := sinks[name]
+	for _, name := range slices.Sorted(maps.Keys(outputs)) {
+		text := outputs[name]
 		for _, mark := range marks {
 			if at := strings.Index(text, mark); at >= 0 {
 				out = append(out, fmt.Sprintf("%s has %q: …%s…", name, mark, text[max(0, at-60):min(len(text), at+60)]))
@@ -129,8 +129,8 @@ func TestSecrets_EachFailureCause_NotLeaked(t *testing.T) {
 				assert.Equal(t, c.code, out.code, out.err)
 				texts := s.texts(t, out)
 				assert.Empty(t, leaks(texts, marks))
-				for _, sink := range []string{"standard error", "webhook", "metrics", "termination-log"} {
-					assert.NotEmpty(t, texts[sink], "%s: %s", sink, out.err)
+				for _, output := range []string{"standard error", "webhook", "metrics", "termination-log"} {
+					assert.NotEmpty(t, texts[output], "%s: %s", output, out.err)
 				}
 			})
 		}
@@ -146,8 +146,8 @@ func TestSecrets_PlantedMarker_Detected(t *testing.T) {
 			w, s := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "DO $$ BEGIN RAISE 'pl4nted'; END $$"}), newOutputCapture(t)
 			texts := s.texts(t, w.mustExit(6, append([]string{"up"}, s.flags("text", hook)...)...))
 			found := leaks(texts, []string{"pl4nted"})
-			for _, sink := range []string{"standard error", "webhook", "termination-log", "history 0"} {
-				assert.True(t, slices.ContainsFunc(found, func(l string) bool { return strings.HasPrefix(l, sink) }), "%s: %v", sink, found)
+			for _, output := range []string{"standard error", "webhook", "termination-log", "history 0"} {
+				assert.True(t, slices.ContainsFunc(found, func(l string) bool { return strings.HasPrefix(l, output) }), "%s: %v", output, found)
 			}
 			assert.NotEmpty(t, leaks(texts, []string{"shiplock_last_run"}), "metrics")
 		})
@@ -196,7 +196,7 @@ func TestSecrets_EachCommand_NotLeaked(t *testing.T) {
 				run(0, "status", "-o", "json")
 				run(0, "plan")
 				run(0, "wait")
-				w.write("2_b.up.sql", "CREATE ROLE nobody_at_all LOGIN PASSWORD 'm4rksql' NOPE")
+				w.write("2_b.up.sql", "CREATE ROLE missing_role LOGIN PASSWORD 'm4rksql' NOPE")
 				run(6, "up")
 				run(0, "status", "-o", "json")
 				w.write("2_b.up.sql", "-- shiplock:no-transaction\nSELECT 'postgres://u:m4rksql@h/d' AS \"m\";\nSELECT nope;")
@@ -208,7 +208,7 @@ func TestSecrets_EachCommand_NotLeaked(t *testing.T) {
 				require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\ncat <<'END'\n"+w.URL()+" "+w.Password+"\nEND\nexit $1"), 0o700))
 				run(0, "exec", "--", tool, "0")
 				run(6, "exec", "--", tool, "3", "--password="+w.Password)
-				if way == "URL" || way == "libpq" { // what stands in a file is not known yet
+				if way == "URL" || way == "libpq" { // the password in a file has not been read yet
 					run(2, "exec", "--", w.Password+"/no-such-tool")
 				}
 				run(124, "exec", "--timeout", "1s", "--", "sleep", "60")
@@ -231,7 +231,7 @@ func startAPIServer(t *testing.T, s *outputCapture) {
 		text := new(strings.Builder)
 		_ = r.Write(text)
 		file := filepath.Join(s.dir, "event")
-		body := text.String()[strings.Index(text.String(), "\r\n\r\n"):] // the token belongs in the header
+		body := text.String()[strings.Index(text.String(), "\r\n\r\n"):] // the header contains the token
 		if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
@@ -274,8 +274,8 @@ func TestSecrets_PodAndPipeline_NotLeaked(t *testing.T) {
 			assert.Equal(t, c.code, out.code, out.err)
 			texts := s.texts(t, out)
 			assert.Empty(t, leaks(texts, marks))
-			for _, sink := range []string{"standard error", "webhook", "metrics", "termination-log", "event", "summary"} {
-				assert.NotEmpty(t, texts[sink], "%s: %s", sink, out.err)
+			for _, output := range []string{"standard error", "webhook", "metrics", "termination-log", "event", "summary"} {
+				assert.NotEmpty(t, texts[output], "%s: %s", output, out.err)
 			}
 		})
 	}
@@ -288,8 +288,8 @@ func TestSecrets_PodAndPipeline_NotLeaked(t *testing.T) {
 		texts := s.texts(t, call(t.Context(), args...))
 		assert.Empty(t, leaks(texts, marks), args)
 		if args[0] == "up" {
-			for _, sink := range []string{"standard error", "webhook", "termination-log", "event", "summary"} {
-				assert.NotEmpty(t, leaks(map[string]string{sink: texts[sink]}, []string{"pl4nted"}), "it would be found in %s", sink)
+			for _, output := range []string{"standard error", "webhook", "termination-log", "event", "summary"} {
+				assert.NotEmpty(t, leaks(map[string]string{output: texts[output]}, []string{"pl4nted"}), "must be found in %s", output)
 			}
 		}
 	}

@@ -13,10 +13,10 @@ import (
 
 func TestSidecarShutdownURL_RunEnds_Requested(t *testing.T) {
 	t.Parallel()
-	var asked atomic.Int64
+	var requests atomic.Int64
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost && r.URL.Path == "/quitquitquit" {
-			asked.Add(1)
+			requests.Add(1)
 		}
 	}))
 	t.Cleanup(proxy.Close)
@@ -24,27 +24,27 @@ func TestSidecarShutdownURL_RunEnds_Requested(t *testing.T) {
 	gone.Close()
 	good, bad := map[string]string{"1_x.up.sql": "SELECT 1"}, map[string]string{"1_x.up.sql": "SELEC 1"}
 	for name, c := range map[string]struct {
-		files map[string]string
-		url   string
-		code  int
-		asked int64
-		said  string
+		files    map[string]string
+		url      string
+		code     int
+		requests int64
+		want     string
 	}{
-		"after success":    {good, proxy.URL + "/quitquitquit", 0, 1, "sidecar shutdown requested"},
-		"after failure":    {bad, proxy.URL + "/quitquitquit", 6, 1, "sidecar shutdown requested"},
-		"nobody there":     {good, gone.URL, 0, 0, "sidecar shutdown failed"},
-		"not a URL for it": {good, "localhost:15020", 2, 0, "--sidecar-shutdown-url is"},
+		"after success": {good, proxy.URL + "/quitquitquit", 0, 1, "sidecar shutdown requested"},
+		"after failure": {bad, proxy.URL + "/quitquitquit", 6, 1, "sidecar shutdown requested"},
+		"no sidecar":    {good, gone.URL, 0, 0, "sidecar shutdown failed"},
+		"invalid URL":   {good, "localhost:15020", 2, 0, "--sidecar-shutdown-url is"},
 	} {
-		asked.Store(0)
+		requests.Store(0)
 		d := pgtest.New(t)
 		out := call(t.Context(), "up", "--source", folder(t, c.files), "--database-url", d.URL(), "--sidecar-shutdown-url", c.url)
 		assert.Equal(t, c.code, out.code, name)
-		assert.Equal(t, c.asked, asked.Load(), name)
-		assert.Contains(t, out.err, c.said, name)
+		assert.Equal(t, c.requests, requests.Load(), name)
+		assert.Contains(t, out.err, c.want, name)
 	}
 
-	asked.Store(0)
+	requests.Store(0)
 	out := call(t.Context(), "exec", "--database-url", pgtest.New(t).URL(), "--sidecar-shutdown-url", proxy.URL+"/quitquitquit", "--", "true")
 	assert.Zero(t, out.code, out.err)
-	assert.Equal(t, int64(1), asked.Load(), "a tool's Job has a proxy, too")
+	assert.Equal(t, int64(1), requests.Load(), "exec must also shut down the sidecar")
 }

@@ -99,7 +99,7 @@ func TestTLS_InvalidCertificate_FailsWithoutRetry(t *testing.T) {
 			}
 			assert.Equal(t, 2, out.code, out.err)
 			assert.Less(t, time.Since(began), time.Minute, "it does not wait")
-			if c.server == expired { // how long the line is depends on the time zone
+			if c.server == expired { // the length of the line depends on the time zone
 				out.err = regexp.MustCompile(`\n {8,}`).ReplaceAllString(out.err, " ")
 				out.err = regexp.MustCompile(`current time \S+`).ReplaceAllString(out.err, "current time NOW")
 			}

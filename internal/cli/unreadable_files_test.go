@@ -47,13 +47,13 @@ func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 		deny    string
 		applied string
 	}{
-		"an up file":       {"unreadable-file", 5, "2_b.up.sql", ""},
-		"a down file":      {"", 5, "2_b.down.sql", ""},
-		"the folder":       {"unreadable-folder", 2, ".", ""},
-		"a folder aside":   {"", 0, "lost+found", "2"},
-		"nothing":          {"", 0, "", "2"},
-		"is not a folder":  {"source-is-a-file", 2, "", ""},
-		"another's folder": {"", 2, "..", ""},
+		"up file":             {"unreadable-file", 5, "2_b.up.sql", ""},
+		"down file":           {"", 5, "2_b.down.sql", ""},
+		"directory":           {"unreadable-folder", 2, ".", ""},
+		"unrelated directory": {"", 0, "lost+found", "2"},
+		"nothing":             {"", 0, "", "2"},
+		"not a directory":     {"source-is-a-file", 2, "", ""},
+		"parent directory":    {"", 2, "..", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -74,7 +74,7 @@ func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 				require.NoError(t, os.Chmod(filepath.Join(dir, c.deny), 0))
 			}
 			from := dir
-			if name == "is not a folder" {
+			if name == "not a directory" {
 				from = filepath.Join(dir, "1_a.up.sql")
 			}
 			d := pgtest.New(t)
@@ -84,7 +84,7 @@ func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 			cmd.Env = append(os.Environ(), asNonroot+"=1")
 			var stderr strings.Builder
 			cmd.Stderr = &stderr
-			_ = cmd.Run() // its exit code is looked at
+			_ = cmd.Run() // the exit code is checked below
 			require.Equal(t, c.code, cmd.ProcessState.ExitCode(), stderr.String())
 			if c.golden != "" {
 				report := regexp.MustCompile(`(user|group) \d+`).ReplaceAllString(stderr.String(), "$1 ID")
@@ -94,7 +94,7 @@ func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 				assert.Contains(t, stderr.String(), "cannot be read")
 			}
 			if c.applied == "" {
-				assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"), "nothing was run")
+				assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"), "no migration must run")
 			} else {
 				assert.Equal(t, c.applied, d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
 			}

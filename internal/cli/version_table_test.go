@@ -100,7 +100,7 @@ func TestTables_SchemaCreatedDuringRun_SameTableUsed(t *testing.T) {
 	golden(t, "tables-elsewhere", strings.ReplaceAll(w.mustExit(5, "up").err, w.User, "app"))
 	assert.Equal(t, "3", w.Value(t, "SELECT count(*) FROM guests"))
 	own := fmt.Sprintf("%s.schema_migrations", w.User)
-	w.mustExit(6, "up", "--table", own) // an explicit place is obeyed
+	w.mustExit(6, "up", "--table", own) // an explicit table is used
 }
 
 func TestTables_GolangMigrateInAnotherSchema_RefusedIfVersionInFiles(t *testing.T) {

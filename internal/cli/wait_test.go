@@ -57,7 +57,7 @@ func TestWait_SelectPrivilegeOnly_Succeeds(t *testing.T) {
 	w.Exec(t, "UPDATE schema_migrations SET dirty = false")
 	require.Zero(t, <-done, stderr)
 	assert.Regexp(t, `schema is up to date.*version=5`, stderr)
-	assert.Equal(t, 3, strings.Count(stderr.String(), "msg=waiting"), "each reason once: %s", stderr)
+	assert.Equal(t, 3, strings.Count(stderr.String(), "msg=waiting"), "each reason must be logged once: %s", stderr)
 }
 
 func TestWait_OutOfOrderMigration_Waits(t *testing.T) {
@@ -85,7 +85,7 @@ func TestWait_VersionFlag_Succeeds(t *testing.T) {
 	assert.Equal(t, 124, wait("--version", "6", "--timeout", "3s").code)
 	assert.Equal(t, 2, wait("--version", "six").code)
 	older := folder(t, map[string]string{"1_a.up.sql": "SELECT 1"})
-	assert.Zero(t, wait("--source", older).code, "a database that is newer lacks nothing")
+	assert.Zero(t, wait("--source", older).code, "a newer database has all migrations")
 	assert.Equal(t, 5, wait("--source", older, "--on-newer", "fail").code)
 	assert.Equal(t, 2, wait("--source", t.TempDir()).code)
 }
