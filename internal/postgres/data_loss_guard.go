@@ -15,13 +15,13 @@ import (
 // another tool may rename tables. A guarded script therefore counts again in its own transaction:
 // before a statement that drops or overwrites, with the table locked and its current name
 // (lossGuardSQL), and at the end with the server's own count of deleted rows, which includes those
-// deleted by a function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with lossState.
+// deleted by a function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with lossSQLState.
 const (
-	lossState      = "SL001"
+	lossSQLState   = "SL001"
 	lossConstraint = "shiplock_data_loss"
 )
 
-// lossDetail is the DETAIL of an error with lossState.
+// lossDetail is the DETAIL of an error with lossSQLState.
 type lossDetail struct {
 	How     string `json:"how"`
 	Rows    int    `json:"rows"`
@@ -32,7 +32,7 @@ type lossDetail struct {
 func dataLossFrom(fail *MigrationError) *DataLoss {
 	var server *pq.Error
 	var detail lossDetail
-	if !errors.As(fail.Err, &server) || server.Code != lossState || server.Constraint != lossConstraint || json.Unmarshal([]byte(server.Detail), &detail) != nil {
+	if !errors.As(fail.Err, &server) || server.Code != lossSQLState || server.Constraint != lossConstraint || json.Unmarshal([]byte(server.Detail), &detail) != nil {
 		return nil
 	}
 	line, _ := fail.Position()
@@ -42,7 +42,7 @@ func dataLossFrom(fail *MigrationError) *DataLoss {
 
 // raiseLossSQL is the PL/pgSQL statement that raises the error; r.t and r.c are the table and the
 // column.
-const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + lossState + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
+const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + lossSQLState + `', CONSTRAINT = '` + lossConstraint + `', TABLE = r.t, COLUMN = r.c,
 	MESSAGE = pg_catalog.format('data loss: %s would lose rows of %s', r.how, r.t || CASE WHEN r.c = '' THEN '' ELSE '.' || r.c END),
 	DETAIL = pg_catalog.json_build_object('how', r.how, 'rows', n, 'unknown', why)::text,
 	HINT = 'Keep the newer schema and roll forward, or take a backup and roll back with --allow-data-loss.';`

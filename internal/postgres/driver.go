@@ -56,15 +56,15 @@ type Driver struct {
 	stateKnown bool // state is that of the version table
 
 	planned    int // number of steps at the beginning
-	together   bool
+	singleTx   bool
 	firstState *State // the version before the steps that are one transaction
 }
 
 // Driver returns a driver for migrate.Migrate that accepts these steps, in this order, and no
-// others. Without steps it accepts any. If together is set, the steps are one transaction, which
+// others. Without steps it accepts any. If singleTx is set, the steps are one transaction, which
 // ends with the last step.
-func (db *DB) Driver(ctx context.Context, steps []Step, together bool) *Driver {
-	d := &Driver{db: db, ctx: ctx, steps: steps, planned: len(steps), together: together && len(steps) > 1}
+func (db *DB) Driver(ctx context.Context, steps []Step, singleTx bool) *Driver {
+	d := &Driver{db: db, ctx: ctx, steps: steps, planned: len(steps), singleTx: singleTx && len(steps) > 1}
 	if len(steps) > 0 {
 		// The version is not read again: behind a pooler, another migrator may have run since,
 		// and each transaction checks that the version is still the planned one.
@@ -80,7 +80,7 @@ func (*Driver) Open(string) (database.Driver, error) {
 
 // AppliedCount returns the number of applied migrations.
 func (d *Driver) AppliedCount() int {
-	if d.together && len(d.steps) > 0 {
+	if d.singleTx && len(d.steps) > 0 {
 		return 0
 	}
 	return d.completed
@@ -173,7 +173,7 @@ func (d *Driver) logResult() {
 	}
 	step, message := d.steps[0], "migration completed"
 	d.steps = d.steps[1:]
-	if d.together && len(d.steps) > 0 {
+	if d.singleTx && len(d.steps) > 0 {
 		message = "migration executed, not committed yet"
 	}
 	d.db.log.Info(message, "version", step.Version, "direction", step.Direction, "file", step.File,
@@ -215,7 +215,7 @@ func (d *Driver) Run(body io.Reader) error {
 		m.run.FilesDigest = step.FilesDigest()
 	}
 	before := d.state
-	if d.together {
+	if d.singleTx {
 		m.continuesTx, m.leavesTxOpen = d.firstState != nil, len(d.steps) > 1
 		if d.firstState == nil {
 			d.firstState = &before

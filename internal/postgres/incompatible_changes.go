@@ -73,7 +73,7 @@ func (b *compatibilityCheck) read(step int, from io.Reader) error {
 			return
 		}
 		before := len(b.changes)
-		b.node(tree.Stmts[0].Stmt)
+		b.checkStatement(tree.Stmts[0].Stmt)
 		for i := before; i < len(b.changes); i++ {
 			b.changes[i].Step, b.changes[i].Line = step, lineInPiece(p, p.Start)
 		}
@@ -93,13 +93,13 @@ func (b *compatibilityCheck) postpone(p sqlfile.Piece) {
 func (b *compatibilityCheck) parsePostponed() {
 	for _, p := range b.unparsed {
 		if _, tree := parseStatement(p); tree != nil {
-			b.node(tree.Stmts[0].Stmt)
+			b.checkStatement(tree.Stmts[0].Stmt)
 		}
 	}
 	b.unparsed, b.unparsedBytes = nil, 0
 }
 
-func (b *compatibilityCheck) node(n *pgquery.Node) {
+func (b *compatibilityCheck) checkStatement(n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
 		b.markCreated(nameIn(s.CreateStmt.Relation))

@@ -41,22 +41,22 @@ func fileLine(file string, line int) string {
 // CheckRequirements returns an error if a step cannot run behind the connection pooler, or in one
 // transaction with other steps. The caller holds the lock. Errors are *SessionRequiredError,
 // *SeparateTransactionError and *ScriptError.
-func (db *DB) CheckRequirements(step Step, together bool) error {
-	if !db.pooled && !together {
+func (db *DB) CheckRequirements(step Step, singleTx bool) error {
+	if !db.pooled && !singleTx {
 		return nil
 	}
 	s, err := loadFile(step.File, step.Open)
 	if err != nil {
 		return err
 	}
-	line, reason := s.unmetRequirement(together)
+	line, reason := s.unmetRequirement(singleTx)
 	if step.Resume {
 		line, reason = 0, fmt.Sprintf("it is partially applied (%d of %d statements)", step.StatementsApplied, s.Count())
 	}
 	switch {
 	case reason == "":
 		return nil
-	case together:
+	case singleTx:
 		return &SeparateTransactionError{File: step.File, Line: line, Reason: reason}
 	}
 	return &SessionRequiredError{File: step.File, Line: line, Reason: reason}
@@ -64,7 +64,7 @@ func (db *DB) CheckRequirements(step Step, together bool) error {
 
 // unmetRequirement returns the reason why a script cannot run in a transaction that Shiplock
 // begins, by itself or together with others, and its line; empty if it can.
-func (s *Script) unmetRequirement(together bool) (line int, reason string) {
+func (s *Script) unmetRequirement(singleTx bool) (line int, reason string) {
 	if !s.Transactional {
 		for _, st := range s.Statements {
 			if st.refusesTransaction {
@@ -78,7 +78,7 @@ func (s *Script) unmetRequirement(together bool) (line int, reason string) {
 		}
 		return 0, "it has the directive " + noTransaction
 	}
-	if !together {
+	if !singleTx {
 		return 0, ""
 	}
 	switch {

@@ -78,8 +78,8 @@ type DB struct {
 	// recordingStarted is set when the server has sent recordingNotice.
 	recordingStarted atomic.Bool
 
-	netConn net.Conn // of the session
-	words   finalError
+	netConn  net.Conn // of the session
+	finalErr finalError
 	// pooled is set behind a connection pooler in transaction mode; see sharesServers.
 	pooled bool
 	// lockTxOpen is set while a transaction is open that holds the lock.
@@ -204,7 +204,7 @@ func (db *DB) Close() error {
 // openPool prepares the connection pool, and does not connect.
 func (db *DB) openPool(d *dialer) {
 	connector := db.opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
-	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(errorConnector{connector, &db.words}, db.onNotice))
+	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(errorConnector{connector, &db.finalErr}, db.onNotice))
 	db.pool.SetMaxIdleConns(0)
 }
 
@@ -289,5 +289,5 @@ func (db *DB) classifyError(ctx context.Context, err error) error {
 			return err
 		}
 	}
-	return &LostError{Target: db.Target(), Err: err, Server: db.words.Load()}
+	return &LostError{Target: db.Target(), Err: err, Server: db.finalErr.Load()}
 }
