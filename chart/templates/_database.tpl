@@ -1,6 +1,6 @@
 {{/*
-The values that say how to reach the database, and the libpq variable that each becomes. Parts stay apart all the way to
-libpq: no URL is built from them, so a password may hold any character.
+The connection settings and their libpq environment variables. Individual settings are never combined into a URL, so a password may
+contain any character.
 */}}
 {{- define "shiplock.databaseVariables" -}}
 url: DATABASE_URL
@@ -11,14 +11,14 @@ username: PGUSER
 password: PGPASSWORD
 {{- end -}}
 
-{{/* A plain environment value. Kubernetes expands $(NAME) and turns $$ into $ in these, so every $ is doubled. */}}
+{{/* The value of an environment variable, with every $ doubled: Kubernetes expands $(NAME) and converts $$ to $. */}}
 {{- define "shiplock.envValue" -}}
 {{- toString . | replace "$" "$$" | toJson -}}
 {{- end -}}
 
 {{/*
-database.existingSecret, which is a name or {name, keys}, as a map: "name"; "keys", from existingSecret.keys or secretKeys; and the paths of
-both in the values, "namePath" and "keysPath".
+database.existingSecret, a name or {name, keys}, as a JSON object: "name"; "keys" from existingSecret.keys or secretKeys; and the paths of
+the two values, "namePath" and "keysPath".
 */}}
 {{- define "shiplock.existingSecret" -}}
 {{- $secret := .Values.database.existingSecret -}}
@@ -41,7 +41,7 @@ both in the values, "namePath" and "keysPath".
 {{- include "shiplock.rendered" (dict "context" . "path" $secret.namePath "value" $secret.name) -}}
 {{- end -}}
 
-{{/* What is secret in the values, and so in the chart's own Secret. */}}
+{{/* The content of the chart's own Secret: the values that are secret. */}}
 {{- define "shiplock.secretData" -}}
 {{- $data := dict
   "url" .Values.database.url "password" .Values.database.password
@@ -60,12 +60,12 @@ both in the values, "namePath" and "keysPath".
 {{- if include "shiplock.secretData" . -}}true{{- end -}}
 {{- end -}}
 
-{{/* "true" if that Secret leads to the database. */}}
+{{/* "true" if that Secret contains the password or URL of the database. */}}
 {{- define "shiplock.hasDatabaseSecret" -}}
 {{- if or .Values.database.url .Values.database.password -}}true{{- end -}}
 {{- end -}}
 
-{{/* A list as words of a shell, which is how the migrator takes a command apart; it starts no shell. */}}
+{{/* A list as a shell-quoted string. The migrator splits it into words without a shell. */}}
 {{- define "shiplock.shellWords" -}}
 {{- $words := list -}}
 {{- range . -}}
@@ -75,9 +75,9 @@ both in the values, "namePath" and "keysPath".
 {{- end -}}
 
 {{/*
-The environment that leads to the database. A pod whose Secret or key is missing would sit there, silent, until the Job's
-deadline. So references to a Secret of the user's are optional, and SHIPLOCK_REQUIRED_ENV (VARIABLE=secret/key, separated by
-spaces) makes the migrator say at once which key of which Secret it misses; it connects nowhere without them.
+The environment variables of the database connection. A pod whose Secret or key does not exist would not start, without a message, until
+the Job's deadline. References to existing Secrets are therefore optional, and SHIPLOCK_REQUIRED_ENV (VARIABLE=secret/key, separated by
+spaces) makes the migrator report a missing key immediately, without connecting.
 */}}
 {{- define "shiplock.databaseEnv" -}}
 {{- $context := . -}}
@@ -126,7 +126,7 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- end -}}
 {{- end -}}
 
-{{/* The references of the above that may be missing, as SHIPLOCK_REQUIRED_ENV wants them. */}}
+{{/* The optional references of shiplock.databaseEnv, in the format of SHIPLOCK_REQUIRED_ENV. */}}
 {{- define "shiplock.databaseRequired" -}}
 {{- $context := . -}}
 {{- $required := list -}}
@@ -139,7 +139,7 @@ spaces) makes the migrator say at once which key of which Secret it misses; it c
 {{- join " " $required -}}
 {{- end -}}
 
-{{/* The CA bundle's volume. Optional for the same reason as the keys above: lib/pq names the file that is not there. */}}
+{{/* The volume of the CA bundle. It is optional, like the references to Secrets: lib/pq reports the missing file. */}}
 {{- define "shiplock.caVolume" -}}
 {{- with .Values.database.ca -}}
 {{- if .secretName -}}

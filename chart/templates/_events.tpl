@@ -1,6 +1,6 @@
 {{/*
-The right to create Events, for whoever the migrator is to Kubernetes: an account of its own, or the one that the values name.
-An application's pods (mode: initContainer) have an account of the application's.
+The name of the ServiceAccount, Role and RoleBinding that allow the migrator to create Events. With serviceAccount.name, and for the
+application's pods (mode: initContainer), the RoleBinding refers to that account instead.
 */}}
 {{- define "shiplock.eventsName" -}}
 {{- include "shiplock.fullname" . -}}

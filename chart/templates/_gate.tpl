@@ -1,16 +1,16 @@
 {{/*
-An init container for the pods of a chart that depends on this one: it waits until the database has the migrations of the image
-that it comes with, and migrates nothing.
+The wait container: an init container for the pods of a parent chart. It waits until all migrations of its image are applied, and runs no
+migrations.
 
   initContainers:
     {{- include "shiplock.waitForMigrations" (dict "context" .) | nindent 8 }}
   volumes:
     {{- include "shiplock.podVolumes" (dict "context" .) | nindent 8 }}
 
-Further keys of the dict: "alias" names the dependency when Chart.yaml gives it one; "env" is a list of variables that lead to
-the database in place of the chart's own, such as those of the application, for a role that may only read; "version" is waited for
-whatever the files are; "glob" names the calling chart's files with migrations.fromChart, whose last version is then
-waited for: the ConfigMap itself is the newest release's, and not that of the pod.
+Other keys of the dict: "alias", the alias of the dependency in Chart.yaml; "env", a list of variables with the database connection,
+instead of the chart's, such as the application's, for a read-only role; "version", a version to wait for, instead of the last one of the
+image; "glob", with migrations.fromChart, the files of the calling chart, to wait for the last of them: the ConfigMap belongs to the newest
+release, not to the release of the pod.
 */}}
 {{- define "shiplock.waitForMigrations" -}}
 {{- $call := merge (dict "helper" "shiplock.waitForMigrations") . -}}
@@ -18,10 +18,10 @@ waited for: the ConfigMap itself is the newest release's, and not that of the po
 {{- with $call.dependency -}}
 {{- include "shiplock.validate" . -}}
 {{- if .Values.tool.image.repository -}}
-{{- fail "shiplock.waitForMigrations: nobody but the tool knows the version that the schema should have; let the pods run its own check, or use mode: hook without a gate" -}}
+{{- fail "shiplock.waitForMigrations: with tool.image, only the tool knows the expected schema version: run the tool's own check in the pods, or use mode: hook without a wait container" -}}
 {{- end -}}
 {{- if and (not $call.env) (include "shiplock.hasDatabaseSecret" .) (has .Values.mode (list "hook" "argocd")) -}}
-{{- fail (printf "shiplock.waitForMigrations: the pods would read the password from the Secret of a hook, which every release replaces before it is known to be good: pass \"env\" (the application's own variables that lead to the database), or use %s.database.existingSecret" .Alias) -}}
+{{- fail (printf "shiplock.waitForMigrations: the pods would read the password from the Secret of a hook, which every release replaces before it has succeeded: pass \"env\" (variables with the database connection), or set %s.database.existingSecret" .Alias) -}}
 {{- end -}}
 {{- $version := $call.version -}}
 {{- if and (not $version) .Values.migrations.fromChart -}}
@@ -56,15 +56,15 @@ waited for: the ConfigMap itself is the newest release's, and not that of the po
 {{- end -}}
 
 {{/*
-An init container that migrates in the pods of a chart that depends on this one; wants mode: initContainer. Of all pods that
-start at once, one migrates; the others wait until it has, for as long as a run may take.
+An init container that runs the migrations in the pods of a parent chart; requires mode: initContainer. Of pods that start at the same time,
+one migrates and the others wait, up to the timeout of a run.
 
   initContainers:
     {{- include "shiplock.initContainer" (dict "context" .) | nindent 8 }}
   volumes:
     {{- include "shiplock.podVolumes" (dict "context" .) | nindent 8 }}
 
-"alias" names the dependency when Chart.yaml gives it one.
+"alias" is the alias of the dependency in Chart.yaml, if any.
 */}}
 {{- define "shiplock.initContainer" -}}
 {{- $call := merge (dict "helper" "shiplock.initContainer") . -}}
@@ -72,7 +72,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 {{- with $call.dependency -}}
 {{- include "shiplock.validate" . -}}
 {{- if ne .Values.mode "initContainer" -}}
-{{- fail (printf "shiplock.initContainer: the pods would migrate beside a Job, for %s.mode is %q: set %s.mode=initContainer, or use shiplock.waitForMigrations" .Alias .Values.mode .Alias) -}}
+{{- fail (printf "shiplock.initContainer: both the pods and a Job would migrate, because %s.mode is %q: set %s.mode=initContainer, or use shiplock.waitForMigrations" .Alias .Values.mode .Alias) -}}
 {{- end -}}
 {{- $_ := set . "Prefix" (include "shiplock.aliasPrefix" .) -}}
 - name: {{ .Prefix }}migrator
@@ -103,7 +103,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 {{- end -}}
 {{- end -}}
 
-{{/* The volumes that shiplock.waitForMigrations and shiplock.initContainer mount, if any; the same dict as for these. */}}
+{{/* The volumes that shiplock.waitForMigrations and shiplock.initContainer mount, if any; takes the same dict. */}}
 {{- define "shiplock.podVolumes" -}}
 {{- $call := merge (dict "helper" "shiplock.podVolumes") . -}}
 {{- include "shiplock.findDependency" $call -}}
@@ -113,7 +113,7 @@ start at once, one migrates; the others wait until it has, for as long as a run 
 {{- end -}}
 {{- end -}}
 
-{{/* Before the names of containers and volumes in another chart's pods, which may be those of two dependencies. */}}
+{{/* The prefix of container and volume names in the parent's pods, where two dependencies may add containers. */}}
 {{- define "shiplock.aliasPrefix" -}}
 {{- include "shiplock.dnsLabel" (dict "name" .Alias "max" 43) -}}-
 {{- end -}}
@@ -123,15 +123,15 @@ image: {{ include "shiplock.imageReference" (dict "context" . "path" "image" "im
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 
-{{/* The pod's security context is the calling chart's, so what a container can have of ours is in the container's. */}}
+{{/* The container's security context, including pod-level settings: the pod's security context belongs to the calling chart. */}}
 {{- define "shiplock.podContainerSecurity" -}}
 {{- $pod := pick .Values.podSecurityContext "runAsNonRoot" "runAsUser" "runAsGroup" "seccompProfile" "seLinuxOptions" "appArmorProfile" "windowsOptions" -}}
 {{- toYaml (merge dict .Values.securityContext $pod) -}}
 {{- end -}}
 
 {{/*
-Without a limit of time: Kubernetes starts a container that has given up again, after a pause, and that is later than it need be.
-And whatever onNewer says: a pod of the old version starts on the new schema, too, while the new version is rolled out.
+The environment of the wait container. No timeout: Kubernetes restarts a container that has timed out only after a delay. No onNewer: pods of
+the old version must be able to start on the new schema during a rollout.
 */}}
 {{- define "shiplock.waitEnv" -}}
 {{- $names := list -}}
@@ -166,10 +166,10 @@ And whatever onNewer says: a pod of the old version starts on the new schema, to
 {{- end -}}
 {{- end -}}
 
-{{/* The highest version among the calling chart's migrations. atoi takes a leading 0 for a zero, int64 for an octal number. */}}
+{{/* The highest version of the calling chart's migrations. atoi ignores leading zeros; int64 would read an octal number. */}}
 {{- define "shiplock.lastVersion" -}}
 {{- $last := 0 -}}
-{{- range $path, $_ := .context.Files.Glob (required (printf "%s needs a \"glob\"" .helper) .glob) -}}
+{{- range $path, $_ := .context.Files.Glob (required (printf "%s requires \"glob\"" .helper) .glob) -}}
 {{- with regexFind "^[0-9]+_.*\\.up\\." (base $path) -}}
 {{- $last = max $last (regexFind "^[0-9]+" . | atoi) -}}
 {{- end -}}

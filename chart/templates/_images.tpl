@@ -1,6 +1,6 @@
 {{/*
-An image reference of dict "context" . "path" "image" "image" (registry, repository, tag, digest: each may be a template). "defaultTag" stands
-in when neither a tag nor a digest is given.
+The image reference of dict "context" . "path" "image" "image" (registry, repository, tag, digest: each may be a template). "defaultTag" is used
+if neither a tag nor a digest is set.
 */}}
 {{- define "shiplock.imageReference" -}}
 {{- $image := dict "tag" (include "shiplock.imageTag" .) -}}
@@ -8,22 +8,22 @@ in when neither a tag nor a digest is given.
 {{- $_ := set $image $part (include "shiplock.rendered" (dict "context" $.context "path" (printf "%s.%s" $.path $part) "value" (get $.image $part))) -}}
 {{- end -}}
 {{- if regexMatch "[@\\s]|:[^/]*$" $image.repository -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is %q: write the tag into .Values.%s.tag and the digest into .Values.%s.digest" .path $image.repository .path .path)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is %q: set the tag in .Values.%s.tag and the digest in .Values.%s.digest" .path $image.repository .path .path)) -}}
 {{- end -}}
 {{- range $part := list "registry" "repository" -}}
 {{- if contains "://" (get $image $part) -}}
-{{- include "shiplock.refuse" (list $ (printf "%s.%s is %q: write it without %s" $.path $part (get $image $part) (regexFind "^.*://" (get $image $part)))) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.%s is %q: remove %s" $.path $part (get $image $part) (regexFind "^.*://" (get $image $part)))) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.digest is %q: a digest is sha256: and 64 characters, of 0 to 9 and a to f" .path $image.digest)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.digest is %q: a digest consists of sha256: and 64 hexadecimal digits (0-9, a-f)" .path $image.digest)) -}}
 {{- end -}}
 {{- $tag := $image.tag -}}
 {{- if and (not $tag) (not $image.digest) -}}
 {{- $tag = .defaultTag -}}
 {{- end -}}
 {{- if and (not $tag) (not $image.digest) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is set but neither .Values.%s.tag nor .Values.%s.digest: set one of them" .path .path .path)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is set, but neither .Values.%s.tag nor .Values.%s.digest: set one of them" .path .path .path)) -}}
 {{- end -}}
 {{- $reference := $image.repository -}}
 {{- with $image.registry | default (include "shiplock.globalRegistry" .context) -}}
@@ -38,7 +38,7 @@ in when neither a tag nor a digest is given.
 {{- $reference -}}
 {{- end -}}
 
-{{/* What is in "global" belongs to all charts of a release, which may give it other types than this one reads: these are passed over. */}}
+{{/* All charts of a release share "global", so its fields may have other types than this chart expects: those are ignored. */}}
 {{- define "shiplock.globalRegistry" -}}
 {{- if kindIs "map" .Values.global -}}
 {{- $registry := get .Values.global "imageRegistry" -}}
@@ -49,8 +49,8 @@ in when neither a tag nor a digest is given.
 {{- end -}}
 
 {{/*
-The global and the chart's own pull secrets, each given as a name or as {name: ...}. A global one may also be a single name or map, or
-have more keys than its name.
+The global and the chart's own pull secrets, each a name or {name: ...}. The global value may also be a single name or map, and its maps may
+have other keys.
 */}}
 {{- define "shiplock.imagePullSecrets" -}}
 {{- $secrets := list -}}
@@ -72,7 +72,7 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
-{{/* "true" if image is the migrator's own, from whatever registry: its tag defaults to the chart's, and it holds no migrations. */}}
+{{/* "true" if the image is the migrator's own, from any registry: its tag defaults to the appVersion, and it contains no migrations. */}}
 {{- define "shiplock.isMigratorImage" -}}
 {{- $repository := include "shiplock.rendered" (dict "context" . "path" "image.repository" "value" .Values.image.repository) -}}
 {{- if hasSuffix "/shiplock/migrator" (printf "/%s" $repository) -}}true{{- end -}}

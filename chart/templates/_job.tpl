@@ -1,4 +1,4 @@
-{{/* The Job, as an object of its own. */}}
+{{/* The Job. */}}
 {{- define "shiplock.job" -}}
 apiVersion: batch/v1
 kind: Job
@@ -20,8 +20,8 @@ activeDeadlineSeconds: {{ int .Values.activeDeadlineSeconds }}
 {{- if and (eq (include "shiplock.placement" .) "release") (not (get . "Purpose")) (not (has (toString .Values.ttlSecondsAfterFinished) (list "" "<nil>"))) }}
 ttlSecondsAfterFinished: {{ int .Values.ttlSecondsAfterFinished }}
 {{- end }}
-# A failed migration fails the release at once, a drained node does not, anything else counts as one try.
-# 2: configuration, 5: refused, 6 and 7: a migration failed, 124: out of time, and so is the Job.
+# A failed migration fails the Job immediately, a drained node is ignored, and other failures are retried.
+# 2: configuration, 5: refused, 6 and 7: a migration failed, 124: timed out.
 podFailurePolicy:
   rules:
     - action: FailJob
@@ -75,7 +75,7 @@ template:
         {{- end }}
 {{- end -}}
 
-{{/* The image of the Job's container, and what it runs: the migrator, or a tool of the user's under it. */}}
+{{/* The image and command of the Job's container: the migrator, or an external tool run by the migrator. */}}
 {{- define "shiplock.jobProgram" -}}
 {{- if .Values.tool.image.repository -}}
 {{- include "shiplock.toolProgram" . -}}

@@ -1,4 +1,4 @@
-{{/* Where the migrations are mounted from; nothing when the migrator's image holds them. */}}
+{{/* The volume of the migrations; empty if the migrator's image contains them. */}}
 {{- define "shiplock.migrationsVolume" -}}
 {{- with .Values.migrations -}}
 {{- if .image.repository -}}
@@ -16,7 +16,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Optional, or a pod without its ConfigMap would wait in silence: the migrator reports an empty folder at once. */}}
+{{/* The volume is optional, so that a pod without its ConfigMap starts and the migrator reports the empty directory. */}}
 {{- define "shiplock.migrationsConfigMapVolume" -}}
 - name: {{ .name }}
   configMap:
@@ -25,19 +25,19 @@
 {{- end -}}
 
 {{/*
-A ConfigMap of the calling chart's own migration files, that exists before the Job:
+A ConfigMap with the migration files of the calling chart, created before the Job:
 
   {{ include "shiplock.migrationsConfigMap" (dict "context" . "glob" "migrations/*.sql") }}
 
-"alias" names the dependency when Chart.yaml gives it one. The glob is relative to the calling chart's folder. Where the Job
-is an ordinary object (mode: job) it comes from here, too: its name changes with the files, which only the calling chart sees.
+"alias" is the alias of the dependency in Chart.yaml, if any. "glob" is relative to the calling chart's directory. With an ordinary Job
+(mode: job), this template renders the Job as well: its name depends on the files, which only the calling chart can read.
 */}}
 {{- define "shiplock.migrationsConfigMap" -}}
 {{- $call := merge (dict "helper" "shiplock.migrationsConfigMap") . -}}
 {{- include "shiplock.findDependency" $call -}}
 {{- with $call.dependency -}}
 {{- if not .Values.migrations.fromChart -}}
-{{- fail (printf "chart %q makes a ConfigMap of its migrations, but nothing would run them: set %s.migrations.fromChart=true" $call.context.Chart.Name .Alias) -}}
+{{- fail (printf "chart %q includes shiplock.migrationsConfigMap, but its migrations would not run: set %s.migrations.fromChart=true" $call.context.Chart.Name .Alias) -}}
 {{- end -}}
 {{- include "shiplock.validate" . -}}
 {{- $files := include "shiplock.parentFiles" $call -}}
@@ -72,26 +72,26 @@ data:
 {{- end -}}
 {{- end -}}
 
-{{/* The ConfigMap that gives "helm test" the last version of the parent's files, where the Job comes from the parent's template. */}}
+{{/* The name of the ConfigMap with the last version of the parent's files, for "helm test" if the parent's template renders the Job. */}}
 {{- define "shiplock.versionConfigMapName" -}}
 {{- include "shiplock.fullname" . -}}-version
 {{- end -}}
 
-{{/* The files of the calling chart as a ConfigMap's data; the dict is that of shiplock.findDependency, with "glob". */}}
+{{/* The calling chart's files as the data of a ConfigMap: the dict of shiplock.findDependency, with "glob". */}}
 {{- define "shiplock.parentFiles" -}}
-{{- $glob := required (printf "%s needs a \"glob\"" .helper) .glob -}}
+{{- $glob := required (printf "%s requires \"glob\"" .helper) .glob -}}
 {{- include "shiplock.migrationFiles" (dict "context" .context "glob" $glob) -}}
 {{- end -}}
 
-{{/* "true" if this chart's own template makes the Job; "" if there is none, or the parent's files decide on its name. */}}
+{{/* "true" if this chart renders the Job; "" if there is no Job, or if its name depends on the parent's files. */}}
 {{- define "shiplock.chartMakesJob" -}}
 {{- $byParent := and .Values.migrations.fromChart (eq (include "shiplock.placement" .) "release") -}}
 {{- if not (or $byParent (eq .Values.mode "initContainer")) -}}true{{- end -}}
 {{- end -}}
 
 {{/*
-The files of dict "context" . "glob" "..." as a ConfigMap's data. A file that is not UTF-8 goes to binaryData: as text its
-bytes, and so its checksum, would change.
+The files that match dict "context" . "glob" "..." as the data of a ConfigMap. A file that is not UTF-8 is added to binaryData: as text,
+its bytes and its checksum would change.
 */}}
 {{- define "shiplock.migrationFiles" -}}
 {{- $text := dict -}}
@@ -101,10 +101,10 @@ bytes, and so its checksum, would change.
 {{- range $path, $bytes := .context.Files.Glob .glob -}}
 {{- $name := base $path -}}
 {{- if hasKey $paths $name -}}
-{{- fail (printf "%s and %s have the same name, and a ConfigMap has no folders: rename one of them, or narrow the glob %q" (get $paths $name) $path $.glob) -}}
+{{- fail (printf "%s and %s have the same name, and a ConfigMap has no directories: rename one of them, or restrict the glob %q" (get $paths $name) $path $.glob) -}}
 {{- end -}}
 {{- if not (regexMatch "^[-._a-zA-Z0-9]{1,253}$" $name) -}}
-{{- fail (printf "%s cannot be a ConfigMap's key: only letters, digits, '-', '_' and '.' are allowed in the file's name" $path) -}}
+{{- fail (printf "%s cannot be the key of a ConfigMap: use only letters, digits, '-', '_' and '.' in the file name" $path) -}}
 {{- end -}}
 {{- $_ := set $paths $name $path -}}
 {{- $content := toString $bytes -}}
@@ -116,10 +116,10 @@ bytes, and so its checksum, would change.
 {{- end -}}
 {{- end -}}
 {{- if not $paths -}}
-{{- fail (printf "no file of chart %q matches %q: the glob is relative to the chart's folder, and files outside of it or named in .helmignore are not part of the chart" .context.Chart.Name .glob) -}}
+{{- fail (printf "no file of chart %q matches %q: the glob is relative to the chart's directory, and files outside it or in .helmignore are not part of the chart" .context.Chart.Name .glob) -}}
 {{- end -}}
 {{- if gt (int $size) 1048576 -}}
-{{- fail (printf "the files that match %q are %d bytes, and a ConfigMap holds 1048576: build them into the migrator's image (image.repository) or mount them from an image (migrations.image)" .glob (int $size)) -}}
+{{- fail (printf "the files that match %q have %d bytes, and the limit of a ConfigMap is 1048576: build them into the migrator's image (image.repository) or mount them from an image (migrations.image)" .glob (int $size)) -}}
 {{- end -}}
 {{- with $text -}}
 data:

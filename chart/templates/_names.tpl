@@ -1,7 +1,7 @@
 {{/*
-The chart's place in the tree of charts, without the root: "shiplock", the alias it has as a dependency, or
-"booking-shiplock" when an umbrella chart holds "booking" which holds this one. Two charts of one umbrella can thus both
-depend on this chart and not overwrite each other's Job.
+The path of the chart in the tree of charts, without the root: "shiplock", its alias as a dependency, or "booking-shiplock" if an
+umbrella chart contains "booking", which contains this chart. Two charts of an umbrella chart can therefore depend on this chart without
+overwriting each other's Job.
 */}}
 {{- define "shiplock.name" -}}
 {{- if .Values.nameOverride -}}
@@ -21,8 +21,8 @@ depend on this chart and not overwrite each other's Job.
 {{- end -}}
 
 {{/*
-A name made a DNS label of at most .max characters. What had to be changed ends in a hash of the whole, so that two
-names never become one.
+Converts .name to a DNS label of at most .max characters. A converted name ends in a hash of the original, so that different names
+stay different.
 */}}
 {{- define "shiplock.dnsLabel" -}}
 {{- $label := regexReplaceAll "[^a-z0-9-]" (lower .name) "-" -}}
@@ -33,9 +33,9 @@ names never become one.
 {{- end -}}
 
 {{/*
-The name that those of all objects are made of: 52 characters, so that "-migrations" (ConfigMap) and a pod's own suffix still
-fit into 63. A release that bears this chart's own name is not called "shiplock-shiplock"; as a dependency it is, because
-the short form may well be the name of the application's own Secret.
+The prefix of all object names: at most 52 characters, so that "-migrations" (ConfigMap) and the suffix of a pod fit into 63. A release
+with the name of this chart is "shiplock" instead of "shiplock-shiplock", but not as a dependency, because the application may have a
+Secret with the short name.
 */}}
 {{- define "shiplock.fullname" -}}
 {{- if .Values.fullnameOverride -}}
@@ -51,8 +51,8 @@ the short form may well be the name of the application's own Secret.
 {{- end -}}
 
 {{/*
-Who runs the Job, and so what kind of objects there are: "helm" (hooks), "argocd" (Argo CD's hooks), or "release" (ordinary
-objects of the release). A database that comes with the release does not exist yet at pre-install.
+The kind of the objects: "helm" (Helm hooks), "argocd" (Argo CD hooks), or "release" (ordinary objects of the release). A database that
+is part of the release does not exist at pre-install.
 */}}
 {{- define "shiplock.placement" -}}
 {{- if eq .Values.mode "argocd" -}}argocd
@@ -62,23 +62,23 @@ objects of the release). A database that comes with the release does not exist y
 {{- end -}}
 
 {{/*
-Ordinary objects never have the name of a hook: Helm takes over no object that it made as a hook, and removes with an upgrade
-what was ordinary and has become a hook.
+Ordinary objects and hooks have different names: Helm does not adopt an object that it created as a hook, and an upgrade deletes an
+ordinary object that has become a hook.
 */}}
 {{- define "shiplock.secretName" -}}
 {{- include "shiplock.fullname" . -}}
 {{- if eq (include "shiplock.placement" .) "release" -}}-database{{- end -}}
 {{- end -}}
 
-{{/* The ConfigMap that the parent chart makes of its own files; .migrationsHash is theirs. */}}
+{{/* The name of the ConfigMap with the parent chart's files; .migrationsHash is the hash of the files. */}}
 {{- define "shiplock.migrationsConfigMapName" -}}
 {{- include "shiplock.fullname" . -}}
 {{- if eq (include "shiplock.placement" .) "release" -}}-{{ .migrationsHash }}{{- else -}}-migrations{{- end -}}
 {{- end -}}
 
 {{/*
-A hook's Job is deleted before the next is made, under the same name. An ordinary Job cannot be changed, so its name ends in
-a hash of all that it is made of: one that changed is a new Job, and one that did not is left alone.
+The Job of a hook is deleted before the next one is created, under the same name. An ordinary Job is immutable, so its name ends in a hash
+of its content: a change creates a new Job, and an unchanged Job stays as it is.
 */}}
 {{- define "shiplock.jobObjectName" -}}
 {{- include "shiplock.fullname" . -}}
@@ -88,8 +88,8 @@ a hash of all that it is made of: one that changed is a new Job, and one that di
 {{- end -}}
 
 {{/*
-Tells one password, URL or token from another, for the Job's name, which more people may read than the Secret. A plain hash would let
-them try out passwords; derivePassword is scrypt.
+A fingerprint of the passwords, URLs and tokens, for the name of the Job, which more users can read than the Secret. derivePassword uses
+scrypt: a plain hash would allow guessing passwords.
 */}}
 {{- define "shiplock.secretFingerprint" -}}
 {{- with include "shiplock.secretData" . -}}
@@ -97,7 +97,7 @@ them try out passwords; derivePassword is scrypt.
 {{- end -}}
 {{- end -}}
 
-{{/* Labels of every object. Those of the chart win over .Values.commonLabels: the notes and tests select by them. */}}
+{{/* Labels of all objects. The chart's labels override .Values.commonLabels: the notes and tests select by them. */}}
 {{- define "shiplock.labels" -}}
 {{- $own := dict
   "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
@@ -111,10 +111,10 @@ them try out passwords; derivePassword is scrypt.
 {{- end -}}
 
 {{/*
-The value of helm.sh/hook-output-log-policy on a Job that is a hook of Helm's; empty if it has no such annotation.
-A program that embeds Helm's library and sets no function for the output ends with a nil pointer dereference when a hook with this
-annotation fails: Flux's helm-controller does, and stops for its whole cluster. Only Helm's own program has a commit in its build
-information, so "auto" adds the annotation for that program alone.
+The value of helm.sh/hook-output-log-policy for the Job of a Helm hook; empty for no annotation.
+A program that embeds Helm's library without setting an output function crashes with a nil pointer dereference when a hook with this
+annotation fails. Flux's helm-controller does, for its whole cluster. Only Helm's own program has a commit in its build information, so
+"auto" adds the annotation for that program only.
 */}}
 {{- define "shiplock.hookOutputLogPolicy" -}}
 {{- $policy := .Values.hookOutputLogPolicy -}}
@@ -127,19 +127,19 @@ information, so "auto" adds the annotation for that program alone.
 {{- end -}}
 
 {{/*
-Annotations of an object: dict "context" . "weight" N. before-hook-creation alone: what failed stays to be read until the
-next run. The keys are quoted because a flow mapping would read "pre-install,pre-upgrade" as two keys. With
-database.partOfRelease there is no pre-install: the first Job is an ordinary one. What the Job needs ("logs" is not set) is
-made anew for the Jobs of a rollback: what lies there is the newer release's.
+Annotations of an object: dict "context" . "weight" N. The only delete policy is before-hook-creation: a failed Job and its log remain
+until the next run. The keys are quoted because a flow mapping would read "pre-install,pre-upgrade" as two keys. With
+database.partOfRelease there is no pre-install hook: the first Job is an ordinary object. The objects that the Job requires ("logs" is not
+set) are created again for the Jobs of a rollback, because the existing ones belong to the newer release.
 */}}
 {{- define "shiplock.objectAnnotations" -}}
 {{- $values := .context.Values -}}
 {{- if hasKey $values.commonAnnotations "helm.sh/hook-output-log-policy" -}}
-{{- include "shiplock.refuse" (list $ ".Values.commonAnnotations may not set \"helm.sh/hook-output-log-policy\": set .Values.hookOutputLogPolicy") -}}
+{{- include "shiplock.refuse" (list $ ".Values.commonAnnotations must not contain \"helm.sh/hook-output-log-policy\": set .Values.hookOutputLogPolicy instead") -}}
 {{- end -}}
 {{- range $key, $_ := $values.commonAnnotations -}}
 {{- if or (hasPrefix "helm.sh/" $key) (hasPrefix "argocd.argoproj.io/hook" $key) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.commonAnnotations may not set %q: mode decides when the migrations run, and the chart sets the annotations for it; remove it" $key)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.commonAnnotations must not contain %q: the chart sets hook annotations according to .Values.mode. Remove it" $key)) -}}
 {{- end -}}
 {{- end -}}
 {{- $placement := include "shiplock.placement" .context -}}

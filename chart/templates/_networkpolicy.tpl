@@ -1,6 +1,4 @@
-{{/*
-One rule of what may go out: dict "to" (peers; none means anywhere) "ports" (never empty, which would mean any) "protocols".
-*/}}
+{{/* An egress rule: dict "to" (peers; none allows any address) "ports" (never empty, which would allow any port) "protocols". */}}
 {{- define "shiplock.egress" -}}
 - ports:
     {{- range $port := .ports }}
@@ -15,12 +13,12 @@ One rule of what may go out: dict "to" (peers; none means anywhere) "ports" (nev
   {{- end }}
 {{- end -}}
 
-{{/* The port of a URL in the values, as text; empty if it has none, or there is no URL. */}}
+{{/* The port of a URL, as text; empty if the URL is empty or has no port. */}}
 {{- define "shiplock.urlPort" -}}
 {{- regexFind ":[0-9]+$" (regexReplaceAll "^[a-zA-Z0-9+.-]+://([^/?#]*@)?([^/?#]*).*$" (toString .) "${2}") | trimPrefix ":" -}}
 {{- end -}}
 
-{{/* Ports as a JSON list: the ones given, else those of the text, separated by commas, else the default. */}}
+{{/* Ports as a JSON list: .given, or the comma-separated ports in .text, or .default. */}}
 {{- define "shiplock.policyPorts" -}}
 {{- $ports := .given -}}
 {{- if not $ports -}}
@@ -33,7 +31,7 @@ One rule of what may go out: dict "to" (peers; none means anywhere) "ports" (nev
 {{- toJson ($ports | default (list .default)) -}}
 {{- end -}}
 
-{{/* The database's ports. A URL may name them beside its hosts, or as a parameter, and a libpq string has nothing but parameters. */}}
+{{/* The database ports. A URL contains them next to its hosts or as a parameter, a libpq string only as a parameter. */}}
 {{- define "shiplock.databasePorts" -}}
 {{- $parameter := regexFind "(^|[?& ])port *= *'?[0-9,]+" (toString .Values.database.url) | regexFind "[0-9,]+$" -}}
 {{- $hosts := regexReplaceAll "^[a-zA-Z0-9+.-]+://([^/?#]*@)?([^/?#]*).*$" (toString .Values.database.url) "${2}" -}}
@@ -45,7 +43,7 @@ One rule of what may go out: dict "to" (peers; none means anywhere) "ports" (nev
 {{- include "shiplock.policyPorts" (dict "given" .Values.networkPolicy.database.ports "text" $text "default" 5432) -}}
 {{- end -}}
 
-{{/* A name that is neither a hook's when it is an ordinary object, nor the other way round. */}}
+{{/* The name of the NetworkPolicy; hooks and ordinary objects have different names. */}}
 {{- define "shiplock.policyName" -}}
 {{- include "shiplock.fullname" . -}}
 {{- if eq (include "shiplock.placement" .) "release" -}}-job{{- end -}}-policy

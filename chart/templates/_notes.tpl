@@ -1,39 +1,39 @@
 {{- define "shiplock.notes.helm" -}}
 {{- $name := include "shiplock.fullname" . -}}
-The database was migrated before the rest of this release: Job {{ $name }}, namespace {{ .Release.Namespace }}.
+The migrations ran before this release: Job {{ $name }}, namespace {{ .Release.Namespace }}.
 
-  What it did:   kubectl -n {{ .Release.Namespace }} logs job/{{ $name }}
-  How it ended:  kubectl -n {{ .Release.Namespace }} describe job/{{ $name }}
-{{- with include "shiplock.sinks" . }}
-  Told, too, to: {{ . }}
+  Log:            kubectl -n {{ .Release.Namespace }} logs job/{{ $name }}
+  Status:         kubectl -n {{ .Release.Namespace }} describe job/{{ $name }}
+{{- with include "shiplock.notifyChannels" . }}
+  Notifications:  {{ . }}
 {{- end }}
 
-The Job and its log stay until the next upgrade replaces them. When a migration fails, {{ if contains "hook-failed" (include "shiplock.hookOutputLogPolicy" .) }}helm prints the reason, {{ end }}the
-release stops, and the version that runs goes on serving.
+The Job and its log remain until the next upgrade. If a migration fails, {{ if contains "hook-failed" (include "shiplock.hookOutputLogPolicy" .) }}Helm prints the cause, {{ end }}the
+release stops, and the running version keeps serving.
 {{- end -}}
 
 {{- define "shiplock.notes.release" -}}
 {{- $labels := printf "app.kubernetes.io/instance=%s,app.kubernetes.io/component=migrations" .Release.Name -}}
-The database is migrated by a Job of this release, in namespace {{ .Release.Namespace }}, while the rest of it starts: only pods with
-shiplock.waitForMigrations or shiplock.initContainer wait for it.
+A Job of this release runs the migrations, in namespace {{ .Release.Namespace }}, at the same time as the other resources start.
+Only pods with shiplock.waitForMigrations or shiplock.initContainer wait for it.
 
-  What it did:   kubectl -n {{ .Release.Namespace }} logs -l {{ $labels }} --tail=-1
-  How it ended:  kubectl -n {{ .Release.Namespace }} describe jobs -l {{ $labels }}
-{{- with include "shiplock.sinks" . }}
-  Told, too, to: {{ . }}
+  Log:            kubectl -n {{ .Release.Namespace }} logs -l {{ $labels }} --tail=-1
+  Status:         kubectl -n {{ .Release.Namespace }} describe jobs -l {{ $labels }}
+{{- with include "shiplock.notifyChannels" . }}
+  Notifications:  {{ . }}
 {{- end }}
 
-A Job that has failed is not run again by a release that changes nothing: delete it, then run helm again.
-{{- if eq .Values.mode "hook" }} From the next
-upgrade on the migrations run before the release, as a hook.
+A release without changes does not run a failed Job again: delete the Job, then run Helm again.
+{{- if eq .Values.mode "hook" }} Starting
+with the next upgrade, the migrations run before the release, as a hook.
 {{- end }}
 {{- end -}}
 
 {{- define "shiplock.notes.argocd" -}}
-Argo CD runs the migrations at each sync: Job {{ include "shiplock.fullname" . }}, namespace {{ .Release.Namespace }}. Helm itself should not install this release.
+Argo CD runs the migrations at every sync: Job {{ include "shiplock.fullname" . }}, namespace {{ .Release.Namespace }}. Do not install this release with Helm.
 {{- end -}}
 
-{{/* What hooks leave behind, as kubectl takes it. */}}
+{{/* The objects of hooks that remain after an uninstall, as arguments of kubectl. */}}
 {{- define "shiplock.hookNames" -}}
 {{- $name := include "shiplock.fullname" . -}}
 job/{{ $name }} pod/{{ $name }}-test
@@ -53,19 +53,19 @@ job/{{ $name }} pod/{{ $name }}-test
 {{- $jobs = append $jobs (printf "job/%s-rollback" (include "shiplock.fullname" .)) -}}
 {{- end -}}
 {{- if eq .Values.rollback.when "post-rollback" -}}
-{{- $jobs = append $jobs (printf "job/%s-undo" (include "shiplock.fullname" .)) -}}
+{{- $jobs = append $jobs (printf "job/%s-down" (include "shiplock.fullname" .)) -}}
 {{- end -}}
 {{- end -}}
 {{- join " " $jobs -}}
 {{- end -}}
 
-{{/* What goes back with the release, and what is left of it afterwards where nothing else is. */}}
+{{/* The rollback policy, and the Jobs that remain if no other hooks do. */}}
 {{- define "shiplock.notes.rollback" -}}
 {{- if eq .Values.rollback.policy "down" }}
 
-A rollback to this release undoes newer migrations {{ eq .Values.rollback.when "post-rollback" | ternary "after its pods are back (with helm's --wait)" "before any pod changes" }}
-{{- .Values.rollback.allowDataLoss | ternary ", and data with them" ", unless that would lose data" }}.
-{{- if has .Values.mode (list "job" "initContainer") }} After `helm uninstall` {{ include "shiplock.rollbackJobNames" . }} is left.
+A rollback to this release rolls back newer migrations {{ eq .Values.rollback.when "post-rollback" | ternary "after its pods are back (with Helm's --wait)" "before any pod changes" }}
+{{- .Values.rollback.allowDataLoss | ternary ", including data loss" ", unless that would lose data" }}.
+{{- if has .Values.mode (list "job" "initContainer") }} {{ include "shiplock.rollbackJobNames" . }} remains after `helm uninstall`.
 {{- end }}
 {{- end }}
 {{- end -}}

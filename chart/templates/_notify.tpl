@@ -1,6 +1,6 @@
 {{/*
-Where the outcome is told, as variables of the container that migrates. URLs and tokens come from Secrets only; a Secret or key
-of the user's that is missing is reported at once, as with the database's.
+The environment variables of notifications, for the container that migrates. URLs and tokens come only from Secrets; a missing Secret or key is
+reported immediately, as for the database.
 */}}
 {{- define "shiplock.notifyEnv" -}}
 {{- $webhook := .Values.notify.webhook -}}
@@ -27,8 +27,8 @@ of the user's that is missing is reported at once, as with the database's.
 {{- end -}}
 
 {{/*
-One secret variable, from the Secret of the chart (.value is then not empty) or a key of the user's. When the user's is missing
-the migrator says so: shiplock.env lists it in SHIPLOCK_REQUIRED_ENV.
+A secret variable, from the chart's Secret (if .value is not empty) or from an existing Secret. The migrator reports a missing key of an existing
+Secret: shiplock.env lists it in SHIPLOCK_REQUIRED_ENV.
 */}}
 {{- define "shiplock.secretVariable" -}}
 {{- $own := .value | empty | not -}}
@@ -60,7 +60,7 @@ the migrator says so: shiplock.env lists it in SHIPLOCK_REQUIRED_ENV.
 {{- join " " $required -}}
 {{- end -}}
 
-{{/* Whole seconds with their unit; empty leaves it to the migrator. */}}
+{{/* The timeout of notifications in seconds, with the unit; empty for the migrator's default. */}}
 {{- define "shiplock.notifyTimeout" -}}
 {{- $timeout := .Values.notify.timeout -}}
 {{- if not (or (kindIs "invalid" $timeout) (eq (toString $timeout) "")) -}}
@@ -68,28 +68,28 @@ the migrator says so: shiplock.env lists it in SHIPLOCK_REQUIRED_ENV.
 {{- end -}}
 {{- end -}}
 
-{{/* What network the outcome is told by; empty if by none. */}}
-{{- define "shiplock.sinks" -}}
-{{- $sinks := list -}}
+{{/* The notification channels, as text; empty if there are none. */}}
+{{- define "shiplock.notifyChannels" -}}
+{{- $channels := list -}}
 {{- with .Values.notify -}}
 {{- if or .webhook.url .webhook.urlFile .webhook.existingSecret.keys.url -}}
-{{- $sinks = append $sinks (printf "a webhook (%s)" (.webhook.format | default "json")) -}}
+{{- $channels = append $channels (printf "webhook (%s)" (.webhook.format | default "json")) -}}
 {{- end -}}
 {{- if or .pushgateway.url .pushgateway.existingSecret.name -}}
-{{- $sinks = append $sinks "a Pushgateway" -}}
+{{- $channels = append $channels "Pushgateway" -}}
 {{- end -}}
 {{- end -}}
 {{- if .Values.kubernetesEvents.enabled -}}
-{{- $sinks = append $sinks "a Kubernetes Event" -}}
+{{- $channels = append $channels "Kubernetes Event" -}}
 {{- end -}}
-{{- join ", " $sinks -}}
+{{- join ", " $channels -}}
 {{- end -}}
 
 {{/*
-Who the container is to Kubernetes: the name of an ordinary Job is not known in its own pod's template. Kubernetes before 1.27 does not
-have these labels; the Event is then on the pod, as it is where pods of the application migrate.
+The Job and pod of the container, from labels: an ordinary Job's pod template cannot contain the Job's name. Kubernetes before 1.27 does not set
+these labels; the Event is then on the pod, as with mode: initContainer.
 */}}
-{{- define "shiplock.whoEnv" -}}
+{{- define "shiplock.identityEnv" -}}
 {{- $fields := dict -}}
 {{- $inJob := or (ne .Values.mode "initContainer") (get . "Purpose") -}}
 {{- if $inJob -}}
@@ -109,7 +109,7 @@ have these labels; the Event is then on the pod, as it is where pods of the appl
 {{- end -}}
 {{- end -}}
 
-{{/* The template of a webhook's body, out of the chart's own Secret. */}}
+{{/* The volume with the template of the webhook body, from the chart's Secret. */}}
 {{- define "shiplock.notifyVolume" -}}
 {{- if .Values.notify.webhook.template -}}
 - name: {{ get . "Prefix" }}notify

@@ -1,7 +1,7 @@
 {{/*
-The migrator's environment, but for the user's own variables. Only a hook knows the revision: an ordinary Job would change with
-each, Argo CD has none, and the hooks of a rollback are those of the revision that is gone back to. Of pods that migrate, all but one wait for the lock: a container that has given up is started again
-after a pause, later than it need be, so these wait for as long as the one may run.
+The migrator's environment, without extraEnv. Only hooks have the revision: it would change an ordinary Job, Argo CD has none, and the hooks
+of a rollback belong to the target revision. In pods that migrate (mode: initContainer), lockWait is the timeout of a run: all pods but one
+wait for the lock, and Kubernetes restarts a container that has timed out only after a delay.
 */}}
 {{- define "shiplock.env" -}}
 {{- include "shiplock.databaseEnv" . -}}
@@ -26,8 +26,8 @@ after a pause, later than it need be, so these wait for as long as the one may r
 {{- $settings = concat (list
   (list "SHIPLOCK_SOURCE" .Values.migrations.path)
   (list "SHIPLOCK_TX_MODE" .Values.txMode)
-  (list "SHIPLOCK_ON_NEWER" (include "shiplock.goesDown" . | empty | ternary .Values.onNewer "down"))
-  (list "SHIPLOCK_ALLOW_DATA_LOSS" (and (include "shiplock.goesDown" . | empty | not) .Values.rollback.allowDataLoss | ternary "true" ""))
+  (list "SHIPLOCK_ON_NEWER" (include "shiplock.rollsBack" . | empty | ternary .Values.onNewer "down"))
+  (list "SHIPLOCK_ALLOW_DATA_LOSS" (and (include "shiplock.rollsBack" . | empty | not) .Values.rollback.allowDataLoss | ternary "true" ""))
   (list "SHIPLOCK_UNRECOGNIZED_FILES" .Values.unrecognizedFiles)
   (list "SHIPLOCK_OUT_OF_ORDER" .Values.outOfOrder)
   (list "SHIPLOCK_ON_EDITED" .Values.onEdited)
@@ -42,12 +42,12 @@ after a pause, later than it need be, so these wait for as long as the one may r
 {{- end -}}
 {{- end -}}
 {{- include "shiplock.notifyEnv" . -}}
-{{- include "shiplock.whoEnv" . -}}
+{{- include "shiplock.identityEnv" . -}}
 {{- end -}}
 
 {{/*
-Keeps meshes from adding a proxy: the Job would wait for one that never ends, or be cut off while one starts. Istio reads
-the label, the others the annotations; Kuma has moved from one to the other.
+Disables sidecar injection: the Job would never finish, or would have no network while the proxy starts. Istio reads the label, the other
+meshes the annotations; Kuma has changed from annotations to labels.
 */}}
 {{- define "shiplock.noSidecarLabels" -}}
 sidecar.istio.io/inject: "false"
@@ -61,7 +61,7 @@ kuma.io/sidecar-injection: disabled
 consul.hashicorp.com/connect-inject: "false"
 {{- end -}}
 
-{{/* A proxy that is a native sidecar ends when the migrator has. Linkerd has renamed its annotation twice. */}}
+{{/* Requests a native sidecar, which ends with the migrator. Linkerd has renamed its annotation twice. */}}
 {{- define "shiplock.nativeSidecarAnnotations" -}}
 sidecar.istio.io/nativeSidecar: "true"
 config.linkerd.io/proxy-enable-native-sidecar: "true"
@@ -91,8 +91,8 @@ annotations:
 {{- end -}}
 
 {{/*
-Volumes and mounts. In the pods of another chart (.Prefix is set) their names begin with the alias, and a ConfigMap of the
-parent's files is not among them: shiplock.waitForMigrations waits for a version.
+Volumes and mounts. In the pods of a parent chart (.Prefix is set), their names begin with the alias, and the ConfigMap of the parent's files
+is not mounted: shiplock.waitForMigrations waits for a version.
 */}}
 {{- define "shiplock.volumes" -}}
 {{- include "shiplock.ownVolumes" . }}
@@ -105,7 +105,7 @@ parent's files is not among them: shiplock.waitForMigrations waits for a version
 {{ include "shiplock.caVolume" . }}
 {{- end -}}
 
-{{/* Those of the containers that migrate, beside all others. */}}
+{{/* All volumes of the containers that migrate. */}}
 {{- define "shiplock.migratorVolumes" -}}
 {{- include "shiplock.volumes" . }}
 {{ include "shiplock.notifyVolume" . }}
@@ -139,8 +139,8 @@ parent's files is not among them: shiplock.waitForMigrations waits for a version
 {{- end -}}
 
 {{/*
-All of a pod of ours but its containers: dict "context" . "account" (the name of its account; "" is the namespace's default) "token"
-(whether it has that account's token) "volumes" (as text).
+The spec of the chart's pods, without containers: dict "context" . "account" (ServiceAccount; "" is the namespace's default) "token" (whether
+to mount its token) "volumes" (as text).
 */}}
 {{- define "shiplock.podCommon" -}}
 {{- with .context -}}

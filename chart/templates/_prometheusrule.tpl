@@ -1,6 +1,6 @@
 {{/*
-The alerts, by kube-state-metrics and by what the migrator itself has pushed. A Job that has failed stays to be read until the
-next release replaces it, and so does its alert; a try that was lost and made good is none.
+The alerts, from kube-state-metrics and from the metrics that the migrator pushes. A failed Job and its alert remain until the next release. A
+failed attempt of a Job that succeeds later does not fire an alert.
 */}}
 {{- define "shiplock.alerts" -}}
 {{- $job := include "shiplock.fullname" . -}}
@@ -10,7 +10,7 @@ next release replaces it, and so does its alert; a try that was lost and made go
 {{- $job = printf "%s(-[0-9a-f]{8})?" $job -}}
 {{- end -}}
 {{- if eq .Values.rollback.policy "down" -}}
-{{- $job = printf "%s|%s-(rollback|undo)" $job (include "shiplock.fullname" .) -}}
+{{- $job = printf "%s|%s-(rollback|down)" $job (include "shiplock.fullname" .) -}}
 {{- end -}}
 {{- $logs := printf "kubectl -n %s logs job/{{ $labels.job_name }}" .Release.Namespace -}}
 - alert: ShiplockMigrationFailed
@@ -19,13 +19,13 @@ next release replaces it, and so does its alert; a try that was lost and made go
     {{- include "shiplock.alertLabels" . | nindent 4 }}
   annotations:
     {{- $texts := dict
-      "summary" (printf "The migrations of release %s have failed; the release has stopped, and the version that ran goes on serving." .Release.Name)
-      "description" (printf "Why, and what to do: %s" $logs) }}
+      "summary" (printf "The migrations of release %s failed. The release stopped, and the running version keeps serving." .Release.Name)
+      "description" (printf "For the cause and the solution, run: %s" $logs) }}
     {{- toYaml (merge $texts .Values.prometheusRule.alertAnnotations) | nindent 4 }}
 {{- if or .Values.notify.pushgateway.url .Values.notify.pushgateway.existingSecret.name }}
 {{- $pushed := printf "namespace=%q, release=%q" .Release.Namespace .Release.Name }}
 - alert: ShiplockLastRunFailed
-  # Whoever runs the migrator, and whatever became of its Job. A Job's next try may come within these minutes.
+  # For runs in and outside of Jobs. Allows time for the next attempt of a Job.
   expr: shiplock_last_run_exit_code{ {{- $pushed -}} } != 0
   for: 5m
   labels:
@@ -33,7 +33,7 @@ next release replaces it, and so does its alert; a try that was lost and made go
   annotations:
     {{- $texts := dict
       "summary" (printf "The last run of release %s's migrations on {{ $labels.database }} ended with exit code {{ $value }}." .Release.Name)
-      "description" "None that succeeded has come after it. Its log says why, and what to do; migrator status shows where the database is." }}
+      "description" "No successful run since. The log of the run contains the cause and the solution; migrator status shows the state of the database." }}
     {{- toYaml (merge $texts .Values.prometheusRule.alertAnnotations) | nindent 4 }}
 {{- end }}
 {{- end -}}

@@ -1,13 +1,13 @@
 {{/*
-The Jobs of rollback.policy: down. Helm runs the hooks of the release that it goes back to, with that one's image and values, and
-Argo CD knows no rollback: an older state is one more sync.
+The Jobs of rollback.policy: down. Helm runs the hooks of the target release of a rollback, with its image and values. Argo CD has no rollback:
+it syncs an older state.
 
-  -rollback  before any pod changes: applies what this release needs and the database has no more (one may roll "back" to what a rollback
-             has undone). With when: pre-rollback it undoes as well.
-  -undo      when: post-rollback: undoes once the pods are this release's, after a rollback and after an upgrade to an older image.
+  -rollback  runs before any pod changes: applies migrations of this release that the database does not have, for example after an earlier
+             rollback. With when: pre-rollback, it also rolls back.
+  -down      when: post-rollback: rolls back after the pods of this release are running, after a rollback and after an upgrade to an older image.
 
-With when: pre-rollback it is the upgrade's own Job that undoes before an upgrade to an older image. An install undoes nothing: it is no
-way back, and may be another release's first look at this database.
+With when: pre-rollback, the Job of the upgrade itself rolls back before an upgrade to an older image. An install never rolls back: the
+database may belong to another release.
 */}}
 {{- define "shiplock.rollbackJobs" -}}
 {{- if eq .Values.rollback.policy "down" -}}
@@ -17,12 +17,12 @@ way back, and may be another release's first look at this database.
 {{- end }}
 {{- if eq .Values.rollback.when "post-rollback" }}
 ---
-{{ include "shiplock.rollbackJob" (dict "context" . "purpose" "undo" "events" "post-rollback,post-upgrade") }}
+{{ include "shiplock.rollbackJob" (dict "context" . "purpose" "down" "events" "post-rollback,post-upgrade") }}
 {{- end }}
 {{- end }}
 {{- end -}}
 
-{{/* One of them: dict "context" . "purpose" "rollback" or "undo" "events" (Helm's). */}}
+{{/* A Job of a rollback: dict "context" . "purpose" ("rollback" or "down") "events" (of the Helm hook). */}}
 {{- define "shiplock.rollbackJob" -}}
 {{- $annotations := dict
   "helm.sh/hook" .events
@@ -54,20 +54,20 @@ spec:
 {{- end -}}
 {{- end -}}
 
-{{/* "true" if the container undoes what its image does not have. */}}
-{{- define "shiplock.goesDown" -}}
+{{/* "true" if the container rolls back migrations that its image does not contain. */}}
+{{- define "shiplock.rollsBack" -}}
 {{- if eq .Values.rollback.policy "down" -}}
 {{- $purpose := get . "Purpose" -}}
 {{- $before := eq .Values.rollback.when "pre-rollback" -}}
-{{- $going := eq .Values.mode "argocd" | ternary true .Release.IsUpgrade -}}
-{{- if or (eq $purpose "undo") (and $before (or (eq $purpose "rollback") $going)) -}}true{{- end -}}
+{{- $upgrade := eq .Values.mode "argocd" | ternary true .Release.IsUpgrade -}}
+{{- if or (eq $purpose "down") (and $before (or (eq $purpose "rollback") $upgrade)) -}}true{{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* What a run means for the release: its mode, as the migrator's card knows them. */}}
+{{/* The mode of a run, for the migrator's failure report. */}}
 {{- define "shiplock.runMode" -}}
 {{- if get . "Purpose" -}}
-{{- eq (get . "Purpose") "undo" | ternary "post-rollback" "pre-rollback" -}}
+{{- eq (get . "Purpose") "down" | ternary "post-rollback" "pre-rollback" -}}
 {{- else if and (eq .Values.mode "hook") (eq (include "shiplock.placement" .) "release") -}}job
 {{- else -}}
 {{- .Values.mode -}}
@@ -78,15 +78,15 @@ spec:
 {{- $rollback := .Values.rollback -}}
 {{- if eq $rollback.policy "down" -}}
 {{- if eq .Values.onNewer "fail" -}}
-{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down undoes what is newer, and .Values.onNewer: fail refuses it: leave .Values.onNewer empty, or keep .Values.rollback.policy: keep") -}}
+{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down and .Values.onNewer: fail are mutually exclusive: remove .Values.onNewer, or set .Values.rollback.policy to keep") -}}
 {{- end -}}
 {{- if regexMatch "(^| )--on-newer" (join " " .Values.extraArgs) -}}
-{{- include "shiplock.refuse" (list $ ".Values.extraArgs has --on-newer, which would override .Values.rollback.policy: down: remove it") -}}
+{{- include "shiplock.refuse" (list $ ".Values.extraArgs contains --on-newer, which overrides .Values.rollback.policy: down. Remove it") -}}
 {{- end -}}
 {{- if and (eq $rollback.when "pre-rollback") (or (has .Values.mode (list "job" "initContainer")) .Values.database.partOfRelease) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.rollback.when: pre-rollback wants what the migrator needs to be there before the release is changed, and with %s it comes with the release: set .Values.rollback.when=post-rollback" (.Values.database.partOfRelease | ternary ".Values.database.partOfRelease" (printf ".Values.mode: %s" .Values.mode)))) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.rollback.when: pre-rollback runs before the objects of the release are updated, and with %s the migrator depends on them: set .Values.rollback.when=post-rollback" (.Values.database.partOfRelease | ternary ".Values.database.partOfRelease" (printf ".Values.mode: %s" .Values.mode)))) -}}
 {{- end -}}
 {{- else if $rollback.allowDataLoss -}}
-{{- include "shiplock.refuse" (list $ ".Values.rollback.allowDataLoss is set, but nothing is undone with .Values.rollback.policy: keep: set .Values.rollback.policy=down, or leave it out") -}}
+{{- include "shiplock.refuse" (list $ ".Values.rollback.allowDataLoss has no effect with .Values.rollback.policy: keep. Set .Values.rollback.policy=down, or remove it") -}}
 {{- end -}}
 {{- end -}}

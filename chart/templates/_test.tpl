@@ -1,13 +1,13 @@
-{{/* "" if nobody but a tool knows the version, or if Argo CD runs the release (it runs no tests). */}}
+{{/* "true" if there is a test; "" for an external tool, because only the tool knows its version, and for Argo CD, which runs no tests. */}}
 {{- define "shiplock.chartMakesTest" -}}
 {{- if not (or .Values.tool.image.repository (eq .Values.mode "argocd")) -}}true{{- end -}}
 {{- end -}}
 
 {{/*
-What "helm test" runs: it succeeds when the database has every migration of this release, and waits for that as long as a run may take.
-It comes from this chart in every mode: a chart's templates are rendered before its parent's, so that no template of this chart can
-know whether the parent includes what makes the migrations run. Where the Job comes from the parent's template, so does the version to
-wait for; without it, Kubernetes leaves the reference in the argument, and the migrator reports it as an invalid version.
+The pod of "helm test". It succeeds when all migrations of this release are applied, and waits up to the timeout of a run. This chart renders it
+in every mode: a chart's templates are rendered before its parent's, so this chart cannot detect whether the parent includes the templates that
+run the migrations. If the parent's template renders the Job, it also renders the version to wait for. Without that include, Kubernetes keeps the
+reference in the argument, and the migrator reports it as an invalid version.
 */}}
 {{- define "shiplock.test" -}}
 {{- $fromParent := and (not (include "shiplock.chartMakesJob" .)) (ne .Values.mode "initContainer") -}}

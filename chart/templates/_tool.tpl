@@ -1,4 +1,4 @@
-{{/* Lends the migrator, which is one static file, to the tool's image. */}}
+{{/* The init container that copies the migrator, a static binary, for the tool's container. */}}
 {{- define "shiplock.toolInstaller" -}}
 - name: install
   {{- include "shiplock.podContainerImage" . | nindent 2 }}
@@ -28,7 +28,7 @@ command:
   {{- concat .Values.tool.command .Values.tool.args | toYaml | nindent 2 }}
 {{- end -}}
 
-{{/* An image that names no user runs as root, and runAsNonRoot keeps its container from starting. OpenShift chooses the user itself. */}}
+{{/* Sets a user for images without one: they run as root, and runAsNonRoot prevents them from starting. OpenShift assigns a user itself. */}}
 {{- define "shiplock.jobContainerSecurity" -}}
 {{- $own := dict -}}
 {{- $openshift := .Capabilities.APIVersions.Has "security.openshift.io/v1" -}}
@@ -38,7 +38,7 @@ command:
 {{- toYaml (merge dict .Values.securityContext $own) -}}
 {{- end -}}
 
-{{/* Tools write to the temporary and the home folder, and the container's own file system is read-only. */}}
+{{/* Tools write to the temporary and the home directory, and the root file system is read-only. */}}
 {{- define "shiplock.toolVolumes" -}}
 {{- if .Values.tool.image.repository -}}
 - name: program
@@ -58,7 +58,7 @@ command:
 {{- end -}}
 {{- end -}}
 
-{{/* Where the tool may write, unless the user says where it is at home. */}}
+{{/* The tool's home directory, /tmp; empty if extraEnv or tool.env sets HOME. */}}
 {{- define "shiplock.toolHome" -}}
 {{- $own := false -}}
 {{- range concat .Values.extraEnv .Values.tool.env -}}
@@ -67,27 +67,27 @@ command:
 {{- if not $own -}}/tmp{{- end -}}
 {{- end -}}
 
-{{/* What is said to migrator up has no meaning for a tool; said all the same, it would be believed to hold. */}}
+{{/* Refuses settings of migrator up, which have no effect on an external tool. */}}
 {{- define "shiplock.validateTool" -}}
 {{- if .Values.tool.image.repository -}}
 {{- if not .Values.tool.command -}}
-{{- include "shiplock.refuse" (list $ ".Values.tool.image.repository is set, but not what to run: set .Values.tool.command, such as [npm, run, migrate]; the image's own entry point is not used") -}}
+{{- include "shiplock.refuse" (list $ ".Values.tool.image.repository is set, but no command: set .Values.tool.command, such as [npm, run, migrate]. The image's entry point is not used") -}}
 {{- end -}}
 {{- if eq .Values.mode "initContainer" -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer runs migrator up in the application's pods, and no tool: use .Values.mode: hook or job with .Values.tool.image") -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer does not support .Values.tool.image: set .Values.mode to hook or job") -}}
 {{- end -}}
 {{- range $name := list "txMode" "onNewer" "outOfOrder" "onEdited" "unrecognizedFiles" "requireDown" -}}
 {{- if get $.Values $name -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s is for migrations that the migrator runs itself, and with .Values.tool.image.repository the tool runs them: leave one of the two empty" $name)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s does not apply to the external tool in .Values.tool.image.repository: remove one of the two" $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq .Values.rollback.policy "down" -}}
-{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down undoes migrations that the migrator has run itself, and with .Values.tool.image.repository the tool runs them: leave it at keep") -}}
+{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down does not apply to the external tool in .Values.tool.image.repository: set it to keep") -}}
 {{- end -}}
 {{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.fromChart -}}
-{{- include "shiplock.refuse" (list $ "migrations are for the migrator itself, and with .Values.tool.image.repository the tool has its own: build them into its image, or mount them with .Values.extraVolumes and .Values.extraVolumeMounts") -}}
+{{- include "shiplock.refuse" (list $ ".Values.migrations does not apply to the external tool in .Values.tool.image.repository: build the migrations into the tool's image, or mount them with .Values.extraVolumes and .Values.extraVolumeMounts") -}}
 {{- end -}}
 {{- else if or .Values.tool.command .Values.tool.args .Values.tool.env -}}
-{{- include "shiplock.refuse" (list $ ".Values.tool.command, .Values.tool.args and .Values.tool.env say how to run a tool, but not which: set .Values.tool.image.repository") -}}
+{{- include "shiplock.refuse" (list $ ".Values.tool.command, .Values.tool.args and .Values.tool.env require .Values.tool.image.repository: set it to the tool's image") -}}
 {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* Seconds of a duration such as 90s, 4m or 1h30m; a bare number is seconds. */}}
+{{/* The seconds of a duration such as 90s, 4m or 1h30m; a number without a unit is seconds. */}}
 {{- define "shiplock.seconds" -}}
 {{- $text := kindIs "string" . | ternary . (printf "%ds" (int64 .)) -}}
 {{- $seconds := 0 -}}
@@ -10,9 +10,7 @@
 {{- $seconds -}}
 {{- end -}}
 
-{{/*
-Where the values of the chart stand in those of the whole release, with a dot at the end: "shiplock.", "booking.orders.", or nothing.
-*/}}
+{{/* The path of the chart's values in the values of the release, with a trailing dot: "shiplock.", "booking.orders.", or empty. */}}
 {{- define "shiplock.valuesPath" -}}
 {{- $path := (get . "Template" | default dict).BasePath | default "" -}}
 {{- range $i, $part := splitList "/" (trimSuffix "/templates" $path) -}}
@@ -20,7 +18,7 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- end -}}
 {{- end -}}
 
-{{/* Refuses the values: list CONTEXT TEXT, where CONTEXT may be a dict with "context". A value is written .Values.NAME in the text. */}}
+{{/* Fails with a message: list CONTEXT TEXT, where CONTEXT may be a dict with "context". Values are written .Values.NAME in TEXT. */}}
 {{- define "shiplock.refuse" -}}
 {{- $context := first . -}}
 {{- if hasKey $context "context" -}}
@@ -29,7 +27,7 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- fail (last . | replace ".Values." (include "shiplock.valuesPath" $context)) -}}
 {{- end -}}
 
-{{/* What the schema cannot say: rules between values, each with the way out. */}}
+{{/* Rules that the schema cannot express. Each message contains the solution. */}}
 {{- define "shiplock.validate" -}}
 {{- include "shiplock.validateMode" . -}}
 {{- include "shiplock.validateRollback" . -}}
@@ -46,13 +44,13 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- define "shiplock.validateMode" -}}
 {{- if eq .Values.mode "initContainer" -}}
 {{- if .Chart.IsRoot -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer is for a chart that depends on this one and calls shiplock.initContainer; a release of its own takes .Values.mode: hook or job") -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer requires a parent chart that includes shiplock.initContainer: for a standalone release, set .Values.mode to hook or job") -}}
 {{- end -}}
 {{- if .Values.migrations.fromChart -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.migrations.fromChart would let a restarted pod of the old version run the new version's files: build the migrations into the migrator's image (.Values.image.repository), or mount them from an image (.Values.migrations.image)") -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.migrations.fromChart would run the new version's files in restarted pods of the old version: build the migrations into the migrator's image (.Values.image.repository), or mount them from an image (.Values.migrations.image)") -}}
 {{- end -}}
 {{- if eq .Values.onNewer "fail" -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.onNewer: fail would keep pods of the old version from starting while the new one is rolled out: leave .Values.onNewer empty") -}}
+{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.onNewer: fail would prevent pods of the old version from starting during a rollout: remove .Values.onNewer") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -70,20 +68,20 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- $sources = append $sources "migrations.image.repository" -}}
 {{- end -}}
 {{- if gt (len $sources) 1 -}}
-{{- include "shiplock.refuse" (list $ (printf "the migrations come from one place, but %s are set: keep one of them" (join " and " $sources))) -}}
+{{- include "shiplock.refuse" (list $ (printf "more than one source of migrations: %s are set. Keep one of them" (join " and " $sources))) -}}
 {{- end -}}
 {{- if not (or $sources .Values.tool.image.repository) -}}
 {{- include "shiplock.validateMigrationsInImage" . -}}
 {{- end -}}
 {{- if and $migrations.fromChart .Chart.IsRoot -}}
-{{- include "shiplock.refuse" (list $ ".Values.migrations.fromChart is for a chart that depends on this one; a release of its own takes .Values.migrations.existingConfigMap") -}}
+{{- include "shiplock.refuse" (list $ ".Values.migrations.fromChart requires a parent chart: for a standalone release, set .Values.migrations.existingConfigMap") -}}
 {{- end -}}
 {{- if and $migrations.image.repository (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.migrations.image needs image volumes, which Kubernetes has from 1.33 on, and this is %s: build the migrations into the migrator's image (.Values.image.repository) or use a ConfigMap" .Capabilities.KubeVersion.Version)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.migrations.image requires image volumes, which Kubernetes supports since 1.33, and this cluster runs %s: build the migrations into the migrator's image (.Values.image.repository), or use a ConfigMap" .Capabilities.KubeVersion.Version)) -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The migrator's own image holds no migrations. Another tag or a digest may be that of an image which does. */}}
+{{/* The migrator's own image contains no migrations. An image with another tag or a digest may contain some. */}}
 {{- define "shiplock.validateMigrationsInImage" -}}
 {{- $image := .Values.image -}}
 {{- $path := printf "%s/" (trimSuffix "/" .Values.migrations.path) -}}
@@ -94,7 +92,7 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- end -}}
 {{- $tag := include "shiplock.imageTag" (dict "context" . "path" "image" "image" $image) | default .Chart.AppVersion -}}
 {{- if and (include "shiplock.isMigratorImage" .) (not $image.digest) (eq $tag .Chart.AppVersion) (not $mounted) -}}
-{{- include "shiplock.refuse" (list $ (printf "there are no migrations to run: image %s:%s is the migrator alone. Set .Values.image.repository and .Values.image.tag to an image that holds your migrations, or set .Values.migrations.fromChart, .Values.migrations.existingConfigMap or .Values.migrations.image.repository" $image.repository $tag)) -}}
+{{- include "shiplock.refuse" (list $ (printf "no migrations configured: image %s:%s contains only the migrator. Set .Values.image.repository and .Values.image.tag to an image that contains your migrations, or set .Values.migrations.fromChart, .Values.migrations.existingConfigMap or .Values.migrations.image.repository" $image.repository $tag)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -102,19 +100,19 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- $timeout := include "shiplock.seconds" .Values.timeout | int -}}
 {{- $deadline := int .Values.activeDeadlineSeconds -}}
 {{- if lt $timeout 1 -}}
-{{- include "shiplock.refuse" (list $ ".Values.timeout must be above 0: it is what ends a migration before the Job's deadline removes the pod with its log") -}}
+{{- include "shiplock.refuse" (list $ ".Values.timeout must be above 0: otherwise the Job's deadline removes the pod and its log before the migrator can report a timeout") -}}
 {{- end -}}
 {{- if ge $timeout $deadline -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.timeout (%v) must be below .Values.activeDeadlineSeconds (%d): at that deadline Kubernetes removes the pod and its log, so the migrator must give up first and say why" .Values.timeout $deadline)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.timeout (%v) must be below .Values.activeDeadlineSeconds (%d): at that deadline Kubernetes removes the pod and its log, so the migrator must time out and report first" .Values.timeout $deadline)) -}}
 {{- end -}}
 {{- range $name := list "waitForDatabase" "lockWait" "lockTimeout" -}}
 {{- if gt (include "shiplock.seconds" (get $.Values $name) | int) $timeout -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s (%v) must not be above .Values.timeout (%v), which ends the whole run: raise .Values.timeout (and .Values.activeDeadlineSeconds above it) or lower .Values.%s" $name (get $.Values $name) $.Values.timeout $name)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s (%v) must not be above .Values.timeout (%v), which limits the whole run: increase .Values.timeout and .Values.activeDeadlineSeconds, or decrease .Values.%s" $name (get $.Values $name) $.Values.timeout $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Of two variables of one name Kubernetes silently takes the last, which would override what the values say. */}}
+{{/* Kubernetes uses the last of two variables with the same name, so extraEnv would silently override the values. */}}
 {{- define "shiplock.validateExtraEnv" -}}
 {{- $own := dict -}}
 {{- range include "shiplock.env" . | fromYamlArray -}}
@@ -128,7 +126,7 @@ Where the values of the chart stand in those of the whole release, with a dot at
 {{- end -}}
 {{- range concat .Values.extraEnv .Values.tool.env -}}
 {{- if hasKey $own .name -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.extraEnv or .Values.tool.env sets %s, which the chart sets from its own values: use the value, or leave it empty and keep .Values.extraEnv" .name)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.extraEnv or .Values.tool.env sets %s, which the chart sets from other values: use those values, or remove them and keep .Values.extraEnv" .name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-{{/* The database is given once, whole, and by strings. */}}
+{{/* Checks that the database is configured once, completely, and with strings. */}}
 {{- define "shiplock.validateDatabase" -}}
 {{- $database := .Values.database -}}
 {{- $secret := include "shiplock.existingSecret" . | fromJson -}}
@@ -7,7 +7,7 @@
 {{- range $part, $_ := include "shiplock.databaseVariables" . | fromYaml -}}
 {{- $value := get $database $part -}}
 {{- if and (ne $part "port") (hasKey $database $part) (not (kindIs "string" $value)) (not (kindIs "invalid" $value)) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s must be a string, and YAML made a %s of it: put it in quotes, or use --set-string instead of --set" $part (kindIs "bool" $value | ternary "boolean" (kindIs "slice" $value | ternary "list" (kindIs "map" $value | ternary "map" "number"))))) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s must be a string, but is a %s: quote it, or use --set-string instead of --set" $part (kindIs "bool" $value | ternary "boolean" (kindIs "slice" $value | ternary "list" (kindIs "map" $value | ternary "map" "number"))))) -}}
 {{- end -}}
 {{- $key := get $secret.keys $part -}}
 {{- if and $value $key -}}
@@ -32,11 +32,11 @@
 {{- $rendered := include "shiplock.hasSecret" . | empty | not | ternary (include "shiplock.secretName" .) "" -}}
 {{- range $path, $name := dict $secret.namePath $secret.name "database.ca.secretName" $database.ca.secretName -}}
 {{- if and $name (eq (include "shiplock.rendered" (dict "context" $ "path" $path "value" $name)) $rendered) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s is %q, which is also the name of the Secret that the chart makes: helm would delete yours, so rename it or set .Values.fullnameOverride" $path $rendered)) -}}
+{{- include "shiplock.refuse" (list $ (printf ".Values.%s is %q, which is also the name of the Secret that the chart creates, and Helm would delete yours: rename it, or set .Values.fullnameOverride" $path $rendered)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $database.ca.secretName $database.ca.configMapName -}}
-{{- include "shiplock.refuse" (list $ ".Values.database.ca.secretName and .Values.database.ca.configMapName are both set: the CA bundle comes from one of them") -}}
+{{- include "shiplock.refuse" (list $ ".Values.database.ca.secretName and .Values.database.ca.configMapName are both set: remove one of them") -}}
 {{- end -}}
 {{- include "shiplock.validatePassword" (dict "context" . "database" $database "parts" $parts "keysPath" $secret.keysPath) -}}
 {{- if $database.urlFile -}}
@@ -51,9 +51,8 @@
 {{- end -}}
 
 {{/*
-A database without a name, or a connection without a user, is refused: libpq would take the user's name for the database
-and so might migrate one that nobody meant. Variables and arguments of the user's own count; what is behind
-extraEnvFrom or in a service file cannot be seen from here.
+Refuses a connection without a database name or user name: libpq would use the user name as the name of the database and could migrate the
+wrong database. extraEnv and extraArgs count as configuration; the content of extraEnvFrom and of service files is unknown here.
 */}}
 {{- define "shiplock.validateDatabaseComplete" -}}
 {{- $values := .context.Values -}}
@@ -83,7 +82,7 @@ extraEnvFrom or in a service file cannot be seen from here.
 {{- end -}}
 {{- end -}}
 
-{{/* The password, and the URL, come from one place: the migrator would refuse the second, and the release has begun by then. */}}
+{{/* Checks that the password and the URL are set once. The migrator checks this as well, but only after the release has started. */}}
 {{- define "shiplock.validatePassword" -}}
 {{- $sources := list -}}
 {{- if has "password" .parts -}}

@@ -1,7 +1,7 @@
 {{/*
-Puts back, empty, what a user took out of the values with null ("existingSecret: null"), so that templates need not ask. What
-has no empty form is required by the schema instead; but for the values that came later, which "helm upgrade --reuse-values" does
-not have: mode, hookOutputLogPolicy, rollback, tool, wait and all that tells the outcome.
+Restores, as empty, the values that a user removed with null ("database: {ca: null}"), so that templates need no checks. The schema
+requires the values without an empty form, except for those added later, which "helm upgrade --reuse-values" does not contain: mode,
+hookOutputLogPolicy, rollback, tool, wait, serviceAccount and the notifications.
 */}}
 {{- define "shiplock.fillValues" -}}
 {{- include "shiplock.validateVersion" . -}}
@@ -34,8 +34,8 @@ not have: mode, hookOutputLogPolicy, rollback, tool, wait and all that tells the
 {{- end -}}
 
 {{/*
-Removes, from a map that goes to Kubernetes as it is, keys whose value is an empty string, null or an empty map. This is how a user of
-a dependency removes a default: Helm 4 ignores a null in the parent's values.yaml.
+Removes the keys whose value is an empty string, null or an empty map from a map that is passed to Kubernetes. A parent chart removes
+defaults with empty strings: Helm 4 ignores a null in the parent's values.yaml.
 */}}
 {{- define "shiplock.removeEmpty" -}}
 {{- $map := . -}}
@@ -50,8 +50,8 @@ a dependency removes a default: Helm 4 ignores a null in the parent's values.yam
 {{- end -}}
 
 {{/*
-All charts of a release share one set of named templates: of two that define the same name, Helm keeps one, whatever its version. Every
-chart of ours therefore records its version in .Release, the one map that all charts of a release share, and two versions are refused.
+All charts of a release share one set of named templates: if two charts define the same name, Helm keeps one of the two. Each instance of
+this chart therefore records its version in .Release, the only map that all charts of a release share, and different versions are refused.
 */}}
 {{- define "shiplock.validateVersion" -}}
 {{- $key := "shiplockVersions" -}}
@@ -66,6 +66,6 @@ chart of ours therefore records its version in .Release, the one map that all ch
 {{- range $version, $path := $versions -}}
 {{- $found = append $found (printf "%s (%s)" $version $path) -}}
 {{- end -}}
-{{- fail (printf "this release has chart shiplock in different versions, %s, and Helm renders them all with the templates of one: set the same version of the dependency in each Chart.yaml, and run helm dependency update" (join " and " $found)) -}}
+{{- fail (printf "this release contains different versions of chart shiplock, %s, and Helm renders all of them with the templates of one version: set the same version of the dependency in each Chart.yaml, then run helm dependency update" (join " and " $found)) -}}
 {{- end -}}
 {{- end -}}

@@ -67,6 +67,9 @@ func describe(schema *object, prefix string, values map[string]any, comments map
 	}
 }
 
+// marker is what begins a comment for helm-docs, with the type that it shows instead of the default's: "# -- (string or object) …".
+var marker = regexp.MustCompile(`^-- (\([a-z ]+\) )?`)
+
 var key = regexp.MustCompile(`^( *)([A-Za-z0-9_]+):`)
 
 // comments maps the path of each key, such as "image.tag", to the text of the comment above it.
@@ -99,7 +102,7 @@ func readComments(values []byte) []comment {
 		if comment, isComment := strings.CutPrefix(trimmed, "#"); isComment {
 			comment = strings.TrimSpace(comment)
 			documented = documented || len(text) == 0 && strings.HasPrefix(comment, "-- ")
-			text = append(text, strings.TrimSpace(strings.TrimPrefix(comment, "-- ")))
+			text = append(text, strings.TrimSpace(marker.ReplaceAllString(comment, "")))
 			continue
 		}
 		if m := key.FindStringSubmatch(line); m != nil {

@@ -9,7 +9,7 @@ import (
 
 const values = `# A header of the file.
 
-# -- Run it.
+# -- (boolean or null) Run it.
 enabled: true
 # What runs.
 image:

@@ -172,7 +172,7 @@ func TestDatabase_ExistingSecret_NameOrMap(t *testing.T) {
 		"existingSecret: s": "database.existingSecret is set, but none of its keys: set database.secretKeys.url to the key that contains a connection URL",
 		"host: db, dbname: a, username: b, secretKeys: {password: p}":                                 "database.secretKeys.password is set, but no Secret: set database.existingSecret to the name of the Secret",
 		"host: db, dbname: a, username: b, password: x, existingSecret: s, secretKeys: {password: p}": "database.password and database.secretKeys.password are both set: remove one of them",
-		"existingSecret: '{{ .Values.global.x }}', secretKeys: {url: u}":                              "database.existingSecret is a template that renders to nothing",
+		"existingSecret: '{{ .Values.global.x }}', secretKeys: {url: u}":                              "database.existingSecret is a template with an empty result",
 		"existingSecret: s, secretKeys: {user: u}":                                                    "did you mean database.secretKeys.username?",
 		"existingSecret: [s]": "at '/database/existingSecret': got array, want null or string or object",
 	} {

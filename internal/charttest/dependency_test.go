@@ -28,15 +28,15 @@ func TestRefusals_Dependency_NamePlaceInParentsValues(t *testing.T) {
 	for values, want := range map[string]string{
 		"{}":                                  "set orders.database.url, or orders.database.host, dbname, username and password, or orders.database.existingSecret and orders.database.secretKeys",
 		"{database: {host: h, dbname: shop}}": "set orders.database.username, or, for an existing Secret, orders.database.secretKeys.username",
-		"{database: {url: x}}":                "Set orders.image.repository and orders.image.tag to an image that holds your migrations",
+		"{database: {url: x}}":                "Set orders.image.repository and orders.image.tag to an image that contains your migrations",
 		"{database: {url: x, passwordFile: /p, existingSecret: {name: s, keys: {password: p}}}}": "the password is set by orders.database.existingSecret.keys.password and by orders.database.passwordFile",
-		"{database: {url: x}, image: {repository: a}}":                                           "orders.image.repository is set but neither orders.image.tag nor orders.image.digest",
-		"{database: {url: x}, migrations: {image: {repository: a}}}":                             "orders.migrations.image.repository is set but neither orders.migrations.image.tag",
+		"{database: {url: x}, image: {repository: a}}":                                           "orders.image.repository is set, but neither orders.image.tag nor orders.image.digest",
+		"{database: {url: x}, migrations: {image: {repository: a}}}":                             "orders.migrations.image.repository is set, but neither orders.migrations.image.tag",
 		"{database: {url: x}, image: {tag: v1}, timeout: 300s}":                                  "orders.timeout (300s) must be below orders.activeDeadlineSeconds (270)",
 		"{database: {url: x}, image: {tag: v1}, lockWait: 250s}":                                 "orders.lockWait (250s) must not be above orders.timeout (240s)",
 		"{database: {url: x}, image: {tag: v1}, tool: {command: [a]}}":                           "set orders.tool.image.repository",
-		"{database: {url: x}, image: {tag: v1}, commonAnnotations: {helm.sh/a: b}}":              "orders.commonAnnotations may not set",
-		"{database: {url: x}, image: {tag: v1}, rollback: {allowDataLoss: true}}":                "set orders.rollback.policy=down",
+		"{database: {url: x}, image: {tag: v1}, commonAnnotations: {helm.sh/a: b}}":              "orders.commonAnnotations must not contain",
+		"{database: {url: x}, image: {tag: v1}, rollback: {allowDataLoss: true}}":                "Set orders.rollback.policy=down",
 		"{database: {url: x}, image: {tag: v1}, notify: {webhook: {format: slack}}}":             "set orders.notify.webhook.url",
 	} {
 		orders := parse(t, "orders: "+values)["orders"]

@@ -21,10 +21,10 @@ func TestHookOutputLogPolicy(t *testing.T) {
 		"":                                   {"booking-shiplock": "hook-failed"},
 		"hookOutputLogPolicy: auto\n":        {"booking-shiplock": "hook-failed"},
 		"hookOutputLogPolicy: none\n":        {"booking-shiplock": ""},
-		down:                                 {"booking-shiplock": "hook-failed", "booking-shiplock-rollback": "hook-failed", "booking-shiplock-undo": "hook-failed"},
-		down + "hookOutputLogPolicy: none\n": {"booking-shiplock": "", "booking-shiplock-rollback": "", "booking-shiplock-undo": ""},
-		down + "hookOutputLogPolicy: hook-succeeded,hook-failed\n":           {"booking-shiplock": "hook-succeeded,hook-failed", "booking-shiplock-rollback": "hook-succeeded,hook-failed", "booking-shiplock-undo": "hook-succeeded,hook-failed"},
-		down + "mode: job\nfullnameOverride: s\nhookOutputLogPolicy: none\n": {"s-undo": ""},
+		down:                                 {"booking-shiplock": "hook-failed", "booking-shiplock-rollback": "hook-failed", "booking-shiplock-down": "hook-failed"},
+		down + "hookOutputLogPolicy: none\n": {"booking-shiplock": "", "booking-shiplock-rollback": "", "booking-shiplock-down": ""},
+		down + "hookOutputLogPolicy: hook-succeeded,hook-failed\n":           {"booking-shiplock": "hook-succeeded,hook-failed", "booking-shiplock-rollback": "hook-succeeded,hook-failed", "booking-shiplock-down": "hook-succeeded,hook-failed"},
+		down + "mode: job\nfullnameOverride: s\nhookOutputLogPolicy: none\n": {"s-down": ""},
 		"mode: argocd\nhookOutputLogPolicy: hook-failed\n":                   {"booking-shiplock": ""},
 	} {
 		r := render(t, withURL+values)
@@ -42,7 +42,7 @@ func TestHookOutputLogPolicy(t *testing.T) {
 	}
 	for _, policy := range []string{"hook-failed", "hook-succeeded"} {
 		notes := render(t, withURL+"hookOutputLogPolicy: "+policy).Info.Notes
-		assert.Equal(t, policy == "hook-failed", strings.Contains(notes, "helm prints the reason"), policy)
+		assert.Equal(t, policy == "hook-failed", strings.Contains(notes, "Helm prints the cause"), policy)
 	}
 }
 

@@ -104,10 +104,10 @@ func TestNotesNameWhatStays(t *testing.T) {
 func TestEventsInPods(t *testing.T) {
 	t.Parallel()
 	_, err := inPods(t, "initContainer", "", fromSecret+events+"mode: initContainer")
-	require.ErrorContains(t, err, "shiplock.kubernetesEvents.enabled with shiplock.mode: initContainer: the pods are the application's, and so is their account: set shiplock.serviceAccount.name to it")
+	require.ErrorContains(t, err, "shiplock.kubernetesEvents.enabled with shiplock.mode: initContainer requires the ServiceAccount of the application's pods: set shiplock.serviceAccount.name to it")
 	for values, want := range map[string]string{
-		"networkPolicy: {enabled: true}":  "shiplock.networkPolicy.enabled with shiplock.mode: initContainer",
-		"prometheusRule: {enabled: true}": "shiplock.prometheusRule.enabled with shiplock.mode: initContainer",
+		"networkPolicy: {enabled: true}":  "shiplock.networkPolicy.enabled is not supported with shiplock.mode: initContainer",
+		"prometheusRule: {enabled: true}": "shiplock.prometheusRule.enabled is not supported with shiplock.mode: initContainer",
 	} {
 		_, err := inPods(t, "initContainer", "", fromSecret+"mode: initContainer\n"+values)
 		require.ErrorContains(t, err, want)

@@ -171,17 +171,17 @@ func TestInitContainer(t *testing.T) {
 func TestRefusalsInPods(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ helper, arguments, values, want string }{
-		"a hook's Secret":    {"waitForMigrations", "", withURL, `pass "env" (the application's own variables that lead to the database), or use shiplock.database.existingSecret`},
-		"no context":         {"waitForMigrations", `"context" .Values.shiplock`, fromSecret, `shiplock.waitForMigrations: "context" is not the context of a chart: include it with (dict "context" $)`},
+		"a hook's Secret":    {"waitForMigrations", "", withURL, `pass "env" (variables with the database connection), or set shiplock.database.existingSecret`},
+		"no context":         {"waitForMigrations", `"context" .Values.shiplock`, fromSecret, `shiplock.waitForMigrations: "context" is not the context of a chart: include the template with (dict "context" $)`},
 		"text as context":    {"initContainer", `"context" "shop"`, fromSecret, `shiplock.initContainer: "context" is not the context of a chart`},
-		"another's values":   {"waitForMigrations", `"alias" "global"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency called "global"`},
-		"unknown alias":      {"waitForMigrations", `"alias" "order"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency called "order"`},
-		"no glob":            {"waitForMigrations", "", fromSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations needs a "glob"`},
+		"another's values":   {"waitForMigrations", `"alias" "global"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency named "global"`},
+		"unknown alias":      {"waitForMigrations", `"alias" "order"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency named "order"`},
+		"no glob":            {"waitForMigrations", "", fromSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations requires "glob"`},
 		"nothing matches":    {"waitForMigrations", `"glob" "sql/*"`, fromSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations: no file of chart "shop" that matches "sql/*" is an up migration`},
-		"beside a Job":       {"initContainer", "", fromSecret, `shiplock.initContainer: the pods would migrate beside a Job, for shiplock.mode is "hook": set shiplock.mode=initContainer, or use shiplock.waitForMigrations`},
-		"the parent's files": {"initContainer", "", fromSecret + "mode: initContainer\nmigrations: {fromChart: true}", "would let a restarted pod of the old version run the new version's files"},
-		"newer is a failure": {"initContainer", "", fromSecret + "mode: initContainer\nonNewer: fail", "would keep pods of the old version from starting"},
-		"no Job to name":     {"jobName", "", fromSecret + "mode: initContainer", "shiplock.jobName: with mode: initContainer there is no Job"},
+		"beside a Job":       {"initContainer", "", fromSecret, `shiplock.initContainer: both the pods and a Job would migrate, because shiplock.mode is "hook": set shiplock.mode=initContainer, or use shiplock.waitForMigrations`},
+		"the parent's files": {"initContainer", "", fromSecret + "mode: initContainer\nmigrations: {fromChart: true}", "would run the new version's files in restarted pods of the old version"},
+		"newer is a failure": {"initContainer", "", fromSecret + "mode: initContainer\nonNewer: fail", "would prevent pods of the old version from starting"},
+		"no Job to name":     {"jobName", "", fromSecret + "mode: initContainer", "shiplock.jobName: mode: initContainer has no Job"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

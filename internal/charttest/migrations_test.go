@@ -101,14 +101,14 @@ func TestParentConfigMapRefusals(t *testing.T) {
 		template, values, want string
 		files                  map[string]string
 	}{
-		"nothing matches":  {template: ofShiplock, want: `no file of chart "shop" matches "migrations/*.sql": the glob is relative to the chart's folder`},
+		"nothing matches":  {template: ofShiplock, want: `no file of chart "shop" matches "migrations/*.sql": the glob is relative to the chart's directory`},
 		"same name":        {template: strings.Replace(ofShiplock, "*.sql", "**.sql", 1), files: map[string]string{"migrations/a/1_a.up.sql": "", "migrations/b/1_a.up.sql": ""}, want: "migrations/a/1_a.up.sql and migrations/b/1_a.up.sql have the same name"},
-		"bad name":         {template: ofShiplock, files: map[string]string{"migrations/1 a.up.sql": ""}, want: "migrations/1 a.up.sql cannot be a ConfigMap's key"},
-		"too large":        {template: ofShiplock, files: map[string]string{"migrations/1_a.up.sql": strings.Repeat("x", 1<<20), "migrations/2_b.up.sql": "y"}, want: `the files that match "migrations/*.sql" are 1048577 bytes, and a ConfigMap holds 1048576: build them into the migrator's image`},
-		"unknown alias":    {template: strings.Replace(ofOrders, `"alias" "orders"`, `"alias" "order"`, 1), files: one, want: `chart "shop" has no dependency called "order"`},
-		"no glob":          {template: `{{ include "shiplock.migrationsConfigMap" (dict "context" .) }}`, files: one, want: `shiplock.migrationsConfigMap needs a "glob"`},
-		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {image: {tag: v1}, migrations: {fromChart: false}}", want: "nothing would run them: set shiplock.migrations.fromChart=true"},
-		"unknown job name": {template: `a: {{ include "shiplock.jobName" (dict "context" . "alias" "order") }}`, want: `shiplock.jobName: chart "shop" has no dependency called "order": pass its name or alias`},
+		"bad name":         {template: ofShiplock, files: map[string]string{"migrations/1 a.up.sql": ""}, want: "migrations/1 a.up.sql cannot be the key of a ConfigMap"},
+		"too large":        {template: ofShiplock, files: map[string]string{"migrations/1_a.up.sql": strings.Repeat("x", 1<<20), "migrations/2_b.up.sql": "y"}, want: `the files that match "migrations/*.sql" have 1048577 bytes, and the limit of a ConfigMap is 1048576: build them into the migrator's image`},
+		"unknown alias":    {template: strings.Replace(ofOrders, `"alias" "orders"`, `"alias" "order"`, 1), files: one, want: `chart "shop" has no dependency named "order"`},
+		"no glob":          {template: `{{ include "shiplock.migrationsConfigMap" (dict "context" .) }}`, files: one, want: `shiplock.migrationsConfigMap requires "glob"`},
+		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {image: {tag: v1}, migrations: {fromChart: false}}", want: "its migrations would not run: set shiplock.migrations.fromChart=true"},
+		"unknown job name": {template: `a: {{ include "shiplock.jobName" (dict "context" . "alias" "order") }}`, want: `shiplock.jobName: chart "shop" has no dependency named "order": pass its name or alias`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

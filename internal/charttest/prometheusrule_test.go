@@ -61,7 +61,7 @@ func TestAlertOfAFailedJob(t *testing.T) {
 	}
 	for values, jobs := range map[string]map[string]bool{
 		"":                                {"booking-shiplock": true, "booking-shiplock-0123abcd": false, "booking-shiplock2": false},
-		"rollback: {policy: down}":        {"booking-shiplock": true, "booking-shiplock-undo": true, "booking-shiplock-rollback": true, "booking-shiplock-rollback2": false, "booking-shiplock-web": false},
+		"rollback: {policy: down}":        {"booking-shiplock": true, "booking-shiplock-down": true, "booking-shiplock-rollback": true, "booking-shiplock-rollback2": false, "booking-shiplock-web": false},
 		"mode: argocd":                    {"booking-shiplock": true},
 		"mode: job":                       {"booking-shiplock-0123abcd": true, "booking-shiplock": false, "booking-shiplock-0123abcde": false},
 		"database: {partOfRelease: true}": {"booking-shiplock": true, "booking-shiplock-0123abcd": true, "booking-shiplock-web": false},
@@ -111,8 +111,8 @@ func TestAlertsText(t *testing.T) {
         exp_alerts:
           - exp_labels: {job_name: booking-shiplock, namespace: shop, condition: "true", severity: critical}
             exp_annotations:
-              summary: The migrations of release booking have failed; the release has stopped, and the version that ran goes on serving.
-              description: "Why, and what to do: kubectl -n shop logs job/booking-shiplock"
+              summary: The migrations of release booking failed. The release stopped, and the running version keeps serving.
+              description: "For the cause and the solution, run: kubectl -n shop logs job/booking-shiplock"
               runbook_url: https://runbooks.example.com/schema
 `
 	out, err := promtool(t, rules(t, "prometheusRule: {alertAnnotations: {runbook_url: 'https://runbooks.example.com/schema'}}"), test)

@@ -42,7 +42,7 @@ func runs(t *testing.T, r *Rendered) map[string]jobRun {
 // for, goes down; an install never does.
 func TestRollback(t *testing.T) {
 	t.Parallel()
-	const main, back, undo = "booking-shiplock", "booking-shiplock-rollback", "booking-shiplock-undo"
+	const main, back, undo = "booking-shiplock", "booking-shiplock-rollback", "booking-shiplock-down"
 	const hooks = "pre-install,pre-upgrade"
 	after := jobRun{when: "post-rollback,post-upgrade", onNewer: "down", mode: "post-rollback"}
 	before := jobRun{when: "pre-rollback", mode: "pre-rollback"}
@@ -85,12 +85,12 @@ func TestRollbackOfOrdinaryJobs(t *testing.T) {
 		r := render(t, merges(t, withURL+down, values))
 		jobs := runs(t, r)
 		require.Len(t, jobs, 2)
-		assert.Equal(t, jobRun{"post-rollback,post-upgrade", "down", "post-rollback", "", ""}, jobs["booking-shiplock-undo"])
-		delete(jobs, "booking-shiplock-undo")
+		assert.Equal(t, jobRun{"post-rollback,post-upgrade", "down", "post-rollback", "", ""}, jobs["booking-shiplock-down"])
+		delete(jobs, "booking-shiplock-down")
 		for _, ordinary := range jobs {
 			assert.Equal(t, jobRun{mode: "job"}, ordinary)
 		}
-		undo := job(t, r, "booking-shiplock-undo")
+		undo := job(t, r, "booking-shiplock-down")
 		assert.Nil(t, undo.Spec.TTLSecondsAfterFinished, "Helm 3 takes a vanished hook for a success")
 		secret, err := Find[*corev1.Secret](r, migrator(t, undo).Env[0].ValueFrom.SecretKeyRef.Name)
 		require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestWhatARollbackNeeds(t *testing.T) {
 		assert.Less(t, h.Weight, 0, h.Name)
 	}
 	assert.Equal(t, []string{"ConfigMap", "NetworkPolicy", "Role", "RoleBinding", "Secret", "ServiceAccount"}, slices.Sorted(maps.Keys(kinds)))
-	undo := job(t, r, "booking-shiplock-undo").Spec.Template.Spec
+	undo := job(t, r, "booking-shiplock-down").Spec.Template.Spec
 	assert.Equal(t, job(t, r, "booking-shiplock").Spec.Template.Spec.Volumes, undo.Volumes)
 	isRestricted(t, "undo", undo)
 }
@@ -133,14 +133,14 @@ func TestRollbackOfTheParentsFilesAndPods(t *testing.T) {
 	r, err := Render(parent(t, ofShiplock, map[string]string{"migrations/1_a.up.sql": ""}),
 		Options{Values: map[string]any{"shiplock": parse(t, down+"mode: job"), "orders": map[string]any{"enabled": false}}})
 	require.NoError(t, err)
-	undo := job(t, r, "booking-shiplock-undo")
+	undo := job(t, r, "booking-shiplock-down")
 	_, err = Find[*corev1.ConfigMap](r, undo.Spec.Template.Spec.Volumes[0].ConfigMap.Name)
 	require.NoError(t, err)
 
 	r, err = Render(app(t, "initContainer", ""), Options{Values: map[string]any{"shiplock": parse(t, withURL+down+"mode: initContainer"),
 		"orders": map[string]any{"enabled": false}, "stockKeeping": map[string]any{"enabled": false}}})
 	require.NoError(t, err)
-	assert.Equal(t, map[string]jobRun{"booking-shiplock-undo": {"post-rollback,post-upgrade", "down", "post-rollback", "", ""}}, runs(t, r))
+	assert.Equal(t, map[string]jobRun{"booking-shiplock-down": {"post-rollback,post-upgrade", "down", "post-rollback", "", ""}}, runs(t, r))
 	secret, err := Find[*corev1.Secret](r, "")
 	require.NoError(t, err)
 	assert.Equal(t, secret.Name, migrator(t, job(t, r, "")).Env[0].ValueFrom.SecretKeyRef.Name)
@@ -160,9 +160,9 @@ func TestRollbackOfTheParentsFilesAndPods(t *testing.T) {
 func TestNotesOfARollback(t *testing.T) {
 	t.Parallel()
 	for values, names := range map[string][]string{
-		"mode: hook": {"job/booking-shiplock-rollback", "job/booking-shiplock-undo", "after its pods are back", "unless that would lose data"},
-		"rollback: {when: pre-rollback, allowDataLoss: true}": {"job/booking-shiplock-rollback", "before any pod changes, and data with them"},
-		"mode: job": {"After `helm uninstall` job/booking-shiplock-undo is left"},
+		"mode: hook": {"job/booking-shiplock-rollback", "job/booking-shiplock-down", "after its pods are back", "unless that would lose data"},
+		"rollback: {when: pre-rollback, allowDataLoss: true}": {"job/booking-shiplock-rollback", "before any pod changes, including data loss"},
+		"mode: job": {"job/booking-shiplock-down remains after `helm uninstall`"},
 	} {
 		r := render(t, merges(t, withURL+"rollback: {policy: down}", values))
 		for _, name := range names {

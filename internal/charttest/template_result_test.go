@@ -11,13 +11,13 @@ func TestTemplates_UnusableResult_Refused(t *testing.T) {
 	t.Parallel()
 	const rest = ", dbname: booking, username: owner}"
 	for values, want := range map[string]string{
-		"database: {existingSecret: {name: '{{ .Values.global.x }}', keys: {url: u}}}":                       "database.existingSecret.name is a template that renders to nothing",
-		"database: {url: x, ca: {secretName: '{{ .Values.global.x }}'}}":                                     "database.ca.secretName is a template that renders to nothing",
-		"image: {repository: b, tag: v2}\ndatabase: {url: x, ca: {configMapName: '{{ .Values.global.x }}'}}": "database.ca.configMapName is a template that renders to nothing",
-		withURL + "migrations: {existingConfigMap: '{{ .Values.global.x }}'}":                                "migrations.existingConfigMap is a template that renders to nothing",
-		"database: {host: ' db'" + rest:                                                                      "neither the name nor the address",
-		"database: {host: 'a, b'" + rest:                                                                     "neither the name nor the address",
-		"database: {host: 'a, {{ .Release.Name }}'" + rest:                                                   "neither the name nor the address",
+		"database: {existingSecret: {name: '{{ .Values.global.x }}', keys: {url: u}}}":                       "database.existingSecret.name is a template with an empty result",
+		"database: {url: x, ca: {secretName: '{{ .Values.global.x }}'}}":                                     "database.ca.secretName is a template with an empty result",
+		"image: {repository: b, tag: v2}\ndatabase: {url: x, ca: {configMapName: '{{ .Values.global.x }}'}}": "database.ca.configMapName is a template with an empty result",
+		withURL + "migrations: {existingConfigMap: '{{ .Values.global.x }}'}":                                "migrations.existingConfigMap is a template with an empty result",
+		"database: {host: ' db'" + rest:                                                                      "not a valid host name or address",
+		"database: {host: 'a, b'" + rest:                                                                     "not a valid host name or address",
+		"database: {host: 'a, {{ .Release.Name }}'" + rest:                                                   "not a valid host name or address",
 	} {
 		t.Run(values, func(t *testing.T) {
 			t.Parallel()

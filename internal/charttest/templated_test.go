@@ -69,8 +69,8 @@ func TestImageTag_Number(t *testing.T) {
 				values = merge(parse(t, withURL+"tool: {command: [c]}"), nested("tool.image.repository", "a"))
 			}
 			_, err := Render(chartDir, Options{Values: merge(values, parse(t, strings.ReplaceAll(toYAML(t, nested(path+".tag", "TAG")), "TAG", tag)))})
-			require.ErrorContains(t, err, path+".tag must be a string, and YAML made the number ", tag)
-			assert.ErrorContains(t, err, "put the tag in quotes, or use --set-string "+path+".tag=")
+			require.ErrorContains(t, err, path+".tag must be a string, but is the number ", tag)
+			assert.ErrorContains(t, err, "quote the tag, or use --set-string "+path+".tag=")
 		}
 	}
 }
@@ -79,22 +79,22 @@ func TestAddressRefusals(t *testing.T) {
 	t.Parallel()
 	const rest = ", dbname: booking, username: owner}"
 	for values, want := range map[string]string{
-		"database: {host: 'db:5432'" + rest:                                                `database.host is "db:5432": write db into it, and the port into database.port`,
-		"database: {host: 'db:'" + rest:                                                    `write db into it`,
+		"database: {host: 'db:5432'" + rest:                                                `database.host is "db:5432": set it to db, and set the port in database.port`,
+		"database: {host: 'db:'" + rest:                                                    `set it to db`,
 		"database: {host: 'a,b:5433'" + rest:                                               `database.host is "b:5433"`,
-		"database: {host: '{{ .Release.Name }}:5432'" + rest:                               `database.host is "booking:5432": write booking into it`,
-		"database: {host: '[::1]:5432'" + rest:                                             "write the address without brackets",
-		"database: {host: '[::1]'" + rest:                                                  "write the address without brackets",
-		"database: {host: 'db:5432:x'" + rest:                                              "which is neither the name nor the address of a host",
+		"database: {host: '{{ .Release.Name }}:5432'" + rest:                               `database.host is "booking:5432": set it to booking`,
+		"database: {host: '[::1]:5432'" + rest:                                             "remove the brackets",
+		"database: {host: '[::1]'" + rest:                                                  "remove the brackets",
+		"database: {host: 'db:5432:x'" + rest:                                              "which is not a valid host name or address",
 		"database: {host: 'postgres://db'" + rest:                                          "database.host is a URL",
 		"database: {host: 'mysql://db'" + rest:                                             "database.host is a URL",
 		"database: {host: 'jdbc:postgresql:db'" + rest:                                     "database.host is a URL",
 		"database: {host: 'tcp://10.0.0.1:5432'" + rest:                                    "database.host is a URL",
-		"database: {host: 'owner@db'" + rest:                                               "database.host has a user in it",
-		"database: {host: 'db/booking'" + rest:                                             "the database's name into database.dbname",
-		"database: {host: 'a b'" + rest:                                                    "neither the name nor the address",
-		"database: {host: '{{ .Values.global.host }}'" + rest:                              "database.host is a template that renders to nothing",
-		"database: {host: db, dbname: '{{ .Values.global.x }}', username: u}":              "database.dbname is a template that renders to nothing",
+		"database: {host: 'owner@db'" + rest:                                               "database.host contains a user name",
+		"database: {host: 'db/booking'" + rest:                                             "set database.dbname to the database name",
+		"database: {host: 'a b'" + rest:                                                    "not a valid host name or address",
+		"database: {host: '{{ .Values.global.host }}'" + rest:                              "database.host is a template with an empty result",
+		"database: {host: db, dbname: '{{ .Values.global.x }}', username: u}":              "database.dbname is a template with an empty result",
 		"database: {host: db, dbname: 'postgres://db/x', username: u}":                     "database.dbname is a URL",
 		"database: {host: db, port: '{{ 70000 }}'" + rest:                                  `database.port is "70000"`,
 		"database: {host: db, port: '5432,0'" + rest:                                       `database.port is "0"`,
@@ -103,14 +103,14 @@ func TestAddressRefusals(t *testing.T) {
 		"database: {url: 'jdbc:postgresql://db/x'}":                                        "database.url does not begin with postgres://",
 		"database: {url: 'pgx5://u:secret@db/x'}":                                          "database.url does not begin with postgres://",
 		"database: {url: 'postgresql+psycopg://u:secret@db/x'}":                            "database.url does not begin with postgres://",
-		"database: {url: 'postgres://{{ .Release.Name }}-db/x'}":                           "database.url has {{ in it, and is not a template",
+		"database: {url: 'postgres://{{ .Release.Name }}-db/x'}":                           "database.url contains {{, but URLs are not templates",
 		"extraEnv: [{name: DATABASE_URL, value: 'mysql://u:secret@db/x'}]":                 "DATABASE_URL in extraEnv does not begin with postgres://",
-		"extraEnv: [{name: PGHOST, value: 'db:5432'}]\ndatabase: {dbname: a, username: b}": "PGHOST in extraEnv is \"db:5432\": write db into it, and the port into PGPORT",
-		withURL + "image: {repository: 'https://reg/a'}":                                   "image.repository is \"https://reg/a\": write it without https://",
-		withURL + "image: {registry: 'docker://reg', tag: v1}":                             "image.registry is \"docker://reg\": write it without docker://",
-		withURL + "image: {tag: 'v1:x'}":                                                   `image.tag is "v1:x", which cannot be the tag of an image`,
-		withURL + "image: {tag: '{{ .Values.global.tag }}'}":                               "image.tag is a template that renders to nothing",
-		withURL + "global: {t: 20241101}\nimage: {tag: '{{ .Values.global.t }}'}":          "if a template reads a number, put that in quotes",
+		"extraEnv: [{name: PGHOST, value: 'db:5432'}]\ndatabase: {dbname: a, username: b}": "PGHOST in extraEnv is \"db:5432\": set it to db, and set the port in PGPORT",
+		withURL + "image: {repository: 'https://reg/a'}":                                   "image.repository is \"https://reg/a\": remove https://",
+		withURL + "image: {registry: 'docker://reg', tag: v1}":                             "image.registry is \"docker://reg\": remove docker://",
+		withURL + "image: {tag: 'v1:x'}":                                                   `image.tag is "v1:x", which is not a valid image tag`,
+		withURL + "image: {tag: '{{ .Values.global.tag }}'}":                               "image.tag is a template with an empty result",
+		withURL + "global: {t: 20241101}\nimage: {tag: '{{ .Values.global.t }}'}":          "If a template reads a number, quote the number",
 		withURL + "image: {digest: '{{ .Release.Name }}'}":                                 `image.digest is "booking"`,
 	} {
 		t.Run(values, func(t *testing.T) {

@@ -68,7 +68,7 @@ dependencies:
 				output, err := exec.Command(tool(t, helm), "template", "town", tc.dir, "--kube-version", KubeVersion).CombinedOutput()
 				assert.Equal(t, tc.refused, err != nil, "%s", output)
 				if tc.refused {
-					assert.Contains(t, string(output), "this release has chart shiplock in different versions")
+					assert.Contains(t, string(output), "this release contains different versions of chart shiplock")
 				} else {
 					assert.Equal(t, 2, strings.Count(string(output), "kind: Job"), "%s", output)
 				}

@@ -122,7 +122,7 @@ func (s *Settings) applyMigrateParams(params map[string]string) error {
 	if s.TableGiven || s.Table != DefaultTable {
 		givenSchema, givenName, _ := ParseTable(s.Table)
 		if givenSchema != schema || givenName != name {
-			return usage("the version table is given twice: --table (SHIPLOCK_TABLE, in the chart table) is %s, and %s in the database URL is %s: remove one of them",
+			return usage("the version table is given twice: --table (SHIPLOCK_TABLE, in the chart migrationsTable) is %s, and %s in the database URL is %s: remove one of them",
 				s.Table, paramTable, formatTable(schema, name))
 		}
 	}

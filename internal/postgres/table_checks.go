@@ -170,13 +170,13 @@ func (db *DB) elsewhereError() *TableError {
 		Message: fmt.Sprintf("no %s in schema %s, the first in the search_path, but schema %s contains them", what, db.table.schema, other.Schema),
 		Detail: fmt.Sprintf("without --table schema.name, the tables are in current_schema(), which is now %s; possible causes are a new schema named like the role, a changed search_path (URL, PGOPTIONS, ALTER ROLE, ALTER DATABASE) or a revoked USAGE privilege; "+
 			"every migration would run again", db.table.schema),
-		Hint: fmt.Sprintf("use %s: set --table %s (in the chart: table), or correct the search_path\nto start with no migrations applied in %s: set --table %s", there, there, db.table.schema, db.table),
+		Hint: fmt.Sprintf("use %s: set --table %s (in the chart: migrationsTable), or correct the search_path\nto start with no migrations applied in %s: set --table %s", there, there, db.table.schema, db.table),
 	}
 	switch {
 	case db.table.schema == "":
 		e.Message = fmt.Sprintf("no schema in the search_path exists or is accessible, but schema %s contains a %s", other.Schema, what)
 		e.Detail = "possible causes are a changed search_path, a dropped schema or a revoked USAGE privilege"
-		e.Hint = fmt.Sprintf("set --table %s (in the chart: table), or correct the search_path", there)
+		e.Hint = fmt.Sprintf("set --table %s (in the chart: migrationsTable), or correct the search_path", there)
 	case db.versionTableExists:
 		e.Message = fmt.Sprintf("%s has no history table, but schema %s contains a version table and a history table", db.table, other.Schema)
 	}
@@ -215,7 +215,7 @@ func (db *DB) CheckOtherSchemas(ctx context.Context, known func(version uint) bo
 		return &TableError{
 			Message: fmt.Sprintf("no version table in schema %s, the first in the search_path, but %s is at version %d, for which there is a migration file", db.table.schema, there, st.Version),
 			Detail:  "golang-migrate may have migrated this application there, and every migration would run again",
-			Hint: fmt.Sprintf("import %s: set --table %s (in the chart: table), or correct the search_path\nif it belongs to another application: set --table %s",
+			Hint: fmt.Sprintf("import %s: set --table %s (in the chart: migrationsTable), or correct the search_path\nif it belongs to another application: set --table %s",
 				there, there, db.table),
 		}
 	}
@@ -235,7 +235,7 @@ func (db *DB) checkVersionTable(r *ownTable) *TableError {
 	e := &TableError{
 		Message: fmt.Sprintf("%s is not golang-migrate's version table", db.table),
 		Detail:  fmt.Sprintf("it is %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Hint:    "use another version table: --table shiplock_migrations (in the chart: table)",
+		Hint:    "use another version table: --table shiplock_migrations (in the chart: migrationsTable)",
 	}
 	if tool := db.toolOf(r.Columns); tool != "" {
 		e.Message += fmt.Sprintf("; its columns are those of %s", tool)
@@ -260,7 +260,7 @@ func (db *DB) checkHistoryTable(r *ownTable) *TableError {
 	e := &TableError{
 		Message: fmt.Sprintf("%s is not Shiplock's history table", history),
 		Detail:  fmt.Sprintf("it is %s (%s)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Hint:    fmt.Sprintf("rename or move it, or use another version table, whose history table has another name: --table (in the chart: table; currently %s)", db.table),
+		Hint:    fmt.Sprintf("rename or move it, or use another version table, whose history table has another name: --table (in the chart: migrationsTable; currently %s)", db.table),
 	}
 	if r.Kind == "r" && len(missing) < len(historyColumns)/2 {
 		e.Message = fmt.Sprintf("%s has been altered", history)
@@ -399,7 +399,7 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 			return st, &TableError{
 				Message: fmt.Sprintf("%s contains a row without a valid version", t),
 				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
-				Hint:    fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor use another version table: --table (in the chart: table)", t.quoted()),
+				Hint:    fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor use another version table: --table (in the chart: migrationsTable)", t.quoted()),
 			}
 		}
 		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
@@ -412,7 +412,7 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 		return State{Version: database.NilVersion}, &TableError{
 			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
 			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
-			Hint:    fmt.Sprintf("compare the schema with the files and keep the correct row: DELETE FROM %s WHERE version <> …;\nor use another version table: --table (in the chart: table)", t.quoted()),
+			Hint:    fmt.Sprintf("compare the schema with the files and keep the correct row: DELETE FROM %s WHERE version <> …;\nor use another version table: --table (in the chart: migrationsTable)", t.quoted()),
 		}
 	}
 	return st, nil
