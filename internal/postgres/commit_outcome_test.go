@@ -28,7 +28,7 @@ const (
 
 // TestACommitThatIsUnderWayIsWaitedFor cuts the connection during the COMMIT: what
 // another session sees then is not yet how it ends.
-func TestACommitThatIsUnderWayIsWaitedFor(t *testing.T) {
+func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ more, journal, table string }{
 		"it succeeds": {journal: "0 imported, 1 applied", table: "a"},

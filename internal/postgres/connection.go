@@ -42,7 +42,7 @@ const (
 func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
-	said := map[string]bool{}
+	reported := map[string]bool{}
 	shown := db.opts.Progress.StartWait()
 	defer shown.End()
 	for attempt := 1; ; attempt++ {
@@ -71,13 +71,13 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 			pause = db.opts.ConnectDelay
 		}
 		fail.Limit = db.exhaustedLimit(fail.Waited+pause, attempt)
-		soon := isStartupError(err) && fail.Waited+pause < startGrace
-		if (fail.Permanent && !soon) || fail.Limit != "" {
+		startup := isStartupError(err) && fail.Waited+pause < startGrace
+		if (fail.Permanent && !startup) || fail.Limit != "" {
 			return nil, fail
 		}
 		reason := db.opts.DSN.Redact(err.Error())
-		if !said[reason] {
-			said[reason] = true
+		if !reported[reason] {
+			reported[reason] = true
 			shown.Reset()
 		}
 		shown.Show(db.connectStatus(reason, db.remainingWait(fail.Waited, attempt)))

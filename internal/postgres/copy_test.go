@@ -25,7 +25,7 @@ func streamedScript(t *testing.T, text string) *Script {
 	s, err := scanFile("1_x.up.sql", openText(text))
 	require.NoError(t, err)
 	require.NotNil(t, s.stream)
-	s.stream.window = 40
+	s.stream.batchBytes = 40
 	return s
 }
 

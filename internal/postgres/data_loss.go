@@ -102,7 +102,7 @@ func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, err
 		if s.Direction != "down" {
 			continue
 		}
-		if err := reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, s.StatementsApplied) }); err != nil {
+		if err := withFile(s.File, s.Open, func(from io.Reader) error { return l.read(from, s.StatementsApplied) }); err != nil {
 			return nil, err
 		}
 		steps[i].Own = l.own

@@ -65,7 +65,7 @@ func statementChangesOf(n *pgquery.Node, text string) []statementChange {
 		return t.changes
 	case *pgquery.Node_SelectStmt, *pgquery.Node_CallStmt, *pgquery.Node_ExecuteStmt:
 		if callsFunction(n) && bodyIsDestructive(text) {
-			t.addUndetermined(verb(text), "it calls a function with SQL that deletes rows or drops objects, which are known only at run time")
+			t.addUndetermined(statementKeyword(text), "it calls a function with SQL that deletes rows or drops objects, which are known only at run time")
 		}
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt:
 		return nil // their statements run later
@@ -84,7 +84,7 @@ func statementChangesOf(n *pgquery.Node, text string) []statementChange {
 			t.merge(s)
 		case *pgquery.FuncCall:
 			if name := lastName(s.Funcname); name == "lo_unlink" {
-				t.addUndetermined(verb(text), "lo_unlink deletes a large object")
+				t.addUndetermined(statementKeyword(text), "lo_unlink deletes a large object")
 			}
 		}
 	})
@@ -300,7 +300,7 @@ func callsFunction(n *pgquery.Node) (yes bool) {
 }
 
 // verb returns the first word of a statement.
-func verb(text string) string {
+func statementKeyword(text string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	return strings.ToUpper(word)
 }

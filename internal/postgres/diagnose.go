@@ -145,11 +145,11 @@ func (q *diagnosis) deadlock() Reason {
 	for _, m := range deadlockProcess.FindAllStringSubmatch(q.fail.Server().Detail, -1) {
 		if pid := m[1]; !seen[pid] {
 			seen[pid] = true
-			who := q.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
+			process := q.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
 				state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
 				FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
-			if who != nil {
-				r.Causes = append(r.Causes, "other process in the deadlock: "+strings.ReplaceAll(who[0], `, query "<insufficient privilege>"`, ""))
+			if process != nil {
+				r.Causes = append(r.Causes, "other process in the deadlock: "+strings.ReplaceAll(process[0], `, query "<insufficient privilege>"`, ""))
 			}
 		}
 	}

@@ -75,11 +75,11 @@ func (q *diagnosis) violatingRows(table string, r violation) Reason {
 	if n == nil || n[0] == "0" {
 		return Reason{}
 	}
-	verb := r.description
+	phrase := r.description
 	if n[0] == "1" {
-		verb = strings.Replace(verb, "violate ", "violates ", 1)
+		phrase = strings.Replace(phrase, "violate ", "violates ", 1)
 	}
-	why := fmt.Sprintf("%s in %s %s", countLabel(n[0], "row"), read, verb)
+	why := fmt.Sprintf("%s in %s %s", countLabel(n[0], "row"), read, phrase)
 	if key := q.queryRow(`SELECT string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n), string_agg('t.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n)
 		FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n), pg_catalog.pg_attribute a
 		WHERE i.indrelid = to_regclass($1) AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.attnum`, table); key != nil && key[0] != "" {
@@ -206,23 +206,23 @@ func (q *diagnosis) constraintViolation(r violation, con *pgquery.Constraint) (v
 // foreignKeyViolation selects rows whose key is not NULL and not in the referenced table.
 func (q *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (violation, bool) {
 	other := con.GetPktable()
-	var theirs []string
+	var referenced []string
 	for _, a := range con.PkAttrs {
-		theirs = append(theirs, quoteIfNeeded(a.GetString_().GetSval()))
+		referenced = append(referenced, quoteIfNeeded(a.GetString_().GetSval()))
 	}
-	if len(theirs) == 0 {
+	if len(referenced) == 0 {
 		for _, s := range q.query(`SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n), pg_catalog.pg_attribute a
 			WHERE i.indrelid = to_regclass($1) AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.n`, quoteQualified(other.GetSchemaname(), other.GetRelname())) {
-			theirs = append(theirs, s[0])
+			referenced = append(referenced, s[0])
 		}
 	}
-	if len(theirs) == 0 || len(theirs) != len(con.FkAttrs) {
+	if len(referenced) == 0 || len(referenced) != len(con.FkAttrs) {
 		return r, false
 	}
 	var known, same []string
 	for i, a := range con.FkAttrs {
-		ours := "t." + quoteIfNeeded(a.GetString_().GetSval())
-		known, same = append(known, ours+" IS NOT NULL"), append(same, "o."+theirs[i]+" = "+ours)
+		column := "t." + quoteIfNeeded(a.GetString_().GetSval())
+		known, same = append(known, column+" IS NOT NULL"), append(same, "o."+referenced[i]+" = "+column)
 	}
 	r.description = "violate the foreign key to " + tableName{other.GetSchemaname(), other.GetRelname()}.displayName()
 	r.where = fmt.Sprintf("%s AND NOT EXISTS (SELECT FROM %s AS o WHERE %s)", strings.Join(known, " AND "),

@@ -14,7 +14,7 @@ import (
 )
 
 // failing runs a migration that fails, through the driver, on a database that a superuser has prepared.
-func failing(t *testing.T, ctx context.Context, db *DB, sql string) *MigrationError {
+func failMigration(t *testing.T, ctx context.Context, db *DB, sql string) *MigrationError {
 	t.Helper()
 	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
 	driver := db.Driver(ctx, []Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: open}}, false)
@@ -25,7 +25,7 @@ func failing(t *testing.T, ctx context.Context, db *DB, sql string) *MigrationEr
 	return fail
 }
 
-func TestWhyRowsBreakARule(t *testing.T) {
+func TestDiagnose_ConstraintViolation_ReportsRows(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, prepare, sql, why, see string }{
 		{"hostile names", `CREATE TABLE "a""; DROP TABLE b; --" ("key'x" int PRIMARY KEY, "$1" int); INSERT INTO "a""; DROP TABLE b; --" VALUES (1, NULL)`,
@@ -49,8 +49,8 @@ func TestWhyRowsBreakARule(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			d.Exec(t, "CREATE TABLE b (c int)")
-			owned(t, d, c.prepare)
-			fail := failing(t, t.Context(), openSession(t, d), c.sql)
+			execAsOwner(t, d, c.prepare)
+			fail := failMigration(t, t.Context(), openSession(t, d), c.sql)
 			if c.why == "" {
 				assert.Empty(t, fail.Reason.Causes)
 				return
@@ -68,13 +68,13 @@ func TestWhyRowsBreakARule(t *testing.T) {
 }
 
 // owned runs SQL as the database's owner.
-func owned(t *testing.T, d *pgtest.Database, sql string) {
+func execAsOwner(t *testing.T, d *pgtest.Database, sql string) {
 	t.Helper()
 	_, err := d.Open(t).Exec(sql)
 	require.NoError(t, err)
 }
 
-func TestWhyDeniedGivesTheGrant(t *testing.T) {
+func TestDiagnose_PermissionDenied_SuggestsGrant(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ prepare, sql string }{
 		{"CREATE TABLE secret (a int)", "SELECT * FROM secret"},
@@ -94,7 +94,7 @@ func TestWhyDeniedGivesTheGrant(t *testing.T) {
 			d := pgtest.New(t)
 			d.Exec(t, c.prepare)
 			db := openSession(t, d)
-			fail := failing(t, t.Context(), db, c.sql)
+			fail := failMigration(t, t.Context(), db, c.sql)
 			require.NotEmpty(t, fail.Reason.Fix, "%v", fail.Server().Message)
 			assert.NotEmpty(t, fail.Reason.FixRole)
 			d.Exec(t, fail.Reason.Fix)
@@ -104,14 +104,14 @@ func TestWhyDeniedGivesTheGrant(t *testing.T) {
 }
 
 // TestTheLookIsBounded: a condition that takes long, and a table that somebody holds.
-func TestTheLookIsBounded(t *testing.T) {
+func TestDiagnose_SlowCondition_EndsInTime(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	owned(t, d, `CREATE TABLE a (b int); INSERT INTO a SELECT n FROM generate_series(1, 1000) n;
+	execAsOwner(t, d, `CREATE TABLE a (b int); INSERT INTO a SELECT n FROM generate_series(1, 1000) n;
 		CREATE FUNCTION slow(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN IF $1 = 1 AND current_setting('transaction_read_only') = 'off' THEN RETURN false; END IF; PERFORM pg_sleep(60); RETURN true; END $$`)
 	db := openSession(t, d)
 	began := time.Now()
-	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (slow(b))")
+	fail := failMigration(t, t.Context(), db, "ALTER TABLE a ADD CHECK (slow(b))")
 	assert.Less(t, time.Since(began), 30*time.Second)
 	assert.Empty(t, fail.Reason.Causes)
 	assert.Equal(t, "23514", string(fail.Server().Code))
@@ -121,17 +121,17 @@ func TestTheLookIsBounded(t *testing.T) {
 }
 
 // TestTheLookBehindAPooler: it is a transaction, and ends.
-func TestTheLookBehindAPooler(t *testing.T) {
+func TestDiagnose_TransactionPooler_LeavesNoOpenTransaction(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	owned(t, d, "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (-1)")
+	execAsOwner(t, d, "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (-1)")
 	db := openSession(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
-	fail := failing(t, t.Context(), db, "ALTER TABLE a ADD CHECK (b > 0)")
+	fail := failMigration(t, t.Context(), db, "ALTER TABLE a ADD CHECK (b > 0)")
 	assert.Equal(t, []string{"1 row in a violates CHECK (b > 0): b = -1"}, fail.Reason.Causes)
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"))
 }
 
-func TestPlaces(t *testing.T) {
+func TestUniquePosition(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ sql, name, want string }{
 		{"ALTER TABLE a ADD b int", "a", "a ADD"},

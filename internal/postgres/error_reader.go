@@ -210,9 +210,9 @@ func readField(from *bufio.Reader, n int) (value []byte, read int, err error) {
 		if ended {
 			part = part[:len(part)-1]
 		}
-		room := min(len(part), fieldHead-len(head))
-		head = append(head, part[:room]...)
-		if tail = append(tail, part[room:]...); len(tail) > 4*fieldTail && read > maxField {
+		free := min(len(part), fieldHead-len(head))
+		head = append(head, part[:free]...)
+		if tail = append(tail, part[free:]...); len(tail) > 4*fieldTail && read > maxField {
 			tail = append(tail[:0], tail[len(tail)-fieldTail:]...)
 		}
 		if ended {

@@ -21,7 +21,7 @@ func fingerprint(t *testing.T, db *DB) Fingerprint {
 }
 
 // everything has an object of each kind.
-const everything = `
+const allObjects = `
 CREATE TABLE guests (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL DEFAULT '', n serial, CHECK (n > 0));
 CREATE TABLE stays (guest int REFERENCES guests, day date) PARTITION BY RANGE (day);
 CREATE TABLE stays_2026 PARTITION OF stays FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
@@ -46,7 +46,7 @@ CREATE EXTENSION pg_trgm;
 `
 
 // superusers is what only a superuser may make, and what is rare.
-const superusers = `
+const superuserObjects = `
 CREATE STATISTICS pair ON id, email FROM guests;
 CREATE PUBLICATION outgoing FOR TABLE guests;
 CREATE FUNCTION h() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
@@ -65,12 +65,12 @@ CREATE FOREIGN TABLE far (a int) SERVER elsewhere;
 COMMENT ON TABLE guests IS 'them';
 `
 
-func TestFingerprintSeesEveryChange(t *testing.T) {
+func TestFingerprint_EveryKindOfChange_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %q SUPERUSER", d.User))
 	db := openSession(t, d)
-	require.NoError(t, db.exec(t.Context(), everything+superusers))
+	require.NoError(t, db.exec(t.Context(), allObjects+superuserObjects))
 	for sql, want := range map[string][]string{
 		"CREATE TABLE new (a serial PRIMARY KEY, b text UNIQUE)": {"added table public.new"},
 		"DROP TABLE stays":                                                                           {"removed table public.stays", "removed table public.stays_2026"},
@@ -154,7 +154,7 @@ func TestFingerprintSeesEveryChange(t *testing.T) {
 	}
 }
 
-func TestFingerprintSeesAnInvalidIndex(t *testing.T) {
+func TestFingerprint_InvalidIndex_Reported(t *testing.T) {
 	t.Parallel()
 	db := openSession(t, pgtest.New(t))
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a AS SELECT 1 AS b UNION ALL SELECT 1"))
@@ -168,11 +168,11 @@ func TestFingerprintSeesAnInvalidIndex(t *testing.T) {
 }
 
 // TestFingerprintIsOfAnotherSessionsWork: ours does not count, and the path has no say.
-func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
+func TestFingerprint_ChangeByAnotherSession_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
-	require.NoError(t, db.exec(t.Context(), everything))
+	require.NoError(t, db.exec(t.Context(), allObjects))
 	before := fingerprint(t, db)
 	run := ToolRun{Command: "tool", Outcome: ToolRunning, Started: time.Now()}
 	id, err := db.RecordToolRun(t.Context(), 0, run)
@@ -188,11 +188,11 @@ func TestFingerprintIsOfAnotherSessionsWork(t *testing.T) {
 	assert.Empty(t, before.Changes(fingerprint(t, other)))
 }
 
-func TestFingerprintDoesNotWaitForALockForEver(t *testing.T) {
+func TestFingerprint_LockedTable_TimesOut(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
-	require.NoError(t, db.exec(t.Context(), everything))
+	require.NoError(t, db.exec(t.Context(), allObjects))
 	tx, err := d.Admin().Begin()
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback() }()

@@ -12,14 +12,14 @@ const ranColumns = "down_bytes, min_compatible_version, irreversible"
 
 // values returns the values of ranColumns. They are NULL for a down migration.
 func (r StoredMigration) values() []string {
-	size, floor := "NULL", "NULL"
+	size, minVersion := "NULL", "NULL"
 	if r.DownSize >= 0 && r.HasDown {
 		size = fmt.Sprint(r.DownSize)
 	}
 	if r.MinCompatibleVersion > 0 {
-		floor = fmt.Sprint(r.MinCompatibleVersion)
+		minVersion = fmt.Sprint(r.MinCompatibleVersion)
 	}
-	return []string{size, floor, fmt.Sprint(r.Irreversible)}
+	return []string{size, minVersion, fmt.Sprint(r.Irreversible)}
 }
 
 // amended returns the SQL that sets these columns in an existing row.

@@ -45,7 +45,7 @@ func IncompatibleChanges(steps []Step) ([]IncompatibleChange, error) {
 		if s.Direction != "up" {
 			continue
 		}
-		err := reading(s.File, s.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, MaxStoredSQL)) })
+		err := withFile(s.File, s.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, MaxStoredSQL)) })
 		var unusable *ScriptError
 		if err != nil && !errors.As(err, &unusable) { // SQL that cannot be split is rejected before it runs
 			return nil, err

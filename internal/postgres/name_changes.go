@@ -255,7 +255,7 @@ func (l *destructiveChanges) trackCalls(n *pgquery.Node, text string) {
 		if _, top := n.Node.(*pgquery.Node_SelectStmt); top && !slices.Contains(harmlessFunctions, name) {
 			l.uncertain = true
 		}
-		l.addCall(verb(text), name)
+		l.addCall(statementKeyword(text), name)
 	})
 }
 

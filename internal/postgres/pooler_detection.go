@@ -39,13 +39,13 @@ func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 	if db.isDirect() {
 		return false, nil
 	}
-	ours, theirs := backendPIDs{db.Server.PID: true}, backendPIDs{}
-	if err := db.recordBackendPID(ctx, ours, ""); err != nil || len(ours) > 1 {
-		return len(ours) > 1, err
+	firstPIDs, secondPIDs := backendPIDs{db.Server.PID: true}, backendPIDs{}
+	if err := db.recordBackendPID(ctx, firstPIDs, ""); err != nil || len(firstPIDs) > 1 {
+		return len(firstPIDs) > 1, err
 	}
-	second, err := db.openSecondClient(ctx, ours, theirs)
+	second, err := db.openSecondClient(ctx, firstPIDs, secondPIDs)
 	if second == nil {
-		return ours.showPooling(theirs), err
+		return firstPIDs.showPooling(secondPIDs), err
 	}
 	defer func() {
 		if err := second.Close(); err != nil {
@@ -54,26 +54,26 @@ func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 	}()
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	for round := 0; round < probeRounds && !ours.showPooling(theirs); round++ {
-		own, other := db.probeRound(ctx, short, second, ours, theirs)
-		if own != nil || ctx.Err() != nil {
-			return ours.showPooling(theirs), own
+	for round := 0; round < probeRounds && !firstPIDs.showPooling(secondPIDs); round++ {
+		firstErr, secondErr := db.probeRound(ctx, short, second, firstPIDs, secondPIDs)
+		if firstErr != nil || ctx.Err() != nil {
+			return firstPIDs.showPooling(secondPIDs), firstErr
 		}
 		if short.Err() != nil {
 			return true, nil
 		}
-		if other != nil {
-			db.log.Debug("second connection for pooler detection lost", "error", other)
+		if secondErr != nil {
+			db.log.Debug("second connection for pooler detection lost", "error", secondErr)
 			break
 		}
 	}
-	return ours.showPooling(theirs), nil
+	return firstPIDs.showPooling(secondPIDs), nil
 }
 
 // openSecondClient opens a second connection and records which backend answers. It returns nil if
 // the second client gets no answer while the first session does, or if the recorded backends are
 // already sufficient. The error is that of the first session.
-func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*DB, error) {
+func (db *DB) openSecondClient(ctx context.Context, firstPIDs, secondPIDs backendPIDs) (*DB, error) {
 	type client struct {
 		db  *DB
 		err error
@@ -84,13 +84,13 @@ func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*
 	go func() {
 		second, err := db.openSecondSession(short)
 		if err == nil {
-			theirs[second.Server.PID] = true
-			err = second.recordBackendPID(short, theirs, "")
+			secondPIDs[second.Server.PID] = true
+			err = second.recordBackendPID(short, secondPIDs, "")
 		}
 		came <- client{second, err}
 	}()
 	var c client
-	var own error
+	var firstErr error
 	pause := probeQuiet
 	for answers := 0; c.db == nil && c.err == nil; answers++ {
 		select {
@@ -99,22 +99,22 @@ func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*
 		case <-time.After(pause):
 			pause = probePause
 		}
-		if own == nil {
-			own = db.recordBackendPID(ctx, ours, "")
+		if firstErr == nil {
+			firstErr = db.recordBackendPID(ctx, firstPIDs, "")
 		}
-		if own != nil || len(ours) > 1 || answers >= probeAnswers {
+		if firstErr != nil || len(firstPIDs) > 1 || answers >= probeAnswers {
 			cancel()
 			c = <-came
 		}
 	}
-	if c.err != nil || own != nil || len(ours) > 1 {
+	if c.err != nil || firstErr != nil || len(firstPIDs) > 1 {
 		if c.err != nil {
 			db.log.Debug("no second connection for pooler detection", "error", c.err)
 		}
 		if c.db != nil {
-			own = errors.Join(own, c.db.Close())
+			firstErr = errors.Join(firstErr, c.db.Close())
 		}
-		return nil, own
+		return nil, firstErr
 	}
 	return c.db, nil
 }
@@ -122,34 +122,34 @@ func (db *DB) openSecondClient(ctx context.Context, ours, theirs backendPIDs) (*
 // probeRound runs one round: while the first session holds a server, the second client gets another
 // one, after which the first server is the next idle one. It returns the errors of the first and
 // second session.
-func (db *DB) probeRound(ctx, short context.Context, second *DB, ours, theirs backendPIDs) (own, other error) {
-	if own = db.recordBackendPID(ctx, ours, "BEGIN;"); own != nil {
-		return own, nil
+func (db *DB) probeRound(ctx, short context.Context, second *DB, firstPIDs, secondPIDs backendPIDs) (firstErr, secondErr error) {
+	if firstErr = db.recordBackendPID(ctx, firstPIDs, "BEGIN;"); firstErr != nil {
+		return firstErr, nil
 	}
-	other = second.recordBackendPID(short, theirs, "")
-	own = db.exec(ctx, "COMMIT")
+	secondErr = second.recordBackendPID(short, secondPIDs, "")
+	firstErr = db.exec(ctx, "COMMIT")
 	for range 2 {
-		if own == nil && other == nil {
-			other = second.recordBackendPID(short, theirs, "")
+		if firstErr == nil && secondErr == nil {
+			secondErr = second.recordBackendPID(short, secondPIDs, "")
 		}
 	}
-	if own == nil && other == nil {
-		own = db.recordBackendPID(ctx, ours, "")
+	if firstErr == nil && secondErr == nil {
+		firstErr = db.recordBackendPID(ctx, firstPIDs, "")
 	}
-	return own, other
+	return firstErr, secondErr
 }
 
 // backendPIDs is the set of backends that answered a client.
 type backendPIDs map[int]bool
 
 // showPooling reports whether a client had several backends or two clients had the same one.
-func (s backendPIDs) showPooling(other backendPIDs) bool {
-	for pid := range other {
+func (s backendPIDs) showPooling(secondErr backendPIDs) bool {
+	for pid := range secondErr {
 		if s[pid] {
 			return true
 		}
 	}
-	return len(s) > 1 || len(other) > 1
+	return len(s) > 1 || len(secondErr) > 1
 }
 
 // recordBackendPID adds the backend that answers to seen; before is SQL that runs in the same

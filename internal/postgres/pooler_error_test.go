@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestMayPass_PoolerErrors(t *testing.T) {
+func TestIsTransient_PoolerErrors(t *testing.T) {
 	for _, c := range []struct {
 		code, message string
 		want          bool

@@ -17,22 +17,22 @@ import (
 )
 
 // TestWhatIsQuickCostsNoConnection, also at a terminal's pace; what takes long costs one more, and that is closed.
-func TestWhatIsQuickCostsNoConnection(t *testing.T) {
+func TestProgress_ShortStatements_OpenNoConnection(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		pace  progress.Intervals
 		extra int
 	}{
 		"quick": {progress.DefaultIntervals, 0},
-		"long":  {brisk, 1},
+		"long":  {shortIntervals, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db, log := followed(t, d, func(o *Options) { o.Progress = progress.NewLog(o.Log, c.pace) })
+			db, log := openLoggedSession(t, d, func(o *Options) { o.Progress = progress.NewLog(o.Log, c.pace) })
 			require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.5); SELECT pg_sleep(0.5)"))
 			require.NoError(t, db.Close())
-			assert.Equal(t, c.extra > 0, len(log.lines(t, stillRuns)) > 0)
+			assert.Equal(t, c.extra > 0, len(log.lines(t, runningMessage)) > 0)
 			require.Eventually(t, func() bool {
 				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+d.User+"'") == "0"
 			}, time.Minute, 10*time.Millisecond)
@@ -43,14 +43,14 @@ func TestWhatIsQuickCostsNoConnection(t *testing.T) {
 }
 
 // TestAFullServer: there is no second connection to be had, and nobody complains.
-func TestAFullServer(t *testing.T) {
+func TestProgress_NoFreeConnections_MigrationSucceeds(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %q CONNECTION LIMIT 1", d.User))
-	db, log := followed(t, d, func(o *Options) { o.LockTimeout = 100 * time.Millisecond })
+	db, log := openLoggedSession(t, d, func(o *Options) { o.LockTimeout = 100 * time.Millisecond })
 	require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.3); SELECT pg_sleep(0.3)"))
-	lines := log.lines(t, stillRuns)
-	log.waitFor(t, stillRuns, "sql", "SELECT") // what we know ourselves
+	lines := log.lines(t, runningMessage)
+	log.waitFor(t, runningMessage, "sql", "SELECT") // what we know ourselves
 	for _, l := range lines {
 		assert.NotContains(t, l, "wait")
 	}
@@ -58,10 +58,10 @@ func TestAFullServer(t *testing.T) {
 }
 
 // TestWhatMayNotBeSeenIsLeftOut: the blocker is another role's session.
-func TestWhatMayNotBeSeenIsLeftOut(t *testing.T) {
+func TestProgress_NoPrivilege_ActivityOmitted(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := followed(t, d, nil)
+	db, log := openLoggedSession(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
 	other, err := d.Admin().Begin()
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestWhatMayNotBeSeenIsLeftOut(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "ALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, stillRuns, "blocked_by", "pid")
+	line := log.waitFor(t, runningMessage, "blocked_by", "pid")
 	assert.NotContains(t, fmt.Sprint(line["blocked_by"]), "privilege")
 	assert.NotContains(t, fmt.Sprint(line["blocked_by"]), "business")
 	require.NoError(t, other.Rollback())
@@ -78,19 +78,19 @@ func TestWhatMayNotBeSeenIsLeftOut(t *testing.T) {
 }
 
 // TestProgressBehindAPooler: the session that looks finds the server that has the transaction.
-func TestProgressBehindAPooler(t *testing.T) {
+func TestProgress_TransactionPooler_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := followed(t, d.Pooled(t, "transaction"), nil)
+	db, log := openLoggedSession(t, d.Pooled(t, "transaction"), nil)
 	require.NoError(t, db.Lock(t.Context()))
 	require.NoError(t, db.ReleaseTxLock(t.Context()))
 	require.Nil(t, run(t, db, 1, "SELECT 1; SELECT pg_sleep(2)"))
-	log.waitFor(t, stillRuns, "wait", "Timeout: PgSleep")
+	log.waitFor(t, runningMessage, "wait", "Timeout: PgSleep")
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))
 }
 
 // TestOthersCannotForgeTheLog: a blocker's query and its name, a file's name and a statement.
-func TestOthersCannotForgeTheLog(t *testing.T) {
+func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 	t.Parallel()
 	const forged = "\x1b[2J\x1b]0;x\x07\r\ntime=2026-01-01T00:00:00Z level=INFO msg=done\u202e\u009b2K"
 	d := pgtest.New(t)
@@ -100,9 +100,9 @@ func TestOthersCannotForgeTheLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log safeBuffer
-			db, _ := followed(t, d, func(o *Options) {
+			db, _ := openLoggedSession(t, d, func(o *Options) {
 				o.Log = slog.New(handler(&log))
-				o.Progress = progress.NewLog(o.Log, brisk)
+				o.Progress = progress.NewLog(o.Log, shortIntervals)
 				o.LockTimeout = 400 * time.Millisecond
 			})
 			require.NoError(t, db.exec(t.Context(), "DROP TABLE IF EXISTS a; CREATE TABLE a (b int)"))
@@ -130,10 +130,10 @@ func TestOthersCannotForgeTheLog(t *testing.T) {
 }
 
 // TestHowFarAnotherMigratorIs is told to who waits for it.
-func TestHowFarAnotherMigratorIs(t *testing.T) {
+func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	first, _ := followed(t, d, nil)
+	first, _ := openLoggedSession(t, d, nil)
 	require.NoError(t, first.exec(t.Context(), "CREATE TABLE a (b int); INSERT INTO a VALUES (1)"))
 	require.Nil(t, run(t, first, 1, "SELECT 1"))
 	require.NoError(t, first.Lock(t.Context()))
@@ -145,7 +145,7 @@ func TestHowFarAnotherMigratorIs(t *testing.T) {
 		done <- run(t, first, 2, "CREATE TABLE c (d int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nSELECT 1;")
 	}()
 
-	second, log := followed(t, d, func(o *Options) { o.LockWait = time.Minute })
+	second, log := openLoggedSession(t, d, func(o *Options) { o.LockWait = time.Minute })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	locked := make(chan error, 1)
@@ -166,13 +166,13 @@ func TestHowFarAnotherMigratorIs(t *testing.T) {
 }
 
 // TestWaitingForTheDatabaseIsSaidAgain, with how long it has been.
-func TestWaitingForTheDatabaseIsSaidAgain(t *testing.T) {
+func TestOpen_DatabaseUnreachable_ReportsRepeatedly(t *testing.T) {
 	t.Parallel()
-	var log record
+	var log jsonLog
 	d := pgtest.New(t)
 	o := testOptions(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
 	o.Log, o.WaitForDB = slog.New(slog.NewJSONHandler(&log, nil)), 2*time.Second
-	o.Progress = progress.NewLog(o.Log, brisk)
+	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	_, err := Open(t.Context(), o)
 	require.Error(t, err)
 	lines := log.lines(t, "waiting for the database")
@@ -183,7 +183,7 @@ func TestWaitingForTheDatabaseIsSaidAgain(t *testing.T) {
 	assert.Contains(t, last, "for_up_to")
 }
 
-func TestBeginning(t *testing.T) {
+func TestStatementPrefix(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
 		"CREATE INDEX i ON a (b)":                        "CREATE INDEX i ON a (b)",

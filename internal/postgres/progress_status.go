@@ -68,7 +68,7 @@ func (p position) facts() []progress.Fact {
 
 // sentShare returns the share of a large file that has been sent.
 func (p position) sentShare() (float64, bool) {
-	if p.sent <= 0 || p.size < streamAbove || p.activity != "" {
+	if p.sent <= 0 || p.size < maxParsedBytes || p.activity != "" {
 		return 0, false
 	}
 	return workCount{done: p.sent, total: p.size}.share()
@@ -119,8 +119,8 @@ func (g *backendActivity) waitFacts() []progress.Fact {
 			facts[0].Bar, facts[0].Rank = "waiting for a lock ("+g.Wait+")", 2
 		}
 	}
-	if who := g.blockingSessions(); len(who) > 0 {
-		facts = append(facts, progress.Fact{Name: "blocked_by", Value: who, Bar: "blocked by " + who[0], Rank: 3})
+	if blockers := g.blockingSessions(); len(blockers) > 0 {
+		facts = append(facts, progress.Fact{Name: "blocked_by", Value: blockers, Bar: "blocked by " + blockers[0], Rank: 3})
 	}
 	return facts
 }

@@ -17,13 +17,13 @@ import (
 )
 
 // brisk is a pace that shows much in little time.
-var brisk = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
+var shortIntervals = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
 
 // record is a log of JSON lines that can be read while it is written.
-type record struct{ safeBuffer }
+type jsonLog struct{ safeBuffer }
 
 // lines are those with a message.
-func (r *record) lines(t *testing.T, message string) (out []map[string]any) {
+func (r *jsonLog) lines(t *testing.T, message string) (out []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(r.String()) {
 		var fields map[string]any
@@ -35,10 +35,10 @@ func (r *record) lines(t *testing.T, message string) (out []map[string]any) {
 	return out
 }
 
-const stillRuns = "migration is running"
+const runningMessage = "migration is running"
 
 // waitFor waits for a line with fields that have such values: name, value, name, value.
-func (r *record) waitFor(t *testing.T, message string, fields ...string) map[string]any {
+func (r *jsonLog) waitFor(t *testing.T, message string, fields ...string) map[string]any {
 	t.Helper()
 	var found map[string]any
 	require.Eventually(t, func() bool {
@@ -60,12 +60,12 @@ func (r *record) waitFor(t *testing.T, message string, fields ...string) map[str
 }
 
 // followed opens a session whose progress goes to the record at a brisk pace.
-func followed(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *record) {
+func openLoggedSession(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *jsonLog) {
 	t.Helper()
-	var log record
+	var log jsonLog
 	o := testOptions(t, d.URL())
 	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
-	o.Progress = progress.NewLog(o.Log, brisk)
+	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	if change != nil {
 		change(&o)
 	}
@@ -89,7 +89,7 @@ func run(t *testing.T, db *DB, n int, sql string) *MigrationError {
 const manyRows = 2_000_000
 
 // million fills the table big, by its owner, so that each of PostgreSQL's commands takes its time on it.
-func million(t *testing.T, d *pgtest.Database) {
+func fillBigTable(t *testing.T, d *pgtest.Database) {
 	t.Helper()
 	d.Exec(t, fmt.Sprintf(`ALTER DATABASE %[1]q SET maintenance_work_mem = '1MB'; ALTER DATABASE %[1]q SET max_parallel_maintenance_workers = 0`, d.Name))
 	_, err := d.Open(t).Exec(fmt.Sprintf(`CREATE UNLOGGED TABLE big WITH (autovacuum_enabled = false) AS SELECT a FROM generate_series(1, %d) a`, manyRows))
@@ -97,10 +97,10 @@ func million(t *testing.T, d *pgtest.Database) {
 }
 
 // TestThePercentageIsPostgreSQLs: of millions of rows.
-func TestThePercentageIsPostgreSQLs(t *testing.T) {
+func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	million(t, d)
+	fillBigTable(t, d)
 	blocks := d.Value(t, "SELECT pg_relation_size('big') / current_setting('block_size')::int")
 	for n, c := range []struct {
 		again, sql    string            // again makes it possible to run sql once more
@@ -122,7 +122,7 @@ func TestThePercentageIsPostgreSQLs(t *testing.T) {
 				}
 			}
 			for column, value := range c.total {
-				if !slices.ContainsFunc(lines, func(l map[string]any) bool { return text(l[column]) == value }) {
+				if !slices.ContainsFunc(lines, func(l map[string]any) bool { return jsonText(l[column]) == value }) {
 					out = append(out, column+"="+value)
 				}
 			}
@@ -137,9 +137,9 @@ func TestThePercentageIsPostgreSQLs(t *testing.T) {
 				_, err := d.Open(t).Exec(c.again)
 				require.NoError(t, err)
 			}
-			db, log := followed(t, d, nil)
+			db, log := openLoggedSession(t, d, nil)
 			require.Nil(t, run(t, db, n+1, c.sql), c.sql)
-			now := log.lines(t, stillRuns)
+			now := log.lines(t, runningMessage)
 			for phase, unit := range c.phases {
 				of := percentages(t, now, phase, unit)
 				assert.True(t, slices.IsSorted(of), "%s, %s: %v", c.sql, phase, of)
@@ -154,7 +154,7 @@ func TestThePercentageIsPostgreSQLs(t *testing.T) {
 }
 
 // text writes a number of JSON's as PostgreSQL does.
-func text(v any) string {
+func jsonText(v any) string {
 	if n, ok := v.(float64); ok {
 		return fmt.Sprintf("%.0f", n)
 	}
@@ -179,19 +179,19 @@ func percentages(t *testing.T, lines []map[string]any, phase, unit string) (out 
 }
 
 // TestWhoKeepsAnIndexWaiting: first a writer, and then a reader whose snapshot is older than the index.
-func TestWhoKeepsAnIndexWaiting(t *testing.T) {
+func TestProgress_ConcurrentIndex_ReportsBlockingSessions(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := followed(t, d, nil)
+	db, log := openLoggedSession(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int); INSERT INTO a VALUES (1)"))
 	writer := beginReader(t, d)
 	_, err := writer.Exec("SET application_name = 'import'; INSERT INTO a VALUES (2)")
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
-	line := log.waitFor(t, stillRuns, "phase", "waiting for writers before build")
-	assert.Equal(t, "1", text(line["lockers_total"]), line)
-	line = log.waitFor(t, stillRuns, "blocked_by", "import")
+	line := log.waitFor(t, runningMessage, "phase", "waiting for writers before build")
+	assert.Equal(t, "1", jsonText(line["lockers_total"]), line)
+	line = log.waitFor(t, runningMessage, "blocked_by", "import")
 	assert.Contains(t, line["wait"], "Lock: ")
 
 	old, err := d.Open(t).Begin()
@@ -200,39 +200,39 @@ func TestWhoKeepsAnIndexWaiting(t *testing.T) {
 	_, err = old.Exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET application_name = 'nightly'; SELECT 1")
 	require.NoError(t, err)
 	require.NoError(t, writer.Commit())
-	log.waitFor(t, stillRuns, "phase", "waiting for old snapshots")
-	log.waitFor(t, stillRuns, "blocked_by", "nightly")
+	log.waitFor(t, runningMessage, "phase", "waiting for old snapshots")
+	log.waitFor(t, runningMessage, "blocked_by", "nightly")
 	require.NoError(t, old.Commit())
 	require.Nil(t, <-done)
 }
 
-func TestProgressOfABlockedStatement(t *testing.T) {
+func TestProgress_BlockedStatement_ReportsBlockingSession(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := followed(t, d, nil)
+	db, log := openLoggedSession(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, stillRuns, "blocked_by", `application_name "report"`, "statement", "2 of 2") // the marker of which may come a moment later
+	line := log.waitFor(t, runningMessage, "blocked_by", `application_name "report"`, "statement", "2 of 2") // the marker of which may come a moment later
 	assert.Equal(t, "Lock: relation", line["wait"])
-	assert.Equal(t, "3", text(line["line"]))
+	assert.Equal(t, "3", jsonText(line["line"]))
 	assert.Equal(t, "ALTER TABLE a ADD COLUMN c …", line["sql"])
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
 }
 
 // TestProgressOfRows: our own percentage, by the bytes of the file.
-func TestProgressOfRows(t *testing.T) {
+func TestProgress_CopyData_ReportsPercentage(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := followed(t, d, nil)
+	db, log := openLoggedSession(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b text CHECK (pg_sleep(0.0005) IS NOT NULL))"))
 	s := streamedScript(t, "SELECT 1;\nCOPY a FROM stdin;\n"+strings.Repeat(strings.Repeat("x", 8000)+"\n", 2500)+"\\.\nSELECT 2;\n")
 	s.Name = "1_rows.up.sql"
 	require.Nil(t, applyScript(t.Context(), db, s))
 	var seen []int
-	for _, l := range log.lines(t, stillRuns) {
+	for _, l := range log.lines(t, runningMessage) {
 		if percent, ok := l["percent"].(float64); ok {
 			seen = append(seen, int(percent))
 			assert.Regexp(t, `^[\d.]+ [kM]?B of 20\.0 MB$`, l["sent"])
@@ -241,21 +241,21 @@ func TestProgressOfRows(t *testing.T) {
 	}
 	assert.True(t, slices.IsSorted(seen), seen)
 	assert.Greater(t, len(slices.Compact(seen)), 3, seen)
-	log.waitFor(t, stillRuns, "phase", "COPY FROM")
+	log.waitFor(t, runningMessage, "phase", "COPY FROM")
 	assert.Regexp(t, `"rows_done":\d`, log.String(), "PostgreSQL's own count")
 }
 
 // TestProgressOfABigFile: as above, without rows.
-func TestProgressOfABigFile(t *testing.T) {
+func TestProgress_LargeFile_ReportsPercentage(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := followed(t, d, nil)
+	db, log := openLoggedSession(t, d, nil)
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b text)"))
 	s := streamedScript(t, "BEGIN;\n"+strings.Repeat("INSERT INTO a VALUES ('"+strings.Repeat("x", 5000)+"');\nSELECT pg_sleep(0.01);\n", 100)+"COMMIT;\n")
-	s.Name, s.stream.window = "1_big.up.sql", 50_000
+	s.Name, s.stream.batchBytes = "1_big.up.sql", 50_000
 	require.Nil(t, applyScript(t.Context(), db, s))
 	var percents, statements []int
-	for _, l := range log.lines(t, stillRuns) {
+	for _, l := range log.lines(t, runningMessage) {
 		var n, of int
 		if _, err := fmt.Sscanf(fmt.Sprint(l["statement"]), "%d of %d", &n, &of); err == nil {
 			assert.Equal(t, 200, of)

@@ -175,18 +175,18 @@ func (s *Script) loadStatements() error {
 		return nil
 	}
 	var text []byte
-	err := reading(s.Name, s.stream.open, func(from io.Reader) (err error) {
-		if text, err = io.ReadAll(io.LimitReader(from, wholeUpTo+1)); err == nil && len(text) > wholeUpTo {
-			err = fmt.Errorf("it is partially applied, and is now larger than %d MB, so the remaining statements cannot be determined", wholeUpTo>>20)
+	err := withFile(s.Name, s.stream.open, func(from io.Reader) (err error) {
+		if text, err = io.ReadAll(io.LimitReader(from, maxInMemoryBytes+1)); err == nil && len(text) > maxInMemoryBytes {
+			err = fmt.Errorf("it is partially applied, and is now larger than %d MB, so the remaining statements cannot be determined", maxInMemoryBytes>>20)
 		}
 		return err
 	})
 	if err != nil {
-		return unreadable(s.Name, err)
+		return fileError(s.Name, err)
 	}
 	held, err := splitFile(s.Name, text, s.Directives)
 	if err != nil {
-		return unreadable(s.Name, err)
+		return fileError(s.Name, err)
 	}
 	held.sum = s.sum
 	*s = *held

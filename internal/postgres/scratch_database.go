@@ -60,12 +60,12 @@ func (db *DB) AcquireScratch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if there := f.userObjects(); len(there) > 0 {
+	if objects := f.userObjects(); len(objects) > 0 {
 		more := ""
-		if n := len(there) - 1; n > 0 {
+		if n := len(objects) - 1; n > 0 {
 			more = fmt.Sprintf(" (and %d more)", n)
 		}
-		return &NotScratchError{Target: db.Target(), Problem: fmt.Sprintf("is not empty, and its objects were not created by a rehearsal: %s%s", there[0], more)}
+		return &NotScratchError{Target: db.Target(), Problem: fmt.Sprintf("is not empty, and its objects were not created by a rehearsal: %s%s", objects[0], more)}
 	}
 	return db.exec(ctx, "CREATE TABLE "+db.markerTable()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
 		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas, '{}'::text[] AS made`)
@@ -160,10 +160,10 @@ func (f Fingerprint) userObjects() []string {
 // WithoutOwnTables returns f without the version table and the marker table.
 func (db *DB) WithoutOwnTables(f Fingerprint) Fingerprint {
 	plain := strings.NewReplacer(`"`, "") // the catalogs quote names only where necessary
-	ours := map[string]bool{plain.Replace(db.markerTable()): true, plain.Replace(db.table.quoted()): true}
+	own := map[string]bool{plain.Replace(db.markerTable()): true, plain.Replace(db.table.quoted()): true}
 	out := Fingerprint{objects: map[object]string{}, text: f.text, parent: f.parent}
 	for o, sum := range f.objects {
-		if !ours[plain.Replace(o.name)] && !ours[plain.Replace(f.parent[o])] {
+		if !own[plain.Replace(o.name)] && !own[plain.Replace(f.parent[o])] {
 			out.objects[o] = sum
 		}
 	}
@@ -260,7 +260,7 @@ func (db *DB) ReleaseScratch(ctx context.Context) error {
 // guests", with the line of the first.
 func (s Step) DestructiveChanges() (what []string, line int, err error) {
 	l := newDestructiveChanges(newRelations())
-	err = reading(s.File, s.Open, func(from io.Reader) error { return l.read(from, 0) })
+	err = withFile(s.File, s.Open, func(from io.Reader) error { return l.read(from, 0) })
 	for _, t := range l.changes {
 		if t.function != "" {
 			continue

@@ -109,7 +109,7 @@ type ScriptError = sqlfile.Error
 func parseFile(name string, text []byte) (*Script, error) {
 	s, err := ParseScript(text)
 	if err != nil {
-		return nil, unreadable(name, err)
+		return nil, fileError(name, err)
 	}
 	s.Name = name
 	return s, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseScriptDecidesHowAFileRuns(t *testing.T) {
+func TestParseScript_ValidFile_Classified(t *testing.T) {
 	for _, c := range []struct {
 		name, sql     string
 		transactional bool
@@ -60,7 +60,7 @@ func TestParseScriptDecidesHowAFileRuns(t *testing.T) {
 	}
 }
 
-func TestParseScriptKeepsPositionsWhenItUnwraps(t *testing.T) {
+func TestParseScript_WrappedFile_KeepsPositions(t *testing.T) {
 	const sql = "-- ü\nBEGIN ISOLATION LEVEL SERIALIZABLE;\nSELECT 'ß', 1;\nCOMMIT;\n"
 	s, err := ParseScript([]byte(sql))
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestParseScriptKeepsPositionsWhenItUnwraps(t *testing.T) {
 	assert.Equal(t, "SELECT 1", s.SQL[s.Statements[0].Offset:][:8])
 }
 
-func TestParseScriptLeavesUnknownSQLToTheServer(t *testing.T) {
+func TestParseScript_UnsupportedSQL_LeftToServer(t *testing.T) {
 	s, err := ParseScript([]byte("CREATE TABEL a (b int);"))
 	require.NoError(t, err)
 	assert.True(t, s.hasUnparsed())
@@ -83,7 +83,7 @@ func TestParseScriptLeavesUnknownSQLToTheServer(t *testing.T) {
 }
 
 // Odd files that run.
-func TestParseScriptReadsOddFiles(t *testing.T) {
+func TestParseScript_UnusualFile_Parsed(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		statements int
@@ -115,7 +115,7 @@ func TestParseScriptReadsOddFiles(t *testing.T) {
 	}
 }
 
-func TestParseScriptRefuses(t *testing.T) {
+func TestParseScript_InvalidFile_Rejected(t *testing.T) {
 	for _, c := range []struct{ name, sql, want string }{
 		{"NUL", "SELECT 1;\nSELECT '\x00';", ":2: the file contains a NUL byte"},
 		{"UTF-16", "\xff\xfeS\x00", ":1: the file is UTF-16"},
@@ -161,16 +161,16 @@ func FuzzParseScript(f *testing.F) {
 			require.Equal(t, st.Text, s.SQL[st.Offset:end])
 		}
 		if s.Parsed {
-			agrees(t, s, sql)
+			assertSameAsScanned(t, s, sql)
 		}
 	})
 }
 
 // agrees holds what is made of a file too big for memory against what is made of
 // it in memory.
-func agrees(t *testing.T, s *Script, text string) {
+func assertSameAsScanned(t *testing.T, s *Script, text string) {
 	big, err := scanFile("", openText(text))
-	if err != nil && disablesConformingStrings.MatchString(strings.Join(texts(s), "\n")) {
+	if err != nil && disablesConformingStrings.MatchString(strings.Join(statementTexts(s), "\n")) {
 		return // refused there only
 	}
 	require.NoError(t, err)
@@ -181,24 +181,24 @@ func agrees(t *testing.T, s *Script, text string) {
 	assert.Equal(t, s.startsWithSetTransaction(), big.startsWithSetTransaction())
 	assert.Equal(t, s.sum, big.sum)
 	if big.stream == nil {
-		assert.Equal(t, texts(s), texts(big))
+		assert.Equal(t, statementTexts(s), statementTexts(big))
 		assert.Equal(t, s.txBlocks(), big.txBlocks())
 		assert.Equal(t, s.copies, big.copies)
 		return
 	}
-	big.stream.window = 1
+	big.stream.batchBytes = 1
 	var got []string
 	require.NoError(t, big.eachBatch(func(p batch) error {
-		got = append(got, texts(p.script)...)
+		got = append(got, statementTexts(p.script)...)
 		if p.copyRows != nil {
 			return p.copyRows(func(string) error { return nil })
 		}
 		return nil
 	}))
-	assert.Equal(t, texts(s), got)
+	assert.Equal(t, statementTexts(s), got)
 }
 
-func texts(s *Script) []string {
+func statementTexts(s *Script) []string {
 	var out []string
 	for _, st := range s.Statements {
 		out = append(out, st.Text)

@@ -38,7 +38,7 @@ func (db *DB) openingSQL(s *Script, begin string) (head string, creates bool) {
 // accepts only before any query.
 func (s *Script) startsWithSetTransaction() bool {
 	if s.stream != nil {
-		return s.stream.setting
+		return s.stream.startsWithSetTransaction
 	}
 	return len(s.Statements) > 0 && s.Statements[0].setsTransaction
 }

@@ -14,12 +14,12 @@ import (
 const (
 	// streamAbove is the file size in bytes above which a file is parsed statement by statement: a
 	// parse tree takes up to a hundred times the size of the text.
-	streamAbove = 256 << 10
+	maxParsedBytes = 256 << 10
 	// wholeUpTo is the size up to which a file that cannot run in one transaction is held in
 	// memory.
-	wholeUpTo = 16 << 20
+	maxInMemoryBytes = 16 << 20
 	// windowBytes is the approximate size of the SQL that is sent in one round trip.
-	windowBytes = 1 << 20
+	defaultBatchBytes = 1 << 20
 )
 
 // An opener opens a file. It may be called more than once.
@@ -31,11 +31,11 @@ type stream struct {
 	open  opener
 	count int // statements, without the file's own BEGIN and COMMIT
 	// wrapped reports whether the first and last statements are BEGIN and COMMIT.
-	wrapped    bool
-	setting    bool // the first statement is SET TRANSACTION
-	savepoints bool // the script contains savepoints
-	window     int  // approximate number of bytes per round trip
-	size       int64
+	wrapped                  bool
+	startsWithSetTransaction bool // the first statement is SET TRANSACTION
+	savepoints               bool // the script contains savepoints
+	batchBytes               int  // approximate number of bytes per round trip
+	size                     int64
 }
 
 // load reads a file: a small one with the parser, a large one that can run in one transaction as a
@@ -50,10 +50,10 @@ func load(name string, from io.Reader, open opener) (*Script, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, unreadable(name, err)
+		return nil, fileError(name, err)
 	case !whole:
 		return scanFile(name, open)
-	case len(text) <= streamAbove:
+	case len(text) <= maxParsedBytes:
 		return parseFile(name, text)
 	}
 	s, err := scanFile(name, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(text)), nil })
@@ -66,7 +66,7 @@ func load(name string, from io.Reader, open opener) (*Script, error) {
 // loadFile opens and loads a file.
 func loadFile(name string, open opener) (*Script, error) {
 	var s *Script
-	err := reading(name, open, func(from io.Reader) (err error) {
+	err := withFile(name, open, func(from io.Reader) (err error) {
 		s, err = load(name, from, open)
 		return err
 	})
@@ -74,20 +74,20 @@ func loadFile(name string, open opener) (*Script, error) {
 }
 
 // reading opens a file, calls read and closes it.
-func reading(name string, open opener, read func(io.Reader) error) error {
+func withFile(name string, open opener, read func(io.Reader) error) error {
 	from, err := open()
 	if err != nil {
-		return unreadable(name, err)
+		return fileError(name, err)
 	}
 	err = read(from)
 	if closed := from.Close(); err == nil && closed != nil {
-		return unreadable(name, closed)
+		return fileError(name, closed)
 	}
 	return err
 }
 
 // unreadable converts an error to a *ScriptError with the file name.
-func unreadable(name string, err error) error {
+func fileError(name string, err error) error {
 	var (
 		unusable *ScriptError
 		system   syscall.Errno
@@ -105,26 +105,26 @@ func unreadable(name string, err error) error {
 
 // scanFile reads a large file and classifies it.
 func scanFile(name string, open opener) (*Script, error) {
-	s := &Script{Name: name, Begin: "BEGIN", Transactional: true, Parsed: true, stream: &stream{open: open, window: windowBytes}}
+	s := &Script{Name: name, Begin: "BEGIN", Transactional: true, Parsed: true, stream: &stream{open: open, batchBytes: defaultBatchBytes}}
 	scan := scanner{script: s}
-	if err := reading(name, open, scan.read); err != nil {
+	if err := withFile(name, open, scan.read); err != nil {
 		return nil, err
 	}
 	obstacle := scan.end()
 	switch {
 	case obstacle == nil:
 		return s, nil
-	case scan.size > wholeUpTo:
-		obstacle.Problem += fmt.Sprintf("; a file of more than %d MB must run in one transaction: move that statement to a separate migration", wholeUpTo>>20)
-		return nil, unreadable(name, obstacle)
+	case scan.size > maxInMemoryBytes:
+		obstacle.Problem += fmt.Sprintf("; a file of more than %d MB must run in one transaction: move that statement to a separate migration", maxInMemoryBytes>>20)
+		return nil, fileError(name, obstacle)
 	}
-	err := reading(name, open, func(from io.Reader) error {
+	err := withFile(name, open, func(from io.Reader) error {
 		text, err := io.ReadAll(from)
 		if err == nil {
 			s, err = splitFile(name, text, scan.script.Directives)
 		}
 		if err != nil {
-			return unreadable(name, err)
+			return fileError(name, err)
 		}
 		return nil
 	})
@@ -132,8 +132,8 @@ func scanFile(name string, open opener) (*Script, error) {
 }
 
 // splitFile returns a script for a large file that is held in memory.
-func splitFile(name string, text []byte, says sqlfile.Directives) (*Script, error) {
-	s := &Script{Name: name, Begin: "BEGIN", Directives: says}
+func splitFile(name string, text []byte, directives sqlfile.Directives) (*Script, error) {
+	s := &Script{Name: name, Begin: "BEGIN", Directives: directives}
 	if err := s.parseText(text); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // eachBatch reads the file again and calls send with its batches.
 func (t *stream) eachBatch(s *Script, send func(batch) error) error {
-	return reading(s.Name, t.open, func(from io.Reader) error {
+	return withFile(s.Name, t.open, func(from io.Reader) error {
 		w := batcher{script: s, send: send, r: sqlfile.NewReader(from)}
 		return w.run()
 	})
@@ -68,7 +68,7 @@ func (w *batcher) run() error {
 func (w *batcher) next() (sqlfile.Piece, error) {
 	p, err := w.r.Next()
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = unreadable(w.script.Name, err)
+		err = fileError(w.script.Name, err)
 	}
 	return p, err
 }
@@ -114,7 +114,7 @@ func (w *batcher) addPiece(p sqlfile.Piece) error {
 	if w.inserts++; !insert {
 		w.inserts, w.otherStatements = 0, true
 	}
-	if end >= t.window || w.otherStatements && w.inserts == manyInserts {
+	if end >= t.batchBytes || w.otherStatements && w.inserts == manyInserts {
 		return w.flush()
 	}
 	return nil

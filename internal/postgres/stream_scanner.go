@@ -39,20 +39,20 @@ func (c *scanner) read(from io.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return unreadable(c.script.Name, err)
+			return fileError(c.script.Name, err)
 		}
 		c.size = p.Offset + int64(len(p.Text))
 		if p.Kind != sqlfile.Statement {
 			c.blank(p.Text)
 		} else if err := c.statement(p); err != nil {
-			return unreadable(c.script.Name, err)
+			return fileError(c.script.Name, err)
 		}
 	}
 }
 
 // blank stores text that may contain a directive, up to a limit.
 func (c *scanner) blank(text []byte) {
-	if c.script.stream.count > 0 || c.header.Len() > streamAbove {
+	if c.script.stream.count > 0 || c.header.Len() > maxParsedBytes {
 		return
 	}
 	if bytes.HasPrefix(text, []byte("\\")) {
@@ -87,7 +87,7 @@ func (c *scanner) statement(p sqlfile.Piece) error {
 		c.control(st, line)
 	}
 	if s.stream.count == 1 || s.stream.count == 2 && c.began {
-		s.stream.setting = st.setsTransaction
+		s.stream.startsWithSetTransaction = st.setsTransaction
 	}
 	c.last = st
 	return nil

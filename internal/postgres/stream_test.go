@@ -15,7 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-func TestBigFilesRunAsOneTransaction(t *testing.T) {
+func TestStream_LargeFile_RunsInOneTransaction(t *testing.T) {
 	t.Parallel()
 	rows := strings.Repeat("INSERT INTO a VALUES (1);\n", 20)
 	for _, c := range []struct{ name, sql string }{
@@ -42,7 +42,7 @@ func TestBigFilesRunAsOneTransaction(t *testing.T) {
 	}
 }
 
-func TestBigFilesTellWhichStatementFailed(t *testing.T) {
+func TestStream_FailedStatement_Located(t *testing.T) {
 	t.Parallel()
 	before := "CREATE TABLE a (b int UNIQUE);\n" + strings.Repeat("SELECT 'ü';\n", 20)
 	for _, c := range []struct {
@@ -61,13 +61,13 @@ func TestBigFilesTellWhichStatementFailed(t *testing.T) {
 		{"never closed", before + "SELECT 'a;\nSELECT 2;", 22, 8, "SELECT 'a;\nSELECT 2", "42601"},
 		{"at the commit", strings.Replace(before, "UNIQUE", "PRIMARY KEY, c int REFERENCES a DEFERRABLE INITIALLY DEFERRED", 1) + "INSERT INTO a VALUES (1, 2);", 0, 0, "", "23503"},
 	} {
-		for _, window := range []int{40, windowBytes} {
+		for _, window := range []int{40, defaultBatchBytes} {
 			t.Run(fmt.Sprint(c.name, window), func(t *testing.T) {
 				t.Parallel()
 				d := pgtest.New(t)
 				db := openSession(t, d)
 				s := streamedScript(t, c.sql)
-				s.stream.window = window
+				s.stream.batchBytes = window
 				fail := applyScript(t.Context(), db, s)
 				require.NotNil(t, fail)
 				assert.Equal(t, RolledBack, fail.Outcome)
@@ -85,7 +85,7 @@ func TestBigFilesTellWhichStatementFailed(t *testing.T) {
 }
 
 // A lock timeout has the whole file read again; who gives up names the statement.
-func TestBigFilesMakeWayForOthers(t *testing.T) {
+func TestStream_LockTimeout_Retries(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, "CREATE TABLE busy (b int); ALTER TABLE busy OWNER TO \""+d.User+"\"")
@@ -100,7 +100,7 @@ func TestBigFilesMakeWayForOthers(t *testing.T) {
 	t.Cleanup(func() { _ = db.Close() })
 
 	s := streamedScript(t, "CREATE TABLE a (b int);\nSELECT 1;\nALTER TABLE busy ADD c int;\nSELECT 2;")
-	s.stream.window = windowBytes
+	s.stream.batchBytes = defaultBatchBytes
 	reads := 0
 	open := s.stream.open
 	s.stream.open = func() (io.ReadCloser, error) {
@@ -114,7 +114,7 @@ func TestBigFilesMakeWayForOthers(t *testing.T) {
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'busy' AND column_name = 'c'"))
 }
 
-func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
+func TestStream_LockTimeout_ReportsStatement(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	holder, err := d.Admin().Begin()
@@ -130,7 +130,7 @@ func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
 
 	others := strings.Repeat("INSERT INTO a VALUES (1);\n", 50)
 	s := streamedScript(t, "CREATE TABLE a (b int);\n"+others+"  INSERT INTO a SELECT 1 FROM pg_advisory_xact_lock(7);\n"+others)
-	s.stream.window = windowBytes
+	s.stream.batchBytes = defaultBatchBytes
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	fail := applyScript(ctx, db, s)
@@ -142,7 +142,7 @@ func TestBigFilesNameTheStatementThatWaits(t *testing.T) {
 }
 
 // golang-migrate writes a file into a pipe; who reads no further must tell it so.
-func TestBigFilesLeaveNoWriterBehind(t *testing.T) {
+func TestDriver_LargeFile_ClosesPipe(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
@@ -167,7 +167,7 @@ func TestBigFilesLeaveNoWriterBehind(t *testing.T) {
 	assert.Equal(t, "5000", d.Value(t, "SELECT count(*) FROM a"))
 }
 
-func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
+func TestStream_NotTransactional_Rejected(t *testing.T) {
 	for name, c := range map[string]struct {
 		sql, want string
 		line      int
@@ -183,7 +183,7 @@ func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
 			assert.Nil(t, small.stream)
 			assert.False(t, small.Transactional)
 
-			filler := strings.Repeat("-"+strings.Repeat("-", 1<<20)+"\n", wholeUpTo>>20)
+			filler := strings.Repeat("-"+strings.Repeat("-", 1<<20)+"\n", maxInMemoryBytes>>20)
 			_, err = scanFile("x.sql", openText(c.sql+"\n"+filler))
 			var unusable *ScriptError
 			require.ErrorAs(t, err, &unusable)
@@ -197,7 +197,7 @@ func TestBigFilesThatCannotBeOneTransaction(t *testing.T) {
 	assert.ErrorContains(t, err, "x.sql:1: a file of this size requires standard_conforming_strings = on")
 }
 
-func TestBigFilesThatChangeMeanwhile(t *testing.T) {
+func TestStream_FileChanged_RolledBack(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
@@ -215,13 +215,13 @@ func TestBigFilesThatChangeMeanwhile(t *testing.T) {
 }
 
 // load decides by size alone, and reads no more of a big file than it must.
-func TestLoadHoldsSmallFilesOnly(t *testing.T) {
+func TestLoad_LargeFile_Streamed(t *testing.T) {
 	small, err := load("x.sql", strings.NewReader("SELECT 1"), openText("SELECT 1"))
 	require.NoError(t, err)
 	assert.Nil(t, small.stream)
 	assert.Equal(t, "SELECT 1", small.Text)
 
-	text := "SELECT 1; -- " + strings.Repeat("x", streamAbove)
+	text := "SELECT 1; -- " + strings.Repeat("x", maxParsedBytes)
 	middle, err := load("x.sql", strings.NewReader(text), nil)
 	require.NoError(t, err)
 	assert.NotNil(t, middle.stream)

@@ -90,7 +90,7 @@ func (db *DB) RecordToolRun(ctx context.Context, id int64, r ToolRun) (int64, er
 const toolColumns = `run_command, run_outcome, run_exit_code, run_exit, schema_before, schema_after, schema_changes, run_started_at, run_duration, run_release, run_revision, run_namespace, run_pod`
 
 func (db *DB) toolValues(r ToolRun) string {
-	code, took, who := "NULL::integer", "NULL::interval", db.opts.Identity
+	code, took, identity := "NULL::integer", "NULL::interval", db.opts.Identity
 	if r.ExitCode >= 0 && r.Outcome != ToolRunning {
 		code = fmt.Sprint(r.ExitCode)
 	}
@@ -100,7 +100,7 @@ func (db *DB) toolValues(r ToolRun) string {
 	return strings.Join([]string{
 		literalOrNull(r.Command), literalOrNull(r.Outcome), code, literalOrNull(r.Exit), literalOrNull(r.Before), literalOrNull(r.After), literalOrNull(strings.Join(r.Changes, "\n")),
 		literalOrNull(r.Started.UTC().Format(time.RFC3339Nano)) + "::timestamptz", took,
-		literalOrNull(who.Release), literalOrNull(who.Revision), literalOrNull(who.Namespace), literalOrNull(who.Pod),
+		literalOrNull(identity.Release), literalOrNull(identity.Revision), literalOrNull(identity.Namespace), literalOrNull(identity.Pod),
 	}, ", ")
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-func TestJournalOfTools(t *testing.T) {
+func TestRecordToolRun(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
@@ -45,7 +45,7 @@ func TestJournalOfTools(t *testing.T) {
 	assert.Nil(t, last(), "who may not read it, does without")
 }
 
-func TestJournalOfToolsNeedsARightToBeMade(t *testing.T) {
+func TestRecordToolRun_NoCreatePrivilege_NotRecorded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
@@ -58,7 +58,7 @@ func TestJournalOfToolsNeedsARightToBeMade(t *testing.T) {
 
 // TestToolsLock: foreign tools exclude each other, and neither migrations nor
 // golang-migrate, which takes its own lock under such a roof.
-func TestToolsLock(t *testing.T) {
+func TestLock_ExternalTool_ExcludesOtherTools(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	open := func(tool bool) *DB {

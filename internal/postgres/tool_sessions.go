@@ -271,6 +271,6 @@ func (db *DB) EndToolSession(ctx context.Context, s ToolSession, terminate bool)
 type PreparedTransaction struct{ GID, Owner string }
 
 // Statement returns the SQL that commits the transaction or rolls it back.
-func (p PreparedTransaction) Statement(verb string) string {
-	return verb + " PREPARED " + literalOrNull(p.GID) + ";"
+func (p PreparedTransaction) Statement(command string) string {
+	return command + " PREPARED " + literalOrNull(p.GID) + ";"
 }

@@ -75,7 +75,7 @@ func (m migration) setFile(fail *MigrationError) *MigrationError {
 }
 
 // txState is the cached state of the database that a rollback must restore.
-type txState struct{ exists, journaled, plpgsql bool }
+type txState struct{ versionTableExists, historyExists, plpgsql bool }
 
 // apply runs one migration and records its outcome in the history table.
 func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
@@ -226,7 +226,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 // rollbackMigration rolls the failed transaction back. A lost session has already done so.
 func (db *DB) rollbackMigration(ctx context.Context, fail *MigrationError) *MigrationError {
 	db.lockTxOpen = false
-	db.versionTableExists, db.historyExists, db.Server.plpgsql = db.savedTxState.exists, db.savedTxState.journaled, db.savedTxState.plpgsql
+	db.versionTableExists, db.historyExists, db.Server.plpgsql = db.savedTxState.versionTableExists, db.savedTxState.historyExists, db.savedTxState.plpgsql
 	if ctx.Err() != nil {
 		return fail
 	}
