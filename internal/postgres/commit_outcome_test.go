@@ -10,9 +10,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// slowCommit is a migration whose COMMIT waits for the test, as it waits elsewhere
-// for a synchronous standby or while many deferred constraints are checked. Its
-// backend does not look whether its client is there.
+// slowCommit is a migration whose COMMIT waits for the test, as it may wait for a synchronous
+// standby or deferred constraints. Its backend does not check its client.
 const slowCommit = `CREATE TABLE a (b int);
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql SET client_connection_check_interval = 0 AS $$
 	BEGIN PERFORM pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42); RETURN NULL; END $$;
@@ -26,15 +25,14 @@ const (
 	sessions   = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock'"
 )
 
-// TestACommitThatIsUnderWayIsWaitedFor cuts the connection during the COMMIT: what
-// another session sees then is not yet how it ends.
+// The connection is closed during COMMIT, when another session cannot see the outcome yet.
 func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ more, journal, table string }{
-		"it succeeds": {journal: "0 imported, 1 applied", table: "a"},
-		"it fails": {
+	for name, c := range map[string]struct{ more, history, table string }{
+		"succeeds": {history: "0 imported, 1 applied", table: "a"},
+		"fails": {
 			more:    "CREATE CONSTRAINT TRIGGER b AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail(); INSERT INTO a VALUES (2);",
-			journal: "0 imported, 1 failed",
+			history: "0 imported, 1 failed",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,11 +41,11 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			through, proxy := d.Proxied(t, 0)
 			db := openSession(t, through)
 			require.NoError(t, db.Lock(t.Context()))
-			require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is journaled where there is a journal
-			gate, err := d.Admin().Conn(t.Context())
+			require.NoError(t, db.ImportRuns(t.Context(), []Run{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is recorded only if the history table exists
+			blocker, err := d.Admin().Conn(t.Context())
 			require.NoError(t, err)
-			defer gate.Close()
-			_, err = gate.ExecContext(t.Context(), "SELECT pg_advisory_lock(42)")
+			defer blocker.Close()
+			_, err = blocker.ExecContext(t.Context(), "SELECT pg_advisory_lock(42)")
 			require.NoError(t, err)
 			done := make(chan *MigrationError, 1)
 			go func() { done <- apply(t, db, slowCommit+c.more) }()
@@ -56,8 +54,8 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			}
 			is(committing, "1")
 			proxy.Cut()
-			is(sessions, "2") // the one that is to find out
-			_, err = gate.ExecContext(t.Context(), "SELECT pg_advisory_unlock(42)")
+			is(sessions, "2") // the session that reads the outcome
+			_, err = blocker.ExecContext(t.Context(), "SELECT pg_advisory_unlock(42)")
 			require.NoError(t, err)
 			fail := <-done
 			assert.Equal(t, c.table == "", fail != nil, "%v", fail)
@@ -65,7 +63,7 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 				assert.Equal(t, RolledBack, fail.Outcome)
 			}
 			assert.Equal(t, c.table, d.Value(t, "SELECT to_regclass('a')"))
-			assert.Equal(t, c.journal, d.Value(t, "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_history"))
+			assert.Equal(t, c.history, d.Value(t, "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_history"))
 		})
 	}
 }

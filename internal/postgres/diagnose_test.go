@@ -13,7 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// failing runs a migration that fails, through the driver, on a database that a superuser has prepared.
+// failMigration runs a migration that fails, through the driver.
 func failMigration(t *testing.T, ctx context.Context, db *DB, sql string) *MigrationError {
 	t.Helper()
 	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
@@ -28,22 +28,22 @@ func failMigration(t *testing.T, ctx context.Context, db *DB, sql string) *Migra
 func TestDiagnose_ConstraintViolation_ReportsRows(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, prepare, sql, why, see string }{
-		{"hostile names", `CREATE TABLE "a""; DROP TABLE b; --" ("key'x" int PRIMARY KEY, "$1" int); INSERT INTO "a""; DROP TABLE b; --" VALUES (1, NULL)`,
+		{"names with quotes", `CREATE TABLE "a""; DROP TABLE b; --" ("key'x" int PRIMARY KEY, "$1" int); INSERT INTO "a""; DROP TABLE b; --" VALUES (1, NULL)`,
 			`ALTER TABLE "a""; DROP TABLE b; --" ALTER COLUMN "$1" SET NOT NULL`,
 			`1 row in "a""; DROP TABLE b; --" violates NOT NULL on "$1": "key'x" = 1`, `SELECT * FROM "a""; DROP TABLE b; --" AS t WHERE t."$1" IS NULL;`},
 		{"no primary key", "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (-1)", "ALTER TABLE a ADD CHECK (b > 0)", "1 row in a violates CHECK (b > 0)", "SELECT * FROM a AS t WHERE NOT (b > 0);"},
 		{"two columns", "CREATE TABLE a (b int, c text, d int, PRIMARY KEY (b, c)); INSERT INTO a SELECT n, 'x', 0 FROM generate_series(1, 9) n", "ALTER TABLE a ADD CONSTRAINT p CHECK (d <> 0)",
 			"9 rows in a violate CHECK (d <> 0): (b, c) = (1,x), (2,x), (3,x), (4,x), (5,x) …", "SELECT * FROM a AS t WHERE NOT (d <> 0);"},
-		{"very many", "CREATE TABLE a (b int); INSERT INTO a SELECT FROM generate_series(1, 20000)", "ALTER TABLE a ALTER b SET NOT NULL", "more than 10000 rows in a violate NOT NULL on b", "SELECT * FROM a AS t WHERE t.b IS NULL;"},
+		{"more rows than are counted", "CREATE TABLE a (b int); INSERT INTO a SELECT FROM generate_series(1, 20000)", "ALTER TABLE a ALTER b SET NOT NULL", "more than 10000 rows in a violate NOT NULL on b", "SELECT * FROM a AS t WHERE t.b IS NULL;"},
 		{"a reserved word", `CREATE TABLE "order" (id int PRIMARY KEY, "user" int); INSERT INTO "order" VALUES (1, 1)`, `CREATE TABLE "group" (id int PRIMARY KEY); ALTER TABLE "order" ADD FOREIGN KEY ("user") REFERENCES "group"`, "", ""},
-		{"of two keys", "CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE f (id int PRIMARY KEY, a int, b int); INSERT INTO f VALUES (1, 1, 1), (2, NULL, 1)", "ALTER TABLE f ADD FOREIGN KEY (a, b) REFERENCES p",
+		{"foreign key of two columns", "CREATE TABLE p (a int, b int, PRIMARY KEY (a, b)); CREATE TABLE f (id int PRIMARY KEY, a int, b int); INSERT INTO f VALUES (1, 1, 1), (2, NULL, 1)", "ALTER TABLE f ADD FOREIGN KEY (a, b) REFERENCES p",
 			"1 row in f violates the foreign key to p: id = 1", "SELECT * FROM f AS t WHERE t.a IS NOT NULL AND t.b IS NOT NULL AND NOT EXISTS (SELECT FROM p AS o WHERE o.a = t.a AND o.b = t.b);"},
 		{"partial index", "CREATE TABLE a (b int, gone bool); INSERT INTO a VALUES (1, false), (1, false), (2, true), (2, true), (NULL, false), (NULL, false)", "CREATE UNIQUE INDEX i ON a (b) WHERE NOT gone",
 			"a contains 1 duplicate value of (b): 1 (2 rows)", "SELECT b, count(*) FROM a AS t WHERE (b) IS NOT NULL AND (NOT gone) GROUP BY b HAVING count(*) > 1;"},
 		{"a long value", "CREATE TABLE a (b text); INSERT INTO a SELECT repeat('x', 1000) FROM generate_series(1, 2)", "ALTER TABLE a ADD UNIQUE (b)",
 			"a contains 1 duplicate value of (b): " + strings.Repeat("x", 60) + " (2 rows)", "SELECT b, count(*) FROM a AS t WHERE b IS NOT NULL GROUP BY b HAVING count(*) > 1;"},
-		{"rows of the migration itself", "CREATE TABLE a (b int)", "INSERT INTO a VALUES (-1); ALTER TABLE a ADD CHECK (b > 0)", "no row in a violates the constraint after the rollback; the rows were written by earlier statements of this migration", ""},
-		{"a column of the migration itself", "CREATE TABLE a (b int); INSERT INTO a VALUES (1)", "ALTER TABLE a ADD COLUMN c int; ALTER TABLE a ALTER c SET NOT NULL", "", ""},
+		{"rows written by the migration", "CREATE TABLE a (b int)", "INSERT INTO a VALUES (-1); ALTER TABLE a ADD CHECK (b > 0)", "no row in a violates the constraint after the rollback; the rows were written by earlier statements of this migration", ""},
+		{"column added by the migration", "CREATE TABLE a (b int); INSERT INTO a VALUES (1)", "ALTER TABLE a ADD COLUMN c int; ALTER TABLE a ALTER c SET NOT NULL", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -60,14 +60,14 @@ func TestDiagnose_ConstraintViolation_ReportsRows(t *testing.T) {
 			assert.Equal(t, c.see, fail.Reason.Query)
 			if c.see != "" {
 				_, err := d.Admin().Exec(c.see)
-				assert.NoError(t, err, "what is told can be typed")
+				assert.NoError(t, err, "the suggested query runs")
 			}
 			assert.Equal(t, "b", d.Value(t, "SELECT to_regclass('b')"))
 		})
 	}
 }
 
-// owned runs SQL as the database's owner.
+// execAsOwner runs SQL as the database's owner.
 func execAsOwner(t *testing.T, d *pgtest.Database, sql string) {
 	t.Helper()
 	_, err := d.Open(t).Exec(sql)
@@ -98,12 +98,12 @@ func TestDiagnose_PermissionDenied_SuggestsGrant(t *testing.T) {
 			require.NotEmpty(t, fail.Reason.Fix, "%v", fail.Server().Message)
 			assert.NotEmpty(t, fail.Reason.FixRole)
 			d.Exec(t, fail.Reason.Fix)
-			require.Nil(t, apply(t, db, c.sql), "with %s it works", fail.Reason.Fix)
+			require.Nil(t, apply(t, db, c.sql), "succeeds after %s", fail.Reason.Fix)
 		})
 	}
 }
 
-// TestTheLookIsBounded: a condition that takes long, and a table that somebody holds.
+// The condition is slow to evaluate.
 func TestDiagnose_SlowCondition_EndsInTime(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -116,11 +116,11 @@ func TestDiagnose_SlowCondition_EndsInTime(t *testing.T) {
 	assert.Empty(t, fail.Reason.Causes)
 	assert.Equal(t, "23514", string(fail.Server().Code))
 	st, err := db.State(t.Context())
-	require.NoError(t, err, "the session is as it was")
+	require.NoError(t, err, "the session is usable")
 	assert.Equal(t, noVersion, st)
 }
 
-// TestTheLookBehindAPooler: it is a transaction, and ends.
+// The diagnosis runs in a transaction, which must end.
 func TestDiagnose_TransactionPooler_LeavesNoOpenTransaction(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

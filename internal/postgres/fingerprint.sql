@@ -1,14 +1,14 @@
 WITH space AS (
 	SELECT oid, pg_catalog.quote_ident(nspname) AS name, nspname, nspowner, nspacl FROM pg_catalog.pg_namespace
 	WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
-), part AS ( -- of an extension, which stands for all its parts; a range type's functions and cast come with it
+), part AS ( -- members of an extension, which represents them; a range type's functions and cast are part of it
 	SELECT classid, objid FROM pg_catalog.pg_depend WHERE deptype = 'e' OR deptype = 'i' AND classid IN ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_cast'::regclass)
 ), relation AS (
 	SELECT c.*, s.name || '.' || pg_catalog.quote_ident(c.relname) AS name
 	FROM pg_catalog.pg_class c JOIN space s ON s.oid = c.relnamespace
 	WHERE c.relpersistence <> 't' AND NOT EXISTS (SELECT FROM part WHERE classid = 'pg_catalog.pg_class'::regclass AND objid = c.oid)
 		AND NOT (s.nspname = $1 AND c.relname IN ($2, $3))
-), named AS ( -- those of ours
+), named AS ( -- Shiplock's tables
 	SELECT c.oid FROM pg_catalog.pg_class c JOIN space s ON s.oid = c.relnamespace WHERE s.nspname = $1 AND c.relname IN ($2, $3)
 )
 SELECT 'schema', name, '', concat_ws(' ', nspowner::regrole, nspacl::text) FROM space
@@ -34,7 +34,7 @@ SELECT 'column', r.name || '.' || pg_catalog.quote_ident(attname), r.name,
 		CASE attgenerated WHEN 's' THEN 'STORED' WHEN 'v' THEN 'VIRTUAL' END,
 		'DEFAULT ' || pg_catalog.pg_get_expr(adbin, adrelid), 'rights ' || attacl::text,
 		(SELECT 'STORAGE ' || attstorage::text FROM pg_catalog.pg_type t WHERE t.oid = atttypid AND typstorage <> attstorage), 'COMPRESSION ' || nullif(attcompression::text, ''),
-		CASE WHEN attstattarget >= 0 THEN 'STATISTICS ' || attstattarget END, attoptions::text, md5(attfdwoptions::text)) -- options may hold a password
+		CASE WHEN attstattarget >= 0 THEN 'STATISTICS ' || attstattarget END, attoptions::text, md5(attfdwoptions::text)) -- options may contain a password
 FROM relation r JOIN pg_catalog.pg_attribute a ON a.attrelid = r.oid LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = r.oid AND d.adnum = a.attnum
 WHERE relkind IN ('r', 'p', 'f', 'c') AND attnum > 0 AND NOT attisdropped
 UNION ALL
@@ -81,7 +81,7 @@ SELECT CASE typtype WHEN 'd' THEN 'domain' ELSE 'type' END, s.name || '.' || pg_
 FROM pg_catalog.pg_type t JOIN space s ON s.oid = typnamespace
 WHERE typtype IN ('d', 'e', 'r', 'b', 'p') AND NOT EXISTS (SELECT FROM part WHERE classid = 'pg_catalog.pg_type'::regclass AND objid = t.oid)
 	AND NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
-UNION ALL -- what is rare
+UNION ALL -- uncommon objects
 SELECT i.type, i.identity, '', definition
 FROM (
 	SELECT 'pg_catalog.pg_statistic_ext'::regclass AS class, oid, concat_ws(' ', pg_catalog.pg_get_statisticsobjdef(oid), stxowner::regrole, stxstattarget) AS definition FROM pg_catalog.pg_statistic_ext
@@ -106,7 +106,7 @@ FROM (
 	UNION ALL SELECT 'pg_catalog.pg_transform'::regclass, oid, concat_ws(' ', trffromsql, trftosql) FROM pg_catalog.pg_transform
 	UNION ALL SELECT 'pg_catalog.pg_default_acl'::regclass, oid, defaclacl::text FROM pg_catalog.pg_default_acl
 ) o CROSS JOIN LATERAL pg_catalog.pg_identify_object(class, oid, 0) i
-WHERE oid >= 16384 AND coalesce(i.schema, '') !~ '^pg_' AND NOT EXISTS (SELECT FROM part WHERE classid = class AND objid = oid) -- below that is what initdb has made
+WHERE oid >= 16384 AND coalesce(i.schema, '') !~ '^pg_' AND NOT EXISTS (SELECT FROM part WHERE classid = class AND objid = oid) -- lower OIDs are created by initdb
 UNION ALL
 SELECT 'user mapping', concat_ws(' ', pg_catalog.quote_ident(usename), 'on server', pg_catalog.quote_ident(srvname)), '', md5(umoptions::text) FROM pg_catalog.pg_user_mappings
 UNION ALL

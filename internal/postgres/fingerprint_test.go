@@ -20,7 +20,7 @@ func fingerprint(t *testing.T, db *DB) Fingerprint {
 	return f
 }
 
-// everything has an object of each kind.
+// allObjects creates an object of each kind.
 const allObjects = `
 CREATE TABLE guests (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL DEFAULT '', n serial, CHECK (n > 0));
 CREATE TABLE stays (guest int REFERENCES guests, day date) PARTITION BY RANGE (day);
@@ -45,7 +45,7 @@ CREATE TABLE "other place"."T" (a int);
 CREATE EXTENSION pg_trgm;
 `
 
-// superusers is what only a superuser may make, and what is rare.
+// superuserObjects creates objects that require a superuser, and unusual ones.
 const superuserObjects = `
 CREATE STATISTICS pair ON id, email FROM guests;
 CREATE PUBLICATION outgoing FOR TABLE guests;
@@ -105,7 +105,7 @@ func TestFingerprint_EveryKindOfChange_Reported(t *testing.T) {
 		"REINDEX TABLE guests; ANALYZE guests; REFRESH MATERIALIZED VIEW many":                       nil,
 		"CREATE TEMPORARY TABLE temp (a int); COMMENT ON TABLE guests IS 'them'":                     nil,
 		"CREATE TEMPORARY TABLE temp (a int); COMMENT ON TABLE temp IS 'mine'":                       nil,
-		"COMMENT ON TABLE guests IS NULL; COMMENT ON COLUMN guests.email IS 'theirs'":                {"added comment on table column public.guests.email", "removed comment on table public.guests"},
+		"COMMENT ON TABLE guests IS NULL; COMMENT ON COLUMN guests.email IS 'mine'":                  {"added comment on table column public.guests.email", "removed comment on table public.guests"},
 		"CREATE TABLE new (a int); COMMENT ON COLUMN new.a IS 'x'; COMMENT ON TABLE new IS 'y'":      {"added table public.new"},
 		"CREATE EXTENSION citext":                                                                    {"added extension citext"},
 		"COMMENT ON TRIGGER before_all ON guests IS 'x'":                                             {"added comment on trigger before_all on public.guests"},
@@ -141,7 +141,7 @@ func TestFingerprint_EveryKindOfChange_Reported(t *testing.T) {
 			now, err := db.readObjects(t.Context(), fingerprintQuery)
 			require.NoError(t, err)
 			require.NoError(t, db.exec(t.Context(), "ROLLBACK"))
-			if strings.Contains(sql, "RENAME email") && d.Major(t) >= 18 { // which keeps NOT NULL as a constraint
+			if strings.Contains(sql, "RENAME email") && d.Major(t) >= 18 { // which stores NOT NULL as a constraint
 				want = append([]string{"changed constraint guests_email_not_null of public.guests"}, want...)
 			}
 			var changes []string
@@ -167,8 +167,8 @@ func TestFingerprint_InvalidIndex_Reported(t *testing.T) {
 	assert.Equal(t, []string{"changed index public.i"}, invalid.Changes(fingerprint(t, db)))
 }
 
-// TestFingerprintIsOfAnotherSessionsWork: ours does not count, and the path has no say.
-func TestFingerprint_ChangeByAnotherSession_Reported(t *testing.T) {
+// Shiplock's own tables are excluded, and the search_path has no effect.
+func TestFingerprint_OwnTables_Excluded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)

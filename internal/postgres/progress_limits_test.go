@@ -16,14 +16,15 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// TestWhatIsQuickCostsNoConnection, also at a terminal's pace; what takes long costs one more, and that is closed.
+// Short statements open no second connection, also with a terminal's intervals. A long one opens
+// one and closes it.
 func TestProgress_ShortStatements_OpenNoConnection(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		pace  progress.Intervals
 		extra int
 	}{
-		"quick": {progress.DefaultIntervals, 0},
+		"short": {progress.DefaultIntervals, 0},
 		"long":  {shortIntervals, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -36,13 +37,13 @@ func TestProgress_ShortStatements_OpenNoConnection(t *testing.T) {
 			require.Eventually(t, func() bool {
 				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+d.User+"'") == "0"
 			}, time.Minute, 10*time.Millisecond)
-			const ours = 1 // with which the database was made ready
-			assert.Equal(t, fmt.Sprint(ours+1+c.extra), d.Value(t, "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"), "that a session was opened is counted at once")
+			const setupSessions = 1 // including those that created the database
+			assert.Equal(t, fmt.Sprint(setupSessions+1+c.extra), d.Value(t, "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"), "sessions are counted when they start")
 		})
 	}
 }
 
-// TestAFullServer: there is no second connection to be had, and nobody complains.
+// Without a second connection, the migration runs and nothing is logged about it.
 func TestProgress_NoFreeConnections_MigrationSucceeds(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -50,14 +51,14 @@ func TestProgress_NoFreeConnections_MigrationSucceeds(t *testing.T) {
 	db, log := openLoggedSession(t, d, func(o *Options) { o.LockTimeout = 100 * time.Millisecond })
 	require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.3); SELECT pg_sleep(0.3)"))
 	lines := log.lines(t, runningMessage)
-	log.waitFor(t, runningMessage, "sql", "SELECT") // what we know ourselves
+	log.waitFor(t, runningMessage, "sql", "SELECT") // known without the server
 	for _, l := range lines {
 		assert.NotContains(t, l, "wait")
 	}
 	assert.NotContains(t, log.String(), "connections")
 }
 
-// TestWhatMayNotBeSeenIsLeftOut: the blocker is another role's session.
+// The blocking session belongs to another role.
 func TestProgress_NoPrivilege_ActivityOmitted(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -77,7 +78,7 @@ func TestProgress_NoPrivilege_ActivityOmitted(t *testing.T) {
 	require.Nil(t, <-done)
 }
 
-// TestProgressBehindAPooler: the session that looks finds the server that has the transaction.
+// The second session reads the activity of the server that runs the transaction.
 func TestProgress_TransactionPooler_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -89,7 +90,8 @@ func TestProgress_TransactionPooler_Reported(t *testing.T) {
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))
 }
 
-// TestOthersCannotForgeTheLog: a blocker's query and its name, a file's name and a statement.
+// Control characters are in the blocking session's query and application_name, the file name and a
+// statement.
 func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 	t.Parallel()
 	const forged = "\x1b[2J\x1b]0;x\x07\r\ntime=2026-01-01T00:00:00Z level=INFO msg=done\u202e\u009b2K"
@@ -121,7 +123,7 @@ func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 			require.NoError(t, other.Rollback())
 			require.Nil(t, <-done)
 			require.NoError(t, db.exec(t.Context(), "DROP TABLE a; TRUNCATE schema_migrations"))
-			assert.Zero(t, strings.Count(log.String(), "\ntime=2026-01"), "no line of theirs")
+			assert.Zero(t, strings.Count(log.String(), "\ntime=2026-01"), "no forged line")
 			bad := strings.IndexFunc(log.String(), func(r rune) bool { return r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) })
 			assert.Equal(t, -1, bad, "%q", log.String()[max(bad, 0):min(max(bad, 0)+60, len(log.String()))])
 			assert.NotContains(t, log.String(), "PASSWORD 'geheim'")
@@ -129,7 +131,7 @@ func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 	}
 }
 
-// TestHowFarAnotherMigratorIs is told to who waits for it.
+// The waiting migrator reports the progress of the lock holder.
 func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -155,7 +157,7 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	assert.Equal(t, "2_x.up.sql", line["migrating"])
 	assert.Equal(t, "2 of 3", line["statement"])
 	assert.Contains(t, line["holder"], "pid")
-	assert.Contains(t, fmt.Sprint(line["holder_blockers"]), "report")
+	assert.Contains(t, fmt.Sprint(line["holder_blocked_by"]), "report")
 	assert.Contains(t, line, "for_up_to")
 	assert.Contains(t, line, "waited")
 	require.NoError(t, writer.Commit())
@@ -165,7 +167,7 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	assert.NotEmpty(t, log.lines(t, "lock acquired"))
 }
 
-// TestWaitingForTheDatabaseIsSaidAgain, with how long it has been.
+// Each line reports the time waited.
 func TestOpen_DatabaseUnreachable_ReportsRepeatedly(t *testing.T) {
 	t.Parallel()
 	var log jsonLog

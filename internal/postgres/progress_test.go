@@ -16,13 +16,13 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// brisk is a pace that shows much in little time.
+// shortIntervals logs progress often.
 var shortIntervals = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
 
-// record is a log of JSON lines that can be read while it is written.
+// jsonLog is a log of JSON lines that can be read while it is written.
 type jsonLog struct{ safeBuffer }
 
-// lines are those with a message.
+// lines returns the lines with a message.
 func (r *jsonLog) lines(t *testing.T, message string) (out []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(r.String()) {
@@ -37,7 +37,7 @@ func (r *jsonLog) lines(t *testing.T, message string) (out []map[string]any) {
 
 const runningMessage = "migration is running"
 
-// waitFor waits for a line with fields that have such values: name, value, name, value.
+// waitFor waits for a line whose fields contain these values: name, value, name, value.
 func (r *jsonLog) waitFor(t *testing.T, message string, fields ...string) map[string]any {
 	t.Helper()
 	var found map[string]any
@@ -59,7 +59,7 @@ func (r *jsonLog) waitFor(t *testing.T, message string, fields ...string) map[st
 	return found
 }
 
-// followed opens a session whose progress goes to the record at a brisk pace.
+// openLoggedSession opens a session whose progress is written to the log at shortIntervals.
 func openLoggedSession(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *jsonLog) {
 	t.Helper()
 	var log jsonLog
@@ -75,7 +75,7 @@ func openLoggedSession(t *testing.T, d *pgtest.Database, change func(*Options)) 
 	return db, &log
 }
 
-// run applies a file as the n-th version.
+// run applies a file as version n.
 func run(t *testing.T, db *DB, n int, sql string) *MigrationError {
 	t.Helper()
 	name := fmt.Sprintf("%d_x.up.sql", n)
@@ -88,7 +88,7 @@ func run(t *testing.T, db *DB, n int, sql string) *MigrationError {
 
 const manyRows = 2_000_000
 
-// million fills the table big, by its owner, so that each of PostgreSQL's commands takes its time on it.
+// fillBigTable creates a table on which each of PostgreSQL's commands takes some time.
 func fillBigTable(t *testing.T, d *pgtest.Database) {
 	t.Helper()
 	d.Exec(t, fmt.Sprintf(`ALTER DATABASE %[1]q SET maintenance_work_mem = '1MB'; ALTER DATABASE %[1]q SET max_parallel_maintenance_workers = 0`, d.Name))
@@ -96,15 +96,14 @@ func fillBigTable(t *testing.T, d *pgtest.Database) {
 	require.NoError(t, err)
 }
 
-// TestThePercentageIsPostgreSQLs: of millions of rows.
 func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	fillBigTable(t, d)
 	blocks := d.Value(t, "SELECT pg_relation_size('big') / current_setting('block_size')::int")
 	for n, c := range []struct {
-		again, sql    string            // again makes it possible to run sql once more
-		phases, total map[string]string // what must be seen: of these phases a percentage; of these columns this value
+		again, sql    string            // again allows sql to run once more
+		phases, total map[string]string // expected: phases with a percentage, and columns with a value
 	}{
 		{sql: "SET vacuum_cost_delay = 1; VACUUM big;", phases: map[string]string{"scanning heap": "blocks"}, total: map[string]string{"blocks_total": blocks}},
 		{again: "DROP TABLE IF EXISTS before; DROP INDEX IF EXISTS by_a", sql: "CREATE TABLE before (a int);\nCREATE INDEX by_a ON big (a);", phases: map[string]string{"building index: scanning table": "blocks", "building index: loading tuples in tree": "rows"},
@@ -131,7 +130,7 @@ func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 			}
 			return out
 		}
-		// A look that comes late misses a phase, so the statement runs until all were seen.
+		// A late query misses a phase, so the statement is repeated until all were seen.
 		for deadline := time.Now().Add(5 * time.Minute); len(missing()) > 0 && time.Now().Before(deadline); {
 			if lines != nil && c.again != "" {
 				_, err := d.Open(t).Exec(c.again)
@@ -143,7 +142,7 @@ func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 			for phase, unit := range c.phases {
 				of := percentages(t, now, phase, unit)
 				assert.True(t, slices.IsSorted(of), "%s, %s: %v", c.sql, phase, of)
-				different += len(slices.Compact(of)) // how many depends on the machine: the faster, the fewer
+				different += len(slices.Compact(of)) // the number depends on the machine: the faster, the fewer
 				seen[phase] += len(of)
 			}
 			lines = append(lines, now...)
@@ -153,7 +152,7 @@ func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 	}
 }
 
-// text writes a number of JSON's as PostgreSQL does.
+// jsonText formats a JSON number as PostgreSQL does.
 func jsonText(v any) string {
 	if n, ok := v.(float64); ok {
 		return fmt.Sprintf("%.0f", n)
@@ -161,7 +160,7 @@ func jsonText(v any) string {
 	return fmt.Sprint(v)
 }
 
-// percentages are those of a phase, which must be what PostgreSQL's columns give.
+// percentages returns the percentages of a phase, which must match PostgreSQL's columns.
 func percentages(t *testing.T, lines []map[string]any, phase, unit string) (out []int) {
 	t.Helper()
 	for _, l := range lines {
@@ -178,7 +177,7 @@ func percentages(t *testing.T, lines []map[string]any, phase, unit string) (out 
 	return out
 }
 
-// TestWhoKeepsAnIndexWaiting: first a writer, and then a reader whose snapshot is older than the index.
+// A writer blocks the index build first, then a reader whose snapshot is older than the index.
 func TestProgress_ConcurrentIndex_ReportsBlockingSessions(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -214,7 +213,7 @@ func TestProgress_BlockedStatement_ReportsBlockingSession(t *testing.T) {
 	report := beginReader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, runningMessage, "blocked_by", `application_name "report"`, "statement", "2 of 2") // the marker of which may come a moment later
+	line := log.waitFor(t, runningMessage, "blocked_by", `application_name "report"`, "statement", "2 of 2") // its marker may arrive later
 	assert.Equal(t, "Lock: relation", line["wait"])
 	assert.Equal(t, "3", jsonText(line["line"]))
 	assert.Equal(t, "ALTER TABLE a ADD COLUMN c …", line["sql"])
@@ -222,7 +221,7 @@ func TestProgress_BlockedStatement_ReportsBlockingSession(t *testing.T) {
 	require.Nil(t, <-done)
 }
 
-// TestProgressOfRows: our own percentage, by the bytes of the file.
+// The percentage is that of the bytes of the file.
 func TestProgress_CopyData_ReportsPercentage(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -242,10 +241,10 @@ func TestProgress_CopyData_ReportsPercentage(t *testing.T) {
 	assert.True(t, slices.IsSorted(seen), seen)
 	assert.Greater(t, len(slices.Compact(seen)), 3, seen)
 	log.waitFor(t, runningMessage, "phase", "COPY FROM")
-	assert.Regexp(t, `"rows_done":\d`, log.String(), "PostgreSQL's own count")
+	assert.Regexp(t, `"rows_done":\d`, log.String(), "PostgreSQL's count")
 }
 
-// TestProgressOfABigFile: as above, without rows.
+// As above, without COPY data.
 func TestProgress_LargeFile_ReportsPercentage(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

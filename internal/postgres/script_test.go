@@ -16,13 +16,13 @@ func TestParseScript_ValidFile_Classified(t *testing.T) {
 	}{
 		{"empty", "", true, nil},
 		{"comments only", "-- nothing\n/* yet */\n", true, nil},
-		{"one", "CREATE TABLE a (b int)", true, []string{"CREATE TABLE a (b int)"}},
+		{"one statement", "CREATE TABLE a (b int)", true, []string{"CREATE TABLE a (b int)"}},
 		{"comments before", "-- why\n/* a /* nested */ one */ SELECT 1;\n-- after\n", true, []string{"SELECT 1"}},
 		{"dollar quotes", "CREATE FUNCTION f() RETURNS int AS $x$ BEGIN; RETURN 1; COMMIT; $x$ LANGUAGE plpgsql;SELECT ';'", true,
 			[]string{"CREATE FUNCTION f() RETURNS int AS $x$ BEGIN; RETURN 1; COMMIT; $x$ LANGUAGE plpgsql", "SELECT ';'"}},
 		{"wrapped", "BEGIN;\nSELECT 1;\nCOMMIT;\n", true, []string{"SELECT 1"}},
-		{"wrapped, other words", "start transaction isolation level serializable;SELECT 1;end transaction;", true, []string{"SELECT 1"}},
-		{"wrapped, nothing in it", "BEGIN; COMMIT;", true, nil},
+		{"wrapped, other keywords", "start transaction isolation level serializable;SELECT 1;end transaction;", true, []string{"SELECT 1"}},
+		{"wrapped, empty", "BEGIN; COMMIT;", true, nil},
 		{"savepoints stay", "BEGIN; SAVEPOINT a; SELECT 1; ROLLBACK TO a; COMMIT;", true, []string{"SAVEPOINT a", "SELECT 1", "ROLLBACK TO a"}},
 		{"two transactions", "BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 2; COMMIT;", false,
 			[]string{"BEGIN", "SELECT 1", "COMMIT", "BEGIN", "SELECT 2", "COMMIT"}},
@@ -40,8 +40,8 @@ func TestParseScript_ValidFile_Classified(t *testing.T) {
 		{"alter system", "ALTER SYSTEM SET work_mem = '1MB'", false, []string{"ALTER SYSTEM SET work_mem = '1MB'"}},
 		{"create database", "CREATE DATABASE x", false, []string{"CREATE DATABASE x"}},
 		{"new enum value", "ALTER TYPE e ADD VALUE 'x'", true, []string{"ALTER TYPE e ADD VALUE 'x'"}},
-		{"by hand", "-- a note\n\n-- shiplock:no-transaction\nCALL p();", false, []string{"CALL p()"}},
-		{"not a directive below a statement", "SELECT 1;\n-- shiplock:no-transaction\n", true, []string{"SELECT 1"}},
+		{"directive", "-- a note\n\n-- shiplock:no-transaction\nCALL p();", false, []string{"CALL p()"}},
+		{"comment after a statement is not a directive", "SELECT 1;\n-- shiplock:no-transaction\n", true, []string{"SELECT 1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, form := range []string{c.sql, strings.ReplaceAll(c.sql, "\n", "\r\n"), "\ufeff" + c.sql} {
@@ -82,25 +82,24 @@ func TestParseScript_UnsupportedSQL_LeftToServer(t *testing.T) {
 	assert.True(t, s.Transactional)
 }
 
-// Odd files that run.
 func TestParseScript_UnusualFile_Parsed(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		statements int
-		line       int // of the last statement
+		line       int // line of the last statement
 	}{
 		{"empty", "", 0, 0},
 		{"only a byte order mark", "\ufeff", 0, 0},
 		{"only line breaks", "\r\n\r\n", 0, 0},
 		{"only comments", "-- nothing\n/* yet */", 0, 0},
 		{"only semicolons", ";;\n;", 0, 0},
-		{"only psql's lines", "\\restrict a\n\n\\unrestrict a\n", 0, 0},
+		{"only psql commands", "\\restrict a\n\n\\unrestrict a\n", 0, 0},
 		{"CRLF", "SELECT 1;\r\nSELECT 2;\r\n", 2, 2},
 		{"no line break at the end", "SELECT 1;\nSELECT 2 -- x", 2, 2},
-		{"psql's lines", "\\restrict a\nSELECT 1;\n\\unrestrict a\nSELECT '\\connect x';\n", 2, 4},
-		{"a directive below psql's line", "\\restrict a\n-- shiplock:no-transaction\nCALL p();", 1, 3},
-		{"backslashes that are none of psql's", "SELECT '\\i x', \"\\c\", $$ \\! $$, E'\\'\\x'; -- \\d\n/* \\q */ SELECT 2", 2, 2},
-		{"rows", "COPY a FROM stdin;\n\\connect\t'\n\\.\nSELECT 1;", 2, 4},
+		{"psql commands", "\\restrict a\nSELECT 1;\n\\unrestrict a\nSELECT '\\connect x';\n", 2, 4},
+		{"directive after a psql command", "\\restrict a\n-- shiplock:no-transaction\nCALL p();", 1, 3},
+		{"backslashes that are not psql commands", "SELECT '\\i x', \"\\c\", $$ \\! $$, E'\\'\\x'; -- \\d\n/* \\q */ SELECT 2", 2, 2},
+		{"COPY data", "COPY a FROM stdin;\n\\connect\t'\n\\.\nSELECT 1;", 2, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := ParseScript([]byte(c.text))
@@ -124,12 +123,12 @@ func TestParseScript_InvalidFile_Rejected(t *testing.T) {
 		{"BEGIN without COMMIT", "-- x\nBEGIN;\nSELECT 1;", `:2: "BEGIN" begins a transaction that is never committed`},
 		{"second BEGIN without COMMIT", "BEGIN; SELECT 1; COMMIT;\nSTART TRANSACTION; SELECT 2;", `:2: "START TRANSACTION" begins`},
 		{"COMMIT AND CHAIN at the end", "BEGIN;\nSELECT 1;\nCOMMIT AND CHAIN;", `:3: "COMMIT AND CHAIN" begins`},
-		{"psql's command", "SELECT 1;\n\\i other.sql\n", `:2: \i is a psql command`},
-		{"COPY without rows", "SELECT 1;\nCOPY a FROM stdin;\nSELECT 2;\n", ":2: COPY … FROM stdin needs its rows"},
+		{"psql command", "SELECT 1;\n\\i other.sql\n", `:2: \i is a psql command`},
+		{"COPY without data", "SELECT 1;\nCOPY a FROM stdin;\nSELECT 2;\n", ":2: COPY … FROM stdin needs its rows"},
 		{"COPY to the client", "COPY a TO stdout;", ":1: COPY … TO stdout"},
 		{"COPY in binary", "-- x\nCOPY a FROM stdin (FORMAT Binary);\n\\.\n", ":2: COPY in binary format"},
-		{"COPY between statements of no transaction", "SELECT 1;\nCOPY a FROM stdin;\n\\.\nBEGIN; SELECT 1; COMMIT;", ":2: COPY a FROM stdin is between"},
-		{"directive on SQL that cannot be told apart", "-- shiplock:no-transaction\nSET standard_conforming_strings = off; SELEC 1", "standard_conforming_strings = off prevents"},
+		{"COPY outside a transaction", "SELECT 1;\nCOPY a FROM stdin;\n\\.\nBEGIN; SELECT 1; COMMIT;", ":2: COPY a FROM stdin is between"},
+		{"directive on SQL that cannot be split", "-- shiplock:no-transaction\nSET standard_conforming_strings = off; SELEC 1", "standard_conforming_strings = off prevents"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := ParseScript([]byte(c.sql))
@@ -166,12 +165,11 @@ func FuzzParseScript(f *testing.F) {
 	})
 }
 
-// agrees holds what is made of a file too big for memory against what is made of
-// it in memory.
+// assertSameAsScanned compares a script with one that is read as a large file.
 func assertSameAsScanned(t *testing.T, s *Script, text string) {
 	big, err := scanFile("", openText(text))
 	if err != nil && disablesConformingStrings.MatchString(strings.Join(statementTexts(s), "\n")) {
-		return // refused there only
+		return // rejected by scanFile only
 	}
 	require.NoError(t, err)
 	assert.Equal(t, s.Transactional, big.Transactional)

@@ -51,8 +51,8 @@ func TestStream_FailedStatement_Located(t *testing.T) {
 		statement    string
 		sqlstate     string
 	}{
-		{"with a place", before + "SELECT 1; SELECT 'ß', nope; SELECT 2;\n", 22, 23, "SELECT 'ß', nope", "42703"},
-		{"without", before + "INSERT INTO a VALUES (1); SELECT 1;\n  INSERT INTO a\n VALUES (1);\nSELECT 2;", 23, 3, "INSERT INTO a\n VALUES (1)", "23505"},
+		{"error with a position", before + "SELECT 1; SELECT 'ß', nope; SELECT 2;\n", 22, 23, "SELECT 'ß', nope", "42703"},
+		{"error without a position", before + "INSERT INTO a VALUES (1); SELECT 1;\n  INSERT INTO a\n VALUES (1);\nSELECT 2;", 23, 3, "INSERT INTO a\n VALUES (1)", "23505"},
 		{"among many", before + strings.Repeat("INSERT INTO a SELECT max(b) + 1 FROM a;\n", 100) + " INSERT INTO a VALUES (1), (1);\n" + strings.Repeat("INSERT INTO a SELECT max(b) + 1 FROM a;\n", 100),
 			122, 2, "INSERT INTO a VALUES (1), (1)", "23505"},
 		{"behind many", before + strings.Repeat("INSERT INTO a SELECT coalesce(max(b), 0) + 1 FROM a;\n", 100) + "UPDATE a SET b = 1;\n", 122, 1, "UPDATE a SET b = 1", "23505"},
@@ -84,7 +84,7 @@ func TestStream_FailedStatement_Located(t *testing.T) {
 	}
 }
 
-// A lock timeout has the whole file read again; who gives up names the statement.
+// After a lock timeout, the whole file is read again.
 func TestStream_LockTimeout_Retries(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -141,7 +141,8 @@ func TestStream_LockTimeout_ReportsStatement(t *testing.T) {
 	assert.Equal(t, [2]int{52, 3}, [2]int{line, column})
 }
 
-// golang-migrate writes a file into a pipe; who reads no further must tell it so.
+// golang-migrate writes a file into a pipe, which the driver must close if it does not read all of
+// it.
 func TestDriver_LargeFile_ClosesPipe(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -172,14 +173,14 @@ func TestStream_NotTransactional_Rejected(t *testing.T) {
 		sql, want string
 		line      int
 	}{
-		"alone":            {"SELECT 1;\nVACUUM a;\nSELECT 2;", "VACUUM a cannot run in a transaction", 2},
-		"by hand":          {"-- shiplock:no-transaction\n\nSELECT 1;", "the file contains shiplock:no-transaction", 3},
+		"VACUUM":           {"SELECT 1;\nVACUUM a;\nSELECT 2;", "VACUUM a cannot run in a transaction", 2},
+		"directive":        {"-- shiplock:no-transaction\n\nSELECT 1;", "the file contains shiplock:no-transaction", 3},
 		"two transactions": {"BEGIN; SELECT 1; COMMIT;\nBEGIN; SELECT 2; COMMIT;", "contains its own transactions", 1},
 		"not committed":    {"BEGIN; SELECT 1;\nROLLBACK;", "contains its own transactions", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			small, err := scanFile("x.sql", openText(c.sql))
-			require.NoError(t, err, "up to a size it is held in memory")
+			require.NoError(t, err, "small enough to be held in memory")
 			assert.Nil(t, small.stream)
 			assert.False(t, small.Transactional)
 
@@ -214,7 +215,7 @@ func TestStream_FileChanged_RolledBack(t *testing.T) {
 	assert.Equal(t, "1", sessionValue(t, db, "SELECT 1"))
 }
 
-// load decides by size alone, and reads no more of a big file than it must.
+// load depends on the size only and does not read all of a large file.
 func TestLoad_LargeFile_Streamed(t *testing.T) {
 	small, err := load("x.sql", strings.NewReader("SELECT 1"), openText("SELECT 1"))
 	require.NoError(t, err)
@@ -225,7 +226,7 @@ func TestLoad_LargeFile_Streamed(t *testing.T) {
 	middle, err := load("x.sql", strings.NewReader(text), nil)
 	require.NoError(t, err)
 	assert.NotNil(t, middle.stream)
-	assert.Len(t, middle.storedSQL(), len(text), "the journal has it all the same")
+	assert.Len(t, middle.storedSQL(), len(text), "stored in the history table")
 
 	text += strings.Repeat("x", MaxStoredSQL)
 	body := strings.NewReader(text + text)
@@ -233,11 +234,11 @@ func TestLoad_LargeFile_Streamed(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotNil(t, big.stream)
 	assert.Equal(t, 1, big.Count())
-	assert.Positive(t, body.Len(), "the rest is left")
+	assert.Positive(t, body.Len(), "the rest is not read")
 	assert.Empty(t, big.storedSQL())
 
 	whole, err := load("x.sql", strings.NewReader(text), nil)
 	require.NoError(t, err)
 	assert.NotNil(t, whole.stream)
-	assert.Empty(t, whole.storedSQL(), "too long for the journal")
+	assert.Empty(t, whole.storedSQL(), "too long for the history table")
 }

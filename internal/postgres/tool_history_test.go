@@ -27,7 +27,7 @@ func TestRecordToolRun(t *testing.T) {
 		require.NoError(t, err)
 		return id
 	}
-	assert.Zero(t, record(0), "an empty schema stays empty")
+	assert.Zero(t, record(0), "no table is created in an empty schema")
 	assert.Nil(t, last())
 	require.NoError(t, db.exec(t.Context(), "CREATE TABLE a (b int)"))
 	id := record(0)
@@ -42,7 +42,7 @@ func TestRecordToolRun(t *testing.T) {
 	assert.Equal(t, run, *got)
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM schema_migrations_exec_history"))
 	d.Exec(t, fmt.Sprintf("ALTER TABLE schema_migrations_exec_history OWNER TO postgres; REVOKE ALL ON schema_migrations_exec_history FROM %q", d.User))
-	assert.Nil(t, last(), "who may not read it, does without")
+	assert.Nil(t, last(), "nil without the privilege")
 }
 
 func TestRecordToolRun_NoCreatePrivilege_NotRecorded(t *testing.T) {
@@ -56,8 +56,8 @@ func TestRecordToolRun_NoCreatePrivilege_NotRecorded(t *testing.T) {
 	assert.Zero(t, id)
 }
 
-// TestToolsLock: foreign tools exclude each other, and neither migrations nor
-// golang-migrate, which takes its own lock under such a roof.
+// External tools exclude each other, but neither migrations nor golang-migrate, which takes its own
+// lock.
 func TestLock_ExternalTool_ExcludesOtherTools(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestToolTrace_Certain has a row for each fact that makes a session the tool's, and for
-// each that leaves it another client's.
+// TestToolTrace_Certain has a case for each property that identifies the tool's session, and for
+// each that excludes it.
 func TestToolTrace_Certain(t *testing.T) {
 	t.Parallel()
 	local := time.Now()
@@ -29,7 +29,7 @@ func TestToolTrace_Certain(t *testing.T) {
 		"its name": {func(_ *ToolTrace, s *ToolSession, c *ToolConnection) {
 			s.Application, c.Local = "shiplock-exec-1-2", server
 		}, true, false},
-		"its name, and hidden from our role": {func(_ *ToolTrace, s *ToolSession, _ *ToolConnection) {
+		"its name, not visible to the role": {func(_ *ToolTrace, s *ToolSession, _ *ToolConnection) {
 			s.Application, s.Started, s.client = "shiplock-exec-1-2", 0, netip.AddrPort{}
 		}, true, false},
 		"its name, on a Unix socket": {func(t *ToolTrace, s *ToolSession, _ *ToolConnection) {
@@ -38,7 +38,7 @@ func TestToolTrace_Certain(t *testing.T) {
 		"its name, from another address": {func(_ *ToolTrace, s *ToolSession, _ *ToolConnection) {
 			s.Application, s.client = "shiplock-exec-1-2", netip.MustParseAddrPort("10.0.0.8:1")
 		}, false, false},
-		"its name, lent by a pooler": {func(t *ToolTrace, s *ToolSession, _ *ToolConnection) {
+		"its name, shared by a pooler": {func(t *ToolTrace, s *ToolSession, _ *ToolConnection) {
 			s.Application, t.pooled = "shiplock-exec-1-2", true
 		}, false, false},
 		"its name, older than the run": {func(_ *ToolTrace, s *ToolSession, _ *ToolConnection) {
@@ -53,11 +53,11 @@ func TestToolTrace_Certain(t *testing.T) {
 		"its port, to another server": {func(_ *ToolTrace, _ *ToolSession, c *ToolConnection) {
 			c.Remote = netip.MustParseAddrPort("10.0.0.2:5432")
 		}, false, true},
-		"its port, taken over later": {func(_ *ToolTrace, s *ToolSession, _ *ToolConnection) {
+		"its port, reused later": {func(_ *ToolTrace, s *ToolSession, _ *ToolConnection) {
 			s.Started, s.Transaction = start+11*second, start+11*second
 		}, false, true},
-		"addresses are translated": {func(t *ToolTrace, _ *ToolSession, _ *ToolConnection) { t.direct = false }, false, true},
-		"older than the run":       {func(_ *ToolTrace, s *ToolSession, c *ToolConnection) { s.Started = start - 1 }, false, false},
+		"address translation": {func(t *ToolTrace, _ *ToolSession, _ *ToolConnection) { t.direct = false }, false, true},
+		"older than the run":  {func(_ *ToolTrace, s *ToolSession, c *ToolConnection) { s.Started = start - 1 }, false, false},
 		"another pod": {func(_ *ToolTrace, s *ToolSession, _ *ToolConnection) {
 			s.client = netip.MustParseAddrPort("10.0.0.8:40000")
 		}, false, false},
@@ -70,8 +70,7 @@ func TestToolTrace_Certain(t *testing.T) {
 	}
 }
 
-// TestEndToolSession_OtherSessionWithPID_Untouched: a process ID may be another session's
-// by the time that it is used.
+// The process ID may be reused by another session.
 func TestEndToolSession_OtherSessionWithPID_Untouched(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
@@ -84,5 +83,5 @@ func TestEndToolSession_OtherSessionWithPID_Untouched(t *testing.T) {
 	require.NoError(t, d.Admin().QueryRow("SELECT pg_backend_pid()").Scan(&super.PID))
 	allowed, err = db.EndToolSession(t.Context(), super, true)
 	require.NoError(t, err)
-	assert.False(t, allowed, "our role may not end a superuser's session")
+	assert.False(t, allowed, "a superuser's session requires a superuser")
 }
