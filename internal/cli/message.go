@@ -28,7 +28,7 @@ type summary struct {
 func (a *app) message(command string, err error) notify.Message {
 	id, now := identity(), time.Now()
 	m := notify.Message{
-		Schema: notify.SchemaVersion, ID: notify.NewID(), Verb: command, Rows: []report.Row{}, Migrations: []notify.Migration{},
+		Schema: notify.SchemaVersion, ID: notify.NewID(), Command: command, Rows: []report.Row{}, Migrations: []notify.Migration{},
 		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace, Pod: id.Pod, Job: os.Getenv("SHIPLOCK_JOB"),
 		Database: a.database, Started: a.started.UTC(), Ended: now.UTC(), Seconds: now.Sub(a.started).Round(time.Millisecond).Seconds(), Migrator: version(),
 	}

@@ -90,7 +90,7 @@ func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, report, string(text))
 	assert.True(t, strings.HasPrefix(report, "shiplock: "+m.Title+"\n"))
-	assert.Equal(t, []any{notify.SchemaVersion, "up", "failed", 6}, []any{m.Schema, m.Verb, m.Outcome, m.ExitCode})
+	assert.Equal(t, []any{notify.SchemaVersion, "up", "failed", 6}, []any{m.Schema, m.Command, m.Outcome, m.ExitCode})
 	assert.Equal(t, []int{-1, 1, 1, 2}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.Pending})
 	assert.Equal(t, notify.Position{File: "2_b.up.sql", Line: 3, Column: 3}, *m.Position)
 	assert.Contains(t, m.Database, "/"+d.Name)
@@ -140,11 +140,11 @@ func TestNotify_EachCommand_OutcomeSent(t *testing.T) {
 		return call(t.Context(), append([]string{args[0]}, append(where, args[1:]...)...)...)
 	}
 	require.Zero(t, run("up", "--source", dir).code)
-	assert.Equal(t, "up", in.message(t).Verb)
+	assert.Equal(t, "up", in.message(t).Command)
 
 	out := run("wait", "--version", "7", "--timeout", "1ms")
 	assert.Contains(t, []int{3, 124}, out.code)
-	assert.Equal(t, "wait", in.message(t).Verb, "a failed wait stops a release")
+	assert.Equal(t, "wait", in.message(t).Command, "a failed wait stops a release")
 	require.Zero(t, run("wait", "--source", dir).code)
 	assert.Empty(t, in.take(), "a successful wait changes nothing")
 
@@ -175,7 +175,7 @@ func TestNotify_Repair_OutcomeSent(t *testing.T) {
 		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success")...)
 	}
 	require.Equal(t, 7, run("up").code)
-	assert.Equal(t, "part-way", in.message(t).Outcome)
+	assert.Equal(t, "partially-applied", in.message(t).Outcome)
 	require.Zero(t, run("repair", "--applied").code)
 	m := in.message(t)
 	assert.True(t, strings.HasPrefix(m.Title, "repaired: "), m.Title)

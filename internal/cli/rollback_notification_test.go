@@ -67,7 +67,7 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	texts["webhook"] = m.Title
 	assert.Equal(t, []notify.Migration{{Version: 3, Name: "prices", Direction: "down"}, {Version: 2, Name: "guests", Direction: "down"}}, m.Migrations)
 	assert.Equal(t, []int{3, 1, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.RolledBack, *m.Pending})
-	assert.Equal(t, "up succeeded", m.Verb+" "+m.Outcome)
+	assert.Equal(t, "up succeeded", m.Command+" "+m.Outcome)
 	sent := events.take()
 	require.Len(t, sent, 1)
 	_, body, _ := strings.Cut(sent[0], "\n")

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Handler is h, and makes an annotation of each warning, too: at the place that its
-// "file" and "line" name, a file in source.
+// Handler returns a handler that passes records to h and also annotates each warning, at the
+// position that its fields "file" and "line" name, a file in source.
 func (g *GitHub) Handler(h slog.Handler, source string) slog.Handler {
 	return annotationHandler{h, g, source}
 }
@@ -23,18 +23,18 @@ func (a annotationHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := a.Handler.Handle(ctx, r); err != nil || r.Level != slog.LevelWarn {
 		return err
 	}
-	facts, place := []string{r.Message}, Position{}
+	facts, position := []string{r.Message}, Position{}
 	r.Attrs(func(at slog.Attr) bool {
 		switch at.Key {
 		case "file":
-			place.File = at.Value.String()
+			position.File = at.Value.String()
 		case "line":
-			place.Line, _ = strconv.Atoi(at.Value.String())
+			position.Line, _ = strconv.Atoi(at.Value.String())
 		}
 		facts = append(facts, at.Key+": "+oneLine(at.Value.String()))
 		return true
 	})
-	return a.github.Warn(r.Message, strings.Join(facts, "\n"), a.source, place)
+	return a.github.Warn(r.Message, strings.Join(facts, "\n"), a.source, position)
 }
 
 func (a annotationHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -13,11 +13,10 @@ import (
 
 const page = "../../docs/guides/notifications.md"
 
-// fencedBlock is the block below a mark in the page.
+// fencedBlock matches the code block below a marker in the page.
 var fencedBlock = regexp.MustCompile("(?s)(<!-- (\\w+) -->\n```\\w+\n)(.*?)(```\n)")
 
-// TestPage: the example is what goes out, the template works, and the tables name
-// all that there is.
+// The page's example matches a notification, its template works, and its tables are complete.
 func TestDocs_Notifications_MatchCode(t *testing.T) {
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
@@ -64,7 +63,7 @@ func TestDocs_Notifications_MatchCode(t *testing.T) {
 	}
 }
 
-// exampleJSON is JSON for people, its fields as they go out.
+// exampleJSON returns indented JSON with the fields in their order.
 func exampleJSON(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer

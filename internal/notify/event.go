@@ -20,14 +20,14 @@ import (
 // serviceAccount is where Kubernetes mounts a pod's token.
 const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// The API's limits of an Event's message, and of a name.
+// The API's limits for an Event's message and for a name.
 const (
 	maxEventMessage = 1024
 	maxEventName    = 200
 )
 
-// kubeEvent is a core/v1 Event, as far as we fill it in. That is the older of the
-// two APIs of the same objects, and asks for no more than the right to create.
+// A kubeEvent has the fields of a core/v1 Event that Shiplock sets. core/v1 is the older of
+// the two APIs for Events, and requires only the permission to create.
 type kubeEvent struct {
 	APIVersion     string     `json:"apiVersion"`
 	Kind           string     `json:"kind"`
@@ -82,7 +82,8 @@ func (o Options) event(*Notifier) (*channel, error) {
 	}}, nil
 }
 
-// CheckEvent says why no Event can be made, as far as can be told without asking.
+// CheckEvent returns why no Event can be created, as far as this can be checked without a
+// request.
 func (o Options) CheckEvent() error {
 	if !o.KubernetesEvent {
 		return nil
@@ -91,18 +92,18 @@ func (o Options) CheckEvent() error {
 	return err
 }
 
-// apiServer is what a pod knows of its API server. No proxy leads there. The token
-// is read when it is used: Kubernetes renews it.
+// apiServer returns a request to the pod's API server, without a proxy. It reads the token
+// each time, because Kubernetes renews it.
 func (o Options) apiServer() (p httpRequest, namespace string, err error) {
 	host, port := o.Getenv("KUBERNETES_SERVICE_HOST"), o.Getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
-		return p, "", errors.New("this is no pod of Kubernetes: KUBERNETES_SERVICE_HOST is not set")
+		return p, "", errors.New("not running in a Kubernetes pod: KUBERNETES_SERVICE_HOST is not set")
 	}
 	files := map[string]string{"token": "", "ca.crt": "", "namespace": ""}
 	for name := range files {
 		text, err := os.ReadFile(filepath.Join(o.Root, serviceAccount, name))
 		if err != nil {
-			return p, "", fmt.Errorf("the pod has no token of a ServiceAccount (the chart's kubernetesEvents.enabled mounts one): %w", err)
+			return p, "", fmt.Errorf("the pod has no ServiceAccount token (the chart's kubernetesEvents.enabled mounts one): %w", err)
 		}
 		files[name] = strings.TrimSpace(string(text))
 	}
@@ -118,8 +119,8 @@ func (o Options) apiServer() (p httpRequest, namespace string, err error) {
 	return p, namespace, nil
 }
 
-// eventOf makes an Event on the Job, where we know its UID, and else on the pod:
-// kubectl describe looks for both name and UID.
+// eventOf returns an Event on the Job if its UID is known, otherwise on the pod: kubectl
+// describe selects by name and UID.
 func (o Options) eventOf(m Message, namespace string) kubeEvent {
 	on := kubeObject{APIVersion: "batch/v1", Kind: "Job", Name: m.Job, Namespace: namespace, UID: o.JobUID}
 	if m.Job == "" || o.JobUID == "" && o.PodUID != "" {
@@ -138,12 +139,12 @@ func (o Options) eventOf(m Message, namespace string) kubeEvent {
 	}
 }
 
-// eventRows are the rows that a message has room for; the others are in the pod's
-// termination message.
+// eventRows are the rows in an Event's message; the others are in the pod's termination
+// message.
 var eventRows = []string{"postgres", "why", "state", "next"}
 
-// eventMessage is one line: the title and the rows. Where that is too long, whichever
-// part is the longest is shortened.
+// eventMessage returns one line with the title and the rows. If it is too long, the longest
+// part is shortened.
 func eventMessage(m Message) string {
 	parts := []string{sentence(m.Title)}
 	for _, name := range eventRows {
@@ -165,7 +166,7 @@ func eventMessage(m Message) string {
 	return strings.Join(parts, "; ")
 }
 
-// sentence makes one line of several.
+// sentence joins several lines into one.
 func sentence(s string) string {
 	var lines []string
 	for line := range strings.Lines(s) {

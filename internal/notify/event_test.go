@@ -25,7 +25,8 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// newPod is the root of a pod's files and its environment, with an API server that does as told.
+// newPod returns options with the files and the environment of a pod, and an API server that
+// handles requests with handle.
 func newPod(t *testing.T, handle http.HandlerFunc) (Options, *httptest.Server) {
 	t.Helper()
 	s := httptest.NewTLSServer(handle)
@@ -73,7 +74,7 @@ func TestEvent_Message_IsOnJobOrPod(t *testing.T) {
 	assert.Equal(t, "booking-shiplock.", event.GenerateName)
 	assert.Equal(t, "shop", event.Namespace)
 	assert.True(t, failureMessage().Ended.Equal(event.LastTimestamp.Time))
-	assert.Contains(t, event.Message, "migration 0009_guest_accounts.up.sql failed; the database is as it was, at version 8; postgres: ERROR: could not create")
+	assert.Contains(t, event.Message, "migration 0009_guest_accounts.up.sql failed and was rolled back; database is at version 8; postgres: ERROR: could not create")
 	assert.Contains(t, event.Message, "; next: correct 0009")
 
 	o.JobUID, o.PodUID = "", "77-pod"
@@ -85,24 +86,24 @@ func TestEvent_Message_IsOnJobOrPod(t *testing.T) {
 	assert.Equal(t, "Normal MigrationSucceeded", event.Type+" "+event.Reason)
 }
 
-// TestEventMessageIsShort: the API refuses more than 1,024 bytes, and a line is for one line.
+// The API rejects messages of more than 1,024 bytes.
 func TestEventMessage_LongRows_FitsLimit(t *testing.T) {
 	m := failureMessage()
 	m.Title = strings.Repeat("é\n", 3000)
 	m.Rows[2].Text = strings.Repeat("ü\n", 3000)
 	got := eventMessage(m)
 	assert.LessOrEqual(t, len(got), maxEventMessage)
-	assert.Greater(t, len(got), maxEventMessage*8/10, "the room is used")
+	assert.Greater(t, len(got), maxEventMessage*8/10, "most of the limit is used")
 	assert.NotContains(t, got, "\n")
 	assert.Contains(t, got, "; postgres: ü; ü; ")
-	assert.Contains(t, got, "; state: "+m.Rows[3].Text+"; next: "+m.Rows[4].Text, "what is short stays whole")
+	assert.Contains(t, got, "; state: "+m.Rows[3].Text+"; next: "+m.Rows[4].Text, "short parts are not cut")
 
 	m.Title = "failed"
 	m.Rows = []report.Row{{Name: "next", Text: "correct the rows;\nor see them: SELECT 1;\n"}}
 	assert.Equal(t, "failed; next: correct the rows; or see them: SELECT 1", eventMessage(m))
 }
 
-// TestEventThatCannotBe: what is said of it, and where the token goes.
+// Errors name the cause, and the token goes only to the API server.
 func TestEvent_APIFailure_ReportsCause(t *testing.T) {
 	t.Parallel()
 	deliver := func(o Options) string {
@@ -120,25 +121,25 @@ func TestEvent_APIFailure_ReportsCause(t *testing.T) {
 	})
 	assert.Contains(t, deliver(o), "may not create events in namespace shop (the chart's kubernetesEvents.enabled gives it that right)")
 
-	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token went elsewhere") }))
+	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token was sent to another server") }))
 	t.Cleanup(other.Close)
 	o, _ = newPod(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other.URL, http.StatusPermanentRedirect)
 	})
 	assert.Contains(t, deliver(o), "redirects are not followed")
 
-	o, _ = newPod(t, func(http.ResponseWriter, *http.Request) { t.Error("a stranger got the token") })
+	o, _ = newPod(t, func(http.ResponseWriter, *http.Request) { t.Error("the token was sent to an unverified server") })
 	require.NoError(t, os.WriteFile(filepath.Join(o.Root, serviceAccount, "ca.crt"), unrelatedCA(t), 0o600))
 	assert.Contains(t, deliver(o), "x509: certificate signed by unknown authority")
 
 	o.Root = t.TempDir()
-	assert.Contains(t, deliver(o), "the pod has no token of a ServiceAccount")
+	assert.Contains(t, deliver(o), "the pod has no ServiceAccount token")
 	assert.ErrorContains(t, o.CheckEvent(), "kubernetesEvents.enabled mounts one")
 	o.Getenv = environment(nil)
 	assert.Contains(t, deliver(o), "KUBERNETES_SERVICE_HOST is not set")
 }
 
-// unrelatedCA is a certificate that has signed nothing.
+// unrelatedCA returns a CA certificate that did not sign the server certificate.
 func unrelatedCA(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -15,7 +15,7 @@ import (
 func TestTerminationLog_Message_IsWritten(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "termination-log")
-	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("what an earlier run has left\n", 500)), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(strings.Repeat("message of an earlier run\n", 500)), 0o600))
 	n := newNotifier(t, func(o *Options) { o.TerminationLog = file })
 	read := func() string {
 		text, err := os.ReadFile(file)
@@ -24,7 +24,7 @@ func TestTerminationLog_Message_IsWritten(t *testing.T) {
 	}
 	require.Empty(t, n.Deliver(t.Context(), failureMessage()))
 	assert.Equal(t, failureMessage().Report, read())
-	require.Empty(t, n.Deliver(t.Context(), successMessage()), "a success needs not to be asked for")
+	require.Empty(t, n.Deliver(t.Context(), successMessage()), "a success needs no option")
 	assert.Equal(t, successMessage().Report, read())
 	long := failureMessage()
 	long.Report = strings.Repeat("é", 5000)
@@ -33,17 +33,17 @@ func TestTerminationLog_Message_IsWritten(t *testing.T) {
 	assert.True(t, strings.HasSuffix(read(), "é…"))
 }
 
-// TestFilesThatCannotBeWritten: one warning each, in time.
+// Each file causes one warning within the timeout.
 func TestDeliver_UnwritableFile_Warns(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	for name, c := range map[string]struct{ path, said string }{
-		"no folder":                           {filepath.Join(dir, "gone", "log"), "no such file or directory"},
-		"a folder":                            {dir, "is a directory"},
-		"full":                                {"/dev/full", "no space left on device"},
-		"nobody reads, and opening it blocks": {fifo, "did not end within"},
+	for name, c := range map[string]struct{ path, want string }{
+		"missing directory": {filepath.Join(dir, "gone", "log"), "no such file or directory"},
+		"a directory":       {dir, "is a directory"},
+		"full":              {"/dev/full", "no space left on device"},
+		"opening it blocks": {fifo, "did not complete within"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,9 +55,9 @@ func TestDeliver_UnwritableFile_Warns(t *testing.T) {
 			errs := n.Deliver(t.Context(), failureMessage())
 			assert.Less(t, time.Since(start), time.Minute)
 			require.Len(t, errs, 2)
-			for i, sink := range []string{"termination message: ", "GitHub step summary: "} {
-				assert.True(t, strings.HasPrefix(errs[i].Error(), sink), errs[i])
-				assert.Contains(t, errs[i].Error(), c.said)
+			for i, channel := range []string{"termination message: ", "GitHub step summary: "} {
+				assert.True(t, strings.HasPrefix(errs[i].Error(), channel), errs[i])
+				assert.Contains(t, errs[i].Error(), c.want)
 			}
 		})
 	}
@@ -66,7 +66,7 @@ func TestDeliver_UnwritableFile_Warns(t *testing.T) {
 func TestStepSummary_Message_IsFenced(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "summary.md")
-	require.NoError(t, os.WriteFile(file, []byte("# What an earlier step has said\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("# Summary of an earlier step\n"), 0o600))
 	n := newNotifier(t, func(o *Options) {
 		o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": file})
 	})
@@ -75,7 +75,7 @@ func TestStepSummary_Message_IsFenced(t *testing.T) {
 	require.Empty(t, n.Deliver(t.Context(), m))
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	assert.True(t, strings.HasPrefix(string(text), "# What an earlier step has said\n\n### Database migrations: failed\n\n``````text\nshiplock: "), string(text))
-	assert.Equal(t, 2, strings.Count(string(text), "``````"), "nothing within closes the fence")
+	assert.True(t, strings.HasPrefix(string(text), "# Summary of an earlier step\n\n### Database migrations: failed\n\n``````text\nshiplock: "), string(text))
+	assert.Equal(t, 2, strings.Count(string(text), "``````"), "the report cannot close the fence")
 	assert.True(t, strings.HasSuffix(string(text), "\n``````\n"))
 }

@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// filter passes on what is written, and breaks what the runner of GitHub Actions
-// would take for a command: "::" where nothing is before it in the line but what
-// .NET calls white space, of which all that is not ASCII is suspected here, and
-// "##[" anywhere (actions/runner, ActionCommand.cs; its lines end with \n, \r\n or
-// \r). A space is put in. ::add-mask:: alone is passed on: it only hides, and broken
-// it would show what a tool wants hidden.
+// A filter writes its input with a space inserted into each workflow command that the
+// GitHub Actions runner would execute: "::" with only white space before it in the line
+// (.NET's white space; every non-ASCII character counts as white space here), and "##["
+// anywhere (actions/runner, ActionCommand.cs; its lines end with \n, \r\n or \r). It leaves
+// ::add-mask:: unchanged: that command only hides text, and escaping it would show a tool's
+// secret.
 type filter struct {
 	mu          sync.Mutex
 	to          io.Writer
-	pending     []byte // the beginning of a line that may be ::add-mask::
-	notCommand  bool   // something is in the line that makes it none
-	lineStarted bool   // something is in the line
+	pending     []byte // the start of a line that may be ::add-mask::
+	notCommand  bool   // the line cannot be a command
+	lineStarted bool   // the line is not empty
 	hashes      int
 	colon       bool
 }
@@ -37,7 +37,7 @@ func (f *filter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// process holds back what may become an add-mask.
+// process holds back bytes that may become an add-mask command.
 func (f *filter) process(out *bytes.Buffer, c byte) {
 	if !f.notCommand && (len(f.pending) > 0 || c == ':' && !f.colon) {
 		f.pending = append(f.pending, c)
@@ -61,7 +61,7 @@ func (f *filter) flush(out *bytes.Buffer) {
 	}
 }
 
-// escape breaks commands.
+// escape inserts a space into commands.
 func (f *filter) escape(out *bytes.Buffer, c byte) {
 	if f.colon && c == ':' || f.hashes >= 2 && c == '[' {
 		out.WriteByte(' ')
@@ -80,7 +80,7 @@ func (f *filter) escape(out *bytes.Buffer, c byte) {
 	out.WriteByte(c)
 }
 
-// command writes a line of ours, on a line of its own.
+// command writes a workflow command on a separate line.
 func (f *filter) command(line string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -95,7 +95,7 @@ func (f *filter) command(line string) error {
 	return err
 }
 
-// Close writes what is held back.
+// Close writes the bytes that are held back.
 func (f *filter) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -11,23 +11,23 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// Limits of a step's summary: GitHub takes 1 MiB, and nobody reads that much.
+// Limits of a step's summary: GitHub accepts 1 MiB, more than is readable.
 const (
 	maxFindings       = 200
 	maxFindingDetails = 256 << 10 // bytes, of all of them together
 )
 
-// Finding is something found in a file of the migrations.
+// A Finding is an error or a note about a migration file.
 type Finding struct {
 	Kind     string // in a few words
-	Fault    bool   // else it is a note
+	Fault    bool   // otherwise a note
 	Position Position
 	Text     string // one line
 	Detail   string // lines; may be empty
 }
 
-// Findings makes an annotation of each, and a table of all in the step's summary,
-// below a heading. source is the folder of the migrations.
+// Findings annotates each finding, and adds a table of all findings to the step's summary,
+// below a heading. source is the migrations directory.
 func (g *GitHub) Findings(heading string, findings []Finding, source string) error {
 	var errs []error
 	for _, f := range findings {
@@ -45,7 +45,8 @@ func (g *GitHub) Findings(heading string, findings []Finding, source string) err
 	return errors.Join(errs...)
 }
 
-// findingsTable is Markdown. What is not ours can be neither Markdown nor HTML in it.
+// findingsTable returns a Markdown table. Text of others is escaped: it can be neither
+// Markdown nor HTML.
 func findingsTable(heading string, findings []Finding) string {
 	var table, details strings.Builder
 	fmt.Fprintf(&table, "\n### %s\n\n", plainMarkdown(heading))
@@ -59,7 +60,7 @@ func findingsTable(heading string, findings []Finding) string {
 		}
 		level := "note"
 		if f.Fault {
-			level = "**fault**"
+			level = "**error**"
 		}
 		where := fmt.Sprintf("%s:%d", f.Position.File, f.Position.Line)
 		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", plainMarkdown(f.Kind), level, plainMarkdown(where), plainMarkdown(f.Text))
@@ -70,8 +71,8 @@ func findingsTable(heading string, findings []Finding) string {
 	return table.String() + details.String()
 }
 
-// plainMarkdown is one line that means what it says: all but letters, digits and
-// what is harmless in a text is written by its number.
+// plainMarkdown returns a text as one line of Markdown without formatting: every character
+// other than letters, digits and harmless punctuation becomes a character reference.
 func plainMarkdown(s string) string {
 	var b strings.Builder
 	for _, r := range report.Clip(oneLine(s), 500) {
@@ -84,8 +85,8 @@ func plainMarkdown(s string) string {
 	return b.String()
 }
 
-// fenced is a text in a fence that is longer than any within, so that nothing of it
-// is taken for Markdown.
+// fenced returns a text in a code fence longer than any fence within it, so that none of it
+// is rendered as Markdown.
 func fenced(text string) string {
 	fence, run := 3, 0
 	for _, r := range text {
@@ -98,7 +99,7 @@ func fenced(text string) string {
 	return ticks + "text\n" + strings.TrimRight(text, "\n") + "\n" + ticks + "\n"
 }
 
-// appendFile adds text to a file.
+// appendFile appends text to a file.
 func appendFile(file, text string) error {
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {

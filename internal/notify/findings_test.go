@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gitHubWithSummary is one of a step, with what it has written and its summary.
+// gitHubWithSummary returns a GitHub with its output and the path of its step summary.
 func gitHubWithSummary(t *testing.T) (*GitHub, *bytes.Buffer, string) {
 	t.Helper()
 	dir, out := t.TempDir(), &bytes.Buffer{}
@@ -21,7 +21,7 @@ func gitHubWithSummary(t *testing.T) (*GitHub, *bytes.Buffer, string) {
 	return NewGitHub(environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": dir, "GITHUB_STEP_SUMMARY": summary}), out), out, summary
 }
 
-// TestFindingsAreNoMarkdown, nor HTML, nor commands, whatever a file is called.
+// Hostile file names become neither Markdown, HTML nor commands.
 func TestFindings_HostileNames_AreEscaped(t *testing.T) {
 	t.Parallel()
 	g, out, summary := gitHubWithSummary(t)
@@ -33,16 +33,16 @@ func TestFindings_HostileNames_AreEscaped(t *testing.T) {
 	require.NoError(t, g.Close())
 	commands := runnerCommands(out.String())
 	require.Len(t, commands, 2, out.String())
-	assert.True(t, strings.HasPrefix(commands[0], "::error title=1_<img"), "no file of that name is in the repository: %s", commands[0])
+	assert.True(t, strings.HasPrefix(commands[0], "::error title=1_<img"), "the repository has no file of that name: %s", commands[0])
 	assert.Equal(t, "::notice title=1_a.down.sql%3A data loss::it takes", commands[1])
 	text, err := os.ReadFile(summary)
 	require.NoError(t, err)
 	table, _, found := strings.Cut(string(text), "`````text\n")
-	require.True(t, found, "a fence longer than any within: %s", text)
+	require.True(t, found, "the fence is longer than any fence within: %s", text)
 	plain := regexp.MustCompile(`&#\d+;`).ReplaceAllString(table, "")
-	plain = strings.NewReplacer("### Rehearsal", "", "**fault**", "", "|---|---|---|---|", "", "| ", "", " |", "").Replace(plain)
+	plain = strings.NewReplacer("### Rehearsal", "", "**error**", "", "|---|---|---|---|", "", "| ", "", " |", "").Replace(plain)
 	assert.NotRegexp(t, "[<>|\\[\\]`*_~#@]", plain)
-	assert.Equal(t, 3, strings.Count(table, "\n| "), "a row a finding: %s", table)
+	assert.Equal(t, 3, strings.Count(table, "\n| "), "one row per finding: %s", table)
 }
 
 func TestFindings_Many_AreLimited(t *testing.T) {

@@ -12,11 +12,11 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// maxAnnotations is GitHub's limit of warnings a step.
+// maxAnnotations is GitHub's limit for warnings per step.
 const maxAnnotations = 10
 
-// GitHub speaks to the runner of GitHub Actions, which reads commands out of what a
-// step writes. Filter keeps everybody else from giving any.
+// GitHub sends workflow commands to the GitHub Actions runner, which reads them from the
+// output of a step. Filter keeps all other output from containing such commands.
 type GitHub struct {
 	mu       sync.Mutex
 	out      *filter
@@ -26,7 +26,7 @@ type GitHub struct {
 	summary  string // GITHUB_STEP_SUMMARY, a file; may be empty
 }
 
-// NewGitHub returns nil outside of GitHub Actions. Commands are written to out.
+// NewGitHub returns nil outside of GitHub Actions. It writes commands to out.
 func NewGitHub(getenv func(string) string, out io.Writer) *GitHub {
 	if getenv("GITHUB_ACTIONS") != "true" {
 		return nil
@@ -36,7 +36,7 @@ func NewGitHub(getenv func(string) string, out io.Writer) *GitHub {
 	return g
 }
 
-// Close writes what is held back. It belongs at the end of all output.
+// Close writes the bytes that are held back. Call it after all output.
 func (g *GitHub) Close() error {
 	var errs []error
 	for _, f := range g.filters {
@@ -45,10 +45,10 @@ func (g *GitHub) Close() error {
 	return errors.Join(errs...)
 }
 
-// Out is where commands are written to, for everybody else.
+// Out returns the writer of the commands, filtered for all other output.
 func (g *GitHub) Out() io.Writer { return g.out }
 
-// Filter is w for everybody but us.
+// Filter returns w, filtered for all output other than commands.
 func (g *GitHub) Filter(w io.Writer) io.Writer { return g.filter(w) }
 
 func (g *GitHub) filter(w io.Writer) *filter {
@@ -57,29 +57,29 @@ func (g *GitHub) filter(w io.Writer) *filter {
 	return f
 }
 
-// Annotate puts a message at its place in the repository. source is the folder of
-// the migrations.
+// Annotate annotates the message's position in the repository. source is the migrations
+// directory.
 func (g *GitHub) Annotate(m Message, source string) error {
 	if m.Succeeded() {
 		return g.command("notice", "", 0, 0, "shiplock", m.Report)
 	}
 	_, rest, _ := strings.Cut(m.Report, "\n")
-	rest = strings.ReplaceAll(strings.TrimPrefix(rest, "  "), "\n  ", "\n") // the card's margin
-	place := m.Position
-	if place == nil {
-		place = &Position{}
+	rest = strings.ReplaceAll(strings.TrimPrefix(rest, "  "), "\n  ", "\n") // the report's margin
+	position := m.Position
+	if position == nil {
+		position = &Position{}
 	}
-	return g.command("error", g.path(source, place.File), place.Line, place.Column, m.Title, rest)
+	return g.command("error", g.path(source, position.File), position.Line, position.Column, m.Title, rest)
 }
 
-// Warn makes an annotation of a warning, at a place if there is one; of too many it
-// makes none.
+// Warn annotates a warning, at a position if there is one. It ignores warnings above
+// GitHub's limit.
 func (g *GitHub) Warn(title, text, source string, at Position) error {
 	g.mu.Lock()
 	g.warnings++
-	late := g.warnings > maxAnnotations
+	tooMany := g.warnings > maxAnnotations
 	g.mu.Unlock()
-	if late {
+	if tooMany {
 		return nil
 	}
 	return g.command("warning", g.path(source, at.File), at.Line, at.Column, title, text)
@@ -101,8 +101,8 @@ func (g *GitHub) command(name, file string, line, column int, title, text string
 	return g.out.command("::" + name + " " + strings.Join(properties, ",") + "::" + escapeData(report.Clip(strings.TrimSpace(text), 8<<10)))
 }
 
-// path is that of a file in the repository, or "" if it is not in there: what runs
-// out of the journal has no file.
+// path returns the path of a file in the repository, or "" if it is not there: SQL stored in
+// the history table has no file.
 func (g *GitHub) path(source, file string) string {
 	full, err := filepath.Abs(filepath.Join(source, file))
 	if err != nil || g.root == "" || file == "" {
@@ -122,7 +122,7 @@ func (g *GitHub) path(source, file string) string {
 	return filepath.ToSlash(path)
 }
 
-// The runner undoes these (actions/runner, ActionCommand.cs), % last.
+// The runner reverses these escapes (actions/runner, ActionCommand.cs), % last.
 var (
 	dataEscapes     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
@@ -131,7 +131,8 @@ var (
 func escapeData(s string) string     { return dataEscapes.Replace(s) }
 func escapeProperty(s string) string { return propertyEscapes.Replace(s) }
 
-// stepSummary adds the card to the summary of a step in GitHub Actions.
+// stepSummary returns the channel that adds the report to the summary of a step in GitHub
+// Actions.
 func (o Options) stepSummary() *channel {
 	file := o.Getenv("GITHUB_STEP_SUMMARY")
 	if o.Getenv("GITHUB_ACTIONS") != "true" || file == "" {
@@ -142,7 +143,7 @@ func (o Options) stepSummary() *channel {
 	}}
 }
 
-// summary is the card in a fence.
+// summary returns the report in a code fence.
 func summary(m Message) string {
 	return "\n### Database migrations: " + m.Outcome + "\n\n" + fenced(m.Report)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// runnerCommands reads what a step has written as the runner does (actions/runner,
+// runnerCommands returns the workflow commands in the output of a step, parsed as by the runner (actions/runner,
 // src/Runner.Common/ActionCommand.cs): two syntaxes, line by line.
 func runnerCommands(text string) []string {
 	var out []string
@@ -50,7 +50,7 @@ func TestRunnerCommands_Output_MatchesRunner(t *testing.T) {
 	}
 }
 
-// TestFilter_Commands_AreEscaped writes what is hostile in pieces of every size.
+// Hostile output is written in chunks of every size.
 func TestFilter_Commands_AreEscaped(t *testing.T) {
 	for _, text := range []string{
 		"::error::forged", "\n  ::error file=a.sql,line=1::forged\n", "a\r::error::forged\r\n::stop-commands::x\n", "\u00a0\u3000\ufeff\x0b::error::x\n",
@@ -130,12 +130,12 @@ func TestAnnotate_Message_NamesPosition(t *testing.T) {
 	for _, source := range []string{outside, workspace} {
 		out.Reset()
 		require.NoError(t, g.Annotate(m, source))
-		assert.True(t, strings.HasPrefix(out.String(), "::error title="), "a file that is not in the repository has no place in it: %s", out)
+		assert.True(t, strings.HasPrefix(out.String(), "::error title="), "a file outside the repository has no position: %s", out)
 	}
 
 	out.Reset()
 	require.NoError(t, g.Annotate(successMessage(), source))
-	assert.True(t, strings.HasPrefix(out.String(), "::notice title=shiplock::shiplock: the database is at version 9"), out)
+	assert.True(t, strings.HasPrefix(out.String(), "::notice title=shiplock::shiplock: database is at version 9"), out)
 }
 
 func TestWarn_Many_AreLimited(t *testing.T) {
@@ -154,7 +154,7 @@ func TestHandler_Warning_IsAnnotated(t *testing.T) {
 	var log bytes.Buffer
 	l := slog.New(g.Handler(slog.NewTextHandler(&log, nil), filepath.Join(workspace, "migrations"))).With("with", "attributes").WithGroup("g")
 	l.Info("nothing")
-	l.Error("the card")
+	l.Error("failure report")
 	assert.Empty(t, out.String())
 	l.Warn("loses data", "file", "0002_x.up.sql", "line", 7, "statement", "DROP TABLE a;\n::error::forged")
 	assert.Equal(t, "::warning file=migrations/0002_x.up.sql,line=7,title=loses data::loses data%0Afile: 0002_x.up.sql%0Aline: 7%0Astatement: DROP TABLE a; ::error::forged\n", out.String())

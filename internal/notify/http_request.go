@@ -16,16 +16,16 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// maxResponse is how much of an answer is read: enough for a reason.
+// maxResponse is the most bytes read of a response: enough for an error message.
 const maxResponse = 4 << 10
 
-// The pause between two tries doubles from minPause to maxPause.
+// The pause between two attempts doubles from minPause to maxPause.
 const (
 	minPause = 200 * time.Millisecond
 	maxPause = 3 * time.Second
 )
 
-// httpRequest is a POST that may be sent more than once.
+// An httpRequest is a POST request that may be sent more than once.
 type httpRequest struct {
 	client *http.Client
 	url    string
@@ -33,59 +33,59 @@ type httpRequest struct {
 	body   []byte
 }
 
-// StatusError is an answer that is not a success.
+// A StatusError is a response with a status other than 2xx.
 type StatusError struct {
 	Status, Body string
 	Code         int
-	// RetryAfter is what Retry-After asks for, 0 for nothing.
+	// RetryAfter is the delay of the Retry-After header, or 0.
 	RetryAfter time.Duration
 }
 
 func (e *StatusError) Error() string {
-	s := "answered " + e.Status
+	s := "status " + e.Status
 	switch {
 	case e.Code >= 300 && e.Code < 400:
-		return s + ", and redirects are not followed: give the address that it leads to"
+		return s + "; redirects are not followed: set the address that it redirects to"
 	case e.Body != "":
 		s += ": " + report.Clip(e.Body, 200)
 	}
 	return s
 }
 
-// send posts until it is taken, it cannot be, or ctx has ended.
+// send posts until the request succeeds, fails permanently, or ctx is done.
 func (p httpRequest) send(ctx context.Context) error {
 	start := time.Now()
-	var before error
-	for pause, tries := minPause, 1; ; pause, tries = min(2*pause, maxPause), tries+1 {
+	var previous error
+	for pause, count := minPause, 1; ; pause, count = min(2*pause, maxPause), count+1 {
 		err := p.attempt(ctx)
 		if err == nil {
 			return nil
 		}
-		if before != nil && errors.Is(err, errNoResponse) {
-			err = before // what the other side has said, and not that the last try was cut short
+		if previous != nil && errors.Is(err, errNoResponse) {
+			err = previous // report the response, and not that the last attempt timed out
 		}
-		before = err
+		previous = err
 		wait := pause/2 + rand.N(pause/2)
 		var status *StatusError
 		if errors.As(err, &status) {
 			wait = max(wait, status.RetryAfter)
 		}
-		over := func(why string) error {
-			return fmt.Errorf("%w (%s in %s; %s)", err, attempts(tries), time.Since(start).Round(100*time.Millisecond), why)
+		fail := func(why string) error {
+			return fmt.Errorf("%w (%s in %s; %s)", err, attempts(count), time.Since(start).Round(100*time.Millisecond), why)
 		}
 		deadline, _ := ctx.Deadline()
 		switch {
 		case ctx.Err() != nil:
-			return over("the time for it is over")
+			return fail("timed out")
 		case !isRetryable(err):
 			return err
 		case time.Until(deadline) < wait:
-			return over(fmt.Sprintf("no time to try again in %s", wait.Round(100*time.Millisecond)))
+			return fail(fmt.Sprintf("no time left to retry in %s", wait.Round(100*time.Millisecond)))
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return over("the time for it is over")
+			return fail("timed out")
 		}
 	}
 }
@@ -95,47 +95,47 @@ func (p httpRequest) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, err := p.client.Do(request)
+	response, err := p.client.Do(request)
 	if err != nil {
-		var withURL *url.Error // its text holds the URL
+		var withURL *url.Error // its text contains the URL
 		if errors.As(err, &withURL) {
 			err = withURL.Err
 		}
 		if until, ok := ctx.Deadline(); ok && !time.Now().Before(until) {
-			<-ctx.Done() // a dial keeps to the deadline by itself, and may be ahead of the context's timer
+			<-ctx.Done() // a dial has the same deadline, and may end before the context's timer
 		}
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = errNoResponse
 		}
 		return err
 	}
-	defer answer.Body.Close()
-	said := readResponse(answer.Body)
-	if answer.StatusCode >= 200 && answer.StatusCode < 300 {
+	defer response.Body.Close()
+	text := readResponse(response.Body)
+	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return nil
 	}
-	return &StatusError{Status: oneLine(answer.Status), Code: answer.StatusCode, Body: said, RetryAfter: retryAfter(answer.Header, time.Now())}
+	return &StatusError{Status: oneLine(response.Status), Code: response.StatusCode, Body: text, RetryAfter: retryAfter(response.Header, time.Now())}
 }
 
 func (p httpRequest) build(ctx context.Context) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(p.body))
 	if err != nil {
-		return nil, errors.New("the request cannot be made") // the error would hold the URL
+		return nil, errors.New("invalid request") // the original error contains the URL
 	}
 	request.Header = p.header.Clone()
 	return request, nil
 }
 
-var errNoResponse = errors.New("no answer")
+var errNoResponse = errors.New("no response")
 
-func attempts(tries int) string {
-	if tries == 1 {
-		return "1 try"
+func attempts(n int) string {
+	if n == 1 {
+		return "1 attempt"
 	}
-	return fmt.Sprintf("%d tries", tries)
+	return fmt.Sprintf("%d attempts", n)
 }
 
-// isRetryable says whether another try may help.
+// isRetryable reports whether a retry may help.
 func isRetryable(err error) bool {
 	var (
 		status      *StatusError
@@ -151,7 +151,7 @@ func isRetryable(err error) bool {
 	return true
 }
 
-// retryAfter reads the header in its two forms, seconds and a date.
+// retryAfter returns the value of the Retry-After header, in seconds or as a date.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.Atoi(text); err == nil {
@@ -163,7 +163,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// basicAuth is what HTTP's Basic scheme makes of a name and a password.
+// basicAuth returns the credentials of HTTP's Basic scheme for a name and a password.
 func basicAuth(u *url.Userinfo) string {
 	password, _ := u.Password()
 	return base64.StdEncoding.EncodeToString([]byte(u.Username() + ":" + password))

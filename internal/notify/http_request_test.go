@@ -17,16 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWebhook_Responses_RetriesOrFails has one row a way to answer: how often it is asked, and what is
-// said of it.
+// Each row has a server's response, the number of requests, and the error.
 func TestWebhook_Responses_RetriesOrFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		answer func(w http.ResponseWriter, r *http.Request, asked int64)
-		asked  int64
-		said   string // "" for taken
+		answer   func(w http.ResponseWriter, r *http.Request, requests int64)
+		requests int64
+		want     string // "" for success
 	}{
-		"taken": {func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(http.StatusAccepted) }, 1, ""},
+		"accepted": {func(w http.ResponseWriter, _ *http.Request, _ int64) { w.WriteHeader(http.StatusAccepted) }, 1, ""},
 		"500 twice": {func(w http.ResponseWriter, _ *http.Request, n int64) {
 			w.WriteHeader(map[bool]int{true: 500, false: 200}[n <= 2])
 		}, 3, ""},
@@ -39,11 +38,11 @@ func TestWebhook_Responses_RetriesOrFails(t *testing.T) {
 		"busy for long": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
 			w.Header().Set("Retry-After", "3600")
 			w.WriteHeader(http.StatusTooManyRequests)
-		}, 1, "answered 429 Too Many Requests (1 try in "},
+		}, 1, "status 429 Too Many Requests (1 attempt in "},
 		"busy until a date": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
 			w.Header().Set("Retry-After", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
 			w.WriteHeader(http.StatusServiceUnavailable)
-		}, 1, "no time to try again in "},
+		}, 1, "no time left to retry in "},
 		"cut": {func(w http.ResponseWriter, _ *http.Request, n int64) {
 			if n == 1 {
 				c, _, _ := w.(http.Hijacker).Hijack()
@@ -52,10 +51,10 @@ func TestWebhook_Responses_RetriesOrFails(t *testing.T) {
 		}, 2, ""},
 		"refused": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
 			http.Error(w, "no such\x1b[2J channel\nlevel=ERROR msg=forged", http.StatusNotFound)
-		}, 1, "answered 404 Not Found: no such [2J channel level=ERROR msg=forged"},
+		}, 1, "status 404 Not Found: no such [2J channel level=ERROR msg=forged"},
 		"redirect": {func(w http.ResponseWriter, r *http.Request, _ int64) {
 			http.Redirect(w, r, "http://127.0.0.1:1/elsewhere", http.StatusTemporaryRedirect)
-		}, 1, "answered 307 Temporary Redirect, and redirects are not followed"},
+		}, 1, "status 307 Temporary Redirect; redirects are not followed"},
 		"huge": {func(w http.ResponseWriter, _ *http.Request, _ int64) {
 			w.WriteHeader(http.StatusBadRequest)
 			block := bytes.Repeat([]byte("x"), 1<<20)
@@ -64,7 +63,7 @@ func TestWebhook_Responses_RetriesOrFails(t *testing.T) {
 					return
 				}
 			}
-		}, 1, "answered 400 Bad Request: " + strings.Repeat("x", 197) + "…"},
+		}, 1, "status 400 Bad Request: " + strings.Repeat("x", 197) + "…"},
 		"huge header": {func(w http.ResponseWriter, _ *http.Request, n int64) {
 			if n == 1 {
 				w.Header().Set("X", strings.Repeat("x", 1<<20))
@@ -87,32 +86,32 @@ func TestWebhook_Responses_RetriesOrFails(t *testing.T) {
 				o.WebhookURL, o.WebhookToken = s.URL+"/T0MARKED/secret?key=marked-key", "marked-token"
 			})
 			errs := n.Deliver(t.Context(), failureMessage())
-			assert.Equal(t, c.asked, asked.Load())
+			assert.Equal(t, c.requests, asked.Load())
 			for _, id := range ids {
 				assert.Equal(t, ids[0], id, "a retry is the same message")
 			}
-			if c.said == "" {
+			if c.want == "" {
 				assert.Empty(t, errs)
 				return
 			}
 			require.Len(t, errs, 1)
 			assert.Contains(t, errs[0].Error(), "webhook "+strings.TrimPrefix(s.URL, "http://")+": ")
-			assert.Contains(t, errs[0].Error(), c.said)
+			assert.Contains(t, errs[0].Error(), c.want)
 			assert.NotContains(t, strings.ToLower(errs[0].Error()), "marked")
 			assert.NotContains(t, errs[0].Error(), "\n")
 		})
 	}
 }
 
-// TestWebhookThatIsNone: nobody there, no TLS there, and a certificate that nobody signed.
+// The address has no server, no TLS, or an untrusted certificate.
 func TestWebhook_NotHTTP_ReportsCause(t *testing.T) {
 	t.Parallel()
 	plain := newReceiver(t, func(http.ResponseWriter, *http.Request) {})
 	unsigned := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(unsigned.Close)
 	unsigned.Config.ErrorLog = nil
-	for name, c := range map[string]struct{ url, said string }{
-		"nobody":           {"http://127.0.0.1:1/T0MARKED", "connection refused"},
+	for name, c := range map[string]struct{ url, want string }{
+		"no server":        {"http://127.0.0.1:1/T0MARKED", "connection refused"},
 		"no TLS":           {strings.Replace(plain.URL, "http:", "https:", 1) + "/T0MARKED", "HTTP response to HTTPS client"},
 		"garbage for TLS":  {"https://" + garbageServer(t) + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
 		"garbage for HTTP": {"http://" + garbageServer(t) + "/T0MARKED", "malformed HTTP"},
@@ -123,13 +122,13 @@ func TestWebhook_NotHTTP_ReportsCause(t *testing.T) {
 			n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = c.url, 10*time.Second })
 			errs := n.Deliver(t.Context(), failureMessage())
 			require.Len(t, errs, 1)
-			assert.Contains(t, errs[0].Error(), c.said)
+			assert.Contains(t, errs[0].Error(), c.want)
 			assert.NotContains(t, errs[0].Error(), "T0MARKED")
 		})
 	}
 }
 
-// garbageServer is the address of who answers everybody with garbage.
+// garbageServer returns the address of a server that does not speak HTTP.
 func garbageServer(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -152,7 +151,7 @@ func garbageServer(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestNoBodyGoesElsewhere: neither token nor text follow a redirect.
+// Neither the token nor the message follows a redirect.
 func TestWebhook_Redirect_IsNotFollowed(t *testing.T) {
 	t.Parallel()
 	var elsewhere atomic.Int64
@@ -172,7 +171,7 @@ func TestRetryAfter_Header_ReturnsDuration(t *testing.T) {
 		"Sat, 21 Nov 2026 09:30:07 GMT": 7 * time.Second, "Sat, 21 Nov 2026 09:29:00 GMT": 0,
 	} {
 		got := retryAfter(http.Header{"Retry-After": {text}}, now)
-		if text == "99999999999" { // more than fits is as long as can be told
+		if text == "99999999999" { // more than a duration can hold
 			assert.Equal(t, 1<<20*time.Second, got, text)
 			continue
 		}
@@ -180,7 +179,7 @@ func TestRetryAfter_Header_ReturnsDuration(t *testing.T) {
 	}
 }
 
-// hangingServer takes connections and says nothing.
+// hangingServer returns the URL of a server that accepts connections and never responds.
 func hangingServer(t *testing.T) string {
 	t.Helper()
 	release := make(chan struct{})
@@ -203,23 +202,23 @@ func TestDeliver_HangingServers_EndsAtTimeout(t *testing.T) {
 	t.Parallel()
 	n := newNotifier(t, func(o *Options) {
 		o.WebhookURL, o.PushgatewayURL, o.Timeout = hangingServer(t)+"/hook", hangingServer(t), 500*time.Millisecond
-		o.TerminationLog = t.TempDir() + "/said"
+		o.TerminationLog = t.TempDir() + "/termination-log"
 	})
 	start := time.Now()
 	errs := n.Deliver(t.Context(), failureMessage())
 	took := time.Since(start)
 	require.Len(t, errs, 2)
-	assert.Regexp(t, `: no answer \(1 try in [\d.]+m?s; the time for it is over\)$`, errs[0].Error())
+	assert.Regexp(t, `: no response \(1 attempt in [\d.]+m?s; timed out\)$`, errs[0].Error())
 	assert.GreaterOrEqual(t, took, 500*time.Millisecond)
 	assert.Less(t, took, time.Minute, "it ends")
 }
 
-// TestTheReasonOutlivesTheLastTry: that the bound cuts a try short is no news beside what was answered before.
+// A timeout of the last attempt does not hide the response to an earlier one.
 func TestWebhook_LastAttemptTimesOut_ReportsEarlierResponse(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int64
 	s := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body) // else nobody looks whether the other side has gone
+		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice a closed connection
 		if asked.Add(1) > 1 {
 			<-r.Context().Done()
 		}
@@ -228,10 +227,10 @@ func TestWebhook_LastAttemptTimesOut_ReportsEarlierResponse(t *testing.T) {
 	n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, 5*time.Second })
 	errs := n.Deliver(t.Context(), failureMessage())
 	require.Len(t, errs, 1)
-	assert.Regexp(t, `: answered 503 Service Unavailable \(2 tries in [\d.]+m?s; the time for it is over\)$`, errs[0].Error())
+	assert.Regexp(t, `: status 503 Service Unavailable \(2 attempts in [\d.]+m?s; timed out\)$`, errs[0].Error())
 }
 
-// TestAStopLeavesLessTime: a signal that comes before, or meanwhile.
+// The run is stopped before or during the delivery.
 func TestDeliver_Stopped_UsesShorterTimeout(t *testing.T) {
 	t.Parallel()
 	for name, early := range map[string]bool{"before": true, "meanwhile": false} {
@@ -247,7 +246,7 @@ func TestDeliver_Stopped_UsesShorterTimeout(t *testing.T) {
 			}
 			start := time.Now()
 			require.Len(t, n.Deliver(ctx, failureMessage()), 1)
-			assert.GreaterOrEqual(t, time.Since(start), AfterStop, "some time is left")
+			assert.GreaterOrEqual(t, time.Since(start), AfterStop, "deliveries may continue until AfterStop")
 			assert.Less(t, time.Since(start), AfterStop+10*time.Second)
 		})
 	}

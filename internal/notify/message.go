@@ -1,6 +1,6 @@
-// Package notify carries the end of a run to where people look: the termination
-// message of a pod, an Event, a webhook, a Pushgateway, GitHub's annotations. The
-// words are the card's. What becomes of a delivery never changes an exit code.
+// Package notify delivers the result of a run: to the termination message of a pod, a
+// Kubernetes Event, a webhook, a Pushgateway, and GitHub's annotations. The text is that of
+// the failure report. A failed delivery never changes an exit code.
 package notify
 
 import (
@@ -12,16 +12,16 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// SchemaVersion is that of Message as JSON. It rises when a field goes or changes
-// its meaning; new fields may come without.
+// SchemaVersion is the version of Message as JSON. It increases if a field is removed or
+// changes its meaning; new fields do not increase it.
 const SchemaVersion = 1
 
-// Message is what goes out. docs/guides/notifications.md has its fields in a table. A
-// pointer that is nil, null in JSON, says that a number is not known.
+// A Message is a notification. docs/guides/notifications.md lists its fields. A pointer that
+// is nil, null in JSON, means that a number is unknown.
 type Message struct {
 	Schema   int          `json:"schema"`
-	ID       string       `json:"id"` // of this delivery, so that a receiver can tell a retry
-	Verb     string       `json:"verb"`
+	ID       string       `json:"id"` // of this delivery, so that a receiver can detect a retry
+	Command  string       `json:"command"`
 	Outcome  string       `json:"outcome"` // see outcomes
 	ExitCode int          `json:"exit_code"`
 	Title    string       `json:"title"`
@@ -35,14 +35,14 @@ type Message struct {
 	Pod       string `json:"pod"`
 	Database  string `json:"database"` // user@host:port/name
 
-	// Versions of the schema; -1 is "before the first migration".
+	// Versions of the schema; -1 means that no migration is applied.
 	VersionFrom *int `json:"version_from"`
-	VersionTo   *int `json:"version_to"`  // where the database is now
+	VersionTo   *int `json:"version_to"`  // current version of the database
 	Applied     *int `json:"applied"`     // migrations run, up or down
 	RolledBack  *int `json:"rolled_back"` // those of them that were rolled back
 	Pending     *int `json:"pending"`
-	// Migrations are those that Applied counts, in the order in which they ran; of
-	// more than MaxMigrations the last.
+	// Migrations are those that Applied counts, in the order in which they ran, at most
+	// the last MaxMigrations.
 	Migrations []Migration `json:"migrations"`
 	Position   *Position   `json:"position"` // of the error in the file
 
@@ -51,22 +51,22 @@ type Message struct {
 	Seconds  float64   `json:"duration_seconds"`
 	Migrator string    `json:"migrator"` // its version
 
-	// Changed says that a success has changed something: one that has not is told to
-	// nobody, or fifty pods that start would be fifty messages.
+	// Changed reports whether a successful run changed the database. One that did not is not
+	// notified, or the start of fifty pods would send fifty messages.
 	Changed bool `json:"changed"`
 }
 
-// MaxMigrations is how many migrations a Message lists.
+// MaxMigrations is the most migrations that a Message lists.
 const MaxMigrations = 100
 
-// Migration is one that was run, or undone.
+// A Migration was applied or rolled back.
 type Migration struct {
 	Version   int    `json:"version"`
 	Name      string `json:"name"`
 	Direction string `json:"direction"` // up or down
 }
 
-// Position is a place in a migration's file. Line and column count from 1; 0 is not known.
+// A Position is a place in a migration file. Line and column count from 1; 0 is unknown.
 type Position struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
@@ -76,10 +76,10 @@ type Position struct {
 // NewID returns an ID for a Message.
 func NewID() string { return rand.Text() }
 
-// Succeeded says whether the run did.
+// Succeeded reports whether the run succeeded.
 func (m Message) Succeeded() bool { return m.ExitCode == report.ExitOK }
 
-// outcome names an exit code, for programs and for Kubernetes.
+// An outcome is the name of an exit code, and its reason in a Kubernetes Event.
 type outcome struct{ name, reason string }
 
 var outcomes = map[int]outcome{
@@ -90,8 +90,8 @@ var outcomes = map[int]outcome{
 	report.ExitLocked:           {"locked", "MigrationLocked"},
 	report.ExitRefused:          {"refused", "MigrationRefused"},
 	report.ExitFailed:           {"failed", "MigrationFailed"},
-	report.ExitPartiallyApplied: {"part-way", "MigrationPartWay"},
-	report.ExitTimeout:          {"out-of-time", "MigrationTimedOut"},
+	report.ExitPartiallyApplied: {"partially-applied", "MigrationPartiallyApplied"},
+	report.ExitTimeout:          {"timed-out", "MigrationTimedOut"},
 	report.ExitSignal:           {"stopped", "MigrationStopped"},
 }
 
@@ -105,10 +105,10 @@ func outcomeOf(code int) outcome {
 	return outcomes[report.ExitInternal]
 }
 
-// Outcome names an exit code in one word.
+// Outcome returns the name of an exit code.
 func Outcome(code int) string { return outcomeOf(code).name }
 
-// encode is JSON as people write it: < and & stay what they are.
+// encode returns JSON in which < and & are not escaped.
 func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

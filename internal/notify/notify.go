@@ -8,41 +8,41 @@ import (
 	"time"
 )
 
-// DefaultTimeout bounds all deliveries together. AfterStop bounds them in a run that
-// was told to stop: a pod has 30 seconds, of which a tool and the look at the schema
-// may have had ten.
+// DefaultTimeout limits all deliveries together. AfterStop limits them in a run that was
+// stopped: a pod has 30 seconds, of which a tool and the comparison of the schema may have
+// taken ten.
 const (
 	DefaultTimeout = 10 * time.Second
 	AfterStop      = 3 * time.Second
-	// gracePeriod is how much longer than the bound we wait for a sink to say why.
+	// gracePeriod is the time after the limit in which a channel may still return an error.
 	gracePeriod = 200 * time.Millisecond
 )
 
-// Options say where to deliver. The zero value delivers nowhere.
+// Options configure the channels. The zero value has none.
 type Options struct {
 	WebhookURL, WebhookURLFile string
 	WebhookToken               string
-	WebhookFormat              string // json, slack or template; "" for json, or template where there is one
+	WebhookFormat              string // json, slack or template; "" for json, or for template if there is one
 	WebhookTemplate            string // a file
-	Success                    bool   // a success that has changed something is told, too
+	Success                    bool   // also notify on success if the database changed
 	Timeout                    time.Duration
 	PushgatewayURL             string
 	KubernetesEvent            bool
 	TerminationLog             string // a file
 
-	// JobUID and PodUID are what kubectl describe finds an Event by.
+	// JobUID and PodUID are the UIDs by which kubectl describe finds an Event.
 	JobUID, PodUID string
-	// Agent is our name and version.
+	// Agent is the User-Agent: name and version of the migrator.
 	Agent string
-	// OnDelivered is called for each delivery that was taken; nil for nobody.
+	// OnDelivered is called after each successful delivery; it may be nil.
 	OnDelivered func(where string)
-	// Root is put before the paths of Kubernetes' files, and Getenv asked for its
-	// variables and for GitHub's.
+	// Root is the prefix of the paths of Kubernetes' files. Getenv returns the environment
+	// variables of Kubernetes and GitHub.
 	Root   string
 	Getenv func(string) string
 }
 
-// Notifier delivers messages.
+// A Notifier delivers messages.
 type Notifier struct {
 	timeout     time.Duration
 	channels    []channel
@@ -50,14 +50,14 @@ type Notifier struct {
 	onDelivered func(string)
 }
 
-// channel is one place where a message goes.
+// A channel is one destination of messages.
 type channel struct {
-	name  string // as it is named in a warning: without a secret
+	name  string // in warnings, without secrets
 	wants func(Message) bool
 	send  func(context.Context, Message) error
 }
 
-// OptionError is an option that cannot work. It names the option, the way out, and
+// An OptionError is an invalid option. It names the option and a valid value, and contains
 // no secret.
 type OptionError struct{ Problem string }
 
@@ -67,9 +67,9 @@ func optionErrorf(format string, args ...any) error {
 	return &OptionError{Problem: fmt.Sprintf(format, args...)}
 }
 
-// New checks the options, reads the files they name and tries the template. Errors
-// are *OptionError. The Notifier is never nil: it knows the secrets, and delivers to
-// the places whose options are right.
+// New checks the options, reads the files that they name and tests the template. Errors are
+// of type *OptionError. The Notifier is never nil: it has the secrets, and delivers to the
+// channels whose options are valid.
 func New(o Options) (*Notifier, error) {
 	n := &Notifier{timeout: o.Timeout, onDelivered: o.OnDelivered}
 	n.addProxySecrets(o.Getenv)
@@ -84,7 +84,7 @@ func New(o Options) (*Notifier, error) {
 		n.add(s)
 	}
 	if o.Timeout <= 0 && first == nil {
-		first = optionErrorf("--notify-timeout is %s; want more than 0, such as 10s", o.Timeout)
+		first = optionErrorf("--notify-timeout must be greater than 0, such as 10s; got %s", o.Timeout)
 	}
 	if n.timeout <= 0 {
 		n.timeout = DefaultTimeout
@@ -98,40 +98,40 @@ func (n *Notifier) add(s *channel) {
 	}
 }
 
-// Deliver sends m to every place that wants it, all at once, and returns what went
-// wrong, in one line each. It takes no longer than the bound, and than AfterStop
-// once ctx has ended.
+// Deliver sends m concurrently to every channel that accepts it, and returns the errors, of
+// one line each. It takes no longer than the timeout, and no longer than AfterStop after ctx
+// is done.
 func (n *Notifier) Deliver(ctx context.Context, m Message) []error {
-	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.timeout)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.timeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(AfterStop, cancel) })
 	defer stop()
-	var wanted []channel
+	var accepting []channel
 	for _, s := range n.channels {
 		if s.wants(m) {
-			wanted = append(wanted, s)
+			accepting = append(accepting, s)
 		}
 	}
-	errs := make([]chan error, len(wanted))
-	for i, s := range wanted {
+	errs := make([]chan error, len(accepting))
+	for i, s := range accepting {
 		errs[i] = make(chan error, 1)
-		go func() { errs[i] <- s.send(bound, m) }()
+		go func() { errs[i] <- s.send(limited, m) }()
 	}
-	return n.collect(bound, wanted, errs)
+	return n.collect(limited, accepting, errs)
 }
 
-// collect waits for the sinks. One that does not heed its bound, as a file on a dead
-// network may, is left behind.
-func (n *Notifier) collect(bound context.Context, sinks []channel, errs []chan error) []error {
-	late := make(chan struct{})
-	stop := context.AfterFunc(bound, func() { time.AfterFunc(gracePeriod, func() { close(late) }) })
+// collect waits for the channels. It abandons one that does not end at the timeout, such as
+// a file on an unreachable network file system.
+func (n *Notifier) collect(limited context.Context, sinks []channel, errs []chan error) []error {
+	expired := make(chan struct{})
+	stop := context.AfterFunc(limited, func() { time.AfterFunc(gracePeriod, func() { close(expired) }) })
 	defer stop()
 	var out []error
 	for i, s := range sinks {
 		var err error
 		select {
 		case err = <-errs[i]:
-		case <-late:
+		case <-expired:
 			select {
 			case err = <-errs[i]:
 			default:
@@ -147,15 +147,15 @@ func (n *Notifier) collect(bound context.Context, sinks []channel, errs []chan e
 	return out
 }
 
-var errTimedOut = fmt.Errorf("did not end within --notify-timeout")
+var errTimedOut = fmt.Errorf("did not complete within --notify-timeout")
 
-// acceptsAll wants every message; news wants failures, and successes that changed
-// something where those are asked for.
+// acceptsAll accepts every message. acceptsOutcome accepts failures, and with
+// Options.Success also successes that changed the database.
 func acceptsAll(Message) bool { return true }
 
 func (o Options) acceptsOutcome(m Message) bool { return !m.Succeeded() || o.Success && m.Changed }
 
-// readResponse reads no more of an answer than is of use.
+// readResponse returns the first maxResponse bytes of a response as one line.
 func readResponse(r io.Reader) string {
 	text, _ := io.ReadAll(io.LimitReader(r, maxResponse))
 	return oneLine(string(text))

@@ -16,9 +16,9 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "update the golden files")
 
-// environment is a Getenv without the machine's variables.
+// environment returns a Getenv without the variables of the machine.
 func environment(values map[string]string) func(string) string {
 	return func(name string) string { return values[name] }
 }
@@ -36,15 +36,15 @@ func newNotifier(t *testing.T, change func(*Options)) *Notifier {
 	return n
 }
 
-// failureMessage and success are the messages of two runs.
+// failureMessage and successMessage return the messages of two runs.
 func failureMessage() Message {
 	m := samples()[0]
 	m.Rows = []report.Row{
 		{Name: "migration", Text: "0009_guest_accounts.up.sql, line 5, column 1 (version 9 up)"},
 		{Name: "statement", Text: "ALTER TABLE guests ADD CONSTRAINT guests_email_key UNIQUE (email)"},
 		{Name: "postgres", Text: `ERROR: could not create unique index "guests_email_key" (SQLSTATE 23505)`},
-		{Name: "state", Text: "nothing of this migration was kept; 0 of 1 migrations done, 1 to go"},
-		{Name: "next", Text: "correct 0009_guest_accounts.up.sql and deploy again; it starts with this migration"},
+		{Name: "state", Text: "no changes of this migration remain; 0 of 1 migrations completed, 1 remaining"},
+		{Name: "next", Text: "correct 0009_guest_accounts.up.sql and deploy again; the next run starts with this migration"},
 	}
 	m.Report = report.Report{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.String()
 	return m
@@ -52,7 +52,7 @@ func failureMessage() Message {
 
 func successMessage() Message { return samples()[2] }
 
-// golden compares with a file in testdata.
+// golden compares got with a file in testdata.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -64,7 +64,7 @@ func golden(t *testing.T, name string, got []byte) {
 	assert.Equal(t, string(want), string(got))
 }
 
-// indentedJSON is JSON for people.
+// indentedJSON returns indented JSON.
 func indentedJSON(t *testing.T, text []byte) []byte {
 	t.Helper()
 	var v any
@@ -95,18 +95,18 @@ func TestDeliver_Outcome_SelectsChannels(t *testing.T) {
 	idle := successMessage()
 	idle.Changed = false
 	assert.True(t, o.acceptsOutcome(failureMessage()))
-	assert.False(t, o.acceptsOutcome(successMessage()), "nobody has asked for it")
+	assert.False(t, o.acceptsOutcome(successMessage()), "success is not enabled")
 	o.Success = true
 	assert.True(t, o.acceptsOutcome(successMessage()))
-	assert.False(t, o.acceptsOutcome(idle), "nothing was changed")
+	assert.False(t, o.acceptsOutcome(idle), "the database did not change")
 	wait := failureMessage()
-	wait.Verb = "wait"
+	wait.Command = "wait"
 	assert.True(t, o.acceptsOutcome(wait))
-	assert.False(t, changesDatabase(wait), "who waits has no numbers of his own")
+	assert.False(t, changesDatabase(wait), "wait has no metrics")
 	assert.True(t, changesDatabase(idle))
 }
 
-// newReceiver is a server on loopback.
+// newReceiver returns an HTTP server on loopback.
 func newReceiver(t *testing.T, handle http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(handle)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestOptionsThatCannotWork: told before anything runs, by name and without a secret.
+// Errors are returned before anything runs, name the option, and contain no secret.
 func TestNew_InvalidOptions_ReturnsError(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -20,26 +20,26 @@ func TestNew_InvalidOptions_ReturnsError(t *testing.T) {
 		return path
 	}
 	for want, change := range map[string]func(*Options){
-		"--webhook-url is not a URL":             func(o *Options) { o.WebhookURL = "hooks.example.com/marked" },
-		"--webhook-url is not a URL such":        func(o *Options) { o.WebhookURL = "ftp://hooks.example.com/marked" },
-		"(its value is not shown":                func(o *Options) { o.WebhookURL = "https://u:marked\x7f@hooks.example.com/%zz" },
-		"--webhook-url-file: open":               func(o *Options) { o.WebhookURLFile = dir + "/gone" },
-		"/dev/zero is larger than 256 kB":        func(o *Options) { o.WebhookURLFile = "/dev/zero" },
-		"template: /dev/zero is larger":          func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", "/dev/zero" },
-		"empty is empty":                         func(o *Options) { o.WebhookURLFile = write("empty", " \n") },
-		"--webhook-url-file is not a URL":        func(o *Options) { o.WebhookURLFile = write("url", "marked\n") },
-		"both given; want one":                   func(o *Options) { o.WebhookURL, o.WebhookURLFile = "https://h/", write("other", "https://h/") },
-		"--webhook-token is given and no URL":    func(o *Options) { o.WebhookToken = "marked-token" },
-		"--webhook-token holds a space":          func(o *Options) { o.WebhookURL, o.WebhookToken = "https://h/", "marked token" },
-		"--webhook-format is \"xml\"; want json": func(o *Options) { o.WebhookFormat = "xml" },
-		"no template is given":                   func(o *Options) { o.WebhookFormat = "template" },
-		"--webhook-template is given and no URL": func(o *Options) { o.WebhookTemplate = write("t", "{{.title}}") },
-		"--webhook-format is slack and": func(o *Options) {
+		"--webhook-url is not a URL":                func(o *Options) { o.WebhookURL = "hooks.example.com/marked" },
+		"--webhook-url is not a URL such":           func(o *Options) { o.WebhookURL = "ftp://hooks.example.com/marked" },
+		"(its value is not shown":                   func(o *Options) { o.WebhookURL = "https://u:marked\x7f@hooks.example.com/%zz" },
+		"--webhook-url-file: open":                  func(o *Options) { o.WebhookURLFile = dir + "/gone" },
+		"/dev/zero is larger than 256 kB":           func(o *Options) { o.WebhookURLFile = "/dev/zero" },
+		"template: /dev/zero is larger":             func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", "/dev/zero" },
+		"empty is empty":                            func(o *Options) { o.WebhookURLFile = write("empty", " \n") },
+		"--webhook-url-file is not a URL":           func(o *Options) { o.WebhookURLFile = write("url", "marked\n") },
+		"set either --webhook-url or":               func(o *Options) { o.WebhookURL, o.WebhookURLFile = "https://h/", write("other", "https://h/") },
+		"--webhook-token requires":                  func(o *Options) { o.WebhookToken = "marked-token" },
+		"--webhook-token contains a space":          func(o *Options) { o.WebhookURL, o.WebhookToken = "https://h/", "marked token" },
+		"json, slack or template; got \"xml\"":      func(o *Options) { o.WebhookFormat = "xml" },
+		"--webhook-format template requires":        func(o *Options) { o.WebhookFormat = "template" },
+		"--webhook-template requires --webhook-url": func(o *Options) { o.WebhookTemplate = write("t", "{{.title}}") },
+		"requires --webhook-format template; got slack": func(o *Options) {
 			o.WebhookURL, o.WebhookFormat, o.WebhookTemplate = "https://h/", "slack", write("t", "x")
 		},
-		"--pushgateway-url is not a URL":    func(o *Options) { o.PushgatewayURL = "marked:9091" },
-		"address alone, such as":            func(o *Options) { o.PushgatewayURL = "http://h/metrics/job/marked" },
-		"--notify-timeout is 0s; want more": func(o *Options) { o.Timeout = 0 },
+		"--pushgateway-url is not a URL":      func(o *Options) { o.PushgatewayURL = "marked:9091" },
+		"without a path, such as":             func(o *Options) { o.PushgatewayURL = "http://h/metrics/job/marked" },
+		"greater than 0, such as 10s; got 0s": func(o *Options) { o.Timeout = 0 },
 	} {
 		n, err := New(testOptions(change))
 		var wrong *OptionError
@@ -50,10 +50,9 @@ func TestNew_InvalidOptions_ReturnsError(t *testing.T) {
 	}
 }
 
-// TestTheOthersAreTold: an option that is wrong is a failure of the run, and goes
-// where the other options are right.
+// An invalid option fails the run, and the other channels report that failure.
 func TestNew_InvalidOption_OtherChannelsDeliver(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "said")
+	file := filepath.Join(t.TempDir(), "termination-log")
 	n, err := New(testOptions(func(o *Options) { o.WebhookURL, o.TerminationLog = "nonsense", file }))
 	require.Error(t, err)
 	require.Empty(t, n.Deliver(t.Context(), failureMessage()))
@@ -67,7 +66,7 @@ func TestNew_URLFile_IsRead(t *testing.T) {
 	assert.Equal(t, "see xxxxx", n.Redact("see https://hooks.example.com/services/T0MARKED/B0MARKED/marked0marked"))
 }
 
-// TestNothingOfASecretIsSeen: a URL in any of its forms, and its parts.
+// URLs are hidden in all of their forms, with their parts.
 func TestRedact_Secrets_AreHidden(t *testing.T) {
 	n := newNotifier(t, func(o *Options) {
 		o.WebhookURL, o.WebhookToken = "https://hooks.example.com/services/T0MARKED/marked0marked?key=marked%2Fkey&a=1", "marked-token"
@@ -86,6 +85,6 @@ func TestRedact_Secrets_AreHidden(t *testing.T) {
 		o.Getenv = environment(map[string]string{"HTTPS_PROXY": "http://me:marked pass@proxy:3128"})
 	})
 	assert.NotContains(t, behind.Redact(`invalid proxy address "http://me:marked pass@proxy:3128"`), "marked")
-	const card = "hooks.example.com services base push.example.com a=1"
-	assert.Equal(t, card, n.Redact(card), "what is no secret stays")
+	const text = "hooks.example.com services base push.example.com a=1"
+	assert.Equal(t, text, n.Redact(text), "other text is unchanged")
 }

@@ -20,12 +20,12 @@ func (o Options) pushgateway(n *Notifier) (*channel, error) {
 		return nil, err
 	}
 	if u.RawQuery != "" || strings.Contains(u.Path, "/metrics/job") {
-		return nil, optionErrorf("--pushgateway-url: want the Pushgateway's address alone, such as http://pushgateway:9091; the path is added here")
+		return nil, optionErrorf("--pushgateway-url must be the address of the Pushgateway without a path, such as http://pushgateway:9091")
 	}
 	p := httpRequest{client: o.client(viaProxy()), header: o.header("text/plain; version=0.0.4; charset=utf-8")}
 	return &channel{name: channelName("Pushgateway", u), wants: changesDatabase, send: func(ctx context.Context, m Message) error {
 		if m.Database == "" {
-			return errors.New("not told, because which database it is about is not known")
+			return errors.New("not sent, because the database is unknown")
 		}
 		p := p
 		p.url, p.body = strings.TrimRight(u.String(), "/")+groupPath(m), []byte(metrics(m))
@@ -33,16 +33,18 @@ func (o Options) pushgateway(n *Notifier) (*channel, error) {
 	}}, nil
 }
 
-// changesDatabase leaves out who only waits: its numbers would stand in place of those of
-// the run it waits for.
-func changesDatabase(m Message) bool { return slices.Contains([]string{"up", "down", "exec"}, m.Verb) }
+// changesDatabase reports whether the command may change the database. The metrics of wait
+// would replace those of the run that it waits for.
+func changesDatabase(m Message) bool {
+	return slices.Contains([]string{"up", "down", "exec"}, m.Command)
+}
 
-// plainLabel is what can stand in a path as it is.
+// plainLabel matches values that need no encoding in a path.
 var plainLabel = regexp.MustCompile(`^[\w.-]*[\w-]$`)
 
-// groupPath is the grouping key: what is pushed by the next run for the same database
-// and release takes the place of this. POST replaces only metrics of the same names,
-// so a failure leaves the time of the last success alone.
+// groupPath returns the path with the grouping key. The next run for the same database and
+// release replaces the metrics of this one. POST replaces only metrics of the same names, so
+// a failure keeps the time of the last success.
 func groupPath(m Message) string {
 	var b strings.Builder
 	b.WriteString("/metrics/job/shiplock")
@@ -52,14 +54,14 @@ func groupPath(m Message) string {
 		case value == "":
 		case plainLabel.MatchString(value):
 			b.WriteString("/" + label[0] + "/" + value)
-		default: // a %2F would be taken for a slash, and dots alone for a step in the path
+		default: // %2F would be read as a slash, and . or .. as a path segment
 			b.WriteString("/" + label[0] + "@base64/" + base64.RawURLEncoding.EncodeToString([]byte(value)))
 		}
 	}
 	return b.String()
 }
 
-// metrics is the text exposition format, version 0.0.4. What is not known is not there.
+// metrics returns the text exposition format, version 0.0.4, without unknown values.
 func metrics(m Message) string {
 	var b strings.Builder
 	gauge := func(name, help string, samples ...string) {
@@ -70,22 +72,22 @@ func metrics(m Message) string {
 	}
 	number := func(f float64) string { return " " + strconv.FormatFloat(f, 'g', -1, 64) }
 	if m.VersionTo != nil {
-		gauge("schema_version", "Version of the schema, -1 before the first migration.", number(float64(*m.VersionTo)))
+		gauge("schema_version", "Version of the schema, -1 if no migration is applied.", number(float64(*m.VersionTo)))
 	}
 	if m.Pending != nil {
-		gauge("migrations_pending", "Migrations of the files that are not in effect.", number(float64(*m.Pending)))
+		gauge("migrations_pending", "Number of migration files that are not applied.", number(float64(*m.Pending)))
 	}
 	if m.Applied != nil && m.RolledBack != nil {
-		gauge("last_run_migrations", "Migrations that the last run applied (up), or undid (down).",
+		gauge("last_run_migrations", "Number of migrations that the last run applied (up) or rolled back (down).",
 			fmt.Sprintf("{direction=\"down\"} %d", *m.RolledBack), fmt.Sprintf("{direction=\"up\"} %d", *m.Applied-*m.RolledBack))
 	}
-	gauge("last_run_duration_seconds", "How long the last run took.", number(m.Seconds))
+	gauge("last_run_duration_seconds", "Duration of the last run.", number(m.Seconds))
 	gauge("last_run_exit_code", "Exit code of the last run, 0 for success.", number(float64(m.ExitCode)))
-	gauge("last_run_outcome", "1 for how the last run ended, 0 for the other ways.", outcomeSamples(m.Outcome)...)
+	gauge("last_run_outcome", "1 for the outcome of the last run, 0 for the others.", outcomeSamples(m.Outcome)...)
 	ended := number(float64(m.Ended.UnixMilli()) / 1000)
-	gauge("last_run_timestamp_seconds", "When the last run ended.", ended)
+	gauge("last_run_timestamp_seconds", "Time at which the last run ended.", ended)
 	if m.Succeeded() {
-		gauge("last_success_timestamp_seconds", "When the last run that succeeded ended.", ended)
+		gauge("last_success_timestamp_seconds", "Time at which the last successful run ended.", ended)
 	}
 	return b.String()
 }

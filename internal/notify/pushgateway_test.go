@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startPushgateway runs a real Pushgateway and returns its address.
+// startPushgateway starts a real Pushgateway and returns its address.
 func startPushgateway(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("prometheus-pushgateway")
@@ -25,17 +25,17 @@ func startPushgateway(t *testing.T) string {
 	require.NoError(t, err, "hack/setup.sh tools names what is missing")
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, "--web.listen-address=127.0.0.1:0")
-	said, err := cmd.StderrPipe()
+	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cancel()
 		_ = cmd.Wait()
 	})
-	lines := bufio.NewScanner(said)
+	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
 		if m := regexp.MustCompile(`Listening on.* address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, said) }()
+			go func() { _, _ = io.Copy(io.Discard, stderr) }()
 			return "http://" + m[1]
 		}
 	}
@@ -43,7 +43,7 @@ func startPushgateway(t *testing.T) string {
 	return ""
 }
 
-// TestPushgateway: what a real one shows after a success, and after the failure that follows it.
+// A real Pushgateway shows the metrics of a success, and of the failure that follows it.
 func TestPushgateway_Runs_ShowsMetrics(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a Pushgateway")
@@ -70,22 +70,22 @@ func TestPushgateway_Runs_ShowsMetrics(t *testing.T) {
 	failed := failureMessage()
 	failed.Ended = failed.Ended.Add(time.Hour)
 	require.Empty(t, n.Deliver(t.Context(), failed))
-	assert.Equal(t, when, shown("shiplock_last_success_timestamp_seconds"), "a failure leaves the last success")
+	assert.Equal(t, when, shown("shiplock_last_success_timestamp_seconds"), "a failure keeps the time of the last success")
 	assert.Equal(t, "[shiplock_schema_version"+labels+" 8]", shown("shiplock_schema_version"))
 	assert.Contains(t, shown("shiplock_last_run_exit_code"), " 6]")
 	assert.Contains(t, shown("shiplock_last_run_outcome"), `outcome="failed",release="booking"} 1`)
 	assert.Contains(t, shown("shiplock_last_run_outcome"), `outcome="succeeded",release="booking"} 0`)
-	assert.Contains(t, shown("push_failure_time_seconds"), " 0]", "nothing was refused")
+	assert.Contains(t, shown("push_failure_time_seconds"), " 0]", "the Pushgateway accepted all metrics")
 
 	unknown := failed
 	unknown.VersionTo, unknown.Pending = nil, nil
 	require.Empty(t, n.Deliver(t.Context(), unknown))
-	assert.Equal(t, "[shiplock_schema_version"+labels+" 8]", shown("shiplock_schema_version"), "what is not known is what it was")
+	assert.Equal(t, "[shiplock_schema_version"+labels+" 8]", shown("shiplock_schema_version"), "unknown values keep their previous value")
 
 	unknown.Database = ""
 	errs := n.Deliver(t.Context(), unknown)
 	require.Len(t, errs, 1)
-	assert.Contains(t, errs[0].Error(), "which database it is about is not known")
+	assert.Contains(t, errs[0].Error(), "the database is unknown")
 
 	odd := successMessage()
 	odd.Namespace, odd.Release = `a/b "c"\ü%2F?`, "."
@@ -93,16 +93,16 @@ func TestPushgateway_Runs_ShowsMetrics(t *testing.T) {
 	assert.Contains(t, shown("shiplock_schema_version"), `namespace="a/b \"c\"\\ü%2F?",release="."} 9`)
 }
 
-// TestPushgatewayPassword: it is sent, and not shown.
+// The password is sent, and hidden in errors.
 func TestPushgateway_Password_IsSentAndHidden(t *testing.T) {
 	t.Parallel()
 	s := newReceiver(t, func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
 		assert.Equal(t, "push marked@pass", user+" "+password)
-		http.Error(w, "nobody knows push:marked@pass ("+r.Header.Get("Authorization")+")", http.StatusUnauthorized)
+		http.Error(w, "unknown user push:marked@pass ("+r.Header.Get("Authorization")+")", http.StatusUnauthorized)
 	})
 	n := newNotifier(t, func(o *Options) { o.PushgatewayURL = "http://push:marked%40pass@" + s.Listener.Addr().String() })
 	errs := n.Deliver(t.Context(), failureMessage())
 	require.Len(t, errs, 1)
-	assert.Equal(t, "Pushgateway "+s.Listener.Addr().String()+": answered 401 Unauthorized: nobody knows push:xxxxx (Basic xxxxx)", errs[0].Error())
+	assert.Equal(t, "Pushgateway "+s.Listener.Addr().String()+": status 401 Unauthorized: unknown user push:xxxxx (Basic xxxxx)", errs[0].Error())
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// Slack cuts a message's text at 40,000 characters, and refuses a long attachment;
-// 8,000 is the least that is told of. The title is what a telephone shows.
+// Slack truncates a message's text at 40,000 characters, and rejects a long attachment; the
+// lowest documented limit is 8,000. The title is what a phone shows.
 const (
 	maxSlackTitle = 300
 	maxSlackHead  = 5000
@@ -21,7 +21,8 @@ type slackMessage struct {
 	Attachments []slackAttachment `json:"attachments"`
 }
 
-// slackAttachment is the older way, which Mattermost, Rocket.Chat and Discord know, too.
+// A slackAttachment is the older format, which Mattermost, Rocket.Chat and Discord also
+// support.
 type slackAttachment struct {
 	Color    string   `json:"color"`
 	Fallback string   `json:"fallback"`
@@ -31,23 +32,23 @@ type slackAttachment struct {
 	Time     int64    `json:"ts"`
 }
 
-// renderSlack makes the message of an incoming webhook: the title, and below it the card
-// in a fence.
+// renderSlack returns the message for an incoming webhook: the title, and below it the report
+// in a code fence.
 func renderSlack(m Message) ([]byte, string, error) {
 	title := slackText(report.Clip(m.Title, maxSlackTitle))
 	_, rest, _ := strings.Cut(m.Report, "\n")
-	colour := "danger"
+	color := "danger"
 	if m.Succeeded() {
-		colour = "good"
+		color = "good"
 	}
 	body, err := encode(slackMessage{Text: title, Attachments: []slackAttachment{{
-		Color: colour, Fallback: title, Text: "```\n" + middle(slackCode(strings.TrimRight(rest, "\n"))) + "\n```",
+		Color: color, Fallback: title, Text: "```\n" + withoutMiddle(slackCode(strings.TrimRight(rest, "\n"))) + "\n```",
 		MarkUpIn: []string{"text"}, Footer: slackText(report.Clip(m.location(), maxSlackTitle)), Time: m.Ended.Unix(),
 	}}})
 	return body, contentJSON, err
 }
 
-// location names the release and the database.
+// location returns the release and the database.
 func (m Message) location() string {
 	var parts []string
 	for _, p := range [][2]string{{"", m.Release}, {"revision ", m.Revision}, {"namespace ", m.Namespace}, {"database ", m.Database}} {
@@ -58,15 +59,15 @@ func (m Message) location() string {
 	return strings.Join(parts, ", ")
 }
 
-// slackEscape is all that Slack asks for (its manual, "Escaping text"): <!here>,
-// <@U123> and <http://x|y> are then text.
+// slackEscape is the escaping that Slack documents ("Escaping text"): <!here>, <@U123> and
+// <http://x|y> become plain text.
 var slackEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
-// zeroWidthSpace is a space that nobody sees.
+// zeroWidthSpace is an invisible space.
 const zeroWidthSpace = "\u200b"
 
-// slackText is text outside of a fence. What the others that read this format take
-// for a mention or a link, @all and [x](y), is broken by a gap.
+// slackText returns text for outside of a code fence. A zero-width space breaks what other
+// products render as a mention or a link: @all and [x](y).
 func slackText(s string) string {
 	s = strings.ReplaceAll(oneLine(s), "](", "]"+zeroWidthSpace+"(")
 	s = strings.ReplaceAll(s, "`", "'")
@@ -74,7 +75,7 @@ func slackText(s string) string {
 	inWord := false
 	for _, r := range s {
 		b.WriteRune(r)
-		if r == '@' && !inWord { // name@host is no mention
+		if r == '@' && !inWord { // name@host is not a mention
 			b.WriteString(zeroWidthSpace)
 		}
 		inWord = r != ' ' && !strings.ContainsRune(`("'[,;:`, r)
@@ -82,15 +83,15 @@ func slackText(s string) string {
 	return slackEscape.Replace(b.String())
 }
 
-// slackCode is text within a fence, which it cannot close.
+// slackCode returns text for within a code fence, which it cannot close.
 func slackCode(s string) string {
 	s = strings.ReplaceAll(s, "``", "`"+zeroWidthSpace+"`")
 	return slackEscape.Replace(strings.ReplaceAll(s, "``", "`"+zeroWidthSpace+"`"))
 }
 
-// middle takes out the middle of what is too long: the card begins with what failed,
-// and ends with what to do. It breaks lines only.
-func middle(s string) string {
+// withoutMiddle removes the middle of a long report, by whole lines: the start has the failure, and
+// the end has the advice.
+func withoutMiddle(s string) string {
 	if len(s) <= maxSlackHead+maxSlackTail {
 		return s
 	}

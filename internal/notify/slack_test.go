@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSlackIsNotForged: a file's name, an error's text and a statement are text, and
-// nothing else, to Slack and to those who read its format.
+// File names, error messages and statements are plain text to Slack, and to other products
+// that read its format.
 func TestSlack_HostileText_IsEscaped(t *testing.T) {
 	hostile := "<!channel> <!here> <@U024BE7LH> <http://evil.example|all is well> @here (@all) @channel [all is well](http://evil.example) & ``` *bold* ana@example.com"
 	m := failureMessage()
@@ -37,7 +37,7 @@ func TestSlack_HostileText_IsEscaped(t *testing.T) {
 	require.True(t, ok)
 	fenced, ok = strings.CutSuffix(fenced, "\n```")
 	require.True(t, ok)
-	assert.NotContains(t, fenced, "``", "nothing within closes the fence")
+	assert.NotContains(t, fenced, "``", "the report cannot close the fence")
 	assert.False(t, got.UnfurlLinks || got.UnfurlMedia)
 }
 
@@ -52,7 +52,7 @@ func TestSlack_LongReport_IsCut(t *testing.T) {
 	assert.LessOrEqual(t, len(got.Text), maxSlackTitle+3)
 	text := got.Attachments[0].Text
 	assert.Less(t, len(text), 8000)
-	assert.True(t, strings.HasSuffix(text, "  next       deploy again\n```"), "what to do is not cut")
+	assert.True(t, strings.HasSuffix(text, "  next       deploy again\n```"), "the advice is not cut")
 	assert.NotRegexp(t, `&[agl][mt]?p?(\n|$|…)`, text, "no escape is cut in two")
 	assert.Contains(t, text, "\n…\n")
 }

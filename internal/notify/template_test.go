@@ -15,7 +15,7 @@ import (
 
 func templateFile(t *testing.T, text string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "card.tmpl")
+	path := filepath.Join(t.TempDir(), "report.tmpl")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
 }
@@ -39,7 +39,7 @@ func TestTemplate_Message_RendersFields(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(body), &got), body)
 	assert.Equal(t, m.Title, got["summary"])
 	assert.Equal(t, "critical", got["severity"])
-	assert.Contains(t, body, "20261121104013", "a version is no floating-point number")
+	assert.Contains(t, body, "20261121104013", "a version is an integer")
 
 	send("{{.outcome}} {{.version_to}} {{.duration_seconds}}{{range .rows}}\n{{.name}}: {{.text}}{{end}}{{with .position}} {{.file}}:{{.line}}{{end}}", m)
 	assert.Equal(t, "text/plain; charset=utf-8", contentType)
@@ -50,18 +50,18 @@ func TestTemplate_Message_RendersFields(t *testing.T) {
 	assert.Equal(t, successMessage().Title, body)
 }
 
-// TestTemplate_Invalid_ReturnsError is told before anything runs.
+// Errors of a template are returned before anything runs.
 func TestTemplate_Invalid_ReturnsError(t *testing.T) {
 	for text, want := range map[string]string{
-		"{{.title":                    "card.tmpl:1: unclosed action",
-		"{{.titel}}":                  `card.tmpl:1:2: executing "card.tmpl" at <.titel>: map has no entry for key "titel" (the fields are in docs/guides/notifications.md)`,
+		"{{.title":                    "report.tmpl:1: unclosed action",
+		"{{.titel}}":                  `report.tmpl:1:2: executing "report.tmpl" at <.titel>: map has no entry for key "titel" (the fields are in docs/guides/notifications.md)`,
 		"{{jsn .title}}":              `function "jsn" not defined`,
-		"{{.position.file}}":          "nil pointer evaluating interface {}.file", // not every failure has a place
+		"{{.position.file}}":          "nil pointer evaluating interface {}.file", // not every failure has a position
 		"{{template \"x\"}}":          `template "x" not defined`,
-		"{{if not .changed}}x{{end}}": "makes nothing of a run that succeeded",
+		"{{if not .changed}}x{{end}}": "produces no output for a run that succeeded",
 		"{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}":                                  "exceeded maximum template depth",
 		"{{range $i, $c := .report}}{{range $.report}}" + strings.Repeat("x", 1000) + "{{end}}{{end}}": "range can't iterate over",
-		"{{printf \"%300000d\" 1}}": "the template makes more than 256 kB",
+		"{{printf \"%300000d\" 1}}": "the template produces more than 256 kB",
 	} {
 		_, err := New(testOptions(func(o *Options) { o.WebhookURL, o.WebhookTemplate = "https://h/", templateFile(t, text) }))
 		require.Error(t, err, text)

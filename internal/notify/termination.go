@@ -7,11 +7,11 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// maxTermination is Kubernetes' limit of a termination message, in bytes.
+// maxTermination is Kubernetes' limit for a termination message, in bytes.
 const maxTermination = 4096
 
-// terminationLog is the file that Kubernetes shows as the container's last words. It
-// gets every message: a success has two lines, and kubectl get pod -o yaml shows them.
+// terminationLog returns the channel that writes the container's termination message. It
+// accepts every message: kubectl get pod -o yaml shows the two lines of a success.
 func (o Options) terminationLog() *channel {
 	if o.TerminationLog == "" {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// oneLine takes out of a text what is not for a log: line breaks and what moves a cursor.
+// oneLine returns a text without line breaks and control characters.
 func oneLine(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) {
@@ -19,14 +19,14 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-// Lengths from which a part of a URL is taken for a secret: shorter ones would tear
-// every text apart.
+// Minimum lengths for a part of a URL to be treated as a secret: hiding shorter parts would
+// make messages unreadable.
 const (
 	minSecret  = 4
 	minSegment = 8
 )
 
-// addSecret has Redact hide a text.
+// addSecret makes Redact hide a text.
 func (n *Notifier) addSecret(texts ...string) {
 	for _, s := range texts {
 		if len(s) >= minSecret && !slices.Contains(n.secrets, s) {
@@ -36,8 +36,8 @@ func (n *Notifier) addSecret(texts ...string) {
 	slices.SortStableFunc(n.secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) }) // one may be part of another
 }
 
-// addURLSecrets has Redact hide a URL and those of its parts that open a door: who knows
-// the path of a Slack webhook may write there.
+// addURLSecrets makes Redact hide a URL and its secret parts: the path of a Slack webhook
+// alone allows sending messages to it.
 func (n *Notifier) addURLSecrets(text string, u *url.URL) {
 	n.addSecret(text, u.String())
 	if u.User != nil {

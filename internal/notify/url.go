@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// httpURL reads the URL of an option. What is wrong with it is said without it.
+// httpURL parses the URL of an option. Its errors do not contain the URL.
 func (n *Notifier) httpURL(option, text string) (*url.URL, error) {
 	text = strings.TrimSpace(text)
 	u, err := url.Parse(text)
@@ -21,7 +21,7 @@ func (n *Notifier) httpURL(option, text string) (*url.URL, error) {
 	return u, nil
 }
 
-// secretFile reads what a file holds, without the space around it.
+// secretFile returns the content of a file without surrounding white space.
 func secretFile(option, file string) (string, error) {
 	text, err := read(file)
 	if err != nil {
@@ -33,7 +33,7 @@ func secretFile(option, file string) (string, error) {
 	return "", optionErrorf("%s: %s is empty", option, file)
 }
 
-// maxFile is the most that is read of a file of the user's.
+// maxFile is the maximum size of a file of the user.
 const maxFile = 256 << 10
 
 func read(file string) ([]byte, error) {
@@ -49,8 +49,8 @@ func read(file string) ([]byte, error) {
 	return text, err
 }
 
-// addProxySecrets has Redact hide the password of a proxy: net/http quotes one that it
-// cannot read.
+// addProxySecrets makes Redact hide the password of a proxy: net/http quotes a proxy URL that
+// it cannot parse.
 func (n *Notifier) addProxySecrets(getenv func(string) string) {
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		if value := getenv(name); strings.Contains(value, "@") {
@@ -59,10 +59,10 @@ func (n *Notifier) addProxySecrets(getenv func(string) string) {
 	}
 }
 
-// channelName names a sink by the host alone.
+// channelName returns the name of a channel, with the host of its URL only.
 func channelName(what string, u *url.URL) string { return fmt.Sprintf("%s %s", what, oneLine(u.Host)) }
 
-// header is what all requests have.
+// header returns the header of all requests.
 func (o Options) header(contentType string) http.Header {
 	h := http.Header{"Content-Type": {contentType}}
 	if o.Agent != "" {
@@ -71,7 +71,7 @@ func (o Options) header(contentType string) http.Header {
 	return h
 }
 
-// viaProxy is a transport that asks the environment for a proxy.
+// viaProxy returns a transport that uses the proxy of the environment.
 func viaProxy() *http.Transport {
 	return &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 }

@@ -13,7 +13,7 @@ const (
 	formatTemplate = "template"
 )
 
-// render makes the body of a webhook of a message.
+// A render function returns the body of a webhook request for a message.
 type render func(Message) (body []byte, contentType string, err error)
 
 func (o Options) webhook(n *Notifier) (*channel, error) {
@@ -25,7 +25,7 @@ func (o Options) webhook(n *Notifier) (*channel, error) {
 	}
 	if o.WebhookURLFile != "" {
 		if address != "" {
-			return nil, optionErrorf("--webhook-url and --webhook-url-file are both given; want one of them")
+			return nil, optionErrorf("set either --webhook-url or --webhook-url-file, not both")
 		}
 		option = "--webhook-url-file"
 		if address, err = secretFile(option, o.WebhookURLFile); err != nil {
@@ -41,7 +41,7 @@ func (o Options) webhook(n *Notifier) (*channel, error) {
 	}
 	token := strings.TrimSpace(o.WebhookToken)
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, optionErrorf("--webhook-token holds a space or a character that is not ASCII; want the token alone")
+		return nil, optionErrorf("--webhook-token contains a space or a non-ASCII character; set the token only")
 	}
 	p := httpRequest{client: o.client(viaProxy()), url: u.String(), header: o.header("")}
 	if token != "" {
@@ -59,13 +59,13 @@ func (o Options) webhook(n *Notifier) (*channel, error) {
 	}}, nil
 }
 
-// checkWebhookURL refuses what has no meaning without a URL. A format alone does no harm.
+// checkWebhookURL returns an error for options that require a URL. A format alone is allowed.
 func (o Options) checkWebhookURL() error {
 	if o.WebhookTemplate != "" {
-		return optionErrorf("--webhook-template is given and no URL: want --webhook-url or --webhook-url-file")
+		return optionErrorf("--webhook-template requires --webhook-url or --webhook-url-file")
 	}
 	if o.WebhookToken != "" {
-		return optionErrorf("--webhook-token is given and no URL: want --webhook-url or --webhook-url-file")
+		return optionErrorf("--webhook-token requires --webhook-url or --webhook-url-file")
 	}
 	return nil
 }
@@ -80,11 +80,11 @@ func (o Options) renderer() (render, error) {
 	}
 	switch {
 	case format != formatJSON && format != formatSlack && format != formatTemplate:
-		return nil, optionErrorf("--webhook-format is %q; want json, slack or template", format)
+		return nil, optionErrorf("--webhook-format must be json, slack or template; got %q", format)
 	case format == formatTemplate && o.WebhookTemplate == "":
-		return nil, optionErrorf("--webhook-format is template and no template is given: want --webhook-template FILE")
+		return nil, optionErrorf("--webhook-format template requires --webhook-template FILE")
 	case format != formatTemplate && o.WebhookTemplate != "":
-		return nil, optionErrorf("--webhook-format is %s and --webhook-template is given; want --webhook-format template, or no template", format)
+		return nil, optionErrorf("--webhook-template requires --webhook-format template; got %s", format)
 	case format == formatTemplate:
 		return openTemplate(o.WebhookTemplate)
 	case format == formatSlack:
@@ -100,7 +100,7 @@ func renderJSON(m Message) ([]byte, string, error) {
 	return body, contentJSON, err
 }
 
-// contentTypeOf is the type of what a template has made.
+// contentTypeOf returns the content type of a template's output.
 func contentTypeOf(body []byte) string {
 	if json.Valid(body) {
 		return contentJSON
