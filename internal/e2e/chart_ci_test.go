@@ -21,7 +21,7 @@ import (
 )
 
 // migrated says where each file of chart/ci leaves its database, which has the file's name: the version, and whether it is dirty.
-var migrated = map[string]string{
+var expectedVersions = map[string]string{
 	"argocd":                "5|f",
 	"disabled":              "",
 	"everything":            "5|f",
@@ -41,7 +41,7 @@ var migrated = map[string]string{
 }
 
 // Each file of chart/ci is installed and uninstalled, in an environment made for them all, as hack/ct.sh lets chart-testing do it.
-func TestChartCI(t *testing.T) {
+func TestChartCI_EachValuesFile_Installs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a cluster takes longer than -short allows")
 	}
@@ -49,12 +49,12 @@ func TestChartCI(t *testing.T) {
 	client := prepareCI(t)
 	files, err := filepath.Glob(filepath.Join(suite.charts.Shiplock, "ci", "*-values.yaml"))
 	require.NoError(t, err)
-	require.Len(t, files, len(migrated), "each file of chart/ci has a line in this test, and a database in hack/ct/environment")
+	require.Len(t, files, len(expectedVersions), "each file of chart/ci has a line in this test, and a database in hack/ct/environment")
 	for _, file := range files {
 		scenario := strings.TrimSuffix(filepath.Base(file), "-values.yaml")
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
-			require.Contains(t, migrated, scenario)
+			require.Contains(t, expectedVersions, scenario)
 			ciRelease{t: t, client: client, scenario: scenario}.run(file)
 		})
 	}
@@ -62,7 +62,7 @@ func TestChartCI(t *testing.T) {
 
 // prepareCI makes the environment. It ends when the test and its subtests do; after a failure it is kept.
 func prepareCI(t *testing.T) *kube.Client {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
 	defer cancel()
 	c, err := cluster.Ensure(ctx, cluster.Options{Name: *clusterName})
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func prepareCI(t *testing.T) *kube.Client {
 	client, err := kube.New(suite.kubeconfig, "chart-ci-"+strings.ToLower(rand.Text()[:5]))
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), waitTimeout)
 		defer cancel()
 		switch {
 		case t.Failed():
@@ -101,7 +101,7 @@ func (r ciRelease) run(file string) {
 	jobs, err := r.client.JSONPath(kube.Query{Args: []string{"jobs"}, Selector: "app.kubernetes.io/instance=" + name},
 		"{range .items[*]}{.status.succeeded} {.spec.template.spec.containers[0].image}{end}")
 	require.NoError(r.t, err)
-	if want := migrated[r.scenario]; want == "" {
+	if want := expectedVersions[r.scenario]; want == "" {
 		assert.Empty(r.t, jobs)
 	} else {
 		assert.Regexp(r.t, "^1 "+environment.ImageRegistry+"/shiplock/", jobs)

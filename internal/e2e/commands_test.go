@@ -19,7 +19,7 @@ import (
 
 // patience is how long a scenario waits for what has to come true. It is no measure of speed: what is well takes moments, and a machine that has much
 // else to do can stand still for half a minute.
-const patience = 3 * time.Minute
+const waitTimeout = 3 * time.Minute
 
 // What Setup puts into a script's environment for the commands.
 const (
@@ -36,11 +36,11 @@ var commands = map[string]func(){
 	"http":  main(httpCommand),
 	"probe": main(probeCommand),
 	"leaks": main(leaksCommand),
-	"may":   main(mayCommand),
+	"may":   main(permissionCommand),
 	// Those of the scenarios in which things go wrong half-way.
 	"disrupt": main(disruptCommand),
-	"slow":    main(slowCommand),
-	"right":   main(rightCommand),
+	"slow":    main(slowMigrationCommand),
+	"right":   main(consistencyCommand),
 	"schema":  main(schemaCommand),
 }
 
@@ -81,44 +81,44 @@ func kubeCommand(ctx context.Context, args []string) error {
 	if len(args) < 2 {
 		return errors.New("kube get|wait|logs|describe|apply|delete|scale ...")
 	}
-	verb, what, rest := args[0], args[1], args[2:]
+	action, what, rest := args[0], args[1], args[2:]
 	cluster, err := client()
 	if err != nil {
 		return err
 	}
-	if verb == "logs" {
+	if action == "logs" {
 		return logs(ctx, cluster, what, strings.Join(rest, " "))
 	}
-	if verb == "describe" {
+	if action == "describe" {
 		text, err := cluster.Describe(what)
 		fmt.Println(text)
 		return err
 	}
-	if verb == "apply" {
+	if action == "apply" {
 		return apply(ctx, cluster, args[1:])
 	}
 	var q kube.Query
-	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
+	flags := flag.NewFlagSet(action, flag.ContinueOnError)
 	flags.StringVar(&q.Selector, "l", "", "label selector")
 	if err := flags.Parse(rest); err != nil {
 		return err
 	}
 	q.Args, rest = []string{what}, flags.Args()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	switch {
-	case verb == "get" && len(rest) == 1:
+	case action == "get" && len(rest) == 1:
 		text, err := cluster.JSONPath(q, rest[0])
 		fmt.Println(text)
 		return err
-	case verb == "wait" && len(rest) == 2:
+	case action == "wait" && len(rest) == 2:
 		return waitFor(ctx, cluster, q, rest[0], rest[1])
-	case verb == "scale" && len(rest) == 1:
+	case action == "scale" && len(rest) == 1:
 		return cluster.Patch(q, `{"spec": {"replicas": `+rest[0]+`}}`)
-	case verb == "delete" && len(rest) == 0:
+	case action == "delete" && len(rest) == 0:
 		return cluster.Delete(ctx, q)
 	}
-	return fmt.Errorf("kube %s: wrong arguments", verb)
+	return fmt.Errorf("kube %s: wrong arguments", action)
 }
 
 func waitFor(ctx context.Context, cluster *kube.Client, q kube.Query, template, pattern string) error {
@@ -145,7 +145,7 @@ func logs(ctx context.Context, cluster *kube.Client, selector, pattern string) e
 		return err
 	}
 	var text strings.Builder
-	err = within(ctx, func(ctx context.Context) (bool, error) {
+	err = pollUntil(ctx, func(ctx context.Context) (bool, error) {
 		text.Reset()
 		err := cluster.Logs(ctx, selector, &text)
 		return err == nil && want.MatchString(text.String()), err
@@ -202,7 +202,7 @@ func sqlCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	var out string
-	err = within(ctx, func(ctx context.Context) (_ bool, err error) {
+	err = pollUntil(ctx, func(ctx context.Context) (_ bool, err error) {
 		out, err = queryAs(ctx, user, flags.Args()...)
 		return err == nil && want.MatchString(out), err
 	})

@@ -43,7 +43,7 @@ func httpCommand(ctx context.Context, args []string) error {
 	}
 	var status int
 	var answer string
-	err = within(ctx, func(ctx context.Context) (bool, error) {
+	err = pollUntil(ctx, func(ctx context.Context) (bool, error) {
 		var body []byte
 		var err error
 		status, body, err = cluster.HTTP(ctx, strings.ToUpper(args[0]), args[1]+port, args[2], []byte(strings.Join(args[3:], " ")))
@@ -82,7 +82,7 @@ func probeCommand(ctx context.Context, args []string) error {
 		case <-time.After(150 * time.Millisecond):
 		}
 	}
-	return p.verdict()
+	return p.result()
 }
 
 type prober struct {
@@ -116,7 +116,7 @@ func (p *prober) ask(path string) {
 	p.processes[fmt.Sprintf("%s %s %s", version.Release, version.Pod, version.Started)] = true
 }
 
-func (p *prober) verdict() error {
+func (p *prober) result() error {
 	fmt.Printf("answers=%d failures=%d\n", p.answers, len(p.failures))
 	var processes []string
 	for process := range p.processes {

@@ -31,9 +31,9 @@ func leaksCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
-	places, err := cluster.Stored(ctx)
+	texts, err := cluster.Stored(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,20 +44,20 @@ func leaksCommand(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		places["table "+table] = rows
+		texts["table "+table] = rows
 	}
 	size, found := 0, []string{}
-	for _, place := range slices.Sorted(maps.Keys(places)) {
-		size += len(places[place])
+	for _, place := range slices.Sorted(maps.Keys(texts)) {
+		size += len(texts[place])
 		for _, mark := range args {
-			for form, text := range forms(mark) {
-				if strings.Contains(places[place], text) {
+			for form, text := range encodings(mark) {
+				if strings.Contains(texts[place], text) {
 					found = append(found, fmt.Sprintf("%s (%s) is in %s", mark, form, place))
 				}
 			}
 		}
 	}
-	fmt.Printf("searched %d places, %d bytes\n", len(places), size)
+	fmt.Printf("searched %d places, %d bytes\n", len(texts), size)
 	if len(found) > 0 {
 		slices.Sort(found)
 		return fmt.Errorf("found:\n%s", strings.Join(found, "\n"))
@@ -67,7 +67,7 @@ func leaksCommand(ctx context.Context, args []string) error {
 
 // forms are the ways in which a mark may stand somewhere. Base64 of a text that holds it depends on where in the text it begins:
 // there are three ways, and of each the part that does not depend on the text around it.
-func forms(mark string) map[string]string {
+func encodings(mark string) map[string]string {
 	all := map[string]string{"as it is": mark, "in a URL": url.QueryEscape(mark), "in hex": hex.EncodeToString([]byte(mark))}
 	if quoted, err := json.Marshal(mark); err == nil {
 		all["in JSON"] = strings.Trim(string(quoted), `"`)
@@ -81,17 +81,17 @@ func forms(mark string) map[string]string {
 }
 
 // A mark is found in base64 wherever in the text it stands.
-func TestForms(t *testing.T) {
+func TestForms_Base64_MarkIsFound(t *testing.T) {
 	t.Parallel()
 	const mark = "marked-password"
 	for before := range 7 {
 		for after := range 4 {
 			text := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + mark + strings.Repeat("y", after)))
-			seen := slices.ContainsFunc(slices.Collect(maps.Values(forms(mark))), func(form string) bool { return strings.Contains(text, form) })
+			seen := slices.ContainsFunc(slices.Collect(maps.Values(encodings(mark))), func(form string) bool { return strings.Contains(text, form) })
 			assert.True(t, seen, "%d before, %d after: %s", before, after, text)
 		}
 	}
-	for form, text := range forms(mark) {
+	for form, text := range encodings(mark) {
 		assert.GreaterOrEqual(t, len(text), len(mark), form)
 	}
 }

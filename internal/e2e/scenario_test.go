@@ -57,7 +57,7 @@ func (s *shared) setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	if err := cluster.CreateNamespace(ctx); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (s *shared) environment(work string) map[string]string {
 
 // teardown keeps what a failed scenario leaves, and tells about it; what a good one leaves is deleted.
 func (s *shared) teardown(t testscript.T, cluster *kube.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	if failed, ok := t.(interface{ Failed() bool }); ok && failed.Failed() {
 		var why bytes.Buffer

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestUnusable(t *testing.T) {
+func TestUnusable_EachState_HasReason(t *testing.T) {
 	const image = "localhost/shiplock/node:1"
 	tests := map[string]struct {
 		engine string
@@ -32,7 +32,7 @@ func TestUnusable(t *testing.T) {
 	}
 }
 
-func TestSameImage(t *testing.T) {
+func TestSameImage_ShortName_Matches(t *testing.T) {
 	assert.True(t, sameImage("registry.example/kindest/node:v1", "kindest/node:v1"))
 	assert.True(t, sameImage("localhost/node:v1", "localhost/node:v1"))
 	assert.False(t, sameImage("localhost/node:v1", "localhost/node:v2"))
@@ -40,7 +40,7 @@ func TestSameImage(t *testing.T) {
 }
 
 // The kubeconfig tells a finished cluster from a half-made one, so it must be gone before the node is.
-func TestRemoveTakesTheKubeconfigFirst(t *testing.T) {
+func TestRemove_Kubeconfig_IsRemovedFirst(t *testing.T) {
 	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
 	engine, _ := fakeEngine(t, "exit 1")
 	c := newCluster(engine, Options{Name: "some"})
@@ -50,7 +50,7 @@ func TestRemoveTakesTheKubeconfigFirst(t *testing.T) {
 	assert.NoFileExists(t, c.Kubeconfig)
 }
 
-func TestRemoveTakesTheVolumes(t *testing.T) {
+func TestRemove_Volumes_AreRemoved(t *testing.T) {
 	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
 	engine, log := fakeEngine(t, `case "$1 $2" in "ps --all") echo node1 ;; "volume ls") echo v1; echo v2 ;; esac`)
 	require.NoError(t, newCluster(engine, Options{Name: "some"}).remove(t.Context()))
@@ -60,19 +60,19 @@ func TestRemoveTakesTheVolumes(t *testing.T) {
 	assert.Contains(t, string(text), "volume ls --quiet --filter label=some-control-plane\nvolume rm v1 v2\n")
 }
 
-func TestTail(t *testing.T) {
+func TestTail_LongText_LastLines(t *testing.T) {
 	assert.Equal(t, "b\nc", tail("a\nb\nc\n", 2))
 	assert.Equal(t, "a", tail("a\n", 5))
 }
 
-func TestExplain(t *testing.T) {
+func TestDiagnose_KindOutput_IsWritten(t *testing.T) {
 	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
 	engine, _ := fakeEngine(t, `case "$*" in *kubelet) printf '\033[31mno such cgroup\033[0m\n' ;; *containerd) echo unseen >&2; exit 1 ;; esac`)
 	c := newCluster(engine, Options{Name: "some"})
-	log := &journal{progress: io.Discard}
+	log := &kindLog{progress: io.Discard}
 	log.V(3).Info("what kubeadm said")
 	cause := errors.New("kubeadm init")
-	err := c.explain(cause, log)
+	err := c.diagnose(cause, log)
 	require.ErrorIs(t, err, cause)
 	assert.ErrorContains(t, err, "== --unit=kubelet\nno such cgroup\n")
 	all, readErr := os.ReadFile(filepath.Join(c.dir(), "failure.log"))

@@ -22,22 +22,22 @@ func (c *Cluster) create(ctx context.Context, image string) error {
 	if err := c.remove(ctx); err != nil {
 		return err
 	}
-	journal := &journal{progress: c.log}
-	if err := c.createWithKind(ctx, image, journal); err != nil {
+	kindLog := &kindLog{progress: c.log}
+	if err := c.createWithKind(ctx, image, kindLog); err != nil {
 		return fmt.Errorf("create cluster %s: %w", c.Name, err)
 	}
 	if err := c.waitHealthy(ctx); err != nil {
-		return fmt.Errorf("create cluster %s: %w", c.Name, c.explain(err, journal))
+		return fmt.Errorf("create cluster %s: %w", c.Name, c.diagnose(err, kindLog))
 	}
 	return nil
 }
 
 // createWithKind is kind's Create, which knows no context: when ours ends, the node is taken away from under
 // it, again and again in case it was not there yet, and what Create does next fails.
-func (c *Cluster) createWithKind(ctx context.Context, image string, journal *journal) error {
+func (c *Cluster) createWithKind(ctx context.Context, image string, kindLog *kindLog) error {
 	created := make(chan error, 1)
 	go func() {
-		created <- c.Engine.provider(journal).Create(c.Name,
+		created <- c.Engine.provider(kindLog).Create(c.Name,
 			kind.CreateWithV1Alpha4Config(config(image, apiPort(c.Name))),
 			kind.CreateWithKubeconfigPath(c.Kubeconfig),
 			kind.CreateWithWaitForReady(time.Minute),
@@ -48,14 +48,14 @@ func (c *Cluster) createWithKind(ctx context.Context, image string, journal *jou
 	select {
 	case err := <-created:
 		if err != nil {
-			err = c.explain(err, journal)
+			err = c.diagnose(err, kindLog)
 		}
 		return err
 	case <-ctx.Done():
 	}
 	err := context.Cause(ctx)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = c.explain(err, journal)
+		err = c.diagnose(err, kindLog)
 	}
 	for {
 		gone := c.remove(context.WithoutCancel(ctx))

@@ -59,7 +59,7 @@ func probe(ctx context.Context, name string) error {
 }
 
 // provider is kind's view of the engine.
-func (e *Engine) provider(log *journal) *cluster.Provider {
+func (e *Engine) provider(log *kindLog) *cluster.Provider {
 	option := cluster.ProviderWithDocker()
 	if e.Name == "podman" {
 		option = cluster.ProviderWithPodman()
@@ -90,17 +90,17 @@ func (e *Engine) has(ctx context.Context, image string) bool {
 }
 
 func output(cmd *exec.Cmd) (string, error) {
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
+	var out, output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &output
 	cmd.WaitDelay = 5 * time.Second // a grandchild may hold the pipes open after a kill
 	if err := cmd.Run(); err != nil {
-		return "", commandError(cmd, &said, err)
+		return "", commandError(cmd, &output, err)
 	}
 	return strings.TrimRight(out.String(), "\n"), nil
 }
 
-func commandError(cmd *exec.Cmd, said *bytes.Buffer, err error) error {
-	return fmt.Errorf("%s %s: %w: %s", cmd.Path, strings.Join(cmd.Args[1:], " "), err, tail(said.String(), 20))
+func commandError(cmd *exec.Cmd, output *bytes.Buffer, err error) error {
+	return fmt.Errorf("%s %s: %w: %s", cmd.Path, strings.Join(cmd.Args[1:], " "), err, tail(output.String(), 20))
 }
 
 // tail is the last n lines of text.

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestChoose(t *testing.T) {
+func TestChoose_EachEngine_FirstThatWorks(t *testing.T) {
 	tests := map[string]struct {
 		works map[string]bool
 		want  string
@@ -40,7 +40,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestContainersConf(t *testing.T) {
+func TestContainersConf_EachHost_Settings(t *testing.T) {
 	const refused = "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=32768:32768\"]\n"
 	tests := map[string]struct {
 		host host
@@ -59,7 +59,7 @@ func TestContainersConf(t *testing.T) {
 	}
 }
 
-func TestConfigurePodmanLeavesTheCallersChoice(t *testing.T) {
+func TestConfigurePodman_CallersChoice_IsKept(t *testing.T) {
 	t.Setenv("CONTAINERS_CONF", "/their/own.conf")
 	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
 	require.NoError(t, configurePodman())
@@ -67,14 +67,14 @@ func TestConfigurePodmanLeavesTheCallersChoice(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(CacheDir(), "containers.conf"))
 }
 
-func TestHasCapability(t *testing.T) {
+func TestHasCapability_Status_IsRead(t *testing.T) {
 	const without = "Name:\tcat\nCapPrm:\t000001ffffffffff\nCapEff:\t000001fffeffffff\n"
 	assert.False(t, hasCapability(without, 24))
 	assert.True(t, hasCapability(without, 23))
 	assert.False(t, hasCapability("Name:\tcat\n", 24))
 }
 
-func TestCacheDir(t *testing.T) {
+func TestCacheDir_Variables_Precedence(t *testing.T) {
 	t.Setenv("HOME", "/home/me")
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("SHIPLOCK_CACHE", "")
@@ -85,7 +85,7 @@ func TestCacheDir(t *testing.T) {
 	assert.Equal(t, "/ours", CacheDir())
 }
 
-func TestLockExcludes(t *testing.T) {
+func TestLock_SecondProcess_Waits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "deep", "lock")
 	unlock, err := lock(path)
 	require.NoError(t, err)

@@ -80,12 +80,12 @@ func (e *Engine) buildOwn(ctx context.Context, name string, log io.Writer) (stri
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(root, nodeBuild), name)
 	cmd.Env = append(os.Environ(), "SHIPLOCK_ENGINE="+e.Name)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&said, log)
+	var out, output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, io.MultiWriter(&output, log)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {
-		return "", commandError(cmd, &said, err)
+		return "", commandError(cmd, &output, err)
 	}
 	return string(bytes.TrimSpace(out.Bytes())), nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestNodeImageAskedFor(t *testing.T) {
+func TestNodeImage_Requested_IsUsed(t *testing.T) {
 	t.Setenv("SHIPLOCK_NODE_IMAGE", "localhost/mine:1")
 	engine, log := fakeEngine(t, "exit 1")
 	image, err := engine.nodeImage(t.Context(), io.Discard)
@@ -20,7 +20,7 @@ func TestNodeImageAskedFor(t *testing.T) {
 	assert.NoFileExists(t, log, "nothing to ask the engine")
 }
 
-func TestObtain(t *testing.T) {
+func TestObtain_EachEngine_Image(t *testing.T) {
 	tests := map[string]struct {
 		engine string // a script
 		want   string
@@ -44,7 +44,7 @@ func TestObtain(t *testing.T) {
 	}
 }
 
-func TestObtainRemembersAnUnreachableRegistry(t *testing.T) {
+func TestObtain_UnreachableRegistry_IsRemembered(t *testing.T) {
 	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
 	inCheckout(t, `echo own`)
 	engine, log := fakeEngine(t, "exit 1")
@@ -55,7 +55,7 @@ func TestObtainRemembersAnUnreachableRegistry(t *testing.T) {
 	assert.Equal(t, []string{"image", "manifest", "image"}, calls(t, log))
 }
 
-func TestOwnBuildSaysWhyItDidNotWork(t *testing.T) {
+func TestBuildOwn_Failure_HasReason(t *testing.T) {
 	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
 	inCheckout(t, `echo "missing mmdebstrap" >&2; exit 1`)
 	engine, _ := fakeEngine(t, "exit 1")

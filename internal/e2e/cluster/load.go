@@ -62,8 +62,8 @@ func (c *Cluster) pipe(ctx context.Context, tags []string) error {
 	save := exec.CommandContext(ctx, c.Engine.Name, c.Engine.saveArgs(tags)...)
 	load := exec.CommandContext(ctx, c.Engine.Name, "exec", "--interactive", c.node(),
 		"ctr", "--namespace=k8s.io", "images", "import", "--snapshotter=overlayfs", "-")
-	var saveSaid, loadSaid bytes.Buffer
-	save.Stderr, load.Stderr = &saveSaid, &loadSaid
+	var saveOutput, loadOutput bytes.Buffer
+	save.Stderr, load.Stderr = &saveOutput, &loadOutput
 	save.WaitDelay, load.WaitDelay = 5*time.Second, 5*time.Second
 	pipe, err := save.StdoutPipe()
 	if err != nil {
@@ -79,10 +79,10 @@ func (c *Cluster) pipe(ctx context.Context, tags []string) error {
 	}
 	if err := load.Wait(); err != nil {
 		pipe.Close() // save would wait for a reader
-		return errors.Join(commandError(load, &loadSaid, err), save.Wait())
+		return errors.Join(commandError(load, &loadOutput, err), save.Wait())
 	}
 	if err := save.Wait(); err != nil {
-		return commandError(save, &saveSaid, err)
+		return commandError(save, &saveOutput, err)
 	}
 	return nil
 }

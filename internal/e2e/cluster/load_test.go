@@ -15,12 +15,12 @@ localhost/b:1 application/vnd.docker.distribution.manifest.v2+json sha256:77c1 1
 localhost/c:1 application/vnd.docker.distribution.manifest.v2+json sha256:5511 1.2 MiB linux/amd64 -
 `
 
-func TestLoadedIDs(t *testing.T) {
+func TestLoadedIDs_Output_IsParsed(t *testing.T) {
 	assert.Equal(t, map[string]string{"localhost/a:1": "aaaa"}, loadedIDs(listing))
 	assert.Empty(t, loadedIDs(""))
 }
 
-func TestLoadOnlyWhatIsMissing(t *testing.T) {
+func TestLoad_MissingImages_AreLoaded(t *testing.T) {
 	engine, log := fakeEngine(t, `case "$*" in
 image*) echo sha256:aaaa; echo bbbb ;;
 *"images list") echo 'localhost/a:1 type digest 1 MiB linux/amd64 shiplock.image-id=aaaa' ;;
@@ -35,7 +35,7 @@ esac`)
 	assert.NotContains(t, string(text), "label localhost/a:1")
 }
 
-func TestLoadFailures(t *testing.T) {
+func TestLoad_EachFailure_IsReported(t *testing.T) {
 	tests := map[string]struct{ engine, want string }{
 		"not built":      {`echo "no such image" >&2; exit 1`, "no such image"},
 		"ids missing":    {`case "$1" in image) echo one; exit ;; esac`, "1 ids for 2 images"},

@@ -60,11 +60,11 @@ func newNamespace(t *testing.T, client kubernetes.Interface) namespace {
 }
 
 // patience is no measure of speed: what is well takes moments, and a machine that has much else to do can stand still for half a minute.
-const patience = 3 * time.Minute
+const waitTimeout = 3 * time.Minute
 
 func (n namespace) until(what string, condition func() bool) {
 	n.t.Helper()
-	require.Eventually(n.t, condition, patience, 100*time.Millisecond, what)
+	require.Eventually(n.t, condition, waitTimeout, 100*time.Millisecond, what)
 }
 
 func (n namespace) create(p *corev1.Pod) {

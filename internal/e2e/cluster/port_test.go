@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAPIPort(t *testing.T) {
+func TestAPIPort_Name_HasOwnPort(t *testing.T) {
 	low := lowestGiven()
 	if low < firstPort+ports {
 		assert.Zero(t, apiPort("some"), "kind chooses where there is no room below %d", low)
@@ -30,7 +30,7 @@ func TestAPIPort(t *testing.T) {
 	assert.NotZero(t, next)
 }
 
-func TestConfigTakesThePort(t *testing.T) {
+func TestConfig_Port_IsUsed(t *testing.T) {
 	c := config("some/image", 12001)
 	assert.EqualValues(t, 12001, c.Networking.APIServerPort)
 	assert.Zero(t, config("some/image", 0).Networking.APIServerPort, "kind chooses")

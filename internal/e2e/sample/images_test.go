@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMigrationsOfEachRelease(t *testing.T) {
+func TestMigrations_EachRelease_Files(t *testing.T) {
 	t.Parallel()
 	root, err := Root(t.Context())
 	require.NoError(t, err)

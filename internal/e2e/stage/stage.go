@@ -37,17 +37,17 @@ func Build(ctx context.Context, name, dir string, progress io.Writer) (*Stage, e
 	if err != nil {
 		return nil, err
 	}
-	told := &teller{out: progress}
+	timer := &stepTimer{out: progress}
 	var images []string
 	// The cluster boots on one core while the images are built on the other.
-	err = together(
+	err = concurrently(
 		func() (err error) {
-			defer told.since(time.Now(), "cluster "+name)
+			defer timer.since(time.Now(), "cluster "+name)
 			s.Cluster, err = cluster.Ensure(ctx, cluster.Options{Name: name, Log: progress})
 			return err
 		},
 		func() (err error) {
-			defer told.since(time.Now(), "images of the migrator and the sample application")
+			defer timer.since(time.Now(), "images of the migrator and the sample application")
 			images, err = sample.Images(ctx, root, engine)
 			return err
 		},
@@ -59,22 +59,22 @@ func Build(ctx context.Context, name, dir string, progress io.Writer) (*Stage, e
 	if err != nil {
 		return nil, err
 	}
-	return s, s.furnish(ctx, images, told)
+	return s, s.provision(ctx, images, timer)
 }
 
 // furnish brings the images and the database into the cluster.
-func (s *Stage) furnish(ctx context.Context, images []string, told *teller) (err error) {
+func (s *Stage) provision(ctx context.Context, images []string, timer *stepTimer) (err error) {
 	s.Kube, err = kube.New(s.Cluster.Kubeconfig, "default")
 	if err != nil {
 		return err
 	}
-	return together(
+	return concurrently(
 		func() error {
-			defer told.since(time.Now(), "images in the cluster")
+			defer timer.since(time.Now(), "images in the cluster")
 			return s.Cluster.Load(ctx, images...)
 		},
 		func() (err error) {
-			defer told.since(time.Now(), "database in the cluster")
+			defer timer.since(time.Now(), "database in the cluster")
 			image, err := s.Cluster.Postgres(ctx)
 			if err != nil {
 				return err
@@ -86,7 +86,7 @@ func (s *Stage) furnish(ctx context.Context, images []string, told *teller) (err
 }
 
 // together runs functions at once and joins their errors.
-func together(functions ...func() error) error {
+func concurrently(functions ...func() error) error {
 	errs := make([]error, len(functions))
 	var wait sync.WaitGroup
 	for i, f := range functions {
@@ -96,12 +96,12 @@ func together(functions ...func() error) error {
 	return errors.Join(errs...)
 }
 
-type teller struct {
+type stepTimer struct {
 	mu  sync.Mutex
 	out io.Writer
 }
 
-func (t *teller) since(start time.Time, what string) {
+func (t *stepTimer) since(start time.Time, what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	fmt.Fprintf(t.out, "  %4.0fs  %s\n", time.Since(start).Seconds(), what)

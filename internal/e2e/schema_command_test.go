@@ -24,9 +24,9 @@ func schemaCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ours := []string{"public", "schema_migrations_history", "schema_migrations_exec_history"}
+	ownTables := []string{"public", "schema_migrations_history", "schema_migrations_exec_history"}
 	all := string(text)
-	for i, name := range ours {
+	for i, name := range ownTables {
 		all = strings.ReplaceAll(all, fmt.Sprintf("$%d", i+1), pq.QuoteLiteral(name))
 	}
 	// With an empty path every name is printed in full.

@@ -27,7 +27,7 @@ func disruptCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	if args[0] == "kill" {
 		return cluster.Kill(ctx, args[1])
@@ -39,7 +39,7 @@ func disruptCommand(ctx context.Context, args []string) error {
 //
 //	slow begun [FILE]    waits until a session works on it, another one than FILE holds, and prints the session's pid
 //	slow end             lets it end, now and whenever it runs again
-func slowCommand(ctx context.Context, args []string) error {
+func slowMigrationCommand(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "end":
 		_, err := query(ctx, "CREATE TABLE slow_work_may_end ()")
@@ -53,7 +53,7 @@ func slowCommand(ctx context.Context, args []string) error {
 			}
 		}
 		var pid string
-		err = within(ctx, func(ctx context.Context) (_ bool, err error) {
+		err = pollUntil(ctx, func(ctx context.Context) (_ bool, err error) {
 			pid, err = query(ctx, `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
 				AND application_name = 'shiplock' AND wait_event = 'PgSleep'`)
 			return err == nil && pid != "" && pid != string(before), err
@@ -67,7 +67,7 @@ func slowCommand(ctx context.Context, args []string) error {
 // rightQuery has one row, of what must hold of a database when all is over: where it is; that each version was applied
 // once, without a gap, and that this is the last that the journal says of it; how many indexes are invalid; how many
 // sessions a migrator has left.
-const rightQuery = `SELECT concat_ws(' ',
+const consistencyQuery = `SELECT concat_ws(' ',
 	'version', (SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ',') FROM schema_migrations),
 	'applied', (SELECT string_agg(migration_version::text, ',' ORDER BY migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'),
 	'unsettled', (SELECT count(*) FROM (SELECT DISTINCT ON (migration_version) run_outcome FROM schema_migrations_history
@@ -81,7 +81,7 @@ const rightQuery = `SELECT concat_ws(' ',
 //
 // fails unless the database is at that version and as it must be; see rightQuery. It waits for sessions to end: the
 // server notices some seconds later that a client was killed.
-func rightCommand(ctx context.Context, args []string) error {
+func consistencyCommand(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("right VERSION")
 	}
@@ -95,20 +95,20 @@ func rightCommand(ctx context.Context, args []string) error {
 	}
 	want := fmt.Sprintf("version %d applied %s unsettled 0 invalid 0 sessions 0\n", last, strings.Join(versions, ","))
 	var have string
-	err = within(ctx, func(ctx context.Context) (_ bool, err error) {
-		have, err = query(ctx, rightQuery)
+	err = pollUntil(ctx, func(ctx context.Context) (_ bool, err error) {
+		have, err = query(ctx, consistencyQuery)
 		return have == want, err
 	})
 	fmt.Print(have)
 	if err != nil {
-		journal, _ := query(context.WithoutCancel(ctx), "SELECT migration_version, run_direction, run_outcome, statements_applied, statements_total, run_pod, run_error FROM schema_migrations_history ORDER BY run_id")
-		return fmt.Errorf("the database is not as it must be, which is %s%w; the journal:\n%s", want, err, journal)
+		history, _ := query(context.WithoutCancel(ctx), "SELECT migration_version, run_direction, run_outcome, statements_applied, statements_total, run_pod, run_error FROM schema_migrations_history ORDER BY run_id")
+		return fmt.Errorf("the database is not as it must be, which is %s%w; the journal:\n%s", want, err, history)
 	}
 	return nil
 }
 
-func within(ctx context.Context, holds func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func pollUntil(ctx context.Context, holds func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	return kube.Until(ctx, func() (bool, error) { return holds(ctx) })
 }

@@ -17,11 +17,11 @@ import (
 
 // explain writes all that tells why a cluster did not come up to a file, and returns err with the end of it.
 // It has a time of its own: the caller's may be what ran out.
-func (c *Cluster) explain(err error, journal *journal) error {
+func (c *Cluster) diagnose(err error, kindLog *kindLog) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var all, end strings.Builder
-	fmt.Fprintf(&all, "== kind\n%s\n", journal)
+	fmt.Fprintf(&all, "== kind\n%s\n", kindLog)
 	for _, source := range [][]string{
 		{"logs", "--tail", "200", c.node()},
 		{"exec", c.node(), "journalctl", "--no-pager", "--lines=300", "--unit=containerd"},
@@ -54,42 +54,42 @@ func excerpt(text string) string {
 }
 
 // journal is kind's logger: its steps go to progress, and all it says is kept for explain.
-type journal struct {
+type kindLog struct {
 	progress io.Writer
 	mu       sync.Mutex
 	all      bytes.Buffer
 }
 
-func (j *journal) String() string {
+func (j *kindLog) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.all.String()
 }
 
-func (j *journal) write(text string) {
+func (j *kindLog) write(text string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	fmt.Fprintln(&j.all, strings.TrimRight(text, "\n"))
 }
 
 // Warn, Warnf, Error, Errorf and V make it a log.Logger.
-func (j *journal) Warn(message string)              { j.write(message) }
-func (j *journal) Warnf(format string, args ...any) { j.write(fmt.Sprintf(format, args...)) }
+func (j *kindLog) Warn(message string)              { j.write(message) }
+func (j *kindLog) Warnf(format string, args ...any) { j.write(fmt.Sprintf(format, args...)) }
 
-func (j *journal) Error(message string)              { j.write(message) }
-func (j *journal) Errorf(format string, args ...any) { j.write(fmt.Sprintf(format, args...)) }
+func (j *kindLog) Error(message string)              { j.write(message) }
+func (j *kindLog) Errorf(format string, args ...any) { j.write(fmt.Sprintf(format, args...)) }
 
-func (j *journal) V(level log.Level) log.InfoLogger { return verbosity{j, level} }
+func (j *kindLog) V(level log.Level) log.InfoLogger { return verbosity{j, level} }
 
 type verbosity struct {
-	journal *journal
+	kindLog *kindLog
 	level   log.Level
 }
 
 func (v verbosity) Info(message string) {
-	v.journal.write(message)
+	v.kindLog.write(message)
 	if step := strings.TrimSpace(message); v.level == 0 && strings.HasPrefix(step, "✓") {
-		fmt.Fprintf(v.journal.progress, "  %s\n", step)
+		fmt.Fprintf(v.kindLog.progress, "  %s\n", step)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // What Shiplock's own tests rely on, asked of the real cluster they run on.
-func TestRealCluster(t *testing.T) {
+func TestEnsure_KindCluster_Works(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a cluster")
 	}
@@ -73,7 +73,7 @@ func TestRealCluster(t *testing.T) {
 			body, err := client.CoreV1().Services(n.name).ProxyGet("http", "probe", "8080", "/", nil).DoRaw(t.Context())
 			return err == nil && string(body) == "served"
 		})
-		longer := int64(2 * patience.Seconds()) // so that it is gone for the signal's sake
+		longer := int64(2 * waitTimeout.Seconds()) // so that it is gone for the signal's sake
 		require.NoError(t, client.CoreV1().Pods(n.name).Delete(t.Context(), "probe", metav1.DeleteOptions{GracePeriodSeconds: &longer}))
 		n.until("the pod is gone", func() bool {
 			_, err := client.CoreV1().Pods(n.name).Get(t.Context(), "probe", metav1.GetOptions{})

@@ -11,7 +11,7 @@ import (
 //	may USER VERB RESOURCE
 //
 // fails unless that user may do that in the scenario's namespace.
-func mayCommand(ctx context.Context, args []string) error {
+func permissionCommand(ctx context.Context, args []string) error {
 	if len(args) != 3 {
 		return errors.New("may USER VERB RESOURCE")
 	}
