@@ -273,7 +273,7 @@ func TestGitHubAction_Deploy_Migrates(t *testing.T) {
 	s.checkMigrate(script, env...)
 	assert.Equal(t, 1, strings.Count(read(t, summary), "### Database migrations: "), "a success is not reported by default")
 	_, output := s.run(script, append(env, "DATABASE_URL="+s.URL())...)
-	assert.Regexp(t, `(?m)^::error file=migrations/0002_fails\.up\.sql,line=1,col=8,title=migration 0002_fails\.up\.sql failed; [^:]+::.*SQLSTATE 42703`, output)
+	assert.Regexp(t, `(?m)^::error file=migrations/0002_fails\.up\.sql,line=1,col=8,title=migration 0002_fails\.up\.sql failed and was rolled back; [^:]+::.*SQLSTATE 42703`, output)
 }
 
 // TestGitHubAction_Rehearse_AnnotatesFindings checks the annotation of each finding, and the summary.
@@ -314,7 +314,7 @@ func TestGitHubAction_Description_ListsCommands(t *testing.T) {
 	}
 	parse(t, "../../action.yml", &action)
 	_, output := newFixture(t).run("migrator nonsense || true")
-	m := regexp.MustCompile(`there are: ([a-z, ]+), create, install, version`).FindStringSubmatch(output)
+	m := regexp.MustCompile(`available commands: ([a-z, ]+), create, install, version`).FindStringSubmatch(output)
 	require.NotNil(t, m, output)
-	assert.Equal(t, m[1], strings.Replace(action.Inputs["command"].Description, " or ", ", ", 1))
+	assert.Equal(t, "Command ("+m[1]+")", action.Inputs["command"].Description)
 }

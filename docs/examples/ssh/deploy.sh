@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Migrates on a host that reaches the database, then restarts the service there. The exit code of the migrator is that of ssh.
+# Migrates on a host that reaches the database, then restarts the service there. The exit code is the migrator's.
 #
-#   docs/examples/ssh/deploy.sh HOST       DATABASE_URL stands in the host's /etc/booking/environment
+#   docs/examples/ssh/deploy.sh HOST       /etc/booking/environment on the host contains DATABASE_URL
 set -euo pipefail
 
 host=$1
