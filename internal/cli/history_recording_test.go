@@ -87,8 +87,8 @@ func TestHistory_TablesNotWritable_Reported(t *testing.T) {
 		"new-column":  {file: "ALTER TABLE schema_migrations ADD COLUMN tenant int; UPDATE schema_migrations SET tenant = 1; ALTER TABLE schema_migrations ALTER tenant SET NOT NULL", want: "changes the columns"},
 		"owner":       {before: "GRANT postgres TO %q", file: "ALTER TABLE schema_migrations OWNER TO postgres; SET LOCAL ROLE NONE", want: ""},
 		"trigger": {before: "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no rows''; END'; CREATE TRIGGER t BEFORE INSERT ON schema_migrations_history FOR EACH ROW EXECUTE FUNCTION no()",
-			file: "SELECT 3", want: "a trigger or rule on the table"},
-		"rights":    {before: "ALTER TABLE schema_migrations_history OWNER TO postgres; GRANT SELECT ON schema_migrations_history TO PUBLIC", file: "SELECT 3", want: "may not write or create"},
+			file: "SELECT 3", want: "the trigger or rule on the table"},
+		"rights":    {before: "ALTER TABLE schema_migrations_history OWNER TO postgres; GRANT SELECT ON schema_migrations_history TO PUBLIC", file: "SELECT 3", want: "to write or create"},
 		"read-only": {before: "ALTER ROLE %q SET default_transaction_read_only = on", file: "SELECT 3", want: "read-only"},
 		"forced":    {file: "ALTER TABLE schema_migrations_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", want: "row security on the table rejects the row"},
 	} {
@@ -176,7 +176,7 @@ func TestHistory_StatementCountNotWritable_Reported(t *testing.T) {
 			w.Exec(t, fmt.Sprintf("ALTER SCHEMA public OWNER TO %q", w.User))
 			w.write("3_c.up.sql", c.file)
 			out := w.mustExit(c.code, "up")
-			assert.Contains(t, out.err, "take the statement out of the migration, or exclude Shiplock's tables")
+			assert.Contains(t, out.err, "remove the statement from the migration, or exclude Shiplock's tables")
 			assert.NotContains(t, out.err, "write public.schema_migrations_history")
 			w.write("3_c.up.sql", concurrently+"SELECT 1")
 			w.mustExit(0, "up")

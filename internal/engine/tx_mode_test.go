@@ -139,11 +139,11 @@ func TestWhatCannotBePartOfARelease(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ second, line, want string }{
 		"refuses a transaction": {"SELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);", ":2", "CREATE INDEX CONCURRENTLY i ON a … cannot run in a transaction"},
-		"own transactions":      {"SELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;", ":1", "it has transactions of its own"},
-		"the directive":         {"-- shiplock:no-transaction\nSELECT 1;", "", "it says shiplock:no-transaction"},
+		"own transactions":      {"SELECT 1; BEGIN; SELECT 2; COMMIT; SELECT 3;", ":1", "it has its own transactions"},
+		"the directive":         {"-- shiplock:no-transaction\nSELECT 1;", "", "it has the directive shiplock:no-transaction"},
 		"an isolation level":    {"BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT;", "", `it begins its transaction with "BEGIN ISOLATION LEVEL SERIALIZABLE"`},
-		"SET TRANSACTION":       {"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1;", ":1", "must come first"},
-		"newer SQL":             {"FROBNICATE THE TABLE a;", ":1", "newer than the parser"},
+		"SET TRANSACTION":       {"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT 1;", ":1", "must be the first statement"},
+		"newer SQL":             {"FROBNICATE THE TABLE a;", ":1", "the parser does not support"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
