@@ -299,7 +299,7 @@ func callsFunction(n *pgquery.Node) (yes bool) {
 	return yes
 }
 
-// verb returns the first word of a statement.
+// statementKeyword returns the first word of a statement.
 func statementKeyword(text string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	return strings.ToUpper(word)

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// fingerprintQuery lists every object outside the system schemas: its kind, name, parent object,
+// fingerprintQuery lists every object outside the system schemas: kind, name, parent object,
 // and every property that a statement could change. It excludes rows, large objects, sequence
 // values, column order, and properties of the database or server (roles, database settings and
 // grants, tablespaces, subscriptions).

@@ -143,13 +143,13 @@ func (db *DB) probeRound(ctx, short context.Context, second *DB, firstPIDs, seco
 type backendPIDs map[int]bool
 
 // showPooling reports whether a client had several backends or two clients had the same one.
-func (s backendPIDs) showPooling(secondErr backendPIDs) bool {
-	for pid := range secondErr {
+func (s backendPIDs) showPooling(other backendPIDs) bool {
+	for pid := range other {
 		if s[pid] {
 			return true
 		}
 	}
-	return len(s) > 1 || len(secondErr) > 1
+	return len(s) > 1 || len(other) > 1
 }
 
 // recordBackendPID adds the backend that answers to seen; before is SQL that runs in the same

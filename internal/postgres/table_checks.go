@@ -462,8 +462,8 @@ func (db *DB) tableHasSchema() bool {
 	return schema != ""
 }
 
-// SameTables returns the options for another session that uses the same tables. A migration may
-// create a schema that precedes theirs in the search_path.
+// SameTables returns the options for another session on the same schema. A migration may
+// create a schema that precedes it in the search_path.
 func (db *DB) SameTables(o Options) Options {
 	o.resolvedTable = db.table
 	return o
