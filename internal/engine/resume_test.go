@@ -111,8 +111,8 @@ func TestResume_SessionObjects_Refused(t *testing.T) {
 			_, err := engine.Up(t.Context(), o)
 			var refused *postgres.SessionStateError
 			require.ErrorAs(t, err, &refused)
-			assert.Equal(t, []string{c.holds}, refused.Holds)
-			assert.Equal(t, 1, refused.Done)
+			assert.Equal(t, []string{c.holds}, refused.LostState)
+			assert.Equal(t, 1, refused.Applied)
 			assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM users"), "nothing has run")
 			_, err = engine.Repair(t.Context(), o, engine.MigrationApplied, 0)
 			require.NoError(t, err, "the way out")
@@ -166,7 +166,7 @@ func TestResume_EndedBeforeTheStateWasWritten(t *testing.T) {
 			var refused *postgres.SessionStateError
 			require.ErrorAs(t, err, &refused)
 			if c.holds != "-" {
-				assert.Equal(t, []string{c.holds}, refused.Holds)
+				assert.Equal(t, []string{c.holds}, refused.LostState)
 			}
 			assert.Equal(t, "2 t", d.Value(t, version))
 		})

@@ -300,7 +300,7 @@ func (r *toolRun) recordLeftovers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout)
 	defer cancel()
 	err := r.withSession(ctx, func(db *postgres.DB) error {
-		now, err := db.ToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
+		now, err := db.FindToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		r.leftover = slices.DeleteFunc(now.Sessions, func(s postgres.ToolSession) bool { return !s.Certain || !s.Active() })
 		return err
 	})
@@ -334,7 +334,7 @@ func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit chi
 		s.left[l.PID] = &trackedSession{LeftoverSession: LeftoverSession{ToolSession: l, Fate: SessionRemains}, cut: true}
 	}
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, pollInterval) {
-		now, err := db.ToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
+		now, err := db.FindToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		if err != nil {
 			return s.leftovers(false, now), err
 		}

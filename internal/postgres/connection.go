@@ -43,8 +43,8 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
 	reported := map[string]bool{}
-	shown := db.opts.Progress.StartWait()
-	defer shown.End()
+	activity := db.opts.Progress.StartWait()
+	defer activity.End()
 	for attempt := 1; ; attempt++ {
 		conn, err := db.connectOnce(ctx, d, start)
 		var look *sessionError
@@ -78,9 +78,9 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 		reason := db.opts.DSN.Redact(err.Error())
 		if !reported[reason] {
 			reported[reason] = true
-			shown.Reset()
+			activity.Reset()
 		}
-		shown.Show(db.connectStatus(reason, db.remainingWait(fail.Waited, attempt)))
+		activity.Show(db.connectStatus(reason, db.remainingWait(fail.Waited, attempt)))
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}
@@ -150,13 +150,13 @@ func isStartupError(err error) bool {
 }
 
 // connectStatus returns the progress of waiting for the database.
-func (db *DB) connectStatus(reason, patience string) progress.Status {
+func (db *DB) connectStatus(reason, remaining string) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: db.Target(), Bar: "waiting for the database"},
 		{Name: "reason", Value: reason, Bar: reason, Rank: 2},
 	}
-	if patience != "" {
-		facts = append(facts, progress.Fact{Name: "for_up_to", Value: patience, Bar: "for up to " + patience, Rank: 1})
+	if remaining != "" {
+		facts = append(facts, progress.Fact{Name: "for_up_to", Value: remaining, Bar: "for up to " + remaining, Rank: 1})
 	}
 	return progress.Status{Message: "waiting for the database", TimeName: "waited", Facts: facts}
 }

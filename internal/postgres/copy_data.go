@@ -65,7 +65,7 @@ func (s *Script) checkCopy() error {
 		if isBinaryCopy(st.node) {
 			return binaryCopyError(s.lineOf(st))
 		}
-		if !s.Transactional && !s.inTransaction(i) && !s.isPart(i) {
+		if !s.Transactional && !s.inTransaction(i) && !s.isTxBlock(i) {
 			return &ScriptError{Line: s.lineOf(st), Problem: fmt.Sprintf("%s is between other statements and not in a transaction of the file; add BEGIN; before it and COMMIT; after its data", firstWords(st.Text))}
 		}
 	}
@@ -86,7 +86,7 @@ func isBinaryCopy(n *pgquery.Node) bool {
 }
 
 // hasRows reports whether a statement is a COPY with data in the file.
-func (s *Script) hasRows(st Statement) bool {
+func (s *Script) hasCopyData(st Statement) bool {
 	return slices.ContainsFunc(s.copies, func(c copyData) bool { return c.statement == st.Offset })
 }
 
@@ -105,6 +105,6 @@ func (s *Script) inTransaction(i int) bool {
 }
 
 // isPart reports whether statement i is a part of its own.
-func (s *Script) isPart(i int) bool {
+func (s *Script) isTxBlock(i int) bool {
 	return slices.ContainsFunc(s.txBlocks(), func(p txBlock) bool { return p.first == i && p.last == i+1 })
 }

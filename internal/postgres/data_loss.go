@@ -87,7 +87,7 @@ func (db *DB) DataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) 
 }
 
 func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, error) {
-	names, err := db.relations(ctx)
+	names, err := db.readRelations(ctx)
 	if server := serverError(err); server != nil {
 		names, err = newRelations(), nil
 		names.uncertain = true

@@ -141,11 +141,11 @@ func (l *destructiveChanges) statement(p sqlfile.Piece) {
 
 // record stores whether a change affects only objects that the statements created. If the statement
 // occurs twice, both must.
-func (o *OwnObjects) record(text string, i int, made bool) {
+func (o *OwnObjects) record(text string, i int, own bool) {
 	if known := o.changes[text]; i < len(known) {
-		known[i] = known[i] && made
+		known[i] = known[i] && own
 	} else {
-		o.changes[text] = append(known, made)
+		o.changes[text] = append(known, own)
 	}
 }
 

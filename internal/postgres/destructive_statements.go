@@ -102,17 +102,17 @@ var grammarVersion = sync.OnceValue(func() int32 {
 
 type statementChanges struct{ changes []statementChange }
 
-func (t *statementChanges) add(one statementChange) { t.changes = append(t.changes, one) }
-func (t *statementChanges) addUndetermined(how, why string) {
-	t.add(statementChange{operation: how, undetermined: why})
+func (t *statementChanges) add(change statementChange) { t.changes = append(t.changes, change) }
+func (t *statementChanges) addUndetermined(operation, why string) {
+	t.add(statementChange{operation: operation, undetermined: why})
 }
 
 func (t *statementChanges) drop(s *pgquery.DropStmt) {
 	cascade := s.Behavior == pgquery.DropBehavior_DROP_CASCADE
 	for _, o := range s.Objects {
-		object := func(how string, name []*pgquery.Node, kind dependency) {
+		object := func(operation string, name []*pgquery.Node, kind dependency) {
 			if cascade {
-				t.add(statementChange{operation: how, object: quoteName(name), expand: kind, ifExists: s.MissingOk})
+				t.add(statementChange{operation: operation, object: quoteName(name), expand: kind, ifExists: s.MissingOk})
 			}
 		}
 		switch s.RemoveType {
@@ -166,10 +166,10 @@ var lossless = []string{"text", "varchar", "name", "citext", "bytea", "uuid"}
 
 func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCmd) {
 	def := cmd.GetDef().GetColumnDef()
-	one := statementChange{operation: "ALTER COLUMN TYPE", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk}
+	change := statementChange{operation: "ALTER COLUMN TYPE", rel: s.Relation, column: cmd.Name, ifExists: s.MissingOk}
 	switch name := lastName(def.GetTypeName().GetNames()); {
 	case def.GetRawDefault() != nil:
-		one.unknownRows = "USING determines the new values"
+		change.unknownRows = "USING determines the new values"
 	case slices.Contains(lossless, name):
 		return
 	default:
@@ -178,11 +178,11 @@ func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.Alt
 			&pgquery.Node{Node: &pgquery.Node_TypeCast{TypeCast: &pgquery.TypeCast{Arg: pgquery.MakeAConstIntNode(1, -1), TypeName: def.GetTypeName()}}}, -1)},
 			LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE})
 		_, typ, found := strings.Cut(text, "1::")
-		if one.newType = typ; !found {
-			one.unknownRows = "values that the new type cannot represent are known only at run time"
+		if change.newType = typ; !found {
+			change.unknownRows = "values that the new type cannot represent are known only at run time"
 		}
 	}
-	t.add(one)
+	t.add(change)
 }
 
 func (t *statementChanges) truncate(s *pgquery.TruncateStmt) {
@@ -196,11 +196,11 @@ func (t *statementChanges) truncate(s *pgquery.TruncateStmt) {
 
 // delete adds the rows that a DELETE removes.
 func (t *statementChanges) delete(s *pgquery.DeleteStmt) {
-	one := statementChange{operation: "DELETE", rel: s.Relation, countedByServer: true}
+	change := statementChange{operation: "DELETE", rel: s.Relation, countedByServer: true}
 	if s.WhereClause != nil || len(s.UsingClause) > 0 {
-		one.rows = selectOf(s.Relation, s.UsingClause, s.WhereClause, s.WithClause)
+		change.rows = selectOf(s.Relation, s.UsingClause, s.WhereClause, s.WithClause)
 	}
-	t.add(one)
+	t.add(change)
 }
 
 // update adds the columns that an UPDATE empties. Writing another value is not a data loss.
@@ -249,9 +249,9 @@ func (t *statementChanges) merge(s *pgquery.MergeStmt) {
 }
 
 // overwrite adds emptied columns in rows that cannot be determined in advance.
-func (t *statementChanges) overwrite(how string, rel *pgquery.RangeVar, targets []*pgquery.Node) {
+func (t *statementChanges) overwrite(operation string, rel *pgquery.RangeVar, targets []*pgquery.Node) {
 	for _, name := range emptied(targets) {
-		t.add(statementChange{operation: how, rel: rel, column: name, unknownRows: "the changed rows are known only at run time"})
+		t.add(statementChange{operation: operation, rel: rel, column: name, unknownRows: "the changed rows are known only at run time"})
 	}
 }
 

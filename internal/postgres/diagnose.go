@@ -35,17 +35,17 @@ type Reason struct {
 
 // diagnose looks up the cause of a failure and leaves out what it cannot determine. It does nothing
 // if the run was canceled or the session is lost.
-func (db *DB) diagnose(ctx context.Context, m migration, later []Step, fail *MigrationError) {
+func (db *DB) diagnose(ctx context.Context, m migration, following []Step, fail *MigrationError) {
 	server := fail.Server()
 	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == Unknown {
 		return
 	}
 	look := map[pqerror.Code]func(*diagnosis) Reason{
-		pqerror.UniqueViolation:        (*diagnosis).constraintViolations,
-		pqerror.NotNullViolation:       (*diagnosis).constraintViolations,
-		pqerror.CheckViolation:         (*diagnosis).constraintViolations,
-		pqerror.ForeignKeyViolation:    (*diagnosis).constraintViolations,
-		pqerror.InsufficientPrivilege:  (*diagnosis).missingPrivileges,
+		pqerror.UniqueViolation:        (*diagnosis).constraintReason,
+		pqerror.NotNullViolation:       (*diagnosis).constraintReason,
+		pqerror.CheckViolation:         (*diagnosis).constraintReason,
+		pqerror.ForeignKeyViolation:    (*diagnosis).constraintReason,
+		pqerror.InsufficientPrivilege:  (*diagnosis).privilegesReason,
 		pqerror.UndefinedTable:         (*diagnosis).missingRelation,
 		pqerror.DuplicateTable:         (*diagnosis).existingObject,
 		pqerror.DuplicateColumn:        (*diagnosis).existingObject,
@@ -59,7 +59,7 @@ func (db *DB) diagnose(ctx context.Context, m migration, later []Step, fail *Mig
 	}
 	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout+diagnosisQueryTimeout)
 	defer cancel()
-	q := &diagnosis{db: db, ctx: ctx, m: m, following: later, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
+	q := &diagnosis{db: db, ctx: ctx, m: m, following: following, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
 	if err := db.exec(ctx, inlineParams("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(diagnosisQueryTimeout.Milliseconds()))+db.localRoleSQL()); err != nil {
 		db.log.Debug("diagnosis skipped", "error", err)
 		return

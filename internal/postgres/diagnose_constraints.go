@@ -30,7 +30,7 @@ type violation struct {
 
 // constraintViolations counts the rows that violate a new constraint and lists some of them by
 // primary key.
-func (q *diagnosis) constraintViolations() Reason {
+func (q *diagnosis) constraintReason() Reason {
 	r, found := q.findViolation()
 	if !found {
 		return Reason{}
@@ -139,7 +139,7 @@ func countLabel(n, what string) string {
 
 // findViolation determines which constraint the failed statement adds.
 func (q *diagnosis) findViolation() (violation, bool) {
-	server, n := q.fail.Server(), q.statement().node
+	server, n := q.fail.Server(), q.failedStatement().node
 	if ix := n.GetIndexStmt(); ix.GetUnique() {
 		return uniqueIndexViolation(ix)
 	}

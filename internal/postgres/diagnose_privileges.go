@@ -35,7 +35,7 @@ func isReservedWord(word string) bool {
 
 // missingPrivileges reports the missing privilege, its object and owner, and the SQL that grants
 // it.
-func (q *diagnosis) missingPrivileges() Reason {
+func (q *diagnosis) privilegesReason() Reason {
 	message := q.fail.Server().Message
 	if m := extensionDenied.FindStringSubmatch(message); m != nil {
 		return Reason{Fix: "CREATE EXTENSION IF NOT EXISTS " + quoteIfNeeded(m[1]) + ";", FixRole: "a superuser"}
@@ -66,16 +66,16 @@ func (q *diagnosis) schemaPrivileges(name string, owner bool) Reason {
 		return Reason{}
 	}
 	if owner {
-		return ownerRequired("schema", quoteIfNeeded(name), s[0], s[1])
+		return ownerReason("schema", quoteIfNeeded(name), s[0], s[1])
 	}
 	right := "CREATE"
 	if s[2] == "false" {
 		right = "USAGE"
-		if slices.Contains([]string{"CREATE", "ALTER"}, strings.ToUpper(firstWord(q.statement().Text))) {
+		if slices.Contains([]string{"CREATE", "ALTER"}, strings.ToUpper(firstWord(q.failedStatement().Text))) {
 			right = "USAGE, CREATE"
 		}
 	}
-	return missingPrivilege(right, "schema", quoteIfNeeded(name), s[0], s[1])
+	return privilegeReason(right, "schema", quoteIfNeeded(name), s[0], s[1])
 }
 
 func (q *diagnosis) databasePrivileges(name string) Reason {
@@ -83,7 +83,7 @@ func (q *diagnosis) databasePrivileges(name string) Reason {
 	if s == nil {
 		return Reason{}
 	}
-	return missingPrivilege("CREATE", "database", quoteIfNeeded(name), s[0], s[1])
+	return privilegeReason("CREATE", "database", quoteIfNeeded(name), s[0], s[1])
 }
 
 // relationPrivileges looks the relation up by its unqualified name; the error has no schema.
@@ -98,10 +98,10 @@ func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
 	}
 	object := quoteIfNeeded(s[0]) + "." + quoteIfNeeded(s[1])
 	if owner {
-		return ownerRequired(kind, object, s[2], s[3])
+		return ownerReason(kind, object, s[2], s[3])
 	}
 	if kind == "sequence" {
-		return missingPrivilege("USAGE", kind, object, s[2], s[3])
+		return privilegeReason("USAGE", kind, object, s[2], s[3])
 	}
 	missing := strings.Split(s[4], ",")
 	right := q.requiredPrivilege(name)
@@ -111,12 +111,12 @@ func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
 	if right == "" {
 		return Reason{}
 	}
-	return missingPrivilege(right, "table", object, s[2], s[3])
+	return privilegeReason(right, "table", object, s[2], s[3])
 }
 
 // requiredPrivilege returns the table privilege that the statement needs.
 func (q *diagnosis) requiredPrivilege(table string) string {
-	n := q.statement().node
+	n := q.failedStatement().node
 	switch {
 	case n.GetInsertStmt().GetRelation().GetRelname() == table:
 		return "INSERT"
@@ -132,12 +132,12 @@ func (q *diagnosis) requiredPrivilege(table string) string {
 	return "SELECT"
 }
 
-func (q *diagnosis) statement() Statement {
+func (q *diagnosis) failedStatement() Statement {
 	st, _ := q.fail.Statement()
 	return st
 }
 
-func missingPrivilege(right, kind, object, owner, role string) Reason {
+func privilegeReason(right, kind, object, owner, role string) Reason {
 	on := object
 	if kind != "table" {
 		on = strings.ToUpper(kind) + " " + object
@@ -148,7 +148,7 @@ func missingPrivilege(right, kind, object, owner, role string) Reason {
 	}
 }
 
-func ownerRequired(kind, object, owner, role string) Reason {
+func ownerReason(kind, object, owner, role string) Reason {
 	return Reason{
 		Causes: []string{fmt.Sprintf("must be owner of %s %s (owner: %s; current role: %s)", kind, object, quoteIfNeeded(owner), quoteIfNeeded(role))},
 		Fix:    fmt.Sprintf("ALTER %s %s OWNER TO %s;", strings.ToUpper(kind), object, quoteIfNeeded(role)), FixRole: "a superuser",

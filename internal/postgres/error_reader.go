@@ -53,7 +53,7 @@ func (c errorConnector) Connect(ctx context.Context) (driver.Conn, error) {
 // readErrors places an errorReader between lib/pq and its connection, above TLS. lib/pq has no hook
 // for this, so the reader in its struct is replaced. It reports whether the field was found; see
 // ADR 19.
-func readErrors(conn driver.Conn, words *finalError) bool {
+func readErrors(conn driver.Conn, final *finalError) bool {
 	v := reflect.ValueOf(conn)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return false
@@ -63,7 +63,7 @@ func readErrors(conn driver.Conn, words *finalError) bool {
 		return false
 	}
 	buf := (**bufio.Reader)(unsafe.Pointer(field.UnsafeAddr()))
-	*buf = bufio.NewReader(&errorReader{from: *buf, final: words})
+	*buf = bufio.NewReader(&errorReader{from: *buf, final: final})
 	return true
 }
 

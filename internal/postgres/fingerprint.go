@@ -34,10 +34,10 @@ func (o object) String() string { return o.kind + " " + o.name }
 // Fingerprint reads the schema in one snapshot, without Shiplock's own tables. It waits only a few
 // seconds for a locked table.
 func (db *DB) Fingerprint(ctx context.Context) (Fingerprint, error) {
-	return db.fingerprint(ctx, fingerprintQuery)
+	return db.readFingerprint(ctx, fingerprintQuery)
 }
 
-func (db *DB) fingerprint(ctx context.Context, query string) (Fingerprint, error) {
+func (db *DB) readFingerprint(ctx context.Context, query string) (Fingerprint, error) {
 	// With an empty search_path, every name is printed qualified.
 	const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ''; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '30s'"
 	if err := db.exec(ctx, begin); err != nil {

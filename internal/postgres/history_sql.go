@@ -8,7 +8,7 @@ import (
 )
 
 // ranColumns are the columns of the history table that store a Ran.
-const ranColumns = "down_bytes, min_compatible_version, irreversible"
+const storedColumns = "down_bytes, min_compatible_version, irreversible"
 
 // values returns the values of ranColumns. They are NULL for a down migration.
 func (r StoredMigration) values() []string {
@@ -23,7 +23,7 @@ func (r StoredMigration) values() []string {
 }
 
 // amended returns the SQL that sets these columns in an existing row.
-func (db *DB) amended(r Run) string {
+func (db *DB) updateStoredSQL(r Run) string {
 	if r.Direction != "up" {
 		return ""
 	}
@@ -41,9 +41,9 @@ func (r Run) downLiteral() string {
 
 // ranQuery selects, for each version, the history row of its last up migration. Rows written by
 // repair or baseline contain no SQL, so the row before them is used.
-func (db *DB) ranQuery() string {
+func (db *DB) storedMigrationsQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, ranColumns, db.historyQuery(), RunFailed, RunResolved, RunBaselined, RunBaselinedUnverified)
+		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, storedColumns, db.historyQuery(), RunFailed, RunResolved, RunBaselined, RunBaselinedUnverified)
 }
 
 // SQL is the SQL of a migration in the history table.

@@ -209,7 +209,7 @@ func (db *DB) LatestRuns(ctx context.Context) ([]Run, error) {
 		return nil, nil
 	}
 	rows, err := db.query(ctx, `
-		WITH ran AS (`+db.ranQuery()+`), newest AS (
+		WITH ran AS (`+db.storedMigrationsQuery()+`), newest AS (
 			SELECT DISTINCT ON (version) id, version, name, direction, outcome, statements_applied, statements_total, checksum, started_at, took, database_user,
 				release, revision, namespace, error FROM `+db.historyQuery()+` history ORDER BY version, id DESC)
 		SELECT n.id, n.version, n.name, n.direction, n.outcome, coalesce(n.statements_applied, 0), coalesce(n.statements_total, 0),

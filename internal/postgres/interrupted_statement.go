@@ -25,7 +25,7 @@ type InterruptedStatement struct {
 // nil if there is none.
 func (db *DB) InspectInterrupted(ctx context.Context, file string, open func() (io.ReadCloser, error), r Run) (InterruptedStatement, error) {
 	d := InterruptedStatement{Number: r.StatementsApplied + 1, Last: r.StatementsApplied + 1}
-	row, err := db.interruptedRow(ctx, r)
+	row, err := db.readInterruptedRow(ctx, r)
 	if err != nil {
 		return d, err
 	}
@@ -69,7 +69,7 @@ func (db *DB) InspectInterrupted(ctx context.Context, file string, open func() (
 
 // inspectRunning is InspectInterrupted for a run without a recorded end.
 func (db *DB) inspectRunning(ctx context.Context, s *Script, r Run, row interruptedRow, d *InterruptedStatement) error {
-	p, uncertain := s.uncertainPart(r.StatementsApplied)
+	p, uncertain := s.uncertainBlock(r.StatementsApplied)
 	if !uncertain || row.transactional && s.Transactional {
 		d.Why = fmt.Sprintf("statement %d is counted by its own transaction, so it was not applied", d.Number)
 		return nil

@@ -291,7 +291,7 @@ const invalidToastIndex = "INVALID index pg_toast."
 // RemoveLeftovers removes the leftovers of a stopped run, for a migration that is resolved without
 // another run. It returns the remaining leftovers.
 func (db *DB) RemoveLeftovers(ctx context.Context, r Run, finish bool) ([]Leftover, error) {
-	row, err := db.interruptedRow(ctx, r)
+	row, err := db.readInterruptedRow(ctx, r)
 	t := storedLookup(row)
 	if err != nil || t == nil {
 		return nil, err

@@ -60,10 +60,10 @@ func (c workCount) share() (float64, bool) {
 
 // workCount returns the progress of the current phase. Which columns are valid depends on the
 // phase; other columns keep their previous values (monitoring.sgml, "Progress Reporting").
-func (p *backendProgress) workCount() workCount {
+func (p *backendProgress) phaseWork() workCount {
 	switch p.View {
 	case "create_index":
-		return p.indexWorkCount()
+		return p.indexPhaseWork()
 	case "copy":
 		if p.BytesTotal > 0 { // COPY FROM a file
 			return workCount{"bytes", p.BytesProcessed, p.BytesTotal}
@@ -104,7 +104,7 @@ func (p *backendProgress) workCount() workCount {
 
 // indexWorkCount returns the progress of an index build. An access method without phase names of
 // its own scans the table and may then sort the result.
-func (p *backendProgress) indexWorkCount() workCount {
+func (p *backendProgress) indexPhaseWork() workCount {
 	switch phase := p.Phase; {
 	case strings.HasPrefix(phase, "waiting"):
 		return workCount{"lockers", p.LockersDone, p.LockersTotal}
@@ -120,5 +120,5 @@ func (p *backendProgress) indexWorkCount() workCount {
 
 // phaseKey distinguishes passes and partitions, whose counts restart at zero.
 func (p *backendProgress) phaseKey() string {
-	return fmt.Sprint(p.Phase, p.PartitionsDone, p.IndexPasses, p.ChildrenDone, p.workCount().total)
+	return fmt.Sprint(p.Phase, p.PartitionsDone, p.IndexPasses, p.ChildrenDone, p.phaseWork().total)
 }

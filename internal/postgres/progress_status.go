@@ -78,7 +78,7 @@ func (p *backendProgress) share() (float64, bool) {
 	if p == nil {
 		return 0, false
 	}
-	return p.workCount().share()
+	return p.phaseWork().share()
 }
 
 // phaseFacts describes the phase as PostgreSQL reports it.
@@ -95,7 +95,7 @@ func (g *backendActivity) phaseFacts() []progress.Fact {
 	if p.Relation != "" {
 		facts = append(facts, progress.Fact{Name: "relation", Value: p.Relation})
 	}
-	switch c := p.workCount(); {
+	switch c := p.phaseWork(); {
 	case c.total > 0:
 		facts = append(facts, progress.Fact{Name: c.unit + "_done", Value: c.done}, progress.Fact{Name: c.unit + "_total", Value: c.total})
 	case c.done > 0:

@@ -19,17 +19,17 @@ import (
 // migrator stopped while it ran, it commits by itself, and it leaves nothing in the catalogs that
 // could be queried.
 type UnknownOutcomeError struct {
-	File       string
-	Statement  string
-	Line       int
-	Number, Of int // 1-based position of the statement in its file
-	Version    int
+	File          string
+	Statement     string
+	Line          int
+	Number, Total int // 1-based position of the statement in its file
+	Version       int
 	// Uncounted reports that later statements may have been applied, too.
 	Uncounted bool
 }
 
 func (e *UnknownOutcomeError) Error() string {
-	return fmt.Sprintf("%s:%d: cannot determine from the database whether statement %d of %d was applied", e.File, e.Line, e.Number, e.Of)
+	return fmt.Sprintf("%s:%d: cannot determine from the database whether statement %d of %d was applied", e.File, e.Line, e.Number, e.Total)
 }
 
 // ChangedError reports that the applied statements of a file have been edited.
@@ -57,7 +57,7 @@ func (db *DB) ResumePoint(ctx context.Context, file string, open func() (io.Read
 	if err != nil {
 		return 0, err
 	}
-	row, err := db.interruptedRow(ctx, r)
+	row, err := db.readInterruptedRow(ctx, r)
 	if err != nil {
 		return 0, err
 	}
@@ -94,11 +94,11 @@ func (db *DB) appliedStatements(ctx context.Context, before, s *Script, r Run, r
 		return r.StatementsApplied, nil
 	}
 	st := before.Statements[r.StatementsApplied]
-	p, uncertain := before.uncertainPart(r.StatementsApplied)
+	p, uncertain := before.uncertainBlock(r.StatementsApplied)
 	if !uncertain {
 		return r.StatementsApplied, nil
 	}
-	var effect, known bool
+	var applied, known bool
 	// A script whose statements are not counted may have run past its first statement, and in a
 	// transaction of several statements a later one may have reverted the first.
 	if before.isCountable() && p.last-p.first == 1 {
@@ -115,7 +115,7 @@ func (db *DB) appliedStatements(ctx context.Context, before, s *Script, r Run, r
 				known = true // its leftover is recorded before it starts
 				return nil
 			}
-			effect, known, err = db.isApplied(ctx, st, t)
+			applied, known, err = db.isApplied(ctx, st, t)
 			return err
 		}))
 	}
@@ -124,9 +124,9 @@ func (db *DB) appliedStatements(ctx context.Context, before, s *Script, r Run, r
 		return 0, err
 	case !known:
 		return 0, before.unknownOutcome(r.StatementsApplied, r)
-	case effect && (r.StatementsApplied >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.StatementsApplied].Text) != sqlfile.Canonical(st.Text)):
+	case applied && (r.StatementsApplied >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.StatementsApplied].Text) != sqlfile.Canonical(st.Text)):
 		return 0, changedError(before, s, r.StatementsApplied+1)
-	case effect:
+	case applied:
 		return r.StatementsApplied + 1, nil
 	}
 	return r.StatementsApplied, nil
@@ -136,7 +136,7 @@ func (s *Script) unknownOutcome(i int, r Run) error {
 	st := s.Statements[i]
 	return &UnknownOutcomeError{
 		File: s.Name, Statement: st.Text, Line: s.lineOf(st),
-		Number: i + 1, Of: len(s.Statements), Version: r.Version, Uncounted: !s.isCountable(),
+		Number: i + 1, Total: len(s.Statements), Version: r.Version, Uncounted: !s.isCountable(),
 	}
 }
 
@@ -144,7 +144,7 @@ func (s *Script) unknownOutcome(i int, r Run) error {
 func (db *DB) asSessionStateError(s *Script, r Run, done int, err error) error {
 	var refused *restoreError
 	if errors.As(err, &refused) && done < len(s.Statements) {
-		return db.stateError(s, r, done, nil, refused.err)
+		return db.newSessionStateError(s, r, done, nil, refused.err)
 	}
 	return err
 }
@@ -218,7 +218,7 @@ func changedError(before, s *Script, done int) error {
 
 // uncertainPart returns the part that begins with statement first and reports whether it may have
 // been applied without being counted; see composePart.
-func (s *Script) uncertainPart(first int) (txBlock, bool) {
+func (s *Script) uncertainBlock(first int) (txBlock, bool) {
 	i := slices.IndexFunc(s.txBlocks(), func(p txBlock) bool { return p.first == first })
 	if i < 0 {
 		return txBlock{}, false
@@ -240,32 +240,32 @@ func (s *Script) uncertainPart(first int) (txBlock, bool) {
 
 // isApplied queries the catalogs for the effect of a statement. A statement that can safely run
 // twice is reported as not applied.
-func (db *DB) isApplied(ctx context.Context, st Statement, t *leftoverLookup) (effect, known bool, err error) {
+func (db *DB) isApplied(ctx context.Context, st Statement, t *leftoverLookup) (applied, known bool, err error) {
 	switch n := st.node.Node.(type) {
 	case *pgquery.Node_IndexStmt:
 		if n.IndexStmt.Idxname == "" {
 			if t == nil || t.Kind != leftoverIndex || t.Name != "" { // run by an older release
 				return false, false, nil
 			}
-			effect, err = db.indexBuilt(ctx, t)
-			return effect, err == nil, err
+			applied, err = db.indexBuilt(ctx, t)
+			return applied, err == nil, err
 		}
-		_, effect, err = db.findIndex(ctx, n.IndexStmt)
-		return effect, err == nil, err
+		_, applied, err = db.findIndex(ctx, n.IndexStmt)
+		return applied, err == nil, err
 	case *pgquery.Node_DropStmt:
 		name := onlyDropName(n.DropStmt.Objects)
 		if name == "" {
 			return false, false, nil
 		}
-		err = db.queryRow(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&effect)
-		return effect, err == nil, db.classifyError(ctx, err)
+		err = db.queryRow(ctx, "SELECT to_regclass($1) IS NULL", name).Scan(&applied)
+		return applied, err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_AlterEnumStmt:
 		e := n.AlterEnumStmt
 		err = db.queryRow(ctx, `SELECT to_regtype($1) IS NOT NULL,
 				EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $2)
 				AND ($3 = '' OR NOT EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $3))`,
-			quoteName(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &effect)
-		return effect, known && err == nil, db.classifyError(ctx, err)
+			quoteName(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &applied)
+		return applied, known && err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_AlterTableStmt:
 		if !detachesConcurrently(n.AlterTableStmt) || db.Server.versionNum < 140000 {
 			return false, false, nil
@@ -273,8 +273,8 @@ func (db *DB) isApplied(ctx context.Context, st Statement, t *leftoverLookup) (e
 		parent, child := n.AlterTableStmt.Relation, n.AlterTableStmt.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
 		err = db.queryRow(ctx, `SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL,
 				NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass($1) AND inhrelid = to_regclass($2))`,
-			quoteQualified(parent.GetSchemaname(), parent.GetRelname()), quoteQualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &effect)
-		return effect, known && err == nil, db.classifyError(ctx, err)
+			quoteQualified(parent.GetSchemaname(), parent.GetRelname()), quoteQualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &applied)
+		return applied, known && err == nil, db.classifyError(ctx, err)
 	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
 		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:
 		return false, true, nil

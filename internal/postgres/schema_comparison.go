@@ -14,7 +14,7 @@ var structureQuery = ownership.ReplaceAllString(fingerprintQuery, "''::text")
 
 // Structure returns the Fingerprint without owners and privileges, to compare two databases.
 func (db *DB) Structure(ctx context.Context) (Fingerprint, error) {
-	return db.fingerprint(ctx, structureQuery)
+	return db.readFingerprint(ctx, structureQuery)
 }
 
 // DifferencesWithin returns the Differences without objects that exist only in the other database
@@ -24,7 +24,7 @@ func (f Fingerprint) DifferencesWithin(now Fingerprint) []Difference {
 	var out []Difference
 	for _, d := range f.Differences(now) {
 		kind, _, _ := strings.Cut(d.Object, " ")
-		if kind == "default" || d.Change == "added" && (kind == "schema" || kind == "extension" || !f.holds(d.Object)) {
+		if kind == "default" || d.Change == "added" && (kind == "schema" || kind == "extension" || !f.containsSchemaOf(d.Object)) {
 			continue
 		}
 		out = append(out, d)
@@ -33,7 +33,7 @@ func (f Fingerprint) DifferencesWithin(now Fingerprint) []Difference {
 }
 
 // holds reports whether an object is in one of the schemas of f.
-func (f Fingerprint) holds(name string) bool {
+func (f Fingerprint) containsSchemaOf(name string) bool {
 	for o := range f.objects {
 		if o.kind == "schema" && strings.Contains(name, " "+o.name+".") {
 			return true

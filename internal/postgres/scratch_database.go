@@ -14,7 +14,7 @@ import (
 
 // markerTable marks a database that was empty when a rehearsal acquired it, so that its contents
 // can be dropped. It also stores the schemas and extensions that existed before.
-const markerTable = "shiplock_rehearsal"
+const markerTableName = "shiplock_rehearsal"
 
 // NotScratchError reports a database that a rehearsal must not modify.
 type NotScratchError struct {
@@ -44,7 +44,7 @@ func (db *DB) Identity(ctx context.Context) (string, error) {
 // left, which it resets. For any other database, it returns a *NotScratchError.
 func (db *DB) AcquireScratch(ctx context.Context) error {
 	var marked bool
-	if err := db.queryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", db.markerTable()).Scan(&marked); err != nil {
+	if err := db.queryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", db.quotedMarkerTable()).Scan(&marked); err != nil {
 		return db.classifyError(ctx, err)
 	}
 	if marked {
@@ -67,7 +67,7 @@ func (db *DB) AcquireScratch(ctx context.Context) error {
 		}
 		return &NotScratchError{Target: db.Target(), Problem: fmt.Sprintf("is not empty, and its objects were not created by a rehearsal: %s%s", objects[0], more)}
 	}
-	return db.exec(ctx, "CREATE TABLE "+db.markerTable()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
+	return db.exec(ctx, "CREATE TABLE "+db.quotedMarkerTable()+` AS SELECT ARRAY(SELECT extname::text FROM pg_catalog.pg_extension) AS extensions,
 		ARRAY(SELECT nspname::text FROM pg_catalog.pg_namespace) AS schemas, '{}'::text[] AS made`)
 }
 
@@ -81,7 +81,7 @@ func (db *DB) RecordCreated(ctx context.Context) error {
 	for i, d := range drops {
 		quoted[i] = pq.QuoteLiteral(d)
 	}
-	return db.exec(ctx, "UPDATE "+db.markerTable()+" SET made = ARRAY["+strings.Join(quoted, ", ")+"]::text[]")
+	return db.exec(ctx, "UPDATE "+db.quotedMarkerTable()+" SET made = ARRAY["+strings.Join(quoted, ", ")+"]::text[]")
 }
 
 // refuseUnknownObjects rejects a database left by a rehearsal if it contains objects that no
@@ -98,7 +98,7 @@ func (db *DB) refuseUnknownObjects(ctx context.Context) error {
 	}
 	var made pq.StringArray
 	var ran string
-	if err := db.queryRow(ctx, "SELECT made, "+sql+" FROM "+db.markerTable()).Scan(&made, &ran); err != nil {
+	if err := db.queryRow(ctx, "SELECT made, "+sql+" FROM "+db.quotedMarkerTable()).Scan(&made, &ran); err != nil {
 		return db.classifyError(ctx, err)
 	}
 	ran = strings.ToLower(ran)
@@ -141,8 +141,8 @@ func (db *DB) refuseIfMigrated(ctx context.Context) error {
 	return db.classifyError(ctx, err)
 }
 
-func (db *DB) markerTable() string {
-	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(markerTable)
+func (db *DB) quotedMarkerTable() string {
+	return pq.QuoteIdentifier(db.table.schema) + "." + pq.QuoteIdentifier(markerTableName)
 }
 
 // userObjects lists the objects that show that a database is in use. An empty database may have
@@ -160,7 +160,7 @@ func (f Fingerprint) userObjects() []string {
 // WithoutOwnTables returns f without the version table and the marker table.
 func (db *DB) WithoutOwnTables(f Fingerprint) Fingerprint {
 	plain := strings.NewReplacer(`"`, "") // the catalogs quote names only where necessary
-	own := map[string]bool{plain.Replace(db.markerTable()): true, plain.Replace(db.table.quoted()): true}
+	own := map[string]bool{plain.Replace(db.quotedMarkerTable()): true, plain.Replace(db.table.quoted()): true}
 	out := Fingerprint{objects: map[object]string{}, text: f.text, parent: f.parent}
 	for o, sum := range f.objects {
 		if !own[plain.Replace(o.name)] && !own[plain.Replace(f.parent[o])] {
@@ -215,7 +215,7 @@ func (db *DB) dropStatements(ctx context.Context) ([]string, error) {
 	for _, name := range otherCatalogs {
 		catalogs = append(catalogs, fmt.Sprintf("SELECT 'pg_catalog.%s'::regclass AS class, oid FROM pg_catalog.%[1]s", name))
 	}
-	rows, err := db.query(ctx, fmt.Sprintf(dropQuery, db.markerTable(), pq.QuoteLiteral(db.markerTable()), revokeDefaultsSQL, strings.Join(catalogs, " UNION ALL ")))
+	rows, err := db.query(ctx, fmt.Sprintf(dropQuery, db.quotedMarkerTable(), pq.QuoteLiteral(db.quotedMarkerTable()), revokeDefaultsSQL, strings.Join(catalogs, " UNION ALL ")))
 	if err != nil {
 		return nil, db.classifyError(ctx, fmt.Errorf("list the objects in the scratch database: %w", err))
 	}
@@ -253,7 +253,7 @@ func (db *DB) ReleaseScratch(ctx context.Context) error {
 	if err := db.ResetScratch(ctx); err != nil {
 		return err
 	}
-	return db.exec(ctx, "DROP TABLE IF EXISTS "+db.markerTable())
+	return db.exec(ctx, "DROP TABLE IF EXISTS "+db.quotedMarkerTable())
 }
 
 // DestructiveChanges lists what a down step removes regardless of the data, such as "DROP TABLE

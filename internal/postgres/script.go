@@ -161,7 +161,7 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 			length = len(s.SQL) - from
 		}
 		from, text := trimStatement(s.SQL, from, from+length)
-		s.Statements = append(s.Statements, statement(text, from, raw.Stmt))
+		s.Statements = append(s.Statements, newStatement(text, from, raw.Stmt))
 	}
 }
 
@@ -171,7 +171,7 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 var committingCode = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
 
 // statement classifies one parsed statement.
-func statement(text string, offset int, n *pgquery.Node) Statement {
+func newStatement(text string, offset int, n *pgquery.Node) Statement {
 	st := Statement{
 		Text: text, Offset: offset, node: n,
 		control:            controlOf(n),

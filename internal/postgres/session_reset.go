@@ -63,9 +63,9 @@ func epochMicroseconds(time string) string {
 // migration follows in the transaction, it must start with the default deferral, which only a
 // ROLLBACK restores: the checks run here to detect errors, and again before COMMIT. Those of
 // temporary tables, which are dropped now, are final.
-func (db *DB) checkConstraintsSQL(continued bool) string {
+func (db *DB) checkConstraintsSQL(leavesTxOpen bool) string {
 	const settle = "SET CONSTRAINTS ALL IMMEDIATE;\n"
-	if !continued {
+	if !leavesTxOpen {
 		return settle
 	}
 	const point = "shiplock_constraints"

@@ -23,30 +23,30 @@ import (
 // SessionStateError reports that a partially applied file cannot be resumed, because the state of
 // its session cannot be restored or is unknown.
 type SessionStateError struct {
-	File       string
-	Version    int
-	Direction  string
-	Done, Of   int
-	Holds      []string // for example, "temporary table users"
-	Err        error    // error of the server when the state was restored, or nil
-	NextLine   int      // line of the first statement that has not run
-	NextNumber int      // its 1-based number
+	File           string
+	Version        int
+	Direction      string
+	Applied, Total int
+	LostState      []string // for example, "temporary table users"
+	Err            error    // error of the server when the state was restored, or nil
+	NextLine       int      // line of the first statement that has not run
+	NextNumber     int      // its 1-based number
 }
 
 func (e *SessionStateError) Error() string {
 	if e.Err != nil {
-		return fmt.Sprintf("%s: the session state after its first %d statements cannot be restored: %v", e.File, e.Done, e.Err)
+		return fmt.Sprintf("%s: the session state after its first %d statements cannot be restored: %v", e.File, e.Applied, e.Err)
 	}
-	return fmt.Sprintf("%s: the session of its first %d statements has ended, and with it %s", e.File, e.Done, strings.Join(e.Holds, ", "))
+	return fmt.Sprintf("%s: the session of its first %d statements has ended, and with it %s", e.File, e.Applied, strings.Join(e.LostState, ", "))
 }
 
 func (e *SessionStateError) Unwrap() error { return e.Err }
 
 // sessionState is the state of a session after the first Done statements of a file.
 type sessionState struct {
-	Done     int               `json:"done"`
-	Settings map[string]string `json:"settings"`
-	Holds    []string          `json:"holds"`
+	Done      int               `json:"done"`
+	Settings  map[string]string `json:"settings"`
+	LostState []string          `json:"holds"`
 }
 
 // ownSettings are changed by Shiplock itself; see keepaliveSQL.
@@ -349,7 +349,7 @@ type interruptedRow struct {
 }
 
 // interruptedRow reads the row.
-func (db *DB) interruptedRow(ctx context.Context, r Run) (interruptedRow, error) {
+func (db *DB) readInterruptedRow(ctx context.Context, r Run) (interruptedRow, error) {
 	sql, session, left := "up_sql", "NULL", "NULL"
 	if r.Direction == "down" {
 		sql = "down_sql"
@@ -381,8 +381,8 @@ func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row interruptedRo
 	if err != nil {
 		return "", err
 	}
-	if len(st.Holds) > 0 {
-		return "", db.stateError(s, r, done, st.Holds, nil)
+	if len(st.LostState) > 0 {
+		return "", db.newSessionStateError(s, r, done, st.LostState, nil)
 	}
 	var names []string
 	for name := range st.Settings {
@@ -401,9 +401,9 @@ func (db *DB) sessionAt(ctx context.Context, s *Script, r Run, row interruptedRo
 	return out.String() + replay, nil
 }
 
-func (db *DB) stateError(s *Script, r Run, done int, holds []string, err error) error {
+func (db *DB) newSessionStateError(s *Script, r Run, done int, holds []string, err error) error {
 	return &SessionStateError{
-		File: s.Name, Version: r.Version, Direction: r.Direction, Done: done, Of: len(s.Statements), Holds: holds, Err: err,
+		File: s.Name, Version: r.Version, Direction: r.Direction, Applied: done, Total: len(s.Statements), LostState: holds, Err: err,
 		NextLine: s.lineOf(s.Statements[done]), NextNumber: done + 1,
 	}
 }
@@ -417,7 +417,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 	for i := st.Done; i < done; i++ {
 		stmt := s.Statements[i]
 		n := stmt.tree()
-		hold := func(what string) { st.Holds = append(st.Holds, fmt.Sprintf("%s (statement %d)", what, i+1)) }
+		hold := func(what string) { st.LostState = append(st.LostState, fmt.Sprintf("%s (statement %d)", what, i+1)) }
 		switch {
 		case n.GetVariableSetStmt() != nil:
 			set := n.GetVariableSetStmt()
@@ -432,7 +432,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 			}
 		case n.GetDiscardStmt() != nil:
 			if n.GetDiscardStmt().Target == pgquery.DiscardMode_DISCARD_ALL {
-				st.Settings, st.Holds, sets, calls, tables = nil, nil, nil, nil, nil
+				st.Settings, st.LostState, sets, calls, tables = nil, nil, nil, nil, nil
 			}
 		case stmt.control != controlNone || n.GetTransactionStmt() != nil:
 			kind := n.GetTransactionStmt().GetKind()
@@ -474,7 +474,7 @@ func (db *DB) replay(ctx context.Context, s *Script, st *sessionState, done int)
 	err := db.queryRow(ctx, reachedFunctionsSQL(calls, tables)+`SELECT coalesce(pg_catalog.string_agg(DISTINCT p.proname || '()', ', '), '') FROM reached p
 		WHERE pg_catalog.regexp_replace(p.prosrc, `+literalOrNull(updatesRows)+`, '', 'gi') ~* `+literalOrNull(changesSession+`|\y(?:setseed|dblink_connect)\y`)).Scan(&suspects)
 	if suspects != "" {
-		st.Holds = append(st.Holds, "settings that "+suspects+" may have changed")
+		st.LostState = append(st.LostState, "settings that "+suspects+" may have changed")
 	}
 	return strings.Join(sets, ""), db.classifyError(ctx, err)
 }

@@ -147,7 +147,7 @@ func parseIfRelevant(p sqlfile.Piece) (st Statement, known bool) {
 	if err != nil || len(tree.Stmts) != 1 {
 		return Statement{Text: text, node: &pgquery.Node{}}, false
 	}
-	return statement(text, p.Start, tree.Stmts[0].Stmt), true
+	return newStatement(text, p.Start, tree.Stmts[0].Stmt), true
 }
 
 // trimSemicolon returns a statement's text in the form that the parser uses.

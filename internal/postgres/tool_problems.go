@@ -93,7 +93,7 @@ func (db *DB) ToolProblems(ctx context.Context) ([]ToolProblem, error) {
 		return nil, err
 	}
 	for _, t := range toolTables {
-		tables, err := db.toolTables(ctx, t)
+		tables, err := db.findToolTables(ctx, t)
 		if err != nil {
 			return out, err
 		}
@@ -117,7 +117,7 @@ type foundTable struct {
 	columns     map[string]string // quoted name by name in lower case
 }
 
-func (db *DB) toolTables(ctx context.Context, t toolTable) ([]foundTable, error) {
+func (db *DB) findToolTables(ctx context.Context, t toolTable) ([]foundTable, error) {
 	var names []string
 	for _, c := range t.columns {
 		names = append(names, literalOrNull(c))

@@ -67,14 +67,14 @@ type ToolTrace struct {
 	// parameter.
 	Checks bool
 
-	family   string // prefix of the application_name of every run with the same lock
-	server   int64  // time of the server's clock in microseconds at local
-	local    time.Time
-	direct   bool // the server sees the connection's own address
-	pooled   bool
-	address  string // address of the session as the server sees it; empty for a Unix socket
-	remote   netip.AddrPort
-	prepared map[string]bool
+	namePrefix string // prefix of the application_name of every run with the same lock
+	serverTime int64  // time of the server's clock in microseconds at local
+	localTime  time.Time
+	direct     bool // the server sees the connection's own address
+	pooled     bool
+	address    string // address of the session as the server sees it; empty for a Unix socket
+	remote     netip.AddrPort
+	prepared   map[string]bool
 }
 
 // toolPrefix is the prefix of every application_name that is assigned to a tool.
@@ -92,16 +92,16 @@ func (db *DB) NewToolTrace(ctx context.Context, pooled bool) (*ToolTrace, error)
 	}
 	var run [4]byte
 	_, _ = rand.Read(run[:]) // never fails
-	t := &ToolTrace{family: fmt.Sprintf("%s%08x-", toolPrefix, key), pooled: pooled, prepared: map[string]bool{}}
-	t.Application = t.family + fmt.Sprintf("%x", run)
+	t := &ToolTrace{namePrefix: fmt.Sprintf("%s%08x-", toolPrefix, key), pooled: pooled, prepared: map[string]bool{}}
+	t.Application = t.namePrefix + fmt.Sprintf("%x", run)
 	var prepared string
 	err = db.queryRow(ctx, `SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint, coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), ''),
 		coalesce((SELECT string_agg(gid, E'\n') FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()), '')`).
-		Scan(&t.server, &t.address, &prepared)
+		Scan(&t.serverTime, &t.address, &prepared)
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
-	t.local = time.Now()
+	t.localTime = time.Now()
 	for gid := range strings.SplitSeq(prepared, "\n") {
 		t.prepared[gid] = true
 	}
@@ -135,8 +135,8 @@ type ToolLeftovers struct {
 // database, and busy ones in this database that may, because they started during the run, from this
 // client address, as one of roles; and the transactions that one of roles has prepared in this
 // database since. connections are those of the tool's process.
-func (db *DB) ToolLeftovers(ctx context.Context, t *ToolTrace, roles []string, connections []ToolConnection) (ToolLeftovers, error) {
-	start := fmt.Sprintf("pg_catalog.to_timestamp(%d / 1000000.0)", t.server)
+func (db *DB) FindToolLeftovers(ctx context.Context, t *ToolTrace, roles []string, connections []ToolConnection) (ToolLeftovers, error) {
+	start := fmt.Sprintf("pg_catalog.to_timestamp(%d / 1000000.0)", t.serverTime)
 	var r ToolLeftovers
 	seen, err := db.readToolSessions(ctx, "a.application_name = "+literalOrNull(t.Application)+
 		" OR a.datname = pg_catalog.current_database() AND a.application_name NOT LIKE 'shiplock%' AND a.xact_start >= "+start+
@@ -164,7 +164,7 @@ func (db *DB) ToolLeftovers(ctx context.Context, t *ToolTrace, roles []string, c
 // certain reports whether a session belongs to the tool only. Behind a pooler, which shares
 // sessions between clients, the name is not sufficient.
 func (t *ToolTrace) certain(s ToolSession, connections []ToolConnection) bool {
-	if t.pooled || s.Started != 0 && s.Started < t.server {
+	if t.pooled || s.Started != 0 && s.Started < t.serverTime {
 		return false
 	}
 	if s.Application == t.Application {
@@ -174,7 +174,7 @@ func (t *ToolTrace) certain(s ToolSession, connections []ToolConnection) bool {
 		return false
 	}
 	for _, c := range connections {
-		if c.Local == s.client && c.Remote == t.remote && s.Started <= t.server+c.Seen.Sub(t.local).Microseconds() {
+		if c.Local == s.client && c.Remote == t.remote && s.Started <= t.serverTime+c.Seen.Sub(t.localTime).Microseconds() {
 			return true
 		}
 	}
@@ -182,7 +182,7 @@ func (t *ToolTrace) certain(s ToolSession, connections []ToolConnection) bool {
 }
 
 func (t *ToolTrace) likely(s ToolSession, roles []string) bool {
-	if IsToolApplication(s.Application) || s.Transaction < t.server || t.direct && s.Started < t.server {
+	if IsToolApplication(s.Application) || s.Transaction < t.serverTime || t.direct && s.Started < t.serverTime {
 		return false
 	}
 	address := ""
@@ -195,7 +195,7 @@ func (t *ToolTrace) likely(s ToolSession, roles []string) bool {
 // EarlierToolSessions returns the busy sessions of earlier runs with the same lock, in any
 // database.
 func (db *DB) EarlierToolSessions(ctx context.Context, t *ToolTrace) ([]ToolSession, error) {
-	seen, err := db.readToolSessions(ctx, "a.application_name LIKE "+literalOrNull(t.family+"%"), nil)
+	seen, err := db.readToolSessions(ctx, "a.application_name LIKE "+literalOrNull(t.namePrefix+"%"), nil)
 	var out []ToolSession
 	for _, s := range seen {
 		if s.Busy {

@@ -19,7 +19,7 @@ func TestToolTrace_Certain(t *testing.T) {
 	const start, second = int64(1_000_000_000), int64(1_000_000)
 	client, server := netip.MustParseAddrPort("10.0.0.7:40000"), netip.MustParseAddrPort("10.0.0.1:5432")
 	connection := ToolConnection{Local: client, Remote: server, Seen: local.Add(10 * time.Second)}
-	base := ToolTrace{Application: "shiplock-exec-1-2", family: "shiplock-exec-1-", server: start, local: local, direct: true, address: "10.0.0.7", remote: server}
+	base := ToolTrace{Application: "shiplock-exec-1-2", namePrefix: "shiplock-exec-1-", serverTime: start, localTime: local, direct: true, address: "10.0.0.7", remote: server}
 	session := ToolSession{PID: 1, Database: "d", User: "app", Busy: true, Started: start + second, Transaction: start + second, client: client}
 	for name, c := range map[string]struct {
 		change          func(*ToolTrace, *ToolSession, *ToolConnection)

@@ -128,7 +128,7 @@ func (db *DB) apply(ctx context.Context, m migration) *MigrationError {
 // restartMigration resets the dirty flag of a migration of which no statement was applied and whose
 // file can now run in one transaction.
 func (db *DB) restartMigration(ctx context.Context, m migration) error {
-	row, err := db.interruptedRow(ctx, m.run)
+	row, err := db.readInterruptedRow(ctx, m.run)
 	if err == nil {
 		err = db.dropEarlierLeftovers(ctx, storedLookup(row), m.script, 0)
 	}

@@ -58,7 +58,7 @@ func (db *DB) runBlocks(ctx context.Context, m migration) *MigrationError {
 	begin := db.writeVersionSQL(State{Version: m.to.Version, Dirty: true})
 	if m.resume {
 		begin += db.updateRunSQL(m.run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
-			literalOrNull(RunRunning), s.Transactional, m.run.StatementsApplied, m.run.StatementsTotal, literalOrNull(m.run.Checksum), literalOrNull(m.run.upSQL), m.run.downLiteral())+", files_digest = NULL"+db.amended(m.run))
+			literalOrNull(RunRunning), s.Transactional, m.run.StatementsApplied, m.run.StatementsTotal, literalOrNull(m.run.Checksum), literalOrNull(m.run.upSQL), m.run.downLiteral())+", files_digest = NULL"+db.updateStoredSQL(m.run))
 	} else {
 		begin += db.insertRunSQL(m.run)
 		if db.storesSessionState() && s.isCountable() {
@@ -117,7 +117,7 @@ func (db *DB) finishSQL(m migration) string {
 // leftovers of the last statement, and restores the session state.
 func (db *DB) resumeRun(ctx context.Context, m migration, begin string) *MigrationError {
 	s := m.script
-	row, err := db.interruptedRow(ctx, m.run)
+	row, err := db.readInterruptedRow(ctx, m.run)
 	restore := ""
 	if err == nil {
 		restore, err = db.sessionAt(ctx, s, m.run, row, m.run.StatementsApplied)
@@ -302,12 +302,12 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 		before = ""
 	}
 	switch {
-	case p.openAfter && check != "" && last.control == controlNone && !last.setsTransaction && !s.hasRows(last):
+	case p.openAfter && check != "" && last.control == controlNone && !last.setsTransaction && !s.hasCopyData(last):
 		c.head, c.tail = before, ";\n"+check
 	case p.openAfter:
 	case m.resume && s.Transactional: // the file was changed to be one transaction
 		c.head, c.tail = s.titleComment()+s.Begin+";\n"+db.lossBaselineSQL(s), ";\n"+db.checkConstraintsSQL(false)+check+db.finishSQL(m)+"COMMIT"
-	case alone && s.hasRows(last) && !s.inTransaction(p.first):
+	case alone && s.hasCopyData(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
 		if !s.isCountable() {
 			c.after = "COMMIT"

@@ -39,7 +39,7 @@ func (s *Script) parsePiece(p sqlfile.Piece) []Statement {
 	if err != nil || len(tree.Stmts) != 1 {
 		return []Statement{{Text: text, Offset: at, unparsed: true, refusesTransaction: refusesTransactionByWords(text), node: &pgquery.Node{}}}
 	}
-	return []Statement{statement(text, at, tree.Stmts[0].Stmt)}
+	return []Statement{newStatement(text, at, tree.Stmts[0].Stmt)}
 }
 
 // refusesTransactionByWords recognizes statements that cannot run in a transaction by their first

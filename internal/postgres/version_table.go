@@ -32,7 +32,7 @@ func (db *DB) State(ctx context.Context) (State, error) {
 
 // Head reads the version and, in the same round trip, the digest of the migration files in the last
 // history row if that row is applied or imported; see Run.FilesDigest. It is "" otherwise.
-func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
+func (db *DB) Head(ctx context.Context) (st State, filesDigest string, err error) {
 	if !db.versionTableExists || !db.historyExists {
 		st, err = db.State(ctx)
 		return st, "", err
@@ -40,7 +40,7 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 	clean := literalOrNull(RunApplied) + ", " + literalOrNull(RunImported)
 	// The version is NULL if there are two rows, or none with a version; State reports which.
 	err = db.queryRow(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
-		FROM `+db.historyQuery()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &catalog)
+		FROM `+db.historyQuery()+` history ORDER BY id DESC LIMIT 1), '') FROM `+db.table.quoted()).Scan(&st.Version, &st.Dirty, &filesDigest)
 	var server *pq.Error
 	var odd *ConversionError
 	if errors.As(err, &odd) || errors.As(err, &server) { // no valid version, or no privilege on one of the tables: reading them separately reports which
@@ -50,7 +50,7 @@ func (db *DB) Head(ctx context.Context) (st State, catalog string, err error) {
 	if err != nil {
 		return st, "", db.classifyError(ctx, err)
 	}
-	return st, catalog, nil
+	return st, filesDigest, nil
 }
 
 // writeVersionSQL returns the SQL that sets the version table to st, in the form of

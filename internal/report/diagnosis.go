@@ -140,11 +140,11 @@ func unprovableReport(e *postgres.UnknownOutcomeError) Report {
 		c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was interrupted, and it is unknown which of its statements took effect", e.File)}
 		c.add("migration", fmt.Sprintf("%s (version %d)", e.File, e.Version))
 		c.add("why", "the file changes the role, and the new role may lack privileges on the history table, so its statements are not counted")
-		c.add("state", fmt.Sprintf("none, some or all of its %d statements are applied", e.Of))
+		c.add("state", fmt.Sprintf("none, some or all of its %d statements are applied", e.Total))
 		c.add("next", "compare the schema with the file and complete the migration manually, then run: migrator repair --applied\nor roll back its changes manually, then run: migrator repair --rolled-back\nthen deploy again")
 		return c
 	}
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was interrupted during statement %d of %d, and it is unknown whether that statement took effect", e.File, e.Number, e.Of)}
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: %s was interrupted during statement %d of %d, and it is unknown whether that statement took effect", e.File, e.Number, e.Total)}
 	c.add("migration", fmt.Sprintf("%s, line %d (version %d)", e.File, e.Line, e.Version))
 	c.addSQL("statement", e.Statement, -1)
 	c.add("state", statementsBefore(e.Number-1))
