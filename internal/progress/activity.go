@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Activity is one piece of work, or one wait.
+// An Activity is an operation or a wait.
 type Activity struct {
 	d     *Display
 	since time.Time
 
-	// All that follows is guarded by d.mu.
-	next, interval time.Duration // of the log
+	// The fields below are guarded by d.mu.
+	next, interval time.Duration // until the next log line, and between log lines
 	status         Status
 	shown          bool
 	last           time.Time
 }
 
-// Elapsed is how long it has taken.
+// Elapsed returns how long the activity has taken so far.
 func (a *Activity) Elapsed() time.Duration { return time.Since(a.since) }
 
-// Due says that new facts are worth having, because Show would show them now.
+// Due reports whether Show would show a status now.
 func (a *Activity) Due() bool {
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
@@ -39,23 +39,23 @@ func (a *Activity) due() bool {
 	return a.Elapsed() >= a.next
 }
 
-// Reset makes the next Show due: what is waited for is another thing now.
+// Reset makes the next Show due, because the cause of the wait changed.
 func (a *Activity) Reset() {
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
 	a.shown, a.next, a.interval = false, 0, 0
 }
 
-// Show gives the facts of this moment. A log gets them if a line is due.
-func (a *Activity) Show(m Status) {
+// Show sets the current status. A log gets a line only if one is due.
+func (a *Activity) Show(s Status) {
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()
 	if a.d.term != nil {
-		m.Facts = slices.Clone(m.Facts)
-		for i := range m.Facts {
-			m.Facts[i].Bar = a.d.hide(m.Facts[i].Bar)
+		s.Facts = slices.Clone(s.Facts)
+		for i := range s.Facts {
+			s.Facts[i].Bar = a.d.hide(s.Facts[i].Bar)
 		}
-		a.status, a.shown, a.last = m, true, time.Now()
+		a.status, a.shown, a.last = s, true, time.Now()
 		if slices.Contains(a.d.running, a) {
 			a.d.draw()
 		}
@@ -68,13 +68,13 @@ func (a *Activity) Show(m Status) {
 	if a.interval = min(2*a.interval, a.d.intervals.MaxInterval); a.interval == 0 {
 		a.interval = a.d.intervals.FirstLine
 	}
-	if a.next += a.interval; a.next <= elapsed { // who shows seldom is not to hurry then
+	if a.next += a.interval; a.next <= elapsed { // after a late call, wait for a full interval
 		a.next = elapsed + a.interval
 	}
-	a.d.log.LogAttrs(context.Background(), slog.LevelInfo, m.Message, m.attrs(elapsed)...)
+	a.d.log.LogAttrs(context.Background(), slog.LevelInfo, s.Message, s.attrs(elapsed)...)
 }
 
-// End takes the activity from the display.
+// End removes the activity from the display.
 func (a *Activity) End() {
 	a.d.mu.Lock()
 	defer a.d.mu.Unlock()

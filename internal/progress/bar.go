@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// gaugeWidth is the number of signs in a gauge.
+// gaugeWidth is the number of characters in a gauge.
 const gaugeWidth = 20
 
 func gauge(percent int) string {
@@ -15,39 +15,39 @@ func gauge(percent int) string {
 	return fmt.Sprintf("[%s%s] %d%%", strings.Repeat("#", full), strings.Repeat(".", gaugeWidth-full), percent)
 }
 
-// line lays a moment out on one line of at most so many columns.
-func (m Status) line(elapsed time.Duration, width int) string {
-	facts := make([]Fact, 0, len(m.Facts)+1)
-	for _, f := range m.Facts {
+// line returns the status as one line of at most width columns.
+func (s Status) line(elapsed time.Duration, width int) string {
+	facts := make([]Fact, 0, len(s.Facts)+1)
+	for _, f := range s.Facts {
 		if f.Bar = strings.TrimSpace(Clean(f.Bar)); f.Bar != "" {
 			facts = append(facts, f)
 		}
 	}
-	facts = append(facts, Fact{Bar: strings.TrimSpace(m.TimeName + " " + elapsed.Truncate(time.Second).String())})
+	facts = append(facts, Fact{Bar: strings.TrimSpace(s.TimeName + " " + elapsed.Truncate(time.Second).String())})
 	for {
 		if text := join(facts); columns(text) <= width {
 			return text
 		}
-		worst := 0
+		lowest := 0
 		for i, f := range facts {
-			if f.Rank >= facts[worst].Rank {
-				worst = i
+			if f.Rank >= facts[lowest].Rank {
+				lowest = i
 			}
 		}
-		if facts[worst].Rank == 0 {
+		if facts[lowest].Rank == 0 {
 			return cut(join(facts), width)
 		}
-		full := facts[worst]
-		room := width - columns(join(facts)) + columns(full.Bar)
-		if room >= minTruncated && !full.NoTruncate {
-			facts[worst].Bar = cut(full.Bar, room-columnsOf('…')) + "…"
+		full := facts[lowest]
+		available := width - columns(join(facts)) + columns(full.Bar)
+		if available >= minTruncated && !full.NoTruncate {
+			facts[lowest].Bar = cut(full.Bar, available-columnsOf('…')) + "…"
 			return join(facts)
 		}
-		facts = slices.Delete(facts, worst, worst+1)
+		facts = slices.Delete(facts, lowest, lowest+1)
 	}
 }
 
-// minTruncated is how many columns of a fact are worth showing.
+// minTruncated is the smallest number of columns to which a fact is truncated.
 const minTruncated = 16
 
 func join(facts []Fact) string {
@@ -58,8 +58,8 @@ func join(facts []Fact) string {
 	return strings.Join(words, "  ")
 }
 
-// columns is how many columns a text takes at most. From the Hangul on, where the
-// wide characters begin, each counts two: a line that is too short does no harm.
+// columns returns the most columns that a text may take. Each character from Hangul Jamo
+// on, where the wide characters begin, counts as two: a line that is too short does no harm.
 func columns(s string) int {
 	n := 0
 	for _, r := range s {
@@ -75,7 +75,7 @@ func columnsOf(r rune) int {
 	return 1
 }
 
-// cut shortens a text to so many columns.
+// cut truncates a text to width columns.
 func cut(s string, width int) string {
 	n := 0
 	for i, r := range s {

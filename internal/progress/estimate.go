@@ -6,14 +6,14 @@ import (
 )
 
 const (
-	// window is how far back a rate looks, and shortest how far at least.
+	// window is the time over which a rate is measured, and minWindow the minimum of it.
 	window, minWindow = time.Minute, 5 * time.Second
-	// maxRateRatio is how many times faster one half of the window may be than the other.
+	// maxRateRatio is the maximum ratio of the rates of the two halves of the window.
 	maxRateRatio = 1.5
 )
 
-// Estimate tells how long a phase may take yet. It is cautious: where the rate is
-// not steady it says nothing.
+// An Estimate estimates the remaining time of a phase. It is cautious: without a steady rate
+// there is no estimate.
 type Estimate struct {
 	phase   string
 	samples []sample
@@ -24,7 +24,7 @@ type sample struct {
 	done float64
 }
 
-// Add takes in which part of a phase is done.
+// Add records the completed fraction of a phase.
 func (e *Estimate) Add(at time.Time, phase string, done float64) {
 	if n := len(e.samples); phase != e.phase || n > 0 && done < e.samples[n-1].done {
 		e.phase, e.samples = phase, nil
@@ -35,7 +35,7 @@ func (e *Estimate) Add(at time.Time, phase string, done float64) {
 	}
 }
 
-// Remaining is about how long the phase takes yet; false where nobody can tell.
+// Remaining returns the approximate remaining time of the phase, and false if it is unknown.
 func (e *Estimate) Remaining() (time.Duration, bool) {
 	n := len(e.samples)
 	if n < 3 || e.samples[n-1].at.Sub(e.samples[0].at) < minWindow {
@@ -49,14 +49,14 @@ func (e *Estimate) Remaining() (time.Duration, bool) {
 		}
 	}
 	early, late := rate(first, middle), rate(middle, last)
-	if !(early > 0 && late > 0 && max(early, late) <= maxRateRatio*min(early, late)) { // also false for a rate that is no number
+	if !(early > 0 && late > 0 && max(early, late) <= maxRateRatio*min(early, late)) { // also false for NaN
 		return 0, false
 	}
 	seconds := (1 - last.done) / rate(first, last)
 	return roundedUp(time.Duration(seconds * float64(time.Second))), true
 }
 
-// rate is which part is done in a second.
+// rate returns the fraction completed per second.
 func rate(a, b sample) float64 {
 	seconds := b.at.Sub(a.at).Seconds()
 	if seconds <= 0 {
@@ -65,7 +65,7 @@ func rate(a, b sample) float64 {
 	return (b.done - a.done) / seconds
 }
 
-// roundedUp rounds up, so that it promises no more than it knows.
+// roundedUp rounds a duration up to a precision that fits the estimate.
 func roundedUp(d time.Duration) time.Duration {
 	unit := 5 * time.Second
 	switch {

@@ -1,5 +1,6 @@
-// Package progress shows what takes long: on a terminal by a line at its bottom that is
-// drawn anew, in a log by lines at growing intervals. What is quick is not shown.
+// Package progress reports the progress of long operations: on a terminal with a progress bar
+// in its last line, in a log with lines at growing intervals. It does not report short
+// operations.
 package progress
 
 import (
@@ -9,32 +10,32 @@ import (
 	"time"
 )
 
-// Intervals says when something is worth showing. All times count from its beginning.
+// Intervals has the times at which progress is reported, from the start of an activity.
 type Intervals struct {
-	BarDelay   time.Duration // the bar appears
-	QueryDelay time.Duration // a terminal's bar is worth a connection that asks the server
-	// FirstLine is a log's first line, and the first gap; each gap is twice the one
-	// before, up to Most.
+	BarDelay   time.Duration // until the bar appears
+	QueryDelay time.Duration // until the bar's facts are queried from the server
+	// FirstLine is the time until the first log line, and the first interval between
+	// lines. Each interval is twice the previous one, up to MaxInterval.
 	FirstLine, MaxInterval time.Duration
 }
 
-// DefaultIntervals makes of 40 minutes eleven lines: after 10 s, 30 s, 1m10s, 2m30s, 5m10s
-// and then every 5 minutes.
+// DefaultIntervals logs eleven lines in 40 minutes: after 10 s, 30 s, 1m10s, 2m30s, 5m10s and
+// then every 5 minutes.
 var DefaultIntervals = Intervals{BarDelay: time.Second, QueryDelay: 2 * time.Second, FirstLine: 10 * time.Second, MaxInterval: 5 * time.Minute}
 
 const (
-	redrawInterval  = 250 * time.Millisecond // the seconds on the bar must not jump
-	refreshInterval = time.Second            // how often the facts on the bar are worth having anew
+	redrawInterval  = 250 * time.Millisecond // so that the seconds on the bar do not jump
+	refreshInterval = time.Second            // between two queries for the facts on the bar
 )
 
-// Display shows the activities of one run. Its methods and theirs may be called from
-// any goroutine. A nil one shows nothing.
+// A Display shows the activities of one run. Its methods and those of Activity are safe for
+// concurrent use. A nil Display shows nothing.
 type Display struct {
 	intervals Intervals
-	log       *slog.Logger        // nil: nothing is logged
-	term      *Terminal           // nil: there is no bar
-	hide      func(string) string // takes secrets out of what is on the bar
-	quiet     bool                // what is waited for is said once, and work not at all
+	log       *slog.Logger        // nil for no log
+	term      *Terminal           // nil for no bar
+	hide      func(string) string // hides secrets on the bar
+	quiet     bool                // log each wait once, and no other progress
 
 	mu      sync.Mutex
 	running []*Activity
@@ -42,16 +43,16 @@ type Display struct {
 	stopped sync.WaitGroup
 }
 
-// NewLog is a display for a log.
+// NewLog returns a display that writes to a log.
 func NewLog(log *slog.Logger, pace Intervals) *Display { return &Display{log: log, intervals: pace} }
 
-// NewQuiet is a display that says what is waited for once, and shows nothing else.
+// NewQuiet returns a display that logs each wait once, and no other progress.
 func NewQuiet(log *slog.Logger) *Display {
 	return &Display{log: log, intervals: DefaultIntervals, quiet: true}
 }
 
-// NewBar is a display with a bar, for which t has to be what everything else is
-// written to. What is on the bar goes through hide first. Close ends it.
+// NewBar returns a display with a bar on t, through which all other output must be written.
+// The text on the bar passes through hide first. Close removes the bar.
 func NewBar(t *Terminal, pace Intervals, hide func(string) string) *Display {
 	d := &Display{term: t, intervals: pace, hide: hide, stop: make(chan struct{})}
 	d.stopped.Go(func() {
@@ -71,7 +72,7 @@ func NewBar(t *Terminal, pace Intervals, hide func(string) string) *Display {
 	return d
 }
 
-// Close leaves nothing of the bar behind.
+// Close removes the bar.
 func (d *Display) Close() {
 	if d.term == nil {
 		return
@@ -88,8 +89,8 @@ func (d *Display) Close() {
 	d.term.Draw(nil)
 }
 
-// QueryDelay is after how long a statement is worth a connection that asks the server
-// about it; false means never.
+// QueryDelay returns the time after which a statement's progress is queried from the server
+// on a second connection; false means never.
 func (d *Display) QueryDelay() (time.Duration, bool) {
 	switch {
 	case d == nil:
@@ -100,7 +101,7 @@ func (d *Display) QueryDelay() (time.Duration, bool) {
 	return d.intervals.FirstLine, !d.quiet && d.log != nil && d.log.Enabled(context.Background(), slog.LevelInfo)
 }
 
-// Start begins an activity that is shown once it takes long.
+// Start starts an activity that is shown once it takes long.
 func (d *Display) Start() *Activity {
 	if d == nil {
 		return d.StartWait()
@@ -108,7 +109,7 @@ func (d *Display) Start() *Activity {
 	return d.start(d.intervals.FirstLine)
 }
 
-// StartWait begins an activity of which a log is told at once.
+// StartWait starts an activity that is logged immediately.
 func (d *Display) StartWait() *Activity { return d.start(0) }
 
 func (d *Display) start(first time.Duration) *Activity {
@@ -126,8 +127,8 @@ func (d *Display) start(first time.Duration) *Activity {
 func (d *Display) draw() {
 	for i := len(d.running) - 1; i >= 0; i-- {
 		a := d.running[i]
-		if since, moment := a.since, a.status; a.shown && time.Since(since) >= d.intervals.BarDelay {
-			d.term.Draw(func(width int) string { return moment.line(time.Since(since), width) })
+		if since, status := a.since, a.status; a.shown && time.Since(since) >= d.intervals.BarDelay {
+			d.term.Draw(func(width int) string { return status.line(time.Since(since), width) })
 			return
 		}
 	}

@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// simulate runs an activity through a time that it only seems to have taken, second by
-// second, and returns when the log was told.
-func simulate(a *Activity, how time.Duration, log *bytes.Buffer) (at []time.Duration) {
-	for elapsed := time.Duration(0); elapsed <= how; elapsed += time.Second {
+// simulate shows the status of an activity once per second of a simulated duration, and
+// returns the times at which a line was logged.
+func simulate(a *Activity, duration time.Duration, log *bytes.Buffer) (at []time.Duration) {
+	for elapsed := time.Duration(0); elapsed <= duration; elapsed += time.Second {
 		a.since = time.Now().Add(-elapsed)
 		before := log.Len()
 		a.Show(barStatus("x"))
@@ -38,22 +38,22 @@ func TestShow_Log_UsesGrowingIntervals(t *testing.T) {
 		return out
 	}
 	forty := 40 * time.Minute
-	assert.Empty(t, simulate(d.Start(), 9*time.Second, &log), "what is quick is not shown")
+	assert.Empty(t, simulate(d.Start(), 9*time.Second, &log), "short activities are not logged")
 	assert.Equal(t, seconds(10, 30, 70, 150, 310, 610, 910, 1210, 1510, 1810, 2110), simulate(d.Start(), 40*time.Minute-2*time.Second, &log)[:11])
-	assert.Len(t, simulate(d.Start(), forty, &log), 11, "DefaultPace's comment counts them")
+	assert.Len(t, simulate(d.Start(), forty, &log), 11, "the comment of DefaultIntervals has this number")
 	assert.Equal(t, seconds(0, 10, 30, 70), simulate(d.StartWait(), 100*time.Second, &log))
 	assert.Equal(t, seconds(0), simulate(quiet.StartWait(), forty, &log))
 	assert.Empty(t, simulate(quiet.Start(), forty, &log))
 	a := d.StartWait()
 	assert.Equal(t, seconds(0), simulate(a, 5*time.Second, &log))
 	a.Reset()
-	assert.Equal(t, seconds(0), simulate(a, 5*time.Second, &log), "another reason is told at once")
+	assert.Equal(t, seconds(0), simulate(a, 5*time.Second, &log), "a new cause is logged immediately")
 	a.End()
 	a.Reset()
 	assert.Empty(t, simulate(a, forty, &log))
 	for _, silent := range []*Display{nil, {}, quiet, NewLog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})), DefaultIntervals)} {
 		_, ever := silent.QueryDelay()
-		assert.False(t, ever, "who is told nothing asks nobody")
+		assert.False(t, ever, "a silent display does not query the server")
 	}
 	var none *Display
 	none.Start().Show(barStatus("x"))
@@ -65,7 +65,7 @@ func TestShow_Log_HasFactsAsFields(t *testing.T) {
 	var log bytes.Buffer
 	d := NewLog(slog.New(slog.NewJSONHandler(&log, nil)), immediate)
 	d.StartWait().Show(Status{Message: "waiting", TimeName: "waited", Facts: []Fact{
-		{Name: "for", Value: "x\x1b[2Jy\nz"}, {Name: "blocks_done", Value: int64(7)}, Percent(0.439), {Bar: "only on the bar"}, {Name: "who", Value: []string{"a", "b"}},
+		{Name: "for", Value: "x\x1b[2Jy\nz"}, {Name: "blocks_done", Value: int64(7)}, Percent(0.439), {Bar: "only on the bar"}, {Name: "blocked_by", Value: []string{"a", "b"}},
 	}})
 	var line map[string]any
 	require.NoError(t, json.Unmarshal(log.Bytes(), &line))
@@ -73,7 +73,7 @@ func TestShow_Log_HasFactsAsFields(t *testing.T) {
 	waited, ok := line["waited"].(float64)
 	assert.True(t, ok && waited >= 0, line)
 	delete(line, "waited")
-	assert.Equal(t, map[string]any{"level": "INFO", "msg": "waiting", "for": "x\uFFFD[2Jy z", "blocks_done": 7.0, "percent": 43.0, "who": []any{"a", "b"}}, line)
+	assert.Equal(t, map[string]any{"level": "INFO", "msg": "waiting", "for": "x\uFFFD[2Jy z", "blocks_done": 7.0, "percent": 43.0, "blocked_by": []any{"a", "b"}}, line)
 }
 
 func TestStatusLine_NarrowTerminal_DropsFactsByRank(t *testing.T) {
@@ -100,7 +100,7 @@ func TestStatusLine_NarrowTerminal_DropsFactsByRank(t *testing.T) {
 func TestEstimate_SteadyRate_ReturnsRemaining(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
-	// fed is an estimate after done(second) was seen each second.
+	// fed returns an estimate with one sample per second, done(second).
 	fed := func(seconds int, done func(int) float64) *Estimate {
 		var e Estimate
 		for s := range seconds + 1 {
@@ -113,16 +113,16 @@ func TestEstimate_SteadyRate_ReturnsRemaining(t *testing.T) {
 		e    *Estimate
 		want time.Duration
 	}{
-		"even":            {fed(20, even), 80 * time.Second},
-		"nearly even":     {fed(20, func(s int) float64 { return (float64(s) + 0.3*float64(s%2)) / 100 }), 80 * time.Second},
-		"too soon":        {fed(3, even), 0},
-		"slower":          {fed(20, func(s int) float64 { return 0.2 + float64(min(s, 10))/100 }), 0},
-		"faster":          {fed(20, func(s int) float64 { return float64(s*s) / 1000 }), 0},
-		"stands":          {fed(20, func(int) float64 { return 0.5 }), 0},
-		"was slow once":   {fed(300, func(s int) float64 { return float64(max(0, s-200)) / 400 }), 5 * time.Minute},
-		"long":            {fed(3000, func(s int) float64 { return float64(s) / 30_000 }), 7*time.Hour + 30*time.Minute},
-		"begins anew":     {fed(20, func(s int) float64 { return float64(s%18) / 100 }), 0},
-		"nothing is seen": {&Estimate{}, 0},
+		"even":          {fed(20, even), 80 * time.Second},
+		"nearly even":   {fed(20, func(s int) float64 { return (float64(s) + 0.3*float64(s%2)) / 100 }), 80 * time.Second},
+		"too soon":      {fed(3, even), 0},
+		"slower":        {fed(20, func(s int) float64 { return 0.2 + float64(min(s, 10))/100 }), 0},
+		"faster":        {fed(20, func(s int) float64 { return float64(s*s) / 1000 }), 0},
+		"stalled":       {fed(20, func(int) float64 { return 0.5 }), 0},
+		"slow at first": {fed(300, func(s int) float64 { return float64(max(0, s-200)) / 400 }), 5 * time.Minute},
+		"long":          {fed(3000, func(s int) float64 { return float64(s) / 30_000 }), 7*time.Hour + 30*time.Minute},
+		"starts again":  {fed(20, func(s int) float64 { return float64(s%18) / 100 }), 0},
+		"no samples":    {&Estimate{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			left, ok := c.e.Remaining()

@@ -7,53 +7,52 @@ import (
 	"unicode"
 )
 
-// Status is what is known of an activity at one time.
+// A Status is the state of an activity at one time.
 type Status struct {
-	Message  string // the log line's
-	TimeName string // the name of the time it has taken: "elapsed" if empty
+	Message  string // of the log line
+	TimeName string // name of the elapsed time: "elapsed" if empty
 	Facts    []Fact
 }
 
-// Fact is one thing that is known.
+// A Fact is one property of a status.
 type Fact struct {
-	// Name and Value are a log's; without a name it is not logged.
+	// Name and Value are those of the log field; without a name it is not logged.
 	Name  string
 	Value any
-	// Bar is what a bar says; without it the fact is not on the bar. Where a line is
-	// too long, the facts of the highest Rank leave it first.
+	// Bar is the text on the bar; without it the fact is not on the bar. If the line is
+	// too long, the facts of the highest Rank are removed first.
 	Bar  string
 	Rank int
-	// NoTruncate facts are not cut to what room there is.
+	// NoTruncate facts are removed rather than truncated.
 	NoTruncate bool
 }
 
-// Percent is a fact of what part is done: 0.43 is 43 %.
+// Percent returns the fact of a completed fraction: 0.43 is 43 %.
 func Percent(done float64) Fact {
 	percent := int(100 * min(max(done, 0), 1))
 	return Fact{Name: "percent", Value: percent, Bar: gauge(percent), Rank: 1, NoTruncate: true}
 }
 
-func (m Status) attrs(elapsed time.Duration) []slog.Attr {
-	clock := m.TimeName
-	if clock == "" {
-		clock = "elapsed"
+func (s Status) attrs(elapsed time.Duration) []slog.Attr {
+	name := s.TimeName
+	if name == "" {
+		name = "elapsed"
 	}
 	var out []slog.Attr
-	for _, f := range m.Facts {
+	for _, f := range s.Facts {
 		if f.Name == "" {
 			continue
 		}
-		if s, ok := f.Value.(string); ok {
-			f.Value = Clean(s)
+		if text, ok := f.Value.(string); ok {
+			f.Value = Clean(text)
 		}
 		out = append(out, slog.Any(f.Name, f.Value))
 	}
-	return append(out, slog.Duration(clock, elapsed.Round(10*time.Millisecond)))
+	return append(out, slog.Duration(name, elapsed.Round(10*time.Millisecond)))
 }
 
-// Clean takes control characters out of what somebody else has written, a file's
-// name or another session's query: it must not move the cursor, nor look like
-// another line.
+// Clean replaces control characters in text from elsewhere, such as a file name or the query
+// of another session, so that it cannot move the cursor or look like another line.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -10,20 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a terminal understands (ECMA-48; DEC's private mode 7 is the wrapping of lines).
+// Control sequences of a terminal (ECMA-48; DEC private mode 7 is line wrapping).
 //
-// After the bar is drawn the cursor goes back to its first column. Where a terminal
-// that was made narrower has broken the bar into two lines, the cursor is then still
-// in the first of them, and what is erased from there on is all of the bar and
-// nothing else.
+// After the bar is drawn the cursor returns to its first column. If a terminal that was made
+// narrower has broken the bar into two lines, the cursor is still in the first of them, and
+// erasing from there removes the whole bar and nothing else.
 const (
 	eraseBar = "\r\x1b[J"
 	barStart = "\r\x1b[?7l"
 	barEnd   = "\x1b[J\x1b[?7h\r"
 )
 
-// Terminal is a terminal's standard error with a bar in its last line. What is
-// written to it appears above the bar.
+// A Terminal is a terminal's standard error with a bar in its last line. Output appears
+// above the bar.
 type Terminal struct {
 	out   io.Writer
 	width func() int
@@ -31,10 +30,10 @@ type Terminal struct {
 	mu      sync.Mutex
 	bar     func(width int) string
 	drawn   string
-	midLine bool // the last line that was written has not ended: there is no place for a bar
+	midLine bool // the last line written has no newline yet, so there is no line for the bar
 }
 
-// NewTerminal wraps a terminal; false if the file is none.
+// NewTerminal returns a Terminal for a file, and false if the file is not a terminal.
 func NewTerminal(f *os.File) (*Terminal, bool) {
 	fd := int(f.Fd())
 	if _, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); err != nil {
@@ -43,11 +42,11 @@ func NewTerminal(f *os.File) (*Terminal, bool) {
 	return &Terminal{out: f, width: func() int { return widthOf(fd) }}, true
 }
 
-// defaultWidth is that of a terminal that does not know its own, as a serial line's.
+// defaultWidth is the width of a terminal that does not report its own, such as a serial line.
 const defaultWidth = 80
 
-// widthOf is asked each time, because a window changes. It is 0 while we are in the
-// background, where the line belongs to somebody else.
+// widthOf returns the current width of the terminal, which changes with its window. It is 0
+// while the process is in the background, where another process owns the last line.
 func widthOf(fd int) int {
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
 		return 0
@@ -61,7 +60,7 @@ func widthOf(fd int) int {
 	return defaultWidth
 }
 
-// Draw shows the line that bar gives for a width; nil erases it.
+// Draw shows the line that bar returns for a width; nil erases it.
 func (t *Terminal) Draw(bar func(width int) string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,22 +78,22 @@ func (t *Terminal) Draw(bar func(width int) string) {
 	if text == eraseBar {
 		t.drawn = ""
 	}
-	_, _ = io.WriteString(t.out, text) // who cannot see the bar has lost nothing
+	_, _ = io.WriteString(t.out, text) // a failure only hides the bar
 }
 
-// text is what the bar says now.
+// text returns the current text of the bar.
 func (t *Terminal) text() string {
 	if t.bar == nil || t.midLine {
 		return ""
 	}
-	width := t.width() - 1 // the last column would make some terminals begin the next line
+	width := t.width() - 1 // some terminals start the next line after the last column
 	if width <= 0 {
 		return ""
 	}
 	return t.bar(width)
 }
 
-// Write puts p above the bar, in one piece.
+// Write writes p above the bar, without interruption.
 func (t *Terminal) Write(p []byte) (int, error) { return t.writeTo(t.out, p) }
 
 func (t *Terminal) writeTo(out io.Writer, p []byte) (int, error) {
@@ -115,7 +114,7 @@ func (t *Terminal) writeTo(out io.Writer, p []byte) (int, error) {
 	return n, err
 }
 
-// Writer is for another stream that may lead to the same terminal: standard output.
+// Writer returns a writer for another stream that may be the same terminal: standard output.
 func (t *Terminal) Writer(out io.Writer) io.Writer { return terminalWriter{t, out} }
 
 type terminalWriter struct {

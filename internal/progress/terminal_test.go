@@ -15,7 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/ptytest"
 )
 
-// immediate is a pace at which everything is shown.
+// immediate has intervals at which every status is shown.
 var immediate = Intervals{MaxInterval: time.Millisecond}
 
 func newTestBar(t *testing.T, columns int) (*ptytest.Terminal, *Terminal, *Display) {
@@ -23,7 +23,7 @@ func newTestBar(t *testing.T, columns int) (*ptytest.Terminal, *Terminal, *Displ
 	pty := ptytest.New(t, columns, 24)
 	term, ok := NewTerminal(pty.Device)
 	require.True(t, ok)
-	d := NewBar(term, immediate, func(s string) string { return strings.ReplaceAll(s, "geheim", "xxxxx") })
+	d := NewBar(term, immediate, func(s string) string { return strings.ReplaceAll(s, "s3cret", "xxxxx") })
 	t.Cleanup(d.Close)
 	return pty, term, d
 }
@@ -44,7 +44,7 @@ func lastLine(lines []string) string {
 	return lines[len(lines)-1]
 }
 
-// TestTheLogIsAboveTheBar, whatever comes when, and nothing of the bar stays.
+// Concurrent log lines appear above the bar, and nothing of the bar remains at the end.
 func TestTerminal_ConcurrentLog_StaysAboveBar(t *testing.T) {
 	t.Parallel()
 	pty, term, d := newTestBar(t, 60)
@@ -73,7 +73,7 @@ func TestTerminal_ConcurrentLog_StaysAboveBar(t *testing.T) {
 	assert.ElementsMatch(t, want, pty.Screen())
 }
 
-// TestTerminal_Resize_RedrawsBar while there is a bar in it, and wide again.
+// The window becomes narrow while it shows a bar, and wide again.
 func TestTerminal_Resize_RedrawsBar(t *testing.T) {
 	t.Parallel()
 	pty, term, d := newTestBar(t, 80)
@@ -91,36 +91,36 @@ func TestTerminal_Resize_RedrawsBar(t *testing.T) {
 	eventually(t, pty, func(s []string) bool { return len(s) == 1 })
 }
 
-// TestTerminal_UnfinishedLine_HidesBar belongs to somebody else: a bar would write over it.
+// The bar would overwrite a line without a newline.
 func TestTerminal_UnfinishedLine_HidesBar(t *testing.T) {
 	t.Parallel()
 	pty, term, d := newTestBar(t, 60)
 	d.Start().Show(barStatus("working"))
 	eventually(t, pty, func(s []string) bool { return strings.HasPrefix(lastLine(s), "working") })
-	_, err := io.WriteString(term, "Go on? ")
+	_, err := io.WriteString(term, "Continue? ")
 	require.NoError(t, err)
 	time.Sleep(2 * redrawInterval)
-	assert.Equal(t, []string{"Go on?"}, pty.Screen())
+	assert.Equal(t, []string{"Continue?"}, pty.Screen())
 	_, err = io.WriteString(term, "yes\n")
 	require.NoError(t, err)
-	eventually(t, pty, func(s []string) bool { return s[0] == "Go on? yes" && strings.HasPrefix(lastLine(s), "working") })
+	eventually(t, pty, func(s []string) bool { return s[0] == "Continue? yes" && strings.HasPrefix(lastLine(s), "working") })
 }
 
-// TestWhatOthersWroteStaysOnTheBar: a name cannot move the cursor or be wider than the window.
+// A name cannot move the cursor or be wider than the window.
 func TestTerminal_ControlCharacters_StayOnBar(t *testing.T) {
 	t.Parallel()
 	pty, term, d := newTestBar(t, 40)
 	_, err := fmt.Fprintln(term, "above")
 	require.NoError(t, err)
-	d.Start().Show(Status{Facts: []Fact{{Bar: "geheim"}, {Bar: "1_\x1b[2J\x1b[1A\r\nforged\u009b2K\u202e漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"}}})
+	d.Start().Show(Status{Facts: []Fact{{Bar: "s3cret"}, {Bar: "1_\x1b[2J\x1b[1A\r\nforged\u009b2K\u202e漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字"}}})
 	eventually(t, pty, func(s []string) bool { return len(s) == 2 && strings.Contains(s[1], "forged") })
 	assert.Equal(t, "above", pty.Screen()[0])
 	assert.NotContains(t, pty.Text(), "unknown sequence")
-	assert.NotContains(t, pty.Sent(), "geheim")
+	assert.NotContains(t, pty.Sent(), "s3cret")
 	assert.LessOrEqual(t, len([]rune(pty.Screen()[1])), 40)
 }
 
-// TestInnerWaits: what was begun last is shown, and then what it was begun in again.
+// The newest activity is shown, and after its end the one before it.
 func TestDisplay_NestedActivity_ShowsNewest(t *testing.T) {
 	t.Parallel()
 	pty, _, d := newTestBar(t, 60)
