@@ -20,7 +20,8 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/sample"
 )
 
-// migrated says where each file of chart/ci leaves its database, which has the file's name: the version, and whether it is dirty.
+// expectedVersions has the expected row of the version table for each file of chart/ci: the version, and whether it is dirty. The
+// database has the file's name.
 var expectedVersions = map[string]string{
 	"argocd":                "5|f",
 	"disabled":              "",
@@ -40,7 +41,7 @@ var expectedVersions = map[string]string{
 	"url":                   "5|f",
 }
 
-// Each file of chart/ci is installed and uninstalled, in an environment made for them all, as hack/ct.sh lets chart-testing do it.
+// TestChartCI_EachValuesFile_Installs installs and uninstalls each file of chart/ci in a common environment, as chart-testing does in hack/ct.sh.
 func TestChartCI_EachValuesFile_Installs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a cluster takes longer than -short allows")
@@ -60,7 +61,7 @@ func TestChartCI_EachValuesFile_Installs(t *testing.T) {
 	}
 }
 
-// prepareCI makes the environment. It ends when the test and its subtests do; after a failure it is kept.
+// prepareCI creates the environment. It is deleted after the test and its subtests, unless one failed.
 func prepareCI(t *testing.T) *kube.Client {
 	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
 	defer cancel()
@@ -87,7 +88,7 @@ func prepareCI(t *testing.T) *kube.Client {
 	return client
 }
 
-// ciRelease is the release of one file.
+// A ciRelease is the release of one file.
 type ciRelease struct {
 	t        *testing.T
 	client   *kube.Client
@@ -111,7 +112,7 @@ func (r ciRelease) run(file string) {
 	r.helm("uninstall", name, "--wait")
 }
 
-// version reads the version table; one of the files gives it another name.
+// version returns the row of the version table, which has another name in one of the files.
 func (r ciRelease) version() string {
 	table := "schema_migrations"
 	if r.scenario == "everything" {
@@ -122,7 +123,7 @@ func (r ciRelease) version() string {
 	return strings.TrimSpace(rows)
 }
 
-// helm runs the command of the scripts, in a process of its own: Helm's settings and log are a process's.
+// helm runs the scenarios' helm command in a separate process, because Helm's settings and log are global.
 func (r ciRelease) helm(args ...string) {
 	r.t.Helper()
 	cmd := exec.CommandContext(r.t.Context(), "helm", args...)

@@ -17,18 +17,18 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/release"
 )
 
-// patience is how long a scenario waits for what has to come true. It is no measure of speed: what is well takes moments, and a machine that has much
-// else to do can stand still for half a minute.
+// waitTimeout is the maximum time that a scenario waits for a condition. It is long because a busy machine can stall for half a
+// minute.
 const waitTimeout = 3 * time.Minute
 
-// What Setup puts into a script's environment for the commands.
+// Environment variables that setup sets for the commands.
 const (
 	envKubeconfig = "KUBECONFIG"
 	envNamespace  = "NAMESPACE"
 )
 
-// commands are what scripts have beside testscript's own. Each runs in a process of its own, as a person's would: it
-// can go to the background with & and be sent a signal.
+// commands are the scenarios' commands in addition to testscript's own. Each runs in its own process, so that it can run in
+// the background with & and get signals.
 var commands = map[string]func(){
 	"helm":  main(helmCommand),
 	"kube":  main(kubeCommand),
@@ -37,14 +37,14 @@ var commands = map[string]func(){
 	"probe": main(probeCommand),
 	"leaks": main(leaksCommand),
 	"may":   main(permissionCommand),
-	// Those of the scenarios in which things go wrong half-way.
+	// Commands of the scenarios with faults.
 	"disrupt": main(disruptCommand),
 	"slow":    main(slowMigrationCommand),
 	"right":   main(consistencyCommand),
 	"schema":  main(schemaCommand),
 }
 
-// main makes a command a program; its context ends with SIGINT and SIGTERM.
+// main returns a command as a program. SIGINT and SIGTERM cancel its context.
 func main(run func(ctx context.Context, args []string) error) func() {
 	return func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -60,7 +60,7 @@ func client() (*kube.Client, error) {
 	return kube.New(os.Getenv(envKubeconfig), os.Getenv(envNamespace))
 }
 
-// helmCommand is Helm 3, through its SDK; the flags are the command line's.
+// helmCommand runs Helm 3 through its SDK, with the flags of its command line.
 func helmCommand(ctx context.Context, args []string) error {
 	cmd := release.Command(os.Stdout, os.Stderr)
 	cmd.SetArgs(args)
@@ -138,7 +138,7 @@ func waitFor(ctx context.Context, cluster *kube.Client, q kube.Query, template, 
 	return nil
 }
 
-// logs prints the logs of the pods that match, as soon as there is what the pattern asks for.
+// logs prints the logs of the pods that match, once the pattern matches them.
 func logs(ctx context.Context, cluster *kube.Client, selector, pattern string) error {
 	want, err := regexp.Compile(pattern)
 	if err != nil {
@@ -166,7 +166,7 @@ func apply(ctx context.Context, cluster *kube.Client, files []string) error {
 		if err != nil {
 			return err
 		}
-		// testscript fills in no variables in files.
+		// testscript does not expand variables in files.
 		filled := variable.ReplaceAllStringFunc(string(text), func(v string) string { return os.Getenv(v[2 : len(v)-1]) })
 		if err := cluster.Apply(ctx, name, strings.NewReader(filled), dryRun); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 //
 //	database VARIABLE
 //
-// makes another database for the scenario, with the same role and password, and puts its name into the variable.
+// creates another database for the scenario, with the same role and password, and sets the variable to its name.
 func databaseCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("database VARIABLE")
@@ -26,7 +26,7 @@ func databaseCommand(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() {
 		drop := fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", pq.QuoteIdentifier(name))
 		if _, err := suite.database.Query(context.Background(), "postgres", "postgres", drop); err != nil {
-			ts.Logf("database is left: %v", err)
+			ts.Logf("database not deleted: %v", err)
 		}
 	})
 	ts.Setenv(args[0], name)

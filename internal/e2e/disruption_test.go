@@ -13,12 +13,11 @@ import (
 
 // disruptCommand:
 //
-//	disrupt evict SELECTOR    as `kubectl drain` does with the pods of a node
-//	disrupt kill SELECTOR     with SIGKILL, as when memory or node is lost
+//	disrupt evict SELECTOR    as by `kubectl drain`
+//	disrupt kill SELECTOR     by SIGKILL, as after a failure of the node
 //
-// There is one node for all scenarios. So a scenario that drains it evicts its own namespace's pods (SELECTOR "") and
-// does not cordon the node: that would keep the other scenarios' pods from starting. What drain and cordon add, that
-// the new pods start somewhere else, is the scheduler's and not ours.
+// All scenarios share one node. A scenario that drains it evicts the pods of its own namespace (SELECTOR "") and does not
+// cordon the node, which would prevent the start of the other scenarios' pods.
 func disruptCommand(ctx context.Context, args []string) error {
 	if len(args) != 2 || args[0] != "evict" && args[0] != "kill" {
 		return errors.New("disrupt evict|kill SELECTOR")
@@ -35,10 +34,10 @@ func disruptCommand(ctx context.Context, args []string) error {
 	return cluster.Evict(ctx, args[1])
 }
 
-// slowCommand is for the migration of testdata/slow, which works until it may end:
+// slowMigrationCommand controls the migration of testdata/slow, which runs until it may end:
 //
-//	slow begun [FILE]    waits until a session works on it, another one than FILE holds, and prints the session's pid
-//	slow end             lets it end, now and whenever it runs again
+//	slow begun [FILE]    waits until a session other than that of FILE runs it, and prints the session's pid
+//	slow end             lets it end, now and in later runs
 func slowMigrationCommand(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "end":
@@ -64,9 +63,8 @@ func slowMigrationCommand(ctx context.Context, args []string) error {
 	return errors.New("slow begun [FILE], or slow end")
 }
 
-// rightQuery has one row, of what must hold of a database when all is over: where it is; that each version was applied
-// once, without a gap, and that this is the last that the journal says of it; how many indexes are invalid; how many
-// sessions a migrator has left.
+// consistencyQuery returns one row about the final state of a database: its version, the versions that were applied once as
+// their last row of the history table, and the numbers of unsettled runs, invalid indexes and remaining sessions.
 const consistencyQuery = `SELECT concat_ws(' ',
 	'version', (SELECT string_agg(version || CASE WHEN dirty THEN ' dirty' ELSE '' END, ',') FROM schema_migrations),
 	'applied', (SELECT string_agg(migration_version::text, ',' ORDER BY migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'),
@@ -75,12 +73,12 @@ const consistencyQuery = `SELECT concat_ws(' ',
 	'invalid', (SELECT count(*) FROM pg_index WHERE NOT indisvalid),
 	'sessions', (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock'))`
 
-// rightCommand:
+// consistencyCommand:
 //
 //	right VERSION
 //
-// fails unless the database is at that version and as it must be; see rightQuery. It waits for sessions to end: the
-// server notices some seconds later that a client was killed.
+// fails unless the database is consistent at that version; see consistencyQuery. It waits until sessions end, because the
+// server detects a killed client with a delay of some seconds.
 func consistencyCommand(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("right VERSION")
@@ -102,7 +100,7 @@ func consistencyCommand(ctx context.Context, args []string) error {
 	fmt.Print(have)
 	if err != nil {
 		history, _ := query(context.WithoutCancel(ctx), "SELECT migration_version, run_direction, run_outcome, statements_applied, statements_total, run_pod, run_error FROM schema_migrations_history ORDER BY run_id")
-		return fmt.Errorf("the database is not as it must be, which is %s%w; the journal:\n%s", want, err, history)
+		return fmt.Errorf("the database is inconsistent, want %s%w; the history:\n%s", want, err, history)
 	}
 	return nil
 }

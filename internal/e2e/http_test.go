@@ -15,7 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/kube"
 )
 
-// port is the one of the sample application's service.
+// port is the port of the sample application's service.
 const port = ":http"
 
 // httpCommand:
@@ -23,7 +23,7 @@ const port = ":http"
 //	http [-until REGEXP] METHOD SERVICE /PATH [BODY]
 //
 // sends a request through the API server and prints status and body. A status from 400 on is an error. With -until it
-// asks again until status and body match: a service forgets its old pods a little later.
+// repeats the request until status and body match: a service removes its old pods with a delay.
 func httpCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("http", flag.ContinueOnError)
 	until := flags.String("until", "", "what the answer must match")
@@ -61,10 +61,9 @@ func httpCommand(ctx context.Context, args []string) error {
 //
 //	probe SERVICE &probe&  ...  kill -INT probe  ...  wait probe
 //
-// asks the sample application for its version and its bookings, over and over, until it is interrupted; then it prints
-// how many answers there were and which processes gave them. From its first good answer on (a new service has no
-// endpoints for a moment, even after helm's --wait) a request without one is a failure of the command, and so is it
-// never to have had one.
+// requests the version and the bookings of the sample application until it is interrupted. It then prints the number of
+// answers and the processes that gave them. The command fails if a request fails after the first successful one (a new
+// service has no endpoints at first, even after helm's --wait), or if none succeeds.
 func probeCommand(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return errors.New("probe SERVICE")
@@ -94,7 +93,7 @@ type prober struct {
 }
 
 func (p *prober) ask(path string) {
-	// Not the command's own context: a request under way when the command is interrupted is no failure.
+	// Not the command's context: a request that runs when the command is interrupted is not a failure.
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	status, body, err := p.cluster.HTTP(ctx, "GET", p.service+port, path, nil)

@@ -16,11 +16,11 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/sample"
 )
 
-// imageCommand is a command that runs in the tests' own process, for it needs their home and their cache:
+// imageCommand runs in the process of the tests, because it needs their home and cache:
 //
 //	image tools|helper
 //
-// builds an image that only some scenarios need, and puts it into the cluster.
+// builds an image that only some scenarios need, and loads it into the cluster.
 func imageCommand(ts *testscript.TestScript, neg bool, args []string) {
 	build, known := map[string]func() error{"tools": toolsImage, "helper": helperImage}[strings.Join(args, " ")]
 	if neg || !known {

@@ -20,9 +20,9 @@ import (
 //
 //	leaks MARK...
 //
-// searches all that the scenario has left behind for the marks, in clear and in the forms that a mark may take: Helm's stored
-// releases, objects, kubectl describe, logs, the journals, and what other roles see of the sessions. It prints how much it has
-// searched, and fails with the places that have one. The chart's own Secret is the place where they belong, and is left out.
+// searches Helm's stored releases, objects, kubectl describe, logs, history tables, and the sessions as other roles see them for
+// the marks, in clear and encoded. It prints the size of the searched text, and fails with the places of the marks. It does not
+// search the chart's own Secret.
 func leaksCommand(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return errors.New("leaks MARK...")
@@ -38,7 +38,7 @@ func leaksCommand(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, table := range []string{"schema_migrations_history", "schema_migrations_exec_history", "pg_stat_activity"} {
-		// A table that is not there has nothing in it.
+		// A table that does not exist is empty.
 		rows, err := query(ctx, fmt.Sprintf(`SELECT coalesce(string_agg(x::text, E'\n'), '') FROM (SELECT query_to_xml(
 			'SELECT * FROM ' || to_regclass('%[1]s')::text, true, true, '') AS x) t`, table))
 		if err != nil {
@@ -65,22 +65,22 @@ func leaksCommand(ctx context.Context, args []string) error {
 	return nil
 }
 
-// forms are the ways in which a mark may stand somewhere. Base64 of a text that holds it depends on where in the text it begins:
-// there are three ways, and of each the part that does not depend on the text around it.
+// encodings returns the possible encodings of a mark. Its base64 encoding depends on its position in the text modulo three. Each of
+// the three is without the characters that depend on the surrounding text.
 func encodings(mark string) map[string]string {
-	all := map[string]string{"as it is": mark, "in a URL": url.QueryEscape(mark), "in hex": hex.EncodeToString([]byte(mark))}
+	all := map[string]string{"unencoded": mark, "in a URL": url.QueryEscape(mark), "in hex": hex.EncodeToString([]byte(mark))}
 	if quoted, err := json.Marshal(mark); err == nil {
 		all["in JSON"] = strings.Trim(string(quoted), `"`)
 	}
 	for before := range 3 {
 		encoded := base64.RawStdEncoding.EncodeToString(append(make([]byte, before), mark...))
-		whole := (before + len(mark)) / 3 * 4 // characters that have no bits of what follows
+		whole := (before + len(mark)) / 3 * 4 // characters without bits of the following text
 		all[fmt.Sprintf("in base64, %d", before)] = encoded[[]int{0, 2, 3}[before]:whole]
 	}
 	return all
 }
 
-// A mark is found in base64 wherever in the text it stands.
+// TestForms_Base64_MarkIsFound checks each position of a mark in a base64 text.
 func TestForms_Base64_MarkIsFound(t *testing.T) {
 	t.Parallel()
 	const mark = "marked-password"

@@ -17,15 +17,14 @@ import (
 
 var (
 	clusterName = flag.String("cluster", cluster.TestName,
-		"kind cluster to use; it is made if it is not there, and left running for the next time (make clean removes it)")
+		"kind cluster to use; created if it does not exist, and kept for the next run (make clean removes it)")
 	keep = flag.Bool("keep", false, "keep the namespaces and databases of scenarios that passed, too")
 )
 
-// parallel is how many scenarios run at once unless -parallel says otherwise: they wait more than they work, so it is
-// not the number of cores.
+// parallel is the default number of concurrent scenarios. It may exceed the number of cores, because scenarios mostly wait.
 const parallel = 5
 
-// shared is what all scenarios share.
+// A shared has the resources that all scenarios share.
 type shared struct {
 	kubeconfig string
 	charts     sample.Charts
@@ -33,7 +32,7 @@ type shared struct {
 	helm4      string
 	// helm4Library is a program that embeds Helm 4's library as Flux's helm-controller does.
 	helm4Library string
-	// discovery is a folder in which the commands' processes share what they learnt of the API.
+	// discovery is the folder of the commands' shared cache of API discovery.
 	discovery string
 }
 
@@ -43,7 +42,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(run{m}, commands)
 }
 
-// run is the test run proper; testscript.Main calls it unless this process is one of the commands.
+// run runs the tests. testscript.Main calls it unless the process is one of the commands.
 type run struct{ m *testing.M }
 
 func (r run) Run() int {
@@ -63,6 +62,6 @@ func (r run) Run() int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	fmt.Fprintf(os.Stderr, "e2e: the stage is set after %s\n", time.Since(start).Round(time.Second))
+	fmt.Fprintf(os.Stderr, "e2e: set up in %s\n", time.Since(start).Round(time.Second))
 	return r.m.Run()
 }

@@ -8,12 +8,12 @@ import (
 
 // mayCommand:
 //
-//	may USER VERB RESOURCE
+//	may USER ACTION RESOURCE
 //
-// fails unless that user may do that in the scenario's namespace.
+// fails unless the user has this permission in the scenario's namespace.
 func permissionCommand(ctx context.Context, args []string) error {
 	if len(args) != 3 {
-		return errors.New("may USER VERB RESOURCE")
+		return errors.New("may USER ACTION RESOURCE")
 	}
 	cluster, err := client()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/kube"
 )
 
-// password is that of every scenario's role; passwords.txtar sets others. It is no word of anything else, or that would be made unreadable, too.
+// password is the password of each scenario's role, except in passwords.txtar. It occurs in no other text, which would be redacted, too.
 const password = "open-sesame"
 
 func TestScenarios(t *testing.T) {
@@ -34,7 +34,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-// scripts are the scenarios, long ones first: what begins last should not be what all wait for.
+// scripts returns the scenarios, long ones first, so that none runs alone at the end.
 func scripts(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
@@ -49,7 +49,7 @@ func scripts(t *testing.T) []string {
 	return files
 }
 
-// setup gives a script its own namespace and database.
+// setup creates a scenario's namespace and database.
 func (s *shared) setup(env *testscript.Env) error {
 	name := strings.TrimPrefix(filepath.Base(env.WorkDir), "script-")
 	name = fmt.Sprintf("%s-%s", name, strings.ToLower(rand.Text()[:5]))
@@ -88,7 +88,7 @@ func (s *shared) setup(env *testscript.Env) error {
 	return nil
 }
 
-// environment is the same for all scripts, but for the folders that Helm writes to.
+// environment returns the environment of all scenarios, with separate folders for Helm.
 func (s *shared) environment(work string) map[string]string {
 	env := map[string]string{
 		envKubeconfig:   s.kubeconfig,
@@ -99,7 +99,7 @@ func (s *shared) environment(work string) map[string]string {
 		"SHIPLOCK":      s.charts.Shiplock,
 		"HELM4":         s.helm4,
 		"HELM4_LIBRARY": s.helm4Library,
-		"GOGC":          "400", // some hundred processes of helm, each ended before its memory matters
+		"GOGC":          "400", // several hundred short-lived processes of helm
 	}
 	for _, folder := range []string{"CACHE", "CONFIG", "DATA"} {
 		env["HELM_"+folder+"_HOME"] = filepath.Join(work, ".helm", strings.ToLower(folder))
@@ -111,7 +111,7 @@ func (s *shared) environment(work string) map[string]string {
 	return env
 }
 
-// teardown keeps what a failed scenario leaves, and tells about it; what a good one leaves is deleted.
+// teardown deletes a scenario's namespace and database. After a failure it keeps them and logs the diagnosis.
 func (s *shared) teardown(t testscript.T, cluster *kube.Client) {
 	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
@@ -126,9 +126,9 @@ func (s *shared) teardown(t testscript.T, cluster *kube.Client) {
 		return
 	}
 	if err := cluster.DeleteNamespace(ctx); err != nil {
-		t.Log("namespace is left: ", err)
+		t.Log("namespace not deleted: ", err)
 	}
 	if err := s.database.Drop(ctx, cluster.Namespace); err != nil {
-		t.Log("database is left: ", err)
+		t.Log("database not deleted: ", err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 //
 //	schema
 //
-// prints all that the scenario's schema is made of, by the query that `migrator rehearse` compares with: every object with its
-// definition, but for our own tables.
+// prints the objects of the scenario's schema with their definitions, by the query of `migrator rehearse`, without Shiplock's own
+// tables.
 func schemaCommand(ctx context.Context, args []string) error {
 	if len(args) != 0 {
 		return errors.New("schema takes no arguments")
@@ -29,10 +29,10 @@ func schemaCommand(ctx context.Context, args []string) error {
 	for i, name := range ownTables {
 		all = strings.ReplaceAll(all, fmt.Sprintf("$%d", i+1), pq.QuoteLiteral(name))
 	}
-	// With an empty path every name is printed in full.
+	// With an empty search path, every name is qualified.
 	out, err := query(ctx, "SET search_path = ''", strings.TrimSuffix(strings.TrimSpace(all), ";")+" ORDER BY 1, 2")
 	if err == nil && strings.Count(out, "\n") < 10 {
-		err = errors.New("there is no schema to speak of")
+		err = errors.New("the schema is empty")
 	}
 	fmt.Print(out)
 	return err

@@ -12,7 +12,8 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/stage"
 )
 
-// build sets up what the scenarios share. Cold, on two cores, the cluster's programs alone compile for some minutes.
+// build sets up the cluster, images and charts that the scenarios share. Without a cache, the cluster's programs alone compile
+// for several minutes on two cores.
 func (s *shared) build(dir, clusterName string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
 	defer cancel()
@@ -20,7 +21,7 @@ func (s *shared) build(dir, clusterName string) error {
 	if err != nil {
 		return err
 	}
-	// Helm 4 comes as programs only: its module has no place beside Helm 3's.
+	// Helm 4 is used as a program only: its module conflicts with Helm 3's.
 	install := exec.CommandContext(ctx, filepath.Join(base.Root, "hack", "tools", "install.sh"), "helm4", "helm4-library")
 	install.Stderr = os.Stderr
 	output, err := install.Output()

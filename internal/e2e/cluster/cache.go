@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// CacheDir is where everything that only the first run pays for is kept, and the clusters' kubeconfigs.
+// CacheDir returns the folder of cached builds and of the clusters' kubeconfigs.
 func CacheDir() string {
 	if dir := os.Getenv("SHIPLOCK_CACHE"); dir != "" {
 		return dir
@@ -16,8 +16,8 @@ func CacheDir() string {
 	return filepath.Join(cmp.Or(os.Getenv("XDG_CACHE_HOME"), filepath.Join(os.Getenv("HOME"), ".cache")), "shiplock")
 }
 
-// lock holds the file at path against other processes until the function it returns is called. The kernel
-// lets go of it when we die.
+// lock locks the file at path against other processes until the returned function is called. The kernel
+// releases the lock when the process ends.
 func lock(path string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ func lock(path string) (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
-// checkout finds the folder of this project's source above the working directory.
+// checkout returns the repository's root, above the working directory.
 func checkout() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -9,31 +9,31 @@ import (
 	"path/filepath"
 )
 
-// TestName is the cluster that the tests of this project share.
+// TestName is the name of the cluster that the tests share.
 const TestName = "shiplock-test"
 
-// Options say which cluster is wanted; the zero value is the one for tests.
+// Options select a cluster. The zero value is the cluster for tests.
 type Options struct {
 	// Name distinguishes clusters on one machine. Default TestName.
 	Name string
-	// NodeImage is the image of the node. Default: SHIPLOCK_NODE_IMAGE, else kind's own where a registry can
-	// be reached, else the one that hack/node builds.
+	// NodeImage is the image of the node. Default: SHIPLOCK_NODE_IMAGE, kind's own if a registry is
+	// reachable, or the one that hack/node builds.
 	NodeImage string
-	// Log takes one line a step of what takes long. Default: nowhere.
+	// Log gets a line for each long step. Default: none.
 	Log io.Writer
 }
 
-// Cluster is a running cluster of one node.
+// A Cluster is a running cluster of one node.
 type Cluster struct {
 	Name string
-	// Kubeconfig is a file of this cluster's own.
+	// Kubeconfig is the path of the cluster's kubeconfig.
 	Kubeconfig string
 	Engine     *Engine
 	log        io.Writer
 }
 
-// Ensure returns the cluster of that name: the one that runs when it is healthy and of the same node image,
-// else a new one in its place. Processes that ask for the same name at once get the same cluster.
+// Ensure returns the cluster of a name. It replaces a cluster that is unhealthy or has another node image.
+// Concurrent processes get the same cluster.
 func Ensure(ctx context.Context, o Options) (*Cluster, error) {
 	engine, err := Detect(ctx)
 	if err != nil {
@@ -62,7 +62,7 @@ func Ensure(ctx context.Context, o Options) (*Cluster, error) {
 	return c, c.raiseLimit(ctx)
 }
 
-// Delete removes the cluster of that name, whatever state it is in. It is no error when there is none.
+// Delete removes the cluster of a name in any state. A missing cluster is not an error.
 func Delete(ctx context.Context, name string) error {
 	engine, err := Detect(ctx)
 	if err != nil {
@@ -88,10 +88,10 @@ func newCluster(engine *Engine, o Options) *Cluster {
 
 func (c *Cluster) dir() string { return filepath.Join(CacheDir(), "clusters", c.Name) }
 
-// node is the name that kind gives the only node's container.
+// node returns the name of the node's container.
 func (c *Cluster) node() string { return c.Name + "-control-plane" }
 
-// Env is what other programs (kubectl, helm, kind, the engine) need in their environment for this cluster.
+// Env returns the environment of other programs (kubectl, helm, kind, the engine) for this cluster.
 func (c *Cluster) Env() []string {
 	env := []string{"KUBECONFIG=" + c.Kubeconfig, "KIND_EXPERIMENTAL_PROVIDER=" + c.Engine.Name}
 	if conf := os.Getenv("CONTAINERS_CONF"); conf != "" {
@@ -100,7 +100,7 @@ func (c *Cluster) Env() []string {
 	return env
 }
 
-// Postgres puts the database image for tests into the cluster and returns its name there.
+// Postgres loads the database image for tests into the cluster and returns its name.
 func (c *Cluster) Postgres(ctx context.Context) (string, error) {
 	image, err := c.Engine.postgresImage(ctx, c.log)
 	if err != nil {

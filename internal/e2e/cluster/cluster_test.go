@@ -39,7 +39,7 @@ func TestSameImage_ShortName_Matches(t *testing.T) {
 	assert.False(t, sameImage("localhost/mynode:v1", "node:v1"))
 }
 
-// The kubeconfig tells a finished cluster from a half-made one, so it must be gone before the node is.
+// A kubeconfig marks a complete cluster, so it must be removed before the node.
 func TestRemove_Kubeconfig_IsRemovedFirst(t *testing.T) {
 	t.Setenv("SHIPLOCK_CACHE", t.TempDir())
 	engine, _ := fakeEngine(t, "exit 1")
@@ -70,14 +70,14 @@ func TestDiagnose_KindOutput_IsWritten(t *testing.T) {
 	engine, _ := fakeEngine(t, `case "$*" in *kubelet) printf '\033[31mno such cgroup\033[0m\n' ;; *containerd) echo unseen >&2; exit 1 ;; esac`)
 	c := newCluster(engine, Options{Name: "some"})
 	log := &kindLog{progress: io.Discard}
-	log.V(3).Info("what kubeadm said")
+	log.V(3).Info("output of kubeadm")
 	cause := errors.New("kubeadm init")
 	err := c.diagnose(cause, log)
 	require.ErrorIs(t, err, cause)
 	assert.ErrorContains(t, err, "== --unit=kubelet\nno such cgroup\n")
 	all, readErr := os.ReadFile(filepath.Join(c.dir(), "failure.log"))
 	require.NoError(t, readErr)
-	assert.Contains(t, string(all), "what kubeadm said")
+	assert.Contains(t, string(all), "output of kubeadm")
 	assert.Contains(t, string(all), "unseen")
 	assert.ErrorContains(t, err, "failure.log")
 }

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// etcd waits for the disk at every write otherwise, and nobody needs this data after a power cut.
+	// Without this option etcd waits for the disk at every write. The data need not survive a power failure.
 	fastEtcd = `kind: ClusterConfiguration
 etcd:
   local:
@@ -15,7 +15,7 @@ etcd:
     - name: unsafe-no-fsync
       value: "true"
 `
-	// One node has memory enough, and processor time is what it lacks.
+	// Processor time is scarcer than memory.
 	lessCollecting = `kind: ClusterConfiguration
 apiServer:
   extraEnvs: &gc
@@ -27,13 +27,13 @@ etcd:
   local:
     extraEnvs: *gc
 `
-	// From 1.35 on the kubelet refuses cgroup v1 unless told.
+	// Since 1.35, the kubelet rejects cgroup v1 by default.
 	cgroupV1 = `kind: KubeletConfiguration
 failCgroupV1: false
 `
 )
 
-// config is one node of image, with its API server at a port of loopback; 0 lets kind choose.
+// config returns the configuration of one node, with its API server on a port of loopback; with 0, kind chooses the port.
 func config(image string, port int32) *v1alpha4.Cluster {
 	c := &v1alpha4.Cluster{
 		Networking:           v1alpha4.Networking{APIServerPort: port},

@@ -32,8 +32,8 @@ func (c *Cluster) create(ctx context.Context, image string) error {
 	return nil
 }
 
-// createWithKind is kind's Create, which knows no context: when ours ends, the node is taken away from under
-// it, again and again in case it was not there yet, and what Create does next fails.
+// createWithKind runs kind's Create, which takes no context. When the context ends, it removes the node repeatedly,
+// until Create fails.
 func (c *Cluster) createWithKind(ctx context.Context, image string, kindLog *kindLog) error {
 	created := make(chan error, 1)
 	go func() {
@@ -41,7 +41,7 @@ func (c *Cluster) createWithKind(ctx context.Context, image string, kindLog *kin
 			kind.CreateWithV1Alpha4Config(config(image, apiPort(c.Name))),
 			kind.CreateWithKubeconfigPath(c.Kubeconfig),
 			kind.CreateWithWaitForReady(time.Minute),
-			kind.CreateWithRetain(true), // for explain; the next Ensure replaces it
+			kind.CreateWithRetain(true), // for diagnose; the next Ensure replaces it
 			kind.CreateWithDisplayUsage(false),
 			kind.CreateWithDisplaySalutation(false))
 	}()
@@ -67,8 +67,7 @@ func (c *Cluster) createWithKind(ctx context.Context, image string, kindLog *kin
 	}
 }
 
-// remove deletes the kubeconfig, the node and its volumes, in an order that never leaves a kubeconfig of a cluster that
-// is half gone: it is what tells a finished cluster from one whose creation was killed.
+// remove deletes the kubeconfig, the node and its volumes, in this order: a kubeconfig marks a complete cluster.
 func (c *Cluster) remove(ctx context.Context) error {
 	if err := os.Remove(c.Kubeconfig); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -82,7 +81,7 @@ func (c *Cluster) remove(ctx context.Context) error {
 			return err
 		}
 	}
-	// kind names the volume behind a podman node's /var itself, so it is no anonymous one and would stay
+	// kind names the volume of a podman node's /var, so it is not removed with the anonymous ones
 	volumes, err := c.Engine.Run(ctx, "volume", "ls", "--quiet", "--filter", "label="+c.node())
 	if err != nil || volumes == "" {
 		return err
@@ -91,7 +90,7 @@ func (c *Cluster) remove(ctx context.Context) error {
 	return err
 }
 
-// ensureModules makes the folder that kind mounts into every node; a kernel without modules may have none.
+// ensureModules creates the folder of kernel modules, which kind mounts into every node.
 func ensureModules() error {
 	const dir = "/lib/modules"
 	if _, err := os.Stat(dir); err == nil {

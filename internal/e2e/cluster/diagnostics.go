@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/kind/pkg/log"
 )
 
-// explain writes all that tells why a cluster did not come up to a file, and returns err with the end of it.
-// It has a time of its own: the caller's may be what ran out.
+// diagnose writes the logs of a failed cluster to a file, and returns err with their last lines. It has its own
+// timeout, because the caller's may have expired.
 func (c *Cluster) diagnose(err error, kindLog *kindLog) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -38,12 +38,12 @@ func (c *Cluster) diagnose(err error, kindLog *kindLog) error {
 	if writeErr := replaceFile(path, []byte(all.String())); writeErr != nil {
 		path = writeErr.Error()
 	}
-	return fmt.Errorf("%w\n%s(everything: %s)", err, end.String(), path)
+	return fmt.Errorf("%w\n%s(full logs: %s)", err, end.String(), path)
 }
 
 var escapes = regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`)
 
-// excerpt is the last lines of a log, as long as a person reads and without a terminal's colours.
+// excerpt returns the last lines of a log, shortened and without escape sequences.
 func excerpt(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(tail(escapes.ReplaceAllString(text, ""), 8)) {
@@ -53,7 +53,7 @@ func excerpt(text string) string {
 	return b.String()
 }
 
-// journal is kind's logger: its steps go to progress, and all it says is kept for explain.
+// A kindLog is kind's logger. It writes the steps to progress, and keeps all messages for diagnose.
 type kindLog struct {
 	progress io.Writer
 	mu       sync.Mutex
@@ -72,7 +72,7 @@ func (j *kindLog) write(text string) {
 	fmt.Fprintln(&j.all, strings.TrimRight(text, "\n"))
 }
 
-// Warn, Warnf, Error, Errorf and V make it a log.Logger.
+// Warn, Warnf, Error, Errorf and V implement log.Logger.
 func (j *kindLog) Warn(message string)              { j.write(message) }
 func (j *kindLog) Warnf(format string, args ...any) { j.write(fmt.Sprintf(format, args...)) }
 
@@ -95,5 +95,5 @@ func (v verbosity) Info(message string) {
 
 func (v verbosity) Infof(format string, args ...any) { v.Info(fmt.Sprintf(format, args...)) }
 
-// Enabled is true up to the level at which kind logs what kubeadm said.
+// Enabled reports whether the level is at most that of kubeadm's output.
 func (v verbosity) Enabled() bool { return v.level <= 3 }

@@ -1,6 +1,5 @@
-// Package cluster gives tests and the demo a real Kubernetes cluster: kind, on Docker where it works and on
-// podman otherwise, with kind's own node image where that can be pulled and the one that hack/node builds
-// where it cannot.
+// Package cluster creates Kubernetes clusters for tests and the demo with kind, on Docker or podman. It uses
+// kind's node image if a registry is reachable, and otherwise the one that hack/node builds.
 package cluster
 
 import (
@@ -15,14 +14,14 @@ import (
 	"sigs.k8s.io/kind/pkg/cluster"
 )
 
-// Engine runs containers and builds images.
+// An Engine runs containers and builds images.
 type Engine struct {
-	// Name is the program: docker or podman.
+	// Name is the program's name: docker or podman.
 	Name string
 }
 
-// Detect finds the engine that works here. For podman it may set CONTAINERS_CONF in this process, which kind
-// and every other child then inherit.
+// Detect returns the first engine that works. For podman it may set CONTAINERS_CONF in this process, which kind
+// and other child processes inherit.
 func Detect(ctx context.Context) (*Engine, error) {
 	name, err := choose(ctx, probe)
 	if err != nil {
@@ -36,8 +35,8 @@ func Detect(ctx context.Context) (*Engine, error) {
 	return &Engine{Name: name}, nil
 }
 
-// choose takes the first engine whose probe succeeds. A docker client without a daemon is common, so being
-// installed is not enough.
+// choose returns the first engine whose probe succeeds. Installation is not enough, because a docker client
+// without a daemon is common.
 func choose(ctx context.Context, probe func(context.Context, string) error) (string, error) {
 	var tried []error
 	for _, name := range []string{"docker", "podman"} {
@@ -47,7 +46,7 @@ func choose(ctx context.Context, probe func(context.Context, string) error) (str
 		}
 		tried = append(tried, fmt.Errorf("%s: %w", name, err))
 	}
-	return "", fmt.Errorf("no container engine works (hack/setup.sh engine tells how to get one): %w", errors.Join(tried...))
+	return "", fmt.Errorf("no container engine works (run hack/setup.sh engine): %w", errors.Join(tried...))
 }
 
 func probe(ctx context.Context, name string) error {
@@ -58,7 +57,7 @@ func probe(ctx context.Context, name string) error {
 	return err
 }
 
-// provider is kind's view of the engine.
+// provider returns kind's provider for the engine.
 func (e *Engine) provider(log *kindLog) *cluster.Provider {
 	option := cluster.ProviderWithDocker()
 	if e.Name == "podman" {
@@ -67,14 +66,14 @@ func (e *Engine) provider(log *kindLog) *cluster.Provider {
 	return cluster.NewProvider(option, cluster.ProviderWithLogger(log))
 }
 
-// Run runs the engine with args and returns its standard output without the last newline; the error holds
-// what it said on standard error.
+// Run runs the engine with args and returns its standard output without the last newline. The error has its
+// standard error.
 func (e *Engine) Run(ctx context.Context, args ...string) (string, error) {
 	return output(exec.CommandContext(ctx, e.Name, args...))
 }
 
-// removeContainers kills and removes containers with their anonymous volumes. Podman would give them ten
-// seconds to stop, and a node with pods in it does not use them.
+// removeContainers kills and removes containers with their anonymous volumes, without podman's grace period of
+// ten seconds, in which a node does not stop.
 func (e *Engine) removeContainers(ctx context.Context, names ...string) error {
 	args := []string{"rm", "--force", "--volumes"}
 	if e.Name == "podman" {
@@ -92,7 +91,7 @@ func (e *Engine) has(ctx context.Context, image string) bool {
 func output(cmd *exec.Cmd) (string, error) {
 	var out, output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &output
-	cmd.WaitDelay = 5 * time.Second // a grandchild may hold the pipes open after a kill
+	cmd.WaitDelay = 5 * time.Second // a grandchild may keep the pipes open after a kill
 	if err := cmd.Run(); err != nil {
 		return "", commandError(cmd, &output, err)
 	}
@@ -103,7 +102,7 @@ func commandError(cmd *exec.Cmd, output *bytes.Buffer, err error) error {
 	return fmt.Errorf("%s %s: %w: %s", cmd.Path, strings.Join(cmd.Args[1:], " "), err, tail(output.String(), 20))
 }
 
-// tail is the last n lines of text.
+// tail returns the last n lines of a text.
 func tail(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")

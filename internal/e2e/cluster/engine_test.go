@@ -17,10 +17,10 @@ func TestChoose_EachEngine_FirstThatWorks(t *testing.T) {
 		works map[string]bool
 		want  string
 	}{
-		"docker first":               {map[string]bool{"docker": true, "podman": true}, "docker"},
-		"a docker without a daemon":  {map[string]bool{"podman": true}, "podman"},
-		"docker alone":               {map[string]bool{"docker": true}, "docker"},
-		"neither, and both are told": {nil, ""},
+		"docker first":                   {map[string]bool{"docker": true, "podman": true}, "docker"},
+		"a docker without a daemon":      {map[string]bool{"podman": true}, "podman"},
+		"docker alone":                   {map[string]bool{"docker": true}, "docker"},
+		"neither, and both are reported": {nil, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -81,8 +81,8 @@ func TestCacheDir_Variables_Precedence(t *testing.T) {
 	assert.Equal(t, "/home/me/.cache/shiplock", CacheDir())
 	t.Setenv("XDG_CACHE_HOME", "/xdg")
 	assert.Equal(t, "/xdg/shiplock", CacheDir())
-	t.Setenv("SHIPLOCK_CACHE", "/ours")
-	assert.Equal(t, "/ours", CacheDir())
+	t.Setenv("SHIPLOCK_CACHE", "/cache")
+	assert.Equal(t, "/cache", CacheDir())
 }
 
 func TestLock_SecondProcess_Waits(t *testing.T) {
@@ -104,7 +104,7 @@ func TestLock_SecondProcess_Waits(t *testing.T) {
 	(<-second)()
 }
 
-// fakeEngine is a script in the engine's place; it notes its arguments in the file log beside it.
+// fakeEngine returns a script as the engine, and the file to which it writes its arguments.
 func fakeEngine(t *testing.T, body string) (e *Engine, log string) {
 	t.Helper()
 	dir := t.TempDir()

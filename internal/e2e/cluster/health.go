@@ -15,10 +15,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// healthyWithin bounds how long a running cluster may take to answer; a busy machine is no broken cluster.
+// healthyWithin is the maximum time for a running cluster to answer on a busy machine.
 const healthyWithin = time.Minute
 
-// unusable is the reason why the cluster of this name cannot be used as it is, or nil.
+// unusable returns the reason for which the cluster must be replaced, or nil.
 func (c *Cluster) unusable(ctx context.Context, image string) error {
 	out, err := c.Engine.Run(ctx, "container", "inspect", "--format", "{{.State.Running}} {{.Config.Image}}", c.node())
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *Cluster) unusable(ctx context.Context, image string) error {
 	return c.waitHealthy(ctx)
 }
 
-// sameImage compares names as engines write them: podman puts the default registry before a short name.
+// sameImage reports whether two names are the same image. Podman adds the default registry to a short name.
 func sameImage(a, b string) bool {
 	return a == b || strings.HasSuffix(a, "/"+b) || strings.HasSuffix(b, "/"+a)
 }
@@ -86,7 +86,7 @@ func healthy(ctx context.Context, client kubernetes.Interface) error {
 	if dns.Status.AvailableReplicas == 0 {
 		return errors.New("coredns is not available")
 	}
-	// a namespace without it refuses pods
+	// a namespace without it rejects pods
 	_, err = client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 	return err
 }

@@ -17,16 +17,16 @@ const (
 	nodeBuild = "hack/node/build.sh"
 
 	officialPostgres = "postgres:17"
-	// PostgresImage is the name that the database for tests has in the engine and in the node, whichever image
-	// it is. Both kinds take POSTGRES_PASSWORD, POSTGRES_USER, POSTGRES_DB and PGDATA, and server options
-	// as arguments.
+	// PostgresImage is the name of the database image in the engine and in the node. The official image and
+	// hack/node's both take POSTGRES_PASSWORD, POSTGRES_USER, POSTGRES_DB and PGDATA, and server options as
+	// arguments.
 	PostgresImage = "localhost/shiplock/postgres:dev"
 
-	// How long a registry that did not answer is taken to be out of reach.
+	// The time for which a registry that did not answer is considered unreachable.
 	unreachableFor = 6 * time.Hour
 )
 
-// nodeImage is the image to make nodes of: asked for, kind's own, or hack/node's.
+// nodeImage returns the image for nodes: the requested one, kind's own, or hack/node's.
 func (e *Engine) nodeImage(ctx context.Context, log io.Writer) (string, error) {
 	if image := os.Getenv("SHIPLOCK_NODE_IMAGE"); image != "" {
 		return image, nil
@@ -34,7 +34,7 @@ func (e *Engine) nodeImage(ctx context.Context, log io.Writer) (string, error) {
 	return e.obtain(ctx, defaults.Image, "node", log)
 }
 
-// postgresImage is the image to run as a database in the cluster.
+// postgresImage returns the database image.
 func (e *Engine) postgresImage(ctx context.Context, log io.Writer) (string, error) {
 	if image := os.Getenv("SHIPLOCK_POSTGRES_IMAGE"); image != "" {
 		return image, nil
@@ -42,7 +42,7 @@ func (e *Engine) postgresImage(ctx context.Context, log io.Writer) (string, erro
 	return e.obtain(ctx, officialPostgres, "postgres", log)
 }
 
-// obtain returns public when the engine has it or can pull it, else what hack/node builds in its place.
+// obtain returns the public image if the engine has it or can pull it, and otherwise the one that hack/node builds.
 func (e *Engine) obtain(ctx context.Context, public, own string, log io.Writer) (string, error) {
 	if e.has(ctx, public) {
 		return public, nil
@@ -57,7 +57,7 @@ func (e *Engine) obtain(ctx context.Context, public, own string, log io.Writer) 
 	return e.buildOwn(ctx, own, log)
 }
 
-// reachable asks the registry for the image's manifest, and asks no more for a while after a no.
+// reachable reports whether the registry has the image's manifest. It caches a negative result for a while.
 func (e *Engine) reachable(ctx context.Context, image string) bool {
 	mark := filepath.Join(CacheDir(), "registry-unreachable-"+e.Name)
 	if info, err := os.Stat(mark); err == nil && time.Since(info.ModTime()) < unreachableFor {
@@ -66,13 +66,13 @@ func (e *Engine) reachable(ctx context.Context, image string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	if _, err := e.Run(ctx, "manifest", "inspect", image); err != nil {
-		_ = replaceFile(mark, []byte(err.Error()+"\n")) // without it the next run only asks again
+		_ = replaceFile(mark, []byte(err.Error()+"\n")) // without it, the next run repeats the request
 		return false
 	}
 	return true
 }
 
-// buildOwn runs hack/node, which is done at once when its image is there already.
+// buildOwn runs hack/node, which returns at once if its image exists.
 func (e *Engine) buildOwn(ctx context.Context, name string, log io.Writer) (string, error) {
 	root, err := checkout()
 	if err != nil {

@@ -17,7 +17,7 @@ func TestNodeImage_Requested_IsUsed(t *testing.T) {
 	image, err := engine.nodeImage(t.Context(), io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, "localhost/mine:1", image)
-	assert.NoFileExists(t, log, "nothing to ask the engine")
+	assert.NoFileExists(t, log, "the engine is not used")
 }
 
 func TestObtain_EachEngine_Image(t *testing.T) {
@@ -28,7 +28,7 @@ func TestObtain_EachEngine_Image(t *testing.T) {
 	}{
 		"present":   {`exit 0`, "public:1", []string{"image"}},
 		"pullable":  {`[ "$1" != image ]`, "public:1", []string{"image", "manifest", "pull"}},
-		"our own":   {`exit 1`, "own node", []string{"image", "manifest"}},
+		"own image": {`exit 1`, "own node", []string{"image", "manifest"}},
 		"timed out": {`[ "$1" != image ] && kill $$`, "own node", []string{"image", "manifest"}},
 	}
 	for name, tt := range tests {
@@ -67,7 +67,7 @@ func obtainAs(t *testing.T, engine *Engine) (string, error) {
 	return engine.obtain(t.Context(), "public:1", "node", io.Discard)
 }
 
-// inCheckout moves to a checkout whose hack/node is a script of the test's.
+// inCheckout changes to a checkout whose hack/node is a script.
 func inCheckout(t *testing.T, script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -77,7 +77,7 @@ func inCheckout(t *testing.T, script string) {
 	t.Chdir(dir)
 }
 
-// calls are the first words of what the fake engine was asked.
+// calls returns the first words of the fake engine's arguments.
 func calls(t *testing.T, log string) []string {
 	t.Helper()
 	text, err := os.ReadFile(log)

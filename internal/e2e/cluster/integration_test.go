@@ -16,7 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// What Shiplock's own tests rely on, asked of the real cluster they run on.
+// TestEnsure_KindCluster_Works checks the features of the cluster that Shiplock's tests use.
 func TestEnsure_KindCluster_Works(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes a cluster")
@@ -27,7 +27,7 @@ func TestEnsure_KindCluster_Works(t *testing.T) {
 	before := nodeUID(t, client)
 	_, err = Ensure(t.Context(), Options{})
 	require.NoError(t, err)
-	assert.Equal(t, before, nodeUID(t, client), "a healthy cluster is reused, not made again")
+	assert.Equal(t, before, nodeUID(t, client), "a healthy cluster is reused")
 	buildProbe(t, c)
 
 	t.Run("a pod runs to its end and its log can be read", func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestEnsure_KindCluster_Works(t *testing.T) {
 			body, err := client.CoreV1().Services(n.name).ProxyGet("http", "probe", "8080", "/", nil).DoRaw(t.Context())
 			return err == nil && string(body) == "served"
 		})
-		longer := int64(2 * waitTimeout.Seconds()) // so that it is gone for the signal's sake
+		longer := int64(2 * waitTimeout.Seconds()) // so that the signal ends it
 		require.NoError(t, client.CoreV1().Pods(n.name).Delete(t.Context(), "probe", metav1.DeleteOptions{GracePeriodSeconds: &longer}))
 		n.until("the pod is gone", func() bool {
 			_, err := client.CoreV1().Pods(n.name).Get(t.Context(), "probe", metav1.GetOptions{})
@@ -101,7 +101,7 @@ const (
 	dataImage  = "localhost/shiplock/cluster-test/data:dev"
 )
 
-// buildProbe puts the images of this test into the cluster: a program, and one file, each FROM scratch.
+// buildProbe loads the images of this test into the cluster: a program and a file, each FROM scratch.
 func buildProbe(t *testing.T, c *Cluster) {
 	t.Helper()
 	dir := t.TempDir()
@@ -118,7 +118,7 @@ func buildProbe(t *testing.T, c *Cluster) {
 	require.NoError(t, c.Load(t.Context(), probeImage, dataImage))
 	_, missing, err := c.missing(t.Context(), []string{probeImage, dataImage})
 	require.NoError(t, err)
-	assert.Empty(t, missing, "what is there is not loaded again")
+	assert.Empty(t, missing, "existing images are not loaded again")
 }
 
 func kubectl(t *testing.T, c *Cluster, args ...string) string {

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// idLabel is on each image we put into a node and holds the engine's id for it.
+// idLabel is the label of each loaded image with the engine's id.
 const idLabel = "shiplock.image-id"
 
-// Build makes an image from the Containerfile at path containerfile with dir as its context. No base image is
-// pulled: it is FROM scratch or FROM something built before.
+// Build builds an image from a Containerfile with dir as its context. It pulls no base image: the image is FROM
+// scratch or FROM an image that was built before.
 func (e *Engine) Build(ctx context.Context, tag, dir, containerfile string) error {
 	_, err := e.Run(ctx, "build", "--tag", tag, "--file", containerfile, dir)
 	return err
 }
 
-// Load puts images of the engine into the cluster, except those it has already. Tags name their registry:
-// localhost/…, or the kubelet looks for them elsewhere. Pods use them with imagePullPolicy Never or IfNotPresent.
+// Load loads images of the engine into the cluster, except those that it already has. Tags must include the registry,
+// localhost/…, or the kubelet pulls them. Pods use them with imagePullPolicy Never or IfNotPresent.
 func (c *Cluster) Load(ctx context.Context, tags ...string) error {
 	ids, missing, err := c.missing(ctx, tags)
 	if err != nil || len(missing) == 0 {
@@ -38,7 +38,7 @@ func (c *Cluster) Load(ctx context.Context, tags ...string) error {
 	return nil
 }
 
-// missing returns the engine's ids of images, and those that the cluster has not, or not as they are now.
+// missing returns the engine's ids of images, and the images that are missing or outdated in the cluster.
 func (c *Cluster) missing(ctx context.Context, tags []string) (ids map[string]string, missing []string, err error) {
 	ids, err = c.Engine.imageIDs(ctx, tags)
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *Cluster) pipe(ctx context.Context, tags []string) error {
 		return errors.Join(err, load.Wait())
 	}
 	if err := load.Wait(); err != nil {
-		pipe.Close() // save would wait for a reader
+		pipe.Close() // otherwise save waits for a reader
 		return errors.Join(commandError(load, &loadOutput, err), save.Wait())
 	}
 	if err := save.Wait(); err != nil {

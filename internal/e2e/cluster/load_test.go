@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// As containerd's ctr prints it.
+// The format of containerd's ctr.
 const listing = `REF TYPE DIGEST SIZE PLATFORMS LABELS
 localhost/a:1 application/vnd.docker.distribution.manifest.v2+json sha256:99b2 1.2 MiB linux/amd64 io.cri-containerd.image=managed,shiplock.image-id=aaaa
 localhost/b:1 application/vnd.docker.distribution.manifest.v2+json sha256:77c1 1.2 MiB linux/amd64 io.cri-containerd.image=managed

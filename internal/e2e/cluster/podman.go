@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// host is what podman's defaults may not fit.
+// A host has the properties that podman's defaults may not fit.
 type host struct {
 	mayRaiseLimits bool   // CAP_SYS_RESOURCE
 	files, procs   uint64 // hard limits
@@ -21,8 +21,8 @@ type host struct {
 	runc           bool   // runc is installed
 }
 
-// configurePodman points this process, and so its children, at a configuration that works on this host. A
-// CONTAINERS_CONF of the caller's own is left alone.
+// configurePodman sets CONTAINERS_CONF of this process and its children to a configuration that works on this host,
+// unless the caller set it.
 func configurePodman() error {
 	if os.Getenv("CONTAINERS_CONF") != "" {
 		return nil
@@ -42,12 +42,12 @@ func configurePodman() error {
 	return os.Setenv("CONTAINERS_CONF", path)
 }
 
-// containersConf is the configuration for a host, or nothing where podman's defaults do.
+// containersConf returns the configuration for a host, or "" if podman's defaults work.
 func containersConf(h host) string {
 	var b strings.Builder
 	if !h.mayRaiseLimits {
-		// podman asks for its own, higher limits and the kernel refuses. The whole of a hard nproc is refused
-		// as well, so take a part that is plenty for one node.
+		// Podman requests higher limits, which the kernel rejects, as it does the whole of a hard nproc. A part of
+		// it is enough for one node.
 		fmt.Fprintf(&b, "[containers]\ndefault_ulimits = [\"nofile=%d:%d\", \"nproc=%d:%d\"]\n",
 			h.files, h.files, min(h.procs/2, 32768), min(h.procs/2, 32768))
 	}
@@ -83,7 +83,7 @@ func inspectHost() (host, error) {
 	return h, nil
 }
 
-// hasCapability reads the effective set of a /proc/PID/status.
+// hasCapability reports whether the effective set of a /proc/PID/status has a capability.
 func hasCapability(status string, bit uint) bool {
 	for line := range strings.Lines(status) {
 		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
@@ -94,7 +94,7 @@ func hasCapability(status string, bit uint) bool {
 	return false
 }
 
-// replaceFile writes beside path and renames, so that a reader never sees half of it.
+// replaceFile replaces a file atomically.
 func replaceFile(path string, content []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -120,8 +120,8 @@ func replaceFile(path string, content []byte) error {
 // maxThreads is enough for the 110 pods that a kubelet takes.
 const maxThreads = 16384
 
-// raiseLimit lets the node have as many threads as its pods need. podman gives a container 2048, which are used up by
-// about fifty pods; then nothing starts any more. kind cannot ask for another limit, and podman 4.3 not change it.
+// raiseLimit raises the node's limit of threads. Podman's limit of 2048 is reached by about fifty pods, after which no
+// process starts. kind cannot set another limit, and podman 4.3 cannot change it.
 func (c *Cluster) raiseLimit(ctx context.Context) error {
 	if c.Engine.Name != "podman" {
 		return nil

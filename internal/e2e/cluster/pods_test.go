@@ -31,7 +31,7 @@ func newClient(t *testing.T, c *Cluster) kubernetes.Interface {
 	return client
 }
 
-// namespace is a test's own, with the restricted level enforced; it goes with the test.
+// A namespace is a test's namespace, with the restricted level enforced. It is deleted with the test.
 type namespace struct {
 	t      *testing.T
 	client kubernetes.Interface
@@ -51,7 +51,7 @@ func newNamespace(t *testing.T, client kubernetes.Interface) namespace {
 		// t.Context has ended by now
 		_ = client.CoreV1().Namespaces().Delete(context.WithoutCancel(t.Context()), n.name, metav1.DeleteOptions{})
 	})
-	// a pod is refused until its service account is there
+	// a pod is rejected until its service account exists
 	n.until("the service account is there", func() bool {
 		_, err := client.CoreV1().ServiceAccounts(n.name).Get(t.Context(), "default", metav1.GetOptions{})
 		return err == nil
@@ -59,7 +59,7 @@ func newNamespace(t *testing.T, client kubernetes.Interface) namespace {
 	return n
 }
 
-// patience is no measure of speed: what is well takes moments, and a machine that has much else to do can stand still for half a minute.
+// waitTimeout is long because a busy machine can stall for half a minute.
 const waitTimeout = 3 * time.Minute
 
 func (n namespace) until(what string, condition func() bool) {
@@ -104,7 +104,7 @@ func (n namespace) log(name string) string {
 	return string(text)
 }
 
-// serve makes a service for the pod of the same name.
+// serve creates a service for the pod of the same name.
 func (n namespace) serve(name string, port int32) {
 	n.t.Helper()
 	_, err := n.client.CoreV1().Services(n.name).Create(n.t.Context(), &corev1.Service{
@@ -114,7 +114,7 @@ func (n namespace) serve(name string, port int32) {
 	require.NoError(n.t, err)
 }
 
-// pod runs the probe under everything that restricted asks for.
+// pod runs the probe with all settings that the restricted level requires.
 func pod(args ...string) *corev1.Pod {
 	return restricted("probe", probeImage, 65532, args)
 }
@@ -153,7 +153,7 @@ func postgresPod(image string) *corev1.Pod {
 	return p
 }
 
-// failingJob would be tried seven times if its exit code were not one that ends it.
+// failingJob returns a Job whose exit code ends it without its seven attempts.
 func failingJob() *batchv1.Job {
 	backoff := int32(6)
 	p := pod("exit", "6")

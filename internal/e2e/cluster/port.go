@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// The ports for the clusters' API servers: below those that a kernel gives to whom any will do, and those for the tests'
-// database servers (internal/pgtest).
+// The ports for the clusters' API servers are below the kernel's ephemeral ports and below those for the tests' database servers
+// (internal/pgtest).
 const firstPort, ports = 12000, 8000
 
-// apiPort is the port on loopback for the API server of the cluster of that name; 0 lets kind choose.
+// apiPort returns the port on loopback for a cluster's API server; with 0, kind chooses it.
 //
-// kind takes any port that is free. podman then turns it towards the node with a rule of the firewall, which is there
-// before somebody listens on the port and stays when the node's keeper was killed. In that time the kernel gives the
-// same port to a listener of a test, which nobody reaches: "connection refused", though it listens. The kernel never
-// gives away one from here. A name always has the same one first, so two clusters that are made at once differ.
+// kind chooses any free port. Podman forwards it to the node with a firewall rule, which exists before a process listens on
+// the port, and remains if podman's process for the node is killed. Meanwhile the kernel can assign the same port to a listener of a test,
+// whose connections are then refused. The kernel does not assign ports of this range. The first port depends on the
+// name, so that clusters that are created concurrently differ.
 func apiPort(name string) int32 {
 	if low := lowestGiven(); low < firstPort+ports {
 		return 0
@@ -32,7 +32,7 @@ func apiPort(name string) int32 {
 	return 0
 }
 
-// lowestGiven is the lowest port that the kernel gives away by itself, or 0 where it does not say.
+// lowestGiven returns the lowest ephemeral port of the kernel, or 0 if it is unknown.
 func lowestGiven() (low int) {
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err == nil {
@@ -41,7 +41,7 @@ func lowestGiven() (low int) {
 	return low
 }
 
-// isFree says whether we can listen on a port, and who connects to it comes to us and not by a rule to somebody else.
+// isFree reports whether the process can listen on a port and get its connections, without a rule that forwards them.
 func isFree(port int32) bool {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)})
 	if err != nil {

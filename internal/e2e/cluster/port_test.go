@@ -12,14 +12,14 @@ import (
 func TestAPIPort_Name_HasOwnPort(t *testing.T) {
 	low := lowestGiven()
 	if low < firstPort+ports {
-		assert.Zero(t, apiPort("some"), "kind chooses where there is no room below %d", low)
+		assert.Zero(t, apiPort("some"), "kind chooses if no port below %d is available", low)
 		t.Skip("the kernel gives away ports from", low, "on")
 	}
 	name := t.Name()
 	port := apiPort(name)
 	assert.GreaterOrEqual(t, port, int32(firstPort))
 	assert.Less(t, port, int32(firstPort+ports))
-	assert.Equal(t, port, apiPort(name), "a name has its own")
+	assert.Equal(t, port, apiPort(name), "a name has its own port")
 	assert.NotEqual(t, port, apiPort(TestName))
 
 	l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))

@@ -1,4 +1,4 @@
-// Package database is the PostgreSQL that runs in the cluster: one server, and a database and a role for each user of it.
+// Package database manages the PostgreSQL server in the cluster, with a database and a role for each scenario.
 package database
 
 import (
@@ -15,22 +15,22 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/kube"
 )
 
-// Where the server is, seen from any pod of the cluster.
+// The server's address in the cluster.
 const (
 	Host = "postgres.postgres.svc"
 	Port = "5432"
 )
 
-// pod and the namespace it is in, as postgres.yaml names them.
+// The names of the pod and its namespace in postgres.yaml.
 const pod = "postgres"
 
 //go:embed postgres.yaml
 var manifest string
 
-// Server is reached through the cluster's API server: psql runs inside its pod.
+// A Server is a PostgreSQL server in the cluster. Queries run with psql in its pod.
 type Server struct{ kube *kube.Client }
 
-// Deploy brings up a server of the given image, or finds the one that is there, and waits until it answers.
+// Deploy starts a server of an image, or finds the running one, and waits until it answers.
 func Deploy(ctx context.Context, client *kube.Client, image string) (*Server, error) {
 	client = client.In(pod)
 	text := strings.ReplaceAll(manifest, "$IMAGE", image)
@@ -38,7 +38,7 @@ func Deploy(ctx context.Context, client *kube.Client, image string) (*Server, er
 	text = strings.ReplaceAll(text, "$MANIFEST", sum)
 	running, err := client.JSONPath(kube.Query{Args: []string{"pod/" + pod}}, "{.metadata.labels.made-of}")
 	if err == nil && running != sum {
-		// Little of a pod can be changed in place, and a newer image's data folder need not fit.
+		// Few fields of a pod can change in place, and a newer image may not accept the data folder.
 		if err := client.Delete(ctx, kube.Query{Args: []string{"pod/" + pod}}); err != nil {
 			return nil, fmt.Errorf("postgres: %w", err)
 		}
@@ -59,13 +59,13 @@ func Deploy(ctx context.Context, client *kube.Client, image string) (*Server, er
 	return Connect(client), nil
 }
 
-// Connect is the server that Deploy has brought up before.
+// Connect returns the server that Deploy has started.
 func Connect(client *kube.Client) *Server {
 	return &Server{kube: client.In(pod)}
 }
 
-// Create makes a role that is no superuser, and a database of the same name that it owns. A name that
-// is taken already is made anew.
+// Create creates a role without superuser rights, and a database of the same name that it owns. It replaces
+// existing ones.
 func (s *Server) Create(ctx context.Context, name, password string) error {
 	if err := s.Drop(ctx, name); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (s *Server) Create(ctx context.Context, name, password string) error {
 	return err
 }
 
-// Drop removes a database, whoever is connected to it, and its role.
+// Drop drops a database, also with open connections, and its role.
 func (s *Server) Drop(ctx context.Context, name string) error {
 	_, err := s.Query(ctx, "postgres", "postgres",
 		fmt.Sprintf("DROP DATABASE IF EXISTS %s WITH (FORCE)", pq.QuoteIdentifier(name)),
@@ -84,7 +84,7 @@ func (s *Server) Drop(ctx context.Context, name string) error {
 	return err
 }
 
-// Query runs statements one by one and returns psql's unaligned output: a line a row, columns separated by "|".
+// Query runs statements one by one and returns psql's unaligned output: a line for each row, with columns separated by "|".
 func (s *Server) Query(ctx context.Context, database, user string, statements ...string) (string, error) {
 	command := []string{"psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", user, "-d", database}
 	for _, statement := range statements {
@@ -97,7 +97,7 @@ func (s *Server) Query(ctx context.Context, database, user string, statements ..
 	return out.String(), nil
 }
 
-// URL is how a pod reaches the database of that name, as its owner. The test server speaks no TLS.
+// URL returns the URL of a database for pods, as its owner. The test server does not use TLS.
 func URL(name, password string) string {
 	u := url.URL{
 		Scheme: "postgres", User: url.UserPassword(name, password), Host: Host + ":" + Port, Path: "/" + name,

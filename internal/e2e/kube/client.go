@@ -1,4 +1,4 @@
-// Package kube is the part of kubectl that the scenarios and the demo need, so that neither asks for the binary.
+// Package kube is a client for the scenarios and the demo, which replaces the kubectl binary.
 package kube
 
 import (
@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Client speaks to one namespace of one cluster.
+// A Client is a client of one namespace of a cluster.
 type Client struct {
 	Namespace string
 
@@ -18,7 +18,7 @@ type Client struct {
 	set    kubernetes.Interface
 }
 
-// New reads a kubeconfig file. Many scenarios share two cores with their cluster: the client does not throttle itself.
+// New returns a client of a kubeconfig file. It has no rate limit, because many scenarios share it.
 func New(kubeconfig, namespace string) (*Client, error) {
 	flags := genericclioptions.NewConfigFlags(true).WithWrapConfigFn(func(c *rest.Config) *rest.Config {
 		c.QPS, c.Burst = -1, -1
@@ -36,7 +36,7 @@ func New(kubeconfig, namespace string) (*Client, error) {
 	return &Client{Namespace: namespace, flags: flags, config: config, set: set}, nil
 }
 
-// In is the same cluster seen from another namespace.
+// In returns a client of another namespace of the same cluster.
 func (c *Client) In(namespace string) *Client {
 	other := *c
 	other.Namespace = namespace

@@ -8,7 +8,7 @@ import (
 	"k8s.io/kubectl/pkg/describe"
 )
 
-// Describe is what `kubectl describe TYPE/NAME` prints, by kubectl's own code.
+// Describe returns the output of `kubectl describe TYPE/NAME`, with kubectl's own code.
 func (c *Client) Describe(what string) (string, error) {
 	kind, name, named := strings.Cut(what, "/")
 	if !named {

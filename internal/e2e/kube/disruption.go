@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Evict asks for the eviction of every pod that matches, all at once, asks again for those that a PodDisruptionBudget
-// holds back, and waits until they are gone. That is what `kubectl drain` does with the pods of a node.
+// Evict evicts all pods that match at the same time, retries those that a PodDisruptionBudget protects, and waits until
+// they are deleted, as `kubectl drain` does.
 func (c *Client) Evict(ctx context.Context, selector string) error {
 	return c.remove(ctx, selector, func(pod corev1.Pod) error {
 		err := c.set.PolicyV1().Evictions(pod.Namespace).Evict(ctx, &policyv1.Eviction{
@@ -28,8 +28,8 @@ func (c *Client) Evict(ctx context.Context, selector string) error {
 	})
 }
 
-// Kill deletes the pods that match without any grace, and waits until they are gone: SIGKILL, as when their memory or
-// their node is lost.
+// Kill deletes the pods that match without a grace period (SIGKILL), as after a failure of their node, and waits until
+// they are deleted.
 func (c *Client) Kill(ctx context.Context, selector string) error {
 	now := int64(0)
 	return c.remove(ctx, selector, func(pod corev1.Pod) error {
@@ -39,8 +39,7 @@ func (c *Client) Kill(ctx context.Context, selector string) error {
 	})
 }
 
-// remove has each of the pods that match removed, and waits until it is. That none matches is an error: a scenario
-// that disturbs nothing proves nothing.
+// remove removes each pod that matches and waits until it is deleted. It is an error if no pod matches.
 func (c *Client) remove(ctx context.Context, selector string, ask func(corev1.Pod) error) error {
 	pods, err := c.set.CoreV1().Pods(c.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// CreateNamespace makes the client's namespace; it admits only pods that meet the restricted Pod Security Standard.
+// CreateNamespace creates the client's namespace, which admits only pods that meet the restricted Pod Security Standard.
 func (c *Client) CreateNamespace(ctx context.Context) error {
 	_, err := c.set.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name:   c.Namespace,
@@ -16,8 +16,8 @@ func (c *Client) CreateNamespace(ctx context.Context) error {
 	return err
 }
 
-// DeleteNamespace asks for the end of the client's namespace and does not wait for it. What runs in it gets no grace:
-// nobody is served by it any more, and a node has room for so many pods.
+// DeleteNamespace deletes the client's namespace without waiting. Its pods get no grace period, because a node has a
+// maximum number of pods.
 func (c *Client) DeleteNamespace(ctx context.Context) error {
 	now := int64(0)
 	err := c.set.CoreV1().Pods(c.Namespace).DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &now}, metav1.ListOptions{})
@@ -27,7 +27,7 @@ func (c *Client) DeleteNamespace(ctx context.Context) error {
 	return c.set.CoreV1().Namespaces().Delete(ctx, c.Namespace, metav1.DeleteOptions{})
 }
 
-// CreateSecret makes a Secret in the client's namespace.
+// CreateSecret creates a Secret in the client's namespace.
 func (c *Client) CreateSecret(ctx context.Context, name string, data map[string]string) error {
 	_, err := c.set.CoreV1().Secrets(c.Namespace).Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data,

@@ -18,10 +18,10 @@ import (
 	"k8s.io/client-go/util/jsonpath"
 )
 
-// manager is the field manager written into what this package applies.
+// manager is the field manager of applied objects.
 const manager = "shiplock-e2e"
 
-// Query names objects: Args as kubectl takes them ("pod/x", "jobs", "secret x"), and a label selector.
+// A Query selects objects by kubectl's arguments ("pod/x", "jobs", "secret x") and a label selector.
 type Query struct {
 	Args     []string
 	Selector string
@@ -39,7 +39,7 @@ func (c *Client) visit(q Query, each resource.VisitorFunc) error {
 	return b.Do().Visit(each)
 }
 
-// Get yields a List of what matches; that an object asked for by its name does not exist is an error.
+// Get returns a List of the objects that match. It is an error if a named object does not exist.
 func (c *Client) Get(q Query) (*unstructured.UnstructuredList, error) {
 	list := &unstructured.UnstructuredList{Object: map[string]any{"kind": "List", "apiVersion": "v1"}}
 	return list, c.visit(q, func(info *resource.Info, err error) error {
@@ -50,8 +50,8 @@ func (c *Client) Get(q Query) (*unstructured.UnstructuredList, error) {
 	})
 }
 
-// JSONPath fills in a template as kubectl's -o jsonpath does: of the object when one is asked for by its name ("pod/x"),
-// else of the List.
+// JSONPath executes a template as kubectl's -o jsonpath does: on the object if the query names one ("pod/x"), and
+// otherwise on the List.
 func (c *Client) JSONPath(q Query, template string) (string, error) {
 	path := jsonpath.New("query").AllowMissingKeys(true)
 	if err := path.Parse(template); err != nil {
@@ -72,11 +72,11 @@ func (c *Client) JSONPath(q Query, template string) (string, error) {
 	return out.String(), nil
 }
 
-// Apply applies YAML documents on the server, strictly: a field that Kubernetes' schema does not know is an error.
-// With dryRun the server checks and admits them and stores nothing. Every document is tried.
+// Apply applies YAML documents on the server with strict validation: an unknown field is an error. With dryRun the server
+// validates and admits them without storing them. An error does not stop it before the last document.
 func (c *Client) Apply(ctx context.Context, name string, yaml io.Reader, dryRun bool) error {
 	result := c.builder().Stream(yaml, name).ContinueOnError().Do()
-	// A run-time error here is one document's; the others are still visited.
+	// An error of one document does not stop the others.
 	return result.Visit(func(info *resource.Info, err error) error {
 		if err != nil {
 			return err
@@ -96,7 +96,7 @@ func (c *Client) Apply(ctx context.Context, name string, yaml io.Reader, dryRun 
 	})
 }
 
-// Patch merges JSON into what matches.
+// Patch merges JSON into the objects that match.
 func (c *Client) Patch(q Query, json string) error {
 	return c.visit(q, func(info *resource.Info, err error) error {
 		if err != nil {
@@ -108,7 +108,7 @@ func (c *Client) Patch(q Query, json string) error {
 	})
 }
 
-// Delete deletes and waits until the objects are gone; it is no error that there are none.
+// Delete deletes objects and waits until they do not exist. It is not an error if none matches.
 func (c *Client) Delete(ctx context.Context, q Query) error {
 	err := c.visit(q, func(info *resource.Info, err error) error {
 		if err != nil {
@@ -128,8 +128,8 @@ func (c *Client) Delete(ctx context.Context, q Query) error {
 	})
 }
 
-// Until polls a condition until it holds or ctx ends; the last error of the condition is told. What takes long is asked for less and less often, once
-// a second at the last: many wait at once, and a question may cost a process in a container.
+// Until polls a condition until it holds or ctx ends; it returns the condition's last error. The interval grows to a
+// second, because many scenarios wait at the same time and a poll may start a process in a container.
 func Until(ctx context.Context, holds func() (bool, error)) error {
 	pause := wait.Backoff{Duration: 150 * time.Millisecond, Factor: 1.4, Cap: time.Second, Steps: 10}
 	for {

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 )
 
-// Logs copies the log of every container that has started of the pods that match, each line as the container wrote it.
+// Logs copies the logs of all started containers of the pods that match, unchanged.
 func (c *Client) Logs(ctx context.Context, selector string, out io.Writer) error {
 	pods, err := c.set.CoreV1().Pods(c.Namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
@@ -33,7 +33,7 @@ func (c *Client) podLogs(ctx context.Context, pod *corev1.Pod, out io.Writer) er
 	for _, container := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
 		err := c.ContainerLog(ctx, pod.Name, container.Name, out)
 		if apierrors.IsBadRequest(err) {
-			continue // it has not started yet
+			continue // not started
 		}
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func (c *Client) ContainerLog(ctx context.Context, pod, container string, out io
 	return err
 }
 
-// Exec runs a command in a pod's first container. A command that ends with another code than 0 is an error.
+// Exec runs a command in a pod's first container. A nonzero exit code is an error.
 func (c *Client) Exec(ctx context.Context, pod string, command []string, in io.Reader, out, errs io.Writer) error {
 	req := c.set.CoreV1().RESTClient().Post().Resource("pods").Namespace(c.Namespace).Name(pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
@@ -66,8 +66,8 @@ func (c *Client) Exec(ctx context.Context, pod string, command []string, in io.R
 	return exec.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: in, Stdout: out, Stderr: errs})
 }
 
-// HTTP sends one request to a service ("name:port"; the port by its name when it has one) through the API server and
-// returns the answer's status and body, also when the status tells of an error.
+// HTTP sends a request to a service ("name:port", with the port's name if it has one) through the API server. It returns
+// the response's status and body, also if the status is an error.
 func (c *Client) HTTP(ctx context.Context, method, service, path string, body []byte) (status int, answer []byte, err error) {
 	result := c.set.CoreV1().RESTClient().Verb(method).Namespace(c.Namespace).Resource("services").Name(service).
 		SubResource("proxy").Suffix(path).SetHeader("Content-Type", "application/json").
@@ -75,13 +75,13 @@ func (c *Client) HTTP(ctx context.Context, method, service, path string, body []
 	result.StatusCode(&status)
 	answer, err = result.Raw()
 	if status != 0 {
-		// The client library makes an error of every status from 400 on; here it is an answer like any other.
+		// The client library returns an error for a status of 400 or more. Here it is a response.
 		err = nil
 	}
 	return status, answer, err
 }
 
-// Diagnose writes what someone needs who finds the namespace after a failure: pods, logs, events in their order.
+// Diagnose writes the pods, logs and events of the namespace after a failure.
 func (c *Client) Diagnose(ctx context.Context, out io.Writer) {
 	pods, err := c.set.CoreV1().Pods(c.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {

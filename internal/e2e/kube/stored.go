@@ -14,14 +14,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// releaseSecret is the type of the Secrets in which Helm keeps its releases.
+// releaseSecret is the type of the Secrets that store Helm's releases.
 const releaseSecret = "helm.sh/release.v1"
 
-// readable are the kinds of objects, beside Secrets, that a namespace's readers can see.
+// readable are the kinds of objects, except Secrets, that a role with read access to the namespace can see.
 var readable = []string{"pods", "jobs", "deployments", "events", "configmaps", "serviceaccounts", "roles", "rolebindings", "networkpolicies"}
 
-// Stored is all that the namespace keeps where more people look than into a Secret, by the place's name: Helm's releases (chart,
-// values, manifests and hooks, unpacked), the objects as JSON, what kubectl describe says of Jobs and pods, and the pods' logs.
+// Stored returns all texts of the namespace outside of the chart's Secret, by their places: Helm's releases (chart, values,
+// manifests and hooks, unpacked), the objects as JSON, kubectl describe of Jobs and pods, and the pods' logs.
 func (c *Client) Stored(ctx context.Context) (map[string]string, error) {
 	places := map[string]string{}
 	if err := c.releases(ctx, places); err != nil {
@@ -72,7 +72,7 @@ func (c *Client) releases(ctx context.Context, places map[string]string) error {
 	return nil
 }
 
-// unpack does what helm get does. A release's templates and hooks are base64 or JSON strings in it: they are put next to it as
+// unpack decodes a release as helm get does. It adds the release's templates and hooks, which are base64 or JSON strings, as
 // text, so that a search finds them.
 func unpack(s corev1.Secret) (string, error) {
 	packed, err := base64.StdEncoding.DecodeString(string(s.Data["release"]))

@@ -1,5 +1,4 @@
-// Package release drives Helm 3 through its SDK with the words and flags of Helm's command line. It is the only package
-// that imports Helm's actions.
+// Package release provides Helm 3's command line through its SDK. It is the only package that imports Helm's actions.
 package release
 
 import (
@@ -14,12 +13,13 @@ import (
 	"helm.sh/helm/v3/pkg/cli"
 )
 
-// Command is `helm`, as far as a scenario needs it. KUBECONFIG, HELM_NAMESPACE and Helm's other variables hold.
+// Command returns the `helm` command with the subcommands that scenarios use. It reads KUBECONFIG, HELM_NAMESPACE and Helm's
+// other variables.
 func Command(out, errs io.Writer) *cobra.Command {
 	root := &cobra.Command{Use: "helm", SilenceUsage: true}
 	root.SetOut(out)
 	root.SetErr(errs)
-	// Helm's own command line writes the logs of hooks to its logger, which is standard error.
+	// Helm's command line writes the logs of hooks to its logger, which is standard error.
 	log.SetFlags(0)
 	log.SetOutput(errs)
 
@@ -36,7 +36,7 @@ func Command(out, errs io.Writer) *cobra.Command {
 	return root
 }
 
-// configure yields Helm's connection to the cluster, made when a command runs and flags are known.
+// configure returns Helm's connection to the cluster, after the flags are parsed.
 type configure func() (*action.Configuration, error)
 
 func configuration(settings *cli.EnvSettings, errs io.Writer) (*action.Configuration, error) {

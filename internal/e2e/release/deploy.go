@@ -16,7 +16,7 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 )
 
-// inputs are the flags that install, upgrade and template share.
+// inputs are the common flags of install, upgrade and template.
 type inputs struct {
 	values  values.Options
 	timeout time.Duration
@@ -36,11 +36,11 @@ func (in *inputs) flags(cmd *cobra.Command) {
 	f.DurationVar(&in.timeout, "timeout", 5*time.Minute, "for each operation, such as a hook")
 	f.BoolVar(&in.wait, "wait", false, "wait until everything is ready")
 	f.BoolVar(&in.jobs, "wait-for-jobs", false, "with --wait, wait for Jobs to end, too")
-	f.BoolVar(&in.atomic, "atomic", false, "undo a failed release")
+	f.BoolVar(&in.atomic, "atomic", false, "roll back a failed release")
 	f.StringVar(&in.dryRun, "dry-run", "none", "none, client or server")
 }
 
-// load reads the chart, which must hold its dependencies, and merges the values given.
+// load reads the chart with its dependencies, and merges the values.
 func (in *inputs) load(settings *cli.EnvSettings, path string) (*chart.Chart, map[string]any, error) {
 	vals, err := in.values.MergeValues(getter.All(settings))
 	if err != nil {
@@ -109,12 +109,12 @@ func upgradeCommand(settings *cli.EnvSettings, connect configure) *cobra.Command
 		return show(cmd, rel)
 	}}
 	in.flags(cmd)
-	cmd.Flags().BoolVarP(&installs, "install", "i", false, "install when there is no such release")
+	cmd.Flags().BoolVarP(&installs, "install", "i", false, "install if the release does not exist")
 	cmd.Flags().BoolVar(&reuse, "reuse-values", false, "start from the last release's values")
 	return cmd
 }
 
-// templateCommand prints manifests and hooks as they would be sent, hooks included.
+// templateCommand prints the manifests, including hooks.
 func templateCommand(settings *cli.EnvSettings, connect configure) *cobra.Command {
 	var in inputs
 	cmd := &cobra.Command{Use: "template NAME CHART", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {

@@ -78,7 +78,7 @@ func statusCommand(connect configure) *cobra.Command {
 	}}
 }
 
-// dependencyCommand fetches what Chart.yaml names into charts/.
+// dependencyCommand downloads the dependencies of Chart.yaml into charts/.
 func dependencyCommand(settings *cli.EnvSettings) *cobra.Command {
 	return &cobra.Command{Use: "dependency-update CHART", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		manager := &downloader.Manager{

@@ -11,7 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/release"
 )
 
-// Root is the folder of the checkout.
+// Root returns the repository's root.
 func Root(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
@@ -20,14 +20,14 @@ func Root(ctx context.Context) (string, error) {
 	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }
 
-// Charts are copies of the two charts outside of the checkout.
+// Charts are copies of the two charts outside of the repository.
 type Charts struct {
-	// Shiplock is the product's chart, Booking the sample's, with the product's inside.
+	// Shiplock is the path of the product's chart, and Booking that of the sample's, which includes it.
 	Shiplock, Booking string
 }
 
-// CopyCharts copies both charts into dir, as they lie to each other in the checkout because the sample names the
-// product's by a relative path, and fetches the dependency. The checkout itself stays untouched.
+// CopyCharts copies both charts into dir, in the same relative location, which the sample's dependency uses, and updates
+// the dependency. It does not change the repository.
 func CopyCharts(ctx context.Context, root, dir string) (Charts, error) {
 	charts := Charts{
 		Shiplock: filepath.Join(dir, "chart"),
@@ -41,7 +41,7 @@ func CopyCharts(ctx context.Context, root, dir string) (Charts, error) {
 			return Charts{}, fmt.Errorf("chart: %w", err)
 		}
 	}
-	// What a developer's own `helm dependency build` has left there may be older than the chart beside it.
+	// The result of an earlier `helm dependency build` may be outdated.
 	if err := os.RemoveAll(filepath.Join(charts.Booking, "charts")); err != nil {
 		return Charts{}, err
 	}

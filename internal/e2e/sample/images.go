@@ -1,4 +1,4 @@
-// Package sample builds what the scenarios and the demo roll out: the sample application's images and its chart.
+// Package sample builds the sample application's images and chart for the scenarios and the demo.
 package sample
 
 import (
@@ -13,22 +13,22 @@ import (
 	"strings"
 )
 
-// Engine runs docker or podman with the arguments given and returns its standard output.
+// An Engine runs docker or podman and returns its standard output.
 type Engine interface {
 	Run(ctx context.Context, args ...string) (string, error)
 }
 
-// The images, by the names that charts and scripts use.
+// The names of the images in charts and scenarios.
 const (
 	Migrator   = "localhost/shiplock/migrator:dev"
 	booking    = "localhost/shiplock/booking:"
 	migrations = "localhost/shiplock/booking-migrations:"
 )
 
-// keyLabel is the label with the hash of what an image was made from: an image that has it is not built again.
+// keyLabel is the label with the hash of an image's inputs. An image is built only if its label differs.
 const keyLabel = "shiplock.key"
 
-// catalogs says which migration files a release ships: versions up to last of the top-level folder, and an own folder.
+// catalogs has the migration files of each release: versions up to last of the top-level folder, and a folder of its own.
 var catalogs = map[string]struct{ last, own string }{
 	"v1":       {last: "0005"},
 	"v2":       {last: "0008"},
@@ -36,8 +36,8 @@ var catalogs = map[string]struct{ last, own string }{
 	"v3-fixed": {last: "0008", own: "v3-fixed"},
 }
 
-// Images builds the migrator, the application's releases and the migrations of each, as far as something changed, and
-// returns their names.
+// Images builds the changed images of the migrator, the application's releases and their migrations, and returns their
+// names.
 func Images(ctx context.Context, root string, engine Engine) ([]string, error) {
 	if out, err := command(ctx, root, filepath.Join(root, "hack", "image.sh"), Migrator); err != nil {
 		return nil, fmt.Errorf("image %s: %w\n%s", Migrator, err, out)
@@ -62,10 +62,10 @@ func Images(ctx context.Context, root string, engine Engine) ([]string, error) {
 	return tags, nil
 }
 
-// Helper is the migrator with v1's migrations and hack/sample/helper beside it, which some scenarios need.
+// Helper is an image of the migrator with v1's migrations and hack/sample/helper, for some scenarios.
 const Helper = "localhost/shiplock/helper:dev"
 
-// HelperImage builds Helper on the image of v1's migrations, which Images builds.
+// HelperImage builds Helper from the image of v1's migrations, which Images builds.
 func HelperImage(ctx context.Context, root string, engine Engine) error {
 	dir, err := os.MkdirTemp("", "shiplock-helper")
 	if err != nil {
@@ -118,11 +118,11 @@ func migrationsImage(ctx context.Context, root string, engine Engine, release, b
 	return image(ctx, engine, migrations+release, file, dir, base)
 }
 
-// Migrations copies the files that a release ships into a folder, which it makes.
+// Migrations creates a folder and copies a release's migration files into it.
 func Migrations(root, release, dir string) error {
 	catalog, ok := catalogs[release]
 	if !ok {
-		return fmt.Errorf("no such release: %s", release)
+		return fmt.Errorf("unknown release: %s", release)
 	}
 	folders := []string{filepath.Join(root, "migrations")}
 	if catalog.own != "" {
@@ -152,7 +152,7 @@ func Migrations(root, release, dir string) error {
 	return nil
 }
 
-// image builds a Containerfile unless the engine has the tag already, built from the same context, file and base.
+// image builds a Containerfile unless the engine has the tag with the same context, file and base.
 func image(ctx context.Context, engine Engine, tag, file, dir, base string) error {
 	key, err := hash(base, file, dir)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package stage sets up what the scenarios and the demo play on: a cluster, the images in it, a database, the charts.
+// Package stage sets up the environment of the scenarios and the demo: a cluster with images, a database and charts.
 package stage
 
 import (
@@ -15,18 +15,18 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/sample"
 )
 
-// Stage is ready to be played on.
+// A Stage is an environment that is ready for use.
 type Stage struct {
 	Cluster  *cluster.Cluster
 	Kube     *kube.Client
 	Database *database.Server
 	Charts   sample.Charts
-	// Root is the folder of the checkout.
+	// Root returns the repository's root.
 	Root string
 }
 
-// Build makes a cluster of that name, or takes the one that is there, and brings in what is missing or out of date.
-// Copies of the charts go to dir. What takes long is told on progress, with how long it took.
+// Build creates a cluster, or uses the existing one, and loads missing and outdated images. It copies the charts to dir, and
+// writes the duration of long steps to progress.
 func Build(ctx context.Context, name, dir string, progress io.Writer) (*Stage, error) {
 	root, err := sample.Root(ctx)
 	if err != nil {
@@ -39,7 +39,7 @@ func Build(ctx context.Context, name, dir string, progress io.Writer) (*Stage, e
 	}
 	timer := &stepTimer{out: progress}
 	var images []string
-	// The cluster boots on one core while the images are built on the other.
+	// The cluster starts while the images are built.
 	err = concurrently(
 		func() (err error) {
 			defer timer.since(time.Now(), "cluster "+name)
@@ -62,7 +62,7 @@ func Build(ctx context.Context, name, dir string, progress io.Writer) (*Stage, e
 	return s, s.provision(ctx, images, timer)
 }
 
-// furnish brings the images and the database into the cluster.
+// provision loads the images and starts the database in the cluster.
 func (s *Stage) provision(ctx context.Context, images []string, timer *stepTimer) (err error) {
 	s.Kube, err = kube.New(s.Cluster.Kubeconfig, "default")
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *Stage) provision(ctx context.Context, images []string, timer *stepTimer
 	)
 }
 
-// together runs functions at once and joins their errors.
+// concurrently runs functions concurrently and joins their errors.
 func concurrently(functions ...func() error) error {
 	errs := make([]error, len(functions))
 	var wait sync.WaitGroup

@@ -1,4 +1,4 @@
-// Command probe is what runs in the pods of the cluster's own tests.
+// Command probe runs in the pods of the cluster's tests.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-func run(verb, argument string) error {
+func run(command, argument string) error {
 	switch verb {
 	case "exit":
 		code, err := strconv.Atoi(argument)
@@ -41,10 +41,10 @@ func run(verb, argument string) error {
 	case "postgres":
 		return postgres(argument)
 	}
-	return fmt.Errorf("no verb %q", verb)
+	return fmt.Errorf("unknown command %q", command)
 }
 
-// postgres asks the server at address whether it speaks TLS: it answers one letter (PostgreSQL's protocol, SSLRequest).
+// postgres checks that the server at address answers an SSLRequest of PostgreSQL's protocol.
 func postgres(address string) error {
 	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
 	if err != nil {
