@@ -1,4 +1,4 @@
-// Command ct makes a namespace in which chart-testing can install each file of chart/ci, and removes it; hack/ct.sh calls it.
+// Command ct creates and deletes a namespace in which chart-testing can install each file of chart/ci. hack/ct.sh runs it.
 package main
 
 import (
@@ -18,8 +18,8 @@ import (
 )
 
 const usage = `usage: go run ./hack/ct [--cluster NAME] [--namespace NAME] up|down
-  up    bring up the cluster, build and load the images, make the namespace anew
-  down  remove the namespace
+  up    create the cluster, build and load the images, recreate the namespace
+  down  delete the namespace
 `
 
 func main() {
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
-	if verb := flags.Arg(0); flags.NArg() != 1 || (verb != "up" && verb != "down") {
+	if command := flags.Arg(0); flags.NArg() != 1 || (command != "up" && command != "down") {
 		flags.Usage()
 		return flag.ErrHelp
 	}
@@ -88,7 +88,7 @@ func up(ctx context.Context, c *cluster.Cluster, client *kube.Client) error {
 	return environment.Prepare(ctx, client, root, postgres)
 }
 
-// remove waits until the namespace is gone. It is no error that there is none.
+// remove deletes the namespace, if it exists, and waits for the end of the deletion.
 func remove(ctx context.Context, client *kube.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()

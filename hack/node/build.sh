@@ -1,10 +1,10 @@
 #!/bin/bash
-# Builds the kind node image and the PostgreSQL image from Go modules and Debian packages, for machines where
-# no registry can be reached, and prints their names. Everything is kept under a hash of what it was made
-# from, so a second run finds it done. Needs root, mmdebstrap and docker or podman (hack/setup.sh node engine).
+# Builds the kind node image and the PostgreSQL image from Go modules and Debian packages, for machines without
+# access to a registry, and prints their names. Every result is cached under a hash of its inputs. Requires root,
+# mmdebstrap, and docker or podman (hack/setup.sh node engine).
 #
-#   hack/node/build.sh [node] [postgres]      both when none is named
-#   hack/node/build.sh --name node            the name only, and nothing is built
+#   hack/node/build.sh [node] [postgres]      default: both
+#   hack/node/build.sh --name node            prints the name, and builds nothing
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source-path=SCRIPTDIR source=steps.sh
@@ -23,9 +23,9 @@ main() {
 	done
 }
 
-# build makes one image; a second run at the same time waits for the first and then finds its work.
+# build builds one image; a concurrent run waits for the first and uses its result.
 build() {
-	[[ $EUID -eq 0 ]] || die "building the $1 image makes a Debian root file system: run as root, or let the engine reach a registry"
+	[[ $EUID -eq 0 ]] || die "building the $1 image creates a Debian root file system: run as root, or give the engine access to a registry"
 	need mmdebstrap go "$engine"
 	mkdir -p "$cache/logs"
 	exec 9>"$cache/lock"

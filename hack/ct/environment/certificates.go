@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// certificates are PEM texts: the server's certificate and key, and the CA that vouches for it.
+// certificates contains, as PEM, the server's certificate and key, and the CA that signed it.
 type certificates struct{ CA, Server, Key string }
 
-// newCertificates makes a CA for one day, and with it a certificate for a server of these names.
+// newCertificates creates a CA that is valid for one day, and a certificate that it signs for a server of these names.
 func newCertificates(names ...string) (certificates, error) {
 	var c certificates
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -1,4 +1,4 @@
--- A database for each file in chart/ci, named after it: what one has migrated leaves the next nothing to do.
+-- A database for each file in chart/ci, named after it, because a migrated database has nothing to do.
 CREATE ROLE booking LOGIN PASSWORD 'p@ss';
 CREATE ROLE booking_owner LOGIN PASSWORD E'p@ss:/?#%&"\'\\ $(PGHOST) $$ {{ .Release.Name }} ü';
 CREATE DATABASE url OWNER booking;

@@ -1,4 +1,4 @@
-// Package environment is a namespace in which each file of chart/ci can be installed: a PostgreSQL, and the Secrets and
+// Package environment creates a namespace in which each file of chart/ci can be installed: PostgreSQL, and the Secrets and
 // ConfigMaps that the files name.
 package environment
 
@@ -22,11 +22,11 @@ var manifest string
 //go:embed databases.sql
 var databases string
 
-// database is the pod and the service of the server.
+// database is the name of the server's pod and Service.
 const database = "database"
 
-// Prepare makes the client's namespace, which must not exist yet, and returns when the databases can be used. root is the
-// folder of the checkout, postgres the database's image in the cluster.
+// Prepare creates the client's namespace, which must not exist, and returns when the databases are ready. root is the
+// directory of the checkout, postgres the database's image in the cluster.
 func Prepare(ctx context.Context, client *kube.Client, root, postgres string) error {
 	text, err := render(client.Namespace, root, postgres)
 	if err != nil {

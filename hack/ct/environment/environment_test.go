@@ -16,7 +16,7 @@ import (
 
 const root = "../../.."
 
-func TestEveryFileHasADatabase(t *testing.T) {
+func TestEnvironment_EveryFile_HasADatabase(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(root + "/chart/ci/*-values.yaml")
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestEveryFileHasADatabase(t *testing.T) {
 	}
 }
 
-func TestManifest(t *testing.T) {
+func TestEnvironment_Manifest_CertificatesMatch(t *testing.T) {
 	t.Parallel()
 	text, err := render("shop", root, "localhost/postgres:a")
 	require.NoError(t, err)

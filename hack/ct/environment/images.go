@@ -11,13 +11,13 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/cluster"
 )
 
-// ImageRegistry goes before every image of the chart (global.imageRegistry): it is where the engine keeps what it built itself.
+// ImageRegistry is the registry of every image of the chart (global.imageRegistry): the engine's name for local images.
 const ImageRegistry = "localhost"
 
-// migrator is what the sample's images are built from, and what the chart installs unless told otherwise, but for its tag.
+// migrator is the base of the sample's images, and the chart's default image except for its tag.
 const migrator = ImageRegistry + "/shiplock/migrator:"
 
-// LoadMigrator gives the migrator that was built last the tag that the chart asks for, and puts it into the cluster.
+// LoadMigrator gives the last built migrator the tag that the chart uses, and loads it into the cluster.
 func LoadMigrator(ctx context.Context, c *cluster.Cluster, root string) error {
 	chart, err := chartutil.LoadChartfile(filepath.Join(root, "chart", chartutil.ChartfileName))
 	if err != nil {
