@@ -130,7 +130,7 @@ func TestUp_RowSecurityHidesDuplicates_Reported(t *testing.T) {
 	const table = "CREATE TABLE guests (id int PRIMARY KEY, mail text, shop int);\nINSERT INTO guests SELECT n, 'a@b', n FROM generate_series(1, 3) n;\n" +
 		"ALTER TABLE guests ENABLE ROW LEVEL SECURITY;\nALTER TABLE guests FORCE ROW LEVEL SECURITY;\n"
 	for name, c := range map[string]struct{ policy, want string }{
-		"all hidden": {"", "no row of guests that role"},
+		"all hidden": {"", "no row in guests that is visible to role"},
 		"some":       {"CREATE POLICY p ON guests USING (id < 3);", "hides rows from role"},
 	} {
 		for kind, statement := range map[string]string{"index": "CREATE UNIQUE INDEX ON guests (mail);", "constraint": "ALTER TABLE guests ADD CONSTRAINT u UNIQUE (mail);"} {
