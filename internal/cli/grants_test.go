@@ -98,7 +98,7 @@ func TestGrants_DocumentedRoles_Suffice(t *testing.T) { //nolint:tparallel // th
 				s.Exec(t, "REVOKE ALL ON SCHEMA public FROM "+pq.QuoteIdentifier(s.User))
 				s.Exec(t, "ALTER DATABASE shop OWNER TO postgres; CREATE TABLE other (n int); CREATE SCHEMA others")
 				if server == "14" {
-					s.Exec(t, "GRANT CREATE ON SCHEMA public TO PUBLIC") // as it was there by default
+					s.Exec(t, "GRANT CREATE ON SCHEMA public TO PUBLIC") // the default before PostgreSQL 15
 				}
 				t.Cleanup(func() {
 					for _, role := range s.roles {
@@ -109,21 +109,21 @@ func TestGrants_DocumentedRoles_Suffice(t *testing.T) { //nolint:tparallel // th
 					}
 				})
 				s.grant(blocks[way])
-				who, flags := "shop_migrator", []string{}
+				role, flags := "shop_migrator", []string{}
 				if way == "role" {
-					who, flags = "shop_deployer", []string{"--role", "shop_owner"}
-					assert.NotZero(t, s.run(who, "up").code, "without the role it can do nothing")
+					role, flags = "shop_deployer", []string{"--role", "shop_owner"}
+					assert.NotZero(t, s.run(role, "up").code, "the user must have no privileges without the role")
 				}
-				s.mustRun(who, append([]string{"up"}, flags...)...)
-				s.mustRun(who, append([]string{"down", "--to", "0"}, flags...)...)
-				s.mustRun(who, append([]string{"up"}, flags...)...)
-				s.mustRun(who, append([]string{"status"}, flags...)...)
-				s.denied(who, "CREATE ROLE x", "CREATE DATABASE x", "CREATE SCHEMA x", "SELECT * FROM other", "DROP TABLE other", "CREATE TABLE others.x ()",
+				s.mustRun(role, append([]string{"up"}, flags...)...)
+				s.mustRun(role, append([]string{"down", "--to", "0"}, flags...)...)
+				s.mustRun(role, append([]string{"up"}, flags...)...)
+				s.mustRun(role, append([]string{"status"}, flags...)...)
+				s.denied(role, "CREATE ROLE x", "CREATE DATABASE x", "CREATE SCHEMA x", "SELECT * FROM other", "DROP TABLE other", "CREATE TABLE others.x ()",
 					"ALTER DATABASE shop SET work_mem = '1MB'", "DROP SCHEMA public CASCADE", "SELECT pg_read_file('/etc/passwd')", "COPY (SELECT 1) TO PROGRAM 'true'")
 				if way == "role" {
-					s.denied(who, "CREATE TABLE x ()", "SELECT * FROM rooms")
+					s.denied(role, "CREATE TABLE x ()", "SELECT * FROM rooms")
 				}
-				s.gate(blocks["wait"])
+				s.wait(blocks["wait"])
 				s.status(blocks["status"])
 				s.exec(blocks["exec"])
 			})
@@ -131,14 +131,14 @@ func TestGrants_DocumentedRoles_Suffice(t *testing.T) { //nolint:tparallel // th
 	}
 }
 
-func (s *documentedDatabase) gate(sql string) {
+func (s *documentedDatabase) wait(sql string) {
 	s.t.Helper()
 	s.grant(sql)
 	s.mustRun("shop_wait", "wait", "--timeout", "1m")
 	s.denied("shop_wait", "INSERT INTO schema_migrations VALUES (9, false)", "UPDATE schema_migrations SET version = 9", "DELETE FROM schema_migrations", "TRUNCATE schema_migrations",
 		"DO $$ BEGIN LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE; END $$", "SELECT * FROM schema_migrations_history", "SELECT * FROM rooms", "CREATE TABLE x ()", "DROP TABLE schema_migrations", "CREATE SCHEMA x")
 	out := s.run("shop_wait", "up")
-	assert.NotContains(s.t, out.err, "migration completed", "the gate's role cannot migrate")
+	assert.NotContains(s.t, out.err, "migration completed", "the role of the wait container must not migrate")
 }
 
 func (s *documentedDatabase) status(sql string) {
