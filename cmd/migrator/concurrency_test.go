@@ -13,8 +13,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// TestUp_TwentyProcesses_EachMigrationOnce runs migrations of every kind. A process that waited for the lock in
-// the server would hold a snapshot, and CREATE INDEX CONCURRENTLY would wait for it.
+// TestUp_TwentyProcesses_EachMigrationOnce runs migrations of every kind. A process that waited for
+// the lock in the server would hold a snapshot, and CREATE INDEX CONCURRENTLY would wait for it.
 func TestUp_TwentyProcesses_EachMigrationOnce(t *testing.T) {
 	const processes = 20
 	d := pgtest.New(t)

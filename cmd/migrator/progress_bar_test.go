@@ -123,7 +123,8 @@ func TestProgressBar_RunStopped_Removed(t *testing.T) {
 	}
 }
 
-// TestProgressBar_ProcessKilled_TerminalUsable checks the terminal settings after SIGKILL. Only the bar remains.
+// TestProgressBar_ProcessKilled_TerminalUsable checks the terminal settings after SIGKILL. Only the
+// bar remains.
 func TestProgressBar_ProcessKilled_TerminalUsable(t *testing.T) {
 	t.Parallel()
 	d, _ := newSlowIndexDatabase(t)
@@ -167,7 +168,8 @@ func TestProgressBar_UnsuitableOutput_NotShown(t *testing.T) {
 	}
 }
 
-// TestProgressBar_ExternalTool_OutputAboveBar also checks that no bar is shown if the tool reads from the terminal.
+// TestProgressBar_ExternalTool_OutputAboveBar also checks that no bar is shown if the tool reads
+// from the terminal.
 func TestProgressBar_ExternalTool_OutputAboveBar(t *testing.T) {
 	t.Parallel()
 	for name, typed := range map[string]bool{"no input": false, "terminal input": true} {

@@ -30,8 +30,8 @@ func (a *app) down() *cobra.Command {
 		Use:   "down --to N | --to-files",
 		Short: "Roll back to a version",
 		Long: `Roll back all migrations above version N, newest first; --to 0 rolls back all migrations. With
---to-files, roll back to the newest version among the migration files, that is, migrations applied
-by a newer release.
+--to-files, roll back to the newest version among the migration files: this rolls back the
+migrations of a newer release.
 
 Each down script and its version update run in one transaction. If a migration's files are missing,
 down runs the script stored in the history table. A migration without a down script, or one marked

@@ -205,7 +205,7 @@ func applyEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 				continue
 			}
 			if err := fs.Set(f.Name, value); err != nil {
-				errs = append(errs, &config.UsageError{Problem: fmt.Sprintf("%s is %q; want %s, as for --%s: %s", name, value, expectedValue(f), f.Name, f.Usage)})
+				errs = append(errs, &config.UsageError{Problem: fmt.Sprintf("%s is %q; want %s. --%s: %s", name, value, expectedValue(f), f.Name, f.Usage)})
 			}
 			return
 		}
