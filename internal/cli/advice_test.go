@@ -41,12 +41,12 @@ func TestUp_TransactionRefusedWithDirective_AdviceNamesTransactionBlock(t *testi
 	})
 	out := w.run("up")
 	assert.Contains(t, out.err, "SQLSTATE 25001")
-	assert.NotContains(t, out.err, "put a line")
-	assert.Contains(t, out.err, "out of its BEGIN and COMMIT")
+	assert.NotContains(t, out.err, "add the line")
+	assert.Contains(t, out.err, "out of BEGIN and COMMIT")
 	golden(t, "transaction-refused-again", out.err)
 
 	w = newWorkspace(t, map[string]string{"1_p.up.sql": "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);", "2_x.up.sql": "SELECT 1;\nREINDEX TABLE p;\n"})
-	assert.Contains(t, w.mustExit(6, "up").err, "put a line `-- shiplock:no-transaction`")
+	assert.Contains(t, w.mustExit(6, "up").err, "add the line `-- shiplock:no-transaction`")
 }
 
 func TestUp_TooManyLocks_NamesTheSetting(t *testing.T) {
@@ -56,7 +56,7 @@ func TestUp_TooManyLocks_NamesTheSetting(t *testing.T) {
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL())
 	assert.Equal(t, 6, out.code, out.err)
 	golden(t, "too-many-locks", out.err)
-	assert.NotContains(t, out.err, "more memory")
+	assert.NotContains(t, out.err, "add memory")
 }
 
 func TestUp_MembershipWithoutSetOption_AdviceGrantsIt(t *testing.T) {

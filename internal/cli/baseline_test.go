@@ -61,7 +61,7 @@ func TestUp_VersionTableBehindHistory_Refused(t *testing.T) {
 				assert.Contains(t, w.mustExit(5, "wait", "--timeout", "1m").err, c.want)
 				w.Exec(t, c.back)
 			} else {
-				assert.Contains(t, w.mustExit(124, "wait", "--timeout", "8s").err, "migrations as applied")
+				assert.Contains(t, w.mustExit(124, "wait", "--timeout", "8s").err, "the history table has applied migrations")
 				if name == "truncated" || name == "dropped" {
 					golden(t, "version-table-"+name, w.mustExit(5, "up").err)
 				}

@@ -125,7 +125,7 @@ func TestUpDown_TwoMigrations_AppliedAndRolledBack(t *testing.T) {
 func TestUp_NoDownFile_Warns(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2", "2_b.down.sql": "", "3_c.up.sql": "SELECT 3"})
-	const warning = `level=WARN msg="no down file`
+	const warning = `level=WARN msg="migrations without a down file`
 	out := w.mustExit(0, "up")
 	assert.Equal(t, 1, strings.Count(out.err, warning), out.err)
 	assert.Contains(t, out.err, `versions="1, 3"`)

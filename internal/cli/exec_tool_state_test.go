@@ -43,8 +43,8 @@ func TestExec_ToolLockOrFailedMark_ReportedWithCommand(t *testing.T) {
 			out := b.run()
 			assert.Equal(t, 6, out.code, out.err)
 			flat := strings.Join(strings.Fields(out.err), " ")
-			assert.Contains(t, flat, "mark "+c.mark)
-			assert.Contains(t, flat, "next 1. resolve the mark in ")
+			assert.Contains(t, flat, "tool state "+c.mark)
+			assert.Contains(t, flat, "next 1. resolve the tool state in ")
 			assert.Contains(t, flat, c.resolve)
 			assert.NotContains(t, flat, "20240102000000_email")
 			b.golden("exec-mark-"+strings.ReplaceAll(name, " ", "-"), out.err)
@@ -59,8 +59,8 @@ func TestExec_NoToolMark_NotReported(t *testing.T) {
 		Replace(strings.Join([]string{prismaTable, liquibaseTable, flywayTable, golangMigrateTable, knexTable}, "; "))+"; GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC")
 	out := b.run()
 	assert.Equal(t, 6, out.code, out.err)
-	assert.NotContains(t, out.err, "\n  mark ")
-	assert.Contains(t, out.err, "correct what the output names and deploy again")
+	assert.NotContains(t, out.err, "\n  tool state ")
+	assert.Contains(t, out.err, "fix the error shown in the output and deploy again")
 }
 
 // TestExec_ToolMarkUnreadable_NotReported checks that a missing privilege on a tool's table does not
@@ -71,7 +71,7 @@ func TestExec_ToolMarkUnreadable_NotReported(t *testing.T) {
 	b.Exec(t, liquibaseTable+"; REVOKE ALL ON databasechangeloglock FROM PUBLIC")
 	out := b.run()
 	assert.Equal(t, 6, out.code, out.err)
-	assert.NotContains(t, out.err, "\n  mark ")
+	assert.NotContains(t, out.err, "\n  tool state ")
 }
 
 // TestExec_StoppedWithChanges_AdviceChecksToolTable covers changes that may belong to a migration that
@@ -88,7 +88,7 @@ func TestExec_StoppedWithChanges_AdviceChecksToolTable(t *testing.T) {
 		out := b.run("--timeout", "6s")
 		_, next, found := strings.Cut(out.err, "\n  next ")
 		assert.True(t, found, out.err)
-		assert.Regexp(t, `^\s+1\. look in the tool's own table which`, next, name)
+		assert.Regexp(t, `^\s+1\. check in the tool's own table which`, next, name)
 		assert.NotContains(t, next, "the tool skips", name)
 	}
 }

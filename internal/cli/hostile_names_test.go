@@ -20,7 +20,7 @@ var hostileNames = map[string]string{
 	"literal":   `x'; DROP TABLE victim; --`,
 	"backslash": `\'; DROP TABLE victim; --\`,
 	"dollar":    `$1$$; DROP TABLE victim; --$2`,
-	"line":      "x\n; DROP TABLE victim;\n\\connect x\nshiplock: all is well",
+	"line":      "x\n; DROP TABLE victim;\n\\c\nshiplock: all is well",
 	"comment":   `*/ DROP TABLE victim; /*`,
 	"escape":    "x\x1b[2J\x07\u202eevil\u2028",
 	"unicode":   "Ünïcödé 表 🚢",
@@ -39,7 +39,7 @@ func newHostileDatabase(t *testing.T, name string) (d *pgtest.Database, flags []
 	user, role, schema := long(name, 62)+"u", long(name, 62)+"r", long(name, 63)
 	table := name
 	if name == "  " {
-		table = long(name, 55)
+		table = long(name, 50)
 	}
 	q := pq.QuoteIdentifier
 	d.Exec(t, fmt.Sprintf("CREATE ROLE %s LOGIN NOINHERIT PASSWORD %s; CREATE ROLE %s NOLOGIN; GRANT %[3]s TO %[1]s; CREATE SCHEMA %[4]s AUTHORIZATION %[3]s; GRANT ALL ON SCHEMA public TO %[3]s",

@@ -321,7 +321,7 @@ func TestGitHubActions_Failure_AnnotatedAndSummarized(t *testing.T) {
 		}
 	}
 	require.Len(t, errors, 1, out.err)
-	assert.True(t, strings.HasPrefix(errors[0], "::error file=db/1_x.up.sql,line=3,col=3,title=migration 1_x.up.sql failed; "), errors[0])
+	assert.True(t, strings.HasPrefix(errors[0], "::error file=db/1_x.up.sql,line=3,col=3,title=migration 1_x.up.sql failed and was rolled back; "), errors[0])
 	text, err := os.ReadFile(summary)
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "### Database migrations: failed\n\n```text\nshiplock: migration 1_x.up.sql failed")

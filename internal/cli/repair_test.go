@@ -78,7 +78,7 @@ func TestRepair_FailedInTransactionBlock_Refused(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_x.up.sql": "CREATE TABLE log (n int);\nVACUUM log;\nBEGIN;\nINSERT INTO log VALUES (1);\nINSERT INTO log SELECT 1 / 0;\nCOMMIT;"})
 	w.mustExit(7, "up")
 	for _, n := range []string{"=3", "=5", ""} {
-		assert.Contains(t, w.mustExit(5, "repair", "--statement-applied"+n).err, "one transaction with others, from statement 3 on")
+		assert.Contains(t, w.mustExit(5, "repair", "--statement-applied"+n).err, "in a transaction that starts with statement 3")
 	}
 }
 

@@ -137,7 +137,7 @@ func TestWait_Signal_Stops(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, "wait", "--source", w.dir, "--database-url", w.URL())
-	stderr.waitFor(t, "no migration has run yet")
+	stderr.waitFor(t, "no migration is applied")
 	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
 	assert.Equal(t, 128+15, <-done)
 	golden(t, "wait-sigterm", stderr.String())
