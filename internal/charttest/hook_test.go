@@ -136,7 +136,7 @@ func TestRestricted(t *testing.T) {
 		"chart":       render(t, withURL),
 		"with mounts": render(t, "database: {url: x, ca: {secretName: ca}}\nmigrations: {image: {repository: a, tag: b}}"),
 		"sample":      sample,
-		"told":        render(t, toYAML(t, readValues(t, "testdata/told-values.yaml"))),
+		"told":        render(t, toYAML(t, readValues(t, "testdata/notifications-values.yaml"))),
 	} {
 		isRestricted(t, name, job(t, r, "").Spec.Template.Spec)
 	}

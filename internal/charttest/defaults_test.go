@@ -192,7 +192,7 @@ func TestUser(t *testing.T) {
 // No port at all would allow all ports.
 func TestNetworkPolicy_NoPorts_Default(t *testing.T) {
 	t.Parallel()
-	told := toYAML(t, readValues(t, "testdata/told-values.yaml"))
+	told := toYAML(t, readValues(t, "testdata/notifications-values.yaml"))
 	want := render(t, merges(t, told, "networkPolicy: {enabled: true, dns: {ports: [53]}, apiServer: {ports: [443, 6443]}}")).Template()
 	assert.Equal(t, want, render(t, merges(t, told, "networkPolicy: {enabled: true, dns: {ports: []}, apiServer: {ports: []}}")).Template())
 }
