@@ -39,7 +39,7 @@ func replaceIn(t *testing.T, path, from, to string) {
 const umbrella = "{apiVersion: v2, name: town, version: 1.0.0}"
 
 // Two versions of our chart in one release would share one set of named templates, whichever wins.
-func TestVersions_Differ_Refused(t *testing.T) {
+func TestChartVersions_Differ_AreRefused(t *testing.T) {
 	t.Parallel()
 	const values = "database: {url: 'postgres://db/x'}, image: {repository: own, tag: v1}"
 	inCharts := "hotel: {shiplock: {" + values + "}}\nharbour: {shiplock: {" + values + "}}\nshiplock: {" + values + "}\n"

@@ -68,14 +68,14 @@ func expand(value string, env map[string]string) string {
 	return out.String()
 }
 
-func TestHostileCredentialsArriveAsTheyAre(t *testing.T) {
+func TestDatabase_SpecialCharacters_ArePreserved(t *testing.T) {
 	t.Parallel()
 	for _, s := range hostile {
 		t.Run(s, func(t *testing.T) {
 			t.Parallel()
 			name := s
 			if strings.Contains(s, "{{") {
-				name = "booking" // dbname and username may be templates: TestDatabaseTemplates
+				name = "booking" // dbname and username may be templates: TestTemplates_Database_AreRendered
 			}
 			parts, err := yaml.Marshal(map[string]any{"database": map[string]any{"host": "db", "dbname": name, "username": name, "password": s}})
 			require.NoError(t, err)
@@ -92,7 +92,7 @@ func TestHostileCredentialsArriveAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestDatabase(t *testing.T) {
+func TestDatabase_Values_SetEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		values string
@@ -130,7 +130,7 @@ func TestDatabase(t *testing.T) {
 }
 
 // A Secret is rendered for what is secret in the values, and only then.
-func TestSecret(t *testing.T) {
+func TestSecret_Values_ContainsSecretsOnly(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string][]string{
 		withURL: {"url"},

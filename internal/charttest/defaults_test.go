@@ -147,7 +147,7 @@ func packagedParent(t *testing.T, values string) string {
 }
 
 // OpenShift gives each namespace user IDs of its own, and rejects pods that ask for others.
-func TestUser(t *testing.T) {
+func TestRunAsUser_ToolOrOpenShift_Differs(t *testing.T) {
 	t.Parallel()
 	const tool = withURL + "tool: {image: {repository: shop/app, tag: v2}, command: [migrate]"
 	id := func(n int64) *int64 { return &n }

@@ -20,7 +20,7 @@ dependencies:
 `
 
 // A refusal names a value by its place in the values of the whole release, and the file that checks the values.
-func TestRefusals_Dependency_NamePlaceInParentsValues(t *testing.T) {
+func TestValidation_Dependency_ReportsParentPath(t *testing.T) {
 	t.Parallel()
 	const good = "{database: {url: x}, image: " + ownImage + "}"
 	chart := write(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
@@ -53,7 +53,7 @@ func TestRefusals_Dependency_NamePlaceInParentsValues(t *testing.T) {
 }
 
 // Globals belong to all charts of a release: what this chart does not understand is passed over.
-func TestForeignGlobals(t *testing.T) {
+func TestGlobal_UnknownTypes_AreIgnored(t *testing.T) {
 	t.Parallel()
 	parent := write(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
 	for global, want := range map[string]struct {
@@ -94,7 +94,7 @@ func TestForeignGlobals(t *testing.T) {
 }
 
 // The migrations of a chart whose pods wait for them can be disabled: without a condition, or with one and an "if" around the include.
-func TestDisabled_WaitContainerIncluded_Renders(t *testing.T) {
+func TestEnabled_False_WaitContainerRendersNothing(t *testing.T) {
 	t.Parallel()
 	const include = `{{- include "shiplock.waitForMigrations" (dict "context" .) | nindent 2 }}`
 	const volumes = `{{- include "shiplock.podVolumes" (dict "context" .) | nindent 2 }}`

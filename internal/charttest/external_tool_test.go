@@ -8,7 +8,7 @@ import (
 )
 
 // The tool's image stays as it is: an init container lends it the migrator, which runs the tool.
-func TestTool(t *testing.T) {
+func TestTool_Image_RunsUnderExec(t *testing.T) {
 	t.Parallel()
 	const values = withURL + "extraArgs: [--grace=10s]\nmigrationsTable: versions\ntool: {image: {repository: shop/app, tag: v2}, command: [npm, run], args: [migrate], env: [{name: NODE_ENV, value: production}]}"
 	r := render(t, values)

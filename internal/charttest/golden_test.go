@@ -21,7 +21,7 @@ func golden(t *testing.T, name, got string) {
 	assert.Equal(t, string(want), got, "go test ./internal/charttest -update accepts the change")
 }
 
-func TestGolden(t *testing.T) {
+func TestRender_Scenarios_MatchGolden(t *testing.T) {
 	t.Parallel()
 	for name, path := range scenarios(t) {
 		t.Run(name, func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-func TestGoldenSample(t *testing.T) {
+func TestRender_Sample_MatchesGolden(t *testing.T) {
 	t.Parallel()
 	r, err := Render(sampleDir, Options{})
 	require.NoError(t, err)

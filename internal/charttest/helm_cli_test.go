@@ -11,7 +11,7 @@ import (
 )
 
 // Both command lines render what the library renders, and their linters are content.
-func TestHelmCommandLines(t *testing.T) {
+func TestTemplate_HelmCLI_MatchesLibrary(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"helm3", "helm4"} {
 		helm := tool(t, name)
@@ -39,7 +39,7 @@ func sameObjects(t *testing.T, r *Rendered, output string) {
 
 // The sample is built as its user would build it: "helm dependency build" packages our chart into it, and the whole is
 // packaged again. Its lock file must match.
-func TestPackagedDependency(t *testing.T) {
+func TestTemplate_PackagedDependency_MatchesLibrary(t *testing.T) {
 	t.Parallel()
 	want, err := Render(sampleDir, Options{})
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 )
 
 // "helm test" asks whether the schema is the release's, with what the Job connects with, and changes nothing.
-func TestHelmTest(t *testing.T) {
+func TestHelmTest_Modes_RenderPod(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string]string{
 		"hook":  withURL + "timeout: 2m",
@@ -45,7 +45,7 @@ func TestHelmTest(t *testing.T) {
 
 // Where the Job comes from the parent's template, the chart itself makes the test all the same, or a release without that include would
 // migrate nothing and report nothing. The version to wait for comes with the include.
-func TestHelmTestOfTheParentsFiles(t *testing.T) {
+func TestHelmTest_ParentFiles_WaitsForVersion(t *testing.T) {
 	t.Parallel()
 	const argument = "--version=$(shiplock.migrationsConfigMap-is-not-included)"
 	files := map[string]string{"migrations/0009_a.up.sql": "", "migrations/0010_a.up.sql": ""}
@@ -92,7 +92,7 @@ func TestHelmTestOfTheParentsFiles(t *testing.T) {
 }
 
 // Pods that migrate: whether the parent includes that is seen by the test alone.
-func TestHelmTestOfPodsThatMigrate(t *testing.T) {
+func TestHelmTest_InitContainer_RendersPod(t *testing.T) {
 	t.Parallel()
 	values := map[string]any{"shiplock": parse(t, withURL+"mode: initContainer"), "orders": map[string]any{"enabled": false}, "stockKeeping": map[string]any{"enabled": false}}
 	for _, helper := range []string{"initContainer", "podVolumes"} {

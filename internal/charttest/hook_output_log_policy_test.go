@@ -14,7 +14,7 @@ import (
 const outputLogPolicy = "helm.sh/hook-output-log-policy"
 
 // Every Job that is a hook of Helm's has the annotation, and no other object has it.
-func TestHookOutputLogPolicy(t *testing.T) {
+func TestHookOutputLogPolicy_Modes_AnnotatesJobsOnly(t *testing.T) {
 	t.Parallel()
 	const down = "rollback: {policy: down}\n"
 	for values, want := range map[string]map[string]string{
@@ -62,7 +62,7 @@ func embedded(t *testing.T, args ...string) (code int, stderr string) {
 }
 
 // Flux's helm-controller crashes when a hook with an output log policy fails. Without the annotation the release fails, and that is all.
-func TestFailedHook_EmbeddedHelm_EndsWithAnError(t *testing.T) {
+func TestHookOutputLogPolicy_EmbeddedHelm_ReturnsError(t *testing.T) {
 	t.Parallel()
 	values := write(t, map[string]string{"values.yaml": withURL}) + "/values.yaml"
 	for _, set := range []string{"", "hookOutputLogPolicy=auto", "hookOutputLogPolicy=none", "rollback.policy=down", "hookOutputLogPolicy=hook-succeeded"} {

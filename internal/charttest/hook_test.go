@@ -15,7 +15,7 @@ import (
 
 // The Secret exists before the Job that reads it, and nothing of ours is an ordinary resource of the release, which would
 // come too late at the first install.
-func TestHooks(t *testing.T) {
+func TestHooks_Defaults_SecretBeforeJob(t *testing.T) {
 	t.Parallel()
 	r := render(t, withURL)
 	assert.Empty(t, r.Manifest)
@@ -35,7 +35,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-func TestJob(t *testing.T) {
+func TestJob_Defaults_Spec(t *testing.T) {
 	t.Parallel()
 	j := job(t, render(t, withURL), "")
 	assert.Nil(t, j.Spec.TTLSecondsAfterFinished, "Helm 3 takes a vanished Job for a success")
@@ -56,7 +56,7 @@ func TestJob(t *testing.T) {
 }
 
 // A proxy is kept out of the Job's pod, or asked to end with it.
-func TestSidecars(t *testing.T) {
+func TestSidecarInjection_Values_SetAnnotations(t *testing.T) {
 	t.Parallel()
 	const linkerd = "config.linkerd.io/proxy-enable-native-sidecar"
 	for values, want := range map[string][]string{
@@ -73,7 +73,7 @@ func TestSidecars(t *testing.T) {
 	assert.Equal(t, "false", own.Spec.Template.Annotations["sidecar.istio.io/nativeSidecar"])
 }
 
-func TestLabelsOfTheChartWin(t *testing.T) {
+func TestCommonLabels_ChartLabels_TakePrecedence(t *testing.T) {
 	t.Parallel()
 	j := job(t, render(t, withURL+"commonLabels: {app.kubernetes.io/name: a, tier: db}\npodLabels: {app.kubernetes.io/instance: b, zone: c}"), "")
 	pod := j.Spec.Template.Labels
@@ -83,7 +83,7 @@ func TestLabelsOfTheChartWin(t *testing.T) {
 
 // Three tries that wait for the database in vain, with Kubernetes' pauses between them, end before the Job's deadline does, which
 // would take the reason away.
-func TestRetriesFitIntoTheDeadline(t *testing.T) {
+func TestBackoffLimit_Default_FitsDeadline(t *testing.T) {
 	t.Parallel()
 	r := render(t, withURL)
 	wait, err := time.ParseDuration(environment(t, r)["SHIPLOCK_WAIT_FOR_DB"])
@@ -100,7 +100,7 @@ func TestRetriesFitIntoTheDeadline(t *testing.T) {
 }
 
 // The exit codes are docs of their own: a Job that retries what no retry mends would run a failed migration three times.
-func TestPodFailurePolicy(t *testing.T) {
+func TestPodFailurePolicy_ExitCodes_FailOrRetry(t *testing.T) {
 	t.Parallel()
 	rules := job(t, render(t, withURL), "").Spec.PodFailurePolicy.Rules
 	outcome := func(code int32, disrupted bool) batchv1.PodFailurePolicyAction {
@@ -128,7 +128,7 @@ func TestPodFailurePolicy(t *testing.T) {
 
 // The fields that the restricted Pod Security level asks for; a namespace that enforces it is in the e2e tests.
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
-func TestRestricted(t *testing.T) {
+func TestPods_Defaults_MeetRestricted(t *testing.T) {
 	t.Parallel()
 	sample, err := Render(sampleDir, Options{})
 	require.NoError(t, err)

@@ -59,7 +59,7 @@ image: {tag: v2}
 database: {existingSecret: {name: db, keys: {url: URL}}, ca: {configMapName: ca}, sslMode: verify-full}
 `
 
-func TestGate(t *testing.T) {
+func TestWaitForMigrations_Values_RenderContainer(t *testing.T) {
 	t.Parallel()
 	const more = "onNewer: fail\nmigrationsTable: t$x\ntimeout: 1m\nwait: {resources: {requests: {cpu: 1m}}}\nextraEnvFrom: [{secretRef: {name: s}}]\n" +
 		"migrations: {image: {repository: m, tag: v2, subPath: sql}}\nextraVolumes: [{name: mine, emptyDir: {}}]\nextraVolumeMounts: [{name: mine, mountPath: /mine}]"
@@ -90,7 +90,7 @@ func TestGate(t *testing.T) {
 }
 
 // The pod's security context is the parent's: the containers of ours bring theirs along.
-func TestContainersInOtherPodsAreRestricted(t *testing.T) {
+func TestInitContainers_Defaults_MeetRestricted(t *testing.T) {
 	t.Parallel()
 	for helper, values := range map[string]string{"waitForMigrations": fromSecret, "initContainer": fromSecret + "mode: initContainer"} {
 		pod, err := inPods(t, helper, "", values)
@@ -106,7 +106,7 @@ func TestContainersInOtherPodsAreRestricted(t *testing.T) {
 }
 
 // The application's own way to the database will do, and needs no right but to read.
-func TestGateWithAnotherRole(t *testing.T) {
+func TestWaitForMigrations_Env_ReplacesConnection(t *testing.T) {
 	t.Parallel()
 	const arguments = `"env" (list (dict "name" "PGHOST" "value" "replica") (dict "name" "PGSSLMODE" "value" "disable"))`
 	pod, err := inPods(t, "waitForMigrations", arguments, "image: "+ownImage+"\ndatabase: {host: db, dbname: booking, username: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
@@ -119,7 +119,7 @@ func TestGateWithAnotherRole(t *testing.T) {
 	assert.Equal(t, []string{"SHIPLOCK_MODE=wait", "SHIPLOCK_TERMINATION_LOG=/dev/termination-log", "SHIPLOCK_SOURCE=/migrations", "PGHOST=replica", "PGSSLMODE=disable"}, env)
 }
 
-func TestGateWaitsForAVersion(t *testing.T) {
+func TestWaitForMigrations_VersionOrGlob_SetsVersion(t *testing.T) {
 	t.Parallel()
 	for arguments, values := range map[string]string{
 		`"version" 10`:              fromSecret,
@@ -136,7 +136,7 @@ func TestGateWaitsForAVersion(t *testing.T) {
 	}
 }
 
-func TestInitContainer(t *testing.T) {
+func TestInitContainer_Values_RenderContainer(t *testing.T) {
 	t.Parallel()
 	const values = fromSecret + "mode: initContainer\ntimeout: 3m\nextraArgs: [-v]\nresources: {requests: {cpu: 7m}}\nextraEnv: [{name: A, value: b}]"
 	pod, err := inPods(t, "initContainer", "", values)
@@ -168,7 +168,7 @@ func TestInitContainer(t *testing.T) {
 	assert.Equal(t, secret.Name, d.Spec.Template.Spec.InitContainers[0].Env[0].ValueFrom.SecretKeyRef.Name)
 }
 
-func TestRefusalsInPods(t *testing.T) {
+func TestInitContainers_Invalid_AreRefused(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ helper, arguments, values, want string }{
 		"a hook's Secret":    {"waitForMigrations", "", withURL, `pass "env" (variables with the database connection), or set shiplock.database.existingSecret`},

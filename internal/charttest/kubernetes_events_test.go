@@ -14,7 +14,7 @@ import (
 const events = "kubernetesEvents: {enabled: true}\n"
 
 // With Events on there is one right, to create them, and one account that has it; without, nothing of it and no token.
-func TestEvents(t *testing.T) {
+func TestKubernetesEvents_Modes_CreateRole(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"hook", "job", "argocd"} {
 		for _, release := range []string{"booking", strings.Repeat("r", 53)} {
@@ -54,7 +54,7 @@ func TestEvents(t *testing.T) {
 }
 
 // The user's own account is given the right, and no other is made.
-func TestEventsOfAnotherAccount(t *testing.T) {
+func TestKubernetesEvents_ServiceAccountName_BindsIt(t *testing.T) {
 	t.Parallel()
 	r := render(t, withURL+events+"serviceAccount: {name: '{{ .Release.Name }}-cloud'}")
 	binding, err := Find[*rbacv1.RoleBinding](r, "")
@@ -70,7 +70,7 @@ func TestEventsOfAnotherAccount(t *testing.T) {
 }
 
 // A hook and an ordinary object of one name would be in each other's way.
-func TestEventsOfHookAndJobShareNoName(t *testing.T) {
+func TestKubernetesEvents_HookAndJob_NamesDiffer(t *testing.T) {
 	t.Parallel()
 	names := map[string][]string{}
 	for _, mode := range []string{"hook", "job"} {
@@ -89,7 +89,7 @@ func TestEventsOfHookAndJobShareNoName(t *testing.T) {
 }
 
 // All that hooks leave behind is in the notes.
-func TestNotesNameWhatStays(t *testing.T) {
+func TestNotes_Hooks_ListAllObjects(t *testing.T) {
 	t.Parallel()
 	for _, account := range []string{"", "serviceAccount: {name: mine}\n"} {
 		r := render(t, withURL+events+account+"networkPolicy: {enabled: true}")
@@ -101,7 +101,7 @@ func TestNotesNameWhatStays(t *testing.T) {
 }
 
 // Pods that migrate by themselves have the application's account.
-func TestEventsInPods(t *testing.T) {
+func TestKubernetesEvents_InitContainer_IsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := inPods(t, "initContainer", "", fromSecret+events+"mode: initContainer")
 	require.ErrorContains(t, err, "shiplock.kubernetesEvents.enabled with shiplock.mode: initContainer requires the ServiceAccount of the application's pods: set shiplock.serviceAccount.name to it")

@@ -10,7 +10,7 @@ import (
 )
 
 // Linting is "helm lint --strict" with each scenario's values.
-func TestLint(t *testing.T) {
+func TestLint_Scenarios_NoMessages(t *testing.T) {
 	t.Parallel()
 	version, err := chartutil.ParseKubeVersion(KubeVersion)
 	require.NoError(t, err)

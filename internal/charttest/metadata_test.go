@@ -11,7 +11,7 @@ import (
 )
 
 // What chart-testing asks of Chart.yaml, but for the maintainers' accounts on a forge: they are a team.
-func TestChartMetadata(t *testing.T) {
+func TestMetadata_ChartYAML_IsComplete(t *testing.T) {
 	t.Parallel()
 	c, err := Load(chartDir)
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func TestChartMetadata(t *testing.T) {
 }
 
 // Yamale, which `ct lint` runs, rejects a key of Chart.yaml that chart_schema.yaml does not list, and may not be installed here.
-func TestChartMetadata_EveryKeyIsInYamaleSchema(t *testing.T) {
+func TestMetadata_ChartYAML_MatchesYamaleSchema(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../chart_schema.yaml")
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ const (
 	ofOrders   = `{{ include "shiplock.migrationsConfigMap" (dict "context" . "glob" "orders/*.sql" "alias" "orders") }}`
 )
 
-func TestParentConfigMap(t *testing.T) {
+func TestMigrationsConfigMap_Files_ArePreserved(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{
 		"migrations/1_a.up.sql":   "create table a (b int);\n",
@@ -94,7 +94,7 @@ func mountedFiles(t *testing.T, r *Rendered, url string) map[string]string {
 	return files
 }
 
-func TestParentConfigMapRefusals(t *testing.T) {
+func TestMigrationsConfigMap_Invalid_IsRefused(t *testing.T) {
 	t.Parallel()
 	one := map[string]string{"migrations/1_a.up.sql": "select 1"}
 	for name, tc := range map[string]struct {
@@ -118,7 +118,7 @@ func TestParentConfigMapRefusals(t *testing.T) {
 	}
 }
 
-func TestParentConfigMapOfADisabledDependency(t *testing.T) {
+func TestMigrationsConfigMap_Disabled_RendersNothing(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{"shiplock: {enabled: false}", "orders: {enabled: false}"} {
 		r, err := Render(parent(t, ofShiplock+"\n"+ofOrders, map[string]string{"migrations/1_a.up.sql": "", "orders/1_a.up.sql": ""}), Options{Values: parse(t, values)})
@@ -130,7 +130,7 @@ func TestParentConfigMapOfADisabledDependency(t *testing.T) {
 }
 
 // Where an image may hold migrations, the chart does not object.
-func TestImagesThatMayHoldMigrations(t *testing.T) {
+func TestMigrations_PossibleSources_AreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{
 		"image: {tag: v2}",

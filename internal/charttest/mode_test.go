@@ -14,7 +14,7 @@ import (
 )
 
 // An ordinary Job cannot be changed: what would change it gives it another name, and what does not leaves it alone.
-func TestJobOfTheReleaseIsNamedAfterItsContent(t *testing.T) {
+func TestJobName_OrdinaryJob_DependsOnContent(t *testing.T) {
 	t.Parallel()
 	const values = "mode: job\nimage: " + ownImage + "\ndatabase: {host: db, dbname: booking, username: u, password: p}\n"
 	before := job(t, render(t, values), "")
@@ -47,7 +47,7 @@ func merges(t *testing.T, values, change string) string {
 }
 
 // Where and when the objects come to be.
-func TestModes(t *testing.T) {
+func TestMode_Values_SetHookAnnotations(t *testing.T) {
 	t.Parallel()
 	hook := map[string]string{"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-delete-policy": "before-hook-creation"}
 	for name, tc := range map[string]struct {
@@ -91,7 +91,7 @@ func TestModes(t *testing.T) {
 
 // When a release changes its mode, or its database's first release has passed, Helm makes the new objects before it removes the
 // old ones, takes over none that it did not make itself, and removes those that have become hooks: two ways share no name.
-func TestHooksAndOrdinaryObjectsShareNoName(t *testing.T) {
+func TestNames_HookAndJob_Differ(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"migrations/1_a.up.sql": "", "orders/1_a.up.sql": ""}
 	names := map[string][]string{}
@@ -119,7 +119,7 @@ func TestHooksAndOrdinaryObjectsShareNoName(t *testing.T) {
 }
 
 // The ordinary Job follows the parent chart's files.
-func TestParentConfigMapOfAnOrdinaryJob(t *testing.T) {
+func TestMigrationsConfigMap_OrdinaryJob_NameDependsOnFiles(t *testing.T) {
 	t.Parallel()
 	const template = ofShiplock + `
 ---

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-func TestNames(t *testing.T) {
+func TestNames_Releases_FitLimit(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 52)
 	for name, tc := range map[string]struct{ release, values, want string }{
@@ -71,7 +71,7 @@ orders: {image: ` + ownImage + `, database: {url: 'postgres://db/orders'}}
 stockKeeping: {image: ` + ownImage + `, database: {url: 'postgres://db/stock'}}
 `
 
-func TestAliases(t *testing.T) {
+func TestNames_Aliases_Differ(t *testing.T) {
 	t.Parallel()
 	dir := write(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
 	for _, release := range []string{"booking", "orders", "shiplock", strings.Repeat("r", 53)} {
@@ -96,7 +96,7 @@ func TestAliases(t *testing.T) {
 	}
 }
 
-func TestDisabledDependency(t *testing.T) {
+func TestEnabled_False_RendersNothing(t *testing.T) {
 	t.Parallel()
 	dir := write(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
 	r, err := Render(dir, Options{Values: parse(t, "shiplock: {enabled: false}\norders: {enabled: false}")})
@@ -107,7 +107,7 @@ func TestDisabledDependency(t *testing.T) {
 }
 
 // Two charts of an umbrella that both depend on ours must not share a Job or, worse, a Secret.
-func TestUmbrella(t *testing.T) {
+func TestNames_Umbrella_Differ(t *testing.T) {
 	t.Parallel()
 	app := func(name string) string {
 		return withRepository(t, "apiVersion: v2\nname: "+name+"\nversion: 1.0.0\ndependencies: [{name: shiplock, version: 0.1.x, repository: 'REPOSITORY'}]\n")

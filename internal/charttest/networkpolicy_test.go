@@ -45,7 +45,7 @@ func lets(p *networkingv1.NetworkPolicy, address string, port int32, protocol co
 }
 
 // Each port is open exactly when the values have something behind it.
-func TestNetworkPolicy(t *testing.T) {
+func TestNetworkPolicy_Values_OpenPorts(t *testing.T) {
 	t.Parallel()
 	all := []int32{53, 80, 443, 5432, 5433, 6432, 6443, 8080, 9091}
 	for values, want := range map[string][]int32{
@@ -86,7 +86,7 @@ func TestNetworkPolicy(t *testing.T) {
 }
 
 // Where a place is given, its ports are open there and nowhere else.
-func TestNetworkPolicyPeers(t *testing.T) {
+func TestNetworkPolicy_Peers_RestrictPorts(t *testing.T) {
 	t.Parallel()
 	p := policy(t, withURL+events+`notify: {webhook: {urlFile: /u}, pushgateway: {url: 'http://g:9091'}}
 networkPolicy:

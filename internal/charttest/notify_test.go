@@ -19,7 +19,7 @@ func told(env map[string]string) map[string]string {
 	return env
 }
 
-func TestNotify(t *testing.T) {
+func TestNotify_Values_SetEnvironment(t *testing.T) {
 	t.Parallel()
 	const uid = "metadata.labels['batch.kubernetes.io/controller-uid']"
 	for values, want := range map[string]map[string]string{
@@ -40,14 +40,14 @@ func TestNotify(t *testing.T) {
 }
 
 // The user's Secrets of the database and of the webhook are missed in one variable.
-func TestNotifyAndDatabaseFromSecrets(t *testing.T) {
+func TestNotify_ExistingSecrets_AreRequired(t *testing.T) {
 	t.Parallel()
 	env := environment(t, render(t, fromSecret+"notify: {webhook: {existingSecret: {name: hooks, keys: {url: u}}}}"))
 	assert.Equal(t, "DATABASE_URL=db/URL SHIPLOCK_WEBHOOK_URL=hooks/u", env["SHIPLOCK_REQUIRED_ENV"])
 }
 
 // A template arrives as a file, byte by byte, and only where something migrates.
-func TestWebhookTemplate(t *testing.T) {
+func TestNotify_WebhookTemplate_IsMounted(t *testing.T) {
 	t.Parallel()
 	for _, text := range append(hostile, `{"text": {{ json .title }}}`) {
 		values := map[string]any{"notify": map[string]any{"webhook": map[string]any{"url": "https://a", "format": "template", "template": text}}}
@@ -76,7 +76,7 @@ func environmentOf(c corev1.Container) map[string]string {
 }
 
 // What tells the outcome is the migrator's; a gate only waits, and what the values have for it by value is no secret of the database's.
-func TestNotifyInPods(t *testing.T) {
+func TestNotify_InitContainers_MigratorOnly(t *testing.T) {
 	t.Parallel()
 	const tells = "notify: {webhook: {url: 'https://a', format: template, template: x}}\n"
 	pod, err := inPods(t, "waitForMigrations", "", fromSecret+tells)
@@ -102,7 +102,7 @@ func TestNotifyInPods(t *testing.T) {
 }
 
 // The mode that the migrator is told says what a failure means for the release.
-func TestModeIsTold(t *testing.T) {
+func TestMode_Values_SetEnvironment(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]string{
 		"": "hook", "mode: job": "job", "mode: argocd": "argocd", "database: {partOfRelease: true}": "job", "mode: argocd\ndatabase: {partOfRelease: true}": "argocd",
@@ -112,7 +112,7 @@ func TestModeIsTold(t *testing.T) {
 }
 
 // Another webhook is another Job, and its name gives the URL away to nobody.
-func TestSecretsOfAnOrdinaryJobAreInItsName(t *testing.T) {
+func TestJobName_OrdinaryJob_DependsOnSecrets(t *testing.T) {
 	t.Parallel()
 	const values = withURL + "mode: job\nnotify: {webhook: {url: 'https://a'}}"
 	before := job(t, render(t, values), "").Name

@@ -54,7 +54,7 @@ func alertTest(series, value, alert string, labels ...string) string {
 }
 
 // The Job's failure raises an alert, and nobody else's does; a try that failed and was made good is none.
-func TestAlertOfAFailedJob(t *testing.T) {
+func TestPrometheusRule_FailedJob_Fires(t *testing.T) {
 	t.Parallel()
 	failed := func(job, namespace, condition string) string {
 		return fmt.Sprintf(`kube_job_failed{job_name="%s", namespace="%s", condition="%s"}`, job, namespace, condition)
@@ -84,7 +84,7 @@ func TestAlertOfAFailedJob(t *testing.T) {
 }
 
 // With the metrics that the migrator pushes, a run that failed is told unless another try comes soon.
-func TestAlertOfTheLastRun(t *testing.T) {
+func TestPrometheusRule_LastRunFailed_Fires(t *testing.T) {
 	t.Parallel()
 	assert.NotContains(t, rules(t, ""), "shiplock_last_run", "nobody pushes it")
 	text := rules(t, "notify: {pushgateway: {existingSecret: {name: g}}}\nprometheusRule: {severity: warning, alertLabels: {team: booking}}")
@@ -101,7 +101,7 @@ func TestAlertOfTheLastRun(t *testing.T) {
 }
 
 // Alerts say what to type, with Prometheus' own templates filled in.
-func TestAlertsText(t *testing.T) {
+func TestPrometheusRule_FailedJob_Annotations(t *testing.T) {
 	t.Parallel()
 	test := `  - interval: 1m
     input_series: [{series: 'kube_job_failed{job_name="booking-shiplock", namespace="shop", condition="true"}', values: 1x5}]

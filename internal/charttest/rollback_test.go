@@ -40,7 +40,7 @@ func runs(t *testing.T, r *Rendered) map[string]jobRun {
 
 // What runs when a release goes back, in each mode. Only what comes after an upgrade or a rollback, or before it where that was asked
 // for, goes down; an install never does.
-func TestRollback(t *testing.T) {
+func TestRollback_Modes_RunDown(t *testing.T) {
 	t.Parallel()
 	const main, back, undo = "booking-shiplock", "booking-shiplock-rollback", "booking-shiplock-down"
 	const hooks = "pre-install,pre-upgrade"
@@ -78,7 +78,7 @@ func TestRollback(t *testing.T) {
 }
 
 // Beside an ordinary Job the hook is the one that undoes: it comes after the release, and finds the release's own objects.
-func TestRollbackOfOrdinaryJobs(t *testing.T) {
+func TestRollback_OrdinaryJobs_UseReleaseObjects(t *testing.T) {
 	t.Parallel()
 	const down = "rollback: {policy: down}\nkubernetesEvents: {enabled: true}\n"
 	for _, values := range []string{"mode: job", "database: {partOfRelease: true}"} {
@@ -104,7 +104,7 @@ func TestRollbackOfOrdinaryJobs(t *testing.T) {
 }
 
 // All that the Jobs of a rollback need is made anew before them: what is there is the newer release's.
-func TestWhatARollbackNeeds(t *testing.T) {
+func TestRollback_RequiredObjects_AreRecreated(t *testing.T) {
 	t.Parallel()
 	const values = "rollback: {policy: down}\nkubernetesEvents: {enabled: true}\nnetworkPolicy: {enabled: true}\n"
 	dir := parent(t, ofShiplock, map[string]string{"migrations/1_a.up.sql": ""})
@@ -127,7 +127,7 @@ func TestWhatARollbackNeeds(t *testing.T) {
 }
 
 // The files of the parent and an ordinary Job: the parent makes the hook, too, for it alone knows the ConfigMap's name. And pods that migrate.
-func TestRollbackOfTheParentsFilesAndPods(t *testing.T) {
+func TestRollback_ParentFilesAndPods_RunDown(t *testing.T) {
 	t.Parallel()
 	const down = "rollback: {policy: down}\n"
 	r, err := Render(parent(t, ofShiplock, map[string]string{"migrations/1_a.up.sql": ""}),
@@ -157,7 +157,7 @@ func TestRollbackOfTheParentsFilesAndPods(t *testing.T) {
 }
 
 // All hooks of a rollback are in the notes' list of what an uninstall leaves.
-func TestNotesOfARollback(t *testing.T) {
+func TestNotes_Rollback_ListJobs(t *testing.T) {
 	t.Parallel()
 	for values, names := range map[string][]string{
 		"mode: hook": {"job/booking-shiplock-rollback", "job/booking-shiplock-down", "after its pods are back", "unless that would lose data"},

@@ -39,7 +39,7 @@ func (s schema) leaves(prefix string) []string {
 	return paths
 }
 
-func TestSchemaKnowsTheValuesAndNoOthers(t *testing.T) {
+func TestSchema_Properties_MatchValues(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(chartDir + "/values.schema.json")
 	require.NoError(t, err)
@@ -72,7 +72,7 @@ func (s schema) isStrict(t *testing.T, path string) {
 }
 
 // Editors show a description and a default beside each value; both come from values.yaml.
-func TestSchemaIsGenerated(t *testing.T) {
+func TestSchema_Descriptions_MatchValues(t *testing.T) {
 	path := chartDir + "/values.schema.json"
 	values, err := os.ReadFile(chartDir + "/values.yaml")
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func (s schema) isDescribed(t *testing.T, prefix string, values map[string]any) 
 	}
 }
 
-func TestReadmeIsGenerated(t *testing.T) {
+func TestReadme_Generated_MatchesValues(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(chartDir)))
 	run(t, dir, tool(t, "helm-docs"), "--sort-values-order", "file")
@@ -136,7 +136,7 @@ func TestReadmeIsGenerated(t *testing.T) {
 }
 
 // A name of another chart is refused with the name that this chart has for it.
-func TestSchema_NameOfAnotherChart_NamesOurs(t *testing.T) {
+func TestSchema_NameOfOtherChart_SuggestsName(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(chartDir + "/values.schema.json")
 	require.NoError(t, err)

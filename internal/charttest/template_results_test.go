@@ -7,7 +7,7 @@ import (
 )
 
 // A template's result is checked as if it were written in the values.
-func TestTemplates_UnusableResult_Refused(t *testing.T) {
+func TestTemplates_InvalidResult_IsRefused(t *testing.T) {
 	t.Parallel()
 	const rest = ", dbname: booking, username: owner}"
 	for values, want := range map[string]string{

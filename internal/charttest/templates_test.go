@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDatabaseTemplates(t *testing.T) {
+func TestTemplates_Database_AreRendered(t *testing.T) {
 	t.Parallel()
 	env := environment(t, render(t, `
 global: {db: {port: 6432, name: shop}}
@@ -30,7 +30,7 @@ database:
 	assert.Contains(t, policy, "port: 6432")
 }
 
-func TestImageTemplates(t *testing.T) {
+func TestTemplates_Image_AreRendered(t *testing.T) {
 	t.Parallel()
 	const values = "global: {image: {registry: reg.example.com, name: shop/app, tag: v2, digest: 'sha256:" + digest + "'}}\n"
 	const image = "{registry: '{{ .Values.global.image.registry }}', repository: '{{ .Values.global.image.name }}-x', tag: '{{ .Values.global.image.tag }}', digest: '{{ .Values.global.image.digest }}'}"
@@ -48,7 +48,7 @@ func TestImageTemplates(t *testing.T) {
 }
 
 // Helm passes a whole number of --set on as it is; a number of a file is not what was written.
-func TestImageTag_Number(t *testing.T) {
+func TestImageTag_Number_SetIsPreserved(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "values.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(withURL), 0o644))
@@ -75,7 +75,7 @@ func TestImageTag_Number(t *testing.T) {
 	}
 }
 
-func TestAddressRefusals(t *testing.T) {
+func TestAddress_Invalid_IsRefused(t *testing.T) {
 	t.Parallel()
 	const rest = ", dbname: booking, username: owner}"
 	for values, want := range map[string]string{
@@ -123,7 +123,7 @@ func TestAddressRefusals(t *testing.T) {
 }
 
 // What looks like the above and is right.
-func TestAddresses(t *testing.T) {
+func TestAddress_Valid_IsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"db", "db.shop.svc.cluster.local.", "my_db", "10.1.2.3", "::1", "fe80::1%eth0", "/run/postgresql", "@sock", "a,b", "::1,10.0.0.1,/run/x"} {
 		assert.Equal(t, host, environment(t, render(t, toYAML(t, map[string]any{"database": map[string]any{"host": host, "dbname": "n", "username": "u"}})))["PGHOST"])

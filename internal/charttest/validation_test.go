@@ -7,7 +7,7 @@ import (
 )
 
 // Every message that a user can meet says which value is wrong and what to do about it.
-func TestRefusals(t *testing.T) {
+func TestValidation_InvalidValues_AreRefused(t *testing.T) {
 	t.Parallel()
 	parts := "{host: db, dbname: booking, username: owner"
 	for name, tc := range map[string]struct{ values, want, kube string }{
@@ -93,7 +93,7 @@ func TestRefusals(t *testing.T) {
 }
 
 // What the schema refuses, it names by its place in the values.
-func TestSchemaRefusals(t *testing.T) {
+func TestSchema_InvalidValues_AreRefused(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]string{
 		"databse: {}":                           "additional properties 'databse' not allowed",

@@ -23,12 +23,12 @@ func leaves(prefix string, values map[string]any) []string {
 	return paths
 }
 
-func TestEveryValueIsUsed(t *testing.T) {
+func TestValues_Each_ChangesOutput(t *testing.T) {
 	t.Parallel()
 	before := map[string]string{}
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
 		if path == "migrations.fromChart" || strings.HasPrefix(path, "wait.") {
-			continue // need a parent chart: TestParentConfigMap, TestGate
+			continue // need a parent chart: TestMigrationsConfigMap_Files_ArePreserved, TestWaitForMigrations_Values_RenderContainer
 		}
 		change, ok := changes[path]
 		require.True(t, ok, "no change of %s is tested", path)
@@ -59,12 +59,12 @@ func TestEveryValueIsUsed(t *testing.T) {
 }
 
 // null takes a default out of the values. What the chart cannot do without is then missed by name; the rest is as if empty.
-func TestEveryValueMayBeNull(t *testing.T) {
+func TestValues_Null_RendersOrReports(t *testing.T) {
 	t.Parallel()
 	values := readValues(t, chartDir+"/values.yaml")
 	for _, path := range branches("", values) {
 		if path == "database.url" || path == "image.tag" {
-			continue // then no database, or no image, is given: TestRefusals
+			continue // then no database, or no image, is given: TestValidation_InvalidValues_AreRefused
 		}
 		change := map[string]any{}
 		at, names := change, strings.Split(path, ".")
