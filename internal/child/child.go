@@ -1,5 +1,5 @@
-// Package child waitForExit one foreign program and sees to its end: it hands on signals,
-// kills what does not listen, and leaves nothing of it behind.
+// Package child runs and supervises a subprocess: it forwards signals, kills the subprocess
+// if it does not stop in time, and terminates all processes of its process group.
 package child
 
 import (
@@ -13,58 +13,58 @@ import (
 	"time"
 )
 
-// Command is a program to run.
+// A Command is a program to run.
 type Command struct {
-	Path string   // of the program's file
-	Args []string // with the name it is called by in front
-	Env  []string // nil for our own
-	// Stdin is passed on as it is. When it is a terminal the program stays in our
-	// process group: job control and Ctrl-C then work as they always do.
+	Path string   // path of the executable
+	Args []string // arguments, starting with the program name
+	Env  []string // environment; nil for that of this process
+	// Stdin is passed to the program. If it is a terminal, the program stays in the process
+	// group of this process, so that job control and Ctrl-C work as usual.
 	Stdin          *os.File
-	Stdout, Stderr io.Writer // get all output, unchanged, and are flushed at its end if they can be
-	// Grace is how long the program may take to end once it was asked to.
+	Stdout, Stderr io.Writer // receive all output unchanged, and are flushed at its end if they have a Flush method
+	// Grace is how long the program may take to exit after the first signal.
 	Grace time.Duration
-	// Connections is called with the program's TCP connections, now and then while it
-	// waitForExit and just before each signal, from one goroutine at a time; nil for never.
+	// Connections, if not nil, is called with the program's TCP connections, periodically
+	// while it runs and just before each signal, from one goroutine at a time.
 	Connections func([]Connection)
-	// Leftover is called when the program has ended and others of its group have not,
-	// before these are ended; nil for nothing.
+	// Leftover, if not nil, is called if the program has exited and other processes of its
+	// group have not, before they are terminated.
 	Leftover func()
-	// Signal says with what to ask it to end, for the context's cause; SIGTERM if nil.
+	// Signal returns the signal that stops the program, for the context's cause; nil means SIGTERM.
 	Signal func(cause error) syscall.Signal
 }
 
-// Exit is how a program has ended.
+// An Exit is how a program ended.
 type Exit struct {
-	Code      int            // -1 where a signal has ended it
-	Signal    syscall.Signal // that has ended it, or 0
-	StopCause error          // the context's cause, if it was asked to end
-	Killed    bool           // by us, once its grace was over
+	Code      int            // exit code; -1 if a signal ended it
+	Signal    syscall.Signal // the signal that ended it, or 0
+	StopCause error          // the context's cause, if the program was stopped
+	Killed    bool           // reports whether it was killed after Grace
 	Took      time.Duration
-	// Last holds the last lines of its output, both streams as they came; see lastLines.
+	// Last holds the last lines of its output, both streams interleaved; see lastLines.
 	Last []string
-	// Errors holds lines before those that read like an error, with what belongs to them.
+	// Errors holds earlier lines that look like an error, with their detail lines.
 	Errors []string
 }
 
-// signalLag is how much later than the program we may learn of a signal that was sent to both.
+// signalLag is how long after the program this process may receive a signal that was sent to both.
 const signalLag = 250 * time.Millisecond
 
-// process is a program that waitForExit.
+// A process is a running program.
 type process struct {
 	Command
 	cmd   *exec.Cmd
-	group bool // it has a process group of its own
+	group bool // it has its own process group
 	done  chan error
 }
 
-// Run waitForExit a program to its end. When ctx ends, the program is asked to end, and is
-// killed, with all that belongs to its process group, when its grace is over. The
-// error says that it could not be started.
+// Run runs a program until it exits. When ctx ends, Run sends the stop signal, and after
+// c.Grace it kills the program and its process group. Run returns an error only if the
+// program could not be started.
 func Run(ctx context.Context, c Command) (Exit, error) {
 	p := &process{Command: c, group: !isTerminal(c.Stdin), done: make(chan error, 1)}
 	p.cmd = &exec.Cmd{Path: c.Path, Args: c.Args, Env: c.Env, SysProcAttr: sysProcAttr(p.group)}
-	if c.Stdin != nil { // an interface that holds nil is not nil
+	if c.Stdin != nil { // an interface that contains a nil pointer is not nil
 		p.cmd.Stdin = c.Stdin
 	}
 	var last lastLines
@@ -84,8 +84,8 @@ func Run(ctx context.Context, c Command) (Exit, error) {
 	return exit, nil
 }
 
-// start keeps its thread until the program has ended: what ends the program when
-// we are killed is bound to the thread, not to the process (golang/go#27505).
+// start keeps its OS thread until the program has exited: the parent-death signal is sent
+// when the thread ends, not when the process ends (golang/go#27505).
 func (p *process) start() error {
 	started := make(chan error, 1)
 	go func() {
@@ -100,15 +100,15 @@ func (p *process) start() error {
 	return <-started
 }
 
-// wait also returns when all that belongs to the program must be gone.
+// wait also returns the time by which the whole process group must have ended.
 func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
 	if p.waitForExit(ctx) {
-		p.readConnections() // after the signal they may be closed, while the server still works
+		p.readConnections() // after the signal they may be closed while the server is still running the statement
 		exit, until = p.stop(ctx)
 	} else {
 		until = time.Now().Add(p.Grace)
 		if !p.group && !p.cmd.ProcessState.Success() {
-			// A terminal's Ctrl-C reaches us both, and the program may be the faster one.
+			// A terminal sends Ctrl-C to both processes, and the program may be faster.
 			select {
 			case <-ctx.Done():
 				exit.StopCause = context.Cause(ctx)
@@ -123,7 +123,7 @@ func (p *process) wait(ctx context.Context) (exit Exit, until time.Time) {
 	return exit, until
 }
 
-// waitForExit waits for the program to end, or for ctx, and reports whether it still waitForExit.
+// waitForExit waits for the program to exit, or for ctx, and reports whether it is still running.
 func (p *process) waitForExit(ctx context.Context) bool {
 	tick := time.NewTicker(connectionsInterval)
 	defer tick.Stop()
@@ -139,7 +139,7 @@ func (p *process) waitForExit(ctx context.Context) bool {
 	}
 }
 
-// stop asks the program to end, and kills it when its grace is over.
+// stop sends the stop signal, and kills the program after its grace period.
 func (p *process) stop(ctx context.Context) (exit Exit, until time.Time) {
 	until = time.Now().Add(p.Grace)
 	exit.StopCause = context.Cause(ctx)
@@ -147,7 +147,7 @@ func (p *process) stop(ctx context.Context) (exit Exit, until time.Time) {
 	if p.Signal != nil {
 		sig = p.Signal(exit.StopCause)
 	}
-	if p.group || sig != syscall.SIGINT { // a terminal's Ctrl-C has reached it already
+	if p.group || sig != syscall.SIGINT { // a terminal has already sent Ctrl-C to it
 		p.signal(sig)
 	}
 	grace, tick := time.NewTimer(p.Grace), time.NewTicker(connectionsStopInterval)
@@ -169,7 +169,7 @@ func (p *process) stop(ctx context.Context) (exit Exit, until time.Time) {
 	}
 }
 
-// signal reaches the whole group. That somebody is gone already is no error.
+// signal sends a signal to the whole group. It ignores processes that have already exited.
 func (p *process) signal(sig syscall.Signal) {
 	pid := p.cmd.Process.Pid
 	if p.group {
@@ -178,8 +178,8 @@ func (p *process) signal(sig syscall.Signal) {
 	_ = syscall.Kill(pid, sig)
 }
 
-// endGroup ends what the program has left behind in its group: nothing of it may go
-// on when the lock is given back.
+// endGroup terminates the processes that the program has left in its group, because none
+// may run after the lock is released.
 func (p *process) endGroup(until time.Time) {
 	if !p.group || p.groupEnded() {
 		return
@@ -197,8 +197,9 @@ func (p *process) endGroup(until time.Time) {
 	p.signal(syscall.SIGKILL)
 }
 
-// groupEnded reports whether nobody is left in the group. Who has ended stays in it until
-// his parent takes note, which is us where we are a container's first process.
+// groupEnded reports whether the group has no processes left. A process that has exited
+// stays in the group until its parent waits for it; in a container, that is this process
+// if it is PID 1.
 func (p *process) groupEnded() bool {
 	group := -p.cmd.Process.Pid
 	for {
@@ -210,7 +211,7 @@ func (p *process) groupEnded() bool {
 	return syscall.Kill(group, 0) == syscall.ESRCH
 }
 
-// isTerminal takes every character device but /dev/null for one.
+// isTerminal reports whether f is a character device other than /dev/null.
 func isTerminal(f *os.File) bool {
 	if f == nil {
 		return false

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Connection is an established TCP connection of a program. An IPv4 address that
-// is mapped into IPv6, as Java has it, is an IPv4 address here.
+// A Connection is an established TCP connection of a program. An IPv4 address mapped to
+// IPv6, as Java uses, is converted to an IPv4 address.
 type Connection struct {
 	Local, Remote netip.AddrPort
 	inode         string
 }
 
 const (
-	// connectionsInterval is how often a program's connections are read while it runs,
-	// and connectionsStopInterval how often from when it was asked to end.
+	// connectionsInterval is the interval at which a program's connections are read while it
+	// runs, and connectionsStopInterval the interval after the stop signal.
 	connectionsInterval     = time.Second
 	connectionsStopInterval = 100 * time.Millisecond
 )
 
-// readConnections passes on what connections the program has at this moment.
+// readConnections calls Connections with the current connections of the program.
 func (p *process) readConnections() {
 	if p.Connections != nil {
 		p.Connections(connections(p.cmd.Process.Pid, p.group))

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// connections lists the established TCP connections of a process, of its
-// descendants, and of its process group if it has one of its own.
+// connections returns the established TCP connections of a process, of its descendants,
+// and of its process group if it has its own.
 func connections(root int, group bool) []Connection {
 	var out []Connection
 	sockets, tables := map[string]bool{}, map[string]bool{}
@@ -38,7 +38,7 @@ func connections(root int, group bool) []Connection {
 	return kept
 }
 
-// processesOf is the processes that belong to the program.
+// processesOf returns the processes that belong to the program.
 func processesOf(root int, group bool) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -65,13 +65,13 @@ func processesOf(root int, group bool) []int {
 	return out
 }
 
-// parentAndGroup reads the parent and the process group of a process (proc(5), "stat").
+// parentAndGroup returns the parent and the process group of a process (proc(5), "stat").
 func parentAndGroup(pid int) (parent, group int) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, 0
 	}
-	// The name of the program, in parentheses, may hold anything.
+	// The program name, in parentheses, may contain any character.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	if len(fields) < 3 {
 		return 0, 0
@@ -81,7 +81,7 @@ func parentAndGroup(pid int) (parent, group int) {
 	return parent, group
 }
 
-// addSockets adds the inodes of a process's sockets, and reports whether it has any.
+// addSockets adds the inodes of a process's sockets to a set, and reports whether it has any.
 func addSockets(pid int, to map[string]bool) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	entries, err := os.ReadDir(dir)
@@ -123,7 +123,7 @@ func readTable(path string) []Connection {
 	return out
 }
 
-// parseEndpoint reads "0100007F:1F90": the address is in words of the host's byte order.
+// parseEndpoint parses "0100007F:1F90". The address consists of words in the host's byte order.
 func parseEndpoint(s string) (netip.AddrPort, bool) {
 	address, port, _ := strings.Cut(s, ":")
 	raw, err := hex.DecodeString(address)

@@ -2,5 +2,5 @@
 
 package child
 
-// connections is known on Linux only.
+// connections returns nothing; connections are read only on Linux.
 func connections(int, bool) []Connection { return nil }

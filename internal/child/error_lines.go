@@ -6,40 +6,39 @@ import (
 	"strings"
 )
 
-// The last lines of an output seldom hold the reason of a failure: a driver prints the
-// error first, and then its own fields, a stack, and what npm has to say. So lines that
-// read like an error are kept beside them, each with the lines that belong to it.
+// The last lines of the output rarely contain the cause of a failure: a driver prints the
+// error first, then its fields and a stack trace, and npm adds its own lines. So lines that
+// look like an error are kept as well, each with its detail lines.
 const (
-	maxBlock  = 6  // lines
-	maxWithin = 30 // lines after an error in which those that belong to it may come
+	maxBlock  = 6  // lines of an error with its details
+	maxWithin = 30 // lines after an error in which its details may follow
 )
 
 var (
-	// serverError is how PostgreSQL, its drivers and Prisma name an error.
+	// serverError matches errors as PostgreSQL, its drivers and Prisma print them.
 	serverError = regexp.MustCompile(`\b(?:ERROR|FATAL|PANIC):|\b(?i:sqlstate)\b|\b[Ee]rror: |(?i:does not exist|already exists|\bviolates\b|permission denied|must be owner|syntax error|duplicate key|deadlock detected|canceling statement|connection refused|password authentication failed|too many connections)|\bE(?:CONNREFUSED|NOTFOUND|TIMEDOUT|CONNRESET)\b|\bP[123]\d{3}\b`)
-	// anyError is how other errors are named.
+	// anyError matches other errors.
 	anyError = regexp.MustCompile(`(?i:\b(?:error|fatal|panic|exception|caused by|failed|failure|cannot|could not|unable to)\b)|\w(?:Error|Exception)\b|\bERR!`)
-	// notAnError is what looks like one and is none.
+	// notAnError matches lines that look like an error but are not.
 	notAnError = regexp.MustCompile(`\bNOTICE\b|, skipping\b|(?i:\b(?:no|0|without) (?:errors?|failures?)\b|\bon_error_stop\b)`)
-	// errorDetail begins the lines that belong to the error above them: PostgreSQL's fields,
-	// as psql and as Node's and Python's drivers print them.
+	// errorDetail matches the detail lines of the error above them: PostgreSQL's fields as
+	// printed by psql and by the drivers of Node and Python.
 	errorDetail = regexp.MustCompile(`^\W*(?i:detail|hint|where|context|position|reason|caused by|line \d+:|line \d+ |code:|table:|column:|constraint:|schema:|query:|sql:|statement:|failed sql|migration)`)
-	// severityField are fields of an error that say no more than that it is one.
+	// severityField matches fields that contain only the severity of an error.
 	severityField = regexp.MustCompile(`^\s*\W?(?i:severity|level)\W`)
-	// emptyField is a field without a value, as Node prints an error of its driver.
+	// emptyField matches fields without a value, as in driver errors printed by Node.
 	emptyField = regexp.MustCompile(`^\s*\w+: undefined,?$`)
 )
 
-// errorBlock is an error and the lines that belong to it.
+// An errorBlock is an error with its detail lines.
 type errorBlock struct {
-	at    int // number of its first line
+	at    int // number of the first line
 	lines []string
 }
 
-// errorLines keeps the first and the last error of an output, of the server's where there
-// is one.
+// errorLines keeps the first and the last error of an output, preferring server errors.
 type errorLines struct {
-	first, last [2]*errorBlock // by rank: any error, the server's
+	first, last [2]*errorBlock // by rank: any error, server error
 	open        *errorBlock
 	openUntil   int
 }
@@ -56,7 +55,7 @@ func rank(line string) int {
 	return -1
 }
 
-// add looks at line number n.
+// add checks line number n.
 func (r *errorLines) add(n int, line string) {
 	if emptyField.MatchString(line) || severityField.MatchString(line) {
 		return
@@ -82,7 +81,7 @@ func (r *errorLines) add(n int, line string) {
 	r.last[k], r.open, r.openUntil = b, b, n+maxWithin
 }
 
-// clip keeps of a long line what stands around the error.
+// clip shortens a long line to the text around the error.
 func clip(line string, pattern *regexp.Regexp) string {
 	if len(line) <= maxLine {
 		return line
@@ -101,8 +100,8 @@ func clip(line string, pattern *regexp.Regexp) string {
 	return out
 }
 
-// lines returns what is kept of the errors that began before the line shown, the first
-// of those that are shown anyway.
+// lines returns the errors that began before line number shown, the first of the last
+// lines, which are shown anyway.
 func (r *errorLines) lines(shown int) []string {
 	k := 1
 	if r.first[k] == nil {

@@ -7,21 +7,21 @@ import (
 	"sync"
 )
 
-// What is kept of the output: enough to see the error, and little enough for a card.
+// Limits of the output that is kept: enough to show the error, and short enough for a failure report.
 const (
 	maxLines   = 20
 	maxBytes   = 2 << 10
 	maxLine    = 400
-	maxScanned = 16 << 10 // of a line, to look for an error in
+	maxScanned = 16 << 10 // bytes of a line that are searched for an error
 )
 
-// lastLines keeps the last lines of all streams, and those that read like an error.
+// lastLines keeps the last lines of all streams, and lines that look like an error.
 type lastLines struct {
 	mu         sync.Mutex
 	kept       []string
 	size       int
-	numbers    []int // of the kept lines
-	count      int   // of all lines
+	numbers    []int // line numbers of kept
+	count      int   // number of lines so far
 	errorLines errorLines
 }
 
@@ -49,7 +49,7 @@ func (t *lastLines) lines() []string {
 	return append([]string(nil), t.kept...)
 }
 
-// errors are the lines that read like an error, but for those of lines.
+// errors returns the lines that look like an error, without those that lines returns.
 func (t *lastLines) errors() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,7 +59,7 @@ func (t *lastLines) errors() []string {
 	return t.errorLines.lines(t.numbers[0])
 }
 
-// lineWriter makes lines of one stream. Of a line that is too long it keeps the beginning.
+// A lineWriter splits one stream into lines. It truncates lines that are too long.
 type lineWriter struct {
 	to      *lastLines
 	partial []byte
@@ -76,7 +76,7 @@ func (w *lineWriter) write(p []byte) {
 	}
 }
 
-// keep adds to the line. What a carriage return has written over is of no interest.
+// keep adds to the line. Text overwritten after a carriage return is dropped.
 func (w *lineWriter) keep(p []byte) {
 	if i := bytes.LastIndexByte(bytes.TrimRight(p, "\r"), '\r'); i >= 0 {
 		w.partial, p = w.partial[:0], p[i+1:]
@@ -95,5 +95,5 @@ func (w *lineWriter) flush() {
 	w.to.add(line)
 }
 
-// escapeSequence is what colours text and moves a terminal's cursor (ECMA-48).
+// escapeSequence matches escape sequences that color text or move the cursor (ECMA-48).
 var escapeSequence = regexp.MustCompile(`\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_]`)

@@ -13,25 +13,25 @@ import (
 	"unicode/utf8"
 )
 
-// SharedOutput is the standard error that we and a program share. What we write begins a
-// line of its own, however the program's last one ended; and a line of the program's
-// that looks like one of ours bears a mark: "| ", or in a log of JSON a "from":"tool".
-// All else passes as it is.
+// A SharedOutput is a standard error shared by this process and a program. Output of this
+// process always begins on a new line. A line of the program that looks like one of this
+// process is marked with "| ", or in JSON logs with "from":"tool". All other output is
+// passed unchanged.
 type SharedOutput struct {
 	out  io.Writer
 	json bool
 
 	mu      sync.Mutex
 	streams []*outputStream
-	midLine bool // a line of the program's has not ended yet
+	midLine bool // the last line of the program has not ended
 }
 
-// NewSharedOutput puts itself before out. json says that our own lines are JSON.
+// NewSharedOutput returns a SharedOutput that writes to out. json reports whether the lines of this process are JSON.
 func NewSharedOutput(out io.Writer, json bool) *SharedOutput {
 	return &SharedOutput{out: out, json: json}
 }
 
-// Write is for ourselves.
+// Write writes output of this process.
 func (c *SharedOutput) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -47,7 +47,7 @@ func (c *SharedOutput) Write(p []byte) (int, error) {
 	return c.out.Write(p)
 }
 
-// Stat is that of the file behind it: it may be a terminal.
+// Stat returns the FileInfo of the underlying file, which may be a terminal.
 func (c *SharedOutput) Stat() (fs.FileInfo, error) {
 	if f, ok := c.out.(interface{ Stat() (fs.FileInfo, error) }); ok {
 		return f.Stat()
@@ -55,27 +55,27 @@ func (c *SharedOutput) Stat() (fs.FileInfo, error) {
 	return nil, os.ErrInvalid
 }
 
-// ProgramWriter is to for a program.
+// ProgramWriter returns a writer for the program's output to the given writer.
 func (c *SharedOutput) ProgramWriter(to io.Writer) io.Writer {
 	v := &outputStream{shared: c, to: to, atStart: true}
 	c.streams = append(c.streams, v)
 	return v
 }
 
-// outputStream is one stream of a program.
+// An outputStream is one output stream of a program.
 type outputStream struct {
 	shared  *SharedOutput
 	to      io.Writer
-	atStart bool   // of a line
-	held    []byte // the beginning of a line that may yet look like ours
-	object  bool   // it is one of JSON
+	atStart bool   // at the start of a line
+	held    []byte // the beginning of a line that may still become one like those of this process
+	object  bool   // held begins with a JSON object
 	err     error
 }
 
 const (
 	mark     = "| "
 	jsonMark = `"from":"tool",`
-	// maxHeld bounds what is held back of a line, and maxJSON of one that is JSON.
+	// maxHeld limits the bytes of a line that are held back, and maxJSON those of a JSON line.
 	maxHeld = 256
 	maxJSON = 64 << 10
 )
@@ -100,8 +100,8 @@ func (v *outputStream) Write(p []byte) (int, error) {
 	return n, v.err
 }
 
-// lineEnd is behind the first end of a line, or of p. A carriage return is one: what
-// comes after it stands at the beginning of a line.
+// lineEnd returns the index after the first line break, or the length of p. A carriage
+// return is a line break: the text after it begins at the start of a line.
 func lineEnd(p []byte) int {
 	for i, c := range p {
 		if isLineBreak(c) {
@@ -113,7 +113,7 @@ func lineEnd(p []byte) int {
 
 func isLineBreak(c byte) bool { return c == '\n' || c == '\r' }
 
-// mayBecomeOwnLine reports whether what is held may become the beginning of a line like ours.
+// mayBecomeOwnLine reports whether the held bytes may become the beginning of a line like those of this process.
 func (v *outputStream) mayBecomeOwnLine() bool {
 	if v.object {
 		return len(v.held) < maxJSON
@@ -130,7 +130,7 @@ func (v *outputStream) mayBecomeOwnLine() bool {
 	return strings.HasPrefix(reportPrefix, text) || logPrefix.MatchString(text)
 }
 
-// release passes on what is held, with the mark if it has to have one.
+// release writes the held bytes, with the mark if necessary.
 func (v *outputStream) release() {
 	if len(v.held) == 0 {
 		return
@@ -160,7 +160,7 @@ func (v *outputStream) write(p []byte) {
 	}
 }
 
-// Our lines begin so: the card, and slog's TextHandler.
+// Prefixes of the lines of this process: the failure report, and slog's TextHandler.
 const reportPrefix = "shiplock: "
 
 var (
@@ -172,8 +172,8 @@ func isOwnLine(text string) bool {
 	return strings.HasPrefix(text, reportPrefix) || logStart.MatchString(text)
 }
 
-// isRecord reports whether a line would pass for a record of slog's JSONHandler; one
-// that is too long to tell does.
+// isRecord reports whether a line looks like a record of slog's JSONHandler. Lines that are
+// too long to check do.
 func isRecord(line []byte) bool {
 	if len(line) >= maxJSON {
 		return true
@@ -182,8 +182,8 @@ func isRecord(line []byte) bool {
 	return json.Unmarshal([]byte(visibleText(line)), &keys) == nil && keys["level"] != nil && keys["msg"] != nil
 }
 
-// visibleText is what a reader sees of the beginning of a line. Of a character or an
-// escape sequence that has not ended nothing is seen.
+// visibleText returns the visible text of the beginning of a line, without incomplete
+// characters and escape sequences.
 func visibleText(line []byte) string {
 	for i := 1; i <= min(len(line), utf8.UTFMax-1); i++ {
 		if c := line[len(line)-i]; utf8.RuneStart(c) {

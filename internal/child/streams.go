@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// streams carry a program's output. They are pipes of our own, because os/exec
-// would wait for whoever holds them open, and that may be a daemon.
+// streams are the output pipes of a program. They are created here, because os/exec would
+// wait for every process that keeps them open, which may be a daemon.
 type streams struct {
 	ends    []*stream
 	running sync.WaitGroup
@@ -43,7 +43,7 @@ func (s *streams) abandon(err error) error {
 	return err
 }
 
-// copy begins once the program has its ends.
+// copy starts copying after the program has started.
 func (s *streams) copy() {
 	for _, e := range s.ends {
 		_ = e.write.Close()
@@ -59,7 +59,7 @@ func (e *stream) copy() {
 		e.lines.write(buf[:n])
 		if n > 0 && e.to != nil {
 			if _, werr := e.to.Write(buf[:n]); werr != nil {
-				e.to = nil // nobody listens any more; the program need not notice
+				e.to = nil // the reader is gone; the program continues
 			}
 		}
 		if err != nil {
@@ -72,8 +72,8 @@ func (e *stream) copy() {
 	}
 }
 
-// finish waits for the rest of the output. A process that has left the group and
-// keeps the pipe, a daemon, is not waited for.
+// finish waits for the rest of the output, but not for a process that has left the group
+// and keeps the pipe open, such as a daemon.
 func (s *streams) finish() {
 	for _, e := range s.ends {
 		_ = e.read.SetReadDeadline(time.Now().Add(time.Second))

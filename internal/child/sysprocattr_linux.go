@@ -2,7 +2,7 @@ package child
 
 import "syscall"
 
-// sysProcAttr see to it that the program does not outlive us, whatever kills us.
+// sysProcAttr returns attributes that kill the program when this process dies, however it dies.
 func sysProcAttr(group bool) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: group, Pdeathsig: syscall.SIGKILL}
 }

@@ -154,7 +154,7 @@ func relay(t *testing.T, d *pgtest.Database, ended func()) *pgtest.Database {
 // TestPasswordFile_Missing_WaitedFor covers a sidecar agent that writes the file later.
 func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 	t.Parallel()
-	for name, reason := range map[string]string{"file": "is not there", "URL file": "is not there"} {
+	for name, reason := range map[string]string{"file": "does not exist", "URL file": "does not exist"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})

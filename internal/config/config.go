@@ -1,4 +1,4 @@
-// Package config holds the settings of a run, parsed and checked once.
+// Package config parses and validates the settings of a run.
 package config
 
 import (
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// UsageError is a setting that cannot be used. It names the setting and the way out.
+// A UsageError reports an invalid setting. It names the setting and how to fix it.
 type UsageError struct{ Problem string }
 
 func (e *UsageError) Error() string { return e.Problem }
@@ -20,27 +20,27 @@ func usage(format string, args ...any) error {
 	return &UsageError{Problem: fmt.Sprintf(format, args...)}
 }
 
-// Settings are what flags and environment say, as text where it needs parsing.
+// Settings are the values of flags and environment variables, as text if they need parsing.
 type Settings struct {
 	DatabaseURL string
 	CredentialSources
-	// Role is what the session becomes, so that what it makes belongs to that role.
+	// Role is the role that the session sets, so that it owns the created objects.
 	Role   string
 	Source string
 	Table  string // see ParseTable
 	// TableGiven reports whether Table was set, to its default value or another.
 	TableGiven bool
-	// Migrates is set where migration files are run on the database; Tool where another
-	// tool runs its own.
+	// Migrates is set if migration files are run on the database; Tool if an external tool
+	// runs its own.
 	Migrates, Tool bool
 	WaitForDB      time.Duration
-	// ConnectAttempts and ConnectDelay are the start-up loop of old: so many
-	// attempts, with such a pause.
+	// ConnectAttempts and ConnectDelay are the number of connection attempts and the delay
+	// between them.
 	ConnectAttempts int
 	ConnectDelay    time.Duration
 	LockWait        time.Duration
 	Timeout         time.Duration
-	// LockTimeout and StatementTimeout bound one statement in the server.
+	// LockTimeout and StatementTimeout limit one statement in the server.
 	LockTimeout        time.Duration
 	StatementTimeout   time.Duration
 	OnNewer            string
@@ -50,32 +50,32 @@ type Settings struct {
 	AllowDataLoss      bool
 	UnrecognizedFiles  string
 	TxMode             string
-	SidecarShutdownURL string // of a proxy that is to end with us
+	SidecarShutdownURL string // URL that shuts down a sidecar proxy after the run
 	Progress           string
 	LogFormat          string
 	LogLevel           string
 }
 
-// Defaults of the settings that have one.
+// Default values of settings.
 const (
 	DefaultSource    = "/migrations"
 	DefaultTable     = "schema_migrations"
 	DefaultWaitForDB = 60 * time.Second
 	DefaultLockWait  = 60 * time.Second
-	// DefaultLockTimeout is how long the application's queries may have to queue
-	// behind a migration that waits for a table.
+	// DefaultLockTimeout is how long queries of the application may have to queue behind a
+	// migration that waits for a table lock.
 	DefaultLockTimeout = 5 * time.Second
 )
 
-// identifierLimit is NAMEDATALEN - 1: PostgreSQL cuts longer names in silence.
+// identifierLimit is NAMEDATALEN - 1: PostgreSQL truncates longer names.
 const (
 	identifierLimit = 63
-	// tableLimit leaves room for the journal's name.
+	// tableLimit leaves space for the suffix of the history tables.
 	tableLimit = identifierLimit - len("_exec_history")
 )
 
-// Database checks what concerns the database and returns how to reach it. getenv
-// is os.Getenv, or a test's.
+// Database validates the database settings and returns the DSN. getenv is os.Getenv, or a
+// replacement in tests.
 func (s *Settings) Database(getenv func(string) string) (DSN, error) {
 	if err := CheckRequiredSecrets(getenv); err != nil {
 		return DSN{}, err
@@ -112,7 +112,7 @@ func (s *Settings) check() error {
 		}
 	}
 	if s.ConnectAttempts < 0 {
-		return usage("--connect-attempts is %d; want 1 or more, or 0 for as many as fit into --wait-for-db", s.ConnectAttempts)
+		return usage("--connect-attempts is %d; want 1 or more, or 0 for no limit within --wait-for-db", s.ConnectAttempts)
 	}
 	if s.OnNewer != "allow" && s.OnNewer != "fail" && s.OnNewer != "down" {
 		return usage("--on-newer is %q; want allow, fail or down", s.OnNewer)
@@ -129,7 +129,7 @@ func (s *Settings) check() error {
 	}
 	schema, name, ok := ParseTable(s.Table)
 	if !ok || len(schema) > identifierLimit || len(name) > tableLimit || strings.Contains(s.Table, "\x00") {
-		return usage(`--table is %q; want a name of at most %d bytes, or schema.name (a name with a dot in it in double quotes, as in SQL)`, s.Table, tableLimit)
+		return usage(`--table is %q; want a name of at most %d bytes, or schema.name (quote a name that contains a dot, as in SQL)`, s.Table, tableLimit)
 	}
 	if err := checkRole(s.Role); err != nil {
 		return err
@@ -137,18 +137,18 @@ func (s *Settings) check() error {
 	return s.cleanSource()
 }
 
-// cleanSource takes the source as a folder, or as golang-migrate's URL of one.
+// cleanSource accepts a directory, or golang-migrate's file URL of one.
 func (s *Settings) cleanSource() error {
 	if s.Source == "" {
-		return usage("--source is empty; want the folder with the migrations")
+		return usage("--source is empty; want the migrations directory")
 	}
 	if scheme, _, isURL := strings.Cut(s.Source, "://"); isURL {
 		if scheme != "file" {
-			return usage("--source is a URL of the scheme %q; want the folder with the migrations, or file://FOLDER", scheme)
+			return usage("--source is a URL with the scheme %q; want the migrations directory, or file://DIRECTORY", scheme)
 		}
 		u, err := url.Parse(s.Source)
 		if err != nil || u.RawQuery != "" || u.Fragment != "" {
-			return usage("--source is no URL of a folder; want file://FOLDER, with each %% as %%25, ? as %%3F and # as %%23")
+			return usage("--source is not the URL of a directory; want file://DIRECTORY, with each %% as %%25, ? as %%3F and # as %%23")
 		}
 		// golang-migrate joins host and path: file://migrations is relative, file:///migrations is not.
 		s.Source = cmp.Or(u.Opaque, u.Host+u.Path, ".")
@@ -157,12 +157,12 @@ func (s *Settings) cleanSource() error {
 	return nil
 }
 
-// requiredVariable holds what the chart takes from a Secret of the user's, as
-// "VARIABLE=secret/key" separated by spaces. The chart's references are optional:
-// a pod that waits for a Secret says nothing until its deadline.
+// requiredVariable lists the variables that the chart sets from Secrets, as
+// "VARIABLE=secret/key" separated by spaces. The chart's references are optional, because
+// a pod that waits for a Secret reports nothing until its deadline.
 const requiredVariable = "SHIPLOCK_REQUIRED_ENV"
 
-// Required says which keys of the user's Secrets are not there.
+// CheckRequiredSecrets returns an error that lists the missing or empty Secret keys.
 func CheckRequiredSecrets(getenv func(string) string) error {
 	var missing []string
 	for _, entry := range strings.Fields(getenv(requiredVariable)) {
@@ -178,7 +178,7 @@ func CheckRequiredSecrets(getenv func(string) string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return usage("not there, or empty: %s; a Secret must exist before the release, in its namespace (kubectl get secret)", strings.Join(missing, ", "))
+	return usage("missing or empty Secret key: %s; create the Secret in the release namespace before the release (kubectl get secret)", strings.Join(missing, ", "))
 }
 
 func anySet(getenv func(string) string, names ...string) bool {
@@ -198,7 +198,7 @@ func readable(file string) error {
 	defer f.Close()
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
-		return &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("is a folder")}
+		return &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("is a directory")}
 	}
 	return err
 }

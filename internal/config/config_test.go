@@ -30,7 +30,7 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 	}{
 		{"nothing", func(s *Settings) { s.DatabaseURL = "" }, nil, "no database given: set DATABASE_URL"},
 		{"password file", func(*Settings) {}, map[string]string{"PGPASSFILE": "/nowhere/pgpass"}, "/nowhere/pgpass"},
-		{"password folder", func(*Settings) {}, map[string]string{"PGPASSFILE": "/"}, "is a folder"},
+		{"password folder", func(*Settings) {}, map[string]string{"PGPASSFILE": "/"}, "is a directory"},
 		{"negative", func(s *Settings) { s.Timeout = -time.Second }, nil, "--timeout is -1s"},
 		{"attempts", func(s *Settings) { s.ConnectAttempts = -1 }, nil, "--connect-attempts is -1"},
 		{"policy", func(s *Settings) { s.OnNewer = "maybe" }, nil, `--on-newer is "maybe"`},

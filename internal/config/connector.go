@@ -11,15 +11,15 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// Dialer opens the connection below a session.
+// A Dialer opens the network connection of a session.
 type Dialer interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Connector opens connections to this database through lib/pq, each with a login
-// that is read anew. dial opens what is below, and limit bounds one attempt, from
-// the dialling to the server's first answer to a login. Errors are *SecretError,
-// and what lib/pq says.
+// Connector returns a connector that opens connections to this database through lib/pq. It
+// reads the credentials again for each connection. dial opens the network connection, and
+// limit is the maximum duration of one attempt, from dialing to the end of the login.
+// Errors are *SecretError, and those of lib/pq.
 func (d DSN) Connector(dial Dialer, limit time.Duration) driver.Connector {
 	return &connector{dsn: d, dialer: dial, limit: limit}
 }
@@ -41,7 +41,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	conn, err := c.open(ctx, l)
-	// The server may have a new password, or the token have run out, since.
+	// The password may have been changed, or the token may have expired.
 	if pq.As(err, pqerror.InvalidPassword, pqerror.InvalidAuthorizationSpecification) != nil {
 		if l, ok := c.dsn.logins.refresh(ctx, l); ok {
 			return c.open(ctx, l)
@@ -67,13 +67,13 @@ func (c *connector) open(ctx context.Context, l login) (driver.Conn, error) {
 	conn, err := unquoted.Connect(short)
 	d.detach()
 	if until, _ := short.Deadline(); err != nil && !time.Now().Before(until) {
-		<-short.Done() // a dial keeps to the deadline by itself, and may be ahead of the context's timer
+		<-short.Done() // a dialer checks the deadline itself, possibly before the context's timer fires
 	}
 	if err != nil && short.Err() != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("no answer from %s within %s: %w", c.dsn.Address(), c.limit, short.Err())
+		return nil, fmt.Errorf("no response from %s within %s: %w", c.dsn.Address(), c.limit, short.Err())
 	}
 	if err != nil {
 		return nil, err
@@ -81,8 +81,8 @@ func (c *connector) open(ctx context.Context, l login) (driver.Conn, error) {
 	return conn, nil
 }
 
-// startupDialer is a dialer whose connections answer to ctx until the session is there:
-// lib/pq looks at it while it dials, and then waits for the server without an end.
+// A startupDialer is a dialer whose connections are bound to ctx until the session is
+// established: lib/pq checks ctx while dialing, and then waits for the server indefinitely.
 type startupDialer struct {
 	Dialer
 	ctx  context.Context
@@ -108,7 +108,7 @@ func (s *startupDialer) DialTimeout(network, address string, timeout time.Durati
 	return s.DialContext(ctx, network, address)
 }
 
-// detach leaves the connections to themselves.
+// detach unbinds the connections from ctx.
 func (s *startupDialer) detach() {
 	s.done = true
 	for _, stop := range s.stop {

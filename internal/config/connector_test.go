@@ -36,5 +36,5 @@ func TestADialThatIsOutOfTimeIsNoAnswer(t *testing.T) {
 		require.ErrorIs(t, err, over)
 	}
 	_, err = d.Connector(punctual{}, time.Millisecond).Connect(t.Context())
-	assert.ErrorContains(t, err, "no answer from 127.0.0.1:1 within 1ms")
+	assert.ErrorContains(t, err, "no response from 127.0.0.1:1 within 1ms")
 }

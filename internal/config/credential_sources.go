@@ -7,58 +7,58 @@ import (
 	"time"
 )
 
-// CredentialSources onWait where the password, or the whole URL, is read anew for each
-// connection. At most one of them is set.
+// CredentialSources are sources from which the password, or the whole URL, is read again
+// for each connection. At most one of them is set.
 type CredentialSources struct {
 	// PasswordCommand is a command line whose standard output is the password.
 	PasswordCommand string
-	PasswordFile    string // holds the password alone
-	DatabaseURLFile string // holds the URL alone
+	PasswordFile    string // contains only the password
+	DatabaseURLFile string // contains only the URL
 }
 
-// checkSingleSource refuses two places for one thing: nobody could onWait which counts.
+// checkSingleSource returns an error if two sources are set, because precedence would be ambiguous.
 func (s *Settings) checkSingleSource(getenv func(string) string) error {
 	if s.DatabaseURL != "" && s.DatabaseURLFile != "" {
-		return usage("the database URL is given twice: drop --database-url-file (SHIPLOCK_DATABASE_URL_FILE), or --database-url and DATABASE_URL")
+		return usage("the database URL is set twice: remove --database-url-file (SHIPLOCK_DATABASE_URL_FILE), or --database-url and DATABASE_URL")
 	}
-	type place struct{ name, drop string }
-	var places []place
+	type setting struct{ name, remove string }
+	var settings []setting
 	for _, p := range []struct {
 		value string
-		place
+		setting
 	}{
-		{s.PasswordCommand, place{"--password-command", "--password-command (SHIPLOCK_PASSWORD_COMMAND)"}},
-		{s.PasswordFile, place{"--password-file", "--password-file (SHIPLOCK_PASSWORD_FILE)"}},
-		{getenv("PGPASSWORD"), place{"PGPASSWORD", "the variable PGPASSWORD"}},
-		{urlPassword(s.DatabaseURL), place{"the database URL", "the password in the database URL"}},
+		{s.PasswordCommand, setting{"--password-command", "--password-command (SHIPLOCK_PASSWORD_COMMAND)"}},
+		{s.PasswordFile, setting{"--password-file", "--password-file (SHIPLOCK_PASSWORD_FILE)"}},
+		{getenv("PGPASSWORD"), setting{"PGPASSWORD", "the variable PGPASSWORD"}},
+		{urlPassword(s.DatabaseURL), setting{"the database URL", "the password in the database URL"}},
 	} {
 		if p.value != "" {
-			places = append(places, p.place)
+			settings = append(settings, p.setting)
 		}
 	}
-	if s.PasswordCommand == "" && s.PasswordFile == "" || len(places) < 2 {
-		return nil // PGPASSWORD beside a URL's password is libpq's affair: the URL's counts
+	if s.PasswordCommand == "" && s.PasswordFile == "" || len(settings) < 2 {
+		return nil // as in libpq, the password in the URL takes precedence over PGPASSWORD
 	}
-	return usage("the password is given by %s and by %s: drop %s, or %s", places[0].name, places[1].name, places[1].drop, places[0].drop)
+	return usage("the password is set by %s and by %s: remove %s, or %s", settings[0].name, settings[1].name, settings[1].remove, settings[0].remove)
 }
 
-// urlPassword is the password in a URL or a libpq string.
+// urlPassword returns the password in a URL or a libpq string.
 func urlPassword(s string) string {
 	if !isURL(s) {
 		if strings.Contains(strings.ReplaceAll(s, " ", ""), "password=") {
-			return "given"
+			return "set"
 		}
 		return ""
 	}
 	u, err := splitURL(s)
 	if err != nil {
-		return "" // ParseDSN will onWait it
+		return "" // ParseDSN reports the error
 	}
 	return u.password + u.params.Get("password")
 }
 
-// dsn reads the URL, or the file that it is in, and knows from where each
-// connection gets its password.
+// dsn parses the URL or the URL file, and sets the source of the password of each
+// connection.
 func (s *Settings) dsn(getenv func(string) string) (DSN, error) {
 	text := s.DatabaseURL
 	var from credentialSource
@@ -71,7 +71,7 @@ func (s *Settings) dsn(getenv func(string) string) (DSN, error) {
 		}
 		if s.PasswordCommand != "" || s.PasswordFile != "" {
 			if urlPassword(text) != "" {
-				return DSN{}, usage("the password is given by the URL in --database-url-file, and by --password-command or --password-file: drop one")
+				return DSN{}, usage("the password is set by the URL in --database-url-file, and by --password-command or --password-file: remove one of them")
 			}
 			break
 		}
@@ -102,9 +102,9 @@ func (s *Settings) dsn(getenv func(string) string) (DSN, error) {
 	return d, nil
 }
 
-// WaitForURLFile waits until there is a file with the URL, for as long as --wait-for-db
-// says; without it nobody knows whom to wait for. It calls onWait once, when it has to
-// wait. Errors are a *SecretError, or the context's cause.
+// WaitForURLFile waits up to --wait-for-db until the URL file exists, because the database
+// is unknown without it. It calls onWait once, if it has to wait. Errors are a *SecretError,
+// or the context's cause.
 func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string)) error {
 	if s.DatabaseURLFile == "" {
 		return nil
@@ -129,13 +129,13 @@ func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string
 	}
 }
 
-// checkRole refuses what no role can be called. Every other name is quoted.
+// checkRole refuses names that are not valid for a role. All other names are quoted.
 func checkRole(role string) error {
 	switch {
 	case len(role) > identifierLimit || strings.Contains(role, "\x00"):
 		return usage("--role is %q; want a name of at most %d bytes", role, identifierLimit)
 	case role == "none":
-		return usage("--role is %q, which to PostgreSQL is no role; leave the setting out, and what the migrations make belongs to the user that connects", role)
+		return usage("--role is %q, a name that PostgreSQL reserves; omit --role to use the role that connects", role)
 	}
 	return nil
 }

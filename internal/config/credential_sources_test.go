@@ -25,19 +25,19 @@ func TestOnePlaceForThePassword(t *testing.T) {
 		env    map[string]string
 		want   string
 	}{
-		{"file and variable", func(s *Settings) { s.PasswordFile = "f" }, map[string]string{"PGPASSWORD": "marked"}, "drop the variable PGPASSWORD, or --password-file"},
-		{"file and URL", func(s *Settings) { s.PasswordFile, s.DatabaseURL = "f", "postgres://u:marked@h/d" }, nil, "drop the password in the database URL, or --password-file"},
-		{"command and a libpq string", func(s *Settings) { s.PasswordCommand, s.DatabaseURL = "true", "host=h password = marked" }, nil, "drop the password in the database URL, or --password-command"},
-		{"command and a parameter", func(s *Settings) { s.PasswordCommand, s.DatabaseURL = "true", "postgres://h/d?password=marked" }, nil, "drop the password"},
+		{"file and variable", func(s *Settings) { s.PasswordFile = "f" }, map[string]string{"PGPASSWORD": "marked"}, "remove the variable PGPASSWORD, or --password-file"},
+		{"file and URL", func(s *Settings) { s.PasswordFile, s.DatabaseURL = "f", "postgres://u:marked@h/d" }, nil, "remove the password in the database URL, or --password-file"},
+		{"command and a libpq string", func(s *Settings) { s.PasswordCommand, s.DatabaseURL = "true", "host=h password = marked" }, nil, "remove the password in the database URL, or --password-command"},
+		{"command and a parameter", func(s *Settings) { s.PasswordCommand, s.DatabaseURL = "true", "postgres://h/d?password=marked" }, nil, "remove the password"},
 		{"command and file", func(s *Settings) { s.PasswordCommand, s.PasswordFile = "true", "f" }, nil, "by --password-command and by --password-file"},
-		{"URL and its file", func(s *Settings) { s.DatabaseURLFile = file }, nil, "the database URL is given twice: drop --database-url-file"},
-		{"URL in a file, and command", func(s *Settings) { s.DatabaseURL, s.DatabaseURLFile, s.PasswordCommand = "", file, "true" }, nil, "drop one"},
+		{"URL and its file", func(s *Settings) { s.DatabaseURLFile = file }, nil, "the database URL is set twice: remove --database-url-file"},
+		{"URL in a file, and command", func(s *Settings) { s.DatabaseURL, s.DatabaseURLFile, s.PasswordCommand = "", file, "true" }, nil, "remove one"},
 		{"no such command", func(s *Settings) { s.PasswordCommand = "no-such-command marked" }, nil, "no-such-command: executable file not found"},
-		{"a pipe", func(s *Settings) { s.PasswordCommand = "echo marked | head" }, nil, `"|" outside of quotes, and no shell runs it`},
-		{"an open quote", func(s *Settings) { s.PasswordCommand = "echo 'marked" }, nil, "not closed"},
-		{"blank command", func(s *Settings) { s.PasswordCommand = "  " }, nil, "holds no command"},
+		{"a pipe", func(s *Settings) { s.PasswordCommand = "echo marked | head" }, nil, `"|" outside quotes, but it does not run in a shell`},
+		{"an open quote", func(s *Settings) { s.PasswordCommand = "echo 'marked" }, nil, "unclosed"},
+		{"blank command", func(s *Settings) { s.PasswordCommand = "  " }, nil, "is empty"},
 		{"long role", func(s *Settings) { s.Role = strings.Repeat("ü", 32) }, nil, "at most 63 bytes"},
-		{"role none", func(s *Settings) { s.Role = "none" }, nil, "no role"},
+		{"role none", func(s *Settings) { s.Role = "none" }, nil, "PostgreSQL reserves"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := settings(c.change)
@@ -85,12 +85,12 @@ func TestPasswordCommand(t *testing.T) {
 		"echo marked; echo first >&2; echo 'no marked token: password=hunter2' >&2; echo >&2; exit 1": "failed with exit code 1: no xxxxx token: password=xxxxx",
 		"kill -9 $$":                                "ended by signal 9",
 		"true":                                      "printed nothing",
-		"echo marked; echo more":                    "printed 2 lines; want the password alone",
+		"echo marked; echo more":                    "printed 2 lines; want only the password",
 		"head -c 100000 /dev/zero | tr '\\0' x":     "printed more than 64 kB",
-		`printf 'marked\0x'`:                        "zero byte",
-		"echo from stderr >&2; sleep 60":            "did not end within 3s: from stderr",
-		"sleep 60 & echo from a child >&2; wait":    "did not end within 3s: from a child",
-		"trap '' TERM; while :; do sleep 1; done":   "did not end within 3s",
+		`printf 'marked\0x'`:                        "NUL byte",
+		"echo from stderr >&2; sleep 60":            "did not exit within 3s: from stderr",
+		"sleep 60 & echo from a child >&2; wait":    "did not exit within 3s: from a child",
+		"trap '' TERM; while :; do sleep 1; done":   "did not exit within 3s",
 		"yes x | head -c 1000000 >&2; exit 1":       "failed with exit code 1: x",
 		"printf 'no newline \\033[31m' >&2; exit 1": "failed with exit code 1: no newline",
 	} {
@@ -127,7 +127,7 @@ func TestSecretFiles(t *testing.T) {
 		assert.Equal(t, want, l.password)
 		require.NoError(t, os.Remove(file))
 	}
-	for text, want := range map[string]string{"": "holds nothing", "\n": "holds nothing", "marked\nmore\n": "holds 2 lines", "marked\n\n": "holds 2 lines"} {
+	for text, want := range map[string]string{"": "contains nothing", "\n": "contains nothing", "marked\nmore\n": "contains 2 lines", "marked\n\n": "contains 2 lines"} {
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 		_, err := passwordFile{file}.login(t.Context())
 		require.ErrorContains(t, err, want)
@@ -137,7 +137,7 @@ func TestSecretFiles(t *testing.T) {
 	pipe := filepath.Join(dir, "pipe")
 	require.NoError(t, unix.Mkfifo(pipe, 0o600))
 	_, err := passwordFile{pipe}.login(t.Context())
-	require.ErrorContains(t, err, "holds nothing", "nobody writes to it")
+	require.ErrorContains(t, err, "contains nothing", "the pipe has no writer")
 	var e *SecretError
 	_, err = passwordFile{filepath.Join(dir, "gone")}.login(t.Context())
 	require.ErrorAs(t, err, &e)
@@ -178,7 +178,7 @@ func TestAwaitURL(t *testing.T) {
 	said := 0
 	err := s.WaitForURLFile(t.Context(), func(reason string) {
 		said++
-		assert.Contains(t, reason, "is not there")
+		assert.Contains(t, reason, "does not exist")
 		require.NoError(t, os.WriteFile(file, []byte("postgres://h"), 0o600))
 	})
 	require.NoError(t, err)

@@ -9,45 +9,45 @@ import (
 	"time"
 )
 
-// SecretError is a password, or a URL, that could not be had. Its text holds
-// nothing secret.
+// A SecretError reports a password or a URL that could not be read. Its text contains no
+// secret.
 type SecretError struct {
-	// From is where it was looked for, such as "password file /vault/db".
+	// From is the source, such as "password file /vault/db".
 	From    string
 	Problem string
-	// Absent says that it is not there yet: an agent that writes it may be slow.
+	// Absent reports whether the file does not exist yet: an agent may still write it.
 	Absent bool
-	// Command says that a command was to print it. What it needs (a metadata
-	// server, a sidecar) may be a moment late when a pod starts.
+	// Command reports whether the source is a command. Services that it needs (a metadata
+	// server, a sidecar) may not be ready yet when a pod starts.
 	Command bool
-	Next    string // the way out
+	Next    string // how to fix it
 }
 
 func (e *SecretError) Error() string { return e.From + ": " + e.Problem }
 
-// login is what one connection logs in with. An empty user is the one of the settings.
+// A login is the user and the password of one connection. An empty user means that of the settings.
 type login struct{ user, password string }
 
-// credentialSource is where a login comes from, anew for each connection.
+// A credentialSource provides the login of each connection.
 type credentialSource interface {
 	login(ctx context.Context) (login, error)
-	// maxLag is how long what it gives may lag behind what the server wants.
+	// maxLag is how long a new password may become available after the server requires it.
 	maxLag() time.Duration
-	// retriesUnchanged says that its next answer is worth a try even if it is the same:
-	// nobody can tell from outside whether a token is still good.
+	// retriesUnchanged reports whether to retry even if the login is unchanged, because the
+	// validity of a token cannot be determined locally.
 	retriesUnchanged() bool
 }
 
-// credentials are the logins of a run. They are shared by all copies of a DSN, and
-// safe for concurrent use.
+// credentials hold the source of the logins and the secrets of a run. They are shared by
+// all copies of a DSN, and safe for concurrent use.
 type credentials struct {
-	from credentialSource // nil where the password is fixed
+	from credentialSource // nil if the password is fixed
 
 	mu    sync.Mutex
-	forms []string // every password there was, in the forms that a text may hold it
+	forms []string // all passwords so far, in all encodings in which a text may contain them
 }
 
-// addSecrets makes a secret one that Redact hides.
+// addSecrets adds secrets that Redact replaces.
 func (c *credentials) addSecrets(secrets ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,7 +67,7 @@ func (c *credentials) hide(s string) string {
 	return redact(s, c.forms...)
 }
 
-// get asks for the login anew.
+// get reads the login again.
 func (c *credentials) get(ctx context.Context) (login, error) {
 	l, err := c.from.login(ctx)
 	if err != nil {
@@ -77,8 +77,8 @@ func (c *credentials) get(ctx context.Context) (login, error) {
 	return l, nil
 }
 
-// refresh asks again for a login after the server has refused old. It reports whether
-// there is one that deserves a try.
+// refresh reads the login again after the server has rejected old. It reports whether there
+// is a login to retry with.
 func (c *credentials) refresh(ctx context.Context, old login) (login, bool) {
 	const pause = 100 * time.Millisecond
 	for until := time.Now().Add(c.from.maxLag()); ; {
@@ -97,23 +97,23 @@ func (c *credentials) refresh(ctx context.Context, old login) (login, bool) {
 	}
 }
 
-// maxSecret is more than any password or token: those of cloud services take 2 kB.
+// maxSecret is the maximum size of a secret. Tokens of cloud services have about 2 kB.
 const maxSecret = 64 << 10
 
-// secretOf takes one line break from the end of what a file or a command holds.
-// what is "holds" or "printed".
+// secretOf returns the secret in the output of a command or the contents of a file, without
+// the line break at its end. what is "contains" or "printed".
 func secretOf(text []byte, from, what string) (string, error) {
 	s := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	problem := ""
 	switch {
 	case len(text) > maxSecret:
-		problem = fmt.Sprintf("%s more than %d kB, which is no password", what, maxSecret>>10)
+		problem = fmt.Sprintf("%s more than %d kB, which is too long for a password", what, maxSecret>>10)
 	case s == "":
 		problem = what + " nothing"
 	case strings.ContainsAny(s, "\n\r"):
-		problem = fmt.Sprintf("%s %d lines; want the password alone", what, strings.Count(s, "\n")+1)
+		problem = fmt.Sprintf("%s %d lines; want only the password", what, strings.Count(s, "\n")+1)
 	case strings.Contains(s, "\x00"):
-		problem = what + " a zero byte, which no password can have"
+		problem = what + " a NUL byte, which is not allowed in a password"
 	default:
 		return s, nil
 	}

@@ -14,24 +14,24 @@ import (
 	"github.com/lib/pq"
 )
 
-// DSN says how to reach one database. It cannot print its password: every
-// formatting verb, JSON and slog show "user@host:port/database" and no more.
-// The zero value is not usable; get one from ParseDSN.
+// A DSN describes how to connect to one database. It never prints its password: all
+// formatting verbs, JSON and slog show only "user@host:port/database". The zero value is
+// not usable; use ParseDSN.
 type DSN struct {
 	cfg     pq.Config
 	logins  *credentials
 	migrate map[string]string // golang-migrate's x-… parameters of the URL
-	ignored []string          // parameters of other programs, and whose
+	ignored []string          // ignored parameters of other programs, with their program
 }
 
-// ParseDSN reads a connection URL or a libpq "key=value" string. What it leaves
-// out comes from libpq's PG* variables, a service file and the password file.
+// ParseDSN parses a connection URL or a libpq "key=value" string. Missing parameters come
+// from libpq's PG* variables, a service file and the password file.
 //
-// A password may stand in a URL percent-encoded or as it is, even with @ / : ? # %
-// and spaces in it. When nothing asks for a TLS mode it is libpq's default,
-// "prefer": lib/pq's own default has changed between releases.
+// The password in a URL may be percent-encoded or literal, even with @ / : ? # % and spaces
+// in it. The default TLS mode is libpq's, "prefer", because lib/pq's default has changed
+// between releases.
 //
-// Errors never hold the string that was passed in.
+// Errors never contain s.
 func ParseDSN(s string) (DSN, error) {
 	d := DSN{logins: &credentials{}}
 	secrets := []string{s}
@@ -50,7 +50,7 @@ func ParseDSN(s string) (DSN, error) {
 	} else if scheme, _, jdbc := strings.Cut(s, ":postgresql:"); jdbc && scheme == "jdbc" {
 		return DSN{}, errors.New("database URL: " + schemeProblem("jdbc:postgresql"))
 	} else if dotNet.MatchString(s) {
-		return DSN{}, errors.New("database URL: this is a connection string of .NET: write postgres://user:password@host:5432/database")
+		return DSN{}, errors.New("database URL: this is a .NET connection string: write postgres://user:password@host:5432/database")
 	} else if s != "" && !strings.Contains(s, "=") {
 		return DSN{}, errors.New(`database URL: want "postgres://user:password@host:5432/database" or "host=… dbname=…"`)
 	}
@@ -75,8 +75,8 @@ func ParseDSN(s string) (DSN, error) {
 	return d, nil
 }
 
-// With returns a copy whose sessions start with these run-time parameters (such
-// as application_name); those the user has set stay as they are.
+// With returns a copy whose sessions start with these run-time parameters (such as
+// application_name), except for parameters set by the user.
 func (d DSN) With(params map[string]string) DSN {
 	c := d
 	c.cfg = d.cfg.Clone()
@@ -94,8 +94,8 @@ func (d DSN) With(params map[string]string) DSN {
 	return c
 }
 
-// Primary returns a copy that takes no standby for an answer, unless the user has
-// said which servers will do.
+// Primary returns a copy that connects only to a primary, unless the user has set
+// target_session_attrs.
 func (d DSN) Primary() DSN {
 	c := d
 	c.cfg = d.cfg.Clone()
@@ -105,20 +105,20 @@ func (d DSN) Primary() DSN {
 	return c
 }
 
-// HasMultipleHosts reports whether there is more than one host to try.
+// HasMultipleHosts reports whether the DSN has more than one host.
 func (d DSN) HasMultipleHosts() bool { return len(d.cfg.Multi) > 0 }
 
-// Database is the name of the database that is asked for; empty means the user's own.
+// Database returns the name of the database; empty means the name of the user.
 func (d DSN) Database() string { return d.cfg.Database }
 
-// User is the role that connects.
+// User returns the role that connects.
 func (d DSN) User() string { return d.cfg.User }
 
-// Ignored lists the parameters of the URL that are another program's, or that cannot be
-// obeyed here and need not be.
+// Ignored returns the ignored parameters of the URL: those of other programs, and those
+// that are not supported and not required.
 func (d DSN) Ignored() []string { return d.ignored }
 
-// Address is "host:port" (a comma-separated list when there are several hosts), or the path of a Unix socket.
+// Address returns "host:port" (a comma-separated list for several hosts), or the path of a Unix socket.
 func (d DSN) Address() string {
 	addr := hostPort(d.cfg.Host, d.cfg.Port)
 	for _, m := range d.cfg.Multi {
@@ -127,22 +127,22 @@ func (d DSN) Address() string {
 	return addr
 }
 
-// Redact replaces every password that the run has had, wherever it stands in s,
-// also in the encodings that URLs, JSON, SQL and Kubernetes' Secrets have for it.
+// Redact replaces every password of the run in s, also in the encodings of URLs, JSON, SQL
+// and Kubernetes Secrets.
 func (d DSN) Redact(s string) string { return d.logins.hide(s) }
 
-// String is safe to print: it leaves out the password and all parameters.
+// String returns the DSN without the password and without parameters.
 func (d DSN) String() string {
 	return d.cfg.User + "@" + d.Address() + "/" + d.cfg.Database
 }
 
-// Format keeps %+v and %#v from reaching the fields.
+// Format prevents %+v and %#v from printing the fields.
 func (d DSN) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, d.String()) }
 
-// MarshalJSON gives the safe form.
+// MarshalJSON returns String as JSON.
 func (d DSN) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
 
-// LogValue gives the safe form.
+// LogValue returns String as a log value.
 func (d DSN) LogValue() slog.Value { return slog.StringValue(d.String()) }
 
 func hostPort(host string, port uint16) string {

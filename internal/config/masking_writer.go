@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// MaskingWriter is a stream from which the passwords of a run are taken out.
+// A MaskingWriter is a writer that masks the passwords of a run.
 type MaskingWriter struct {
 	to     io.Writer
 	logins *credentials
 
 	mu   sync.Mutex
-	held string // the end of what came, which may be the beginning of a password
+	held string // the end of the text so far, which may be the beginning of a password
 }
 
-// MaskingWriter passes on to w what is written, with every password that the run has had,
-// in each of its forms, as "xxxxx". A password that is the user's or the database's
-// name stays: it is in every line, and hides nothing.
+// NewMaskingWriter returns a writer to w that replaces every password of the run, in all
+// its encodings, with "xxxxx". A password that equals the name of the user or the database
+// is not masked, because that name is in every line.
 func (d DSN) NewMaskingWriter(w io.Writer) *MaskingWriter {
 	logins := d.logins
 	if p := d.cfg.Password; p != "" && (p == d.cfg.User || p == d.cfg.Database) {
@@ -40,7 +40,7 @@ func (m *MaskingWriter) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// Flush passes on what is held back.
+// Flush writes the text that is held back.
 func (m *MaskingWriter) Flush() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,7 +49,7 @@ func (m *MaskingWriter) Flush() error {
 	return err
 }
 
-// overlap is how much of the end of text is the beginning of secret, but not all of it.
+// overlap returns the length of the longest proper prefix of secret with which text ends.
 func overlap(text, secret string) int {
 	for n := min(len(text), len(secret)-1); n > 0; n-- {
 		if strings.HasSuffix(text, secret[:n]) {
@@ -59,7 +59,7 @@ func overlap(text, secret string) int {
 	return 0
 }
 
-// secretForms returns the secrets so far, the long ones first.
+// secretForms returns all encodings of the secrets so far, longest first.
 func (c *credentials) secretForms() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,45 +11,45 @@ import (
 	"github.com/lib/pq"
 )
 
-// parameterRule is what happens to a parameter that is not PostgreSQL's and not lib/pq's.
+// A parameterRule defines how to handle a parameter that neither PostgreSQL nor lib/pq supports.
 type parameterRule struct {
-	owner string // whose parameter it is
-	// accept are the values that ask for what happens anyway.
+	owner string // the program that the parameter belongs to
+	// accept lists the values that match the behavior of the migrator.
 	accept []string
-	// refuse is the way out where another value cannot be obeyed; empty where it is
-	// ignored with a warning.
+	// refuse is the advice if another value is not supported; if it is empty, the parameter
+	// is ignored with a warning.
 	refuse string
 }
 
-// libpqRules are the parameters of libpq (PostgreSQL 18) that lib/pq does not know. What
-// protects a connection is obeyed or refused, and never only ignored: but for
-// channel_binding, which has a rule of its own.
+// libpqRules are the parameters of libpq (PostgreSQL 18) that lib/pq does not support.
+// Parameters that protect a connection are applied or refused, but not ignored, except for
+// channel_binding, which is handled separately.
 var libpqRules = map[string]parameterRule{
 	"channel_binding": {accept: []string{"disable", "prefer"}},
-	"gssencmode":      {accept: []string{"disable", "prefer"}, refuse: "remove it: the migrator does not encrypt by GSSAPI; use sslmode=verify-full"},
+	"gssencmode":      {accept: []string{"disable", "prefer"}, refuse: "remove it: the migrator does not support GSSAPI encryption; use sslmode=verify-full"},
 	"require_auth":    {refuse: "remove it: the migrator cannot restrict the authentication method; let pg_hba.conf require it, and use sslmode=verify-full"},
 	"sslcrl":          {refuse: "remove it: the migrator does not read certificate revocation lists"},
 	"sslcrldir":       {refuse: "remove it: the migrator does not read certificate revocation lists"},
 	"sslcertmode":     {accept: []string{"allow"}, refuse: "remove it: the migrator sends a client certificate if sslcert names one and the server asks for it"},
-	"sslpassword":     {refuse: "decrypt the file of sslkey (openssl pkey -in KEY -out NEW), and remove sslpassword"},
+	"sslpassword":     {refuse: "decrypt the sslkey file (openssl pkey -in KEY -out NEW), and remove sslpassword"},
 	"requirepeer":     {refuse: "remove it: the migrator does not check the user of a server on a Unix socket"},
 	"requiressl":      {accept: []string{"0"}, refuse: "write sslmode=require"},
 	"replication":     {accept: []string{"false", "off", "no", "0"}, refuse: "remove it: migrations need an ordinary connection"},
 
-	"scram_client_key":    {refuse: "give a password"},
-	"scram_server_key":    {refuse: "give a password"},
-	"oauth_issuer":        {refuse: "give a password, or a token by --password-command"},
-	"oauth_client_id":     {refuse: "give a password, or a token by --password-command"},
-	"oauth_client_secret": {refuse: "give a password, or a token by --password-command"},
-	"oauth_scope":         {refuse: "give a password, or a token by --password-command"},
+	"scram_client_key":    {refuse: "use a password"},
+	"scram_server_key":    {refuse: "use a password"},
+	"oauth_issuer":        {refuse: "use a password, or a token from --password-command"},
+	"oauth_client_id":     {refuse: "use a password, or a token from --password-command"},
+	"oauth_client_secret": {refuse: "use a password, or a token from --password-command"},
+	"oauth_scope":         {refuse: "use a password, or a token from --password-command"},
 	"servicefile":         {refuse: "set the variable PGSERVICEFILE"},
 
 	"keepalives": {}, "keepalives_idle": {}, "keepalives_interval": {}, "keepalives_count": {}, "tcp_user_timeout": {},
 	"sslcompression": {accept: []string{"0"}}, "sslkeylogfile": {}, "gsslib": {}, "gssdelegation": {}, "authtype": {}, "tty": {},
 }
 
-// otherRules are the parameters of other programs, by their exact names. Ignored are
-// those that only tune the other program's connections.
+// otherRules are the parameters of other programs, by their exact names. Those that only
+// tune the connections of the other program are ignored.
 var otherRules = map[string]parameterRule{
 	"schema":         {owner: "Prisma", accept: []string{"public"}, refuse: "write search_path=SCHEMA"},
 	"sslaccept":      {owner: "Prisma", accept: []string{"accept_invalid_certs"}, refuse: "write sslmode=verify-full"},
@@ -87,8 +87,8 @@ func init() {
 	}
 }
 
-// takeUnsupported takes the parameters that would be sent to the server as settings it does
-// not have. It returns what the user is warned of.
+// takeUnsupported removes the parameters that would be sent to the server as unknown
+// settings. It returns those to warn about.
 func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Runtime)) {
 		value := cfg.Runtime[name]
@@ -97,7 +97,7 @@ func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 			r.owner = "libpq"
 		} else if r, known = otherRules[name]; !known {
 			if strings.HasPrefix(name, "x-") {
-				return nil, usage("the database settings have %s: golang-migrate's parameters stand in a URL", name)
+				return nil, usage("the database settings have %s: golang-migrate's parameters are supported only in a URL", name)
 			}
 			continue
 		}
@@ -109,14 +109,14 @@ func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 			}
 		case name == "channel_binding":
 			if value != "require" {
-				return nil, usage("channel_binding in the database URL is none of disable, prefer and require")
+				return nil, usage("invalid channel_binding in the database URL; want disable, prefer or require")
 			}
 			if cfg.SSLMode != pq.SSLModeRequire && cfg.SSLMode != pq.SSLModeVerifyCA && cfg.SSLMode != pq.SSLModeVerifyFull {
 				return nil, usage("channel_binding=require in the database URL needs TLS: add sslmode=verify-full, or sslmode=require")
 			}
-			warnings = append(warnings, "channel_binding (the migrator cannot bind the login to TLS: sslmode=verify-full with a CA protects against the same attack)")
+			warnings = append(warnings, "channel_binding (the migrator does not support channel binding: sslmode=verify-full with a CA protects against the same attack)")
 		case r.refuse != "":
-			return nil, usage("the database URL (or a PG* variable) has %s, a parameter of %s that the migrator cannot obey: %s", name, r.owner, r.refuse)
+			return nil, usage("the database URL (or a PG* variable) has %s, a parameter of %s that the migrator does not support: %s", name, r.owner, r.refuse)
 		default:
 			warnings = append(warnings, name+" ("+r.owner+")")
 		}
@@ -124,47 +124,47 @@ func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// otherSchemes are schemes by which other programs find their driver for PostgreSQL.
+// otherSchemes matches the URL schemes of other programs' PostgreSQL drivers.
 var otherSchemes = regexp.MustCompile(`^(?i)((jdbc:)?(postgres|postgresql|pgx\d*|psql|postgis|pg|crdb-postgres|cockroach|cockroachdb|redshift|yugabyte|yugabytedb|timescaledb|ecto|postgres\+\w+|postgresql\+\w+|prisma\+postgres))$`)
 
-// schemeProblem is what is wrong with a URL's scheme.
+// schemeProblem describes the problem with a URL's scheme.
 func schemeProblem(scheme string) string {
 	const want = "write postgres://user:password@host:5432/database"
 	if otherSchemes.MatchString(scheme) {
-		return `the scheme is "` + scheme + `", another program's name for PostgreSQL: ` + want
+		return `the scheme is "` + scheme + `", which is the PostgreSQL driver of another program: ` + want
 	}
 	if plainScheme.MatchString(scheme) {
 		return `the scheme is "` + scheme + `", and the scheme must be "postgres" or "postgresql": ` + want
 	}
-	return `the scheme must be "postgres" or "postgresql": ` + want // what stands there may be a secret
+	return `the scheme must be "postgres" or "postgresql": ` + want // the text may be a secret
 }
 
 var plainScheme = regexp.MustCompile(`^(?i)(mysql|mariadb|sqlite3?|sqlserver|mssql|mongodb(\+srv)?|oracle|clickhouse|file|https?|tcp|jdbc:\w+)$`)
 
-// unexpanded is a variable that makes up a whole part of a URL, or a whole value. Within
-// a password the same characters may be its own.
+// unexpanded matches a variable that is a whole part of a URL, or a whole value. Within a
+// password the same characters may be part of the password.
 var unexpanded = regexp.MustCompile(`(?:^|[/:@=&?,])(?:\$\{[A-Za-z_][A-Za-z0-9_.]*(?::?[-=?+][^}]*)?\}|\$\([A-Za-z_][A-Za-z0-9_.]*\)|\{\{[^}]*\}\})(?:$|[:@/?&,])`)
 
-// malformed says what a secret holds beside its value, as a template or a shell may have
-// left it there; "" for nothing. It never shows the value.
+// malformed describes characters in a secret that a template or a shell left there; it
+// returns "" if there are none. The description never contains the value.
 func malformed(s string, blanks bool) string {
 	switch trimmed := strings.TrimSpace(s); {
 	case strings.ContainsAny(strings.TrimRight(s, "\r\n"), "\r\n"):
-		return "holds a line break"
+		return "contains a line break"
 	case strings.TrimRight(s, "\r\n") != s:
 		return "ends with a line break: write it without one (printf '%s' instead of echo; in YAML |- instead of |)"
 	case blanks && trimmed != s:
 		return "begins or ends with a blank: remove it"
 	case blanks && len(trimmed) > 1 && (trimmed[0] == '"' || trimmed[0] == '\'' || trimmed[0] == '`') && trimmed[len(trimmed)-1] == trimmed[0]:
-		return "is in quotes: remove them (a Secret and an env file hold the value alone)"
+		return "is in quotes: remove them (a Secret and an env file contain only the value)"
 	case unexpanded.MatchString(s):
-		return "holds a variable that was not replaced, as ${NAME}, $(NAME) or {{ NAME }}: let what writes it replace the variable " +
-			"(in Kubernetes $(NAME) is replaced where NAME stands above it); if the password has these characters, write $ as %24 in the URL"
+		return "contains a variable that was not expanded, such as ${NAME}, $(NAME) or {{ NAME }}: expand the variable where the value is written " +
+			"(in Kubernetes, $(NAME) is expanded if NAME is defined before it); if the password contains these characters, write $ as %24 in the URL"
 	}
 	return ""
 }
 
-// checkVariables looks at those of libpq's variables whose values come from Secrets.
+// checkVariables checks the libpq variables whose values come from Secrets.
 func checkVariables(getenv func(string) string) error {
 	for _, name := range []string{"PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD"} {
 		value := getenv(name)
@@ -175,8 +175,8 @@ func checkVariables(getenv func(string) string) error {
 	return nil
 }
 
-// libpqVariables are the variables of libpq that lib/pq refuses whatever they hold, and
-// the parameters that they stand for.
+// libpqVariables maps the variables of libpq that lib/pq always rejects to the corresponding
+// parameters.
 var libpqVariables = map[string]string{
 	"PGCHANNELBINDING": "channel_binding", "PGGSSENCMODE": "gssencmode", "PGGSSDELEGATION": "gssdelegation", "PGGSSLIB": "gsslib",
 	"PGREQUIREAUTH": "require_auth", "PGREQUIREPEER": "requirepeer", "PGREQUIRESSL": "requiressl", "PGSSLCOMPRESSION": "sslcompression",
@@ -185,8 +185,8 @@ var libpqVariables = map[string]string{
 
 var environment sync.Mutex
 
-// newConfig is pq.NewConfig, but that the libpqVariables become the parameters they stand
-// for, where s has none: lib/pq reads the process's environment and takes no other.
+// newConfig is pq.NewConfig, except that it converts the libpqVariables to parameters unless
+// s has them. It changes the environment of the process, because lib/pq reads no other.
 func newConfig(s string) (pq.Config, error) {
 	environment.Lock()
 	defer environment.Unlock()
@@ -215,5 +215,5 @@ func newConfig(s string) (pq.Config, error) {
 	return cfg, nil
 }
 
-// dotNet matches a connection string of .NET, whose parts are separated by semicolons.
+// dotNet matches a .NET connection string, whose parts are separated by semicolons.
 var dotNet = regexp.MustCompile(`(?i)^\s*(host|server|data source|username|user id|database|port)\s*=[^;]*;`)

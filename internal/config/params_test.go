@@ -13,7 +13,7 @@ import (
 func TestParseDSN_ParametersOfOthers_Ignored(t *testing.T) {
 	clearPG(t)
 	for query, ignored := range map[string]string{
-		"sslmode=require&channel_binding=require": "channel_binding (the migrator cannot bind the login to TLS: sslmode=verify-full with a CA protects against the same attack)",
+		"sslmode=require&channel_binding=require": "channel_binding (the migrator does not support channel binding: sslmode=verify-full with a CA protects against the same attack)",
 		"channel_binding=prefer&gssencmode=disable&sslcertmode=allow&replication=false&sslcompression=0&requiressl=0": "",
 		"keepalives=1&keepalives_idle=30&keepalives_interval=10&keepalives_count=3&tcp_user_timeout=5000":             "keepalives (libpq), keepalives_count (libpq), keepalives_idle (libpq), keepalives_interval (libpq), tcp_user_timeout (libpq)",
 		"connect_timeout=10&target_session_attrs=any&load_balance_hosts=disable&sslsni=0&application_name=x":          "",
@@ -82,17 +82,17 @@ func TestDatabase_MalformedSecrets_SaidWithoutShowing(t *testing.T) {
 	for value, want := range map[string]string{
 		url + "\n":                        "ends with a line break",
 		url + "\r\n":                      "ends with a line break",
-		"postgres://app:hunter22\n@db/x":  "holds a line break",
+		"postgres://app:hunter22\n@db/x":  "contains a line break",
 		`"` + url + `"`:                   "is in quotes",
 		"'" + url + "'":                   "is in quotes",
 		" " + url:                         "begins or ends with a blank",
 		url + "\t":                        "begins or ends with a blank",
-		"${DATABASE_URL}":                 "holds a variable",
-		"$(DATABASE_URL)":                 "holds a variable",
-		"{{ .Values.url }}":               "holds a variable",
-		"postgres://app:${PASSWORD}@db/x": "holds a variable",
-		"postgres://$(USER):hunter22@db":  "holds a variable",
-		"postgres://app@${HOST:-db}/shop": "holds a variable",
+		"${DATABASE_URL}":                 "contains a variable",
+		"$(DATABASE_URL)":                 "contains a variable",
+		"{{ .Values.url }}":               "contains a variable",
+		"postgres://app:${PASSWORD}@db/x": "contains a variable",
+		"postgres://$(USER):hunter22@db":  "contains a variable",
+		"postgres://app@${HOST:-db}/shop": "contains a variable",
 	} {
 		s := settings(func(s *Settings) { s.DatabaseURL = value })
 		_, err := s.Database(env(nil))

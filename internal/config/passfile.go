@@ -8,14 +8,13 @@ import (
 	"github.com/lib/pq"
 )
 
-// passwordFrom looks a password up in a file of libpq's form, a line
-// "host:port:database:user:password" each, where "*" is any and a backslash
-// escapes ":" and itself (PostgreSQL manual, "The Password File"). Empty is no
-// match.
+// passwordFrom looks up a password in a password file of libpq, whose lines are
+// "host:port:database:user:password", where "*" matches any value and a backslash escapes
+// ":" and itself (PostgreSQL manual, "The Password File"). It returns "" if no line matches.
 //
-// lib/pq reads such files too, but only with mode 0600. A Secret's volume cannot
-// have that: a file of mode 0400 belongs to root, and with an fsGroup it is 0440.
-// A file that is named on purpose is therefore read whatever its mode.
+// lib/pq also reads such files, but only with mode 0600. A Secret volume does not support
+// that: a file of mode 0400 belongs to root, and with an fsGroup the mode is 0440. So an
+// explicitly configured file is read whatever its mode.
 func passwordFrom(file string, cfg pq.Config) (string, error) {
 	f, err := openFile(file)
 	if err != nil {
@@ -46,7 +45,7 @@ func matchesAll(fields, want []string) bool {
 	return true
 }
 
-// passFields splits a line at the colons that are not escaped; a comment has none.
+// passFields splits a line at unescaped colons. It returns nothing for a comment.
 func passFields(line string) []string {
 	if strings.HasPrefix(line, "#") {
 		return nil

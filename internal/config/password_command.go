@@ -16,34 +16,34 @@ import (
 )
 
 const (
-	// commandTimeout bounds one run of the password command, which may ask a service
-	// over the network; a connection has to wait for it.
+	// commandTimeout limits one run of the password command, which may call a network
+	// service; each connection waits for it.
 	commandTimeout = 10 * time.Second
-	// commandGrace is for who keeps the command's pipes once it has ended.
+	// commandGrace is how long to wait for processes that keep the command's pipes open after it exits.
 	commandGrace = time.Second
 )
 
-// passwordCommand is a program whose standard output is the password. It is started
-// without a shell, which the image does not have, and gets our environment.
+// A passwordCommand is a program whose standard output is the password. It is started
+// without a shell, because the image has none, and inherits the environment.
 type passwordCommand struct {
 	path string
-	args []string // with the name it is called by in front
-	// limit bounds one run.
+	args []string // arguments, starting with the program name
+	// limit is the maximum duration of one run.
 	limit time.Duration
 }
 
-// parseCommand splits a command line as a shell does, and finds its program.
+// parseCommand splits a command line like a shell, and looks up its program.
 // Errors are *UsageError.
 func parseCommand(line string) (passwordCommand, error) {
 	parser := shellwords.NewParser()
 	args, err := parser.Parse(line)
 	switch {
 	case err != nil:
-		return passwordCommand{}, usage("--password-command has a quote, a bracket or a backslash that is not closed; quote what is to stay together, as a shell wants it")
+		return passwordCommand{}, usage("--password-command has an unclosed quote, bracket or backslash; quote arguments as in a shell")
 	case parser.Position >= 0:
-		return passwordCommand{}, usage("--password-command has %q outside of quotes, and no shell runs it: quote it, or give the name of a script", string([]rune(line)[parser.Position]))
+		return passwordCommand{}, usage("--password-command contains %q outside quotes, but it does not run in a shell: quote it, or specify a script", string([]rune(line)[parser.Position]))
 	case len(args) == 0:
-		return passwordCommand{}, usage("--password-command holds no command")
+		return passwordCommand{}, usage("--password-command is empty")
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -51,7 +51,7 @@ func parseCommand(line string) (passwordCommand, error) {
 		if wrapped := errors.Unwrap(err); wrapped != nil {
 			reason = wrapped
 		}
-		return passwordCommand{}, usage("--password-command: %s: %v; nothing was run. The migrator's image has no programs but its own: take one FROM it that has the command, or give the password by file", args[0], reason)
+		return passwordCommand{}, usage("--password-command: %s: %v; nothing was run. The migrator image contains no other programs: build an image FROM it that contains the command, or set --password-file", args[0], reason)
 	}
 	return passwordCommand{path: path, args: args, limit: commandTimeout}, nil
 }
@@ -65,22 +65,22 @@ func (c passwordCommand) login(ctx context.Context) (login, error) {
 	defer cancel()
 	cmd := exec.CommandContext(short, c.path)
 	cmd.Args, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = c.args, &out, &errs, commandGrace
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that all of it is ended
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that the whole process group is killed
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return login{}, context.Cause(ctx)
 	case short.Err() != nil:
-		return login{}, c.failure(fmt.Sprintf("did not end within %s", c.limit), &out, &errs)
-	case errors.Is(err, exec.ErrWaitDelay): // it left a daemon behind, which is its own affair
+		return login{}, c.failure(fmt.Sprintf("did not exit within %s", c.limit), &out, &errs)
+	case errors.Is(err, exec.ErrWaitDelay): // it left a daemon running, which is allowed
 	case err != nil:
 		return login{}, c.failure(exitText(cmd, err), &out, &errs)
 	}
 	s, err := secretOf(out.Bytes(), c.from(), "printed")
 	var e *SecretError
 	if errors.As(err, &e) {
-		e.Command, e.Next = true, "make it print the password alone to its standard output"
+		e.Command, e.Next = true, "make the command print only the password to standard output"
 	}
 	return login{password: s}, err
 }
@@ -90,7 +90,7 @@ func (passwordCommand) retriesUnchanged() bool { return true }
 
 func exitText(cmd *exec.Cmd, err error) string {
 	if cmd.ProcessState == nil {
-		return fmt.Sprintf("does not start: %v", errors.Unwrap(err))
+		return fmt.Sprintf("could not start: %v", errors.Unwrap(err))
 	}
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return fmt.Sprintf("ended by signal %d (%v)", status.Signal(), status.Signal())
@@ -98,17 +98,17 @@ func exitText(cmd *exec.Cmd, err error) string {
 	return fmt.Sprintf("failed with exit code %d", cmd.ProcessState.ExitCode())
 }
 
-// failure tells the last line of the command's standard error, and never what it
-// wrote to its standard output.
+// failure returns an error with the last line of the command's standard error, and never
+// with its standard output.
 func (c passwordCommand) failure(how string, out *limitedBuffer, errs *lastOutput) error {
-	e := &SecretError{From: c.from(), Problem: how, Command: true, Next: "mend what the command complains of, and run the migrator again; to try the command alone, run it where the migrator runs, with the same environment"}
+	e := &SecretError{From: c.from(), Problem: how, Command: true, Next: "fix the cause that the command reports, and run the migrator again; to test the command, run it where the migrator runs, with the same environment"}
 	if line := errs.line(); line != "" {
 		e.Problem += ": " + SecretsFromEnv(os.Environ()).Redact(redact(line, strings.Fields(out.String())...))
 	}
 	return e
 }
 
-// limitedBuffer keeps what a program says first, as much as a secret may have.
+// A limitedBuffer keeps the beginning of a program's output, up to the maximum length of a secret.
 type limitedBuffer struct{ bytes.Buffer }
 
 func (l *limitedBuffer) Write(p []byte) (int, error) {
@@ -116,7 +116,7 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// lastOutput keeps the end of what a program says, in which there is its last line.
+// A lastOutput keeps the end of a program's output, including its last line.
 type lastOutput struct{ text []byte }
 
 func (l *lastOutput) Write(p []byte) (int, error) {
@@ -128,7 +128,7 @@ func (l *lastOutput) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// line is the last one that is not blank.
+// line returns the last line that is not blank.
 func (l *lastOutput) line() string {
 	text := strings.TrimSpace(strings.ToValidUTF8(string(l.text), "\uFFFD"))
 	return strings.TrimSpace(text[strings.LastIndexAny(text, "\n\r")+1:])

@@ -5,24 +5,24 @@ import (
 	"strings"
 )
 
-// redacted stands for a secret in a text.
+// redacted replaces a secret in a text.
 const redacted = "xxxxx"
 
-// strength is how much a secret's text says about itself.
+// strength is how likely a text contains a secret by coincidence.
 type strength int
 
 const (
-	// weak secrets are words or numbers that a text has anyway: redacted only where a
-	// password stands.
+	// weak secrets are words or numbers that occur in any text. They are redacted only in
+	// positions where a password is expected.
 	weak strength = iota
-	// short secrets are redacted where they are not a part of a longer word.
+	// short secrets are redacted unless they are part of a longer word.
 	short
-	// strong secrets are redacted wherever they stand.
+	// strong secrets are redacted everywhere.
 	strong
 )
 
-// commonWords are words of our own messages, and of names in them, that people also take
-// for passwords. A secret of five letters or more that is none of them is redacted as a word.
+// commonWords are words of Shiplock's messages, and of names in them, that are also used as
+// passwords. Other secrets of five letters or more are redacted as words.
 var commonWords = wordSet(`schema table tables column index server error state reason release service system session timeout admin owner query
 	value values public master default version versions migrate migrated applied running failed database databases postgres postgresql migration
 	migrations migrator password shiplock statement connection superuser schema_migrations production development staging transaction constraint
@@ -55,7 +55,7 @@ func strengthOf(secret string) strength {
 	return strong
 }
 
-// redact hides secrets, as far as they can be told from other text.
+// redact replaces secrets as far as they can be distinguished from other text.
 func redact(s string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret == "" || !strings.Contains(s, secret) {
@@ -73,7 +73,7 @@ func redact(s string, secrets ...string) string {
 	return s
 }
 
-// replaceWholeWords replaces secret where no letter and no digit stands beside it.
+// replaceWholeWords replaces secret where there is no letter or digit beside it.
 func replaceWholeWords(s, secret string) string {
 	var out strings.Builder
 	for {
@@ -96,8 +96,8 @@ func wordByte(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= 0x80
 }
 
-// passwordContext matches secret where a password stands: in a URL, and behind a name or a
-// word for one.
+// passwordContext returns an expression that matches secret in positions where a password
+// is expected: in a URL, and after a word such as "password".
 func passwordContext(secret string) *regexp.Regexp {
 	return regexp.MustCompile(`((?i:://[^\s:/@'"]*:|[\w.-]*(?:` + secretWords + `|pwd|\bpass)[\w.-]*["']?(?:\s*[=:]\s*|\s+)E?["'\x60]?))` +
 		regexp.QuoteMeta(secret) + `\b`)

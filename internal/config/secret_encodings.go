@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// minEncoded is the length from which base64 of a secret is searched for, too: that
-// of a shorter one is found in any text.
+// minEncoded is the minimum length of secrets whose base64 encoding is redacted: that of a
+// shorter one would occur in any text.
 const minEncoded = 6
 
-// encodings are the ways in which a secret may stand in a text: as it is, and as URLs,
-// Go, JSON, SQL, libpq's strings and Kubernetes' Secrets write it.
+// encodings returns the forms in which a text may contain a secret: literally, and as
+// encoded in URLs, Go, JSON, SQL, libpq strings and Kubernetes Secrets.
 func encodings(secret string) []string {
 	if secret == "" {
 		return nil
@@ -28,7 +28,7 @@ func encodings(secret string) []string {
 		out = append(out, unquoted(string(j)))
 	}
 	if len(secret) >= minEncoded {
-		for _, part := range []string{secret, secret[:len(secret)/3*3]} { // the rest may be in one group with a line break
+		for _, part := range []string{secret, secret[:len(secret)/3*3]} { // the rest may be encoded together with a line break
 			out = append(out, base64.RawStdEncoding.EncodeToString([]byte(part)), base64.RawURLEncoding.EncodeToString([]byte(part)))
 		}
 	}
@@ -37,7 +37,7 @@ func encodings(secret string) []string {
 
 func unquoted(quoted string) string { return quoted[1 : len(quoted)-1] }
 
-// percentEncode writes each byte that is no letter or digit as %XX.
+// percentEncode encodes each byte that is not a letter or digit as %XX.
 func percentEncode(s string) string {
 	var out strings.Builder
 	for i := range len(s) {
@@ -50,7 +50,7 @@ func percentEncode(s string) string {
 	return out.String()
 }
 
-// rawPassword is the password of a URL as it is written there; "" where there is none.
+// rawPassword returns the password of a URL without decoding it; "" if there is none.
 func rawPassword(s string) string {
 	_, rest, _ := strings.Cut(s, "://")
 	at := strings.LastIndexByte(rest, '@')

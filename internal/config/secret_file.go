@@ -12,37 +12,37 @@ import (
 	"github.com/lib/pq"
 )
 
-// fileLag is how long a rotated file may come after the server's new password: an
-// agent does the one and then the other.
+// fileLag is how long after a password rotation the file may be updated: an agent first
+// changes the password in the server and then writes the file.
 const fileLag = 2 * time.Second
 
-// readSecret reads a file that holds one secret and nothing else.
+// readSecret reads a file that contains one secret and nothing else.
 func readSecret(file, from string) (string, error) {
 	text, err := readLimited(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", &SecretError{From: from, Problem: "is not there", Absent: true,
-			Next: "mount it there, or correct the path; a file that is written while the pod starts is waited for (--wait-for-db)"}
+		return "", &SecretError{From: from, Problem: "does not exist", Absent: true,
+			Next: "mount the file, or correct the path; the migrator waits for a file that is written while the pod starts (--wait-for-db)"}
 	case err != nil:
 		var path *fs.PathError
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return "", &SecretError{From: from, Problem: err.Error(), Next: "let the migrator's user read it; in Kubernetes a volume's defaultMode and fsGroup decide that"}
+		return "", &SecretError{From: from, Problem: err.Error(), Next: "make the file readable for the migrator's user; in Kubernetes, set the volume's defaultMode and fsGroup"}
 	}
-	s, err := secretOf(text, from, "holds")
+	s, err := secretOf(text, from, "contains")
 	var e *SecretError
 	if errors.As(err, &e) {
-		e.Next = "write the secret alone into the file, on one line"
+		e.Next = "write only the secret to the file, on one line"
 	}
 	return s, err
 }
 
-// pipeWait is how long what a named pipe delivers is waited for.
+// pipeWait is how long to wait for the data of a named pipe.
 const pipeWait = 5 * time.Second
 
-// openFile opens a file that may be a named pipe: the open of one without a writer
-// blocks without end, and no signal interrupts it.
+// openFile opens a file that may be a named pipe. Opening one without a writer would block
+// indefinitely, and no signal would interrupt it.
 func openFile(file string) (*os.File, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -63,7 +63,7 @@ func readLimited(file string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxSecret+1))
 }
 
-// passwordFile is a file with the password alone.
+// A passwordFile is a file that contains only the password.
 type passwordFile struct{ path string }
 
 func (f passwordFile) login(context.Context) (login, error) {
@@ -74,8 +74,8 @@ func (f passwordFile) login(context.Context) (login, error) {
 func (passwordFile) maxLag() time.Duration  { return fileLag }
 func (passwordFile) retriesUnchanged() bool { return false }
 
-// urlFile is a file with a connection URL alone. Of a URL that has changed during a
-// run the user and the password count; where the run goes was settled at its start.
+// A urlFile is a file that contains only a connection URL. If the URL changes during a run,
+// only the new user and password are used.
 type urlFile struct{ path string }
 
 func (f urlFile) read() (string, error) {
@@ -90,7 +90,7 @@ func (f urlFile) login(context.Context) (login, error) {
 	}
 	d, err := ParseDSN(s)
 	if err != nil {
-		return login{}, &SecretError{From: "database URL file " + f.path, Problem: err.Error(), Next: "write the URL alone into the file, on one line"}
+		return login{}, &SecretError{From: "database URL file " + f.path, Problem: err.Error(), Next: "write only the URL to the file, on one line"}
 	}
 	return login{user: d.cfg.User, password: d.cfg.Password}, nil
 }
@@ -98,14 +98,14 @@ func (f urlFile) login(context.Context) (login, error) {
 func (urlFile) maxLag() time.Duration  { return fileLag }
 func (urlFile) retriesUnchanged() bool { return false }
 
-// passFile is a file of libpq's form; see passwordFrom.
+// A passFile is a password file of libpq; see passwordFrom.
 type passFile struct{ cfg pq.Config }
 
 func (f passFile) login(context.Context) (login, error) {
 	s, err := passwordFrom(f.cfg.Passfile, f.cfg)
 	if err != nil {
 		return login{}, &SecretError{From: "password file " + f.cfg.Passfile, Problem: err.Error(), Absent: errors.Is(err, fs.ErrNotExist),
-			Next: "mount it there, or correct the path (PGPASSFILE)"}
+			Next: "mount the file, or correct the path (PGPASSFILE)"}
 	}
 	return login{password: s}, nil
 }

@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Secrets knows what must not be shown of an external tool: its command line and its
-// output are not ours to write, and may hold anything.
+// Secrets are the secrets to redact in the command line and the output of an external tool,
+// which may contain anything.
 type Secrets struct{ values []string }
 
-// minSecret is the length from which a value is taken for a secret: a shorter one
-// would tear every text apart.
+// minSecret is the minimum length of a secret: redacting a shorter value would make any
+// text unreadable.
 const minSecret = 4
 
 const secretWords = `password|passwd|passphrase|secret|token|api_?-?key|private_?-?key|access_?-?key|credential`
 
 var (
 	secretName = regexp.MustCompile(`(?i)` + secretWords)
-	// notSecret are names of what only points to a secret.
+	// notSecret matches names of values that only point to a secret.
 	notSecret    = regexp.MustCompile(`(?i)(file|path|dir|name|id)$`)
 	secretOption = regexp.MustCompile(`(?i)^--?[\w.-]*(?:` + secretWords + `)[\w.-]*$`)
 	secretAssign = regexp.MustCompile(`(?i)([\w.-]*(?:` + secretWords + `)[\w.-]*\s*=\s*)('[^']*'|"[^"]*"|[^\s;&'"]+)`)
@@ -26,7 +26,7 @@ var (
 	secretInURL  = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@'"]*:)[^\s'"]+@`)
 )
 
-// SecretsFromEnv takes the values of the variables whose names speak of a secret.
+// SecretsFromEnv returns the values of the variables whose names indicate a secret.
 func SecretsFromEnv(environ []string) Secrets {
 	var s Secrets
 	for _, entry := range environ {
@@ -39,14 +39,14 @@ func SecretsFromEnv(environ []string) Secrets {
 	return s
 }
 
-// Redact replaces the secrets in a text: the known values, the password of a URL,
-// and what is assigned to a name that speaks of a secret.
+// Redact replaces the secrets in a text: the known values, the passwords in URLs, and values
+// assigned to names that indicate a secret.
 func (s Secrets) Redact(text string) string {
 	text = secretInURL.ReplaceAllString(redact(text, s.values...), "${1}xxxxx@")
 	return secretAssign.ReplaceAllString(text, "${1}xxxxx")
 }
 
-// RedactArgs is Redact for a command line. It knows "--password=x" and "--password x".
+// RedactArgs is Redact for a command line. It recognizes "--password=x" and "--password x".
 func (s Secrets) RedactArgs(args []string) []string {
 	out := make([]string, len(args))
 	for i, arg := range args {
@@ -67,8 +67,8 @@ var (
 	valueAssigned = regexp.MustCompile(`(?i)[\w.-]*(?:` + secretWords + `)[\w.-]*\s*=\s*(.+)`)
 )
 
-// SecretsFromArgs takes the passwords out of a command line that nobody has understood
-// yet: what is wrong with it may be where one stands.
+// SecretsFromArgs returns the passwords in a command line that has not been parsed yet: a
+// usage error may quote the argument that contains one.
 func SecretsFromArgs(args []string) Secrets {
 	var s Secrets
 	for _, arg := range args {
@@ -91,5 +91,5 @@ func SecretsFromArgs(args []string) Secrets {
 	return s
 }
 
-// RedactKnown replaces the known values alone.
+// RedactKnown replaces only the known values.
 func (s Secrets) RedactKnown(text string) string { return redact(text, s.values...) }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// dbURL is a connection URL taken apart.
+// A dbURL is a parsed connection URL.
 type dbURL struct {
 	user, password string
 	hasPassword    bool
@@ -20,12 +20,12 @@ type dbURL struct {
 
 func isURL(s string) bool { return strings.Contains(s, "://") }
 
-// splitURL takes postgres://user:password@host:port/database?params apart.
+// splitURL parses postgres://user:password@host:port/database?params.
 //
-// net/url (and so golang-migrate and lib/pq) refuses or misreads a password with
-// reserved characters that nobody encoded: "p#ss" cuts the URL, "1/x" becomes a
-// port and a path. Where the strict reading is not plausible, the password is
-// taken to reach to the last "@" that is followed by a host.
+// net/url (and so golang-migrate and lib/pq) rejects or misreads a password with reserved
+// characters that are not encoded: "p#ss" cuts the URL, "1/x" becomes a port and a path. If
+// the strict parse is not plausible, the password extends to the last "@" that is followed
+// by a host.
 func splitURL(s string) (dbURL, error) {
 	scheme, rest, _ := strings.Cut(s, "://")
 	if scheme != "postgres" && scheme != "postgresql" {
@@ -43,7 +43,7 @@ func splitURL(s string) (dbURL, error) {
 		u.user, u.password, u.hasPassword = unescape(user), unescape(password), hasPassword
 		return u, nil
 	}
-	return dbURL{}, errors.New("not a connection URL; want postgres://user:password@host:5432/database?sslmode=… (or give the password apart, in PGPASSWORD)")
+	return dbURL{}, errors.New("not a connection URL; want postgres://user:password@host:5432/database?sslmode=… (or set the password separately, in PGPASSWORD)")
 }
 
 // strictURL reads s by the letter of RFC 3986 and reports whether that is plausible:
@@ -76,8 +76,8 @@ func strictURL(s string) (dbURL, bool) {
 	return out, true
 }
 
-// hosts are the host and the port, or libpq's two lists of them: net/url takes all
-// but the last port of "a:1,b:2" for a part of the name.
+// hosts returns the host and the port, or libpq's lists of hosts and ports: net/url treats
+// all but the last port of "a:1,b:2" as part of the name.
 func hosts(u *url.URL) (host, port string) {
 	if !strings.Contains(u.Host, ",") {
 		return u.Hostname(), u.Port()
@@ -95,10 +95,10 @@ func hosts(u *url.URL) (host, port string) {
 	return strings.Join(names, ","), port
 }
 
-// defaultPort is PostgreSQL's.
+// defaultPort is PostgreSQL's default port.
 const defaultPort = "5432"
 
-// unescape decodes s if it is well-formed percent-encoding, and else leaves it as it is.
+// unescape decodes s if it is well-formed percent-encoding, and otherwise returns it unchanged.
 func unescape(s string) string {
 	if d, err := url.PathUnescape(s); err == nil {
 		return d
@@ -106,7 +106,7 @@ func unescape(s string) string {
 	return s
 }
 
-// keywords writes the URL as libpq's key='value' string, which can hold any character.
+// keywords returns the URL as libpq's key='value' string, which supports any character.
 func (u *dbURL) keywords() string {
 	var kv []string
 	add := func(k, v string) {

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// ParseTable takes the name of a version table apart. It is NAME or SCHEMA.NAME, and
-// either part may stand in double quotes, as in SQL: "shop.versions" in quotes is one
-// name with a dot in it. An empty schema is the first one of the search path. ok
-// reports whether the quotes are in order and no given part is empty.
+// ParseTable parses the name of a version table, NAME or SCHEMA.NAME. Either part may be in
+// double quotes, as in SQL: "shop.versions" in quotes is one name with a dot in it. An empty
+// schema means the first schema of the search path. ok reports whether the quotes are
+// balanced and no given part is empty.
 func ParseTable(s string) (schema, name string, ok bool) {
 	if strings.HasPrefix(s, `"`) {
 		first, rest, closed := cutQuoted(s)
@@ -37,7 +37,7 @@ func ParseTable(s string) (schema, name string, ok bool) {
 	return schema, s, schema != "" && s != ""
 }
 
-// cutQuoted takes a name in double quotes from the beginning of s.
+// cutQuoted cuts a name in double quotes from the beginning of s.
 func cutQuoted(s string) (name, rest string, closed bool) {
 	if !strings.HasPrefix(s, `"`) {
 		return "", s, false
@@ -55,7 +55,7 @@ func cutQuoted(s string) (name, rest string, closed bool) {
 	return "", s, false
 }
 
-// formatTable writes a name so that ParseTable reads it back.
+// formatTable formats a name so that ParseTable parses it.
 func formatTable(schema, name string) string {
 	quote := func(s string) string {
 		if strings.ContainsAny(s, `."`) {
@@ -81,8 +81,8 @@ const (
 	paramLockTableName = "x-lock-table"
 )
 
-// takeMigrateParams removes golang-migrate's x-… parameters, which a server would refuse
-// as unknown settings. Of one that is given twice golang-migrate reads the first.
+// takeMigrateParams removes and returns golang-migrate's x-… parameters, which a server would
+// reject as unknown settings. If one is given twice, golang-migrate uses the first.
 func (u *dbURL) takeMigrateParams() map[string]string {
 	out := map[string]string{}
 	for k := range u.params {
@@ -94,13 +94,12 @@ func (u *dbURL) takeMigrateParams() map[string]string {
 	return out
 }
 
-// applyMigrateParams obeys the x-… parameters of the URL exactly as golang-migrate does,
-// or refuses them by name: a table read otherwise is a table in which no migration has
-// been applied.
+// applyMigrateParams applies the x-… parameters of the URL exactly as golang-migrate does,
+// or refuses them by name: with another version table, all migrations would be pending.
 func (s *Settings) applyMigrateParams(params map[string]string) error {
 	for _, name := range sortedKeys(params) {
 		if s.Tool {
-			break // the tool reads them
+			break // the tool reads the parameters
 		}
 		switch name {
 		case paramTable, paramTableQuoted:
@@ -111,7 +110,7 @@ func (s *Settings) applyMigrateParams(params map[string]string) error {
 				}
 			}
 		default:
-			return usage("the database URL has %s, which golang-migrate's PostgreSQL drivers do not read: remove it, or correct its name (the version table's is %s)",
+			return usage("the database URL has %s, which golang-migrate's PostgreSQL drivers do not support: remove it, or correct its name (%s sets the version table)",
 				name, paramTable)
 		}
 	}
@@ -122,7 +121,7 @@ func (s *Settings) applyMigrateParams(params map[string]string) error {
 	if s.TableGiven || s.Table != DefaultTable {
 		givenSchema, givenName, _ := ParseTable(s.Table)
 		if givenSchema != schema || givenName != name {
-			return usage("the version table is given twice: --table (SHIPLOCK_TABLE, in the chart migrationsTable) is %s, and %s in the database URL is %s: remove one of them",
+			return usage("the version table is set twice: --table (SHIPLOCK_TABLE, in the chart migrationsTable) is %s, and %s in the database URL is %s: remove one of them",
 				s.Table, paramTable, formatTable(schema, name))
 		}
 	}
@@ -133,12 +132,12 @@ func (s *Settings) applyMigrateParams(params map[string]string) error {
 	return nil
 }
 
-// quotedNames is golang-migrate's own expression.
+// quotedNames is golang-migrate's expression.
 var quotedNames = regexp.MustCompile(`"(.*?)"`)
 
-// migrateTable reads x-migrations-table as golang-migrate does: the whole value is one
-// name in the first schema of the search path, unless x-migrations-table-quoted is true.
-// Then it is "NAME" or "SCHEMA"."NAME". An empty name is the default table.
+// migrateTable parses x-migrations-table as golang-migrate does: the whole value is one name
+// in the first schema of the search path, unless x-migrations-table-quoted is true. Then it
+// is "NAME" or "SCHEMA"."NAME". An empty name means the default table.
 func migrateTable(value, quotedFlag string) (schema, name string, err error) {
 	if quotedFlag == "" {
 		return "", value, nil
@@ -163,13 +162,13 @@ func migrateTable(value, quotedFlag string) (schema, name string, err error) {
 		}
 	}
 	if name == "" {
-		return "", "", usage("%s is %q; want no empty name in it", paramTable, value)
+		return "", "", usage("%s is %q; want names that are not empty", paramTable, value)
 	}
 	return schema, name, nil
 }
 
-// applyRunParam checks a parameter that changes how golang-migrate runs a file or takes
-// its lock. Each value that does not change it is accepted.
+// applyRunParam checks a parameter that changes how golang-migrate runs a file or takes its
+// lock. It accepts values that do not change the behavior.
 func (s *Settings) applyRunParam(name, value string) error {
 	switch name {
 	case paramTimeout:
@@ -187,8 +186,8 @@ func (s *Settings) applyRunParam(name, value string) error {
 			return usage("%s is %q; want true or false", name, value)
 		}
 		if multi {
-			return usage("%s in the database URL runs each statement by itself and keeps those before the one that fails: remove it. "+
-				"Shiplock runs a file in one transaction, and statement by statement where a statement requires it or the file has the line -- shiplock:no-transaction", name)
+			return usage("%s in the database URL runs each statement separately and keeps those before a failed one: remove it. "+
+				"Shiplock runs a file in one transaction, or statement by statement if a statement requires it or the file has the line -- shiplock:no-transaction", name)
 		}
 	case paramMultiSize:
 		if _, err := strconv.Atoi(cmp.Or(value, "0")); err != nil {
@@ -196,7 +195,7 @@ func (s *Settings) applyRunParam(name, value string) error {
 		}
 	case paramLockStrategy:
 		if value != "" && value != "advisory" {
-			return usage("%s in the database URL is %q, a lock that Shiplock does not take, so it would not exclude golang-migrate: "+
+			return usage("%s in the database URL is %q, a lock that Shiplock does not take, so golang-migrate could run at the same time: "+
 				"remove it (both then use the advisory lock)", name, value)
 		}
 	}
