@@ -156,7 +156,7 @@ func (s *documentedDatabase) exec(sql string) {
 	short := strings.Replace(sql, "GRANT USAGE, CREATE ON SCHEMA public TO shop_exec;\n", "", 1)
 	require.NotEqual(s.t, sql, short)
 	s.grant(short)
-	assert.Contains(s.t, s.mustRun("shop_exec", "exec", "--", "true").err, "no history of external tools")
+	assert.Contains(s.t, s.mustRun("shop_exec", "exec", "--", "true").err, "history table of external tools not created")
 	s.denied("shop_exec", "CREATE TABLE x ()", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms")
 	s.Exec(s.t, strings.Replace(sql, "CREATE ROLE shop_exec LOGIN;\n", "", 1))
 	s.mustRun("shop_exec", "exec", "--", "true")

@@ -85,7 +85,7 @@ func isBinaryCopy(n *pgquery.Node) bool {
 	return false
 }
 
-// hasRows reports whether a statement is a COPY with data in the file.
+// hasCopyData reports whether a statement is a COPY with data in the file.
 func (s *Script) hasCopyData(st Statement) bool {
 	return slices.ContainsFunc(s.copies, func(c copyData) bool { return c.statement == st.Offset })
 }
@@ -104,7 +104,7 @@ func (s *Script) inTransaction(i int) bool {
 	return open
 }
 
-// isPart reports whether statement i is a part of its own.
+// isTxBlock reports whether statement i is a transaction block of its own.
 func (s *Script) isTxBlock(i int) bool {
 	return slices.ContainsFunc(s.txBlocks(), func(p txBlock) bool { return p.first == i && p.last == i+1 })
 }

@@ -190,7 +190,7 @@ func TestCopy_Canceled_Stops(t *testing.T) {
 	}
 }
 
-// copies counts the sessions that are in a COPY of the test's database.
+// countCopies counts the sessions that are in a COPY of the test's database.
 func countCopies(t *testing.T, d *pgtest.Database) string {
 	return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()")
 }

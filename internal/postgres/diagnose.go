@@ -69,7 +69,7 @@ func (db *DB) diagnose(ctx context.Context, m migration, following []Step, fail 
 		db.log.Debug("diagnosis incomplete", "error", q.err)
 	}
 	if err := db.rollback(ctx, ""); err != nil {
-		db.log.Debug("diagnosis transaction could not be rolled back", "error", err)
+		db.log.Debug("could not roll back the diagnosis transaction", "error", err)
 	}
 }
 

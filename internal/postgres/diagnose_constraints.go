@@ -28,7 +28,7 @@ type violation struct {
 	description string // completes "N rows in t "
 }
 
-// constraintViolations counts the rows that violate a new constraint and lists some of them by
+// constraintReason counts the rows that violate a new constraint and lists some of them by
 // primary key.
 func (q *diagnosis) constraintReason() Reason {
 	r, found := q.findViolation()

@@ -33,7 +33,7 @@ func isReservedWord(word string) bool {
 		tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_UNRESERVED_KEYWORD
 }
 
-// missingPrivileges reports the missing privilege, its object and owner, and the SQL that grants
+// privilegesReason reports the missing privilege, its object and owner, and the SQL that grants
 // it.
 func (q *diagnosis) privilegesReason() Reason {
 	message := q.fail.Server().Message

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// ranColumns are the columns of the history table that store a Ran.
+// storedColumns are the columns of the history table that store a StoredMigration.
 const storedColumns = "down_bytes, min_compatible_version, irreversible"
 
-// values returns the values of ranColumns. They are NULL for a down migration.
+// values returns the values of storedColumns. They are NULL for a down migration.
 func (r StoredMigration) values() []string {
 	size, minVersion := "NULL", "NULL"
 	if r.DownSize >= 0 && r.HasDown {
@@ -22,7 +22,7 @@ func (r StoredMigration) values() []string {
 	return []string{size, minVersion, fmt.Sprint(r.Irreversible)}
 }
 
-// amended returns the SQL that sets these columns in an existing row.
+// updateStoredSQL returns the SQL that sets these columns in an existing row.
 func (db *DB) updateStoredSQL(r Run) string {
 	if r.Direction != "up" {
 		return ""
@@ -39,8 +39,8 @@ func (r Run) downLiteral() string {
 	return literalOrNull(r.downSQL)
 }
 
-// ranQuery selects, for each version, the history row of its last up migration. Rows written by
-// repair or baseline contain no SQL, so the row before them is used.
+// storedMigrationsQuery selects, for each version, the history row of its last up migration. Rows
+// written by repair or baseline contain no SQL, so the row before them is used.
 func (db *DB) storedMigrationsQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
 		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, storedColumns, db.historyQuery(), RunFailed, RunResolved, RunBaselined, RunBaselinedUnverified)

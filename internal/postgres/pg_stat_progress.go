@@ -58,7 +58,7 @@ func (c workCount) share() (float64, bool) {
 	return min(float64(c.done)/float64(c.total), 1), true
 }
 
-// workCount returns the progress of the current phase. Which columns are valid depends on the
+// phaseWork returns the progress of the current phase. Which columns are valid depends on the
 // phase; other columns keep their previous values (monitoring.sgml, "Progress Reporting").
 func (p *backendProgress) phaseWork() workCount {
 	switch p.View {
@@ -102,7 +102,7 @@ func (p *backendProgress) phaseWork() workCount {
 	return workCount{}
 }
 
-// indexWorkCount returns the progress of an index build. An access method without phase names of
+// indexPhaseWork returns the progress of an index build. An access method without phase names of
 // its own scans the table and may then sort the result.
 func (p *backendProgress) indexPhaseWork() workCount {
 	switch phase := p.Phase; {

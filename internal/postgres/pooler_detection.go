@@ -49,7 +49,7 @@ func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 	}
 	defer func() {
 		if err := second.Close(); err != nil {
-			db.log.Debug("second connection for pooler detection could not be closed", "error", err)
+			db.log.Debug("could not close the second connection for pooler detection", "error", err)
 		}
 	}()
 	short, cancel := context.WithTimeout(ctx, probeTimeout)

@@ -68,7 +68,7 @@ UNION ALL SELECT 'relation', n.nspname::text, c.relname::text, c.relkind::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`
 
-// relations reads the names of all relations.
+// readRelations reads the names of all relations.
 func (db *DB) readRelations(ctx context.Context) (*relations, error) {
 	rows, err := db.query(ctx, relationsQuery)
 	if err != nil {

@@ -216,8 +216,8 @@ func changedError(before, s *Script, done int) error {
 	return e
 }
 
-// uncertainPart returns the part that begins with statement first and reports whether it may have
-// been applied without being counted; see composePart.
+// uncertainBlock returns the transaction block that begins with statement first and reports whether it may have
+// been applied without being counted; see countBlock.
 func (s *Script) uncertainBlock(first int) (txBlock, bool) {
 	i := slices.IndexFunc(s.txBlocks(), func(p txBlock) bool { return p.first == first })
 	if i < 0 {

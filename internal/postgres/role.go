@@ -133,7 +133,7 @@ func (db *DB) hasSetOption(ctx context.Context) bool {
 		err = alone.Close()
 	}
 	if err != nil {
-		db.log.Debug("server version could not be read", "error", err)
+		db.log.Debug("could not read the server version", "error", err)
 	}
 	return has
 }

@@ -32,7 +32,7 @@ func (f Fingerprint) DifferencesWithin(now Fingerprint) []Difference {
 	return out
 }
 
-// holds reports whether an object is in one of the schemas of f.
+// containsSchemaOf reports whether an object is in one of the schemas of f.
 func (f Fingerprint) containsSchemaOf(name string) bool {
 	for o := range f.objects {
 		if o.kind == "schema" && strings.Contains(name, " "+o.name+".") {
@@ -46,7 +46,7 @@ func (f Fingerprint) containsSchemaOf(name string) bool {
 func (db *DB) Baseline(ctx context.Context, to State, runs []Run) error {
 	var sql strings.Builder
 	if db.historyUnavailable {
-		db.log.Warn("no history is kept: the role may not create tables in the version table's schema", "schema", db.table.schema, "role", db.Server.User)
+		db.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", db.table.schema, "role", db.Server.User)
 	} else {
 		sql.WriteString(db.createHistorySQL())
 		for _, r := range runs {

@@ -12,7 +12,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// markerTable marks a database that was empty when a rehearsal acquired it, so that its contents
+// markerTableName is the table that marks a database that was empty when a rehearsal acquired it, so that its contents
 // can be dropped. It also stores the schemas and extensions that existed before.
 const markerTableName = "shiplock_rehearsal"
 

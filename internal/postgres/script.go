@@ -170,7 +170,7 @@ func (s *Script) split(tree *pgquery.ParseResult) {
 // because the new role may lack privileges on the history table.
 var committingCode = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
 
-// statement classifies one parsed statement.
+// newStatement classifies one parsed statement.
 func newStatement(text string, offset int, n *pgquery.Node) Statement {
 	st := Statement{
 		Text: text, Offset: offset, node: n,

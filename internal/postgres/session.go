@@ -42,7 +42,7 @@ type Options struct {
 	// StatementTimeout is the maximum duration of a statement; 0 means the server's setting.
 	StatementTimeout time.Duration
 	roleBySQL        bool // see role.go
-	// resolvedTable is the version table of the session whose tables this one uses; see DB.Here.
+	// resolvedTable is the version table of the session whose tables this one uses; see DB.SameTables.
 	resolvedTable tableName
 	// SkipTableCheck skips CheckTables, for sessions that only read.
 	SkipTableCheck bool

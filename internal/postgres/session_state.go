@@ -314,8 +314,8 @@ func textArray(list []string) string {
 // storesSessionState reports whether the session state can be stored in the history table.
 func (db *DB) storesSessionState() bool { return !db.historyUnavailable }
 
-// countSQL returns the SQL that records the applied statements after a part, including the session
-// state if the part is not inside a transaction of the file, whose settings may be local to it.
+// countSQL returns the SQL that records the applied statements after a block, including the session
+// state if the block is not inside a transaction of the file, whose settings may be local to it.
 // plain records only the number.
 func (db *DB) countSQL(m migration, p txBlock, outside bool) (sql, plain string) {
 	set := fmt.Sprintf("statements_applied = %d", p.last)
@@ -348,7 +348,7 @@ type interruptedRow struct {
 	transactional bool
 }
 
-// interruptedRow reads the row.
+// readInterruptedRow reads the latest history row of a version.
 func (db *DB) readInterruptedRow(ctx context.Context, r Run) (interruptedRow, error) {
 	sql, session, left := "up_sql", "NULL", "NULL"
 	if r.Direction == "down" {

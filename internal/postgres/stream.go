@@ -73,7 +73,7 @@ func loadFile(name string, open opener) (*Script, error) {
 	return s, err
 }
 
-// reading opens a file, calls read and closes it.
+// withFile opens a file, calls read and closes it.
 func withFile(name string, open opener, read func(io.Reader) error) error {
 	from, err := open()
 	if err != nil {
@@ -86,7 +86,7 @@ func withFile(name string, open opener, read func(io.Reader) error) error {
 	return err
 }
 
-// unreadable converts an error to a *ScriptError with the file name.
+// fileError converts an error to a *ScriptError with the file name.
 func fileError(name string, err error) error {
 	var (
 		unusable *ScriptError

@@ -117,7 +117,7 @@ func (db *DB) ensureToolHistory(ctx context.Context) (bool, error) {
 		return exists, db.classifyError(ctx, err)
 	}
 	if !mayCreate {
-		db.log.Warn("no history of external tools: role may not create tables in the schema", "schema", db.table.schema, "role", db.Server.User)
+		db.log.Warn("history table of external tools not created: no CREATE privilege on the schema", "schema", db.table.schema, "role", db.Server.User)
 		return false, nil
 	}
 	return true, db.exec(ctx, "CREATE TABLE IF NOT EXISTS "+db.toolHistoryTable()+` (

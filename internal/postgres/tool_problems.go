@@ -104,7 +104,7 @@ func (db *DB) ToolProblems(ctx context.Context) ([]ToolProblem, error) {
 				return out, err
 			}
 			if err != nil {
-				db.log.Debug("table of an external tool could not be read", "table", found.name, "error", err)
+				db.log.Debug("could not read the table of an external tool", "table", found.name, "error", err)
 			}
 			out = append(out, marks...)
 		}

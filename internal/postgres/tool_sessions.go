@@ -131,7 +131,7 @@ type ToolLeftovers struct {
 	Prepared []PreparedTransaction
 }
 
-// ToolLeftovers queries the sessions of the run t: those that certainly belong to the tool, in any
+// FindToolLeftovers queries the sessions of the run t: those that certainly belong to the tool, in any
 // database, and busy ones in this database that may, because they started during the run, from this
 // client address, as one of roles; and the transactions that one of roles has prepared in this
 // database since. connections are those of the tool's process.

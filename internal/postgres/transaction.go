@@ -20,7 +20,7 @@ import (
 // exists since PostgreSQL 14; TCP settings have no effect on a Unix socket.
 func (db *DB) keepaliveSQL() string {
 	if db.pooled {
-		return "" // the session is shared; see begin
+		return "" // the session is shared; see beginWithLock
 	}
 	const keepalives = "SET tcp_keepalives_idle = 4;\nSET tcp_keepalives_interval = 2;\nSET tcp_keepalives_count = 3;\n"
 	if db.Server.versionNum < 140000 {
@@ -152,7 +152,7 @@ func (db *DB) recordBestEffort(ctx context.Context, sql string) {
 		err = db.withSecondSession(short, func(fresh *DB) error { return fresh.exec(short, sql) })
 	}
 	if err != nil {
-		db.log.Debug("history row could not be written", "error", err)
+		db.log.Debug("could not write the history row", "error", err)
 	}
 }
 
@@ -237,7 +237,7 @@ func (db *DB) rollbackMigration(ctx context.Context, fail *MigrationError) *Migr
 }
 
 // rollback ends the transaction, if one is open, and runs then in a new one. There may be no open
-// transaction, for example after a part with a transaction of its own.
+// transaction, for example after a block with a transaction of its own.
 func (db *DB) rollback(ctx context.Context, then string) error {
 	db.rollingBack.Store(true)
 	defer db.rollingBack.Store(false)
