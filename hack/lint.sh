@@ -78,8 +78,17 @@ increment() { # chart-testing's check-version-increment, against the last releas
 	git diff --quiet "v$version" -- chart || echo "chart/ differs from the released v$version: increase version and appVersion in chart/Chart.yaml"
 }
 
+wording() { # code, chart, scripts and file names, without Markdown
+	go run ./hack/words .
+}
+documents() { # .vale.ini has the rules for each kind of file
+	local tool
+	tool=$(hack/tools/install.sh vale) || return
+	git ls-files -z '*.md' chart/values.yaml '*.golden' 'internal/e2e/testdata/script/*.txtar' ':!docs/benchmarks/raw' | xargs -0 "$tool" --output=line
+}
+
 # Built first: the output of a tool's first build would fail its check.
-hack/tools/install.sh staticcheck actionlint govulncheck >/dev/null
+hack/tools/install.sh staticcheck actionlint govulncheck vale >/dev/null
 
 check "gofmt" format
 check "go vet" go vet ./...
@@ -91,6 +100,8 @@ check "dependencies of the binary (run make generate)" dependencies
 check "references of command line and values (run make generate)" go run ./hack/reference -check
 check "govulncheck: vulnerabilities of the binary" vulnerabilities
 check "imports: no Helm, kind, client-go, or test support in the migrator" imports
+check "wording of code, chart and scripts (hack/words)" wording
+check "wording of documents (Vale)" documents
 check "names: no machine's path, no registry's host" names
 chart() {
 	local out

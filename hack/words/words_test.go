@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,5 +114,41 @@ func TestSplitName(t *testing.T) {
 		"undoneBy": "undone By", "undone_by": "undone by", "TestApply_HTTPCard": "Test Apply HTTP Card", "x2Gate": "x2 Gate", "quit-url.golden": "quit url golden",
 	} {
 		assert.Equal(t, expected, splitName(name))
+	}
+}
+
+// TestVale_BannedWords_AreReported plants the sentence in each kind of document that make lint gives to Vale.
+func TestVale_BannedWords_AreReported(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds Vale")
+	}
+	out, err := exec.Command("../tools/install.sh", "vale").Output()
+	require.NoError(t, err)
+	vale := strings.TrimSpace(string(out))
+	config, err := filepath.Abs("../../.vale.ini")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	for file, content := range map[string]string{
+		"README.md":                            "# Title\n\nHere the card tells what is\nin effect.\n",
+		"CHANGELOG.md":                         "## 0.1.0\n\n- " + planted + "\n",
+		"docs/guides/rollback.md":              "| a | b |\n|---|---|\n| x | " + planted + " |\n",
+		"docs/reference/command-line.md":       "- The card tells what is in effect.\n",
+		"chart/README.md":                      "## The card tells what is in effect\n",
+		"chart/values.yaml":                    "# -- The card tells what is in effect.\nenabled: true\n",
+		"internal/cli/testdata/x.golden":       "shiplock: " + planted + "\n",
+		"internal/e2e/testdata/script/x.txtar": "# " + planted + "\nhelm install\n",
+	} {
+		t.Run(file, func(t *testing.T) {
+			path := filepath.Join(dir, file)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+			cmd := exec.Command(vale, "--config="+config, "--output=line", file)
+			cmd.Dir = dir
+			found, err := cmd.CombinedOutput()
+			require.Error(t, err, "Vale exits with 1")
+			for _, word := range []string{"card", "tells", "in"} {
+				assert.Regexp(t, `instead of "`+word, string(found))
+			}
+		})
 	}
 }
