@@ -16,12 +16,12 @@ import (
 // A summary is what a successful command reports.
 type summary struct {
 	report.Result
-	title   string // replaces the first line of report.Success
-	changed bool
-	numbers bool // From and To are known
-	applied bool // steps are known
-	pending bool // the number of pending migrations is known: zero
-	steps   []plan.Run
+	title         string // replaces the first line of report.Success
+	changed       bool
+	versionsKnown bool // From and To are set
+	stepsKnown    bool
+	nonePending   bool
+	steps         []plan.Run
 }
 
 // message returns the notification of a run that ended with err.
@@ -52,9 +52,9 @@ func (a *app) failed(m *notify.Message, command string, err error) {
 	at := run.At()
 	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
 	addMigrations(m, plan.RunsOf(run.Plan.Steps[:run.Applied]))
-	left := len(plan.InDirection(plan.RunsOf(run.Plan.Steps[run.Applied:]), plan.Up))
+	pending := len(plan.InDirection(plan.RunsOf(run.Plan.Steps[run.Applied:]), plan.Up))
 	if command == "up" {
-		m.Pending = &left
+		m.Pending = &pending
 	}
 }
 
@@ -89,16 +89,16 @@ func (a *app) succeeded(m *notify.Message, command string, now time.Time) {
 	}
 	first, _, _ := strings.Cut(m.Report, "\n")
 	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), s.changed
-	none := 0
-	if s.numbers {
+	zero := 0
+	if s.versionsKnown {
 		m.VersionTo = &s.To
 	}
-	if s.applied {
+	if s.stepsKnown {
 		m.VersionFrom = &s.From
 		addMigrations(m, s.steps)
 	}
-	if s.pending {
-		m.Pending = &none
+	if s.nonePending {
+		m.Pending = &zero
 	}
 }
 
@@ -113,5 +113,5 @@ func addMigrations(m *notify.Message, runs []plan.Run) {
 
 // summarize stores the result of up or down for the notification.
 func (a *app) summarize(r engine.Result) {
-	a.summary = &summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.DownSteps()}, changed: r.Applied > 0, numbers: true, applied: true, steps: r.Steps}
+	a.summary = &summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.DownSteps()}, changed: r.Applied > 0, versionsKnown: true, stepsKnown: true, steps: r.Steps}
 }

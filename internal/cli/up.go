@@ -49,7 +49,7 @@ one migrates, the others wait.`,
 			}
 			logUp(o.Log, result)
 			a.summarize(result)
-			a.summary.pending = true
+			a.summary.nonePending = true
 			if len(args) > 0 {
 				a.finish(cmd.Context(), cmd, nil) // replaceProcess does not return on success
 				return replaceProcess(cmd.Context(), path, args)

@@ -41,7 +41,7 @@ was not reachable.`,
 			start := time.Now()
 			at, err := engine.Wait(ctx, o, want)
 			if err == nil {
-				a.summary = &summary{Result: report.Result{To: at}, numbers: true, pending: want == nil}
+				a.summary = &summary{Result: report.Result{To: at}, versionsKnown: true, nonePending: want == nil}
 				o.Log.Info("schema is up to date", "version", versionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
 			}
 			return err
