@@ -2,7 +2,7 @@
 # Runs chart-testing (ct) on the chart.
 #
 #   hack/ct.sh lint [FLAGS of ct]      ct lint
-#   hack/ct.sh install [FLAGS of ct]   ct install, in a namespace of a kind cluster in which every file of chart/ci can be installed
+#   hack/ct.sh install [FLAGS of ct]   ct install, in a namespace of the test cluster in which every file of chart/ci can be installed
 #
 # Environment: SHIPLOCK_CT_CLUSTER (default: the tests' cluster), SHIPLOCK_CT_NAMESPACE (default: shiplock-ct, recreated).
 set -euo pipefail

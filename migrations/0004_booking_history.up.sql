@@ -1,4 +1,4 @@
-/* Every change of a booking is stored, so that the front desk can answer "who changed my dates?".
+/* Every change of a booking is stored, so that the front desk can explain each change of dates.
    The trigger fires only if a value changed: an UPDATE without a change adds no row. */
 CREATE TABLE booking_history (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -95,7 +95,7 @@ func encode(out *bytes.Buffer, value any, indent string) error {
 			}
 		}
 		out.WriteString("\n" + indent + "]")
-	case map[string]any: // a default, whose order values.yaml does not tell after it is read
+	case map[string]any: // a default, whose order in values.yaml is lost when it is read
 		o := &object{fields: map[string]any{}}
 		for name, field := range v {
 			o.insert(0, name, field)
