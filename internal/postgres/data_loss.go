@@ -187,8 +187,8 @@ func (db *DB) countBatch(ctx context.Context, found []destructiveChange, portion
 	return targets, nil
 }
 
-// countOne counts one loss. If its condition cannot be evaluated yet, it checks whether the table has
-// any row.
+// countOne counts one loss. If its condition cannot be evaluated yet, it checks whether the table
+// has any row.
 func (db *DB) countOne(ctx context.Context, found []destructiveChange, one []DataLoss) error {
 	loss, t := &one[0], found[one[0].Step]
 	count := func(all bool) error { return db.countRows(ctx, db.beginReadOnlySQL(), found, one, all) }
@@ -274,8 +274,8 @@ var targetQuery = map[dependency]string{
 		SELECT ` + fullNameSQL + ` AS t, '' AS c FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = '' ORDER BY 1`,
 }
 
-// lossTargets returns the tables and columns of a batch of takes, by their qualified names. It leaves
-// a transaction open.
+// lossTargets returns the tables and columns of a batch of takes, by their qualified names. It
+// leaves a transaction open.
 func (db *DB) lossTargets(ctx context.Context, found []destructiveChange, portion []int) ([]DataLoss, error) {
 	var out []DataLoss
 	var queries []string
@@ -340,7 +340,8 @@ func rowsQuery(t destructiveChange, l DataLoss, all bool) string {
 	return from
 }
 
-// countRows sets the number of rows of the losses, and ends the transaction. begin is SQL before it.
+// countRows sets the number of rows of the losses, and ends the transaction. begin is SQL before
+// it.
 func (db *DB) countRows(ctx context.Context, begin string, found []destructiveChange, losses []DataLoss, all bool) error {
 	var queries []string
 	for i, l := range losses {

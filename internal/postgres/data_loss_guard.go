@@ -10,12 +10,13 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// The data that a rollback deletes is counted twice. DataLosses counts before anything runs, with the
-// names in the files. Before the statement runs, other sessions may commit rows, and a function or
-// another tool may rename tables. A guarded script therefore counts again in its own transaction:
-// before a statement that drops or overwrites, with the table locked and its current name
-// (lossGuardSQL), and at the end with the server's own count of deleted rows, which includes those
-// deleted by a function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with lossSQLState.
+// The data that a rollback deletes is counted twice. DataLosses counts before anything runs, with
+// the names in the files. Before the statement runs, other sessions may commit rows, and a function
+// or another tool may rename tables. A guarded script therefore counts again in its own
+// transaction: before a statement that drops or overwrites, with the table locked and its current
+// name (lossGuardSQL), and at the end with the server's own count of deleted rows, which includes
+// those deleted by a function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with
+// lossSQLState.
 const (
 	lossSQLState   = "SL001"
 	lossConstraint = "shiplock_data_loss"
@@ -122,8 +123,8 @@ FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
 `
 )
 
-// targetsQuery returns the query for the data that a statement deletes when it runs: how, the table,
-// the column, the query for the rows, why that is uncertain, and the lock mode.
+// targetsQuery returns the query for the data that a statement deletes when it runs: how, the
+// table, the column, the query for the rows, why that is uncertain, and the lock mode.
 func (t statementChange) targetsQuery() string {
 	name := t.object
 	if t.rel != nil {
@@ -153,9 +154,9 @@ func (db *DB) lossBaselineSQL(s *Script) string {
 `
 }
 
-// lossCheckSQL returns the SQL that fails if the transaction deleted rows that existed before it. The
-// system columns identify a table that the transaction created, because ALTER TABLE does not write
-// them again. A row that moves to another partition is not a loss.
+// lossCheckSQL returns the SQL that fails if the transaction deleted rows that existed before it.
+// The system columns identify a table that the transaction created, because ALTER TABLE does not
+// write them again. A row that moves to another partition is not a loss.
 func (db *DB) lossCheckSQL(s *Script) string {
 	if !db.guardsDataLoss(s) {
 		return ""

@@ -109,8 +109,8 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 	}
 }
 
-// Renamed tables are tracked across files, statements that were applied already delete nothing, and up
-// steps are left out.
+// Renamed tables are tracked across files, statements that were applied already delete nothing, and
+// up steps are left out.
 func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 	t.Parallel()
 	db := openSession(t, pgtest.New(t))

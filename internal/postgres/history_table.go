@@ -77,8 +77,9 @@ const (
 	SizeUnknown = -2
 )
 
-// MaxStoredSQL is the maximum size, in bytes, of the SQL that the history table keeps of a migration
-// that is one transaction. Of other migrations it keeps all SQL: a resumed run compares it.
+// MaxStoredSQL is the maximum size, in bytes, of the SQL that the history table keeps of a
+// migration that is one transaction. Of other migrations it keeps all SQL: a resumed run compares
+// it.
 const MaxStoredSQL = 1 << 20
 
 // storedSQL returns the SQL that the history table keeps.

@@ -4,10 +4,10 @@ import "strings"
 
 const idleSessionTimeout = "idle_session_timeout"
 
-// idleTimeouts returns the settings of the server that end a session or a transaction after some time,
-// or after some time idle. They may be set for a role or a database because of the application, and
-// would end the wait for the lock, for a table or for an external tool. The server's statement_timeout
-// stays, and a migration may set any of them.
+// idleTimeouts returns the settings of the server that end a session or a transaction after some
+// time, or after some time idle. They may be set for a role or a database because of the
+// application, and would end the wait for the lock, for a table or for an external tool. The
+// server's statement_timeout stays, and a migration may set any of them.
 func (db *DB) idleTimeouts() []string {
 	names := []string{"idle_in_transaction_session_timeout"}
 	if db.Server.versionNum >= 140000 {

@@ -228,7 +228,8 @@ func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, not
 		if err := second.exec(cleanupCtx, note); err != nil {
 			return err
 		}
-		// Another migrator that holds the lock may be building an object that looks like a leftover.
+		// Another migrator that holds the lock may be building an object that looks like a
+		// leftover.
 		second.opts.LockWait = cleanupTimeout / 2
 		if locked := second.Lock(cleanupCtx); locked != nil {
 			return locked

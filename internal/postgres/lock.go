@@ -57,8 +57,8 @@ func (db *DB) Lock(ctx context.Context) error {
 		db.lockDepth = 0
 		return err
 	}
-	// The backend that holds the lock must end with its client, and another migrator may have changed
-	// the tables before this session got the lock.
+	// The backend that holds the lock must end with its client, and another migrator may have
+	// changed the tables before this session got the lock.
 	if err = errors.Join(db.exec(ctx, db.keepaliveSQL()), db.readServerInfo(ctx)); err != nil || db.opts.SkipTableCheck {
 		return err
 	}
@@ -166,8 +166,8 @@ func (db *DB) Unlock(ctx context.Context) error {
 	return db.exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`)
 }
 
-// lockKey returns the key of golang-migrate's CLI, whose driver hashes the path of the database URL:
-// "/mydb", with the slash. External tools have a separate key; see ADR 7.
+// lockKey returns the key of golang-migrate's CLI, whose driver hashes the path of the database
+// URL: "/mydb", with the slash. External tools have a separate key; see ADR 7.
 func (db *DB) lockKey() (int64, error) {
 	names := []string{db.table.schema, db.table.name}
 	if db.opts.ExternalToolLock {

@@ -41,9 +41,9 @@ func (db *DB) statementTimeoutSQL(set string) string {
 
 // setTimeouts sets the session's timeouts for a block outside a transaction, except for those that
 // the file sets itself. A transaction of the file keeps the timeouts that it began with or set. A
-// statement that refuses a transaction gets no lock timeout: CREATE INDEX CONCURRENTLY, for example,
-// waits for every older transaction with a lock, no query queues behind it, and a failure loses all
-// of its work. before is SQL to send along.
+// statement that refuses a transaction gets no lock timeout: CREATE INDEX CONCURRENTLY, for
+// example, waits for every older transaction with a lock, no query queues behind it, and a failure
+// loses all of its work. before is SQL to send along.
 func (db *DB) setTimeouts(ctx context.Context, s *Script, p txBlock, before string) error {
 	lock := db.opts.LockTimeout
 	if s.Statements[p.first].refusesTransaction {
@@ -71,8 +71,8 @@ func setsForSession(statements []Statement, name string) bool {
 	})
 }
 
-// setsParameter reports whether a statement sets a parameter: with SET or RESET, set_config, or in a
-// DO block.
+// setsParameter reports whether a statement sets a parameter: with SET or RESET, set_config, or in
+// a DO block.
 func (st Statement) setsParameter(name string) bool {
 	if !strings.Contains(strings.ToLower(st.Text), name) {
 		return false
@@ -97,8 +97,8 @@ func (db *DB) isLockTimeout(fail *MigrationError, took time.Duration) bool {
 	if took < db.opts.LockTimeout*9/10 { // it is a function's own lock timeout; 9/10 because two clocks may differ
 		return false
 	}
-	// PostgreSQL raises no other error with this code in ProcessInterrupts. A proxy may leave out the
-	// name of the function.
+	// PostgreSQL raises no other error with this code in ProcessInterrupts. A proxy may leave out
+	// the name of the function.
 	if server.Routine != "" && server.Routine != "ProcessInterrupts" {
 		return false
 	}
@@ -188,8 +188,8 @@ func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, attempt i
 	db.log.Warn("lock timeout, retrying", append(attrs, "error", fail.message(), "blocked_by", blockers)...)
 }
 
-// inherit copies what an earlier attempt found out about the same failure: this attempt may not have
-// looked for the blocking sessions.
+// inherit copies what an earlier attempt found out about the same failure: this attempt may not
+// have looked for the blocking sessions.
 func (e *MigrationError) inherit(earlier *MigrationError) {
 	if e.File != earlier.File || e.Outcome != RolledBack || e.FailedIndex >= 0 && e.FailedIndex != earlier.FailedIndex {
 		return

@@ -2,10 +2,10 @@ package postgres
 
 import "regexp"
 
-// passwordPattern matches SQL that contains a password: PASSWORD followed by a literal, as in CREATE
-// ROLE and in the OPTIONS of a user mapping, also in a DO block or a function; and a connection string
-// with a password, as in a subscription. It does not match passwords in the application's data
-// (UPDATE users SET password = '…'), which should be hashes.
+// passwordPattern matches SQL that contains a password: PASSWORD followed by a literal, as in
+// CREATE ROLE and in the OPTIONS of a user mapping, also in a DO block or a function; and a
+// connection string with a password, as in a subscription. It does not match passwords in the
+// application's data (UPDATE users SET password = '…'), which should be hashes.
 var passwordPattern = regexp.MustCompile(`(?i)\bpassword\s+(?:e|u&)?(?:'|\$)|'[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*\bpassword\s*=|\bpassword\s*=[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*'|\bpostgres(?:ql)?://[^\s:/@'"]*:[^\s'"]+@`)
 
 // omitSQLWithPassword removes SQL with a password from the history row: roles that can read the

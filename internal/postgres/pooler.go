@@ -8,10 +8,10 @@ import (
 	"github.com/golang-migrate/migrate/v4/database"
 )
 
-// PgBouncer and other connection poolers in transaction mode assign a server session to a client for
-// one transaction. Session state (an advisory lock, a SET, a statement between two transactions that
-// refuses a transaction) is then lost, or applies to another client. Therefore each transaction takes
-// the lock, and checks that the version is still the planned one.
+// PgBouncer and other connection poolers in transaction mode assign a server session to a client
+// for one transaction. Session state (an advisory lock, a SET, a statement between two transactions
+// that refuses a transaction) is then lost, or applies to another client. Therefore each
+// transaction takes the lock, and checks that the version is still the planned one.
 
 // ErrVersionChanged means that another migrator changed the version after the plan. Nothing was
 // applied; the caller plans again.
@@ -20,7 +20,8 @@ var ErrVersionChanged = errors.New("another migrator changed the schema version"
 // ErrStatementPooling means that the pooler assigns a server session for one statement only.
 var ErrStatementPooling = errors.New("the connection pooler is in statement mode, which does not allow transactions; use session or transaction mode")
 
-// Pooled reports, once the lock is held, whether the session is behind a pooler in transaction mode.
+// Pooled reports, once the lock is held, whether the session is behind a pooler in transaction
+// mode.
 func (db *DB) Pooled() bool { return db.pooled }
 
 // beginWithLock opens a transaction that holds the lock, behind a pooler. The version must be from,
@@ -103,8 +104,8 @@ func (db *DB) tryBeginWithLock(ctx context.Context, begin string, key int64) (go
 	return got, now, db.classifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
 }
 
-// ReacquireTxLock takes the lock again after ErrVersionChanged, until ReleaseTxLock or Unlock, so that
-// the state read meanwhile stays valid.
+// ReacquireTxLock takes the lock again after ErrVersionChanged, until ReleaseTxLock or Unlock, so
+// that the state read meanwhile stays valid.
 func (db *DB) ReacquireTxLock(ctx context.Context) error {
 	if !db.pooled || db.lockTxOpen {
 		return nil
@@ -124,8 +125,9 @@ func migrationStarted(err error) bool {
 	return !errors.Is(err, ErrVersionChanged) && !errors.As(err, &locked)
 }
 
-// ReleaseTxLock commits the transaction that Lock opened behind a pooler, which releases the lock; each
-// migration's transaction takes it again. Without a pooler it does nothing: the session keeps its lock.
+// ReleaseTxLock commits the transaction that Lock opened behind a pooler, which releases the lock;
+// each migration's transaction takes it again. Without a pooler it does nothing: the session keeps
+// its lock.
 func (db *DB) ReleaseTxLock(ctx context.Context) error {
 	if !db.lockTxOpen {
 		return nil

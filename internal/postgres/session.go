@@ -63,7 +63,8 @@ type DB struct {
 
 	Server ServerInfo
 	table  tableName
-	// tableResolved is set once the table's schema is known; a later search_path does not change it.
+	// tableResolved is set once the table's schema is known; a later search_path does not change
+	// it.
 	tableResolved      bool
 	tables             tableFacts
 	versionTableExists bool

@@ -13,17 +13,17 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// A txBlock is a transaction block: the statements that are sent as one query of a script that is not
-// one transaction.
+// A txBlock is a transaction block: the statements that are sent as one query of a script that is
+// not one transaction.
 type txBlock struct {
 	first, last int  // statements [first, last)
 	openAfter   bool // a transaction is open after the block
 	openBefore  bool // a transaction is open before the block
 }
 
-// txBlocks splits a script after the end of each of its transactions. Statements outside of them form
-// an implicit transaction with the statements up to the next end, as when the whole file is one
-// query. In an Autocommit script each statement is a block.
+// txBlocks splits a script after the end of each of its transactions. Statements outside of them
+// form an implicit transaction with the statements up to the next end, as when the whole file is
+// one query. In an Autocommit script each statement is a block.
 func (s *Script) txBlocks() []txBlock {
 	var out []txBlock
 	first, open := 0, false
@@ -139,8 +139,8 @@ func (db *DB) resumeRun(ctx context.Context, m migration, begin string) *Migrati
 	return fail
 }
 
-// remainingBlocks returns the blocks after the first done statements; one block for a script that was
-// changed to be one transaction.
+// remainingBlocks returns the blocks after the first done statements; one block for a script that
+// was changed to be one transaction.
 func (s *Script) remainingBlocks(done int) []txBlock {
 	var out []txBlock
 	for _, p := range s.txBlocks() {
@@ -169,8 +169,8 @@ func (db *DB) runBlock(ctx context.Context, m migration, p txBlock) *MigrationEr
 		fail = db.sendBlock(ctx, s, p, c)
 	}
 	if fail != nil && err == nil && c.tail != "" && p.last-p.first == 1 && !p.openBefore && !p.openAfter && requiresNoTransaction(fail.Err) {
-		// The statement refuses a transaction because of its object, such as REINDEX of a partitioned
-		// table, which the parser cannot see; with the count it was a transaction.
+		// The statement refuses a transaction because of its object, such as REINDEX of a
+		// partitioned table, which the parser cannot see; with the count it was a transaction.
 		count, plain := db.countSQL(m, p, true)
 		c = statementCounting{last: p.last, to: first.Offset + len(first.Text), after: count, withoutState: plain}
 		fail = db.sendBlock(ctx, s, p, c)
@@ -219,8 +219,8 @@ func (db *DB) countAfter(ctx context.Context, m migration, p txBlock, c statemen
 	return fail
 }
 
-// prepareBlock prepares the session for a block: it writes the session state to the history, if it is
-// not written yet, and the lookup for the leftovers of a statement.
+// prepareBlock prepares the session for a block: it writes the session state to the history, if it
+// is not written yet, and the lookup for the leftovers of a statement.
 func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftoverLookup, error) {
 	first, capture := m.script.Statements[p.first], ""
 	if !p.openBefore {
@@ -252,7 +252,8 @@ func (db *DB) prepareBlock(ctx context.Context, m migration, p txBlock) (*leftov
 	return t, db.exec(ctx, db.updateRunSQL(m.run.Version, "leftover = "+literalOrNull(string(text))))
 }
 
-// finishDetach completes a detach that an earlier attempt started, and reports whether there was one.
+// finishDetach completes a detach that an earlier attempt started, and reports whether there was
+// one.
 func (db *DB) finishDetach(ctx context.Context, t *leftoverLookup) (bool, error) {
 	left, err := db.findLeftovers(ctx, t)
 	if err != nil || len(left) == 0 {
@@ -360,19 +361,21 @@ func (db *DB) sendBlock(ctx context.Context, s *Script, p txBlock, c statementCo
 // and turned out to refuse one; see apply.
 func (s *Script) isSingleStatement() bool { return s.Transactional && len(s.Statements) == 1 }
 
-// isReadOnly reports whether the script has a read-only transaction, in which nothing can be counted.
+// isReadOnly reports whether the script has a read-only transaction, in which nothing can be
+// counted.
 func (s *Script) isReadOnly() bool {
 	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.readOnly })
 }
 
-// isCountable reports whether the statements of a script are counted. A script that changes the role
-// is not countable, because the new role may lack privileges on the history table, and cannot resume.
+// isCountable reports whether the statements of a script are counted. A script that changes the
+// role is not countable, because the new role may lack privileges on the history table, and cannot
+// resume.
 func (s *Script) isCountable() bool {
 	return !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.setsRole })
 }
 
-// recordFailure clears the dirty mark if the server reported that the first block failed: nothing was
-// applied. Otherwise the mark stays, and the history has the number of applied statements.
+// recordFailure clears the dirty mark if the server reported that the first block failed: nothing
+// was applied. Otherwise the mark stays, and the history has the number of applied statements.
 func (db *DB) recordFailure(ctx context.Context, m migration, fail *MigrationError) *MigrationError {
 	fail.findPosition()
 	var server *pq.Error
@@ -431,8 +434,8 @@ func (db *DB) countStoppedSQL(ctx context.Context, m migration, done int) string
 	return set + ", session_state = " + literalOrNull(state)
 }
 
-// dropInvalidIndex drops the invalid index that a failed CREATE INDEX CONCURRENTLY left under the same
-// name: with IF NOT EXISTS the statement would skip it, and without it would fail.
+// dropInvalidIndex drops the invalid index that a failed CREATE INDEX CONCURRENTLY left under the
+// same name: with IF NOT EXISTS the statement would skip it, and without it would fail.
 func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	if st.concurrent == nil || st.concurrent.Idxname == "" {
 		return nil
@@ -445,8 +448,8 @@ func (db *DB) dropInvalidIndex(ctx context.Context, st Statement) error {
 	return db.exec(ctx, "DROP INDEX CONCURRENTLY "+index)
 }
 
-// findIndex returns the index that a CREATE INDEX names: its quoted name, or "" if it does not exist,
-// and whether it is valid.
+// findIndex returns the index that a CREATE INDEX names: its quoted name, or "" if it does not
+// exist, and whether it is valid.
 func (db *DB) findIndex(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
 	err = db.queryRow(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
