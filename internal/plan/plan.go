@@ -274,7 +274,7 @@ func checkEdited(c *source.Catalog, st State, p Policy) error {
 	}
 	return &Refusal{
 		Reason: fmt.Sprintf("checksum mismatch: %s%s was edited after it was applied", m.Up, more),
-		Why:    "its current SQL was never run here; changes of comments and white space are ignored",
+		Why:    "the edited SQL was never run on this database; changes to comments and white space are ignored",
 		Next:   "restore the file and write a new migration, or set --on-edited allow if the database is correct as it is",
 	}
 }

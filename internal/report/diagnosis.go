@@ -128,11 +128,11 @@ func refusedReport(reason, why, next string) Report {
 func statementsBefore(n int) string {
 	switch n {
 	case 0:
-		return "it is the first statement; none after it are applied"
+		return "it is the first statement; the statements after it are not applied"
 	case 1:
-		return "the statement before it is applied; none after it are"
+		return "the statement before it is applied; the statements after it are not"
 	}
-	return fmt.Sprintf("the %d statements before it are applied; none after it are", n)
+	return fmt.Sprintf("the %d statements before it are applied; the statements after it are not", n)
 }
 
 func unprovableReport(e *postgres.UnknownOutcomeError) Report {

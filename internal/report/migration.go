@@ -137,7 +137,7 @@ func migrationState(err error, e *postgres.MigrationError) string {
 
 // statements returns a count of statements, such as "2 of 4 statements".
 func statements(n, of int) string {
-	return fmt.Sprintf("%d of %s", n, Plural(of, "statement"))
+	return fmt.Sprintf("%d of %d statements", n, of)
 }
 
 // commitUnanswered reports whether the server did not answer a transaction's COMMIT.

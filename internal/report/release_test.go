@@ -51,9 +51,9 @@ func TestRun_ExitCode_DescribesEffectOnRelease(t *testing.T) {
 func TestSuccess_Result_IsTwoLines(t *testing.T) {
 	run := Run{Database: "u@h:5432/d", Release: "booking", Revision: "4", Namespace: "shop"}
 	for _, c := range []struct {
-		verb string
-		done Result
-		want string
+		command string
+		done    Result
+		want    string
 	}{
 		{"up", Result{From: plan.NoVersion, To: 3, Applied: 3, Took: 1234 * time.Millisecond}, "database is at version 3 (previously none): 3 migrations applied in 1.23s"},
 		{"up", Result{From: 2, To: 3, Applied: 1, Took: time.Second}, "database is at version 3 (previously 2): 1 migration applied in 1s"},
@@ -66,7 +66,7 @@ func TestSuccess_Result_IsTwoLines(t *testing.T) {
 		{"wait", Result{To: 3, Took: 3 * time.Second}, "schema is up to date: database is at version 3; waited 3s"},
 		{"exec", Result{ToolCommand: "npm run\nmigrate", Changes: 1, Took: time.Minute}, "npm run migrate succeeded in 1m0s, with 1 schema change"},
 	} {
-		run.Command = c.verb
+		run.Command = c.command
 		out := Success(c.done, run)
 		assert.Equal(t, "shiplock: "+c.want+"\n  database u@h:5432/d; release booking, revision 4, namespace shop\n", out)
 		assert.Equal(t, 2, strings.Count(out, "\n"))

@@ -33,14 +33,14 @@ func Success(d Result, run Run) string {
 	return out + "  " + oneLine(clean(where)) + "\n"
 }
 
-func (d Result) description(verb string) string {
+func (d Result) description(command string) string {
 	took := d.Took.Round(10 * time.Millisecond)
 	switch {
-	case verb == "exec" && d.ChangesUnknown:
+	case command == "exec" && d.ChangesUnknown:
 		return fmt.Sprintf("%s succeeded in %s; the schema could not be compared", Clip(d.ToolCommand, maxToolTitle), took)
-	case verb == "exec":
+	case command == "exec":
 		return fmt.Sprintf("%s succeeded in %s, with %s", Clip(d.ToolCommand, maxToolTitle), took, Plural(d.Changes, "schema change"))
-	case verb == "wait":
+	case command == "wait":
 		return fmt.Sprintf("schema is up to date: %s; waited %s", databaseAt(d.To), took)
 	case d.Newer:
 		return fmt.Sprintf("no changes were made: %s, ahead of the migration files", databaseAt(d.To))

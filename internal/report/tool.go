@@ -25,7 +25,7 @@ func toolReport(e *engine.ToolError) Report {
 	if leftUnfinishedWork(e) {
 		what = "exited with code 0 but left unfinished work in the database"
 	} else if e.Exit.StopCause != nil {
-		what = fmt.Sprintf("was stopped (%v)", e.Err)
+		what = fmt.Sprintf("was interrupted (%v)", e.Err)
 	} else if e.Err != nil {
 		what += fmt.Sprintf(" as %v", e.Err)
 	}
@@ -169,7 +169,7 @@ func toolExit(e *engine.ToolError) string {
 }
 
 // killedByKernel reports whether the tool was most likely killed by the kernel's
-// out-of-memory killer. A shell or npm in between reports this as exit code 128 + 9.
+// out-of-memory killer. A shell or npm that runs the tool reports this as exit code 128 + 9.
 func killedByKernel(e *engine.ToolError) bool {
 	return e.Exit.StopCause == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == ExitSignal+int(syscall.SIGKILL))
 }
@@ -178,7 +178,7 @@ func toolState(e *engine.ToolError) string {
 	var s string
 	switch {
 	case e.Leftovers.StillActive() && e.SchemaCompared:
-		return fmt.Sprintf("%s so far; the running sessions may add more", Plural(len(e.Changes), "schema change"))
+		return fmt.Sprintf("%s so far; the unfinished work may add more", Plural(len(e.Changes), "schema change"))
 	case !e.SchemaCompared:
 		s = "the schema could not be compared with its earlier state"
 	case len(e.Changes) == 0:
