@@ -102,7 +102,7 @@ func TestNotify_RunStopped_OutcomeSent(t *testing.T) {
 
 func TestReport_Terminal_Colored(t *testing.T) {
 	command := binary + " up --source " + folder(t, "SELECT 1") + " --database-url postgres://a@127.0.0.1:1/b --wait-for-db 0; exit $?"
-	for term, want := range map[string]string{"xterm": "\x1b[1;31mshiplock: cannot reach", "dumb": "shiplock: cannot reach"} {
+	for term, want := range map[string]string{"xterm": "\x1b[1;31mshiplock: cannot connect", "dumb": "shiplock: cannot connect"} {
 		cmd := exec.Command("script", "-qec", command, "/dev/null")
 		cmd.Env = []string{"TERM=" + term, "PATH=" + os.Getenv("PATH")}
 		out, err := cmd.Output()
