@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"time"
 
+	"github.com/lib/pq"
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/child"
@@ -132,4 +134,16 @@ func shellLine(args []string) string {
 		}
 	}
 	return strings.ReplaceAll(strings.Join(words, " "), "\n", " ")
+}
+
+// rejectRole returns an error if --role is set: the role would apply to the sessions of exec, not to
+// those of the tool.
+func (a *app) rejectRole() error {
+	role := a.settings.Role
+	if role == "" {
+		return nil
+	}
+	return &config.UsageError{Problem: fmt.Sprintf(`exec cannot set the role of an external tool (--role, SHIPLOCK_ROLE is %q), because the tool opens its own sessions. `+
+		`Remove the setting, and run on the server: ALTER ROLE its_user IN DATABASE its_database SET role = %s; or, for a tool that uses libpq, set PGOPTIONS="-c role=…" in its environment`,
+		role, pq.QuoteLiteral(role))}
 }

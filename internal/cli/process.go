@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -54,4 +55,14 @@ func replaceProcess(ctx context.Context, path string, args []string) error {
 		next = "add a first line such as #!/bin/sh to a script; build a program for this machine's architecture"
 	}
 	return &config.UsageError{Problem: fmt.Sprintf("schema is up to date, but %s does not start: %v; %s", path, err, next)}
+}
+
+// childEnv returns the environment for an external tool, or for the command after --: environ
+// without the notification settings and their secrets.
+func childEnv(environ []string) []string {
+	excluded := notifyVariables()
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(excluded, name)
+	})
 }

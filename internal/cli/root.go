@@ -213,7 +213,7 @@ func applyEnvironment(fs *pflag.FlagSet, getenv func(string) string) error {
 	return errors.Join(errs...)
 }
 
-// expectedValue describes the values of a flag's type. The errors of Go's parsers do not.
+// expectedValue describes the values that a flag's type accepts. The errors of Go's parsers do not.
 func expectedValue(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "uint":

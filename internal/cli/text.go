@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"log/slog"
 	"reflect"
 	"strings"
 	"unicode"
@@ -67,4 +68,33 @@ func escapeJSON(json []byte) string {
 		}
 	}
 	return out.String()
+}
+
+// redactAttr removes secrets, and characters that a terminal would interpret, from a log
+// attribute. The log handlers themselves escape line breaks and the other C0 controls.
+func (a *app) redactAttr(_ []string, attr slog.Attr) slog.Attr {
+	switch v := attr.Value.Any().(type) {
+	case string:
+		attr.Value = slog.StringValue(replaceInvisible(a.redact(v)))
+	case error:
+		attr.Value = slog.StringValue(replaceInvisible(a.redact(v.Error())))
+	case []string:
+		shown := make([]string, len(v))
+		for i, s := range v {
+			shown[i] = replaceInvisible(a.redact(s))
+		}
+		attr.Value = slog.AnyValue(shown)
+	}
+	return attr
+}
+
+// replaceInvisible replaces characters that are neither printable nor white space, such as C1
+// controls and marks that change the writing direction.
+func replaceInvisible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= ' ' && r != '\n' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
 }
