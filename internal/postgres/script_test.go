@@ -124,7 +124,7 @@ func TestParseScript_InvalidFile_Rejected(t *testing.T) {
 		{"second BEGIN without COMMIT", "BEGIN; SELECT 1; COMMIT;\nSTART TRANSACTION; SELECT 2;", `:2: "START TRANSACTION" begins`},
 		{"COMMIT AND CHAIN at the end", "BEGIN;\nSELECT 1;\nCOMMIT AND CHAIN;", `:3: "COMMIT AND CHAIN" begins`},
 		{"psql command", "SELECT 1;\n\\i other.sql\n", `:2: \i is a psql command`},
-		{"COPY without data", "SELECT 1;\nCOPY a FROM stdin;\nSELECT 2;\n", ":2: COPY … FROM stdin needs its rows"},
+		{"COPY without data", "SELECT 1;\nCOPY a FROM stdin;\nSELECT 2;\n", ":2: COPY … FROM stdin has no rows"},
 		{"COPY to the client", "COPY a TO stdout;", ":1: COPY … TO stdout"},
 		{"COPY in binary", "-- x\nCOPY a FROM stdin (FORMAT Binary);\n\\.\n", ":2: COPY in binary format"},
 		{"COPY outside a transaction", "SELECT 1;\nCOPY a FROM stdin;\n\\.\nBEGIN; SELECT 1; COMMIT;", ":2: COPY a FROM stdin is between"},
