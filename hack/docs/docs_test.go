@@ -63,7 +63,7 @@ func TestREADME_FailureReport_AsPrinted(t *testing.T) {
 	require.Equal(t, 6, code, stderr.String())
 	_, shown, found := strings.Cut(stderr.String(), "\nshiplock: ")
 	require.True(t, found)
-	shown = regexp.MustCompile(`\d+ of \d+ migrations done`).ReplaceAllString("shiplock: "+shown, "0 of 1 migrations done") // the sample application is at v2 before
+	shown = regexp.MustCompile(`\d+ of \d+ migrations completed`).ReplaceAllString("shiplock: "+shown, "0 of 1 migrations completed") // the sample application is at v2 before
 	shown = regexp.MustCompile(`(\n  database +)\S.*`).ReplaceAllString(shown, "${1}booking@postgres:5432/booking")
 
 	readme := read(t, "README.md")
