@@ -118,8 +118,8 @@ func (db *DB) findDataLosses(ctx context.Context, steps []Step) ([]DataLoss, err
 	return out, err
 }
 
-// countAll finds the tables and columns of all takes and counts their rows, in batches. Step is the
-// index in found. It leaves out tables and columns without data.
+// countAll finds the tables and columns of all destructive changes and counts their rows, in
+// batches. Step is the index in found. It leaves out tables and columns without data.
 func (db *DB) countAll(ctx context.Context, found []destructiveChange) ([]DataLoss, error) {
 	found, err := db.readFunctionSources(ctx, found)
 	if err != nil {
@@ -274,7 +274,7 @@ var targetQuery = map[dependency]string{
 		SELECT ` + fullNameSQL + ` AS t, '' AS c FROM r JOIN pg_catalog.pg_class c USING (oid) WHERE c.oid <> pg_catalog.to_regclass($1) AND ` + holdsDataSQL + ` AND $2 = '' ORDER BY 1`,
 }
 
-// lossTargets returns the tables and columns of a batch of takes, by their qualified names. It
+// lossTargets returns the tables and columns of a batch of changes, by their qualified names. It
 // leaves a transaction open.
 func (db *DB) lossTargets(ctx context.Context, found []destructiveChange, portion []int) ([]DataLoss, error) {
 	var out []DataLoss

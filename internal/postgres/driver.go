@@ -19,8 +19,7 @@ type Step struct {
 	Open       func() (io.ReadCloser, error) // opens the file again: a big one is read more than once
 	ReverseSQL string                        // the SQL of the other direction, for the history; empty above MaxStoredSQL
 	Checksum   string                        // of the migration's up file, for a step down
-	// FilesDigest is asked just before the step runs for what Run.Catalog will say; nil for
-	// nothing.
+	// FilesDigest returns Run.FilesDigest and is called just before the step runs; nil for none.
 	FilesDigest func() string
 	// Resume is set for a partially applied migration: From is the version before it, and
 	// StatementsApplied is the number of its applied statements.

@@ -16,7 +16,7 @@ import (
 // An IncompatibleChange is a schema change of an up migration that breaks an older version of
 // the application.
 type IncompatibleChange struct {
-	Step int // index of it
+	Step int // index of the step
 	Line int
 	Text string // "column bookings.price is dropped"
 }
@@ -32,7 +32,7 @@ type compatibilityCheck struct {
 	// unparsed are CREATE statements. Most migrations only create objects: these statements
 	// are parsed only before an ALTER or DROP.
 	unparsed      []sqlfile.Piece
-	unparsedBytes int // bytes of unread
+	unparsedBytes int // size of unparsed
 }
 
 // IncompatibleChanges parses the up steps of a plan and returns the changes that break an older

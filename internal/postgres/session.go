@@ -85,7 +85,7 @@ type DB struct {
 	pooled bool
 	// lockTxOpen is set while a transaction is open that holds the lock.
 	lockTxOpen    bool
-	lockTxStarted int64   // time by the server's clock; see sinceEpoch
+	lockTxStarted int64   // time by the server's clock; see epochMicroseconds
 	savedTxState  txState // of a transaction
 
 	// roleSet is set when the session has assumed Options.Role.
