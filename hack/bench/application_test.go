@@ -14,8 +14,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// changes are what teams do to a table that is in use, in the way that the manual
-// recommends (ALTER TABLE, "Notes"): nothing is scanned under a lock that matters.
+// changes are changes to a table in use, as PostgreSQL's manual recommends (ALTER TABLE, "Notes"): no scan
+// runs under a lock that blocks the application.
 var changes = []struct {
 	name, title string
 	all         []migration
@@ -33,13 +33,13 @@ var changes = []struct {
 	}},
 }
 
-// application is what the application feels when a table in use is changed while
-// somebody else reads it, slowly.
+// application measures the effect on the application when a table in use is changed while another session
+// reads it slowly.
 func application(t *testing.T, s scale) result.Figure {
 	f := result.Figure{
-		Title: "What the application feels",
-		How: fmt.Sprintf("A table of %d rows, read and updated by %d clients all the time; somebody's transaction has read it and stays open for %s. "+
-			"Half a second after that begins, the tool is started. Told is the longest that any query of the application took, and in brackets how long the tool did; the plots show, for each 0.1 s, the longest that was under way", s.rows, clients, s.hold),
+		Title: "Effect on the application",
+		How: fmt.Sprintf("A table of %d rows, read and updated by %d clients. Another session's transaction has read it and stays open for %s. "+
+			"The tool starts half a second later. The table has the duration of the application's longest query, and in brackets that of the tool. The plots show the longest running query of each 0.1 s", s.rows, clients, s.hold),
 	}
 	table := result.Table{Header: []string{"tool"}}
 	for _, c := range changes {
@@ -47,25 +47,25 @@ func application(t *testing.T, s scale) result.Figure {
 		f.Plots = append(f.Plots, result.Plot{Name: "application-" + c.name, Title: c.title + ": the longest query under way", X: "seconds", Y: "milliseconds", LogY: true})
 	}
 	var worst time.Duration
-	theirs := map[string]time.Duration{}
+	longest := map[string]time.Duration{}
 	for _, tl := range tools(t) {
 		row := []string{tl.name}
 		t.Run(tl.name, func(t *testing.T) {
 			d := inUse(t, s)
 			dir, version := tl.folder(t, nil), 1
 			for i, c := range changes {
-				if !tl.remembers { // it would run the earlier ones again
+				if !tl.hasVersionTable { // otherwise it would repeat the earlier ones
 					dir, version = tl.folder(t, nil), 1
 				}
 				tl.add(t, dir, c.all, version)
 				version += len(c.all)
-				felt, took := feel(t, tl, dir, d, s.hold)
-				row = append(row, fmt.Sprintf("%s (%s)", seconds(felt.longest), seconds(took)))
-				f.Plots[i].Series = append(f.Plots[i].Series, result.Series{Name: tl.name, Points: felt.points()})
+				effect, took := measureEffect(t, tl, dir, d, s.hold)
+				row = append(row, fmt.Sprintf("%s (%s)", seconds(effect.longest), seconds(took)))
+				f.Plots[i].Series = append(f.Plots[i].Series, result.Series{Name: tl.name, Points: effect.points()})
 				if tl.name == "shiplock" {
-					worst = max(worst, felt.longest)
+					worst = max(worst, effect.longest)
 				} else {
-					theirs[tl.name] = max(theirs[tl.name], felt.longest)
+					longest[tl.name] = max(longest[tl.name], effect.longest)
 				}
 			}
 			require.Equal(t, "1 1 1 1", d.Value(t, `SELECT concat_ws(' ', (SELECT count(*) FROM pg_attribute WHERE attrelid = 'accounts'::regclass AND attname = 'memo'),
@@ -80,13 +80,13 @@ func application(t *testing.T, s scale) result.Figure {
 	limit := config.DefaultLockTimeout + 500*time.Millisecond
 	var others []string
 	for _, tl := range tools(t)[1:] {
-		others = append(others, fmt.Sprintf("%s %s", tl.name, seconds(theirs[tl.name])))
+		others = append(others, fmt.Sprintf("%s %s", tl.name, seconds(longest[tl.name])))
 	}
 	f.Goals = []result.Goal{goal(fmt.Sprintf("longest stall at most %s, the lock timeout and half a second", limit), seconds(worst)+"; "+strings.Join(others, ", "), worst <= limit)}
 	return f
 }
 
-// inUse is a database with the table.
+// inUse returns a database with the table.
 func inUse(t *testing.T, s scale) *pgtest.Database {
 	t.Helper()
 	d := pgtest.New(t)
@@ -100,20 +100,21 @@ func inUse(t *testing.T, s scale) *pgtest.Database {
 	return d
 }
 
-// feel runs a tool on a table in use, and says what its users felt meanwhile.
-func feel(t *testing.T, tl *tool, dir string, d *pgtest.Database, hold time.Duration) (felt *latency, took time.Duration) {
+// measureEffect runs a tool on a table in use. It returns the latency of the application's queries and the tool's
+// duration.
+func measureEffect(t *testing.T, tl *tool, dir string, d *pgtest.Database, hold time.Duration) (effect *latency, took time.Duration) {
 	t.Helper()
 	l := startLoad(t, d)
 	reader, err := d.Open(t).Begin()
 	require.NoError(t, err)
 	_, err = reader.Exec("SELECT FROM accounts WHERE id = 1")
 	require.NoError(t, err)
-	release := func() { _ = reader.Rollback() } // it has only read, and may be through
+	release := func() { _ = reader.Rollback() } // it has only read, and may have ended
 	timer := time.AfterFunc(hold, release)
 	l.warm(t)
 	took = must(t, tl.up(dir, d)).wall
 	timer.Stop()
 	release()
-	<-time.After(after) // what has queued gets through, and the plot shows it
+	<-time.After(after) // the queued queries end and are in the plot
 	return l.stop(t), took
 }

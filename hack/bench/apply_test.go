@@ -12,14 +12,14 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// apply is many small migrations on an empty database, near and far.
+// apply measures many small migrations on an empty database, with and without latency.
 func apply(t *testing.T, s scale) result.Figure {
 	n := s.migrations
 	f := result.Figure{
-		Title: "Applying small migrations",
-		How: fmt.Sprintf("%d migrations of one `CREATE TABLE` each on an empty database: on loopback (median of %d, in turn), and with so much of a round trip added by a proxy (from 20 ms on all tools at once: they only wait); "+
-			"start of the program included, and shown by itself in `image`. psql is one process that reads a file after the other, a transaction each: it keeps no version, no journal and no lock, "+
-			"and is the server's own limit", n, s.rounds),
+		Title: "Small migrations",
+		How: fmt.Sprintf("%d migrations of one `CREATE TABLE` each on an empty database: on loopback (median of %d, the tools in turn), and with a latency that a proxy adds to each round trip. From 20 ms, all tools run at the same time, because they mostly wait. "+
+			"The time includes the start of the program, which the figure `image` has separately. psql is one process that runs each file in a transaction. It has no version table, history or lock, "+
+			"and shows the server's own limit", n, s.rounds),
 	}
 	near := applyNear(t, s)
 	trips := map[string]float64{}
@@ -36,7 +36,7 @@ func apply(t *testing.T, s scale) result.Figure {
 	for _, delay := range s.delays {
 		header = append(header, fmt.Sprintf("%s of round trip", delay))
 	}
-	table := result.Table{Header: append(header, "round trips a migration")}
+	table := result.Table{Header: append(header, "round trips per migration")}
 	for _, tl := range tools(t) {
 		row := []string{tl.name, cell(near[tl.name], near["psql"], seconds)}
 		line := result.Series{Name: tl.name, Points: [][2]float64{{0, near[tl.name].Seconds()}}}
@@ -51,22 +51,22 @@ func apply(t *testing.T, s scale) result.Figure {
 	f.Tables, f.Plots = []result.Table{table}, []result.Plot{plot}
 
 	ratio := near["shiplock"].Seconds() / near["psql"].Seconds()
-	f.Goals = append(f.Goals, counts(goal("loopback: at most 1.1 × psql", times(ratio), ratio <= 1.1)))
-	best, who := fastest(t, near)
-	f.Goals = append(f.Goals, counts(goal("loopback: ahead of every peer", fmt.Sprintf("%s is the fastest peer, %s", who, times(best.Seconds()/near["shiplock"].Seconds())), near["shiplock"] < best)))
+	f.Goals = append(f.Goals, loopbackNote(goal("loopback: at most 1.1 × psql", times(ratio), ratio <= 1.1)))
+	best, name := fastest(t, near)
+	f.Goals = append(f.Goals, loopbackNote(goal("loopback: faster than every other tool", fmt.Sprintf("%s is the fastest of the other tools, %s", name, times(best.Seconds()/near["shiplock"].Seconds())), near["shiplock"] < best)))
 	if at, measured := far[5*time.Millisecond]; measured {
 		ratio := at["golang-migrate"].Seconds() / at["shiplock"].Seconds()
 		f.Goals = append(f.Goals, goal("5 ms: at least 3 × faster than golang-migrate", times(ratio), ratio >= 3))
 	}
-	f.Goals = append(f.Goals, goal("at most 2.1 round trips a migration", fmt.Sprintf("%.2f", trips["shiplock"]), trips["shiplock"] <= 2.1))
+	f.Goals = append(f.Goals, goal("at most 2.1 round trips per migration", fmt.Sprintf("%.2f", trips["shiplock"]), trips["shiplock"] <= 2.1))
 	return f
 }
 
-// counts says why a goal on loopback is missed, if it is.
-func counts(g result.Goal) result.Goal {
+// loopbackNote adds the reason to a goal on loopback that is not met.
+func loopbackNote(g result.Goal) result.Goal {
 	if !g.Met {
-		g.Note = "with each migration shiplock also commits a row of the journal (its SQL, the way down, a checksum), sees whether it still has the lock, and puts the session's " +
-			"settings back. psql does nothing of that, a peer writes a version; for the server that is work, which saves round trips only where one takes longer"
+		g.Note = "with each migration, shiplock also commits a history row (its SQL, the down script, a checksum), checks that it holds the lock, and resets the session. " +
+			"psql does none of this, and the other tools only write a version. The server spends time on it, and fewer round trips save time only with a higher latency"
 	}
 	return g
 }
@@ -75,17 +75,17 @@ func goal(text, value string, met bool) result.Goal {
 	return result.Goal{Goal: text, Value: value, Met: met}
 }
 
-// fastest is the best of the peers.
-func fastest[V int64 | time.Duration](t *testing.T, of map[string]V) (best V, who string) {
+// fastest returns the lowest value of the other tools, and the tool's name.
+func fastest[V int64 | time.Duration](t *testing.T, of map[string]V) (best V, name string) {
 	for _, tl := range peers(t)[1:] {
-		if v := of[tl.name]; who == "" || v < best {
-			best, who = v, tl.name
+		if v := of[tl.name]; name == "" || v < best {
+			best, name = v, tl.name
 		}
 	}
-	return best, who
+	return best, name
 }
 
-// applyNear measures on loopback, the tools in turn, so that what disturbs one disturbs all.
+// applyNear measures on loopback, with the tools in turn, so that other load affects all tools equally.
 func applyNear(t *testing.T, s scale) map[string]time.Duration {
 	samples := map[string][]sample{}
 	for range s.rounds {
@@ -93,7 +93,7 @@ func applyNear(t *testing.T, s scale) map[string]time.Duration {
 			t.Run(tl.name, func(t *testing.T) {
 				d := pgtest.New(t)
 				samples[tl.name] = append(samples[tl.name], must(t, tl.up(tl.folder(t, small(s.migrations)), d)))
-				there(t, d, s.migrations, tl.name)
+				checkTables(t, d, s.migrations, tl.name)
 			})
 		}
 	}
@@ -104,18 +104,17 @@ func applyNear(t *testing.T, s scale) map[string]time.Duration {
 	return out
 }
 
-// together is from which delay on the tools run at the same time: they only wait
-// then, for minutes if it is one after the other.
-const together = 20 * time.Millisecond
+// concurrentFrom is the delay from which the tools run at the same time, because they mostly wait.
+const concurrentFrom = 20 * time.Millisecond
 
-// applyFar measures through a proxy, with so much of a round trip added.
+// applyFar measures through a proxy that adds delay to each round trip.
 func applyFar(t *testing.T, n int, delay time.Duration) map[string]time.Duration {
 	var mu sync.Mutex
 	out := map[string]time.Duration{}
 	t.Run(delay.String(), func(t *testing.T) {
 		for _, tl := range tools(t) {
 			t.Run(tl.name, func(t *testing.T) {
-				if delay >= together {
+				if delay >= concurrentFrom {
 					t.Parallel()
 				}
 				took, _ := applied(t, tl, n, delay)
@@ -129,17 +128,17 @@ func applyFar(t *testing.T, n int, delay time.Duration) map[string]time.Duration
 	return out
 }
 
-// applied is one run through a proxy: how long it took, and how often it has waited for the server.
+// applied measures one run through a proxy. It returns its duration and its number of round trips.
 func applied(t *testing.T, tl *tool, n int, delay time.Duration) (took time.Duration, trips int) {
 	t.Helper()
 	d := pgtest.New(t)
-	far, proxy := d.Proxied(t, delay/2) // each way
+	far, proxy := d.Proxied(t, delay/2) // in each direction
 	took = must(t, tl.up(tl.folder(t, small(n)), far)).wall
-	there(t, d, n, tl.name)
+	checkTables(t, d, n, tl.name)
 	return took, proxy.RoundTrips()
 }
 
-// tripsEach is what a migration more costs in round trips.
+// tripsEach returns the number of round trips of each additional migration.
 func tripsEach(t *testing.T, tl *tool) (each float64) {
 	const few, many = 10, 60
 	t.Run("round trips of "+tl.name, func(t *testing.T) {

@@ -14,18 +14,18 @@ import (
 	"github.com/shiplock/shiplock/hack/bench/result"
 )
 
-// chaos lets internal/chaos strike, and takes the two tables of its report that
-// count what did not end well. Without strikes it reads the last report.
+// chaos runs internal/chaos and returns two tables of its report: the failed rounds, and the outcomes. With
+// zero rounds it reads the last report.
 func chaos(t *testing.T, s scale) result.Figure {
 	path := filepath.Join("..", "..", "docs", "background", "fault-injection.md")
 	how := "The last report of `make chaos`"
-	if s.strikes > 0 {
+	if s.faultRounds > 0 {
 		path = filepath.Join(t.TempDir(), "fault-injection.md")
-		how = fmt.Sprintf("%d rounds for each tool of `internal/chaos`, which `make chaos` does with more and with all details", s.strikes)
+		how = fmt.Sprintf("%d rounds for each tool of `internal/chaos`, which `make chaos` runs with more rounds and in full detail", s.faultRounds)
 		cmd := exec.Command("go", "test", "-count=1", "-timeout", "2h", "-run", "TestUp_InjectedFault_Recovers", "../../internal/chaos",
-			"-rounds", fmt.Sprint(s.strikes), "-mixed", "-tools", "shiplock,golang-migrate,goose", "-report", path)
-		said, err := cmd.CombinedOutput()
-		require.NoErrorf(t, err, "%s", said)
+			"-rounds", fmt.Sprint(s.faultRounds), "-mixed", "-tools", "shiplock,golang-migrate,goose", "-report", path)
+		output, err := cmd.CombinedOutput()
+		require.NoErrorf(t, err, "%s", output)
 	}
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -33,17 +33,17 @@ func chaos(t *testing.T, s scale) result.Figure {
 	total := bad.Rows[len(bad.Rows)-1]
 	require.Equal(t, "all", total[0])
 	return result.Figure{
-		Title:  "Killed at random",
-		How:    how + ". Rounds that did not end well, of those that were struck before they ended; then what became of all",
-		Tools:  []result.Tool{}, // the tables' heads have them
+		Title:  "Fault injection",
+		How:    how + ". The first table has the failed rounds, of those whose fault came before the end of the run, and the second one the outcomes of all rounds",
+		Tools:  []result.Tool{}, // the tables' headers have them
 		Tables: []result.Table{bad, all},
-		Goals:  []result.Goal{goal("dirty, doubled or lost: 0", total[1], strings.HasPrefix(total[1], "0 of "))},
+		Goals:  []result.Goal{goal("dirty, applied twice or not applied: 0", total[1], strings.HasPrefix(total[1], "0 of "))},
 	}
 }
 
 var row = regexp.MustCompile(`(?m)^\| (.*) \|$`)
 
-// tableUnder is the first Markdown table below a heading.
+// tableUnder returns the first Markdown table below a heading.
 func tableUnder(t *testing.T, text, heading string) result.Table {
 	t.Helper()
 	_, rest, found := strings.Cut(text, heading)

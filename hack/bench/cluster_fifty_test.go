@@ -17,19 +17,19 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/kube"
 )
 
-// workConfigMap holds the migrations of the figure with many pods.
+// workConfigMap is the ConfigMap with the migrations of the figure with many pods.
 const workConfigMap = "work"
 
-// rollout is a release of so many pods, each with the migrator as its init container.
+// A rollout is the measurement of a release whose pods have the migrator as an init container.
 type rollout struct {
 	pods     int
-	all      time.Duration // from helm's start until no init container is left
-	work     time.Duration // from the first migration's start to the last one's end
+	all      time.Duration // from helm's start to the end of the last init container
+	work     time.Duration // from the start of the first migration to the end of the last one
 	late     []time.Duration
 	restarts int
 }
 
-// clusterFifty is as many pods at once that all come for the same work, beside one of them.
+// clusterFifty measures pods that start at the same time and apply the same migrations, compared with a single pod.
 func clusterFifty(t *testing.T, s scale) result.Figure {
 	th := onCluster(t)
 	th.workAsConfigMap(t, s.work)
@@ -41,28 +41,28 @@ func clusterFifty(t *testing.T, s scale) result.Figure {
 	}
 	return result.Figure{
 		Title: "Many pods at once",
-		How: fmt.Sprintf("A release of one pod and one of %d, each pod with the migrator as an init container, on an empty database, for migrations that take %s. A pod's wait after the end of the work "+
-			"is told by its own log, from its first line on if that is later: how long Kubernetes takes to start so many containers on %d cores is the whole's business and not the migrator's", s.processes, s.work, machine(t).Cores),
-		Tools:  []result.Tool{{Name: "helm", Version: said(t, th.helm, "version", "--short")}},
-		Tables: []result.Table{{Header: []string{"pods with the migrator", "until all have started", "of it the work", "p99 after the work's end", "containers started twice"}, Rows: [][]string{row("1", one), row(fmt.Sprintf("1, and %d whose init container does nothing", s.processes-1), busy), row(fmt.Sprint(s.processes), many)}}},
+		How: fmt.Sprintf("A release of one pod and one of %d, each pod with the migrator as an init container, on an empty database, for migrations that take %s. A pod's wait after the end of the migrations "+
+			"is measured by its log, from its first line if that is later. The time that Kubernetes needs to start the containers on %d cores is not part of it", s.processes, s.work, machine(t).Cores),
+		Tools:  []result.Tool{{Name: "helm", Version: commandOutput(t, th.helm, "version", "--short")}},
+		Tables: []result.Table{{Header: []string{"pods with the migrator", "until all have started", "of that, the migrations", "p99 after the last migration", "containers started twice"}, Rows: [][]string{row("1", one), row(fmt.Sprintf("1, and %d whose init container does nothing", s.processes-1), busy), row(fmt.Sprint(s.processes), many)}}},
 		Goals: []result.Goal{
-			crowded(goal("the work takes at most 1.2 × that of one alone", times(ratio), ratio <= 1.2)),
-			crowded(goal("p99 of the others at most 1 s after the work's end", seconds(late), late <= time.Second)),
+			crowded(goal("the migrations take at most 1.2 × those of a single pod", times(ratio), ratio <= 1.2)),
+			crowded(goal("p99 of the others at most 1 s after the last migration", seconds(late), late <= time.Second)),
 			goal("no container is started twice", fmt.Sprint(many.restarts), many.restarts == 0),
 		},
 	}
 }
 
-// crowded says what there is beside the migrators, if a goal is missed.
+// crowded adds the reason to a goal that is not met.
 func crowded(g result.Goal) result.Goal {
 	if !g.Met {
-		g.Note = "the migrator at work waits for a processor between its statements, while the others start and ask and Kubernetes starts their containers on the same cores; " +
-			"the containers alone (the second row) and the migrators alone (the figure `fifty`) cost less than that"
+		g.Note = "the migrator that applies the migrations waits for a processor between its statements, while the others start and Kubernetes starts their containers on the same cores. " +
+			"The containers alone (the second row) and the migrators alone (the figure `fifty`) need less time"
 	}
 	return g
 }
 
-func (th *theatre) workAsConfigMap(t *testing.T, takes time.Duration) {
+func (th *clusterFixture) workAsConfigMap(t *testing.T, takes time.Duration) {
 	t.Helper()
 	files := map[string]string{}
 	for i, m := range working(takes) {
@@ -73,11 +73,11 @@ func (th *theatre) workAsConfigMap(t *testing.T, takes time.Duration) {
 	require.NoError(t, th.Kube.Apply(t.Context(), workConfigMap, bytes.NewReader(object), false))
 }
 
-// rollout installs the release on an empty database, with so many other pods at the same time, and removes it.
-func (th *theatre) rollout(t *testing.T, pods, idle int) rollout {
+// rollout installs the release on an empty database, with a number of idle pods at the same time, and removes it.
+func (th *clusterFixture) rollout(t *testing.T, pods, idle int) rollout {
 	t.Helper()
 	require.NoError(t, th.Database.Create(t.Context(), namespace, databasePassword))
-	release := fmt.Sprintf("booking-%d-%d", pods, idle) // a pod that is still ending is another release's
+	release := fmt.Sprintf("booking-%d-%d", pods, idle) // a pod that is still terminating belongs to another release
 	start := time.Now()
 	if idle > 0 {
 		th.upgrade(t, "idle", "testdata/nothing", idleSet(idle)...)
@@ -102,7 +102,7 @@ func (th *theatre) rollout(t *testing.T, pods, idle int) rollout {
 	return r
 }
 
-// instance is a release's label selector.
+// instance returns a release's label selector.
 func instance(release string) string { return "app.kubernetes.io/instance=" + release }
 
 func epoch(t *testing.T, text string) time.Time {
@@ -112,8 +112,9 @@ func epoch(t *testing.T, text string) time.Time {
 	return time.Unix(0, int64(at*1e9))
 }
 
-// late says how long after the work's end, or its own start, each migrator spoke last, and how many containers were started again.
-func (th *theatre) late(t *testing.T, release string, work time.Time) (late []time.Duration, restarts int) {
+// late returns the time between the last migration's end, or the migrator's start, and the last log line of each migrator, and the number of
+// container restarts.
+func (th *clusterFixture) late(t *testing.T, release string, work time.Time) (late []time.Duration, restarts int) {
 	t.Helper()
 	pods, err := th.Kube.JSONPath(kube.Query{Args: []string{"pods"}, Selector: instance(release)}, `{range .items[*]}{.metadata.name} {.spec.initContainers[0].name} {.status.initContainerStatuses[0].restartCount}{"\n"}{end}`)
 	require.NoError(t, err)
@@ -124,7 +125,7 @@ func (th *theatre) late(t *testing.T, release string, work time.Time) (late []ti
 		require.NoError(t, err, pod)
 		var log bytes.Buffer
 		require.NoError(t, th.Kube.ContainerLog(t.Context(), name, container, &log))
-		first, last := spoke(t, &log)
+		first, last := logTimes(t, &log)
 		if first.Before(work) {
 			first = work
 		}
@@ -133,8 +134,8 @@ func (th *theatre) late(t *testing.T, release string, work time.Time) (late []ti
 	return late, restarts
 }
 
-// spoke is when a migrator with a JSON log wrote its first line, and its last.
-func spoke(t *testing.T, log *bytes.Buffer) (first, last time.Time) {
+// logTimes returns the times of the first and the last line of a JSON log.
+func logTimes(t *testing.T, log *bytes.Buffer) (first, last time.Time) {
 	t.Helper()
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		var line struct{ Time time.Time }

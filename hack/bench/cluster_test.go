@@ -20,15 +20,15 @@ import (
 	"github.com/shiplock/shiplock/internal/e2e/stage"
 )
 
-// namespace is the cluster figures' own, and the name of their database.
+// namespace is the namespace of the cluster figures and the name of their database.
 const (
 	namespace        = "shiplock-bench"
 	databasePassword = "bench"
 )
 
-// What the charts are told, as in helm's --set.
+// The values of the charts, as in helm's --set.
 var (
-	oursSet = []string{"image.repository=localhost/shiplock/booking-migrations", "image.tag=v1",
+	shiplockSet = []string{"image.repository=localhost/shiplock/booking-migrations", "image.tag=v1",
 		"database.existingSecret.name=booking-database", "database.existingSecret.keys.url=DATABASE_URL"}
 	nothingSet = []string{"image=localhost/shiplock/booking-migrations:v1"}
 )
@@ -38,18 +38,17 @@ func fiftySet(pods int) []string {
 		"shiplock.logLevel=debug", "shiplock.logFormat=json", fmt.Sprintf("replicas=%d", pods), "shiplock.resources.requests.cpu=1m", "shiplock.resources.requests.memory=8Mi"}
 }
 
-// idleSet are pods like those of fiftySet, but for an init container that does nothing.
+// idleSet returns values for pods like those of fiftySet, with an init container that does nothing.
 func idleSet(pods int) []string {
 	return append([]string{"application=localhost/shiplock/booking:v1", fmt.Sprintf("pods=%d", pods)}, nothingSet...)
 }
 
-// TestTheClustersChartsRender: the figures that need a cluster are taken seldom, and
-// a value that is gone should be noticed before.
-func TestTheClustersChartsRender(t *testing.T) {
+// TestClusterFigures_Charts_Render checks the values of the figures that need a cluster, which run rarely.
+func TestClusterFigures_Charts_Render(t *testing.T) {
 	for _, c := range []struct {
 		chart string
 		set   []string
-	}{{"../../chart", oursSet}, {"testdata/nothing", nothingSet}, {"testdata/nothing", idleSet(49)}, {"../sample/chart", fiftySet(50)}} {
+	}{{"../../chart", shiplockSet}, {"testdata/nothing", nothingSet}, {"testdata/nothing", idleSet(49)}, {"../sample/chart", fiftySet(50)}} {
 		values := map[string]any{}
 		for _, s := range c.set {
 			require.NoError(t, strvals.ParseInto(s, values))
@@ -59,13 +58,13 @@ func TestTheClustersChartsRender(t *testing.T) {
 	}
 }
 
-// theatre is the cluster of the end-to-end tests, with a namespace and an empty database.
-type theatre struct {
+// A clusterFixture is the cluster of the end-to-end tests, with a namespace and an empty database.
+type clusterFixture struct {
 	*stage.Stage
 	helm string
 }
 
-func onCluster(t *testing.T) *theatre {
+func onCluster(t *testing.T) *clusterFixture {
 	t.Helper()
 	base, err := stage.Build(t.Context(), cluster.TestName, t.TempDir(), os.Stderr)
 	require.NoError(t, err)
@@ -79,11 +78,11 @@ func onCluster(t *testing.T) *theatre {
 		require.NoError(t, base.Kube.DeleteNamespace(ctx))
 		require.NoError(t, base.Database.Drop(ctx, namespace))
 	})
-	return &theatre{base, installed(t, "helm3")}
+	return &clusterFixture{base, toolPath(t, "helm3")}
 }
 
-// upgrade is helm's own, and how long it took.
-func (th *theatre) upgrade(t *testing.T, release, chart string, set ...string) time.Duration {
+// upgrade runs helm upgrade and returns its duration.
+func (th *clusterFixture) upgrade(t *testing.T, release, chart string, set ...string) time.Duration {
 	t.Helper()
 	args := []string{"upgrade", "--install", release, chart, "--timeout=10m"}
 	for _, s := range set {
@@ -92,46 +91,46 @@ func (th *theatre) upgrade(t *testing.T, release, chart string, set ...string) t
 	return th.run(t, args...)
 }
 
-func (th *theatre) uninstall(t *testing.T, release string) {
+func (th *clusterFixture) uninstall(t *testing.T, release string) {
 	t.Helper()
 	th.run(t, "uninstall", release, "--wait", "--timeout=10m")
 }
 
-func (th *theatre) run(t *testing.T, args ...string) time.Duration {
+func (th *clusterFixture) run(t *testing.T, args ...string) time.Duration {
 	t.Helper()
 	cmd := exec.Command(th.helm, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+th.Cluster.Kubeconfig, "HELM_NAMESPACE="+namespace)
 	start := time.Now()
-	said, err := cmd.CombinedOutput()
-	require.NoErrorf(t, err, "%s", said)
+	output, err := cmd.CombinedOutput()
+	require.NoErrorf(t, err, "%s", output)
 	return time.Since(start)
 }
 
-// clusterNothing is what a release pays for our hook when there is nothing to do.
+// clusterNothing measures the duration of the chart's hook without pending migrations.
 func clusterNothing(t *testing.T, s scale) result.Figure {
 	th := onCluster(t)
-	ours := func() time.Duration { return th.upgrade(t, "schema", th.Charts.Shiplock, oursSet...) }
+	hook := func() time.Duration { return th.upgrade(t, "schema", th.Charts.Shiplock, shiplockSet...) }
 	nothing := func() time.Duration { return th.upgrade(t, "nothing", "testdata/nothing", nothingSet...) }
-	ours()
+	hook()
 	nothing()
 	var with, without []time.Duration
 	for range s.releases {
-		without, with = append(without, nothing()), append(with, ours())
+		without, with = append(without, nothing()), append(with, hook())
 	}
 	itself := func(d time.Duration) time.Duration { return d }
 	a, b := median(with, itself, compare), median(without, itself, compare)
 	ratio := a.Seconds() / b.Seconds()
 	return result.Figure{
-		Title: "Nothing to do, in the cluster",
-		How: fmt.Sprintf("`helm upgrade` of our chart by itself, all migrations applied, and of a chart whose hook is a Job of the same image that does nothing (`testdata/nothing`); "+
-			"the median of %d in turn, on the kind cluster of the end-to-end tests", s.releases),
-		Tools:  []result.Tool{{Name: "helm", Version: said(t, th.helm, "version", "--short")}},
+		Title: "Nothing pending, in the cluster",
+		How: fmt.Sprintf("`helm upgrade` of the Shiplock chart as a standalone release with all migrations applied, and of a chart whose hook is a Job of the same image that does nothing (`testdata/nothing`). "+
+			"The median of %d runs in turn, on the kind cluster of the end-to-end tests", s.releases),
+		Tools:  []result.Tool{{Name: "helm", Version: commandOutput(t, th.helm, "version", "--short")}},
 		Tables: []result.Table{{Header: []string{"hook", "helm upgrade"}, Rows: [][]string{{"shiplock", cell(a, b, seconds)}, {"does nothing", seconds(b)}}}},
 		Goals:  []result.Goal{goal("within 10 % of a Job that does nothing", times(ratio), ratio <= 1.1)},
 	}
 }
 
-func (th *theatre) query(t *testing.T, sql string) string {
+func (th *clusterFixture) query(t *testing.T, sql string) string {
 	t.Helper()
 	out, err := th.Database.Query(t.Context(), namespace, namespace, sql)
 	require.NoError(t, err)

@@ -1,4 +1,4 @@
-// Package bench compares the migrator with its peers, side by side: real programs,
-// the same migrations, one server. `make bench` runs it and writes docs/benchmarks;
-// a plain `go test` runs every figure with tiny numbers, to see that it still works.
+// Package bench compares the migrator with other migration tools: the programs run the same
+// migrations on one server. `make bench` runs it and writes docs/benchmarks. A plain `go test` runs
+// each figure with small numbers, as a test.
 package bench

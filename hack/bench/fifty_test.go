@@ -14,22 +14,22 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// crowd is what many processes at once have come to.
+// A crowd is the measurement of many concurrent processes.
 type crowd struct {
-	alone, together time.Duration   // one process, and from the start of the first to the end of the last
-	late            []time.Duration // how long after the work's end, or its own start, each ended
+	alone, together time.Duration   // a single process, and all from the first start to the last end
+	late            []time.Duration // from the end of the last migration, or the process's start, to its end
 	failed          int
 	why             string
 }
 
-// fifty is as many migrators at once as an application has pods.
+// fifty measures as many concurrent migrators as an application may have pods.
 func fifty(t *testing.T, s scale) result.Figure {
-	table := result.Table{Header: []string{"tool", "one alone", "all at once", "p99 after the work's end", "failed", "of these, the last said"}}
-	var ours crowd
+	table := result.Table{Header: []string{"tool", "one alone", "all at once", "p99 after the last migration", "failed", "last error"}}
+	var own crowd
 	for _, tl := range peers(t) {
-		c := flock(t, tl, s)
+		c := runMany(t, tl, s)
 		if tl.name == "shiplock" {
-			ours = c
+			own = c
 		}
 		why := ""
 		if c.failed > 0 {
@@ -37,16 +37,16 @@ func fifty(t *testing.T, s scale) result.Figure {
 		}
 		table.Rows = append(table.Rows, []string{tl.name, seconds(c.alone), cell(c.together, c.alone, seconds), seconds(c.p99()), fmt.Sprintf("%d of %d", c.failed, s.processes), why})
 	}
-	ratio := ours.together.Seconds() / ours.alone.Seconds()
+	ratio := own.together.Seconds() / own.alone.Seconds()
 	return result.Figure{
 		Title: "Many migrators at once",
-		How: fmt.Sprintf("%d processes are started at once on an empty database, for migrations that take %s; in brackets, times one process by itself. "+
-			"After the end of the work, or its own start if that is later, a process should not be long", s.processes, s.work),
+		How: fmt.Sprintf("%d processes start at the same time on an empty database, for migrations that take %s. In brackets: times a single process. "+
+			"A process should end soon after the last migration, or after its own start if that is later", s.processes, s.work),
 		Tables: []result.Table{table},
 		Goals: []result.Goal{
-			goal("in total at most 1.2 × one alone", times(ratio), ratio <= 1.2),
-			goal("p99 of the others at most 1 s after the work's end", seconds(ours.p99()), ours.p99() <= time.Second),
-			goal("none fails", fmt.Sprintf("%d of %d", ours.failed, s.processes), ours.failed == 0),
+			goal("in total at most 1.2 × a single process", times(ratio), ratio <= 1.2),
+			goal("p99 of the others at most 1 s after the last migration", seconds(own.p99()), own.p99() <= time.Second),
+			goal("none fails", fmt.Sprintf("%d of %d", own.failed, s.processes), own.failed == 0),
 		},
 	}
 }
@@ -56,15 +56,15 @@ func (c crowd) p99() time.Duration {
 	return c.late[int(math.Ceil(0.99*float64(len(c.late))))-1]
 }
 
-// flock runs one process, and then many on another database.
-func flock(t *testing.T, tl *tool, s scale) (c crowd) {
+// runMany runs one process, and then many on another database.
+func runMany(t *testing.T, tl *tool, s scale) (c crowd) {
 	dir := tl.folder(t, working(s.work))
 	c.alone = must(t, tl.up(dir, pgtest.New(t))).wall
 	d := pgtest.New(t)
 	type end struct {
 		start, at time.Time
 		code      int
-		said      string
+		output    string
 	}
 	ends := make(chan end)
 	first := time.Now()
@@ -72,15 +72,15 @@ func flock(t *testing.T, tl *tool, s scale) (c crowd) {
 		go func() {
 			cmd := tl.up(dir, d)
 			start := time.Now()
-			said, _ := cmd.CombinedOutput()
-			ends <- end{start, time.Now(), cmd.ProcessState.ExitCode(), string(said)}
+			output, _ := cmd.CombinedOutput()
+			ends <- end{start, time.Now(), cmd.ProcessState.ExitCode(), string(output)}
 		}()
 	}
 	var all []end
 	for range s.processes {
 		e := <-ends
 		if e.code != 0 {
-			c.failed, c.why = c.failed+1, sample{said: e.said}.lastLine()
+			c.failed, c.why = c.failed+1, sample{output: e.output}.lastLine()
 		}
 		c.together = max(c.together, e.at.Sub(first))
 		all = append(all, e)
@@ -96,7 +96,7 @@ func flock(t *testing.T, tl *tool, s scale) (c crowd) {
 	return c
 }
 
-// working are migrations that take a time together, and the last of which says when.
+// working returns migrations with a total duration. They log when they run.
 func working(total time.Duration) []migration {
 	const n = 20
 	out := []migration{{up: "CREATE TABLE bench_done (step int, at timestamptz DEFAULT clock_timestamp());\n", down: "DROP TABLE bench_done;\n"}}
@@ -109,11 +109,11 @@ func working(total time.Duration) []migration {
 	return out
 }
 
-// finished is when the last migration was: server and client have one clock.
+// finished returns the time of the last migration. Server and client have the same clock.
 func finished(t *testing.T, d *pgtest.Database) time.Time {
 	t.Helper()
 	text := d.Value(t, "SELECT extract(epoch FROM max(at)) FROM bench_done WHERE step = 19")
 	at, err := strconv.ParseFloat(text, 64)
-	require.NoError(t, err, "nobody has done the work: %q", text)
+	require.NoError(t, err, "no migration has run: %q", text)
 	return time.Unix(0, int64(at*1e9))
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// figures take what result.Names promises. They run one after the other, and
-// nothing else with them: they share the machine with what they measure.
+// figures has the function of each figure of result.Names. They run one after the other, because they
+// share the machine.
 var figures = map[string]func(t *testing.T, s scale) result.Figure{
 	"apply":           apply,
 	"nothing-pending": nothingPending,
@@ -32,9 +32,9 @@ var figures = map[string]func(t *testing.T, s scale) result.Figure{
 
 func TestFigures(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds other people's tools")
+		t.Skip("builds other tools")
 	}
-	require.NoError(t, restrain(0)) // what the server has, the tools shall not
+	require.NoError(t, limitMemory(0)) // the limit is only for the server
 	require.Len(t, figures, len(result.Names))
 	if *only != "" {
 		require.Containsf(t, figures, *only, "-figure: there are %s", strings.Join(result.Names, ", "))
@@ -56,7 +56,7 @@ func TestFigures(t *testing.T) {
 				f.Tools = versions(t)
 			}
 			require.NotEmpty(t, f.Goals)
-			require.False(t, t.Failed(), "a figure of which a part has failed is none")
+			require.False(t, t.Failed(), "a part of the figure has failed")
 			require.NoError(t, result.Save(dir, f))
 			for _, g := range f.Goals {
 				t.Logf("%s: %s (met: %t)", g.Goal, g.Value, g.Met)
@@ -69,11 +69,11 @@ func machine(t *testing.T) result.Machine {
 	t.Helper()
 	return result.Machine{
 		Cores: runtime.NumCPU(), Processor: field(t, "/proc/cpuinfo", "model name"), Memory: field(t, "/proc/meminfo", "MemTotal") + " of memory",
-		Kernel: said(t, "uname", "-r"), Go: runtime.Version(), PostgreSQL: pgtest.New(t).Value(t, "SHOW server_version"),
+		Kernel: commandOutput(t, "uname", "-r"), Go: runtime.Version(), PostgreSQL: pgtest.New(t).Value(t, "SHOW server_version"),
 	}
 }
 
-// field is the value of the first line "name : value" of a file.
+// field returns the value of the first line "name : value" of a file.
 func field(t *testing.T, path, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -86,8 +86,8 @@ func field(t *testing.T, path, name string) string {
 	return "unknown"
 }
 
-// said is the last line that a command prints, on either stream.
-func said(t *testing.T, name string, args ...string) string {
+// commandOutput returns the last line that a command prints to either stream.
+func commandOutput(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	text, err := exec.Command(name, args...).CombinedOutput()
 	require.NoErrorf(t, err, "%s: %s", name, text)
@@ -104,8 +104,8 @@ func versions(t *testing.T) []result.Tool {
 	return out
 }
 
-// TestEveryFigureIsKnown: what the page may hold and what can be taken are the same.
-func TestEveryFigureIsKnown(t *testing.T) {
+// TestFigures_Names_AreInPage checks that each figure is in result.Names.
+func TestFigures_Names_AreInPage(t *testing.T) {
 	for name := range figures {
 		require.True(t, slices.Contains(result.Names, name), name)
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// image is what a node has to pull, and how long a program takes until the server hears of it.
+// image measures the size of an image, and the time from a program's start to its first byte to the server.
 func image(t *testing.T, s scale) result.Figure {
 	table := result.Table{Title: "In brackets, times shiplock's", Header: []string{"tool", "unpacked", "compressed", "start to first byte"}}
 	unpacked, packed, start := map[string]int64{}, map[string]int64{}, starts(t, s)
@@ -29,22 +29,22 @@ func image(t *testing.T, s scale) result.Figure {
 		table.Rows = append(table.Rows, []string{tl.name, cell(unpacked[tl.name], unpacked["shiplock"], megabytes),
 			cell(packed[tl.name], packed["shiplock"], megabytes), cell(start[tl.name], start["shiplock"], seconds)})
 	}
-	least, who := fastest(t, packed)
-	size := goal("the smallest of all, compressed", fmt.Sprintf("%s is the smallest peer, %s", who, times(float64(least)/float64(packed["shiplock"]))), packed["shiplock"] < least)
+	least, name := fastest(t, packed)
+	size := goal("the smallest of all, compressed", fmt.Sprintf("%s is the smallest of the other tools, %s", name, times(float64(least)/float64(packed["shiplock"]))), packed["shiplock"] < least)
 	if !size.Met {
-		size.Note = "shiplock holds PostgreSQL's own parser, by which it knows what cannot run in a transaction, where a statement ends and which one has failed; and an HTTP client with TLS, by which it tells webhooks, a Pushgateway and Kubernetes how a release ended. No peer has either"
+		size.Note = "shiplock includes PostgreSQL's parser, which finds statements that cannot run in a transaction, the end of each statement and the one that failed. It also includes an HTTP client with TLS for notifications. No other tool has either"
 	}
 	return result.Figure{
-		Title: "The image, and its start",
-		How: fmt.Sprintf("Each program by itself with the same certificates, as an image from scratch would hold it (tar, and gzip -9 of that); peers are built with their drivers for PostgreSQL alone. "+
-			"Start: from the start of the process to the first byte that a listener on loopback gets, with one migration in the source, "+
-			"the median of %d in turn", s.starts),
+		Title: "Image size and start",
+		How: fmt.Sprintf("Each program with the same certificates, as in an image from scratch (tar, and gzip -9 of that). The other tools are built with only their PostgreSQL drivers. "+
+			"Start: from the start of the process to the first byte that a listener on loopback gets, with one migration in the source. "+
+			"The median of %d runs in turn", s.starts),
 		Tables: []result.Table{table},
 		Goals:  []result.Goal{size, goal("start to first byte at most 15 ms", seconds(start["shiplock"]), start["shiplock"] <= 15*time.Millisecond)},
 	}
 }
 
-// sizes are those of a layer that holds the program and the certificates.
+// sizes returns the sizes of a layer with the program and the certificates.
 func sizes(t *testing.T, path string) (unpacked, packed int64) {
 	t.Helper()
 	var plain, small bytes.Buffer
@@ -52,7 +52,7 @@ func sizes(t *testing.T, path string) (unpacked, packed int64) {
 	require.NoError(t, err)
 	layer := tar.NewWriter(&plain)
 	stripped := filepath.Join(t.TempDir(), "program")
-	require.NoError(t, exec.Command("strip", "-o", stripped, path).Run(), "some are built with their symbols")
+	require.NoError(t, exec.Command("strip", "-o", stripped, path).Run(), "strip removes the symbols")
 	for _, file := range []string{stripped, filepath.Join(binaries.dir, "ca-certificates.crt")} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -67,7 +67,7 @@ func sizes(t *testing.T, path string) (unpacked, packed int64) {
 	return int64(plain.Len()), int64(small.Len())
 }
 
-// starts is the median time from the start of each program to its first byte.
+// starts returns the median time from the start of each program to its first byte.
 func starts(t *testing.T, s scale) map[string]time.Duration {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -92,8 +92,8 @@ func starts(t *testing.T, s scale) map[string]time.Duration {
 // firstByte starts a program, waits until it has sent something, and ends it.
 func firstByte(t *testing.T, l net.Listener, cmd *exec.Cmd) time.Duration {
 	t.Helper()
-	var said strings.Builder
-	cmd.Stderr = &said
+	var output strings.Builder
+	cmd.Stderr = &output
 	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(30*time.Second)))
 	start := time.Now()
 	require.NoError(t, cmd.Start())
@@ -104,7 +104,7 @@ func firstByte(t *testing.T, l net.Listener, cmd *exec.Cmd) time.Duration {
 	took := time.Since(start)
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
-	require.NoErrorf(t, err, "%s: %s", cmd, said.String())
+	require.NoErrorf(t, err, "%s: %s", cmd, output.String())
 	require.NoError(t, conn.Close())
 	return took
 }

@@ -18,10 +18,10 @@ const (
 	think   = 10 * time.Millisecond // a client's pause between two queries
 	bucket  = 100 * time.Millisecond
 	warmUp  = 500 * time.Millisecond
-	after   = time.Second // how long the load goes on when the tool is done
+	after   = time.Second // how long the load continues after the tool's end
 )
 
-// latency is how long queries took: for each bucket of time the longest that was under way.
+// A latency has the duration of queries: for each bucket of time, the longest running query.
 type latency struct {
 	mu      sync.Mutex
 	start   time.Time
@@ -29,7 +29,7 @@ type latency struct {
 	longest time.Duration
 }
 
-func (l *latency) note(began time.Time, took time.Duration) {
+func (l *latency) record(began time.Time, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := int(began.Sub(l.start) / bucket); i <= int((began.Sub(l.start)+took)/bucket); i++ {
@@ -38,7 +38,7 @@ func (l *latency) note(began time.Time, took time.Duration) {
 	l.longest = max(l.longest, took)
 }
 
-// points are for a plot: seconds, and milliseconds.
+// points returns the points of a plot: seconds, and milliseconds.
 func (l *latency) points() [][2]float64 {
 	var out [][2]float64
 	last := 0
@@ -53,7 +53,7 @@ func (l *latency) points() [][2]float64 {
 	return out
 }
 
-// load is an application's: clients that read and write single rows.
+// A load is an application's load: clients that read and write single rows.
 type load struct {
 	latency
 	cancel context.CancelFunc
@@ -88,15 +88,15 @@ func startLoad(t *testing.T, d *pgtest.Database) *load {
 					l.errs <- err
 					return
 				}
-				l.note(began, time.Since(began))
-				time.Sleep(think) // it is the load
+				l.record(began, time.Since(began))
+				time.Sleep(think) // part of the load
 			}
 		})
 	}
 	return l
 }
 
-// warm waits until the clients are at work, and forgets how long their first queries took.
+// warm waits until the clients run, and discards the duration of their first queries.
 func (l *load) warm(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -109,7 +109,7 @@ func (l *load) warm(t *testing.T) {
 	l.longest = 0
 }
 
-// stop ends the load; an application's query that failed fails the figure.
+// stop ends the load. It fails the test if a query failed.
 func (l *load) stop(t *testing.T) *latency {
 	t.Helper()
 	l.cancel()

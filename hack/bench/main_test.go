@@ -13,31 +13,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/shiplock/shiplock/hack/bench/result"
-	_ "github.com/shiplock/shiplock/internal/cli" // so that go test does not take an old result for that of a changed program
+	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
 var (
-	out       = flag.String("out", "", "folder to write the raw results to; without it all is run with tiny numbers and thrown away")
-	short     = flag.Bool("short-run", false, "small numbers: minutes in place of hours")
-	only      = flag.String("figure", "", "take this one only: "+strings.Join(result.Names, ", "))
-	inCluster = flag.Bool("cluster", false, "also take the figures that need a cluster")
+	out       = flag.String("out", "", "folder to write the raw results to; if empty, runs with small numbers and discards the results")
+	short     = flag.Bool("short-run", false, "run with small numbers, in minutes instead of hours")
+	only      = flag.String("figure", "", "run only this figure: "+strings.Join(result.Names, ", "))
+	inCluster = flag.Bool("cluster", false, "also run the figures that need a cluster")
 )
 
-// binaries are the programs built for this run, and the one that measures them.
+// binaries are the paths of the migrator and of the program that measures.
 var binaries struct{ dir, migrator, measure string }
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() {
-		pgtest.Main(m) // nothing is measured, so no binary is needed
+		pgtest.Main(m) // the short tests need no binary
 	}
 	dir, err := os.MkdirTemp("", "bench")
 	if err == nil && *out != "" {
-		err = os.Setenv("TMPDIR", os.TempDir()) // pgtest would take memory for the server's data; a figure is of a disk
+		err = os.Setenv("TMPDIR", os.TempDir()) // otherwise pgtest stores the server's data in memory instead of on disk
 	}
 	if err == nil {
-		err = errors.Join(build(dir), restrain(serverMemory))
+		err = errors.Join(build(dir), limitMemory(serverMemory))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -46,27 +46,26 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, dir, dir+".lock")
 }
 
-// build makes the migrator as its image has it, and measure.
+// build builds the migrator in the same way as its image, and measure.
 func build(dir string) error {
 	binaries.dir, binaries.migrator, binaries.measure = dir, filepath.Join(dir, "migrator"), filepath.Join(dir, "measure")
 	migrator := exec.Command(filepath.Join("..", "image.sh"))
 	migrator.Env = append(os.Environ(), "OUT="+dir)
 	for _, cmd := range []*exec.Cmd{migrator, exec.Command("cc", "-O2", "-Wall", "-o", binaries.measure, filepath.Join("measure", "measure.c"))} {
-		if said, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", cmd, err, said)
+		if output, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", cmd, err, output)
 		}
 	}
 	return nil
 }
 
-// serverMemory is how much a server's process may have: it keeps the trees of all
-// statements that come in one message, a hundred times a text's size, and would take
-// the machine with it.
+// serverMemory is the memory limit of a server process. The parse trees of all statements of a message
+// need a hundred times the size of the text, and could exhaust the machine's memory.
 const serverMemory = 8 << 30
 
-// restrain bounds the memory of this process, and of those that it starts from now
-// on; 0 is no bound.
-func restrain(bytes uint64) error {
+// limitMemory limits the memory of this process and of its future child processes; 0 removes the
+// limit.
+func limitMemory(bytes uint64) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_AS, &limit); err != nil {
 		return err

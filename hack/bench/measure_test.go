@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sample is what one run of a program took.
+// A sample is the measurement of one run of a program.
 type sample struct {
 	wall, cpu time.Duration
-	memory    int64 // bytes, the peak of what was resident
+	memory    int64 // bytes, peak resident
 	code      int
-	said      string // both streams
+	output    string // both streams
 }
 
 // run measures a program from its start to its end.
@@ -30,32 +30,32 @@ func run(t *testing.T, cmd *exec.Cmd) sample {
 	defer r.Close()
 	measured := exec.Command(binaries.measure, append([]string{cmd.Path}, cmd.Args[1:]...)...)
 	measured.Env, measured.Dir, measured.ExtraFiles = cmd.Env, cmd.Dir, []*os.File{w}
-	var said bytes.Buffer
-	measured.Stdout, measured.Stderr = &said, &said
+	var output bytes.Buffer
+	measured.Stdout, measured.Stderr = &output, &output
 	err = measured.Run()
 	require.NoError(t, w.Close())
-	require.NoErrorf(t, err, "%s: %s", cmd, said.String())
+	require.NoErrorf(t, err, "%s: %s", cmd, output.String())
 	line, err := io.ReadAll(r)
 	require.NoError(t, err)
 	var wall, user, system, kilobytes int64
-	s := sample{said: said.String()}
+	s := sample{output: output.String()}
 	_, err = fmt.Sscan(string(line), &wall, &user, &system, &kilobytes, &s.code)
 	require.NoErrorf(t, err, "%q", line)
 	s.wall, s.cpu, s.memory = time.Duration(wall)*time.Microsecond, time.Duration(user+system)*time.Microsecond, kilobytes<<10
 	return s
 }
 
-// must is run for a program that has to succeed.
+// must runs a program that must succeed.
 func must(t *testing.T, cmd *exec.Cmd) sample {
 	t.Helper()
 	s := run(t, cmd)
-	require.Zerof(t, s.code, "%s: %s", cmd, s.said)
+	require.Zerof(t, s.code, "%s: %s", cmd, s.output)
 	return s
 }
 
-// lastLine is the end of what a program said, for a table's cell.
+// lastLine returns the last line of a program's output, for a table's cell.
 func (s sample) lastLine() string {
-	lines := strings.Split(strings.TrimSpace(s.said), "\n")
+	lines := strings.Split(strings.TrimSpace(s.output), "\n")
 	line := strings.NewReplacer("|", "/", "`", "'").Replace(lines[len(lines)-1])
 	if len(line) > 120 {
 		line = line[:120] + "…"
@@ -63,7 +63,7 @@ func (s sample) lastLine() string {
 	return line
 }
 
-// median of a measure of several samples.
+// median returns the median of a value of several samples.
 func median[T, V any](samples []T, of func(T) V, less func(a, b V) int) V {
 	var all []V
 	for _, s := range samples {
@@ -95,7 +95,7 @@ func compare[T int | int64 | time.Duration | float64](a, b T) int {
 	return 0
 }
 
-// cell is a value with its ratio to the one that is compared with, as tables have it.
+// cell returns a value with its ratio to a base value, for a table's cell.
 func cell[T int64 | time.Duration](v, base T, show func(T) string) string {
 	if base == 0 {
 		return show(v)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the page and the plots of docs/benchmarks from the raw results there; measures nothing.
+# Writes the page and the plots of docs/benchmarks from its raw results.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 go run ./hack/bench/page docs/benchmarks

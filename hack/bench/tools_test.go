@@ -14,30 +14,30 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// migration is one in no tool's format.
+// A migration is a migration in no specific format.
 type migration struct {
 	up, down string
-	// alone is one whose statement refuses a transaction.
+	// alone reports whether the statement cannot run in a transaction.
 	alone bool
 }
 
-// tool is a migrator's command line.
+// A tool is a migration tool's command line.
 type tool struct {
 	name, version, path string
-	// write puts a migration into the tool's own format: file names and contents.
+	// write returns the files of a migration in the tool's format, by name.
 	write func(version int, m migration) map[string]string
-	// command starts it on the migrations of a folder.
+	// command returns the command that applies the migrations of a folder.
 	command func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd
-	// remembers says that it knows what it has applied; psql does not.
-	remembers bool
+	// hasVersionTable reports whether the tool records applied migrations; psql does not.
+	hasVersionTable bool
 }
 
 func (tl *tool) up(dir string, d *pgtest.Database) *exec.Cmd { return tl.command(tl, dir, d) }
 
-// folder writes migrations in the tool's format.
+// folder writes migrations in the tool's format and returns their folder.
 func (tl *tool) folder(t *testing.T, all []migration) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", tl.name) // a test's own may have a "#" in its name, which ends golang-migrate's path
+	dir, err := os.MkdirTemp("", tl.name) // the name of t.TempDir may have a "#", which ends golang-migrate's path
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	tl.add(t, dir, all, 1)
@@ -53,23 +53,23 @@ func (tl *tool) add(t *testing.T, dir string, all []migration, first int) {
 	}
 }
 
-// tools are all that are compared, ours first.
+// tools returns all compared tools, Shiplock first.
 var tools = func() func(t *testing.T) []*tool {
 	var once sync.Once
 	var all []*tool
 	return func(t *testing.T) []*tool {
 		once.Do(func() { all = []*tool{shiplock(t), golangMigrate(t), goose(t), tern(t), psql(t)} })
-		require.Len(t, all, 5, "what was wrong with one of them was told before")
+		require.Len(t, all, 5, "an earlier test has the error of a tool")
 		return all
 	}
 }()
 
-// peers are those with a memory, ours first.
+// peers returns the tools with a version table, Shiplock first.
 func peers(t *testing.T) []*tool { return tools(t)[:4] }
 
 func shiplock(t *testing.T) *tool {
 	return &tool{
-		name: "shiplock", version: strings.Fields(said(t, binaries.migrator, "version"))[1], path: binaries.migrator, write: twoFiles, remembers: true,
+		name: "shiplock", version: strings.Fields(commandOutput(t, binaries.migrator, "version"))[1], path: binaries.migrator, write: twoFiles, hasVersionTable: true,
 		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
 			cmd := exec.Command(tl.path, "up", "--source", dir)
 			cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL())
@@ -79,9 +79,9 @@ func shiplock(t *testing.T) *tool {
 }
 
 func golangMigrate(t *testing.T) *tool {
-	path := installed(t, "golang-migrate")
+	path := toolPath(t, "golang-migrate")
 	return &tool{
-		name: "golang-migrate", version: said(t, path, "-version"), path: path, write: twoFiles, remembers: true,
+		name: "golang-migrate", version: commandOutput(t, path, "-version"), path: path, write: twoFiles, hasVersionTable: true,
 		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
 			return exec.Command(tl.path, "-path", dir, "-database", d.URL(), "up")
 		},
@@ -89,9 +89,9 @@ func golangMigrate(t *testing.T) *tool {
 }
 
 func goose(t *testing.T) *tool {
-	path := installed(t, "goose")
+	path := toolPath(t, "goose")
 	return &tool{
-		name: "goose", version: strings.TrimPrefix(said(t, path, "-version"), "goose version: "), path: path, remembers: true,
+		name: "goose", version: strings.TrimPrefix(commandOutput(t, path, "-version"), "goose version: "), path: path, hasVersionTable: true,
 		write: func(version int, m migration) map[string]string {
 			head := ""
 			if m.alone {
@@ -106,9 +106,9 @@ func goose(t *testing.T) *tool {
 }
 
 func tern(t *testing.T) *tool {
-	path := installed(t, "tern")
+	path := toolPath(t, "tern")
 	return &tool{
-		name: "tern", version: strings.TrimPrefix(said(t, path, "version"), "tern "), path: path, remembers: true,
+		name: "tern", version: strings.TrimPrefix(commandOutput(t, path, "version"), "tern "), path: path, hasVersionTable: true,
 		write: func(version int, m migration) map[string]string {
 			head := ""
 			if m.alone {
@@ -122,13 +122,13 @@ func tern(t *testing.T) *tool {
 	}
 }
 
-// psql, one process that reads all files with one transaction each, is the server's
-// own limit: no version table, no journal, no lock.
+// psql returns psql as a tool: one process that runs each file in a transaction, without version table,
+// history or lock. It shows the server's own limit.
 func psql(t *testing.T) *tool {
 	path, err := exec.LookPath("psql")
 	require.NoError(t, err, "on Debian: apt-get install postgresql-client")
 	return &tool{
-		name: "psql", version: strings.Fields(said(t, path, "--version"))[2], path: path,
+		name: "psql", version: strings.Fields(commandOutput(t, path, "--version"))[2], path: path,
 		write: func(version int, m migration) map[string]string {
 			text := "BEGIN;\n" + m.up + "COMMIT;\n"
 			if m.alone {
@@ -137,7 +137,7 @@ func psql(t *testing.T) *tool {
 			return map[string]string{fmt.Sprintf("%05d_x.sql", version): text}
 		},
 		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
-			files, _ := filepath.Glob(filepath.Join(dir, "*.sql")) // its pattern is sound
+			files, _ := filepath.Glob(filepath.Join(dir, "*.sql")) // the pattern is valid
 			args := []string{"--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"}
 			for _, f := range files {
 				args = append(args, "-f", f)
@@ -153,12 +153,12 @@ func twoFiles(version int, m migration) map[string]string {
 	return map[string]string{fmt.Sprintf("%05d_x.up.sql", version): m.up, fmt.Sprintf("%05d_x.down.sql", version): m.down}
 }
 
-func installed(t *testing.T, name string) string {
+func toolPath(t *testing.T, name string) string {
 	t.Helper()
-	return said(t, filepath.Join("..", "tools", "install.sh"), name)
+	return commandOutput(t, filepath.Join("..", "tools", "install.sh"), name)
 }
 
-// small are n migrations, each of one small table, as teams have them after some years.
+// small returns n migrations of one small table each.
 func small(n int) []migration {
 	var out []migration
 	for i := range n {
@@ -170,8 +170,8 @@ func small(n int) []migration {
 	return out
 }
 
-// there looks whether the tables of small are, and empties the database's schema for the next tool.
-func there(t *testing.T, d *pgtest.Database, n int, who string) {
+// checkTables checks that the tables of small exist.
+func checkTables(t *testing.T, d *pgtest.Database, n int, tool string) {
 	t.Helper()
-	require.Equal(t, fmt.Sprint(n), d.Value(t, `SELECT count(*) FROM pg_class WHERE relname LIKE 'bench\_%' AND relkind = 'r'`), who)
+	require.Equal(t, fmt.Sprint(n), d.Value(t, `SELECT count(*) FROM pg_class WHERE relname LIKE 'bench\_%' AND relkind = 'r'`), tool)
 }

@@ -31,14 +31,17 @@ func write(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(page(figures)), 0o644)
 }
 
-const head = `# Side by side
+const head = `# Benchmarks
 
 <!-- Written by ` + "`make bench`" + ` from raw/*.json. -->
 
-Every tool is a real process of its own program, run in turn with the others on the same server, on the same migrations in its own
-format; after each run it is looked whether all tables are there. ` + "`make bench`" + ` does it all, ` + "`make bench FIGURE=name`" + ` one figure,
-` + "`make bench SHORT=yes`" + ` all with small numbers in minutes, ` + "`make bench CLUSTER=yes`" + ` those that need a cluster, too. What counts are
-ratios: seconds are this machine's.
+Each tool runs as its own program, in turn with the others, on the same server and with the same migrations in its own format. After
+each run, the benchmark checks that all tables exist. Compare the ratios: the seconds depend on the machine.
+
+- ` + "`make bench`" + ` runs all figures that need no cluster.
+- ` + "`make bench FIGURE=name`" + ` runs one figure.
+- ` + "`make bench SHORT=yes`" + ` runs them with small numbers, in minutes.
+- ` + "`make bench CLUSTER=yes`" + ` also runs those that need a cluster.
 
 `
 
@@ -46,7 +49,7 @@ func page(figures []result.Figure) string {
 	var out strings.Builder
 	out.WriteString(head)
 	if len(figures) == 0 {
-		out.WriteString("No figure has been taken yet.\n")
+		out.WriteString("No results yet.\n")
 		return out.String()
 	}
 	summary(&out, figures)
@@ -56,7 +59,7 @@ func page(figures []result.Figure) string {
 	return out.String()
 }
 
-// summary is all goals in one table.
+// summary writes a table of all goals.
 func summary(out *strings.Builder, figures []result.Figure) {
 	table := result.Table{Header: []string{"figure", "goal", "measured", "met"}}
 	for _, f := range figures {
@@ -81,11 +84,11 @@ func met(f result.Figure, g result.Goal) string {
 func figure(out *strings.Builder, f result.Figure) {
 	fmt.Fprintf(out, "## %s\n\n%s. %s.\n\n", f.Name, f.Title, f.How)
 	if f.Short {
-		out.WriteString("**A short run with small numbers: it shows that the harness works, and no more.**\n\n")
+		out.WriteString("**A short run with small numbers, which only tests the benchmark.**\n\n")
 	}
 	for _, g := range f.Goals {
 		if g.Note != "" {
-			fmt.Fprintf(out, "Of the goal \"%s\" (%s): %s.\n\n", g.Goal, g.Value, g.Note)
+			fmt.Fprintf(out, "Goal \"%s\", measured: %s. %s%s.\n\n", g.Goal, g.Value, strings.ToUpper(g.Note[:1]), g.Note[1:])
 		}
 	}
 	for _, t := range f.Tables {
@@ -97,7 +100,7 @@ func figure(out *strings.Builder, f result.Figure) {
 	fmt.Fprintf(out, "`make bench FIGURE=%s`, %s, in %s, on %s.%s\n\n", f.Name, f.Taken, f.Took, f.Machine, versions(f.Tools))
 }
 
-// versions is a sentence after another, or nothing.
+// versions returns the tools' versions as a sentence with a leading blank, or "".
 func versions(tools []result.Tool) string {
 	if len(tools) == 0 {
 		return ""

@@ -13,13 +13,13 @@ import (
 
 const benchmarks = "../../../docs/benchmarks"
 
-// TestThePageIsOfTheRawResults: nobody has written a figure by hand, and no plot is missing.
-func TestThePageIsOfTheRawResults(t *testing.T) {
+// TestPage_RawResults_MatchREADME checks that the page has the raw results, and that no plot is missing.
+func TestPage_RawResults_MatchREADME(t *testing.T) {
 	figures, err := result.Load(filepath.Join(benchmarks, "raw"), result.Names)
 	require.NoError(t, err)
 	text, err := os.ReadFile(filepath.Join(benchmarks, "README.md"))
 	require.NoError(t, err)
-	assert.Equal(t, page(figures), string(text), "hack/bench/page.sh writes it anew")
+	assert.Equal(t, page(figures), string(text), "hack/bench/page.sh writes it")
 	for _, f := range figures {
 		for _, p := range f.Plots {
 			_, err := os.Stat(filepath.Join(benchmarks, p.Name+".svg"))
@@ -28,7 +28,7 @@ func TestThePageIsOfTheRawResults(t *testing.T) {
 	}
 }
 
-func TestPage(t *testing.T) {
+func TestWrite_Figures_HaveSections(t *testing.T) {
 	dir := t.TempDir()
 	raw := filepath.Join(dir, "raw")
 	for _, f := range []result.Figure{
@@ -45,7 +45,7 @@ func TestPage(t *testing.T) {
 	require.NoError(t, err)
 	for _, want := range []string{
 		"| [apply](#apply) | fast | very | yes (short run) |\n| [memory](#memory) | at most 1 MB | 2 MB | **no** |\n",
-		"## memory\n\nMemory. How it is done.\n", `Of the goal "at most 1 MB" (2 MB): It cannot be met because of reasons.`,
+		"## memory\n\nMemory. How it is done.\n", `Goal "at most 1 MB", measured: 2 MB. It cannot be met because of reasons.`,
 		"**A table**\n\n| x | y |\n| --- | --- |\n| 1 | 2 |\n", "![A picture](picture.svg)", "`make bench FIGURE=memory`, 2026-01-02, in 3s, on ", " a 1.\n",
 	} {
 		assert.Contains(t, string(text), want)

@@ -1,5 +1,5 @@
-// Command plot draws the plots of the benchmarks' raw results as SVG. It is a
-// module of its own: what draws is no dependency of what migrates.
+// Command plot draws the plots of the benchmarks' raw results as SVG. It is a separate module, so
+// that its dependencies are not the migrator's.
 //
 //	cd hack/bench/plot && go run . ../../../docs/benchmarks
 package main
@@ -18,7 +18,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// picture is a result's plot; package result of the main module writes it.
+// A picture is the plot of a result, as written by package result of the main module.
 type picture struct {
 	Name   string `json:"name"`
 	Title  string `json:"title"`
@@ -71,7 +71,7 @@ func all(dir string) error {
 func (p picture) draw(path string) error {
 	out := plot.New()
 	out.Title.Text, out.X.Label.Text, out.Y.Label.Text = p.Title, p.X, p.Y
-	out.BackgroundColor = color.White // a page may be dark
+	out.BackgroundColor = color.White // for pages with a dark background
 	out.Legend.Top, out.Legend.Left = true, true
 	out.Add(plotter.NewGrid())
 	for i, s := range p.Series {
@@ -96,16 +96,16 @@ func (p picture) draw(path string) error {
 	if p.LogY {
 		out.Y.Scale, out.Y.Tick.Marker = plot.LogScale{}, decades{}
 	}
-	const room = 0.35 // for the legend
+	const margin = 0.35 // for the legend
 	if p.LogY {
-		out.Y.Max *= math.Pow(out.Y.Max/out.Y.Min, room)
+		out.Y.Max *= math.Pow(out.Y.Max/out.Y.Min, margin)
 	} else {
-		out.Y.Max += room * (out.Y.Max - out.Y.Min)
+		out.Y.Max += margin * (out.Y.Max - out.Y.Min)
 	}
 	return out.Save(18*vg.Centimeter, 10*vg.Centimeter, path)
 }
 
-// points are a line's, with what a logarithm cannot show at the least that it can.
+// points returns the points of a line. On a logarithmic axis, values below the minimum become the minimum.
 func (p picture) points(from [][2]float64) plotter.XYs {
 	const least = 0.01
 	out := make(plotter.XYs, len(from))
@@ -121,7 +121,7 @@ func (p picture) points(from [][2]float64) plotter.XYs {
 	return out
 }
 
-// palette is Okabe and Ito's, which people with any colour vision can tell apart.
+// palette is the palette of Okabe and Ito, which is accessible with color vision deficiency.
 var palette = []color.Color{
 	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255},
 	color.RGBA{204, 121, 167, 255}, color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255},

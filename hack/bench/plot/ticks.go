@@ -8,10 +8,10 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// fewPoints is up to how many places of measurement are the ticks of an axis.
+// fewPoints is the maximum number of x values that are the ticks of an axis.
 const fewPoints = 10
 
-// places are ticks where something was measured; nil where that is nearly everywhere.
+// places returns ticks at the x values, or nil if there are too many.
 func (p picture) places() plot.Ticker {
 	var at []float64
 	for _, s := range p.Series {
@@ -31,11 +31,11 @@ func (p picture) places() plot.Ticker {
 	return ticks
 }
 
-// decades are the ticks of a logarithmic axis: each 1, 2 and 5 has its number where
-// there are few, else each power of ten.
+// decades are the ticks of a logarithmic axis. Each power of ten has a label, and on a short axis also
+// its double and its fivefold.
 type decades struct{}
 
-// Ticks is part of plot.Ticker.
+// Ticks implements plot.Ticker.
 func (decades) Ticks(low, high float64) []plot.Tick {
 	const few = 2.5 // powers of ten
 	all := math.Log10(high/low) < few

@@ -1,5 +1,5 @@
-// Package result is what a benchmark leaves: a file of JSON a figure, from which
-// the page and the plots are made, again and without another run.
+// Package result reads and writes the results of benchmarks: a JSON file for each figure, from which
+// the page and the plots are generated.
 package result
 
 import (
@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// Figure is one comparison.
+// A Figure is a comparison of tools.
 type Figure struct {
 	Name  string `json:"name"` // as in make bench FIGURE=name
 	Title string `json:"title"`
-	How   string `json:"how"` // in a sentence or two, with the numbers it was taken with
-	// Short says that it was taken with small numbers, to see that all works; it is no measurement.
+	How   string `json:"how"` // the method, with its numbers
+	// Short reports whether the numbers are small. Such a figure is a test and not a measurement.
 	Short   bool    `json:"short"`
-	Taken   string  `json:"taken"` // the day
+	Taken   string  `json:"taken"` // the date
 	Took    string  `json:"took"`
 	Machine Machine `json:"machine"`
 	Tools   []Tool  `json:"tools"`
@@ -27,7 +27,7 @@ type Figure struct {
 	Plots   []Plot  `json:"plots,omitempty"`
 }
 
-// Machine is where a figure was taken.
+// A Machine describes the machine of a figure.
 type Machine struct {
 	Cores      int    `json:"cores"`
 	Processor  string `json:"processor"`
@@ -41,25 +41,25 @@ func (m Machine) String() string {
 	return fmt.Sprintf("%d cores of %s, %s, Linux %s, PostgreSQL %s, %s", m.Cores, m.Processor, m.Memory, m.Kernel, m.PostgreSQL, m.Go)
 }
 
-// Tool is one of those compared.
+// A Tool is a compared tool.
 type Tool struct{ Name, Version string }
 
-// Goal is what a figure is held against.
+// A Goal is a limit for a figure.
 type Goal struct {
 	Goal  string `json:"goal"`
 	Value string `json:"value"`
 	Met   bool   `json:"met"`
-	Note  string `json:"note,omitempty"` // why it is not met, or cannot be
+	Note  string `json:"note,omitempty"` // the reason if it is not met
 }
 
-// Table is a table of the page; the first column are the tools, or what grows.
+// A Table is a table of the page. Its first column has the tools or the parameter.
 type Table struct {
 	Title  string     `json:"title,omitempty"`
 	Header []string   `json:"header"`
 	Rows   [][]string `json:"rows"`
 }
 
-// Plot is a picture, a line a tool.
+// A Plot is a plot with a line for each tool.
 type Plot struct {
 	Name   string   `json:"name"` // of the file, without .svg
 	Title  string   `json:"title"`
@@ -70,7 +70,7 @@ type Plot struct {
 	Series []Series `json:"series"`
 }
 
-// Series is one line of a plot.
+// A Series is a line of a plot.
 type Series struct {
 	Name   string       `json:"name"`
 	Points [][2]float64 `json:"points"`
@@ -88,7 +88,7 @@ func Save(dir string, f Figure) error {
 	return os.WriteFile(filepath.Join(dir, f.Name+".json"), append(text, '\n'), 0o644)
 }
 
-// Load reads the figures of dir, in this order; those that are not there are left out.
+// Load returns the figures of dir, in this order, without missing ones.
 func Load(dir string, order []string) ([]Figure, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
@@ -113,5 +113,5 @@ func Load(dir string, order []string) ([]Figure, error) {
 	return out, nil
 }
 
-// Names are all figures that there are, in the order of the page.
+// Names are the names of all figures, in the order of the page.
 var Names = []string{"apply", "nothing-pending", "fifty", "application", "chaos", "memory", "image", "growth", "cluster-nothing", "cluster-fifty"}
