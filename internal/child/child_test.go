@@ -16,12 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// script is a command that runs a shell script in dir.
-func script(dir, text string) Command {
+// shellCommand returns a command that runs a shell script in dir.
+func shellCommand(dir, text string) Command {
 	return Command{Path: "/bin/sh", Args: []string{"sh", "-c", "cd " + dir + "\n" + text}, Grace: 10 * time.Second}
 }
 
-func TestRunTellsHowItEnded(t *testing.T) {
+func TestRun_ProgramExits_ReturnsExit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		text string
@@ -33,7 +33,7 @@ func TestRunTellsHowItEnded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			exit, err := Run(t.Context(), script(t.TempDir(), c.text))
+			exit, err := Run(t.Context(), shellCommand(t.TempDir(), c.text))
 			require.NoError(t, err)
 			exit.Took, exit.Last = 0, nil
 			assert.Equal(t, c.want, exit)
@@ -41,10 +41,10 @@ func TestRunTellsHowItEnded(t *testing.T) {
 	}
 }
 
-func TestOutputPassesUnchanged(t *testing.T) {
+func TestRun_Output_Unchanged(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr bytes.Buffer
-	c := script(t.TempDir(), `printf 'a\r\n\033[31mb\033[0m\0'; printf 'no newline' >&2; cat`)
+	c := shellCommand(t.TempDir(), `printf 'a\r\n\033[31mb\033[0m\0'; printf 'no newline' >&2; cat`)
 	in, feed, err := os.Pipe()
 	require.NoError(t, err)
 	c.Stdin, c.Stdout, c.Stderr = in, &stdout, &stderr
@@ -58,7 +58,7 @@ func TestOutputPassesUnchanged(t *testing.T) {
 	assert.ElementsMatch(t, []string{"a", "b\x00from stdin", "no newline"}, exit.Last)
 }
 
-func TestWhatDoesNotStart(t *testing.T) {
+func TestRun_CannotStart_ReturnsError(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "x")
 	require.NoError(t, os.WriteFile(file, []byte("\x7fno program"), 0o700))
@@ -68,7 +68,7 @@ func TestWhatDoesNotStart(t *testing.T) {
 
 var errStop = errors.New("stop")
 
-// stop runs a script and asks it to end once it has made the file "ready".
+// stop runs a script and stops it after it has created the file "ready".
 func stop(t *testing.T, dir string, c Command) Exit {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -89,11 +89,11 @@ func stop(t *testing.T, dir string, c Command) Exit {
 
 const forEver = "touch ready; while :; do sleep 0.02; done"
 
-func TestItIsAskedToEnd(t *testing.T) {
+func TestRun_ContextEnds_SendsSignal(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		dir := t.TempDir()
-		c := script(dir, "trap 'echo TERM; exit 0' TERM; trap 'echo INT; exit 0' INT\n"+forEver)
+		c := shellCommand(dir, "trap 'echo TERM; exit 0' TERM; trap 'echo INT; exit 0' INT\n"+forEver)
 		c.Signal = func(error) syscall.Signal { return sig }
 		exit := stop(t, dir, c)
 		assert.Zero(t, exit.Code)
@@ -102,7 +102,7 @@ func TestItIsAskedToEnd(t *testing.T) {
 	}
 }
 
-// gone waits until the process whose number stands in the file is no more.
+// gone waits until the process whose PID is in the file has ended.
 func gone(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -115,10 +115,10 @@ func gone(t *testing.T, file string) {
 	}, time.Minute, 10*time.Millisecond, "process %d still runs", pid)
 }
 
-func TestWhoDoesNotListenIsKilledWithAllHeStarted(t *testing.T) {
+func TestRun_SignalIgnored_KillsGroup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	c := script(dir, "trap '' TERM\n(echo $$ >pid; sh -c 'echo $$ >child; while :; do sleep 0.02; done') &\nwhile ! [ -s child ]; do sleep 0.02; done\n"+forEver)
+	c := shellCommand(dir, "trap '' TERM\n(echo $$ >pid; sh -c 'echo $$ >child; while :; do sleep 0.02; done') &\nwhile ! [ -s child ]; do sleep 0.02; done\n"+forEver)
 	c.Grace = 300 * time.Millisecond
 	exit := stop(t, dir, c)
 	assert.True(t, exit.Killed)
@@ -126,13 +126,13 @@ func TestWhoDoesNotListenIsKilledWithAllHeStarted(t *testing.T) {
 	gone(t, filepath.Join(dir, "child"))
 }
 
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestRun_ProcessesLeftBehind_Terminated(t *testing.T) {
 	t.Parallel()
 	for name, trap := range map[string]string{"listens": "", "does not listen": "trap '' TERM;"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			c := script(dir, "sh -c '"+trap+" echo $$ >child; while :; do sleep 0.02; done' &\nwhile ! [ -s child ]; do sleep 0.02; done\nexit 4")
+			c := shellCommand(dir, "sh -c '"+trap+" echo $$ >child; while :; do sleep 0.02; done' &\nwhile ! [ -s child ]; do sleep 0.02; done\nexit 4")
 			c.Grace = 300 * time.Millisecond
 			exit, err := Run(t.Context(), c)
 			require.NoError(t, err)
@@ -143,11 +143,11 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
-// TestADaemonIsNotWaitedFor: it has a session of its own, and holds our pipe.
-func TestADaemonIsNotWaitedFor(t *testing.T) {
+// TestRun_Daemon_NotWaitedFor covers a process that has its own session and keeps the pipe open.
+func TestRun_Daemon_NotWaitedFor(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	exit, err := Run(t.Context(), script(dir, "setsid sh -c 'echo $$ >daemon; exec sleep 60' &\nwhile ! [ -s daemon ]; do sleep 0.02; done\necho done"))
+	exit, err := Run(t.Context(), shellCommand(dir, "setsid sh -c 'echo $$ >daemon; exec sleep 60' &\nwhile ! [ -s daemon ]; do sleep 0.02; done\necho done"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"done"}, exit.Last)
 	assert.Less(t, exit.Took, 30*time.Second)
@@ -155,10 +155,10 @@ func TestADaemonIsNotWaitedFor(t *testing.T) {
 	require.NoError(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	require.NoError(t, err)
-	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), "it was left alone")
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL), "the daemon keeps running")
 }
 
-func TestTail(t *testing.T) {
+func TestLastLines(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		writes []string
@@ -168,10 +168,10 @@ func TestTail(t *testing.T) {
 		"no newline":      {[]string{"abc"}, []string{"abc"}},
 		"empty lines":     {[]string{"\n\n a\n  \n"}, []string{" a"}},
 		"progress":        {[]string{"10%\r20%\r", "30%\n", "x\r\n", "y\r", "\n"}, []string{"30%", "x", "y"}},
-		"colour":          {[]string{"\x1b[1;31merror\x1b[0m \x1b]8;;http://x\x07here\x1b]8;;\x07\n"}, []string{"error here"}},
+		"color":           {[]string{"\x1b[1;31merror\x1b[0m \x1b]8;;http://x\x07here\x1b]8;;\x07\n"}, []string{"error here"}},
 		"a long line":     {[]string{strings.Repeat("a", 300), strings.Repeat("b", 3000), "\nc\n"}, []string{strings.Repeat("a", 300) + strings.Repeat("b", 100) + "…", "c"}},
-		"many lines":      {[]string{strings.Repeat("x\n", 30) + "y\n"}, append(slice("x", 19), "y")},
-		"many long lines": {[]string{strings.Repeat(strings.Repeat("x", 390)+"\n", 30)}, slice(strings.Repeat("x", 390), 5)},
+		"many lines":      {[]string{strings.Repeat("x\n", 30) + "y\n"}, append(repeatLine("x", 19), "y")},
+		"many long lines": {[]string{strings.Repeat(strings.Repeat("x", 390)+"\n", 30)}, repeatLine(strings.Repeat("x", 390), 5)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var kept lastLines
@@ -185,7 +185,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-func slice(s string, n int) []string {
+func repeatLine(s string, n int) []string {
 	var out []string
 	for range n {
 		out = append(out, s)

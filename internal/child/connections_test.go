@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestConnections_ProcessesOfGroup_Listed: those of the program's own children, too, and
-// an IPv4 address that is mapped into IPv6.
+// TestConnections_ProcessesOfGroup_Listed covers connections of the program's children, and
+// an IPv4 address mapped to IPv6.
 func TestConnections_ProcessesOfGroup_Listed(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
@@ -25,7 +25,7 @@ func TestConnections_ProcessesOfGroup_Listed(t *testing.T) {
 	t.Cleanup(func() { _ = listener.Close() })
 	remote := netip.MustParseAddrPort(listener.Addr().String())
 	const connect = `python3 -c 'import socket,sys; s = socket.socket(socket.AF_INET6); s.connect(("::ffff:127.0.0.1", %d)); s.recv(1)' & wait`
-	c := script(t.TempDir(), fmt.Sprintf(connect, remote.Port()))
+	c := shellCommand(t.TempDir(), fmt.Sprintf(connect, remote.Port()))
 	var seen atomic.Pointer[Connection]
 	c.Connections = func(now []Connection) {
 		for _, conn := range now {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func reasonsOf(output string) (errors, last []string) {
+func linesOf(output string) (errors, last []string) {
 	var t lastLines
 	w := &lineWriter{to: &t}
 	w.write([]byte(output))
@@ -16,7 +16,7 @@ func reasonsOf(output string) (errors, last []string) {
 	return t.errors(), t.lines()
 }
 
-// node is how Node prints an error of its PostgreSQL driver.
+// node is a driver error as printed by Node.
 const node = `> booking@1.0.0 migrate
 > node-pg-migrate up
 error: relation "missing" does not exist
@@ -35,7 +35,7 @@ error: relation "missing" does not exist
 }
 `
 
-func TestReasons(t *testing.T) {
+func TestErrorLines(t *testing.T) {
 	t.Parallel()
 	frames := strings.Repeat("    at x (/app/y.js:1:2)\n", 30)
 	noise := strings.Repeat("  detail: undefined,\n", 30)
@@ -57,18 +57,18 @@ func TestReasons(t *testing.T) {
 		"far in a long line":      {`{"level":"error","stack":"` + strings.Repeat("x", 5000) + ` ERROR: relation \"x\" does not exist"}` + "\n" + frames, []string{"…" + strings.Repeat("x", 99) + ` ERROR: relation \"x\" does not exist"}`}},
 		"nothing":                 {"", nil},
 	} {
-		errors, last := reasonsOf(c.output)
+		errors, last := linesOf(c.output)
 		assert.Equal(t, c.want, errors, name)
 		assert.LessOrEqual(t, len(last), maxLines)
 		assert.NotContains(t, fmt.Sprint(last), "undefined", name)
 	}
 }
 
-// TestReasons_MuchOutput_Bounded: whatever a tool prints, little is kept.
-func TestReasons_MuchOutput_Bounded(t *testing.T) {
+// TestErrorLines_LongOutput_Bounded checks that the number of kept lines is limited.
+func TestErrorLines_LongOutput_Bounded(t *testing.T) {
 	t.Parallel()
 	line := "ERROR: " + strings.Repeat("detail ", 20<<10) + "\nDETAIL: " + strings.Repeat("x", 20<<10) + "\n"
-	errors, last := reasonsOf(strings.Repeat(line, 50) + strings.Repeat("frame\n", 30))
+	errors, last := linesOf(strings.Repeat(line, 50) + strings.Repeat("frame\n", 30))
 	assert.LessOrEqual(t, len(strings.Join(append(errors, last...), "\n")), 2*maxBlock*(maxLine+10)+maxBytes)
 	assert.NotEmpty(t, errors)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// said is what a program writes and what arrives, written at once and byte by byte.
-func said(t *testing.T, json bool, text string) string {
+// outputOf returns the output for a program's text, written at once and byte by byte.
+func outputOf(t *testing.T, json bool, text string) string {
 	t.Helper()
 	var whole, bytewise bytes.Buffer
 	c := NewSharedOutput(&whole, json)
@@ -29,7 +29,7 @@ func said(t *testing.T, json bool, text string) string {
 	return whole.String()
 }
 
-func TestAProgramCannotPassForUs(t *testing.T) {
+func TestSharedOutput_ImitatedLine_Marked(t *testing.T) {
 	t.Parallel()
 	const record = `time=2026-11-21T10:00:00.000Z level=ERROR msg="all is lost"`
 	for text, want := range map[string]string{
@@ -43,31 +43,31 @@ func TestAProgramCannotPassForUs(t *testing.T) {
 		record + "\n":                                     "| " + record + "\n",
 		"shiplock: ":                                      "| shiplock: \n",
 	} {
-		assert.Equal(t, want, said(t, false, text), "%q", text)
+		assert.Equal(t, want, outputOf(t, false, text), "%q", text)
 	}
 }
 
-func TestWhatAProgramSaysElsePassesAsItIs(t *testing.T) {
+func TestSharedOutput_OtherLine_Unchanged(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"\n", "ship\n", "shiplock\n", "shiplocked: no\n", " shiplock: indented\n", "see shiplock: x\n", "time flies\n", "time=now\n", "time=1 lev\n",
 		"\x1b[31mred\x1b[0m\n", "\x1b\n", "ü\xff\x00\n", "{\"time\":1,\"level\":\"INFO\",\"msg\":\"text mode\"}\n", strings.Repeat("time=", 1000) + "\n",
 	} {
-		assert.Equal(t, text, said(t, false, text), "%q", text)
+		assert.Equal(t, text, outputOf(t, false, text), "%q", text)
 	}
 	for _, text := range []string{"{}\n", "{\n", `{"a":1}` + "\n", "{not json\n", "shiploc\n"} {
-		assert.Equal(t, text, said(t, true, text), "%q", text)
+		assert.Equal(t, text, outputOf(t, true, text), "%q", text)
 	}
 }
 
-func TestAProgramsRecordsOfJSONAreMarked(t *testing.T) {
+func TestSharedOutput_JSONRecord_Marked(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`{"time":"2026","level":"ERROR","msg":"shiplock: all is lost"}`,
 		`  { "\u006dsg":1, "msg":"x", "level":"INFO" }`,
 		`{"level":"INFO","level":"ERROR","msg":"` + strings.Repeat("x", 100000) + `"}`,
 	} {
-		got := said(t, true, text+"\n")
+		got := outputOf(t, true, text+"\n")
 		assert.Contains(t, got, `{"from":"tool",`)
 		var record map[string]any
 		require.NoError(t, json.Unmarshal([]byte(got), &record))
@@ -75,15 +75,15 @@ func TestAProgramsRecordsOfJSONAreMarked(t *testing.T) {
 	}
 }
 
-func TestOurLinesBeginALineOfTheirOwn(t *testing.T) {
+func TestSharedOutput_OwnLine_BeginsNewLine(t *testing.T) {
 	t.Parallel()
 	for program, want := range map[string]string{
-		"":               "ours\n",
-		"line\n":         "line\nours\n",
-		"no newline":     "no newline\nours\n",
-		"shiplo":         "shiplo\nours\n", // held back until then
-		"shiplock: x":    "| shiplock: x\nours\n",
-		"progress 10%\r": "progress 10%\r\nours\n",
+		"":               "own\n",
+		"line\n":         "line\nown\n",
+		"no newline":     "no newline\nown\n",
+		"shiplo":         "shiplo\nown\n", // held back until then
+		"shiplock: x":    "| shiplock: x\nown\n",
+		"progress 10%\r": "progress 10%\r\nown\n",
 	} {
 		var out bytes.Buffer
 		c := NewSharedOutput(&out, false)
@@ -93,9 +93,9 @@ func TestOurLinesBeginALineOfTheirOwn(t *testing.T) {
 		_, err = stdout.Write([]byte(program))
 		require.NoError(t, err)
 		for range 2 {
-			_, err = c.Write([]byte("ours\n"))
+			_, err = c.Write([]byte("own\n"))
 			require.NoError(t, err)
 		}
-		assert.Equal(t, "first\n"+want+"ours\n", out.String())
+		assert.Equal(t, "first\n"+want+"own\n", out.String())
 	}
 }

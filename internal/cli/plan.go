@@ -74,8 +74,8 @@ func execution(s engine.PreviewStep) string {
 	if !s.Transactional {
 		text = "statement by statement"
 	}
-	if s.Done > 0 {
-		text += fmt.Sprintf(", resuming after statement %d", s.Done)
+	if s.StatementsApplied > 0 {
+		text += fmt.Sprintf(", resuming after statement %d", s.StatementsApplied)
 	}
 	return text
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func settings(change func(*Settings)) Settings {
+func newSettings(change func(*Settings)) Settings {
 	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", OutOfOrder: "fail", OnEdited: "fail", UnrecognizedFiles: "fail", TxMode: "file", DatabaseURL: "postgres://u@h/d"}
 	change(&s)
 	return s
@@ -20,7 +20,7 @@ func env(vars map[string]string) func(string) string {
 	return func(name string) string { return vars[name] }
 }
 
-func TestDatabaseRefusesSettings(t *testing.T) {
+func TestDatabase_InvalidSettings_Refuses(t *testing.T) {
 	clearPG(t)
 	for _, c := range []struct {
 		name   string
@@ -45,7 +45,7 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 		{"garbled requirement", func(*Settings) {}, map[string]string{"SHIPLOCK_REQUIRED_ENV": "PGUSER"}, "want VARIABLE=secret/key"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := settings(c.change)
+			s := newSettings(c.change)
 			_, err := s.Database(env(c.env))
 			var usage *UsageError
 			require.ErrorAs(t, err, &usage)
@@ -54,11 +54,11 @@ func TestDatabaseRefusesSettings(t *testing.T) {
 	}
 }
 
-func TestDatabaseAcceptsAPasswordFile(t *testing.T) {
+func TestDatabase_PasswordFile_Accepted(t *testing.T) {
 	clearPG(t)
 	file := filepath.Join(t.TempDir(), "pgpass")
 	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:secret"), 0o600))
-	s := settings(func(*Settings) {})
+	s := newSettings(func(*Settings) {})
 	_, err := s.Database(env(map[string]string{"PGPASSFILE": file}))
 	require.NoError(t, err)
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// punctual ends at the deadline to the microsecond, as a dial may: before the context's timer has fired.
-type punctual struct{}
+// A deadlineDialer fails exactly at the deadline, as a dialer may: before the context's timer fires.
+type deadlineDialer struct{}
 
-func (punctual) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
+func (deadlineDialer) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	until, _ := ctx.Deadline()
 	for time.Now().Before(until) {
 		continue
@@ -23,18 +23,18 @@ func (punctual) DialContext(ctx context.Context, _, _ string) (net.Conn, error) 
 	return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
 }
 
-// TestADialThatIsOutOfTimeIsNoAnswer: what ends a wait is its own end, and not that
-// of the attempt it cut short. Whoever waits tells the last real reason then.
-func TestADialThatIsOutOfTimeIsNoAnswer(t *testing.T) {
+// TestConnector_DialTimesOut_ReturnsNoResponse checks that a canceled wait returns its own
+// cause, and not that of the interrupted attempt.
+func TestConnector_DialTimesOut_ReturnsNoResponse(t *testing.T) {
 	d, err := ParseDSN("postgres://app@127.0.0.1:1/shop?sslmode=disable")
 	require.NoError(t, err)
 	over := errors.New("the run is out of time")
 	for range 500 {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Microsecond, over)
-		_, err := d.Connector(punctual{}, time.Minute).Connect(ctx)
+		_, err := d.Connector(deadlineDialer{}, time.Minute).Connect(ctx)
 		cancel()
 		require.ErrorIs(t, err, over)
 	}
-	_, err = d.Connector(punctual{}, time.Millisecond).Connect(t.Context())
+	_, err = d.Connector(deadlineDialer{}, time.Millisecond).Connect(t.Context())
 	assert.ErrorContains(t, err, "no response from 127.0.0.1:1 within 1ms")
 }

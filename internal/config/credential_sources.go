@@ -110,15 +110,15 @@ func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string
 		return nil
 	}
 	const pause = 200 * time.Millisecond
-	start, said := time.Now(), false
+	start, reported := time.Now(), false
 	for {
 		_, err := urlFile{path: s.DatabaseURLFile}.read()
 		var absent *SecretError
 		if !errors.As(err, &absent) || !absent.Absent || time.Since(start)+pause > s.WaitForDB {
 			return err
 		}
-		if !said {
-			said = true
+		if !reported {
+			reported = true
 			onWait(absent.Error())
 		}
 		select {

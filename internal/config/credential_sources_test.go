@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestOnePlaceForThePassword(t *testing.T) {
+func TestDatabase_TwoPasswordSources_Refuses(t *testing.T) {
 	clearPG(t)
 	file := filepath.Join(t.TempDir(), "url")
 	require.NoError(t, os.WriteFile(file, []byte("postgres://u:marked@h/d\n"), 0o600))
@@ -40,7 +40,7 @@ func TestOnePlaceForThePassword(t *testing.T) {
 		{"role none", func(s *Settings) { s.Role = "none" }, nil, "PostgreSQL reserves"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := settings(c.change)
+			s := newSettings(c.change)
 			_, err := s.Database(env(c.env))
 			var usage *UsageError
 			require.ErrorAs(t, err, &usage)
@@ -50,7 +50,7 @@ func TestOnePlaceForThePassword(t *testing.T) {
 	}
 }
 
-func TestPasswordCommandIsSplitAsAShellDoes(t *testing.T) {
+func TestParseCommand_ShellQuoting_Split(t *testing.T) {
 	c, err := parseCommand(`printf '%s' "it's" 'it'\''s' '' a\ b '$(HOME) | ;'`)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"printf", "%s", "it's", "it's", "", "a b", "$(HOME) | ;"}, c.args)
@@ -107,7 +107,7 @@ func TestPasswordCommand(t *testing.T) {
 	}
 }
 
-func TestPasswordCommandEndsWithTheRun(t *testing.T) {
+func TestPasswordCommand_ContextEnds_Killed(t *testing.T) {
 	c, err := parseCommand("sleep 60")
 	require.NoError(t, err)
 	c.limit = time.Minute
@@ -117,7 +117,7 @@ func TestPasswordCommandEndsWithTheRun(t *testing.T) {
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-func TestSecretFiles(t *testing.T) {
+func TestPasswordFile(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "password")
 	for text, want := range map[string]string{"a b\n": "a b", "x\r\n": "x", "x": "x", "x \n": "x "} {
@@ -148,12 +148,12 @@ func TestSecretFiles(t *testing.T) {
 	assert.Contains(t, e.Error(), "is a directory")
 }
 
-func TestTheURLOfAFileIsReadAnew(t *testing.T) {
+func TestURLFile_Changed_ReadAgain(t *testing.T) {
 	clearPG(t)
 	file := filepath.Join(t.TempDir(), "url")
 	write := func(s string) { require.NoError(t, os.WriteFile(file, []byte(s), 0o600)) }
 	write("postgres://u1:first-p%40ss@h:1/d\n")
-	s := settings(func(s *Settings) { s.DatabaseURL, s.DatabaseURLFile = "", file })
+	s := newSettings(func(s *Settings) { s.DatabaseURL, s.DatabaseURLFile = "", file })
 	d, err := s.Database(env(nil))
 	require.NoError(t, err)
 	assert.Equal(t, "u1@h:1/d", d.String())
@@ -172,17 +172,17 @@ func TestTheURLOfAFileIsReadAnew(t *testing.T) {
 	assert.NotContains(t, err.Error(), "marked")
 }
 
-func TestAwaitURL(t *testing.T) {
+func TestWaitForURLFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "url")
-	s := settings(func(s *Settings) { s.DatabaseURLFile, s.WaitForDB = file, time.Minute })
-	said := 0
+	s := newSettings(func(s *Settings) { s.DatabaseURLFile, s.WaitForDB = file, time.Minute })
+	reports := 0
 	err := s.WaitForURLFile(t.Context(), func(reason string) {
-		said++
+		reports++
 		assert.Contains(t, reason, "does not exist")
 		require.NoError(t, os.WriteFile(file, []byte("postgres://h"), 0o600))
 	})
 	require.NoError(t, err)
-	assert.Equal(t, 1, said)
+	assert.Equal(t, 1, reports)
 
 	s.DatabaseURLFile, s.WaitForDB = "/nowhere/url", 0
 	var absent *SecretError
@@ -194,7 +194,7 @@ func TestAwaitURL(t *testing.T) {
 	assert.ErrorIs(t, s.WaitForURLFile(ctx, func(string) { cancel() }), context.Canceled)
 }
 
-func TestRedactKnowsTheFormsOfASecret(t *testing.T) {
+func TestRedact_EncodedSecret_Redacted(t *testing.T) {
 	clearPG(t)
 	const password = `s3cret @/:?#% '"\<ü`
 	raw := strings.ReplaceAll(url.QueryEscape(password), "+", "%20")

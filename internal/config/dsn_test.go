@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// clearPG keeps the tests from the PG* variables of whoever runs them.
+// clearPG unsets the PG* variables of the environment.
 func clearPG(t *testing.T) {
 	t.Helper()
 	for _, kv := range os.Environ() {
@@ -32,7 +32,7 @@ var passwords = []string{
 	"@/:?#% ", "a@b@c", "%41", "100%", "p%2", `quo'te`, `back\slash`, "dollar$(HOME)", "ü€", "a@b/c?d#e:f%g h", "=x=", "&a=b",
 }
 
-func TestParseDSNTakesAnyPassword(t *testing.T) {
+func TestParseDSN_AnyPassword_Accepted(t *testing.T) {
 	clearPG(t)
 	for _, p := range passwords {
 		t.Run(p, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestParseDSNTakesAnyPassword(t *testing.T) {
 	}
 }
 
-func TestParseDSNTakesRawPasswordsInURLs(t *testing.T) {
+func TestParseDSN_UnencodedPassword_Accepted(t *testing.T) {
 	clearPG(t)
 	for _, p := range passwords {
 		if p == "%41" {
@@ -97,7 +97,7 @@ func TestParseDSN(t *testing.T) {
 	}
 }
 
-func TestParseDSNDefaultsToPreferTLS(t *testing.T) {
+func TestParseDSN_NoSSLMode_Prefer(t *testing.T) {
 	clearPG(t)
 	d, err := ParseDSN("postgres://app@db/shop")
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestParseDSN_GolangMigrateParameters_NotSentToServer(t *testing.T) {
 	assert.Empty(t, d.cfg.Runtime, "a server refuses settings it does not know")
 }
 
-func TestParseDSNRefusesWithoutShowingThePassword(t *testing.T) {
+func TestParseDSN_Invalid_ErrorWithoutPassword(t *testing.T) {
 	clearPG(t)
 	for _, in := range []string{
 		"mysql://app:hunter22@db/shop",
@@ -134,7 +134,7 @@ func TestParseDSNRefusesWithoutShowingThePassword(t *testing.T) {
 	}
 }
 
-func TestDSNNeverPrintsItsPassword(t *testing.T) {
+func TestDSN_Formatted_WithoutPassword(t *testing.T) {
 	clearPG(t)
 	d, err := ParseDSN("postgres://app:hunter22@db/shop?options=-csearch_path%3Da")
 	require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestDSNNeverPrintsItsPassword(t *testing.T) {
 	assert.NotContains(t, out.String(), fmt.Sprintf("%x", "hunter22"))
 }
 
-func TestDSNReadsAPasswordFile(t *testing.T) {
+func TestParseDSN_PasswordFile_Read(t *testing.T) {
 	clearPG(t)
 	file := filepath.Join(t.TempDir(), "pgpass")
 	text := strings.Join([]string{

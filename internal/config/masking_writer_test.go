@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestMask(t *testing.T) {
+func TestMaskingWriter(t *testing.T) {
 	clearPG(t)
 	d, err := ParseDSN("postgres://app:hunter2%20x@db/shop")
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestParseDSN_ParametersOfOthers_Ignored(t *testing.T) {
+func TestParseDSN_OtherProgramsParameters_Ignored(t *testing.T) {
 	clearPG(t)
 	for query, ignored := range map[string]string{
 		"sslmode=require&channel_binding=require": "channel_binding (the migrator does not support channel binding: sslmode=verify-full with a CA protects against the same attack)",
@@ -32,7 +32,7 @@ func TestParseDSN_ParametersOfOthers_Ignored(t *testing.T) {
 	assert.Len(t, d.cfg.Runtime, 3, "settings of the server stay")
 }
 
-func TestParseDSN_ParametersOfOthers_Refused(t *testing.T) {
+func TestParseDSN_OtherProgramsParameters_Refused(t *testing.T) {
 	clearPG(t)
 	for query, want := range map[string][]string{
 		"channel_binding=require":                {"channel_binding", "sslmode=verify-full"},
@@ -58,7 +58,7 @@ func TestParseDSN_ParametersOfOthers_Refused(t *testing.T) {
 	}
 }
 
-func TestParseDSN_OtherSchemes_Named(t *testing.T) {
+func TestParseDSN_OtherSchemes_Refused(t *testing.T) {
 	clearPG(t)
 	for _, scheme := range []string{"pgx5", "pgx", "postgresql+psycopg", "postgresql+asyncpg", "jdbc:postgresql", "cockroachdb", "redshift", "mysql", "sqlite3", "jdbc:mysql"} {
 		_, err := ParseDSN(scheme + "://app:hunter22@db:5432/shop")
@@ -76,7 +76,7 @@ func TestParseDSN_OtherSchemes_Named(t *testing.T) {
 	assert.NotContains(t, err.Error(), "hunter22")
 }
 
-func TestDatabase_MalformedSecrets_SaidWithoutShowing(t *testing.T) {
+func TestDatabase_MalformedSecrets_ErrorWithoutValue(t *testing.T) {
 	clearPG(t)
 	const url = "postgres://app:hunter22@db:5432/shop"
 	for value, want := range map[string]string{
@@ -94,7 +94,7 @@ func TestDatabase_MalformedSecrets_SaidWithoutShowing(t *testing.T) {
 		"postgres://$(USER):hunter22@db":  "contains a variable",
 		"postgres://app@${HOST:-db}/shop": "contains a variable",
 	} {
-		s := settings(func(s *Settings) { s.DatabaseURL = value })
+		s := newSettings(func(s *Settings) { s.DatabaseURL = value })
 		_, err := s.Database(env(nil))
 		var usage *UsageError
 		require.ErrorAs(t, err, &usage, "%q", value)
@@ -103,43 +103,43 @@ func TestDatabase_MalformedSecrets_SaidWithoutShowing(t *testing.T) {
 		assert.NotContains(t, err.Error(), "DATABASE_URL}")
 	}
 	for name, value := range map[string]string{"PGHOST": "db\n", "PGPASSWORD": "hunter22\n", "PGUSER": `"app"`, "PGDATABASE": "$(NAME)", "PGPORT": " 5432"} {
-		s := settings(func(*Settings) {})
+		s := newSettings(func(*Settings) {})
 		_, err := s.Database(env(map[string]string{name: value}))
 		require.Error(t, err, name)
 		assert.Contains(t, err.Error(), name+" ")
 		assert.NotContains(t, err.Error(), "hunter22")
 	}
-	s := settings(func(*Settings) {})
+	s := newSettings(func(*Settings) {})
 	_, err := s.Database(env(map[string]string{"PGPASSWORD": `"with ${quotes} and blanks" `}))
 	assert.NoError(t, err, "a password may have them")
 }
 
-func TestDatabase_Source_AsGolangMigrateHasIt(t *testing.T) {
+func TestDatabase_SourceURL_SameAsGolangMigrate(t *testing.T) {
 	clearPG(t)
 	for in, want := range map[string]string{
 		"file:///migrations": "/migrations", "file://migrations": "migrations", "file://./db/migrations": "db/migrations",
 		"file://../up": "../up", "file://": ".", "/plain/": "/plain", "db": "db", "file:///with%20blank": "/with blank",
 	} {
-		s := settings(func(s *Settings) { s.Source = in })
+		s := newSettings(func(s *Settings) { s.Source = in })
 		_, err := s.Database(env(nil))
 		require.NoError(t, err, in)
 		assert.Equal(t, want, s.Source, in)
 	}
 	for _, in := range []string{"github://owner/repo", "s3://bucket/x", "file:///a?b=c", "file://%zz"} {
-		s := settings(func(s *Settings) { s.Source = in })
+		s := newSettings(func(s *Settings) { s.Source = in })
 		_, err := s.Database(env(nil))
 		var usage *UsageError
 		assert.True(t, errors.As(err, &usage), in)
 	}
 }
 
-func TestRedact_ShortPassword_OnlyWhereItCanBeOne(t *testing.T) {
+func TestRedact_ShortPassword_OnlyInPasswordPosition(t *testing.T) {
 	clearPG(t)
 	for _, password := range []string{"app", "is", "migration", "database", "in", "postgres", "up", "123"} {
 		d, err := ParseDSN("postgres://owner:" + password + "@db/shop")
 		require.NoError(t, err)
-		const ours = "migration 123_in.up.sql is applied to the database; postgres://db: what is applied, app 123 up"
-		assert.Equal(t, ours, d.Redact(ours), password)
+		const message = "migration 123_in.up.sql is applied to the database; postgres://db: what is applied, app 123 up"
+		assert.Equal(t, message, d.Redact(message), password)
 		for _, leak := range []string{"postgres://owner:" + password + "@db/shop", "password=" + password + " host=db", "PGPASSWORD=" + password, `"password": "` + password + `"`, "password '" + password + "'", "password " + password} {
 			assert.NotRegexp(t, `\b`+password+`(@| host|"?$|'$|$)`, d.Redact(leak), "%s in %s", password, leak)
 			assert.Contains(t, d.Redact(leak), "xxxxx", leak)
@@ -153,7 +153,7 @@ func TestRedact_ShortPassword_OnlyWhereItCanBeOne(t *testing.T) {
 	assert.Equal(t, "login a1b2c3 xxxxx", d.Redact("login a1b2c3 a1b2"))
 }
 
-func TestParseDSN_VariablesOfLibpq_AsTheirParameters(t *testing.T) {
+func TestParseDSN_LibpqVariables_SameAsParameters(t *testing.T) {
 	clearPG(t)
 	t.Setenv("PGCHANNELBINDING", "require")
 	t.Setenv("PGGSSENCMODE", "disable")
@@ -172,7 +172,7 @@ func TestParseDSN_VariablesOfLibpq_AsTheirParameters(t *testing.T) {
 	assert.ErrorContains(t, err, "require_auth")
 }
 
-func TestParseDSN_DotNet_Named(t *testing.T) {
+func TestParseDSN_DotNet_Refused(t *testing.T) {
 	clearPG(t)
 	for _, in := range []string{"Host=db;Username=app;Password=hunter22;Database=shop", "Server=db;Port=5432;Password=hunter22"} {
 		_, err := ParseDSN(in)

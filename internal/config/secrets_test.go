@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestSecretsAreHidden(t *testing.T) {
+func TestSecrets_CommandLine_Redacted(t *testing.T) {
 	s := SecretsFromEnv([]string{"PGPASSWORD=pa55 w'rd", "FLYWAY_PASSWORD=flies", "API_TOKEN=tok", "PATH=/usr/bin", "PASSWORD_FILE=/run/secrets/db", "HOME=/home"})
 	for text, want := range map[string]string{
 		"nothing to hide in /usr/bin":                   "nothing to hide in /usr/bin",
@@ -33,7 +33,7 @@ func TestSecretsAreHidden(t *testing.T) {
 	}
 }
 
-func TestSecretsIn(t *testing.T) {
+func TestSecretsFromArgs(t *testing.T) {
 	clearPG(t)
 	for arg, shown := range map[string]string{
 		"postgres://u:p%40ss@h/d":                 "p@ss p%40ss",

@@ -35,7 +35,7 @@ func TestParseTable(t *testing.T) {
 	}
 }
 
-func TestDatabase_MigrateParameters_Obeyed(t *testing.T) {
+func TestDatabase_MigrateParameters_Applied(t *testing.T) {
 	clearPG(t)
 	for _, c := range []struct {
 		query  string
@@ -59,7 +59,7 @@ func TestDatabase_MigrateParameters_Obeyed(t *testing.T) {
 		{"x-multi-statement=true&x-anything=1", func(s *Settings) { s.Tool = true }, "schema_migrations"},
 	} {
 		t.Run(c.query, func(t *testing.T) {
-			s := settings(func(s *Settings) { s.DatabaseURL += "?" + c.query; s.Migrates = true })
+			s := newSettings(func(s *Settings) { s.DatabaseURL += "?" + c.query; s.Migrates = true })
 			if c.change != nil {
 				c.change(&s)
 			}
@@ -99,7 +99,7 @@ func TestDatabase_MigrateParameters_Refused(t *testing.T) {
 		{"x-no-lock=true", func(s *Settings) { s.Migrates = false }, []string{"x-no-lock"}},
 	} {
 		t.Run(c.query, func(t *testing.T) {
-			s := settings(func(s *Settings) { s.DatabaseURL += "?" + c.query; s.Migrates = true })
+			s := newSettings(func(s *Settings) { s.DatabaseURL += "?" + c.query; s.Migrates = true })
 			if c.change != nil {
 				c.change(&s)
 			}

@@ -11,11 +11,11 @@ import (
 	"github.com/shiplock/shiplock/internal/pgtest"
 )
 
-// own keeps to what migrations have made: system schemas and the members of
+// own selects objects created by migrations: system schemas and the members of
 // extensions are left out.
 const own = `n.nspname !~ '^(pg_|information_schema$)' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.deptype = 'e' AND d.objid = `
 
-// catalogQueries give one line of text for each object of a database.
+// catalogQueries return one line of text for each object of a database.
 var catalogQueries = []string{
 	`SELECT 'extension ' || extname FROM pg_extension`,
 	`SELECT 'schema ' || nspname || ' ' || coalesce(nspacl::text, '') FROM pg_namespace n WHERE ` + own + `n.oid)`,
@@ -41,25 +41,25 @@ var catalogQueries = []string{
 	`SELECT concat_ws(' ', 'sequence', schemaname, sequencename, data_type, start_value, increment_by, last_value) FROM pg_sequences`,
 }
 
-// catalog describes everything in d: the schema, the rights and the rows, the
-// version table's among them. Two databases with the same text are the same.
-func catalog(t *testing.T, d *pgtest.Database) string {
+// describeDatabase describes everything in d: the schema, the privileges and the rows,
+// including those of the version table. Equal databases have equal descriptions.
+func describeDatabase(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	var lines []string
 	for _, q := range catalogQueries {
-		lines = append(lines, list(t, d, q+" ORDER BY 1")...)
+		lines = append(lines, queryList(t, d, q+" ORDER BY 1")...)
 	}
-	for _, relation := range list(t, d, `SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+	for _, relation := range queryList(t, d, `SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
 		WHERE relkind IN ('r', 'm') AND `+own+`c.oid) ORDER BY 1`) {
-		for _, row := range list(t, d, "SELECT to_jsonb(r)::text FROM "+relation+" r ORDER BY 1") {
+		for _, row := range queryList(t, d, "SELECT to_jsonb(r)::text FROM "+relation+" r ORDER BY 1") {
 			lines = append(lines, "row "+relation+" "+row)
 		}
 	}
-	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "schema_migrations_history") }) // ours alone
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "schema_migrations_history") }) // golang-migrate has none
 	return strings.ReplaceAll(strings.Join(lines, "\n"), d.User, "owner")
 }
 
-func list(t *testing.T, d *pgtest.Database, query string) []string {
+func queryList(t *testing.T, d *pgtest.Database, query string) []string {
 	t.Helper()
 	var all []string
 	err := d.Admin().QueryRow("SELECT array_agg(x) FROM (" + query + ") q (x)").Scan(pq.Array(&all))

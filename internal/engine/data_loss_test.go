@@ -13,13 +13,13 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// rollback is a database with what ups, data and downs make of it.
+// A rollback is a test case: migrations, data, and the expected data loss.
 type rollback struct {
 	ups, downs []string // of versions 1, 2 …
 	data       string   // what the application has written since
-	// rows is a query that must give the same before and after, where data would be lost.
+	// rows is a query whose result must not change if data would be lost.
 	rows string
-	// seen is set where it is the run that finds the loss, and not the count before it.
+	// seen is set if the run detects the loss, not the count before it.
 	seen bool
 }
 
@@ -172,8 +172,8 @@ var losing = map[string]rollback{
 	},
 }
 
-// TestDown_DataWouldBeLost_Refuses: nothing goes without --allow-data-loss, whatever
-// way it would take, and with it the rollback runs.
+// TestDown_DataWouldBeLost_Refuses checks that no data is deleted without --allow-data-loss,
+// however the script would delete it, and that with it the rollback runs.
 func TestDown_DataWouldBeLost_Refuses(t *testing.T) {
 	t.Parallel()
 	for name, r := range losing {
@@ -183,8 +183,8 @@ func TestDown_DataWouldBeLost_Refuses(t *testing.T) {
 				if mode == engine.TxModeAll && strings.Contains(r.downs[0], "BEGIN;") {
 					t.Skip("has transactions of its own")
 				}
-				d := database(t)
-				o := options(t, d, folder(t, r.archive()))
+				d := newDatabase(t)
+				o := newOptions(t, d, writeFiles(t, r.archive()))
 				_, err := engine.Up(t.Context(), o)
 				require.NoError(t, err)
 				d.Exec(t, r.data)
@@ -218,7 +218,7 @@ func TestDown_DataWouldBeLost_Refuses(t *testing.T) {
 	}
 }
 
-// TestDown_NothingToLose_Runs: an ordinary rollback needs no flag.
+// TestDown_NothingToLose_Runs checks that an ordinary rollback needs no flag.
 func TestDown_NothingToLose_Runs(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]rollback{
@@ -276,8 +276,8 @@ func TestDown_NothingToLose_Runs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
-			o := options(t, d, folder(t, r.archive()))
+			d := newDatabase(t)
+			o := newOptions(t, d, writeFiles(t, r.archive()))
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			before := ""
@@ -297,8 +297,8 @@ func TestDown_NothingToLose_Runs(t *testing.T) {
 	}
 }
 
-// TestDown_RowsCommittedAfterTheCount_RollsBack: what another session commits while
-// the DROP waits for its lock is not lost.
+// TestDown_RowsCommittedAfterTheCount_RollsBack checks that rows that another session commits
+// while the DROP waits for its lock are not lost.
 func TestDown_RowsCommittedAfterTheCount_RollsBack(t *testing.T) {
 	t.Parallel()
 	const up = "-- 1_m.up.sql --\nCREATE TABLE t (id int, note text); CREATE TABLE u (id int)\n-- 1_m.down.sql --\n"
@@ -317,7 +317,7 @@ func TestDown_RowsCommittedAfterTheCount_RollsBack(t *testing.T) {
 		for _, pooled := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, pooled %t", name, pooled), func(t *testing.T) {
 				t.Parallel()
-				d := database(t)
+				d := newDatabase(t)
 				_, err := d.Open(t).Exec("CREATE SCHEMA s")
 				require.NoError(t, err)
 				to := d
@@ -327,7 +327,7 @@ func TestDown_RowsCommittedAfterTheCount_RollsBack(t *testing.T) {
 					}
 					to = d.Pooled(t, "transaction")
 				}
-				o := options(t, to, folder(t, up+down))
+				o := newOptions(t, to, writeFiles(t, up+down))
 				_, err = engine.Up(t.Context(), o)
 				require.NoError(t, err)
 				app, err := d.Open(t).Begin()
@@ -358,17 +358,17 @@ func TestDown_RowsCommittedAfterTheCount_RollsBack(t *testing.T) {
 	}
 }
 
-// TestDown_ManyMigrations_AreCountedInPortions: hundreds of downs meet no limit of the
-// server's, and one that cannot be counted hides no other.
-func TestDown_ManyMigrations_AreCountedInPortions(t *testing.T) {
+// TestDown_ManyMigrations_CountedInBatches checks that hundreds of downs exceed no limit of
+// the server, and that one that cannot be counted does not hide others.
+func TestDown_ManyMigrations_CountedInBatches(t *testing.T) {
 	t.Parallel()
-	d := database(t)
+	d := newDatabase(t)
 	var archive strings.Builder
 	const many = 300
 	for i := 1; i <= many; i++ {
 		fmt.Fprintf(&archive, "-- %d_m.up.sql --\nCREATE TABLE t%[1]d (id int);\n-- %[1]d_m.down.sql --\nDROP TABLE t%[1]d;\n", i)
 	}
-	o := options(t, d, folder(t, archive.String()))
+	o := newOptions(t, d, writeFiles(t, archive.String()))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	d.Exec(t, "INSERT INTO t7 VALUES (1); ALTER TABLE t9 ENABLE ROW LEVEL SECURITY; ALTER TABLE t9 FORCE ROW LEVEL SECURITY; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET max_stack_depth = %L', current_database(), '300kB'); END $$")

@@ -1,200 +1,124 @@
 package engine_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
-	"github.com/golang-migrate/migrate/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// TestWhatGolangMigrateFailsOnRuns has what a team coming from golang-migrate had
-// to work around.
-func TestWhatGolangMigrateFailsOnRuns(t *testing.T) {
+// TestUp_ExampleSets_SameSchemaAsGolangMigrate compares Shiplock with golang-migrate, with
+// sets that resemble large public migration sets. Both must produce the same database, and
+// switching from one to the other and back must work in the middle of a set.
+func TestUp_ExampleSets_SameSchemaAsGolangMigrate(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, files, stock, query, want string }{
-		{
-			name: "a dump empties the search_path of the files after it",
-			files: `
--- 1_dump.up.sql --
-SELECT pg_catalog.set_config('search_path', '', false);
-CREATE TABLE public.a (b int);
--- 2_next.up.sql --
-CREATE TABLE c (d int);
-`,
-			stock: "no schema has been selected to create in",
-			query: "SELECT to_regclass('public.c')", want: "c",
-		},
-		{
-			name: "a setting reaches the files after it",
-			files: `
--- 1_a.up.sql --
-SET default_transaction_read_only = on;
--- 2_b.up.sql --
-CREATE TABLE a (b int);
-`,
-			stock: "read-only transaction",
-			query: "SELECT to_regclass('a')", want: "a",
-		},
-		{
-			name:  "a byte order mark",
-			files: "-- 1_a.up.sql --\n\ufeffCREATE TABLE a (b int);\n",
-			stock: "syntax error",
-			query: "SELECT to_regclass('a')", want: "a",
-		},
-		{
-			name: "two indexes built concurrently in one file",
-			files: `
--- 1_a.up.sql --
-CREATE TABLE a (b int, c int);
--- 2_b.up.sql --
-SET statement_timeout = 0;
-CREATE INDEX CONCURRENTLY i ON a (b);
-CREATE INDEX CONCURRENTLY j ON a (c);
--- 3_c.up.sql --
-CREATE TABLE current_timeout AS SELECT current_setting('statement_timeout');
-`,
-			stock: "cannot run inside a transaction block",
-			query: "SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY 1) FROM pg_index WHERE indrelid = 'a'::regclass AND indisvalid", want: "i j",
-		},
-		{
-			name:  "LOCK TABLE alone",
-			files: "-- 1_a.up.sql --\nCREATE TABLE a (b int);\n-- 2_b.up.sql --\nLOCK TABLE a;\n",
-			stock: "can only be used in transaction blocks",
-			query: "SELECT version || ' ' || dirty FROM schema_migrations", want: "2 false",
-		},
-		{
-			name:  "a savepoint without BEGIN",
-			files: "-- 1_a.up.sql --\nSAVEPOINT s;\nCREATE TABLE a (b int);\nROLLBACK TO s;\nCREATE TABLE c (d int);\n",
-			stock: "can only be used in transaction blocks",
-			query: "SELECT concat(to_regclass('a'), to_regclass('c'))", want: "c",
-		},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	sets, err := os.ReadDir("testdata")
+	require.NoError(t, err)
+	require.NotEmpty(t, sets)
+	for _, set := range sets {
+		t.Run(set.Name(), func(t *testing.T) {
 			t.Parallel()
-			dir := folder(t, c.files)
-			require.ErrorContains(t, stock(t, database(t), dir).Up(), c.stock)
-			d := database(t)
-			_, err := engine.Up(t.Context(), options(t, d, dir))
+			dir, err := filepath.Abs(filepath.Join("testdata", set.Name()))
 			require.NoError(t, err)
-			assert.Equal(t, c.want, d.Value(t, c.query))
+			files, err := source.Open(dir, source.FailUnrecognized)
+			require.NoError(t, err)
+			all := files.All()
+			half := all[len(all)/2].Version
+			want := golangMigrateStates(t, dir, half)
+
+			t.Run("up, down, up", func(t *testing.T) {
+				t.Parallel()
+				d := newDatabase(t)
+				result, err := engine.Up(t.Context(), newOptions(t, d, dir))
+				require.NoError(t, err)
+				assert.Equal(t, []int{-1, int(files.Latest()), len(all), len(all), 0}, []int{result.From, result.To, result.Applied, len(result.Steps), len(result.DownSteps())})
+				require.Equal(t, want.up, describeDatabase(t, d))
+				_, err = engine.Down(t.Context(), newOptions(t, d, dir), half)
+				require.NoError(t, err)
+				require.Equal(t, want.downToHalf, describeDatabase(t, d))
+				_, err = engine.Down(t.Context(), newOptions(t, d, dir), 0)
+				require.NoError(t, err)
+				require.Equal(t, want.down, describeDatabase(t, d))
+				_, err = engine.Up(t.Context(), newOptions(t, d, dir))
+				require.NoError(t, err)
+				assert.Equal(t, want.upAgain, describeDatabase(t, d))
+			})
+			t.Run("begun with golang-migrate", func(t *testing.T) {
+				t.Parallel()
+				d := newDatabase(t)
+				m := newGolangMigrate(t, d, dir)
+				require.NoError(t, m.Migrate(half))
+				_, err := engine.Up(t.Context(), newOptions(t, d, dir))
+				require.NoError(t, err)
+				require.Equal(t, want.up, describeDatabase(t, d))
+				_, err = engine.Down(t.Context(), newOptions(t, d, dir), 0)
+				require.NoError(t, err)
+				assert.Equal(t, want.down, describeDatabase(t, d))
+			})
+			t.Run("ended with golang-migrate", func(t *testing.T) {
+				t.Parallel()
+				d := newDatabase(t)
+				_, err := engine.Up(t.Context(), newOptions(t, d, writeFilesUpTo(t, files, dir, half)))
+				require.NoError(t, err)
+				require.Equal(t, want.upToHalf, describeDatabase(t, d))
+				m := newGolangMigrate(t, d, dir)
+				require.NoError(t, m.Up())
+				require.Equal(t, want.up, describeDatabase(t, d))
+				require.NoError(t, m.Down())
+				assert.Equal(t, want.down, describeDatabase(t, d))
+			})
 		})
 	}
 }
 
-// TestASettingEndsWithItsFile is where the same files give another schema than
-// with golang-migrate, on purpose: with it, the place of "a" depends on whether
-// the two files run in one go.
-func TestASettingEndsWithItsFile(t *testing.T) {
-	t.Parallel()
-	dir := folder(t, `
--- 1_a.up.sql --
-CREATE SCHEMA app;
-SET search_path TO app;
--- 2_b.up.sql --
-CREATE TABLE a (b int);
-`)
-	const place = "SELECT relnamespace::regnamespace FROM pg_class WHERE relname = 'a'"
-	atOnce, byTwo, ours := database(t), database(t), database(t)
-	require.NoError(t, stock(t, atOnce, dir).Up())
-	assert.Equal(t, "app", atOnce.Value(t, place))
-	require.NoError(t, stock(t, byTwo, dir).Steps(1))
-	require.NoError(t, stock(t, byTwo, dir).Up())
-	assert.Equal(t, "public", byTwo.Value(t, place))
+// states are descriptions of the database after golang-migrate ran a set.
+type states struct{ upToHalf, up, downToHalf, down, upAgain string }
 
-	_, err := engine.Up(t.Context(), options(t, ours, dir))
-	require.NoError(t, err)
-	assert.Equal(t, "public", ours.Value(t, place))
-}
-
-// TestAMissingDownFileIsNotSteppedOver: golang-migrate lowers the version and
-// leaves the schema.
-func TestAMissingDownFileIsNotSteppedOver(t *testing.T) {
-	t.Parallel()
-	dir := folder(t, `
--- 1_a.up.sql --
-CREATE TABLE a (b int);
--- 2_b.up.sql --
-CREATE TABLE c (d int);
--- 3_c.up.sql --
-CREATE TABLE e (f int);
--- 3_c.down.sql --
-DROP TABLE e;
-`)
-	d := database(t)
-	m := stock(t, d, dir)
+func golangMigrateStates(t *testing.T, dir string, half uint) (s states) {
+	t.Helper()
+	d := newDatabase(t)
+	m := newGolangMigrate(t, d, dir)
+	require.NoError(t, m.Migrate(half))
+	s.upToHalf = describeDatabase(t, d)
 	require.NoError(t, m.Up())
+	s.up = describeDatabase(t, d)
+	require.NoError(t, m.Migrate(half))
+	s.downToHalf = describeDatabase(t, d)
 	require.NoError(t, m.Down())
-	assert.Equal(t, "a c", d.Value(t, "SELECT concat_ws(' ', to_regclass('a'), to_regclass('c'), to_regclass('e'))"), "stays")
-	_, _, err := m.Version()
-	require.ErrorIs(t, err, migrate.ErrNilVersion)
-
-	d = database(t)
-	o := options(t, d, dir)
-	_, err = engine.Up(t.Context(), o)
-	require.NoError(t, err)
-	before := catalog(t, d)
-	for _, to := range []uint{0, 1} {
-		_, err = engine.Down(t.Context(), o, to)
-		var refusal *plan.Refusal
-		require.ErrorAs(t, err, &refusal)
-		assert.Contains(t, refusal.Reason, "version 2 (b) has no down file")
-		assert.Equal(t, before, catalog(t, d), "not even version 3 is undone")
-	}
-	result, err := engine.Down(t.Context(), o, 2)
-	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 3, To: 2, Applied: 1, Steps: []plan.Run{{Version: 3, Name: "c", Direction: plan.Down}}}, result)
-	assert.Empty(t, d.Value(t, "SELECT to_regclass('e')"))
+	s.down = describeDatabase(t, d)
+	require.NoError(t, m.Up())
+	s.upAgain = describeDatabase(t, d)
+	require.NotEqual(t, s.up, s.down)
+	return s
 }
 
-// TestAnOpenTransactionIsRefused: golang-migrate runs the file and then finds its
-// own session in the way, dirty.
-func TestAnOpenTransactionIsRefused(t *testing.T) {
-	t.Parallel()
-	files := func(open string) string {
-		return folder(t, "-- 1_a.up.sql --\nCREATE TABLE a (b int);\n-- 2_b.up.sql --\n"+open+"-- 3_c.up.sql --\nCREATE TABLE e (f int);\n")
-	}
-	const forgotten = "BEGIN;\nCREATE TABLE c (d int);\n"
-	require.ErrorContains(t, stock(t, database(t), files(forgotten)).Up(), "idle in transaction")
-
-	d := database(t)
-	_, err := engine.Up(t.Context(), options(t, d, folder(t, "-- 1_a.up.sql --\nCREATE TABLE a (b int);\n")))
-	require.NoError(t, err)
-	before := catalog(t, d)
-	for _, open := range []string{
-		forgotten,
-		"BEGIN;\nCREATE TABLE c (d int);\nCOMMIT AND CHAIN;\n",
-		"BEGIN;\nCREATE TABLE c (d int);\nCOMMIT;\nSTART TRANSACTION;\nSELECT 1;\n",
-	} {
-		_, err := engine.Up(t.Context(), options(t, d, files(open)))
-		var ended *engine.RunError
-		require.ErrorAs(t, err, &ended, open)
-		assert.Zero(t, ended.Applied)
-		var unusable *postgres.ScriptError
-		require.ErrorAs(t, err, &unusable, open)
-		assert.Equal(t, "2_b.up.sql", unusable.File)
-		assert.Equal(t, before, catalog(t, d), open)
-	}
+// newDatabase returns a database with the role that the sets grant privileges to; roles belong to the whole server.
+func newDatabase(t *testing.T) *pgtest.Database {
+	t.Helper()
+	d := pgtest.New(t)
+	d.Exec(t, `DO $$ BEGIN CREATE ROLE booking_reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`)
+	return d
 }
 
-// TestStrayFiles: golang-migrate does not see them, and says nothing.
-func TestStrayFiles(t *testing.T) {
-	t.Parallel()
-	dir := folder(t, three+"-- 126-dash.up.sql --\nSELECT nope;\n-- 143.dot.down.sql --\nSELECT nope;\n-- seed.sql --\nSELECT nope;\n")
-	require.NoError(t, stock(t, database(t), dir).Up())
-
-	d := database(t)
-	o := options(t, d, dir)
-	_, err := engine.Up(t.Context(), o)
-	var unusable *source.NameError
-	require.ErrorAs(t, err, &unusable)
-	o.Unrecognized = source.IgnoreUnrecognized
-	result, err := engine.Up(t.Context(), o)
-	require.NoError(t, err)
-	assert.Equal(t, 3, result.Applied)
+// writeFilesUpTo writes the files up to version last to a new directory.
+func writeFilesUpTo(t *testing.T, c *source.Catalog, dir string, last uint) string {
+	t.Helper()
+	older := t.TempDir()
+	for _, m := range c.All() {
+		for _, name := range []string{m.Up, m.Down} {
+			if m.Version > last || name == "" {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(filepath.Join(older, name), text, 0o600))
+		}
+	}
+	return older
 }

@@ -31,16 +31,16 @@ DELETE FROM a WHERE b = 3;
 
 const version = "SELECT concat(version, ' ', dirty) FROM schema_migrations"
 
-// onLog calls do at the first log record with this message and version: the
-// moments between two migrations that a test cannot reach otherwise.
-type onLog struct {
+// A logHook calls do at the first log record with this message and version, which is the
+// only way for a test to run between two migrations.
+type logHook struct {
 	slog.Handler
 	message string
 	version uint64
 	do      func()
 }
 
-func (h *onLog) Handle(ctx context.Context, r slog.Record) error {
+func (h *logHook) Handle(ctx context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {
 		if r.Message == h.message && a.Key == "version" && a.Value.Uint64() == h.version && h.do != nil {
 			do := h.do
@@ -52,13 +52,13 @@ func (h *onLog) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-func hooked(o engine.Options, message string, version uint64, do func()) engine.Options {
-	o.Log = slog.New(&onLog{Handler: o.Log.Handler(), message: message, version: version, do: do})
+func withLogHook(o engine.Options, message string, version uint64, do func()) engine.Options {
+	o.Log = slog.New(&logHook{Handler: o.Log.Handler(), message: message, version: version, do: do})
 	o.Postgres.Log = o.Log
 	return o
 }
 
-func TestAnEndedRunTellsHowFarItCame(t *testing.T) {
+func TestUp_Canceled_ReportsProgress(t *testing.T) {
 	t.Parallel()
 	why := &engine.SignalError{Signal: syscall.SIGTERM}
 	for _, c := range []struct {
@@ -77,8 +77,8 @@ func TestAnEndedRunTellsHowFarItCame(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
-			o := options(t, d, folder(t, three))
+			d := newDatabase(t)
+			o := newOptions(t, d, writeFiles(t, three))
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			run := engine.Up
@@ -87,7 +87,7 @@ func TestAnEndedRunTellsHowFarItCame(t *testing.T) {
 				require.NoError(t, err)
 				run = func(ctx context.Context, o engine.Options) (engine.Result, error) { return engine.Down(ctx, o, 0) }
 			}
-			result, err := run(ctx, hooked(o, c.message, c.at, func() { cancel(why) }))
+			result, err := run(ctx, withLogHook(o, c.message, c.at, func() { cancel(why) }))
 			assert.Equal(t, engine.Result{}, result)
 			var ended *engine.RunError
 			require.ErrorAs(t, err, &ended)
@@ -102,16 +102,16 @@ func TestAnEndedRunTellsHowFarItCame(t *testing.T) {
 			}
 
 			rest, err := run(t.Context(), o)
-			require.NoError(t, err, "the next run goes on")
+			require.NoError(t, err, "the next run resumes")
 			assert.Equal(t, 3-c.applied, rest.Applied)
 		})
 	}
 }
 
-func TestAFailedMigrationEndsTheRun(t *testing.T) {
+func TestUp_MigrationFails_StopsRun(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	o := options(t, d, folder(t, three+"-- 2_b.up.sql --\nINSERT INTO a VALUES (2), ('two');\n"))
+	d := newDatabase(t)
+	o := newOptions(t, d, writeFiles(t, three+"-- 2_b.up.sql --\nINSERT INTO a VALUES (2), ('two');\n"))
 	_, err := engine.Up(t.Context(), o)
 	var ended *engine.RunError
 	require.ErrorAs(t, err, &ended)
@@ -126,8 +126,8 @@ func TestAFailedMigrationEndsTheRun(t *testing.T) {
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM a"))
 }
 
-// TestSuccessIsReadBack: somebody writes the version table after the last commit.
-func TestSuccessIsReadBack(t *testing.T) {
+// TestUp_VersionChangedByOther_ReturnsIncompleteError changes the version table after the last commit.
+func TestUp_VersionChangedByOther_ReturnsIncompleteError(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, change string
@@ -139,8 +139,8 @@ func TestSuccessIsReadBack(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
-			o := hooked(options(t, d, folder(t, three)), "migration completed", 3, func() { d.Exec(t, c.change) })
+			d := newDatabase(t)
+			o := withLogHook(newOptions(t, d, writeFiles(t, three)), "migration completed", 3, func() { d.Exec(t, c.change) })
 			_, err := engine.Up(t.Context(), o)
 			var ended *engine.RunError
 			require.ErrorAs(t, err, &ended)

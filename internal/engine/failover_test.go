@@ -12,11 +12,11 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// TestARunSurvivesAFailover crashes the primary once migration 3 of 6 is committed,
-// or while it runs, and promotes the standby a while later.
-func TestARunSurvivesAFailover(t *testing.T) {
+// TestUp_Failover_Resumes crashes the primary after migration 3 of 6 is committed,
+// or while it runs, and later promotes the standby.
+func TestUp_Failover_Resumes(t *testing.T) {
 	t.Parallel()
-	const migrations, struck = 6, 3
+	const migrations, crashVersion = 6, 3
 	for name, c := range map[string]struct {
 		params  string
 		message string // of the log, at which the primary crashes
@@ -30,9 +30,9 @@ func TestARunSurvivesAFailover(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
+			d := newDatabase(t)
 			pair := d.Pair(t)
-			o := options(t, pair.Primary, folder(t, notes(migrations)))
+			o := newOptions(t, pair.Primary, writeFiles(t, insertingMigrations(migrations)))
 			dsn, err := config.ParseDSN(pair.URL() + c.params)
 			require.NoError(t, err)
 			o.Postgres.DSN, o.Postgres.WaitForDB = dsn, time.Minute
@@ -49,12 +49,12 @@ func TestARunSurvivesAFailover(t *testing.T) {
 				}()
 			}
 			if c.lost {
-				o = hooked(o, "migration started", struck, func() {
+				o = withLogHook(o, "migration started", crashVersion, func() {
 					pair.Follow(t)
 					pair.Leave(t)
 				})
 			}
-			result, err := engine.Up(t.Context(), hooked(o, c.message, struck, crash))
+			result, err := engine.Up(t.Context(), withLogHook(o, c.message, crashVersion, crash))
 			<-promoted
 			require.NoError(t, err)
 			assert.Equal(t, c.applied, result.Applied)

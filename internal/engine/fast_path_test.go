@@ -16,44 +16,44 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-const remembered = "SELECT count(files_digest) || ' ' || coalesce((SELECT (files_digest IS NOT NULL)::text FROM schema_migrations_history ORDER BY run_id DESC LIMIT 1), '') FROM schema_migrations_history"
+const recordedDigests = "SELECT count(files_digest) || ' ' || coalesce((SELECT (files_digest IS NOT NULL)::text FROM schema_migrations_history ORDER BY run_id DESC LIMIT 1), '') FROM schema_migrations_history"
 
-func up(t *testing.T, o engine.Options) engine.Result {
+func mustUp(t *testing.T, o engine.Options) engine.Result {
 	t.Helper()
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	return result
 }
 
-// TestNothingPendingCostsTwoQueries, however many migrations there are, and the
-// journal's rows stay where they are.
-func TestNothingPendingCostsTwoQueries(t *testing.T) {
+// TestUp_NothingPending_TwoQueries checks that the number of queries does not depend on the
+// number of migrations, and that the history rows are not read.
+func TestUp_NothingPending_TwoQueries(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 200} {
-		d, proxy := database(t).Proxied(t, 0)
-		o := options(t, d, folder(t, varied(n)))
-		up(t, o)
+		d, proxy := newDatabase(t).Proxied(t, 0)
+		o := newOptions(t, d, writeFiles(t, variedMigrations(n)))
+		mustUp(t, o)
 		before := proxy.RoundTrips()
-		assert.Equal(t, engine.Result{From: n, To: n}, up(t, o))
-		assert.Equal(t, 3, proxy.RoundTrips()-before, "%d migrations: the server lets us in, who and where, the version", n)
+		assert.Equal(t, engine.Result{From: n, To: n}, mustUp(t, o))
+		assert.Equal(t, 3, proxy.RoundTrips()-before, "%d migrations: the login, the identity, the version", n)
 	}
 }
 
-// TestWhoWaitsSeesThatItIsDone while somebody still has the lock: fifty need not take it in turn for that.
-func TestWhoWaitsSeesThatItIsDone(t *testing.T) {
+// TestUp_WaitsForLock_NothingLeftToDo checks that a waiting run ends while another session still holds the lock, so that fifty runs need not take it in turn.
+func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 	t.Parallel()
 	for name, pooled := range map[string]bool{"directly": false, "behind a pooler": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
-			o := options(t, d, folder(t, three))
-			up(t, o)
+			d := newDatabase(t)
+			o := newOptions(t, d, writeFiles(t, three))
+			mustUp(t, o)
 			d.Exec(t, "UPDATE schema_migrations SET version = 2")
 			holder, err := postgres.Open(t.Context(), o.Postgres)
 			require.NoError(t, err)
 			require.NoError(t, holder.Lock(t.Context()))
 			if pooled {
-				o = options(t, d.Pooled(t, "transaction"), o.Source)
+				o = newOptions(t, d.Pooled(t, "transaction"), o.Source)
 			}
 			type end struct {
 				result engine.Result
@@ -81,9 +81,9 @@ func TestWhoWaitsSeesThatItIsDone(t *testing.T) {
 	}
 }
 
-// TestWhatIsRememberedIsNoExcuse: a row that says that all is there must never hide
-// what a full comparison would find.
-func TestWhatIsRememberedIsNoExcuse(t *testing.T) {
+// TestUp_DigestRecorded_DetectsChanges checks that a recorded digest never hides a change
+// that a full comparison would find.
+func TestUp_DigestRecorded_DetectsChanges(t *testing.T) {
 	t.Parallel()
 	refused := func(t *testing.T, o engine.Options, reason string) {
 		t.Helper()
@@ -97,35 +97,35 @@ func TestWhatIsRememberedIsNoExcuse(t *testing.T) {
 			path := filepath.Join(o.Source, "2_b.up.sql")
 			info, err := os.Stat(path)
 			require.NoError(t, err)
-			rewrite(t, o, "2_b.up.sql", strings.ReplaceAll(read(t, path), "(2)", "(7)"))
+			overwriteFile(t, o, "2_b.up.sql", strings.ReplaceAll(readFile(t, path), "(2)", "(7)"))
 			require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
 			refused(t, o, "2_b.up.sql was edited")
 		},
 		"a comment is no edit": func(t *testing.T, _ *pgtest.Database, o engine.Options) {
-			rewrite(t, o, "2_b.up.sql", "-- two\n"+read(t, filepath.Join(o.Source, "2_b.up.sql")))
-			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o))
+			overwriteFile(t, o, "2_b.up.sql", "-- two\n"+readFile(t, filepath.Join(o.Source, "2_b.up.sql")))
+			assert.Equal(t, engine.Result{From: 3, To: 3}, mustUp(t, o))
 		},
 		"one merged late": func(t *testing.T, _ *pgtest.Database, o engine.Options) {
 			require.NoError(t, os.Rename(filepath.Join(o.Source, "2_b.up.sql"), filepath.Join(o.Source, "02_b.up.sql")))
-			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o), "another name of the same version")
-			rewrite(t, o, "0_x.up.sql", "SELECT 1")
+			assert.Equal(t, engine.Result{From: 3, To: 3}, mustUp(t, o), "another name of the same version")
+			overwriteFile(t, o, "0_x.up.sql", "SELECT 1")
 			refused(t, o, "0_x.up.sql is pending")
 		},
 		"a new one": func(t *testing.T, d *pgtest.Database, o engine.Options) {
-			rewrite(t, o, "4_d.up.sql", "INSERT INTO a VALUES (4)")
-			assert.Equal(t, 1, up(t, o).Applied)
-			assert.Equal(t, "2 true", d.Value(t, remembered))
+			overwriteFile(t, o, "4_d.up.sql", "INSERT INTO a VALUES (4)")
+			assert.Equal(t, 1, mustUp(t, o).Applied)
+			assert.Equal(t, "2 true", d.Value(t, recordedDigests))
 		},
 		"down, and up again": func(t *testing.T, d *pgtest.Database, o engine.Options) {
 			_, err := engine.Down(t.Context(), o, 1)
 			require.NoError(t, err)
-			assert.Equal(t, "1 false", d.Value(t, remembered))
-			assert.Equal(t, 2, up(t, o).Applied)
+			assert.Equal(t, "1 false", d.Value(t, recordedDigests))
+			assert.Equal(t, 2, mustUp(t, o).Applied)
 			assert.Equal(t, "3", d.Value(t, "SELECT max(b) FROM a"))
 		},
 		"down, and back by golang-migrate": func(t *testing.T, d *pgtest.Database, o engine.Options) {
-			require.NoError(t, stock(t, d, o.Source).Migrate(2))
-			assert.Equal(t, 1, up(t, o).Applied)
+			require.NoError(t, newGolangMigrate(t, d, o.Source).Migrate(2))
+			assert.Equal(t, 1, mustUp(t, o).Applied)
 		},
 		"dirty": func(t *testing.T, d *pgtest.Database, o engine.Options) {
 			d.Exec(t, "UPDATE schema_migrations SET dirty = true")
@@ -133,101 +133,101 @@ func TestWhatIsRememberedIsNoExcuse(t *testing.T) {
 		},
 		"a version table that was emptied": func(t *testing.T, d *pgtest.Database, o engine.Options) {
 			d.Exec(t, "DELETE FROM schema_migrations; DROP TABLE a")
-			assert.Equal(t, 3, up(t, o).Applied)
+			assert.Equal(t, 3, mustUp(t, o).Applied)
 		},
 		"a failure after it": func(t *testing.T, d *pgtest.Database, o engine.Options) {
-			rewrite(t, o, "4_d.up.sql", "SELECT 1/0")
+			overwriteFile(t, o, "4_d.up.sql", "SELECT 1/0")
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)
 			assert.Equal(t, "2 false", d.Value(t, "SELECT count(*) FILTER (WHERE run_outcome = 'failed' OR files_digest IS NOT NULL) || ' ' || bool_or(run_outcome = 'failed' AND files_digest IS NULL) FROM schema_migrations_history"))
 			require.NoError(t, os.Remove(filepath.Join(o.Source, "4_d.up.sql")))
-			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, o))
+			assert.Equal(t, engine.Result{From: 3, To: 3}, mustUp(t, o))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
-			o := options(t, d, folder(t, three))
-			up(t, o)
-			require.Equal(t, "1 true", d.Value(t, remembered))
+			d := newDatabase(t)
+			o := newOptions(t, d, writeFiles(t, three))
+			mustUp(t, o)
+			require.Equal(t, "1 true", d.Value(t, recordedDigests))
 			c(t, d, o)
 		})
 	}
 }
 
-// TestWhatIsNotClean is not remembered as such.
-func TestWhatIsNotClean(t *testing.T) {
+// TestUp_PendingOrEdited_RecordsNoDigest checks that no digest is recorded if something is pending or edited.
+func TestUp_PendingOrEdited_RecordsNoDigest(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		run  func(t *testing.T, d *pgtest.Database, o engine.Options)
 		want string
 	}{
 		"a file that changes after it ran": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
-			up(t, hooked(o, "migration completed", 1, func() { rewrite(t, o, "1_a.up.sql", "CREATE TABLE a (b int); SELECT 1") }))
+			mustUp(t, withLogHook(o, "migration completed", 1, func() { overwriteFile(t, o, "1_a.up.sql", "CREATE TABLE a (b int); SELECT 1") }))
 		}, "0 false"},
 		"an edit that was let pass": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
-			three := read(t, filepath.Join(o.Source, "3_c.up.sql"))
+			three := readFile(t, filepath.Join(o.Source, "3_c.up.sql"))
 			require.NoError(t, os.Remove(filepath.Join(o.Source, "3_c.up.sql")))
 			require.NoError(t, os.Remove(filepath.Join(o.Source, "3_c.down.sql")))
-			up(t, o)
-			rewrite(t, o, "1_a.up.sql", "CREATE TABLE a (b int, c int)")
-			rewrite(t, o, "3_c.up.sql", three)
+			mustUp(t, o)
+			overwriteFile(t, o, "1_a.up.sql", "CREATE TABLE a (b int, c int)")
+			overwriteFile(t, o, "3_c.up.sql", three)
 			o.Policy.OnEdited = plan.AllowEdited
-			up(t, o)
+			mustUp(t, o)
 			o.Policy.OnEdited = plan.FailEdited
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)
 		}, "1 false"},
 		"one that went on with another file": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
-			rewrite(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE INDEX CONCURRENTLY j ON a (c)")
+			overwriteFile(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE INDEX CONCURRENTLY j ON a (c)")
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)
-			assert.Equal(t, "1 true", d.Value(t, remembered), "with the row, which does not count before it is done")
-			rewrite(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE INDEX CONCURRENTLY j ON a (b)")
-			up(t, o)
+			assert.Equal(t, "1 true", d.Value(t, recordedDigests), "with the row, which does not count before it is done")
+			overwriteFile(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE INDEX CONCURRENTLY j ON a (b)")
+			mustUp(t, o)
 		}, "0 false"},
-		"one merged late, while another was to go on": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
-			rewrite(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE UNIQUE INDEX CONCURRENTLY j ON a (b)")
-			rewrite(t, o, "2_b.up.sql", "INSERT INTO a VALUES (2), (2)")
+		"one out of order, while another was to be resumed": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
+			overwriteFile(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE UNIQUE INDEX CONCURRENTLY j ON a (b)")
+			overwriteFile(t, o, "2_b.up.sql", "INSERT INTO a VALUES (2), (2)")
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)
 			d.Exec(t, "DELETE FROM a WHERE ctid = (SELECT min(ctid) FROM a)")
-			rewrite(t, o, "0_x.up.sql", "SELECT 1")
-			rewrite(t, o, "4_d.up.sql", "SELECT 1")
-			assert.Equal(t, 2, up(t, o).Applied)
+			overwriteFile(t, o, "0_x.up.sql", "SELECT 1")
+			overwriteFile(t, o, "4_d.up.sql", "SELECT 1")
+			assert.Equal(t, 2, mustUp(t, o).Applied)
 			_, err = engine.Up(t.Context(), o)
 			require.Error(t, err, "0_x has not run")
 		}, "0 false"},
 		"what another tool has done is taken over": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
-			require.NoError(t, stock(t, d, o.Source).Up())
-			up(t, o)
+			require.NoError(t, newGolangMigrate(t, d, o.Source).Up())
+			mustUp(t, o)
 		}, "1 true"},
 		"all in one transaction": {func(t *testing.T, _ *pgtest.Database, o engine.Options) {
 			o.TxMode = engine.TxModeAll
-			up(t, o)
+			mustUp(t, o)
 		}, "1 true"},
 		"behind a pooler": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
-			pooled := options(t, d.Pooled(t, "transaction"), o.Source)
-			up(t, pooled)
-			assert.Equal(t, engine.Result{From: 3, To: 3}, up(t, pooled))
+			pooled := newOptions(t, d.Pooled(t, "transaction"), o.Source)
+			mustUp(t, pooled)
+			assert.Equal(t, engine.Result{From: 3, To: 3}, mustUp(t, pooled))
 		}, "1 true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
-			o := options(t, d, folder(t, three))
+			d := newDatabase(t)
+			o := newOptions(t, d, writeFiles(t, three))
 			c.run(t, d, o)
-			assert.Equal(t, c.want, d.Value(t, remembered))
+			assert.Equal(t, c.want, d.Value(t, recordedDigests))
 		})
 	}
 }
 
-func rewrite(t *testing.T, o engine.Options, file, text string) {
+func overwriteFile(t *testing.T, o engine.Options, file, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(filepath.Join(o.Source, file), []byte(text), 0o600))
 }
 
-func read(t *testing.T, path string) string {
+func readFile(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)

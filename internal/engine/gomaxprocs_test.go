@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestAProcessOfItsOwn is not parallel: what it looks at is the process's.
-func TestAProcessOfItsOwn(t *testing.T) {
+// TestLimitToOneCPU_DedicatedProcess_SetsGOMAXPROCS is not parallel, because GOMAXPROCS belongs to the process.
+func TestLimitToOneCPU_DedicatedProcess_SetsGOMAXPROCS(t *testing.T) {
 	before := runtime.GOMAXPROCS(3)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	limitToOneCPU(t.Context())()
 	restore := limitToOneCPU(t.Context())
-	assert.Equal(t, 3, runtime.GOMAXPROCS(0), "nobody has said that the process is the run's")
+	assert.Equal(t, 3, runtime.GOMAXPROCS(0), "the process is not dedicated to the run")
 	restore()
 
 	ctx, cancel := context.WithCancel(WithDedicatedProcess(t.Context()))

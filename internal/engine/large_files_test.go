@@ -16,11 +16,11 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// withRows has a migration with rows in it, one that is too big to be held in
-// memory, and one more.
-func withRows(t *testing.T, last string) string {
+// writeLargeFiles writes a migration with COPY rows, one that does not fit in memory, and one
+// more.
+func writeLargeFiles(t *testing.T, last string) string {
 	t.Helper()
-	dir := folder(t, "-- 1_rooms.up.sql --\n\\restrict abc\nCREATE TABLE rooms (id int, name text);\nCOPY rooms FROM stdin;\n1\tblue\n2\tred\n\\.\n\\unrestrict abc\n"+
+	dir := writeFiles(t, "-- 1_rooms.up.sql --\n\\restrict abc\nCREATE TABLE rooms (id int, name text);\nCOPY rooms FROM stdin;\n1\tblue\n2\tred\n\\.\n\\unrestrict abc\n"+
 		"-- 3_last.up.sql --\n"+last)
 	var big strings.Builder
 	name := strings.Repeat("x", 1000)
@@ -31,7 +31,7 @@ func withRows(t *testing.T, last string) string {
 	return dir
 }
 
-func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
+func TestUp_LargeFilesAndRows_Applied(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		pooled bool
@@ -42,12 +42,12 @@ func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
+			d := newDatabase(t)
 			to := d
 			if c.pooled {
 				to = d.Pooled(t, "transaction")
 			}
-			o := options(t, to, withRows(t, "SELECT 1 / 0;"))
+			o := newOptions(t, to, writeLargeFiles(t, "SELECT 1 / 0;"))
 			o.TxMode = c.txMode
 			_, err := engine.Up(t.Context(), o)
 			var fail *postgres.MigrationError
@@ -57,12 +57,12 @@ func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 			if c.txMode == engine.TxModeAll {
 				want = ""
 			}
-			assert.Equal(t, want, count(t, d))
+			assert.Equal(t, want, roomCount(t, d))
 
-			o.Source = withRows(t, "SELECT 1;")
+			o.Source = writeLargeFiles(t, "SELECT 1;")
 			_, err = engine.Up(t.Context(), o)
 			require.NoError(t, err)
-			assert.Equal(t, "4502", count(t, d))
+			assert.Equal(t, "4502", roomCount(t, d))
 			assert.Equal(t, "1 t, 2 f, 3 t", d.Value(t, "SELECT string_agg(migration_version || ' ' || left((up_sql IS NOT NULL)::text, 1), ', ' ORDER BY migration_version) FROM schema_migrations_history WHERE run_outcome = 'applied'"),
 				"the history keeps no big file")
 			assert.Equal(t, "4500 4500", d.Value(t, "SELECT concat_ws(' ', statements_applied, statements_total) FROM schema_migrations_history WHERE migration_version = 2"))
@@ -81,8 +81,8 @@ func TestBigFilesAndRowsRunEveryWay(t *testing.T) {
 	}
 }
 
-// count is how many rooms there are; none where there is no table.
-func count(t *testing.T, d *pgtest.Database) string {
+// roomCount returns the number of rooms, or "" if the table does not exist.
+func roomCount(t *testing.T, d *pgtest.Database) string {
 	if d.Value(t, "SELECT to_regclass('rooms')") == "" {
 		return ""
 	}

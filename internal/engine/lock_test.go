@@ -13,12 +13,12 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// gate is a migration that waits until the test lets it go on.
-const gate = "-- 1_gate.up.sql --\nSELECT pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42);\n" +
+// blockingMigration is a migration that waits until the test releases a lock.
+const blockingMigration = "-- 1_blocking.up.sql --\nSELECT pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42);\n" +
 	"-- 2_once.up.sql --\nCREATE TABLE once (a int);\n"
 
-// shut keeps gate waiting until open is called; inside waits for a migrator to stand before it.
-func shut(t *testing.T, d *pgtest.Database) (inside, open func()) {
+// holdAdvisoryLock blocks blockingMigration until open is called; inside waits for a blocked migrator.
+func holdAdvisoryLock(t *testing.T, d *pgtest.Database) (inside, open func()) {
 	t.Helper()
 	conn, err := d.Admin().Conn(t.Context())
 	require.NoError(t, err)
@@ -38,11 +38,11 @@ func shut(t *testing.T, d *pgtest.Database) (inside, open func()) {
 	return inside, open
 }
 
-func TestTwoAtOnce(t *testing.T) {
+func TestUp_TwoAtOnce_RunsOnce(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	inside, open := shut(t, d)
-	o := options(t, d, folder(t, gate))
+	d := newDatabase(t)
+	inside, open := holdAdvisoryLock(t, d)
+	o := newOptions(t, d, writeFiles(t, blockingMigration))
 	type outcome struct {
 		engine.Result
 		error
@@ -76,18 +76,18 @@ func TestTwoAtOnce(t *testing.T) {
 	assert.Equal(t, "2 f", d.Value(t, version))
 }
 
-// TestGolangMigrateAtTheSameTime: its command line and ours exclude each other,
-// whoever is first.
-func TestGolangMigrateAtTheSameTime(t *testing.T) {
+// TestUp_GolangMigrateRunning_Waits checks that golang-migrate and Shiplock exclude each
+// other, whichever starts first.
+func TestUp_GolangMigrateRunning_Waits(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	inside, open := shut(t, d)
-	dir := folder(t, gate)
-	m := stock(t, d, dir)
+	d := newDatabase(t)
+	inside, open := holdAdvisoryLock(t, d)
+	dir := writeFiles(t, blockingMigration)
+	m := newGolangMigrate(t, d, dir)
 	done := make(chan error, 1)
 	go func() { done <- m.Up() }()
 	inside()
-	o := options(t, d, dir)
+	o := newOptions(t, d, dir)
 	hurried := o
 	hurried.Postgres.LockWait = 0
 	_, err := engine.Up(t.Context(), hurried)
@@ -105,10 +105,10 @@ func TestGolangMigrateAtTheSameTime(t *testing.T) {
 	require.NoError(t, <-done)
 	assert.Equal(t, engine.Result{From: 2, To: 2}, <-result)
 
-	d = database(t)
-	inside, open = shut(t, d)
-	o = options(t, d, dir)
-	m = stock(t, d, dir)
+	d = newDatabase(t)
+	inside, open = holdAdvisoryLock(t, d)
+	o = newOptions(t, d, dir)
+	m = newGolangMigrate(t, d, dir)
 	go func() {
 		_, err := engine.Up(context.WithoutCancel(t.Context()), o)
 		done <- err
@@ -121,13 +121,13 @@ func TestGolangMigrateAtTheSameTime(t *testing.T) {
 	assert.Equal(t, "2 f", d.Value(t, version))
 }
 
-// TestWhoIsAtWorkIsWaitedFor: while a statement runs that commits by itself, the
-// database looks as it does when a migrator has died there, which is a refusal.
-func TestWhoIsAtWorkIsWaitedFor(t *testing.T) {
+// TestUp_LockHeld_WaitsAndReportsHolder covers a running non-transactional statement, during
+// which the database looks as if a migrator was killed, which would be refused.
+func TestUp_LockHeld_WaitsAndReportsHolder(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	inside, open := shut(t, d)
-	o := options(t, d, folder(t, "-- 1_gate.up.sql --\n-- shiplock:no-transaction\nCREATE TABLE a (b int);\n"+
+	d := newDatabase(t)
+	inside, open := holdAdvisoryLock(t, d)
+	o := newOptions(t, d, writeFiles(t, "-- 1_blocking.up.sql --\n-- shiplock:no-transaction\nCREATE TABLE a (b int);\n"+
 		"DO $$ BEGIN COMMIT; PERFORM pg_advisory_lock_shared(42); INSERT INTO a VALUES (1); COMMIT; PERFORM pg_advisory_unlock_shared(42); END $$;\n"))
 	results := make(chan engine.Result, 2)
 	up := func() {

@@ -23,21 +23,21 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 const table = "schema_migrations"
 
-// options are those of a run of ours over dir.
-func options(t *testing.T, d *pgtest.Database, dir string) engine.Options {
+// newOptions returns the options of a run with the files in dir.
+func newOptions(t *testing.T, d *pgtest.Database, dir string) engine.Options {
 	t.Helper()
 	dsn, err := config.ParseDSN(d.URL())
 	require.NoError(t, err)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	return engine.Options{
-		// A session that ended a moment ago may still have the lock.
+		// A session that has just ended may still hold the lock.
 		Postgres: postgres.Options{DSN: dsn, Table: table, LockWait: time.Minute, Log: log},
 		Source:   dir, Log: log, AllowDataLoss: true, // most are about something else
 	}
 }
 
-// stock is golang-migrate itself, with its own two drivers, over the same files.
-func stock(t *testing.T, d *pgtest.Database, dir string) *migrate.Migrate {
+// newGolangMigrate returns golang-migrate with its own drivers and the same files.
+func newGolangMigrate(t *testing.T, d *pgtest.Database, dir string) *migrate.Migrate {
 	t.Helper()
 	m, err := migrate.New("file://"+dir, d.URL())
 	require.NoError(t, err)
@@ -45,8 +45,8 @@ func stock(t *testing.T, d *pgtest.Database, dir string) *migrate.Migrate {
 	return m
 }
 
-// folder writes the files of a txtar archive to a new folder.
-func folder(t *testing.T, archive string) string {
+// writeFiles writes the files of a txtar archive to a new directory.
+func writeFiles(t *testing.T, archive string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, f := range txtar.Parse([]byte(archive)).Files {

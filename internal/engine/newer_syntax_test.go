@@ -11,11 +11,11 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// virtual is a table that PostgreSQL 18 knows and the parser does not.
+// virtual is a table definition that PostgreSQL 18 supports and the parser does not.
 const virtual = "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL);\n"
 
-// TestSyntaxNewerThanTheParser runs as every other file does: one unknown statement hides none of the others.
-func TestSyntaxNewerThanTheParser(t *testing.T) {
+// TestUp_SyntaxNewerThanParser_Applied checks that an unknown statement does not hide the others.
+func TestUp_SyntaxNewerThanParser_Applied(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ sql, query, want string }{
 		"by itself":               {virtual + "INSERT INTO t VALUES (1);", "SELECT b FROM t", "2"},
@@ -35,7 +35,7 @@ func TestSyntaxNewerThanTheParser(t *testing.T) {
 			d := pgtest.Version(t, 18)
 			_, err := d.Open(t).Exec("CREATE TABLE e (a int); CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX ON parts (a)")
 			require.NoError(t, err)
-			o := options(t, d, folder(t, "-- 1_new.up.sql --\n"+c.sql+"\n-- 2_next.up.sql --\nSELECT 1;\n"))
+			o := newOptions(t, d, writeFiles(t, "-- 1_new.up.sql --\n"+c.sql+"\n-- 2_next.up.sql --\nSELECT 1;\n"))
 			_, err = engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, d.Value(t, c.query))
@@ -45,8 +45,8 @@ func TestSyntaxNewerThanTheParser(t *testing.T) {
 	}
 }
 
-// TestAFailureBesideNewerSyntax names the place, and nothing is kept that is not reported.
-func TestAFailureBesideNewerSyntax(t *testing.T) {
+// TestUp_FailureNextToNewerSyntax_Reported checks that the position is reported, and that nothing unreported is applied.
+func TestUp_FailureNextToNewerSyntax_Reported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		sql       string
@@ -74,7 +74,7 @@ func TestAFailureBesideNewerSyntax(t *testing.T) {
 			d := pgtest.Version(t, 18)
 			_, err := d.Open(t).Exec("CREATE TABLE z (a int); CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX ON parts (a)")
 			require.NoError(t, err)
-			_, err = engine.Up(t.Context(), options(t, d, folder(t, "-- 1_new.up.sql --\n"+c.sql+"\n")))
+			_, err = engine.Up(t.Context(), newOptions(t, d, writeFiles(t, "-- 1_new.up.sql --\n"+c.sql+"\n")))
 			var fail *postgres.MigrationError
 			require.ErrorAs(t, err, &fail)
 			assert.Equal(t, c.code, string(fail.Server().Code))

@@ -32,8 +32,8 @@ type PreviewStep struct {
 	Statements  int    `json:"statements"`
 	// Transactional is false for a file that runs statement by statement.
 	Transactional bool `json:"transactional"`
-	// Done is the number of statements already applied, if the file is partially applied.
-	Done int `json:"statements_applied"`
+	// StatementsApplied is the number of statements already applied, if the file is partially applied.
+	StatementsApplied int `json:"statements_applied"`
 	// SQL is the beginning of a down script.
 	SQL string `json:"sql,omitempty"`
 	// Loses is the data that a rollback would delete.
@@ -93,7 +93,7 @@ func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *p
 			return err
 		}
 		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromHistory),
-			FromHistory: strings.HasPrefix(s.File, source.FromHistory), Statements: statements, Transactional: transactional, Done: s.StatementsApplied}
+			FromHistory: strings.HasPrefix(s.File, source.FromHistory), Statements: statements, Transactional: transactional, StatementsApplied: s.StatementsApplied}
 		if p.Steps[i].Direction == plan.Down {
 			step.SQL, err = excerpt(s)
 			if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// notes is a set of n migrations, each of which writes its version down.
-func notes(n int) string {
+// insertingMigrations returns n migrations, each of which inserts its version into a table.
+func insertingMigrations(n int) string {
 	var out strings.Builder
 	out.WriteString("-- 1_log.up.sql --\nCREATE TABLE log (version int);\nINSERT INTO log VALUES (1);\n")
 	for v := 2; v <= n; v++ {
@@ -29,7 +29,7 @@ func notes(n int) string {
 
 const everyVersionOnce = "SELECT concat(count(*), ' ', count(DISTINCT version), ' ', max(version)) FROM log"
 
-func TestManyAtOnceThroughAPooler(t *testing.T) {
+func TestUp_ManyAtOnceThroughPooler_RunsOnce(t *testing.T) {
 	t.Parallel()
 	const migrations, migrators = 12, 8
 	for name, c := range map[string]struct {
@@ -46,15 +46,15 @@ func TestManyAtOnceThroughAPooler(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
+			d := newDatabase(t)
 			pooled := d.Pooled(t, c.mode, c.settings...)
-			dir := folder(t, notes(migrations))
+			dir := writeFiles(t, insertingMigrations(migrations))
 			var wg sync.WaitGroup
 			var mu sync.Mutex
 			applied := 0
 			for range migrators {
 				wg.Go(func() {
-					o := options(t, pooled, dir)
+					o := newOptions(t, pooled, dir)
 					o.Postgres.WaitForDB, o.TxMode = time.Minute, c.txMode
 					result, err := engine.Up(t.Context(), o)
 					assert.NoError(t, err)
@@ -76,15 +76,15 @@ func TestManyAtOnceThroughAPooler(t *testing.T) {
 	}
 }
 
-func throughTransactions(t *testing.T, d *pgtest.Database, archive string) engine.Options {
+func pooledOptions(t *testing.T, d *pgtest.Database, archive string) engine.Options {
 	t.Helper()
-	return options(t, d.Pooled(t, "transaction", "default_pool_size = 2"), folder(t, archive))
+	return newOptions(t, d.Pooled(t, "transaction", "default_pool_size = 2"), writeFiles(t, archive))
 }
 
-func TestWhatNeedsASessionIsRefusedBehindAPooler(t *testing.T) {
+func TestUp_SessionRequiredBehindPooler_Refuses(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	o := throughTransactions(t, d, notes(1)+"-- 2_index.up.sql --\n\nCREATE INDEX CONCURRENTLY ON log (version);\n")
+	d := newDatabase(t)
+	o := pooledOptions(t, d, insertingMigrations(1)+"-- 2_index.up.sql --\n\nCREATE INDEX CONCURRENTLY ON log (version);\n")
 	_, err := engine.Up(t.Context(), o)
 	var session *postgres.SessionRequiredError
 	require.ErrorAs(t, err, &session)
@@ -94,35 +94,35 @@ func TestWhatNeedsASessionIsRefusedBehindAPooler(t *testing.T) {
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
 }
 
-func TestStatementModeIsRefused(t *testing.T) {
+func TestUp_PoolerInStatementMode_Refuses(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	_, err := engine.Up(t.Context(), options(t, d.Pooled(t, "statement"), folder(t, notes(1))))
+	d := newDatabase(t)
+	_, err := engine.Up(t.Context(), newOptions(t, d.Pooled(t, "statement"), writeFiles(t, insertingMigrations(1))))
 	require.ErrorIs(t, err, postgres.ErrStatementPooling)
 }
 
-func TestASettingDoesNotReachThePoolersNextClient(t *testing.T) {
+func TestUp_SettingBehindPooler_NotLeaked(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	o := throughTransactions(t, d, notes(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_bad.up.sql --\nSET search_path = pg_catalog; SELECT nope;\n")
+	d := newDatabase(t)
+	o := pooledOptions(t, d, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_bad.up.sql --\nSET search_path = pg_catalog; SELECT nope;\n")
 	_, err := engine.Up(t.Context(), o)
 	var fail *postgres.MigrationError
 	require.ErrorAs(t, err, &fail)
 	assert.Equal(t, "3_bad.up.sql", fail.File)
-	o.Source = folder(t, notes(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_look.up.sql --\n"+
+	o.Source = writeFiles(t, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_look.up.sql --\n"+
 		"CREATE TABLE seen AS SELECT current_setting('search_path') AS path, current_setting('lock_timeout') AS lock;\n")
 	_, err = engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, `"$user", public 0`, d.Value(t, "SELECT path || ' ' || lock FROM seen"))
 }
 
-// TestAPooledRunExcludesGolangMigrate: the lock of a transaction has the key of theirs.
-func TestAPooledRunExcludesGolangMigrate(t *testing.T) {
+// TestUp_BehindPooler_ExcludesGolangMigrate checks that the transaction lock has golang-migrate's key.
+func TestUp_BehindPooler_ExcludesGolangMigrate(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	inside, open := shut(t, d)
-	dir := folder(t, gate)
-	o := options(t, d.Pooled(t, "transaction"), dir)
+	d := newDatabase(t)
+	inside, open := holdAdvisoryLock(t, d)
+	dir := writeFiles(t, blockingMigration)
+	o := newOptions(t, d.Pooled(t, "transaction"), dir)
 	done := make(chan error, 1)
 	go func() {
 		_, err := engine.Up(t.Context(), o)
@@ -136,21 +136,21 @@ func TestAPooledRunExcludesGolangMigrate(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-func TestRepairBehindAPooler(t *testing.T) {
+func TestRepair_BehindPooler_Resolves(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	direct := options(t, d, folder(t, notes(1)+"-- 2_part.up.sql --\n-- shiplock:no-transaction\nINSERT INTO log VALUES (2);\nSELECT nope;\n"))
+	d := newDatabase(t)
+	direct := newOptions(t, d, writeFiles(t, insertingMigrations(1)+"-- 2_part.up.sql --\n-- shiplock:no-transaction\nINSERT INTO log VALUES (2);\nSELECT nope;\n"))
 	_, err := engine.Up(t.Context(), direct)
 	require.Error(t, err)
 	require.Equal(t, "2 t", d.Value(t, version))
-	pooled := options(t, d.Pooled(t, "transaction"), direct.Source)
+	pooled := newOptions(t, d.Pooled(t, "transaction"), direct.Source)
 	_, err = engine.Up(t.Context(), pooled)
 	var session *postgres.SessionRequiredError
-	require.ErrorAs(t, err, &session, "it cannot go on here")
+	require.ErrorAs(t, err, &session, "it cannot resume here")
 	_, err = engine.Repair(t.Context(), pooled, engine.MigrationApplied, 0)
 	require.NoError(t, err)
 	assert.Equal(t, "2 f", d.Value(t, version))
-	others := options(t, d.Pooled(t, "transaction"), folder(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))
+	others := newOptions(t, d.Pooled(t, "transaction"), writeFiles(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))
 	others.Policy.OnEdited = plan.AllowEdited // nothing of them has run
 	result, err := engine.Down(t.Context(), others, 0)
 	require.NoError(t, err)

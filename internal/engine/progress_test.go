@@ -20,11 +20,11 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// told is a log of JSON lines that can be read while it is written.
-type told struct{ pgtest.Buffer }
+// A logRecorder is a log of JSON lines that can be read while it is written.
+type logRecorder struct{ pgtest.Buffer }
 
-// waitFor waits for a line of that message that has all of these in its fields, and returns it.
-func (l *told) waitFor(t *testing.T, message string, parts ...string) map[string]any {
+// waitFor waits for a line with this message and all parts in its fields, and returns the fields.
+func (l *logRecorder) waitFor(t *testing.T, message string, parts ...string) map[string]any {
 	t.Helper()
 	var found map[string]any
 	require.Eventually(t, func() bool {
@@ -39,21 +39,21 @@ func (l *told) waitFor(t *testing.T, message string, parts ...string) map[string
 	return found
 }
 
-// brisk has a run's progress told at a brisk pace.
-func brisk(o engine.Options) (engine.Options, *told) {
-	var log told
+// withFrequentProgress returns options that log progress at short intervals.
+func withFrequentProgress(o engine.Options) (engine.Options, *logRecorder) {
+	var log logRecorder
 	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
 	o.Postgres.Log = o.Log
 	o.Postgres.Progress = progress.NewLog(o.Log, progress.Intervals{FirstLine: 100 * time.Millisecond, MaxInterval: 100 * time.Millisecond})
 	return o, &log
 }
 
-// TestTheGateSaysWhoIsAtWork, and how far they are.
-func TestTheGateSaysWhoIsAtWork(t *testing.T) {
+// TestWait_MigratorRunning_ReportsActivity checks that wait reports the progress of a running migrator.
+func TestWait_MigratorRunning_ReportsActivity(t *testing.T) {
 	t.Parallel()
-	d := database(t)
+	d := newDatabase(t)
 	d.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); ALTER TABLE a OWNER TO %q", d.User))
-	o := options(t, d, folder(t, "-- 1_x.up.sql --\nSELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);\n"))
+	o := newOptions(t, d, writeFiles(t, "-- 1_x.up.sql --\nSELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);\n"))
 	writer, err := d.Open(t).Begin()
 	require.NoError(t, err)
 	defer func() { _ = writer.Rollback() }()
@@ -66,8 +66,8 @@ func TestTheGateSaysWhoIsAtWork(t *testing.T) {
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	gate, log := brisk(o)
-	go func() { _, _ = engine.Wait(ctx, gate, nil) }()
+	waitOptions, log := withFrequentProgress(o)
+	go func() { _, _ = engine.Wait(ctx, waitOptions, nil) }()
 	line := log.waitFor(t, "waiting", "waiting for writers before build", "import", "2 of 2") // the history may be read before the views
 	assert.Equal(t, "1_x.up.sql", line["migrating"])
 	assert.Equal(t, "2 of 2", line["statement"])
@@ -79,20 +79,20 @@ func TestTheGateSaysWhoIsAtWork(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// TestATool that takes long, and what it does in the database.
-func TestAToolThatTakesLong(t *testing.T) {
+// TestExec_LongRunning_ReportsProgress checks that exec reports the activity of the tool in the database.
+func TestExec_LongRunning_ReportsProgress(t *testing.T) {
 	t.Parallel()
 	for name, pooled := range map[string]bool{"directly": false, "behind a pooler": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
+			d := newDatabase(t)
 			sh, err := exec.LookPath("sh")
 			require.NoError(t, err)
 			to := d
 			if pooled {
 				to = d.Pooled(t, "transaction")
 			}
-			o, log := brisk(options(t, to, ""))
+			o, log := withFrequentProgress(newOptions(t, to, ""))
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			done := make(chan error, 1)
@@ -105,7 +105,7 @@ func TestAToolThatTakesLong(t *testing.T) {
 			assert.Equal(t, "npm run migrate", line["command"])
 			assert.Contains(t, line, "elapsed")
 			if !pooled {
-				aToolsSession(t, d, log)
+				blockToolSession(t, d, log)
 			}
 			cancel(assert.AnError)
 			require.ErrorIs(t, <-done, assert.AnError, "the session that looks has kept its lock")
@@ -113,8 +113,8 @@ func TestAToolThatTakesLong(t *testing.T) {
 	}
 }
 
-// aToolsSession is one that comes from where we are, after us.
-func aToolsSession(t *testing.T, d *pgtest.Database, log *told) {
+// blockToolSession opens a session from this host after the start of the run, and blocks it.
+func blockToolSession(t *testing.T, d *pgtest.Database, log *logRecorder) {
 	t.Helper()
 	d.Exec(t, "CREATE TABLE b (c int); GRANT ALL ON b TO PUBLIC")
 	holder, err := d.Admin().Begin()
@@ -131,13 +131,13 @@ func aToolsSession(t *testing.T, d *pgtest.Database, log *told) {
 	assert.Contains(t, fmt.Sprint(line["blocked_by"]), "pid")
 }
 
-// TestProgressCountsMigrations, also where all of them are one transaction.
-func TestProgressCountsMigrations(t *testing.T) {
+// TestUp_LongRunning_CountsMigrations checks the progress counts, also with one transaction for all migrations.
+func TestUp_LongRunning_CountsMigrations(t *testing.T) {
 	t.Parallel()
 	for _, txMode := range []engine.TxMode{engine.TxModeFile, engine.TxModeAll} {
 		t.Run(string(txMode), func(t *testing.T) {
 			t.Parallel()
-			o, log := brisk(options(t, database(t), folder(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 2_b.up.sql --\nSELECT 1;\nSELECT pg_sleep(1);\n-- 3_c.up.sql --\nSELECT 3;\n")))
+			o, log := withFrequentProgress(newOptions(t, newDatabase(t), writeFiles(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 2_b.up.sql --\nSELECT 1;\nSELECT pg_sleep(1);\n-- 3_c.up.sql --\nSELECT 3;\n")))
 			o.TxMode = txMode
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)

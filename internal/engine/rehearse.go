@@ -123,7 +123,7 @@ func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *p
 	if o.Postgres.ExternalToolLock = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = plan.FailOutOfOrder
 	}
-	o.Postgres.SkipTableCheck = true // Claim tells whether the database may be used
+	o.Postgres.SkipTableCheck = true // the scratch database is checked below
 	db, err := openPrimary(ctx, o)
 	if err != nil {
 		return nil, err

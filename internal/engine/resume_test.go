@@ -33,10 +33,10 @@ SELECT 1;
 -- 2_x.up.sql --
 `
 
-// stoppedAt applies a file that fails at the unique index and removes the duplicates.
-func stoppedAt(t *testing.T, d *pgtest.Database, archive string) engine.Options {
+// interruptedRun applies a file that fails at the unique index, and then removes the duplicates.
+func interruptedRun(t *testing.T, d *pgtest.Database, archive string) engine.Options {
 	t.Helper()
-	o := options(t, d, folder(t, resumeBase+archive))
+	o := newOptions(t, d, writeFiles(t, resumeBase+archive))
 	_, err := engine.Up(t.Context(), o)
 	var failed *postgres.MigrationError
 	require.ErrorAs(t, err, &failed)
@@ -77,7 +77,7 @@ func TestResume_SessionSettings_RestoredBeforeTheRestRuns(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			d.Exec(t, fmt.Sprintf("ALTER DATABASE %q SET timezone = 'UTC'", d.Name))
-			o := stoppedAt(t, d, strings.ReplaceAll(c.before, ";", ";\n")+failsOnDuplicates+c.after)
+			o := interruptedRun(t, d, strings.ReplaceAll(c.before, ";", ";\n")+failsOnDuplicates+c.after)
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, d.Value(t, c.query))
@@ -86,7 +86,7 @@ func TestResume_SessionSettings_RestoredBeforeTheRestRuns(t *testing.T) {
 	}
 }
 
-// TestResume_SessionObjects_Refused: what no other session can be given.
+// TestResume_SessionObjects_Refused covers session state that cannot be restored in another session.
 func TestResume_SessionObjects_Refused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before, holds string }{
@@ -107,7 +107,7 @@ func TestResume_SessionObjects_Refused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			o := stoppedAt(t, d, c.before+"\n"+failsOnDuplicates+"DELETE FROM users;")
+			o := interruptedRun(t, d, c.before+"\n"+failsOnDuplicates+"DELETE FROM users;")
 			_, err := engine.Up(t.Context(), o)
 			var refused *postgres.SessionStateError
 			require.ErrorAs(t, err, &refused)
@@ -120,26 +120,26 @@ func TestResume_SessionObjects_Refused(t *testing.T) {
 	}
 }
 
-// TestResume_TwiceStopped_KeepsTheSession: what the first run has set is there also
-// for the third.
+// TestResume_TwiceStopped_KeepsTheSession checks that settings of the first run are also
+// restored in the third.
 func TestResume_TwiceStopped_KeepsTheSession(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	o := stoppedAt(t, d, "SET search_path = shop, public;\nSET app.tenant = 'one';\n"+failsOnDuplicates+
+	o := interruptedRun(t, d, "SET search_path = shop, public;\nSET app.tenant = 'one';\n"+failsOnDuplicates+
 		"CREATE TABLE bills (id int);\nCREATE INDEX CONCURRENTLY bills_id ON bills (nope);\nCREATE TABLE more AS SELECT current_setting('app.tenant') AS tenant;")
 	_, err := engine.Up(t.Context(), o)
 	var failed *postgres.MigrationError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, 4, failed.StatementsApplied)
-	rewrite(t, o, "2_x.up.sql", strings.ReplaceAll(read(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "id"))
+	overwriteFile(t, o, "2_x.up.sql", strings.ReplaceAll(readFile(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "id"))
 	_, err = engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, "one shop.bills_id", d.Value(t, "SELECT tenant || ' ' || to_regclass('shop.bills_id') FROM shop.more"))
 }
 
-// TestResume_EndedBeforeTheStateWasWritten puts the history back to the moment
-// between a statement's commit and the state after it, or to an older release's.
-func TestResume_EndedBeforeTheStateWasWritten(t *testing.T) {
+// TestResume_KilledBeforeStateWritten_RestoresState resets the history row to the time
+// between a statement's commit and the state after it, or to that of an older release.
+func TestResume_KilledBeforeStateWritten_RestoresState(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ before, state, holds string }{
 		"a SET is run again":           {"SET search_path = shop, public;", "NULL", ""},
@@ -155,7 +155,7 @@ func TestResume_EndedBeforeTheStateWasWritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			o := stoppedAt(t, d, c.before+"\n"+failsOnDuplicates+"CREATE TABLE bills (id int);")
+			o := interruptedRun(t, d, c.before+"\n"+failsOnDuplicates+"CREATE TABLE bills (id int);")
 			d.Exec(t, "UPDATE schema_migrations_history SET run_outcome = 'running', session_state = "+c.state+" WHERE migration_version = 2")
 			_, err := engine.Up(t.Context(), o)
 			if c.holds == "" {
@@ -173,14 +173,14 @@ func TestResume_EndedBeforeTheStateWasWritten(t *testing.T) {
 	}
 }
 
-// TestResume_CatalogsAskedAsTheFileWould: there is no such index in public.
-func TestResume_CatalogsAskedAsTheFileWould(t *testing.T) {
+// TestResume_SearchPathSet_CatalogsReadWithIt covers an index that is not in the schema public.
+func TestResume_SearchPathSet_CatalogsReadWithIt(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	o := stoppedAt(t, d, "SET search_path = shop, public;\n"+failsOnDuplicates)
+	o := interruptedRun(t, d, "SET search_path = shop, public;\n"+failsOnDuplicates)
 	d.Exec(t, "CREATE INDEX old ON shop.users (id); ALTER TABLE shop.users OWNER TO \""+d.User+"\"")
 	text := "SET search_path = shop, public;\nDROP INDEX CONCURRENTLY old;\nCREATE TABLE bills (id int);\n"
-	rewrite(t, o, "2_x.up.sql", text)
+	overwriteFile(t, o, "2_x.up.sql", text)
 	d.Exec(t, "UPDATE schema_migrations_history SET run_outcome = 'running', up_sql = $q$"+text+"$q$ WHERE migration_version = 2")
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestResume_CatalogsAskedAsTheFileWould(t *testing.T) {
 func TestResume_Down_RestoresTheSession(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	o := options(t, d, folder(t, resumeBase+"SELECT 2;\n-- 2_x.down.sql --\nSET search_path = shop, public;\n"+failsOnDuplicates+"CREATE TABLE bills (id int);\n"))
+	o := newOptions(t, d, writeFiles(t, resumeBase+"SELECT 2;\n-- 2_x.down.sql --\nSET search_path = shop, public;\n"+failsOnDuplicates+"CREATE TABLE bills (id int);\n"))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	_, err = engine.Down(t.Context(), o, 1)
@@ -201,46 +201,46 @@ func TestResume_Down_RestoresTheSession(t *testing.T) {
 	assert.Equal(t, "shop.bills", d.Value(t, "SELECT concat_ws(' ', to_regclass('shop.bills'), to_regclass('public.bills'))"))
 }
 
-// TestResume_RoleSet_RestoredAndCounted: the new role has no right to the history, so
-// the statements are counted once the file has stopped.
+// TestResume_RoleSet_RestoredAndCounted covers a role without privileges on the history
+// table, so the statements are counted after the file was interrupted.
 func TestResume_RoleSet_RestoredAndCounted(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	other := d.Name + " other"
 	d.Exec(t, fmt.Sprintf("CREATE ROLE %[1]q; GRANT %[1]q TO %[2]q; GRANT ALL ON SCHEMA public TO %[1]q", other, d.User))
 	t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP OWNED BY %[1]q CASCADE; DROP ROLE %[1]q", other)) })
-	o := stoppedAt(t, d, fmt.Sprintf("SET ROLE %q;\nCREATE TABLE ran AS SELECT 1 AS n;\nCREATE INDEX CONCURRENTLY i ON ran (nope);\nCREATE TABLE after AS SELECT current_user AS who;\n", other))
-	rewrite(t, o, "2_x.up.sql", strings.ReplaceAll(read(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "n"))
+	o := interruptedRun(t, d, fmt.Sprintf("SET ROLE %q;\nCREATE TABLE ran AS SELECT 1 AS n;\nCREATE INDEX CONCURRENTLY i ON ran (nope);\nCREATE TABLE after AS SELECT current_user AS who;\n", other))
+	overwriteFile(t, o, "2_x.up.sql", strings.ReplaceAll(readFile(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "n"))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, other+" "+other, d.Value(t, "SELECT who || ' ' || tableowner FROM after, pg_tables WHERE tablename = 'after'"))
 	assert.Equal(t, "2 f", d.Value(t, version))
 }
 
-// TestUp_LockTimeoutInAFile_KeepsTheSession: what is tried again runs in the same one.
-func TestUp_LockTimeoutInAFile_KeepsTheSession(t *testing.T) {
+// TestUp_LockTimeoutInFile_KeepsSessionState checks that a retry runs with the same session state.
+func TestUp_LockTimeoutInFile_KeepsSessionState(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	_, err := engine.Up(t.Context(), options(t, d, folder(t, strings.Split(resumeBase, "-- 2_x")[0])))
+	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, strings.Split(resumeBase, "-- 2_x")[0])))
 	require.NoError(t, err)
-	o := options(t, d, folder(t, resumeBase+"SET search_path = shop, public;\nVACUUM log;\nALTER TABLE public.users ADD COLUMN late int;\nCREATE TABLE bills (a int);"))
+	o := newOptions(t, d, writeFiles(t, resumeBase+"SET search_path = shop, public;\nVACUUM log;\nALTER TABLE public.users ADD COLUMN late int;\nCREATE TABLE bills (a int);"))
 	o.Postgres.LockTimeout = 200 * time.Millisecond
-	release := hold(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
+	release := holdLocks(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
 	retried := make(chan struct{})
-	o.Postgres.Log = slog.New(&onRetry{Handler: o.Postgres.Log.Handler(), do: sync.OnceFunc(func() { release(); close(retried) })})
+	o.Postgres.Log = slog.New(&retryHook{Handler: o.Postgres.Log.Handler(), do: sync.OnceFunc(func() { release(); close(retried) })})
 	_, err = engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	<-retried
 	assert.Equal(t, "shop.bills", d.Value(t, "SELECT to_regclass('shop.bills')"))
 }
 
-// onRetry calls do when a lock timeout is logged.
-type onRetry struct {
+// A retryHook calls do when a lock timeout is logged.
+type retryHook struct {
 	slog.Handler
 	do func()
 }
 
-func (h *onRetry) Handle(ctx context.Context, r slog.Record) error {
+func (h *retryHook) Handle(ctx context.Context, r slog.Record) error {
 	if strings.Contains(r.Message, "lock timeout") {
 		h.do()
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// varied is a set of n migrations of different shapes, all of them transactional.
-func varied(n int) string {
+// variedMigrations returns n different transactional migrations.
+func variedMigrations(n int) string {
 	shapes := []string{
 		"CREATE TABLE t%[1]d (a int);",
 		"CREATE TABLE t%[1]d (a int);\nINSERT INTO t%[1]d SELECT generate_series(1, 100);\nCREATE INDEX ON t%[1]d (a);",
@@ -27,14 +27,14 @@ func varied(n int) string {
 	return out.String()
 }
 
-// TestAMigrationCostsTwoRoundTrips: CI talks to a database across a network, and
-// there a run takes as long as its round trips. What k more migrations cost more
-// is what k migrations cost; connecting, locking and planning are the same.
-func TestAMigrationCostsTwoRoundTrips(t *testing.T) {
+// TestUp_SmallMigration_TwoRoundTrips counts round trips, which determine the duration of a
+// run across a network. The cost of k migrations is the difference between runs with and
+// without them, because connecting, locking and planning cost the same.
+func TestUp_SmallMigration_TwoRoundTrips(t *testing.T) {
 	t.Parallel()
 	const few, many = 5, 25
 	up := func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
-		o.Source = folder(t, varied(n))
+		o.Source = writeFiles(t, variedMigrations(n))
 		return engine.Up(t.Context(), o)
 	}
 	for name, run := range map[string]struct {
@@ -45,7 +45,7 @@ func TestAMigrationCostsTwoRoundTrips(t *testing.T) {
 		take   func(t *testing.T, o engine.Options, n int) (engine.Result, error)
 	}{
 		"on an empty database": {each: 2, take: up},
-		"with a journal": {each: 2, before: few, take: func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
+		"with a history table": {each: 2, before: few, take: func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
 			return up(t, o, few+n)
 		}},
 		"a release at once":           {each: 2, take: up, txMode: engine.TxModeAll},
@@ -57,12 +57,12 @@ func TestAMigrationCostsTwoRoundTrips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			trips := func(n int) int {
-				d := database(t)
+				d := newDatabase(t)
 				if run.pooled {
 					d = d.Pooled(t, "transaction")
 				}
 				d, proxy := d.Proxied(t, 0)
-				o := options(t, d, folder(t, varied(max(run.before, 1))))
+				o := newOptions(t, d, writeFiles(t, variedMigrations(max(run.before, 1))))
 				o.TxMode = run.txMode
 				if run.before > 0 {
 					_, err := engine.Up(t.Context(), o)
@@ -77,7 +77,7 @@ func TestAMigrationCostsTwoRoundTrips(t *testing.T) {
 			base, more := trips(few), trips(many)
 			t.Logf("%d migrations: %d round trips, %d: %d", few, base, many, more)
 			assert.LessOrEqual(t, more-base, run.each*(many-few))
-			// Eighteen of these look whether the proxy is a pooler; a direct connection does not pay them.
+			// Eighteen of these check whether the proxy is a pooler; a direct connection has none of them.
 			assert.LessOrEqual(t, base-run.each*few, 30, "connecting, locking and planning")
 		})
 	}

@@ -1,12 +1,13 @@
 package engine_test
 
 import (
-	"context"
+	"database/sql"
+	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	migratedb "github.com/golang-migrate/migrate/v4/database"
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,260 +17,237 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
+// leaves is SQL that leaves every kind of session state. LEAVER stands for a role, CURSORS for statements with cursors.
+const leaves = `
+CREATE TEMP TABLE users AS SELECT 1 AS id;
+CREATE TEMP VIEW everybody AS SELECT * FROM users;
+CREATE TEMP SEQUENCE numbers;
+SELECT nextval('numbers');
+CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TEMP TABLE later (a int, CONSTRAINT once UNIQUE (a) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO later VALUES (1), (2);
+UPDATE later SET a = 3 - a;
+PREPARE mine AS SELECT 1;
+LISTEN news;
+SELECT nextval('counted');
+SELECT setseed(0.5);
+SELECT pg_advisory_lock(7), pg_advisory_lock(7), pg_advisory_lock_shared(8), pg_advisory_lock(1, 2), pg_advisory_lock_shared(7);
+CURSORS
+SET my.own = 'mine';
+SET statement_timeout = '12345s';
+SET ROLE LEAVER;
+SET search_path = pg_catalog;
+`
+
+// cursors are left by transactional migrations.
+const cursors = "DECLARE held CURSOR WITH HOLD FOR SELECT * FROM pg_temp.users;\nDECLARE open CURSOR FOR SELECT * FROM pg_temp.users;\n"
+
+// left is a query for the session state; clean is its result in a session that holds only Shiplock's lock.
 const (
-	invalid = "SELECT coalesce(string_agg(indexrelid::regclass::text, ' ' ORDER BY 1), '') FROM pg_index WHERE NOT indisvalid"
-	logged  = "SELECT coalesce(string_agg(n::text, ',' ORDER BY n), '') FROM log"
+	left = `SELECT concat_ws(',', (SELECT count(*) FROM pg_class WHERE relnamespace = pg_my_temp_schema()), (SELECT count(*) FROM pg_proc WHERE pronamespace = pg_my_temp_schema()),
+	(SELECT count(*) FROM pg_prepared_statements WHERE name = 'mine'), (SELECT count(*) FROM pg_cursors WHERE name <> ''), (SELECT count(*) FROM pg_listening_channels()),
+	current_setting('my.own', true), current_setting('statement_timeout'), current_setting('search_path'), current_user = session_user,
+	(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()))`
+	clean = `0,0,0,0,0,,0,"$user", public,t,1`
 )
 
-// TestResume_CorrectedIntoOneTransaction_RunsTheRestOnly: what is counted never runs
-// again, whatever the file has become, and the failed statement leaves nothing.
-func TestResume_CorrectedIntoOneTransaction_RunsTheRestOnly(t *testing.T) {
+// unseeded fails if random() continues after setseed(0.5).
+const unseeded = "DO $$ DECLARE next float8 := random(); BEGIN PERFORM setseed(0.5); IF next = random() THEN RAISE 'random() can be predicted'; END IF; END $$;\n"
+
+const unnumbered = "DO $$ BEGIN PERFORM lastval(); RAISE 'lastval() has a value'; EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$;\n"
+
+// createRole creates a role that d's owner may set, and the tables that leaves needs.
+func createRole(t *testing.T, d *pgtest.Database, withCursors bool) string {
+	t.Helper()
+	role := d.User + " leaver"
+	d.Exec(t, "CREATE ROLE "+pq.QuoteIdentifier(role))
+	d.Exec(t, "GRANT "+pq.QuoteIdentifier(role)+" TO "+pq.QuoteIdentifier(d.User))
+	t.Cleanup(func() { d.Exec(t, "DROP ROLE "+pq.QuoteIdentifier(role)) })
+	_, err := d.Open(t).Exec("CREATE TABLE users (id int); CREATE SEQUENCE counted")
+	require.NoError(t, err)
+	open := ""
+	if withCursors {
+		open = cursors
+	}
+	return strings.NewReplacer("LEAVER", pq.QuoteIdentifier(role), "CURSORS", open).Replace(leaves)
+}
+
+// TestUp_SessionState_ResetBetweenMigrations checks that the next migration runs in a session without state.
+func TestUp_SessionState_ResetBetweenMigrations(t *testing.T) {
 	t.Parallel()
-	const first = "INSERT INTO log VALUES (1);\n"
-	for name, c := range map[string]struct{ text, logged, refusal string }{
-		"nothing remains":         {text: first, logged: "1"},
-		"statements remain":       {text: first + "INSERT INTO log VALUES (2);\nINSERT INTO log VALUES (3);", logged: "1,2,3"},
-		"in BEGIN and COMMIT":     {text: "BEGIN ISOLATION LEVEL SERIALIZABLE;\n" + first + "INSERT INTO log SELECT 2 WHERE current_setting('transaction_isolation') = 'serializable';\nCOMMIT;", logged: "1,2"},
-		"with a transaction":      {text: first + "BEGIN;\nINSERT INTO log VALUES (2);\nCOMMIT;\nINSERT INTO log VALUES (3);", logged: "1,2,3"},
-		"with rows":               {text: first + "INSERT INTO log VALUES (2);\nCOPY log (n) FROM stdin;\n3\n4\n\\.\nINSERT INTO log VALUES (5);\n", logged: "1,2,3,4,5"},
-		"a big file":              {text: first + "-- " + strings.Repeat("x", 300<<10) + "\nINSERT INTO log VALUES (2);", logged: "1,2"},
-		"another statement":       {text: first + "CREATE INDEX CONCURRENTLY other ON users (id);\nINSERT INTO log VALUES (2);", logged: "1,2"},
-		"fewer statements":        {text: "SELECT 1;", logged: "1", refusal: "was changed afterwards"},
-		"another first statement": {text: "INSERT INTO log VALUES (7);\nINSERT INTO log VALUES (8);", logged: "1", refusal: "was changed afterwards"},
-		"newer than the parser":   {text: first + "CREATE TABLE v (a int, b int GENERATED ALWAYS AS (a * 2) SOMEHOW);", logged: "1", refusal: `at or near "SOMEHOW"`},
+	const next = "ALTER TABLE users ADD COLUMN phone text;\n" + unseeded + unnumbered + "CREATE TABLE seen AS " + left + ";\n"
+	for name, c := range map[string]struct {
+		wrap    string
+		cursors bool
+		txMode  engine.TxMode
+		pooled  bool
+		server  int
+	}{
+		"in a transaction":            {wrap: "%s", cursors: true},
+		"in the file's own":           {wrap: "BEGIN;%sCOMMIT;", cursors: true},
+		"statement by statement":      {wrap: "-- shiplock:no-transaction\n%s"},
+		"several transactions":        {wrap: "BEGIN;%sCOMMIT; BEGIN; SELECT 1; COMMIT; SET default_transaction_read_only = on;", cursors: true},
+		"a release at once":           {wrap: "%s", cursors: true, txMode: engine.TxModeAll},
+		"behind a pooler":             {wrap: "%s", cursors: true, pooled: true},
+		"behind a pooler, a release":  {wrap: "%s", cursors: true, pooled: true, txMode: engine.TxModeAll},
+		"PostgreSQL 18":               {wrap: "%s", cursors: true, server: 18},
+		"PostgreSQL 18, by statement": {wrap: "-- shiplock:no-transaction\n%s", server: 18},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := pgtest.New(t)
-			o := stoppedAt(t, d, first+failsOnDuplicates+"INSERT INTO log VALUES (2);")
-			rewrite(t, o, "2_x.up.sql", c.text)
+			d := newDatabase(t)
+			if c.server > 0 {
+				d = pgtest.Version(t, c.server)
+			}
+			sql := fmt.Sprintf(c.wrap, createRole(t, d, c.cursors))
+			dir := writeFiles(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 1_a.down.sql --\n"+next+
+				"-- 2_leaves.up.sql --\n"+sql+"\n-- 2_leaves.down.sql --\n"+sql+"\n-- 3_next.up.sql --\n"+next+"-- 3_next.down.sql --\nALTER TABLE users DROP COLUMN phone; DROP TABLE seen;\n")
+			there := d
+			if c.pooled {
+				there = d.Pooled(t, "transaction", "default_pool_size = 1")
+			}
+			o := newOptions(t, there, dir)
+			o.TxMode, o.Postgres.WaitForDB = c.txMode, time.Minute
 			_, err := engine.Up(t.Context(), o)
-			if c.refusal != "" {
-				require.ErrorContains(t, err, c.refusal)
-			} else {
+			require.NoError(t, err)
+			assert.Equal(t, clean, d.Value(t, "SELECT * FROM seen"), "up")
+			if !c.pooled { // the look at what a down would delete wants a second server, and the pool has one
+				_, err = engine.Down(t.Context(), o, 0)
 				require.NoError(t, err)
-				assert.Equal(t, "2 f", d.Value(t, version))
+				assert.Equal(t, clean, d.Value(t, "SELECT * FROM seen"), "down")
 			}
-			assert.Equal(t, c.logged, d.Value(t, logged))
-			assert.Empty(t, d.Value(t, invalid))
+			assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'users' AND column_name = 'phone'"))
+			if c.pooled {
+				assert.Equal(t, strings.TrimSuffix(clean, "1")+"0", queryValue(t, there, left), "the application's next session")
+			}
 		})
 	}
 }
 
-func TestResume_CorrectedIntoOneTransaction_FailsAndRunsAgain(t *testing.T) {
+// queryValue returns the result of a query by a client of d.
+func queryValue(t *testing.T, d *pgtest.Database, query string) (answer string) {
+	t.Helper()
+	db, err := sql.Open("postgres", d.URL())
+	require.NoError(t, err)
+	defer db.Close()
+	require.NoError(t, db.QueryRow(query).Scan(&answer))
+	return answer
+}
+
+// TestUp_PooledMigrationFails_SessionStateReset covers PREPARE, advisory locks and sequences, which outlive a
+// ROLLBACK. Statements prepared by the application are kept.
+func TestUp_PooledMigrationFails_SessionStateReset(t *testing.T) {
 	t.Parallel()
-	d := pgtest.New(t)
-	o := stoppedAt(t, d, "INSERT INTO log VALUES (1);\n"+failsOnDuplicates)
-	rewrite(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);\nINSERT INTO log VALUES (3), ('x');")
-	for range 2 {
-		_, err := engine.Up(t.Context(), o)
-		var failed *postgres.MigrationError
-		require.ErrorAs(t, err, &failed)
-		assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
-		assert.Equal(t, 1, failed.StatementsApplied)
-		assert.Equal(t, 2, failed.FailedIndex)
-		assert.Equal(t, "1", d.Value(t, logged))
+	d := newDatabase(t)
+	pooled := d.Pooled(t, "transaction", "default_pool_size = 1")
+	app := func(query string) error {
+		db, err := sql.Open("postgres", pooled.URL())
+		require.NoError(t, err)
+		defer db.Close()
+		_, err = db.Exec(query)
+		return err
 	}
-	o.TxMode = engine.TxModeAll
-	rewrite(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);")
+	sql := createRole(t, d, true)
+	require.NoError(t, app("PREPARE application AS SELECT 1; CREATE TEMP TABLE users (id int)"))
+	dir := writeFiles(t, "-- 1_a.up.sql --\nALTER TABLE users ADD COLUMN phone text;\n-- 2_leaves.up.sql --\n"+sql+"SELECT nope;\n")
+	o := newOptions(t, pooled, dir)
+	o.Postgres.WaitForDB = time.Minute
 	_, err := engine.Up(t.Context(), o)
-	var apart *postgres.SeparateTransactionError
-	require.ErrorAs(t, err, &apart)
-	o.TxMode = engine.TxModeFile
-	_, err = engine.Up(t.Context(), o)
-	require.NoError(t, err)
-	assert.Equal(t, "1,2", d.Value(t, logged))
+	var fail *postgres.MigrationError
+	require.ErrorAs(t, err, &fail)
+	assert.Equal(t, "2_leaves.up.sql", fail.File)
+	assert.Equal(t, "42703", string(fail.Server().Code))
+	assert.Equal(t, strings.TrimSuffix(clean, "1")+"0", queryValue(t, pooled, left))
+	require.NoError(t, app(unnumbered))
+	require.NoError(t, app("EXECUTE application"))
+	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM information_schema.columns WHERE table_name = 'users' AND column_name = 'phone'"),
+		"and not on the table that the application's session had left")
 }
 
-// hold begins a transaction that other sessions have to wait for.
-func hold(t *testing.T, d *pgtest.Database, queries ...string) (release func()) {
-	t.Helper()
-	conn, err := d.Admin().Conn(t.Context())
-	require.NoError(t, err)
-	for _, q := range append([]string{"BEGIN"}, queries...) {
-		_, err := conn.ExecContext(t.Context(), q)
-		require.NoError(t, err)
-	}
-	return func() {
-		_, err := conn.ExecContext(context.Background(), "ROLLBACK")
-		require.NoError(t, err)
-		require.NoError(t, conn.Close())
-	}
-}
-
-const (
-	aSnapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-	takesIt   = "SELECT 1"
-)
-
-func waits(t *testing.T, d *pgtest.Database) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'") == "1"
-	}, time.Minute, 10*time.Millisecond)
-}
-
-// TestUp_KilledInABuild_CorrectedFileRemovesTheIndex: the statement is not in the file
-// any more, and its index has no name of its own.
-func TestUp_KilledInABuild_CorrectedFileRemovesTheIndex(t *testing.T) {
+// TestUp_RetryAfterLockTimeout_SessionStateReset covers PREPARE, which outlives the ROLLBACK of the first attempt.
+func TestUp_RetryAfterLockTimeout_SessionStateReset(t *testing.T) {
 	t.Parallel()
-	for want, before := range map[string]string{"2": "", "1,2": "INSERT INTO log VALUES (1);\n"} {
-		t.Run(want, func(t *testing.T) {
+	for name, wrap := range map[string]string{"one transaction": "%s", "statement by statement": "-- shiplock:no-transaction\n%s"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := pgtest.New(t)
-			o := options(t, d, folder(t, resumeBase+before+"CREATE INDEX CONCURRENTLY ON users (email);\nINSERT INTO log VALUES (2);"))
-			_, err := engine.Up(t.Context(), options(t, d, folder(t, strings.Split(resumeBase, "-- 2_x")[0])))
+			d := newDatabase(t)
+			app := d.Open(t)
+			_, err := app.Exec("CREATE TABLE users (id int)")
 			require.NoError(t, err)
-			release := hold(t, d, "INSERT INTO users VALUES (3)")
+			tx, err := app.Begin()
+			require.NoError(t, err)
+			_, err = tx.Exec("SELECT * FROM users")
+			require.NoError(t, err)
+			o := newOptions(t, d, writeFiles(t, "-- 1_a.up.sql --\n"+fmt.Sprintf(wrap, "PREPARE mine AS SELECT 1;\nALTER TABLE users ADD COLUMN phone text;\nEXECUTE mine;\n")))
+			o.Postgres.LockTimeout = 200 * time.Millisecond
 			done := make(chan error, 1)
-			go func() { _, err := engine.Up(t.Context(), o); done <- err }()
-			waits(t, d)
-			d.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'shiplock' AND datname = current_database()")
-			require.Error(t, <-done)
-			require.Equal(t, "users_email_idx", d.Value(t, invalid))
-			release()
-			rewrite(t, o, "2_x.up.sql", before+"INSERT INTO log VALUES (2);")
-			_, err = engine.Up(t.Context(), o)
-			require.NoError(t, err)
-			assert.Empty(t, d.Value(t, invalid))
-			assert.Equal(t, want, d.Value(t, logged))
+			go func() {
+				_, err := engine.Up(t.Context(), o)
+				done <- err
+			}()
+			require.Eventually(t, func() bool {
+				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'") == "1"
+			}, time.Minute, 10*time.Millisecond)
+			require.Eventually(t, func() bool {
+				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'") == "0"
+			}, time.Minute, 10*time.Millisecond)
+			require.NoError(t, tx.Commit())
+			require.NoError(t, <-done)
 		})
 	}
 }
 
-func TestUp_FailedConcurrently_LeavesNothing(t *testing.T) {
+// TestUp_DeferredConstraintFails_ReportsItsMigration checks both transaction modes, and that the constraints of the
+// next migration are deferred as by default.
+func TestUp_DeferredConstraintFails_ReportsItsMigration(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ statement, state string }{
-		"unique":          {"CREATE UNIQUE INDEX CONCURRENTLY users_email ON users (email)", ""},
-		"no name":         {"CREATE UNIQUE INDEX CONCURRENTLY ON users (email)", ""},
-		"timeout":         {"CREATE INDEX CONCURRENTLY users_email ON users (email)", "held"},
-		"reindex table":   {"REINDEX (VERBOSE) TABLE CONCURRENTLY rooms", "held"},
-		"reindex index":   {"REINDEX INDEX CONCURRENTLY users_id", "held"},
-		"reindex schema":  {"REINDEX SCHEMA CONCURRENTLY hotel", "held"},
-		"a valid one was": {"CREATE INDEX CONCURRENTLY users_id ON users (email)", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
+	const first = "-- 1_tables.up.sql --\nCREATE TABLE a (id int PRIMARY KEY);\n" +
+		"CREATE TABLE b (a int CONSTRAINT known REFERENCES a DEFERRABLE INITIALLY DEFERRED, c int CONSTRAINT at_once REFERENCES a DEFERRABLE);\n"
+	for _, txMode := range []engine.TxMode{engine.TxModeFile, engine.TxModeAll} {
+		t.Run(fmt.Sprint(txMode), func(t *testing.T) {
 			t.Parallel()
-			d := pgtest.New(t)
-			o := options(t, d, folder(t, resumeBase+c.statement))
-			first := options(t, d, folder(t, strings.Split(resumeBase, "-- 2_x")[0]))
-			_, err := engine.Up(t.Context(), first)
-			require.NoError(t, err)
-			d.Exec(t, "CREATE INDEX users_id ON users (id); CREATE TABLE rooms (id int PRIMARY KEY); CREATE SCHEMA hotel; CREATE TABLE hotel.beds (id int PRIMARY KEY);"+
-				strings.ReplaceAll("ALTER TABLE rooms OWNER TO ME; ALTER SCHEMA hotel OWNER TO ME; ALTER TABLE hotel.beds OWNER TO ME", "ME", pq.QuoteIdentifier(d.User)))
-			if c.state != "" {
-				defer hold(t, d, aSnapshot, takesIt)()
-				o.Postgres.StatementTimeout = time.Second
-			}
+			d := newDatabase(t)
+			o := newOptions(t, d, writeFiles(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\n-- 3_last.up.sql --\nSELECT 1;\n-- 4_last.up.sql --\nSELECT 1;\n"))
+			o.TxMode = txMode
+			_, err := engine.Up(t.Context(), o)
+			var fail *postgres.MigrationError
+			require.ErrorAs(t, err, &fail)
+			assert.Equal(t, "2_rows.up.sql", fail.File)
+			assert.Equal(t, "known", fail.Server().Constraint)
+			assert.Equal(t, postgres.RolledBack, fail.Outcome)
+			o.Source = writeFiles(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\nINSERT INTO a VALUES (7);\n"+
+				"-- 3_rows.up.sql --\nINSERT INTO b (a) VALUES (8);\nINSERT INTO a VALUES (8);\n"+
+				"-- 4_table.up.sql --\nCREATE TABLE e (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO e VALUES (9);\nINSERT INTO a VALUES (9);\n")
 			_, err = engine.Up(t.Context(), o)
-			var failed *postgres.MigrationError
-			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, postgres.RolledBack, failed.Outcome, "%v", err)
-			assert.Empty(t, failed.Leftovers)
-			assert.Empty(t, d.Value(t, invalid))
-			assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_id'::regclass"))
-			assert.Equal(t, "1 f", d.Value(t, version))
+			require.NoError(t, err)
+			assert.Equal(t, "7,8", d.Value(t, "SELECT string_agg(a::text, ',' ORDER BY a) FROM b"))
 		})
 	}
 }
 
-// TestUp_FailedConcurrently_NamesWhatStays where it cannot be removed, and the next
-// run removes it.
-func TestUp_FailedConcurrently_NamesWhatStays(t *testing.T) {
+// TestUp_AdvisoryUnlockInMigration_KeepsLock checks that no other session gets the lock between two migrations, although the migration's own locks are released.
+func TestUp_AdvisoryUnlockInMigration_KeepsLock(t *testing.T) {
 	t.Parallel()
-	d := pgtest.New(t)
-	o := options(t, d, folder(t, resumeBase+"CREATE UNIQUE INDEX CONCURRENTLY users_email ON users (email);"))
-	_, err := engine.Up(t.Context(), options(t, d, folder(t, strings.Split(resumeBase, "-- 2_x")[0])))
-	require.NoError(t, err)
-	release := hold(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
-	_, err = engine.Up(t.Context(), o)
-	var failed *postgres.MigrationError
-	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
-	assert.Equal(t, []postgres.Leftover{{What: "INVALID index public.users_email", SQL: "DROP INDEX CONCURRENTLY public.users_email"}}, failed.Leftovers)
-	assert.Equal(t, "2 t", d.Value(t, version))
-	release()
-	rewrite(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);")
-	_, err = engine.Up(t.Context(), o)
-	require.NoError(t, err)
-	assert.Empty(t, d.Value(t, invalid))
-	assert.Equal(t, "1", d.Value(t, logged))
-}
-
-// TestUp_StoppedInABuild_LeavesNothing: the session has ended with the run.
-func TestUp_StoppedInABuild_LeavesNothing(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	o := options(t, d, folder(t, resumeBase+"CREATE INDEX CONCURRENTLY users_email ON users (email);"))
-	_, err := engine.Up(t.Context(), options(t, d, folder(t, strings.Split(resumeBase, "-- 2_x")[0])))
-	require.NoError(t, err)
-	release := hold(t, d, aSnapshot, takesIt)
-	ctx, stop := context.WithCancelCause(t.Context())
-	defer stop(nil)
+	d := newDatabase(t)
+	inside, open := holdAdvisoryLock(t, d)
+	var files strings.Builder
+	for v := 3; v <= 40; v++ {
+		fmt.Fprintf(&files, "-- %d_x.up.sql --\nSELECT pg_advisory_lock(7), pg_advisory_lock(1, 2);\n", v)
+	}
+	o := newOptions(t, d, writeFiles(t, blockingMigration+files.String()))
 	done := make(chan error, 1)
-	go func() { _, err := engine.Up(ctx, o); done <- err }()
-	waits(t, d)
-	stop(&engine.SignalError{Signal: syscall.SIGTERM})
-	var stopped *engine.SignalError
-	require.ErrorAs(t, <-done, &stopped)
-	assert.Empty(t, d.Value(t, invalid))
-	release()
-	_, err = engine.Up(t.Context(), o)
+	go func() {
+		_, err := engine.Up(t.Context(), o)
+		done <- err
+	}()
+	inside()
+	key, err := migratedb.GenerateAdvisoryLockId("/"+d.Name, "public", "schema_migrations")
 	require.NoError(t, err)
-	assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_email'::regclass"))
-}
-
-func TestUp_DetachAndDrop_AreFinished(t *testing.T) {
-	t.Parallel()
-	const detached = "SELECT concat_ws(' ', (SELECT inhdetachpending FROM pg_inherits WHERE inhparent = 'p'::regclass), to_regclass('users_id'))"
-	for name, c := range map[string]struct{ statement, pending, want string }{
-		"detach": {"ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY", "t users_id", "users_id"},
-		"drop":   {"DROP INDEX CONCURRENTLY users_id", "f users_id", "f"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			d := pgtest.New(t)
-			base := strings.Split(resumeBase, "-- 1_base.down")[0] +
-				"CREATE TABLE p (a int) PARTITION BY RANGE (a);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2);\nCREATE INDEX users_id ON users (id);\n"
-			_, err := engine.Up(t.Context(), options(t, d, folder(t, base)))
-			require.NoError(t, err)
-			o := options(t, d, folder(t, base+"-- 2_x.up.sql --\n"+c.statement+";\nINSERT INTO log VALUES (2);"))
-			o.Postgres.StatementTimeout = time.Second
-			release := hold(t, d, "LOCK TABLE p, users IN ACCESS SHARE MODE")
-			_, err = engine.Up(t.Context(), o)
-			var failed *postgres.MigrationError
-			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, postgres.PartiallyApplied, failed.Outcome, "%v", err)
-			require.Len(t, failed.Leftovers, 1)
-			assert.Equal(t, c.pending, d.Value(t, detached))
-			// what is in doubt is found out, also after a kill
-			d.Exec(t, "UPDATE schema_migrations_history SET run_outcome = 'running' WHERE migration_version = 2")
-			release()
-			_, err = engine.Up(t.Context(), o)
-			require.NoError(t, err)
-			assert.Equal(t, c.want, d.Value(t, detached))
-			assert.Equal(t, "2", d.Value(t, logged))
-		})
+	thief := d.Open(t)
+	open()
+	for free := false; !free; {
+		require.NoError(t, thief.QueryRow("SELECT pg_try_advisory_xact_lock("+key+")").Scan(&free))
 	}
-}
-
-// TestUp_ReindexLeavesAToastIndex_NamesItAndRunsOn: only a superuser can drop that one.
-func TestUp_ReindexLeavesAToastIndex_NamesItAndRunsOn(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	o := options(t, d, folder(t, resumeBase+"REINDEX TABLE CONCURRENTLY users;\nINSERT INTO log VALUES (2);"))
-	_, err := engine.Up(t.Context(), options(t, d, folder(t, strings.Split(resumeBase, "-- 2_x")[0])))
-	require.NoError(t, err)
-	release := hold(t, d, aSnapshot, takesIt)
-	o.Postgres.StatementTimeout = time.Second
-	_, err = engine.Up(t.Context(), o)
-	release()
-	var failed *postgres.MigrationError
-	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
-	require.Len(t, failed.Leftovers, 1)
-	assert.Contains(t, failed.Leftovers[0].SQL, "DROP INDEX CONCURRENTLY pg_toast.pg_toast_")
-	_, err = engine.Up(t.Context(), o)
-	require.NoError(t, err)
-	assert.Equal(t, "2", d.Value(t, logged))
+	assert.Equal(t, "40 f", d.Value(t, version), "free only at the end")
+	require.NoError(t, <-done)
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-func TestADatabaseNewerThanTheFiles(t *testing.T) {
+func TestUp_DatabaseAhead_FollowsPolicy(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	_, err := engine.Up(t.Context(), options(t, d, folder(t, three+"-- 9_d.up.sql --\nCREATE TABLE nine (a int);\n")))
+	d := newDatabase(t)
+	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, three+"-- 9_d.up.sql --\nCREATE TABLE nine (a int);\n")))
 	require.NoError(t, err)
-	before := catalog(t, d)
-	o := options(t, d, folder(t, three))
+	before := describeDatabase(t, d)
+	o := newOptions(t, d, writeFiles(t, three))
 
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
@@ -41,26 +41,26 @@ func TestADatabaseNewerThanTheFiles(t *testing.T) {
 	assert.Empty(t, status.Pending)
 	require.Len(t, status.Applied, 4)
 	assert.True(t, status.Applied[3].FromHistory)
-	assert.Equal(t, before, catalog(t, d))
+	assert.Equal(t, before, describeDatabase(t, d))
 }
 
-func TestStatusChangesNothing(t *testing.T) {
+func TestStatus_EmptyDatabase_ChangesNothing(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	before := catalog(t, d)
-	status, err := engine.ReadStatus(t.Context(), options(t, d, folder(t, three)))
+	d := newDatabase(t)
+	before := describeDatabase(t, d)
+	status, err := engine.ReadStatus(t.Context(), newOptions(t, d, writeFiles(t, three)))
 	require.NoError(t, err)
 	assert.Nil(t, status.Version)
 	assert.True(t, status.VersionInFiles)
 	assert.Equal(t, []engine.FileInfo{{Version: 1, Name: "a"}, {Version: 2, Name: "b"}, {Version: 3, Name: "c"}}, status.Pending)
 	assert.Empty(t, status.Applied)
-	assert.Equal(t, before, catalog(t, d), "not even the version table is made")
+	assert.Equal(t, before, describeDatabase(t, d), "not even the version table is made")
 }
 
-func TestVersionZeroIsAVersion(t *testing.T) {
+func TestDown_VersionZero_IsAVersion(t *testing.T) {
 	t.Parallel()
-	d := database(t)
-	o := options(t, d, folder(t, "-- 0_zero.up.sql --\nCREATE TABLE z (a int);\n-- 0_zero.down.sql --\nDROP TABLE z;\n"+three))
+	d := newDatabase(t)
+	o := newOptions(t, d, writeFiles(t, "-- 0_zero.up.sql --\nCREATE TABLE z (a int);\n-- 0_zero.down.sql --\nDROP TABLE z;\n"+three))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	result, err := engine.Down(t.Context(), o, 0)
@@ -71,14 +71,14 @@ func TestVersionZeroIsAVersion(t *testing.T) {
 	assert.Equal(t, "z", d.Value(t, "SELECT concat(to_regclass('z'), to_regclass('a'))"))
 }
 
-func TestFilesAreReadBeforeTheDatabaseIsAsked(t *testing.T) {
+func TestUp_InvalidFiles_ReportedBeforeConnectError(t *testing.T) {
 	t.Parallel()
-	o := options(t, &pgtest.Database{Name: "x", User: "x", Password: "x", Host: "127.0.0.1", Port: 1}, t.TempDir())
+	o := newOptions(t, &pgtest.Database{Name: "x", User: "x", Password: "x", Host: "127.0.0.1", Port: 1}, t.TempDir())
 	_, err := engine.Up(t.Context(), o)
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
 	_, err = engine.ReadStatus(t.Context(), o)
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
-	o.Source = folder(t, three)
+	o.Source = writeFiles(t, three)
 	_, err = engine.Up(t.Context(), o)
 	var unreachable *postgres.ConnectError
 	assert.ErrorAs(t, err, &unreachable)

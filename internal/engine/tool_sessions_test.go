@@ -9,7 +9,7 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-func TestIdentify(t *testing.T) {
+func TestSessionEnvironment(t *testing.T) {
 	t.Parallel()
 	const name, options = "PGAPPNAME=shiplock-exec-1-2", "PGOPTIONS=-c client_connection_check_interval=2000"
 	for what, c := range map[string]struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// steps notes in which transaction each migration ran; a is the application's.
+// steps records the transaction of each migration; a is a table of the application.
 const steps = `
 -- 1_log.up.sql --
 CREATE TABLE log (version int, txid bigint DEFAULT txid_current());
@@ -39,19 +39,19 @@ const (
 	outcomes = "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_history"
 )
 
-func releases(t *testing.T, archive string) (*pgtest.Database, engine.Options) {
+func newDatabaseWithTable(t *testing.T, archive string) (*pgtest.Database, engine.Options) {
 	t.Helper()
-	d := database(t)
+	d := newDatabase(t)
 	_, err := d.Open(t).Exec("CREATE TABLE a (b int)")
 	require.NoError(t, err)
-	o := options(t, d, folder(t, archive))
+	o := newOptions(t, d, writeFiles(t, archive))
 	o.TxMode = engine.TxModeAll
 	return d, o
 }
 
-func TestAReleaseIsOneTransaction(t *testing.T) {
+func TestUp_TxModeAll_AppliesInOneTransaction(t *testing.T) {
 	t.Parallel()
-	d, o := releases(t, steps)
+	d, o := newDatabaseWithTable(t, steps)
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	assert.Equal(t, []int{-1, 3, 3}, []int{result.From, result.To, result.Applied})
@@ -60,12 +60,12 @@ func TestAReleaseIsOneTransaction(t *testing.T) {
 	assert.Equal(t, "1 applied, 2 applied, 3 applied", d.Value(t, outcomes))
 }
 
-func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
+func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 	t.Parallel()
 	broken := steps + "-- 4_broken.up.sql --\nINSERT INTO log VALUES (4);\nINSERT INTO log VALUES ('four');\n-- 4_broken.down.sql --\n"
 	t.Run("on a new database", func(t *testing.T) {
 		t.Parallel()
-		d, o := releases(t, broken)
+		d, o := newDatabaseWithTable(t, broken)
 		_, err := engine.Up(t.Context(), o)
 		var run *engine.RunError
 		require.ErrorAs(t, err, &run)
@@ -79,9 +79,9 @@ func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
 	})
 	t.Run("on one with a version", func(t *testing.T) {
 		t.Parallel()
-		d, o := releases(t, broken)
+		d, o := newDatabaseWithTable(t, broken)
 		all := o.Source
-		o.Source = folder(t, "-- 1_log.up.sql --\nCREATE TABLE log (version int, txid bigint DEFAULT txid_current());\nINSERT INTO log VALUES (1);\n-- 1_log.down.sql --\nDROP TABLE log;\n")
+		o.Source = writeFiles(t, "-- 1_log.up.sql --\nCREATE TABLE log (version int, txid bigint DEFAULT txid_current());\nINSERT INTO log VALUES (1);\n-- 1_log.down.sql --\nDROP TABLE log;\n")
 		_, err := engine.Up(t.Context(), o)
 		require.NoError(t, err)
 		o.Source = all
@@ -95,10 +95,10 @@ func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
 	})
 	t.Run("when it is ended", func(t *testing.T) {
 		t.Parallel()
-		d, o := releases(t, steps)
+		d, o := newDatabaseWithTable(t, steps)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := &engine.SignalError{Signal: syscall.SIGTERM}
-		o = hooked(o, "migration executed, not committed yet", 2, func() { cancel(why) })
+		o = withLogHook(o, "migration executed, not committed yet", 2, func() { cancel(why) })
 		_, err := engine.Up(ctx, o)
 		require.ErrorIs(t, err, why)
 		var run *engine.RunError
@@ -108,9 +108,9 @@ func TestAReleaseThatFailsLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestAReleaseMakesWayAsAWhole(t *testing.T) {
+func TestUp_TxModeAllLockTimeout_RetriesAll(t *testing.T) {
 	t.Parallel()
-	d, o := releases(t, steps)
+	d, o := newDatabaseWithTable(t, steps)
 	o.Postgres.LockTimeout = 200 * time.Millisecond
 	tx, err := d.Open(t).Begin()
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestAReleaseMakesWayAsAWhole(t *testing.T) {
 	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(version::text, ' ' ORDER BY version) FROM log"))
 }
 
-func TestWhatCannotBePartOfARelease(t *testing.T) {
+func TestUp_TxModeAllNonTransactional_Refuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ second, line, want string }{
 		"refuses a transaction": {"SELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);", ":2", "CREATE INDEX CONCURRENTLY i ON a … cannot run in a transaction"},
@@ -147,7 +147,7 @@ func TestWhatCannotBePartOfARelease(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, o := releases(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n-- 2_two.up.sql --\n"+c.second+"\n")
+			d, o := newDatabaseWithTable(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n-- 2_two.up.sql --\n"+c.second+"\n")
 			_, err := engine.Up(t.Context(), o)
 			var apart *postgres.SeparateTransactionError
 			require.ErrorAs(t, err, &apart)
@@ -158,7 +158,7 @@ func TestWhatCannotBePartOfARelease(t *testing.T) {
 	}
 	t.Run("alone it can", func(t *testing.T) {
 		t.Parallel()
-		_, o := releases(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n")
+		_, o := newDatabaseWithTable(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n")
 		_, err := engine.Up(t.Context(), o)
 		require.NoError(t, err)
 	})

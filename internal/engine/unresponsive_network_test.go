@@ -12,9 +12,9 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
-// TestAStopDoesNotWaitForASilentNetwork: lib/pq asks the server to cancel the
-// query, and then waits for an answer that never comes.
-func TestAStopDoesNotWaitForASilentNetwork(t *testing.T) {
+// TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon covers lib/pq, which sends a cancel
+// request and then waits for a response that never arrives.
+func TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{
 		"signal":  &engine.SignalError{Signal: syscall.SIGTERM},
@@ -23,13 +23,13 @@ func TestAStopDoesNotWaitForASilentNetwork(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := database(t)
-			inside, open := shut(t, d)
+			d := newDatabase(t)
+			inside, open := holdAdvisoryLock(t, d)
 			proxied, proxy := d.Proxied(t, 0)
-			o := options(t, proxied, folder(t, gate))
-			var log *told
+			o := newOptions(t, proxied, writeFiles(t, blockingMigration))
+			var log *logRecorder
 			if name == "watched" {
-				o, log = brisk(o)
+				o, log = withFrequentProgress(o)
 			}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			ended := make(chan error, 1)

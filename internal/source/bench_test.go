@@ -13,9 +13,9 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// BenchmarkTenThousand shows what a run costs before it has asked the database: the
-// names of 10,000 migrations, and every byte of them.
-func BenchmarkTenThousand(b *testing.B) {
+// BenchmarkCatalog_TenThousandFiles measures a run before its first query: reading the names
+// of 10,000 migrations, and every byte of them.
+func BenchmarkCatalog_TenThousandFiles(b *testing.B) {
 	dir := b.TempDir()
 	for i := range 10_000 {
 		for _, direction := range []string{"up", "down"} {
@@ -45,7 +45,7 @@ func BenchmarkTenThousand(b *testing.B) {
 	})
 }
 
-// cpu is what this process has used so far: on a machine that is shared, wall time says nothing.
+// cpu returns the CPU time of this process: on a shared machine, wall time is not meaningful.
 func cpu(b *testing.B) time.Duration {
 	var usage syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &usage))

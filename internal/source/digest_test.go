@@ -14,7 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-func TestDigestKnowsEveryByte(t *testing.T) {
+func TestDigest_ByteChanged_Differs(t *testing.T) {
 	big := strings.Repeat("INSERT INTO t VALUES (1);\n", 20_000) // more than is read at a time
 	files := map[string]string{"1_a.up.sql": "SELECT 1;\n", "1_a.down.sql": "SELECT -1;\n", "2_b.up.sql": big, "3_c.down.sql": ""}
 	for i := 4; i < 300; i++ { // more than one worker's batchSize
@@ -44,7 +44,7 @@ func TestDigestKnowsEveryByte(t *testing.T) {
 		"a byte, and no more of them":  func(f map[string]string) { f["1_a.up.sql"] = "SELECT 2;\n" },
 		"a comment":                    func(f map[string]string) { f["1_a.up.sql"] = "--\n" + f["1_a.up.sql"] },
 		"the end of a big file":        func(f map[string]string) { f["2_b.up.sql"] = big[:len(big)-2] + " " },
-		"a big file that goes on":      func(f map[string]string) { f["2_b.up.sql"] = big + "SELECT 1;" },
+		"a longer big file":            func(f map[string]string) { f["2_b.up.sql"] = big + "SELECT 1;" },
 		"the last file":                func(f map[string]string) { f["299_x.up.sql"] += "\n" },
 		"a new file":                   func(f map[string]string) { f["300_x.up.sql"] = "" },
 		"a file less":                  func(f map[string]string) { delete(f, "299_x.up.sql") },
@@ -61,8 +61,8 @@ func TestDigestKnowsEveryByte(t *testing.T) {
 	}
 }
 
-// TestDigestNamesTheFile that cannot be read: one that went meanwhile, as when a volume is written anew.
-func TestDigestNamesTheFile(t *testing.T) {
+// TestDigest_UnreadableFile_NamesIt covers a file that was removed in the meantime, for example when a volume is updated.
+func TestDigest_UnreadableFile_NamesIt(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "1_a.up.sql")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
@@ -76,8 +76,8 @@ func TestDigestNamesTheFile(t *testing.T) {
 	assert.EqualError(t, err, "cannot read migration "+path+": is a directory")
 }
 
-// TestTheFirstDigestStays: what a run has begun with, whatever becomes of the files.
-func TestTheFirstDigestStays(t *testing.T) {
+// TestInitialDigest_FileChanged_Unchanged checks that the digest is that of the files at the start of the run.
+func TestInitialDigest_FileChanged_Unchanged(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))

@@ -21,7 +21,7 @@ func (c *Catalog) OpenFile(file string) (io.ReadCloser, error) {
 }
 
 func (c *Catalog) open(file string) (io.ReadCloser, error) {
-	if text, remembered := c.texts[file]; remembered {
+	if text, recorded := c.texts[file]; recorded {
 		return io.NopCloser(strings.NewReader(text)), nil
 	}
 	return c.openRaw(file)
@@ -32,7 +32,7 @@ func (c *Catalog) Size(file string) (int64, error) {
 	if file == "" {
 		return -1, nil
 	}
-	if text, remembered := c.texts[file]; remembered {
+	if text, recorded := c.texts[file]; recorded {
 		return int64(len(text)), nil
 	}
 	info, err := fs.Stat(c.fsys, file)

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// FuzzPlainName holds the short way to read a name against golang-migrate's.
-func FuzzPlainName(f *testing.F) {
+// FuzzParsePlainName compares parsePlainName with golang-migrate's expression.
+func FuzzParsePlainName(f *testing.F) {
 	for _, name := range []string{
 		"1_a.up.sql", "0001_a.down.sql", "1_.up.sql", "1_a.up.down.sql", "1_a.down.up.sql", "1_a.up.sql.sql", "1_a_b.c.up.sql",
 		"_a.up.sql", "a_1.up.sql", "+1_a.up.sql", "1a_b.up.sql", "1_a\nb.up.sql", "1_a.UP.sql", "1.up.sql", "1_up.sql", ".up.sql",
@@ -26,8 +26,8 @@ func FuzzPlainName(f *testing.F) {
 	})
 }
 
-// TestPlainName: the usual names do take the short way.
-func TestPlainName(t *testing.T) {
+// TestParsePlainName checks that names of the usual form are parsed.
+func TestParsePlainName(t *testing.T) {
 	for name, plain := range map[string]bool{
 		"0001_rooms.up.sql": true, "20261121103000_rooms.down.sql": true, "1_.up.sql": true,
 		"rooms.sql": false, "1_rooms.up.json": false, "9223372036854775808_a.up.sql": false,

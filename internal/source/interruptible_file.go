@@ -54,7 +54,7 @@ func interruptible[T any](ctx context.Context, f func() (T, error)) (T, error) {
 
 // openInterruptibly opens a file whose reads end with the catalog's context.
 func (c *Catalog) openInterruptibly(file string) (io.ReadCloser, error) {
-	if _, remembered := c.texts[file]; remembered || c.ctx == nil {
+	if _, recorded := c.texts[file]; recorded || c.ctx == nil {
 		return c.open(file)
 	}
 	f, err := interruptible(c.ctx, func() (io.ReadCloser, error) { return c.open(file) })

@@ -14,7 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// slowFS is a file system whose server does not answer a read until it is released.
+// A slowFS is a file system whose reads block until they are released.
 type slowFS struct {
 	fstest.MapFS
 	begun   chan struct{}
@@ -42,8 +42,8 @@ func (f slowFile) Read(p []byte) (int, error) {
 
 var errStopped = errors.New("stopped")
 
-// TestCatalog_ReadDoesNotReturn_EndsWithTheContext has each way to a file's text.
-func TestCatalog_ReadDoesNotReturn_EndsWithTheContext(t *testing.T) {
+// TestCatalog_ReadBlocks_EndsWithContext covers all methods that read a file.
+func TestCatalog_ReadBlocks_EndsWithContext(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]func(c *Catalog) error{
 		"digest": func(c *Catalog) error { _, err := c.Digest(); return err },
@@ -88,8 +88,8 @@ func TestCatalog_ReadDoesNotReturn_EndsWithTheContext(t *testing.T) {
 	}
 }
 
-// TestCatalog_ContextIsOver_StillReads what answers, for what is recorded of a stopped run.
-func TestCatalog_ContextIsOver_StillReads(t *testing.T) {
+// TestCatalog_ContextEnded_StillReads checks that responsive files can be read to record a stopped run.
+func TestCatalog_ContextEnded_StillReads(t *testing.T) {
 	t.Parallel()
 	c, err := Read(fstest.MapFS{"1_a.up.sql": {Data: []byte("SELECT 1;\n")}}, "there", FailUnrecognized)
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func folder(names ...string) fstest.MapFS {
+func filesNamed(names ...string) fstest.MapFS {
 	fsys := fstest.MapFS{}
 	for _, n := range names {
 		fsys[n] = &fstest.MapFile{Data: []byte("-- " + n)}
@@ -22,8 +22,8 @@ func folder(names ...string) fstest.MapFS {
 	return fsys
 }
 
-func TestReadOrdersVersionsAsNumbers(t *testing.T) {
-	c, err := Read(folder(
+func TestRead_Versions_OrderedNumerically(t *testing.T) {
+	c, err := Read(filesNamed(
 		"10_ten.up.sql", "9_nine.up.sql", "9_nine.down.sql", "0002_two.up.sql",
 		"20230102030405_stamp.up.sql", "1_dots.and spaces.up.sql",
 		"README.md", ".hidden.up.sql", "..data/3_x.up.sql", "docs/notes.sql",
@@ -42,13 +42,13 @@ func TestReadOrdersVersionsAsNumbers(t *testing.T) {
 	assert.False(t, ok)
 }
 
-func TestReadLetsTheTwoFilesOfAVersionDifferInName(t *testing.T) {
-	c, err := Read(folder("1_users.up.sql", "1_drop_users.down.sql"), "m", FailUnrecognized)
+func TestRead_UpAndDownNamesDiffer_Accepted(t *testing.T) {
+	c, err := Read(filesNamed("1_users.up.sql", "1_drop_users.down.sql"), "m", FailUnrecognized)
 	require.NoError(t, err)
 	assert.Equal(t, []Migration{{Version: 1, Name: "users", Up: "1_users.up.sql", Down: "1_drop_users.down.sql"}}, c.All())
 }
 
-func TestReadRefuses(t *testing.T) {
+func TestRead_InvalidFiles_Refuses(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		files []string
@@ -66,7 +66,7 @@ func TestReadRefuses(t *testing.T) {
 		{"version far too large", []string{"99999999999999999999999_a.up.sql"}, []string{"99999999999999999999999_a.up.sql", "exceeds the maximum"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Read(folder(c.files...), "m", FailUnrecognized)
+			_, err := Read(filesNamed(c.files...), "m", FailUnrecognized)
 			require.Error(t, err)
 			for _, w := range c.want {
 				assert.Contains(t, err.Error(), w)
@@ -75,16 +75,16 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func TestReadCanIgnoreStrayFiles(t *testing.T) {
-	c, err := Read(folder("1_a.up.sql", "2-b.up.sql", "seed.sql"), "m", IgnoreUnrecognized)
+func TestRead_UnrecognizedFiles_Ignored(t *testing.T) {
+	c, err := Read(filesNamed("1_a.up.sql", "2-b.up.sql", "seed.sql"), "m", IgnoreUnrecognized)
 	require.NoError(t, err)
 	assert.Len(t, c.All(), 1)
 	assert.Equal(t, []string{"2-b.up.sql", "seed.sql"}, c.Ignored())
-	_, err = Read(folder("1_a.up.sql", "01_b.up.sql"), "m", IgnoreUnrecognized)
+	_, err = Read(filesNamed("1_a.up.sql", "01_b.up.sql"), "m", IgnoreUnrecognized)
 	assert.Error(t, err, "two files of one version are never ignored")
 }
 
-func TestOpenNamesTheFolder(t *testing.T) {
+func TestOpen_Error_NamesDirectory(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "nowhere")
 	_, err := Open(missing, FailUnrecognized)
 	assert.ErrorIs(t, err, ErrNoMigrations)
@@ -96,8 +96,8 @@ func TestOpenNamesTheFolder(t *testing.T) {
 	assert.ErrorContains(t, err, "set --source to the directory")
 }
 
-func TestDriverWalksTheCatalog(t *testing.T) {
-	c, err := Read(folder("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m", FailUnrecognized)
+func TestDriver_Catalog_Iterates(t *testing.T) {
+	c, err := Read(filesNamed("1_a.up.sql", "1_a.down.sql", "5_b.up.sql", "7_c.down.sql"), "m", FailUnrecognized)
 	require.NoError(t, err)
 	d := c.Driver()
 	v, err := d.First()
@@ -128,7 +128,7 @@ func TestDriverWalksTheCatalog(t *testing.T) {
 	assert.Equal(t, "-- 1_a.down.sql", string(body))
 }
 
-func TestCreateContinuesTheNumbering(t *testing.T) {
+func TestCreate_ExistingFiles_ContinuesNumbering(t *testing.T) {
 	now := time.Date(2026, 11, 21, 9, 30, 0, 0, time.FixedZone("", 3600))
 	for _, c := range []struct{ name, have, title, want string }{
 		{"first", "", "Create users", "0001_create_users"},
@@ -157,7 +157,7 @@ func TestCreateContinuesTheNumbering(t *testing.T) {
 	}
 }
 
-func TestCreateRefuses(t *testing.T) {
+func TestCreate_InvalidName_Refuses(t *testing.T) {
 	dir := t.TempDir()
 	_, _, err := Create(dir, " ../ ", time.Now())
 	assert.ErrorContains(t, err, "want words such as")
@@ -170,7 +170,7 @@ func TestCreateRefuses(t *testing.T) {
 	assert.Len(t, entries, 2, "nothing is written when the folder is in doubt")
 }
 
-// countingFS counts how often a file is opened.
+// A countingFS counts how often a file is opened.
 type countingFS struct {
 	fstest.MapFS
 	opened map[string]int
@@ -181,8 +181,8 @@ func (f countingFS) Open(name string) (fs.File, error) {
 	return f.MapFS.Open(name)
 }
 
-func TestChecksumReadsAFileOnce(t *testing.T) {
-	fsys := countingFS{folder("1_a.up.sql", "1_a.down.sql", "2_b.down.sql"), map[string]int{}}
+func TestChecksum_SameFile_ReadOnce(t *testing.T) {
+	fsys := countingFS{filesNamed("1_a.up.sql", "1_a.down.sql", "2_b.down.sql"), map[string]int{}}
 	c, err := Read(fsys, "m", FailUnrecognized)
 	require.NoError(t, err)
 	first, err := c.Checksum(1)
@@ -199,7 +199,7 @@ func TestChecksumReadsAFileOnce(t *testing.T) {
 	}
 }
 
-func TestTextHasALimit(t *testing.T) {
+func TestText_LargeFile_Omitted(t *testing.T) {
 	c, err := Read(fstest.MapFS{"1_a.up.sql": {Data: []byte("12345")}}, "m", FailUnrecognized)
 	require.NoError(t, err)
 	for limit, want := range map[int64]string{4: "", 5: "12345", 6: "12345"} {
@@ -229,8 +229,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A number that was closed is soon another file's, which a second Close must leave alone.
-func TestAFileIsClosedOnce(t *testing.T) {
+// The descriptor may belong to another file by then, which a second Close must not close.
+func TestOpenFile_CloseTwice_ReturnsError(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_a.up.sql"), []byte("SELECT 1"), 0o600))
 	c, err := Open(dir, FailUnrecognized)

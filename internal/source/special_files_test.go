@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWhatIsNoFileIsRefused by its name, before anything is read.
-func TestWhatIsNoFileIsRefused(t *testing.T) {
+// TestOpen_SpecialFiles_Refuses checks that special files are refused before they are read.
+func TestOpen_SpecialFiles_Refuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		file string
@@ -54,8 +54,8 @@ func makeWith(folder, file string) error {
 
 func touch(path string) error { return os.WriteFile(path, []byte("SELECT 1;\n"), 0o600) }
 
-// TestALinkToAFileIsAFile, as in a ConfigMap's volume.
-func TestALinkToAFileIsAFile(t *testing.T) {
+// TestOpen_SymbolicLink_Accepted covers links as in a ConfigMap volume.
+func TestOpen_SymbolicLink_Accepted(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "..data"), 0o700))

@@ -20,7 +20,7 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(checkSplit)
 }
 
-// FuzzRows puts anything between a COPY and its end, and a statement behind.
+// FuzzRows puts arbitrary text between a COPY and its end, followed by a statement.
 func FuzzRows(f *testing.F) {
 	for _, rows := range []string{"", "1\t2\n", "\\N\r\n'\"$$;\n", "\\.x\n \\.\n", "x\n\n"} {
 		f.Add(rows)
@@ -46,8 +46,8 @@ func FuzzRows(f *testing.F) {
 	})
 }
 
-// FuzzChecksum writes the same tokens with other white space and comments: the
-// checksum must not see it. Where one token becomes another, it must.
+// FuzzChecksum writes the same tokens with different white space and comments, which must
+// not change the checksum. A changed token must change it.
 func FuzzChecksum(f *testing.F) {
 	for _, text := range hard {
 		f.Add(text)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRanWith_OnlyLineEndingsDiffer_AreRecognized(t *testing.T) {
+func TestMatchLineEndings_OnlyLineEndingsDiffer_Recognized(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 4095) // the reader's buffer ends between CR and LF
 	for name, c := range map[string]struct {
@@ -38,16 +38,16 @@ func TestRanWith_OnlyLineEndingsDiffer_AreRecognized(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			sum, err := Checksum(opened(c.ran))
+			sum, err := Checksum(opener(c.ran))
 			require.NoError(t, err)
-			changed, err := Checksum(opened(c.now))
+			changed, err := Checksum(opener(c.now))
 			require.NoError(t, err)
 			require.NotEqual(t, sum, changed, "the line endings count")
 			text := ""
 			if c.withText {
 				text = c.ran
 			}
-			got, same, err := MatchLineEndings(opened(c.now), sum, text)
+			got, same, err := MatchLineEndings(opener(c.now), sum, text)
 			require.NoError(t, err)
 			assert.Equal(t, c.want != "", same)
 			if same {
@@ -57,11 +57,11 @@ func TestRanWith_OnlyLineEndingsDiffer_AreRecognized(t *testing.T) {
 	}
 }
 
-func opened(text string) func() (io.ReadCloser, error) {
+func opener(text string) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 }
 
-func TestRanWith_ReadFails_ReturnsTheError(t *testing.T) {
+func TestMatchLineEndings_ReadFails_ReturnsError(t *testing.T) {
 	t.Parallel()
 	_, _, err := MatchLineEndings(func() (io.ReadCloser, error) {
 		return io.NopCloser(io.MultiReader(strings.NewReader("SELECT 1;\r\n"), iotest.ErrReader(io.ErrClosedPipe))), nil
@@ -69,14 +69,14 @@ func TestRanWith_ReadFails_ReturnsTheError(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
 }
 
-// FuzzLineEndings compares the reader with what strings.ReplaceAll makes.
+// FuzzLineEndings compares the reader with strings.ReplaceAll.
 func FuzzLineEndings(f *testing.F) {
 	f.Add("a\r\nb\nc\r\r\n\r")
 	f.Add(strings.Repeat("x", 4095) + "\r\n" + strings.Repeat("y", 4095) + "\r" + strings.Repeat("\r", 4096) + "\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		unix := strings.ReplaceAll(text, "\r\n", "\n")
 		for endings, want := range map[LineEndings]string{LF: unix, CRLF: strings.ReplaceAll(unix, "\n", "\r\n")} {
-			file, err := withLineEndings(opened(text), endings)()
+			file, err := withLineEndings(opener(text), endings)()
 			require.NoError(t, err)
 			got, err := io.ReadAll(iotest.OneByteReader(file))
 			require.NoError(t, err)

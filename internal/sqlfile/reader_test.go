@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pieces reads all of them, with copies of their texts.
+// pieces returns all pieces, with copies of their texts.
 func pieces(from io.Reader) ([]Piece, error) {
 	r := NewReader(from)
 	var out []Piece
@@ -39,7 +39,7 @@ func statements(all []Piece) []string {
 	return out
 }
 
-// hard are texts whose statements are hard to tell apart; the parser understands all of them.
+// hard are texts whose statements are difficult to split; the parser supports all of them.
 var hard = []string{
 	"", "-- nothing", "/* no /* thing */ */", ";;", "SELECT 1", "SELECT 1;SELECT 2;", "SELECT ';';SELECT \";\" FROM x;",
 	"SELECT 'it''s;'; SELECT \"a\"\"b;\" FROM x;", "SELECT E'\\';'; SELECT e'\\\\'; SELECT 'x\\'; SELECT 2;",
@@ -53,8 +53,8 @@ var hard = []string{
 	"CREATE TABLE a (b int DEFAULT 1.5e+10, c text DEFAULT E'\\n');\r\nINSERT INTO a VALUES (1, '\r\n;');\r\n", "SELECT a[1:2], b::int, .5, 1. FROM x WHERE c <> d AND e=-1;",
 }
 
-// checkSplit holds the pieces of a text against the text, and its statements
-// against PostgreSQL's parser where that understands it.
+// checkSplit compares the pieces of a text with the text, and its statements with those of
+// PostgreSQL's parser, if the parser accepts the text.
 func checkSplit(t *testing.T, text string) {
 	all, err := pieces(strings.NewReader(text))
 	small, smallErr := pieces(iotest.OneByteReader(strings.NewReader(text)))
@@ -98,7 +98,7 @@ func checkSplit(t *testing.T, text string) {
 	require.Equal(t, want, statements(all))
 }
 
-func TestReaderAgreesWithTheParser(t *testing.T) {
+func TestReader_Statements_SameAsParser(t *testing.T) {
 	for _, text := range hard {
 		_, err := pgquery.Parse(strings.TrimPrefix(text, "\ufeff"))
 		require.NoError(t, err, text)
@@ -107,9 +107,9 @@ func TestReaderAgreesWithTheParser(t *testing.T) {
 	}
 }
 
-// The server goes on with a string behind a comment; the parser's library, which
-// makes tokens of comments, does not.
-func TestReaderContinuesStringsBehindComments(t *testing.T) {
+// The server continues a string after a comment; the parser library, which makes
+// comments tokens, does not.
+func TestReader_StringAfterComment_Continued(t *testing.T) {
 	all, err := pieces(strings.NewReader("SELECT E'a' -- so;'\n -- and so\n 'b\\';'; SELECT 1"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"SELECT E'a' -- so;'\n -- and so\n 'b\\';'", "SELECT 1"}, statements(all))
@@ -118,7 +118,7 @@ func TestReaderContinuesStringsBehindComments(t *testing.T) {
 const dump = "--\n-- PostgreSQL database dump\n--\n\n\\restrict Ab9\n\nSET client_encoding = 'UTF8';\n" +
 	"COPY public.t (a, \"from\") FROM stdin;\n1\t;\\N\n2\t'\n\\.\n\nSELECT 1;\n\\unrestrict Ab9\n"
 
-func TestReaderKnowsRowsAndPsqlLines(t *testing.T) {
+func TestReader_RowsAndPsqlLines_Recognized(t *testing.T) {
 	for _, text := range []string{dump, strings.ReplaceAll(dump, "\n", "\r\n")} {
 		all, err := pieces(strings.NewReader(text))
 		require.NoError(t, err)
@@ -139,7 +139,7 @@ func TestReaderKnowsRowsAndPsqlLines(t *testing.T) {
 	}
 }
 
-func TestReaderKeepsLongRowsWhole(t *testing.T) {
+func TestReader_LongRow_NotSplit(t *testing.T) {
 	rows := strings.Repeat(strings.Repeat("x", 1000)+"\n", 200) + strings.Repeat("y", 3*maxRows) + "\n"
 	all, err := pieces(strings.NewReader("COPY t FROM stdin;\n" + rows + "\\."))
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestReaderKeepsLongRowsWhole(t *testing.T) {
 	assert.Greater(t, len(all), 5)
 }
 
-func TestReaderTellsCopies(t *testing.T) {
+func TestReader_Copy_Recognized(t *testing.T) {
 	for text, in := range map[string]bool{
 		"COPY t FROM stdin;\n\\.\n":                                true,
 		"copy s.t (a, b) from STDIN with (format csv);\r\n\\.\r\n": true,
@@ -170,7 +170,7 @@ func TestReaderTellsCopies(t *testing.T) {
 	}
 }
 
-func TestReaderRefuses(t *testing.T) {
+func TestReader_InvalidFile_Refuses(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		line       int
@@ -208,8 +208,8 @@ func TestReaderRefuses(t *testing.T) {
 	}
 }
 
-// What is never closed is one piece; the server says what is wrong with it.
-func TestReaderEndsWithTheFile(t *testing.T) {
+// Unclosed text is one piece; the server reports the error.
+func TestReader_EndOfFile_ReturnsEOF(t *testing.T) {
 	for _, open := range []string{"'a;", "\"a;", "$$a;$", "$a$;$a", "$", "$a", "/* ;", "/* /* */ ;", "E'a;\\", "E'a'\n ", "(;", "1;2;'"} {
 		all, err := pieces(strings.NewReader("SELECT " + open))
 		require.NoError(t, err, open)
@@ -218,7 +218,7 @@ func TestReaderEndsWithTheFile(t *testing.T) {
 	}
 }
 
-func TestReaderPassesErrorsOn(t *testing.T) {
+func TestReader_ReadFails_ReturnsError(t *testing.T) {
 	incomplete := errors.New("disk on fire")
 	_, err := pieces(io.MultiReader(strings.NewReader("SELECT 1; SELECT"), iotest.ErrReader(incomplete)))
 	assert.Equal(t, incomplete, err)
