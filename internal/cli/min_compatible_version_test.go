@@ -69,7 +69,7 @@ func TestUp_IncompatibleChange_Warns(t *testing.T) {
 func TestUp_InvalidDirective_RefusedBeforeRunning(t *testing.T) {
 	t.Parallel()
 	for directive, want := range map[string]string{
-		"min-compatible-version 3":    "-- shiplock:min-compatible-version 3 is above its own version",
+		"min-compatible-version 3":    "-- shiplock:min-compatible-version 3 is above the version of this migration",
 		"min-compatible-version soon": "want the oldest version that is compatible with this migration",
 		"ireversible":                 "unknown directive",
 	} {
