@@ -8,22 +8,22 @@ if neither a tag nor a digest is set.
 {{- $_ := set $image $part (include "shiplock.rendered" (dict "context" $.context "path" (printf "%s.%s" $.path $part) "value" (get $.image $part))) -}}
 {{- end -}}
 {{- if regexMatch "[@\\s]|:[^/]*$" $image.repository -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is %q: set the tag in .Values.%s.tag and the digest in .Values.%s.digest" .path $image.repository .path .path)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s.repository is %q: set the tag in .Values.%s.tag and the digest in .Values.%s.digest" .path $image.repository .path .path)) -}}
 {{- end -}}
 {{- range $part := list "registry" "repository" -}}
 {{- if contains "://" (get $image $part) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.%s is %q: remove %s" $.path $part (get $image $part) (regexFind "^.*://" (get $image $part)))) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s.%s is %q: remove %s" $.path $part (get $image $part) (regexFind "^.*://" (get $image $part)))) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $image.digest (not (regexMatch "^sha256:[a-f0-9]{64}$" $image.digest)) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.digest is %q: a digest consists of sha256: and 64 hexadecimal digits (0-9, a-f)" .path $image.digest)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s.digest is %q: a digest consists of sha256: and 64 hexadecimal digits (0-9, a-f)" .path $image.digest)) -}}
 {{- end -}}
 {{- $tag := $image.tag -}}
 {{- if and (not $tag) (not $image.digest) -}}
 {{- $tag = .defaultTag -}}
 {{- end -}}
 {{- if and (not $tag) (not $image.digest) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.repository is set, but neither .Values.%s.tag nor .Values.%s.digest: set one of them" .path .path .path)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s.repository is set, but neither .Values.%s.tag nor .Values.%s.digest: set one of them" .path .path .path)) -}}
 {{- end -}}
 {{- $reference := $image.repository -}}
 {{- with $image.registry | default (include "shiplock.globalRegistry" .context) -}}

@@ -135,11 +135,11 @@ set) are created again for the Jobs of a rollback, because the existing ones bel
 {{- define "shiplock.objectAnnotations" -}}
 {{- $values := .context.Values -}}
 {{- if hasKey $values.commonAnnotations "helm.sh/hook-output-log-policy" -}}
-{{- include "shiplock.refuse" (list $ ".Values.commonAnnotations must not contain \"helm.sh/hook-output-log-policy\": set .Values.hookOutputLogPolicy instead") -}}
+{{- include "shiplock.fail" (list $ ".Values.commonAnnotations must not contain \"helm.sh/hook-output-log-policy\": set .Values.hookOutputLogPolicy instead") -}}
 {{- end -}}
 {{- range $key, $_ := $values.commonAnnotations -}}
 {{- if or (hasPrefix "helm.sh/" $key) (hasPrefix "argocd.argoproj.io/hook" $key) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.commonAnnotations must not contain %q: the chart sets hook annotations according to .Values.mode. Remove it" $key)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.commonAnnotations must not contain %q: the chart sets hook annotations according to .Values.mode. Remove it" $key)) -}}
 {{- end -}}
 {{- end -}}
 {{- $placement := include "shiplock.placement" .context -}}

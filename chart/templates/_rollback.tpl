@@ -78,15 +78,15 @@ spec:
 {{- $rollback := .Values.rollback -}}
 {{- if eq $rollback.policy "down" -}}
 {{- if eq .Values.onNewer "fail" -}}
-{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down and .Values.onNewer: fail are mutually exclusive: remove .Values.onNewer, or set .Values.rollback.policy to keep") -}}
+{{- include "shiplock.fail" (list $ ".Values.rollback.policy: down and .Values.onNewer: fail are mutually exclusive: remove .Values.onNewer, or set .Values.rollback.policy to keep") -}}
 {{- end -}}
 {{- if regexMatch "(^| )--on-newer" (join " " .Values.extraArgs) -}}
-{{- include "shiplock.refuse" (list $ ".Values.extraArgs contains --on-newer, which overrides .Values.rollback.policy: down. Remove it") -}}
+{{- include "shiplock.fail" (list $ ".Values.extraArgs contains --on-newer, which overrides .Values.rollback.policy: down. Remove it") -}}
 {{- end -}}
 {{- if and (eq $rollback.when "pre-rollback") (or (has .Values.mode (list "job" "initContainer")) .Values.database.partOfRelease) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.rollback.when: pre-rollback runs before the objects of the release are updated, and with %s the migrator depends on them: set .Values.rollback.when=post-rollback" (.Values.database.partOfRelease | ternary ".Values.database.partOfRelease" (printf ".Values.mode: %s" .Values.mode)))) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.rollback.when: pre-rollback runs before the objects of the release are updated, and with %s the migrator depends on them: set .Values.rollback.when=post-rollback" (.Values.database.partOfRelease | ternary ".Values.database.partOfRelease" (printf ".Values.mode: %s" .Values.mode)))) -}}
 {{- end -}}
 {{- else if $rollback.allowDataLoss -}}
-{{- include "shiplock.refuse" (list $ ".Values.rollback.allowDataLoss has no effect with .Values.rollback.policy: keep. Set .Values.rollback.policy=down, or remove it") -}}
+{{- include "shiplock.fail" (list $ ".Values.rollback.allowDataLoss has no effect with .Values.rollback.policy: keep. Set .Values.rollback.policy=down, or remove it") -}}
 {{- end -}}
 {{- end -}}

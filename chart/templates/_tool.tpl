@@ -71,23 +71,23 @@ command:
 {{- define "shiplock.validateTool" -}}
 {{- if .Values.tool.image.repository -}}
 {{- if not .Values.tool.command -}}
-{{- include "shiplock.refuse" (list $ ".Values.tool.image.repository is set, but no command: set .Values.tool.command, such as [npm, run, migrate]. The image's entry point is not used") -}}
+{{- include "shiplock.fail" (list $ ".Values.tool.image.repository is set, but no command: set .Values.tool.command, such as [npm, run, migrate]. The image's entry point is not used") -}}
 {{- end -}}
 {{- if eq .Values.mode "initContainer" -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer does not support .Values.tool.image: set .Values.mode to hook or job") -}}
+{{- include "shiplock.fail" (list $ ".Values.mode: initContainer does not support .Values.tool.image: set .Values.mode to hook or job") -}}
 {{- end -}}
 {{- range $name := list "txMode" "onNewer" "outOfOrder" "onEdited" "unrecognizedFiles" "requireDown" -}}
 {{- if get $.Values $name -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s does not apply to the external tool in .Values.tool.image.repository: remove one of the two" $name)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s does not apply to the external tool in .Values.tool.image.repository: remove one of the two" $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- if eq .Values.rollback.policy "down" -}}
-{{- include "shiplock.refuse" (list $ ".Values.rollback.policy: down does not apply to the external tool in .Values.tool.image.repository: set it to keep") -}}
+{{- include "shiplock.fail" (list $ ".Values.rollback.policy: down does not apply to the external tool in .Values.tool.image.repository: set it to keep") -}}
 {{- end -}}
 {{- if or .Values.migrations.image.repository .Values.migrations.existingConfigMap .Values.migrations.fromChart -}}
-{{- include "shiplock.refuse" (list $ ".Values.migrations does not apply to the external tool in .Values.tool.image.repository: build the migrations into the tool's image, or mount them with .Values.extraVolumes and .Values.extraVolumeMounts") -}}
+{{- include "shiplock.fail" (list $ ".Values.migrations does not apply to the external tool in .Values.tool.image.repository: build the migrations into the tool's image, or mount them with .Values.extraVolumes and .Values.extraVolumeMounts") -}}
 {{- end -}}
 {{- else if or .Values.tool.command .Values.tool.args .Values.tool.env -}}
-{{- include "shiplock.refuse" (list $ ".Values.tool.command, .Values.tool.args and .Values.tool.env require .Values.tool.image.repository: set it to the tool's image") -}}
+{{- include "shiplock.fail" (list $ ".Values.tool.command, .Values.tool.args and .Values.tool.env require .Values.tool.image.repository: set it to the tool's image") -}}
 {{- end -}}
 {{- end -}}

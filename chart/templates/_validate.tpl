@@ -19,7 +19,7 @@
 {{- end -}}
 
 {{/* Fails with a message: list CONTEXT TEXT, where CONTEXT may be a dict with "context". Values are written .Values.NAME in TEXT. */}}
-{{- define "shiplock.refuse" -}}
+{{- define "shiplock.fail" -}}
 {{- $context := first . -}}
 {{- if hasKey $context "context" -}}
 {{- $context = $context.context -}}
@@ -44,13 +44,13 @@
 {{- define "shiplock.validateMode" -}}
 {{- if eq .Values.mode "initContainer" -}}
 {{- if .Chart.IsRoot -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer requires a parent chart that includes shiplock.initContainer: for a standalone release, set .Values.mode to hook or job") -}}
+{{- include "shiplock.fail" (list $ ".Values.mode: initContainer requires a parent chart that includes shiplock.initContainer: for a standalone release, set .Values.mode to hook or job") -}}
 {{- end -}}
 {{- if .Values.migrations.fromChart -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.migrations.fromChart would run the new version's files in restarted pods of the old version: build the migrations into the migrator's image (.Values.image.repository), or mount them from an image (.Values.migrations.image)") -}}
+{{- include "shiplock.fail" (list $ ".Values.mode: initContainer with .Values.migrations.fromChart would run the new version's files in restarted pods of the old version: build the migrations into the migrator's image (.Values.image.repository), or mount them from an image (.Values.migrations.image)") -}}
 {{- end -}}
 {{- if eq .Values.onNewer "fail" -}}
-{{- include "shiplock.refuse" (list $ ".Values.mode: initContainer with .Values.onNewer: fail would prevent pods of the old version from starting during a rollout: remove .Values.onNewer") -}}
+{{- include "shiplock.fail" (list $ ".Values.mode: initContainer with .Values.onNewer: fail would prevent pods of the old version from starting during a rollout: remove .Values.onNewer") -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -68,16 +68,16 @@
 {{- $sources = append $sources "migrations.image.repository" -}}
 {{- end -}}
 {{- if gt (len $sources) 1 -}}
-{{- include "shiplock.refuse" (list $ (printf "more than one source of migrations: %s are set. Keep one of them" (join " and " $sources))) -}}
+{{- include "shiplock.fail" (list $ (printf "more than one source of migrations: %s are set. Keep one of them" (join " and " $sources))) -}}
 {{- end -}}
 {{- if not (or $sources .Values.tool.image.repository) -}}
 {{- include "shiplock.validateMigrationsInImage" . -}}
 {{- end -}}
 {{- if and $migrations.fromChart .Chart.IsRoot -}}
-{{- include "shiplock.refuse" (list $ ".Values.migrations.fromChart requires a parent chart: for a standalone release, set .Values.migrations.existingConfigMap") -}}
+{{- include "shiplock.fail" (list $ ".Values.migrations.fromChart requires a parent chart: for a standalone release, set .Values.migrations.existingConfigMap") -}}
 {{- end -}}
 {{- if and $migrations.image.repository (semverCompare "<1.33.0-0" .Capabilities.KubeVersion.Version) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.migrations.image requires image volumes, which Kubernetes supports since 1.33, and this cluster runs %s: build the migrations into the migrator's image (.Values.image.repository), or use a ConfigMap" .Capabilities.KubeVersion.Version)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.migrations.image requires image volumes, which Kubernetes supports since 1.33, and this cluster runs %s: build the migrations into the migrator's image (.Values.image.repository), or use a ConfigMap" .Capabilities.KubeVersion.Version)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -92,7 +92,7 @@
 {{- end -}}
 {{- $tag := include "shiplock.imageTag" (dict "context" . "path" "image" "image" $image) | default .Chart.AppVersion -}}
 {{- if and (include "shiplock.isMigratorImage" .) (not $image.digest) (eq $tag .Chart.AppVersion) (not $mounted) -}}
-{{- include "shiplock.refuse" (list $ (printf "no migrations configured: image %s:%s contains only the migrator. Set .Values.image.repository and .Values.image.tag to an image that contains your migrations, or set .Values.migrations.fromChart, .Values.migrations.existingConfigMap or .Values.migrations.image.repository" $image.repository $tag)) -}}
+{{- include "shiplock.fail" (list $ (printf "no migrations configured: image %s:%s contains only the migrator. Set .Values.image.repository and .Values.image.tag to an image that contains your migrations, or set .Values.migrations.fromChart, .Values.migrations.existingConfigMap or .Values.migrations.image.repository" $image.repository $tag)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -100,14 +100,14 @@
 {{- $timeout := include "shiplock.seconds" .Values.timeout | int -}}
 {{- $deadline := int .Values.activeDeadlineSeconds -}}
 {{- if lt $timeout 1 -}}
-{{- include "shiplock.refuse" (list $ ".Values.timeout must be above 0: otherwise the Job's deadline removes the pod and its log before the migrator can report a timeout") -}}
+{{- include "shiplock.fail" (list $ ".Values.timeout must be above 0: otherwise the Job's deadline removes the pod and its log before the migrator can report a timeout") -}}
 {{- end -}}
 {{- if ge $timeout $deadline -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.timeout (%v) must be below .Values.activeDeadlineSeconds (%d): at that deadline Kubernetes removes the pod and its log, so the migrator must time out and report first" .Values.timeout $deadline)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.timeout (%v) must be below .Values.activeDeadlineSeconds (%d): at that deadline Kubernetes removes the pod and its log, so the migrator must time out and report first" .Values.timeout $deadline)) -}}
 {{- end -}}
 {{- range $name := list "waitForDatabase" "lockWait" "lockTimeout" -}}
 {{- if gt (include "shiplock.seconds" (get $.Values $name) | int) $timeout -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s (%v) must not be above .Values.timeout (%v), which limits the whole run: increase .Values.timeout and .Values.activeDeadlineSeconds, or decrease .Values.%s" $name (get $.Values $name) $.Values.timeout $name)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s (%v) must not be above .Values.timeout (%v), which limits the whole run: increase .Values.timeout and .Values.activeDeadlineSeconds, or decrease .Values.%s" $name (get $.Values $name) $.Values.timeout $name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -126,7 +126,7 @@
 {{- end -}}
 {{- range concat .Values.extraEnv .Values.tool.env -}}
 {{- if hasKey $own .name -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.extraEnv or .Values.tool.env sets %s, which the chart sets from other values: use those values, or remove them and keep .Values.extraEnv" .name)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.extraEnv or .Values.tool.env sets %s, which the chart sets from other values: use those values, or remove them and keep .Values.extraEnv" .name)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -7,11 +7,11 @@
 {{- range $part, $_ := include "shiplock.databaseVariables" . | fromYaml -}}
 {{- $value := get $database $part -}}
 {{- if and (ne $part "port") (hasKey $database $part) (not (kindIs "string" $value)) (not (kindIs "invalid" $value)) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s must be a string, but is a %s: quote it, or use --set-string instead of --set" $part (kindIs "bool" $value | ternary "boolean" (kindIs "slice" $value | ternary "list" (kindIs "map" $value | ternary "map" "number"))))) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.database.%s must be a string, but is a %s: quote it, or use --set-string instead of --set" $part (kindIs "bool" $value | ternary "boolean" (kindIs "slice" $value | ternary "list" (kindIs "map" $value | ternary "map" "number"))))) -}}
 {{- end -}}
 {{- $key := get $secret.keys $part -}}
 {{- if and $value $key -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.database.%s and .Values.%s.%s are both set: remove one of them" $part $secret.keysPath $part)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.database.%s and .Values.%s.%s are both set: remove one of them" $part $secret.keysPath $part)) -}}
 {{- end -}}
 {{- if $key -}}
 {{- $keys = append $keys $part -}}
@@ -21,22 +21,22 @@
 {{- end -}}
 {{- end -}}
 {{- if and (kindIs "map" $database.existingSecret) (get ($database.existingSecret | default dict) "keys" | default dict | values | compact) ($database.secretKeys | values | compact) -}}
-{{- include "shiplock.refuse" (list $ ".Values.database.existingSecret.keys and .Values.database.secretKeys are both set: remove one of them") -}}
+{{- include "shiplock.fail" (list $ ".Values.database.existingSecret.keys and .Values.database.secretKeys are both set: remove one of them") -}}
 {{- end -}}
 {{- if and $secret.name (not $keys) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s is set, but none of its keys: set .Values.%s.url to the key that contains a connection URL, or host, port, dbname, username and password to the keys that contain individual settings" $secret.namePath $secret.keysPath)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s is set, but none of its keys: set .Values.%s.url to the key that contains a connection URL, or host, port, dbname, username and password to the keys that contain individual settings" $secret.namePath $secret.keysPath)) -}}
 {{- end -}}
 {{- if and $keys (not $secret.name) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s.%s is set, but no Secret: set .Values.%s to the name of the Secret" $secret.keysPath (first $keys) $secret.namePath)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s.%s is set, but no Secret: set .Values.%s to the name of the Secret" $secret.keysPath (first $keys) $secret.namePath)) -}}
 {{- end -}}
 {{- $rendered := include "shiplock.hasSecret" . | empty | not | ternary (include "shiplock.secretName" .) "" -}}
 {{- range $path, $name := dict $secret.namePath $secret.name "database.ca.secretName" $database.ca.secretName -}}
 {{- if and $name (eq (include "shiplock.rendered" (dict "context" $ "path" $path "value" $name)) $rendered) -}}
-{{- include "shiplock.refuse" (list $ (printf ".Values.%s is %q, which is also the name of the Secret that the chart creates, and Helm would delete yours: rename it, or set .Values.fullnameOverride" $path $rendered)) -}}
+{{- include "shiplock.fail" (list $ (printf ".Values.%s is %q, which is also the name of the Secret that the chart creates, and Helm would delete yours: rename it, or set .Values.fullnameOverride" $path $rendered)) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $database.ca.secretName $database.ca.configMapName -}}
-{{- include "shiplock.refuse" (list $ ".Values.database.ca.secretName and .Values.database.ca.configMapName are both set: remove one of them") -}}
+{{- include "shiplock.fail" (list $ ".Values.database.ca.secretName and .Values.database.ca.configMapName are both set: remove one of them") -}}
 {{- end -}}
 {{- include "shiplock.validatePassword" (dict "context" . "database" $database "parts" $parts "keysPath" $secret.keysPath) -}}
 {{- if $database.urlFile -}}
@@ -44,7 +44,7 @@
 {{- end -}}
 {{- $others := without $parts "url" -}}
 {{- if and (has "url" $parts) $others -}}
-{{- include "shiplock.refuse" (list $ (printf "the database is configured twice, by a URL (.Values.database.url, urlFile or the URL key of a Secret) and by individual settings (%s): keep one of the two" (join ", " $others))) -}}
+{{- include "shiplock.fail" (list $ (printf "the database is configured twice, by a URL (.Values.database.url, urlFile or the URL key of a Secret) and by individual settings (%s): keep one of the two" (join ", " $others))) -}}
 {{- end -}}
 {{- include "shiplock.validateDatabaseComplete" (dict "context" . "parts" $parts "keysPath" $secret.keysPath) -}}
 {{- include "shiplock.validateAddress" . -}}
@@ -74,10 +74,10 @@ wrong database. extraEnv and extraArgs count as configuration; the content of ex
 {{- end -}}
 {{- end -}}
 {{- if not $given -}}
-{{- include "shiplock.refuse" (list $ "no database is configured: set .Values.database.url, or .Values.database.host, dbname, username and password, or .Values.database.existingSecret and .Values.database.secretKeys") -}}
+{{- include "shiplock.fail" (list $ "no database is configured: set .Values.database.url, or .Values.database.host, dbname, username and password, or .Values.database.existingSecret and .Values.database.secretKeys") -}}
 {{- end -}}
 {{- with $missing -}}
-{{- include "shiplock.refuse" (list $ (printf "incomplete database settings: set .Values.database.%s, or, for an existing Secret, .Values.%s.%s" (join " and .Values.database." .) $keysPath (join (printf " and .Values.%s." $keysPath) .))) -}}
+{{- include "shiplock.fail" (list $ (printf "incomplete database settings: set .Values.database.%s, or, for an existing Secret, .Values.%s.%s" (join " and .Values.database." .) $keysPath (join (printf " and .Values.%s." $keysPath) .))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -94,9 +94,9 @@ wrong database. extraEnv and extraArgs count as configuration; the content of ex
 {{- end -}}
 {{- end -}}
 {{- if gt (len $sources) 1 -}}
-{{- include "shiplock.refuse" (list $ (printf "the password is set by .Values.%s: keep one of them" (join " and by .Values." $sources))) -}}
+{{- include "shiplock.fail" (list $ (printf "the password is set by .Values.%s: keep one of them" (join " and by .Values." $sources))) -}}
 {{- end -}}
 {{- if and .database.urlFile (has "url" .parts) -}}
-{{- include "shiplock.refuse" (list $ (printf "the database URL is set twice, by .Values.database.urlFile and by .Values.database.url or .Values.%s.url: keep one of them" .keysPath)) -}}
+{{- include "shiplock.fail" (list $ (printf "the database URL is set twice, by .Values.database.urlFile and by .Values.database.url or .Values.%s.url: keep one of them" .keysPath)) -}}
 {{- end -}}
 {{- end -}}

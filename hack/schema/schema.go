@@ -1,4 +1,4 @@
-// Package schema writes what values.yaml documents into values.schema.json, so that an editor shows it beside each value.
+// Package schema generates the descriptions and defaults in values.schema.json from values.yaml, for editors.
 package schema
 
 import (
@@ -13,10 +13,10 @@ import (
 )
 
 // Describe returns the JSON schema with the comments of the values as descriptions, and the values as defaults. It changes nothing
-// else: the constraints are written manually, and so is the description of a property that the values do not have.
+// else: constraints, and descriptions of properties that are not in the values, are written manually.
 //
-// A comment belongs to the key in the line below it. helm-docs makes a row of the README of a comment that begins with "# --"; the plain comment
-// of a map is for the schema alone.
+// A comment belongs to the key in the next line. helm-docs adds comments that begin with "# --" to the README; other comments of maps are only
+// in the schema.
 func Describe(values, schema []byte) ([]byte, error) {
 	var defaults map[string]any
 	if err := yaml.Unmarshal(values, &defaults); err != nil {
@@ -61,13 +61,13 @@ func describe(schema *object, prefix string, values map[string]any, comments map
 		inner, isMap := value.(map[string]any)
 		if isMap && property.fields["properties"] != nil && len(inner) > 0 {
 			describe(property, path+".", inner, comments)
-			continue // its fields have defaults of their own
+			continue // the fields have their own defaults
 		}
 		property.insert(len(property.names), "default", value)
 	}
 }
 
-// marker is what begins a comment for helm-docs, with the type that it shows instead of the default's: "# -- (string or object) …".
+// marker matches the prefix of a helm-docs comment, with an optional type: "# -- (string or object) …".
 var marker = regexp.MustCompile(`^-- (\([a-z ]+\) )?`)
 
 var key = regexp.MustCompile(`^( *)([A-Za-z0-9_]+):`)

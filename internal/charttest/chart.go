@@ -1,4 +1,4 @@
-// Package charttest renders charts as Helm does and reads the result back as Kubernetes would.
+// Package charttest renders charts like Helm and decodes the result like Kubernetes.
 package charttest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
-// Load reads the chart in dir, and from their folders the dependencies that it names by file://. It does what "helm
-// dependency build" and a load do, but leaves no packages in the checkout and never reads a stale one.
+// Load returns the chart in dir with its dependencies, which it reads from the directories of their file:// repositories. Unlike "helm
+// dependency build", it creates no packages in the checkout and never reads a stale one.
 func Load(dir string) (*chart.Chart, error) {
 	c, err := loader.LoadDir(dir)
 	if err != nil {

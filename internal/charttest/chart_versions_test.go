@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// versions is an umbrella whose charts depend on our chart in these versions. Each version's Job has an argument that names it.
+// versions creates an umbrella chart whose charts depend on these versions of the chart. The Job of each version has the version as argument.
 func versions(t *testing.T, chartYAML string, values string, of map[string]string) string {
 	t.Helper()
-	dir := write(t, map[string]string{"Chart.yaml": chartYAML, "values.yaml": values})
+	dir := writeFiles(t, map[string]string{"Chart.yaml": chartYAML, "values.yaml": values})
 	for path, version := range of {
 		to := filepath.Join(dir, path)
 		require.NoError(t, os.MkdirAll(to, 0o755))
@@ -38,7 +38,7 @@ func replaceIn(t *testing.T, path, from, to string) {
 
 const umbrella = "{apiVersion: v2, name: town, version: 1.0.0}"
 
-// Two versions of our chart in one release would share one set of named templates, whichever wins.
+// Different versions of the chart in a release would share a single set of named templates.
 func TestChartVersions_Differ_AreRefused(t *testing.T) {
 	t.Parallel()
 	const values = "database: {url: 'postgres://db/x'}, image: {repository: own, tag: v1}"

@@ -21,7 +21,7 @@ const (
 
 var update = flag.Bool("update", false, "write the golden files and the chart's README instead of comparing them")
 
-// withURL is the shortest set of values that renders: a database, and an image with migrations.
+// withURL is the minimal set of values: a database, and an image with migrations.
 const withURL = "database: {url: 'postgres://booking@db/booking'}\nimage: " + ownImage + "\n"
 
 func parse(t *testing.T, text string) map[string]any {
@@ -45,10 +45,10 @@ func readValues(t *testing.T, path string) map[string]any {
 	return parse(t, string(text))
 }
 
-// ownImage is the value of "image" where a test does not care: an image with migrations.
+// ownImage is the default value of "image" in tests: an image with migrations.
 const ownImage = "{repository: shop/migrations, tag: v1}"
 
-// render renders our chart as a release of its own.
+// render renders the chart as a standalone release.
 func render(t *testing.T, values string) *Rendered {
 	t.Helper()
 	r, err := Render(chartDir, Options{Values: merge(parse(t, "image: "+ownImage), parse(t, values))})
@@ -63,15 +63,15 @@ func job(t *testing.T, r *Rendered, name string) *batchv1.Job {
 	return j
 }
 
-// migrator is the Job's only container.
+// migrator returns the Job's only container.
 func migrator(t *testing.T, j *batchv1.Job) corev1.Container {
 	t.Helper()
 	require.Len(t, j.Spec.Template.Spec.Containers, 1)
 	return j.Spec.Template.Spec.Containers[0]
 }
 
-// scenarios maps the scenario's name to its values file: those of chart/ci, which internal/e2e also installs, and those
-// that can only be rendered.
+// scenarios maps the names of scenarios to their values files: those in chart/ci, which internal/e2e also installs, and those in testdata,
+// which are only rendered.
 func scenarios(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -86,7 +86,7 @@ func scenarios(t *testing.T) map[string]string {
 	return files
 }
 
-// tool builds a command line tool of hack/tools, or finds it built.
+// tool returns the path of a command-line tool of hack/tools, and builds it if necessary.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	cmd := exec.Command("../../hack/tools/install.sh", name)
@@ -107,8 +107,8 @@ func run(t *testing.T, dir, command string, args ...string) string {
 	return string(out)
 }
 
-// write lays out files, as "path" → content, in a new folder.
-func write(t *testing.T, files map[string]string) string {
+// writeFiles writes files (path → content) to a new directory.
+func writeFiles(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range files {

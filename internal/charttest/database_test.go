@@ -10,14 +10,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// hostile is what a password may hold, and a template, YAML, Kubernetes or a URL may take for something else.
-var hostile = []string{
+// specialCharacters are valid passwords with characters that are special in templates, YAML, Kubernetes or URLs.
+var specialCharacters = []string{
 	`p@ss:/?#[]%&=+ word`, `'single' and "double"`, `back\slash \n`, `$(PGHOST)`, `$$(PGHOST) $$ $`, `$(`, `{{ .Release.Name }}`,
 	` leading and trailing `, "tab\tnewline\n", `# not a comment`, `- not: a list`, `null`, `true`, `0123`, `1e5`, `~`, `ünïcødé 🔒`, `!!binary x`, `<&>`,
 }
 
-// environment is what the container would see: secrets are looked up in the rendered Secret, plain values are expanded.
-// Variables from Secrets of the user's are "secret/key".
+// environment returns the environment of the container: values from the rendered Secret, and expanded plain values.
+// The value of a variable from an existing Secret is "secret/key".
 func environment(t *testing.T, r *Rendered) map[string]string {
 	t.Helper()
 	env := map[string]string{}
@@ -43,7 +43,7 @@ func environment(t *testing.T, r *Rendered) map[string]string {
 	return env
 }
 
-// expand does what Kubernetes does to a value: "$$" is "$", and "$(NAME)" is that variable if there is one.
+// expand expands a value like Kubernetes: "$$" is "$", and "$(NAME)" is the value of that variable, if it exists.
 // https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
 func expand(value string, env map[string]string) string {
 	var out strings.Builder
@@ -70,7 +70,7 @@ func expand(value string, env map[string]string) string {
 
 func TestDatabase_SpecialCharacters_ArePreserved(t *testing.T) {
 	t.Parallel()
-	for _, s := range hostile {
+	for _, s := range specialCharacters {
 		t.Run(s, func(t *testing.T) {
 			t.Parallel()
 			name := s
@@ -129,7 +129,7 @@ func TestDatabase_Values_SetEnvironment(t *testing.T) {
 	}
 }
 
-// A Secret is rendered for what is secret in the values, and only then.
+// The chart renders a Secret only if the values contain secrets.
 func TestSecret_Values_ContainsSecretsOnly(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string][]string{

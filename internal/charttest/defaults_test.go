@@ -13,10 +13,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// removable are the values that go to Kubernetes as they are, and have defaults that some cluster rejects.
+// removable lists the values that are passed to Kubernetes unchanged and have defaults that some clusters reject.
 var removable = []string{"resources", "wait.resources", "podSecurityContext", "securityContext"}
 
-// An empty string removes every default that a user could otherwise only override.
+// An empty string removes a default.
 func TestDefaults_EmptyString_Removes(t *testing.T) {
 	t.Parallel()
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
@@ -41,7 +41,7 @@ func TestDefaults_EmptyString_Removes(t *testing.T) {
 	}
 }
 
-// containersOf are the renderings of one of the removable values in text, the output of helm template, as YAML.
+// containersOf returns, as YAML, each occurrence of a removable value in text, the output of helm template.
 func containersOf(t *testing.T, text, object string) []string {
 	t.Helper()
 	objects, err := Normalize(text)
@@ -76,7 +76,7 @@ func containersOf(t *testing.T, text, object string) []string {
 	return found
 }
 
-// nested is the values with one of them set.
+// nested returns values in which only path is set.
 func nested(path string, value any) map[string]any {
 	name, rest, deeper := strings.Cut(path, ".")
 	if !deeper {
@@ -85,8 +85,7 @@ func nested(path string, value any) map[string]any {
 	return map[string]any{name: nested(rest, value)}
 }
 
-// Whichever way a user of the dependency removes a default, with either Helm. Helm 4 ignores a null in the parent's values.yaml, so
-// that only what is no default can be removed by one.
+// A parent chart can remove a default in several ways, with Helm 3 and 4. Helm 4 ignores a null in the parent's values.yaml.
 func TestDefaults_Dependency_Removed(t *testing.T) {
 	t.Parallel()
 	const empty = "podSecurityContext: {seccompProfile: {type: ''}}\nsecurityContext: {readOnlyRootFilesystem: ''}\n" +
@@ -100,7 +99,7 @@ func TestDefaults_Dependency_Removed(t *testing.T) {
 			values string
 			args   []string
 		}{
-			"parent's values": {values: merges(t, migrating, empty)},
+			"parent's values": {values: mergeYAML(t, migrating, empty)},
 			"file":            {values: migrating, args: []string{"-f", "FILE"}},
 			"set, empty":      {values: migrating, args: []string{"--set", "shiplock.mode=job,shiplock." + strings.ReplaceAll(sets, "NONE", "")}},
 			"set, null":       {values: migrating, args: []string{"--set", "shiplock.mode=job,shiplock." + strings.ReplaceAll(sets, "NONE", "null")}},
@@ -133,10 +132,10 @@ func TestDefaults_Dependency_Removed(t *testing.T) {
 	}
 }
 
-// packagedParent is a chart that depends on ours, as "helm dependency build" leaves it, with these values of ours in its values.yaml.
+// packagedParent creates a parent chart, as after "helm dependency build", with these values for the chart in its values.yaml.
 func packagedParent(t *testing.T, values string) string {
 	t.Helper()
-	dir := write(t, map[string]string{
+	dir := writeFiles(t, map[string]string{
 		"Chart.yaml":  "{apiVersion: v2, name: shop, version: 1.0.0, dependencies: [{name: shiplock, version: 0.1.x, repository: 'file://../chart'}]}",
 		"values.yaml": toYAML(t, map[string]any{"shiplock": parse(t, values)}),
 	})
@@ -146,7 +145,7 @@ func packagedParent(t *testing.T, values string) string {
 	return dir
 }
 
-// OpenShift gives each namespace user IDs of its own, and rejects pods that ask for others.
+// OpenShift assigns user IDs to each namespace, and rejects pods with other IDs.
 func TestRunAsUser_ToolOrOpenShift_Differs(t *testing.T) {
 	t.Parallel()
 	const tool = withURL + "tool: {image: {repository: shop/app, tag: v2}, command: [migrate]"
@@ -156,16 +155,16 @@ func TestRunAsUser_ToolOrOpenShift_Differs(t *testing.T) {
 		openshift      bool
 		pod, container *int64
 	}{
-		"the image's":            {values: withURL},
-		"chosen for the pod":     {values: withURL + "podSecurityContext: {runAsUser: 1000}", pod: id(1000)},
-		"a tool's":               {values: tool + "}", container: id(65532)},
-		"a tool's, chosen":       {values: tool + ", runAsUser: 1000}", container: id(1000)},
-		"a tool's own":           {values: tool + ", runAsUser: ''}"},
-		"a tool's, null":         {values: tool + ", runAsUser: null}"},
-		"a tool's, by the pod":   {values: tool + "}\npodSecurityContext: {runAsUser: 1000}", pod: id(1000)},
-		"a tool's, by container": {values: tool + "}\nsecurityContext: {runAsUser: 1000}", container: id(1000)},
-		"OpenShift":              {values: withURL, openshift: true},
-		"OpenShift, a tool's":    {values: tool + "}", openshift: true},
+		"image":                            {values: withURL},
+		"pod security context":             {values: withURL + "podSecurityContext: {runAsUser: 1000}", pod: id(1000)},
+		"tool":                             {values: tool + "}", container: id(65532)},
+		"tool, runAsUser":                  {values: tool + ", runAsUser: 1000}", container: id(1000)},
+		"tool, empty string":               {values: tool + ", runAsUser: ''}"},
+		"tool, null":                       {values: tool + ", runAsUser: null}"},
+		"tool, pod security context":       {values: tool + "}\npodSecurityContext: {runAsUser: 1000}", pod: id(1000)},
+		"tool, container security context": {values: tool + "}\nsecurityContext: {runAsUser: 1000}", container: id(1000)},
+		"OpenShift":                        {values: withURL, openshift: true},
+		"OpenShift, tool":                  {values: tool + "}", openshift: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -184,15 +183,15 @@ func TestRunAsUser_ToolOrOpenShift_Differs(t *testing.T) {
 				assert.Equal(t, tc.container, group)
 			}
 			assert.Nil(t, pod.SecurityContext.RunAsGroup, "containerd refuses a group without a user")
-			isRestricted(t, name, pod)
+			assertRestricted(t, name, pod)
 		})
 	}
 }
 
-// No port at all would allow all ports.
+// An empty list of ports would allow all ports.
 func TestNetworkPolicy_NoPorts_Default(t *testing.T) {
 	t.Parallel()
-	told := toYAML(t, readValues(t, "testdata/notifications-values.yaml"))
-	want := render(t, merges(t, told, "networkPolicy: {enabled: true, dns: {ports: [53]}, apiServer: {ports: [443, 6443]}}")).Template()
-	assert.Equal(t, want, render(t, merges(t, told, "networkPolicy: {enabled: true, dns: {ports: []}, apiServer: {ports: []}}")).Template())
+	notifications := toYAML(t, readValues(t, "testdata/notifications-values.yaml"))
+	want := render(t, mergeYAML(t, notifications, "networkPolicy: {enabled: true, dns: {ports: [53]}, apiServer: {ports: [443, 6443]}}")).Template()
+	assert.Equal(t, want, render(t, mergeYAML(t, notifications, "networkPolicy: {enabled: true, dns: {ports: []}, apiServer: {ports: []}}")).Template())
 }

@@ -9,7 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 )
 
-// dependent is a chart that depends on ours, by its name and by an alias.
+// dependent is the Chart.yaml of a parent chart that depends on the chart by name and by alias.
 const dependent = `
 apiVersion: v2
 name: shop
@@ -19,12 +19,12 @@ dependencies:
   - {name: shiplock, version: 0.1.x, repository: "REPOSITORY", alias: orders}
 `
 
-// A refusal names a value by its place in the values of the whole release, and the file that checks the values.
+// A message contains the path of the value in the values of the release, and the template that validates it.
 func TestValidation_Dependency_ReportsParentPath(t *testing.T) {
 	t.Parallel()
 	const good = "{database: {url: x}, image: " + ownImage + "}"
-	chart := write(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
-	above := write(t, map[string]string{"Chart.yaml": "{apiVersion: v2, name: town, version: 1.0.0, dependencies: [{name: shop, version: 1.0.0, alias: hotel, repository: 'file://" + chart + "'}]}"})
+	chart := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
+	above := writeFiles(t, map[string]string{"Chart.yaml": "{apiVersion: v2, name: town, version: 1.0.0, dependencies: [{name: shop, version: 1.0.0, alias: hotel, repository: 'file://" + chart + "'}]}"})
 	for values, want := range map[string]string{
 		"{}":                                  "set orders.database.url, or orders.database.host, dbname, username and password, or orders.database.existingSecret and orders.database.secretKeys",
 		"{database: {host: h, dbname: shop}}": "set orders.database.username, or, for an existing Secret, orders.database.secretKeys.username",
@@ -34,7 +34,7 @@ func TestValidation_Dependency_ReportsParentPath(t *testing.T) {
 		"{database: {url: x}, migrations: {image: {repository: a}}}":                             "orders.migrations.image.repository is set, but neither orders.migrations.image.tag",
 		"{database: {url: x}, image: {tag: v1}, timeout: 300s}":                                  "orders.timeout (300s) must be below orders.activeDeadlineSeconds (270)",
 		"{database: {url: x}, image: {tag: v1}, lockWait: 250s}":                                 "orders.lockWait (250s) must not be above orders.timeout (240s)",
-		"{database: {url: x}, image: {tag: v1}, tool: {command: [a]}}":                           "set orders.tool.image.repository",
+		"{database: {url: x}, image: {tag: v1}, tool: {command: [a]}}":                           "require orders.tool.image.repository: set it",
 		"{database: {url: x}, image: {tag: v1}, commonAnnotations: {helm.sh/a: b}}":              "orders.commonAnnotations must not contain",
 		"{database: {url: x}, image: {tag: v1}, rollback: {allowDataLoss: true}}":                "Set orders.rollback.policy=down",
 		"{database: {url: x}, image: {tag: v1}, notify: {webhook: {format: slack}}}":             "set orders.notify.webhook.url",
@@ -52,10 +52,10 @@ func TestValidation_Dependency_ReportsParentPath(t *testing.T) {
 	require.ErrorContains(t, err, "set database.url, or database.host")
 }
 
-// Globals belong to all charts of a release: what this chart does not understand is passed over.
+// All charts of a release share global: the chart ignores fields of unknown types.
 func TestGlobal_UnknownTypes_AreIgnored(t *testing.T) {
 	t.Parallel()
-	parent := write(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
+	parent := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
 	for global, want := range map[string]struct {
 		image   string
 		secrets []string
@@ -93,7 +93,7 @@ func TestGlobal_UnknownTypes_AreIgnored(t *testing.T) {
 	}
 }
 
-// The migrations of a chart whose pods wait for them can be disabled: without a condition, or with one and an "if" around the include.
+// Migrations can be disabled in a chart with a wait container: without a condition, or with a condition and an "if" around the include.
 func TestEnabled_False_WaitContainerRendersNothing(t *testing.T) {
 	t.Parallel()
 	const include = `{{- include "shiplock.waitForMigrations" (dict "context" .) | nindent 2 }}`
@@ -103,7 +103,7 @@ func TestEnabled_False_WaitContainerRendersNothing(t *testing.T) {
 		"condition and if": {", condition: shiplock.enabled", "{{- if .Values.shiplock.enabled }}" + include + volumes + "{{- end }}"},
 		"if alone":         {"", "{{- if .Values.shiplock.enabled }}" + include + volumes + "{{- end }}"},
 	} {
-		chart := write(t, map[string]string{
+		chart := writeFiles(t, map[string]string{
 			"Chart.yaml":           "{apiVersion: v2, name: shop, version: 1.0.0, dependencies: [{name: shiplock, version: 0.1.x" + tc.condition + "}]}",
 			"values.yaml":          "shiplock: {database: {existingSecret: {name: s, keys: {url: u}}}, image: " + ownImage + "}",
 			"templates/cm.yaml":    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {}\nx:\n" + tc.template + "\n",

@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tool's image stays as it is: an init container lends it the migrator, which runs the tool.
+// An init container copies the migrator for the tool's unmodified image, and the migrator runs the tool.
 func TestTool_Image_RunsUnderExec(t *testing.T) {
 	t.Parallel()
 	const values = withURL + "extraArgs: [--grace=10s]\nmigrationsTable: versions\ntool: {image: {repository: shop/app, tag: v2}, command: [npm, run], args: [migrate], env: [{name: NODE_ENV, value: production}]}"
 	r := render(t, values)
 	j := job(t, r, "")
 	pod := j.Spec.Template.Spec
-	isRestricted(t, "tool", pod)
+	assertRestricted(t, "tool", pod)
 	c := migrator(t, j)
 	assert.Equal(t, "migrator", c.Name, "podFailurePolicy names it")
 	assert.Equal(t, "shop/app:v2", c.Image)
@@ -33,7 +33,7 @@ func TestTool_Image_RunsUnderExec(t *testing.T) {
 	assert.Equal(t, []string{"postgres://booking@db/booking", "production", "/tmp", "versions"}, []string{env["DATABASE_URL"], env["NODE_ENV"], env["HOME"], env["SHIPLOCK_TABLE"]})
 	assert.NotContains(t, env, "SHIPLOCK_SOURCE")
 	assert.NotContains(t, env, "SHIPLOCK_LOCK_TIMEOUT", "a tool's statements are its own")
-	home := render(t, merges(t, values, "tool: {env: [{name: HOME, value: /home/app}]}"))
+	home := render(t, mergeYAML(t, values, "tool: {env: [{name: HOME, value: /home/app}]}"))
 	assert.Equal(t, "/home/app", environment(t, home)["HOME"])
 	assert.Equal(t, j.Spec.PodFailurePolicy, job(t, render(t, withURL), "").Spec.PodFailurePolicy)
 }

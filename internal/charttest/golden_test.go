@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func golden(t *testing.T, name, got string) {
+func assertGolden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
 	if *update {
@@ -28,8 +28,8 @@ func TestRender_Scenarios_MatchGolden(t *testing.T) {
 			t.Parallel()
 			r, err := Render(chartDir, Options{Values: readValues(t, path)})
 			require.NoError(t, err)
-			golden(t, name+".yaml", r.Template())
-			golden(t, name+".notes.txt", r.Info.Notes)
+			assertGolden(t, name+".yaml", r.Template())
+			assertGolden(t, name+".notes.txt", r.Info.Notes)
 			_, err = r.Objects()
 			require.NoError(t, err)
 		})
@@ -40,8 +40,8 @@ func TestRender_Sample_MatchesGolden(t *testing.T) {
 	t.Parallel()
 	r, err := Render(sampleDir, Options{})
 	require.NoError(t, err)
-	golden(t, "sample.yaml", r.Template())
-	golden(t, "sample.notes.txt", r.Info.Notes)
+	assertGolden(t, "sample.yaml", r.Template())
+	assertGolden(t, "sample.notes.txt", r.Info.Notes)
 	_, err = r.Objects()
 	require.NoError(t, err)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Both command lines render what the library renders, and their linters are content.
+// Helm 3 and 4 render the same objects as the library, and their linters report no errors.
 func TestTemplate_HelmCLI_MatchesLibrary(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"helm3", "helm4"} {
@@ -20,7 +20,7 @@ func TestTemplate_HelmCLI_MatchesLibrary(t *testing.T) {
 				t.Parallel()
 				r, err := Render(chartDir, Options{Values: readValues(t, values)})
 				require.NoError(t, err)
-				sameObjects(t, r, run(t, ".", helm, "template", "booking", chartDir, "-n", "shop", "--kube-version", KubeVersion, "-f", values))
+				assertSameObjects(t, r, run(t, ".", helm, "template", "booking", chartDir, "-n", "shop", "--kube-version", KubeVersion, "-f", values))
 				lint := run(t, ".", helm, "lint", "--strict", "--kube-version", KubeVersion, chartDir, "-f", values)
 				assert.Contains(t, lint, "1 chart(s) linted, 0 chart(s) failed")
 			})
@@ -28,7 +28,7 @@ func TestTemplate_HelmCLI_MatchesLibrary(t *testing.T) {
 	}
 }
 
-func sameObjects(t *testing.T, r *Rendered, output string) {
+func assertSameObjects(t *testing.T, r *Rendered, output string) {
 	t.Helper()
 	want, err := Normalize(r.Template())
 	require.NoError(t, err)
@@ -37,8 +37,8 @@ func sameObjects(t *testing.T, r *Rendered, output string) {
 	assert.Equal(t, want, got)
 }
 
-// The sample is built as its user would build it: "helm dependency build" packages our chart into it, and the whole is
-// packaged again. Its lock file must match.
+// The sample is built like a user's chart: "helm dependency build" packages the chart into it, and "helm package" packages both. The lock
+// file must match.
 func TestTemplate_PackagedDependency_MatchesLibrary(t *testing.T) {
 	t.Parallel()
 	want, err := Render(sampleDir, Options{})
@@ -59,7 +59,7 @@ func TestTemplate_PackagedDependency_MatchesLibrary(t *testing.T) {
 			lint := run(t, sample, helm, "lint", "--strict", "--kube-version", KubeVersion, ".")
 			assert.Contains(t, lint, "1 chart(s) linted, 0 chart(s) failed")
 			run(t, sample, helm, "package", ".")
-			sameObjects(t, want, run(t, sample, helm, "template", "booking", "booking-0.1.0.tgz", "-n", "shop", "--kube-version", KubeVersion))
+			assertSameObjects(t, want, run(t, sample, helm, "template", "booking", "booking-0.1.0.tgz", "-n", "shop", "--kube-version", KubeVersion))
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// "helm test" asks whether the schema is the release's, with what the Job connects with, and changes nothing.
+// "helm test" verifies the schema version with the connection settings of the Job, and changes nothing.
 func TestHelmTest_Modes_RenderPod(t *testing.T) {
 	t.Parallel()
 	for name, values := range map[string]string{
@@ -24,8 +24,8 @@ func TestHelmTest_Modes_RenderPod(t *testing.T) {
 		for _, h := range r.Hooks {
 			assert.Equal(t, h.Kind == "Pod", len(h.Events) == 1 && h.Events[0] == release.HookTest, name)
 		}
-		isRestricted(t, name, pod.Spec)
-		assert.Equal(t, "schema-test", pod.Labels["app.kubernetes.io/component"], "the notes select the Job's pods by theirs")
+		assertRestricted(t, name, pod.Spec)
+		assert.Equal(t, "schema-test", pod.Labels["app.kubernetes.io/component"], "the notes select the Job's pods by their component")
 		assert.Equal(t, []string{"database", "false"}, []string{pod.Labels["network"], pod.Labels["sidecar.istio.io/inject"]})
 		assert.Equal(t, []string{"b", "disabled"}, []string{pod.Annotations["a"], pod.Annotations["linkerd.io/inject"]})
 		assert.Equal(t, []string{"wait", "--timeout=120s"}, pod.Spec.Containers[0].Args)
@@ -43,8 +43,8 @@ func TestHelmTest_Modes_RenderPod(t *testing.T) {
 	}
 }
 
-// Where the Job comes from the parent's template, the chart itself makes the test all the same, or a release without that include would
-// migrate nothing and report nothing. The version to wait for comes with the include.
+// The chart renders the test even if the parent's template renders the Job: otherwise a release without that include would run no migrations
+// without an error. The include renders the version to wait for.
 func TestHelmTest_ParentFiles_WaitsForVersion(t *testing.T) {
 	t.Parallel()
 	const argument = "--version=$(shiplock.migrationsConfigMap-is-not-included)"
@@ -54,21 +54,21 @@ func TestHelmTest_ParentFiles_WaitsForVersion(t *testing.T) {
 		args             []string
 		version          string
 	}{
-		"a hook":                  {"mode: hook", ofShiplock, []string{"wait", "--timeout=240s"}, ""},
+		"a hook":                  {"mode: hook", includeShiplock, []string{"wait", "--timeout=240s"}, ""},
 		"a hook, not included":    {"mode: hook", "", []string{"wait", "--timeout=240s"}, ""},
-		"a Job":                   {"mode: job", ofShiplock, []string{"wait", argument, "--timeout=240s"}, "10"},
+		"a Job":                   {"mode: job", includeShiplock, []string{"wait", argument, "--timeout=240s"}, "10"},
 		"a Job, not included":     {"mode: job", "", []string{"wait", argument, "--timeout=240s"}, ""},
-		"a Job, disabled branch":  {"mode: job", "{{ if .Values.no }}" + ofShiplock + "{{ end }}", []string{"wait", argument, "--timeout=240s"}, ""},
+		"a Job, disabled branch":  {"mode: job", "{{ if .Values.no }}" + includeShiplock + "{{ end }}", []string{"wait", argument, "--timeout=240s"}, ""},
 		"the first, not included": {"database: {partOfRelease: true}", "", []string{"wait", argument, "--timeout=240s"}, ""},
-		"only another dependency": {"mode: job", ofOrders, []string{"wait", argument, "--timeout=240s"}, ""},
+		"only another dependency": {"mode: job", includeOrders, []string{"wait", argument, "--timeout=240s"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			files := maps.Clone(files)
 			files["orders/1_a.up.sql"] = ""
-			r, err := Render(parent(t, tc.template, files), Options{Values: map[string]any{"shiplock": parse(t, tc.values), "orders": map[string]any{"mode": "job", "enabled": tc.template == ofOrders}}})
+			r, err := Render(parent(t, tc.template, files), Options{Values: map[string]any{"shiplock": parse(t, tc.values), "orders": map[string]any{"mode": "job", "enabled": tc.template == includeOrders}}})
 			require.NoError(t, err)
-			objectsAreValid(t, r)
+			assertValidObjects(t, r)
 			pod, err := Find[*corev1.Pod](r, "booking-shiplock-test")
 			require.NoError(t, err)
 			c := pod.Spec.Containers[0]
@@ -91,7 +91,7 @@ func TestHelmTest_ParentFiles_WaitsForVersion(t *testing.T) {
 	}
 }
 
-// Pods that migrate: whether the parent includes that is seen by the test alone.
+// With mode: initContainer, only the test detects a missing include.
 func TestHelmTest_InitContainer_RendersPod(t *testing.T) {
 	t.Parallel()
 	values := map[string]any{"shiplock": parse(t, withURL+"mode: initContainer"), "orders": map[string]any{"enabled": false}, "stockKeeping": map[string]any{"enabled": false}}

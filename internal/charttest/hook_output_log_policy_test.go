@@ -13,7 +13,7 @@ import (
 
 const outputLogPolicy = "helm.sh/hook-output-log-policy"
 
-// Every Job that is a hook of Helm's has the annotation, and no other object has it.
+// The Jobs of Helm hooks have the annotation, and no other object does.
 func TestHookOutputLogPolicy_Modes_AnnotatesJobsOnly(t *testing.T) {
 	t.Parallel()
 	const down = "rollback: {policy: down}\n"
@@ -46,7 +46,7 @@ func TestHookOutputLogPolicy_Modes_AnnotatesJobsOnly(t *testing.T) {
 	}
 }
 
-// embedded runs a program that embeds Helm 4's library as Flux's helm-controller does. Without a cluster, each hook that is waited for fails.
+// embedded runs a program that embeds Helm 4's library like Flux's helm-controller. Without a cluster, each hook that Helm waits for fails.
 func embedded(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
 	cmd := exec.Command(tool(t, "helm4-library"), append([]string{"--failing-hooks"}, args...)...)
@@ -61,10 +61,10 @@ func embedded(t *testing.T, args ...string) (code int, stderr string) {
 	return 0, out.String()
 }
 
-// Flux's helm-controller crashes when a hook with an output log policy fails. Without the annotation the release fails, and that is all.
+// Flux's helm-controller crashes if a hook with an output log policy fails. Without the annotation, only the release fails.
 func TestHookOutputLogPolicy_EmbeddedHelm_ReturnsError(t *testing.T) {
 	t.Parallel()
-	values := write(t, map[string]string{"values.yaml": withURL}) + "/values.yaml"
+	values := writeFiles(t, map[string]string{"values.yaml": withURL}) + "/values.yaml"
 	for _, set := range []string{"", "hookOutputLogPolicy=auto", "hookOutputLogPolicy=none", "rollback.policy=down", "hookOutputLogPolicy=hook-succeeded"} {
 		code, stderr := embedded(t, "-f", values, "--set", set, "install", "booking", chartDir)
 		assert.Equal(t, 1, code, "%s\n%s", set, stderr)
@@ -72,7 +72,7 @@ func TestHookOutputLogPolicy_EmbeddedHelm_ReturnsError(t *testing.T) {
 	}
 	for _, set := range []string{"hookOutputLogPolicy=hook-failed", `hookOutputLogPolicy=hook-succeeded\,hook-failed`} {
 		code, stderr := embedded(t, "-f", values, "--set", set, "install", "booking", chartDir)
-		assert.Equal(t, 2, code, "%s: that is what the default avoids\n%s", set, stderr)
+		assert.Equal(t, 2, code, "%s: the crash that the default avoids\n%s", set, stderr)
 		assert.Contains(t, stderr, "nil pointer dereference", set)
 	}
 }

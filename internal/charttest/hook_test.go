@@ -13,8 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The Secret exists before the Job that reads it, and nothing of ours is an ordinary resource of the release, which would
-// come too late at the first install.
+// The Secret is created before the Job that reads it. No object is an ordinary resource of the release, which would be created too late at
+// the first install.
 func TestHooks_Defaults_SecretBeforeJob(t *testing.T) {
 	t.Parallel()
 	r := render(t, withURL)
@@ -31,21 +31,21 @@ func TestHooks_Defaults_SecretBeforeJob(t *testing.T) {
 		assert.Equal(t, want.weight, h.Weight)
 		assert.Equal(t, want.logs, h.OutputLogPolicies)
 		assert.Equal(t, []release.HookEvent{release.HookPreInstall, release.HookPreUpgrade}, h.Events)
-		assert.Equal(t, []release.HookDeletePolicy{release.HookBeforeHookCreation}, h.DeletePolicies, "what failed stays to be read")
+		assert.Equal(t, []release.HookDeletePolicy{release.HookBeforeHookCreation}, h.DeletePolicies, "a failed Job and its log remain")
 	}
 }
 
 func TestJob_Defaults_Spec(t *testing.T) {
 	t.Parallel()
 	j := job(t, render(t, withURL), "")
-	assert.Nil(t, j.Spec.TTLSecondsAfterFinished, "Helm 3 takes a vanished Job for a success")
+	assert.Nil(t, j.Spec.TTLSecondsAfterFinished, "Helm 3 treats a deleted Job as successful")
 	assert.EqualValues(t, 2, *j.Spec.BackoffLimit)
-	assert.Less(t, *j.Spec.ActiveDeadlineSeconds, int64((5 * time.Minute).Seconds()), "helm's own timeout")
+	assert.Less(t, *j.Spec.ActiveDeadlineSeconds, int64((5 * time.Minute).Seconds()), "Helm's timeout")
 	pod := j.Spec.Template.Spec
 	assert.Equal(t, corev1.RestartPolicyNever, pod.RestartPolicy, "podFailurePolicy allows no other")
 	assert.False(t, *pod.AutomountServiceAccountToken)
 	assert.Empty(t, pod.ServiceAccountName, "an account of this release does not exist at its first install")
-	assert.Empty(t, pod.InitContainers, "helm prints no logs of these")
+	assert.Empty(t, pod.InitContainers, "Helm does not print their logs")
 	c := migrator(t, j)
 	assert.Equal(t, "migrator", c.Name)
 	assert.Equal(t, []string{"up"}, c.Args)
@@ -55,7 +55,7 @@ func TestJob_Defaults_Spec(t *testing.T) {
 	assert.Equal(t, "disabled", j.Spec.Template.Annotations["linkerd.io/inject"])
 }
 
-// A proxy is kept out of the Job's pod, or asked to end with it.
+// The Job's pod has no proxy, or a native sidecar.
 func TestSidecarInjection_Values_SetAnnotations(t *testing.T) {
 	t.Parallel()
 	const linkerd = "config.linkerd.io/proxy-enable-native-sidecar"
@@ -81,8 +81,8 @@ func TestCommonLabels_ChartLabels_TakePrecedence(t *testing.T) {
 	assert.Equal(t, []string{"shiplock", "booking", "db", "c"}, []string{pod["app.kubernetes.io/name"], pod["app.kubernetes.io/instance"], pod["tier"], pod["zone"]})
 }
 
-// Three tries that wait for the database in vain, with Kubernetes' pauses between them, end before the Job's deadline does, which
-// would take the reason away.
+// Three attempts that time out waiting for the database, with the back-off of Kubernetes, finish before the Job's deadline, which would remove
+// the failure report.
 func TestBackoffLimit_Default_FitsDeadline(t *testing.T) {
 	t.Parallel()
 	r := render(t, withURL)
@@ -99,7 +99,7 @@ func TestBackoffLimit_Default_FitsDeadline(t *testing.T) {
 	assert.Less(t, total, time.Duration(*spec.ActiveDeadlineSeconds)*time.Second)
 }
 
-// The exit codes are docs of their own: a Job that retries what no retry mends would run a failed migration three times.
+// A Job must not retry an exit code that a retry cannot fix: it would run a failed migration three times.
 func TestPodFailurePolicy_ExitCodes_FailOrRetry(t *testing.T) {
 	t.Parallel()
 	rules := job(t, render(t, withURL), "").Spec.PodFailurePolicy.Rules
@@ -126,26 +126,26 @@ func TestPodFailurePolicy_ExitCodes_FailOrRetry(t *testing.T) {
 	}
 }
 
-// The fields that the restricted Pod Security level asks for; a namespace that enforces it is in the e2e tests.
+// The fields that the restricted Pod Security level requires. The e2e tests use a namespace that enforces it.
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 func TestPods_Defaults_MeetRestricted(t *testing.T) {
 	t.Parallel()
 	sample, err := Render(sampleDir, Options{})
 	require.NoError(t, err)
 	for name, r := range map[string]*Rendered{
-		"chart":       render(t, withURL),
-		"with mounts": render(t, "database: {url: x, ca: {secretName: ca}}\nmigrations: {image: {repository: a, tag: b}}"),
-		"sample":      sample,
-		"told":        render(t, toYAML(t, readValues(t, "testdata/notifications-values.yaml"))),
+		"chart":         render(t, withURL),
+		"with mounts":   render(t, "database: {url: x, ca: {secretName: ca}}\nmigrations: {image: {repository: a, tag: b}}"),
+		"sample":        sample,
+		"notifications": render(t, toYAML(t, readValues(t, "testdata/notifications-values.yaml"))),
 	} {
-		isRestricted(t, name, job(t, r, "").Spec.Template.Spec)
+		assertRestricted(t, name, job(t, r, "").Spec.Template.Spec)
 	}
 	app, err := Find[*appsv1.Deployment](sample, "")
 	require.NoError(t, err)
-	isRestricted(t, "sample's application", app.Spec.Template.Spec)
+	assertRestricted(t, "sample's application", app.Spec.Template.Spec)
 }
 
-func isRestricted(t *testing.T, name string, pod corev1.PodSpec) {
+func assertRestricted(t *testing.T, name string, pod corev1.PodSpec) {
 	t.Helper()
 	assert.True(t, *pod.SecurityContext.RunAsNonRoot, name)
 	if pod.SecurityContext.RunAsUser != nil {

@@ -10,10 +10,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// app is a chart whose pods have the gates or init containers of its dependencies, with the arguments given.
+// app creates a chart whose pods include the init containers of its dependencies, with the arguments.
 func app(t *testing.T, helper, arguments string) string {
 	t.Helper()
-	return write(t, map[string]string{
+	return writeFiles(t, map[string]string{
 		"Chart.yaml":                withRepository(t, aliases),
 		"migrations/0008_a.up.sql":  "",
 		"migrations/0010_b.up.sql":  "",
@@ -41,8 +41,8 @@ spec:
         - {name: app, image: app}
 `
 
-// inPods renders app; values are those of both its dependencies.
-func inPods(t *testing.T, helper, arguments, values string) (corev1.PodSpec, error) {
+// renderPods renders app with the same values for both dependencies.
+func renderPods(t *testing.T, helper, arguments, values string) (corev1.PodSpec, error) {
 	t.Helper()
 	all := map[string]any{"shiplock": parse(t, values), "orders": parse(t, values), "stockKeeping": map[string]any{"enabled": false}}
 	r, err := Render(app(t, helper, arguments), Options{Values: all})
@@ -54,7 +54,7 @@ func inPods(t *testing.T, helper, arguments, values string) (corev1.PodSpec, err
 	return d.Spec.Template.Spec, nil
 }
 
-const fromSecret = `
+const withExistingSecret = `
 image: {tag: v2}
 database: {existingSecret: {name: db, keys: {url: URL}}, ca: {configMapName: ca}, sslMode: verify-full}
 `
@@ -63,22 +63,22 @@ func TestWaitForMigrations_Values_RenderContainer(t *testing.T) {
 	t.Parallel()
 	const more = "onNewer: fail\nmigrationsTable: t$x\ntimeout: 1m\nwait: {resources: {requests: {cpu: 1m}}}\nextraEnvFrom: [{secretRef: {name: s}}]\n" +
 		"migrations: {image: {repository: m, tag: v2, subPath: sql}}\nextraVolumes: [{name: mine, emptyDir: {}}]\nextraVolumeMounts: [{name: mine, mountPath: /mine}]"
-	pod, err := inPods(t, "waitForMigrations", "", merges(t, fromSecret, more))
+	pod, err := renderPods(t, "waitForMigrations", "", mergeYAML(t, withExistingSecret, more))
 	require.NoError(t, err)
 	require.Len(t, pod.InitContainers, 2)
-	gate := pod.InitContainers[0]
-	assert.Equal(t, "shiplock/migrator:v2", gate.Image)
-	assert.Equal(t, []string{"wait"}, gate.Args)
-	assert.Equal(t, "1m", gate.Resources.Requests.Cpu().String())
-	assert.Len(t, gate.EnvFrom, 1)
+	waitContainer := pod.InitContainers[0]
+	assert.Equal(t, "shiplock/migrator:v2", waitContainer.Image)
+	assert.Equal(t, []string{"wait"}, waitContainer.Args)
+	assert.Equal(t, "1m", waitContainer.Resources.Requests.Cpu().String())
+	assert.Len(t, waitContainer.EnvFrom, 1)
 	env := map[string]string{}
-	for _, v := range gate.Env {
+	for _, v := range waitContainer.Env {
 		env[v.Name] = v.Value
 	}
 	assert.Equal(t, map[string]string{"DATABASE_URL": "", "SHIPLOCK_REQUIRED_ENV": "DATABASE_URL=db/URL", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/shiplock/ca/ca.crt",
-		"SHIPLOCK_SOURCE": "/migrations", "SHIPLOCK_TABLE": "t$$x", "SHIPLOCK_MODE": "wait", "SHIPLOCK_TERMINATION_LOG": "/dev/termination-log"}, env, "no limit of time, and no refusal of a newer database")
+		"SHIPLOCK_SOURCE": "/migrations", "SHIPLOCK_TABLE": "t$$x", "SHIPLOCK_MODE": "wait", "SHIPLOCK_TERMINATION_LOG": "/dev/termination-log"}, env, "no timeout, and a newer database is accepted")
 	var mounts, volumes []string
-	for _, m := range gate.VolumeMounts {
+	for _, m := range waitContainer.VolumeMounts {
 		mounts = append(mounts, m.Name+" "+m.MountPath)
 	}
 	for _, v := range pod.Volumes {
@@ -86,18 +86,18 @@ func TestWaitForMigrations_Values_RenderContainer(t *testing.T) {
 	}
 	assert.Equal(t, []string{"shiplock-migrations /migrations", "shiplock-ca /etc/shiplock/ca", "mine /mine"}, mounts)
 	assert.Equal(t, []string{"shiplock-migrations", "shiplock-ca", "mine", "orders-migrations", "orders-ca", "mine"}, volumes)
-	assert.Equal(t, []string{"shiplock-wait-for-migrations", "orders-wait-for-migrations"}, []string{gate.Name, pod.InitContainers[1].Name})
+	assert.Equal(t, []string{"shiplock-wait-for-migrations", "orders-wait-for-migrations"}, []string{waitContainer.Name, pod.InitContainers[1].Name})
 }
 
-// The pod's security context is the parent's: the containers of ours bring theirs along.
+// The pod's security context belongs to the parent, so the init containers contain all settings.
 func TestInitContainers_Defaults_MeetRestricted(t *testing.T) {
 	t.Parallel()
-	for helper, values := range map[string]string{"waitForMigrations": fromSecret, "initContainer": fromSecret + "mode: initContainer"} {
-		pod, err := inPods(t, helper, "", values)
+	for helper, values := range map[string]string{"waitForMigrations": withExistingSecret, "initContainer": withExistingSecret + "mode: initContainer"} {
+		pod, err := renderPods(t, helper, "", values)
 		require.NoError(t, err)
 		for _, c := range pod.InitContainers {
 			s := c.SecurityContext
-			isRestricted(t, helper, corev1.PodSpec{
+			assertRestricted(t, helper, corev1.PodSpec{
 				SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: s.RunAsNonRoot, RunAsUser: s.RunAsUser, SeccompProfile: s.SeccompProfile},
 				Containers:      []corev1.Container{c},
 			})
@@ -105,11 +105,11 @@ func TestInitContainers_Defaults_MeetRestricted(t *testing.T) {
 	}
 }
 
-// The application's own way to the database will do, and needs no right but to read.
+// "env" replaces the connection settings, for example with those of a read-only role.
 func TestWaitForMigrations_Env_ReplacesConnection(t *testing.T) {
 	t.Parallel()
 	const arguments = `"env" (list (dict "name" "PGHOST" "value" "replica") (dict "name" "PGSSLMODE" "value" "disable"))`
-	pod, err := inPods(t, "waitForMigrations", arguments, "image: "+ownImage+"\ndatabase: {host: db, dbname: booking, username: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
+	pod, err := renderPods(t, "waitForMigrations", arguments, "image: "+ownImage+"\ndatabase: {host: db, dbname: booking, username: owner, passwordCommand: [token], role: owner, sslMode: require}\nextraEnv: [{name: A, value: b}]")
 	require.NoError(t, err)
 	var env []string
 	for _, v := range pod.InitContainers[0].Env {
@@ -122,12 +122,12 @@ func TestWaitForMigrations_Env_ReplacesConnection(t *testing.T) {
 func TestWaitForMigrations_VersionOrGlob_SetsVersion(t *testing.T) {
 	t.Parallel()
 	for arguments, values := range map[string]string{
-		`"version" 10`:              fromSecret,
-		`"version" "10"`:            fromSecret,
-		`"glob" "migrations/*"`:     fromSecret + "migrations: {fromChart: true}",
-		`"glob" "migrations/*.sql"`: fromSecret + "migrations: {fromChart: true}\nmode: job",
+		`"version" 10`:              withExistingSecret,
+		`"version" "10"`:            withExistingSecret,
+		`"glob" "migrations/*"`:     withExistingSecret + "migrations: {fromChart: true}",
+		`"glob" "migrations/*.sql"`: withExistingSecret + "migrations: {fromChart: true}\nmode: job",
 	} {
-		pod, err := inPods(t, "waitForMigrations", arguments, values)
+		pod, err := renderPods(t, "waitForMigrations", arguments, values)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"wait", "--version=10"}, pod.InitContainers[0].Args)
 		for _, v := range pod.Volumes {
@@ -138,8 +138,8 @@ func TestWaitForMigrations_VersionOrGlob_SetsVersion(t *testing.T) {
 
 func TestInitContainer_Values_RenderContainer(t *testing.T) {
 	t.Parallel()
-	const values = fromSecret + "mode: initContainer\ntimeout: 3m\nextraArgs: [-v]\nresources: {requests: {cpu: 7m}}\nextraEnv: [{name: A, value: b}]"
-	pod, err := inPods(t, "initContainer", "", values)
+	const values = withExistingSecret + "mode: initContainer\ntimeout: 3m\nextraArgs: [-v]\nresources: {requests: {cpu: 7m}}\nextraEnv: [{name: A, value: b}]"
+	pod, err := renderPods(t, "initContainer", "", values)
 	require.NoError(t, err)
 	c := pod.InitContainers[0]
 	assert.Equal(t, "shiplock-migrator", c.Name)
@@ -149,7 +149,7 @@ func TestInitContainer_Values_RenderContainer(t *testing.T) {
 	for _, v := range c.Env {
 		env[v.Name] = v.Value
 	}
-	assert.Equal(t, "180s", env["SHIPLOCK_LOCK_WAIT"], "as long as the one that migrates may take")
+	assert.Equal(t, "180s", env["SHIPLOCK_LOCK_WAIT"], "the timeout of the pod that migrates")
 	assert.Equal(t, "180s", env["SHIPLOCK_TIMEOUT"])
 	assert.Equal(t, "b", env["A"])
 
@@ -158,7 +158,7 @@ func TestInitContainer_Values_RenderContainer(t *testing.T) {
 	require.NoError(t, err)
 	objects, err := r.Objects()
 	require.NoError(t, err)
-	assert.Len(t, objects, 3, "the Deployment, the Secret that its pods read, and the test; no Job")
+	assert.Len(t, objects, 3, "the Deployment, the Secret of its pods, and the test; no Job")
 	require.Len(t, r.Hooks, 1)
 	secret, err := Find[*corev1.Secret](r, "")
 	require.NoError(t, err)
@@ -171,21 +171,21 @@ func TestInitContainer_Values_RenderContainer(t *testing.T) {
 func TestInitContainers_Invalid_AreRefused(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ helper, arguments, values, want string }{
-		"a hook's Secret":    {"waitForMigrations", "", withURL, `pass "env" (variables with the database connection), or set shiplock.database.existingSecret`},
-		"no context":         {"waitForMigrations", `"context" .Values.shiplock`, fromSecret, `shiplock.waitForMigrations: "context" is not the context of a chart: include the template with (dict "context" $)`},
-		"text as context":    {"initContainer", `"context" "shop"`, fromSecret, `shiplock.initContainer: "context" is not the context of a chart`},
-		"another's values":   {"waitForMigrations", `"alias" "global"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency named "global"`},
-		"unknown alias":      {"waitForMigrations", `"alias" "order"`, fromSecret, `shiplock.waitForMigrations: chart "shop" has no dependency named "order"`},
-		"no glob":            {"waitForMigrations", "", fromSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations requires "glob"`},
-		"nothing matches":    {"waitForMigrations", `"glob" "sql/*"`, fromSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations: no file of chart "shop" that matches "sql/*" is an up migration`},
-		"beside a Job":       {"initContainer", "", fromSecret, `shiplock.initContainer: both the pods and a Job would migrate, because shiplock.mode is "hook": set shiplock.mode=initContainer, or use shiplock.waitForMigrations`},
-		"the parent's files": {"initContainer", "", fromSecret + "mode: initContainer\nmigrations: {fromChart: true}", "would run the new version's files in restarted pods of the old version"},
-		"newer is a failure": {"initContainer", "", fromSecret + "mode: initContainer\nonNewer: fail", "would prevent pods of the old version from starting"},
-		"no Job to name":     {"jobName", "", fromSecret + "mode: initContainer", "shiplock.jobName: mode: initContainer has no Job"},
+		"Secret of a hook":      {"waitForMigrations", "", withURL, `pass "env" (variables with the database connection), or set shiplock.database.existingSecret`},
+		"no context":            {"waitForMigrations", `"context" .Values.shiplock`, withExistingSecret, `shiplock.waitForMigrations: "context" is not the context of a chart: include the template with (dict "context" $)`},
+		"text as context":       {"initContainer", `"context" "shop"`, withExistingSecret, `shiplock.initContainer: "context" is not the context of a chart`},
+		"not a dependency":      {"waitForMigrations", `"alias" "global"`, withExistingSecret, `shiplock.waitForMigrations: chart "shop" has no dependency named "global"`},
+		"unknown alias":         {"waitForMigrations", `"alias" "order"`, withExistingSecret, `shiplock.waitForMigrations: chart "shop" has no dependency named "order"`},
+		"no glob":               {"waitForMigrations", "", withExistingSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations requires "glob"`},
+		"no match":              {"waitForMigrations", `"glob" "sql/*"`, withExistingSecret + "migrations: {fromChart: true}", `shiplock.waitForMigrations: no file of chart "shop" that matches "sql/*" is an up migration`},
+		"mode hook":             {"initContainer", "", withExistingSecret, `shiplock.initContainer: both the pods and a Job would migrate, because shiplock.mode is "hook": set shiplock.mode=initContainer, or use shiplock.waitForMigrations`},
+		"files of the parent":   {"initContainer", "", withExistingSecret + "mode: initContainer\nmigrations: {fromChart: true}", "would run the new version's files in restarted pods of the old version"},
+		"onNewer fail":          {"initContainer", "", withExistingSecret + "mode: initContainer\nonNewer: fail", "would prevent pods of the old version from starting"},
+		"jobName without a Job": {"jobName", "", withExistingSecret + "mode: initContainer", "shiplock.jobName: mode: initContainer has no Job"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := inPods(t, tc.helper, tc.arguments, tc.values)
+			_, err := renderPods(t, tc.helper, tc.arguments, tc.values)
 			require.ErrorContains(t, err, tc.want)
 		})
 	}

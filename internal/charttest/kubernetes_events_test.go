@@ -13,14 +13,14 @@ import (
 
 const events = "kubernetesEvents: {enabled: true}\n"
 
-// With Events on there is one right, to create them, and one account that has it; without, nothing of it and no token.
+// kubernetesEvents.enabled creates a Role that may only create Events and a ServiceAccount. Otherwise there are neither, and no token.
 func TestKubernetesEvents_Modes_CreateRole(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"hook", "job", "argocd"} {
 		for _, release := range []string{"booking", strings.Repeat("r", 53)} {
 			r, err := Render(chartDir, Options{Release: release, Values: parse(t, withURL+events+"networkPolicy: {enabled: true}\nprometheusRule: {enabled: true}\nmode: "+mode)})
 			require.NoError(t, err)
-			objectsAreValid(t, r)
+			assertValidObjects(t, r)
 			role, err := Find[*rbacv1.Role](r, "")
 			require.NoError(t, err)
 			assert.Equal(t, []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create"}}}, role.Rules)
@@ -34,7 +34,7 @@ func TestKubernetesEvents_Modes_CreateRole(t *testing.T) {
 			pod := job(t, r, "").Spec.Template.Spec
 			assert.Equal(t, account.Name, pod.ServiceAccountName)
 			assert.True(t, *pod.AutomountServiceAccountToken)
-			isRestricted(t, mode, pod)
+			assertRestricted(t, mode, pod)
 			for weight, annotations := range map[string]map[string]string{"-20": role.Annotations, "-15": binding.Annotations} {
 				assert.Equal(t, mode == "hook", annotations["helm.sh/hook-weight"] == weight, mode)
 				assert.Equal(t, mode == "argocd", annotations["argocd.argoproj.io/sync-wave"] == weight, mode)
@@ -53,7 +53,7 @@ func TestKubernetesEvents_Modes_CreateRole(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The user's own account is given the right, and no other is made.
+// With serviceAccount.name, the RoleBinding refers to that account, and no other account is created.
 func TestKubernetesEvents_ServiceAccountName_BindsIt(t *testing.T) {
 	t.Parallel()
 	r := render(t, withURL+events+"serviceAccount: {name: '{{ .Release.Name }}-cloud'}")
@@ -65,11 +65,11 @@ func TestKubernetesEvents_ServiceAccountName_BindsIt(t *testing.T) {
 	assert.Equal(t, "booking-cloud", job(t, r, "").Spec.Template.Spec.ServiceAccountName)
 	pod, err := Find[*corev1.Pod](r, "")
 	require.NoError(t, err)
-	assert.Equal(t, "booking-cloud", pod.Spec.ServiceAccountName, "its password may be that account's token")
+	assert.Equal(t, "booking-cloud", pod.Spec.ServiceAccountName, "the password may be the token of that account")
 	assert.False(t, *pod.Spec.AutomountServiceAccountToken)
 }
 
-// A hook and an ordinary object of one name would be in each other's way.
+// A hook and an ordinary object with the same name would conflict.
 func TestKubernetesEvents_HookAndJob_NamesDiffer(t *testing.T) {
 	t.Parallel()
 	names := map[string][]string{}
@@ -88,7 +88,7 @@ func TestKubernetesEvents_HookAndJob_NamesDiffer(t *testing.T) {
 	}
 }
 
-// All that hooks leave behind is in the notes.
+// The notes list all objects of hooks, which remain after an uninstall.
 func TestNotes_Hooks_ListAllObjects(t *testing.T) {
 	t.Parallel()
 	for _, account := range []string{"", "serviceAccount: {name: mine}\n"} {
@@ -100,16 +100,16 @@ func TestNotes_Hooks_ListAllObjects(t *testing.T) {
 	}
 }
 
-// Pods that migrate by themselves have the application's account.
+// With mode: initContainer, the pods have the application's account.
 func TestKubernetesEvents_InitContainer_IsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := inPods(t, "initContainer", "", fromSecret+events+"mode: initContainer")
+	_, err := renderPods(t, "initContainer", "", withExistingSecret+events+"mode: initContainer")
 	require.ErrorContains(t, err, "shiplock.kubernetesEvents.enabled with shiplock.mode: initContainer requires the ServiceAccount of the application's pods: set shiplock.serviceAccount.name to it")
 	for values, want := range map[string]string{
 		"networkPolicy: {enabled: true}":  "shiplock.networkPolicy.enabled is not supported with shiplock.mode: initContainer",
 		"prometheusRule: {enabled: true}": "shiplock.prometheusRule.enabled is not supported with shiplock.mode: initContainer",
 	} {
-		_, err := inPods(t, "initContainer", "", fromSecret+"mode: initContainer\n"+values)
+		_, err := renderPods(t, "initContainer", "", withExistingSecret+"mode: initContainer\n"+values)
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 )
 
-// Linting is "helm lint --strict" with each scenario's values.
+// The lint is "helm lint --strict" with the values of each scenario.
 func TestLint_Scenarios_NoMessages(t *testing.T) {
 	t.Parallel()
 	version, err := chartutil.ParseKubeVersion(KubeVersion)
@@ -24,7 +24,7 @@ func TestLint_Scenarios_NoMessages(t *testing.T) {
 			assert.Equal(t, 1, result.TotalChartsLinted)
 			assert.Empty(t, result.Errors)
 			for _, m := range result.Messages {
-				// A picture would have to be fetched from somewhere; a chart that runs a Job needs none.
+				// The chart has no icon.
 				assert.Equal(t, "[INFO] Chart.yaml: icon is recommended", m.Error())
 			}
 		})

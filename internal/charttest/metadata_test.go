@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What chart-testing asks of Chart.yaml, but for the maintainers' accounts on a forge: they are a team.
+// The rules of chart-testing for Chart.yaml, except that the maintainers are a team and not GitHub accounts.
 func TestMetadata_ChartYAML_IsComplete(t *testing.T) {
 	t.Parallel()
 	c, err := Load(chartDir)
@@ -31,7 +31,7 @@ func TestMetadata_ChartYAML_IsComplete(t *testing.T) {
 	}
 }
 
-// Yamale, which `ct lint` runs, rejects a key of Chart.yaml that chart_schema.yaml does not list, and may not be installed here.
+// Yamale, which `ct lint` runs and which may not be installed, rejects a key of Chart.yaml that chart_schema.yaml does not list.
 func TestMetadata_ChartYAML_MatchesYamaleSchema(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../chart_schema.yaml")

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// withRepository puts our chart's folder in the place of REPOSITORY.
+// withRepository replaces REPOSITORY with the directory of the chart.
 func withRepository(t *testing.T, chartYAML string) string {
 	t.Helper()
 	dir, err := filepath.Abs(chartDir)
@@ -18,7 +18,7 @@ func withRepository(t *testing.T, chartYAML string) string {
 	return strings.ReplaceAll(chartYAML, "REPOSITORY", "file://"+dir)
 }
 
-// parent is a chart whose template makes ConfigMaps of its own files for two of its dependencies.
+// parent creates a parent chart whose template includes ConfigMaps with its own files for two of its dependencies.
 func parent(t *testing.T, template string, files map[string]string) string {
 	t.Helper()
 	all := map[string]string{
@@ -29,12 +29,12 @@ func parent(t *testing.T, template string, files map[string]string) string {
 	for name, content := range files {
 		all[name] = content
 	}
-	return write(t, all)
+	return writeFiles(t, all)
 }
 
 const (
-	ofShiplock = `{{ include "shiplock.migrationsConfigMap" (dict "context" . "glob" "migrations/*.sql") }}`
-	ofOrders   = `{{ include "shiplock.migrationsConfigMap" (dict "context" . "glob" "orders/*.sql" "alias" "orders") }}`
+	includeShiplock = `{{ include "shiplock.migrationsConfigMap" (dict "context" . "glob" "migrations/*.sql") }}`
+	includeOrders   = `{{ include "shiplock.migrationsConfigMap" (dict "context" . "glob" "orders/*.sql" "alias" "orders") }}`
 )
 
 func TestMigrationsConfigMap_Files_ArePreserved(t *testing.T) {
@@ -48,9 +48,9 @@ func TestMigrationsConfigMap_Files_ArePreserved(t *testing.T) {
 		"orders/1_a.up.sql":       "   indented: yes\n# no comment\n",
 	}
 	for _, release := range []string{"shop", "shiplock", strings.Repeat("r", 53)} {
-		r, err := Render(parent(t, ofShiplock+"\n"+ofOrders, files), Options{Release: release})
+		r, err := Render(parent(t, includeShiplock+"\n"+includeOrders, files), Options{Release: release})
 		require.NoError(t, err)
-		objectsAreValid(t, r)
+		assertValidObjects(t, r)
 		mounted := map[string]map[string]string{}
 		for _, url := range []string{"first", "second"} {
 			mounted[url] = mountedFiles(t, r, url)
@@ -66,7 +66,7 @@ func TestMigrationsConfigMap_Files_ArePreserved(t *testing.T) {
 	}
 }
 
-// mountedFiles reads what the Job that connects to url finds in its migrations folder.
+// mountedFiles returns the files in the migrations directory of the Job that connects to url.
 func mountedFiles(t *testing.T, r *Rendered, url string) map[string]string {
 	t.Helper()
 	objects, err := r.Objects()
@@ -101,13 +101,13 @@ func TestMigrationsConfigMap_Invalid_IsRefused(t *testing.T) {
 		template, values, want string
 		files                  map[string]string
 	}{
-		"nothing matches":  {template: ofShiplock, want: `no file of chart "shop" matches "migrations/*.sql": the glob is relative to the chart's directory`},
-		"same name":        {template: strings.Replace(ofShiplock, "*.sql", "**.sql", 1), files: map[string]string{"migrations/a/1_a.up.sql": "", "migrations/b/1_a.up.sql": ""}, want: "migrations/a/1_a.up.sql and migrations/b/1_a.up.sql have the same name"},
-		"bad name":         {template: ofShiplock, files: map[string]string{"migrations/1 a.up.sql": ""}, want: "migrations/1 a.up.sql cannot be the key of a ConfigMap"},
-		"too large":        {template: ofShiplock, files: map[string]string{"migrations/1_a.up.sql": strings.Repeat("x", 1<<20), "migrations/2_b.up.sql": "y"}, want: `the files that match "migrations/*.sql" have 1048577 bytes, and the limit of a ConfigMap is 1048576: build them into the migrator's image`},
-		"unknown alias":    {template: strings.Replace(ofOrders, `"alias" "orders"`, `"alias" "order"`, 1), files: one, want: `chart "shop" has no dependency named "order"`},
+		"no match":         {template: includeShiplock, want: `no file of chart "shop" matches "migrations/*.sql": the glob is relative to the chart's directory`},
+		"same name":        {template: strings.Replace(includeShiplock, "*.sql", "**.sql", 1), files: map[string]string{"migrations/a/1_a.up.sql": "", "migrations/b/1_a.up.sql": ""}, want: "migrations/a/1_a.up.sql and migrations/b/1_a.up.sql have the same name"},
+		"bad name":         {template: includeShiplock, files: map[string]string{"migrations/1 a.up.sql": ""}, want: "migrations/1 a.up.sql cannot be the key of a ConfigMap"},
+		"too large":        {template: includeShiplock, files: map[string]string{"migrations/1_a.up.sql": strings.Repeat("x", 1<<20), "migrations/2_b.up.sql": "y"}, want: `the files that match "migrations/*.sql" have 1048577 bytes, and the limit of a ConfigMap is 1048576: build them into the migrator's image`},
+		"unknown alias":    {template: strings.Replace(includeOrders, `"alias" "orders"`, `"alias" "order"`, 1), files: one, want: `chart "shop" has no dependency named "order"`},
 		"no glob":          {template: `{{ include "shiplock.migrationsConfigMap" (dict "context" .) }}`, files: one, want: `shiplock.migrationsConfigMap requires "glob"`},
-		"not asked for":    {template: ofShiplock, files: one, values: "shiplock: {image: {tag: v1}, migrations: {fromChart: false}}", want: "its migrations would not run: set shiplock.migrations.fromChart=true"},
+		"fromChart false":  {template: includeShiplock, files: one, values: "shiplock: {image: {tag: v1}, migrations: {fromChart: false}}", want: "its migrations would not run: set shiplock.migrations.fromChart=true"},
 		"unknown job name": {template: `a: {{ include "shiplock.jobName" (dict "context" . "alias" "order") }}`, want: `shiplock.jobName: chart "shop" has no dependency named "order": pass its name or alias`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestMigrationsConfigMap_Invalid_IsRefused(t *testing.T) {
 func TestMigrationsConfigMap_Disabled_RendersNothing(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{"shiplock: {enabled: false}", "orders: {enabled: false}"} {
-		r, err := Render(parent(t, ofShiplock+"\n"+ofOrders, map[string]string{"migrations/1_a.up.sql": "", "orders/1_a.up.sql": ""}), Options{Values: parse(t, values)})
+		r, err := Render(parent(t, includeShiplock+"\n"+includeOrders, map[string]string{"migrations/1_a.up.sql": "", "orders/1_a.up.sql": ""}), Options{Values: parse(t, values)})
 		require.NoError(t, err)
 		objects, err := r.Objects()
 		require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestMigrationsConfigMap_Disabled_RendersNothing(t *testing.T) {
 	}
 }
 
-// Where an image may hold migrations, the chart does not object.
+// The chart accepts images and mounts that may contain migrations.
 func TestMigrations_PossibleSources_AreAccepted(t *testing.T) {
 	t.Parallel()
 	for _, values := range []string{

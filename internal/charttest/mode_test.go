@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 )
 
-// An ordinary Job cannot be changed: what would change it gives it another name, and what does not leaves it alone.
+// An ordinary Job is immutable: a change of its content changes its name, and other changes do not.
 func TestJobName_OrdinaryJob_DependsOnContent(t *testing.T) {
 	t.Parallel()
 	const values = "mode: job\nimage: " + ownImage + "\ndatabase: {host: db, dbname: booking, username: u, password: p}\n"
@@ -31,22 +31,22 @@ func TestJobName_OrdinaryJob_DependsOnContent(t *testing.T) {
 		"wait: {resources: {}}":       false,
 		"global: {imageRegistry: ''}": false,
 	} {
-		j := job(t, render(t, merges(t, values, change)), "")
+		j := job(t, render(t, mergeYAML(t, values, change)), "")
 		assert.Equal(t, other, j.Name != before.Name, change)
 		assert.Equal(t, other, !assert.ObjectsAreEqual(before.Spec, j.Spec) || strings.Contains(change, "password"), "%s: the specs", change)
 	}
 	next, err := Render(chartDir, Options{Values: parse(t, values), Upgrade: true})
 	require.NoError(t, err)
-	assert.Equal(t, before, job(t, next, ""), "no release but the first is another")
+	assert.Equal(t, before, job(t, next, ""), "an upgrade does not change the Job")
 }
 
-// merges is values with some of them changed.
-func merges(t *testing.T, values, change string) string {
+// mergeYAML returns values with changes.
+func mergeYAML(t *testing.T, values, change string) string {
 	t.Helper()
 	return toYAML(t, merge(parse(t, values), parse(t, change)))
 }
 
-// Where and when the objects come to be.
+// The mode determines whether the objects are hooks, and of which kind.
 func TestMode_Values_SetHookAnnotations(t *testing.T) {
 	t.Parallel()
 	hook := map[string]string{"helm.sh/hook": "pre-install,pre-upgrade", "helm.sh/hook-delete-policy": "before-hook-creation"}
@@ -55,18 +55,18 @@ func TestMode_Values_SetHookAnnotations(t *testing.T) {
 		upgrade bool
 		want    map[string]string
 	}{
-		"hook":                         {values: "mode: hook", want: hook},
-		"job":                          {values: "mode: job"},
-		"job, upgrade":                 {values: "mode: job", upgrade: true},
-		"Argo CD":                      {values: "mode: argocd", want: map[string]string{"argocd.argoproj.io/hook": "PreSync", "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation"}},
-		"Argo CD and its database":     {values: "mode: argocd\ndatabase: {partOfRelease: true}", want: map[string]string{"argocd.argoproj.io/hook": "Sync", "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation"}},
-		"the database's first release": {values: "database: {partOfRelease: true}"},
-		"the database's next release": {values: "database: {partOfRelease: true}", upgrade: true,
+		"hook":                             {values: "mode: hook", want: hook},
+		"job":                              {values: "mode: job"},
+		"job, upgrade":                     {values: "mode: job", upgrade: true},
+		"Argo CD":                          {values: "mode: argocd", want: map[string]string{"argocd.argoproj.io/hook": "PreSync", "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation"}},
+		"Argo CD, database of the release": {values: "mode: argocd\ndatabase: {partOfRelease: true}", want: map[string]string{"argocd.argoproj.io/hook": "Sync", "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation"}},
+		"database of the release, install": {values: "database: {partOfRelease: true}"},
+		"database of the release, upgrade": {values: "database: {partOfRelease: true}", upgrade: true,
 			want: map[string]string{"helm.sh/hook": "pre-upgrade", "helm.sh/hook-delete-policy": "before-hook-creation"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := Render(chartDir, Options{Values: parse(t, merges(t, withURL, tc.values)), Upgrade: tc.upgrade})
+			r, err := Render(chartDir, Options{Values: parse(t, mergeYAML(t, withURL, tc.values)), Upgrade: tc.upgrade})
 			require.NoError(t, err)
 			secret, err := Find[*corev1.Secret](r, "")
 			require.NoError(t, err)
@@ -84,21 +84,21 @@ func TestMode_Values_SetHookAnnotations(t *testing.T) {
 				assert.Equal(t, len(tc.want) > 0, len(got) < len(annotations), "a weight")
 				assert.Equal(t, tc.want, got)
 			}
-			objectsAreValid(t, r)
+			assertValidObjects(t, r)
 		})
 	}
 }
 
-// When a release changes its mode, or its database's first release has passed, Helm makes the new objects before it removes the
-// old ones, takes over none that it did not make itself, and removes those that have become hooks: two ways share no name.
+// When the mode changes, or after the first release with its database, Helm creates the new objects before it deletes the previous ones, does
+// not adopt objects of hooks, and deletes ordinary objects that have become hooks. The names must therefore differ.
 func TestNames_HookAndJob_Differ(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{"migrations/1_a.up.sql": "", "orders/1_a.up.sql": ""}
 	names := map[string][]string{}
 	for _, mode := range []string{"hook", "job"} {
-		r, err := Render(parent(t, ofShiplock+"\n"+ofOrders, files), Options{Release: "shop", Values: parse(t, "shiplock: {mode: "+mode+"}\norders: {mode: "+mode+"}")})
+		r, err := Render(parent(t, includeShiplock+"\n"+includeOrders, files), Options{Release: "shop", Values: parse(t, "shiplock: {mode: "+mode+"}\norders: {mode: "+mode+"}")})
 		require.NoError(t, err)
-		objectsAreValid(t, r)
+		assertValidObjects(t, r)
 		objects, err := r.Objects()
 		require.NoError(t, err)
 		require.Len(t, objects, map[string]int{"hook": 8, "job": 10}[mode])
@@ -106,7 +106,7 @@ func TestNames_HookAndJob_Differ(t *testing.T) {
 			m, err := meta.Accessor(o)
 			require.NoError(t, err)
 			if o.GetObjectKind().GroupVersionKind().Kind == "Pod" {
-				continue // the test is a hook in each
+				continue // the test is always a hook
 			}
 			names[mode] = append(names[mode], o.GetObjectKind().GroupVersionKind().Kind+"/"+m.GetName())
 		}
@@ -118,10 +118,10 @@ func TestNames_HookAndJob_Differ(t *testing.T) {
 	}
 }
 
-// The ordinary Job follows the parent chart's files.
+// The name of the ordinary Job depends on the parent chart's files.
 func TestMigrationsConfigMap_OrdinaryJob_NameDependsOnFiles(t *testing.T) {
 	t.Parallel()
-	const template = ofShiplock + `
+	const template = includeShiplock + `
 ---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: of-the-parent, labels: {app.kubernetes.io/name: shop}}, data: {job: {{ include "shiplock.jobName" (dict "context" . "glob" "migrations/*.sql") }}}}`
 	names := func(files map[string]string) (*batchv1.Job, *corev1.ConfigMap) {
@@ -138,9 +138,9 @@ func TestMigrationsConfigMap_OrdinaryJob_NameDependsOnFiles(t *testing.T) {
 		}
 		keys, want = slices.Sorted(slices.Values(keys)), slices.Sorted(maps.Keys(files))
 		assert.Equal(t, want, keys)
-		said, err := Find[*corev1.ConfigMap](r, "of-the-parent")
+		named, err := Find[*corev1.ConfigMap](r, "of-the-parent")
 		require.NoError(t, err)
-		assert.Equal(t, j.Name, said.Data["job"])
+		assert.Equal(t, j.Name, named.Data["job"])
 		return j, cm
 	}
 	first, firstFiles := names(map[string]string{"migrations/1_a.up.sql": "select 1"})
@@ -148,5 +148,5 @@ func TestMigrationsConfigMap_OrdinaryJob_NameDependsOnFiles(t *testing.T) {
 	next, nextFiles := names(map[string]string{"migrations/1_a.up.sql": "select 1", "migrations/2_b.up.sql": "select 2"})
 	assert.Equal(t, first.Name, same.Name)
 	assert.NotEqual(t, first.Name, next.Name)
-	assert.NotEqual(t, firstFiles.Name, nextFiles.Name, "a Job that still runs keeps its files")
+	assert.NotEqual(t, firstFiles.Name, nextFiles.Name, "a running Job keeps its files")
 }

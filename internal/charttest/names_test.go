@@ -15,28 +15,28 @@ func TestNames_Releases_FitLimit(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 52)
 	for name, tc := range map[string]struct{ release, values, want string }{
-		"plain":               {"booking", "", "booking-shiplock"},
-		"release of our name": {"shiplock", "", "shiplock"},
-		"longest that fits":   {long[:43], "", long[:43] + "-shiplock"},
-		"too long":            {long[:44], "", long[:43] + "-aeeba64c"},
-		"longest release":     {long + "b", "", long[:43] + "-5756aab2"},
-		"and its neighbour":   {long + "c", "", long[:43] + "-38953dc7"},
-		"dots":                {"a.b", "", "a-b-shiplock-a85e7066"},
-		"name":                {"booking", "nameOverride: schema", "booking-schema"},
-		"full name":           {"booking", "fullnameOverride: schema", "schema"},
+		"plain":                         {"booking", "", "booking-shiplock"},
+		"release with the chart's name": {"shiplock", "", "shiplock"},
+		"longest that fits":             {long[:43], "", long[:43] + "-shiplock"},
+		"too long":                      {long[:44], "", long[:43] + "-aeeba64c"},
+		"longest release":               {long + "b", "", long[:43] + "-5756aab2"},
+		"another longest release":       {long + "c", "", long[:43] + "-38953dc7"},
+		"dots":                          {"a.b", "", "a-b-shiplock-a85e7066"},
+		"name":                          {"booking", "nameOverride: schema", "booking-schema"},
+		"full name":                     {"booking", "fullnameOverride: schema", "schema"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, err := Render(chartDir, Options{Release: tc.release, Values: parse(t, withURL+tc.values)})
 			require.NoError(t, err)
 			assert.Equal(t, tc.want, job(t, r, "").Name)
-			objectsAreValid(t, r)
+			assertValidObjects(t, r)
 		})
 	}
 }
 
-// objectsAreValid checks names, labels and annotations as the API server does. A Job's name is also a label of its pods.
-func objectsAreValid(t *testing.T, r *Rendered) {
+// assertValidObjects validates names and labels like the API server. The name of a Job is also a label of its pods.
+func assertValidObjects(t *testing.T, r *Rendered) {
 	t.Helper()
 	objects, err := r.Objects()
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func objectsAreValid(t *testing.T, r *Rendered) {
 	}
 }
 
-// aliases is a chart that depends on ours three times: by its name, and under two aliases.
+// aliases is the Chart.yaml of a parent chart with three dependencies on the chart: one by name and two by alias.
 const aliases = `apiVersion: v2
 name: shop
 version: 1.0.0
@@ -73,14 +73,14 @@ stockKeeping: {image: ` + ownImage + `, database: {url: 'postgres://db/stock'}}
 
 func TestNames_Aliases_Differ(t *testing.T) {
 	t.Parallel()
-	dir := write(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
+	dir := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
 	for _, release := range []string{"booking", "orders", "shiplock", strings.Repeat("r", 53)} {
 		r, err := Render(dir, Options{Release: release})
 		require.NoError(t, err)
-		objectsAreValid(t, r)
-		objects, err := Normalize(r.Template()) // refuses two objects of one name
+		assertValidObjects(t, r)
+		objects, err := Normalize(r.Template()) // fails for two objects with the same name
 		require.NoError(t, err)
-		assert.Len(t, objects, 9, "a Job, a Secret and a test for each")
+		assert.Len(t, objects, 9, "a Job, a Secret and a test for each dependency")
 	}
 	r, err := Render(dir, Options{Release: "orders"})
 	require.NoError(t, err)
@@ -98,21 +98,21 @@ func TestNames_Aliases_Differ(t *testing.T) {
 
 func TestEnabled_False_RendersNothing(t *testing.T) {
 	t.Parallel()
-	dir := write(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
+	dir := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
 	r, err := Render(dir, Options{Values: parse(t, "shiplock: {enabled: false}\norders: {enabled: false}")})
 	require.NoError(t, err)
 	objects, err := r.Objects()
 	require.NoError(t, err)
-	assert.Len(t, objects, 3, "stockKeeping alone is left")
+	assert.Len(t, objects, 3, "only stockKeeping remains")
 }
 
-// Two charts of an umbrella that both depend on ours must not share a Job or, worse, a Secret.
+// Two charts of an umbrella chart that depend on the chart must not share a Job or Secret.
 func TestNames_Umbrella_Differ(t *testing.T) {
 	t.Parallel()
 	app := func(name string) string {
 		return withRepository(t, "apiVersion: v2\nname: "+name+"\nversion: 1.0.0\ndependencies: [{name: shiplock, version: 0.1.x, repository: 'REPOSITORY'}]\n")
 	}
-	dir := write(t, map[string]string{
+	dir := writeFiles(t, map[string]string{
 		"Chart.yaml": `{apiVersion: v2, name: town, version: 1.0.0, dependencies: [
 			{name: hotel, version: 1.0.0, repository: file://hotel}, {name: harbour, version: 1.0.0, repository: file://harbour}]}`,
 		"hotel/Chart.yaml":    app("hotel"),
@@ -122,7 +122,7 @@ func TestNames_Umbrella_Differ(t *testing.T) {
 	})
 	r, err := Render(dir, Options{Release: "town"})
 	require.NoError(t, err)
-	objectsAreValid(t, r)
+	assertValidObjects(t, r)
 	for _, name := range []string{"hotel", "harbour"} {
 		secret, err := Find[*corev1.Secret](r, "town-"+name+"-shiplock")
 		require.NoError(t, err)

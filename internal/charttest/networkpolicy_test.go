@@ -13,11 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// policy renders the NetworkPolicy, and checks what is the same in all: it is for our pods, and lets nothing in.
+// policy renders the NetworkPolicy, and checks that it selects the chart's pods and denies all ingress.
 func policy(t *testing.T, values string) *networkingv1.NetworkPolicy {
 	t.Helper()
-	r := render(t, merges(t, "networkPolicy: {enabled: true}", values))
-	objectsAreValid(t, r)
+	r := render(t, mergeYAML(t, "networkPolicy: {enabled: true}", values))
+	assertValidObjects(t, r)
 	p, err := Find[*networkingv1.NetworkPolicy](r, "")
 	require.NoError(t, err)
 	assert.Equal(t, []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress}, p.Spec.PolicyTypes)
@@ -32,8 +32,8 @@ func policy(t *testing.T, values string) *networkingv1.NetworkPolicy {
 	return p
 }
 
-// lets says whether the policy lets a packet out to an address outside of the cluster. It knows address blocks only.
-func lets(p *networkingv1.NetworkPolicy, address string, port int32, protocol corev1.Protocol) bool {
+// allows reports whether the policy allows egress to an address outside the cluster. It supports only address blocks.
+func allows(p *networkingv1.NetworkPolicy, address string, port int32, protocol corev1.Protocol) bool {
 	return slices.ContainsFunc(p.Spec.Egress, func(rule networkingv1.NetworkPolicyEgressRule) bool {
 		there := len(rule.To) == 0 || slices.ContainsFunc(rule.To, func(peer networkingv1.NetworkPolicyPeer) bool {
 			return peer.IPBlock != nil && netip.MustParsePrefix(peer.IPBlock.CIDR).Contains(netip.MustParseAddr(address))
@@ -44,7 +44,7 @@ func lets(p *networkingv1.NetworkPolicy, address string, port int32, protocol co
 	})
 }
 
-// Each port is open exactly when the values have something behind it.
+// Only the ports that the values require are open.
 func TestNetworkPolicy_Values_OpenPorts(t *testing.T) {
 	t.Parallel()
 	all := []int32{53, 80, 443, 5432, 5433, 6432, 6443, 8080, 9091}
@@ -57,9 +57,9 @@ func TestNetworkPolicy_Values_OpenPorts(t *testing.T) {
 		"database: {host: 'h,i', dbname: shop, username: u, port: '5432,5433'}": {53, 5432, 5433},
 		"database: {url: 'postgres:///x?host=h&port=5433'}":                     {53, 5433},
 		"database: {url: 'host=h port=5433,6432 dbname=x'}":                     {53, 5433, 6432},
-		fromSecret: {53, 5432},
-		fromSecret + "networkPolicy: {database: {ports: [6432]}}": {53, 6432},
-		withURL + "networkPolicy: {dns: {ports: [8080]}}":         {5432, 8080},
+		withExistingSecret: {53, 5432},
+		withExistingSecret + "networkPolicy: {database: {ports: [6432]}}": {53, 6432},
+		withURL + "networkPolicy: {dns: {ports: [8080]}}":                 {5432, 8080},
 		withURL + events: {53, 443, 5432, 6443},
 		withURL + events + "networkPolicy: {apiServer: {ports: [6443]}}":                   {53, 5432, 6443},
 		withURL + "notify: {webhook: {url: 'https://hooks.example.com/a:80'}}":             {53, 443, 5432},
@@ -75,17 +75,17 @@ func TestNetworkPolicy_Values_OpenPorts(t *testing.T) {
 		p := policy(t, values)
 		var open []int32
 		for _, port := range all {
-			if lets(p, "192.0.2.1", port, corev1.ProtocolTCP) {
+			if allows(p, "192.0.2.1", port, corev1.ProtocolTCP) {
 				open = append(open, port)
 			}
-			assert.Equal(t, lets(p, "192.0.2.1", port, corev1.ProtocolUDP), slices.Contains(want, port) && (port == 53 || port == 8080 && !slices.Contains(want, 53)), "%s: %d by UDP", values, port)
+			assert.Equal(t, allows(p, "192.0.2.1", port, corev1.ProtocolUDP), slices.Contains(want, port) && (port == 53 || port == 8080 && !slices.Contains(want, 53)), "%s: %d by UDP", values, port)
 		}
 		assert.Equal(t, want, open, values)
-		assert.False(t, lets(p, "192.0.2.1", 22, corev1.ProtocolTCP), values)
+		assert.False(t, allows(p, "192.0.2.1", 22, corev1.ProtocolTCP), values)
 	}
 }
 
-// Where a place is given, its ports are open there and nowhere else.
+// With peers, the ports are open only to these peers.
 func TestNetworkPolicy_Peers_RestrictPorts(t *testing.T) {
 	t.Parallel()
 	p := policy(t, withURL+events+`notify: {webhook: {urlFile: /u}, pushgateway: {url: 'http://g:9091'}}
@@ -99,7 +99,7 @@ networkPolicy:
 	ports := []int32{5432, 53, 6443, 443, 9091}
 	for i, address := range []string{"10.1.0.1", "10.2.0.1", "10.3.0.1", "10.4.0.1", "10.5.0.1", "10.6.0.1"} {
 		for k, port := range ports {
-			assert.Equal(t, i == k, lets(p, address, port, corev1.ProtocolTCP), "%s:%d", address, port)
+			assert.Equal(t, i == k, allows(p, address, port, corev1.ProtocolTCP), "%s:%d", address, port)
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// told are the variables that have to do with telling the outcome.
-func told(env map[string]string) map[string]string {
+// notifyVariables returns the variables of notifications.
+func notifyVariables(env map[string]string) map[string]string {
 	maps.DeleteFunc(env, func(name, _ string) bool {
 		return !slices.Contains([]string{"SHIPLOCK_WEBHOOK_URL", "SHIPLOCK_WEBHOOK_TOKEN", "SHIPLOCK_WEBHOOK_URL_FILE", "SHIPLOCK_WEBHOOK_FORMAT", "SHIPLOCK_WEBHOOK_TEMPLATE",
 			"SHIPLOCK_NOTIFY_SUCCESS", "SHIPLOCK_NOTIFY_TIMEOUT", "SHIPLOCK_PUSHGATEWAY_URL", "SHIPLOCK_KUBERNETES_EVENT", "SHIPLOCK_JOB_UID", "SHIPLOCK_POD_UID", "SHIPLOCK_REQUIRED_ENV"}, name)
@@ -35,21 +35,21 @@ func TestNotify_Values_SetEnvironment(t *testing.T) {
 			"SHIPLOCK_PUSHGATEWAY_URL": "gateway/address", "SHIPLOCK_REQUIRED_ENV": "SHIPLOCK_PUSHGATEWAY_URL=gateway/address"},
 		"kubernetesEvents: {enabled: true}": {"SHIPLOCK_KUBERNETES_EVENT": "true", "SHIPLOCK_JOB_UID": uid, "SHIPLOCK_POD_UID": "metadata.uid"},
 	} {
-		assert.Equal(t, want, told(environment(t, render(t, merges(t, withURL, "activeDeadlineSeconds: 300\n"+values)))), values)
+		assert.Equal(t, want, notifyVariables(environment(t, render(t, mergeYAML(t, withURL, "activeDeadlineSeconds: 300\n"+values)))), values)
 	}
 }
 
-// The user's Secrets of the database and of the webhook are missed in one variable.
+// The keys of existing Secrets of the database and of the webhook are in the same variable.
 func TestNotify_ExistingSecrets_AreRequired(t *testing.T) {
 	t.Parallel()
-	env := environment(t, render(t, fromSecret+"notify: {webhook: {existingSecret: {name: hooks, keys: {url: u}}}}"))
+	env := environment(t, render(t, withExistingSecret+"notify: {webhook: {existingSecret: {name: hooks, keys: {url: u}}}}"))
 	assert.Equal(t, "DATABASE_URL=db/URL SHIPLOCK_WEBHOOK_URL=hooks/u", env["SHIPLOCK_REQUIRED_ENV"])
 }
 
-// A template arrives as a file, byte by byte, and only where something migrates.
+// A webhook template is mounted as a file, unchanged, and only in containers that migrate.
 func TestNotify_WebhookTemplate_IsMounted(t *testing.T) {
 	t.Parallel()
-	for _, text := range append(hostile, `{"text": {{ json .title }}}`) {
+	for _, text := range append(specialCharacters, `{"text": {{ json .title }}}`) {
 		values := map[string]any{"notify": map[string]any{"webhook": map[string]any{"url": "https://a", "format": "template", "template": text}}}
 		r := render(t, toYAML(t, merge(values, parse(t, withURL))))
 		j := job(t, r, "")
@@ -62,8 +62,8 @@ func TestNotify_WebhookTemplate_IsMounted(t *testing.T) {
 		assert.Equal(t, text, string(secret.Data[volume.Secret.Items[0].Key]))
 		pod, err := Find[*corev1.Pod](r, "")
 		require.NoError(t, err)
-		assert.Empty(t, pod.Spec.Volumes, "helm test tells nobody")
-		assert.Empty(t, told(environmentOf(pod.Spec.Containers[0])))
+		assert.Empty(t, pod.Spec.Volumes, "helm test sends no notifications")
+		assert.Empty(t, notifyVariables(environmentOf(pod.Spec.Containers[0])))
 	}
 }
 
@@ -75,17 +75,18 @@ func environmentOf(c corev1.Container) map[string]string {
 	return env
 }
 
-// What tells the outcome is the migrator's; a gate only waits, and what the values have for it by value is no secret of the database's.
+// Only containers that migrate have notification settings. A webhook URL in the values is not a database secret, so the wait container is
+// accepted without "env".
 func TestNotify_InitContainers_MigratorOnly(t *testing.T) {
 	t.Parallel()
-	const tells = "notify: {webhook: {url: 'https://a', format: template, template: x}}\n"
-	pod, err := inPods(t, "waitForMigrations", "", fromSecret+tells)
+	const notify = "notify: {webhook: {url: 'https://a', format: template, template: x}}\n"
+	pod, err := renderPods(t, "waitForMigrations", "", withExistingSecret+notify)
 	require.NoError(t, err)
-	gate := environmentOf(pod.InitContainers[0])
-	assert.Equal(t, "wait", gate["SHIPLOCK_MODE"])
-	assert.Equal(t, map[string]string{"SHIPLOCK_REQUIRED_ENV": "DATABASE_URL=db/URL"}, told(gate))
+	waitContainer := environmentOf(pod.InitContainers[0])
+	assert.Equal(t, "wait", waitContainer["SHIPLOCK_MODE"])
+	assert.Equal(t, map[string]string{"SHIPLOCK_REQUIRED_ENV": "DATABASE_URL=db/URL"}, notifyVariables(waitContainer))
 
-	pod, err = inPods(t, "initContainer", "", fromSecret+tells+"mode: initContainer\nkubernetesEvents: {enabled: true}\nserviceAccount: {name: app}")
+	pod, err = renderPods(t, "initContainer", "", withExistingSecret+notify+"mode: initContainer\nkubernetesEvents: {enabled: true}\nserviceAccount: {name: app}")
 	require.NoError(t, err)
 	c := pod.InitContainers[0]
 	env := environmentOf(c)
@@ -101,21 +102,21 @@ func TestNotify_InitContainers_MigratorOnly(t *testing.T) {
 	assert.Equal(t, []string{"shiplock-ca", "shiplock-notify", "orders-ca", "orders-notify"}, volumes)
 }
 
-// The mode that the migrator is told says what a failure means for the release.
+// SHIPLOCK_MODE determines how the failure report describes the effect on the release.
 func TestMode_Values_SetEnvironment(t *testing.T) {
 	t.Parallel()
 	for values, want := range map[string]string{
 		"": "hook", "mode: job": "job", "mode: argocd": "argocd", "database: {partOfRelease: true}": "job", "mode: argocd\ndatabase: {partOfRelease: true}": "argocd",
 	} {
-		assert.Equal(t, want, environment(t, render(t, merges(t, withURL, values)))["SHIPLOCK_MODE"], values)
+		assert.Equal(t, want, environment(t, render(t, mergeYAML(t, withURL, values)))["SHIPLOCK_MODE"], values)
 	}
 }
 
-// Another webhook is another Job, and its name gives the URL away to nobody.
+// Another webhook URL changes the name of the Job.
 func TestJobName_OrdinaryJob_DependsOnSecrets(t *testing.T) {
 	t.Parallel()
 	const values = withURL + "mode: job\nnotify: {webhook: {url: 'https://a'}}"
 	before := job(t, render(t, values), "").Name
-	assert.NotEqual(t, before, job(t, render(t, merges(t, values, "notify: {webhook: {url: 'https://b'}}")), "").Name)
+	assert.NotEqual(t, before, job(t, render(t, mergeYAML(t, values, "notify: {webhook: {url: 'https://b'}}")), "").Name)
 	assert.Equal(t, before, job(t, render(t, values), "").Name)
 }

@@ -12,12 +12,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// strict refuses fields that Kubernetes' types do not have, fields given twice and values of a wrong type.
+// strict is a decoder that rejects unknown fields, duplicate fields and values of a wrong type.
 var strict = serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 
 var documentStart = regexp.MustCompile(`(?m)^---$`)
 
-// Objects decodes every rendered object, hooks last, into the type that Kubernetes has for it.
+// Objects returns the rendered objects, hooks last, decoded into their Kubernetes types.
 func (r *Rendered) Objects() ([]runtime.Object, error) {
 	var objects []runtime.Object
 	for _, doc := range documentStart.Split(r.Template(), -1) {
@@ -26,7 +26,7 @@ func (r *Rendered) Objects() ([]runtime.Object, error) {
 		}
 		o, _, err := strict.Decode([]byte(doc), nil, nil)
 		if runtime.IsNotRegisteredError(err) && strings.Contains(doc, "\nkind: PrometheusRule\n") {
-			o, _, err = unstructured.UnstructuredJSONScheme.Decode(toJSON([]byte(doc)), nil, nil) // the operator's, not Kubernetes'
+			o, _, err = unstructured.UnstructuredJSONScheme.Decode(toJSON([]byte(doc)), nil, nil) // a custom resource
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%w in\n%s", err, doc)
@@ -36,7 +36,7 @@ func (r *Rendered) Objects() ([]runtime.Object, error) {
 	return objects, nil
 }
 
-// toJSON is yaml as JSON, or as it is if it is none: the decoder then says what is wrong.
+// toJSON returns the YAML text as JSON, or unchanged if it is invalid, so that the decoder reports the error.
 func toJSON(text []byte) []byte {
 	if json, err := yaml.YAMLToJSON(text); err == nil {
 		return json
@@ -44,7 +44,7 @@ func toJSON(text []byte) []byte {
 	return text
 }
 
-// Find returns the first object of type T that is called name; an empty name stands for any.
+// Find returns the first object of type T named name, or with any name if name is empty.
 func Find[T interface {
 	runtime.Object
 	GetName() string
@@ -59,11 +59,10 @@ func Find[T interface {
 			return t, nil
 		}
 	}
-	return none, fmt.Errorf("no %T called %q in\n%s", none, name, r.Template())
+	return none, fmt.Errorf("no %T named %q in\n%s", none, name, r.Template())
 }
 
-// Normalize decodes text as printed by any Helm into objects by kind and name, so that two renderings can be compared
-// whatever their order and comments.
+// Normalize returns the objects in the output of helm template by kind and name, for comparing outputs regardless of order and comments.
 func Normalize(text string) (map[string]map[string]any, error) {
 	objects := map[string]map[string]any{}
 	for _, doc := range documentStart.Split(text, -1) {

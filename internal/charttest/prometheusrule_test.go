@@ -13,13 +13,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// rules renders the PrometheusRule and returns what the operator gives to Prometheus: its spec, as a file of rules.
+// rules returns the spec of the rendered PrometheusRule, which the operator passes to Prometheus as a rule file.
 func rules(t *testing.T, values string) string {
 	t.Helper()
-	r := render(t, merges(t, withURL+"prometheusRule: {enabled: true}", values))
-	objectsAreValid(t, r)
+	r := render(t, mergeYAML(t, withURL+"prometheusRule: {enabled: true}", values))
+	assertValidObjects(t, r)
 	for _, h := range r.Hooks {
-		assert.NotEqual(t, "PrometheusRule", h.Kind, "it goes with the release")
+		assert.NotEqual(t, "PrometheusRule", h.Kind, "it is deleted with the release")
 	}
 	rule, err := Find[*unstructured.Unstructured](r, "booking-shiplock-alerts")
 	require.NoError(t, err)
@@ -28,22 +28,22 @@ func rules(t *testing.T, values string) string {
 	return string(spec)
 }
 
-// promtool tries the rules on series as Prometheus would, and says where an alert is not as expected.
+// promtool evaluates the rules on test series, and returns the differences from the expected alerts.
 func promtool(t *testing.T, rules, test string) (string, error) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("promtool is no part of what -short needs: hack/setup.sh tools")
+		t.Skip("-short does not require promtool: hack/setup.sh tools")
 	}
 	path, err := exec.LookPath("promtool")
 	require.NoError(t, err, "hack/setup.sh tools installs it")
-	dir := write(t, map[string]string{"rules.yaml": rules, "test.yaml": "rule_files: [rules.yaml]\nevaluation_interval: 1m\ntests:\n" + test})
+	dir := writeFiles(t, map[string]string{"rules.yaml": rules, "test.yaml": "rule_files: [rules.yaml]\nevaluation_interval: 1m\ntests:\n" + test})
 	out, err := exec.CommandContext(t.Context(), path, "check", "rules", filepath.Join(dir, "rules.yaml")).CombinedOutput()
 	require.NoError(t, err, string(out))
 	out, err = exec.CommandContext(t.Context(), path, "test", "rules", filepath.Join(dir, "test.yaml")).CombinedOutput()
 	return string(out), err
 }
 
-// alertTest is one question to promtool: given a series of this value, how many alerts of that name are there after 20 minutes.
+// alertTest returns a test for promtool: with this series, an alert fires after 20 minutes if labels are given, and otherwise not.
 func alertTest(series, value, alert string, labels ...string) string {
 	expected := "[]"
 	if len(labels) > 0 {
@@ -53,7 +53,7 @@ func alertTest(series, value, alert string, labels ...string) string {
 		series, value, alert, expected)
 }
 
-// The Job's failure raises an alert, and nobody else's does; a try that failed and was made good is none.
+// Only a failed Job of the release fires an alert; a failed attempt of a Job that succeeds does not.
 func TestPrometheusRule_FailedJob_Fires(t *testing.T) {
 	t.Parallel()
 	failed := func(job, namespace, condition string) string {
@@ -70,23 +70,23 @@ func TestPrometheusRule_FailedJob_Fires(t *testing.T) {
 		test := alertTest(failed("booking-shiplock", "elsewhere", "true"), "1x30", "ShiplockMigrationFailed") +
 			alertTest(failed("booking-shiplock", "shop", "false"), "1x30", "ShiplockMigrationFailed") +
 			alertTest(failed("booking-shiplock", "shop", "true"), "0x30", "ShiplockMigrationFailed")
-		for job, ours := range jobs {
+		for job, fires := range jobs {
 			var labels []string
-			if ours {
+			if fires {
 				labels = []string{"job_name: " + job, "namespace: shop", `condition: "true"`, "severity: critical"}
 			}
 			test += alertTest(failed(job, "shop", "true"), "1x30", "ShiplockMigrationFailed", labels...)
 		}
-		// What an alert says is told apart below; here it is only whether there is one.
+		// TestPrometheusRule_FailedJob_Annotations checks the annotations.
 		out, err := promtool(t, withoutAnnotations(t, text), test)
 		assert.NoError(t, err, "%s\n%s", values, out)
 	}
 }
 
-// With the metrics that the migrator pushes, a run that failed is told unless another try comes soon.
+// With pushed metrics, a failed run fires an alert unless another attempt follows soon.
 func TestPrometheusRule_LastRunFailed_Fires(t *testing.T) {
 	t.Parallel()
-	assert.NotContains(t, rules(t, ""), "shiplock_last_run", "nobody pushes it")
+	assert.NotContains(t, rules(t, ""), "shiplock_last_run", "no metrics are pushed")
 	text := rules(t, "notify: {pushgateway: {existingSecret: {name: g}}}\nprometheusRule: {severity: warning, alertLabels: {team: booking}}")
 	series := func(release string) string {
 		return fmt.Sprintf(`shiplock_last_run_exit_code{namespace="shop", release="%s", database="db:5432/booking"}`, release)
@@ -97,10 +97,10 @@ func TestPrometheusRule_LastRunFailed_Fires(t *testing.T) {
 		alertTest(series("booking"), "3x10 0x20", alert)+alertTest(series("booking"), "0x16 3x20", alert)+alertTest(series("other"), "6x30", alert))
 	assert.NoError(t, err, out)
 	out, err = promtool(t, withoutAnnotations(t, text), alertTest(series("booking"), "6x30", alert))
-	assert.Error(t, err, "promtool sees an alert that nobody expects: %s", out)
+	assert.Error(t, err, "promtool must report the unexpected alert: %s", out)
 }
 
-// Alerts say what to type, with Prometheus' own templates filled in.
+// The annotations contain the command to run, with Prometheus' templates rendered.
 func TestPrometheusRule_FailedJob_Annotations(t *testing.T) {
 	t.Parallel()
 	test := `  - interval: 1m

@@ -15,17 +15,17 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 )
 
-// KubeVersion is what charts are rendered for unless a test says otherwise; the Helm library's own default is 1.20.
+// KubeVersion is the default Kubernetes version for rendering. The Helm library's default is 1.20.
 const KubeVersion = "v1.36.3"
 
-// Options are what "helm template" takes as arguments. Empty fields mean release "booking", namespace "shop" and KubeVersion.
+// Options are arguments of "helm template". The defaults are release "booking", namespace "shop" and KubeVersion.
 type Options struct {
 	Release     string
 	Namespace   string
 	KubeVersion string
-	// Upgrade renders as for a release that exists already.
+	// Upgrade renders for an existing release.
 	Upgrade bool
-	// APIVersions are what "helm template --api-versions" adds, such as "security.openshift.io/v1".
+	// APIVersions are the arguments of --api-versions, such as "security.openshift.io/v1".
 	APIVersions []string
 	Values      map[string]any
 }
@@ -43,12 +43,12 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// The package renders as Helm's own program does, whose build information has a commit.
+// Helm's own program has a commit in its build information.
 func init() {
 	chartutil.DefaultCapabilities.HelmVersion.GitCommit = "0000000000000000000000000000000000000000"
 }
 
-// Rendered is a release that was rendered and not installed.
+// A Rendered is a release that was rendered but not installed.
 type Rendered struct {
 	*release.Release
 }
@@ -62,7 +62,7 @@ func Render(dir string, opts Options) (*Rendered, error) {
 	return RenderChart(c, opts)
 }
 
-// RenderChart renders c without a cluster. Helm changes a chart while it renders, so c is good for one call only.
+// RenderChart renders c without a cluster. Helm changes a chart while it renders, so c must not be used again.
 func RenderChart(c *chart.Chart, opts Options) (*Rendered, error) {
 	opts = opts.withDefaults()
 	version, err := chartutil.ParseKubeVersion(opts.KubeVersion)
@@ -89,7 +89,7 @@ func RenderChart(c *chart.Chart, opts Options) (*Rendered, error) {
 	return &Rendered{r}, nil
 }
 
-// Template is what "helm template" prints.
+// Template returns the output of "helm template".
 func (r *Rendered) Template() string {
 	var out strings.Builder
 	if m := strings.TrimSpace(r.Manifest); m != "" {

@@ -15,11 +15,11 @@ import (
 	valuesschema "github.com/shiplock/shiplock/hack/schema"
 )
 
-// schema is the part of JSON Schema that ours uses.
+// A schema is the part of JSON Schema that the chart uses.
 type schema struct {
 	Description          string
 	Default              any
-	Const                any // names the value that a name of another chart stands for; no value is allowed
+	Const                any // the suggestion for a name of another chart; no value is valid
 	Properties           map[string]schema
 	AdditionalProperties any
 }
@@ -47,7 +47,7 @@ func TestSchema_Properties_MatchValues(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &s))
 	var values []string
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
-		// These are Kubernetes' own objects; the API server knows their fields.
+		// The API server validates these Kubernetes objects.
 		for _, object := range []string{"resources", "wait.resources", "podSecurityContext", "securityContext"} {
 			if strings.HasPrefix(path, object+".") {
 				path = object
@@ -56,22 +56,22 @@ func TestSchema_Properties_MatchValues(t *testing.T) {
 		values = append(values, path)
 	}
 	assert.Equal(t, slices.Compact(values), s.leaves(""))
-	s.isStrict(t, "values")
+	s.assertStrict(t, "values")
 }
 
-// isStrict checks that a misspelt name is refused at every level; other charts' globals are none of ours.
-func (s schema) isStrict(t *testing.T, path string) {
+// assertStrict checks that unknown names are refused at every level, except in global.
+func (s schema) assertStrict(t *testing.T, path string) {
 	t.Helper()
 	if len(s.Properties) == 0 || path == "values.global" {
 		return
 	}
 	assert.Equal(t, false, s.AdditionalProperties, path)
 	for name, p := range s.Properties {
-		p.isStrict(t, path+"."+name)
+		p.assertStrict(t, path+"."+name)
 	}
 }
 
-// Editors show a description and a default beside each value; both come from values.yaml.
+// The descriptions and defaults, which editors show, are generated from values.yaml.
 func TestSchema_Descriptions_MatchValues(t *testing.T) {
 	path := chartDir + "/values.schema.json"
 	values, err := os.ReadFile(chartDir + "/values.yaml")
@@ -88,11 +88,11 @@ func TestSchema_Descriptions_MatchValues(t *testing.T) {
 
 	var s schema
 	require.NoError(t, json.Unmarshal(want, &s))
-	s.isDescribed(t, "", readValues(t, chartDir+"/values.yaml"))
+	s.assertDescribed(t, "", readValues(t, chartDir+"/values.yaml"))
 }
 
-// isDescribed checks that each property says what it is, in text that an editor can show in one paragraph.
-func (s schema) isDescribed(t *testing.T, prefix string, values map[string]any) {
+// assertDescribed checks that each property has a description of one paragraph.
+func (s schema) assertDescribed(t *testing.T, prefix string, values map[string]any) {
 	t.Helper()
 	for name, p := range s.Properties {
 		path := prefix + name
@@ -102,7 +102,7 @@ func (s schema) isDescribed(t *testing.T, prefix string, values map[string]any) 
 		value, known := values[name]
 		inner, isMap := value.(map[string]any)
 		if len(p.Properties) > 0 && (isMap || !known) {
-			p.isDescribed(t, path+".", inner)
+			p.assertDescribed(t, path+".", inner)
 		}
 		if known && len(p.Properties) == 0 {
 			assert.Equal(t, value, p.Default, path)
@@ -125,7 +125,7 @@ func TestReadme_Generated_MatchesValues(t *testing.T) {
 
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
 		for path != "" && !strings.Contains(string(got), "\n| "+path+" |") {
-			path = path[:max(0, strings.LastIndex(path, "."))] // an object's comment tells of its fields
+			path = path[:max(0, strings.LastIndex(path, "."))] // a comment of an object applies to its fields
 		}
 		_, row, found := strings.Cut(string(got), "\n| "+path+" |")
 		require.True(t, found, path)
@@ -135,19 +135,19 @@ func TestReadme_Generated_MatchesValues(t *testing.T) {
 	}
 }
 
-// A name of another chart is refused with the name that this chart has for it.
+// The message for a value name of another chart suggests the name in this chart.
 func TestSchema_NameOfOtherChart_SuggestsName(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(chartDir + "/values.schema.json")
 	require.NoError(t, err)
 	var s schema
 	require.NoError(t, json.Unmarshal(text, &s))
-	foreign := s.foreign("")
-	assert.Greater(t, len(foreign), 30)
-	for path, message := range foreign {
-		ours := strings.TrimSuffix(strings.TrimPrefix(message, "did you mean "), "?")
-		require.NotEqual(t, message, ours)
-		assert.True(t, s.has(ours), "%s: the schema has no %s", path, ours)
+	found := s.suggestions("")
+	assert.Greater(t, len(found), 30)
+	for path, message := range found {
+		name := strings.TrimSuffix(strings.TrimPrefix(message, "did you mean "), "?")
+		require.NotEqual(t, message, name)
+		assert.True(t, s.has(name), "%s: the schema has no %s", path, name)
 		for _, value := range []any{"", "x", true, map[string]any{}, map[string]any{"a": "b"}} {
 			_, err := Render(chartDir, Options{Values: merge(parse(t, withURL), nested(path, value))})
 			require.ErrorContains(t, err, "at '/"+strings.ReplaceAll(path, ".", "/")+"': value must be '"+message+"'")
@@ -155,14 +155,14 @@ func TestSchema_NameOfOtherChart_SuggestsName(t *testing.T) {
 	}
 }
 
-// foreign returns, by its path, the message for each name of another chart.
-func (s schema) foreign(prefix string) map[string]string {
+// suggestions returns the messages for names of other charts, by path.
+func (s schema) suggestions(prefix string) map[string]string {
 	found := map[string]string{}
 	for name, p := range s.Properties {
 		if p.Const != nil {
 			found[prefix+name] = p.Const.(string)
 		}
-		maps.Copy(found, p.foreign(prefix+name+"."))
+		maps.Copy(found, p.suggestions(prefix+name+"."))
 	}
 	return found
 }

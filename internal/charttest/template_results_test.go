@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A template's result is checked as if it were written in the values.
+// The result of a template is validated like a value without a template.
 func TestTemplates_InvalidResult_IsRefused(t *testing.T) {
 	t.Parallel()
 	const rest = ", dbname: booking, username: owner}"

@@ -42,12 +42,12 @@ func TestTemplates_Image_AreRendered(t *testing.T) {
 	r = render(t, withURL+values+"tool: {image: "+image+", command: [c]}")
 	assert.Equal(t, want, migrator(t, job(t, r, "")).Image)
 
-	gate, err := inPods(t, "waitForMigrations", "", merges(t, fromSecret, "image: {tag: '{{ .Release.Name }}-1'}"))
+	waiting, err := renderPods(t, "waitForMigrations", "", mergeYAML(t, withExistingSecret, "image: {tag: '{{ .Release.Name }}-1'}"))
 	require.NoError(t, err)
-	assert.Equal(t, "shiplock/migrator:booking-1", gate.InitContainers[0].Image)
+	assert.Equal(t, "shiplock/migrator:booking-1", waiting.InitContainers[0].Image)
 }
 
-// Helm passes a whole number of --set on as it is; a number of a file is not what was written.
+// Helm preserves whole numbers of --set. Numbers in files may have been changed by YAML.
 func TestImageTag_Number_SetIsPreserved(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "values.yaml")
@@ -122,7 +122,7 @@ func TestAddress_Invalid_IsRefused(t *testing.T) {
 	}
 }
 
-// What looks like the above and is right.
+// Valid hosts and URLs that resemble the invalid ones.
 func TestAddress_Valid_IsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"db", "db.shop.svc.cluster.local.", "my_db", "10.1.2.3", "::1", "fe80::1%eth0", "/run/postgresql", "@sock", "a,b", "::1,10.0.0.1,/run/x"} {

@@ -1,6 +1,6 @@
 package charttest
 
-// changes has, for each value of the chart, values that differ from base in that one alone.
+// changes contains, for each value of the chart, values that differ from base only in that value.
 var changes = map[string]string{
 	"enabled":                                  "enabled: false",
 	"mode":                                     "mode: job",
@@ -135,26 +135,26 @@ var changes = map[string]string{
 
 const digest = "0f3dd3e0b9bfbb41a3e3f9a9d6ac6b1f1a2a1f3a5d7c9e0b2d4f6a8c0e1b3d5f"
 
-// base is where one changed value shows: a database by parts with a CA bundle, and migrations from an image.
+// base are values in which most changes have an effect: individual database settings with a CA bundle, and migrations from an image.
 const base = `
 database: {host: base, dbname: base, username: base, password: base, ca: {configMapName: base}}
 migrations: {image: {repository: base, tag: base}}
 `
 
-// baseSecret is where a changed key of an existing Secret shows.
+// baseSecret are the values for changes of an existing Secret.
 const baseSecret = `
 image: {repository: base, tag: base}
 database: {host: base, dbname: base, username: '', password: base, existingSecret: base, secretKeys: {username: base}}
 `
 
-// baseTool is where a changed value of a tool shows.
-const baseTool = `
+// baseExternalTool are the values for changes of an external tool.
+const baseExternalTool = `
 database: {host: base, dbname: base, username: base, password: base}
 tool: {image: {repository: base, tag: base}, command: [base]}
 `
 
-// baseTold is where a changed value of what tells the outcome shows, and of what it takes.
-const baseTold = `
+// baseNotifications are the values for changes of notifications and of the NetworkPolicy.
+const baseNotifications = `
 database: {host: base, dbname: base, username: base, password: base}
 notify: {webhook: {url: 'https://base'}, pushgateway: {existingSecret: {name: base}}}
 kubernetesEvents: {enabled: true}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leaves lists the paths of all values; an empty map or list is one.
+// leaves returns the paths of all values, including empty maps and lists.
 func leaves(prefix string, values map[string]any) []string {
 	var paths []string
 	for name, v := range values {
@@ -28,28 +28,28 @@ func TestValues_Each_ChangesOutput(t *testing.T) {
 	before := map[string]string{}
 	for _, path := range leaves("", readValues(t, chartDir+"/values.yaml")) {
 		if path == "migrations.fromChart" || strings.HasPrefix(path, "wait.") {
-			continue // need a parent chart: TestMigrationsConfigMap_Files_ArePreserved, TestWaitForMigrations_Values_RenderContainer
+			continue // require a parent chart: TestMigrationsConfigMap_Files_ArePreserved, TestWaitForMigrations_Values_RenderContainer
 		}
 		change, ok := changes[path]
-		require.True(t, ok, "no change of %s is tested", path)
+		require.True(t, ok, "changes has no entry for %s", path)
 		on := base
 		if path == "database.existingSecret" || strings.HasPrefix(path, "database.secretKeys.") {
 			on = baseSecret
 		} else if strings.HasPrefix(path, "tool.") {
-			on = baseTool
+			on = baseExternalTool
 		} else if slices.Contains([]string{"notify", "kubernetesEvents", "prometheusRule", "networkPolicy"}, strings.Split(path, ".")[0]) {
-			on = baseTold
-		} else if strings.HasPrefix(path, "rollback.") { // only what goes down has a when
+			on = baseNotifications
+		} else if strings.HasPrefix(path, "rollback.") { // only policy: down uses when
 			on = base + "rollback: {policy: down, allowDataLoss: true}\n"
-		} else if path == "ttlSecondsAfterFinished" { // only an ordinary Job has one
+		} else if path == "ttlSecondsAfterFinished" { // only for ordinary Jobs
 			on = base + "mode: job\n"
-		} else if path == "nativeSidecar" { // only a sidecar can be a native one
+		} else if path == "nativeSidecar" { // only with sidecarInjection
 			on = base + "sidecarInjection: true\n"
 		}
 		if before[on] == "" {
 			before[on] = render(t, on).Template()
 		}
-		r := render(t, merges(t, on, change))
+		r := render(t, mergeYAML(t, on, change))
 		assert.NotEqual(t, before[on], r.Template(), "%s has no effect", path)
 		if path != "enabled" {
 			_, err := r.Objects()
@@ -58,13 +58,13 @@ func TestValues_Each_ChangesOutput(t *testing.T) {
 	}
 }
 
-// null takes a default out of the values. What the chart cannot do without is then missed by name; the rest is as if empty.
+// null removes a default. The schema reports required values; other values are treated as empty.
 func TestValues_Null_RendersOrReports(t *testing.T) {
 	t.Parallel()
 	values := readValues(t, chartDir+"/values.yaml")
 	for _, path := range branches("", values) {
 		if path == "database.url" || path == "image.tag" {
-			continue // then no database, or no image, is given: TestValidation_InvalidValues_AreRefused
+			continue // then the database or image is not configured: TestValidation_InvalidValues_AreRefused
 		}
 		change := map[string]any{}
 		at, names := change, strings.Split(path, ".")
@@ -84,7 +84,7 @@ func TestValues_Null_RendersOrReports(t *testing.T) {
 	}
 }
 
-// branches lists the paths of all values and of the objects that hold them.
+// branches returns the paths of all values and of the maps that contain them.
 func branches(prefix string, values map[string]any) []string {
 	var paths []string
 	for name, v := range values {
