@@ -60,5 +60,5 @@ func TestLoop_OverAllTables_ReportNamesHistoryTable(t *testing.T) {
 	w := newWorkspace(t, guests)
 	w.mustExit(0, "up")
 	w.write("3_own.up.sql", "ALTER TABLE schema_migrations_history ADD CONSTRAINT positive CHECK (false)")
-	assert.NotContains(t, w.mustExit(6, "up").err, "goes over all tables", "the file names the table")
+	assert.NotContains(t, w.mustExit(6, "up").err, "processes all tables", "the file names the table")
 }
