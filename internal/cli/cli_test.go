@@ -201,13 +201,13 @@ func TestUp_Failure_ReportMatchesGolden(t *testing.T) {
 		{name: "syntax", code: 6, files: map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE TABEL c (d int);\n"}},
 		{name: "column", code: 6, files: map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nSELECT\n\tb,\n\tbb\nFROM a;\n"}},
 		{name: "function", code: 6, files: map[string]string{"1_x.up.sql": "DO $$\nBEGIN\n  RAISE EXCEPTION 'not %', 'today' USING HINT = 'come back tomorrow';\nEND $$;"}},
-		{name: "part-way", code: 7, version: "1", files: map[string]string{
+		{name: "partially-applied", code: 7, version: "1", files: map[string]string{
 			"1_x.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);\nSELECT 1;"}},
 		{name: "down-required", code: 5, args: []string{"up", "--require-down"}, files: map[string]string{
 			"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 1", "2_b.down.sql": "", "3_c.up.sql": "SELECT 1"}},
-		{name: "release-undone", code: 6, args: []string{"up", "--tx-mode", "all"}, files: map[string]string{
+		{name: "tx-mode-all-rolled-back", code: 6, args: []string{"up", "--tx-mode", "all"}, files: map[string]string{
 			"1_guests.up.sql": first, "2_rooms.up.sql": "CREATE TABLE rooms (number int);", "3_unique_email.up.sql": "CREATE UNIQUE INDEX ON guests (email);"}},
-		{name: "release-apart", code: 5, args: []string{"up", "--tx-mode", "all"}, files: map[string]string{
+		{name: "tx-mode-all-not-possible", code: 5, args: []string{"up", "--tx-mode", "all"}, files: map[string]string{
 			"1_guests.up.sql": first, "2_index.up.sql": "-- for the search\nCREATE INDEX CONCURRENTLY guests_email_idx ON guests (email);"}},
 		{name: "hidden-transaction", code: 6, files: map[string]string{
 			"1_x.up.sql": "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$;\nCALL p();"}},
@@ -223,7 +223,7 @@ func TestUp_Failure_ReportMatchesGolden(t *testing.T) {
 		{name: "copy-without-rows", code: 5, files: map[string]string{"1_x.up.sql": "CREATE TABLE a (b int);\nCOPY a FROM stdin;\n"}},
 		{name: "copy-row", code: 6, version: "1", files: map[string]string{"1_guests.up.sql": first,
 			"2_rooms.up.sql": "CREATE TABLE rooms (id int, name text);\nCOPY rooms (id, name) FROM stdin;\n1\tblue\ntwo\tred\n\\.\nSELECT 1;"}},
-		{name: "empty-folder", code: 2, files: map[string]string{"README.md": "nothing here"}},
+		{name: "empty-directory", code: 2, files: map[string]string{"README.md": "nothing here"}},
 		{name: "no-down", code: 5, version: "1", files: map[string]string{"1_x.up.sql": "SELECT 1"}, args: []string{"down", "--to", "0"},
 			prepare: "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (1, false)"},
 		{name: "wrong-password", code: 2, files: map[string]string{"1_x.up.sql": "SELECT 1"},

@@ -145,7 +145,7 @@ func TestExec_SucceedsWithStatementStillRunning_Fails(t *testing.T) {
 	out := b.run()
 	free()
 	assert.Equal(t, 6, out.code, out.err)
-	b.golden("exec-left-statement", maskRun(out.err))
+	b.golden("exec-unfinished-statement", maskRun(out.err))
 	assert.Equal(t, "false", b.lateTableExists())
 	assert.Equal(t, "failed|0|exit code 0|t", b.execHistory())
 }

@@ -103,16 +103,16 @@ func TestExec_Failure_ReportMatchesGolden(t *testing.T) {
 		flags        []string
 		history      string
 	}{
-		{name: "exec-as-it-was", code: 6, script: "echo applying 0002; sql 'BEGIN; CREATE TABLE c (d int); SELECT nope'",
+		{name: "exec-schema-unchanged", code: 6, script: "echo applying 0002; sql 'BEGIN; CREATE TABLE c (d int); SELECT nope'",
 			history: "failed|1|exit code 1|t"},
 		{name: "exec-changed", code: 7, script: "sql 'CREATE TABLE c (d int)'; sql 'ALTER TABLE a ADD e int; DROP INDEX i'; printf '\\033[31mno more\\033[0m\\n' >&2; exit 12",
 			history: "failed|12|exit code 12|added column public.a.e\nadded table public.c\nremoved index public.i|f"},
 		{name: "exec-out-of-memory", code: 6, script: "kill -9 $$", history: "failed|SIGKILL|t"},
 		{name: "exec-out-of-memory-in-a-shell", code: 6, script: "sh -c 'kill -9 $$'", history: "failed|137|exit code 137|t"},
 		{name: "exec-timeout", code: 124, script: "sleep 60", flags: []string{"--timeout", "5s"}, history: "stopped|SIGTERM|t"},
-		{name: "exec-does-not-listen", code: 124, script: "trap '' TERM; while :; do sleep 0.05; done", flags: []string{"--timeout", "5s", "--grace", "200ms"},
+		{name: "exec-ignores-sigterm", code: 124, script: "trap '' TERM; while :; do sleep 0.05; done", flags: []string{"--timeout", "5s", "--grace", "200ms"},
 			history: "stopped|SIGKILL|t"},
-		{name: "exec-ends-well-when-told", code: 124, script: "trap 'sql \"CREATE TABLE c (d int)\"; exit 0' TERM; while :; do :; done", flags: []string{"--timeout", "5s"},
+		{name: "exec-exits-zero-on-sigterm", code: 124, script: "trap 'sql \"CREATE TABLE c (d int)\"; exit 0' TERM; while :; do :; done", flags: []string{"--timeout", "5s"},
 			history: "stopped|0|exit code 0|added table public.c|f"},
 		{name: "exec-secrets", code: 6, script: "echo \"cannot connect to postgres://app:marked-secret@db/x with password='marked-secret'\"; exit 1",
 			history: "failed|1|exit code 1|t"},

@@ -47,7 +47,7 @@ func TestExec_ToolLockOrFailedMark_ReportedWithCommand(t *testing.T) {
 			assert.Contains(t, flat, "next 1. resolve the tool state in ")
 			assert.Contains(t, flat, c.resolve)
 			assert.NotContains(t, flat, "20240102000000_email")
-			b.golden("exec-mark-"+strings.ReplaceAll(name, " ", "-"), out.err)
+			b.golden("exec-tool-state-"+strings.ReplaceAll(name, " ", "-"), out.err)
 		})
 	}
 }

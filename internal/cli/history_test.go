@@ -129,7 +129,7 @@ func TestUp_OutOfOrderMigration_RefusedOrApplied(t *testing.T) {
 	w.write("3_late.down.sql", "ALTER TABLE a DROP COLUMN late")
 	w.write("6_next.up.sql", "SELECT late FROM a")
 	w.write("6_next.down.sql", "SELECT 6")
-	golden(t, "late", w.mustExit(5, "up").err)
+	golden(t, "out-of-order", w.mustExit(5, "up").err)
 	assert.Equal(t, "5", w.Value(t, "SELECT version FROM schema_migrations"), "no migration must run")
 	assert.Regexp(t, `3 +late +pending`, w.mustExit(0, "status").stdout)
 	w.mustExit(0, "up", "--out-of-order", "apply")
@@ -158,7 +158,7 @@ func TestUp_InterruptedFile_Resumed(t *testing.T) {
 			"INSERT INTO log SELECT 3 FROM pg_sleep(CASE WHEN current_setting('application_name') = 'shiplock' THEN 30 ELSE 0 END);\nVACUUM a;\nINSERT INTO log VALUES (4);"})
 	out := w.terminateDuring("/* 2_mixed.up.sql */ INSERT INTO log SELECT 3%") // the row in the history table also contains the text
 	assert.Equal(t, 3, out.code, out.err)
-	golden(t, "lost-part-way", out.err)
+	golden(t, "connection-lost-partially-applied", out.err)
 	assert.Equal(t, "1 up applied 2/2, 2 up running 5/8", w.history())
 	assert.Equal(t, "2 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	assert.Regexp(t, `2 +mixed +partially applied, 5 of 8 statements`, w.mustExit(0, "status").stdout)
@@ -235,7 +235,7 @@ func TestUp_UncountedStatements_Refused(t *testing.T) {
 				"2_x.up.sql": first + ";\nSET ROLE NONE;\nINSERT INTO a VALUES (1);\nSELECT pg_sleep(CASE WHEN current_setting('application_name') = 'shiplock' THEN 600 ELSE 0 END);"})
 			w.terminateDuring("/* 2_x.up.sql */ SELECT pg_sleep(%") // the row in the history table also contains the text
 			assert.Equal(t, "1 up applied 2/2, 2 up running 0/4", w.history())
-			golden(t, "uncounted", w.mustExit(5, "up").err)
+			golden(t, "statements-not-counted", w.mustExit(5, "up").err)
 			assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM a"), "the statement must not run again")
 		})
 	}
@@ -255,7 +255,7 @@ func TestRepair_EachAnswer_UpContinues(t *testing.T) {
 				"DO $$ BEGIN INSERT INTO log VALUES (2); COMMIT; END $$;\nINSERT INTO log VALUES (3);"})
 			w.mustExit(0, "up")
 			w.Exec(t, "DELETE FROM log WHERE n > 1; UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'running', statements_applied = 1")
-			golden(t, "in-doubt", w.mustExit(5, "up").err)
+			golden(t, "unknown-outcome", w.mustExit(5, "up").err)
 			w.mustExit(2, "repair")
 			w.mustExit(0, "repair", c.resolution)
 			if c.version != "" {

@@ -52,7 +52,7 @@ func TestUp_LineEndingsDifferInAppliedPart_Reported(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": file})
 	w.mustExit(7, "up")
 	w.write("1_a.up.sql", strings.ReplaceAll(file, "\n", "\r\n"))
-	golden(t, "line-endings-part-way", w.mustExit(5, "up").err)
+	golden(t, "line-endings-partially-applied", w.mustExit(5, "up").err)
 	w.write("1_a.up.sql", strings.Replace(file, "nope", "2", 1))
 	w.mustExit(0, "up")
 }

@@ -21,10 +21,10 @@ func TestUp_BelowMinCompatibleVersion_Refused(t *testing.T) {
 	v1.mustExit(0, "wait", "--timeout", "1m")
 	assert.NotContains(t, v3.mustExit(0, "up").err, "may break older versions")
 
-	golden(t, "below-floor", v1.mustExit(5, "up").err)
+	golden(t, "below-min-compatible-version", v1.mustExit(5, "up").err)
 	v1.mustExit(5, "up", "--on-newer", "fail")
 	v1.mustExit(5, "plan")
-	golden(t, "below-floor", strings.Replace(v1.mustExit(5, "wait", "--timeout", "1m").err, "this command makes no changes", "no changes were made", 1))
+	golden(t, "below-min-compatible-version", strings.Replace(v1.mustExit(5, "wait", "--timeout", "1m").err, "this command makes no changes", "no changes were made", 1))
 	assert.Regexp(t, `3 +c +applied, file is missing, min compatible version 2`, v1.mustExit(0, "status").stdout)
 	assert.Contains(t, v2.mustExit(0, "up").err, `unknown_migrations="3 (c)"`)
 	v2.mustExit(0, "wait", "--timeout", "1m")
@@ -63,7 +63,7 @@ func TestUp_IncompatibleChange_Warns(t *testing.T) {
 			warned = append(warned, regexp.MustCompile(`^time=\S+ `).ReplaceAllString(line, ""))
 		}
 	}
-	goldenText(t, "breaks", strings.Join(warned, ""))
+	goldenText(t, "incompatible-changes", strings.Join(warned, ""))
 }
 
 func TestUp_InvalidDirective_RefusedBeforeRunning(t *testing.T) {

@@ -19,7 +19,7 @@ const logRows = "SELECT string_agg(n::text, ',' ORDER BY n) FROM log"
 func TestRepair_StatementOutcomeKnown_Refused(t *testing.T) {
 	t.Parallel()
 	w := newPartiallyApplied(t)
-	golden(t, "not-in-doubt", w.mustExit(5, "repair", "--statement-applied").err)
+	golden(t, "known-outcome", w.mustExit(5, "repair", "--statement-applied").err)
 	assert.Contains(t, w.mustExit(5, "repair", "--statement-not-applied").err, "statement 2 failed, so it was not applied")
 	assert.Contains(t, w.mustExit(5, "repair", "--statement-applied=3").err, "statement 3 is not the one that failed")
 	assert.Contains(t, w.mustExit(5, "repair", "--statement-applied=1").err, "statement 1 is not the one that failed")
@@ -93,7 +93,7 @@ func TestUp_FailedIndexBuild_LeftoverReported(t *testing.T) {
 	assert.NoError(t, err)
 	_, err = reader.Exec("LOCK TABLE guests IN ACCESS SHARE MODE")
 	assert.NoError(t, err)
-	golden(t, "left-behind", w.mustExit(7, "up").err)
+	golden(t, "leftover-index", w.mustExit(7, "up").err)
 	assert.Contains(t, w.mustExit(0, "repair", "--rolled-back").err, "DROP INDEX CONCURRENTLY public.guests_email")
 	assert.NoError(t, reader.Rollback())
 

@@ -120,12 +120,12 @@ func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 		noDown         bool
 		after          string // SQL that runs after v2 has been applied
 	}{
-		{name: "undo-no-down", up: "SELECT 2", noDown: true},
-		{name: "undo-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
-		{name: "undo-too-big", up: "SELECT 2", down: "SELECT 2 /* " + strings.Repeat("x", 3<<20) + "*/"},
+		{name: "rollback-no-down-file", up: "SELECT 2", noDown: true},
+		{name: "rollback-irreversible", up: "-- shiplock:irreversible\nSELECT 2", down: "SELECT 2"},
+		{name: "rollback-too-large", up: "SELECT 2", down: "SELECT 2 /* " + strings.Repeat("x", 3<<20) + "*/"},
 		{name: "roll-back-imported", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations_history SET run_outcome = 'imported', up_sql = NULL, down_sql = NULL WHERE migration_version = 2"},
-		{name: "undo-no-journal", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_history"},
-		{name: "undo-part-way", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'partially applied', statements_applied = 1, statements_total = 3 WHERE migration_version = 2"},
+		{name: "rollback-no-history", up: "SELECT 2", down: "SELECT 2", after: "DROP TABLE schema_migrations_history"},
+		{name: "rollback-partially-applied", up: "SELECT 2", down: "SELECT 2", after: "UPDATE schema_migrations SET dirty = true; UPDATE schema_migrations_history SET run_outcome = 'partially applied', statements_applied = 1, statements_total = 3 WHERE migration_version = 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -202,7 +202,7 @@ func TestDown_InterruptedWithoutFile_Resumed(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(w.dir, "2_b."+direction+".sql")))
 	}
 	out := w.mustExit(7, "down", "--to-files", "--statement-timeout", "2s")
-	golden(t, "down-part-way", out.err)
+	golden(t, "down-partially-applied", out.err)
 	assert.Equal(t, "1 true", w.Value(t, "SELECT version || ' ' || dirty FROM schema_migrations"))
 	assert.Contains(t, w.mustExit(5, "up").err, "the rollback of version 2 (b) is unfinished (2 of 4 statements)")
 	assert.Contains(t, w.mustExit(0, "down", "--to-files", "--dry-run").stdout, "resuming after statement 2")

@@ -49,7 +49,7 @@ func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 	}{
 		"up file":             {"unreadable-file", 5, "2_b.up.sql", ""},
 		"down file":           {"", 5, "2_b.down.sql", ""},
-		"directory":           {"unreadable-folder", 2, ".", ""},
+		"directory":           {"unreadable-directory", 2, ".", ""},
 		"unrelated directory": {"", 0, "lost+found", "2"},
 		"nothing":             {"", 0, "", "2"},
 		"not a directory":     {"source-is-a-file", 2, "", ""},
