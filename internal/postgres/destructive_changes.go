@@ -59,12 +59,12 @@ func newDestructiveChanges(r *relations) *destructiveChanges {
 
 // read adds the changes of a file after its first done statements. The file is streamed, and only
 // relevant statements are parsed.
-func (l *destructiveChanges) read(from io.Reader, done int) error {
-	l.searchPath, l.own = l.initialPath, OwnObjects{changes: map[string][]bool{}}
-	defer func() { l.own.tables = l.createdTables() }()
+func (c *destructiveChanges) read(from io.Reader, done int) error {
+	c.searchPath, c.own = c.initialPath, OwnObjects{changes: map[string][]bool{}}
+	defer func() { c.own.tables = c.createdTables() }()
 	return readStatements(from, func(p sqlfile.Piece) {
 		if done--; done < 0 && isRelevant(p) {
-			l.statement(p)
+			c.statement(p)
 		}
 	})
 }
@@ -117,25 +117,25 @@ func bodyIsDestructive(text string) bool {
 	return false
 }
 
-func (l *destructiveChanges) statement(p sqlfile.Piece) {
+func (c *destructiveChanges) statement(p sqlfile.Piece) {
 	line := lineInPiece(p, p.Start)
 	text, tree := parseStatement(p)
 	if tree == nil {
-		l.uncertain = true
+		c.uncertain = true
 		if mayBeDestructive(text) {
-			l.changes = append(l.changes, destructiveChange{operation: firstWords(text), line: line, undetermined: "the parser does not support this SQL"})
+			c.changes = append(c.changes, destructiveChange{operation: firstWords(text), line: line, undetermined: "the parser does not support this SQL"})
 		}
 		return
 	}
-	before, n := len(l.changes), tree.Stmts[0].Stmt
+	before, n := len(c.changes), tree.Stmts[0].Stmt
 	for i, t := range statementChangesOf(n, trimSemicolon(text)) {
-		l.resolve(t)
-		l.own.record(trimSemicolon(text), i, !l.uncertain && l.isOwn(t))
+		c.resolve(t)
+		c.own.record(trimSemicolon(text), i, !c.uncertain && c.isOwn(t))
 	}
-	l.trackCalls(n, text)
-	l.trackNames(n)
-	for i := before; i < len(l.changes); i++ {
-		l.changes[i].line = line
+	c.trackCalls(n, text)
+	c.trackNames(n)
+	for i := before; i < len(c.changes); i++ {
+		c.changes[i].line = line
 	}
 }
 
@@ -154,44 +154,44 @@ func (o *OwnObjects) has(text string, i int) bool {
 	return i < len(o.changes[text]) && o.changes[text][i]
 }
 
-func (l *destructiveChanges) isOwn(t statementChange) bool {
+func (c *destructiveChanges) isOwn(t statementChange) bool {
 	if t.rel == nil {
-		return l.types[t.object] && t.expand != inSchema
+		return c.types[t.object] && t.expand != inSchema
 	}
-	rel, _ := l.find(t.rel)
+	rel, _ := c.find(t.rel)
 	return rel != nil && t.expand == "" && len(rel.attached) == 0 && (rel.isCreated() || t.column != "" && rel.column(t.column) == "")
 }
 
-func (l *destructiveChanges) add(t destructiveChange) { l.changes = append(l.changes, t) }
+func (c *destructiveChanges) add(t destructiveChange) { c.changes = append(c.changes, t) }
 
 // resolve adds a change by the current names in the database.
-func (l *destructiveChanges) resolve(t statementChange) {
+func (c *destructiveChanges) resolve(t statementChange) {
 	switch {
 	case t.undetermined != "":
-		l.add(destructiveChange{operation: t.operation, undetermined: t.undetermined})
+		c.add(destructiveChange{operation: t.operation, undetermined: t.undetermined})
 		return
 	case t.rel == nil:
-		l.resolveObject(t)
+		c.resolveObject(t)
 		return
 	case t.rel.GetRelpersistence() == "t":
 		return
 	}
-	rel, schema := l.find(t.rel)
+	rel, schema := c.find(t.rel)
 	switch {
 	case schema == tempSchema:
-	case rel == nil && l.uncertain:
-		l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", nameIn(t.rel))})
+	case rel == nil && c.uncertain:
+		c.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", nameIn(t.rel))})
 	case rel == nil: // the statement has no effect or fails
 	case rel.kind == "f" && t.column == "" && (t.operation == "DELETE" || t.operation == "TRUNCATE"), rel.kind == "f" && (t.rows != nil || t.unknownRows != ""):
-		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a foreign table; its rows are on another server"})
+		c.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a foreign table; its rows are on another server"})
 	case rel.kind == "v" && (t.rows != nil || t.operation == "DELETE" || t.unknownRows != ""):
-		l.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a view; the affected tables and rows are known only at run time"})
+		c.add(destructiveChange{operation: t.operation, undetermined: nameIn(t.rel) + " is a view; the affected tables and rows are known only at run time"})
 	default:
-		l.resolveTable(rel, t)
+		c.resolveTable(rel, t)
 	}
 }
 
-func (l *destructiveChanges) resolveTable(rel *relation, t statementChange) {
+func (c *destructiveChanges) resolveTable(rel *relation, t statementChange) {
 	out := destructiveChange{operation: t.operation, table: rel.currentName, expand: t.expand, newType: t.newType, unknownRows: t.unknownRows}
 	if t.column != "" {
 		if out.column = rel.column(t.column); out.column == "" {
@@ -199,7 +199,7 @@ func (l *destructiveChanges) resolveTable(rel *relation, t statementChange) {
 		}
 	}
 	if t.rows != nil {
-		if out.rows = l.currentRowsSQL(t.rows); out.rows == "" {
+		if out.rows = c.currentRowsSQL(t.rows); out.rows == "" {
 			out.unknownRows = "the affected rows are known only at run time"
 		}
 	}
@@ -207,44 +207,44 @@ func (l *destructiveChanges) resolveTable(rel *relation, t statementChange) {
 		out.except = rel.detached
 	}
 	if !rel.isCreated() && rel.storesRows() {
-		l.add(out)
+		c.add(out)
 	}
 	if t.expand == "" {
 		for _, child := range rel.attached {
-			l.resolveTable(child, t)
+			c.resolveTable(child, t)
 		}
 	}
 }
 
 // resolveObject adds a change of an object other than a table.
-func (l *destructiveChanges) resolveObject(t statementChange) {
+func (c *destructiveChanges) resolveObject(t statementChange) {
 	if t.expand != inSchema {
 		switch {
-		case l.types[t.object]:
-		case l.moved || l.uncertain:
-			l.add(destructiveChange{operation: t.operation, undetermined: "earlier statements change names, so the objects that use " + t.object + " are known only at run time"})
+		case c.types[t.object]:
+		case c.moved || c.uncertain:
+			c.add(destructiveChange{operation: t.operation, undetermined: "earlier statements change names, so the objects that use " + t.object + " are known only at run time"})
 		default:
-			l.add(destructiveChange{operation: t.operation, table: t.object, expand: t.expand, unknownRows: t.unknownRows})
+			c.add(destructiveChange{operation: t.operation, table: t.object, expand: t.expand, unknownRows: t.unknownRows})
 		}
 		return
 	}
 	name := unquoted(t.object)
-	now, there := l.currentSchemas[name]
-	if l.noDatabase {
+	now, there := c.currentSchemas[name]
+	if c.noDatabase {
 		now, there = name, true
 	}
 	if !there {
-		if l.uncertain {
-			l.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("schema %s does not exist yet, and an earlier statement may create it", t.object)})
+		if c.uncertain {
+			c.add(destructiveChange{operation: t.operation, undetermined: fmt.Sprintf("schema %s does not exist yet, and an earlier statement may create it", t.object)})
 		}
 		return
 	}
-	in, gone := l.movedRelations(name)
+	in, gone := c.movedRelations(name)
 	if now != "" {
-		l.add(destructiveChange{operation: t.operation, table: quoteQualified("", now), expand: t.expand, except: gone})
+		c.add(destructiveChange{operation: t.operation, table: quoteQualified("", now), expand: t.expand, except: gone})
 	}
 	for _, rel := range in {
-		l.resolveTable(rel, statementChange{operation: t.operation})
+		c.resolveTable(rel, statementChange{operation: t.operation})
 	}
 }
 
@@ -254,8 +254,8 @@ func unquoted(name string) string {
 
 // currentRowsSQL returns a query with the current names in the database, or "" if its result may be
 // different when the statement runs.
-func (l *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
-	if l.uncertain {
+func (c *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
+	if c.uncertain {
 		return ""
 	}
 	rows, _ = proto.Clone(rows).(*pgquery.SelectStmt)
@@ -274,7 +274,7 @@ func (l *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 		if !ok || ref.Schemaname == "" && ctes[ref.Relname] || strings.HasPrefix(ref.Schemaname, "pg_catalog") || ref.Schemaname == "information_schema" {
 			return
 		}
-		rel, schema := l.find(ref)
+		rel, schema := c.find(ref)
 		switch {
 		case rel == nil && !strings.HasPrefix(ref.Relname, "pg_"):
 			sure = false

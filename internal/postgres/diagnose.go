@@ -59,14 +59,14 @@ func (db *DB) diagnose(ctx context.Context, m migration, following []Step, fail 
 	}
 	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout+diagnosisQueryTimeout)
 	defer cancel()
-	q := &diagnosis{db: db, ctx: ctx, m: m, following: following, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
+	d := &diagnosis{db: db, ctx: ctx, m: m, following: following, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
 	if err := db.exec(ctx, inlineParams("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(diagnosisQueryTimeout.Milliseconds()))+db.localRoleSQL()); err != nil {
 		db.log.Debug("diagnosis skipped", "error", err)
 		return
 	}
-	fail.Reason = look(q)
-	if q.err != nil {
-		db.log.Debug("diagnosis incomplete", "error", q.err)
+	fail.Reason = look(d)
+	if d.err != nil {
+		db.log.Debug("diagnosis incomplete", "error", d.err)
 	}
 	if err := db.rollback(ctx, ""); err != nil {
 		db.log.Debug("could not roll back the diagnosis transaction", "error", err)
@@ -93,22 +93,22 @@ type diagnosis struct {
 }
 
 // query returns the rows of a query with all columns as text; NULL is "".
-func (q *diagnosis) query(query string, args ...any) [][]string {
-	if q.err == nil && time.Now().After(q.deadline) {
-		q.err = errors.New("time limit exceeded")
+func (d *diagnosis) query(query string, args ...any) [][]string {
+	if d.err == nil && time.Now().After(d.deadline) {
+		d.err = errors.New("time limit exceeded")
 	}
-	if q.err != nil {
+	if d.err != nil {
 		return nil
 	}
-	rows, err := q.db.query(q.ctx, query, args...)
+	rows, err := d.db.query(d.ctx, query, args...)
 	if err != nil {
-		q.err = err
+		d.err = err
 		return nil
 	}
 	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
-		q.err = err
+		d.err = err
 		return nil
 	}
 	var out [][]string
@@ -117,7 +117,7 @@ func (q *diagnosis) query(query string, args ...any) [][]string {
 		for i := range fields {
 			pointers[i] = &fields[i]
 		}
-		if q.err = rows.Scan(pointers...); q.err != nil {
+		if d.err = rows.Scan(pointers...); d.err != nil {
 			return nil
 		}
 		row := make([]string, len(fields))
@@ -126,26 +126,26 @@ func (q *diagnosis) query(query string, args ...any) [][]string {
 		}
 		out = append(out, row)
 	}
-	q.err = rows.Err()
+	d.err = rows.Err()
 	return out
 }
 
 // queryRow returns the first row of a query, or nil.
-func (q *diagnosis) queryRow(query string, args ...any) []string {
-	if rows := q.query(query, args...); len(rows) > 0 {
+func (d *diagnosis) queryRow(query string, args ...any) []string {
+	if rows := d.query(query, args...); len(rows) > 0 {
 		return rows[0]
 	}
 	return nil
 }
 
 // deadlock describes the other processes in the server's DETAIL.
-func (q *diagnosis) deadlock() Reason {
+func (d *diagnosis) deadlock() Reason {
 	var r Reason
 	seen := map[string]bool{}
-	for _, m := range deadlockProcess.FindAllStringSubmatch(q.fail.Server().Detail, -1) {
+	for _, m := range deadlockProcess.FindAllStringSubmatch(d.fail.Server().Detail, -1) {
 		if pid := m[1]; !seen[pid] {
 			seen[pid] = true
-			process := q.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
+			process := d.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
 				state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
 				FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
 			if process != nil {
@@ -157,19 +157,19 @@ func (q *diagnosis) deadlock() Reason {
 }
 
 // limitSource reports where the timeout or read-only setting that stopped a statement is set.
-func (q *diagnosis) limitSource() Reason {
+func (d *diagnosis) limitSource() Reason {
 	name := "statement_timeout"
-	if q.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
+	if d.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
 		name = "default_transaction_read_only"
-	} else if !strings.Contains(q.fail.Server().Message, "statement timeout") {
+	} else if !strings.Contains(d.fail.Server().Message, "statement timeout") {
 		return Reason{Causes: []string{"the statement was canceled by pg_cancel_backend or an administration tool; neither --timeout nor --statement-timeout was exceeded"}}
-	} else if set := q.settingInFile(name); set != "" {
+	} else if set := d.settingInFile(name); set != "" {
 		return Reason{Causes: []string{name + " is set in the file: " + set}, Fix: "SET " + name}
-	} else if q.db.opts.StatementTimeout > 0 {
-		return Reason{Causes: []string{"--statement-timeout is " + q.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
+	} else if d.db.opts.StatementTimeout > 0 {
+		return Reason{Causes: []string{"--statement-timeout is " + d.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
 	}
 	// The diagnosis sets a timeout of its own, which would be reported as the source.
-	s := q.queryRow("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+
+	s := d.queryRow("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+
 		fmt.Sprintf("SET LOCAL statement_timeout = %d", diagnosisQueryTimeout.Milliseconds()), name)
 	if s == nil {
 		return Reason{}
@@ -191,12 +191,12 @@ func (q *diagnosis) limitSource() Reason {
 }
 
 // settingInFile returns the last statement before the failed one that changed a setting, or "".
-func (q *diagnosis) settingInFile(name string) string {
-	if q.fail.Script == nil {
+func (d *diagnosis) settingInFile(name string) string {
+	if d.fail.Script == nil {
 		return ""
 	}
-	for i := min(q.fail.FailedIndex, len(q.fail.Script.Statements)) - 1; i >= 0; i-- {
-		st := q.fail.Script.Statements[i]
+	for i := min(d.fail.FailedIndex, len(d.fail.Script.Statements)) - 1; i >= 0; i-- {
+		st := d.fail.Script.Statements[i]
 		set := st.node.GetVariableSetStmt()
 		switch {
 		case set.GetKind() == pgquery.VariableSetKind_VAR_RESET_ALL,

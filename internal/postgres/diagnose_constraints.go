@@ -30,20 +30,20 @@ type violation struct {
 
 // constraintReason counts the rows that violate a new constraint and lists some of them by
 // primary key.
-func (q *diagnosis) constraintReason() Reason {
-	r, found := q.findViolation()
+func (d *diagnosis) constraintReason() Reason {
+	r, found := d.findViolation()
 	if !found {
 		return Reason{}
 	}
 	table := quoteQualified(r.table.Schemaname, r.table.Relname)
-	hides := q.queryRow("SELECT pg_catalog.row_security_active(to_regclass($1))::text, current_user::text", table)
+	hides := d.queryRow("SELECT pg_catalog.row_security_active(to_regclass($1))::text, current_user::text", table)
 	var out Reason
 	if len(r.keys) > 0 {
-		out = q.duplicateKeys(table, r)
+		out = d.duplicateKeys(table, r)
 	} else {
-		out = q.violatingRows(table, r)
+		out = d.violatingRows(table, r)
 	}
-	if q.err != nil {
+	if d.err != nil {
 		return Reason{} // for example, a column that the migration itself adds
 	}
 	if hides != nil && hides[0] == "true" { // constraints and indexes apply to every row
@@ -53,10 +53,10 @@ func (q *diagnosis) constraintReason() Reason {
 		}
 		out.Causes = append(out.Causes, fmt.Sprintf("row security on %s hides rows from role %s, which are not counted: query them as a superuser or a role with BYPASSRLS", readable, quoteIfNeeded(hides[1])))
 	}
-	if out.Causes == nil && q.fail.FailedIndex > 0 && q.fail.Outcome == RolledBack {
+	if out.Causes == nil && d.fail.FailedIndex > 0 && d.fail.Outcome == RolledBack {
 		return Reason{Causes: []string{"no row in " + tableName{r.table.Schemaname, r.table.Relname}.displayName() + " violates the constraint after the rollback; the rows were written by earlier statements of this migration"}}
 	}
-	if out.Causes != nil && q.fail.FailedIndex > 0 && q.fail.Outcome == RolledBack {
+	if out.Causes != nil && d.fail.FailedIndex > 0 && d.fail.Outcome == RolledBack {
 		out.Causes = append(out.Causes, "counted after the rollback")
 	}
 	return out
@@ -69,9 +69,9 @@ func (t tableName) displayName() string {
 	return quoteIfNeeded(t.schema) + "." + quoteIfNeeded(t.name)
 }
 
-func (q *diagnosis) violatingRows(table string, r violation) Reason {
+func (d *diagnosis) violatingRows(table string, r violation) Reason {
 	read := tableName{r.table.Schemaname, r.table.Relname}.displayName()
-	n := q.queryRow(fmt.Sprintf("SELECT count(*) FROM (SELECT FROM %s AS t WHERE %s LIMIT %d) x", table, r.where, maxDiagnosedRows+1))
+	n := d.queryRow(fmt.Sprintf("SELECT count(*) FROM (SELECT FROM %s AS t WHERE %s LIMIT %d) x", table, r.where, maxDiagnosedRows+1))
 	if n == nil || n[0] == "0" {
 		return Reason{}
 	}
@@ -80,7 +80,7 @@ func (q *diagnosis) violatingRows(table string, r violation) Reason {
 		phrase = strings.Replace(phrase, "violate ", "violates ", 1)
 	}
 	why := fmt.Sprintf("%s in %s %s", countLabel(n[0], "row"), read, phrase)
-	if key := q.queryRow(`SELECT string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n), string_agg('t.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n)
+	if key := d.queryRow(`SELECT string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n), string_agg('t.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY k.n)
 		FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n), pg_catalog.pg_attribute a
 		WHERE i.indrelid = to_regclass($1) AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.attnum`, table); key != nil && key[0] != "" {
 		column, value := key[0], "("+key[1]+")::text"
@@ -88,7 +88,7 @@ func (q *diagnosis) violatingRows(table string, r violation) Reason {
 			column, value = "("+key[0]+")", "ROW("+key[1]+")::text"
 		}
 		var keys []string
-		for _, k := range q.query(fmt.Sprintf("SELECT left(%s, %d) FROM %s AS t WHERE %s ORDER BY %s LIMIT %d", value, maxKeyLength, table, r.where, key[1], maxKeys)) {
+		for _, k := range d.query(fmt.Sprintf("SELECT left(%s, %d) FROM %s AS t WHERE %s ORDER BY %s LIMIT %d", value, maxKeyLength, table, r.where, key[1], maxKeys)) {
 			keys = append(keys, k[0])
 		}
 		if len(keys) > 0 {
@@ -104,10 +104,10 @@ func (q *diagnosis) violatingRows(table string, r violation) Reason {
 	return Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT * FROM %s AS t WHERE %s;", read, r.where)}
 }
 
-func (q *diagnosis) duplicateKeys(table string, r violation) Reason {
+func (d *diagnosis) duplicateKeys(table string, r violation) Reason {
 	by := strings.Join(r.keys, ", ")
 	groups := fmt.Sprintf("FROM %s AS t WHERE %s GROUP BY %s HAVING count(*) > 1", table, r.where, by)
-	n := q.queryRow(fmt.Sprintf("SELECT count(*) FROM (SELECT %s LIMIT %d) x", groups, maxDiagnosedRows+1))
+	n := d.queryRow(fmt.Sprintf("SELECT count(*) FROM (SELECT %s LIMIT %d) x", groups, maxDiagnosedRows+1))
 	if n == nil || n[0] == "0" {
 		return Reason{}
 	}
@@ -116,7 +116,7 @@ func (q *diagnosis) duplicateKeys(table string, r violation) Reason {
 		value = "ROW(" + by + ")::text"
 	}
 	var keys []string
-	for _, k := range q.query(fmt.Sprintf("SELECT left(%s, %d), count(*) %s ORDER BY count(*) DESC, 1 LIMIT %d", value, maxKeyLength, groups, maxKeys)) {
+	for _, k := range d.query(fmt.Sprintf("SELECT left(%s, %d), count(*) %s ORDER BY count(*) DESC, 1 LIMIT %d", value, maxKeyLength, groups, maxKeys)) {
 		keys = append(keys, fmt.Sprintf("%s (%s rows)", k[0], k[1]))
 	}
 	why := fmt.Sprintf("%s contains %s of (%s): %s", tableName{r.table.Schemaname, r.table.Relname}.displayName(), countLabel(n[0], "duplicate value"), by, strings.Join(keys, ", "))
@@ -138,8 +138,8 @@ func countLabel(n, what string) string {
 }
 
 // findViolation determines which constraint the failed statement adds.
-func (q *diagnosis) findViolation() (violation, bool) {
-	server, n := q.fail.Server(), q.failedStatement().node
+func (d *diagnosis) findViolation() (violation, bool) {
+	server, n := d.fail.Server(), d.failedStatement().node
 	if ix := n.GetIndexStmt(); ix.GetUnique() {
 		return uniqueIndexViolation(ix)
 	}
@@ -160,11 +160,11 @@ func (q *diagnosis) findViolation() (violation, bool) {
 			}
 		case pgquery.AlterTableType_AT_AddConstraint:
 			if con := cmd.GetDef().GetConstraint(); con.GetConname() == server.Constraint || len(alter.Cmds) == 1 {
-				return q.constraintViolation(r, con)
+				return d.constraintViolation(r, con)
 			}
 		case pgquery.AlterTableType_AT_ValidateConstraint:
-			if con := q.constraintInFile(cmd.Name); con != nil && cmd.Name == server.Constraint {
-				return q.constraintViolation(r, con)
+			if con := d.constraintInFile(cmd.Name); con != nil && cmd.Name == server.Constraint {
+				return d.constraintViolation(r, con)
 			}
 		}
 	}
@@ -172,8 +172,8 @@ func (q *diagnosis) findViolation() (violation, bool) {
 }
 
 // constraintInFile returns the constraint that an earlier statement of the file adds.
-func (q *diagnosis) constraintInFile(name string) *pgquery.Constraint {
-	for _, st := range q.fail.Script.Statements[:max(0, q.fail.FailedIndex)] {
+func (d *diagnosis) constraintInFile(name string) *pgquery.Constraint {
+	for _, st := range d.fail.Script.Statements[:max(0, d.fail.FailedIndex)] {
 		for _, c := range st.node.GetAlterTableStmt().GetCmds() {
 			if con := c.GetAlterTableCmd().GetDef().GetConstraint(); con.GetConname() == name {
 				return con
@@ -183,7 +183,7 @@ func (q *diagnosis) constraintInFile(name string) *pgquery.Constraint {
 	return nil
 }
 
-func (q *diagnosis) constraintViolation(r violation, con *pgquery.Constraint) (violation, bool) {
+func (d *diagnosis) constraintViolation(r violation, con *pgquery.Constraint) (violation, bool) {
 	switch con.GetContype() {
 	case pgquery.ConstrType_CONSTR_CHECK:
 		text, ok := expressionSQL(con.RawExpr)
@@ -198,20 +198,20 @@ func (q *diagnosis) constraintViolation(r violation, con *pgquery.Constraint) (v
 		r.where = strings.Join(known, " AND ")
 		return r, len(known) > 0 && con.Indexname == ""
 	case pgquery.ConstrType_CONSTR_FOREIGN:
-		return q.foreignKeyViolation(r, con)
+		return d.foreignKeyViolation(r, con)
 	}
 	return r, false
 }
 
 // foreignKeyViolation selects rows whose key is not NULL and not in the referenced table.
-func (q *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (violation, bool) {
+func (d *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (violation, bool) {
 	other := con.GetPktable()
 	var referenced []string
 	for _, a := range con.PkAttrs {
 		referenced = append(referenced, quoteIfNeeded(a.GetString_().GetSval()))
 	}
 	if len(referenced) == 0 {
-		for _, s := range q.query(`SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n), pg_catalog.pg_attribute a
+		for _, s := range d.query(`SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n), pg_catalog.pg_attribute a
 			WHERE i.indrelid = to_regclass($1) AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.n`, quoteQualified(other.GetSchemaname(), other.GetRelname())) {
 			referenced = append(referenced, s[0])
 		}

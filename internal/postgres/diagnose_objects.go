@@ -19,69 +19,69 @@ const (
 
 // missingRelation searches for a relation that does not exist: in other schemas, under a similar
 // name, in a later migration, and in a migration that dropped it.
-func (q *diagnosis) missingRelation() Reason {
-	m := quotedName.FindStringSubmatch(q.fail.Server().Message)
+func (d *diagnosis) missingRelation() Reason {
+	m := quotedName.FindStringSubmatch(d.fail.Server().Message)
 	if m == nil {
 		return Reason{}
 	}
 	name := m[1][strings.LastIndexByte(m[1], '.')+1:]
-	if file := q.laterMigration(name); file != "" {
+	if file := d.laterMigration(name); file != "" {
 		return Reason{Causes: []string{fmt.Sprintf("%s is created by %s, a later migration", name, file)}, LaterFile: file}
 	}
-	for _, s := range q.query(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+	for _, s := range d.query(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1`, name) {
 		return Reason{Causes: []string{fmt.Sprintf("%s.%s exists, but the search_path is %s", quoteIfNeeded(s[0]), quoteIfNeeded(name), s[1])}, Fix: quoteIfNeeded(s[0]) + "." + quoteIfNeeded(name)}
 	}
-	if run := q.historyMigration(name, func(d definition) bool { return d.drops }); run != "" {
+	if run := d.historyMigration(name, func(d definition) bool { return d.drops }); run != "" {
 		return Reason{Causes: []string{"dropped by " + run}}
 	}
 	var r Reason
 	best := 3
-	for _, s := range q.query(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
+	for _, s := range d.query(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
 		AND relnamespace <> 'pg_catalog'::regnamespace ORDER BY 1 LIMIT $1`, maxNames) {
 		if d := levenshtein(s[0], name); d < best && d < len(name) {
 			best, r = d, Reason{Causes: []string{"the table does not exist; a similar name exists: " + quoteIfNeeded(s[0])}, Fix: quoteIfNeeded(s[0])}
 		}
 	}
-	if r.Causes == nil && q.err == nil {
+	if r.Causes == nil && d.err == nil {
 		r.Causes = []string{"it does not exist in any schema of this database, and no applied or pending migration creates it"}
 	}
 	return r
 }
 
 // existingObject reports what created an object that already exists.
-func (q *diagnosis) existingObject() Reason {
-	server := q.fail.Server()
+func (d *diagnosis) existingObject() Reason {
+	server := d.fail.Server()
 	m := quotedName.FindAllStringSubmatch(server.Message, -1)
 	if len(m) == 0 {
 		return Reason{}
 	}
 	name := m[0][1]
 	wanted := func(d definition) bool { return !d.drops }
-	if run := q.historyMigration(name, wanted); run != "" {
+	if run := d.historyMigration(name, wanted); run != "" {
 		return Reason{Causes: []string{"created by " + run}}
 	}
-	if q.createdInFile(name) {
+	if d.createdInFile(name) {
 		return Reason{Causes: []string{"created by an earlier statement of this migration"}}
 	}
 	owner := ""
 	if server.Code == pqerror.DuplicateTable {
-		if s := q.queryRow(`SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE relname = $1 ORDER BY pg_catalog.pg_table_is_visible(oid) DESC LIMIT 1`, name); s != nil {
+		if s := d.queryRow(`SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE relname = $1 ORDER BY pg_catalog.pg_table_is_visible(oid) DESC LIMIT 1`, name); s != nil {
 			owner = fmt.Sprintf("; owner: %s", quoteIfNeeded(s[0]))
 		}
 	}
-	if q.err != nil {
+	if d.err != nil {
 		return Reason{}
 	}
 	return Reason{Causes: []string{"not created by a migration in the history table, but manually, by another tool, or before the history table existed" + owner}, External: true}
 }
 
 // createdInFile reports whether an earlier statement of the same file creates the object.
-func (q *diagnosis) createdInFile(name string) bool {
-	if q.fail.Script == nil || q.fail.FailedIndex < 0 {
+func (d *diagnosis) createdInFile(name string) bool {
+	if d.fail.Script == nil || d.fail.FailedIndex < 0 {
 		return false
 	}
-	for _, st := range q.fail.Script.Statements[:min(q.fail.FailedIndex, len(q.fail.Script.Statements))] {
+	for _, st := range d.fail.Script.Statements[:min(d.fail.FailedIndex, len(d.fail.Script.Statements))] {
 		for _, d := range definitionsOf(st.node) {
 			if d.name == name && !d.drops {
 				return true
@@ -92,8 +92,8 @@ func (q *diagnosis) createdInFile(name string) bool {
 }
 
 // laterMigration returns the file of the first pending migration that creates a relation.
-func (q *diagnosis) laterMigration(name string) string {
-	for i, s := range q.following {
+func (d *diagnosis) laterMigration(name string) string {
+	for i, s := range d.following {
 		if i == maxLaterFiles || s.Open == nil {
 			break
 		}
@@ -112,11 +112,11 @@ func (q *diagnosis) laterMigration(name string) string {
 
 // historyMigration returns the latest migration in the history table that has a definition of name
 // for which wanted returns true.
-func (q *diagnosis) historyMigration(name string, wanted func(definition) bool) string {
-	if !q.db.historyExists {
+func (d *diagnosis) historyMigration(name string, wanted func(definition) bool) string {
+	if !d.db.historyExists {
 		return ""
 	}
-	for _, s := range q.query(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+q.db.historyQuery()+` history
+	for _, s := range d.query(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+d.db.historyQuery()+` history
 		WHERE outcome IN ('applied', 'partially applied', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxHistoryRows) {
 		if defines(s[3], name, wanted) {
 			return fmt.Sprintf("migration %s_%s.%s.sql", s[0], s[1], s[2])

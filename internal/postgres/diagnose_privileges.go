@@ -35,8 +35,8 @@ func isReservedWord(word string) bool {
 
 // privilegesReason reports the missing privilege, its object and owner, and the SQL that grants
 // it.
-func (q *diagnosis) privilegesReason() Reason {
-	message := q.fail.Server().Message
+func (d *diagnosis) privilegesReason() Reason {
+	message := d.fail.Server().Message
 	if m := extensionDenied.FindStringSubmatch(message); m != nil {
 		return Reason{Fix: "CREATE EXTENSION IF NOT EXISTS " + quoteIfNeeded(m[1]) + ";", FixRole: "a superuser"}
 	}
@@ -50,17 +50,17 @@ func (q *diagnosis) privilegesReason() Reason {
 	kind, name := m[1], strings.Trim(m[2], `"`)
 	switch kind {
 	case "schema":
-		return q.schemaPrivileges(name, owner)
+		return d.schemaPrivileges(name, owner)
 	case "database":
-		return q.databasePrivileges(name)
+		return d.databasePrivileges(name)
 	case "table", "view", "relation", "sequence", "materialized view", "index", "foreign table":
-		return q.relationPrivileges(kind, name, owner)
+		return d.relationPrivileges(kind, name, owner)
 	}
 	return Reason{}
 }
 
-func (q *diagnosis) schemaPrivileges(name string, owner bool) Reason {
-	s := q.queryRow(`SELECT pg_catalog.pg_get_userbyid(nspowner), current_user::text,
+func (d *diagnosis) schemaPrivileges(name string, owner bool) Reason {
+	s := d.queryRow(`SELECT pg_catalog.pg_get_userbyid(nspowner), current_user::text,
 		pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = $1`, name)
 	if s == nil {
 		return Reason{}
@@ -71,15 +71,15 @@ func (q *diagnosis) schemaPrivileges(name string, owner bool) Reason {
 	right := "CREATE"
 	if s[2] == "false" {
 		right = "USAGE"
-		if slices.Contains([]string{"CREATE", "ALTER"}, strings.ToUpper(firstWord(q.failedStatement().Text))) {
+		if slices.Contains([]string{"CREATE", "ALTER"}, strings.ToUpper(firstWord(d.failedStatement().Text))) {
 			right = "USAGE, CREATE"
 		}
 	}
 	return privilegeReason(right, "schema", quoteIfNeeded(name), s[0], s[1])
 }
 
-func (q *diagnosis) databasePrivileges(name string) Reason {
-	s := q.queryRow(`SELECT pg_catalog.pg_get_userbyid(datdba), current_user::text FROM pg_catalog.pg_database WHERE datname = $1`, name)
+func (d *diagnosis) databasePrivileges(name string) Reason {
+	s := d.queryRow(`SELECT pg_catalog.pg_get_userbyid(datdba), current_user::text FROM pg_catalog.pg_database WHERE datname = $1`, name)
 	if s == nil {
 		return Reason{}
 	}
@@ -87,8 +87,8 @@ func (q *diagnosis) databasePrivileges(name string) Reason {
 }
 
 // relationPrivileges looks the relation up by its unqualified name; the error has no schema.
-func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
-	s := q.queryRow(`SELECT n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), current_user::text,
+func (d *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
+	s := d.queryRow(`SELECT n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), current_user::text,
 			CASE WHEN c.relkind = 'S' THEN '' ELSE concat_ws(',', VARIADIC ARRAY(SELECT r FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES']) r
 				WHERE NOT pg_catalog.has_table_privilege(c.oid, r))) END
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -104,7 +104,7 @@ func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
 		return privilegeReason("USAGE", kind, object, s[2], s[3])
 	}
 	missing := strings.Split(s[4], ",")
-	right := q.requiredPrivilege(name)
+	right := d.requiredPrivilege(name)
 	if !slices.Contains(missing, right) {
 		right = missing[0]
 	}
@@ -115,8 +115,8 @@ func (q *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
 }
 
 // requiredPrivilege returns the table privilege that the statement needs.
-func (q *diagnosis) requiredPrivilege(table string) string {
-	n := q.failedStatement().node
+func (d *diagnosis) requiredPrivilege(table string) string {
+	n := d.failedStatement().node
 	switch {
 	case n.GetInsertStmt().GetRelation().GetRelname() == table:
 		return "INSERT"
@@ -132,8 +132,8 @@ func (q *diagnosis) requiredPrivilege(table string) string {
 	return "SELECT"
 }
 
-func (q *diagnosis) failedStatement() Statement {
-	st, _ := q.fail.Statement()
+func (d *diagnosis) failedStatement() Statement {
+	st, _ := d.fail.Statement()
 	return st
 }
 

@@ -37,20 +37,20 @@ func (db *DB) lockHolderFacts(ctx context.Context, key int64) (facts []progress.
 		return nil, err
 	}
 	facts = []progress.Fact{{Name: "holder", Value: s.String(), Bar: fmt.Sprintf("pid %d", s.PID), Rank: 1}}
-	g, err := db.readActivity(ctx, s.PID)
-	if err != nil || g == nil {
+	a, err := db.readActivity(ctx, s.PID)
+	if err != nil || a == nil {
 		return facts, lostOnly(err)
 	}
-	if m := migrationComment.FindStringSubmatch(g.Query); m != nil {
+	if m := migrationComment.FindStringSubmatch(a.Query); m != nil {
 		facts = append(facts, progress.Fact{Name: "migrating", Value: m[1], Bar: "migrating " + m[1], Rank: 2})
 	}
 	statement, err := db.lockHolderStatement(ctx)
 	facts = append(facts, statement...)
-	facts = append(facts, g.phaseFacts()...)
-	if share, ok := g.Progress.share(); ok {
+	facts = append(facts, a.phaseFacts()...)
+	if share, ok := a.Progress.share(); ok {
 		facts = append(facts, progress.Percent(share))
 	}
-	for _, f := range g.waitFacts() {
+	for _, f := range a.waitFacts() {
 		f.Name = "holder_" + f.Name
 		facts = append(facts, f)
 	}
@@ -100,20 +100,20 @@ func (db *DB) ToolActivity(ctx context.Context) ([]progress.Fact, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	var g *backendActivity
+	var a *backendActivity
 	if err == nil {
-		g, err = db.readActivity(ctx, pid)
+		a, err = db.readActivity(ctx, pid)
 	}
-	if err != nil || g == nil {
+	if err != nil || a == nil {
 		return nil, db.classifyError(ctx, err)
 	}
 	facts := []progress.Fact{
 		{Name: "pid", Value: pid},
-		{Name: "sql", Value: statementPrefix(g.Query), Bar: statementPrefix(g.Query), Rank: 4},
+		{Name: "sql", Value: statementPrefix(a.Query), Bar: statementPrefix(a.Query), Rank: 4},
 	}
-	facts = append(facts, g.phaseFacts()...)
-	if share, ok := g.Progress.share(); ok {
+	facts = append(facts, a.phaseFacts()...)
+	if share, ok := a.Progress.share(); ok {
 		facts = append(facts, progress.Percent(share))
 	}
-	return append(facts, g.waitFacts()...), nil
+	return append(facts, a.waitFacts()...), nil
 }

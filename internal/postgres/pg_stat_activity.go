@@ -39,16 +39,16 @@ type backendActivity struct {
 }
 
 // blockingSessions describes the blocking sessions.
-func (g *backendActivity) blockingSessions() []string {
-	if g == nil {
+func (a *backendActivity) blockingSessions() []string {
+	if a == nil {
 		return nil
 	}
 	var out []string
-	for _, s := range g.Blockers[:min(len(g.Blockers), maxBlockers)] {
+	for _, s := range a.Blockers[:min(len(a.Blockers), maxBlockers)] {
 		out = append(out, s.String())
 	}
-	if len(out) == 0 && g.LockHolder != nil {
-		out = append(out, g.LockHolder.String())
+	if len(out) == 0 && a.LockHolder != nil {
+		out = append(out, a.LockHolder.String())
 	}
 	return out
 }
@@ -99,11 +99,11 @@ func (db *DB) readActivity(ctx context.Context, pid int) (*backendActivity, erro
 	if err != nil {
 		return nil, db.classifyError(ctx, err)
 	}
-	var g backendActivity
-	if err := json.Unmarshal([]byte(text), &g); err != nil {
+	var a backendActivity
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
 		return nil, fmt.Errorf("pg_stat_activity: %w", err)
 	}
-	return &g, nil
+	return &a, nil
 }
 
 // These settings precede an activity query in the same round trip, so that nothing remains in the

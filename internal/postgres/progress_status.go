@@ -9,21 +9,21 @@ import (
 )
 
 // status describes the run by its own position and the server's activity.
-func (w *watcher) status(now position, g *backendActivity) progress.Status {
+func (w *watcher) status(now position, a *backendActivity) progress.Status {
 	m := progress.Status{Message: "migration is running", Facts: now.facts()}
-	if g == nil {
+	if a == nil {
 		if share, ok := now.sentShare(); ok {
 			m.Facts = append(m.Facts, w.shareFacts("sent", share)...)
 		}
 		return m
 	}
-	m.Facts = append(m.Facts, g.phaseFacts()...)
-	if share, ok := g.Progress.share(); ok {
-		m.Facts = append(m.Facts, w.shareFacts(g.Progress.phaseKey(), share)...)
+	m.Facts = append(m.Facts, a.phaseFacts()...)
+	if share, ok := a.Progress.share(); ok {
+		m.Facts = append(m.Facts, w.shareFacts(a.Progress.phaseKey(), share)...)
 	} else if share, ok := now.sentShare(); ok {
 		m.Facts = append(m.Facts, w.shareFacts("sent", share)...)
 	}
-	m.Facts = append(m.Facts, g.waitFacts()...)
+	m.Facts = append(m.Facts, a.waitFacts()...)
 	return m
 }
 
@@ -82,8 +82,8 @@ func (p *backendProgress) share() (float64, bool) {
 }
 
 // phaseFacts describes the phase as PostgreSQL reports it.
-func (g *backendActivity) phaseFacts() []progress.Fact {
-	p := g.Progress
+func (a *backendActivity) phaseFacts() []progress.Fact {
+	p := a.Progress
 	if p == nil {
 		return nil
 	}
@@ -110,16 +110,16 @@ func (g *backendActivity) phaseFacts() []progress.Fact {
 }
 
 // waitFacts describes the wait event and the blocking sessions.
-func (g *backendActivity) waitFacts() []progress.Fact {
+func (a *backendActivity) waitFacts() []progress.Fact {
 	var facts []progress.Fact
-	if g.WaitType != "" && g.State == "active" {
-		wait := g.WaitType + ": " + g.Wait // as PostgreSQL reports it
+	if a.WaitType != "" && a.State == "active" {
+		wait := a.WaitType + ": " + a.Wait // as PostgreSQL reports it
 		facts = append(facts, progress.Fact{Name: "wait", Value: wait})
-		if g.WaitType == "Lock" {
-			facts[0].Bar, facts[0].Rank = "waiting for a lock ("+g.Wait+")", 2
+		if a.WaitType == "Lock" {
+			facts[0].Bar, facts[0].Rank = "waiting for a lock ("+a.Wait+")", 2
 		}
 	}
-	if blockers := g.blockingSessions(); len(blockers) > 0 {
+	if blockers := a.blockingSessions(); len(blockers) > 0 {
 		facts = append(facts, progress.Fact{Name: "blocked_by", Value: blockers, Bar: "blocked by " + blockers[0], Rank: 3})
 	}
 	return facts

@@ -80,12 +80,12 @@ func (w *watcher) run(ctx context.Context) {
 	}
 	for sleep(ctx, pause) == nil {
 		now := w.db.runPosition.snapshot()
-		var g *backendActivity
+		var a *backendActivity
 		if w.shouldQueryActivity(now) {
-			g = w.queryActivity(ctx)
+			a = w.queryActivity(ctx)
 		}
 		if ctx.Err() == nil {
-			w.activity.Show(w.status(now, g))
+			w.activity.Show(w.status(now, a))
 		}
 	}
 }
@@ -118,7 +118,7 @@ func (w *watcher) queryActivity(ctx context.Context) *backendActivity {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*activityQueryTimeout)
 	defer cancel()
-	g, err := w.session.readActivity(ctx, int(w.db.backendPID.Load()))
+	a, err := w.session.readActivity(ctx, int(w.db.backendPID.Load()))
 	if err != nil {
 		w.activityFailed(ctx, err)
 		w.close()
@@ -126,10 +126,10 @@ func (w *watcher) queryActivity(ctx context.Context) *backendActivity {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.current = g.blockingSessions(); len(w.current) > 0 {
+	if w.current = a.blockingSessions(); len(w.current) > 0 {
 		w.blockers = w.current
 	}
-	return g
+	return a
 }
 
 func (w *watcher) activityFailed(ctx context.Context, err error) {
