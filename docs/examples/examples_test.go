@@ -302,8 +302,8 @@ func TestGitHubAction_Rehearse_AnnotatesFindings(t *testing.T) {
 	assert.Regexp(t, `^::error file=migrations/0003_gone\.up\.sql,line=1,title=0003_gone\.up\.sql%3A missing down file::0003_gone\.down\.sql does not exist`, annotations[3])
 	summary := read(t, filepath.Join(s.dir, "summary.md"))
 	assert.Contains(t, summary, "### Rehearsal&#58; 3 migrations rehearsed, 2 faults\n\n| found | | at | |\n")
-	assert.Contains(t, summary, "| schema not restored | **fault** | 0002&#95;rooms.down.sql&#58;1 | the down script does not restore the schema that existed before the up script |\n")
-	assert.Equal(t, 4, strings.Count(summary, "| note |")+strings.Count(summary, "| **fault** |")-strings.Count(strings.SplitN(summary, "### Rehearsal&#58; 3", 2)[0], "| note |"))
+	assert.Contains(t, summary, "| schema not restored | **error** | 0002&#95;rooms.down.sql&#58;1 | the down script does not restore the schema that existed before the up script |\n")
+	assert.Equal(t, 4, strings.Count(summary, "| note |")+strings.Count(summary, "| **error** |")-strings.Count(strings.SplitN(summary, "### Rehearsal&#58; 3", 2)[0], "| note |"))
 }
 
 // TestGitHubAction_Description_ListsCommands checks that the action's description lists the commands for CI.
