@@ -24,7 +24,7 @@ version() {
   go list -m -f '{{.Version}}' "$1"
 }
 
-# helm_build_info MODULE prints the linker flags of Helm's own release build. The chart reads the commit: it is what tells Helm's
+# helm_build_info MODULE prints the linker flags of Helm's own release build. The chart reads the commit, which distinguishes Helm's
 # program from one that embeds Helm's library. The module proxy does not report the commit, so the module's checksum stands in.
 helm_build_info() {
   local commit
@@ -81,7 +81,7 @@ tool() {
   [[ -f $here/$name/go.mod ]] || die "no tool is called '$name'; there are: $(cd "$here" && echo */ | tr -d /)"
   cd "$here/$name"
   package=$(sed -n 's/^tool //p' go.mod)
-  # The caller may be inside another module's build: its go.work and flags have no say here.
+  # The caller may be inside another module's build: its go.work and flags must not apply here.
   export GOWORK=off GOFLAGS=-buildvcs=false
   # shellcheck disable=SC2046 # the names have no blanks
   key=$(cat go.mod go.sum $(compgen -G '*.go' || true) "$here/install.sh" <(go env GOVERSION GOOS GOARCH) | git hash-object --stdin)

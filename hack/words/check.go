@@ -108,7 +108,7 @@ func reads(file string) bool {
 	case ".md", ".mod", ".sum", ".svg", ".tgz", ".png", ".lock", ".conflist":
 		return false
 	}
-	return filepath.Base(file) != "LICENSE"
+	return filepath.Base(file) != "LICENSE" && file != ".vale.ini"
 }
 
 // CheckFile returns the hits in a file's content.

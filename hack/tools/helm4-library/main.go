@@ -67,8 +67,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	verb, name := flag.Arg(0), flag.Arg(1)
-	if verb == "rollback" {
+	command, name := flag.Arg(0), flag.Arg(1)
+	if command == "rollback" {
 		rollback := action.NewRollback(config)
 		rollback.Timeout, rollback.WaitForJobs, rollback.WaitStrategy = *timeout, true, kube.StatusWatcherStrategy
 		return rollback.Run(name)
@@ -81,7 +81,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	switch verb {
+	switch command {
 	case "install":
 		install := action.NewInstall(config)
 		install.ReleaseName, install.Namespace, install.Timeout = name, settings.Namespace(), *timeout
@@ -93,7 +93,7 @@ func run() error {
 		upgrade.ServerSideApply, upgrade.WaitForJobs, upgrade.WaitStrategy = "true", true, kube.StatusWatcherStrategy
 		_, err = upgrade.Run(name, chart, given)
 	default:
-		err = fmt.Errorf("unknown command %q", verb)
+		err = fmt.Errorf("unknown command %q", command)
 	}
 	return err
 }
