@@ -177,7 +177,7 @@ func TestHistory_StatementCountNotWritable_Reported(t *testing.T) {
 			w.write("3_c.up.sql", c.file)
 			out := w.mustExit(c.code, "up")
 			assert.Contains(t, out.err, "remove the statement from the migration, or exclude Shiplock's tables")
-			assert.NotContains(t, out.err, "write public.schema_migrations_history")
+			assert.NotContains(t, out.err, "permission denied for role")
 			w.write("3_c.up.sql", concurrently+"SELECT 1")
 			w.mustExit(0, "up")
 		})
