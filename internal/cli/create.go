@@ -15,8 +15,9 @@ func (a *app) create() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create the next pair of migration files",
-		Long: `Create an up and a down file with the next version: the highest version in the directory plus one,
-with the same number of digits, or the current UTC time if the highest version is a timestamp.`,
+		Long: `Create an up and a down file with the next version. This is the highest version in the directory
+plus one, with the same number of digits. If the highest version is a timestamp, it is the current
+UTC time.`,
 		Example: `  migrator create add_guest_phone --source ./migrations`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {

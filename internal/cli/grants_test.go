@@ -164,9 +164,9 @@ func (s *documentedDatabase) exec(sql string) {
 	s.denied("shop_exec", "SELECT * FROM rooms", "SELECT * FROM schema_migrations", "DROP TABLE rooms", "CREATE SCHEMA x")
 }
 
-// TestUp_RoleAddedLater_HandOverGrantsSuffice changes the owner of a migrated database with the
+// TestUp_RoleAddedLater_OwnershipGrantsSuffice changes the owner of a migrated database with the
 // statements of the documentation.
-func TestUp_RoleAddedLater_HandOverGrantsSuffice(t *testing.T) {
+func TestUp_RoleAddedLater_OwnershipGrantsSuffice(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int)"})
 	w.mustExit(0, "up")

@@ -185,7 +185,7 @@ func TestUp_FailedFileCorrected_Resumed(t *testing.T) {
 	w.mustExit(7, "up")
 	w.write("1_x.up.sql", "CREATE TABLE a (b bigint);\nCREATE INDEX CONCURRENTLY i ON a (b);\nINSERT INTO a VALUES (1);")
 	golden(t, "changed", w.mustExit(5, "up").err)
-	w.write("1_x.up.sql", "CREATE TABLE a (b int); -- as it was\nCREATE INDEX CONCURRENTLY i ON a (b);\nINSERT INTO a VALUES (1);")
+	w.write("1_x.up.sql", "CREATE TABLE a (b int); -- original\nCREATE INDEX CONCURRENTLY i ON a (b);\nINSERT INTO a VALUES (1);")
 	w.mustExit(0, "up")
 	assert.Equal(t, "1", w.Value(t, "SELECT count(*) FROM a"))
 	w.mustExit(0, "up")

@@ -159,7 +159,7 @@ func TestDown_EditedFile_StoredScriptRuns(t *testing.T) {
 		source   string
 	}{
 		"unchanged":         {"SELECT 2", down, nil, "history"},
-		"down file edited":  {"SELECT 2 -- as it was", "UPDATE log SET source = 'file'", nil, "file"},
+		"down file edited":  {"SELECT 2 -- unchanged", "UPDATE log SET source = 'file'", nil, "file"},
 		"up file edited":    {"SELECT 3", "UPDATE log SET source = 'file'", nil, "history"},
 		"--on-edited allow": {"SELECT 3", "UPDATE log SET source = 'file'", []string{"--on-edited", "allow"}, "file"},
 		"down file missing": {"SELECT 2", "", nil, "history"},

@@ -34,7 +34,7 @@ func TestDatabase_InvalidSettings_Refuses(t *testing.T) {
 		{"negative", func(s *Settings) { s.Timeout = -time.Second }, nil, "--timeout is -1s"},
 		{"attempts", func(s *Settings) { s.ConnectAttempts = -1 }, nil, "--connect-attempts is -1"},
 		{"policy", func(s *Settings) { s.OnNewer = "maybe" }, nil, `--on-newer is "maybe"`},
-		{"stray files", func(s *Settings) { s.UnrecognizedFiles = "" }, nil, "--unrecognized-files"},
+		{"unrecognized files", func(s *Settings) { s.UnrecognizedFiles = "" }, nil, "--unrecognized-files"},
 		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},
 		{"no name", func(s *Settings) { s.Table = "schema." }, nil, "--table"},
 		{"no schema", func(s *Settings) { s.Table = ".table" }, nil, "--table"},

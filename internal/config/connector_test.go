@@ -28,7 +28,7 @@ func (deadlineDialer) DialContext(ctx context.Context, _, _ string) (net.Conn, e
 func TestConnector_DialTimesOut_ReturnsNoResponse(t *testing.T) {
 	d, err := ParseDSN("postgres://app@127.0.0.1:1/shop?sslmode=disable")
 	require.NoError(t, err)
-	over := errors.New("the run is out of time")
+	over := errors.New("the run has timed out")
 	for range 500 {
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Microsecond, over)
 		_, err := d.Connector(deadlineDialer{}, time.Minute).Connect(ctx)

@@ -178,7 +178,7 @@ func TestUp_PendingOrEdited_RecordsNoDigest(t *testing.T) {
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)
 		}, "1 false"},
-		"one that went on with another file": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
+		"a run that continued with another file": {func(t *testing.T, d *pgtest.Database, o engine.Options) {
 			overwriteFile(t, o, "3_c.up.sql", "CREATE INDEX CONCURRENTLY i ON a (b); CREATE INDEX CONCURRENTLY j ON a (c)")
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)

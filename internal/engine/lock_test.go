@@ -92,7 +92,7 @@ func TestUp_GolangMigrateRunning_Waits(t *testing.T) {
 	hurried.Postgres.LockWait = 0
 	_, err := engine.Up(t.Context(), hurried)
 	var locked *postgres.LockedError
-	assert.ErrorAs(t, err, &locked, "golang-migrate has marked the version dirty, but it is at work")
+	assert.ErrorAs(t, err, &locked, "golang-migrate has marked the version dirty, but it is running")
 	_, err = engine.Down(t.Context(), hurried, 0)
 	assert.ErrorAs(t, err, &locked)
 	result := make(chan engine.Result, 1)

@@ -209,11 +209,11 @@ func TestResume_RoleSet_RestoredAndCounted(t *testing.T) {
 	other := d.Name + " other"
 	d.Exec(t, fmt.Sprintf("CREATE ROLE %[1]q; GRANT %[1]q TO %[2]q; GRANT ALL ON SCHEMA public TO %[1]q", other, d.User))
 	t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP OWNED BY %[1]q CASCADE; DROP ROLE %[1]q", other)) })
-	o := interruptedRun(t, d, fmt.Sprintf("SET ROLE %q;\nCREATE TABLE ran AS SELECT 1 AS n;\nCREATE INDEX CONCURRENTLY i ON ran (nope);\nCREATE TABLE after AS SELECT current_user AS who;\n", other))
+	o := interruptedRun(t, d, fmt.Sprintf("SET ROLE %q;\nCREATE TABLE ran AS SELECT 1 AS n;\nCREATE INDEX CONCURRENTLY i ON ran (nope);\nCREATE TABLE after AS SELECT current_user AS role;\n", other))
 	overwriteFile(t, o, "2_x.up.sql", strings.ReplaceAll(readFile(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "n"))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
-	assert.Equal(t, other+" "+other, d.Value(t, "SELECT who || ' ' || tableowner FROM after, pg_tables WHERE tablename = 'after'"))
+	assert.Equal(t, other+" "+other, d.Value(t, "SELECT role || ' ' || tableowner FROM after, pg_tables WHERE tablename = 'after'"))
 	assert.Equal(t, "2 f", d.Value(t, version))
 }
 

@@ -20,7 +20,7 @@ import (
 // leaves is SQL that leaves every kind of session state. LEAVER stands for a role, CURSORS for statements with cursors.
 const leaves = `
 CREATE TEMP TABLE users AS SELECT 1 AS id;
-CREATE TEMP VIEW everybody AS SELECT * FROM users;
+CREATE TEMP VIEW all_users AS SELECT * FROM users;
 CREATE TEMP SEQUENCE numbers;
 SELECT nextval('numbers');
 CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1';

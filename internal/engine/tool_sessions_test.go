@@ -29,7 +29,7 @@ func TestSessionEnvironment(t *testing.T) {
 		"another host":               {env: []string{"PGHOST=pooler"}, want: []string{"PGHOST=pooler", name}},
 		"empty options":              {env: []string{"PGOPTIONS="}, want: []string{"PGOPTIONS=", name}},
 		"a pooler's URL as argument": {args: []string{"psql", "postgresql://u@pooler/x"}, want: []string{name}},
-		"our URL as argument":        {args: []string{"psql", "postgresql://u@db/x"}, want: []string{name, options}},
+		"the URL as argument":        {args: []string{"psql", "postgresql://u@db/x"}, want: []string{name, options}},
 		"no parameter":               {env: nil, want: []string{name}, blind: true},
 	} {
 		trace := &postgres.ToolTrace{Application: "shiplock-exec-1-2", Checks: !c.blind}
@@ -42,9 +42,9 @@ func TestSessionEnvironment(t *testing.T) {
 
 func TestRolesOf(t *testing.T) {
 	t.Parallel()
-	got := rolesOf("us", child.Command{
+	got := rolesOf("app", child.Command{
 		Args: []string{"tool", "-U", "a", "--username=b", "postgres://c%20d:pass@h/x", "jdbc:postgresql://h/x?user=e&password=f"},
 		Env:  []string{"PGUSER=g", "DB_USERNAME=h", "USER=root", "URL=postgresql://i@h/x", "DSN=host=h user='j' dbname=x", "USER_AGENT=k"},
 	})
-	assert.Equal(t, []string{"a", "b", "c d", "e", "g", "h", "i", "j", "us"}, got)
+	assert.Equal(t, []string{"a", "app", "b", "c d", "e", "g", "h", "i", "j"}, got)
 }

@@ -8,7 +8,7 @@ INSERT INTO public.outside SELECT a, b FROM staged;
 SET LOCAL search_path = public;
 INSERT INTO outside VALUES (2, 1);
 COMMIT;
-CREATE TABLE public.taken_back (a int);
+CREATE TABLE public.rolled_back (a int);
 ROLLBACK;
 LOCK TABLE public.outside;
 BEGIN;

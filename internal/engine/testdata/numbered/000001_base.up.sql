@@ -29,4 +29,4 @@ ALTER TABLE ONLY rooms
 -- The version table is one of these, and is there already.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO booking_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO booking_reader;
-COMMENT ON TABLE schema_migrations IS 'where we are';
+COMMENT ON TABLE schema_migrations IS 'the version table';

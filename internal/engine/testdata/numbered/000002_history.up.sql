@@ -1,4 +1,4 @@
--- The reason for this migration is told at length above its first statement,
+-- The reason for this migration is described above its first statement,
 -- where a reader will look for it; BEGIN comes after it.
 BEGIN;
 
@@ -10,7 +10,7 @@ CREATE TABLE history (
     at timestamptz NOT NULL DEFAULT '2020-01-01 00:00:00Z'
 );
 
--- Nobody writes while the column moves.
+-- No session writes while the column moves.
 LOCK TABLE guests IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE guests ADD COLUMN updated_at timestamptz;
 UPDATE guests SET updated_at = '2020-01-01';

@@ -1,2 +1,2 @@
--- PostgreSQL cannot take a value out of an enum, and so there is nothing to undo;
+-- PostgreSQL cannot take a value out of an enum, and so there is nothing to roll back;
 -- the up file has IF NOT EXISTS.

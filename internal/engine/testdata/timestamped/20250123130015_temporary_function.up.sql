@@ -1,4 +1,4 @@
--- It lives as long as the session, so nobody has to clean up.
+-- It lives as long as the session, so no cleanup is needed.
 CREATE OR REPLACE FUNCTION pg_temp.label(n bigint) RETURNS text AS $$
 DECLARE
     alphabet bytea = '0123456789ABCDEF';
