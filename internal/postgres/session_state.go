@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +12,7 @@ import (
 
 	"github.com/lib/pq"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/proto"
 )
 
 // The statements of a file that does not run in one transaction depend on the state of their
@@ -153,8 +154,8 @@ func writesTo(n *pgquery.Node, text string) []string {
 		return slices.Compact(names)
 	case n.GetInsertStmt() != nil, n.GetUpdateStmt() != nil, n.GetDeleteStmt() != nil, n.GetMergeStmt() != nil, n.GetCopyStmt() != nil,
 		n.GetTruncateStmt() != nil, n.GetSelectStmt().GetWithClause() != nil:
-		walkMessages(n, func(m protoreflect.Message) {
-			if r, ok := m.Interface().(*pgquery.RangeVar); ok {
+		walkNodes(n, func(m proto.Message) {
+			if r, ok := m.(*pgquery.RangeVar); ok {
 				names = addOnce(names, r.Relname)
 			}
 		})
@@ -215,33 +216,12 @@ func callsOf(n *pgquery.Node, text string) []string {
 		}
 		return names
 	}
-	walkMessages(n, func(m protoreflect.Message) {
-		if call, ok := m.Interface().(*pgquery.FuncCall); ok && len(call.Funcname) > 0 {
+	walkNodes(n, func(m proto.Message) {
+		if call, ok := m.(*pgquery.FuncCall); ok && len(call.Funcname) > 0 {
 			names = addOnce(names, call.Funcname[len(call.Funcname)-1].GetString_().GetSval())
 		}
 	})
 	return names
-}
-
-// walkMessages calls visit for every node of a statement.
-func walkMessages(n *pgquery.Node, visit func(protoreflect.Message)) {
-	var down func(protoreflect.Message)
-	down = func(m protoreflect.Message) {
-		visit(m)
-		m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-			switch {
-			case field.Message() == nil:
-			case field.IsList():
-				for i := range v.List().Len() {
-					down(v.List().Get(i).Message())
-				}
-			default:
-				down(v.Message())
-			}
-			return true
-		})
-	}
-	down(n.ProtoReflect())
 }
 
 // sessionQuery returns a subquery for the session state after done statements. Its result is a
@@ -273,7 +253,7 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 	if key, err := db.lockKey(); err == nil {
 		lock = fmt.Sprintf(" AND NOT (l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = %d)", key)
 	}
-	role := "SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') <> " + pq.QuoteLiteral(cmpOr(db.opts.Role, "none"))
+	role := "SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') <> " + pq.QuoteLiteral(cmp.Or(db.opts.Role, "none"))
 	return `(SELECT pg_catalog.json_build_object('done', ` + fmt.Sprint(done) + `,
 	'settings', (SELECT pg_catalog.json_object_agg(name, value) FROM (
 		SELECT name, setting AS value FROM pg_catalog.pg_settings WHERE ` + where + `
@@ -294,13 +274,6 @@ func (db *DB) sessionQuery(t *sessionTrace, done int) string {
 				ELSE concat_ws(', ', l.classid::bigint::bit(32)::int, l.objid::bigint::bit(32)::int) END
 			FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_catalog.pg_backend_pid()` + lock + `
 		UNION ALL ` + computed + `) holds))::text)`
-}
-
-func cmpOr(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func textArray(list []string) string {
@@ -506,8 +479,8 @@ func isConstantSetConfig(n *pgquery.Node) bool {
 func createsTemporary(n *pgquery.Node) bool {
 	const temp = "t"
 	found := false
-	walkMessages(n, func(m protoreflect.Message) {
-		if v, ok := m.Interface().(*pgquery.RangeVar); ok {
+	walkNodes(n, func(m proto.Message) {
+		if v, ok := m.(*pgquery.RangeVar); ok {
 			found = found || v.Relpersistence == temp || v.Schemaname == "pg_temp"
 		}
 	})
