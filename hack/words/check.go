@@ -105,7 +105,7 @@ func reads(file string) bool {
 		}
 	}
 	switch filepath.Ext(file) {
-	case ".md", ".mod", ".sum", ".svg", ".tgz", ".png", ".lock", ".conflist":
+	case ".md", ".mod", ".sum", ".tgz", ".png", ".lock", ".conflist":
 		return false
 	}
 	return filepath.Base(file) != "LICENSE" && file != ".vale.ini"

@@ -41,6 +41,7 @@ func TestCheckFile_BannedWords_AreReported(t *testing.T) {
 		"chart notes":          {"chart/templates/NOTES.txt", planted + "\n"},
 		"YAML comment":         {"chart/values.yaml", "# -- The card tells what is\n# in effect.\na: 1\n"},
 		"YAML key":             {"chart/ci/x-values.yaml", "cardTellsInEffect: 1\n"},
+		"picture":              {"docs/x.svg", "<svg>\n<text>" + planted + "</text>\n</svg>\n"},
 		"shell script":         {"hack/x.sh", "#!/bin/sh\n# " + planted + "\n"},
 		"shell output":         {"hack/x.sh", "#!/bin/sh\necho '" + planted + "'\n"},
 		"scenario":             {"internal/e2e/testdata/script/x.txtar", "# " + planted + "\nhelm install\n"},
