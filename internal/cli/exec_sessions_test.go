@@ -173,7 +173,7 @@ func TestExec_EarlierRunStillActive_Waits(t *testing.T) {
 	assert.Equal(t, 4, out.code, out.err)
 	b.golden("exec-earlier-run", maskRun(out.err))
 	stderr, done := background(t.Context(), b.args()...)
-	stderr.waitFor(t, "waiting for active sessions of an earlier run")
+	stderr.waitFor(t, "waiting for sessions of an earlier run")
 	free()
 	require.NoError(t, <-ended)
 	assert.Zero(t, <-done, stderr)
@@ -193,11 +193,11 @@ func TestExec_KilledRunWithoutApplicationName_WaitsAndRuns(t *testing.T) {
 	go func() { _, err := db.ExecContext(context.WithoutCancel(t.Context()), lateStatement); ended <- err }()
 	b.waitForLateStatements("1")
 	stderr, done := background(t.Context(), b.args("--session-grace", "1m")...)
-	stderr.waitFor(t, "waiting for active sessions that may belong to an earlier run")
+	stderr.waitFor(t, "waiting for possible sessions of a killed run")
 	free()
 	require.NoError(t, <-ended)
 	assert.Zero(t, <-done, stderr)
-	assert.NotContains(t, stderr.String(), "running the tool although")
+	assert.NotContains(t, stderr.String(), "running the tool despite")
 }
 
 func TestExec_PreparedTransactionLeft_Reported(t *testing.T) {
@@ -227,7 +227,7 @@ func TestExec_StatementOutlivesToolBehindPooler_Waits(t *testing.T) {
 			stderr, done := background(ctx, append([]string{"exec", "--database-url", pooled}, b.args()[3:]...)...)
 			b.waitForLateStatements("1")
 			cancel(&engine.SignalError{Signal: syscall.SIGTERM})
-			stderr.waitFor(t, "waiting for database sessions of the tool")
+			stderr.waitFor(t, "waiting for its database sessions")
 			free()
 			code := <-done
 			assert.Equal(t, 143, code, stderr)

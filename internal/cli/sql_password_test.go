@@ -22,7 +22,7 @@ func TestHistory_PasswordInSQL_NotStored(t *testing.T) {
 	w.write("2_b.up.sql", part)
 	w.Exec(t, "CREATE TABLE zero AS SELECT 0 AS n; GRANT SELECT ON zero TO PUBLIC")
 	out := w.mustExit(7, "up")
-	assert.Contains(t, out.err, `level=WARN msg="SQL not stored in the history: it contains a password`)
+	assert.Contains(t, out.err, `level=WARN msg="SQL not stored in the history table; rollback requires the migration files" reason="contains a password"`)
 	assert.NotContains(t, out.err, "m4rk")
 	all := func() string {
 		return w.Value(t, "SELECT string_agg(j::text, E'\\n') FROM schema_migrations_history j")

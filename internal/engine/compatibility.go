@@ -22,8 +22,8 @@ func warnOfIncompatibleChanges(o Options, p plan.Plan, steps []postgres.Step) er
 		for ; i < len(changes) && changes[i].Step == first.Step; i++ {
 			texts = append(texts, changes[i].Text)
 		}
-		o.Log.Warn("change may break older versions of the application; add the minimum compatible version to the top of the file: -- "+sqlfile.MinCompatibleVersion+" N",
-			"file", steps[first.Step].File, "line", first.Line, "changes", strings.Join(texts, "; "))
+		o.Log.Warn("change may break older versions of the application", "file", steps[first.Step].File, "line", first.Line,
+			"changes", strings.Join(texts, "; "), "add_at_top", "-- "+sqlfile.MinCompatibleVersion+" N")
 	}
 	return err
 }

@@ -126,8 +126,8 @@ func open(ctx context.Context, o Options) (*source.Catalog, error) {
 	if err == nil && len(c.Ignored()) > 0 {
 		o.Log.Warn("ignoring .sql files with invalid names", "files", c.Ignored())
 	}
-	if err == nil && len(c.UnreadableFolders()) > 0 {
-		o.Log.Warn("subdirectories cannot be read; migrations in them are not applied", "directories", c.UnreadableFolders())
+	if err == nil && len(c.UnreadableSubdirectories()) > 0 {
+		o.Log.Warn("ignoring unreadable subdirectories", "directories", c.UnreadableSubdirectories())
 	}
 	return c, err
 }

@@ -202,7 +202,7 @@ func rolesOf(role string, c child.Command) []string {
 // waitForEarlierRun waits until the active sessions of earlier runs have ended: of a run
 // whose migrator was killed, or that could not terminate them.
 func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error {
-	before, waited, err := r.waitForTransactions(ctx, "waiting for active sessions of an earlier run", r.o.Postgres.LockWait,
+	before, waited, err := r.waitForTransactions(ctx, "waiting for sessions of an earlier run", r.o.Postgres.LockWait,
 		func() ([]postgres.ToolSession, error) { return db.EarlierToolSessions(ctx, r.trace) })
 	if len(before) > 0 {
 		return &EarlierToolError{Waited: waited, Sessions: before}
@@ -215,10 +215,10 @@ func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error 
 	if err != nil || last == nil || last.Outcome != postgres.ToolRunning {
 		return err
 	}
-	before, _, err = r.waitForTransactions(ctx, "waiting for active sessions that may belong to an earlier run that was killed", r.tool.SessionGrace,
+	before, _, err = r.waitForTransactions(ctx, "waiting for possible sessions of a killed run", r.tool.SessionGrace,
 		func() ([]postgres.ToolSession, error) { return db.SessionsSince(ctx, last.Started, r.roles) })
 	if len(before) > 0 {
-		r.o.Log.Warn("running the tool although active sessions may belong to an earlier run that was killed", "command", last.Command, "started", last.Started, "sessions", describe(before))
+		r.o.Log.Warn("running the tool despite possible sessions of a killed run", "command", last.Command, "started", last.Started, "sessions", describe(before))
 	}
 	return err
 }
@@ -344,7 +344,7 @@ func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit chi
 		}
 		if !s.logged && time.Since(s.start) > closeDelay {
 			s.logged = true
-			r.o.Log.Warn("waiting for database sessions of the tool, which has exited", "sessions", s.openSessions(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
+			r.o.Log.Warn("tool exited, waiting for its database sessions", "sessions", s.openSessions(), "prepared_transactions", len(now.Prepared), "for_up_to", s.limit)
 		}
 		if err := s.endOwnSessions(ctx); err != nil {
 			return s.leftovers(false, now), err

@@ -106,7 +106,7 @@ func (db *DB) omitUnencodableSQL(ctx context.Context, m *migration) {
 	for _, text := range []*string{&m.run.upSQL, &m.run.downSQL} {
 		if db.hasUnencodable(*text) {
 			*text = ""
-			db.log.Warn("SQL not stored in the history: not representable in the database encoding; rollback requires the migration files",
+			db.log.Warn("SQL not stored in the history table; rollback requires the migration files", "reason", "not representable in the database encoding",
 				"file", m.script.Name, "encoding", db.Server.encoding)
 		}
 	}

@@ -270,14 +270,14 @@ func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Sc
 				continue
 			}
 			name := l.SQL[len("DROP INDEX CONCURRENTLY "):]
-			db.log.Warn("invalid index: its drop was started by a statement that is no longer in the file", "index", name,
+			db.log.Warn("keeping invalid index of an interrupted drop; statement no longer in the file", "index", name,
 				"keep", "REINDEX INDEX CONCURRENTLY "+name, "drop", l.SQL)
 			continue
 		}
 		db.log.Info("removing leftover of an earlier run", "leftover", l.What, "statement", l.SQL)
 		err = db.exec(ctx, l.SQL)
 		if pq.As(err, pqerror.InsufficientPrivilege) != nil && strings.HasPrefix(l.What, invalidToastIndex) {
-			db.log.Warn("could not drop invalid index on a TOAST table: superuser required; the index is harmless but takes space", "statement", l.SQL)
+			db.log.Warn("could not drop invalid TOAST index; superuser required; only disk space is affected", "statement", l.SQL)
 			err = nil
 		}
 		if err != nil {

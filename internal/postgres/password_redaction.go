@@ -17,7 +17,7 @@ func (db *DB) omitSQLWithPassword(m *migration) {
 	}
 	if passwordPattern.MatchString(*own) {
 		*own = ""
-		db.log.Warn("SQL not stored in the history: it contains a password; rollback requires the migration files", "file", m.script.Name)
+		db.log.Warn("SQL not stored in the history table; rollback requires the migration files", "reason", "contains a password", "file", m.script.Name)
 	}
 	if passwordPattern.MatchString(*reverse) {
 		*reverse = ""

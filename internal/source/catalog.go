@@ -60,7 +60,7 @@ type Catalog struct {
 	origin            string
 	migrations        []Migration
 	ignored           []string
-	unreadableFolders []string               // directories that may contain migrations and cannot be read
+	unreadableSubdirectories []string               // directories that may contain migrations and cannot be read
 	sums              map[string]string      // checksums by file name
 	first             func() (string, error) // see StartDigest
 	ctx               context.Context        // see OpenContext
@@ -127,7 +127,7 @@ func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []
 	for _, e := range entries {
 		relevant, err := isRelevant(fsys, e)
 		if errors.Is(err, fs.ErrPermission) {
-			c.unreadableFolders = append(c.unreadableFolders, e.Name())
+			c.unreadableSubdirectories = append(c.unreadableSubdirectories, e.Name())
 		}
 		if !relevant {
 			continue
@@ -154,7 +154,7 @@ func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []
 		return nil, fmt.Errorf("%w: directory %s contains no file like 0001_create_users.up.sql", ErrNoMigrations, origin)
 	}
 	slices.Sort(c.ignored)
-	slices.Sort(c.unreadableFolders)
+	slices.Sort(c.unreadableSubdirectories)
 	slices.SortFunc(c.migrations, func(a, b Migration) int { return cmp.Compare(a.Version, b.Version) })
 	return c, nil
 }
@@ -280,8 +280,8 @@ func (c *Catalog) Origin() string { return c.origin }
 // Ignored returns the .sql files with invalid names.
 func (c *Catalog) Ignored() []string { return slices.Clone(c.ignored) }
 
-// UnreadableFolders returns the subdirectories that cannot be searched for migrations.
-func (c *Catalog) UnreadableFolders() []string { return slices.Clone(c.unreadableFolders) }
+// UnreadableSubdirectories returns the subdirectories that cannot be searched for migrations.
+func (c *Catalog) UnreadableSubdirectories() []string { return slices.Clone(c.unreadableSubdirectories) }
 
 // All returns the migrations in ascending order of version.
 func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }
