@@ -103,7 +103,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 	}
 	if at.Version != plan.NoVersion {
 		return nil, &plan.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
-			Why: "baseline is for databases without a version", Next: "migrator status shows which migrations are applied; to change the version: migrator down, or migrator up"}
+			Why: "baseline is for databases without a version", Next: "run migrator status to list the applied migrations; to change the version, run migrator down or migrator up"}
 	}
 	if err := db.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
 		return nil, err

@@ -55,7 +55,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 		return "", &plan.Refusal{
 			Reason: "there is nothing to repair: the database is not marked dirty",
 			Why:    "no migration is partially applied",
-			Next:   "migrator status shows the version of the database",
+			Next:   "run migrator status to list the applied migrations and the version of the database",
 		}
 	}
 	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.PartiallyApplied })

@@ -76,7 +76,7 @@ func (o Options) event(*Notifier) (*channel, error) {
 		err = p.send(ctx)
 		var status *StatusError
 		if errors.As(err, &status) && status.Code == http.StatusForbidden {
-			return fmt.Errorf("the pod's ServiceAccount may not create events in namespace %s (the chart's kubernetesEvents.enabled gives it that right)", namespace)
+			return fmt.Errorf("the pod's ServiceAccount may not create events in namespace %s (the chart's kubernetesEvents.enabled grants this permission)", namespace)
 		}
 		return err
 	}}, nil

@@ -119,7 +119,7 @@ func TestEvent_APIFailure_ReportsCause(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"kind":"Status","message":"events is forbidden: marked-token"}`)
 	})
-	assert.Contains(t, deliver(o), "may not create events in namespace shop (the chart's kubernetesEvents.enabled gives it that right)")
+	assert.Contains(t, deliver(o), "may not create events in namespace shop (the chart's kubernetesEvents.enabled grants this permission)")
 
 	other := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the token was sent to another server") }))
 	t.Cleanup(other.Close)

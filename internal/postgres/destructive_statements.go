@@ -215,7 +215,7 @@ func (t *statementChanges) update(s *pgquery.UpdateStmt) {
 	}
 }
 
-// emptied returns the columns that a SET assigns NULL, DEFAULT or ”.
+// emptied returns the columns that a SET assigns NULL, DEFAULT or an empty string.
 func emptied(targets []*pgquery.Node) []string {
 	var out []string
 	for _, n := range targets {

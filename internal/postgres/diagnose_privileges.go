@@ -68,14 +68,14 @@ func (d *diagnosis) schemaPrivileges(name string, owner bool) Reason {
 	if owner {
 		return ownerReason("schema", quoteIfNeeded(name), s[0], s[1])
 	}
-	right := "CREATE"
+	privilege := "CREATE"
 	if s[2] == "false" {
-		right = "USAGE"
+		privilege = "USAGE"
 		if slices.Contains([]string{"CREATE", "ALTER"}, strings.ToUpper(firstWord(d.failedStatement().Text))) {
-			right = "USAGE, CREATE"
+			privilege = "USAGE, CREATE"
 		}
 	}
-	return privilegeReason(right, "schema", quoteIfNeeded(name), s[0], s[1])
+	return privilegeReason(privilege, "schema", quoteIfNeeded(name), s[0], s[1])
 }
 
 func (d *diagnosis) databasePrivileges(name string) Reason {
@@ -104,14 +104,14 @@ func (d *diagnosis) relationPrivileges(kind, name string, owner bool) Reason {
 		return privilegeReason("USAGE", kind, object, s[2], s[3])
 	}
 	missing := strings.Split(s[4], ",")
-	right := d.requiredPrivilege(name)
-	if !slices.Contains(missing, right) {
-		right = missing[0]
+	privilege := d.requiredPrivilege(name)
+	if !slices.Contains(missing, privilege) {
+		privilege = missing[0]
 	}
-	if right == "" {
+	if privilege == "" {
 		return Reason{}
 	}
-	return privilegeReason(right, "table", object, s[2], s[3])
+	return privilegeReason(privilege, "table", object, s[2], s[3])
 }
 
 // requiredPrivilege returns the table privilege that the statement needs.
@@ -137,14 +137,14 @@ func (d *diagnosis) failedStatement() Statement {
 	return st
 }
 
-func privilegeReason(right, kind, object, owner, role string) Reason {
+func privilegeReason(privilege, kind, object, owner, role string) Reason {
 	on := object
 	if kind != "table" {
 		on = strings.ToUpper(kind) + " " + object
 	}
 	return Reason{
-		Causes: []string{fmt.Sprintf("role %s has no %s privilege on %s %s (owner: %s)", quoteIfNeeded(role), right, kind, object, quoteIfNeeded(owner))},
-		Fix:    fmt.Sprintf("GRANT %s ON %s TO %s;", right, on, quoteIfNeeded(role)), FixRole: quoteIfNeeded(owner) + " or a superuser",
+		Causes: []string{fmt.Sprintf("role %s has no %s privilege on %s %s (owner: %s)", quoteIfNeeded(role), privilege, kind, object, quoteIfNeeded(owner))},
+		Fix:    fmt.Sprintf("GRANT %s ON %s TO %s;", privilege, on, quoteIfNeeded(role)), FixRole: quoteIfNeeded(owner) + " or a superuser",
 	}
 }
 

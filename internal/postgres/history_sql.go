@@ -31,7 +31,7 @@ func (db *DB) updateStoredSQL(r Run) string {
 	return fmt.Sprintf(", down_bytes = %s, min_compatible_version = %s, run_irreversible = %s", v[0], v[1], v[2])
 }
 
-// downLiteral returns the down SQL as a literal: ” for an empty file, NULL for a missing one.
+// downLiteral returns the down SQL as a literal: the empty string for an empty file, NULL for a missing one.
 func (r Run) downLiteral() string {
 	if r.downSQL == "" && r.Stored.HasDown && r.Stored.DownSize == 0 {
 		return "''"
@@ -60,8 +60,8 @@ func (db *DB) StoredSQL(ctx context.Context, runs []Run) (map[int]SQL, error) {
 	for _, r := range runs {
 		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Stored.id, r.id, r.IncompleteDown()))
 	}
-	rows, err := db.query(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.part_way THEN n.down_sql ELSE r.down_sql END, '')
-		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, part_way) JOIN `+db.historyQuery()+` n ON n.id = w.newest LEFT JOIN `+db.historyQuery()+` r ON r.id = w.ran`)
+	rows, err := db.query(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.incomplete THEN n.down_sql ELSE r.down_sql END, '')
+		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, incomplete) JOIN `+db.historyQuery()+` n ON n.id = w.newest LEFT JOIN `+db.historyQuery()+` r ON r.id = w.ran`)
 	if err != nil {
 		return nil, db.classifyError(ctx, fmt.Errorf("read SQL from the history table: %w", err))
 	}

@@ -121,23 +121,23 @@ func (db *DB) recordingReason(err error) Reason {
 		return why("exclude Shiplock's tables from the event trigger that forces row security on new tables",
 			"row security on the new table rejects the row; an event trigger enabled and forced it")
 	case server.Routine == "ExecWithCheckOptions":
-		return why(fmt.Sprintf("ALTER TABLE %s NO FORCE ROW LEVEL SECURITY; ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor exclude these tables from the event trigger that enables it", version, history),
+		return why(fmt.Sprintf("run: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY; ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor exclude these tables from the event trigger that enables it", version, history),
 			"row security on the table rejects the row; an event trigger or a migration enabled and forced it")
 	case server.Code == pqerror.InvalidSchemaName:
-		return why(fmt.Sprintf("CREATE SCHEMA %s;\nor create it in the first migration, in a transaction", pq.QuoteIdentifier(db.table.schema)), "the schema of the version table, %s, does not exist", db.table.schema)
+		return why(fmt.Sprintf("run: CREATE SCHEMA %s;\nor create it in the first migration, in a transaction", pq.QuoteIdentifier(db.table.schema)), "the schema of the version table, %s, does not exist", db.table.schema)
 	case server.Code == pqerror.UndefinedTable:
 		return why(exclude+"; to keep the tables in a schema that no migration drops: --table shiplock."+db.table.name, "the migration drops, renames or moves %s or its history table", db.table)
 	case server.Code == pqerror.UndefinedColumn, server.Code == pqerror.NotNullViolation, server.Code == pqerror.DatatypeMismatch, server.Code == pqerror.CheckViolation, server.Code == pqerror.WrongObjectType:
 		return why(exclude, "the migration or an earlier one changes the columns of %s or its history table", db.table)
 	case server.Code == pqerror.InsufficientPrivilege:
-		return why(fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON %s, %s TO %s;\nthe first migration also requires CREATE on schema %s", version, history, user, db.table.schema),
+		return why(fmt.Sprintf("run: GRANT SELECT, INSERT, UPDATE, DELETE ON %s, %s TO %s;\nthe first migration also requires CREATE on schema %s", version, history, user, db.table.schema),
 			"permission denied for role %s to write or create %s or its history table; the migration may have changed their owner", db.Server.User, db.table)
 	case server.Code == pqerror.UniqueViolation:
-		return why(db.sequenceRepairSQL(), "the history table's sequence is behind its rows, which happens after logical replication")
+		return why("run: "+db.sequenceRepairSQL(), "the history table's sequence is behind its rows, which happens after logical replication")
 	case server.Code == pqerror.UntranslatableCharacter:
 		return why("use only characters of this encoding in the names of the files and of the release", "the row has a character that the database encoding %s cannot represent", db.Server.encoding)
 	case server.Code == pqerror.ReadOnlySQLTransaction:
-		return why(fmt.Sprintf("ALTER ROLE %s SET default_transaction_read_only = off;\nor remove SET TRANSACTION READ ONLY from the migration", user), "the transaction is read-only, but it must write the version")
+		return why(fmt.Sprintf("run: ALTER ROLE %s SET default_transaction_read_only = off;\nor remove SET TRANSACTION READ ONLY from the migration", user), "the transaction is read-only, but it must write the version")
 	case server.Code == pqerror.DiskFull:
 		return why("free disk space on the database server, or enlarge its volume", "the disk of the database server is full")
 	}

@@ -101,7 +101,7 @@ func (t *tableFacts) read(here, elsewhere sql.NullString) error {
 
 // CheckTables rejects tables that cannot be used: those of another tool, those whose rows are
 // hidden, and missing ones that exist in another schema. Errors are *TableError. Open calls it
-// unless Options.Unchecked is set.
+// unless Options.SkipTableCheck is set.
 func (db *DB) CheckTables() error {
 	if db.table.schema == "" {
 		if e := db.elsewhereError(); e != nil {

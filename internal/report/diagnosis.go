@@ -349,7 +349,7 @@ func tableAdvice(message string, run Run) string {
 	if m == nil {
 		return "grant the role its privileges on the version table and the history table, or connect as their owner"
 	}
-	table, role := strings.TrimSuffix(strings.TrimSuffix(m[1], "_history"), "_exec"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
+	table, role := strings.TrimSuffix(m[1], "_history"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
 	versions, history := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
 	if readOnlyCommands[run.Command] {
 		return fmt.Sprintf("run as the owner or a superuser: GRANT SELECT ON %s TO %s;\nand the same for %s, if it exists", versions, role, history)

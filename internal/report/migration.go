@@ -30,7 +30,7 @@ func migrationReport(err error, e *postgres.MigrationError) Report {
 		interruption = "was interrupted"
 		c.Title = fmt.Sprintf("migration %s was interrupted (connection lost) and rolled back; %s", e.File, database)
 		if endedByTimeoutSetting(lost.Server) {
-			c.Title = failed
+			interruption, c.Title = "failed", failed
 		} else if lost.Server != nil {
 			c.Title = fmt.Sprintf("migration %s was interrupted (session terminated by the server) and rolled back; %s", e.File, database)
 		}

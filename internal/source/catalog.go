@@ -55,15 +55,15 @@ const (
 
 // A Catalog holds all migrations of a source in the order of their versions.
 type Catalog struct {
-	fsys              fs.FS
-	dir               string // the path of fsys, if it is a directory on disk
-	origin            string
-	migrations        []Migration
-	ignored           []string
+	fsys                     fs.FS
+	dir                      string // the path of fsys, if it is a directory on disk
+	origin                   string
+	migrations               []Migration
+	ignored                  []string
 	unreadableSubdirectories []string               // directories that may contain migrations and cannot be read
-	sums              map[string]string      // checksums by file name
-	first             func() (string, error) // see StartDigest
-	ctx               context.Context        // see OpenContext
+	sums                     map[string]string      // checksums by file name
+	first                    func() (string, error) // see StartDigest
+	ctx                      context.Context        // see OpenContext
 
 	// For a merged catalog: the files alone, and the SQL from the history table by file name.
 	files *Catalog
@@ -281,7 +281,9 @@ func (c *Catalog) Origin() string { return c.origin }
 func (c *Catalog) Ignored() []string { return slices.Clone(c.ignored) }
 
 // UnreadableSubdirectories returns the subdirectories that cannot be searched for migrations.
-func (c *Catalog) UnreadableSubdirectories() []string { return slices.Clone(c.unreadableSubdirectories) }
+func (c *Catalog) UnreadableSubdirectories() []string {
+	return slices.Clone(c.unreadableSubdirectories)
+}
 
 // All returns the migrations in ascending order of version.
 func (c *Catalog) All() []Migration { return slices.Clone(c.migrations) }
