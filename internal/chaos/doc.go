@@ -5,7 +5,7 @@
 //
 //	go test ./internal/chaos -rounds 1000 -tools shiplock,golang-migrate,goose
 //
-// A second test injects faults into rollbacks, by down and by up, whose folder has no
+// A second test injects faults into rollbacks, by down and by up, whose directory has no
 // files of the migrations that are rolled back; -rollbacks sets their number.
 //
 // The package has only tests. `make chaos` runs 1,000 rounds and 300 rollbacks.

@@ -56,7 +56,7 @@ func satisfies(sub *chart.Chart, req *chart.Dependency) error {
 		return fmt.Errorf("dependency %s: version %q: %w", req.Name, sub.Metadata.Version, err)
 	}
 	if sub.Name() != req.Name || !want.Check(got) {
-		return fmt.Errorf("dependency %s %s: its folder holds %s %s", req.Name, req.Version, sub.Name(), got)
+		return fmt.Errorf("dependency %s %s: its directory contains %s %s", req.Name, req.Version, sub.Name(), got)
 	}
 	return nil
 }

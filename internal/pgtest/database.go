@@ -13,7 +13,7 @@ import (
 
 var counter atomic.Int64
 
-// A Database is an empty database. Its owner is a role of its own, without superuser rights. It is
+// A Database is an empty database. Its owner is a role of its own, without superuser privileges. It is
 // dropped when the test ends.
 type Database struct {
 	Name, User, Password string

@@ -64,7 +64,7 @@ func Connect(client *kube.Client) *Server {
 	return &Server{kube: client.In(pod)}
 }
 
-// Create creates a role without superuser rights, and a database of the same name that it owns. It replaces
+// Create creates a role without superuser privileges, and a database of the same name that it owns. It replaces
 // existing ones.
 func (s *Server) Create(ctx context.Context, name, password string) error {
 	if err := s.Drop(ctx, name); err != nil {

@@ -28,7 +28,7 @@ const (
 // keyLabel is the label with the hash of an image's inputs. An image is built only if its label differs.
 const keyLabel = "shiplock.key"
 
-// catalogs has the migration files of each release: versions up to last of the top-level folder, and a folder of its own.
+// catalogs has the migration files of each release: versions up to last of the top-level directory, and a directory of its own.
 var catalogs = map[string]struct{ last, own string }{
 	"v1":       {last: "0005"},
 	"v2":       {last: "0008"},
