@@ -18,6 +18,10 @@ import (
 // port is the port of the sample application's service.
 const port = ":http"
 
+// requestTimeout bounds a request of the prober. On a busy machine an answer takes seconds; a release that interrupts the
+// service is noticed by refused connections and errors, not by slow answers.
+const requestTimeout = 30 * time.Second
+
 // httpCommand:
 //
 //	http [-until REGEXP] METHOD SERVICE /PATH [BODY]
@@ -94,7 +98,7 @@ type prober struct {
 
 func (p *prober) ask(path string) {
 	// Not the command's context: a request that runs when the command is interrupted is not a failure.
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()
 	status, body, err := p.cluster.HTTP(ctx, "GET", p.service+port, path, nil)
 	if err != nil || status != 200 {

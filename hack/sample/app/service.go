@@ -23,7 +23,7 @@ func newService(s *store) http.Handler {
 		answer(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(r.Context(), 4*time.Second) // below the probe's timeoutSeconds
 		defer cancel()
 		if err := s.ready(ctx); err != nil {
 			refuse(w, http.StatusServiceUnavailable, err)

@@ -22,7 +22,7 @@ func main() {
 }
 
 func run(command, argument string) error {
-	switch verb {
+	switch command {
 	case "exit":
 		code, err := strconv.Atoi(argument)
 		if err != nil {
