@@ -35,7 +35,7 @@ func splice(file, rounds, rollbacks string) error {
 func renderRollbacks(tools []*tool, results []roundResult, duration time.Duration) string {
 	var b strings.Builder
 	b.WriteString(rollbackTitle + "\n\n")
-	fmt.Fprintf(&b, "Each round has a directory for v1, and one for v2 with additional random migrations, each with a down script. The round applies v2 and rolls it back with v1's folder, "+
+	fmt.Fprintf(&b, "Each round has a directory for v1, and one for v2 with additional random migrations, each with a down script. The round applies v2 and rolls it back with v1's directory, "+
 		"which has none of v2's files. It injects a fault into the rollback at a random moment and repeats the rollback until it succeeds. The schema must then equal the one before v2, "+
 		"each down script must have run once, and it must be possible to apply v2 again.\n\n")
 	fmt.Fprintf(&b, "Run: `make chaos ROUNDS=%d ROLLBACKS=%d SEED=%d%s`, %s, in %s.\n\n", *rounds, *rollbacks, *seed, arguments(), machine(), duration.Round(time.Second))
