@@ -18,7 +18,7 @@ func lineEndingsRefusal(file, more string, ran sqlfile.LineEndings) error {
 	}
 	return &Refusal{
 		Reason: fmt.Sprintf("%s%s was applied with other line endings", file, more),
-		Why: difference + ", as after a conversion by git's core.autocrlf, and is otherwise identical; PostgreSQL stores the line breaks of a string " +
+		Why: difference + "; otherwise, it is identical. Git converts line endings like this with core.autocrlf. PostgreSQL stores the line breaks of a string " +
 			"or a function body as they are in the file, so they count",
 		Next: fmt.Sprintf("restore the line endings, and keep them with this line in .gitattributes: %s\n"+
 			"or set --on-edited allow if the database is correct as it is", keep),

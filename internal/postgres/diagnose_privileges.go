@@ -143,7 +143,7 @@ func privilegeReason(privilege, kind, object, owner, role string) Reason {
 		on = strings.ToUpper(kind) + " " + object
 	}
 	return Reason{
-		Causes: []string{fmt.Sprintf("role %s has no %s privilege on %s %s (owner: %s)", quoteIfNeeded(role), privilege, kind, object, quoteIfNeeded(owner))},
+		Causes: []string{fmt.Sprintf("role %s has no %s privilege on %s %s (owner: %s)", quoteIfNeeded(role), strings.ReplaceAll(privilege, ", ", " or "), kind, object, quoteIfNeeded(owner))},
 		Fix:    fmt.Sprintf("GRANT %s ON %s TO %s;", privilege, on, quoteIfNeeded(role)), FixRole: quoteIfNeeded(owner) + " or a superuser",
 	}
 }

@@ -38,14 +38,14 @@ var toolTables = []toolTable{
 		problem: func(row map[string]any) (string, string) {
 			name := textOf(row["migration_name"])
 			return fmt.Sprintf("migration %s is marked as failed (P3009)", name), fmt.Sprintf(
-				"prisma migrate resolve --rolled-back %q if none of its changes remain, or prisma migrate resolve --applied %q if you have completed it", name, name)
+				"run prisma migrate resolve --rolled-back %q if none of its changes remain, or prisma migrate resolve --applied %q if you have completed it", name, name)
 		},
 	},
 	{
 		tool: "Liquibase", columns: []string{"id", "locked", "lockgranted", "lockedby"}, exact: true,
 		where: "{locked}",
 		problem: func(row map[string]any) (string, string) {
-			return fmt.Sprintf("the change log is locked by %s since %s", textOf(row["lockedby"]), textOf(row["lockgranted"])), "liquibase release-locks (before 4.4: releaseLocks)"
+			return fmt.Sprintf("the change log is locked by %s since %s", textOf(row["lockedby"]), textOf(row["lockgranted"])), "run liquibase release-locks (before 4.4: releaseLocks)"
 		},
 	},
 	{
@@ -61,14 +61,14 @@ var toolTables = []toolTable{
 		problem: func(row map[string]any) (string, string) {
 			version := textOf(row["version"])
 			return fmt.Sprintf("version %s is marked dirty", version), fmt.Sprintf(
-				"migrate force with the version before %s if none of its changes remain (-1 if there is none), or migrate force %s if you have completed it", version, version)
+				"run migrate force with the version before %s if none of its changes remain (-1 if there is none), or migrate force %s if you have completed it", version, version)
 		},
 	},
 	{
 		tool: "Knex", columns: []string{"index", "is_locked"}, exact: true,
 		where: "{is_locked} <> 0",
 		problem: func(map[string]any) (string, string) {
-			return "the migrations are locked", "knex migrate:unlock"
+			return "the migrations are locked", "run knex migrate:unlock"
 		},
 	},
 }

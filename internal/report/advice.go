@@ -135,7 +135,7 @@ var usingClause = regexp.MustCompile(`USING [^".]+`)
 func rowAdvice(e *postgres.MigrationError, server *pq.Error) string {
 	switch {
 	case !changesExistingRows(e) && server.Code == pqerror.UniqueViolation:
-		return "remove the existing row from the INSERT in " + e.File + ", or add ON CONFLICT"
+		return "remove the row that already exists from the INSERT in " + e.File + ", or add ON CONFLICT"
 	case !changesExistingRows(e) && server.Code == pqerror.NotNullViolation:
 		return fmt.Sprintf("set a value for %s in the statement in %s", server.Column, e.File)
 	case !changesExistingRows(e):

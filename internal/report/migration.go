@@ -22,8 +22,8 @@ func migrationReport(err error, e *postgres.MigrationError) Report {
 	c := Report{Code: ExitFailed, Title: failed}
 	stopped := stopCode(err)
 	if stopped != 0 {
-		interruption = "was interrupted"
-		c.Title = fmt.Sprintf("migration %s was interrupted (%s) and rolled back; %s", e.File, stopReason(e.Err), database)
+		interruption = fmt.Sprintf("was interrupted (%s)", stopReason(e.Err))
+		c.Title = fmt.Sprintf("migration %s %s and rolled back; %s", e.File, interruption, database)
 	}
 	var lost *postgres.LostError
 	if stopped == 0 && errors.As(e.Err, &lost) {
@@ -51,9 +51,13 @@ func migrationReport(err error, e *postgres.MigrationError) Report {
 		}
 	case postgres.Unknown:
 		c.Code = ExitPartiallyApplied
-		c.Title = fmt.Sprintf("migration %s was interrupted; it is unknown whether its last statement took effect", e.File)
+		stop := ""
+		if stopped != 0 {
+			stop = fmt.Sprintf(" (%s)", stopReason(e.Err))
+		}
+		c.Title = fmt.Sprintf("migration %s was interrupted%s; it is unknown whether its last statement took effect", e.File, stop)
 		if commitUnanswered(e) {
-			c.Title = fmt.Sprintf("migration %s was interrupted during COMMIT; it is unknown whether it took effect", e.File)
+			c.Title = fmt.Sprintf("migration %s was interrupted during COMMIT%s; it is unknown whether it took effect", e.File, stop)
 		}
 	}
 	if stopped != 0 {
@@ -223,7 +227,7 @@ func partiallyAppliedAdvice(e *postgres.MigrationError) string {
 	rollBack := "\nor roll back its changes manually, then run: migrator repair --rolled-back"
 	if strings.HasSuffix(e.Step, "down") {
 		resume = fmt.Sprintf("then run the same command again: it resumes with statement %d", e.StatementsApplied+1)
-		rollBack = "\nor complete it manually, then run: migrator repair --rolled-back; or reverse its changes manually, then run: migrator repair --applied"
+		rollBack = "\nor complete the rollback manually, then run: migrator repair --rolled-back; or reverse its changes manually, then run: migrator repair --applied"
 	}
 	if advice := statementAdvice(e, resume); strings.Contains(advice, resume) {
 		return advice + rollBack

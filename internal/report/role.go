@@ -19,7 +19,7 @@ func roleReport(target string, e *postgres.RoleError) Report {
 	}
 	grant := fmt.Sprintf("GRANT %s TO %s%s;", pq.QuoteIdentifier(e.Role), pq.QuoteIdentifier(e.User), with)
 	if e.Missing {
-		c.add("next", fmt.Sprintf("correct --role, or run as a superuser: CREATE ROLE %s NOLOGIN; %s", pq.QuoteIdentifier(e.Role), grant))
+		c.add("next", fmt.Sprintf("correct --role, or run as a superuser:\nCREATE ROLE %s NOLOGIN; %s", pq.QuoteIdentifier(e.Role), grant))
 	} else {
 		c.add("next", "run as a superuser: "+grant)
 	}
