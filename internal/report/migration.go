@@ -22,7 +22,7 @@ func migrationReport(err error, e *postgres.MigrationError) Report {
 	c := Report{Code: ExitFailed, Title: failed}
 	stopped := stopCode(err)
 	if stopped != 0 {
-		interruption = fmt.Sprintf("was interrupted (%s)", stopReason(e.Err))
+		interruption = fmt.Sprintf("was interrupted (%s)", stopReason(err))
 		c.Title = fmt.Sprintf("migration %s %s and rolled back; %s", e.File, interruption, database)
 	}
 	var lost *postgres.LostError
@@ -53,7 +53,7 @@ func migrationReport(err error, e *postgres.MigrationError) Report {
 		c.Code = ExitPartiallyApplied
 		stop := ""
 		if stopped != 0 {
-			stop = fmt.Sprintf(" (%s)", stopReason(e.Err))
+			stop = fmt.Sprintf(" (%s)", stopReason(err))
 		}
 		c.Title = fmt.Sprintf("migration %s was interrupted%s; it is unknown whether its last statement took effect", e.File, stop)
 		if commitUnanswered(e) {

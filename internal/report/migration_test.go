@@ -1,0 +1,41 @@
+package report
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// The reason of the stop is in the title, because the server's message, "canceling statement due to
+// user request", is not shown.
+func TestDiagnose_StoppedMigration_TitleHasReason(t *testing.T) {
+	script, err := postgres.ParseScript([]byte("SELECT 1;\nVACUUM;\nSELECT 2;\n"))
+	require.NoError(t, err)
+	timeout := &engine.TimeoutError{Limit: 3 * time.Second}
+	for name, c := range map[string]struct {
+		outcome postgres.Outcome
+		stop    error
+		code    int
+		title   string
+	}{
+		"timeout, rolled back":       {postgres.RolledBack, timeout, ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and rolled back; "},
+		"timeout, partially applied": {postgres.PartiallyApplied, timeout, ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and is partially applied (1 of 3 statements)"},
+		"signal, partially applied":  {postgres.PartiallyApplied, &engine.SignalError{Signal: syscall.SIGTERM}, ExitSignal + 15, "migration 1_a.up.sql was interrupted (stopped by SIGTERM) and is partially applied (1 of 3 statements)"},
+		"signal, unknown":            {postgres.Unknown, &engine.SignalError{Signal: os.Signal(syscall.SIGINT)}, ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failure := &postgres.MigrationError{File: "1_a.up.sql", Step: "version 1 up", Version: 1, Before: -1, Script: script,
+				Outcome: c.outcome, StatementsApplied: 1, FailedIndex: 1, Offset: -1, Err: c.stop}
+			got := Diagnose(failure, Run{Command: "up"}, unchanged)
+			assert.Equal(t, c.code, got.Code)
+			assert.Contains(t, got.Title, c.title)
+		})
+	}
+}
