@@ -68,6 +68,7 @@ The version is stored in golang-migrate's version table, schema_migrations.`
 const exitCodes = `
 Exit codes:
   0      schema is up to date (also: nothing to do)
+  1      internal error
   2      usage or configuration error
   3      database not reachable in time, or connection lost (a retry may help)
   4      timed out waiting for another migrator's lock (a retry may help)
@@ -159,7 +160,7 @@ func (a *app) filesFlags(fs *pflag.FlagSet) {
 func (a *app) waitForDBFlag(fs *pflag.FlagSet) {
 	fs.DurationVar(&a.settings.WaitForDB, "wait-for-db", config.DefaultWaitForDB, "maximum time to wait for the database to accept connections ($SHIPLOCK_WAIT_FOR_DB)")
 	fs.IntVar(&a.settings.ConnectAttempts, "connect-attempts", 0,
-		"maximum number of connection attempts, instead of the default --wait-for-db limit; 0 for no limit ($SHIPLOCK_CONNECT_ATTEMPTS)")
+		"maximum number of connection attempts, which replaces the default of --wait-for-db; 0 for no maximum ($SHIPLOCK_CONNECT_ATTEMPTS)")
 	fs.DurationVar(&a.settings.ConnectDelay, "connect-delay", 0, "time between connection attempts; 0 for a delay that increases to 1s ($SHIPLOCK_CONNECT_DELAY)")
 }
 
