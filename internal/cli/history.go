@@ -21,7 +21,8 @@ func (a *app) history() *cobra.Command {
 		Short: "Show the history of all runs",
 		Long: `List all runs in the history table, up and down, in chronological order: the user and release that
 ran the migration, the outcome, and the run that a rollback rolled back. history requires no
-migration files, and only the SELECT privilege on the history table.`,
+migration files, and only the SELECT privilege on the history table. The table,
+schema_migrations_history, also contains the SQL that ran, in the columns up_sql and down_sql.`,
 		Example: `  migrator history
   migrator history --version 9
   migrator history -o json | jq '.runs[] | select(.direction == "down")'`,

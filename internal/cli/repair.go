@@ -18,7 +18,8 @@ func (a *app) repair() *cobra.Command {
 		Short: "Resolve a partially applied migration",
 		Long: `Record in the history table how a partially applied migration was resolved, so that up can continue.
 Only a migration that runs statement by statement can be partially applied; a transactional
-migration never needs repair. repair runs no statement of the migration.`,
+migration never needs repair. If a statement failed, correct it in the file and deploy again: up then
+resumes with that statement, without repair. repair runs no statement of the migration.`,
 		Example: `  migrator repair --statement-applied       # the interrupted statement took effect; up resumes after it
   migrator repair --statement-applied=3     # skip statement 3, which failed; up resumes with statement 4
   migrator repair --statement-not-applied   # the interrupted statement did not take effect; up runs it again

@@ -20,7 +20,8 @@ transaction, so a migration that fails is rolled back completely. A file with st
 run in a transaction (CREATE INDEX CONCURRENTLY, VACUUM …) runs statement by statement.
 
 With --tx-mode all, all pending migrations run in one transaction: if one fails, all are rolled
-back. Locks are held until the last migration is done, so use it for short migrations only.
+back. Locks are held until the last migration is done, so use it for short migrations only. A file
+that cannot run in a transaction is refused.
 
 If a COMMAND follows --, it replaces the migrator process once the schema is up to date. COMMAND
 gets the same environment, without the notification settings, and receives all signals. The migrator
