@@ -23,7 +23,9 @@ check() { # NAME COMMAND...: a check passes when its command succeeds and prints
 }
 
 format() { git ls-files -z '*.go' | xargs -0 gofmt -l; }
-tidy() { go mod tidy -diff; }
+without_downloads() { "$@" 2> >(grep -v '^go: downloading' >&2); } # messages of a first run, which are no findings
+tidy() { without_downloads go mod tidy -diff; }
+vet() { without_downloads go vet ./...; }
 static() {
 	local tool
 	tool=$(hack/tools/install.sh staticcheck) && "$tool" ./...
@@ -91,7 +93,7 @@ documents() { # .vale.ini has the rules for each kind of file
 hack/tools/install.sh staticcheck actionlint govulncheck vale >/dev/null
 
 check "gofmt" format
-check "go vet" go vet ./...
+check "go vet" vet
 check "go mod tidy" tidy
 check "staticcheck" static
 check "shellcheck" scripts
