@@ -36,12 +36,13 @@ func newDatabase(t *testing.T, s *server) *database {
 }
 
 // grantAppRole lets the owner SET ROLE to appRole, and lets that role use the owner's tables.
-// An advisory lock serializes concurrent rounds, because a role belongs to the whole server.
+// A role belongs to the whole server, so a concurrent round may create it first. An advisory lock
+// cannot prevent that: it belongs to one database.
 func (p *database) grantAppRole(t *testing.T) {
 	t.Helper()
 	owner := pq.QuoteIdentifier(p.owner)
-	_, err := p.admin.Exec(fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock(1);
-		DO $$ BEGIN IF to_regrole('%[1]s') IS NULL THEN CREATE ROLE %[1]s; END IF; END $$;
+	_, err := p.admin.Exec(fmt.Sprintf(`BEGIN;
+		DO $$ BEGIN CREATE ROLE %[1]s; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
 		GRANT %[1]s TO %[2]s; GRANT ALL ON SCHEMA public TO %[1]s;
 		ALTER DEFAULT PRIVILEGES FOR ROLE %[2]s GRANT ALL ON TABLES TO %[1]s; COMMIT`, appRole, owner))
 	require.NoError(t, err)
