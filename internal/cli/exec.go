@@ -12,10 +12,10 @@ import (
 	"github.com/lib/pq"
 	"github.com/spf13/cobra"
 
-	"github.com/shiplock/shiplock/internal/child"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/subprocess"
 )
 
 // defaultGrace is well below the default termination grace period of a pod, 30 seconds.
@@ -75,7 +75,7 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 				return err
 			}
 			a.settings.Tool = true
-			console := child.NewSharedOutput(a.stderr, a.settings.LogFormat == "json")
+			console := subprocess.NewSharedOutput(a.stderr, a.settings.LogFormat == "json")
 			stdout, stderr := console.ProgramWriter(a.stdout), console.ProgramWriter(a.stderr)
 			a.stderr = console
 			ctx, cancel, o, err := a.options(cmd.Context())
@@ -83,7 +83,7 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 				return err
 			}
 			defer cancel()
-			return a.runTool(ctx, o, sessionGrace, child.Command{
+			return a.runTool(ctx, o, sessionGrace, subprocess.Command{
 				Path: path, Args: args, Env: childEnv(os.Environ()), Stdin: os.Stdin, Grace: grace,
 				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
 			})
@@ -102,7 +102,7 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 	return cmd
 }
 
-func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c child.Command) error {
+func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c subprocess.Command) error {
 	secrets, redactOwn := config.SecretsFromEnv(os.Environ()), a.redact
 	redact := a.redactor
 	a.redactor = func(s string) string { return secrets.Redact(redact(s)) }

@@ -8,14 +8,14 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/child"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/subprocess"
 )
 
 // A Tool is an external migration tool.
 type Tool struct {
-	Command child.Command
+	Command subprocess.Command
 	Line    string // the command as it is shown and recorded, without secrets
 	// Progress reports that it is running.
 	Progress *progress.Display
@@ -33,7 +33,7 @@ type ToolResult struct {
 // A ToolError reports a tool that failed or was stopped.
 type ToolError struct {
 	Line string
-	Exit child.Exit
+	Exit subprocess.Exit
 	Err  error // why it was stopped, or the loss of the lock with which it failed; nil if it failed by itself
 	// Changes are its schema changes, if SchemaCompared.
 	Changes        []string
@@ -104,7 +104,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	o.Log.Info("running external tool", "command", tool.Line)
 	exit, why, err := runUnderLock(ctx, db, r.tool)
 	if err != nil {
-		r.finish(ctx, child.Exit{Code: -1}, postgres.ToolFailed, err.Error())
+		r.finish(ctx, subprocess.Exit{Code: -1}, postgres.ToolFailed, err.Error())
 		return ToolResult{}, &StartError{Line: tool.Line, Err: err}
 	}
 	result, err := r.result(ctx, exit, why)
@@ -118,7 +118,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 
 // runUnderLock runs the command, and stops it if the lock is lost. why is the reason it was
 // stopped, also if the command noticed the loss of the lock first and failed.
-func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit child.Exit, why, err error) {
+func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit subprocess.Exit, why, err error) {
 	c, working := tool.Command, tool.Progress.Start()
 	defer working.End()
 	run, lose := context.WithCancelCause(ctx)
@@ -142,7 +142,7 @@ func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit child.E
 		}
 	}()
 	c.Signal = stopSignal
-	exit, err = child.Run(run, c)
+	exit, err = subprocess.Run(run, c)
 	close(stop)
 	<-stopped // only one goroutine may use the session at a time
 	if why = exit.StopCause; why == nil && exit.Code != 0 {
@@ -186,7 +186,7 @@ func stopSignal(cause error) syscall.Signal {
 	return syscall.SIGTERM
 }
 
-func exitText(e child.Exit) string {
+func exitText(e subprocess.Exit) string {
 	if e.Signal != 0 {
 		if name, ok := signalNames[e.Signal]; ok {
 			return name
@@ -297,7 +297,7 @@ type toolOutcome struct {
 
 // finish waits for the sessions that the tool has left in the server, compares the schema,
 // and updates the history row.
-func (r *toolRun) finish(ctx context.Context, exit child.Exit, how, ended string) (out toolOutcome) {
+func (r *toolRun) finish(ctx context.Context, exit subprocess.Exit, how, ended string) (out toolOutcome) {
 	if how == postgres.ToolStopped {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout+r.tool.SessionGrace)
@@ -333,7 +333,7 @@ func (r *toolRun) finish(ctx context.Context, exit child.Exit, how, ended string
 	return out
 }
 
-func (r *toolRun) result(ctx context.Context, exit child.Exit, why error) (ToolResult, error) {
+func (r *toolRun) result(ctx context.Context, exit subprocess.Exit, why error) (ToolResult, error) {
 	how := postgres.ToolSucceeded
 	switch {
 	case why != nil:

@@ -14,10 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/child"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/subprocess"
 )
 
 // A logRecorder is a log of JSON lines that can be read while it is written.
@@ -98,7 +98,7 @@ func TestExec_LongRunning_ReportsProgress(t *testing.T) {
 			done := make(chan error, 1)
 			go func() {
 				_, err := engine.Exec(ctx, o, engine.Tool{Line: "npm run migrate", Progress: o.Postgres.Progress,
-					Command: child.Command{Path: sh, Args: []string{"sh", "-c", "while :; do sleep 0.05; done"}}})
+					Command: subprocess.Command{Path: sh, Args: []string{"sh", "-c", "while :; do sleep 0.05; done"}}})
 				done <- err
 			}()
 			line := log.waitFor(t, "external tool still running")

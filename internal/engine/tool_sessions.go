@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/child"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/subprocess"
 )
 
 // Before the lock is released, Shiplock waits for the sessions that a tool left in the
@@ -79,14 +79,14 @@ const (
 // A connectionLog holds a tool's connections, each with the time it was last seen.
 type connectionLog struct {
 	mu   sync.Mutex
-	seen map[child.Connection]time.Time
+	seen map[subprocess.Connection]time.Time
 }
 
-func (l *connectionLog) add(now []child.Connection) {
+func (l *connectionLog) add(now []subprocess.Connection) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.seen == nil {
-		l.seen = map[child.Connection]time.Time{}
+		l.seen = map[subprocess.Connection]time.Time{}
 	}
 	at := time.Now()
 	for _, c := range now {
@@ -113,7 +113,7 @@ func (l *connectionLog) all() []postgres.ToolConnection {
 // sessionEnvironment returns an environment that sets the tool's application_name, and
 // client_connection_check_interval so that statements end when their client is gone, unless
 // the tool's command or environment sets them. A PGOPTIONS that is set and empty is kept.
-func sessionEnvironment(c child.Command, t *postgres.ToolTrace, address string) []string {
+func sessionEnvironment(c subprocess.Command, t *postgres.ToolTrace, address string) []string {
 	env := c.Env
 	values := map[string]string{}
 	for _, entry := range env {
@@ -177,7 +177,7 @@ func connectsElsewhere(args []string, env map[string]string, address string) boo
 
 // rolesOf returns the roles that a tool may log in as: the given role and those that its
 // command and environment name.
-func rolesOf(role string, c child.Command) []string {
+func rolesOf(role string, c subprocess.Command) []string {
 	roles := map[string]bool{role: true}
 	for i, text := range append(slices.Clone(c.Args), c.Env...) {
 		if i > 0 && i < len(c.Args) && slices.Contains([]string{"-U", "--user", "--username"}, c.Args[i-1]) {
@@ -286,7 +286,7 @@ func pause(ctx context.Context, d time.Duration) error {
 type sessionWait struct {
 	r      *toolRun
 	db     *postgres.DB
-	exit   child.Exit
+	exit   subprocess.Exit
 	start  time.Time
 	limit  time.Duration
 	polls  int
@@ -319,7 +319,7 @@ type trackedSession struct {
 // waitForSessions terminates the sessions that certainly belong to the tool, waits for those
 // that may belong to it, and returns all of them with their fates. If the tool succeeded
 // and left nothing, this takes one query.
-func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit child.Exit) (ToolLeftovers, error) {
+func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit subprocess.Exit) (ToolLeftovers, error) {
 	if r.trace == nil {
 		return ToolLeftovers{}, nil
 	}

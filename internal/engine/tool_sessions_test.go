@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/shiplock/shiplock/internal/child"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/subprocess"
 )
 
 func TestSessionEnvironment(t *testing.T) {
@@ -33,16 +33,16 @@ func TestSessionEnvironment(t *testing.T) {
 		"no parameter":               {env: nil, want: []string{name}, blind: true},
 	} {
 		trace := &postgres.ToolTrace{Application: "shiplock-exec-1-2", Checks: !c.blind}
-		assert.Equal(t, c.want, sessionEnvironment(child.Command{Args: c.args, Env: c.env}, trace, "db:5432"), what)
+		assert.Equal(t, c.want, sessionEnvironment(subprocess.Command{Args: c.args, Env: c.env}, trace, "db:5432"), what)
 	}
 	trace := &postgres.ToolTrace{Application: "x", Checks: true}
-	assert.Len(t, sessionEnvironment(child.Command{}, trace, "a:1,b:2"), 1, "one of several servers may be a pooler")
-	assert.Len(t, sessionEnvironment(child.Command{}, trace, "/run/postgresql"), 1)
+	assert.Len(t, sessionEnvironment(subprocess.Command{}, trace, "a:1,b:2"), 1, "one of several servers may be a pooler")
+	assert.Len(t, sessionEnvironment(subprocess.Command{}, trace, "/run/postgresql"), 1)
 }
 
 func TestRolesOf(t *testing.T) {
 	t.Parallel()
-	got := rolesOf("app", child.Command{
+	got := rolesOf("app", subprocess.Command{
 		Args: []string{"tool", "-U", "a", "--username=b", "postgres://c%20d:pass@h/x", "jdbc:postgresql://h/x?user=e&password=f"},
 		Env:  []string{"PGUSER=g", "DB_USERNAME=h", "USER=root", "URL=postgresql://i@h/x", "DSN=host=h user='j' dbname=x", "USER_AGENT=k"},
 	})

@@ -1,6 +1,6 @@
-// Package child runs and supervises a subprocess: it forwards signals, kills the subprocess
+// Package subprocess runs and supervises a subprocess: it forwards signals, kills the subprocess
 // if it does not stop in time, and terminates all processes of its process group.
-package child
+package subprocess
 
 import (
 	"context"

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package child
+package subprocess
 
 // connections returns nothing; connections are read only on Linux.
 func connections(int, bool) []Connection { return nil }
