@@ -7,7 +7,7 @@ IMAGE ?= localhost/shiplock/migrator:dev
 # Arguments for the tests, as in: make test ARGS='-run TestScenarios/fresh-install -v'
 ARGS ?=
 # The scenarios start first: they take longest. They wait more than they compute, so more of them run at a time than there are cores.
-PACKAGES ?= ./internal/e2e ./...
+PACKAGES ?= ./internal/test/e2e ./...
 
 .PHONY: help
 help: ## Show this list
@@ -59,7 +59,7 @@ bench: ## Run the benchmarks, into docs/benchmarks; SHORT=yes: minutes; FIGURE=n
 .PHONY: chaos
 chaos: ## Run the fault-injection tests (ROUNDS=1000, SEED=1, ROLLBACKS=300), into docs/background/fault-injection.md
 	hack/setup.sh go postgres
-	go test -count=1 -timeout 2h -run 'InjectedFault' ./internal/chaos -rounds $(or $(ROUNDS),1000) -rollbacks $(or $(ROLLBACKS),300) -seed $(or $(SEED),1) \
+	go test -count=1 -timeout 2h -run 'InjectedFault' ./internal/test/faultinjection -rounds $(or $(ROUNDS),1000) -rollbacks $(or $(ROLLBACKS),300) -seed $(or $(SEED),1) \
 		-tools shiplock,golang-migrate,goose -report $(CURDIR)/docs/background/fault-injection.md $(ARGS)
 
 .PHONY: clean

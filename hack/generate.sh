@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 hack/dependencies.sh >cmd/migrator/dependencies.golden
 go run ./hack/reference
-go test ./internal/charttest ./internal/cli ./hack/docs -update
+go test ./internal/test/charttest ./internal/cli ./hack/docs -update

@@ -54,7 +54,7 @@ vulnerabilities() { # known vulnerabilities in code that the binary calls
 	return 1
 }
 imports() { # the migrator never imports Helm, kind, client-go, or test support
-	go list -deps ./cmd/migrator | grep -E 'helm\.sh|sigs\.k8s\.io|k8s\.io/|testify|internal/(pgtest|ptytest|charttest|e2e)' && return 1
+	go list -deps ./cmd/migrator | grep -E 'helm\.sh|sigs\.k8s\.io|k8s\.io/|testify|internal/test/' && return 1
 	return 0
 }
 names() { # no paths of one machine and no registry hosts in the repository
@@ -86,7 +86,7 @@ wording() { # code, chart, scripts and file names, without Markdown
 documents() { # .vale.ini has the rules for each kind of file
 	local tool
 	tool=$(hack/tools/install.sh vale) || return
-	git ls-files -z '*.md' chart/values.yaml '*.golden' 'internal/e2e/testdata/script/*.txtar' ':!docs/benchmarks/raw' | xargs -0 "$tool" --output=line
+	git ls-files -z '*.md' chart/values.yaml '*.golden' 'internal/test/e2e/testdata/script/*.txtar' ':!docs/benchmarks/raw' | xargs -0 "$tool" --output=line
 }
 
 # Built first: the output of a tool's first build would fail its check.
@@ -107,7 +107,7 @@ check "wording of documents (Vale)" documents
 check "names: no machine's path, no registry's host" names
 chart() {
 	local out
-	out=$(go test -count=1 ./internal/charttest 2>&1) || printf '%s\n' "$out"
+	out=$(go test -count=1 ./internal/test/charttest 2>&1) || printf '%s\n' "$out"
 }
 check "chart: helm lint --strict, schema, README up to date" chart
 check "chart: yamllint" yaml

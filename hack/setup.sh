@@ -9,7 +9,7 @@
 #             other PostgreSQL versions
 #   engine    Docker if it works, otherwise podman
 #   node      the tools with which hack/node builds the cluster's images if no registry is reachable
-#   tools     external migration tools or their runtimes, for internal/toolbox and the examples; a Pushgateway
+#   tools     external migration tools or their runtimes, for internal/test/tools and the examples; a Pushgateway
 #   lint      the linters that are not Go programs
 set -euo pipefail
 

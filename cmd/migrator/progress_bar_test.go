@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/pgtest"
-	"github.com/shiplock/shiplock/internal/ptytest"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/terminal"
 )
 
 // newSlowIndexDatabase returns a database in which "CREATE INDEX ON a (slow(n))" takes a few seconds,
@@ -41,9 +41,9 @@ func newSlowIndexDatabase(t *testing.T) (d *pgtest.Database, release func()) {
 }
 
 // startOnTerminal starts the program on a terminal, as a shell does.
-func startOnTerminal(t *testing.T, d *pgtest.Database, sql string, env []string, args ...string) (*exec.Cmd, *ptytest.Terminal) {
+func startOnTerminal(t *testing.T, d *pgtest.Database, sql string, env []string, args ...string) (*exec.Cmd, *terminal.Terminal) {
 	t.Helper()
-	pty := ptytest.New(t, 110, 30)
+	pty := terminal.New(t, 110, 30)
 	cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, sql)}, args...)...)
 	cmd.Env = append([]string{"DATABASE_URL=" + d.URL(), "TERM=xterm"}, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = pty.Device, pty.Device, pty.Device
@@ -58,19 +58,19 @@ var barPattern = regexp.MustCompile(`^1_x\.up\.sql  2/2 CREATE INDEX i ON a \(sl
 
 const notice = "DO $$ BEGIN RAISE NOTICE 'in between'; END $$;\n"
 
-func waitForBar(t *testing.T, pty *ptytest.Terminal) {
+func waitForBar(t *testing.T, pty *terminal.Terminal) {
 	t.Helper()
 	waitForScreen(t, pty, "a bar", func(s []string) bool { return barPattern.MatchString(s[len(s)-1]) })
 }
 
 // waitForLastLine waits until the output of an exited program is complete.
-func waitForLastLine(t *testing.T, pty *ptytest.Terminal, last string) {
+func waitForLastLine(t *testing.T, pty *terminal.Terminal, last string) {
 	t.Helper()
 	waitForScreen(t, pty, last+" in the last line", func(s []string) bool { return strings.Contains(s[len(s)-1], last) })
 }
 
 // waitForScreen waits until the lines on the screen, at least one, meet the condition.
-func waitForScreen(t *testing.T, pty *ptytest.Terminal, what string, condition func(lines []string) bool) {
+func waitForScreen(t *testing.T, pty *terminal.Terminal, what string, condition func(lines []string) bool) {
 	t.Helper()
 	if !assert.Eventually(t, func() bool {
 		s := pty.Screen()
@@ -100,12 +100,12 @@ func TestProgressBar_Terminal_Shown(t *testing.T) {
 
 func TestProgressBar_RunStopped_Removed(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*exec.Cmd, *ptytest.Terminal) int{
-		"SIGTERM": func(cmd *exec.Cmd, _ *ptytest.Terminal) int {
+	for name, end := range map[string]func(*exec.Cmd, *terminal.Terminal) int{
+		"SIGTERM": func(cmd *exec.Cmd, _ *terminal.Terminal) int {
 			require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 			return 128 + 15
 		},
-		"Ctrl-C": func(_ *exec.Cmd, pty *ptytest.Terminal) int {
+		"Ctrl-C": func(_ *exec.Cmd, pty *terminal.Terminal) int {
 			pty.Type(t, "\x03")
 			return 128 + 2
 		},
@@ -175,7 +175,7 @@ func TestProgressBar_ExternalTool_OutputAboveBar(t *testing.T) {
 	for name, typed := range map[string]bool{"no input": false, "terminal input": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pty, dir := ptytest.New(t, 110, 30), t.TempDir()
+			pty, dir := terminal.New(t, 110, 30), t.TempDir()
 			cmd := exec.Command(binary, "exec", "--", "sh", "-c", "echo one; echo two >&2; while ! [ -e go ]; do sleep 0.05; done; printf three")
 			cmd.Dir = dir
 			cmd.Env = []string{"DATABASE_URL=" + pgtest.New(t).URL(), "TERM=xterm", "PATH=" + os.Getenv("PATH")}

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
-	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // bin is a folder with the migrator, a server that only prints a line, and stubs.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/shiplock/shiplock/hack/bench/result"
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // changes are changes to a table in use, as PostgreSQL's manual recommends (ALTER TABLE, "Notes"): no scan

@@ -14,15 +14,15 @@ import (
 	"github.com/shiplock/shiplock/hack/bench/result"
 )
 
-// chaos runs internal/chaos and returns two tables of its report: the failed rounds, and the outcomes. With
+// chaos runs internal/test/faultinjection and returns two tables of its report: the failed rounds, and the outcomes. With
 // zero rounds it reads the last report.
 func chaos(t *testing.T, s scale) result.Figure {
 	path := filepath.Join("..", "..", "docs", "background", "fault-injection.md")
 	how := "The last report of `make chaos`"
 	if s.faultRounds > 0 {
 		path = filepath.Join(t.TempDir(), "fault-injection.md")
-		how = fmt.Sprintf("%d rounds for each tool of `internal/chaos`, which `make chaos` runs with more rounds and in full detail", s.faultRounds)
-		cmd := exec.Command("go", "test", "-count=1", "-timeout", "2h", "-run", "TestUp_InjectedFault_Recovers", "../../internal/chaos",
+		how = fmt.Sprintf("%d rounds for each tool of `internal/test/faultinjection`, which `make chaos` runs with more rounds and in full detail", s.faultRounds)
+		cmd := exec.Command("go", "test", "-count=1", "-timeout", "2h", "-run", "TestUp_InjectedFault_Recovers", "../../internal/test/faultinjection",
 			"-rounds", fmt.Sprint(s.faultRounds), "-mixed", "-tools", "shiplock,golang-migrate,goose", "-report", path)
 		output, err := cmd.CombinedOutput()
 		require.NoErrorf(t, err, "%s", output)

@@ -13,11 +13,11 @@ import (
 	"helm.sh/helm/v3/pkg/strvals"
 
 	"github.com/shiplock/shiplock/hack/bench/result"
-	"github.com/shiplock/shiplock/internal/charttest"
-	"github.com/shiplock/shiplock/internal/e2e/cluster"
-	"github.com/shiplock/shiplock/internal/e2e/database"
-	"github.com/shiplock/shiplock/internal/e2e/kube"
-	"github.com/shiplock/shiplock/internal/e2e/stage"
+	"github.com/shiplock/shiplock/internal/test/charttest"
+	"github.com/shiplock/shiplock/internal/test/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/test/e2e/database"
+	"github.com/shiplock/shiplock/internal/test/e2e/kube"
+	"github.com/shiplock/shiplock/internal/test/e2e/stage"
 )
 
 // namespace is the namespace of the cluster figures and the name of their database.

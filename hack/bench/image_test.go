@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/hack/bench/result"
-	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // image measures the size of an image, and the time from a program's start to its first byte to the server.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/shiplock/shiplock/hack/bench/result"
 	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
-	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 var (

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/hack/bench/result"
-	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // nothingPending measures runs without pending migrations, with very many migrations in the source.

@@ -10,7 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/shiplock/shiplock/internal/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/test/e2e/cluster"
 )
 
 const usage = `usage: go run ./hack/cluster [--name NAME] COMMAND

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/hack/ct/environment"
-	"github.com/shiplock/shiplock/internal/e2e/cluster"
-	"github.com/shiplock/shiplock/internal/e2e/kube"
-	"github.com/shiplock/shiplock/internal/e2e/sample"
+	"github.com/shiplock/shiplock/internal/test/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/test/e2e/kube"
+	"github.com/shiplock/shiplock/internal/test/e2e/sample"
 )
 
 const usage = `usage: go run ./hack/ct [--cluster NAME] [--namespace NAME] up|down

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/e2e/kube"
+	"github.com/shiplock/shiplock/internal/test/e2e/kube"
 )
 
 // answers waits until the release serves requests (a Service drops old pods after a moment), and prints its version

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/e2e/database"
-	"github.com/shiplock/shiplock/internal/e2e/kube"
-	"github.com/shiplock/shiplock/internal/e2e/release"
-	"github.com/shiplock/shiplock/internal/e2e/sample"
-	"github.com/shiplock/shiplock/internal/e2e/stage"
+	"github.com/shiplock/shiplock/internal/test/e2e/database"
+	"github.com/shiplock/shiplock/internal/test/e2e/kube"
+	"github.com/shiplock/shiplock/internal/test/e2e/release"
+	"github.com/shiplock/shiplock/internal/test/e2e/sample"
+	"github.com/shiplock/shiplock/internal/test/e2e/stage"
 )
 
 // password is the password of the demo's database role. It must not occur in other output, because the migrator

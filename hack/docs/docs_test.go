@@ -19,9 +19,9 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/shiplock/shiplock/internal/charttest"
 	"github.com/shiplock/shiplock/internal/cli"
-	"github.com/shiplock/shiplock/internal/pgtest"
+	"github.com/shiplock/shiplock/internal/test/charttest"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 const root = "../.."

@@ -38,7 +38,7 @@ func TestEnvironments_EveryRow_NamesATest(t *testing.T) {
 			assert.Regexp(t, `^not tested: \S`, strings.TrimSpace(cells[2]), line)
 		}
 		for _, m := range scenarios {
-			assert.FileExists(t, filepath.Join(root, "internal/e2e/testdata/script", m[1]+".txtar"), line)
+			assert.FileExists(t, filepath.Join(root, "internal/test/e2e/testdata/script", m[1]+".txtar"), line)
 		}
 		for _, m := range tests {
 			source := sources(t, m[1])

@@ -44,8 +44,8 @@ func TestCheckFile_BannedWords_AreReported(t *testing.T) {
 		"picture":              {"docs/x.svg", "<svg>\n<text>" + planted + "</text>\n</svg>\n"},
 		"shell script":         {"hack/x.sh", "#!/bin/sh\n# " + planted + "\n"},
 		"shell output":         {"hack/x.sh", "#!/bin/sh\necho '" + planted + "'\n"},
-		"scenario":             {"internal/e2e/testdata/script/x.txtar", "# " + planted + "\nhelm install\n"},
-		"scenario's name":      {"internal/e2e/testdata/script/card-tells-in-effect.txtar", "helm install\n"},
+		"scenario":             {"internal/test/e2e/testdata/script/x.txtar", "# " + planted + "\nhelm install\n"},
+		"scenario's name":      {"internal/test/e2e/testdata/script/card-tells-in-effect.txtar", "helm install\n"},
 		"Makefile":             {"Makefile", "x: ## " + planted + "\n"},
 		"SQL":                  {"migrations/1_x.up.sql", "-- " + planted + "\n"},
 		"JSON key":             {"chart/values.schema.json", "{\"card_tells_in_effect\": 1}\n"},
@@ -130,14 +130,14 @@ func TestVale_BannedWords_AreReported(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	for file, content := range map[string]string{
-		"README.md":                            "# Title\n\nHere the card tells what is\nin effect.\n",
-		"CHANGELOG.md":                         "## 0.1.0\n\n- " + planted + "\n",
-		"docs/guides/rollback.md":              "| a | b |\n|---|---|\n| x | " + planted + " |\n",
-		"docs/reference/command-line.md":       "- The card tells what is in effect.\n",
-		"chart/README.md":                      "## The card tells what is in effect\n",
-		"chart/values.yaml":                    "# -- The card tells what is in effect.\nenabled: true\n",
-		"internal/cli/testdata/x.golden":       "shiplock: " + planted + "\n",
-		"internal/e2e/testdata/script/x.txtar": "# " + planted + "\nhelm install\n",
+		"README.md":                                 "# Title\n\nHere the card tells what is\nin effect.\n",
+		"CHANGELOG.md":                              "## 0.1.0\n\n- " + planted + "\n",
+		"docs/guides/rollback.md":                   "| a | b |\n|---|---|\n| x | " + planted + " |\n",
+		"docs/reference/command-line.md":            "- The card tells what is in effect.\n",
+		"chart/README.md":                           "## The card tells what is in effect\n",
+		"chart/values.yaml":                         "# -- The card tells what is in effect.\nenabled: true\n",
+		"internal/cli/testdata/x.golden":            "shiplock: " + planted + "\n",
+		"internal/test/e2e/testdata/script/x.txtar": "# " + planted + "\nhelm install\n",
 	} {
 		t.Run(file, func(t *testing.T) {
 			path := filepath.Join(dir, file)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Tables and rows as the tools write them. The tests in internal/toolbox run the tools themselves, where
+// Tables and rows as the tools write them. The tests in internal/test/tools run the tools themselves, where
 // available.
 const (
 	prismaTable = `CREATE TABLE _prisma_migrations (id varchar(36) PRIMARY KEY, checksum varchar(64) NOT NULL, finished_at timestamptz, migration_name varchar(255) NOT NULL,

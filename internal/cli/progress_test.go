@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/ptytest"
+	"github.com/shiplock/shiplock/internal/test/terminal"
 )
 
 func TestProgress_EachMode_Accepted(t *testing.T) {
@@ -46,7 +46,7 @@ func TestSupportsBar_Environment_Decides(t *testing.T) {
 // TestOpenTerminal_Outputs_Replaced also checks that outputs other than the terminal are not replaced.
 func TestOpenTerminal_Outputs_Replaced(t *testing.T) {
 	t.Parallel()
-	pty := ptytest.New(t, 80, 24)
+	pty := terminal.New(t, 80, 24)
 	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	require.NoError(t, err)
 	defer file.Close()

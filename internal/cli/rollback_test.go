@@ -13,8 +13,8 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // releases is a database with the migration files of two releases, v1 and v2.

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // TestUp_ExampleSets_SameSchemaAsGolangMigrate compares Shiplock with golang-migrate, with

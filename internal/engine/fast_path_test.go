@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 const recordedDigests = "SELECT count(files_digest) || ' ' || coalesce((SELECT (files_digest IS NOT NULL)::text FROM schema_migrations_history ORDER BY run_id DESC LIMIT 1), '') FROM schema_migrations_history"

@@ -15,8 +15,8 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/pgtest"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/subprocess"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // A logRecorder is a log of JSON lines that can be read while it is written.

@@ -12,15 +12,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/ptytest"
+	"github.com/shiplock/shiplock/internal/test/terminal"
 )
 
 // immediate has intervals at which every status is shown.
 var immediate = Intervals{MaxInterval: time.Millisecond}
 
-func newTestBar(t *testing.T, columns int) (*ptytest.Terminal, *Terminal, *Display) {
+func newTestBar(t *testing.T, columns int) (*terminal.Terminal, *Terminal, *Display) {
 	t.Helper()
-	pty := ptytest.New(t, columns, 24)
+	pty := terminal.New(t, columns, 24)
 	term, ok := NewTerminal(pty.Device)
 	require.True(t, ok)
 	d := NewBar(term, immediate, func(s string) string { return strings.ReplaceAll(s, "s3cret", "xxxxx") })
@@ -30,7 +30,7 @@ func newTestBar(t *testing.T, columns int) (*ptytest.Terminal, *Terminal, *Displ
 
 func barStatus(text string) Status { return Status{Message: text, Facts: []Fact{{Bar: text}}} }
 
-func eventually(t *testing.T, pty *ptytest.Terminal, ok func([]string) bool) {
+func eventually(t *testing.T, pty *terminal.Terminal, ok func([]string) bool) {
 	t.Helper()
 	if !assert.Eventually(t, func() bool { return ok(pty.Screen()) }, time.Minute, 5*time.Millisecond) {
 		t.Fatalf("on the screen:\n%s\nsent: %q", pty.Text(), pty.Sent())

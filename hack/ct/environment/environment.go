@@ -12,8 +12,8 @@ import (
 	"strings"
 	"text/template"
 
-	"github.com/shiplock/shiplock/internal/e2e/kube"
-	"github.com/shiplock/shiplock/internal/e2e/sample"
+	"github.com/shiplock/shiplock/internal/test/e2e/kube"
+	"github.com/shiplock/shiplock/internal/test/e2e/sample"
 )
 
 //go:embed environment.yaml

@@ -8,7 +8,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/chartutil"
 
-	"github.com/shiplock/shiplock/internal/e2e/cluster"
+	"github.com/shiplock/shiplock/internal/test/e2e/cluster"
 )
 
 // ImageRegistry is the registry of every image of the chart (global.imageRegistry): the engine's name for local images.

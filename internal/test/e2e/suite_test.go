@@ -1,0 +1,37 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/test/e2e/stage"
+)
+
+// build sets up the cluster, images and charts that the scenarios share. Without a cache, the cluster's programs alone compile
+// for several minutes on two cores.
+func (s *shared) build(dir, clusterName string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
+	defer cancel()
+	base, err := stage.Build(ctx, clusterName, filepath.Join(dir, "charts"), os.Stderr)
+	if err != nil {
+		return err
+	}
+	// Helm 4 is used as a program only: its module conflicts with Helm 3's.
+	install := exec.CommandContext(ctx, filepath.Join(base.Root, "hack", "tools", "install.sh"), "helm4", "helm4-library")
+	install.Stderr = os.Stderr
+	output, err := install.Output()
+	if err != nil {
+		return fmt.Errorf("helm 4: %w", err)
+	}
+	helm4, library, _ := strings.Cut(strings.TrimSpace(string(output)), "\n")
+	*s = shared{
+		kubeconfig: base.Cluster.Kubeconfig, charts: base.Charts, database: base.Database,
+		helm4: helm4, helm4Library: library, discovery: filepath.Join(dir, "discovery"),
+	}
+	return nil
+}

@@ -1,2 +1,0 @@
-// Package toolbox has only tests. They run external migration tools with migrator exec.
-package toolbox
