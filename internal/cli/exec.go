@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/lib/pq"
 	"github.com/spf13/cobra"
 
@@ -123,17 +123,9 @@ func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.D
 	return err
 }
 
-var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
 // shellLine returns a command as it is typed in a shell, on one line.
 func shellLine(args []string) string {
-	words := make([]string, len(args))
-	for i, arg := range args {
-		if words[i] = arg; !plainWord.MatchString(arg) {
-			words[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
-		}
-	}
-	return strings.ReplaceAll(strings.Join(words, " "), "\n", " ")
+	return strings.ReplaceAll(shellescape.QuoteCommand(args), "\n", " ")
 }
 
 // rejectRole returns an error if --role is set: the role would apply to the sessions of exec, not to

@@ -104,9 +104,7 @@ func (e *SignalError) Error() string {
 		return "stopped by a signal"
 	}
 	if n, ok := e.Signal.(syscall.Signal); ok {
-		if name, ok := map[syscall.Signal]string{syscall.SIGTERM: "SIGTERM", syscall.SIGINT: "SIGINT"}[n]; ok {
-			return "stopped by " + name
-		}
+		return "stopped by " + signalName(n)
 	}
 	return "stopped by signal: " + e.Signal.String()
 }

@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
@@ -188,17 +191,14 @@ func stopSignal(cause error) syscall.Signal {
 
 func exitText(e subprocess.Exit) string {
 	if e.Signal != 0 {
-		if name, ok := signalNames[e.Signal]; ok {
-			return name
-		}
-		return fmt.Sprintf("signal %d", e.Signal)
+		return signalName(e.Signal)
 	}
 	return fmt.Sprintf("exit code %d", e.Code)
 }
 
-var signalNames = map[syscall.Signal]string{
-	syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGQUIT: "SIGQUIT", syscall.SIGILL: "SIGILL", syscall.SIGABRT: "SIGABRT",
-	syscall.SIGBUS: "SIGBUS", syscall.SIGKILL: "SIGKILL", syscall.SIGSEGV: "SIGSEGV", syscall.SIGPIPE: "SIGPIPE", syscall.SIGTERM: "SIGTERM",
+// signalName returns the name of a signal, such as SIGTERM, or its number if it has none.
+func signalName(s syscall.Signal) string {
+	return cmp.Or(unix.SignalName(s), fmt.Sprintf("signal %d", s))
 }
 
 // A toolRun is the part of Exec that inspects the database. It opens a new session each
