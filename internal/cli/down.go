@@ -2,18 +2,15 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/plan"
-	"github.com/shiplock/shiplock/internal/report"
 )
 
 // downFlags holds the flags that only down has.
@@ -21,7 +18,7 @@ type downFlags struct {
 	to      uint
 	toFiles bool
 	dryRun  bool
-	format  output
+	format  output.Format
 }
 
 func (a *app) down() *cobra.Command {
@@ -75,7 +72,7 @@ and the data that would be lost.`,
 	cmd.Flags().UintVar(&f.to, "to", 0, "target version, which stays applied; 0 to roll back all migrations")
 	cmd.Flags().BoolVar(&f.toFiles, "to-files", false, "roll back to the newest version among the migration files")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the statements and the data that would be lost, without changing the database")
-	f.format.flag(cmd.Flags())
+	outputFlag(cmd.Flags(), &f.format)
 	return cmd
 }
 
@@ -97,10 +94,10 @@ func (f *downFlags) check(to bool) error {
 		return &config.UsageError{Problem: "--to and --to-files cannot be used together"}
 	case to == f.toFiles:
 		return &config.UsageError{Problem: "down requires --to N, the version to roll back to (0 for all migrations), or --to-files"}
-	case f.format != "table" && !f.dryRun:
+	case f.format != output.Table && !f.dryRun:
 		return &config.UsageError{Problem: "--output requires --dry-run"}
 	}
-	return f.format.check()
+	return checkOutput(f.format)
 }
 
 func (a *app) dryRun(ctx context.Context, o engine.Options, f downFlags) error {
@@ -112,33 +109,5 @@ func (a *app) dryRun(ctx context.Context, o engine.Options, f downFlags) error {
 	if err != nil {
 		return err
 	}
-	return a.print(f.format, p, func() error { return printDown(a.stdout, p) })
-}
-
-func printDown(w io.Writer, p engine.Preview) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "database\t%s\nversion\t%s\n", oneLine(p.Database), numberText(p.From))
-	if len(p.Steps) == 0 {
-		fmt.Fprint(t, "plan\tnothing to roll back\n")
-		return t.Flush()
-	}
-	fmt.Fprintf(t, "plan\t%s to roll back, to version %s\n", report.Plural(len(p.Steps), "migration"), numberText(p.To))
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for i, s := range oneLine(p).Steps {
-		where := ""
-		if s.FromHistory {
-			where = ", from the history table"
-		}
-		fmt.Fprintf(w, "\n%d  %s%s: %s, %s\n", s.Version, s.File, where, report.Plural(s.Statements, "statement"), execution(s))
-		for line := range strings.Lines(p.Steps[i].SQL) {
-			line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")
-			fmt.Fprintf(w, "    %s\n", oneLine(line))
-		}
-		for _, l := range s.Loses {
-			fmt.Fprintf(w, "    DATA LOSS: %s\n", l)
-		}
-	}
-	return nil
+	return a.print(f.format, p, func(w io.Writer) error { return output.Rollback(w, p) })
 }

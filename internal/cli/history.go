@@ -2,19 +2,16 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
 func (a *app) history() *cobra.Command {
-	var format output
+	var format output.Format
 	var version uint
 	cmd := &cobra.Command{
 		Use:   "history",
@@ -34,60 +31,12 @@ schema_migrations_history, also contains the SQL that ran, in the columns up_sql
 			read := func(ctx context.Context, o engine.Options) (engine.History, error) {
 				return engine.ReadHistory(ctx, o, only)
 			}
-			return show(cmd.Context(), a, format, read, func(w io.Writer, h engine.History) error { return printHistory(w, h, only) })
+			return show(cmd.Context(), a, format, read, func(w io.Writer, h engine.History) error { return output.History(w, h, only) })
 		},
 	}
 	a.connectionFlags(cmd.Flags())
 	a.waitForDBFlag(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "show only the runs of this version")
-	format.flag(cmd.Flags())
+	outputFlag(cmd.Flags(), &format)
 	return cmd
-}
-
-func printHistory(w io.Writer, h engine.History, only *uint) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "database\t%s\n", h.Database)
-	if len(h.Runs) == 0 && only != nil {
-		fmt.Fprintf(t, "history\tno runs of version %d in the history table of %s\n", *only, h.Table)
-		return t.Flush()
-	}
-	if len(h.Runs) == 0 {
-		fmt.Fprintf(t, "history\tno runs: the history table of %s does not exist or is empty\n", h.Table)
-		return t.Flush()
-	}
-	fmt.Fprintf(t, "\nRUN\tSTARTED\tVERSION\tNAME\tDIRECTION\tOUTCOME\tDURATION\tBY\n")
-	for _, r := range h.Runs {
-		duration := ""
-		if r.DurationSeconds > 0 {
-			duration = time.Duration(r.DurationSeconds * float64(time.Second)).Round(time.Millisecond).String()
-		}
-		fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Started.UTC().Format(timeFormat), r.Version, r.Name, r.Direction, historyOutcome(r), duration, historyBy(r))
-	}
-	return t.Flush()
-}
-
-func historyOutcome(r engine.HistoryEntry) string {
-	out := r.Outcome
-	switch {
-	case r.RollsBack > 0:
-		out += fmt.Sprintf(", rolls back run %d", r.RollsBack)
-	case r.RolledBackBy > 0:
-		out += fmt.Sprintf(", rolled back by run %d", r.RolledBackBy)
-	case r.Error != "":
-		line, _, _ := strings.Cut(r.Error, "\n")
-		out += ": " + line
-	case r.StatementsApplied < r.StatementsTotal:
-		out += fmt.Sprintf(", %d of %d statements", r.StatementsApplied, r.StatementsTotal)
-	}
-	return out
-}
-
-func historyBy(r engine.HistoryEntry) string {
-	var release []string
-	for _, part := range []struct{ name, value string }{{"", r.Release}, {"revision ", r.Revision}, {"namespace ", r.Namespace}, {"pod ", r.Pod}} {
-		if part.value != "" {
-			release = append(release, part.name+part.value)
-		}
-	}
-	return actor(r.User, strings.Join(release, ", "))
 }

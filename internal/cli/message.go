@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/cli/sanitize"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/plan"
@@ -85,7 +86,7 @@ func (a *app) succeeded(m *notify.Message, command string, now time.Time) {
 	s.Took = now.Sub(a.started)
 	m.Report = a.redact(report.Success(s.Result, a.runInfo(command)))
 	if _, details, ok := strings.Cut(m.Report, "\n"); ok && s.title != "" {
-		m.Report = "shiplock: " + oneLine(a.redact(s.title)) + "\n" + details
+		m.Report = "shiplock: " + sanitize.Line(a.redact(s.title)) + "\n" + details
 	}
 	first, _, _ := strings.Cut(m.Report, "\n")
 	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), s.changed

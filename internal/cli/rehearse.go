@@ -2,24 +2,22 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/output"
+	"github.com/shiplock/shiplock/internal/cli/sanitize"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
-	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 func (a *app) rehearse() *cobra.Command {
 	var scratch string
 	var from uint
-	var format output
+	var format output.Format
 	cmd := &cobra.Command{
 		Use:   "rehearse --scratch-url URL",
 		Short: "Run each migration up, down, and up again on a scratch database",
@@ -35,7 +33,7 @@ exit code is 6; in GitHub Actions, each fault is annotated in its file.`,
 		Example: `  migrator rehearse --scratch-url postgres://ci:ci@localhost:5432/scratch --source ./migrations
   migrator rehearse --scratch-url $SCRATCH_URL --from 41     # only migrations above version 41`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := format.check(); err != nil {
+			if err := checkOutput(format); err != nil {
 				return err
 			}
 			if scratch == "" {
@@ -65,11 +63,11 @@ exit code is 6; in GitHub Actions, each fault is annotated in its file.`,
 				return err
 			}
 			if a.github != nil {
-				if annotateErr := a.annotate(oneLine(out)); annotateErr != nil {
+				if annotateErr := a.annotate(out); annotateErr != nil {
 					o.Log.Warn("notification failed", "error", annotateErr)
 				}
 			}
-			return errors.Join(a.print(format, out, func() error { return printRehearsal(a.stdout, a.settings.Source, oneLine(out), a.redact) }), err)
+			return errors.Join(a.print(format, out, func(w io.Writer) error { return output.Rehearsal(w, out, a.settings.Source, a.redact) }), err)
 		},
 	}
 	a.filesFlags(cmd.Flags())
@@ -77,7 +75,7 @@ exit code is 6; in GitHub Actions, each fault is annotated in its file.`,
 	a.waitForDBFlag(cmd.Flags())
 	cmd.Flags().StringVar(&scratch, "scratch-url", "", "URL of an empty database for the rehearsal ($SHIPLOCK_SCRATCH_URL)")
 	cmd.Flags().UintVar(&from, "from", 0, "version to migrate to first; rehearse only the migrations above it")
-	format.flag(cmd.Flags())
+	outputFlag(cmd.Flags(), &format)
 	return cmd
 }
 
@@ -95,55 +93,12 @@ func (a *app) targetDatabase() (*config.DSN, string, error) {
 	return &dsn, s.Table, nil
 }
 
-func printRehearsal(w io.Writer, source string, r engine.Rehearsal, hide func(string) string) error {
-	var out strings.Builder
-	for _, f := range r.Findings {
-		fmt.Fprintf(&out, "%s:%d: %s: %s\n", filepath.Join(source, f.File), f.Line, f.Kind, f.Message)
-		for _, d := range f.Differences {
-			printDifference(&out, d)
-		}
-	}
-	out.WriteString(rehearsalSummary(r, " on "+r.Database) + "\n")
-	_, err := io.WriteString(w, hide(out.String()))
-	return err
-}
-
-// rehearsalSummary describes the number of migrations rehearsed and of faults.
-func rehearsalSummary(r engine.Rehearsal, where string) string {
-	of := ""
-	if r.Total > r.Rehearsed {
-		of = fmt.Sprintf(" of %d", r.Total)
-	}
-	s := "s"
-	if len(r.Faults()) == 1 {
-		s = ""
-	}
-	return fmt.Sprintf("%d%s migrations rehearsed%s, %d fault%s", r.Rehearsed, of, where, len(r.Faults()), s)
-}
-
 // annotate writes a GitHub annotation for each finding.
 func (a *app) annotate(r engine.Rehearsal) error {
 	var findings []notify.Finding
 	for _, f := range r.Findings {
-		var detail strings.Builder
-		for _, d := range f.Differences {
-			printDifference(&detail, d)
-		}
-		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Position: notify.Position{File: f.File, Line: f.Line},
-			Text: a.redact(f.Message), Detail: a.redact(detail.String())})
+		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Position: notify.Position{File: sanitize.Line(f.File), Line: f.Line},
+			Text: a.redact(sanitize.Line(f.Message)), Detail: a.redact(output.Differences(f.Differences))})
 	}
-	return a.github.Findings("Rehearsal: "+rehearsalSummary(r, ""), findings, a.settings.Source)
-}
-
-func printDifference(out *strings.Builder, d postgres.Difference) {
-	before, after := d.Before, d.After
-	switch {
-	case before == "" && after == "": // the definition of a schema may be empty
-		before, after = "existed", "recreated"
-	case before == "":
-		before = "did not exist"
-	case after == "":
-		after = "does not exist"
-	}
-	fmt.Fprintf(out, "    %s\n      before  %s\n      after   %s\n", d.Object, before, after)
+	return a.github.Findings("Rehearsal: "+output.RehearsalSummary(r, ""), findings, a.settings.Source)
 }

@@ -1,0 +1,53 @@
+package output
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
+)
+
+// Rehearsal prints the result of migrator rehearse: its findings in the form of a compiler's
+// messages, with paths in the migrations directory source. redact removes secrets.
+func Rehearsal(w io.Writer, r engine.Rehearsal, source string, redact func(string) string) error {
+	var out strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&out, "%s:%d: %s: %s\n", filepath.Join(source, cell(f.File)), f.Line, cell(f.Kind), cell(f.Message))
+		out.WriteString(Differences(f.Differences))
+	}
+	out.WriteString(RehearsalSummary(r, " on "+cell(r.Database)) + "\n")
+	_, err := io.WriteString(w, redact(out.String()))
+	return err
+}
+
+// RehearsalSummary describes the number of migrations rehearsed and of faults. where follows
+// the number of migrations.
+func RehearsalSummary(r engine.Rehearsal, where string) string {
+	of := ""
+	if r.Total > r.Rehearsed {
+		of = fmt.Sprintf(" of %d", r.Total)
+	}
+	return fmt.Sprintf("%d%s migrations rehearsed%s, %s", r.Rehearsed, of, where, report.Plural(len(r.Faults()), "fault"))
+}
+
+// Differences describes each difference between two schemas in three indented lines.
+func Differences(differences []postgres.Difference) string {
+	var out strings.Builder
+	for _, d := range differences {
+		before, after := cell(d.Before), cell(d.After)
+		switch {
+		case before == "" && after == "": // the definition of a schema may be empty
+			before, after = "existed", "recreated"
+		case before == "":
+			before = "did not exist"
+		case after == "":
+			after = "does not exist"
+		}
+		fmt.Fprintf(&out, "    %s\n      before  %s\n      after   %s\n", cell(d.Object), before, after)
+	}
+	return out.String()
+}
