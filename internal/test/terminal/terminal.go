@@ -1,14 +1,15 @@
-// Package terminal provides pseudo-terminals for tests, with the text on their screens.
+// Package terminal provides pseudo-terminals for tests, with the text on their screens. A Terminal
+// is opened by github.com/creack/pty; its screen interprets only the escape sequences that the
+// migrator sends, so that a test notices another one. The tests of the progress bar use it.
 package terminal
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/creack/pty"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 // A Terminal is a pseudo-terminal with a screen and a keyboard.
@@ -23,12 +24,7 @@ type Terminal struct {
 // New opens a terminal with a number of columns and rows. It is closed when the test ends.
 func New(t testing.TB, columns, rows int) *Terminal {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	require.NoError(t, err)
-	require.NoError(t, unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0))
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	require.NoError(t, err)
-	device, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	master, device, err := pty.Open()
 	require.NoError(t, err)
 	p := &Terminal{Device: device, master: master, done: make(chan struct{})}
 	p.Resize(t, columns, rows)
@@ -45,7 +41,7 @@ func New(t testing.TB, columns, rows int) *Terminal {
 func (p *Terminal) Resize(t testing.TB, columns, rows int) {
 	t.Helper()
 	p.screen.resize(columns)
-	require.NoError(t, unix.IoctlSetWinsize(int(p.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(columns), Row: uint16(rows)}))
+	require.NoError(t, pty.Setsize(p.master, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)}))
 }
 
 // Type sends keys to the program.
