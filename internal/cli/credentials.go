@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 )
 
 // filesRoot is a prefix of the paths of Kubernetes' files. Only tests set it.
@@ -25,12 +26,12 @@ func (a *app) loginFlags(fs *pflag.FlagSet) {
 }
 
 // dsn returns the data source name of the database. It waits for the database URL file, if one is set.
-func (a *app) dsn(ctx context.Context, log *slog.Logger) (config.DSN, error) {
+func (a *app) dsn(ctx context.Context, log *slog.Logger) (dsn.DSN, error) {
 	err := a.settings.WaitForURLFile(ctx, func(reason string) {
 		log.Info("waiting for the database URL file", "reason", reason, "for_up_to", waitLimit(a.settings))
 	})
 	if err != nil {
-		return config.DSN{}, err
+		return dsn.DSN{}, err
 	}
 	return a.settings.Database(os.Getenv)
 }

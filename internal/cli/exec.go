@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/subprocess"
@@ -103,7 +104,7 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 }
 
 func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c subprocess.Command) error {
-	secrets, redactOwn := config.SecretsFromEnv(os.Environ()), a.redact
+	secrets, redactOwn := credentials.SecretsFromEnv(os.Environ()), a.redact
 	redact := a.redactor
 	a.redactor = func(s string) string { return secrets.Redact(redact(s)) }
 	line := redactOwn(shellLine(secrets.RedactArgs(c.Args)))

@@ -10,6 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
 )
@@ -80,7 +81,7 @@ exit code is 6; in GitHub Actions, each fault is annotated in its file.`,
 }
 
 // targetDatabase returns the configured database, nil if none, and its version table.
-func (a *app) targetDatabase() (*config.DSN, string, error) {
+func (a *app) targetDatabase() (*dsn.DSN, string, error) {
 	s := a.settings
 	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && os.Getenv("PGHOST")+os.Getenv("PGHOSTADDR")+os.Getenv("PGDATABASE")+os.Getenv("PGSERVICE") == "" {
 		return nil, "", nil

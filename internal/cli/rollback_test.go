@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -44,7 +45,7 @@ func newReleases(t *testing.T) *releases {
 // fingerprint returns a checksum of the database's schema.
 func fingerprint(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
-	dsn, err := config.ParseDSN(d.URL())
+	dsn, err := dsn.Parse(d.URL())
 	require.NoError(t, err)
 	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
 	require.NoError(t, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/plan"
@@ -47,7 +48,7 @@ type app struct {
 // Run parses args, runs the command, and returns the exit code. It writes results to
 // stdout, and the log and the failure report to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout: stdout, stderr: stderr, redactor: config.SecretsFromArgs(args).RedactKnown, started: time.Now(), color: report.ColorEnabled(stderr, os.Getenv)}
+	a := &app{stdout: stdout, stderr: stderr, redactor: dsn.SecretsFromArgs(args).RedactKnown, started: time.Now(), color: report.ColorEnabled(stderr, os.Getenv)}
 	a.github = notify.NewGitHub(os.Getenv, stderr)
 	if a.github != nil {
 		a.stdout, a.stderr = a.github.Filter(stdout), a.github.Out()

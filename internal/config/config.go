@@ -1,4 +1,9 @@
 // Package config parses and validates the settings of a run.
+//
+// [Settings] hold the values of flags and environment variables, which cli fills in.
+// [Settings.Database] checks them and returns the data source name; a [UsageError] names the
+// setting and how to fix it. The subpackages know no settings: dsn parses and connects,
+// credentials reads and redacts passwords, versiontable parses the name of the version table.
 package config
 
 import (
@@ -9,6 +14,10 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/config/credentials"
+	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/config/versiontable"
 )
 
 // A UsageError reports an invalid setting. It names the setting and how to fix it.
@@ -27,7 +36,7 @@ type Settings struct {
 	// Role is the role that the session sets, so that it owns the created objects.
 	Role   string
 	Source string
-	Table  string // see ParseTable
+	Table  string // see versiontable.Parse
 	// TableGiven reports whether Table was set, to its default value or another.
 	TableGiven bool
 	// Migrates is set if migration files are run on the database; Tool if an external tool
@@ -67,41 +76,34 @@ const (
 	DefaultLockTimeout = 5 * time.Second
 )
 
-// identifierLimit is NAMEDATALEN - 1: PostgreSQL truncates longer names.
-const (
-	identifierLimit = 63
-	// tableLimit leaves space for the suffix of the history tables.
-	tableLimit = identifierLimit - len("_exec_history")
-)
-
 // Database validates the database settings and returns the DSN. getenv is os.Getenv, or a
 // replacement in tests.
-func (s *Settings) Database(getenv func(string) string) (DSN, error) {
+func (s *Settings) Database(getenv func(string) string) (dsn.DSN, error) {
 	if err := CheckRequiredSecrets(getenv); err != nil {
-		return DSN{}, err
+		return dsn.DSN{}, err
 	}
 	if err := s.checkSingleSource(getenv); err != nil {
-		return DSN{}, err
+		return dsn.DSN{}, err
 	}
 	if s.DatabaseURL == "" && s.DatabaseURLFile == "" && !anySet(getenv, "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGUSER", "PGSERVICE") {
-		return DSN{}, usage("no database given: set DATABASE_URL (postgres://user:password@host:5432/database), or PGHOST, PGUSER, PGPASSWORD and PGDATABASE")
+		return dsn.DSN{}, usage("no database given: set DATABASE_URL (postgres://user:password@host:5432/database), or PGHOST, PGUSER, PGPASSWORD and PGDATABASE")
 	}
-	if err := checkVariables(getenv); err != nil {
-		return DSN{}, err
+	if err := dsn.CheckVariables(getenv); err != nil {
+		return dsn.DSN{}, &UsageError{Problem: err.Error()}
 	}
 	if file := getenv("PGPASSFILE"); file != "" {
 		if err := readable(file); err != nil {
-			return DSN{}, usage("password file PGPASSFILE: %v", err)
+			return dsn.DSN{}, usage("password file PGPASSFILE: %v", err)
 		}
 	}
-	dsn, err := s.dsn(getenv)
+	d, err := s.dsn(getenv)
 	if err != nil {
-		return DSN{}, err
+		return dsn.DSN{}, err
 	}
-	if err := s.applyMigrateParams(dsn.migrate); err != nil {
-		return DSN{}, err
+	if err := s.applyMigrateParams(d.MigrateParams()); err != nil {
+		return dsn.DSN{}, err
 	}
-	return dsn, s.check()
+	return d, s.check()
 }
 
 func (s *Settings) check() error {
@@ -127,9 +129,9 @@ func (s *Settings) check() error {
 			return usage("%s is %q; want %s or %s", choice.flag, choice.value, choice.one, choice.other)
 		}
 	}
-	schema, name, ok := ParseTable(s.Table)
-	if !ok || len(schema) > identifierLimit || len(name) > tableLimit || strings.Contains(s.Table, "\x00") {
-		return usage(`--table is %q; want a name of at most %d bytes, or schema.name (quote a name that contains a dot, as in SQL)`, s.Table, tableLimit)
+	schema, name, ok := versiontable.Parse(s.Table)
+	if !ok || !versiontable.Fits(schema, name) || strings.Contains(s.Table, "\x00") {
+		return usage(`--table is %q; want a name of at most %d bytes, or schema.name (quote a name that contains a dot, as in SQL)`, s.Table, versiontable.MaxLength)
 	}
 	if err := checkRole(s.Role); err != nil {
 		return err
@@ -191,7 +193,7 @@ func anySet(getenv func(string) string, names ...string) bool {
 }
 
 func readable(file string) error {
-	f, err := openFile(file)
+	f, err := credentials.OpenFile(file)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 func newSettings(change func(*Settings)) Settings {
@@ -21,7 +24,7 @@ func env(vars map[string]string) func(string) string {
 }
 
 func TestDatabase_InvalidSettings_Refuses(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	for _, c := range []struct {
 		name   string
 		change func(*Settings)
@@ -55,10 +58,29 @@ func TestDatabase_InvalidSettings_Refuses(t *testing.T) {
 }
 
 func TestDatabase_PasswordFile_Accepted(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	file := filepath.Join(t.TempDir(), "pgpass")
 	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:secret"), 0o600))
 	s := newSettings(func(*Settings) {})
 	_, err := s.Database(env(map[string]string{"PGPASSFILE": file}))
 	require.NoError(t, err)
+}
+
+func TestDatabase_SourceURL_SameAsGolangMigrate(t *testing.T) {
+	pgtest.UnsetVariables(t)
+	for in, want := range map[string]string{
+		"file:///migrations": "/migrations", "file://migrations": "migrations", "file://./db/migrations": "db/migrations",
+		"file://../up": "../up", "file://": ".", "/plain/": "/plain", "db": "db", "file:///with%20blank": "/with blank",
+	} {
+		s := newSettings(func(s *Settings) { s.Source = in })
+		_, err := s.Database(env(nil))
+		require.NoError(t, err, in)
+		assert.Equal(t, want, s.Source, in)
+	}
+	for _, in := range []string{"github://owner/repo", "s3://bucket/x", "file:///a?b=c", "file://%zz"} {
+		s := newSettings(func(s *Settings) { s.Source = in })
+		_, err := s.Database(env(nil))
+		var usage *UsageError
+		assert.True(t, errors.As(err, &usage), in)
+	}
 }

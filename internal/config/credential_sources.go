@@ -5,6 +5,10 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/config/credentials"
+	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/config/versiontable"
 )
 
 // CredentialSources are sources from which the password, or the whole URL, is read again
@@ -24,15 +28,15 @@ func (s *Settings) checkSingleSource(getenv func(string) string) error {
 	type setting struct{ name, remove string }
 	var settings []setting
 	for _, p := range []struct {
-		value string
+		isSet bool
 		setting
 	}{
-		{s.PasswordCommand, setting{"--password-command", "--password-command (SHIPLOCK_PASSWORD_COMMAND)"}},
-		{s.PasswordFile, setting{"--password-file", "--password-file (SHIPLOCK_PASSWORD_FILE)"}},
-		{getenv("PGPASSWORD"), setting{"PGPASSWORD", "the variable PGPASSWORD"}},
-		{urlPassword(s.DatabaseURL), setting{"the database URL", "the password in the database URL"}},
+		{s.PasswordCommand != "", setting{"--password-command", "--password-command (SHIPLOCK_PASSWORD_COMMAND)"}},
+		{s.PasswordFile != "", setting{"--password-file", "--password-file (SHIPLOCK_PASSWORD_FILE)"}},
+		{getenv("PGPASSWORD") != "", setting{"PGPASSWORD", "the variable PGPASSWORD"}},
+		{dsn.HasPassword(s.DatabaseURL), setting{"the database URL", "the password in the database URL"}},
 	} {
-		if p.value != "" {
+		if p.isSet {
 			settings = append(settings, p.setting)
 		}
 	}
@@ -42,68 +46,61 @@ func (s *Settings) checkSingleSource(getenv func(string) string) error {
 	return usage("the password is set by %s and by %s: remove %s, or %s", settings[0].name, settings[1].name, settings[1].remove, settings[0].remove)
 }
 
-// urlPassword returns the password in a URL or a libpq string.
-func urlPassword(s string) string {
-	if !isURL(s) {
-		if strings.Contains(strings.ReplaceAll(s, " ", ""), "password=") {
-			return "set"
-		}
-		return ""
-	}
-	u, err := splitURL(s)
-	if err != nil {
-		return "" // ParseDSN reports the error
-	}
-	return u.password + u.params.Get("password")
-}
-
 // dsn parses the URL or the URL file, and sets the source of the password of each
 // connection.
-func (s *Settings) dsn(getenv func(string) string) (DSN, error) {
+func (s *Settings) dsn(getenv func(string) string) (dsn.DSN, error) {
 	text := s.DatabaseURL
-	var from credentialSource
+	var from credentials.Source
 	switch {
 	case s.DatabaseURLFile != "":
-		file := urlFile{path: s.DatabaseURLFile}
+		file := dsn.URLFile(s.DatabaseURLFile)
 		var err error
-		if text, err = file.read(); err != nil {
-			return DSN{}, err
+		if text, err = file.Read(); err != nil {
+			return dsn.DSN{}, err
 		}
 		if s.PasswordCommand != "" || s.PasswordFile != "" {
-			if urlPassword(text) != "" {
-				return DSN{}, usage("the password is set by the URL in --database-url-file, and by --password-command or --password-file: remove one of them")
+			if dsn.HasPassword(text) {
+				return dsn.DSN{}, usage("the password is set by the URL in --database-url-file, and by --password-command or --password-file: remove one of them")
 			}
 			break
 		}
-		if getenv("PGPASSWORD") == "" || urlPassword(text) != "" {
+		if getenv("PGPASSWORD") == "" || dsn.HasPassword(text) {
 			from = file
 		}
 	}
 	if s.PasswordFile != "" {
-		from = passwordFile{path: s.PasswordFile}
+		from = credentials.PasswordFile(s.PasswordFile)
 	}
 	if s.PasswordCommand != "" {
-		command, err := parseCommand(s.PasswordCommand)
+		command, err := credentials.ParseCommand(s.PasswordCommand)
 		if err != nil {
-			return DSN{}, err
+			return dsn.DSN{}, commandError(err)
 		}
 		from = command
 	}
-	d, err := ParseDSN(text)
+	d, err := dsn.Parse(text)
 	if err != nil {
 		if s.DatabaseURLFile != "" {
-			return DSN{}, usage("--database-url-file %s: %v", s.DatabaseURLFile, err)
+			return dsn.DSN{}, usage("--database-url-file %s: %v", s.DatabaseURLFile, err)
 		}
-		return DSN{}, &UsageError{Problem: err.Error()}
+		return dsn.DSN{}, &UsageError{Problem: err.Error()}
 	}
 	if from != nil {
-		d.logins.from = from
+		d.SetSource(from)
 	}
 	return d, nil
 }
 
+func commandError(err error) error {
+	var notFound *credentials.LookupError
+	if errors.As(err, &notFound) {
+		return usage("--password-command: %v; nothing was run. The migrator image contains no other programs: build an image FROM it that contains the command, or set --password-file", err)
+	}
+	return usage("--password-command %v", err)
+}
+
 // WaitForURLFile waits up to --wait-for-db until the URL file exists, because the database
-// is unknown without it. It calls onWait once, if it has to wait. Errors are a *SecretError,
+// is unknown without it. It calls onWait once, if it has to wait. Errors are a *credentials.Error,
 // or the context's cause.
 func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string)) error {
 	if s.DatabaseURLFile == "" {
@@ -112,8 +109,8 @@ func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string
 	const pause = 200 * time.Millisecond
 	start, reported := time.Now(), false
 	for {
-		_, err := urlFile{path: s.DatabaseURLFile}.read()
-		var absent *SecretError
+		_, err := dsn.URLFile(s.DatabaseURLFile).Read()
+		var absent *credentials.Error
 		if !errors.As(err, &absent) || !absent.Absent || time.Since(start)+pause > s.WaitForDB {
 			return err
 		}
@@ -132,8 +129,8 @@ func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string
 // checkRole refuses names that are not valid for a role. All other names are quoted.
 func checkRole(role string) error {
 	switch {
-	case len(role) > identifierLimit || strings.Contains(role, "\x00"):
-		return usage("--role is %q; want a name of at most %d bytes", role, identifierLimit)
+	case len(role) > versiontable.MaxIdentifierLength || strings.Contains(role, "\x00"):
+		return usage("--role is %q; want a name of at most %d bytes", role, versiontable.MaxIdentifierLength)
 	case role == "none":
 		return usage("--role is %q, a name that PostgreSQL reserves; omit --role to use the role that connects", role)
 	}

@@ -2,8 +2,6 @@ package config
 
 import (
 	"context"
-	"encoding/base64"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,11 +10,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
+
+	"github.com/shiplock/shiplock/internal/config/credentials"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 func TestDatabase_TwoPasswordSources_Refuses(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	file := filepath.Join(t.TempDir(), "url")
 	require.NoError(t, os.WriteFile(file, []byte("postgres://u:marked@h/d\n"), 0o600))
 	for _, c := range []struct {
@@ -50,106 +50,8 @@ func TestDatabase_TwoPasswordSources_Refuses(t *testing.T) {
 	}
 }
 
-func TestParseCommand_ShellQuoting_Split(t *testing.T) {
-	c, err := parseCommand(`printf '%s' "it's" 'it'\''s' '' a\ b '$(HOME) | ;'`)
-	require.NoError(t, err)
-	assert.Equal(t, []string{"printf", "%s", "it's", "it's", "", "a b", "$(HOME) | ;"}, c.args)
-}
-
-func TestPasswordCommand(t *testing.T) {
-	t.Parallel()
-	run := func(script string) (string, error) {
-		c, err := parseCommand("sh -c '" + strings.ReplaceAll(script, "'", `'\''`) + "'")
-		require.NoError(t, err)
-		c.limit = time.Minute
-		if strings.Contains(script, "sleep") {
-			c.limit = 3 * time.Second // a busy machine has to start the shell
-		}
-		l, err := c.login(t.Context())
-		return l.password, err
-	}
-	for script, want := range map[string]string{
-		"echo secret":                    "secret",
-		`printf 'a b\r\n'`:               "a b",
-		"printf ' x '":                   " x ",
-		`printf %s "$PATH"`:              os.Getenv("PATH"),
-		"echo noise >&2; echo p":         "p",
-		`printf '%s' "$(printf 'ü@/:')"`: "ü@/:",
-	} {
-		got, err := run(script)
-		require.NoError(t, err, script)
-		assert.Equal(t, want, got, script)
-	}
-	for script, want := range map[string]string{
-		"exit 3": "password command sh: failed with exit code 3",
-		"echo marked; echo first >&2; echo 'no marked token: password=hunter2' >&2; echo >&2; exit 1": "failed with exit code 1: no xxxxx token: password=xxxxx",
-		"kill -9 $$":                                "ended by signal 9",
-		"true":                                      "printed nothing",
-		"echo marked; echo more":                    "printed 2 lines; want only the password",
-		"head -c 100000 /dev/zero | tr '\\0' x":     "printed more than 64 kB",
-		`printf 'marked\0x'`:                        "NUL byte",
-		"echo from stderr >&2; sleep 60":            "did not exit within 3s: from stderr",
-		"sleep 60 & echo from a child >&2; wait":    "did not exit within 3s: from a child",
-		"trap '' TERM; while :; do sleep 1; done":   "did not exit within 3s",
-		"yes x | head -c 1000000 >&2; exit 1":       "failed with exit code 1: x",
-		"printf 'no newline \\033[31m' >&2; exit 1": "failed with exit code 1: no newline",
-	} {
-		t.Run(want, func(t *testing.T) {
-			t.Parallel()
-			_, err := run(script)
-			var e *SecretError
-			require.ErrorAs(t, err, &e)
-			assert.Contains(t, e.Error(), want)
-			assert.NotContains(t, e.Error(), "marked")
-			assert.True(t, e.Command)
-			assert.NotEmpty(t, e.Next)
-		})
-	}
-}
-
-func TestPasswordCommand_ContextEnds_Killed(t *testing.T) {
-	c, err := parseCommand("sleep 60")
-	require.NoError(t, err)
-	c.limit = time.Minute
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, err = c.login(ctx)
-	assert.ErrorIs(t, err, context.DeadlineExceeded)
-}
-
-func TestPasswordFile(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "password")
-	for text, want := range map[string]string{"a b\n": "a b", "x\r\n": "x", "x": "x", "x \n": "x "} {
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o400))
-		l, err := passwordFile{file}.login(t.Context())
-		require.NoError(t, err)
-		assert.Equal(t, want, l.password)
-		require.NoError(t, os.Remove(file))
-	}
-	for text, want := range map[string]string{"": "contains nothing", "\n": "contains nothing", "marked\nmore\n": "contains 2 lines", "marked\n\n": "contains 2 lines"} {
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		_, err := passwordFile{file}.login(t.Context())
-		require.ErrorContains(t, err, want)
-		assert.ErrorContains(t, err, file)
-		assert.NotContains(t, err.Error(), "marked")
-	}
-	pipe := filepath.Join(dir, "pipe")
-	require.NoError(t, unix.Mkfifo(pipe, 0o600))
-	_, err := passwordFile{pipe}.login(t.Context())
-	require.ErrorContains(t, err, "contains nothing", "the pipe has no writer")
-	var e *SecretError
-	_, err = passwordFile{filepath.Join(dir, "gone")}.login(t.Context())
-	require.ErrorAs(t, err, &e)
-	assert.True(t, e.Absent)
-	_, err = passwordFile{dir}.login(t.Context())
-	require.ErrorAs(t, err, &e)
-	assert.False(t, e.Absent)
-	assert.Contains(t, e.Error(), "is a directory")
-}
-
-func TestURLFile_Changed_ReadAgain(t *testing.T) {
-	clearPG(t)
+func TestDatabase_URLFile_ReadOrRefused(t *testing.T) {
+	pgtest.UnsetVariables(t)
 	file := filepath.Join(t.TempDir(), "url")
 	write := func(s string) { require.NoError(t, os.WriteFile(file, []byte(s), 0o600)) }
 	write("postgres://u1:first-p%40ss@h:1/d\n")
@@ -157,19 +59,50 @@ func TestURLFile_Changed_ReadAgain(t *testing.T) {
 	d, err := s.Database(env(nil))
 	require.NoError(t, err)
 	assert.Equal(t, "u1@h:1/d", d.String())
-	write("postgres://u2:second-p@ss@h:1/d")
-	l, err := d.logins.get(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, login{"u2", "second-p@ss"}, l)
-	assert.Equal(t, "xxxxx xxxxx xxxxx", d.Redact("first-p@ss first-p%40ss second-p@ss"), "the earlier one is secret still")
+	assert.Equal(t, "xxxxx", d.Redact("first-p@ss"))
 
 	write("mysql://u:marked@h")
-	_, err = d.logins.get(t.Context())
-	require.ErrorContains(t, err, file)
-	assert.NotContains(t, err.Error(), "marked")
 	_, err = s.Database(env(nil))
 	require.ErrorContains(t, err, "--database-url-file")
 	assert.NotContains(t, err.Error(), "marked")
+}
+
+func TestDatabase_MalformedSecrets_ErrorWithoutValue(t *testing.T) {
+	pgtest.UnsetVariables(t)
+	const url = "postgres://app:hunter22@db:5432/shop"
+	for value, want := range map[string]string{
+		url + "\n":                        "ends with a line break",
+		url + "\r\n":                      "ends with a line break",
+		"postgres://app:hunter22\n@db/x":  "contains a line break",
+		`"` + url + `"`:                   "is in quotes",
+		"'" + url + "'":                   "is in quotes",
+		" " + url:                         "begins or ends with a blank",
+		url + "\t":                        "begins or ends with a blank",
+		"${DATABASE_URL}":                 "contains a variable",
+		"$(DATABASE_URL)":                 "contains a variable",
+		"{{ .Values.url }}":               "contains a variable",
+		"postgres://app:${PASSWORD}@db/x": "contains a variable",
+		"postgres://$(USER):hunter22@db":  "contains a variable",
+		"postgres://app@${HOST:-db}/shop": "contains a variable",
+	} {
+		s := newSettings(func(s *Settings) { s.DatabaseURL = value })
+		_, err := s.Database(env(nil))
+		var usage *UsageError
+		require.ErrorAs(t, err, &usage, "%q", value)
+		assert.Contains(t, err.Error(), want, "%q", value)
+		assert.NotContains(t, err.Error(), "hunter22")
+		assert.NotContains(t, err.Error(), "DATABASE_URL}")
+	}
+	for name, value := range map[string]string{"PGHOST": "db\n", "PGPASSWORD": "hunter22\n", "PGUSER": `"app"`, "PGDATABASE": "$(NAME)", "PGPORT": " 5432"} {
+		s := newSettings(func(*Settings) {})
+		_, err := s.Database(env(map[string]string{name: value}))
+		require.Error(t, err, name)
+		assert.Contains(t, err.Error(), name+" ")
+		assert.NotContains(t, err.Error(), "hunter22")
+	}
+	s := newSettings(func(*Settings) {})
+	_, err := s.Database(env(map[string]string{"PGPASSWORD": `"with ${quotes} and blanks" `}))
+	assert.NoError(t, err, "a password may have them")
 }
 
 func TestWaitForURLFile(t *testing.T) {
@@ -185,31 +118,11 @@ func TestWaitForURLFile(t *testing.T) {
 	assert.Equal(t, 1, reports)
 
 	s.DatabaseURLFile, s.WaitForDB = "/nowhere/url", 0
-	var absent *SecretError
+	var absent *credentials.Error
 	require.ErrorAs(t, s.WaitForURLFile(t.Context(), nil), &absent)
 	assert.True(t, absent.Absent)
 
 	s.WaitForDB = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	assert.ErrorIs(t, s.WaitForURLFile(ctx, func(string) { cancel() }), context.Canceled)
-}
-
-func TestRedact_EncodedSecret_Redacted(t *testing.T) {
-	clearPG(t)
-	const password = `s3cret @/:?#% '"\<ü`
-	raw := strings.ReplaceAll(url.QueryEscape(password), "+", "%20")
-	lower := strings.ReplaceAll(raw, "%2F", "%2f")
-	d, err := ParseDSN("postgres://u:" + lower + "@h/d")
-	require.NoError(t, err)
-	require.Equal(t, password, d.cfg.Password)
-	for _, form := range []string{
-		password, raw, lower, url.QueryEscape(password), url.PathEscape(password), url.UserPassword("u", password).String()[2:],
-		`s3cret @/:?#% ''"\<ü`, `s3cret @/:?#% '\"\\<ü`, `s3cret @/:?#% '\"\\\u003cü`, `s3cret @/:?#% \'"\\<ü`,
-		base64.StdEncoding.EncodeToString([]byte(password)), base64.RawURLEncoding.EncodeToString([]byte(password)), base64.StdEncoding.EncodeToString([]byte(password + "\n")),
-	} {
-		shown := d.Redact("<" + form + ">")
-		assert.Contains(t, shown, "xxxxx", form)
-		assert.NotContains(t, shown, "s3cret", form)
-		assert.LessOrEqual(t, len(shown), len("<xxxxx====>"), form)
-	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
@@ -33,7 +33,7 @@ func TestUp_Failover_Resumes(t *testing.T) {
 			d := newDatabase(t)
 			pair := d.Pair(t)
 			o := newOptions(t, pair.Primary, writeFiles(t, insertingMigrations(migrations)))
-			dsn, err := config.ParseDSN(pair.URL() + c.params)
+			dsn, err := dsn.Parse(pair.URL() + c.params)
 			require.NoError(t, err)
 			o.Postgres.DSN, o.Postgres.WaitForDB = dsn, time.Minute
 			promoted := make(chan struct{})

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -26,7 +26,7 @@ const table = "schema_migrations"
 // newOptions returns the options of a run with the files in dir.
 func newOptions(t *testing.T, d *pgtest.Database, dir string) engine.Options {
 	t.Helper()
-	dsn, err := config.ParseDSN(d.URL())
+	dsn, err := dsn.Parse(d.URL())
 	require.NoError(t, err)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	return engine.Options{

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func testOptions(t *testing.T, url string) Options {
 	t.Helper()
-	dsn, err := config.ParseDSN(url)
+	dsn, err := dsn.Parse(url)
 	require.NoError(t, err)
 	return Options{DSN: dsn, Table: "schema_migrations", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 }

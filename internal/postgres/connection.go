@@ -19,7 +19,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
@@ -145,7 +145,7 @@ func (db *DB) remainingWait(waited time.Duration, attempt int) string {
 
 // isStartupError reports whether an error may be caused by the start of the pod.
 func isStartupError(err error) bool {
-	var secret *config.SecretError
+	var secret *credentials.Error
 	return errors.Is(err, ErrNotPostgres) || errors.As(err, &secret) && secret.Command
 }
 
@@ -164,7 +164,7 @@ func (db *DB) connectStatus(reason, remaining string) progress.Status {
 // isTransient reports whether an error may be resolved by waiting, such as a starting server or a
 // name that is not in DNS yet.
 func isTransient(err error) bool {
-	var secret *config.SecretError
+	var secret *credentials.Error
 	if errors.As(err, &secret) {
 		return secret.Absent
 	}

@@ -13,17 +13,18 @@ import (
 
 	"github.com/lib/pq"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/config/versiontable"
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
 // Options are the settings of a session.
 type Options struct {
-	DSN config.DSN
+	DSN dsn.DSN
 	// Role is the role that each session assumes after the login, and the owner of the objects
 	// that it creates. Empty means the login role.
 	Role string
-	// Table is the version table's name, or "schema.table" (see config.ParseTable). The default
+	// Table is the version table's name, or "schema.table" (see versiontable.Parse). The default
 	// schema is the first one of the search path, as with golang-migrate.
 	Table string
 	// WaitForDB is the maximum time to wait for a server that cannot be reached or is not
@@ -211,7 +212,7 @@ func (db *DB) openPool(d *dialer) {
 
 // readServerInfo reads the server's properties and whether the tables exist.
 func (db *DB) readServerInfo(ctx context.Context) error {
-	schema, name, _ := config.ParseTable(db.opts.Table)
+	schema, name, _ := versiontable.Parse(db.opts.Table)
 	switch {
 	case db.opts.resolvedTable != tableName{}:
 		db.tableResolved = true

@@ -14,7 +14,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/versiontable"
 )
 
 // The version table is used only after the catalogs and its rows confirm that it is
@@ -458,7 +458,7 @@ func (r singleRow) Scan(dest ...any) error {
 
 // tableHasSchema reports whether --table includes the schema.
 func (db *DB) tableHasSchema() bool {
-	schema, _, _ := config.ParseTable(db.opts.Table)
+	schema, _, _ := versiontable.Parse(db.opts.Table)
 	return schema != ""
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/plan"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -48,7 +49,7 @@ func newReport(err error, run Run) Report {
 		earlier   *engine.EarlierToolError
 		session   *postgres.SessionRequiredError
 		apart     *postgres.SeparateTransactionError
-		secret    *config.SecretError
+		secret    *credentials.Error
 		loss      *engine.DataLossError
 		rehearsal *engine.RehearsalError
 		scratch   *postgres.NotScratchError
@@ -168,7 +169,7 @@ func lockedReport(e *postgres.LockedError) Report {
 }
 
 func connectReport(e *postgres.ConnectError) Report {
-	var secret *config.SecretError
+	var secret *credentials.Error
 	if errors.As(e, &secret) {
 		return secretReport(secret, e)
 	}
@@ -195,7 +196,7 @@ func connectReport(e *postgres.ConnectError) Report {
 
 // connectAdvice returns the next step after a new connection failed.
 func connectAdvice(err error) string {
-	var secret *config.SecretError
+	var secret *credentials.Error
 	if errors.As(err, &secret) {
 		return secret.Next
 	}

@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 // secretReport describes a password that could not be read. A retry helps if the file may
 // still appear, and not if a command failed.
-func secretReport(e *config.SecretError, connect *postgres.ConnectError) Report {
+func secretReport(e *credentials.Error, connect *postgres.ConnectError) Report {
 	c := Report{Code: ExitUsage, Title: e.Error()}
 	if e.Absent {
 		c.Code = ExitDatabase

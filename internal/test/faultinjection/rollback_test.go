@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -143,7 +144,7 @@ func (r release) checkRolledBack(t *testing.T, p *database, before string) []fin
 // schemaDigest returns a digest of the database's schema.
 func schemaDigest(t *testing.T, p *database) string {
 	t.Helper()
-	dsn, err := config.ParseDSN(p.url)
+	dsn, err := dsn.Parse(p.url)
 	require.NoError(t, err)
 	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
 	require.NoError(t, err)

@@ -1,12 +1,11 @@
-package config
+package dsn
 
 import (
+	"errors"
+	"fmt"
 	"maps"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/lib/pq"
 )
@@ -97,7 +96,7 @@ func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 			r.owner = "libpq"
 		} else if r, known = otherRules[name]; !known {
 			if strings.HasPrefix(name, "x-") {
-				return nil, usage("the database settings have %s: golang-migrate's parameters are supported only in a URL", name)
+				return nil, fmt.Errorf("the database settings have %s: golang-migrate's parameters are supported only in a URL", name)
 			}
 			continue
 		}
@@ -109,111 +108,17 @@ func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 			}
 		case name == "channel_binding":
 			if value != "require" {
-				return nil, usage("invalid channel_binding in the database URL; want disable, prefer or require")
+				return nil, errors.New("invalid channel_binding in the database URL; want disable, prefer or require")
 			}
 			if cfg.SSLMode != pq.SSLModeRequire && cfg.SSLMode != pq.SSLModeVerifyCA && cfg.SSLMode != pq.SSLModeVerifyFull {
-				return nil, usage("channel_binding=require in the database URL needs TLS: add sslmode=verify-full, or sslmode=require")
+				return nil, errors.New("channel_binding=require in the database URL needs TLS: add sslmode=verify-full, or sslmode=require")
 			}
 			warnings = append(warnings, "channel_binding (the migrator does not support channel binding: sslmode=verify-full with a CA protects against the same attack)")
 		case r.refuse != "":
-			return nil, usage("the database URL (or a PG* variable) has %s, a parameter of %s that the migrator does not support: %s", name, r.owner, r.refuse)
+			return nil, fmt.Errorf("the database URL (or a PG* variable) has %s, a parameter of %s that the migrator does not support: %s", name, r.owner, r.refuse)
 		default:
 			warnings = append(warnings, name+" ("+r.owner+")")
 		}
 	}
 	return warnings, nil
 }
-
-// otherSchemes matches the URL schemes of other programs' PostgreSQL drivers.
-var otherSchemes = regexp.MustCompile(`^(?i)((jdbc:)?(postgres|postgresql|pgx\d*|psql|postgis|pg|crdb-postgres|cockroach|cockroachdb|redshift|yugabyte|yugabytedb|timescaledb|ecto|postgres\+\w+|postgresql\+\w+|prisma\+postgres))$`)
-
-// schemeProblem describes the problem with a URL's scheme.
-func schemeProblem(scheme string) string {
-	const want = "write postgres://user:password@host:5432/database"
-	if otherSchemes.MatchString(scheme) {
-		return `the scheme is "` + scheme + `", which is the PostgreSQL driver of another program: ` + want
-	}
-	if plainScheme.MatchString(scheme) {
-		return `the scheme is "` + scheme + `", and the scheme must be "postgres" or "postgresql": ` + want
-	}
-	return `the scheme must be "postgres" or "postgresql": ` + want // the text may be a secret
-}
-
-var plainScheme = regexp.MustCompile(`^(?i)(mysql|mariadb|sqlite3?|sqlserver|mssql|mongodb(\+srv)?|oracle|clickhouse|file|https?|tcp|jdbc:\w+)$`)
-
-// unexpanded matches a variable that is a whole part of a URL, or a whole value. Within a
-// password the same characters may be part of the password.
-var unexpanded = regexp.MustCompile(`(?:^|[/:@=&?,])(?:\$\{[A-Za-z_][A-Za-z0-9_.]*(?::?[-=?+][^}]*)?\}|\$\([A-Za-z_][A-Za-z0-9_.]*\)|\{\{[^}]*\}\})(?:$|[:@/?&,])`)
-
-// malformed describes characters in a secret that a template or a shell left there; it
-// returns "" if there are none. The description never contains the value.
-func malformed(s string, blanks bool) string {
-	switch trimmed := strings.TrimSpace(s); {
-	case strings.ContainsAny(strings.TrimRight(s, "\r\n"), "\r\n"):
-		return "contains a line break"
-	case strings.TrimRight(s, "\r\n") != s:
-		return "ends with a line break: write it without one (printf '%s' instead of echo; in YAML |- instead of |)"
-	case blanks && trimmed != s:
-		return "begins or ends with a blank: remove it"
-	case blanks && len(trimmed) > 1 && (trimmed[0] == '"' || trimmed[0] == '\'' || trimmed[0] == '`') && trimmed[len(trimmed)-1] == trimmed[0]:
-		return "is in quotes: remove them (a Secret and an env file contain only the value)"
-	case unexpanded.MatchString(s):
-		return "contains a variable that was not expanded, such as ${NAME}, $(NAME) or {{ NAME }}: expand the variable where the value is written " +
-			"(in Kubernetes, $(NAME) is expanded if NAME is defined before it); if the password contains these characters, write $ as %24 in the URL"
-	}
-	return ""
-}
-
-// checkVariables checks the libpq variables whose values come from Secrets.
-func checkVariables(getenv func(string) string) error {
-	for _, name := range []string{"PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD"} {
-		value := getenv(name)
-		if problem := malformed(value, name != "PGPASSWORD"); problem != "" {
-			return usage("%s %s", name, problem)
-		}
-	}
-	return nil
-}
-
-// libpqVariables maps the variables of libpq that lib/pq always rejects to the corresponding
-// parameters.
-var libpqVariables = map[string]string{
-	"PGCHANNELBINDING": "channel_binding", "PGGSSENCMODE": "gssencmode", "PGGSSDELEGATION": "gssdelegation", "PGGSSLIB": "gsslib",
-	"PGREQUIREAUTH": "require_auth", "PGREQUIREPEER": "requirepeer", "PGREQUIRESSL": "requiressl", "PGSSLCOMPRESSION": "sslcompression",
-	"PGSSLCERTMODE": "sslcertmode", "PGSSLCRL": "sslcrl", "PGSSLCRLDIR": "sslcrldir",
-}
-
-var environment sync.Mutex
-
-// newConfig is pq.NewConfig, except that it converts the libpqVariables to parameters unless
-// s has them. It changes the environment of the process, because lib/pq reads no other.
-func newConfig(s string) (pq.Config, error) {
-	environment.Lock()
-	defer environment.Unlock()
-	given := map[string]string{}
-	for name, parameter := range libpqVariables {
-		if value, set := os.LookupEnv(name); set {
-			_ = os.Unsetenv(name)
-			defer func() { _ = os.Setenv(name, value) }()
-			if value != "" {
-				given[parameter] = value
-			}
-		}
-	}
-	cfg, err := pq.NewConfig(s)
-	if err != nil {
-		return cfg, err
-	}
-	for parameter, value := range given {
-		if _, inURL := cfg.Runtime[parameter]; !inURL {
-			if cfg.Runtime == nil {
-				cfg.Runtime = map[string]string{}
-			}
-			cfg.Runtime[parameter] = value
-		}
-	}
-	return cfg, nil
-}
-
-// dotNet matches a .NET connection string, whose parts are separated by semicolons.
-var dotNet = regexp.MustCompile(`(?i)^\s*(host|server|data source|username|user id|database|port)\s*=[^;]*;`)

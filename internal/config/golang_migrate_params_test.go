@@ -7,36 +7,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
-func TestParseTable(t *testing.T) {
-	for _, c := range []struct{ in, schema, name string }{
-		{"versions", "", "versions"},
-		{"shop.versions", "shop", "versions"},
-		{"My Shop.Versions", "My Shop", "Versions"},
-		{`"shop.versions"`, "", "shop.versions"},
-		{`"shop"."versions"`, "shop", "versions"},
-		{`shop."a.b"`, "shop", "a.b"},
-		{`"a.b".c`, "a.b", "c"},
-		{`"say ""hi"""`, "", `say "hi"`},
-		{`"a"."b.c""d"`, "a", `b.c"d`},
-		{`s.x"; DROP TABLE users; --`, "s", `x"; DROP TABLE users; --`},
-	} {
-		schema, name, ok := ParseTable(c.in)
-		assert.True(t, ok, c.in)
-		assert.Equal(t, []string{c.schema, c.name}, []string{schema, name}, c.in)
-		schema, name, ok = ParseTable(formatTable(schema, name))
-		assert.True(t, ok, c.in)
-		assert.Equal(t, []string{c.schema, c.name}, []string{schema, name}, "written and read back: %s", c.in)
-	}
-	for _, in := range []string{"", ".", "a.", ".a", `"a`, `"a"b`, `""`, `"".a`, `"a".`, `a.""`} {
-		_, _, ok := ParseTable(in)
-		assert.False(t, ok, in)
-	}
-}
-
 func TestDatabase_MigrateParameters_Applied(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	for _, c := range []struct {
 		query  string
 		change func(*Settings)
@@ -63,16 +39,15 @@ func TestDatabase_MigrateParameters_Applied(t *testing.T) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			dsn, err := s.Database(env(nil))
+			_, err := s.Database(env(nil))
 			require.NoError(t, err)
 			assert.Equal(t, c.table, s.Table)
-			assert.Empty(t, dsn.cfg.Runtime)
 		})
 	}
 }
 
 func TestDatabase_MigrateParameters_Refused(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	for _, c := range []struct {
 		query  string
 		change func(*Settings)

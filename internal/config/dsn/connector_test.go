@@ -1,4 +1,4 @@
-package config
+package dsn
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func (deadlineDialer) DialContext(ctx context.Context, _, _ string) (net.Conn, e
 // TestConnector_DialTimesOut_ReturnsNoResponse checks that a canceled wait returns its own
 // cause, and not that of the interrupted attempt.
 func TestConnector_DialTimesOut_ReturnsNoResponse(t *testing.T) {
-	d, err := ParseDSN("postgres://app@127.0.0.1:1/shop?sslmode=disable")
+	d, err := Parse("postgres://app@127.0.0.1:1/shop?sslmode=disable")
 	require.NoError(t, err)
 	over := errors.New("the run has timed out")
 	for range 500 {

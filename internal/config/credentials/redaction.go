@@ -1,4 +1,4 @@
-package config
+package credentials
 
 import (
 	"regexp"
@@ -55,8 +55,8 @@ func strengthOf(secret string) strength {
 	return strong
 }
 
-// redact replaces secrets as far as they can be distinguished from other text.
-func redact(s string, secrets ...string) string {
+// Redact replaces secrets as far as they can be distinguished from other text.
+func Redact(s string, secrets ...string) string {
 	for _, secret := range secrets {
 		if secret == "" || !strings.Contains(s, secret) {
 			continue

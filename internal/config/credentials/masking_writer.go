@@ -1,4 +1,4 @@
-package config
+package credentials
 
 import (
 	"io"
@@ -9,28 +9,23 @@ import (
 // A MaskingWriter is a writer that masks the passwords of a run.
 type MaskingWriter struct {
 	to     io.Writer
-	logins *credentials
+	logins *Logins
 
 	mu   sync.Mutex
 	held string // the end of the text so far, which may be the beginning of a password
 }
 
 // NewMaskingWriter returns a writer to w that replaces every password of the run, in all
-// its encodings, with "xxxxx". A password that equals the name of the user or the database
-// is not masked, because that name is in every line.
-func (d DSN) NewMaskingWriter(w io.Writer) *MaskingWriter {
-	logins := d.logins
-	if p := d.cfg.Password; p != "" && (p == d.cfg.User || p == d.cfg.Database) {
-		logins = &credentials{}
-	}
-	return &MaskingWriter{to: w, logins: logins}
+// its encodings, with "xxxxx".
+func (c *Logins) NewMaskingWriter(w io.Writer) *MaskingWriter {
+	return &MaskingWriter{to: w, logins: c}
 }
 
 func (m *MaskingWriter) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	secrets := m.logins.secretForms()
-	text := redact(m.held+string(p), secrets...)
+	text := Redact(m.held+string(p), secrets...)
 	keep := 0
 	for _, s := range secrets {
 		keep = max(keep, overlap(text, s))
@@ -57,11 +52,4 @@ func overlap(text, secret string) int {
 		}
 	}
 	return 0
-}
-
-// secretForms returns all encodings of the secrets so far, longest first.
-func (c *credentials) secretForms() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return append([]string(nil), c.forms...)
 }

@@ -1,4 +1,4 @@
-package config
+package credentials
 
 import (
 	"encoding/base64"
@@ -48,15 +48,4 @@ func percentEncode(s string) string {
 		}
 	}
 	return out.String()
-}
-
-// rawPassword returns the password of a URL without decoding it; "" if there is none.
-func rawPassword(s string) string {
-	_, rest, _ := strings.Cut(s, "://")
-	at := strings.LastIndexByte(rest, '@')
-	if at < 0 {
-		return ""
-	}
-	_, password, _ := strings.Cut(rest[:at], ":")
-	return password
 }

@@ -1,4 +1,4 @@
-package config
+package dsn
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/config/credentials"
 )
 
 // A Dialer opens the network connection of a session.
@@ -19,7 +21,7 @@ type Dialer interface {
 // Connector returns a connector that opens connections to this database through lib/pq. It
 // reads the credentials again for each connection. dial opens the network connection, and
 // limit is the maximum duration of one attempt, from dialing to the end of the login.
-// Errors are *SecretError, and those of lib/pq.
+// Errors are *credentials.Error, and those of lib/pq.
 func (d DSN) Connector(dial Dialer, limit time.Duration) driver.Connector {
 	return &connector{dsn: d, dialer: dial, limit: limit}
 }
@@ -33,28 +35,28 @@ type connector struct {
 func (c *connector) Driver() driver.Driver { return &pq.Driver{} }
 
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	if c.dsn.logins.from == nil {
-		return c.open(ctx, login{user: c.dsn.cfg.User, password: c.dsn.cfg.Password})
+	if c.dsn.logins.From == nil {
+		return c.open(ctx, credentials.Login{User: c.dsn.cfg.User, Password: c.dsn.cfg.Password})
 	}
-	l, err := c.dsn.logins.get(ctx)
+	l, err := c.dsn.logins.Get(ctx)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := c.open(ctx, l)
 	// The password may have been changed, or the token may have expired.
 	if pq.As(err, pqerror.InvalidPassword, pqerror.InvalidAuthorizationSpecification) != nil {
-		if l, ok := c.dsn.logins.refresh(ctx, l); ok {
+		if l, ok := c.dsn.logins.Refresh(ctx, l); ok {
 			return c.open(ctx, l)
 		}
 	}
 	return conn, err
 }
 
-func (c *connector) open(ctx context.Context, l login) (driver.Conn, error) {
+func (c *connector) open(ctx context.Context, l credentials.Login) (driver.Conn, error) {
 	cfg := c.dsn.cfg.Clone()
-	cfg.Password = l.password
-	if l.user != "" {
-		cfg.User = l.user
+	cfg.Password = l.Password
+	if l.User != "" {
+		cfg.User = l.User
 	}
 	unquoted, err := pq.NewConnectorConfig(cfg)
 	if err != nil {

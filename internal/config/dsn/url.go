@@ -1,4 +1,4 @@
-package config
+package dsn
 
 import (
 	"cmp"
@@ -129,4 +129,40 @@ func (u *dbURL) keywords() string {
 	}
 	sort.Strings(kv)
 	return strings.Join(kv, " ")
+}
+
+// rawPassword returns the password of a URL without decoding it; "" if there is none.
+func rawPassword(s string) string {
+	_, rest, _ := strings.Cut(s, "://")
+	at := strings.LastIndexByte(rest, '@')
+	if at < 0 {
+		return ""
+	}
+	_, password, _ := strings.Cut(rest[:at], ":")
+	return password
+}
+
+// HasPassword reports whether a URL or a libpq string contains a password.
+func HasPassword(s string) bool {
+	if !isURL(s) {
+		return strings.Contains(strings.ReplaceAll(s, " ", ""), "password=")
+	}
+	u, err := splitURL(s)
+	if err != nil {
+		return false // Parse reports the error
+	}
+	return u.password+u.params.Get("password") != ""
+}
+
+// takeMigrateParams removes and returns golang-migrate's x-… parameters, which a server would
+// reject as unknown settings. If one is given twice, golang-migrate uses the first.
+func (u *dbURL) takeMigrateParams() map[string]string {
+	out := map[string]string{}
+	for k := range u.params {
+		if strings.HasPrefix(k, "x-") {
+			out[k] = u.params.Get(k)
+			delete(u.params, k)
+		}
+	}
+	return out
 }

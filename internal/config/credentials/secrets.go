@@ -1,4 +1,4 @@
-package config
+package credentials
 
 import (
 	"regexp"
@@ -35,14 +35,14 @@ func SecretsFromEnv(environ []string) Secrets {
 			s.values = append(s.values, value)
 		}
 	}
-	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) }) // one may be part of another
+	s.sort()
 	return s
 }
 
 // Redact replaces the secrets in a text: the known values, the passwords in URLs, and values
 // assigned to names that indicate a secret.
 func (s Secrets) Redact(text string) string {
-	text = secretInURL.ReplaceAllString(redact(text, s.values...), "${1}xxxxx@")
+	text = secretInURL.ReplaceAllString(Redact(text, s.values...), "${1}xxxxx@")
 	return secretAssign.ReplaceAllString(text, "${1}xxxxx")
 }
 
@@ -67,8 +67,8 @@ var (
 	valueAssigned = regexp.MustCompile(`(?i)[\w.-]*(?:` + secretWords + `)[\w.-]*\s*=\s*(.+)`)
 )
 
-// SecretsFromArgs returns the passwords in a command line that has not been parsed yet: a
-// usage error may quote the argument that contains one.
+// SecretsFromArgs returns the secrets in a command line that has not been parsed yet: the
+// passwords in URLs, and values assigned to names that indicate a secret.
 func SecretsFromArgs(args []string) Secrets {
 	var s Secrets
 	for _, arg := range args {
@@ -77,19 +77,21 @@ func SecretsFromArgs(args []string) Secrets {
 				s.values = append(s.values, encodings(m[1])...)
 			}
 		}
-		if _, value, ok := strings.Cut(arg, "="); ok && strings.HasPrefix(arg, "-") {
-			arg = value
-		}
-		if !isURL(arg) && !strings.Contains(arg, "password") {
-			continue
-		}
-		if d, err := ParseDSN(arg); err == nil {
-			s.values = append(s.values, d.logins.secretForms()...)
-		}
 	}
-	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
+	s.sort()
 	return s
 }
 
+// Add adds the secrets of l, in all encodings.
+func (s *Secrets) Add(l *Logins) {
+	s.values = append(s.values, l.secretForms()...)
+	s.sort()
+}
+
+// sort sorts the values by length, because one may be part of another.
+func (s *Secrets) sort() {
+	slices.SortFunc(s.values, func(a, b string) int { return len(b) - len(a) })
+}
+
 // RedactKnown replaces only the known values.
-func (s Secrets) RedactKnown(text string) string { return redact(text, s.values...) }
+func (s Secrets) RedactKnown(text string) string { return Redact(text, s.values...) }

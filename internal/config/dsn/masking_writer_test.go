@@ -1,4 +1,4 @@
-package config
+package dsn
 
 import (
 	"bytes"
@@ -6,11 +6,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 func TestMaskingWriter(t *testing.T) {
-	clearPG(t)
-	d, err := ParseDSN("postgres://app:hunter2%20x@db/shop")
+	pgtest.UnsetVariables(t)
+	d, err := Parse("postgres://app:hunter2%20x@db/shop")
 	require.NoError(t, err)
 	for text, want := range map[string]string{
 		"":                                 "",
@@ -31,7 +33,7 @@ func TestMaskingWriter(t *testing.T) {
 			assert.Equal(t, want, out.String(), "%q in pieces of %d", text, size)
 		}
 	}
-	d, err = ParseDSN("postgres://postgres:postgres@db/shop")
+	d, err = Parse("postgres://postgres:postgres@db/shop")
 	require.NoError(t, err)
 	var out bytes.Buffer
 	_, err = d.NewMaskingWriter(&out).Write([]byte("postgres is the user"))

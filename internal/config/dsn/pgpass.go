@@ -1,11 +1,17 @@
-package config
+package dsn
 
 import (
 	"bufio"
+	"context"
+	"errors"
+	"io/fs"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lib/pq"
+
+	"github.com/shiplock/shiplock/internal/config/credentials"
 )
 
 // passwordFrom looks up a password in a password file of libpq, whose lines are
@@ -16,7 +22,7 @@ import (
 // that: a file of mode 0400 belongs to root, and with an fsGroup the mode is 0440. So an
 // explicitly configured file is read whatever its mode.
 func passwordFrom(file string, cfg pq.Config) (string, error) {
-	f, err := openFile(file)
+	f, err := credentials.OpenFile(file)
 	if err != nil {
 		return "", err
 	}
@@ -66,3 +72,18 @@ func passFields(line string) []string {
 	}
 	return append(fields, field.String())
 }
+
+// A passwordFile is a password file of libpq; see passwordFrom.
+type passwordFile struct{ cfg pq.Config }
+
+func (f passwordFile) Login(context.Context) (credentials.Login, error) {
+	s, err := passwordFrom(f.cfg.Passfile, f.cfg)
+	if err != nil {
+		return credentials.Login{}, &credentials.Error{From: "password file " + f.cfg.Passfile, Problem: err.Error(), Absent: errors.Is(err, fs.ErrNotExist),
+			Next: "mount the file, or correct the path (PGPASSFILE)"}
+	}
+	return credentials.Login{Password: s}, nil
+}
+
+func (passwordFile) MaxLag() time.Duration  { return credentials.FileLag }
+func (passwordFile) RetriesUnchanged() bool { return false }

@@ -1,4 +1,4 @@
-package config
+package dsn
 
 import (
 	"bytes"
@@ -6,26 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-// clearPG unsets the PG* variables of the environment.
-func clearPG(t *testing.T) {
-	t.Helper()
-	for _, kv := range os.Environ() {
-		k, v, _ := strings.Cut(kv, "=")
-		if strings.HasPrefix(k, "PG") {
-			require.NoError(t, os.Unsetenv(k))
-			t.Cleanup(func() { _ = os.Setenv(k, v) })
-		}
-	}
-}
+	"github.com/shiplock/shiplock/internal/test/pgtest"
+)
 
 var passwords = []string{
 	"secret", "p@ss", "p/ss", "p:ss", "p?ss", "p#ss", "p%ss", "p ss", "12/34", "12#34", "12?34", "12@34",
@@ -33,12 +21,12 @@ var passwords = []string{
 }
 
 func TestParseDSN_AnyPassword_Accepted(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	for _, p := range passwords {
 		t.Run(p, func(t *testing.T) {
-			d, err := ParseDSN("postgres://app:" + url.QueryEscape(p) + "@db.example:5433/shop?sslmode=disable")
+			d, err := Parse("postgres://app:" + url.QueryEscape(p) + "@db.example:5433/shop?sslmode=disable")
 			if strings.Contains(p, " ") { // QueryEscape writes "+", which is not userinfo's encoding
-				d, err = ParseDSN("postgres://app:" + strings.ReplaceAll(url.QueryEscape(p), "+", "%20") + "@db.example:5433/shop?sslmode=disable")
+				d, err = Parse("postgres://app:" + strings.ReplaceAll(url.QueryEscape(p), "+", "%20") + "@db.example:5433/shop?sslmode=disable")
 			}
 			require.NoError(t, err)
 			assert.Equal(t, p, d.cfg.Password, "percent-encoded in a URL")
@@ -49,7 +37,7 @@ func TestParseDSN_AnyPassword_Accepted(t *testing.T) {
 			t.Setenv("PGUSER", "app")
 			t.Setenv("PGDATABASE", "shop")
 			t.Setenv("PGPASSWORD", p)
-			d, err = ParseDSN("")
+			d, err = Parse("")
 			require.NoError(t, err)
 			assert.Equal(t, p, d.cfg.Password, "as separate parts")
 			assert.Equal(t, "app@db.example:5433/shop", d.String())
@@ -58,13 +46,13 @@ func TestParseDSN_AnyPassword_Accepted(t *testing.T) {
 }
 
 func TestParseDSN_UnencodedPassword_Accepted(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	for _, p := range passwords {
 		if p == "%41" {
 			continue // is the encoding of "A", and read as that
 		}
 		t.Run(p, func(t *testing.T) {
-			d, err := ParseDSN("postgres://app:" + p + "@db.example:5433/shop?sslmode=disable")
+			d, err := Parse("postgres://app:" + p + "@db.example:5433/shop?sslmode=disable")
 			require.NoError(t, err)
 			assert.Equal(t, p, d.cfg.Password)
 			assert.Equal(t, "app@db.example:5433/shop", d.String())
@@ -73,8 +61,8 @@ func TestParseDSN_UnencodedPassword_Accepted(t *testing.T) {
 	}
 }
 
-func TestParseDSN(t *testing.T) {
-	clearPG(t)
+func TestParse(t *testing.T) {
+	pgtest.UnsetVariables(t)
 	t.Setenv("PGUSER", "envuser")
 	for _, c := range []struct{ name, in, want string }{
 		{"no password", "postgres://app@db/shop", "app@db:5432/shop"},
@@ -90,7 +78,7 @@ func TestParseDSN(t *testing.T) {
 		{"encoded database name", "postgres://app@db/my%20shop", "app@db:5432/my shop"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d, err := ParseDSN(c.in)
+			d, err := Parse(c.in)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, d.String())
 		})
@@ -98,25 +86,33 @@ func TestParseDSN(t *testing.T) {
 }
 
 func TestParseDSN_NoSSLMode_Prefer(t *testing.T) {
-	clearPG(t)
-	d, err := ParseDSN("postgres://app@db/shop")
+	pgtest.UnsetVariables(t)
+	d, err := Parse("postgres://app@db/shop")
 	require.NoError(t, err)
 	assert.EqualValues(t, "prefer", d.cfg.SSLMode)
 	t.Setenv("PGSSLMODE", "verify-full")
-	d, err = ParseDSN("postgres://app@db/shop")
+	d, err = Parse("postgres://app@db/shop")
 	require.NoError(t, err)
 	assert.EqualValues(t, "verify-full", d.cfg.SSLMode)
 }
 
 func TestParseDSN_GolangMigrateParameters_NotSentToServer(t *testing.T) {
-	clearPG(t)
-	d, err := ParseDSN("postgres://app@db/shop?x-migrations-table=versions&x-multi-statement=true&sslmode=disable")
-	require.NoError(t, err)
-	assert.Empty(t, d.cfg.Runtime, "a server refuses settings it does not know")
+	pgtest.UnsetVariables(t)
+	for _, query := range []string{
+		"x-migrations-table=versions&x-multi-statement=true&sslmode=disable",
+		"x-migrations-table=one&x-migrations-table=two",
+		"x-migrations-table-quoted=true&x-migrations-table=" + url.QueryEscape(`"a.b"`),
+		"x-statement-timeout=0&x-multi-statement=false&x-multi-statement-max-size=5&x-lock-strategy=advisory&x-lock-table=l",
+		"x-multi-statement=true&x-anything=1",
+	} {
+		d, err := Parse("postgres://app@db/shop?" + query)
+		require.NoError(t, err, query)
+		assert.Empty(t, d.cfg.Runtime, "a server refuses settings it does not know: %s", query)
+	}
 }
 
 func TestParseDSN_Invalid_ErrorWithoutPassword(t *testing.T) {
-	clearPG(t)
+	pgtest.UnsetVariables(t)
 	for _, in := range []string{
 		"mysql://app:hunter22@db/shop",
 		"postgres://app:hunter22@db:notaport/shop",
@@ -127,7 +123,7 @@ func TestParseDSN_Invalid_ErrorWithoutPassword(t *testing.T) {
 		"hunter22",
 		"postgres://app:hunter22@[::1/shop",
 	} {
-		_, err := ParseDSN(in)
+		_, err := Parse(in)
 		require.Error(t, err, in)
 		assert.NotContains(t, err.Error(), "hunter22")
 		assert.Contains(t, err.Error(), "database")
@@ -135,8 +131,8 @@ func TestParseDSN_Invalid_ErrorWithoutPassword(t *testing.T) {
 }
 
 func TestDSN_Formatted_WithoutPassword(t *testing.T) {
-	clearPG(t)
-	d, err := ParseDSN("postgres://app:hunter22@db/shop?options=-csearch_path%3Da")
+	pgtest.UnsetVariables(t)
+	d, err := Parse("postgres://app:hunter22@db/shop?options=-csearch_path%3Da")
 	require.NoError(t, err)
 	var out bytes.Buffer
 	type holder struct{ DSN DSN }
@@ -156,34 +152,4 @@ func TestDSN_Formatted_WithoutPassword(t *testing.T) {
 	assert.Contains(t, out.String(), "app@db:5432/shop")
 	assert.NotContains(t, out.String(), "hunter22")
 	assert.NotContains(t, out.String(), fmt.Sprintf("%x", "hunter22"))
-}
-
-func TestParseDSN_PasswordFile_Read(t *testing.T) {
-	clearPG(t)
-	file := filepath.Join(t.TempDir(), "pgpass")
-	text := strings.Join([]string{
-		"# db:5432:shop:app:commented out", "", "short:line",
-		`other:*:*:*:other`, `db:5433:*:*:port`, `db:*:my\:shop:app:colon`, `db:*:shop:app:p@ss\:w\\rd`, `localhost:*:*:app:socket`, `*:*:*:app:any`,
-	}, "\n")
-	for _, mode := range []os.FileMode{0o600, 0o440, 0o644} { // the last two are what a Secret's volume has
-		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-		require.NoError(t, os.Chmod(file, mode))
-		t.Setenv("PGPASSFILE", file)
-		for dsn, want := range map[string]string{
-			"postgres://app@db/shop":                      `p@ss:w\rd`,
-			"postgres://app@db:5433/shop":                 "port",
-			"postgres://app@db/my%3Ashop":                 "colon",
-			"postgres://app@elsewhere/shop":               "any",
-			"postgres://app:given@db/shop":                "given",
-			"postgres:///shop?host=/run/pg&user=app":      "socket",
-			"postgres://nobody@elsewhere/shop":            "",
-			"host=other user=x dbname=y passfile=" + file: "other",
-		} {
-			d, err := ParseDSN(dsn)
-			require.NoError(t, err)
-			assert.Equal(t, want, d.cfg.Password, "%s, mode %o", dsn, mode)
-		}
-	}
-	_, err := ParseDSN("postgres://app@db/shop?passfile=/nowhere/pgpass")
-	assert.ErrorContains(t, err, "/nowhere/pgpass")
 }

@@ -1,4 +1,10 @@
-package config
+// Package dsn parses how to connect to a database, and connects to it.
+//
+// [Parse] reads a connection URL or a libpq string, libpq's variables, a service file, and a
+// password file, and refuses or ignores the parameters of other programs. A [DSN] never prints
+// its password. [DSN.Connector] opens connections through lib/pq, each with a new login. The
+// callers are config, which adds the source of the password, and the packages that connect.
+package dsn
 
 import (
 	"encoding/json"
@@ -12,19 +18,21 @@ import (
 	"strings"
 
 	"github.com/lib/pq"
+
+	"github.com/shiplock/shiplock/internal/config/credentials"
 )
 
 // A DSN describes how to connect to one database. It never prints its password: all
 // formatting verbs, JSON and slog show only "user@host:port/database". The zero value is
-// not usable; use ParseDSN.
+// not usable; use Parse.
 type DSN struct {
 	cfg     pq.Config
-	logins  *credentials
+	logins  *credentials.Logins
 	migrate map[string]string // golang-migrate's x-… parameters of the URL
 	ignored []string          // ignored parameters of other programs, with their program
 }
 
-// ParseDSN parses a connection URL or a libpq "key=value" string. Missing parameters come
+// Parse parses a connection URL or a libpq "key=value" string. Missing parameters come
 // from libpq's PG* variables, a service file and the password file.
 //
 // The password in a URL may be percent-encoded or literal, even with @ / : ? # % and spaces
@@ -32,8 +40,8 @@ type DSN struct {
 // between releases.
 //
 // Errors never contain s.
-func ParseDSN(s string) (DSN, error) {
-	d := DSN{logins: &credentials{}}
+func Parse(s string) (DSN, error) {
+	d := DSN{logins: &credentials.Logins{}}
 	secrets := []string{s}
 	if problem := malformed(s, true); problem != "" {
 		return DSN{}, errors.New("the database URL " + problem)
@@ -44,7 +52,7 @@ func ParseDSN(s string) (DSN, error) {
 			return DSN{}, fmt.Errorf("database URL: %w", err)
 		}
 		secrets = append(secrets, u.password)
-		d.logins.addSecrets(u.password, rawPassword(s))
+		d.logins.AddSecrets(u.password, rawPassword(s))
 		d.migrate = u.takeMigrateParams()
 		s = u.keywords()
 	} else if scheme, _, jdbc := strings.Cut(s, ":postgresql:"); jdbc && scheme == "jdbc" {
@@ -56,7 +64,7 @@ func ParseDSN(s string) (DSN, error) {
 	}
 	cfg, err := newConfig(s)
 	if err != nil {
-		return DSN{}, fmt.Errorf("database settings: %s", redact(err.Error(), append(secrets, s, cfg.Password)...))
+		return DSN{}, fmt.Errorf("database settings: %s", credentials.Redact(err.Error(), append(secrets, s, cfg.Password)...))
 	}
 	if cfg.SSLMode == "" {
 		cfg.SSLMode = pq.SSLModePrefer
@@ -69,10 +77,26 @@ func ParseDSN(s string) (DSN, error) {
 		if d.cfg.Password, err = passwordFrom(cfg.Passfile, cfg); err != nil {
 			return DSN{}, fmt.Errorf("password file: %w", err)
 		}
-		d.logins.from = passFile{cfg}
+		d.logins.From = passwordFile{cfg}
 	}
-	d.logins.addSecrets(d.cfg.Password)
+	d.logins.AddSecrets(d.cfg.Password)
 	return d, nil
+}
+
+// SetSource makes all copies of d read the login of each connection from a source.
+func (d DSN) SetSource(from credentials.Source) { d.logins.From = from }
+
+// MigrateParams returns golang-migrate's x-… parameters of the URL.
+func (d DSN) MigrateParams() map[string]string { return d.migrate }
+
+// NewMaskingWriter returns a writer to w that masks every password of the run. A password
+// that equals the name of the user or the database is not masked, because that name is in
+// every line.
+func (d DSN) NewMaskingWriter(w io.Writer) *credentials.MaskingWriter {
+	if p := d.cfg.Password; p != "" && (p == d.cfg.User || p == d.cfg.Database) {
+		return (&credentials.Logins{}).NewMaskingWriter(w)
+	}
+	return d.logins.NewMaskingWriter(w)
 }
 
 // With returns a copy whose sessions start with these run-time parameters (such as
@@ -129,7 +153,7 @@ func (d DSN) Address() string {
 
 // Redact replaces every password of the run in s, also in the encodings of URLs, JSON, SQL
 // and Kubernetes Secrets.
-func (d DSN) Redact(s string) string { return d.logins.hide(s) }
+func (d DSN) Redact(s string) string { return d.logins.Redact(s) }
 
 // String returns the DSN without the password and without parameters.
 func (d DSN) String() string {

@@ -1,4 +1,4 @@
-package config
+package credentials
 
 import (
 	"bytes"
@@ -23,27 +23,27 @@ const (
 	commandGrace = time.Second
 )
 
-// A passwordCommand is a program whose standard output is the password. It is started
+// A PasswordCommand is a program whose standard output is the password. It is started
 // without a shell, because the image has none, and inherits the environment.
-type passwordCommand struct {
+type PasswordCommand struct {
 	path string
 	args []string // arguments, starting with the program name
 	// limit is the maximum duration of one run.
 	limit time.Duration
 }
 
-// parseCommand splits a command line like a shell, and looks up its program.
-// Errors are *UsageError.
-func parseCommand(line string) (passwordCommand, error) {
+// ParseCommand splits a command line like a shell, and looks up its program. The text of an
+// error follows the name of the setting, and never contains an argument.
+func ParseCommand(line string) (PasswordCommand, error) {
 	parser := shellwords.NewParser()
 	args, err := parser.Parse(line)
 	switch {
 	case err != nil:
-		return passwordCommand{}, usage("--password-command has an unclosed quote, bracket or backslash; quote arguments as in a shell")
+		return PasswordCommand{}, errors.New("has an unclosed quote, bracket or backslash; quote arguments as in a shell")
 	case parser.Position >= 0:
-		return passwordCommand{}, usage("--password-command contains %q outside quotes, but it does not run in a shell: quote it, or specify a script", string([]rune(line)[parser.Position]))
+		return PasswordCommand{}, fmt.Errorf("contains %q outside quotes, but it does not run in a shell: quote it, or specify a script", string([]rune(line)[parser.Position]))
 	case len(args) == 0:
-		return passwordCommand{}, usage("--password-command is empty")
+		return PasswordCommand{}, errors.New("is empty")
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -51,14 +51,25 @@ func parseCommand(line string) (passwordCommand, error) {
 		if wrapped := errors.Unwrap(err); wrapped != nil {
 			reason = wrapped
 		}
-		return passwordCommand{}, usage("--password-command: %s: %v; nothing was run. The migrator image contains no other programs: build an image FROM it that contains the command, or set --password-file", args[0], reason)
+		return PasswordCommand{}, &LookupError{Program: args[0], Err: reason}
 	}
-	return passwordCommand{path: path, args: args, limit: commandTimeout}, nil
+	return PasswordCommand{path: path, args: args, limit: commandTimeout}, nil
 }
 
-func (c passwordCommand) from() string { return "password command " + filepath.Base(c.args[0]) }
+// A LookupError reports that the program of a command line cannot be run.
+type LookupError struct {
+	Program string
+	Err     error
+}
 
-func (c passwordCommand) login(ctx context.Context) (login, error) {
+func (e *LookupError) Error() string { return fmt.Sprintf("%s: %v", e.Program, e.Err) }
+
+func (e *LookupError) Unwrap() error { return e.Err }
+
+func (c PasswordCommand) from() string { return "password command " + filepath.Base(c.args[0]) }
+
+// Login is part of Source.
+func (c PasswordCommand) Login(ctx context.Context) (Login, error) {
 	var out limitedBuffer
 	var errs lastOutput
 	short, cancel := context.WithTimeout(ctx, c.limit)
@@ -70,23 +81,26 @@ func (c passwordCommand) login(ctx context.Context) (login, error) {
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
-		return login{}, context.Cause(ctx)
+		return Login{}, context.Cause(ctx)
 	case short.Err() != nil:
-		return login{}, c.failure(fmt.Sprintf("did not exit within %s", c.limit), &out, &errs)
+		return Login{}, c.failure(fmt.Sprintf("did not exit within %s", c.limit), &out, &errs)
 	case errors.Is(err, exec.ErrWaitDelay): // it left a daemon running, which is allowed
 	case err != nil:
-		return login{}, c.failure(exitText(cmd, err), &out, &errs)
+		return Login{}, c.failure(exitText(cmd, err), &out, &errs)
 	}
 	s, err := secretOf(out.Bytes(), c.from(), "printed")
-	var e *SecretError
+	var e *Error
 	if errors.As(err, &e) {
 		e.Command, e.Next = true, "make the command print only the password to standard output"
 	}
-	return login{password: s}, err
+	return Login{Password: s}, err
 }
 
-func (passwordCommand) maxLag() time.Duration  { return 0 }
-func (passwordCommand) retriesUnchanged() bool { return true }
+// MaxLag is part of Source.
+func (PasswordCommand) MaxLag() time.Duration { return 0 }
+
+// RetriesUnchanged is part of Source: whether a token is still valid cannot be determined locally.
+func (PasswordCommand) RetriesUnchanged() bool { return true }
 
 func exitText(cmd *exec.Cmd, err error) string {
 	if cmd.ProcessState == nil {
@@ -100,10 +114,10 @@ func exitText(cmd *exec.Cmd, err error) string {
 
 // failure returns an error with the last line of the command's standard error, and never
 // with its standard output.
-func (c passwordCommand) failure(how string, out *limitedBuffer, errs *lastOutput) error {
-	e := &SecretError{From: c.from(), Problem: how, Command: true, Next: "fix the cause that the command reports, and run the migrator again; to test the command, run it where the migrator runs, with the same environment"}
+func (c PasswordCommand) failure(how string, out *limitedBuffer, errs *lastOutput) error {
+	e := &Error{From: c.from(), Problem: how, Command: true, Next: "fix the cause that the command reports, and run the migrator again; to test the command, run it where the migrator runs, with the same environment"}
 	if line := errs.line(); line != "" {
-		e.Problem += ": " + SecretsFromEnv(os.Environ()).Redact(redact(line, strings.Fields(out.String())...))
+		e.Problem += ": " + SecretsFromEnv(os.Environ()).Redact(Redact(line, strings.Fields(out.String())...))
 	}
 	return e
 }

@@ -1,4 +1,4 @@
-package config
+package credentials
 
 import (
 	"strings"
@@ -31,19 +31,4 @@ func TestSecrets_CommandLine_Redacted(t *testing.T) {
 	} {
 		assert.Equal(t, want, strings.Join(s.RedactArgs(strings.Split(line, "|")), "|"))
 	}
-}
-
-func TestSecretsFromArgs(t *testing.T) {
-	clearPG(t)
-	for arg, shown := range map[string]string{
-		"postgres://u:p%40ss@h/d":                 "p@ss p%40ss",
-		"--database-url=postgres://u:p@ss@h/d":    "p@ss p%40ss",
-		`host=h user=u password='it\'s a secret'`: "it's a secret",
-		"--webhook-token=abcdef":                  "abcdef",
-		"mysql://u:hunter2@h/d":                   "hunter2",
-	} {
-		redacted := SecretsFromArgs([]string{"up", arg}).RedactKnown(shown)
-		assert.Empty(t, strings.Trim(redacted, "x "), "%s: %s", arg, redacted)
-	}
-	assert.Equal(t, "postgres://user:password@host", SecretsFromArgs([]string{"up", "--source", "x"}).RedactKnown("postgres://user:password@host"))
 }
