@@ -1,0 +1,61 @@
+package main
+
+// rules are the rules of this repository.
+var rules = Rules{
+	Order: []string{
+		"internal/sqlfile",
+		"internal/source",
+		"internal/plan",
+		"internal/progress",
+		"internal/config",
+		"internal/postgres",
+		"internal/engine",
+		"internal/report",
+		"internal/notify",
+		"internal/subprocess",
+		"internal/cli",
+		"cmd/migrator",
+	},
+	Support: []string{"internal/test", "hack"},
+	Only: map[string]string{
+		"github.com/golang-migrate/migrate/v4": "internal/golangmigrate",
+	},
+	Banned: map[string]string{
+		"helm.sh":                     "Helm",
+		"sigs.k8s.io":                 "kind",
+		"k8s.io":                      "client-go",
+		"github.com/stretchr/testify": "a library for tests",
+	},
+	MaxLines:     1500,
+	Larger:       map[string]Larger{},
+	LargestShare: 10,
+	Sentences:    3,
+}
+
+// Rules are the rules for the packages of a module. Paths are relative to the module's root.
+type Rules struct {
+	Order        []string          // the product's packages; each may import those above it in this list
+	Support      []string          // folders whose packages the product never imports: test support and developers' programs
+	Only         map[string]string // a module, and the one package that may import it
+	Banned       map[string]string // modules that no program may link, and their names
+	MaxLines     int               // of a product package, tests not counted
+	Larger       map[string]Larger // packages that may be larger
+	Sentences    int               // of a product package's comment, at least
+	LargestShare int               // 10: no package has a tenth of the lines or more
+}
+
+// Larger is an exception from MaxLines.
+type Larger struct {
+	Lines  int
+	Reason string
+}
+
+// isSupport reports whether a package is none of the product.
+func (r Rules) isSupport(path string) bool {
+	for _, folder := range r.Support {
+		if isWithin(path, folder) {
+			return true
+		}
+	}
+	return false
+}
