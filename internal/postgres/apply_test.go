@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -269,13 +270,12 @@ func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db := openSession(t, d)
+	const sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'"
 	cause := assert.AnError
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	go func() {
-		assert.Eventually(t, func() bool {
-			return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "1"
-		}, time.Minute, 10*time.Millisecond)
+		fixture.Eventually(t, d, sleeping, "1")
 		cancel(cause)
 	}()
 	script, err := ParseScript([]byte("CREATE TABLE a (b int); SELECT pg_sleep(60);"))
@@ -286,9 +286,7 @@ func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	assert.ErrorIs(t, fail, cause)
 	assert.Equal(t, RolledBack, fail.Outcome)
 	assert.Less(t, time.Since(start), 45*time.Second, "it does not wait for the statement")
-	assert.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'") == "0"
-	}, 30*time.Second, 10*time.Millisecond, "the backend stops")
+	fixture.EventuallyWithin(t, 30*time.Second, d, sleeping, "0")
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 }
 

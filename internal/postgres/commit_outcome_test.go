@@ -2,11 +2,11 @@ package postgres
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -49,12 +49,9 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			require.NoError(t, err)
 			done := make(chan *MigrationError, 1)
 			go func() { done <- apply(t, db, slowCommit+c.more) }()
-			is := func(query, want string) {
-				require.Eventually(t, func() bool { return d.Value(t, query) == want }, time.Minute, 10*time.Millisecond, query)
-			}
-			is(committing, "1")
+			fixture.Eventually(t, d, committing, "1")
 			proxy.Cut()
-			is(sessions, "2") // the session that reads the outcome
+			fixture.Eventually(t, d, sessions, "2") // the session that reads the outcome
 			_, err = blocker.ExecContext(t.Context(), "SELECT pg_advisory_unlock(42)")
 			require.NoError(t, err)
 			fail := <-done

@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -132,8 +134,10 @@ func TestOpen_TooManyConnections_Retries(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT 0`, d.User)) // SQLSTATE 53300
+	var log fixture.Log
 	o := testOptions(t, d.URL())
-	o.WaitForDB = time.Minute
+	o.WaitForDB, o.Log = time.Minute, log.Logger()
+	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	opened := make(chan error, 1)
 	go func() {
 		db, err := Open(t.Context(), o)
@@ -142,11 +146,8 @@ func TestOpen_TooManyConnections_Retries(t *testing.T) {
 		}
 		opened <- err
 	}()
-	select {
-	case err := <-opened:
-		t.Fatal("Open did not wait:", err)
-	case <-time.After(300 * time.Millisecond):
-	}
+	log.Wait(t, "waiting for the database")
+	require.Empty(t, opened, "Open must wait")
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT -1`, d.User))
 	require.NoError(t, <-opened)
 }
@@ -222,9 +223,7 @@ func TestLock_GolangMigrate_IsExcluded(t *testing.T) {
 
 	got := make(chan error, 1)
 	go func() { got <- migrateDriver.Lock() }()
-	assert.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "1"
-	}, time.Minute, 10*time.Millisecond)
+	fixture.Eventually(t, d, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", "1")
 	require.NoError(t, db.Unlock(t.Context()))
 	require.NoError(t, <-got)
 }

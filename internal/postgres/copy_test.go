@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -175,7 +176,7 @@ func TestCopy_Canceled_Stops(t *testing.T) {
 			stop := errors.New("stop")
 			ended := make(chan *MigrationError, 1)
 			go func() { ended <- applyScript(ctx, db, script) }()
-			require.Eventually(t, func() bool { return countCopies(t, d) == "1" }, time.Minute, 20*time.Millisecond)
+			fixture.Eventually(t, d, runningCopies, "1")
 			cancel(stop)
 			select {
 			case fail := <-ended:
@@ -184,16 +185,14 @@ func TestCopy_Canceled_Stops(t *testing.T) {
 			case <-time.After(30 * time.Second):
 				t.Fatal("the COPY did not stop")
 			}
-			assert.Eventually(t, func() bool { return countCopies(t, d) == "0" }, 30*time.Second, 20*time.Millisecond)
+			fixture.EventuallyWithin(t, 30*time.Second, d, runningCopies, "0")
 			assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 		})
 	}
 }
 
-// countCopies counts the sessions that are in a COPY of the test's database.
-func countCopies(t *testing.T, d *pgtest.Database) string {
-	return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()")
-}
+// runningCopies counts the sessions that are in a COPY of the test's database.
+const runningCopies = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()"
 
 func TestCopy_ConnectionLost_IsRolledBack(t *testing.T) {
 	t.Parallel()
@@ -203,7 +202,7 @@ func TestCopy_ConnectionLost_IsRolledBack(t *testing.T) {
 	require.NoError(t, err)
 	ended := make(chan *MigrationError, 1)
 	go func() { ended <- applyScript(t.Context(), db, script) }()
-	require.Eventually(t, func() bool { return countCopies(t, d) == "1" }, time.Minute, 20*time.Millisecond)
+	fixture.Eventually(t, d, runningCopies, "1")
 	d.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()")
 	select {
 	case fail := <-ended:

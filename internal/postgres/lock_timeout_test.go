@@ -1,10 +1,8 @@
 package postgres
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -26,14 +25,14 @@ func beginReader(t *testing.T, d *pgtest.Database) *sql.Tx {
 	return tx
 }
 
-type safeBuffer struct{ pgtest.Buffer }
+const lockTimeoutMessage = "lock timeout, retrying"
 
 // openWithLockTimeout returns a session with a lock timeout, and its log.
-func openWithLockTimeout(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB, *safeBuffer) {
+func openWithLockTimeout(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*DB, *fixture.Log) {
 	t.Helper()
-	var log safeBuffer
+	var log fixture.Log
 	o := testOptions(t, d.URL())
-	o.LockTimeout, o.Log = lockTimeout, slog.New(slog.NewTextHandler(&log, nil))
+	o.LockTimeout, o.Log = lockTimeout, log.Logger()
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = db.Close() })
@@ -51,13 +50,11 @@ func TestApply_LockTimeout_RetriesAndReportsBlockingSession(t *testing.T) {
 	go func() { done <- apply(t, db, "CREATE TABLE c (d int); ALTER TABLE a ADD COLUMN c int") }()
 	// The application's next queries queue behind the migration, but not for long.
 	app := d.Open(t)
-	require.Eventually(t, func() bool { return strings.Contains(log.String(), "lock timeout") }, time.Minute, 10*time.Millisecond)
+	log.Wait(t, lockTimeoutMessage)
 	_, err := app.ExecContext(t.Context(), "SELECT * FROM a")
 	require.NoError(t, err)
 	// Not every attempt sees the blocking session: on a busy machine the query comes late.
-	require.Eventually(t, func() bool {
-		return strings.Contains(log.String(), `application_name \"report\"`) && strings.Contains(log.String(), "idle in transaction")
-	}, 2*time.Minute, 10*time.Millisecond)
+	log.Wait(t, lockTimeoutMessage, "blocked_by", `application_name "report"`, "blocked_by", "idle in transaction")
 
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
@@ -92,7 +89,7 @@ func TestApply_LockTimeoutInSecondBlock_RetriesBlock(t *testing.T) {
 	go func() {
 		done <- apply(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
 	}()
-	require.Eventually(t, func() bool { return bytes.Contains([]byte(log.String()), []byte("attempt=2")) }, time.Minute, 10*time.Millisecond)
+	log.Wait(t, lockTimeoutMessage, "attempt", "2")
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM c"))
@@ -108,13 +105,12 @@ func TestApply_ConcurrentIndex_HasNoLockTimeout(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- apply(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
-	require.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database() AND phase LIKE 'waiting%'") == "1"
-	}, time.Minute, 10*time.Millisecond)
-	time.Sleep(300 * time.Millisecond) // three lock timeouts
+	// The same statement waits for longer than three lock timeouts.
+	fixture.Eventually(t, d, `SELECT count(*) FROM pg_stat_progress_create_index JOIN pg_stat_activity USING (pid, datname)
+		WHERE datname = current_database() AND phase LIKE 'waiting%' AND clock_timestamp() - query_start > '300 ms'`, "1")
 	require.NoError(t, report.Commit())
 	require.Nil(t, <-done)
-	assert.NotContains(t, log.String(), "lock timeout")
+	assert.Empty(t, log.Records(lockTimeoutMessage))
 	assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"))
 }
 

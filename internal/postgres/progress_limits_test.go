@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -33,10 +34,8 @@ func TestProgress_ShortStatements_OpenNoConnection(t *testing.T) {
 			db, log := openLoggedSession(t, d, func(o *Options) { o.Progress = progress.NewLog(o.Log, c.pace) })
 			require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.5); SELECT pg_sleep(0.5)"))
 			require.NoError(t, db.Close())
-			assert.Equal(t, c.extra > 0, len(log.lines(t, runningMessage)) > 0)
-			require.Eventually(t, func() bool {
-				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+d.User+"'") == "0"
-			}, time.Minute, 10*time.Millisecond)
+			assert.Equal(t, c.extra > 0, len(log.Records(runningMessage)) > 0)
+			fixture.Eventually(t, d, "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+d.User+"'", "0")
 			const setupSessions = 1 // including those that created the database
 			assert.Equal(t, fmt.Sprint(setupSessions+1+c.extra), d.Value(t, "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"), "sessions are counted when they start")
 		})
@@ -50,8 +49,8 @@ func TestProgress_NoFreeConnections_MigrationSucceeds(t *testing.T) {
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %q CONNECTION LIMIT 1", d.User))
 	db, log := openLoggedSession(t, d, func(o *Options) { o.LockTimeout = 100 * time.Millisecond })
 	require.Nil(t, run(t, db, 1, "SELECT pg_sleep(0.3); SELECT pg_sleep(0.3)"))
-	lines := log.lines(t, runningMessage)
-	log.waitFor(t, runningMessage, "sql", "SELECT") // known without the server
+	lines := log.Records(runningMessage)
+	log.Wait(t, runningMessage, "sql", "SELECT") // known without the server
 	for _, l := range lines {
 		assert.NotContains(t, l, "wait")
 	}
@@ -71,7 +70,7 @@ func TestProgress_NoPrivilege_ActivityOmitted(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "ALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, runningMessage, "blocked_by", "pid")
+	line := log.Wait(t, runningMessage, "blocked_by", "pid")
 	assert.NotContains(t, fmt.Sprint(line["blocked_by"]), "privilege")
 	assert.NotContains(t, fmt.Sprint(line["blocked_by"]), "private")
 	require.NoError(t, other.Rollback())
@@ -86,7 +85,7 @@ func TestProgress_TransactionPooler_Reported(t *testing.T) {
 	require.NoError(t, db.Lock(t.Context()))
 	require.NoError(t, db.ReleaseTxLock(t.Context()))
 	require.Nil(t, run(t, db, 1, "SELECT 1; SELECT pg_sleep(2)"))
-	log.waitFor(t, runningMessage, "wait", "Timeout: PgSleep")
+	log.Wait(t, runningMessage, "wait", "Timeout: PgSleep")
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))
 }
 
@@ -96,12 +95,12 @@ func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 	t.Parallel()
 	const forged = "\x1b[2J\x1b]0;x\x07\r\ntime=2026-01-01T00:00:00Z level=INFO msg=done\u202e\u009b2K"
 	d := pgtest.New(t)
-	for name, handler := range map[string]func(*safeBuffer) slog.Handler{
-		"text": func(b *safeBuffer) slog.Handler { return slog.NewTextHandler(b, nil) },
-		"json": func(b *safeBuffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
+	for name, handler := range map[string]func(*fixture.Buffer) slog.Handler{
+		"text": func(b *fixture.Buffer) slog.Handler { return slog.NewTextHandler(b, nil) },
+		"json": func(b *fixture.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log safeBuffer
+			var log fixture.Buffer
 			db, _ := openLoggedSession(t, d, func(o *Options) {
 				o.Log = slog.New(handler(&log))
 				o.Progress = progress.NewLog(o.Log, shortIntervals)
@@ -153,7 +152,7 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	locked := make(chan error, 1)
 	go func() { locked <- second.Lock(ctx) }()
 	const waiting = "waiting for another migrator"
-	line := log.waitFor(t, waiting, "phase", "waiting for writers before build")
+	line := log.Wait(t, waiting, "phase", "waiting for writers before build")
 	assert.Equal(t, "2_x.up.sql", line["migrating"])
 	assert.Equal(t, "2 of 3", line["statement"])
 	assert.Contains(t, line["holder"], "pid")
@@ -164,20 +163,20 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	require.Nil(t, <-done)
 	require.NoError(t, first.Unlock(t.Context()))
 	require.NoError(t, <-locked)
-	assert.NotEmpty(t, log.lines(t, "lock acquired"))
+	assert.NotEmpty(t, log.Records("lock acquired"))
 }
 
 // Each line reports the time waited.
 func TestOpen_DatabaseUnreachable_ReportsRepeatedly(t *testing.T) {
 	t.Parallel()
-	var log jsonLog
+	var log fixture.Log
 	d := pgtest.New(t)
 	o := testOptions(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
-	o.Log, o.WaitForDB = slog.New(slog.NewJSONHandler(&log, nil)), 2*time.Second
+	o.Log, o.WaitForDB = log.Logger(), 2*time.Second
 	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	_, err := Open(t.Context(), o)
 	require.Error(t, err)
-	lines := log.lines(t, "waiting for the database")
+	lines := log.Records("waiting for the database")
 	require.Greater(t, len(lines), 1)
 	first, last := lines[0], lines[len(lines)-1]
 	assert.Less(t, first["waited"], last["waited"])

@@ -1,9 +1,7 @@
 package postgres
 
 import (
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -13,58 +11,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // shortIntervals logs progress often.
 var shortIntervals = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
 
-// jsonLog is a log of JSON lines that can be read while it is written.
-type jsonLog struct{ safeBuffer }
-
-// lines returns the lines with a message.
-func (r *jsonLog) lines(t *testing.T, message string) (out []map[string]any) {
-	t.Helper()
-	for line := range strings.Lines(r.String()) {
-		var fields map[string]any
-		require.NoError(t, json.Unmarshal([]byte(line), &fields), line)
-		if fields["msg"] == message {
-			out = append(out, fields)
-		}
-	}
-	return out
-}
-
 const runningMessage = "migration is running"
 
-// waitFor waits for a line whose fields contain these values: name, value, name, value.
-func (r *jsonLog) waitFor(t *testing.T, message string, fields ...string) map[string]any {
-	t.Helper()
-	var found map[string]any
-	require.Eventually(t, func() bool {
-		lines := r.lines(t, message)
-		i := slices.IndexFunc(lines, func(l map[string]any) bool {
-			for field := range slices.Chunk(fields, 2) {
-				if !strings.Contains(fmt.Sprint(l[field[0]]), field[1]) {
-					return false
-				}
-			}
-			return true
-		})
-		if i >= 0 {
-			found = lines[i]
-		}
-		return i >= 0
-	}, time.Minute, 20*time.Millisecond, "%s in %s", fields, r)
-	return found
-}
-
 // openLoggedSession opens a session whose progress is written to the log at shortIntervals.
-func openLoggedSession(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *jsonLog) {
+func openLoggedSession(t *testing.T, d *pgtest.Database, change func(*Options)) (*DB, *fixture.Log) {
 	t.Helper()
-	var log jsonLog
+	var log fixture.Log
 	o := testOptions(t, d.URL())
-	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	o.Log = log.Logger()
 	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	if change != nil {
 		change(&o)
@@ -112,7 +73,7 @@ func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 		{sql: "SET enable_indexscan = off; CLUSTER big USING by_a;", phases: map[string]string{"seq scanning heap": "blocks", "writing new heap": "rows"}, total: map[string]string{"blocks_total": blocks, "migration": "4 of 9", "file": "4_x.up.sql"}},
 		{again: "DROP INDEX IF EXISTS c", sql: "CREATE INDEX CONCURRENTLY c ON big (a);", phases: map[string]string{"building index: scanning table": "blocks", "index validation: scanning table": "blocks"}},
 	} {
-		var lines []map[string]any
+		var lines []fixture.Record
 		different, seen := 0, map[string]int{}
 		missing := func() (out []string) {
 			for phase := range c.phases {
@@ -121,7 +82,7 @@ func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 				}
 			}
 			for column, value := range c.total {
-				if !slices.ContainsFunc(lines, func(l map[string]any) bool { return jsonText(l[column]) == value }) {
+				if !slices.ContainsFunc(lines, func(l fixture.Record) bool { return jsonText(l[column]) == value }) {
 					out = append(out, column+"="+value)
 				}
 			}
@@ -138,7 +99,7 @@ func TestProgress_LargeTable_ReportsPercentage(t *testing.T) {
 			}
 			db, log := openLoggedSession(t, d, nil)
 			require.Nil(t, run(t, db, n+1, c.sql), c.sql)
-			now := log.lines(t, runningMessage)
+			now := log.Records(runningMessage)
 			for phase, unit := range c.phases {
 				of := percentages(t, now, phase, unit)
 				assert.True(t, slices.IsSorted(of), "%s, %s: %v", c.sql, phase, of)
@@ -161,7 +122,7 @@ func jsonText(v any) string {
 }
 
 // percentages returns the percentages of a phase, which must match PostgreSQL's columns.
-func percentages(t *testing.T, lines []map[string]any, phase, unit string) (out []int) {
+func percentages(t *testing.T, lines []fixture.Record, phase, unit string) (out []int) {
 	t.Helper()
 	for _, l := range lines {
 		total, _ := l[unit+"_total"].(float64)
@@ -188,9 +149,9 @@ func TestProgress_ConcurrentIndex_ReportsBlockingSessions(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
-	line := log.waitFor(t, runningMessage, "phase", "waiting for writers before build")
+	line := log.Wait(t, runningMessage, "phase", "waiting for writers before build")
 	assert.Equal(t, "1", jsonText(line["lockers_total"]), line)
-	line = log.waitFor(t, runningMessage, "blocked_by", "import")
+	line = log.Wait(t, runningMessage, "blocked_by", "import")
 	assert.Contains(t, line["wait"], "Lock: ")
 
 	old, err := d.Open(t).Begin()
@@ -199,8 +160,8 @@ func TestProgress_ConcurrentIndex_ReportsBlockingSessions(t *testing.T) {
 	_, err = old.Exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET application_name = 'nightly'; SELECT 1")
 	require.NoError(t, err)
 	require.NoError(t, writer.Commit())
-	log.waitFor(t, runningMessage, "phase", "waiting for old snapshots")
-	log.waitFor(t, runningMessage, "blocked_by", "nightly")
+	log.Wait(t, runningMessage, "phase", "waiting for old snapshots")
+	log.Wait(t, runningMessage, "blocked_by", "nightly")
 	require.NoError(t, old.Commit())
 	require.Nil(t, <-done)
 }
@@ -213,7 +174,7 @@ func TestProgress_BlockedStatement_ReportsBlockingSession(t *testing.T) {
 	report := beginReader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
-	line := log.waitFor(t, runningMessage, "blocked_by", `application_name "report"`, "statement", "2 of 2") // its marker may arrive later
+	line := log.Wait(t, runningMessage, "blocked_by", `application_name "report"`, "statement", "2 of 2") // its marker may arrive later
 	assert.Equal(t, "Lock: relation", line["wait"])
 	assert.Equal(t, "3", jsonText(line["line"]))
 	assert.Equal(t, "ALTER TABLE a ADD COLUMN c …", line["sql"])
@@ -231,7 +192,7 @@ func TestProgress_CopyData_ReportsPercentage(t *testing.T) {
 	s.Name = "1_rows.up.sql"
 	require.Nil(t, applyScript(t.Context(), db, s))
 	var seen []int
-	for _, l := range log.lines(t, runningMessage) {
+	for _, l := range log.Records(runningMessage) {
 		if percent, ok := l["percent"].(float64); ok {
 			seen = append(seen, int(percent))
 			assert.Regexp(t, `^[\d.]+ [kM]?B of 20\.0 MB$`, l["sent"])
@@ -240,7 +201,7 @@ func TestProgress_CopyData_ReportsPercentage(t *testing.T) {
 	}
 	assert.True(t, slices.IsSorted(seen), seen)
 	assert.Greater(t, len(slices.Compact(seen)), 3, seen)
-	log.waitFor(t, runningMessage, "phase", "COPY FROM")
+	log.Wait(t, runningMessage, "phase", "COPY FROM")
 	assert.Regexp(t, `"rows_done":\d`, log.String(), "PostgreSQL's count")
 }
 
@@ -254,7 +215,7 @@ func TestProgress_LargeFile_ReportsPercentage(t *testing.T) {
 	s.Name, s.stream.batchBytes = "1_big.up.sql", 50_000
 	require.Nil(t, applyScript(t.Context(), db, s))
 	var percents, statements []int
-	for _, l := range log.lines(t, runningMessage) {
+	for _, l := range log.Records(runningMessage) {
 		var n, of int
 		if _, err := fmt.Sscanf(fmt.Sprint(l["statement"]), "%d of %d", &n, &of); err == nil {
 			assert.Equal(t, 200, of)
