@@ -17,13 +17,13 @@ import (
 // A LockedError means that another migrator held the lock during all of Options.LockWait.
 type LockedError struct {
 	Waited time.Duration
-	Holder string // session that holds the lock; empty if it ended meanwhile
+	Holder *SessionInfo // session that holds the lock; nil if it ended meanwhile
 }
 
 func (e *LockedError) Error() string {
 	s := fmt.Sprintf("another migrator held the lock for %s", roundDuration(e.Waited))
-	if e.Holder != "" {
-		s += ": " + e.Holder
+	if e.Holder != nil {
+		s += ": " + e.Holder.String()
 	}
 	return s
 }
@@ -129,7 +129,7 @@ func (db *DB) pollLock(ctx context.Context, try func(context.Context, int64) (bo
 		}
 		pause := backoff(minPause, maxLockPause, attempt)
 		if waited+pause > db.opts.LockWait {
-			holder, err := db.describeLockHolder(ctx, key)
+			holder, err := db.lockHolder(ctx, key)
 			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)
 		}
 		if wait == nil {
@@ -180,19 +180,10 @@ func (db *DB) lockKey() (int64, error) {
 	return strconv.ParseInt(id, 10, 64)
 }
 
-// describeLockHolder describes the session that holds the lock. It leaves out the fields that the
-// role has no privilege to see.
-func (db *DB) describeLockHolder(ctx context.Context, key int64) (string, error) {
-	s, err := db.lockHolder(ctx, key)
-	if s == nil {
-		return "", err
-	}
-	return s.String(), err
-}
-
-// lockHolder returns the session that holds the lock; nil if it ended.
-func (db *DB) lockHolder(ctx context.Context, key int64) (*sessionInfo, error) {
-	var s sessionInfo
+// lockHolder returns the session that holds the lock; nil if it ended. Fields that the role has no
+// privilege to see are empty.
+func (db *DB) lockHolder(ctx context.Context, key int64) (*SessionInfo, error) {
+	var s SessionInfo
 	err := db.queryRow(ctx, `
 		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
 			coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::bigint, coalesce(left(a.query, 120), '')

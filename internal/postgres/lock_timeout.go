@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -171,10 +170,10 @@ func (db *DB) retryOnLockTimeout(ctx context.Context, run func() *MigrationError
 
 // onLockTimeout logs a lock timeout: the first few times, and then at growing intervals of up to
 // five minutes.
-func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, attempt int, waited, pause time.Duration, blockers []string) {
+func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, attempt int, waited, pause time.Duration, blockers []SessionInfo) {
 	activity := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", roundDuration(pause), attempt)
 	if len(blockers) > 0 {
-		activity += "; held by " + blockers[0]
+		activity += "; held by " + blockers[0].String()
 	}
 	db.runPosition.setActivity(activity)
 	const logAll, logEvery = 4, 20 // at last, an attempt takes about 15 s
@@ -185,7 +184,7 @@ func (db *DB) onLockTimeout(ctx context.Context, fail *MigrationError, attempt i
 	if limit, ok := ctx.Deadline(); ok {
 		attrs = append(attrs, "for_up_to", roundDuration(time.Until(limit)))
 	}
-	db.log.Warn("lock timeout, retrying", append(attrs, "error", fail.message(), "blocked_by", blockers)...)
+	db.log.Warn("lock timeout, retrying", append(attrs, "error", fail.message(), "blocked_by", sessionTexts(blockers))...)
 }
 
 // inherit copies what an earlier attempt found out about the same failure: this attempt may not
@@ -203,40 +202,4 @@ func (e *MigrationError) inherit(earlier *MigrationError) {
 	if server := earlier.Server(); server != nil && e.Server() == nil && !isLostError(e.Err) { // the run reached its timeout
 		e.Err = errors.Join(e.Err, server)
 	}
-}
-
-// A sessionInfo describes another session.
-type sessionInfo struct {
-	PID         int    `json:"pid"`
-	Application string `json:"application_name"`
-	State       string `json:"state"`
-	Seconds     int64  `json:"seconds"`
-	Query       string `json:"query"`
-}
-
-// hiddenQuery is the query that pg_stat_activity shows without the privilege to see it.
-const hiddenQuery = "<insufficient privilege>"
-
-// quotedPassword matches a password in the SQL of another session, which may be truncated.
-var quotedPassword = regexp.MustCompile(`(?i)(\bpassword\s*=?\s*E?)'(?:[^']|'')*'?`)
-
-func (s sessionInfo) String() string {
-	if s.PID == 0 {
-		return "a prepared transaction (pg_prepared_xacts lists them)"
-	}
-	parts := []string{fmt.Sprintf("pid %d", s.PID)}
-	if s.Application != "" {
-		parts = append(parts, fmt.Sprintf("application_name %q", s.Application))
-	}
-	if s.State != "" {
-		parts = append(parts, s.State)
-	}
-	parts = append(parts, fmt.Sprintf("for %s", time.Duration(s.Seconds)*time.Second))
-	if s.Query == hiddenQuery {
-		s.Query = ""
-	}
-	if q := strings.Join(strings.Fields(quotedPassword.ReplaceAllString(s.Query, "${1}'xxxxx'")), " "); q != "" {
-		parts = append(parts, fmt.Sprintf("query %q", q))
-	}
-	return strings.Join(parts, ", ")
 }

@@ -76,7 +76,7 @@ func TestApply_LockTimeoutUntilDeadline_Fails(t *testing.T) {
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
 	assert.Equal(t, RolledBack, fail.Outcome)
-	assert.Contains(t, strings.Join(fail.Blockers, " "), "report", "the blocking session, whenever the timeout was reached")
+	assert.Contains(t, strings.Join(sessionTexts(fail.Blockers), " "), "report", "the blocking session, whenever the timeout was reached")
 }
 
 func TestApply_LockTimeoutInSecondBlock_RetriesBlock(t *testing.T) {

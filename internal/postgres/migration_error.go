@@ -48,7 +48,7 @@ type MigrationError struct {
 	OwnTable string
 	// Blockers are the blocking sessions, if a lock timeout or the run's timeout ended the wait for
 	// a lock.
-	Blockers []string
+	Blockers []SessionInfo
 	// Reason is the result of the diagnosis.
 	Reason Reason
 	// DataLoss is the data that the migration would have deleted, if that is why it failed.

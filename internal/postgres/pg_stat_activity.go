@@ -33,24 +33,20 @@ type backendActivity struct {
 	Query       string           `json:"query"`
 	WaitType    string           `json:"wait_event_type"`
 	Wait        string           `json:"wait_event"`
-	Blockers    []sessionInfo    `json:"blockers"` // sessions whose locks it waits for
-	LockHolder  *sessionInfo     `json:"locker"`   // session whose transaction an index build waits for
+	Blockers    []SessionInfo    `json:"blockers"` // sessions whose locks it waits for
+	LockHolder  *SessionInfo     `json:"locker"`   // session whose transaction an index build waits for
 	Progress    *backendProgress `json:"progress"`
 }
 
-// blockingSessions describes the blocking sessions.
-func (a *backendActivity) blockingSessions() []string {
-	if a == nil {
+// blockingSessions returns the blocking sessions.
+func (a *backendActivity) blockingSessions() []SessionInfo {
+	switch {
+	case a == nil:
 		return nil
+	case len(a.Blockers) == 0 && a.LockHolder != nil:
+		return []SessionInfo{*a.LockHolder}
 	}
-	var out []string
-	for _, s := range a.Blockers[:min(len(a.Blockers), maxBlockers)] {
-		out = append(out, s.String())
-	}
-	if len(out) == 0 && a.LockHolder != nil {
-		out = append(out, a.LockHolder.String())
-	}
-	return out
+	return a.Blockers[:min(len(a.Blockers), maxBlockers)]
 }
 
 // openActivitySession opens a session to query the activity of other sessions, in one attempt and
@@ -71,7 +67,7 @@ func (db *DB) openActivitySession(ctx context.Context) (*DB, error) {
 	return fresh, nil
 }
 
-// sessionJSON builds a sessionInfo from a row of pg_stat_activity.
+// sessionJSON builds a SessionInfo from a row of pg_stat_activity.
 const sessionJSON = `json_build_object('pid', b.pid, 'application_name', b.application_name, 'state', b.state,
 	'seconds', extract(epoch FROM clock_timestamp() - coalesce(b.xact_start, b.backend_start))::bigint, 'query', left(b.query, 120))`
 

@@ -120,7 +120,7 @@ func (a *backendActivity) waitFacts() []progress.Fact {
 		}
 	}
 	if blockers := a.blockingSessions(); len(blockers) > 0 {
-		facts = append(facts, progress.Fact{Name: "blocked_by", Value: blockers, Bar: "blocked by " + blockers[0], Rank: 3})
+		facts = append(facts, progress.Fact{Name: "blocked_by", Value: sessionTexts(blockers), Bar: "blocked by " + blockers[0].String(), Rank: 3})
 	}
 	return facts
 }

@@ -25,9 +25,9 @@ type watcher struct {
 	estimate   progress.Estimate
 
 	mu       sync.Mutex
-	attempt  time.Time // start of the current attempt
-	blockers []string  // last blocking sessions of the attempt
-	current  []string  // blocking sessions at the last query
+	attempt  time.Time     // start of the current attempt
+	blockers []SessionInfo // last blocking sessions of the attempt
+	current  []SessionInfo // blocking sessions at the last query
 }
 
 // startWatcher starts a watcher unless one is running. The returned function stops it.
@@ -55,14 +55,14 @@ func (w *watcher) resetAttempt() {
 }
 
 // seenBlockers returns the sessions that blocked the current attempt.
-func (w *watcher) seenBlockers() []string {
+func (w *watcher) seenBlockers() []SessionInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.blockers
 }
 
 // currentBlockers returns the sessions that were blocking at the last query.
-func (w *watcher) currentBlockers() []string {
+func (w *watcher) currentBlockers() []SessionInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.current

@@ -49,7 +49,7 @@ func (s ToolSession) SameTransaction(o ToolSession) bool {
 }
 
 func (s ToolSession) String() string {
-	return sessionInfo{PID: s.PID, Application: s.Application, State: s.State, Seconds: s.Seconds, Query: s.Query}.String()
+	return SessionInfo{PID: s.PID, Application: s.Application, State: s.State, Seconds: s.Seconds, Query: s.Query}.String()
 }
 
 // A ToolConnection is a TCP connection of the tool's process at a moment of the local clock.

@@ -162,9 +162,11 @@ func scriptReport(err error, e *postgres.ScriptError) Report {
 
 func lockedReport(e *postgres.LockedError) Report {
 	c := Report{Code: ExitLocked, Title: fmt.Sprintf("timed out after %s waiting for another migrator (--lock-wait)", e.Waited.Round(time.Millisecond))}
-	c.add("lock holder", e.Holder)
+	if e.Holder != nil {
+		c.add("lock holder", e.Holder.String())
+	}
 	c.add("state", noChanges)
-	c.add("next", "wait for the other migrator to finish and run it again, or raise --lock-wait\nto terminate a hanging migrator: SELECT pg_terminate_backend("+pidIn(e.Holder)+");")
+	c.add("next", "wait for the other migrator to finish and run it again, or raise --lock-wait\nto terminate a hanging migrator: SELECT pg_terminate_backend("+backendPID(e.Holder)+");")
 	return c
 }
 

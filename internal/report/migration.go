@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -75,7 +74,7 @@ func migrationReport(err error, e *postgres.MigrationError) Report {
 		why = []string{fmt.Sprintf("the statement processes all tables, including %s, which Shiplock or golang-migrate maintains", e.OwnTable)}
 	}
 	c.add("why", strings.Join(why, "\n"))
-	c.add("blocked by", strings.Join(e.Blockers, "\n"))
+	c.add("blocked by", blockingSessions(e.Blockers))
 	c.add("state", migrationState(err, e))
 	if what, sql := leftovers(e); what != "" {
 		c.add("leftover", what+"\nthe next run removes or completes it; to do this now, run: "+sql)
@@ -172,7 +171,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		return "check whether the statement took effect; then run migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
 			"or roll back the migration's changes manually, then run: migrator repair --rolled-back"
 	case stopped != 0 && len(e.Blockers) > 0:
-		return "wait for the blocking session to finish, or terminate it: SELECT pg_terminate_backend(" + pidIn(e.Blockers[0]) + "); then run it again"
+		return "wait for the blocking session to finish, or terminate it: SELECT pg_terminate_backend(" + backendPID(&e.Blockers[0]) + "); then run it again"
 	case stopped == ExitTimeout:
 		return "raise --timeout if the statement needs more time (in the chart: timeout, and activeDeadlineSeconds above it), and run it again; the next run starts with this migration"
 	case stopped != 0:
@@ -218,8 +217,6 @@ func downAdvice(e *postgres.MigrationError) string {
 		"or create the objects that the statement needs manually, and run the same command again; or keep the newer schema (--on-newer allow)", max(e.Version, 0), file)
 }
 
-var pidPattern = regexp.MustCompile(`pid (\d+)`)
-
 // partiallyAppliedAdvice returns how to resume, and how to roll back. To roll back a down
 // script is to apply its migration again.
 func partiallyAppliedAdvice(e *postgres.MigrationError) string {
@@ -240,12 +237,22 @@ func partiallyAppliedAdvice(e *postgres.MigrationError) string {
 	return fmt.Sprintf("correct %s from statement %d onward (earlier statements are applied); %s", e.File, e.StatementsApplied+1, resume) + rollBack
 }
 
-// pidIn returns the process ID of the session that a text describes.
-func pidIn(session string) string {
-	if m := pidPattern.FindStringSubmatch(session); m != nil {
-		return m[1]
+// backendPID returns the process ID of a session for a call of pg_terminate_backend, or "pid" if it
+// is unknown.
+func backendPID(s *postgres.SessionInfo) string {
+	if s == nil || s.PID == 0 {
+		return "pid"
 	}
-	return "pid"
+	return strconv.Itoa(s.PID)
+}
+
+// blockingSessions describes sessions, one per line.
+func blockingSessions(sessions []postgres.SessionInfo) string {
+	var lines []string
+	for _, s := range sessions {
+		lines = append(lines, s.String())
+	}
+	return strings.Join(lines, "\n")
 }
 
 // endedByStop reports whether a statement failed only because the run was stopped, possibly
