@@ -25,12 +25,14 @@ const (
 
 // A MigrationError is the failure of a migration.
 type MigrationError struct {
-	File    string // name of the file
-	Step    string // "version 9 up"
-	Version int    // after the migration, -1 for none
-	Before  int    // before the migration, -1 for none
-	Outcome Outcome
-	Script  *Script
+	File string // name of the file
+	// FileVersion is the version of the file, and Direction is up or down.
+	FileVersion int
+	Direction   string
+	Version     int // after the migration, -1 for none
+	Before      int // before the migration, -1 for none
+	Outcome     Outcome
+	Script      *Script
 	// FailedIndex is the index of the failed statement in Script.Statements, or -1 if it is
 	// unknown; len(Statements) is the commit.
 	FailedIndex int
@@ -65,7 +67,12 @@ func (e *MigrationError) Error() string {
 	if line, column := e.Position(); line > 0 {
 		where = fmt.Sprintf("%s:%d:%d", e.File, line, column)
 	}
-	return fmt.Sprintf("migration %s (%s): %s", where, e.Step, e.message())
+	return fmt.Sprintf("migration %s (%s): %s", where, e.Step(), e.message())
+}
+
+// Step names the step of the plan: "version 9 up".
+func (e *MigrationError) Step() string {
+	return fmt.Sprintf("version %d %s", e.FileVersion, e.Direction)
 }
 
 // message returns PostgreSQL's message. lib/pq adds a position in the sent text, which is not the

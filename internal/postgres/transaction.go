@@ -70,7 +70,7 @@ type migration struct {
 
 // setFile adds the file and version to an error.
 func (m migration) setFile(fail *MigrationError) *MigrationError {
-	fail.File, fail.Step = m.script.Name, fmt.Sprintf("version %d %s", m.run.Version, m.run.Direction)
+	fail.File, fail.FileVersion, fail.Direction = m.script.Name, m.run.Version, m.run.Direction
 	return fail
 }
 

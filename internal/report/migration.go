@@ -84,9 +84,9 @@ func migrationReport(err error, e *postgres.MigrationError) Report {
 }
 
 func (c *Report) addPosition(e *postgres.MigrationError) {
-	position := fmt.Sprintf("%s (%s)", e.File, e.Step)
+	position := fmt.Sprintf("%s (%s)", e.File, e.Step())
 	if line, column := e.Position(); line > 0 {
-		position = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step)
+		position = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step())
 	}
 	c.add("migration", position)
 	st, known := e.Statement()
@@ -196,7 +196,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		}
 		return cmp.Or(statementAdvice(e, then), "correct "+e.File+"; "+then)
 	}
-	if strings.HasSuffix(e.Step, "down") {
+	if e.Direction == "down" {
 		return downAdvice(e)
 	}
 	return cmp.Or(statementAdvice(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; the next run starts with this migration", e.File))
@@ -222,7 +222,7 @@ func downAdvice(e *postgres.MigrationError) string {
 func partiallyAppliedAdvice(e *postgres.MigrationError) string {
 	resume := fmt.Sprintf("then deploy again: the next run resumes with statement %d", e.StatementsApplied+1)
 	rollBack := "\nor roll back its changes manually, then run: migrator repair --rolled-back"
-	if strings.HasSuffix(e.Step, "down") {
+	if e.Direction == "down" {
 		resume = fmt.Sprintf("then run the same command again: it resumes with statement %d", e.StatementsApplied+1)
 		rollBack = "\nor complete the rollback manually, then run: migrator repair --rolled-back; or reverse its changes manually, then run: migrator repair --applied"
 	}

@@ -31,7 +31,7 @@ func TestDiagnose_StoppedMigration_TitleHasReason(t *testing.T) {
 		"signal, unknown":            {postgres.Unknown, &engine.SignalError{Signal: os.Signal(syscall.SIGINT)}, ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			failure := &postgres.MigrationError{File: "1_a.up.sql", Step: "version 1 up", Version: 1, Before: -1, Script: script,
+			failure := &postgres.MigrationError{File: "1_a.up.sql", FileVersion: 1, Direction: "up", Version: 1, Before: -1, Script: script,
 				Outcome: c.outcome, StatementsApplied: 1, FailedIndex: 1, Offset: -1, Err: c.stop}
 			got := Diagnose(failure, Run{Command: "up"}, unchanged)
 			assert.Equal(t, c.code, got.Code)
