@@ -35,15 +35,15 @@ func run(ctx context.Context, o Options, planner planner) (Result, error) {
 		o.Postgres = db.SameTables(o.Postgres)    // resume in the schema where the run started
 		next, openErr := postgres.Open(ctx, o.Postgres)
 		if openErr != nil {
-			addReason(err, "the database could not be reached again: "+connectFailure(openErr))
+			setReason(err, postgres.Reason{Cause: postgres.DatabaseUnreachable, ReconnectErr: openErr})
 			return Result{}, t.runError(errors.Join(err, openErr))
 		}
 		if next.Server.Started == db.Server.Started {
 			closeSession(o, next) // only the connection was closed, possibly on purpose
 			if end := endedBy(err); end == "" {
-				addReason(err, "the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network")
+				setReason(err, postgres.Reason{Cause: postgres.SessionEnded})
 			} else if end == pqerror.AdminShutdown {
-				addReason(err, "the server is up and has not restarted, so only this session was ended: by an administrator or a tool that calls pg_terminate_backend")
+				setReason(err, postgres.Reason{Cause: postgres.SessionTerminated})
 			}
 			return Result{}, t.runError(err)
 		}
@@ -61,21 +61,13 @@ func endedBy(err error) pqerror.Code {
 	return ""
 }
 
-// addReason adds an explanation to a *postgres.MigrationError.
-func addReason(err error, why string) {
+// setReason sets the cause of a *postgres.MigrationError whose session was lost, which no query
+// could look up.
+func setReason(err error, r postgres.Reason) {
 	var fail *postgres.MigrationError
 	if errors.As(err, &fail) {
-		fail.Reason.Causes = append(fail.Reason.Causes, why)
+		fail.Reason = r
 	}
-}
-
-// connectFailure returns the reason why a connection could not be established.
-func connectFailure(err error) string {
-	var connect *postgres.ConnectError
-	if errors.As(err, &connect) {
-		err = connect.Err
-	}
-	return err.Error()
 }
 
 // openSourceAndSession reads the files while it connects, because both mostly wait for

@@ -194,11 +194,7 @@ func isTransient(err error) bool {
 	if errors.As(err, &network) || isConnectionEnd(err) {
 		return true
 	}
-	// lib/pq hides some network errors from errors.As (those before anything was sent, so that
-	// database/sql may retry). Its own errors start with "pq:", and those of a handshake contain
-	// "tls:"; neither is temporary.
-	text := err.Error()
-	return !strings.Contains(text, "pq:") && !strings.Contains(text, "tls:")
+	return !isDriverError(err)
 }
 
 // backoff returns the pause after n attempts. It grows from first to most, with jitter.

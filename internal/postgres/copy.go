@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"regexp"
-	"strconv"
 
 	"github.com/lib/pq"
 )
@@ -94,22 +92,14 @@ func (db *DB) endCopy(ctx context.Context, to rowSender) error {
 	return driver.ErrBadConn // closes the connection, and with it ends the goroutine
 }
 
-// copyErrorContext matches the position of an error in the rows, "COPY t, line 3, column a: …",
-// in any language of the server's messages.
-var copyErrorContext = regexp.MustCompile(`(?m)^COPY .+?, \p{L}+ (\d+)(?:[,:]|$)`)
-
 // copyErrorLine returns the line in the file of the row that the server names; 0 for none.
 func copyErrorLine(err error, first int) int {
 	var server *pq.Error
 	if !errors.As(err, &server) || first == 0 {
 		return 0
 	}
-	m := copyErrorContext.FindStringSubmatch(server.Where)
-	if m == nil {
-		return 0
-	}
-	row, convErr := strconv.Atoi(m[1])
-	if convErr != nil || row < 1 {
+	row := copyErrorRow(server)
+	if row == 0 {
 		return 0
 	}
 	return first + row - 1

@@ -18,15 +18,48 @@ const (
 	diagnosisQueryTimeout = time.Second // per query
 )
 
+// A Cause is the kind of a Reason, if code depends on it.
+type Cause int
+
+const (
+	// OtherCause is every cause without a kind of its own; Reason.Causes describes it.
+	OtherCause Cause = iota
+	// NewColumnNotNull means that a new column is NOT NULL and the existing rows have no value.
+	NewColumnNotNull
+	// ExtensionDenied means that only a superuser may create the extension; see Reason.Fix.
+	ExtensionDenied
+	// StatementCanceled means that another session canceled the statement; no timeout did.
+	StatementCanceled
+	// TimeoutInFile means that the file sets the exceeded timeout; see Reason.Setting.
+	TimeoutInFile
+	// TimeoutOption means that Options.StatementTimeout was exceeded; see Reason.Limit.
+	TimeoutOption
+	// SessionEnded means that the server did not restart: only the session was ended, or the
+	// connection closed.
+	SessionEnded
+	// SessionTerminated is SessionEnded with pg_terminate_backend.
+	SessionTerminated
+	// DatabaseUnreachable means that no connection could be established after the connection was
+	// lost; see Reason.ReconnectErr.
+	DatabaseUnreachable
+)
+
 // Reason is the cause of a failed migration, as found on the server after the rollback. It contains
 // key values, never whole rows.
 type Reason struct {
+	Cause  Cause
 	Causes []string // full sentences
 	// Query lists all affected rows or objects.
 	Query string
-	// Fix is the SQL or setting that resolves the problem. FixRole is the role that must run it, if
-	// it is not the current role.
+	// Fix is the SQL that resolves the problem. FixRole is the role that must run it, if it is not
+	// the current role.
 	Fix, FixRole string
+	// Setting is the name of the exceeded timeout setting if Cause is TimeoutInFile.
+	Setting string
+	// Limit is the exceeded timeout if Cause is TimeoutOption.
+	Limit time.Duration
+	// ReconnectErr is set if Cause is DatabaseUnreachable.
+	ReconnectErr error
 	// External reports that the existing object was not created by a migration.
 	External bool
 	// LaterFile is the pending migration file that creates the missing object.
@@ -141,16 +174,12 @@ func (d *diagnosis) queryRow(query string, args ...any) []string {
 // deadlock describes the other processes in the server's DETAIL.
 func (d *diagnosis) deadlock() Reason {
 	var r Reason
-	seen := map[string]bool{}
-	for _, m := range deadlockProcess.FindAllStringSubmatch(d.fail.Server().Detail, -1) {
-		if pid := m[1]; !seen[pid] {
-			seen[pid] = true
-			process := d.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
-				state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
-				FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
-			if process != nil {
-				r.Causes = append(r.Causes, "other process in the deadlock: "+strings.ReplaceAll(process[0], `, query "<insufficient privilege>"`, ""))
-			}
+	for _, pid := range deadlockPIDs(d.fail.Server()) {
+		process := d.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
+			state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
+			FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
+		if process != nil {
+			r.Causes = append(r.Causes, "other process in the deadlock: "+strings.ReplaceAll(process[0], `, query "<insufficient privilege>"`, ""))
 		}
 	}
 	return r
@@ -161,12 +190,12 @@ func (d *diagnosis) limitSource() Reason {
 	name := "statement_timeout"
 	if d.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
 		name = "default_transaction_read_only"
-	} else if !strings.Contains(d.fail.Server().Message, "statement timeout") {
-		return Reason{Causes: []string{"the statement was canceled by pg_cancel_backend or an administration tool; neither --timeout nor --statement-timeout was exceeded"}}
+	} else if !IsStatementTimeout(d.fail.Server()) {
+		return Reason{Cause: StatementCanceled}
 	} else if set := d.settingInFile(name); set != "" {
-		return Reason{Causes: []string{name + " is set in the file: " + set}, Fix: "SET " + name}
+		return Reason{Cause: TimeoutInFile, Causes: []string{name + " is set in the file: " + set}, Setting: name}
 	} else if d.db.opts.StatementTimeout > 0 {
-		return Reason{Causes: []string{"--statement-timeout is " + d.db.opts.StatementTimeout.String()}, Fix: "--statement-timeout"}
+		return Reason{Cause: TimeoutOption, Limit: d.db.opts.StatementTimeout}
 	}
 	// The diagnosis sets a timeout of its own, which would be reported as the source.
 	s := d.queryRow("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+

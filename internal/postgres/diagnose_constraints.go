@@ -99,7 +99,7 @@ func (d *diagnosis) violatingRows(table string, r violation) Reason {
 		}
 	}
 	if r.where == everyRow {
-		return Reason{Causes: []string{why}}
+		return Reason{Cause: NewColumnNotNull, Causes: []string{why}}
 	}
 	return Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT * FROM %s AS t WHERE %s;", read, r.where)}
 }

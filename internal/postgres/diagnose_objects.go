@@ -20,11 +20,11 @@ const (
 // missingRelation searches for a relation that does not exist: in other schemas, under a similar
 // name, in a later migration, and in a migration that dropped it.
 func (d *diagnosis) missingRelation() Reason {
-	m := quotedName.FindStringSubmatch(d.fail.Server().Message)
-	if m == nil {
+	names := messageNames(d.fail.Server())
+	if len(names) == 0 {
 		return Reason{}
 	}
-	name := m[1][strings.LastIndexByte(m[1], '.')+1:]
+	name := names[0][strings.LastIndexByte(names[0], '.')+1:]
 	if file := d.laterMigration(name); file != "" {
 		return Reason{Causes: []string{fmt.Sprintf("%s is created by %s, a later migration", name, file)}, LaterFile: file}
 	}
@@ -52,11 +52,11 @@ func (d *diagnosis) missingRelation() Reason {
 // existingObject reports what created an object that already exists.
 func (d *diagnosis) existingObject() Reason {
 	server := d.fail.Server()
-	m := quotedName.FindAllStringSubmatch(server.Message, -1)
-	if len(m) == 0 {
+	names := messageNames(server)
+	if len(names) == 0 {
 		return Reason{}
 	}
-	name := m[0][1]
+	name := names[0]
 	wanted := func(d definition) bool { return !d.drops }
 	if run := d.historyMigration(name, wanted); run != "" {
 		return Reason{Causes: []string{"created by " + run}}

@@ -10,13 +10,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-var (
-	deadlockProcess  = regexp.MustCompile(`(?:[Pp]rocess|[Pp]rozess|PID) (\d+)`)
-	plainName        = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
-	permissionDenied = regexp.MustCompile(`^permission denied for ([a-z ]+) (\S.*)$`)
-	notOwner         = regexp.MustCompile(`^must be owner of ([a-z ]+) (\S.*)$`)
-	extensionDenied  = regexp.MustCompile(`^permission denied to create extension "(.*)"$`)
-)
+var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
 // quoteIfNeeded quotes a name only if PostgreSQL requires it, for SQL that is shown to users.
 func quoteIfNeeded(name string) string {
@@ -36,18 +30,10 @@ func isReservedWord(word string) bool {
 // privilegesReason reports the missing privilege, its object and owner, and the SQL that grants
 // it.
 func (d *diagnosis) privilegesReason() Reason {
-	message := d.fail.Server().Message
-	if m := extensionDenied.FindStringSubmatch(message); m != nil {
-		return Reason{Fix: "CREATE EXTENSION IF NOT EXISTS " + quoteIfNeeded(m[1]) + ";", FixRole: "a superuser"}
+	if extension := deniedExtension(d.fail.Server()); extension != "" {
+		return Reason{Cause: ExtensionDenied, Fix: "CREATE EXTENSION IF NOT EXISTS " + quoteIfNeeded(extension) + ";", FixRole: "a superuser"}
 	}
-	m, owner := permissionDenied.FindStringSubmatch(message), false
-	if m == nil {
-		m, owner = notOwner.FindStringSubmatch(message), true
-	}
-	if m == nil {
-		return Reason{}
-	}
-	kind, name := m[1], strings.Trim(m[2], `"`)
+	kind, name, owner := deniedObject(d.fail.Server())
 	switch kind {
 	case "schema":
 		return d.schemaPrivileges(name, owner)

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -32,29 +31,6 @@ func (e *MigrationError) findPosition() {
 	}
 }
 
-var (
-	quotedName         = regexp.MustCompile(`"([^"]+)"`)
-	unquotedErrorNames = []*regexp.Regexp{
-		regexp.MustCompile(`^cannot drop (?:[a-z]+ )+?(\S+)(?: (?:of|on) .*)? because`),
-		regexp.MustCompile(`^permission denied for (?:[a-z]+ )+(\S+)$`),
-		regexp.MustCompile(`^must be owner of (?:[a-z]+ )+(\S+)$`),
-	}
-)
-
-// errorNames returns the names in an error, most specific first.
-func errorNames(e *pq.Error) []string {
-	names := []string{e.Constraint, e.Column}
-	for _, m := range quotedName.FindAllStringSubmatch(e.Message, -1) {
-		names = append(names, m[1], m[1][strings.LastIndexByte(m[1], '.')+1:])
-	}
-	for _, r := range unquotedErrorNames {
-		if m := r.FindStringSubmatch(e.Message); m != nil {
-			names = append(names, m[1])
-		}
-	}
-	return append(names, e.DataTypeName, e.Table)
-}
-
 // uniquePosition returns the offset of a name that occurs exactly once in a statement, or -1.
 func uniquePosition(sql, name string) int {
 	if name == "" {
@@ -81,14 +57,12 @@ func uniquePosition(sql, name string) int {
 	return at
 }
 
-var doBlockLine = regexp.MustCompile(`inline_code_block line (\d+) at [^\n]*$`)
-
 // positionInDoBlock returns the offset in a DO statement at which its code failed, or -1.
 func positionInDoBlock(st Statement, e *pq.Error) int {
-	m := doBlockLine.FindStringSubmatch(e.Where)
+	number := errorLineInDoBlock(e)
 	body := doBlockBody(st)
 	start := strings.Index(st.Text, body)
-	if m == nil || body == "" || start < 0 {
+	if number == 0 || body == "" || start < 0 {
 		return -1
 	}
 	if at := strings.Index(body, e.InternalQuery); e.InternalQuery != "" && at >= 0 && at == strings.LastIndex(body, e.InternalQuery) {
@@ -98,9 +72,8 @@ func positionInDoBlock(st Statement, e *pq.Error) int {
 		}
 		return start + at + len(string([]rune(e.InternalQuery)[:max(0, min(position-1, len([]rune(e.InternalQuery))))]))
 	}
-	number, err := strconv.Atoi(m[1])
 	lines := strings.SplitAfter(body, "\n")
-	if err != nil || number < 1 || number > len(lines) {
+	if number > len(lines) {
 		return -1
 	}
 	line := lines[number-1]

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/lib/pq"
@@ -153,10 +151,9 @@ func (db *DB) reachedOwnTable(fail *MigrationError) string {
 	if server == nil || fail.Outcome == Unknown || fail.DataLoss != nil {
 		return ""
 	}
-	text := strings.Join([]string{server.InternalQuery, server.Where, server.Message}, "\n")
 	for _, name := range []string{db.table.name + historySuffix, db.table.name + execSuffix, db.table.name} {
 		own := server.Table == name && (server.Schema == "" || server.Schema == db.table.schema)
-		if !own && !mentionsTable(text, name) {
+		if !own && !errorMentions(server, name) {
 			continue
 		}
 		if st, known := fail.Statement(); known && mentionsTable(st.Text, name) {
@@ -165,9 +162,4 @@ func (db *DB) reachedOwnTable(fail *MigrationError) string {
 		return name
 	}
 	return ""
-}
-
-// mentionsTable reports whether a text contains a name as a whole word.
-func mentionsTable(text, name string) bool {
-	return regexp.MustCompile(`(?:^|[^\w$])` + regexp.QuoteMeta(name) + `(?:$|[^\w$])`).MatchString(text)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -44,7 +43,7 @@ func (db *DB) startParams() map[string]string {
 // roleParamRejected reports whether a pooler rejected the role parameter, and switches to SET ROLE.
 func (db *DB) roleParamRejected(err error) bool {
 	refusal := pq.As(err, pqerror.ProtocolViolation)
-	if refusal == nil || !db.roleSet || !strings.Contains(refusal.Message, "role") {
+	if refusal == nil || !db.roleSet || !mentionsRole(refusal) {
 		return false
 	}
 	db.opts.roleBySQL, db.roleSet = true, false
@@ -103,8 +102,7 @@ func (db *DB) persistRole(ctx context.Context) error {
 // roleError converts the server's error about the role to a RoleError.
 func (db *DB) roleError(ctx context.Context, err error) error {
 	refusal := pq.As(err, pqerror.InvalidParameterValue, pqerror.InsufficientPrivilege, pqerror.UndefinedObject)
-	if db.opts.Role == "" || refusal == nil || !strings.Contains(refusal.Message, db.opts.Role) ||
-		!strings.Contains(refusal.Message, "role") && !strings.Contains(refusal.Routine, "check_hook") { // if lc_messages is not English
+	if db.opts.Role == "" || refusal == nil || !isRoleRefused(refusal, db.opts.Role) {
 		return err
 	}
 	fail := &RoleError{Role: db.opts.Role, User: db.opts.DSN.User(), Missing: refusal.Code != pqerror.InsufficientPrivilege, Err: refusal}

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/lib/pq"
@@ -30,7 +29,7 @@ func statementAdvice(e *postgres.MigrationError, then string) string {
 		}
 		return step(rowAdvice(e, server))
 	case pqerror.InsufficientPrivilege:
-		if strings.HasPrefix(r.Fix, "CREATE EXTENSION") { // the statement would find the superuser's extension
+		if r.Cause == postgres.ExtensionDenied { // the statement would find the superuser's extension
 			return fmt.Sprintf("run as %s: %s\nadd IF NOT EXISTS in %s; %s", r.FixRole, r.Fix, e.File, then)
 		}
 		if r.Fix != "" {
@@ -54,16 +53,16 @@ func statementAdvice(e *postgres.MigrationError, then string) string {
 		}
 		return step("remove the statement from " + e.File + ", or rename the object that it creates")
 	case pqerror.InvalidSchemaName:
-		return step("add CREATE SCHEMA IF NOT EXISTS" + quotedName(server.Message) + "; above the statement, or correct the name " + in)
+		return step("add CREATE SCHEMA IF NOT EXISTS" + quotedName(server) + "; above the statement, or correct the name " + in)
 	case pqerror.UndefinedObject:
-		if strings.HasPrefix(server.Message, "role ") {
-			return step("run as an administrator: CREATE ROLE" + quotedName(server.Message) + " NOLOGIN; or correct the name " + in)
+		if postgres.IsRoleMissing(server) {
+			return step("run as an administrator: CREATE ROLE" + quotedName(server) + " NOLOGIN; or correct the name " + in)
 		}
 		return step("create the missing object first, or correct the name " + in)
 	case pqerror.UndefinedColumn, pqerror.UndefinedFunction, pqerror.SyntaxError:
 		return ""
 	case pqerror.DatatypeMismatch:
-		if using := usingClause.FindString(server.Hint); using != "" {
+		if using := postgres.SuggestedUsing(server); using != "" {
 			return step(fmt.Sprintf("add `%s` to the statement %s, if every value can be converted", using, in))
 		}
 	case pqerror.InvalidTextRepresentation, pqerror.StringDataRightTruncation, pqerror.NumericValueOutOfRange:
@@ -88,10 +87,8 @@ func statementAdvice(e *postgres.MigrationError, then string) string {
 	case pqerror.ConfigurationLimitExceeded:
 		return "raise temp_file_limit (or work_mem, so that less spills to disk) for the role that runs the migrations, as a superuser, and deploy again; or change the statement to sort less data at a time"
 	case pqerror.OutOfMemory:
-		for _, setting := range []string{"max_locks_per_transaction", "max_pred_locks_per_transaction"} {
-			if strings.Contains(server.Hint, setting) { // the name is the same in every language
-				return "raise " + setting + " and restart the database server (on a managed service, set the parameter), or change the migration to use fewer tables and partitions in one transaction; " + then
-			}
+		if setting := postgres.ExhaustedLockTable(server); setting != "" {
+			return "raise " + setting + " and restart the database server (on a managed service, set the parameter), or change the migration to use fewer tables and partitions in one transaction; " + then
 		}
 		return "add memory to the database server or lower work_mem, and deploy again"
 	case pqerror.ReadOnlySQLTransaction:
@@ -115,9 +112,9 @@ func statementAdvice(e *postgres.MigrationError, then string) string {
 }
 
 // quotedName returns the name that a message quotes, as an SQL identifier after a space.
-func quotedName(message string) string {
-	if m := quoted.FindStringSubmatch(message); m != nil {
-		return " " + pq.QuoteIdentifier(m[1])
+func quotedName(e *pq.Error) string {
+	if name := postgres.QuotedName(e); name != "" {
+		return " " + pq.QuoteIdentifier(name)
 	}
 	return ""
 }
@@ -130,8 +127,6 @@ func changesExistingRows(e *postgres.MigrationError) bool {
 	return strings.HasPrefix(word, "ALTER ") || strings.HasPrefix(word, "CREATE ")
 }
 
-var usingClause = regexp.MustCompile(`USING [^".]+`)
-
 func rowAdvice(e *postgres.MigrationError, server *pq.Error) string {
 	switch {
 	case !changesExistingRows(e) && server.Code == pqerror.UniqueViolation:
@@ -140,7 +135,7 @@ func rowAdvice(e *postgres.MigrationError, server *pq.Error) string {
 		return fmt.Sprintf("set a value for %s in the statement in %s", server.Column, e.File)
 	case !changesExistingRows(e):
 		return "correct the values that the statement in " + e.File + " writes"
-	case server.Code == pqerror.NotNullViolation && strings.Contains(strings.Join(e.Reason.Causes, " "), "the new column"):
+	case server.Code == pqerror.NotNullViolation && e.Reason.Cause == postgres.NewColumnNotNull:
 		return "give the new column a DEFAULT, or add it without NOT NULL, fill it with an UPDATE, then SET NOT NULL"
 	case server.Code == pqerror.NotNullViolation:
 		return fmt.Sprintf("set a value for %s in these rows, with an UPDATE above the statement in %s or manually", server.Column, e.File)
@@ -156,9 +151,9 @@ const installExtension = "install the extension's package on the database server
 // unsupportedAdvice returns the advice for two of the many causes of SQLSTATE 0A000.
 func unsupportedAdvice(e *postgres.MigrationError, server *pq.Error, step func(string) string) string {
 	switch {
-	case server.Routine == "ATExecAlterColumnType" || strings.Contains(server.Detail, "depends on column"):
+	case postgres.IsColumnOfView(server):
 		return step("drop the view above the statement in " + e.File + ", and create it again below")
-	case strings.Contains(server.Message, "extension"):
+	case postgres.IsExtensionUnavailable(server):
 		return installExtension
 	}
 	return ""
@@ -166,12 +161,12 @@ func unsupportedAdvice(e *postgres.MigrationError, server *pq.Error, step func(s
 
 func canceledAdvice(e *postgres.MigrationError, server *pq.Error) string {
 	switch {
-	case !strings.Contains(server.Message, "statement timeout"):
+	case !postgres.IsStatementTimeout(server):
 		return "find the cause of the cancellation (the server log has its time), and deploy again; the file needs no change"
-	case e.Reason.Fix == "--statement-timeout":
+	case e.Reason.Cause == postgres.TimeoutOption:
 		return "raise --statement-timeout (SHIPLOCK_STATEMENT_TIMEOUT; in the chart: extraEnv), or change the statement to do less at a time, and deploy again"
-	case strings.HasPrefix(e.Reason.Fix, "SET "):
-		return "raise or remove " + strings.TrimPrefix(e.Reason.Fix, "SET ") + " in " + e.File + ", or change the statement to do less at a time, and deploy again"
+	case e.Reason.Cause == postgres.TimeoutInFile:
+		return "raise or remove " + e.Reason.Setting + " in " + e.File + ", or change the statement to do less at a time, and deploy again"
 	case e.Reason.Fix != "":
 		return "raise the limit with --statement-timeout, which overrides the server's setting (or: " + e.Reason.Fix + "), and deploy again"
 	}

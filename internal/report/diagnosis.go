@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -216,9 +215,9 @@ func connectAdvice(err error) string {
 		case pqerror.InvalidAuthorizationSpecification:
 			return "allow this user in pg_hba.conf, or connect as another user (and check sslmode)"
 		case pqerror.InvalidCatalogName:
-			return fmt.Sprintf("correct the database name in the URL (or PGDATABASE), or run as an administrator: %s;", createDatabase(server.Message))
+			return fmt.Sprintf("correct the database name in the URL (or PGDATABASE), or run as an administrator: %s;", createDatabase(server))
 		case pqerror.TooManyConnections:
-			return connectionLimitAdvice(server.Message)
+			return connectionLimitAdvice(server)
 		case pqerror.CannotConnectNow:
 			return "wait until the server has started or recovered (its log shows the progress), or raise --wait-for-db"
 		}
@@ -243,25 +242,17 @@ func connectAdvice(err error) string {
 	return "check the host, the port, network policies, and that the server is running"
 }
 
-var quoted = regexp.MustCompile(`"(.*)"`)
-
-func createDatabase(message string) string {
-	if m := quoted.FindStringSubmatch(message); m != nil {
-		return "CREATE DATABASE " + pq.QuoteIdentifier(m[1])
-	}
-	return "CREATE DATABASE"
-}
+func createDatabase(e *pq.Error) string { return "CREATE DATABASE" + quotedName(e) }
 
 // connectionLimitAdvice returns the advice for the connection limit that the server's
 // message names: that of the role, the database or the server.
-func connectionLimitAdvice(message string) string {
+func connectionLimitAdvice(e *pq.Error) string {
 	const list = "list the connections: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;\n"
-	m := quoted.FindStringSubmatch(message)
-	switch {
-	case m != nil && strings.Contains(message, "for role"):
-		return list + "close some, or raise the role's limit: ALTER ROLE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
-	case m != nil && strings.Contains(message, "for database"):
-		return list + "close some, or raise the database's limit: ALTER DATABASE " + pq.QuoteIdentifier(m[1]) + " CONNECTION LIMIT …;"
+	switch scope, name := postgres.ConnectionLimit(e); scope {
+	case postgres.RoleLimit:
+		return list + "close some, or raise the role's limit: ALTER ROLE " + pq.QuoteIdentifier(name) + " CONNECTION LIMIT …;"
+	case postgres.DatabaseLimit:
+		return list + "close some, or raise the database's limit: ALTER DATABASE " + pq.QuoteIdentifier(name) + " CONNECTION LIMIT …;"
 	}
 	return list + "close some (use smaller pools in the application), or raise max_connections and restart the server; then run it again"
 }
@@ -283,9 +274,9 @@ func certificateAdvice(err error) string {
 		return "renew the server's certificate, or correct this machine's clock"
 	case errors.As(err, &file):
 		return "correct the path, or mount the file there: sslrootcert, sslcert and sslkey are paths on the migrator's machine"
-	case strings.Contains(err.Error(), "couldn't parse pem"): // lib/pq's text
+	case postgres.IsNotPEM(err):
 		return "set sslrootcert to a file of PEM certificates, each between BEGIN CERTIFICATE and END CERTIFICATE"
-	case strings.Contains(err.Error(), "x509:"):
+	case postgres.IsCertificateError(err):
 		return "correct the server's certificate; sslrootcert names the trusted CA"
 	}
 	return ""
@@ -329,7 +320,7 @@ func otherReport(err error, run Run) Report {
 			c.add("next", "change the owner of the scratch database: ALTER DATABASE "+pq.QuoteIdentifier(run.Database[strings.LastIndex(run.Database, "/")+1:])+" OWNER TO "+pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))+";")
 			return c
 		}
-		c.add("next", tableAdvice(server.Message, run))
+		c.add("next", tableAdvice(server, run))
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = ExitUsage
 		c.add("next", "set the directory with --source or SHIPLOCK_SOURCE; in Kubernetes, use an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
@@ -339,20 +330,18 @@ func otherReport(err error, run Run) Report {
 	return c
 }
 
-var deniedTable = regexp.MustCompile(`table "?([^"]+?)"?$`)
-
 // readOnlyCommands are the commands that read the version table and the history table,
 // and write neither.
 var readOnlyCommands = map[string]bool{"status": true, "history": true, "plan": true, "wait": true}
 
 // tableAdvice returns the advice for a version table, or its history table, that belongs
 // to another role.
-func tableAdvice(message string, run Run) string {
-	m := deniedTable.FindStringSubmatch(message)
-	if m == nil {
+func tableAdvice(e *pq.Error, run Run) string {
+	denied := postgres.DeniedTable(e)
+	if denied == "" {
 		return "grant the role its privileges on the version table and the history table, or connect as their owner"
 	}
-	table, role := strings.TrimSuffix(m[1], "_history"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
+	table, role := strings.TrimSuffix(denied, "_history"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
 	versions, history := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
 	if readOnlyCommands[run.Command] {
 		return fmt.Sprintf("run as the owner or a superuser: GRANT SELECT ON %s TO %s;\nand the same for %s, if it exists", versions, role, history)
@@ -424,7 +413,7 @@ func (c *Report) addServer(err error) {
 		server = sessionEnd(err)
 	}
 	if server == nil {
-		c.add("error", strings.Replace(firstError(err).Error(), "driver: bad connection", "the server or the network closed it", 1)) // database/sql's text
+		c.add("error", postgres.ConnectionErrorText(firstError(err)))
 		return
 	}
 	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, Clip(server.Message, maxSize/4), server.Code))

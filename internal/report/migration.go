@@ -177,10 +177,10 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	case stopped != 0:
 		return "run it again; the next run starts with this migration"
 	case e.Server() == nil:
-		if len(e.Reason.Causes) > 0 && strings.HasPrefix(e.Reason.Causes[0], "the server is up") {
+		if e.Reason.Cause == postgres.SessionEnded || e.Reason.Cause == postgres.SessionTerminated {
 			return "run it again; the server log shows why the session was terminated"
 		}
-		if strings.Contains(strings.Join(e.Reason.Causes, " "), "hot standby") {
+		if postgres.IsStandbyRefused(e.Reason.ReconnectErr) {
 			return "restore the primary or promote the standby, and run it again; the primary's log shows why it stopped"
 		}
 		return "run it again when the database is available; the server log shows why the connection was lost"
@@ -281,7 +281,7 @@ func stopReason(err error) string {
 // causes returns the causes found by queries after the failure, and those that follow from
 // the error alone.
 func causes(e *postgres.MigrationError) []string {
-	why, server := e.Reason.Causes, e.Server()
+	why, server := reasonCauses(e.Reason), e.Server()
 	if server == nil {
 		return why
 	}
@@ -296,23 +296,43 @@ func causes(e *postgres.MigrationError) []string {
 		why = append(why, invisible(e.Script.SQL))
 	}
 	if server.Code == pqerror.DiskFull {
-		why = append(why, "the disk of the database server is full: the volume with "+fullVolume(server.Message))
+		why = append(why, "the disk of the database server is full: the volume with "+volumes[postgres.FullVolume(server)])
 	}
 	return why
 }
 
-// fullVolume returns what the full volume holds, by the name of the file in the message
-// (PostgreSQL manual, "Database File Layout").
-func fullVolume(message string) string {
-	switch {
-	case strings.Contains(message, "pg_wal"):
-		return "the write-ahead log"
-	case strings.Contains(message, "pgsql_tmp"):
-		return "temporary files (sorts that do not fit into memory)"
-	case strings.Contains(message, "pg_tblspc"):
-		return "a tablespace"
+// reasonCauses returns the causes that the diagnosis found, as sentences.
+func reasonCauses(r postgres.Reason) []string {
+	switch r.Cause {
+	case postgres.StatementCanceled:
+		return []string{"the statement was canceled by pg_cancel_backend or an administration tool; neither --timeout nor --statement-timeout was exceeded"}
+	case postgres.TimeoutOption:
+		return []string{"--statement-timeout is " + r.Limit.String()}
+	case postgres.SessionEnded:
+		return []string{"the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network"}
+	case postgres.SessionTerminated:
+		return []string{"the server is up and has not restarted, so only this session was ended: by an administrator or a tool that calls pg_terminate_backend"}
+	case postgres.DatabaseUnreachable:
+		return []string{"the database could not be reached again: " + connectFailure(r.ReconnectErr)}
 	}
-	return "the data directory"
+	return r.Causes
+}
+
+// connectFailure returns the reason why a connection could not be established.
+func connectFailure(err error) string {
+	var connect *postgres.ConnectError
+	if errors.As(err, &connect) {
+		err = connect.Err
+	}
+	return err.Error()
+}
+
+// volumes describes what the full volume holds.
+var volumes = map[postgres.Volume]string{
+	postgres.DataVolume:           "the data directory",
+	postgres.WALVolume:            "the write-ahead log",
+	postgres.TemporaryFilesVolume: "temporary files (sorts that do not fit into memory)",
+	postgres.TablespaceVolume:     "a tablespace",
 }
 
 // addInternalQuery adds the statement inside a function that failed; psql names it QUERY.
