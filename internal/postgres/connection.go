@@ -72,7 +72,7 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 		}
 		fail.Limit = db.exhaustedLimit(fail.Waited+pause, attempt)
 		startup := isStartupError(err) && fail.Waited+pause < startGrace
-		if (fail.Permanent && !startup) || fail.Limit != "" {
+		if (fail.Permanent && !startup) || fail.Limit != NoConnectLimit {
 			return nil, fail
 		}
 		reason := db.opts.DSN.Redact(err.Error())
@@ -120,15 +120,15 @@ func (db *DB) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql
 	return nil, err
 }
 
-// exhaustedLimit returns the setting that forbids another attempt, or "".
-func (db *DB) exhaustedLimit(then time.Duration, attempt int) string {
+// exhaustedLimit returns the limit that forbids another attempt.
+func (db *DB) exhaustedLimit(then time.Duration, attempt int) ConnectLimit {
 	switch o := db.opts; {
 	case o.ConnectAttempts > 0 && attempt >= o.ConnectAttempts:
-		return "--connect-attempts"
+		return ConnectAttemptsLimit
 	case then > o.WaitForDB:
-		return "--wait-for-db"
+		return WaitForDBLimit
 	}
-	return ""
+	return NoConnectLimit
 }
 
 // remainingWait returns the remaining time and attempts.

@@ -34,6 +34,9 @@ const (
 	TimeoutInFile
 	// TimeoutOption means that Options.StatementTimeout was exceeded; see Reason.Limit.
 	TimeoutOption
+	// VersionTableDropped means that the version or history table no longer exists after the
+	// statements of the file.
+	VersionTableDropped
 	// SessionEnded means that the server did not restart: only the session was ended, or the
 	// connection closed.
 	SessionEnded

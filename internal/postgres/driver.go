@@ -227,7 +227,7 @@ func (d *Driver) Run(body io.Reader) error {
 			d.pending, d.stateKnown = nil, false
 			return fail.Err
 		}
-		fail.Version, fail.Before = to.Version, before.Version
+		fail.Version, fail.Before, fail.VersionTable = to.Version, before.Version, d.db.table.name
 		d.pending, d.stateKnown = nil, false
 		fail.findPosition()
 		fail.File = step.File

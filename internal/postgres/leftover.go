@@ -23,6 +23,8 @@ import (
 type Leftover struct {
 	What string // "INVALID index public.i"
 	SQL  string // the statement that removes it, or completes its change
+	// toast is set for an index of a TOAST table, which only a superuser may drop.
+	toast bool
 }
 
 func (l Leftover) String() string { return l.What + " (" + l.SQL + ")" }
@@ -129,7 +131,7 @@ func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 	const free = ` AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.relation IN (i.oid, i.indrelid) AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted
 		AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 		AND l.pid <> pg_catalog.pg_backend_pid() AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.pid = l.pid AND a.backend_type = 'autovacuum worker'))`
-	index := "SELECT 'INVALID index ' || name, 'DROP INDEX CONCURRENTLY ' || name FROM (" + invalidIndexes + ") i WHERE " + none
+	index := "SELECT 'INVALID index ' || name, 'DROP INDEX CONCURRENTLY ' || name, nspname = 'pg_toast' FROM (" + invalidIndexes + ") i WHERE " + none
 	switch t.Kind {
 	case leftoverIndex:
 		query = index + " AND indrelid = " + table
@@ -152,10 +154,10 @@ func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 		}
 	case leftoverDetach:
 		query = `SELECT 'pending detach of partition ' || ` + pq.QuoteLiteral(t.Name) + ` || ' from ' || ` + pq.QuoteLiteral(t.Table) + `,
-			'ALTER TABLE ' || ` + pq.QuoteLiteral(t.Table) + ` || ' DETACH PARTITION ' || ` + pq.QuoteLiteral(t.Name) + ` || ' FINALIZE'
+			'ALTER TABLE ' || ` + pq.QuoteLiteral(t.Table) + ` || ' DETACH PARTITION ' || ` + pq.QuoteLiteral(t.Name) + ` || ' FINALIZE', false
 			FROM pg_catalog.pg_inherits WHERE inhparent = ` + table + ` AND inhrelid = pg_catalog.to_regclass(` + pq.QuoteLiteral(t.Name) + `) AND inhdetachpending`
 	case leftoverDrop:
-		query = "SELECT 'INVALID index ' || name || ' with an incomplete drop', 'DROP INDEX CONCURRENTLY ' || name FROM (" + invalidIndexes + ") i WHERE " + none + " AND i.oid = " + table
+		query = "SELECT 'INVALID index ' || name || ' with an incomplete drop', 'DROP INDEX CONCURRENTLY ' || name, nspname = 'pg_toast' FROM (" + invalidIndexes + ") i WHERE " + none + " AND i.oid = " + table
 	default:
 		return nil, nil
 	}
@@ -166,7 +168,7 @@ func (db *DB) findLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 	var out []Leftover
 	for rows.Next() {
 		var l Leftover
-		if err := rows.Scan(&l.What, &l.SQL); err != nil {
+		if err := rows.Scan(&l.What, &l.SQL, &l.toast); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		out = append(out, l)
@@ -276,7 +278,7 @@ func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Sc
 		}
 		db.log.Info("removing leftover of an earlier run", "leftover", l.What, "statement", l.SQL)
 		err = db.exec(ctx, l.SQL)
-		if pq.As(err, pqerror.InsufficientPrivilege) != nil && strings.HasPrefix(l.What, invalidToastIndex) {
+		if pq.As(err, pqerror.InsufficientPrivilege) != nil && l.toast {
 			db.log.Warn("could not drop invalid TOAST index; superuser required; only disk space is affected", "statement", l.SQL)
 			err = nil
 		}
@@ -286,8 +288,6 @@ func (db *DB) dropEarlierLeftovers(ctx context.Context, t *leftoverLookup, s *Sc
 	}
 	return err
 }
-
-const invalidToastIndex = "INVALID index pg_toast."
 
 // RemoveLeftovers removes the leftovers of a stopped run, for a migration that is resolved without
 // another run. It returns the remaining leftovers.

@@ -48,6 +48,9 @@ type MigrationError struct {
 	// OwnTable is Shiplock's table that the failed statement accessed without naming it, such as in
 	// a loop over all tables; empty for none.
 	OwnTable string
+	// VersionTable is the version table's name without its schema. The names of Shiplock's other
+	// tables start with it.
+	VersionTable string
 	// Blockers are the blocking sessions, if a lock timeout or the run's timeout ended the wait for
 	// a lock.
 	Blockers []SessionInfo

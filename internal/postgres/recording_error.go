@@ -124,7 +124,9 @@ func (db *DB) recordingReason(err error) Reason {
 	case server.Code == pqerror.InvalidSchemaName:
 		return why(fmt.Sprintf("run: CREATE SCHEMA %s;\nor create it in the first migration, in a transaction", pq.QuoteIdentifier(db.table.schema)), "the schema of the version table, %s, does not exist", db.table.schema)
 	case server.Code == pqerror.UndefinedTable:
-		return why(exclude+"; to keep the tables in a schema that no migration drops: --table shiplock."+db.table.name, "the migration drops, renames or moves %s or its history table", db.table)
+		dropped := why(exclude, "the migration drops, renames or moves %s or its history table", db.table)
+		dropped.Cause = VersionTableDropped
+		return dropped
 	case server.Code == pqerror.UndefinedColumn, server.Code == pqerror.NotNullViolation, server.Code == pqerror.DatatypeMismatch, server.Code == pqerror.CheckViolation, server.Code == pqerror.WrongObjectType:
 		return why(exclude, "the migration or an earlier one changes the columns of %s or its history table", db.table)
 	case server.Code == pqerror.InsufficientPrivilege:

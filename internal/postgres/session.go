@@ -127,10 +127,19 @@ func (t tableName) quoted() string {
 }
 
 // ErrNoSchema means that there is no schema for the version table.
-var ErrNoSchema = errors.New("no schema of the search_path exists, so the version table has no schema; create the schema, or set --table schema.table")
+var ErrNoSchema = errors.New("no schema of the search_path exists, so the version table has no schema")
 
 // ErrStandby means that the server is read-only because it is a standby.
 var ErrStandby = errors.New("the server is a read-only standby")
+
+// A ConnectLimit is a limit of the attempts to connect.
+type ConnectLimit int
+
+const (
+	NoConnectLimit       ConnectLimit = iota
+	ConnectAttemptsLimit              // Options.ConnectAttempts
+	WaitForDBLimit                    // Options.WaitForDB
+)
 
 // A ConnectError is a failure to connect to a database or to log in.
 type ConnectError struct {
@@ -138,8 +147,8 @@ type ConnectError struct {
 	Waited   time.Duration
 	Attempts int
 	Err      error
-	// Limit is the setting that limits the attempts.
-	Limit string
+	// Limit is the limit that ended the attempts.
+	Limit ConnectLimit
 	// Permanent is set for errors that a retry does not fix, such as a wrong password.
 	Permanent bool
 }

@@ -188,11 +188,17 @@ func connectReport(e *postgres.ConnectError) Report {
 		c.add("why", fmt.Sprintf("the server's certificate is valid from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	if !e.Permanent {
-		c.add("tried", fmt.Sprintf("%s in %s (%s)", Plural(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), e.Limit))
+		c.add("tried", fmt.Sprintf("%s in %s (%s)", Plural(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), connectLimits[e.Limit]))
 	}
 	c.add("state", noChanges)
 	c.add("next", connectAdvice(e.Err))
 	return c
+}
+
+// connectLimits are the flags that limit the attempts to connect.
+var connectLimits = map[postgres.ConnectLimit]string{
+	postgres.ConnectAttemptsLimit: "--connect-attempts",
+	postgres.WaitForDBLimit:       "--wait-for-db",
 }
 
 // connectAdvice returns the next step after a new connection failed.
@@ -324,7 +330,10 @@ func otherReport(err error, run Run) Report {
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = ExitUsage
 		c.add("next", "set the directory with --source or SHIPLOCK_SOURCE; in Kubernetes, use an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
-	case errors.As(err, &usage), errors.Is(err, postgres.ErrNoSchema):
+	case errors.Is(err, postgres.ErrNoSchema):
+		c.Code = ExitUsage
+		c.Title += "; create the schema, or set --table schema.table"
+	case errors.As(err, &usage):
 		c.Code = ExitUsage
 	}
 	return c

@@ -155,8 +155,9 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	}
 	switch {
 	case e.OwnTable != "" && server != nil && e.Outcome == postgres.RolledBack:
-		table := strings.TrimSuffix(strings.TrimSuffix(e.OwnTable, "_history"), "_exec")
-		return fmt.Sprintf("exclude these tables by name in %s, for example: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(table, "_", `\_`))
+		return fmt.Sprintf("exclude these tables by name in %s, for example: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(e.VersionTable, "_", `\_`))
+	case e.RecordingFailed && server != nil && e.Reason.Cause == postgres.VersionTableDropped:
+		return e.Reason.Fix + "; to keep the tables in a schema that no migration drops: --table shiplock." + e.VersionTable + "\nthen deploy again"
 	case e.RecordingFailed && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
 	case e.Outcome != postgres.RolledBack && e.Server() == nil:
