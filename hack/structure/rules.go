@@ -5,7 +5,7 @@ var rules = Rules{
 	Order: []string{
 		"internal/sqlfile",
 		"internal/source",
-		"internal/plan",
+		"internal/planner",
 		"internal/progress",
 		"internal/config",
 		"internal/postgres",

@@ -10,7 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 )
 
 // downFlags holds the flags that only down has.
@@ -67,7 +67,7 @@ and the data that would be lost.`,
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	a.dataLossFlag(cmd.Flags())
-	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
+	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(planner.FailEdited),
 		"down script to run if the file of an applied migration has changed: fail (stored in the history table) or allow (in the file) ($SHIPLOCK_ON_EDITED)")
 	cmd.Flags().UintVar(&f.to, "to", 0, "target version, which stays applied; 0 to roll back all migrations")
 	cmd.Flags().BoolVar(&f.toFiles, "to-files", false, "roll back to the newest version among the migration files")
@@ -80,10 +80,10 @@ func logDown(log *slog.Logger, r engine.Result) {
 	rolledBack := r.DownSteps()
 	attrs := []any{"version", versionText(r.To), "previous_version", versionText(r.From), "rolled_back", len(rolledBack)}
 	if len(rolledBack) > 0 {
-		attrs = append(attrs, "migrations", plan.Names(rolledBack))
+		attrs = append(attrs, "migrations", planner.Names(rolledBack))
 	}
-	if applied := plan.InDirection(r.Steps, plan.Up); len(applied) > 0 { // migrations that the newer release did not have
-		attrs = append(attrs, "applied", plan.Names(applied))
+	if applied := planner.InDirection(r.Steps, planner.Up); len(applied) > 0 { // migrations that the newer release did not have
+		attrs = append(attrs, "applied", planner.Names(applied))
 	}
 	log.Info("rolled back", attrs...)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 )
@@ -22,7 +22,7 @@ type summary struct {
 	versionsKnown bool // From and To are set
 	stepsKnown    bool
 	nonePending   bool
-	steps         []plan.Run
+	steps         []planner.Run
 }
 
 // message returns the notification of a run that ended with err.
@@ -52,8 +52,8 @@ func (a *app) failed(m *notify.Message, command string, err error) {
 	}
 	at := run.At()
 	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
-	addMigrations(m, plan.RunsOf(run.Plan.Steps[:run.Applied]))
-	pending := len(plan.InDirection(plan.RunsOf(run.Plan.Steps[run.Applied:]), plan.Up))
+	addMigrations(m, planner.RunsOf(run.Plan.Steps[:run.Applied]))
+	pending := len(planner.InDirection(planner.RunsOf(run.Plan.Steps[run.Applied:]), planner.Up))
 	if command == "up" {
 		m.Pending = &pending
 	}
@@ -104,8 +104,8 @@ func (a *app) succeeded(m *notify.Message, command string, now time.Time) {
 }
 
 // addMigrations adds the migrations that ran, limited to the most recent notify.MaxMigrations.
-func addMigrations(m *notify.Message, runs []plan.Run) {
-	applied, rolledBack := len(runs), len(plan.InDirection(runs, plan.Down))
+func addMigrations(m *notify.Message, runs []planner.Run) {
+	applied, rolledBack := len(runs), len(planner.InDirection(runs, planner.Down))
 	m.Applied, m.RolledBack = &applied, &rolledBack
 	for _, r := range runs[max(0, applied-notify.MaxMigrations):] {
 		m.Migrations = append(m.Migrations, notify.Migration{Version: r.Version, Name: r.Name, Direction: string(r.Direction)})

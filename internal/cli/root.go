@@ -21,7 +21,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/report"
@@ -176,8 +176,8 @@ func (a *app) connectionFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.LogFormat, "log-format", "text", "log format: text or json ($SHIPLOCK_LOG_FORMAT)")
 	fs.StringVar(&s.LogLevel, "log-level", "info", "log level: debug, info, warn, or error ($SHIPLOCK_LOG_LEVEL)")
 	a.progressFlag(fs)
-	s.OnNewer, s.LockWait = string(plan.AllowNewer), config.DefaultLockWait
-	s.OutOfOrder, s.OnEdited = string(plan.FailOutOfOrder), string(plan.FailEdited)
+	s.OnNewer, s.LockWait = string(planner.AllowNewer), config.DefaultLockWait
+	s.OutOfOrder, s.OnEdited = string(planner.FailOutOfOrder), string(planner.FailEdited)
 	if fs.Lookup("source") == nil {
 		s.Source, s.UnrecognizedFiles = config.DefaultSource, string(source.FailUnrecognized)
 	}
@@ -274,7 +274,7 @@ func (a *app) options(ctx context.Context) (context.Context, context.CancelFunc,
 	display := a.display(log)
 	return ctx, func() { cancel(); display.Close() }, engine.Options{
 		Source: s.Source, Unrecognized: source.Unrecognized(s.UnrecognizedFiles), Log: log, TxMode: engine.TxMode(s.TxMode), AllowDataLoss: s.AllowDataLoss,
-		Policy: plan.Policy{OnNewer: plan.OnNewer(s.OnNewer), OutOfOrder: plan.OutOfOrder(s.OutOfOrder), OnEdited: plan.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
+		Policy: planner.Policy{OnNewer: planner.OnNewer(s.OnNewer), OutOfOrder: planner.OutOfOrder(s.OutOfOrder), OnEdited: planner.OnEdited(s.OnEdited), RequireDown: s.RequireDown},
 		Postgres: postgres.Options{DSN: dsn, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
 			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
 			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,

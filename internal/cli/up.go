@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 )
 
 func (a *app) up() *cobra.Command {
@@ -67,14 +67,14 @@ one migrates, the others wait.`,
 
 // policyFlags adds the flags that determine which migrations may run.
 func (a *app) policyFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
+	fs.StringVar(&a.settings.OnNewer, "on-newer", string(planner.AllowNewer),
 		"action when the database is ahead of the migration files: allow, fail, or down (roll back) ($SHIPLOCK_ON_NEWER)")
 	a.dataLossFlag(fs)
 	fs.StringVar(&a.settings.TxMode, "tx-mode", string(engine.TxModeFile),
 		"transaction scope: file (one transaction per migration) or all (one for all pending migrations) ($SHIPLOCK_TX_MODE)")
-	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(plan.FailOutOfOrder),
+	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(planner.FailOutOfOrder),
 		"action when a pending migration is below the database version: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
-	fs.StringVar(&a.settings.OnEdited, "on-edited", string(plan.FailEdited),
+	fs.StringVar(&a.settings.OnEdited, "on-edited", string(planner.FailEdited),
 		"action when the file of an applied migration has changed: fail or allow ($SHIPLOCK_ON_EDITED)")
 	fs.BoolVar(&a.settings.RequireDown, "require-down", false,
 		"refuse migrations without a down file instead of logging a warning ($SHIPLOCK_REQUIRE_DOWN)")
@@ -88,7 +88,7 @@ func (a *app) dataLossFlag(fs *pflag.FlagSet) {
 func logUp(log *slog.Logger, r engine.Result) {
 	switch {
 	case r.Newer:
-		log.Warn("database is ahead of the migration files; nothing to do", "version", r.To, "unknown_migrations", plan.Names(r.Ahead))
+		log.Warn("database is ahead of the migration files; nothing to do", "version", r.To, "unknown_migrations", planner.Names(r.Ahead))
 	case len(r.DownSteps()) > 0:
 		logDown(log, r)
 	case r.Applied == 0:
@@ -99,7 +99,7 @@ func logUp(log *slog.Logger, r engine.Result) {
 }
 
 func versionText(v int) string {
-	if v == plan.NoVersion {
+	if v == planner.NoVersion {
 		return "none"
 	}
 	return fmt.Sprint(v)

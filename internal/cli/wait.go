@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
@@ -51,7 +51,7 @@ was not reachable.`,
 	a.connectionFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "version to wait for, instead of the newest migration file")
-	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(plan.AllowNewer),
+	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(planner.AllowNewer),
 		"action when the database is ahead of the migration files: allow, fail, or down (wait until it is rolled back) ($SHIPLOCK_ON_NEWER)")
 	return cmd
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -38,7 +38,7 @@ func (e *BaselineError) Error() string {
 
 // Baseline sets the version of a database that has none, and records every migration up to
 // it in the history table. It runs no migration on that database. Errors are
-// *BaselineError, *plan.Refusal, *postgres.NotScratchError, and those of Up.
+// *BaselineError, *planner.Refusal, *postgres.NotScratchError, and those of Up.
 func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error) {
 	files, err := open(ctx, o)
 	if err != nil {
@@ -47,10 +47,10 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	version := int(b.Version)
 	if _, known := files.Find(b.Version); !known {
 		if version != 0 {
-			return "", &plan.Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
+			return "", &planner.Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
 				Why: "the schema can be compared only with a version that the files have", Next: "specify the version of one of the files, or 0 for a database before its first migration"}
 		}
-		version = plan.NoVersion
+		version = planner.NoVersion
 	}
 	db, err := openPrimary(ctx, o)
 	if err != nil {
@@ -98,11 +98,11 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		return nil, err
 	}
 	if at.Dirty {
-		return nil, &plan.Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
+		return nil, &planner.Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
 			Why: "a migration was partially applied, so the schema is not at any version", Next: "migrator repair --help"}
 	}
-	if at.Version != plan.NoVersion {
-		return nil, &plan.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
+	if at.Version != planner.NoVersion {
+		return nil, &planner.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
 			Why: "baseline is for databases without a version", Next: "run migrator status to list the applied migrations; to change the version, run migrator down or migrator up"}
 	}
 	if err := db.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
@@ -113,14 +113,14 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		return nil, err
 	}
 	applied := map[int]postgres.Run{}
-	newest := plan.NoVersion
+	newest := planner.NoVersion
 	for _, r := range history {
 		if runOf(r, false).IsApplied() {
 			applied[r.Version], newest = r, r.Version
 		}
 	}
-	if newest != plan.NoVersion && version != newest && version != plan.NoVersion {
-		return nil, &plan.Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
+	if newest != planner.NoVersion && version != newest && version != planner.NoVersion {
+		return nil, &planner.Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
 			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: baselineAdvice(newest)}
 	}
 	var runs []postgres.Run
@@ -128,10 +128,10 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		r.Outcome, r.Started = outcome, time.Now()
 		runs = append(runs, r)
 	}
-	if version == plan.NoVersion {
+	if version == planner.NoVersion {
 		for _, r := range slices.Backward(history) {
 			if _, is := applied[r.Version]; is {
-				add(postgres.Run{Version: r.Version, Name: r.Name, Direction: string(plan.Down), Checksum: r.Checksum})
+				add(postgres.Run{Version: r.Version, Name: r.Name, Direction: string(planner.Down), Checksum: r.Checksum})
 			}
 		}
 		return runs, nil
@@ -152,14 +152,14 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		if err != nil {
 			return nil, err
 		}
-		add(postgres.Run{Version: v, Name: m.Name, Direction: string(plan.Up), Checksum: sum,
+		add(postgres.Run{Version: v, Name: m.Name, Direction: string(planner.Up), Checksum: sum,
 			Stored: postgres.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
 	}
 	return runs, nil
 }
 
 func versionText(v int) string {
-	if v == plan.NoVersion {
+	if v == planner.NoVersion {
 		return "none"
 	}
 	return fmt.Sprint(v)
@@ -176,7 +176,7 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 	}
 	defer closeSession(o, h.db)
 	f, err := func() (f postgres.Fingerprint, err error) {
-		if version != plan.NoVersion {
+		if version != planner.NoVersion {
 			fault, err := h.up(ctx, uint(version))
 			if err != nil {
 				return f, err

@@ -3,7 +3,7 @@ package engine
 import (
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
@@ -11,8 +11,8 @@ import (
 // warnOfIncompatibleChanges logs the changes that break an older version of the
 // application, except for migrations that state their minimum compatible version. An empty
 // database has no older version of the application.
-func warnOfIncompatibleChanges(o Options, p plan.Plan, steps []postgres.Step) error {
-	if p.From == plan.NoVersion {
+func warnOfIncompatibleChanges(o Options, p planner.Plan, steps []postgres.Step) error {
+	if p.From == planner.NoVersion {
 		return nil
 	}
 	changes, err := postgres.IncompatibleChanges(steps)

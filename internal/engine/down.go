@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -19,16 +19,16 @@ func Down(ctx context.Context, o Options, to uint) (Result, error) {
 
 // DownToFiles rolls back to the newest applied version that has a file.
 func DownToFiles(ctx context.Context, o Options) (Result, error) {
-	return run(ctx, o, plan.ForDownToFiles)
+	return run(ctx, o, planner.ForDownToFiles)
 }
 
-func downTo(to uint) planner {
-	return func(c *source.Catalog, st plan.State, p plan.Policy) (plan.Plan, error) {
+func downTo(to uint) planFunc {
+	return func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
 		target := int(to)
 		if _, exists := c.Find(0); to == 0 && !exists {
-			target = plan.NoVersion
+			target = planner.NoVersion
 		}
-		return plan.ForDown(c, st, target, p)
+		return planner.ForDown(c, st, target, p)
 	}
 }
 
@@ -53,7 +53,7 @@ func (e *DataLossError) Unwrap() error {
 
 // asDataLossError returns a *DataLossError for a run that ended because it would have lost
 // data. The error of a partially applied migration is returned unchanged.
-func asDataLossError(p plan.Plan, err error) error {
+func asDataLossError(p planner.Plan, err error) error {
 	var run *RunError
 	var fail *postgres.MigrationError
 	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != postgres.RolledBack {
@@ -63,10 +63,10 @@ func asDataLossError(p plan.Plan, err error) error {
 }
 
 // lowestTarget returns the version after the last rollback of a plan.
-func lowestTarget(p plan.Plan) int {
+func lowestTarget(p planner.Plan) int {
 	to := p.To
 	for _, s := range p.Steps {
-		if s.Direction == plan.Down {
+		if s.Direction == planner.Down {
 			to = s.Target
 		}
 	}

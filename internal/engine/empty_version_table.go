@@ -7,26 +7,26 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
 // versionRowMissing reports whether the version table has no version although the history
 // table records applied migrations.
-func versionRowMissing(st plan.State) bool {
-	return st.Version == plan.NoVersion && !st.Dirty && slices.ContainsFunc(st.Runs, plan.Run.IsApplied)
+func versionRowMissing(st planner.State) bool {
+	return st.Version == planner.NoVersion && !st.Dirty && slices.ContainsFunc(st.Runs, planner.Run.IsApplied)
 }
 
 // checkVersionRow refuses a database whose version table has lost its row. golang-migrate
 // also leaves an empty table after it has rolled back every migration; then the objects of
 // the migrations do not exist, and the rollback is imported. See ADR 14.
-func checkVersionRow(ctx context.Context, files *source.Catalog, db *postgres.DB, st plan.State, history []postgres.Run) error {
+func checkVersionRow(ctx context.Context, files *source.Catalog, db *postgres.DB, st planner.State, history []postgres.Run) error {
 	applied := slices.DeleteFunc(slices.Clone(history), func(r postgres.Run) bool {
-		return !slices.ContainsFunc(st.Runs, func(s plan.Run) bool { return s.Version == r.Version && s.IsApplied() })
+		return !slices.ContainsFunc(st.Runs, func(s planner.Run) bool { return s.Version == r.Version && s.IsApplied() })
 	})
 	newest := applied[len(applied)-1].Version
-	refusal := &plan.Refusal{
+	refusal := &planner.Refusal{
 		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Table(), newest),
 		Why:    "the catalogs do not show whether another tool rolled the migrations back or the table was emptied; if it was emptied, every migration would run a second time",
 		Next:   baselineAdvice(newest),

@@ -17,7 +17,7 @@ import (
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/database"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -27,7 +27,7 @@ type Options struct {
 	Postgres     postgres.Options
 	Source       string // the migrations directory
 	Unrecognized source.Unrecognized
-	Policy       plan.Policy
+	Policy       planner.Policy
 	// TxMode is the transaction scope of an up.
 	TxMode TxMode
 	// AllowDataLoss allows rollbacks that drop tables or columns containing data, or delete rows.
@@ -49,19 +49,19 @@ const (
 
 // A Result is the outcome of a successful run.
 type Result struct {
-	From, To int // versions, plan.NoVersion for none
+	From, To int // versions, planner.NoVersion for none
 	Applied  int // number of migrations run
 	Newer    bool
-	Ahead    []plan.Run // with Newer: applied migrations above the newest file that the history table records
-	Steps    []plan.Run // the migrations run, in order: version, name and direction
+	Ahead    []planner.Run // with Newer: applied migrations above the newest file that the history table records
+	Steps    []planner.Run // the migrations run, in order: version, name and direction
 }
 
 // DownSteps returns the steps that rolled a migration back.
-func (r Result) DownSteps() []plan.Run { return plan.InDirection(r.Steps, plan.Down) }
+func (r Result) DownSteps() []planner.Run { return planner.InDirection(r.Steps, planner.Down) }
 
 // A RunError is a run that started and did not complete.
 type RunError struct {
-	Plan       plan.Plan
+	Plan       planner.Plan
 	Applied    int // number of migrations of the plan that were applied
 	RolledBack int // number of migrations that had run and were rolled back with the one that failed
 	Err        error
@@ -110,11 +110,11 @@ func (e *SignalError) Error() string {
 }
 
 // Up applies every migration above the database's version. Errors are those of the
-// packages it uses (*source.NameError, source.ErrNoMigrations, *plan.Refusal,
+// packages it uses (*source.NameError, source.ErrNoMigrations, *planner.Refusal,
 // *postgres.ConnectError, *postgres.LockedError) or a *RunError.
 func Up(ctx context.Context, o Options) (Result, error) {
 	o.forUp = true
-	return run(ctx, o, plan.ForUp)
+	return run(ctx, o, planner.ForUp)
 }
 
 // open reads the names of the migrations. A signal or a timeout interrupts this read and
@@ -130,11 +130,11 @@ func open(ctx context.Context, o Options) (*source.Catalog, error) {
 	return c, err
 }
 
-// A planner makes a plan from the migrations, the state of the database and the policy.
-type planner func(*source.Catalog, plan.State, plan.Policy) (plan.Plan, error)
+// A planFunc makes a plan from the migrations, the state of the database and the policy.
+type planFunc func(*source.Catalog, planner.State, planner.Policy) (planner.Plan, error)
 
-func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (Result, error) {
-	d, err := makePlan(ctx, o, files, db, planner)
+func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, plan planFunc) (Result, error) {
+	d, err := makePlan(ctx, o, files, db, plan)
 	if err != nil {
 		return Result{}, err
 	}
@@ -166,13 +166,13 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 
 // A decision is a plan and what it was made from.
 type decision struct {
-	plan    plan.Plan
+	plan    planner.Plan
 	catalog *source.Catalog // has the SQL of the plan's steps, including SQL from the history table if needed
 	imports []postgres.Run  // another tool's migrations, to be recorded in the history table
 }
 
 // makePlan reads the state of the database and makes a plan.
-func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, planner planner) (decision, error) {
+func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, plan planFunc) (decision, error) {
 	version, clean, err := db.Head(ctx)
 	if err == nil {
 		err = db.CheckOtherSchemas(ctx, containsVersion(files))
@@ -181,7 +181,7 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgre
 		return decision{}, err
 	}
 	if o.forUp && isUpToDate(files, version, clean) {
-		return decision{plan: plan.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
+		return decision{plan: planner.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
 	}
 	st, history, err := readRuns(ctx, files, db, version)
 	if err != nil {
@@ -192,14 +192,14 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgre
 		return decision{}, err
 	}
 	catalog := files
-	if !o.forUp || o.Policy.OnNewer == plan.DownNewer { // otherwise the plan is made from the files alone
+	if !o.forUp || o.Policy.OnNewer == planner.DownNewer { // otherwise the plan is made from the files alone
 		if catalog, err = withHistory(files, st, history, imports, o.Policy); err != nil {
 			return decision{}, err
 		}
 	}
 	policy := o.Policy
 	policy.Table = db.Table()
-	p, err := planner(catalog, st, policy)
+	p, err := plan(catalog, st, policy)
 	if n := len(imports); err == nil && n > 0 && len(p.Steps) == 0 && o.recordsDigest(files, p) {
 		imports[n-1].FilesDigest, _ = files.Digest() // an unreadable file does not prevent the import
 	}
@@ -221,8 +221,8 @@ func containsVersion(files *source.Catalog) func(uint) bool {
 }
 
 // unrecordedRuns returns another tool's migrations that are to be recorded, and adds them to st.
-func unrecordedRuns(catalog *source.Catalog, st *plan.State) ([]postgres.Run, error) {
-	adopt := plan.Unrecorded(catalog, *st)
+func unrecordedRuns(catalog *source.Catalog, st *planner.State) ([]postgres.Run, error) {
+	adopt := planner.Unrecorded(catalog, *st)
 	out, versions := make([]postgres.Run, len(adopt)), make(map[int]bool, len(adopt))
 	for i, r := range adopt {
 		sum, err := catalog.Checksum(uint(r.Version))
@@ -230,7 +230,7 @@ func unrecordedRuns(catalog *source.Catalog, st *plan.State) ([]postgres.Run, er
 			return nil, err
 		}
 		out[i] = postgres.Run{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum}
-		if r.Direction == plan.Up {
+		if r.Direction == planner.Up {
 			directives, err := catalog.Directives(uint(r.Version))
 			if err != nil {
 				return nil, err
@@ -240,29 +240,29 @@ func unrecordedRuns(catalog *source.Catalog, st *plan.State) ([]postgres.Run, er
 		}
 		versions[r.Version] = true
 	}
-	st.Runs = append(slices.DeleteFunc(st.Runs, func(old plan.Run) bool { return versions[old.Version] }), adopt...)
+	st.Runs = append(slices.DeleteFunc(st.Runs, func(old planner.Run) bool { return versions[old.Version] }), adopt...)
 	return out, nil
 }
 
 // resume returns the number of statements of a partially applied migration that are applied.
-func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s plan.Step, history []postgres.Run) (int, error) {
+func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s planner.Step, history []postgres.Run) (int, error) {
 	i := slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) })
 	return db.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, history[i])
 }
 
-func resultOf(p plan.Plan, applied int) Result {
-	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: plan.RunsOf(p.Steps[:applied])}
+func resultOf(p planner.Plan, applied int) Result {
+	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: planner.RunsOf(p.Steps[:applied])}
 }
 
 // applyPlan runs the plan's steps one by one through golang-migrate and the source and
 // database drivers.
-func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, own []postgres.OwnObjects) error {
+func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p planner.Plan, own []postgres.OwnObjects) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err
 	}
 	for i, s := range steps {
-		steps[i].GuardDataLoss, steps[i].Own = s.Direction == string(plan.Down) && !o.AllowDataLoss, own[i]
+		steps[i].GuardDataLoss, steps[i].Own = s.Direction == string(planner.Down) && !o.AllowDataLoss, own[i]
 	}
 	if files := catalog.Files(); o.recordsDigest(files, p) {
 		steps[len(steps)-1].FilesDigest = stableDigest(files)
@@ -295,7 +295,7 @@ func checkRequirements(db *postgres.DB, steps []postgres.Step, together bool) er
 	return nil
 }
 
-func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Driver, p plan.Plan) error {
+func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Driver, p planner.Plan) error {
 	files := catalog.Driver()
 	m, err := migrate.NewWithInstance("shiplock", files, "postgres", driver)
 	if err != nil {
@@ -314,9 +314,9 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 // be allocated for each of a thousand small files.
 const readBufferSize = 4 << 10
 
-func runStep(m *migrate.Migrate, files *source.Driver, s plan.Step) error {
+func runStep(m *migrate.Migrate, files *source.Driver, s planner.Step) error {
 	read := files.ReadUp
-	if s.Direction == plan.Down {
+	if s.Direction == planner.Down {
 		read = files.ReadDown
 	}
 	body, name, err := read(s.Migration.Version)
@@ -331,11 +331,11 @@ func runStep(m *migrate.Migrate, files *source.Driver, s plan.Step) error {
 	return m.Run(migration)
 }
 
-func postgresSteps(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error) {
+func postgresSteps(catalog *source.Catalog, p planner.Plan) ([]postgres.Step, error) {
 	steps := make([]postgres.Step, len(p.Steps))
 	for i, s := range p.Steps {
 		opposite := s.Migration.Down
-		if s.Direction == plan.Down {
+		if s.Direction == planner.Down {
 			opposite = s.Migration.Up
 		}
 		text, err := catalog.Text(opposite, postgres.MaxStoredSQL)
@@ -343,7 +343,7 @@ func postgresSteps(catalog *source.Catalog, p plan.Plan) ([]postgres.Step, error
 			return nil, err
 		}
 		sum, ran := "", postgres.StoredMigration{}
-		if s.Direction == plan.Down { // an up computes the checksum of the SQL it runs
+		if s.Direction == planner.Down { // an up computes the checksum of the SQL it runs
 			sum, err = catalog.Checksum(s.Migration.Version)
 		} else {
 			ran, err = storedMigration(catalog, s.Migration)
@@ -374,7 +374,7 @@ func storedMigration(catalog *source.Catalog, m source.Migration) (postgres.Stor
 // verifyVersion compares the database's version with the version the plan ends with.
 // Behind a pooler the lock is released at each commit, so a newer image may already be
 // running; there every commit was confirmed, and its version checked beforehand.
-func verifyVersion(ctx context.Context, db *postgres.DB, p plan.Plan) error {
+func verifyVersion(ctx context.Context, db *postgres.DB, p planner.Plan) error {
 	if db.Pooled() {
 		return nil
 	}
@@ -388,5 +388,5 @@ func verifyVersion(ctx context.Context, db *postgres.DB, p plan.Plan) error {
 	return nil
 }
 
-// plan.NoVersion must equal golang-migrate's NilVersion.
-var _ = [1]struct{}{}[plan.NoVersion-database.NilVersion]
+// planner.NoVersion must equal golang-migrate's NilVersion.
+var _ = [1]struct{}{}[planner.NoVersion-database.NilVersion]

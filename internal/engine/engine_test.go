@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -69,7 +69,7 @@ func TestUp_Canceled_ReportsProgress(t *testing.T) {
 		applied       int
 		reached       int
 	}{
-		{"before the first, up", "migration started", 1, false, "", 0, plan.NoVersion},
+		{"before the first, up", "migration started", 1, false, "", 0, planner.NoVersion},
 		{"between two, up", "migration completed", 1, false, "1 f", 1, 1},
 		{"as the last begins, up", "migration started", 3, false, "2 f", 2, 2},
 		{"before the first, down", "migration started", 3, true, "3 f", 0, 3},
@@ -135,7 +135,7 @@ func TestUp_VersionChangedByOther_ReturnsIncompleteError(t *testing.T) {
 	}{
 		{"other version", "UPDATE schema_migrations SET version = 2", engine.IncompleteError{Want: 3, Got: 2}},
 		{"dirty", "UPDATE schema_migrations SET dirty = true", engine.IncompleteError{Want: 3, Got: 3, Dirty: true}},
-		{"emptied", "TRUNCATE schema_migrations", engine.IncompleteError{Want: 3, Got: plan.NoVersion}},
+		{"emptied", "TRUNCATE schema_migrations", engine.IncompleteError{Want: 3, Got: planner.NoVersion}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

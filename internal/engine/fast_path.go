@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -25,9 +25,9 @@ func isUpToDate(catalog *source.Catalog, at postgres.State, clean string) bool {
 // recordsDigest reports whether nothing is pending and nothing is edited after a plan. A
 // plan that first resumes a partially applied migration does not look for out-of-order
 // migrations, and with edited files allowed there may be some.
-func (o Options) recordsDigest(catalog *source.Catalog, p plan.Plan) bool {
-	return o.forUp && o.Policy.OnEdited != plan.AllowEdited && p.To == int(catalog.Latest()) &&
-		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == plan.Up)
+func (o Options) recordsDigest(catalog *source.Catalog, p planner.Plan) bool {
+	return o.forUp && o.Policy.OnEdited != planner.AllowEdited && p.To == int(catalog.Latest()) &&
+		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == planner.Up)
 }
 
 // stableDigest takes the digest of the files and returns a function that takes it again.

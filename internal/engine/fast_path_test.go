@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -88,7 +88,7 @@ func TestUp_DigestRecorded_DetectsChanges(t *testing.T) {
 	refused := func(t *testing.T, o engine.Options, reason string) {
 		t.Helper()
 		_, err := engine.Up(t.Context(), o)
-		var refusal *plan.Refusal
+		var refusal *planner.Refusal
 		require.ErrorAs(t, err, &refusal)
 		assert.Contains(t, refusal.Reason, reason)
 	}
@@ -172,9 +172,9 @@ func TestUp_PendingOrEdited_RecordsNoDigest(t *testing.T) {
 			mustUp(t, o)
 			overwriteFile(t, o, "1_a.up.sql", "CREATE TABLE a (b int, c int)")
 			overwriteFile(t, o, "3_c.up.sql", three)
-			o.Policy.OnEdited = plan.AllowEdited
+			o.Policy.OnEdited = planner.AllowEdited
 			mustUp(t, o)
-			o.Policy.OnEdited = plan.FailEdited
+			o.Policy.OnEdited = planner.FailEdited
 			_, err := engine.Up(t.Context(), o)
 			require.Error(t, err)
 		}, "1 false"},

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -140,14 +140,14 @@ DROP TABLE e;
 	before := describeDatabase(t, d)
 	for _, to := range []uint{0, 1} {
 		_, err = engine.Down(t.Context(), o, to)
-		var refusal *plan.Refusal
+		var refusal *planner.Refusal
 		require.ErrorAs(t, err, &refusal)
 		assert.Contains(t, refusal.Reason, "version 2 (b) has no down file")
 		assert.Equal(t, before, describeDatabase(t, d), "not even version 3 is rolled back")
 	}
 	result, err := engine.Down(t.Context(), o, 2)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 3, To: 2, Applied: 1, Steps: []plan.Run{{Version: 3, Name: "c", Direction: plan.Down}}}, result)
+	assert.Equal(t, engine.Result{From: 3, To: 2, Applied: 1, Steps: []planner.Run{{Version: 3, Name: "c", Direction: planner.Down}}}, result)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('e')"))
 }
 

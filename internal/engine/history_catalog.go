@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -14,7 +14,7 @@ import (
 // withHistory returns the catalog of the files merged with the migrations that the history
 // table records as applied or partially rolled back. imported are the migrations that
 // another tool has run since.
-func withHistory(files *source.Catalog, st plan.State, history, imported []postgres.Run, p plan.Policy) (*source.Catalog, error) {
+func withHistory(files *source.Catalog, st planner.State, history, imported []postgres.Run, p planner.Policy) (*source.Catalog, error) {
 	applied, importedVersions := map[int]bool{}, map[int]bool{}
 	for _, r := range st.Runs {
 		applied[r.Version] = r.IsApplied()
@@ -39,7 +39,7 @@ func withHistory(files *source.Catalog, st plan.State, history, imported []postg
 	return files.WithHistory(recorded), nil
 }
 
-func recordedMigration(files *source.Catalog, st plan.State, r postgres.Run, p plan.Policy) (source.RecordedMigration, error) {
+func recordedMigration(files *source.Catalog, st planner.State, r postgres.Run, p planner.Policy) (source.RecordedMigration, error) {
 	v := uint(r.Version)
 	m := source.RecordedMigration{
 		Version: v, Name: r.Name, Checksum: r.Checksum, HasUp: r.Stored.HasUp, HasDown: r.Stored.HasDown || r.IncompleteDown(),
@@ -54,7 +54,7 @@ func recordedMigration(files *source.Catalog, st plan.State, r postgres.Run, p p
 	if err != nil {
 		return m, err
 	}
-	m.Differs = sum != "" && r.Checksum != "" && sum != r.Checksum && p.OnEdited != plan.AllowEdited
+	m.Differs = sum != "" && r.Checksum != "" && sum != r.Checksum && p.OnEdited != planner.AllowEdited
 	if m.Differs && !m.HasDown {
 		how := "it was edited after it ran"
 		if _, same := st.LineEndings[v]; same {
@@ -90,7 +90,7 @@ func missingDownReason(r postgres.Run) string {
 }
 
 // loadStoredSQL loads the SQL of those steps whose file exists only in the history table.
-func loadStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p plan.Plan, history []postgres.Run) error {
+func loadStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p planner.Plan, history []postgres.Run) error {
 	var runs []postgres.Run
 	for _, s := range p.Steps {
 		if !strings.HasPrefix(s.Migration.Up, source.FromHistory) && !strings.HasPrefix(s.Migration.Down, source.FromHistory) {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -75,7 +75,7 @@ func TestUp_LargeFilesAndRows_Applied(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.WriteFile(big, []byte(strings.Replace(string(text), "4499", "4498", 1)), 0o600))
 			_, err = engine.Up(t.Context(), o)
-			var refusal *plan.Refusal
+			var refusal *planner.Refusal
 			require.ErrorAs(t, err, &refusal, "a change of one digit is noticed")
 		})
 	}

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -44,19 +44,19 @@ type PreviewStep struct {
 // takes no lock, so another migrator may run in the meantime.
 func Plan(ctx context.Context, o Options) (Preview, error) {
 	o.forUp = true
-	return preview(ctx, o, plan.ForUp)
+	return preview(ctx, o, planner.ForUp)
 }
 
 // PlanDown is Plan for Down, or for DownToFiles if to is nil. Data loss is reported and not
 // refused.
 func PlanDown(ctx context.Context, o Options, to *uint) (Preview, error) {
 	if to == nil {
-		return preview(ctx, o, plan.ForDownToFiles)
+		return preview(ctx, o, planner.ForDownToFiles)
 	}
 	return preview(ctx, o, downTo(*to))
 }
 
-func preview(ctx context.Context, o Options, planner planner) (Preview, error) {
+func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
 	files, err := open(ctx, o)
 	if err != nil {
 		return Preview{}, err
@@ -66,7 +66,7 @@ func preview(ctx context.Context, o Options, planner planner) (Preview, error) {
 		return Preview{}, err
 	}
 	defer closeSession(o, db)
-	d, err := makePlan(ctx, o, files, db, planner)
+	d, err := makePlan(ctx, o, files, db, plan)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -79,7 +79,7 @@ func preview(ctx context.Context, o Options, planner planner) (Preview, error) {
 }
 
 // inspectSteps reads every file of the plan as a run would.
-func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p plan.Plan, out *Preview) error {
+func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p planner.Plan, out *Preview) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *p
 		}
 		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromHistory),
 			FromHistory: strings.HasPrefix(s.File, source.FromHistory), Statements: statements, Transactional: transactional, StatementsApplied: s.StatementsApplied}
-		if p.Steps[i].Direction == plan.Down {
+		if p.Steps[i].Direction == planner.Down {
 			step.SQL, err = excerpt(s)
 			if err != nil {
 				return err
@@ -137,7 +137,7 @@ func excerpt(s postgres.Step) (string, error) {
 }
 
 func versionPointer(v int) *uint {
-	if v == plan.NoVersion {
+	if v == planner.NoVersion {
 		return nil
 	}
 	n := uint(v)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -151,8 +151,8 @@ func TestRepair_BehindPooler_Resolves(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "2 f", d.Value(t, version))
 	others := newOptions(t, d.Pooled(t, "transaction"), writeFiles(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))
-	others.Policy.OnEdited = plan.AllowEdited // nothing of them has run
+	others.Policy.OnEdited = planner.AllowEdited // nothing of them has run
 	result, err := engine.Down(t.Context(), others, 0)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 2, To: plan.NoVersion, Applied: 2, Steps: []plan.Run{{Version: 2, Name: "part", Direction: plan.Down}, {Version: 1, Name: "log", Direction: plan.Down}}}, result)
+	assert.Equal(t, engine.Result{From: 2, To: planner.NoVersion, Applied: 2, Steps: []planner.Run{{Version: 2, Name: "part", Direction: planner.Down}, {Version: 1, Name: "log", Direction: planner.Down}}}, result)
 }

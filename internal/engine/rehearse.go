@@ -12,7 +12,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -98,7 +98,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	}
 	if r.From != nil {
 		if _, known := files.Find(*r.From); !known {
-			return Rehearsal{}, &plan.Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
+			return Rehearsal{}, &planner.Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
 				Why: "--from must be the version of one of the files", Next: "specify the version of one of the files, or omit --from to start with the first"}
 		}
 	}
@@ -121,7 +121,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 // it must not be; nil if none is configured.
 func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
 	if o.Postgres.ExternalToolLock = true; o.Policy.OutOfOrder == "" {
-		o.Policy.OutOfOrder = plan.FailOutOfOrder
+		o.Policy.OutOfOrder = planner.FailOutOfOrder
 	}
 	o.Postgres.SkipTableCheck = true // the scratch database is checked below
 	db, err := openPrimary(ctx, o)
@@ -185,7 +185,7 @@ func checkNotRealDatabase(ctx context.Context, o Options, db *postgres.DB, real 
 }
 
 func (h *rehearsal) rehearseAll(ctx context.Context, from *uint) error {
-	before := plan.NoVersion
+	before := planner.NoVersion
 	for _, m := range h.files.All() {
 		if from == nil || m.Version > *from {
 			h.out.Total++
@@ -242,8 +242,8 @@ func (h *rehearsal) rehearseOne(ctx context.Context, m source.Migration, before 
 	if err := h.findDataLoss(m); err != nil {
 		return false, err
 	}
-	fault, err := h.run(ctx, func(c *source.Catalog, st plan.State, p plan.Policy) (plan.Plan, error) {
-		return plan.ForDown(c, st, before, p)
+	fault, err := h.run(ctx, func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
+		return planner.ForDown(c, st, before, p)
 	})
 	if err != nil {
 		return false, err
@@ -318,21 +318,21 @@ func (h *rehearsal) snapshot(ctx context.Context) (postgres.Fingerprint, error) 
 }
 
 func (h *rehearsal) up(ctx context.Context, version uint) (fault, err error) {
-	return h.run(ctx, func(c *source.Catalog, st plan.State, p plan.Policy) (plan.Plan, error) {
-		return plan.ForUp(c.Files().UpTo(version), st, p)
+	return h.run(ctx, func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
+		return planner.ForUp(c.Files().UpTo(version), st, p)
 	})
 }
 
 // run separates faults of the migration from other errors.
-func (h *rehearsal) run(ctx context.Context, planner planner) (fault, err error) {
-	_, err = run(ctx, h.o, planner)
+func (h *rehearsal) run(ctx context.Context, plan planFunc) (fault, err error) {
+	_, err = run(ctx, h.o, plan)
 	if ctx.Err() == nil {
 		err = errors.Join(err, h.db.RecordCreated(ctx)) // so that the next rehearsal recognizes these objects if this one is killed
 	}
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
-		refusal   *plan.Refusal
+		refusal   *planner.Refusal
 	)
 	if ctx.Err() == nil && !isConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || errors.As(err, &refusal)) {
 		return err, nil

@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -52,17 +52,17 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 		return "", err
 	}
 	if !st.Dirty {
-		return "", &plan.Refusal{
+		return "", &planner.Refusal{
 			Reason: "there is nothing to repair: the database is not marked dirty",
 			Why:    "no migration is partially applied",
 			Next:   "run migrator status to list the applied migrations and the version of the database",
 		}
 	}
-	i := slices.IndexFunc(st.Runs, func(r plan.Run) bool { return r.Outcome == plan.PartiallyApplied })
+	i := slices.IndexFunc(st.Runs, func(r planner.Run) bool { return r.Outcome == planner.PartiallyApplied })
 	if v == StatementApplied || v == StatementNotApplied {
 		return resolveStatement(ctx, catalog, db, st, history, i, v, statement)
 	}
-	run := plan.Run{Version: st.Version, Direction: plan.Up}
+	run := planner.Run{Version: st.Version, Direction: planner.Up}
 	if i >= 0 {
 		run = st.Runs[i]
 		if err := removeLeftovers(ctx, o, db, history, run, v); err != nil {
@@ -72,11 +72,11 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 		return "", err
 	}
 	// Migrations below it may exist only in the history table.
-	all, err := withHistory(catalog, st, history, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	all, err := withHistory(catalog, st, history, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return "", err
 	}
-	to, direction := plan.Resolve(all, st, run, v == MigrationApplied)
+	to, direction := planner.Resolve(all, st, run, v == MigrationApplied)
 	m, here := catalog.Find(uint(run.Version))
 	if !here {
 		m.Name = run.Name
@@ -92,8 +92,8 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 }
 
 // removeLeftovers removes the leftovers of the failed statement, and logs those it cannot remove.
-func removeLeftovers(ctx context.Context, o Options, db *postgres.DB, history []postgres.Run, run plan.Run, v Resolution) error {
-	finish := (v == MigrationApplied) == (run.Direction == plan.Up)
+func removeLeftovers(ctx context.Context, o Options, db *postgres.DB, history []postgres.Run, run planner.Run, v Resolution) error {
+	finish := (v == MigrationApplied) == (run.Direction == planner.Up)
 	left, err := db.RemoveLeftovers(ctx, latestRun(history, run.Version), finish)
 	for _, l := range left {
 		o.Log.Warn("could not remove leftover of a failed statement", "object", l.What, "statement", l.SQL)
@@ -105,9 +105,9 @@ func latestRun(history []postgres.Run, version int) postgres.Run {
 	return history[slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == version })]
 }
 
-func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State, history []postgres.Run, i int, v Resolution, statement int) (string, error) {
+func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st planner.State, history []postgres.Run, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
-		return "", &plan.Refusal{
+		return "", &planner.Refusal{
 			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
 			Why:    "another tool marked it dirty, so the number of applied statements is unknown",
 			Next:   "complete the migration or roll it back manually, then: migrator repair --applied or --rolled-back",
@@ -133,7 +133,7 @@ func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres
 func fileOfRun(catalog *source.Catalog, run postgres.Run) (name string, open func() (io.ReadCloser, error)) {
 	m, _ := catalog.Find(uint(run.Version))
 	name = m.Up
-	if run.Direction == string(plan.Down) {
+	if run.Direction == string(planner.Down) {
 		name = m.Down
 	}
 	if name == "" {
@@ -148,7 +148,7 @@ func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v R
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
 	whole := "or complete the migration manually, then: migrator repair --applied\nor roll it back manually, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
-		return &plan.Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
+		return &planner.Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
 	}
 	stopped := fmt.Sprintf("version %d stopped at statement %d of %d", run.Version, d.Number, run.StatementsTotal)
 	switch {
@@ -174,8 +174,8 @@ func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v R
 }
 
 // importEarlierRuns records the earlier migrations of the tool that left the database dirty.
-func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st plan.State) error {
-	st.Version, st.Dirty = plan.VersionBelow(catalog, st.Version), false
+func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st planner.State) error {
+	st.Version, st.Dirty = planner.VersionBelow(catalog, st.Version), false
 	runs, err := unrecordedRuns(catalog, &st)
 	if err != nil || len(runs) == 0 {
 		return err

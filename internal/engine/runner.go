@@ -6,7 +6,7 @@ import (
 
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -14,14 +14,14 @@ import (
 // run opens a session and runs a plan on it. If another server process took over in the
 // meantime, it opens a new session and replans from the state of that server. A migration
 // is retried only once: one that crashes its server would otherwise do so forever.
-func run(ctx context.Context, o Options, planner planner) (Result, error) {
+func run(ctx context.Context, o Options, plan planFunc) (Result, error) {
 	catalog, db, err := openSourceAndSession(ctx, o)
 	if err != nil {
 		return Result{}, err
 	}
 	var t runTotals
 	for tries := 1; ; tries++ {
-		result, err := runSession(ctx, o, catalog, db, planner, &t)
+		result, err := runSession(ctx, o, catalog, db, plan, &t)
 		if err == nil {
 			return t.result(result), nil
 		}
@@ -119,7 +119,7 @@ func isConnectionLost(err error) bool {
 // until it finishes, its migration looks partially applied. Only the lock holder can decide.
 func mayBeTransient(err error) bool {
 	var (
-		refusal *plan.Refusal
+		refusal *planner.Refusal
 		doubt   *postgres.UnknownOutcomeError
 		changed *postgres.ChangedError
 		session *postgres.SessionStateError
@@ -128,20 +128,20 @@ func mayBeTransient(err error) bool {
 	return errors.As(err, &table) || errors.As(err, &session) || errors.As(err, &refusal) || errors.As(err, &doubt) || errors.As(err, &changed)
 }
 
-func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *runTotals) (Result, error) {
+func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, plan planFunc, t *runTotals) (Result, error) {
 	defer closeSession(o, db)
 	if db.Server.Standby {
 		return Result{}, &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
 	// The first check takes no lock, so fifty pods that have nothing to do need not wait
 	// for each other. It does not see what a running migrator has not committed.
-	d, err := makePlan(ctx, o, catalog, db, planner)
+	d, err := makePlan(ctx, o, catalog, db, plan)
 	if err == nil && len(d.plan.Steps)+len(d.imports) == 0 || err != nil && !mayBeTransient(err) {
 		return resultOf(d.plan, 0), err
 	}
 	err = db.LockUnless(ctx, func(ctx context.Context) (bool, error) {
 		version, clean, err := db.Head(ctx)
-		d.plan = plan.Plan{From: version.Version, To: version.Version}
+		d.plan = planner.Plan{From: version.Version, To: version.Version}
 		return err == nil && o.forUp && isUpToDate(catalog, version, clean), err
 	})
 	if errors.Is(err, postgres.ErrLockNotNeeded) {
@@ -150,7 +150,7 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := runLocked(ctx, o, catalog, db, planner, t)
+	result, err := runLocked(ctx, o, catalog, db, plan, t)
 	if ctx.Err() == nil {
 		// The server would release it with the session, but later than the next attempt may start.
 		if unlockErr := db.Unlock(ctx); unlockErr != nil && err == nil {
@@ -168,9 +168,9 @@ func closeSession(o Options, db *postgres.DB) {
 
 // runLocked plans and runs, and replans if another migrator has run in between: behind a
 // pooler the lock is free from one migration to the next.
-func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, planner planner, t *runTotals) (Result, error) {
+func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, plan planFunc, t *runTotals) (Result, error) {
 	for {
-		result, err := runPlan(ctx, o, catalog, db, planner)
+		result, err := runPlan(ctx, o, catalog, db, plan)
 		if !errors.Is(err, postgres.ErrVersionChanged) {
 			return result, err
 		}
@@ -186,7 +186,7 @@ func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *post
 type runTotals struct {
 	began bool
 	from  int
-	done  []plan.Step
+	done  []planner.Step
 }
 
 // add adds a plan that did not complete. It reports whether the plan applied any migration.
@@ -208,7 +208,7 @@ func (t *runTotals) add(err error) bool {
 // result returns the result of the last plan, combined with those of the earlier ones.
 func (t *runTotals) result(r Result) Result {
 	if t.began {
-		r.From, r.Applied, r.Steps = t.from, len(t.done)+r.Applied, append(plan.RunsOf(t.done), r.Steps...)
+		r.From, r.Applied, r.Steps = t.from, len(t.done)+r.Applied, append(planner.RunsOf(t.done), r.Steps...)
 	}
 	return r
 }
@@ -220,7 +220,7 @@ func (t *runTotals) runError(err error) error {
 	}
 	var run *RunError
 	if !errors.As(err, &run) {
-		run = &RunError{Err: err, Plan: plan.Plan{To: t.done[len(t.done)-1].Target}}
+		run = &RunError{Err: err, Plan: planner.Plan{To: t.done[len(t.done)-1].Target}}
 		err = run
 	}
 	run.Plan.From, run.Plan.Steps, run.Applied = t.from, append(t.done, run.Plan.Steps...), len(t.done)

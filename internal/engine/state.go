@@ -3,28 +3,28 @@ package engine
 import (
 	"context"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
 // readState reads the state of the database that the planner needs: the version, the
 // history, and which of the applied files were edited.
-func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (plan.State, []postgres.Run, error) {
+func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (planner.State, []postgres.Run, error) {
 	version, err := db.State(ctx)
 	if err != nil {
-		return plan.State{}, nil, err
+		return planner.State{}, nil, err
 	}
 	return readRuns(ctx, catalog, db, version)
 }
 
 // readRuns is readState with a version that was already read.
-func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, version postgres.State) (plan.State, []postgres.Run, error) {
+func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, version postgres.State) (planner.State, []postgres.Run, error) {
 	history, err := db.LatestRuns(ctx)
 	if err != nil {
-		return plan.State{}, nil, err
+		return planner.State{}, nil, err
 	}
-	st := plan.State{Version: version.Version, Dirty: version.Dirty}
+	st := planner.State{Version: version.Version, Dirty: version.Dirty}
 	var edited []postgres.Run
 	for _, r := range history {
 		run := runOf(r, version.Dirty)
@@ -34,7 +34,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 		}
 		sum, err := catalog.Checksum(uint(r.Version))
 		if err != nil {
-			return plan.State{}, nil, err
+			return planner.State{}, nil, err
 		}
 		if sum != "" && sum != r.Checksum {
 			st.Edited = append(st.Edited, uint(r.Version))
@@ -42,7 +42,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 		}
 	}
 	if st.LineEndings, err = lineEndingChanges(ctx, catalog, db, edited); err != nil {
-		return plan.State{}, nil, err
+		return planner.State{}, nil, err
 	}
 	if !versionRowMissing(st) {
 		return st, history, nil
@@ -59,20 +59,20 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 }
 
 // runOf converts a history row to the planner's type.
-func runOf(r postgres.Run, dirty bool) plan.Run {
-	run := plan.Run{
-		Version: r.Version, Name: r.Name, Direction: plan.Direction(r.Direction),
+func runOf(r postgres.Run, dirty bool) planner.Run {
+	run := planner.Run{
+		Version: r.Version, Name: r.Name, Direction: planner.Direction(r.Direction),
 		Outcome: outcomes[r.Outcome], StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
 	}
-	if run.Outcome == plan.PartiallyApplied && !dirty {
-		run.Outcome = plan.Completed // the version table, which another tool may have set, takes precedence
+	if run.Outcome == planner.PartiallyApplied && !dirty {
+		run.Outcome = planner.Completed // the version table, which another tool may have set, takes precedence
 	}
 	return run
 }
 
-var outcomes = map[string]plan.Outcome{
-	postgres.RunApplied: plan.Completed, postgres.RunImported: plan.Completed, postgres.RunResolved: plan.Completed,
-	postgres.RunBaselined: plan.Completed, postgres.RunBaselinedUnverified: plan.Completed,
-	postgres.RunFailed:  plan.RolledBack,
-	postgres.RunRunning: plan.PartiallyApplied, postgres.RunPartiallyApplied: plan.PartiallyApplied, postgres.RunRepaired: plan.PartiallyApplied,
+var outcomes = map[string]planner.Outcome{
+	postgres.RunApplied: planner.Completed, postgres.RunImported: planner.Completed, postgres.RunResolved: planner.Completed,
+	postgres.RunBaselined: planner.Completed, postgres.RunBaselinedUnverified: planner.Completed,
+	postgres.RunFailed:  planner.RolledBack,
+	postgres.RunRunning: planner.PartiallyApplied, postgres.RunPartiallyApplied: planner.PartiallyApplied, postgres.RunRepaired: planner.PartiallyApplied,
 }

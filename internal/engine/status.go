@@ -6,7 +6,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -126,7 +126,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 			status.LineEndings = append(status.LineEndings, v)
 		}
 	}
-	if st.Version != plan.NoVersion {
+	if st.Version != planner.NoVersion {
 		v := uint(st.Version)
 		status.Version = &v
 		_, status.VersionInFiles = catalog.Find(v)
@@ -143,11 +143,11 @@ func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Sta
 	for _, r := range st.Runs {
 		minVersions[uint(r.Version)] = r.MinCompatibleVersion
 	}
-	all, err := withHistory(catalog, st, history, nil, plan.Policy{OnEdited: plan.AllowEdited})
+	all, err := withHistory(catalog, st, history, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return Status{}, err
 	}
-	applied := plan.Applied(all, st)
+	applied := planner.Applied(all, st)
 	for _, m := range all.All() {
 		info := FileInfo{Version: m.Version, Name: m.Name, Run: runs[m.Version], FromHistory: m.HistoryOnly}
 		if applied[m.Version] {

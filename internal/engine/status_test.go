@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -23,11 +23,11 @@ func TestUp_DatabaseAhead_FollowsPolicy(t *testing.T) {
 
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
-	assert.Equal(t, engine.Result{From: 9, To: 9, Newer: true, Ahead: []plan.Run{{Version: 9, Name: "d", Direction: plan.Up, StatementsApplied: 1, StatementsTotal: 1}}}, result)
+	assert.Equal(t, engine.Result{From: 9, To: 9, Newer: true, Ahead: []planner.Run{{Version: 9, Name: "d", Direction: planner.Up, StatementsApplied: 1, StatementsTotal: 1}}}, result)
 
-	var refusal *plan.Refusal
+	var refusal *planner.Refusal
 	strict := o
-	strict.Policy.OnNewer = plan.FailNewer
+	strict.Policy.OnNewer = planner.FailNewer
 	_, err = engine.Up(t.Context(), strict)
 	require.ErrorAs(t, err, &refusal)
 	_, err = engine.Down(t.Context(), o, 1)
@@ -66,7 +66,7 @@ func TestDown_VersionZero_IsAVersion(t *testing.T) {
 	result, err := engine.Down(t.Context(), o, 0)
 	require.NoError(t, err)
 	assert.Equal(t, engine.Result{From: 3, To: 0, Applied: 3,
-		Steps: []plan.Run{{Version: 3, Name: "c", Direction: plan.Down}, {Version: 2, Name: "b", Direction: plan.Down}, {Version: 1, Name: "a", Direction: plan.Down}}}, result)
+		Steps: []planner.Run{{Version: 3, Name: "c", Direction: planner.Down}, {Version: 2, Name: "b", Direction: planner.Down}, {Version: 1, Name: "a", Direction: planner.Down}}}, result)
 	assert.Equal(t, "0 f", d.Value(t, version))
 	assert.Equal(t, "z", d.Value(t, "SELECT concat(to_regclass('z'), to_regclass('a'))"))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
 )
@@ -51,13 +51,13 @@ func (e *WaitError) Unwrap() error { return e.Err }
 // the version table. It waits until ctx ends. Errors are a *WaitError, or errors that
 // waiting cannot resolve.
 func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
-	missing := func(st plan.State) (string, error) { return plan.Missing(st, int(*want)), nil }
+	missing := func(st planner.State) (string, error) { return planner.Missing(st, int(*want)), nil }
 	if want == nil {
 		catalog, err := open(ctx, o)
 		if err != nil {
 			return 0, err
 		}
-		missing = func(st plan.State) (string, error) { return plan.ForWait(catalog, st, o.Policy) }
+		missing = func(st planner.State) (string, error) { return planner.ForWait(catalog, st, o.Policy) }
 	}
 	o.Postgres.WaitForDB = 0
 	w := waiter{o: o, missing: missing, start: time.Now(), display: o.Postgres.Progress.StartWait()}
@@ -77,7 +77,7 @@ func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
 
 type waiter struct {
 	o       Options
-	missing func(plan.State) (string, error)
+	missing func(planner.State) (string, error)
 	start   time.Time
 	last    WaitError
 	// reachedDatabase reports whether a check has reached the database.
@@ -165,22 +165,22 @@ func (w *waiter) ended(ctx context.Context) error {
 
 // readState reads the version and, if the role has permission, the history table. It does
 // not compare the files.
-func (w *waiter) readState(ctx context.Context) (plan.State, error) {
+func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	db, err := postgres.Open(ctx, w.o.Postgres)
 	if err != nil {
-		return plan.State{}, err
+		return planner.State{}, err
 	}
 	w.reachedDatabase, w.activity = true, nil
 	defer closeSession(w.o, db)
 	version, err := db.State(ctx)
 	if err != nil {
-		return plan.State{}, err
+		return planner.State{}, err
 	}
 	history, err := db.LatestRuns(ctx)
 	if err != nil && pq.As(err, pqerror.InsufficientPrivilege) == nil {
-		return plan.State{}, err
+		return planner.State{}, err
 	}
-	st := plan.State{Version: version.Version, Dirty: version.Dirty}
+	st := planner.State{Version: version.Version, Dirty: version.Dirty}
 	for _, r := range history {
 		st.Runs = append(st.Runs, runOf(r, version.Dirty))
 	}

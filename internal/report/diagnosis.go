@@ -17,7 +17,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -34,7 +34,7 @@ func newReport(err error, run Run) Report {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
-		refusal   *plan.Refusal
+		refusal   *planner.Refusal
 		name      *source.NameError
 		file      *source.UnreadableError
 		locked    *postgres.LockedError
@@ -391,14 +391,14 @@ func progress(run *engine.RunError) string {
 
 // databaseAt describes the version of a database.
 func databaseAt(v int) string {
-	if v == plan.NoVersion {
+	if v == planner.NoVersion {
 		return "database has no migrations applied"
 	}
 	return fmt.Sprintf("database is at version %d", v)
 }
 
 func versionText(v int) string {
-	if v == plan.NoVersion {
+	if v == planner.NoVersion {
 		return "none"
 	}
 	return fmt.Sprint(v)

@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/plan"
+	"github.com/shiplock/shiplock/internal/planner"
 )
 
 // Result is the result of a successful run.
 type Result struct {
-	From, To   int // versions, plan.NoVersion for none
+	From, To   int // versions, planner.NoVersion for none
 	Applied    int // migrations run, up or down
 	Newer      bool
-	RolledBack []plan.Run // those of Applied that were rolled back
+	RolledBack []planner.Run // those of Applied that were rolled back
 	Took       time.Duration
 	// ToolCommand and Changes are those of exec: the command without secrets, and the number
 	// of schema changes.
@@ -51,14 +51,14 @@ func (d Result) description(command string) string {
 		if n := d.Applied - len(d.RolledBack); n > 0 {
 			applied = fmt.Sprintf(" and %d applied", n)
 		}
-		return fmt.Sprintf("%s (%s): %s rolled back%s in %s; rolled back: %s", databaseAt(d.To), previously(d.From), Plural(len(d.RolledBack), "migration"), applied, took, plan.Names(d.RolledBack))
+		return fmt.Sprintf("%s (%s): %s rolled back%s in %s; rolled back: %s", databaseAt(d.To), previously(d.From), Plural(len(d.RolledBack), "migration"), applied, took, planner.Names(d.RolledBack))
 	}
 	return fmt.Sprintf("%s (%s): %s applied in %s", databaseAt(d.To), previously(d.From), Plural(d.Applied, "migration"), took)
 }
 
 // previously describes the version of the database before a run.
 func previously(v int) string {
-	if v == plan.NoVersion {
+	if v == planner.NoVersion {
 		return "previously none"
 	}
 	return fmt.Sprintf("previously %d", v)

@@ -1,6 +1,6 @@
-// Package plan decides which migrations to run. It is pure: a catalog, a state and a
+// Package planner decides which migrations to run. It is pure: a catalog, a state and a
 // policy give a plan or a refusal, without any I/O.
-package plan
+package planner
 
 import (
 	"fmt"
