@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -118,12 +119,12 @@ COPY a FROM stdin;
 	dir, _ := bigFile(t, 8<<20, slow, "\\.\n", func(i int) string { return fmt.Sprintln(i) })
 	cmd, stderr := start(t, d, dir)
 	copying := "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()"
-	require.Eventually(t, func() bool { return d.Value(t, copying) == "1" }, time.Minute, 20*time.Millisecond)
+	fixture.Eventually(t, d, copying, "1")
 	sent := time.Now()
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	assert.Equal(t, 128+int(syscall.SIGTERM), exitCode(t, cmd.Wait()))
 	assert.Less(t, time.Since(sent), 30*time.Second, "must not wait for the statement")
 	assert.Contains(t, stderr.String(), "stopped by SIGTERM")
-	assert.Eventually(t, func() bool { return d.Value(t, copying) == "0" }, 30*time.Second, 20*time.Millisecond)
+	fixture.EventuallyWithin(t, 30*time.Second, d, copying, "0")
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -26,7 +27,7 @@ func startTool(t *testing.T, d *pgtest.Database, dir, script string) (*exec.Cmd,
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL())
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, time.Minute, 20*time.Millisecond)
+	fixture.WaitForFile(t, filepath.Join(dir, "ready"))
 	return cmd, &stderr
 }
 
@@ -68,7 +69,7 @@ func runExecOnTerminal(t *testing.T, d *pgtest.Database, script, typed string) (
 	cmd.Stdout = &out
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "ready")); return err == nil }, time.Minute, 20*time.Millisecond)
+	fixture.WaitForFile(t, filepath.Join(dir, "ready"))
 	_, err = in.Write([]byte(typed))
 	require.NoError(t, err)
 	return exitCode(t, cmd.Wait()), out.String()

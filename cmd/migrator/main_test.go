@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -74,13 +75,6 @@ func peakBytes(t *testing.T, cmd *exec.Cmd) int64 {
 	return usage.Maxrss << 10 // Linux counts in KiB
 }
 
-func folder(t *testing.T, sql string) string {
-	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "1_x.up.sql"), []byte(sql), 0o600))
-	return dir
-}
-
 func exitCode(t *testing.T, err error) int {
 	t.Helper()
 	if err == nil {
@@ -113,7 +107,7 @@ func TestBinary_Linking_Static(t *testing.T) {
 
 func TestUp_NothingToDo_MemoryBounded(t *testing.T) {
 	d := pgtest.New(t)
-	dir := folder(t, "SELECT 1")
+	dir := fixture.Files(t, "-- 1_x.up.sql --\nSELECT 1")
 	cmd, stderr := start(t, d, dir)
 	require.NoError(t, cmd.Wait(), stderr)
 	resetPeakMemory(t)
@@ -131,14 +125,14 @@ func TestUp_Signal_Stops(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(sig.String(), func(t *testing.T) {
 			d := pgtest.New(t)
-			cmd, stderr := start(t, d, folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(60)"))
-			require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, time.Minute, 20*time.Millisecond)
+			cmd, stderr := start(t, d, fixture.Files(t, "-- 1_x.up.sql --\nCREATE TABLE a (b int); SELECT pg_sleep(60)"))
+			fixture.Eventually(t, d, sleeping, "1")
 			sent := time.Now()
 			require.NoError(t, cmd.Process.Signal(sig))
 			assert.Equal(t, 128+int(sig), exitCode(t, cmd.Wait()))
 			assert.Less(t, time.Since(sent), 30*time.Second, "must not wait for the statement")
 			assert.Contains(t, stderr.String(), "stopped by SIG")
-			assert.Eventually(t, func() bool { return d.Value(t, sleeping) == "0" }, 30*time.Second, 20*time.Millisecond)
+			fixture.EventuallyWithin(t, 30*time.Second, d, sleeping, "0")
 			assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
 		})
 	}
@@ -154,11 +148,11 @@ func TestUp_Killed_BackendEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := pgtest.New(t)
 			active := "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND application_name = 'shiplock' AND datname = '" + d.Name + "'"
-			cmd, _ := start(t, d, folder(t, "CREATE TABLE a (b int); "+busy))
-			require.Eventually(t, func() bool { return d.Value(t, active) == "1" }, time.Minute, 20*time.Millisecond)
+			cmd, _ := start(t, d, fixture.Files(t, "-- 1_x.up.sql --\nCREATE TABLE a (b int); "+busy))
+			fixture.Eventually(t, d, active, "1")
 			require.NoError(t, cmd.Process.Kill())
 			assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
-			assert.Eventually(t, func() bool { return d.Value(t, active) == "0" }, 30*time.Second, 100*time.Millisecond)
+			fixture.EventuallyWithin(t, 30*time.Second, d, active, "0")
 		})
 	}
 }
@@ -177,14 +171,14 @@ func TestUp_KilledDuringIndexBuild_BuildEnds(t *testing.T) {
 				CREATE TABLE a (n int); INSERT INTO a SELECT generate_series(1, 6000); GRANT SELECT ON pace TO PUBLIC;
 				ALTER TABLE a OWNER TO "`+d.User+`"`)
 			const building = "SELECT count(*) FROM pg_stat_progress_create_index WHERE datname = current_database()"
-			dir := folder(t, "CREATE INDEX "+option+" i ON a (slow(n));\n")
+			dir := fixture.Files(t, "-- 1_x.up.sql --\nCREATE INDEX "+option+" i ON a (slow(n));\n")
 			cmd, _ := start(t, d, dir)
 			// Before this phase, no index exists that could be left over.
-			require.Eventually(t, func() bool { return d.Value(t, building+" AND phase LIKE 'building index%'") == "1" }, time.Minute, 20*time.Millisecond)
+			fixture.Eventually(t, d, building+" AND phase LIKE 'building index%'", "1")
 			require.NoError(t, cmd.Process.Kill())
 			killed := time.Now()
 			assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
-			require.Eventually(t, func() bool { return d.Value(t, building) == "0" }, 3*time.Minute, 50*time.Millisecond)
+			fixture.Eventually(t, d, building, "0")
 			t.Logf("the backend ended after %s; a complete build takes 10 minutes", time.Since(killed).Round(100*time.Millisecond))
 			assert.Equal(t, invalid, d.Value(t, "SELECT count(*) FROM pg_index WHERE indrelid = 'a'::regclass AND NOT indisvalid"))
 
@@ -200,13 +194,13 @@ func TestUp_KilledDuringIndexBuild_BuildEnds(t *testing.T) {
 
 func TestUp_Killed_NothingApplied(t *testing.T) {
 	d := pgtest.New(t)
-	dir := folder(t, "CREATE TABLE a (b int); SELECT pg_sleep(60)")
+	dir := fixture.Files(t, "-- 1_x.up.sql --\nCREATE TABLE a (b int); SELECT pg_sleep(60)")
 	cmd, _ := start(t, d, dir)
-	require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, time.Minute, 20*time.Millisecond)
+	fixture.Eventually(t, d, sleeping, "1")
 	require.NoError(t, cmd.Process.Kill())
 	assert.Equal(t, -int(syscall.SIGKILL), exitCode(t, cmd.Wait()))
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
-	cmd, stderr := start(t, d, folder(t, "CREATE TABLE a (b int)"))
+	cmd, stderr := start(t, d, fixture.Files(t, "-- 1_x.up.sql --\nCREATE TABLE a (b int)"))
 	require.NoError(t, cmd.Wait(), stderr)
 	assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations WHERE NOT dirty"))
 }

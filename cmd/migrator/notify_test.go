@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -47,7 +48,7 @@ func startUpWithWebhook(t *testing.T, d *pgtest.Database, sql, url string, env .
 	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = stderr.Close() })
-	cmd = exec.Command(binary, "up", "--source", folder(t, sql))
+	cmd = exec.Command(binary, "up", "--source", fixture.Files(t, "-- 1_x.up.sql --\n"+sql))
 	cmd.Env = append([]string{"DATABASE_URL=" + d.URL(), "SHIPLOCK_WEBHOOK_URL=" + url + "/T0MARKED"}, env...)
 	cmd.Stderr = stderr
 	require.NoError(t, cmd.Start())
@@ -91,7 +92,7 @@ func TestNotify_RunStopped_OutcomeSent(t *testing.T) {
 	d := pgtest.New(t)
 	url, got := hook(t, func(http.ResponseWriter, *http.Request) {})
 	cmd, output := startUpWithWebhook(t, d, "SELECT pg_sleep(60)", url)
-	require.Eventually(t, func() bool { return d.Value(t, sleeping) == "1" }, time.Minute, 20*time.Millisecond)
+	fixture.Eventually(t, d, sleeping, "1")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	m := receiveWebhook(t, got)
 	assert.Equal(t, "stopped", m["outcome"])
@@ -101,7 +102,7 @@ func TestNotify_RunStopped_OutcomeSent(t *testing.T) {
 }
 
 func TestReport_Terminal_Colored(t *testing.T) {
-	command := binary + " up --source " + folder(t, "SELECT 1") + " --database-url postgres://a@127.0.0.1:1/b --wait-for-db 0; exit $?"
+	command := binary + " up --source " + fixture.Files(t, "-- 1_x.up.sql --\nSELECT 1") + " --database-url postgres://a@127.0.0.1:1/b --wait-for-db 0; exit $?"
 	for term, want := range map[string]string{"xterm": "\x1b[1;31mshiplock: cannot connect", "dumb": "shiplock: cannot connect"} {
 		cmd := exec.Command("script", "-qec", command, "/dev/null")
 		cmd.Env = []string{"TERM=" + term, "PATH=" + os.Getenv("PATH")}
@@ -187,7 +188,7 @@ func TestNotify_HTTPProxy_Used(t *testing.T) {
 func TestUpCommand_Notification_SentBeforeStart(t *testing.T) {
 	url, got := hook(t, func(http.ResponseWriter, *http.Request) {})
 	file := filepath.Join(t.TempDir(), "output")
-	cmd := upCommand(pgtest.New(t), folder(t, "SELECT 1"), "exit 9")
+	cmd := upCommand(pgtest.New(t), fixture.Files(t, "-- 1_x.up.sql --\nSELECT 1"), "exit 9")
 	cmd.Env = append(cmd.Env, "SHIPLOCK_WEBHOOK_URL="+url, "SHIPLOCK_NOTIFY_SUCCESS=true", "SHIPLOCK_TERMINATION_LOG="+file)
 	assert.Equal(t, 9, exitCode(t, cmd.Run()))
 	require.Len(t, got, 1)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 	"github.com/shiplock/shiplock/internal/test/terminal"
 )
@@ -44,7 +45,7 @@ func newSlowIndexDatabase(t *testing.T) (d *pgtest.Database, release func()) {
 func startOnTerminal(t *testing.T, d *pgtest.Database, sql string, env []string, args ...string) (*exec.Cmd, *terminal.Terminal) {
 	t.Helper()
 	pty := terminal.New(t, 110, 30)
-	cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, sql)}, args...)...)
+	cmd := exec.Command(binary, append([]string{"up", "--source", fixture.Files(t, "-- 1_x.up.sql --\n"+sql)}, args...)...)
 	cmd.Env = append([]string{"DATABASE_URL=" + d.URL(), "TERM=xterm"}, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = pty.Device, pty.Device, pty.Device
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}

@@ -10,11 +10,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -30,20 +30,18 @@ func upCommand(d *pgtest.Database, dir, script string) *exec.Cmd {
 func TestUpCommand_SchemaUpToDate_ReplacesProcess(t *testing.T) {
 	d := pgtest.New(t)
 	dir := t.TempDir()
-	cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), fmt.Sprintf(
+	cmd := upCommand(d, fixture.Files(t, "-- 1_x.up.sql --\nCREATE TABLE a (b int)"), fmt.Sprintf(
 		`echo $$ $SERVER_SETTING $SHIPLOCK_LOCK_WAIT "$DATABASE_URL" >%[1]s/started.new; mv %[1]s/started.new %[1]s/started; trap 'echo got TERM; exit 42' TERM; while :; do sleep 0.05; done`, dir))
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	require.Eventually(t, func() bool { _, err := os.Stat(filepath.Join(dir, "started")); return err == nil }, time.Minute, 20*time.Millisecond)
+	fixture.WaitForFile(t, filepath.Join(dir, "started"))
 	output, err := os.ReadFile(filepath.Join(dir, "started"))
 	require.NoError(t, err)
 	assert.Equal(t, fmt.Sprintf("%d yes 1m %s\n", cmd.Process.Pid, d.URL()), string(output))
 	assert.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"))
-	assert.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shiplock' AND datname = current_database()") == "0"
-	}, time.Minute, 20*time.Millisecond, "the session of the migrator must be closed")
+	fixture.Eventually(t, d, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'shiplock' AND datname = current_database()", "0")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
 	assert.Equal(t, 42, exitCode(t, cmd.Wait()))
 	assert.Equal(t, "got TERM\n", stdout.String())
@@ -51,7 +49,7 @@ func TestUpCommand_SchemaUpToDate_ReplacesProcess(t *testing.T) {
 
 func TestUpCommand_MigrationFails_NotStarted(t *testing.T) {
 	d := pgtest.New(t)
-	output, err := upCommand(d, folder(t, "SELECT nope"), "echo the server").CombinedOutput()
+	output, err := upCommand(d, fixture.Files(t, "-- 1_x.up.sql --\nSELECT nope"), "echo the server").CombinedOutput()
 	assert.Equal(t, 6, exitCode(t, err))
 	assert.NotContains(t, string(output), "the server")
 
@@ -63,14 +61,14 @@ func TestUpCommand_MigrationFails_NotStarted(t *testing.T) {
 		"no-such-server":            "not found in $PATH",
 		filepath.Join(dir, "plain"): "permission denied",
 	} {
-		cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), "")
+		cmd := upCommand(d, fixture.Files(t, "-- 1_x.up.sql --\nCREATE TABLE a (b int)"), "")
 		cmd.Args = append(cmd.Args[:len(cmd.Args)-3], command)
 		output, err = cmd.CombinedOutput()
 		assert.Equal(t, 2, exitCode(t, err))
 		assert.Contains(t, string(output), want)
 		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"), "must fail before a migration runs")
 	}
-	cmd := upCommand(d, folder(t, "CREATE TABLE a (b int)"), "")
+	cmd := upCommand(d, fixture.Files(t, "-- 1_x.up.sql --\nCREATE TABLE a (b int)"), "")
 	cmd.Args = append(cmd.Args[:len(cmd.Args)-3], filepath.Join(dir, "empty"))
 	output, err = cmd.CombinedOutput()
 	assert.Equal(t, 2, exitCode(t, err))
@@ -80,7 +78,7 @@ func TestUpCommand_MigrationFails_NotStarted(t *testing.T) {
 func TestUpCommand_ManyInstances_MigratedOnce(t *testing.T) {
 	d := pgtest.New(t)
 	d.Exec(t, "CREATE TABLE log (n int); GRANT ALL ON log TO PUBLIC")
-	dir := folder(t, "INSERT INTO log VALUES (1); SELECT pg_sleep(0.5)")
+	dir := fixture.Files(t, "-- 1_x.up.sql --\nINSERT INTO log VALUES (1); SELECT pg_sleep(0.5)")
 	const instances = 8
 	output := make([]string, instances)
 	var all sync.WaitGroup
@@ -107,7 +105,7 @@ func TestUp_ConnectAttempts_Limited(t *testing.T) {
 		"one attempt":       {[]string{"--connect-attempts", "1"}, "1 time in"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := exec.Command(binary, append([]string{"up", "--source", folder(t, "SELECT 1"), "--database-url", "postgres://app@127.0.0.1:1/x"}, c.args...)...)
+			cmd := exec.Command(binary, append([]string{"up", "--source", fixture.Files(t, "-- 1_x.up.sql --\nSELECT 1"), "--database-url", "postgres://app@127.0.0.1:1/x"}, c.args...)...)
 			output, err := cmd.CombinedOutput()
 			assert.Equal(t, 3, exitCode(t, err), "%s", output)
 			assert.Contains(t, string(output), c.want)

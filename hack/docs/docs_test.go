@@ -4,7 +4,6 @@ package docs
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,12 +20,11 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/test/charttest"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 const root = "../.."
-
-var update = flag.Bool("update", false, "write generated parts of the pages")
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
@@ -67,7 +65,7 @@ func TestREADME_FailureReport_AsPrinted(t *testing.T) {
 	shown = regexp.MustCompile(`(\n  database +)\S.*`).ReplaceAllString(shown, "${1}booking@postgres:5432/booking")
 
 	readme := read(t, "README.md")
-	if *update {
+	if fixture.Updating() {
 		readme = readmeReport.ReplaceAllString(readme, "${1}"+strings.ReplaceAll(shown, "$", "$$")+"${3}")
 		require.NoError(t, os.WriteFile(filepath.Join(root, "README.md"), []byte(readme), 0o600))
 	}

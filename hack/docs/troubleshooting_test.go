@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 const troubleshooting = "docs/guides/troubleshooting.md"
@@ -46,7 +48,7 @@ func goldenReports(t *testing.T) map[string]string {
 func TestTroubleshooting_EveryReport_Shown(t *testing.T) {
 	reports := goldenReports(t)
 	page := read(t, troubleshooting)
-	if *update {
+	if fixture.Updating() {
 		page = reportBlock.ReplaceAllStringFunc(page, func(block string) string {
 			m := reportBlock.FindStringSubmatch(block)
 			return m[1] + reports[m[3]] + m[5]

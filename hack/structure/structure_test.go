@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,9 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/tools/txtar"
-)
 
-var update = flag.Bool("update", false, "write the violations that the checks find into testdata")
+	"github.com/shiplock/shiplock/internal/test/fixture"
+)
 
 // Each file of testdata has the files of a module, the order of its packages in "order", and in "violations" what the checks print for it.
 func TestCheck_Module_ReportsViolations(t *testing.T) {
@@ -31,7 +30,7 @@ func TestCheck_Module_ReportsViolations(t *testing.T) {
 				got.WriteString(violation.String() + "\n")
 			}
 
-			if *update {
+			if fixture.Updating() {
 				setFile(archive, "violations", got.String())
 				require.NoError(t, os.WriteFile(file, txtar.Format(archive), 0o644))
 			}

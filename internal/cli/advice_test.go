@@ -7,6 +7,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/assert"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -52,7 +53,7 @@ func TestUp_TransactionRefusedWithDirective_AdviceNamesTransactionBlock(t *testi
 func TestUp_TooManyLocks_NamesTheSetting(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t).OwnServer(t, "max_locks_per_transaction = 10", "max_connections = 20")
-	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT count(pg_advisory_xact_lock(n)) FROM generate_series(1, 100000) n;"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT count(pg_advisory_xact_lock(n)) FROM generate_series(1, 100000) n;"})
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL())
 	assert.Equal(t, 6, out.code, out.err)
 	golden(t, "too-many-locks", out.err)
@@ -66,7 +67,7 @@ func TestUp_MembershipWithoutSetOption_AdviceGrantsIt(t *testing.T) {
 	r, user := pq.QuoteIdentifier(role), pq.QuoteIdentifier(d.User)
 	d.Exec(t, fmt.Sprintf("CREATE ROLE %[1]s; GRANT %[1]s TO %[2]s WITH SET FALSE; GRANT ALL ON SCHEMA public TO %[1]s", r, user))
 	t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP OWNED BY %[1]s; DROP ROLE %[1]s", r)) })
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
 	up := func() outcome {
 		return call(t.Context(), "up", "--role", role, "--source", dir, "--database-url", d.URL())
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // A cause is one cause of failure, produced on a real server. Its golden report has the same name.
@@ -98,7 +100,7 @@ func (s *scenario) duringUp(condition string, do func(), args ...string) {
 	done := make(chan outcome, 1)
 	args = append(append([]string{"up", "--source", s.dir, "--database-url", s.URL()}, args...), s.extra...)
 	go func() { done <- call(context.WithoutCancel(s.t.Context()), args...) }()
-	waitFor(s.t, s.Database, "SELECT ("+condition+")::text", "true")
+	fixture.Eventually(s.t, s.Database, "SELECT ("+condition+")::text", "true")
 	do()
 	s.out = <-done
 }
@@ -269,7 +271,7 @@ func failover(s *scenario) {
 	done := make(chan outcome, 1)
 	args := append([]string{"up", "--source", s.dir, "--database-url", pair.URL() + "&target_session_attrs=read-write", "--wait-for-db", "2s"}, s.extra...)
 	go func() { done <- call(context.WithoutCancel(s.t.Context()), args...) }()
-	waitFor(s.t, pair.Primary, "SELECT ("+sleepingCondition+")::text", "true")
+	fixture.Eventually(s.t, pair.Primary, "SELECT ("+sleepingCondition+")::text", "true")
 	pair.Crash(s.t)
 	s.out = <-done
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,16 +11,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
-
-var update = flag.Bool("update", false, "update the golden files")
 
 func TestMain(m *testing.M) {
 	runAsNonroot()
@@ -43,41 +40,14 @@ func call(ctx context.Context, args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// folder writes migration files to a temporary directory. files maps names to contents.
-func folder(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range files {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
-	}
-	return dir
-}
-
 // golden compares the report in stderr with testdata/NAME.golden, or with the file for the version of
-// the server (see goldenPath). It masks values that differ between runs.
+// the server (see goldenPath), without the values that differ between runs.
 func golden(t *testing.T, name, stderr string) {
 	t.Helper()
 	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
 	require.True(t, found, "no report in %q", stderr)
 	report = "shiplock: " + report
-	if *update {
-		updateGolden(t, name, report)
-	}
-	want, err := os.ReadFile(goldenPath(t, name))
-	require.NoError(t, err, "run the test with -update")
-	assert.Equal(t, masked(unwrapped(string(want))), masked(unwrapped(report)))
-}
-
-// masked replaces the values in a report that differ between runs.
-func masked(report string) string {
-	for pattern, mask := range map[string]string{
-		`(127\.0\.0\.1|localhost):\d{2,}`: "HOST:PORT", `test \d+`: "test N", `pid \d+`: "pid PID", `after [\d.]+m?s waiting`: "after TIME waiting", `test_\d+_`: "test_N_", `_backend\(\d+\)`: "_backend(PID)", `\d+ times? in [\d.]+m?s`: "N times in TIME",
-		`for [\d.]+m?s`: "for TIME", `(waited +|after )[\d.]+m?s`: "${1}TIME", `connected for \d+s`: "connected for TIME", `[Pp]rocess \d+`: "process PID",
-		`relation \d+ of database \d+`: "relation OID of database OID", `"pg_tblspc\S+"`: "\"pg_tblspc/FILE\"", `"/\S+/extension/`: `"/usr/share/postgresql/N/extension/`, `/\S+/(\d{3})`: "DIR",
-	} {
-		report = regexp.MustCompile(pattern).ReplaceAllString(report, mask)
-	}
-	return report
+	fixture.Golden(t, goldenPath(t, name, report), fixture.Mask(report), unwrapped)
 }
 
 var rowStart = regexp.MustCompile(`(?m)^  \S+(?: \S+)* {2,}`)
@@ -94,7 +64,7 @@ func unwrapped(report string) string {
 func TestUpDown_TwoMigrations_AppliedAndRolledBack(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{
+	dir := fixture.FileMap(t, map[string]string{
 		"1_a.up.sql": "CREATE TABLE a (b int);", "1_a.down.sql": "DROP TABLE a;",
 		"2_b.up.sql": "CREATE TABLE c (d int);", "2_b.down.sql": "",
 	})
@@ -137,8 +107,8 @@ func TestUp_NoDownFile_Warns(t *testing.T) {
 func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	one := folder(t, map[string]string{"0001_first.up.sql": "SELECT 1"})
-	two := folder(t, map[string]string{"0001_first.up.sql": "SELECT 1", "0003_third.up.sql": "SELECT 1"})
+	one := fixture.FileMap(t, map[string]string{"0001_first.up.sql": "SELECT 1"})
+	two := fixture.FileMap(t, map[string]string{"0001_first.up.sql": "SELECT 1", "0003_third.up.sql": "SELECT 1"})
 	run := func(dir string, args ...string) outcome {
 		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL())...)
 	}
@@ -250,7 +220,7 @@ func TestUp_Failure_ReportMatchesGolden(t *testing.T) {
 			if args == nil {
 				args = []string{"up"}
 			}
-			out := call(t.Context(), append(args, "--source", folder(t, c.files), "--database-url", url, "--log-level", "debug")...)
+			out := call(t.Context(), append(args, "--source", fixture.FileMap(t, c.files), "--database-url", url, "--log-level", "debug")...)
 			assert.Equal(t, c.code, out.code, out.err)
 			golden(t, c.name, out.err)
 			assert.NotContains(t, out.err, "s3cret")
@@ -269,12 +239,12 @@ func TestUp_Failure_ReportMatchesGolden(t *testing.T) {
 func TestUp_LockHeldByOther_ExitCode4(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{"1_x.up.sql": "SELECT pg_sleep(60)"})
+	dir := fixture.FileMap(t, map[string]string{"1_x.up.sql": "SELECT pg_sleep(60)"})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	first := make(chan outcome, 1)
 	go func() { first <- call(ctx, "up", "--source", dir, "--database-url", d.URL()) }()
-	waitFor(t, d, "SELECT ("+sleepingCondition+")::text", "true")
+	fixture.Eventually(t, d, "SELECT ("+sleepingCondition+")::text", "true")
 
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--lock-wait", "3s")
 	assert.Equal(t, 4, out.code)
@@ -286,18 +256,13 @@ func TestUp_LockHeldByOther_ExitCode4(t *testing.T) {
 	assert.Equal(t, 128+15, out.code)
 	golden(t, "sigterm", out.err)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('schema_migrations')"))
-	waitFor(t, d, "SELECT ("+sleepingCondition+")::text", "false")
-}
-
-func waitFor(t *testing.T, d *pgtest.Database, query, want string) {
-	t.Helper()
-	require.Eventually(t, func() bool { return d.Value(t, query) == want }, time.Minute, 20*time.Millisecond, query)
+	fixture.Eventually(t, d, "SELECT ("+sleepingCondition+")::text", "false")
 }
 
 func TestUp_Standby_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)"})
+	dir := fixture.FileMap(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)"})
 	standby := d.Standby(t)
 	out := call(t.Context(), "up", "--source", dir, "--database-url", standby.URL())
 	assert.Equal(t, 2, out.code)
@@ -320,7 +285,7 @@ func TestUp_Standby_Refused(t *testing.T) {
 func TestUp_Timeout_ExitCode124(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)", "2_y.up.sql": "CREATE TABLE c (d int); SELECT pg_sleep(60)"})
+	dir := fixture.FileMap(t, map[string]string{"1_x.up.sql": "CREATE TABLE a (b int)", "2_y.up.sql": "CREATE TABLE c (d int); SELECT pg_sleep(60)"})
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL(), "--timeout", "5s")
 	assert.Equal(t, 124, out.code)
 	golden(t, "timeout", out.err)
@@ -336,7 +301,7 @@ func TestUp_TwentyConcurrentRuns_EachMigrationOnce(t *testing.T) {
 	for i := 1; i <= 20; i++ {
 		files[fmt.Sprintf("%02d_m.up.sql", i)] = fmt.Sprintf("INSERT INTO log VALUES (%d); SELECT pg_sleep(0.02);", i)
 	}
-	dir := folder(t, files)
+	dir := fixture.FileMap(t, files)
 	outs := make(chan outcome, 20)
 	for range cap(outs) {
 		go func() { outs <- call(t.Context(), "up", "--source", dir, "--database-url", d.URL()) }()
@@ -406,7 +371,7 @@ func TestHelp_AllCommands_ListVariablesAndExitCodes(t *testing.T) {
 func TestFlags_EnvironmentAndDefault_Precedence(t *testing.T) {
 	d := pgtest.New(t)
 	t.Setenv("DATABASE_URL", d.URL())
-	t.Setenv("SHIPLOCK_SOURCE", folder(t, map[string]string{"1_x.up.sql": "SELECT 1"}))
+	t.Setenv("SHIPLOCK_SOURCE", fixture.FileMap(t, map[string]string{"1_x.up.sql": "SELECT 1"}))
 	t.Setenv("SHIPLOCK_TABLE", "from_env")
 	out := call(t.Context(), "up")
 	require.Zero(t, out.code, out.err)
@@ -426,7 +391,7 @@ func TestFlags_EnvironmentAndDefault_Precedence(t *testing.T) {
 
 func TestUp_LibpqVariables_Used(t *testing.T) {
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{"1_x.up.sql": "SELECT 1"})
+	dir := fixture.FileMap(t, map[string]string{"1_x.up.sql": "SELECT 1"})
 	escape := strings.NewReplacer(`\`, `\\`, `:`, `\:`).Replace
 	pass := filepath.Join(t.TempDir(), "pgpass")
 	require.NoError(t, os.WriteFile(pass, []byte("*:*:*:"+escape(d.User)+":"+escape(d.Password)+"\n"), 0o600))

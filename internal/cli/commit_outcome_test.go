@@ -2,10 +2,10 @@ package cli
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // TestUp_CommitNotAnswered_OutcomeUnknown cuts the connection while the commit waits for a synchronous
@@ -26,14 +26,14 @@ func TestUp_CommitNotAnswered_OutcomeUnknown(t *testing.T) {
 	through, proxy := w.Proxied(t, 0)
 	done := make(chan outcome, 1)
 	go func() { done <- call(t.Context(), "up", "--source", w.dir, "--database-url", through.URL()) }()
-	waitFor(t, w.Database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'", "1")
+	fixture.Eventually(t, w.Database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'", "1")
 	proxy.Cut()
 	out := <-done
 	assert.Equal(t, 3, out.code, out.err)
 	golden(t, "commit-not-answered", out.err)
 
 	standbys("ALTER SYSTEM RESET synchronous_standby_names")
-	require.Eventually(t, func() bool { return w.Value(t, "SELECT to_regclass('b')") == "b" }, time.Minute, 20*time.Millisecond)
+	fixture.Eventually(t, w, "SELECT to_regclass('b')", "b")
 	assert.Contains(t, w.mustExit(0, "up").err, "nothing to do")
 	assert.Equal(t, "1 up applied 1/1, 2 up applied 1/1", w.history())
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // TestExec_OutputWithoutNewline_ReportStartsNewLine uses the last output of Django, which has no newline:
@@ -52,7 +54,7 @@ func TestExec_PasswordInOutput_Masked(t *testing.T) {
 	b := newToolFixture(t, "")
 	b.script("cat " + b.dir + "/url; printf '%s' \"connected to $(cat " + b.dir + "/url)\" >&2; exit 1")
 	b.touch("url")
-	writeFile(t, b.dir+"/url", b.URL()+" "+b.Password+"\n")
+	fixture.Write(t, b.dir, "url", b.URL()+" "+b.Password+"\n")
 	out := b.run()
 	require.Equal(t, 6, out.code, out.err)
 	assert.Regexp(t, `^postgres://test%20\d+%20owner:xxxxx@127.0.0.1:\d+/test%20\d+\?sslmode=disable xxxxx\n$`, out.stdout)

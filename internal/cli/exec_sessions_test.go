@@ -8,12 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // lateStatement creates the table late when an advisory lock, which the test holds, is released.
@@ -39,9 +39,7 @@ func (b *toolFixture) holdLateStatement() (free func()) {
 // waitForLateStatements waits until n sessions are blocked in lateStatement.
 func (b *toolFixture) waitForLateStatements(n string) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool {
-		return b.Value(b.t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'") == n
-	}, time.Minute, 10*time.Millisecond)
+	fixture.Eventually(b.t, b, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'", n)
 }
 
 func (b *toolFixture) lateTableExists() string {
@@ -173,7 +171,7 @@ func TestExec_EarlierRunStillActive_Waits(t *testing.T) {
 	assert.Equal(t, 4, out.code, out.err)
 	b.golden("exec-earlier-run", maskRun(out.err))
 	stderr, done := background(t.Context(), b.args()...)
-	stderr.waitFor(t, "waiting for sessions of an earlier run")
+	stderr.WaitForText(t, "waiting for sessions of an earlier run")
 	free()
 	require.NoError(t, <-ended)
 	assert.Zero(t, <-done, stderr)
@@ -193,7 +191,7 @@ func TestExec_KilledRunWithoutApplicationName_WaitsAndRuns(t *testing.T) {
 	go func() { _, err := db.ExecContext(context.WithoutCancel(t.Context()), lateStatement); ended <- err }()
 	b.waitForLateStatements("1")
 	stderr, done := background(t.Context(), b.args("--session-grace", "1m")...)
-	stderr.waitFor(t, "waiting for possible sessions of a killed run")
+	stderr.WaitForText(t, "waiting for possible sessions of a killed run")
 	free()
 	require.NoError(t, <-ended)
 	assert.Zero(t, <-done, stderr)
@@ -227,7 +225,7 @@ func TestExec_StatementOutlivesToolBehindPooler_Waits(t *testing.T) {
 			stderr, done := background(ctx, append([]string{"exec", "--database-url", pooled}, b.args()[3:]...)...)
 			b.waitForLateStatements("1")
 			cancel(&engine.SignalError{Signal: syscall.SIGTERM})
-			stderr.waitFor(t, "waiting for its database sessions")
+			stderr.WaitForText(t, "waiting for its database sessions")
 			free()
 			code := <-done
 			assert.Equal(t, 143, code, stderr)

@@ -11,12 +11,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -63,7 +63,7 @@ func (b *toolFixture) touch(name string) {
 
 func (b *toolFixture) waitForFile(name string) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool { _, err := os.Stat(filepath.Join(b.dir, name)); return err == nil }, time.Minute, 10*time.Millisecond, name)
+	fixture.WaitForFile(b.t, filepath.Join(b.dir, name))
 }
 
 func (b *toolFixture) execHistory() string {
@@ -88,7 +88,7 @@ func TestExec_Success_RecordedInHistory(t *testing.T) {
 	out = call(t.Context(), "status", "--source", b.dir, "--database-url", b.URL())
 	require.Zero(t, out.code, out.err)
 	assert.Regexp(t, `(?s)tool +sh /\S+/tool.sh\nlast run +succeeded \(exit code 0\), took .*, 20\d\d-.*, by test \d+ owner, 0 schema changes\n$`, out.stdout)
-	out = call(t.Context(), "status", "-o", "json", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", b.URL())
+	out = call(t.Context(), "status", "-o", "json", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", b.URL())
 	var st engine.Status
 	require.NoError(t, json.Unmarshal([]byte(out.stdout), &st))
 	assert.Equal(t, "succeeded", st.Tool.Outcome)
@@ -224,7 +224,7 @@ func TestExec_UpInsideTool_NotBlocked(t *testing.T) {
 	b := newToolFixture(t, "touch ready; wait_for go")
 	stderr, done := background(t.Context(), b.args()...)
 	b.waitForFile("ready")
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
 	out := call(t.Context(), "up", "--source", dir, "--database-url", b.URL(), "--lock-wait", "0s")
 	assert.Zero(t, out.code, out.err)
 	b.touch("go")

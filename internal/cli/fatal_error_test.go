@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -45,7 +46,7 @@ func TestUp_LongError_Reported(t *testing.T) {
 					d = pgtest.New(t)
 				}
 				url := strings.Replace(d.URL(), "sslmode=disable", "sslmode="+map[bool]string{true: "require", false: "disable"}[tls], 1)
-				out := call(t.Context(), "up", "--source", folder(t, map[string]string{"1_a.up.sql": c.file}), "--database-url", url)
+				out := call(t.Context(), "up", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": c.file}), "--database-url", url)
 				assert.Equal(t, 6, out.code, out.err)
 				assert.Contains(t, out.err, c.want)
 				assert.Contains(t, out.err, "SQLSTATE "+c.code)
@@ -63,7 +64,7 @@ func TestUp_LongError_Reported(t *testing.T) {
 func TestUp_TransactionTimeoutOfFile_Failed(t *testing.T) {
 	t.Parallel()
 	d := pgtest.Version(t, 17)
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "SET LOCAL transaction_timeout = '100ms';\nCREATE TABLE b (n int);\nSELECT pg_sleep(600);\n"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "SET LOCAL transaction_timeout = '100ms';\nCREATE TABLE b (n int);\nSELECT pg_sleep(600);\n"})
 	out := call(t.Context(), "up", "--source", dir, "--database-url", d.URL())
 	assert.Equal(t, 6, out.code, out.err)
 	golden(t, "transaction-timeout", out.err)
@@ -81,7 +82,7 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 			if mode != "direct" {
 				d = pgtest.New(t) // PgBouncer connects to the default server
 			}
-			w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{
+			w := &workspace{Database: d, t: t, dir: fixture.FileMap(t, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (n int);", "2_b.up.sql": "LOCK TABLE held;\nCREATE TABLE b (n int);", "3_c.up.sql": "SELECT pg_sleep(0.5);\nCREATE TABLE c (n int);",
 			})}
 			w.Exec(t, "CREATE TABLE held (n int); GRANT ALL ON held TO PUBLIC")
@@ -102,19 +103,17 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 			require.NoError(t, err)
 			_, err = tx.Exec("LOCK TABLE held")
 			require.NoError(t, err)
-			var log, other pgtest.Buffer
+			var log, other fixture.Buffer
 			codes := make(chan int, 2)
-			up := func(to *pgtest.Buffer, more ...string) {
+			up := func(to *fixture.Buffer, more ...string) {
 				args := append([]string{"up", "--source", w.dir, "--database-url", there.URL()}, more...)
 				codes <- Run(context.WithoutCancel(t.Context()), args, to, to)
 			}
 			go up(&log, "--lock-timeout", "300ms")
-			waitFor(t, w.Database, "SELECT (to_regclass('a') IS NOT NULL)::text", "true")
+			fixture.Eventually(t, w.Database, "SELECT (to_regclass('a') IS NOT NULL)::text", "true")
 			go up(&other, "--lock-wait", "2m")
 			// Both runs have waited longer than each timeout.
-			assert.Eventually(t, func() bool {
-				return strings.Contains(log.String(), " attempt=4 ")
-			}, time.Minute, 10*time.Millisecond)
+			log.WaitForText(t, " attempt=4 ")
 			require.NoError(t, tx.Rollback())
 			for range 2 {
 				assert.Zero(t, <-codes, "%s\n%s", &log, &other)
@@ -133,12 +132,12 @@ func TestUp_FatalError_MessageReported(t *testing.T) {
 	}
 	files := map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);\nSELECT pg_sleep(600);"}
 	run := func(t *testing.T, d *pgtest.Database, then func()) outcome {
-		dir := folder(t, files)
+		dir := fixture.FileMap(t, files)
 		done := make(chan outcome, 1)
 		go func() {
 			done <- call(context.WithoutCancel(t.Context()), "up", "--source", dir, "--database-url", d.URL(), "--wait-for-db", "30s")
 		}()
-		waitFor(t, d, sleeping(d), "1")
+		fixture.Eventually(t, d, sleeping(d), "1")
 		then()
 		return <-done
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -16,36 +17,31 @@ import (
 // differ, testdata/pgN has the report for version N and those further from goldenVersion, up to the next pgN.
 const goldenVersion = 15
 
-// goldenPath returns the path of the golden file for the version of the server. Messages that differ
-// between versions have their own files, because a mask would hide other differences.
-func goldenPath(t *testing.T, name string) string {
+// goldenPath returns the path of the report's golden file, relative to testdata. Messages that differ
+// between versions of the server have their own files, because a mask would hide other differences.
+// With -update it is a file of the server's version, unless the report is already that of another one.
+func goldenPath(t *testing.T, name, report string) string {
 	t.Helper()
-	if path := versionGolden(pgtest.Major(t), name); path != "" {
-		return path
+	major := pgtest.Major(t)
+	path := versionGolden(major, name)
+	if path == "" {
+		path = name + ".golden"
 	}
-	return filepath.Join("testdata", name+".golden")
-}
-
-// updateGolden writes the golden file. If the messages of the server's version differ, it writes the
-// file of that version.
-func updateGolden(t *testing.T, name, report string) {
-	t.Helper()
-	path := goldenPath(t, name)
-	if major := pgtest.Major(t); major != goldenVersion {
-		if want, err := os.ReadFile(path); err == nil && masked(unwrapped(string(want))) == masked(unwrapped(report)) {
-			return
+	if fixture.Updating() && major != goldenVersion {
+		want, err := os.ReadFile(filepath.Join("testdata", path))
+		if err != nil || unwrapped(string(want)) != unwrapped(fixture.Mask(report)) {
+			return filepath.Join(fmt.Sprint("pg", major), name+".golden")
 		}
-		path = filepath.Join("testdata", fmt.Sprint("pg", major), name+".golden")
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	}
-	require.NoError(t, os.WriteFile(path, []byte(masked(report)), 0o600))
+	return path
 }
 
-// versionGolden returns the path of the golden file of the nearest version that differs, or "".
+// versionGolden returns the path, relative to testdata, of the golden file of the nearest version that
+// differs, or "".
 func versionGolden(major int, name string) string {
 	for major != goldenVersion {
-		path := filepath.Join("testdata", fmt.Sprint("pg", major), name+".golden")
-		if _, err := os.Stat(path); err == nil {
+		path := filepath.Join(fmt.Sprint("pg", major), name+".golden")
+		if _, err := os.Stat(filepath.Join("testdata", path)); err == nil {
 			return path
 		}
 		if major > goldenVersion {
@@ -73,6 +69,6 @@ func TestGoldenFiles_OfServerVersion_DifferFromBase(t *testing.T) {
 		_, err = fmt.Sscanf(filepath.Base(filepath.Dir(path)), "pg%d", &major)
 		require.NoError(t, err)
 		name := filepath.Base(path)
-		assert.Equal(t, path, versionGolden(major, name[:len(name)-len(".golden")]))
+		assert.Equal(t, path, filepath.Join("testdata", versionGolden(major, name[:len(name)-len(".golden")])))
 	}
 }

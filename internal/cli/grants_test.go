@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -90,7 +91,7 @@ func TestGrants_DocumentedRoles_Suffice(t *testing.T) { //nolint:tparallel // th
 	for _, server := range []string{"15", "14"} {
 		for _, way := range []string{"migrate", "role"} {
 			t.Run(way+" "+server, func(t *testing.T) {
-				s := &documentedDatabase{Database: pgtest.Named(t, "shop"), t: t, dir: folder(t, map[string]string{
+				s := &documentedDatabase{Database: pgtest.Named(t, "shop"), t: t, dir: fixture.FileMap(t, map[string]string{
 					"1_rooms.up.sql":   "CREATE TABLE rooms (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text);\nCREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';",
 					"1_rooms.down.sql": "DROP FUNCTION f;\nDROP TABLE rooms;",
 					"2_index.up.sql":   "CREATE INDEX CONCURRENTLY ON rooms (name);", "2_index.down.sql": "DROP INDEX rooms_name_idx;",

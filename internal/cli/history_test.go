@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -22,12 +23,12 @@ type workspace struct {
 }
 
 func newWorkspace(t *testing.T, files map[string]string) *workspace {
-	return &workspace{Database: pgtest.New(t), t: t, dir: folder(t, files)}
+	return &workspace{Database: pgtest.New(t), t: t, dir: fixture.FileMap(t, files)}
 }
 
 func (w *workspace) write(name, text string) {
 	w.t.Helper()
-	require.NoError(w.t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+	fixture.Write(w.t, w.dir, name, text)
 }
 
 func (w *workspace) run(args ...string) outcome {
@@ -146,7 +147,7 @@ func (w *workspace) terminateDuring(like string) outcome {
 	done := make(chan outcome, 1)
 	go func() { done <- w.run("up") }()
 	const backend = "FROM pg_stat_activity WHERE application_name = 'shiplock' AND state = 'active' AND datname = current_database() AND query LIKE '"
-	waitFor(w.t, w.Database, "SELECT count(*) "+backend+like+"'", "1")
+	fixture.Eventually(w.t, w.Database, "SELECT count(*) "+backend+like+"'", "1")
 	w.Exec(w.t, "SELECT pg_terminate_backend(pid) "+backend+like+"'")
 	return <-done
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -58,7 +59,7 @@ func TestCommands_HostileNames_Quoted(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			d, flags := newHostileDatabase(t, name)
-			dir := folder(t, map[string]string{
+			dir := fixture.FileMap(t, map[string]string{
 				"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;",
 				"2_b.up.sql": "-- shiplock:no-transaction\nCREATE TABLE b (n int);\nCREATE INDEX CONCURRENTLY ON b (n);\nSELECT 1 / (SELECT n FROM zero);", "2_b.down.sql": "DROP TABLE b;",
 			})
@@ -131,7 +132,7 @@ func TestCommands_HostileDatabaseName_Quoted(t *testing.T) {
 			database := name + d.Name
 			d.Exec(t, fmt.Sprintf("CREATE DATABASE %s OWNER %s", q(database), q(d.User)))
 			t.Cleanup(func() { d.Exec(t, fmt.Sprintf("DROP DATABASE %s WITH (FORCE)", q(database))) })
-			dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;"})
+			dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);", "1_a.down.sql": "DROP TABLE a;"})
 			there := url.URL{Scheme: "postgres", User: url.UserPassword(d.User, d.Password), Host: fmt.Sprintf("%s:%d", d.Host, d.Port), Path: "/" + database, RawQuery: "sslmode=disable"}
 			if strings.Contains(database, "/") || strings.HasPrefix(name, "$1") { // use the URL parameter instead of the path
 				there.Path, there.RawQuery = "/", "sslmode=disable&dbname="+url.QueryEscape(database)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // TestUp_BelowMinCompatibleVersion_Refused drops a column in version 3 that version 1 needs.
@@ -14,9 +16,9 @@ func TestUp_BelowMinCompatibleVersion_Refused(t *testing.T) {
 	files := map[string]string{"1_a.up.sql": "CREATE TABLE a (b int, c int)", "1_a.down.sql": "DROP TABLE a"}
 	v1 := newWorkspace(t, files)
 	files["2_b.up.sql"], files["2_b.down.sql"] = "SELECT 2", "SELECT 2"
-	v2 := &workspace{Database: v1.Database, t: t, dir: folder(t, files)}
+	v2 := &workspace{Database: v1.Database, t: t, dir: fixture.FileMap(t, files)}
 	files["3_c.up.sql"], files["3_c.down.sql"] = "-- shiplock:min-compatible-version 2\nALTER TABLE a DROP COLUMN c", "ALTER TABLE a ADD COLUMN c int"
-	v3 := &workspace{Database: v1.Database, t: t, dir: folder(t, files)}
+	v3 := &workspace{Database: v1.Database, t: t, dir: fixture.FileMap(t, files)}
 	v1.mustExit(0, "up")
 	v1.mustExit(0, "wait", "--timeout", "1m")
 	assert.NotContains(t, v3.mustExit(0, "up").err, "may break older versions")
@@ -40,7 +42,7 @@ func TestUp_BelowMinCompatibleVersion_Refused(t *testing.T) {
 func TestUp_OnNewerDownWithDataLoss_Refused(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
-	v2 := &workspace{Database: w.Database, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "2_b.up.sql": "CREATE TABLE b AS SELECT 1 AS c", "2_b.down.sql": "DROP TABLE b"})}
+	v2 := &workspace{Database: w.Database, t: t, dir: fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "2_b.up.sql": "CREATE TABLE b AS SELECT 1 AS c", "2_b.down.sql": "DROP TABLE b"})}
 	v2.mustExit(0, "up")
 	out := w.mustExit(5, "up", "--on-newer", "down")
 	assert.Contains(t, out.err, "1 row of table public.b (DROP TABLE, history:2_b.down.sql:1)")
@@ -63,7 +65,7 @@ func TestUp_IncompatibleChange_Warns(t *testing.T) {
 			warned = append(warned, regexp.MustCompile(`^time=\S+ `).ReplaceAllString(line, ""))
 		}
 	}
-	goldenText(t, "incompatible-changes", strings.Join(warned, ""))
+	fixture.Golden(t, "incompatible-changes.golden", fixture.Mask(strings.Join(warned, "")))
 }
 
 func TestUp_InvalidDirective_RefusedBeforeRunning(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -75,7 +76,7 @@ func reportIn(t *testing.T, stderr string) string {
 func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 	t.Parallel()
 	in, file, d := newReceiver(t), filepath.Join(t.TempDir(), "termination-log"), pgtest.New(t)
-	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2;\n\n  SELEC 3;\n", "3_c.up.sql": "SELECT 4"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_b.up.sql": "SELECT 2;\n\n  SELEC 3;\n", "3_c.up.sql": "SELECT 4"})
 	run := func(args ...string) outcome {
 		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL+"/hook", "--termination-log", file)...)
 	}
@@ -134,7 +135,7 @@ func TestNotify_Failure_SameReportOnEveryChannel(t *testing.T) {
 func TestNotify_EachCommand_OutcomeSent(t *testing.T) {
 	t.Parallel()
 	in, d := newReceiver(t), pgtest.New(t)
-	dir := folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "1_a.down.sql": "SELECT 1"})
 	where := []string{"--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success"}
 	run := func(args ...string) outcome {
 		return call(t.Context(), append([]string{args[0]}, append(where, args[1:]...)...)...)
@@ -170,7 +171,7 @@ func TestNotify_EachCommand_OutcomeSent(t *testing.T) {
 func TestNotify_Repair_OutcomeSent(t *testing.T) {
 	t.Parallel()
 	in, d := newReceiver(t), pgtest.New(t)
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nCREATE INDEX CONCURRENTLY j ON a (nope);"})
 	run := func(args ...string) outcome {
 		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL(), "--webhook-url", in.URL, "--notify-success")...)
 	}
@@ -228,7 +229,7 @@ func TestNotify_MissingSecret_KeyReported(t *testing.T) {
 func TestNotify_SidecarShutdown_SentBefore(t *testing.T) {
 	t.Parallel()
 	in := newReceiver(t)
-	call(t.Context(), "up", "--source", folder(t, map[string]string{"1_x.up.sql": "SELEC 1"}), "--database-url", pgtest.New(t).URL(),
+	call(t.Context(), "up", "--source", fixture.FileMap(t, map[string]string{"1_x.up.sql": "SELEC 1"}), "--database-url", pgtest.New(t).URL(),
 		"--webhook-url", in.URL+"/hook", "--sidecar-shutdown-url", in.URL+"/quitquitquit")
 	bodies := in.take()
 	require.Len(t, bodies, 2)
@@ -252,7 +253,7 @@ func TestNotify_ChannelFails_ExitCodeUnchanged(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			start := time.Now()
-			out := call(t.Context(), "up", "--source", folder(t, c.files), "--database-url", d.URL(), "--notify-success", "--notify-timeout", "10s",
+			out := call(t.Context(), "up", "--source", fixture.FileMap(t, c.files), "--database-url", d.URL(), "--notify-success", "--notify-timeout", "10s",
 				"--webhook-url", gone.URL+"/T0MARKED", "--webhook-token", "marked-token", "--pushgateway-url", refuses.URL, "--termination-log", "/gone/termination-log")
 			assert.Equal(t, c.code, out.code, out.err)
 			assert.Less(t, time.Since(start), 2*time.Minute)

@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"github.com/lib/pq"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // injection imitates a log line, a row of the report, a GitHub workflow command, a metric, and Slack markup,
@@ -65,7 +66,7 @@ var injectionSources = map[string]func(t *testing.T, flags []string) outcome{
 	},
 	"external tool": func(t *testing.T, flags []string) outcome {
 		b := newToolFixture(t, "cat text; cat text >&2; exit 3")
-		writeFile(t, filepath.Join(b.dir, "text"), injection+"\n")
+		fixture.Write(t, b.dir, "text", injection+"\n")
 		return b.run(flags...)
 	},
 }

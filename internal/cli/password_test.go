@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -160,13 +161,13 @@ func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 			w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 			from := passwordSources(t, w.Database)[name]
 			stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir}, from.flags...)...)
-			stderr.waitFor(t, reason)
+			stderr.WaitForText(t, reason)
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 
 			require.NoError(t, os.Remove(from.flags[len(from.flags)-1]))
 			stderr, done = background(t.Context(), append([]string{"wait", "--source", w.dir}, from.flags...)...)
-			stderr.waitFor(t, reason)
+			stderr.WaitForText(t, reason)
 			from.set(w.Password)
 			assert.Zero(t, <-done, stderr)
 		})
@@ -176,7 +177,7 @@ func TestPasswordFile_Missing_WaitedFor(t *testing.T) {
 func TestPassword_Unavailable_ReportMatchesGolden(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
-	dir := folder(t, map[string]string{"empty": "\n", "broken": "mysql://marked@h/d"})
+	dir := fixture.FileMap(t, map[string]string{"empty": "\n", "broken": "mysql://marked@h/d"})
 	there := []string{"--database-url", urlWithoutPassword(w.Database)}
 	script := filepath.Join(dir, "fetch-token")
 	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho marked\necho first >&2\necho \"AccessDenied: token='marked' for role x\" >&2\nexit 254\n"), 0o700))
@@ -233,7 +234,7 @@ func TestUp_SilentServer_StoppedBySignal(t *testing.T) {
 		}
 	}()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	stderr, done := background(ctx, "up", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", "postgres://u:p@"+l.Addr().String()+"/d?sslmode=disable")
+	stderr, done := background(ctx, "up", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", "postgres://u:p@"+l.Addr().String()+"/d?sslmode=disable")
 	<-accepted
 	cancel(&engine.SignalError{Signal: os.Interrupt})
 	select {

@@ -7,18 +7,18 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 // TestUp_ServerBehindPoolerNotReady_Waits covers errors that PgBouncer reports as 08P01.
 func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
 	for name, behind := range map[string]func() *pgtest.Database{
 		"starting": func() *pgtest.Database { return pgtest.New(t).Starting(t) },
 		"nothing listens": func() *pgtest.Database {
@@ -46,12 +46,12 @@ func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 		there := *d
 		there.Port = free
 		pooled := there.Pooled(t, "transaction", "server_login_retry = 1", "client_login_timeout = 1", "server_connect_timeout = 1")
-		var log pgtest.Buffer
+		var log fixture.Buffer
 		code := make(chan int, 1)
 		go func() {
 			code <- Run(context.WithoutCancel(t.Context()), []string{"up", "--source", dir, "--database-url", pooled.URL(), "--wait-for-db", "2m"}, &log, &log)
 		}()
-		require.Eventually(t, func() bool { return strings.Contains(log.String(), "waiting for the database") }, time.Minute, 10*time.Millisecond)
+		log.WaitForText(t, "waiting for the database")
 		forward(t, free, fmt.Sprintf("%s:%d", d.Host, d.Port))
 		assert.Zero(t, <-code, &log)
 		assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
@@ -85,7 +85,7 @@ func forward(t *testing.T, port int, address string) {
 func TestUp_PoolerRefuses_FailsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (n int);"})
 	pooled := d.Pooled(t, "transaction").URL()
 	up := func(url string) outcome {
 		return call(t.Context(), "up", "--source", dir, "--database-url", url, "--wait-for-db", "5m")

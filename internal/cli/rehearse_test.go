@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -57,11 +58,11 @@ var faultyMigrations = map[string]string{
 func TestRehearse_IncompleteDown_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, faultyMigrations)
+	dir := fixture.FileMap(t, faultyMigrations)
 	out := rehearse(t, d, dir)
 	assert.Equal(t, 6, out.code, out.err)
 	golden(t, "rehearsal", out.err)
-	goldenText(t, "rehearsal-findings", strings.ReplaceAll(out.stdout, dir, "DIR"))
+	fixture.Golden(t, "rehearsal-findings.golden", fixture.Mask(strings.ReplaceAll(out.stdout, dir, "DIR")))
 	assert.Equal(t, "0", countObjects(t, d))
 
 	out = rehearse(t, d, dir, "--from", "6")
@@ -80,7 +81,7 @@ func TestRehearse_IncompleteDown_Reported(t *testing.T) {
 func TestRehearse_UpFails_Stops(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	out := rehearse(t, d, folder(t, map[string]string{"1_a.up.sql": "SELECT 1;\nSELECT nope;", "2_b.up.sql": "SELECT 1"}))
+	out := rehearse(t, d, fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1;\nSELECT nope;", "2_b.up.sql": "SELECT 1"}))
 	assert.Equal(t, 6, out.code)
 	assert.Regexp(t, `1_a.up.sql:2: up failed: pq: column "nope" does not exist`, out.stdout)
 	assert.Regexp(t, `\n0 of 2 migrations rehearsed on .*, 1 fault\n$`, out.stdout)
@@ -91,7 +92,7 @@ func TestRehearse_UpFails_Stops(t *testing.T) {
 // TestRehearse_NotScratchDatabase_Refused checks that rehearse never changes a database in use.
 func TestRehearse_NotScratchDatabase_Refused(t *testing.T) {
 	t.Parallel()
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
 	for name, sql := range map[string]string{
 		"table": "CREATE TABLE bookings (a int)", "view": "CREATE VIEW v AS SELECT 1", "function": "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
 		"type": "CREATE TYPE mood AS ENUM ()", "other schema": "CREATE SCHEMA app; CREATE TABLE app.t (a int)",
@@ -141,7 +142,7 @@ func TestRehearse_AfterKilledRehearsal_EmptiesItsObjects(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf("CREATE SCHEMA other_app; CREATE EXTENSION citext; GRANT CREATE ON DATABASE %q TO %q", d.Name, d.User))
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b citext); CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE EXTENSION btree_gist", "1_a.down.sql": "SELECT 1"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b citext); CREATE SCHEMA app; CREATE TABLE app.t (a int); CREATE EXTENSION btree_gist", "1_a.down.sql": "SELECT 1"})
 	assert.Equal(t, 6, rehearse(t, d, dir).code)
 	killRehearsal(t, d, "CREATE TABLE left_over (id serial PRIMARY KEY); CREATE FUNCTION f(left_over) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('ok'); CREATE VIEW v AS SELECT 'ok'::mood; CREATE SCHEMA more; CREATE EXTENSION btree_gist")
 	require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"), "the killed rehearsal must leave its table")
@@ -156,7 +157,7 @@ const terminateOwnSessions = "SELECT pg_terminate_backend(pid) FROM pg_stat_acti
 // killRehearsal runs a rehearsal whose sessions are terminated after a migration with this SQL.
 func killRehearsal(t *testing.T, d *pgtest.Database, sql string) {
 	t.Helper()
-	dir := folder(t, map[string]string{"1_a.up.sql": sql, "1_a.down.sql": "SELECT 1", "2_b.up.sql": terminateOwnSessions, "2_b.down.sql": "SELECT 1"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": sql, "1_a.down.sql": "SELECT 1", "2_b.up.sql": terminateOwnSessions, "2_b.down.sql": "SELECT 1"})
 	require.Equal(t, 3, rehearse(t, d, dir).code)
 }
 
@@ -172,7 +173,7 @@ func TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
+			dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
 			killRehearsal(t, d, "DO $$ BEGIN EXECUTE 'CREATE TABLE ' || 'lef' || 't_over (id serial)'; END $$; CREATE VIEW v AS SELECT 1 AS one")
 			require.Equal(t, "left_over", d.Value(t, "SELECT to_regclass('left_over')"))
 			d.Exec(t, made.sql)
@@ -193,7 +194,7 @@ func TestRehearse_ObjectCreatedAfterKilledRehearsal_Refused(t *testing.T) {
 // TestRehearse_DatabaseInPGHOST_Refused covers libpq's variables, which name the database if no URL is set.
 func TestRehearse_DatabaseInPGHOST_Refused(t *testing.T) {
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a"})
 	for name, value := range map[string]string{"PGHOST": d.Host, "PGPORT": fmt.Sprint(d.Port), "PGUSER": d.User, "PGPASSWORD": d.Password, "PGDATABASE": d.Name, "PGSSLMODE": "disable"} {
 		t.Setenv(name, value)
 	}
@@ -238,10 +239,10 @@ func TestUp_RolledBackByGolangMigrate_EditedFileAllowed(t *testing.T) {
 func TestRehearse_ScratchDatabaseInUse_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	dir := folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()", "2_b.down.sql": "SELECT 1"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user ORDER BY pid = pg_backend_pid()", "2_b.down.sql": "SELECT 1"})
 	require.Equal(t, 3, rehearse(t, d, dir).code, "the sessions must be terminated")
 	require.Equal(t, "a", d.Value(t, "SELECT to_regclass('a')"), "the killed rehearsal must leave its table")
-	w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "INSERT INTO a VALUES (1)", "2_b.down.sql": "SELECT 1"})}
+	w := &workspace{Database: d, t: t, dir: fixture.FileMap(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)", "1_a.down.sql": "DROP TABLE a", "2_b.up.sql": "INSERT INTO a VALUES (1)", "2_b.down.sql": "SELECT 1"})}
 	w.mustExit(0, "up")
 	out := rehearse(t, d, w.dir)
 	assert.Equal(t, 5, out.code)
@@ -281,7 +282,7 @@ func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 	for i, sql := range kinds {
 		files[fmt.Sprintf("%d_x.up.sql", i+1)], files[fmt.Sprintf("%d_x.down.sql", i+1)] = sql, "SELECT 1"
 	}
-	dir, all := folder(t, files), fingerprint(t, d)
+	dir, all := fixture.FileMap(t, files), fingerprint(t, d)
 	for range 2 {
 		out := rehearse(t, d, dir, "-o", "json")
 		require.Equal(t, 6, out.code, out.err)
@@ -323,7 +324,7 @@ func TestHistory_Rollback_RunsLinked(t *testing.T) {
 	require.Zero(t, out.code, out.err)
 	shown := regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ|  [\d.]+m?s\b`).ReplaceAllString(out.stdout, "  …") // short runs have no duration
 	shown = regexp.MustCompile(`  +`).ReplaceAllString(shown, "  ")
-	goldenText(t, "history", strings.ReplaceAll(shown, "  …  test", "  test"))
+	fixture.Golden(t, "history.golden", fixture.Mask(strings.ReplaceAll(shown, "  …  test", "  test")))
 	var h engine.History
 	require.NoError(t, json.Unmarshal([]byte(call(t.Context(), "history", "-o", "json", "--version", "2", "--database-url", reader).stdout), &h))
 	require.Len(t, h.Runs, 4)

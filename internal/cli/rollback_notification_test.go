@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -53,7 +54,7 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	for _, name := range []string{"2_guests", "3_prices"} {
 		files[name+".up.sql"], files[name+".down.sql"] = "SELECT 2", "SELECT 2"
 	}
-	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
+	(&workspace{Database: v1.Database, t: t, dir: fixture.FileMap(t, files)}).mustExit(0, "up")
 
 	out := v1.mustExit(0, "up", "--on-newer", "down", "--notify-success", "--webhook-url", hook.URL, "--pushgateway-url", push.URL, "--kubernetes-event", "--termination-log", termination)
 	const title, rolledBack = "database is at version 1 (previously 3): 2 migrations rolled back in ", "rolled back: 3 (prices), 2 (guests)"
@@ -92,8 +93,8 @@ func TestNotify_RolledBackByUp_OnEveryChannel(t *testing.T) {
 	}
 	assert.Contains(t, out.err, `rolled_back=2 migrations="3 (prices), 2 (guests)"`, "the log")
 
-	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
-	v1.mustExit(0, "down", "--to", "2", "--notify-success", "--webhook-url", slack.URL, "--webhook-format", "slack", "--source", folder(t, files))
+	(&workspace{Database: v1.Database, t: t, dir: fixture.FileMap(t, files)}).mustExit(0, "up")
+	v1.mustExit(0, "down", "--to", "2", "--notify-success", "--webhook-url", slack.URL, "--webhook-format", "slack", "--source", fixture.FileMap(t, files))
 	sent = slack.take()
 	require.Len(t, sent, 1)
 	assert.Contains(t, sent[0], "database is at version 2 (previously 3): 1 migration rolled back in ")
@@ -108,7 +109,7 @@ func TestNotify_RollbackFails_RolledBackMigrationsSent(t *testing.T) {
 	for name, down := range map[string]string{"2_b": "SELECT nope", "3_c": "SELECT 3", "4_d": "SELECT 4"} {
 		files[name+".up.sql"], files[name+".down.sql"] = "SELECT 2", down
 	}
-	(&workspace{Database: v1.Database, t: t, dir: folder(t, files)}).mustExit(0, "up")
+	(&workspace{Database: v1.Database, t: t, dir: fixture.FileMap(t, files)}).mustExit(0, "up")
 	v1.mustExit(6, "up", "--on-newer", "down", "--webhook-url", in.URL)
 	m := in.message(t)
 	assert.Equal(t, []int{4, 2, 2, 2, 0}, []int{*m.VersionFrom, *m.VersionTo, *m.Applied, *m.RolledBack, *m.Pending})
@@ -122,9 +123,9 @@ func TestUp_OnNewerDownWithHotfix_AppliedAfterRollback(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"--tx-mode", "all"}} {
 		d := pgtest.New(t)
-		v2 := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "7_b.up.sql": "CREATE TABLE b (c int)", "7_b.down.sql": "DROP TABLE b"})}
+		v2 := &workspace{Database: d, t: t, dir: fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "7_b.up.sql": "CREATE TABLE b (c int)", "7_b.down.sql": "DROP TABLE b"})}
 		v2.mustExit(0, "up")
-		hotfix := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_fix.up.sql": "CREATE TABLE fix (c int)"})}
+		hotfix := &workspace{Database: d, t: t, dir: fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_fix.up.sql": "CREATE TABLE fix (c int)"})}
 		up := append([]string{"up", "--on-newer", "down"}, args...)
 		assert.Contains(t, hotfix.mustExit(0, "plan", "--on-newer", "down").stdout, "1 migration to roll back, then 1 to apply, to version 2")
 		assert.Contains(t, hotfix.mustExit(0, up...).err, `rolled_back=1 migrations="7 (b)" applied="2 (fix)"`)
@@ -133,8 +134,8 @@ func TestUp_OnNewerDownWithHotfix_AppliedAfterRollback(t *testing.T) {
 	}
 	// up refuses before it rolls back any migration
 	d := pgtest.New(t)
-	(&workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "3_c.up.sql": "SELECT 3", "7_b.up.sql": "SELECT 7", "7_b.down.sql": "SELECT 7"})}).mustExit(0, "up")
-	late := &workspace{Database: d, t: t, dir: folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_late.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})}
+	(&workspace{Database: d, t: t, dir: fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "3_c.up.sql": "SELECT 3", "7_b.up.sql": "SELECT 7", "7_b.down.sql": "SELECT 7"})}).mustExit(0, "up")
+	late := &workspace{Database: d, t: t, dir: fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "2_late.up.sql": "SELECT 2", "3_c.up.sql": "SELECT 3"})}
 	assert.Contains(t, late.mustExit(5, "up", "--on-newer", "down").err, "2_late.up.sql is pending, but the database is already at version 3")
 	assert.Equal(t, "7", d.Value(t, "SELECT version FROM schema_migrations"))
 	late.mustExit(0, "up", "--on-newer", "down", "--out-of-order", "apply")

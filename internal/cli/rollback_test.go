@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -39,7 +39,7 @@ func newReleases(t *testing.T) *releases {
 		}
 	}
 	d := pgtest.New(t)
-	return &releases{Database: d, t: t, v1: &workspace{Database: d, t: t, dir: folder(t, old)}, v2: &workspace{Database: d, t: t, dir: folder(t, all)}}
+	return &releases{Database: d, t: t, v1: &workspace{Database: d, t: t, dir: fixture.FileMap(t, old)}, v2: &workspace{Database: d, t: t, dir: fixture.FileMap(t, all)}}
 }
 
 // fingerprint returns a checksum of the database's schema.
@@ -76,7 +76,7 @@ func TestDown_WithOlderFiles_SchemaRestored(t *testing.T) {
 	golden(t, "data-loss", r.v1.mustExit(5, "down", "--to-files").err)
 	assert.Equal(t, after, fingerprint(t, r.Database), "nothing must run")
 	dry := r.v1.mustExit(0, "down", "--to-files", "--dry-run").stdout
-	goldenText(t, "down-dry-run", dry)
+	fixture.Golden(t, "down-dry-run.golden", fixture.Mask(dry))
 	assert.Equal(t, after, fingerprint(t, r.Database))
 
 	out := r.v1.mustExit(0, "down", "--to-files", "--allow-data-loss")
@@ -95,21 +95,6 @@ func TestDown_WithOlderFiles_SchemaRestored(t *testing.T) {
 	t.Setenv("SHIPLOCK_REVISION", "")
 	r.v1.mustExit(0, "up", "--on-newer", "down", "--allow-data-loss")
 	assert.Equal(t, before, fingerprint(t, r.Database), "up must roll back with --on-newer down")
-}
-
-// goldenText compares a text with testdata/NAME.golden.
-func goldenText(t *testing.T, name, text string) {
-	t.Helper()
-	for pattern, mask := range map[string]string{`127\.0\.0\.1:\d+`: "HOST:PORT", `test \d+`: "test N"} {
-		text = regexp.MustCompile(pattern).ReplaceAllString(text, mask)
-	}
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err, "run the test with -update once")
-	assert.Equal(t, string(want), text)
 }
 
 // TestDown_NoUsableDownScript_Refused has one row per reason.
@@ -139,7 +124,7 @@ func TestDown_NoUsableDownScript_Refused(t *testing.T) {
 				w.Exec(t, c.after)
 			}
 			before := fingerprint(t, w.Database)
-			v1 := &workspace{Database: w.Database, t: t, dir: folder(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a"})}
+			v1 := &workspace{Database: w.Database, t: t, dir: fixture.FileMap(t, map[string]string{"1_a.up.sql": one, "1_a.down.sql": "DROP TABLE a"})}
 			golden(t, c.name, v1.mustExit(5, "down", "--to-files").err)
 			v1.mustExit(5, "down", "--to-files", "--dry-run")
 			v1.mustExit(5, "down", "--to", "0")
@@ -252,7 +237,7 @@ func TestRepair_WithOlderFiles_RolledBack(t *testing.T) {
 	v1 := newWorkspace(t, files)
 	files["2_b.up.sql"], files["2_b.down.sql"] = "SELECT 2", "SELECT 2"
 	files["3_c.up.sql"] = "INSERT INTO a VALUES (1);\nVACUUM nope;"
-	v2 := &workspace{Database: v1.Database, t: t, dir: folder(t, files)}
+	v2 := &workspace{Database: v1.Database, t: t, dir: fixture.FileMap(t, files)}
 	v2.mustExit(7, "up")
 	assert.Contains(t, v1.mustExit(5, "down", "--to-files").err, "version 3 (c) is partially applied (1 of 2 statements)")
 	v1.mustExit(0, "repair", "--rolled-back")
@@ -266,7 +251,7 @@ func TestRepair_WithOlderFiles_RolledBack(t *testing.T) {
 func TestDown_RowsDeletedAfterCount_Refused(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	w := &workspace{Database: d, t: t, dir: folder(t, map[string]string{
+	w := &workspace{Database: d, t: t, dir: fixture.FileMap(t, map[string]string{
 		"1_guests.up.sql": "CREATE TABLE guests (id int); CREATE TABLE jobs (id int);\n" +
 			"CREATE FUNCTION clear() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN DELETE FROM guests; RETURN NULL; END';\nCREATE TRIGGER clear AFTER INSERT ON jobs EXECUTE FUNCTION clear();",
 		"1_guests.down.sql": "DROP TABLE guests, jobs; DROP FUNCTION clear",

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -283,7 +284,7 @@ func TestSecrets_PodAndPipeline_NotLeaked(t *testing.T) {
 	for name, value := range map[string]string{"PGHOST": d.Host, "PGPORT": fmt.Sprint(d.Port), "PGUSER": d.User, "PGDATABASE": d.Name, "PGSSLMODE": "disable", "PGPASSWORD": d.Password} {
 		t.Setenv(name, value)
 	}
-	dir := folder(t, map[string]string{"1_a.up.sql": "DO $$ BEGIN RAISE 'pl4nted'; END $$"})
+	dir := fixture.FileMap(t, map[string]string{"1_a.up.sql": "DO $$ BEGIN RAISE 'pl4nted'; END $$"})
 	for _, args := range [][]string{{"up", "--source", dir}, {"status", "--source", dir}, {"exec", "--", "sh", "-c", `echo "$PGPASSWORD"; env; exit 3`}} {
 		texts := s.texts(t, call(t.Context(), args...))
 		assert.Empty(t, leaks(texts, marks), args)
@@ -301,7 +302,7 @@ func TestSecrets_OtherSessions_NotVisible(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "ALTER ROLE CURRENT_USER PASSWORD 'm4rksql';\nSELECT pg_sleep(60);"})
 	other := pgtest.New(t)
 	stderr, done := background(t.Context(), append([]string{"up", "--source", w.dir, "--database-url", w.URL()}, newOutputCapture(t).flags("text", "json")...)...)
-	waitFor(t, w.Database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'", "1")
+	fixture.Eventually(t, w.Database, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'", "1")
 	var seen string
 	require.NoError(t, other.Open(t).QueryRow("SELECT string_agg(a::text, E'\\n') FROM pg_stat_activity a").Scan(&seen))
 	assert.Contains(t, seen, "shiplock")

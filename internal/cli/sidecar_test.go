@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -37,7 +38,7 @@ func TestSidecarShutdownURL_RunEnds_Requested(t *testing.T) {
 	} {
 		requests.Store(0)
 		d := pgtest.New(t)
-		out := call(t.Context(), "up", "--source", folder(t, c.files), "--database-url", d.URL(), "--sidecar-shutdown-url", c.url)
+		out := call(t.Context(), "up", "--source", fixture.FileMap(t, c.files), "--database-url", d.URL(), "--sidecar-shutdown-url", c.url)
 		assert.Equal(t, c.code, out.code, name)
 		assert.Equal(t, c.requests, requests.Load(), name)
 		assert.Contains(t, out.err, c.want, name)

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -87,8 +86,7 @@ func TestUp_UnreadableMigrations_Reported(t *testing.T) {
 			_ = cmd.Run() // the exit code is checked below
 			require.Equal(t, c.code, cmd.ProcessState.ExitCode(), stderr.String())
 			if c.golden != "" {
-				report := regexp.MustCompile(`(user|group) \d+`).ReplaceAllString(stderr.String(), "$1 ID")
-				golden(t, c.golden, strings.ReplaceAll(report, dir, "/migrations"))
+				golden(t, c.golden, strings.ReplaceAll(stderr.String(), dir, "/migrations"))
 			}
 			if c.deny == "lost+found" {
 				assert.Contains(t, stderr.String(), "ignoring unreadable subdirectories")

@@ -9,12 +9,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -30,17 +30,9 @@ func readerURL(t *testing.T, d *pgtest.Database) string {
 	return u.String()
 }
 
-// A logBuffer is standard error that can be read while the program writes it.
-type logBuffer struct{ pgtest.Buffer }
-
-func (l *logBuffer) waitFor(t *testing.T, text string) {
-	t.Helper()
-	require.Eventually(t, func() bool { return strings.Contains(l.String(), text) }, time.Minute, 20*time.Millisecond, "%s, in: %s", text, l)
-}
-
 // background runs a command and sends its exit code to the channel.
-func background(ctx context.Context, args ...string) (*logBuffer, <-chan int) {
-	stderr, done := &logBuffer{}, make(chan int, 1)
+func background(ctx context.Context, args ...string) (*fixture.Buffer, <-chan int) {
+	stderr, done := &fixture.Buffer{}, make(chan int, 1)
 	go func() { done <- Run(ctx, args, &bytes.Buffer{}, stderr) }()
 	return stderr, done
 }
@@ -48,12 +40,12 @@ func background(ctx context.Context, args ...string) (*logBuffer, <-chan int) {
 func TestWait_SelectPrivilegeOnly_Succeeds(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int)"})
-	stderr, done := background(t.Context(), "wait", "--source", folder(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 1"}), "--database-url", readerURL(t, w.Database))
-	stderr.waitFor(t, "no migration is applied; version 5 is required")
+	stderr, done := background(t.Context(), "wait", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1", "5_b.up.sql": "SELECT 1"}), "--database-url", readerURL(t, w.Database))
+	stderr.WaitForText(t, "no migration is applied; version 5 is required")
 	w.mustExit(0, "up")
-	stderr.waitFor(t, "database is at version 1; version 5 is required")
+	stderr.WaitForText(t, "database is at version 1; version 5 is required")
 	w.Exec(t, "UPDATE schema_migrations SET version = 5, dirty = true")
-	stderr.waitFor(t, "a migration is running or partially applied at version 5")
+	stderr.WaitForText(t, "a migration is running or partially applied at version 5")
 	w.Exec(t, "UPDATE schema_migrations SET dirty = false")
 	require.Zero(t, <-done, stderr)
 	assert.Regexp(t, `schema is up to date.*version=5`, stderr)
@@ -84,7 +76,7 @@ func TestWait_VersionFlag_Succeeds(t *testing.T) {
 	assert.Zero(t, wait("--version", "4").code)
 	assert.Equal(t, 124, wait("--version", "6", "--timeout", "3s").code)
 	assert.Equal(t, 2, wait("--version", "six").code)
-	older := folder(t, map[string]string{"1_a.up.sql": "SELECT 1"})
+	older := fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	assert.Zero(t, wait("--source", older).code, "a newer database has all migrations")
 	assert.Equal(t, 5, wait("--source", older, "--on-newer", "fail").code)
 	assert.Equal(t, 2, wait("--source", t.TempDir()).code)
@@ -137,7 +129,7 @@ func TestWait_Signal_Stops(t *testing.T) {
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "SELECT 1"})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, "wait", "--source", w.dir, "--database-url", w.URL())
-	stderr.waitFor(t, "no migration is applied")
+	stderr.WaitForText(t, "no migration is applied")
 	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
 	assert.Equal(t, 128+15, <-done)
 	golden(t, "wait-sigterm", stderr.String())

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // A rollback is a test case: migrations, data, and the expected data loss.
@@ -184,7 +185,7 @@ func TestDown_DataWouldBeLost_Refuses(t *testing.T) {
 					t.Skip("has transactions of its own")
 				}
 				d := newDatabase(t)
-				o := newOptions(t, d, writeFiles(t, r.archive()))
+				o := newOptions(t, d, fixture.Files(t, r.archive()))
 				_, err := engine.Up(t.Context(), o)
 				require.NoError(t, err)
 				d.Exec(t, r.data)
@@ -277,7 +278,7 @@ func TestDown_NothingToLose_Runs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			o := newOptions(t, d, writeFiles(t, r.archive()))
+			o := newOptions(t, d, fixture.Files(t, r.archive()))
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			before := ""
@@ -327,7 +328,7 @@ func TestDown_RowsCommittedAfterTheCount_RollsBack(t *testing.T) {
 					}
 					to = d.Pooled(t, "transaction")
 				}
-				o := newOptions(t, to, writeFiles(t, up+down))
+				o := newOptions(t, to, fixture.Files(t, up+down))
 				_, err = engine.Up(t.Context(), o)
 				require.NoError(t, err)
 				app, err := d.Open(t).Begin()
@@ -368,7 +369,7 @@ func TestDown_ManyMigrations_CountedInBatches(t *testing.T) {
 	for i := 1; i <= many; i++ {
 		fmt.Fprintf(&archive, "-- %d_m.up.sql --\nCREATE TABLE t%[1]d (id int);\n-- %[1]d_m.down.sql --\nDROP TABLE t%[1]d;\n", i)
 	}
-	o := newOptions(t, d, writeFiles(t, archive.String()))
+	o := newOptions(t, d, fixture.Files(t, archive.String()))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	d.Exec(t, "INSERT INTO t7 VALUES (1); ALTER TABLE t9 ENABLE ROW LEVEL SECURITY; ALTER TABLE t9 FORCE ROW LEVEL SECURITY; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET max_stack_depth = %L', current_database(), '300kB'); END $$")

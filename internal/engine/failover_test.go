@@ -10,6 +10,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // TestUp_Failover_Resumes crashes the primary after migration 3 of 6 is committed,
@@ -32,7 +33,7 @@ func TestUp_Failover_Resumes(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
 			pair := d.Pair(t)
-			o := newOptions(t, pair.Primary, writeFiles(t, insertingMigrations(migrations)))
+			o := newOptions(t, pair.Primary, fixture.Files(t, insertingMigrations(migrations)))
 			dsn, err := dsn.Parse(pair.URL() + c.params)
 			require.NoError(t, err)
 			o.Postgres.DSN, o.Postgres.WaitForDB = dsn, time.Minute

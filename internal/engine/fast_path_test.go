@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -31,7 +32,7 @@ func TestUp_NothingPending_TwoQueries(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 200} {
 		d, proxy := newDatabase(t).Proxied(t, 0)
-		o := newOptions(t, d, writeFiles(t, variedMigrations(n)))
+		o := newOptions(t, d, fixture.Files(t, variedMigrations(n)))
 		mustUp(t, o)
 		before := proxy.RoundTrips()
 		assert.Equal(t, engine.Result{From: n, To: n}, mustUp(t, o))
@@ -46,7 +47,7 @@ func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			o := newOptions(t, d, writeFiles(t, three))
+			o := newOptions(t, d, fixture.Files(t, three))
 			mustUp(t, o)
 			d.Exec(t, "UPDATE schema_migrations SET version = 2")
 			holder, err := postgres.Open(t.Context(), o.Postgres)
@@ -147,7 +148,7 @@ func TestUp_DigestRecorded_DetectsChanges(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			o := newOptions(t, d, writeFiles(t, three))
+			o := newOptions(t, d, fixture.Files(t, three))
 			mustUp(t, o)
 			require.Equal(t, "1 true", d.Value(t, recordedDigests))
 			c(t, d, o)
@@ -215,7 +216,7 @@ func TestUp_PendingOrEdited_RecordsNoDigest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			o := newOptions(t, d, writeFiles(t, three))
+			o := newOptions(t, d, fixture.Files(t, three))
 			c.run(t, d, o)
 			assert.Equal(t, c.want, d.Value(t, recordedDigests))
 		})

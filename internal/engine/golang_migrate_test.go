@@ -11,6 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // TestUp_FilesThatGolangMigrateRejects_Applied runs files that need workarounds with
@@ -77,7 +78,7 @@ CREATE TABLE current_timeout AS SELECT current_setting('statement_timeout');
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			dir := writeFiles(t, c.files)
+			dir := fixture.Files(t, c.files)
 			require.ErrorContains(t, newGolangMigrate(t, newDatabase(t), dir).Up(), c.stock)
 			d := newDatabase(t)
 			_, err := engine.Up(t.Context(), newOptions(t, d, dir))
@@ -91,7 +92,7 @@ CREATE TABLE current_timeout AS SELECT current_setting('statement_timeout');
 // with which the schema of "a" depends on whether the two files run in one invocation.
 func TestUp_SettingInFile_ResetAfterFile(t *testing.T) {
 	t.Parallel()
-	dir := writeFiles(t, `
+	dir := fixture.Files(t, `
 -- 1_a.up.sql --
 CREATE SCHEMA app;
 SET search_path TO app;
@@ -115,7 +116,7 @@ CREATE TABLE a (b int);
 // and does not change the schema.
 func TestDown_MissingDownFile_Refuses(t *testing.T) {
 	t.Parallel()
-	dir := writeFiles(t, `
+	dir := fixture.Files(t, `
 -- 1_a.up.sql --
 CREATE TABLE a (b int);
 -- 2_b.up.sql --
@@ -156,13 +157,13 @@ DROP TABLE e;
 func TestUp_TransactionLeftOpen_Refuses(t *testing.T) {
 	t.Parallel()
 	files := func(open string) string {
-		return writeFiles(t, "-- 1_a.up.sql --\nCREATE TABLE a (b int);\n-- 2_b.up.sql --\n"+open+"-- 3_c.up.sql --\nCREATE TABLE e (f int);\n")
+		return fixture.Files(t, "-- 1_a.up.sql --\nCREATE TABLE a (b int);\n-- 2_b.up.sql --\n"+open+"-- 3_c.up.sql --\nCREATE TABLE e (f int);\n")
 	}
 	const forgotten = "BEGIN;\nCREATE TABLE c (d int);\n"
 	require.ErrorContains(t, newGolangMigrate(t, newDatabase(t), files(forgotten)).Up(), "idle in transaction")
 
 	d := newDatabase(t)
-	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, "-- 1_a.up.sql --\nCREATE TABLE a (b int);\n")))
+	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, "-- 1_a.up.sql --\nCREATE TABLE a (b int);\n")))
 	require.NoError(t, err)
 	before := describeDatabase(t, d)
 	for _, open := range []string{
@@ -184,7 +185,7 @@ func TestUp_TransactionLeftOpen_Refuses(t *testing.T) {
 // TestUp_UnrecognizedFiles_IgnoredOrRefused covers files that golang-migrate ignores without a warning.
 func TestUp_UnrecognizedFiles_IgnoredOrRefused(t *testing.T) {
 	t.Parallel()
-	dir := writeFiles(t, three+"-- 126-dash.up.sql --\nSELECT nope;\n-- 143.dot.down.sql --\nSELECT nope;\n-- seed.sql --\nSELECT nope;\n")
+	dir := fixture.Files(t, three+"-- 126-dash.up.sql --\nSELECT nope;\n-- 143.dot.down.sql --\nSELECT nope;\n-- seed.sql --\nSELECT nope;\n")
 	require.NoError(t, newGolangMigrate(t, newDatabase(t), dir).Up())
 
 	d := newDatabase(t)

@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -20,7 +21,7 @@ import (
 // more.
 func writeLargeFiles(t *testing.T, last string) string {
 	t.Helper()
-	dir := writeFiles(t, "-- 1_rooms.up.sql --\n\\restrict abc\nCREATE TABLE rooms (id int, name text);\nCOPY rooms FROM stdin;\n1\tblue\n2\tred\n\\.\n\\unrestrict abc\n"+
+	dir := fixture.Files(t, "-- 1_rooms.up.sql --\n\\restrict abc\nCREATE TABLE rooms (id int, name text);\nCOPY rooms FROM stdin;\n1\tblue\n2\tred\n\\.\n\\unrestrict abc\n"+
 		"-- 3_last.up.sql --\n"+last)
 	var big strings.Builder
 	name := strings.Repeat("x", 1000)

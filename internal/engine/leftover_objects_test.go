@@ -13,6 +13,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -104,9 +105,7 @@ const (
 
 func waitForLockWaiter(t *testing.T, d *pgtest.Database) {
 	t.Helper()
-	require.Eventually(t, func() bool {
-		return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'") == "1"
-	}, time.Minute, 10*time.Millisecond)
+	fixture.Eventually(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'", "1")
 }
 
 // TestUp_KilledDuringIndexBuild_CorrectedFileDropsIndex covers a statement that was removed
@@ -117,8 +116,8 @@ func TestUp_KilledDuringIndexBuild_CorrectedFileDropsIndex(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			o := newOptions(t, d, writeFiles(t, resumeBase+before+"CREATE INDEX CONCURRENTLY ON users (email);\nINSERT INTO log VALUES (2);"))
-			_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, strings.Split(resumeBase, "-- 2_x")[0])))
+			o := newOptions(t, d, fixture.Files(t, resumeBase+before+"CREATE INDEX CONCURRENTLY ON users (email);\nINSERT INTO log VALUES (2);"))
+			_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0])))
 			require.NoError(t, err)
 			release := holdLocks(t, d, "INSERT INTO users VALUES (3)")
 			done := make(chan error, 1)
@@ -151,8 +150,8 @@ func TestUp_ConcurrentStatementFails_LeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			o := newOptions(t, d, writeFiles(t, resumeBase+c.statement))
-			first := newOptions(t, d, writeFiles(t, strings.Split(resumeBase, "-- 2_x")[0]))
+			o := newOptions(t, d, fixture.Files(t, resumeBase+c.statement))
+			first := newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0]))
 			_, err := engine.Up(t.Context(), first)
 			require.NoError(t, err)
 			d.Exec(t, "CREATE INDEX users_id ON users (id); CREATE TABLE rooms (id int PRIMARY KEY); CREATE SCHEMA hotel; CREATE TABLE hotel.beds (id int PRIMARY KEY);"+
@@ -178,8 +177,8 @@ func TestUp_ConcurrentStatementFails_LeavesNothing(t *testing.T) {
 func TestUp_ConcurrentStatementFails_ReportsLeftover(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	o := newOptions(t, d, writeFiles(t, resumeBase+"CREATE UNIQUE INDEX CONCURRENTLY users_email ON users (email);"))
-	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, strings.Split(resumeBase, "-- 2_x")[0])))
+	o := newOptions(t, d, fixture.Files(t, resumeBase+"CREATE UNIQUE INDEX CONCURRENTLY users_email ON users (email);"))
+	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0])))
 	require.NoError(t, err)
 	release := holdLocks(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
 	_, err = engine.Up(t.Context(), o)
@@ -200,8 +199,8 @@ func TestUp_ConcurrentStatementFails_ReportsLeftover(t *testing.T) {
 func TestUp_CanceledDuringIndexBuild_LeavesNothing(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	o := newOptions(t, d, writeFiles(t, resumeBase+"CREATE INDEX CONCURRENTLY users_email ON users (email);"))
-	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, strings.Split(resumeBase, "-- 2_x")[0])))
+	o := newOptions(t, d, fixture.Files(t, resumeBase+"CREATE INDEX CONCURRENTLY users_email ON users (email);"))
+	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0])))
 	require.NoError(t, err)
 	release := holdLocks(t, d, aSnapshot, takesIt)
 	ctx, stop := context.WithCancelCause(t.Context())
@@ -231,9 +230,9 @@ func TestUp_DetachAndDropInterrupted_Completed(t *testing.T) {
 			d := pgtest.New(t)
 			base := strings.Split(resumeBase, "-- 1_base.down")[0] +
 				"CREATE TABLE p (a int) PARTITION BY RANGE (a);\nCREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (2);\nCREATE INDEX users_id ON users (id);\n"
-			_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, base)))
+			_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, base)))
 			require.NoError(t, err)
-			o := newOptions(t, d, writeFiles(t, base+"-- 2_x.up.sql --\n"+c.statement+";\nINSERT INTO log VALUES (2);"))
+			o := newOptions(t, d, fixture.Files(t, base+"-- 2_x.up.sql --\n"+c.statement+";\nINSERT INTO log VALUES (2);"))
 			o.Postgres.StatementTimeout = time.Second
 			release := holdLocks(t, d, "LOCK TABLE p, users IN ACCESS SHARE MODE")
 			_, err = engine.Up(t.Context(), o)
@@ -257,8 +256,8 @@ func TestUp_DetachAndDropInterrupted_Completed(t *testing.T) {
 func TestUp_ReindexLeavesToastIndex_ReportsItAndContinues(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	o := newOptions(t, d, writeFiles(t, resumeBase+"REINDEX TABLE CONCURRENTLY users;\nINSERT INTO log VALUES (2);"))
-	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, strings.Split(resumeBase, "-- 2_x")[0])))
+	o := newOptions(t, d, fixture.Files(t, resumeBase+"REINDEX TABLE CONCURRENTLY users;\nINSERT INTO log VALUES (2);"))
+	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0])))
 	require.NoError(t, err)
 	release := holdLocks(t, d, aSnapshot, takesIt)
 	o.Postgres.StatementTimeout = time.Second

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -42,7 +43,7 @@ func TestUp_TwoAtOnce_RunsOnce(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	inside, open := holdAdvisoryLock(t, d)
-	o := newOptions(t, d, writeFiles(t, blockingMigration))
+	o := newOptions(t, d, fixture.Files(t, blockingMigration))
 	type outcome struct {
 		engine.Result
 		error
@@ -83,7 +84,7 @@ func TestUp_GolangMigrateRunning_Waits(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	inside, open := holdAdvisoryLock(t, d)
-	dir := writeFiles(t, blockingMigration)
+	dir := fixture.Files(t, blockingMigration)
 	m := newGolangMigrate(t, d, dir)
 	done := make(chan error, 1)
 	go func() { done <- m.Up() }()
@@ -128,7 +129,7 @@ func TestUp_LockHeld_WaitsAndReportsHolder(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	inside, open := holdAdvisoryLock(t, d)
-	o := newOptions(t, d, writeFiles(t, "-- 1_blocking.up.sql --\n-- shiplock:no-transaction\nCREATE TABLE a (b int);\n"+
+	o := newOptions(t, d, fixture.Files(t, "-- 1_blocking.up.sql --\n-- shiplock:no-transaction\nCREATE TABLE a (b int);\n"+
 		"DO $$ BEGIN COMMIT; PERFORM pg_advisory_lock_shared(42); INSERT INTO a VALUES (1); COMMIT; PERFORM pg_advisory_unlock_shared(42); END $$;\n"))
 	results := make(chan engine.Result, 2)
 	up := func() {

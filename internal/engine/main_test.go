@@ -2,15 +2,12 @@ package engine_test
 
 import (
 	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
 	_ "github.com/golang-migrate/migrate/v4/database/postgres" // what most teams run today
 	_ "github.com/golang-migrate/migrate/v4/source/file"
-	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
@@ -43,14 +40,4 @@ func newGolangMigrate(t *testing.T, d *pgtest.Database, dir string) *migrate.Mig
 	require.NoError(t, err)
 	t.Cleanup(func() { _, _ = m.Close() })
 	return m
-}
-
-// writeFiles writes the files of a txtar archive to a new directory.
-func writeFiles(t *testing.T, archive string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for _, f := range txtar.Parse([]byte(archive)).Files {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o600))
-	}
-	return dir
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -35,7 +36,7 @@ func TestUp_SyntaxNewerThanParser_Applied(t *testing.T) {
 			d := pgtest.Version(t, 18)
 			_, err := d.Open(t).Exec("CREATE TABLE e (a int); CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX ON parts (a)")
 			require.NoError(t, err)
-			o := newOptions(t, d, writeFiles(t, "-- 1_new.up.sql --\n"+c.sql+"\n-- 2_next.up.sql --\nSELECT 1;\n"))
+			o := newOptions(t, d, fixture.Files(t, "-- 1_new.up.sql --\n"+c.sql+"\n-- 2_next.up.sql --\nSELECT 1;\n"))
 			_, err = engine.Up(t.Context(), o)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, d.Value(t, c.query))
@@ -74,7 +75,7 @@ func TestUp_FailureNextToNewerSyntax_Reported(t *testing.T) {
 			d := pgtest.Version(t, 18)
 			_, err := d.Open(t).Exec("CREATE TABLE z (a int); CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX ON parts (a)")
 			require.NoError(t, err)
-			_, err = engine.Up(t.Context(), newOptions(t, d, writeFiles(t, "-- 1_new.up.sql --\n"+c.sql+"\n")))
+			_, err = engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, "-- 1_new.up.sql --\n"+c.sql+"\n")))
 			var fail *postgres.MigrationError
 			require.ErrorAs(t, err, &fail)
 			assert.Equal(t, c.code, string(fail.Server().Code))

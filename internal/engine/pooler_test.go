@@ -14,6 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -48,7 +49,7 @@ func TestUp_ManyAtOnceThroughPooler_RunsOnce(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
 			pooled := d.Pooled(t, c.mode, c.settings...)
-			dir := writeFiles(t, insertingMigrations(migrations))
+			dir := fixture.Files(t, insertingMigrations(migrations))
 			var wg sync.WaitGroup
 			var mu sync.Mutex
 			applied := 0
@@ -69,16 +70,14 @@ func TestUp_ManyAtOnceThroughPooler_RunsOnce(t *testing.T) {
 			assert.Equal(t, fmt.Sprintf("%d %[1]d %[1]d", migrations), d.Value(t, everyVersionOnce))
 			assert.Equal(t, fmt.Sprintf("%d f", migrations), d.Value(t, version))
 			assert.Equal(t, fmt.Sprint(migrations), d.Value(t, "SELECT string_agg(n::text, ' ') FROM (SELECT count(*) n FROM schema_migrations_history GROUP BY run_outcome) _"))
-			assert.Eventually(t, func() bool {
-				return d.Value(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())") == "0"
-			}, time.Minute, 20*time.Millisecond, "a lock was left behind")
+			fixture.Eventually(t, d, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", "0")
 		})
 	}
 }
 
 func pooledOptions(t *testing.T, d *pgtest.Database, archive string) engine.Options {
 	t.Helper()
-	return newOptions(t, d.Pooled(t, "transaction", "default_pool_size = 2"), writeFiles(t, archive))
+	return newOptions(t, d.Pooled(t, "transaction", "default_pool_size = 2"), fixture.Files(t, archive))
 }
 
 func TestUp_SessionRequiredBehindPooler_Refuses(t *testing.T) {
@@ -97,7 +96,7 @@ func TestUp_SessionRequiredBehindPooler_Refuses(t *testing.T) {
 func TestUp_PoolerInStatementMode_Refuses(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	_, err := engine.Up(t.Context(), newOptions(t, d.Pooled(t, "statement"), writeFiles(t, insertingMigrations(1))))
+	_, err := engine.Up(t.Context(), newOptions(t, d.Pooled(t, "statement"), fixture.Files(t, insertingMigrations(1))))
 	require.ErrorIs(t, err, postgres.ErrStatementPooling)
 }
 
@@ -109,7 +108,7 @@ func TestUp_SettingBehindPooler_NotLeaked(t *testing.T) {
 	var fail *postgres.MigrationError
 	require.ErrorAs(t, err, &fail)
 	assert.Equal(t, "3_bad.up.sql", fail.File)
-	o.Source = writeFiles(t, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_look.up.sql --\n"+
+	o.Source = fixture.Files(t, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_look.up.sql --\n"+
 		"CREATE TABLE seen AS SELECT current_setting('search_path') AS path, current_setting('lock_timeout') AS lock;\n")
 	_, err = engine.Up(t.Context(), o)
 	require.NoError(t, err)
@@ -121,7 +120,7 @@ func TestUp_BehindPooler_ExcludesGolangMigrate(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	inside, open := holdAdvisoryLock(t, d)
-	dir := writeFiles(t, blockingMigration)
+	dir := fixture.Files(t, blockingMigration)
 	o := newOptions(t, d.Pooled(t, "transaction"), dir)
 	done := make(chan error, 1)
 	go func() {
@@ -139,7 +138,7 @@ func TestUp_BehindPooler_ExcludesGolangMigrate(t *testing.T) {
 func TestRepair_BehindPooler_Resolves(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	direct := newOptions(t, d, writeFiles(t, insertingMigrations(1)+"-- 2_part.up.sql --\n-- shiplock:no-transaction\nINSERT INTO log VALUES (2);\nSELECT nope;\n"))
+	direct := newOptions(t, d, fixture.Files(t, insertingMigrations(1)+"-- 2_part.up.sql --\n-- shiplock:no-transaction\nINSERT INTO log VALUES (2);\nSELECT nope;\n"))
 	_, err := engine.Up(t.Context(), direct)
 	require.Error(t, err)
 	require.Equal(t, "2 t", d.Value(t, version))
@@ -150,7 +149,7 @@ func TestRepair_BehindPooler_Resolves(t *testing.T) {
 	_, err = engine.Repair(t.Context(), pooled, engine.MigrationApplied, 0)
 	require.NoError(t, err)
 	assert.Equal(t, "2 f", d.Value(t, version))
-	others := newOptions(t, d.Pooled(t, "transaction"), writeFiles(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))
+	others := newOptions(t, d.Pooled(t, "transaction"), fixture.Files(t, "-- 1_log.up.sql --\nSELECT 1;\n-- 1_log.down.sql --\nDROP TABLE log;\n-- 2_part.up.sql --\nSELECT 1;\n-- 2_part.down.sql --\nSELECT 1;\n"))
 	others.Policy.OnEdited = planner.AllowEdited // nothing of them has run
 	result, err := engine.Down(t.Context(), others, 0)
 	require.NoError(t, err)

@@ -2,12 +2,8 @@ package engine_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"log/slog"
 	"os/exec"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,32 +13,14 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/subprocess"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
-// A logRecorder is a log of JSON lines that can be read while it is written.
-type logRecorder struct{ pgtest.Buffer }
-
-// waitFor waits for a line with this message and all parts in its fields, and returns the fields.
-func (l *logRecorder) waitFor(t *testing.T, message string, parts ...string) map[string]any {
-	t.Helper()
-	var found map[string]any
-	require.Eventually(t, func() bool {
-		for line := range strings.Lines(l.String()) {
-			if strings.Contains(line, `"msg":"`+message+`"`) && !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(line, p) }) {
-				require.NoError(t, json.Unmarshal([]byte(line), &found))
-				return true
-			}
-		}
-		return false
-	}, time.Minute, 20*time.Millisecond, "%s %v", message, parts)
-	return found
-}
-
 // withFrequentProgress returns options that log progress at short intervals.
-func withFrequentProgress(o engine.Options) (engine.Options, *logRecorder) {
-	var log logRecorder
-	o.Log = slog.New(slog.NewJSONHandler(&log, nil))
+func withFrequentProgress(o engine.Options) (engine.Options, *fixture.Log) {
+	var log fixture.Log
+	o.Log = log.Logger()
 	o.Postgres.Log = o.Log
 	o.Postgres.Progress = progress.NewLog(o.Log, progress.Intervals{FirstLine: 100 * time.Millisecond, MaxInterval: 100 * time.Millisecond})
 	return o, &log
@@ -53,7 +31,7 @@ func TestWait_MigratorRunning_ReportsActivity(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	d.Exec(t, fmt.Sprintf("CREATE TABLE a (b int); ALTER TABLE a OWNER TO %q", d.User))
-	o := newOptions(t, d, writeFiles(t, "-- 1_x.up.sql --\nSELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);\n"))
+	o := newOptions(t, d, fixture.Files(t, "-- 1_x.up.sql --\nSELECT 1;\nCREATE INDEX CONCURRENTLY i ON a (b);\n"))
 	writer, err := d.Open(t).Begin()
 	require.NoError(t, err)
 	defer func() { _ = writer.Rollback() }()
@@ -68,7 +46,7 @@ func TestWait_MigratorRunning_ReportsActivity(t *testing.T) {
 	defer cancel()
 	waitOptions, log := withFrequentProgress(o)
 	go func() { _, _ = engine.Wait(ctx, waitOptions, nil) }()
-	line := log.waitFor(t, "waiting", "waiting for writers before build", "import", "2 of 2") // the history may be read before the views
+	line := log.Wait(t, "waiting", "phase", "waiting for writers before build", "holder_blocked_by", "import", "statement", "2 of 2") // the history may be read before the views
 	assert.Equal(t, "1_x.up.sql", line["migrating"])
 	assert.Equal(t, "2 of 2", line["statement"])
 	assert.Contains(t, line["for"], "running or partially applied at version 1")
@@ -101,7 +79,7 @@ func TestExec_LongRunning_ReportsProgress(t *testing.T) {
 					Command: subprocess.Command{Path: sh, Args: []string{"sh", "-c", "while :; do sleep 0.05; done"}}})
 				done <- err
 			}()
-			line := log.waitFor(t, "external tool still running")
+			line := log.Wait(t, "external tool still running")
 			assert.Equal(t, "npm run migrate", line["command"])
 			assert.Contains(t, line, "elapsed")
 			if !pooled {
@@ -114,7 +92,7 @@ func TestExec_LongRunning_ReportsProgress(t *testing.T) {
 }
 
 // blockToolSession opens a session from this host after the start of the run, and blocks it.
-func blockToolSession(t *testing.T, d *pgtest.Database, log *logRecorder) {
+func blockToolSession(t *testing.T, d *pgtest.Database, log *fixture.Log) {
 	t.Helper()
 	d.Exec(t, "CREATE TABLE b (c int); GRANT ALL ON b TO PUBLIC")
 	holder, err := d.Admin().Begin()
@@ -126,7 +104,7 @@ func blockToolSession(t *testing.T, d *pgtest.Database, log *logRecorder) {
 	defer cancel()
 	session := d.Open(t)
 	go func() { _, _ = session.ExecContext(ctx, "INSERT INTO b VALUES (1), (length('geheim'))") }()
-	line := log.waitFor(t, "external tool still running", "Lock: relation")
+	line := log.Wait(t, "external tool still running", "wait", "Lock: relation")
 	assert.Equal(t, "INSERT INTO b VALUES (1), (length( …", line["sql"])
 	assert.Contains(t, fmt.Sprint(line["blocked_by"]), "pid")
 }
@@ -137,11 +115,11 @@ func TestUp_LongRunning_CountsMigrations(t *testing.T) {
 	for _, txMode := range []engine.TxMode{engine.TxModeFile, engine.TxModeAll} {
 		t.Run(string(txMode), func(t *testing.T) {
 			t.Parallel()
-			o, log := withFrequentProgress(newOptions(t, newDatabase(t), writeFiles(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 2_b.up.sql --\nSELECT 1;\nSELECT pg_sleep(1);\n-- 3_c.up.sql --\nSELECT 3;\n")))
+			o, log := withFrequentProgress(newOptions(t, newDatabase(t), fixture.Files(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 2_b.up.sql --\nSELECT 1;\nSELECT pg_sleep(1);\n-- 3_c.up.sql --\nSELECT 3;\n")))
 			o.TxMode = txMode
 			_, err := engine.Up(t.Context(), o)
 			require.NoError(t, err)
-			line := log.waitFor(t, "migration is running", "Timeout: PgSleep")
+			line := log.Wait(t, "migration is running", "wait", "Timeout: PgSleep")
 			assert.Equal(t, []any{"2_b.up.sql", "2 of 3", "2 of 2", 2.0}, []any{line["file"], line["migration"], line["statement"], line["line"]})
 		})
 	}

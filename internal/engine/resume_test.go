@@ -15,6 +15,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -36,7 +37,7 @@ SELECT 1;
 // interruptedRun applies a file that fails at the unique index, and then removes the duplicates.
 func interruptedRun(t *testing.T, d *pgtest.Database, archive string) engine.Options {
 	t.Helper()
-	o := newOptions(t, d, writeFiles(t, resumeBase+archive))
+	o := newOptions(t, d, fixture.Files(t, resumeBase+archive))
 	_, err := engine.Up(t.Context(), o)
 	var failed *postgres.MigrationError
 	require.ErrorAs(t, err, &failed)
@@ -190,7 +191,7 @@ func TestResume_SearchPathSet_CatalogsReadWithIt(t *testing.T) {
 func TestResume_Down_RestoresTheSession(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	o := newOptions(t, d, writeFiles(t, resumeBase+"SELECT 2;\n-- 2_x.down.sql --\nSET search_path = shop, public;\n"+failsOnDuplicates+"CREATE TABLE bills (id int);\n"))
+	o := newOptions(t, d, fixture.Files(t, resumeBase+"SELECT 2;\n-- 2_x.down.sql --\nSET search_path = shop, public;\n"+failsOnDuplicates+"CREATE TABLE bills (id int);\n"))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	_, err = engine.Down(t.Context(), o, 1)
@@ -221,9 +222,9 @@ func TestResume_RoleSet_RestoredAndCounted(t *testing.T) {
 func TestUp_LockTimeoutInFile_KeepsSessionState(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, strings.Split(resumeBase, "-- 2_x")[0])))
+	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0])))
 	require.NoError(t, err)
-	o := newOptions(t, d, writeFiles(t, resumeBase+"SET search_path = shop, public;\nVACUUM log;\nALTER TABLE public.users ADD COLUMN late int;\nCREATE TABLE bills (a int);"))
+	o := newOptions(t, d, fixture.Files(t, resumeBase+"SET search_path = shop, public;\nVACUUM log;\nALTER TABLE public.users ADD COLUMN late int;\nCREATE TABLE bills (a int);"))
 	o.Postgres.LockTimeout = 200 * time.Millisecond
 	release := holdLocks(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
 	retried := make(chan struct{})

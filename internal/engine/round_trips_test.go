@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // variedMigrations returns n different transactional migrations.
@@ -34,7 +35,7 @@ func TestUp_SmallMigration_TwoRoundTrips(t *testing.T) {
 	t.Parallel()
 	const few, many = 5, 25
 	up := func(t *testing.T, o engine.Options, n int) (engine.Result, error) {
-		o.Source = writeFiles(t, variedMigrations(n))
+		o.Source = fixture.Files(t, variedMigrations(n))
 		return engine.Up(t.Context(), o)
 	}
 	for name, run := range map[string]struct {
@@ -62,7 +63,7 @@ func TestUp_SmallMigration_TwoRoundTrips(t *testing.T) {
 					d = d.Pooled(t, "transaction")
 				}
 				d, proxy := d.Proxied(t, 0)
-				o := newOptions(t, d, writeFiles(t, variedMigrations(max(run.before, 1))))
+				o := newOptions(t, d, fixture.Files(t, variedMigrations(max(run.before, 1))))
 				o.TxMode = run.txMode
 				if run.before > 0 {
 					_, err := engine.Up(t.Context(), o)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -100,7 +101,7 @@ func TestUp_SessionState_ResetBetweenMigrations(t *testing.T) {
 				d = pgtest.Version(t, c.server)
 			}
 			sql := fmt.Sprintf(c.wrap, createRole(t, d, c.cursors))
-			dir := writeFiles(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 1_a.down.sql --\n"+next+
+			dir := fixture.Files(t, "-- 1_a.up.sql --\nSELECT 1;\n-- 1_a.down.sql --\n"+next+
 				"-- 2_leaves.up.sql --\n"+sql+"\n-- 2_leaves.down.sql --\n"+sql+"\n-- 3_next.up.sql --\n"+next+"-- 3_next.down.sql --\nALTER TABLE users DROP COLUMN phone; DROP TABLE seen;\n")
 			there := d
 			if c.pooled {
@@ -149,7 +150,7 @@ func TestUp_PooledMigrationFails_SessionStateReset(t *testing.T) {
 	}
 	sql := createRole(t, d, true)
 	require.NoError(t, app("PREPARE application AS SELECT 1; CREATE TEMP TABLE users (id int)"))
-	dir := writeFiles(t, "-- 1_a.up.sql --\nALTER TABLE users ADD COLUMN phone text;\n-- 2_leaves.up.sql --\n"+sql+"SELECT nope;\n")
+	dir := fixture.Files(t, "-- 1_a.up.sql --\nALTER TABLE users ADD COLUMN phone text;\n-- 2_leaves.up.sql --\n"+sql+"SELECT nope;\n")
 	o := newOptions(t, pooled, dir)
 	o.Postgres.WaitForDB = time.Minute
 	_, err := engine.Up(t.Context(), o)
@@ -178,19 +179,15 @@ func TestUp_RetryAfterLockTimeout_SessionStateReset(t *testing.T) {
 			require.NoError(t, err)
 			_, err = tx.Exec("SELECT * FROM users")
 			require.NoError(t, err)
-			o := newOptions(t, d, writeFiles(t, "-- 1_a.up.sql --\n"+fmt.Sprintf(wrap, "PREPARE mine AS SELECT 1;\nALTER TABLE users ADD COLUMN phone text;\nEXECUTE mine;\n")))
+			o := newOptions(t, d, fixture.Files(t, "-- 1_a.up.sql --\n"+fmt.Sprintf(wrap, "PREPARE mine AS SELECT 1;\nALTER TABLE users ADD COLUMN phone text;\nEXECUTE mine;\n")))
 			o.Postgres.LockTimeout = 200 * time.Millisecond
 			done := make(chan error, 1)
 			go func() {
 				_, err := engine.Up(t.Context(), o)
 				done <- err
 			}()
-			require.Eventually(t, func() bool {
-				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'") == "1"
-			}, time.Minute, 10*time.Millisecond)
-			require.Eventually(t, func() bool {
-				return d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'") == "0"
-			}, time.Minute, 10*time.Millisecond)
+			fixture.Eventually(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'", "1")
+			fixture.Eventually(t, d, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'shiplock' AND wait_event_type = 'Lock'", "0")
 			require.NoError(t, tx.Commit())
 			require.NoError(t, <-done)
 		})
@@ -207,7 +204,7 @@ func TestUp_DeferredConstraintFails_ReportsItsMigration(t *testing.T) {
 		t.Run(fmt.Sprint(txMode), func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			o := newOptions(t, d, writeFiles(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\n-- 3_last.up.sql --\nSELECT 1;\n-- 4_last.up.sql --\nSELECT 1;\n"))
+			o := newOptions(t, d, fixture.Files(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\n-- 3_last.up.sql --\nSELECT 1;\n-- 4_last.up.sql --\nSELECT 1;\n"))
 			o.TxMode = txMode
 			_, err := engine.Up(t.Context(), o)
 			var fail *postgres.MigrationError
@@ -215,7 +212,7 @@ func TestUp_DeferredConstraintFails_ReportsItsMigration(t *testing.T) {
 			assert.Equal(t, "2_rows.up.sql", fail.File)
 			assert.Equal(t, "known", fail.Server().Constraint)
 			assert.Equal(t, postgres.RolledBack, fail.Outcome)
-			o.Source = writeFiles(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\nINSERT INTO a VALUES (7);\n"+
+			o.Source = fixture.Files(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\nINSERT INTO a VALUES (7);\n"+
 				"-- 3_rows.up.sql --\nINSERT INTO b (a) VALUES (8);\nINSERT INTO a VALUES (8);\n"+
 				"-- 4_table.up.sql --\nCREATE TABLE e (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO e VALUES (9);\nINSERT INTO a VALUES (9);\n")
 			_, err = engine.Up(t.Context(), o)
@@ -234,7 +231,7 @@ func TestUp_AdvisoryUnlockInMigration_KeepsLock(t *testing.T) {
 	for v := 3; v <= 40; v++ {
 		fmt.Fprintf(&files, "-- %d_x.up.sql --\nSELECT pg_advisory_lock(7), pg_advisory_lock(1, 2);\n", v)
 	}
-	o := newOptions(t, d, writeFiles(t, blockingMigration+files.String()))
+	o := newOptions(t, d, fixture.Files(t, blockingMigration+files.String()))
 	done := make(chan error, 1)
 	go func() {
 		_, err := engine.Up(t.Context(), o)

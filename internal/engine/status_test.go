@@ -10,16 +10,17 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
 func TestUp_DatabaseAhead_FollowsPolicy(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	_, err := engine.Up(t.Context(), newOptions(t, d, writeFiles(t, three+"-- 9_d.up.sql --\nCREATE TABLE nine (a int);\n")))
+	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, three+"-- 9_d.up.sql --\nCREATE TABLE nine (a int);\n")))
 	require.NoError(t, err)
 	before := describeDatabase(t, d)
-	o := newOptions(t, d, writeFiles(t, three))
+	o := newOptions(t, d, fixture.Files(t, three))
 
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
@@ -48,7 +49,7 @@ func TestStatus_EmptyDatabase_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	before := describeDatabase(t, d)
-	status, err := engine.ReadStatus(t.Context(), newOptions(t, d, writeFiles(t, three)))
+	status, err := engine.ReadStatus(t.Context(), newOptions(t, d, fixture.Files(t, three)))
 	require.NoError(t, err)
 	assert.Nil(t, status.Version)
 	assert.True(t, status.VersionInFiles)
@@ -60,7 +61,7 @@ func TestStatus_EmptyDatabase_ChangesNothing(t *testing.T) {
 func TestDown_VersionZero_IsAVersion(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	o := newOptions(t, d, writeFiles(t, "-- 0_zero.up.sql --\nCREATE TABLE z (a int);\n-- 0_zero.down.sql --\nDROP TABLE z;\n"+three))
+	o := newOptions(t, d, fixture.Files(t, "-- 0_zero.up.sql --\nCREATE TABLE z (a int);\n-- 0_zero.down.sql --\nDROP TABLE z;\n"+three))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	result, err := engine.Down(t.Context(), o, 0)
@@ -78,7 +79,7 @@ func TestUp_InvalidFiles_ReportedBeforeConnectError(t *testing.T) {
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
 	_, err = engine.ReadStatus(t.Context(), o)
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
-	o.Source = writeFiles(t, three)
+	o.Source = fixture.Files(t, three)
 	_, err = engine.Up(t.Context(), o)
 	var unreachable *postgres.ConnectError
 	assert.ErrorAs(t, err, &unreachable)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -44,7 +45,7 @@ func newDatabaseWithTable(t *testing.T, archive string) (*pgtest.Database, engin
 	d := newDatabase(t)
 	_, err := d.Open(t).Exec("CREATE TABLE a (b int)")
 	require.NoError(t, err)
-	o := newOptions(t, d, writeFiles(t, archive))
+	o := newOptions(t, d, fixture.Files(t, archive))
 	o.TxMode = engine.TxModeAll
 	return d, o
 }
@@ -81,7 +82,7 @@ func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 		t.Parallel()
 		d, o := newDatabaseWithTable(t, broken)
 		all := o.Source
-		o.Source = writeFiles(t, "-- 1_log.up.sql --\nCREATE TABLE log (version int, txid bigint DEFAULT txid_current());\nINSERT INTO log VALUES (1);\n-- 1_log.down.sql --\nDROP TABLE log;\n")
+		o.Source = fixture.Files(t, "-- 1_log.up.sql --\nCREATE TABLE log (version int, txid bigint DEFAULT txid_current());\nINSERT INTO log VALUES (1);\n-- 1_log.down.sql --\nDROP TABLE log;\n")
 		_, err := engine.Up(t.Context(), o)
 		require.NoError(t, err)
 		o.Source = all
@@ -104,7 +105,7 @@ func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 		var run *engine.RunError
 		require.ErrorAs(t, err, &run)
 		assert.Zero(t, run.Applied)
-		require.Eventually(t, func() bool { return d.Value(t, tables) == "a" }, time.Minute, 10*time.Millisecond)
+		fixture.Eventually(t, d, tables, "a")
 	})
 }
 

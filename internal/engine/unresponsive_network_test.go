@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon covers lib/pq, which sends a cancel
@@ -26,8 +27,8 @@ func TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon(t *testing.T) {
 			d := newDatabase(t)
 			inside, open := holdAdvisoryLock(t, d)
 			proxied, proxy := d.Proxied(t, 0)
-			o := newOptions(t, proxied, writeFiles(t, blockingMigration))
-			var log *logRecorder
+			o := newOptions(t, proxied, fixture.Files(t, blockingMigration))
+			var log *fixture.Log
 			if name == "watched" {
 				o, log = withFrequentProgress(o)
 			}
@@ -39,7 +40,7 @@ func TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon(t *testing.T) {
 			}()
 			inside()
 			if log != nil {
-				log.waitFor(t, "migration is running", "Lock: advisory")
+				log.Wait(t, "migration is running", "wait", "Lock: advisory")
 			}
 			proxy.Silence()
 			cancel(why)

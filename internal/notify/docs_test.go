@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 const page = "../../docs/guides/notifications.md"
@@ -23,7 +25,7 @@ func TestDocs_Notifications_MatchCode(t *testing.T) {
 	body, _, err := renderJSON(failureMessage())
 	require.NoError(t, err)
 	example := string(exampleJSON(t, body))
-	if *update {
+	if fixture.Updating() {
 		text = fencedBlock.ReplaceAllFunc(text, func(block []byte) []byte {
 			m := fencedBlock.FindSubmatch(block)
 			if string(m[2]) != "example" {

@@ -2,11 +2,8 @@ package notify
 
 import (
 	"encoding/json"
-	"flag"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,9 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
-
-var update = flag.Bool("update", false, "update the golden files")
 
 // environment returns a Getenv without the variables of the machine.
 func environment(values map[string]string) func(string) string {
@@ -52,18 +48,6 @@ func failureMessage() Message {
 
 func successMessage() Message { return samples()[2] }
 
-// golden compares got with a file in testdata.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		require.NoError(t, os.WriteFile(path, got, 0o600))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err, "run the test with -update once")
-	assert.Equal(t, string(want), string(got))
-}
-
 // indentedJSON returns indented JSON.
 func indentedJSON(t *testing.T, text []byte) []byte {
 	t.Helper()
@@ -80,13 +64,13 @@ func TestDeliver_Message_MatchesGolden(t *testing.T) {
 			body, contentType, err := render(m)
 			require.NoError(t, err)
 			assert.Equal(t, contentJSON, contentType)
-			golden(t, name+"."+format, indentedJSON(t, body))
+			fixture.Golden(t, name+"."+format, string(indentedJSON(t, body)))
 		}
-		golden(t, name+".metrics", []byte(groupPath(m)+"\n"+metrics(m)))
+		fixture.Golden(t, name+".metrics", groupPath(m)+"\n"+metrics(m))
 		event, err := encode(testOptions(func(o *Options) { o.JobUID = "8c5c8d54" }).eventOf(m, "shop"))
 		require.NoError(t, err)
-		golden(t, name+".event", indentedJSON(t, event))
-		golden(t, name+".summary", []byte(summary(m)))
+		fixture.Golden(t, name+".event", string(indentedJSON(t, event)))
+		fixture.Golden(t, name+".summary", summary(m))
 	}
 }
 

@@ -9,12 +9,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // versions creates an umbrella chart whose charts depend on these versions of the chart. The Job of each version has the version as argument.
 func versions(t *testing.T, chartYAML string, values string, of map[string]string) string {
 	t.Helper()
-	dir := writeFiles(t, map[string]string{"Chart.yaml": chartYAML, "values.yaml": values})
+	dir := fixture.FileMap(t, map[string]string{"Chart.yaml": chartYAML, "values.yaml": values})
 	for path, version := range of {
 		to := filepath.Join(dir, path)
 		require.NoError(t, os.MkdirAll(to, 0o755))

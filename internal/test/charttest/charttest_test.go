@@ -1,7 +1,6 @@
 package charttest
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +17,6 @@ const (
 	chartDir  = "../../../chart"
 	sampleDir = "../../../hack/sample/chart"
 )
-
-var update = flag.Bool("update", false, "write the golden files and the chart's README instead of comparing them")
 
 // withURL is the minimal set of values: a database, and an image with migrations.
 const withURL = "database: {url: 'postgres://booking@db/booking'}\nimage: " + ownImage + "\n"
@@ -105,16 +102,4 @@ func run(t *testing.T, dir, command string, args ...string) string {
 	out, err := cmd.Output()
 	require.NoError(t, err, "%s %s\n%s", command, strings.Join(args, " "), &stderr)
 	return string(out)
-}
-
-// writeFiles writes files (path → content) to a new directory.
-func writeFiles(t *testing.T, files map[string]string) string {
-	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
-		path := filepath.Join(dir, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		require.NoError(t, os.WriteFile(path, []byte(content), 0o644))
-	}
-	return dir
 }

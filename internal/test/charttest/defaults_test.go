@@ -11,6 +11,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // removable lists the values that are passed to Kubernetes unchanged and have defaults that some clusters reject.
@@ -135,7 +137,7 @@ func TestDefaults_Dependency_Removed(t *testing.T) {
 // packagedParent creates a parent chart, as after "helm dependency build", with these values for the chart in its values.yaml.
 func packagedParent(t *testing.T, values string) string {
 	t.Helper()
-	dir := writeFiles(t, map[string]string{
+	dir := fixture.FileMap(t, map[string]string{
 		"Chart.yaml":  "{apiVersion: v2, name: shop, version: 1.0.0, dependencies: [{name: shiplock, version: 0.1.x, repository: 'file://../chart'}]}",
 		"values.yaml": toYAML(t, map[string]any{"shiplock": parse(t, values)}),
 	})

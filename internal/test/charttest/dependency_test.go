@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // dependent is the Chart.yaml of a parent chart that depends on the chart by name and by alias.
@@ -23,8 +25,8 @@ dependencies:
 func TestValidation_Dependency_ReportsParentPath(t *testing.T) {
 	t.Parallel()
 	const good = "{database: {url: x}, image: " + ownImage + "}"
-	chart := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
-	above := writeFiles(t, map[string]string{"Chart.yaml": "{apiVersion: v2, name: town, version: 1.0.0, dependencies: [{name: shop, version: 1.0.0, alias: hotel, repository: 'file://" + chart + "'}]}"})
+	chart := fixture.FileMap(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
+	above := fixture.FileMap(t, map[string]string{"Chart.yaml": "{apiVersion: v2, name: town, version: 1.0.0, dependencies: [{name: shop, version: 1.0.0, alias: hotel, repository: 'file://" + chart + "'}]}"})
 	for values, want := range map[string]string{
 		"{}":                                  "set orders.database.url, or orders.database.host, dbname, username and password, or orders.database.existingSecret and orders.database.secretKeys",
 		"{database: {host: h, dbname: shop}}": "set orders.database.username, or, for an existing Secret, orders.database.secretKeys.username",
@@ -55,7 +57,7 @@ func TestValidation_Dependency_ReportsParentPath(t *testing.T) {
 // All charts of a release share global: the chart ignores fields of unknown types.
 func TestGlobal_UnknownTypes_AreIgnored(t *testing.T) {
 	t.Parallel()
-	parent := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
+	parent := fixture.FileMap(t, map[string]string{"Chart.yaml": withRepository(t, dependent)})
 	for global, want := range map[string]struct {
 		image   string
 		secrets []string
@@ -103,7 +105,7 @@ func TestEnabled_False_WaitContainerRendersNothing(t *testing.T) {
 		"condition and if": {", condition: shiplock.enabled", "{{- if .Values.shiplock.enabled }}" + include + volumes + "{{- end }}"},
 		"if alone":         {"", "{{- if .Values.shiplock.enabled }}" + include + volumes + "{{- end }}"},
 	} {
-		chart := writeFiles(t, map[string]string{
+		chart := fixture.FileMap(t, map[string]string{
 			"Chart.yaml":           "{apiVersion: v2, name: shop, version: 1.0.0, dependencies: [{name: shiplock, version: 0.1.x" + tc.condition + "}]}",
 			"values.yaml":          "shiplock: {database: {existingSecret: {name: s, keys: {url: u}}}, image: " + ownImage + "}",
 			"templates/cm.yaml":    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {}\nx:\n" + tc.template + "\n",

@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 const outputLogPolicy = "helm.sh/hook-output-log-policy"
@@ -64,7 +66,7 @@ func embedded(t *testing.T, args ...string) (code int, stderr string) {
 // Flux's helm-controller crashes if a hook with an output log policy fails. Without the annotation, only the release fails.
 func TestHookOutputLogPolicy_EmbeddedHelm_ReturnsError(t *testing.T) {
 	t.Parallel()
-	values := writeFiles(t, map[string]string{"values.yaml": withURL}) + "/values.yaml"
+	values := fixture.FileMap(t, map[string]string{"values.yaml": withURL}) + "/values.yaml"
 	for _, set := range []string{"", "hookOutputLogPolicy=auto", "hookOutputLogPolicy=none", "rollback.policy=down", "hookOutputLogPolicy=hook-succeeded"} {
 		code, stderr := embedded(t, "-f", values, "--set", set, "install", "booking", chartDir)
 		assert.Equal(t, 1, code, "%s\n%s", set, stderr)

@@ -8,12 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // app creates a chart whose pods include the init containers of its dependencies, with the arguments.
 func app(t *testing.T, helper, arguments string) string {
 	t.Helper()
-	return writeFiles(t, map[string]string{
+	return fixture.FileMap(t, map[string]string{
 		"Chart.yaml":                withRepository(t, aliases),
 		"migrations/0008_a.up.sql":  "",
 		"migrations/0010_b.up.sql":  "",

@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // withRepository replaces REPOSITORY with the directory of the chart.
@@ -29,7 +31,7 @@ func parent(t *testing.T, template string, files map[string]string) string {
 	for name, content := range files {
 		all[name] = content
 	}
-	return writeFiles(t, all)
+	return fixture.FileMap(t, all)
 }
 
 const (

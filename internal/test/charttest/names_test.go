@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 func TestNames_Releases_FitLimit(t *testing.T) {
@@ -73,7 +75,7 @@ stockKeeping: {image: ` + ownImage + `, database: {url: 'postgres://db/stock'}}
 
 func TestNames_Aliases_Differ(t *testing.T) {
 	t.Parallel()
-	dir := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
+	dir := fixture.FileMap(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
 	for _, release := range []string{"booking", "orders", "shiplock", strings.Repeat("r", 53)} {
 		r, err := Render(dir, Options{Release: release})
 		require.NoError(t, err)
@@ -98,7 +100,7 @@ func TestNames_Aliases_Differ(t *testing.T) {
 
 func TestEnabled_False_RendersNothing(t *testing.T) {
 	t.Parallel()
-	dir := writeFiles(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
+	dir := fixture.FileMap(t, map[string]string{"Chart.yaml": withRepository(t, aliases), "values.yaml": aliasValues})
 	r, err := Render(dir, Options{Values: parse(t, "shiplock: {enabled: false}\norders: {enabled: false}")})
 	require.NoError(t, err)
 	objects, err := r.Objects()
@@ -112,7 +114,7 @@ func TestNames_Umbrella_Differ(t *testing.T) {
 	app := func(name string) string {
 		return withRepository(t, "apiVersion: v2\nname: "+name+"\nversion: 1.0.0\ndependencies: [{name: shiplock, version: 0.1.x, repository: 'REPOSITORY'}]\n")
 	}
-	dir := writeFiles(t, map[string]string{
+	dir := fixture.FileMap(t, map[string]string{
 		"Chart.yaml": `{apiVersion: v2, name: town, version: 1.0.0, dependencies: [
 			{name: hotel, version: 1.0.0, repository: file://hotel}, {name: harbour, version: 1.0.0, repository: file://harbour}]}`,
 		"hotel/Chart.yaml":    app("hotel"),

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // rules returns the spec of the rendered PrometheusRule, which the operator passes to Prometheus as a rule file.
@@ -36,7 +38,7 @@ func promtool(t *testing.T, rules, test string) (string, error) {
 	}
 	path, err := exec.LookPath("promtool")
 	require.NoError(t, err, "hack/setup.sh tools installs it")
-	dir := writeFiles(t, map[string]string{"rules.yaml": rules, "test.yaml": "rule_files: [rules.yaml]\nevaluation_interval: 1m\ntests:\n" + test})
+	dir := fixture.FileMap(t, map[string]string{"rules.yaml": rules, "test.yaml": "rule_files: [rules.yaml]\nevaluation_interval: 1m\ntests:\n" + test})
 	out, err := exec.CommandContext(t.Context(), path, "check", "rules", filepath.Join(dir, "rules.yaml")).CombinedOutput()
 	require.NoError(t, err, string(out))
 	out, err = exec.CommandContext(t.Context(), path, "test", "rules", filepath.Join(dir, "test.yaml")).CombinedOutput()

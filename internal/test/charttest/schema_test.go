@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	valuesschema "github.com/shiplock/shiplock/hack/schema"
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // A schema is the part of JSON Schema that the chart uses.
@@ -80,7 +81,7 @@ func TestSchema_Descriptions_MatchValues(t *testing.T) {
 	require.NoError(t, err)
 	want, err := valuesschema.Describe(values, got)
 	require.NoError(t, err)
-	if *update {
+	if fixture.Updating() {
 		require.NoError(t, os.WriteFile(path, want, 0o644))
 		got = want
 	}
@@ -116,7 +117,7 @@ func TestReadme_Generated_MatchesValues(t *testing.T) {
 	run(t, dir, tool(t, "helm-docs"), "--sort-values-order", "file")
 	want, err := os.ReadFile(dir + "/README.md")
 	require.NoError(t, err)
-	if *update {
+	if fixture.Updating() {
 		require.NoError(t, os.WriteFile(chartDir+"/README.md", want, 0o644))
 	}
 	got, err := os.ReadFile(filepath.Join(chartDir, "README.md"))

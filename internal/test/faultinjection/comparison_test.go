@@ -2,7 +2,6 @@ package faultinjection
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-var updateComparison = flag.Bool("update-comparison", false, "write the table of docs/background/comparison.md")
+	"github.com/shiplock/shiplock/internal/test/fixture"
+)
 
 // A file is a migration of the comparison.
 type file struct {
@@ -224,8 +223,8 @@ func TestComparison_EachTool_MatchesDocument(t *testing.T) {
 	_, foot, found := strings.Cut(rest, "<!-- end of table -->\n")
 	require.True(t, found)
 	now := head + "<!-- table -->\n" + table.String() + "<!-- end of table -->\n" + foot
-	if *updateComparison {
+	if fixture.Updating() {
 		require.NoError(t, os.WriteFile(path, []byte(now), 0o600))
 	}
-	assert.True(t, slices.Equal([]byte(now), page) || *updateComparison, "docs/background/comparison.md does not match the tools' results; run the test with -update-comparison\n%s", table.String())
+	assert.True(t, slices.Equal([]byte(now), page) || fixture.Updating(), "docs/background/comparison.md does not match the tools' results; run the test with -update\n%s", table.String())
 }
