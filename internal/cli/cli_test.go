@@ -40,27 +40,6 @@ func call(ctx context.Context, args ...string) outcome {
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
-// golden compares the report in stderr with testdata/NAME.golden, or with the file for the version of
-// the server (see goldenPath), without the values that differ between runs.
-func golden(t *testing.T, name, stderr string) {
-	t.Helper()
-	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
-	require.True(t, found, "no report in %q", stderr)
-	report = "shiplock: " + report
-	fixture.Golden(t, goldenPath(t, name, report), fixture.Mask(report), unwrapped)
-}
-
-var rowStart = regexp.MustCompile(`(?m)^  \S+(?: \S+)* {2,}`)
-
-// unwrapped joins the wrapped lines of a row: the position of a line break depends on the length of
-// numbers and directory names. A caret, which is indented further, stays on its own line.
-func unwrapped(report string) string {
-	if width := len(rowStart.FindString(report)); width > 0 {
-		report = regexp.MustCompile(fmt.Sprintf(`\n {%d}(\S)`, width)).ReplaceAllString(report, " $1")
-	}
-	return report
-}
-
 func TestUpDown_TwoMigrations_AppliedAndRolledBack(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)

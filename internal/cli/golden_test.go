@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,11 +19,14 @@ import (
 // differ, testdata/pgN has the report for version N and those further from goldenVersion, up to the next pgN.
 const goldenVersion = 15
 
-// goldenPath returns the path of the report's golden file, relative to testdata. Messages that differ
-// between versions of the server have their own files, because a mask would hide other differences.
-// With -update it is a file of the server's version, unless the report is already that of another one.
-func goldenPath(t *testing.T, name, report string) string {
+// golden compares the report in stderr with testdata/NAME.golden, without the values that differ between
+// runs. Messages that differ between versions of the server have their own files, because a mask would
+// hide other differences.
+func golden(t *testing.T, name, stderr string) {
 	t.Helper()
+	_, report, found := strings.Cut("\n"+stderr, "\nshiplock: ")
+	require.True(t, found, "no report in %q", stderr)
+	report = fixture.Mask("shiplock: " + report)
 	major := pgtest.Major(t)
 	path := versionGolden(major, name)
 	if path == "" {
@@ -29,11 +34,23 @@ func goldenPath(t *testing.T, name, report string) string {
 	}
 	if fixture.Updating() && major != goldenVersion {
 		want, err := os.ReadFile(filepath.Join("testdata", path))
-		if err != nil || unwrapped(string(want)) != unwrapped(fixture.Mask(report)) {
-			return filepath.Join(fmt.Sprint("pg", major), name+".golden")
+		if err == nil && unwrapped(string(want)) == unwrapped(report) {
+			return // the messages of this version do not differ
 		}
+		path = filepath.Join(fmt.Sprint("pg", major), name+".golden")
 	}
-	return path
+	fixture.Golden(t, path, report, unwrapped)
+}
+
+var rowStart = regexp.MustCompile(`(?m)^  \S+(?: \S+)* {2,}`)
+
+// unwrapped joins the wrapped lines of a row: the position of a line break depends on the length of
+// numbers and directory names. A caret, which is indented further, stays on its own line.
+func unwrapped(report string) string {
+	if width := len(rowStart.FindString(report)); width > 0 {
+		report = regexp.MustCompile(fmt.Sprintf(`\n {%d}(\S)`, width)).ReplaceAllString(report, " $1")
+	}
+	return report
 }
 
 // versionGolden returns the path, relative to testdata, of the golden file of the nearest version that
