@@ -21,11 +21,51 @@ import (
 // golang-migrate's: its schema depends on the search_path, other tools also use the name
 // schema_migrations, and row security hides rows without an error. See ADR 14.
 
+// A TableProblem is the kind of a TableError.
+type TableProblem int
+
+const (
+	// TableInTempSchema means that the tables would be temporary.
+	TableInTempSchema TableProblem = iota
+	// TablesElsewhere means that OtherSchema contains the tables, and Schema does not.
+	TablesElsewhere
+	// NoSchemaButTables means that no schema of the search_path exists, but OtherSchema contains the
+	// tables.
+	NoSchemaButTables
+	// MigratedElsewhere means that OtherSchema contains a version table that fits the files.
+	MigratedElsewhere
+	// ForeignVersionTable means that another tool created the version table; see Tool.
+	ForeignVersionTable
+	// ForeignHistoryTable means that the history table is not Shiplock's.
+	ForeignHistoryTable
+	// AlteredHistoryTable means that columns of the history table were changed.
+	AlteredHistoryTable
+	// HiddenRows means that row security hides rows from the role.
+	HiddenRows
+	// InvalidVersionRow means that a row of the version table has no valid version.
+	InvalidVersionRow
+	// SeveralVersionRows means that the version table has more than one row.
+	SeveralVersionRows
+)
+
 // TableError reports a version table or history table that cannot be used. A retry does not help.
 type TableError struct {
+	Problem TableProblem
 	Message string // what is wrong, in one line
-	Detail  string
-	Hint    string
+	Detail  string // why it is wrong, if Problem does not imply it
+	// Schema and Table name the table, and VersionTable is the name of the version table in the same
+	// schema. Schema is empty if no schema of the search_path exists.
+	Schema, Table, VersionTable string
+	// OtherSchema contains the tables if Problem is TablesElsewhere, NoSchemaButTables or
+	// MigratedElsewhere. OtherDenied is set if the role has no USAGE on it.
+	OtherSchema string
+	OtherDenied bool
+	// Role is the current role. Owner is the owner of the table, and Owned reports whether the role
+	// is, or is a member of, that owner.
+	Role, Owner string
+	Owned       bool
+	// Tool is the tool that the columns of a ForeignVersionTable indicate, or "".
+	Tool string
 }
 
 func (e *TableError) Error() string { return e.Message }
@@ -110,9 +150,9 @@ func (db *DB) CheckTables() error {
 		return ErrNoSchema
 	}
 	if strings.HasPrefix(db.table.schema, "pg_temp") {
-		return &TableError{Message: "the first schema of the search_path is pg_temp, where the version table would be dropped at the end of the session",
-			Detail: "golang-migrate looks for its table in current_schema()",
-			Hint:   "remove pg_temp from the search_path, or specify the schema: --table schema." + db.table.name}
+		e := db.tableError(TableInTempSchema, db.table, "the first schema of the search_path is pg_temp, where the version table would be dropped at the end of the session")
+		e.Detail = "golang-migrate looks for its table in current_schema()"
+		return e
 	}
 	if db.opts.ExternalToolLock {
 		if e := db.elsewhereError(); e != nil {
@@ -162,28 +202,24 @@ func (db *DB) elsewhereError() *TableError {
 		return nil
 	}
 	other := db.tables.elsewhere[i]
-	there := tableName{other.Schema, db.table.name}
 	if !db.opts.ExternalToolLock && !other.Version {
 		what = "history table"
 	}
-	e := &TableError{
-		Message: fmt.Sprintf("no %s in schema %s, the first in the search_path, but schema %s contains them", what, db.table.schema, other.Schema),
-		Detail: fmt.Sprintf("without --table schema.name, the tables are in current_schema(), which is now %s; possible causes are a new schema named like the role, a changed search_path (URL, PGOPTIONS, ALTER ROLE, ALTER DATABASE) or a revoked USAGE privilege; "+
-			"every migration would run again", db.table.schema),
-		Hint: fmt.Sprintf("use %s: set --table %s (in the chart: migrationsTable), or correct the search_path\nto start with no migrations applied in %s: set --table %s", there, there, db.table.schema, db.table),
-	}
+	e := db.tableError(TablesElsewhere, db.table, "no %s in schema %s, the first in the search_path, but schema %s contains them", what, db.table.schema, other.Schema)
+	e.OtherSchema, e.OtherDenied = other.Schema, !other.Usage
 	switch {
 	case db.table.schema == "":
+		e.Problem = NoSchemaButTables
 		e.Message = fmt.Sprintf("no schema in the search_path exists or is accessible, but schema %s contains a %s", other.Schema, what)
-		e.Detail = "possible causes are a changed search_path, a dropped schema or a revoked USAGE privilege"
-		e.Hint = fmt.Sprintf("set --table %s (in the chart: migrationsTable), or correct the search_path", there)
 	case db.versionTableExists:
 		e.Message = fmt.Sprintf("%s has no history table, but schema %s contains a version table and a history table", db.table, other.Schema)
 	}
-	if !other.Usage {
-		e.Hint += fmt.Sprintf("\nthe role has no USAGE privilege on schema %s: GRANT USAGE ON SCHEMA %s TO %s;", other.Schema, pq.QuoteIdentifier(other.Schema), pq.QuoteIdentifier(db.Server.User))
-	}
 	return e
+}
+
+// tableError returns a TableError about a table.
+func (db *DB) tableError(problem TableProblem, t tableName, format string, args ...any) *TableError {
+	return &TableError{Problem: problem, Message: fmt.Sprintf(format, args...), Schema: t.schema, Table: t.name, VersionTable: db.table.name, Role: db.Server.User}
 }
 
 // CheckOtherSchemas rejects a schema without tables if another schema contains a golang-migrate
@@ -212,12 +248,9 @@ func (db *DB) CheckOtherSchemas(ctx context.Context, known func(version uint) bo
 		if st.Version == database.NilVersion || !known(uint(st.Version)) {
 			continue
 		}
-		return &TableError{
-			Message: fmt.Sprintf("no version table in schema %s, the first in the search_path, but %s is at version %d, for which there is a migration file", db.table.schema, there, st.Version),
-			Detail:  "golang-migrate may have migrated this application there, and every migration would run again",
-			Hint: fmt.Sprintf("import %s: set --table %s (in the chart: migrationsTable), or correct the search_path\nif it belongs to another application: set --table %s",
-				there, there, db.table),
-		}
+		e := db.tableError(MigratedElsewhere, db.table, "no version table in schema %s, the first in the search_path, but %s is at version %d, for which there is a migration file", db.table.schema, there, st.Version)
+		e.OtherSchema, e.Detail = o.Schema, "golang-migrate may have migrated this application there, and every migration would run again"
+		return e
 	}
 	return nil
 }
@@ -232,14 +265,10 @@ func (db *DB) checkVersionTable(r *ownTable) *TableError {
 	if isVersionTable(r) {
 		return nil
 	}
-	e := &TableError{
-		Message: fmt.Sprintf("%s is not golang-migrate's version table", db.table),
-		Detail:  fmt.Sprintf("it is %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Hint:    "use another version table: --table shiplock_migrations (in the chart: migrationsTable)",
-	}
-	if tool := db.toolOf(r.Columns); tool != "" {
-		e.Message += fmt.Sprintf("; its columns are those of %s", tool)
-		e.Hint += "\nto run that tool under a lock: migrator exec"
+	e := db.tableError(ForeignVersionTable, db.table, "%s is not golang-migrate's version table", db.table)
+	e.Detail = fmt.Sprintf("it is %s (%s); golang-migrate's is a table (version bigint, dirty boolean)", withArticle(kindName(r.Kind)), columnList(r.Columns))
+	if e.Tool = db.toolOf(r.Columns); e.Tool != "" {
+		e.Message += fmt.Sprintf("; its columns are those of %s", e.Tool)
 	}
 	return e
 }
@@ -257,33 +286,21 @@ func (db *DB) checkHistoryTable(r *ownTable) *TableError {
 	if r.Kind == "r" && len(missing) == 0 {
 		return nil
 	}
-	e := &TableError{
-		Message: fmt.Sprintf("%s is not Shiplock's history table", history),
-		Detail:  fmt.Sprintf("it is %s (%s)", withArticle(kindName(r.Kind)), columnList(r.Columns)),
-		Hint:    fmt.Sprintf("rename or move it, or use another version table, whose history table has another name: --table (in the chart: migrationsTable; currently %s)", db.table),
-	}
 	if r.Kind == "r" && len(missing) < len(historyColumns)/2 {
-		e.Message = fmt.Sprintf("%s has been altered", history)
+		e := db.tableError(AlteredHistoryTable, history, "%s has been altered", history)
 		e.Detail = strings.Join(missing, ", ")
-		e.Hint = fmt.Sprintf("restore the columns (ALTER TABLE %s ADD COLUMN …, or ALTER COLUMN … TYPE …), and remove the statement that changed them from the migrations", history.quoted())
+		return e
 	}
+	e := db.tableError(ForeignHistoryTable, history, "%s is not Shiplock's history table", history)
+	e.Detail = fmt.Sprintf("it is %s (%s)", withArticle(kindName(r.Kind)), columnList(r.Columns))
 	return e
 }
 
 // rowSecurityError rejects a table whose rows are hidden by row security: an empty result would be
 // meaningless.
 func (db *DB) rowSecurityError(t tableName, r *ownTable) *TableError {
-	user := pq.QuoteIdentifier(db.Server.User)
-	e := &TableError{
-		Message: fmt.Sprintf("row security on %s hides rows from role %s", t, db.Server.User),
-		Detail:  "without all rows, it cannot be determined which migrations have been applied",
-		Hint: fmt.Sprintf("as the owner (%s) or a superuser, run: ALTER TABLE %s DISABLE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);",
-			r.Owner, t.quoted(), t.quoted(), user),
-	}
-	if r.Owned {
-		e.Detail = "row security is forced on the owner, too (FORCE ROW LEVEL SECURITY), and " + e.Detail
-		e.Hint = fmt.Sprintf("run: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);", t.quoted(), t.quoted(), user)
-	}
+	e := db.tableError(HiddenRows, t, "row security on %s hides rows from role %s", t, db.Server.User)
+	e.Owner, e.Owned = r.Owner, r.Owned
 	return e
 }
 
@@ -396,10 +413,9 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 			return st, &ConversionError{err}
 		}
 		if !version.Valid || !dirty.Valid || version.Int64 < int64(database.NilVersion) {
-			return st, &TableError{
+			return st, &TableError{Problem: InvalidVersionRow, Schema: t.schema, Table: t.name, VersionTable: t.name,
 				Message: fmt.Sprintf("%s contains a row without a valid version", t),
 				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
-				Hint:    fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor use another version table: --table (in the chart: migrationsTable)", t.quoted()),
 			}
 		}
 		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
@@ -409,10 +425,9 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 		return st, err
 	}
 	if len(seen) > 1 {
-		return State{Version: database.NilVersion}, &TableError{
+		return State{Version: database.NilVersion}, &TableError{Problem: SeveralVersionRows, Schema: t.schema, Table: t.name, VersionTable: t.name,
 			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
 			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
-			Hint:    fmt.Sprintf("compare the schema with the files and keep the correct row: DELETE FROM %s WHERE version <> …;\nor use another version table: --table (in the chart: migrationsTable)", t.quoted()),
 		}
 	}
 	return st, nil

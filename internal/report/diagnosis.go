@@ -95,7 +95,7 @@ func newReport(err error, run Run) Report {
 		return refusedReport(scratch.Error(), "a rehearsal repeatedly creates and drops everything in this database",
 			"set --scratch-url to an empty database that is used for nothing else (CREATE DATABASE scratch)")
 	case errors.As(err, &table):
-		return refusedReport(table.Message, table.Detail, table.Hint)
+		return tableReport(table)
 	case errors.As(err, &refusal):
 		return refusedReport(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
