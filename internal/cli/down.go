@@ -78,7 +78,7 @@ and the data that would be lost.`,
 
 func logDown(log *slog.Logger, r engine.Result) {
 	rolledBack := r.DownSteps()
-	attrs := []any{"version", versionText(r.To), "previous_version", versionText(r.From), "rolled_back", len(rolledBack)}
+	attrs := []any{"version", planner.VersionText(r.To), "previous_version", planner.VersionText(r.From), "rolled_back", len(rolledBack)}
 	if len(rolledBack) > 0 {
 		attrs = append(attrs, "migrations", planner.Names(rolledBack))
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -92,15 +91,8 @@ func logUp(log *slog.Logger, r engine.Result) {
 	case len(r.DownSteps()) > 0:
 		logDown(log, r)
 	case r.Applied == 0:
-		log.Info("nothing to do", "version", versionText(r.To))
+		log.Info("nothing to do", "version", planner.VersionText(r.To))
 	default:
-		log.Info("schema is up to date", "version", versionText(r.To), "previous_version", versionText(r.From), "applied", r.Applied)
+		log.Info("schema is up to date", "version", planner.VersionText(r.To), "previous_version", planner.VersionText(r.From), "applied", r.Applied)
 	}
-}
-
-func versionText(v int) string {
-	if v == planner.NoVersion {
-		return "none"
-	}
-	return fmt.Sprint(v)
 }

@@ -42,7 +42,7 @@ was not reachable.`,
 			at, err := engine.Wait(ctx, o, want)
 			if err == nil {
 				a.summary = &summary{Result: report.Result{To: at}, versionsKnown: true, nonePending: want == nil}
-				o.Log.Info("schema is up to date", "version", versionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
+				o.Log.Info("schema is up to date", "version", planner.VersionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
 			}
 			return err
 		},

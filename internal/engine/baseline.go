@@ -33,7 +33,7 @@ func (e *BaselineError) Error() string {
 	if e.Failed != nil {
 		return fmt.Sprintf("the migrations up to version %d cannot be applied to the scratch database: %v", e.Version, e.Failed)
 	}
-	return fmt.Sprintf("the schema differs from the migration files at version %s: %d differences", versionText(e.Version), len(e.Differences))
+	return fmt.Sprintf("the schema differs from the migration files at version %s: %d differences", planner.VersionText(e.Version), len(e.Differences))
 }
 
 // Baseline sets the version of a database that has none, and records every migration up to
@@ -88,7 +88,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	if b.Scratch == nil {
 		how = "not compared with the files"
 	}
-	return fmt.Sprintf("the database is at version %s, %s", versionText(version), how), err
+	return fmt.Sprintf("the database is at version %s, %s", planner.VersionText(version), how), err
 }
 
 // baselineRuns returns the rows for the history table. It refuses a database that already has a version.
@@ -156,13 +156,6 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 			Stored: postgres.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
 	}
 	return runs, nil
-}
-
-func versionText(v int) string {
-	if v == planner.NoVersion {
-		return "none"
-	}
-	return fmt.Sprint(v)
 }
 
 // schemaAt returns the schema that the files define at a version. It applies them to a

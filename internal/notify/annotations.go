@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Handler returns a handler that passes records to h and also annotates each warning, at the
@@ -31,7 +33,7 @@ func (a annotationHandler) Handle(ctx context.Context, r slog.Record) error {
 		case "line":
 			position.Line, _ = strconv.Atoi(at.Value.String())
 		}
-		facts = append(facts, at.Key+": "+oneLine(at.Value.String()))
+		facts = append(facts, at.Key+": "+text.OneLine(at.Value.String()))
 		return true
 	})
 	return a.github.Warn(r.Message, strings.Join(facts, "\n"), a.source, position)

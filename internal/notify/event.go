@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // serviceAccount is where Kubernetes mounts a pod's token.
@@ -132,10 +132,10 @@ func (o Options) eventOf(m Message, namespace string) kubeEvent {
 	}
 	at := m.Ended.UTC().Format(time.RFC3339)
 	return kubeEvent{
-		APIVersion: "v1", Kind: "Event", Metadata: kubeMeta{GenerateName: report.Clip(on.Name, maxEventName) + ".", Namespace: namespace},
+		APIVersion: "v1", Kind: "Event", Metadata: kubeMeta{GenerateName: text.Clip(on.Name, maxEventName) + ".", Namespace: namespace},
 		InvolvedObject: on, Reason: outcomeOf(m.ExitCode).reason, Message: eventMessage(m), Type: kind,
 		Source: kubeSource{Component: "shiplock"}, FirstTimestamp: at, LastTimestamp: at, Count: 1,
-		Controller: "shiplock", Instance: report.Clip(m.Pod, 128),
+		Controller: "shiplock", Instance: text.Clip(m.Pod, 128),
 	}
 }
 
@@ -161,7 +161,7 @@ func eventMessage(m Message) string {
 				longest = i
 			}
 		}
-		parts[longest] = report.Clip(parts[longest], len(parts[longest])*9/10)
+		parts[longest] = text.Clip(parts[longest], len(parts[longest])*9/10)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -170,7 +170,7 @@ func eventMessage(m Message) string {
 func sentence(s string) string {
 	var lines []string
 	for line := range strings.Lines(s) {
-		if line = strings.TrimRight(oneLine(line), ";"); line != "" {
+		if line = strings.TrimRight(text.OneLine(line), ";"); line != "" {
 			lines = append(lines, line)
 		}
 	}

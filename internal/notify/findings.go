@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Limits of a step's summary: GitHub accepts 1 MiB, more than is readable.
@@ -75,7 +75,7 @@ func findingsTable(heading string, findings []Finding) string {
 // other than letters, digits and harmless punctuation becomes a character reference.
 func plainMarkdown(s string) string {
 	var b strings.Builder
-	for _, r := range report.Clip(oneLine(s), 500) {
+	for _, r := range text.Clip(text.OneLine(s), 500) {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" .,;/-'\"", r) {
 			b.WriteRune(r)
 		} else {

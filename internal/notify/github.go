@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // maxAnnotations is GitHub's limit for warnings per step.
@@ -85,7 +85,7 @@ func (g *GitHub) Warn(title, text, source string, at Position) error {
 	return g.command("warning", g.path(source, at.File), at.Line, at.Column, title, text)
 }
 
-func (g *GitHub) command(name, file string, line, column int, title, text string) error {
+func (g *GitHub) command(name, file string, line, column int, title, details string) error {
 	var properties []string
 	add := func(key, value string) {
 		if value != "" && value != "0" {
@@ -97,8 +97,8 @@ func (g *GitHub) command(name, file string, line, column int, title, text string
 		add("line", fmt.Sprint(line))
 		add("col", fmt.Sprint(column))
 	}
-	add("title", report.Clip(oneLine(title), 200))
-	return g.out.command("::" + name + " " + strings.Join(properties, ",") + "::" + escapeData(report.Clip(strings.TrimSpace(text), 8<<10)))
+	add("title", text.Clip(text.OneLine(title), 200))
+	return g.out.command("::" + name + " " + strings.Join(properties, ",") + "::" + escapeData(text.Clip(strings.TrimSpace(details), 8<<10)))
 }
 
 // path returns the path of a file in the repository, or "" if it is not there: SQL stored in

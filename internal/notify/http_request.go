@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // maxResponse is the most bytes read of a response: enough for an error message.
@@ -47,7 +47,7 @@ func (e *StatusError) Error() string {
 	case e.Code >= 300 && e.Code < 400:
 		return s + "; redirects are not followed: set the address that it redirects to"
 	case e.Body != "":
-		s += ": " + report.Clip(e.Body, 200)
+		s += ": " + text.Clip(e.Body, 200)
 	}
 	return s
 }
@@ -71,7 +71,7 @@ func (p httpRequest) send(ctx context.Context) error {
 			wait = max(wait, status.RetryAfter)
 		}
 		fail := func(why string) error {
-			return fmt.Errorf("%w (%s in %s; %s)", err, attempts(count), time.Since(start).Round(100*time.Millisecond), why)
+			return fmt.Errorf("%w (%s in %s; %s)", err, text.Plural(count, "attempt"), time.Since(start).Round(100*time.Millisecond), why)
 		}
 		deadline, _ := ctx.Deadline()
 		switch {
@@ -110,11 +110,11 @@ func (p httpRequest) attempt(ctx context.Context) error {
 		return err
 	}
 	defer response.Body.Close()
-	text := readResponse(response.Body)
+	body := readResponse(response.Body)
 	if response.StatusCode >= 200 && response.StatusCode < 300 {
 		return nil
 	}
-	return &StatusError{Status: oneLine(response.Status), Code: response.StatusCode, Body: text, RetryAfter: retryAfter(response.Header, time.Now())}
+	return &StatusError{Status: text.OneLine(response.Status), Code: response.StatusCode, Body: body, RetryAfter: retryAfter(response.Header, time.Now())}
 }
 
 func (p httpRequest) build(ctx context.Context) (*http.Request, error) {
@@ -127,13 +127,6 @@ func (p httpRequest) build(ctx context.Context) (*http.Request, error) {
 }
 
 var errNoResponse = errors.New("no response")
-
-func attempts(n int) string {
-	if n == 1 {
-		return "1 attempt"
-	}
-	return fmt.Sprintf("%d attempts", n)
-}
 
 // isRetryable reports whether a retry may help.
 func isRetryable(err error) bool {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // DefaultTimeout limits all deliveries together. AfterStop limits them in a run that was
@@ -139,7 +141,7 @@ func (n *Notifier) collect(limited context.Context, sinks []channel, errs []chan
 			}
 		}
 		if err != nil {
-			out = append(out, fmt.Errorf("%s: %s", s.name, n.Redact(oneLine(err.Error()))))
+			out = append(out, fmt.Errorf("%s: %s", s.name, n.Redact(text.OneLine(err.Error()))))
 		} else if n.onDelivered != nil {
 			n.onDelivered(s.name)
 		}
@@ -157,8 +159,8 @@ func (o Options) acceptsOutcome(m Message) bool { return !m.Succeeded() || o.Suc
 
 // readResponse returns the first maxResponse bytes of a response as one line.
 func readResponse(r io.Reader) string {
-	text, _ := io.ReadAll(io.LimitReader(r, maxResponse))
-	return oneLine(string(text))
+	body, _ := io.ReadAll(io.LimitReader(r, maxResponse))
+	return text.OneLine(string(body))
 }
 
 func (o Options) client(t *http.Transport) *http.Client {

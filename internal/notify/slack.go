@@ -3,7 +3,7 @@ package notify
 import (
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Slack truncates a message's text at 40,000 characters, and rejects a long attachment; the
@@ -35,7 +35,7 @@ type slackAttachment struct {
 // renderSlack returns the message for an incoming webhook: the title, and below it the report
 // in a code fence.
 func renderSlack(m Message) ([]byte, string, error) {
-	title := slackText(report.Clip(m.Title, maxSlackTitle))
+	title := slackText(text.Clip(m.Title, maxSlackTitle))
 	_, rest, _ := strings.Cut(m.Report, "\n")
 	color := "danger"
 	if m.Succeeded() {
@@ -43,7 +43,7 @@ func renderSlack(m Message) ([]byte, string, error) {
 	}
 	body, err := encode(slackMessage{Text: title, Attachments: []slackAttachment{{
 		Color: color, Fallback: title, Text: "```\n" + withoutMiddle(slackCode(strings.TrimRight(rest, "\n"))) + "\n```",
-		MarkUpIn: []string{"text"}, Footer: slackText(report.Clip(m.location(), maxSlackTitle)), Time: m.Ended.Unix(),
+		MarkUpIn: []string{"text"}, Footer: slackText(text.Clip(m.location(), maxSlackTitle)), Time: m.Ended.Unix(),
 	}}})
 	return body, contentJSON, err
 }
@@ -69,7 +69,7 @@ const zeroWidthSpace = "\u200b"
 // slackText returns text for outside of a code fence. A zero-width space breaks what other
 // products render as a mention or a link: @all and [x](y).
 func slackText(s string) string {
-	s = strings.ReplaceAll(oneLine(s), "](", "]"+zeroWidthSpace+"(")
+	s = strings.ReplaceAll(text.OneLine(s), "](", "]"+zeroWidthSpace+"(")
 	s = strings.ReplaceAll(s, "`", "'")
 	var b strings.Builder
 	inWord := false

@@ -4,7 +4,7 @@ import (
 	"context"
 	"os"
 
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // maxTermination is Kubernetes' limit for a termination message, in bytes.
@@ -17,6 +17,6 @@ func (o Options) terminationLog() *channel {
 		return nil
 	}
 	return &channel{name: "termination message", wants: acceptsAll, send: func(_ context.Context, m Message) error {
-		return os.WriteFile(o.TerminationLog, []byte(report.Clip(m.Report, maxTermination)), 0o644)
+		return os.WriteFile(o.TerminationLog, []byte(text.Clip(m.Report, maxTermination)), 0o644)
 	}}
 }

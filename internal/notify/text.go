@@ -8,17 +8,6 @@ import (
 	"unicode"
 )
 
-// oneLine returns a text without line breaks and control characters.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return strings.Join(strings.Fields(s), " ")
-}
-
 // Minimum lengths for a part of a URL to be treated as a secret: hiding shorter parts would
 // make messages unreadable.
 const (

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // httpURL parses the URL of an option. Its errors do not contain the URL.
@@ -60,7 +62,9 @@ func (n *Notifier) addProxySecrets(getenv func(string) string) {
 }
 
 // channelName returns the name of a channel, with the host of its URL only.
-func channelName(what string, u *url.URL) string { return fmt.Sprintf("%s %s", what, oneLine(u.Host)) }
+func channelName(what string, u *url.URL) string {
+	return fmt.Sprintf("%s %s", what, text.OneLine(u.Host))
+}
 
 // header returns the header of all requests.
 func (o Options) header(contentType string) http.Header {

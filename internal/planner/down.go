@@ -117,7 +117,7 @@ func checkReversible(m source.Migration) error {
 func checkDownTarget(c *source.Catalog, st State, to int) error {
 	if to > st.Version {
 		return &Refusal{
-			Reason: fmt.Sprintf("the database is at version %s, below %d", versionText(st.Version), to),
+			Reason: fmt.Sprintf("the database is at version %s, below %d", VersionText(st.Version), to),
 			Why:    "down only rolls back",
 			Next:   "specify a version that migrator status lists as applied; to apply migrations, run: migrator up",
 		}

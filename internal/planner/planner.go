@@ -378,14 +378,15 @@ func checkKnown(c *source.Catalog, st State) error {
 
 func dirtyRefusal(st State, p Policy) error {
 	return &Refusal{
-		Reason: fmt.Sprintf("the database is marked dirty at version %s", versionText(st.Version)),
+		Reason: fmt.Sprintf("the database is marked dirty at version %s", VersionText(st.Version)),
 		Why:    "a migration that does not run in one transaction, or one of another tool, was interrupted; it is unknown which of its statements were applied",
 		Next: fmt.Sprintf("compare the schema with the file of version %s and complete it manually, then run: migrator repair --applied\n"+
-			"or roll back its changes manually, then run: migrator repair --rolled-back\nthen deploy again (the version table is %s)", versionText(st.Version), p.Table),
+			"or roll back its changes manually, then run: migrator repair --rolled-back\nthen deploy again (the version table is %s)", VersionText(st.Version), p.Table),
 	}
 }
 
-func versionText(v int) string {
+// VersionText returns a version, or "none" for NoVersion.
+func VersionText(v int) string {
 	if v == NoVersion {
 		return "none"
 	}

@@ -13,7 +13,7 @@ import (
 func Missing(st State, want int) string {
 	switch {
 	case st.Dirty:
-		return fmt.Sprintf("a migration is running or partially applied at version %s", versionText(st.Version))
+		return fmt.Sprintf("a migration is running or partially applied at version %s", VersionText(st.Version))
 	case st.Version == NoVersion && slices.ContainsFunc(st.Runs, Run.IsApplied):
 		return fmt.Sprintf("the version table is empty, but the history table has applied migrations (see migrator status); version %d is required", want)
 	case st.Version == NoVersion:

@@ -2,10 +2,13 @@ package postgres
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/lib/pq/pqerror"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Limits of what is reported about rows.
@@ -128,13 +131,11 @@ func (d *diagnosis) duplicateKeys(table string, r violation) Reason {
 
 // countLabel formats a count that may have reached its limit.
 func countLabel(n, what string) string {
-	switch n {
-	case "1":
-		return "1 " + what
-	case fmt.Sprint(maxDiagnosedRows + 1):
-		return fmt.Sprintf("more than %d %ss", maxDiagnosedRows, what)
+	count, _ := strconv.Atoi(n)
+	if count > maxDiagnosedRows {
+		return "more than " + text.Plural(maxDiagnosedRows, what)
 	}
-	return n + " " + what + "s"
+	return text.Plural(count, what)
 }
 
 // findViolation determines which constraint the failed statement adds.

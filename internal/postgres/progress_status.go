@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // status describes the run by its own position and the server's activity.
@@ -61,7 +62,7 @@ func (p position) facts() []progress.Fact {
 		facts = append(facts, progress.Fact{Name: "statement_elapsed", Value: roundDuration(time.Since(p.since))})
 	}
 	if p.sent > 0 {
-		facts = append(facts, progress.Fact{Name: "sent", Value: formatBytes(p.sent) + " of " + formatBytes(p.size), Bar: formatBytes(p.sent) + " of " + formatBytes(p.size) + " sent", Rank: 3})
+		facts = append(facts, progress.Fact{Name: "sent", Value: text.Bytes(p.sent) + " of " + text.Bytes(p.size), Bar: text.Bytes(p.sent) + " of " + text.Bytes(p.size) + " sent", Rank: 3})
 	}
 	return facts
 }
@@ -123,19 +124,6 @@ func (a *backendActivity) waitFacts() []progress.Fact {
 		facts = append(facts, progress.Fact{Name: "blocked_by", Value: sessionTexts(blockers), Bar: "blocked by " + blockers[0].String(), Rank: 3})
 	}
 	return facts
-}
-
-// formatBytes formats a number of bytes with a unit.
-func formatBytes(bytes int64) string {
-	units := []string{"B", "kB", "MB", "GB", "TB"}
-	n, i := float64(bytes), 0
-	for ; n >= 1000 && i < len(units)-1; i++ {
-		n /= 1000
-	}
-	if i == 0 || n >= 100 {
-		return fmt.Sprintf("%.0f %s", n, units[i])
-	}
-	return fmt.Sprintf("%.1f %s", n, units[i])
 }
 
 // formatDuration formats 2m0s as 2m.

@@ -11,7 +11,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // keepaliveSQL returns the settings that make the server detect a lost client within 10 seconds. By
@@ -348,5 +348,5 @@ func (db *DB) onNotice(n *pq.Error) {
 			return
 		}
 	}
-	db.log.Info("server message", "severity", n.Severity, "message", progress.Clean(n.Message))
+	db.log.Info("server message", "severity", n.Severity, "message", text.CleanLine(n.Message))
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // gaugeWidth is the number of characters in a gauge.
@@ -19,14 +21,14 @@ func gauge(percent int) string {
 func (s Status) line(elapsed time.Duration, width int) string {
 	facts := make([]Fact, 0, len(s.Facts)+1)
 	for _, f := range s.Facts {
-		if f.Bar = strings.TrimSpace(Clean(f.Bar)); f.Bar != "" {
+		if f.Bar = strings.TrimSpace(text.CleanLine(f.Bar)); f.Bar != "" {
 			facts = append(facts, f)
 		}
 	}
 	facts = append(facts, Fact{Bar: strings.TrimSpace(s.TimeName + " " + elapsed.Truncate(time.Second).String())})
 	for {
-		if text := join(facts); columns(text) <= width {
-			return text
+		if line := join(facts); text.Width(line) <= width {
+			return line
 		}
 		lowest := 0
 		for i, f := range facts {
@@ -35,12 +37,12 @@ func (s Status) line(elapsed time.Duration, width int) string {
 			}
 		}
 		if facts[lowest].Rank == 0 {
-			return cut(join(facts), width)
+			return text.Truncate(join(facts), width)
 		}
 		full := facts[lowest]
-		available := width - columns(join(facts)) + columns(full.Bar)
+		available := width - text.Width(join(facts)) + text.Width(full.Bar)
 		if available >= minTruncated && !full.NoTruncate {
-			facts[lowest].Bar = cut(full.Bar, available-columnsOf('…')) + "…"
+			facts[lowest].Bar = text.Truncate(full.Bar, available-text.Width("…")) + "…"
 			return join(facts)
 		}
 		facts = slices.Delete(facts, lowest, lowest+1)
@@ -56,32 +58,4 @@ func join(facts []Fact) string {
 		words[i] = f.Bar
 	}
 	return strings.Join(words, "  ")
-}
-
-// columns returns the most columns that a text may take. Each character from Hangul Jamo
-// on, where the wide characters begin, counts as two: a line that is too short does no harm.
-func columns(s string) int {
-	n := 0
-	for _, r := range s {
-		n += columnsOf(r)
-	}
-	return n
-}
-
-func columnsOf(r rune) int {
-	if r >= 0x1100 {
-		return 2
-	}
-	return 1
-}
-
-// cut truncates a text to width columns.
-func cut(s string, width int) string {
-	n := 0
-	for i, r := range s {
-		if n += columnsOf(r); n > width {
-			return s[:i]
-		}
-	}
-	return s
 }

@@ -81,10 +81,10 @@ func TestStatusLine_NarrowTerminal_DropsFactsByRank(t *testing.T) {
 	m := Status{Facts: []Fact{{Bar: "2/5 0009_x.up.sql"}, {Bar: "3/7 CREATE INDEX i …", Rank: 4}, {Bar: "building index: scanning table", Rank: 2}, Percent(0.43), {Bar: "about 50s left", Rank: 3}}}
 	for width, want := range map[int]string{
 		200: "2/5 0009_x.up.sql  3/7 CREATE INDEX i …  building index: scanning table  [########............] 43%  about 50s left  1m40s",
-		120: "2/5 0009_x.up.sql  3/7 CREATE INDEX…  building index: scanning table  [########............] 43%  about 50s left  1m40s",
+		120: "2/5 0009_x.up.sql  3/7 CREATE INDEX …  building index: scanning table  [########............] 43%  about 50s left  1m40s",
 		100: "2/5 0009_x.up.sql  building index: scanning table  [########............] 43%  about 50s left  1m40s",
 		90:  "2/5 0009_x.up.sql  building index: scanning table  [########............] 43%  1m40s",
-		70:  "2/5 0009_x.up.sql  building index…  [########............] 43%  1m40s",
+		70:  "2/5 0009_x.up.sql  building index:…  [########............] 43%  1m40s",
 		60:  "2/5 0009_x.up.sql  [########............] 43%  1m40s",
 		30:  "2/5 0009_x.up.sql  1m40s",
 		10:  "2/5 0009_x",

@@ -2,9 +2,9 @@ package progress
 
 import (
 	"log/slog"
-	"strings"
 	"time"
-	"unicode"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // A Status is the state of an activity at one time.
@@ -43,24 +43,10 @@ func (s Status) attrs(elapsed time.Duration) []slog.Attr {
 		if f.Name == "" {
 			continue
 		}
-		if text, ok := f.Value.(string); ok {
-			f.Value = Clean(text)
+		if value, ok := f.Value.(string); ok {
+			f.Value = text.CleanLine(value)
 		}
 		out = append(out, slog.Any(f.Name, f.Value))
 	}
 	return append(out, slog.Duration(name, elapsed.Round(10*time.Millisecond)))
-}
-
-// Clean replaces control characters in text from elsewhere, such as a file name or the query
-// of another session, so that it cannot move the cursor or look like another line.
-func Clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t', r == '\n', r == '\r':
-			return ' '
-		case unicode.IsControl(r), r == '\u2028', r == '\u2029', unicode.Is(unicode.Cf, r):
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
 }

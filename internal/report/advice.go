@@ -9,6 +9,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // statementAdvice returns the next step for a statement's error, followed by then. It
@@ -123,7 +124,7 @@ func quotedName(e *pq.Error) string {
 // it, rather than writing new ones.
 func changesExistingRows(e *postgres.MigrationError) bool {
 	st, _ := e.Statement()
-	word := strings.ToUpper(strings.Join(strings.Fields(Clip(st.Text, maxLine)), " "))
+	word := strings.ToUpper(strings.Join(strings.Fields(text.Clip(st.Text, maxLine)), " "))
 	return strings.HasPrefix(word, "ALTER ") || strings.HasPrefix(word, "CREATE ")
 }
 

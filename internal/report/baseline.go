@@ -7,16 +7,17 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 const maxDifferences = 10
 
 func baselineReport(e *engine.BaselineError) Report {
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: the schema does not match the migration files at version %s", versionText(e.Version))}
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: the schema does not match the migration files at version %s", planner.VersionText(e.Version))}
 	state := noChanges + "; the scratch database is empty again"
 	if e.Failed != nil {
-		c.Title = fmt.Sprintf("refused: the migrations up to version %s cannot be applied to the scratch database", versionText(e.Version))
+		c.Title = fmt.Sprintf("refused: the migrations up to version %s cannot be applied to the scratch database", planner.VersionText(e.Version))
 		c.add("why", migrationErrorText(e.Failed))
 		c.add("state", state)
 		c.add("next", "correct the files or the scratch database (roles, extensions), or set the baseline without a comparison: --unverified")

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/planner"
 )
 
 const maxLosses = 12 // lines
@@ -20,7 +21,7 @@ func dataLossState(e *engine.DataLossError) string {
 // dataLossReport describes a rollback that was not started, or was stopped, because it
 // would delete data.
 func dataLossReport(e *engine.DataLossError) Report {
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: rolling back from version %s to %s would cause data loss", versionText(e.From), versionText(e.To))}
+	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: rolling back from version %s to %s would cause data loss", planner.VersionText(e.From), planner.VersionText(e.To))}
 	var lines []string
 	for i, l := range e.Losses {
 		if i == maxLosses {

@@ -20,6 +20,7 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Diagnose returns the failure report for the error of a run, with its exit code. redact
@@ -188,7 +189,7 @@ func connectReport(e *postgres.ConnectError) Report {
 		c.add("why", fmt.Sprintf("the server's certificate is valid from %s to %s", invalid.Cert.NotBefore.UTC().Format(time.DateOnly), invalid.Cert.NotAfter.UTC().Format(time.DateOnly)))
 	}
 	if !e.Permanent {
-		c.add("tried", fmt.Sprintf("%s in %s (%s)", Plural(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), connectLimits[e.Limit]))
+		c.add("tried", fmt.Sprintf("%s in %s (%s)", text.Plural(e.Attempts, "time"), e.Waited.Round(100*time.Millisecond), connectLimits[e.Limit]))
 	}
 	c.add("state", noChanges)
 	c.add("next", connectAdvice(e.Err))
@@ -397,13 +398,6 @@ func databaseAt(v int) string {
 	return fmt.Sprintf("database is at version %d", v)
 }
 
-func versionText(v int) string {
-	if v == planner.NoVersion {
-		return "none"
-	}
-	return fmt.Sprint(v)
-}
-
 // firstError returns the first of several joined errors; the others are its consequences.
 func firstError(err error) error {
 	for {
@@ -425,7 +419,7 @@ func (c *Report) addServer(err error) {
 		c.add("error", postgres.ConnectionErrorText(firstError(err)))
 		return
 	}
-	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, Clip(server.Message, maxSize/4), server.Code))
+	c.add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, text.Clip(server.Message, maxSize/4), server.Code))
 	c.add("detail", server.Detail)
 	c.add("hint", server.Hint)
 	c.add("context", innermostContext(server.Where))

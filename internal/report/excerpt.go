@@ -3,6 +3,8 @@ package report
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // contextLines is the number of lines of a long statement shown above the position of the
@@ -11,7 +13,7 @@ const contextLines = 4
 
 // excerpt returns a part of some SQL with a caret below an offset in bytes; -1 for none.
 // caret is the number of the line that holds the caret, from 1, or 0.
-func excerpt(sql string, at int) (text string, caret int) {
+func excerpt(sql string, at int) (shown string, caret int) {
 	lines := strings.Split(strings.ReplaceAll(sql, "\r\n", " \n"), "\n") // of the same length
 	mark, left := -1, 0
 	if at >= 0 && at <= len(sql) {
@@ -25,7 +27,7 @@ func excerpt(sql string, at int) (text string, caret int) {
 	}
 	for i := from; i < to; i++ {
 		if i != mark {
-			out = append(out, strings.TrimRight(Clip(clean(lines[i]), maxLine), " "))
+			out = append(out, strings.TrimRight(text.Clip(text.Clean(lines[i]), maxLine), " "))
 			continue
 		}
 		shown, indent := windowAround(lines[i], min(left, len(lines[i])))
@@ -42,11 +44,11 @@ func excerpt(sql string, at int) (text string, caret int) {
 // columns to the left of that offset.
 func windowAround(line string, at int) (shown string, indent int) {
 	from, more := 0, ""
-	if len(clean(line[:at])) > maxLine/2 {
+	if len(text.Clean(line[:at])) > maxLine/2 {
 		for from = max(0, at-maxLine/4); from > 0 && !utf8.RuneStart(line[from]); from-- {
 		}
 		more = "…"
 	}
-	shown = Clip(more+clean(line[from:]), maxLine)
-	return strings.TrimRight(shown, " "), columns(more + clean(line[from:at]))
+	shown = text.Clip(more+text.Clean(line[from:]), maxLine)
+	return strings.TrimRight(shown, " "), text.Width(more + text.Clean(line[from:at]))
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // maxSize is Kubernetes' limit for a termination message, in bytes.
@@ -46,7 +48,7 @@ var (
 func (c Report) layout(s style) string {
 	width := 0
 	for _, r := range c.Rows {
-		width = max(width, columns(r.Name))
+		width = max(width, text.Width(r.Name))
 	}
 	var b strings.Builder
 	b.WriteString(s.title + "shiplock: " + c.Title + s.end + "\n")
@@ -64,7 +66,7 @@ func (c Report) layout(s style) string {
 				if name == "" {
 					b.WriteString("  ")
 				}
-				b.WriteString(strings.Repeat(" ", width-columns(name)+2) + line)
+				b.WriteString(strings.Repeat(" ", width-text.Width(name)+2) + line)
 			}
 			b.WriteString("\n")
 			name = ""
@@ -81,7 +83,7 @@ func (r Row) lines() []string {
 		case r.Verbatim && r.Fold:
 			out = append(out, fold(line)...)
 		case r.Verbatim:
-			out = append(out, Clip(line, maxLine))
+			out = append(out, text.Clip(line, maxLine))
 		default:
 			out = append(out, wrap(line)...)
 		}
@@ -101,12 +103,12 @@ const (
 // fit shortens the report until its layout is no longer than maxSize: always the longest
 // row, and never those in protectedRows.
 func (c Report) fit() Report {
-	c.Title = Clip(c.Title, maxTitle)
+	c.Title = text.Clip(c.Title, maxTitle)
 	for i, r := range c.Rows {
 		if slices.Contains(protectedRows, r.Name) {
-			c.Rows[i].Text = Clip(r.Text, maxProtectedRow)
+			c.Rows[i].Text = text.Clip(r.Text, maxProtectedRow)
 		} else if r.caret == 0 {
-			c.Rows[i].Text = Clip(r.Text, maxSize)
+			c.Rows[i].Text = text.Clip(r.Text, maxSize)
 		}
 	}
 	for len(c.String()) > maxSize {
@@ -151,7 +153,7 @@ func (r *Row) shorten() bool {
 			lines = append(lines[:len(lines)-1], "…")
 		}
 	} else if len(r.Text) > 2*len("…") {
-		lines[0] = Clip(r.Text, len(r.Text)/2)
+		lines[0] = text.Clip(r.Text, len(r.Text)/2)
 	} else {
 		return false
 	}

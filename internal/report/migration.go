@@ -10,6 +10,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -118,12 +119,12 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	switch e.Outcome {
 	case postgres.PartiallyApplied:
 		return fmt.Sprintf("%s applied, none after them; version %s is marked dirty until the remaining statements are applied",
-			statements(e.StatementsApplied, total), versionText(e.Version))
+			statements(e.StatementsApplied, total), planner.VersionText(e.Version))
 	case postgres.Unknown:
 		if commitUnanswered(e) {
 			return "this migration is either applied or rolled back as a whole; migrator status shows which"
 		}
-		return fmt.Sprintf("%s applied, possibly one more; version %s is marked dirty until the remaining statements are applied", statements(e.StatementsApplied, total), versionText(e.Version))
+		return fmt.Sprintf("%s applied, possibly one more; version %s is marked dirty until the remaining statements are applied", statements(e.StatementsApplied, total), planner.VersionText(e.Version))
 	}
 	var run *engine.RunError
 	if !errors.As(err, &run) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 const maxFailures = 12 // lines
@@ -13,9 +14,9 @@ const maxFailures = 12 // lines
 // exit code is that of a failed migration, although only a scratch database was changed.
 func rehearsalReport(e *engine.RehearsalError) Report {
 	faults := e.Faults()
-	c := Report{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", Plural(len(faults), "fault"), Plural(e.Total, "migration"))}
+	c := Report{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", text.Plural(len(faults), "fault"), text.Plural(e.Total, "migration"))}
 	if left := e.Total - e.Rehearsed; left > 0 {
-		c.Title = fmt.Sprintf("rehearsal: stopped after %d of %s, with %s", e.Rehearsed, Plural(e.Total, "migration"), Plural(len(faults), "fault"))
+		c.Title = fmt.Sprintf("rehearsal: stopped after %d of %s, with %s", e.Rehearsed, text.Plural(e.Total, "migration"), text.Plural(len(faults), "fault"))
 	}
 	var lines []string
 	for i, f := range faults {

@@ -4,6 +4,8 @@ package report
 
 import (
 	"regexp"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // A Report is a failure report. Its text is the same wherever it is shown. A Report from
@@ -64,10 +66,10 @@ func (c *Report) addFolded(name, text string) {
 // maxSize. redact hides secrets.
 func (c Report) sanitized(redact func(string) string) Report {
 	hide := func(s string) string { return sqlPassword.ReplaceAllString(redact(s), "${1}'xxxxx'") }
-	out := Report{Code: c.Code, Title: oneLine(clean(hide(c.Title))), Rows: []Row{}}
+	out := Report{Code: c.Code, Title: text.OneLine(text.Clean(hide(c.Title))), Rows: []Row{}}
 	for _, r := range c.Rows {
 		if r.sql == "" {
-			r.Text = clean(hide(r.Text))
+			r.Text = text.Clean(hide(r.Text))
 		} else {
 			if r.offset >= 0 && r.offset <= len(r.sql) {
 				r.offset = len(hide(r.sql[:r.offset]))

@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 func unchanged(s string) string { return s }
@@ -60,21 +62,13 @@ func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 			}
 			require.Positive(t, at, c.String())
 			left := len(lines[at]) - 1 // columns to the left of the caret
-			rest := lines[at-1]
-			for left > 0 {
-				require.NotEmpty(t, rest, c.String())
-				left -= columnsOf(firstRune(rest))
-				rest = rest[len(string(firstRune(rest))):]
-			}
-			rest = strings.TrimLeft(rest, "\u0301")
+			rest := lines[at-1][len(text.Truncate(lines[at-1], left)):]
 			assert.True(t, strings.HasPrefix(rest, "bad"), "%q\n%s", rest, c)
 			assert.NotContains(t, c.String(), secret)
 			assert.Less(t, len(lines), 15)
 		})
 	}
 }
-
-func firstRune(s string) rune { r, _ := utf8.DecodeRuneInString(s); return r }
 
 // The state and the advice are never cut, however long the other rows are.
 func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
@@ -123,7 +117,7 @@ func TestReport_ControlCharacters_StayInRow(t *testing.T) {
 	c = c.sanitized(unchanged)
 	for i, line := range strings.Split(strings.TrimSuffix(c.String(), "\n"), "\n") {
 		assert.Equal(t, i > 0, strings.HasPrefix(line, "  "), line)
-		assert.Equal(t, line, clean(line))
+		assert.Equal(t, line, text.Clean(line))
 	}
 	data, err := json.Marshal(c)
 	require.NoError(t, err)

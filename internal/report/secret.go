@@ -6,6 +6,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // secretReport describes a password that could not be read. A retry helps if the file may
@@ -19,7 +20,7 @@ func secretReport(e *credentials.Error, connect *postgres.ConnectError) Report {
 		c.Title = "no password for database " + connect.Target
 		c.add("why", e.Error())
 		if connect.Attempts > 1 {
-			c.add("tried", fmt.Sprintf("%s in %s", Plural(connect.Attempts, "time"), connect.Waited.Round(100*time.Millisecond)))
+			c.add("tried", fmt.Sprintf("%s in %s", text.Plural(connect.Attempts, "time"), connect.Waited.Round(100*time.Millisecond)))
 		}
 	}
 	c.add("state", noChanges)

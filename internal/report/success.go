@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Result is the result of a successful run.
@@ -25,21 +26,21 @@ type Result struct {
 
 // Success returns two lines: what was done, and where.
 func Success(d Result, run Run) string {
-	out := "shiplock: " + oneLine(clean(Clip(d.description(run.Command), maxTitle))) + "\n"
+	out := "shiplock: " + text.OneLine(text.Clean(text.Clip(d.description(run.Command), maxTitle))) + "\n"
 	where := "database " + cmp.Or(run.Database, "unknown")
 	if name := run.String(); name != "" {
 		where += "; release " + name
 	}
-	return out + "  " + oneLine(clean(where)) + "\n"
+	return out + "  " + text.OneLine(text.Clean(where)) + "\n"
 }
 
 func (d Result) description(command string) string {
 	took := d.Took.Round(10 * time.Millisecond)
 	switch {
 	case command == "exec" && d.ChangesUnknown:
-		return fmt.Sprintf("%s succeeded in %s; the schema could not be compared", Clip(d.ToolCommand, maxToolTitle), took)
+		return fmt.Sprintf("%s succeeded in %s; the schema could not be compared", text.Clip(d.ToolCommand, maxToolTitle), took)
 	case command == "exec":
-		return fmt.Sprintf("%s succeeded in %s, with %s", Clip(d.ToolCommand, maxToolTitle), took, Plural(d.Changes, "schema change"))
+		return fmt.Sprintf("%s succeeded in %s, with %s", text.Clip(d.ToolCommand, maxToolTitle), took, text.Plural(d.Changes, "schema change"))
 	case command == "wait":
 		return fmt.Sprintf("schema is up to date: %s; waited %s", databaseAt(d.To), took)
 	case d.Newer:
@@ -51,9 +52,9 @@ func (d Result) description(command string) string {
 		if n := d.Applied - len(d.RolledBack); n > 0 {
 			applied = fmt.Sprintf(" and %d applied", n)
 		}
-		return fmt.Sprintf("%s (%s): %s rolled back%s in %s; rolled back: %s", databaseAt(d.To), previously(d.From), Plural(len(d.RolledBack), "migration"), applied, took, planner.Names(d.RolledBack))
+		return fmt.Sprintf("%s (%s): %s rolled back%s in %s; rolled back: %s", databaseAt(d.To), previously(d.From), text.Plural(len(d.RolledBack), "migration"), applied, took, planner.Names(d.RolledBack))
 	}
-	return fmt.Sprintf("%s (%s): %s applied in %s", databaseAt(d.To), previously(d.From), Plural(d.Applied, "migration"), took)
+	return fmt.Sprintf("%s (%s): %s applied in %s", databaseAt(d.To), previously(d.From), text.Plural(d.Applied, "migration"), took)
 }
 
 // previously describes the version of the database before a run.
@@ -62,12 +63,4 @@ func previously(v int) string {
 		return "previously none"
 	}
 	return fmt.Sprintf("previously %d", v)
-}
-
-// Plural returns a number of things: "1 migration", "2 migrations".
-func Plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 const (
@@ -29,8 +30,8 @@ func toolReport(e *engine.ToolError) Report {
 	} else if e.Err != nil {
 		what += fmt.Sprintf(" as %v", e.Err)
 	}
-	c.Title = fmt.Sprintf("%s %s; %s", Clip(e.Line, maxToolTitle), what, toolTitle(e))
-	c.addFolded("command", Clip(e.Line, maxCommand))
+	c.Title = fmt.Sprintf("%s %s; %s", text.Clip(e.Line, maxToolTitle), what, toolTitle(e))
+	c.addFolded("command", text.Clip(e.Line, maxCommand))
 	c.add("exit", toolExit(e))
 	if len(e.Exit.Errors) > 0 {
 		c.addFolded("error", strings.Join(e.Exit.Errors, "\n"))
@@ -178,13 +179,13 @@ func toolState(e *engine.ToolError) string {
 	var s string
 	switch {
 	case e.Leftovers.StillActive() && e.SchemaCompared:
-		return fmt.Sprintf("%s so far; the unfinished work may add more", Plural(len(e.Changes), "schema change"))
+		return fmt.Sprintf("%s so far; the unfinished work may add more", text.Plural(len(e.Changes), "schema change"))
 	case !e.SchemaCompared:
 		s = "the schema could not be compared with its earlier state"
 	case len(e.Changes) == 0:
 		s = "no table, column, constraint, index, view, function, type or other object changed; rows are not compared"
 	default:
-		s = fmt.Sprintf("%s, listed above; rows are not compared", Plural(len(e.Changes), "schema change"))
+		s = fmt.Sprintf("%s, listed above; rows are not compared", text.Plural(len(e.Changes), "schema change"))
 	}
 	if !e.Leftovers.SessionsKnown && (e.Exit.Killed || e.Exit.Signal == syscall.SIGKILL) {
 		s += "; a statement that it sent may still be running on the server (see pg_stat_activity)"

@@ -9,8 +9,9 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // A SharedOutput is a standard error shared by this process and a program. Output of this
@@ -194,12 +195,7 @@ func visibleText(line []byte) string {
 		}
 	}
 	s := incompleteEscape.ReplaceAllString(escapeSequence.ReplaceAllString(string(line), ""), "")
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, s)
+	return text.Replace(s, -1, nil)
 }
 
 var incompleteEscape = regexp.MustCompile(`\x1b(?:\[[0-9;:?]*[ -/]*|\][^\x07\x1b]*)?$`)

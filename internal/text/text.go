@@ -12,37 +12,37 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// joiners are invisible characters that names and emoji need.
-const joiners = "\u200c\u200d"
-
-// Replace replaces each invisible character of s, except those in keep, with another one; a
-// negative character removes them. Invisible are control characters, which could move the
-// cursor of a terminal or look like another line, format characters such as marks that change
-// the writing direction, line separators, and characters for private use.
-func Replace(s string, with rune, keep string) string {
+// Replace replaces each invisible character of s, except those that keep accepts, with another
+// one; a negative character removes them. Invisible are control characters, which could move
+// the cursor of a terminal or look like another line, format characters such as marks that
+// change the writing direction, line separators, and characters for private use.
+func Replace(s string, with rune, keep func(rune) bool) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) && !strings.ContainsRune(keep, r) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) && (keep == nil || !keep(r)) {
 			return with
 		}
 		return r
 	}, s)
 }
 
+// isJoiner reports whether r is one of the invisible characters that names and emoji need.
+func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
 // Clean replaces invisible characters of s with U+FFFD, which the reader should see, and tabs
 // with spaces. Line breaks stay, and the joiners of names and emoji.
 func Clean(s string) string {
-	return Replace(strings.ReplaceAll(s, "\t", " "), utf8.RuneError, "\n"+joiners)
+	return Replace(strings.ReplaceAll(s, "\t", " "), utf8.RuneError, func(r rune) bool { return r == '\n' || isJoiner(r) })
 }
 
 // CleanLine returns s as one line: it replaces tabs and line breaks with spaces, and other
 // invisible characters with U+FFFD.
-func CleanLine(s string) string { return Replace(spaces.Replace(s), utf8.RuneError, "") }
+func CleanLine(s string) string { return Replace(spaces.Replace(s), utf8.RuneError, nil) }
 
 var spaces = strings.NewReplacer("\t", " ", "\n", " ", "\r", " ")
 
 // OneLine returns the words of s, separated by one space. Invisible characters, except the
 // joiners of names and emoji, separate words.
-func OneLine(s string) string { return strings.Join(strings.Fields(Replace(s, ' ', joiners)), " ") }
+func OneLine(s string) string { return strings.Join(strings.Fields(Replace(s, ' ', isJoiner)), " ") }
 
 // Width returns the number of terminal columns that s takes.
 func Width(s string) int { return uniseg.StringWidth(s) }

@@ -12,7 +12,7 @@ func TestClean_HostileText_ShowsInvisibleCharacters(t *testing.T) {
 	assert.Equal(t, "a b\uFFFD\n\uFFFD[1A\uFFFDx\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD  é漢👩\u200d💻\uFFFD", Clean(hostile))
 	assert.Equal(t, "a b  \uFFFD[1A\uFFFDx\uFFFD\uFFFD\uFFFD\uFFFD\uFFFD  é漢👩\uFFFD💻\uFFFD", CleanLine(hostile))
 	assert.Equal(t, "a b [1A x é漢👩\u200d💻\uFFFD", OneLine(hostile))
-	assert.Equal(t, "ab[1Ax  é漢👩💻\uFFFD", Replace(hostile, -1, ""))
+	assert.Equal(t, "ab[1Ax  é漢👩💻\uFFFD", Replace(hostile, -1, nil))
 	assert.Equal(t, "", Clean("")+CleanLine("")+OneLine("\n"))
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Plan prints the result of migrator plan.
@@ -43,11 +43,11 @@ func stepCounts(steps []engine.PreviewStep) string {
 	}
 	switch up := len(steps) - down; {
 	case down == 0:
-		return report.Plural(up, "migration")
+		return text.Plural(up, "migration")
 	case up == 0:
-		return report.Plural(down, "migration") + " to roll back"
+		return text.Plural(down, "migration") + " to roll back"
 	default:
-		return fmt.Sprintf("%s to roll back, then %d to apply", report.Plural(down, "migration"), up)
+		return fmt.Sprintf("%s to roll back, then %d to apply", text.Plural(down, "migration"), up)
 	}
 }
 
@@ -72,7 +72,7 @@ func Rollback(w io.Writer, p engine.Preview) error {
 		t.row("plan", "nothing to roll back")
 		return t.flush()
 	}
-	t.row("plan", fmt.Sprintf("%s to roll back, to version %s", report.Plural(len(p.Steps), "migration"), versionText(p.To)))
+	t.row("plan", fmt.Sprintf("%s to roll back, to version %s", text.Plural(len(p.Steps), "migration"), versionText(p.To)))
 	if err := t.flush(); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func rollbackStep(out *strings.Builder, s engine.PreviewStep) {
 	if s.FromHistory {
 		where = ", from the history table"
 	}
-	fmt.Fprintf(out, "\n%d  %s%s: %s, %s\n", s.Version, cell(s.File), where, report.Plural(s.Statements, "statement"), execution(s))
+	fmt.Fprintf(out, "\n%d  %s%s: %s, %s\n", s.Version, cell(s.File), where, text.Plural(s.Statements, "statement"), execution(s))
 	for line := range strings.Lines(s.SQL) {
 		line = strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")
 		fmt.Fprintf(out, "    %s\n", cell(line))

@@ -8,7 +8,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Rehearsal prints the result of migrator rehearse: its findings in the form of a compiler's
@@ -31,7 +31,7 @@ func RehearsalSummary(r engine.Rehearsal, where string) string {
 	if r.Total > r.Rehearsed {
 		of = fmt.Sprintf(" of %d", r.Total)
 	}
-	return fmt.Sprintf("%d%s migrations rehearsed%s, %s", r.Rehearsed, of, where, report.Plural(len(r.Faults()), "fault"))
+	return fmt.Sprintf("%d%s migrations rehearsed%s, %s", r.Rehearsed, of, where, text.Plural(len(r.Faults()), "fault"))
 }
 
 // Differences describes each difference between two schemas in three indented lines.

@@ -10,28 +10,24 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Line returns s on one line, without control characters.
 func Line(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || unicode.IsSpace(r) && r != ' ' {
+		if unicode.IsSpace(r) && r != ' ' {
 			return unicode.ReplacementChar
 		}
 		return r
-	}, Text(s))
+	}, text.Replace(s, unicode.ReplacementChar, nil))
 }
 
-// Text replaces characters that are neither printable nor white space, such as C1 controls
-// and marks that change the writing direction. C0 controls remain: the log handlers, like
-// encoders of JSON, escape them.
+// Text replaces invisible characters, such as C1 controls and marks that change the writing
+// direction. C0 controls remain: the log handlers, like encoders of JSON, escape them.
 func Text(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= ' ' && r != '\n' && !unicode.IsPrint(r) && !unicode.IsSpace(r) || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
+	return text.Replace(s, unicode.ReplacementChar, func(r rune) bool { return r < ' ' })
 }
 
 // JSON writes characters that JSON permits, and a terminal would interpret, as \uXXXX.
