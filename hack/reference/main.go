@@ -38,7 +38,7 @@ func run(check bool) (stale bool, err error) {
 		return false, err
 	}
 	for _, page := range []struct{ file, text string }{
-		{"docs/reference/command-line.md", CommandLine(cli.NewCommand(), cli.EnvironmentVariables, cli.ExitCodes())},
+		{"docs/reference/command-line.md", CommandLine(cli.NewCommand(), cli.ExitCodes())},
 		{"docs/reference/values.md", ChartValues(values)},
 	} {
 		if !check {

@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/hack/schema"
+	"github.com/shiplock/shiplock/internal/cli/flags"
 )
 
-// CommandLine returns the reference of the command line: each command with its flags, and the exit codes. Variables returns the environment
-// variables of a flag.
-func CommandLine(root *cobra.Command, variables func(flag string) []string, exitCodes string) string {
+// CommandLine returns the reference of the command line: each command with its flags, and the exit codes.
+func CommandLine(root *cobra.Command, exitCodes string) string {
 	var out strings.Builder
 	out.WriteString("# Command line\n\n<!-- Generated from the commands by `make generate`. -->\n\n")
 	out.WriteString(paragraphs(root.Long) + "\n\n")
@@ -29,7 +29,7 @@ func CommandLine(root *cobra.Command, variables func(flag string) []string, exit
 		if command.Example != "" {
 			fmt.Fprintf(&out, "\nExamples:\n\n```sh\n%s\n```\n", unindented(command.Example))
 		}
-		if rows := flagRows(command.LocalFlags(), variables); rows != "" {
+		if rows := flagRows(command.LocalFlags()); rows != "" {
 			out.WriteString("\n| Flag | Variable | Default | Description |\n|---|---|---|---|\n" + rows)
 		}
 	}
@@ -67,9 +67,9 @@ func longText(command *cobra.Command) string {
 }
 
 // flagRows returns the rows of a table of flags.
-func flagRows(flags *pflag.FlagSet, variables func(flag string) []string) string {
+func flagRows(fs *pflag.FlagSet) string {
 	var rows strings.Builder
-	flags.VisitAll(func(f *pflag.Flag) {
+	fs.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden || f.Name == "help" {
 			return
 		}
@@ -81,7 +81,7 @@ func flagRows(flags *pflag.FlagSet, variables func(flag string) []string) string
 		if kind != "" {
 			name += " " + kind
 		}
-		fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", name, codes(variables(f.Name)), codes([]string{strings.TrimPrefix(f.DefValue, "[]")}), cell(sentence(usage)))
+		fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", name, codes(flags.Variables(f)), codes([]string{strings.TrimPrefix(f.DefValue, "[]")}), cell(sentence(usage)))
 	})
 	return rows.String()
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/hack/schema"
+	"github.com/shiplock/shiplock/internal/cli/flags"
 )
 
 func TestCommandLine_Flags_HaveVariableAndDefault(t *testing.T) {
 	root := &cobra.Command{Use: "tool", Long: "Tool runs.\n\nFormats:\n  a|b"}
 	up := &cobra.Command{Use: "up", Short: "Apply migrations", Example: "  tool up", Run: func(*cobra.Command, []string) {}}
 	up.Flags().Duration("wait", 0, "maximum time to wait ($SHIPLOCK_WAIT)")
+	flags.SetVariables(up.Flags().Lookup("wait"), "SHIPLOCK_WAIT", "WAIT")
 	up.Flags().String("mode", "a|b", "`MODE` of it")
 	up.Flags().Bool("hidden", false, "")
 	require.NoError(t, up.Flags().MarkHidden("hidden"))
 	root.AddCommand(up)
-	page := CommandLine(root, func(flag string) []string {
-		return map[string][]string{"wait": {"SHIPLOCK_WAIT", "WAIT"}}[flag]
-	}, "\nExit codes:\n  0    done\n  128+n  stopped by signal n\n")
+	page := CommandLine(root, "\nExit codes:\n  0    done\n  128+n  stopped by signal n\n")
 	for _, expected := range []string{
 		"# Command line\n", "Tool runs.\n\nFormats:\n\n```text\na|b\n```\n",
 		"| [`tool up`](#tool-up) | Apply migrations |\n",

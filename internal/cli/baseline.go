@@ -1,20 +1,26 @@
 package cli
 
 import (
+	"context"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/flags"
+	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 )
 
+// baselineFlags holds the flags that only baseline has.
+type baselineFlags struct {
+	version    uint
+	scratch    string
+	unverified bool
+}
+
 func (a *app) baseline() *cobra.Command {
-	var (
-		version    uint
-		scratch    string
-		unverified bool
-	)
+	var f baselineFlags
 	cmd := &cobra.Command{
 		Use:   "baseline --version N (--scratch-url URL | --unverified)",
 		Short: "Set the version of a database whose schema already exists",
@@ -30,47 +36,52 @@ database must be empty and must not be the database itself; baseline empties it 
 before its first migration.`,
 		Example: `  migrator baseline --version 41 --scratch-url postgres://ci:ci@localhost:5432/scratch
   migrator baseline --version 41 --unverified`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			switch {
-			case !cmd.Flags().Changed("version"):
-				return &config.UsageError{Problem: "baseline requires --version, the version of the existing schema"}
-			case unverified && cmd.Flags().Lookup("scratch-url").Changed && os.Getenv("SHIPLOCK_SCRATCH_URL") == "":
-				return &config.UsageError{Problem: "--scratch-url and --unverified cannot be used together"}
-			case !unverified && scratch == "":
-				return &config.UsageError{Problem: "baseline requires --scratch-url, an empty database for the comparison ($SHIPLOCK_SCRATCH_URL), or --unverified"}
-			}
-			b := engine.BaselineOptions{Version: version}
-			settings := a.settings
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			if !unverified {
-				settings.DatabaseURL, settings.DatabaseURLFile, settings.PasswordFile, settings.PasswordCommand = scratch, "", "", ""
-				dsn, err := settings.Database(os.Getenv)
-				if err != nil {
-					return err
-				}
-				redactTarget := a.redactor
-				a.redactor = func(text string) string { return dsn.Redact(redactTarget(text)) }
-				opts := o.Postgres
-				opts.DSN, opts.Role, opts.Table = dsn, "", config.DefaultTable
-				b.Scratch = &opts
-			}
-			result, err := engine.Baseline(ctx, o, b)
-			if err == nil {
-				a.summary = &summary{title: "baseline: " + result, changed: true}
-				o.Log.Info("baseline set", "version", version, "compared", !unverified)
-			}
-			return err
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runBaseline(cmd, f) },
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
-	cmd.Flags().UintVar(&version, "version", 0, "version of the existing schema")
-	cmd.Flags().StringVar(&scratch, "scratch-url", "", "URL of an empty database for the schema comparison ($SHIPLOCK_SCRATCH_URL)")
-	cmd.Flags().BoolVar(&unverified, "unverified", false, "set the version without comparing the schema")
+	cmd.Flags().UintVar(&f.version, "version", 0, "version of the existing schema")
+	flags.WithEnv(cmd.Flags()).StringVar(&f.scratch, "scratch-url", "URL of an empty database for the schema comparison")
+	cmd.Flags().BoolVar(&f.unverified, "unverified", false, "set the version without comparing the schema")
 	return cmd
+}
+
+func (f baselineFlags) check(cmd *cobra.Command) error {
+	switch {
+	case !cmd.Flags().Changed("version"):
+		return &config.UsageError{Problem: "baseline requires --version, the version of the existing schema"}
+	case f.unverified && cmd.Flags().Changed("scratch-url") && os.Getenv("SHIPLOCK_SCRATCH_URL") == "":
+		return &config.UsageError{Problem: "--scratch-url and --unverified cannot be used together"}
+	case !f.unverified && f.scratch == "":
+		return &config.UsageError{Problem: "baseline requires --scratch-url, an empty database for the comparison ($SHIPLOCK_SCRATCH_URL), or --unverified"}
+	}
+	return nil
+}
+
+func (a *app) runBaseline(cmd *cobra.Command, f baselineFlags) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	scratch := onlyURL(a.settings.Settings, f.scratch)
+	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+		b := engine.BaselineOptions{Version: f.version}
+		if !f.unverified {
+			dsn, err := scratch.Database(os.Getenv)
+			if err != nil {
+				return err
+			}
+			a.redactor.AddDatabase(dsn)
+			opts := o.Postgres
+			opts.DSN, opts.Role, opts.Table = dsn, "", config.DefaultTable
+			b.Scratch = &opts
+		}
+		result, err := engine.Baseline(ctx, o, b)
+		if err != nil {
+			return err
+		}
+		a.summary = &outcome.Summary{Title: "baseline: " + result, Changed: true}
+		o.Log.Info("baseline set", "version", f.version, "compared", !f.unverified)
+		return nil
+	})
 }

@@ -25,7 +25,7 @@ UTC time.`,
 			if err != nil {
 				return &config.UsageError{Problem: err.Error()}
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s\n%s\n", up, down)
+			_, err = fmt.Fprintf(a.console.Stdout(), "%s\n%s\n", up, down)
 			return err
 		},
 	}

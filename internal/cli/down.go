@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
@@ -37,38 +38,13 @@ containing data, or delete rows, unless --allow-data-loss is set. --dry-run prin
 and the data that would be lost.`,
 		Example: `  migrator down --to 41
   migrator down --to-files --dry-run`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(cmd.Flags().Changed("to")); err != nil {
-				return err
-			}
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			if f.dryRun {
-				return a.dryRun(ctx, o, f)
-			}
-			var r engine.Result
-			if f.toFiles {
-				r, err = engine.DownToFiles(ctx, o)
-			} else {
-				r, err = engine.Down(ctx, o, f.to)
-			}
-			if err != nil {
-				return err
-			}
-			a.summarize(r)
-			logDown(o.Log, r)
-			return nil
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDown(cmd, f) },
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	a.dataLossFlag(cmd.Flags())
-	cmd.Flags().StringVar(&a.settings.OnEdited, "on-edited", string(planner.FailEdited),
-		"down script to run if the file of an applied migration has changed: fail (stored in the history table) or allow (in the file) ($SHIPLOCK_ON_EDITED)")
+	a.onEditedFlag(cmd.Flags(), "down script to run if the file of an applied migration has changed: fail (stored in the history table) or allow (in the file)")
 	cmd.Flags().UintVar(&f.to, "to", 0, "target version, which stays applied; 0 to roll back all migrations")
 	cmd.Flags().BoolVar(&f.toFiles, "to-files", false, "roll back to the newest version among the migration files")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the statements and the data that would be lost, without changing the database")
@@ -76,19 +52,8 @@ and the data that would be lost.`,
 	return cmd
 }
 
-func logDown(log *slog.Logger, r engine.Result) {
-	rolledBack := r.DownSteps()
-	attrs := []any{"version", planner.VersionText(r.To), "previous_version", planner.VersionText(r.From), "rolled_back", len(rolledBack)}
-	if len(rolledBack) > 0 {
-		attrs = append(attrs, "migrations", planner.Names(rolledBack))
-	}
-	if applied := planner.InDirection(r.Steps, planner.Up); len(applied) > 0 { // migrations that the newer release did not have
-		attrs = append(attrs, "applied", planner.Names(applied))
-	}
-	log.Info("rolled back", attrs...)
-}
-
-func (f *downFlags) check(to bool) error {
+// check returns an error unless the flags name one version. to reports whether --to is set.
+func (f downFlags) check(to bool) error {
 	switch {
 	case to == f.toFiles && to:
 		return &config.UsageError{Problem: "--to and --to-files cannot be used together"}
@@ -97,7 +62,32 @@ func (f *downFlags) check(to bool) error {
 	case f.format != output.Table && !f.dryRun:
 		return &config.UsageError{Problem: "--output requires --dry-run"}
 	}
-	return checkOutput(f.format)
+	return nil
+}
+
+func (a *app) runDown(cmd *cobra.Command, f downFlags) error {
+	if err := f.check(cmd.Flags().Changed("to")); err != nil {
+		return err
+	}
+	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+		if f.dryRun {
+			return a.dryRun(ctx, o, f)
+		}
+		result, err := f.rollBack(ctx, o)
+		if err != nil {
+			return err
+		}
+		a.summary = outcome.Migrated(result)
+		logDown(o.Log, result)
+		return nil
+	})
+}
+
+func (f downFlags) rollBack(ctx context.Context, o engine.Options) (engine.Result, error) {
+	if f.toFiles {
+		return engine.DownToFiles(ctx, o)
+	}
+	return engine.Down(ctx, o, f.to)
 }
 
 func (a *app) dryRun(ctx context.Context, o engine.Options, f downFlags) error {
@@ -110,4 +100,16 @@ func (a *app) dryRun(ctx context.Context, o engine.Options, f downFlags) error {
 		return err
 	}
 	return a.print(f.format, p, func(w io.Writer) error { return output.Rollback(w, p) })
+}
+
+func logDown(log *slog.Logger, r engine.Result) {
+	rolledBack := r.DownSteps()
+	attrs := []any{"version", planner.VersionText(r.To), "previous_version", planner.VersionText(r.From), "rolled_back", len(rolledBack)}
+	if len(rolledBack) > 0 {
+		attrs = append(attrs, "migrations", planner.Names(rolledBack))
+	}
+	if applied := planner.InDirection(r.Steps, planner.Up); len(applied) > 0 { // migrations that the newer release did not have
+		attrs = append(attrs, "applied", planner.Names(applied))
+	}
+	log.Info("rolled back", attrs...)
 }

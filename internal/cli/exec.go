@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
-	"strings"
 	"time"
 
-	"al.essio.dev/pkg/shellescape"
 	"github.com/lib/pq"
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/flags"
+	"github.com/shiplock/shiplock/internal/cli/outcome"
+	"github.com/shiplock/shiplock/internal/cli/process"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/engine"
@@ -25,8 +27,11 @@ const defaultGrace = 5 * time.Second
 // defaultSessionGrace, together with the schema comparison, also fits into these 30 seconds.
 const defaultSessionGrace = 10 * time.Second
 
+// execFlags holds the flags that only exec has.
+type execFlags struct{ grace, sessionGrace time.Duration }
+
 func (a *app) exec() *cobra.Command {
-	var grace, sessionGrace time.Duration
+	f := execFlags{defaultGrace, defaultSessionGrace}
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND [ARGUMENT...]",
 		Short: "Run another migration tool under a lock and a timeout",
@@ -58,75 +63,72 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if grace < 0 {
-				return &config.UsageError{Problem: "--grace is " + grace.String() + "; want 0 or more, such as 10s"}
-			}
-			if sessionGrace < 0 {
-				return &config.UsageError{Problem: "--session-grace is " + sessionGrace.String() + "; want 0 or more, such as 10s"}
-			}
-			path, err := lookPath(args[0])
-			if err != nil {
-				return err
-			}
-			if err := a.rejectRole(); err != nil {
-				return err
-			}
-			if err := a.openTerminal(); err != nil { // the tool's output is also written above the progress bar
-				return err
-			}
-			a.settings.Tool = true
-			console := subprocess.NewSharedOutput(a.stderr, a.settings.LogFormat == "json")
-			stdout, stderr := console.ProgramWriter(a.stdout), console.ProgramWriter(a.stderr)
-			a.stderr = console
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			return a.runTool(ctx, o, sessionGrace, subprocess.Command{
-				Path: path, Args: args, Env: childEnv(os.Environ()), Stdin: os.Stdin, Grace: grace,
-				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
-			})
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.runExec(cmd, f, args) },
 	}
 	fs := cmd.Flags()
 	fs.SetInterspersed(false) // flags after the command belong to the command
 	a.connectionFlags(fs)
-	a.waitForDBFlag(fs)
+	a.waitForDBFlags(fs)
 	a.sidecarFlag(fs)
 	a.notifyFlags(fs)
-	fs.DurationVar(&a.settings.LockWait, "lock-wait", config.DefaultLockWait, "maximum time to wait for another exec to finish ($SHIPLOCK_LOCK_WAIT)")
-	fs.DurationVar(&grace, "grace", defaultGrace, "maximum time for the tool to exit after a signal before it is killed ($SHIPLOCK_GRACE)")
-	fs.DurationVar(&sessionGrace, "session-grace", defaultSessionGrace,
-		"maximum time to wait for database sessions that outlive the tool before reporting them ($SHIPLOCK_SESSION_GRACE)")
+	a.lockWaitFlag(fs, "maximum time to wait for another exec to finish")
+	env := flags.WithEnv(fs)
+	env.Var(flags.Duration(&f.grace, "10s"), "grace", "maximum time for the tool to exit after a signal before it is killed")
+	env.Var(flags.Duration(&f.sessionGrace, "10s"), "session-grace",
+		"maximum time to wait for database sessions that outlive the tool before reporting them")
 	return cmd
 }
 
-func (a *app) runTool(ctx context.Context, o engine.Options, sessionGrace time.Duration, c subprocess.Command) error {
-	secrets, redactOwn := credentials.SecretsFromEnv(os.Environ()), a.redact
-	redact := a.redactor
-	a.redactor = func(s string) string { return secrets.Redact(redact(s)) }
-	line := redactOwn(shellLine(secrets.RedactArgs(c.Args)))
-	result, err := engine.Exec(ctx, o, engine.Tool{Command: c, Line: line, SessionGrace: sessionGrace, Progress: a.toolDisplay(o.Postgres.Progress, o.Log, c.Stdin)})
-	if err == nil {
-		// Rows are not compared, so every successful run counts as a change.
-		a.summary = &summary{Result: report.Result{ToolCommand: line, Changes: len(result.Changes), ChangesUnknown: !result.SchemaCompared}, changed: true}
-		attrs := []any{"took", result.Took.Round(10 * time.Millisecond)}
-		if result.SchemaCompared {
-			attrs = append(attrs, "schema_changes", len(result.Changes))
-		}
-		o.Log.Info("external tool succeeded", attrs...)
-		for _, change := range result.Changes {
-			o.Log.Debug("schema changed", "change", change)
-		}
+// runsTool reports whether the command runs an external tool, which shares the console and
+// reads the database URL itself.
+func runsTool(cmd *cobra.Command) bool { return cmd.Name() == "exec" }
+
+func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
+	path, err := process.Find(args[0])
+	if err != nil {
+		return err
 	}
-	return err
+	if err := a.rejectRole(); err != nil {
+		return err
+	}
+	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+		stdout, stderr := a.console.ToolOutput()
+		tool := engine.Tool{
+			Command: subprocess.Command{
+				Path: path, Args: args, Env: toolEnvironment(cmd), Stdin: os.Stdin, Grace: f.grace,
+				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
+			},
+			Line: a.redactedLine(args), SessionGrace: f.sessionGrace, Progress: a.console.ToolProgress(o.Postgres.Progress, os.Stdin),
+		}
+		result, err := engine.Exec(ctx, o, tool)
+		if err != nil {
+			return err
+		}
+		// Rows are not compared, so every successful run counts as a change.
+		a.summary = &outcome.Summary{Result: report.Result{ToolCommand: tool.Line, Changes: len(result.Changes), ChangesUnknown: !result.SchemaCompared}, Changed: true}
+		logExec(o.Log, result)
+		return nil
+	})
 }
 
-// shellLine returns a command as it is typed in a shell, on one line.
-func shellLine(args []string) string {
-	return strings.ReplaceAll(shellescape.QuoteCommand(args), "\n", " ")
+// redactedLine returns the tool's command without secrets, and adds those of its environment
+// to the redactor.
+func (a *app) redactedLine(args []string) string {
+	secrets := credentials.SecretsFromEnv(os.Environ())
+	line := a.redactor.Redact(process.Line(secrets.RedactArgs(args)))
+	a.redactor.AddEnvironment(secrets)
+	return line
+}
+
+func logExec(log *slog.Logger, result engine.ToolResult) {
+	attrs := []any{"took", result.Took.Round(10 * time.Millisecond)}
+	if result.SchemaCompared {
+		attrs = append(attrs, "schema_changes", len(result.Changes))
+	}
+	log.Info("external tool succeeded", attrs...)
+	for _, change := range result.Changes {
+		log.Debug("schema changed", "change", change)
+	}
 }
 
 // rejectRole returns an error if --role is set: the role would apply to the sessions of exec, not to

@@ -31,11 +31,11 @@ schema_migrations_history, also contains the SQL that ran, in the columns up_sql
 			read := func(ctx context.Context, o engine.Options) (engine.History, error) {
 				return engine.ReadHistory(ctx, o, only)
 			}
-			return show(cmd.Context(), a, format, read, func(w io.Writer, h engine.History) error { return output.History(w, h, only) })
+			return show(a, cmd, format, read, func(w io.Writer, h engine.History) error { return output.History(w, h, only) })
 		},
 	}
 	a.connectionFlags(cmd.Flags())
-	a.waitForDBFlag(cmd.Flags())
+	a.waitForDBFlags(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "show only the runs of this version")
 	outputFlag(cmd.Flags(), &format)
 	return cmd

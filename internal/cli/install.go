@@ -1,21 +1,12 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/cli/install"
 )
-
-// installedName is the file name of the installed program.
-const installedName = "migrator"
 
 func (a *app) install() *cobra.Command {
 	return &cobra.Command{
@@ -27,61 +18,12 @@ atomically.`,
 		Example: `  migrator install /shiplock`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			self, err := os.Executable()
+			path, err := install.Program(args[0])
 			if err != nil {
-				return fmt.Errorf("path of this program: %w", err)
+				return err
 			}
-			to := filepath.Join(args[0], installedName)
-			if err := copyProgram(self, to); err != nil {
-				return &config.UsageError{Problem: installProblem(args[0], err)}
-			}
-			_, err = fmt.Fprintln(a.stdout, to)
+			_, err = fmt.Fprintln(a.console.Stdout(), path)
 			return err
 		},
 	}
-}
-
-// copyProgram writes a temporary file in the target's directory and renames it, so that the
-// target is always either the old file or the new one.
-func copyProgram(from, to string) (err error) {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.CreateTemp(filepath.Dir(to), "."+installedName+"-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(out.Name()))
-		}
-	}()
-	if _, err = io.Copy(out, in); err == nil {
-		err = out.Chmod(0o755)
-	}
-	if err = errors.Join(err, out.Close()); err != nil {
-		return err
-	}
-	return os.Rename(out.Name(), to)
-}
-
-func installProblem(dir string, err error) string {
-	var next string
-	switch info, statErr := os.Stat(dir); {
-	case errors.Is(statErr, fs.ErrNotExist):
-		return fmt.Sprintf("install: directory %s does not exist; create it, or mount a volume there (in Kubernetes, an emptyDir)", dir)
-	case statErr == nil && !info.IsDir():
-		return fmt.Sprintf("install: %s is a file; want a directory", dir)
-	case errors.Is(err, syscall.EROFS):
-		next = "mount the volume writable here; only the container of the external tool may mount it read-only"
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		next = "increase the size of the volume (in Kubernetes, its sizeLimit): the program takes about 20 MB"
-	case errors.Is(err, fs.ErrPermission):
-		next = fmt.Sprintf("grant user %d write access to the directory (in Kubernetes, set fsGroup in the pod's securityContext)", os.Getuid())
-	default:
-		next = "check the directory and its contents"
-	}
-	return fmt.Sprintf("install: %v; %s", err, next)
 }

@@ -19,7 +19,7 @@ fail.`,
 		Example: `  migrator plan
   migrator plan -o json | jq '.steps | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd.Context(), a, format, engine.Plan, output.Plan)
+			return show(a, cmd, format, engine.Plan, output.Plan)
 		},
 	}
 	a.databaseFlags(cmd.Flags())

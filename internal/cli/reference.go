@@ -2,21 +2,15 @@ package cli
 
 import (
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/cli/console"
 )
 
 // NewCommand returns the command line as cobra's tree of commands, from which the reference is generated.
 func NewCommand() *cobra.Command {
-	return (&app{stdout: io.Discard, stderr: io.Discard}).command()
-}
-
-// EnvironmentVariables returns the variables that set a flag. The first that is not empty applies.
-func EnvironmentVariables(flag string) []string {
-	return envNames(flag)
-}
-
-// ExitCodes returns the list of exit codes that ends each command's help.
-func ExitCodes() string {
-	return exitCodes
+	unchanged := func(s string) string { return s }
+	return (&app{settings: defaultSettings(), console: console.New(io.Discard, io.Discard, os.Getenv, unchanged)}).command()
 }

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
 	"github.com/shiplock/shiplock/internal/config"
@@ -15,10 +18,15 @@ import (
 	"github.com/shiplock/shiplock/internal/notify"
 )
 
+// rehearseFlags holds the flags that only rehearse has.
+type rehearseFlags struct {
+	scratch string
+	from    uint
+	format  output.Format
+}
+
 func (a *app) rehearse() *cobra.Command {
-	var scratch string
-	var from uint
-	var format output.Format
+	var f rehearseFlags
 	cmd := &cobra.Command{
 		Use:   "rehearse --scratch-url URL",
 		Short: "Run each migration up, down, and up again on a scratch database",
@@ -33,51 +41,43 @@ DATABASE_URL, or in PGHOST and PGDATABASE. rehearse empties it afterwards. If it
 exit code is 6; in GitHub Actions, each fault is annotated in its file.`,
 		Example: `  migrator rehearse --scratch-url postgres://ci:ci@localhost:5432/scratch --source ./migrations
   migrator rehearse --scratch-url $SCRATCH_URL --from 41     # only migrations above version 41`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(format); err != nil {
-				return err
-			}
-			if scratch == "" {
-				return &config.UsageError{Problem: "rehearse requires --scratch-url, an empty database that rehearse may empty again ($SHIPLOCK_SCRATCH_URL)"}
-			}
-			var r engine.RehearseOptions
-			if cmd.Flags().Changed("from") {
-				r.From = &from
-			}
-			target, table, err := a.targetDatabase()
-			if err != nil {
-				return err
-			}
-			a.settings.DatabaseURL, a.settings.DatabaseURLFile, a.settings.PasswordFile, a.settings.PasswordCommand = scratch, "", "", ""
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			if target != nil {
-				opts := o.Postgres
-				opts.DSN, opts.Table, r.Real = *target, table, &opts
-			}
-			out, err := engine.Rehearse(ctx, o, r)
-			var faults *engine.RehearsalError
-			if err != nil && !errors.As(err, &faults) {
-				return err
-			}
-			if a.github != nil {
-				if annotateErr := a.annotate(out); annotateErr != nil {
-					o.Log.Warn("notification failed", "error", annotateErr)
-				}
-			}
-			return errors.Join(a.print(format, out, func(w io.Writer) error { return output.Rehearsal(w, out, a.settings.Source, a.redact) }), err)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runRehearse(cmd, f) },
 	}
 	a.filesFlags(cmd.Flags())
 	a.connectionFlags(cmd.Flags())
-	a.waitForDBFlag(cmd.Flags())
-	cmd.Flags().StringVar(&scratch, "scratch-url", "", "URL of an empty database for the rehearsal ($SHIPLOCK_SCRATCH_URL)")
-	cmd.Flags().UintVar(&from, "from", 0, "version to migrate to first; rehearse only the migrations above it")
-	outputFlag(cmd.Flags(), &format)
+	a.waitForDBFlags(cmd.Flags())
+	flags.WithEnv(cmd.Flags()).StringVar(&f.scratch, "scratch-url", "URL of an empty database for the rehearsal")
+	cmd.Flags().UintVar(&f.from, "from", 0, "version to migrate to first; rehearse only the migrations above it")
+	outputFlag(cmd.Flags(), &f.format)
 	return cmd
+}
+
+func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
+	if f.scratch == "" {
+		return &config.UsageError{Problem: "rehearse requires --scratch-url, an empty database that rehearse may empty again ($SHIPLOCK_SCRATCH_URL)"}
+	}
+	var r engine.RehearseOptions
+	if cmd.Flags().Changed("from") {
+		r.From = &f.from
+	}
+	target, table, err := a.targetDatabase()
+	if err != nil {
+		return err
+	}
+	a.settings.Settings = onlyURL(a.settings.Settings, f.scratch)
+	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+		if target != nil {
+			real := o.Postgres
+			real.DSN, real.Table, r.Real = *target, table, &real
+		}
+		out, err := engine.Rehearse(ctx, o, r)
+		var faults *engine.RehearsalError
+		if err != nil && !errors.As(err, &faults) {
+			return err
+		}
+		a.annotate(o.Log, out)
+		return errors.Join(a.print(f.format, out, func(w io.Writer) error { return output.Rehearsal(w, out, a.settings.Source, a.redactor.Redact) }), err)
+	})
 }
 
 // targetDatabase returns the configured database, nil if none, and its version table.
@@ -90,16 +90,28 @@ func (a *app) targetDatabase() (*dsn.DSN, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	a.redactor = dsn.Redact
+	a.redactor.AddDatabase(dsn)
 	return &dsn, s.Table, nil
 }
 
-// annotate writes a GitHub annotation for each finding.
-func (a *app) annotate(r engine.Rehearsal) error {
+// onlyURL returns the settings with a database URL in place of all sources of the connection.
+func onlyURL(s config.Settings, url string) config.Settings {
+	s.DatabaseURL, s.DatabaseURLFile, s.PasswordFile, s.PasswordCommand = url, "", "", ""
+	return s
+}
+
+// annotate writes an annotation for each finding in GitHub Actions.
+func (a *app) annotate(log *slog.Logger, r engine.Rehearsal) {
+	github := a.console.GitHub()
+	if github == nil {
+		return
+	}
 	var findings []notify.Finding
 	for _, f := range r.Findings {
 		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Position: notify.Position{File: sanitize.Line(f.File), Line: f.Line},
-			Text: a.redact(sanitize.Line(f.Message)), Detail: a.redact(output.Differences(f.Differences))})
+			Text: a.redactor.Redact(sanitize.Line(f.Message)), Detail: a.redactor.Redact(output.Differences(f.Differences))})
 	}
-	return a.github.Findings("Rehearsal: "+output.RehearsalSummary(r, ""), findings, a.settings.Source)
+	if err := github.Findings("Rehearsal: "+output.RehearsalSummary(r, ""), findings, a.settings.Source); err != nil {
+		log.Warn("notification failed", "error", err)
+	}
 }

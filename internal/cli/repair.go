@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 )
@@ -38,17 +40,7 @@ resumes with that statement, without repair. repair runs no statement of the mig
 			if len(chosen) != 1 {
 				return &config.UsageError{Problem: "repair requires exactly one of --statement-applied, --statement-not-applied, --applied, --rolled-back (run migrator repair --help for usage)"}
 			}
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			result, err := engine.Repair(ctx, o, chosen[0], applied.number)
-			if err == nil {
-				a.summary = &summary{title: "repaired: " + result, changed: true}
-				o.Log.Info("migration repaired", "result", result)
-			}
-			return err
+			return a.runRepair(cmd, chosen[0], applied.number)
 		},
 	}
 	a.databaseFlags(cmd.Flags())
@@ -64,6 +56,19 @@ resumes with that statement, without repair. repair runs no statement of the mig
 	cmd.Flags().Var(&applied, string(engine.StatementApplied), "record that the interrupted statement took effect, or skip the failed statement with this number")
 	cmd.Flags().Lookup(string(engine.StatementApplied)).NoOptDefVal = interrupted
 	return cmd
+}
+
+// runRepair records a resolution. statement is the number of --statement-applied, or 0.
+func (a *app) runRepair(cmd *cobra.Command, resolution engine.Resolution, statement int) error {
+	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+		result, err := engine.Repair(ctx, o, resolution, statement)
+		if err != nil {
+			return err
+		}
+		a.summary = &outcome.Summary{Title: "repaired: " + result, Changed: true}
+		o.Log.Info("migration repaired", "result", result)
+		return nil
+	})
 }
 
 // interrupted is the value of --statement-applied without a number: the interrupted statement.

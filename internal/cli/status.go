@@ -17,7 +17,7 @@ changes nothing and takes no lock.`,
 		Example: `  migrator status
   migrator status -o json | jq '.pending | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd.Context(), a, format, engine.ReadStatus, output.Status)
+			return show(a, cmd, format, engine.ReadStatus, output.Status)
 		},
 	}
 	a.databaseFlags(cmd.Flags())

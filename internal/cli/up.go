@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
+	"github.com/shiplock/shiplock/internal/cli/outcome"
+	"github.com/shiplock/shiplock/internal/cli/process"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
 )
@@ -30,32 +35,7 @@ one migrates, the others wait.`,
   migrator up --wait-for-db 2m --timeout 10m
   migrator up --connect-attempts 30 --connect-delay 2s -- ./server --port 8080`,
 		Args: commandArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var path string
-			if len(args) > 0 {
-				var err error
-				if path, err = lookPath(args[0]); err != nil {
-					return err
-				}
-			}
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			result, err := engine.Up(ctx, o)
-			if err != nil {
-				return err
-			}
-			logUp(o.Log, result)
-			a.summarize(result)
-			a.summary.nonePending = true
-			if len(args) > 0 {
-				a.finish(cmd.Context(), cmd, nil) // replaceProcess does not return on success
-				return replaceProcess(cmd.Context(), path, args)
-			}
-			return nil
-		},
+		RunE: a.runUp,
 	}
 	a.databaseFlags(cmd.Flags())
 	a.lockFlags(cmd.Flags())
@@ -64,24 +44,46 @@ one migrates, the others wait.`,
 	return cmd
 }
 
-// policyFlags adds the flags that determine which migrations may run.
-func (a *app) policyFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&a.settings.OnNewer, "on-newer", string(planner.AllowNewer),
-		"action when the database is ahead of the migration files: allow, fail, or down (roll back) ($SHIPLOCK_ON_NEWER)")
-	a.dataLossFlag(fs)
-	fs.StringVar(&a.settings.TxMode, "tx-mode", string(engine.TxModeFile),
-		"transaction scope: file (one transaction per migration) or all (one for all pending migrations) ($SHIPLOCK_TX_MODE)")
-	fs.StringVar(&a.settings.OutOfOrder, "out-of-order", string(planner.FailOutOfOrder),
-		"action when a pending migration is below the database version: fail or apply ($SHIPLOCK_OUT_OF_ORDER)")
-	fs.StringVar(&a.settings.OnEdited, "on-edited", string(planner.FailEdited),
-		"action when the file of an applied migration has changed: fail or allow ($SHIPLOCK_ON_EDITED)")
-	fs.BoolVar(&a.settings.RequireDown, "require-down", false,
-		"refuse migrations without a down file instead of logging a warning ($SHIPLOCK_REQUIRE_DOWN)")
+// commandArgs validates the arguments of up: an optional command after --.
+func commandArgs(cmd *cobra.Command, args []string) error {
+	switch dash := cmd.ArgsLenAtDash(); {
+	case dash == 0 && len(args) == 0:
+		return errors.New("missing command after --; run, for example: migrator up -- ./server")
+	case dash < 0 && len(args) > 0:
+		return fmt.Errorf("unexpected argument %q; did you mean: migrator up -- %s", args[0], strings.Join(args, " "))
+	case dash > 0:
+		return fmt.Errorf("unexpected argument %q before --", args[0])
+	}
+	return nil
 }
 
-func (a *app) dataLossFlag(fs *pflag.FlagSet) {
-	fs.BoolVar(&a.settings.AllowDataLoss, "allow-data-loss", false,
-		"allow rollbacks that drop tables or columns containing data, or delete rows ($SHIPLOCK_ALLOW_DATA_LOSS)")
+// runUp applies the pending migrations. If a command follows, it replaces this process.
+func (a *app) runUp(cmd *cobra.Command, command []string) error {
+	if len(command) == 0 {
+		return a.applyPending(cmd)
+	}
+	path, err := process.Find(command[0])
+	if err != nil {
+		return err
+	}
+	if err := a.applyPending(cmd); err != nil {
+		return err
+	}
+	a.finish(cmd.Context(), cmd, nil) // Replace does not return on success
+	return process.Replace(cmd.Context(), path, command, toolEnvironment(cmd))
+}
+
+func (a *app) applyPending(cmd *cobra.Command) error {
+	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+		result, err := engine.Up(ctx, o)
+		if err != nil {
+			return err
+		}
+		logUp(o.Log, result)
+		a.summary = outcome.Migrated(result)
+		a.summary.NonePending = true
+		return nil
+	})
 }
 
 func logUp(log *slog.Logger, r engine.Result) {

@@ -31,7 +31,7 @@ func (a *app) version() *cobra.Command {
 			if commit == "" {
 				commit = "unknown"
 			}
-			_, err := fmt.Fprintf(a.stdout, "migrator %s (commit %s, %s, %s/%s)\n", version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(a.console.Stdout(), "migrator %s (commit %s, %s, %s/%s)\n", version(), commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

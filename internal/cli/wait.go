@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"math"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
@@ -28,30 +30,31 @@ was not reachable.`,
   migrator wait --timeout 2m --source ./migrations
   migrator wait --version 42            # without migration files, for a service that does not own the schema`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a.settings.WaitForDB = math.MaxInt64 // --timeout is the only limit
-			ctx, cancel, o, err := a.options(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			var want *uint
 			if cmd.Flags().Changed("version") {
-				want = &version
+				return a.runWait(cmd, &version)
 			}
-			start := time.Now()
-			at, err := engine.Wait(ctx, o, want)
-			if err == nil {
-				a.summary = &summary{Result: report.Result{To: at}, versionsKnown: true, nonePending: want == nil}
-				o.Log.Info("schema is up to date", "version", planner.VersionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
-			}
-			return err
+			return a.runWait(cmd, nil)
 		},
 	}
 	a.filesFlags(cmd.Flags())
 	a.connectionFlags(cmd.Flags())
 	a.notifyFlags(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "version to wait for, instead of the newest migration file")
-	cmd.Flags().StringVar(&a.settings.OnNewer, "on-newer", string(planner.AllowNewer),
-		"action when the database is ahead of the migration files: allow, fail, or down (wait until it is rolled back) ($SHIPLOCK_ON_NEWER)")
+	a.onNewerFlag(cmd.Flags(), "action when the database is ahead of the migration files: allow, fail, or down (wait until it is rolled back)")
 	return cmd
+}
+
+// runWait waits for a version, or if want is nil for the newest migration file.
+func (a *app) runWait(cmd *cobra.Command, want *uint) error {
+	a.settings.WaitForDB = math.MaxInt64 // --timeout is the only limit
+	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+		start := time.Now()
+		at, err := engine.Wait(ctx, o, want)
+		if err != nil {
+			return err
+		}
+		a.summary = &outcome.Summary{Result: report.Result{To: at}, VersionsKnown: true, NonePending: want == nil}
+		o.Log.Info("schema is up to date", "version", planner.VersionText(at), "waited", time.Since(start).Round(10*time.Millisecond))
+		return nil
+	})
 }

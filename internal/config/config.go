@@ -43,26 +43,8 @@ type Settings struct {
 	// runs its own.
 	Migrates, Tool bool
 	WaitForDB      time.Duration
-	// ConnectAttempts and ConnectDelay are the number of connection attempts and the delay
-	// between them.
-	ConnectAttempts int
-	ConnectDelay    time.Duration
-	LockWait        time.Duration
-	Timeout         time.Duration
-	// LockTimeout and StatementTimeout limit one statement in the server.
-	LockTimeout        time.Duration
-	StatementTimeout   time.Duration
-	OnNewer            string
-	OutOfOrder         string
-	OnEdited           string
-	RequireDown        bool
-	AllowDataLoss      bool
-	UnrecognizedFiles  string
-	TxMode             string
-	SidecarShutdownURL string // URL that shuts down a sidecar proxy after the run
-	Progress           string
-	LogFormat          string
-	LogLevel           string
+	// StatementTimeout limits one statement in the server.
+	StatementTimeout time.Duration
 }
 
 // Default values of settings.
@@ -107,28 +89,6 @@ func (s *Settings) Database(getenv func(string) string) (dsn.DSN, error) {
 }
 
 func (s *Settings) check() error {
-	for name, d := range map[string]time.Duration{"--wait-for-db": s.WaitForDB, "--connect-delay": s.ConnectDelay, "--lock-wait": s.LockWait, "--timeout": s.Timeout,
-		"--lock-timeout": s.LockTimeout, "--statement-timeout": s.StatementTimeout} {
-		if d < 0 {
-			return usage("%s is %s; want 0 or more, such as 90s or 5m", name, d)
-		}
-	}
-	if s.ConnectAttempts < 0 {
-		return usage("--connect-attempts is %d; want 1 or more, or 0 for no limit within --wait-for-db", s.ConnectAttempts)
-	}
-	if s.OnNewer != "allow" && s.OnNewer != "fail" && s.OnNewer != "down" {
-		return usage("--on-newer is %q; want allow, fail or down", s.OnNewer)
-	}
-	for _, choice := range []struct{ flag, value, one, other string }{
-		{"--out-of-order", s.OutOfOrder, "fail", "apply"},
-		{"--on-edited", s.OnEdited, "fail", "allow"},
-		{"--unrecognized-files", s.UnrecognizedFiles, "fail", "ignore"},
-		{"--tx-mode", s.TxMode, "file", "all"},
-	} {
-		if choice.value != choice.one && choice.value != choice.other {
-			return usage("%s is %q; want %s or %s", choice.flag, choice.value, choice.one, choice.other)
-		}
-	}
 	schema, name, ok := versiontable.Parse(s.Table)
 	if !ok || !versiontable.Fits(schema, name) || strings.Contains(s.Table, "\x00") {
 		return usage(`--table is %q; want a name of at most %d bytes, or schema.name (quote a name that contains a dot, as in SQL)`, s.Table, versiontable.MaxLength)

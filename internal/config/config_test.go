@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,7 +13,7 @@ import (
 )
 
 func newSettings(change func(*Settings)) Settings {
-	s := Settings{Source: DefaultSource, Table: DefaultTable, OnNewer: "allow", OutOfOrder: "fail", OnEdited: "fail", UnrecognizedFiles: "fail", TxMode: "file", DatabaseURL: "postgres://u@h/d"}
+	s := Settings{Source: DefaultSource, Table: DefaultTable, DatabaseURL: "postgres://u@h/d"}
 	change(&s)
 	return s
 }
@@ -34,10 +33,6 @@ func TestDatabase_InvalidSettings_Refuses(t *testing.T) {
 		{"nothing", func(s *Settings) { s.DatabaseURL = "" }, nil, "no database given: set DATABASE_URL"},
 		{"password file", func(*Settings) {}, map[string]string{"PGPASSFILE": "/nowhere/pgpass"}, "/nowhere/pgpass"},
 		{"password folder", func(*Settings) {}, map[string]string{"PGPASSFILE": "/"}, "is a directory"},
-		{"negative", func(s *Settings) { s.Timeout = -time.Second }, nil, "--timeout is -1s"},
-		{"attempts", func(s *Settings) { s.ConnectAttempts = -1 }, nil, "--connect-attempts is -1"},
-		{"policy", func(s *Settings) { s.OnNewer = "maybe" }, nil, `--on-newer is "maybe"`},
-		{"unrecognized files", func(s *Settings) { s.UnrecognizedFiles = "" }, nil, "--unrecognized-files"},
 		{"no table", func(s *Settings) { s.Table = "" }, nil, "--table"},
 		{"no name", func(s *Settings) { s.Table = "schema." }, nil, "--table"},
 		{"no schema", func(s *Settings) { s.Table = ".table" }, nil, "--table"},

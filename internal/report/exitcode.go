@@ -1,6 +1,7 @@
 package report
 
-// Exit codes of the migrator. The chart's podFailurePolicy depends on them.
+// Exit codes of the migrator. The chart's podFailurePolicy depends on them. A new one is also
+// a row of ExitCodes, which each command's help prints, and of docs/reference/exit-codes.md.
 const (
 	ExitOK               = 0
 	ExitInternal         = 1   // unexpected error
@@ -13,3 +14,20 @@ const (
 	ExitTimeout          = 124 // timed out
 	ExitSignal           = 128 // plus the number of the signal
 )
+
+// An ExitCode describes an exit code, or a range of them, in the help.
+type ExitCode struct{ Code, Meaning string }
+
+// ExitCodes describes the exit codes above.
+var ExitCodes = []ExitCode{
+	{"0", "schema is up to date (also: nothing to do)"},
+	{"1", "internal error"},
+	{"2", "usage or configuration error"},
+	{"3", "database not reachable in time, or connection lost (a retry may help)"},
+	{"4", "timed out waiting for another migrator's lock (a retry may help)"},
+	{"5", "refused: migration files conflict with the database"},
+	{"6", "a migration failed and was rolled back"},
+	{"7", "a migration was partially applied; the report lists what was applied and what remains"},
+	{"124", "timed out (--timeout)"},
+	{"128+n", "stopped by signal n (a retry may help)"},
+}

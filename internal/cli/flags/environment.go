@@ -10,6 +10,7 @@ package flags
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -36,6 +37,12 @@ func (s Set) StringVar(p *string, name, usage string) {
 // BoolVar adds a flag that is true or false.
 func (s Set) BoolVar(p *bool, name, usage string) {
 	s.flags.BoolVar(p, name, *p, withVariable(name, usage))
+	s.annotate(name)
+}
+
+// DurationVar adds a flag of any duration.
+func (s Set) DurationVar(p *time.Duration, name, usage string) {
+	s.flags.DurationVar(p, name, *p, withVariable(name, usage))
 	s.annotate(name)
 }
 

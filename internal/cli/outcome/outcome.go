@@ -1,0 +1,128 @@
+// Package outcome describes how a run ended: Run.Message converts an error, or the Summary of
+// a successful command, to the message that is reported on standard error and sent as a
+// notification. Package cli calls it once, at the end of a run.
+package outcome
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/cli/sanitize"
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
+)
+
+// A Run is what is known about a run, however it ends.
+type Run struct {
+	report.Run
+	Pod, Job string
+	Migrator string // version of this program
+	Started  time.Time
+	Redact   func(string) string
+}
+
+// A Summary is what a successful command reports.
+type Summary struct {
+	report.Result
+	Title         string // replaces the first line of report.Success
+	Changed       bool
+	VersionsKnown bool // From and To are set
+	StepsKnown    bool
+	NonePending   bool
+	Steps         []planner.Run
+}
+
+// Migrated returns the summary of a run of migrations.
+func Migrated(r engine.Result) *Summary {
+	return &Summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.DownSteps()},
+		Changed: r.Applied > 0, VersionsKnown: true, StepsKnown: true, Steps: r.Steps}
+}
+
+// Message returns the message of a run that failed with err, or succeeded with s if err is nil.
+func (r Run) Message(s *Summary, err error) notify.Message {
+	now := time.Now()
+	m := notify.Message{
+		Schema: notify.SchemaVersion, ID: notify.NewID(), Command: r.Command, Rows: []report.Row{}, Migrations: []notify.Migration{},
+		Release: r.Release, Revision: r.Revision, Namespace: r.Namespace, Pod: r.Pod, Job: r.Job,
+		Database: r.Database, Started: r.Started.UTC(), Ended: now.UTC(), Seconds: now.Sub(r.Started).Round(time.Millisecond).Seconds(), Migrator: r.Migrator,
+	}
+	if err != nil {
+		r.failed(&m, err)
+	} else {
+		r.succeeded(&m, *s, now)
+	}
+	m.Outcome = notify.Outcome(m.ExitCode)
+	return m
+}
+
+func (r Run) failed(m *notify.Message, err error) {
+	diagnosis := report.Diagnose(err, r.Run, r.Redact)
+	m.ExitCode, m.Title, m.Rows, m.Report = diagnosis.Code, diagnosis.Title, diagnosis.Rows, diagnosis.String()
+	m.Position = position(err)
+	var run *engine.RunError
+	if !errors.As(err, &run) {
+		return
+	}
+	at := run.At()
+	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
+	addMigrations(m, planner.RunsOf(run.Plan.Steps[:run.Applied]))
+	pending := len(planner.InDirection(planner.RunsOf(run.Plan.Steps[run.Applied:]), planner.Up))
+	if r.Command == "up" {
+		m.Pending = &pending
+	}
+}
+
+// position returns the position of an error in a migration file, or nil.
+func position(err error) *notify.Position {
+	var (
+		migration *postgres.MigrationError
+		script    *postgres.ScriptError
+		unknown   *postgres.UnknownOutcomeError
+		state     *postgres.SessionStateError
+	)
+	switch {
+	case errors.As(err, &script) && script.File != "":
+		return &notify.Position{File: script.File, Line: script.Line}
+	case errors.As(err, &unknown):
+		return &notify.Position{File: unknown.File, Line: unknown.Line}
+	case errors.As(err, &state):
+		return &notify.Position{File: state.File, Line: state.NextLine}
+	case errors.As(err, &migration):
+		line, column := migration.Position()
+		return &notify.Position{File: migration.File, Line: line, Column: column}
+	}
+	return nil
+}
+
+func (r Run) succeeded(m *notify.Message, s Summary, now time.Time) {
+	s.Took = now.Sub(r.Started)
+	m.Report = r.Redact(report.Success(s.Result, r.Run))
+	if _, details, ok := strings.Cut(m.Report, "\n"); ok && s.Title != "" {
+		m.Report = "shiplock: " + sanitize.Line(r.Redact(s.Title)) + "\n" + details
+	}
+	first, _, _ := strings.Cut(m.Report, "\n")
+	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), s.Changed
+	if s.VersionsKnown {
+		m.VersionTo = &s.To
+	}
+	if s.StepsKnown {
+		m.VersionFrom = &s.From
+		addMigrations(m, s.Steps)
+	}
+	if s.NonePending {
+		m.Pending = new(int)
+	}
+}
+
+// addMigrations adds the migrations that ran, limited to the most recent notify.MaxMigrations.
+func addMigrations(m *notify.Message, runs []planner.Run) {
+	applied, rolledBack := len(runs), len(planner.InDirection(runs, planner.Down))
+	m.Applied, m.RolledBack = &applied, &rolledBack
+	for _, r := range runs[max(0, applied-notify.MaxMigrations):] {
+		m.Migrations = append(m.Migrations, notify.Migration{Version: r.Version, Name: r.Name, Direction: string(r.Direction)})
+	}
+}

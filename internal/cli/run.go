@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shiplock/shiplock/internal/cli/flags"
+	"github.com/shiplock/shiplock/internal/cli/sidecar"
+	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
+)
+
+// prepare completes the settings with the environment and configures the console. Cobra
+// calls it after it has parsed the command line.
+func (a *app) prepare(cmd *cobra.Command) error {
+	a.prepared = true
+	err := flags.ApplyEnvironment(cmd.Flags(), os.Getenv)
+	a.settings.complete(cmd)
+	a.console.Configure(a.settings.console, a.settings.Source, runsTool(cmd))
+	return err
+}
+
+// withOptions calls run with the options of a use case. The context ends at --timeout.
+func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, engine.Options) error) error {
+	if err := a.openNotifier(); err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	if limit := a.settings.timeout; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, &engine.TimeoutError{Limit: limit})
+		defer cancel()
+	}
+	connection, err := a.connectionSettings(ctx)
+	if err != nil {
+		return err
+	}
+	display := a.console.Progress()
+	defer display.Close()
+	s, log := &a.settings, a.console.Log()
+	return run(ctx, engine.Options{
+		Source: s.Source, Unrecognized: s.unrecognizedFiles, Log: log, TxMode: s.txMode, AllowDataLoss: s.allowDataLoss, Policy: s.policy,
+		Postgres: postgres.Options{DSN: connection, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
+			ConnectAttempts: s.connectAttempts, ConnectDelay: s.connectDelay, LockWait: s.lockWait,
+			LockTimeout: s.lockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
+			Identity: identity(), Progress: display},
+	})
+}
+
+// connectionSettings returns how to connect to the database. It waits for the database URL
+// file, if one is set.
+func (a *app) connectionSettings(ctx context.Context) (dsn.DSN, error) {
+	log := a.console.Log()
+	err := a.settings.WaitForURLFile(ctx, func(reason string) {
+		log.Info("waiting for the database URL file", "reason", reason, "for_up_to", a.waitLimit())
+	})
+	if err != nil {
+		return dsn.DSN{}, err
+	}
+	d, err := a.settings.Database(os.Getenv)
+	if err != nil {
+		return dsn.DSN{}, err
+	}
+	a.redactor.AddDatabase(d)
+	a.database, a.user = d.String(), d.User()
+	if len(d.Ignored()) > 0 {
+		log.Warn("ignoring database URL parameters", "parameters", d.Ignored())
+	}
+	return d, nil
+}
+
+// waitLimit returns the limit of --wait-for-db for a log message.
+func (a *app) waitLimit() string {
+	if a.settings.WaitForDB == math.MaxInt64 {
+		return "ever"
+	}
+	return a.settings.WaitForDB.String()
+}
+
+// shutDownSidecar requests the shutdown of a service mesh sidecar in the pod. A failure is
+// logged and does not change the exit code.
+func (a *app) shutDownSidecar() {
+	target := a.settings.sidecarShutdownURL
+	if target == "" {
+		return
+	}
+	status, err := sidecar.Shutdown(target)
+	if err != nil {
+		a.console.Log().Warn("sidecar shutdown failed", "error", err)
+		return
+	}
+	a.console.Log().Info("sidecar shutdown requested", "url", target, "status", status)
+}
+
+// runInfo returns what a failure report states about the run.
+func (a *app) runInfo(command string) report.Run {
+	id := identity()
+	return report.Run{Command: command, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
+		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace}
+}
+
+// identity returns the release, revision, and namespace that the chart sets, and the pod's
+// name, which is its host name. The history table stores them with each run.
+func identity() postgres.Identity {
+	id := postgres.Identity{
+		Release: os.Getenv("SHIPLOCK_RELEASE"), Revision: os.Getenv("SHIPLOCK_REVISION"), Namespace: os.Getenv("SHIPLOCK_NAMESPACE"),
+	}
+	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" {
+		id.Pod, _ = os.Hostname()
+	}
+	return id
+}
