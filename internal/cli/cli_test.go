@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/cli"
+	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -34,9 +36,12 @@ type outcome struct {
 	stdout, err string
 }
 
+// filesRoot is the prefix of the paths of Kubernetes' files for call.
+var filesRoot string
+
 func call(ctx context.Context, args ...string) outcome {
 	var stdout, stderr bytes.Buffer
-	code := Run(ctx, args, &stdout, &stderr)
+	code := cli.Program{Stdout: &stdout, Stderr: &stderr, Root: filesRoot}.Run(ctx, args)
 	return outcome{code, stdout.String(), stderr.String()}
 }
 
@@ -314,6 +319,11 @@ func TestRun_InvalidArguments_UsageError(t *testing.T) {
 		{[]string{"up", "--nope"}, "unknown flag: --nope (run migrator up --help"},
 		{[]string{"up", "--timeout", "5"}, `--timeout is "5"; want a duration with a unit, such as 30s or 5m (run migrator up --help for a list of flags)`},
 		{[]string{"up", "--connect-attempts", "many"}, `--connect-attempts is "many"; want an integer`},
+		{[]string{"up", "--timeout", "-1s"}, "--timeout is -1s; want 0 or more, such as 90s or 5m"},
+		{[]string{"up", "--connect-attempts", "-1"}, "--connect-attempts is -1; want 1 or more, or 0 for no limit within --wait-for-db"},
+		{[]string{"up", "--on-newer", "maybe"}, `--on-newer is "maybe"; want allow, fail or down`},
+		{[]string{"up", "--unrecognized-files", ""}, `--unrecognized-files is ""; want fail or ignore`},
+		{[]string{"exec", "--grace", "-1s", "--", "true"}, "--grace is -1s; want 0 or more, such as 10s"},
 		{[]string{"up", "--allow-data-loss=maybe"}, `--allow-data-loss is "maybe"; want true or false`},
 		{[]string{"up", "--database-url", "postgres://h/d", "--log-format", "xml"}, "want text or json"},
 		{[]string{"up", "--database-url", "postgres://h/d", "--log-level", "loud"}, "want debug, info, warn or error"},
@@ -331,6 +341,8 @@ func TestRun_InvalidArguments_UsageError(t *testing.T) {
 func TestHelp_AllCommands_ListVariablesAndExitCodes(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"up", "down", "status", "plan", "wait", "exec", "create"} {
+		cmd, _, err := cli.NewCommand().Find([]string{command})
+		require.NoError(t, err)
 		out := call(t.Context(), command, "--help")
 		assert.Zero(t, out.code)
 		for _, line := range strings.Split(out.stdout, "\n") {
@@ -338,8 +350,9 @@ func TestHelp_AllCommands_ListVariablesAndExitCodes(t *testing.T) {
 			if flag == nil || flag[1] == "output" {
 				continue
 			}
-			name := envNames(flag[1])
-			assert.Contains(t, line, "$"+name[len(name)-1])
+			names := flags.Variables(cmd.Flags().Lookup(flag[1]))
+			require.NotEmpty(t, names, line)
+			assert.Contains(t, line, "$"+names[len(names)-1])
 		}
 		for _, code := range []string{"  2 ", "  3 ", "  4 ", "  5 ", "  6 ", "  7 ", "  124 ", "  128+n "} {
 			assert.Contains(t, out.stdout, code)

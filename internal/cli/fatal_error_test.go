@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -107,7 +108,7 @@ func TestUp_TimeoutsOfRole_WaitsNotTerminated(t *testing.T) {
 			codes := make(chan int, 2)
 			up := func(to *fixture.Buffer, more ...string) {
 				args := append([]string{"up", "--source", w.dir, "--database-url", there.URL()}, more...)
-				codes <- Run(context.WithoutCancel(t.Context()), args, to, to)
+				codes <- cli.Run(context.WithoutCancel(t.Context()), args, to, to)
 			}
 			go up(&log, "--lock-timeout", "300ms")
 			fixture.Eventually(t, w.Database, "SELECT (to_regclass('a') IS NOT NULL)::text", "true")

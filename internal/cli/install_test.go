@@ -1,9 +1,8 @@
-package cli
+package cli_test
 
 import (
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -52,9 +51,4 @@ func TestInstall_InvalidTarget_Reported(t *testing.T) {
 	entries, err := os.ReadDir(busy)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "no temporary file must be left")
-	for err, want := range map[error]string{
-		syscall.EROFS: "mount the volume writable here", syscall.ENOSPC: "increase the size of the volume", syscall.EACCES: "fsGroup",
-	} {
-		assert.Contains(t, installProblem(busy, &os.PathError{Op: "open", Path: "x", Err: err}), want)
-	}
 }

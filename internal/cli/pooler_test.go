@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -49,7 +50,7 @@ func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 		var log fixture.Buffer
 		code := make(chan int, 1)
 		go func() {
-			code <- Run(context.WithoutCancel(t.Context()), []string{"up", "--source", dir, "--database-url", pooled.URL(), "--wait-for-db", "2m"}, &log, &log)
+			code <- cli.Run(context.WithoutCancel(t.Context()), []string{"up", "--source", dir, "--database-url", pooled.URL(), "--wait-for-db", "2m"}, &log, &log)
 		}()
 		log.WaitForText(t, "waiting for the database")
 		forward(t, free, fmt.Sprintf("%s:%d", d.Host, d.Port))

@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -34,7 +35,7 @@ func runAsNonroot() {
 			}
 		}
 	}
-	os.Exit(Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(cli.Run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // TestUp_UnreadableMigrations_Reported has one row per file or directory.

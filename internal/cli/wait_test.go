@@ -1,4 +1,4 @@
-package cli
+package cli_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -33,7 +34,7 @@ func readerURL(t *testing.T, d *pgtest.Database) string {
 // background runs a command and sends its exit code to the channel.
 func background(ctx context.Context, args ...string) (*fixture.Buffer, <-chan int) {
 	stderr, done := &fixture.Buffer{}, make(chan int, 1)
-	go func() { done <- Run(ctx, args, &bytes.Buffer{}, stderr) }()
+	go func() { done <- cli.Run(ctx, args, &bytes.Buffer{}, stderr) }()
 	return stderr, done
 }
 
