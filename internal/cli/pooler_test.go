@@ -3,8 +3,6 @@ package cli_test
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"testing"
 
@@ -14,6 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/tcp"
 )
 
 // TestUp_ServerBehindPoolerNotReady_Waits covers errors that PgBouncer reports as 08P01.
@@ -53,33 +52,10 @@ func TestUp_ServerBehindPoolerNotReady_Waits(t *testing.T) {
 			code <- cli.Run(context.WithoutCancel(t.Context()), []string{"up", "--source", dir, "--database-url", pooled.URL(), "--wait-for-db", "2m"}, &log, &log)
 		}()
 		log.WaitForText(t, "waiting for the database")
-		forward(t, free, fmt.Sprintf("%s:%d", d.Host, d.Port))
+		tcp.NewProxy(t, tcp.Options{Address: fmt.Sprintf("127.0.0.1:%d", free), Upstream: tcp.Upstream(fmt.Sprintf("%s:%d", d.Host, d.Port))})
 		assert.Zero(t, <-code, &log)
 		assert.Equal(t, "1", d.Value(t, "SELECT version FROM schema_migrations"))
 	})
-}
-
-// forward forwards connections from a local port to an address.
-func forward(t *testing.T, port int, address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			server, err := net.Dial("tcp", address)
-			if err != nil {
-				_ = client.Close()
-				continue
-			}
-			go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
-			go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
-		}
-	}()
 }
 
 // TestUp_PoolerRefuses_FailsAtOnce covers errors that waiting does not resolve.

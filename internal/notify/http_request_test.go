@@ -3,9 +3,7 @@ package notify
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/tcp"
 )
 
 // Each row has a server's response, the number of requests, and the error.
@@ -113,8 +113,8 @@ func TestWebhook_NotHTTP_ReportsCause(t *testing.T) {
 	for name, c := range map[string]struct{ url, want string }{
 		"no server":        {"http://127.0.0.1:1/T0MARKED", "connection refused"},
 		"no TLS":           {strings.Replace(plain.URL, "http:", "https:", 1) + "/T0MARKED", "HTTP response to HTTPS client"},
-		"garbage for TLS":  {"https://" + garbageServer(t) + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
-		"garbage for HTTP": {"http://" + garbageServer(t) + "/T0MARKED", "malformed HTTP"},
+		"garbage for TLS":  {"https://" + tcp.Answer(t, "220 mail.example.com ESMTP\r\n") + "/T0MARKED", "tls: first record does not look like a TLS handshake"},
+		"garbage for HTTP": {"http://" + tcp.Answer(t, "220 mail.example.com ESMTP\r\n") + "/T0MARKED", "malformed HTTP"},
 		"unsigned":         {unsigned.URL + "/T0MARKED", "x509: certificate signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,29 +126,6 @@ func TestWebhook_NotHTTP_ReportsCause(t *testing.T) {
 			assert.NotContains(t, errs[0].Error(), "T0MARKED")
 		})
 	}
-}
-
-// garbageServer returns the address of a server that does not speak HTTP.
-func garbageServer(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = c.Read(make([]byte, 1))
-				_, _ = fmt.Fprintf(c, "220 mail.example.com ESMTP\r\n")
-				_, _ = io.Copy(io.Discard, c)
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 // Neither the token nor the message follows a redirect.

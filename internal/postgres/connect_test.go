@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/tcp"
 )
 
 func TestOpen_Errors_ArePermanentOrTransient(t *testing.T) {
@@ -64,7 +64,7 @@ func TestOpen_OtherServer_IsReported(t *testing.T) {
 		for _, mode := range []string{"disable", "prefer", "require"} {
 			t.Run(answer[:4]+mode, func(t *testing.T) {
 				t.Parallel()
-				_, err := Open(t.Context(), testOptions(t, "postgres://u@"+serveAnswer(t, answer)+"/d?sslmode="+mode))
+				_, err := Open(t.Context(), testOptions(t, "postgres://u@"+tcp.Answer(t, answer)+"/d?sslmode="+mode))
 				var fail *ConnectError
 				require.ErrorAs(t, err, &fail)
 				assert.True(t, mode != "disable" || errors.Is(err, ErrNotPostgres), "%v", err)
@@ -77,57 +77,20 @@ func TestOpen_OtherServer_IsReported(t *testing.T) {
 func TestOpen_OtherServerAtFirst_Retries(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for n := 0; ; n++ {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			if n < 2 {
-				_, _ = client.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-				_ = client.Close()
-				continue
-			}
-			server, err := net.Dial("tcp", net.JoinHostPort(d.Host, strconv.Itoa(d.Port)))
-			if err != nil {
-				return
-			}
-			go func() { _, _ = io.Copy(server, client); _ = server.Close() }()
-			go func() { _, _ = io.Copy(client, server); _ = client.Close() }()
+	other, server := tcp.Answer(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), net.JoinHostPort(d.Host, strconv.Itoa(d.Port))
+	proxy := tcp.NewProxy(t, tcp.Options{Upstream: func(n int) string {
+		if n < 2 {
+			return other
 		}
-	}()
+		return server
+	}})
 	proxied := *d
-	proxied.Port = l.Addr().(*net.TCPAddr).Port
+	proxied.Port = proxy.Port()
 	o := testOptions(t, proxied.URL())
 	o.WaitForDB = time.Minute
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
-}
-
-// serveAnswer answers every connection with the same bytes, and returns its address.
-func serveAnswer(t *testing.T, answer string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = c.Read(make([]byte, 8))
-				_, _ = c.Write([]byte(answer))
-				_, _ = io.Copy(io.Discard, c)
-			}()
-		}
-	}()
-	return l.Addr().String()
 }
 
 func TestOpen_TooManyConnections_Retries(t *testing.T) {

@@ -53,7 +53,7 @@ func (p *database) urlThrough(t *testing.T, x *proxy) string {
 	t.Helper()
 	u, err := url.Parse(p.url)
 	require.NoError(t, err)
-	u.Host = x.addr()
+	u.Host = x.Address()
 	return u.String()
 }
 

@@ -2,7 +2,6 @@ package faultinjection
 
 import (
 	"fmt"
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -77,7 +76,7 @@ func (s *injector) inject() error {
 		_, err := s.database.admin.Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1`, s.database.owner)
 		return err
 	case Reset:
-		s.proxy.each(func(l *link) { l.reset(l.client); l.reset(l.server) })
+		s.proxy.Reset()
 	case DropRequests:
 		s.drop(true, false)
 	case DropAnswers:
@@ -94,19 +93,11 @@ func (s *injector) inject() error {
 
 // drop drops all messages of one direction, then closes the tool's side, then the server's.
 func (s *injector) drop(requests, replies bool) {
-	s.proxy.each(func(l *link) {
-		l.drop(requests, replies)
-		s.after(s.fault.Silence, l, l.client)
-		s.after(s.fault.Silence+s.fault.Linger, l, l.server)
-	})
-}
-
-func (s *injector) after(d time.Duration, l *link, side *net.TCPConn) {
-	s.proxy.wg.Go(func() {
-		time.Sleep(d) // the fault itself
-		l.drop(true, true)
-		l.reset(side)
-	})
+	for _, c := range s.proxy.Connections() {
+		c.Drop(requests, replies)
+		c.ResetLater(s.fault.Silence, c.Client)
+		c.ResetLater(s.fault.Silence+s.fault.Linger, c.Server)
+	}
 }
 
 func (s *injector) restart(how syscall.Signal) error {
