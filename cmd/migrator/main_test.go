@@ -17,6 +17,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // Limits of the image size, and of the memory of a run with nothing to do.
@@ -28,21 +29,14 @@ const (
 var binary, certificates string
 
 func TestMain(m *testing.M) {
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		panic(err)
-	}
 	out, err := os.MkdirTemp("", "migrator")
 	if err != nil {
 		panic(err)
 	}
-	build := exec.Command(filepath.Join(root, "hack", "image.sh"))
-	build.Env = append(os.Environ(), "VERSION=test", "OUT="+out)
-	if output, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "hack/image.sh: %v\n%s", err, output)
+	if binary, err = program.BuildMigrator(out, "VERSION=test"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	binary = filepath.Join(out, "migrator")
 	certificates = filepath.Join(out, "ca-certificates.crt")
 	pgtest.Main(m, out, out+".lock")
 }

@@ -49,8 +49,8 @@ func application(t *testing.T, s scale) result.Figure {
 	var worst time.Duration
 	longest := map[string]time.Duration{}
 	for _, tl := range tools(t) {
-		row := []string{tl.name}
-		t.Run(tl.name, func(t *testing.T) {
+		row := []string{tl.Name}
+		t.Run(tl.Name, func(t *testing.T) {
 			d := inUse(t, s)
 			dir, version := tl.folder(t, nil), 1
 			for i, c := range changes {
@@ -61,17 +61,17 @@ func application(t *testing.T, s scale) result.Figure {
 				version += len(c.all)
 				effect, took := measureEffect(t, tl, dir, d, s.hold)
 				row = append(row, fmt.Sprintf("%s (%s)", seconds(effect.longest), seconds(took)))
-				f.Plots[i].Series = append(f.Plots[i].Series, result.Series{Name: tl.name, Points: effect.points()})
-				if tl.name == "shiplock" {
+				f.Plots[i].Series = append(f.Plots[i].Series, result.Series{Name: tl.Name, Points: effect.points()})
+				if tl.Name == "shiplock" {
 					worst = max(worst, effect.longest)
 				} else {
-					longest[tl.name] = max(longest[tl.name], effect.longest)
+					longest[tl.Name] = max(longest[tl.Name], effect.longest)
 				}
 			}
 			require.Equal(t, "1 1 1 1", d.Value(t, `SELECT concat_ws(' ', (SELECT count(*) FROM pg_attribute WHERE attrelid = 'accounts'::regclass AND attname = 'memo'),
 				(SELECT count(*) FROM pg_index WHERE indexrelid = 'accounts_owner'::regclass AND indisvalid),
 				(SELECT count(*) FROM pg_attribute WHERE attrelid = 'accounts'::regclass AND attname = 'note' AND attnotnull),
-				(SELECT count(*) FROM pg_constraint WHERE conname = 'owned' AND convalidated))`), tl.name)
+				(SELECT count(*) FROM pg_constraint WHERE conname = 'owned' AND convalidated))`), tl.Name)
 		})
 		table.Rows = append(table.Rows, row)
 	}
@@ -80,7 +80,7 @@ func application(t *testing.T, s scale) result.Figure {
 	limit := config.DefaultLockTimeout + 500*time.Millisecond
 	var others []string
 	for _, tl := range tools(t)[1:] {
-		others = append(others, fmt.Sprintf("%s %s", tl.name, seconds(longest[tl.name])))
+		others = append(others, fmt.Sprintf("%s %s", tl.Name, seconds(longest[tl.Name])))
 	}
 	f.Goals = []result.Goal{goal(fmt.Sprintf("longest stall at most %s, the lock timeout and half a second", limit), seconds(worst)+"; "+strings.Join(others, ", "), worst <= limit)}
 	return f

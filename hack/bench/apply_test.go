@@ -25,7 +25,7 @@ func apply(t *testing.T, s scale) result.Figure {
 	trips := map[string]float64{}
 	far := map[time.Duration]map[string]time.Duration{}
 	for _, tl := range tools(t) {
-		trips[tl.name] = tripsEach(t, tl)
+		trips[tl.Name] = tripsEach(t, tl)
 	}
 	for _, delay := range s.delays {
 		far[delay] = applyFar(t, n, delay)
@@ -38,13 +38,13 @@ func apply(t *testing.T, s scale) result.Figure {
 	}
 	table := result.Table{Header: append(header, "round trips per migration")}
 	for _, tl := range tools(t) {
-		row := []string{tl.name, cell(near[tl.name], near["psql"], seconds)}
-		line := result.Series{Name: tl.name, Points: [][2]float64{{0, near[tl.name].Seconds()}}}
+		row := []string{tl.Name, cell(near[tl.Name], near["psql"], seconds)}
+		line := result.Series{Name: tl.Name, Points: [][2]float64{{0, near[tl.Name].Seconds()}}}
 		for _, delay := range s.delays {
-			row = append(row, cell(far[delay][tl.name], far[delay]["shiplock"], seconds))
-			line.Points = append(line.Points, [2]float64{delay.Seconds() * 1000, far[delay][tl.name].Seconds()})
+			row = append(row, cell(far[delay][tl.Name], far[delay]["shiplock"], seconds))
+			line.Points = append(line.Points, [2]float64{delay.Seconds() * 1000, far[delay][tl.Name].Seconds()})
 		}
-		table.Rows = append(table.Rows, append(row, fmt.Sprintf("%.2f", trips[tl.name])))
+		table.Rows = append(table.Rows, append(row, fmt.Sprintf("%.2f", trips[tl.Name])))
 		plot.Series = append(plot.Series, line)
 	}
 	table.Title = "Wall time; in brackets, on loopback times psql's, elsewhere times shiplock's"
@@ -78,8 +78,8 @@ func goal(text, value string, met bool) result.Goal {
 // fastest returns the lowest value of the other tools, and the tool's name.
 func fastest[V int64 | time.Duration](t *testing.T, of map[string]V) (best V, name string) {
 	for _, tl := range peers(t)[1:] {
-		if v := of[tl.name]; name == "" || v < best {
-			best, name = v, tl.name
+		if v := of[tl.Name]; name == "" || v < best {
+			best, name = v, tl.Name
 		}
 	}
 	return best, name
@@ -90,10 +90,10 @@ func applyNear(t *testing.T, s scale) map[string]time.Duration {
 	samples := map[string][]sample{}
 	for range s.rounds {
 		for _, tl := range tools(t) {
-			t.Run(tl.name, func(t *testing.T) {
+			t.Run(tl.Name, func(t *testing.T) {
 				d := pgtest.New(t)
-				samples[tl.name] = append(samples[tl.name], must(t, tl.up(tl.folder(t, small(s.migrations)), d)))
-				checkTables(t, d, s.migrations, tl.name)
+				samples[tl.Name] = append(samples[tl.Name], must(t, tl.up(tl.folder(t, small(s.migrations)), d)))
+				checkTables(t, d, s.migrations, tl.Name)
 			})
 		}
 	}
@@ -113,14 +113,14 @@ func applyFar(t *testing.T, n int, delay time.Duration) map[string]time.Duration
 	out := map[string]time.Duration{}
 	t.Run(delay.String(), func(t *testing.T) {
 		for _, tl := range tools(t) {
-			t.Run(tl.name, func(t *testing.T) {
+			t.Run(tl.Name, func(t *testing.T) {
 				if delay >= concurrentFrom {
 					t.Parallel()
 				}
 				took, _ := applied(t, tl, n, delay)
 				mu.Lock()
 				defer mu.Unlock()
-				out[tl.name] = took
+				out[tl.Name] = took
 			})
 		}
 	})
@@ -134,18 +134,18 @@ func applied(t *testing.T, tl *tool, n int, delay time.Duration) (took time.Dura
 	d := pgtest.New(t)
 	far, proxy := d.Proxied(t, delay/2) // in each direction
 	took = must(t, tl.up(tl.folder(t, small(n)), far)).wall
-	checkTables(t, d, n, tl.name)
+	checkTables(t, d, n, tl.Name)
 	return took, proxy.RoundTrips()
 }
 
 // tripsEach returns the number of round trips of each additional migration.
 func tripsEach(t *testing.T, tl *tool) (each float64) {
 	const few, many = 10, 60
-	t.Run("round trips of "+tl.name, func(t *testing.T) {
+	t.Run("round trips of "+tl.Name, func(t *testing.T) {
 		_, base := applied(t, tl, few, 0)
 		_, more := applied(t, tl, many, 0)
 		each = float64(more-base) / (many - few)
 	})
-	require.Positive(t, each, "%s has failed", tl.name)
+	require.Positive(t, each, "%s has failed", tl.Name)
 	return each
 }

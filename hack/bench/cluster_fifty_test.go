@@ -15,6 +15,7 @@ import (
 
 	"github.com/shiplock/shiplock/hack/bench/result"
 	"github.com/shiplock/shiplock/internal/test/e2e/kube"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // workConfigMap is the ConfigMap with the migrations of the figure with many pods.
@@ -43,7 +44,7 @@ func clusterFifty(t *testing.T, s scale) result.Figure {
 		Title: "Many pods at once",
 		How: fmt.Sprintf("A release of one pod and one of %d, each pod with the migrator as an init container, on an empty database, for migrations that take %s. A pod's wait after the end of the migrations "+
 			"is measured by its log, from its first line if that is later. The time that Kubernetes needs to start the containers on %d cores is not part of it", s.processes, s.work, machine(t).Cores),
-		Tools:  []result.Tool{{Name: "helm", Version: commandOutput(t, th.helm, "version", "--short")}},
+		Tools:  []result.Tool{{Name: "helm", Version: program.LastLine(t, th.helm, "version", "--short")}},
 		Tables: []result.Table{{Header: []string{"pods with the migrator", "until all have started", "of that, the migrations", "p99 after the last migration", "containers started twice"}, Rows: [][]string{row("1", one), row(fmt.Sprintf("1, and %d whose init container does nothing", s.processes-1), busy), row(fmt.Sprint(s.processes), many)}}},
 		Goals: []result.Goal{
 			crowded(goal("the migrations take at most 1.2 × those of a single pod", times(ratio), ratio <= 1.2)),

@@ -18,6 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/test/e2e/database"
 	"github.com/shiplock/shiplock/internal/test/e2e/kube"
 	"github.com/shiplock/shiplock/internal/test/e2e/stage"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // namespace is the namespace of the cluster figures and the name of their database.
@@ -78,7 +79,7 @@ func onCluster(t *testing.T) *clusterFixture {
 		require.NoError(t, base.Kube.DeleteNamespace(ctx))
 		require.NoError(t, base.Database.Drop(ctx, namespace))
 	})
-	return &clusterFixture{base, toolPath(t, "helm3")}
+	return &clusterFixture{base, program.HackTool(t, "helm3")}
 }
 
 // upgrade runs helm upgrade and returns its duration.
@@ -124,7 +125,7 @@ func clusterNothing(t *testing.T, s scale) result.Figure {
 		Title: "Nothing pending, in the cluster",
 		How: fmt.Sprintf("`helm upgrade` of the Shiplock chart as a standalone release with all migrations applied, and of a chart whose hook is a Job of the same image that does nothing (`testdata/nothing`). "+
 			"The median of %d runs in turn, on the kind cluster of the end-to-end tests", s.releases),
-		Tools:  []result.Tool{{Name: "helm", Version: commandOutput(t, th.helm, "version", "--short")}},
+		Tools:  []result.Tool{{Name: "helm", Version: program.LastLine(t, th.helm, "version", "--short")}},
 		Tables: []result.Table{{Header: []string{"hook", "helm upgrade"}, Rows: [][]string{{"shiplock", cell(a, b, seconds)}, {"does nothing", seconds(b)}}}},
 		Goals:  []result.Goal{goal("within 10 % of a Job that does nothing", times(ratio), ratio <= 1.1)},
 	}

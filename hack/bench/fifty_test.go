@@ -28,14 +28,14 @@ func fifty(t *testing.T, s scale) result.Figure {
 	var own crowd
 	for _, tl := range peers(t) {
 		c := runMany(t, tl, s)
-		if tl.name == "shiplock" {
+		if tl.Name == "shiplock" {
 			own = c
 		}
 		why := ""
 		if c.failed > 0 {
 			why = "`" + c.why + "`"
 		}
-		table.Rows = append(table.Rows, []string{tl.name, seconds(c.alone), cell(c.together, c.alone, seconds), seconds(c.p99()), fmt.Sprintf("%d of %d", c.failed, s.processes), why})
+		table.Rows = append(table.Rows, []string{tl.Name, seconds(c.alone), cell(c.together, c.alone, seconds), seconds(c.p99()), fmt.Sprintf("%d of %d", c.failed, s.processes), why})
 	}
 	ratio := own.together.Seconds() / own.alone.Seconds()
 	return result.Figure{

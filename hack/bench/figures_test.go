@@ -2,7 +2,6 @@ package bench
 
 import (
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/hack/bench/result"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // figures has the function of each figure of result.Names. They run one after the other, because they
@@ -69,7 +69,7 @@ func machine(t *testing.T) result.Machine {
 	t.Helper()
 	return result.Machine{
 		Cores: runtime.NumCPU(), Processor: field(t, "/proc/cpuinfo", "model name"), Memory: field(t, "/proc/meminfo", "MemTotal") + " of memory",
-		Kernel: commandOutput(t, "uname", "-r"), Go: runtime.Version(), PostgreSQL: pgtest.New(t).Value(t, "SHOW server_version"),
+		Kernel: program.LastLine(t, "uname", "-r"), Go: runtime.Version(), PostgreSQL: pgtest.New(t).Value(t, "SHOW server_version"),
 	}
 }
 
@@ -86,20 +86,11 @@ func field(t *testing.T, path, name string) string {
 	return "unknown"
 }
 
-// commandOutput returns the last line that a command prints to either stream.
-func commandOutput(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	text, err := exec.Command(name, args...).CombinedOutput()
-	require.NoErrorf(t, err, "%s: %s", name, text)
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
-}
-
 func versions(t *testing.T) []result.Tool {
 	t.Helper()
 	var out []result.Tool
 	for _, tl := range tools(t) {
-		out = append(out, result.Tool{Name: tl.name, Version: tl.version})
+		out = append(out, result.Tool{Name: tl.Name, Version: tl.Version})
 	}
 	return out
 }

@@ -18,9 +18,9 @@ func growth(t *testing.T, s scale) result.Figure {
 	wall := result.Plot{Name: "growth", Title: "Nothing pending, by number of migrations", X: "migrations applied", Y: "milliseconds", LogX: true, LogY: true}
 	table := result.Table{Title: "Wall time; in brackets, times shiplock's", Header: []string{"migrations applied", "shiplock", "shiplock, history read"}}
 	for _, tl := range peers(t) {
-		wall.Series = append(wall.Series, result.Series{Name: tl.name})
-		if tl.name != "shiplock" {
-			table.Header = append(table.Header, tl.name)
+		wall.Series = append(wall.Series, result.Series{Name: tl.Name})
+		if tl.Name != "shiplock" {
+			table.Header = append(table.Header, tl.Name)
 		}
 	}
 	const historyRead = "shiplock, history read"

@@ -25,9 +25,9 @@ func image(t *testing.T, s scale) result.Figure {
 	table := result.Table{Title: "In brackets, times shiplock's", Header: []string{"tool", "unpacked", "compressed", "start to first byte"}}
 	unpacked, packed, start := map[string]int64{}, map[string]int64{}, starts(t, s)
 	for _, tl := range peers(t) {
-		unpacked[tl.name], packed[tl.name] = sizes(t, tl.path)
-		table.Rows = append(table.Rows, []string{tl.name, cell(unpacked[tl.name], unpacked["shiplock"], megabytes),
-			cell(packed[tl.name], packed["shiplock"], megabytes), cell(start[tl.name], start["shiplock"], seconds)})
+		unpacked[tl.Name], packed[tl.Name] = sizes(t, tl.Path)
+		table.Rows = append(table.Rows, []string{tl.Name, cell(unpacked[tl.Name], unpacked["shiplock"], megabytes),
+			cell(packed[tl.Name], packed["shiplock"], megabytes), cell(start[tl.Name], start["shiplock"], seconds)})
 	}
 	least, name := fastest(t, packed)
 	size := goal("the smallest of all, compressed", fmt.Sprintf("%s is the smallest of the other tools, %s", name, times(float64(least)/float64(packed["shiplock"]))), packed["shiplock"] < least)
@@ -78,7 +78,7 @@ func starts(t *testing.T, s scale) map[string]time.Duration {
 	for _, tl := range peers(t) {
 		dir := tl.folder(t, small(1))
 		for range s.starts {
-			all[tl.name] = append(all[tl.name], firstByte(t, l, tl.up(dir, &nowhere)))
+			all[tl.Name] = append(all[tl.Name], firstByte(t, l, tl.up(dir, &nowhere)))
 		}
 	}
 	out := map[string]time.Duration{}

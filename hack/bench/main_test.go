@@ -15,6 +15,7 @@ import (
 	"github.com/shiplock/shiplock/hack/bench/result"
 	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 var (
@@ -46,15 +47,15 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m, dir, dir+".lock")
 }
 
-// build builds the migrator in the same way as its image, and measure.
-func build(dir string) error {
-	binaries.dir, binaries.migrator, binaries.measure = dir, filepath.Join(dir, "migrator"), filepath.Join(dir, "measure")
-	migrator := exec.Command(filepath.Join("..", "image.sh"))
-	migrator.Env = append(os.Environ(), "OUT="+dir)
-	for _, cmd := range []*exec.Cmd{migrator, exec.Command("cc", "-O2", "-Wall", "-o", binaries.measure, filepath.Join("measure", "measure.c"))} {
-		if output, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", cmd, err, output)
-		}
+// build builds the migrator and measure.
+func build(dir string) (err error) {
+	binaries.dir, binaries.measure = dir, filepath.Join(dir, "measure")
+	if binaries.migrator, err = program.BuildMigrator(dir); err != nil {
+		return err
+	}
+	cmd := exec.Command("cc", "-O2", "-Wall", "-o", binaries.measure, filepath.Join("measure", "measure.c"))
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", cmd, err, output)
 	}
 	return nil
 }

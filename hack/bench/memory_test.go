@@ -23,10 +23,10 @@ func memory(t *testing.T, s scale) result.Figure {
 	table := result.Table{Title: "In brackets, times shiplock's", Header: []string{"tool", "peak memory", "wall time", "result"}}
 	var own sample
 	for _, tl := range tools(t) {
-		t.Run(tl.name, func(t *testing.T) { // frees the disk space of the files and the table after each tool
+		t.Run(tl.Name, func(t *testing.T) { // frees the disk space of the files and the table after each tool
 			d := pgtest.New(t)
 			ran := run(t, tl.up(dataFolder(t, tl, s.data), d))
-			if tl.name == "shiplock" {
+			if tl.Name == "shiplock" {
 				own = ran
 				require.Zero(t, ran.code, ran.output)
 			}
@@ -36,7 +36,7 @@ func memory(t *testing.T, s scale) result.Figure {
 			} else {
 				require.Equal(t, fmt.Sprint(rowsOf(s.data)), d.Value(t, "SELECT count(*) FROM bench_data"))
 			}
-			table.Rows = append(table.Rows, []string{tl.name, cell(ran.memory, own.memory, megabytes), cell(ran.wall, own.wall, seconds), ended})
+			table.Rows = append(table.Rows, []string{tl.Name, cell(ran.memory, own.memory, megabytes), cell(ran.wall, own.wall, seconds), ended})
 		})
 	}
 	require.False(t, t.Failed())

@@ -19,8 +19,8 @@ func nothingPending(t *testing.T, s scale) result.Figure {
 	}
 	table := result.Table{Title: "In brackets, times shiplock's", Header: []string{"tool", "wall time", "processor time", "peak memory"}}
 	for _, tl := range peers(t) {
-		table.Rows = append(table.Rows, []string{tl.name, cell(wall[tl.name], wall["shiplock"], seconds),
-			cell(cpu[tl.name], cpu["shiplock"], seconds), cell(memory[tl.name], memory["shiplock"], megabytes)})
+		table.Rows = append(table.Rows, []string{tl.Name, cell(wall[tl.Name], wall["shiplock"], seconds),
+			cell(cpu[tl.Name], cpu["shiplock"], seconds), cell(memory[tl.Name], memory["shiplock"], megabytes)})
 	}
 	f := result.Figure{
 		Title:  "Nothing pending",
@@ -68,11 +68,11 @@ func idle(t *testing.T, of []*tool, n, rounds int) map[string][]sample {
 		p := setup{tl.folder(t, flat(n)), pgtest.New(t)}
 		must(t, tl.up(p.dir, p.d))
 		must(t, tl.up(p.dir, p.d)) // fills the caches of the files and the server
-		setups[tl.name] = p
+		setups[tl.Name] = p
 	}
 	for range rounds {
 		for _, tl := range of {
-			samples[tl.name] = append(samples[tl.name], must(t, tl.up(setups[tl.name].dir, setups[tl.name].d)))
+			samples[tl.Name] = append(samples[tl.Name], must(t, tl.up(setups[tl.Name].dir, setups[tl.Name].d)))
 		}
 	}
 	return samples

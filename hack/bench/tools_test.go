@@ -11,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // A migration is a migration in no specific format.
@@ -21,23 +23,28 @@ type migration struct {
 	alone bool
 }
 
-// A tool is a migration tool's command line.
+// A tool is a migration tool.
 type tool struct {
-	name, version, path string
-	// write returns the files of a migration in the tool's format, by name.
-	write func(version int, m migration) map[string]string
-	// command returns the command that applies the migrations of a folder.
-	command func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd
+	program.MigrationTool
+	// command returns the command that applies the migrations of a folder; that of MigrationTool if it is nil.
+	command func(dir string, d *pgtest.Database) *exec.Cmd
 	// hasVersionTable reports whether the tool records applied migrations; psql does not.
 	hasVersionTable bool
 }
 
-func (tl *tool) up(dir string, d *pgtest.Database) *exec.Cmd { return tl.command(tl, dir, d) }
+func (tl *tool) up(dir string, d *pgtest.Database) *exec.Cmd {
+	if tl.command != nil {
+		return tl.command(dir, d)
+	}
+	cmd := exec.Command(tl.Path, tl.Up(dir, d.URL())...)
+	cmd.Env = append(os.Environ(), tl.Env(d.URL())...)
+	return cmd
+}
 
 // folder writes migrations in the tool's format and returns their folder.
 func (tl *tool) folder(t *testing.T, all []migration) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", tl.name) // the name of t.TempDir may have a "#", which ends golang-migrate's path
+	dir, err := os.MkdirTemp("", tl.Name) // the name of t.TempDir may have a "#", which ends golang-migrate's path
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	tl.add(t, dir, all, 1)
@@ -47,8 +54,8 @@ func (tl *tool) folder(t *testing.T, all []migration) string {
 func (tl *tool) add(t *testing.T, dir string, all []migration, first int) {
 	t.Helper()
 	for i, m := range all {
-		for name, text := range tl.write(first+i, m) {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		for name, text := range tl.Files(program.Migration{Version: first + i, Up: m.up, Down: m.down, NoTransaction: m.alone}) {
+			fixture.Write(t, dir, name, text)
 		}
 	}
 }
@@ -58,7 +65,12 @@ var tools = func() func(t *testing.T) []*tool {
 	var once sync.Once
 	var all []*tool
 	return func(t *testing.T) []*tool {
-		once.Do(func() { all = []*tool{shiplock(t), golangMigrate(t), goose(t), tern(t), psql(t)} })
+		once.Do(func() {
+			for _, m := range []program.MigrationTool{program.Shiplock(t, binaries.migrator), program.GolangMigrate(t), program.Goose(t), program.Tern(t)} {
+				all = append(all, &tool{MigrationTool: m, hasVersionTable: true})
+			}
+			all = append(all, psql(t))
+		})
 		require.Len(t, all, 5, "an earlier test has the error of a tool")
 		return all
 	}
@@ -67,95 +79,33 @@ var tools = func() func(t *testing.T) []*tool {
 // peers returns the tools with a version table, Shiplock first.
 func peers(t *testing.T) []*tool { return tools(t)[:4] }
 
-func shiplock(t *testing.T) *tool {
-	return &tool{
-		name: "shiplock", version: strings.Fields(commandOutput(t, binaries.migrator, "version"))[1], path: binaries.migrator, write: twoFiles, hasVersionTable: true,
-		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
-			cmd := exec.Command(tl.path, "up", "--source", dir)
-			cmd.Env = append(os.Environ(), "DATABASE_URL="+d.URL())
-			return cmd
-		},
-	}
-}
-
-func golangMigrate(t *testing.T) *tool {
-	path := toolPath(t, "golang-migrate")
-	return &tool{
-		name: "golang-migrate", version: commandOutput(t, path, "-version"), path: path, write: twoFiles, hasVersionTable: true,
-		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
-			return exec.Command(tl.path, "-path", dir, "-database", d.URL(), "up")
-		},
-	}
-}
-
-func goose(t *testing.T) *tool {
-	path := toolPath(t, "goose")
-	return &tool{
-		name: "goose", version: strings.TrimPrefix(commandOutput(t, path, "-version"), "goose version: "), path: path, hasVersionTable: true,
-		write: func(version int, m migration) map[string]string {
-			head := ""
-			if m.alone {
-				head = "-- +goose NO TRANSACTION\n"
-			}
-			return map[string]string{fmt.Sprintf("%05d_x.sql", version): head + "-- +goose Up\n" + m.up + "-- +goose Down\n" + m.down}
-		},
-		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
-			return exec.Command(tl.path, "-dir", dir, "-env", "none", "postgres", d.URL(), "up")
-		},
-	}
-}
-
-func tern(t *testing.T) *tool {
-	path := toolPath(t, "tern")
-	return &tool{
-		name: "tern", version: strings.TrimPrefix(commandOutput(t, path, "version"), "tern "), path: path, hasVersionTable: true,
-		write: func(version int, m migration) map[string]string {
-			head := ""
-			if m.alone {
-				head = "---- tern: disable-tx ----\n"
-			}
-			return map[string]string{fmt.Sprintf("%05d_x.sql", version): head + m.up + "---- create above / drop below ----\n" + m.down}
-		},
-		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
-			return exec.Command(tl.path, "migrate", "--migrations", dir, "--conn-string", d.URL())
-		},
-	}
-}
-
 // psql returns psql as a tool: one process that runs each file in a transaction, without version table,
 // history or lock. It shows the server's own limit.
 func psql(t *testing.T) *tool {
 	path, err := exec.LookPath("psql")
 	require.NoError(t, err, "on Debian: apt-get install postgresql-client")
 	return &tool{
-		name: "psql", version: strings.Fields(commandOutput(t, path, "--version"))[2], path: path,
-		write: func(version int, m migration) map[string]string {
-			text := "BEGIN;\n" + m.up + "COMMIT;\n"
-			if m.alone {
-				text = m.up
-			}
-			return map[string]string{fmt.Sprintf("%05d_x.sql", version): text}
+		MigrationTool: program.MigrationTool{
+			Name: "psql", Version: strings.Fields(program.LastLine(t, path, "--version"))[2], Path: path,
+			Files: func(m program.Migration) map[string]string {
+				text := "BEGIN;\n" + m.Up + "COMMIT;\n"
+				if m.NoTransaction {
+					text = m.Up
+				}
+				return map[string]string{fmt.Sprintf("%05d_x.sql", m.Version): text}
+			},
 		},
-		command: func(tl *tool, dir string, d *pgtest.Database) *exec.Cmd {
+		command: func(dir string, d *pgtest.Database) *exec.Cmd {
 			files, _ := filepath.Glob(filepath.Join(dir, "*.sql")) // the pattern is valid
 			args := []string{"--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"}
 			for _, f := range files {
 				args = append(args, "-f", f)
 			}
-			cmd := exec.Command(tl.path, args...)
+			cmd := exec.Command(path, args...)
 			cmd.Env = append(os.Environ(), "PGHOST="+d.Host, fmt.Sprint("PGPORT=", d.Port), "PGUSER="+d.User, "PGPASSWORD="+d.Password, "PGDATABASE="+d.Name, "PGSSLMODE=disable")
 			return cmd
 		},
 	}
-}
-
-func twoFiles(version int, m migration) map[string]string {
-	return map[string]string{fmt.Sprintf("%05d_x.up.sql", version): m.up, fmt.Sprintf("%05d_x.down.sql", version): m.down}
-}
-
-func toolPath(t *testing.T, name string) string {
-	t.Helper()
-	return commandOutput(t, filepath.Join("..", "tools", "install.sh"), name)
 }
 
 // small returns n migrations of one small table each.

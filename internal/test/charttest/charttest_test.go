@@ -83,16 +83,6 @@ func scenarios(t *testing.T) map[string]string {
 	return files
 }
 
-// tool returns the path of a command-line tool of hack/tools, and builds it if necessary.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	cmd := exec.Command("../../../hack/tools/install.sh", name)
-	cmd.Stderr = os.Stderr
-	path, err := cmd.Output()
-	require.NoError(t, err)
-	return strings.TrimSpace(string(path))
-}
-
 func run(t *testing.T, dir, command string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(command, args...)

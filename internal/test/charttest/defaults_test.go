@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/shiplock/shiplock/internal/test/fixture"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // removable lists the values that are passed to Kubernetes unchanged and have defaults that some clusters reject.
@@ -96,7 +97,7 @@ func TestDefaults_Dependency_Removed(t *testing.T) {
 	sets := strings.Join([]string{"podSecurityContext.seccompProfile.type=NONE", "securityContext.readOnlyRootFilesystem=NONE",
 		"resources.limits.memory=NONE", "ttlSecondsAfterFinished=NONE", "tool.runAsUser=NONE"}, ",shiplock.")
 	for _, name := range []string{"helm3", "helm4"} {
-		helm := tool(t, name)
+		helm := program.HackTool(t, name)
 		for how, tc := range map[string]struct {
 			values string
 			args   []string

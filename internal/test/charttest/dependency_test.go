@@ -9,6 +9,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/shiplock/shiplock/internal/test/fixture"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // dependent is the Chart.yaml of a parent chart that depends on the chart by name and by alias.
@@ -116,7 +117,7 @@ func TestEnabled_False_WaitContainerRendersNothing(t *testing.T) {
 			for _, enabled := range []string{"true", "false"} {
 				t.Run(name+"/"+helm+"/"+enabled, func(t *testing.T) {
 					t.Parallel()
-					output, err := exec.Command(tool(t, helm), "template", "shop", chart, "--kube-version", KubeVersion, "--set", "shiplock.enabled="+enabled).CombinedOutput()
+					output, err := exec.Command(program.HackTool(t, helm), "template", "shop", chart, "--kube-version", KubeVersion, "--set", "shiplock.enabled="+enabled).CombinedOutput()
 					require.NoError(t, err, "%s", output)
 					for _, text := range []string{"name: shiplock-wait-for-migrations", "kind: Job"} {
 						if enabled == "true" {

@@ -8,13 +8,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // Helm 3 and 4 render the same objects as the library, and their linters report no errors.
 func TestTemplate_HelmCLI_MatchesLibrary(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"helm3", "helm4"} {
-		helm := tool(t, name)
+		helm := program.HackTool(t, name)
 		for scenario, values := range scenarios(t) {
 			t.Run(name+"/"+scenario, func(t *testing.T) {
 				t.Parallel()
@@ -46,7 +48,7 @@ func TestTemplate_PackagedDependency_MatchesLibrary(t *testing.T) {
 	for _, name := range []string{"helm3", "helm4"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			helm := tool(t, name)
+			helm := program.HackTool(t, name)
 			root := t.TempDir()
 			for _, dir := range []string{chartDir, sampleDir} {
 				to := filepath.Join(root, strings.TrimPrefix(dir, "../../../"))

@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/shiplock/shiplock/internal/test/fixture"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 const outputLogPolicy = "helm.sh/hook-output-log-policy"
@@ -51,7 +52,7 @@ func TestHookOutputLogPolicy_Modes_AnnotatesJobsOnly(t *testing.T) {
 // embedded runs a program that embeds Helm 4's library like Flux's helm-controller. Without a cluster, each hook that Helm waits for fails.
 func embedded(t *testing.T, args ...string) (code int, stderr string) {
 	t.Helper()
-	cmd := exec.Command(tool(t, "helm4-library"), append([]string{"--failing-hooks"}, args...)...)
+	cmd := exec.Command(program.HackTool(t, "helm4-library"), append([]string{"--failing-hooks"}, args...)...)
 	cmd.Env = append(cmd.Environ(), "HELM_NAMESPACE=shop")
 	var out strings.Builder
 	cmd.Stderr = &out

@@ -14,6 +14,7 @@ import (
 
 	valuesschema "github.com/shiplock/shiplock/hack/schema"
 	"github.com/shiplock/shiplock/internal/test/fixture"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // A schema is the part of JSON Schema that the chart uses.
@@ -114,7 +115,7 @@ func (s schema) assertDescribed(t *testing.T, prefix string, values map[string]a
 func TestReadme_Generated_MatchesValues(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(chartDir)))
-	run(t, dir, tool(t, "helm-docs"), "--sort-values-order", "file")
+	run(t, dir, program.HackTool(t, "helm-docs"), "--sort-values-order", "file")
 	want, err := os.ReadFile(dir + "/README.md")
 	require.NoError(t, err)
 	if fixture.Updating() {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/test/fixture"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // A file is a migration of the comparison.
@@ -36,21 +37,21 @@ func comparedTools(t *testing.T) []comparedTool {
 	t.Helper()
 	upPair := func(f file) (string, string) { return fmt.Sprintf("%d_m.up.sql", f.version), f.up }
 	downPair := func(f file) (string, string) { return fmt.Sprintf("%d_m.down.sql", f.version), f.down }
-	migratePath, goosePath, ternPath := toolPath(t, "golang-migrate"), toolPath(t, "goose"), toolPath(t, "tern")
+	migrate, goose, tern := program.GolangMigrate(t), program.Goose(t), program.Tern(t)
 	return []comparedTool{
-		{name: "Shiplock", version: strings.Fields(commandOutput(t, binary, "version"))[1], isShiplock: true, write: upPair, downFile: downPair,
+		{name: "Shiplock", version: program.Shiplock(t, binary).Version, isShiplock: true, write: upPair, downFile: downPair,
 			up: func(dir, url string) []string { return []string{binary, "up", "--source", dir, "--database-url", url} },
 			down: func(dir, url string) []string {
 				return []string{binary, "down", "--to", "0", "--source", dir, "--database-url", url}
 			}},
-		{name: "golang-migrate", version: commandOutput(t, migratePath, "-version"), write: upPair, downFile: downPair,
+		{name: "golang-migrate", version: migrate.Version, write: upPair, downFile: downPair,
 			up: func(dir, url string) []string {
-				return []string{migratePath, "-path", dir, "-database", url + "&x-multi-statement=true", "up"}
+				return append([]string{migrate.Path}, migrate.Up(dir, url+"&x-multi-statement=true")...)
 			},
 			down: func(dir, url string) []string {
-				return []string{migratePath, "-path", dir, "-database", url, "down", "-all"}
+				return []string{migrate.Path, "-path", dir, "-database", url, "down", "-all"}
 			}},
-		{name: "goose", version: strings.TrimPrefix(commandOutput(t, goosePath, "-version"), "goose version: "),
+		{name: "goose", version: goose.Version,
 			write: func(f file) (string, string) {
 				head := ""
 				if f.nonTransactional {
@@ -59,12 +60,12 @@ func comparedTools(t *testing.T) []comparedTool {
 				return fmt.Sprintf("%05d_m.sql", f.version), head + "-- +goose Up\n" + f.up + "\n-- +goose Down\n" + f.down + "\n"
 			},
 			up: func(dir, url string) []string {
-				return []string{goosePath, "-dir", dir, "-env", "none", "postgres", url, "up"}
+				return append([]string{goose.Path}, goose.Up(dir, url)...)
 			},
 			down: func(dir, url string) []string {
-				return []string{goosePath, "-dir", dir, "-env", "none", "postgres", url, "down-to", "0"}
+				return []string{goose.Path, "-dir", dir, "-env", "none", "postgres", url, "down-to", "0"}
 			}},
-		{name: "tern", version: strings.TrimPrefix(commandOutput(t, ternPath, "version"), "tern "),
+		{name: "tern", version: tern.Version,
 			write: func(f file) (string, string) {
 				head := ""
 				if f.nonTransactional {
@@ -77,10 +78,10 @@ func comparedTools(t *testing.T) []comparedTool {
 				return fmt.Sprintf("%03d_m.sql", f.version), text + "\n"
 			},
 			up: func(dir, url string) []string {
-				return []string{ternPath, "migrate", "--migrations", dir, "--conn-string", url}
+				return append([]string{tern.Path}, tern.Up(dir, url)...)
 			},
 			down: func(dir, url string) []string {
-				return []string{ternPath, "migrate", "--migrations", dir, "--conn-string", url, "-d", "0"}
+				return []string{tern.Path, "migrate", "--migrations", dir, "--conn-string", url, "-d", "0"}
 			}},
 	}
 }
@@ -215,7 +216,7 @@ func TestComparison_EachTool_MatchesDocument(t *testing.T) {
 		}
 		table.WriteString("\n")
 	}
-	path := filepath.Join(root, "docs", "background", "comparison.md")
+	path := filepath.Join(program.Root, "docs", "background", "comparison.md")
 	page, err := os.ReadFile(path)
 	require.NoError(t, err)
 	head, rest, found := strings.Cut(string(page), "<!-- table -->\n")

@@ -4,13 +4,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // mixedByDefault reports whether a plain `go test` also generates migrations that cannot run
@@ -27,8 +26,8 @@ var (
 	report    = flag.String("report", "", "Markdown file to write the report to")
 )
 
-// root is the repository; binary is the migrator.
-var root, binary string
+// binary is the migrator.
+var binary string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -37,25 +36,11 @@ func TestMain(m *testing.M) {
 	}
 	out, err := os.MkdirTemp("", "chaos")
 	if err == nil {
-		err = build(out)
+		binary, err = program.BuildMigrator(out)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
 	pgtest.Main(m, out, out+".lock")
-}
-
-// build builds the binary in the same way as the image does.
-func build(out string) (err error) {
-	if root, err = filepath.Abs("../../.."); err != nil {
-		return err
-	}
-	binary = filepath.Join(out, "migrator")
-	cmd := exec.Command(filepath.Join(root, "hack", "image.sh"))
-	cmd.Env = append(os.Environ(), "OUT="+out)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("hack/image.sh: %w\n%s", err, output)
-	}
-	return nil
 }

@@ -19,7 +19,7 @@ import (
 func render(t *testing.T, tools []*tool, results []roundResult, duration time.Duration) string {
 	t.Helper()
 	slices.SortFunc(results, func(a, b roundResult) int {
-		return cmp.Or(cmp.Compare(a.seed, b.seed), cmp.Compare(a.tool.name, b.tool.name))
+		return cmp.Or(cmp.Compare(a.seed, b.seed), cmp.Compare(a.tool.Name, b.tool.Name))
 	})
 	var b strings.Builder
 	b.WriteString("# Fault-injection results\n\n<!-- Written by `make chaos`. -->\n\n")
@@ -35,7 +35,7 @@ func render(t *testing.T, tools []*tool, results []roundResult, duration time.Du
 	b.WriteString("\n## Outcomes of all rounds\n\n")
 	summary(&b, tools, results)
 	for _, tl := range tools {
-		fmt.Fprintf(&b, "\n## Exit codes of %s after a fault\n\n", tl.name)
+		fmt.Fprintf(&b, "\n## Exit codes of %s after a fault\n\n", tl.Name)
 		codes(&b, tl, results)
 	}
 	return b.String()
@@ -87,7 +87,7 @@ func failureTable(b *strings.Builder, title string, tools []*tool, results []rou
 func header(b *strings.Builder, title string, tools []*tool) {
 	fmt.Fprintf(b, "| %s |", title)
 	for _, tl := range tools {
-		fmt.Fprintf(b, " %s %s |", tl.name, tl.version)
+		fmt.Fprintf(b, " %s %s |", tl.Name, tl.Version)
 	}
 	fmt.Fprintf(b, "\n|---|%s\n", strings.Repeat("---:|", len(tools)))
 }

@@ -45,7 +45,7 @@ func renderRollbacks(tools []*tool, results []roundResult, duration time.Duratio
 	b.WriteString("\n")
 	summary(&b, tools, results)
 	for _, tl := range tools {
-		fmt.Fprintf(&b, "\nExit codes of %s after a fault:\n\n", tl.name)
+		fmt.Fprintf(&b, "\nExit codes of %s after a fault:\n\n", tl.Name)
 		codes(&b, tl, results)
 	}
 	return b.String()

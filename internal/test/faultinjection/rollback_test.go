@@ -35,7 +35,7 @@ func TestRollback_InjectedFault_Recovers(t *testing.T) {
 	s := &suite{servers: make(chan *server, ownServers)}
 	for _, command := range rollbackCommands {
 		tl := shiplock(t)
-		tl.name = "`" + strings.Join(command[:len(command)-1], " ") + "`"
+		tl.Name = "`" + strings.Join(command[:len(command)-1], " ") + "`"
 		s.tools = append(s.tools, tl)
 	}
 	for n := range ownServers {
@@ -50,7 +50,7 @@ func TestRollback_InjectedFault_Recovers(t *testing.T) {
 	}
 	for _, v := range results {
 		assert.Equal(t, Recovered, v.outcome, "%s, seed %d, %s (injected: %t), exit code %d, %d reruns: %s\nagain: go test ./internal/test/faultinjection -run TestRollback_InjectedFault -rollbacks 1 -seed %d",
-			v.tool.name, v.seed, v.kind, v.injected, v.code, v.reruns, v.detail, v.seed)
+			v.tool.Name, v.seed, v.kind, v.injected, v.code, v.reruns, v.detail, v.seed)
 	}
 }
 

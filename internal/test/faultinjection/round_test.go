@@ -50,8 +50,8 @@ func (tl *tool) run(s *Set, dir, url string, began func(func(syscall.Signal) err
 	ctx, cancel := context.WithTimeout(context.Background(), runTimeout)
 	defer cancel()
 	var output bytes.Buffer
-	cmd := exec.CommandContext(ctx, tl.path, tl.args(s, dir, url)...)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = tl.env(url), dir, &output, &output
+	cmd := exec.CommandContext(ctx, tl.Path, tl.args(s, dir, url)...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = tl.Env(url), dir, &output, &output
 	var mu sync.Mutex
 	mu.Lock()
 	began(func(sig syscall.Signal) error {

@@ -52,7 +52,7 @@ func (tl *tool) median(t *testing.T, s *Set) (time.Duration, float64) {
 	for worker := range *workers {
 		wg.Go(func() {
 			for i := range each {
-				t.Run(fmt.Sprint(tl.name, "/undisturbed/", len(s.Migrations), "/", worker*each+i), func(t *testing.T) {
+				t.Run(fmt.Sprint(tl.Name, "/undisturbed/", len(s.Migrations), "/", worker*each+i), func(t *testing.T) {
 					d, n := tl.undisturbed(t, s)
 					mu.Lock()
 					defer mu.Unlock()

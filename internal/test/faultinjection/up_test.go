@@ -25,7 +25,7 @@ func TestUp_InjectedFault_Recovers(t *testing.T) {
 	suite := &suite{tools: tools(t), timings: map[*tool]timing{}, servers: make(chan *server, ownServers)}
 	for _, tl := range suite.tools {
 		suite.timings[tl] = tl.measure(t)
-		t.Logf("%s %s: %+v", tl.name, tl.version, suite.timings[tl])
+		t.Logf("%s %s: %+v", tl.Name, tl.Version, suite.timings[tl])
 	}
 	for n := range ownServers {
 		suite.servers <- newServer(t, n)
@@ -38,7 +38,7 @@ func TestUp_InjectedFault_Recovers(t *testing.T) {
 		require.NoError(t, splice(*report, result, ""))
 	}
 	for _, v := range results {
-		if v.tool.name == "shiplock" && v.outcome != Recovered {
+		if v.tool.Name == "shiplock" && v.outcome != Recovered {
 			assert.Fail(t, string(v.outcome), v.String())
 		}
 	}
@@ -64,7 +64,7 @@ func (f *suite) runRounds(t *testing.T) []roundResult {
 			tasks = append(tasks, task{*seed + uint64(i), tl})
 		}
 	}
-	return runParallel(t, tasks, func(next task) string { return fmt.Sprint(next.tool.name, "/", next.seed) }, f.round)
+	return runParallel(t, tasks, func(next task) string { return fmt.Sprint(next.tool.Name, "/", next.seed) }, f.round)
 }
 
 // runParallel runs each round as a subtest. Their number at a time is -workers.
@@ -115,7 +115,7 @@ func (f *suite) dedicatedServer(t *testing.T, k Kind) *server {
 
 // String describes a failed round and the command that repeats it.
 func (v roundResult) String() string {
-	again := fmt.Sprintf("go test ./internal/test/faultinjection -run TestUp_InjectedFault -tools %s -seed %d -rounds 1", v.tool.name, v.seed)
+	again := fmt.Sprintf("go test ./internal/test/faultinjection -run TestUp_InjectedFault -tools %s -seed %d -rounds 1", v.tool.Name, v.seed)
 	if *mixed {
 		again += " -mixed"
 	}
@@ -123,5 +123,5 @@ func (v roundResult) String() string {
 		again += fmt.Sprintf(" -kind '%s'", *only)
 	}
 	return fmt.Sprintf("%s, seed %d, %s %s (injected: %t), set: %s, exit code %d, %d reruns: %s: %s\nagain: %s",
-		v.tool.name, v.seed, v.kind, v.faultPoint, v.injected, v.class, v.code, v.reruns, v.outcome, v.detail, again)
+		v.tool.Name, v.seed, v.kind, v.faultPoint, v.injected, v.class, v.code, v.reruns, v.outcome, v.detail, again)
 }

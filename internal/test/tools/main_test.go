@@ -13,6 +13,7 @@ import (
 
 	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/program"
 )
 
 // binary is the path of the migrator.
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // goTool returns a function that builds a tool of hack/tools.
 func goTool(name string) func(testing.TB) string {
-	return func(t testing.TB) string { return output(t, "../../../hack/tools/install.sh", name) }
+	return func(t testing.TB) string { return program.HackTool(t, name) }
 }
 
 // npm installs the npm packages and returns the folder with node_modules.
@@ -57,13 +58,4 @@ func debianProgram(name string) func(testing.TB) string {
 		require.NoError(t, err, "run hack/setup.sh tools")
 		return path
 	}
-}
-
-func output(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	require.NoError(t, err, name)
-	return strings.TrimSpace(string(out))
 }
