@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -173,30 +172,37 @@ func TestProgressBar_UnsuitableOutput_NotShown(t *testing.T) {
 // from the terminal.
 func TestProgressBar_ExternalTool_OutputAboveBar(t *testing.T) {
 	t.Parallel()
+	start := func(t *testing.T, typed bool) (*exec.Cmd, *terminal.Terminal) {
+		pty := terminal.New(t, 110, 30)
+		cmd := exec.Command(binary, "exec", "--", "sh", "-c", "echo one; echo two >&2; while ! [ -e go ]; do sleep 0.05; done; printf three")
+		cmd.Dir = t.TempDir()
+		cmd.Env = []string{"DATABASE_URL=" + pgtest.New(t).URL(), "TERM=xterm", "PATH=" + os.Getenv("PATH")}
+		cmd.Stdout, cmd.Stderr = pty.Device, pty.Device
+		if typed {
+			cmd.Stdin = pty.Device
+		}
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		return cmd, pty
+	}
+	bar := func(s []string) bool { return regexp.MustCompile(`^sh -c .*  \d+s$`).MatchString(s[len(s)-1]) }
 	for name, typed := range map[string]bool{"no input": false, "terminal input": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pty, dir := terminal.New(t, 110, 30), t.TempDir()
-			cmd := exec.Command(binary, "exec", "--", "sh", "-c", "echo one; echo two >&2; while ! [ -e go ]; do sleep 0.05; done; printf three")
-			cmd.Dir = dir
-			cmd.Env = []string{"DATABASE_URL=" + pgtest.New(t).URL(), "TERM=xterm", "PATH=" + os.Getenv("PATH")}
-			cmd.Stdout, cmd.Stderr = pty.Device, pty.Device
-			if typed {
-				cmd.Stdin = pty.Device
-			}
-			require.NoError(t, cmd.Start())
-			t.Cleanup(func() { _ = cmd.Process.Kill() })
-			bar := func(s []string) bool { return regexp.MustCompile(`^sh -c .*  \d+s$`).MatchString(s[len(s)-1]) }
+			cmd, pty := start(t, typed)
 			if typed {
 				waitForScreen(t, pty, "one and two, from two pipes", func(s []string) bool {
 					return slices.Contains(s, "one") && slices.Contains(s, "two")
 				})
-				time.Sleep(1500 * time.Millisecond) // a bar would be shown by then
+				later, other := start(t, false) // by the time that it shows a bar, the first one would, too
+				waitForScreen(t, other, "a bar", bar)
 				assert.False(t, bar(pty.Screen()), pty.Text())
+				require.NoError(t, later.Process.Kill())
+				_ = later.Wait() // it was killed
 			} else {
 				waitForScreen(t, pty, "a bar", bar)
 			}
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "go"), nil, 0o600))
+			fixture.Write(t, cmd.Dir, "go", "")
 			require.NoError(t, cmd.Wait())
 			waitForLastLine(t, pty, "external tool succeeded")
 			s := pty.Screen()

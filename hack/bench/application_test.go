@@ -112,7 +112,7 @@ func measureEffect(t *testing.T, tl *tool, dir string, d *pgtest.Database, hold 
 	release := func() { _ = reader.Rollback() } // it has only read, and may have ended
 	timer := time.AfterFunc(hold, release)
 	l.warm(t)
-	took = must(t, tl.up(dir, d)).wall
+	took = mustRun(t, tl.up(dir, d)).wall
 	timer.Stop()
 	release()
 	<-time.After(after) // the queued queries end and are in the plot

@@ -92,7 +92,7 @@ func applyNear(t *testing.T, s scale) map[string]time.Duration {
 		for _, tl := range tools(t) {
 			t.Run(tl.Name, func(t *testing.T) {
 				d := pgtest.New(t)
-				samples[tl.Name] = append(samples[tl.Name], must(t, tl.up(tl.folder(t, small(s.migrations)), d)))
+				samples[tl.Name] = append(samples[tl.Name], mustRun(t, tl.up(tl.folder(t, smallMigrations(s.migrations)), d)))
 				checkTables(t, d, s.migrations, tl.Name)
 			})
 		}
@@ -133,7 +133,7 @@ func applied(t *testing.T, tl *tool, n int, delay time.Duration) (took time.Dura
 	t.Helper()
 	d := pgtest.New(t)
 	far, proxy := d.Proxied(t, delay/2) // in each direction
-	took = must(t, tl.up(tl.folder(t, small(n)), far)).wall
+	took = mustRun(t, tl.up(tl.folder(t, smallMigrations(n)), far)).wall
 	checkTables(t, d, n, tl.Name)
 	return took, proxy.RoundTrips()
 }

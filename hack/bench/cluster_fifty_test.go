@@ -35,10 +35,10 @@ func clusterFifty(t *testing.T, s scale) result.Figure {
 	th := onCluster(t)
 	th.workAsConfigMap(t, s.work)
 	one, busy, many := th.rollout(t, 1, 0), th.rollout(t, 1, s.processes-1), th.rollout(t, s.processes, 0)
-	late := crowd{late: many.late}.p99()
+	late := concurrentRuns{late: many.late}.p99()
 	ratio := many.work.Seconds() / one.work.Seconds()
 	row := func(what string, r rollout) []string {
-		return []string{what, seconds(r.all), cell(r.work, one.work, seconds), seconds(crowd{late: r.late}.p99()), fmt.Sprint(r.restarts)}
+		return []string{what, seconds(r.all), cell(r.work, one.work, seconds), seconds(concurrentRuns{late: r.late}.p99()), fmt.Sprint(r.restarts)}
 	}
 	return result.Figure{
 		Title: "Many pods at once",
@@ -47,15 +47,15 @@ func clusterFifty(t *testing.T, s scale) result.Figure {
 		Tools:  []result.Tool{{Name: "helm", Version: program.LastLine(t, th.helm, "version", "--short")}},
 		Tables: []result.Table{{Header: []string{"pods with the migrator", "until all have started", "of that, the migrations", "p99 after the last migration", "containers started twice"}, Rows: [][]string{row("1", one), row(fmt.Sprintf("1, and %d whose init container does nothing", s.processes-1), busy), row(fmt.Sprint(s.processes), many)}}},
 		Goals: []result.Goal{
-			crowded(goal("the migrations take at most 1.2 × those of a single pod", times(ratio), ratio <= 1.2)),
-			crowded(goal("p99 of the others at most 1 s after the last migration", seconds(late), late <= time.Second)),
+			withCause(goal("the migrations take at most 1.2 × those of a single pod", times(ratio), ratio <= 1.2)),
+			withCause(goal("p99 of the others at most 1 s after the last migration", seconds(late), late <= time.Second)),
 			goal("no container is started twice", fmt.Sprint(many.restarts), many.restarts == 0),
 		},
 	}
 }
 
-// crowded adds the reason to a goal that is not met.
-func crowded(g result.Goal) result.Goal {
+// withCause adds the reason to a goal that is not met.
+func withCause(g result.Goal) result.Goal {
 	if !g.Met {
 		g.Note = "the migrator that applies the migrations waits for a processor between its statements, while the others start and Kubernetes starts their containers on the same cores. " +
 			"The containers alone (the second row) and the migrators alone (the figure `fifty`) need less time"
@@ -66,7 +66,7 @@ func crowded(g result.Goal) result.Goal {
 func (th *clusterFixture) workAsConfigMap(t *testing.T, takes time.Duration) {
 	t.Helper()
 	files := map[string]string{}
-	for i, m := range working(takes) {
+	for i, m := range sleepingMigrations(takes) {
 		files[fmt.Sprintf("%d_work.up.sql", i+1)] = m.up
 	}
 	object, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]string{"name": workConfigMap, "namespace": namespace}, "data": files})

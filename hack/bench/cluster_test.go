@@ -16,8 +16,8 @@ import (
 	"github.com/shiplock/shiplock/internal/test/charttest"
 	"github.com/shiplock/shiplock/internal/test/e2e/cluster"
 	"github.com/shiplock/shiplock/internal/test/e2e/database"
+	"github.com/shiplock/shiplock/internal/test/e2e/environment"
 	"github.com/shiplock/shiplock/internal/test/e2e/kube"
-	"github.com/shiplock/shiplock/internal/test/e2e/stage"
 	"github.com/shiplock/shiplock/internal/test/program"
 )
 
@@ -61,13 +61,13 @@ func TestClusterFigures_Charts_Render(t *testing.T) {
 
 // A clusterFixture is the cluster of the end-to-end tests, with a namespace and an empty database.
 type clusterFixture struct {
-	*stage.Stage
+	*environment.Environment
 	helm string
 }
 
 func onCluster(t *testing.T) *clusterFixture {
 	t.Helper()
-	base, err := stage.Build(t.Context(), cluster.TestName, t.TempDir(), os.Stderr)
+	base, err := environment.Build(t.Context(), cluster.TestName, t.TempDir(), os.Stderr)
 	require.NoError(t, err)
 	base.Kube = base.Kube.In(namespace)
 	require.NoError(t, base.Kube.Delete(t.Context(), kube.Query{Args: []string{"namespace/" + namespace}}))

@@ -14,8 +14,8 @@ import (
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
-// A crowd is the measurement of many concurrent processes.
-type crowd struct {
+// concurrentRuns is the measurement of many concurrent processes.
+type concurrentRuns struct {
 	alone, together time.Duration   // a single process, and all from the first start to the last end
 	late            []time.Duration // from the end of the last migration, or the process's start, to its end
 	failed          int
@@ -25,7 +25,7 @@ type crowd struct {
 // fifty measures as many concurrent migrators as an application may have pods.
 func fifty(t *testing.T, s scale) result.Figure {
 	table := result.Table{Header: []string{"tool", "one alone", "all at once", "p99 after the last migration", "failed", "last error"}}
-	var own crowd
+	var own concurrentRuns
 	for _, tl := range peers(t) {
 		c := runMany(t, tl, s)
 		if tl.Name == "shiplock" {
@@ -51,15 +51,15 @@ func fifty(t *testing.T, s scale) result.Figure {
 	}
 }
 
-func (c crowd) p99() time.Duration {
+func (c concurrentRuns) p99() time.Duration {
 	slices.Sort(c.late)
 	return c.late[int(math.Ceil(0.99*float64(len(c.late))))-1]
 }
 
 // runMany runs one process, and then many on another database.
-func runMany(t *testing.T, tl *tool, s scale) (c crowd) {
-	dir := tl.folder(t, working(s.work))
-	c.alone = must(t, tl.up(dir, pgtest.New(t))).wall
+func runMany(t *testing.T, tl *tool, s scale) (c concurrentRuns) {
+	dir := tl.folder(t, sleepingMigrations(s.work))
+	c.alone = mustRun(t, tl.up(dir, pgtest.New(t))).wall
 	d := pgtest.New(t)
 	type end struct {
 		start, at time.Time
@@ -85,7 +85,7 @@ func runMany(t *testing.T, tl *tool, s scale) (c crowd) {
 		c.together = max(c.together, e.at.Sub(first))
 		all = append(all, e)
 	}
-	done := finished(t, d)
+	done := lastFinished(t, d)
 	for _, e := range all {
 		from := done
 		if e.start.After(from) {
@@ -96,8 +96,8 @@ func runMany(t *testing.T, tl *tool, s scale) (c crowd) {
 	return c
 }
 
-// working returns migrations with a total duration. They log when they run.
-func working(total time.Duration) []migration {
+// sleepingMigrations returns migrations with a total duration. They log when they run.
+func sleepingMigrations(total time.Duration) []migration {
 	const n = 20
 	out := []migration{{up: "CREATE TABLE bench_done (step int, at timestamptz DEFAULT clock_timestamp());\n", down: "DROP TABLE bench_done;\n"}}
 	for i := range n {
@@ -109,8 +109,8 @@ func working(total time.Duration) []migration {
 	return out
 }
 
-// finished returns the time of the last migration. Server and client have the same clock.
-func finished(t *testing.T, d *pgtest.Database) time.Time {
+// lastFinished returns the time of the last migration. Server and client have the same clock.
+func lastFinished(t *testing.T, d *pgtest.Database) time.Time {
 	t.Helper()
 	text := d.Value(t, "SELECT extract(epoch FROM max(at)) FROM bench_done WHERE step = 19")
 	at, err := strconv.ParseFloat(text, 64)

@@ -64,14 +64,14 @@ func growth(t *testing.T, s scale) result.Figure {
 func measureHistoryRead(t *testing.T, n, rounds int) time.Duration {
 	t.Helper()
 	own, d := tools(t)[0], pgtest.New(t)
-	dir := own.folder(t, flat(n))
-	must(t, own.up(dir, d))
+	dir := own.folder(t, oneTableMigrations(n))
+	mustRun(t, own.up(dir, d))
 	var samples []sample
 	for i := range rounds {
 		path := filepath.Join(dir, "00001_x.up.sql")
-		text := fmt.Sprintf("-- %d\n%s", i, flat(1)[0].up)
+		text := fmt.Sprintf("-- %d\n%s", i, oneTableMigrations(1)[0].up)
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
-		samples = append(samples, must(t, own.up(dir, d)))
+		samples = append(samples, mustRun(t, own.up(dir, d)))
 	}
 	return medianWall(samples)
 }

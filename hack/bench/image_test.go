@@ -23,7 +23,7 @@ import (
 // image measures the size of an image, and the time from a program's start to its first byte to the server.
 func image(t *testing.T, s scale) result.Figure {
 	table := result.Table{Title: "In brackets, times shiplock's", Header: []string{"tool", "unpacked", "compressed", "start to first byte"}}
-	unpacked, packed, start := map[string]int64{}, map[string]int64{}, starts(t, s)
+	unpacked, packed, start := map[string]int64{}, map[string]int64{}, startTimes(t, s)
 	for _, tl := range peers(t) {
 		unpacked[tl.Name], packed[tl.Name] = sizes(t, tl.Path)
 		table.Rows = append(table.Rows, []string{tl.Name, cell(unpacked[tl.Name], unpacked["shiplock"], megabytes),
@@ -67,8 +67,8 @@ func sizes(t *testing.T, path string) (unpacked, packed int64) {
 	return int64(plain.Len()), int64(small.Len())
 }
 
-// starts returns the median time from the start of each program to its first byte.
-func starts(t *testing.T, s scale) map[string]time.Duration {
+// startTimes returns the median time from the start of each program to its first byte.
+func startTimes(t *testing.T, s scale) map[string]time.Duration {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer l.Close()
@@ -76,7 +76,7 @@ func starts(t *testing.T, s scale) map[string]time.Duration {
 	nowhere.Port = l.Addr().(*net.TCPAddr).Port
 	all := map[string][]time.Duration{}
 	for _, tl := range peers(t) {
-		dir := tl.folder(t, small(1))
+		dir := tl.folder(t, smallMigrations(1))
 		for range s.starts {
 			all[tl.Name] = append(all[tl.Name], firstByte(t, l, tl.up(dir, &nowhere)))
 		}

@@ -45,8 +45,8 @@ func run(t *testing.T, cmd *exec.Cmd) sample {
 	return s
 }
 
-// must runs a program that must succeed.
-func must(t *testing.T, cmd *exec.Cmd) sample {
+// mustRun runs a program that must succeed.
+func mustRun(t *testing.T, cmd *exec.Cmd) sample {
 	t.Helper()
 	s := run(t, cmd)
 	require.Zerof(t, s.code, "%s: %s", cmd, s.output)

@@ -65,22 +65,22 @@ func idle(t *testing.T, of []*tool, n, rounds int) map[string][]sample {
 	setups := map[string]setup{}
 	samples := map[string][]sample{}
 	for _, tl := range of {
-		p := setup{tl.folder(t, flat(n)), pgtest.New(t)}
-		must(t, tl.up(p.dir, p.d))
-		must(t, tl.up(p.dir, p.d)) // fills the caches of the files and the server
+		p := setup{tl.folder(t, oneTableMigrations(n)), pgtest.New(t)}
+		mustRun(t, tl.up(p.dir, p.d))
+		mustRun(t, tl.up(p.dir, p.d)) // fills the caches of the files and the server
 		setups[tl.Name] = p
 	}
 	for range rounds {
 		for _, tl := range of {
-			samples[tl.Name] = append(samples[tl.Name], must(t, tl.up(setups[tl.Name].dir, setups[tl.Name].d)))
+			samples[tl.Name] = append(samples[tl.Name], mustRun(t, tl.up(setups[tl.Name].dir, setups[tl.Name].d)))
 		}
 	}
 	return samples
 }
 
-// flat returns n migrations that create one table in total, because ten thousand tables would slow the server
+// oneTableMigrations returns n migrations that create one table in total, because ten thousand tables would slow the server
 // for all tools.
-func flat(n int) []migration {
+func oneTableMigrations(n int) []migration {
 	out := []migration{{up: "CREATE TABLE bench_0 (id bigint PRIMARY KEY, name text NOT NULL);\n", down: "DROP TABLE bench_0;\n"}}
 	for i := 1; i < n; i++ {
 		out = append(out, migration{

@@ -108,8 +108,8 @@ func psql(t *testing.T) *tool {
 	}
 }
 
-// small returns n migrations of one small table each.
-func small(n int) []migration {
+// smallMigrations returns n migrations of one small table each.
+func smallMigrations(n int) []migration {
 	var out []migration
 	for i := range n {
 		out = append(out, migration{
@@ -120,7 +120,7 @@ func small(n int) []migration {
 	return out
 }
 
-// checkTables checks that the tables of small exist.
+// checkTables checks that the tables of smallMigrations exist.
 func checkTables(t *testing.T, d *pgtest.Database, n int, tool string) {
 	t.Helper()
 	require.Equal(t, fmt.Sprint(n), d.Value(t, `SELECT count(*) FROM pg_class WHERE relname LIKE 'bench\_%' AND relkind = 'r'`), tool)

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/test/e2e/database"
+	"github.com/shiplock/shiplock/internal/test/e2e/environment"
 	"github.com/shiplock/shiplock/internal/test/e2e/kube"
 	"github.com/shiplock/shiplock/internal/test/e2e/release"
 	"github.com/shiplock/shiplock/internal/test/e2e/sample"
-	"github.com/shiplock/shiplock/internal/test/e2e/stage"
 )
 
 // password is the password of the demo's database role. It must not occur in other output, because the migrator
@@ -56,7 +56,7 @@ func newDemo(ctx context.Context) (*demo, error) {
 	}
 	helm := make(chan error, 1)
 	go func() { helm <- d.findHelm(ctx) }()
-	base, err := stage.Build(ctx, clusterName, filepath.Join(directory, "charts"), os.Stdout)
+	base, err := environment.Build(ctx, clusterName, filepath.Join(directory, "charts"), os.Stdout)
 	if err := <-helm; err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
-const three = `
+const threeMigrations = `
 -- 1_a.up.sql --
 CREATE TABLE a (b int);
 -- 1_a.down.sql --
@@ -79,7 +79,7 @@ func TestUp_Canceled_ReportsProgress(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			o := newOptions(t, d, fixture.Files(t, three))
+			o := newOptions(t, d, fixture.Files(t, threeMigrations))
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			run := engine.Up
@@ -112,7 +112,7 @@ func TestUp_Canceled_ReportsProgress(t *testing.T) {
 func TestUp_MigrationFails_StopsRun(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	o := newOptions(t, d, fixture.Files(t, three+"-- 2_b.up.sql --\nINSERT INTO a VALUES (2), ('two');\n"))
+	o := newOptions(t, d, fixture.Files(t, threeMigrations+"-- 2_b.up.sql --\nINSERT INTO a VALUES (2), ('two');\n"))
 	_, err := engine.Up(t.Context(), o)
 	var ended *engine.RunError
 	require.ErrorAs(t, err, &ended)
@@ -141,7 +141,7 @@ func TestUp_VersionChangedByOther_ReturnsIncompleteError(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			o := withLogHook(newOptions(t, d, fixture.Files(t, three)), "migration completed", 3, func() { d.Exec(t, c.change) })
+			o := withLogHook(newOptions(t, d, fixture.Files(t, threeMigrations)), "migration completed", 3, func() { d.Exec(t, c.change) })
 			_, err := engine.Up(t.Context(), o)
 			var ended *engine.RunError
 			require.ErrorAs(t, err, &ended)

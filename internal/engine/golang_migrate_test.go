@@ -185,7 +185,7 @@ func TestUp_TransactionLeftOpen_Refuses(t *testing.T) {
 // TestUp_UnrecognizedFiles_IgnoredOrRefused covers files that golang-migrate ignores without a warning.
 func TestUp_UnrecognizedFiles_IgnoredOrRefused(t *testing.T) {
 	t.Parallel()
-	dir := fixture.Files(t, three+"-- 126-dash.up.sql --\nSELECT nope;\n-- 143.dot.down.sql --\nSELECT nope;\n-- seed.sql --\nSELECT nope;\n")
+	dir := fixture.Files(t, threeMigrations+"-- 126-dash.up.sql --\nSELECT nope;\n-- 143.dot.down.sql --\nSELECT nope;\n-- seed.sql --\nSELECT nope;\n")
 	require.NoError(t, newGolangMigrate(t, newDatabase(t), dir).Up())
 
 	d := newDatabase(t)

@@ -99,8 +99,8 @@ func holdLocks(t *testing.T, d *pgtest.Database, queries ...string) (release fun
 }
 
 const (
-	aSnapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-	takesIt   = "SELECT 1"
+	setRepeatableRead = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+	takeSnapshot      = "SELECT 1"
 )
 
 func waitForLockWaiter(t *testing.T, d *pgtest.Database) {
@@ -157,7 +157,7 @@ func TestUp_ConcurrentStatementFails_LeavesNothing(t *testing.T) {
 			d.Exec(t, "CREATE INDEX users_id ON users (id); CREATE TABLE rooms (id int PRIMARY KEY); CREATE SCHEMA hotel; CREATE TABLE hotel.beds (id int PRIMARY KEY);"+
 				strings.ReplaceAll("ALTER TABLE rooms OWNER TO ME; ALTER SCHEMA hotel OWNER TO ME; ALTER TABLE hotel.beds OWNER TO ME", "ME", pq.QuoteIdentifier(d.User)))
 			if c.state != "" {
-				defer holdLocks(t, d, aSnapshot, takesIt)()
+				defer holdLocks(t, d, setRepeatableRead, takeSnapshot)()
 				o.Postgres.StatementTimeout = time.Second
 			}
 			_, err = engine.Up(t.Context(), o)
@@ -202,7 +202,7 @@ func TestUp_CanceledDuringIndexBuild_LeavesNothing(t *testing.T) {
 	o := newOptions(t, d, fixture.Files(t, resumeBase+"CREATE INDEX CONCURRENTLY users_email ON users (email);"))
 	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0])))
 	require.NoError(t, err)
-	release := holdLocks(t, d, aSnapshot, takesIt)
+	release := holdLocks(t, d, setRepeatableRead, takeSnapshot)
 	ctx, stop := context.WithCancelCause(t.Context())
 	defer stop(nil)
 	done := make(chan error, 1)
@@ -259,7 +259,7 @@ func TestUp_ReindexLeavesToastIndex_ReportsItAndContinues(t *testing.T) {
 	o := newOptions(t, d, fixture.Files(t, resumeBase+"REINDEX TABLE CONCURRENTLY users;\nINSERT INTO log VALUES (2);"))
 	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, strings.Split(resumeBase, "-- 2_x")[0])))
 	require.NoError(t, err)
-	release := holdLocks(t, d, aSnapshot, takesIt)
+	release := holdLocks(t, d, setRepeatableRead, takeSnapshot)
 	o.Postgres.StatementTimeout = time.Second
 	_, err = engine.Up(t.Context(), o)
 	release()

@@ -18,31 +18,31 @@ import (
 const blockingMigration = "-- 1_blocking.up.sql --\nSELECT pg_advisory_lock_shared(42), pg_advisory_unlock_shared(42);\n" +
 	"-- 2_once.up.sql --\nCREATE TABLE once (a int);\n"
 
-// holdAdvisoryLock blocks blockingMigration until open is called; inside waits for a blocked migrator.
-func holdAdvisoryLock(t *testing.T, d *pgtest.Database) (inside, open func()) {
+// holdAdvisoryLock blocks blockingMigration until release is called; waitForBlocked waits for a blocked migrator.
+func holdAdvisoryLock(t *testing.T, d *pgtest.Database) (waitForBlocked, release func()) {
 	t.Helper()
 	conn, err := d.Admin().Conn(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	_, err = conn.ExecContext(t.Context(), "SELECT pg_advisory_lock(42)")
 	require.NoError(t, err)
-	inside = func() {
+	waitForBlocked = func() {
 		require.Eventually(t, func() bool {
 			return d.Value(t, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
 				AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`) == "1"
 		}, time.Minute, 10*time.Millisecond)
 	}
-	open = func() {
+	release = func() {
 		_, err := conn.ExecContext(t.Context(), "SELECT pg_advisory_unlock(42)")
 		require.NoError(t, err)
 	}
-	return inside, open
+	return waitForBlocked, release
 }
 
 func TestUp_TwoAtOnce_RunsOnce(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	inside, open := holdAdvisoryLock(t, d)
+	waitForBlocked, release := holdAdvisoryLock(t, d)
 	o := newOptions(t, d, fixture.Files(t, blockingMigration))
 	type outcome struct {
 		engine.Result
@@ -54,11 +54,11 @@ func TestUp_TwoAtOnce_RunsOnce(t *testing.T) {
 		results <- outcome{r, err}
 	}
 	go up()
-	inside()
+	waitForBlocked()
 
-	hurried := o
-	hurried.Postgres.LockWait = 0
-	_, err := engine.Up(t.Context(), hurried)
+	withoutWait := o
+	withoutWait.Postgres.LockWait = 0
+	_, err := engine.Up(t.Context(), withoutWait)
 	var locked *postgres.LockedError
 	require.ErrorAs(t, err, &locked)
 	require.NotNil(t, locked.Holder)
@@ -66,7 +66,7 @@ func TestUp_TwoAtOnce_RunsOnce(t *testing.T) {
 
 	go up()
 	go up()
-	open()
+	release()
 	applied := 0
 	for range cap(results) {
 		r := <-results
@@ -83,19 +83,19 @@ func TestUp_TwoAtOnce_RunsOnce(t *testing.T) {
 func TestUp_GolangMigrateRunning_Waits(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	inside, open := holdAdvisoryLock(t, d)
+	waitForBlocked, release := holdAdvisoryLock(t, d)
 	dir := fixture.Files(t, blockingMigration)
 	m := newGolangMigrate(t, d, dir)
 	done := make(chan error, 1)
 	go func() { done <- m.Up() }()
-	inside()
+	waitForBlocked()
 	o := newOptions(t, d, dir)
-	hurried := o
-	hurried.Postgres.LockWait = 0
-	_, err := engine.Up(t.Context(), hurried)
+	withoutWait := o
+	withoutWait.Postgres.LockWait = 0
+	_, err := engine.Up(t.Context(), withoutWait)
 	var locked *postgres.LockedError
 	assert.ErrorAs(t, err, &locked, "golang-migrate has marked the version dirty, but it is running")
-	_, err = engine.Down(t.Context(), hurried, 0)
+	_, err = engine.Down(t.Context(), withoutWait, 0)
 	assert.ErrorAs(t, err, &locked)
 	result := make(chan engine.Result, 1)
 	go func() {
@@ -103,22 +103,22 @@ func TestUp_GolangMigrateRunning_Waits(t *testing.T) {
 		assert.NoError(t, err)
 		result <- r
 	}()
-	open()
+	release()
 	require.NoError(t, <-done)
 	assert.Equal(t, engine.Result{From: 2, To: 2}, <-result)
 
 	d = newDatabase(t)
-	inside, open = holdAdvisoryLock(t, d)
+	waitForBlocked, release = holdAdvisoryLock(t, d)
 	o = newOptions(t, d, dir)
 	m = newGolangMigrate(t, d, dir)
 	go func() {
 		_, err := engine.Up(context.WithoutCancel(t.Context()), o)
 		done <- err
 	}()
-	inside()
+	waitForBlocked()
 	m.LockTimeout = 100 * time.Millisecond
 	require.Error(t, m.Up(), "it cannot have the lock")
-	open()
+	release()
 	require.NoError(t, <-done)
 	assert.Equal(t, "2 f", d.Value(t, version))
 }
@@ -128,7 +128,7 @@ func TestUp_GolangMigrateRunning_Waits(t *testing.T) {
 func TestUp_LockHeld_WaitsAndReportsHolder(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	inside, open := holdAdvisoryLock(t, d)
+	waitForBlocked, release := holdAdvisoryLock(t, d)
 	o := newOptions(t, d, fixture.Files(t, "-- 1_blocking.up.sql --\n-- shiplock:no-transaction\nCREATE TABLE a (b int);\n"+
 		"DO $$ BEGIN COMMIT; PERFORM pg_advisory_lock_shared(42); INSERT INTO a VALUES (1); COMMIT; PERFORM pg_advisory_unlock_shared(42); END $$;\n"))
 	results := make(chan engine.Result, 2)
@@ -138,14 +138,14 @@ func TestUp_LockHeld_WaitsAndReportsHolder(t *testing.T) {
 		results <- r
 	}
 	go up()
-	inside()
-	hurried := o
-	hurried.Postgres.LockWait = 0
-	_, err := engine.Up(t.Context(), hurried)
+	waitForBlocked()
+	withoutWait := o
+	withoutWait.Postgres.LockWait = 0
+	_, err := engine.Up(t.Context(), withoutWait)
 	var locked *postgres.LockedError
 	assert.ErrorAs(t, err, &locked)
 	go up()
-	open()
+	release()
 	assert.Equal(t, 1, (<-results).Applied+(<-results).Applied)
 	assert.Equal(t, "1", d.Value(t, "SELECT count(*) FROM a"))
 }

@@ -119,7 +119,7 @@ func TestUp_SettingBehindPooler_NotLeaked(t *testing.T) {
 func TestUp_BehindPooler_ExcludesGolangMigrate(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	inside, open := holdAdvisoryLock(t, d)
+	waitForBlocked, release := holdAdvisoryLock(t, d)
 	dir := fixture.Files(t, blockingMigration)
 	o := newOptions(t, d.Pooled(t, "transaction"), dir)
 	done := make(chan error, 1)
@@ -127,11 +127,11 @@ func TestUp_BehindPooler_ExcludesGolangMigrate(t *testing.T) {
 		_, err := engine.Up(t.Context(), o)
 		done <- err
 	}()
-	inside()
+	waitForBlocked()
 	key, err := migratedb.GenerateAdvisoryLockId("/"+d.Name, "public", "schema_migrations")
 	require.NoError(t, err)
 	assert.Equal(t, "false", d.Value(t, "SELECT pg_try_advisory_lock("+key+")"))
-	open()
+	release()
 	require.NoError(t, <-done)
 }
 

@@ -226,7 +226,7 @@ func TestUp_DeferredConstraintFails_ReportsItsMigration(t *testing.T) {
 func TestUp_AdvisoryUnlockInMigration_KeepsLock(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	inside, open := holdAdvisoryLock(t, d)
+	waitForBlocked, release := holdAdvisoryLock(t, d)
 	var files strings.Builder
 	for v := 3; v <= 40; v++ {
 		fmt.Fprintf(&files, "-- %d_x.up.sql --\nSELECT pg_advisory_lock(7), pg_advisory_lock(1, 2);\n", v)
@@ -237,11 +237,11 @@ func TestUp_AdvisoryUnlockInMigration_KeepsLock(t *testing.T) {
 		_, err := engine.Up(t.Context(), o)
 		done <- err
 	}()
-	inside()
+	waitForBlocked()
 	key, err := migratedb.GenerateAdvisoryLockId("/"+d.Name, "public", "schema_migrations")
 	require.NoError(t, err)
 	thief := d.Open(t)
-	open()
+	release()
 	for free := false; !free; {
 		require.NoError(t, thief.QueryRow("SELECT pg_try_advisory_xact_lock("+key+")").Scan(&free))
 	}

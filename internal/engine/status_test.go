@@ -17,10 +17,10 @@ import (
 func TestUp_DatabaseAhead_FollowsPolicy(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, three+"-- 9_d.up.sql --\nCREATE TABLE nine (a int);\n")))
+	_, err := engine.Up(t.Context(), newOptions(t, d, fixture.Files(t, threeMigrations+"-- 9_d.up.sql --\nCREATE TABLE nine (a int);\n")))
 	require.NoError(t, err)
 	before := describeDatabase(t, d)
-	o := newOptions(t, d, fixture.Files(t, three))
+	o := newOptions(t, d, fixture.Files(t, threeMigrations))
 
 	result, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestStatus_EmptyDatabase_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	before := describeDatabase(t, d)
-	status, err := engine.ReadStatus(t.Context(), newOptions(t, d, fixture.Files(t, three)))
+	status, err := engine.ReadStatus(t.Context(), newOptions(t, d, fixture.Files(t, threeMigrations)))
 	require.NoError(t, err)
 	assert.Nil(t, status.Version)
 	assert.True(t, status.VersionInFiles)
@@ -61,7 +61,7 @@ func TestStatus_EmptyDatabase_ChangesNothing(t *testing.T) {
 func TestDown_VersionZero_IsAVersion(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
-	o := newOptions(t, d, fixture.Files(t, "-- 0_zero.up.sql --\nCREATE TABLE z (a int);\n-- 0_zero.down.sql --\nDROP TABLE z;\n"+three))
+	o := newOptions(t, d, fixture.Files(t, "-- 0_zero.up.sql --\nCREATE TABLE z (a int);\n-- 0_zero.down.sql --\nDROP TABLE z;\n"+threeMigrations))
 	_, err := engine.Up(t.Context(), o)
 	require.NoError(t, err)
 	result, err := engine.Down(t.Context(), o, 0)
@@ -79,7 +79,7 @@ func TestUp_InvalidFiles_ReportedBeforeConnectError(t *testing.T) {
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
 	_, err = engine.ReadStatus(t.Context(), o)
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
-	o.Source = fixture.Files(t, three)
+	o.Source = fixture.Files(t, threeMigrations)
 	_, err = engine.Up(t.Context(), o)
 	var unreachable *postgres.ConnectError
 	assert.ErrorAs(t, err, &unreachable)

@@ -118,21 +118,23 @@ func TestUp_TxModeAllLockTimeout_RetriesAll(t *testing.T) {
 	defer func() { _ = tx.Rollback() }()
 	_, err = tx.Exec("SELECT * FROM a")
 	require.NoError(t, err)
-	seen := make(chan string, 1)
-	waiting := "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	const waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+	type outcome struct {
+		engine.Result
+		error
+	}
+	ended := make(chan outcome, 1)
 	go func() {
-		for _, n := range []string{"1", "0"} { // it waits, and then it does not
-			for d.Value(t, waiting) != n && t.Context().Err() == nil {
-				time.Sleep(5 * time.Millisecond)
-			}
-		}
-		seen <- d.Value(t, tables) // between two tries nothing is held, and nothing is there
-		_ = tx.Rollback()
+		r, err := engine.Up(t.Context(), o)
+		ended <- outcome{r, err}
 	}()
-	result, err := engine.Up(t.Context(), o)
-	require.NoError(t, err)
-	assert.Equal(t, 3, result.Applied)
-	assert.Equal(t, "a", <-seen)
+	fixture.Eventually(t, d, waiting, "1")
+	fixture.Eventually(t, d, waiting, "0")
+	assert.Equal(t, "a", d.Value(t, tables), "between two attempts, no lock is held and no change remains")
+	require.NoError(t, tx.Rollback())
+	end := <-ended
+	require.NoError(t, end.error)
+	assert.Equal(t, 3, end.Applied)
 	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(version::text, ' ' ORDER BY version) FROM log"))
 }
 

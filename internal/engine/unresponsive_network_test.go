@@ -25,7 +25,7 @@ func TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDatabase(t)
-			inside, open := holdAdvisoryLock(t, d)
+			waitForBlocked, release := holdAdvisoryLock(t, d)
 			proxied, proxy := d.Proxied(t, 0)
 			o := newOptions(t, proxied, fixture.Files(t, blockingMigration))
 			var log *fixture.Log
@@ -38,7 +38,7 @@ func TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon(t *testing.T) {
 				_, err := engine.Up(ctx, o)
 				ended <- err
 			}()
-			inside()
+			waitForBlocked()
 			if log != nil {
 				log.Wait(t, "migration is running", "wait", "Lock: advisory")
 			}
@@ -50,7 +50,7 @@ func TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon(t *testing.T) {
 			case <-time.After(30 * time.Second): // a stop is promised to take 5 s at most, and a test may have to wait for the machine
 				assert.Fail(t, "still waiting for the server")
 			}
-			open()
+			release()
 		})
 	}
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
 // shellCommand returns a command that runs a shell script in dir.
@@ -73,13 +75,8 @@ func stop(t *testing.T, dir string, c Command) Exit {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	go func() {
-		for t.Context().Err() == nil {
-			if _, err := os.Stat(filepath.Join(dir, "ready")); err == nil {
-				break
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-		cancel(errStop)
+		defer cancel(errStop)
+		fixture.WaitForFile(t, filepath.Join(dir, "ready"))
 	}()
 	exit, err := Run(ctx, c)
 	require.NoError(t, err)

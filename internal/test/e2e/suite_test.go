@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/test/e2e/stage"
+	"github.com/shiplock/shiplock/internal/test/e2e/environment"
 )
 
 // build sets up the cluster, images and charts that the scenarios share. Without a cache, the cluster's programs alone compile
@@ -17,7 +17,7 @@ import (
 func (s *shared) build(dir, clusterName string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Minute)
 	defer cancel()
-	base, err := stage.Build(ctx, clusterName, filepath.Join(dir, "charts"), os.Stderr)
+	base, err := environment.Build(ctx, clusterName, filepath.Join(dir, "charts"), os.Stderr)
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,8 @@ type state struct{ path, zone, role string }
 // appRole is a role that the migrations may SET ROLE to.
 const appRole = "chaos_app"
 
-// shop is the schema that migrations with a search_path work in.
-const shop = "shop"
+// appSchema is the schema that migrations with a search_path work in.
+const appSchema = "shop"
 
 // advisoryKey is the key of the lock that a migration leaves in its session.
 const advisoryKey = 4711
@@ -24,7 +24,7 @@ const advisoryKey = 4711
 const createLog = `CREATE TABLE chaos_log (version int, path text DEFAULT current_setting('search_path'), zone text DEFAULT current_setting('TimeZone'), role text DEFAULT current_user)`
 
 // sessionStart are the first statements of a set with session state.
-var sessionStart = []string{"CREATE SCHEMA " + shop, "GRANT ALL ON SCHEMA " + shop + " TO " + appRole}
+var sessionStart = []string{"CREATE SCHEMA " + appSchema, "GRANT ALL ON SCHEMA " + appSchema + " TO " + appRole}
 
 // noLock is a statement that fails in a session with another migration's advisory lock. Each file
 // of a set with session state has it.
@@ -41,19 +41,19 @@ func (a *generator) session(m *Migration, nonTransactional bool) {
 }
 
 func (a *generator) path(m *Migration) {
-	m.Statements = append(m.Statements, "SET search_path = "+shop+", public")
-	a.inShop(m)
+	m.Statements = append(m.Statements, "SET search_path = "+appSchema+", public")
+	a.inAppSchema(m)
 }
 
 func (a *generator) config(m *Migration) {
-	m.Statements = append(m.Statements, "SELECT set_config('search_path', '"+shop+", public', false)")
-	a.inShop(m)
+	m.Statements = append(m.Statements, "SELECT set_config('search_path', '"+appSchema+", public', false)")
+	a.inAppSchema(m)
 }
 
-// inShop creates a table in the first schema of the search path.
-func (a *generator) inShop(m *Migration) {
-	m.State.path = shop + ", public"
-	a.schema = shop
+// inAppSchema creates a table in the first schema of the search path.
+func (a *generator) inAppSchema(m *Migration) {
+	m.State.path = appSchema + ", public"
+	a.schema = appSchema
 	m.Statements = append(m.Statements, a.create())
 }
 

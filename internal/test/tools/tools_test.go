@@ -155,7 +155,7 @@ func TestExec_EachTool(t *testing.T) {
 			b.checkFailure(tool.code, "guests_email_key")
 			b.remove(archive, "bad")
 			b.resetVersion(tool.resolve)
-			b.writeFiles(slow(archive), "missing")
+			b.writeFiles(withSlowStatement(archive), "missing")
 			assert.Contains(t, b.checkStop(), tool.stopped)
 		})
 	}
@@ -213,8 +213,8 @@ func (b *fixture) resetVersion(resolve string) {
 // slowStatement is a statement that does not end by itself.
 const slowStatement = "SELECT pg_sleep(3600)"
 
-// slow returns the archive with slow migrations instead of failing ones.
-func slow(archive *txtar.Archive) *txtar.Archive {
+// withSlowStatement returns the archive with slow migrations instead of failing ones.
+func withSlowStatement(archive *txtar.Archive) *txtar.Archive {
 	out := &txtar.Archive{}
 	for _, f := range archive.Files {
 		f.Data = bytes.ReplaceAll(f.Data, []byte("INSERT INTO no_such_table VALUES (1)"), []byte(slowStatement))

@@ -1,5 +1,5 @@
-// Package stage sets up the environment of the scenarios and the demo: a cluster with images, a database and charts.
-package stage
+// Package environment sets up the environment of the scenarios and the demo: a cluster with images, a database and charts.
+package environment
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"github.com/shiplock/shiplock/internal/test/e2e/sample"
 )
 
-// A Stage is an environment that is ready for use.
-type Stage struct {
+// An Environment is ready for use.
+type Environment struct {
 	Cluster  *cluster.Cluster
 	Kube     *kube.Client
 	Database *database.Server
@@ -27,12 +27,12 @@ type Stage struct {
 
 // Build creates a cluster, or uses the existing one, and loads missing and outdated images. It copies the charts to dir, and
 // writes the duration of long steps to progress.
-func Build(ctx context.Context, name, dir string, progress io.Writer) (*Stage, error) {
+func Build(ctx context.Context, name, dir string, progress io.Writer) (*Environment, error) {
 	root, err := sample.Root(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &Stage{Root: root}
+	s := &Environment{Root: root}
 	engine, err := cluster.Detect(ctx)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func Build(ctx context.Context, name, dir string, progress io.Writer) (*Stage, e
 }
 
 // provision loads the images and starts the database in the cluster.
-func (s *Stage) provision(ctx context.Context, images []string, timer *stepTimer) (err error) {
+func (s *Environment) provision(ctx context.Context, images []string, timer *stepTimer) (err error) {
 	s.Kube, err = kube.New(s.Cluster.Kubeconfig, "default")
 	if err != nil {
 		return err
