@@ -17,6 +17,7 @@ import (
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/database"
 
+	"github.com/shiplock/shiplock/internal/golangmigrate"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
@@ -204,7 +205,7 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgre
 		imports[n-1].FilesDigest, _ = files.Digest() // an unreadable file does not prevent the import
 	}
 	if err == nil {
-		err = loadStoredSQL(ctx, catalog, db, p, history)
+		catalog, err = withStoredSQL(ctx, catalog, db, p, history)
 	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
 		p.Steps[0].StatementsApplied, err = resume(ctx, catalog, db, p.Steps[0], history)
@@ -296,7 +297,7 @@ func checkRequirements(db *postgres.DB, steps []postgres.Step, together bool) er
 }
 
 func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Driver, p planner.Plan) error {
-	files := catalog.Driver()
+	files := golangmigrate.NewSource(catalog)
 	m, err := migrate.NewWithInstance("shiplock", files, "postgres", driver)
 	if err != nil {
 		return fmt.Errorf("golang-migrate: %w", err)
@@ -314,7 +315,7 @@ func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Dri
 // be allocated for each of a thousand small files.
 const readBufferSize = 4 << 10
 
-func runStep(m *migrate.Migrate, files *source.Driver, s planner.Step) error {
+func runStep(m *migrate.Migrate, files *golangmigrate.Source, s planner.Step) error {
 	read := files.ReadUp
 	if s.Direction == planner.Down {
 		read = files.ReadDown

@@ -89,8 +89,9 @@ func missingDownReason(r postgres.Run) string {
 	return "its down SQL is not in the history table: there was none, or it was larger than 1 MB"
 }
 
-// loadStoredSQL loads the SQL of those steps whose file exists only in the history table.
-func loadStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p planner.Plan, history []postgres.Run) error {
+// withStoredSQL returns the catalog with the SQL of those steps whose file exists only in the
+// history table.
+func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p planner.Plan, history []postgres.Run) (*source.Catalog, error) {
 	var runs []postgres.Run
 	for _, s := range p.Steps {
 		if !strings.HasPrefix(s.Migration.Up, source.FromHistory) && !strings.HasPrefix(s.Migration.Down, source.FromHistory) {
@@ -101,8 +102,12 @@ func loadStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB
 		}
 	}
 	sql, err := db.StoredSQL(ctx, runs)
-	for version, text := range sql {
-		catalog.SetRecordedSQL(uint(version), text.Up, text.Down)
+	if len(sql) == 0 {
+		return catalog, err
 	}
-	return err
+	recorded := make(map[uint]source.RecordedSQL, len(sql))
+	for version, text := range sql {
+		recorded[uint(version)] = source.RecordedSQL{Up: text.Up, Down: text.Down}
+	}
+	return catalog.WithRecordedSQL(recorded), err
 }

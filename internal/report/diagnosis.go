@@ -100,7 +100,7 @@ func newReport(err error, run Run) Report {
 	case errors.As(err, &refusal):
 		return refusedReport(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
-		return refusedReport("invalid migrations directory", name.Error(), "fix the file name and deploy again")
+		return invalidNameReport(name)
 	case errors.As(err, &file):
 		return unreadableFileReport(err, file)
 	case errors.As(err, &locked):

@@ -18,6 +18,9 @@ func unreadableFileReport(err error, e *source.UnreadableError) Report {
 		c.Code = ExitRefused
 		c.Title = "refused: " + c.Title
 	}
+	if errors.Is(err, source.ErrNotDirectory) {
+		c.Title += "; set --source to the directory that contains the .sql files"
+	}
 	c.add("why", e.Access)
 	c.add("state", databaseState(err))
 	switch {
@@ -31,4 +34,13 @@ func unreadableFileReport(err error, e *source.UnreadableError) Report {
 		c.add("next", "check the volume that holds the migrations, and deploy again")
 	}
 	return c
+}
+
+// invalidNameReport describes a file or a directory that is not a migration.
+func invalidNameReport(e *source.NameError) Report {
+	why := e.Error()
+	if e.Unrecognized {
+		why += ", or set --unrecognized-files ignore"
+	}
+	return refusedReport("invalid migrations directory", why, "fix the file name and deploy again")
 }

@@ -1,4 +1,10 @@
 // Package source reads migrations from a directory and orders them by version.
+//
+// [OpenContext] reads the file names into a [Catalog] of [Migration], which reads the files:
+// their text, directives, checksums, and a digest of all of them. [Catalog.WithHistory] merges
+// them with the migrations that a database records. [Create] writes the files of a new
+// migration. planner, engine, and golangmigrate use a catalog; report describes a [NameError] and
+// an [UnreadableError].
 package source
 
 import (
@@ -8,25 +14,26 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
-
-	"github.com/golang-migrate/migrate/v4/source"
 )
 
 // ErrNoMigrations reports that the source contains no migrations: most likely a wrong path
 // or an empty volume.
 var ErrNoMigrations = errors.New("no migrations")
 
+// ErrNotDirectory reports that the source is a file.
+var ErrNotDirectory = errors.New("this is a file")
+
 // A NameError reports an invalid file name or a duplicate version. It is an error and not a
 // warning, because a file that never runs would be noticed only in production.
 type NameError struct {
 	Path    string // the file, or the directory if several files are involved
 	Problem string // what is wrong, and how to fix it
+	// Unrecognized reports whether it is not the name of a migration, so that the entry may
+	// be ignored; see IgnoreUnrecognized.
+	Unrecognized bool
 }
 
 func (e *NameError) Error() string { return e.Path + ": " + e.Problem }
@@ -84,7 +91,7 @@ func Open(dir string, unrecognized Unrecognized) (*Catalog, error) {
 	case err != nil:
 		return nil, newUnreadableError(dir, true, err)
 	case !info.IsDir():
-		return nil, newUnreadableError(dir, true, errors.New("this is a file; set --source to the directory that contains the .sql files"))
+		return nil, newUnreadableError(dir, true, ErrNotDirectory)
 	}
 	c, err := Read(os.DirFS(dir), dir, unrecognized)
 	if err == nil {
@@ -132,21 +139,19 @@ func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []
 		if !relevant {
 			continue
 		}
-		file, err := parseEntry(e)
-		if err != nil && unrecognized == IgnoreUnrecognized {
+		file, invalid := parseEntry(e)
+		if invalid != nil && unrecognized == IgnoreUnrecognized {
 			c.ignored = append(c.ignored, e.Name())
 			continue
 		}
-		if err == nil && !utf8.ValidString(e.Name()) {
-			err = errors.New("the name is not UTF-8, so the database cannot record it; rename the file")
+		if invalid == nil {
+			invalid = checkReadable(fsys, e)
 		}
-		if err != nil {
-			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
+		if invalid != nil {
+			invalid.Path = filepath.Join(origin, e.Name())
+			return nil, invalid
 		}
-		if err := checkReadable(fsys, e); err != nil {
-			return nil, &NameError{Path: filepath.Join(origin, e.Name()), Problem: err.Error()}
-		}
-		if err := c.add(byVersion, file); err != nil {
+		if err := c.add(byVersion, file, e.Name()); err != nil {
 			return nil, &NameError{Path: origin, Problem: err.Error()}
 		}
 	}
@@ -159,117 +164,25 @@ func newCatalog(fsys fs.FS, origin string, unrecognized Unrecognized, entries []
 	return c, nil
 }
 
-// isRelevant reports whether an entry can be a migration. It skips what editors and
-// ConfigMap volumes leave beside the files: hidden names such as "..data", directories
-// without migrations, and files that are not SQL. It returns an error for a directory that
-// cannot be read.
-func isRelevant(fsys fs.FS, e fs.DirEntry) (bool, error) {
-	if strings.HasPrefix(e.Name(), ".") {
-		return false, nil
-	}
-	if e.IsDir() {
-		if source.Regex.MatchString(e.Name()) {
-			return true, nil
-		}
-		return containsMigrations(fsys, e.Name(), maxDepth)
-	}
-	return strings.EqualFold(filepath.Ext(strings.TrimSpace(e.Name())), ".sql") || source.Regex.MatchString(e.Name()) || withoutExtension.MatchString(e.Name()), nil
-}
-
-// maxDepth is the depth to which subdirectories are searched for migrations that would not
-// run: enough for one directory per year and month, but not for the dependencies of a whole
-// repository.
-const maxDepth = 2
-
-// containsMigrations reports whether a directory or one of its subdirectories contains a migration.
-func containsMigrations(fsys fs.FS, dir string, depth int) (bool, error) {
-	entries, err := fs.ReadDir(fsys, dir)
-	if err != nil {
-		return false, err
-	}
-	for _, e := range entries {
-		switch {
-		case source.Regex.MatchString(e.Name()):
-			return true, nil
-		case e.IsDir() && depth > 1 && !strings.HasPrefix(e.Name(), "."):
-			holds, deeper := containsMigrations(fsys, path.Join(dir, e.Name()), depth-1)
-			if holds {
-				return true, nil
-			}
-			err = errors.Join(err, deeper)
-		}
-	}
-	return false, err
-}
-
-// withoutExtension matches a migration's name without ".sql".
-var withoutExtension = regexp.MustCompile(`(?i)^[0-9]+_.*[._](up|down)\s*$`)
-
-// checkReadable refuses entries with a migration's name that are not files: broken links,
-// and special files whose read would block or never end.
-func checkReadable(fsys fs.FS, e fs.DirEntry) error {
-	kind := e.Type()
-	if kind&fs.ModeSymlink != 0 {
-		info, err := fs.Stat(fsys, e.Name())
-		if errors.Is(err, fs.ErrNotExist) {
-			return errors.New("the link points to a file that does not exist; correct the link, or replace it with the file")
-		}
-		if err != nil {
-			return fmt.Errorf("cannot follow the link: %w", err)
-		}
-		kind = info.Mode().Type()
-	}
-	if what, irregular := specialFileKinds[kind&^fs.ModeCharDevice]; irregular {
-		return fmt.Errorf("this is a %s, not a file; replace it with the migration file", what)
-	}
-	return nil
-}
-
-var specialFileKinds = map[fs.FileMode]string{fs.ModeDir: "directory", fs.ModeNamedPipe: "named pipe", fs.ModeSocket: "socket", fs.ModeDevice: "device", fs.ModeIrregular: "special file"}
-
-func parseEntry(e fs.DirEntry) (source.Migration, error) {
-	if e.IsDir() && !source.Regex.MatchString(e.Name()) {
-		return source.Migration{}, errors.New("this directory contains migrations, but subdirectories are not searched, so they would never run; move the files up, or set --unrecognized-files ignore")
-	}
-	return parse(e.Name())
-}
-
-func parse(name string) (source.Migration, error) {
-	if file, plain := parsePlainName(name); plain {
-		return file, nil
-	}
-	file, err := source.Parse(name)
-	switch {
-	case errors.Is(err, source.ErrParse) || err == nil && !strings.HasSuffix(name, ".sql"):
-		return source.Migration{}, errors.New("the name is not VERSION_NAME.up.sql or VERSION_NAME.down.sql, so the file would never run; rename it, move it out of the directory, or set --unrecognized-files ignore")
-	case err != nil || file.Version > MaxVersion:
-		return source.Migration{}, fmt.Errorf("the version exceeds the maximum, %d", uint(MaxVersion))
-	}
-	return *file, nil
-}
-
-// MaxVersion is the maximum version, because schema_migrations.version is a bigint.
-const MaxVersion = 1<<63 - 1
-
 // add adds a file to the migration of its version; byVersion maps versions to indexes.
-func (c *Catalog) add(byVersion map[uint]int, file source.Migration) error {
-	i, known := byVersion[file.Version]
+func (c *Catalog) add(byVersion map[uint]int, name FileName, file string) error {
+	i, known := byVersion[name.Version]
 	if !known {
 		i = len(c.migrations)
-		byVersion[file.Version] = i
-		c.migrations = append(c.migrations, Migration{Version: file.Version, Name: file.Identifier})
+		byVersion[name.Version] = i
+		c.migrations = append(c.migrations, Migration{Version: name.Version, Name: name.Name})
 	}
 	m := &c.migrations[i]
 	slot := &m.Up
-	if file.Direction == source.Down {
+	if name.Down {
 		slot = &m.Down
 	}
 	if *slot != "" {
-		return fmt.Errorf("duplicate version %d: %s and %s; give one of them a new version", file.Version, *slot, file.Raw)
+		return fmt.Errorf("duplicate version %d: %s and %s; give one of them a new version", name.Version, *slot, file)
 	}
-	*slot = file.Raw
-	if file.Direction == source.Up {
-		m.Name = file.Identifier // golang-migrate allows different names for the two files of a version
+	*slot = file
+	if !name.Down {
+		m.Name = name.Name // golang-migrate allows different names for the two files of a version
 	}
 	return nil
 }
@@ -293,21 +206,9 @@ func (c *Catalog) Latest() uint { return c.migrations[len(c.migrations)-1].Versi
 
 // Find returns the migration with this version.
 func (c *Catalog) Find(version uint) (Migration, bool) {
-	i, ok := c.position(version)
+	i, ok := slices.BinarySearchFunc(c.migrations, version, func(m Migration, v uint) int { return cmp.Compare(m.Version, v) })
 	if !ok {
 		return Migration{}, false
 	}
 	return c.migrations[i], true
-}
-
-func (c *Catalog) position(version uint) (int, bool) {
-	return slices.BinarySearchFunc(c.migrations, version, func(m Migration, v uint) int {
-		switch {
-		case m.Version < v:
-			return -1
-		case m.Version > v:
-			return 1
-		}
-		return 0
-	})
 }

@@ -1,32 +1,49 @@
 package source
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
-
-	"github.com/golang-migrate/migrate/v4/source"
 )
 
-// parsePlainName parses a name of the usual form like golang-migrate's regular expression,
-// in a twentieth of the time. For ten thousand migrations the expression would take longer
-// than reading all files.
-func parsePlainName(name string) (source.Migration, bool) {
-	rest, direction := strings.CutSuffix(name, ".up.sql")
-	m := source.Migration{Direction: source.Up, Raw: name}
-	if !direction {
-		if rest, direction = strings.CutSuffix(name, ".down.sql"); !direction {
-			return source.Migration{}, false
-		}
-		m.Direction = source.Down
+// A FileName is the name of a migration file, parsed as golang-migrate parses it:
+// VERSION_NAME.up.EXTENSION or VERSION_NAME.down.EXTENSION.
+type FileName struct {
+	Version uint
+	Name    string
+	Down    bool // the direction; up if false
+}
+
+// Errors of ParseFileName.
+var (
+	ErrNoFileName     = errors.New("not the name of a migration file")
+	ErrVersionTooHigh = fmt.Errorf("the version exceeds the maximum, %d", uint(MaxVersion))
+)
+
+// MaxVersion is the maximum version, because schema_migrations.version is a bigint.
+const MaxVersion = 1<<63 - 1
+
+// ParseFileName parses the name of a file. golang-migrate's regular expression for it,
+// ^([0-9]+)_(.*)\.(down|up)\.(.*)$, takes twenty times as long.
+func ParseFileName(file string) (FileName, error) {
+	digits, rest, found := strings.Cut(file, "_")
+	if !found || digits == "" || strings.Trim(digits, "0123456789") != "" || strings.Contains(rest, "\n") { // a dot of the expression matches no line break
+		return FileName{}, ErrNoFileName
 	}
-	digits, identifier, found := strings.Cut(rest, "_")
-	if !found || strings.Trim(digits, "0123456789") != "" || strings.Contains(identifier, "\n") {
-		return source.Migration{}, false // a dot in the expression does not match a line break
+	up, down := strings.LastIndex(rest, ".up."), strings.LastIndex(rest, ".down.")
+	if up < 0 && down < 0 {
+		return FileName{}, ErrNoFileName
 	}
 	version, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil || version > MaxVersion {
-		return source.Migration{}, false
+		return FileName{}, ErrVersionTooHigh
 	}
-	m.Version, m.Identifier = uint(version), identifier
-	return m, true
+	return FileName{Version: uint(version), Name: rest[:max(up, down)], Down: down > up}, nil
+}
+
+// isFileName reports whether golang-migrate takes a file for a migration.
+func isFileName(file string) bool {
+	_, err := ParseFileName(file)
+	return !errors.Is(err, ErrNoFileName)
 }

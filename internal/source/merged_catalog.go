@@ -2,6 +2,7 @@ package source
 
 import (
 	"fmt"
+	"maps"
 	"sort"
 )
 
@@ -86,11 +87,19 @@ func (c *Catalog) Files() *Catalog {
 	return c
 }
 
-// SetRecordedSQL sets the SQL of a version from the history table.
-func (c *Catalog) SetRecordedSQL(version uint, up, down string) {
-	m, _ := c.Find(version)
-	r := RecordedMigration{Version: m.Version, Name: m.Name}
-	c.texts[c.historyFileName(r, "up")], c.texts[c.historyFileName(r, "down")] = up, down
+// RecordedSQL is the SQL of a migration from the history table; empty if it has none.
+type RecordedSQL struct{ Up, Down string }
+
+// WithRecordedSQL returns a merged catalog that also has the SQL of these versions.
+func (c *Catalog) WithRecordedSQL(recorded map[uint]RecordedSQL) *Catalog {
+	u := *c
+	u.texts = maps.Clone(c.texts)
+	for version, sql := range recorded {
+		m, _ := c.Find(version)
+		r := RecordedMigration{Version: m.Version, Name: m.Name}
+		u.texts[u.historyFileName(r, "up")], u.texts[u.historyFileName(r, "down")] = sql.Up, sql.Down
+	}
+	return &u
 }
 
 // UpTo returns the files up to and including a version.
