@@ -192,43 +192,8 @@ func newStatement(text string, offset int, n *pgquery.Node) Statement {
 // trimStatement removes white space and comments that precede a statement, so that its position is
 // that of its first word.
 func trimStatement(sql string, from, to int) (offset int, text string) {
-	for from < to {
-		rest := sql[from:to]
-		switch {
-		case strings.ContainsRune(" \t\r\n\f\v", rune(rest[0])):
-			from++
-		case strings.HasPrefix(rest, "--"):
-			n := strings.IndexAny(rest, "\r\n")
-			if n < 0 {
-				n = len(rest) - 1
-			}
-			from += n + 1
-		case strings.HasPrefix(rest, "/*"):
-			from += commentLength(rest)
-		default:
-			return from, strings.TrimRight(rest, " \t\r\n\f\v")
-		}
-	}
-	return from, ""
-}
-
-// commentLength returns the length of a block comment. PostgreSQL's comments nest.
-func commentLength(s string) int {
-	depth := 0
-	for i := 0; i+1 < len(s); i++ {
-		switch s[i : i+2] {
-		case "/*":
-			depth++
-			i++
-		case "*/":
-			depth--
-			i++
-			if depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return len(s)
+	from += sqlfile.BlankLength(sql[from:to])
+	return from, strings.TrimRight(sql[from:to], " \t\r\n\f\v")
 }
 
 // unwrap removes a BEGIN … COMMIT around the whole file, which becomes the script's own

@@ -2,42 +2,10 @@ package sqlfile
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 	"strings"
 )
-
-// A digest is a SHA-256 of the tokens and rows of a file.
-type digest struct {
-	hash hash.Hash
-	buf  []byte // collects tokens, which are too short to hash one by one
-}
-
-func newDigest() digest { return digest{hash: sha256.New()} }
-
-func (d *digest) token(text []byte) { d.add(text, ' ') }
-func (d *digest) row(line []byte)   { d.add(line, '\n') }
-
-func (d *digest) add(text []byte, after byte) {
-	const enough = 16 << 10
-	d.buf = append(append(d.buf, text...), after)
-	if len(d.buf) >= enough {
-		d.flush()
-	}
-}
-
-func (d *digest) flush() {
-	d.hash.Write(d.buf)
-	d.buf = d.buf[:0]
-}
-
-func (d *digest) sum() string {
-	d.flush()
-	return hex.EncodeToString(d.hash.Sum(nil))
-}
 
 // Checksum returns the hexadecimal SHA-256 of a file without its comments, white space and
 // psql lines, whose changes do not change the migration. If a file cannot be parsed, the
@@ -76,17 +44,17 @@ func readChecksum(open func() (io.ReadCloser, error), read func(io.Reader) (stri
 
 // Canonical returns the part of SQL that Checksum covers.
 func Canonical(sql string) string {
-	r := NewReader(strings.NewReader(sql))
+	in := newInput(strings.NewReader(sql))
 	var out bytes.Buffer
 	for {
-		what, end := r.lex(0)
+		what, end := in.lex(0)
 		if what == tokenEnd {
 			return out.String()
 		}
 		if what != tokenBlank {
-			out.Write(r.buf[:end])
+			out.Write(in.buf[:end])
 			out.WriteByte(' ')
 		}
-		r.buf = r.buf[end:]
+		in.buf = in.buf[end:]
 	}
 }

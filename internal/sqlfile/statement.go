@@ -1,9 +1,6 @@
 package sqlfile
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // A statementEnd tracks the words of a statement that determine where it ends.
 type statementEnd struct {
@@ -77,28 +74,28 @@ func (g *statementEnd) other(c byte) (ends bool) {
 
 // statement reads a statement, or the blank text before a psql command or the end of the
 // file.
-func (r *Reader) statement() (Piece, error) {
+func (s *splitter) statement() (Piece, error) {
 	var g statementEnd
 	start, i := -1, 0
 	for {
-		what, end := r.lex(i)
-		if what == tokenEnd || r.readError() != nil {
+		what, end := s.lex(i)
+		if what == tokenEnd || s.readError() != nil {
 			break
 		}
 		if what == tokenBlank {
 			i = end
 			continue
 		}
-		text := r.buf[i:end]
+		text := s.buf[i:end]
 		if text[0] == '\\' {
 			if start >= 0 {
-				return Piece{}, misplacedCommandError(r.psqlName(i), r.lineOf(i))
+				return Piece{}, misplacedCommandError(s.psqlName(i), s.lineOf(i))
 			}
-			return r.piece(Blank, i), nil
+			return s.piece(Blank, i), nil
 		}
-		r.digest.token(text)
+		s.digest.token(text)
 		if start < 0 && text[0] == ';' {
-			return r.piece(Blank, end), nil // there is no statement before it
+			return s.piece(Blank, end), nil // there is no statement before it
 		}
 		if start < 0 {
 			start = i
@@ -107,34 +104,31 @@ func (r *Reader) statement() (Piece, error) {
 		if what == tokenWord {
 			g.word(text)
 		} else if g.other(text[0]) {
-			return r.finishStatement(&g, start, i)
+			return s.finishStatement(&g, start, i)
 		}
 	}
 	switch {
-	case r.readError() != nil:
-		return Piece{}, r.readError()
+	case s.readError() != nil:
+		return Piece{}, s.readError()
 	case start < 0:
-		return r.piece(Blank, i), nil
+		return s.piece(Blank, i), nil
 	}
-	return r.finishStatement(&g, start, i)
+	return s.finishStatement(&g, start, i)
 }
 
 // finishStatement returns a statement of n bytes.
-func (r *Reader) finishStatement(g *statementEnd, start, n int) (Piece, error) {
-	line := r.lineOf(start)
+func (s *splitter) finishStatement(g *statementEnd, start, n int) (Piece, error) {
+	line := s.lineOf(start)
 	if g.copyOut {
 		return Piece{}, &Error{Line: line, Problem: "COPY … TO stdout has no reader in a migration; write to a table, or remove it"}
 	}
 	if g.copyIn {
-		r.copying, r.copyLine = copyingLine, line
-		if r.at(n-1) != ';' {
+		s.copying, s.copyLine = copyingLine, line
+		if s.at(n-1) != ';' {
 			return Piece{}, missingRowsError(line)
 		}
 	}
-	p := r.piece(Statement, n)
+	p := s.piece(Statement, n)
 	p.Start, p.Word, p.CopyIn = start, g.first, g.copyIn
 	return p, nil
 }
-
-// lineOf returns the line of the byte at i of the unread text.
-func (r *Reader) lineOf(i int) int { return r.line + bytes.Count(r.buf[:i], []byte("\n")) }
