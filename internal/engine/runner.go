@@ -88,7 +88,7 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *pos
 	catalog, err := open(parent, o)
 	if err == nil {
 		if o.forUp {
-			catalog.StartDigest()
+			catalog.TakeDigest()
 		}
 		s := <-opened
 		return catalog, s.db, s.err

@@ -26,18 +26,6 @@ var ErrNoMigrations = errors.New("no migrations")
 // ErrNotDirectory reports that the source is a file.
 var ErrNotDirectory = errors.New("this is a file")
 
-// A NameError reports an invalid file name or a duplicate version. It is an error and not a
-// warning, because a file that never runs would be noticed only in production.
-type NameError struct {
-	Path    string // the file, or the directory if several files are involved
-	Problem string // what is wrong, and how to fix it
-	// Unrecognized reports whether it is not the name of a migration, so that the entry may
-	// be ignored; see IgnoreUnrecognized.
-	Unrecognized bool
-}
-
-func (e *NameError) Error() string { return e.Path + ": " + e.Problem }
-
 // A Migration is one version: its up file and, if there is one, its down file.
 type Migration struct {
 	Version uint
@@ -69,7 +57,7 @@ type Catalog struct {
 	ignored                  []string
 	unreadableSubdirectories []string               // directories that may contain migrations and cannot be read
 	sums                     map[string]string      // checksums by file name
-	first                    func() (string, error) // see StartDigest
+	initial                  func() (string, error) // see TakeDigest
 	ctx                      context.Context        // see OpenContext
 
 	// For a merged catalog: the files alone, and the SQL from the history table by file name.

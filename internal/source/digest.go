@@ -4,11 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
-	"path/filepath"
 	"runtime"
 	"sync"
-	"sync/atomic"
 )
 
 // Digest returns the hexadecimal SHA-256 of the names of all files and of every byte of the
@@ -21,32 +20,13 @@ func (c *Catalog) Digest() (string, error) {
 }
 
 func (c *Catalog) digest() (string, error) {
-	open, done, err := c.fileOpener()
+	dir, err := c.openDirectory()
 	if err != nil {
-		return "", err
+		return "", c.fileError("", err)
 	}
-	defer done()
-	sums := make([][sha256.Size]byte, len(c.migrations))
-	var (
-		next    atomic.Int64
-		workers sync.WaitGroup
-		failed  = make([]error, runtime.GOMAXPROCS(0))
-	)
-	for w := range failed {
-		workers.Go(func() {
-			d := digester{catalog: c, open: open, sums: sums}
-			for failed[w] == nil {
-				last := int(next.Add(batchSize))
-				first := last - batchSize
-				if first >= len(sums) {
-					return
-				}
-				failed[w] = d.files(first, min(last, len(sums)))
-			}
-		})
-	}
-	workers.Wait()
-	if err := errors.Join(failed...); err != nil {
+	defer dir.Close()
+	sums, err := c.sumFiles(dir)
+	if err != nil {
 		return "", err
 	}
 	all := sha256.New()
@@ -57,87 +37,81 @@ func (c *Catalog) digest() (string, error) {
 	return hex.EncodeToString(all.Sum(nil)), nil
 }
 
-// batchSize is the number of files a worker takes at a time, so one worker reads thirty files.
-const batchSize = 64
+// minShare is the minimum number of migrations for each of several workers.
+const minShare = 64
 
-// A digester is a worker of Digest.
-type digester struct {
-	catalog *Catalog
-	open    func(name string) (io.ReadCloser, error)
-	sums    [][sha256.Size]byte
-	buf     []byte
+// sumFiles computes the SHA-256 of each up file, on all processors if there are many.
+func (c *Catalog) sumFiles(dir directory) ([][sha256.Size]byte, error) {
+	sums := make([][sha256.Size]byte, len(c.migrations))
+	share := max(minShare, len(sums)/runtime.GOMAXPROCS(0)+1)
+	failed := make([]error, len(sums)/share+1)
+	var workers sync.WaitGroup
+	for worker := range failed {
+		first := worker * share
+		workers.Go(func() {
+			buf := make([]byte, 64<<10)
+			for i := first; i < min(first+share, len(sums)); i++ {
+				up := c.migrations[i].Up
+				if up == "" {
+					continue
+				}
+				if err := c.sumFile(dir, up, buf, &sums[i]); err != nil {
+					failed[worker] = c.fileError(up, err)
+					return
+				}
+			}
+		})
+	}
+	workers.Wait()
+	return sums, errors.Join(failed...)
 }
 
-// files computes the digests of the up files of the migrations [first, last).
-func (d *digester) files(first, last int) error {
-	if d.buf == nil {
-		d.buf = make([]byte, 64<<10)
+// sumFile computes the SHA-256 of a file. buf is a buffer to read into.
+func (c *Catalog) sumFile(dir directory, name string, buf []byte, sum *[sha256.Size]byte) error {
+	n, err := dir.read(name, buf)
+	if err != nil {
+		return err
 	}
-	for i := first; i < last; i++ {
-		m := d.catalog.migrations[i]
-		if m.Up == "" {
-			continue
-		}
-		if err := d.file(m.Up, &d.sums[i]); err != nil {
-			return d.catalog.fileError(m.Up, err)
-		}
+	if n < len(buf) { // nearly every file fits in the buffer
+		*sum = sha256.Sum256(buf[:n])
+		return nil
 	}
-	return nil
-}
-
-func (d *digester) file(name string, sum *[sha256.Size]byte) error {
-	f, err := d.open(name)
+	f, err := c.fsys.Open(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	n, err := io.ReadFull(f, d.buf)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // nearly every file fits in the buffer
-		*sum = sha256.Sum256(d.buf[:n])
-		return nil
-	}
-	if err != nil {
-		return err
-	}
 	h := sha256.New()
-	_, _ = h.Write(d.buf)
-	if _, err = io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, d.buf); err == nil {
+	if _, err = io.CopyBuffer(struct{ hash.Hash }{h}, struct{ io.Reader }{f}, buf); err == nil {
 		h.Sum(sum[:0])
 	}
 	return err
 }
 
-// fileOpener returns a function that opens files of the catalog until done is called.
-func (c *Catalog) fileOpener() (open func(name string) (io.ReadCloser, error), done func(), err error) {
+// A directory reads files by name.
+type directory interface {
+	// read reads a file into buf, up to the length of buf.
+	read(name string, buf []byte) (int, error)
+	Close() error
+}
+
+func (c *Catalog) openDirectory() (directory, error) {
 	if c.dir == "" {
-		return func(name string) (io.ReadCloser, error) { return c.fsys.Open(name) }, func() {}, nil
+		return fsDirectory{c.fsys}, nil
 	}
-	dir, err := openDirectory(c.dir)
-	if err != nil {
-		return nil, nil, c.fileError("", err)
-	}
-	return dir.open, func() { _ = dir.Close() }, nil // it was only read
+	return openDiskDirectory(c.dir)
 }
 
-// openRaw opens a file of a directory on disk with half the system calls of os.Open.
-func (c *Catalog) openRaw(name string) (io.ReadCloser, error) {
-	if c.dir == "" {
-		return c.fsys.Open(name)
-	}
-	return openRaw(c.dir + string(filepath.Separator) + name)
+// TakeDigest sets the digest that InitialDigest returns to that of the files now.
+func (c *Catalog) TakeDigest() {
+	digest, err := c.Digest()
+	c.initial = func() (string, error) { return digest, err }
 }
 
-// StartDigest starts computing a digest, for which InitialDigest then waits. The caller
-// connects to the database in the meantime.
-func (c *Catalog) StartDigest() {
-	c.first = sync.OnceValues(c.digest)
-	go func() { _, _ = c.first() }() // InitialDigest returns the error
-}
-
-// InitialDigest returns the digest started by StartDigest, or else Digest.
+// InitialDigest returns the digest that TakeDigest took, or else Digest.
 func (c *Catalog) InitialDigest() (string, error) {
-	if c.first == nil {
+	if c.initial == nil {
 		return c.Digest()
 	}
-	return interruptible(c.ctx, c.first)
+	return c.initial()
 }

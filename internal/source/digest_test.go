@@ -17,7 +17,7 @@ import (
 func TestDigest_ByteChanged_Differs(t *testing.T) {
 	big := strings.Repeat("INSERT INTO t VALUES (1);\n", 20_000) // more than is read at a time
 	files := map[string]string{"1_a.up.sql": "SELECT 1;\n", "1_a.down.sql": "SELECT -1;\n", "2_b.up.sql": big, "3_c.down.sql": ""}
-	for i := 4; i < 300; i++ { // more than one worker's batchSize
+	for i := 4; i < 300; i++ { // more than one worker's share
 		files[fmt.Sprintf("%d_x.up.sql", i)] = fmt.Sprintf("SELECT %d;\n", i)
 	}
 	digest := func(files map[string]string) string {
@@ -92,7 +92,7 @@ func TestInitialDigest_FileChanged_Unchanged(t *testing.T) {
 		return sum
 	}
 	plain := digest(c.InitialDigest)
-	c.StartDigest()
+	c.TakeDigest()
 	assert.Equal(t, plain, digest(c.InitialDigest))
 	write("1_a.up.sql", "SELECT 3;")
 	assert.Equal(t, plain, digest(c.InitialDigest))

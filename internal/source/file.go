@@ -20,11 +20,23 @@ func (c *Catalog) OpenFile(file string) (io.ReadCloser, error) {
 	return f, nil
 }
 
+// openInterruptibly opens a file whose reads end with the catalog's context.
+func (c *Catalog) openInterruptibly(file string) (io.ReadCloser, error) {
+	if _, recorded := c.texts[file]; recorded || c.ctx == nil {
+		return c.open(file)
+	}
+	f, err := interruptible(c.ctx, func() (io.ReadCloser, error) { return c.open(file) })
+	if err != nil {
+		return nil, err
+	}
+	return &interruptibleFile{ctx: c.ctx, file: f}, nil
+}
+
 func (c *Catalog) open(file string) (io.ReadCloser, error) {
 	if text, recorded := c.texts[file]; recorded {
 		return io.NopCloser(strings.NewReader(text)), nil
 	}
-	return c.openRaw(file)
+	return c.fsys.Open(file)
 }
 
 // Size returns the size of a file in bytes; -1 for an empty name.

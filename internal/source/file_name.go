@@ -47,3 +47,15 @@ func isFileName(file string) bool {
 	_, err := ParseFileName(file)
 	return !errors.Is(err, ErrNoFileName)
 }
+
+// A NameError reports an invalid file name or a duplicate version. It is an error and not a
+// warning, because a file that never runs would be noticed only in production.
+type NameError struct {
+	Path    string // the file, or the directory if several files are involved
+	Problem string // what is wrong, and how to fix it
+	// Unrecognized reports whether it is not the name of a migration, so that the entry may
+	// be ignored; see IgnoreUnrecognized.
+	Unrecognized bool
+}
+
+func (e *NameError) Error() string { return e.Path + ": " + e.Problem }

@@ -52,18 +52,6 @@ func interruptible[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// openInterruptibly opens a file whose reads end with the catalog's context.
-func (c *Catalog) openInterruptibly(file string) (io.ReadCloser, error) {
-	if _, recorded := c.texts[file]; recorded || c.ctx == nil {
-		return c.open(file)
-	}
-	f, err := interruptible(c.ctx, func() (io.ReadCloser, error) { return c.open(file) })
-	if err != nil {
-		return nil, err
-	}
-	return &interruptibleFile{ctx: c.ctx, file: f}, nil
-}
-
 // An interruptibleFile is a file whose reads end with a context.
 type interruptibleFile struct {
 	ctx       context.Context

@@ -48,7 +48,7 @@ func TestCatalog_ReadBlocks_EndsWithContext(t *testing.T) {
 	for name, read := range map[string]func(c *Catalog) error{
 		"digest": func(c *Catalog) error { _, err := c.Digest(); return err },
 		"first digest": func(c *Catalog) error {
-			c.StartDigest()
+			c.TakeDigest()
 			_, err := c.InitialDigest()
 			return err
 		},

@@ -106,6 +106,6 @@ func (c *Catalog) WithRecordedSQL(recorded map[uint]RecordedSQL) *Catalog {
 func (c *Catalog) UpTo(version uint) *Catalog {
 	n := sort.Search(len(c.migrations), func(i int) bool { return c.migrations[i].Version > version })
 	part := *c
-	part.migrations, part.first = c.migrations[:n], nil
+	part.migrations, part.initial = c.migrations[:n], nil
 	return &part
 }
