@@ -17,7 +17,7 @@ func TestParseDSN_PasswordFile_Read(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pgpass")
 	text := strings.Join([]string{
 		"# db:5432:shop:app:commented out", "", "short:line",
-		`other:*:*:*:other`, `db:5433:*:*:port`, `db:*:my\:shop:app:colon`, `db:*:shop:app:p@ss\:w\\rd`, `localhost:*:*:app:socket`, `*:*:*:app:any`,
+		`other:*:*:*:other`, `db:5433:*:*:port`, `db:*:my\:shop:app:colon`, `db:*:shop:app:p@ss\:w\\rd`, `localhost:*:*:app:socket`, `blank:*:*:app: x `, `escaped:*:*:app:\x\\y`, `*:*:*:app:any`,
 	}, "\n")
 	for _, mode := range []os.FileMode{0o600, 0o440, 0o644} { // the last two are what a Secret's volume has
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
@@ -30,6 +30,8 @@ func TestParseDSN_PasswordFile_Read(t *testing.T) {
 			"postgres://app@elsewhere/shop":               "any",
 			"postgres://app:given@db/shop":                "given",
 			"postgres:///shop?host=/run/pg&user=app":      "socket",
+			"postgres://app@blank/shop":                   " x ",
+			"postgres://app@escaped/shop":                 `x\y`,
 			"postgres://nobody@elsewhere/shop":            "",
 			"host=other user=x dbname=y passfile=" + file: "other",
 		} {
