@@ -11,15 +11,6 @@ import (
 	"github.com/shiplock/shiplock/internal/config/versiontable"
 )
 
-// CredentialSources are sources from which the password, or the whole URL, is read again
-// for each connection. At most one of them is set.
-type CredentialSources struct {
-	// PasswordCommand is a command line whose standard output is the password.
-	PasswordCommand string
-	PasswordFile    string // contains only the password
-	DatabaseURLFile string // contains only the URL
-}
-
 // checkSingleSource returns an error if two sources are set, because precedence would be ambiguous.
 func (s *Settings) checkSingleSource(getenv func(string) string) error {
 	if s.DatabaseURL != "" && s.DatabaseURLFile != "" {

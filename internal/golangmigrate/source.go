@@ -1,5 +1,5 @@
-// Package golangmigrate adapts Shiplock to golang-migrate: a [Source] is a catalog of migrations
-// as golang-migrate's source driver, which engine passes to migrate.Migrate.
+// Package golangmigrate adapts Shiplock to golang-migrate. A [Source] is a catalog of migrations
+// as a source driver of golang-migrate. engine passes it to migrate.Migrate.
 package golangmigrate
 
 import (

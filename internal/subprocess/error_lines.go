@@ -36,6 +36,9 @@ type errorBlock struct {
 	lines []string
 }
 
+// maxLine is the maximum length of a line that is kept.
+const maxLine = 400
+
 // errorLines keeps the first and the last error of an output, preferring server errors.
 type errorLines struct {
 	first, last [2]*errorBlock // by rank: any error, server error

@@ -11,7 +11,6 @@ import (
 const (
 	maxLines   = 20
 	maxBytes   = 2 << 10
-	maxLine    = 400
 	maxScanned = 16 << 10 // bytes of a line that are searched for an error
 )
 

@@ -1,5 +1,10 @@
 // Package subprocess runs and supervises a subprocess: it forwards signals, kills the subprocess
 // if it does not stop in time, and terminates all processes of its process group.
+//
+// [Run] runs a [Command] and returns its [Exit], with the last lines of its output and those that
+// look like an error. A [Connection] is one of the program's TCP connections. A [SharedOutput]
+// keeps the program's lines apart from those of this process. engine runs external tools with it,
+// for cli.
 package subprocess
 
 import (
@@ -49,6 +54,13 @@ type Exit struct {
 
 // signalLag is how long after the program this process may receive a signal that was sent to both.
 const signalLag = 250 * time.Millisecond
+
+const (
+	// connectionsInterval is the interval at which a program's connections are read while it
+	// runs, and connectionsStopInterval the interval after the stop signal.
+	connectionsInterval     = time.Second
+	connectionsStopInterval = 100 * time.Millisecond
+)
 
 // A process is a running program.
 type process struct {
@@ -222,4 +234,11 @@ func isTerminal(f *os.File) bool {
 	}
 	null, err := os.Stat(os.DevNull)
 	return err != nil || !os.SameFile(info, null)
+}
+
+// readConnections calls Connections with the current connections of the program.
+func (p *process) readConnections() {
+	if p.Connections != nil {
+		p.Connections(connections(p.cmd.Process.Pid, p.group))
+	}
 }

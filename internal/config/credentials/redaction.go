@@ -8,6 +8,9 @@ import (
 // redacted replaces a secret in a text.
 const redacted = "xxxxx"
 
+// secretWords matches the words in a name that indicate a secret.
+const secretWords = `password|passwd|passphrase|secret|token|api_?-?key|private_?-?key|access_?-?key|credential`
+
 // strength is how likely a text contains a secret by coincidence.
 type strength int
 

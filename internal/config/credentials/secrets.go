@@ -14,8 +14,6 @@ type Secrets struct{ values []string }
 // text unreadable.
 const minSecret = 4
 
-const secretWords = `password|passwd|passphrase|secret|token|api_?-?key|private_?-?key|access_?-?key|credential`
-
 var (
 	secretName = regexp.MustCompile(`(?i)` + secretWords)
 	// notSecret matches names of values that only point to a secret.

@@ -1,6 +1,6 @@
-// Package versiontable parses the name of a version table, as a setting and as golang-migrate's
-// URL parameters state it. config validates the name, and the packages that use the table
-// parse it again.
+// Package versiontable parses the name of a version table. [Parse] and [Format] read and write
+// the setting, and [ParseMigrateParams] reads golang-migrate's URL parameters. config validates
+// the name, and postgres, which uses the table, parses it again.
 package versiontable
 
 import (
