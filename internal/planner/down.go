@@ -1,7 +1,6 @@
 package planner
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/shiplock/shiplock/internal/source"
@@ -50,87 +49,4 @@ func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
 		to = max(to, int(m.Version))
 	}
 	return ForDown(c, st, to, p)
-}
-
-// checkSameApplication refuses files none of which matches what was applied: with the
-// files of another application, nearly every migration would be rolled back.
-func checkSameApplication(files *source.Catalog, st State, p Policy) error {
-	applied := appliedUpTo(files, st, int(files.Latest()))
-	edited := len(st.Edited) - len(st.LineEndings)
-	if edited == 0 || edited < len(applied) || p.OnEdited == AllowEdited {
-		return nil
-	}
-	return &Refusal{
-		Reason: fmt.Sprintf("none of the files in %s matches what was applied to this database", files.Origin()),
-		Why:    fmt.Sprintf("the database may belong to another application; everything above version %d would be rolled back", files.Latest()),
-		Next:   "check that --database-url, --table and --source belong together; if all files were edited, set --on-edited allow",
-	}
-}
-
-// isAhead reports whether a version above the newest file is applied, or its rollback is
-// unfinished.
-func isAhead(files *source.Catalog, st State) bool {
-	latest := int(files.Latest())
-	return st.Version > latest || st.Dirty && slices.ContainsFunc(st.Runs, func(r Run) bool {
-		return r.Outcome == PartiallyApplied && r.Direction == Down && r.Version > latest
-	})
-}
-
-// appliedUpTo returns the applied migrations up to a version, inclusive.
-func appliedUpTo(c *source.Catalog, st State, last int) []source.Migration {
-	var applied []source.Migration
-	isApplied := st.appliedVersions()
-	for _, m := range c.All() {
-		v := int(m.Version)
-		if v <= min(last, st.Version) && (v == st.Version || len(st.Runs) == 0 || isApplied[v]) {
-			applied = append(applied, m)
-		}
-	}
-	return applied
-}
-
-// checkReversible refuses a migration that has no down script.
-func checkReversible(m source.Migration) error {
-	switch {
-	case m.Irreversible:
-		return &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) is irreversible", m.Version, m.Name),
-			Why:    "its up file contains -- shiplock:irreversible: no SQL can restore what it removes",
-			Next:   fmt.Sprintf("roll back to %d only, or roll forward with a new migration; restore earlier data from a backup", m.Version),
-		}
-	case m.Down != "":
-		return nil
-	case m.NoDown != "":
-		return &Refusal{
-			Reason: fmt.Sprintf("version %d (%s) cannot be rolled back here: %s", m.Version, m.Name, m.NoDown),
-			Why:    "there is no down SQL to run",
-			Next:   fmt.Sprintf("run this with an image that has %d_%s.down.sql and the up file that was applied, or roll back to %d only", m.Version, m.Name, m.Version),
-		}
-	}
-	return &Refusal{
-		Reason: fmt.Sprintf("version %d (%s) has no down file", m.Version, m.Name),
-		Why:    "it cannot be rolled back; golang-migrate would lower the version and leave the schema unchanged",
-		Next:   fmt.Sprintf("add %d_%s.down.sql (an empty file if there is nothing to roll back), or roll back to %d only", m.Version, m.Name, m.Version),
-	}
-}
-
-func checkDownTarget(c *source.Catalog, st State, to int) error {
-	if to > st.Version {
-		return &Refusal{
-			Reason: fmt.Sprintf("the database is at version %s, below %d", VersionText(st.Version), to),
-			Why:    "down only rolls back",
-			Next:   "specify a version that migrator status lists as applied; to apply migrations, run: migrator up",
-		}
-	}
-	if err := checkKnown(c, st); err != nil {
-		return err
-	}
-	if _, ok := c.Find(uint(max(to, 0))); !ok && to != NoVersion {
-		return &Refusal{
-			Reason: fmt.Sprintf("there is no version %d in %s", to, c.Origin()),
-			Why:    "the target must be an existing version",
-			Next:   "specify a version that migrator status lists, or 0 to roll back everything",
-		}
-	}
-	return nil
 }
