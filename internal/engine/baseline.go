@@ -38,7 +38,7 @@ func (e *BaselineError) Error() string {
 
 // Baseline sets the version of a database that has none, and records every migration up to
 // it in the history table. It runs no migration on that database. Errors are
-// *BaselineError, *planner.Refusal, *postgres.NotScratchError, and those of Up.
+// *BaselineError, *Refusal, *planner.Refusal, *postgres.NotScratchError, and those of Up.
 func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error) {
 	files, err := open(ctx, o)
 	if err != nil {
@@ -47,7 +47,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 	version := int(b.Version)
 	if _, known := files.Find(b.Version); !known {
 		if version != 0 {
-			return "", &planner.Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
+			return "", &Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
 				Why: "the schema can be compared only with a version that the files have", Next: "specify the version of one of the files, or 0 for a database before its first migration"}
 		}
 		version = planner.NoVersion
@@ -98,11 +98,11 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		return nil, err
 	}
 	if at.Dirty {
-		return nil, &planner.Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
+		return nil, &Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
 			Why: "a migration was partially applied, so the schema is not at any version", Next: "migrator repair --help"}
 	}
 	if at.Version != planner.NoVersion {
-		return nil, &planner.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
+		return nil, &Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
 			Why: "baseline is for databases without a version", Next: "run migrator status to list the applied migrations; to change the version, run migrator down or migrator up"}
 	}
 	if err := db.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
@@ -120,7 +120,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		}
 	}
 	if newest != planner.NoVersion && version != newest && version != planner.NoVersion {
-		return nil, &planner.Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
+		return nil, &Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
 			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: baselineAdvice(newest)}
 	}
 	var runs []postgres.Run

@@ -26,7 +26,7 @@ func checkVersionRow(ctx context.Context, files *source.Catalog, db *postgres.DB
 		return !slices.ContainsFunc(st.Runs, func(s planner.Run) bool { return s.Version == r.Version && s.IsApplied() })
 	})
 	newest := applied[len(applied)-1].Version
-	refusal := &planner.Refusal{
+	refusal := &Refusal{
 		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Table(), newest),
 		Why:    "the catalogs do not show whether another tool rolled the migrations back or the table was emptied; if it was emptied, every migration would run a second time",
 		Next:   baselineAdvice(newest),

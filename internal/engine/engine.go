@@ -111,7 +111,7 @@ func (e *SignalError) Error() string {
 }
 
 // Up applies every migration above the database's version. Errors are those of the
-// packages it uses (*source.NameError, source.ErrNoMigrations, *planner.Refusal,
+// packages it uses (*source.NameError, source.ErrNoMigrations, *planner.Refusal, *Refusal,
 // *postgres.ConnectError, *postgres.LockedError) or a *RunError.
 func Up(ctx context.Context, o Options) (Result, error) {
 	o.forUp = true

@@ -89,7 +89,7 @@ func TestUp_DigestRecorded_DetectsChanges(t *testing.T) {
 		_, err := engine.Up(t.Context(), o)
 		var refusal *planner.Refusal
 		require.ErrorAs(t, err, &refusal)
-		assert.Contains(t, refusal.Reason, reason)
+		assert.Contains(t, refusal.Error(), reason)
 	}
 	for name, c := range map[string]func(t *testing.T, d *pgtest.Database, o engine.Options){
 		"an edit that keeps size and time": func(t *testing.T, _ *pgtest.Database, o engine.Options) {

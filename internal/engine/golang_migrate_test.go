@@ -143,7 +143,7 @@ DROP TABLE e;
 		_, err = engine.Down(t.Context(), o, to)
 		var refusal *planner.Refusal
 		require.ErrorAs(t, err, &refusal)
-		assert.Contains(t, refusal.Reason, "version 2 (b) has no down file")
+		assert.Contains(t, refusal.Error(), "version 2 (b) has no down file")
 		assert.Equal(t, before, describeDatabase(t, d), "not even version 3 is rolled back")
 	}
 	result, err := engine.Down(t.Context(), o, 2)

@@ -98,7 +98,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	}
 	if r.From != nil {
 		if _, known := files.Find(*r.From); !known {
-			return Rehearsal{}, &planner.Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
+			return Rehearsal{}, &Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
 				Why: "--from must be the version of one of the files", Next: "specify the version of one of the files, or omit --from to start with the first"}
 		}
 	}
@@ -332,9 +332,8 @@ func (h *rehearsal) run(ctx context.Context, plan planFunc) (fault, err error) {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
-		refusal   *planner.Refusal
 	)
-	if ctx.Err() == nil && !isConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || errors.As(err, &refusal)) {
+	if ctx.Err() == nil && !isConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || isRefused(err)) {
 		return err, nil
 	}
 	return nil, err

@@ -52,7 +52,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 		return "", err
 	}
 	if !st.Dirty {
-		return "", &planner.Refusal{
+		return "", &Refusal{
 			Reason: "there is nothing to repair: the database is not marked dirty",
 			Why:    "no migration is partially applied",
 			Next:   "run migrator status to list the applied migrations and the version of the database",
@@ -107,7 +107,7 @@ func latestRun(history []postgres.Run, version int) postgres.Run {
 
 func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st planner.State, history []postgres.Run, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
-		return "", &planner.Refusal{
+		return "", &Refusal{
 			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
 			Why:    "another tool marked it dirty, so the number of applied statements is unknown",
 			Next:   "complete the migration or roll it back manually, then: migrator repair --applied or --rolled-back",
@@ -148,7 +148,7 @@ func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v R
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
 	whole := "or complete the migration manually, then: migrator repair --applied\nor roll it back manually, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
-		return &planner.Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
+		return &Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
 	}
 	stopped := fmt.Sprintf("version %d stopped at statement %d of %d", run.Version, d.Number, run.StatementsTotal)
 	switch {

@@ -119,13 +119,12 @@ func isConnectionLost(err error) bool {
 // until it finishes, its migration looks partially applied. Only the lock holder can decide.
 func mayBeTransient(err error) bool {
 	var (
-		refusal *planner.Refusal
 		doubt   *postgres.UnknownOutcomeError
 		changed *postgres.ChangedError
 		session *postgres.SessionStateError
 		table   *postgres.TableError
 	)
-	return errors.As(err, &table) || errors.As(err, &session) || errors.As(err, &refusal) || errors.As(err, &doubt) || errors.As(err, &changed)
+	return errors.As(err, &table) || errors.As(err, &session) || isRefused(err) || errors.As(err, &doubt) || errors.As(err, &changed)
 }
 
 func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, plan planFunc, t *runTotals) (Result, error) {

@@ -1,9 +1,7 @@
 package planner
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -43,17 +41,11 @@ func (p Plan) RollsBack() bool { return len(p.Steps) > 0 && p.Steps[0].Direction
 
 // WithoutDown returns the versions that the plan applies and that have no down file, as
 // text; "" for none.
-func (p Plan) WithoutDown() string {
-	var versions []string
-	for _, s := range p.Steps {
-		if s.Direction == Up && s.Migration.Down == "" {
-			versions = append(versions, fmt.Sprint(s.Migration.Version))
-		}
-	}
-	if more := len(versions) - maxListed; more > 0 {
-		versions = append(versions[:maxListed], fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(versions, ", ")
+func (p Plan) WithoutDown() string { return versions(p.withoutDown()) }
+
+func (p Plan) withoutDown() []Run {
+	missing := slices.DeleteFunc(slices.Clone(p.Steps), func(s Step) bool { return s.Direction != Up || s.Migration.Down != "" })
+	return RunsOf(missing)
 }
 
 // stateAfter returns the state after a plan that rolls back.

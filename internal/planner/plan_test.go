@@ -124,7 +124,6 @@ func requireRefusal(t *testing.T, err error, want string) {
 	t.Helper()
 	var r *Refusal
 	require.ErrorAs(t, err, &r)
-	assert.Contains(t, r.Reason, want)
-	assert.NotEmpty(t, r.Why)
-	assert.NotEmpty(t, r.Next)
+	assert.Contains(t, r.Error(), want)
+	assert.NotZero(t, r.Cause)
 }

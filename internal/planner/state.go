@@ -81,15 +81,24 @@ const maxListed = 10
 
 // Names returns the versions and names of runs as text.
 func Names(runs []Run) string {
-	var names []string
+	return list(runs, func(r Run) string { return fmt.Sprintf("%d (%s)", r.Version, r.Name) })
+}
+
+// versions returns the versions of runs as text.
+func versions(runs []Run) string {
+	return list(runs, func(r Run) string { return fmt.Sprint(r.Version) })
+}
+
+func list(runs []Run, text func(Run) string) string {
+	var out []string
 	for i, r := range runs {
 		if i == maxListed {
-			names = append(names, fmt.Sprintf("and %d more", len(runs)-maxListed))
+			out = append(out, fmt.Sprintf("and %d more", len(runs)-maxListed))
 			break
 		}
-		names = append(names, fmt.Sprintf("%d (%s)", r.Version, r.Name))
+		out = append(out, text(r))
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(out, ", ")
 }
 
 // VersionText returns a version, or "none" for NoVersion.

@@ -1,10 +1,6 @@
 package planner
 
-import (
-	"fmt"
-
-	"github.com/shiplock/shiplock/internal/source"
-)
+import "github.com/shiplock/shiplock/internal/source"
 
 // ForUp plans every migration of the files above the database's version. Migrations that
 // only the history table has are not run; with DownNewer they are rolled back first.
@@ -39,11 +35,7 @@ func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 			continue
 		}
 		if m.Up == "" {
-			return Plan{}, &Refusal{
-				Reason: fmt.Sprintf("version %d has a down file, %s, and no up file", m.Version, m.Down),
-				Why:    "there is nothing to apply",
-				Next:   "add the up file, or remove the down file",
-			}
+			return Plan{}, &Refusal{Cause: NoUpFile, Version: int(m.Version), File: m.Down}
 		}
 		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: Up, Target: int(m.Version)})
 		plan.To = int(m.Version)
@@ -57,15 +49,7 @@ func planAhead(files *source.Catalog, st State, p Policy) (Plan, error) {
 	if p.OnNewer != FailNewer {
 		return Plan{From: st.Version, To: st.Version, Newer: true, Ahead: unknown}, nil
 	}
-	why := "this release is older than the schema that it would run on"
-	if len(unknown) > 0 {
-		why += "; applied migrations that are not in the files: " + Names(unknown)
-	}
-	return Plan{}, &Refusal{
-		Reason: fmt.Sprintf("the database is at version %d, ahead of the migration files (newest: %d)", st.Version, files.Latest()),
-		Why:    why,
-		Next:   "deploy the newer release, or set --on-newer allow if this release is compatible with the newer schema, or roll back the newer migrations: migrator down --to-files",
-	}
+	return Plan{}, &Refusal{Cause: DatabaseAhead, DatabaseVersion: st.Version, Newest: int(files.Latest()), Migrations: unknown}
 }
 
 // planDownAndUp plans to roll back the migrations above the files, and then to apply the
@@ -94,9 +78,5 @@ func outOfOrder(c *source.Catalog, st State, p Policy) ([]Step, error) {
 	if len(steps) == 0 || p.OutOfOrder == ApplyOutOfOrder {
 		return steps, nil
 	}
-	return nil, &Refusal{
-		Reason: fmt.Sprintf("out of order: %s is pending, but the database is already at version %d", steps[0].File(), st.Version),
-		Why:    "its version is below one that was already applied; golang-migrate would skip it silently",
-		Next:   "rename it to a version above the newest, or set --out-of-order apply if it can run now",
-	}
+	return nil, &Refusal{Cause: PendingOutOfOrder, File: steps[0].File(), DatabaseVersion: st.Version}
 }

@@ -35,7 +35,8 @@ func newReport(err error, run Run) Report {
 	var (
 		migration *postgres.MigrationError
 		script    *postgres.ScriptError
-		refusal   *planner.Refusal
+		planning  *planner.Refusal
+		refusal   *engine.Refusal
 		name      *source.NameError
 		file      *source.UnreadableError
 		locked    *postgres.LockedError
@@ -97,6 +98,8 @@ func newReport(err error, run Run) Report {
 			"set --scratch-url to an empty database that is used for nothing else (CREATE DATABASE scratch)")
 	case errors.As(err, &table):
 		return tableReport(table)
+	case errors.As(err, &planning):
+		return plannerRefusalReport(planning)
 	case errors.As(err, &refusal):
 		return refusedReport(refusal.Reason, refusal.Why, refusal.Next)
 	case errors.As(err, &name):
