@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
 // Control sequences of a terminal (ECMA-48; DEC private mode 7 is line wrapping).
@@ -36,7 +37,7 @@ type Terminal struct {
 // NewTerminal returns a Terminal for a file, and false if the file is not a terminal.
 func NewTerminal(f *os.File) (*Terminal, bool) {
 	fd := int(f.Fd())
-	if _, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); err != nil {
+	if !term.IsTerminal(fd) {
 		return nil, false
 	}
 	return &Terminal{out: f, width: func() int { return widthOf(fd) }}, true
@@ -51,8 +52,8 @@ func widthOf(fd int) int {
 	if group, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP); err == nil && group != unix.Getpgrp() {
 		return 0
 	}
-	if size, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ); err == nil && size.Col > 0 {
-		return int(size.Col)
+	if width, _, err := term.GetSize(fd); err == nil && width > 0 {
+		return width
 	}
 	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
 		return n
