@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/config/versiontable"
+	"github.com/shiplock/shiplock/internal/retry"
 )
 
 // checkSingleSource returns an error if two sources are set, because precedence would be ambiguous.
@@ -97,24 +99,24 @@ func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string
 	if s.DatabaseURLFile == "" {
 		return nil
 	}
-	const pause = 200 * time.Millisecond
-	start, reported := time.Now(), false
-	for {
+	policy := retry.Policy{First: 200 * time.Millisecond, Limit: max(s.WaitForDB, 1), OnRetry: func(err error, attempt int, _ time.Duration) {
+		if attempt == 1 {
+			onWait(err.Error())
+		}
+	}}
+	err := retry.Do(ctx, policy, func() error {
 		_, err := dsn.URLFile(s.DatabaseURLFile).Read()
 		var absent *credentials.Error
-		if !errors.As(err, &absent) || !absent.Absent || time.Since(start)+pause > s.WaitForDB {
-			return err
+		if err != nil && !(errors.As(err, &absent) && absent.Absent) {
+			return retry.Permanent(err)
 		}
-		if !reported {
-			reported = true
-			onWait(absent.Error())
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(pause):
-		}
+		return err
+	})
+	var stopped *retry.StoppedError
+	if errors.As(err, &stopped) {
+		return cmp.Or(stopped.Cause, stopped.Err)
 	}
+	return err
 }
 
 // checkRole refuses names that are not valid for a role. All other names are quoted.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/lib/pq"
@@ -13,6 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/retry"
 )
 
 // The interval between two checks grows from minInterval to maxInterval: the delay is at
@@ -62,18 +62,22 @@ func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
 	o.Postgres.WaitForDB = 0
 	w := waiter{o: o, missing: missing, start: time.Now(), display: o.Postgres.Progress.StartWait()}
 	defer w.display.End()
-	for pause := minInterval; ; pause = min(pause*2, maxInterval) {
-		version, there, err := w.check(ctx)
-		if there || err != nil {
-			return version, err
+	err = retry.Do(ctx, retry.Policy{First: minInterval, Max: maxInterval}, func() error {
+		var there bool
+		if version, there, err = w.check(ctx); err != nil {
+			return retry.Permanent(err)
+		} else if !there {
+			return errNotUpToDate
 		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause/2)):
-		case <-ctx.Done():
-			return 0, w.ended(ctx)
-		}
+		return nil
+	})
+	if errors.Is(err, errNotUpToDate) {
+		return 0, w.ended(ctx)
 	}
+	return version, err
 }
+
+var errNotUpToDate = errors.New("the schema is not up to date")
 
 type waiter struct {
 	o       Options

@@ -7,12 +7,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/retry"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -55,39 +55,39 @@ func (e *StatusError) Error() string {
 // send posts until the request succeeds, fails permanently, or ctx is done.
 func (p httpRequest) send(ctx context.Context) error {
 	start := time.Now()
+	policy := retry.Policy{First: minPause, Max: maxPause, MinPause: retryAfterOf}
+	if deadline, ok := ctx.Deadline(); ok {
+		policy.Limit = max(time.Until(deadline), 1)
+	}
 	var previous error
-	for pause, count := minPause, 1; ; pause, count = min(2*pause, maxPause), count+1 {
+	err := retry.Do(ctx, policy, func() error {
 		err := p.attempt(ctx)
-		if err == nil {
-			return nil
-		}
 		if previous != nil && errors.Is(err, errNoResponse) {
 			err = previous // report the response, and not that the last attempt timed out
 		}
-		previous = err
-		wait := pause/2 + rand.N(pause/2)
-		var status *StatusError
-		if errors.As(err, &status) {
-			wait = max(wait, status.RetryAfter)
+		if previous = err; err != nil && ctx.Err() == nil && !isRetryable(err) {
+			return retry.Permanent(err)
 		}
-		fail := func(why string) error {
-			return fmt.Errorf("%w (%s in %s; %s)", err, text.Plural(count, "attempt"), time.Since(start).Round(100*time.Millisecond), why)
-		}
-		deadline, _ := ctx.Deadline()
-		switch {
-		case ctx.Err() != nil:
-			return fail("timed out")
-		case !isRetryable(err):
-			return err
-		case time.Until(deadline) < wait:
-			return fail(fmt.Sprintf("no time left to retry in %s", wait.Round(100*time.Millisecond)))
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return fail("timed out")
-		}
+		return err
+	})
+	var stopped *retry.StoppedError
+	if !errors.As(err, &stopped) {
+		return err
 	}
+	why := "timed out"
+	if stopped.Cause == nil {
+		why = fmt.Sprintf("no time left to retry in %s", stopped.Pause.Round(100*time.Millisecond))
+	}
+	return fmt.Errorf("%w (%s in %s; %s)", stopped.Err, text.Plural(stopped.Attempts, "attempt"), time.Since(start).Round(100*time.Millisecond), why)
+}
+
+// retryAfterOf returns the delay that a response requires.
+func retryAfterOf(err error) time.Duration {
+	var status *StatusError
+	if errors.As(err, &status) {
+		return status.RetryAfter
+	}
+	return 0
 }
 
 func (p httpRequest) attempt(ctx context.Context) error {

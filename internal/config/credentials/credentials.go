@@ -10,11 +10,14 @@ package credentials
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/shiplock/shiplock/internal/retry"
 )
 
 // An Error reports a password or a URL that could not be read. Its text contains no
@@ -97,21 +100,20 @@ func (c *Logins) Get(ctx context.Context) (Login, error) {
 // is a login to retry with.
 func (c *Logins) Refresh(ctx context.Context, old Login) (Login, bool) {
 	const pause = 100 * time.Millisecond
-	for until := time.Now().Add(c.From.MaxLag()); ; {
-		l, err := c.Get(ctx)
-		if err == nil && (l != old || c.From.RetriesUnchanged()) {
-			return l, true
+	var l Login
+	err := retry.Do(ctx, retry.Policy{First: pause, Limit: c.From.MaxLag() + pause}, func() (err error) {
+		if l, err = c.Get(ctx); err == nil && l == old && !c.From.RetriesUnchanged() {
+			return errUnchanged
 		}
-		if time.Now().After(until) {
-			return Login{}, false
-		}
-		select {
-		case <-ctx.Done():
-			return Login{}, false
-		case <-time.After(pause):
-		}
+		return err
+	})
+	if err != nil {
+		return Login{}, false
 	}
+	return l, true
 }
+
+var errUnchanged = errors.New("the login has not changed")
 
 // maxSecret is the maximum size of a secret. Tokens of cloud services have about 2 kB.
 const maxSecret = 64 << 10
