@@ -8,6 +8,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/outcome"
+	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
 )
@@ -38,9 +39,9 @@ before its first migration.`,
   migrator baseline --version 41 --unverified`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runBaseline(cmd, f) },
 	}
-	a.databaseFlags(cmd.Flags())
-	a.lockFlags(cmd.Flags())
-	a.notifyFlags(cmd.Flags())
+	a.settings.DatabaseFlags(cmd.Flags())
+	a.settings.LockFlags(cmd.Flags())
+	a.settings.NotifyFlags(cmd.Flags())
 	cmd.Flags().UintVar(&f.version, "version", 0, "version of the existing schema")
 	flags.WithEnv(cmd.Flags()).StringVar(&f.scratch, "scratch-url", "URL of an empty database for the schema comparison")
 	cmd.Flags().BoolVar(&f.unverified, "unverified", false, "set the version without comparing the schema")
@@ -63,7 +64,7 @@ func (a *app) runBaseline(cmd *cobra.Command, f baselineFlags) error {
 	if err := f.check(cmd); err != nil {
 		return err
 	}
-	scratch := onlyURL(a.settings.Settings, f.scratch)
+	scratch := settings.OnlyURL(a.settings.Settings, f.scratch)
 	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
 		b := engine.BaselineOptions{Version: f.version}
 		if !f.unverified {

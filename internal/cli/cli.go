@@ -3,8 +3,7 @@
 // Where things are:
 //
 //   - a command: a file of its own, such as up.go, with its flags; listed in root.go
-//   - a flag of several commands, and all defaults: settings.go
-//   - a flag of the notifications: notifications.go
+//   - a flag of several commands, and its default: package settings
 //   - an exit code: its number, meaning, and line of the help in package report (exitcode.go),
 //     its errors in report.Diagnose
 //
@@ -19,9 +18,8 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/cli/console"
-	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/cli/redact"
-	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/cli/settings"
 )
 
 // A Program is what a run gets from its process.
@@ -40,7 +38,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // Run parses args, runs the command, and returns the exit code.
 func (p Program) Run(ctx context.Context, args []string) int {
 	redactor := redact.New(args)
-	a := &app{settings: defaultSettings(), root: p.Root, redactor: redactor, started: time.Now(),
+	a := &app{settings: settings.Default(), root: p.Root, redactor: redactor, started: time.Now(),
 		console: console.New(p.Stdout, p.Stderr, os.Getenv, redactor.Redact)}
 	defer a.console.Close()
 	defer a.shutDownSidecar()
@@ -48,18 +46,4 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	root.SetArgs(append([]string{}, args...)) // cobra reads os.Args if the slice is nil
 	cmd, err := root.ExecuteContextC(ctx)
 	return a.finish(ctx, cmd, err)
-}
-
-// An app is one run of the program.
-type app struct {
-	settings settings
-	root     string // see Program.Root
-	console  *console.Console
-	redactor *redact.Redactor
-	started  time.Time
-	prepared bool             // see prepare
-	notifier *notify.Notifier // nil until openNotifier
-	user     string           // database user, once known
-	database string           // user@host:port/name, once known
-	summary  *outcome.Summary // result of a successful command that reports one
 }

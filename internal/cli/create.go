@@ -29,6 +29,6 @@ UTC time.`,
 			return err
 		},
 	}
-	a.sourceFlag(cmd.Flags())
+	a.settings.SourceFlag(cmd.Flags())
 	return cmd
 }

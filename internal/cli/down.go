@@ -40,11 +40,11 @@ and the data that would be lost.`,
   migrator down --to-files --dry-run`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runDown(cmd, f) },
 	}
-	a.databaseFlags(cmd.Flags())
-	a.lockFlags(cmd.Flags())
-	a.notifyFlags(cmd.Flags())
-	a.dataLossFlag(cmd.Flags())
-	a.onEditedFlag(cmd.Flags(), "down script to run if the file of an applied migration has changed: fail (stored in the history table) or allow (in the file)")
+	a.settings.DatabaseFlags(cmd.Flags())
+	a.settings.LockFlags(cmd.Flags())
+	a.settings.NotifyFlags(cmd.Flags())
+	a.settings.DataLossFlag(cmd.Flags())
+	a.settings.OnEditedFlag(cmd.Flags(), "down script to run if the file of an applied migration has changed: fail (stored in the history table) or allow (in the file)")
 	cmd.Flags().UintVar(&f.to, "to", 0, "target version, which stays applied; 0 to roll back all migrations")
 	cmd.Flags().BoolVar(&f.toFiles, "to-files", false, "roll back to the newest version among the migration files")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the statements and the data that would be lost, without changing the database")

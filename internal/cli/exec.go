@@ -67,21 +67,17 @@ schema_migrations_exec_history. exec and up use different locks, so the tool can
 	}
 	fs := cmd.Flags()
 	fs.SetInterspersed(false) // flags after the command belong to the command
-	a.connectionFlags(fs)
-	a.waitForDBFlags(fs)
-	a.sidecarFlag(fs)
-	a.notifyFlags(fs)
-	a.lockWaitFlag(fs, "maximum time to wait for another exec to finish")
+	a.settings.ConnectionFlags(fs)
+	a.settings.WaitForDBFlags(fs)
+	a.settings.SidecarFlag(fs)
+	a.settings.NotifyFlags(fs)
+	a.settings.LockWaitFlag(fs, "maximum time to wait for another exec to finish")
 	env := flags.WithEnv(fs)
 	env.Var(flags.Duration(&f.grace, "10s"), "grace", "maximum time for the tool to exit after a signal before it is killed")
 	env.Var(flags.Duration(&f.sessionGrace, "10s"), "session-grace",
 		"maximum time to wait for database sessions that outlive the tool before reporting them")
 	return cmd
 }
-
-// runsTool reports whether the command runs an external tool, which shares the console and
-// reads the database URL itself.
-func runsTool(cmd *cobra.Command) bool { return cmd.Name() == "exec" }
 
 func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
 	path, err := process.Find(args[0])

@@ -34,8 +34,8 @@ schema_migrations_history, also contains the SQL that ran, in the columns up_sql
 			return show(a, cmd, format, read, func(w io.Writer, h engine.History) error { return output.History(w, h, only) })
 		},
 	}
-	a.connectionFlags(cmd.Flags())
-	a.waitForDBFlags(cmd.Flags())
+	a.settings.ConnectionFlags(cmd.Flags())
+	a.settings.WaitForDBFlags(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "show only the runs of this version")
 	outputFlag(cmd.Flags(), &format)
 	return cmd

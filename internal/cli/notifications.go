@@ -5,32 +5,13 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/process"
+	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/notify"
 )
-
-// notifyGroup is the title of the flags of notifications in the help.
-const notifyGroup = "Notification options"
-
-// notifyFlags adds the flags of the commands that send notifications: those that change the
-// database, and wait, whose failure also stops a release.
-func (a *app) notifyFlags(fs *pflag.FlagSet) {
-	o, env := &a.settings.notify, flags.WithEnv(fs).InGroup(notifyGroup)
-	env.StringVar(&o.WebhookURL, "webhook-url", "webhook URL to POST the outcome to; prefer the environment variable, because flag values are visible in ps")
-	env.StringVar(&o.WebhookURLFile, "webhook-url-file", "file that contains only the webhook URL")
-	env.StringVar(&o.WebhookToken, "webhook-token", "bearer token for the webhook; prefer the environment variable")
-	env.StringVar(&o.WebhookFormat, "webhook-format", "webhook payload: json, slack, or template; by default template if --webhook-template is set, otherwise json")
-	env.StringVar(&o.WebhookTemplate, "webhook-template", "file with a Go template for the webhook payload")
-	env.StringVar(&o.PushgatewayURL, "pushgateway-url", "Prometheus Pushgateway to push metrics to, such as http://pushgateway:9091")
-	env.BoolVar(&o.KubernetesEvent, "kubernetes-event", "emit a Kubernetes Event on the migrator's Job or pod")
-	env.StringVar(&o.TerminationLog, "termination-log", "file to write the failure report to, in a pod /dev/termination-log")
-	env.BoolVar(&o.Success, "notify-success", "also notify on success if the schema changed")
-	env.DurationVar(&o.Timeout, "notify-timeout", "maximum total time for all notifications")
-}
 
 // sendsNotifications reports whether the command, as called, sends notifications.
 func sendsNotifications(cmd *cobra.Command) bool {
@@ -43,7 +24,7 @@ func (a *app) openNotifier() error {
 	if a.notifier != nil {
 		return nil
 	}
-	o, log := a.settings.notify, a.console.Log()
+	o, log := a.settings.Notify, a.console.Log()
 	o.Root, o.Getenv, o.Agent, o.JobUID, o.PodUID = a.root, os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
 	o.OnDelivered = func(where string) { log.Debug("notification sent", "to", where) }
 	if err := o.CheckEvent(); err != nil {
@@ -67,5 +48,5 @@ func (a *app) openNotifier() error {
 // that of this process without the notification settings and their secrets. A tool that
 // inherits them and runs migrator up would send each notification twice.
 func toolEnvironment(cmd *cobra.Command) []string {
-	return process.Environment(os.Environ(), flags.GroupVariables(cmd.Flags(), notifyGroup))
+	return process.Environment(os.Environ(), flags.GroupVariables(cmd.Flags(), settings.NotifyGroup))
 }

@@ -22,8 +22,8 @@ fail.`,
 			return show(a, cmd, format, engine.Plan, output.Plan)
 		},
 	}
-	a.databaseFlags(cmd.Flags())
-	a.policyFlags(cmd.Flags())
+	a.settings.DatabaseFlags(cmd.Flags())
+	a.settings.PolicyFlags(cmd.Flags())
 	outputFlag(cmd.Flags(), &format)
 	return cmd
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
+	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
@@ -43,9 +44,9 @@ exit code is 6; in GitHub Actions, each fault is annotated in its file.`,
   migrator rehearse --scratch-url $SCRATCH_URL --from 41     # only migrations above version 41`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runRehearse(cmd, f) },
 	}
-	a.filesFlags(cmd.Flags())
-	a.connectionFlags(cmd.Flags())
-	a.waitForDBFlags(cmd.Flags())
+	a.settings.FilesFlags(cmd.Flags())
+	a.settings.ConnectionFlags(cmd.Flags())
+	a.settings.WaitForDBFlags(cmd.Flags())
 	flags.WithEnv(cmd.Flags()).StringVar(&f.scratch, "scratch-url", "URL of an empty database for the rehearsal")
 	cmd.Flags().UintVar(&f.from, "from", 0, "version to migrate to first; rehearse only the migrations above it")
 	outputFlag(cmd.Flags(), &f.format)
@@ -64,7 +65,7 @@ func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
 	if err != nil {
 		return err
 	}
-	a.settings.Settings = onlyURL(a.settings.Settings, f.scratch)
+	a.settings.Settings = settings.OnlyURL(a.settings.Settings, f.scratch)
 	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
 		if target != nil {
 			real := o.Postgres
@@ -92,12 +93,6 @@ func (a *app) targetDatabase() (*dsn.DSN, string, error) {
 	}
 	a.redactor.AddDatabase(dsn)
 	return &dsn, s.Table, nil
-}
-
-// onlyURL returns the settings with a database URL in place of all sources of the connection.
-func onlyURL(s config.Settings, url string) config.Settings {
-	s.DatabaseURL, s.DatabaseURLFile, s.PasswordFile, s.PasswordCommand = url, "", "", ""
-	return s
 }
 
 // annotate writes an annotation for each finding in GitHub Actions.

@@ -2,11 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
@@ -14,7 +13,7 @@ import (
 
 func (a *app) repair() *cobra.Command {
 	resolutions := map[engine.Resolution]*bool{}
-	var applied statementFlag
+	var applied flags.OptionalNumber
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Resolve a partially applied migration",
@@ -29,7 +28,7 @@ resumes with that statement, without repair. repair runs no statement of the mig
   migrator repair --rolled-back             # the migration was rolled back manually`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var chosen []engine.Resolution
-			if applied.given {
+			if applied.Given {
 				chosen = append(chosen, engine.StatementApplied)
 			}
 			for v, set := range resolutions {
@@ -40,12 +39,12 @@ resumes with that statement, without repair. repair runs no statement of the mig
 			if len(chosen) != 1 {
 				return &config.UsageError{Problem: "repair requires exactly one of --statement-applied, --statement-not-applied, --applied, --rolled-back (run migrator repair --help for usage)"}
 			}
-			return a.runRepair(cmd, chosen[0], applied.number)
+			return a.runRepair(cmd, chosen[0], applied.Number)
 		},
 	}
-	a.databaseFlags(cmd.Flags())
-	a.lockFlags(cmd.Flags())
-	a.notifyFlags(cmd.Flags())
+	a.settings.DatabaseFlags(cmd.Flags())
+	a.settings.LockFlags(cmd.Flags())
+	a.settings.NotifyFlags(cmd.Flags())
 	for v, usage := range map[engine.Resolution]string{
 		engine.StatementNotApplied: "record that the interrupted statement did not take effect",
 		engine.MigrationApplied:    "record that the migration was completed manually",
@@ -53,8 +52,7 @@ resumes with that statement, without repair. repair runs no statement of the mig
 	} {
 		resolutions[v] = cmd.Flags().Bool(string(v), false, usage)
 	}
-	cmd.Flags().Var(&applied, string(engine.StatementApplied), "record that the interrupted statement took effect, or skip the failed statement with this number")
-	cmd.Flags().Lookup(string(engine.StatementApplied)).NoOptDefVal = interrupted
+	applied.AddTo(cmd.Flags(), string(engine.StatementApplied), "record that the interrupted statement took effect, or skip the failed statement with this number")
 	return cmd
 }
 
@@ -69,40 +67,4 @@ func (a *app) runRepair(cmd *cobra.Command, resolution engine.Resolution, statem
 		o.Log.Info("migration repaired", "result", result)
 		return nil
 	})
-}
-
-// interrupted is the value of --statement-applied without a number: the interrupted statement.
-const interrupted = "interrupted"
-
-// A statementFlag is a flag with an optional value, the number of a statement.
-type statementFlag struct {
-	given  bool
-	number int
-}
-
-func (f *statementFlag) String() string {
-	if f.number == 0 {
-		return ""
-	}
-	return strconv.Itoa(f.number)
-}
-
-func (*statementFlag) Type() string { return "number" }
-
-// Set parses the number. It also accepts "true" and "false", as a boolean flag does.
-func (f *statementFlag) Set(s string) error {
-	switch s {
-	case interrupted, "true":
-		*f = statementFlag{given: true}
-		return nil
-	case "false":
-		*f = statementFlag{}
-		return nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		return errors.New("must be the number of a statement, 1 or greater")
-	}
-	*f = statementFlag{given: true, number: n}
-	return nil
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"os"
@@ -9,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/flags"
+	"github.com/shiplock/shiplock/internal/cli/outcome"
+	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/cli/sidecar"
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/report"
 )
 
 // prepare completes the settings with the environment and configures the console. Cobra
@@ -21,8 +21,8 @@ import (
 func (a *app) prepare(cmd *cobra.Command) error {
 	a.prepared = true
 	err := flags.ApplyEnvironment(cmd.Flags(), os.Getenv)
-	a.settings.complete(cmd)
-	a.console.Configure(a.settings.console, a.settings.Source, runsTool(cmd))
+	a.settings.Complete(cmd)
+	a.console.Configure(a.settings.Console, a.settings.Source, settings.RunsTool(cmd))
 	return err
 }
 
@@ -32,7 +32,7 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, engine.O
 		return err
 	}
 	ctx := cmd.Context()
-	if limit := a.settings.timeout; limit > 0 {
+	if limit := a.settings.Timeout; limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, &engine.TimeoutError{Limit: limit})
 		defer cancel()
@@ -45,11 +45,11 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, engine.O
 	defer display.Close()
 	s, log := &a.settings, a.console.Log()
 	return run(ctx, engine.Options{
-		Source: s.Source, Unrecognized: s.unrecognizedFiles, Log: log, TxMode: s.txMode, AllowDataLoss: s.allowDataLoss, Policy: s.policy,
+		Source: s.Source, Unrecognized: s.UnrecognizedFiles, Log: log, TxMode: s.TxMode, AllowDataLoss: s.AllowDataLoss, Policy: s.Policy,
 		Postgres: postgres.Options{DSN: connection, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
-			ConnectAttempts: s.connectAttempts, ConnectDelay: s.connectDelay, LockWait: s.lockWait,
-			LockTimeout: s.lockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
-			Identity: identity(), Progress: display},
+			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
+			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
+			Identity: outcome.Identity(), Progress: display},
 	})
 }
 
@@ -86,7 +86,7 @@ func (a *app) waitLimit() string {
 // shutDownSidecar requests the shutdown of a service mesh sidecar in the pod. A failure is
 // logged and does not change the exit code.
 func (a *app) shutDownSidecar() {
-	target := a.settings.sidecarShutdownURL
+	target := a.settings.SidecarShutdownURL
 	if target == "" {
 		return
 	}
@@ -96,23 +96,4 @@ func (a *app) shutDownSidecar() {
 		return
 	}
 	a.console.Log().Info("sidecar shutdown requested", "url", target, "status", status)
-}
-
-// runInfo returns what a failure report states about the run.
-func (a *app) runInfo(command string) report.Run {
-	id := identity()
-	return report.Run{Command: command, Database: a.database, Role: cmp.Or(a.settings.Role, a.user), Mode: os.Getenv("SHIPLOCK_MODE"),
-		Release: id.Release, Revision: id.Revision, Namespace: id.Namespace}
-}
-
-// identity returns the release, revision, and namespace that the chart sets, and the pod's
-// name, which is its host name. The history table stores them with each run.
-func identity() postgres.Identity {
-	id := postgres.Identity{
-		Release: os.Getenv("SHIPLOCK_RELEASE"), Revision: os.Getenv("SHIPLOCK_REVISION"), Namespace: os.Getenv("SHIPLOCK_NAMESPACE"),
-	}
-	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" {
-		id.Pod, _ = os.Hostname()
-	}
-	return id
 }

@@ -20,7 +20,7 @@ changes nothing and takes no lock.`,
 			return show(a, cmd, format, engine.ReadStatus, output.Status)
 		},
 	}
-	a.databaseFlags(cmd.Flags())
+	a.settings.DatabaseFlags(cmd.Flags())
 	outputFlag(cmd.Flags(), &format)
 	return cmd
 }

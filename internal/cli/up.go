@@ -37,10 +37,10 @@ one migrates, the others wait.`,
 		Args: commandArgs,
 		RunE: a.runUp,
 	}
-	a.databaseFlags(cmd.Flags())
-	a.lockFlags(cmd.Flags())
-	a.policyFlags(cmd.Flags())
-	a.notifyFlags(cmd.Flags())
+	a.settings.DatabaseFlags(cmd.Flags())
+	a.settings.LockFlags(cmd.Flags())
+	a.settings.PolicyFlags(cmd.Flags())
+	a.settings.NotifyFlags(cmd.Flags())
 	return cmd
 }
 

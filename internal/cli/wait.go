@@ -36,11 +36,11 @@ was not reachable.`,
 			return a.runWait(cmd, nil)
 		},
 	}
-	a.filesFlags(cmd.Flags())
-	a.connectionFlags(cmd.Flags())
-	a.notifyFlags(cmd.Flags())
+	a.settings.FilesFlags(cmd.Flags())
+	a.settings.ConnectionFlags(cmd.Flags())
+	a.settings.NotifyFlags(cmd.Flags())
 	cmd.Flags().UintVar(&version, "version", 0, "version to wait for, instead of the newest migration file")
-	a.onNewerFlag(cmd.Flags(), "action when the database is ahead of the migration files: allow, fail, or down (wait until it is rolled back)")
+	a.settings.OnNewerFlag(cmd.Flags(), "action when the database is ahead of the migration files: allow, fail, or down (wait until it is rolled back)")
 	return cmd
 }
 

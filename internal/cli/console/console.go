@@ -17,33 +17,6 @@ import (
 	"github.com/shiplock/shiplock/internal/subprocess"
 )
 
-// Options are the settings of a Console.
-type Options struct {
-	Progress  Progress
-	LogFormat LogFormat
-	LogLevel  slog.Level
-}
-
-// A Progress is a value of --progress.
-type Progress string
-
-// The values of --progress.
-const (
-	ProgressAuto Progress = "auto" // a bar on a terminal, otherwise the log
-	ProgressBar  Progress = "bar"
-	ProgressLog  Progress = "log"
-	ProgressNone Progress = "none"
-)
-
-// A LogFormat is a value of --log-format.
-type LogFormat string
-
-// The values of --log-format.
-const (
-	LogText LogFormat = "text"
-	LogJSON LogFormat = "json"
-)
-
 // A Console is the output of a run.
 type Console struct {
 	options        Options
@@ -66,7 +39,7 @@ func New(stdout, stderr io.Writer, getenv, redact func(string) string) *Console 
 	if c.github = notify.NewGitHub(getenv, stderr); c.github != nil {
 		c.stdout, c.stderr = c.github.Filter(stdout), c.github.Out()
 	}
-	c.log = c.newLog("")
+	c.log = newLog(c.stderr, c.options, redact, c.github, "")
 	return c
 }
 
@@ -80,7 +53,7 @@ func (c *Console) Configure(o Options, source string, runsTool bool) {
 		c.toolOut, c.toolErr = c.shared.ProgramWriter(c.stdout), c.shared.ProgramWriter(c.stderr)
 		c.stderr = c.shared
 	}
-	c.log = c.newLog(source)
+	c.log = newLog(c.stderr, o, c.redact, c.github, source)
 }
 
 // Close writes the output that is held back.
@@ -99,17 +72,11 @@ func (c *Console) Stderr() io.Writer { return c.stderr }
 // ToolOutput returns the standard output and standard error of the external tool.
 func (c *Console) ToolOutput() (stdout, stderr io.Writer) { return c.toolOut, c.toolErr }
 
-// Color reports whether reports on standard error are written in color.
-func (c *Console) Color() bool { return c.color }
-
 // GitHub returns the runner of GitHub Actions, or nil.
 func (c *Console) GitHub() *notify.GitHub { return c.github }
 
 // Log returns the log.
 func (c *Console) Log() *slog.Logger { return c.log }
-
-// JSON reports whether the log, and with it the failure report, is written as JSON.
-func (c *Console) JSON() bool { return c.options.LogFormat == LogJSON }
 
 // openTerminal opens the terminal if a progress bar is to be shown. The log and all other
 // output are then written through it.
@@ -143,7 +110,7 @@ func (c *Console) openTerminal() {
 // jobs a terminal and store the output as a log.
 func (c *Console) supportsBar() bool {
 	ci, term := c.getenv("CI"), c.getenv("TERM")
-	return (ci == "" || ci == "false") && term != "" && term != "dumb" && !c.JSON()
+	return (ci == "" || ci == "false") && term != "" && term != "dumb" && c.options.LogFormat != LogJSON
 }
 
 // Progress returns the progress display of the run.

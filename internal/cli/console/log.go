@@ -1,37 +1,39 @@
 package console
 
 import (
+	"io"
 	"log/slog"
 
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
+	"github.com/shiplock/shiplock/internal/notify"
 )
 
-// newLog returns the log, whose warnings are also annotations in GitHub Actions. source is
-// the migrations directory.
-func (c *Console) newLog(source string) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: c.options.LogLevel, ReplaceAttr: c.redactAttr}
-	var h slog.Handler = slog.NewTextHandler(c.stderr, opts)
-	if c.JSON() {
-		h = slog.NewJSONHandler(c.stderr, opts)
+// newLog returns the log, whose warnings are also annotations in GitHub Actions, unless
+// github is nil. source is the migrations directory.
+func newLog(w io.Writer, o Options, redact func(string) string, github *notify.GitHub, source string) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: o.LogLevel, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr { return redactAttr(attr, redact) }}
+	var h slog.Handler = slog.NewTextHandler(w, opts)
+	if o.LogFormat == LogJSON {
+		h = slog.NewJSONHandler(w, opts)
 	}
-	if c.github != nil {
-		h = c.github.Handler(h, source)
+	if github != nil {
+		h = github.Handler(h, source)
 	}
 	return slog.New(h)
 }
 
 // redactAttr removes secrets, and characters that a terminal would interpret, from a log
 // attribute. The log handlers themselves escape line breaks and the other C0 controls.
-func (c *Console) redactAttr(_ []string, attr slog.Attr) slog.Attr {
+func redactAttr(attr slog.Attr, redact func(string) string) slog.Attr {
 	switch v := attr.Value.Any().(type) {
 	case string:
-		attr.Value = slog.StringValue(sanitize.Text(c.redact(v)))
+		attr.Value = slog.StringValue(sanitize.Text(redact(v)))
 	case error:
-		attr.Value = slog.StringValue(sanitize.Text(c.redact(v.Error())))
+		attr.Value = slog.StringValue(sanitize.Text(redact(v.Error())))
 	case []string:
 		shown := make([]string, len(v))
 		for i, s := range v {
-			shown[i] = sanitize.Text(c.redact(s))
+			shown[i] = sanitize.Text(redact(s))
 		}
 		attr.Value = slog.AnyValue(shown)
 	}

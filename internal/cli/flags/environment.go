@@ -18,6 +18,9 @@ import (
 // environmentAnnotation lists the environment variables of a flag, in order of precedence.
 const environmentAnnotation = "environment"
 
+// groupAnnotation is the title below which the help lists a flag.
+const groupAnnotation = "group"
+
 // A Set adds flags that an environment variable can also set: --lock-wait has
 // $SHIPLOCK_LOCK_WAIT. The value of a variable before it is added is the flag's default.
 type Set struct {

@@ -7,9 +7,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// groupAnnotation is the title below which the help lists a flag.
-const groupAnnotation = "group"
-
 // InGroup returns a Set whose flags the help lists below a title of their own.
 func (s Set) InGroup(title string) Set {
 	s.group = title

@@ -1,5 +1,6 @@
-// Package install copies the running program into a directory, from which another container
-// of the pod runs it. The command install of package cli calls Program.
+// Package install copies the running program into a directory. An init container does so, and
+// another container of the pod runs the copy. The command install of package cli calls Program;
+// Problem describes why it failed.
 package install
 
 import (

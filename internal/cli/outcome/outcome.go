@@ -16,15 +16,6 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-// A Run is what is known about a run, however it ends.
-type Run struct {
-	report.Run
-	Pod, Job string
-	Migrator string // version of this program
-	Started  time.Time
-	Redact   func(string) string
-}
-
 // A Summary is what a successful command reports.
 type Summary struct {
 	report.Result

@@ -1,5 +1,6 @@
-// Package process has what the commands up and exec need for the command after "--": its path,
-// its text, its environment, and the replacement of this process by it.
+// Package process has what the commands up and exec of package cli need for the command after
+// "--". Find returns its path, Line its text, and Environment its environment. Replace replaces
+// this process by it.
 package process
 
 import (

@@ -1,5 +1,6 @@
 // Package sidecar shuts down the proxy of a service mesh in the migrator's pod, which would
-// otherwise keep running, and the pod with it. Package cli calls Shutdown when a run ends.
+// otherwise keep running, and the pod with it. Package settings checks the URL with ValidURL.
+// Package cli calls Shutdown when a run ends.
 package sidecar
 
 import (
