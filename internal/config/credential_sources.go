@@ -73,15 +73,24 @@ func (s *Settings) dsn(getenv func(string) string) (dsn.DSN, error) {
 	}
 	d, err := dsn.Parse(text)
 	if err != nil {
-		if s.DatabaseURLFile != "" {
-			return dsn.DSN{}, usage("--database-url-file %s: %v", s.DatabaseURLFile, err)
-		}
-		return dsn.DSN{}, &UsageError{Problem: err.Error()}
+		return dsn.DSN{}, s.urlError(err)
 	}
 	if from != nil {
 		d.SetSource(from)
 	}
 	return d, nil
+}
+
+func (s *Settings) urlError(err error) error {
+	problem := err.Error()
+	var parameter *dsn.ParameterError
+	if errors.As(err, &parameter) && parameter.Token {
+		problem += ", or a token from --password-command"
+	}
+	if s.DatabaseURLFile != "" {
+		problem = "--database-url-file " + s.DatabaseURLFile + ": " + problem
+	}
+	return &UsageError{Problem: problem}
 }
 
 func commandError(err error) error {

@@ -33,6 +33,7 @@ func TestDatabase_TwoPasswordSources_Refuses(t *testing.T) {
 		{"URL and its file", func(s *Settings) { s.DatabaseURLFile = file }, nil, "the database URL is set twice: remove --database-url-file"},
 		{"URL in a file, and command", func(s *Settings) { s.DatabaseURL, s.DatabaseURLFile, s.PasswordCommand = "", file, "true" }, nil, "remove one"},
 		{"no such command", func(s *Settings) { s.PasswordCommand = "no-such-command marked" }, nil, "no-such-command: executable file not found"},
+		{"OAuth", func(s *Settings) { s.DatabaseURL += "?oauth_issuer=x" }, nil, "that the migrator does not support: use a password, or a token from --password-command"},
 		{"a pipe", func(s *Settings) { s.PasswordCommand = "echo marked | head" }, nil, `"|" outside quotes, but it does not run in a shell`},
 		{"an open quote", func(s *Settings) { s.PasswordCommand = "echo 'marked" }, nil, "unclosed"},
 		{"blank command", func(s *Settings) { s.PasswordCommand = "  " }, nil, "is empty"},

@@ -24,6 +24,10 @@ func secretReport(e *credentials.Error, connect *postgres.ConnectError) Report {
 		}
 	}
 	c.add("state", noChanges)
-	c.add("next", e.Next)
+	next := e.Next
+	if e.Awaited {
+		next += "; the migrator waits for a file that is written while the pod starts (--wait-for-db)"
+	}
+	c.add("next", next)
 	return c
 }

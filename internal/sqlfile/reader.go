@@ -3,7 +3,7 @@
 // SQL only as far as necessary to find the end of a statement.
 //
 // A [Reader] splits a file into a [Piece] at a time. [Checksum] covers what changes a migration,
-// and [MatchLineEndings] tells a change of line endings from another. [ReadDirectives] reads the
+// and [MatchLineEndings] recognizes a change of line endings alone. [ReadDirectives] reads the
 // directives above the first statement. source reads the files of a catalog with it, and postgres
 // the files that it runs.
 package sqlfile

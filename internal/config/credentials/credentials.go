@@ -28,6 +28,8 @@ type Error struct {
 	Problem string
 	// Absent reports whether the file does not exist yet: an agent may still write it.
 	Absent bool
+	// Awaited reports whether the migrator waits for the file while a pod starts.
+	Awaited bool
 	// Command reports whether the source is a command. Services that it needs (a metadata
 	// server, a sidecar) may not be ready yet when a pod starts.
 	Command bool

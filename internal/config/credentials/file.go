@@ -19,8 +19,7 @@ func ReadFile(file, from string) (string, error) {
 	text, err := readLimited(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", &Error{From: from, Problem: "does not exist", Absent: true,
-			Next: "mount the file, or correct the path; the migrator waits for a file that is written while the pod starts (--wait-for-db)"}
+		return "", &Error{From: from, Problem: "does not exist", Absent: true, Awaited: true, Next: "mount the file, or correct the path"}
 	case err != nil:
 		var path *fs.PathError
 		if errors.As(err, &path) {

@@ -18,6 +18,20 @@ type parameterRule struct {
 	// refuse is the advice if another value is not supported; if it is empty, the parameter
 	// is ignored with a warning.
 	refuse string
+	token  bool // see ParameterError
+}
+
+// A ParameterError reports a parameter of another program that the migrator does not support.
+type ParameterError struct {
+	Name   string
+	Owner  string // the program that the parameter belongs to
+	Advice string // what to use instead
+	// Token reports whether a token from a password command can be used as well.
+	Token bool
+}
+
+func (e *ParameterError) Error() string {
+	return fmt.Sprintf("the database URL (or a PG* variable) has %s, a parameter of %s that the migrator does not support: %s", e.Name, e.Owner, e.Advice)
 }
 
 // libpqRules are the parameters of libpq (PostgreSQL 18) that lib/pq does not support.
@@ -37,10 +51,10 @@ var libpqRules = map[string]parameterRule{
 
 	"scram_client_key":    {refuse: "use a password"},
 	"scram_server_key":    {refuse: "use a password"},
-	"oauth_issuer":        {refuse: "use a password, or a token from --password-command"},
-	"oauth_client_id":     {refuse: "use a password, or a token from --password-command"},
-	"oauth_client_secret": {refuse: "use a password, or a token from --password-command"},
-	"oauth_scope":         {refuse: "use a password, or a token from --password-command"},
+	"oauth_issuer":        {refuse: "use a password", token: true},
+	"oauth_client_id":     {refuse: "use a password", token: true},
+	"oauth_client_secret": {refuse: "use a password", token: true},
+	"oauth_scope":         {refuse: "use a password", token: true},
 	"servicefile":         {refuse: "set the variable PGSERVICEFILE"},
 
 	"keepalives": {}, "keepalives_idle": {}, "keepalives_interval": {}, "keepalives_count": {}, "tcp_user_timeout": {},
@@ -115,7 +129,7 @@ func takeUnsupported(cfg *pq.Config) (warnings []string, err error) {
 			}
 			warnings = append(warnings, "channel_binding (the migrator does not support channel binding: sslmode=verify-full with a CA protects against the same attack)")
 		case r.refuse != "":
-			return nil, fmt.Errorf("the database URL (or a PG* variable) has %s, a parameter of %s that the migrator does not support: %s", name, r.owner, r.refuse)
+			return nil, &ParameterError{Name: name, Owner: r.owner, Advice: r.refuse, Token: r.token}
 		default:
 			warnings = append(warnings, name+" ("+r.owner+")")
 		}
