@@ -36,12 +36,12 @@ var commands = map[string]func(){
 	"http":  main(httpCommand),
 	"probe": main(probeCommand),
 	"leaks": main(leaksCommand),
-	"may":   main(permissionCommand),
+	"can-i": main(permissionCommand),
 	// Commands of the scenarios with faults.
-	"disrupt": main(disruptCommand),
-	"slow":    main(slowMigrationCommand),
-	"right":   main(consistencyCommand),
-	"schema":  main(schemaCommand),
+	"disrupt":           main(disruptCommand),
+	"slow-migration":    main(slowMigrationCommand),
+	"check-consistency": main(consistencyCommand),
+	"schema":            main(schemaCommand),
 }
 
 // main returns a command as a program. SIGINT and SIGTERM cancel its context.

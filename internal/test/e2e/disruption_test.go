@@ -36,8 +36,8 @@ func disruptCommand(ctx context.Context, args []string) error {
 
 // slowMigrationCommand controls the migration of testdata/slow, which runs until it may end:
 //
-//	slow begun [FILE]    waits until a session other than that of FILE runs it, and prints the session's pid
-//	slow end             lets it end, now and in later runs
+//	slow-migration begun [FILE]    waits until a session other than that of FILE runs it, and prints the session's pid
+//	slow-migration end             lets it end, now and in later runs
 func slowMigrationCommand(ctx context.Context, args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "end":
@@ -60,7 +60,7 @@ func slowMigrationCommand(ctx context.Context, args []string) error {
 		fmt.Print(pid)
 		return err
 	}
-	return errors.New("slow begun [FILE], or slow end")
+	return errors.New("slow-migration begun [FILE], or slow-migration end")
 }
 
 // consistencyQuery returns one row about the final state of a database: its version, the versions that were applied once as
@@ -75,13 +75,13 @@ const consistencyQuery = `SELECT concat_ws(' ',
 
 // consistencyCommand:
 //
-//	right VERSION
+//	check-consistency VERSION
 //
 // fails unless the database is consistent at that version; see consistencyQuery. It waits until sessions end, because the
 // server detects a killed client with a delay of some seconds.
 func consistencyCommand(ctx context.Context, args []string) error {
 	if len(args) != 1 {
-		return errors.New("right VERSION")
+		return errors.New("check-consistency VERSION")
 	}
 	last, err := strconv.Atoi(args[0])
 	if err != nil {

@@ -6,20 +6,20 @@ import (
 	"fmt"
 )
 
-// mayCommand:
+// permissionCommand:
 //
-//	may USER ACTION RESOURCE
+//	can-i USER ACTION RESOURCE
 //
 // fails unless the user has this permission in the scenario's namespace.
 func permissionCommand(ctx context.Context, args []string) error {
 	if len(args) != 3 {
-		return errors.New("may USER ACTION RESOURCE")
+		return errors.New("can-i USER ACTION RESOURCE")
 	}
 	cluster, err := client()
 	if err != nil {
 		return err
 	}
-	allowed, err := cluster.May(ctx, args[0], args[1], args[2])
+	allowed, err := cluster.CanI(ctx, args[0], args[1], args[2])
 	if err == nil && !allowed {
 		err = fmt.Errorf("%s may not %s %s", args[0], args[1], args[2])
 	}
