@@ -22,13 +22,15 @@ check() { # NAME COMMAND...: a check passes when its command succeeds and prints
 	fi
 }
 
-format() { git ls-files -z '*.go' | xargs -0 gofmt -l; }
 without_downloads() { "$@" 2> >(grep -v '^go: downloading' >&2); } # messages of a first run, which are no findings
 tidy() { without_downloads go mod tidy -diff; }
-vet() { without_downloads go vet ./...; }
-static() {
-	local tool
-	tool=$(hack/tools/install.sh staticcheck) && "$tool" ./...
+go_code() { # .golangci.yml has the linters, gofmt among them, and the reason for each
+	local tool out
+	tool=$(hack/tools/install.sh golangci-lint) || return
+	out=$(without_downloads "$tool" run ./... 2>&1) || { printf '%s\n' "$out" && return 1; } # without findings it prints "0 issues."
+}
+structure() { # hack/structure/rules.go has the rules
+	without_downloads go run ./hack/structure
 }
 scripts() {
 	local script
@@ -52,10 +54,6 @@ vulnerabilities() { # known vulnerabilities in code that the binary calls
 	fi
 	printf '%s\n' "$out"
 	return 1
-}
-imports() { # the migrator never imports Helm, kind, client-go, or test support
-	go list -deps ./cmd/migrator | grep -E 'helm\.sh|sigs\.k8s\.io|k8s\.io/|testify|internal/test/' && return 1
-	return 0
 }
 names() { # no paths of one machine and no registry hosts in the repository
 	git grep -nIE '(^|[^a-z])(/root/|/home/(user|[a-z]{3,})/|/work/)|\b(ghcr\.io|docker\.io|quay\.io|gcr\.io|registry\.k8s\.io|proxy\.golang\.org|deb\.debian\.org|registry\.npmjs\.org)\b' \
@@ -90,18 +88,16 @@ documents() { # .vale.ini has the rules for each kind of file
 }
 
 # Built first: the output of a tool's first build would fail its check.
-hack/tools/install.sh staticcheck actionlint govulncheck vale >/dev/null
+hack/tools/install.sh golangci-lint actionlint govulncheck vale >/dev/null
 
-check "gofmt" format
-check "go vet" vet
+check "golangci-lint" go_code
 check "go mod tidy" tidy
-check "staticcheck" static
+check "structure: imports, circles between files, sizes, graph of the packages (hack/structure)" structure
 check "shellcheck" scripts
 check "actionlint" workflows
 check "dependencies of the binary (run make generate)" dependencies
 check "references of command line and values (run make generate)" go run ./hack/reference -check
 check "govulncheck: vulnerabilities of the binary" vulnerabilities
-check "imports: no Helm, kind, client-go, or test support in the migrator" imports
 check "wording of code, chart and scripts (hack/words)" wording
 check "wording of documents (Vale)" documents
 check "names: no machine's path, no registry's host" names

@@ -1,4 +1,5 @@
-// Command migrator runs an application's PostgreSQL migrations.
+// Command migrator runs an application's PostgreSQL migrations. It turns signals into the end of a
+// context, and what package cli returns into the exit code.
 package main
 
 import (

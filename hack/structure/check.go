@@ -12,7 +12,7 @@ func Check(module *Module, rules Rules) []Violation {
 	for _, pkg := range module.Packages {
 		out = append(out, checkImports(pkg, rules)...)
 		out = append(out, checkLinked(module, pkg, rules)...)
-		out = append(out, checkCircles(pkg)...)
+		out = append(out, checkCircles(pkg, rules)...)
 		out = append(out, checkComment(pkg, rules)...)
 	}
 	out = append(out, checkLines(module, rules)...)

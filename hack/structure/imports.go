@@ -35,9 +35,9 @@ func checkImports(pkg *Package, rules Rules) []Violation {
 		add := func(problem, fix string) {
 			out = append(out, Violation{File: imported.File, Line: imported.Line, Problem: problem, Fix: fix})
 		}
-		for library, owner := range rules.Only {
-			if !imported.Local && isWithin(imported.Path, library) && pkg.Path != owner && !rules.isSupport(pkg.Path) {
-				add(fmt.Sprintf("%s imports %s", pkg.Path, imported.Path), fmt.Sprintf("Use %s, the only package that may import it", owner))
+		for library, owners := range rules.Only {
+			if !imported.Local && isWithin(imported.Path, library) && !slices.Contains(owners, pkg.Path) && !rules.isSupport(pkg.Path) {
+				add(fmt.Sprintf("%s imports %s", pkg.Path, imported.Path), fmt.Sprintf("Use %s, the only package that may import it", owners[0]))
 			}
 		}
 		if !imported.Local || own < 0 {

@@ -3,36 +3,38 @@ package main
 // rules are the rules of this repository.
 var rules = Rules{
 	Order: []string{
-		"internal/sqlfile",
-		"internal/source",
-		"internal/planner",
-		"internal/progress",
+		"internal/text",
+		"internal/retry",
 		"internal/config/versiontable",
 		"internal/config/credentials",
 		"internal/config/dsn",
 		"internal/config",
+		"internal/sqlfile",
+		"internal/source",
+		"internal/planner",
+		"internal/progress",
+		"internal/subprocess",
 		"internal/postgres",
 		"internal/golangmigrate",
-		"internal/subprocess",
 		"internal/engine",
 		"internal/report",
 		"internal/notify",
 		"internal/cli/sanitize",
 		"internal/cli/redact",
-		"internal/cli/process",
-		"internal/cli/install",
 		"internal/cli/sidecar",
+		"internal/cli/install",
+		"internal/cli/process",
 		"internal/cli/flags",
-		"internal/cli/console",
 		"internal/cli/output",
+		"internal/cli/console",
 		"internal/cli/outcome",
 		"internal/cli/settings",
 		"internal/cli",
 		"cmd/migrator",
 	},
 	Support: []string{"internal/test", "hack"},
-	Only: map[string]string{
-		"github.com/golang-migrate/migrate/v4": "internal/golangmigrate",
+	Only: map[string][]string{
+		"github.com/golang-migrate/migrate/v4": {"internal/golangmigrate", "internal/postgres", "internal/engine"}, // the latter two until they are split
 	},
 	Banned: map[string]string{
 		"helm.sh":                     "Helm",
@@ -40,22 +42,44 @@ var rules = Rules{
 		"k8s.io":                      "client-go",
 		"github.com/stretchr/testify": "a library for tests",
 	},
-	MaxLines:     1500,
-	Larger:       map[string]Larger{},
+	MaxLines: 1500,
+	Larger: map[string]Larger{
+		"internal/postgres": {Lines: 13000, Reason: "being split into the packages of the design"},
+		"internal/engine":   {Lines: 3400, Reason: "being split into the packages of the design"},
+		"internal/report":   {Lines: 2600, Reason: "being split by the kind of the report"},
+		"internal/notify":   {Lines: 1700, Reason: "being split into a package for each destination"},
+		"internal/cli":      {Lines: 1600, Reason: "one file for each of 14 commands"},
+	},
+	Circles: map[string]string{
+		"internal/postgres":         "being split",
+		"internal/engine":           "being split",
+		"internal/report":           "being split",
+		"internal/notify":           "being split",
+		"internal/progress":         "not resolved yet",
+		"internal/cli":              "commands are methods of one type",
+		"internal/cli/console":      "not resolved yet",
+		"internal/cli/flags":        "not resolved yet",
+		"internal/test/e2e/cluster": "not resolved yet",
+		"internal/test/e2e/release": "not resolved yet",
+		"internal/test/pgtest":      "not resolved yet",
+		"hack/demo":                 "not resolved yet",
+		"hack/sample/app":           "not resolved yet",
+	},
 	LargestShare: 10,
-	Sentences:    3,
+	Sentences:    2,
 }
 
 // Rules are the rules for the packages of a module. Paths are relative to the module's root.
 type Rules struct {
-	Order        []string          // the product's packages; each may import those above it in this list
-	Support      []string          // folders whose packages the product never imports: test support and developers' programs
-	Only         map[string]string // a module, and the one package that may import it
-	Banned       map[string]string // modules that no program may link, and their names
-	MaxLines     int               // of a product package, tests not counted
-	Larger       map[string]Larger // packages that may be larger
-	Sentences    int               // of a product package's comment, at least
-	LargestShare int               // 10: no package has a tenth of the lines or more
+	Order        []string            // the product's packages; each may import those above it in this list
+	Support      []string            // folders whose packages the product never imports: test support and developers' programs
+	Only         map[string][]string // a module, and the packages that may import it; the first is the one that others use
+	Banned       map[string]string   // modules that no program may link, and their names
+	MaxLines     int                 // of a product package, tests not counted
+	Larger       map[string]Larger   // packages that may be larger
+	Circles      map[string]string   // packages whose files still have circles, and the reason
+	Sentences    int                 // of a product package's comment, at least
+	LargestShare int                 // 10: no package has a tenth of the lines or more
 }
 
 // Larger is an exception from MaxLines.

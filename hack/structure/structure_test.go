@@ -77,16 +77,21 @@ func TestOrder_OneUseAgainstThree_TurnsTheOne(t *testing.T) {
 	assert.Equal(t, []string{"a", "c", "b"}, got)
 }
 
-// testRules returns rules with the order in the archive's file "order".
+// testRules returns rules with the order and the allowed circles in the archive's files "order" and "circles".
 func testRules(archive *txtar.Archive) Rules {
+	circles := map[string]string{}
+	for _, path := range strings.Fields(fileText(archive, "circles")) {
+		circles[path] = "a test"
+	}
 	return Rules{
 		Order:     strings.Fields(fileText(archive, "order")),
 		Support:   []string{"support"},
-		Only:      map[string]string{"encoding/json": "middle"},
+		Only:      map[string][]string{"encoding/json": {"middle"}},
 		Banned:    map[string]string{"net/textproto": "a protocol of text"},
 		MaxLines:  40,
 		Larger:    map[string]Larger{"middle": {Lines: 50, Reason: "a test"}},
 		Sentences: 2,
+		Circles:   circles,
 	}
 }
 

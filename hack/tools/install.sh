@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds command line tools from the Go module proxy into the cache and prints the path of each binary.
 #
-#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, staticcheck, govulncheck,
+#   hack/tools/install.sh NAME...     names: the folders beside this script (helm3, helm4, helm-docs, golangci-lint, govulncheck,
 #                                     actionlint, helm4-library, a program that embeds Helm 4, and the peers of
 #                                     `make chaos`: golang-migrate, goose)
 #

@@ -1,5 +1,5 @@
 // Package engine implements the commands (up, down, plan, status, history, wait,
-// repair, baseline, rehearse, exec) on top of config, source, plan and postgres.
+// repair, baseline, rehearse, exec) on top of config, source, planner and postgres.
 // It is the only package that calls migrate.Migrate.
 package engine
 

@@ -3,6 +3,7 @@ package environment
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func TestEnvironment_Manifest_CertificatesMatch(t *testing.T) {
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), len(text))
 	for {
 		var o unstructured.Unstructured
-		if err := decoder.Decode(&o); err == io.EOF {
+		if err := decoder.Decode(&o); errors.Is(err, io.EOF) {
 			break
 		} else {
 			require.NoError(t, err)

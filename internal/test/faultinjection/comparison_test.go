@@ -2,6 +2,7 @@ package faultinjection
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -118,7 +119,8 @@ func (tool comparedTool) run(t *testing.T, row comparison) string {
 		cmd := exec.Command(args[0], args[1:]...)
 		cmd.Stdin = strings.NewReader("y\n")
 		out, err := cmd.CombinedOutput()
-		if _, failed := err.(*exec.ExitError); !failed {
+		var failed *exec.ExitError
+		if !errors.As(err, &failed) {
 			require.NoError(t, err)
 		}
 		t.Logf("%s: %v\n%s", tool.name, cmd.ProcessState, bytes.TrimSpace(out))
