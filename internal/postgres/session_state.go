@@ -323,12 +323,10 @@ type interruptedRow struct {
 
 // readInterruptedRow reads the latest history row of a version.
 func (db *DB) readInterruptedRow(ctx context.Context, r Run) (interruptedRow, error) {
-	sql, session, left := "up_sql", "NULL", "NULL"
+	sql, session, left := "up_sql", "session_state", "leftover"
 	if r.Direction == "down" {
 		sql = "down_sql"
 	}
-	session = "session_state"
-	left = "leftover"
 	var row interruptedRow
 	err := db.queryRow(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s history WHERE version = %d ORDER BY id DESC LIMIT 1",
 		sql, session, left, db.historyQuery(), r.Version)).Scan(&row.sql, &row.session, &row.leftover, &row.transactional)
