@@ -14,7 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/test/program"
 )
 
-// A tool is a migration tool and what is known of its behavior.
+// A tool is a migration tool and its expected behavior.
 type tool struct {
 	program.MigrationTool
 	// args returns the arguments that apply the migrations of a folder.
