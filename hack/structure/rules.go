@@ -59,7 +59,6 @@ var rules = Rules{
 		"internal/test/e2e/release": "not resolved yet",
 		"internal/test/pgtest":      "not resolved yet",
 		"hack/demo":                 "not resolved yet",
-		"hack/sample/app":           "not resolved yet",
 	},
 	LargestShare: 10,
 	Sentences:    2,

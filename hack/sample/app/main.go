@@ -18,9 +18,6 @@ import (
 	_ "github.com/lib/pq" // the "postgres" driver
 )
 
-// release is set with -ldflags "-X main.release=v2".
-var release = "v1"
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -10,6 +10,9 @@ type statements struct {
 	book string
 }
 
+// release is set with -ldflags "-X main.release=v2".
+var release = "v1"
+
 var releases = map[string]statements{"v1": v1, "v2": v2, "v3": v3}
 
 // v1 stores the printed price, and compares e-mail addresses case-sensitively.
