@@ -72,8 +72,8 @@ func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
 			real.DSN, real.Table, r.Real = *target, table, &real
 		}
 		out, err := engine.Rehearse(ctx, o, r)
-		var faults *engine.RehearsalError
-		if err != nil && !errors.As(err, &faults) {
+		var failed *engine.RehearsalError
+		if err != nil && !errors.As(err, &failed) {
 			return err
 		}
 		a.annotate(o.Log, out)
@@ -103,7 +103,7 @@ func (a *app) annotate(log *slog.Logger, r engine.Rehearsal) {
 	}
 	var findings []notify.Finding
 	for _, f := range r.Findings {
-		findings = append(findings, notify.Finding{Kind: string(f.Kind), Fault: f.FailsRehearsal, Position: notify.Position{File: sanitize.Line(f.File), Line: f.Line},
+		findings = append(findings, notify.Finding{Kind: string(f.Kind), Failure: f.FailsRehearsal, Position: notify.Position{File: sanitize.Line(f.File), Line: f.Line},
 			Text: a.redactor.Redact(sanitize.Line(f.Message)), Detail: a.redactor.Redact(output.Differences(f.Differences))})
 	}
 	if err := github.Findings("Rehearsal: "+output.RehearsalSummary(r, ""), findings, a.settings.Source); err != nil {

@@ -288,8 +288,8 @@ func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 		require.Equal(t, 6, out.code, out.err)
 		var r engine.Rehearsal
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &r))
-		require.Len(t, r.Faults(), len(kinds), "each must be reported as not restored")
-		for _, f := range r.Faults() {
+		require.Len(t, r.Failures(), len(kinds), "each must be reported as not restored")
+		for _, f := range r.Failures() {
 			assert.Equal(t, engine.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Message)
 		}
 		assert.NotContains(t, out.stdout, "marked", "an option may contain a password")

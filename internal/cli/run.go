@@ -34,7 +34,7 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, engine.O
 	ctx := cmd.Context()
 	if limit := a.settings.Timeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, &engine.TimeoutError{Limit: limit})
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, &engine.TimeoutError{Limit: limit, Setting: "--timeout"})
 		defer cancel()
 	}
 	connection, err := a.connectionSettings(ctx)

@@ -170,12 +170,12 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 	defer closeSession(o, h.db)
 	f, err := func() (f postgres.Fingerprint, err error) {
 		if version != planner.NoVersion {
-			fault, err := h.up(ctx, uint(version))
+			failure, err := h.up(ctx, uint(version))
 			if err != nil {
 				return f, err
 			}
-			if fault != nil {
-				return f, &BaselineError{Version: version, Failed: fault}
+			if failure != nil {
+				return f, &BaselineError{Version: version, Failed: failure}
 			}
 		}
 		f, err = h.db.Structure(ctx)

@@ -91,10 +91,17 @@ func (e *IncompleteError) Error() string {
 }
 
 // A TimeoutError is the cause of a context whose deadline was exceeded.
-type TimeoutError struct{ Limit time.Duration }
+type TimeoutError struct {
+	Limit time.Duration
+	// Setting is the flag or variable that sets the limit, for the message; it may be empty.
+	Setting string
+}
 
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("timed out after %s (--timeout)", e.Limit)
+	if e.Setting == "" {
+		return fmt.Sprintf("timed out after %s", e.Limit)
+	}
+	return fmt.Sprintf("timed out after %s (%s)", e.Limit, e.Setting)
 }
 
 // A SignalError is the cause of a context that was canceled by a signal.

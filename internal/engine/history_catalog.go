@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -94,7 +93,9 @@ func missingDownReason(r postgres.Run) string {
 func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *postgres.DB, p planner.Plan, history []postgres.Run) (*source.Catalog, error) {
 	var runs []postgres.Run
 	for _, s := range p.Steps {
-		if !strings.HasPrefix(s.Migration.Up, source.FromHistory) && !strings.HasPrefix(s.Migration.Down, source.FromHistory) {
+		_, upStored := source.FromHistory(s.Migration.Up)
+		_, downStored := source.FromHistory(s.Migration.Down)
+		if !upStored && !downStored {
 			continue
 		}
 		if i := slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {

@@ -92,8 +92,9 @@ func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *p
 		if err != nil {
 			return err
 		}
-		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: strings.TrimPrefix(s.File, source.FromHistory),
-			FromHistory: strings.HasPrefix(s.File, source.FromHistory), Statements: statements, Transactional: transactional, StatementsApplied: s.StatementsApplied}
+		file, fromHistory := source.FromHistory(s.File)
+		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: file,
+			FromHistory: fromHistory, Statements: statements, Transactional: transactional, StatementsApplied: s.StatementsApplied}
 		if p.Steps[i].Direction == planner.Down {
 			step.SQL, err = excerpt(s)
 			if err != nil {

@@ -52,8 +52,8 @@ type Rehearsal struct {
 	Findings  []Finding `json:"findings"`
 }
 
-// Faults returns the findings that fail the rehearsal.
-func (r Rehearsal) Faults() []Finding {
+// Failures returns the findings that fail the rehearsal.
+func (r Rehearsal) Failures() []Finding {
 	var out []Finding
 	for _, f := range r.Findings {
 		if f.FailsRehearsal {
@@ -63,12 +63,12 @@ func (r Rehearsal) Faults() []Finding {
 	return out
 }
 
-// A RehearsalError is a rehearsal with faults.
+// A RehearsalError is a rehearsal with failures.
 type RehearsalError struct{ Rehearsal }
 
 func (e *RehearsalError) Error() string {
-	faults := e.Faults()
-	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; first fault: %s: %s: %s", len(faults), e.Rehearsed, e.Total, faults[0].File, faults[0].Kind, faults[0].Message)
+	failures := e.Failures()
+	return fmt.Sprintf("rehearsal: %d faults, %d of %d migrations rehearsed; first fault: %s: %s: %s", len(failures), e.Rehearsed, e.Total, failures[0].File, failures[0].Kind, failures[0].Message)
 }
 
 // RehearseOptions are the options of Rehearse.
@@ -90,7 +90,7 @@ type rehearsal struct {
 // Rehearse applies each migration, rolls it back and applies it again, one by one, on the
 // database of o, which must be empty. It compares the schema after each down with the one
 // before its up, and empties the database at the end. Errors are *RehearsalError if there
-// are faults, *postgres.NotScratchError, and those of Up.
+// are failures, *postgres.NotScratchError, and those of Up.
 func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, error) {
 	files, err := open(ctx, o)
 	if err != nil {
@@ -111,7 +111,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	if ctx.Err() == nil {
 		err = errors.Join(err, h.db.ReleaseScratch(ctx))
 	}
-	if err == nil && len(h.out.Faults()) > 0 {
+	if err == nil && len(h.out.Failures()) > 0 {
 		err = &RehearsalError{h.out}
 	}
 	return h.out, err
@@ -222,8 +222,8 @@ func (h *rehearsal) rehearseOne(ctx context.Context, m source.Migration, before 
 	if err != nil {
 		return false, err
 	}
-	if fault, err := h.up(ctx, m.Version); err != nil || fault != nil {
-		h.addFailure(FindingUpFailed, m, m.Up, fault)
+	if failure, err := h.up(ctx, m.Version); err != nil || failure != nil {
+		h.addFailure(FindingUpFailed, m, m.Up, failure)
 		return false, err
 	}
 	full, err := h.snapshot(ctx)
@@ -242,14 +242,14 @@ func (h *rehearsal) rehearseOne(ctx context.Context, m source.Migration, before 
 	if err := h.findDataLoss(m); err != nil {
 		return false, err
 	}
-	fault, err := h.run(ctx, func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
+	failure, err := h.run(ctx, func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
 		return planner.ForDown(c, st, before, p)
 	})
 	if err != nil {
 		return false, err
 	}
-	if fault != nil {
-		h.addFailure(FindingDownFailed, m, m.Down, fault)
+	if failure != nil {
+		h.addFailure(FindingDownFailed, m, m.Down, failure)
 		return h.rebuild(ctx, m)
 	}
 	return h.verifyDown(ctx, m, blank, full)
@@ -262,13 +262,13 @@ func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, f
 		return false, err
 	}
 	clean := h.compare(FindingNotRestored, m, m.Down, "the down script does not restore the schema that existed before the up script", blank, left)
-	fault, err := h.up(ctx, m.Version)
+	failure, err := h.up(ctx, m.Version)
 	if err != nil {
 		return false, err
 	}
-	if fault != nil {
+	if failure != nil {
 		if clean { // otherwise it follows from what the down left
-			h.addFailure(FindingSecondUpFailed, m, m.Up, fault)
+			h.addFailure(FindingSecondUpFailed, m, m.Up, failure)
 		}
 		return h.rebuild(ctx, m)
 	}
@@ -290,8 +290,8 @@ func (h *rehearsal) rebuild(ctx context.Context, m source.Migration) (bool, erro
 	if err := h.db.ResetScratch(ctx); err != nil {
 		return false, err
 	}
-	fault, err := h.up(ctx, m.Version)
-	return fault == nil, err
+	failure, err := h.up(ctx, m.Version)
+	return failure == nil, err
 }
 
 func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text string, want, got postgres.Fingerprint) bool {
@@ -317,14 +317,14 @@ func (h *rehearsal) snapshot(ctx context.Context) (postgres.Fingerprint, error) 
 	return h.db.WithoutOwnTables(f), err
 }
 
-func (h *rehearsal) up(ctx context.Context, version uint) (fault, err error) {
+func (h *rehearsal) up(ctx context.Context, version uint) (failure, err error) {
 	return h.run(ctx, func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
 		return planner.ForUp(c.Files().UpTo(version), st, p)
 	})
 }
 
-// run separates faults of the migration from other errors.
-func (h *rehearsal) run(ctx context.Context, plan planFunc) (fault, err error) {
+// run separates failures of the migration from other errors.
+func (h *rehearsal) run(ctx context.Context, plan planFunc) (failure, err error) {
 	_, err = run(ctx, h.o, plan)
 	if ctx.Err() == nil {
 		err = errors.Join(err, h.db.RecordCreated(ctx)) // so that the next rehearsal recognizes these objects if this one is killed
@@ -339,17 +339,17 @@ func (h *rehearsal) run(ctx context.Context, plan planFunc) (fault, err error) {
 	return nil, err
 }
 
-func (h *rehearsal) addFailure(kind FindingKind, m source.Migration, file string, fault error) {
-	if fault == nil {
+func (h *rehearsal) addFailure(kind FindingKind, m source.Migration, file string, failure error) {
+	if failure == nil {
 		return
 	}
-	f := Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: fault.Error()}
+	f := Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: failure.Error()}
 	var migration *postgres.MigrationError
 	var script *postgres.ScriptError
-	if errors.As(fault, &migration) {
+	if errors.As(failure, &migration) {
 		f.Line, _ = migration.Position()
 		f.Message = migration.Err.Error()
-	} else if errors.As(fault, &script) {
+	} else if errors.As(failure, &script) {
 		f.Line = script.Line
 	}
 	h.addFinding(f)

@@ -20,7 +20,7 @@ const (
 // A Finding is an error or a note about a migration file.
 type Finding struct {
 	Kind     string // in a few words
-	Fault    bool   // otherwise a note
+	Failure  bool   // otherwise a note
 	Position Position
 	Text     string // one line
 	Detail   string // lines; may be empty
@@ -32,7 +32,7 @@ func (g *GitHub) Findings(heading string, findings []Finding, source string) err
 	var errs []error
 	for _, f := range findings {
 		level := "notice"
-		if f.Fault {
+		if f.Failure {
 			level = "error"
 		}
 		errs = append(errs, g.command(level, g.path(source, f.Position.File), f.Position.Line, f.Position.Column, f.Position.File+": "+f.Kind, strings.TrimSpace(f.Text+"\n"+f.Detail)))
@@ -59,7 +59,7 @@ func findingsTable(heading string, findings []Finding) string {
 			break
 		}
 		level := "note"
-		if f.Fault {
+		if f.Failure {
 			level = "**error**"
 		}
 		where := fmt.Sprintf("%s:%d", f.Position.File, f.Position.Line)

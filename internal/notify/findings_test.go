@@ -27,7 +27,7 @@ func TestFindings_HostileNames_AreEscaped(t *testing.T) {
 	g, out, summary := gitHubWithSummary(t)
 	hostile := "1_<img src=x>|[x](http://y)`*_~#@all ::error::forged\n::error::forged\r##[error]x"
 	require.NoError(t, g.Findings("Rehearsal: "+hostile, []Finding{
-		{Kind: "schema not restored", Fault: true, Position: Position{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
+		{Kind: "schema not restored", Failure: true, Position: Position{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
 		{Kind: "data loss", Position: Position{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
 	}, "."))
 	require.NoError(t, g.Close())
@@ -50,7 +50,7 @@ func TestFindings_Many_AreLimited(t *testing.T) {
 	g, out, summary := gitHubWithSummary(t)
 	var findings []Finding
 	for i := range 3 * maxFindings {
-		findings = append(findings, Finding{Kind: "schema not restored", Fault: true, Position: Position{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
+		findings = append(findings, Finding{Kind: "schema not restored", Failure: true, Position: Position{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
 	}
 	require.NoError(t, g.Findings("many", findings, "."))
 	require.NoError(t, g.Close())

@@ -208,7 +208,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 // the history table cannot be corrected here.
 func downAdvice(e *postgres.MigrationError) string {
 	advice := statementAdvice(e, "then run the same command again")
-	file, stored := strings.CutPrefix(e.File, source.FromHistory)
+	file, stored := source.FromHistory(e.File)
 	switch {
 	case !stored:
 		return cmp.Or(advice, fmt.Sprintf("correct %s and run the same command again; it starts with this migration", e.File))
@@ -233,7 +233,7 @@ func partiallyAppliedAdvice(e *postgres.MigrationError) string {
 	} else if advice != "" {
 		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + resume + rollBack
 	}
-	if strings.HasPrefix(e.File, source.FromHistory) { // it cannot be edited
+	if _, stored := source.FromHistory(e.File); stored { // it cannot be edited
 		return "fix the cause of the server's error; " + resume + rollBack
 	}
 	return fmt.Sprintf("correct %s from statement %d onward (earlier statements are applied); %s", e.File, e.StatementsApplied+1, resume) + rollBack

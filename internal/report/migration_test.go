@@ -18,7 +18,7 @@ import (
 func TestDiagnose_StoppedMigration_TitleHasReason(t *testing.T) {
 	script, err := postgres.ParseScript([]byte("SELECT 1;\nVACUUM;\nSELECT 2;\n"))
 	require.NoError(t, err)
-	timeout := &engine.TimeoutError{Limit: 3 * time.Second}
+	timeout := &engine.TimeoutError{Limit: 3 * time.Second, Setting: "--timeout"}
 	for name, c := range map[string]struct {
 		outcome postgres.Outcome
 		stop    error

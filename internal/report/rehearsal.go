@@ -13,15 +13,15 @@ const maxFailures = 12 // lines
 // rehearsalReport describes migrations that failed a rehearsal of up, down and up again. The
 // exit code is that of a failed migration, although only a scratch database was changed.
 func rehearsalReport(e *engine.RehearsalError) Report {
-	faults := e.Faults()
-	c := Report{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", text.Plural(len(faults), "fault"), text.Plural(e.Total, "migration"))}
+	failures := e.Failures()
+	c := Report{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", text.Plural(len(failures), "fault"), text.Plural(e.Total, "migration"))}
 	if left := e.Total - e.Rehearsed; left > 0 {
-		c.Title = fmt.Sprintf("rehearsal: stopped after %d of %s, with %s", e.Rehearsed, text.Plural(e.Total, "migration"), text.Plural(len(faults), "fault"))
+		c.Title = fmt.Sprintf("rehearsal: stopped after %d of %s, with %s", e.Rehearsed, text.Plural(e.Total, "migration"), text.Plural(len(failures), "fault"))
 	}
 	var lines []string
-	for i, f := range faults {
+	for i, f := range failures {
 		if i == maxFailures {
-			lines = append(lines, fmt.Sprintf("and %d more", len(faults)-maxFailures))
+			lines = append(lines, fmt.Sprintf("and %d more", len(failures)-maxFailures))
 			break
 		}
 		lines = append(lines, fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Kind))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"sort"
+	"strings"
 )
 
 // A RecordedMigration is a migration from the history table of a database: one that is
@@ -23,8 +24,14 @@ type RecordedMigration struct {
 	Differs bool
 }
 
-// FromHistory is the prefix of file names that stand for SQL in the history table.
-const FromHistory = "history:"
+// historyPrefix is the prefix of file names that stand for SQL in the history table.
+const historyPrefix = "history:"
+
+// FromHistory reports whether a file name stands for SQL in the history table, and returns the name
+// that the file would have in the directory.
+func FromHistory(file string) (name string, stored bool) {
+	return strings.CutPrefix(file, historyPrefix)
+}
 
 // WithHistory returns a catalog that merges the files with the migrations recorded in a
 // database. If the up file is what ran, the files are used, because the down file may have
@@ -67,7 +74,7 @@ func (u *Catalog) merge(m Migration, here bool, r RecordedMigration) Migration {
 	return m
 }
 
-// historyFileName returns the name that the file would have in the directory, with the prefix FromHistory.
+// historyFileName returns the name that the file would have in the directory, with historyPrefix.
 func (u *Catalog) historyFileName(r RecordedMigration, direction string) string {
 	digits := 0
 	if all := u.files.migrations; len(all) > 0 {
@@ -76,7 +83,7 @@ func (u *Catalog) historyFileName(r RecordedMigration, direction string) string 
 			digits++
 		}
 	}
-	return fmt.Sprintf("%s%0*d_%s.%s.sql", FromHistory, digits, r.Version, r.Name, direction)
+	return fmt.Sprintf("%s%0*d_%s.%s.sql", historyPrefix, digits, r.Version, r.Name, direction)
 }
 
 // Files returns the files of a merged catalog, or the catalog itself if it is not merged.

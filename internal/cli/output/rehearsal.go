@@ -24,14 +24,14 @@ func Rehearsal(w io.Writer, r engine.Rehearsal, source string, redact func(strin
 	return err
 }
 
-// RehearsalSummary describes the number of migrations rehearsed and of faults. where follows
+// RehearsalSummary describes the number of migrations rehearsed and of failures. where follows
 // the number of migrations.
 func RehearsalSummary(r engine.Rehearsal, where string) string {
 	of := ""
 	if r.Total > r.Rehearsed {
 		of = fmt.Sprintf(" of %d", r.Total)
 	}
-	return fmt.Sprintf("%d%s migrations rehearsed%s, %s", r.Rehearsed, of, where, text.Plural(len(r.Faults()), "fault"))
+	return fmt.Sprintf("%d%s migrations rehearsed%s, %s", r.Rehearsed, of, where, text.Plural(len(r.Failures()), "fault"))
 }
 
 // Differences describes each difference between two schemas in three indented lines.
