@@ -18,6 +18,8 @@ var rules = Rules{
 		"internal/golangmigrate",
 		"internal/engine",
 		"internal/report",
+		"internal/report/advice",
+		"internal/report/failure",
 		"internal/notify",
 		"internal/cli/sanitize",
 		"internal/cli/redact",

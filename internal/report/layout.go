@@ -10,8 +10,8 @@ import (
 	"github.com/shiplock/shiplock/internal/text"
 )
 
-// maxSize is Kubernetes' limit for a termination message, in bytes.
-const maxSize = 4096
+// MaxSize is Kubernetes' limit for a termination message, in bytes.
+const MaxSize = 4096
 
 // String returns the report laid out for a log, without color.
 func (c Report) String() string { return c.layout(plain) }
@@ -100,7 +100,7 @@ const (
 	maxProtectedRow = 600
 )
 
-// fit shortens the report until its layout is no longer than maxSize: always the longest
+// fit shortens the report until its layout is no longer than MaxSize: always the longest
 // row, and never those in protectedRows.
 func (c Report) fit() Report {
 	c.Title = text.Clip(c.Title, maxTitle)
@@ -108,10 +108,10 @@ func (c Report) fit() Report {
 		if slices.Contains(protectedRows, r.Name) {
 			c.Rows[i].Text = text.Clip(r.Text, maxProtectedRow)
 		} else if r.caret == 0 {
-			c.Rows[i].Text = text.Clip(r.Text, maxSize)
+			c.Rows[i].Text = text.Clip(r.Text, MaxSize)
 		}
 	}
-	for len(c.String()) > maxSize {
+	for len(c.String()) > MaxSize {
 		longest := -1
 		for i, r := range c.Rows {
 			if !slices.Contains(protectedRows, r.Name) && (longest < 0 || len(r.Text) > len(c.Rows[longest].Text)) {

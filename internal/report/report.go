@@ -1,16 +1,17 @@
-// Package report turns the result of a run into an exit code and a failure report: the
-// one-screen answer to "why did it fail".
+// Package report has the exit codes and the layout of a failure report: the one-screen answer to "why
+// did it fail".
+//
+// A [Report] is a title, an exit code and labeled rows. [Report.Complete] adds the release of a [Run],
+// removes secrets and control characters, and shortens the report to the size of a termination message.
+// [Success] describes a successful run in two lines.
+//
+// Package failure builds the report of an error, with the next steps from package advice. Packages cli
+// and notify print it.
 package report
 
-import (
-	"regexp"
-
-	"github.com/shiplock/shiplock/internal/text"
-)
-
 // A Report is a failure report. Its text is the same wherever it is shown. A Report from
-// Diagnose holds no control characters and no secrets, and its layout is no longer than
-// maxSize. As JSON it is {"code": 6, "title": "…", "rows": [{"name": "…", "text": "…"}]}.
+// Complete holds no control characters and no secrets, and its layout is no longer than
+// MaxSize. As JSON it is {"code": 6, "title": "…", "rows": [{"name": "…", "text": "…"}]}.
 type Report struct {
 	Code  int    `json:"code"`  // exit code
 	Title string `json:"title"` // one line
@@ -42,43 +43,24 @@ func (c Report) Row(name string) string {
 	return ""
 }
 
-func (c *Report) add(name, text string) {
+// Add adds a row, unless text is empty.
+func (c *Report) Add(name, text string) {
 	if text != "" {
 		c.Rows = append(c.Rows, Row{Name: name, Text: text})
 	}
 }
 
-func (c *Report) addVerbatim(name, text string) {
+// AddVerbatim adds a row whose lines are cut and not wrapped.
+func (c *Report) AddVerbatim(name, text string) {
 	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true})
 }
 
-// addSQL adds an excerpt of SQL around an offset in bytes; -1 for none.
-func (c *Report) addSQL(name, sql string, at int) {
+// AddSQL adds an excerpt of SQL around an offset in bytes; -1 for none.
+func (c *Report) AddSQL(name, sql string, at int) {
 	c.Rows = append(c.Rows, Row{Name: name, sql: sql, offset: at, Verbatim: true})
 }
 
-// addFolded adds text from other programs, unchanged and in full.
-func (c *Report) addFolded(name, text string) {
+// AddFolded adds text from other programs, unchanged and in full.
+func (c *Report) AddFolded(name, text string) {
 	c.Rows = append(c.Rows, Row{Name: name, Text: text, Verbatim: true, Fold: true})
 }
-
-// sanitized returns the report without control characters and secrets, and no longer than
-// maxSize. redact hides secrets.
-func (c Report) sanitized(redact func(string) string) Report {
-	hide := func(s string) string { return sqlPassword.ReplaceAllString(redact(s), "${1}'xxxxx'") }
-	out := Report{Code: c.Code, Title: text.OneLine(text.Clean(hide(c.Title))), Rows: []Row{}}
-	for _, r := range c.Rows {
-		if r.sql == "" {
-			r.Text = text.Clean(hide(r.Text))
-		} else {
-			if r.offset >= 0 && r.offset <= len(r.sql) {
-				r.offset = len(hide(r.sql[:r.offset]))
-			}
-			r.Text, r.caret = excerpt(hide(r.sql), r.offset)
-		}
-		out.Rows = append(out.Rows, r)
-	}
-	return out.fit()
-}
-
-var sqlPassword = regexp.MustCompile(`(?i)(\bpassword\s+)'(?:[^']|'')*'?`)

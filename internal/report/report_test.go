@@ -51,7 +51,7 @@ func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := Report{Title: "t"}
-			c.addSQL("statement", sql, strings.Index(sql, "bad"))
+			c.AddSQL("statement", sql, strings.Index(sql, "bad"))
 			c = c.sanitized(func(s string) string { return strings.ReplaceAll(s, secret, "xxxxx") })
 			lines := strings.Split(c.String(), "\n")
 			at := -1
@@ -74,10 +74,10 @@ func TestAddSQL_Offset_PutsCaretBelowIt(t *testing.T) {
 func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
 	for name, change := range map[string]func(*Report){
 		"a long title":      func(c *Report) { c.Title = strings.Repeat("title ", 5000) },
-		"a long detail":     func(c *Report) { c.add("detail", strings.Repeat("detail ", 5000)) },
-		"one long word":     func(c *Report) { c.add("detail", strings.Repeat("ö", 50000)) },
-		"a tool's output":   func(c *Report) { c.addFolded("output", strings.Repeat("line\n", 5000)) },
-		"wide SQL":          func(c *Report) { c.addSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
+		"a long detail":     func(c *Report) { c.Add("detail", strings.Repeat("detail ", 5000)) },
+		"one long word":     func(c *Report) { c.Add("detail", strings.Repeat("ö", 50000)) },
+		"a tool's output":   func(c *Report) { c.AddFolded("output", strings.Repeat("line\n", 5000)) },
+		"wide SQL":          func(c *Report) { c.AddSQL("statement", strings.Repeat(strings.Repeat("日", 300)+"\n", 20), 9000) },
 		"many long rows":    func(c *Report) { addManyRows(c, 30) },
 		"a long next":       func(c *Report) { c.Rows[2].Text = strings.Repeat("next ", 5000) },
 		"all rows are long": func(c *Report) { addManyRows(c, 5000); c.Rows[0].Text = strings.Repeat("state ", 5000) },
@@ -86,7 +86,7 @@ func TestReport_LongRows_KeepsStateAndNext(t *testing.T) {
 			c := Report{Title: "t", Rows: []Row{{Name: "state", Text: "no changes"}, {Name: "release", Text: "stopped"}, {Name: "next", Text: "next step"}}}
 			change(&c)
 			out := c.sanitized(unchanged).String()
-			assert.LessOrEqual(t, len(out), maxSize)
+			assert.LessOrEqual(t, len(out), MaxSize)
 			assert.Greater(t, len(out), 60)
 			assert.True(t, utf8.ValidString(out))
 			for _, want := range []string{"\n  state ", "\n  release ", "\n  next "} {
@@ -103,17 +103,17 @@ func addManyRows(c *Report, times int) {
 	for _, name := range []string{"statement", "postgres", "detail", "hint", "context", "why", "blocked by", "schema"} {
 		c.insert(name, strings.Repeat(name+" first line,\nsecond line; ", times), "state")
 	}
-	c.addSQL("within", strings.Repeat("SELECT 1;\n", times), 10)
+	c.AddSQL("within", strings.Repeat("SELECT 1;\n", times), 10)
 }
 
 // Each line of a row is indented, whatever the text holds.
 func TestReport_ControlCharacters_StayInRow(t *testing.T) {
 	const hostile = "x\r\nshiplock: done\n\x1b[1A\u2028shiplock: done\u202e\x85\u2066\x00next  rm"
 	c := Report{Title: hostile}
-	c.add("prose", hostile)
-	c.addVerbatim("verbatim", hostile)
-	c.addFolded("folded", hostile)
-	c.addSQL("statement", hostile, 3)
+	c.Add("prose", hostile)
+	c.AddVerbatim("verbatim", hostile)
+	c.AddFolded("folded", hostile)
+	c.AddSQL("statement", hostile, 3)
 	c = c.sanitized(unchanged)
 	for i, line := range strings.Split(strings.TrimSuffix(c.String(), "\n"), "\n") {
 		assert.Equal(t, i > 0, strings.HasPrefix(line, "  "), line)
@@ -130,8 +130,8 @@ func TestReport_ControlCharacters_StayInRow(t *testing.T) {
 
 func TestReport_JSON_HasCodeTitleRows(t *testing.T) {
 	c := Report{Code: 6, Title: "t"}
-	c.addSQL("statement", "SELECT bad", 7)
-	c.add("next", "do")
+	c.AddSQL("statement", "SELECT bad", 7)
+	c.Add("next", "do")
 	data, err := json.Marshal(c.sanitized(unchanged))
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"code":6,"title":"t","rows":[{"name":"statement","text":"SELECT bad\n       ^"},{"name":"next","text":"do"}]}`, string(data))
@@ -142,8 +142,8 @@ func TestReport_JSON_HasCodeTitleRows(t *testing.T) {
 
 func TestWrite_Color_MarksTitleNamesAndAdvice(t *testing.T) {
 	c := Report{Title: "t"}
-	c.addSQL("statement", "SELECT bad", 7)
-	c.add("next", "do\nthis")
+	c.AddSQL("statement", "SELECT bad", 7)
+	c.Add("next", "do\nthis")
 	c = c.sanitized(unchanged)
 	var b strings.Builder
 	require.NoError(t, c.Write(&b, true))

@@ -1,9 +1,7 @@
 package report
 
 import (
-	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/shiplock/shiplock/internal/text"
@@ -44,15 +42,4 @@ func wrap(line string) []string {
 		current += word
 	}
 	return append(out, current)
-}
-
-// invisible describes the first character of some SQL that is invisible, or looks like a
-// space without being one. It returns "" if there is none.
-func invisible(sql string) string {
-	for i, r := range sql {
-		if r > 0x7f && (unicode.Is(unicode.Cf, r) || unicode.IsSpace(r)) {
-			return fmt.Sprintf("line %d of the SQL has an invisible character, or one that only looks like a space, U+%04X; retype it", 1+strings.Count(sql[:i], "\n"), r)
-		}
-	}
-	return ""
 }

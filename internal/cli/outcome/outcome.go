@@ -14,6 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/failure"
 )
 
 // A Summary is what a successful command reports.
@@ -51,7 +52,7 @@ func (r Run) Message(s *Summary, err error) notify.Message {
 }
 
 func (r Run) failed(m *notify.Message, err error) {
-	diagnosis := report.Diagnose(err, r.Run, r.Redact)
+	diagnosis := failure.Report(err, r.Run, r.Redact)
 	m.ExitCode, m.Title, m.Rows, m.Report = diagnosis.Code, diagnosis.Title, diagnosis.Rows, diagnosis.String()
 	m.Position = position(err)
 	var run *engine.RunError

@@ -1,10 +1,11 @@
-package report
+package failure
 
 import (
 	"fmt"
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -12,9 +13,9 @@ const maxFailures = 12 // lines
 
 // rehearsalReport describes migrations that failed a rehearsal of up, down and up again. The
 // exit code is that of a failed migration, although only a scratch database was changed.
-func rehearsalReport(e *engine.RehearsalError) Report {
+func rehearsalReport(_ error, e *engine.RehearsalError) report.Report {
 	failures := e.Failures()
-	c := Report{Code: ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", text.Plural(len(failures), "fault"), text.Plural(e.Total, "migration"))}
+	c := report.Report{Code: report.ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", text.Plural(len(failures), "fault"), text.Plural(e.Total, "migration"))}
 	if left := e.Total - e.Rehearsed; left > 0 {
 		c.Title = fmt.Sprintf("rehearsal: stopped after %d of %s, with %s", e.Rehearsed, text.Plural(e.Total, "migration"), text.Plural(len(failures), "fault"))
 	}
@@ -26,8 +27,8 @@ func rehearsalReport(e *engine.RehearsalError) Report {
 		}
 		lines = append(lines, fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Kind))
 	}
-	c.addFolded("faults", strings.Join(lines, "\n"))
-	c.add("state", "only the scratch database was changed, and it is empty again")
-	c.add("next", "correct the files listed here; the schema differences are printed above, object by object")
+	c.AddFolded("faults", strings.Join(lines, "\n"))
+	c.Add("state", "only the scratch database was changed, and it is empty again")
+	c.Add("next", "correct the files listed here; the schema differences are printed above, object by object")
 	return c
 }

@@ -1,4 +1,4 @@
-package report
+package failure
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // sessionEnd returns the error that the server sent before it terminated the session, or nil.
@@ -29,9 +30,9 @@ func endedByTimeoutSetting(end *pq.Error) bool {
 // not help if the database no longer exists or no longer accepts the role.
 func lostConnectionCode(err error) int {
 	if end := sessionEnd(err); end != nil && end.Code == pqerror.DatabaseDropped || reconnectError(err) != nil {
-		return ExitUsage // as where it is missing from the start
+		return report.ExitUsage // as where it is missing from the start
 	}
-	return ExitDatabase
+	return report.ExitDatabase
 }
 
 // reconnectError returns the error of a reconnection that no wait could help, or nil.

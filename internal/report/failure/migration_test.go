@@ -1,4 +1,4 @@
-package report
+package failure
 
 import (
 	"os"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // The reason of the stop is in the title, because the server's message, "canceling statement due to
@@ -25,15 +26,15 @@ func TestDiagnose_StoppedMigration_TitleHasReason(t *testing.T) {
 		code    int
 		title   string
 	}{
-		"timeout, rolled back":       {postgres.RolledBack, timeout, ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and rolled back; "},
-		"timeout, partially applied": {postgres.PartiallyApplied, timeout, ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and is partially applied (1 of 3 statements)"},
-		"signal, partially applied":  {postgres.PartiallyApplied, &engine.SignalError{Signal: syscall.SIGTERM}, ExitSignal + 15, "migration 1_a.up.sql was interrupted (stopped by SIGTERM) and is partially applied (1 of 3 statements)"},
-		"signal, unknown":            {postgres.Unknown, &engine.SignalError{Signal: os.Signal(syscall.SIGINT)}, ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
+		"timeout, rolled back":       {postgres.RolledBack, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and rolled back; "},
+		"timeout, partially applied": {postgres.PartiallyApplied, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and is partially applied (1 of 3 statements)"},
+		"signal, partially applied":  {postgres.PartiallyApplied, &engine.SignalError{Signal: syscall.SIGTERM}, report.ExitSignal + 15, "migration 1_a.up.sql was interrupted (stopped by SIGTERM) and is partially applied (1 of 3 statements)"},
+		"signal, unknown":            {postgres.Unknown, &engine.SignalError{Signal: os.Signal(syscall.SIGINT)}, report.ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			failure := &postgres.MigrationError{File: "1_a.up.sql", FileVersion: 1, Direction: "up", Version: 1, Before: -1, Script: script,
 				Outcome: c.outcome, StatementsApplied: 1, FailedIndex: 1, Offset: -1, Err: c.stop}
-			got := Diagnose(failure, Run{Command: "up"}, unchanged)
+			got := Report(failure, report.Run{Command: "up"}, func(s string) string { return s })
 			assert.Equal(t, c.code, got.Code)
 			assert.Contains(t, got.Title, c.title)
 		})

@@ -1,4 +1,4 @@
-package report
+package failure
 
 import (
 	"fmt"
@@ -6,11 +6,12 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 // tableReport describes a version table or history table that cannot be used.
-func tableReport(e *postgres.TableError) Report {
-	return refusedReport(e.Message, tableDetail(e), tableErrorAdvice(e))
+func tableReport(_ error, e *postgres.TableError) report.Report {
+	return refused(e.Message, tableDetail(e), tableErrorAdvice(e))
 }
 
 func tableDetail(e *postgres.TableError) string {

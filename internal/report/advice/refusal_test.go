@@ -1,4 +1,4 @@
-package report
+package advice
 
 import (
 	"testing"
@@ -8,12 +8,12 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 )
 
-func TestDiagnose_Refusal_ExplainsEachCause(t *testing.T) {
+func TestRefusal_Cause_ExplainsEachCause(t *testing.T) {
 	texts := map[string]planner.Cause{}
 	for cause := planner.Dirty; cause <= planner.UnknownTarget; cause++ {
 		refusal := &planner.Refusal{Cause: cause}
 
-		why, next := explainRefusal(refusal)
+		why, next := Refusal(refusal)
 
 		assert.NotEmpty(t, why, refusal.Error())
 		assert.NotEmpty(t, next, refusal.Error())

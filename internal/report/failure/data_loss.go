@@ -1,4 +1,4 @@
-package report
+package failure
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 const maxLosses = 12 // lines
@@ -20,8 +21,8 @@ func dataLossState(e *engine.DataLossError) string {
 
 // dataLossReport describes a rollback that was not started, or was stopped, because it
 // would delete data.
-func dataLossReport(e *engine.DataLossError) Report {
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: rolling back from version %s to %s would cause data loss", planner.VersionText(e.From), planner.VersionText(e.To))}
+func dataLossReport(_ error, e *engine.DataLossError) report.Report {
+	c := report.Report{Code: report.ExitRefused, Title: fmt.Sprintf("refused: rolling back from version %s to %s would cause data loss", planner.VersionText(e.From), planner.VersionText(e.To))}
 	var lines []string
 	for i, l := range e.Losses {
 		if i == maxLosses {
@@ -30,8 +31,8 @@ func dataLossReport(e *engine.DataLossError) Report {
 		}
 		lines = append(lines, l.String())
 	}
-	c.addFolded("data loss", strings.Join(lines, "\n"))
-	c.add("state", dataLossState(e))
-	c.add("next", "keep the newer schema (--on-newer allow) and roll forward; or make a backup and roll back with --allow-data-loss (in the chart: rollback.allowDataLoss)")
+	c.AddFolded("data loss", strings.Join(lines, "\n"))
+	c.Add("state", dataLossState(e))
+	c.Add("next", "keep the newer schema (--on-newer allow) and roll forward; or make a backup and roll back with --allow-data-loss (in the chart: rollback.allowDataLoss)")
 	return c
 }

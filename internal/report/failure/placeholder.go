@@ -1,8 +1,10 @@
-package report
+package failure
 
 import (
 	"fmt"
 	"regexp"
+	"strings"
+	"unicode"
 
 	"github.com/shiplock/shiplock/internal/postgres"
 )
@@ -38,4 +40,15 @@ func placeholder(e *postgres.MigrationError) []string {
 		}
 	}
 	return nil
+}
+
+// invisible describes the first character of some SQL that is invisible, or looks like a
+// space without being one. It returns "" if there is none.
+func invisible(sql string) string {
+	for i, r := range sql {
+		if r > 0x7f && (unicode.Is(unicode.Cf, r) || unicode.IsSpace(r)) {
+			return fmt.Sprintf("line %d of the SQL has an invisible character, or one that only looks like a space, U+%04X; retype it", 1+strings.Count(sql[:i], "\n"), r)
+		}
+	}
+	return ""
 }

@@ -1,4 +1,4 @@
-package report
+package failure
 
 import (
 	"cmp"
@@ -9,18 +9,19 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
 )
 
 const maxDifferences = 10
 
-func baselineReport(e *engine.BaselineError) Report {
-	c := Report{Code: ExitRefused, Title: fmt.Sprintf("refused: the schema does not match the migration files at version %s", planner.VersionText(e.Version))}
+func baselineReport(_ error, e *engine.BaselineError) report.Report {
+	c := report.Report{Code: report.ExitRefused, Title: fmt.Sprintf("refused: the schema does not match the migration files at version %s", planner.VersionText(e.Version))}
 	state := noChanges + "; the scratch database is empty again"
 	if e.Failed != nil {
 		c.Title = fmt.Sprintf("refused: the migrations up to version %s cannot be applied to the scratch database", planner.VersionText(e.Version))
-		c.add("why", migrationErrorText(e.Failed))
-		c.add("state", state)
-		c.add("next", "correct the files or the scratch database (roles, extensions), or set the baseline without a comparison: --unverified")
+		c.Add("why", migrationErrorText(e.Failed))
+		c.Add("state", state)
+		c.Add("next", "correct the files or the scratch database (roles, extensions), or set the baseline without a comparison: --unverified")
 		return c
 	}
 	var lines []string
@@ -38,9 +39,9 @@ func baselineReport(e *engine.BaselineError) Report {
 			lines = append(lines, fmt.Sprintf("%s: %s in the database, %s in the files", d.Object, cmp.Or(abbreviated(d.After), "empty"), cmp.Or(abbreviated(d.Before), "empty")))
 		}
 	}
-	c.addFolded("differences", strings.Join(lines, "\n"))
-	c.add("state", state)
-	c.add("next", "specify the version that the schema matches, or change the schema to match\nif the differences do not affect the migrations: --unverified")
+	c.AddFolded("differences", strings.Join(lines, "\n"))
+	c.Add("state", state)
+	c.Add("next", "specify the version that the schema matches, or change the schema to match\nif the differences do not affect the migrations: --unverified")
 	return c
 }
 

@@ -1,4 +1,4 @@
-package report
+package failure
 
 import (
 	"errors"
@@ -9,19 +9,19 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
 const (
-	maxToolTitle = 80 // of the command in the title; the command row has more
-	maxCommand   = 600
-	maxChanges   = 8 // lines
+	maxCommand = 600
+	maxChanges = 8 // lines
 )
 
 // toolReport describes an external tool that failed or was stopped. Its exit code is that
 // of a migration: 6 if the schema is unchanged, otherwise 7.
-func toolReport(e *engine.ToolError) Report {
-	c := Report{Code: toolCode(e)}
+func toolReport(_ error, e *engine.ToolError) report.Report {
+	c := report.Report{Code: toolCode(e)}
 	what := fmt.Sprintf("failed (%s)", e.ExitText())
 	if leftUnfinishedWork(e) {
 		what = "exited with code 0 but left unfinished work in the database"
@@ -30,25 +30,25 @@ func toolReport(e *engine.ToolError) Report {
 	} else if e.Err != nil {
 		what += fmt.Sprintf(" as %v", e.Err)
 	}
-	c.Title = fmt.Sprintf("%s %s; %s", text.Clip(e.Line, maxToolTitle), what, toolTitle(e))
-	c.addFolded("command", text.Clip(e.Line, maxCommand))
-	c.add("exit", toolExit(e))
+	c.Title = fmt.Sprintf("%s %s; %s", text.Clip(e.Line, report.MaxCommandTitle), what, toolTitle(e))
+	c.AddFolded("command", text.Clip(e.Line, maxCommand))
+	c.Add("exit", toolExit(e))
 	if len(e.Exit.Errors) > 0 {
-		c.addFolded("error", strings.Join(e.Exit.Errors, "\n"))
+		c.AddFolded("error", strings.Join(e.Exit.Errors, "\n"))
 	}
 	if len(e.Exit.Last) > 0 {
-		c.addFolded("output", strings.Join(e.Exit.Last, "\n"))
+		c.AddFolded("output", strings.Join(e.Exit.Last, "\n"))
 	}
 	if n := len(e.Changes) - maxChanges; n > 0 {
-		c.addVerbatim("schema", strings.Join(e.Changes[:maxChanges], "\n")+fmt.Sprintf("\nand %d more", n))
+		c.AddVerbatim("schema", strings.Join(e.Changes[:maxChanges], "\n")+fmt.Sprintf("\nand %d more", n))
 	} else if len(e.Changes) > 0 {
-		c.addVerbatim("schema", strings.Join(e.Changes, "\n"))
+		c.AddVerbatim("schema", strings.Join(e.Changes, "\n"))
 	}
-	c.add("sessions", toolSessions(e.Leftovers))
-	c.add("prepared", toolPrepared(e.Leftovers))
-	c.add("tool state", toolProblems(e.Marks))
-	c.add("state", toolState(e))
-	c.add("next", toolAdvice(e))
+	c.Add("sessions", toolSessions(e.Leftovers))
+	c.Add("prepared", toolPrepared(e.Leftovers))
+	c.Add("tool state", toolProblems(e.Marks))
+	c.Add("state", toolState(e))
+	c.Add("next", toolAdvice(e))
 	return c
 }
 
@@ -133,15 +133,15 @@ func toolCode(e *engine.ToolError) int {
 	code := stopCode(e)
 	switch {
 	case e.Leftovers.StillActive():
-		return ExitPartiallyApplied
+		return report.ExitPartiallyApplied
 	case code != 0:
 		return code
 	case e.Err != nil:
-		return ExitDatabase
+		return report.ExitDatabase
 	case e.SchemaCompared && len(e.Changes) == 0:
-		return ExitFailed
+		return report.ExitFailed
 	}
-	return ExitPartiallyApplied
+	return report.ExitPartiallyApplied
 }
 
 func toolTitle(e *engine.ToolError) string {
@@ -172,7 +172,7 @@ func toolExit(e *engine.ToolError) string {
 // killedByKernel reports whether the tool was most likely killed by the kernel's
 // out-of-memory killer. A shell or npm that runs the tool reports this as exit code 128 + 9.
 func killedByKernel(e *engine.ToolError) bool {
-	return e.Exit.StopCause == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == ExitSignal+int(syscall.SIGKILL))
+	return e.Exit.StopCause == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == report.ExitSignal+int(syscall.SIGKILL))
 }
 
 func toolState(e *engine.ToolError) string {
@@ -242,7 +242,7 @@ func toolFinalStep(e *engine.ToolError, clean bool) string {
 		return "change the tool to wait for its statements before it exits (in a shell: wait), and deploy again"
 	case errors.As(e, &lost):
 		return "wait until the database is available, and " + again
-	case e.Err != nil && stopCode(e) == ExitTimeout:
+	case e.Err != nil && stopCode(e) == report.ExitTimeout:
 		return "raise --timeout if the tool needs more time (in the chart: timeout, and activeDeadlineSeconds above it), and " + again
 	case e.Err != nil:
 		return again
@@ -252,27 +252,27 @@ func toolFinalStep(e *engine.ToolError, clean bool) string {
 	return "fix the error shown in the output and deploy again"
 }
 
-func startReport(e *engine.StartError) Report {
-	c := Report{Code: ExitUsage, Title: e.Error()}
-	c.add("state", noChanges)
+func startReport(_ error, e *engine.StartError) report.Report {
+	c := report.Report{Code: report.ExitUsage, Title: e.Error()}
+	c.Add("state", noChanges)
 	if errors.Is(e, syscall.ENOEXEC) {
-		c.add("next", "add a first line such as #!/bin/sh to a script; build a program for this machine's architecture")
+		c.Add("next", "add a first line such as #!/bin/sh to a script; build a program for this machine's architecture")
 	} else {
-		c.add("next", "check the command and the image that contains it")
+		c.Add("next", "check the command and the image that contains it")
 	}
 	return c
 }
 
 // earlierToolReport describes a run that did not start because sessions of an earlier run
 // were still active.
-func earlierToolReport(e *engine.EarlierToolError) Report {
-	c := Report{Code: ExitLocked, Title: fmt.Sprintf("timed out after %s waiting for sessions of an earlier run of the tool (--lock-wait)", e.Waited.Round(time.Millisecond))}
+func earlierToolReport(_ error, e *engine.EarlierToolError) report.Report {
+	c := report.Report{Code: report.ExitLocked, Title: fmt.Sprintf("timed out after %s waiting for sessions of an earlier run of the tool (--lock-wait)", e.Waited.Round(time.Millisecond))}
 	var lines, ends []string
 	for _, s := range e.Sessions {
 		lines, ends = append(lines, s.String()), append(ends, fmt.Sprintf("SELECT pg_terminate_backend(%d);", s.PID))
 	}
-	c.add("sessions", limitedLines(lines))
-	c.add("state", noChanges)
-	c.add("next", "wait for these sessions to end and run it again, or terminate them: "+strings.Join(ends[:min(len(ends), maxSessions)], " "))
+	c.Add("sessions", limitedLines(lines))
+	c.Add("state", noChanges)
+	c.Add("next", "wait for these sessions to end and run it again, or terminate them: "+strings.Join(ends[:min(len(ends), maxSessions)], " "))
 	return c
 }

@@ -1,4 +1,4 @@
-package report
+package advice
 
 import (
 	"fmt"
@@ -7,14 +7,8 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// plannerRefusalReport explains why there is no plan.
-func plannerRefusalReport(r *planner.Refusal) Report {
-	why, next := explainRefusal(r)
-	return refusedReport(r.Error(), why, next)
-}
-
-// explainRefusal returns the cause of a refusal and the advice.
-func explainRefusal(r *planner.Refusal) (why, next string) {
+// Refusal returns the cause of a refusal and the advice.
+func Refusal(r *planner.Refusal) (why, next string) {
 	switch r.Cause {
 	case planner.Dirty:
 		version := planner.VersionText(r.DatabaseVersion)

@@ -1,4 +1,4 @@
-package report
+package failure
 
 import (
 	"cmp"
@@ -12,93 +12,122 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-func migrationReport(err error, e *postgres.MigrationError) Report {
-	database := databaseAt(e.Before)
-	failed := fmt.Sprintf("migration %s failed and was rolled back; %s", e.File, database)
-	interruption := "failed"
-	c := Report{Code: ExitFailed, Title: failed}
+func migrationReport(err error, e *postgres.MigrationError) report.Report {
 	stopped := stopCode(err)
-	if stopped != 0 {
-		interruption = fmt.Sprintf("was interrupted (%s)", stopReason(err))
-		c.Title = fmt.Sprintf("migration %s %s and rolled back; %s", e.File, interruption, database)
-	}
-	var lost *postgres.LostError
-	if stopped == 0 && errors.As(e.Err, &lost) {
-		interruption = "was interrupted"
-		c.Title = fmt.Sprintf("migration %s was interrupted (connection lost) and rolled back; %s", e.File, database)
-		if endedByTimeoutSetting(lost.Server) {
-			interruption, c.Title = "failed", failed
-		} else if lost.Server != nil {
-			c.Title = fmt.Sprintf("migration %s was interrupted (session terminated by the server) and rolled back; %s", e.File, database)
-		}
-	}
-	if e.RecordingFailed {
-		c.Title = fmt.Sprintf("migration %s was rolled back because its version could not be recorded; %s", e.File, database)
-		if e.Outcome == postgres.RolledBack && !e.Script.Transactional && e.FailedIndex < 0 {
-			c.Title = fmt.Sprintf("migration %s was not started because its version could not be recorded; %s", e.File, database)
-		}
-	}
-	switch e.Outcome {
-	case postgres.PartiallyApplied:
-		c.Code = ExitPartiallyApplied
-		c.Title = fmt.Sprintf("migration %s %s and is partially applied (%s)", e.File, interruption, statements(e.StatementsApplied, len(e.Script.Statements)))
-		if e.StatementsApplied == 0 && len(e.Leftovers) > 0 {
-			what, _ := leftovers(e)
-			c.Title = fmt.Sprintf("migration %s %s and left an object in the database: %s", e.File, interruption, what)
-		}
-	case postgres.Unknown:
-		c.Code = ExitPartiallyApplied
-		stop := ""
-		if stopped != 0 {
-			stop = fmt.Sprintf(" (%s)", stopReason(err))
-		}
-		c.Title = fmt.Sprintf("migration %s was interrupted%s; it is unknown whether its last statement took effect", e.File, stop)
-		if commitUnanswered(e) {
-			c.Title = fmt.Sprintf("migration %s was interrupted during COMMIT%s; it is unknown whether it took effect", e.File, stop)
-		}
+	c := report.Report{Code: report.ExitFailed, Title: migrationTitle(e, interruptionOf(err, e))}
+	if e.Outcome != postgres.RolledBack {
+		c.Code = report.ExitPartiallyApplied
 	}
 	if stopped != 0 {
 		c.Code = stopped
 	} else if end := sessionEnd(e.Err); e.Server() == nil && !endedByTimeoutSetting(end) {
 		c.Code = lostConnectionCode(err) // applied statements are in the history table; the next run checks the rest
 	}
-	c.addPosition(e)
+	addPosition(&c, e)
 	if stopped == 0 || !endedByStop(e) { // otherwise the title has the reason
-		c.addServer(e.Err)
+		addServer(&c, e.Err)
 	}
-	c.addInternalQuery(e)
+	addInternalQuery(&c, e)
 	why := causes(e)
 	if e.OwnTable != "" {
 		why = []string{fmt.Sprintf("the statement processes all tables, including %s, which Shiplock or golang-migrate maintains", e.OwnTable)}
 	}
-	c.add("why", strings.Join(why, "\n"))
-	c.add("blocked by", blockingSessions(e.Blockers))
-	c.add("state", migrationState(err, e))
+	c.Add("why", strings.Join(why, "\n"))
+	c.Add("blocked by", blockingSessions(e.Blockers))
+	c.Add("state", migrationState(err, e))
 	if what, sql := leftovers(e); what != "" {
-		c.add("leftover", what+"\nthe next run removes or completes it; to do this now, run: "+sql)
+		c.Add("leftover", what+"\nthe next run removes or completes it; to do this now, run: "+sql)
 	}
-	c.add("next", migrationAdvice(err, e, stopped))
+	c.Add("next", migrationAdvice(err, e, stopped))
 	return c
 }
 
-func (c *Report) addPosition(e *postgres.MigrationError) {
+// An interruption is why a migration ended before its last statement. It is zero if a statement failed.
+type interruption struct {
+	reason string
+	// connectionLost is set if the reason is the loss of the connection, and not a stop of the run.
+	connectionLost bool
+}
+
+// interruptionOf returns why a migration ended. A timeout that the file itself has set is a failure.
+func interruptionOf(err error, e *postgres.MigrationError) interruption {
+	var lost *postgres.LostError
+	switch {
+	case stopCode(err) != 0:
+		return interruption{reason: stopReason(err)}
+	case !errors.As(e.Err, &lost), endedByTimeoutSetting(lost.Server):
+		return interruption{}
+	case lost.Server != nil:
+		return interruption{"session terminated by the server", true}
+	}
+	return interruption{"connection lost", true}
+}
+
+// String returns what happened to the migration: "failed", or "was interrupted (reason)".
+func (i interruption) String() string {
+	if i.reason == "" {
+		return "failed"
+	}
+	return "was interrupted (" + i.reason + ")"
+}
+
+// withoutLoss is String without the loss of the connection as the reason.
+func (i interruption) withoutLoss() string {
+	if i.connectionLost {
+		return "was interrupted"
+	}
+	return i.String()
+}
+
+func migrationTitle(e *postgres.MigrationError, why interruption) string {
+	switch {
+	case e.Outcome == postgres.PartiallyApplied && e.StatementsApplied == 0 && len(e.Leftovers) > 0:
+		what, _ := leftovers(e)
+		return fmt.Sprintf("migration %s %s and left an object in the database: %s", e.File, why.withoutLoss(), what)
+	case e.Outcome == postgres.PartiallyApplied:
+		return fmt.Sprintf("migration %s %s and is partially applied (%s)", e.File, why.withoutLoss(), statements(e.StatementsApplied, len(e.Script.Statements)))
+	case e.Outcome == postgres.Unknown:
+		reason := ""
+		if why.reason != "" && !why.connectionLost {
+			reason = " (" + why.reason + ")"
+		}
+		if commitUnanswered(e) {
+			return fmt.Sprintf("migration %s was interrupted during COMMIT%s; it is unknown whether it took effect", e.File, reason)
+		}
+		return fmt.Sprintf("migration %s was interrupted%s; it is unknown whether its last statement took effect", e.File, reason)
+	}
+	database := report.DatabaseAt(e.Before)
+	switch {
+	case e.RecordingFailed && !e.Script.Transactional && e.FailedIndex < 0:
+		return fmt.Sprintf("migration %s was not started because its version could not be recorded; %s", e.File, database)
+	case e.RecordingFailed:
+		return fmt.Sprintf("migration %s was rolled back because its version could not be recorded; %s", e.File, database)
+	case why.reason == "":
+		return fmt.Sprintf("migration %s failed and was rolled back; %s", e.File, database)
+	}
+	return fmt.Sprintf("migration %s %s and rolled back; %s", e.File, why, database)
+}
+
+func addPosition(c *report.Report, e *postgres.MigrationError) {
 	position := fmt.Sprintf("%s (%s)", e.File, e.Step())
 	if line, column := e.Position(); line > 0 {
 		position = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step())
 	}
-	c.add("migration", position)
+	c.Add("migration", position)
 	st, known := e.Statement()
 	switch {
 	case e.RecordingFailed && (!known || e.Script.Transactional):
 	case known:
-		c.addSQL("statement", st.Text, offsetInStatement(st, e.Offset))
+		c.AddSQL("statement", st.Text, offsetInStatement(st, e.Offset))
 	case e.Script != nil && e.Script.Transactional && e.FailedIndex >= len(e.Script.Statements) && e.FailedIndex >= 0 && e.Server() != nil:
-		c.addVerbatim("statement", "COMMIT (deferred constraints are checked at this point)")
+		c.AddVerbatim("statement", "COMMIT (deferred constraints are checked at this point)")
 	case e.Script != nil && e.Offset >= 0:
-		c.addSQL("statement", e.Script.SQL, e.Offset)
+		c.AddSQL("statement", e.Script.SQL, e.Offset)
 	}
 }
 
@@ -139,11 +168,6 @@ func migrationState(err error, e *postgres.MigrationError) string {
 	return "no changes of this migration remain; " + progress(run)
 }
 
-// statements returns a count of statements, such as "2 of 4 statements".
-func statements(n, of int) string {
-	return fmt.Sprintf("%d of %d statements", n, of)
-}
-
 // commitUnanswered reports whether the server did not answer a transaction's COMMIT.
 func commitUnanswered(e *postgres.MigrationError) bool {
 	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
@@ -151,8 +175,8 @@ func commitUnanswered(e *postgres.MigrationError) bool {
 
 func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
 	server := e.Server()
-	if advice := lostConnectionAdvice(err, e.File); advice != "" && stopped == 0 {
-		return advice
+	if next := lostConnectionAdvice(err, e.File); next != "" && stopped == 0 {
+		return next
 	}
 	switch {
 	case e.OwnTable != "" && server != nil && e.Outcome == postgres.RolledBack:
@@ -174,7 +198,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 			"or roll back the migration's changes manually, then run: migrator repair --rolled-back"
 	case stopped != 0 && len(e.Blockers) > 0:
 		return "wait for the blocking session to finish, or terminate it: SELECT pg_terminate_backend(" + backendPID(&e.Blockers[0]) + "); then run it again"
-	case stopped == ExitTimeout:
+	case stopped == report.ExitTimeout:
 		return "raise --timeout if the statement needs more time (in the chart: timeout, and activeDeadlineSeconds above it), and run it again; the next run starts with this migration"
 	case stopped != 0:
 		return "run it again; the next run starts with this migration"
@@ -196,24 +220,24 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 		if server.Code.Class() == pqerror.ClassIntegrityConstraintViolation && len(e.Reason.Causes) == 0 {
 			return "correct the rows with a statement above this one in " + e.File + ", or in the migration that inserts them (they were rolled back with it); " + then
 		}
-		return cmp.Or(statementAdvice(e, then), "correct "+e.File+"; "+then)
+		return cmp.Or(advice.Statement(e, then).String(), "correct "+e.File+"; "+then)
 	}
 	if e.Direction == "down" {
 		return downAdvice(e)
 	}
-	return cmp.Or(statementAdvice(e, "then deploy again"), fmt.Sprintf("correct %s and deploy again; the next run starts with this migration", e.File))
+	return cmp.Or(advice.Statement(e, "then deploy again").String(), fmt.Sprintf("correct %s and deploy again; the next run starts with this migration", e.File))
 }
 
 // downAdvice returns the advice for a down script that was rolled back. A script stored in
 // the history table cannot be corrected here.
 func downAdvice(e *postgres.MigrationError) string {
-	advice := statementAdvice(e, "then run the same command again")
+	a := advice.Statement(e, "then run the same command again")
 	file, stored := source.FromHistory(e.File)
 	switch {
 	case !stored:
-		return cmp.Or(advice, fmt.Sprintf("correct %s and run the same command again; it starts with this migration", e.File))
-	case advice != "" && !strings.Contains(advice, e.File):
-		return advice
+		return cmp.Or(a.String(), fmt.Sprintf("correct %s and run the same command again; it starts with this migration", e.File))
+	case !a.IsZero() && !a.EditsFile:
+		return a.String()
 	}
 	return fmt.Sprintf("run migrator down --to %d from an image that has the up file that was applied and a corrected %s (this down script is the stored one, from the history table)\n"+
 		"or create the objects that the statement needs manually, and run the same command again; or keep the newer schema (--on-newer allow)", max(e.Version, 0), file)
@@ -228,10 +252,10 @@ func partiallyAppliedAdvice(e *postgres.MigrationError) string {
 		resume = fmt.Sprintf("then run the same command again: it resumes with statement %d", e.StatementsApplied+1)
 		rollBack = "\nor complete the rollback manually, then run: migrator repair --rolled-back; or reverse its changes manually, then run: migrator repair --applied"
 	}
-	if advice := statementAdvice(e, resume); strings.Contains(advice, resume) {
-		return advice + rollBack
-	} else if advice != "" {
-		return strings.TrimSuffix(advice, ", and deploy again") + ";\n" + resume + rollBack
+	if a := advice.Statement(e, resume); a.HasThen {
+		return a.Text + rollBack
+	} else if !a.IsZero() {
+		return a.Text + ";\n" + resume + rollBack
 	}
 	if _, stored := source.FromHistory(e.File); stored { // it cannot be edited
 		return "fix the cause of the server's error; " + resume + rollBack
@@ -338,7 +362,7 @@ var volumes = map[postgres.Volume]string{
 }
 
 // addInternalQuery adds the statement inside a function that failed; psql names it QUERY.
-func (c *Report) addInternalQuery(e *postgres.MigrationError) {
+func addInternalQuery(c *report.Report, e *postgres.MigrationError) {
 	server := e.Server()
 	if server == nil || server.InternalQuery == "" {
 		return
@@ -352,5 +376,14 @@ func (c *Report) addInternalQuery(e *postgres.MigrationError) {
 			at = len(string(query[:n-1]))
 		}
 	}
-	c.addSQL("query", server.InternalQuery, at)
+	c.AddSQL("query", server.InternalQuery, at)
+}
+
+// leftovers returns the objects that a failed statement left, and the SQL that removes them.
+func leftovers(e *postgres.MigrationError) (what, sql string) {
+	var names, statements []string
+	for _, l := range e.Leftovers {
+		names, statements = append(names, l.What), append(statements, l.SQL+";")
+	}
+	return strings.Join(names, ", "), strings.Join(statements, "\n")
 }
