@@ -2,6 +2,7 @@
 // what to grant, correct or raise.
 //
 // [Statement] returns the [Advice] for a failed statement of a migration, from a table with one
-// function for each SQLSTATE. [Connection] returns the one for a failed connection. Package failure
-// calls both and adds what follows: a new deployment, or how a partially applied migration resumes.
+// function for each SQLSTATE. [Connection] and [LostConnection] return the ones for a failed and a lost
+// connection, [Table] the one for a version table that cannot be used. Package failure calls them and
+// adds what follows: a new deployment, or how a partially applied migration resumes.
 package advice

@@ -25,7 +25,7 @@ func migrationReport(err error, e *postgres.MigrationError) report.Report {
 	}
 	if stopped != 0 {
 		c.Code = stopped
-	} else if end := sessionEnd(e.Err); e.Server() == nil && !endedByTimeoutSetting(end) {
+	} else if end := advice.SessionEnd(e.Err); e.Server() == nil && !endedByTimeoutSetting(end) {
 		c.Code = lostConnectionCode(err) // applied statements are in the history table; the next run checks the rest
 	}
 	addPosition(&c, e)
@@ -175,7 +175,7 @@ func commitUnanswered(e *postgres.MigrationError) bool {
 
 func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
 	server := e.Server()
-	if next := lostConnectionAdvice(err, e.File); next != "" && stopped == 0 {
+	if next := advice.LostConnection(err, e.File); next != "" && stopped == 0 {
 		return next
 	}
 	switch {

@@ -3,7 +3,6 @@ package failure
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/lib/pq"
@@ -13,6 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -37,7 +37,7 @@ func otherReport(err error, run report.Run) report.Report {
 			addServer(&c, err)
 		}
 		c.Add("state", databaseState(err))
-		c.Add("next", cmp.Or(lostConnectionAdvice(err, ""), "run it again when the database is available; the server log shows why the connection was lost"))
+		c.Add("next", cmp.Or(advice.LostConnection(err, ""), "run it again when the database is available; the server log shows why the connection was lost"))
 	case errors.Is(err, postgres.ErrStatementPooling):
 		c.Code = report.ExitUsage
 		c.Add("state", databaseState(err))
@@ -54,7 +54,7 @@ func otherReport(err error, run report.Run) report.Report {
 			c.Add("next", "change the owner of the scratch database: ALTER DATABASE "+pq.QuoteIdentifier(run.Database[strings.LastIndex(run.Database, "/")+1:])+" OWNER TO "+pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))+";")
 			return c
 		}
-		c.Add("next", tableAdvice(server, run))
+		c.Add("next", advice.DeniedTable(server, run))
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = report.ExitUsage
 		c.Add("next", "set the directory with --source or SHIPLOCK_SOURCE; in Kubernetes, use an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
@@ -65,23 +65,4 @@ func otherReport(err error, run report.Run) report.Report {
 		c.Code = report.ExitUsage
 	}
 	return c
-}
-
-// readOnlyCommands are the commands that read the version table and the history table,
-// and write neither.
-var readOnlyCommands = map[string]bool{"status": true, "history": true, "plan": true, "wait": true}
-
-// tableAdvice returns the advice for a version table, or its history table, that belongs
-// to another role.
-func tableAdvice(e *pq.Error, run report.Run) string {
-	denied := postgres.DeniedTable(e)
-	if denied == "" {
-		return "grant the role its privileges on the version table and the history table, or connect as their owner"
-	}
-	table, role := strings.TrimSuffix(denied, "_history"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
-	versions, history := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
-	if readOnlyCommands[run.Command] {
-		return fmt.Sprintf("run as the owner or a superuser: GRANT SELECT ON %s TO %s;\nand the same for %s, if it exists", versions, role, history)
-	}
-	return fmt.Sprintf("run as a superuser: ALTER TABLE %s OWNER TO %s;\nand the same for %s, if it exists; or connect as the role that owns them", versions, role, history)
 }

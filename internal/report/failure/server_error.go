@@ -9,6 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -27,7 +28,7 @@ func firstError(err error) error {
 func addServer(c *report.Report, err error) {
 	var server *pq.Error
 	if !errors.As(err, &server) {
-		server = sessionEnd(err)
+		server = advice.SessionEnd(err)
 	}
 	if server == nil {
 		c.Add("error", postgres.ConnectionErrorText(firstError(err)))
