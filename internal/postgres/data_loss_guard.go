@@ -51,12 +51,18 @@ const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + lossSQLState + `', CO
 // doBlock returns a DO block with a body.
 func doBlock(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }
 
-// guardsDataLoss reports whether the losses of a script are counted while it runs.
-func (db *DB) guardsDataLoss(s *Script) bool { return s.guarded && db.Server.plpgsql }
+// guardsDataLoss reports whether the losses of the running migration are counted.
+// A lossGuard makes a down migration fail that would delete data.
+type lossGuard struct {
+	active bool
+	own    OwnObjects // objects that the migration creates itself
+}
+
+func (db *DB) guardsDataLoss() bool { return db.guard.active && db.Server.plpgsql }
 
 // lossGuardSQL returns the SQL before a statement that deletes data; empty for other statements.
-func (db *DB) lossGuardSQL(s *Script, st Statement) string {
-	if !db.guardsDataLoss(s) || st.refusesTransaction {
+func (db *DB) lossGuardSQL(st Statement) string {
+	if !db.guardsDataLoss() || st.refusesTransaction {
 		return ""
 	}
 	n := st.node
@@ -69,8 +75,8 @@ func (db *DB) lossGuardSQL(s *Script, st Statement) string {
 	}
 	var targets []string
 	for i, t := range statementChangesOf(n, st.Text) {
-		if t.undetermined == "" && !t.countedByServer && !s.own.has(trimSemicolon(st.Text), i) {
-			targets = append(targets, t.targetsQuery())
+		if t.undetermined == "" && !t.countedByServer && !db.guard.own.has(trimSemicolon(st.Text), i) {
+			targets = append(targets, targetsQuery(t))
 		}
 	}
 	if len(targets) == 0 {
@@ -125,7 +131,7 @@ FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
 
 // targetsQuery returns the query for the data that a statement deletes when it runs: how, the
 // table, the column, the query for the rows, why that is uncertain, and the lock mode.
-func (t statementChange) targetsQuery() string {
+func targetsQuery(t statementChange) string {
 	name := t.object
 	if t.rel != nil {
 		name = nameIn(t.rel)
@@ -146,8 +152,8 @@ func (t statementChange) targetsQuery() string {
 
 // lossBaselineSQL returns the SQL that saves the server's counts of deleted rows before the script:
 // the counts of earlier transactions of the session may still be included.
-func (db *DB) lossBaselineSQL(s *Script) string {
-	if !db.guardsDataLoss(s) {
+func (db *DB) lossBaselineSQL() string {
+	if !db.guardsDataLoss() {
 		return ""
 	}
 	return `SELECT pg_catalog.set_config('shiplock.deleted', (SELECT coalesce(pg_catalog.jsonb_object_agg(relid, n_tup_del), '{}')::text FROM pg_catalog.pg_stat_xact_user_tables WHERE n_tup_del > 0), true);
@@ -157,11 +163,11 @@ func (db *DB) lossBaselineSQL(s *Script) string {
 // lossCheckSQL returns the SQL that fails if the transaction deleted rows that existed before it.
 // The system columns identify a table that the transaction created, because ALTER TABLE does not
 // write them again. A row that moves to another partition is not a loss.
-func (db *DB) lossCheckSQL(s *Script) string {
-	if !db.guardsDataLoss(s) {
+func (db *DB) lossCheckSQL() string {
+	if !db.guardsDataLoss() {
 		return ""
 	}
-	ownTables := regclasses(append([]string{db.table.quoted(), db.historyTable()}, s.own.tables...))
+	ownTables := regclasses(append([]string{db.table.quoted(), db.historyTable()}, db.guard.own.tables...))
 	return doBlock(fmt.Sprintf(`DECLARE
 	r record; n bigint; why text := '';
 	before jsonb := coalesce(nullif(pg_catalog.current_setting('shiplock.deleted', true), ''), '{}')::jsonb;

@@ -196,7 +196,7 @@ func (d *Driver) Run(body io.Reader) error {
 	if err != nil {
 		return err
 	}
-	script.guarded, script.own = step.GuardDataLoss, step.Own
+	d.db.guard = lossGuard{active: step.GuardDataLoss, own: step.Own}
 	to := d.state
 	if d.pending != nil {
 		to = *d.pending

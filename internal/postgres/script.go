@@ -43,9 +43,6 @@ type Script struct {
 	// Directives are set by comments in the file.
 	Directives sqlfile.Directives
 
-	guarded bool // down migration that must not delete data, see lossGuardSQL
-	own     OwnObjects
-
 	sum              string     // checksum
 	copies           []copyData // data of COPY … FROM stdin, in file order
 	stream           *stream

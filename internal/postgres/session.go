@@ -86,8 +86,9 @@ type DB struct {
 	pooled bool
 	// lockTxOpen is set while a transaction is open that holds the lock.
 	lockTxOpen    bool
-	lockTxStarted int64   // time by the server's clock; see epochMicroseconds
-	savedTxState  txState // of a transaction
+	lockTxStarted int64     // time by the server's clock; see epochMicroseconds
+	savedTxState  txState   // of a transaction
+	guard         lossGuard // of the running migration
 
 	// roleSet is set when the session has assumed Options.Role.
 	roleSet bool
@@ -286,11 +287,8 @@ func (db *DB) classifyError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	var (
-		conversion *ConversionError
-		table      *TableError
-	)
-	if errors.As(err, &conversion) || errors.As(err, &table) {
+	var conversion *ConversionError
+	if errors.As(err, &conversion) {
 		return err // found in a valid answer
 	}
 	var server *pq.Error

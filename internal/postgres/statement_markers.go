@@ -29,7 +29,7 @@ func (db *DB) openingSQL(s *Script, begin string) (head string, creates bool) {
 		head += db.createVersionTableSQL()
 	}
 	if !s.startsWithSetTransaction() {
-		head += db.lossBaselineSQL(s)
+		head += db.lossBaselineSQL()
 	}
 	return head, creates
 }
@@ -74,7 +74,7 @@ func (db *DB) compose(s *Script, head string, first, last, from, to int) compose
 		if i > first && !s.unannounced {
 			marker = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
 		}
-		if marker += db.lossGuardSQL(s, st); marker == "" {
+		if marker += db.lossGuardSQL(st); marker == "" {
 			continue
 		}
 		add(from, st.Offset)

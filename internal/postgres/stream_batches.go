@@ -156,7 +156,7 @@ func (w *batcher) statementsBefore(n int) int {
 // newBatch returns a script for a section of the file.
 func (w *batcher) newBatch(sql string, before origin) *Script {
 	s := w.script
-	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, origin: before, guarded: s.guarded, own: s.own}
+	return &Script{Name: s.Name, SQL: sql, Begin: s.Begin, Transactional: true, Parsed: true, origin: before}
 }
 
 // sendCopy sends a COPY; the next pieces are its data.

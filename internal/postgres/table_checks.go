@@ -413,10 +413,10 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 			return st, &ConversionError{err}
 		}
 		if !version.Valid || !dirty.Valid || version.Int64 < int64(database.NilVersion) {
-			return st, &TableError{Problem: InvalidVersionRow, Schema: t.schema, Table: t.name, VersionTable: t.name,
+			return st, &ConversionError{&TableError{Problem: InvalidVersionRow, Schema: t.schema, Table: t.name, VersionTable: t.name,
 				Message: fmt.Sprintf("%s contains a row without a valid version", t),
 				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
-			}
+			}}
 		}
 		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
 		seen = append(seen, fmt.Sprint(version.Int64))
@@ -425,10 +425,10 @@ func scanVersion(rows *sql.Rows, t tableName) (State, error) {
 		return st, err
 	}
 	if len(seen) > 1 {
-		return State{Version: database.NilVersion}, &TableError{Problem: SeveralVersionRows, Schema: t.schema, Table: t.name, VersionTable: t.name,
+		return State{Version: database.NilVersion}, &ConversionError{&TableError{Problem: SeveralVersionRows, Schema: t.schema, Table: t.name, VersionTable: t.name,
 			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
 			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
-		}
+		}}
 	}
 	return st, nil
 }

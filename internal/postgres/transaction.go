@@ -197,7 +197,7 @@ func (db *DB) runTransaction(ctx context.Context, m migration) *MigrationError {
 	if creates {
 		state = strings.TrimPrefix(state, db.createVersionTableSQL()) // avoids the server's notice that the table exists
 	}
-	finish := db.checkConstraintsSQL(m.leavesTxOpen) + db.lossCheckSQL(s) + db.resetSQL() + db.recordingMarkerSQL() + db.replaceUnencodable(db.insertRunSQL(m.run)+state)
+	finish := db.checkConstraintsSQL(m.leavesTxOpen) + db.lossCheckSQL() + db.resetSQL() + db.recordingMarkerSQL() + db.replaceUnencodable(db.insertRunSQL(m.run)+state)
 	if !m.leavesTxOpen {
 		finish += "COMMIT;"
 	}

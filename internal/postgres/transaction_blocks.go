@@ -298,7 +298,7 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 	outside := s.isReadOnly() || s.isSingleStatement() || !last.isCommit && (alone && (last.refusesTransaction || last.mayCommit) || last.control != controlNone)
 	count, plain := db.countSQL(m, p, outside)
 	c.withoutState = plain
-	before, check := s.titleComment()+db.lossBaselineSQL(s), db.lossCheckSQL(s)
+	before, check := s.titleComment()+db.lossBaselineSQL(), db.lossCheckSQL()
 	if check == "" {
 		before = ""
 	}
@@ -307,7 +307,7 @@ func (db *DB) countBlock(m migration, p txBlock) statementCounting {
 		c.head, c.tail = before, ";\n"+check
 	case p.openAfter:
 	case m.resume && s.Transactional: // the file was changed to be one transaction
-		c.head, c.tail = s.titleComment()+s.Begin+";\n"+db.lossBaselineSQL(s), ";\n"+db.checkConstraintsSQL(false)+check+db.finishSQL(m)+"COMMIT"
+		c.head, c.tail = s.titleComment()+s.Begin+";\n"+db.lossBaselineSQL(), ";\n"+db.checkConstraintsSQL(false)+check+db.finishSQL(m)+"COMMIT"
 	case alone && s.hasCopyData(last) && !s.inTransaction(p.first):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
 		if !s.isCountable() {
