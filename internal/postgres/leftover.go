@@ -226,24 +226,28 @@ func (db *DB) dropLeftovers(ctx context.Context, t *leftoverLookup) ([]Leftover,
 func (db *DB) dropLeftoversAfterStop(ctx context.Context, t *leftoverLookup, note string) (left []Leftover) {
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	err := db.withSecondSession(cleanupCtx, func(second *DB) error {
-		if err := second.exec(cleanupCtx, note); err != nil {
-			return err
-		}
-		// Another migrator that holds the lock may be building an object that looks like a
-		// leftover.
-		second.opts.LockWait = cleanupTimeout / 2
-		if locked := second.Lock(cleanupCtx); locked != nil {
-			return locked
-		}
-		var err error
-		left, err = second.dropLeftovers(cleanupCtx, t)
-		return err
-	})
+	second, err := db.openSecondStore(cleanupCtx)
+	if err == nil {
+		left, err = second.dropLeftoversAlone(cleanupCtx, t, note)
+		err = errors.Join(err, second.Close())
+	}
 	if err != nil {
 		db.log.Debug("could not write the history or remove leftovers", "error", err)
 	}
 	return left
+}
+
+// dropLeftoversAlone is dropLeftovers under the lock, after a note in the history: another migrator
+// that holds the lock may be building an object that looks like a leftover.
+func (db *DB) dropLeftoversAlone(ctx context.Context, t *leftoverLookup, note string) ([]Leftover, error) {
+	if err := db.exec(ctx, note); err != nil {
+		return nil, err
+	}
+	db.opts.LockWait = cleanupTimeout / 2
+	if err := db.Lock(ctx); err != nil {
+		return nil, err
+	}
+	return db.dropLeftovers(ctx, t)
 }
 
 // storedLookup returns the lookup that the history row stores, or nil.

@@ -54,17 +54,14 @@ func (a *backendActivity) blockingSessions() []SessionInfo {
 func (db *DB) openActivitySession(ctx context.Context) (*DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, activityConnectTimeout)
 	defer cancel()
-	fresh := &DB{opts: db.opts, log: slog.New(slog.DiscardHandler)}
-	fresh.opts.WaitForDB, fresh.opts.ConnectAttempts, fresh.opts.Role = 0, 1, ""
-	fresh.opts.Log, fresh.opts.Progress = fresh.log, nil
-	fresh.Server.versionNum = db.Server.versionNum
-	var err error
-	d := &dialer{}
-	if fresh.conn, err = fresh.connect(ctx, d); err != nil {
-		return nil, errors.Join(err, fresh.Close())
+	opts := db.opts
+	opts.WaitForDB, opts.ConnectAttempts, opts.Role = 0, 1, ""
+	opts.Log, opts.Progress = slog.New(slog.DiscardHandler), nil
+	second := &DB{opts: opts}
+	if err := second.open(ctx); err != nil {
+		return nil, err
 	}
-	fresh.netConn = d.last.Load()
-	return fresh, nil
+	return second, nil
 }
 
 // sessionJSON builds a SessionInfo from a row of pg_stat_activity.

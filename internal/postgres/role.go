@@ -123,9 +123,9 @@ func (db *DB) hasSetOption(ctx context.Context) bool {
 	short, cancel := context.WithTimeout(ctx, cleanupTimeout)
 	defer cancel()
 	has := false
-	opts := db.opts
-	opts.Role, opts.WaitForDB = "", 0
-	alone, err := Open(short, opts)
+	alone := &DB{opts: db.opts}
+	alone.opts.Role, alone.opts.WaitForDB = "", 0
+	err := alone.open(short)
 	if err == nil {
 		has = alone.Server.versionNum >= 160000
 		err = alone.Close()

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
-	"github.com/shiplock/shiplock/internal/config/versiontable"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Options are the settings of a session.
@@ -62,8 +63,11 @@ type DB struct {
 	pool *sql.DB
 	conn *sql.Conn
 
-	Server ServerInfo
-	table  tableName
+	Server     ServerInfo
+	inspection Inspection // of the tables; nil for none
+	// noticeHandler handles a message of the server and reports whether it did; nil for none.
+	noticeHandler func(*pq.Error) bool
+	table         tableName
 	// tableResolved is set once the table's schema is known; a later search_path does not change
 	// it.
 	tableResolved      bool
@@ -179,26 +183,39 @@ var sessionParams = map[string]string{"application_name": "shiplock"}
 // Open waits for the database, opens a session, and reads the server's properties and the tables.
 // Errors are *ConnectError, ErrNoSchema, or the context's cause.
 func Open(ctx context.Context, opts Options) (*DB, error) {
-	if opts.Log == nil {
-		opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	db := &DB{opts: opts}
+	db.inspection, db.noticeHandler = db, db.onNotice
+	if err := db.open(ctx); err != nil {
+		return nil, err
 	}
-	if opts.Progress == nil {
-		opts.Progress = progress.NewLog(opts.Log, progress.DefaultIntervals)
+	if !opts.SkipTableCheck || db.table.schema == "" {
+		if err := db.CheckTables(); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
-	db := &DB{opts: opts, log: opts.Log}
+	db.tableResolved = true
+	return db, nil
+}
+
+// open waits for the database, opens the session, and reads the server's properties. Errors are
+// *ConnectError, those of the inspection, or the context's cause.
+func (db *DB) open(ctx context.Context) error {
+	if db.opts.Log == nil {
+		db.opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if db.opts.Progress == nil {
+		db.opts.Progress = progress.NewLog(db.opts.Log, progress.DefaultIntervals)
+	}
+	db.log = db.opts.Log
 	d := &dialer{}
 	var err error
 	if db.conn, err = db.connect(ctx, d); err == nil {
 		err = db.verifyRole(ctx)
-		if err == nil && (!opts.SkipTableCheck || db.table.schema == "") {
-			err = db.CheckTables()
-		}
-		db.tableResolved = true
 	}
 	if err != nil {
-		return nil, errors.Join(db.roleError(ctx, err), db.Close())
+		return errors.Join(db.roleError(ctx, err), db.Close())
 	}
-	return db, nil
+	return nil
 }
 
 // Close ends the session and releases the lock.
@@ -213,51 +230,54 @@ func (db *DB) Close() error {
 	return errors.Join(err, db.pool.Close())
 }
 
+// handleNotice handles a message of the server: it logs those that noticeHandler does not handle.
+func (db *DB) handleNotice(n *pq.Error) {
+	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
+		return
+	}
+	if db.noticeHandler == nil || !db.noticeHandler(n) {
+		db.log.Info("server message", "severity", n.Severity, "message", text.CleanLine(n.Message))
+	}
+}
+
 // openPool prepares the connection pool, and does not connect.
 func (db *DB) openPool(d *dialer) {
 	connector := db.opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
-	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(errorConnector{connector, &db.finalErr}, db.onNotice))
+	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(errorConnector{connector, &db.finalErr}, db.handleNotice))
 	db.pool.SetMaxIdleConns(0)
 }
 
-// readServerInfo reads the server's properties and whether the tables exist.
+// An Inspection reads facts of its caller in the first query of a session, which saves a round trip.
+type Inspection interface {
+	// Query returns the columns, and the FROM clause without the keyword.
+	Query() (columns, from string)
+	// Destinations returns the pointers to which the columns are copied.
+	Destinations() []any
+	// Finish processes the columns. Its error ends the session.
+	Finish() error
+}
+
+// readServerInfo reads the server's properties and the facts of the inspection.
 func (db *DB) readServerInfo(ctx context.Context) error {
-	schema, name, _ := versiontable.Parse(db.opts.Table)
-	switch {
-	case db.opts.resolvedTable != tableName{}:
-		db.tableResolved = true
-		schema, name = db.opts.resolvedTable.schema, db.opts.resolvedTable.name
-	case db.tableResolved:
-		schema, name = db.table.schema, db.table.name
-	}
-	var resolved sql.NullString
-	var mayCreate bool
-	var here, elsewhere sql.NullString
-	err := db.queryRow(ctx, `
+	query := `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
-			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding'),
-			s.name,
-			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-				WHERE n.nspname = s.name AND c.relname = $2),
-			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-				WHERE n.nspname = s.name AND c.relname = $3),
-			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
-			`+tableFactsSQL+`
-		FROM (SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
-		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema, name, name+historySuffix, name+execSuffix).
-		Scan(&db.Server.Version, &db.Server.versionNum, &db.Server.Database, &db.Server.User,
-			&db.Server.PID, &db.Server.Started, &db.Server.port, &db.Server.Standby, &db.Server.plpgsql, &db.Server.encoding, &resolved, &db.versionTableExists, &db.historyExists, &mayCreate, &here, &elsewhere, &db.tables.rails, &db.tables.noSchema)
-	if err != nil {
+			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding')`
+	info := &db.Server
+	to := []any{&info.Version, &info.versionNum, &info.Database, &info.User, &info.PID, &info.Started, &info.port, &info.Standby, &info.plpgsql, &info.encoding}
+	if db.inspection != nil {
+		columns, from := db.inspection.Query()
+		query += ",\n\t\t\t" + columns + "\n\t\tFROM " + from
+		to = append(to, db.inspection.Destinations()...)
+	}
+	if err := db.queryRow(ctx, query).Scan(to...); err != nil {
 		return db.classifyError(ctx, err)
 	}
-	db.backendPID.Store(int64(db.Server.PID))
-	if err := db.tables.read(here, elsewhere); err != nil {
-		return err
+	db.backendPID.Store(int64(info.PID))
+	if db.inspection == nil {
+		return nil
 	}
-	db.table = tableName{schema: resolved.String, name: name}
-	db.historyUnavailable = db.versionTableExists && !db.historyExists && !mayCreate
-	return nil
+	return db.inspection.Finish()
 }
 
 // Table returns the version table as "schema.table".

@@ -79,6 +79,10 @@ type tableFacts struct {
 	rails     bool // the schema contains ar_internal_metadata, which Rails creates
 	// noSchema reports that the schema does not exist.
 	noSchema bool
+
+	schema                  sql.NullString // schema of the tables; NULL if there is none
+	mayCreate               bool           // in the schema
+	hereJSON, elsewhereJSON sql.NullString // of here and elsewhere, as the server returns them
 }
 
 // ownTable is a version table or history table in the catalogs.
@@ -122,6 +126,44 @@ const tableFactsSQL = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.
 				OR c.relname = $4 AND a.attname IN ('schema_before', 'schema_after')))
 		GROUP BY m.oid, m.nspname ORDER BY bool_or(c.relname = $3) DESC, m.nspname LIMIT 10) o),
 	EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'ar_internal_metadata'), n.oid IS NULL`
+
+// Query returns the columns and the FROM clause that read the tables; see Inspection.
+func (db *DB) Query() (columns, from string) {
+	schema, name, _ := versiontable.Parse(db.opts.Table)
+	switch {
+	case db.opts.resolvedTable != tableName{}:
+		db.tableResolved = true
+		schema, name = db.opts.resolvedTable.schema, db.opts.resolvedTable.name
+	case db.tableResolved:
+		schema, name = db.table.schema, db.table.name
+	}
+	db.table.name = name
+	columns = inlineParams(`s.name,
+			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+				WHERE n.nspname = s.name AND c.relname = $2),
+			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+				WHERE n.nspname = s.name AND c.relname = $3),
+			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
+			`+tableFactsSQL, schema, name, name+historySuffix, name+execSuffix)
+	return columns, inlineParams(`(SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
+		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema)
+}
+
+// Destinations returns the destinations of the columns; see Inspection.
+func (db *DB) Destinations() []any {
+	t := &db.tables
+	return []any{&t.schema, &db.versionTableExists, &db.historyExists, &t.mayCreate, &t.hereJSON, &t.elsewhereJSON, &t.rails, &t.noSchema}
+}
+
+// Finish processes the columns; see Inspection.
+func (db *DB) Finish() error {
+	if err := db.tables.read(db.tables.hereJSON, db.tables.elsewhereJSON); err != nil {
+		return err
+	}
+	db.table.schema = db.tables.schema.String
+	db.historyUnavailable = db.versionTableExists && !db.historyExists && !db.tables.mayCreate
+	return nil
+}
 
 // read parses the columns that tableFactsSQL returns.
 func (t *tableFacts) read(here, elsewhere sql.NullString) error {

@@ -10,8 +10,6 @@ import (
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
-
-	"github.com/shiplock/shiplock/internal/text"
 )
 
 // keepaliveSQL returns the settings that make the server detect a lost client within 10 seconds. By
@@ -278,13 +276,14 @@ func (db *DB) readVersionAfterLoss(ctx context.Context) (State, error) {
 	defer cancel()
 	var st State
 	db.log.Info("connection lost during commit; waiting for the server to end the session", "for_up_to", limit)
-	err := db.withSecondSession(short, func(fresh *DB) (err error) {
-		fresh.opts.LockWait, fresh.log = limit-cleanupTimeout/2, slog.New(slog.DiscardHandler)
-		if err = fresh.Lock(short); err == nil {
-			st, err = fresh.State(short)
+	second, err := db.openSecondStore(short)
+	if err == nil {
+		second.opts.LockWait, second.log = limit-cleanupTimeout/2, slog.New(slog.DiscardHandler)
+		if err = second.Lock(short); err == nil {
+			st, err = second.State(short)
 		}
-		return err
-	})
+		err = errors.Join(err, second.Close())
+	}
 	var locked *LockedError
 	if errors.As(err, &locked) || short.Err() != nil && ctx.Err() == nil {
 		// For the caller, this is not a lock held by another migrator.
@@ -293,22 +292,38 @@ func (db *DB) readVersionAfterLoss(ctx context.Context) (State, error) {
 	return st, err
 }
 
-// withSecondSession calls use with a second session and closes it.
+// withSecondSession calls use with a second session, which has no tables, and closes it.
 func (db *DB) withSecondSession(ctx context.Context, use func(*DB) error) error {
-	fresh, err := db.openSecondSession(ctx)
+	second, err := db.openSecondSession(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(use(fresh), fresh.Close())
+	return errors.Join(use(second), second.Close())
 }
 
 // openSecondSession opens a second session on the same database, within the deadline of ctx.
 func (db *DB) openSecondSession(ctx context.Context) (*DB, error) {
-	opts := db.SameTables(db.opts)
-	opts.WaitForDB, opts.SkipTableCheck = cleanupTimeout, true
+	second := &DB{opts: db.secondSessionOptions(ctx)}
+	if err := second.open(ctx); err != nil {
+		return nil, err
+	}
+	return second, nil
+}
+
+// secondSessionOptions returns the options of a second session.
+func (db *DB) secondSessionOptions(ctx context.Context) Options {
+	opts := db.opts
+	opts.WaitForDB = cleanupTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		opts.WaitForDB = max(cleanupTimeout, time.Until(deadline))
 	}
+	return opts
+}
+
+// openSecondStore opens a second session with the same tables.
+func (db *DB) openSecondStore(ctx context.Context) (*DB, error) {
+	opts := db.SameTables(db.secondSessionOptions(ctx))
+	opts.SkipTableCheck = true
 	return Open(ctx, opts)
 }
 
@@ -331,22 +346,20 @@ func (db *DB) failedStatement(s *Script, offset int) int {
 	return int(db.marker.Load())
 }
 
-// onNotice handles the server's notices: statement markers, and those that a migration raises.
-func (db *DB) onNotice(n *pq.Error) {
-	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
-		return
-	}
+// onNotice handles the server's notices that the SQL of a migration sends: statement markers, and
+// the start of the recording. It reports whether it was one of them.
+func (db *DB) onNotice(n *pq.Error) bool {
 	if n.Message == recordingNotice {
 		db.recordingStarted.Store(true)
-		return
+		return true
 	}
 	var i int64
 	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
 		if _, err := fmt.Sscan(rest, &i); err == nil {
 			db.marker.Store(i)
 			db.runPosition.advance(int(i))
-			return
+			return true
 		}
 	}
-	db.log.Info("server message", "severity", n.Severity, "message", text.CleanLine(n.Message))
+	return false
 }
