@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/dataloss"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -49,8 +50,8 @@ func fingerprint(t *testing.T, d *pgtest.Database) string {
 	require.NoError(t, err)
 	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
 	require.NoError(t, err)
-	defer db.Close()
-	f, err := db.Fingerprint(t.Context())
+	defer db.Session.Close()
+	f, err := db.Schema.Fingerprint(t.Context())
 	require.NoError(t, err)
 	return f.Sum()
 }
@@ -226,7 +227,7 @@ func TestDown_DryRunJSON_StepsAndDataLoss(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "down", "--to", "1", "--dry-run", "-o", "json").stdout), &p))
 	require.Len(t, p.Steps, 1)
 	assert.Equal(t, engine.PreviewStep{Version: 2, Direction: "down", File: "2_b.down.sql", Statements: 1, Transactional: true, SQL: "ALTER TABLE a DROP c, DROP b",
-		Loses: []postgres.DataLoss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
+		Loses: []dataloss.DataLoss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -24,7 +26,7 @@ type BaselineOptions struct {
 // A BaselineError reports a schema that differs from the one that the files define.
 type BaselineError struct {
 	Version     int
-	Differences []postgres.Difference // Before is the definition from the files, After the one in the database
+	Differences []schema.Difference // Before is the definition from the files, After the one in the database
 	// Failed is why the files could not be applied to the scratch database.
 	Failed error
 }
@@ -57,21 +59,21 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 		return "", err
 	}
 	defer closeSession(o, db)
-	if db.Server.Standby {
-		return "", &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
+	if db.Session.Server.Standby {
+		return "", &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
 	if _, err := baselineRuns(ctx, files, db, version, ""); err != nil {
 		return "", err
 	}
-	outcome := postgres.RunBaselinedUnverified
-	var want postgres.Fingerprint
+	outcome := history.RunBaselinedUnverified
+	var want schema.Fingerprint
 	if b.Scratch != nil {
-		outcome = postgres.RunBaselined
+		outcome = history.RunBaselined
 		if want, err = schemaAt(ctx, o, files, *b.Scratch, version); err != nil {
 			return "", err
 		}
 	}
-	if err := db.Lock(ctx); err != nil {
+	if err := db.Lock.Lock(ctx); err != nil {
 		return "", err
 	}
 	runs, err := baselineRuns(ctx, files, db, version, outcome) // another migrator may have run in the meantime
@@ -79,10 +81,10 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 		err = compareSchema(ctx, o, db, want, version)
 	}
 	if err == nil {
-		err = db.Baseline(ctx, postgres.State{Version: version}, runs)
+		err = db.Store.Baseline(ctx, history.State{Version: version}, runs)
 	}
 	if err == nil {
-		err = db.Unlock(ctx)
+		err = db.Lock.Unlock(ctx)
 	}
 	how := "compared with the files"
 	if b.Scratch == nil {
@@ -92,8 +94,8 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 }
 
 // baselineRuns returns the rows for the history table. It refuses a database that already has a version.
-func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, version int, outcome string) ([]postgres.Run, error) {
-	at, err := db.State(ctx)
+func baselineRuns(ctx context.Context, files *source.Catalog, db *database, version int, outcome string) ([]history.Entry, error) {
+	at, err := db.Store.State(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +107,14 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		return nil, &Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
 			Why: "baseline is for databases without a version", Next: "run migrator status to list the applied migrations; to change the version, run migrator down or migrator up"}
 	}
-	if err := db.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
+	if err := db.Store.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
 		return nil, err
 	}
-	history, err := db.LatestRuns(ctx)
+	history, err := db.Store.LatestRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
-	applied := map[int]postgres.Run{}
+	applied := map[int]history.Entry{}
 	newest := planner.NoVersion
 	for _, r := range history {
 		if runOf(r, false).IsApplied() {
@@ -123,15 +125,15 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		return nil, &Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
 			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: baselineAdvice(newest)}
 	}
-	var runs []postgres.Run
-	add := func(r postgres.Run) {
+	var runs []history.Entry
+	add := func(r history.Entry) {
 		r.Outcome, r.Started = outcome, time.Now()
 		runs = append(runs, r)
 	}
 	if version == planner.NoVersion {
 		for _, r := range slices.Backward(history) {
 			if _, is := applied[r.Version]; is {
-				add(postgres.Run{Version: r.Version, Name: r.Name, Direction: string(planner.Down), Checksum: r.Checksum})
+				add(history.Entry{Version: r.Version, Name: r.Name, Direction: string(planner.Down), Checksum: r.Checksum})
 			}
 		}
 		return runs, nil
@@ -152,23 +154,23 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *postgres.DB, v
 		if err != nil {
 			return nil, err
 		}
-		add(postgres.Run{Version: v, Name: m.Name, Direction: string(planner.Up), Checksum: sum,
-			Stored: postgres.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
+		add(history.Entry{Version: v, Name: m.Name, Direction: string(planner.Up), Checksum: sum,
+			Stored: history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
 	}
 	return runs, nil
 }
 
 // schemaAt returns the schema that the files define at a version. It applies them to a
 // scratch database, which is empty again afterwards.
-func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch postgres.Options, version int) (postgres.Fingerprint, error) {
+func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch postgres.Options, version int) (schema.Fingerprint, error) {
 	real := o.Postgres
 	o.Postgres = scratch
 	h, err := claimScratch(ctx, o, files, &real)
 	if err != nil {
-		return postgres.Fingerprint{}, err
+		return schema.Fingerprint{}, err
 	}
 	defer closeSession(o, h.db)
-	f, err := func() (f postgres.Fingerprint, err error) {
+	f, err := func() (f schema.Fingerprint, err error) {
 		if version != planner.NoVersion {
 			failure, err := h.up(ctx, uint(version))
 			if err != nil {
@@ -178,29 +180,29 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 				return f, &BaselineError{Version: version, Failed: failure}
 			}
 		}
-		f, err = h.db.Structure(ctx)
-		return h.db.WithoutOwnTables(f), err
+		f, err = h.db.Schema.Structure(ctx)
+		return h.db.Schema.WithoutOwnTables(f), err
 	}()
 	if ctx.Err() == nil {
-		err = errors.Join(err, h.db.ReleaseScratch(ctx))
+		err = errors.Join(err, h.db.Schema.ReleaseScratch(ctx))
 	}
 	return f, err
 }
 
 // compareSchema returns a *BaselineError if the schema differs. It uses a separate session,
 // because behind a pooler the session with the lock has an open transaction.
-func compareSchema(ctx context.Context, o Options, db *postgres.DB, want postgres.Fingerprint, version int) error {
-	o.Postgres = db.SameTables(o.Postgres)
+func compareSchema(ctx context.Context, o Options, db *database, want schema.Fingerprint, version int) error {
+	o.Postgres = db.Store.SameTables(o.Postgres)
 	second, err := openPrimary(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer closeSession(o, second)
-	have, err := second.Structure(ctx)
+	have, err := second.Schema.Structure(ctx)
 	if err != nil {
 		return err
 	}
-	if d := want.DifferencesWithin(second.WithoutOwnTables(have)); len(d) > 0 {
+	if d := want.DifferencesWithin(second.Schema.WithoutOwnTables(have)); len(d) > 0 {
 		return &BaselineError{Version: version, Differences: d}
 	}
 	return nil

@@ -3,19 +3,19 @@ package engine
 import (
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // warnOfIncompatibleChanges logs the changes that break an older version of the
 // application, except for migrations that state their minimum compatible version. An empty
 // database has no older version of the application.
-func warnOfIncompatibleChanges(o Options, p planner.Plan, steps []postgres.Step) error {
+func warnOfIncompatibleChanges(o Options, p planner.Plan, steps []lint.Step) error {
 	if p.From == planner.NoVersion {
 		return nil
 	}
-	changes, err := postgres.IncompatibleChanges(steps)
+	changes, err := lint.IncompatibleChanges(steps)
 	for i := 0; i < len(changes); {
 		first := changes[i]
 		var texts []string

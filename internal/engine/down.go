@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shiplock/shiplock/internal/dataloss"
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -36,7 +38,7 @@ func downTo(to uint) planFunc {
 // migration was rolled back, for example because rows were committed after the count.
 type DataLossError struct {
 	From, To int
-	Losses   []postgres.DataLoss
+	Losses   []dataloss.DataLoss
 	Run      *RunError // nil if nothing was run
 }
 
@@ -55,11 +57,11 @@ func (e *DataLossError) Unwrap() error {
 // data. The error of a partially applied migration is returned unchanged.
 func asDataLossError(p planner.Plan, err error) error {
 	var run *RunError
-	var fail *postgres.MigrationError
-	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != postgres.RolledBack {
+	var fail *executor.MigrationError
+	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != executor.RolledBack {
 		return err
 	}
-	return &DataLossError{From: p.From, To: lowestTarget(p), Losses: []postgres.DataLoss{*fail.DataLoss}, Run: run}
+	return &DataLossError{From: p.From, To: lowestTarget(p), Losses: []dataloss.DataLoss{*fail.DataLoss}, Run: run}
 }
 
 // lowestTarget returns the version after the last rollback of a plan.
@@ -75,8 +77,8 @@ func lowestTarget(p planner.Plan) int {
 
 // checkDataLoss refuses a plan that would lose data, or logs the loss if it is allowed. It
 // returns the objects that each step of the plan creates itself.
-func checkDataLoss(ctx context.Context, o Options, db *postgres.DB, d decision) ([]postgres.OwnObjects, error) {
-	own := make([]postgres.OwnObjects, len(d.plan.Steps))
+func checkDataLoss(ctx context.Context, o Options, db *database, d decision) ([]lint.OwnObjects, error) {
+	own := make([]lint.OwnObjects, len(d.plan.Steps))
 	if !d.plan.RollsBack() {
 		return own, nil
 	}
@@ -84,7 +86,7 @@ func checkDataLoss(ctx context.Context, o Options, db *postgres.DB, d decision) 
 	if err != nil {
 		return nil, err
 	}
-	losses, err := db.DataLosses(ctx, steps)
+	losses, err := db.Losses.DataLosses(ctx, steps)
 	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
 		err = &DataLossError{From: d.plan.From, To: lowestTarget(d.plan), Losses: losses}
 	}

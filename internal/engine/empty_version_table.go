@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -21,18 +22,18 @@ func versionRowMissing(st planner.State) bool {
 // checkVersionRow refuses a database whose version table has lost its row. golang-migrate
 // also leaves an empty table after it has rolled back every migration; then the objects of
 // the migrations do not exist, and the rollback is imported. See ADR 14.
-func checkVersionRow(ctx context.Context, files *source.Catalog, db *postgres.DB, st planner.State, history []postgres.Run) error {
-	applied := slices.DeleteFunc(slices.Clone(history), func(r postgres.Run) bool {
+func checkVersionRow(ctx context.Context, files *source.Catalog, db *database, st planner.State, history []history.Entry) error {
+	applied := slices.DeleteFunc(slices.Clone(history), func(r history.Entry) bool {
 		return !slices.ContainsFunc(st.Runs, func(s planner.Run) bool { return s.Version == r.Version && s.IsApplied() })
 	})
 	newest := applied[len(applied)-1].Version
 	refusal := &Refusal{
-		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Table(), newest),
+		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Session.Table(), newest),
 		Why:    "the catalogs do not show whether another tool rolled the migrations back or the table was emptied; if it was emptied, every migration would run a second time",
 		Next:   baselineAdvice(newest),
 	}
-	if !db.TableExists() {
-		refusal.Reason = fmt.Sprintf("the version table %s does not exist, but its history table records version %d as applied", db.Table(), newest)
+	if !db.Resumer.TableExists() {
+		refusal.Reason = fmt.Sprintf("the version table %s does not exist, but its history table records version %d as applied", db.Session.Table(), newest)
 		refusal.Why = "golang-migrate drops its table only together with the history table, so the version table was dropped or renamed; every migration would run a second time"
 		return refusal
 	}
@@ -40,7 +41,7 @@ func checkVersionRow(ctx context.Context, files *source.Catalog, db *postgres.DB
 	if err != nil {
 		return err
 	}
-	found, known, err := db.ExistingObject(ctx, made)
+	found, known, err := db.Resumer.ExistingObject(ctx, made)
 	switch {
 	case err != nil:
 		return err
@@ -59,9 +60,9 @@ func baselineAdvice(newest int) string {
 }
 
 // objectsCreatedBy returns the objects that applied migrations created, according to the stored SQL or else the files.
-func objectsCreatedBy(ctx context.Context, files *source.Catalog, db *postgres.DB, applied []postgres.Run) (postgres.CreatedObjects, error) {
-	var made postgres.CreatedObjects
-	ran, err := db.StoredSQL(ctx, applied)
+func objectsCreatedBy(ctx context.Context, files *source.Catalog, db *database, applied []history.Entry) (resume.CreatedObjects, error) {
+	var made resume.CreatedObjects
+	ran, err := db.Store.StoredSQL(ctx, applied)
 	if err != nil {
 		return made, err
 	}

@@ -18,8 +18,11 @@ import (
 	"github.com/golang-migrate/migrate/v4/database"
 
 	"github.com/shiplock/shiplock/internal/golangmigrate"
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -141,7 +144,7 @@ func open(ctx context.Context, o Options) (*source.Catalog, error) {
 // A planFunc makes a plan from the migrations, the state of the database and the policy.
 type planFunc func(*source.Catalog, planner.State, planner.Policy) (planner.Plan, error)
 
-func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, plan planFunc) (Result, error) {
+func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database, plan planFunc) (Result, error) {
 	d, err := makePlan(ctx, o, files, db, plan)
 	if err != nil {
 		return Result{}, err
@@ -153,11 +156,11 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 	}
 	if len(d.imports) > 0 {
 		o.Log.Info("importing existing migration history", "migrations", len(d.imports))
-		if err := db.ImportRuns(ctx, d.imports); err != nil {
+		if err := db.Store.ImportRuns(ctx, d.imports); err != nil {
 			return Result{}, err
 		}
 	}
-	if err := db.ReleaseTxLock(ctx); err != nil || len(p.Steps) == 0 {
+	if err := db.Lock.ReleaseTxLock(ctx); err != nil || len(p.Steps) == 0 {
 		return resultOf(p, 0), err
 	}
 	if versions := p.WithoutDown(); versions != "" {
@@ -176,14 +179,14 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *postgres
 type decision struct {
 	plan    planner.Plan
 	catalog *source.Catalog // has the SQL of the plan's steps, including SQL from the history table if needed
-	imports []postgres.Run  // another tool's migrations, to be recorded in the history table
+	imports []history.Entry // another tool's migrations, to be recorded in the history table
 }
 
 // makePlan reads the state of the database and makes a plan.
-func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgres.DB, plan planFunc) (decision, error) {
-	version, clean, err := db.Head(ctx)
+func makePlan(ctx context.Context, o Options, files *source.Catalog, db *database, plan planFunc) (decision, error) {
+	version, clean, err := db.Store.Head(ctx)
 	if err == nil {
-		err = db.CheckOtherSchemas(ctx, containsVersion(files))
+		err = db.Store.CheckOtherSchemas(ctx, containsVersion(files))
 	}
 	if err != nil {
 		return decision{}, err
@@ -206,7 +209,7 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *postgre
 		}
 	}
 	policy := o.Policy
-	policy.Table = db.Table()
+	policy.Table = db.Session.Table()
 	p, err := plan(catalog, st, policy)
 	if n := len(imports); err == nil && n > 0 && len(p.Steps) == 0 && o.recordsDigest(files, p) {
 		imports[n-1].FilesDigest, _ = files.Digest() // an unreadable file does not prevent the import
@@ -229,22 +232,22 @@ func containsVersion(files *source.Catalog) func(uint) bool {
 }
 
 // unrecordedRuns returns another tool's migrations that are to be recorded, and adds them to st.
-func unrecordedRuns(catalog *source.Catalog, st *planner.State) ([]postgres.Run, error) {
+func unrecordedRuns(catalog *source.Catalog, st *planner.State) ([]history.Entry, error) {
 	adopt := planner.Unrecorded(catalog, *st)
-	out, versions := make([]postgres.Run, len(adopt)), make(map[int]bool, len(adopt))
+	out, versions := make([]history.Entry, len(adopt)), make(map[int]bool, len(adopt))
 	for i, r := range adopt {
 		sum, err := catalog.Checksum(uint(r.Version))
 		if err != nil {
 			return nil, err
 		}
-		out[i] = postgres.Run{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum}
+		out[i] = history.Entry{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum}
 		if r.Direction == planner.Up {
 			directives, err := catalog.Directives(uint(r.Version))
 			if err != nil {
 				return nil, err
 			}
 			adopt[i].MinCompatibleVersion = directives.MinCompatibleVersion
-			out[i].Stored = postgres.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
+			out[i].Stored = history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
 		}
 		versions[r.Version] = true
 	}
@@ -253,9 +256,9 @@ func unrecordedRuns(catalog *source.Catalog, st *planner.State) ([]postgres.Run,
 }
 
 // resume returns the number of statements of a partially applied migration that are applied.
-func resume(ctx context.Context, catalog *source.Catalog, db *postgres.DB, s planner.Step, history []postgres.Run) (int, error) {
-	i := slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == int(s.Migration.Version) })
-	return db.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, history[i])
+func resume(ctx context.Context, catalog *source.Catalog, db *database, s planner.Step, history []history.Entry) (int, error) {
+	i := slices.IndexFunc(history, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) })
+	return db.Resumer.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, history[i])
 }
 
 func resultOf(p planner.Plan, applied int) Result {
@@ -264,7 +267,7 @@ func resultOf(p planner.Plan, applied int) Result {
 
 // applyPlan runs the plan's steps one by one through golang-migrate and the source and
 // database drivers.
-func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p planner.Plan, own []postgres.OwnObjects) error {
+func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *database, p planner.Plan, own []lint.OwnObjects) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err
@@ -283,27 +286,27 @@ func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *post
 		return err
 	}
 	defer limitToOneCPU(ctx)()
-	attempt := func() error { return runSteps(ctx, catalog, db.Driver(ctx, steps, together), p) }
+	attempt := func() error { return runSteps(ctx, catalog, db.Driver.Driver(ctx, steps, together), p) }
 	if together {
-		return asDataLossError(p, db.RetryAllOnLockTimeout(ctx, attempt))
+		return asDataLossError(p, db.Executor.RetryAllOnLockTimeout(ctx, attempt))
 	}
 	return asDataLossError(p, attempt())
 }
 
 // checkRequirements checks all files before the first one runs.
-func checkRequirements(db *postgres.DB, steps []postgres.Step, together bool) error {
-	if !db.Pooled() && !together {
+func checkRequirements(db *database, steps []lint.Step, together bool) error {
+	if !db.Lock.Pooled() && !together {
 		return nil
 	}
 	for _, s := range steps {
-		if err := db.CheckRequirements(s, together); err != nil {
+		if err := db.Executor.CheckRequirements(s, together); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func runSteps(ctx context.Context, catalog *source.Catalog, driver *postgres.Driver, p planner.Plan) error {
+func runSteps(ctx context.Context, catalog *source.Catalog, driver *golangmigrate.Driver, p planner.Plan) error {
 	files := golangmigrate.NewSource(catalog)
 	m, err := migrate.NewWithInstance("shiplock", files, "postgres", driver)
 	if err != nil {
@@ -339,18 +342,18 @@ func runStep(m *migrate.Migrate, files *golangmigrate.Source, s planner.Step) er
 	return m.Run(migration)
 }
 
-func postgresSteps(catalog *source.Catalog, p planner.Plan) ([]postgres.Step, error) {
-	steps := make([]postgres.Step, len(p.Steps))
+func postgresSteps(catalog *source.Catalog, p planner.Plan) ([]lint.Step, error) {
+	steps := make([]lint.Step, len(p.Steps))
 	for i, s := range p.Steps {
 		opposite := s.Migration.Down
 		if s.Direction == planner.Down {
 			opposite = s.Migration.Up
 		}
-		text, err := catalog.Text(opposite, postgres.MaxStoredSQL)
+		text, err := catalog.Text(opposite, script.MaxStoredSQL)
 		if err != nil {
 			return nil, err
 		}
-		sum, ran := "", postgres.StoredMigration{}
+		sum, ran := "", history.StoredMigration{}
 		if s.Direction == planner.Down { // an up computes the checksum of the SQL it runs
 			sum, err = catalog.Checksum(s.Migration.Version)
 		} else {
@@ -359,7 +362,7 @@ func postgresSteps(catalog *source.Catalog, p planner.Plan) ([]postgres.Step, er
 		if err != nil {
 			return nil, err
 		}
-		steps[i] = postgres.Step{
+		steps[i] = lint.Step{
 			File: s.File(), Open: func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) },
 			Name: s.Migration.Name, Direction: string(s.Direction), Version: s.Migration.Version, Target: s.Target,
 			ReverseSQL: text, Checksum: sum, Stored: ran, Resume: s.Resume, From: p.From, StatementsApplied: s.StatementsApplied,
@@ -370,27 +373,27 @@ func postgresSteps(catalog *source.Catalog, p planner.Plan) ([]postgres.Step, er
 
 // storedMigration returns what the history table stores of an up beside its SQL. It also
 // rejects invalid directives before anything runs.
-func storedMigration(catalog *source.Catalog, m source.Migration) (postgres.StoredMigration, error) {
+func storedMigration(catalog *source.Catalog, m source.Migration) (history.StoredMigration, error) {
 	directives, err := catalog.Directives(m.Version)
 	if err != nil {
-		return postgres.StoredMigration{}, err
+		return history.StoredMigration{}, err
 	}
 	size, err := catalog.Size(m.Down)
-	return postgres.StoredMigration{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}, err
+	return history.StoredMigration{HasDown: m.Down != "", DownSize: size, MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}, err
 }
 
 // verifyVersion compares the database's version with the version the plan ends with.
 // Behind a pooler the lock is released at each commit, so a newer image may already be
 // running; there every commit was confirmed, and its version checked beforehand.
-func verifyVersion(ctx context.Context, db *postgres.DB, p planner.Plan) error {
-	if db.Pooled() {
+func verifyVersion(ctx context.Context, db *database, p planner.Plan) error {
+	if db.Lock.Pooled() {
 		return nil
 	}
-	st, err := db.State(ctx)
+	st, err := db.Store.State(ctx)
 	if err != nil {
 		return err
 	}
-	if want := (postgres.State{Version: p.To}); st != want {
+	if want := (history.State{Version: p.To}); st != want {
 		return &IncompleteError{Want: p.To, Got: st.Version, Dirty: st.Dirty}
 	}
 	return nil

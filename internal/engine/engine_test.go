@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
@@ -119,10 +119,10 @@ func TestUp_MigrationFails_StopsRun(t *testing.T) {
 	assert.Equal(t, 1, ended.Applied)
 	assert.Equal(t, 1, ended.At())
 	assert.Equal(t, 3, ended.Plan.To)
-	var failed *postgres.MigrationError
+	var failed *executor.MigrationError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "2_b.up.sql", failed.File)
-	assert.Equal(t, postgres.RolledBack, failed.Outcome)
+	assert.Equal(t, executor.RolledBack, failed.Outcome)
 	assert.Equal(t, "1 f", d.Value(t, version))
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM a"))
 }

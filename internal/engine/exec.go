@@ -11,9 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/subprocess"
+	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
 // A Tool is an external migration tool.
@@ -43,7 +46,7 @@ type ToolError struct {
 	SchemaCompared bool
 	Leftovers      ToolLeftovers
 	// Marks are entries in its own version table that prevent it from running again.
-	Marks []postgres.ToolProblem
+	Marks []toolrun.ToolProblem
 }
 
 func (e *ToolError) Error() string {
@@ -91,28 +94,28 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 		return ToolResult{}, err
 	}
 	defer closeSession(o, db)
-	if db.Server.Standby {
-		return ToolResult{}, &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
+	if db.Session.Server.Standby {
+		return ToolResult{}, &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
-	if err := db.Lock(ctx); err != nil {
+	if err := db.Lock.Lock(ctx); err != nil {
 		return ToolResult{}, err
 	}
-	o.Postgres = db.SameTables(o.Postgres) // the tool may create a schema that comes first in the search_path
-	r := toolRun{o: o, tool: tool, pooled: db.Pooled()}
+	o.Postgres = db.Store.SameTables(o.Postgres) // the tool may create a schema that comes first in the search_path
+	r := toolRun{o: o, tool: tool, pooled: db.Lock.Pooled()}
 	defer context.AfterFunc(ctx, func() { r.stopRequested.CompareAndSwap(nil, new(time.Now())) })()
-	r.row = postgres.ToolRun{Command: tool.Line, Outcome: postgres.ToolRunning, Started: time.Now()}
+	r.row = toolrun.ToolRun{Command: tool.Line, Outcome: toolrun.ToolRunning, Started: time.Now()}
 	if err := r.begin(ctx); err != nil {
 		return ToolResult{}, err
 	}
 	o.Log.Info("running external tool", "command", tool.Line)
 	exit, why, err := runUnderLock(ctx, db, r.tool)
 	if err != nil {
-		r.finish(ctx, subprocess.Exit{Code: -1}, postgres.ToolFailed, err.Error())
+		r.finish(ctx, subprocess.Exit{Code: -1}, toolrun.ToolFailed, err.Error())
 		return ToolResult{}, &StartError{Line: tool.Line, Err: err}
 	}
 	result, err := r.result(ctx, exit, why)
 	if why == nil {
-		if unlockErr := db.Unlock(ctx); unlockErr != nil { // the server releases it with the session
+		if unlockErr := db.Lock.Unlock(ctx); unlockErr != nil { // the server releases it with the session
 			o.Log.Debug("could not release the lock", "error", unlockErr)
 		}
 	}
@@ -121,7 +124,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 
 // runUnderLock runs the command, and stops it if the lock is lost. why is the reason it was
 // stopped, also if the command noticed the loss of the lock first and failed.
-func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit subprocess.Exit, why, err error) {
+func runUnderLock(ctx context.Context, db *database, tool Tool) (exit subprocess.Exit, why, err error) {
 	c, working := tool.Command, tool.Progress.Start()
 	defer working.End()
 	run, lose := context.WithCancelCause(ctx)
@@ -137,7 +140,7 @@ func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit subproc
 				return
 			case <-tick.C:
 			}
-			if err := db.CheckLock(context.WithoutCancel(ctx)); err != nil {
+			if err := db.Tools.CheckLock(context.WithoutCancel(ctx)); err != nil {
 				lose(&LockLostError{Err: err})
 				return
 			}
@@ -149,7 +152,7 @@ func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit subproc
 	close(stop)
 	<-stopped // only one goroutine may use the session at a time
 	if why = exit.StopCause; why == nil && exit.Code != 0 {
-		if lost := db.CheckLock(context.WithoutCancel(ctx)); lost != nil {
+		if lost := db.Tools.CheckLock(context.WithoutCancel(ctx)); lost != nil {
 			why = &LockLostError{Err: lost}
 		}
 	}
@@ -157,13 +160,13 @@ func runUnderLock(ctx context.Context, db *postgres.DB, tool Tool) (exit subproc
 }
 
 // show reports that the tool is running, with its activity in the database.
-func (t Tool) show(ctx context.Context, db *postgres.DB, working *progress.Activity) {
+func (t Tool) show(ctx context.Context, db *database, working *progress.Activity) {
 	if !working.Due() {
 		return
 	}
 	var facts []progress.Fact
 	if patience, ever := t.Progress.QueryDelay(); ever && working.Elapsed() >= patience {
-		facts, _ = db.ToolActivity(ctx) // the lock check detects a lost session
+		facts, _ = db.Tools.ToolActivity(ctx) // the lock check detects a lost session
 	}
 	facts = append([]progress.Fact{{Name: "command", Value: t.Line, Bar: t.Line}}, facts...)
 	working.Show(progress.Status{Message: "external tool still running", Facts: append(facts, untilDeadline(ctx)...)})
@@ -175,7 +178,7 @@ func untilDeadline(ctx context.Context) []progress.Fact {
 	if !ok {
 		return nil
 	}
-	return []progress.Fact{postgres.WaitLimit(time.Until(limit))}
+	return []progress.Fact{lock.WaitLimit(time.Until(limit))}
 }
 
 // stopSignal returns the signal that stopped this process, or SIGTERM.
@@ -206,15 +209,15 @@ func signalName(s syscall.Signal) string {
 type toolRun struct {
 	o    Options
 	tool Tool
-	row  postgres.ToolRun
+	row  toolrun.ToolRun
 	id   int64
-	was  *postgres.Fingerprint // nil if it could not be read
+	was  *schema.Fingerprint // nil if it could not be read
 
 	pooled        bool
-	trace         *postgres.ToolTrace
+	trace         *toolrun.ToolTrace
 	roles         []string
 	connections   connectionLog
-	leftover      []postgres.ToolSession    // active when processes that the tool had left behind were terminated
+	leftover      []toolrun.ToolSession     // active when processes that the tool had left behind were terminated
 	stopRequested atomic.Pointer[time.Time] // when the run was asked to stop
 }
 
@@ -229,11 +232,11 @@ func (r *toolRun) stopTime() time.Time {
 // begin takes a snapshot of the schema and inserts the history row. Neither is worth a
 // failed deployment: if one fails, a warning is logged and the tool runs.
 func (r *toolRun) begin(ctx context.Context) error {
-	return r.withSession(ctx, func(db *postgres.DB) (err error) {
+	return r.withSession(ctx, func(db *database) (err error) {
 		if err = r.trackSessions(ctx, db); err != nil {
 			return err
 		}
-		f, err := db.Fingerprint(ctx)
+		f, err := db.Schema.Fingerprint(ctx)
 		if err != nil {
 			r.warn("could not read the schema; schema changes by the tool will not be reported", err)
 		} else {
@@ -242,7 +245,7 @@ func (r *toolRun) begin(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if r.id, err = db.RecordToolRun(ctx, 0, r.row); err != nil {
+		if r.id, err = db.Tools.RecordToolRun(ctx, 0, r.row); err != nil {
 			r.warn("could not record the run in the history table", err)
 		}
 		return nil
@@ -250,9 +253,9 @@ func (r *toolRun) begin(ctx context.Context) error {
 }
 
 // trackSessions prepares for finding the tool's sessions, and waits for those of an earlier run.
-func (r *toolRun) trackSessions(ctx context.Context, db *postgres.DB) error {
-	r.roles = rolesOf(db.Server.User, r.tool.Command)
-	trace, err := db.NewToolTrace(ctx, r.pooled)
+func (r *toolRun) trackSessions(ctx context.Context, db *database) error {
+	r.roles = rolesOf(db.Session.Server.User, r.tool.Command)
+	trace, err := db.Tools.NewToolTrace(ctx, r.pooled)
 	if err == nil {
 		r.trace = trace
 		err = r.waitForEarlierRun(ctx, db)
@@ -278,7 +281,7 @@ func (r *toolRun) warn(what string, err error) {
 	r.o.Log.Warn(what, "error", r.o.Postgres.DSN.Redact(err.Error()))
 }
 
-func (r *toolRun) withSession(ctx context.Context, use func(*postgres.DB) error) error {
+func (r *toolRun) withSession(ctx context.Context, use func(*database) error) error {
 	db, err := openPrimary(ctx, r.o)
 	if err != nil {
 		return err
@@ -292,39 +295,39 @@ type toolOutcome struct {
 	changes   []string
 	known     bool // false if the schema could not be compared
 	leftovers ToolLeftovers
-	marks     []postgres.ToolProblem
+	marks     []toolrun.ToolProblem
 }
 
 // finish waits for the sessions that the tool has left in the server, compares the schema,
 // and updates the history row.
 func (r *toolRun) finish(ctx context.Context, exit subprocess.Exit, how, ended string) (out toolOutcome) {
-	if how == postgres.ToolStopped {
+	if how == toolrun.ToolStopped {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout+r.tool.SessionGrace)
 		defer cancel()
 	}
 	r.row.Outcome, r.row.ExitCode, r.row.Exit, r.row.Duration = how, exit.Code, ended, exit.Took
-	err := r.withSession(ctx, func(db *postgres.DB) error {
+	err := r.withSession(ctx, func(db *database) error {
 		var err error
 		if out.leftovers, err = r.waitForSessions(context.WithoutCancel(ctx), db, exit); err != nil {
 			r.warn("could not list database sessions; sessions that the tool left running are unknown", err)
 		}
-		if how == postgres.ToolSucceeded && out.leftovers.any() {
-			r.row.Outcome = postgres.ToolFailed
+		if how == toolrun.ToolSucceeded && out.leftovers.any() {
+			r.row.Outcome = toolrun.ToolFailed
 		}
-		if r.row.Outcome != postgres.ToolSucceeded {
-			if out.marks, err = db.ToolProblems(ctx); err != nil {
+		if r.row.Outcome != toolrun.ToolSucceeded {
+			if out.marks, err = db.Tools.ToolProblems(ctx); err != nil {
 				r.o.Log.Debug("could not read the tool's own version table", "error", err)
 			}
 		}
-		now, err := db.Fingerprint(ctx)
+		now, err := db.Schema.Fingerprint(ctx)
 		if err != nil {
 			r.warn("could not read the schema; schema changes by the tool are unknown", err)
 		} else if r.row.After = now.Sum(); r.was != nil {
 			out.changes, out.known = r.was.Changes(now), true
 			r.row.Changes = out.changes
 		}
-		_, err = db.RecordToolRun(ctx, r.id, r.row)
+		_, err = db.Tools.RecordToolRun(ctx, r.id, r.row)
 		return err
 	})
 	if err != nil {
@@ -334,15 +337,15 @@ func (r *toolRun) finish(ctx context.Context, exit subprocess.Exit, how, ended s
 }
 
 func (r *toolRun) result(ctx context.Context, exit subprocess.Exit, why error) (ToolResult, error) {
-	how := postgres.ToolSucceeded
+	how := toolrun.ToolSucceeded
 	switch {
 	case why != nil:
-		how = postgres.ToolStopped
+		how = toolrun.ToolStopped
 	case exit.Code != 0:
-		how = postgres.ToolFailed
+		how = toolrun.ToolFailed
 	}
 	out := r.finish(ctx, exit, how, exitText(exit))
-	if how == postgres.ToolSucceeded && !out.leftovers.any() {
+	if how == toolrun.ToolSucceeded && !out.leftovers.any() {
 		return ToolResult{Took: exit.Took, Changes: out.changes, SchemaCompared: out.known}, nil
 	}
 	return ToolResult{}, &ToolError{Line: r.tool.Line, Exit: exit, Err: why, Changes: out.changes, SchemaCompared: out.known, Leftovers: out.leftovers, Marks: out.marks}

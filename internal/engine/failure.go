@@ -3,7 +3,7 @@ package engine
 import (
 	"time"
 
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/history"
 )
 
 // A Failure is a run that did not complete, from the history table.
@@ -22,8 +22,8 @@ type Failure struct {
 }
 
 // lastFailure returns the newest of the runs if it failed, or nil.
-func lastFailure(history []postgres.Run) *Failure {
-	var last *postgres.Run
+func lastFailure(history []history.Entry) *Failure {
+	var last *history.Entry
 	for i, r := range history {
 		if last == nil || r.Started.After(last.Started) {
 			last = &history[i]

@@ -1,8 +1,8 @@
 package engine
 
 import (
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -14,7 +14,7 @@ import (
 
 // isUpToDate reports whether a database in this state has all migrations of the catalog,
 // unchanged. clean is the digest in the newest history row.
-func isUpToDate(catalog *source.Catalog, at postgres.State, clean string) bool {
+func isUpToDate(catalog *source.Catalog, at history.State, clean string) bool {
 	if clean == "" || at.Dirty || at.Version != int(catalog.Latest()) {
 		return false
 	}

@@ -52,7 +52,7 @@ func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 			d.Exec(t, "UPDATE schema_migrations SET version = 2")
 			holder, err := postgres.Open(t.Context(), o.Postgres)
 			require.NoError(t, err)
-			require.NoError(t, holder.Lock(t.Context()))
+			require.NoError(t, holder.Lock.Lock(t.Context()))
 			if pooled {
 				o = newOptions(t, d.Pooled(t, "transaction"), o.Source)
 			}
@@ -75,7 +75,7 @@ func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 			e := <-ended
 			require.NoError(t, e.err)
 			assert.Equal(t, engine.Result{From: 3, To: 3}, e.result)
-			require.NoError(t, holder.Close())
+			require.NoError(t, holder.Session.Close())
 		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 )
@@ -175,7 +175,7 @@ func TestUp_TransactionLeftOpen_Refuses(t *testing.T) {
 		var ended *engine.RunError
 		require.ErrorAs(t, err, &ended, open)
 		assert.Zero(t, ended.Applied)
-		var unusable *postgres.ScriptError
+		var unusable *script.ScriptError
 		require.ErrorAs(t, err, &unusable, open)
 		assert.Equal(t, "2_b.up.sql", unusable.File)
 		assert.Equal(t, before, describeDatabase(t, d), open)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -47,8 +48,8 @@ func ReadHistory(ctx context.Context, o Options, version *uint) (History, error)
 		return History{}, err
 	}
 	defer closeSession(o, db)
-	h := History{Database: db.Target(), Table: db.Table(), Runs: []HistoryEntry{}}
-	events, err := db.History(ctx, version)
+	h := History{Database: db.Session.Target(), Table: db.Session.Table(), Runs: []HistoryEntry{}}
+	events, err := db.Store.History(ctx, version)
 	for _, e := range events {
 		h.Runs = append(h.Runs, HistoryEntry{
 			ID: e.ID, Version: uint(e.Run.Version), Name: e.Run.Name, Direction: e.Run.Direction, Outcome: e.Run.Outcome,
@@ -65,14 +66,14 @@ func linkRollbacks(runs []HistoryEntry) {
 	applied := map[uint]*HistoryEntry{} // the ups that are applied
 	for i := range runs {
 		r := &runs[i]
-		if outcomes[r.Outcome] == outcomes[postgres.RunFailed] {
+		if outcomes[r.Outcome] == outcomes[history.RunFailed] {
 			continue
 		}
 		up := applied[r.Version]
 		switch {
 		case r.Direction == "up":
 			applied[r.Version] = r
-		case up != nil && outcomes[r.Outcome] == outcomes[postgres.RunApplied]:
+		case up != nil && outcomes[r.Outcome] == outcomes[history.RunApplied]:
 			r.RollsBack, up.RolledBackBy = up.ID, r.ID
 			delete(applied, r.Version)
 		}

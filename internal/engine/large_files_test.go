@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -51,7 +51,7 @@ func TestUp_LargeFilesAndRows_Applied(t *testing.T) {
 			o := newOptions(t, to, writeLargeFiles(t, "SELECT 1 / 0;"))
 			o.TxMode = c.txMode
 			_, err := engine.Up(t.Context(), o)
-			var fail *postgres.MigrationError
+			var fail *executor.MigrationError
 			require.ErrorAs(t, err, &fail)
 			assert.Equal(t, "3_last.up.sql", fail.File)
 			want := "4502"

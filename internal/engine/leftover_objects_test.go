@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -64,9 +65,9 @@ func TestResume_CorrectedIntoOneTransaction_FailsAndRunsAgain(t *testing.T) {
 	overwriteFile(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);\nINSERT INTO log VALUES (3), ('x');")
 	for range 2 {
 		_, err := engine.Up(t.Context(), o)
-		var failed *postgres.MigrationError
+		var failed *executor.MigrationError
 		require.ErrorAs(t, err, &failed)
-		assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
+		assert.Equal(t, executor.PartiallyApplied, failed.Outcome)
 		assert.Equal(t, 1, failed.StatementsApplied)
 		assert.Equal(t, 2, failed.FailedIndex)
 		assert.Equal(t, "1", d.Value(t, logged))
@@ -74,7 +75,7 @@ func TestResume_CorrectedIntoOneTransaction_FailsAndRunsAgain(t *testing.T) {
 	o.TxMode = engine.TxModeAll
 	overwriteFile(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);")
 	_, err := engine.Up(t.Context(), o)
-	var apart *postgres.SeparateTransactionError
+	var apart *executor.SeparateTransactionError
 	require.ErrorAs(t, err, &apart)
 	o.TxMode = engine.TxModeFile
 	_, err = engine.Up(t.Context(), o)
@@ -161,9 +162,9 @@ func TestUp_ConcurrentStatementFails_LeavesNothing(t *testing.T) {
 				o.Postgres.StatementTimeout = time.Second
 			}
 			_, err = engine.Up(t.Context(), o)
-			var failed *postgres.MigrationError
+			var failed *executor.MigrationError
 			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, postgres.RolledBack, failed.Outcome, "%v", err)
+			assert.Equal(t, executor.RolledBack, failed.Outcome, "%v", err)
 			assert.Empty(t, failed.Leftovers)
 			assert.Empty(t, d.Value(t, invalid))
 			assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_id'::regclass"))
@@ -182,10 +183,10 @@ func TestUp_ConcurrentStatementFails_ReportsLeftover(t *testing.T) {
 	require.NoError(t, err)
 	release := holdLocks(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
 	_, err = engine.Up(t.Context(), o)
-	var failed *postgres.MigrationError
+	var failed *executor.MigrationError
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
-	assert.Equal(t, []postgres.Leftover{{What: "INVALID index public.users_email", SQL: "DROP INDEX CONCURRENTLY public.users_email"}}, failed.Leftovers)
+	assert.Equal(t, executor.PartiallyApplied, failed.Outcome)
+	assert.Equal(t, []resume.Leftover{{What: "INVALID index public.users_email", SQL: "DROP INDEX CONCURRENTLY public.users_email"}}, failed.Leftovers)
 	assert.Equal(t, "2 t", d.Value(t, version))
 	release()
 	overwriteFile(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);")
@@ -236,9 +237,9 @@ func TestUp_DetachAndDropInterrupted_Completed(t *testing.T) {
 			o.Postgres.StatementTimeout = time.Second
 			release := holdLocks(t, d, "LOCK TABLE p, users IN ACCESS SHARE MODE")
 			_, err = engine.Up(t.Context(), o)
-			var failed *postgres.MigrationError
+			var failed *executor.MigrationError
 			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, postgres.PartiallyApplied, failed.Outcome, "%v", err)
+			assert.Equal(t, executor.PartiallyApplied, failed.Outcome, "%v", err)
 			require.Len(t, failed.Leftovers, 1)
 			assert.Equal(t, c.pending, d.Value(t, detached))
 			// an unknown outcome is determined, also after a kill
@@ -263,9 +264,9 @@ func TestUp_ReindexLeavesToastIndex_ReportsItAndContinues(t *testing.T) {
 	o.Postgres.StatementTimeout = time.Second
 	_, err = engine.Up(t.Context(), o)
 	release()
-	var failed *postgres.MigrationError
+	var failed *executor.MigrationError
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, postgres.PartiallyApplied, failed.Outcome)
+	assert.Equal(t, executor.PartiallyApplied, failed.Outcome)
 	require.Len(t, failed.Leftovers, 1)
 	assert.Contains(t, failed.Leftovers[0].SQL, "DROP INDEX CONCURRENTLY pg_toast.pg_toast_")
 	_, err = engine.Up(t.Context(), o)

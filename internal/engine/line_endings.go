@@ -3,7 +3,7 @@ package engine
 import (
 	"context"
 
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
@@ -14,9 +14,9 @@ const maxStoredSQLReads = 20
 
 // lineEndingChanges returns those of the edited migrations whose files differ from the SQL
 // that ran only in line endings, with the line endings of the SQL that ran.
-func lineEndingChanges(ctx context.Context, catalog *source.Catalog, db *postgres.DB, edited []postgres.Run) (map[uint]sqlfile.LineEndings, error) {
+func lineEndingChanges(ctx context.Context, catalog *source.Catalog, db *database, edited []history.Entry) (map[uint]sqlfile.LineEndings, error) {
 	out := map[uint]sqlfile.LineEndings{}
-	var rest []postgres.Run
+	var rest []history.Entry
 	for _, r := range edited {
 		endings, same, err := catalog.MatchLineEndings(uint(r.Version), r.Checksum, "")
 		if err != nil {
@@ -28,7 +28,7 @@ func lineEndingChanges(ctx context.Context, catalog *source.Catalog, db *postgre
 			rest = append(rest, r)
 		}
 	}
-	texts, err := db.StoredSQL(ctx, rest)
+	texts, err := db.Store.StoredSQL(ctx, rest)
 	if err != nil {
 		return nil, err
 	}

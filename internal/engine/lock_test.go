@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -59,7 +59,7 @@ func TestUp_TwoAtOnce_RunsOnce(t *testing.T) {
 	withoutWait := o
 	withoutWait.Postgres.LockWait = 0
 	_, err := engine.Up(t.Context(), withoutWait)
-	var locked *postgres.LockedError
+	var locked *lock.LockedError
 	require.ErrorAs(t, err, &locked)
 	require.NotNil(t, locked.Holder)
 	assert.Equal(t, "shiplock", locked.Holder.Application)
@@ -93,7 +93,7 @@ func TestUp_GolangMigrateRunning_Waits(t *testing.T) {
 	withoutWait := o
 	withoutWait.Postgres.LockWait = 0
 	_, err := engine.Up(t.Context(), withoutWait)
-	var locked *postgres.LockedError
+	var locked *lock.LockedError
 	assert.ErrorAs(t, err, &locked, "golang-migrate has marked the version dirty, but it is running")
 	_, err = engine.Down(t.Context(), withoutWait, 0)
 	assert.ErrorAs(t, err, &locked)
@@ -142,7 +142,7 @@ func TestUp_LockHeld_WaitsAndReportsHolder(t *testing.T) {
 	withoutWait := o
 	withoutWait.Postgres.LockWait = 0
 	_, err := engine.Up(t.Context(), withoutWait)
-	var locked *postgres.LockedError
+	var locked *lock.LockedError
 	assert.ErrorAs(t, err, &locked)
 	go up()
 	release()

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/dataloss"
+	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
@@ -37,7 +39,7 @@ type PreviewStep struct {
 	// SQL is the beginning of a down script.
 	SQL string `json:"sql,omitempty"`
 	// Loses is the data that a rollback would delete.
-	Loses []postgres.DataLoss `json:"data_loss,omitempty"`
+	Loses []dataloss.DataLoss `json:"data_loss,omitempty"`
 }
 
 // Plan returns what Up would do, and returns the same errors as Up. It changes nothing and
@@ -71,7 +73,7 @@ func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
 		return Preview{}, err
 	}
 	p := d.plan
-	out := Preview{Database: db.Target(), From: versionPointer(p.From), To: versionPointer(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
+	out := Preview{Database: db.Session.Target(), From: versionPointer(p.From), To: versionPointer(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
 	for _, r := range p.Ahead {
 		out.Ahead = append(out.Ahead, FileInfo{Version: uint(r.Version), Name: r.Name})
 	}
@@ -79,7 +81,7 @@ func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
 }
 
 // inspectSteps reads every file of the plan as a run would.
-func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, p planner.Plan, out *Preview) error {
+func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *database, p planner.Plan, out *Preview) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err
@@ -103,7 +105,7 @@ func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *p
 		}
 		out.Steps = append(out.Steps, step)
 	}
-	losses, err := db.DataLosses(ctx, steps)
+	losses, err := db.Losses.DataLosses(ctx, steps)
 	for _, l := range losses {
 		out.Steps[l.Step].Loses = append(out.Steps[l.Step].Loses, l)
 	}
@@ -117,7 +119,7 @@ const (
 )
 
 // excerpt returns the beginning of a file's text, in whole lines.
-func excerpt(s postgres.Step) (string, error) {
+func excerpt(s lint.Step) (string, error) {
 	f, err := s.Open()
 	if err != nil {
 		return "", err

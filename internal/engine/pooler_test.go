@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -85,7 +86,7 @@ func TestUp_SessionRequiredBehindPooler_Refuses(t *testing.T) {
 	d := newDatabase(t)
 	o := pooledOptions(t, d, insertingMigrations(1)+"-- 2_index.up.sql --\n\nCREATE INDEX CONCURRENTLY ON log (version);\n")
 	_, err := engine.Up(t.Context(), o)
-	var session *postgres.SessionRequiredError
+	var session *executor.SessionRequiredError
 	require.ErrorAs(t, err, &session)
 	assert.Equal(t, "2_index.up.sql", session.File)
 	assert.Equal(t, 2, session.Line)
@@ -97,7 +98,7 @@ func TestUp_PoolerInStatementMode_Refuses(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	_, err := engine.Up(t.Context(), newOptions(t, d.Pooled(t, "statement"), fixture.Files(t, insertingMigrations(1))))
-	require.ErrorIs(t, err, postgres.ErrStatementPooling)
+	require.ErrorIs(t, err, lock.ErrStatementPooling)
 }
 
 func TestUp_SettingBehindPooler_NotLeaked(t *testing.T) {
@@ -105,7 +106,7 @@ func TestUp_SettingBehindPooler_NotLeaked(t *testing.T) {
 	d := newDatabase(t)
 	o := pooledOptions(t, d, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_bad.up.sql --\nSET search_path = pg_catalog; SELECT nope;\n")
 	_, err := engine.Up(t.Context(), o)
-	var fail *postgres.MigrationError
+	var fail *executor.MigrationError
 	require.ErrorAs(t, err, &fail)
 	assert.Equal(t, "3_bad.up.sql", fail.File)
 	o.Source = fixture.Files(t, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_look.up.sql --\n"+
@@ -144,7 +145,7 @@ func TestRepair_BehindPooler_Resolves(t *testing.T) {
 	require.Equal(t, "2 t", d.Value(t, version))
 	pooled := newOptions(t, d.Pooled(t, "transaction"), direct.Source)
 	_, err = engine.Up(t.Context(), pooled)
-	var session *postgres.SessionRequiredError
+	var session *executor.SessionRequiredError
 	require.ErrorAs(t, err, &session, "it cannot resume here")
 	_, err = engine.Repair(t.Context(), pooled, engine.MigrationApplied, 0)
 	require.NoError(t, err)

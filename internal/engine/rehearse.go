@@ -12,8 +12,13 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/schema"
+	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -41,7 +46,7 @@ type Finding struct {
 	Line           int         `json:"line"`
 	Message        string      `json:"message"`
 	// Differences are the objects whose definitions differ.
-	Differences []postgres.Difference `json:"differences,omitempty"`
+	Differences []schema.Difference `json:"differences,omitempty"`
 }
 
 // A Rehearsal is the result of Rehearse.
@@ -83,7 +88,7 @@ type RehearseOptions struct {
 type rehearsal struct {
 	o     Options
 	files *source.Catalog
-	db    *postgres.DB // holds the lock, and takes the snapshots
+	db    *database // holds the lock, and takes the snapshots
 	out   Rehearsal
 }
 
@@ -109,7 +114,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	defer closeSession(h.o, h.db)
 	err = h.rehearseAll(ctx, r.From)
 	if ctx.Err() == nil {
-		err = errors.Join(err, h.db.ReleaseScratch(ctx))
+		err = errors.Join(err, h.db.Schema.ReleaseScratch(ctx))
 	}
 	if err == nil && len(h.out.Failures()) > 0 {
 		err = &RehearsalError{h.out}
@@ -136,25 +141,25 @@ func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *p
 	if err := checkNotRealDatabase(ctx, o, db, real); err != nil {
 		return nil, err
 	}
-	if err := db.Lock(ctx); err != nil { // two rehearsals on one database would conflict
+	if err := db.Lock.Lock(ctx); err != nil { // two rehearsals on one database would conflict
 		return nil, err
 	}
-	if err := db.AcquireScratch(ctx); err != nil {
+	if err := db.Schema.AcquireScratch(ctx); err != nil {
 		return nil, err
 	}
-	o.Postgres.Identity = postgres.Identity{Release: postgres.RehearsalRelease}
+	o.Postgres.Identity = history.Identity{Release: schema.RehearsalRelease}
 	quiet := slog.New(slog.DiscardHandler)
-	o.Postgres, o.Postgres.SkipTableCheck = db.SameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
+	o.Postgres, o.Postgres.SkipTableCheck = db.Store.SameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
 	o.Postgres.ExternalToolLock, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
-	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Target(), Findings: []Finding{}}}, nil
+	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Session.Target(), Findings: []Finding{}}}, nil
 }
 
 // checkNotRealDatabase returns an error if the scratch database is the real one.
-func checkNotRealDatabase(ctx context.Context, o Options, db *postgres.DB, real *postgres.Options) error {
+func checkNotRealDatabase(ctx context.Context, o Options, db *database, real *postgres.Options) error {
 	if real == nil {
 		return nil
 	}
-	same := &postgres.NotScratchError{Target: db.Target(), Problem: "is the database of DATABASE_URL (or PGHOST and PGDATABASE): it would be emptied"}
+	same := &schema.NotScratchError{Target: db.Session.Target(), Problem: "is the database of DATABASE_URL (or PGHOST and PGDATABASE): it would be emptied"}
 	if real.DSN.String() == o.Postgres.DSN.String() {
 		return same
 	}
@@ -164,8 +169,8 @@ func checkNotRealDatabase(ctx context.Context, o Options, db *postgres.DB, real 
 	if pq.As(err, pqerror.InvalidCatalogName) != nil {
 		return nil // the real database does not exist
 	}
-	if err != nil && ctx.Err() == nil && cmp.Or(real.DSN.Database(), real.DSN.User()) == db.Server.Database { // one server has many addresses, and a database many users
-		return &postgres.NotScratchError{Target: db.Target(), Problem: "has the same name as the database of DATABASE_URL, or PGHOST and PGDATABASE (" + real.DSN.String() +
+	if err != nil && ctx.Err() == nil && cmp.Or(real.DSN.Database(), real.DSN.User()) == db.Session.Server.Database { // one server has many addresses, and a database many users
+		return &schema.NotScratchError{Target: db.Session.Target(), Problem: "has the same name as the database of DATABASE_URL, or PGHOST and PGDATABASE (" + real.DSN.String() +
 			"), which cannot be reached to verify that they are different databases: it might be emptied"}
 	}
 	if err != nil {
@@ -173,11 +178,11 @@ func checkNotRealDatabase(ctx context.Context, o Options, db *postgres.DB, real 
 		return ctx.Err()
 	}
 	defer closeSession(o, other)
-	realIdentity, err := other.Identity(ctx)
+	realIdentity, err := other.Schema.Identity(ctx)
 	if err != nil {
 		return err
 	}
-	scratchIdentity, err := db.Identity(ctx)
+	scratchIdentity, err := db.Schema.Identity(ctx)
 	if err == nil && scratchIdentity == realIdentity {
 		return same
 	}
@@ -256,7 +261,7 @@ func (h *rehearsal) rehearseOne(ctx context.Context, m source.Migration, before 
 }
 
 // verifyDown compares the schema after the down, and applies the migration again.
-func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, full postgres.Fingerprint) (bool, error) {
+func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, full schema.Fingerprint) (bool, error) {
 	left, err := h.snapshot(ctx)
 	if err != nil {
 		return false, err
@@ -287,14 +292,14 @@ func (h *rehearsal) verifyDown(ctx context.Context, m source.Migration, blank, f
 
 // rebuild empties the database and applies the migrations up to a version.
 func (h *rehearsal) rebuild(ctx context.Context, m source.Migration) (bool, error) {
-	if err := h.db.ResetScratch(ctx); err != nil {
+	if err := h.db.Schema.ResetScratch(ctx); err != nil {
 		return false, err
 	}
 	failure, err := h.up(ctx, m.Version)
 	return failure == nil, err
 }
 
-func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text string, want, got postgres.Fingerprint) bool {
+func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text string, want, got schema.Fingerprint) bool {
 	d := want.Differences(got)
 	if len(d) > 0 {
 		h.addFinding(Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: text, Differences: d})
@@ -304,7 +309,7 @@ func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text str
 
 // findDataLoss adds a note if the down drops or deletes objects that may contain data.
 func (h *rehearsal) findDataLoss(m source.Migration) error {
-	step := postgres.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
+	step := lint.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
 	what, line, err := step.DestructiveChanges()
 	if len(what) > 0 {
 		h.addFinding(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Message: "the down script drops or deletes objects that may contain data: " + strings.Join(what, ", ")})
@@ -312,9 +317,9 @@ func (h *rehearsal) findDataLoss(m source.Migration) error {
 	return err
 }
 
-func (h *rehearsal) snapshot(ctx context.Context) (postgres.Fingerprint, error) {
-	f, err := h.db.Fingerprint(ctx)
-	return h.db.WithoutOwnTables(f), err
+func (h *rehearsal) snapshot(ctx context.Context) (schema.Fingerprint, error) {
+	f, err := h.db.Schema.Fingerprint(ctx)
+	return h.db.Schema.WithoutOwnTables(f), err
 }
 
 func (h *rehearsal) up(ctx context.Context, version uint) (failure, err error) {
@@ -327,11 +332,11 @@ func (h *rehearsal) up(ctx context.Context, version uint) (failure, err error) {
 func (h *rehearsal) run(ctx context.Context, plan planFunc) (failure, err error) {
 	_, err = run(ctx, h.o, plan)
 	if ctx.Err() == nil {
-		err = errors.Join(err, h.db.RecordCreated(ctx)) // so that the next rehearsal recognizes these objects if this one is killed
+		err = errors.Join(err, h.db.Schema.RecordCreated(ctx)) // so that the next rehearsal recognizes these objects if this one is killed
 	}
 	var (
-		migration *postgres.MigrationError
-		script    *postgres.ScriptError
+		migration *executor.MigrationError
+		script    *script.ScriptError
 	)
 	if ctx.Err() == nil && !isConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || isRefused(err)) {
 		return err, nil
@@ -344,8 +349,8 @@ func (h *rehearsal) addFailure(kind FindingKind, m source.Migration, file string
 		return
 	}
 	f := Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: failure.Error()}
-	var migration *postgres.MigrationError
-	var script *postgres.ScriptError
+	var migration *executor.MigrationError
+	var script *script.ScriptError
 	if errors.As(failure, &migration) {
 		f.Line, _ = migration.Position()
 		f.Message = migration.Err.Error()

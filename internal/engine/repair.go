@@ -7,8 +7,9 @@ import (
 	"io"
 	"slices"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -38,13 +39,13 @@ func Repair(ctx context.Context, o Options, v Resolution, statement int) (string
 	}
 	did, err := repair(ctx, o, catalog, db, v, statement)
 	if err == nil {
-		err = db.Unlock(ctx)
+		err = db.Lock.Unlock(ctx)
 	}
-	return did, errors.Join(err, db.Close())
+	return did, errors.Join(err, db.Session.Close())
 }
 
-func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, v Resolution, statement int) (string, error) {
-	if err := db.Lock(ctx); err != nil {
+func repair(ctx context.Context, o Options, catalog *source.Catalog, db *database, v Resolution, statement int) (string, error) {
+	if err := db.Lock.Lock(ctx); err != nil {
 		return "", err
 	}
 	st, history, err := readState(ctx, catalog, db)
@@ -85,27 +86,27 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *postgre
 	if err != nil {
 		return "", err
 	}
-	err = db.SetVersion(ctx, postgres.State{Version: to}, postgres.Run{
-		Version: run.Version, Name: m.Name, Direction: string(direction), Outcome: postgres.RunResolved, Checksum: sum,
+	err = db.Store.SetVersion(ctx, history.State{Version: to}, history.Entry{
+		Version: run.Version, Name: m.Name, Direction: string(direction), Outcome: history.RunResolved, Checksum: sum,
 	})
 	return fmt.Sprintf("version %d is %s; the database is at version %d", run.Version, v, to), err
 }
 
 // removeLeftovers removes the leftovers of the failed statement, and logs those it cannot remove.
-func removeLeftovers(ctx context.Context, o Options, db *postgres.DB, history []postgres.Run, run planner.Run, v Resolution) error {
+func removeLeftovers(ctx context.Context, o Options, db *database, history []history.Entry, run planner.Run, v Resolution) error {
 	finish := (v == MigrationApplied) == (run.Direction == planner.Up)
-	left, err := db.RemoveLeftovers(ctx, latestRun(history, run.Version), finish)
+	left, err := db.Resumer.RemoveLeftovers(ctx, latestRun(history, run.Version), finish)
 	for _, l := range left {
 		o.Log.Warn("could not remove leftover of a failed statement", "object", l.What, "statement", l.SQL)
 	}
 	return err
 }
 
-func latestRun(history []postgres.Run, version int) postgres.Run {
-	return history[slices.IndexFunc(history, func(r postgres.Run) bool { return r.Version == version })]
+func latestRun(history []history.Entry, version int) history.Entry {
+	return history[slices.IndexFunc(history, func(r history.Entry) bool { return r.Version == version })]
 }
 
-func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st planner.State, history []postgres.Run, i int, v Resolution, statement int) (string, error) {
+func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database, st planner.State, history []history.Entry, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
 		return "", &Refusal{
 			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
@@ -115,7 +116,7 @@ func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres
 	}
 	run := latestRun(history, st.Runs[i].Version)
 	file, open := fileOfRun(catalog, run)
-	d, err := db.InspectInterrupted(ctx, file, open, run)
+	d, err := db.Resumer.InspectInterrupted(ctx, file, open, run)
 	if err != nil {
 		return "", err
 	}
@@ -126,11 +127,11 @@ func resolveStatement(ctx context.Context, catalog *source.Catalog, db *postgres
 	if v == StatementApplied {
 		done, skipped = min(d.Last, run.StatementsTotal), d.Failed
 	}
-	return fmt.Sprintf("%d of %d statements of version %d are applied; the next up or down resumes from there", done, run.StatementsTotal, run.Version), db.MarkRepaired(ctx, run, done, skipped)
+	return fmt.Sprintf("%d of %d statements of version %d are applied; the next up or down resumes from there", done, run.StatementsTotal, run.Version), db.Resumer.MarkRepaired(ctx, run, done, skipped)
 }
 
 // fileOfRun returns the current file of a run; open is nil if there is no such file.
-func fileOfRun(catalog *source.Catalog, run postgres.Run) (name string, open func() (io.ReadCloser, error)) {
+func fileOfRun(catalog *source.Catalog, run history.Entry) (name string, open func() (io.ReadCloser, error)) {
 	m, _ := catalog.Find(uint(run.Version))
 	name = m.Up
 	if run.Direction == string(planner.Down) {
@@ -144,7 +145,7 @@ func fileOfRun(catalog *source.Catalog, run postgres.Run) (name string, open fun
 
 // checkStatementAnswer refuses a resolution of a statement whose outcome is known, unless
 // it names the number of the failed statement.
-func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v Resolution, statement int) error {
+func checkStatementAnswer(run history.Entry, d resume.InterruptedStatement, v Resolution, statement int) error {
 	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
 	whole := "or complete the migration manually, then: migrator repair --applied\nor roll it back manually, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
@@ -174,11 +175,11 @@ func checkStatementAnswer(run postgres.Run, d postgres.InterruptedStatement, v R
 }
 
 // importEarlierRuns records the earlier migrations of the tool that left the database dirty.
-func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, st planner.State) error {
+func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *database, st planner.State) error {
 	st.Version, st.Dirty = planner.VersionBelow(catalog, st.Version), false
 	runs, err := unrecordedRuns(catalog, &st)
 	if err != nil || len(runs) == 0 {
 		return err
 	}
-	return db.ImportRuns(ctx, runs)
+	return db.Store.ImportRuns(ctx, runs)
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -39,9 +40,9 @@ func interruptedRun(t *testing.T, d *pgtest.Database, archive string) engine.Opt
 	t.Helper()
 	o := newOptions(t, d, fixture.Files(t, resumeBase+archive))
 	_, err := engine.Up(t.Context(), o)
-	var failed *postgres.MigrationError
+	var failed *executor.MigrationError
 	require.ErrorAs(t, err, &failed)
-	require.Equal(t, postgres.PartiallyApplied, failed.Outcome, "%v", err)
+	require.Equal(t, executor.PartiallyApplied, failed.Outcome, "%v", err)
 	d.Exec(t, "DELETE FROM users WHERE id = 2; DELETE FROM shop.users WHERE id = 2")
 	return o
 }
@@ -110,7 +111,7 @@ func TestResume_SessionObjects_Refused(t *testing.T) {
 			d := pgtest.New(t)
 			o := interruptedRun(t, d, c.before+"\n"+failsOnDuplicates+"DELETE FROM users;")
 			_, err := engine.Up(t.Context(), o)
-			var refused *postgres.SessionStateError
+			var refused *resume.SessionStateError
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, []string{c.holds}, refused.LostState)
 			assert.Equal(t, 1, refused.Applied)
@@ -129,7 +130,7 @@ func TestResume_TwiceStopped_KeepsTheSession(t *testing.T) {
 	o := interruptedRun(t, d, "SET search_path = shop, public;\nSET app.tenant = 'one';\n"+failsOnDuplicates+
 		"CREATE TABLE bills (id int);\nCREATE INDEX CONCURRENTLY bills_id ON bills (nope);\nCREATE TABLE more AS SELECT current_setting('app.tenant') AS tenant;")
 	_, err := engine.Up(t.Context(), o)
-	var failed *postgres.MigrationError
+	var failed *executor.MigrationError
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, 4, failed.StatementsApplied)
 	overwriteFile(t, o, "2_x.up.sql", strings.ReplaceAll(readFile(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "id"))
@@ -164,7 +165,7 @@ func TestResume_KilledBeforeStateWritten_RestoresState(t *testing.T) {
 				assert.Equal(t, "shop.bills", d.Value(t, "SELECT to_regclass('shop.bills')"))
 				return
 			}
-			var refused *postgres.SessionStateError
+			var refused *resume.SessionStateError
 			require.ErrorAs(t, err, &refused)
 			if c.holds != "-" {
 				assert.Equal(t, []string{c.holds}, refused.LostState)

@@ -6,8 +6,12 @@ import (
 
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -31,19 +35,19 @@ func run(ctx context.Context, o Options, plan planFunc) (Result, error) {
 		if !isConnectionLost(err) || ctx.Err() != nil || tries > 1 {
 			return Result{}, t.runError(err)
 		}
-		o.Postgres.DSN = o.Postgres.DSN.Primary() // waits for a standby to be promoted
-		o.Postgres = db.SameTables(o.Postgres)    // resume in the schema where the run started
+		o.Postgres.DSN = o.Postgres.DSN.Primary()    // waits for a standby to be promoted
+		o.Postgres = db.Store.SameTables(o.Postgres) // resume in the schema where the run started
 		next, openErr := postgres.Open(ctx, o.Postgres)
 		if openErr != nil {
-			setReason(err, postgres.Reason{Cause: postgres.DatabaseUnreachable, ReconnectErr: openErr})
+			setReason(err, executor.Reason{Cause: executor.DatabaseUnreachable, ReconnectErr: openErr})
 			return Result{}, t.runError(errors.Join(err, openErr))
 		}
-		if next.Server.Started == db.Server.Started {
+		if next.Session.Server.Started == db.Session.Server.Started {
 			closeSession(o, next) // only the connection was closed, possibly on purpose
 			if end := endedBy(err); end == "" {
-				setReason(err, postgres.Reason{Cause: postgres.SessionEnded})
+				setReason(err, executor.Reason{Cause: executor.SessionEnded})
 			} else if end == pqerror.AdminShutdown {
-				setReason(err, postgres.Reason{Cause: postgres.SessionTerminated})
+				setReason(err, executor.Reason{Cause: executor.SessionTerminated})
 			}
 			return Result{}, t.runError(err)
 		}
@@ -63,8 +67,8 @@ func endedBy(err error) pqerror.Code {
 
 // setReason sets the cause of a *postgres.MigrationError whose session was lost, which no query
 // could look up.
-func setReason(err error, r postgres.Reason) {
-	var fail *postgres.MigrationError
+func setReason(err error, r executor.Reason) {
+	var fail *executor.MigrationError
 	if errors.As(err, &fail) {
 		fail.Reason = r
 	}
@@ -72,12 +76,12 @@ func setReason(err error, r postgres.Reason) {
 
 // openSourceAndSession reads the files while it connects, because both mostly wait for
 // I/O. If both fail, it returns the error of the files.
-func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *postgres.DB, error) {
+func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *database, error) {
 	parent := ctx // the files are also read after this function returns
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type session struct {
-		db  *postgres.DB
+		db  *database
 		err error
 	}
 	opened := make(chan session, 1)
@@ -102,7 +106,7 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *pos
 }
 
 // openPrimary opens a session. If several hosts are given, it connects to the primary.
-func openPrimary(ctx context.Context, o Options) (*postgres.DB, error) {
+func openPrimary(ctx context.Context, o Options) (*database, error) {
 	if o.Postgres.DSN.HasMultipleHosts() {
 		o.Postgres.DSN = o.Postgres.DSN.Primary()
 	}
@@ -119,18 +123,18 @@ func isConnectionLost(err error) bool {
 // until it finishes, its migration looks partially applied. Only the lock holder can decide.
 func mayBeTransient(err error) bool {
 	var (
-		doubt   *postgres.UnknownOutcomeError
-		changed *postgres.ChangedError
-		session *postgres.SessionStateError
-		table   *postgres.TableError
+		doubt   *resume.UnknownOutcomeError
+		changed *resume.ChangedError
+		session *resume.SessionStateError
+		table   *history.TableError
 	)
 	return errors.As(err, &table) || errors.As(err, &session) || isRefused(err) || errors.As(err, &doubt) || errors.As(err, &changed)
 }
 
-func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, plan planFunc, t *runTotals) (Result, error) {
+func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *database, plan planFunc, t *runTotals) (Result, error) {
 	defer closeSession(o, db)
-	if db.Server.Standby {
-		return Result{}, &postgres.ConnectError{Target: db.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
+	if db.Session.Server.Standby {
+		return Result{}, &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
 	// The first check takes no lock, so fifty pods that have nothing to do need not wait
 	// for each other. It does not see what a running migrator has not committed.
@@ -138,12 +142,12 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	if err == nil && len(d.plan.Steps)+len(d.imports) == 0 || err != nil && !mayBeTransient(err) {
 		return resultOf(d.plan, 0), err
 	}
-	err = db.LockUnless(ctx, func(ctx context.Context) (bool, error) {
-		version, clean, err := db.Head(ctx)
+	err = db.Lock.LockUnless(ctx, func(ctx context.Context) (bool, error) {
+		version, clean, err := db.Store.Head(ctx)
 		d.plan = planner.Plan{From: version.Version, To: version.Version}
 		return err == nil && o.forUp && isUpToDate(catalog, version, clean), err
 	})
-	if errors.Is(err, postgres.ErrLockNotNeeded) {
+	if errors.Is(err, lock.ErrLockNotNeeded) {
 		return resultOf(d.plan, 0), nil
 	}
 	if err != nil {
@@ -152,30 +156,30 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *pos
 	result, err := runLocked(ctx, o, catalog, db, plan, t)
 	if ctx.Err() == nil {
 		// The server would release it with the session, but later than the next attempt may start.
-		if unlockErr := db.Unlock(ctx); unlockErr != nil && err == nil {
+		if unlockErr := db.Lock.Unlock(ctx); unlockErr != nil && err == nil {
 			err = unlockErr
 		}
 	}
 	return result, err
 }
 
-func closeSession(o Options, db *postgres.DB) {
-	if err := db.Close(); err != nil {
+func closeSession(o Options, db *database) {
+	if err := db.Session.Close(); err != nil {
 		o.Log.Debug("could not close the session", "error", err)
 	}
 }
 
 // runLocked plans and runs, and replans if another migrator has run in between: behind a
 // pooler the lock is free from one migration to the next.
-func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *postgres.DB, plan planFunc, t *runTotals) (Result, error) {
+func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *database, plan planFunc, t *runTotals) (Result, error) {
 	for {
 		result, err := runPlan(ctx, o, catalog, db, plan)
-		if !errors.Is(err, postgres.ErrVersionChanged) {
+		if !errors.Is(err, lock.ErrVersionChanged) {
 			return result, err
 		}
 		t.add(err)
 		o.Log.Info("schema version changed by another migrator; replanning")
-		if err := db.ReacquireTxLock(ctx); err != nil {
+		if err := db.Lock.ReacquireTxLock(ctx); err != nil {
 			return Result{}, err
 		}
 	}

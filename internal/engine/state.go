@@ -3,15 +3,15 @@ package engine
 import (
 	"context"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
 // readState reads the state of the database that the planner needs: the version, the
 // history, and which of the applied files were edited.
-func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (planner.State, []postgres.Run, error) {
-	version, err := db.State(ctx)
+func readState(ctx context.Context, catalog *source.Catalog, db *database) (planner.State, []history.Entry, error) {
+	version, err := db.Store.State(ctx)
 	if err != nil {
 		return planner.State{}, nil, err
 	}
@@ -19,13 +19,13 @@ func readState(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (p
 }
 
 // readRuns is readState with a version that was already read.
-func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, version postgres.State) (planner.State, []postgres.Run, error) {
-	history, err := db.LatestRuns(ctx)
+func readRuns(ctx context.Context, catalog *source.Catalog, db *database, version history.State) (planner.State, []history.Entry, error) {
+	history, err := db.Store.LatestRuns(ctx)
 	if err != nil {
 		return planner.State{}, nil, err
 	}
 	st := planner.State{Version: version.Version, Dirty: version.Dirty}
-	var edited []postgres.Run
+	var edited []history.Entry
 	for _, r := range history {
 		run := runOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
@@ -48,7 +48,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 		return st, history, nil
 	}
 	// Another migrator's first commit may have come between the two queries.
-	again, err := db.State(ctx)
+	again, err := db.Store.State(ctx)
 	if err == nil && again != version {
 		return readRuns(ctx, catalog, db, again)
 	}
@@ -59,7 +59,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *postgres.DB, ver
 }
 
 // runOf converts a history row to the planner's type.
-func runOf(r postgres.Run, dirty bool) planner.Run {
+func runOf(r history.Entry, dirty bool) planner.Run {
 	run := planner.Run{
 		Version: r.Version, Name: r.Name, Direction: planner.Direction(r.Direction),
 		Outcome: outcomes[r.Outcome], StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
@@ -71,8 +71,8 @@ func runOf(r postgres.Run, dirty bool) planner.Run {
 }
 
 var outcomes = map[string]planner.Outcome{
-	postgres.RunApplied: planner.Completed, postgres.RunImported: planner.Completed, postgres.RunResolved: planner.Completed,
-	postgres.RunBaselined: planner.Completed, postgres.RunBaselinedUnverified: planner.Completed,
-	postgres.RunFailed:  planner.RolledBack,
-	postgres.RunRunning: planner.PartiallyApplied, postgres.RunPartiallyApplied: planner.PartiallyApplied, postgres.RunRepaired: planner.PartiallyApplied,
+	history.RunApplied: planner.Completed, history.RunImported: planner.Completed, history.RunResolved: planner.Completed,
+	history.RunBaselined: planner.Completed, history.RunBaselinedUnverified: planner.Completed,
+	history.RunFailed:  planner.RolledBack,
+	history.RunRunning: planner.PartiallyApplied, history.RunPartiallyApplied: planner.PartiallyApplied, history.RunRepaired: planner.PartiallyApplied,
 }

@@ -90,12 +90,12 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 		if tool == nil {
 			return Status{}, noFiles
 		}
-		return Status{Database: db.Target(), Table: db.Table(), Pending: []FileInfo{}, Applied: []FileInfo{}, Tool: tool}, nil
+		return Status{Database: db.Session.Target(), Table: db.Session.Table(), Pending: []FileInfo{}, Applied: []FileInfo{}, Tool: tool}, nil
 	}
-	if err := db.CheckTables(); err != nil {
+	if err := db.Store.CheckTables(); err != nil {
 		return Status{}, err
 	}
-	if err := db.CheckOtherSchemas(ctx, containsVersion(catalog)); err != nil {
+	if err := db.Store.CheckOtherSchemas(ctx, containsVersion(catalog)); err != nil {
 		return Status{}, err
 	}
 	status, err := compare(ctx, catalog, db)
@@ -103,8 +103,8 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	return status, err
 }
 
-func lastTool(ctx context.Context, db *postgres.DB) (*ToolInfo, error) {
-	r, err := db.LastToolRun(ctx)
+func lastTool(ctx context.Context, db *database) (*ToolInfo, error) {
+	r, err := db.Tools.LastToolRun(ctx)
 	if r == nil || err != nil {
 		return nil, err
 	}
@@ -112,13 +112,13 @@ func lastTool(ctx context.Context, db *postgres.DB) (*ToolInfo, error) {
 		Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release}, nil
 }
 
-func compare(ctx context.Context, catalog *source.Catalog, db *postgres.DB) (Status, error) {
+func compare(ctx context.Context, catalog *source.Catalog, db *database) (Status, error) {
 	st, history, err := readState(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err
 	}
 	status := Status{
-		Database: db.Target(), Table: db.Table(), Dirty: st.Dirty, Latest: catalog.Latest(),
+		Database: db.Session.Target(), Table: db.Session.Table(), Dirty: st.Dirty, Latest: catalog.Latest(),
 		VersionInFiles: true, Pending: []FileInfo{}, Applied: []FileInfo{}, Edited: st.Edited,
 	}
 	for _, v := range st.Edited {

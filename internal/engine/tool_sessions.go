@@ -13,9 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/subprocess"
+	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
 // Before the lock is released, Shiplock waits for the sessions that a tool left in the
@@ -31,7 +32,7 @@ const (
 
 // A LeftoverSession is a session that was still active after its tool had ended.
 type LeftoverSession struct {
-	postgres.ToolSession
+	toolrun.ToolSession
 	Fate   string
 	Denied bool // the role has no permission to terminate it
 }
@@ -40,7 +41,7 @@ type LeftoverSession struct {
 type ToolLeftovers struct {
 	SessionsKnown bool // false if the sessions could not be listed
 	Sessions      []LeftoverSession
-	Prepared      []postgres.PreparedTransaction
+	Prepared      []toolrun.PreparedTransaction
 }
 
 // StillActive reports whether a leftover may still change the schema or hold locks.
@@ -54,7 +55,7 @@ func (r ToolLeftovers) any() bool { return len(r.Sessions)+len(r.Prepared) > 0 }
 // An EarlierToolError reports that sessions of an earlier run are still active.
 type EarlierToolError struct {
 	Waited   time.Duration
-	Sessions []postgres.ToolSession
+	Sessions []toolrun.ToolSession
 }
 
 func (e *EarlierToolError) Error() string {
@@ -100,12 +101,12 @@ func (l *connectionLog) add(now []subprocess.Connection) {
 	}
 }
 
-func (l *connectionLog) all() []postgres.ToolConnection {
+func (l *connectionLog) all() []toolrun.ToolConnection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []postgres.ToolConnection
+	var out []toolrun.ToolConnection
 	for c, at := range l.seen {
-		out = append(out, postgres.ToolConnection{Local: c.Local, Remote: c.Remote, Seen: at})
+		out = append(out, toolrun.ToolConnection{Local: c.Local, Remote: c.Remote, Seen: at})
 	}
 	return out
 }
@@ -113,7 +114,7 @@ func (l *connectionLog) all() []postgres.ToolConnection {
 // sessionEnvironment returns an environment that sets the tool's application_name, and
 // client_connection_check_interval so that statements end when their client is gone, unless
 // the tool's command or environment sets them. A PGOPTIONS that is set and empty is kept.
-func sessionEnvironment(c subprocess.Command, t *postgres.ToolTrace, address string) []string {
+func sessionEnvironment(c subprocess.Command, t *toolrun.ToolTrace, address string) []string {
 	env := c.Env
 	values := map[string]string{}
 	for _, entry := range env {
@@ -121,7 +122,7 @@ func sessionEnvironment(c subprocess.Command, t *postgres.ToolTrace, address str
 		values[name] = value
 	}
 	set := map[string]string{}
-	if name := values["PGAPPNAME"]; name == "" || postgres.IsToolApplication(name) {
+	if name := values["PGAPPNAME"]; name == "" || toolrun.IsToolApplication(name) {
 		set["PGAPPNAME"] = t.Application
 	}
 	const parameter = "client_connection_check_interval"
@@ -201,9 +202,9 @@ func rolesOf(role string, c subprocess.Command) []string {
 
 // waitForEarlierRun waits until the active sessions of earlier runs have ended: of a run
 // whose migrator was killed, or that could not terminate them.
-func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error {
+func (r *toolRun) waitForEarlierRun(ctx context.Context, db *database) error {
 	before, waited, err := r.waitForTransactions(ctx, "waiting for sessions of an earlier run", r.o.Postgres.LockWait,
-		func() ([]postgres.ToolSession, error) { return db.EarlierToolSessions(ctx, r.trace) })
+		func() ([]toolrun.ToolSession, error) { return db.Tools.EarlierToolSessions(ctx, r.trace) })
 	if len(before) > 0 {
 		return &EarlierToolError{Waited: waited, Sessions: before}
 	}
@@ -211,12 +212,12 @@ func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error 
 		return err
 	}
 	// A run without an end was killed, because this process holds the lock.
-	last, err := db.LastToolRun(ctx)
-	if err != nil || last == nil || last.Outcome != postgres.ToolRunning {
+	last, err := db.Tools.LastToolRun(ctx)
+	if err != nil || last == nil || last.Outcome != toolrun.ToolRunning {
 		return err
 	}
 	before, _, err = r.waitForTransactions(ctx, "waiting for possible sessions of a killed run", r.tool.SessionGrace,
-		func() ([]postgres.ToolSession, error) { return db.SessionsSince(ctx, last.Started, r.roles) })
+		func() ([]toolrun.ToolSession, error) { return db.Tools.SessionsSince(ctx, last.Started, r.roles) })
 	if len(before) > 0 {
 		r.o.Log.Warn("running the tool despite possible sessions of a killed run", "command", last.Command, "started", last.Started, "sessions", describe(before))
 	}
@@ -225,7 +226,7 @@ func (r *toolRun) waitForEarlierRun(ctx context.Context, db *postgres.DB) error 
 
 // waitForTransactions waits until the sessions that list returns first have ended their
 // current transactions. It returns those that have not when limit is exceeded.
-func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit time.Duration, list func() ([]postgres.ToolSession, error)) (left []postgres.ToolSession, waited time.Duration, err error) {
+func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit time.Duration, list func() ([]toolrun.ToolSession, error)) (left []toolrun.ToolSession, waited time.Duration, err error) {
 	left, err = list()
 	if err != nil || len(left) == 0 {
 		return nil, 0, err
@@ -241,7 +242,7 @@ func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit
 		if err != nil {
 			return nil, waited, err
 		}
-		left = slices.DeleteFunc(left, func(s postgres.ToolSession) bool { return !slices.ContainsFunc(now, s.SameTransaction) })
+		left = slices.DeleteFunc(left, func(s toolrun.ToolSession) bool { return !slices.ContainsFunc(now, s.SameTransaction) })
 		waited = time.Since(start)
 		if len(left) == 0 {
 			r.o.Log.Info("sessions of an earlier run have ended", "waited", waited.Round(time.Millisecond))
@@ -251,7 +252,7 @@ func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit
 		}
 		if wait.Due() {
 			wait.Show(progress.Status{Message: "waiting for sessions of an earlier run", TimeName: "waited",
-				Facts: []progress.Fact{{Name: "session", Value: left[0].String(), Bar: fmt.Sprintf("pid %d", left[0].PID)}, postgres.WaitLimit(limit - waited)}})
+				Facts: []progress.Fact{{Name: "session", Value: left[0].String(), Bar: fmt.Sprintf("pid %d", left[0].PID)}, lock.WaitLimit(limit - waited)}})
 		}
 	}
 }
@@ -263,7 +264,7 @@ func unescaped(s string) string {
 	return s
 }
 
-func describe(sessions []postgres.ToolSession) []string {
+func describe(sessions []toolrun.ToolSession) []string {
 	var out []string
 	for _, s := range sessions {
 		out = append(out, s.String())
@@ -285,7 +286,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // A sessionWait is the wait for the sessions that a tool has left behind.
 type sessionWait struct {
 	r      *toolRun
-	db     *postgres.DB
+	db     *database
 	exit   subprocess.Exit
 	start  time.Time
 	limit  time.Duration
@@ -299,9 +300,9 @@ type sessionWait struct {
 func (r *toolRun) recordLeftovers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout)
 	defer cancel()
-	err := r.withSession(ctx, func(db *postgres.DB) error {
-		now, err := db.FindToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
-		r.leftover = slices.DeleteFunc(now.Sessions, func(s postgres.ToolSession) bool { return !s.Certain || !s.Active() })
+	err := r.withSession(ctx, func(db *database) error {
+		now, err := db.Tools.FindToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
+		r.leftover = slices.DeleteFunc(now.Sessions, func(s toolrun.ToolSession) bool { return !s.Certain || !s.Active() })
 		return err
 	})
 	if err != nil {
@@ -319,7 +320,7 @@ type trackedSession struct {
 // waitForSessions terminates the sessions that certainly belong to the tool, waits for those
 // that may belong to it, and returns all of them with their fates. If the tool succeeded
 // and left nothing, this takes one query.
-func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit subprocess.Exit) (ToolLeftovers, error) {
+func (r *toolRun) waitForSessions(ctx context.Context, db *database, exit subprocess.Exit) (ToolLeftovers, error) {
 	if r.trace == nil {
 		return ToolLeftovers{}, nil
 	}
@@ -334,7 +335,7 @@ func (r *toolRun) waitForSessions(ctx context.Context, db *postgres.DB, exit sub
 		s.left[l.PID] = &trackedSession{LeftoverSession: LeftoverSession{ToolSession: l, Fate: SessionRemains}, cut: true}
 	}
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, pollInterval) {
-		now, err := db.FindToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
+		now, err := db.Tools.FindToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		if err != nil {
 			return s.leftovers(false, now), err
 		}
@@ -365,7 +366,7 @@ func (s *sessionWait) exitedByItself() bool {
 
 // isRelevant reports whether to wait for a session. One that may belong to another client
 // must appear in the first query, because the tool has started nothing since.
-func (s *sessionWait) isRelevant(n postgres.ToolSession) bool {
+func (s *sessionWait) isRelevant(n toolrun.ToolSession) bool {
 	switch {
 	case n.Certain:
 		return n.Busy || !s.succeeded()
@@ -376,10 +377,10 @@ func (s *sessionWait) isRelevant(n postgres.ToolSession) bool {
 }
 
 // update records the current sessions, and returns how many of them are waited for.
-func (s *sessionWait) update(now []postgres.ToolSession) (open int) {
+func (s *sessionWait) update(now []toolrun.ToolSession) (open int) {
 	s.polls++
 	for _, l := range s.left {
-		if l.Fate != SessionRemains || slices.ContainsFunc(now, func(n postgres.ToolSession) bool {
+		if l.Fate != SessionRemains || slices.ContainsFunc(now, func(n toolrun.ToolSession) bool {
 			return n.SameTransaction(l.ToolSession) || l.Certain && n.PID == l.PID && n.Started == l.Started && s.isRelevant(n)
 		}) {
 			continue
@@ -429,7 +430,7 @@ func (s *sessionWait) endOwnSessions(ctx context.Context) error {
 		if !terminate && (!l.Active() || !l.canceled.IsZero()) {
 			continue
 		}
-		allowed, err := s.db.EndToolSession(ctx, l.ToolSession, terminate)
+		allowed, err := s.db.Tools.EndToolSession(ctx, l.ToolSession, terminate)
 		if err != nil {
 			return err
 		}
@@ -457,7 +458,7 @@ func (s *sessionWait) openSessions() []string {
 
 // leftovers returns the tracked sessions without those that ended by themselves: all such
 // sessions if the tool succeeded, otherwise the idle ones.
-func (s *sessionWait) leftovers(sessionsKnown bool, now postgres.ToolLeftovers) ToolLeftovers {
+func (s *sessionWait) leftovers(sessionsKnown bool, now toolrun.ToolLeftovers) ToolLeftovers {
 	out := ToolLeftovers{SessionsKnown: sessionsKnown, Prepared: now.Prepared}
 	for _, pid := range slices.Sorted(maps.Keys(s.left)) {
 		if l := s.left[pid]; l.Fate != SessionEnded || l.Active() && (l.cut || !s.succeeded()) {

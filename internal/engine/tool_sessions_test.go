@@ -5,8 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/subprocess"
+	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
 func TestSessionEnvironment(t *testing.T) {
@@ -32,10 +32,10 @@ func TestSessionEnvironment(t *testing.T) {
 		"the URL as argument":        {args: []string{"psql", "postgresql://u@db/x"}, want: []string{name, options}},
 		"no parameter":               {env: nil, want: []string{name}, blind: true},
 	} {
-		trace := &postgres.ToolTrace{Application: "shiplock-exec-1-2", Checks: !c.blind}
+		trace := &toolrun.ToolTrace{Application: "shiplock-exec-1-2", Checks: !c.blind}
 		assert.Equal(t, c.want, sessionEnvironment(subprocess.Command{Args: c.args, Env: c.env}, trace, "db:5432"), what)
 	}
-	trace := &postgres.ToolTrace{Application: "x", Checks: true}
+	trace := &toolrun.ToolTrace{Application: "x", Checks: true}
 	assert.Len(t, sessionEnvironment(subprocess.Command{}, trace, "a:1,b:2"), 1, "one of several servers may be a pooler")
 	assert.Len(t, sessionEnvironment(subprocess.Command{}, trace, "/run/postgresql"), 1)
 }

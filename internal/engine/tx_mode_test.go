@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -71,11 +71,11 @@ func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 		var run *engine.RunError
 		require.ErrorAs(t, err, &run)
 		assert.Zero(t, run.Applied)
-		var fail *postgres.MigrationError
+		var fail *executor.MigrationError
 		require.ErrorAs(t, err, &fail)
 		assert.Equal(t, "4_broken.up.sql", fail.File)
 		assert.Equal(t, -1, fail.Before)
-		assert.Equal(t, postgres.RolledBack, fail.Outcome)
+		assert.Equal(t, executor.RolledBack, fail.Outcome)
 		assert.Equal(t, "a", d.Value(t, tables), "not even a version table")
 	})
 	t.Run("on one with a version", func(t *testing.T) {
@@ -87,7 +87,7 @@ func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 		require.NoError(t, err)
 		o.Source = all
 		_, err = engine.Up(t.Context(), o)
-		var fail *postgres.MigrationError
+		var fail *executor.MigrationError
 		require.ErrorAs(t, err, &fail)
 		assert.Equal(t, 1, fail.Before)
 		assert.Equal(t, "1 f", d.Value(t, version))
@@ -152,7 +152,7 @@ func TestUp_TxModeAllNonTransactional_Refuses(t *testing.T) {
 			t.Parallel()
 			d, o := newDatabaseWithTable(t, "-- 1_one.up.sql --\nCREATE TABLE one (a int);\n-- 2_two.up.sql --\n"+c.second+"\n")
 			_, err := engine.Up(t.Context(), o)
-			var apart *postgres.SeparateTransactionError
+			var apart *executor.SeparateTransactionError
 			require.ErrorAs(t, err, &apart)
 			assert.Contains(t, err.Error(), "2_two.up.sql"+c.line+": ")
 			assert.Contains(t, err.Error(), c.want)

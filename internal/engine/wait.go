@@ -9,6 +9,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
@@ -140,7 +141,7 @@ func (e *WaitError) isRetryable(err error) bool {
 		e.Missing, e.Unreachable = fmt.Sprintf("the connection to the database was lost: %v", lost.Err), lost.Err
 	case errors.Is(err, errQueryTimeout):
 		e.Missing, e.Unresponsive = errQueryTimeout.Error(), true
-	case errors.Is(err, postgres.ErrNoSchema):
+	case errors.Is(err, history.ErrNoSchema):
 		e.Missing = "the schema of the version table does not exist yet, or the role has no USAGE on it"
 	case pq.As(err, pqerror.InsufficientPrivilege) != nil:
 		e.Missing, e.Unreadable = fmt.Sprintf("the version table cannot be read: %v", err), true
@@ -176,11 +177,11 @@ func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	}
 	w.reachedDatabase, w.activity = true, nil
 	defer closeSession(w.o, db)
-	version, err := db.State(ctx)
+	version, err := db.Store.State(ctx)
 	if err != nil {
 		return planner.State{}, err
 	}
-	history, err := db.LatestRuns(ctx)
+	history, err := db.Store.LatestRuns(ctx)
 	if err != nil && pq.As(err, pqerror.InsufficientPrivilege) == nil {
 		return planner.State{}, err
 	}
@@ -188,6 +189,6 @@ func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	for _, r := range history {
 		st.Runs = append(st.Runs, runOf(r, version.Dirty))
 	}
-	w.activity, err = db.LockHolder(ctx)
+	w.activity, err = db.Lock.LockHolder(ctx)
 	return st, err
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -39,7 +42,7 @@ func TestOpen_Errors_ArePermanentOrTransient(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			require.NotEqual(t, d.URL(), c.url)
-			o := testOptions(t, c.url)
+			o := executor.TestOptions(t, c.url)
 			o.WaitForDB = time.Second
 			start := time.Now()
 			_, err := Open(t.Context(), o)
@@ -64,7 +67,7 @@ func TestOpen_OtherServer_IsReported(t *testing.T) {
 		for _, mode := range []string{"disable", "prefer", "require"} {
 			t.Run(answer[:4]+mode, func(t *testing.T) {
 				t.Parallel()
-				_, err := Open(t.Context(), testOptions(t, "postgres://u@"+tcp.Answer(t, answer)+"/d?sslmode="+mode))
+				_, err := Open(t.Context(), executor.TestOptions(t, "postgres://u@"+tcp.Answer(t, answer)+"/d?sslmode="+mode))
 				var fail *ConnectError
 				require.ErrorAs(t, err, &fail)
 				assert.True(t, mode != "disable" || errors.Is(err, ErrNotPostgres), "%v", err)
@@ -86,7 +89,7 @@ func TestOpen_OtherServerAtFirst_Retries(t *testing.T) {
 	}})
 	proxied := *d
 	proxied.Port = proxy.Port()
-	o := testOptions(t, proxied.URL())
+	o := executor.TestOptions(t, proxied.URL())
 	o.WaitForDB = time.Minute
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
@@ -98,9 +101,9 @@ func TestOpen_TooManyConnections_Retries(t *testing.T) {
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT 0`, d.User)) // SQLSTATE 53300
 	var log fixture.Log
-	o := testOptions(t, d.URL())
+	o := executor.TestOptions(t, d.URL())
 	o.WaitForDB, o.Log = time.Minute, log.Logger()
-	o.Progress = progress.NewLog(o.Log, shortIntervals)
+	o.Progress = progress.NewLog(o.Log, executor.ShortIntervals)
 	opened := make(chan error, 1)
 	go func() {
 		db, err := Open(t.Context(), o)
@@ -117,7 +120,7 @@ func TestOpen_TooManyConnections_Retries(t *testing.T) {
 
 func TestOpen_Canceled_Stops(t *testing.T) {
 	t.Parallel()
-	o := testOptions(t, "postgres://u@127.0.0.1:1/x")
+	o := executor.TestOptions(t, "postgres://u@127.0.0.1:1/x")
 	o.WaitForDB = time.Minute
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(assert.AnError)
@@ -128,24 +131,24 @@ func TestOpen_Canceled_Stops(t *testing.T) {
 func TestOpen_NoSchema_Fails(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	_, err := Open(t.Context(), testOptions(t, d.URL()+"&search_path=nowhere"))
-	assert.ErrorIs(t, err, ErrNoSchema)
+	_, err := Open(t.Context(), executor.TestOptions(t, d.URL()+"&search_path=nowhere"))
+	assert.ErrorIs(t, err, history.ErrNoSchema)
 }
 
 func TestLock_Held_PollsAndReportsHolder(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	holder, waiter := openSession(t, d), openSession(t, d)
+	holder, waiter := executor.OpenSession(t, d), executor.OpenSession(t, d)
 	require.NoError(t, holder.Lock(t.Context()))
-	waiter.opts.LockWait = 500 * time.Millisecond
+	waiter.Opts.LockWait = 500 * time.Millisecond
 	err := waiter.Lock(t.Context())
-	var locked *LockedError
+	var locked *lock.LockedError
 	require.ErrorAs(t, err, &locked)
 	require.NotNil(t, locked.Holder)
 	assert.Equal(t, holder.Server.PID, locked.Holder.PID)
 	assert.Equal(t, "shiplock", locked.Holder.Application)
 
-	waiter.opts.LockWait = time.Minute
+	waiter.Opts.LockWait = time.Minute
 	got := make(chan error, 1)
 	go func() { got <- waiter.Lock(t.Context()) }()
 	for range 20 { // a waiting session has no query in the server
@@ -158,10 +161,10 @@ func TestLock_Held_PollsAndReportsHolder(t *testing.T) {
 func TestLock_HolderTerminated_IsReleased(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	holder, waiter := openSession(t, d), openSession(t, d)
+	holder, waiter := executor.OpenSession(t, d), executor.OpenSession(t, d)
 	require.NoError(t, holder.Lock(t.Context()))
 	d.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d)", holder.Server.PID))
-	waiter.opts.LockWait = 10 * time.Second
+	waiter.Opts.LockWait = 10 * time.Second
 	require.NoError(t, waiter.Lock(t.Context()))
 }
 
@@ -177,9 +180,9 @@ func golangMigrateDriver(t *testing.T, d *pgtest.Database) database.Driver {
 func TestLock_GolangMigrate_IsExcluded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	migrateDriver, db := golangMigrateDriver(t, d), openSession(t, d)
+	migrateDriver, db := golangMigrateDriver(t, d), executor.OpenSession(t, d)
 	require.NoError(t, migrateDriver.Lock())
-	var locked *LockedError
+	var locked *lock.LockedError
 	require.ErrorAs(t, db.Lock(t.Context()), &locked)
 	require.NotNil(t, locked.Holder)
 	assert.NotZero(t, locked.Holder.PID)
@@ -199,8 +202,8 @@ func TestVersionTable_Definition_MatchesGolangMigrate(t *testing.T) {
 		|| (SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY contype) FROM pg_constraint WHERE conrelid = attrelid AND contype <> 'n')
 		FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attnum > 0 GROUP BY attrelid`
 	own, expected := pgtest.New(t), pgtest.New(t)
-	db := openSession(t, own)
-	require.Nil(t, apply(t, db, "SELECT 1"))
+	db := executor.OpenSession(t, own)
+	require.Nil(t, executor.Apply(t, db, "SELECT 1"))
 	driver := golangMigrateDriver(t, expected)
 	require.NoError(t, driver.SetVersion(1, false))
 	assert.Equal(t, expected.Value(t, describe), own.Value(t, describe))
@@ -209,30 +212,30 @@ func TestVersionTable_Definition_MatchesGolangMigrate(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, version)
 	assert.False(t, dirty)
-	st, err := openSession(t, expected).State(t.Context())
+	st, err := executor.OpenSession(t, expected).State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, versionOne, st)
+	assert.Equal(t, executor.VersionOne, st)
 
 	require.NoError(t, driver.SetVersion(database.NilVersion, true))
-	st, err = openSession(t, expected).State(t.Context())
+	st, err = executor.OpenSession(t, expected).State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, State{-1, true}, st)
+	assert.Equal(t, history.State{-1, true}, st)
 }
 
 func TestOpen_QuotedTableName_IsAccepted(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf(`CREATE SCHEMA "My Schema" AUTHORIZATION %q`, d.User))
-	o := testOptions(t, d.URL())
+	o := executor.TestOptions(t, d.URL())
 	o.Table = `My Schema.x"; DROP TABLE users; --`
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
 	defer db.Close()
-	require.Nil(t, apply(t, db, "CREATE TABLE users (a int)"))
+	require.Nil(t, executor.Apply(t, db, "CREATE TABLE users (a int)"))
 	assert.Equal(t, "1", d.Value(t, `SELECT version FROM "My Schema"."x""; DROP TABLE users; --"`))
 	st, err := db.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, versionOne, st)
+	assert.Equal(t, executor.VersionOne, st)
 }
 
 // errors.As does not recognize lib/pq's error for a connection reset during the handshake.
@@ -252,7 +255,7 @@ func TestOpen_ConnectionReset_IsTransient(t *testing.T) {
 		}
 	}()
 	for range 20 {
-		o := testOptions(t, "postgres://u@"+l.Addr().String()+"/d?sslmode=disable")
+		o := executor.TestOptions(t, "postgres://u@"+l.Addr().String()+"/d?sslmode=disable")
 		_, err := Open(t.Context(), o)
 		var fail *ConnectError
 		require.ErrorAs(t, err, &fail)

@@ -29,7 +29,7 @@ const (
 	// minPause and maxPause limit the pause between connection attempts: short enough to be
 	// unnoticeable, and few enough attempts for fifty waiting pods. The lock has its own
 	// maxLockPause.
-	minPause = 100 * time.Millisecond
+	MinPause = 100 * time.Millisecond
 	maxPause = time.Second
 	// startGrace is how long a non-PostgreSQL answer or a failing password command is retried:
 	// while a Service is new, its address may lead elsewhere, such as to a gateway, and access to a
@@ -39,11 +39,11 @@ const (
 
 // connect opens a session, and retries within the limits of the options if the error may be
 // temporary.
-func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
+func (db *Session) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
 	reported := map[string]bool{}
-	activity := db.opts.Progress.StartWait()
+	activity := db.Opts.Progress.StartWait()
 	defer activity.End()
 	for attempt := 1; ; attempt++ {
 		conn, err := db.connectOnce(ctx, d, start)
@@ -53,7 +53,7 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 		}
 		if err == nil {
 			if attempt > 1 {
-				db.log.Info("database is ready", "database", db.Target(), "waited", roundDuration(time.Since(start)))
+				db.log.Info("database is ready", "database", db.Target(), "waited", RoundDuration(time.Since(start)))
 			}
 			return conn, nil
 		}
@@ -66,22 +66,22 @@ func (db *DB) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 			continue
 		}
 		fail := &ConnectError{Target: db.Target(), Waited: time.Since(start), Attempts: attempt, Err: err, Permanent: !isTransient(err)}
-		pause := backoff(minPause, maxPause, attempt)
-		if db.opts.ConnectDelay > 0 {
-			pause = db.opts.ConnectDelay
+		pause := Backoff(MinPause, maxPause, attempt)
+		if db.Opts.ConnectDelay > 0 {
+			pause = db.Opts.ConnectDelay
 		}
 		fail.Limit = db.exhaustedLimit(fail.Waited+pause, attempt)
 		startup := isStartupError(err) && fail.Waited+pause < startGrace
 		if (fail.Permanent && !startup) || fail.Limit != NoConnectLimit {
 			return nil, fail
 		}
-		reason := db.opts.DSN.Redact(err.Error())
+		reason := db.Opts.DSN.Redact(err.Error())
 		if !reported[reason] {
 			reported[reason] = true
 			activity.Reset()
 		}
 		activity.Show(db.connectStatus(reason, db.remainingWait(fail.Waited, attempt)))
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 	}
@@ -92,16 +92,16 @@ type sessionError struct{ error }
 
 // connectOnce opens a session and runs its first query, because only that reaches the server behind
 // a pooler.
-func (db *DB) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql.Conn, error) {
+func (db *Session) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql.Conn, error) {
 	conn, err := db.pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	db.conn, db.netConn = conn, d.last.Load()
-	limit := max(attemptTimeout, min(db.opts.WaitForDB, time.Hour)-time.Since(start))
-	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", roundDuration(limit), context.DeadlineExceeded))
+	db.Conn, db.NetConn = conn, d.last.Load()
+	limit := max(attemptTimeout, min(db.Opts.WaitForDB, time.Hour)-time.Since(start))
+	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", RoundDuration(limit), context.DeadlineExceeded))
 	defer cancel()
-	err = db.readServerInfo(short)
+	err = db.ReadServerInfo(short)
 	var lost *LostError
 	switch {
 	case err == nil:
@@ -116,13 +116,13 @@ func (db *DB) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql
 		return conn, &sessionError{err}
 	}
 	_ = conn.Close()
-	db.conn = nil
+	db.Conn = nil
 	return nil, err
 }
 
 // exhaustedLimit returns the limit that forbids another attempt.
-func (db *DB) exhaustedLimit(then time.Duration, attempt int) ConnectLimit {
-	switch o := db.opts; {
+func (db *Session) exhaustedLimit(then time.Duration, attempt int) ConnectLimit {
+	switch o := db.Opts; {
 	case o.ConnectAttempts > 0 && attempt >= o.ConnectAttempts:
 		return ConnectAttemptsLimit
 	case then > o.WaitForDB:
@@ -132,13 +132,13 @@ func (db *DB) exhaustedLimit(then time.Duration, attempt int) ConnectLimit {
 }
 
 // remainingWait returns the remaining time and attempts.
-func (db *DB) remainingWait(waited time.Duration, attempt int) string {
+func (db *Session) remainingWait(waited time.Duration, attempt int) string {
 	var out []string
-	if db.opts.WaitForDB != math.MaxInt64 {
-		out = append(out, roundDuration(db.opts.WaitForDB-waited).String())
+	if db.Opts.WaitForDB != math.MaxInt64 {
+		out = append(out, RoundDuration(db.Opts.WaitForDB-waited).String())
 	}
-	if db.opts.ConnectAttempts > 0 {
-		out = append(out, fmt.Sprintf("%d attempts", db.opts.ConnectAttempts-attempt))
+	if db.Opts.ConnectAttempts > 0 {
+		out = append(out, fmt.Sprintf("%d attempts", db.Opts.ConnectAttempts-attempt))
 	}
 	return strings.Join(out, ", ")
 }
@@ -150,7 +150,7 @@ func isStartupError(err error) bool {
 }
 
 // connectStatus returns the progress of waiting for the database.
-func (db *DB) connectStatus(reason, remaining string) progress.Status {
+func (db *Session) connectStatus(reason, remaining string) progress.Status {
 	facts := []progress.Fact{
 		{Name: "database", Value: db.Target(), Bar: "waiting for the database"},
 		{Name: "reason", Value: reason, Bar: reason, Rank: 2},
@@ -198,12 +198,12 @@ func isTransient(err error) bool {
 }
 
 // backoff returns the pause after n attempts. It grows from first to most, with jitter.
-func backoff(first, most time.Duration, n int) time.Duration {
+func Backoff(first, most time.Duration, n int) time.Duration {
 	limit := min(first<<min(n, 10), most)
 	return limit/2 + rand.N(limit/2)
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -214,7 +214,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func roundDuration(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
+func RoundDuration(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
 // isConnectionEnd reports whether the server closed the connection while starting or stopping, for
 // which lib/pq returns only "bad connection".

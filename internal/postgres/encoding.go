@@ -16,14 +16,14 @@ import (
 // not stored if it has such characters, and they are replaced by question marks in other texts.
 
 // encodesAllCharacters reports whether the database's encoding represents every character.
-func (db *DB) encodesAllCharacters() bool {
-	return db.Server.encoding == "UTF8" || db.Server.encoding == "SQL_ASCII" || db.Server.encoding == ""
+func (db *Session) EncodesAllCharacters() bool {
+	return db.Server.Encoding == "UTF8" || db.Server.Encoding == "SQL_ASCII" || db.Server.Encoding == ""
 }
 
 // probeEncoding asks the server which characters of the texts its encoding can represent. within
 // means that a transaction is open, which must stay usable.
-func (db *DB) probeEncoding(ctx context.Context, within bool, texts ...string) {
-	if db.encodesAllCharacters() {
+func (db *Session) ProbeEncoding(ctx context.Context, within bool, texts ...string) {
+	if db.EncodesAllCharacters() {
 		return
 	}
 	if db.encodable == nil {
@@ -42,7 +42,7 @@ func (db *DB) probeEncoding(ctx context.Context, within bool, texts ...string) {
 
 // probeCharacters checks all characters at once, and halves the list until the result for each
 // character is known.
-func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) {
+func (db *Session) probeCharacters(ctx context.Context, within bool, unknown []rune) {
 	if len(unknown) == 0 {
 		return
 	}
@@ -51,9 +51,9 @@ func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) 
 		query = "SAVEPOINT shiplock_fits; " + query
 	}
 	var fits bool
-	err := db.queryRow(ctx, query).Scan(&fits)
+	err := db.QueryRow(ctx, query).Scan(&fits)
 	if within {
-		if _, failed := db.conn.ExecContext(ctx, "ROLLBACK TO SAVEPOINT shiplock_fits; RELEASE SAVEPOINT shiplock_fits"); failed != nil && err == nil {
+		if _, failed := db.Conn.ExecContext(ctx, "ROLLBACK TO SAVEPOINT shiplock_fits; RELEASE SAVEPOINT shiplock_fits"); failed != nil && err == nil {
 			return
 		}
 	}
@@ -74,8 +74,8 @@ func (db *DB) probeCharacters(ctx context.Context, within bool, unknown []rune) 
 
 // hasUnencodable reports whether a text has a character that probeEncoding found the database
 // cannot represent.
-func (db *DB) hasUnencodable(text string) bool {
-	return !db.encodesAllCharacters() && strings.ContainsFunc(text, func(r rune) bool {
+func (db *Session) HasUnencodable(text string) bool {
+	return !db.EncodesAllCharacters() && strings.ContainsFunc(text, func(r rune) bool {
 		fits, known := db.encodable[r]
 		return known && !fits
 	})
@@ -83,8 +83,8 @@ func (db *DB) hasUnencodable(text string) bool {
 
 // replaceUnencodable returns a text with question marks in place of the characters that the
 // database cannot represent.
-func (db *DB) replaceUnencodable(text string) string {
-	if !db.hasUnencodable(text) {
+func (db *Session) ReplaceUnencodable(text string) string {
+	if !db.HasUnencodable(text) {
 		return text
 	}
 	return strings.Map(func(r rune) rune {
@@ -93,21 +93,4 @@ func (db *DB) replaceUnencodable(text string) string {
 		}
 		return r
 	}, text)
-}
-
-// omitUnencodableSQL removes SQL that the database cannot represent from the history row.
-func (db *DB) omitUnencodableSQL(ctx context.Context, m *migration) {
-	if db.encodesAllCharacters() {
-		return
-	}
-	identity := db.opts.Identity
-	db.probeEncoding(ctx, m.continuesTx || db.lockTxOpen, m.run.upSQL, m.run.downSQL, m.run.Name, m.script.Name, identity.Release, identity.Revision, identity.Namespace, identity.Pod, db.opts.Role)
-	m.script.shown = db.replaceUnencodable(m.script.Name)
-	for _, text := range []*string{&m.run.upSQL, &m.run.downSQL} {
-		if db.hasUnencodable(*text) {
-			*text = ""
-			db.log.Warn("SQL not stored in the history table; rollback requires the migration files", "reason", "not representable in the database encoding",
-				"file", m.script.Name, "encoding", db.Server.encoding)
-		}
-	}
 }

@@ -21,9 +21,9 @@ const (
 const probeTimeout = 10 * time.Second
 
 // isDirect reports whether the server sees this connection's own port.
-func (db *DB) isDirect() bool {
-	a, ok := db.netConn.LocalAddr().(*net.TCPAddr)
-	return ok && a.Port == db.Server.port
+func (db *Session) isDirect() bool {
+	a, ok := db.NetConn.LocalAddr().(*net.TCPAddr)
+	return ok && a.Port == db.Server.Port
 }
 
 // probeRounds is the number of rounds. In an idle pool one round is sufficient; in a busy pool
@@ -35,7 +35,7 @@ const probeRounds = 2
 // administrator. Therefore, if the server sees a different connection (a pooler, a proxy, NAT, a
 // Unix socket), a second client connects and both record which backend answers. In session mode it
 // is always the same.
-func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
+func (db *Session) DetectTransactionPooling(ctx context.Context) (bool, error) {
 	if db.isDirect() {
 		return false, nil
 	}
@@ -73,9 +73,9 @@ func (db *DB) detectTransactionPooling(ctx context.Context) (bool, error) {
 // openSecondClient opens a second connection and records which backend answers. It returns nil if
 // the second client gets no answer while the first session does, or if the recorded backends are
 // already sufficient. The error is that of the first session.
-func (db *DB) openSecondClient(ctx context.Context, firstPIDs, secondPIDs backendPIDs) (*DB, error) {
+func (db *Session) openSecondClient(ctx context.Context, firstPIDs, secondPIDs backendPIDs) (*Session, error) {
 	type client struct {
-		db  *DB
+		db  *Session
 		err error
 	}
 	short, cancel := context.WithCancel(ctx)
@@ -122,12 +122,12 @@ func (db *DB) openSecondClient(ctx context.Context, firstPIDs, secondPIDs backen
 // probeRound runs one round: while the first session holds a server, the second client gets another
 // one, after which the first server is the next idle one. It returns the errors of the first and
 // second session.
-func (db *DB) probeRound(ctx, short context.Context, second *DB, firstPIDs, secondPIDs backendPIDs) (firstErr, secondErr error) {
+func (db *Session) probeRound(ctx, short context.Context, second *Session, firstPIDs, secondPIDs backendPIDs) (firstErr, secondErr error) {
 	if firstErr = db.recordBackendPID(ctx, firstPIDs, "BEGIN;"); firstErr != nil {
 		return firstErr, nil
 	}
 	secondErr = second.recordBackendPID(short, secondPIDs, "")
-	firstErr = db.exec(ctx, "COMMIT")
+	firstErr = db.Exec(ctx, "COMMIT")
 	for range 2 {
 		if firstErr == nil && secondErr == nil {
 			secondErr = second.recordBackendPID(short, secondPIDs, "")
@@ -154,10 +154,10 @@ func (s backendPIDs) showPooling(other backendPIDs) bool {
 
 // recordBackendPID adds the backend that answers to seen; before is SQL that runs in the same
 // query.
-func (db *DB) recordBackendPID(ctx context.Context, seen backendPIDs, before string) error {
+func (db *Session) recordBackendPID(ctx context.Context, seen backendPIDs, before string) error {
 	var pid int
-	if err := db.queryRow(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
-		return db.classifyError(ctx, err)
+	if err := db.QueryRow(ctx, before+"SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
+		return db.ClassifyError(ctx, err)
 	}
 	seen[pid] = true
 	return nil

@@ -28,84 +28,84 @@ func (e *RoleError) Error() string { return fmt.Sprintf("role %q: %v", e.Role, e
 func (e *RoleError) Unwrap() error { return e.Err }
 
 // startParams returns the startup parameters of a session.
-func (db *DB) startParams() map[string]string {
+func (db *Session) startParams() map[string]string {
 	params := map[string]string{}
 	for name, value := range sessionParams {
 		params[name] = value
 	}
-	if db.opts.Role != "" && !db.opts.roleBySQL {
-		params["role"] = db.opts.Role
-		db.roleSet = true
+	if db.Opts.Role != "" && !db.Opts.roleBySQL {
+		params["role"] = db.Opts.Role
+		db.RoleSet = true
 	}
 	return params
 }
 
 // roleParamRejected reports whether a pooler rejected the role parameter, and switches to SET ROLE.
-func (db *DB) roleParamRejected(err error) bool {
+func (db *Session) roleParamRejected(err error) bool {
 	refusal := pq.As(err, pqerror.ProtocolViolation)
-	if refusal == nil || !db.roleSet || !mentionsRole(refusal) {
+	if refusal == nil || !db.RoleSet || !mentionsRole(refusal) {
 		return false
 	}
-	db.opts.roleBySQL, db.roleSet = true, false
+	db.Opts.roleBySQL, db.RoleSet = true, false
 	return true
 }
 
 // verifyRole switches to SET ROLE if a pooler has ignored the parameter.
-func (db *DB) verifyRole(ctx context.Context) error {
-	if db.opts.Role == "" || db.Server.User == db.opts.Role || db.opts.roleBySQL {
+func (db *Session) verifyRole(ctx context.Context) error {
+	if db.Opts.Role == "" || db.Server.User == db.Opts.Role || db.Opts.roleBySQL {
 		return nil
 	}
-	db.opts.roleBySQL, db.roleSet = true, false
-	return db.readServerInfo(ctx)
+	db.Opts.roleBySQL, db.RoleSet = true, false
+	return db.ReadServerInfo(ctx)
 }
 
 // roleSQL returns the SQL that sets the role before a query outside a transaction.
-func (db *DB) roleSQL() string {
-	if db.opts.Role == "" || db.roleSet || db.lockTxOpen {
+func (db *Session) roleSQL() string {
+	if db.Opts.Role == "" || db.RoleSet || db.TxOpen {
 		return ""
 	}
-	return db.setRoleSQL("LOCAL ")
+	return db.SetRoleSQL("LOCAL ")
 }
 
 // restoreRoleSQL returns the SQL that sets the role after RESET ROLE.
-func (db *DB) restoreRoleSQL() string {
+func (db *Session) RestoreRoleSQL() string {
 	switch {
-	case db.opts.Role == "":
+	case db.Opts.Role == "":
 		return ""
-	case db.pooled:
-		return db.setRoleSQL("LOCAL ")
-	case db.opts.roleBySQL:
-		return db.setRoleSQL("")
+	case db.Shared:
+		return db.SetRoleSQL("LOCAL ")
+	case db.Opts.roleBySQL:
+		return db.SetRoleSQL("")
 	}
 	return ""
 }
 
-func (db *DB) setRoleSQL(local string) string {
-	return "SET " + local + "ROLE " + pq.QuoteIdentifier(db.opts.Role) + ";\n"
+func (db *Session) SetRoleSQL(local string) string {
+	return "SET " + local + "ROLE " + pq.QuoteIdentifier(db.Opts.Role) + ";\n"
 }
 
 // persistRole sets the role for the session once it is known whether it is shared.
-func (db *DB) persistRole(ctx context.Context) error {
+func (db *Session) PersistRole(ctx context.Context) error {
 	switch {
-	case db.opts.Role == "":
-	case db.pooled:
-		db.roleSet = false
-	case db.opts.roleBySQL:
-		if err := db.exec(ctx, db.setRoleSQL("")); err != nil {
+	case db.Opts.Role == "":
+	case db.Shared:
+		db.RoleSet = false
+	case db.Opts.roleBySQL:
+		if err := db.Exec(ctx, db.SetRoleSQL("")); err != nil {
 			return err
 		}
-		db.roleSet = true
+		db.RoleSet = true
 	}
 	return nil
 }
 
 // roleError converts the server's error about the role to a RoleError.
-func (db *DB) roleError(ctx context.Context, err error) error {
+func (db *Session) roleError(ctx context.Context, err error) error {
 	refusal := pq.As(err, pqerror.InvalidParameterValue, pqerror.InsufficientPrivilege, pqerror.UndefinedObject)
-	if db.opts.Role == "" || refusal == nil || !isRoleRefused(refusal, db.opts.Role) {
+	if db.Opts.Role == "" || refusal == nil || !isRoleRefused(refusal, db.Opts.Role) {
 		return err
 	}
-	fail := &RoleError{Role: db.opts.Role, User: db.opts.DSN.User(), Missing: refusal.Code != pqerror.InsufficientPrivilege, Err: refusal}
+	fail := &RoleError{Role: db.Opts.Role, User: db.Opts.DSN.User(), Missing: refusal.Code != pqerror.InsufficientPrivilege, Err: refusal}
 	if !fail.Missing {
 		fail.SetOption = db.hasSetOption(ctx)
 	}
@@ -119,15 +119,15 @@ func (db *DB) roleError(ctx context.Context, err error) error {
 
 // hasSetOption reports whether the server's memberships have a SET option. It connects without the
 // role.
-func (db *DB) hasSetOption(ctx context.Context) bool {
-	short, cancel := context.WithTimeout(ctx, cleanupTimeout)
+func (db *Session) hasSetOption(ctx context.Context) bool {
+	short, cancel := context.WithTimeout(ctx, CleanupTimeout)
 	defer cancel()
 	has := false
-	alone := &DB{opts: db.opts}
-	alone.opts.Role, alone.opts.WaitForDB = "", 0
-	err := alone.open(short)
+	alone := &Session{Opts: db.Opts}
+	alone.Opts.Role, alone.Opts.WaitForDB = "", 0
+	err := alone.Open(short)
 	if err == nil {
-		has = alone.Server.versionNum >= 160000
+		has = alone.Server.VersionNum >= 160000
 		err = alone.Close()
 	}
 	if err != nil {

@@ -50,9 +50,9 @@ func QuotedName(e *pq.Error) string {
 }
 
 // errorNames returns the names in an error, most specific first.
-func errorNames(e *pq.Error) []string {
+func ErrorNames(e *pq.Error) []string {
 	names := []string{e.Constraint, e.Column}
-	for _, name := range messageNames(e) {
+	for _, name := range MessageNames(e) {
 		names = append(names, name, name[strings.LastIndexByte(name, '.')+1:])
 	}
 	for _, r := range unquotedNames {
@@ -64,7 +64,7 @@ func errorNames(e *pq.Error) []string {
 }
 
 // messageNames returns all names that a message has in quotes.
-func messageNames(e *pq.Error) []string {
+func MessageNames(e *pq.Error) []string {
 	var names []string
 	for _, m := range quotedNames.FindAllStringSubmatch(e.Message, -1) {
 		names = append(names, m[1])
@@ -73,17 +73,17 @@ func messageNames(e *pq.Error) []string {
 }
 
 // errorMentions reports whether an error contains a name as a whole word.
-func errorMentions(e *pq.Error, name string) bool {
-	return mentionsTable(strings.Join([]string{e.InternalQuery, e.Where, e.Message}, "\n"), name)
+func ErrorMentions(e *pq.Error, name string) bool {
+	return MentionsTable(strings.Join([]string{e.InternalQuery, e.Where, e.Message}, "\n"), name)
 }
 
 // mentionsTable reports whether a text contains a name as a whole word.
-func mentionsTable(text, name string) bool {
+func MentionsTable(text, name string) bool {
 	return regexp.MustCompile(`(?:^|[^\w$])` + regexp.QuoteMeta(name) + `(?:$|[^\w$])`).MatchString(text)
 }
 
 // deniedExtension returns the extension that the role may not create, or "".
-func deniedExtension(e *pq.Error) string {
+func DeniedExtension(e *pq.Error) string {
 	if m := extensionDenied.FindStringSubmatch(e.Message); m != nil {
 		return m[1]
 	}
@@ -92,7 +92,7 @@ func deniedExtension(e *pq.Error) string {
 
 // deniedObject returns the object for which the role lacks a privilege, or which it must own: its
 // kind, such as "table", and its name. Both are "" for other messages.
-func deniedObject(e *pq.Error) (kind, name string, owner bool) {
+func DeniedObject(e *pq.Error) (kind, name string, owner bool) {
 	m := permissionDenied.FindStringSubmatch(e.Message)
 	if m == nil {
 		m, owner = notOwner.FindStringSubmatch(e.Message), true
@@ -124,7 +124,7 @@ func isRoleRefused(e *pq.Error, role string) bool {
 func mentionsRole(e *pq.Error) bool { return strings.Contains(e.Message, "role") }
 
 // deadlockPIDs returns the process IDs in the detail of a deadlock.
-func deadlockPIDs(e *pq.Error) []string {
+func DeadlockPIDs(e *pq.Error) []string {
 	var pids []string
 	for _, m := range deadlockProcess.FindAllStringSubmatch(e.Detail, -1) {
 		if !slices.Contains(pids, m[1]) {
@@ -206,7 +206,7 @@ func FullVolume(e *pq.Error) Volume {
 }
 
 // errorLineInDoBlock returns the line of a DO block, from 1, at which its code failed; 0 for none.
-func errorLineInDoBlock(e *pq.Error) int {
+func ErrorLineInDoBlock(e *pq.Error) int {
 	m := doBlockLine.FindStringSubmatch(e.Where)
 	if m == nil {
 		return 0
@@ -216,7 +216,7 @@ func errorLineInDoBlock(e *pq.Error) int {
 }
 
 // copyErrorRow returns the number of the COPY row, from 1, that caused an error; 0 for none.
-func copyErrorRow(e *pq.Error) int {
+func CopyErrorRow(e *pq.Error) int {
 	m := copyPosition.FindStringSubmatch(e.Where)
 	if m == nil {
 		return 0

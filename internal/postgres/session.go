@@ -14,10 +14,24 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/dataloss"
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/text"
 )
+
+// serverError returns the server's error, or nil for any other error.
+func ServerError(err error) *pq.Error {
+	var server *pq.Error
+	var lost *LostError
+	if errors.As(err, &lost) || !errors.As(err, &server) {
+		return nil
+	}
+	return server
+}
 
 // Options are the settings of a session.
 type Options struct {
@@ -45,12 +59,12 @@ type Options struct {
 	StatementTimeout time.Duration
 	roleBySQL        bool // see role.go
 	// resolvedTable is the version table of the session whose tables this one uses; see DB.SameTables.
-	resolvedTable tableName
+	ResolvedTable history.TableName
 	// SkipTableCheck skips CheckTables, for sessions that only read.
 	SkipTableCheck bool
 	// ExternalToolLock makes Lock take the lock of external tools instead of the migration lock.
 	ExternalToolLock bool
-	Identity         Identity
+	Identity         history.Identity
 	Log              *slog.Logger
 	// Progress shows the progress of long operations; nil means lines in Log.
 	Progress *progress.Display
@@ -58,25 +72,25 @@ type Options struct {
 
 // A DB is one session on one database. It is not safe for concurrent use.
 type DB struct {
-	opts Options
+	Opts Options
 	log  *slog.Logger
 	pool *sql.DB
-	conn *sql.Conn
+	Conn *sql.Conn
 
 	Server     ServerInfo
 	inspection Inspection // of the tables; nil for none
 	// noticeHandler handles a message of the server and reports whether it did; nil for none.
 	noticeHandler func(*pq.Error) bool
-	table         tableName
+	Table         history.TableName
 	// tableResolved is set once the table's schema is known; a later search_path does not change
 	// it.
-	tableResolved      bool
-	tables             tableFacts
-	versionTableExists bool
-	historyExists      bool
+	TableResolved      bool
+	Tables             history.TableFacts
+	VersionTableExists bool
+	HistoryExists      bool
 	// historyUnavailable is set if there is no history table and no privilege to create it.
-	historyUnavailable bool
-	lockDepth          int                                 // number of nested calls; 0 means not locked
+	HistoryUnavailable bool
+	LockDepth          int                                 // number of nested calls; 0 means not locked
 	lockNotNeeded      func(context.Context) (bool, error) // see LockUnless
 	// encodable has the characters that were checked against the database's encoding; see
 	// probeEncoding.
@@ -84,24 +98,24 @@ type DB struct {
 	// recordingStarted is set when the server has sent recordingNotice.
 	recordingStarted atomic.Bool
 
-	netConn  net.Conn // of the session
+	NetConn  net.Conn // of the session
 	finalErr finalError
 	// pooled is set behind a connection pooler in transaction mode; see sharesServers.
-	pooled bool
+	Shared bool
 	// lockTxOpen is set while a transaction is open that holds the lock.
-	lockTxOpen    bool
-	lockTxStarted int64     // time by the server's clock; see epochMicroseconds
-	savedTxState  txState   // of a transaction
-	guard         lossGuard // of the running migration
+	TxOpen       bool
+	TxStarted    int64              // time by the server's clock; see epochMicroseconds
+	savedTxState executor.TxState   // of a transaction
+	Guard        dataloss.LossGuard // of the running migration
 
 	// roleSet is set when the session has assumed Options.Role.
-	roleSet bool
+	RoleSet bool
 	// marker is the number of the running statement, as the server reports it.
 	marker atomic.Int64
 	// runPosition is the current file and statement, and watcher its observer or nil.
-	runPosition positionTracker
-	watcher     *watcher
-	backendPID  atomic.Int64 // Server.PID, for the watcher
+	RunPosition activity.PositionTracker
+	Watcher     *activity.Watcher
+	BackendPID  atomic.Int64 // Server.PID, for the watcher
 	// rollingBack suppresses PostgreSQL's warning that no transaction is in progress.
 	rollingBack atomic.Bool
 }
@@ -114,25 +128,14 @@ type ServerInfo struct {
 	PID      int // of the session's backend
 	// Started identifies the server process: it changes after a restart or a failover.
 	Started string
-	port    int // of the client, -1 on a Unix socket
+	Port    int // of the client, -1 on a Unix socket
 	// Standby reports whether the server is a standby, which only replays its primary's changes.
 	Standby    bool
-	plpgsql    bool
-	versionNum int // as in 150018
+	Plpgsql    bool
+	VersionNum int // as in 150018
 	// encoding is the database's encoding, such as "UTF8".
-	encoding string
+	Encoding string
 }
-
-// A tableName is a table's name with its schema.
-type tableName struct{ schema, name string }
-
-func (t tableName) String() string { return t.schema + "." + t.name }
-func (t tableName) quoted() string {
-	return pq.QuoteIdentifier(t.schema) + "." + pq.QuoteIdentifier(t.name)
-}
-
-// ErrNoSchema means that there is no schema for the version table.
-var ErrNoSchema = errors.New("no schema of the search_path exists, so the version table has no schema")
 
 // ErrStandby means that the server is read-only because it is a standby.
 var ErrStandby = errors.New("the server is a read-only standby")
@@ -182,34 +185,34 @@ var sessionParams = map[string]string{"application_name": "shiplock"}
 
 // Open waits for the database, opens a session, and reads the server's properties and the tables.
 // Errors are *ConnectError, ErrNoSchema, or the context's cause.
-func Open(ctx context.Context, opts Options) (*DB, error) {
-	db := &DB{opts: opts}
-	db.inspection, db.noticeHandler = db, db.onNotice
-	if err := db.open(ctx); err != nil {
+func Open(ctx context.Context, opts Options) (*Session, error) {
+	db := &Session{Opts: opts}
+	db.inspection, db.noticeHandler = db, db.OnNotice
+	if err := db.Open(ctx); err != nil {
 		return nil, err
 	}
-	if !opts.SkipTableCheck || db.table.schema == "" {
+	if !opts.SkipTableCheck || db.Table.Schema == "" {
 		if err := db.CheckTables(); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	db.tableResolved = true
+	db.TableResolved = true
 	return db, nil
 }
 
 // open waits for the database, opens the session, and reads the server's properties. Errors are
 // *ConnectError, those of the inspection, or the context's cause.
-func (db *DB) open(ctx context.Context) error {
-	if db.opts.Log == nil {
-		db.opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+func (db *Session) Open(ctx context.Context) error {
+	if db.Opts.Log == nil {
+		db.Opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	if db.opts.Progress == nil {
-		db.opts.Progress = progress.NewLog(db.opts.Log, progress.DefaultIntervals)
+	if db.Opts.Progress == nil {
+		db.Opts.Progress = progress.NewLog(db.Opts.Log, progress.DefaultIntervals)
 	}
-	db.log = db.opts.Log
+	db.log = db.Opts.Log
 	d := &dialer{}
 	var err error
-	if db.conn, err = db.connect(ctx, d); err == nil {
+	if db.Conn, err = db.connect(ctx, d); err == nil {
 		err = db.verifyRole(ctx)
 	}
 	if err != nil {
@@ -219,10 +222,10 @@ func (db *DB) open(ctx context.Context) error {
 }
 
 // Close ends the session and releases the lock.
-func (db *DB) Close() error {
+func (db *Session) Close() error {
 	var err error
-	if db.conn != nil {
-		err = db.conn.Close()
+	if db.Conn != nil {
+		err = db.Conn.Close()
 	}
 	if errors.Is(err, sql.ErrConnDone) {
 		err = nil
@@ -231,7 +234,7 @@ func (db *DB) Close() error {
 }
 
 // handleNotice handles a message of the server: it logs those that noticeHandler does not handle.
-func (db *DB) handleNotice(n *pq.Error) {
+func (db *Session) handleNotice(n *pq.Error) {
 	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
 		return
 	}
@@ -241,8 +244,8 @@ func (db *DB) handleNotice(n *pq.Error) {
 }
 
 // openPool prepares the connection pool, and does not connect.
-func (db *DB) openPool(d *dialer) {
-	connector := db.opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
+func (db *Session) openPool(d *dialer) {
+	connector := db.Opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
 	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(errorConnector{connector, &db.finalErr}, db.handleNotice))
 	db.pool.SetMaxIdleConns(0)
 }
@@ -258,22 +261,22 @@ type Inspection interface {
 }
 
 // readServerInfo reads the server's properties and the facts of the inspection.
-func (db *DB) readServerInfo(ctx context.Context) error {
+func (db *Session) ReadServerInfo(ctx context.Context) error {
 	query := `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
 			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding')`
 	info := &db.Server
-	to := []any{&info.Version, &info.versionNum, &info.Database, &info.User, &info.PID, &info.Started, &info.port, &info.Standby, &info.plpgsql, &info.encoding}
+	to := []any{&info.Version, &info.VersionNum, &info.Database, &info.User, &info.PID, &info.Started, &info.Port, &info.Standby, &info.Plpgsql, &info.Encoding}
 	if db.inspection != nil {
 		columns, from := db.inspection.Query()
 		query += ",\n\t\t\t" + columns + "\n\t\tFROM " + from
 		to = append(to, db.inspection.Destinations()...)
 	}
-	if err := db.queryRow(ctx, query).Scan(to...); err != nil {
-		return db.classifyError(ctx, err)
+	if err := db.QueryRow(ctx, query).Scan(to...); err != nil {
+		return db.ClassifyError(ctx, err)
 	}
-	db.backendPID.Store(int64(info.PID))
+	db.BackendPID.Store(int64(info.PID))
 	if db.inspection == nil {
 		return nil
 	}
@@ -281,26 +284,26 @@ func (db *DB) readServerInfo(ctx context.Context) error {
 }
 
 // Table returns the version table as "schema.table".
-func (db *DB) Table() string { return db.table.String() }
+func (db *Session) Table() string { return db.Table.String() }
 
 // Target returns the database's URL without the password.
-func (db *DB) Target() string { return db.opts.DSN.String() }
+func (db *Session) Target() string { return db.Opts.DSN.String() }
 
 // exec runs SQL with the simple query protocol: several statements take one round trip.
-func (db *DB) exec(ctx context.Context, query string) error {
-	return db.execDirect(ctx, db.roleSQL()+query)
+func (db *Session) Exec(ctx context.Context, query string) error {
+	return db.ExecDirect(ctx, db.roleSQL()+query)
 }
 
 // execDirect is exec without the role, for use in a transaction that may have failed.
-func (db *DB) execDirect(ctx context.Context, query string) error {
-	defer db.cancelOnDone(ctx)()
-	_, err := db.conn.ExecContext(ctx, query)
-	return db.classifyError(ctx, err)
+func (db *Session) ExecDirect(ctx context.Context, query string) error {
+	defer db.CancelOnDone(ctx)()
+	_, err := db.Conn.ExecContext(ctx, query)
+	return db.ClassifyError(ctx, err)
 }
 
 // classifyError returns a *LostError for a lost connection and the cause of a context that ended;
 // it returns errors of the server unchanged.
-func (db *DB) classifyError(ctx context.Context, err error) error {
+func (db *Session) ClassifyError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -319,4 +322,52 @@ func (db *DB) classifyError(ctx context.Context, err error) error {
 		}
 	}
 	return &LostError{Target: db.Target(), Err: err, Server: db.finalErr.Load()}
+}
+
+func IsLostError(err error) bool {
+	var lost *LostError
+	return errors.As(err, &lost)
+}
+
+// cleanupTimeout limits the work after a run was canceled, such as reading the outcome of a commit
+// or resetting the dirty flag. A run must stop within 5 s.
+const CleanupTimeout = 3 * time.Second
+
+// rollback ends the transaction, if one is open, and runs then in a new one. There may be no open
+// transaction, for example after a block with a transaction of its own.
+func (db *Session) Rollback(ctx context.Context, then string) error {
+	db.rollingBack.Store(true)
+	defer db.rollingBack.Store(false)
+	if then != "" {
+		then = BeginReadWrite + db.roleSQL() + then + "COMMIT"
+	}
+	return db.ExecDirect(ctx, "ROLLBACK;\n"+then)
+}
+
+// withSecondSession calls use with a second session, which has no tables, and closes it.
+func (db *Session) WithSecondSession(ctx context.Context, use func(*Session) error) error {
+	second, err := db.openSecondSession(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(second), second.Close())
+}
+
+// openSecondSession opens a second session on the same database, within the deadline of ctx.
+func (db *Session) openSecondSession(ctx context.Context) (*Session, error) {
+	second := &Session{Opts: db.SecondSessionOptions(ctx)}
+	if err := second.Open(ctx); err != nil {
+		return nil, err
+	}
+	return second, nil
+}
+
+// secondSessionOptions returns the options of a second session.
+func (db *Session) SecondSessionOptions(ctx context.Context) Options {
+	opts := db.Opts
+	opts.WaitForDB = CleanupTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		opts.WaitForDB = max(CleanupTimeout, time.Until(deadline))
+	}
+	return opts
 }

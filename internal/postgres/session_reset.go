@@ -9,40 +9,21 @@ import (
 // output empties the search_path, for example), temporary objects, currval and lastval, LISTEN.
 // Cursors are first because a table that a cursor reads cannot be dropped. DISCARD ALL cannot run
 // in a transaction and would release the migration lock. See ADR 13.
-const resetSession = "CLOSE ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDISCARD TEMP;\nDISCARD SEQUENCES;\nUNLISTEN *;\n"
+const ResetSession = "CLOSE ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDISCARD TEMP;\nDISCARD SEQUENCES;\nUNLISTEN *;\n"
 
 // reseedRandom makes random() unpredictable again: the effect of setseed outlives the migration and
 // RESET ALL, and the same tokens would be generated again.
-const reseedRandom = "SELECT pg_catalog.setseed(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.random()::text || pg_catalog.clock_timestamp()::text || pg_catalog.pg_backend_pid()::text), 1, 12))::bit(48)::bigint / 281474976710656.0);\n"
+const ReseedRandom = "SELECT pg_catalog.setseed(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.random()::text || pg_catalog.clock_timestamp()::text || pg_catalog.pg_backend_pid()::text), 1, 12))::bit(48)::bigint / 281474976710656.0);\n"
 
 // beginReadWrite opens a transaction that can write, whatever the session's default is.
-const beginReadWrite = "BEGIN READ WRITE;\n"
-
-// resetSQL returns the SQL that restores the state of the session before the migration. It must run
-// in one transaction, or the migration lock would be released for a moment.
-func (db *DB) resetSQL() string {
-	return resetSession + reseedRandom + db.restoreRoleSQL() + db.keepaliveSQL() + db.deallocateSQL() + db.releaseAdvisoryLocksSQL()
-}
-
-// releaseAdvisoryLocksSQL returns the SQL that releases all advisory locks of the session except
-// the migration lock: the transaction holds that lock until its end, and the session acquires it
-// again before. It fails with a division by zero if the migration has released the lock and another
-// session holds it. Behind a pooler, the lock belongs to the transaction and no function releases
-// it.
-func (db *DB) releaseAdvisoryLocksSQL() string {
-	key, err := db.lockKey()
-	if db.lockDepth == 0 || db.pooled || err != nil {
-		return "SELECT pg_catalog.pg_advisory_unlock_all();\n"
-	}
-	return fmt.Sprintf("SELECT 1 / pg_catalog.pg_try_advisory_xact_lock(%[1]d)::int, pg_catalog.pg_advisory_unlock_all(), pg_catalog.pg_try_advisory_lock(%[1]d);\n", key)
-}
+const BeginReadWrite = "BEGIN READ WRITE;\n"
 
 // deallocateSQL returns the SQL that removes the migration's prepared statements, which outlive a
 // ROLLBACK. Behind a pooler, the session may contain statements that the pooler prepared for the
 // application (PgBouncer's max_prepared_statements), and the pooler would not notice their removal.
 // There, only statements prepared by PREPARE in this transaction are removed.
-func (db *DB) deallocateSQL() string {
-	if !db.pooled || !db.Server.plpgsql {
+func (db *Session) DeallocateSQL() string {
+	if !db.Shared || !db.Server.Plpgsql {
 		return "DEALLOCATE ALL;\n"
 	}
 	return fmt.Sprintf(`DO $shiplock$ DECLARE prepared record; BEGIN
@@ -50,11 +31,11 @@ func (db *DB) deallocateSQL() string {
 		EXECUTE pg_catalog.format('DEALLOCATE %%I', prepared.name);
 	END LOOP;
 END $shiplock$;
-`, epochMicroseconds("prepare_time"), db.lockTxStarted)
+`, EpochMicroseconds("prepare_time"), db.TxStarted)
 }
 
 // epochMicroseconds returns the SQL of a time in microseconds, which no setting changes.
-func epochMicroseconds(time string) string {
+func EpochMicroseconds(time string) string {
 	return "(extract(epoch FROM " + time + ") * 1000000)::bigint"
 }
 
@@ -63,14 +44,14 @@ func epochMicroseconds(time string) string {
 // migration follows in the transaction, it must start with the default deferral, which only a
 // ROLLBACK restores: the checks run here to detect errors, and again before COMMIT. Those of
 // temporary tables, which are dropped now, are final.
-func (db *DB) checkConstraintsSQL(leavesTxOpen bool) string {
+func (db *Session) CheckConstraintsSQL(leavesTxOpen bool) string {
 	const settle = "SET CONSTRAINTS ALL IMMEDIATE;\n"
 	if !leavesTxOpen {
 		return settle
 	}
 	const point = "shiplock_constraints"
 	out := strings.ReplaceAll("SAVEPOINT %;\n"+settle+"ROLLBACK TO SAVEPOINT %;\nRELEASE SAVEPOINT %;\n", "%", point)
-	if db.Server.plpgsql {
+	if db.Server.Plpgsql {
 		out += `DO $shiplock$ DECLARE temporary text; BEGIN
 	SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') INTO temporary
 	FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace

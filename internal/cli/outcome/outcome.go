@@ -10,11 +10,13 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/failure"
+	"github.com/shiplock/shiplock/internal/resume"
+	"github.com/shiplock/shiplock/internal/script"
 )
 
 // A Summary is what a successful command reports.
@@ -71,10 +73,10 @@ func (r Run) failed(m *notify.Message, err error) {
 // position returns the position of an error in a migration file, or nil.
 func position(err error) *notify.Position {
 	var (
-		migration *postgres.MigrationError
-		script    *postgres.ScriptError
-		unknown   *postgres.UnknownOutcomeError
-		state     *postgres.SessionStateError
+		migration *executor.MigrationError
+		script    *script.ScriptError
+		unknown   *resume.UnknownOutcomeError
+		state     *resume.SessionStateError
 	)
 	switch {
 	case errors.As(err, &script) && script.File != "":

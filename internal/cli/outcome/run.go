@@ -4,7 +4,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
@@ -27,8 +27,8 @@ func NewRun(command, database, role string) Run {
 
 // Identity returns the release, revision, and namespace that the chart sets, and the pod's
 // name, which is its host name. The history table stores them with each run.
-func Identity() postgres.Identity {
-	id := postgres.Identity{
+func Identity() history.Identity {
+	id := history.Identity{
 		Release: os.Getenv("SHIPLOCK_RELEASE"), Revision: os.Getenv("SHIPLOCK_REVISION"), Namespace: os.Getenv("SHIPLOCK_NAMESPACE"),
 	}
 	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" {

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -35,7 +35,7 @@ func RehearsalSummary(r engine.Rehearsal, where string) string {
 }
 
 // Differences describes each difference between two schemas in three indented lines.
-func Differences(differences []postgres.Difference) string {
+func Differences(differences []schema.Difference) string {
 	var out strings.Builder
 	for _, d := range differences {
 		before, after := cell(d.Before), cell(d.After)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lib/pq"
 
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/text"
 )
@@ -35,7 +36,7 @@ func (a Advice) String() string {
 
 // failedStatement is what the functions of an SQLSTATE advise on.
 type failedStatement struct {
-	*postgres.MigrationError
+	*executor.MigrationError
 	server *pq.Error
 	then   string // what follows the step
 }

@@ -7,12 +7,13 @@ import (
 
 	"github.com/lib/pq"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
 // Table returns the next step for a version table or history table that cannot be used.
-func Table(e *postgres.TableError) string {
+func Table(e *history.TableError) string {
 	here, there := e.Schema+"."+e.VersionTable, e.OtherSchema+"."+e.VersionTable
 	table, role := pq.QuoteIdentifier(e.Schema)+"."+pq.QuoteIdentifier(e.Table), pq.QuoteIdentifier(e.Role)
 	usage := ""
@@ -20,33 +21,33 @@ func Table(e *postgres.TableError) string {
 		usage = fmt.Sprintf("\nthe role has no USAGE privilege on schema %s: GRANT USAGE ON SCHEMA %s TO %s;", e.OtherSchema, pq.QuoteIdentifier(e.OtherSchema), role)
 	}
 	switch e.Problem {
-	case postgres.TableInTempSchema:
+	case history.TableInTempSchema:
 		return "remove pg_temp from the search_path, or specify the schema: --table schema." + e.VersionTable
-	case postgres.TablesElsewhere:
+	case history.TablesElsewhere:
 		return fmt.Sprintf("use %s: set --table %s (in the chart: migrationsTable), or correct the search_path\nto start with no migrations applied in %s: set --table %s", there, there, e.Schema, here) + usage
-	case postgres.NoSchemaButTables:
+	case history.NoSchemaButTables:
 		return fmt.Sprintf("set --table %s (in the chart: migrationsTable), or correct the search_path", there) + usage
-	case postgres.MigratedElsewhere:
+	case history.MigratedElsewhere:
 		return fmt.Sprintf("import %s: set --table %s (in the chart: migrationsTable), or correct the search_path\nif it belongs to another application: set --table %s", there, there, here)
-	case postgres.ForeignVersionTable:
+	case history.ForeignVersionTable:
 		advice := "use another version table: --table shiplock_migrations (in the chart: migrationsTable)"
 		if e.Tool != "" {
 			advice += "\nto run that tool under a lock: migrator exec"
 		}
 		return advice
-	case postgres.ForeignHistoryTable:
+	case history.ForeignHistoryTable:
 		return fmt.Sprintf("rename or move it, or use another version table, whose history table has another name: --table (in the chart: migrationsTable; currently %s)", here)
-	case postgres.AlteredHistoryTable:
+	case history.AlteredHistoryTable:
 		return fmt.Sprintf("restore the columns (ALTER TABLE %s ADD COLUMN …, or ALTER COLUMN … TYPE …), and remove the statement that changed them from the migrations", table)
-	case postgres.HiddenRows:
+	case history.HiddenRows:
 		policy := fmt.Sprintf("\nor: CREATE POLICY shiplock ON %s TO %s USING (true) WITH CHECK (true);", table, role)
 		if e.Owned {
 			return fmt.Sprintf("run: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;", table) + policy
 		}
 		return fmt.Sprintf("as the owner (%s) or a superuser, run: ALTER TABLE %s DISABLE ROW LEVEL SECURITY;", e.Owner, table) + policy
-	case postgres.InvalidVersionRow:
+	case history.InvalidVersionRow:
 		return fmt.Sprintf("correct the row: UPDATE %s SET version = …, dirty = false;\nor use another version table: --table (in the chart: migrationsTable)", table)
-	case postgres.SeveralVersionRows:
+	case history.SeveralVersionRows:
 		return fmt.Sprintf("compare the schema with the files and keep the correct row: DELETE FROM %s WHERE version <> …;\nor use another version table: --table (in the chart: migrationsTable)", table)
 	}
 	return ""

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
@@ -57,7 +57,7 @@ func abbreviated(definition string) string {
 
 // migrationErrorText returns a migration's error without the details of the scratch database.
 func migrationErrorText(err error) string {
-	var migration *postgres.MigrationError
+	var migration *executor.MigrationError
 	if errors.As(err, &migration) {
 		return migration.Error()
 	}

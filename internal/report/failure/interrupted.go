@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/resume"
 )
 
 // statementsBefore describes the state of a script of which it is unknown whether the
@@ -20,7 +20,7 @@ func statementsBefore(n int) string {
 	return fmt.Sprintf("the %d statements before it are applied; the statements after it are not", n)
 }
 
-func unknownOutcomeReport(_ error, e *postgres.UnknownOutcomeError) report.Report {
+func unknownOutcomeReport(_ error, e *resume.UnknownOutcomeError) report.Report {
 	if e.Uncounted {
 		c := report.Report{Code: report.ExitRefused, Title: fmt.Sprintf("refused: %s was interrupted, and it is unknown which of its statements took effect", e.File)}
 		c.Add("migration", fmt.Sprintf("%s (version %d)", e.File, e.Version))
@@ -38,7 +38,7 @@ func unknownOutcomeReport(_ error, e *postgres.UnknownOutcomeError) report.Repor
 }
 
 // changedReport describes a partially applied file whose applied statements were changed.
-func changedReport(_ error, e *postgres.ChangedError) report.Report {
+func changedReport(_ error, e *resume.ChangedError) report.Report {
 	if e.LineEndings {
 		return refused(e.Error(), "PostgreSQL stores the line breaks of a string or a function body as they are in the file, so they count; "+
 			"the text is otherwise identical, as after a conversion by git's core.autocrlf",
@@ -50,7 +50,7 @@ func changedReport(_ error, e *postgres.ChangedError) report.Report {
 
 // sessionStateReport describes a file that cannot be resumed without the session that ran
 // its first statements.
-func sessionStateReport(_ error, e *postgres.SessionStateError) report.Report {
+func sessionStateReport(_ error, e *resume.SessionStateError) report.Report {
 	c := report.Report{Code: report.ExitRefused, Title: fmt.Sprintf("refused: %s cannot be resumed after statement %d of %d: its session state is lost", e.File, e.Applied, e.Total)}
 	c.Add("migration", fmt.Sprintf("%s, line %d (version %d %s)", e.File, e.NextLine, e.Version, e.Direction))
 	if e.Err != nil {

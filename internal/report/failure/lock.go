@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
-func lockedReport(_ error, e *postgres.LockedError) report.Report {
+func lockedReport(_ error, e *lock.LockedError) report.Report {
 	c := report.Report{Code: report.ExitLocked, Title: fmt.Sprintf("timed out after %s waiting for another migrator (--lock-wait)", e.Waited.Round(time.Millisecond))}
 	if e.Holder != nil {
 		c.Add("lock holder", e.Holder.String())

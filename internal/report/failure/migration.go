@@ -9,18 +9,21 @@ import (
 
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
+	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-func migrationReport(err error, e *postgres.MigrationError) report.Report {
+func migrationReport(err error, e *executor.MigrationError) report.Report {
 	stopped := stopCode(err)
 	c := report.Report{Code: report.ExitFailed, Title: migrationTitle(e, interruptionOf(err, e))}
-	if e.Outcome != postgres.RolledBack {
+	if e.Outcome != executor.RolledBack {
 		c.Code = report.ExitPartiallyApplied
 	}
 	if stopped != 0 {
@@ -55,7 +58,7 @@ type interruption struct {
 }
 
 // interruptionOf returns why a migration ended. A timeout that the file itself has set is a failure.
-func interruptionOf(err error, e *postgres.MigrationError) interruption {
+func interruptionOf(err error, e *executor.MigrationError) interruption {
 	var lost *postgres.LostError
 	switch {
 	case stopCode(err) != 0:
@@ -84,14 +87,14 @@ func (i interruption) withoutLoss() string {
 	return i.String()
 }
 
-func migrationTitle(e *postgres.MigrationError, why interruption) string {
+func migrationTitle(e *executor.MigrationError, why interruption) string {
 	switch {
-	case e.Outcome == postgres.PartiallyApplied && e.StatementsApplied == 0 && len(e.Leftovers) > 0:
+	case e.Outcome == executor.PartiallyApplied && e.StatementsApplied == 0 && len(e.Leftovers) > 0:
 		what, _ := leftovers(e)
 		return fmt.Sprintf("migration %s %s and left an object in the database: %s", e.File, why.withoutLoss(), what)
-	case e.Outcome == postgres.PartiallyApplied:
+	case e.Outcome == executor.PartiallyApplied:
 		return fmt.Sprintf("migration %s %s and is partially applied (%s)", e.File, why.withoutLoss(), statements(e.StatementsApplied, len(e.Script.Statements)))
-	case e.Outcome == postgres.Unknown:
+	case e.Outcome == executor.Unknown:
 		reason := ""
 		if why.reason != "" && !why.connectionLost {
 			reason = " (" + why.reason + ")"
@@ -113,7 +116,7 @@ func migrationTitle(e *postgres.MigrationError, why interruption) string {
 	return fmt.Sprintf("migration %s %s and rolled back; %s", e.File, why, database)
 }
 
-func addPosition(c *report.Report, e *postgres.MigrationError) {
+func addPosition(c *report.Report, e *executor.MigrationError) {
 	position := fmt.Sprintf("%s (%s)", e.File, e.Step())
 	if line, column := e.Position(); line > 0 {
 		position = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step())
@@ -133,23 +136,23 @@ func addPosition(c *report.Report, e *postgres.MigrationError) {
 
 // offsetInStatement converts an offset in the file to one in the statement, or returns -1
 // if it lies outside the statement.
-func offsetInStatement(st postgres.Statement, offset int) int {
+func offsetInStatement(st script.Statement, offset int) int {
 	if at := offset - st.Offset; offset >= 0 && at >= 0 && at <= len(st.Text) {
 		return at
 	}
 	return -1
 }
 
-func migrationState(err error, e *postgres.MigrationError) string {
+func migrationState(err error, e *executor.MigrationError) string {
 	total := 0
 	if e.Script != nil {
 		total = e.Script.Count()
 	}
 	switch e.Outcome {
-	case postgres.PartiallyApplied:
+	case executor.PartiallyApplied:
 		return fmt.Sprintf("%s applied, none after them; version %s is marked dirty until the remaining statements are applied",
 			statements(e.StatementsApplied, total), planner.VersionText(e.Version))
-	case postgres.Unknown:
+	case executor.Unknown:
 		if commitUnanswered(e) {
 			return "this migration is either applied or rolled back as a whole; migrator status shows which"
 		}
@@ -169,31 +172,31 @@ func migrationState(err error, e *postgres.MigrationError) string {
 }
 
 // commitUnanswered reports whether the server did not answer a transaction's COMMIT.
-func commitUnanswered(e *postgres.MigrationError) bool {
-	return e.Outcome == postgres.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
+func commitUnanswered(e *executor.MigrationError) bool {
+	return e.Outcome == executor.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
 }
 
-func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string {
+func migrationAdvice(err error, e *executor.MigrationError, stopped int) string {
 	server := e.Server()
 	if next := advice.LostConnection(err, e.File); next != "" && stopped == 0 {
 		return next
 	}
 	switch {
-	case e.OwnTable != "" && server != nil && e.Outcome == postgres.RolledBack:
+	case e.OwnTable != "" && server != nil && e.Outcome == executor.RolledBack:
 		return fmt.Sprintf("exclude these tables by name in %s, for example: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(e.VersionTable, "_", `\_`))
-	case e.RecordingFailed && server != nil && e.Reason.Cause == postgres.VersionTableDropped:
+	case e.RecordingFailed && server != nil && e.Reason.Cause == executor.VersionTableDropped:
 		return e.Reason.Fix + "; to keep the tables in a schema that no migration drops: --table shiplock." + e.VersionTable + "\nthen deploy again"
 	case e.RecordingFailed && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
-	case e.Outcome != postgres.RolledBack && e.Server() == nil:
+	case e.Outcome != executor.RolledBack && e.Server() == nil:
 		if commitUnanswered(e) {
 			return "run it again: the next run reads the version from the database and resumes from there"
 		}
 		return "run it again: the next run resumes after the last applied statement. Statements are counted in the transactions that apply them, so none runs twice;\n" +
 			"for a statement that cannot be counted this way, the next run checks whether it took effect, or stops and asks you to resolve it with migrator repair"
-	case e.Outcome == postgres.PartiallyApplied:
+	case e.Outcome == executor.PartiallyApplied:
 		return partiallyAppliedAdvice(e)
-	case e.Outcome == postgres.Unknown:
+	case e.Outcome == executor.Unknown:
 		return "check whether the statement took effect; then run migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
 			"or roll back the migration's changes manually, then run: migrator repair --rolled-back"
 	case stopped != 0 && len(e.Blockers) > 0:
@@ -203,7 +206,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 	case stopped != 0:
 		return "run it again; the next run starts with this migration"
 	case e.Server() == nil:
-		if e.Reason.Cause == postgres.SessionEnded || e.Reason.Cause == postgres.SessionTerminated {
+		if e.Reason.Cause == executor.SessionEnded || e.Reason.Cause == executor.SessionTerminated {
 			return "run it again; the server log shows why the session was terminated"
 		}
 		if postgres.IsStandbyRefused(e.Reason.ReconnectErr) {
@@ -230,7 +233,7 @@ func migrationAdvice(err error, e *postgres.MigrationError, stopped int) string 
 
 // downAdvice returns the advice for a down script that was rolled back. A script stored in
 // the history table cannot be corrected here.
-func downAdvice(e *postgres.MigrationError) string {
+func downAdvice(e *executor.MigrationError) string {
 	a := advice.Statement(e, "then run the same command again")
 	file, stored := source.FromHistory(e.File)
 	switch {
@@ -245,7 +248,7 @@ func downAdvice(e *postgres.MigrationError) string {
 
 // partiallyAppliedAdvice returns how to resume, and how to roll back. To roll back a down
 // script is to apply its migration again.
-func partiallyAppliedAdvice(e *postgres.MigrationError) string {
+func partiallyAppliedAdvice(e *executor.MigrationError) string {
 	resume := fmt.Sprintf("then deploy again: the next run resumes with statement %d", e.StatementsApplied+1)
 	rollBack := "\nor roll back its changes manually, then run: migrator repair --rolled-back"
 	if e.Direction == "down" {
@@ -265,7 +268,7 @@ func partiallyAppliedAdvice(e *postgres.MigrationError) string {
 
 // backendPID returns the process ID of a session for a call of pg_terminate_backend, or "pid" if it
 // is unknown.
-func backendPID(s *postgres.SessionInfo) string {
+func backendPID(s *activity.SessionInfo) string {
 	if s == nil || s.PID == 0 {
 		return "pid"
 	}
@@ -273,7 +276,7 @@ func backendPID(s *postgres.SessionInfo) string {
 }
 
 // blockingSessions describes sessions, one per line.
-func blockingSessions(sessions []postgres.SessionInfo) string {
+func blockingSessions(sessions []activity.SessionInfo) string {
 	var lines []string
 	for _, s := range sessions {
 		lines = append(lines, s.String())
@@ -283,7 +286,7 @@ func blockingSessions(sessions []postgres.SessionInfo) string {
 
 // endedByStop reports whether a statement failed only because the run was stopped, possibly
 // while it waited for a lock.
-func endedByStop(e *postgres.MigrationError) bool {
+func endedByStop(e *executor.MigrationError) bool {
 	var lost *postgres.LostError
 	if server := e.Server(); server != nil {
 		return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.QueryCanceled
@@ -306,7 +309,7 @@ func stopReason(err error) string {
 
 // causes returns the causes found by queries after the failure, and those that follow from
 // the error alone.
-func causes(e *postgres.MigrationError) []string {
+func causes(e *executor.MigrationError) []string {
 	why, server := reasonCauses(e.Reason), e.Server()
 	if server == nil {
 		return why
@@ -328,17 +331,17 @@ func causes(e *postgres.MigrationError) []string {
 }
 
 // reasonCauses returns the causes that the diagnosis found, as sentences.
-func reasonCauses(r postgres.Reason) []string {
+func reasonCauses(r executor.Reason) []string {
 	switch r.Cause {
-	case postgres.StatementCanceled:
+	case executor.StatementCanceled:
 		return []string{"the statement was canceled by pg_cancel_backend or an administration tool; neither --timeout nor --statement-timeout was exceeded"}
-	case postgres.TimeoutOption:
+	case executor.TimeoutOption:
 		return []string{"--statement-timeout is " + r.Limit.String()}
-	case postgres.SessionEnded:
+	case executor.SessionEnded:
 		return []string{"the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network"}
-	case postgres.SessionTerminated:
+	case executor.SessionTerminated:
 		return []string{"the server is up and has not restarted, so only this session was ended: by an administrator or a tool that calls pg_terminate_backend"}
-	case postgres.DatabaseUnreachable:
+	case executor.DatabaseUnreachable:
 		return []string{"the database could not be reached again: " + connectFailure(r.ReconnectErr)}
 	}
 	return r.Causes
@@ -362,7 +365,7 @@ var volumes = map[postgres.Volume]string{
 }
 
 // addInternalQuery adds the statement inside a function that failed; psql names it QUERY.
-func addInternalQuery(c *report.Report, e *postgres.MigrationError) {
+func addInternalQuery(c *report.Report, e *executor.MigrationError) {
 	server := e.Server()
 	if server == nil || server.InternalQuery == "" {
 		return
@@ -380,7 +383,7 @@ func addInternalQuery(c *report.Report, e *postgres.MigrationError) {
 }
 
 // leftovers returns the objects that a failed statement left, and the SQL that removes them.
-func leftovers(e *postgres.MigrationError) (what, sql string) {
+func leftovers(e *executor.MigrationError) (what, sql string) {
 	var names, statements []string
 	for _, l := range e.Leftovers {
 		names, statements = append(names, l.What), append(statements, l.SQL+";")

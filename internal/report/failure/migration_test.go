@@ -10,29 +10,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/script"
 )
 
 // The reason of the stop is in the title, because the server's message, "canceling statement due to
 // user request", is not shown.
 func TestDiagnose_StoppedMigration_TitleHasReason(t *testing.T) {
-	script, err := postgres.ParseScript([]byte("SELECT 1;\nVACUUM;\nSELECT 2;\n"))
+	script, err := script.ParseScript([]byte("SELECT 1;\nVACUUM;\nSELECT 2;\n"))
 	require.NoError(t, err)
 	timeout := &engine.TimeoutError{Limit: 3 * time.Second, Setting: "--timeout"}
 	for name, c := range map[string]struct {
-		outcome postgres.Outcome
+		outcome executor.Outcome
 		stop    error
 		code    int
 		title   string
 	}{
-		"timeout, rolled back":       {postgres.RolledBack, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and rolled back; "},
-		"timeout, partially applied": {postgres.PartiallyApplied, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and is partially applied (1 of 3 statements)"},
-		"signal, partially applied":  {postgres.PartiallyApplied, &engine.SignalError{Signal: syscall.SIGTERM}, report.ExitSignal + 15, "migration 1_a.up.sql was interrupted (stopped by SIGTERM) and is partially applied (1 of 3 statements)"},
-		"signal, unknown":            {postgres.Unknown, &engine.SignalError{Signal: os.Signal(syscall.SIGINT)}, report.ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
+		"timeout, rolled back":       {executor.RolledBack, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and rolled back; "},
+		"timeout, partially applied": {executor.PartiallyApplied, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and is partially applied (1 of 3 statements)"},
+		"signal, partially applied":  {executor.PartiallyApplied, &engine.SignalError{Signal: syscall.SIGTERM}, report.ExitSignal + 15, "migration 1_a.up.sql was interrupted (stopped by SIGTERM) and is partially applied (1 of 3 statements)"},
+		"signal, unknown":            {executor.Unknown, &engine.SignalError{Signal: os.Signal(syscall.SIGINT)}, report.ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			failure := &postgres.MigrationError{File: "1_a.up.sql", FileVersion: 1, Direction: "up", Version: 1, Before: -1, Script: script,
+			failure := &executor.MigrationError{File: "1_a.up.sql", FileVersion: 1, Direction: "up", Version: 1, Before: -1, Script: script,
 				Outcome: c.outcome, StatementsApplied: 1, FailedIndex: 1, Offset: -1, Err: c.stop}
 			got := Report(failure, report.Run{Command: "up"}, func(s string) string { return s })
 			assert.Equal(t, c.code, got.Code)

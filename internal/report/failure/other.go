@@ -10,6 +10,8 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
@@ -38,7 +40,7 @@ func otherReport(err error, run report.Run) report.Report {
 		}
 		c.Add("state", databaseState(err))
 		c.Add("next", cmp.Or(advice.LostConnection(err, ""), "run it again when the database is available; the server log shows why the connection was lost"))
-	case errors.Is(err, postgres.ErrStatementPooling):
+	case errors.Is(err, lock.ErrStatementPooling):
 		c.Code = report.ExitUsage
 		c.Add("state", databaseState(err))
 		c.Add("next", "connect the migrator directly to PostgreSQL, or to a pool in session or transaction mode")
@@ -58,7 +60,7 @@ func otherReport(err error, run report.Run) report.Report {
 	case errors.Is(err, source.ErrNoMigrations):
 		c.Code = report.ExitUsage
 		c.Add("next", "set the directory with --source or SHIPLOCK_SOURCE; in Kubernetes, use an image FROM the migrator with the files in /migrations, or a ConfigMap or image volume (migrations.* in the chart)")
-	case errors.Is(err, postgres.ErrNoSchema):
+	case errors.Is(err, history.ErrNoSchema):
 		c.Code = report.ExitUsage
 		c.Title += "; create the schema, or set --table schema.table"
 	case errors.As(err, &usage):

@@ -2,10 +2,12 @@ package failure
 
 import (
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
+	"github.com/shiplock/shiplock/internal/schema"
+	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -36,22 +38,22 @@ func invalidNameReport(_ error, e *source.NameError) report.Report {
 	return refused("invalid migrations directory", why, "fix the file name and deploy again")
 }
 
-func notScratchReport(_ error, e *postgres.NotScratchError) report.Report {
+func notScratchReport(_ error, e *schema.NotScratchError) report.Report {
 	return refused(e.Error(), "a rehearsal repeatedly creates and drops everything in this database",
 		"set --scratch-url to an empty database that is used for nothing else (CREATE DATABASE scratch)")
 }
 
-func sessionRequiredReport(_ error, e *postgres.SessionRequiredError) report.Report {
+func sessionRequiredReport(_ error, e *executor.SessionRequiredError) report.Report {
 	return refused(e.Error(), "a connection pooler in transaction mode assigns a server session for one transaction; the next statement may not see what this one sets or locks",
 		"connect the migrator directly to PostgreSQL, or to a pool in session mode; the application needs no change")
 }
 
-func separateTransactionReport(_ error, e *postgres.SeparateTransactionError) report.Report {
+func separateTransactionReport(_ error, e *executor.SeparateTransactionError) report.Report {
 	return refused(e.Error(), "--tx-mode all guarantees that a failed run leaves no changes",
 		"deploy with --tx-mode file, or move this migration to a separate release")
 }
 
-func scriptReport(err error, e *postgres.ScriptError) report.Report {
+func scriptReport(err error, e *script.ScriptError) report.Report {
 	c := report.Report{Code: report.ExitRefused, Title: "refused: " + e.Error()}
 	c.Add("state", databaseState(err))
 	c.Add("next", "correct the file and deploy again")

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/engine"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/text"
+	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
 const (
@@ -52,7 +52,7 @@ func toolReport(_ error, e *engine.ToolError) report.Report {
 	return c
 }
 
-func toolProblems(problems []postgres.ToolProblem) string {
+func toolProblems(problems []toolrun.ToolProblem) string {
 	var lines []string
 	for _, p := range problems {
 		lines = append(lines, fmt.Sprintf("%s (%s): %s", p.Location, p.Tool, p.Problem))

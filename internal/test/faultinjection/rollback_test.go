@@ -148,8 +148,8 @@ func schemaDigest(t *testing.T, p *database) string {
 	require.NoError(t, err)
 	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
 	require.NoError(t, err)
-	defer db.Close()
-	s, err := db.Fingerprint(t.Context())
+	defer db.Session.Close()
+	s, err := db.Schema.Fingerprint(t.Context())
 	require.NoError(t, err)
 	return s.Sum()
 }

@@ -1,0 +1,148 @@
+package activity
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/progress"
+)
+
+// activityInterval is the maximum pause between two activity queries.
+const activityInterval = time.Second
+
+// A watcher reports the progress of a busy session. It reads the server's view of it from a second
+// session, which is opened when a statement runs for long and closed with the watcher. Its failures
+// are never errors of the run.
+type Watcher struct {
+	db       *Monitor
+	activity *progress.Activity
+	cancel   context.CancelFunc
+	done     chan struct{}
+
+	session    *Monitor // second session; used only by the watcher's goroutine
+	retryAfter time.Time
+	estimate   progress.Estimate
+
+	mu       sync.Mutex
+	attempt  time.Time     // start of the current attempt
+	blockers []SessionInfo // last blocking sessions of the attempt
+	current  []SessionInfo // blocking sessions at the last query
+}
+
+// startWatcher starts a watcher unless one is running. The returned function stops it.
+func (monitor *Monitor) StartWatcher(ctx context.Context) (stop func()) {
+	if monitor.Watcher != nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &Watcher{db: monitor, activity: monitor.session.Opts.Progress.Start(), cancel: cancel, done: make(chan struct{}), attempt: time.Now()}
+	monitor.Watcher = w
+	go w.run(ctx)
+	return func() {
+		monitor.Watcher = nil
+		cancel()
+		<-w.done
+		w.activity.End()
+	}
+}
+
+// resetAttempt clears the blocking sessions at the start of a new attempt.
+func (w *Watcher) ResetAttempt() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.attempt, w.blockers, w.current = time.Now(), nil, nil
+}
+
+// seenBlockers returns the sessions that blocked the current attempt.
+func (w *Watcher) SeenBlockers() []SessionInfo {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.blockers
+}
+
+// currentBlockers returns the sessions that were blocking at the last query.
+func (w *Watcher) CurrentBlockers() []SessionInfo {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.current
+}
+
+func (w *Watcher) run(ctx context.Context) {
+	defer close(w.done)
+	defer w.close()
+	pause := activityInterval
+	if limit := w.db.session.Opts.LockTimeout; limit > 0 {
+		pause = min(pause, limit/4)
+	}
+	if patience, ever := w.db.session.Opts.Progress.QueryDelay(); ever {
+		pause = min(pause, patience/2)
+	}
+	for postgres.Sleep(ctx, pause) == nil {
+		now := w.db.RunPosition.snapshot()
+		var a *BackendActivity
+		if w.shouldQueryActivity(now) {
+			a = w.queryActivity(ctx)
+		}
+		if ctx.Err() == nil {
+			w.activity.Show(w.status(now, a))
+		}
+	}
+}
+
+// shouldQueryActivity reports whether a statement runs for long or the attempt approaches its lock
+// timeout. Short statements that meet no lock open no second connection.
+func (w *Watcher) shouldQueryActivity(now position) bool {
+	w.mu.Lock()
+	attempt := time.Since(w.attempt)
+	w.mu.Unlock()
+	if limit := w.db.session.Opts.LockTimeout; limit > 0 && attempt >= limit/2 {
+		return true
+	}
+	patience, ever := w.db.session.Opts.Progress.QueryDelay()
+	return ever && !now.since.IsZero() && min(time.Since(now.since), w.activity.Elapsed()) >= patience
+}
+
+// queryActivity returns the session's activity, or nil if the server does not answer.
+func (w *Watcher) queryActivity(ctx context.Context) *BackendActivity {
+	if w.session == nil {
+		if time.Now().Before(w.retryAfter) {
+			return nil
+		}
+		fresh, err := w.db.openActivitySession(ctx)
+		if err != nil {
+			w.activityFailed(ctx, err)
+			return nil
+		}
+		w.session = fresh
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*activityQueryTimeout)
+	defer cancel()
+	a, err := w.session.ReadActivity(ctx, int(w.db.session.BackendPID.Load()))
+	if err != nil {
+		w.activityFailed(ctx, err)
+		w.close()
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.current = a.blockingSessions(); len(w.current) > 0 {
+		w.blockers = w.current
+	}
+	return a
+}
+
+func (w *Watcher) activityFailed(ctx context.Context, err error) {
+	w.retryAfter = time.Now().Add(activityRetryDelay)
+	if ctx.Err() == nil {
+		w.db.log.Debug("server activity not available", "error", err)
+	}
+}
+
+func (w *Watcher) close() {
+	if w.session != nil {
+		_ = w.session.session.Close()
+		w.session = nil
+	}
+}

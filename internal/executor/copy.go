@@ -1,0 +1,109 @@
+package executor
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/lib/pq"
+
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/script"
+)
+
+// A rowSender is lib/pq's statement of a COPY … FROM stdin.
+type rowSender interface {
+	driver.Stmt
+	CopyData(ctx context.Context, line string) (driver.Result, error)
+}
+
+// copyIn sends a COPY statement and its rows in the open transaction.
+func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *MigrationError {
+	text := ex.compose(p.Script, p.Script.TitleComment(), p.First, p.Last, p.From, p.To)
+	var unread error
+	sent := p.Start
+	defer ex.session.CancelOnDone(ctx)() // sending a row may block
+	err := ex.session.Conn.Raw(func(conn any) error {
+		preparer, ok := conn.(driver.ConnPrepareContext)
+		if !ok {
+			return driver.ErrBadConn
+		}
+		stmt, err := preparer.PrepareContext(ctx, text.sql)
+		if err != nil {
+			return err
+		}
+		to, ok := stmt.(rowSender)
+		if !ok {
+			return errors.Join(driver.ErrBadConn, stmt.Close())
+		}
+		err = p.CopyRows(func(chunk string) error {
+			_, err := to.CopyData(ctx, chunk)
+			if err != nil {
+				err = &copySendError{err}
+			}
+			sent += int64(len(chunk)) + 1
+			ex.monitor.RunPosition.SetSent(sent)
+			return err
+		})
+		var sent *copySendError
+		if err != nil && !errors.As(err, &sent) {
+			unread = err
+		}
+		return ex.endCopy(ctx, to)
+	})
+	if err = ex.session.ClassifyError(ctx, err); err == nil {
+		err = unread
+	}
+	if err == nil {
+		return nil
+	}
+	fail := asMigrationError(p.Script, err)
+	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
+	if fail.FailedIndex = p.First; p.First == p.Last { // SQL that the parser does not recognize
+		fail.FailedIndex, fail.Offset = -1, max(fail.Offset, p.From)
+	}
+	fail.Row = copyErrorLine(err, p.Line)
+	return fail
+}
+
+// A copySendError is a row that could not be sent; the end of the COPY returns the cause.
+type copySendError struct{ error }
+
+// endCopy ends the rows and waits for the server's answer. lib/pq's own wait has no context.
+func (ex *Executor) endCopy(ctx context.Context, to rowSender) error {
+	ended := make(chan error, 1)
+	go func() { ended <- to.Close() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	cancelCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgres.CleanupTimeout)
+	defer cancel()
+	err := ex.session.WithSecondSession(cancelCtx, func(second *Executor) error {
+		var done bool
+		return second.session.QueryRow(cancelCtx, "SELECT pg_catalog.pg_cancel_backend($1)", ex.session.Server.PID).Scan(&done)
+	})
+	if err != nil {
+		ex.log.Debug("could not cancel COPY; closing its connection", "error", err)
+	} else {
+		select {
+		case <-ended:
+		case <-cancelCtx.Done():
+		}
+	}
+	return driver.ErrBadConn // closes the connection, and with it ends the goroutine
+}
+
+// copyErrorLine returns the line in the file of the row that the server names; 0 for none.
+func copyErrorLine(err error, first int) int {
+	var server *pq.Error
+	if !errors.As(err, &server) || first == 0 {
+		return 0
+	}
+	row := postgres.CopyErrorRow(server)
+	if row == 0 {
+		return 0
+	}
+	return first + row - 1
+}

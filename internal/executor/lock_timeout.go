@@ -1,0 +1,193 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/activity"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/script"
+)
+
+// The pause after a lock timeout grows from minRetryPause to maxRetryPause: the queries queued
+// behind the migration must run, and the lock holder may take long.
+const (
+	minRetryPause = 500 * time.Millisecond
+	maxRetryPause = 10 * time.Second
+)
+
+// timeoutsSQL returns the SQL that sets the lock and statement timeouts with SET or SET LOCAL.
+func (ex *Executor) timeoutsSQL(set string, lock time.Duration) string {
+	return ex.lockTimeoutSQL(set, lock) + ex.statementTimeoutSQL(set)
+}
+
+func (ex *Executor) lockTimeoutSQL(set string, lock time.Duration) string {
+	if ex.session.Opts.LockTimeout <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s lock_timeout = %d;\n", set, lock.Milliseconds())
+}
+
+func (ex *Executor) statementTimeoutSQL(set string) string {
+	if ex.session.Opts.StatementTimeout <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s statement_timeout = %d;\n", set, ex.session.Opts.StatementTimeout.Milliseconds())
+}
+
+// setTimeouts sets the session's timeouts for a block outside a transaction, except for those that
+// the file sets itself. A transaction of the file keeps the timeouts that it began with or set. A
+// statement that refuses a transaction gets no lock timeout: CREATE INDEX CONCURRENTLY, for
+// example, waits for every older transaction with a lock, no query queues behind it, and a failure
+// loses all of its work. before is SQL to send along.
+func (ex *Executor) setTimeouts(ctx context.Context, s *script.Script, p script.TxBlock, before string) error {
+	lock := ex.session.Opts.LockTimeout
+	if s.Statements[p.First].RefusesTransaction {
+		lock = 0
+	}
+	set := ""
+	for _, limit := range []struct{ name, sql string }{
+		{"lock_timeout", ex.lockTimeoutSQL("SET", lock)},
+		{"statement_timeout", ex.statementTimeoutSQL("SET")},
+	} {
+		if !p.OpenBefore && !setsForSession(s.Statements[:p.First], limit.name) {
+			set += limit.sql
+		}
+	}
+	if before+set != "" {
+		return ex.session.Exec(ctx, before+set)
+	}
+	return nil
+}
+
+// setsForSession reports whether statements set a parameter for longer than their transaction.
+func setsForSession(statements []script.Statement, name string) bool {
+	return slices.ContainsFunc(statements, func(st script.Statement) bool {
+		return st.SetsParameter(name) && !st.Node.GetVariableSetStmt().GetIsLocal()
+	})
+}
+
+// isLockTimeout reports whether a migration failed because a statement reached Options.LockTimeout.
+// An error with the same SQLSTATE that the migration raises, that NOWAIT causes, or that a lock
+// timeout of the file causes is not one: a retry would fail in the same way.
+func (ex *Executor) isLockTimeout(fail *MigrationError, took time.Duration) bool {
+	server := pq.As(fail.Err, pqerror.LockNotAvailable)
+	if server == nil || fail.Outcome == Unknown || ex.session.Opts.LockTimeout <= 0 {
+		return false
+	}
+	if took < ex.session.Opts.LockTimeout*9/10 { // it is a function's own lock timeout; 9/10 because two clocks may differ
+		return false
+	}
+	// PostgreSQL raises no other error with this code in ProcessInterrupts. A proxy may leave out
+	// the name of the function.
+	if server.Routine != "" && server.Routine != "ProcessInterrupts" {
+		return false
+	}
+	var before []script.Statement
+	if fail.Script != nil {
+		before = fail.Script.Statements
+	}
+	if fail.FailedIndex >= 0 && fail.FailedIndex < len(before) {
+		before = before[:fail.FailedIndex+1]
+	}
+	return !slices.ContainsFunc(before, func(st script.Statement) bool { return st.SetsParameter("lock_timeout") })
+}
+
+// RetryAllOnLockTimeout calls run, which applies several migrations in one transaction, and repeats
+// it, after a pause, while it fails with a lock timeout.
+func (ex *Executor) RetryAllOnLockTimeout(ctx context.Context, run func() error) error {
+	var err error
+	ex.retryOnLockTimeout(ctx, func() *MigrationError {
+		var fail *MigrationError
+		if err = run(); errors.As(err, &fail) {
+			return fail
+		}
+		return nil
+	})
+	return err
+}
+
+// retryOnLockTimeout calls run, and repeats it, after a pause, while it fails with a lock timeout
+// and is rolled back, until ctx ends.
+func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *MigrationError) *MigrationError {
+	defer ex.monitor.StartWatcher(ctx)()
+	var last *MigrationError
+	start := time.Now()
+	for attempt := 1; ; attempt++ {
+		ex.monitor.Watcher.ResetAttempt()
+		began := time.Now()
+		fail := run()
+		if fail == nil {
+			return nil
+		}
+		retry := ex.isLockTimeout(fail, time.Since(began))
+		blockers := ex.monitor.Watcher.SeenBlockers()
+		switch {
+		case retry:
+			fail.Blockers = blockers
+		case ctx.Err() != nil:
+			fail.Blockers = ex.monitor.Watcher.CurrentBlockers()
+		default:
+			return fail
+		}
+		if last != nil {
+			fail.inherit(last)
+		}
+		if !retry {
+			return fail
+		}
+		last = fail
+		pause := postgres.Backoff(minRetryPause, maxRetryPause, attempt-1)
+		ex.onLockTimeout(ctx, fail, attempt, time.Since(start), pause, blockers)
+		if err := ex.session.Rollback(ctx, ""); err != nil {
+			fail.Err = errors.Join(fail.Err, err)
+			return fail
+		}
+		if err := postgres.Sleep(ctx, pause); err != nil {
+			fail.Err = errors.Join(err, fail.Err)
+			return fail
+		}
+	}
+}
+
+// onLockTimeout logs a lock timeout: the first few times, and then at growing intervals of up to
+// five minutes.
+func (ex *Executor) onLockTimeout(ctx context.Context, fail *MigrationError, attempt int, waited, pause time.Duration, blockers []activity.SessionInfo) {
+	activity := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", postgres.RoundDuration(pause), attempt)
+	if len(blockers) > 0 {
+		activity += "; held by " + blockers[0].String()
+	}
+	ex.monitor.RunPosition.SetActivity(activity)
+	const logAll, logEvery = 4, 20 // at last, an attempt takes about 15 s
+	if attempt > logAll && attempt%logEvery != 0 && (attempt > logEvery || attempt&(attempt-1) != 0) {
+		return
+	}
+	attrs := []any{"lock_timeout", ex.session.Opts.LockTimeout, "pause", postgres.RoundDuration(pause), "attempt", attempt, "waited", postgres.RoundDuration(waited)}
+	if limit, ok := ctx.Deadline(); ok {
+		attrs = append(attrs, "for_up_to", postgres.RoundDuration(time.Until(limit)))
+	}
+	ex.log.Warn("lock timeout, retrying", append(attrs, "error", fail.message(), "blocked_by", activity.SessionTexts(blockers))...)
+}
+
+// inherit copies what an earlier attempt found out about the same failure: this attempt may not
+// have looked for the blocking sessions.
+func (e *MigrationError) inherit(earlier *MigrationError) {
+	if e.File != earlier.File || e.Outcome != RolledBack || e.FailedIndex >= 0 && e.FailedIndex != earlier.FailedIndex {
+		return
+	}
+	if e.FailedIndex < 0 {
+		e.Script, e.FailedIndex, e.Offset = earlier.Script, earlier.FailedIndex, earlier.Offset
+	}
+	if len(e.Blockers) == 0 {
+		e.Blockers = earlier.Blockers
+	}
+	if server := earlier.Server(); server != nil && e.Server() == nil && !postgres.IsLostError(e.Err) { // the run reached its timeout
+		e.Err = errors.Join(e.Err, server)
+	}
+}

@@ -1,0 +1,27 @@
+package executor
+
+import (
+	"regexp"
+)
+
+// passwordPattern matches SQL that contains a password: PASSWORD followed by a literal, as in
+// CREATE ROLE and in the OPTIONS of a user mapping, also in a DO block or a function; and a
+// connection string with a password, as in a subscription. It does not match passwords in the
+// application's data (UPDATE users SET password = '…'), which should be hashes.
+var passwordPattern = regexp.MustCompile(`(?i)\bpassword\s+(?:e|u&)?(?:'|\$)|'[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*\bpassword\s*=|\bpassword\s*=[^']*\b(?:host|hostaddr|user|dbname|port)\s*=[^']*'|\bpostgres(?:ql)?://[^\s:/@'"]*:[^\s'"]+@`)
+
+// omitSQLWithPassword removes SQL with a password from the history row: roles that can read the
+// history table may not be allowed to know the password. The row keeps the checksum.
+func (ex *Executor) omitSQLWithPassword(m *Migration) {
+	own, reverse := &m.Run.UpSQL, &m.Run.DownSQL
+	if m.Run.Direction == "down" {
+		own, reverse = reverse, own
+	}
+	if passwordPattern.MatchString(*own) {
+		*own = ""
+		ex.log.Warn("SQL not stored in the history table; rollback requires the migration files", "reason", "contains a password", "file", m.Script.Name)
+	}
+	if passwordPattern.MatchString(*reverse) {
+		*reverse = ""
+	}
+}

@@ -1,0 +1,64 @@
+package executor
+
+import (
+	"fmt"
+
+	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/script"
+)
+
+// A SessionRequiredError is a migration file that requires a session, which a connection
+// pooler in transaction mode does not provide.
+type SessionRequiredError struct {
+	File   string
+	Line   int // 0 for the file as a whole
+	Reason string
+}
+
+func (e *SessionRequiredError) Error() string {
+	return fmt.Sprintf("%s: %s, which requires a session; a connection pooler in transaction mode does not provide one", fileLine(e.File, e.Line), e.Reason)
+}
+
+// A SeparateTransactionError is a migration file that cannot run in one transaction with
+// other migrations.
+type SeparateTransactionError struct {
+	File   string
+	Line   int // 0 for the file as a whole
+	Reason string
+}
+
+func (e *SeparateTransactionError) Error() string {
+	return fmt.Sprintf("%s: %s, so it cannot run in one transaction with the other migrations of the release", fileLine(e.File, e.Line), e.Reason)
+}
+
+// fileLine returns "file:line", or the file alone where the line is 0.
+func fileLine(file string, line int) string {
+	if line == 0 {
+		return file
+	}
+	return fmt.Sprintf("%s:%d", file, line)
+}
+
+// CheckRequirements returns an error if a step cannot run behind the connection pooler, or in one
+// transaction with other steps. The caller holds the lock. Errors are *SessionRequiredError,
+// *SeparateTransactionError and *ScriptError.
+func (ex *Executor) CheckRequirements(step lint.Step, singleTx bool) error {
+	if !ex.session.Shared && !singleTx {
+		return nil
+	}
+	s, err := script.LoadFile(step.File, step.Open)
+	if err != nil {
+		return err
+	}
+	line, reason := s.UnmetRequirement(singleTx)
+	if step.Resume {
+		line, reason = 0, fmt.Sprintf("it is partially applied (%d of %d statements)", step.StatementsApplied, s.Count())
+	}
+	switch {
+	case reason == "":
+		return nil
+	case singleTx:
+		return &SeparateTransactionError{File: step.File, Line: line, Reason: reason}
+	}
+	return &SessionRequiredError{File: step.File, Line: line, Reason: reason}
+}

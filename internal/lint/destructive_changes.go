@@ -1,0 +1,330 @@
+package lint
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/sqlfile"
+)
+
+// destructiveChange is data that a statement removes, by the names that objects have before the
+// first statement.
+type DestructiveChange struct {
+	Operation string // for example, "DROP TABLE"
+	Line      int
+	Table     string // quoted for SQL; with expand, the name of another object
+	Column    string
+	// rows is a query of the affected rows; empty for all rows, or all with a value in column.
+	Rows    string
+	NewType string // new type of the column
+	// expand is set if table is not a table: the tables or columns are found in the catalogs,
+	// without those in except.
+	Expand Dependency
+	Except []string
+	// unknownRows is the reason why the affected rows cannot be determined.
+	UnknownRows string
+	// undetermined is the reason why the affected objects cannot be determined.
+	Undetermined string
+	// function is a called function, whose source determines whether it removes data.
+	Function string
+}
+
+// destructiveChanges collects the changes of several files and tracks the names of objects through
+// their statements.
+type destructiveChanges struct {
+	*relations
+	types     map[string]bool   // types created by the statements
+	functions map[string]string // functions created by the statements, with the reason why a call removes data
+	moved     bool              // a type or other object was renamed or moved
+	Own       OwnObjects        // of the current file
+	Changes   []DestructiveChange
+}
+
+// OwnObjects are the objects that the statements of a rollback create themselves, so that dropping
+// them is not a data loss.
+type OwnObjects struct {
+	changes map[string][]bool // by statement text
+	Tables  []string          // at the end of the file
+}
+
+func NewDestructiveChanges(r *Relations) *destructiveChanges {
+	return &destructiveChanges{relations: r, types: map[string]bool{}, functions: map[string]string{}}
+}
+
+// read adds the changes of a file after its first done statements. The file is streamed, and only
+// relevant statements are parsed.
+func (c *destructiveChanges) Read(from io.Reader, done int) error {
+	c.SearchPath, c.Own = c.InitialPath, OwnObjects{changes: map[string][]bool{}}
+	defer func() { c.Own.Tables = c.createdTables() }()
+	return script.ReadStatements(from, func(p sqlfile.Piece) {
+		if done--; done < 0 && isRelevant(p) {
+			c.statement(p)
+		}
+	})
+}
+
+// isRelevant reports whether a statement can remove data or change a name.
+func isRelevant(p sqlfile.Piece) bool {
+	switch p.Word {
+	case "alter", "call", "create", "delete", "discard", "do", "drop", "execute", "insert", "merge", "prepare", "reset", "rollback", "select", "set", "truncate", "update", "with":
+		return p.Word != "insert" || insertQueries.Match(p.Text) // a large file of plain INSERTs is not parsed
+	}
+	return mayBeDestructive(string(p.Text))
+}
+
+// insertQueries matches INSERTs with a query, which may remove data or call a function.
+var insertQueries = regexp.MustCompile(`(?i)\bselect\b|\bwith\b|\bdo\s+update\b`)
+
+// mayBeDestructive searches for keywords only; a match must be parsed or reported.
+func mayBeDestructive(text string) bool {
+	text = strings.Join(strings.Fields(strings.ToLower(text)), " ")
+	for _, words := range []string{"delete from", "truncate", "drop table", "drop column", "drop schema"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	bodyWords = regexp.MustCompile(`(?i)\bdelete\s+(?:from|only)\b|\bdelete\s*(?:'|\|)|\btruncate\s+([^\s,]+)|\btruncate\s*'|\bmerge\s+into\b|\bset\s+[^;]*=\s*(?:null\b|default\b|'')|\blo_unlink\b`)
+	bodyDrops = regexp.MustCompile(`(?i)\bdrop\s+([a-z_]+|\S)`)
+	// harmlessDrops are the kinds of objects, and of parts of a column or table, that contain no
+	// rows.
+	harmlessDrops = []string{"constraint", "index", "trigger", "view", "materialized", "function", "procedure", "routine", "aggregate", "policy", "default",
+		"not", "identity", "expression", "rule", "sequence", "role", "user", "group", "server", "event", "publication", "subscription", "cast", "operator", "statistics", "text", "conversion", "language", "transform", "foreign"}
+)
+
+// bodyIsDestructive reports whether the source of a DO block or function, or SQL in a string,
+// contains a statement that removes data.
+func BodyIsDestructive(text string) bool {
+	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
+		if !strings.EqualFold(m[1], "on") { // excludes GRANT TRUNCATE ON
+			return true
+		}
+	}
+	for _, m := range bodyDrops.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(harmlessDrops, strings.ToLower(m[1])) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *destructiveChanges) statement(p sqlfile.Piece) {
+	line := script.LineInPiece(p, p.Start)
+	text, tree := script.ParseStatement(p)
+	if tree == nil {
+		c.Uncertain = true
+		if mayBeDestructive(text) {
+			c.Changes = append(c.Changes, DestructiveChange{Operation: script.FirstWords(text), Line: line, Undetermined: "the parser does not support this SQL"})
+		}
+		return
+	}
+	before, n := len(c.Changes), tree.Stmts[0].Stmt
+	for i, t := range StatementChangesOf(n, script.TrimSemicolon(text)) {
+		c.resolve(t)
+		c.Own.record(script.TrimSemicolon(text), i, !c.Uncertain && c.isOwn(t))
+	}
+	c.trackCalls(n, text)
+	c.trackNames(n)
+	for i := before; i < len(c.Changes); i++ {
+		c.Changes[i].Line = line
+	}
+}
+
+// record stores whether a change affects only objects that the statements created. If the statement
+// occurs twice, both must.
+func (o *OwnObjects) record(text string, i int, own bool) {
+	if known := o.changes[text]; i < len(known) {
+		known[i] = known[i] && own
+	} else {
+		o.changes[text] = append(known, own)
+	}
+}
+
+// has reports whether a change of a statement affects only objects that the statements created.
+func (o *OwnObjects) Has(text string, i int) bool {
+	return i < len(o.changes[text]) && o.changes[text][i]
+}
+
+func (c *destructiveChanges) isOwn(t StatementChange) bool {
+	if t.Rel == nil {
+		return c.types[t.Object] && t.Expand != InSchema
+	}
+	rel, _ := c.find(t.Rel)
+	return rel != nil && t.Expand == "" && len(rel.attached) == 0 && (rel.isCreated() || t.Column != "" && rel.column(t.Column) == "")
+}
+
+func (c *destructiveChanges) add(t DestructiveChange) { c.Changes = append(c.Changes, t) }
+
+// resolve adds a change by the current names in the database.
+func (c *destructiveChanges) resolve(t StatementChange) {
+	switch {
+	case t.Undetermined != "":
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: t.Undetermined})
+		return
+	case t.Rel == nil:
+		c.resolveObject(t)
+		return
+	case t.Rel.GetRelpersistence() == "t":
+		return
+	}
+	rel, schema := c.find(t.Rel)
+	switch {
+	case schema == tempSchema:
+	case rel == nil && c.Uncertain:
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", NameIn(t.Rel))})
+	case rel == nil: // the statement has no effect or fails
+	case rel.Kind == "f" && t.Column == "" && (t.Operation == "DELETE" || t.Operation == "TRUNCATE"), rel.Kind == "f" && (t.Rows != nil || t.UnknownRows != ""):
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: NameIn(t.Rel) + " is a foreign table; its rows are on another server"})
+	case rel.Kind == "v" && (t.Rows != nil || t.Operation == "DELETE" || t.UnknownRows != ""):
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: NameIn(t.Rel) + " is a view; the affected tables and rows are known only at run time"})
+	default:
+		c.resolveTable(rel, t)
+	}
+}
+
+func (c *destructiveChanges) resolveTable(rel *Relation, t StatementChange) {
+	out := DestructiveChange{Operation: t.Operation, Table: rel.CurrentName, Expand: t.Expand, NewType: t.NewType, UnknownRows: t.UnknownRows}
+	if t.Column != "" {
+		if out.Column = rel.column(t.Column); out.Column == "" {
+			return
+		}
+	}
+	if t.Rows != nil {
+		if out.Rows = c.currentRowsSQL(t.Rows); out.Rows == "" {
+			out.UnknownRows = "the affected rows are known only at run time"
+		}
+	}
+	if len(rel.detached) > 0 && out.Rows == "" && t.Expand == "" {
+		out.Except = rel.detached
+	}
+	if !rel.isCreated() && rel.storesRows() {
+		c.add(out)
+	}
+	if t.Expand == "" {
+		for _, child := range rel.attached {
+			c.resolveTable(child, t)
+		}
+	}
+}
+
+// resolveObject adds a change of an object other than a table.
+func (c *destructiveChanges) resolveObject(t StatementChange) {
+	if t.Expand != InSchema {
+		switch {
+		case c.types[t.Object]:
+		case c.moved || c.Uncertain:
+			c.add(DestructiveChange{Operation: t.Operation, Undetermined: "earlier statements change names, so the objects that use " + t.Object + " are known only at run time"})
+		default:
+			c.add(DestructiveChange{Operation: t.Operation, Table: t.Object, Expand: t.Expand, UnknownRows: t.UnknownRows})
+		}
+		return
+	}
+	name := unquoted(t.Object)
+	now, there := c.CurrentSchemas[name]
+	if c.NoDatabase {
+		now, there = name, true
+	}
+	if !there {
+		if c.Uncertain {
+			c.add(DestructiveChange{Operation: t.Operation, Undetermined: fmt.Sprintf("schema %s does not exist yet, and an earlier statement may create it", t.Object)})
+		}
+		return
+	}
+	in, gone := c.movedRelations(name)
+	if now != "" {
+		c.add(DestructiveChange{Operation: t.Operation, Table: script.QuoteQualified("", now), Expand: t.Expand, Except: gone})
+	}
+	for _, rel := range in {
+		c.resolveTable(rel, StatementChange{Operation: t.Operation})
+	}
+}
+
+func unquoted(name string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(name, `"`), `"`), `""`, `"`)
+}
+
+// currentRowsSQL returns a query with the current names in the database, or "" if its result may be
+// different when the statement runs.
+func (c *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
+	if c.Uncertain {
+		return ""
+	}
+	rows, _ = proto.Clone(rows).(*pgquery.SelectStmt)
+	ctes, sure := map[string]bool{}, true
+	node := &pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: rows}}
+	script.WalkNodes(node, func(m proto.Message) {
+		switch s := m.(type) {
+		case *pgquery.CommonTableExpr:
+			ctes[s.Ctename] = true
+		case *pgquery.InsertStmt, *pgquery.UpdateStmt, *pgquery.DeleteStmt, *pgquery.MergeStmt:
+			sure = false
+		}
+	})
+	script.WalkNodes(node, func(m proto.Message) {
+		ref, ok := m.(*pgquery.RangeVar)
+		if !ok || ref.Schemaname == "" && ctes[ref.Relname] || strings.HasPrefix(ref.Schemaname, "pg_catalog") || ref.Schemaname == "information_schema" {
+			return
+		}
+		rel, schema := c.find(ref)
+		switch {
+		case rel == nil && !strings.HasPrefix(ref.Relname, "pg_"):
+			sure = false
+		case rel == nil:
+		case rel.isCreated(), rel.modified, schema == tempSchema, !rel.storesRows():
+			sure = false
+		default:
+			if ref.Alias == nil {
+				ref.Alias = &pgquery.Alias{Aliasname: ref.Relname}
+			}
+			ref.Schemaname, ref.Relname = splitQualified(rel.CurrentName)
+		}
+	})
+	if !sure {
+		return ""
+	}
+	return SqlOf(rows)
+}
+
+// splitQualified is the inverse of quoteQualified.
+func splitQualified(name string) (schema, table string) {
+	parts := strings.SplitN(name, `"."`, 2)
+	if len(parts) == 1 {
+		return "", unquoted(name)
+	}
+	return unquoted(parts[0] + `"`), unquoted(`"` + parts[1])
+}
+
+func NameIn(rel *pgquery.RangeVar) string {
+	return script.QuoteQualified(rel.GetSchemaname(), rel.GetRelname())
+}
+
+// DestructiveChanges lists what a down step removes regardless of the data, such as "DROP TABLE
+// guests", with the line of the first.
+func (s Step) DestructiveChanges() (what []string, line int, err error) {
+	l := NewDestructiveChanges(NewRelations())
+	err = script.WithFile(s.File, s.Open, func(from io.Reader) error { return l.Read(from, 0) })
+	for _, t := range l.Changes {
+		if t.Function != "" {
+			continue
+		}
+		if line == 0 {
+			line = t.Line
+		}
+		text := strings.TrimSpace(t.Operation + " " + strings.ReplaceAll(t.Table, `"`, ""))
+		if t.Column != "" {
+			text += "." + t.Column
+		}
+		what = append(what, text)
+	}
+	return what, line, err
+}

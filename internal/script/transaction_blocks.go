@@ -1,0 +1,88 @@
+package script
+
+import (
+	"slices"
+
+	pgquery "github.com/pganalyze/pg_query_go/v6"
+)
+
+// uncertainBlock returns the transaction block that begins with statement first and reports whether it may have
+// been applied without being counted; see countBlock.
+func (s *Script) UncertainBlock(first int) (TxBlock, bool) {
+	i := slices.IndexFunc(s.txBlocks(), func(p TxBlock) bool { return p.First == first })
+	if i < 0 {
+		return TxBlock{}, false
+	}
+	p := s.txBlocks()[i]
+	last := s.Statements[p.Last-1]
+	switch {
+	case !s.IsCountable(), s.IsReadOnly(), s.IsSingleStatement():
+		return p, true
+	case p.OpenAfter:
+		return p, false // its COMMIT is counted
+	case last.IsCommit:
+		return p, false
+	case last.Control != ControlNone:
+		return p, last.Node.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_PREPARE
+	}
+	return p, p.Last-p.First == 1 && (last.RefusesTransaction || last.MayCommit || last.unparsed)
+}
+
+// A txBlock is a transaction block: the statements that are sent as one query of a script that is
+// not one transaction.
+type TxBlock struct {
+	First, Last int  // statements [first, last)
+	OpenAfter   bool // a transaction is open after the block
+	OpenBefore  bool // a transaction is open before the block
+}
+
+// txBlocks splits a script after the end of each of its transactions. Statements outside of them
+// form an implicit transaction with the statements up to the next end, as when the whole file is
+// one query. In an Autocommit script each statement is a block.
+func (s *Script) txBlocks() []TxBlock {
+	var out []TxBlock
+	first, open := 0, false
+	for i, st := range s.Statements {
+		switch st.Control {
+		case controlBegin:
+			open = true
+		case controlEnd:
+			open = false
+		}
+		if s.Autocommit || st.Control == controlEnd || st.Control == controlChain || i == len(s.Statements)-1 {
+			out = append(out, TxBlock{First: first, Last: i + 1, OpenAfter: open})
+			first = i + 1
+		}
+	}
+	return out
+}
+
+// remainingBlocks returns the blocks after the first done statements; one block for a script that
+// was changed to be one transaction.
+func (s *Script) RemainingBlocks(done int) []TxBlock {
+	var out []TxBlock
+	for _, p := range s.txBlocks() {
+		if p.Last > done {
+			p.First = max(p.First, done)
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// isSingleStatement reports whether the script is a single statement that was sent in a transaction
+// and turned out to refuse one; see apply.
+func (s *Script) IsSingleStatement() bool { return s.Transactional && len(s.Statements) == 1 }
+
+// isReadOnly reports whether the script has a read-only transaction, in which nothing can be
+// counted.
+func (s *Script) IsReadOnly() bool {
+	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.readOnly })
+}
+
+// isCountable reports whether the statements of a script are counted. A script that changes the
+// role is not countable, because the new role may lack privileges on the history table, and cannot
+// resume.
+func (s *Script) IsCountable() bool {
+	return !slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.setsRole })
+}

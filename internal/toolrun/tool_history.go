@@ -1,0 +1,168 @@
+package toolrun
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/postgres"
+)
+
+// Outcomes of an external tool's run.
+const (
+	ToolRunning   = "running" // or killed together with the migrator
+	ToolSucceeded = "succeeded"
+	ToolFailed    = "failed"
+	ToolStopped   = "stopped" // by a signal, a timeout, or because the lock was lost
+)
+
+// A ToolRun is a row of the history table of external tools.
+type ToolRun struct {
+	Command  string // without secrets
+	Outcome  string
+	ExitCode int    // -1 if there is none
+	Exit     string // "exit code 1", "SIGKILL"
+	// Before and After are schema fingerprints. After is empty if the schema could not be read.
+	Before, After string
+	Changes       []string
+	Started       time.Time
+	Duration      time.Duration
+	User, Release string // see Run
+}
+
+// lockCheckTimeout limits the query for the lock: a network that drops packets returns no error.
+const lockCheckTimeout = 5 * time.Second
+
+// ErrLockNotHeld reports that the session no longer holds the migration lock.
+var ErrLockNotHeld = errors.New("the session no longer holds its advisory lock")
+
+// CheckLock returns an error if the session or its lock is lost.
+func (tools *Tools) CheckLock(ctx context.Context) error {
+	key, err := tools.lock.LockKey()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, lockCheckTimeout, &postgres.LostError{Target: tools.session.Target(), Err: fmt.Errorf("no answer within %s", lockCheckTimeout)})
+	defer cancel()
+	var held bool
+	err = tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+		AND pid = pg_catalog.pg_backend_pid() AND classid::bigint << 32 | objid::bigint = $1)`, key).Scan(&held)
+	if err == nil && !held {
+		return ErrLockNotHeld
+	}
+	return tools.session.ClassifyError(ctx, err)
+}
+
+func (tools *Tools) toolHistoryTable() string {
+	return pq.QuoteIdentifier(tools.store.Table.Schema) + "." + pq.QuoteIdentifier(tools.store.Table.Name+history.ExecSuffix)
+}
+
+// RecordToolRun writes a run to the history table of external tools: a new row if id is 0,
+// otherwise the row with this id. It returns the row's id, or 0 if there is no table: if the role
+// may not create it, or if the schema is empty, because some tools (Flyway, Prisma) refuse to run
+// in a schema that contains tables they did not create.
+func (tools *Tools) RecordToolRun(ctx context.Context, id int64, r ToolRun) (int64, error) {
+	if id == 0 {
+		if keep, err := tools.ensureToolHistory(ctx); err != nil || !keep {
+			return 0, err
+		}
+	}
+	values := tools.toolValues(r)
+	tools.session.ProbeEncoding(ctx, tools.session.TxOpen, r.Command, strings.Join(r.Changes, "\n"), tools.store.Opts.Identity.Release)
+	values = tools.session.ReplaceUnencodable(values)
+	query := "INSERT INTO " + tools.toolHistoryTable() + " (" + toolColumns + ") VALUES (" + values + ") RETURNING run_id"
+	if id != 0 {
+		query = "UPDATE " + tools.toolHistoryTable() + " SET (" + toolColumns + ") = ROW(" + values + ") WHERE run_id = " + fmt.Sprint(id) + " RETURNING run_id"
+	}
+	if err := tools.session.QueryRow(ctx, query).Scan(&id); err != nil {
+		return 0, tools.session.ClassifyError(ctx, fmt.Errorf("history table of external tools %s: %w", tools.toolHistoryTable(), err))
+	}
+	return id, nil
+}
+
+const toolColumns = `run_command, run_outcome, run_exit_code, run_exit, schema_before, schema_after, schema_changes, run_started_at, run_duration, run_release, run_revision, run_namespace, run_pod`
+
+func (tools *Tools) toolValues(r ToolRun) string {
+	code, took, identity := "NULL::integer", "NULL::interval", tools.store.Opts.Identity
+	if r.ExitCode >= 0 && r.Outcome != ToolRunning {
+		code = fmt.Sprint(r.ExitCode)
+	}
+	if r.Duration > 0 {
+		took = fmt.Sprintf("make_interval(secs => %.3f)", r.Duration.Seconds())
+	}
+	return strings.Join([]string{
+		postgres.LiteralOrNull(r.Command), postgres.LiteralOrNull(r.Outcome), code, postgres.LiteralOrNull(r.Exit), postgres.LiteralOrNull(r.Before), postgres.LiteralOrNull(r.After), postgres.LiteralOrNull(strings.Join(r.Changes, "\n")),
+		postgres.LiteralOrNull(r.Started.UTC().Format(time.RFC3339Nano)) + "::timestamptz", took,
+		postgres.LiteralOrNull(identity.Release), postgres.LiteralOrNull(identity.Revision), postgres.LiteralOrNull(identity.Namespace), postgres.LiteralOrNull(identity.Pod),
+	}, ", ")
+}
+
+// ensureToolHistory creates the history table of external tools if necessary and reports whether it
+// exists.
+func (tools *Tools) ensureToolHistory(ctx context.Context) (bool, error) {
+	var exists, used, mayCreate bool
+	err := tools.session.QueryRow(ctx, `
+		SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relkind IN ('r', 'p', 'v', 'm', 'f')), false),
+			coalesce(bool_and(pg_catalog.has_schema_privilege(n.oid, 'CREATE')), false)
+		FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $1`,
+		tools.store.Table.Schema, tools.store.Table.Name+history.ExecSuffix).Scan(&exists, &used, &mayCreate)
+	if err != nil || exists || !used {
+		return exists, tools.session.ClassifyError(ctx, err)
+	}
+	if !mayCreate {
+		tools.log.Warn("history table of external tools not created: no CREATE privilege on the schema", "schema", tools.store.Table.Schema, "role", tools.session.Server.User)
+		return false, nil
+	}
+	return true, tools.session.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+tools.toolHistoryTable()+` (
+	run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	run_command text NOT NULL,
+	run_outcome text NOT NULL,
+	run_exit_code integer,
+	run_exit text,
+	schema_before text,
+	schema_after text,
+	schema_changes text,
+	run_started_at timestamptz NOT NULL,
+	run_duration interval,
+	database_user text NOT NULL DEFAULT session_user,
+	application_name text NOT NULL DEFAULT current_setting('application_name'),
+	run_release text,
+	run_revision text,
+	run_namespace text,
+	run_pod text
+)`)
+}
+
+// LastToolRun reads the latest run of an external tool. It returns nil if there is none or the role
+// may not read it.
+func (tools *Tools) LastToolRun(ctx context.Context) (*ToolRun, error) {
+	var exists bool
+	err := tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2)`, tools.store.Table.Schema, tools.store.Table.Name+history.ExecSuffix).Scan(&exists)
+	if err != nil || !exists {
+		return nil, tools.session.ClassifyError(ctx, err)
+	}
+	var r ToolRun
+	var changes string
+	var seconds float64
+	err = tools.session.QueryRow(ctx, `SELECT run_command, run_outcome, coalesce(run_exit_code, -1), coalesce(run_exit, ''), coalesce(schema_before, ''), coalesce(schema_after, ''),
+			coalesce(schema_changes, ''), run_started_at, coalesce(extract(epoch FROM run_duration), 0)::float8, database_user,
+			concat_ws(', ', run_release, 'revision ' || run_revision, 'namespace ' || run_namespace)
+		FROM `+tools.toolHistoryTable()+` ORDER BY run_id DESC LIMIT 1`).Scan(&r.Command, &r.Outcome, &r.ExitCode, &r.Exit, &r.Before, &r.After,
+		&changes, &r.Started, &seconds, &r.User, &r.Release)
+	if errors.Is(err, sql.ErrNoRows) || pq.As(err, pqerror.InsufficientPrivilege) != nil {
+		return nil, nil
+	}
+	if changes != "" {
+		r.Changes = strings.Split(changes, "\n")
+	}
+	r.Duration = time.Duration(seconds * float64(time.Second))
+	return &r, tools.session.ClassifyError(ctx, err)
+}
