@@ -1,6 +1,8 @@
 package activity
 
 import (
+	"github.com/shiplock/shiplock/internal/postgres"
+
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -49,31 +51,27 @@ func (a *BackendActivity) blockingSessions() []SessionInfo {
 	return a.Blockers[:min(len(a.Blockers), maxBlockers)]
 }
 
-// openActivitySession opens a session to query the activity of other sessions, in one attempt and
+// openSession opens a session to query the activity of other sessions, in one attempt and
 // without logging.
-func (monitor *Monitor) openActivitySession(ctx context.Context) (*Monitor, error) {
+func openSession(ctx context.Context, session *postgres.Session) (*postgres.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, activityConnectTimeout)
 	defer cancel()
-	opts := monitor.session.Opts
+	opts := session.SecondSessionOptions(ctx)
 	opts.WaitForDB, opts.ConnectAttempts, opts.Role = 0, 1, ""
 	opts.Log, opts.Progress = slog.New(slog.DiscardHandler), nil
-	second := &Monitor{session.Opts: opts}
-	if err := second.session.Open(ctx); err != nil {
-		return nil, err
-	}
-	return second, nil
+	return postgres.Open(ctx, opts)
 }
 
 // sessionJSON builds a SessionInfo from a row of pg_stat_activity.
 const sessionJSON = `json_build_object('pid', b.pid, 'application_name', b.application_name, 'state', b.state,
 	'seconds', extract(epoch FROM clock_timestamp() - coalesce(b.xact_start, b.backend_start))::bigint, 'query', left(b.query, 120))`
 
-// readActivity returns the activity of one backend, or nil if it does not exist. It locks only the
+// Read returns the activity of one backend, or nil if it does not exist. It locks only the
 // catalogs that it reads. pg_blocking_pids briefly blocks all lock operations, so it is called only
 // for a session that waits for a lock.
-func (monitor *Monitor) ReadActivity(ctx context.Context, pid int) (*BackendActivity, error) {
+func Read(ctx context.Context, session *postgres.Session, pid int) (*BackendActivity, error) {
 	var text string
-	err := monitor.session.QueryRow(ctx, LoginRoleSQL+ActivityTimeoutSQL+`SELECT row_to_json(s)::text FROM (
+	err := session.QueryRow(ctx, LoginRoleSQL+ActivityTimeoutSQL+`SELECT row_to_json(s)::text FROM (
 		SELECT a.pid, a.application_name, a.state, left(a.query, 1000) AS query, a.wait_event_type, a.wait_event,
 			extract(epoch FROM clock_timestamp() - a.state_change) AS seconds,
 			(SELECT json_agg(`+sessionJSON+` ORDER BY b.xact_start)
@@ -82,7 +80,7 @@ func (monitor *Monitor) ReadActivity(ctx context.Context, pid int) (*BackendActi
 			(SELECT `+sessionJSON+` FROM pg_catalog.pg_stat_activity b WHERE b.pid = nullif(p.facts ->> 'current_locker_pid', '0')::int) AS locker,
 			p.facts || jsonb_build_object('view', p.view, 'relation', n.nspname || '.' || c.relname) AS progress
 		FROM pg_catalog.pg_stat_activity a
-		LEFT JOIN (`+progressViewsSQL(monitor.session.Server.VersionNum)+`) p ON p.pid = a.pid
+		LEFT JOIN (`+progressViewsSQL(session.Server.VersionNum)+`) p ON p.pid = a.pid
 		LEFT JOIN pg_catalog.pg_class c ON c.oid = (p.facts ->> 'relid')::oid
 		LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE a.pid = $1 LIMIT 1) s`, pid).Scan(&text)
@@ -90,7 +88,7 @@ func (monitor *Monitor) ReadActivity(ctx context.Context, pid int) (*BackendActi
 		return nil, nil
 	}
 	if err != nil {
-		return nil, monitor.session.ClassifyError(ctx, err)
+		return nil, session.ClassifyError(ctx, err)
 	}
 	var a BackendActivity
 	if err := json.Unmarshal([]byte(text), &a); err != nil {

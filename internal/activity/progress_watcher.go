@@ -12,16 +12,31 @@ import (
 // activityInterval is the maximum pause between two activity queries.
 const activityInterval = time.Second
 
-// A watcher reports the progress of a busy session. It reads the server's view of it from a second
+// A Monitor reports the progress of the migrations that a session runs. It is not safe for concurrent
+// use.
+type Monitor struct {
+	session *postgres.Session
+	// RunPosition is the current file and statement.
+	RunPosition PositionTracker
+	watcher     *Watcher // nil if there is none
+}
+
+// NewMonitor returns a monitor of a session.
+func NewMonitor(session *postgres.Session) *Monitor { return &Monitor{session: session} }
+
+// Watcher returns the running watcher, or nil.
+func (monitor *Monitor) Watcher() *Watcher { return monitor.watcher }
+
+// A Watcher reports the progress of a busy session. It reads the server's view of it from a second
 // session, which is opened when a statement runs for long and closed with the watcher. Its failures
 // are never errors of the run.
 type Watcher struct {
-	db       *Monitor
+	monitor  *Monitor
 	activity *progress.Activity
 	cancel   context.CancelFunc
 	done     chan struct{}
 
-	session    *Monitor // second session; used only by the watcher's goroutine
+	session    *postgres.Session // second session; used only by the watcher's goroutine
 	retryAfter time.Time
 	estimate   progress.Estimate
 
@@ -33,15 +48,15 @@ type Watcher struct {
 
 // startWatcher starts a watcher unless one is running. The returned function stops it.
 func (monitor *Monitor) StartWatcher(ctx context.Context) (stop func()) {
-	if monitor.Watcher != nil {
+	if monitor.watcher != nil {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &Watcher{db: monitor, activity: monitor.session.Opts.Progress.Start(), cancel: cancel, done: make(chan struct{}), attempt: time.Now()}
-	monitor.Watcher = w
+	w := &Watcher{monitor: monitor, activity: monitor.session.Opts.Progress.Start(), cancel: cancel, done: make(chan struct{}), attempt: time.Now()}
+	monitor.watcher = w
 	go w.run(ctx)
 	return func() {
-		monitor.Watcher = nil
+		monitor.watcher = nil
 		cancel()
 		<-w.done
 		w.activity.End()
@@ -73,14 +88,14 @@ func (w *Watcher) run(ctx context.Context) {
 	defer close(w.done)
 	defer w.close()
 	pause := activityInterval
-	if limit := w.db.session.Opts.LockTimeout; limit > 0 {
+	if limit := w.monitor.session.Opts.LockTimeout; limit > 0 {
 		pause = min(pause, limit/4)
 	}
-	if patience, ever := w.db.session.Opts.Progress.QueryDelay(); ever {
+	if patience, ever := w.monitor.session.Opts.Progress.QueryDelay(); ever {
 		pause = min(pause, patience/2)
 	}
 	for postgres.Sleep(ctx, pause) == nil {
-		now := w.db.RunPosition.snapshot()
+		now := w.monitor.RunPosition.snapshot()
 		var a *BackendActivity
 		if w.shouldQueryActivity(now) {
 			a = w.queryActivity(ctx)
@@ -97,10 +112,10 @@ func (w *Watcher) shouldQueryActivity(now position) bool {
 	w.mu.Lock()
 	attempt := time.Since(w.attempt)
 	w.mu.Unlock()
-	if limit := w.db.session.Opts.LockTimeout; limit > 0 && attempt >= limit/2 {
+	if limit := w.monitor.session.Opts.LockTimeout; limit > 0 && attempt >= limit/2 {
 		return true
 	}
-	patience, ever := w.db.session.Opts.Progress.QueryDelay()
+	patience, ever := w.monitor.session.Opts.Progress.QueryDelay()
 	return ever && !now.since.IsZero() && min(time.Since(now.since), w.activity.Elapsed()) >= patience
 }
 
@@ -110,7 +125,7 @@ func (w *Watcher) queryActivity(ctx context.Context) *BackendActivity {
 		if time.Now().Before(w.retryAfter) {
 			return nil
 		}
-		fresh, err := w.db.openActivitySession(ctx)
+		fresh, err := openSession(ctx, w.monitor.session)
 		if err != nil {
 			w.activityFailed(ctx, err)
 			return nil
@@ -119,7 +134,7 @@ func (w *Watcher) queryActivity(ctx context.Context) *BackendActivity {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*activityQueryTimeout)
 	defer cancel()
-	a, err := w.session.ReadActivity(ctx, int(w.db.session.BackendPID.Load()))
+	a, err := Read(ctx, w.session, int(w.monitor.session.BackendPID.Load()))
 	if err != nil {
 		w.activityFailed(ctx, err)
 		w.close()
@@ -136,13 +151,13 @@ func (w *Watcher) queryActivity(ctx context.Context) *BackendActivity {
 func (w *Watcher) activityFailed(ctx context.Context, err error) {
 	w.retryAfter = time.Now().Add(activityRetryDelay)
 	if ctx.Err() == nil {
-		w.db.log.Debug("server activity not available", "error", err)
+		w.monitor.session.Log.Debug("server activity not available", "error", err)
 	}
 }
 
 func (w *Watcher) close() {
 	if w.session != nil {
-		_ = w.session.session.Close()
+		_ = w.session.Close()
 		w.session = nil
 	}
 }

@@ -77,16 +77,17 @@ func (counter *Counter) DataLosses(ctx context.Context, steps []lint.Step) ([]Da
 	if !slices.ContainsFunc(steps, func(s lint.Step) bool { return s.Direction == "down" }) {
 		return nil, nil
 	}
+	if !counter.session.TxOpen {
+		return counter.findDataLosses(ctx, steps)
+	}
+	// Behind a pooler, the session has an open transaction that holds the lock.
 	var out []DataLoss
-	find := func(counter *Counter) (err error) {
-		out, err = db.findDataLosses(ctx, steps)
+	err := counter.session.WithSecondSession(ctx, func(second *postgres.Session) (err error) {
+		other := *counter
+		other.session = second
+		out, err = other.findDataLosses(ctx, steps)
 		return err
-	}
-	use := find
-	if counter.session.TxOpen { // behind a pooler, the session has an open transaction that holds the lock
-		use = func(counter *Counter) error { return db.session.WithSecondSession(ctx, find) }
-	}
-	err := use(counter)
+	})
 	return out, err
 }
 

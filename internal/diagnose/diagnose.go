@@ -12,6 +12,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
@@ -25,8 +26,8 @@ const (
 
 // diagnose looks up the cause of a failure and leaves out what it cannot determine. It does nothing
 // if the run was canceled or the session is lost.
-func (diagnoser *Diagnoser) Diagnose(ctx context.Context, m executor.Migration, following []lint.Step, fail *executor.MigrationError) {
-	server := fail.Server()
+func diagnose(ctx context.Context, store *history.Store, following []lint.Step, fail *executor.MigrationError) {
+	server, session := fail.Server(), store.Session()
 	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == executor.Unknown {
 		return
 	}
@@ -49,33 +50,25 @@ func (diagnoser *Diagnoser) Diagnose(ctx context.Context, m executor.Migration, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout+diagnosisQueryTimeout)
 	defer cancel()
-	d := &diagnosis{db: diagnoser, ctx: ctx, m: m, following: following, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
-	if err := diagnoser.session.Exec(ctx, postgres.InlineParams("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(diagnosisQueryTimeout.Milliseconds()))+diagnoser.localRoleSQL()); err != nil {
-		diagnoser.log.Debug("diagnosis skipped", "error", err)
+	d := &diagnosis{session: session, store: store, ctx: ctx, following: following, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
+	if err := session.Exec(ctx, postgres.InlineParams("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(diagnosisQueryTimeout.Milliseconds()))+session.LocalRoleSQL()); err != nil {
+		session.Log.Debug("diagnosis skipped", "error", err)
 		return
 	}
 	fail.Reason = look(d)
 	if d.err != nil {
-		diagnoser.log.Debug("diagnosis incomplete", "error", d.err)
+		session.Log.Debug("diagnosis incomplete", "error", d.err)
 	}
-	if err := diagnoser.session.Rollback(ctx, ""); err != nil {
-		diagnoser.log.Debug("could not roll back the diagnosis transaction", "error", err)
+	if err := session.Rollback(ctx, ""); err != nil {
+		session.Log.Debug("could not roll back the diagnosis transaction", "error", err)
 	}
-}
-
-// localRoleSQL returns the SQL that sets the role for the current transaction.
-func (diagnoser *Diagnoser) localRoleSQL() string {
-	if diagnoser.session.Opts.Role == "" || diagnoser.session.RoleSet {
-		return ""
-	}
-	return diagnoser.session.SetRoleSQL("LOCAL ")
 }
 
 // A diagnosis collects the cause of one failure. After its first error, its queries return no rows.
 type diagnosis struct {
-	db        *Diagnoser
+	session   *postgres.Session
+	store     *history.Store
 	ctx       context.Context
-	m         executor.Migration
 	following []lint.Step // migrations that were to run after the failed one
 	fail      *executor.MigrationError
 	deadline  time.Time
@@ -90,7 +83,7 @@ func (d *diagnosis) query(query string, args ...any) [][]string {
 	if d.err != nil {
 		return nil
 	}
-	rows, err := d.db.session.Query(d.ctx, query, args...)
+	rows, err := d.session.Query(d.ctx, query, args...)
 	if err != nil {
 		d.err = err
 		return nil
@@ -151,8 +144,8 @@ func (d *diagnosis) limitSource() executor.Reason {
 		return executor.Reason{Cause: executor.StatementCanceled}
 	} else if set := d.settingInFile(name); set != "" {
 		return executor.Reason{Cause: executor.TimeoutInFile, Causes: []string{name + " is set in the file: " + set}, Setting: name}
-	} else if d.db.session.Opts.StatementTimeout > 0 {
-		return executor.Reason{Cause: executor.TimeoutOption, Limit: d.db.session.Opts.StatementTimeout}
+	} else if d.session.Opts.StatementTimeout > 0 {
+		return executor.Reason{Cause: executor.TimeoutOption, Limit: d.session.Opts.StatementTimeout}
 	}
 	// The diagnosis sets a timeout of its own, which would be reported as the source.
 	s := d.queryRow("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+

@@ -117,10 +117,10 @@ func (d *diagnosis) laterMigration(name string) string {
 // historyMigration returns the latest migration in the history table that has a definition of name
 // for which wanted returns true.
 func (d *diagnosis) historyMigration(name string, wanted func(definition) bool) string {
-	if !d.db.store.HistoryExists {
+	if !d.store.HistoryExists {
 		return ""
 	}
-	for _, s := range d.query(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+d.db.store.HistoryQuery()+` history
+	for _, s := range d.query(`SELECT version, name, direction, coalesce(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END, '') FROM `+d.store.HistoryQuery()+` history
 		WHERE outcome IN ('applied', 'partially applied', 'running') AND strpos(lower(CASE direction WHEN 'up' THEN up_sql ELSE down_sql END), lower($1)) > 0 ORDER BY id DESC LIMIT $2`, name, maxHistoryRows) {
 		if defines(s[3], name, wanted) {
 			return fmt.Sprintf("migration %s_%s.%s.sql", s[0], s[1], s[2])

@@ -80,9 +80,9 @@ func (ex *Executor) endCopy(ctx context.Context, to rowSender) error {
 	}
 	cancelCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgres.CleanupTimeout)
 	defer cancel()
-	err := ex.session.WithSecondSession(cancelCtx, func(second *Executor) error {
+	err := ex.session.WithSecondSession(cancelCtx, func(second *postgres.Session) error {
 		var done bool
-		return second.session.QueryRow(cancelCtx, "SELECT pg_catalog.pg_cancel_backend($1)", ex.session.Server.PID).Scan(&done)
+		return second.QueryRow(cancelCtx, "SELECT pg_catalog.pg_cancel_backend($1)", ex.session.Server.PID).Scan(&done)
 	})
 	if err != nil {
 		ex.log.Debug("could not cancel COPY; closing its connection", "error", err)

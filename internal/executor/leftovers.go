@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/resume"
 )
@@ -13,10 +15,10 @@ import (
 func (ex *Executor) dropLeftoversAfterStop(ctx context.Context, t *resume.LeftoverLookup, note string) (left []resume.Leftover) {
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgres.CleanupTimeout)
 	defer cancel()
-	second, err := ex.store.OpenSecondStore(cleanupCtx)
+	second, err := ex.store.OpenSecond(cleanupCtx)
 	if err == nil {
-		left, err = second.dropLeftoversAlone(cleanupCtx, t, note)
-		err = errors.Join(err, second.session.Close())
+		left, err = dropLeftoversAlone(cleanupCtx, second, t, note)
+		err = errors.Join(err, second.Close())
 	}
 	if err != nil {
 		ex.log.Debug("could not write the history or remove leftovers", "error", err)
@@ -26,13 +28,12 @@ func (ex *Executor) dropLeftoversAfterStop(ctx context.Context, t *resume.Leftov
 
 // dropLeftoversAlone is dropLeftovers under the lock, after a note in the history: another migrator
 // that holds the lock may be building an object that looks like a leftover.
-func (ex *Executor) dropLeftoversAlone(ctx context.Context, t *resume.LeftoverLookup, note string) ([]resume.Leftover, error) {
-	if err := ex.session.Exec(ctx, note); err != nil {
+func dropLeftoversAlone(ctx context.Context, second *history.Store, t *resume.LeftoverLookup, note string) ([]resume.Leftover, error) {
+	if err := second.Session().Exec(ctx, note); err != nil {
 		return nil, err
 	}
-	ex.lock.Opts.LockWait = postgres.CleanupTimeout / 2
-	if err := ex.lock.Lock(ctx); err != nil {
+	if _, err := lock.Acquire(ctx, second, lock.Options{Wait: postgres.CleanupTimeout / 2}); err != nil {
 		return nil, err
 	}
-	return ex.resumer.DropLeftovers(ctx, t)
+	return resume.NewResumer(second).DropLeftovers(ctx, t)
 }

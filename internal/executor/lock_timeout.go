@@ -99,20 +99,6 @@ func (ex *Executor) isLockTimeout(fail *MigrationError, took time.Duration) bool
 	return !slices.ContainsFunc(before, func(st script.Statement) bool { return st.SetsParameter("lock_timeout") })
 }
 
-// RetryAllOnLockTimeout calls run, which applies several migrations in one transaction, and repeats
-// it, after a pause, while it fails with a lock timeout.
-func (ex *Executor) RetryAllOnLockTimeout(ctx context.Context, run func() error) error {
-	var err error
-	ex.retryOnLockTimeout(ctx, func() *MigrationError {
-		var fail *MigrationError
-		if err = run(); errors.As(err, &fail) {
-			return fail
-		}
-		return nil
-	})
-	return err
-}
-
 // retryOnLockTimeout calls run, and repeats it, after a pause, while it fails with a lock timeout
 // and is rolled back, until ctx ends.
 func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *MigrationError) *MigrationError {
@@ -120,19 +106,19 @@ func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *Migratio
 	var last *MigrationError
 	start := time.Now()
 	for attempt := 1; ; attempt++ {
-		ex.monitor.Watcher.ResetAttempt()
+		ex.monitor.Watcher().ResetAttempt()
 		began := time.Now()
 		fail := run()
 		if fail == nil {
 			return nil
 		}
 		retry := ex.isLockTimeout(fail, time.Since(began))
-		blockers := ex.monitor.Watcher.SeenBlockers()
+		blockers := ex.monitor.Watcher().SeenBlockers()
 		switch {
 		case retry:
 			fail.Blockers = blockers
 		case ctx.Err() != nil:
-			fail.Blockers = ex.monitor.Watcher.CurrentBlockers()
+			fail.Blockers = ex.monitor.Watcher().CurrentBlockers()
 		default:
 			return fail
 		}
@@ -159,11 +145,11 @@ func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *Migratio
 // onLockTimeout logs a lock timeout: the first few times, and then at growing intervals of up to
 // five minutes.
 func (ex *Executor) onLockTimeout(ctx context.Context, fail *MigrationError, attempt int, waited, pause time.Duration, blockers []activity.SessionInfo) {
-	activity := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", postgres.RoundDuration(pause), attempt)
+	status := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", postgres.RoundDuration(pause), attempt)
 	if len(blockers) > 0 {
-		activity += "; held by " + blockers[0].String()
+		status += "; held by " + blockers[0].String()
 	}
-	ex.monitor.RunPosition.SetActivity(activity)
+	ex.monitor.RunPosition.SetActivity(status)
 	const logAll, logEvery = 4, 20 // at last, an attempt takes about 15 s
 	if attempt > logAll && attempt%logEvery != 0 && (attempt > logEvery || attempt&(attempt-1) != 0) {
 		return

@@ -26,7 +26,7 @@ func (ex *Executor) openingSQL(s *script.Script, begin string) (head string, cre
 		head += endGuardOpen
 	}
 	// The first migration may create the schema of the version table.
-	if creates = !s.StartsWithSetTransaction() && !ex.store.Tables.NoSchema; creates {
+	if creates = !s.StartsWithSetTransaction() && !ex.store.SchemaMissing(); creates {
 		head += ex.store.CreateVersionTableSQL()
 	}
 	if !s.StartsWithSetTransaction() {

@@ -60,7 +60,7 @@ func (m Migration) SetFile(fail *MigrationError) *MigrationError {
 }
 
 // txState is the cached state of the database that a rollback must restore.
-type TxState struct{ versionTableExists, historyExists, plpgsql bool }
+type txState struct{ versionTableExists, historyExists, plpgsql bool }
 
 // apply runs one migration and records its outcome in the history table.
 func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
@@ -134,7 +134,7 @@ func (ex *Executor) recordBestEffort(ctx context.Context, sql string) {
 	if err != nil {
 		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 		defer cancel()
-		err = ex.session.WithSecondSession(short, func(fresh *Executor) error { return fresh.session.Exec(short, sql) })
+		err = ex.session.WithSecondSession(short, func(second *postgres.Session) error { return second.Exec(short, sql) })
 	}
 	if err != nil {
 		ex.log.Debug("could not write the history row", "error", err)
@@ -153,12 +153,13 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 	ex.marker.Store(0)
 	begin := s.TitleComment()
 	if !m.ContinuesTx {
-		ex.savedTxState = TxState{ex.store.VersionTableExists, ex.store.HistoryExists, ex.session.Server.Plpgsql}
+		ex.savedTxState = txState{ex.store.VersionTableExists, ex.store.HistoryExists, ex.session.Server.Plpgsql}
 		begin += s.Begin + ";\n"
-		if ex.session.Shared {
-			if err := ex.lock.BeginWithLock(ctx, begin, &m.From); err != nil {
-				return ex.rollbackMigration(ctx, asMigrationError(s, err))
-			}
+		var err error
+		if begin, err = ex.locker.Begin(ctx, begin, m.From); err != nil {
+			return ex.rollbackMigration(ctx, asMigrationError(s, err))
+		}
+		if begin == "" {
 			begin = s.TitleComment()
 		}
 	}
@@ -182,7 +183,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 	if creates {
 		state = strings.TrimPrefix(state, ex.store.CreateVersionTableSQL()) // avoids the server's notice that the table exists
 	}
-	finish := ex.session.CheckConstraintsSQL(m.LeavesTxOpen) + ex.losses.LossCheckSQL() + ex.lock.ResetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertRunSQL(m.Run)+state)
+	finish := ex.session.CheckConstraintsSQL(m.LeavesTxOpen) + ex.losses.LossCheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertRunSQL(m.Run)+state)
 	if !m.LeavesTxOpen {
 		finish += "COMMIT;"
 	}
@@ -197,7 +198,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended the transaction, so its statements up to that point are committed: %w", err)
 		}
 		if pq.As(err, pqerror.DivisionByZero) != nil {
-			fail.Err = errors.Join(lock.ErrLockLost, err)
+			fail.Err = errors.Join(lock.ErrLost, err)
 		} else if fail.Outcome == RolledBack {
 			fail.RecordingFailed = ex.isRecordingError(err)
 		}
@@ -215,7 +216,7 @@ func (ex *Executor) rollbackMigration(ctx context.Context, fail *MigrationError)
 	if ctx.Err() != nil {
 		return fail
 	}
-	if err := ex.session.Rollback(ctx, ex.lock.ResetSQL()); err != nil {
+	if err := ex.session.Rollback(ctx, ex.resetSQL()); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 	}
 	return fail
@@ -252,13 +253,13 @@ func (ex *Executor) readVersionAfterLoss(ctx context.Context) (history.State, er
 	defer cancel()
 	var st history.State
 	ex.log.Info("connection lost during commit; waiting for the server to end the session", "for_up_to", limit)
-	second, err := ex.store.OpenSecondStore(short)
+	second, err := ex.store.OpenSecond(short)
 	if err == nil {
-		second.lock.Opts.LockWait, second.log = limit-postgres.CleanupTimeout/2, slog.New(slog.DiscardHandler)
-		if err = second.lock.Lock(short); err == nil {
-			st, err = second.store.State(short)
+		_, err = lock.Acquire(short, second, lock.Options{Wait: limit - postgres.CleanupTimeout/2, Log: slog.New(slog.DiscardHandler)})
+		if err == nil {
+			st, err = second.State(short)
 		}
-		err = errors.Join(err, second.session.Close())
+		err = errors.Join(err, second.Close())
 	}
 	var locked *lock.LockedError
 	if errors.As(err, &locked) || short.Err() != nil && ctx.Err() == nil {
@@ -289,7 +290,7 @@ func (ex *Executor) failedStatement(s *script.Script, offset int) int {
 
 // onNotice handles the server's notices that the SQL of a migration sends: statement markers, and
 // the start of the recording. It reports whether it was one of them.
-func (ex *Executor) OnNotice(n *pq.Error) bool {
+func (ex *Executor) onNotice(n *pq.Error) bool {
 	if n.Message == recordingNotice {
 		ex.recordingStarted.Store(true)
 		return true

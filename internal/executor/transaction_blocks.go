@@ -108,7 +108,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 // finishSQL returns the SQL after the last statement.
 func (ex *Executor) finishSQL(m Migration) string {
 	const clearState = ", session_state = NULL, leftover = NULL"
-	return ex.lock.ResetSQL() + ex.store.WriteVersionSQL(m.To) + ex.store.UpdateRunSQL(m.Run.Version, fmt.Sprintf(
+	return ex.resetSQL() + ex.store.WriteVersionSQL(m.To) + ex.store.UpdateRunSQL(m.Run.Version, fmt.Sprintf(
 		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", postgres.LiteralOrNull(history.RunApplied), m.Run.StatementsTotal, time.Since(m.Run.Started).Seconds(), clearState))
 }
 
@@ -362,7 +362,7 @@ func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *Migrat
 	if !m.Script.IsCountable() && fail.StatementsApplied > 0 {
 		set = ex.countStoppedSQL(ctx, m, fail.StatementsApplied)
 	}
-	back := ex.lock.ResetSQL()
+	back := ex.resetSQL()
 	outcome := history.RunPartiallyApplied
 	switch {
 	case fail.Outcome == Unknown:

@@ -268,8 +268,8 @@ func (store *Store) Baseline(ctx context.Context, to State, runs []Entry) error 
 
 // SameTables returns the options for another session on the same schema. A migration may
 // create a schema that precedes it in the search_path.
-func (store *Store) SameTables(o postgres.Options) postgres.Options {
-	o.ResolvedTable = store.Table
+func (store *Store) SameTables(o Options) Options {
+	o.resolvedTable = store.Table
 	return o
 }
 

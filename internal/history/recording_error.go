@@ -28,7 +28,7 @@ func (store *Store) WriteHistory(ctx context.Context, sql string) error {
 	err := store.ExecWithSequenceRepair(ctx, sql)
 	var server *pq.Error
 	if errors.As(err, &server) {
-		return &RecordingError{Table: store.session.Table(), Err: err}
+		return &RecordingError{Table: store.Table.String(), Err: err}
 	}
 	return err
 }

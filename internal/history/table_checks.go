@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/golang-migrate/migrate/v4/database"
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
@@ -75,7 +74,7 @@ type TableError struct {
 func (e *TableError) Error() string { return e.Message }
 
 // tableFacts describes Shiplock's tables as the catalogs report them.
-type TableFacts struct {
+type tableFacts struct {
 	// here are the tables in the version table's schema, by name.
 	here map[string]*ownTable
 	// elsewhere are other schemas with tables of these names and columns.
@@ -135,10 +134,10 @@ const tableFactsSQL = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.
 func (store *Store) Query() (columns, from string) {
 	schema, name, _ := versiontable.Parse(store.Opts.Table)
 	switch {
-	case store.Opts.ResolvedTable != TableName{}:
-		store.TableResolved = true
-		schema, name = store.Opts.ResolvedTable.Schema, store.Opts.ResolvedTable.Name
-	case store.TableResolved:
+	case store.Opts.resolvedTable != TableName{}:
+		store.tableResolved = true
+		schema, name = store.Opts.resolvedTable.Schema, store.Opts.resolvedTable.Name
+	case store.tableResolved:
 		schema, name = store.Table.Schema, store.Table.Name
 	}
 	store.Table.Name = name
@@ -155,22 +154,22 @@ func (store *Store) Query() (columns, from string) {
 
 // Destinations returns the destinations of the columns; see Inspection.
 func (store *Store) Destinations() []any {
-	t := &store.Tables
+	t := &store.tables
 	return []any{&t.schema, &store.VersionTableExists, &store.HistoryExists, &t.mayCreate, &t.hereJSON, &t.elsewhereJSON, &t.rails, &t.NoSchema}
 }
 
 // Finish processes the columns; see Inspection.
 func (store *Store) Finish() error {
-	if err := store.Tables.read(store.Tables.hereJSON, store.Tables.elsewhereJSON); err != nil {
+	if err := store.tables.read(store.tables.hereJSON, store.tables.elsewhereJSON); err != nil {
 		return err
 	}
-	store.Table.Schema = store.Tables.schema.String
-	store.HistoryUnavailable = store.VersionTableExists && !store.HistoryExists && !store.Tables.mayCreate
+	store.Table.Schema = store.tables.schema.String
+	store.HistoryUnavailable = store.VersionTableExists && !store.HistoryExists && !store.tables.mayCreate
 	return nil
 }
 
 // read parses the columns that tableFactsSQL returns.
-func (t *TableFacts) read(here, elsewhere sql.NullString) error {
+func (t *tableFacts) read(here, elsewhere sql.NullString) error {
 	t.here, t.elsewhere = map[string]*ownTable{}, nil
 	if here.Valid {
 		if err := json.Unmarshal([]byte(here.String), &t.here); err != nil {
@@ -200,24 +199,24 @@ func (store *Store) CheckTables() error {
 		e.Detail = "golang-migrate looks for its table in current_schema()"
 		return e
 	}
-	if store.Opts.ExternalToolLock {
+	if store.Opts.ExternalTool {
 		if e := store.elsewhereError(); e != nil {
 			return e
 		}
 		return nil
 	}
-	if v := store.Tables.here[store.Table.Name]; v != nil {
+	if v := store.tables.here[store.Table.Name]; v != nil {
 		if e := store.checkVersionTable(v); e != nil {
 			return e
 		}
 	}
-	if h := store.Tables.here[store.Table.Name+HistorySuffix]; h != nil {
+	if h := store.tables.here[store.Table.Name+HistorySuffix]; h != nil {
 		if e := store.checkHistoryTable(h); e != nil {
 			return e
 		}
 	}
 	for _, name := range []string{store.Table.Name, store.Table.Name + HistorySuffix} {
-		if r := store.Tables.here[name]; r != nil && r.Hidden {
+		if r := store.tables.here[name]; r != nil && r.Hidden {
 			return store.rowSecurityError(TableName{store.Table.Schema, name}, r)
 		}
 	}
@@ -229,26 +228,26 @@ func (store *Store) CheckTables() error {
 
 // elsewhereError rejects a schema without tables if another schema contains them.
 func (store *Store) elsewhereError() *TableError {
-	if store.Opts.ResolvedTable != (TableName{}) || store.tableHasSchema() {
+	if store.Opts.resolvedTable != (TableName{}) || store.tableHasSchema() {
 		return nil
 	}
 	what := "version table and history table"
 	wanted := func(o otherSchema) bool { return o.History }
-	if store.Opts.ExternalToolLock {
+	if store.Opts.ExternalTool {
 		what = "history of external tools (" + store.Table.Name + ExecSuffix + ")"
 		wanted = func(o otherSchema) bool { return o.Tool }
-		if store.Tables.here[store.Table.Name+ExecSuffix] != nil {
+		if store.tables.here[store.Table.Name+ExecSuffix] != nil {
 			return nil
 		}
-	} else if store.HistoryExists || store.VersionTableExists && !slices.ContainsFunc(store.Tables.elsewhere, func(o otherSchema) bool { return o.History && o.Version }) {
+	} else if store.HistoryExists || store.VersionTableExists && !slices.ContainsFunc(store.tables.elsewhere, func(o otherSchema) bool { return o.History && o.Version }) {
 		return nil
 	}
-	i := slices.IndexFunc(store.Tables.elsewhere, wanted)
+	i := slices.IndexFunc(store.tables.elsewhere, wanted)
 	if i < 0 {
 		return nil
 	}
-	other := store.Tables.elsewhere[i]
-	if !store.Opts.ExternalToolLock && !other.Version {
+	other := store.tables.elsewhere[i]
+	if !store.Opts.ExternalTool && !other.Version {
 		what = "history table"
 	}
 	e := store.tableError(TablesElsewhere, store.Table, "no %s in schema %s, the first in the search_path, but schema %s contains them", what, store.Table.Schema, other.Schema)
@@ -272,10 +271,10 @@ func (store *Store) tableError(problem TableProblem, t TableName, format string,
 // version table without history at a version for which a migration file exists: the application may
 // have been migrated there.
 func (store *Store) CheckOtherSchemas(ctx context.Context, known func(version uint) bool) error {
-	if store.VersionTableExists || store.HistoryExists || store.Opts.ResolvedTable != (TableName{}) || store.Opts.ExternalToolLock || store.tableHasSchema() {
+	if store.VersionTableExists || store.HistoryExists || store.Opts.resolvedTable != (TableName{}) || store.Opts.ExternalTool || store.tableHasSchema() {
 		return nil
 	}
-	for _, o := range store.Tables.elsewhere {
+	for _, o := range store.tables.elsewhere {
 		if !o.Version || o.History || !o.Usage {
 			continue
 		}
@@ -291,7 +290,7 @@ func (store *Store) CheckOtherSchemas(ctx context.Context, known func(version ui
 		if err != nil {
 			return err
 		}
-		if st.Version == database.NilVersion || !known(uint(st.Version)) {
+		if st.Version == NoVersion || !known(uint(st.Version)) {
 			continue
 		}
 		e := store.tableError(MigratedElsewhere, store.Table, "no version table in schema %s, the first in the search_path, but %s is at version %d, for which there is a migration file", store.Table.Schema, there, st.Version)
@@ -427,7 +426,7 @@ func (store *Store) toolOf(columns map[string]string) string {
 	}
 	kind := columns["version"]
 	switch {
-	case len(columns) == 1 && store.Tables.rails:
+	case len(columns) == 1 && store.tables.rails:
 		return "Ruby on Rails"
 	case len(columns) == 1 && (strings.HasPrefix(kind, "character varying") || kind == "text"):
 		return "dbmate or Ruby on Rails"
@@ -441,7 +440,7 @@ func (store *Store) toolOf(columns map[string]string) string {
 func (store *Store) readVersion(ctx context.Context, t TableName) (State, error) {
 	rows, err := store.session.Query(ctx, "SELECT version, dirty FROM "+t.Quoted()+" LIMIT 2")
 	if err != nil {
-		return State{Version: database.NilVersion}, store.session.ClassifyError(ctx, fmt.Errorf("version table %s: %w", t, err))
+		return State{Version: NoVersion}, store.session.ClassifyError(ctx, fmt.Errorf("version table %s: %w", t, err))
 	}
 	st, err := ScanVersion(rows, t)
 	return st, store.session.ClassifyError(ctx, errors.Join(err, rows.Close()))
@@ -450,7 +449,7 @@ func (store *Store) readVersion(ctx context.Context, t TableName) (State, error)
 // scanVersion reads the rows of a version table: none, or one that golang-migrate could have
 // written.
 func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
-	st := State{Version: database.NilVersion}
+	st := State{Version: NoVersion}
 	var seen []string
 	for rows.Next() {
 		var version sql.NullInt64
@@ -458,7 +457,7 @@ func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
 		if err := rows.Scan(&version, &dirty); err != nil {
 			return st, &postgres.ConversionError{err}
 		}
-		if !version.Valid || !dirty.Valid || version.Int64 < int64(database.NilVersion) {
+		if !version.Valid || !dirty.Valid || version.Int64 < int64(NoVersion) {
 			return st, &postgres.ConversionError{&TableError{Problem: InvalidVersionRow, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
 				Message: fmt.Sprintf("%s contains a row without a valid version", t),
 				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
@@ -471,7 +470,7 @@ func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
 		return st, err
 	}
 	if len(seen) > 1 {
-		return State{Version: database.NilVersion}, &postgres.ConversionError{&TableError{Problem: SeveralVersionRows, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
+		return State{Version: NoVersion}, &postgres.ConversionError{&TableError{Problem: SeveralVersionRows, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
 			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
 			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
 		}}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/golang-migrate/migrate/v4/database"
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -27,16 +26,19 @@ func (t TableName) Quoted() string {
 	return pq.QuoteIdentifier(t.Schema) + "." + pq.QuoteIdentifier(t.Name)
 }
 
+// NoVersion is the version of a database without migrations, as in golang-migrate.
+const NoVersion = -1
+
 // State is the content of the version table.
 type State struct {
-	Version int // database.NilVersion (-1) before the first migration
+	Version int // NoVersion before the first migration
 	Dirty   bool
 }
 
 // State reads the version. If the table does not exist or is empty, the version is
-// database.NilVersion.
+// NoVersion.
 func (store *Store) State(ctx context.Context) (State, error) {
-	none := State{Version: database.NilVersion}
+	none := State{Version: NoVersion}
 	if !store.VersionTableExists {
 		err := store.session.QueryRow(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
 			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname IN ($2, $3)`,
@@ -76,7 +78,7 @@ func (store *Store) Head(ctx context.Context) (st State, filesDigest string, err
 // which would wait for every reader of the table.
 func (store *Store) WriteVersionSQL(st State) string {
 	var insert string
-	if st.Version != database.NilVersion || st.Dirty {
+	if st.Version != NoVersion || st.Dirty {
 		insert = fmt.Sprintf("INSERT INTO %s (version, dirty) VALUES (%d, %t);\n", store.Table.Quoted(), st.Version, st.Dirty)
 	}
 	return store.CreateVersionTableSQL() + "DELETE FROM " + store.Table.Quoted() + ";\n" + insert

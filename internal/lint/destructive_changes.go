@@ -39,7 +39,7 @@ type DestructiveChange struct {
 // destructiveChanges collects the changes of several files and tracks the names of objects through
 // their statements.
 type destructiveChanges struct {
-	*relations
+	*Relations
 	types     map[string]bool   // types created by the statements
 	functions map[string]string // functions created by the statements, with the reason why a call removes data
 	moved     bool              // a type or other object was renamed or moved
@@ -55,7 +55,7 @@ type OwnObjects struct {
 }
 
 func NewDestructiveChanges(r *Relations) *destructiveChanges {
-	return &destructiveChanges{relations: r, types: map[string]bool{}, functions: map[string]string{}}
+	return &destructiveChanges{Relations: r, types: map[string]bool{}, functions: map[string]string{}}
 }
 
 // read adds the changes of a file after its first done statements. The file is streamed, and only

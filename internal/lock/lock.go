@@ -3,18 +3,56 @@ package lock
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
+	"hash/crc32"
+	"log/slog"
+	"strings"
 	"time"
 
-	"github.com/golang-migrate/migrate/v4/database"
-
 	"github.com/shiplock/shiplock/internal/activity"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
 )
+
+// A Locker holds the migration lock of a database, schema and table. It has two implementations,
+// which Acquire chooses between: SessionLock, and TransactionLock behind a connection pooler in
+// transaction mode.
+type Locker interface {
+	// Unlock releases the lock.
+	Unlock(ctx context.Context) error
+	// Begin prepares the transaction of a migration, which must hold the lock and find the version
+	// from. It returns the SQL that the caller sends first. Errors are ErrVersionChanged and
+	// *LockedError.
+	Begin(ctx context.Context, begin string, from history.State) (sql string, err error)
+	// Release releases the lock until the next Begin if it belongs to a transaction. A lock of the
+	// session is kept.
+	Release(ctx context.Context) error
+	// Reacquire reverts Release: what is read until the next Begin, Release or Unlock stays valid.
+	Reacquire(ctx context.Context) error
+	// ReleaseForeignSQL returns the SQL that releases the advisory locks of the session except the
+	// migration lock. It fails with a division by zero if the migration has released the migration
+	// lock and another session holds it.
+	ReleaseForeignSQL() string
+}
+
+// Options are the settings of Acquire.
+type Options struct {
+	// Wait is the maximum time to wait for another migrator; 0 means one attempt.
+	Wait time.Duration
+	// Unneeded is called each time another session holds the lock; if it reports true, Acquire
+	// returns ErrNotNeeded. Otherwise fifty waiting migrators would take the lock one after the
+	// other to find nothing to do. nil means that the lock is needed.
+	Unneeded func(context.Context) (bool, error)
+	Log      *slog.Logger
+}
+
+// ErrNotNeeded means that the lock was not taken because it is no longer needed.
+var ErrNotNeeded = errors.New("another migrator has applied the migrations, so the lock is not needed")
+
+// ErrLost means that a migration released the lock.
+var ErrLost = errors.New("the migration released Shiplock's advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator took it")
 
 // A LockedError means that another migrator held the lock during all of Options.LockWait.
 type LockedError struct {
@@ -30,81 +68,44 @@ func (e *LockedError) Error() string {
 	return s
 }
 
-// Lock takes the advisory lock that golang-migrate's CLI takes for this database, schema and
+// Acquire takes the advisory lock that golang-migrate's CLI takes for this database, schema and
 // table, so that the two exclude each other. It polls and never waits in the server: a waiting
 // pg_advisory_lock holds a snapshot, and the holder's CREATE INDEX CONCURRENTLY would wait for that
-// snapshot (golang-migrate/migrate#960). A session that holds the lock may lock again.
-//
-// Behind a connection pooler in transaction mode, a session lock would stay with a server
-// connection that the next transaction may not get. The lock is then taken in a transaction, which
-// stays open until ReleaseTxLock or Unlock; see pooler.go.
-func (lock *Lock) Lock(ctx context.Context) error {
-	if lock.LockDepth > 0 {
-		lock.LockDepth++
-		return nil
+// snapshot (golang-migrate/migrate#960). Errors are ErrNotNeeded, *LockedError, ErrStatementPooling
+// and those of the session.
+func Acquire(ctx context.Context, store *history.Store, opts Options) (Locker, error) {
+	session := store.Session()
+	if opts.Log == nil {
+		opts.Log = session.Log
 	}
 	var err error
-	if lock.session.Shared, err = lock.session.DetectTransactionPooling(ctx); err != nil {
-		return err
+	if session.Shared, err = session.DetectTransactionPooling(ctx); err != nil {
+		return nil, err
 	}
-	if err = lock.session.PersistRole(ctx); err != nil {
-		return err
+	if err = session.PersistRole(ctx); err != nil {
+		return nil, err
 	}
-	lock.LockDepth = 1
-	if lock.session.Shared {
-		lock.log.Info("transaction-mode pooler detected; locking per transaction")
-		return lock.detectStatementPooling(ctx, lock.ReacquireTxLock(ctx))
+	w := waiter{session: session, store: store, opts: opts}
+	if session.Shared {
+		return acquireTransactionLock(ctx, w)
 	}
-	if err = lock.pollLock(ctx, lock.tryLock); err != nil {
-		lock.LockDepth = 0
-		return err
-	}
-	// The backend that holds the lock must end with its client, and another migrator may have
-	// changed the tables before this session got the lock.
-	if err = errors.Join(lock.session.Exec(ctx, lock.session.KeepaliveSQL()), lock.session.ReadServerInfo(ctx)); err != nil || lock.store.Opts.SkipTableCheck {
-		return err
-	}
-	return lock.store.CheckTables()
+	return acquireSessionLock(ctx, w)
 }
 
-// ErrLockNotNeeded means that the lock was not taken because it is no longer needed.
-var ErrLockNotNeeded = errors.New("another migrator has applied the migrations, so the lock is not needed")
-
-// LockUnless is Lock, except that each time another session holds the lock it calls done, and
-// returns ErrLockNotNeeded if done reports true. Otherwise fifty waiting migrators would take the
-// lock one after the other to find nothing to do.
-func (lock *Lock) LockUnless(ctx context.Context, done func(context.Context) (bool, error)) error {
-	lock.lockNotNeeded = done
-	defer func() { lock.lockNotNeeded = nil }()
-	err := lock.Lock(ctx)
-	if errors.Is(err, ErrLockNotNeeded) {
-		lock.LockDepth = 0
-	}
-	return err
-}
-
-func (lock *Lock) tryLock(ctx context.Context, key int64) (got bool, err error) {
-	// A timeout for idle sessions must not end the session while it waits for the lock.
-	rows, err := lock.session.Query(ctx, lock.session.DisableIdleTimeoutsSQL()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
-	if err != nil {
-		return false, lock.session.ClassifyError(ctx, err)
-	}
-	if rows.Next() {
-		err = rows.Scan(&got)
-	}
-	return got, lock.session.ClassifyError(ctx, errors.Join(err, rows.Err(), rows.Close()))
+// A waiter waits for the lock.
+type waiter struct {
+	session *postgres.Session
+	store   *history.Store
+	opts    Options
 }
 
 // maxLockPause is the maximum pause between two attempts: when the migrations are applied, the last
 // of fifty waiting migrators should finish within a second.
 const maxLockPause = 700 * time.Millisecond
 
-// pollLock tries to take the lock for Options.LockWait.
-func (lock *Lock) pollLock(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
-	key, err := lock.LockKey()
-	if err != nil {
-		return err
-	}
+// poll tries to take the lock for Options.Wait.
+func (w waiter) poll(ctx context.Context, try func(context.Context, int64) (bool, error)) error {
+	key := Key(w.store)
 	start := time.Now()
 	var wait *progress.Activity // set when another session holds the lock
 	defer func() {
@@ -120,30 +121,30 @@ func (lock *Lock) pollLock(ctx context.Context, try func(context.Context, int64)
 		waited := time.Since(start)
 		if got {
 			if attempt > 1 {
-				lock.log.Info("lock acquired", "waited", postgres.RoundDuration(waited))
+				w.opts.Log.Info("lock acquired", "waited", postgres.RoundDuration(waited))
 			}
 			return nil
 		}
-		if lock.lockNotNeeded != nil {
-			if unneeded, err := lock.lockNotNeeded(ctx); err != nil || unneeded {
-				return cmp.Or(err, ErrLockNotNeeded)
+		if w.opts.Unneeded != nil {
+			if unneeded, err := w.opts.Unneeded(ctx); err != nil || unneeded {
+				return cmp.Or(err, ErrNotNeeded)
 			}
 		}
 		pause := postgres.Backoff(postgres.MinPause, maxLockPause, attempt)
-		if waited+pause > lock.Opts.LockWait {
-			holder, err := lock.LockHolder(ctx, key)
+		if waited+pause > w.opts.Wait {
+			holder, err := Holder(ctx, w.session, key)
 			return errors.Join(&LockedError{Waited: waited, Holder: holder}, err)
 		}
 		if wait == nil {
-			wait = lock.session.Opts.Progress.StartWait()
+			wait = w.session.Opts.Progress.StartWait()
 		}
 		if wait.Due() {
-			facts, err := lock.lockHolderFacts(ctx, key)
+			facts, err := HolderFacts(ctx, w.store)
 			if err != nil {
 				return err
 			}
 			facts = append([]progress.Fact{{Bar: "waiting for another migrator"}}, facts...)
-			wait.Show(progress.Status{Message: "waiting for another migrator", TimeName: "waited", Facts: append(facts, WaitLimit(lock.Opts.LockWait-waited))})
+			wait.Show(progress.Status{Message: "waiting for another migrator", TimeName: "waited", Facts: append(facts, WaitLimit(w.opts.Wait-waited))})
 		}
 		if err := postgres.Sleep(ctx, pause); err != nil {
 			return err
@@ -151,53 +152,23 @@ func (lock *Lock) pollLock(ctx context.Context, try func(context.Context, int64)
 	}
 }
 
-// ErrLockLost means that a migration released the lock.
-var ErrLockLost = errors.New("the migration released Shiplock's advisory lock (pg_advisory_unlock_all or DISCARD ALL), and another migrator took it")
 
-// Unlock reverts one call of Lock, and releases the lock after the last.
-func (lock *Lock) Unlock(ctx context.Context) error {
-	if lock.LockDepth == 0 {
-		return database.ErrNotLocked
-	}
-	if lock.LockDepth--; lock.LockDepth > 0 {
-		return nil
-	}
-	if lock.session.Shared {
-		return lock.ReleaseTxLock(ctx)
-	}
-	return lock.session.Exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`)
-}
-
-// lockKey returns the key of golang-migrate's CLI, whose driver hashes the path of the database
-// URL: "/mydb", with the slash. External tools have a separate key; see ADR 7.
-func (lock *Lock) LockKey() (int64, error) {
-	names := []string{lock.store.Table.Schema, lock.store.Table.Name}
-	if lock.store.Opts.ExternalToolLock {
+// Key returns the key of golang-migrate's CLI, whose driver hashes the path of the database URL:
+// "/mydb", with the slash (database.GenerateAdvisoryLockId; package golangmigrate tests that both
+// agree). External tools have a separate key; see ADR 7.
+func Key(store *history.Store) int64 {
+	names := []string{store.Table.Schema, store.Table.Name}
+	if store.Opts.ExternalTool {
 		names = append(names, "exec")
 	}
-	id, err := database.GenerateAdvisoryLockId("/"+lock.session.Server.Database, names...)
-	if err != nil {
-		return 0, fmt.Errorf("advisory lock: %w", err)
-	}
-	return strconv.ParseInt(id, 10, 64)
+	names = append(names, "/"+store.Session().Server.Database)
+	const salt = 1486364155
+	return int64(crc32.ChecksumIEEE([]byte(strings.Join(names, "\x00"))) * salt)
 }
 
-// lockHolder returns the session that holds the lock; nil if it ended. Fields that the role has no
-// privilege to see are empty.
-func (lock *Lock) LockHolder(ctx context.Context, key int64) (*activity.SessionInfo, error) {
-	var s activity.SessionInfo
-	err := lock.session.QueryRow(ctx, `
-		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
-			coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::bigint, coalesce(left(a.query, 120), '')
-		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
-		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-			AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-			AND l.classid::bigint << 32 | l.objid::bigint = $1`, key).Scan(&s.PID, &s.Application, &s.State, &s.Seconds, &s.Query)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, lock.session.ClassifyError(ctx, err)
-	}
-	return &s, nil
+// MigrationStarted reports whether a migration with this error was started.
+func MigrationStarted(err error) bool {
+	var locked *LockedError
+	return !errors.Is(err, ErrVersionChanged) && !errors.As(err, &locked)
 }
+

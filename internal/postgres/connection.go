@@ -53,7 +53,7 @@ func (db *Session) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
 		}
 		if err == nil {
 			if attempt > 1 {
-				db.log.Info("database is ready", "database", db.Target(), "waited", RoundDuration(time.Since(start)))
+				db.Log.Info("database is ready", "database", db.Target(), "waited", RoundDuration(time.Since(start)))
 			}
 			return conn, nil
 		}
@@ -97,7 +97,7 @@ func (db *Session) connectOnce(ctx context.Context, d *dialer, start time.Time) 
 	if err != nil {
 		return nil, err
 	}
-	db.Conn, db.NetConn = conn, d.last.Load()
+	db.Conn, db.netConn = conn, d.last.Load()
 	limit := max(attemptTimeout, min(db.Opts.WaitForDB, time.Hour)-time.Since(start))
 	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", RoundDuration(limit), context.DeadlineExceeded))
 	defer cancel()

@@ -22,7 +22,7 @@ const probeTimeout = 10 * time.Second
 
 // isDirect reports whether the server sees this connection's own port.
 func (db *Session) isDirect() bool {
-	a, ok := db.NetConn.LocalAddr().(*net.TCPAddr)
+	a, ok := db.netConn.LocalAddr().(*net.TCPAddr)
 	return ok && a.Port == db.Server.Port
 }
 
@@ -49,7 +49,7 @@ func (db *Session) DetectTransactionPooling(ctx context.Context) (bool, error) {
 	}
 	defer func() {
 		if err := second.Close(); err != nil {
-			db.log.Debug("could not close the second connection for pooler detection", "error", err)
+			db.Log.Debug("could not close the second connection for pooler detection", "error", err)
 		}
 	}()
 	short, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -63,7 +63,7 @@ func (db *Session) DetectTransactionPooling(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 		if secondErr != nil {
-			db.log.Debug("second connection for pooler detection lost", "error", secondErr)
+			db.Log.Debug("second connection for pooler detection lost", "error", secondErr)
 			break
 		}
 	}
@@ -109,7 +109,7 @@ func (db *Session) openSecondClient(ctx context.Context, firstPIDs, secondPIDs b
 	}
 	if c.err != nil || firstErr != nil || len(firstPIDs) > 1 {
 		if c.err != nil {
-			db.log.Debug("no second connection for pooler detection", "error", c.err)
+			db.Log.Debug("no second connection for pooler detection", "error", c.err)
 		}
 		if c.db != nil {
 			firstErr = errors.Join(firstErr, c.db.Close())

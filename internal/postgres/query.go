@@ -62,7 +62,7 @@ func (db *Session) CancelOnDone(ctx context.Context) (stop func()) {
 		select {
 		case <-done:
 		case <-time.After(cancelGrace):
-			_ = db.NetConn.SetDeadline(time.Unix(1, 0))
+			_ = db.netConn.SetDeadline(time.Unix(1, 0))
 		}
 	})
 	return func() {

@@ -35,7 +35,7 @@ func (db *Session) startParams() map[string]string {
 	}
 	if db.Opts.Role != "" && !db.Opts.roleBySQL {
 		params["role"] = db.Opts.Role
-		db.RoleSet = true
+		db.roleSet = true
 	}
 	return params
 }
@@ -43,10 +43,10 @@ func (db *Session) startParams() map[string]string {
 // roleParamRejected reports whether a pooler rejected the role parameter, and switches to SET ROLE.
 func (db *Session) roleParamRejected(err error) bool {
 	refusal := pq.As(err, pqerror.ProtocolViolation)
-	if refusal == nil || !db.RoleSet || !mentionsRole(refusal) {
+	if refusal == nil || !db.roleSet || !mentionsRole(refusal) {
 		return false
 	}
-	db.Opts.roleBySQL, db.RoleSet = true, false
+	db.Opts.roleBySQL, db.roleSet = true, false
 	return true
 }
 
@@ -55,16 +55,16 @@ func (db *Session) verifyRole(ctx context.Context) error {
 	if db.Opts.Role == "" || db.Server.User == db.Opts.Role || db.Opts.roleBySQL {
 		return nil
 	}
-	db.Opts.roleBySQL, db.RoleSet = true, false
+	db.Opts.roleBySQL, db.roleSet = true, false
 	return db.ReadServerInfo(ctx)
 }
 
 // roleSQL returns the SQL that sets the role before a query outside a transaction.
 func (db *Session) roleSQL() string {
-	if db.Opts.Role == "" || db.RoleSet || db.TxOpen {
+	if db.Opts.Role == "" || db.roleSet || db.TxOpen {
 		return ""
 	}
-	return db.SetRoleSQL("LOCAL ")
+	return db.setRoleSQL("LOCAL ")
 }
 
 // restoreRoleSQL returns the SQL that sets the role after RESET ROLE.
@@ -73,15 +73,24 @@ func (db *Session) RestoreRoleSQL() string {
 	case db.Opts.Role == "":
 		return ""
 	case db.Shared:
-		return db.SetRoleSQL("LOCAL ")
+		return db.setRoleSQL("LOCAL ")
 	case db.Opts.roleBySQL:
-		return db.SetRoleSQL("")
+		return db.setRoleSQL("")
 	}
 	return ""
 }
 
-func (db *Session) SetRoleSQL(local string) string {
+func (db *Session) setRoleSQL(local string) string {
 	return "SET " + local + "ROLE " + pq.QuoteIdentifier(db.Opts.Role) + ";\n"
+}
+
+// LocalRoleSQL returns the SQL that sets the role for the current transaction; empty if the session
+// has it.
+func (db *Session) LocalRoleSQL() string {
+	if db.Opts.Role == "" || db.roleSet {
+		return ""
+	}
+	return db.setRoleSQL("LOCAL ")
 }
 
 // persistRole sets the role for the session once it is known whether it is shared.
@@ -89,12 +98,12 @@ func (db *Session) PersistRole(ctx context.Context) error {
 	switch {
 	case db.Opts.Role == "":
 	case db.Shared:
-		db.RoleSet = false
+		db.roleSet = false
 	case db.Opts.roleBySQL:
-		if err := db.Exec(ctx, db.SetRoleSQL("")); err != nil {
+		if err := db.Exec(ctx, db.setRoleSQL("")); err != nil {
 			return err
 		}
-		db.RoleSet = true
+		db.roleSet = true
 	}
 	return nil
 }
@@ -123,15 +132,15 @@ func (db *Session) hasSetOption(ctx context.Context) bool {
 	short, cancel := context.WithTimeout(ctx, CleanupTimeout)
 	defer cancel()
 	has := false
-	alone := &Session{Opts: db.Opts}
-	alone.Opts.Role, alone.Opts.WaitForDB = "", 0
-	err := alone.Open(short)
+	opts := db.Opts
+	opts.Role, opts.WaitForDB, opts.Inspection = "", 0, nil
+	alone, err := Open(short, opts)
 	if err == nil {
 		has = alone.Server.VersionNum >= 160000
 		err = alone.Close()
 	}
 	if err != nil {
-		db.log.Debug("could not read the server version", "error", err)
+		db.Log.Debug("could not read the server version", "error", err)
 	}
 	return has
 }

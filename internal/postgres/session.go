@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"sync/atomic"
@@ -14,11 +13,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/config/dsn"
-	"github.com/shiplock/shiplock/internal/dataloss"
-	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/text"
 )
@@ -39,9 +34,6 @@ type Options struct {
 	// Role is the role that each session assumes after the login, and the owner of the objects
 	// that it creates. Empty means the login role.
 	Role string
-	// Table is the version table's name, or "schema.table" (see versiontable.Parse). The default
-	// schema is the first one of the search path, as with golang-migrate.
-	Table string
 	// WaitForDB is the maximum time to wait for a server that cannot be reached or is not
 	// ready yet; 0 means one attempt, and math.MaxInt64 no limit.
 	WaitForDB time.Duration
@@ -49,73 +41,51 @@ type Options struct {
 	ConnectAttempts int
 	// ConnectDelay is the pause between two attempts; 0 means an increasing pause.
 	ConnectDelay time.Duration
-	// LockWait is the maximum time to wait for another migrator; 0 means one attempt.
-	LockWait time.Duration
 	// LockTimeout is the maximum time that a statement waits for a lock before its migration
 	// is rolled back and retried: every later query on the table waits behind the statement.
 	// 0 means the server's setting.
 	LockTimeout time.Duration
 	// StatementTimeout is the maximum duration of a statement; 0 means the server's setting.
 	StatementTimeout time.Duration
-	roleBySQL        bool // see role.go
-	// resolvedTable is the version table of the session whose tables this one uses; see DB.SameTables.
-	ResolvedTable history.TableName
-	// SkipTableCheck skips CheckTables, for sessions that only read.
-	SkipTableCheck bool
-	// ExternalToolLock makes Lock take the lock of external tools instead of the migration lock.
-	ExternalToolLock bool
-	Identity         history.Identity
-	Log              *slog.Logger
+	// Inspection reads facts of the caller in the first query; nil for none.
+	Inspection Inspection
+	// OnNotice handles a message of the server and reports whether it did; other messages are
+	// logged. nil for none.
+	OnNotice func(*pq.Error) bool
+	Log      *slog.Logger
 	// Progress shows the progress of long operations; nil means lines in Log.
 	Progress *progress.Display
+
+	roleBySQL bool // see role.go
 }
 
-// A DB is one session on one database. It is not safe for concurrent use.
-type DB struct {
+// A Session is one session on one database. It is not safe for concurrent use.
+type Session struct {
 	Opts Options
-	log  *slog.Logger
-	pool *sql.DB
+	Log  *slog.Logger
+	// Conn is the connection, for a protocol that the methods do not support (COPY).
 	Conn *sql.Conn
-
-	Server     ServerInfo
-	inspection Inspection // of the tables; nil for none
-	// noticeHandler handles a message of the server and reports whether it did; nil for none.
-	noticeHandler func(*pq.Error) bool
-	Table         history.TableName
-	// tableResolved is set once the table's schema is known; a later search_path does not change
-	// it.
-	TableResolved      bool
-	Tables             history.TableFacts
-	VersionTableExists bool
-	HistoryExists      bool
-	// historyUnavailable is set if there is no history table and no privilege to create it.
-	HistoryUnavailable bool
-	LockDepth          int                                 // number of nested calls; 0 means not locked
-	lockNotNeeded      func(context.Context) (bool, error) // see LockUnless
-	// encodable has the characters that were checked against the database's encoding; see
-	// probeEncoding.
-	encodable map[rune]bool
-	// recordingStarted is set when the server has sent recordingNotice.
-	recordingStarted atomic.Bool
-
-	NetConn  net.Conn // of the session
-	finalErr finalError
-	// pooled is set behind a connection pooler in transaction mode; see sharesServers.
+	// Server describes the server that the session is connected to.
+	Server ServerInfo
+	// Shared is set behind a connection pooler in transaction mode: other clients use the same
+	// server sessions between the transactions of this one. See DetectTransactionPooling.
 	Shared bool
-	// lockTxOpen is set while a transaction is open that holds the lock.
-	TxOpen       bool
-	TxStarted    int64              // time by the server's clock; see epochMicroseconds
-	savedTxState executor.TxState   // of a transaction
-	Guard        dataloss.LossGuard // of the running migration
+	// TxOpen is set while a transaction is open that has the session's role.
+	TxOpen bool
+	// TxStarted is the start of that transaction by the server's clock, in microseconds; see
+	// EpochMicroseconds.
+	TxStarted int64
+	// BackendPID is Server.PID. Other goroutines may read it.
+	BackendPID atomic.Int64
 
+	pool     *sql.DB
+	netConn  net.Conn
+	finalErr finalError
+	// encodable has the characters that were checked against the database's encoding; see
+	// ProbeEncoding.
+	encodable map[rune]bool
 	// roleSet is set when the session has assumed Options.Role.
-	RoleSet bool
-	// marker is the number of the running statement, as the server reports it.
-	marker atomic.Int64
-	// runPosition is the current file and statement, and watcher its observer or nil.
-	RunPosition activity.PositionTracker
-	Watcher     *activity.Watcher
-	BackendPID  atomic.Int64 // Server.PID, for the watcher
+	roleSet bool
 	// rollingBack suppresses PostgreSQL's warning that no transaction is in progress.
 	rollingBack atomic.Bool
 }
@@ -183,42 +153,25 @@ func (e *LostError) Unwrap() error { return e.Err }
 // sessionParams are set as startup parameters, so that RESET ALL restores them.
 var sessionParams = map[string]string{"application_name": "shiplock"}
 
-// Open waits for the database, opens a session, and reads the server's properties and the tables.
-// Errors are *ConnectError, ErrNoSchema, or the context's cause.
-func Open(ctx context.Context, opts Options) (*Session, error) {
-	db := &Session{Opts: opts}
-	db.inspection, db.noticeHandler = db, db.OnNotice
-	if err := db.Open(ctx); err != nil {
-		return nil, err
-	}
-	if !opts.SkipTableCheck || db.Table.Schema == "" {
-		if err := db.CheckTables(); err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-	}
-	db.TableResolved = true
-	return db, nil
-}
-
-// open waits for the database, opens the session, and reads the server's properties. Errors are
+// Open waits for the database, opens a session, and reads the server's properties. Errors are
 // *ConnectError, those of the inspection, or the context's cause.
-func (db *Session) Open(ctx context.Context) error {
-	if db.Opts.Log == nil {
-		db.Opts.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+func Open(ctx context.Context, opts Options) (*Session, error) {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	if db.Opts.Progress == nil {
-		db.Opts.Progress = progress.NewLog(db.Opts.Log, progress.DefaultIntervals)
+	if opts.Progress == nil {
+		opts.Progress = progress.NewLog(opts.Log, progress.DefaultIntervals)
 	}
-	db.log = db.Opts.Log
+	db := &Session{Opts: opts, Log: opts.Log}
 	d := &dialer{}
 	var err error
 	if db.Conn, err = db.connect(ctx, d); err == nil {
 		err = db.verifyRole(ctx)
 	}
 	if err != nil {
-		return errors.Join(db.roleError(ctx, err), db.Close())
+		return nil, errors.Join(db.roleError(ctx, err), db.Close())
 	}
-	return nil
+	return db, nil
 }
 
 // Close ends the session and releases the lock.
@@ -233,13 +186,13 @@ func (db *Session) Close() error {
 	return errors.Join(err, db.pool.Close())
 }
 
-// handleNotice handles a message of the server: it logs those that noticeHandler does not handle.
+// handleNotice handles a message of the server: it logs those that Options.OnNotice does not handle.
 func (db *Session) handleNotice(n *pq.Error) {
 	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
 		return
 	}
-	if db.noticeHandler == nil || !db.noticeHandler(n) {
-		db.log.Info("server message", "severity", n.Severity, "message", text.CleanLine(n.Message))
+	if db.Opts.OnNotice == nil || !db.Opts.OnNotice(n) {
+		db.Log.Info("server message", "severity", n.Severity, "message", text.CleanLine(n.Message))
 	}
 }
 
@@ -268,23 +221,26 @@ func (db *Session) ReadServerInfo(ctx context.Context) error {
 			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding')`
 	info := &db.Server
 	to := []any{&info.Version, &info.VersionNum, &info.Database, &info.User, &info.PID, &info.Started, &info.Port, &info.Standby, &info.Plpgsql, &info.Encoding}
-	if db.inspection != nil {
-		columns, from := db.inspection.Query()
+	if db.Opts.Inspection != nil {
+		columns, from := db.Opts.Inspection.Query()
 		query += ",\n\t\t\t" + columns + "\n\t\tFROM " + from
-		to = append(to, db.inspection.Destinations()...)
+		to = append(to, db.Opts.Inspection.Destinations()...)
 	}
 	if err := db.QueryRow(ctx, query).Scan(to...); err != nil {
 		return db.ClassifyError(ctx, err)
 	}
 	db.BackendPID.Store(int64(info.PID))
-	if db.inspection == nil {
+	if db.Opts.Inspection == nil {
 		return nil
 	}
-	return db.inspection.Finish()
+	return db.Opts.Inspection.Finish()
 }
 
-// Table returns the version table as "schema.table".
-func (db *Session) Table() string { return db.Table.String() }
+// LocalAddr returns the address of this end of the connection.
+func (db *Session) LocalAddr() net.Addr { return db.netConn.LocalAddr() }
+
+// RemoteAddr returns the address of the server or pooler.
+func (db *Session) RemoteAddr() net.Addr { return db.netConn.RemoteAddr() }
 
 // Target returns the database's URL without the password.
 func (db *Session) Target() string { return db.Opts.DSN.String() }
@@ -324,6 +280,7 @@ func (db *Session) ClassifyError(ctx context.Context, err error) error {
 	return &LostError{Target: db.Target(), Err: err, Server: db.finalErr.Load()}
 }
 
+// IsLostError reports whether the connection was lost.
 func IsLostError(err error) bool {
 	var lost *LostError
 	return errors.As(err, &lost)
@@ -355,17 +312,13 @@ func (db *Session) WithSecondSession(ctx context.Context, use func(*Session) err
 
 // openSecondSession opens a second session on the same database, within the deadline of ctx.
 func (db *Session) openSecondSession(ctx context.Context) (*Session, error) {
-	second := &Session{Opts: db.SecondSessionOptions(ctx)}
-	if err := second.Open(ctx); err != nil {
-		return nil, err
-	}
-	return second, nil
+	return Open(ctx, db.SecondSessionOptions(ctx))
 }
 
 // secondSessionOptions returns the options of a second session.
 func (db *Session) SecondSessionOptions(ctx context.Context) Options {
 	opts := db.Opts
-	opts.WaitForDB = CleanupTimeout
+	opts.Inspection, opts.OnNotice, opts.WaitForDB = nil, nil, CleanupTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		opts.WaitForDB = max(CleanupTimeout, time.Until(deadline))
 	}

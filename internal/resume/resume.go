@@ -66,7 +66,7 @@ func (resumer *Resumer) ResumePoint(ctx context.Context, file string, open func(
 		return 0, err
 	}
 	if !before.IsCountable() && r.Outcome == history.RunPartiallyApplied && r.StatementsApplied == 0 && row.Leftover == "" { // written by an older release
-		return 0, before.unknownOutcome(0, r)
+		return 0, newUnknownOutcomeError(before, 0, r)
 	}
 	if r.StatementsApplied > 0 {
 		if err := s.LoadStatements(); err != nil {
@@ -123,7 +123,7 @@ func (resumer *Resumer) appliedStatements(ctx context.Context, before, s *script
 	case err != nil:
 		return 0, err
 	case !known:
-		return 0, before.unknownOutcome(r.StatementsApplied, r)
+		return 0, newUnknownOutcomeError(before, r.StatementsApplied, r)
 	case applied && (r.StatementsApplied >= len(s.Statements) || sqlfile.Canonical(s.Statements[r.StatementsApplied].Text) != sqlfile.Canonical(st.Text)):
 		return 0, changedError(before, s, r.StatementsApplied+1)
 	case applied:
@@ -132,7 +132,7 @@ func (resumer *Resumer) appliedStatements(ctx context.Context, before, s *script
 	return r.StatementsApplied, nil
 }
 
-func (s *script.Script) unknownOutcome(i int, r history.Entry) error {
+func newUnknownOutcomeError(s *script.Script, i int, r history.Entry) error {
 	st := s.Statements[i]
 	return &UnknownOutcomeError{
 		File: s.Name, Statement: st.Text, Line: s.LineOf(st),

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 )
@@ -241,10 +242,7 @@ func (resumer *Resumer) SessionQuery(t *SessionTrace, done int) string {
 	if t.user {
 		computed += "\nUNION ALL SELECT 'session authorization ' || session_user"
 	}
-	lock := ""
-	if key, err := resumer.lock.LockKey(); err == nil {
-		lock = fmt.Sprintf(" AND NOT (l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = %d)", key)
-	}
+	migrationLock := fmt.Sprintf("l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = %d", lock.Key(resumer.store))
 	role := "SELECT 'role', pg_catalog.current_setting('role') WHERE pg_catalog.current_setting('role') <> " + pq.QuoteLiteral(cmp.Or(resumer.session.Opts.Role, "none"))
 	return `(SELECT pg_catalog.json_build_object('done', ` + fmt.Sprint(done) + `,
 	'settings', (SELECT pg_catalog.json_object_agg(name, value) FROM (
@@ -264,7 +262,7 @@ func (resumer *Resumer) SessionQuery(t *SessionTrace, done int) string {
 		UNION ALL SELECT 'LISTEN ' || l FROM pg_catalog.pg_listening_channels() l
 		UNION ALL SELECT DISTINCT 'advisory lock ' || CASE l.objsubid WHEN 1 THEN (l.classid::bigint << 32 | l.objid::bigint)::text
 				ELSE concat_ws(', ', l.classid::bigint::bit(32)::int, l.objid::bigint::bit(32)::int) END
-			FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_catalog.pg_backend_pid()` + lock + `
+			FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' AND l.pid = pg_catalog.pg_backend_pid() AND NOT (` + migrationLock + `)
 		UNION ALL ` + computed + `) holds))::text)`
 }
 

@@ -25,7 +25,7 @@ func (tools *Tools) ToolActivity(ctx context.Context) ([]progress.Fact, error) {
 	}
 	var a *activity.BackendActivity
 	if err == nil {
-		a, err = tools.monitor.ReadActivity(ctx, pid)
+		a, err = activity.Read(ctx, tools.session, pid)
 	}
 	if err != nil || a == nil {
 		return nil, tools.session.ClassifyError(ctx, err)

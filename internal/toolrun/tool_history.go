@@ -12,6 +12,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -45,14 +46,11 @@ var ErrLockNotHeld = errors.New("the session no longer holds its advisory lock")
 
 // CheckLock returns an error if the session or its lock is lost.
 func (tools *Tools) CheckLock(ctx context.Context) error {
-	key, err := tools.lock.LockKey()
-	if err != nil {
-		return err
-	}
+	key := lock.Key(tools.store)
 	ctx, cancel := context.WithTimeoutCause(ctx, lockCheckTimeout, &postgres.LostError{Target: tools.session.Target(), Err: fmt.Errorf("no answer within %s", lockCheckTimeout)})
 	defer cancel()
 	var held bool
-	err = tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+	err := tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
 		AND pid = pg_catalog.pg_backend_pid() AND classid::bigint << 32 | objid::bigint = $1)`, key).Scan(&held)
 	if err == nil && !held {
 		return ErrLockNotHeld

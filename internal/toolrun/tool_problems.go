@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/activity"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -179,7 +180,7 @@ func (tools *Tools) problemsIn(ctx context.Context, t toolTable, found foundTabl
 		}
 		m := ToolProblem{Tool: t.tool, Location: found.shown}
 		m.Problem, m.Resolve = t.problem(row)
-		if tools.store.HistoryExists && found.shown == tools.session.Table() {
+		if tools.store.HistoryExists && found.shown == tools.store.Table.String() {
 			m.Tool, m.Resolve = "Shiplock", "run migrator status to list the applied migrations, then migrator repair"
 		}
 		out = append(out, m)
@@ -191,7 +192,7 @@ func (tools *Tools) problemsIn(ctx context.Context, t toolTable, found foundTabl
 func (tools *Tools) heldToolLocks(ctx context.Context) ([]ToolProblem, error) {
 	var out []ToolProblem
 	for key, tool := range toolAdvisoryLocks {
-		s, err := tools.lock.LockHolder(ctx, key)
+		s, err := lock.Holder(ctx, tools.session, key)
 		if err != nil {
 			return nil, err
 		}

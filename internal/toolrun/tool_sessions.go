@@ -16,6 +16,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/activity"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -89,16 +90,13 @@ func IsToolApplication(name string) bool { return strings.HasPrefix(name, toolPr
 // NewToolTrace prepares to find the sessions of a tool that is about to start. pooled reports
 // whether the session that holds the lock is behind a pooler in transaction mode.
 func (tools *Tools) NewToolTrace(ctx context.Context, pooled bool) (*ToolTrace, error) {
-	key, err := tools.lock.LockKey()
-	if err != nil {
-		return nil, err
-	}
+	key := lock.Key(tools.store)
 	var run [4]byte
 	_, _ = rand.Read(run[:]) // never fails
 	t := &ToolTrace{namePrefix: fmt.Sprintf("%s%08x-", toolPrefix, key), pooled: pooled, prepared: map[string]bool{}}
 	t.Application = t.namePrefix + fmt.Sprintf("%x", run)
 	var prepared string
-	err = tools.session.QueryRow(ctx, `SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint, coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), ''),
+	err := tools.session.QueryRow(ctx, `SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint, coalesce(pg_catalog.host(pg_catalog.inet_client_addr()), ''),
 		coalesce((SELECT string_agg(gid, E'\n') FROM pg_catalog.pg_prepared_xacts WHERE database = pg_catalog.current_database()), '')`).
 		Scan(&t.serverTime, &t.address, &prepared)
 	if err != nil {
@@ -108,10 +106,10 @@ func (tools *Tools) NewToolTrace(ctx context.Context, pooled bool) (*ToolTrace, 
 	for gid := range strings.SplitSeq(prepared, "\n") {
 		t.prepared[gid] = true
 	}
-	if a, ok := tools.session.NetConn.LocalAddr().(*net.TCPAddr); ok {
+	if a, ok := tools.session.LocalAddr().(*net.TCPAddr); ok {
 		t.direct = a.Port == tools.session.Server.Port && a.AddrPort().Addr().Unmap().WithZone("").String() == t.address
 	}
-	if a, ok := tools.session.NetConn.RemoteAddr().(*net.TCPAddr); ok {
+	if a, ok := tools.session.RemoteAddr().(*net.TCPAddr); ok {
 		t.remote = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), uint16(a.Port))
 	}
 	t.Checks = t.direct && tools.session.Server.VersionNum >= 140000

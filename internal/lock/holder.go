@@ -23,31 +23,23 @@ func WaitLimit(d time.Duration) progress.Fact {
 	return progress.Fact{Name: "for_up_to", Value: d, Bar: "for up to " + d.Truncate(time.Second).String(), Rank: 1}
 }
 
-// LockHolder describes the session that holds the lock and its progress, as far as the role may see
+// HolderFacts describes the session that holds the lock and its progress, as far as the role may see
 // it. It returns nothing if the lock is free.
-func (lock *Lock) LockHolder(ctx context.Context) ([]progress.Fact, error) {
-	key, err := lock.LockKey()
-	if err != nil {
-		return nil, err
-	}
-	return lock.lockHolderFacts(ctx, key)
-}
-
-// lockHolderFacts describes the session that holds a lock and its activity.
-func (lock *Lock) lockHolderFacts(ctx context.Context, key int64) (facts []progress.Fact, err error) {
-	s, err := lock.LockHolder(ctx, key)
+func HolderFacts(ctx context.Context, store *history.Store) (facts []progress.Fact, err error) {
+	session := store.Session()
+	s, err := Holder(ctx, session, Key(store))
 	if s == nil || err != nil {
 		return nil, err
 	}
 	facts = []progress.Fact{{Name: "holder", Value: s.String(), Bar: fmt.Sprintf("pid %d", s.PID), Rank: 1}}
-	a, err := lock.monitor.ReadActivity(ctx, s.PID)
+	a, err := activity.Read(ctx, session, s.PID)
 	if err != nil || a == nil {
 		return facts, lostOnly(err)
 	}
 	if m := migrationComment.FindStringSubmatch(a.Query); m != nil {
 		facts = append(facts, progress.Fact{Name: "migrating", Value: m[1], Bar: "migrating " + m[1], Rank: 2})
 	}
-	statement, err := lock.lockHolderStatement(ctx)
+	statement, err := holderStatement(ctx, store)
 	facts = append(facts, statement...)
 	facts = append(facts, a.PhaseFacts()...)
 	if share, ok := a.Progress.Share(); ok {
@@ -60,20 +52,20 @@ func (lock *Lock) lockHolderFacts(ctx context.Context, key int64) (facts []progr
 	return facts, lostOnly(err)
 }
 
-// lockHolderStatement reads the number of applied statements of the running migration from the
+// holderStatement reads the number of applied statements of the running migration from the
 // history table. A migration that runs in one transaction is not visible there.
-func (lock *Lock) lockHolderStatement(ctx context.Context) ([]progress.Fact, error) {
-	if !lock.store.HistoryExists {
+func holderStatement(ctx context.Context, store *history.Store) ([]progress.Fact, error) {
+	if !store.HistoryExists {
 		return nil, nil
 	}
 	var done, total int
-	err := lock.session.QueryRow(ctx, activity.ActivityTimeoutSQL+`SELECT statements_applied, statements_total FROM `+lock.store.HistoryQuery()+` history
+	err := store.Session().QueryRow(ctx, activity.ActivityTimeoutSQL+`SELECT statements_applied, statements_total FROM `+store.HistoryQuery()+` history
 		WHERE outcome = `+postgres.LiteralOrNull(history.RunRunning)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
 	if err != nil || total < 2 || done >= total {
 		if errors.Is(err, sql.ErrNoRows) {
 			err = nil
 		}
-		return nil, lock.session.ClassifyError(ctx, err)
+		return nil, store.Session().ClassifyError(ctx, err)
 	}
 	statement := fmt.Sprintf("%d of %d", done+1, total)
 	return []progress.Fact{{Name: "statement", Value: statement, Bar: "statement " + statement, Rank: 3}}, nil
@@ -87,4 +79,24 @@ func lostOnly(err error) error {
 		return err
 	}
 	return nil
+}
+
+// Holder returns the session that holds an advisory lock; nil if it ended. Fields that the role has no
+// privilege to see are empty.
+func Holder(ctx context.Context, session *postgres.Session, key int64) (*activity.SessionInfo, error) {
+	var s activity.SessionInfo
+	err := session.QueryRow(ctx, `
+		SELECT l.pid, coalesce(a.application_name, ''), coalesce(a.state, ''),
+			coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::bigint, coalesce(left(a.query, 120), '')
+		FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+			AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
+			AND l.classid::bigint << 32 | l.objid::bigint = $1`, key).Scan(&s.PID, &s.Application, &s.State, &s.Seconds, &s.Query)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, session.ClassifyError(ctx, err)
+	}
+	return &s, nil
 }

@@ -1,0 +1,124 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/dataloss"
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/script"
+)
+
+// Run applies the steps in order. If singleTx is set, they are one transaction, which is retried as a
+// whole after a lock timeout. applied is the number of steps that were committed, and executed the
+// number of those that ran without an error. Errors are *MigrationError, *script.ScriptError,
+// lock.ErrVersionChanged, *lock.LockedError and the context's cause.
+func (ex *Executor) Run(ctx context.Context, steps []lint.Step, singleTx bool) (applied, executed int, err error) {
+	if !singleTx || len(steps) < 2 {
+		for i, step := range steps {
+			if err := ex.apply(ctx, steps, i, false); err != nil {
+				return i, i, err
+			}
+			ex.logCompleted("migration completed", step)
+		}
+		return len(steps), len(steps), nil
+	}
+	err = ex.retryAllOnLockTimeout(ctx, func() error {
+		for executed = range steps {
+			if err := ex.apply(ctx, steps, executed, true); err != nil {
+				return err
+			}
+			message := "migration executed, not committed yet"
+			if executed == len(steps)-1 {
+				message = "migration completed"
+			}
+			ex.logCompleted(message, steps[executed])
+		}
+		executed = len(steps)
+		return nil
+	})
+	if err != nil {
+		return 0, executed, err
+	}
+	return executed, executed, nil
+}
+
+// apply applies one step.
+func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleTx bool) error {
+	step := steps[i]
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ex.started = time.Now()
+	ex.log.Info("migration started", "version", step.Version, "direction", step.Direction, "file", step.File)
+	s, err := script.LoadFile(step.File, step.Open)
+	if err == nil && step.Resume && step.StatementsApplied > 0 {
+		err = s.LoadStatements()
+	}
+	if err != nil {
+		return err
+	}
+	ex.losses.Guard = dataloss.LossGuard{Active: step.GuardDataLoss, Own: step.Own}
+	m := newMigration(step, s)
+	m.From, m.Number, m.Of = history.State{Version: step.From}, i+1, len(steps)
+	if i > 0 {
+		m.From.Version = steps[i-1].Target
+	}
+	before := m.From
+	if singleTx {
+		m.ContinuesTx, m.LeavesTxOpen = i > 0, i < len(steps)-1
+		before.Version = steps[0].From
+	}
+	fail := ex.Apply(ctx, m)
+	switch {
+	case fail == nil:
+		return nil
+	case !lock.MigrationStarted(fail.Err):
+		return fail.Err
+	}
+	fail.Version, fail.Before, fail.VersionTable = m.To.Version, before.Version, ex.store.Table.Name
+	fail.FindPosition()
+	m.SetFile(fail)
+	return fail
+}
+
+// newMigration returns the migration of a step.
+func newMigration(step lint.Step, s *script.Script) Migration {
+	entry := history.Entry{
+		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, StatementsApplied: step.StatementsApplied,
+		UpSQL: s.StoredSQL(), DownSQL: step.ReverseSQL,
+	}
+	if step.Direction == "up" { // of the SQL that runs: the file may have changed since the plan
+		entry.Checksum, entry.Stored = s.Sum, step.Stored
+		entry.Stored.MinCompatibleVersion, entry.Stored.Irreversible = s.Directives.MinCompatibleVersion, s.Directives.Irreversible
+	} else {
+		entry.UpSQL, entry.DownSQL = step.ReverseSQL, s.StoredSQL()
+	}
+	if step.FilesDigest != nil {
+		entry.FilesDigest = step.FilesDigest()
+	}
+	return Migration{Script: s, To: history.State{Version: step.Target}, Resume: step.Resume, Run: entry}
+}
+
+// logCompleted logs the end of a step.
+func (ex *Executor) logCompleted(message string, step lint.Step) {
+	ex.log.Info(message, "version", step.Version, "direction", step.Direction, "file", step.File,
+		"duration", time.Since(ex.started).Round(time.Millisecond))
+}
+
+// retryAllOnLockTimeout calls run, which applies several migrations in one transaction, and repeats
+// it, after a pause, while it fails with a lock timeout.
+func (ex *Executor) retryAllOnLockTimeout(ctx context.Context, run func() error) error {
+	var err error
+	ex.retryOnLockTimeout(ctx, func() *MigrationError {
+		var fail *MigrationError
+		if err = run(); errors.As(err, &fail) {
+			return fail
+		}
+		return nil
+	})
+	return err
+}
