@@ -74,7 +74,7 @@ func (a *app) runBaseline(cmd *cobra.Command, f baselineFlags) error {
 			}
 			a.redactor.AddDatabase(dsn)
 			opts := o.Postgres
-			opts.DSN, opts.Role, opts.Table = dsn, "", config.DefaultTable
+			opts.DSN, opts.Role, opts.Tables.Table = dsn, "", config.DefaultTable
 			b.Scratch = &opts
 		}
 		result, err := engine.Baseline(ctx, o, b)

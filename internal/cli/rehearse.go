@@ -69,7 +69,7 @@ func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
 	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
 		if target != nil {
 			real := o.Postgres
-			real.DSN, real.Table, r.Real = *target, table, &real
+			real.DSN, real.Tables.Table, r.Real = *target, table, &real
 		}
 		out, err := engine.Rehearse(ctx, o, r)
 		var failed *engine.RehearsalError

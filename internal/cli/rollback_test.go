@@ -14,7 +14,9 @@ import (
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/dataloss"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -48,10 +50,10 @@ func fingerprint(t *testing.T, d *pgtest.Database) string {
 	t.Helper()
 	dsn, err := dsn.Parse(d.URL())
 	require.NoError(t, err)
-	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
+	store, err := history.Open(t.Context(), postgres.Options{DSN: dsn}, history.Options{Table: config.DefaultTable})
 	require.NoError(t, err)
-	defer db.Session.Close()
-	f, err := db.Schema.Fingerprint(t.Context())
+	defer store.Close()
+	f, err := schema.NewReader(store).Fingerprint(t.Context())
 	require.NoError(t, err)
 	return f.Sum()
 }

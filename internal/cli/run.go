@@ -46,10 +46,13 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, engine.O
 	s, log := &a.settings, a.console.Log()
 	return run(ctx, engine.Options{
 		Source: s.Source, Unrecognized: s.UnrecognizedFiles, Log: log, TxMode: s.TxMode, AllowDataLoss: s.AllowDataLoss, Policy: s.Policy,
-		Postgres: postgres.Options{DSN: connection, Role: s.Role, Table: s.Table, WaitForDB: s.WaitForDB,
-			ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay, LockWait: s.LockWait,
-			LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log,
-			Identity: outcome.Identity(), Progress: display},
+		Postgres: engine.DatabaseOptions{
+			Options: postgres.Options{DSN: connection, Role: s.Role, WaitForDB: s.WaitForDB,
+				ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay,
+				LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log, Progress: display},
+			Tables:   history.Options{Table: s.Table, Identity: outcome.Identity()},
+			LockWait: s.LockWait,
+		},
 	})
 }
 

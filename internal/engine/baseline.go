@@ -20,7 +20,7 @@ type BaselineOptions struct {
 	Version uint
 	// Scratch is an empty database to which the migrations are applied to get the expected
 	// schema; nil sets the version without a comparison.
-	Scratch *postgres.Options
+	Scratch *DatabaseOptions
 }
 
 // A BaselineError reports a schema that differs from the one that the files define.
@@ -73,7 +73,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 			return "", err
 		}
 	}
-	if err := db.Lock.Lock(ctx); err != nil {
+	if err := db.lock(ctx, nil); err != nil {
 		return "", err
 	}
 	runs, err := baselineRuns(ctx, files, db, version, outcome) // another migrator may have run in the meantime
@@ -84,7 +84,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 		err = db.Store.Baseline(ctx, history.State{Version: version}, runs)
 	}
 	if err == nil {
-		err = db.Lock.Unlock(ctx)
+		err = db.locker.Unlock(ctx)
 	}
 	how := "compared with the files"
 	if b.Scratch == nil {
@@ -110,13 +110,13 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database, vers
 	if err := db.Store.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
 		return nil, err
 	}
-	history, err := db.Store.LatestRuns(ctx)
+	entries, err := db.Store.LatestRuns(ctx)
 	if err != nil {
 		return nil, err
 	}
 	applied := map[int]history.Entry{}
 	newest := planner.NoVersion
-	for _, r := range history {
+	for _, r := range entries {
 		if runOf(r, false).IsApplied() {
 			applied[r.Version], newest = r, r.Version
 		}
@@ -131,7 +131,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database, vers
 		runs = append(runs, r)
 	}
 	if version == planner.NoVersion {
-		for _, r := range slices.Backward(history) {
+		for _, r := range slices.Backward(entries) {
 			if _, is := applied[r.Version]; is {
 				add(history.Entry{Version: r.Version, Name: r.Name, Direction: string(planner.Down), Checksum: r.Checksum})
 			}
@@ -162,7 +162,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database, vers
 
 // schemaAt returns the schema that the files define at a version. It applies them to a
 // scratch database, which is empty again afterwards.
-func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch postgres.Options, version int) (schema.Fingerprint, error) {
+func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch DatabaseOptions, version int) (schema.Fingerprint, error) {
 	real := o.Postgres
 	o.Postgres = scratch
 	h, err := claimScratch(ctx, o, files, &real)
@@ -192,7 +192,7 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch pos
 // compareSchema returns a *BaselineError if the schema differs. It uses a separate session,
 // because behind a pooler the session with the lock has an open transaction.
 func compareSchema(ctx context.Context, o Options, db *database, want schema.Fingerprint, version int) error {
-	o.Postgres = db.Store.SameTables(o.Postgres)
+	o.Postgres = db.sameTables(o.Postgres)
 	second, err := openPrimary(ctx, o)
 	if err != nil {
 		return err

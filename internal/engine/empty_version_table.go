@@ -22,18 +22,18 @@ func versionRowMissing(st planner.State) bool {
 // checkVersionRow refuses a database whose version table has lost its row. golang-migrate
 // also leaves an empty table after it has rolled back every migration; then the objects of
 // the migrations do not exist, and the rollback is imported. See ADR 14.
-func checkVersionRow(ctx context.Context, files *source.Catalog, db *database, st planner.State, history []history.Entry) error {
-	applied := slices.DeleteFunc(slices.Clone(history), func(r history.Entry) bool {
+func checkVersionRow(ctx context.Context, files *source.Catalog, db *database, st planner.State, entries []history.Entry) error {
+	applied := slices.DeleteFunc(slices.Clone(entries), func(r history.Entry) bool {
 		return !slices.ContainsFunc(st.Runs, func(s planner.Run) bool { return s.Version == r.Version && s.IsApplied() })
 	})
 	newest := applied[len(applied)-1].Version
 	refusal := &Refusal{
-		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Session.Table(), newest),
+		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Store.Table, newest),
 		Why:    "the catalogs do not show whether another tool rolled the migrations back or the table was emptied; if it was emptied, every migration would run a second time",
 		Next:   baselineAdvice(newest),
 	}
 	if !db.Resumer.TableExists() {
-		refusal.Reason = fmt.Sprintf("the version table %s does not exist, but its history table records version %d as applied", db.Session.Table(), newest)
+		refusal.Reason = fmt.Sprintf("the version table %s does not exist, but its history table records version %d as applied", db.Store.Table.String(), newest)
 		refusal.Why = "golang-migrate drops its table only together with the history table, so the version table was dropped or renamed; every migration would run a second time"
 		return refusal
 	}

@@ -5,30 +5,27 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"slices"
 	"syscall"
 	"time"
 
-	"github.com/golang-migrate/migrate/v4"
-	"github.com/golang-migrate/migrate/v4/database"
-
-	"github.com/shiplock/shiplock/internal/golangmigrate"
+	"github.com/shiplock/shiplock/internal/diagnose"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
 // Options are the options that all commands share.
 type Options struct {
-	Postgres     postgres.Options
+	Postgres     DatabaseOptions
 	Source       string // the migrations directory
 	Unrecognized source.Unrecognized
 	Policy       planner.Policy
@@ -160,7 +157,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database
 			return Result{}, err
 		}
 	}
-	if err := db.Lock.ReleaseTxLock(ctx); err != nil || len(p.Steps) == 0 {
+	if err := db.locker.Release(ctx); err != nil || len(p.Steps) == 0 {
 		return resultOf(p, 0), err
 	}
 	if versions := p.WithoutDown(); versions != "" {
@@ -194,7 +191,7 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *databas
 	if o.forUp && isUpToDate(files, version, clean) {
 		return decision{plan: planner.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
 	}
-	st, history, err := readRuns(ctx, files, db, version)
+	st, entries, err := readRuns(ctx, files, db, version)
 	if err != nil {
 		return decision{}, err
 	}
@@ -204,21 +201,21 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *databas
 	}
 	catalog := files
 	if !o.forUp || o.Policy.OnNewer == planner.DownNewer { // otherwise the plan is made from the files alone
-		if catalog, err = withHistory(files, st, history, imports, o.Policy); err != nil {
+		if catalog, err = withHistory(files, st, entries, imports, o.Policy); err != nil {
 			return decision{}, err
 		}
 	}
 	policy := o.Policy
-	policy.Table = db.Session.Table()
+	policy.Table = db.Store.Table.String()
 	p, err := plan(catalog, st, policy)
 	if n := len(imports); err == nil && n > 0 && len(p.Steps) == 0 && o.recordsDigest(files, p) {
 		imports[n-1].FilesDigest, _ = files.Digest() // an unreadable file does not prevent the import
 	}
 	if err == nil {
-		catalog, err = withStoredSQL(ctx, catalog, db, p, history)
+		catalog, err = withStoredSQL(ctx, catalog, db, p, entries)
 	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
-		p.Steps[0].StatementsApplied, err = resume(ctx, catalog, db, p.Steps[0], history)
+		p.Steps[0].StatementsApplied, err = resumePoint(ctx, catalog, db, p.Steps[0], entries)
 	}
 	return decision{plan: p, catalog: catalog, imports: imports}, err
 }
@@ -255,10 +252,10 @@ func unrecordedRuns(catalog *source.Catalog, st *planner.State) ([]history.Entry
 	return out, nil
 }
 
-// resume returns the number of statements of a partially applied migration that are applied.
-func resume(ctx context.Context, catalog *source.Catalog, db *database, s planner.Step, history []history.Entry) (int, error) {
-	i := slices.IndexFunc(history, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) })
-	return db.Resumer.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, history[i])
+// resumePoint returns the number of statements of a partially applied migration that are applied.
+func resumePoint(ctx context.Context, catalog *source.Catalog, db *database, s planner.Step, entries []history.Entry) (int, error) {
+	i := slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) })
+	return db.Resumer.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, entries[i])
 }
 
 func resultOf(p planner.Plan, applied int) Result {
@@ -286,60 +283,28 @@ func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *data
 		return err
 	}
 	defer limitToOneCPU(ctx)()
-	attempt := func() error { return runSteps(ctx, catalog, db.Driver.Driver(ctx, steps, together), p) }
-	if together {
-		return asDataLossError(p, db.Executor.RetryAllOnLockTimeout(ctx, attempt))
+	applied, executed, err := executor.New(db.Store, db.locker).Run(ctx, steps, together)
+	if err == nil {
+		return nil
 	}
-	return asDataLossError(p, attempt())
+	var fail *executor.MigrationError
+	if errors.As(err, &fail) {
+		diagnose.Explain(ctx, db.Store, fail, steps[min(executed+1, len(steps)):])
+	}
+	return asDataLossError(p, &RunError{Plan: p, Applied: applied, RolledBack: executed - applied, Err: err})
 }
 
 // checkRequirements checks all files before the first one runs.
 func checkRequirements(db *database, steps []lint.Step, together bool) error {
-	if !db.Lock.Pooled() && !together {
+	if !db.Session.Shared && !together {
 		return nil
 	}
 	for _, s := range steps {
-		if err := db.Executor.CheckRequirements(s, together); err != nil {
+		if err := executor.CheckRequirements(s, together); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-func runSteps(ctx context.Context, catalog *source.Catalog, driver *golangmigrate.Driver, p planner.Plan) error {
-	files := golangmigrate.NewSource(catalog)
-	m, err := migrate.NewWithInstance("shiplock", files, "postgres", driver)
-	if err != nil {
-		return fmt.Errorf("golang-migrate: %w", err)
-	}
-	m.LockTimeout = math.MaxInt64 // the driver has its own limit
-	for i, s := range p.Steps {
-		if err := runStep(m, files, s); err != nil {
-			return &RunError{Plan: p, Applied: driver.AppliedCount(), RolledBack: i - driver.AppliedCount(), Err: err}
-		}
-	}
-	return nil
-}
-
-// readBufferSize is the size of golang-migrate's read buffer. Its default, 100 kB, would
-// be allocated for each of a thousand small files.
-const readBufferSize = 4 << 10
-
-func runStep(m *migrate.Migrate, files *golangmigrate.Source, s planner.Step) error {
-	read := files.ReadUp
-	if s.Direction == planner.Down {
-		read = files.ReadDown
-	}
-	body, name, err := read(s.Migration.Version)
-	if err != nil {
-		return err
-	}
-	migration, err := migrate.NewMigration(body, name, s.Migration.Version, s.Target)
-	if err != nil {
-		return fmt.Errorf("golang-migrate: %w", err)
-	}
-	migration.BufferSize = readBufferSize
-	return m.Run(migration)
 }
 
 func postgresSteps(catalog *source.Catalog, p planner.Plan) ([]lint.Step, error) {
@@ -386,7 +351,7 @@ func storedMigration(catalog *source.Catalog, m source.Migration) (history.Store
 // Behind a pooler the lock is released at each commit, so a newer image may already be
 // running; there every commit was confirmed, and its version checked beforehand.
 func verifyVersion(ctx context.Context, db *database, p planner.Plan) error {
-	if db.Lock.Pooled() {
+	if db.Session.Shared {
 		return nil
 	}
 	st, err := db.Store.State(ctx)
@@ -398,6 +363,3 @@ func verifyVersion(ctx context.Context, db *database, p planner.Plan) error {
 	}
 	return nil
 }
-
-// planner.NoVersion must equal golang-migrate's NilVersion.
-var _ = [1]struct{}{}[planner.NoVersion-database.NilVersion]

@@ -88,7 +88,7 @@ const (
 // schema before and after, and records the run in the history of external tools. Errors
 // are those of Up before anything runs, *StartError, and *ToolError.
 func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
-	o.Postgres.ExternalToolLock = true
+	o.Postgres.Tables.ExternalTool = true
 	db, err := openPrimary(ctx, o)
 	if err != nil {
 		return ToolResult{}, err
@@ -97,11 +97,11 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	if db.Session.Server.Standby {
 		return ToolResult{}, &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
-	if err := db.Lock.Lock(ctx); err != nil {
+	if err := db.lock(ctx, nil); err != nil {
 		return ToolResult{}, err
 	}
-	o.Postgres = db.Store.SameTables(o.Postgres) // the tool may create a schema that comes first in the search_path
-	r := toolRun{o: o, tool: tool, pooled: db.Lock.Pooled()}
+	o.Postgres = db.sameTables(o.Postgres) // the tool may create a schema that comes first in the search_path
+	r := toolRun{o: o, tool: tool, pooled: db.Session.Shared}
 	defer context.AfterFunc(ctx, func() { r.stopRequested.CompareAndSwap(nil, new(time.Now())) })()
 	r.row = toolrun.ToolRun{Command: tool.Line, Outcome: toolrun.ToolRunning, Started: time.Now()}
 	if err := r.begin(ctx); err != nil {
@@ -115,7 +115,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	}
 	result, err := r.result(ctx, exit, why)
 	if why == nil {
-		if unlockErr := db.Lock.Unlock(ctx); unlockErr != nil { // the server releases it with the session
+		if unlockErr := db.locker.Unlock(ctx); unlockErr != nil { // the server releases it with the session
 			o.Log.Debug("could not release the lock", "error", unlockErr)
 		}
 	}

@@ -22,11 +22,11 @@ type Failure struct {
 }
 
 // lastFailure returns the newest of the runs if it failed, or nil.
-func lastFailure(history []history.Entry) *Failure {
+func lastFailure(entries []history.Entry) *Failure {
 	var last *history.Entry
-	for i, r := range history {
+	for i, r := range entries {
 		if last == nil || r.Started.After(last.Started) {
-			last = &history[i]
+			last = &entries[i]
 		}
 	}
 	if last == nil || last.Error == "" {

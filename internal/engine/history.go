@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 // A History lists every run in the history table, oldest first.
@@ -43,12 +42,12 @@ type HistoryEntry struct {
 // ReadHistory reads the history table, for one version if it is given. It changes nothing,
 // takes no lock, reads no files, and needs only SELECT on the history table.
 func ReadHistory(ctx context.Context, o Options, version *uint) (History, error) {
-	db, err := postgres.Open(ctx, o.Postgres)
+	db, err := openDatabase(ctx, o.Postgres)
 	if err != nil {
 		return History{}, err
 	}
 	defer closeSession(o, db)
-	h := History{Database: db.Session.Target(), Table: db.Session.Table(), Runs: []HistoryEntry{}}
+	h := History{Database: db.Session.Target(), Table: db.Store.Table.String(), Runs: []HistoryEntry{}}
 	events, err := db.Store.History(ctx, version)
 	for _, e := range events {
 		h.Runs = append(h.Runs, HistoryEntry{

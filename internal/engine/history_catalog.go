@@ -14,7 +14,7 @@ import (
 // withHistory returns the catalog of the files merged with the migrations that the history
 // table records as applied or partially rolled back. imported are the migrations that
 // another tool has run since.
-func withHistory(files *source.Catalog, st planner.State, history, imported []history.Entry, p planner.Policy) (*source.Catalog, error) {
+func withHistory(files *source.Catalog, st planner.State, entries, imported []history.Entry, p planner.Policy) (*source.Catalog, error) {
 	applied, importedVersions := map[int]bool{}, map[int]bool{}
 	for _, r := range st.Runs {
 		applied[r.Version] = r.IsApplied()
@@ -23,7 +23,7 @@ func withHistory(files *source.Catalog, st planner.State, history, imported []hi
 		importedVersions[r.Version] = true
 	}
 	var recorded []source.RecordedMigration
-	for _, r := range history {
+	for _, r := range entries {
 		if !applied[r.Version] && !r.IncompleteDown() {
 			continue
 		}
@@ -91,7 +91,7 @@ func missingDownReason(r history.Entry) string {
 
 // withStoredSQL returns the catalog with the SQL of those steps whose file exists only in the
 // history table.
-func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database, p planner.Plan, history []history.Entry) (*source.Catalog, error) {
+func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database, p planner.Plan, entries []history.Entry) (*source.Catalog, error) {
 	var runs []history.Entry
 	for _, s := range p.Steps {
 		_, upStored := source.FromHistory(s.Migration.Up)
@@ -99,8 +99,8 @@ func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database, p
 		if !upStored && !downStored {
 			continue
 		}
-		if i := slices.IndexFunc(history, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {
-			runs = append(runs, history[i])
+		if i := slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {
+			runs = append(runs, entries[i])
 		}
 	}
 	sql, err := db.Store.StoredSQL(ctx, runs)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
-	_ "github.com/golang-migrate/migrate/v4/database/postgres\" // what most teams run today"
+	_ "github.com/golang-migrate/migrate/v4/database/postgres" // what most teams run today
 	_ "github.com/golang-migrate/migrate/v4/source/file"
 	"github.com/stretchr/testify/require"
 

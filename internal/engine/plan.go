@@ -8,7 +8,6 @@ import (
 	"github.com/shiplock/shiplock/internal/dataloss"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -63,7 +62,7 @@ func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	db, err := postgres.Open(ctx, o.Postgres)
+	db, err := openDatabase(ctx, o.Postgres)
 	if err != nil {
 		return Preview{}, err
 	}

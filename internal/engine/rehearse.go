@@ -16,7 +16,6 @@ import (
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
@@ -81,7 +80,7 @@ type RehearseOptions struct {
 	// From is the version after which the rehearsal starts. Migrations up to it are applied first.
 	From *uint
 	// Real is the database that must not be used as the scratch database; nil if none is configured.
-	Real *postgres.Options
+	Real *DatabaseOptions
 }
 
 // A rehearsal is a running rehearsal.
@@ -124,11 +123,11 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 
 // claimScratch locks the scratch database of o and prepares it. real is the database that
 // it must not be; nil if none is configured.
-func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *postgres.Options) (h *rehearsal, err error) {
-	if o.Postgres.ExternalToolLock = true; o.Policy.OutOfOrder == "" {
+func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *DatabaseOptions) (h *rehearsal, err error) {
+	if o.Postgres.Tables.ExternalTool = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = planner.FailOutOfOrder
 	}
-	o.Postgres.SkipTableCheck = true // the scratch database is checked below
+	o.Postgres.Tables.SkipTableCheck = true // the scratch database is checked below
 	db, err := openPrimary(ctx, o)
 	if err != nil {
 		return nil, err
@@ -141,21 +140,21 @@ func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *p
 	if err := checkNotRealDatabase(ctx, o, db, real); err != nil {
 		return nil, err
 	}
-	if err := db.Lock.Lock(ctx); err != nil { // two rehearsals on one database would conflict
+	if err := db.lock(ctx, nil); err != nil { // two rehearsals on one database would conflict
 		return nil, err
 	}
 	if err := db.Schema.AcquireScratch(ctx); err != nil {
 		return nil, err
 	}
-	o.Postgres.Identity = history.Identity{Release: schema.RehearsalRelease}
+	o.Postgres.Tables.Identity = history.Identity{Release: schema.RehearsalRelease}
 	quiet := slog.New(slog.DiscardHandler)
-	o.Postgres, o.Postgres.SkipTableCheck = db.Store.SameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
-	o.Postgres.ExternalToolLock, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
+	o.Postgres, o.Postgres.Tables.SkipTableCheck = db.sameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
+	o.Postgres.Tables.ExternalTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
 	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Session.Target(), Findings: []Finding{}}}, nil
 }
 
 // checkNotRealDatabase returns an error if the scratch database is the real one.
-func checkNotRealDatabase(ctx context.Context, o Options, db *database, real *postgres.Options) error {
+func checkNotRealDatabase(ctx context.Context, o Options, db *database, real *DatabaseOptions) error {
 	if real == nil {
 		return nil
 	}
@@ -164,8 +163,8 @@ func checkNotRealDatabase(ctx context.Context, o Options, db *database, real *po
 		return same
 	}
 	opts := *real
-	opts.WaitForDB, opts.SkipTableCheck = 0, true
-	other, err := postgres.Open(ctx, opts)
+	opts.WaitForDB, opts.Tables.SkipTableCheck = 0, true
+	other, err := openDatabase(ctx, opts)
 	if pq.As(err, pqerror.InvalidCatalogName) != nil {
 		return nil // the real database does not exist
 	}

@@ -39,16 +39,16 @@ func Repair(ctx context.Context, o Options, v Resolution, statement int) (string
 	}
 	did, err := repair(ctx, o, catalog, db, v, statement)
 	if err == nil {
-		err = db.Lock.Unlock(ctx)
+		err = db.locker.Unlock(ctx)
 	}
 	return did, errors.Join(err, db.Session.Close())
 }
 
 func repair(ctx context.Context, o Options, catalog *source.Catalog, db *database, v Resolution, statement int) (string, error) {
-	if err := db.Lock.Lock(ctx); err != nil {
+	if err := db.lock(ctx, nil); err != nil {
 		return "", err
 	}
-	st, history, err := readState(ctx, catalog, db)
+	st, entries, err := readState(ctx, catalog, db)
 	if err != nil {
 		return "", err
 	}
@@ -61,19 +61,19 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 	}
 	i := slices.IndexFunc(st.Runs, func(r planner.Run) bool { return r.Outcome == planner.PartiallyApplied })
 	if v == StatementApplied || v == StatementNotApplied {
-		return resolveStatement(ctx, catalog, db, st, history, i, v, statement)
+		return resolveStatement(ctx, catalog, db, st, entries, i, v, statement)
 	}
 	run := planner.Run{Version: st.Version, Direction: planner.Up}
 	if i >= 0 {
 		run = st.Runs[i]
-		if err := removeLeftovers(ctx, o, db, history, run, v); err != nil {
+		if err := removeLeftovers(ctx, o, db, entries, run, v); err != nil {
 			return "", err
 		}
 	} else if err := importEarlierRuns(ctx, catalog, db, st); err != nil {
 		return "", err
 	}
 	// Migrations below it may exist only in the history table.
-	all, err := withHistory(catalog, st, history, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := withHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return "", err
 	}
@@ -93,20 +93,20 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 }
 
 // removeLeftovers removes the leftovers of the failed statement, and logs those it cannot remove.
-func removeLeftovers(ctx context.Context, o Options, db *database, history []history.Entry, run planner.Run, v Resolution) error {
+func removeLeftovers(ctx context.Context, o Options, db *database, entries []history.Entry, run planner.Run, v Resolution) error {
 	finish := (v == MigrationApplied) == (run.Direction == planner.Up)
-	left, err := db.Resumer.RemoveLeftovers(ctx, latestRun(history, run.Version), finish)
+	left, err := db.Resumer.RemoveLeftovers(ctx, latestRun(entries, run.Version), finish)
 	for _, l := range left {
 		o.Log.Warn("could not remove leftover of a failed statement", "object", l.What, "statement", l.SQL)
 	}
 	return err
 }
 
-func latestRun(history []history.Entry, version int) history.Entry {
-	return history[slices.IndexFunc(history, func(r history.Entry) bool { return r.Version == version })]
+func latestRun(entries []history.Entry, version int) history.Entry {
+	return entries[slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == version })]
 }
 
-func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database, st planner.State, history []history.Entry, i int, v Resolution, statement int) (string, error) {
+func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database, st planner.State, entries []history.Entry, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
 		return "", &Refusal{
 			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
@@ -114,7 +114,7 @@ func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database
 			Next:   "complete the migration or roll it back manually, then: migrator repair --applied or --rolled-back",
 		}
 	}
-	run := latestRun(history, st.Runs[i].Version)
+	run := latestRun(entries, st.Runs[i].Version)
 	file, open := fileOfRun(catalog, run)
 	d, err := db.Resumer.InspectInterrupted(ctx, file, open, run)
 	if err != nil {

@@ -35,9 +35,9 @@ func run(ctx context.Context, o Options, plan planFunc) (Result, error) {
 		if !isConnectionLost(err) || ctx.Err() != nil || tries > 1 {
 			return Result{}, t.runError(err)
 		}
-		o.Postgres.DSN = o.Postgres.DSN.Primary()    // waits for a standby to be promoted
-		o.Postgres = db.Store.SameTables(o.Postgres) // resume in the schema where the run started
-		next, openErr := postgres.Open(ctx, o.Postgres)
+		o.Postgres.DSN = o.Postgres.DSN.Primary() // waits for a standby to be promoted
+		o.Postgres = db.sameTables(o.Postgres)    // resume in the schema where the run started
+		next, openErr := openDatabase(ctx, o.Postgres)
 		if openErr != nil {
 			setReason(err, executor.Reason{Cause: executor.DatabaseUnreachable, ReconnectErr: openErr})
 			return Result{}, t.runError(errors.Join(err, openErr))
@@ -110,7 +110,7 @@ func openPrimary(ctx context.Context, o Options) (*database, error) {
 	if o.Postgres.DSN.HasMultipleHosts() {
 		o.Postgres.DSN = o.Postgres.DSN.Primary()
 	}
-	return postgres.Open(ctx, o.Postgres)
+	return openDatabase(ctx, o.Postgres)
 }
 
 // isConnectionLost reports whether the connection was lost.
@@ -142,12 +142,12 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *dat
 	if err == nil && len(d.plan.Steps)+len(d.imports) == 0 || err != nil && !mayBeTransient(err) {
 		return resultOf(d.plan, 0), err
 	}
-	err = db.Lock.LockUnless(ctx, func(ctx context.Context) (bool, error) {
+	err = db.lock(ctx, func(ctx context.Context) (bool, error) {
 		version, clean, err := db.Store.Head(ctx)
 		d.plan = planner.Plan{From: version.Version, To: version.Version}
 		return err == nil && o.forUp && isUpToDate(catalog, version, clean), err
 	})
-	if errors.Is(err, lock.ErrLockNotNeeded) {
+	if errors.Is(err, lock.ErrNotNeeded) {
 		return resultOf(d.plan, 0), nil
 	}
 	if err != nil {
@@ -156,7 +156,7 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *dat
 	result, err := runLocked(ctx, o, catalog, db, plan, t)
 	if ctx.Err() == nil {
 		// The server would release it with the session, but later than the next attempt may start.
-		if unlockErr := db.Lock.Unlock(ctx); unlockErr != nil && err == nil {
+		if unlockErr := db.locker.Unlock(ctx); unlockErr != nil && err == nil {
 			err = unlockErr
 		}
 	}
@@ -179,7 +179,7 @@ func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *data
 		}
 		t.add(err)
 		o.Log.Info("schema version changed by another migrator; replanning")
-		if err := db.Lock.ReacquireTxLock(ctx); err != nil {
+		if err := db.locker.Reacquire(ctx); err != nil {
 			return Result{}, err
 		}
 	}

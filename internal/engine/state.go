@@ -20,13 +20,13 @@ func readState(ctx context.Context, catalog *source.Catalog, db *database) (plan
 
 // readRuns is readState with a version that was already read.
 func readRuns(ctx context.Context, catalog *source.Catalog, db *database, version history.State) (planner.State, []history.Entry, error) {
-	history, err := db.Store.LatestRuns(ctx)
+	entries, err := db.Store.LatestRuns(ctx)
 	if err != nil {
 		return planner.State{}, nil, err
 	}
 	st := planner.State{Version: version.Version, Dirty: version.Dirty}
 	var edited []history.Entry
-	for _, r := range history {
+	for _, r := range entries {
 		run := runOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
 		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.IsApplied() || r.Version > version.Version && !version.Dirty {
@@ -45,7 +45,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *database, versio
 		return planner.State{}, nil, err
 	}
 	if !versionRowMissing(st) {
-		return st, history, nil
+		return st, entries, nil
 	}
 	// Another migrator's first commit may have come between the two queries.
 	again, err := db.Store.State(ctx)
@@ -53,9 +53,9 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *database, versio
 		return readRuns(ctx, catalog, db, again)
 	}
 	if err == nil {
-		err = checkVersionRow(ctx, catalog, db, st, history)
+		err = checkVersionRow(ctx, catalog, db, st, entries)
 	}
-	return st, history, err
+	return st, entries, err
 }
 
 // runOf converts a history row to the planner's type.

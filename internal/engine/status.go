@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -76,8 +75,8 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if noFiles != nil && !errors.Is(noFiles, source.ErrNoMigrations) {
 		return Status{}, noFiles
 	}
-	o.Postgres.SkipTableCheck = true // with an external tool the version table may be that tool's
-	db, err := postgres.Open(ctx, o.Postgres)
+	o.Postgres.Tables.SkipTableCheck = true // with an external tool the version table may be that tool's
+	db, err := openDatabase(ctx, o.Postgres)
 	if err != nil {
 		return Status{}, cmp.Or(noFiles, err)
 	}
@@ -90,7 +89,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 		if tool == nil {
 			return Status{}, noFiles
 		}
-		return Status{Database: db.Session.Target(), Table: db.Session.Table(), Pending: []FileInfo{}, Applied: []FileInfo{}, Tool: tool}, nil
+		return Status{Database: db.Session.Target(), Table: db.Store.Table.String(), Pending: []FileInfo{}, Applied: []FileInfo{}, Tool: tool}, nil
 	}
 	if err := db.Store.CheckTables(); err != nil {
 		return Status{}, err
@@ -113,12 +112,12 @@ func lastTool(ctx context.Context, db *database) (*ToolInfo, error) {
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *database) (Status, error) {
-	st, history, err := readState(ctx, catalog, db)
+	st, entries, err := readState(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err
 	}
 	status := Status{
-		Database: db.Session.Target(), Table: db.Session.Table(), Dirty: st.Dirty, Latest: catalog.Latest(),
+		Database: db.Session.Target(), Table: db.Store.Table.String(), Dirty: st.Dirty, Latest: catalog.Latest(),
 		VersionInFiles: true, Pending: []FileInfo{}, Applied: []FileInfo{}, Edited: st.Edited,
 	}
 	for _, v := range st.Edited {
@@ -131,9 +130,9 @@ func compare(ctx context.Context, catalog *source.Catalog, db *database) (Status
 		status.Version = &v
 		_, status.VersionInFiles = catalog.Find(v)
 	}
-	status.LastFailure = lastFailure(history)
+	status.LastFailure = lastFailure(entries)
 	runs := map[uint]*RunInfo{}
-	for _, r := range history {
+	for _, r := range entries {
 		runs[uint(r.Version)] = &RunInfo{
 			Direction: r.Direction, Outcome: r.Outcome, StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal,
 			Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
@@ -143,7 +142,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *database) (Status
 	for _, r := range st.Runs {
 		minVersions[uint(r.Version)] = r.MinCompatibleVersion
 	}
-	all, err := withHistory(catalog, st, history, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := withHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return Status{}, err
 	}

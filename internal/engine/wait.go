@@ -10,6 +10,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
@@ -171,7 +172,7 @@ func (w *waiter) ended(ctx context.Context) error {
 // readState reads the version and, if the role has permission, the history table. It does
 // not compare the files.
 func (w *waiter) readState(ctx context.Context) (planner.State, error) {
-	db, err := postgres.Open(ctx, w.o.Postgres)
+	db, err := openDatabase(ctx, w.o.Postgres)
 	if err != nil {
 		return planner.State{}, err
 	}
@@ -181,14 +182,14 @@ func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	if err != nil {
 		return planner.State{}, err
 	}
-	history, err := db.Store.LatestRuns(ctx)
+	entries, err := db.Store.LatestRuns(ctx)
 	if err != nil && pq.As(err, pqerror.InsufficientPrivilege) == nil {
 		return planner.State{}, err
 	}
 	st := planner.State{Version: version.Version, Dirty: version.Dirty}
-	for _, r := range history {
+	for _, r := range entries {
 		st.Runs = append(st.Runs, runOf(r, version.Dirty))
 	}
-	w.activity, err = db.Lock.LockHolder(ctx)
+	w.activity, err = lock.HolderFacts(ctx, db.Store)
 	return st, err
 }

@@ -39,13 +39,10 @@ func fileLine(file string, line int) string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// CheckRequirements returns an error if a step cannot run behind the connection pooler, or in one
-// transaction with other steps. The caller holds the lock. Errors are *SessionRequiredError,
+// CheckRequirements returns an error if a step cannot run in one transaction with other steps, or, if
+// singleTx is not set, behind a connection pooler in transaction mode. Errors are *SessionRequiredError,
 // *SeparateTransactionError and *ScriptError.
-func (ex *Executor) CheckRequirements(step lint.Step, singleTx bool) error {
-	if !ex.session.Shared && !singleTx {
-		return nil
-	}
+func CheckRequirements(step lint.Step, singleTx bool) error {
 	s, err := script.LoadFile(step.File, step.Open)
 	if err != nil {
 		return err

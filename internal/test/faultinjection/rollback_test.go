@@ -15,7 +15,9 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/schema"
 )
 
 var rollbacks = flag.Int("rollbacks", 12, "number of rollbacks to inject a fault into")
@@ -146,10 +148,10 @@ func schemaDigest(t *testing.T, p *database) string {
 	t.Helper()
 	dsn, err := dsn.Parse(p.url)
 	require.NoError(t, err)
-	db, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn, Table: config.DefaultTable})
+	store, err := history.Open(t.Context(), postgres.Options{DSN: dsn}, history.Options{Table: config.DefaultTable})
 	require.NoError(t, err)
-	defer db.Session.Close()
-	s, err := db.Schema.Fingerprint(t.Context())
+	defer store.Close()
+	s, err := schema.NewReader(store).Fingerprint(t.Context())
 	require.NoError(t, err)
 	return s.Sum()
 }
