@@ -53,14 +53,14 @@ func (d *diagnosis) constraintReason() executor.Reason {
 		return executor.Reason{} // for example, a column that the migration itself adds
 	}
 	if hides != nil && hides[0] == "true" { // constraints and indexes apply to every row
-		readable := history.TableName{r.table.Schemaname, r.table.Relname}.DisplayName()
+		readable := displayName(r.table)
 		if out.Causes == nil {
 			return executor.Reason{Causes: []string{fmt.Sprintf("no row in %s that is visible to role %s violates the constraint; row security hides other rows: query them as a superuser or a role with BYPASSRLS", readable, script.QuoteIfNeeded(hides[1]))}}
 		}
 		out.Causes = append(out.Causes, fmt.Sprintf("row security on %s hides rows from role %s, which are not counted: query them as a superuser or a role with BYPASSRLS", readable, script.QuoteIfNeeded(hides[1])))
 	}
 	if out.Causes == nil && d.fail.FailedIndex > 0 && d.fail.Outcome == executor.RolledBack {
-		return executor.Reason{Causes: []string{"no row in " + history.TableName{r.table.Schemaname, r.table.Relname}.DisplayName() + " violates the constraint after the rollback; the rows were written by earlier statements of this migration"}}
+		return executor.Reason{Causes: []string{"no row in " + displayName(r.table) + " violates the constraint after the rollback; the rows were written by earlier statements of this migration"}}
 	}
 	if out.Causes != nil && d.fail.FailedIndex > 0 && d.fail.Outcome == executor.RolledBack {
 		out.Causes = append(out.Causes, "counted after the rollback")
@@ -69,7 +69,7 @@ func (d *diagnosis) constraintReason() executor.Reason {
 }
 
 func (d *diagnosis) violatingRows(table string, r violation) executor.Reason {
-	read := history.TableName{r.table.Schemaname, r.table.Relname}.DisplayName()
+	read := displayName(r.table)
 	n := d.queryRow(fmt.Sprintf("SELECT count(*) FROM (SELECT FROM %s AS t WHERE %s LIMIT %d) x", table, r.where, maxDiagnosedRows+1))
 	if n == nil || n[0] == "0" {
 		return executor.Reason{}
@@ -118,11 +118,11 @@ func (d *diagnosis) duplicateKeys(table string, r violation) executor.Reason {
 	for _, k := range d.query(fmt.Sprintf("SELECT left(%s, %d), count(*) %s ORDER BY count(*) DESC, 1 LIMIT %d", value, maxKeyLength, groups, maxKeys)) {
 		keys = append(keys, fmt.Sprintf("%s (%s rows)", k[0], k[1]))
 	}
-	why := fmt.Sprintf("%s contains %s of (%s): %s", history.TableName{r.table.Schemaname, r.table.Relname}.DisplayName(), countLabel(n[0], "duplicate value"), by, strings.Join(keys, ", "))
+	why := fmt.Sprintf("%s contains %s of (%s): %s", displayName(r.table), countLabel(n[0], "duplicate value"), by, strings.Join(keys, ", "))
 	if n[0] != fmt.Sprint(len(keys)) {
 		why += " …"
 	}
-	return executor.Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT %s, count(*) FROM %s AS t WHERE %s GROUP BY %s HAVING count(*) > 1;", by, history.TableName{r.table.Schemaname, r.table.Relname}.DisplayName(), r.where, by)}
+	return executor.Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT %s, count(*) FROM %s AS t WHERE %s GROUP BY %s HAVING count(*) > 1;", by, displayName(r.table), r.where, by)}
 }
 
 // countLabel formats a count that may have reached its limit.
@@ -221,9 +221,9 @@ func (d *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (v
 		column := "t." + script.QuoteIfNeeded(a.GetString_().GetSval())
 		known, same = append(known, column+" IS NOT NULL"), append(same, "o."+referenced[i]+" = "+column)
 	}
-	r.description = "violate the foreign key to " + history.TableName{other.GetSchemaname(), other.GetRelname()}.DisplayName()
+	r.description = "violate the foreign key to " + displayName(other)
 	r.where = fmt.Sprintf("%s AND NOT EXISTS (SELECT FROM %s AS o WHERE %s)", strings.Join(known, " AND "),
-		history.TableName{other.GetSchemaname(), other.GetRelname()}.DisplayName(), strings.Join(same, " AND "))
+		displayName(other), strings.Join(same, " AND "))
 	return r, true
 }
 
@@ -265,4 +265,9 @@ func expressionSQL(expression *pgquery.Node) (string, bool) {
 	tree.Stmts[0].Stmt.GetSelectStmt().WhereClause = expression
 	text, err := pgquery.Deparse(tree)
 	return strings.TrimPrefix(text, before), err == nil && strings.HasPrefix(text, before)
+}
+
+// displayName returns the name of a table for messages, quoted where PostgreSQL requires it.
+func displayName(r *pgquery.RangeVar) string {
+	return history.TableName{Schema: r.GetSchemaname(), Name: r.GetRelname()}.DisplayName()
 }

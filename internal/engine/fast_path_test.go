@@ -11,8 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -50,9 +51,10 @@ func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 			o := newOptions(t, d, fixture.Files(t, threeMigrations))
 			mustUp(t, o)
 			d.Exec(t, "UPDATE schema_migrations SET version = 2")
-			holder, err := postgres.Open(t.Context(), o.Postgres)
+			holder, err := history.Open(t.Context(), o.Postgres.Options, o.Postgres.Tables)
 			require.NoError(t, err)
-			require.NoError(t, holder.Lock.Lock(t.Context()))
+			held, err := lock.Acquire(t.Context(), holder, lock.Options{})
+			require.NoError(t, err)
 			if pooled {
 				o = newOptions(t, d.Pooled(t, "transaction"), o.Source)
 			}
@@ -75,7 +77,7 @@ func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 			e := <-ended
 			require.NoError(t, e.err)
 			assert.Equal(t, engine.Result{From: 3, To: 3}, e.result)
-			require.NoError(t, holder.Session.Close())
+			require.NoError(t, holder.Close())
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -28,7 +29,7 @@ func newOptions(t *testing.T, d *pgtest.Database, dir string) engine.Options {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	return engine.Options{
 		// A session that has just ended may still hold the lock.
-		Postgres: postgres.Options{DSN: dsn, Table: table, LockWait: time.Minute, Log: log},
+		Postgres: engine.DatabaseOptions{Options: postgres.Options{DSN: dsn, Log: log}, Tables: history.Options{Table: table}, LockWait: time.Minute},
 		Source:   dir, Log: log, AllowDataLoss: true, // most are about something else
 	}
 }

@@ -2,58 +2,36 @@ package executor
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	migratetesting "github.com/golang-migrate/migrate/v4/database/testing"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func TestOptions(t *testing.T, url string) postgres.Options {
-	t.Helper()
-	dsn, err := dsn.Parse(url)
-	require.NoError(t, err)
-	return postgres.Options{DSN: dsn, Table: "schema_migrations", Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
-}
-
-func OpenSession(t *testing.T, d *pgtest.Database) *Executor {
-	t.Helper()
-	db, err := postgres.Open(t.Context(), TestOptions(t, d.URL()))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.session.Close() })
-	return db
-}
-
 var (
-	NoVersion  = history.State{Version: -1}
-	VersionOne = history.State{Version: 1}
+	noVersion  = history.State{Version: -1}
+	versionOne = history.State{Version: 1}
 )
 
 // apply runs sql as the migration to version 1 of a database without one.
-func Apply(t *testing.T, db *Executor, sql string) *MigrationError {
+func applySQL(t *testing.T, db *Executor, sql string) *MigrationError {
 	t.Helper()
 	script, err := script.ParseScript([]byte(sql))
 	require.NoError(t, err)
-	return db.Apply(t.Context(), Migration{Script: script, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
-}
-
-func TestDriver_Conformance_Passes(t *testing.T) {
-	t.Parallel()
-	db := OpenSession(t, pgtest.New(t))
-	migratetesting.Test(t, db.Driver(t.Context(), nil, false), []byte("CREATE TABLE t (a int); SELECT 1"))
+	return db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 }
 
 func TestApply_Transaction_CommitsSQLAndVersion(t *testing.T) {
@@ -72,17 +50,17 @@ func TestApply_Transaction_CommitsSQLAndVersion(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := OpenSession(t, d)
+			db := openSession(t, d)
 			script, err := script.ParseScript([]byte(c.sql))
 			require.NoError(t, err)
 			if strings.HasPrefix(c.sql, "/* unknown */") {
 				script.Parsed, script.Statements = false, nil // as ParseScript returns SQL that it cannot parse
 			}
-			require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}}))
+			require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}}))
 			assert.Equal(t, "1", d.Value(t, "SELECT sum(b) FROM public.a"))
 			st, err := db.store.State(t.Context())
 			require.NoError(t, err)
-			assert.Equal(t, VersionOne, st)
+			assert.Equal(t, versionOne, st)
 			assert.Equal(t, `"$user", public`, sessionValue(t, db, "SELECT current_setting('search_path')"), "a migration does not change the session")
 			assert.Equal(t, "read committed", sessionValue(t, db, "SELECT current_setting('transaction_isolation')"))
 		})
@@ -115,8 +93,8 @@ func TestApply_TransactionFails_IsRolledBack(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := OpenSession(t, d)
-			fail := Apply(t, db, c.sql)
+			db := openSession(t, d)
+			fail := applySQL(t, db, c.sql)
 			require.NotNil(t, fail)
 			assert.Equal(t, RolledBack, fail.Outcome)
 			line, column := fail.Position()
@@ -125,7 +103,7 @@ func TestApply_TransactionFails_IsRolledBack(t *testing.T) {
 			assert.Equal(t, c.statement, st.Text)
 			assert.EqualValues(t, c.sqlstate, fail.Server().Code)
 			assert.Empty(t, d.Value(t, "SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace"), "not even the version table")
-			require.Nil(t, Apply(t, db, "CREATE TABLE a (b int)"), "the session is usable")
+			require.Nil(t, applySQL(t, db, "CREATE TABLE a (b int)"), "the session is usable")
 		})
 	}
 }
@@ -133,26 +111,26 @@ func TestApply_TransactionFails_IsRolledBack(t *testing.T) {
 func TestApply_UnparsedCommit_IsReported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
+	db := openSession(t, d)
 	s := &script.Script{SQL: "CREATE TABLE a (b int); COMMIT; CREATE TABLE c (d int);", Begin: "BEGIN", Transactional: true}
-	fail := db.Apply(t.Context(), Migration{Script: s, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.Apply(t.Context(), Migration{Script: s, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.Equal(t, Unknown, fail.Outcome)
 	assert.ErrorContains(t, fail, "the file ended the transaction")
 	st, err := db.store.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, NoVersion, st, "the version is unchanged")
+	assert.Equal(t, noVersion, st, "the version is unchanged")
 }
 
 func TestApply_ConcurrentIndexAndVacuum_RunByStatement(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
-	require.Nil(t, Apply(t, db, "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nVACUUM a;"))
+	db := openSession(t, d)
+	require.Nil(t, applySQL(t, db, "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nVACUUM a;"))
 	assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"))
 	st, err := db.store.State(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, VersionOne, st)
+	assert.Equal(t, versionOne, st)
 }
 
 // The results are those of golang-migrate, which sends the file as one query.
@@ -173,8 +151,8 @@ func TestApply_FileWithTransactions_KeepsThem(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := OpenSession(t, d)
-			if fail := Apply(t, db, c.sql); fail != nil {
+			db := openSession(t, d)
+			if fail := applySQL(t, db, c.sql); fail != nil {
 				require.NoError(t, fail)
 			}
 			assert.Equal(t, c.want, d.Value(t, c.query))
@@ -192,18 +170,18 @@ func TestApply_StatementByStatementFails_ReportsOutcome(t *testing.T) {
 		line      int
 		state     history.State
 	}{
-		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, NoVersion},
-		{"at the second", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartiallyApplied, 1, 2, history.State{1, true}},
-		{"a block that committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, history.State{1, true}},
-		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 1, history.State{1, true}},
-		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, NoVersion},
-		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartiallyApplied, 3, 3, history.State{1, true}},
+		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, noVersion},
+		{"at the second", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartiallyApplied, 1, 2, history.State{Version: 1, Dirty: true}},
+		{"a block that committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, history.State{Version: 1, Dirty: true}},
+		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 1, history.State{Version: 1, Dirty: true}},
+		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, noVersion},
+		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartiallyApplied, 3, 3, history.State{Version: 1, Dirty: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := OpenSession(t, d)
-			fail := Apply(t, db, c.sql)
+			db := openSession(t, d)
+			fail := applySQL(t, db, c.sql)
 			require.NotNil(t, fail)
 			assert.Equal(t, c.outcome, fail.Outcome)
 			assert.Equal(t, c.done, fail.StatementsApplied)
@@ -221,18 +199,20 @@ func TestApply_LockReleasedByFile_IsDetected(t *testing.T) {
 	t.Parallel()
 	for _, release := range []string{"SELECT pg_advisory_unlock_all();", "DISCARD ALL;"} {
 		d := pgtest.New(t)
-		db, other := OpenSession(t, d), OpenSession(t, d)
-		require.NoError(t, db.lock.Lock(t.Context()))
-		require.Nil(t, Apply(t, db, release), "no other session has the lock: it is taken again")
+		db, other := openSession(t, d), openSession(t, d)
+		locker := acquireLock(t, db)
+		require.Nil(t, applySQL(t, db, release), "no other session has the lock: it is taken again")
 		var locked *lock.LockedError
-		require.ErrorAs(t, other.lock.Lock(t.Context()), &locked)
-		require.NoError(t, db.lock.Unlock(t.Context()))
-		require.NoError(t, other.lock.Lock(t.Context()), "Unlock releases the lock completely")
+		_, err := lock.Acquire(t.Context(), other.store, lock.Options{})
+		require.ErrorAs(t, err, &locked)
+		require.NoError(t, locker.Unlock(t.Context()))
+		_, err = lock.Acquire(t.Context(), other.store, lock.Options{})
+		require.NoError(t, err, "Unlock releases the lock completely")
 
-		db.lock.LockDepth = 1 // as if the lock were still held
-		fail := Apply(t, db, "CREATE TABLE a (b int); SELECT pg_advisory_unlock_all();")
+		// As if the first session still held the lock.
+		fail := applySQL(t, db, "CREATE TABLE a (b int); SELECT pg_advisory_unlock_all();")
 		require.NotNil(t, fail)
-		assert.ErrorIs(t, fail, lock.ErrLockLost)
+		assert.ErrorIs(t, fail, lock.ErrLost)
 		assert.Equal(t, RolledBack, fail.Outcome)
 		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 	}
@@ -241,19 +221,19 @@ func TestApply_LockReleasedByFile_IsDetected(t *testing.T) {
 func TestApply_InvalidIndex_IsRebuilt(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
+	db := openSession(t, d)
 	d.Open(t) // keeps the owner's pool apart from the admin's
 	for _, q := range []string{`CREATE TABLE "A b" (c int)`, `INSERT INTO "A b" VALUES (1), (1)`} {
 		require.NoError(t, db.session.Exec(t.Context(), q))
 	}
 	const build = `CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "I x" ON "A b" (c)`
-	fail := Apply(t, db, build)
+	fail := applySQL(t, db, build)
 	require.NotNil(t, fail)
 	assert.Equal(t, RolledBack, fail.Outcome)
 	require.Error(t, db.session.Exec(t.Context(), build), "golang-migrate would fail here")
 	assert.Equal(t, "false", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`), "PostgreSQL leaves an invalid index")
 	require.NoError(t, db.session.Exec(t.Context(), `DELETE FROM "A b"`))
-	require.Nil(t, Apply(t, db, build))
+	require.Nil(t, applySQL(t, db, build))
 	assert.Equal(t, "true", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`))
 }
 
@@ -263,8 +243,8 @@ func TestApply_FileSetsRole_IsReset(t *testing.T) {
 	d.Exec(t, `CREATE ROLE "other role"`)
 	t.Cleanup(func() { d.Exec(t, `DROP OWNED BY "other role"; DROP ROLE "other role"`) })
 	d.Exec(t, `GRANT "other role" TO "`+d.User+`"; GRANT ALL ON SCHEMA public TO "other role"`)
-	db := OpenSession(t, d)
-	require.Nil(t, Apply(t, db, `SET ROLE "other role"; CREATE TABLE a (b int)`))
+	db := openSession(t, d)
+	require.Nil(t, applySQL(t, db, `SET ROLE "other role"; CREATE TABLE a (b int)`))
 	assert.Equal(t, d.User, sessionValue(t, db, "SELECT current_user"))
 	assert.Equal(t, d.User, d.Value(t, "SELECT tableowner FROM pg_tables WHERE tablename = 'schema_migrations'"))
 	assert.Equal(t, "other role", d.Value(t, "SELECT tableowner FROM pg_tables WHERE tablename = 'a'"))
@@ -273,7 +253,7 @@ func TestApply_FileSetsRole_IsReset(t *testing.T) {
 func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
+	db := openSession(t, d)
 	const sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid() AND state = 'active'"
 	cause := assert.AnError
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -285,7 +265,7 @@ func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	script, err := script.ParseScript([]byte("CREATE TABLE a (b int); SELECT pg_sleep(60);"))
 	require.NoError(t, err)
 	start := time.Now()
-	fail := db.Apply(ctx, Migration{Script: script, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, cause)
 	assert.Equal(t, RolledBack, fail.Outcome)
@@ -297,11 +277,23 @@ func TestApply_Canceled_CancelsStatement(t *testing.T) {
 func TestApply_ConnectionLost_IsReported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
-	fail := Apply(t, db, "CREATE TABLE a (b int); SELECT pg_terminate_backend(pg_backend_pid());")
+	db := openSession(t, d)
+	fail := applySQL(t, db, "CREATE TABLE a (b int); SELECT pg_terminate_backend(pg_backend_pid());")
 	require.NotNil(t, fail)
 	var lost *postgres.LostError
 	require.ErrorAs(t, fail, &lost)
 	assert.Equal(t, RolledBack, fail.Outcome)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
+}
+
+func TestApply_QuotedTableName_IsAccepted(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	d.Exec(t, fmt.Sprintf(`CREATE SCHEMA "My Schema" AUTHORIZATION %q`, d.User))
+	store := teststore.OpenWith(t, teststore.Options(t, d.URL()), history.Options{Table: `My Schema.x"; DROP TABLE users; --`})
+	require.Nil(t, applySQL(t, New(store, unlocked{}), "CREATE TABLE users (a int)"))
+	assert.Equal(t, "1", d.Value(t, `SELECT version FROM "My Schema"."x""; DROP TABLE users; --"`))
+	st, err := store.State(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, versionOne, st)
 }

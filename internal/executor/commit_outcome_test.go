@@ -40,8 +40,8 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			through, proxy := d.Proxied(t, 0)
-			db := OpenSession(t, through)
-			require.NoError(t, db.lock.Lock(t.Context()))
+			db := openSession(t, through)
+			acquireLock(t, db)
 			require.NoError(t, db.store.ImportRuns(t.Context(), []history.Entry{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is recorded only if the history table exists
 			blocker, err := d.Admin().Conn(t.Context())
 			require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			_, err = blocker.ExecContext(t.Context(), "SELECT pg_advisory_lock(42)")
 			require.NoError(t, err)
 			done := make(chan *MigrationError, 1)
-			go func() { done <- Apply(t, db, slowCommit+c.more) }()
+			go func() { done <- applySQL(t, db, slowCommit+c.more) }()
 			fixture.Eventually(t, d, committing, "1")
 			proxy.Cut()
 			fixture.Eventually(t, d, sessions, "2") // the session that reads the outcome

@@ -19,14 +19,14 @@ import (
 )
 
 // openText returns an opener of a text.
-func OpenText(text string) script.Opener {
+func openText(text string) script.Opener {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 }
 
 // streamedScript returns the script of a file as if it were too big for memory, with small windows.
 func streamedScript(t *testing.T, text string) *script.Script {
 	t.Helper()
-	s, err := script.ScanFile("1_x.up.sql", OpenText(text))
+	s, err := script.ScanFile("1_x.up.sql", openText(text))
 	require.NoError(t, err)
 	require.NotNil(t, s.Stream)
 	s.Stream.BatchBytes = 40
@@ -35,7 +35,7 @@ func streamedScript(t *testing.T, text string) *script.Script {
 
 // applyScript runs a script as the migration to version 1 of a database without one.
 func applyScript(ctx context.Context, db *Executor, s *script.Script) *MigrationError {
-	return db.Apply(ctx, Migration{Script: s, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	return db.Apply(ctx, Migration{Script: s, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 }
 
 const abcTable = "CREATE TABLE public.a (b int, c text);\n"
@@ -65,7 +65,7 @@ func TestCopy_Files_InsertRows(t *testing.T) {
 			t.Run(c.name+" "+how, func(t *testing.T) {
 				t.Parallel()
 				d := pgtest.New(t)
-				db := OpenSession(t, d)
+				db := openSession(t, d)
 				d.Exec(t, "CREATE TABLE start (b int); ALTER TABLE start OWNER TO \""+d.User+"\"")
 				sql, want := c.sql, c.want
 				if how == "CRLF" {
@@ -84,7 +84,7 @@ func TestCopy_Files_InsertRows(t *testing.T) {
 				assert.Equal(t, want, d.Value(t, "SELECT string_agg(a::text, ' ' ORDER BY b) FROM public.a"))
 				st, err := db.store.State(t.Context())
 				require.NoError(t, err)
-				assert.Equal(t, VersionOne, st)
+				assert.Equal(t, versionOne, st)
 				done, total := d.Value(t, "SELECT statements_applied FROM schema_migrations_history"), d.Value(t, "SELECT statements_total FROM schema_migrations_history")
 				assert.Equal(t, total, done)
 			})
@@ -113,7 +113,7 @@ func TestCopy_Errors_AreRolledBack(t *testing.T) {
 			t.Run(c.name+" "+how, func(t *testing.T) {
 				t.Parallel()
 				d := pgtest.New(t)
-				db := OpenSession(t, d)
+				db := openSession(t, d)
 				script, err := script.ParseScript([]byte(c.sql))
 				require.NoError(t, err)
 				if how == "streamed" {
@@ -139,9 +139,9 @@ func TestCopy_Errors_AreRolledBack(t *testing.T) {
 func TestCopy_FailsInSecondBlock_Resumes(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
+	db := openSession(t, d)
 	const sql = "CREATE TABLE a (b int);\nCOPY a FROM stdin;\n1\n\\.\nVACUUM a;\nCOPY a FROM stdin;\n2\nx\n\\.\n"
-	fail := Apply(t, db, sql)
+	fail := applySQL(t, db, sql)
 	require.NotNil(t, fail)
 	assert.Equal(t, PartiallyApplied, fail.Outcome)
 	assert.Equal(t, 3, fail.StatementsApplied)
@@ -153,7 +153,7 @@ func TestCopy_FailsInSecondBlock_Resumes(t *testing.T) {
 
 	script, err := script.ParseScript([]byte(strings.Replace(sql, "x", "3", 1)))
 	require.NoError(t, err)
-	require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: NoVersion, To: VersionOne, Resume: true, Run: history.Entry{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
+	require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Resume: true, Run: history.Entry{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
 	assert.Equal(t, "6", d.Value(t, "SELECT sum(b) FROM a"))
 }
 
@@ -172,7 +172,7 @@ func TestCopy_Canceled_Stops(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := OpenSession(t, d)
+			db := openSession(t, d)
 			script, err := script.ParseScript([]byte(slowRows + "COPY a FROM stdin;\n" + rows + "\\.\n"))
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancelCause(t.Context())
@@ -200,7 +200,7 @@ const runningCopies = "SELECT count(*) FROM pg_stat_activity WHERE state = 'acti
 func TestCopy_ConnectionLost_IsRolledBack(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
+	db := openSession(t, d)
 	script, err := script.ParseScript([]byte(slowRows + "COPY a FROM stdin;\n" + strings.Repeat("1234567\n", 2_000_000) + "\\.\n"))
 	require.NoError(t, err)
 	ended := make(chan *MigrationError, 1)

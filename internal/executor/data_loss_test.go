@@ -32,7 +32,7 @@ CREATE TABLE hidden (a int); INSERT INTO hidden VALUES (1); ALTER TABLE hidden E
 func TestDataLosses_Statements_AreCounted(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
+	db := openSession(t, d)
 	require.NoError(t, db.session.Exec(t.Context(), dataFixture))
 	d.Exec(t, `CREATE TABLE foreign_owner (a int); INSERT INTO foreign_owner VALUES (1);
 		CREATE FOREIGN DATA WRAPPER other; CREATE SERVER other FOREIGN DATA WRAPPER other; CREATE FOREIGN TABLE away (a int) SERVER other;
@@ -115,7 +115,7 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 // up steps are left out.
 func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 	t.Parallel()
-	db := OpenSession(t, pgtest.New(t))
+	db := openSession(t, pgtest.New(t))
 	require.NoError(t, db.session.Exec(t.Context(), dataFixture))
 	step := func(file, direction, sql string, done int) lint.Step {
 		return lint.Step{File: file, Direction: direction, StatementsApplied: done, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
@@ -134,7 +134,7 @@ func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 // A count that reaches its timeout does not hide other tables, and is not an error.
 func TestDataLosses_CountTimeout_IsUnknown(t *testing.T) {
 	t.Parallel()
-	db := OpenSession(t, pgtest.New(t))
+	db := openSession(t, pgtest.New(t))
 	require.NoError(t, db.session.Exec(t.Context(), dataFixture))
 	open := func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("DELETE FROM full_of WHERE pg_sleep(60) IS NULL; DROP TABLE child")), nil

@@ -27,7 +27,7 @@ func (e *MigrationError) FindPosition() {
 		return
 	}
 	for _, name := range postgres.ErrorNames(server) {
-		if at := UniquePosition(st.Text, name); at >= 0 {
+		if at := uniquePosition(st.Text, name); at >= 0 {
 			e.Offset = st.Offset + at
 			return
 		}
@@ -35,7 +35,7 @@ func (e *MigrationError) FindPosition() {
 }
 
 // uniquePosition returns the offset of a name that occurs exactly once in a statement, or -1.
-func UniquePosition(sql, name string) int {
+func uniquePosition(sql, name string) int {
 	if name == "" {
 		return -1
 	}

@@ -34,12 +34,12 @@ func TestApply_OtherLockErrors_AreNotRetried(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db, log := OpenWithLockTimeout(t, d, 30*time.Second)
+			db, log := openWithLockTimeout(t, d, 30*time.Second)
 			require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int); CREATE TABLE b (c int)"))
 			report := beginReader(t, d)
 			_, err := report.Exec("INSERT INTO a VALUES (1)")
 			require.NoError(t, err)
-			fail := Apply(t, db, sql)
+			fail := applySQL(t, db, sql)
 			require.NotNil(t, fail)
 			require.NotNil(t, fail.Server(), fail)
 			assert.Equal(t, "55P03", string(fail.Server().Code))
@@ -52,10 +52,10 @@ func TestApply_OtherLockErrors_AreNotRetried(t *testing.T) {
 func TestApply_FileSetsStatementTimeout_IsKept(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, _ := OpenWithLockTimeout(t, d, time.Second)
+	db, _ := openWithLockTimeout(t, d, time.Second)
 	db.session.Opts.StatementTimeout = 100 * time.Millisecond
-	require.Nil(t, Apply(t, db, "-- shiplock:no-transaction\nSET statement_timeout = 0; SELECT pg_sleep(0.3); SELECT 1"))
-	fail := Apply(t, db, "-- shiplock:no-transaction\nSELECT 1; SELECT pg_sleep(60)")
+	require.Nil(t, applySQL(t, db, "-- shiplock:no-transaction\nSET statement_timeout = 0; SELECT pg_sleep(0.3); SELECT 1"))
+	fail := applySQL(t, db, "-- shiplock:no-transaction\nSELECT 1; SELECT pg_sleep(60)")
 	require.NotNil(t, fail)
 	assert.Equal(t, "57014", string(fail.Server().Code))
 }
@@ -64,7 +64,7 @@ func TestApply_FileSetsStatementTimeout_IsKept(t *testing.T) {
 func TestApply_CanceledAfterLockTimeout_ReportsLockTimeout(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := OpenWithLockTimeout(t, d, 100*time.Millisecond)
+	db, log := openWithLockTimeout(t, d, 100*time.Millisecond)
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	beginReader(t, d)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -72,7 +72,7 @@ func TestApply_CanceledAfterLockTimeout_ReportsLockTimeout(t *testing.T) {
 	go func() {
 		script, err := script.ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 		assert.NoError(t, err)
-		done <- db.Apply(ctx, Migration{Script: script, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+		done <- db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	}()
 	log.Wait(t, lockTimeoutMessage, "error", "55P03")
 	cancel(assert.AnError)

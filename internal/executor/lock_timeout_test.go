@@ -12,10 +12,10 @@ import (
 
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
 
 // beginReader returns an application's transaction that has read table a and stays open.
@@ -32,26 +32,23 @@ func beginReader(t *testing.T, d *pgtest.Database) *sql.Tx {
 const lockTimeoutMessage = "lock timeout, retrying"
 
 // openWithLockTimeout returns a session with a lock timeout, and its log.
-func OpenWithLockTimeout(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*Executor, *fixture.Log) {
+func openWithLockTimeout(t *testing.T, d *pgtest.Database, lockTimeout time.Duration) (*Executor, *fixture.Log) {
 	t.Helper()
 	var log fixture.Log
-	o := TestOptions(t, d.URL())
+	o := teststore.Options(t, d.URL())
 	o.LockTimeout, o.Log = lockTimeout, log.Logger()
-	db, err := postgres.Open(t.Context(), o)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.session.Close() })
-	return db, &log
+	return openWithOptions(t, o), &log
 }
 
 func TestApply_LockTimeout_RetriesAndReportsBlockingSession(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := OpenWithLockTimeout(t, d, time.Second)
+	db, log := openWithLockTimeout(t, d, time.Second)
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
 
 	done := make(chan *MigrationError, 1)
-	go func() { done <- Apply(t, db, "CREATE TABLE c (d int); ALTER TABLE a ADD COLUMN c int") }()
+	go func() { done <- applySQL(t, db, "CREATE TABLE c (d int); ALTER TABLE a ADD COLUMN c int") }()
 	// The application's next queries queue behind the migration, but not for long.
 	app := d.Open(t)
 	log.Wait(t, lockTimeoutMessage)
@@ -69,14 +66,14 @@ func TestApply_LockTimeout_RetriesAndReportsBlockingSession(t *testing.T) {
 func TestApply_LockTimeoutUntilDeadline_Fails(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, _ := OpenWithLockTimeout(t, d, 200*time.Millisecond)
+	db, _ := openWithLockTimeout(t, d, 200*time.Millisecond)
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	beginReader(t, d)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, assert.AnError)
 	defer cancel()
 	script, err := script.ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 	require.NoError(t, err)
-	fail := db.Apply(ctx, Migration{Script: script, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
 	assert.Equal(t, RolledBack, fail.Outcome)
@@ -86,12 +83,12 @@ func TestApply_LockTimeoutUntilDeadline_Fails(t *testing.T) {
 func TestApply_LockTimeoutInSecondBlock_RetriesBlock(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := OpenWithLockTimeout(t, d, 200*time.Millisecond)
+	db, log := openWithLockTimeout(t, d, 200*time.Millisecond)
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
 	done := make(chan *MigrationError, 1)
 	go func() {
-		done <- Apply(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
+		done <- applySQL(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
 	}()
 	log.Wait(t, lockTimeoutMessage, "attempt", "2")
 	require.NoError(t, report.Commit())
@@ -102,13 +99,13 @@ func TestApply_LockTimeoutInSecondBlock_RetriesBlock(t *testing.T) {
 func TestApply_ConcurrentIndex_HasNoLockTimeout(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, log := OpenWithLockTimeout(t, d, 100*time.Millisecond)
+	db, log := openWithLockTimeout(t, d, 100*time.Millisecond)
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
 	_, err := report.Exec("INSERT INTO a VALUES (1)") // the index waits for older writers
 	require.NoError(t, err)
 	done := make(chan *MigrationError, 1)
-	go func() { done <- Apply(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
+	go func() { done <- applySQL(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
 	// The same statement waits for longer than three lock timeouts.
 	fixture.Eventually(t, d, `SELECT count(*) FROM pg_stat_progress_create_index JOIN pg_stat_activity USING (pid, datname)
 		WHERE datname = current_database() AND phase LIKE 'waiting%' AND clock_timestamp() - query_start > '300 ms'`, "1")
@@ -121,9 +118,9 @@ func TestApply_ConcurrentIndex_HasNoLockTimeout(t *testing.T) {
 func TestApply_StatementTimeout_Fails(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, _ := OpenWithLockTimeout(t, d, time.Second)
+	db, _ := openWithLockTimeout(t, d, time.Second)
 	db.session.Opts.StatementTimeout = 200 * time.Millisecond
-	fail := Apply(t, db, "SELECT pg_sleep(60)")
+	fail := applySQL(t, db, "SELECT pg_sleep(60)")
 	require.NotNil(t, fail)
 	assert.EqualValues(t, "57014", fail.Server().Code)
 	assert.Equal(t, "0", sessionValue(t, db, "SELECT current_setting('statement_timeout')"))

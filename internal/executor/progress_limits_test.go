@@ -14,11 +14,13 @@ import (
 
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
 
 // Short statements open no second connection, also with a terminal's intervals. A long one opens
@@ -30,7 +32,7 @@ func TestProgress_ShortStatements_OpenNoConnection(t *testing.T) {
 		extra int
 	}{
 		"short": {progress.DefaultIntervals, 0},
-		"long":  {ShortIntervals, 1},
+		"long":  {shortIntervals, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,8 +88,7 @@ func TestProgress_TransactionPooler_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	db, log := openLoggedSession(t, d.Pooled(t, "transaction"), nil)
-	require.NoError(t, db.lock.Lock(t.Context()))
-	require.NoError(t, db.lock.ReleaseTxLock(t.Context()))
+	require.NoError(t, acquireLock(t, db).Release(t.Context()))
 	require.Nil(t, run(t, db, 1, "SELECT 1; SELECT pg_sleep(2)"))
 	log.Wait(t, runningMessage, "wait", "Timeout: PgSleep")
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%statement_timeout = 1000%' AND state LIKE 'idle in%'"))
@@ -107,7 +108,7 @@ func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 			var log fixture.Buffer
 			db, _ := openLoggedSession(t, d, func(o *postgres.Options) {
 				o.Log = slog.New(handler(&log))
-				o.Progress = progress.NewLog(o.Log, ShortIntervals)
+				o.Progress = progress.NewLog(o.Log, shortIntervals)
 				o.LockTimeout = 400 * time.Millisecond
 			})
 			require.NoError(t, db.session.Exec(t.Context(), "DROP TABLE IF EXISTS a; CREATE TABLE a (b int)"))
@@ -118,7 +119,7 @@ func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 			require.NoError(t, err)
 			done := make(chan *MigrationError, 1)
 			go func() {
-				done <- db.Apply(t.Context(), Migration{Script: script, From: NoVersion, To: VersionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+				done <- db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 			}()
 			require.Eventually(t, func() bool {
 				return strings.Contains(log.String(), "report") && strings.Contains(log.String(), "attempt=3") || strings.Contains(log.String(), `"attempt":3`)
@@ -141,7 +142,7 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	first, _ := openLoggedSession(t, d, nil)
 	require.NoError(t, first.session.Exec(t.Context(), "CREATE TABLE a (b int); INSERT INTO a VALUES (1)"))
 	require.Nil(t, run(t, first, 1, "SELECT 1"))
-	require.NoError(t, first.lock.Lock(t.Context()))
+	locker := acquireLock(t, first)
 	writer := beginReader(t, d)
 	_, err := writer.Exec("INSERT INTO a VALUES (2)")
 	require.NoError(t, err)
@@ -150,11 +151,14 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 		done <- run(t, first, 2, "CREATE TABLE c (d int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nSELECT 1;")
 	}()
 
-	second, log := openLoggedSession(t, d, func(o *postgres.Options) { o.LockWait = time.Minute })
+	second, log := openLoggedSession(t, d, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	locked := make(chan error, 1)
-	go func() { locked <- second.lock.Lock(ctx) }()
+	go func() {
+		_, err := lock.Acquire(ctx, second.store, lock.Options{Wait: time.Minute})
+		locked <- err
+	}()
 	const waiting = "waiting for another migrator"
 	line := log.Wait(t, waiting, "phase", "waiting for writers before build")
 	assert.Equal(t, "2_x.up.sql", line["migrating"])
@@ -165,7 +169,7 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	assert.Contains(t, line, "waited")
 	require.NoError(t, writer.Commit())
 	require.Nil(t, <-done)
-	require.NoError(t, first.lock.Unlock(t.Context()))
+	require.NoError(t, locker.Unlock(t.Context()))
 	require.NoError(t, <-locked)
 	assert.NotEmpty(t, log.Records("lock acquired"))
 }
@@ -175,9 +179,9 @@ func TestOpen_DatabaseUnreachable_ReportsRepeatedly(t *testing.T) {
 	t.Parallel()
 	var log fixture.Log
 	d := pgtest.New(t)
-	o := TestOptions(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
+	o := teststore.Options(t, strings.Replace(d.URL(), fmt.Sprintf(":%d/", d.Port), ":1/", 1))
 	o.Log, o.WaitForDB = log.Logger(), 2*time.Second
-	o.Progress = progress.NewLog(o.Log, ShortIntervals)
+	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	_, err := postgres.Open(t.Context(), o)
 	require.Error(t, err)
 	lines := log.Records("waiting for the database")

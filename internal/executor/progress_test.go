@@ -16,10 +16,11 @@ import (
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
 
 // shortIntervals logs progress often.
-var ShortIntervals = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
+var shortIntervals = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
 
 const runningMessage = "migration is running"
 
@@ -27,16 +28,13 @@ const runningMessage = "migration is running"
 func openLoggedSession(t *testing.T, d *pgtest.Database, change func(*postgres.Options)) (*Executor, *fixture.Log) {
 	t.Helper()
 	var log fixture.Log
-	o := TestOptions(t, d.URL())
+	o := teststore.Options(t, d.URL())
 	o.Log = log.Logger()
-	o.Progress = progress.NewLog(o.Log, ShortIntervals)
+	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	if change != nil {
 		change(&o)
 	}
-	db, err := postgres.Open(t.Context(), o)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.session.Close() })
-	return db, &log
+	return openWithOptions(t, o), &log
 }
 
 // run applies a file as version n.

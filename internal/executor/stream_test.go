@@ -12,10 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/lint"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
 
 func TestStream_LargeFile_RunsInOneTransaction(t *testing.T) {
@@ -33,7 +32,7 @@ func TestStream_LargeFile_RunsInOneTransaction(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
-			db := OpenSession(t, d)
+			db := openSession(t, d)
 			s := streamedScript(t, c.sql)
 			require.Nil(t, applyScript(t.Context(), db, s))
 			assert.Equal(t, "20", d.Value(t, "SELECT sum(b) FROM a"))
@@ -68,7 +67,7 @@ func TestStream_FailedStatement_Located(t *testing.T) {
 			t.Run(fmt.Sprint(c.name, window), func(t *testing.T) {
 				t.Parallel()
 				d := pgtest.New(t)
-				db := OpenSession(t, d)
+				db := openSession(t, d)
 				s := streamedScript(t, c.sql)
 				s.Stream.BatchBytes = window
 				fail := applyScript(t.Context(), db, s)
@@ -96,11 +95,9 @@ func TestStream_LockTimeout_Retries(t *testing.T) {
 	require.NoError(t, err)
 	_, err = holder.Exec("LOCK TABLE busy")
 	require.NoError(t, err)
-	opts := TestOptions(t, d.URL())
+	opts := teststore.Options(t, d.URL())
 	opts.LockTimeout = 200 * time.Millisecond
-	db, err := postgres.Open(t.Context(), opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.session.Close() })
+	db := openWithOptions(t, opts)
 
 	s := streamedScript(t, "CREATE TABLE a (b int);\nSELECT 1;\nALTER TABLE busy ADD c int;\nSELECT 2;")
 	s.Stream.BatchBytes = script.DefaultBatchBytes
@@ -125,11 +122,9 @@ func TestStream_LockTimeout_ReportsStatement(t *testing.T) {
 	t.Cleanup(func() { _ = holder.Rollback() })
 	_, err = holder.Exec("SELECT pg_advisory_xact_lock(7)")
 	require.NoError(t, err)
-	opts := TestOptions(t, d.URL())
+	opts := teststore.Options(t, d.URL())
 	opts.LockTimeout = 100 * time.Millisecond
-	db, err := postgres.Open(t.Context(), opts)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = db.session.Close() })
+	db := openWithOptions(t, opts)
 
 	others := strings.Repeat("INSERT INTO a VALUES (1);\n", 50)
 	s := streamedScript(t, "CREATE TABLE a (b int);\n"+others+"  INSERT INTO a SELECT 1 FROM pg_advisory_xact_lock(7);\n"+others)
@@ -144,33 +139,6 @@ func TestStream_LockTimeout_ReportsStatement(t *testing.T) {
 	assert.Equal(t, [2]int{52, 3}, [2]int{line, column})
 }
 
-// golang-migrate writes a file into a pipe, which the driver must close if it does not read all of
-// it.
-func TestDriver_LargeFile_ClosesPipe(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	db := OpenSession(t, d)
-	text := "CREATE TABLE a (b int);\n" + strings.Repeat("INSERT INTO a VALUES (1); -- "+strings.Repeat("x", 1000)+"\n", 5000)
-	driver := db.Driver(t.Context(), []lint.Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: OpenText(text)}}, false)
-	require.NoError(t, driver.Lock())
-	require.NoError(t, driver.SetVersion(1, true))
-	body, writer := io.Pipe()
-	written := make(chan error, 1)
-	go func() {
-		_, err := io.Copy(writer, strings.NewReader(text))
-		written <- err
-	}()
-	require.NoError(t, driver.Run(body))
-	select {
-	case err := <-written:
-		assert.ErrorIs(t, err, io.ErrClosedPipe)
-	case <-time.After(time.Minute):
-		t.Fatal("the writer waits for a reader")
-	}
-	require.NoError(t, driver.SetVersion(1, false))
-	assert.Equal(t, "5000", d.Value(t, "SELECT count(*) FROM a"))
-}
-
 func TestStream_NotTransactional_Rejected(t *testing.T) {
 	for name, c := range map[string]struct {
 		sql, want string
@@ -182,13 +150,13 @@ func TestStream_NotTransactional_Rejected(t *testing.T) {
 		"not committed":    {"BEGIN; SELECT 1;\nROLLBACK;", "contains its own transactions", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			small, err := script.ScanFile("x.sql", OpenText(c.sql))
+			small, err := script.ScanFile("x.sql", openText(c.sql))
 			require.NoError(t, err, "small enough to be held in memory")
 			assert.Nil(t, small.Stream)
 			assert.False(t, small.Transactional)
 
 			filler := strings.Repeat("-"+strings.Repeat("-", 1<<20)+"\n", script.MaxInMemoryBytes>>20)
-			_, err = script.ScanFile("x.sql", OpenText(c.sql+"\n"+filler))
+			_, err = script.ScanFile("x.sql", openText(c.sql+"\n"+filler))
 			var unusable *script.ScriptError
 			require.ErrorAs(t, err, &unusable)
 			assert.Equal(t, "x.sql", unusable.File)
@@ -197,16 +165,16 @@ func TestStream_NotTransactional_Rejected(t *testing.T) {
 			assert.Contains(t, unusable.Problem, "more than 16 MB")
 		})
 	}
-	_, err := script.ScanFile("x.sql", OpenText("SET standard_conforming_strings TO off;\nSELECT 1;"))
+	_, err := script.ScanFile("x.sql", openText("SET standard_conforming_strings TO off;\nSELECT 1;"))
 	assert.ErrorContains(t, err, "x.sql:1: a file of this size requires standard_conforming_strings = on")
 }
 
 func TestStream_FileChanged_RolledBack(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := OpenSession(t, d)
+	db := openSession(t, d)
 	s := streamedScript(t, "CREATE TABLE a (b int);\nSELECT 1;\n")
-	s.Stream.Open = OpenText("CREATE TABLE a (b int);\nSELECT 2;\n")
+	s.Stream.Open = openText("CREATE TABLE a (b int);\nSELECT 2;\n")
 	fail := applyScript(t.Context(), db, s)
 	require.NotNil(t, fail)
 	assert.ErrorContains(t, fail, "the file was changed while it was being read")
@@ -220,7 +188,7 @@ func TestStream_FileChanged_RolledBack(t *testing.T) {
 
 // load depends on the size only and does not read all of a large file.
 func TestLoad_LargeFile_Streamed(t *testing.T) {
-	small, err := script.Load("x.sql", strings.NewReader("SELECT 1"), OpenText("SELECT 1"))
+	small, err := script.Load("x.sql", strings.NewReader("SELECT 1"), openText("SELECT 1"))
 	require.NoError(t, err)
 	assert.Nil(t, small.Stream)
 	assert.Equal(t, "SELECT 1", small.Text)
@@ -233,7 +201,7 @@ func TestLoad_LargeFile_Streamed(t *testing.T) {
 
 	text += strings.Repeat("x", script.MaxStoredSQL)
 	body := strings.NewReader(text + text)
-	big, err := script.Load("x.sql", body, OpenText(text))
+	big, err := script.Load("x.sql", body, openText(text))
 	require.NoError(t, err)
 	assert.NotNil(t, big.Stream)
 	assert.Equal(t, 1, big.Count())

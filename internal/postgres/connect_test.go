@@ -4,25 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/golang-migrate/migrate/v4/database"
-	stock "github.com/golang-migrate/migrate/v4/database/postgres"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 	"github.com/shiplock/shiplock/internal/test/tcp"
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// shortIntervals log the progress often.
+var shortIntervals = progress.Intervals{QueryDelay: 50 * time.Millisecond, FirstLine: 50 * time.Millisecond, MaxInterval: 50 * time.Millisecond}
+
+func testOptions(t *testing.T, url string) Options {
+	t.Helper()
+	dsn, err := dsn.Parse(url)
+	require.NoError(t, err)
+	return Options{DSN: dsn, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+}
 
 func TestOpen_Errors_ArePermanentOrTransient(t *testing.T) {
 	t.Parallel()
@@ -42,7 +51,7 @@ func TestOpen_Errors_ArePermanentOrTransient(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			require.NotEqual(t, d.URL(), c.url)
-			o := executor.TestOptions(t, c.url)
+			o := testOptions(t, c.url)
 			o.WaitForDB = time.Second
 			start := time.Now()
 			_, err := Open(t.Context(), o)
@@ -67,7 +76,7 @@ func TestOpen_OtherServer_IsReported(t *testing.T) {
 		for _, mode := range []string{"disable", "prefer", "require"} {
 			t.Run(answer[:4]+mode, func(t *testing.T) {
 				t.Parallel()
-				_, err := Open(t.Context(), executor.TestOptions(t, "postgres://u@"+tcp.Answer(t, answer)+"/d?sslmode="+mode))
+				_, err := Open(t.Context(), testOptions(t, "postgres://u@"+tcp.Answer(t, answer)+"/d?sslmode="+mode))
 				var fail *ConnectError
 				require.ErrorAs(t, err, &fail)
 				assert.True(t, mode != "disable" || errors.Is(err, ErrNotPostgres), "%v", err)
@@ -89,7 +98,7 @@ func TestOpen_OtherServerAtFirst_Retries(t *testing.T) {
 	}})
 	proxied := *d
 	proxied.Port = proxy.Port()
-	o := executor.TestOptions(t, proxied.URL())
+	o := testOptions(t, proxied.URL())
 	o.WaitForDB = time.Minute
 	db, err := Open(t.Context(), o)
 	require.NoError(t, err)
@@ -101,9 +110,9 @@ func TestOpen_TooManyConnections_Retries(t *testing.T) {
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q CONNECTION LIMIT 0`, d.User)) // SQLSTATE 53300
 	var log fixture.Log
-	o := executor.TestOptions(t, d.URL())
+	o := testOptions(t, d.URL())
 	o.WaitForDB, o.Log = time.Minute, log.Logger()
-	o.Progress = progress.NewLog(o.Log, executor.ShortIntervals)
+	o.Progress = progress.NewLog(o.Log, shortIntervals)
 	opened := make(chan error, 1)
 	go func() {
 		db, err := Open(t.Context(), o)
@@ -120,122 +129,12 @@ func TestOpen_TooManyConnections_Retries(t *testing.T) {
 
 func TestOpen_Canceled_Stops(t *testing.T) {
 	t.Parallel()
-	o := executor.TestOptions(t, "postgres://u@127.0.0.1:1/x")
+	o := testOptions(t, "postgres://u@127.0.0.1:1/x")
 	o.WaitForDB = time.Minute
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(assert.AnError)
 	_, err := Open(ctx, o)
 	assert.ErrorIs(t, err, assert.AnError)
-}
-
-func TestOpen_NoSchema_Fails(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	_, err := Open(t.Context(), executor.TestOptions(t, d.URL()+"&search_path=nowhere"))
-	assert.ErrorIs(t, err, history.ErrNoSchema)
-}
-
-func TestLock_Held_PollsAndReportsHolder(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	holder, waiter := executor.OpenSession(t, d), executor.OpenSession(t, d)
-	require.NoError(t, holder.Lock(t.Context()))
-	waiter.Opts.LockWait = 500 * time.Millisecond
-	err := waiter.Lock(t.Context())
-	var locked *lock.LockedError
-	require.ErrorAs(t, err, &locked)
-	require.NotNil(t, locked.Holder)
-	assert.Equal(t, holder.Server.PID, locked.Holder.PID)
-	assert.Equal(t, "shiplock", locked.Holder.Application)
-
-	waiter.Opts.LockWait = time.Minute
-	got := make(chan error, 1)
-	go func() { got <- waiter.Lock(t.Context()) }()
-	for range 20 { // a waiting session has no query in the server
-		assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"))
-	}
-	require.NoError(t, holder.Unlock(t.Context()))
-	require.NoError(t, <-got)
-}
-
-func TestLock_HolderTerminated_IsReleased(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	holder, waiter := executor.OpenSession(t, d), executor.OpenSession(t, d)
-	require.NoError(t, holder.Lock(t.Context()))
-	d.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d)", holder.Server.PID))
-	waiter.Opts.LockWait = 10 * time.Second
-	require.NoError(t, waiter.Lock(t.Context()))
-}
-
-// golangMigrateDriver returns golang-migrate's own driver, opened by URL as in its CLI.
-func golangMigrateDriver(t *testing.T, d *pgtest.Database) database.Driver {
-	t.Helper()
-	driver, err := (&stock.Postgres{}).Open(d.URL())
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = driver.Close() })
-	return driver
-}
-
-func TestLock_GolangMigrate_IsExcluded(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	migrateDriver, db := golangMigrateDriver(t, d), executor.OpenSession(t, d)
-	require.NoError(t, migrateDriver.Lock())
-	var locked *lock.LockedError
-	require.ErrorAs(t, db.Lock(t.Context()), &locked)
-	require.NotNil(t, locked.Holder)
-	assert.NotZero(t, locked.Holder.PID)
-	require.NoError(t, migrateDriver.Unlock())
-	require.NoError(t, db.Lock(t.Context()))
-
-	got := make(chan error, 1)
-	go func() { got <- migrateDriver.Lock() }()
-	fixture.Eventually(t, d, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", "1")
-	require.NoError(t, db.Unlock(t.Context()))
-	require.NoError(t, <-got)
-}
-
-func TestVersionTable_Definition_MatchesGolangMigrate(t *testing.T) {
-	t.Parallel()
-	describe := `SELECT string_agg(format('%s %s %s', attname, format_type(atttypid, atttypmod), attnotnull), ',' ORDER BY attnum)
-		|| (SELECT string_agg(pg_get_constraintdef(oid), ',' ORDER BY contype) FROM pg_constraint WHERE conrelid = attrelid AND contype <> 'n')
-		FROM pg_attribute WHERE attrelid = 'schema_migrations'::regclass AND attnum > 0 GROUP BY attrelid`
-	own, expected := pgtest.New(t), pgtest.New(t)
-	db := executor.OpenSession(t, own)
-	require.Nil(t, executor.Apply(t, db, "SELECT 1"))
-	driver := golangMigrateDriver(t, expected)
-	require.NoError(t, driver.SetVersion(1, false))
-	assert.Equal(t, expected.Value(t, describe), own.Value(t, describe))
-
-	version, dirty, err := golangMigrateDriver(t, own).Version()
-	require.NoError(t, err)
-	assert.Equal(t, 1, version)
-	assert.False(t, dirty)
-	st, err := executor.OpenSession(t, expected).State(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, executor.VersionOne, st)
-
-	require.NoError(t, driver.SetVersion(database.NilVersion, true))
-	st, err = executor.OpenSession(t, expected).State(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, history.State{-1, true}, st)
-}
-
-func TestOpen_QuotedTableName_IsAccepted(t *testing.T) {
-	t.Parallel()
-	d := pgtest.New(t)
-	d.Exec(t, fmt.Sprintf(`CREATE SCHEMA "My Schema" AUTHORIZATION %q`, d.User))
-	o := executor.TestOptions(t, d.URL())
-	o.Table = `My Schema.x"; DROP TABLE users; --`
-	db, err := Open(t.Context(), o)
-	require.NoError(t, err)
-	defer db.Close()
-	require.Nil(t, executor.Apply(t, db, "CREATE TABLE users (a int)"))
-	assert.Equal(t, "1", d.Value(t, `SELECT version FROM "My Schema"."x""; DROP TABLE users; --"`))
-	st, err := db.State(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, executor.VersionOne, st)
 }
 
 // errors.As does not recognize lib/pq's error for a connection reset during the handshake.
@@ -255,7 +154,7 @@ func TestOpen_ConnectionReset_IsTransient(t *testing.T) {
 		}
 	}()
 	for range 20 {
-		o := executor.TestOptions(t, "postgres://u@"+l.Addr().String()+"/d?sslmode=disable")
+		o := testOptions(t, "postgres://u@"+l.Addr().String()+"/d?sslmode=disable")
 		_, err := Open(t.Context(), o)
 		var fail *ConnectError
 		require.ErrorAs(t, err, &fail)

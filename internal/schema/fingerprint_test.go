@@ -10,11 +10,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func fingerprint(t *testing.T, db *Reader) Fingerprint {
 	t.Helper()
@@ -72,7 +74,7 @@ func TestFingerprint_EveryKindOfChange_Reported(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	d.Exec(t, fmt.Sprintf("ALTER ROLE %q SUPERUSER", d.User))
-	db := executor.OpenSession(t, d)
+	db := NewReader(teststore.Open(t, d))
 	require.NoError(t, db.session.Exec(t.Context(), allObjects+superuserObjects))
 	for sql, want := range map[string][]string{
 		"CREATE TABLE new (a serial PRIMARY KEY, b text UNIQUE)": {"added table public.new"},
@@ -159,7 +161,7 @@ func TestFingerprint_EveryKindOfChange_Reported(t *testing.T) {
 
 func TestFingerprint_InvalidIndex_Reported(t *testing.T) {
 	t.Parallel()
-	db := executor.OpenSession(t, pgtest.New(t))
+	db := NewReader(teststore.Open(t, pgtest.New(t)))
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a AS SELECT 1 AS b UNION ALL SELECT 1"))
 	before := fingerprint(t, db)
 	require.Error(t, db.session.Exec(t.Context(), "CREATE UNIQUE INDEX CONCURRENTLY i ON a (b)"))
@@ -174,27 +176,23 @@ func TestFingerprint_InvalidIndex_Reported(t *testing.T) {
 func TestFingerprint_OwnTables_Excluded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := executor.OpenSession(t, d)
+	db := NewReader(teststore.Open(t, d))
 	require.NoError(t, db.session.Exec(t.Context(), allObjects))
 	before := fingerprint(t, db)
 	run := toolrun.ToolRun{Command: "tool", Outcome: toolrun.ToolRunning, Started: time.Now()}
-	id, err := db.RecordToolRun(t.Context(), 0, run)
+	id, err := toolrun.New(db.store).RecordToolRun(t.Context(), 0, run)
 	require.NoError(t, err)
 	assert.NotZero(t, id)
 	require.NoError(t, db.session.Exec(t.Context(), db.store.CreateHistorySQL()))
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q SET search_path = "other place"`, d.User))
-	opts := executor.TestOptions(t, d.URL())
-	opts.Table = "public.schema_migrations"
-	other, err := postgres.Open(t.Context(), opts)
-	require.NoError(t, err)
-	defer other.session.Close()
+	other := NewReader(teststore.OpenWith(t, teststore.Options(t, d.URL()), history.Options{Table: "public.schema_migrations"}))
 	assert.Empty(t, before.Changes(fingerprint(t, other)))
 }
 
 func TestFingerprint_LockedTable_TimesOut(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := executor.OpenSession(t, d)
+	db := NewReader(teststore.Open(t, d))
 	require.NoError(t, db.session.Exec(t.Context(), allObjects))
 	tx, err := d.Admin().Begin()
 	require.NoError(t, err)

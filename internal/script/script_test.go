@@ -1,13 +1,12 @@
 package script
 
 import (
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/shiplock/shiplock/internal/executor"
 )
 
 func TestParseScript_ValidFile_Classified(t *testing.T) {
@@ -169,7 +168,7 @@ func FuzzParseScript(f *testing.F) {
 
 // assertSameAsScanned compares a script with one that is read as a large file.
 func assertSameAsScanned(t *testing.T, s *Script, text string) {
-	big, err := ScanFile("", executor.OpenText(text))
+	big, err := ScanFile("", openText(text))
 	if err != nil && disablesConformingStrings.MatchString(strings.Join(statementTexts(s), "\n")) {
 		return // rejected by scanFile only
 	}
@@ -204,4 +203,9 @@ func statementTexts(s *Script) []string {
 		out = append(out, st.Text)
 	}
 	return out
+}
+
+// openText returns an opener of a text.
+func openText(text string) Opener {
+	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 }

@@ -1,7 +1,6 @@
 package toolrun
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -9,16 +8,19 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestRecordToolRun(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := executor.OpenSession(t, d)
+	db := New(teststore.Open(t, d))
 	last := func() *ToolRun {
 		r, err := db.LastToolRun(t.Context())
 		require.NoError(t, err)
@@ -51,7 +53,7 @@ func TestRecordToolRun(t *testing.T) {
 func TestRecordToolRun_NoCreatePrivilege_NotRecorded(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db := executor.OpenSession(t, d)
+	db := New(teststore.Open(t, d))
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	d.Exec(t, fmt.Sprintf(`ALTER DATABASE %q OWNER TO postgres; REVOKE CREATE ON SCHEMA public FROM PUBLIC, %q`, d.Name, d.User))
 	id, err := db.RecordToolRun(t.Context(), 0, ToolRun{Command: "x", Outcome: ToolRunning})
@@ -65,25 +67,24 @@ func TestLock_ExternalTool_ExcludesOtherTools(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	open := func(tool bool) *Tools {
-		opts := executor.TestOptions(t, d.URL())
-		opts.ExternalToolLock = tool
-		db, err := postgres.Open(t.Context(), opts)
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = db.session.Close() })
-		return db
+		return New(teststore.OpenWith(t, teststore.Options(t, d.URL()), history.Options{Table: teststore.Table, ExternalTool: tool}))
 	}
 	tool, other, migrations := open(true), open(true), open(false)
 	assert.ErrorIs(t, tool.CheckLock(t.Context()), ErrLockNotHeld)
-	require.NoError(t, tool.lock.Lock(t.Context()))
+	acquire := func(tools *Tools) error {
+		_, err := lock.Acquire(t.Context(), tools.store, lock.Options{})
+		return err
+	}
+	require.NoError(t, acquire(tool))
 	require.NoError(t, tool.CheckLock(t.Context()))
 	var locked *lock.LockedError
-	require.ErrorAs(t, other.lock.Lock(t.Context()), &locked)
-	require.NoError(t, migrations.lock.Lock(t.Context()))
+	require.ErrorAs(t, acquire(other), &locked)
+	require.NoError(t, acquire(migrations))
 
 	d.Exec(t, fmt.Sprintf("SELECT pg_terminate_backend(%d)", tool.session.Server.PID))
 	var lost *postgres.LostError
 	assert.ErrorAs(t, tool.CheckLock(t.Context()), &lost)
-	require.Eventually(t, func() bool { return other.lock.Lock(context.WithoutCancel(t.Context())) == nil }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return acquire(other) == nil }, time.Minute, 10*time.Millisecond)
 	require.NoError(t, other.session.Exec(t.Context(), "SELECT pg_advisory_unlock_all()"))
 	assert.ErrorIs(t, other.CheckLock(t.Context()), ErrLockNotHeld)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
 
 // TestToolTrace_Certain has a case for each property that identifies the tool's session, and for
@@ -75,7 +75,7 @@ func TestToolTrace_Certain(t *testing.T) {
 func TestEndToolSession_OtherSessionWithPID_Untouched(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
-	db, other := executor.OpenSession(t, d), executor.OpenSession(t, d)
+	db, other := New(teststore.Open(t, d)), New(teststore.Open(t, d))
 	allowed, err := db.EndToolSession(t.Context(), ToolSession{PID: other.session.Server.PID, Started: 1}, true)
 	require.NoError(t, err)
 	assert.True(t, allowed)

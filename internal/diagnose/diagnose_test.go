@@ -1,7 +1,6 @@
-package golangmigrate
+package diagnose_test
 
 import (
-	"context"
 	"io"
 	"strings"
 	"testing"
@@ -10,21 +9,35 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/diagnose"
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
+	"github.com/shiplock/shiplock/internal/test/teststore"
 )
 
-// failMigration runs a migration that fails, through the driver.
-func failMigration(t *testing.T, ctx context.Context, db *Driver, sql string) *executor.MigrationError {
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// failMigration runs a migration that fails, and explains the failure.
+func failMigration(t *testing.T, store *history.Store, sql string) *executor.MigrationError {
+	t.Helper()
+	locker, err := lock.Acquire(t.Context(), store, lock.Options{})
+	require.NoError(t, err)
+	require.NoError(t, locker.Release(t.Context()))
+	var fail *executor.MigrationError
+	require.ErrorAs(t, apply(t, store, locker, sql), &fail)
+	diagnose.Explain(t.Context(), store, fail, nil)
+	return fail
+}
+
+// apply runs SQL as the migration to version 1.
+func apply(t *testing.T, store *history.Store, locker lock.Locker, sql string) error {
 	t.Helper()
 	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
-	driver := db.Driver(ctx, []lint.Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: open}}, false)
-	require.NoError(t, db.ex.lock.Lock(t.Context()))
-	require.NoError(t, driver.SetVersion(1, true))
-	var fail *executor.MigrationError
-	require.ErrorAs(t, driver.Run(strings.NewReader(sql)), &fail)
-	return fail
+	_, _, err := executor.New(store, locker).Run(t.Context(), []lint.Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: open}}, false)
+	return err
 }
 
 func TestDiagnose_ConstraintViolation_ReportsRows(t *testing.T) {
@@ -52,7 +65,7 @@ func TestDiagnose_ConstraintViolation_ReportsRows(t *testing.T) {
 			d := pgtest.New(t)
 			d.Exec(t, "CREATE TABLE b (c int)")
 			execAsOwner(t, d, c.prepare)
-			fail := failMigration(t, t.Context(), executor.OpenSession(t, d), c.sql)
+			fail := failMigration(t, teststore.Open(t, d), c.sql)
 			if c.why == "" {
 				assert.Empty(t, fail.Reason.Causes)
 				return
@@ -95,12 +108,14 @@ func TestDiagnose_PermissionDenied_SuggestsGrant(t *testing.T) {
 			t.Parallel()
 			d := pgtest.New(t)
 			d.Exec(t, c.prepare)
-			db := executor.OpenSession(t, d)
-			fail := failMigration(t, t.Context(), db, c.sql)
+			db := teststore.Open(t, d)
+			fail := failMigration(t, db, c.sql)
 			require.NotEmpty(t, fail.Reason.Fix, "%v", fail.Server().Message)
 			assert.NotEmpty(t, fail.Reason.FixRole)
 			d.Exec(t, fail.Reason.Fix)
-			require.Nil(t, executor.Apply(t, db, c.sql), "succeeds after %s", fail.Reason.Fix)
+			locker, err := lock.Acquire(t.Context(), teststore.Open(t, d), lock.Options{Wait: time.Minute})
+			require.NoError(t, err)
+			require.NoError(t, apply(t, db, locker, c.sql), "succeeds after %s", fail.Reason.Fix)
 		})
 	}
 }
@@ -111,15 +126,15 @@ func TestDiagnose_SlowCondition_EndsInTime(t *testing.T) {
 	d := pgtest.New(t)
 	execAsOwner(t, d, `CREATE TABLE a (b int); INSERT INTO a SELECT n FROM generate_series(1, 1000) n;
 		CREATE FUNCTION slow(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN IF $1 = 1 AND current_setting('transaction_read_only') = 'off' THEN RETURN false; END IF; PERFORM pg_sleep(60); RETURN true; END $$`)
-	db := executor.OpenSession(t, d)
+	db := teststore.Open(t, d)
 	began := time.Now()
-	fail := failMigration(t, t.Context(), db, "ALTER TABLE a ADD CHECK (slow(b))")
+	fail := failMigration(t, db, "ALTER TABLE a ADD CHECK (slow(b))")
 	assert.Less(t, time.Since(began), 30*time.Second)
 	assert.Empty(t, fail.Reason.Causes)
 	assert.Equal(t, "23514", string(fail.Server().Code))
-	st, err := db.ex.store.State(t.Context())
+	st, err := db.State(t.Context())
 	require.NoError(t, err, "the session is usable")
-	assert.Equal(t, executor.NoVersion, st)
+	assert.Equal(t, history.State{Version: history.NoVersion}, st)
 }
 
 // The diagnosis runs in a transaction, which must end.
@@ -127,28 +142,8 @@ func TestDiagnose_TransactionPooler_LeavesNoOpenTransaction(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	execAsOwner(t, d, "CREATE TABLE a (b int PRIMARY KEY); INSERT INTO a VALUES (-1)")
-	db := executor.OpenSession(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
-	fail := failMigration(t, t.Context(), db, "ALTER TABLE a ADD CHECK (b > 0)")
+	db := teststore.Open(t, d.Pooled(t, "transaction", "default_pool_size = 3"))
+	fail := failMigration(t, db, "ALTER TABLE a ADD CHECK (b > 0)")
 	assert.Equal(t, []string{"1 row in a violates CHECK (b > 0): b = -1"}, fail.Reason.Causes)
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"))
-}
-
-func TestUniquePosition(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ sql, name, want string }{
-		{"ALTER TABLE a ADD b int", "a", "a ADD"},
-		{"ALTER TABLE a ADD a int", "a", ""},
-		{`ALTER TABLE "A ""x" ADD b int`, `A "x`, `"A`},
-		{"ALTER TABLE A ADD b int", "a", "A ADD"},
-		{"ALTER TABLE x /* a */ ADD b text DEFAULT 'a' -- a\n, ADD a int", "a", "a int"},
-		{"SELECT $$ a $$, a", "a", "a"},
-		{"SELECT 'open", "a", ""},
-	} {
-		at := executor.UniquePosition(c.sql, c.name)
-		if c.want == "" {
-			assert.Negative(t, at, c.sql)
-		} else if assert.GreaterOrEqual(t, at, 0, c.sql) {
-			assert.True(t, strings.HasPrefix(c.sql[at:], c.want), "%s: %s", c.sql, c.sql[at:])
-		}
-	}
 }
