@@ -53,7 +53,7 @@ func TestUp_WaitsForLock_NothingLeftToDo(t *testing.T) {
 			d.Exec(t, "UPDATE schema_migrations SET version = 2")
 			holder, err := history.Open(t.Context(), o.Postgres.Options, o.Postgres.Tables)
 			require.NoError(t, err)
-			held, err := lock.Acquire(t.Context(), holder, lock.Options{})
+			_, err = lock.Acquire(t.Context(), holder, lock.Options{})
 			require.NoError(t, err)
 			if pooled {
 				o = newOptions(t, d.Pooled(t, "transaction"), o.Source)
