@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/sidecar"
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 

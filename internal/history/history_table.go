@@ -209,7 +209,7 @@ func (store *Store) LatestRuns(ctx context.Context) ([]Entry, error) {
 		if err := rows.Scan(&r.id, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.StatementsApplied, &r.StatementsTotal, &r.Checksum,
 			&r.Started, &seconds, &r.User, &r.Release, &r.Error,
 			&r.Stored.id, &r.Stored.HasUp, &r.Stored.HasDown, &r.Stored.DownSize, &r.Stored.MinCompatibleVersion, &r.Stored.Irreversible); err != nil {
-			return nil, errors.Join(&postgres.ConversionError{err}, rows.Close())
+			return nil, errors.Join(&postgres.ConversionError{Err: err}, rows.Close())
 		}
 		r.Duration = time.Duration(seconds * float64(time.Second))
 		out = append(out, r)

@@ -455,10 +455,10 @@ func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
 		var version sql.NullInt64
 		var dirty sql.NullBool
 		if err := rows.Scan(&version, &dirty); err != nil {
-			return st, &postgres.ConversionError{err}
+			return st, &postgres.ConversionError{Err: err}
 		}
 		if !version.Valid || !dirty.Valid || version.Int64 < int64(NoVersion) {
-			return st, &postgres.ConversionError{&TableError{Problem: InvalidVersionRow, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
+			return st, &postgres.ConversionError{Err: &TableError{Problem: InvalidVersionRow, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
 				Message: fmt.Sprintf("%s contains a row without a valid version", t),
 				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
 			}}
@@ -470,7 +470,7 @@ func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
 		return st, err
 	}
 	if len(seen) > 1 {
-		return State{Version: NoVersion}, &postgres.ConversionError{&TableError{Problem: SeveralVersionRows, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
+		return State{Version: NoVersion}, &postgres.ConversionError{Err: &TableError{Problem: SeveralVersionRows, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
 			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
 			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
 		}}
