@@ -152,7 +152,6 @@ func (w waiter) poll(ctx context.Context, try func(context.Context, int64) (bool
 	}
 }
 
-
 // Key returns the key of golang-migrate's CLI, whose driver hashes the path of the database URL:
 // "/mydb", with the slash (database.GenerateAdvisoryLockId; package golangmigrate tests that both
 // agree). External tools have a separate key; see ADR 7.
@@ -171,4 +170,3 @@ func MigrationStarted(err error) bool {
 	var locked *LockedError
 	return !errors.Is(err, ErrVersionChanged) && !errors.As(err, &locked)
 }
-

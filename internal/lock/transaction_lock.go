@@ -143,4 +143,3 @@ func (l *TransactionLock) detectStatementPooling(ctx context.Context, err error)
 	}
 	return err
 }
-
