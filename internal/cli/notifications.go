@@ -11,6 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/notify/github"
 )
 
 // sendsNotifications reports whether the command, as called, sends notifications.
@@ -26,6 +27,7 @@ func (a *app) openNotifier() error {
 	}
 	o, log := a.settings.Notify, a.console.Log()
 	o.Root, o.Getenv, o.Agent, o.JobUID, o.PodUID = a.root, os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
+	o.StepSummary = github.StepSummary(os.Getenv)
 	o.OnDelivered = func(where string) { log.Debug("notification sent", "to", where) }
 	if err := o.CheckEvent(); err != nil {
 		o.KubernetesEvent = false

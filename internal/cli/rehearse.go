@@ -17,6 +17,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/notify/github"
 )
 
 // rehearseFlags holds the flags that only rehearse has.
@@ -97,16 +98,16 @@ func (a *app) targetDatabase() (*dsn.DSN, string, error) {
 
 // annotate writes an annotation for each finding in GitHub Actions.
 func (a *app) annotate(log *slog.Logger, r engine.Rehearsal) {
-	github := a.console.GitHub()
-	if github == nil {
+	runner := a.console.GitHub()
+	if runner == nil {
 		return
 	}
-	var findings []notify.Finding
+	var findings []github.Finding
 	for _, f := range r.Findings {
-		findings = append(findings, notify.Finding{Kind: string(f.Kind), Failure: f.FailsRehearsal, Position: notify.Position{File: sanitize.Line(f.File), Line: f.Line},
+		findings = append(findings, github.Finding{Kind: string(f.Kind), Failure: f.FailsRehearsal, Position: notify.Position{File: sanitize.Line(f.File), Line: f.Line},
 			Text: a.redactor.Redact(sanitize.Line(f.Message)), Detail: a.redactor.Redact(output.Differences(f.Differences))})
 	}
-	if err := github.Findings("Rehearsal: "+output.RehearsalSummary(r, ""), findings, a.settings.Source); err != nil {
+	if err := runner.Findings("Rehearsal: "+output.RehearsalSummary(r, ""), findings, a.settings.Source); err != nil {
 		log.Warn("notification failed", "error", err)
 	}
 }

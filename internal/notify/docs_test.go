@@ -43,7 +43,7 @@ func TestDocs_Notifications_MatchCode(t *testing.T) {
 
 	render, err := openTemplate(templateFile(t, blocks["template"]))
 	require.NoError(t, err)
-	for _, m := range samples() {
+	for _, m := range Samples() {
 		body, contentType, err := render(m)
 		require.NoError(t, err)
 		assert.True(t, json.Valid(body), "%s", body)

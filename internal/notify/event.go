@@ -61,11 +61,11 @@ type kubeSource struct {
 	Component string `json:"component"`
 }
 
-func (o Options) event(*Notifier) (*channel, error) {
+func (o Options) event(*Notifier) (*Channel, error) {
 	if !o.KubernetesEvent {
 		return nil, nil
 	}
-	return &channel{name: "Kubernetes Event", wants: o.acceptsOutcome, send: func(ctx context.Context, m Message) error {
+	return &Channel{Name: "Kubernetes Event", Send: func(ctx context.Context, m Message) error {
 		p, namespace, err := o.apiServer()
 		if err != nil {
 			return err

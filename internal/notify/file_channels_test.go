@@ -49,33 +49,13 @@ func TestDeliver_UnwritableFile_Warns(t *testing.T) {
 			t.Parallel()
 			n := newNotifier(t, func(o *Options) {
 				o.TerminationLog, o.Timeout = c.path, 300*time.Millisecond
-				o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": c.path})
 			})
 			start := time.Now()
 			errs := n.Deliver(t.Context(), failureMessage())
 			assert.Less(t, time.Since(start), time.Minute)
-			require.Len(t, errs, 2)
-			for i, channel := range []string{"termination message: ", "GitHub step summary: "} {
-				assert.True(t, strings.HasPrefix(errs[i].Error(), channel), errs[i])
-				assert.Contains(t, errs[i].Error(), c.want)
-			}
+			require.Len(t, errs, 1)
+			assert.True(t, strings.HasPrefix(errs[0].Error(), "termination message: "), errs[0])
+			assert.Contains(t, errs[0].Error(), c.want)
 		})
 	}
-}
-
-func TestStepSummary_Message_IsFenced(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "summary.md")
-	require.NoError(t, os.WriteFile(file, []byte("# Summary of an earlier step\n"), 0o600))
-	n := newNotifier(t, func(o *Options) {
-		o.Getenv = environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": file})
-	})
-	m := failureMessage()
-	m.Report = "shiplock: failed\n  statement  ```\n             ~~~~\n             `````\n             # heading <script>\n"
-	require.Empty(t, n.Deliver(t.Context(), m))
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	assert.True(t, strings.HasPrefix(string(text), "# Summary of an earlier step\n\n### Database migrations: failed\n\n``````text\nshiplock: "), string(text))
-	assert.Equal(t, 2, strings.Count(string(text), "``````"), "the report cannot close the fence")
-	assert.True(t, strings.HasSuffix(string(text), "\n``````\n"))
 }

@@ -31,6 +31,8 @@ type Options struct {
 	PushgatewayURL             string
 	KubernetesEvent            bool
 	TerminationLog             string // a file
+	// StepSummary is the channel of GitHub Actions; nil outside of it.
+	StepSummary *Channel
 
 	// JobUID and PodUID are the UIDs by which kubectl describe finds an Event.
 	JobUID, PodUID string
@@ -47,16 +49,19 @@ type Options struct {
 // A Notifier delivers messages.
 type Notifier struct {
 	timeout     time.Duration
-	channels    []channel
+	channels    []Channel
 	secrets     []string
 	onDelivered func(string)
+	outcome     func(Message) bool // accepts a message for channels without Accepts
 }
 
-// A channel is one destination of messages.
-type channel struct {
-	name  string // in warnings, without secrets
-	wants func(Message) bool
-	send  func(context.Context, Message) error
+// A Channel is one destination of messages.
+type Channel struct {
+	Name string // in warnings, without secrets
+	// Accepts selects messages; nil accepts failures and, with Options.Success, successes that
+	// changed the database.
+	Accepts func(Message) bool
+	Send    func(context.Context, Message) error
 }
 
 // An OptionError is an invalid option. It names the option and a valid value, and contains
@@ -73,12 +78,12 @@ func optionErrorf(format string, args ...any) error {
 // of type *OptionError. The Notifier is never nil: it has the secrets, and delivers to the
 // channels whose options are valid.
 func New(o Options) (*Notifier, error) {
-	n := &Notifier{timeout: o.Timeout, onDelivered: o.OnDelivered}
+	n := &Notifier{timeout: o.Timeout, onDelivered: o.OnDelivered, outcome: o.acceptsOutcome}
 	n.addProxySecrets(o.Getenv)
 	n.add(o.terminationLog())
-	n.add(o.stepSummary())
+	n.add(o.StepSummary)
 	var first error
-	for _, open := range []func(*Notifier) (*channel, error){o.event, o.webhook, o.pushgateway} {
+	for _, open := range []func(*Notifier) (*Channel, error){o.event, o.webhook, o.pushgateway} {
 		s, err := open(n)
 		if err != nil && first == nil {
 			first = err
@@ -94,10 +99,17 @@ func New(o Options) (*Notifier, error) {
 	return n, first
 }
 
-func (n *Notifier) add(s *channel) {
-	if s != nil {
-		n.channels = append(n.channels, *s)
+func (n *Notifier) add(c *Channel) {
+	if c != nil {
+		n.channels = append(n.channels, *c)
 	}
+}
+
+func (n *Notifier) accepts(c Channel, m Message) bool {
+	if c.Accepts == nil {
+		return n.outcome(m)
+	}
+	return c.Accepts(m)
 }
 
 // Deliver sends m concurrently to every channel that accepts it, and returns the errors, of
@@ -108,23 +120,23 @@ func (n *Notifier) Deliver(ctx context.Context, m Message) []error {
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(AfterStop, cancel) })
 	defer stop()
-	var accepting []channel
+	var accepting []Channel
 	for _, s := range n.channels {
-		if s.wants(m) {
+		if n.accepts(s, m) {
 			accepting = append(accepting, s)
 		}
 	}
 	errs := make([]chan error, len(accepting))
 	for i, s := range accepting {
 		errs[i] = make(chan error, 1)
-		go func() { errs[i] <- s.send(limited, m) }()
+		go func() { errs[i] <- s.Send(limited, m) }()
 	}
 	return n.collect(limited, accepting, errs)
 }
 
 // collect waits for the channels. It abandons one that does not end at the timeout, such as
 // a file on an unreachable network file system.
-func (n *Notifier) collect(limited context.Context, sinks []channel, errs []chan error) []error {
+func (n *Notifier) collect(limited context.Context, sinks []Channel, errs []chan error) []error {
 	expired := make(chan struct{})
 	stop := context.AfterFunc(limited, func() { time.AfterFunc(gracePeriod, func() { close(expired) }) })
 	defer stop()
@@ -141,9 +153,9 @@ func (n *Notifier) collect(limited context.Context, sinks []channel, errs []chan
 			}
 		}
 		if err != nil {
-			out = append(out, fmt.Errorf("%s: %s", s.name, n.Redact(text.OneLine(err.Error()))))
+			out = append(out, fmt.Errorf("%s: %s", s.Name, n.Redact(text.OneLine(err.Error()))))
 		} else if n.onDelivered != nil {
-			n.onDelivered(s.name)
+			n.onDelivered(s.Name)
 		}
 	}
 	return out

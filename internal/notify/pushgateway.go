@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-func (o Options) pushgateway(n *Notifier) (*channel, error) {
+func (o Options) pushgateway(n *Notifier) (*Channel, error) {
 	if o.PushgatewayURL == "" {
 		return nil, nil
 	}
@@ -23,7 +23,7 @@ func (o Options) pushgateway(n *Notifier) (*channel, error) {
 		return nil, optionErrorf("--pushgateway-url must be the address of the Pushgateway without a path, such as http://pushgateway:9091")
 	}
 	p := httpRequest{client: o.client(viaProxy()), header: o.header("text/plain; version=0.0.4; charset=utf-8")}
-	return &channel{name: channelName("Pushgateway", u), wants: changesDatabase, send: func(ctx context.Context, m Message) error {
+	return &Channel{Name: channelName("Pushgateway", u), Accepts: changesDatabase, Send: func(ctx context.Context, m Message) error {
 		if m.Database == "" {
 			return errors.New("not sent, because the database is unknown")
 		}

@@ -28,7 +28,7 @@ func openTemplate(file string) (render, error) {
 	if err != nil {
 		return nil, optionErrorf("--webhook-template: %s", templateError(err))
 	}
-	for _, m := range samples() {
+	for _, m := range Samples() {
 		body, err := execute(t, m)
 		if err != nil {
 			return nil, optionErrorf("--webhook-template: %s (the fields are in docs/guides/notifications.md)", templateError(err))
@@ -111,8 +111,8 @@ func (l *limited) WriteString(s string) (int, error) { return l.Write([]byte(s))
 
 var _ io.StringWriter = (*limited)(nil)
 
-// samples returns a failure, a failure of which little is known, and a success.
-func samples() []Message {
+// Samples returns a failure, a failure of which little is known, and a success.
+func Samples() []Message {
 	number := func(n int) *int { return &n }
 	at := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
 	failed := Message{

@@ -12,11 +12,11 @@ const maxTermination = 4096
 
 // terminationLog returns the channel that writes the container's termination message. It
 // accepts every message: kubectl get pod -o yaml shows the two lines of a success.
-func (o Options) terminationLog() *channel {
+func (o Options) terminationLog() *Channel {
 	if o.TerminationLog == "" {
 		return nil
 	}
-	return &channel{name: "termination message", wants: acceptsAll, send: func(_ context.Context, m Message) error {
+	return &Channel{Name: "termination message", Accepts: acceptsAll, Send: func(_ context.Context, m Message) error {
 		return os.WriteFile(o.TerminationLog, []byte(text.Clip(m.Report, maxTermination)), 0o644)
 	}}
 }

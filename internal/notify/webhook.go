@@ -16,7 +16,7 @@ const (
 // A render function returns the body of a webhook request for a message.
 type render func(Message) (body []byte, contentType string, err error)
 
-func (o Options) webhook(n *Notifier) (*channel, error) {
+func (o Options) webhook(n *Notifier) (*Channel, error) {
 	n.addSecret(strings.TrimSpace(o.WebhookToken))
 	address, option := o.WebhookURL, "--webhook-url"
 	render, err := o.renderer()
@@ -47,7 +47,7 @@ func (o Options) webhook(n *Notifier) (*channel, error) {
 	if token != "" {
 		p.header.Set("Authorization", "Bearer "+token)
 	}
-	return &channel{name: channelName("webhook", u), wants: o.acceptsOutcome, send: func(ctx context.Context, m Message) error {
+	return &Channel{Name: channelName("webhook", u), Send: func(ctx context.Context, m Message) error {
 		body, contentType, err := render(m)
 		if err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/notify/github"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/subprocess"
@@ -25,7 +25,7 @@ type Console struct {
 	getenv         func(string) string
 	redact         func(string) string
 	log            *slog.Logger
-	github         *notify.GitHub           // nil outside GitHub Actions
+	github         *github.Runner           // nil outside GitHub Actions
 	terminal       *progress.Terminal       // nil without a progress bar
 	shared         *subprocess.SharedOutput // nil without an external tool
 	toolOut        io.Writer
@@ -36,7 +36,7 @@ type Console struct {
 // Until Configure is called, the log has the default options.
 func New(stdout, stderr io.Writer, getenv, redact func(string) string) *Console {
 	c := &Console{stdout: stdout, stderr: stderr, color: report.ColorEnabled(stderr, getenv), getenv: getenv, redact: redact}
-	if c.github = notify.NewGitHub(getenv, stderr); c.github != nil {
+	if c.github = github.New(getenv, stderr); c.github != nil {
 		c.stdout, c.stderr = c.github.Filter(stdout), c.github.Out()
 	}
 	c.log = newLog(c.stderr, c.options, redact, c.github, "")
@@ -73,7 +73,7 @@ func (c *Console) Stderr() io.Writer { return c.stderr }
 func (c *Console) ToolOutput() (stdout, stderr io.Writer) { return c.toolOut, c.toolErr }
 
 // GitHub returns the runner of GitHub Actions, or nil.
-func (c *Console) GitHub() *notify.GitHub { return c.github }
+func (c *Console) GitHub() *github.Runner { return c.github }
 
 // Log returns the log.
 func (c *Console) Log() *slog.Logger { return c.log }

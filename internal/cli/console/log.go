@@ -5,12 +5,12 @@ import (
 	"log/slog"
 
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
-	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/notify/github"
 )
 
 // newLog returns the log, whose warnings are also annotations in GitHub Actions, unless
 // github is nil. source is the migrations directory.
-func newLog(w io.Writer, o Options, redact func(string) string, github *notify.GitHub, source string) *slog.Logger {
+func newLog(w io.Writer, o Options, redact func(string) string, github *github.Runner, source string) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: o.LogLevel, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr { return redactAttr(attr, redact) }}
 	var h slog.Handler = slog.NewTextHandler(w, opts)
 	if o.LogFormat == LogJSON {

@@ -1,4 +1,4 @@
-package notify
+package github
 
 import (
 	"bytes"
@@ -11,14 +11,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/notify"
 )
 
 // gitHubWithSummary returns a GitHub with its output and the path of its step summary.
-func gitHubWithSummary(t *testing.T) (*GitHub, *bytes.Buffer, string) {
+func gitHubWithSummary(t *testing.T) (*Runner, *bytes.Buffer, string) {
 	t.Helper()
 	dir, out := t.TempDir(), &bytes.Buffer{}
 	summary := filepath.Join(dir, "summary.md")
-	return NewGitHub(environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": dir, "GITHUB_STEP_SUMMARY": summary}), out), out, summary
+	return New(environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": dir, "GITHUB_STEP_SUMMARY": summary}), out), out, summary
 }
 
 // Hostile file names become neither Markdown, HTML nor commands.
@@ -27,8 +29,8 @@ func TestFindings_HostileNames_AreEscaped(t *testing.T) {
 	g, out, summary := gitHubWithSummary(t)
 	hostile := "1_<img src=x>|[x](http://y)`*_~#@all ::error::forged\n::error::forged\r##[error]x"
 	require.NoError(t, g.Findings("Rehearsal: "+hostile, []Finding{
-		{Kind: "schema not restored", Failure: true, Position: Position{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
-		{Kind: "data loss", Position: Position{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
+		{Kind: "schema not restored", Failure: true, Position: notify.Position{File: hostile, Line: 3}, Text: hostile, Detail: "```\n````\n" + hostile},
+		{Kind: "data loss", Position: notify.Position{File: "1_a.down.sql", Line: 1}, Text: "it takes"},
 	}, "."))
 	require.NoError(t, g.Close())
 	commands := runnerCommands(out.String())
@@ -50,7 +52,7 @@ func TestFindings_Many_AreLimited(t *testing.T) {
 	g, out, summary := gitHubWithSummary(t)
 	var findings []Finding
 	for i := range 3 * maxFindings {
-		findings = append(findings, Finding{Kind: "schema not restored", Failure: true, Position: Position{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
+		findings = append(findings, Finding{Kind: "schema not restored", Failure: true, Position: notify.Position{File: fmt.Sprint(i), Line: 1}, Text: "x", Detail: strings.Repeat("y", 10<<10)})
 	}
 	require.NoError(t, g.Findings("many", findings, "."))
 	require.NoError(t, g.Close())

@@ -1,4 +1,4 @@
-package notify
+package github
 
 import (
 	"context"
@@ -6,18 +6,19 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Handler returns a handler that passes records to h and also annotates each warning, at the
 // position that its fields "file" and "line" name, a file in source.
-func (g *GitHub) Handler(h slog.Handler, source string) slog.Handler {
+func (g *Runner) Handler(h slog.Handler, source string) slog.Handler {
 	return annotationHandler{h, g, source}
 }
 
 type annotationHandler struct {
 	slog.Handler
-	github *GitHub
+	github *Runner
 	source string
 }
 
@@ -25,7 +26,7 @@ func (a annotationHandler) Handle(ctx context.Context, r slog.Record) error {
 	if err := a.Handler.Handle(ctx, r); err != nil || r.Level != slog.LevelWarn {
 		return err
 	}
-	facts, position := []string{r.Message}, Position{}
+	facts, position := []string{r.Message}, notify.Position{}
 	r.Attrs(func(at slog.Attr) bool {
 		switch at.Key {
 		case "file":

@@ -1,4 +1,4 @@
-package notify
+package github
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/notify"
 )
 
 // runnerCommands returns the workflow commands in the output of a step, parsed as by the runner (actions/runner,
@@ -100,11 +102,11 @@ func TestFilter_PlainOutput_IsUnchanged(t *testing.T) {
 	assert.Equal(t, text, out.String())
 }
 
-func github(t *testing.T) (*GitHub, *bytes.Buffer, string) {
+func github(t *testing.T) (*Runner, *bytes.Buffer, string) {
 	t.Helper()
 	workspace := t.TempDir()
 	var out bytes.Buffer
-	g := NewGitHub(environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": workspace}), &out)
+	g := New(environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": workspace}), &out)
 	require.NotNil(t, g)
 	return g, &out, workspace
 }
@@ -141,10 +143,10 @@ func TestAnnotate_Message_NamesPosition(t *testing.T) {
 func TestWarn_Many_AreLimited(t *testing.T) {
 	g, out, _ := github(t)
 	for range 30 {
-		require.NoError(t, g.Warn("a warning", "of\nmany", "", Position{}))
+		require.NoError(t, g.Warn("a warning", "of\nmany", "", notify.Position{}))
 	}
 	assert.Equal(t, maxAnnotations, strings.Count(out.String(), "::warning title=a warning::of%0Amany\n"))
-	assert.Nil(t, NewGitHub(environment(nil), out))
+	assert.Nil(t, New(environment(nil), out))
 }
 
 func TestHandler_Warning_IsAnnotated(t *testing.T) {

@@ -1,4 +1,4 @@
-package notify
+package github
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -21,14 +22,14 @@ const (
 type Finding struct {
 	Kind     string // in a few words
 	Failure  bool   // otherwise a note
-	Position Position
+	Position notify.Position
 	Text     string // one line
 	Detail   string // lines; may be empty
 }
 
 // Findings annotates each finding, and adds a table of all findings to the step's summary,
 // below a heading. source is the migrations directory.
-func (g *GitHub) Findings(heading string, findings []Finding, source string) error {
+func (g *Runner) Findings(heading string, findings []Finding, source string) error {
 	var errs []error
 	for _, f := range findings {
 		level := "notice"

@@ -1,4 +1,9 @@
-package notify
+// Package github shows a run in GitHub Actions: annotations of the files, a step's summary, and
+// a filter that keeps all other output from containing workflow commands.
+//
+// A Runner writes the commands; StepSummary is a channel of package notify; a Finding is an
+// error or a note about a migration file. Package cli and its package console call it.
+package github
 
 import (
 	"context"
@@ -9,15 +14,16 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
 // maxAnnotations is GitHub's limit for warnings per step.
 const maxAnnotations = 10
 
-// GitHub sends workflow commands to the GitHub Actions runner, which reads them from the
+// A Runner is the GitHub Actions runner. Its methods send workflow commands, which it reads from the
 // output of a step. Filter keeps all other output from containing such commands.
-type GitHub struct {
+type Runner struct {
 	mu       sync.Mutex
 	out      *filter
 	filters  []*filter
@@ -26,18 +32,18 @@ type GitHub struct {
 	summary  string // GITHUB_STEP_SUMMARY, a file; may be empty
 }
 
-// NewGitHub returns nil outside of GitHub Actions. It writes commands to out.
-func NewGitHub(getenv func(string) string, out io.Writer) *GitHub {
+// New returns nil outside of GitHub Actions. It writes commands to out.
+func New(getenv func(string) string, out io.Writer) *Runner {
 	if getenv("GITHUB_ACTIONS") != "true" {
 		return nil
 	}
-	g := &GitHub{root: getenv("GITHUB_WORKSPACE"), summary: getenv("GITHUB_STEP_SUMMARY")}
+	g := &Runner{root: getenv("GITHUB_WORKSPACE"), summary: getenv("GITHUB_STEP_SUMMARY")}
 	g.out = g.filter(out)
 	return g
 }
 
 // Close writes the bytes that are held back. Call it after all output.
-func (g *GitHub) Close() error {
+func (g *Runner) Close() error {
 	var errs []error
 	for _, f := range g.filters {
 		errs = append(errs, f.Close())
@@ -46,12 +52,12 @@ func (g *GitHub) Close() error {
 }
 
 // Out returns the writer of the commands, filtered for all other output.
-func (g *GitHub) Out() io.Writer { return g.out }
+func (g *Runner) Out() io.Writer { return g.out }
 
 // Filter returns w, filtered for all output other than commands.
-func (g *GitHub) Filter(w io.Writer) io.Writer { return g.filter(w) }
+func (g *Runner) Filter(w io.Writer) io.Writer { return g.filter(w) }
 
-func (g *GitHub) filter(w io.Writer) *filter {
+func (g *Runner) filter(w io.Writer) *filter {
 	f := &filter{to: w}
 	g.filters = append(g.filters, f)
 	return f
@@ -59,7 +65,7 @@ func (g *GitHub) filter(w io.Writer) *filter {
 
 // Annotate annotates the message's position in the repository. source is the migrations
 // directory.
-func (g *GitHub) Annotate(m Message, source string) error {
+func (g *Runner) Annotate(m notify.Message, source string) error {
 	if m.Succeeded() {
 		return g.command("notice", "", 0, 0, "shiplock", m.Report)
 	}
@@ -67,14 +73,14 @@ func (g *GitHub) Annotate(m Message, source string) error {
 	rest = strings.ReplaceAll(strings.TrimPrefix(rest, "  "), "\n  ", "\n") // the report's margin
 	position := m.Position
 	if position == nil {
-		position = &Position{}
+		position = &notify.Position{}
 	}
 	return g.command("error", g.path(source, position.File), position.Line, position.Column, m.Title, rest)
 }
 
 // Warn annotates a warning, at a position if there is one. It ignores warnings above
 // GitHub's limit.
-func (g *GitHub) Warn(title, text, source string, at Position) error {
+func (g *Runner) Warn(title, text, source string, at notify.Position) error {
 	g.mu.Lock()
 	g.warnings++
 	tooMany := g.warnings > maxAnnotations
@@ -85,7 +91,7 @@ func (g *GitHub) Warn(title, text, source string, at Position) error {
 	return g.command("warning", g.path(source, at.File), at.Line, at.Column, title, text)
 }
 
-func (g *GitHub) command(name, file string, line, column int, title, details string) error {
+func (g *Runner) command(name, file string, line, column int, title, details string) error {
 	var properties []string
 	add := func(key, value string) {
 		if value != "" && value != "0" {
@@ -103,7 +109,7 @@ func (g *GitHub) command(name, file string, line, column int, title, details str
 
 // path returns the path of a file in the repository, or "" if it is not there: SQL stored in
 // the history table has no file.
-func (g *GitHub) path(source, file string) string {
+func (g *Runner) path(source, file string) string {
 	full, err := filepath.Abs(filepath.Join(source, file))
 	if err != nil || g.root == "" || file == "" {
 		return ""
@@ -131,19 +137,19 @@ var (
 func escapeData(s string) string     { return dataEscapes.Replace(s) }
 func escapeProperty(s string) string { return propertyEscapes.Replace(s) }
 
-// stepSummary returns the channel that adds the report to the summary of a step in GitHub
-// Actions.
-func (o Options) stepSummary() *channel {
-	file := o.Getenv("GITHUB_STEP_SUMMARY")
-	if o.Getenv("GITHUB_ACTIONS") != "true" || file == "" {
+// StepSummary returns the channel that adds the report to the summary of a step, or nil
+// outside of GitHub Actions.
+func StepSummary(getenv func(string) string) *notify.Channel {
+	file := getenv("GITHUB_STEP_SUMMARY")
+	if getenv("GITHUB_ACTIONS") != "true" || file == "" {
 		return nil
 	}
-	return &channel{name: "GitHub step summary", wants: o.acceptsOutcome, send: func(_ context.Context, m Message) error {
+	return &notify.Channel{Name: "GitHub step summary", Send: func(_ context.Context, m notify.Message) error {
 		return appendFile(file, summary(m))
 	}}
 }
 
 // summary returns the report in a code fence.
-func summary(m Message) string {
+func summary(m notify.Message) string {
 	return "\n### Database migrations: " + m.Outcome + "\n\n" + fenced(m.Report)
 }
