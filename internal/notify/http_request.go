@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -115,6 +116,12 @@ func (p httpRequest) attempt(ctx context.Context) error {
 		return nil
 	}
 	return &StatusError{Status: text.OneLine(response.Status), Code: response.StatusCode, Body: body, RetryAfter: retryAfter(response.Header, time.Now())}
+}
+
+// readResponse returns the first maxResponse bytes of a response as one line.
+func readResponse(r io.Reader) string {
+	body, _ := io.ReadAll(io.LimitReader(r, maxResponse))
+	return text.OneLine(string(body))
 }
 
 func (p httpRequest) build(ctx context.Context) (*http.Request, error) {

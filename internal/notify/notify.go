@@ -3,7 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
-	"io"
+
 	"net/http"
 	"time"
 
@@ -168,12 +168,6 @@ var errTimedOut = fmt.Errorf("did not complete within --notify-timeout")
 func acceptsAll(Message) bool { return true }
 
 func (o Options) acceptsOutcome(m Message) bool { return !m.Succeeded() || o.Success && m.Changed }
-
-// readResponse returns the first maxResponse bytes of a response as one line.
-func readResponse(r io.Reader) string {
-	body, _ := io.ReadAll(io.LimitReader(r, maxResponse))
-	return text.OneLine(string(body))
-}
 
 func (o Options) client(t *http.Transport) *http.Client {
 	t.MaxResponseHeaderBytes = 64 << 10

@@ -1,21 +1,12 @@
 package progress
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/shiplock/shiplock/internal/text"
 )
-
-// gaugeWidth is the number of characters in a gauge.
-const gaugeWidth = 20
-
-func gauge(percent int) string {
-	full := percent * gaugeWidth / 100
-	return fmt.Sprintf("[%s%s] %d%%", strings.Repeat("#", full), strings.Repeat(".", gaugeWidth-full), percent)
-}
 
 // line returns the status as one line of at most width columns.
 func (s Status) line(elapsed time.Duration, width int) string {

@@ -1,7 +1,9 @@
 package progress
 
 import (
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/shiplock/shiplock/internal/text"
@@ -31,6 +33,14 @@ type Fact struct {
 func Percent(done float64) Fact {
 	percent := int(100 * min(max(done, 0), 1))
 	return Fact{Name: "percent", Value: percent, Bar: gauge(percent), Rank: 1, NoTruncate: true}
+}
+
+// gaugeWidth is the number of characters in a gauge.
+const gaugeWidth = 20
+
+func gauge(percent int) string {
+	full := percent * gaugeWidth / 100
+	return fmt.Sprintf("[%s%s] %d%%", strings.Repeat("#", full), strings.Repeat(".", gaugeWidth-full), percent)
 }
 
 func (s Status) attrs(elapsed time.Duration) []slog.Attr {
