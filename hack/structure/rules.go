@@ -21,6 +21,7 @@ var rules = Rules{
 		"internal/report/advice",
 		"internal/report/failure",
 		"internal/notify",
+		"internal/notify/github",
 		"internal/cli/sanitize",
 		"internal/cli/redact",
 		"internal/cli/sidecar",
