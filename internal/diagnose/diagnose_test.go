@@ -29,6 +29,7 @@ func failMigration(t *testing.T, store *history.Store, sql string) *executor.Mig
 	var fail *executor.MigrationError
 	require.ErrorAs(t, apply(t, store, locker, sql), &fail)
 	diagnose.Explain(t.Context(), store, fail, nil)
+	require.NoError(t, locker.Unlock(t.Context()))
 	return fail
 }
 
@@ -113,7 +114,7 @@ func TestDiagnose_PermissionDenied_SuggestsGrant(t *testing.T) {
 			require.NotEmpty(t, fail.Reason.Fix, "%v", fail.Server().Message)
 			assert.NotEmpty(t, fail.Reason.FixRole)
 			d.Exec(t, fail.Reason.Fix)
-			locker, err := lock.Acquire(t.Context(), teststore.Open(t, d), lock.Options{Wait: time.Minute})
+			locker, err := lock.Acquire(t.Context(), db, lock.Options{})
 			require.NoError(t, err)
 			require.NoError(t, apply(t, db, locker, c.sql), "succeeds after %s", fail.Reason.Fix)
 		})
