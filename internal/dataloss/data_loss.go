@@ -27,7 +27,7 @@ type DataLoss struct {
 	Table  string `json:"table,omitempty"`
 	Column string `json:"column,omitempty"`
 	// Rows is the number of rows, or of rows with a value in Column. The count stops at
-	// maxCountedRows and sets AtLeast.
+	// MaxCountedRows and sets AtLeast.
 	Rows    int  `json:"rows"`
 	AtLeast bool `json:"at_least,omitempty"`
 	// Unknown is the reason why they could not be counted.

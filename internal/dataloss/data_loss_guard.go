@@ -16,15 +16,15 @@ import (
 // the names in the files. Before the statement runs, other sessions may commit rows, and a function
 // or another tool may rename tables. A guarded script therefore counts again in its own
 // transaction: before a statement that drops or overwrites, with the table locked and its current
-// name (lossGuardSQL), and at the end with the server's own count of deleted rows, which includes
-// those deleted by a function, a trigger, a rule or a foreign key (lossCheckSQL). Both fail with
-// lossSQLState.
+// name (LossGuardSQL), and at the end with the server's own count of deleted rows, which includes
+// those deleted by a function, a trigger, a rule or a foreign key (LossCheckSQL). Both fail with
+// LossSQLState.
 const (
 	LossSQLState   = "SL001"
 	LossConstraint = "shiplock_data_loss"
 )
 
-// lossDetail is the DETAIL of an error with lossSQLState.
+// LossDetail is the DETAIL of an error with LossSQLState.
 type LossDetail struct {
 	How     string `json:"how"`
 	Rows    int    `json:"rows"`
@@ -41,18 +41,18 @@ const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + LossSQLState + `', CO
 // doBlock returns a DO block with a body.
 func doBlock(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }
 
-// guardsDataLoss reports whether the losses of the running migration are counted.
-// A lossGuard makes a down migration fail that would delete data.
+// A LossGuard makes a down migration fail that would delete data.
 type LossGuard struct {
 	Active bool
 	Own    lint.OwnObjects // objects that the migration creates itself
 }
 
+// guardsDataLoss reports whether the losses of the running migration are counted.
 func (counter *Counter) guardsDataLoss() bool {
 	return counter.Guard.Active && counter.session.Server.Plpgsql
 }
 
-// lossGuardSQL returns the SQL before a statement that deletes data; empty for other statements.
+// LossGuardSQL returns the SQL before a statement that deletes data; empty for other statements.
 func (counter *Counter) LossGuardSQL(st script.Statement) string {
 	if !counter.guardsDataLoss() || st.RefusesTransaction {
 		return ""
@@ -132,7 +132,7 @@ func targetsQuery(t lint.StatementChange) string {
 	mode := "ACCESS EXCLUSIVE"
 	switch {
 	case t.Rows != nil:
-		rows, mode = pq.QuoteLiteral(lint.SqlOf(t.Rows)), "SHARE ROW EXCLUSIVE"
+		rows, mode = pq.QuoteLiteral(lint.SQLOf(t.Rows)), "SHARE ROW EXCLUSIVE"
 	case t.NewType != "":
 		rows = fmt.Sprintf(`pg_catalog.format('SELECT FROM %%s WHERE %%s IS NOT NULL AND %%2$s IS DISTINCT FROM CAST(%%2$s AS %%s)', q.t, q.c, %s)`, pq.QuoteLiteral(t.NewType))
 	case t.Operation == "INSERT … ON CONFLICT DO UPDATE", t.Operation == "MERGE":
@@ -142,7 +142,7 @@ func targetsQuery(t lint.StatementChange) string {
 		pq.QuoteLiteral(t.Operation), rows, pq.QuoteLiteral(t.UnknownRows), mode, postgres.InlineParams(targetQuery[t.Expand], name, t.Column))
 }
 
-// lossBaselineSQL returns the SQL that saves the server's counts of deleted rows before the script:
+// LossBaselineSQL returns the SQL that saves the server's counts of deleted rows before the script:
 // the counts of earlier transactions of the session may still be included.
 func (counter *Counter) LossBaselineSQL() string {
 	if !counter.guardsDataLoss() {
@@ -152,7 +152,7 @@ func (counter *Counter) LossBaselineSQL() string {
 `
 }
 
-// lossCheckSQL returns the SQL that fails if the transaction deleted rows that existed before it.
+// LossCheckSQL returns the SQL that fails if the transaction deleted rows that existed before it.
 // The system columns identify a table that the transaction created, because ALTER TABLE does not
 // write them again. A row that moves to another partition is not a loss.
 func (counter *Counter) LossCheckSQL() string {

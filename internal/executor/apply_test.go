@@ -31,7 +31,7 @@ func applySQL(t *testing.T, db *Executor, sql string) *MigrationError {
 	t.Helper()
 	script, err := script.ParseScript([]byte(sql))
 	require.NoError(t, err)
-	return db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	return db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 }
 
 func TestApply_Transaction_CommitsSQLAndVersion(t *testing.T) {
@@ -56,7 +56,7 @@ func TestApply_Transaction_CommitsSQLAndVersion(t *testing.T) {
 			if strings.HasPrefix(c.sql, "/* unknown */") {
 				script.Parsed, script.Statements = false, nil // as ParseScript returns SQL that it cannot parse
 			}
-			require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}}))
+			require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}}))
 			assert.Equal(t, "1", d.Value(t, "SELECT sum(b) FROM public.a"))
 			st, err := db.store.State(t.Context())
 			require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestApply_UnparsedCommit_IsReported(t *testing.T) {
 	d := pgtest.New(t)
 	db := openSession(t, d)
 	s := &script.Script{SQL: "CREATE TABLE a (b int); COMMIT; CREATE TABLE c (d int);", Begin: "BEGIN", Transactional: true}
-	fail := db.Apply(t.Context(), Migration{Script: s, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.Apply(t.Context(), Migration{Script: s, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.Equal(t, Unknown, fail.Outcome)
 	assert.ErrorContains(t, fail, "the file ended the transaction")
@@ -265,7 +265,7 @@ func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	script, err := script.ParseScript([]byte("CREATE TABLE a (b int); SELECT pg_sleep(60);"))
 	require.NoError(t, err)
 	start := time.Now()
-	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, cause)
 	assert.Equal(t, RolledBack, fail.Outcome)

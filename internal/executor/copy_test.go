@@ -35,7 +35,7 @@ func streamedScript(t *testing.T, text string) *script.Script {
 
 // applyScript runs a script as the migration to version 1 of a database without one.
 func applyScript(ctx context.Context, db *Executor, s *script.Script) *MigrationError {
-	return db.Apply(ctx, Migration{Script: s, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	return db.Apply(ctx, Migration{Script: s, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 }
 
 const abcTable = "CREATE TABLE public.a (b int, c text);\n"
@@ -153,7 +153,7 @@ func TestCopy_FailsInSecondBlock_Resumes(t *testing.T) {
 
 	script, err := script.ParseScript([]byte(strings.Replace(sql, "x", "3", 1)))
 	require.NoError(t, err)
-	require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Resume: true, Run: history.Entry{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
+	require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, resume: true, Entry: history.Entry{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
 	assert.Equal(t, "6", d.Value(t, "SELECT sum(b) FROM a"))
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/resume"
 )
 
-// dropLeftoversAfterStop is dropLeftovers in a new session, after the SQL that records the end: the
+// dropLeftoversAfterStop is DropLeftovers in a new session, after the SQL that records the end: the
 // session of a stopped run has ended.
 func (ex *Executor) dropLeftoversAfterStop(ctx context.Context, t *resume.LeftoverLookup, note string) (left []resume.Leftover) {
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postgres.CleanupTimeout)
@@ -26,7 +26,7 @@ func (ex *Executor) dropLeftoversAfterStop(ctx context.Context, t *resume.Leftov
 	return left
 }
 
-// dropLeftoversAlone is dropLeftovers under the lock, after a note in the history: another migrator
+// dropLeftoversAlone is DropLeftovers under the lock, after a note in the history: another migrator
 // that holds the lock may be building an object that looks like a leftover.
 func dropLeftoversAlone(ctx context.Context, second *history.Store, t *resume.LeftoverLookup, note string) ([]resume.Leftover, error) {
 	if err := second.Session().Exec(ctx, note); err != nil {

@@ -72,7 +72,7 @@ func TestApply_CanceledAfterLockTimeout_ReportsLockTimeout(t *testing.T) {
 	go func() {
 		script, err := script.ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 		assert.NoError(t, err)
-		done <- db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+		done <- db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	}()
 	log.Wait(t, lockTimeoutMessage, "error", "55P03")
 	cancel(assert.AnError)

@@ -73,7 +73,7 @@ func TestApply_LockTimeoutUntilDeadline_Fails(t *testing.T) {
 	defer cancel()
 	script, err := script.ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 	require.NoError(t, err)
-	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
 	assert.Equal(t, RolledBack, fail.Outcome)

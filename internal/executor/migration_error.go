@@ -16,7 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/script"
 )
 
-// dataLossFrom returns the data loss that caused a migration to fail; nil for another cause.
+// DataLossFrom returns the data loss that caused a migration to fail; nil for another cause.
 func DataLossFrom(fail *MigrationError) *dataloss.DataLoss {
 	var server *pq.Error
 	var detail dataloss.LossDetail

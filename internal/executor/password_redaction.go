@@ -13,8 +13,8 @@ var passwordPattern = regexp.MustCompile(`(?i)\bpassword\s+(?:e|u&)?(?:'|\$)|'[^
 // omitSQLWithPassword removes SQL with a password from the history row: roles that can read the
 // history table may not be allowed to know the password. The row keeps the checksum.
 func (ex *Executor) omitSQLWithPassword(m *Migration) {
-	own, reverse := &m.Run.UpSQL, &m.Run.DownSQL
-	if m.Run.Direction == "down" {
+	own, reverse := &m.Entry.UpSQL, &m.Entry.DownSQL
+	if m.Entry.Direction == "down" {
 		own, reverse = reverse, own
 	}
 	if passwordPattern.MatchString(*own) {

@@ -119,7 +119,7 @@ func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 			require.NoError(t, err)
 			done := make(chan *MigrationError, 1)
 			go func() {
-				done <- db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Run: history.Entry{Version: 1, Name: "x", Direction: "up"}})
+				done <- db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 			}()
 			require.Eventually(t, func() bool {
 				return strings.Contains(log.String(), "report") && strings.Contains(log.String(), "attempt=3") || strings.Contains(log.String(), `"attempt":3`)

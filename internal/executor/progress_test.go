@@ -45,7 +45,7 @@ func run(t *testing.T, db *Executor, n int, sql string) *MigrationError {
 	require.NoError(t, err)
 	from, err := db.store.State(t.Context())
 	require.NoError(t, err)
-	return db.Apply(t.Context(), Migration{Script: script, From: from, To: history.State{Version: n}, Number: n, Of: 9, Run: history.Entry{Version: n, Name: "x", Direction: "up"}})
+	return db.Apply(t.Context(), Migration{Script: script, From: from, To: history.State{Version: n}, number: n, of: 9, Entry: history.Entry{Version: n, Name: "x", Direction: "up"}})
 }
 
 const manyRows = 2_000_000

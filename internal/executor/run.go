@@ -63,13 +63,13 @@ func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleT
 	}
 	ex.losses.Guard = dataloss.LossGuard{Active: step.GuardDataLoss, Own: step.Own}
 	m := newMigration(step, s)
-	m.From, m.Number, m.Of = history.State{Version: step.From}, i+1, len(steps)
+	m.From, m.number, m.of = history.State{Version: step.From}, i+1, len(steps)
 	if i > 0 {
 		m.From.Version = steps[i-1].Target
 	}
 	before := m.From
 	if singleTx {
-		m.ContinuesTx, m.LeavesTxOpen = i > 0, i < len(steps)-1
+		m.continuesTx, m.leavesTxOpen = i > 0, i < len(steps)-1
 		before.Version = steps[0].From
 	}
 	fail := ex.Apply(ctx, m)
@@ -80,8 +80,8 @@ func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleT
 		return fail.Err
 	}
 	fail.Version, fail.Before, fail.VersionTable = m.To.Version, before.Version, ex.store.Table.Name
-	fail.FindPosition()
-	m.SetFile(fail)
+	fail.findPosition()
+	m.setFile(fail)
 	return fail
 }
 
@@ -100,7 +100,7 @@ func newMigration(step lint.Step, s *script.Script) Migration {
 	if step.FilesDigest != nil {
 		entry.FilesDigest = step.FilesDigest()
 	}
-	return Migration{Script: s, To: history.State{Version: step.Target}, Resume: step.Resume, Run: entry}
+	return Migration{Script: s, To: history.State{Version: step.Target}, resume: step.Resume, Entry: entry}
 }
 
 // logCompleted logs the end of a step.

@@ -26,62 +26,62 @@ const (
 )
 
 // recordTimeout limits writing the history row of a migration that was stopped by a signal or
-// timeout. It is longer than cleanupTimeout, because a drained node is often busy, and well below
+// timeout. It is longer than CleanupTimeout, because a drained node is often busy, and well below
 // the 30 s that Kubernetes gives a pod to terminate.
 const recordTimeout = 8 * time.Second
 
 // backendExitTimeout is the time within which a backend detects a lost client and exits; see
-// keepaliveSQL. A backend that waits for a synchronous standby does not.
+// KeepaliveSQL. A backend that waits for a synchronous standby does not.
 const backendExitTimeout = 10 * time.Second
 
 // markerPrefix precedes the number of a statement in the notices by which the server reports its
 // progress.
 const markerPrefix = "shiplock statement "
 
-// A migration is a script that changes the version from one to another.
+// A Migration is a script that changes the version from one to another.
 type Migration struct {
 	Script   *script.Script
 	From, To history.State
-	Run      history.Entry // history row
-	// resume is set if the first run.Done statements have been applied and the version is marked
+	Entry    history.Entry // history row
+	// Resume is set if the first Entry.StatementsApplied statements have been applied and the version is marked
 	// dirty.
-	Resume bool
-	// continuesTx is set unless the migration is the first of several in one transaction, and
+	resume bool
+	// ContinuesTx is set unless the migration is the first of several in one transaction, and
 	// leavesTxOpen unless it is the last.
-	ContinuesTx, LeavesTxOpen bool
-	Number, Of                int // 1-based position in the plan
+	continuesTx, leavesTxOpen bool
+	number, of                int // 1-based position in the plan
 	trace                     *resume.SessionTrace
 }
 
-// setFile adds the file and version to an error.
-func (m Migration) SetFile(fail *MigrationError) *MigrationError {
-	fail.File, fail.FileVersion, fail.Direction = m.Script.Name, m.Run.Version, m.Run.Direction
+// SetFile adds the file and version to an error.
+func (m Migration) setFile(fail *MigrationError) *MigrationError {
+	fail.File, fail.FileVersion, fail.Direction = m.Script.Name, m.Entry.Version, m.Entry.Direction
 	return fail
 }
 
 // txState is the cached state of the database that a rollback must restore.
 type txState struct{ versionTableExists, historyExists, plpgsql bool }
 
-// apply runs one migration and records its outcome in the history table.
+// Apply runs one migration and records its outcome in the history table.
 func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
-	m.Run.Started, m.Run.StatementsTotal, m.Run.Transactional = time.Now(), m.Script.Count(), m.Script.Transactional
+	m.Entry.Started, m.Entry.StatementsTotal, m.Entry.Transactional = time.Now(), m.Script.Count(), m.Script.Transactional
 	ex.omitSQLWithPassword(&m)
 	ex.omitUnencodableSQL(ctx, &m)
-	ex.monitor.RunPosition.StartMigration(m.Script, m.Number, m.Of)
+	ex.monitor.RunPosition.StartMigration(m.Script, m.number, m.of)
 	defer ex.monitor.StartWatcher(ctx)()
-	together := m.ContinuesTx || m.LeavesTxOpen
-	if ctx.Err() != nil && !together && !m.Resume {
+	together := m.continuesTx || m.leavesTxOpen
+	if ctx.Err() != nil && !together && !m.resume {
 		return asMigrationError(m.Script, context.Cause(ctx)) // a fast server would finish before it receives the cancel request
 	}
-	if !together && m.Resume && m.Run.StatementsApplied == 0 && m.Script.Transactional {
+	if !together && m.resume && m.Entry.StatementsApplied == 0 && m.Script.Transactional {
 		if err := ex.restartMigration(ctx, m); err != nil {
 			fail := asMigrationError(m.Script, err)
 			fail.Outcome = PartiallyApplied
 			return fail
 		}
-		m.Resume = false
+		m.resume = false
 	}
-	if !together && (!m.Script.Transactional || m.Resume) {
+	if !together && (!m.Script.Transactional || m.resume) {
 		return ex.runBlocks(ctx, m)
 	}
 	attempt := func() *MigrationError { return ex.runTransaction(ctx, m) }
@@ -99,13 +99,13 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 		// recognized by their SQL. As the only statement of a file, they can run without a
 		// transaction.
 		ex.log.Info("statement cannot run in a transaction; running it without one", "reason", fail.Server().Message)
-		m.Run.Transactional = false
+		m.Entry.Transactional = false
 		return ex.runBlocks(ctx, m)
 	}
 	if fail != nil && fail.Outcome == RolledBack && lock.MigrationStarted(fail.Err) && ex.store.HistoryExists { // if the first migration fails, nothing is created
-		fail.FindPosition()
-		m.Run.Outcome, m.Run.Error = history.RunFailed, m.SetFile(fail).Error()
-		ex.recordBestEffort(ctx, ex.store.InsertRunSQL(m.Run))
+		fail.findPosition()
+		m.Entry.Outcome, m.Entry.Error = history.RunFailed, m.setFile(fail).Error()
+		ex.recordBestEffort(ctx, ex.store.InsertRunSQL(m.Entry))
 	}
 	return fail
 }
@@ -113,14 +113,14 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 // restartMigration resets the dirty flag of a migration of which no statement was applied and whose
 // file can now run in one transaction.
 func (ex *Executor) restartMigration(ctx context.Context, m Migration) error {
-	row, err := ex.store.ReadInterruptedRow(ctx, m.Run)
+	row, err := ex.store.ReadInterruptedRow(ctx, m.Entry)
 	if err == nil {
 		err = ex.resumer.DropEarlierLeftovers(ctx, resume.StoredLookup(row), m.Script, 0)
 	}
 	if err == nil {
 		set := "run_outcome = " + postgres.LiteralOrNull(history.RunFailed)
 		set += ", leftover = NULL"
-		err = ex.session.Exec(ctx, ex.store.WriteVersionSQL(m.From)+ex.store.UpdateRunSQL(m.Run.Version, set))
+		err = ex.session.Exec(ctx, ex.store.WriteVersionSQL(m.From)+ex.store.UpdateRunSQL(m.Entry.Version, set))
 	}
 	return err
 }
@@ -152,7 +152,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 	s := m.Script
 	ex.marker.Store(0)
 	begin := s.TitleComment()
-	if !m.ContinuesTx {
+	if !m.continuesTx {
 		ex.savedTxState = txState{ex.store.VersionTableExists, ex.store.HistoryExists, ex.session.Server.Plpgsql}
 		begin += s.Begin + ";\n"
 		var err error
@@ -178,13 +178,13 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 	if err != nil {
 		return ex.rollbackMigration(ctx, asMigrationError(s, err))
 	}
-	m.Run.Outcome, m.Run.StatementsApplied = history.RunApplied, m.Run.StatementsTotal
+	m.Entry.Outcome, m.Entry.StatementsApplied = history.RunApplied, m.Entry.StatementsTotal
 	state := ex.store.WriteVersionSQL(m.To)
 	if creates {
 		state = strings.TrimPrefix(state, ex.store.CreateVersionTableSQL()) // avoids the server's notice that the table exists
 	}
-	finish := ex.session.CheckConstraintsSQL(m.LeavesTxOpen) + ex.losses.LossCheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertRunSQL(m.Run)+state)
-	if !m.LeavesTxOpen {
+	finish := ex.session.CheckConstraintsSQL(m.leavesTxOpen) + ex.losses.LossCheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertRunSQL(m.Entry)+state)
+	if !m.leavesTxOpen {
 		finish += "COMMIT;"
 	}
 	if s.NeedsEndGuard() {
@@ -204,7 +204,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 		}
 		return ex.resolveCommit(ctx, fail, m)
 	}
-	ex.session.TxOpen = ex.session.Shared && m.LeavesTxOpen
+	ex.session.TxOpen = ex.session.Shared && m.leavesTxOpen
 	ex.store.VersionTableExists, ex.store.HistoryExists = true, !ex.store.HistoryUnavailable
 	return nil
 }
@@ -225,7 +225,7 @@ func (ex *Executor) rollbackMigration(ctx context.Context, fail *MigrationError)
 // resolveCommit determines the outcome of a transaction whose COMMIT was not answered.
 func (ex *Executor) resolveCommit(ctx context.Context, fail *MigrationError, m Migration) *MigrationError {
 	var server *pq.Error
-	if fail.Outcome == Unknown || m.LeavesTxOpen || errors.As(fail.Err, &server) {
+	if fail.Outcome == Unknown || m.leavesTxOpen || errors.As(fail.Err, &server) {
 		return ex.rollbackMigration(ctx, fail)
 	}
 	fail.Outcome = Unknown

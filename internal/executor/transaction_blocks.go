@@ -23,12 +23,12 @@ func (ex *Executor) countSQL(m Migration, p script.TxBlock, outside bool) (sql, 
 	if outside {
 		set += ", leftover = NULL"
 	}
-	plain = ex.store.UpdateRunSQL(m.Run.Version, set)
+	plain = ex.store.UpdateRunSQL(m.Entry.Version, set)
 	if !outside || !ex.resumer.StoresSessionState() || !m.Script.IsCountable() || p.OpenAfter || p.Last == len(m.Script.Statements) {
 		return plain, ""
 	}
 	m.trace.Follow(m.Script, p.Last)
-	return ex.store.UpdateRunSQL(m.Run.Version, set+", session_state = "+ex.resumer.SessionQuery(m.trace, p.Last)), plain
+	return ex.store.UpdateRunSQL(m.Entry.Version, set+", session_state = "+ex.resumer.SessionQuery(m.trace, p.Last)), plain
 }
 
 // sessionStateSQL returns the SQL that stores the session state after done statements, unless it is
@@ -38,7 +38,7 @@ func (ex *Executor) sessionStateSQL(m Migration, done int) string {
 		return ""
 	}
 	m.trace.Follow(m.Script, done)
-	return ex.store.UpdateRunSQL(m.Run.Version, "session_state = "+ex.resumer.SessionQuery(m.trace, done))
+	return ex.store.UpdateRunSQL(m.Entry.Version, "session_state = "+ex.resumer.SessionQuery(m.trace, done))
 }
 
 // runBlocks sends a script that cannot be one transaction block by block. Meanwhile the version is
@@ -47,25 +47,25 @@ func (ex *Executor) sessionStateSQL(m Migration, done int) string {
 func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError {
 	s := m.Script
 	if fail := ex.checkSyntax(ctx, s); fail != nil {
-		if m.Resume {
-			fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.Run.StatementsApplied
+		if m.resume {
+			fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.Entry.StatementsApplied
 		}
 		return fail
 	}
-	m.Run.Outcome = history.RunRunning
+	m.Entry.Outcome = history.RunRunning
 	m.trace = &resume.SessionTrace{Captured: -1}
 	begin := ex.store.WriteVersionSQL(history.State{Version: m.To.Version, Dirty: true})
-	if m.Resume {
-		begin += ex.store.UpdateRunSQL(m.Run.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
-			postgres.LiteralOrNull(history.RunRunning), s.Transactional, m.Run.StatementsApplied, m.Run.StatementsTotal, postgres.LiteralOrNull(m.Run.Checksum), postgres.LiteralOrNull(m.Run.UpSQL), m.Run.DownLiteral())+", files_digest = NULL"+ex.store.UpdateStoredSQL(m.Run))
+	if m.resume {
+		begin += ex.store.UpdateRunSQL(m.Entry.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
+			postgres.LiteralOrNull(history.RunRunning), s.Transactional, m.Entry.StatementsApplied, m.Entry.StatementsTotal, postgres.LiteralOrNull(m.Entry.Checksum), postgres.LiteralOrNull(m.Entry.UpSQL), m.Entry.DownLiteral())+", files_digest = NULL"+ex.store.UpdateStoredSQL(m.Entry))
 	} else {
-		begin += ex.store.InsertRunSQL(m.Run)
+		begin += ex.store.InsertRunSQL(m.Entry)
 		if ex.resumer.StoresSessionState() && s.IsCountable() {
-			begin += ex.store.UpdateRunSQL(m.Run.Version, `session_state = '{"done": 0}'`)
+			begin += ex.store.UpdateRunSQL(m.Entry.Version, `session_state = '{"done": 0}'`)
 		}
 	}
 	begin = ex.session.ReplaceUnencodable(begin)
-	if m.Resume {
+	if m.resume {
 		if fail := ex.resumeRun(ctx, m, begin); fail != nil {
 			return fail
 		}
@@ -75,8 +75,8 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 		return fail
 	}
 	ex.store.VersionTableExists, ex.store.HistoryExists = true, !ex.store.HistoryUnavailable
-	done, open := m.Run.StatementsApplied, false
-	for _, p := range s.RemainingBlocks(m.Run.StatementsApplied) {
+	done, open := m.Entry.StatementsApplied, false
+	for _, p := range s.RemainingBlocks(m.Entry.StatementsApplied) {
 		p.OpenBefore = open
 		attempt := func() *MigrationError { return ex.runBlock(ctx, m, p) }
 		fail := func() *MigrationError {
@@ -94,7 +94,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 			done = p.Last
 		}
 	}
-	if m.Resume && s.Transactional && m.Run.StatementsApplied < len(s.Statements) {
+	if m.resume && s.Transactional && m.Entry.StatementsApplied < len(s.Statements) {
 		return nil // the block included the end of the script
 	}
 	if err := ex.session.Exec(ctx, postgres.BeginReadWrite+ex.finishSQL(m)+"COMMIT"); err != nil {
@@ -108,21 +108,21 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 // finishSQL returns the SQL after the last statement.
 func (ex *Executor) finishSQL(m Migration) string {
 	const clearState = ", session_state = NULL, leftover = NULL"
-	return ex.resetSQL() + ex.store.WriteVersionSQL(m.To) + ex.store.UpdateRunSQL(m.Run.Version, fmt.Sprintf(
-		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", postgres.LiteralOrNull(history.RunApplied), m.Run.StatementsTotal, time.Since(m.Run.Started).Seconds(), clearState))
+	return ex.resetSQL() + ex.store.WriteVersionSQL(m.To) + ex.store.UpdateRunSQL(m.Entry.Version, fmt.Sprintf(
+		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", postgres.LiteralOrNull(history.RunApplied), m.Entry.StatementsTotal, time.Since(m.Entry.Started).Seconds(), clearState))
 }
 
 // resumeRun prepares the session to continue an interrupted run of the migration: it removes the
 // leftovers of the last statement, and restores the session state.
 func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *MigrationError {
 	s := m.Script
-	row, err := ex.store.ReadInterruptedRow(ctx, m.Run)
+	row, err := ex.store.ReadInterruptedRow(ctx, m.Entry)
 	restore := ""
 	if err == nil {
-		restore, err = ex.resumer.SessionAt(ctx, s, m.Run, row, m.Run.StatementsApplied)
+		restore, err = ex.resumer.SessionAt(ctx, s, m.Entry, row, m.Entry.StatementsApplied)
 	}
 	if err == nil {
-		err = ex.resumer.DropEarlierLeftovers(ctx, resume.StoredLookup(row), s, m.Run.StatementsApplied)
+		err = ex.resumer.DropEarlierLeftovers(ctx, resume.StoredLookup(row), s, m.Entry.StatementsApplied)
 	}
 	if err == nil {
 		err = ex.session.Exec(ctx, begin+restore)
@@ -131,7 +131,7 @@ func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *M
 		return nil
 	}
 	fail := asMigrationError(s, err)
-	fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.Run.StatementsApplied
+	fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.Entry.StatementsApplied
 	if t := resume.StoredLookup(row); t != nil && fail.Server() != nil {
 		fail.Leftovers, _ = ex.resumer.FindLeftovers(ctx, t)
 	}
@@ -235,7 +235,7 @@ func (ex *Executor) prepareBlock(ctx context.Context, m Migration, p script.TxBl
 	if err != nil {
 		return nil, err
 	}
-	return t, ex.session.Exec(ctx, ex.store.UpdateRunSQL(m.Run.Version, "leftover = "+postgres.LiteralOrNull(string(text))))
+	return t, ex.session.Exec(ctx, ex.store.UpdateRunSQL(m.Entry.Version, "leftover = "+postgres.LiteralOrNull(string(text))))
 }
 
 // finishDetach completes a detach that an earlier attempt started, and reports whether there was
@@ -292,7 +292,7 @@ func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting 
 	case p.OpenAfter && check != "" && last.Control == script.ControlNone && !last.SetsTransaction && !s.HasCopyData(last):
 		c.head, c.tail = before, ";\n"+check
 	case p.OpenAfter:
-	case m.Resume && s.Transactional: // the file was changed to be one transaction
+	case m.resume && s.Transactional: // the file was changed to be one transaction
 		c.head, c.tail = s.TitleComment()+s.Begin+";\n"+ex.losses.LossBaselineSQL(), ";\n"+ex.session.CheckConstraintsSQL(false)+check+ex.finishSQL(m)+"COMMIT"
 	case alone && s.HasCopyData(last) && !s.InTransaction(p.First):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
@@ -346,11 +346,11 @@ func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.Tx
 // recordFailure clears the dirty mark if the server reported that the first block failed: nothing
 // was applied. Otherwise the mark stays, and the history has the number of applied statements.
 func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *MigrationError) *MigrationError {
-	fail.FindPosition()
+	fail.findPosition()
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed block may have committed before the connection was lost
-		note := ex.store.UpdateRunSQL(m.Run.Version, "run_error = "+postgres.LiteralOrNull(m.SetFile(fail).Error()))
+		note := ex.store.UpdateRunSQL(m.Entry.Version, "run_error = "+postgres.LiteralOrNull(m.setFile(fail).Error()))
 		if fail.lookup != nil {
 			fail.Leftovers = ex.dropLeftoversAfterStop(ctx, fail.lookup, note)
 			return fail
@@ -374,8 +374,8 @@ func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *Migrat
 	if len(fail.Leftovers) == 0 {
 		set += ", leftover = NULL"
 	}
-	back += ex.store.UpdateRunSQL(m.Run.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
-		postgres.LiteralOrNull(outcome), postgres.LiteralOrNull(m.SetFile(fail).Error()), time.Since(m.Run.Started).Seconds(), set))
+	back += ex.store.UpdateRunSQL(m.Entry.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
+		postgres.LiteralOrNull(outcome), postgres.LiteralOrNull(m.setFile(fail).Error()), time.Since(m.Entry.Started).Seconds(), set))
 	if err := ex.session.Rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
 		fail.Outcome = Unknown

@@ -133,7 +133,7 @@ func (d *Driver) Run(body io.Reader) (err error) {
 	if to.Version < from.Version {
 		entry.Version, entry.Direction = from.Version, "down"
 	}
-	if fail := executor.New(d.store, d.locker).Apply(d.ctx, executor.Migration{Script: s, From: from, To: to, Run: entry}); fail != nil {
+	if fail := executor.New(d.store, d.locker).Apply(d.ctx, executor.Migration{Script: s, From: from, To: to, Entry: entry}); fail != nil {
 		d.pending = nil
 		return fail
 	}

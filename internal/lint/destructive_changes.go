@@ -14,25 +14,25 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// destructiveChange is data that a statement removes, by the names that objects have before the
+// DestructiveChange is data that a statement removes, by the names that objects have before the
 // first statement.
 type DestructiveChange struct {
 	Operation string // for example, "DROP TABLE"
 	Line      int
 	Table     string // quoted for SQL; with expand, the name of another object
 	Column    string
-	// rows is a query of the affected rows; empty for all rows, or all with a value in column.
+	// Rows is a query of the affected rows; empty for all rows, or all with a value in column.
 	Rows    string
 	NewType string // new type of the column
-	// expand is set if table is not a table: the tables or columns are found in the catalogs,
+	// Expand is set if table is not a table: the tables or columns are found in the catalogs,
 	// without those in except.
 	Expand Dependency
 	Except []string
-	// unknownRows is the reason why the affected rows cannot be determined.
+	// UnknownRows is the reason why the affected rows cannot be determined.
 	UnknownRows string
-	// undetermined is the reason why the affected objects cannot be determined.
+	// Undetermined is the reason why the affected objects cannot be determined.
 	Undetermined string
-	// function is a called function, whose source determines whether it removes data.
+	// Function is a called function, whose source determines whether it removes data.
 	Function string
 }
 
@@ -54,11 +54,12 @@ type OwnObjects struct {
 	Tables  []string          // at the end of the file
 }
 
+// NewDestructiveChanges returns a collection for files that run on relations.
 func NewDestructiveChanges(r *Relations) *destructiveChanges {
 	return &destructiveChanges{Relations: r, types: map[string]bool{}, functions: map[string]string{}}
 }
 
-// read adds the changes of a file after its first done statements. The file is streamed, and only
+// Read adds the changes of a file after its first done statements. The file is streamed, and only
 // relevant statements are parsed.
 func (c *destructiveChanges) Read(from io.Reader, done int) error {
 	c.SearchPath, c.Own = c.InitialPath, OwnObjects{changes: map[string][]bool{}}
@@ -102,7 +103,7 @@ var (
 		"not", "identity", "expression", "rule", "sequence", "role", "user", "group", "server", "event", "publication", "subscription", "cast", "operator", "statistics", "text", "conversion", "language", "transform", "foreign"}
 )
 
-// bodyIsDestructive reports whether the source of a DO block or function, or SQL in a string,
+// BodyIsDestructive reports whether the source of a DO block or function, or SQL in a string,
 // contains a statement that removes data.
 func BodyIsDestructive(text string) bool {
 	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
@@ -150,7 +151,7 @@ func (o *OwnObjects) record(text string, i int, own bool) {
 	}
 }
 
-// has reports whether a change of a statement affects only objects that the statements created.
+// Has reports whether a change of a statement affects only objects that the statements created.
 func (o *OwnObjects) Has(text string, i int) bool {
 	return i < len(o.changes[text]) && o.changes[text][i]
 }
@@ -292,10 +293,10 @@ func (c *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 	if !sure {
 		return ""
 	}
-	return SqlOf(rows)
+	return SQLOf(rows)
 }
 
-// splitQualified is the inverse of quoteQualified.
+// splitQualified is the inverse of QuoteQualified.
 func splitQualified(name string) (schema, table string) {
 	parts := strings.SplitN(name, `"."`, 2)
 	if len(parts) == 1 {
@@ -304,6 +305,7 @@ func splitQualified(name string) (schema, table string) {
 	return unquoted(parts[0] + `"`), unquoted(`"` + parts[1])
 }
 
+// NameIn returns the quoted name of a relation, with the schema if the statement names one.
 func NameIn(rel *pgquery.RangeVar) string {
 	return script.QuoteQualified(rel.GetSchemaname(), rel.GetRelname())
 }

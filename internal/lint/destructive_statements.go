@@ -11,7 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/script"
 )
 
-// statementChange is data that one statement removes, by the names in the statement.
+// StatementChange is data that one statement removes, by the names in the statement.
 type StatementChange struct {
 	Operation string            // for example, "DROP TABLE"
 	Rel       *pgquery.RangeVar // nil if object or undetermined is set
@@ -20,19 +20,19 @@ type StatementChange struct {
 	Expand    Dependency
 	// ifExists is set if the statement ignores missing objects.
 	ifExists bool
-	// rows selects the affected rows; nil for all.
+	// Rows selects the affected rows; nil for all.
 	Rows *pgquery.SelectStmt
-	// newType is the new type of the column as SQL. Values that it cannot represent are lost.
+	// NewType is the new type of the column as SQL. Values that it cannot represent are lost.
 	NewType string
-	// unknownRows is the reason why the affected rows cannot be determined.
+	// UnknownRows is the reason why the affected rows cannot be determined.
 	UnknownRows string
-	// undetermined is the reason why the affected objects cannot be determined.
+	// Undetermined is the reason why the affected objects cannot be determined.
 	Undetermined string
-	// countedByServer is set if the server counts the rows while deleting them; see lossCheckSQL.
+	// CountedByServer is set if the server counts the rows while deleting them; see LossCheckSQL.
 	CountedByServer bool
 }
 
-// A dependency is how an object determines the affected tables and columns.
+// A Dependency is how an object determines the affected tables and columns.
 type Dependency string
 
 const (
@@ -46,7 +46,7 @@ const (
 	ColumnsOfType Dependency = "attribute" // columns of a composite type
 )
 
-// statementChangesOf returns the data that a statement removes; text is its text.
+// StatementChangesOf returns the data that a statement removes; text is its text.
 func StatementChangesOf(n *pgquery.Node, text string) []StatementChange {
 	var t statementChanges
 	switch s := n.Node.(type) {
@@ -176,7 +176,7 @@ func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.Alt
 		return
 	default:
 		// A type is printed as part of a cast.
-		text := SqlOf(&pgquery.SelectStmt{TargetList: []*pgquery.Node{pgquery.MakeResTargetNodeWithVal(
+		text := SQLOf(&pgquery.SelectStmt{TargetList: []*pgquery.Node{pgquery.MakeResTargetNodeWithVal(
 			&pgquery.Node{Node: &pgquery.Node_TypeCast{TypeCast: &pgquery.TypeCast{Arg: pgquery.MakeAConstIntNode(1, -1), TypeName: def.GetTypeName()}}}, -1)},
 			LimitOption: pgquery.LimitOption_LIMIT_OPTION_DEFAULT, Op: pgquery.SetOperation_SETOP_NONE})
 		_, typ, found := strings.Cut(text, "1::")
@@ -257,12 +257,13 @@ func (t *statementChanges) overwrite(operation string, rel *pgquery.RangeVar, ta
 	}
 }
 
-func SqlOf(s *pgquery.SelectStmt) string {
-	return sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: s}})
+// SQLOf returns a query as SQL, or "" if it cannot be printed.
+func SQLOf(s *pgquery.SelectStmt) string {
+	return statementSQL(&pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: s}})
 }
 
-// sqlOfStatement prints a syntax tree, or "" if it cannot be printed.
-func sqlOfStatement(n *pgquery.Node) string {
+// statementSQL prints a syntax tree, or "" if it cannot be printed.
+func statementSQL(n *pgquery.Node) string {
 	tree := &pgquery.ParseResult{Version: grammarVersion(), Stmts: []*pgquery.RawStmt{{Stmt: n}}}
 	text, err := pgquery.Deparse(tree)
 	if err != nil {

@@ -277,7 +277,7 @@ func (l *destructiveChanges) addCall(how, name string) {
 
 func (l *destructiveChanges) newFunction(s *pgquery.CreateFunctionStmt) {
 	name, why := script.LastName(s.Funcname), ""
-	if text := sqlOfStatement(&pgquery.Node{Node: &pgquery.Node_CreateFunctionStmt{CreateFunctionStmt: s}}); text == "" || BodyIsDestructive(text) {
+	if text := statementSQL(&pgquery.Node{Node: &pgquery.Node_CreateFunctionStmt{CreateFunctionStmt: s}}); text == "" || BodyIsDestructive(text) {
 		why = "function " + name + " deletes rows or drops objects, which are known only at run time"
 	}
 	l.functions[name] = why

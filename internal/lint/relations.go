@@ -9,9 +9,9 @@ import (
 	"github.com/shiplock/shiplock/internal/script"
 )
 
-// A relation is a table, view or foreign table as the statements read so far define it.
+// A Relation is a table, view or foreign table as the statements read so far define it.
 type Relation struct {
-	// currentName is the name in the database as "schema"."table"; empty for a relation that the
+	// CurrentName is the name in the database as "schema"."table"; empty for a relation that the
 	// statements create.
 	CurrentName string
 	Kind        string // pg_class.relkind; empty if unknown
@@ -38,7 +38,7 @@ func (r *Relation) column(name string) string {
 	return name
 }
 
-// relations holds every relation of a database by name, as the statements read so far define it.
+// Relations holds every relation of a database by name, as the statements read so far define it.
 // Names are resolved by PostgreSQL's search_path rules.
 type Relations struct {
 	schemas        map[string]map[string]*Relation
@@ -47,20 +47,22 @@ type Relations struct {
 	SearchPath     []string
 	InitialPath    []string // search_path at the start of each file
 	User           string
-	// noDatabase is set if there is no database to query; unknown relations are then assumed to
+	// NoDatabase is set if there is no database to query; unknown relations are then assumed to
 	// exist.
 	NoDatabase bool
-	// uncertain is set after a statement that may create or rename relations unnoticed.
+	// Uncertain is set after a statement that may create or rename relations unnoticed.
 	Uncertain bool
 }
 
 const tempSchema = "pg_temp"
 
+// NewRelations returns relations without a database.
 func NewRelations() *Relations {
 	return &Relations{NoDatabase: true, SearchPath: []string{""}, InitialPath: []string{""},
 		schemas: map[string]map[string]*Relation{}, CurrentSchemas: map[string]string{}}
 }
 
+// RelationsQuery lists the relations of a database, and what resolves their names.
 const RelationsQuery = `SELECT 'path', pg_catalog.current_setting('search_path'), '', ''
 UNION ALL SELECT 'user', current_user::text, '', ''
 UNION ALL SELECT 'schema', nspname::text, '', '' FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_(toast|temp)'
@@ -68,7 +70,7 @@ UNION ALL SELECT 'relation', n.nspname::text, c.relname::text, c.relkind::text
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_(toast|temp)' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`
 
-// splitNames splits a list of identifiers in the format of search_path.
+// SplitNames splits a list of identifiers in the format of search_path.
 func SplitNames(list string) []string {
 	var out []string
 	var name strings.Builder
@@ -105,6 +107,7 @@ func SplitNames(list string) []string {
 	return out
 }
 
+// Put adds a relation, or gives it another name.
 func (n *Relations) Put(schema, name string, r *Relation) {
 	if n.schemas[schema] == nil {
 		n.schemas[schema] = map[string]*Relation{}

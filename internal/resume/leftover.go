@@ -33,7 +33,7 @@ type Leftover struct {
 
 func (l Leftover) String() string { return l.What + " (" + l.SQL + ")" }
 
-// Kinds of a leftoverLookup.
+// Kinds of a LeftoverLookup.
 const (
 	leftoverIndex   = "index"
 	leftoverReindex = "reindex"
@@ -41,7 +41,7 @@ const (
 	LeftoverDrop    = "drop"
 )
 
-// A leftoverLookup describes the leftovers that a statement may leave. Names are qualified and
+// A LeftoverLookup describes the leftovers that a statement may leave. Names are qualified and
 // quoted, as resolved in the statement's session.
 type LeftoverLookup struct {
 	Kind      string   `json:"kind"`
@@ -75,7 +75,7 @@ func (resumer *Resumer) indexBuilt(ctx context.Context, t *LeftoverLookup) (bool
 const qualifiedClass = `(SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
 	FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = pg_catalog.to_regclass(%s))`
 
-// leftoverLookupFor returns the lookup for a statement; nil if it cannot leave anything.
+// LeftoverLookupFor returns the lookup for a statement; nil if it cannot leave anything.
 func (resumer *Resumer) LeftoverLookupFor(ctx context.Context, st script.Statement, number int) (*LeftoverLookup, error) {
 	t, table, part := &LeftoverLookup{Statement: number}, "", ""
 	switch n := st.Tree(); {
@@ -127,7 +127,7 @@ func (resumer *Resumer) LeftoverLookupFor(ctx context.Context, st script.Stateme
 	return t, nil
 }
 
-// findLeftovers lists the leftovers that match a lookup.
+// FindLeftovers lists the leftovers that match a lookup.
 func (resumer *Resumer) FindLeftovers(ctx context.Context, t *LeftoverLookup) ([]Leftover, error) {
 	var query string
 	table := fmt.Sprintf("pg_catalog.to_regclass(%s)", pq.QuoteLiteral(t.Table))
@@ -186,7 +186,7 @@ const (
 	cleanupAttempts    = 4
 )
 
-// dropLeftovers removes the leftovers of a failed statement, and completes changes that cannot be
+// DropLeftovers removes the leftovers of a failed statement, and completes changes that cannot be
 // reverted. It does not wait long, because the run has failed, and returns the remaining leftovers.
 // DROP INDEX locks the table only for a moment; DROP INDEX CONCURRENTLY would wait for every older
 // transaction, as the failed statement may have done.
@@ -225,7 +225,7 @@ func (resumer *Resumer) DropLeftovers(ctx context.Context, t *LeftoverLookup) ([
 	return left, errors.Join(err, findErr)
 }
 
-// storedLookup returns the lookup that the history row stores, or nil.
+// StoredLookup returns the lookup that the history row stores, or nil.
 func StoredLookup(row history.InterruptedRow) *LeftoverLookup {
 	var t LeftoverLookup
 	if row.Leftover == "" || json.Unmarshal([]byte(row.Leftover), &t) != nil {
@@ -234,7 +234,7 @@ func StoredLookup(row history.InterruptedRow) *LeftoverLookup {
 	return &t
 }
 
-// dropEarlierLeftovers removes the leftovers of a stopped run before its file resumes: the file may
+// DropEarlierLeftovers removes the leftovers of a stopped run before its file resumes: the file may
 // no longer have the statement that left them. A started detach can only be completed; a started
 // drop is left to the statement, if the file still has it.
 func (resumer *Resumer) DropEarlierLeftovers(ctx context.Context, t *LeftoverLookup, s *script.Script, done int) error {

@@ -232,7 +232,7 @@ func (resumer *Resumer) isApplied(ctx context.Context, st script.Statement, t *L
 	return false, false, nil
 }
 
-// findIndex returns the index that a CREATE INDEX names: its quoted name, or "" if it does not
+// FindIndex returns the index that a CREATE INDEX names: its quoted name, or "" if it does not
 // exist, and whether it is valid.
 func (resumer *Resumer) FindIndex(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
 	err = resumer.session.QueryRow(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid

@@ -55,7 +55,7 @@ type sessionState struct {
 	LostState []string          `json:"holds"`
 }
 
-// ownSettings are changed by Shiplock itself; see keepaliveSQL.
+// ownSettings are changed by Shiplock itself; see KeepaliveSQL.
 var ownSettings = []string{
 	"client_connection_check_interval", "tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count",
 	"transaction_isolation", "transaction_read_only", "transaction_deferrable", // of the transaction that reads the state
@@ -97,7 +97,7 @@ func changesSessionText(text string) bool {
 	return sessionChanges.MatchString(rowUpdates.ReplaceAllString(text, ""))
 }
 
-// sessionTrace collects from the statements which session state must be read.
+// SessionTrace collects from the statements which session state must be read.
 type SessionTrace struct {
 	read     int      // number of statements read
 	Captured int      // number of statements after which the state was stored; -1 for none
@@ -108,7 +108,7 @@ type SessionTrace struct {
 	user     bool     // the session authorization was set
 }
 
-// follow reads the statements up to done.
+// Follow reads the statements up to done.
 func (t *SessionTrace) Follow(s *script.Script, done int) {
 	for ; t.read < min(done, len(s.Statements)); t.read++ {
 		st := s.Statements[t.read]
@@ -217,7 +217,7 @@ func callsOf(n *pgquery.Node, text string) []string {
 	return names
 }
 
-// sessionQuery returns a subquery for the session state after done statements. Its result is a
+// SessionQuery returns a subquery for the session state after done statements. Its result is a
 // sessionState.
 func (resumer *Resumer) SessionQuery(t *SessionTrace, done int) string {
 	own := append(slices.Clone(ownSettings), "role")
@@ -266,10 +266,10 @@ func (resumer *Resumer) SessionQuery(t *SessionTrace, done int) string {
 		UNION ALL ` + computed + `) holds))::text)`
 }
 
-// storesSessionState reports whether the session state can be stored in the history table.
+// StoresSessionState reports whether the session state can be stored in the history table.
 func (resumer *Resumer) StoresSessionState() bool { return !resumer.store.HistoryUnavailable }
 
-// sessionAt returns the SQL that restores the session state after the first done statements of s.
+// SessionAt returns the SQL that restores the session state after the first done statements of s.
 // Errors are *SessionStateError.
 func (resumer *Resumer) SessionAt(ctx context.Context, s *script.Script, r history.Entry, row history.InterruptedRow, done int) (string, error) {
 	if done == 0 || done >= len(s.Statements) {

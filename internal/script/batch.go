@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// A batch is sent in one round trip: statements as one query, or a COPY and its data.
+// A Batch is sent in one round trip: statements as one query, or a COPY and its data.
 type Batch struct {
 	Script      *Script
 	First, Last int // statements [first, last)
 	From, To    int // byte range of the script's SQL
-	// copyRows calls send with the data of a COPY, in chunks of whole lines without the final line
+	// CopyRows calls send with the data of a COPY, in chunks of whole lines without the final line
 	// break; nil for a query.
 	CopyRows func(send func(chunk string) error) error
 	Line     int // line of the first row in the file
-	// start is the number of bytes of the file before the COPY data and end the number up to the
+	// Start is the number of bytes of the file before the COPY data and end the number up to the
 	// end of the batch; 0 if not used.
 	Start, End int64
 }
 
-// batches splits the statements [first, last) of a script in memory, which occupy [from, to) of its
+// Batches splits the statements [first, last) of a script in memory, which occupy [from, to) of its
 // SQL, at every COPY.
 func (s *Script) Batches(first, last, from, to int) []Batch {
 	var out []Batch
@@ -73,7 +73,7 @@ func (s *Script) copyChunks(c copyData) func(func(string) error) error {
 	}
 }
 
-// eachBatch calls send with every batch of a script that runs in one transaction.
+// EachBatch calls send with every batch of a script that runs in one transaction.
 func (s *Script) EachBatch(send func(Batch) error) error {
 	if s.Stream != nil {
 		return s.Stream.eachBatch(s, send)
@@ -86,7 +86,7 @@ func (s *Script) EachBatch(send func(Batch) error) error {
 	return nil
 }
 
-// mayDropPlpgsql reports whether a statement of the batch may drop the plpgsql language.
+// MayDropPlpgsql reports whether a statement of the batch may drop the plpgsql language.
 func (p Batch) MayDropPlpgsql() bool {
 	for _, st := range p.Script.Statements[p.First:p.Last] {
 		if st.MayDropPlpgsql {

@@ -85,12 +85,12 @@ func isBinaryCopy(n *pgquery.Node) bool {
 	return false
 }
 
-// hasCopyData reports whether a statement is a COPY with data in the file.
+// HasCopyData reports whether a statement is a COPY with data in the file.
 func (s *Script) HasCopyData(st Statement) bool {
 	return slices.ContainsFunc(s.copies, func(c copyData) bool { return c.statement == st.Offset })
 }
 
-// inTransaction reports whether a transaction of the script is open before statement i.
+// InTransaction reports whether a transaction of the script is open before statement i.
 func (s *Script) InTransaction(i int) bool {
 	open := false
 	for _, st := range s.Statements[:i] {

@@ -8,6 +8,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
+// LastName returns the last part of a qualified name.
 func LastName(names []*pgquery.Node) string {
 	if len(names) == 0 {
 		return ""
@@ -17,7 +18,7 @@ func LastName(names []*pgquery.Node) string {
 
 var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
-// quoteIfNeeded quotes a name only if PostgreSQL requires it, for SQL that is shown to users.
+// QuoteIfNeeded quotes a name only if PostgreSQL requires it, for SQL that is shown to users.
 func QuoteIfNeeded(name string) string {
 	if plainName.MatchString(name) && !isReservedWord(name) {
 		return name
@@ -32,7 +33,7 @@ func isReservedWord(word string) bool {
 		tokens.Tokens[0].KeywordKind != pgquery.KeywordKind_UNRESERVED_KEYWORD
 }
 
-// onlyDropName returns the quoted name of a DROP with one object.
+// OnlyDropName returns the quoted name of a DROP with one object.
 func OnlyDropName(objects []*pgquery.Node) string {
 	if len(objects) != 1 {
 		return ""
@@ -40,7 +41,7 @@ func OnlyDropName(objects []*pgquery.Node) string {
 	return QuoteName(objects[0].GetList().GetItems())
 }
 
-// quoteName writes a name, qualified or not, as SQL.
+// QuoteName writes a name, qualified or not, as SQL.
 func QuoteName(name []*pgquery.Node) string {
 	var parts []string
 	for _, n := range name {
@@ -49,6 +50,7 @@ func QuoteName(name []*pgquery.Node) string {
 	return strings.Join(parts, ".")
 }
 
+// QuoteQualified writes a name as SQL, with its schema unless that is empty.
 func QuoteQualified(schema, name string) string {
 	if schema == "" {
 		return pq.QuoteIdentifier(name)

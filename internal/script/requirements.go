@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// unmetRequirement returns the reason why a script cannot run in a transaction that Shiplock
+// UnmetRequirement returns the reason why a script cannot run in a transaction that Shiplock
 // begins, by itself or together with others, and its line; empty if it can.
 func (s *Script) UnmetRequirement(singleTx bool) (line int, reason string) {
 	if !s.Transactional {
@@ -42,10 +42,10 @@ func (s *Script) UnmetRequirement(singleTx bool) (line int, reason string) {
 	return 0, ""
 }
 
-// lineOf returns the line of a statement in the file.
+// LineOf returns the line of a statement in the file.
 func (s *Script) LineOf(st Statement) int { return lineAt([]byte(s.SQL), st.Offset) }
 
-// firstWords returns the first six words of a statement, to identify it in a message.
+// FirstWords returns the first six words of a statement, to identify it in a message.
 func FirstWords(sql string) string {
 	const most = 6
 	words := strings.Fields(sql)

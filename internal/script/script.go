@@ -19,7 +19,7 @@ import (
 // it.
 const MaxStoredSQL = 1 << 20
 
-// storedSQL returns the SQL that the history table keeps.
+// StoredSQL returns the SQL that the history table keeps.
 func (s *Script) StoredSQL() string {
 	if s.Transactional && len(s.Text) > MaxStoredSQL {
 		return ""
@@ -27,7 +27,7 @@ func (s *Script) StoredSQL() string {
 	return s.Text
 }
 
-// setsParameter reports whether a statement sets a parameter: with SET or RESET, set_config, or in
+// SetsParameter reports whether a statement sets a parameter: with SET or RESET, set_config, or in
 // a DO block.
 func (st Statement) SetsParameter(name string) bool {
 	if !strings.Contains(strings.ToLower(st.Text), name) {
@@ -42,7 +42,7 @@ func (st Statement) SetsParameter(name string) bool {
 	return st.Node.GetDoStmt() != nil
 }
 
-// size returns the file size in bytes.
+// Size returns the file size in bytes.
 func (s *Script) Size() int64 {
 	if s.Stream != nil {
 		return s.Stream.size
@@ -50,7 +50,7 @@ func (s *Script) Size() int64 {
 	return int64(len(s.Text))
 }
 
-// loadStatements loads a streamed script into memory, so that its remaining statements can be run
+// LoadStatements loads a streamed script into memory, so that its remaining statements can be run
 // one by one.
 func (s *Script) LoadStatements() error {
 	if s.Stream == nil {
@@ -168,7 +168,7 @@ const (
 // ScriptError reports a file that cannot be run. None of it was run.
 type ScriptError = sqlfile.Error
 
-// parseFile calls ParseScript and adds the file name to its errors.
+// ParseFile calls ParseScript and adds the file name to its errors.
 func ParseFile(name string, text []byte) (*Script, error) {
 	s, err := ParseScript(text)
 	if err != nil {
@@ -337,7 +337,7 @@ func (s *Script) checkTransactionsClosed() error {
 	}
 }
 
-// tree returns the statement's syntax tree, and parses it if a large file was split without the
+// Tree returns the statement's syntax tree, and parses it if a large file was split without the
 // parser.
 func (st Statement) Tree() *pgquery.Node {
 	if st.Node.GetNode() != nil {
@@ -349,7 +349,7 @@ func (st Statement) Tree() *pgquery.Node {
 	return &pgquery.Node{}
 }
 
-// startsWithSetTransaction reports whether the script starts with a statement that PostgreSQL
+// StartsWithSetTransaction reports whether the script starts with a statement that PostgreSQL
 // accepts only before any query.
 func (s *Script) StartsWithSetTransaction() bool {
 	if s.Stream != nil {
@@ -358,7 +358,7 @@ func (s *Script) StartsWithSetTransaction() bool {
 	return len(s.Statements) > 0 && s.Statements[0].SetsTransaction
 }
 
-// titleComment returns an SQL comment that shows the file's name in pg_stat_activity and in the
+// TitleComment returns an SQL comment that shows the file's name in pg_stat_activity and in the
 // server's log.
 func (s *Script) TitleComment() string {
 	if s.Name == "" {

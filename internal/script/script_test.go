@@ -170,7 +170,7 @@ func FuzzParseScript(f *testing.F) {
 func assertSameAsScanned(t *testing.T, s *Script, text string) {
 	big, err := ScanFile("", openText(text))
 	if err != nil && disablesConformingStrings.MatchString(strings.Join(statementTexts(s), "\n")) {
-		return // rejected by scanFile only
+		return // rejected by ScanFile only
 	}
 	require.NoError(t, err)
 	assert.Equal(t, s.Transactional, big.Transactional)

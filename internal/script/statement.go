@@ -92,6 +92,7 @@ func reindexRefuses(s *pgquery.ReindexStmt) bool {
 	return HasOption(s.Params, "concurrently")
 }
 
+// DetachesConcurrently reports whether a statement is DETACH PARTITION CONCURRENTLY.
 func DetachesConcurrently(s *pgquery.AlterTableStmt) bool {
 	for _, n := range s.GetCmds() {
 		cmd := n.GetAlterTableCmd()
@@ -102,6 +103,7 @@ func DetachesConcurrently(s *pgquery.AlterTableStmt) bool {
 	return false
 }
 
+// HasOption reports whether a list of options contains a name.
 func HasOption(options []*pgquery.Node, name string) bool {
 	for _, n := range options {
 		if strings.EqualFold(n.GetDefElem().GetDefname(), name) {

@@ -9,7 +9,7 @@ import (
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// readStatements reads a file in pieces and calls use for each statement; it skips the text
+// ReadStatements reads a file in pieces and calls use for each statement; it skips the text
 // between them.
 func ReadStatements(from io.Reader, use func(sqlfile.Piece)) error {
 	r := sqlfile.NewReader(from)
@@ -27,7 +27,7 @@ func ReadStatements(from io.Reader, use func(sqlfile.Piece)) error {
 	}
 }
 
-// parseStatement returns a statement's text without the comments around it, and its tree; nil if
+// ParseStatement returns a statement's text without the comments around it, and its tree; nil if
 // the parser does not recognize it or finds more than one statement.
 func ParseStatement(p sqlfile.Piece) (text string, tree *pgquery.ParseResult) {
 	_, text = trimStatement(string(p.Text), p.Start, len(p.Text))

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// streamAbove is the file size in bytes above which a file is parsed statement by statement: a
+	// MaxParsedBytes is the file size in bytes above which a file is parsed statement by statement: a
 	// parse tree takes up to a hundred times the size of the text.
 	MaxParsedBytes = 256 << 10
-	// wholeUpTo is the size up to which a file that cannot run in one transaction is held in
+	// MaxInMemoryBytes is the size up to which a file that cannot run in one transaction is held in
 	// memory.
 	MaxInMemoryBytes = 16 << 20
-	// windowBytes is the approximate size of the SQL that is sent in one round trip.
+	// DefaultBatchBytes is the approximate size of the SQL that is sent in one round trip.
 	DefaultBatchBytes = 1 << 20
 )
 
-// An opener opens a file. It may be called more than once.
+// An Opener opens a file. It may be called more than once.
 type Opener func() (io.ReadCloser, error)
 
 // stream is the content of a script that is too large for memory. It is read once to classify the
@@ -38,7 +38,7 @@ type stream struct {
 	size                     int64
 }
 
-// load reads a file: a small one with the parser, a large one that can run in one transaction as a
+// Load reads a file: a small one with the parser, a large one that can run in one transaction as a
 // stream. Errors are *ScriptError.
 func Load(name string, from io.Reader, open Opener) (*Script, error) {
 	text, err := io.ReadAll(io.LimitReader(from, MaxStoredSQL+1))
@@ -63,7 +63,7 @@ func Load(name string, from io.Reader, open Opener) (*Script, error) {
 	return s, err
 }
 
-// loadFile opens and loads a file.
+// LoadFile opens and loads a file.
 func LoadFile(name string, open Opener) (*Script, error) {
 	var s *Script
 	err := WithFile(name, open, func(from io.Reader) (err error) {
@@ -73,7 +73,7 @@ func LoadFile(name string, open Opener) (*Script, error) {
 	return s, err
 }
 
-// withFile opens a file, calls read and closes it.
+// WithFile opens a file, calls read and closes it.
 func WithFile(name string, open Opener, read func(io.Reader) error) error {
 	from, err := open()
 	if err != nil {
@@ -103,7 +103,7 @@ func fileError(name string, err error) error {
 	return unusable
 }
 
-// scanFile reads a large file and classifies it.
+// ScanFile reads a large file and classifies it.
 func ScanFile(name string, open Opener) (*Script, error) {
 	s := &Script{Name: name, Begin: "BEGIN", Transactional: true, Parsed: true, Stream: &stream{Open: open, BatchBytes: DefaultBatchBytes}}
 	scan := scanner{script: s}

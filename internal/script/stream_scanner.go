@@ -150,7 +150,7 @@ func parseIfRelevant(p sqlfile.Piece) (st Statement, known bool) {
 	return newStatement(text, p.Start, tree.Stmts[0].Stmt), true
 }
 
-// trimSemicolon returns a statement's text in the form that the parser uses.
+// TrimSemicolon returns a statement's text in the form that the parser uses.
 func TrimSemicolon(text string) string {
 	return strings.TrimRight(strings.TrimSuffix(text, ";"), " \t\r\n\f\v")
 }
@@ -164,7 +164,7 @@ func isSavepoint(n *pgquery.Node) bool {
 	return false
 }
 
-// lineInPiece returns the line in the file of an offset in a piece.
+// LineInPiece returns the line in the file of an offset in a piece.
 func LineInPiece(p sqlfile.Piece, at int) int { return p.Line - 1 + lineAt(p.Text, at) }
 
 // columnInPiece returns the 0-based column of an offset in a piece.

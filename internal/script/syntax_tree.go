@@ -6,7 +6,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// rangeOf returns a name in the list of a DROP.
+// RangeOf returns a name in the list of a DROP.
 func RangeOf(name []*pgquery.Node) *pgquery.RangeVar {
 	rel := &pgquery.RangeVar{}
 	if n := len(name); n > 0 {
@@ -18,7 +18,7 @@ func RangeOf(name []*pgquery.Node) *pgquery.RangeVar {
 	return rel
 }
 
-// walkNodes calls see for every node of a statement, including its WITH queries and subqueries.
+// WalkNodes calls see for every node of a statement, including its WITH queries and subqueries.
 func WalkNodes(n *pgquery.Node, see func(proto.Message)) {
 	var walk func(protoreflect.Message)
 	walk = func(m protoreflect.Message) {

@@ -6,7 +6,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
 
-// uncertainBlock returns the transaction block that begins with statement first and reports whether it may have
+// UncertainBlock returns the transaction block that begins with statement first and reports whether it may have
 // been applied without being counted; see countBlock.
 func (s *Script) UncertainBlock(first int) (TxBlock, bool) {
 	i := slices.IndexFunc(s.txBlocks(), func(p TxBlock) bool { return p.First == first })
@@ -28,7 +28,7 @@ func (s *Script) UncertainBlock(first int) (TxBlock, bool) {
 	return p, p.Last-p.First == 1 && (last.RefusesTransaction || last.MayCommit || last.unparsed)
 }
 
-// A txBlock is a transaction block: the statements that are sent as one query of a script that is
+// A TxBlock is a transaction block: the statements that are sent as one query of a script that is
 // not one transaction.
 type TxBlock struct {
 	First, Last int  // statements [first, last)
@@ -57,7 +57,7 @@ func (s *Script) txBlocks() []TxBlock {
 	return out
 }
 
-// remainingBlocks returns the blocks after the first done statements; one block for a script that
+// RemainingBlocks returns the blocks after the first done statements; one block for a script that
 // was changed to be one transaction.
 func (s *Script) RemainingBlocks(done int) []TxBlock {
 	var out []TxBlock
@@ -70,17 +70,17 @@ func (s *Script) RemainingBlocks(done int) []TxBlock {
 	return out
 }
 
-// isSingleStatement reports whether the script is a single statement that was sent in a transaction
+// IsSingleStatement reports whether the script is a single statement that was sent in a transaction
 // and turned out to refuse one; see apply.
 func (s *Script) IsSingleStatement() bool { return s.Transactional && len(s.Statements) == 1 }
 
-// isReadOnly reports whether the script has a read-only transaction, in which nothing can be
+// IsReadOnly reports whether the script has a read-only transaction, in which nothing can be
 // counted.
 func (s *Script) IsReadOnly() bool {
 	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.readOnly })
 }
 
-// isCountable reports whether the statements of a script are counted. A script that changes the
+// IsCountable reports whether the statements of a script are counted. A script that changes the
 // role is not countable, because the new role may lack privileges on the history table, and cannot
 // resume.
 func (s *Script) IsCountable() bool {

@@ -50,12 +50,12 @@ func refusesTransactionByWords(text string) bool {
 		begins("create", "subscription") || begins("drop", "subscription") || begins("alter", "subscription") || begins("alter", "system")
 }
 
-// hasUnparsed reports whether the parser does not support one of the statements.
+// HasUnparsed reports whether the parser does not support one of the statements.
 func (s *Script) HasUnparsed() bool {
 	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unparsed })
 }
 
-// needsEndGuard reports whether a savepoint must detect that the script ends the transaction.
+// NeedsEndGuard reports whether a savepoint must detect that the script ends the transaction.
 func (s *Script) NeedsEndGuard() bool {
 	return !s.Parsed || s.HasUnparsed() && !s.StartsWithSetTransaction()
 }
