@@ -11,17 +11,17 @@ import (
 	"syscall"
 
 	"github.com/shiplock/shiplock/internal/cli"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 func main() {
 	delayFirstCollection()
 	log.SetOutput(io.Discard) // net/http logs unsolicited server responses there
-	ctx, cancel := context.WithCancelCause(engine.WithDedicatedProcess(context.Background()))
+	ctx, cancel := context.WithCancelCause(migrator.WithDedicatedProcess(context.Background()))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
-		cancel(&engine.SignalError{Signal: <-signals})
+		cancel(&migrator.SignalError{Signal: <-signals})
 		signal.Stop(signals) // a second signal terminates the process
 	}()
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -10,7 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 // baselineFlags holds the flags that only baseline has.
@@ -65,8 +65,8 @@ func (a *app) runBaseline(cmd *cobra.Command, f baselineFlags) error {
 		return err
 	}
 	scratch := settings.OnlyURL(a.settings.Settings, f.scratch)
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
-		b := engine.BaselineOptions{Version: f.version}
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
+		b := migrator.BaselineOptions{Version: f.version}
 		if !f.unverified {
 			dsn, err := scratch.Database(os.Getenv)
 			if err != nil {
@@ -77,7 +77,7 @@ func (a *app) runBaseline(cmd *cobra.Command, f baselineFlags) error {
 			opts.DSN, opts.Role, opts.Tables.Table = dsn, "", config.DefaultTable
 			b.Scratch = &opts
 		}
-		result, err := engine.Baseline(ctx, o, b)
+		result, err := migrator.Baseline(ctx, o, b)
 		if err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/cli/flags"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -110,7 +110,7 @@ func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	type status struct {
 		Version, Latest  *uint
 		Dirty, Known     bool
-		Pending, Applied []engine.FileInfo
+		Pending, Applied []migrator.FileInfo
 	}
 	read := func(dir string) (st status) {
 		out := run(dir, "status", "-o", "json")
@@ -131,7 +131,7 @@ func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	require.Len(t, st.Applied, 1)
 	assert.Equal(t, "applied", st.Applied[0].Run.Outcome)
 	assert.Equal(t, d.User, st.Applied[0].Run.User)
-	assert.Equal(t, []engine.FileInfo{{Version: 3, Name: "third"}}, st.Pending)
+	assert.Equal(t, []migrator.FileInfo{{Version: 3, Name: "third"}}, st.Pending)
 	assert.Regexp(t, `(?s)version +1\n.*1 +first +applied .*\n3 +third +pending`, run(two, "status").stdout)
 
 	require.Zero(t, run(two, "up").code)
@@ -246,7 +246,7 @@ func TestUp_LockHeldByOther_ExitCode4(t *testing.T) {
 	golden(t, "locked", out.err)
 
 	// Stop the first run as Kubernetes stops a pod.
-	cancel(&engine.SignalError{Signal: syscall.SIGTERM})
+	cancel(&migrator.SignalError{Signal: syscall.SIGTERM})
 	out = <-first
 	assert.Equal(t, 128+15, out.code)
 	golden(t, "sigterm", out.err)

@@ -10,7 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 )
 
@@ -69,7 +69,7 @@ func (a *app) runDown(cmd *cobra.Command, f downFlags) error {
 	if err := f.check(cmd.Flags().Changed("to")); err != nil {
 		return err
 	}
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		if f.dryRun {
 			return a.dryRun(ctx, o, f)
 		}
@@ -83,26 +83,26 @@ func (a *app) runDown(cmd *cobra.Command, f downFlags) error {
 	})
 }
 
-func (f downFlags) rollBack(ctx context.Context, o engine.Options) (engine.Result, error) {
+func (f downFlags) rollBack(ctx context.Context, o migrator.Options) (migrator.Result, error) {
 	if f.toFiles {
-		return engine.DownToFiles(ctx, o)
+		return migrator.DownToFiles(ctx, o)
 	}
-	return engine.Down(ctx, o, f.to)
+	return migrator.Down(ctx, o, f.to)
 }
 
-func (a *app) dryRun(ctx context.Context, o engine.Options, f downFlags) error {
+func (a *app) dryRun(ctx context.Context, o migrator.Options, f downFlags) error {
 	to := &f.to
 	if f.toFiles {
 		to = nil
 	}
-	p, err := engine.PlanDown(ctx, o, to)
+	p, err := migrator.PlanDown(ctx, o, to)
 	if err != nil {
 		return err
 	}
 	return a.print(f.format, p, func(w io.Writer) error { return output.Rollback(w, p) })
 }
 
-func logDown(log *slog.Logger, r engine.Result) {
+func logDown(log *slog.Logger, r migrator.Result) {
 	rolledBack := r.DownSteps()
 	attrs := []any{"version", planner.VersionText(r.To), "previous_version", planner.VersionText(r.From), "rolled_back", len(rolledBack)}
 	if len(rolledBack) > 0 {

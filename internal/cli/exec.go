@@ -16,7 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/process"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/credentials"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/subprocess"
 )
@@ -87,16 +87,16 @@ func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
 	if err := a.rejectRole(); err != nil {
 		return err
 	}
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		stdout, stderr := a.console.ToolOutput()
-		tool := engine.Tool{
+		tool := migrator.Tool{
 			Command: subprocess.Command{
 				Path: path, Args: args, Env: toolEnvironment(cmd), Stdin: os.Stdin, Grace: f.grace,
 				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
 			},
 			Line: a.redactedLine(args), SessionGrace: f.sessionGrace, Progress: a.console.ToolProgress(o.Postgres.Progress, os.Stdin),
 		}
-		result, err := engine.Exec(ctx, o, tool)
+		result, err := migrator.Exec(ctx, o, tool)
 		if err != nil {
 			return err
 		}
@@ -116,7 +116,7 @@ func (a *app) redactedLine(args []string) string {
 	return line
 }
 
-func logExec(log *slog.Logger, result engine.ToolResult) {
+func logExec(log *slog.Logger, result migrator.ToolResult) {
 	attrs := []any{"took", result.Took.Round(10 * time.Millisecond)}
 	if result.SchemaCompared {
 		attrs = append(attrs, "schema_changes", len(result.Changes))

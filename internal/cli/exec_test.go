@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -89,7 +89,7 @@ func TestExec_Success_RecordedInHistory(t *testing.T) {
 	require.Zero(t, out.code, out.err)
 	assert.Regexp(t, `(?s)tool +sh /\S+/tool.sh\nlast run +succeeded \(exit code 0\), took .*, 20\d\d-.*, by test \d+ owner, 0 schema changes\n$`, out.stdout)
 	out = call(t.Context(), "status", "-o", "json", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", b.URL())
-	var st engine.Status
+	var st migrator.Status
 	require.NoError(t, json.Unmarshal([]byte(out.stdout), &st))
 	assert.Equal(t, "succeeded", st.Tool.Outcome)
 	assert.Len(t, st.Pending, 1)
@@ -146,7 +146,7 @@ func TestExec_Signal_ForwardedToTool(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stderr, done := background(ctx, b.args()...)
 		b.waitForFile("ready")
-		cancel(&engine.SignalError{Signal: sig})
+		cancel(&migrator.SignalError{Signal: sig})
 		assert.Equal(t, code, <-done)
 		_, report, _ := strings.Cut(stderr.String(), "\nshiplock: ")
 		assert.Contains(t, report, map[syscall.Signal]string{syscall.SIGTERM: "got TERM", syscall.SIGINT: "got INT"}[sig])

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/output"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 func (a *app) history() *cobra.Command {
@@ -28,10 +28,10 @@ schema_migrations_history, also contains the SQL that ran, in the columns up_sql
 			if cmd.Flags().Changed("version") {
 				only = &version
 			}
-			read := func(ctx context.Context, o engine.Options) (engine.History, error) {
-				return engine.ReadHistory(ctx, o, only)
+			read := func(ctx context.Context, o migrator.Options) (migrator.History, error) {
+				return migrator.ReadHistory(ctx, o, only)
 			}
-			return show(a, cmd, format, read, func(w io.Writer, h engine.History) error { return output.History(w, h, only) })
+			return show(a, cmd, format, read, func(w io.Writer, h migrator.History) error { return output.History(w, h, only) })
 		},
 	}
 	a.settings.ConnectionFlags(cmd.Flags())

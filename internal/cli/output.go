@@ -9,7 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/output"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 // outputFlag adds --output and sets format to its default.
@@ -19,8 +19,8 @@ func outputFlag(fs *pflag.FlagSet, format *output.Format) {
 }
 
 // show runs a read-only command and prints the value that read returns, as JSON or with table.
-func show[T any](a *app, cmd *cobra.Command, format output.Format, read func(context.Context, engine.Options) (T, error), table func(io.Writer, T) error) error {
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+func show[T any](a *app, cmd *cobra.Command, format output.Format, read func(context.Context, migrator.Options) (T, error), table func(io.Writer, T) error) error {
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		v, err := read(ctx, o)
 		if err != nil {
 			return err

@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/output"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 func (a *app) plan() *cobra.Command {
@@ -19,7 +19,7 @@ fail.`,
 		Example: `  migrator plan
   migrator plan -o json | jq '.steps | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(a, cmd, format, engine.Plan, output.Plan)
+			return show(a, cmd, format, migrator.Plan, output.Plan)
 		},
 	}
 	a.settings.DatabaseFlags(cmd.Flags())

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 func TestPlan_Pending_StepsShown(t *testing.T) {
@@ -17,10 +17,10 @@ func TestPlan_Pending_StepsShown(t *testing.T) {
 	assert.Regexp(t, `(?s)version +none\nplan +2 migrations, to version 3\n\nVERSION.*\n1 +1_a.up.sql +2 +one transaction\n3 +3_i.up.sql +2 +statement by statement\n$`, out.stdout)
 	assert.Empty(t, w.Value(t, "SELECT to_regclass('schema_migrations')"), "it changes nothing")
 
-	var p engine.Preview
+	var p migrator.Preview
 	require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "plan", "-o", "json").stdout), &p))
 	three := uint(3)
-	assert.Equal(t, engine.Preview{Database: p.Database, To: &three, Steps: []engine.PreviewStep{
+	assert.Equal(t, migrator.Preview{Database: p.Database, To: &three, Steps: []migrator.PreviewStep{
 		{Version: 1, Direction: "up", File: "1_a.up.sql", Statements: 2, Transactional: true}, {Version: 3, Direction: "up", File: "3_i.up.sql", Statements: 2},
 	}}, p)
 

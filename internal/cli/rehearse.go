@@ -15,7 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/dsn"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/notify/github"
 )
@@ -58,7 +58,7 @@ func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
 	if f.scratch == "" {
 		return &config.UsageError{Problem: "rehearse requires --scratch-url, an empty database that rehearse may empty again ($SHIPLOCK_SCRATCH_URL)"}
 	}
-	var r engine.RehearseOptions
+	var r migrator.RehearseOptions
 	if cmd.Flags().Changed("from") {
 		r.From = &f.from
 	}
@@ -67,13 +67,13 @@ func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
 		return err
 	}
 	a.settings.Settings = settings.OnlyURL(a.settings.Settings, f.scratch)
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		if target != nil {
 			real := o.Postgres
 			real.DSN, real.Tables.Table, r.Real = *target, table, &real
 		}
-		out, err := engine.Rehearse(ctx, o, r)
-		var failed *engine.RehearsalError
+		out, err := migrator.Rehearse(ctx, o, r)
+		var failed *migrator.RehearsalError
 		if err != nil && !errors.As(err, &failed) {
 			return err
 		}
@@ -97,7 +97,7 @@ func (a *app) targetDatabase() (*dsn.DSN, string, error) {
 }
 
 // annotate writes an annotation for each finding in GitHub Actions.
-func (a *app) annotate(log *slog.Logger, r engine.Rehearsal) {
+func (a *app) annotate(log *slog.Logger, r migrator.Rehearsal) {
 	runner := a.console.GitHub()
 	if runner == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -67,15 +67,15 @@ func TestRehearse_IncompleteDown_Reported(t *testing.T) {
 
 	out = rehearse(t, d, dir, "--from", "6")
 	assert.Zero(t, out.code, "older migrations must not be reported: %s%s", out.err, out.stdout)
-	var r engine.Rehearsal
+	var r migrator.Rehearsal
 	require.NoError(t, json.Unmarshal([]byte(rehearse(t, d, dir, "-o", "json").stdout), &r))
-	kinds := map[engine.FindingKind]int{}
+	kinds := map[migrator.FindingKind]int{}
 	for _, f := range r.Findings {
 		kinds[f.Kind]++
-		assert.Equal(t, f.Kind != engine.FindingDataLoss && f.Kind != engine.FindingIrreversible, f.FailsRehearsal)
+		assert.Equal(t, f.Kind != migrator.FindingDataLoss && f.Kind != migrator.FindingIrreversible, f.FailsRehearsal)
 	}
 	assert.Equal(t, 7, r.Rehearsed)
-	assert.Equal(t, map[engine.FindingKind]int{engine.FindingNotRestored: 2, engine.FindingMissingDown: 1, engine.FindingIrreversible: 1, engine.FindingDownFailed: 1, engine.FindingDataLoss: 4}, kinds)
+	assert.Equal(t, map[migrator.FindingKind]int{migrator.FindingNotRestored: 2, migrator.FindingMissingDown: 1, migrator.FindingIrreversible: 1, migrator.FindingDownFailed: 1, migrator.FindingDataLoss: 4}, kinds)
 }
 
 func TestRehearse_UpFails_Stops(t *testing.T) {
@@ -286,11 +286,11 @@ func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 	for range 2 {
 		out := rehearse(t, d, dir, "-o", "json")
 		require.Equal(t, 6, out.code, out.err)
-		var r engine.Rehearsal
+		var r migrator.Rehearsal
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &r))
 		require.Len(t, r.Failures(), len(kinds), "each must be reported as not restored")
 		for _, f := range r.Failures() {
-			assert.Equal(t, engine.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Message)
+			assert.Equal(t, migrator.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Message)
 		}
 		assert.NotContains(t, out.stdout, "marked", "an option may contain a password")
 		assert.Equal(t, all, fingerprint(t, d), "the database must be empty")
@@ -325,7 +325,7 @@ func TestHistory_Rollback_RunsLinked(t *testing.T) {
 	shown := regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ|  [\d.]+m?s\b`).ReplaceAllString(out.stdout, "  …") // short runs have no duration
 	shown = regexp.MustCompile(`  +`).ReplaceAllString(shown, "  ")
 	fixture.Golden(t, "history.golden", fixture.Mask(strings.ReplaceAll(shown, "  …  test", "  test")))
-	var h engine.History
+	var h migrator.History
 	require.NoError(t, json.Unmarshal([]byte(call(t.Context(), "history", "-o", "json", "--version", "2", "--database-url", reader).stdout), &h))
 	require.Len(t, h.Runs, 4)
 	assert.Equal(t, []int64{0, 0, 2, 0}, []int64{h.Runs[0].RollsBack, h.Runs[1].RollsBack, h.Runs[2].RollsBack, h.Runs[3].RollsBack})

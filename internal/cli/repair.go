@@ -8,11 +8,11 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 func (a *app) repair() *cobra.Command {
-	resolutions := map[engine.Resolution]*bool{}
+	resolutions := map[migrator.Resolution]*bool{}
 	var applied flags.OptionalNumber
 	cmd := &cobra.Command{
 		Use:   "repair",
@@ -27,9 +27,9 @@ resumes with that statement, without repair. repair runs no statement of the mig
   migrator repair --applied                 # the migration was completed manually
   migrator repair --rolled-back             # the migration was rolled back manually`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var chosen []engine.Resolution
+			var chosen []migrator.Resolution
 			if applied.Given {
-				chosen = append(chosen, engine.StatementApplied)
+				chosen = append(chosen, migrator.StatementApplied)
 			}
 			for v, set := range resolutions {
 				if *set {
@@ -45,21 +45,21 @@ resumes with that statement, without repair. repair runs no statement of the mig
 	a.settings.DatabaseFlags(cmd.Flags())
 	a.settings.LockFlags(cmd.Flags())
 	a.settings.NotifyFlags(cmd.Flags())
-	for v, usage := range map[engine.Resolution]string{
-		engine.StatementNotApplied: "record that the interrupted statement did not take effect",
-		engine.MigrationApplied:    "record that the migration was completed manually",
-		engine.MigrationRolledBack: "record that the migration was rolled back manually",
+	for v, usage := range map[migrator.Resolution]string{
+		migrator.StatementNotApplied: "record that the interrupted statement did not take effect",
+		migrator.MigrationApplied:    "record that the migration was completed manually",
+		migrator.MigrationRolledBack: "record that the migration was rolled back manually",
 	} {
 		resolutions[v] = cmd.Flags().Bool(string(v), false, usage)
 	}
-	applied.AddTo(cmd.Flags(), string(engine.StatementApplied), "record that the interrupted statement took effect, or skip the failed statement with this number")
+	applied.AddTo(cmd.Flags(), string(migrator.StatementApplied), "record that the interrupted statement took effect, or skip the failed statement with this number")
 	return cmd
 }
 
 // runRepair records a resolution. statement is the number of --statement-applied, or 0.
-func (a *app) runRepair(cmd *cobra.Command, resolution engine.Resolution, statement int) error {
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
-		result, err := engine.Repair(ctx, o, resolution, statement)
+func (a *app) runRepair(cmd *cobra.Command, resolution migrator.Resolution, statement int) error {
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
+		result, err := migrator.Repair(ctx, o, resolution, statement)
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/dsn"
 	"github.com/shiplock/shiplock/internal/dataloss"
-	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -225,10 +225,10 @@ func TestDown_DryRunJSON_StepsAndDataLoss(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, map[string]string{"1_a.up.sql": "CREATE TABLE a (b int); INSERT INTO a VALUES (1), (NULL)", "2_b.up.sql": "ALTER TABLE a ADD c int", "2_b.down.sql": "ALTER TABLE a DROP c, DROP b"})
 	w.mustExit(0, "up")
-	var p engine.Preview
+	var p migrator.Preview
 	require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "down", "--to", "1", "--dry-run", "-o", "json").stdout), &p))
 	require.Len(t, p.Steps, 1)
-	assert.Equal(t, engine.PreviewStep{Version: 2, Direction: "down", File: "2_b.down.sql", Statements: 1, Transactional: true, SQL: "ALTER TABLE a DROP c, DROP b",
+	assert.Equal(t, migrator.PreviewStep{Version: 2, Direction: "down", File: "2_b.down.sql", Statements: 1, Transactional: true, SQL: "ALTER TABLE a DROP c, DROP b",
 		Loses: []dataloss.DataLoss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }

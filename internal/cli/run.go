@@ -12,8 +12,8 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/cli/sidecar"
 	"github.com/shiplock/shiplock/internal/config/dsn"
-	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
@@ -28,14 +28,14 @@ func (a *app) prepare(cmd *cobra.Command) error {
 }
 
 // withOptions calls run with the options of a use case. The context ends at --timeout.
-func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, engine.Options) error) error {
+func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, migrator.Options) error) error {
 	if err := a.openNotifier(); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
 	if limit := a.settings.Timeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, &engine.TimeoutError{Limit: limit, Setting: "--timeout"})
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, &migrator.TimeoutError{Limit: limit, Setting: "--timeout"})
 		defer cancel()
 	}
 	connection, err := a.connectionSettings(ctx)
@@ -45,9 +45,9 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, engine.O
 	display := a.console.Progress()
 	defer display.Close()
 	s, log := &a.settings, a.console.Log()
-	return run(ctx, engine.Options{
+	return run(ctx, migrator.Options{
 		Source: s.Source, Unrecognized: s.UnrecognizedFiles, Log: log, TxMode: s.TxMode, AllowDataLoss: s.AllowDataLoss, Policy: s.Policy,
-		Postgres: engine.DatabaseOptions{
+		Postgres: migrator.DatabaseOptions{
 			Options: postgres.Options{DSN: connection, Role: s.Role, WaitForDB: s.WaitForDB,
 				ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay,
 				LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log, Progress: display},

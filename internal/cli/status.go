@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/output"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 func (a *app) status() *cobra.Command {
@@ -17,7 +17,7 @@ changes nothing and takes no lock.`,
 		Example: `  migrator status
   migrator status -o json | jq '.pending | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(a, cmd, format, engine.ReadStatus, output.Status)
+			return show(a, cmd, format, migrator.ReadStatus, output.Status)
 		},
 	}
 	a.settings.DatabaseFlags(cmd.Flags())

@@ -11,7 +11,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/cli/process"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 )
 
@@ -74,8 +74,8 @@ func (a *app) runUp(cmd *cobra.Command, command []string) error {
 }
 
 func (a *app) applyPending(cmd *cobra.Command) error {
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
-		result, err := engine.Up(ctx, o)
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
+		result, err := migrator.Up(ctx, o)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func (a *app) applyPending(cmd *cobra.Command) error {
 	})
 }
 
-func logUp(log *slog.Logger, r engine.Result) {
+func logUp(log *slog.Logger, r migrator.Result) {
 	switch {
 	case r.Newer:
 		log.Warn("database is ahead of the migration files; nothing to do", "version", r.To, "unknown_migrations", planner.Names(r.Ahead))

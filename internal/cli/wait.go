@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/outcome"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
 )
@@ -47,9 +47,9 @@ was not reachable.`,
 // runWait waits for a version, or if want is nil for the newest migration file.
 func (a *app) runWait(cmd *cobra.Command, want *uint) error {
 	a.settings.WaitForDB = math.MaxInt64 // --timeout is the only limit
-	return a.withOptions(cmd, func(ctx context.Context, o engine.Options) error {
+	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		start := time.Now()
-		at, err := engine.Wait(ctx, o, want)
+		at, err := migrator.Wait(ctx, o, want)
 		if err != nil {
 			return err
 		}

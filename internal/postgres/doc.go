@@ -20,7 +20,7 @@
 //
 // # Applying migrations
 //
-// A [Driver] is a DB as golang-migrate's database driver: package engine gives it the planned
+// A [Driver] is a DB as golang-migrate's database driver: package migrator gives it the planned
 // [Step] values and lets migrate.Migrate drive it. A lock timeout rolls the migration back and
 // retries it. A failure is a [MigrationError] with its [Outcome], the failed statement, its
 // position in the file, the blocking sessions and a [Reason].
@@ -39,6 +39,6 @@
 //
 // # Callers
 //
-// Package engine calls Open and everything after it, one use case for each command. Packages report
+// Package migrator calls Open and everything after it, one use case for each command. Packages report
 // and cli only read the types of the results and errors.
 package postgres

@@ -3,7 +3,7 @@
 // [OpenContext] reads the file names into a [Catalog] of [Migration], which reads the files:
 // their text, directives, checksums, and a digest of all of them. [Catalog.WithHistory] merges
 // them with the migrations that a database records. [Create] writes the files of a new
-// migration. planner, engine, and golangmigrate use a catalog; report describes a [NameError] and
+// migration. planner, migrator, and golangmigrate use a catalog; report describes a [NameError] and
 // an [UnreadableError].
 package source
 

@@ -3,7 +3,7 @@
 //
 // [Run] runs a [Command] and returns its [Exit], with the last lines of its output and those that
 // look like an error. A [Connection] is one of the program's TCP connections. A [SharedOutput]
-// keeps the program's lines apart from those of this process. engine runs external tools with it,
+// keeps the program's lines apart from those of this process. migrator runs external tools with it,
 // for cli.
 package subprocess
 

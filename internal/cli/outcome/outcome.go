@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
-	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
@@ -31,7 +31,7 @@ type Summary struct {
 }
 
 // Migrated returns the summary of a run of migrations.
-func Migrated(r engine.Result) *Summary {
+func Migrated(r migrator.Result) *Summary {
 	return &Summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.DownSteps()},
 		Changed: r.Applied > 0, VersionsKnown: true, StepsKnown: true, Steps: r.Steps}
 }
@@ -57,7 +57,7 @@ func (r Run) failed(m *notify.Message, err error) {
 	diagnosis := failure.Report(err, r.Run, r.Redact)
 	m.ExitCode, m.Title, m.Rows, m.Report = diagnosis.Code, diagnosis.Title, diagnosis.Rows, diagnosis.String()
 	m.Position = position(err)
-	var run *engine.RunError
+	var run *migrator.RunError
 	if !errors.As(err, &run) {
 		return
 	}

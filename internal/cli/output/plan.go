@@ -5,12 +5,12 @@ import (
 	"io"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Plan prints the result of migrator plan.
-func Plan(w io.Writer, p engine.Preview) error {
+func Plan(w io.Writer, p migrator.Preview) error {
 	t := newTable(w)
 	t.row("database", p.Database)
 	t.row("version", versionText(p.From))
@@ -34,7 +34,7 @@ func Plan(w io.Writer, p engine.Preview) error {
 }
 
 // stepCounts describes the number of steps in each direction. Steps down run first.
-func stepCounts(steps []engine.PreviewStep) string {
+func stepCounts(steps []migrator.PreviewStep) string {
 	down := 0
 	for _, s := range steps {
 		if s.Direction == "down" {
@@ -52,7 +52,7 @@ func stepCounts(steps []engine.PreviewStep) string {
 }
 
 // execution describes how a file runs: in one transaction, or statement by statement.
-func execution(s engine.PreviewStep) string {
+func execution(s migrator.PreviewStep) string {
 	text := "one transaction"
 	if !s.Transactional {
 		text = "statement by statement"
@@ -64,7 +64,7 @@ func execution(s engine.PreviewStep) string {
 }
 
 // Rollback prints the result of migrator down --dry-run.
-func Rollback(w io.Writer, p engine.Preview) error {
+func Rollback(w io.Writer, p migrator.Preview) error {
 	t := newTable(w)
 	t.row("database", p.Database)
 	t.row("version", versionText(p.From))
@@ -84,7 +84,7 @@ func Rollback(w io.Writer, p engine.Preview) error {
 	return err
 }
 
-func rollbackStep(out *strings.Builder, s engine.PreviewStep) {
+func rollbackStep(out *strings.Builder, s migrator.PreviewStep) {
 	where := ""
 	if s.FromHistory {
 		where = ", from the history table"

@@ -6,7 +6,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/console"
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/sidecar"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -88,7 +88,7 @@ func (s *Settings) PolicyFlags(fs *pflag.FlagSet) {
 	env := flags.WithEnv(fs)
 	s.OnNewerFlag(fs, "action when the database is ahead of the migration files: allow, fail, or down (roll back)")
 	s.DataLossFlag(fs)
-	env.Var(flags.Choice(&s.TxMode, engine.TxModeFile, engine.TxModeAll),
+	env.Var(flags.Choice(&s.TxMode, migrator.TxModeFile, migrator.TxModeAll),
 		"tx-mode", "transaction scope: file (one transaction per migration) or all (one for all pending migrations)")
 	env.Var(flags.Choice(&s.Policy.OutOfOrder, planner.FailOutOfOrder, planner.ApplyOutOfOrder),
 		"out-of-order", "action when a pending migration is below the database version: fail or apply")

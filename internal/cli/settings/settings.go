@@ -14,7 +14,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli/console"
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
@@ -30,7 +30,7 @@ type Settings struct {
 	ConnectAttempts    int
 	ConnectDelay       time.Duration
 	Policy             planner.Policy
-	TxMode             engine.TxMode
+	TxMode             migrator.TxMode
 	AllowDataLoss      bool
 	UnrecognizedFiles  source.Unrecognized
 	SidecarShutdownURL string
@@ -44,7 +44,7 @@ func Default() Settings {
 		Settings: config.Settings{Source: config.DefaultSource, Table: config.DefaultTable, WaitForDB: config.DefaultWaitForDB},
 		LockWait: config.DefaultLockWait, LockTimeout: config.DefaultLockTimeout,
 		Policy: planner.Policy{OnNewer: planner.AllowNewer, OutOfOrder: planner.FailOutOfOrder, OnEdited: planner.FailEdited},
-		TxMode: engine.TxModeFile, UnrecognizedFiles: source.FailUnrecognized,
+		TxMode: migrator.TxModeFile, UnrecognizedFiles: source.FailUnrecognized,
 		Console: console.Options{Progress: console.ProgressAuto, LogFormat: console.LogText, LogLevel: slog.LevelInfo},
 		Notify:  notify.Options{Timeout: notify.DefaultTimeout},
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
 )
@@ -12,7 +12,7 @@ import (
 const maxLosses = 12 // lines
 
 // dataLossState returns the state of the database after a rollback stopped because of data loss.
-func dataLossState(e *engine.DataLossError) string {
+func dataLossState(e *migrator.DataLossError) string {
 	if e.Run == nil {
 		return noChanges
 	}
@@ -21,7 +21,7 @@ func dataLossState(e *engine.DataLossError) string {
 
 // dataLossReport describes a rollback that was not started, or was stopped, because it
 // would delete data.
-func dataLossReport(_ error, e *engine.DataLossError) report.Report {
+func dataLossReport(_ error, e *migrator.DataLossError) report.Report {
 	c := report.Report{Code: report.ExitRefused, Title: fmt.Sprintf("refused: rolling back from version %s to %s would cause data loss", planner.VersionText(e.From), planner.VersionText(e.To))}
 	var lines []string
 	for i, l := range e.Losses {

@@ -2,7 +2,7 @@
 // database, and the next step, with the exit code.
 //
 // [Report] tries one builder for each type of error, in order. Each family of errors has a file, whose
-// builders turn the fields of the typed errors of packages engine, postgres, planner, source and config
+// builders turn the fields of the typed errors of packages migrator, postgres, planner, source and config
 // into words. No code here decides by the text of an error. Package advice has the next steps after
 // errors of PostgreSQL. Package cli calls Report.
 package failure
@@ -47,7 +47,7 @@ var builders = []func(error) (report.Report, bool){
 	of(notScratchReport),
 	of(tableReport),
 	of(plannerRefusalReport),
-	of(engineRefusalReport),
+	of(commandRefusalReport),
 	of(invalidNameReport),
 	of(unreadableFileReport),
 	of(lockedReport),

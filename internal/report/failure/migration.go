@@ -10,8 +10,8 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/activity"
-	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
@@ -158,7 +158,7 @@ func migrationState(err error, e *executor.MigrationError) string {
 		}
 		return fmt.Sprintf("%s applied, possibly one more; version %s is marked dirty until the remaining statements are applied", statements(e.StatementsApplied, total), planner.VersionText(e.Version))
 	}
-	var run *engine.RunError
+	var run *migrator.RunError
 	if !errors.As(err, &run) {
 		return "no changes of this migration remain"
 	}
@@ -214,7 +214,7 @@ func migrationAdvice(err error, e *executor.MigrationError, stopped int) string 
 		}
 		return "run it again when the database is available; the server log shows why the connection was lost"
 	}
-	var run *engine.RunError
+	var run *migrator.RunError
 	if errors.As(err, &run) && run.RolledBack > 0 {
 		if server.Code == pqerror.UnsafeNewEnumValueUsage || server.Code == pqerror.ObjectInUse {
 			return "deploy with --tx-mode file: the changes of an earlier migration must be committed before this one can use them"
@@ -296,8 +296,8 @@ func endedByStop(e *executor.MigrationError) bool {
 
 // stopReason returns why a run was stopped, without the statement that it was running.
 func stopReason(err error) string {
-	var timeout *engine.TimeoutError
-	var signal *engine.SignalError
+	var timeout *migrator.TimeoutError
+	var signal *migrator.SignalError
 	switch {
 	case errors.As(err, &timeout):
 		return timeout.Error()

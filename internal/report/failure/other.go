@@ -9,9 +9,9 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
@@ -22,7 +22,7 @@ func otherReport(err error, run report.Run) report.Report {
 	var (
 		usage      *config.UsageError
 		lost       *postgres.LostError
-		incomplete *engine.IncompleteError
+		incomplete *migrator.IncompleteError
 		server     *pq.Error
 	)
 	c := report.Report{Code: report.ExitInternal, Title: err.Error()}

@@ -1,8 +1,8 @@
 package failure
 
 import (
-	"github.com/shiplock/shiplock/internal/engine"
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
@@ -25,7 +25,7 @@ func plannerRefusalReport(_ error, e *planner.Refusal) report.Report {
 	return refused(e.Error(), why, next)
 }
 
-func engineRefusalReport(_ error, e *engine.Refusal) report.Report {
+func commandRefusalReport(_ error, e *migrator.Refusal) report.Report {
 	return refused(e.Reason, e.Why, e.Next)
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"syscall"
 
-	"github.com/shiplock/shiplock/internal/engine"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
@@ -14,11 +14,11 @@ const noChanges = "no changes were made"
 
 // stopCode returns the exit code of a run that was stopped by its timeout or a signal, or 0.
 func stopCode(err error) int {
-	var timeout *engine.TimeoutError
+	var timeout *migrator.TimeoutError
 	if errors.As(err, &timeout) {
 		return report.ExitTimeout
 	}
-	var signal *engine.SignalError
+	var signal *migrator.SignalError
 	if errors.As(err, &signal) {
 		if n, ok := signal.Signal.(syscall.Signal); ok {
 			return report.ExitSignal + int(n)
@@ -31,7 +31,7 @@ func stopCode(err error) int {
 // databaseState returns the version of the database and the progress of the run, or
 // noChanges without a run.
 func databaseState(err error) string {
-	var run *engine.RunError
+	var run *migrator.RunError
 	if !errors.As(err, &run) {
 		return noChanges
 	}
@@ -39,7 +39,7 @@ func databaseState(err error) string {
 }
 
 // progress returns how many migrations of a run are completed.
-func progress(run *engine.RunError) string {
+func progress(run *migrator.RunError) string {
 	return fmt.Sprintf("%d of %d migrations completed, %d remaining", run.Applied, len(run.Plan.Steps), len(run.Plan.Steps)-run.Applied)
 }
 

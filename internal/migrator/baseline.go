@@ -1,0 +1,209 @@
+package migrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/schema"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// BaselineOptions are the options of Baseline.
+type BaselineOptions struct {
+	// Version is the version of the schema. 0 means before the first migration, unless there is a version 0.
+	Version uint
+	// Scratch is an empty database to which the migrations are applied to get the expected
+	// schema; nil sets the version without a comparison.
+	Scratch *DatabaseOptions
+}
+
+// A BaselineError reports a schema that differs from the one that the files define.
+type BaselineError struct {
+	Version     int
+	Differences []schema.Difference // Before is the definition from the files, After the one in the database
+	// Failed is why the files could not be applied to the scratch database.
+	Failed error
+}
+
+func (e *BaselineError) Error() string {
+	if e.Failed != nil {
+		return fmt.Sprintf("the migrations up to version %d cannot be applied to the scratch database: %v", e.Version, e.Failed)
+	}
+	return fmt.Sprintf("the schema differs from the migration files at version %s: %d differences", planner.VersionText(e.Version), len(e.Differences))
+}
+
+// Baseline sets the version of a database that has none, and records every migration up to
+// it in the history table. It runs no migration on that database. Errors are
+// *BaselineError, *Refusal, *planner.Refusal, *postgres.NotScratchError, and those of Up.
+func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error) {
+	files, err := open(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	version := int(b.Version)
+	if _, known := files.Find(b.Version); !known {
+		if version != 0 {
+			return "", &Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
+				Why: "the schema can be compared only with a version that the files have", Next: "specify the version of one of the files, or 0 for a database before its first migration"}
+		}
+		version = planner.NoVersion
+	}
+	db, err := openPrimary(ctx, o)
+	if err != nil {
+		return "", err
+	}
+	defer closeSession(o, db)
+	if db.Session.Server.Standby {
+		return "", &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
+	}
+	if _, err := baselineRuns(ctx, files, db, version, ""); err != nil {
+		return "", err
+	}
+	outcome := history.RunBaselinedUnverified
+	var want schema.Fingerprint
+	if b.Scratch != nil {
+		outcome = history.RunBaselined
+		if want, err = schemaAt(ctx, o, files, *b.Scratch, version); err != nil {
+			return "", err
+		}
+	}
+	if err := db.lock(ctx, nil); err != nil {
+		return "", err
+	}
+	runs, err := baselineRuns(ctx, files, db, version, outcome) // another migrator may have run in the meantime
+	if err == nil && b.Scratch != nil {
+		err = compareSchema(ctx, o, db, want, version)
+	}
+	if err == nil {
+		err = db.Store.Baseline(ctx, history.State{Version: version}, runs)
+	}
+	if err == nil {
+		err = db.locker.Unlock(ctx)
+	}
+	how := "compared with the files"
+	if b.Scratch == nil {
+		how = "not compared with the files"
+	}
+	return fmt.Sprintf("the database is at version %s, %s", planner.VersionText(version), how), err
+}
+
+// baselineRuns returns the rows for the history table. It refuses a database that already has a version.
+func baselineRuns(ctx context.Context, files *source.Catalog, db *database, version int, outcome string) ([]history.Entry, error) {
+	at, err := db.Store.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if at.Dirty {
+		return nil, &Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
+			Why: "a migration was partially applied, so the schema is not at any version", Next: "migrator repair --help"}
+	}
+	if at.Version != planner.NoVersion {
+		return nil, &Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
+			Why: "baseline is for databases without a version", Next: "run migrator status to list the applied migrations; to change the version, run migrator down or migrator up"}
+	}
+	if err := db.Store.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
+		return nil, err
+	}
+	entries, err := db.Store.LatestRuns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	applied := map[int]history.Entry{}
+	newest := planner.NoVersion
+	for _, r := range entries {
+		if runOf(r, false).IsApplied() {
+			applied[r.Version], newest = r, r.Version
+		}
+	}
+	if newest != planner.NoVersion && version != newest && version != planner.NoVersion {
+		return nil, &Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
+			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: baselineAdvice(newest)}
+	}
+	var runs []history.Entry
+	add := func(r history.Entry) {
+		r.Outcome, r.Started = outcome, time.Now()
+		runs = append(runs, r)
+	}
+	if version == planner.NoVersion {
+		for _, r := range slices.Backward(entries) {
+			if _, is := applied[r.Version]; is {
+				add(history.Entry{Version: r.Version, Name: r.Name, Direction: string(planner.Down), Checksum: r.Checksum})
+			}
+		}
+		return runs, nil
+	}
+	for _, m := range files.All() {
+		v := int(m.Version)
+		if _, is := applied[v]; v > version || is && v != version {
+			continue
+		}
+		sum, err := files.Checksum(m.Version)
+		if err != nil {
+			return nil, err
+		}
+		if r, is := applied[v]; is {
+			sum = r.Checksum
+		}
+		directives, err := files.Directives(m.Version)
+		if err != nil {
+			return nil, err
+		}
+		add(history.Entry{Version: v, Name: m.Name, Direction: string(planner.Up), Checksum: sum,
+			Stored: history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
+	}
+	return runs, nil
+}
+
+// schemaAt returns the schema that the files define at a version. It applies them to a
+// scratch database, which is empty again afterwards.
+func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch DatabaseOptions, version int) (schema.Fingerprint, error) {
+	real := o.Postgres
+	o.Postgres = scratch
+	h, err := claimScratch(ctx, o, files, &real)
+	if err != nil {
+		return schema.Fingerprint{}, err
+	}
+	defer closeSession(o, h.db)
+	f, err := func() (f schema.Fingerprint, err error) {
+		if version != planner.NoVersion {
+			failure, err := h.up(ctx, uint(version))
+			if err != nil {
+				return f, err
+			}
+			if failure != nil {
+				return f, &BaselineError{Version: version, Failed: failure}
+			}
+		}
+		f, err = h.db.Schema.Structure(ctx)
+		return h.db.Schema.WithoutOwnTables(f), err
+	}()
+	if ctx.Err() == nil {
+		err = errors.Join(err, h.db.Schema.ReleaseScratch(ctx))
+	}
+	return f, err
+}
+
+// compareSchema returns a *BaselineError if the schema differs. It uses a separate session,
+// because behind a pooler the session with the lock has an open transaction.
+func compareSchema(ctx context.Context, o Options, db *database, want schema.Fingerprint, version int) error {
+	o.Postgres = db.sameTables(o.Postgres)
+	second, err := openPrimary(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer closeSession(o, second)
+	have, err := second.Schema.Structure(ctx)
+	if err != nil {
+		return err
+	}
+	if d := want.DifferencesWithin(second.Schema.WithoutOwnTables(have)); len(d) > 0 {
+		return &BaselineError{Version: version, Differences: d}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package migrator
+
+import (
+	"context"
+	"time"
+
+	"github.com/shiplock/shiplock/internal/history"
+)
+
+// A History lists every run in the history table, oldest first.
+type History struct {
+	Database string         `json:"database"` // user@host:port/name
+	Table    string         `json:"table"`    // schema.table of the version
+	Runs     []HistoryEntry `json:"runs"`
+}
+
+// A HistoryEntry is one run of one migration.
+type HistoryEntry struct {
+	ID        int64  `json:"id"`
+	Version   uint   `json:"version"`
+	Name      string `json:"name"`
+	Direction string `json:"direction"` // up or down
+	// Outcome is as in RunInfo.
+	Outcome           string    `json:"outcome"`
+	StatementsApplied int       `json:"statements_applied"`
+	StatementsTotal   int       `json:"statements_total"`
+	Started           time.Time `json:"started"`
+	DurationSeconds   float64   `json:"duration_seconds"`
+	User              string    `json:"user"`
+	Application       string    `json:"application"`
+	Release           string    `json:"release,omitempty"`
+	Revision          string    `json:"revision,omitempty"`
+	Namespace         string    `json:"namespace,omitempty"`
+	Pod               string    `json:"pod,omitempty"`
+	Error             string    `json:"error,omitempty"`
+	// RollsBack is set for a completed down: the id of the up that it rolled back.
+	RollsBack int64 `json:"rolls_back,omitempty"`
+	// RolledBackBy is set for a rolled back up: the id of that down.
+	RolledBackBy int64 `json:"rolled_back_by,omitempty"`
+}
+
+// ReadHistory reads the history table, for one version if it is given. It changes nothing,
+// takes no lock, reads no files, and needs only SELECT on the history table.
+func ReadHistory(ctx context.Context, o Options, version *uint) (History, error) {
+	db, err := openDatabase(ctx, o.Postgres)
+	if err != nil {
+		return History{}, err
+	}
+	defer closeSession(o, db)
+	h := History{Database: db.Session.Target(), Table: db.Store.Table.String(), Runs: []HistoryEntry{}}
+	events, err := db.Store.History(ctx, version)
+	for _, e := range events {
+		h.Runs = append(h.Runs, HistoryEntry{
+			ID: e.ID, Version: uint(e.Run.Version), Name: e.Run.Name, Direction: e.Run.Direction, Outcome: e.Run.Outcome,
+			StatementsApplied: e.Run.StatementsApplied, StatementsTotal: e.Run.StatementsTotal, Started: e.Run.Started, DurationSeconds: e.Run.Duration.Seconds(),
+			User: e.Run.User, Application: e.Application, Release: e.Run.Release, Revision: e.Revision, Namespace: e.Namespace, Pod: e.Pod, Error: e.Run.Error,
+		})
+	}
+	linkRollbacks(h.Runs)
+	return h, err
+}
+
+// linkRollbacks links completed downs with the ups that they rolled back.
+func linkRollbacks(runs []HistoryEntry) {
+	applied := map[uint]*HistoryEntry{} // the ups that are applied
+	for i := range runs {
+		r := &runs[i]
+		if outcomes[r.Outcome] == outcomes[history.RunFailed] {
+			continue
+		}
+		up := applied[r.Version]
+		switch {
+		case r.Direction == "up":
+			applied[r.Version] = r
+		case up != nil && outcomes[r.Outcome] == outcomes[history.RunApplied]:
+			r.RollsBack, up.RolledBackBy = up.ID, r.ID
+			delete(applied, r.Version)
+		}
+	}
+}

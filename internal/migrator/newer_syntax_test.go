@@ -1,0 +1,92 @@
+package migrator_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/test/fixture"
+	"github.com/shiplock/shiplock/internal/test/pgtest"
+)
+
+// virtual is a table definition that PostgreSQL 18 supports and the parser does not.
+const virtual = "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a * 2) VIRTUAL);\n"
+
+// TestUp_SyntaxNewerThanParser_Applied checks that an unknown statement does not hide the others.
+func TestUp_SyntaxNewerThanParser_Applied(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ sql, query, want string }{
+		"by itself":               {virtual + "INSERT INTO t VALUES (1);", "SELECT b FROM t", "2"},
+		"in a transaction":        {"BEGIN;\n" + virtual + "INSERT INTO t VALUES (1);\nCOMMIT;", "SELECT b FROM t", "2"},
+		"in two":                  {"BEGIN;\n" + virtual + "COMMIT;\nBEGIN;\nINSERT INTO t VALUES (1);\nCOMMIT;", "SELECT b FROM t", "2"},
+		"beside CONCURRENTLY":     {virtual + "INSERT INTO t VALUES (1);\nCREATE INDEX CONCURRENTLY i ON t (a);", "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass", "true"},
+		"statement by statement":  {"-- shiplock:no-transaction\n" + virtual + "VACUUM t;\nINSERT INTO t VALUES (1);", "SELECT b FROM t", "2"},
+		"refuses a transaction":   {"VACUUM ONLY e;", "SELECT 1", "1"},
+		"refuses, among others":   {virtual + "VACUUM ONLY e;\nINSERT INTO t VALUES (1);", "SELECT b FROM t", "2"},
+		"refuses, unseen":         {"-- shiplock:no-transaction\n" + virtual + "REINDEX TABLE parts;\nINSERT INTO t VALUES (1);", "SELECT b FROM t", "2"},
+		"temporal key":            {"CREATE EXTENSION IF NOT EXISTS plpgsql;\nCREATE TABLE k (id int4range, during daterange, PRIMARY KEY (id, during WITHOUT OVERLAPS));", "SELECT count(*) FROM pg_constraint WHERE conrelid = 'k'::regclass AND contype = 'p'", "1"},
+		"NOT NULL NOT VALID":      {"ALTER TABLE e ADD CONSTRAINT given NOT NULL a NOT VALID;\nDO $$ BEGIN INSERT INTO e VALUES (3); END $$;", "SELECT count(*) FROM e", "1"},
+		"psql, COPY, body, quote": {"\\restrict x\n" + virtual + "/* ; */ COPY t (a) FROM stdin;\n1\n\\.\nCREATE FUNCTION f() RETURNS int BEGIN ATOMIC; SELECT 1; SELECT 2; END;\nDO $a$ BEGIN PERFORM ';'; END $a$;\n\\unrestrict x\n", "SELECT b + f() FROM t", "4"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.Version(t, 18)
+			_, err := d.Open(t).Exec("CREATE TABLE e (a int); CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX ON parts (a)")
+			require.NoError(t, err)
+			o := newOptions(t, d, fixture.Files(t, "-- 1_new.up.sql --\n"+c.sql+"\n-- 2_next.up.sql --\nSELECT 1;\n"))
+			_, err = migrator.Up(t.Context(), o)
+			require.NoError(t, err)
+			assert.Equal(t, c.want, d.Value(t, c.query))
+			assert.Equal(t, "2 f", d.Value(t, version))
+			assert.Equal(t, "1 applied, 2 applied", d.Value(t, outcomes))
+		})
+	}
+}
+
+// TestUp_FailureNextToNewerSyntax_Reported checks that the position is reported, and that nothing unreported is applied.
+func TestUp_FailureNextToNewerSyntax_Reported(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		sql       string
+		code      string
+		line      int
+		statement int // from 0
+		outcome   executor.Outcome
+		done      int
+		tables    string
+	}{
+		"a syntax error":                    {virtual + "CREATE TABEL u (a int);", "42601", 2, 1, executor.RolledBack, 0, "z"},
+		"a syntax error in a transaction":   {"BEGIN;\n" + virtual + "CREATE TABEL u (a int);\nCOMMIT;", "42601", 3, 1, executor.RolledBack, 0, "z"},
+		"a syntax error, by statement":      {"-- shiplock:no-transaction\n" + virtual + "SELECT 1;\nCREATE TABEL u (a int);", "42601", 4, 2, executor.RolledBack, 0, "z"},
+		"a syntax error beside an index":    {virtual + "CREATE INDEX CONCURRENTLY i ON t (a);\nCREATE UNIQUE INDEX CONCURRENTLY j ON t (a;", "42601", 3, 2, executor.RolledBack, 0, "z"},
+		"an unclosed quote":                 {virtual + "SELECT 'a;\n", "42601", 2, 1, executor.RolledBack, 0, "z"},
+		"an unclosed comment":               {virtual + "SELECT 1; /* a\n", "42601", 2, -2, executor.RolledBack, 0, "z"},
+		"no SQL":                            {"hello world\n", "42601", 1, 0, executor.RolledBack, 0, "z"},
+		"an error":                          {virtual + "SELECT 1;\nSELECT nope;", "42703", 3, 2, executor.RolledBack, 0, "z"},
+		"an error without a place":          {virtual + "SELECT 1;\nSELECT 1 / (SELECT 0);", "22012", 3, 2, executor.RolledBack, 0, "z"},
+		"an error, by statement":            {"-- shiplock:no-transaction\n" + virtual + "SELECT nope;", "42703", 3, 1, executor.PartiallyApplied, 1, "schema_migrations schema_migrations_history t z"},
+		"refuses a transaction, in several": {virtual + "CREATE TABLE u (a int);\nREINDEX TABLE parts;", "25001", 3, 2, executor.RolledBack, 0, "z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := pgtest.Version(t, 18)
+			_, err := d.Open(t).Exec("CREATE TABLE z (a int); CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX ON parts (a)")
+			require.NoError(t, err)
+			_, err = migrator.Up(t.Context(), newOptions(t, d, fixture.Files(t, "-- 1_new.up.sql --\n"+c.sql+"\n")))
+			var fail *executor.MigrationError
+			require.ErrorAs(t, err, &fail)
+			assert.Equal(t, c.code, string(fail.Server().Code))
+			line, _ := fail.Position()
+			assert.Equal(t, c.line, line)
+			if c.statement >= -1 {
+				assert.Equal(t, c.statement, fail.FailedIndex)
+			}
+			assert.Equal(t, c.outcome, fail.Outcome)
+			assert.Equal(t, c.done, fail.StatementsApplied)
+			assert.Equal(t, c.tables, d.Value(t, tables))
+		})
+	}
+}

@@ -1,0 +1,147 @@
+package migrator
+
+import (
+	"context"
+	"io"
+	"strings"
+
+	"github.com/shiplock/shiplock/internal/dataloss"
+	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/source"
+)
+
+// A Preview is what Up or Down would do now.
+type Preview struct {
+	Database string        `json:"database"` // user@host:port/name
+	From     *uint         `json:"from"`     // null before the first migration
+	To       *uint         `json:"to"`
+	Newer    bool          `json:"database_ahead"` // the database is ahead of the files, and nothing would run
+	Steps    []PreviewStep `json:"steps"`
+	// Ahead lists the applied versions above the newest file that the history table records.
+	Ahead []FileInfo `json:"versions_ahead,omitempty"`
+}
+
+// A PreviewStep is one file that would run.
+type PreviewStep struct {
+	Version   uint   `json:"version"`
+	Direction string `json:"direction"`
+	// File is its name. FromHistory is set if there is no such file, and the SQL in the
+	// history table would run.
+	File        string `json:"file"`
+	FromHistory bool   `json:"from_history,omitempty"`
+	Statements  int    `json:"statements"`
+	// Transactional is false for a file that runs statement by statement.
+	Transactional bool `json:"transactional"`
+	// StatementsApplied is the number of statements already applied, if the file is partially applied.
+	StatementsApplied int `json:"statements_applied"`
+	// SQL is the beginning of a down script.
+	SQL string `json:"sql,omitempty"`
+	// Loses is the data that a rollback would delete.
+	Loses []dataloss.DataLoss `json:"data_loss,omitempty"`
+}
+
+// Plan returns what Up would do, and returns the same errors as Up. It changes nothing and
+// takes no lock, so another migrator may run in the meantime.
+func Plan(ctx context.Context, o Options) (Preview, error) {
+	o.forUp = true
+	return preview(ctx, o, planner.ForUp)
+}
+
+// PlanDown is Plan for Down, or for DownToFiles if to is nil. Data loss is reported and not
+// refused.
+func PlanDown(ctx context.Context, o Options, to *uint) (Preview, error) {
+	if to == nil {
+		return preview(ctx, o, planner.ForDownToFiles)
+	}
+	return preview(ctx, o, downTo(*to))
+}
+
+func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
+	files, err := open(ctx, o)
+	if err != nil {
+		return Preview{}, err
+	}
+	db, err := openDatabase(ctx, o.Postgres)
+	if err != nil {
+		return Preview{}, err
+	}
+	defer closeSession(o, db)
+	d, err := makePlan(ctx, o, files, db, plan)
+	if err != nil {
+		return Preview{}, err
+	}
+	p := d.plan
+	out := Preview{Database: db.Session.Target(), From: versionPointer(p.From), To: versionPointer(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
+	for _, r := range p.Ahead {
+		out.Ahead = append(out.Ahead, FileInfo{Version: uint(r.Version), Name: r.Name})
+	}
+	return out, inspectSteps(ctx, o, d.catalog, db, p, &out)
+}
+
+// inspectSteps reads every file of the plan as a run would.
+func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *database, p planner.Plan, out *Preview) error {
+	steps, err := postgresSteps(catalog, p)
+	if err != nil {
+		return err
+	}
+	if err := checkRequirements(db, steps, o.TxMode == TxModeAll); err != nil {
+		return err
+	}
+	for i, s := range steps {
+		statements, transactional, err := s.CountStatements()
+		if err != nil {
+			return err
+		}
+		file, fromHistory := source.FromHistory(s.File)
+		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: file,
+			FromHistory: fromHistory, Statements: statements, Transactional: transactional, StatementsApplied: s.StatementsApplied}
+		if p.Steps[i].Direction == planner.Down {
+			step.SQL, err = excerpt(s)
+			if err != nil {
+				return err
+			}
+		}
+		out.Steps = append(out.Steps, step)
+	}
+	losses, err := db.Losses.DataLosses(ctx, steps)
+	for _, l := range losses {
+		out.Steps[l.Step].Loses = append(out.Steps[l.Step].Loses, l)
+	}
+	return err
+}
+
+// Limits of the excerpt of a file.
+const (
+	excerptLines = 6
+	excerptBytes = 2 << 10
+)
+
+// excerpt returns the beginning of a file's text, in whole lines.
+func excerpt(s lint.Step) (string, error) {
+	f, err := s.Open()
+	if err != nil {
+		return "", err
+	}
+	head, err := io.ReadAll(io.LimitReader(f, excerptBytes))
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	text := strings.TrimSpace(strings.ToValidUTF8(strings.TrimPrefix(string(head), "\ufeff"), ""))
+	lines := strings.SplitAfterN(text, "\n", excerptLines+1)
+	if len(lines) > excerptLines {
+		return strings.Join(lines[:excerptLines], "") + "…", err
+	}
+	if len(head) == excerptBytes {
+		text += " …"
+	}
+	return text, err
+}
+
+func versionPointer(v int) *uint {
+	if v == planner.NoVersion {
+		return nil
+	}
+	n := uint(v)
+	return &n
+}
