@@ -1,16 +1,15 @@
 package cli
 
 import (
-	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/flags"
+	"github.com/shiplock/shiplock/internal/cli/notifications"
 	"github.com/shiplock/shiplock/internal/cli/process"
 	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
-	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/notify/github"
 )
 
@@ -33,15 +32,11 @@ func (a *app) openNotifier() error {
 		o.KubernetesEvent = false
 		log.Warn("Kubernetes Event disabled", "error", err)
 	}
-	n, err := notify.New(o)
+	n, err := notifications.New(o)
 	a.notifier = n
 	a.redactor.AddNotifications(n.Redact)
 	if missing := config.CheckRequiredSecrets(os.Getenv); missing != nil {
 		return missing // the cause; later errors are its consequences
-	}
-	var optionErr *notify.OptionError
-	if errors.As(err, &optionErr) {
-		return &config.UsageError{Problem: optionErr.Problem}
 	}
 	return err
 }

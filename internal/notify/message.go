@@ -1,12 +1,16 @@
-// Package notify delivers the result of a run: to the termination message of a pod, a
-// Kubernetes Event, a webhook, a Pushgateway, and GitHub's annotations. The text is that of
-// the failure report. A failed delivery never changes an exit code.
+// Package notify delivers the result of a run. The text is that of the failure report. A failed
+// delivery never changes an exit code.
+//
+// A Message is what is delivered, a Channel is one destination, and a Notifier delivers a Message
+// to all of them within a time limit. Each kind of destination is a package below this one:
+// webhook, slack (a format of a webhook), pushgateway, kubernetes and github. Package
+// cli/notifications makes the Notifier from the flags, and package cli calls it.
 package notify
 
 import (
-	"bytes"
 	"crypto/rand"
-	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/shiplock/shiplock/internal/report"
@@ -108,11 +112,8 @@ func outcomeOf(code int) outcome {
 // Outcome returns the name of an exit code.
 func Outcome(code int) string { return outcomeOf(code).name }
 
-// encode returns JSON in which < and & are not escaped.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return b.Bytes(), err
-}
+// Reason returns the reason of a Kubernetes Event for an exit code.
+func Reason(code int) string { return outcomeOf(code).reason }
+
+// ExitCodes returns the exit codes that have an outcome of their own.
+func ExitCodes() []int { return slices.Sorted(maps.Keys(outcomes)) }

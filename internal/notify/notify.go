@@ -1,10 +1,9 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-
-	"net/http"
 	"time"
 
 	"github.com/shiplock/shiplock/internal/text"
@@ -20,40 +19,21 @@ const (
 	gracePeriod = 200 * time.Millisecond
 )
 
-// Options configure the channels. The zero value has none.
+// Options are the channels, and what applies to all of them.
 type Options struct {
-	WebhookURL, WebhookURLFile string
-	WebhookToken               string
-	WebhookFormat              string // json, slack or template; "" for json, or for template if there is one
-	WebhookTemplate            string // a file
-	Success                    bool   // also notify on success if the database changed
-	Timeout                    time.Duration
-	PushgatewayURL             string
-	KubernetesEvent            bool
-	TerminationLog             string // a file
-	// StepSummary is the channel of GitHub Actions; nil outside of it.
-	StepSummary *Channel
-
-	// JobUID and PodUID are the UIDs by which kubectl describe finds an Event.
-	JobUID, PodUID string
-	// Agent is the User-Agent: name and version of the migrator.
-	Agent string
+	Channels []Channel
+	Success  bool // also notify on success if the database changed
+	// Timeout is DefaultTimeout if it is not above 0. TimeoutName is the setting's name, for errors.
+	Timeout     time.Duration
+	TimeoutName string
 	// OnDelivered is called after each successful delivery; it may be nil.
 	OnDelivered func(where string)
-	// Root is the prefix of the paths of Kubernetes' files. Getenv returns the environment
-	// variables of Kubernetes and GitHub.
-	Root   string
-	Getenv func(string) string
+	// Secrets are hidden in errors.
+	Secrets Secrets
 }
 
 // A Notifier delivers messages.
-type Notifier struct {
-	timeout     time.Duration
-	channels    []Channel
-	secrets     []string
-	onDelivered func(string)
-	outcome     func(Message) bool // accepts a message for channels without Accepts
-}
+type Notifier struct{ options Options }
 
 // A Channel is one destination of messages.
 type Channel struct {
@@ -64,50 +44,20 @@ type Channel struct {
 	Send    func(context.Context, Message) error
 }
 
-// An OptionError is an invalid option. It names the option and a valid value, and contains
-// no secret.
-type OptionError struct{ Problem string }
-
-func (e *OptionError) Error() string { return e.Problem }
-
-func optionErrorf(format string, args ...any) error {
-	return &OptionError{Problem: fmt.Sprintf(format, args...)}
+// New returns a notifier.
+func New(o Options) *Notifier {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	return &Notifier{o}
 }
 
-// New checks the options, reads the files that they name and tests the template. Errors are
-// of type *OptionError. The Notifier is never nil: it has the secrets, and delivers to the
-// channels whose options are valid.
-func New(o Options) (*Notifier, error) {
-	n := &Notifier{timeout: o.Timeout, onDelivered: o.OnDelivered, outcome: o.acceptsOutcome}
-	n.addProxySecrets(o.Getenv)
-	n.add(o.terminationLog())
-	n.add(o.StepSummary)
-	var first error
-	for _, open := range []func(*Notifier) (*Channel, error){o.event, o.webhook, o.pushgateway} {
-		s, err := open(n)
-		if err != nil && first == nil {
-			first = err
-		}
-		n.add(s)
-	}
-	if o.Timeout <= 0 && first == nil {
-		first = optionErrorf("--notify-timeout must be greater than 0, such as 10s; got %s", o.Timeout)
-	}
-	if n.timeout <= 0 {
-		n.timeout = DefaultTimeout
-	}
-	return n, first
-}
-
-func (n *Notifier) add(c *Channel) {
-	if c != nil {
-		n.channels = append(n.channels, *c)
-	}
-}
+// Redact hides the secrets of the options.
+func (n *Notifier) Redact(s string) string { return n.options.Secrets.Redact(s) }
 
 func (n *Notifier) accepts(c Channel, m Message) bool {
 	if c.Accepts == nil {
-		return n.outcome(m)
+		return n.options.acceptsOutcome(m)
 	}
 	return c.Accepts(m)
 }
@@ -116,12 +66,12 @@ func (n *Notifier) accepts(c Channel, m Message) bool {
 // one line each. It takes no longer than the timeout, and no longer than AfterStop after ctx
 // is done.
 func (n *Notifier) Deliver(ctx context.Context, m Message) []error {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.timeout)
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.options.Timeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(AfterStop, cancel) })
 	defer stop()
 	var accepting []Channel
-	for _, s := range n.channels {
+	for _, s := range n.options.Channels {
 		if n.accepts(s, m) {
 			accepting = append(accepting, s)
 		}
@@ -149,28 +99,21 @@ func (n *Notifier) collect(limited context.Context, sinks []Channel, errs []chan
 			select {
 			case err = <-errs[i]:
 			default:
-				err = errTimedOut
+				err = fmt.Errorf("did not complete within %s", cmp.Or(n.options.TimeoutName, n.options.Timeout.String()))
 			}
 		}
 		if err != nil {
 			out = append(out, fmt.Errorf("%s: %s", s.Name, n.Redact(text.OneLine(err.Error()))))
-		} else if n.onDelivered != nil {
-			n.onDelivered(s.Name)
+		} else if n.options.OnDelivered != nil {
+			n.options.OnDelivered(s.Name)
 		}
 	}
 	return out
 }
 
-var errTimedOut = fmt.Errorf("did not complete within --notify-timeout")
+// AcceptsAll accepts every message.
+func AcceptsAll(Message) bool { return true }
 
-// acceptsAll accepts every message. acceptsOutcome accepts failures, and with
-// Options.Success also successes that changed the database.
-func acceptsAll(Message) bool { return true }
-
+// acceptsOutcome accepts failures, and with Options.Success also successes that changed the
+// database.
 func (o Options) acceptsOutcome(m Message) bool { return !m.Succeeded() || o.Success && m.Changed }
-
-func (o Options) client(t *http.Transport) *http.Client {
-	t.MaxResponseHeaderBytes = 64 << 10
-	t.DisableKeepAlives = true
-	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}

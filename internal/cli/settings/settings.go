@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/console"
+	"github.com/shiplock/shiplock/internal/cli/notifications"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/notify"
@@ -35,7 +36,7 @@ type Settings struct {
 	UnrecognizedFiles  source.Unrecognized
 	SidecarShutdownURL string
 	Console            console.Options
-	Notify             notify.Options
+	Notify             notifications.Options
 }
 
 // Default returns the default of each flag whose default is not its zero value.
@@ -46,7 +47,7 @@ func Default() Settings {
 		Policy: planner.Policy{OnNewer: planner.AllowNewer, OutOfOrder: planner.FailOutOfOrder, OnEdited: planner.FailEdited},
 		TxMode: migrator.TxModeFile, UnrecognizedFiles: source.FailUnrecognized,
 		Console: console.Options{Progress: console.ProgressAuto, LogFormat: console.LogText, LogLevel: slog.LevelInfo},
-		Notify:  notify.Options{Timeout: notify.DefaultTimeout},
+		Notify:  notifications.Options{Timeout: notify.DefaultTimeout},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/test/messages"
 )
 
 // runnerCommands returns the workflow commands in the output of a step, parsed as by the runner (actions/runner,
@@ -116,7 +117,7 @@ func TestAnnotate_Message_NamesPosition(t *testing.T) {
 	source := filepath.Join(workspace, "db", "migrations, new: 100%")
 	require.NoError(t, os.MkdirAll(source, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(source, "0009_guest_accounts.up.sql"), nil, 0o600))
-	m := failureMessage()
+	m := messages.Failure()
 	m.Title = "migration failed: 100%, a::b\n::error::forged"
 	_, err := g.Out().Write([]byte("a line of a tool that does not end"))
 	require.NoError(t, err)
@@ -136,7 +137,7 @@ func TestAnnotate_Message_NamesPosition(t *testing.T) {
 	}
 
 	out.Reset()
-	require.NoError(t, g.Annotate(successMessage(), source))
+	require.NoError(t, g.Annotate(messages.Success(), source))
 	assert.True(t, strings.HasPrefix(out.String(), "::notice title=shiplock::shiplock: database is at version 9"), out)
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/notify"
-	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/test/fixture"
+	"github.com/shiplock/shiplock/internal/test/messages"
 )
 
 // environment returns a Getenv without the variables of the machine.
@@ -25,29 +25,12 @@ func environment(values map[string]string) func(string) string {
 func newNotifier(t *testing.T, file string) *notify.Notifier {
 	t.Helper()
 	summary := StepSummary(environment(map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": file}))
-	n, err := notify.New(notify.Options{Timeout: time.Second, Getenv: environment(nil), StepSummary: summary})
-	require.NoError(t, err)
-	return n
+	require.NotNil(t, summary)
+	return notify.New(notify.Options{Timeout: time.Second, Channels: []notify.Channel{*summary}})
 }
-
-// failureMessage and successMessage return the messages of two runs.
-func failureMessage() notify.Message {
-	m := notify.Samples()[0]
-	m.Rows = []report.Row{
-		{Name: "migration", Text: "0009_guest_accounts.up.sql, line 5, column 1 (version 9 up)"},
-		{Name: "statement", Text: "ALTER TABLE guests ADD CONSTRAINT guests_email_key UNIQUE (email)"},
-		{Name: "postgres", Text: `ERROR: could not create unique index "guests_email_key" (SQLSTATE 23505)`},
-		{Name: "state", Text: "no changes of this migration remain; 0 of 1 migrations completed, 1 remaining"},
-		{Name: "next", Text: "correct 0009_guest_accounts.up.sql and deploy again; the next run starts with this migration"},
-	}
-	m.Report = report.Report{Code: m.ExitCode, Title: m.Title, Rows: m.Rows}.String()
-	return m
-}
-
-func successMessage() notify.Message { return notify.Samples()[2] }
 
 func TestStepSummary_Message_MatchesGolden(t *testing.T) {
-	for name, m := range map[string]notify.Message{"failure": failureMessage(), "success": successMessage(), "unknown": notify.Samples()[1]} {
+	for name, m := range messages.All() {
 		fixture.Golden(t, name+".summary", summary(m))
 	}
 }
@@ -67,7 +50,7 @@ func TestStepSummary_UnwritableFile_Warns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			start := time.Now()
-			errs := newNotifier(t, c.path).Deliver(t.Context(), failureMessage())
+			errs := newNotifier(t, c.path).Deliver(t.Context(), messages.Failure())
 			assert.Less(t, time.Since(start), time.Minute)
 			require.Len(t, errs, 1)
 			assert.True(t, strings.HasPrefix(errs[0].Error(), "GitHub step summary: "), errs[0])
@@ -81,7 +64,7 @@ func TestStepSummary_Message_IsFenced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "summary.md")
 	require.NoError(t, os.WriteFile(file, []byte("# Summary of an earlier step\n"), 0o600))
 	n := newNotifier(t, file)
-	m := failureMessage()
+	m := messages.Failure()
 	m.Report = "shiplock: failed\n  statement  ```\n             ~~~~\n             `````\n             # heading <script>\n"
 	require.Empty(t, n.Deliver(t.Context(), m))
 	text, err := os.ReadFile(file)

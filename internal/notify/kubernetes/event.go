@@ -1,4 +1,9 @@
-package notify
+// Package kubernetes shows the result of a run in Kubernetes: as an Event, and as the termination
+// message of the container.
+//
+// Event and TerminationLog return the channels. The API of an Event is called directly, without
+// client-go. Package cli/notifications calls it.
+package kubernetes
 
 import (
 	"context"
@@ -14,6 +19,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/notify/httprequest"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -61,67 +68,76 @@ type kubeSource struct {
 	Component string `json:"component"`
 }
 
-func (o Options) event(*Notifier) (*Channel, error) {
-	if !o.KubernetesEvent {
-		return nil, nil
-	}
-	return &Channel{Name: "Kubernetes Event", Send: func(ctx context.Context, m Message) error {
-		p, namespace, err := o.apiServer()
+// EventOptions configure the channel for an Event.
+type EventOptions struct {
+	// JobUID and PodUID are the UIDs by which kubectl describe finds an Event.
+	JobUID, PodUID string
+	// Agent is the User-Agent: name and version of the migrator.
+	Agent string
+	// Root is the prefix of the paths of Kubernetes' files. Getenv returns its environment
+	// variables.
+	Root   string
+	Getenv func(string) string
+	// Setting is the name, for errors, of the setting that grants the permission and mounts the
+	// token.
+	Setting string
+}
+
+// Event returns the channel that creates an Event.
+func Event(o EventOptions) *notify.Channel {
+	return &notify.Channel{Name: "Kubernetes Event", Send: func(ctx context.Context, m notify.Message) error {
+		r, namespace, err := o.apiServer()
 		if err != nil {
 			return err
 		}
-		if p.body, err = encode(o.eventOf(m, namespace)); err != nil {
+		if r.Body, err = httprequest.EncodeJSON(o.eventOf(m, namespace)); err != nil {
 			return err
 		}
-		err = p.send(ctx)
-		var status *StatusError
+		err = r.Send(ctx)
+		var status *httprequest.StatusError
 		if errors.As(err, &status) && status.Code == http.StatusForbidden {
-			return fmt.Errorf("the pod's ServiceAccount may not create events in namespace %s (the chart's kubernetesEvents.enabled grants this permission)", namespace)
+			return fmt.Errorf("the pod's ServiceAccount may not create events in namespace %s (%s grants this permission)", namespace, o.Setting)
 		}
 		return err
-	}}, nil
+	}}
 }
 
-// CheckEvent returns why no Event can be created, as far as this can be checked without a
-// request.
-func (o Options) CheckEvent() error {
-	if !o.KubernetesEvent {
-		return nil
-	}
+// Check returns why no Event can be created, as far as this can be checked without a request.
+func (o EventOptions) Check() error {
 	_, _, err := o.apiServer()
 	return err
 }
 
 // apiServer returns a request to the pod's API server, without a proxy. It reads the token
 // each time, because Kubernetes renews it.
-func (o Options) apiServer() (p httpRequest, namespace string, err error) {
+func (o EventOptions) apiServer() (r httprequest.Request, namespace string, err error) {
 	host, port := o.Getenv("KUBERNETES_SERVICE_HOST"), o.Getenv("KUBERNETES_SERVICE_PORT")
 	if host == "" || port == "" {
-		return p, "", errors.New("not running in a Kubernetes pod: KUBERNETES_SERVICE_HOST is not set")
+		return r, "", errors.New("not running in a Kubernetes pod: KUBERNETES_SERVICE_HOST is not set")
 	}
 	files := map[string]string{"token": "", "ca.crt": "", "namespace": ""}
 	for name := range files {
 		text, err := os.ReadFile(filepath.Join(o.Root, serviceAccount, name))
 		if err != nil {
-			return p, "", fmt.Errorf("the pod has no ServiceAccount token (the chart's kubernetesEvents.enabled mounts one): %w", err)
+			return r, "", fmt.Errorf("the pod has no ServiceAccount token (%s mounts one): %w", o.Setting, err)
 		}
 		files[name] = strings.TrimSpace(string(text))
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(files["ca.crt"])) {
-		return p, "", fmt.Errorf("%s/ca.crt holds no certificate", serviceAccount)
+		return r, "", fmt.Errorf("%s/ca.crt holds no certificate", serviceAccount)
 	}
 	namespace = files["namespace"]
-	p.client = o.client(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true})
-	p.url = "https://" + net.JoinHostPort(host, port) + "/api/v1/namespaces/" + url.PathEscape(namespace) + "/events"
-	p.header = o.header("application/json")
-	p.header.Set("Authorization", "Bearer "+files["token"])
-	return p, namespace, nil
+	r.Client = httprequest.Client(&http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true})
+	r.URL = "https://" + net.JoinHostPort(host, port) + "/api/v1/namespaces/" + url.PathEscape(namespace) + "/events"
+	r.Header = httprequest.Header(o.Agent, "application/json")
+	r.Header.Set("Authorization", "Bearer "+files["token"])
+	return r, namespace, nil
 }
 
 // eventOf returns an Event on the Job if its UID is known, otherwise on the pod: kubectl
 // describe selects by name and UID.
-func (o Options) eventOf(m Message, namespace string) kubeEvent {
+func (o EventOptions) eventOf(m notify.Message, namespace string) kubeEvent {
 	on := kubeObject{APIVersion: "batch/v1", Kind: "Job", Name: m.Job, Namespace: namespace, UID: o.JobUID}
 	if m.Job == "" || o.JobUID == "" && o.PodUID != "" {
 		on = kubeObject{APIVersion: "v1", Kind: "Pod", Name: m.Pod, Namespace: namespace, UID: o.PodUID}
@@ -133,7 +149,7 @@ func (o Options) eventOf(m Message, namespace string) kubeEvent {
 	at := m.Ended.UTC().Format(time.RFC3339)
 	return kubeEvent{
 		APIVersion: "v1", Kind: "Event", Metadata: kubeMeta{GenerateName: text.Clip(on.Name, maxEventName) + ".", Namespace: namespace},
-		InvolvedObject: on, Reason: outcomeOf(m.ExitCode).reason, Message: eventMessage(m), Type: kind,
+		InvolvedObject: on, Reason: notify.Reason(m.ExitCode), Message: eventMessage(m), Type: kind,
 		Source: kubeSource{Component: "shiplock"}, FirstTimestamp: at, LastTimestamp: at, Count: 1,
 		Controller: "shiplock", Instance: text.Clip(m.Pod, 128),
 	}
@@ -145,7 +161,7 @@ var eventRows = []string{"postgres", "why", "state", "next"}
 
 // eventMessage returns one line with the title and the rows. If it is too long, the longest
 // part is shortened.
-func eventMessage(m Message) string {
+func eventMessage(m notify.Message) string {
 	parts := []string{sentence(m.Title)}
 	for _, name := range eventRows {
 		for _, row := range m.Rows {

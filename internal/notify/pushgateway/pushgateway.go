@@ -1,41 +1,41 @@
-package notify
+// Package pushgateway sends the metrics of a run to a Prometheus Pushgateway.
+//
+// New returns the channel, which package cli/notifications calls. docs/reference/metrics.md lists
+// the metrics.
+package pushgateway
 
 import (
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/notify/httprequest"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
-func (o Options) pushgateway(n *Notifier) (*Channel, error) {
-	if o.PushgatewayURL == "" {
-		return nil, nil
-	}
-	u, err := n.httpURL("--pushgateway-url", o.PushgatewayURL)
-	if err != nil {
-		return nil, err
-	}
-	if u.RawQuery != "" || strings.Contains(u.Path, "/metrics/job") {
-		return nil, optionErrorf("--pushgateway-url must be the address of the Pushgateway without a path, such as http://pushgateway:9091")
-	}
-	p := httpRequest{client: o.client(viaProxy()), header: o.header("text/plain; version=0.0.4; charset=utf-8")}
-	return &Channel{Name: channelName("Pushgateway", u), Accepts: changesDatabase, Send: func(ctx context.Context, m Message) error {
+// New returns the channel. u is the address of the Pushgateway; agent is the User-Agent.
+func New(u *url.URL, agent string) *notify.Channel {
+	request := httprequest.Request{Client: httprequest.Client(httprequest.ViaProxy()), Header: httprequest.Header(agent, "text/plain; version=0.0.4; charset=utf-8")}
+	return &notify.Channel{Name: "Pushgateway " + text.OneLine(u.Host), Accepts: changesDatabase, Send: func(ctx context.Context, m notify.Message) error {
 		if m.Database == "" {
 			return errors.New("not sent, because the database is unknown")
 		}
-		p := p
-		p.url, p.body = strings.TrimRight(u.String(), "/")+groupPath(m), []byte(metrics(m))
-		return p.send(ctx)
-	}}, nil
+		r := request
+		r.URL, r.Body = strings.TrimRight(u.String(), "/")+groupPath(m), []byte(metrics(m))
+		return r.Send(ctx)
+	}}
 }
 
 // changesDatabase reports whether the command may change the database. The metrics of wait
 // would replace those of the run that it waits for.
-func changesDatabase(m Message) bool {
+func changesDatabase(m notify.Message) bool {
 	return slices.Contains([]string{"up", "down", "exec"}, m.Command)
 }
 
@@ -45,7 +45,7 @@ var plainLabel = regexp.MustCompile(`^[\w.-]*[\w-]$`)
 // groupPath returns the path with the grouping key. The next run for the same database and
 // release replaces the metrics of this one. POST replaces only metrics of the same names, so
 // a failure keeps the time of the last success.
-func groupPath(m Message) string {
+func groupPath(m notify.Message) string {
 	var b strings.Builder
 	b.WriteString("/metrics/job/shiplock")
 	_, database, _ := strings.Cut(m.Database, "@")
@@ -62,7 +62,7 @@ func groupPath(m Message) string {
 }
 
 // metrics returns the text exposition format, version 0.0.4, without unknown values.
-func metrics(m Message) string {
+func metrics(m notify.Message) string {
 	var b strings.Builder
 	gauge := func(name, help string, samples ...string) {
 		fmt.Fprintf(&b, "# HELP shiplock_%s %s\n# TYPE shiplock_%s gauge\n", name, help, name)
@@ -94,12 +94,12 @@ func metrics(m Message) string {
 
 func outcomeSamples(current string) []string {
 	var out []string
-	for _, o := range outcomes {
-		value := 0
-		if o.name == current {
+	for _, code := range notify.ExitCodes() {
+		name, value := notify.Outcome(code), 0
+		if name == current {
 			value = 1
 		}
-		out = append(out, fmt.Sprintf("{outcome=%q} %d", o.name, value))
+		out = append(out, fmt.Sprintf("{outcome=%q} %d", name, value))
 	}
 	slices.Sort(out)
 	return out

@@ -1,4 +1,4 @@
-package notify
+package notifications
 
 import (
 	"errors"
@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/config"
+	"github.com/shiplock/shiplock/internal/test/messages"
 )
 
 // Errors are returned before anything runs, name the option, and contain no secret.
@@ -42,7 +45,7 @@ func TestNew_InvalidOptions_ReturnsError(t *testing.T) {
 		"greater than 0, such as 10s; got 0s": func(o *Options) { o.Timeout = 0 },
 	} {
 		n, err := New(testOptions(change))
-		var wrong *OptionError
+		var wrong *config.UsageError
 		require.True(t, errors.As(err, &wrong), "%s: %v", want, err)
 		assert.Contains(t, err.Error(), want)
 		assert.NotContains(t, err.Error(), "marked")
@@ -55,7 +58,7 @@ func TestNew_InvalidOption_OtherChannelsDeliver(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "termination-log")
 	n, err := New(testOptions(func(o *Options) { o.WebhookURL, o.TerminationLog = "nonsense", file }))
 	require.Error(t, err)
-	require.Empty(t, n.Deliver(t.Context(), failureMessage()))
+	require.Empty(t, n.Deliver(t.Context(), messages.Failure()))
 	assert.FileExists(t, file)
 }
 

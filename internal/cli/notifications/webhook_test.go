@@ -1,4 +1,4 @@
-package notify
+package notifications
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/test/messages"
 	"github.com/shiplock/shiplock/internal/test/tcp"
 )
 
@@ -85,7 +87,7 @@ func TestWebhook_Responses_RetriesOrFails(t *testing.T) {
 			n := newNotifier(t, func(o *Options) {
 				o.WebhookURL, o.WebhookToken = s.URL+"/T0MARKED/secret?key=marked-key", "marked-token"
 			})
-			errs := n.Deliver(t.Context(), failureMessage())
+			errs := n.Deliver(t.Context(), messages.Failure())
 			assert.Equal(t, c.requests, asked.Load())
 			for _, id := range ids {
 				assert.Equal(t, ids[0], id, "a retry is the same message")
@@ -120,7 +122,7 @@ func TestWebhook_NotHTTP_ReportsCause(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = c.url, 10*time.Second })
-			errs := n.Deliver(t.Context(), failureMessage())
+			errs := n.Deliver(t.Context(), messages.Failure())
 			require.Len(t, errs, 1)
 			assert.Contains(t, errs[0].Error(), c.want)
 			assert.NotContains(t, errs[0].Error(), "T0MARKED")
@@ -136,24 +138,9 @@ func TestWebhook_Redirect_IsNotFollowed(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := newReceiver(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, status) })
 		n := newNotifier(t, func(o *Options) { o.WebhookURL, o.WebhookToken = s.URL, "marked-token" })
-		assert.Len(t, n.Deliver(t.Context(), failureMessage()), 1)
+		assert.Len(t, n.Deliver(t.Context(), messages.Failure()), 1)
 	}
 	assert.Zero(t, elsewhere.Load())
-}
-
-func TestRetryAfter_Header_ReturnsDuration(t *testing.T) {
-	now := time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)
-	for text, want := range map[string]time.Duration{
-		"": 0, "5": 5 * time.Second, "-5": 0, "soon": 0, "1e9": 0, "99999999999": 0, "9999999": 1 << 20 * time.Second,
-		"Sat, 21 Nov 2026 09:30:07 GMT": 7 * time.Second, "Sat, 21 Nov 2026 09:29:00 GMT": 0,
-	} {
-		got := retryAfter(http.Header{"Retry-After": {text}}, now)
-		if text == "99999999999" { // more than a duration can hold
-			assert.Equal(t, 1<<20*time.Second, got, text)
-			continue
-		}
-		assert.Equal(t, want, got, text)
-	}
 }
 
 // hangingServer returns the URL of a server that accepts connections and never responds.
@@ -182,7 +169,7 @@ func TestDeliver_HangingServers_EndsAtTimeout(t *testing.T) {
 		o.TerminationLog = t.TempDir() + "/termination-log"
 	})
 	start := time.Now()
-	errs := n.Deliver(t.Context(), failureMessage())
+	errs := n.Deliver(t.Context(), messages.Failure())
 	took := time.Since(start)
 	require.Len(t, errs, 2)
 	assert.Regexp(t, `: no response \(1 attempt in [\d.]+m?s; timed out\)$`, errs[0].Error())
@@ -202,7 +189,7 @@ func TestWebhook_LastAttemptTimesOut_ReportsEarlierResponse(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 	n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, 5*time.Second })
-	errs := n.Deliver(t.Context(), failureMessage())
+	errs := n.Deliver(t.Context(), messages.Failure())
 	require.Len(t, errs, 1)
 	assert.Regexp(t, `: status 503 Service Unavailable \(2 attempts in [\d.]+m?s; timed out\)$`, errs[0].Error())
 }
@@ -222,9 +209,9 @@ func TestDeliver_Stopped_UsesShorterTimeout(t *testing.T) {
 				time.AfterFunc(100*time.Millisecond, cancel)
 			}
 			start := time.Now()
-			require.Len(t, n.Deliver(ctx, failureMessage()), 1)
-			assert.GreaterOrEqual(t, time.Since(start), AfterStop, "deliveries may continue until AfterStop")
-			assert.Less(t, time.Since(start), AfterStop+10*time.Second)
+			require.Len(t, n.Deliver(ctx, messages.Failure()), 1)
+			assert.GreaterOrEqual(t, time.Since(start), notify.AfterStop, "deliveries may continue until AfterStop")
+			assert.Less(t, time.Since(start), notify.AfterStop+10*time.Second)
 		})
 	}
 }
@@ -240,7 +227,7 @@ func TestDeliver_TwentyConcurrent_AllSucceed(t *testing.T) {
 	done := make(chan []error, 20)
 	for range cap(done) {
 		n := newNotifier(t, func(o *Options) { o.WebhookURL, o.Timeout = s.URL, time.Minute })
-		go func() { done <- n.Deliver(t.Context(), failureMessage()) }()
+		go func() { done <- n.Deliver(t.Context(), messages.Failure()) }()
 	}
 	for range cap(done) {
 		assert.Empty(t, <-done)

@@ -1,4 +1,4 @@
-package notify
+package notifications
 
 import (
 	"os"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/messages"
 )
 
 func TestTerminationLog_Message_IsWritten(t *testing.T) {
@@ -22,11 +24,11 @@ func TestTerminationLog_Message_IsWritten(t *testing.T) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	require.Empty(t, n.Deliver(t.Context(), failureMessage()))
-	assert.Equal(t, failureMessage().Report, read())
-	require.Empty(t, n.Deliver(t.Context(), successMessage()), "a success needs no option")
-	assert.Equal(t, successMessage().Report, read())
-	long := failureMessage()
+	require.Empty(t, n.Deliver(t.Context(), messages.Failure()))
+	assert.Equal(t, messages.Failure().Report, read())
+	require.Empty(t, n.Deliver(t.Context(), messages.Success()), "a success needs no option")
+	assert.Equal(t, messages.Success().Report, read())
+	long := messages.Failure()
 	long.Report = strings.Repeat("é", 5000)
 	require.Empty(t, n.Deliver(t.Context(), long))
 	assert.LessOrEqual(t, len(read()), 4096)
@@ -51,7 +53,7 @@ func TestDeliver_UnwritableFile_Warns(t *testing.T) {
 				o.TerminationLog, o.Timeout = c.path, 300*time.Millisecond
 			})
 			start := time.Now()
-			errs := n.Deliver(t.Context(), failureMessage())
+			errs := n.Deliver(t.Context(), messages.Failure())
 			assert.Less(t, time.Since(start), time.Minute)
 			require.Len(t, errs, 1)
 			assert.True(t, strings.HasPrefix(errs[0].Error(), "termination message: "), errs[0])

@@ -1,10 +1,14 @@
-package notify
+// Package httprequest sends the POST request of a notification, and retries it.
+//
+// A Request is sent by Send within the deadline of its context; a StatusError is a response that
+// is not a success. The channels below package notify call it.
+package httprequest
 
 import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,12 +30,45 @@ const (
 	maxPause = 3 * time.Second
 )
 
-// An httpRequest is a POST request that may be sent more than once.
-type httpRequest struct {
-	client *http.Client
-	url    string
-	header http.Header
-	body   []byte
+// ContentJSON is the content type of JSON.
+const ContentJSON = "application/json; charset=utf-8"
+
+// A Request is a POST request that may be sent more than once.
+type Request struct {
+	Client *http.Client
+	URL    string
+	Header http.Header
+	Body   []byte
+}
+
+// EncodeJSON returns JSON in which < and & are not escaped.
+func EncodeJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// Header returns the header of a request. agent is the User-Agent; it may be empty.
+func Header(agent, contentType string) http.Header {
+	h := http.Header{"Content-Type": {contentType}}
+	if agent != "" {
+		h.Set("User-Agent", agent)
+	}
+	return h
+}
+
+// Client returns a client that follows no redirects: they would receive the secrets.
+func Client(t *http.Transport) *http.Client {
+	t.MaxResponseHeaderBytes = 64 << 10
+	t.DisableKeepAlives = true
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// ViaProxy returns a transport that uses the proxy of the environment.
+func ViaProxy() *http.Transport {
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
 }
 
 // A StatusError is a response with a status other than 2xx.
@@ -53,8 +90,8 @@ func (e *StatusError) Error() string {
 	return s
 }
 
-// send posts until the request succeeds, fails permanently, or ctx is done.
-func (p httpRequest) send(ctx context.Context) error {
+// Send posts until the request succeeds, fails permanently, or ctx is done.
+func (r Request) Send(ctx context.Context) error {
 	start := time.Now()
 	policy := retry.Policy{First: minPause, Max: maxPause, MinPause: retryAfterOf}
 	if deadline, ok := ctx.Deadline(); ok {
@@ -62,7 +99,7 @@ func (p httpRequest) send(ctx context.Context) error {
 	}
 	var previous error
 	err := retry.Do(ctx, policy, func() error {
-		err := p.attempt(ctx)
+		err := r.attempt(ctx)
 		if previous != nil && errors.Is(err, errNoResponse) {
 			err = previous // report the response, and not that the last attempt timed out
 		}
@@ -91,12 +128,12 @@ func retryAfterOf(err error) time.Duration {
 	return 0
 }
 
-func (p httpRequest) attempt(ctx context.Context) error {
-	request, err := p.build(ctx)
+func (r Request) attempt(ctx context.Context) error {
+	request, err := r.build(ctx)
 	if err != nil {
 		return err
 	}
-	response, err := p.client.Do(request)
+	response, err := r.Client.Do(request)
 	if err != nil {
 		var withURL *url.Error // its text contains the URL
 		if errors.As(err, &withURL) {
@@ -124,12 +161,12 @@ func readResponse(r io.Reader) string {
 	return text.OneLine(string(body))
 }
 
-func (p httpRequest) build(ctx context.Context) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(p.body))
+func (r Request) build(ctx context.Context) (*http.Request, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.URL, bytes.NewReader(r.Body))
 	if err != nil {
 		return nil, errors.New("invalid request") // the original error contains the URL
 	}
-	request.Header = p.header.Clone()
+	request.Header = r.Header.Clone()
 	return request, nil
 }
 
@@ -161,10 +198,4 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return max(at.Sub(now), 0)
 	}
 	return 0
-}
-
-// basicAuth returns the credentials of HTTP's Basic scheme for a name and a password.
-func basicAuth(u *url.Userinfo) string {
-	password, _ := u.Password()
-	return base64.StdEncoding.EncodeToString([]byte(u.Username() + ":" + password))
 }

@@ -1,4 +1,4 @@
-package notify
+package notifications
 
 import (
 	"bufio"
@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/test/messages"
 )
 
 // startPushgateway starts a real Pushgateway and returns its address.
@@ -60,14 +62,14 @@ func TestPushgateway_Runs_ShowsMetrics(t *testing.T) {
 		return fmt.Sprint(m)
 	}
 	n := newNotifier(t, func(o *Options) { o.PushgatewayURL = address + "/" })
-	require.Empty(t, n.Deliver(t.Context(), successMessage()))
+	require.Empty(t, n.Deliver(t.Context(), messages.Success()))
 	const labels = `{database="db:5432/booking",instance="",job="shiplock",namespace="shop",release="booking"}`
 	assert.Equal(t, "[shiplock_schema_version"+labels+" 9]", shown("shiplock_schema_version"))
 	assert.Equal(t, "[shiplock_migrations_pending"+labels+" 0]", shown("shiplock_migrations_pending"))
 	when := shown("shiplock_last_success_timestamp_seconds")
 	assert.Contains(t, when, labels+" 1.795253402e+09]")
 
-	failed := failureMessage()
+	failed := messages.Failure()
 	failed.Ended = failed.Ended.Add(time.Hour)
 	require.Empty(t, n.Deliver(t.Context(), failed))
 	assert.Equal(t, when, shown("shiplock_last_success_timestamp_seconds"), "a failure keeps the time of the last success")
@@ -87,7 +89,7 @@ func TestPushgateway_Runs_ShowsMetrics(t *testing.T) {
 	require.Len(t, errs, 1)
 	assert.Contains(t, errs[0].Error(), "the database is unknown")
 
-	odd := successMessage()
+	odd := messages.Success()
 	odd.Namespace, odd.Release = `a/b "c"\ü%2F?`, "."
 	require.Empty(t, n.Deliver(t.Context(), odd))
 	assert.Contains(t, shown("shiplock_schema_version"), `namespace="a/b \"c\"\\ü%2F?",release="."} 9`)
@@ -102,7 +104,7 @@ func TestPushgateway_Password_IsSentAndHidden(t *testing.T) {
 		http.Error(w, "unknown user push:marked@pass ("+r.Header.Get("Authorization")+")", http.StatusUnauthorized)
 	})
 	n := newNotifier(t, func(o *Options) { o.PushgatewayURL = "http://push:marked%40pass@" + s.Listener.Addr().String() })
-	errs := n.Deliver(t.Context(), failureMessage())
+	errs := n.Deliver(t.Context(), messages.Failure())
 	require.Len(t, errs, 1)
 	assert.Equal(t, "Pushgateway "+s.Listener.Addr().String()+": status 401 Unauthorized: unknown user push:xxxxx (Basic xxxxx)", errs[0].Error())
 }

@@ -1,4 +1,4 @@
-package notify
+package notifications
 
 import (
 	"encoding/json"
@@ -11,6 +11,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/notify/httprequest"
+	"github.com/shiplock/shiplock/internal/test/messages"
 )
 
 func templateFile(t *testing.T, text string) string {
@@ -26,15 +30,15 @@ func TestTemplate_Message_RendersFields(t *testing.T) {
 		text, _ := io.ReadAll(r.Body)
 		body, contentType = string(text), r.Header.Get("Content-Type")
 	})
-	send := func(template string, m Message) {
+	send := func(template string, m notify.Message) {
 		n := newNotifier(t, func(o *Options) { o.WebhookURL, o.WebhookTemplate, o.Success = s.URL, templateFile(t, template), true })
 		require.Empty(t, n.Deliver(t.Context(), m))
 	}
-	m := failureMessage()
+	m := messages.Failure()
 	big := 20261121104013
 	m.VersionTo, m.Title = &big, `a "quoted" title\ with </script> & 'more'`
 	send(`{"summary": {{json .title}}, "severity": "{{if eq .exit_code 0}}info{{else}}critical{{end}}", "version": {{json .version_to}}, "at": {{json .started}}}`, m)
-	assert.Equal(t, contentJSON, contentType)
+	assert.Equal(t, httprequest.ContentJSON, contentType)
 	var got map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &got), body)
 	assert.Equal(t, m.Title, got["summary"])
@@ -46,8 +50,8 @@ func TestTemplate_Message_RendersFields(t *testing.T) {
 	assert.True(t, strings.HasPrefix(body, "failed 20261121104013 2\nmigration: 0009"), body)
 	assert.True(t, strings.HasSuffix(body, " 0009_guest_accounts.up.sql:5"), body)
 
-	send("{{.title}}{{with .position}} {{.file}}{{end}}", successMessage())
-	assert.Equal(t, successMessage().Title, body)
+	send("{{.title}}{{with .position}} {{.file}}{{end}}", messages.Success())
+	assert.Equal(t, messages.Success().Title, body)
 }
 
 // Errors of a template are returned before anything runs.

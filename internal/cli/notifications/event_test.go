@@ -1,4 +1,4 @@
-package notify
+package notifications
 
 import (
 	"crypto/ecdsa"
@@ -22,8 +22,12 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/test/messages"
 )
+
+// serviceAccount is where Kubernetes mounts a pod's token.
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 // newPod returns options with the files and the environment of a pod, and an API server that
 // handles requests with handle.
@@ -63,44 +67,27 @@ func TestEvent_Message_IsOnJobOrPod(t *testing.T) {
 	})
 	o.JobUID = "0f9a-job"
 	require.NoError(t, o.CheckEvent())
-	send := func(m Message) {
+	send := func(m notify.Message) {
 		n, err := New(o)
 		require.NoError(t, err)
 		require.Empty(t, n.Deliver(t.Context(), m))
 	}
-	send(failureMessage())
+	send(messages.Failure())
 	assert.Equal(t, corev1.ObjectReference{APIVersion: "batch/v1", Kind: "Job", Name: "booking-shiplock", Namespace: "shop", UID: "0f9a-job"}, event.InvolvedObject)
 	assert.Equal(t, "Warning MigrationFailed shiplock 1", strings.Join([]string{event.Type, event.Reason, event.Source.Component, "1"}, " "))
 	assert.Equal(t, "booking-shiplock.", event.GenerateName)
 	assert.Equal(t, "shop", event.Namespace)
-	assert.True(t, failureMessage().Ended.Equal(event.LastTimestamp.Time))
+	assert.True(t, messages.Failure().Ended.Equal(event.LastTimestamp.Time))
 	assert.Contains(t, event.Message, "migration 0009_guest_accounts.up.sql failed and was rolled back; database is at version 8; postgres: ERROR: could not create")
 	assert.Contains(t, event.Message, "; next: correct 0009")
 
 	o.JobUID, o.PodUID = "", "77-pod"
-	send(failureMessage())
+	send(messages.Failure())
 	assert.Equal(t, corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Name: "booking-shiplock-x7k2p", Namespace: "shop", UID: "77-pod"}, event.InvolvedObject)
 
 	o.Success = true
-	send(successMessage())
+	send(messages.Success())
 	assert.Equal(t, "Normal MigrationSucceeded", event.Type+" "+event.Reason)
-}
-
-// The API rejects messages of more than 1,024 bytes.
-func TestEventMessage_LongRows_FitsLimit(t *testing.T) {
-	m := failureMessage()
-	m.Title = strings.Repeat("é\n", 3000)
-	m.Rows[2].Text = strings.Repeat("ü\n", 3000)
-	got := eventMessage(m)
-	assert.LessOrEqual(t, len(got), maxEventMessage)
-	assert.Greater(t, len(got), maxEventMessage*8/10, "most of the limit is used")
-	assert.NotContains(t, got, "\n")
-	assert.Contains(t, got, "; postgres: ü; ü; ")
-	assert.Contains(t, got, "; state: "+m.Rows[3].Text+"; next: "+m.Rows[4].Text, "short parts are not cut")
-
-	m.Title = "failed"
-	m.Rows = []report.Row{{Name: "next", Text: "correct the rows;\nor see them: SELECT 1;\n"}}
-	assert.Equal(t, "failed; next: correct the rows; or see them: SELECT 1", eventMessage(m))
 }
 
 // Errors name the cause, and the token goes only to the API server.
@@ -110,7 +97,7 @@ func TestEvent_APIFailure_ReportsCause(t *testing.T) {
 		o.Timeout = 20 * time.Second
 		n, err := New(o)
 		require.NoError(t, err)
-		errs := n.Deliver(t.Context(), failureMessage())
+		errs := n.Deliver(t.Context(), messages.Failure())
 		require.Len(t, errs, 1)
 		assert.NotContains(t, errs[0].Error(), "marked-token")
 		return errs[0].Error()
