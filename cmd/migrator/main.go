@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/shiplock/shiplock/internal/cli"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 )
 
@@ -21,7 +22,7 @@ func main() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
-		cancel(&migrator.SignalError{Signal: <-signals})
+		cancel(&interrupt.SignalError{Signal: <-signals})
 		signal.Stop(signals) // a second signal terminates the process
 	}()
 	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))

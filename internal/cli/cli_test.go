@@ -17,6 +17,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/cli/flags"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -246,7 +247,7 @@ func TestUp_LockHeldByOther_ExitCode4(t *testing.T) {
 	golden(t, "locked", out.err)
 
 	// Stop the first run as Kubernetes stops a pod.
-	cancel(&migrator.SignalError{Signal: syscall.SIGTERM})
+	cancel(&interrupt.SignalError{Signal: syscall.SIGTERM})
 	out = <-first
 	assert.Equal(t, 128+15, out.code)
 	golden(t, "sigterm", out.err)

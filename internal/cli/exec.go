@@ -16,6 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/process"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/config/credentials"
+	"github.com/shiplock/shiplock/internal/exectool"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/subprocess"
@@ -89,14 +90,14 @@ func (a *app) runExec(cmd *cobra.Command, f execFlags, args []string) error {
 	}
 	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		stdout, stderr := a.console.ToolOutput()
-		tool := migrator.Tool{
+		tool := exectool.Tool{
 			Command: subprocess.Command{
 				Path: path, Args: args, Env: toolEnvironment(cmd), Stdin: os.Stdin, Grace: f.grace,
 				Stdout: o.Postgres.DSN.NewMaskingWriter(stdout), Stderr: o.Postgres.DSN.NewMaskingWriter(stderr),
 			},
 			Line: a.redactedLine(args), SessionGrace: f.sessionGrace, Progress: a.console.ToolProgress(o.Postgres.Progress, os.Stdin),
 		}
-		result, err := migrator.Exec(ctx, o, tool)
+		result, err := exectool.Run(ctx, o.Postgres, tool)
 		if err != nil {
 			return err
 		}
@@ -116,7 +117,7 @@ func (a *app) redactedLine(args []string) string {
 	return line
 }
 
-func logExec(log *slog.Logger, result migrator.ToolResult) {
+func logExec(log *slog.Logger, result exectool.ToolResult) {
 	attrs := []any{"took", result.Took.Round(10 * time.Millisecond)}
 	if result.SchemaCompared {
 		attrs = append(attrs, "schema_changes", len(result.Changes))

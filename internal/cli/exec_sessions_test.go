@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 )
 
@@ -53,7 +53,7 @@ func (b *toolFixture) stopDuringLateStatement(flags ...string) (int, string) {
 	ctx, cancel := context.WithCancelCause(b.t.Context())
 	stderr, done := background(ctx, b.args(flags...)...)
 	b.waitForLateStatements("1")
-	cancel(&migrator.SignalError{Signal: syscall.SIGTERM})
+	cancel(&interrupt.SignalError{Signal: syscall.SIGTERM})
 	return <-done, stderr.String()
 }
 
@@ -114,7 +114,7 @@ func TestExec_SessionOfAnotherClient_NotTerminated(t *testing.T) {
 	require.NoError(t, err)
 	_, err = busy.ExecContext(t.Context(), "CREATE TABLE orders (a int)")
 	require.NoError(t, err)
-	cancel(&migrator.SignalError{Signal: syscall.SIGTERM})
+	cancel(&interrupt.SignalError{Signal: syscall.SIGTERM})
 	assert.Equal(t, 7, <-done, stderr)
 	b.golden("exec-session-remains", maskRun(stderr.String()))
 	require.NoError(t, busy.Commit(), "the session must not be terminated")
@@ -128,7 +128,7 @@ func TestExec_IdleSessionOfAnotherClient_NotReported(t *testing.T) {
 	b.waitForFile("ready")
 	app, err := b.Open(t).Conn(t.Context())
 	require.NoError(t, err)
-	cancel(&migrator.SignalError{Signal: syscall.SIGTERM})
+	cancel(&interrupt.SignalError{Signal: syscall.SIGTERM})
 	assert.Equal(t, 143, <-done, stderr)
 	assert.NotContains(t, stderr.String(), "sessions  ")
 	require.NoError(t, app.PingContext(t.Context()))
@@ -224,7 +224,7 @@ func TestExec_StatementOutlivesToolBehindPooler_Waits(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stderr, done := background(ctx, append([]string{"exec", "--database-url", pooled}, b.args()[3:]...)...)
 			b.waitForLateStatements("1")
-			cancel(&migrator.SignalError{Signal: syscall.SIGTERM})
+			cancel(&interrupt.SignalError{Signal: syscall.SIGTERM})
 			stderr.WaitForText(t, "waiting for its database sessions")
 			free()
 			code := <-done

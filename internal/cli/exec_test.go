@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -146,7 +147,7 @@ func TestExec_Signal_ForwardedToTool(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stderr, done := background(ctx, b.args()...)
 		b.waitForFile("ready")
-		cancel(&migrator.SignalError{Signal: sig})
+		cancel(&interrupt.SignalError{Signal: sig})
 		assert.Equal(t, code, <-done)
 		_, report, _ := strings.Cut(stderr.String(), "\nshiplock: ")
 		assert.Contains(t, report, map[syscall.Signal]string{syscall.SIGTERM: "got TERM", syscall.SIGINT: "got INT"}[sig])

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -236,7 +236,7 @@ func TestUp_SilentServer_StoppedBySignal(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, "up", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", "postgres://u:p@"+l.Addr().String()+"/d?sslmode=disable")
 	<-accepted
-	cancel(&migrator.SignalError{Signal: os.Interrupt})
+	cancel(&interrupt.SignalError{Signal: os.Interrupt})
 	select {
 	case code := <-done:
 		assert.Equal(t, 130, code, stderr)

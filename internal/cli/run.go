@@ -12,7 +12,9 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/cli/sidecar"
 	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
@@ -35,7 +37,7 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, migrator
 	ctx := cmd.Context()
 	if limit := a.settings.Timeout; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, &migrator.TimeoutError{Limit: limit, Setting: "--timeout"})
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, &interrupt.TimeoutError{Limit: limit, Setting: "--timeout"})
 		defer cancel()
 	}
 	connection, err := a.connectionSettings(ctx)
@@ -47,7 +49,7 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, migrator
 	s, log := &a.settings, a.console.Log()
 	return run(ctx, migrator.Options{
 		Source: s.Source, Unrecognized: s.UnrecognizedFiles, Log: log, TxMode: s.TxMode, AllowDataLoss: s.AllowDataLoss, Policy: s.Policy,
-		Postgres: migrator.DatabaseOptions{
+		Postgres: database.Options{
 			Options: postgres.Options{DSN: connection, Role: s.Role, WaitForDB: s.WaitForDB,
 				ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay,
 				LockTimeout: s.LockTimeout, StatementTimeout: s.StatementTimeout, Log: log, Progress: display},

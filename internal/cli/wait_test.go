@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/cli"
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -131,7 +131,7 @@ func TestWait_Signal_Stops(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	stderr, done := background(ctx, "wait", "--source", w.dir, "--database-url", w.URL())
 	stderr.WaitForText(t, "no migration is applied")
-	cancel(&migrator.SignalError{Signal: syscall.SIGTERM})
+	cancel(&interrupt.SignalError{Signal: syscall.SIGTERM})
 	assert.Equal(t, 128+15, <-done)
 	golden(t, "wait-sigterm", stderr.String())
 }

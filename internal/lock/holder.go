@@ -23,6 +23,15 @@ func WaitLimit(d time.Duration) progress.Fact {
 	return progress.Fact{Name: "for_up_to", Value: d, Bar: "for up to " + d.Truncate(time.Second).String(), Rank: 1}
 }
 
+// UntilDeadline returns how much time is left for a run; nothing if there is no limit.
+func UntilDeadline(ctx context.Context) []progress.Fact {
+	limit, ok := ctx.Deadline()
+	if !ok {
+		return nil
+	}
+	return []progress.Fact{WaitLimit(time.Until(limit))}
+}
+
 // HolderFacts describes the session that holds the lock and its progress, as far as the role may see
 // it. It returns nothing if the lock is free.
 func HolderFacts(ctx context.Context, store *history.Store) (facts []progress.Fact, err error) {

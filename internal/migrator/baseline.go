@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -20,7 +21,7 @@ type BaselineOptions struct {
 	Version uint
 	// Scratch is an empty database to which the migrations are applied to get the expected
 	// schema; nil sets the version without a comparison.
-	Scratch *DatabaseOptions
+	Scratch *database.Options
 }
 
 // A BaselineError reports a schema that differs from the one that the files define.
@@ -54,11 +55,11 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 		}
 		version = planner.NoVersion
 	}
-	db, err := openPrimary(ctx, o)
+	db, err := database.OpenPrimary(ctx, o.Postgres)
 	if err != nil {
 		return "", err
 	}
-	defer closeSession(o, db)
+	defer db.Close(o.Log)
 	if db.Session.Server.Standby {
 		return "", &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
@@ -73,7 +74,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 			return "", err
 		}
 	}
-	if err := db.lock(ctx, nil); err != nil {
+	if err := db.Lock(ctx, nil); err != nil {
 		return "", err
 	}
 	runs, err := baselineRuns(ctx, files, db, version, outcome) // another migrator may have run in the meantime
@@ -84,7 +85,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 		err = db.Store.Baseline(ctx, history.State{Version: version}, runs)
 	}
 	if err == nil {
-		err = db.locker.Unlock(ctx)
+		err = db.Locker.Unlock(ctx)
 	}
 	how := "compared with the files"
 	if b.Scratch == nil {
@@ -94,7 +95,7 @@ func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error)
 }
 
 // baselineRuns returns the rows for the history table. It refuses a database that already has a version.
-func baselineRuns(ctx context.Context, files *source.Catalog, db *database, version int, outcome string) ([]history.Entry, error) {
+func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Database, version int, outcome string) ([]history.Entry, error) {
 	at, err := db.Store.State(ctx)
 	if err != nil {
 		return nil, err
@@ -162,14 +163,14 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database, vers
 
 // schemaAt returns the schema that the files define at a version. It applies them to a
 // scratch database, which is empty again afterwards.
-func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch DatabaseOptions, version int) (schema.Fingerprint, error) {
+func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch database.Options, version int) (schema.Fingerprint, error) {
 	real := o.Postgres
 	o.Postgres = scratch
 	h, err := claimScratch(ctx, o, files, &real)
 	if err != nil {
 		return schema.Fingerprint{}, err
 	}
-	defer closeSession(o, h.db)
+	defer h.db.Close(o.Log)
 	f, err := func() (f schema.Fingerprint, err error) {
 		if version != planner.NoVersion {
 			failure, err := h.up(ctx, uint(version))
@@ -191,13 +192,13 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch Dat
 
 // compareSchema returns a *BaselineError if the schema differs. It uses a separate session,
 // because behind a pooler the session with the lock has an open transaction.
-func compareSchema(ctx context.Context, o Options, db *database, want schema.Fingerprint, version int) error {
-	o.Postgres = db.sameTables(o.Postgres)
-	second, err := openPrimary(ctx, o)
+func compareSchema(ctx context.Context, o Options, db *database.Database, want schema.Fingerprint, version int) error {
+	o.Postgres = db.SameTables(o.Postgres)
+	second, err := database.OpenPrimary(ctx, o.Postgres)
 	if err != nil {
 		return err
 	}
-	defer closeSession(o, second)
+	defer second.Close(o.Log)
 	have, err := second.Schema.Structure(ctx)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/dataloss"
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/lint"
@@ -77,7 +78,7 @@ func lowestTarget(p planner.Plan) int {
 
 // checkDataLoss refuses a plan that would lose data, or logs the loss if it is allowed. It
 // returns the objects that each step of the plan creates itself.
-func checkDataLoss(ctx context.Context, o Options, db *database, d decision) ([]lint.OwnObjects, error) {
+func checkDataLoss(ctx context.Context, o Options, db *database.Database, d decision) ([]lint.OwnObjects, error) {
 	own := make([]lint.OwnObjects, len(d.plan.Steps))
 	if !d.plan.RollsBack() {
 		return own, nil

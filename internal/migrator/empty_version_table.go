@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/resume"
@@ -22,7 +23,7 @@ func versionRowMissing(st planner.State) bool {
 // checkVersionRow refuses a database whose version table has lost its row. golang-migrate
 // also leaves an empty table after it has rolled back every migration; then the objects of
 // the migrations do not exist, and the rollback is imported. See ADR 14.
-func checkVersionRow(ctx context.Context, files *source.Catalog, db *database, st planner.State, entries []history.Entry) error {
+func checkVersionRow(ctx context.Context, files *source.Catalog, db *database.Database, st planner.State, entries []history.Entry) error {
 	applied := slices.DeleteFunc(slices.Clone(entries), func(r history.Entry) bool {
 		return !slices.ContainsFunc(st.Runs, func(s planner.Run) bool { return s.Version == r.Version && s.IsApplied() })
 	})
@@ -60,7 +61,7 @@ func baselineAdvice(newest int) string {
 }
 
 // objectsCreatedBy returns the objects that applied migrations created, according to the stored SQL or else the files.
-func objectsCreatedBy(ctx context.Context, files *source.Catalog, db *database, applied []history.Entry) (resume.CreatedObjects, error) {
+func objectsCreatedBy(ctx context.Context, files *source.Catalog, db *database.Database, applied []history.Entry) (resume.CreatedObjects, error) {
 	var made resume.CreatedObjects
 	ran, err := db.Store.StoredSQL(ctx, applied)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 )
 
@@ -42,11 +43,11 @@ type HistoryEntry struct {
 // ReadHistory reads the history table, for one version if it is given. It changes nothing,
 // takes no lock, reads no files, and needs only SELECT on the history table.
 func ReadHistory(ctx context.Context, o Options, version *uint) (History, error) {
-	db, err := openDatabase(ctx, o.Postgres)
+	db, err := database.Open(ctx, o.Postgres)
 	if err != nil {
 		return History{}, err
 	}
-	defer closeSession(o, db)
+	defer db.Close(o.Log)
 	h := History{Database: db.Session.Target(), Table: db.Store.Table.String(), Runs: []HistoryEntry{}}
 	events, err := db.Store.History(ctx, version)
 	for _, e := range events {

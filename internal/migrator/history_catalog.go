@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/script"
@@ -91,7 +92,7 @@ func missingDownReason(r history.Entry) string {
 
 // withStoredSQL returns the catalog with the SQL of those steps whose file exists only in the
 // history table.
-func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database, p planner.Plan, entries []history.Entry) (*source.Catalog, error) {
+func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database.Database, p planner.Plan, entries []history.Entry) (*source.Catalog, error) {
 	var runs []history.Entry
 	for _, s := range p.Steps {
 		_, upStored := source.FromHistory(s.Migration.Up)

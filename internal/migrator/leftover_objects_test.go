@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -209,8 +210,8 @@ func TestUp_CanceledDuringIndexBuild_LeavesNothing(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { _, err := migrator.Up(ctx, o); done <- err }()
 	waitForLockWaiter(t, d)
-	stop(&migrator.SignalError{Signal: syscall.SIGTERM})
-	var stopped *migrator.SignalError
+	stop(&interrupt.SignalError{Signal: syscall.SIGTERM})
+	var stopped *interrupt.SignalError
 	require.ErrorAs(t, <-done, &stopped)
 	assert.Empty(t, d.Value(t, invalid))
 	release()

@@ -3,6 +3,7 @@ package migrator
 import (
 	"context"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
@@ -14,7 +15,7 @@ const maxStoredSQLReads = 20
 
 // lineEndingChanges returns those of the edited migrations whose files differ from the SQL
 // that ran only in line endings, with the line endings of the SQL that ran.
-func lineEndingChanges(ctx context.Context, catalog *source.Catalog, db *database, edited []history.Entry) (map[uint]sqlfile.LineEndings, error) {
+func lineEndingChanges(ctx context.Context, catalog *source.Catalog, db *database.Database, edited []history.Entry) (map[uint]sqlfile.LineEndings, error) {
 	out := map[uint]sqlfile.LineEndings{}
 	var rest []history.Entry
 	for _, r := range edited {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -29,7 +30,7 @@ func newOptions(t *testing.T, d *pgtest.Database, dir string) migrator.Options {
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	return migrator.Options{
 		// A session that has just ended may still hold the lock.
-		Postgres: migrator.DatabaseOptions{Options: postgres.Options{DSN: dsn, Log: log}, Tables: history.Options{Table: table}, LockWait: time.Minute},
+		Postgres: database.Options{Options: postgres.Options{DSN: dsn, Log: log}, Tables: history.Options{Table: table}, LockWait: time.Minute},
 		Source:   dir, Log: log, AllowDataLoss: true, // most are about something else
 	}
 }

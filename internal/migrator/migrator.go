@@ -1,6 +1,6 @@
-// Package migrator implements the commands (up, down, plan, status, history, wait,
-// repair, baseline, rehearse, exec) on top of config, source, planner and postgres.
-// It is the only package that calls migrate.Migrate.
+// Package migrator implements the commands (up, down, plan, status, history, wait, repair, baseline,
+// rehearse): a function for each, with [Options], such as [Up], which returns a [Result] or a
+// [RunError]. cli calls them, and report explains their errors.
 package migrator
 
 import (
@@ -9,11 +9,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
-	"syscall"
-	"time"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/diagnose"
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
@@ -25,7 +23,7 @@ import (
 
 // Options are the options that all commands share.
 type Options struct {
-	Postgres     DatabaseOptions
+	Postgres     database.Options
 	Source       string // the migrations directory
 	Unrecognized source.Unrecognized
 	Policy       planner.Policy
@@ -90,33 +88,6 @@ func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("the database is at version %d (dirty: %t) after the run, not at %d: another process changed the version table", e.Got, e.Dirty, e.Want)
 }
 
-// A TimeoutError is the cause of a context whose deadline was exceeded.
-type TimeoutError struct {
-	Limit time.Duration
-	// Setting is the flag or variable that sets the limit, for the message; it may be empty.
-	Setting string
-}
-
-func (e *TimeoutError) Error() string {
-	if e.Setting == "" {
-		return fmt.Sprintf("timed out after %s", e.Limit)
-	}
-	return fmt.Sprintf("timed out after %s (%s)", e.Limit, e.Setting)
-}
-
-// A SignalError is the cause of a context that was canceled by a signal.
-type SignalError struct{ Signal os.Signal }
-
-func (e *SignalError) Error() string {
-	if e.Signal == nil {
-		return "stopped by a signal"
-	}
-	if n, ok := e.Signal.(syscall.Signal); ok {
-		return "stopped by " + signalName(n)
-	}
-	return "stopped by signal: " + e.Signal.String()
-}
-
 // Up applies every migration above the database's version. Errors are those of the
 // packages it uses (*source.NameError, source.ErrNoMigrations, *planner.Refusal, *Refusal,
 // *postgres.ConnectError, *postgres.LockedError) or a *RunError.
@@ -141,7 +112,7 @@ func open(ctx context.Context, o Options) (*source.Catalog, error) {
 // A planFunc makes a plan from the migrations, the state of the database and the policy.
 type planFunc func(*source.Catalog, planner.State, planner.Policy) (planner.Plan, error)
 
-func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database, plan planFunc) (Result, error) {
+func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan planFunc) (Result, error) {
 	d, err := makePlan(ctx, o, files, db, plan)
 	if err != nil {
 		return Result{}, err
@@ -157,7 +128,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database
 			return Result{}, err
 		}
 	}
-	if err := db.locker.Release(ctx); err != nil || len(p.Steps) == 0 {
+	if err := db.Locker.Release(ctx); err != nil || len(p.Steps) == 0 {
 		return resultOf(p, 0), err
 	}
 	if versions := p.WithoutDown(); versions != "" {
@@ -180,7 +151,7 @@ type decision struct {
 }
 
 // makePlan reads the state of the database and makes a plan.
-func makePlan(ctx context.Context, o Options, files *source.Catalog, db *database, plan planFunc) (decision, error) {
+func makePlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan planFunc) (decision, error) {
 	version, clean, err := db.Store.Head(ctx)
 	if err == nil {
 		err = db.Store.CheckOtherSchemas(ctx, containsVersion(files))
@@ -253,7 +224,7 @@ func unrecordedRuns(catalog *source.Catalog, st *planner.State) ([]history.Entry
 }
 
 // resumePoint returns the number of statements of a partially applied migration that are applied.
-func resumePoint(ctx context.Context, catalog *source.Catalog, db *database, s planner.Step, entries []history.Entry) (int, error) {
+func resumePoint(ctx context.Context, catalog *source.Catalog, db *database.Database, s planner.Step, entries []history.Entry) (int, error) {
 	i := slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) })
 	return db.Resumer.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, entries[i])
 }
@@ -264,7 +235,7 @@ func resultOf(p planner.Plan, applied int) Result {
 
 // applyPlan runs the plan's steps one by one through golang-migrate and the source and
 // database drivers.
-func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *database, p planner.Plan, own []lint.OwnObjects) error {
+func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, p planner.Plan, own []lint.OwnObjects) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err
@@ -283,7 +254,7 @@ func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *data
 		return err
 	}
 	defer limitToOneCPU(ctx)()
-	applied, executed, err := executor.New(db.Store, db.locker).Run(ctx, steps, together)
+	applied, executed, err := executor.New(db.Store, db.Locker).Run(ctx, steps, together)
 	if err == nil {
 		return nil
 	}
@@ -295,7 +266,7 @@ func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *data
 }
 
 // checkRequirements checks all files before the first one runs.
-func checkRequirements(db *database, steps []lint.Step, together bool) error {
+func checkRequirements(db *database.Database, steps []lint.Step, together bool) error {
 	if !db.Session.Shared && !together {
 		return nil
 	}
@@ -350,7 +321,7 @@ func storedMigration(catalog *source.Catalog, m source.Migration) (history.Store
 // verifyVersion compares the database's version with the version the plan ends with.
 // Behind a pooler the lock is released at each commit, so a newer image may already be
 // running; there every commit was confirmed, and its version checked beforehand.
-func verifyVersion(ctx context.Context, db *database, p planner.Plan) error {
+func verifyVersion(ctx context.Context, db *database.Database, p planner.Plan) error {
 	if db.Session.Shared {
 		return nil
 	}

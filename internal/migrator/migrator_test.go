@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -61,7 +62,7 @@ func withLogHook(o migrator.Options, message string, version uint64, do func()) 
 
 func TestUp_Canceled_ReportsProgress(t *testing.T) {
 	t.Parallel()
-	why := &migrator.SignalError{Signal: syscall.SIGTERM}
+	why := &interrupt.SignalError{Signal: syscall.SIGTERM}
 	for _, c := range []struct {
 		name, message string
 		at            uint64

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/dataloss"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/planner"
@@ -62,11 +63,11 @@ func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	db, err := openDatabase(ctx, o.Postgres)
+	db, err := database.Open(ctx, o.Postgres)
 	if err != nil {
 		return Preview{}, err
 	}
-	defer closeSession(o, db)
+	defer db.Close(o.Log)
 	d, err := makePlan(ctx, o, files, db, plan)
 	if err != nil {
 		return Preview{}, err
@@ -80,7 +81,7 @@ func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
 }
 
 // inspectSteps reads every file of the plan as a run would.
-func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *database, p planner.Plan, out *Preview) error {
+func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, p planner.Plan, out *Preview) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/exectool"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/subprocess"
@@ -75,7 +76,7 @@ func TestExec_LongRunning_ReportsProgress(t *testing.T) {
 			defer cancel(nil)
 			done := make(chan error, 1)
 			go func() {
-				_, err := migrator.Exec(ctx, o, migrator.Tool{Line: "npm run migrate", Progress: o.Postgres.Progress,
+				_, err := exectool.Run(ctx, o.Postgres, exectool.Tool{Line: "npm run migrate", Progress: o.Postgres.Progress,
 					Command: subprocess.Command{Path: sh, Args: []string{"sh", "-c", "while :; do sleep 0.05; done"}}})
 				done <- err
 			}()

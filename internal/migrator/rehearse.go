@@ -12,6 +12,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
@@ -80,14 +81,14 @@ type RehearseOptions struct {
 	// From is the version after which the rehearsal starts. Migrations up to it are applied first.
 	From *uint
 	// Real is the database that must not be used as the scratch database; nil if none is configured.
-	Real *DatabaseOptions
+	Real *database.Options
 }
 
 // A rehearsal is a running rehearsal.
 type rehearsal struct {
 	o     Options
 	files *source.Catalog
-	db    *database // holds the lock, and takes the snapshots
+	db    *database.Database // holds the lock, and takes the snapshots
 	out   Rehearsal
 }
 
@@ -110,7 +111,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 	if err != nil {
 		return Rehearsal{}, err
 	}
-	defer closeSession(h.o, h.db)
+	defer h.db.Close(h.o.Log)
 	err = h.rehearseAll(ctx, r.From)
 	if ctx.Err() == nil {
 		err = errors.Join(err, h.db.Schema.ReleaseScratch(ctx))
@@ -123,24 +124,24 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 
 // claimScratch locks the scratch database of o and prepares it. real is the database that
 // it must not be; nil if none is configured.
-func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *DatabaseOptions) (h *rehearsal, err error) {
+func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *database.Options) (h *rehearsal, err error) {
 	if o.Postgres.Tables.ExternalTool = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = planner.FailOutOfOrder
 	}
 	o.Postgres.Tables.SkipTableCheck = true // the scratch database is checked below
-	db, err := openPrimary(ctx, o)
+	db, err := database.OpenPrimary(ctx, o.Postgres)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			closeSession(o, db)
+			db.Close(o.Log)
 		}
 	}()
 	if err := checkNotRealDatabase(ctx, o, db, real); err != nil {
 		return nil, err
 	}
-	if err := db.lock(ctx, nil); err != nil { // two rehearsals on one database would conflict
+	if err := db.Lock(ctx, nil); err != nil { // two rehearsals on one database would conflict
 		return nil, err
 	}
 	if err := db.Schema.AcquireScratch(ctx); err != nil {
@@ -148,13 +149,13 @@ func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *D
 	}
 	o.Postgres.Tables.Identity = history.Identity{Release: schema.RehearsalRelease}
 	quiet := slog.New(slog.DiscardHandler)
-	o.Postgres, o.Postgres.Tables.SkipTableCheck = db.sameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
+	o.Postgres, o.Postgres.Tables.SkipTableCheck = db.SameTables(o.Postgres), false // a migration may create a schema that comes first in the search_path
 	o.Postgres.Tables.ExternalTool, o.AllowDataLoss, o.Log, o.Postgres.Log = false, true, quiet, quiet
 	return &rehearsal{o: o, files: files, db: db, out: Rehearsal{Database: db.Session.Target(), Findings: []Finding{}}}, nil
 }
 
 // checkNotRealDatabase returns an error if the scratch database is the real one.
-func checkNotRealDatabase(ctx context.Context, o Options, db *database, real *DatabaseOptions) error {
+func checkNotRealDatabase(ctx context.Context, o Options, db *database.Database, real *database.Options) error {
 	if real == nil {
 		return nil
 	}
@@ -164,7 +165,7 @@ func checkNotRealDatabase(ctx context.Context, o Options, db *database, real *Da
 	}
 	opts := *real
 	opts.WaitForDB, opts.Tables.SkipTableCheck = 0, true
-	other, err := openDatabase(ctx, opts)
+	other, err := database.Open(ctx, opts)
 	if pq.As(err, pqerror.InvalidCatalogName) != nil {
 		return nil // the real database does not exist
 	}
@@ -176,7 +177,7 @@ func checkNotRealDatabase(ctx context.Context, o Options, db *database, real *Da
 		o.Log.Warn("cannot reach the database of DATABASE_URL or PGHOST; it differs from the scratch database by name", "database", real.DSN.String())
 		return ctx.Err()
 	}
-	defer closeSession(o, other)
+	defer other.Close(o.Log)
 	realIdentity, err := other.Schema.Identity(ctx)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/resume"
@@ -33,19 +34,19 @@ func Repair(ctx context.Context, o Options, v Resolution, statement int) (string
 	if err != nil {
 		return "", err
 	}
-	db, err := openPrimary(ctx, o)
+	db, err := database.OpenPrimary(ctx, o.Postgres)
 	if err != nil {
 		return "", err
 	}
 	did, err := repair(ctx, o, catalog, db, v, statement)
 	if err == nil {
-		err = db.locker.Unlock(ctx)
+		err = db.Locker.Unlock(ctx)
 	}
 	return did, errors.Join(err, db.Session.Close())
 }
 
-func repair(ctx context.Context, o Options, catalog *source.Catalog, db *database, v Resolution, statement int) (string, error) {
-	if err := db.lock(ctx, nil); err != nil {
+func repair(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, v Resolution, statement int) (string, error) {
+	if err := db.Lock(ctx, nil); err != nil {
 		return "", err
 	}
 	st, entries, err := readState(ctx, catalog, db)
@@ -93,7 +94,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 }
 
 // removeLeftovers removes the leftovers of the failed statement, and logs those it cannot remove.
-func removeLeftovers(ctx context.Context, o Options, db *database, entries []history.Entry, run planner.Run, v Resolution) error {
+func removeLeftovers(ctx context.Context, o Options, db *database.Database, entries []history.Entry, run planner.Run, v Resolution) error {
 	finish := (v == MigrationApplied) == (run.Direction == planner.Up)
 	left, err := db.Resumer.RemoveLeftovers(ctx, latestRun(entries, run.Version), finish)
 	for _, l := range left {
@@ -106,7 +107,7 @@ func latestRun(entries []history.Entry, version int) history.Entry {
 	return entries[slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == version })]
 }
 
-func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database, st planner.State, entries []history.Entry, i int, v Resolution, statement int) (string, error) {
+func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State, entries []history.Entry, i int, v Resolution, statement int) (string, error) {
 	if i < 0 {
 		return "", &Refusal{
 			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
@@ -175,7 +176,7 @@ func checkStatementAnswer(run history.Entry, d resume.InterruptedStatement, v Re
 }
 
 // importEarlierRuns records the earlier migrations of the tool that left the database dirty.
-func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *database, st planner.State) error {
+func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State) error {
 	st.Version, st.Dirty = planner.VersionBelow(catalog, st.Version), false
 	runs, err := unrecordedRuns(catalog, &st)
 	if err != nil || len(runs) == 0 {

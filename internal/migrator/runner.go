@@ -6,6 +6,7 @@ import (
 
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
@@ -36,14 +37,14 @@ func run(ctx context.Context, o Options, plan planFunc) (Result, error) {
 			return Result{}, t.runError(err)
 		}
 		o.Postgres.DSN = o.Postgres.DSN.Primary() // waits for a standby to be promoted
-		o.Postgres = db.sameTables(o.Postgres)    // resume in the schema where the run started
-		next, openErr := openDatabase(ctx, o.Postgres)
+		o.Postgres = db.SameTables(o.Postgres)    // resume in the schema where the run started
+		next, openErr := database.Open(ctx, o.Postgres)
 		if openErr != nil {
 			setReason(err, executor.Reason{Cause: executor.DatabaseUnreachable, ReconnectErr: openErr})
 			return Result{}, t.runError(errors.Join(err, openErr))
 		}
 		if next.Session.Server.Started == db.Session.Server.Started {
-			closeSession(o, next) // only the connection was closed, possibly on purpose
+			next.Close(o.Log) // only the connection was closed, possibly on purpose
 			if end := endedBy(err); end == "" {
 				setReason(err, executor.Reason{Cause: executor.SessionEnded})
 			} else if end == pqerror.AdminShutdown {
@@ -76,17 +77,17 @@ func setReason(err error, r executor.Reason) {
 
 // openSourceAndSession reads the files while it connects, because both mostly wait for
 // I/O. If both fail, it returns the error of the files.
-func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *database, error) {
+func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *database.Database, error) {
 	parent := ctx // the files are also read after this function returns
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type session struct {
-		db  *database
+		db  *database.Database
 		err error
 	}
 	opened := make(chan session, 1)
 	go func() {
-		db, err := openPrimary(ctx, o)
+		db, err := database.OpenPrimary(ctx, o.Postgres)
 		opened <- session{db, err}
 	}()
 	catalog, err := open(parent, o)
@@ -99,18 +100,10 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *dat
 	}
 	go func() { // not awaited: a server may take long to answer
 		if s := <-opened; s.err == nil {
-			closeSession(o, s.db)
+			s.db.Close(o.Log)
 		}
 	}()
 	return nil, nil, err
-}
-
-// openPrimary opens a session. If several hosts are given, it connects to the primary.
-func openPrimary(ctx context.Context, o Options) (*database, error) {
-	if o.Postgres.DSN.HasMultipleHosts() {
-		o.Postgres.DSN = o.Postgres.DSN.Primary()
-	}
-	return openDatabase(ctx, o.Postgres)
 }
 
 // isConnectionLost reports whether the connection was lost.
@@ -131,8 +124,8 @@ func mayBeTransient(err error) bool {
 	return errors.As(err, &table) || errors.As(err, &session) || isRefused(err) || errors.As(err, &doubt) || errors.As(err, &changed)
 }
 
-func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *database, plan planFunc, t *runTotals) (Result, error) {
-	defer closeSession(o, db)
+func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, plan planFunc, t *runTotals) (Result, error) {
+	defer db.Close(o.Log)
 	if db.Session.Server.Standby {
 		return Result{}, &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
@@ -142,7 +135,7 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *dat
 	if err == nil && len(d.plan.Steps)+len(d.imports) == 0 || err != nil && !mayBeTransient(err) {
 		return resultOf(d.plan, 0), err
 	}
-	err = db.lock(ctx, func(ctx context.Context) (bool, error) {
+	err = db.Lock(ctx, func(ctx context.Context) (bool, error) {
 		version, clean, err := db.Store.Head(ctx)
 		d.plan = planner.Plan{From: version.Version, To: version.Version}
 		return err == nil && o.forUp && isUpToDate(catalog, version, clean), err
@@ -156,22 +149,16 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *dat
 	result, err := runLocked(ctx, o, catalog, db, plan, t)
 	if ctx.Err() == nil {
 		// The server would release it with the session, but later than the next attempt may start.
-		if unlockErr := db.locker.Unlock(ctx); unlockErr != nil && err == nil {
+		if unlockErr := db.Locker.Unlock(ctx); unlockErr != nil && err == nil {
 			err = unlockErr
 		}
 	}
 	return result, err
 }
 
-func closeSession(o Options, db *database) {
-	if err := db.Session.Close(); err != nil {
-		o.Log.Debug("could not close the session", "error", err)
-	}
-}
-
 // runLocked plans and runs, and replans if another migrator has run in between: behind a
 // pooler the lock is free from one migration to the next.
-func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *database, plan planFunc, t *runTotals) (Result, error) {
+func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, plan planFunc, t *runTotals) (Result, error) {
 	for {
 		result, err := runPlan(ctx, o, catalog, db, plan)
 		if !errors.Is(err, lock.ErrVersionChanged) {
@@ -179,7 +166,7 @@ func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *data
 		}
 		t.add(err)
 		o.Log.Info("schema version changed by another migrator; replanning")
-		if err := db.locker.Reacquire(ctx); err != nil {
+		if err := db.Locker.Reacquire(ctx); err != nil {
 			return Result{}, err
 		}
 	}

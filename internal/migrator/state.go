@@ -3,6 +3,7 @@ package migrator
 import (
 	"context"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
@@ -10,7 +11,7 @@ import (
 
 // readState reads the state of the database that the planner needs: the version, the
 // history, and which of the applied files were edited.
-func readState(ctx context.Context, catalog *source.Catalog, db *database) (planner.State, []history.Entry, error) {
+func readState(ctx context.Context, catalog *source.Catalog, db *database.Database) (planner.State, []history.Entry, error) {
 	version, err := db.Store.State(ctx)
 	if err != nil {
 		return planner.State{}, nil, err
@@ -19,7 +20,7 @@ func readState(ctx context.Context, catalog *source.Catalog, db *database) (plan
 }
 
 // readRuns is readState with a version that was already read.
-func readRuns(ctx context.Context, catalog *source.Catalog, db *database, version history.State) (planner.State, []history.Entry, error) {
+func readRuns(ctx context.Context, catalog *source.Catalog, db *database.Database, version history.State) (planner.State, []history.Entry, error) {
 	entries, err := db.Store.LatestRuns(ctx)
 	if err != nil {
 		return planner.State{}, nil, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -76,11 +77,11 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 		return Status{}, noFiles
 	}
 	o.Postgres.Tables.SkipTableCheck = true // with an external tool the version table may be that tool's
-	db, err := openDatabase(ctx, o.Postgres)
+	db, err := database.Open(ctx, o.Postgres)
 	if err != nil {
 		return Status{}, cmp.Or(noFiles, err)
 	}
-	defer closeSession(o, db)
+	defer db.Close(o.Log)
 	tool, err := lastTool(ctx, db)
 	if err != nil {
 		return Status{}, err
@@ -102,7 +103,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	return status, err
 }
 
-func lastTool(ctx context.Context, db *database) (*ToolInfo, error) {
+func lastTool(ctx context.Context, db *database.Database) (*ToolInfo, error) {
 	r, err := db.Tools.LastToolRun(ctx)
 	if r == nil || err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func lastTool(ctx context.Context, db *database) (*ToolInfo, error) {
 		Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release}, nil
 }
 
-func compare(ctx context.Context, catalog *source.Catalog, db *database) (Status, error) {
+func compare(ctx context.Context, catalog *source.Catalog, db *database.Database) (Status, error) {
 	st, entries, err := readState(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err

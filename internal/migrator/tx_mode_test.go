@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -98,7 +99,7 @@ func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 		t.Parallel()
 		d, o := newDatabaseWithTable(t, steps)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		why := &migrator.SignalError{Signal: syscall.SIGTERM}
+		why := &interrupt.SignalError{Signal: syscall.SIGTERM}
 		o = withLogHook(o, "migration executed, not committed yet", 2, func() { cancel(why) })
 		_, err := migrator.Up(ctx, o)
 		require.ErrorIs(t, err, why)

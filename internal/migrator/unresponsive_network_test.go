@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 )
@@ -18,9 +19,9 @@ import (
 func TestUp_CanceledOnUnresponsiveNetwork_ReturnsSoon(t *testing.T) {
 	t.Parallel()
 	for name, why := range map[string]error{
-		"signal":  &migrator.SignalError{Signal: syscall.SIGTERM},
-		"timeout": &migrator.TimeoutError{Limit: time.Second},
-		"watched": &migrator.SignalError{Signal: syscall.SIGTERM}, // by a second session, on the same network
+		"signal":  &interrupt.SignalError{Signal: syscall.SIGTERM},
+		"timeout": &interrupt.TimeoutError{Limit: time.Second},
+		"watched": &interrupt.SignalError{Signal: syscall.SIGTERM}, // by a second session, on the same network
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/planner"
@@ -125,7 +126,7 @@ func (w *waiter) status(ctx context.Context, now WaitError) progress.Status {
 		{Name: "for", Value: now.Missing, Bar: "waiting: " + now.Missing},
 	}
 	facts = append(facts, w.activity...)
-	return progress.Status{Message: "waiting", TimeName: "waited", Facts: append(facts, untilDeadline(ctx)...)}
+	return progress.Status{Message: "waiting", TimeName: "waited", Facts: append(facts, lock.UntilDeadline(ctx)...)}
 }
 
 // isRetryable reports whether waiting can resolve an error, and if so records it in e.
@@ -172,12 +173,12 @@ func (w *waiter) ended(ctx context.Context) error {
 // readState reads the version and, if the role has permission, the history table. It does
 // not compare the files.
 func (w *waiter) readState(ctx context.Context) (planner.State, error) {
-	db, err := openDatabase(ctx, w.o.Postgres)
+	db, err := database.Open(ctx, w.o.Postgres)
 	if err != nil {
 		return planner.State{}, err
 	}
 	w.reachedDatabase, w.activity = true, nil
-	defer closeSession(w.o, db)
+	defer db.Close(w.o.Log)
 	version, err := db.Store.State(ctx)
 	if err != nil {
 		return planner.State{}, err

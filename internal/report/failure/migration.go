@@ -11,6 +11,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -296,8 +297,8 @@ func endedByStop(e *executor.MigrationError) bool {
 
 // stopReason returns why a run was stopped, without the statement that it was running.
 func stopReason(err error) string {
-	var timeout *migrator.TimeoutError
-	var signal *migrator.SignalError
+	var timeout *interrupt.TimeoutError
+	var signal *interrupt.SignalError
 	switch {
 	case errors.As(err, &timeout):
 		return timeout.Error()

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/script"
 )
@@ -20,7 +20,7 @@ import (
 func TestDiagnose_StoppedMigration_TitleHasReason(t *testing.T) {
 	script, err := script.ParseScript([]byte("SELECT 1;\nVACUUM;\nSELECT 2;\n"))
 	require.NoError(t, err)
-	timeout := &migrator.TimeoutError{Limit: 3 * time.Second, Setting: "--timeout"}
+	timeout := &interrupt.TimeoutError{Limit: 3 * time.Second, Setting: "--timeout"}
 	for name, c := range map[string]struct {
 		outcome executor.Outcome
 		stop    error
@@ -29,8 +29,8 @@ func TestDiagnose_StoppedMigration_TitleHasReason(t *testing.T) {
 	}{
 		"timeout, rolled back":       {executor.RolledBack, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and rolled back; "},
 		"timeout, partially applied": {executor.PartiallyApplied, timeout, report.ExitTimeout, "migration 1_a.up.sql was interrupted (timed out after 3s (--timeout)) and is partially applied (1 of 3 statements)"},
-		"signal, partially applied":  {executor.PartiallyApplied, &migrator.SignalError{Signal: syscall.SIGTERM}, report.ExitSignal + 15, "migration 1_a.up.sql was interrupted (stopped by SIGTERM) and is partially applied (1 of 3 statements)"},
-		"signal, unknown":            {executor.Unknown, &migrator.SignalError{Signal: os.Signal(syscall.SIGINT)}, report.ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
+		"signal, partially applied":  {executor.PartiallyApplied, &interrupt.SignalError{Signal: syscall.SIGTERM}, report.ExitSignal + 15, "migration 1_a.up.sql was interrupted (stopped by SIGTERM) and is partially applied (1 of 3 statements)"},
+		"signal, unknown":            {executor.Unknown, &interrupt.SignalError{Signal: os.Signal(syscall.SIGINT)}, report.ExitSignal + 2, "migration 1_a.up.sql was interrupted (stopped by SIGINT); it is unknown whether its last statement took effect"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			failure := &executor.MigrationError{File: "1_a.up.sql", FileVersion: 1, Direction: "up", Version: 1, Before: -1, Script: script,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/report"
 )
@@ -14,11 +15,11 @@ const noChanges = "no changes were made"
 
 // stopCode returns the exit code of a run that was stopped by its timeout or a signal, or 0.
 func stopCode(err error) int {
-	var timeout *migrator.TimeoutError
+	var timeout *interrupt.TimeoutError
 	if errors.As(err, &timeout) {
 		return report.ExitTimeout
 	}
-	var signal *migrator.SignalError
+	var signal *interrupt.SignalError
 	if errors.As(err, &signal) {
 		if n, ok := signal.Signal.(syscall.Signal); ok {
 			return report.ExitSignal + int(n)

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/exectool"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/text"
 	"github.com/shiplock/shiplock/internal/toolrun"
@@ -20,7 +20,7 @@ const (
 
 // toolReport describes an external tool that failed or was stopped. Its exit code is that
 // of a migration: 6 if the schema is unchanged, otherwise 7.
-func toolReport(_ error, e *migrator.ToolError) report.Report {
+func toolReport(_ error, e *exectool.ToolError) report.Report {
 	c := report.Report{Code: toolCode(e)}
 	what := fmt.Sprintf("failed (%s)", e.ExitText())
 	if leftUnfinishedWork(e) {
@@ -62,7 +62,7 @@ func toolProblems(problems []toolrun.ToolProblem) string {
 
 // leftUnfinishedWork reports whether a tool exited with code 0 but left active sessions or
 // prepared transactions.
-func leftUnfinishedWork(e *migrator.ToolError) bool {
+func leftUnfinishedWork(e *exectool.ToolError) bool {
 	return e.Err == nil && e.Exit.StopCause == nil && e.Exit.Code == 0
 }
 
@@ -70,17 +70,17 @@ func leftUnfinishedWork(e *migrator.ToolError) bool {
 const maxSessions = 5
 
 var sessionOutcomes = map[string]string{
-	migrator.SessionRemains:    "still running",
-	migrator.SessionEnded:      "ended after the tool; its result is unknown",
-	migrator.SessionCanceled:   "canceled by the migrator",
-	migrator.SessionTerminated: "terminated by the migrator",
+	exectool.SessionRemains:    "still running",
+	exectool.SessionEnded:      "ended after the tool; its result is unknown",
+	exectool.SessionCanceled:   "canceled by the migrator",
+	exectool.SessionTerminated: "terminated by the migrator",
 }
 
-func toolSessions(r migrator.ToolLeftovers) string {
+func toolSessions(r exectool.ToolLeftovers) string {
 	var lines []string
 	for _, s := range r.Sessions {
 		line := s.String()
-		if s.Fate == migrator.SessionRemains && !s.Certain {
+		if s.Fate == exectool.SessionRemains && !s.Certain {
 			line += "; it may belong to the tool: it started while the tool ran, with the same role and client address"
 		}
 		if line += ": " + sessionOutcomes[s.Fate]; s.Denied {
@@ -91,7 +91,7 @@ func toolSessions(r migrator.ToolLeftovers) string {
 	return limitedLines(lines)
 }
 
-func toolPrepared(r migrator.ToolLeftovers) string {
+func toolPrepared(r exectool.ToolLeftovers) string {
 	var lines []string
 	for _, p := range r.Prepared {
 		lines = append(lines, fmt.Sprintf("transaction %q (owner %s) is prepared, and neither committed nor rolled back", p.GID, p.Owner))
@@ -108,10 +108,10 @@ func limitedLines(lines []string) string {
 
 // endSessionsAdvice returns the first step of the advice if sessions or prepared
 // transactions of the tool remain.
-func endSessionsAdvice(r migrator.ToolLeftovers) string {
+func endSessionsAdvice(r exectool.ToolLeftovers) string {
 	var steps []string
 	for _, s := range r.Sessions {
-		if s.Fate == migrator.SessionRemains {
+		if s.Fate == exectool.SessionRemains {
 			steps = append(steps, fmt.Sprintf("SELECT pg_terminate_backend(%d);", s.PID))
 		}
 	}
@@ -129,7 +129,7 @@ func endSessionsAdvice(r migrator.ToolLeftovers) string {
 	return advice
 }
 
-func toolCode(e *migrator.ToolError) int {
+func toolCode(e *exectool.ToolError) int {
 	code := stopCode(e)
 	switch {
 	case e.Leftovers.StillActive():
@@ -144,7 +144,7 @@ func toolCode(e *migrator.ToolError) int {
 	return report.ExitPartiallyApplied
 }
 
-func toolTitle(e *migrator.ToolError) string {
+func toolTitle(e *exectool.ToolError) string {
 	switch {
 	case e.Leftovers.StillActive() && len(e.Leftovers.Prepared) > 0:
 		return "a prepared transaction is pending, so the state of the schema is unknown"
@@ -158,7 +158,7 @@ func toolTitle(e *migrator.ToolError) string {
 	return "it changed the schema"
 }
 
-func toolExit(e *migrator.ToolError) string {
+func toolExit(e *exectool.ToolError) string {
 	end := fmt.Sprintf("%s after %s", e.ExitText(), e.Exit.Took.Round(100*time.Millisecond))
 	switch {
 	case e.Exit.Killed:
@@ -171,11 +171,11 @@ func toolExit(e *migrator.ToolError) string {
 
 // killedByKernel reports whether the tool was most likely killed by the kernel's
 // out-of-memory killer. A shell or npm that runs the tool reports this as exit code 128 + 9.
-func killedByKernel(e *migrator.ToolError) bool {
+func killedByKernel(e *exectool.ToolError) bool {
 	return e.Exit.StopCause == nil && (e.Exit.Signal == syscall.SIGKILL || e.Exit.Code == report.ExitSignal+int(syscall.SIGKILL))
 }
 
-func toolState(e *migrator.ToolError) string {
+func toolState(e *exectool.ToolError) string {
 	var s string
 	switch {
 	case e.Leftovers.StillActive() && e.SchemaCompared:
@@ -196,7 +196,7 @@ func toolState(e *migrator.ToolError) string {
 // toolAdvice returns numbered steps: first end the sessions that block the tool, then
 // resolve its partial changes, then fix the cause. Running a tool again is right only if it
 // left nothing, or itself records which migrations it has applied.
-func toolAdvice(e *migrator.ToolError) string {
+func toolAdvice(e *exectool.ToolError) string {
 	var steps []string
 	add := func(step string) {
 		if step != "" {
@@ -229,12 +229,12 @@ func toolAdvice(e *migrator.ToolError) string {
 
 // toolFinalStep returns the last step, which fixes the cause. clean reports whether the tool
 // left nothing that blocks its next run.
-func toolFinalStep(e *migrator.ToolError, clean bool) string {
+func toolFinalStep(e *exectool.ToolError, clean bool) string {
 	again := "run it again"
 	if clean && e.Err != nil {
 		again += "; the tool skips the migrations that it has recorded as applied"
 	}
-	var lost *migrator.LockLostError
+	var lost *exectool.LockLostError
 	switch {
 	case leftUnfinishedWork(e) && len(e.Leftovers.Sessions) == 0:
 		return "change the tool to commit or roll back the transactions that it prepares, and deploy again"
@@ -252,7 +252,7 @@ func toolFinalStep(e *migrator.ToolError, clean bool) string {
 	return "fix the error shown in the output and deploy again"
 }
 
-func startReport(_ error, e *migrator.StartError) report.Report {
+func startReport(_ error, e *exectool.StartError) report.Report {
 	c := report.Report{Code: report.ExitUsage, Title: e.Error()}
 	c.Add("state", noChanges)
 	if errors.Is(e, syscall.ENOEXEC) {
@@ -265,7 +265,7 @@ func startReport(_ error, e *migrator.StartError) report.Report {
 
 // earlierToolReport describes a run that did not start because sessions of an earlier run
 // were still active.
-func earlierToolReport(_ error, e *migrator.EarlierToolError) report.Report {
+func earlierToolReport(_ error, e *exectool.EarlierToolError) report.Report {
 	c := report.Report{Code: report.ExitLocked, Title: fmt.Sprintf("timed out after %s waiting for sessions of an earlier run of the tool (--lock-wait)", e.Waited.Round(time.Millisecond))}
 	var lines, ends []string
 	for _, s := range e.Sessions {

@@ -1,4 +1,4 @@
-package migrator
+package exectool
 
 import (
 	"context"
@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/database"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/subprocess"
@@ -202,8 +204,8 @@ func rolesOf(role string, c subprocess.Command) []string {
 
 // waitForEarlierRun waits until the active sessions of earlier runs have ended: of a run
 // whose migrator was killed, or that could not terminate them.
-func (r *toolRun) waitForEarlierRun(ctx context.Context, db *database) error {
-	before, waited, err := r.waitForTransactions(ctx, "waiting for sessions of an earlier run", r.o.Postgres.LockWait,
+func (r *toolRun) waitForEarlierRun(ctx context.Context, db *database.Database) error {
+	before, waited, err := r.waitForTransactions(ctx, "waiting for sessions of an earlier run", r.o.LockWait,
 		func() ([]toolrun.ToolSession, error) { return db.Tools.EarlierToolSessions(ctx, r.trace) })
 	if len(before) > 0 {
 		return &EarlierToolError{Waited: waited, Sessions: before}
@@ -232,7 +234,7 @@ func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit
 		return nil, 0, err
 	}
 	r.o.Log.Warn(message, "sessions", describe(left), "for_up_to", limit)
-	start, wait := time.Now(), r.o.Postgres.Progress.StartWait()
+	start, wait := time.Now(), r.o.Progress.StartWait()
 	defer wait.End()
 	for {
 		if err := pause(ctx, pollInterval); err != nil {
@@ -286,7 +288,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // A sessionWait is the wait for the sessions that a tool has left behind.
 type sessionWait struct {
 	r      *toolRun
-	db     *database
+	db     *database.Database
 	exit   subprocess.Exit
 	start  time.Time
 	limit  time.Duration
@@ -300,7 +302,7 @@ type sessionWait struct {
 func (r *toolRun) recordLeftovers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), inspectionTimeout)
 	defer cancel()
-	err := r.withSession(ctx, func(db *database) error {
+	err := r.withSession(ctx, func(db *database.Database) error {
 		now, err := db.Tools.FindToolLeftovers(ctx, r.trace, r.roles, r.connections.all())
 		r.leftover = slices.DeleteFunc(now.Sessions, func(s toolrun.ToolSession) bool { return !s.Certain || !s.Active() })
 		return err
@@ -320,14 +322,14 @@ type trackedSession struct {
 // waitForSessions terminates the sessions that certainly belong to the tool, waits for those
 // that may belong to it, and returns all of them with their fates. If the tool succeeded
 // and left nothing, this takes one query.
-func (r *toolRun) waitForSessions(ctx context.Context, db *database, exit subprocess.Exit) (ToolLeftovers, error) {
+func (r *toolRun) waitForSessions(ctx context.Context, db *database.Database, exit subprocess.Exit) (ToolLeftovers, error) {
 	if r.trace == nil {
 		return ToolLeftovers{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.tool.SessionGrace+inspectionTimeout) // on a network that drops all packets, queries never return
 	defer cancel()
 	s := &sessionWait{r: r, db: db, exit: exit, start: time.Now(), limit: r.tool.SessionGrace, left: map[int]*trackedSession{}}
-	var sig *SignalError
+	var sig *interrupt.SignalError
 	if errors.As(exit.StopCause, &sig) {
 		s.limit = max(time.Second, min(s.limit, stopTimeout-time.Since(r.stopTime())))
 	}

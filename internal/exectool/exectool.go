@@ -1,7 +1,10 @@
-package migrator
+// Package exectool runs an external migration tool under the migration lock (migrator exec): [Run]
+// starts a [Tool], stops it if the lock is lost, waits for the sessions that it leaves in the server,
+// and compares the schema before and after. A failure is a [ToolError]. cli calls it, and report
+// explains its errors; package toolrun has its queries.
+package exectool
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/shiplock/shiplock/internal/database"
+	"github.com/shiplock/shiplock/internal/interrupt"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
@@ -83,24 +86,24 @@ const (
 	inspectionTimeout = 5 * time.Second
 )
 
-// Exec runs a tool under the lock for external tools, which prevents any two of them from
-// running at once. The tool is stopped when ctx ends or the lock is lost. Exec compares the
+// Run runs a tool under the lock for external tools, which prevents any two of them from
+// running at once. The tool is stopped when ctx ends or the lock is lost. Run compares the
 // schema before and after, and records the run in the history of external tools. Errors
-// are those of Up before anything runs, *StartError, and *ToolError.
-func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
-	o.Postgres.Tables.ExternalTool = true
-	db, err := openPrimary(ctx, o)
+// are those of migrator.Up before anything runs, *StartError, and *ToolError.
+func Run(ctx context.Context, o database.Options, tool Tool) (ToolResult, error) {
+	o.Tables.ExternalTool = true
+	db, err := database.OpenPrimary(ctx, o)
 	if err != nil {
 		return ToolResult{}, err
 	}
-	defer closeSession(o, db)
+	defer db.Close(o.Log)
 	if db.Session.Server.Standby {
 		return ToolResult{}, &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
 	}
-	if err := db.lock(ctx, nil); err != nil {
+	if err := db.Lock(ctx, nil); err != nil {
 		return ToolResult{}, err
 	}
-	o.Postgres = db.sameTables(o.Postgres) // the tool may create a schema that comes first in the search_path
+	o = db.SameTables(o) // the tool may create a schema that comes first in the search_path
 	r := toolRun{o: o, tool: tool, pooled: db.Session.Shared}
 	defer context.AfterFunc(ctx, func() { r.stopRequested.CompareAndSwap(nil, new(time.Now())) })()
 	r.row = toolrun.ToolRun{Command: tool.Line, Outcome: toolrun.ToolRunning, Started: time.Now()}
@@ -115,7 +118,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 	}
 	result, err := r.result(ctx, exit, why)
 	if why == nil {
-		if unlockErr := db.locker.Unlock(ctx); unlockErr != nil { // the server releases it with the session
+		if unlockErr := db.Locker.Unlock(ctx); unlockErr != nil { // the server releases it with the session
 			o.Log.Debug("could not release the lock", "error", unlockErr)
 		}
 	}
@@ -124,7 +127,7 @@ func Exec(ctx context.Context, o Options, tool Tool) (ToolResult, error) {
 
 // runUnderLock runs the command, and stops it if the lock is lost. why is the reason it was
 // stopped, also if the command noticed the loss of the lock first and failed.
-func runUnderLock(ctx context.Context, db *database, tool Tool) (exit subprocess.Exit, why, err error) {
+func runUnderLock(ctx context.Context, db *database.Database, tool Tool) (exit subprocess.Exit, why, err error) {
 	c, working := tool.Command, tool.Progress.Start()
 	defer working.End()
 	run, lose := context.WithCancelCause(ctx)
@@ -160,7 +163,7 @@ func runUnderLock(ctx context.Context, db *database, tool Tool) (exit subprocess
 }
 
 // show reports that the tool is running, with its activity in the database.
-func (t Tool) show(ctx context.Context, db *database, working *progress.Activity) {
+func (t Tool) show(ctx context.Context, db *database.Database, working *progress.Activity) {
 	if !working.Due() {
 		return
 	}
@@ -169,21 +172,12 @@ func (t Tool) show(ctx context.Context, db *database, working *progress.Activity
 		facts, _ = db.Tools.ToolActivity(ctx) // the lock check detects a lost session
 	}
 	facts = append([]progress.Fact{{Name: "command", Value: t.Line, Bar: t.Line}}, facts...)
-	working.Show(progress.Status{Message: "external tool still running", Facts: append(facts, untilDeadline(ctx)...)})
-}
-
-// untilDeadline returns how much time is left for a run; nothing if there is no limit.
-func untilDeadline(ctx context.Context) []progress.Fact {
-	limit, ok := ctx.Deadline()
-	if !ok {
-		return nil
-	}
-	return []progress.Fact{lock.WaitLimit(time.Until(limit))}
+	working.Show(progress.Status{Message: "external tool still running", Facts: append(facts, lock.UntilDeadline(ctx)...)})
 }
 
 // stopSignal returns the signal that stopped this process, or SIGTERM.
 func stopSignal(cause error) syscall.Signal {
-	var s *SignalError
+	var s *interrupt.SignalError
 	if errors.As(cause, &s) {
 		if n, ok := s.Signal.(syscall.Signal); ok {
 			return n
@@ -194,20 +188,15 @@ func stopSignal(cause error) syscall.Signal {
 
 func exitText(e subprocess.Exit) string {
 	if e.Signal != 0 {
-		return signalName(e.Signal)
+		return interrupt.SignalName(e.Signal)
 	}
 	return fmt.Sprintf("exit code %d", e.Code)
 }
 
-// signalName returns the name of a signal, such as SIGTERM, or its number if it has none.
-func signalName(s syscall.Signal) string {
-	return cmp.Or(unix.SignalName(s), fmt.Sprintf("signal %d", s))
-}
-
-// A toolRun is the part of Exec that inspects the database. It opens a new session each
+// A toolRun is the part of Run that inspects the database. It opens a new session each
 // time, because the session that holds the lock may be lost by then.
 type toolRun struct {
-	o    Options
+	o    database.Options
 	tool Tool
 	row  toolrun.ToolRun
 	id   int64
@@ -232,7 +221,7 @@ func (r *toolRun) stopTime() time.Time {
 // begin takes a snapshot of the schema and inserts the history row. Neither is worth a
 // failed deployment: if one fails, a warning is logged and the tool runs.
 func (r *toolRun) begin(ctx context.Context) error {
-	return r.withSession(ctx, func(db *database) (err error) {
+	return r.withSession(ctx, func(db *database.Database) (err error) {
 		if err = r.trackSessions(ctx, db); err != nil {
 			return err
 		}
@@ -253,7 +242,7 @@ func (r *toolRun) begin(ctx context.Context) error {
 }
 
 // trackSessions prepares for finding the tool's sessions, and waits for those of an earlier run.
-func (r *toolRun) trackSessions(ctx context.Context, db *database) error {
+func (r *toolRun) trackSessions(ctx context.Context, db *database.Database) error {
 	r.roles = rolesOf(db.Session.Server.User, r.tool.Command)
 	trace, err := db.Tools.NewToolTrace(ctx, r.pooled)
 	if err == nil {
@@ -270,7 +259,7 @@ func (r *toolRun) trackSessions(ctx context.Context, db *database) error {
 		r.warn("could not list database sessions; sessions that the tool leaves running will not be reported", err)
 	}
 	if r.trace != nil {
-		r.tool.Command.Env = sessionEnvironment(r.tool.Command, r.trace, r.o.Postgres.DSN.Address())
+		r.tool.Command.Env = sessionEnvironment(r.tool.Command, r.trace, r.o.DSN.Address())
 		r.tool.Command.Connections = r.connections.add
 		r.tool.Command.Leftover = func() { r.recordLeftovers(ctx) }
 	}
@@ -278,15 +267,15 @@ func (r *toolRun) trackSessions(ctx context.Context, db *database) error {
 }
 
 func (r *toolRun) warn(what string, err error) {
-	r.o.Log.Warn(what, "error", r.o.Postgres.DSN.Redact(err.Error()))
+	r.o.Log.Warn(what, "error", r.o.DSN.Redact(err.Error()))
 }
 
-func (r *toolRun) withSession(ctx context.Context, use func(*database) error) error {
-	db, err := openPrimary(ctx, r.o)
+func (r *toolRun) withSession(ctx context.Context, use func(*database.Database) error) error {
+	db, err := database.OpenPrimary(ctx, r.o)
 	if err != nil {
 		return err
 	}
-	defer closeSession(r.o, db)
+	defer db.Close(r.o.Log)
 	return use(db)
 }
 
@@ -307,7 +296,7 @@ func (r *toolRun) finish(ctx context.Context, exit subprocess.Exit, how, ended s
 		defer cancel()
 	}
 	r.row.Outcome, r.row.ExitCode, r.row.Exit, r.row.Duration = how, exit.Code, ended, exit.Took
-	err := r.withSession(ctx, func(db *database) error {
+	err := r.withSession(ctx, func(db *database.Database) error {
 		var err error
 		if out.leftovers, err = r.waitForSessions(context.WithoutCancel(ctx), db, exit); err != nil {
 			r.warn("could not list database sessions; sessions that the tool left running are unknown", err)
