@@ -11,6 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/settings"
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/rehearsal"
 )
 
 // baselineFlags holds the flags that only baseline has.
@@ -66,7 +67,7 @@ func (a *app) runBaseline(cmd *cobra.Command, f baselineFlags) error {
 	}
 	scratch := settings.OnlyURL(a.settings.Settings, f.scratch)
 	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
-		b := migrator.BaselineOptions{Version: f.version}
+		b := rehearsal.BaselineOptions{Version: f.version}
 		if !f.unverified {
 			dsn, err := scratch.Database(os.Getenv)
 			if err != nil {
@@ -77,7 +78,7 @@ func (a *app) runBaseline(cmd *cobra.Command, f baselineFlags) error {
 			opts.DSN, opts.Role, opts.Tables.Table = dsn, "", config.DefaultTable
 			b.Scratch = &opts
 		}
-		result, err := migrator.Baseline(ctx, o, b)
+		result, err := rehearsal.Baseline(ctx, o, b)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/interrupt"
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -108,12 +108,12 @@ func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	run := func(dir string, args ...string) outcome {
 		return call(t.Context(), append(args, "--source", dir, "--database-url", d.URL())...)
 	}
-	type status struct {
+	type result struct {
 		Version, Latest  *uint
 		Dirty, Known     bool
-		Pending, Applied []migrator.FileInfo
+		Pending, Applied []status.FileInfo
 	}
-	read := func(dir string) (st status) {
+	read := func(dir string) (st result) {
 		out := run(dir, "status", "-o", "json")
 		require.Zero(t, out.code, out.err)
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &st))
@@ -132,7 +132,7 @@ func TestStatus_PendingAndApplied_Listed(t *testing.T) {
 	require.Len(t, st.Applied, 1)
 	assert.Equal(t, "applied", st.Applied[0].Run.Outcome)
 	assert.Equal(t, d.User, st.Applied[0].Run.User)
-	assert.Equal(t, []migrator.FileInfo{{Version: 3, Name: "third"}}, st.Pending)
+	assert.Equal(t, []status.FileInfo{{Version: 3, Name: "third"}}, st.Pending)
 	assert.Regexp(t, `(?s)version +1\n.*1 +first +applied .*\n3 +third +pending`, run(two, "status").stdout)
 
 	require.Zero(t, run(two, "up").code)

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/interrupt"
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -90,7 +90,7 @@ func TestExec_Success_RecordedInHistory(t *testing.T) {
 	require.Zero(t, out.code, out.err)
 	assert.Regexp(t, `(?s)tool +sh /\S+/tool.sh\nlast run +succeeded \(exit code 0\), took .*, 20\d\d-.*, by test \d+ owner, 0 schema changes\n$`, out.stdout)
 	out = call(t.Context(), "status", "-o", "json", "--source", fixture.FileMap(t, map[string]string{"1_a.up.sql": "SELECT 1"}), "--database-url", b.URL())
-	var st migrator.Status
+	var st status.Status
 	require.NoError(t, json.Unmarshal([]byte(out.stdout), &st))
 	assert.Equal(t, "succeeded", st.Tool.Outcome)
 	assert.Len(t, st.Pending, 1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli/output"
 	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 func (a *app) history() *cobra.Command {
@@ -28,10 +29,10 @@ schema_migrations_history, also contains the SQL that ran, in the columns up_sql
 			if cmd.Flags().Changed("version") {
 				only = &version
 			}
-			read := func(ctx context.Context, o migrator.Options) (migrator.History, error) {
-				return migrator.ReadHistory(ctx, o, only)
+			read := func(ctx context.Context, o migrator.Options) (status.History, error) {
+				return status.ReadHistory(ctx, o, only)
 			}
-			return show(a, cmd, format, read, func(w io.Writer, h migrator.History) error { return output.History(w, h, only) })
+			return show(a, cmd, format, read, func(w io.Writer, h status.History) error { return output.History(w, h, only) })
 		},
 	}
 	a.settings.ConnectionFlags(cmd.Flags())

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 func TestUp_OnlyLineEndingsDiffer_Reported(t *testing.T) {
@@ -28,7 +28,7 @@ func TestUp_OnlyLineEndingsDiffer_Reported(t *testing.T) {
 			golden(t, name, w.mustExit(5, "up").err)
 			golden(t, name, w.mustExit(5, "plan").err)
 			assert.Contains(t, w.mustExit(0, "status").stdout, "applied, line endings differ")
-			var st migrator.Status
+			var st status.Status
 			require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "status", "-o", "json").stdout), &st))
 			assert.Equal(t, []uint{1}, st.Edited)
 			assert.Equal(t, []uint{1}, st.LineEndings)

@@ -18,6 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/notify/github"
+	"github.com/shiplock/shiplock/internal/rehearsal"
 )
 
 // rehearseFlags holds the flags that only rehearse has.
@@ -58,7 +59,7 @@ func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
 	if f.scratch == "" {
 		return &config.UsageError{Problem: "rehearse requires --scratch-url, an empty database that rehearse may empty again ($SHIPLOCK_SCRATCH_URL)"}
 	}
-	var r migrator.RehearseOptions
+	var r rehearsal.RehearseOptions
 	if cmd.Flags().Changed("from") {
 		r.From = &f.from
 	}
@@ -72,8 +73,8 @@ func (a *app) runRehearse(cmd *cobra.Command, f rehearseFlags) error {
 			real := o.Postgres
 			real.DSN, real.Tables.Table, r.Real = *target, table, &real
 		}
-		out, err := migrator.Rehearse(ctx, o, r)
-		var failed *migrator.RehearsalError
+		out, err := rehearsal.Rehearse(ctx, o, r)
+		var failed *rehearsal.RehearsalError
 		if err != nil && !errors.As(err, &failed) {
 			return err
 		}
@@ -97,7 +98,7 @@ func (a *app) targetDatabase() (*dsn.DSN, string, error) {
 }
 
 // annotate writes an annotation for each finding in GitHub Actions.
-func (a *app) annotate(log *slog.Logger, r migrator.Rehearsal) {
+func (a *app) annotate(log *slog.Logger, r rehearsal.Rehearsal) {
 	runner := a.console.GitHub()
 	if runner == nil {
 		return

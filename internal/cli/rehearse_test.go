@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/rehearsal"
+	"github.com/shiplock/shiplock/internal/status"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -67,15 +68,15 @@ func TestRehearse_IncompleteDown_Reported(t *testing.T) {
 
 	out = rehearse(t, d, dir, "--from", "6")
 	assert.Zero(t, out.code, "older migrations must not be reported: %s%s", out.err, out.stdout)
-	var r migrator.Rehearsal
+	var r rehearsal.Rehearsal
 	require.NoError(t, json.Unmarshal([]byte(rehearse(t, d, dir, "-o", "json").stdout), &r))
-	kinds := map[migrator.FindingKind]int{}
+	kinds := map[rehearsal.FindingKind]int{}
 	for _, f := range r.Findings {
 		kinds[f.Kind]++
-		assert.Equal(t, f.Kind != migrator.FindingDataLoss && f.Kind != migrator.FindingIrreversible, f.FailsRehearsal)
+		assert.Equal(t, f.Kind != rehearsal.FindingDataLoss && f.Kind != rehearsal.FindingIrreversible, f.FailsRehearsal)
 	}
 	assert.Equal(t, 7, r.Rehearsed)
-	assert.Equal(t, map[migrator.FindingKind]int{migrator.FindingNotRestored: 2, migrator.FindingMissingDown: 1, migrator.FindingIrreversible: 1, migrator.FindingDownFailed: 1, migrator.FindingDataLoss: 4}, kinds)
+	assert.Equal(t, map[rehearsal.FindingKind]int{rehearsal.FindingNotRestored: 2, rehearsal.FindingMissingDown: 1, rehearsal.FindingIrreversible: 1, rehearsal.FindingDownFailed: 1, rehearsal.FindingDataLoss: 4}, kinds)
 }
 
 func TestRehearse_UpFails_Stops(t *testing.T) {
@@ -286,11 +287,11 @@ func TestRehearse_EachObjectKind_Emptied(t *testing.T) {
 	for range 2 {
 		out := rehearse(t, d, dir, "-o", "json")
 		require.Equal(t, 6, out.code, out.err)
-		var r migrator.Rehearsal
+		var r rehearsal.Rehearsal
 		require.NoError(t, json.Unmarshal([]byte(out.stdout), &r))
 		require.Len(t, r.Failures(), len(kinds), "each must be reported as not restored")
 		for _, f := range r.Failures() {
-			assert.Equal(t, migrator.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Message)
+			assert.Equal(t, rehearsal.FindingNotRestored, f.Kind, "%s: %s", kinds[f.Version-1], f.Message)
 		}
 		assert.NotContains(t, out.stdout, "marked", "an option may contain a password")
 		assert.Equal(t, all, fingerprint(t, d), "the database must be empty")
@@ -325,7 +326,7 @@ func TestHistory_Rollback_RunsLinked(t *testing.T) {
 	shown := regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ|  [\d.]+m?s\b`).ReplaceAllString(out.stdout, "  …") // short runs have no duration
 	shown = regexp.MustCompile(`  +`).ReplaceAllString(shown, "  ")
 	fixture.Golden(t, "history.golden", fixture.Mask(strings.ReplaceAll(shown, "  …  test", "  test")))
-	var h migrator.History
+	var h status.History
 	require.NoError(t, json.Unmarshal([]byte(call(t.Context(), "history", "-o", "json", "--version", "2", "--database-url", reader).stdout), &h))
 	require.Len(t, h.Runs, 4)
 	assert.Equal(t, []int64{0, 0, 2, 0}, []int64{h.Runs[0].RollsBack, h.Runs[1].RollsBack, h.Runs[2].RollsBack, h.Runs[3].RollsBack})

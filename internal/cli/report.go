@@ -11,8 +11,8 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/flags"
 	"github.com/shiplock/shiplock/internal/cli/outcome"
 	"github.com/shiplock/shiplock/internal/cli/settings"
-	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/notify"
+	"github.com/shiplock/shiplock/internal/rehearsal"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
@@ -65,7 +65,7 @@ func (a *app) writeReport(m notify.Message, err error, notifies bool) error {
 		return nil
 	}
 	reportErr := a.console.WriteReport(m)
-	var rehearsalErr *migrator.RehearsalError // its findings are annotated one by one
+	var rehearsalErr *rehearsal.RehearsalError // its findings are annotated one by one
 	if github := a.console.GitHub(); github != nil && !errors.As(err, &rehearsalErr) {
 		reportErr = errors.Join(reportErr, github.Annotate(m, a.settings.Source))
 	}

@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shiplock/shiplock/internal/cli/output"
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 func (a *app) status() *cobra.Command {
@@ -17,7 +17,7 @@ changes nothing and takes no lock.`,
 		Example: `  migrator status
   migrator status -o json | jq '.pending | length'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(a, cmd, format, migrator.ReadStatus, output.Status)
+			return show(a, cmd, format, status.ReadStatus, output.Status)
 		},
 	}
 	a.settings.DatabaseFlags(cmd.Flags())

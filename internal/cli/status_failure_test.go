@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 func TestStatus_LastRunFailed_ReasonShown(t *testing.T) {
@@ -21,7 +21,7 @@ func TestStatus_LastRunFailed_ReasonShown(t *testing.T) {
 	out := w.mustExit(0, "status").stdout
 	assert.Regexp(t, `\nlast run +version 2 up failed and was rolled back, 20\d\d-\S+ \S+Z, by test \d+ owner \(booking, revision 3\)\n`, out)
 	assert.Regexp(t, `\nreason +migration 2_b.up.sql:2:13 \(version 2 up\): pq: duplicate key value violates unique constraint "a_pkey" \(23505\): Key \(b\)=\(1\) already exists.\n`, out)
-	var st migrator.Status
+	var st status.Status
 	require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "status", "-o", "json").stdout), &st))
 	require.NotNil(t, st.LastFailure)
 	assert.Equal(t, "failed", st.LastFailure.Outcome)

@@ -11,6 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 func (a *app) wait() *cobra.Command {
@@ -49,7 +50,7 @@ func (a *app) runWait(cmd *cobra.Command, want *uint) error {
 	a.settings.WaitForDB = math.MaxInt64 // --timeout is the only limit
 	return a.withOptions(cmd, func(ctx context.Context, o migrator.Options) error {
 		start := time.Now()
-		at, err := migrator.Wait(ctx, o, want)
+		at, err := status.Wait(ctx, o, want)
 		if err != nil {
 			return err
 		}

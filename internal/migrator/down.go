@@ -17,15 +17,15 @@ import (
 // is a version 0. For migrations without a file, it runs the down SQL in the history table.
 // Errors are those of Up, and *DataLossError.
 func Down(ctx context.Context, o Options, to uint) (Result, error) {
-	return run(ctx, o, downTo(to))
+	return Run(ctx, o, downTo(to))
 }
 
 // DownToFiles rolls back to the newest applied version that has a file.
 func DownToFiles(ctx context.Context, o Options) (Result, error) {
-	return run(ctx, o, planner.ForDownToFiles)
+	return Run(ctx, o, planner.ForDownToFiles)
 }
 
-func downTo(to uint) planFunc {
+func downTo(to uint) PlanFunc {
 	return func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
 		target := int(to)
 		if _, exists := c.Find(0); to == 0 && !exists {

@@ -31,7 +31,7 @@ func checkVersionRow(ctx context.Context, files *source.Catalog, db *database.Da
 	refusal := &Refusal{
 		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Store.Table, newest),
 		Why:    "the catalogs do not show whether another tool rolled the migrations back or the table was emptied; if it was emptied, every migration would run a second time",
-		Next:   baselineAdvice(newest),
+		Next:   BaselineAdvice(newest),
 	}
 	if !db.Resumer.TableExists() {
 		refusal.Reason = fmt.Sprintf("the version table %s does not exist, but its history table records version %d as applied", db.Store.Table.String(), newest)
@@ -55,7 +55,8 @@ func checkVersionRow(ctx context.Context, files *source.Catalog, db *database.Da
 	return nil
 }
 
-func baselineAdvice(newest int) string {
+// BaselineAdvice returns how to set the version of a database whose version table lost it.
+func BaselineAdvice(newest int) string {
 	return fmt.Sprintf("if the schema is at version %[1]d: migrator baseline --version %[1]d --scratch-url URL, which compares the schema first (or --unverified)\n"+
 		"if every migration was rolled back: migrator baseline --version 0 --scratch-url URL (or --unverified)", newest)
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// withHistory returns the catalog of the files merged with the migrations that the history
+// WithHistory returns the catalog of the files merged with the migrations that the history
 // table records as applied or partially rolled back. imported are the migrations that
 // another tool has run since.
-func withHistory(files *source.Catalog, st planner.State, entries, imported []history.Entry, p planner.Policy) (*source.Catalog, error) {
+func WithHistory(files *source.Catalog, st planner.State, entries, imported []history.Entry, p planner.Policy) (*source.Catalog, error) {
 	applied, importedVersions := map[int]bool{}, map[int]bool{}
 	for _, r := range st.Runs {
 		applied[r.Version] = r.IsApplied()

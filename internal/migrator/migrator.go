@@ -1,6 +1,6 @@
-// Package migrator implements the commands (up, down, plan, status, history, wait, repair, baseline,
-// rehearse): a function for each, with [Options], such as [Up], which returns a [Result] or a
-// [RunError]. cli calls them, and report explains their errors.
+// Package migrator implements the commands that migrate and repair (up, down, plan, repair): a function
+// for each, with [Options], such as [Up], which returns a [Result] or a [RunError]. cli, rehearsal, and
+// status call it, and report explains its errors.
 package migrator
 
 import (
@@ -93,12 +93,12 @@ func (e *IncompleteError) Error() string {
 // *postgres.ConnectError, *postgres.LockedError) or a *RunError.
 func Up(ctx context.Context, o Options) (Result, error) {
 	o.forUp = true
-	return run(ctx, o, planner.ForUp)
+	return Run(ctx, o, planner.ForUp)
 }
 
-// open reads the names of the migrations. A signal or a timeout interrupts this read and
+// OpenFiles reads the names of the migrations. A signal or a timeout interrupts this read and
 // later reads of the files: on a network file system a read can block indefinitely.
-func open(ctx context.Context, o Options) (*source.Catalog, error) {
+func OpenFiles(ctx context.Context, o Options) (*source.Catalog, error) {
 	c, err := source.OpenContext(ctx, o.Source, o.Unrecognized)
 	if err == nil && len(c.Ignored()) > 0 {
 		o.Log.Warn("ignoring .sql files with invalid names", "files", c.Ignored())
@@ -109,10 +109,10 @@ func open(ctx context.Context, o Options) (*source.Catalog, error) {
 	return c, err
 }
 
-// A planFunc makes a plan from the migrations, the state of the database and the policy.
-type planFunc func(*source.Catalog, planner.State, planner.Policy) (planner.Plan, error)
+// A PlanFunc makes a plan from the migrations, the state of the database and the policy.
+type PlanFunc func(*source.Catalog, planner.State, planner.Policy) (planner.Plan, error)
 
-func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan planFunc) (Result, error) {
+func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan PlanFunc) (Result, error) {
 	d, err := makePlan(ctx, o, files, db, plan)
 	if err != nil {
 		return Result{}, err
@@ -151,10 +151,10 @@ type decision struct {
 }
 
 // makePlan reads the state of the database and makes a plan.
-func makePlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan planFunc) (decision, error) {
+func makePlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan PlanFunc) (decision, error) {
 	version, clean, err := db.Store.Head(ctx)
 	if err == nil {
-		err = db.Store.CheckOtherSchemas(ctx, containsVersion(files))
+		err = db.Store.CheckOtherSchemas(ctx, ContainsVersion(files))
 	}
 	if err != nil {
 		return decision{}, err
@@ -172,7 +172,7 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *databas
 	}
 	catalog := files
 	if !o.forUp || o.Policy.OnNewer == planner.DownNewer { // otherwise the plan is made from the files alone
-		if catalog, err = withHistory(files, st, entries, imports, o.Policy); err != nil {
+		if catalog, err = WithHistory(files, st, entries, imports, o.Policy); err != nil {
 			return decision{}, err
 		}
 	}
@@ -191,8 +191,8 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *databas
 	return decision{plan: p, catalog: catalog, imports: imports}, err
 }
 
-// containsVersion returns a function that reports whether the files have a version.
-func containsVersion(files *source.Catalog) func(uint) bool {
+// ContainsVersion returns a function that reports whether the files have a version.
+func ContainsVersion(files *source.Catalog) func(uint) bool {
 	return func(version uint) bool {
 		_, there := files.Find(version)
 		return there

@@ -20,7 +20,13 @@ type Preview struct {
 	Newer    bool          `json:"database_ahead"` // the database is ahead of the files, and nothing would run
 	Steps    []PreviewStep `json:"steps"`
 	// Ahead lists the applied versions above the newest file that the history table records.
-	Ahead []FileInfo `json:"versions_ahead,omitempty"`
+	Ahead []AheadMigration `json:"versions_ahead,omitempty"`
+}
+
+// An AheadMigration is an applied migration above the newest file.
+type AheadMigration struct {
+	Version uint   `json:"version"`
+	Name    string `json:"name"`
 }
 
 // A PreviewStep is one file that would run.
@@ -58,8 +64,8 @@ func PlanDown(ctx context.Context, o Options, to *uint) (Preview, error) {
 	return preview(ctx, o, downTo(*to))
 }
 
-func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
-	files, err := open(ctx, o)
+func preview(ctx context.Context, o Options, plan PlanFunc) (Preview, error) {
+	files, err := OpenFiles(ctx, o)
 	if err != nil {
 		return Preview{}, err
 	}
@@ -75,7 +81,7 @@ func preview(ctx context.Context, o Options, plan planFunc) (Preview, error) {
 	p := d.plan
 	out := Preview{Database: db.Session.Target(), From: versionPointer(p.From), To: versionPointer(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
 	for _, r := range p.Ahead {
-		out.Ahead = append(out.Ahead, FileInfo{Version: uint(r.Version), Name: r.Name})
+		out.Ahead = append(out.Ahead, AheadMigration{Version: uint(r.Version), Name: r.Name})
 	}
 	return out, inspectSteps(ctx, o, d.catalog, db, p, &out)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/exectool"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/status"
 	"github.com/shiplock/shiplock/internal/subprocess"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -46,7 +47,7 @@ func TestWait_MigratorRunning_ReportsActivity(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	waitOptions, log := withFrequentProgress(o)
-	go func() { _, _ = migrator.Wait(ctx, waitOptions, nil) }()
+	go func() { _, _ = status.Wait(ctx, waitOptions, nil) }()
 	line := log.Wait(t, "waiting", "phase", "waiting for writers before build", "holder_blocked_by", "import", "statement", "2 of 2") // the history may be read before the views
 	assert.Equal(t, "1_x.up.sql", line["migrating"])
 	assert.Equal(t, "2 of 2", line["statement"])

@@ -15,8 +15,8 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Reason }
 
-// isRefused reports whether planning or a command refused to run.
-func isRefused(err error) bool {
+// IsRefused reports whether planning or a command refused to run.
+func IsRefused(err error) bool {
 	var planning *planner.Refusal
 	var refusal *Refusal
 	return errors.As(err, &planning) || errors.As(err, &refusal)

@@ -30,7 +30,7 @@ const (
 // failed statement. statement is the number of the failed statement to skip, or 0 for the
 // one with the unknown outcome. Repair returns a description of what it did.
 func Repair(ctx context.Context, o Options, v Resolution, statement int) (string, error) {
-	catalog, err := open(ctx, o)
+	catalog, err := OpenFiles(ctx, o)
 	if err != nil {
 		return "", err
 	}
@@ -49,7 +49,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 	if err := db.Lock(ctx, nil); err != nil {
 		return "", err
 	}
-	st, entries, err := readState(ctx, catalog, db)
+	st, entries, err := ReadState(ctx, catalog, db)
 	if err != nil {
 		return "", err
 	}
@@ -74,7 +74,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 		return "", err
 	}
 	// Migrations below it may exist only in the history table.
-	all, err := withHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := WithHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return "", err
 	}

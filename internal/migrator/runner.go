@@ -16,10 +16,10 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// run opens a session and runs a plan on it. If another server process took over in the
+// Run opens a session and runs a plan on it. If another server process took over in the
 // meantime, it opens a new session and replans from the state of that server. A migration
 // is retried only once: one that crashes its server would otherwise do so forever.
-func run(ctx context.Context, o Options, plan planFunc) (Result, error) {
+func Run(ctx context.Context, o Options, plan PlanFunc) (Result, error) {
 	catalog, db, err := openSourceAndSession(ctx, o)
 	if err != nil {
 		return Result{}, err
@@ -33,7 +33,7 @@ func run(ctx context.Context, o Options, plan planFunc) (Result, error) {
 		if t.add(err) {
 			tries = 1
 		}
-		if !isConnectionLost(err) || ctx.Err() != nil || tries > 1 {
+		if !IsConnectionLost(err) || ctx.Err() != nil || tries > 1 {
 			return Result{}, t.runError(err)
 		}
 		o.Postgres.DSN = o.Postgres.DSN.Primary() // waits for a standby to be promoted
@@ -90,7 +90,7 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *dat
 		db, err := database.OpenPrimary(ctx, o.Postgres)
 		opened <- session{db, err}
 	}()
-	catalog, err := open(parent, o)
+	catalog, err := OpenFiles(parent, o)
 	if err == nil {
 		if o.forUp {
 			catalog.TakeDigest()
@@ -106,8 +106,8 @@ func openSourceAndSession(ctx context.Context, o Options) (*source.Catalog, *dat
 	return nil, nil, err
 }
 
-// isConnectionLost reports whether the connection was lost.
-func isConnectionLost(err error) bool {
+// IsConnectionLost reports whether the connection was lost.
+func IsConnectionLost(err error) bool {
 	var lost *postgres.LostError
 	return errors.As(err, &lost)
 }
@@ -121,10 +121,10 @@ func mayBeTransient(err error) bool {
 		session *resume.SessionStateError
 		table   *history.TableError
 	)
-	return errors.As(err, &table) || errors.As(err, &session) || isRefused(err) || errors.As(err, &doubt) || errors.As(err, &changed)
+	return errors.As(err, &table) || errors.As(err, &session) || IsRefused(err) || errors.As(err, &doubt) || errors.As(err, &changed)
 }
 
-func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, plan planFunc, t *runTotals) (Result, error) {
+func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, plan PlanFunc, t *runTotals) (Result, error) {
 	defer db.Close(o.Log)
 	if db.Session.Server.Standby {
 		return Result{}, &postgres.ConnectError{Target: db.Session.Target(), Attempts: 1, Err: postgres.ErrStandby, Permanent: true}
@@ -158,7 +158,7 @@ func runSession(ctx context.Context, o Options, catalog *source.Catalog, db *dat
 
 // runLocked plans and runs, and replans if another migrator has run in between: behind a
 // pooler the lock is free from one migration to the next.
-func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, plan planFunc, t *runTotals) (Result, error) {
+func runLocked(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, plan PlanFunc, t *runTotals) (Result, error) {
 	for {
 		result, err := runPlan(ctx, o, catalog, db, plan)
 		if !errors.Is(err, lock.ErrVersionChanged) {

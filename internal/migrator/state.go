@@ -9,9 +9,9 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// readState reads the state of the database that the planner needs: the version, the
+// ReadState reads the state of the database that the planner needs: the version, the
 // history, and which of the applied files were edited.
-func readState(ctx context.Context, catalog *source.Catalog, db *database.Database) (planner.State, []history.Entry, error) {
+func ReadState(ctx context.Context, catalog *source.Catalog, db *database.Database) (planner.State, []history.Entry, error) {
 	version, err := db.Store.State(ctx)
 	if err != nil {
 		return planner.State{}, nil, err
@@ -19,7 +19,7 @@ func readState(ctx context.Context, catalog *source.Catalog, db *database.Databa
 	return readRuns(ctx, catalog, db, version)
 }
 
-// readRuns is readState with a version that was already read.
+// readRuns is ReadState with a version that was already read.
 func readRuns(ctx context.Context, catalog *source.Catalog, db *database.Database, version history.State) (planner.State, []history.Entry, error) {
 	entries, err := db.Store.LatestRuns(ctx)
 	if err != nil {
@@ -28,7 +28,7 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *database.Databas
 	st := planner.State{Version: version.Version, Dirty: version.Dirty}
 	var edited []history.Entry
 	for _, r := range entries {
-		run := runOf(r, version.Dirty)
+		run := RunOf(r, version.Dirty)
 		st.Runs = append(st.Runs, run)
 		if _, known := catalog.Find(uint(r.Version)); !known || r.Checksum == "" || !run.IsApplied() || r.Version > version.Version && !version.Dirty {
 			continue // above the version, another tool has rolled it back
@@ -59,17 +59,20 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *database.Databas
 	return st, entries, err
 }
 
-// runOf converts a history row to the planner's type.
-func runOf(r history.Entry, dirty bool) planner.Run {
+// RunOf converts a history row to the planner's type.
+func RunOf(r history.Entry, dirty bool) planner.Run {
 	run := planner.Run{
 		Version: r.Version, Name: r.Name, Direction: planner.Direction(r.Direction),
-		Outcome: outcomes[r.Outcome], StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
+		Outcome: OutcomeOf(r.Outcome), StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal, MinCompatibleVersion: r.Stored.MinCompatibleVersion,
 	}
 	if run.Outcome == planner.PartiallyApplied && !dirty {
 		run.Outcome = planner.Completed // the version table, which another tool may have set, takes precedence
 	}
 	return run
 }
+
+// OutcomeOf returns the planner's type of the outcome of a history row.
+func OutcomeOf(outcome string) planner.Outcome { return outcomes[outcome] }
 
 var outcomes = map[string]planner.Outcome{
 	history.RunApplied: planner.Completed, history.RunImported: planner.Completed, history.RunResolved: planner.Completed,

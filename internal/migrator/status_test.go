@@ -10,6 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/status"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -34,14 +35,14 @@ func TestUp_DatabaseAhead_FollowsPolicy(t *testing.T) {
 	_, err = migrator.Down(t.Context(), o, 1)
 	require.ErrorAs(t, err, &refusal)
 
-	status, err := migrator.ReadStatus(t.Context(), o)
+	got, err := status.ReadStatus(t.Context(), o)
 	require.NoError(t, err)
-	assert.False(t, status.VersionInFiles)
-	assert.EqualValues(t, 9, *status.Version)
-	assert.EqualValues(t, 3, status.Latest)
-	assert.Empty(t, status.Pending)
-	require.Len(t, status.Applied, 4)
-	assert.True(t, status.Applied[3].FromHistory)
+	assert.False(t, got.VersionInFiles)
+	assert.EqualValues(t, 9, *got.Version)
+	assert.EqualValues(t, 3, got.Latest)
+	assert.Empty(t, got.Pending)
+	require.Len(t, got.Applied, 4)
+	assert.True(t, got.Applied[3].FromHistory)
 	assert.Equal(t, before, describeDatabase(t, d))
 }
 
@@ -49,12 +50,12 @@ func TestStatus_EmptyDatabase_ChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := newDatabase(t)
 	before := describeDatabase(t, d)
-	status, err := migrator.ReadStatus(t.Context(), newOptions(t, d, fixture.Files(t, threeMigrations)))
+	got, err := status.ReadStatus(t.Context(), newOptions(t, d, fixture.Files(t, threeMigrations)))
 	require.NoError(t, err)
-	assert.Nil(t, status.Version)
-	assert.True(t, status.VersionInFiles)
-	assert.Equal(t, []migrator.FileInfo{{Version: 1, Name: "a"}, {Version: 2, Name: "b"}, {Version: 3, Name: "c"}}, status.Pending)
-	assert.Empty(t, status.Applied)
+	assert.Nil(t, got.Version)
+	assert.True(t, got.VersionInFiles)
+	assert.Equal(t, []status.FileInfo{{Version: 1, Name: "a"}, {Version: 2, Name: "b"}, {Version: 3, Name: "c"}}, got.Pending)
+	assert.Empty(t, got.Applied)
 	assert.Equal(t, before, describeDatabase(t, d), "not even the version table is made")
 }
 
@@ -77,7 +78,7 @@ func TestUp_InvalidFiles_ReportedBeforeConnectError(t *testing.T) {
 	o := newOptions(t, &pgtest.Database{Name: "x", User: "x", Password: "x", Host: "127.0.0.1", Port: 1}, t.TempDir())
 	_, err := migrator.Up(t.Context(), o)
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
-	_, err = migrator.ReadStatus(t.Context(), o)
+	_, err = status.ReadStatus(t.Context(), o)
 	assert.ErrorIs(t, err, source.ErrNoMigrations)
 	o.Source = fixture.Files(t, threeMigrations)
 	_, err = migrator.Up(t.Context(), o)

@@ -5,12 +5,12 @@ import (
 	"io"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 // History prints the result of migrator history. only is the version whose runs h contains,
 // or nil if h contains all runs.
-func History(w io.Writer, h migrator.History, only *uint) error {
+func History(w io.Writer, h status.History, only *uint) error {
 	t := newTable(w)
 	t.row("database", h.Database)
 	switch {
@@ -29,7 +29,7 @@ func History(w io.Writer, h migrator.History, only *uint) error {
 	return t.flush()
 }
 
-func runOutcome(r migrator.HistoryEntry) string {
+func runOutcome(r status.HistoryEntry) string {
 	switch {
 	case r.RollsBack > 0:
 		return fmt.Sprintf("%s, rolls back run %d", r.Outcome, r.RollsBack)
@@ -43,7 +43,7 @@ func runOutcome(r migrator.HistoryEntry) string {
 	return r.Outcome
 }
 
-func runActor(r migrator.HistoryEntry) string {
+func runActor(r status.HistoryEntry) string {
 	var release []string
 	for _, part := range []struct{ name, value string }{{"", r.Release}, {"revision ", r.Revision}, {"namespace ", r.Namespace}, {"pod ", r.Pod}} {
 		if part.value != "" {

@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/rehearsal"
 	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
 // Rehearsal prints the result of migrator rehearse: its findings in the form of a compiler's
 // messages, with paths in the migrations directory source. redact removes secrets.
-func Rehearsal(w io.Writer, r migrator.Rehearsal, source string, redact func(string) string) error {
+func Rehearsal(w io.Writer, r rehearsal.Rehearsal, source string, redact func(string) string) error {
 	var out strings.Builder
 	for _, f := range r.Findings {
 		fmt.Fprintf(&out, "%s:%d: %s: %s\n", filepath.Join(source, cell(f.File)), f.Line, cell(f.Kind), cell(f.Message))
@@ -26,7 +26,7 @@ func Rehearsal(w io.Writer, r migrator.Rehearsal, source string, redact func(str
 
 // RehearsalSummary describes the number of migrations rehearsed and of failures. where follows
 // the number of migrations.
-func RehearsalSummary(r migrator.Rehearsal, where string) string {
+func RehearsalSummary(r rehearsal.Rehearsal, where string) string {
 	of := ""
 	if r.Total > r.Rehearsed {
 		of = fmt.Sprintf(" of %d", r.Total)

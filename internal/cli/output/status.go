@@ -6,11 +6,11 @@ import (
 	"io"
 	"slices"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 // Status prints the result of migrator status.
-func Status(w io.Writer, st migrator.Status) error {
+func Status(w io.Writer, st status.Status) error {
 	t := newTable(w)
 	t.row("database", st.Database)
 	if st.Tool != nil {
@@ -22,7 +22,7 @@ func Status(w io.Writer, st migrator.Status) error {
 	return t.flush()
 }
 
-func (t table) toolRun(r migrator.ToolInfo) {
+func (t table) toolRun(r status.ToolInfo) {
 	outcome := r.Outcome
 	if r.Ended != "" {
 		outcome += fmt.Sprintf(" (%s), took %s", r.Ended, duration(r.DurationSeconds))
@@ -32,13 +32,13 @@ func (t table) toolRun(r migrator.ToolInfo) {
 }
 
 // failure prints the outcome of the last run as in the title of its failure report.
-func (t table) failure(f migrator.Failure) {
+func (t table) failure(f status.Failure) {
 	outcome := map[string]string{"failed": "failed and was rolled back", "partially applied": "partially applied", "running": "interrupted or still running"}[f.Outcome]
 	t.row("last run", fmt.Sprintf("version %d %s %s, %s, by %s", f.Version, f.Direction, cmp.Or(outcome, f.Outcome), timeText(f.Started), actor(f.User, f.Release)))
 	t.row("reason", f.Error)
 }
 
-func (t table) files(st migrator.Status) {
+func (t table) files(st status.Status) {
 	note := ""
 	switch {
 	case st.Dirty:
@@ -64,7 +64,7 @@ func (t table) files(st migrator.Status) {
 	}
 }
 
-func appliedState(st migrator.Status, m migrator.FileInfo) string {
+func appliedState(st status.Status, m status.FileInfo) string {
 	state := "applied"
 	if slices.Contains(st.Edited, m.Version) {
 		state = "applied, file has changed"
@@ -82,7 +82,7 @@ func appliedState(st migrator.Status, m migrator.FileInfo) string {
 }
 
 // migration prints one migration with its last run.
-func (t table) migration(m migrator.FileInfo, state string) {
+func (t table) migration(m status.FileInfo, state string) {
 	r := m.Run
 	if r == nil {
 		t.row(m.Version, m.Name, state, "", "", "")

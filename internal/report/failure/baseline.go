@@ -7,14 +7,14 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/rehearsal"
 	"github.com/shiplock/shiplock/internal/report"
 )
 
 const maxDifferences = 10
 
-func baselineReport(_ error, e *migrator.BaselineError) report.Report {
+func baselineReport(_ error, e *rehearsal.BaselineError) report.Report {
 	c := report.Report{Code: report.ExitRefused, Title: fmt.Sprintf("refused: the schema does not match the migration files at version %s", planner.VersionText(e.Version))}
 	state := noChanges + "; the scratch database is empty again"
 	if e.Failed != nil {

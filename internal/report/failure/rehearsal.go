@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/migrator"
+	"github.com/shiplock/shiplock/internal/rehearsal"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/text"
 )
@@ -13,7 +13,7 @@ const maxFailures = 12 // lines
 
 // rehearsalReport describes migrations that failed a rehearsal of up, down and up again. The
 // exit code is that of a failed migration, although only a scratch database was changed.
-func rehearsalReport(_ error, e *migrator.RehearsalError) report.Report {
+func rehearsalReport(_ error, e *rehearsal.RehearsalError) report.Report {
 	failures := e.Failures()
 	c := report.Report{Code: report.ExitFailed, Title: fmt.Sprintf("rehearsal: %s in %s", text.Plural(len(failures), "fault"), text.Plural(e.Total, "migration"))}
 	if left := e.Total - e.Rehearsed; left > 0 {

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
+	"github.com/shiplock/shiplock/internal/status"
 )
 
 // waitReport describes a wait that timed out or was stopped. If the database was
 // unreachable at the end, a timeout has the exit code of an unreachable database.
-func waitReport(_ error, e *migrator.WaitError) report.Report {
+func waitReport(_ error, e *status.WaitError) report.Report {
 	what := "the schema is not up to date"
 	switch {
 	case e.Unreachable != nil:

@@ -1,4 +1,4 @@
-package migrator
+package rehearsal
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/schema"
@@ -42,15 +43,15 @@ func (e *BaselineError) Error() string {
 // Baseline sets the version of a database that has none, and records every migration up to
 // it in the history table. It runs no migration on that database. Errors are
 // *BaselineError, *Refusal, *planner.Refusal, *postgres.NotScratchError, and those of Up.
-func Baseline(ctx context.Context, o Options, b BaselineOptions) (string, error) {
-	files, err := open(ctx, o)
+func Baseline(ctx context.Context, o migrator.Options, b BaselineOptions) (string, error) {
+	files, err := migrator.OpenFiles(ctx, o)
 	if err != nil {
 		return "", err
 	}
 	version := int(b.Version)
 	if _, known := files.Find(b.Version); !known {
 		if version != 0 {
-			return "", &Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
+			return "", &migrator.Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
 				Why: "the schema can be compared only with a version that the files have", Next: "specify the version of one of the files, or 0 for a database before its first migration"}
 		}
 		version = planner.NoVersion
@@ -101,14 +102,14 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 		return nil, err
 	}
 	if at.Dirty {
-		return nil, &Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
+		return nil, &migrator.Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
 			Why: "a migration was partially applied, so the schema is not at any version", Next: "migrator repair --help"}
 	}
 	if at.Version != planner.NoVersion {
-		return nil, &Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
+		return nil, &migrator.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
 			Why: "baseline is for databases without a version", Next: "run migrator status to list the applied migrations; to change the version, run migrator down or migrator up"}
 	}
-	if err := db.Store.CheckOtherSchemas(ctx, containsVersion(files)); err != nil {
+	if err := db.Store.CheckOtherSchemas(ctx, migrator.ContainsVersion(files)); err != nil {
 		return nil, err
 	}
 	entries, err := db.Store.LatestRuns(ctx)
@@ -118,13 +119,13 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 	applied := map[int]history.Entry{}
 	newest := planner.NoVersion
 	for _, r := range entries {
-		if runOf(r, false).IsApplied() {
+		if migrator.RunOf(r, false).IsApplied() {
 			applied[r.Version], newest = r, r.Version
 		}
 	}
 	if newest != planner.NoVersion && version != newest && version != planner.NoVersion {
-		return nil, &Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
-			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: baselineAdvice(newest)}
+		return nil, &migrator.Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
+			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: migrator.BaselineAdvice(newest)}
 	}
 	var runs []history.Entry
 	add := func(r history.Entry) {
@@ -163,7 +164,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 
 // schemaAt returns the schema that the files define at a version. It applies them to a
 // scratch database, which is empty again afterwards.
-func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch database.Options, version int) (schema.Fingerprint, error) {
+func schemaAt(ctx context.Context, o migrator.Options, files *source.Catalog, scratch database.Options, version int) (schema.Fingerprint, error) {
 	real := o.Postgres
 	o.Postgres = scratch
 	h, err := claimScratch(ctx, o, files, &real)
@@ -192,7 +193,7 @@ func schemaAt(ctx context.Context, o Options, files *source.Catalog, scratch dat
 
 // compareSchema returns a *BaselineError if the schema differs. It uses a separate session,
 // because behind a pooler the session with the lock has an open transaction.
-func compareSchema(ctx context.Context, o Options, db *database.Database, want schema.Fingerprint, version int) error {
+func compareSchema(ctx context.Context, o migrator.Options, db *database.Database, want schema.Fingerprint, version int) error {
 	o.Postgres = db.SameTables(o.Postgres)
 	second, err := database.OpenPrimary(ctx, o.Postgres)
 	if err != nil {

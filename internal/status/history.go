@@ -1,4 +1,4 @@
-package migrator
+package status
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 // A History lists every run in the history table, oldest first.
@@ -42,7 +43,7 @@ type HistoryEntry struct {
 
 // ReadHistory reads the history table, for one version if it is given. It changes nothing,
 // takes no lock, reads no files, and needs only SELECT on the history table.
-func ReadHistory(ctx context.Context, o Options, version *uint) (History, error) {
+func ReadHistory(ctx context.Context, o migrator.Options, version *uint) (History, error) {
 	db, err := database.Open(ctx, o.Postgres)
 	if err != nil {
 		return History{}, err
@@ -66,14 +67,14 @@ func linkRollbacks(runs []HistoryEntry) {
 	applied := map[uint]*HistoryEntry{} // the ups that are applied
 	for i := range runs {
 		r := &runs[i]
-		if outcomes[r.Outcome] == outcomes[history.RunFailed] {
+		if migrator.OutcomeOf(r.Outcome) == migrator.OutcomeOf(history.RunFailed) {
 			continue
 		}
 		up := applied[r.Version]
 		switch {
 		case r.Direction == "up":
 			applied[r.Version] = r
-		case up != nil && outcomes[r.Outcome] == outcomes[history.RunApplied]:
+		case up != nil && migrator.OutcomeOf(r.Outcome) == migrator.OutcomeOf(history.RunApplied):
 			r.RollsBack, up.RolledBackBy = up.ID, r.ID
 			delete(applied, r.Version)
 		}

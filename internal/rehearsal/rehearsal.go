@@ -1,4 +1,8 @@
-package migrator
+// Package rehearsal applies migrations to a scratch database: [Rehearse] tests that each migration
+// can be rolled back and applied again, and returns a [Rehearsal]; [Baseline] sets the version of a
+// database after comparing its schema with the one that the files define. cli calls them, and report
+// explains their errors.
+package rehearsal
 
 import (
 	"cmp"
@@ -16,6 +20,7 @@ import (
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/script"
@@ -86,7 +91,7 @@ type RehearseOptions struct {
 
 // A rehearsal is a running rehearsal.
 type rehearsal struct {
-	o     Options
+	o     migrator.Options
 	files *source.Catalog
 	db    *database.Database // holds the lock, and takes the snapshots
 	out   Rehearsal
@@ -96,14 +101,14 @@ type rehearsal struct {
 // database of o, which must be empty. It compares the schema after each down with the one
 // before its up, and empties the database at the end. Errors are *RehearsalError if there
 // are failures, *postgres.NotScratchError, and those of Up.
-func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, error) {
-	files, err := open(ctx, o)
+func Rehearse(ctx context.Context, o migrator.Options, r RehearseOptions) (Rehearsal, error) {
+	files, err := migrator.OpenFiles(ctx, o)
 	if err != nil {
 		return Rehearsal{}, err
 	}
 	if r.From != nil {
 		if _, known := files.Find(*r.From); !known {
-			return Rehearsal{}, &Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
+			return Rehearsal{}, &migrator.Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
 				Why: "--from must be the version of one of the files", Next: "specify the version of one of the files, or omit --from to start with the first"}
 		}
 	}
@@ -124,7 +129,7 @@ func Rehearse(ctx context.Context, o Options, r RehearseOptions) (Rehearsal, err
 
 // claimScratch locks the scratch database of o and prepares it. real is the database that
 // it must not be; nil if none is configured.
-func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *database.Options) (h *rehearsal, err error) {
+func claimScratch(ctx context.Context, o migrator.Options, files *source.Catalog, real *database.Options) (h *rehearsal, err error) {
 	if o.Postgres.Tables.ExternalTool = true; o.Policy.OutOfOrder == "" {
 		o.Policy.OutOfOrder = planner.FailOutOfOrder
 	}
@@ -155,7 +160,7 @@ func claimScratch(ctx context.Context, o Options, files *source.Catalog, real *d
 }
 
 // checkNotRealDatabase returns an error if the scratch database is the real one.
-func checkNotRealDatabase(ctx context.Context, o Options, db *database.Database, real *database.Options) error {
+func checkNotRealDatabase(ctx context.Context, o migrator.Options, db *database.Database, real *database.Options) error {
 	if real == nil {
 		return nil
 	}
@@ -329,8 +334,8 @@ func (h *rehearsal) up(ctx context.Context, version uint) (failure, err error) {
 }
 
 // run separates failures of the migration from other errors.
-func (h *rehearsal) run(ctx context.Context, plan planFunc) (failure, err error) {
-	_, err = run(ctx, h.o, plan)
+func (h *rehearsal) run(ctx context.Context, plan migrator.PlanFunc) (failure, err error) {
+	_, err = migrator.Run(ctx, h.o, plan)
 	if ctx.Err() == nil {
 		err = errors.Join(err, h.db.Schema.RecordCreated(ctx)) // so that the next rehearsal recognizes these objects if this one is killed
 	}
@@ -338,7 +343,7 @@ func (h *rehearsal) run(ctx context.Context, plan planFunc) (failure, err error)
 		migration *executor.MigrationError
 		script    *script.ScriptError
 	)
-	if ctx.Err() == nil && !isConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || isRefused(err)) {
+	if ctx.Err() == nil && !migrator.IsConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || migrator.IsRefused(err)) {
 		return err, nil
 	}
 	return nil, err

@@ -1,4 +1,4 @@
-package migrator
+package status
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
@@ -53,10 +54,10 @@ func (e *WaitError) Unwrap() error { return e.Err }
 // is given, and is not dirty. It migrates nothing, takes no lock, and needs only SELECT on
 // the version table. It waits until ctx ends. Errors are a *WaitError, or errors that
 // waiting cannot resolve.
-func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
+func Wait(ctx context.Context, o migrator.Options, want *uint) (version int, err error) {
 	missing := func(st planner.State) (string, error) { return planner.Missing(st, int(*want)), nil }
 	if want == nil {
-		catalog, err := open(ctx, o)
+		catalog, err := migrator.OpenFiles(ctx, o)
 		if err != nil {
 			return 0, err
 		}
@@ -83,7 +84,7 @@ func Wait(ctx context.Context, o Options, want *uint) (version int, err error) {
 var errNotUpToDate = errors.New("the schema is not up to date")
 
 type waiter struct {
-	o       Options
+	o       migrator.Options
 	missing func(planner.State) (string, error)
 	start   time.Time
 	last    WaitError
@@ -170,7 +171,7 @@ func (w *waiter) ended(ctx context.Context) error {
 	return &e
 }
 
-// readState reads the version and, if the role has permission, the history table. It does
+// ReadState reads the version and, if the role has permission, the history table. It does
 // not compare the files.
 func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	db, err := database.Open(ctx, w.o.Postgres)
@@ -189,7 +190,7 @@ func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	}
 	st := planner.State{Version: version.Version, Dirty: version.Dirty}
 	for _, r := range entries {
-		st.Runs = append(st.Runs, runOf(r, version.Dirty))
+		st.Runs = append(st.Runs, migrator.RunOf(r, version.Dirty))
 	}
 	w.activity, err = lock.HolderFacts(ctx, db.Store)
 	return st, err

@@ -1,4 +1,7 @@
-package migrator
+// Package status reads a database and changes nothing: [ReadStatus] compares it with the migration
+// files, [ReadHistory] lists the runs, and [Wait] waits until the schema is up to date. cli calls
+// them, and report explains a [WaitError].
+package status
 
 import (
 	"cmp"
@@ -7,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/database"
+	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
 )
@@ -71,8 +75,8 @@ type RunInfo struct {
 // ReadStatus compares the database with the files. It changes nothing, and needs only
 // SELECT on the version table. Without files it returns the last run of an external tool,
 // if there was one.
-func ReadStatus(ctx context.Context, o Options) (Status, error) {
-	catalog, noFiles := open(ctx, o)
+func ReadStatus(ctx context.Context, o migrator.Options) (Status, error) {
+	catalog, noFiles := migrator.OpenFiles(ctx, o)
 	if noFiles != nil && !errors.Is(noFiles, source.ErrNoMigrations) {
 		return Status{}, noFiles
 	}
@@ -95,7 +99,7 @@ func ReadStatus(ctx context.Context, o Options) (Status, error) {
 	if err := db.Store.CheckTables(); err != nil {
 		return Status{}, err
 	}
-	if err := db.Store.CheckOtherSchemas(ctx, containsVersion(catalog)); err != nil {
+	if err := db.Store.CheckOtherSchemas(ctx, migrator.ContainsVersion(catalog)); err != nil {
 		return Status{}, err
 	}
 	status, err := compare(ctx, catalog, db)
@@ -113,7 +117,7 @@ func lastTool(ctx context.Context, db *database.Database) (*ToolInfo, error) {
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *database.Database) (Status, error) {
-	st, entries, err := readState(ctx, catalog, db)
+	st, entries, err := migrator.ReadState(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err
 	}
@@ -143,7 +147,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *database.Database
 	for _, r := range st.Runs {
 		minVersions[uint(r.Version)] = r.MinCompatibleVersion
 	}
-	all, err := withHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := migrator.WithHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return Status{}, err
 	}
