@@ -7,8 +7,6 @@ package exectool
 import (
 	"context"
 	"errors"
-	"fmt"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,73 +15,8 @@ import (
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
-	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/subprocess"
 	"github.com/shiplock/shiplock/internal/toolrun"
-)
-
-// A Tool is an external migration tool.
-type Tool struct {
-	Command subprocess.Command
-	Line    string // the command as it is shown and recorded, without secrets
-	// Progress reports that it is running.
-	Progress *progress.Display
-	// SessionGrace is how long its database sessions may take to end after it exits.
-	SessionGrace time.Duration
-}
-
-// A ToolResult is the outcome of a tool that succeeded.
-type ToolResult struct {
-	Took           time.Duration
-	Changes        []string // schema changes, as text
-	SchemaCompared bool     // false if the schema could not be compared
-}
-
-// A ToolError reports a tool that failed or was stopped.
-type ToolError struct {
-	Line string
-	Exit subprocess.Exit
-	Err  error // why it was stopped, or the loss of the lock with which it failed; nil if it failed by itself
-	// Changes are its schema changes, if SchemaCompared.
-	Changes        []string
-	SchemaCompared bool
-	Leftovers      ToolLeftovers
-	// Marks are entries in its own version table that prevent it from running again.
-	Marks []toolrun.ToolProblem
-}
-
-func (e *ToolError) Error() string {
-	if e.Exit.StopCause != nil {
-		return fmt.Sprintf("%s was stopped: %v", e.Line, e.Err)
-	}
-	return fmt.Sprintf("%s failed: %s", e.Line, e.ExitText())
-}
-
-func (e *ToolError) Unwrap() error { return e.Err }
-
-// ExitText returns how the process ended, such as "exit code 1" or "SIGKILL".
-func (e *ToolError) ExitText() string { return exitText(e.Exit) }
-
-// A StartError reports a tool that could not be started.
-type StartError struct {
-	Line string
-	Err  error
-}
-
-func (e *StartError) Error() string { return fmt.Sprintf("could not start %s: %v", e.Line, e.Err) }
-func (e *StartError) Unwrap() error { return e.Err }
-
-// A LockLostError reports that the lock was lost while the tool ran.
-type LockLostError struct{ Err error }
-
-func (e *LockLostError) Error() string { return fmt.Sprintf("the lock was lost: %v", e.Err) }
-func (e *LockLostError) Unwrap() error { return e.Err }
-
-const (
-	// lockCheckInterval is how often the lock is checked.
-	lockCheckInterval = time.Second
-	// inspectionTimeout limits the schema comparison after a signal, or if the database may be unreachable.
-	inspectionTimeout = 5 * time.Second
 )
 
 // Run runs a tool under the lock for external tools, which prevents any two of them from
@@ -186,38 +119,6 @@ func stopSignal(cause error) syscall.Signal {
 	return syscall.SIGTERM
 }
 
-func exitText(e subprocess.Exit) string {
-	if e.Signal != 0 {
-		return interrupt.SignalName(e.Signal)
-	}
-	return fmt.Sprintf("exit code %d", e.Code)
-}
-
-// A toolRun is the part of Run that inspects the database. It opens a new session each
-// time, because the session that holds the lock may be lost by then.
-type toolRun struct {
-	o    database.Options
-	tool Tool
-	row  toolrun.ToolRun
-	id   int64
-	was  *schema.Fingerprint // nil if it could not be read
-
-	pooled        bool
-	trace         *toolrun.ToolTrace
-	roles         []string
-	connections   connectionLog
-	leftover      []toolrun.ToolSession     // active when processes that the tool had left behind were terminated
-	stopRequested atomic.Pointer[time.Time] // when the run was asked to stop
-}
-
-// stopTime returns when the run was asked to stop.
-func (r *toolRun) stopTime() time.Time {
-	if at := r.stopRequested.Load(); at != nil {
-		return *at
-	}
-	return time.Now()
-}
-
 // begin takes a snapshot of the schema and inserts the history row. Neither is worth a
 // failed deployment: if one fails, a warning is logged and the tool runs.
 func (r *toolRun) begin(ctx context.Context) error {
@@ -264,19 +165,6 @@ func (r *toolRun) trackSessions(ctx context.Context, db *database.Database) erro
 		r.tool.Command.Leftover = func() { r.recordLeftovers(ctx) }
 	}
 	return nil
-}
-
-func (r *toolRun) warn(what string, err error) {
-	r.o.Log.Warn(what, "error", r.o.DSN.Redact(err.Error()))
-}
-
-func (r *toolRun) withSession(ctx context.Context, use func(*database.Database) error) error {
-	db, err := database.OpenPrimary(ctx, r.o)
-	if err != nil {
-		return err
-	}
-	defer db.Close(r.o.Log)
-	return use(db)
 }
 
 // A toolOutcome is the state of the database after a tool has ended.
