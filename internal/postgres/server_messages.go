@@ -12,7 +12,7 @@ import (
 )
 
 // This file holds every decision that reads the text of an error of PostgreSQL, a connection pooler,
-// lib/pq or database/sql, because it has no code, type or field for what it says. No other file reads
+// lib/pq or database/sql, because no code, type or field has what it states. No other file reads
 // these texts. PostgreSQL translates its messages (lc_messages): an unknown text is treated as an error
 // without the fact.
 
@@ -90,8 +90,8 @@ func DeniedExtension(e *pq.Error) string {
 	return ""
 }
 
-// deniedObject returns the object for which the role lacks a privilege, or which it must own: its
-// kind, such as "table", and its name. Both are "" for other messages.
+// DeniedObject returns the kind, such as "table", and the name of the object for which the role lacks
+// a privilege, or which it must own. Both are "" for other messages.
 func DeniedObject(e *pq.Error) (kind, name string, owner bool) {
 	m := permissionDenied.FindStringSubmatch(e.Message)
 	if m == nil {
@@ -256,7 +256,7 @@ func IsNotPEM(err error) bool { return strings.Contains(err.Error(), "couldn't p
 func IsCertificateError(err error) bool { return strings.Contains(err.Error(), "x509:") }
 
 // ConnectionErrorText returns the text of an error of a connection. database/sql's text for a closed
-// connection does not say that.
+// connection does not state that.
 func ConnectionErrorText(err error) string {
 	return strings.Replace(err.Error(), "driver: bad connection", "the server or the network closed it", 1)
 }

@@ -67,7 +67,7 @@ func TestSuccess_Result_IsTwoLines(t *testing.T) {
 		{"exec", Result{ToolCommand: "npm run\nmigrate", Changes: 1, Took: time.Minute}, "npm run migrate succeeded in 1m0s, with 1 schema change"},
 	} {
 		run.Command = c.command
-		out := Success(c.done, run)
+		out := Success(c.done, run).String()
 		assert.Equal(t, "shiplock: "+c.want+"\n  database u@h:5432/d; release booking, revision 4, namespace shop\n", out)
 		assert.Equal(t, 2, strings.Count(out, "\n"))
 	}

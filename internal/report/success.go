@@ -27,14 +27,23 @@ type Result struct {
 	ChangesUnknown bool
 }
 
-// Success returns two lines: what was done, and where.
-func Success(d Result, run Run) string {
-	out := "shiplock: " + text.OneLine(text.Clean(text.Clip(d.description(run.Command), maxTitle))) + "\n"
+// A SuccessReport describes a successful run.
+type SuccessReport struct {
+	Title string // what was done
+	Where string // database and release
+}
+
+// String returns two lines.
+func (s SuccessReport) String() string { return "shiplock: " + s.Title + "\n  " + s.Where + "\n" }
+
+// Success returns the report of a successful run.
+func Success(d Result, run Run) SuccessReport {
+	title := text.OneLine(text.Clean(text.Clip(d.description(run.Command), maxTitle)))
 	where := "database " + cmp.Or(run.Database, "unknown")
 	if name := run.String(); name != "" {
 		where += "; release " + name
 	}
-	return out + "  " + text.OneLine(text.Clean(where)) + "\n"
+	return SuccessReport{Title: title, Where: text.OneLine(text.Clean(where))}
 }
 
 func (d Result) description(command string) string {

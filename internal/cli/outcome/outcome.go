@@ -5,7 +5,6 @@ package outcome
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
@@ -22,7 +21,7 @@ import (
 // A Summary is what a successful command reports.
 type Summary struct {
 	report.Result
-	Title         string // replaces the first line of report.Success
+	Title         string // replaces that of report.Success
 	Changed       bool
 	VersionsKnown bool // From and To are set
 	StepsKnown    bool
@@ -94,12 +93,12 @@ func position(err error) *notify.Position {
 
 func (r Run) succeeded(m *notify.Message, s Summary, now time.Time) {
 	s.Took = now.Sub(r.Started)
-	m.Report = r.Redact(report.Success(s.Result, r.Run))
-	if _, details, ok := strings.Cut(m.Report, "\n"); ok && s.Title != "" {
-		m.Report = "shiplock: " + sanitize.Line(r.Redact(s.Title)) + "\n" + details
+	success := report.Success(s.Result, r.Run)
+	success.Title, success.Where = r.Redact(success.Title), r.Redact(success.Where)
+	if s.Title != "" {
+		success.Title = sanitize.Line(r.Redact(s.Title))
 	}
-	first, _, _ := strings.Cut(m.Report, "\n")
-	m.Title, m.Changed = strings.TrimPrefix(first, "shiplock: "), s.Changed
+	m.Title, m.Report, m.Changed = success.Title, success.String(), s.Changed
 	if s.VersionsKnown {
 		m.VersionTo = &s.To
 	}

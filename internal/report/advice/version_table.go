@@ -64,10 +64,10 @@ func DeniedTable(e *pq.Error, run report.Run) string {
 	if denied == "" {
 		return "grant the role its privileges on the version table and the history table, or connect as their owner"
 	}
-	table, role := strings.TrimSuffix(denied, "_history"), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
-	versions, history := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+"_history")
+	table, role := strings.TrimSuffix(denied, history.HistorySuffix), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
+	versions, recorded := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+history.HistorySuffix)
 	if readOnlyCommands[run.Command] {
-		return fmt.Sprintf("run as the owner or a superuser: GRANT SELECT ON %s TO %s;\nand the same for %s, if it exists", versions, role, history)
+		return fmt.Sprintf("run as the owner or a superuser: GRANT SELECT ON %s TO %s;\nand the same for %s, if it exists", versions, role, recorded)
 	}
-	return fmt.Sprintf("run as a superuser: ALTER TABLE %s OWNER TO %s;\nand the same for %s, if it exists; or connect as the role that owns them", versions, role, history)
+	return fmt.Sprintf("run as a superuser: ALTER TABLE %s OWNER TO %s;\nand the same for %s, if it exists; or connect as the role that owns them", versions, role, recorded)
 }
