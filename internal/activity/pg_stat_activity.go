@@ -26,7 +26,7 @@ const (
 	maxBlockers = 5
 )
 
-// backendActivity is a row of pg_stat_activity. Columns that the role may not read are empty.
+// BackendActivity is a row of pg_stat_activity. Columns that the role may not read are empty.
 type BackendActivity struct {
 	PID         int              `json:"pid"`
 	Application string           `json:"application_name"`

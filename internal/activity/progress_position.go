@@ -8,7 +8,7 @@ import (
 	"github.com/shiplock/shiplock/internal/script"
 )
 
-// positionTracker holds the position of a run. A watcher may read it while another goroutine
+// PositionTracker holds the position of a run. A watcher may read it while another goroutine
 // changes it.
 type PositionTracker struct {
 	mu sync.Mutex
@@ -31,7 +31,7 @@ type position struct {
 	activity         string         // activity other than a statement, such as committing
 }
 
-// startMigration records the start of a migration.
+// StartMigration records the start of a migration.
 func (p *PositionTracker) StartMigration(s *script.Script, number, of int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,28 +39,28 @@ func (p *PositionTracker) StartMigration(s *script.Script, number, of int) {
 	p.position = position{file: s.Name, number: number, of: of, statements: s.Count(), size: s.Size(), began: now, since: now, statement: -1}
 }
 
-// startStatement records the start of a statement.
+// StartStatement records the start of a statement.
 func (p *PositionTracker) StartStatement(s *script.Script, statement int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.script, p.statement, p.statementsBefore, p.since, p.activity = s, statement, s.StatementsBefore, time.Now(), ""
 }
 
-// advance records the start of a statement that the server reported.
+// Advance records the start of a statement that the server reported.
 func (p *PositionTracker) Advance(statement int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.statement, p.since = statement, time.Now()
 }
 
-// setSent records how many bytes of the file have been sent.
+// SetSent records how many bytes of the file have been sent.
 func (p *PositionTracker) SetSent(sent int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent = sent
 }
 
-// setActivity records an activity that is not a statement of the file.
+// SetActivity records an activity that is not a statement of the file.
 func (p *PositionTracker) SetActivity(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +82,7 @@ func (p position) currentStatement() (st script.Statement, number, line int, kno
 	return st, p.statementsBefore + p.statement + 1, p.script.Origin.Lines + p.script.LineOf(st), true
 }
 
-// statementPrefix returns the start of a statement up to the first string constant, which may be a
+// StatementPrefix returns the start of a statement up to the first string constant, which may be a
 // password.
 func StatementPrefix(sql string) string {
 	const enough = 200

@@ -84,7 +84,7 @@ func (p *backendProgress) Share() (float64, bool) {
 	return p.phaseWork().share()
 }
 
-// phaseFacts describes the phase as PostgreSQL reports it.
+// PhaseFacts describes the phase as PostgreSQL reports it.
 func (a *BackendActivity) PhaseFacts() []progress.Fact {
 	p := a.Progress
 	if p == nil {
@@ -112,7 +112,7 @@ func (a *BackendActivity) PhaseFacts() []progress.Fact {
 	return facts
 }
 
-// waitFacts describes the wait event and the blocking sessions.
+// WaitFacts describes the wait event and the blocking sessions.
 func (a *BackendActivity) WaitFacts() []progress.Fact {
 	var facts []progress.Fact
 	if a.WaitType != "" && a.State == "active" {

@@ -46,7 +46,7 @@ type Watcher struct {
 	current  []SessionInfo // blocking sessions at the last query
 }
 
-// startWatcher starts a watcher unless one is running. The returned function stops it.
+// StartWatcher starts a watcher unless one is running. The returned function stops it.
 func (monitor *Monitor) StartWatcher(ctx context.Context) (stop func()) {
 	if monitor.watcher != nil {
 		return func() {}
@@ -63,21 +63,21 @@ func (monitor *Monitor) StartWatcher(ctx context.Context) (stop func()) {
 	}
 }
 
-// resetAttempt clears the blocking sessions at the start of a new attempt.
+// ResetAttempt clears the blocking sessions at the start of a new attempt.
 func (w *Watcher) ResetAttempt() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.attempt, w.blockers, w.current = time.Now(), nil, nil
 }
 
-// seenBlockers returns the sessions that blocked the current attempt.
+// SeenBlockers returns the sessions that blocked the current attempt.
 func (w *Watcher) SeenBlockers() []SessionInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.blockers
 }
 
-// currentBlockers returns the sessions that were blocking at the last query.
+// CurrentBlockers returns the sessions that were blocking at the last query.
 func (w *Watcher) CurrentBlockers() []SessionInfo {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -43,7 +43,7 @@ func (s SessionInfo) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// sessionTexts returns the descriptions of sessions.
+// SessionTexts returns the descriptions of sessions.
 func SessionTexts(sessions []SessionInfo) []string {
 	var out []string
 	for _, s := range sessions {

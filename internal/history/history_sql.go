@@ -24,7 +24,7 @@ func (r StoredMigration) values() []string {
 	return []string{size, minVersion, fmt.Sprint(r.Irreversible)}
 }
 
-// updateStoredSQL returns the SQL that sets these columns in an existing row.
+// UpdateStoredSQL returns the SQL that sets these columns in an existing row.
 func (store *Store) UpdateStoredSQL(r Entry) string {
 	if r.Direction != "up" {
 		return ""
@@ -33,7 +33,7 @@ func (store *Store) UpdateStoredSQL(r Entry) string {
 	return fmt.Sprintf(", down_bytes = %s, min_compatible_version = %s, run_irreversible = %s", v[0], v[1], v[2])
 }
 
-// downLiteral returns the down SQL as a literal: the empty string for an empty file, NULL for a missing one.
+// DownLiteral returns the down SQL as a literal: the empty string for an empty file, NULL for a missing one.
 func (r Entry) DownLiteral() string {
 	if r.DownSQL == "" && r.Stored.HasDown && r.Stored.DownSize == 0 {
 		return "''"

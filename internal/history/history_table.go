@@ -12,7 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// historySuffix is appended to the version table's name for the history table's.
+// HistorySuffix is appended to the version table's name for the history table's.
 const HistorySuffix = "_history"
 
 // Outcomes of a run in the history table.
@@ -79,12 +79,12 @@ const (
 	SizeUnknown = -2
 )
 
-// historyTable returns the history table's name, qualified and quoted.
+// HistoryTable returns the history table's name, qualified and quoted.
 func (store *Store) HistoryTable() string {
 	return pq.QuoteIdentifier(store.Table.Schema) + "." + pq.QuoteIdentifier(store.Table.Name+HistorySuffix)
 }
 
-// historyQuery returns the history table as a subquery for a FROM clause, with short column names.
+// HistoryQuery returns the history table as a subquery for a FROM clause, with short column names.
 // The columns of the table itself have names that an application's tables do not have: a migration
 // that loops over all tables with a column "name" or "id" must not find it. See ADR 15.
 func (store *Store) HistoryQuery() string {
@@ -94,7 +94,7 @@ func (store *Store) HistoryQuery() string {
 		files_digest AS catalog, database_role, down_bytes, min_compatible_version, run_irreversible AS irreversible, session_state, leftover FROM ` + store.HistoryTable() + ")"
 }
 
-// createHistorySQL returns the SQL that creates the history table; empty if it exists.
+// CreateHistorySQL returns the SQL that creates the history table; empty if it exists.
 func (store *Store) CreateHistorySQL() string {
 	if store.HistoryExists {
 		return ""
@@ -135,7 +135,7 @@ var historyColumns = []struct{ name, kind, more string }{
 	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and leftoverLookup
 }
 
-// insertRunSQL returns the SQL that inserts a row, and creates the history table if it is missing.
+// InsertRunSQL returns the SQL that inserts a row, and creates the history table if it is missing.
 func (store *Store) InsertRunSQL(r Entry) string {
 	if store.HistoryUnavailable {
 		return ""
@@ -177,7 +177,7 @@ func (store *Store) insertRowSQL(columns, values []string) string {
 	return "INSERT INTO " + store.HistoryTable() + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(row, ", ") + ");\n"
 }
 
-// updateRunSQL returns the SQL that updates the newest row of a version.
+// UpdateRunSQL returns the SQL that updates the newest row of a version.
 func (store *Store) UpdateRunSQL(version int, set string) string {
 	if store.HistoryUnavailable {
 		return ""
@@ -273,5 +273,5 @@ func (store *Store) SameTables(o Options) Options {
 	return o
 }
 
-// execSuffix is appended to the version table's name for the history table of external tools.
+// ExecSuffix is appended to the version table's name for the history table of external tools.
 const ExecSuffix = "_exec_history"

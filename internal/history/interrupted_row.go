@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// interruptedRow is the history row of a run that did not finish.
+// InterruptedRow is the history row of a run that did not finish.
 type InterruptedRow struct {
 	Sql           string // SQL of the direction that ran
 	Session       string
@@ -13,7 +13,7 @@ type InterruptedRow struct {
 	Transactional bool
 }
 
-// readInterruptedRow reads the latest history row of a version.
+// ReadInterruptedRow reads the latest history row of a version.
 func (store *Store) ReadInterruptedRow(ctx context.Context, r Entry) (InterruptedRow, error) {
 	sql, session, left := "up_sql", "session_state", "leftover"
 	if r.Direction == "down" {

@@ -21,7 +21,7 @@ func (e *RecordingError) Error() string {
 }
 func (e *RecordingError) Unwrap() error { return e.Err }
 
-// writeHistory writes to the version and history tables outside of a migration.
+// WriteHistory writes to the version and history tables outside of a migration.
 func (store *Store) WriteHistory(ctx context.Context, sql string) error {
 	store.session.ProbeEncoding(ctx, store.session.TxOpen, sql)
 	sql = store.session.ReplaceUnencodable(sql)
@@ -33,7 +33,7 @@ func (store *Store) WriteHistory(ctx context.Context, sql string) error {
 	return err
 }
 
-// execWithSequenceRepair is exec with one retry if repairSequence succeeds.
+// ExecWithSequenceRepair is exec with one retry if RepairSequence succeeds.
 func (store *Store) ExecWithSequenceRepair(ctx context.Context, sql string) error {
 	err := store.session.Exec(ctx, sql)
 	if err != nil && store.RepairSequence(ctx, err) {
@@ -42,7 +42,7 @@ func (store *Store) ExecWithSequenceRepair(ctx context.Context, sql string) erro
 	return err
 }
 
-// repairSequence sets the history table's identity sequence after its last row, if the sequence
+// RepairSequence sets the history table's identity sequence after its last row, if the sequence
 // caused the error: logical replication copies rows and not sequences. It reports whether the
 // write can be retried.
 func (store *Store) RepairSequence(ctx context.Context, err error) bool {
@@ -58,7 +58,7 @@ func (store *Store) RepairSequence(ctx context.Context, err error) bool {
 	return true
 }
 
-// sequenceRepairSQL returns the SQL that sets the history table's sequence after its last row.
+// SequenceRepairSQL returns the SQL that sets the history table's sequence after its last row.
 func (store *Store) SequenceRepairSQL() string {
 	return fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, 'run_id'), (SELECT max(run_id) FROM %s));", pq.QuoteLiteral(store.HistoryTable()), store.HistoryTable())
 }

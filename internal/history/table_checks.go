@@ -80,7 +80,7 @@ type tableFacts struct {
 	// elsewhere are other schemas with tables of these names and columns.
 	elsewhere []otherSchema
 	rails     bool // the schema contains ar_internal_metadata, which Rails creates
-	// noSchema reports that the schema does not exist.
+	// NoSchema reports that the schema does not exist.
 	NoSchema bool
 
 	schema                  sql.NullString // schema of the tables; NULL if there is none
@@ -446,7 +446,7 @@ func (store *Store) readVersion(ctx context.Context, t TableName) (State, error)
 	return st, store.session.ClassifyError(ctx, errors.Join(err, rows.Close()))
 }
 
-// scanVersion reads the rows of a version table: none, or one that golang-migrate could have
+// ScanVersion reads the rows of a version table: none, or one that golang-migrate could have
 // written.
 func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
 	st := State{Version: NoVersion}

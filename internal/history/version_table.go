@@ -18,7 +18,7 @@ func (t TableName) DisplayName() string {
 	return script.QuoteIfNeeded(t.Schema) + "." + script.QuoteIfNeeded(t.Name)
 }
 
-// A tableName is a table's name with its schema.
+// A TableName is a table's name with its schema.
 type TableName struct{ Schema, Name string }
 
 func (t TableName) String() string { return t.Schema + "." + t.Name }
@@ -73,7 +73,7 @@ func (store *Store) Head(ctx context.Context) (st State, filesDigest string, err
 	return st, filesDigest, nil
 }
 
-// writeVersionSQL returns the SQL that sets the version table to st, in the form of
+// WriteVersionSQL returns the SQL that sets the version table to st, in the form of
 // golang-migrate's driver: one row, or none for no version. It uses DELETE instead of TRUNCATE,
 // which would wait for every reader of the table.
 func (store *Store) WriteVersionSQL(st State) string {
@@ -84,7 +84,7 @@ func (store *Store) WriteVersionSQL(st State) string {
 	return store.CreateVersionTableSQL() + "DELETE FROM " + store.Table.Quoted() + ";\n" + insert
 }
 
-// createVersionTableSQL returns the SQL that creates the version table, or "" if it exists.
+// CreateVersionTableSQL returns the SQL that creates the version table, or "" if it exists.
 func (store *Store) CreateVersionTableSQL() string {
 	if store.VersionTableExists {
 		return ""

@@ -26,7 +26,7 @@ import (
 const (
 	// attemptTimeout limits one attempt to connect: a firewall that drops packets returns no error.
 	attemptTimeout = 10 * time.Second
-	// minPause and maxPause limit the pause between connection attempts: short enough to be
+	// MinPause and maxPause limit the pause between connection attempts: short enough to be
 	// unnoticeable, and few enough attempts for fifty waiting pods. The lock has its own
 	// maxLockPause.
 	MinPause = 100 * time.Millisecond
@@ -197,7 +197,7 @@ func isTransient(err error) bool {
 	return !isDriverError(err)
 }
 
-// backoff returns the pause after n attempts. It grows from first to most, with jitter.
+// Backoff returns the pause after n attempts. It grows from first to most, with jitter.
 func Backoff(first, most time.Duration, n int) time.Duration {
 	limit := min(first<<min(n, 10), most)
 	return limit/2 + rand.N(limit/2)

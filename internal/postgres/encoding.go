@@ -15,12 +15,12 @@ import (
 // character fails, even if it is in a comment. The history must not fail a migration: its SQL is
 // not stored if it has such characters, and they are replaced by question marks in other texts.
 
-// encodesAllCharacters reports whether the database's encoding represents every character.
+// EncodesAllCharacters reports whether the database's encoding represents every character.
 func (db *Session) EncodesAllCharacters() bool {
 	return db.Server.Encoding == "UTF8" || db.Server.Encoding == "SQL_ASCII" || db.Server.Encoding == ""
 }
 
-// probeEncoding asks the server which characters of the texts its encoding can represent. within
+// ProbeEncoding asks the server which characters of the texts its encoding can represent. within
 // means that a transaction is open, which must stay usable.
 func (db *Session) ProbeEncoding(ctx context.Context, within bool, texts ...string) {
 	if db.EncodesAllCharacters() {
@@ -72,7 +72,7 @@ func (db *Session) probeCharacters(ctx context.Context, within bool, unknown []r
 	}
 }
 
-// hasUnencodable reports whether a text has a character that probeEncoding found the database
+// HasUnencodable reports whether a text has a character that ProbeEncoding found the database
 // cannot represent.
 func (db *Session) HasUnencodable(text string) bool {
 	return !db.EncodesAllCharacters() && strings.ContainsFunc(text, func(r rune) bool {
@@ -81,7 +81,7 @@ func (db *Session) HasUnencodable(text string) bool {
 	})
 }
 
-// replaceUnencodable returns a text with question marks in place of the characters that the
+// ReplaceUnencodable returns a text with question marks in place of the characters that the
 // database cannot represent.
 func (db *Session) ReplaceUnencodable(text string) string {
 	if !db.HasUnencodable(text) {

@@ -6,7 +6,7 @@ import (
 
 const IdleSessionTimeout = "idle_session_timeout"
 
-// idleTimeouts returns the settings of the server that end a session or a transaction after some
+// IdleTimeouts returns the settings of the server that end a session or a transaction after some
 // time, or after some time idle. They may be set for a role or a database because of the
 // application, and would end the wait for the lock, for a table or for an external tool. The
 // server's statement_timeout stays, and a migration may set any of them.
@@ -21,7 +21,7 @@ func (db *Session) IdleTimeouts() []string {
 	return names
 }
 
-// disableIdleTimeoutsSQL returns the SQL that disables the idleTimeouts of the session.
+// DisableIdleTimeoutsSQL returns the SQL that disables the IdleTimeouts of the session.
 func (db *Session) DisableIdleTimeoutsSQL() string {
 	var out strings.Builder
 	for _, name := range db.IdleTimeouts() {
@@ -30,7 +30,7 @@ func (db *Session) DisableIdleTimeoutsSQL() string {
 	return out.String()
 }
 
-// keepaliveSQL returns the settings that make the server detect a lost client within 10 seconds. By
+// KeepaliveSQL returns the settings that make the server detect a lost client within 10 seconds. By
 // default, it checks the connection only when a statement ends and holds the locks until then;
 // after the client's machine has crashed, detection takes hours. client_connection_check_interval
 // exists since PostgreSQL 14; TCP settings have no effect on a Unix socket.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Limits of detectTransactionPooling for opening a second connection: a pool of one server in
+// Limits of DetectTransactionPooling for opening a second connection: a pool of one server in
 // session mode accepts no other client. After probeQuiet, the limit is a number of answers to the
 // first session with a pause before each, so that a busy machine is not mistaken for such a pool.
 const (
@@ -16,7 +16,7 @@ const (
 	probePause   = 100 * time.Millisecond
 )
 
-// probeTimeout limits the rounds of detectTransactionPooling. In session mode, every client has a
+// probeTimeout limits the rounds of DetectTransactionPooling. In session mode, every client has a
 // server by then; a client that waits longer shares its server.
 const probeTimeout = 10 * time.Second
 
@@ -30,7 +30,7 @@ func (db *Session) isDirect() bool {
 // other clients may take the servers that a round expects.
 const probeRounds = 2
 
-// detectTransactionPooling reports whether a pooler runs the transactions of one session on several
+// DetectTransactionPooling reports whether a pooler runs the transactions of one session on several
 // servers, or those of two clients on one server. A pooler reports its mode only to its
 // administrator. Therefore, if the server sees a different connection (a pooler, a proxy, NAT, a
 // Unix socket), a second client connects and both record which backend answers. In session mode it

@@ -12,7 +12,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// literalOrNull returns text as an SQL literal; NULL for empty text.
+// LiteralOrNull returns text as an SQL literal; NULL for empty text.
 func LiteralOrNull(s string) string {
 	if s == "" {
 		return "NULL"
@@ -22,7 +22,7 @@ func LiteralOrNull(s string) string {
 
 var placeholder = regexp.MustCompile(`\$[0-9]+`)
 
-// inlineParams replaces $1, $2 … in a query with literals. With parameters, lib/pq makes two round
+// InlineParams replaces $1, $2 … in a query with literals. With parameters, lib/pq makes two round
 // trips, between which a pooler in transaction mode may switch servers.
 func InlineParams(query string, args ...any) string {
 	if len(args) == 0 {
@@ -37,13 +37,13 @@ func InlineParams(query string, args ...any) string {
 	})
 }
 
-// queryRow runs a query that returns at most one row. Scan returns its errors.
+// QueryRow runs a query that returns at most one row. Scan returns its errors.
 func (db *Session) QueryRow(ctx context.Context, query string, args ...any) singleRow {
 	rows, err := db.Query(ctx, query, args...)
 	return singleRow{rows, err}
 }
 
-// query runs a query. Its columns are text, which Scan converts.
+// Query runs a query. Its columns are text, which Scan converts.
 func (db *Session) Query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	defer db.CancelOnDone(ctx)()
 	return db.Conn.QueryContext(ctx, db.roleSQL()+InlineParams(query, args...))
@@ -53,7 +53,7 @@ func (db *Session) Query(ctx context.Context, query string, args ...any) (*sql.R
 // with the cleanup it stays below the 5 s within which a run must stop.
 const cancelGrace = 1500 * time.Millisecond
 
-// cancelOnDone closes the connection if the server does not answer after ctx has ended. lib/pq asks
+// CancelOnDone closes the connection if the server does not answer after ctx has ended. lib/pq asks
 // the server to cancel the query and then waits without limit, also if the network is down. The
 // returned function ends the supervision.
 func (db *Session) CancelOnDone(ctx context.Context) (stop func()) {

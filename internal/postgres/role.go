@@ -67,7 +67,7 @@ func (db *Session) roleSQL() string {
 	return db.setRoleSQL("LOCAL ")
 }
 
-// restoreRoleSQL returns the SQL that sets the role after RESET ROLE.
+// RestoreRoleSQL returns the SQL that sets the role after RESET ROLE.
 func (db *Session) RestoreRoleSQL() string {
 	switch {
 	case db.Opts.Role == "":
@@ -93,7 +93,7 @@ func (db *Session) LocalRoleSQL() string {
 	return db.setRoleSQL("LOCAL ")
 }
 
-// persistRole sets the role for the session once it is known whether it is shared.
+// PersistRole sets the role for the session once it is known whether it is shared.
 func (db *Session) PersistRole(ctx context.Context) error {
 	switch {
 	case db.Opts.Role == "":

@@ -49,7 +49,7 @@ func QuotedName(e *pq.Error) string {
 	return ""
 }
 
-// errorNames returns the names in an error, most specific first.
+// ErrorNames returns the names in an error, most specific first.
 func ErrorNames(e *pq.Error) []string {
 	names := []string{e.Constraint, e.Column}
 	for _, name := range MessageNames(e) {
@@ -63,7 +63,7 @@ func ErrorNames(e *pq.Error) []string {
 	return append(names, e.DataTypeName, e.Table)
 }
 
-// messageNames returns all names that a message has in quotes.
+// MessageNames returns all names that a message has in quotes.
 func MessageNames(e *pq.Error) []string {
 	var names []string
 	for _, m := range quotedNames.FindAllStringSubmatch(e.Message, -1) {
@@ -72,17 +72,17 @@ func MessageNames(e *pq.Error) []string {
 	return names
 }
 
-// errorMentions reports whether an error contains a name as a whole word.
+// ErrorMentions reports whether an error contains a name as a whole word.
 func ErrorMentions(e *pq.Error, name string) bool {
 	return MentionsTable(strings.Join([]string{e.InternalQuery, e.Where, e.Message}, "\n"), name)
 }
 
-// mentionsTable reports whether a text contains a name as a whole word.
+// MentionsTable reports whether a text contains a name as a whole word.
 func MentionsTable(text, name string) bool {
 	return regexp.MustCompile(`(?:^|[^\w$])` + regexp.QuoteMeta(name) + `(?:$|[^\w$])`).MatchString(text)
 }
 
-// deniedExtension returns the extension that the role may not create, or "".
+// DeniedExtension returns the extension that the role may not create, or "".
 func DeniedExtension(e *pq.Error) string {
 	if m := extensionDenied.FindStringSubmatch(e.Message); m != nil {
 		return m[1]
@@ -123,7 +123,7 @@ func isRoleRefused(e *pq.Error, role string) bool {
 // mentionsRole reports whether a message is about a role or the parameter role.
 func mentionsRole(e *pq.Error) bool { return strings.Contains(e.Message, "role") }
 
-// deadlockPIDs returns the process IDs in the detail of a deadlock.
+// DeadlockPIDs returns the process IDs in the detail of a deadlock.
 func DeadlockPIDs(e *pq.Error) []string {
 	var pids []string
 	for _, m := range deadlockProcess.FindAllStringSubmatch(e.Detail, -1) {
@@ -205,7 +205,7 @@ func FullVolume(e *pq.Error) Volume {
 	return DataVolume
 }
 
-// errorLineInDoBlock returns the line of a DO block, from 1, at which its code failed; 0 for none.
+// ErrorLineInDoBlock returns the line of a DO block, from 1, at which its code failed; 0 for none.
 func ErrorLineInDoBlock(e *pq.Error) int {
 	m := doBlockLine.FindStringSubmatch(e.Where)
 	if m == nil {
@@ -215,7 +215,7 @@ func ErrorLineInDoBlock(e *pq.Error) int {
 	return n
 }
 
-// copyErrorRow returns the number of the COPY row, from 1, that caused an error; 0 for none.
+// CopyErrorRow returns the number of the COPY row, from 1, that caused an error; 0 for none.
 func CopyErrorRow(e *pq.Error) int {
 	m := copyPosition.FindStringSubmatch(e.Where)
 	if m == nil {

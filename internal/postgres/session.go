@@ -18,7 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/text"
 )
 
-// serverError returns the server's error, or nil for any other error.
+// ServerError returns the server's error, or nil for any other error.
 func ServerError(err error) *pq.Error {
 	var server *pq.Error
 	var lost *LostError
@@ -103,7 +103,7 @@ type ServerInfo struct {
 	Standby    bool
 	Plpgsql    bool
 	VersionNum int // as in 150018
-	// encoding is the database's encoding, such as "UTF8".
+	// Encoding is the database's encoding, such as "UTF8".
 	Encoding string
 }
 
@@ -213,7 +213,7 @@ type Inspection interface {
 	Finish() error
 }
 
-// readServerInfo reads the server's properties and the facts of the inspection.
+// ReadServerInfo reads the server's properties and the facts of the inspection.
 func (db *Session) ReadServerInfo(ctx context.Context) error {
 	query := `
 		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
@@ -245,19 +245,19 @@ func (db *Session) RemoteAddr() net.Addr { return db.netConn.RemoteAddr() }
 // Target returns the database's URL without the password.
 func (db *Session) Target() string { return db.Opts.DSN.String() }
 
-// exec runs SQL with the simple query protocol: several statements take one round trip.
+// Exec runs SQL with the simple query protocol: several statements take one round trip.
 func (db *Session) Exec(ctx context.Context, query string) error {
 	return db.ExecDirect(ctx, db.roleSQL()+query)
 }
 
-// execDirect is exec without the role, for use in a transaction that may have failed.
+// ExecDirect is exec without the role, for use in a transaction that may have failed.
 func (db *Session) ExecDirect(ctx context.Context, query string) error {
 	defer db.CancelOnDone(ctx)()
 	_, err := db.Conn.ExecContext(ctx, query)
 	return db.ClassifyError(ctx, err)
 }
 
-// classifyError returns a *LostError for a lost connection and the cause of a context that ended;
+// ClassifyError returns a *LostError for a lost connection and the cause of a context that ended;
 // it returns errors of the server unchanged.
 func (db *Session) ClassifyError(ctx context.Context, err error) error {
 	if err == nil {
@@ -286,11 +286,11 @@ func IsLostError(err error) bool {
 	return errors.As(err, &lost)
 }
 
-// cleanupTimeout limits the work after a run was canceled, such as reading the outcome of a commit
+// CleanupTimeout limits the work after a run was canceled, such as reading the outcome of a commit
 // or resetting the dirty flag. A run must stop within 5 s.
 const CleanupTimeout = 3 * time.Second
 
-// rollback ends the transaction, if one is open, and runs then in a new one. There may be no open
+// Rollback ends the transaction, if one is open, and runs then in a new one. There may be no open
 // transaction, for example after a block with a transaction of its own.
 func (db *Session) Rollback(ctx context.Context, then string) error {
 	db.rollingBack.Store(true)
@@ -301,7 +301,7 @@ func (db *Session) Rollback(ctx context.Context, then string) error {
 	return db.ExecDirect(ctx, "ROLLBACK;\n"+then)
 }
 
-// withSecondSession calls use with a second session, which has no tables, and closes it.
+// WithSecondSession calls use with a second session, which has no tables, and closes it.
 func (db *Session) WithSecondSession(ctx context.Context, use func(*Session) error) error {
 	second, err := db.openSecondSession(ctx)
 	if err != nil {
@@ -315,7 +315,7 @@ func (db *Session) openSecondSession(ctx context.Context) (*Session, error) {
 	return Open(ctx, db.SecondSessionOptions(ctx))
 }
 
-// secondSessionOptions returns the options of a second session.
+// SecondSessionOptions returns the options of a second session.
 func (db *Session) SecondSessionOptions(ctx context.Context) Options {
 	opts := db.Opts
 	opts.Inspection, opts.OnNotice, opts.WaitForDB = nil, nil, CleanupTimeout

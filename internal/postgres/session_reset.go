@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// resetSession removes what a migration leaves in its session: cursors, role, settings (pg_dump's
+// ResetSession removes what a migration leaves in its session: cursors, role, settings (pg_dump's
 // output empties the search_path, for example), temporary objects, currval and lastval, LISTEN.
 // Cursors are first because a table that a cursor reads cannot be dropped. DISCARD ALL cannot run
 // in a transaction and would release the migration lock. See ADR 13.
 const ResetSession = "CLOSE ALL;\nRESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nDISCARD TEMP;\nDISCARD SEQUENCES;\nUNLISTEN *;\n"
 
-// reseedRandom makes random() unpredictable again: the effect of setseed outlives the migration and
+// ReseedRandom makes random() unpredictable again: the effect of setseed outlives the migration and
 // RESET ALL, and the same tokens would be generated again.
 const ReseedRandom = "SELECT pg_catalog.setseed(('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.random()::text || pg_catalog.clock_timestamp()::text || pg_catalog.pg_backend_pid()::text), 1, 12))::bit(48)::bigint / 281474976710656.0);\n"
 
-// beginReadWrite opens a transaction that can write, whatever the session's default is.
+// BeginReadWrite opens a transaction that can write, whatever the session's default is.
 const BeginReadWrite = "BEGIN READ WRITE;\n"
 
-// deallocateSQL returns the SQL that removes the migration's prepared statements, which outlive a
+// DeallocateSQL returns the SQL that removes the migration's prepared statements, which outlive a
 // ROLLBACK. Behind a pooler, the session may contain statements that the pooler prepared for the
 // application (PgBouncer's max_prepared_statements), and the pooler would not notice their removal.
 // There, only statements prepared by PREPARE in this transaction are removed.
@@ -34,12 +34,12 @@ END $shiplock$;
 `, EpochMicroseconds("prepare_time"), db.TxStarted)
 }
 
-// epochMicroseconds returns the SQL of a time in microseconds, which no setting changes.
+// EpochMicroseconds returns the SQL of a time in microseconds, which no setting changes.
 func EpochMicroseconds(time string) string {
 	return "(extract(epoch FROM " + time + ") * 1000000)::bigint"
 }
 
-// checkConstraintsSQL returns the SQL that runs deferred constraint checks and triggers, so that
+// CheckConstraintsSQL returns the SQL that runs deferred constraint checks and triggers, so that
 // their errors belong to this migration and no temporary table has pending ones. If another
 // migration follows in the transaction, it must start with the default deferral, which only a
 // ROLLBACK restores: the checks run here to detect errors, and again before COMMIT. Those of
