@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	// activityQueryTimeout is the statement timeout of a query for another session; a catalog may
+	// queryTimeout is the statement timeout of a query for another session; a catalog may
 	// be locked.
-	activityQueryTimeout = time.Second
-	// activityConnectTimeout limits the time to open the session that runs the query.
-	activityConnectTimeout = 3 * time.Second
-	// activityRetryDelay is the pause after a failed connection, to avoid load on a server that has
+	queryTimeout = time.Second
+	// connectTimeout limits the time to open the session that runs the query.
+	connectTimeout = 3 * time.Second
+	// retryDelay is the pause after a failed connection, to avoid load on a server that has
 	// no free connections.
-	activityRetryDelay = 15 * time.Second
+	retryDelay = 15 * time.Second
 	// maxBlockers is the maximum number of blocking sessions in a report.
 	maxBlockers = 5
 )
 
-// BackendActivity is a row of pg_stat_activity. Columns that the role may not read are empty.
-type BackendActivity struct {
+// Backend is a row of pg_stat_activity. Columns that the role may not read are empty.
+type Backend struct {
 	PID         int              `json:"pid"`
 	Application string           `json:"application_name"`
 	State       string           `json:"state"`
@@ -41,7 +41,7 @@ type BackendActivity struct {
 }
 
 // blockingSessions returns the blocking sessions.
-func (a *BackendActivity) blockingSessions() []SessionInfo {
+func (a *Backend) blockingSessions() []SessionInfo {
 	switch {
 	case a == nil:
 		return nil
@@ -54,7 +54,7 @@ func (a *BackendActivity) blockingSessions() []SessionInfo {
 // openSession opens a session to query the activity of other sessions, in one attempt and
 // without logging.
 func openSession(ctx context.Context, session *postgres.Session) (*postgres.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, activityConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	opts := session.SecondSessionOptions(ctx)
 	opts.WaitForDB, opts.ConnectAttempts, opts.Role = 0, 1, ""
@@ -69,9 +69,9 @@ const sessionJSON = `json_build_object('pid', b.pid, 'application_name', b.appli
 // Read returns the activity of one backend, or nil if it does not exist. It locks only the
 // catalogs that it reads. pg_blocking_pids briefly blocks all lock operations, so it is called only
 // for a session that waits for a lock.
-func Read(ctx context.Context, session *postgres.Session, pid int) (*BackendActivity, error) {
+func Read(ctx context.Context, session *postgres.Session, pid int) (*Backend, error) {
 	var text string
-	err := session.QueryRow(ctx, LoginRoleSQL+ActivityTimeoutSQL+`SELECT row_to_json(s)::text FROM (
+	err := session.QueryRow(ctx, LoginRoleSQL+TimeoutSQL+`SELECT row_to_json(s)::text FROM (
 		SELECT a.pid, a.application_name, a.state, left(a.query, 1000) AS query, a.wait_event_type, a.wait_event,
 			extract(epoch FROM clock_timestamp() - a.state_change) AS seconds,
 			(SELECT json_agg(`+sessionJSON+` ORDER BY b.xact_start)
@@ -90,7 +90,7 @@ func Read(ctx context.Context, session *postgres.Session, pid int) (*BackendActi
 	if err != nil {
 		return nil, session.ClassifyError(ctx, err)
 	}
-	var a BackendActivity
+	var a Backend
 	if err := json.Unmarshal([]byte(text), &a); err != nil {
 		return nil, fmt.Errorf("pg_stat_activity: %w", err)
 	}
@@ -102,7 +102,7 @@ func Read(ctx context.Context, session *postgres.Session, pid int) (*BackendActi
 // with SET ROLE may not.
 const LoginRoleSQL = "SET LOCAL ROLE NONE;\n"
 
-var ActivityTimeoutSQL = fmt.Sprintf("SET LOCAL statement_timeout = %d;\n", activityQueryTimeout.Milliseconds())
+var TimeoutSQL = fmt.Sprintf("SET LOCAL statement_timeout = %d;\n", queryTimeout.Milliseconds())
 
 // progressViewsSQL returns a query of the progress of all sessions for a server version. PostgreSQL
 // 19 made CLUSTER and VACUUM FULL part of REPACK and keeps pg_stat_progress_cluster for

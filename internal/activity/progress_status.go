@@ -12,7 +12,7 @@ import (
 )
 
 // status describes the run by its own position and the server's activity.
-func (w *Watcher) status(now position, a *BackendActivity) progress.Status {
+func (w *Watcher) status(now position, a *Backend) progress.Status {
 	m := progress.Status{Message: "migration is running", Facts: now.facts()}
 	if a == nil {
 		if share, ok := now.sentShare(); ok {
@@ -85,7 +85,7 @@ func (p *backendProgress) Share() (float64, bool) {
 }
 
 // PhaseFacts describes the phase as PostgreSQL reports it.
-func (a *BackendActivity) PhaseFacts() []progress.Fact {
+func (a *Backend) PhaseFacts() []progress.Fact {
 	p := a.Progress
 	if p == nil {
 		return nil
@@ -113,7 +113,7 @@ func (a *BackendActivity) PhaseFacts() []progress.Fact {
 }
 
 // WaitFacts describes the wait event and the blocking sessions.
-func (a *BackendActivity) WaitFacts() []progress.Fact {
+func (a *Backend) WaitFacts() []progress.Fact {
 	var facts []progress.Fact
 	if a.WaitType != "" && a.State == "active" {
 		wait := a.WaitType + ": " + a.Wait // as PostgreSQL reports it

@@ -9,16 +9,16 @@ import (
 	"github.com/shiplock/shiplock/internal/progress"
 )
 
-// activityInterval is the maximum pause between two activity queries.
-const activityInterval = time.Second
+// queryInterval is the maximum pause between two activity queries.
+const queryInterval = time.Second
 
 // A Monitor reports the progress of the migrations that a session runs. It is not safe for concurrent
 // use.
 type Monitor struct {
 	session *postgres.Session
-	// RunPosition is the current file and statement.
-	RunPosition PositionTracker
-	watcher     *Watcher // nil if there is none
+	// Position is the current file and statement.
+	Position PositionTracker
+	watcher  *Watcher // nil if there is none
 }
 
 // NewMonitor returns a monitor of a session.
@@ -87,7 +87,7 @@ func (w *Watcher) CurrentBlockers() []SessionInfo {
 func (w *Watcher) run(ctx context.Context) {
 	defer close(w.done)
 	defer w.close()
-	pause := activityInterval
+	pause := queryInterval
 	if limit := w.monitor.session.Opts.LockTimeout; limit > 0 {
 		pause = min(pause, limit/4)
 	}
@@ -95,8 +95,8 @@ func (w *Watcher) run(ctx context.Context) {
 		pause = min(pause, patience/2)
 	}
 	for postgres.Sleep(ctx, pause) == nil {
-		now := w.monitor.RunPosition.snapshot()
-		var a *BackendActivity
+		now := w.monitor.Position.snapshot()
+		var a *Backend
 		if w.shouldQueryActivity(now) {
 			a = w.queryActivity(ctx)
 		}
@@ -120,7 +120,7 @@ func (w *Watcher) shouldQueryActivity(now position) bool {
 }
 
 // queryActivity returns the session's activity, or nil if the server does not answer.
-func (w *Watcher) queryActivity(ctx context.Context) *BackendActivity {
+func (w *Watcher) queryActivity(ctx context.Context) *Backend {
 	if w.session == nil {
 		if time.Now().Before(w.retryAfter) {
 			return nil
@@ -132,7 +132,7 @@ func (w *Watcher) queryActivity(ctx context.Context) *BackendActivity {
 		}
 		w.session = fresh
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*activityQueryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*queryTimeout)
 	defer cancel()
 	a, err := Read(ctx, w.session, int(w.monitor.session.BackendPID.Load()))
 	if err != nil {
@@ -149,7 +149,7 @@ func (w *Watcher) queryActivity(ctx context.Context) *BackendActivity {
 }
 
 func (w *Watcher) activityFailed(ctx context.Context, err error) {
-	w.retryAfter = time.Now().Add(activityRetryDelay)
+	w.retryAfter = time.Now().Add(retryDelay)
 	if ctx.Err() == nil {
 		w.monitor.session.Log.Debug("server activity not available", "error", err)
 	}

@@ -63,7 +63,7 @@ func reachedOwnTable(store *history.Store, fail *executor.MigrationError) string
 	if server == nil || fail.Outcome == executor.Unknown || fail.DataLoss != nil {
 		return ""
 	}
-	for _, name := range []string{store.Table.Name + history.HistorySuffix, store.Table.Name + history.ExecSuffix, store.Table.Name} {
+	for _, name := range []string{store.Table.Name + history.Suffix, store.Table.Name + history.ExternalToolSuffix, store.Table.Name} {
 		own := server.Table == name && (server.Schema == "" || server.Schema == store.Table.Schema)
 		if !own && !postgres.ErrorMentions(server, name) {
 			continue

@@ -43,7 +43,7 @@ func (ex *Executor) sendBatch(ctx context.Context, head string, p script.Batch, 
 	err := ex.session.Exec(ctx, text.sql+tail)
 	if err == nil {
 		ex.session.Server.Plpgsql = ex.session.Server.Plpgsql && !p.MayDropPlpgsql()
-		ex.monitor.RunPosition.SetSent(p.End)
+		ex.monitor.Position.SetSent(p.End)
 		return nil
 	}
 	fail := asMigrationError(p.Script, err)
@@ -65,7 +65,7 @@ func (ex *Executor) startBatch(p script.Batch) {
 	if !ex.session.Server.Plpgsql && p.Last-p.First > 1 {
 		first = -1 // the server cannot report the statement
 	}
-	ex.monitor.RunPosition.StartStatement(p.Script, first)
+	ex.monitor.Position.StartStatement(p.Script, first)
 }
 
 // findFailed runs a failed batch again, in the same transaction, to determine which statement

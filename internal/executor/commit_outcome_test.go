@@ -42,7 +42,7 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			through, proxy := d.Proxied(t, 0)
 			db := openSession(t, through)
 			acquireLock(t, db)
-			require.NoError(t, db.store.ImportRuns(t.Context(), []history.Entry{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is recorded only if the history table exists
+			require.NoError(t, db.store.Import(t.Context(), []history.Entry{{Version: 0, Name: "initial", Direction: "up"}})) // a failure is recorded only if the history table exists
 			blocker, err := d.Admin().Conn(t.Context())
 			require.NoError(t, err)
 			defer blocker.Close()

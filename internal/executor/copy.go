@@ -42,7 +42,7 @@ func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *MigrationError 
 				err = &copySendError{err}
 			}
 			sent += int64(len(chunk)) + 1
-			ex.monitor.RunPosition.SetSent(sent)
+			ex.monitor.Position.SetSent(sent)
 			return err
 		})
 		var sent *copySendError

@@ -149,7 +149,7 @@ func (ex *Executor) onLockTimeout(ctx context.Context, fail *MigrationError, att
 	if len(blockers) > 0 {
 		status += "; held by " + blockers[0].String()
 	}
-	ex.monitor.RunPosition.SetActivity(status)
+	ex.monitor.Position.SetActivity(status)
 	const logAll, logEvery = 4, 20 // at last, an attempt takes about 15 s
 	if attempt > logAll && attempt%logEvery != 0 && (attempt > logEvery || attempt&(attempt-1) != 0) {
 		return

@@ -32,7 +32,7 @@ func (ex *Executor) isRecordingError(err error) bool {
 		return false
 	}
 	if !ex.session.Server.Plpgsql {
-		return server.Schema == ex.store.Table.Schema && (server.Table == ex.store.Table.Name || server.Table == ex.store.Table.Name+history.HistorySuffix)
+		return server.Schema == ex.store.Table.Schema && (server.Table == ex.store.Table.Name || server.Table == ex.store.Table.Name+history.Suffix)
 	}
 	return ex.recordingStarted.Load()
 }

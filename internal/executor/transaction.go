@@ -67,7 +67,7 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 	m.Entry.Started, m.Entry.StatementsTotal, m.Entry.Transactional = time.Now(), m.Script.Count(), m.Script.Transactional
 	ex.omitSQLWithPassword(&m)
 	ex.omitUnencodableSQL(ctx, &m)
-	ex.monitor.RunPosition.StartMigration(m.Script, m.number, m.of)
+	ex.monitor.Position.StartMigration(m.Script, m.number, m.of)
 	defer ex.monitor.StartWatcher(ctx)()
 	together := m.continuesTx || m.leavesTxOpen
 	if ctx.Err() != nil && !together && !m.resume {
@@ -104,8 +104,8 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 	}
 	if fail != nil && fail.Outcome == RolledBack && lock.MigrationStarted(fail.Err) && ex.store.HistoryExists { // if the first migration fails, nothing is created
 		fail.findPosition()
-		m.Entry.Outcome, m.Entry.Error = history.RunFailed, m.setFile(fail).Error()
-		ex.recordBestEffort(ctx, ex.store.InsertRunSQL(m.Entry))
+		m.Entry.Outcome, m.Entry.Error = history.Failed, m.setFile(fail).Error()
+		ex.recordBestEffort(ctx, ex.store.InsertSQL(m.Entry))
 	}
 	return fail
 }
@@ -118,9 +118,9 @@ func (ex *Executor) restartMigration(ctx context.Context, m Migration) error {
 		err = ex.resumer.DropEarlierLeftovers(ctx, resume.StoredLookup(row), m.Script, 0)
 	}
 	if err == nil {
-		set := "run_outcome = " + postgres.LiteralOrNull(history.RunFailed)
+		set := "run_outcome = " + postgres.LiteralOrNull(history.Failed)
 		set += ", leftover = NULL"
-		err = ex.session.Exec(ctx, ex.store.WriteVersionSQL(m.From)+ex.store.UpdateRunSQL(m.Entry.Version, set))
+		err = ex.session.Exec(ctx, ex.store.WriteVersionSQL(m.From)+ex.store.UpdateSQL(m.Entry.Version, set))
 	}
 	return err
 }
@@ -178,19 +178,19 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 	if err != nil {
 		return ex.rollbackMigration(ctx, asMigrationError(s, err))
 	}
-	m.Entry.Outcome, m.Entry.StatementsApplied = history.RunApplied, m.Entry.StatementsTotal
+	m.Entry.Outcome, m.Entry.StatementsApplied = history.Applied, m.Entry.StatementsTotal
 	state := ex.store.WriteVersionSQL(m.To)
 	if creates {
 		state = strings.TrimPrefix(state, ex.store.CreateVersionTableSQL()) // avoids the server's notice that the table exists
 	}
-	finish := ex.session.CheckConstraintsSQL(m.leavesTxOpen) + ex.losses.LossCheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertRunSQL(m.Entry)+state)
+	finish := ex.session.CheckConstraintsSQL(m.leavesTxOpen) + ex.losses.LossCheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertSQL(m.Entry)+state)
 	if !m.leavesTxOpen {
 		finish += "COMMIT;"
 	}
 	if s.NeedsEndGuard() {
 		finish = endGuardClose + finish
 	}
-	ex.monitor.RunPosition.SetActivity("finishing the migration")
+	ex.monitor.Position.SetActivity("finishing the migration")
 	ex.recordingStarted.Store(false)
 	if err := ex.session.Exec(ctx, finish); err != nil {
 		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, FailedIndex: len(s.Statements), Offset: -1}
@@ -299,7 +299,7 @@ func (ex *Executor) onNotice(n *pq.Error) bool {
 	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
 		if _, err := fmt.Sscan(rest, &i); err == nil {
 			ex.marker.Store(i)
-			ex.monitor.RunPosition.Advance(int(i))
+			ex.monitor.Position.Advance(int(i))
 			return true
 		}
 	}

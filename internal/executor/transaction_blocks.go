@@ -23,12 +23,12 @@ func (ex *Executor) countSQL(m Migration, p script.TxBlock, outside bool) (sql, 
 	if outside {
 		set += ", leftover = NULL"
 	}
-	plain = ex.store.UpdateRunSQL(m.Entry.Version, set)
+	plain = ex.store.UpdateSQL(m.Entry.Version, set)
 	if !outside || !ex.resumer.StoresSessionState() || !m.Script.IsCountable() || p.OpenAfter || p.Last == len(m.Script.Statements) {
 		return plain, ""
 	}
 	m.trace.Follow(m.Script, p.Last)
-	return ex.store.UpdateRunSQL(m.Entry.Version, set+", session_state = "+ex.resumer.SessionQuery(m.trace, p.Last)), plain
+	return ex.store.UpdateSQL(m.Entry.Version, set+", session_state = "+ex.resumer.SessionQuery(m.trace, p.Last)), plain
 }
 
 // sessionStateSQL returns the SQL that stores the session state after done statements, unless it is
@@ -38,7 +38,7 @@ func (ex *Executor) sessionStateSQL(m Migration, done int) string {
 		return ""
 	}
 	m.trace.Follow(m.Script, done)
-	return ex.store.UpdateRunSQL(m.Entry.Version, "session_state = "+ex.resumer.SessionQuery(m.trace, done))
+	return ex.store.UpdateSQL(m.Entry.Version, "session_state = "+ex.resumer.SessionQuery(m.trace, done))
 }
 
 // runBlocks sends a script that cannot be one transaction block by block. Meanwhile the version is
@@ -52,16 +52,16 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 		}
 		return fail
 	}
-	m.Entry.Outcome = history.RunRunning
+	m.Entry.Outcome = history.Running
 	m.trace = &resume.SessionTrace{Captured: -1}
 	begin := ex.store.WriteVersionSQL(history.State{Version: m.To.Version, Dirty: true})
 	if m.resume {
-		begin += ex.store.UpdateRunSQL(m.Entry.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
-			postgres.LiteralOrNull(history.RunRunning), s.Transactional, m.Entry.StatementsApplied, m.Entry.StatementsTotal, postgres.LiteralOrNull(m.Entry.Checksum), postgres.LiteralOrNull(m.Entry.UpSQL), m.Entry.DownLiteral())+", files_digest = NULL"+ex.store.UpdateStoredSQL(m.Entry))
+		begin += ex.store.UpdateSQL(m.Entry.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
+			postgres.LiteralOrNull(history.Running), s.Transactional, m.Entry.StatementsApplied, m.Entry.StatementsTotal, postgres.LiteralOrNull(m.Entry.Checksum), postgres.LiteralOrNull(m.Entry.UpSQL), m.Entry.DownLiteral())+", files_digest = NULL"+ex.store.UpdateStoredSQL(m.Entry))
 	} else {
-		begin += ex.store.InsertRunSQL(m.Entry)
+		begin += ex.store.InsertSQL(m.Entry)
 		if ex.resumer.StoresSessionState() && s.IsCountable() {
-			begin += ex.store.UpdateRunSQL(m.Entry.Version, `session_state = '{"done": 0}'`)
+			begin += ex.store.UpdateSQL(m.Entry.Version, `session_state = '{"done": 0}'`)
 		}
 	}
 	begin = ex.session.ReplaceUnencodable(begin)
@@ -108,8 +108,8 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 // finishSQL returns the SQL after the last statement.
 func (ex *Executor) finishSQL(m Migration) string {
 	const clearState = ", session_state = NULL, leftover = NULL"
-	return ex.resetSQL() + ex.store.WriteVersionSQL(m.To) + ex.store.UpdateRunSQL(m.Entry.Version, fmt.Sprintf(
-		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", postgres.LiteralOrNull(history.RunApplied), m.Entry.StatementsTotal, time.Since(m.Entry.Started).Seconds(), clearState))
+	return ex.resetSQL() + ex.store.WriteVersionSQL(m.To) + ex.store.UpdateSQL(m.Entry.Version, fmt.Sprintf(
+		"run_outcome = %s, statements_applied = %d, run_duration = pg_catalog.make_interval(secs => %.3f)%s", postgres.LiteralOrNull(history.Applied), m.Entry.StatementsTotal, time.Since(m.Entry.Started).Seconds(), clearState))
 }
 
 // resumeRun prepares the session to continue an interrupted run of the migration: it removes the
@@ -235,7 +235,7 @@ func (ex *Executor) prepareBlock(ctx context.Context, m Migration, p script.TxBl
 	if err != nil {
 		return nil, err
 	}
-	return t, ex.session.Exec(ctx, ex.store.UpdateRunSQL(m.Entry.Version, "leftover = "+postgres.LiteralOrNull(string(text))))
+	return t, ex.session.Exec(ctx, ex.store.UpdateSQL(m.Entry.Version, "leftover = "+postgres.LiteralOrNull(string(text))))
 }
 
 // finishDetach completes a detach that an earlier attempt started, and reports whether there was
@@ -350,7 +350,7 @@ func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *Migrat
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = Unknown // the failed block may have committed before the connection was lost
-		note := ex.store.UpdateRunSQL(m.Entry.Version, "run_error = "+postgres.LiteralOrNull(m.setFile(fail).Error()))
+		note := ex.store.UpdateSQL(m.Entry.Version, "run_error = "+postgres.LiteralOrNull(m.setFile(fail).Error()))
 		if fail.lookup != nil {
 			fail.Leftovers = ex.dropLeftoversAfterStop(ctx, fail.lookup, note)
 			return fail
@@ -363,18 +363,18 @@ func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *Migrat
 		set = ex.countStoppedSQL(ctx, m, fail.StatementsApplied)
 	}
 	back := ex.resetSQL()
-	outcome := history.RunPartiallyApplied
+	outcome := history.PartiallyApplied
 	switch {
 	case fail.Outcome == Unknown:
-		outcome = history.RunRunning
+		outcome = history.Running
 	case fail.StatementsApplied == 0 && len(fail.Leftovers) == 0:
-		fail.Outcome, outcome = RolledBack, history.RunFailed
+		fail.Outcome, outcome = RolledBack, history.Failed
 		back += ex.store.WriteVersionSQL(m.From)
 	}
 	if len(fail.Leftovers) == 0 {
 		set += ", leftover = NULL"
 	}
-	back += ex.store.UpdateRunSQL(m.Entry.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
+	back += ex.store.UpdateSQL(m.Entry.Version, fmt.Sprintf("run_outcome = %s, run_error = %s, run_duration = make_interval(secs => %.3f)%s",
 		postgres.LiteralOrNull(outcome), postgres.LiteralOrNull(m.setFile(fail).Error()), time.Since(m.Entry.Started).Seconds(), set))
 	if err := ex.session.Rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)

@@ -19,9 +19,9 @@ type Record struct {
 	Application string
 }
 
-// History returns all rows of the history table, ordered by their start, or those of one version.
+// Entries returns all rows of the history table, ordered by their start, or those of one version.
 // It requires only SELECT on the history table.
-func (store *Store) History(ctx context.Context, version *uint) ([]Record, error) {
+func (store *Store) Entries(ctx context.Context, version *uint) ([]Record, error) {
 	if !store.HistoryExists {
 		return nil, nil
 	}
@@ -34,7 +34,7 @@ func (store *Store) History(ctx context.Context, version *uint) ([]Record, error
 			coalesce(release, ''), coalesce(revision, ''), coalesce(namespace, ''), coalesce(pod, ''), coalesce(error, '')
 		FROM `+store.HistoryQuery()+" history"+where+` ORDER BY started_at, id`)
 	if err != nil {
-		return nil, store.session.ClassifyError(ctx, fmt.Errorf("history table %s%s: %w", store.Table, HistorySuffix, err))
+		return nil, store.session.ClassifyError(ctx, fmt.Errorf("history table %s%s: %w", store.Table, Suffix, err))
 	}
 	var out []Record
 	for rows.Next() {

@@ -29,8 +29,8 @@ func TestImportRuns_Twice_CreatesHistoryTableOnce(t *testing.T) {
 	o := teststore.Options(t, d.URL())
 	o.Log = log.Logger()
 	db := teststore.OpenWith(t, o, history.Options{Table: teststore.Table})
-	require.NoError(t, db.ImportRuns(t.Context(), []history.Entry{{Version: 1, Name: "a", Direction: "up"}, {Version: 2, Name: "b", Direction: "up"}}))
-	require.NoError(t, db.ImportRuns(t.Context(), []history.Entry{{Version: 3, Name: "c", Direction: "up"}}))
+	require.NoError(t, db.Import(t.Context(), []history.Entry{{Version: 1, Name: "a", Direction: "up"}, {Version: 2, Name: "b", Direction: "up"}}))
+	require.NoError(t, db.Import(t.Context(), []history.Entry{{Version: 3, Name: "c", Direction: "up"}}))
 	assert.Empty(t, log.String())
 	assert.Equal(t, "1 2 3", d.Value(t, "SELECT string_agg(migration_version::text, ' ' ORDER BY run_id) FROM schema_migrations_history WHERE run_outcome = 'imported'"))
 }

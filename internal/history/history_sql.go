@@ -45,7 +45,7 @@ func (r Entry) DownLiteral() string {
 // written by repair or baseline contain no SQL, so the row before them is used.
 func (store *Store) storedMigrationsQuery() string {
 	return fmt.Sprintf(`SELECT DISTINCT ON (version) version, id, up_sql IS NOT NULL AS has_up, down_sql IS NOT NULL AS has_down, %s
-		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, storedColumns, store.HistoryQuery(), RunFailed, RunResolved, RunBaselined, RunBaselinedUnverified)
+		FROM %s history WHERE direction = 'up' AND outcome NOT IN ('%s', '%s', '%s', '%s') ORDER BY version, id DESC`, storedColumns, store.HistoryQuery(), Failed, Resolved, Baselined, BaselinedUnverified)
 }
 
 // SQL is the SQL of a migration in the history table.
@@ -81,7 +81,7 @@ func (store *Store) StoredSQL(ctx context.Context, runs []Entry) (map[int]SQL, e
 // IncompleteDown reports whether the row is a down migration that did not finish.
 func (r Entry) IncompleteDown() bool {
 	switch r.Outcome {
-	case RunRunning, RunPartiallyApplied, RunRepaired:
+	case Running, PartiallyApplied, Repaired:
 		return r.Direction == "down"
 	}
 	return false

@@ -12,22 +12,22 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
-// HistorySuffix is appended to the version table's name for the history table's.
-const HistorySuffix = "_history"
+// Suffix is appended to the version table's name for the history table's.
+const Suffix = "_history"
 
 // Outcomes of a run in the history table.
 const (
-	RunApplied          = "applied"           // complete
-	RunFailed           = "failed"            // rolled back, nothing was applied
-	RunRunning          = "running"           // running or interrupted: statements_applied were applied, and perhaps the next statement
-	RunPartiallyApplied = "partially applied" // failed: statements_applied were applied, and no more
-	RunImported         = "imported"          // applied by another tool before the first run
-	RunRepaired         = "repaired"          // repair set the number of applied statements; the run can resume
-	RunResolved         = "resolved"          // repair marked it as applied, or as rolled back
-	// RunBaselined is the outcome of a baseline with a comparison of the schema, and
-	// RunBaselinedUnverified without one.
-	RunBaselined           = "baselined"
-	RunBaselinedUnverified = "baselined unverified"
+	Applied          = "applied"           // complete
+	Failed           = "failed"            // rolled back, nothing was applied
+	Running          = "running"           // running or interrupted: statements_applied were applied, and perhaps the next statement
+	PartiallyApplied = "partially applied" // failed: statements_applied were applied, and no more
+	Imported         = "imported"          // applied by another tool before the first run
+	Repaired         = "repaired"          // repair set the number of applied statements; the run can resume
+	Resolved         = "resolved"          // repair marked it as applied, or as rolled back
+	// Baselined is the outcome of a baseline with a comparison of the schema, and
+	// BaselinedUnverified without one.
+	Baselined           = "baselined"
+	BaselinedUnverified = "baselined unverified"
 )
 
 // Identity identifies the Helm release and the pod that run migrations, where they are known.
@@ -81,7 +81,7 @@ const (
 
 // HistoryTable returns the history table's name, qualified and quoted.
 func (store *Store) HistoryTable() string {
-	return pq.QuoteIdentifier(store.Table.Schema) + "." + pq.QuoteIdentifier(store.Table.Name+HistorySuffix)
+	return pq.QuoteIdentifier(store.Table.Schema) + "." + pq.QuoteIdentifier(store.Table.Name+Suffix)
 }
 
 // HistoryQuery returns the history table as a subquery for a FROM clause, with short column names.
@@ -94,21 +94,21 @@ func (store *Store) HistoryQuery() string {
 		files_digest AS catalog, database_role, down_bytes, min_compatible_version, run_irreversible AS irreversible, session_state, leftover FROM ` + store.HistoryTable() + ")"
 }
 
-// CreateHistorySQL returns the SQL that creates the history table; empty if it exists.
-func (store *Store) CreateHistorySQL() string {
+// CreateTableSQL returns the SQL that creates the history table; empty if it exists.
+func (store *Store) CreateTableSQL() string {
 	if store.HistoryExists {
 		return ""
 	}
 	var columns []string
-	for _, c := range historyColumns {
+	for _, c := range tableColumns {
 		columns = append(columns, strings.TrimSpace(c.name+" "+c.kind+" "+c.more))
 	}
 	return "CREATE TABLE IF NOT EXISTS " + store.HistoryTable() + " (\n\t" + strings.Join(columns, ",\n\t") + "\n);\n"
 }
 
-// historyColumns are the columns of the history table: name, type as format_type prints it, and
+// tableColumns are the columns of the history table: name, type as format_type prints it, and
 // constraints.
-var historyColumns = []struct{ name, kind, more string }{
+var tableColumns = []struct{ name, kind, more string }{
 	{"run_id", "bigint", "GENERATED ALWAYS AS IDENTITY PRIMARY KEY"},
 	{"migration_version", "bigint", "NOT NULL"},
 	{"migration_name", "text", "NOT NULL"},
@@ -135,18 +135,18 @@ var historyColumns = []struct{ name, kind, more string }{
 	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and leftoverLookup
 }
 
-// InsertRunSQL returns the SQL that inserts a row, and creates the history table if it is missing.
-func (store *Store) InsertRunSQL(r Entry) string {
+// InsertSQL returns the SQL that inserts a row, and creates the history table if it is missing.
+func (store *Store) InsertSQL(r Entry) string {
 	if store.HistoryUnavailable {
 		return ""
 	}
-	return store.CreateHistorySQL() + store.runRowSQL(r) + "DISCARD SEQUENCES;\n" // otherwise lastval() would return the row's number
+	return store.CreateTableSQL() + store.rowSQL(r) + "DISCARD SEQUENCES;\n" // otherwise lastval() would return the row's number
 }
 
-// runRowSQL returns the SQL that inserts a row.
-func (store *Store) runRowSQL(r Entry) string {
+// rowSQL returns the SQL that inserts a row.
+func (store *Store) rowSQL(r Entry) string {
 	took, identity := "NULL", store.Opts.Identity
-	if r.Outcome != RunRunning && r.Outcome != RunImported && r.Outcome != RunBaselined && r.Outcome != RunBaselinedUnverified {
+	if r.Outcome != Running && r.Outcome != Imported && r.Outcome != Baselined && r.Outcome != BaselinedUnverified {
 		took = fmt.Sprintf("'%.3f seconds'", time.Since(r.Started).Seconds())
 	}
 	values := []string{
@@ -177,16 +177,16 @@ func (store *Store) insertRowSQL(columns, values []string) string {
 	return "INSERT INTO " + store.HistoryTable() + " (" + strings.Join(names, ", ") + ")\nVALUES (" + strings.Join(row, ", ") + ");\n"
 }
 
-// UpdateRunSQL returns the SQL that updates the newest row of a version.
-func (store *Store) UpdateRunSQL(version int, set string) string {
+// UpdateSQL returns the SQL that updates the newest row of a version.
+func (store *Store) UpdateSQL(version int, set string) string {
 	if store.HistoryUnavailable {
 		return ""
 	}
 	return fmt.Sprintf("UPDATE %[1]s SET %[2]s WHERE run_id = (SELECT max(run_id) FROM %[1]s WHERE migration_version = %[3]d);\n", store.HistoryTable(), set, version)
 }
 
-// LatestRuns returns the newest row of each version, ordered by version.
-func (store *Store) LatestRuns(ctx context.Context) ([]Entry, error) {
+// LatestEntries returns the newest row of each version, ordered by version.
+func (store *Store) LatestEntries(ctx context.Context) ([]Entry, error) {
 	if !store.HistoryExists {
 		return nil, nil
 	}
@@ -200,7 +200,7 @@ func (store *Store) LatestRuns(ctx context.Context) ([]Entry, error) {
 			coalesce(r.id, 0), coalesce(r.has_up, false), coalesce(r.has_down, false), coalesce(r.down_bytes, CASE WHEN r.irreversible IS NULL THEN -2 ELSE -1 END), coalesce(r.min_compatible_version, 0), coalesce(r.irreversible, false)
 		FROM newest n LEFT JOIN ran r USING (version) ORDER BY n.version`)
 	if err != nil {
-		return nil, store.session.ClassifyError(ctx, fmt.Errorf("history table %s%s: %w", store.Table, HistorySuffix, err))
+		return nil, store.session.ClassifyError(ctx, fmt.Errorf("history table %s%s: %w", store.Table, Suffix, err))
 	}
 	var out []Entry
 	for rows.Next() {
@@ -217,20 +217,20 @@ func (store *Store) LatestRuns(ctx context.Context) ([]Entry, error) {
 	return out, store.session.ClassifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
-// ImportRuns records the migrations of another tool: up for those it applied, down for those it
+// Import records the migrations of another tool: up for those it applied, down for those it
 // rolled back.
-func (store *Store) ImportRuns(ctx context.Context, runs []Entry) error {
+func (store *Store) Import(ctx context.Context, runs []Entry) error {
 	if store.HistoryUnavailable {
 		store.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", store.Table.Schema, "role", store.session.Server.User)
 		return nil
 	}
 	var sql strings.Builder
-	sql.WriteString(store.CreateHistorySQL())
+	sql.WriteString(store.CreateTableSQL())
 	for _, r := range runs {
-		r.Outcome, r.Started = RunImported, time.Now()
-		sql.WriteString(store.runRowSQL(r))
+		r.Outcome, r.Started = Imported, time.Now()
+		sql.WriteString(store.rowSQL(r))
 	}
-	if err := store.WriteHistory(ctx, sql.String()); err != nil {
+	if err := store.Write(ctx, sql.String()); err != nil {
 		return err
 	}
 	store.HistoryExists = true
@@ -240,7 +240,7 @@ func (store *Store) ImportRuns(ctx context.Context, runs []Entry) error {
 // SetVersion writes the version that the user specifies and records it in the history table.
 func (store *Store) SetVersion(ctx context.Context, to State, r Entry) error {
 	r.Started = time.Now()
-	err := store.WriteHistory(ctx, store.InsertRunSQL(r)+store.WriteVersionSQL(to))
+	err := store.Write(ctx, store.InsertSQL(r)+store.WriteVersionSQL(to))
 	if err == nil {
 		store.VersionTableExists, store.HistoryExists = true, !store.HistoryUnavailable
 	}
@@ -253,13 +253,13 @@ func (store *Store) Baseline(ctx context.Context, to State, runs []Entry) error 
 	if store.HistoryUnavailable {
 		store.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", store.Table.Schema, "role", store.session.Server.User)
 	} else {
-		sql.WriteString(store.CreateHistorySQL())
+		sql.WriteString(store.CreateTableSQL())
 		for _, r := range runs {
-			sql.WriteString(store.runRowSQL(r))
+			sql.WriteString(store.rowSQL(r))
 		}
 	}
 	sql.WriteString(store.WriteVersionSQL(to))
-	if err := store.WriteHistory(ctx, sql.String()); err != nil {
+	if err := store.Write(ctx, sql.String()); err != nil {
 		return err
 	}
 	store.VersionTableExists, store.HistoryExists = true, !store.HistoryUnavailable
@@ -273,5 +273,5 @@ func (store *Store) SameTables(o Options) Options {
 	return o
 }
 
-// ExecSuffix is appended to the version table's name for the history table of external tools.
-const ExecSuffix = "_exec_history"
+// ExternalToolSuffix is appended to the version table's name for the history table of external tools.
+const ExternalToolSuffix = "_exec_history"

@@ -7,7 +7,7 @@ import (
 
 // InterruptedRow is the history row of a run that did not finish.
 type InterruptedRow struct {
-	Sql           string // SQL of the direction that ran
+	SQL           string // SQL of the direction that ran
 	Session       string
 	Leftover      string
 	Transactional bool
@@ -21,6 +21,6 @@ func (store *Store) ReadInterruptedRow(ctx context.Context, r Entry) (Interrupte
 	}
 	var row InterruptedRow
 	err := store.session.QueryRow(ctx, fmt.Sprintf("SELECT coalesce(%s, ''), coalesce(%s, ''), coalesce(%s, ''), coalesce(transactional, false) FROM %s history WHERE version = %d ORDER BY id DESC LIMIT 1",
-		sql, session, left, store.HistoryQuery(), r.Version)).Scan(&row.Sql, &row.Session, &row.Leftover, &row.Transactional)
+		sql, session, left, store.HistoryQuery(), r.Version)).Scan(&row.SQL, &row.Session, &row.Leftover, &row.Transactional)
 	return row, store.session.ClassifyError(ctx, err)
 }

@@ -21,8 +21,8 @@ func (e *RecordingError) Error() string {
 }
 func (e *RecordingError) Unwrap() error { return e.Err }
 
-// WriteHistory writes to the version and history tables outside of a migration.
-func (store *Store) WriteHistory(ctx context.Context, sql string) error {
+// Write writes to the version and history tables outside of a migration.
+func (store *Store) Write(ctx context.Context, sql string) error {
 	store.session.ProbeEncoding(ctx, store.session.TxOpen, sql)
 	sql = store.session.ReplaceUnencodable(sql)
 	err := store.ExecWithSequenceRepair(ctx, sql)
@@ -47,14 +47,14 @@ func (store *Store) ExecWithSequenceRepair(ctx context.Context, sql string) erro
 // write can be retried.
 func (store *Store) RepairSequence(ctx context.Context, err error) bool {
 	server := pq.As(err, pqerror.UniqueViolation)
-	if server == nil || server.Schema != store.Table.Schema || server.Table != store.Table.Name+HistorySuffix || store.session.TxOpen || ctx.Err() != nil {
+	if server == nil || server.Schema != store.Table.Schema || server.Table != store.Table.Name+Suffix || store.session.TxOpen || ctx.Err() != nil {
 		return false
 	}
 	if err := store.session.Exec(ctx, store.SequenceRepairSQL()); err != nil {
 		store.log.Debug("could not set the history table's sequence", "error", err)
 		return false
 	}
-	store.log.Warn("history sequence repaired: it was behind the rows of the table", "table", store.Table.Name+HistorySuffix)
+	store.log.Warn("history sequence repaired: it was behind the rows of the table", "table", store.Table.Name+Suffix)
 	return true
 }
 

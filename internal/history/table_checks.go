@@ -147,7 +147,7 @@ func (store *Store) Query() (columns, from string) {
 			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 				WHERE n.nspname = s.name AND c.relname = $3),
 			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
-			`+tableFactsSQL, schema, name, name+HistorySuffix, name+ExecSuffix)
+			`+tableFactsSQL, schema, name, name+Suffix, name+ExternalToolSuffix)
 	return columns, postgres.InlineParams(`(SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
 		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema)
 }
@@ -210,12 +210,12 @@ func (store *Store) CheckTables() error {
 			return e
 		}
 	}
-	if h := store.tables.here[store.Table.Name+HistorySuffix]; h != nil {
+	if h := store.tables.here[store.Table.Name+Suffix]; h != nil {
 		if e := store.checkHistoryTable(h); e != nil {
 			return e
 		}
 	}
-	for _, name := range []string{store.Table.Name, store.Table.Name + HistorySuffix} {
+	for _, name := range []string{store.Table.Name, store.Table.Name + Suffix} {
 		if r := store.tables.here[name]; r != nil && r.Hidden {
 			return store.rowSecurityError(TableName{store.Table.Schema, name}, r)
 		}
@@ -234,9 +234,9 @@ func (store *Store) elsewhereError() *TableError {
 	what := "version table and history table"
 	wanted := func(o otherSchema) bool { return o.History }
 	if store.Opts.ExternalTool {
-		what = "history of external tools (" + store.Table.Name + ExecSuffix + ")"
+		what = "history of external tools (" + store.Table.Name + ExternalToolSuffix + ")"
 		wanted = func(o otherSchema) bool { return o.Tool }
-		if store.tables.here[store.Table.Name+ExecSuffix] != nil {
+		if store.tables.here[store.Table.Name+ExternalToolSuffix] != nil {
 			return nil
 		}
 	} else if store.HistoryExists || store.VersionTableExists && !slices.ContainsFunc(store.tables.elsewhere, func(o otherSchema) bool { return o.History && o.Version }) {
@@ -319,9 +319,9 @@ func (store *Store) checkVersionTable(r *ownTable) *TableError {
 }
 
 func (store *Store) checkHistoryTable(r *ownTable) *TableError {
-	history := TableName{store.Table.Schema, store.Table.Name + HistorySuffix}
+	history := TableName{store.Table.Schema, store.Table.Name + Suffix}
 	var missing []string
-	for _, c := range historyColumns {
+	for _, c := range tableColumns {
 		if has := r.Columns[c.name]; has == "" {
 			missing = append(missing, fmt.Sprintf("%s %s is missing", c.name, c.kind))
 		} else if has != c.kind {
@@ -331,7 +331,7 @@ func (store *Store) checkHistoryTable(r *ownTable) *TableError {
 	if r.Kind == "r" && len(missing) == 0 {
 		return nil
 	}
-	if r.Kind == "r" && len(missing) < len(historyColumns)/2 {
+	if r.Kind == "r" && len(missing) < len(tableColumns)/2 {
 		e := store.tableError(AlteredHistoryTable, history, "%s has been altered", history)
 		e.Detail = strings.Join(missing, ", ")
 		return e

@@ -42,7 +42,7 @@ func (store *Store) State(ctx context.Context) (State, error) {
 	if !store.VersionTableExists {
 		err := store.session.QueryRow(ctx, `SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relname = $3), false)
 			FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname IN ($2, $3)`,
-			store.Table.Schema, store.Table.Name, store.Table.Name+HistorySuffix).Scan(&store.VersionTableExists, &store.HistoryExists)
+			store.Table.Schema, store.Table.Name, store.Table.Name+Suffix).Scan(&store.VersionTableExists, &store.HistoryExists)
 		if err != nil || !store.VersionTableExists {
 			return none, store.session.ClassifyError(ctx, err)
 		}
@@ -57,7 +57,7 @@ func (store *Store) Head(ctx context.Context) (st State, filesDigest string, err
 		st, err = store.State(ctx)
 		return st, "", err
 	}
-	clean := postgres.LiteralOrNull(RunApplied) + ", " + postgres.LiteralOrNull(RunImported)
+	clean := postgres.LiteralOrNull(Applied) + ", " + postgres.LiteralOrNull(Imported)
 	// The version is NULL if there are two rows, or none with a version; State reports which.
 	err = store.session.QueryRow(ctx, `SELECT CASE WHEN count(*) = 1 AND count(version) = 1 THEN max(version) END, bool_or(dirty), coalesce((SELECT CASE WHEN outcome IN (`+clean+`) THEN catalog END
 		FROM `+store.HistoryQuery()+` history ORDER BY id DESC LIMIT 1), '') FROM `+store.Table.Quoted()).Scan(&st.Version, &st.Dirty, &filesDigest)

@@ -68,8 +68,8 @@ func holderStatement(ctx context.Context, store *history.Store) ([]progress.Fact
 		return nil, nil
 	}
 	var done, total int
-	err := store.Session().QueryRow(ctx, activity.ActivityTimeoutSQL+`SELECT statements_applied, statements_total FROM `+store.HistoryQuery()+` history
-		WHERE outcome = `+postgres.LiteralOrNull(history.RunRunning)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
+	err := store.Session().QueryRow(ctx, activity.TimeoutSQL+`SELECT statements_applied, statements_total FROM `+store.HistoryQuery()+` history
+		WHERE outcome = `+postgres.LiteralOrNull(history.Running)+` ORDER BY id DESC LIMIT 1`).Scan(&done, &total)
 	if err != nil || total < 2 || done >= total {
 		if errors.Is(err, sql.ErrNoRows) {
 			err = nil

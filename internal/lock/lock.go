@@ -17,7 +17,7 @@ import (
 )
 
 // A Locker holds the migration lock of a database, schema and table. It has two implementations,
-// which Acquire chooses between: SessionLock, and TransactionLock behind a connection pooler in
+// which Acquire chooses between: sessionLock, and transactionLock behind a connection pooler in
 // transaction mode.
 type Locker interface {
 	// Unlock releases the lock.

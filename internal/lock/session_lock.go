@@ -8,11 +8,11 @@ import (
 	"github.com/shiplock/shiplock/internal/history"
 )
 
-// A SessionLock is an advisory lock of the session.
-type SessionLock struct{ waiter }
+// A sessionLock is an advisory lock of the session.
+type sessionLock struct{ waiter }
 
-func acquireSessionLock(ctx context.Context, w waiter) (*SessionLock, error) {
-	l := &SessionLock{w}
+func acquireSessionLock(ctx context.Context, w waiter) (*sessionLock, error) {
+	l := &sessionLock{w}
 	if err := l.poll(ctx, l.try); err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func acquireSessionLock(ctx context.Context, w waiter) (*SessionLock, error) {
 	return l, nil
 }
 
-func (l *SessionLock) try(ctx context.Context, key int64) (got bool, err error) {
+func (l *sessionLock) try(ctx context.Context, key int64) (got bool, err error) {
 	// A timeout for idle sessions must not end the session while it waits for the lock.
 	rows, err := l.session.Query(ctx, l.session.DisableIdleTimeoutsSQL()+fmt.Sprintf("SELECT pg_catalog.pg_try_advisory_lock(%d)", key))
 	if err != nil {
@@ -38,24 +38,24 @@ func (l *SessionLock) try(ctx context.Context, key int64) (got bool, err error) 
 }
 
 // Unlock releases the lock.
-func (l *SessionLock) Unlock(ctx context.Context) error {
+func (l *sessionLock) Unlock(ctx context.Context) error {
 	return l.session.Exec(ctx, `SELECT pg_catalog.pg_advisory_unlock_all()`)
 }
 
 // Begin returns begin: the session holds the lock, so the version is still the planned one.
-func (l *SessionLock) Begin(_ context.Context, begin string, _ history.State) (string, error) {
+func (l *sessionLock) Begin(_ context.Context, begin string, _ history.State) (string, error) {
 	return begin, nil
 }
 
 // Release does nothing: the session keeps its lock.
-func (l *SessionLock) Release(context.Context) error { return nil }
+func (l *sessionLock) Release(context.Context) error { return nil }
 
 // Reacquire does nothing.
-func (l *SessionLock) Reacquire(context.Context) error { return nil }
+func (l *sessionLock) Reacquire(context.Context) error { return nil }
 
 // ReleaseForeignSQL returns the SQL that releases all advisory locks of the session except the
 // migration lock: the transaction holds that lock until its end, and the session acquires it again
 // before.
-func (l *SessionLock) ReleaseForeignSQL() string {
+func (l *sessionLock) ReleaseForeignSQL() string {
 	return fmt.Sprintf("SELECT 1 / pg_catalog.pg_try_advisory_xact_lock(%[1]d)::int, pg_catalog.pg_advisory_unlock_all(), pg_catalog.pg_try_advisory_lock(%[1]d);\n", Key(l.store))
 }

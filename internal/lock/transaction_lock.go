@@ -21,14 +21,14 @@ var ErrVersionChanged = errors.New("another migrator changed the schema version"
 // ErrStatementPooling means that the pooler assigns a server session for one statement only.
 var ErrStatementPooling = errors.New("the connection pooler is in statement mode, which does not allow transactions; use session or transaction mode")
 
-// A TransactionLock is an advisory lock of each transaction. Behind a connection pooler in
+// A transactionLock is an advisory lock of each transaction. Behind a connection pooler in
 // transaction mode, a session lock would stay with a server connection that the next transaction may
 // not get.
-type TransactionLock struct{ waiter }
+type transactionLock struct{ waiter }
 
-func acquireTransactionLock(ctx context.Context, w waiter) (*TransactionLock, error) {
+func acquireTransactionLock(ctx context.Context, w waiter) (*transactionLock, error) {
 	w.opts.Log.Info("transaction-mode pooler detected; locking per transaction")
-	l := &TransactionLock{w}
+	l := &transactionLock{w}
 	if err := l.detectStatementPooling(ctx, l.Reacquire(ctx)); err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func acquireTransactionLock(ctx context.Context, w waiter) (*TransactionLock, er
 
 // Begin opens the transaction, takes the lock in it and compares the version. The SQL that remains
 // to be sent is empty.
-func (l *TransactionLock) Begin(ctx context.Context, begin string, from history.State) (string, error) {
+func (l *transactionLock) Begin(ctx context.Context, begin string, from history.State) (string, error) {
 	now, err := l.begin(ctx, begin)
 	if err == nil && !l.store.VersionTableExists {
 		now, err = l.store.State(ctx)
@@ -50,7 +50,7 @@ func (l *TransactionLock) Begin(ctx context.Context, begin string, from history.
 }
 
 // begin opens a transaction that holds the lock, and reads the version.
-func (l *TransactionLock) begin(ctx context.Context, begin string) (now history.State, err error) {
+func (l *transactionLock) begin(ctx context.Context, begin string) (now history.State, err error) {
 	if err := l.Release(ctx); err != nil {
 		return now, err
 	}
@@ -67,7 +67,7 @@ func (l *TransactionLock) begin(ctx context.Context, begin string) (now history.
 
 // try opens a transaction, tries to take the lock and reads the version, in one round
 // trip.
-func (l *TransactionLock) try(ctx context.Context, begin string, key int64) (got bool, now history.State, err error) {
+func (l *transactionLock) try(ctx context.Context, begin string, key int64) (got bool, now history.State, err error) {
 	query := begin + "DISCARD TEMP;\n" // another client's temporary table would hide a table of the schema
 	if l.session.Server.VersionNum >= 140000 {
 		query += "SET LOCAL client_connection_check_interval = 3000;\n"
@@ -97,7 +97,7 @@ func (l *TransactionLock) try(ctx context.Context, begin string, key int64) (got
 }
 
 // Release commits the transaction that holds the lock; each migration's transaction takes it again.
-func (l *TransactionLock) Release(ctx context.Context) error {
+func (l *transactionLock) Release(ctx context.Context) error {
 	if !l.session.TxOpen {
 		return nil
 	}
@@ -106,10 +106,10 @@ func (l *TransactionLock) Release(ctx context.Context) error {
 }
 
 // Unlock releases the lock.
-func (l *TransactionLock) Unlock(ctx context.Context) error { return l.Release(ctx) }
+func (l *transactionLock) Unlock(ctx context.Context) error { return l.Release(ctx) }
 
 // Reacquire takes the lock in a transaction of its own, and reads the tables, which may have changed.
-func (l *TransactionLock) Reacquire(ctx context.Context) error {
+func (l *transactionLock) Reacquire(ctx context.Context) error {
 	if l.session.TxOpen {
 		return nil
 	}
@@ -121,13 +121,13 @@ func (l *TransactionLock) Reacquire(ctx context.Context) error {
 
 // ReleaseForeignSQL returns the SQL that releases all advisory locks of the session: the migration
 // lock belongs to the transaction, and no function releases it.
-func (l *TransactionLock) ReleaseForeignSQL() string {
+func (l *transactionLock) ReleaseForeignSQL() string {
 	return "SELECT pg_catalog.pg_advisory_unlock_all();\n"
 }
 
 // detectStatementPooling returns ErrStatementPooling if a pooler in statement mode closed the
 // connection because it began a transaction, and else err.
-func (l *TransactionLock) detectStatementPooling(ctx context.Context, err error) error {
+func (l *transactionLock) detectStatementPooling(ctx context.Context, err error) error {
 	var lost *postgres.LostError
 	if !errors.As(err, &lost) || ctx.Err() != nil {
 		return err

@@ -29,7 +29,7 @@ func WithHistory(files *source.Catalog, st planner.State, entries, imported []hi
 			continue
 		}
 		if importedVersions[r.Version] {
-			r.Stored, r.Outcome = history.StoredMigration{DownSize: history.SizeUnknown}, history.RunImported
+			r.Stored, r.Outcome = history.StoredMigration{DownSize: history.SizeUnknown}, history.Imported
 		}
 		m, err := recordedMigration(files, st, r, p)
 		if err != nil {
@@ -76,9 +76,9 @@ func recordedMigration(files *source.Catalog, st planner.State, r history.Entry,
 // missingDownReason returns why there is no down SQL; it completes "cannot be rolled back:".
 func missingDownReason(r history.Entry) string {
 	switch {
-	case r.Outcome == history.RunImported:
+	case r.Outcome == history.Imported:
 		return "another tool applied it, so its SQL is not in the history table"
-	case !r.Stored.HasUp && (r.Outcome == history.RunBaselined || r.Outcome == history.RunBaselinedUnverified):
+	case !r.Stored.HasUp && (r.Outcome == history.Baselined || r.Outcome == history.BaselinedUnverified):
 		return "migrator baseline recorded it, so its SQL is not in the history table"
 	case r.Stored.DownSize > script.MaxStoredSQL:
 		return fmt.Sprintf("its down file has %.1f MB, and the history table stores at most %d MB", float64(r.Stored.DownSize)/(1<<20), script.MaxStoredSQL>>20)

@@ -124,7 +124,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database
 	}
 	if len(d.imports) > 0 {
 		o.Log.Info("importing existing migration history", "migrations", len(d.imports))
-		if err := db.Store.ImportRuns(ctx, d.imports); err != nil {
+		if err := db.Store.Import(ctx, d.imports); err != nil {
 			return Result{}, err
 		}
 	}

@@ -88,7 +88,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 		return "", err
 	}
 	err = db.Store.SetVersion(ctx, history.State{Version: to}, history.Entry{
-		Version: run.Version, Name: m.Name, Direction: string(direction), Outcome: history.RunResolved, Checksum: sum,
+		Version: run.Version, Name: m.Name, Direction: string(direction), Outcome: history.Resolved, Checksum: sum,
 	})
 	return fmt.Sprintf("version %d is %s; the database is at version %d", run.Version, v, to), err
 }
@@ -182,5 +182,5 @@ func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *databas
 	if err != nil || len(runs) == 0 {
 		return err
 	}
-	return db.Store.ImportRuns(ctx, runs)
+	return db.Store.Import(ctx, runs)
 }

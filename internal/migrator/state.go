@@ -21,7 +21,7 @@ func ReadState(ctx context.Context, catalog *source.Catalog, db *database.Databa
 
 // readRuns is ReadState with a version that was already read.
 func readRuns(ctx context.Context, catalog *source.Catalog, db *database.Database, version history.State) (planner.State, []history.Entry, error) {
-	entries, err := db.Store.LatestRuns(ctx)
+	entries, err := db.Store.LatestEntries(ctx)
 	if err != nil {
 		return planner.State{}, nil, err
 	}
@@ -75,8 +75,8 @@ func RunOf(r history.Entry, dirty bool) planner.Run {
 func OutcomeOf(outcome string) planner.Outcome { return outcomes[outcome] }
 
 var outcomes = map[string]planner.Outcome{
-	history.RunApplied: planner.Completed, history.RunImported: planner.Completed, history.RunResolved: planner.Completed,
-	history.RunBaselined: planner.Completed, history.RunBaselinedUnverified: planner.Completed,
-	history.RunFailed:  planner.RolledBack,
-	history.RunRunning: planner.PartiallyApplied, history.RunPartiallyApplied: planner.PartiallyApplied, history.RunRepaired: planner.PartiallyApplied,
+	history.Applied: planner.Completed, history.Imported: planner.Completed, history.Resolved: planner.Completed,
+	history.Baselined: planner.Completed, history.BaselinedUnverified: planner.Completed,
+	history.Failed:  planner.RolledBack,
+	history.Running: planner.PartiallyApplied, history.PartiallyApplied: planner.PartiallyApplied, history.Repaired: planner.PartiallyApplied,
 }

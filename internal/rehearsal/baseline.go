@@ -67,10 +67,10 @@ func Baseline(ctx context.Context, o migrator.Options, b BaselineOptions) (strin
 	if _, err := baselineRuns(ctx, files, db, version, ""); err != nil {
 		return "", err
 	}
-	outcome := history.RunBaselinedUnverified
+	outcome := history.BaselinedUnverified
 	var want schema.Fingerprint
 	if b.Scratch != nil {
-		outcome = history.RunBaselined
+		outcome = history.Baselined
 		if want, err = schemaAt(ctx, o, files, *b.Scratch, version); err != nil {
 			return "", err
 		}
@@ -112,7 +112,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 	if err := db.Store.CheckOtherSchemas(ctx, migrator.ContainsVersion(files)); err != nil {
 		return nil, err
 	}
-	entries, err := db.Store.LatestRuns(ctx)
+	entries, err := db.Store.LatestEntries(ctx)
 	if err != nil {
 		return nil, err
 	}

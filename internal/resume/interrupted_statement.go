@@ -35,8 +35,8 @@ func (resumer *Resumer) InspectInterrupted(ctx context.Context, file string, ope
 	}
 	var s *script.Script
 	switch {
-	case row.Sql != "":
-		s, err = script.Load(file, strings.NewReader(row.Sql), nil)
+	case row.SQL != "":
+		s, err = script.Load(file, strings.NewReader(row.SQL), nil)
 	case open != nil:
 		s, err = script.LoadFile(file, open)
 	}
@@ -55,9 +55,9 @@ func (resumer *Resumer) InspectInterrupted(ctx context.Context, file string, ope
 	switch {
 	case len(rest) == 0:
 		d.Why = "all of its statements were applied"
-	case r.Outcome == history.RunRepaired:
+	case r.Outcome == history.Repaired:
 		d.Why = fmt.Sprintf("it was repaired: %d of its statements were applied, and statement %d has not run yet", r.StatementsApplied, d.Number)
-	case r.Outcome == history.RunPartiallyApplied:
+	case r.Outcome == history.PartiallyApplied:
 		p := rest[0]
 		d.Failed = p.Last-p.First == 1 && !p.OpenAfter && !row.Transactional
 		if !d.Failed {
@@ -97,10 +97,10 @@ func (resumer *Resumer) inspectRunning(ctx context.Context, s *script.Script, r 
 // MarkRepaired records the decision on the statement at which a run stopped: the migration resumes
 // after done statements. skipped means that the last of them counts as applied but did not run.
 func (resumer *Resumer) MarkRepaired(ctx context.Context, r history.Entry, done int, skipped bool) error {
-	set := fmt.Sprintf("run_outcome = %s, statements_applied = %d", postgres.LiteralOrNull(history.RunRepaired), done)
+	set := fmt.Sprintf("run_outcome = %s, statements_applied = %d", postgres.LiteralOrNull(history.Repaired), done)
 	if skipped { // a statement that did not run has not changed the session
 		set += fmt.Sprintf(`, session_state = CASE WHEN session_state IS NULL AND %[1]d = 1 THEN '{"done": 1}'
 			WHEN (session_state::jsonb->>'done')::int = %[1]d - 1 THEN pg_catalog.jsonb_set(session_state::jsonb, '{done}', '%[1]d')::text ELSE session_state END`, done)
 	}
-	return resumer.store.WriteHistory(ctx, resumer.store.UpdateRunSQL(r.Version, set))
+	return resumer.store.Write(ctx, resumer.store.UpdateSQL(r.Version, set))
 }

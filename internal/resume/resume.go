@@ -65,7 +65,7 @@ func (resumer *Resumer) ResumePoint(ctx context.Context, file string, open func(
 	if err != nil {
 		return 0, err
 	}
-	if !before.IsCountable() && r.Outcome == history.RunPartiallyApplied && r.StatementsApplied == 0 && row.Leftover == "" { // written by an older release
+	if !before.IsCountable() && r.Outcome == history.PartiallyApplied && r.StatementsApplied == 0 && row.Leftover == "" { // written by an older release
 		return 0, newUnknownOutcomeError(before, 0, r)
 	}
 	if r.StatementsApplied > 0 {
@@ -90,7 +90,7 @@ func (resumer *Resumer) ResumePoint(ctx context.Context, file string, open func(
 // appliedStatements determines whether the statement that ran last was applied. It uses the script
 // that ran, not the current file.
 func (resumer *Resumer) appliedStatements(ctx context.Context, before, s *script.Script, r history.Entry, row history.InterruptedRow) (done int, err error) {
-	if r.Outcome != history.RunRunning || r.StatementsApplied >= len(before.Statements) || row.Transactional && before.Transactional {
+	if r.Outcome != history.Running || r.StatementsApplied >= len(before.Statements) || row.Transactional && before.Transactional {
 		return r.StatementsApplied, nil
 	}
 	st := before.Statements[r.StatementsApplied]
@@ -152,10 +152,10 @@ func (resumer *Resumer) asSessionStateError(s *script.Script, r history.Entry, d
 // executedScript returns the script as the history table stores it, or s if only its checksum is
 // stored.
 func executedScript(s *script.Script, file string, r history.Entry, row history.InterruptedRow) (*script.Script, error) {
-	if row.Sql == "" && (r.StatementsApplied == 0 || r.Direction == "up" && r.Checksum == s.Sum) {
+	if row.SQL == "" && (r.StatementsApplied == 0 || r.Direction == "up" && r.Checksum == s.Sum) {
 		return s, nil // the SQL contains a password, so only its checksum is stored
 	}
-	before, err := script.Load(file, strings.NewReader(row.Sql), nil)
+	before, err := script.Load(file, strings.NewReader(row.SQL), nil)
 	if err == nil {
 		err = before.LoadStatements()
 	}

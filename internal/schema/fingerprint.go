@@ -51,7 +51,7 @@ func (reader *Reader) readFingerprint(ctx context.Context, query string) (Finger
 
 func (reader *Reader) readObjects(ctx context.Context, query string) (Fingerprint, error) {
 	f := Fingerprint{objects: map[object]string{}, text: map[object]string{}, parent: map[object]string{}}
-	rows, err := reader.session.Query(ctx, query, reader.store.Table.Schema, reader.store.Table.Name+history.HistorySuffix, reader.store.Table.Name+history.ExecSuffix)
+	rows, err := reader.session.Query(ctx, query, reader.store.Table.Schema, reader.store.Table.Name+history.Suffix, reader.store.Table.Name+history.ExternalToolSuffix)
 	if err != nil {
 		return f, reader.session.ClassifyError(ctx, fmt.Errorf("schema fingerprint: %w", err))
 	}

@@ -183,7 +183,7 @@ func TestFingerprint_OwnTables_Excluded(t *testing.T) {
 	id, err := toolrun.New(db.store).RecordToolRun(t.Context(), 0, run)
 	require.NoError(t, err)
 	assert.NotZero(t, id)
-	require.NoError(t, db.session.Exec(t.Context(), db.store.CreateHistorySQL()))
+	require.NoError(t, db.session.Exec(t.Context(), db.store.CreateTableSQL()))
 	d.Exec(t, fmt.Sprintf(`ALTER ROLE %q SET search_path = "other place"`, d.User))
 	other := NewReader(teststore.OpenWith(t, teststore.Options(t, d.URL()), history.Options{Table: "public.schema_migrations"}))
 	assert.Empty(t, before.Changes(fingerprint(t, other)))

@@ -106,7 +106,7 @@ func (reader *Reader) refuseUnknownObjects(ctx context.Context) error {
 	ran = strings.ToLower(ran)
 	for _, drop := range drops {
 		name := droppedObject(drop)
-		if slices.Contains(made, drop) || slices.Contains([]string{reader.store.Table.Name, reader.store.Table.Name + history.HistorySuffix}, name) || strings.Contains(ran, strings.ToLower(name)) {
+		if slices.Contains(made, drop) || slices.Contains([]string{reader.store.Table.Name, reader.store.Table.Name + history.Suffix}, name) || strings.Contains(ran, strings.ToLower(name)) {
 			continue
 		}
 		what := strings.TrimSuffix(strings.Replace(strings.TrimPrefix(drop, "DROP "), "IF EXISTS ", "", 1), " CASCADE")

@@ -50,7 +50,7 @@ func ReadHistory(ctx context.Context, o migrator.Options, version *uint) (Histor
 	}
 	defer db.Close(o.Log)
 	h := History{Database: db.Session.Target(), Table: db.Store.Table.String(), Runs: []HistoryEntry{}}
-	events, err := db.Store.History(ctx, version)
+	events, err := db.Store.Entries(ctx, version)
 	for _, e := range events {
 		h.Runs = append(h.Runs, HistoryEntry{
 			ID: e.ID, Version: uint(e.Run.Version), Name: e.Run.Name, Direction: e.Run.Direction, Outcome: e.Run.Outcome,
@@ -67,14 +67,14 @@ func linkRollbacks(runs []HistoryEntry) {
 	applied := map[uint]*HistoryEntry{} // the ups that are applied
 	for i := range runs {
 		r := &runs[i]
-		if migrator.OutcomeOf(r.Outcome) == migrator.OutcomeOf(history.RunFailed) {
+		if migrator.OutcomeOf(r.Outcome) == migrator.OutcomeOf(history.Failed) {
 			continue
 		}
 		up := applied[r.Version]
 		switch {
 		case r.Direction == "up":
 			applied[r.Version] = r
-		case up != nil && migrator.OutcomeOf(r.Outcome) == migrator.OutcomeOf(history.RunApplied):
+		case up != nil && migrator.OutcomeOf(r.Outcome) == migrator.OutcomeOf(history.Applied):
 			r.RollsBack, up.RolledBackBy = up.ID, r.ID
 			delete(applied, r.Version)
 		}

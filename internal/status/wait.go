@@ -184,7 +184,7 @@ func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	if err != nil {
 		return planner.State{}, err
 	}
-	entries, err := db.Store.LatestRuns(ctx)
+	entries, err := db.Store.LatestEntries(ctx)
 	if err != nil && pq.As(err, pqerror.InsufficientPrivilege) == nil {
 		return planner.State{}, err
 	}

@@ -16,14 +16,14 @@ func (tools *Tools) ToolActivity(ctx context.Context) ([]progress.Fact, error) {
 		return nil, nil // an error would abort the transaction that holds the lock
 	}
 	var pid int
-	err := tools.session.QueryRow(ctx, activity.LoginRoleSQL+activity.ActivityTimeoutSQL+`SELECT a.pid FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_stat_activity self ON self.pid = pg_backend_pid()
+	err := tools.session.QueryRow(ctx, activity.LoginRoleSQL+activity.TimeoutSQL+`SELECT a.pid FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_stat_activity self ON self.pid = pg_backend_pid()
 		WHERE a.datid = self.datid AND a.backend_start > self.backend_start AND a.client_addr IS NOT DISTINCT FROM self.client_addr
 			AND a.backend_type = 'client backend' AND a.state = 'active' AND a.pid <> self.pid
 		ORDER BY a.query_start LIMIT 1`).Scan(&pid)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	var a *activity.BackendActivity
+	var a *activity.Backend
 	if err == nil {
 		a, err = activity.Read(ctx, tools.session, pid)
 	}

@@ -59,7 +59,7 @@ func (tools *Tools) CheckLock(ctx context.Context) error {
 }
 
 func (tools *Tools) toolHistoryTable() string {
-	return pq.QuoteIdentifier(tools.store.Table.Schema) + "." + pq.QuoteIdentifier(tools.store.Table.Name+history.ExecSuffix)
+	return pq.QuoteIdentifier(tools.store.Table.Schema) + "." + pq.QuoteIdentifier(tools.store.Table.Name+history.ExternalToolSuffix)
 }
 
 // RecordToolRun writes a run to the history table of external tools: a new row if id is 0,
@@ -110,7 +110,7 @@ func (tools *Tools) ensureToolHistory(ctx context.Context) (bool, error) {
 		SELECT coalesce(bool_or(c.relname = $2), false), coalesce(bool_or(c.relkind IN ('r', 'p', 'v', 'm', 'f')), false),
 			coalesce(bool_and(pg_catalog.has_schema_privilege(n.oid, 'CREATE')), false)
 		FROM pg_catalog.pg_namespace n LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid WHERE n.nspname = $1`,
-		tools.store.Table.Schema, tools.store.Table.Name+history.ExecSuffix).Scan(&exists, &used, &mayCreate)
+		tools.store.Table.Schema, tools.store.Table.Name+history.ExternalToolSuffix).Scan(&exists, &used, &mayCreate)
 	if err != nil || exists || !used {
 		return exists, tools.session.ClassifyError(ctx, err)
 	}
@@ -143,7 +143,7 @@ func (tools *Tools) ensureToolHistory(ctx context.Context) (bool, error) {
 func (tools *Tools) LastToolRun(ctx context.Context) (*ToolRun, error) {
 	var exists bool
 	err := tools.session.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = $2)`, tools.store.Table.Schema, tools.store.Table.Name+history.ExecSuffix).Scan(&exists)
+		WHERE n.nspname = $1 AND c.relname = $2)`, tools.store.Table.Schema, tools.store.Table.Name+history.ExternalToolSuffix).Scan(&exists)
 	if err != nil || !exists {
 		return nil, tools.session.ClassifyError(ctx, err)
 	}

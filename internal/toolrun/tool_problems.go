@@ -130,7 +130,7 @@ func (tools *Tools) findToolTables(ctx context.Context, t toolTable) ([]foundTab
 	if t.exact {
 		all = fmt.Sprintf("count(*) = %d", len(names))
 	}
-	rows, err := tools.session.Query(ctx, activity.ActivityTimeoutSQL+`SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), n.nspname || '.' || c.relname,
+	rows, err := tools.session.Query(ctx, activity.TimeoutSQL+`SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), n.nspname || '.' || c.relname,
 			pg_catalog.json_object_agg(lower(a.attname), pg_catalog.quote_ident(a.attname))::text
 		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
 		WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND a.attnum > 0 AND NOT a.attisdropped
@@ -159,7 +159,7 @@ func (tools *Tools) problemsIn(ctx context.Context, t toolTable, found foundTabl
 	for name, quoted := range found.columns {
 		where = strings.ReplaceAll(where, "{"+name+"}", "t."+quoted)
 	}
-	rows, err := tools.session.Query(ctx, activity.ActivityTimeoutSQL+fmt.Sprintf("SELECT pg_catalog.to_json(t)::text FROM %s t WHERE %s LIMIT %d", found.name, where, maxProblems))
+	rows, err := tools.session.Query(ctx, activity.TimeoutSQL+fmt.Sprintf("SELECT pg_catalog.to_json(t)::text FROM %s t WHERE %s LIMIT %d", found.name, where, maxProblems))
 	if err != nil {
 		return nil, tools.session.ClassifyError(ctx, err)
 	}

@@ -220,7 +220,7 @@ const preparedHere = ";\nSELECT gid, owner::text FROM pg_catalog.pg_prepared_xac
 
 // readToolSessions reads sessions, and calls prepared with the prepared transactions.
 func (tools *Tools) readToolSessions(ctx context.Context, condition string, prepared func(*sql.Rows) error) ([]ToolSession, error) {
-	query := activity.LoginRoleSQL + activity.ActivityTimeoutSQL + "SELECT " + toolSessionColumns + ` FROM pg_catalog.pg_stat_activity a
+	query := activity.LoginRoleSQL + activity.TimeoutSQL + "SELECT " + toolSessionColumns + ` FROM pg_catalog.pg_stat_activity a
 		WHERE a.pid <> pg_catalog.pg_backend_pid() AND coalesce(a.backend_type, 'client backend') = 'client backend' AND (` + condition + ") ORDER BY a.pid"
 	if prepared != nil {
 		query += preparedHere
@@ -260,7 +260,7 @@ func (tools *Tools) EndToolSession(ctx context.Context, s ToolSession, terminate
 	if s.Started != 0 {
 		started = fmt.Sprintf("(extract(epoch FROM a.backend_start) * 1000000)::bigint = %d", s.Started)
 	}
-	err = tools.session.Exec(ctx, activity.LoginRoleSQL+activity.ActivityTimeoutSQL+fmt.Sprintf("SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.pid = %d AND %s", function, s.PID, started))
+	err = tools.session.Exec(ctx, activity.LoginRoleSQL+activity.TimeoutSQL+fmt.Sprintf("SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.pid = %d AND %s", function, s.PID, started))
 	if pq.As(err, pqerror.InsufficientPrivilege) != nil {
 		return false, nil
 	}
