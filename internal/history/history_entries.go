@@ -7,21 +7,9 @@ import (
 	"time"
 )
 
-// A HistoryEntry is one row of the history table, as the history command prints it.
-type Record struct {
-	ID        int64
-	Run       Entry // without Stored
-	Ended     bool
-	Revision  string
-	Namespace string
-	Pod       string
-	// Application is the session's application_name.
-	Application string
-}
-
 // Entries returns all rows of the history table, ordered by their start, or those of one version.
 // It requires only SELECT on the history table.
-func (store *Store) Entries(ctx context.Context, version *uint) ([]Record, error) {
+func (store *Store) Entries(ctx context.Context, version *uint) ([]Entry, error) {
 	if !store.HistoryExists {
 		return nil, nil
 	}
@@ -36,15 +24,15 @@ func (store *Store) Entries(ctx context.Context, version *uint) ([]Record, error
 	if err != nil {
 		return nil, store.session.ClassifyError(ctx, fmt.Errorf("history table %s%s: %w", store.Table, Suffix, err))
 	}
-	var out []Record
+	var out []Entry
 	for rows.Next() {
-		var e Record
+		var e Entry
 		var seconds float64
-		if err := rows.Scan(&e.ID, &e.Run.Version, &e.Run.Name, &e.Run.Direction, &e.Run.Outcome, &e.Run.StatementsApplied, &e.Run.StatementsTotal, &e.Run.Started,
-			&seconds, &e.Ended, &e.Run.User, &e.Application, &e.Run.Release, &e.Revision, &e.Namespace, &e.Pod, &e.Run.Error); err != nil {
+		if err := rows.Scan(&e.ID, &e.Version, &e.Name, &e.Direction, &e.Outcome, &e.StatementsApplied, &e.StatementsTotal, &e.Started,
+			&seconds, &e.Ended, &e.User, &e.Application, &e.Release, &e.Revision, &e.Namespace, &e.Pod, &e.Error); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
-		e.Run.Duration = time.Duration(seconds * float64(time.Second))
+		e.Duration = time.Duration(seconds * float64(time.Second))
 		out = append(out, e)
 	}
 	return out, store.session.ClassifyError(ctx, errors.Join(rows.Err(), rows.Close()))

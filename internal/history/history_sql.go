@@ -60,7 +60,7 @@ func (store *Store) StoredSQL(ctx context.Context, runs []Entry) (map[int]SQL, e
 	}
 	var ids []string
 	for _, r := range runs {
-		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Stored.id, r.id, r.IncompleteDown()))
+		ids = append(ids, fmt.Sprintf("(%d, %d, %t)", r.Stored.id, r.ID, r.IncompleteDown()))
 	}
 	rows, err := store.session.Query(ctx, `SELECT n.version, coalesce(r.up_sql, n.up_sql, ''), coalesce(CASE WHEN w.incomplete THEN n.down_sql ELSE r.down_sql END, '')
 		FROM (VALUES `+strings.Join(ids, ", ")+`) w(ran, newest, incomplete) JOIN `+store.HistoryQuery()+` n ON n.id = w.newest LEFT JOIN `+store.HistoryQuery()+` r ON r.id = w.ran`)

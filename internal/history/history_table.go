@@ -33,8 +33,10 @@ const (
 // Identity identifies the Helm release and the pod that run migrations, where they are known.
 type Identity struct{ Release, Revision, Namespace, Pod string }
 
-// A Run is one row of the history table.
+// An Entry is one row of the history table: one run of a migration. The methods that read rows fill
+// the fields that their callers need.
 type Entry struct {
+	ID                int64
 	Version           int
 	Name              string
 	Direction         string
@@ -45,15 +47,20 @@ type Entry struct {
 	Started           time.Time
 	Duration          time.Duration
 	User              string
-	Release           string // such as "booking, revision 3, namespace shop"
+	Release           string // from LatestEntries such as "booking, revision 3, namespace shop"
 	Error             string
 	// FilesDigest is the digest of all migration files, set if no migration was pending after the
 	// run and no applied file had changed. Only the newest row's digest is valid.
 	FilesDigest string
-	// Stored is the migration as last applied.
+	// Stored is the migration as last applied; only LatestEntries reads it.
 	Stored StoredMigration
 
-	id int64
+	// Only Entries reads these. Ended reports whether the run ended, and Application is the
+	// session's application_name.
+	Ended                    bool
+	Revision, Namespace, Pod string
+	Application              string
+
 	// Written and not read back.
 	Transactional  bool
 	UpSQL, DownSQL string
@@ -129,7 +136,7 @@ var tableColumns = []struct{ name, kind, more string }{
 	{"run_namespace", "text", ""},
 	{"run_pod", "text", ""},
 	{"run_error", "text", ""},
-	{"files_digest", "text", ""},                                                                                // see Run.FilesDigest
+	{"files_digest", "text", ""},                                                                                // see Entry.FilesDigest
 	{"database_role", "text", ""},                                                                               // see Options.Role
 	{"down_bytes", "bigint", ""}, {"min_compatible_version", "bigint", ""}, {"run_irreversible", "boolean", ""}, // see StoredMigration
 	{"session_state", "text", ""}, {"leftover", "text", ""}, // see sessionState and leftoverLookup
@@ -206,7 +213,7 @@ func (store *Store) LatestEntries(ctx context.Context) ([]Entry, error) {
 	for rows.Next() {
 		var r Entry
 		var seconds float64
-		if err := rows.Scan(&r.id, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.StatementsApplied, &r.StatementsTotal, &r.Checksum,
+		if err := rows.Scan(&r.ID, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.StatementsApplied, &r.StatementsTotal, &r.Checksum,
 			&r.Started, &seconds, &r.User, &r.Release, &r.Error,
 			&r.Stored.id, &r.Stored.HasUp, &r.Stored.HasDown, &r.Stored.DownSize, &r.Stored.MinCompatibleVersion, &r.Stored.Irreversible); err != nil {
 			return nil, errors.Join(&postgres.ConversionError{Err: err}, rows.Close())

@@ -51,7 +51,7 @@ func (store *Store) State(ctx context.Context) (State, error) {
 }
 
 // Head reads the version and, in the same round trip, the digest of the migration files in the last
-// history row if that row is applied or imported; see Run.FilesDigest. It is "" otherwise.
+// history row if that row is applied or imported; see Entry.FilesDigest. It is "" otherwise.
 func (store *Store) Head(ctx context.Context) (st State, filesDigest string, err error) {
 	if !store.VersionTableExists || !store.HistoryExists {
 		st, err = store.State(ctx)

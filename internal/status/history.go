@@ -53,9 +53,9 @@ func ReadHistory(ctx context.Context, o migrator.Options, version *uint) (Histor
 	events, err := db.Store.Entries(ctx, version)
 	for _, e := range events {
 		h.Runs = append(h.Runs, HistoryEntry{
-			ID: e.ID, Version: uint(e.Run.Version), Name: e.Run.Name, Direction: e.Run.Direction, Outcome: e.Run.Outcome,
-			StatementsApplied: e.Run.StatementsApplied, StatementsTotal: e.Run.StatementsTotal, Started: e.Run.Started, DurationSeconds: e.Run.Duration.Seconds(),
-			User: e.Run.User, Application: e.Application, Release: e.Run.Release, Revision: e.Revision, Namespace: e.Namespace, Pod: e.Pod, Error: e.Run.Error,
+			ID: e.ID, Version: uint(e.Version), Name: e.Name, Direction: e.Direction, Outcome: e.Outcome,
+			StatementsApplied: e.StatementsApplied, StatementsTotal: e.StatementsTotal, Started: e.Started, DurationSeconds: e.Duration.Seconds(),
+			User: e.User, Application: e.Application, Release: e.Release, Revision: e.Revision, Namespace: e.Namespace, Pod: e.Pod, Error: e.Error,
 		})
 	}
 	linkRollbacks(h.Runs)
