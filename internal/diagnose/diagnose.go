@@ -16,6 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // Limits of a diagnosis. Exceeding them is not an error.
@@ -124,7 +125,7 @@ func (d *diagnosis) queryRow(query string, args ...any) []string {
 // deadlock describes the other processes in the server's DETAIL.
 func (d *diagnosis) deadlock() executor.Reason {
 	var r executor.Reason
-	for _, pid := range postgres.DeadlockPIDs(d.fail.Server()) {
+	for _, pid := range servermessage.DeadlockPIDs(d.fail.Server()) {
 		process := d.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
 			state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
 			FROM pg_catalog.pg_stat_activity WHERE pid = $1::int AND pid <> pg_catalog.pg_backend_pid()`, pid)
@@ -140,7 +141,7 @@ func (d *diagnosis) limitSource() executor.Reason {
 	name := "statement_timeout"
 	if d.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
 		name = "default_transaction_read_only"
-	} else if !postgres.IsStatementTimeout(d.fail.Server()) {
+	} else if !servermessage.IsStatementTimeout(d.fail.Server()) {
 		return executor.Reason{Cause: executor.StatementCanceled}
 	} else if set := d.settingInFile(name); set != "" {
 		return executor.Reason{Cause: executor.TimeoutInFile, Causes: []string{name + " is set in the file: " + set}, Setting: name}

@@ -9,8 +9,8 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // Limits of the search for a name.
@@ -24,7 +24,7 @@ const (
 // missingRelation searches for a relation that does not exist: in other schemas, under a similar
 // name, in a later migration, and in a migration that dropped it.
 func (d *diagnosis) missingRelation() executor.Reason {
-	names := postgres.MessageNames(d.fail.Server())
+	names := servermessage.QuotedNames(d.fail.Server())
 	if len(names) == 0 {
 		return executor.Reason{}
 	}
@@ -56,7 +56,7 @@ func (d *diagnosis) missingRelation() executor.Reason {
 // existingObject reports what created an object that already exists.
 func (d *diagnosis) existingObject() executor.Reason {
 	server := d.fail.Server()
-	names := postgres.MessageNames(server)
+	names := servermessage.QuotedNames(server)
 	if len(names) == 0 {
 		return executor.Reason{}
 	}

@@ -6,17 +6,17 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // privilegesReason reports the missing privilege, its object and owner, and the SQL that grants
 // it.
 func (d *diagnosis) privilegesReason() executor.Reason {
-	if extension := postgres.DeniedExtension(d.fail.Server()); extension != "" {
+	if extension := servermessage.DeniedExtension(d.fail.Server()); extension != "" {
 		return executor.Reason{Cause: executor.ExtensionDenied, Fix: "CREATE EXTENSION IF NOT EXISTS " + script.QuoteIfNeeded(extension) + ";", FixRole: "a superuser"}
 	}
-	kind, name, owner := postgres.DeniedObject(d.fail.Server())
+	kind, name, owner := servermessage.DeniedObject(d.fail.Server())
 	switch kind {
 	case "schema":
 		return d.schemaPrivileges(name, owner)

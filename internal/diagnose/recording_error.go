@@ -9,7 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // recordingReason returns the cause of a failure to write the version or history table, and
@@ -65,10 +65,10 @@ func reachedOwnTable(store *history.Store, fail *executor.MigrationError) string
 	}
 	for _, name := range []string{store.Table.Name + history.Suffix, store.Table.Name + history.ExternalToolSuffix, store.Table.Name} {
 		own := server.Table == name && (server.Schema == "" || server.Schema == store.Table.Schema)
-		if !own && !postgres.ErrorMentions(server, name) {
+		if !own && !servermessage.Mentions(server, name) {
 			continue
 		}
-		if st, known := fail.Statement(); known && postgres.MentionsTable(st.Text, name) {
+		if st, known := fail.Statement(); known && servermessage.ContainsName(st.Text, name) {
 			return "" // the file names it
 		}
 		return name

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // A rowSender is lib/pq's statement of a COPY … FROM stdin.
@@ -101,7 +102,7 @@ func copyErrorLine(err error, first int) int {
 	if !errors.As(err, &server) || first == 0 {
 		return 0
 	}
-	row := postgres.CopyErrorRow(server)
+	row := servermessage.CopyRow(server)
 	if row == 0 {
 		return 0
 	}

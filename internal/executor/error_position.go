@@ -7,8 +7,8 @@ import (
 	"github.com/lib/pq"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // maxPositionText is the length in bytes of the longest statement that is searched for a name.
@@ -26,7 +26,7 @@ func (e *MigrationError) findPosition() {
 		e.Offset = st.Offset + at
 		return
 	}
-	for _, name := range postgres.ErrorNames(server) {
+	for _, name := range servermessage.Names(server) {
 		if at := uniquePosition(st.Text, name); at >= 0 {
 			e.Offset = st.Offset + at
 			return
@@ -62,7 +62,7 @@ func uniquePosition(sql, name string) int {
 
 // positionInDoBlock returns the offset in a DO statement at which its code failed, or -1.
 func positionInDoBlock(st script.Statement, e *pq.Error) int {
-	number := postgres.ErrorLineInDoBlock(e)
+	number := servermessage.DoBlockLine(e)
 	body := doBlockBody(st)
 	start := strings.Index(st.Text, body)
 	if number == 0 || body == "" || start < 0 {

@@ -22,7 +22,7 @@ func TestOpen_NoSchema_Fails(t *testing.T) {
 }
 
 // The server would send a notice for each further CREATE TABLE IF NOT EXISTS.
-func TestImportRuns_Twice_CreatesHistoryTableOnce(t *testing.T) {
+func TestImport_Twice_CreatesHistoryTableOnce(t *testing.T) {
 	t.Parallel()
 	d := pgtest.New(t)
 	var log fixture.Log

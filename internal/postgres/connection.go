@@ -21,6 +21,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 const (
@@ -174,7 +175,7 @@ func isTransient(err error) bool {
 		case pqerror.CannotConnectNow, pqerror.TooManyConnections, pqerror.AdminShutdown, pqerror.CrashShutdown:
 			return true
 		}
-		return isTransientPoolerError(server)
+		return servermessage.IsTransientPoolerError(server)
 	}
 	var (
 		unknownCA   x509.UnknownAuthorityError
@@ -194,7 +195,7 @@ func isTransient(err error) bool {
 	if errors.As(err, &network) || isConnectionEnd(err) {
 		return true
 	}
-	return !isDriverError(err)
+	return !servermessage.IsDriverError(err)
 }
 
 // Backoff returns the pause after n attempts. It grows from first to most, with jitter.

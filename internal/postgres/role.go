@@ -7,6 +7,8 @@ import (
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // The role of a session (Options.Role) is set by a startup parameter: RESET ROLE in a migration
@@ -43,7 +45,7 @@ func (db *Session) startParams() map[string]string {
 // roleParamRejected reports whether a pooler rejected the role parameter, and switches to SET ROLE.
 func (db *Session) roleParamRejected(err error) bool {
 	refusal := pq.As(err, pqerror.ProtocolViolation)
-	if refusal == nil || !db.roleSet || !mentionsRole(refusal) {
+	if refusal == nil || !db.roleSet || !servermessage.MentionsRole(refusal) {
 		return false
 	}
 	db.Opts.roleBySQL, db.roleSet = true, false
@@ -111,7 +113,7 @@ func (db *Session) PersistRole(ctx context.Context) error {
 // roleError converts the server's error about the role to a RoleError.
 func (db *Session) roleError(ctx context.Context, err error) error {
 	refusal := pq.As(err, pqerror.InvalidParameterValue, pqerror.InsufficientPrivilege, pqerror.UndefinedObject)
-	if db.Opts.Role == "" || refusal == nil || !isRoleRefused(refusal, db.Opts.Role) {
+	if db.Opts.Role == "" || refusal == nil || !servermessage.IsRoleRefused(refusal, db.Opts.Role) {
 		return err
 	}
 	fail := &RoleError{Role: db.Opts.Role, User: db.Opts.DSN.User(), Missing: refusal.Code != pqerror.InsufficientPrivilege, Err: refusal}

@@ -3,6 +3,8 @@ package postgres
 import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
+
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // redactRows removes the application's rows from an error: PostgreSQL shows all columns of a
@@ -10,9 +12,9 @@ import (
 func redactRows(e *pq.Error) {
 	switch e.Code {
 	case pqerror.NotNullViolation, pqerror.CheckViolation, pqerror.WithCheckOptionViolation:
-		if !showsOnlyKey(e) {
+		if !servermessage.ShowsOnlyKey(e) {
 			e.Detail = ""
 		}
 	}
-	e.Where = contextWithoutRows(e)
+	e.Where = servermessage.ContextWithoutRows(e)
 }

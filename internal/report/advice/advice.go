@@ -7,7 +7,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/servermessage"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -57,7 +57,7 @@ func (s failedStatement) edit(format string, args ...any) Advice {
 func (s failedStatement) name() string { return nameAfterSpace(s.server) }
 
 func nameAfterSpace(e *pq.Error) string {
-	if name := postgres.QuotedName(e); name != "" {
+	if name := servermessage.QuotedName(e); name != "" {
 		return " " + pq.QuoteIdentifier(name)
 	}
 	return ""

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // Connection returns the next step after a new connection failed. waitFlag is the flag that limits
@@ -22,7 +23,7 @@ func Connection(err error, waitFlag string) string {
 	if errors.As(err, &secret) {
 		return Secret(secret, waitFlag)
 	}
-	if name, byPooler := postgres.RefusedParameter(err); byPooler {
+	if name, byPooler := servermessage.RefusedParameter(err); byPooler {
 		return "add " + name + " to ignore_startup_parameters of the pooler (PgBouncer), or remove it from the database URL or the PG* variables;\n" +
 			"to keep the setting, run: ALTER ROLE … SET " + name + " = …, or connect the migrator directly to PostgreSQL"
 	} else if name != "" {
@@ -69,10 +70,10 @@ func createDatabase(e *pq.Error) string { return "CREATE DATABASE" + nameAfterSp
 // message names: that of the role, the database or the server.
 func connectionLimitAdvice(e *pq.Error) string {
 	const list = "list the connections: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 ORDER BY 3 DESC;\n"
-	switch scope, name := postgres.ConnectionLimit(e); scope {
-	case postgres.RoleLimit:
+	switch scope, name := servermessage.ConnectionLimit(e); scope {
+	case servermessage.RoleLimit:
 		return list + "close some, or raise the role's limit: ALTER ROLE " + pq.QuoteIdentifier(name) + " CONNECTION LIMIT …;"
-	case postgres.DatabaseLimit:
+	case servermessage.DatabaseLimit:
 		return list + "close some, or raise the database's limit: ALTER DATABASE " + pq.QuoteIdentifier(name) + " CONNECTION LIMIT …;"
 	}
 	return list + "close some (use smaller pools in the application), or raise max_connections and restart the server; then run it again"
@@ -95,9 +96,9 @@ func certificateAdvice(err error) string {
 		return "renew the server's certificate, or correct this machine's clock"
 	case errors.As(err, &file):
 		return "correct the path, or mount the file there: sslrootcert, sslcert and sslkey are paths on the migrator's machine"
-	case postgres.IsNotPEM(err):
+	case servermessage.IsNotPEM(err):
 		return "set sslrootcert to a file of PEM certificates, each between BEGIN CERTIFICATE and END CERTIFICATE"
-	case postgres.IsCertificateError(err):
+	case servermessage.IsCertificateError(err):
 		return "correct the server's certificate; sslrootcert names the trusted CA"
 	}
 	return ""

@@ -6,7 +6,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // bySQLState has a function for each SQLSTATE whose advice is more than to correct the file.
@@ -111,7 +111,7 @@ func undefinedTable(s failedStatement) Advice {
 }
 
 func undefinedObject(s failedStatement) Advice {
-	if postgres.IsRoleMissing(s.server) {
+	if servermessage.IsRoleMissing(s.server) {
 		return s.edit("run as an administrator: CREATE ROLE%s NOLOGIN; or correct the name in %s", s.name(), s.File)
 	}
 	return s.edit("create the missing object first, or correct the name in %s", s.File)
@@ -149,7 +149,7 @@ func objectInUse(s failedStatement) Advice {
 }
 
 func typeMismatch(s failedStatement) Advice {
-	if using := postgres.SuggestedUsing(s.server); using != "" {
+	if using := servermessage.SuggestedUsing(s.server); using != "" {
 		return s.edit("add `%s` to the statement in %s, if every value can be converted", using, s.File)
 	}
 	return Advice{}
@@ -169,9 +169,9 @@ func raisedException(s failedStatement) Advice {
 // unsupportedFeature returns the advice for two of the many causes of SQLSTATE 0A000.
 func unsupportedFeature(s failedStatement) Advice {
 	switch {
-	case postgres.IsColumnOfView(s.server):
+	case servermessage.IsColumnOfView(s.server):
 		return s.edit("drop the view above the statement in %s, and create it again below", s.File)
-	case postgres.IsExtensionUnavailable(s.server):
+	case servermessage.IsExtensionUnavailable(s.server):
 		return installExtension
 	}
 	return Advice{}
@@ -190,7 +190,7 @@ func temporaryFileLimit(failedStatement) Advice {
 }
 
 func outOfMemory(s failedStatement) Advice {
-	if setting := postgres.ExhaustedLockTable(s.server); setting != "" {
+	if setting := servermessage.ExhaustedLockTable(s.server); setting != "" {
 		return s.step("raise " + setting + " and restart the database server (on a managed service, set the parameter), or change the migration to use fewer tables and partitions in one transaction")
 	}
 	return Advice{Text: "add memory to the database server or lower work_mem", deployAgain: true}
@@ -205,7 +205,7 @@ func readOnly(s failedStatement) Advice {
 
 func canceled(s failedStatement) Advice {
 	switch {
-	case !postgres.IsStatementTimeout(s.server):
+	case !servermessage.IsStatementTimeout(s.server):
 		return Advice{Text: "find the cause of the cancellation (the server log has its time), and deploy again; the file needs no change"}
 	case s.Reason.Cause == executor.TimeoutOption:
 		return Advice{Text: "raise --statement-timeout (SHIPLOCK_STATEMENT_TIMEOUT; in the chart: extraEnv), or change the statement to do less at a time", deployAgain: true}

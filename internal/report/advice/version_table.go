@@ -8,8 +8,8 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // Table returns the next step for a version table or history table that cannot be used.
@@ -60,7 +60,7 @@ var readOnlyCommands = map[string]bool{"status": true, "history": true, "plan": 
 // DeniedTable returns the advice for a version table, or its history table, that belongs
 // to another role.
 func DeniedTable(e *pq.Error, run report.Run) string {
-	denied := postgres.DeniedTable(e)
+	denied := servermessage.DeniedTable(e)
 	if denied == "" {
 		return "grant the role its privileges on the version table and the history table, or connect as their owner"
 	}

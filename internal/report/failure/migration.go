@@ -18,6 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/servermessage"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -210,7 +211,7 @@ func migrationAdvice(err error, e *executor.MigrationError, stopped int) string 
 		if e.Reason.Cause == executor.SessionEnded || e.Reason.Cause == executor.SessionTerminated {
 			return "run it again; the server log shows why the session was terminated"
 		}
-		if postgres.IsStandbyRefused(e.Reason.ReconnectErr) {
+		if servermessage.IsStandbyRefused(e.Reason.ReconnectErr) {
 			return "restore the primary or promote the standby, and run it again; the primary's log shows why it stopped"
 		}
 		return "run it again when the database is available; the server log shows why the connection was lost"
@@ -326,7 +327,7 @@ func causes(e *executor.MigrationError) []string {
 		why = append(why, invisible(e.Script.SQL))
 	}
 	if server.Code == pqerror.DiskFull {
-		why = append(why, "the disk of the database server is full: the volume with "+volumes[postgres.FullVolume(server)])
+		why = append(why, "the disk of the database server is full: the volume with "+volumes[servermessage.FullVolume(server)])
 	}
 	return why
 }
@@ -358,11 +359,11 @@ func connectFailure(err error) string {
 }
 
 // volumes describes what the full volume holds.
-var volumes = map[postgres.Volume]string{
-	postgres.DataVolume:           "the data directory",
-	postgres.WALVolume:            "the write-ahead log",
-	postgres.TemporaryFilesVolume: "temporary files (sorts that do not fit into memory)",
-	postgres.TablespaceVolume:     "a tablespace",
+var volumes = map[servermessage.Volume]string{
+	servermessage.DataVolume:           "the data directory",
+	servermessage.WALVolume:            "the write-ahead log",
+	servermessage.TemporaryFilesVolume: "temporary files (sorts that do not fit into memory)",
+	servermessage.TablespaceVolume:     "a tablespace",
 }
 
 // addInternalQuery adds the statement inside a function that failed; psql names it QUERY.

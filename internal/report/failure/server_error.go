@@ -7,9 +7,9 @@ import (
 
 	"github.com/lib/pq"
 
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/report"
 	"github.com/shiplock/shiplock/internal/report/advice"
+	"github.com/shiplock/shiplock/internal/servermessage"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -31,7 +31,7 @@ func addServer(c *report.Report, err error) {
 		server = advice.SessionEnd(err)
 	}
 	if server == nil {
-		c.Add("error", postgres.ConnectionErrorText(firstError(err)))
+		c.Add("error", servermessage.ConnectionText(firstError(err)))
 		return
 	}
 	c.Add("postgres", fmt.Sprintf("%s: %s (SQLSTATE %s)", server.Severity, text.Clip(server.Message, report.MaxSize/4), server.Code))
