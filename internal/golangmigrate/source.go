@@ -1,5 +1,3 @@
-// Package golangmigrate adapts Shiplock to golang-migrate. A [Source] is a catalog of migrations
-// as a source driver of golang-migrate. migrator passes it to migrate.Migrate.
 package golangmigrate
 
 import (

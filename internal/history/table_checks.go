@@ -2,8 +2,6 @@ package history
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,175 +12,11 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/config/versiontable"
-	"github.com/shiplock/shiplock/internal/postgres"
 )
-
-// ErrNoSchema means that there is no schema for the version table.
-var ErrNoSchema = errors.New("no schema of the search_path exists, so the version table has no schema")
 
 // The version table is used only after the catalogs and its rows confirm that it is
 // golang-migrate's: its schema depends on the search_path, other tools also use the name
 // schema_migrations, and row security hides rows without an error. See ADR 14.
-
-// A TableProblem is the kind of a TableError.
-type TableProblem int
-
-const (
-	// TableInTempSchema means that the tables would be temporary.
-	TableInTempSchema TableProblem = iota
-	// TablesElsewhere means that OtherSchema contains the tables, and Schema does not.
-	TablesElsewhere
-	// NoSchemaButTables means that no schema of the search_path exists, but OtherSchema contains the
-	// tables.
-	NoSchemaButTables
-	// MigratedElsewhere means that OtherSchema contains a version table that fits the files.
-	MigratedElsewhere
-	// ForeignVersionTable means that another tool created the version table; see Tool.
-	ForeignVersionTable
-	// ForeignHistoryTable means that the history table is not Shiplock's.
-	ForeignHistoryTable
-	// AlteredHistoryTable means that columns of the history table were changed.
-	AlteredHistoryTable
-	// HiddenRows means that row security hides rows from the role.
-	HiddenRows
-	// InvalidVersionRow means that a row of the version table has no valid version.
-	InvalidVersionRow
-	// SeveralVersionRows means that the version table has more than one row.
-	SeveralVersionRows
-)
-
-// TableError reports a version table or history table that cannot be used. A retry does not help.
-type TableError struct {
-	Problem TableProblem
-	Message string // what is wrong, in one line
-	Detail  string // why it is wrong, if Problem does not imply it
-	// Schema and Table name the table, and VersionTable is the name of the version table in the same
-	// schema. Schema is empty if no schema of the search_path exists.
-	Schema, Table, VersionTable string
-	// OtherSchema contains the tables if Problem is TablesElsewhere, NoSchemaButTables or
-	// MigratedElsewhere. OtherDenied is set if the role has no USAGE on it.
-	OtherSchema string
-	OtherDenied bool
-	// Role is the current role. Owner is the owner of the table, and Owned reports whether the role
-	// is, or is a member of, that owner.
-	Role, Owner string
-	Owned       bool
-	// Tool is the tool that the columns of a ForeignVersionTable indicate, or "".
-	Tool string
-}
-
-func (e *TableError) Error() string { return e.Message }
-
-// tableFacts describes Shiplock's tables as the catalogs report them.
-type tableFacts struct {
-	// here are the tables in the version table's schema, by name.
-	here map[string]*ownTable
-	// elsewhere are other schemas with tables of these names and columns.
-	elsewhere []otherSchema
-	rails     bool // the schema contains ar_internal_metadata, which Rails creates
-	// NoSchema reports that the schema does not exist.
-	NoSchema bool
-
-	schema                  sql.NullString // schema of the tables; NULL if there is none
-	mayCreate               bool           // in the schema
-	hereJSON, elsewhereJSON sql.NullString // of here and elsewhere, as the server returns them
-}
-
-// ownTable is a version table or history table in the catalogs.
-type ownTable struct {
-	Kind    string            `json:"kind"` // pg_class.relkind
-	Columns map[string]string `json:"columns"`
-	Owner   string            `json:"owner"`
-	Owned   bool              `json:"owned"` // the session's role is, or is a member of, the owner
-	// Hidden reports whether row security filters the rows that the session reads.
-	Hidden bool `json:"hidden"`
-}
-
-// otherSchema is a schema with such tables that --table and the search_path do not select.
-type otherSchema struct {
-	Schema  string `json:"schema"`
-	Version bool   `json:"version"`
-	History bool   `json:"history"`
-	Tool    bool   `json:"tool"` // history table of external tools
-	Usage   bool   `json:"usage"`
-}
-
-// tableFactsSQL is part of readServerInfo's query: it describes the relations named $2, $3 or $4 in
-// the schema n, and those in other schemas. $3 is the history table.
-const tableFactsSQL = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.json_build_object('kind', c.relkind, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
-		'owned', pg_catalog.pg_has_role(c.relowner, 'USAGE'),
-		'columns', (SELECT pg_catalog.json_object_agg(a.attname, pg_catalog.format_type(CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END, NULL))
-			FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
-		'hidden', pg_catalog.row_security_active(c.oid) AND NOT (
-			EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive AND p.polcmd IN ('r', '*') AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = 'true'
-				AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r WHERE pg_catalog.pg_has_role(r, 'USAGE'))))
-			AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND NOT p.polpermissive AND p.polcmd IN ('r', '*') AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) <> 'true'
-				AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM pg_catalog.unnest(p.polroles) r WHERE pg_catalog.pg_has_role(r, 'USAGE')))))))
-	FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname IN ($2, $3, $4)),
-	(SELECT pg_catalog.json_agg(o) FROM (
-		SELECT m.nspname AS schema, bool_or(c.relname = $2) AS version, bool_or(c.relname = $3) AS history, bool_or(c.relname = $4) AS tool,
-			pg_catalog.has_schema_privilege(m.oid, 'USAGE') AS usage
-		FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace m ON m.oid = c.relnamespace
-		WHERE c.relname IN ($2, $3, $4) AND c.relkind = 'r' AND m.nspname !~ '^pg_' AND m.nspname IS DISTINCT FROM s.name
-			AND 2 = (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped AND (
-				c.relname = $2 AND a.attname IN ('version', 'dirty') OR c.relname = $3 AND a.attname IN ('statements_applied', 'statements_total')
-				OR c.relname = $4 AND a.attname IN ('schema_before', 'schema_after')))
-		GROUP BY m.oid, m.nspname ORDER BY bool_or(c.relname = $3) DESC, m.nspname LIMIT 10) o),
-	EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'ar_internal_metadata'), n.oid IS NULL`
-
-// Query returns the columns and the FROM clause that read the tables; see Inspection.
-func (store *Store) Query() (columns, from string) {
-	schema, name, _ := versiontable.Parse(store.Opts.Table)
-	switch {
-	case store.Opts.resolvedTable != TableName{}:
-		store.tableResolved = true
-		schema, name = store.Opts.resolvedTable.Schema, store.Opts.resolvedTable.Name
-	case store.tableResolved:
-		schema, name = store.Table.Schema, store.Table.Name
-	}
-	store.Table.Name = name
-	columns = postgres.InlineParams(`s.name,
-			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-				WHERE n.nspname = s.name AND c.relname = $2),
-			EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-				WHERE n.nspname = s.name AND c.relname = $3),
-			coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE'), true),
-			`+tableFactsSQL, schema, name, name+Suffix, name+ExternalToolSuffix)
-	return columns, postgres.InlineParams(`(SELECT coalesce(nullif($1, ''), current_schema()::text) AS name) s
-		LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = s.name`, schema)
-}
-
-// Destinations returns the destinations of the columns; see Inspection.
-func (store *Store) Destinations() []any {
-	t := &store.tables
-	return []any{&t.schema, &store.VersionTableExists, &store.HistoryExists, &t.mayCreate, &t.hereJSON, &t.elsewhereJSON, &t.rails, &t.NoSchema}
-}
-
-// Finish processes the columns; see Inspection.
-func (store *Store) Finish() error {
-	if err := store.tables.read(store.tables.hereJSON, store.tables.elsewhereJSON); err != nil {
-		return err
-	}
-	store.Table.Schema = store.tables.schema.String
-	store.HistoryUnavailable = store.VersionTableExists && !store.HistoryExists && !store.tables.mayCreate
-	return nil
-}
-
-// read parses the columns that tableFactsSQL returns.
-func (t *tableFacts) read(here, elsewhere sql.NullString) error {
-	t.here, t.elsewhere = map[string]*ownTable{}, nil
-	if here.Valid {
-		if err := json.Unmarshal([]byte(here.String), &t.here); err != nil {
-			return fmt.Errorf("read the version table's definition: %w", err)
-		}
-	}
-	if elsewhere.Valid {
-		if err := json.Unmarshal([]byte(elsewhere.String), &t.elsewhere); err != nil {
-			return fmt.Errorf("read other version tables: %w", err)
-		}
-	}
-	return nil
-}
 
 // CheckTables rejects tables that cannot be used: those of another tool, those whose rows are
 // hidden, and missing ones that exist in another schema. Errors are *TableError. Open calls it
@@ -434,55 +268,6 @@ func (store *Store) toolOf(columns map[string]string) string {
 		return "tern or an old golang-migrate (mattes/migrate)"
 	}
 	return ""
-}
-
-// readVersion reads a version table. An empty table means no version.
-func (store *Store) readVersion(ctx context.Context, t TableName) (State, error) {
-	rows, err := store.session.Query(ctx, "SELECT version, dirty FROM "+t.Quoted()+" LIMIT 2")
-	if err != nil {
-		return State{Version: NoVersion}, store.session.ClassifyError(ctx, fmt.Errorf("version table %s: %w", t, err))
-	}
-	st, err := ScanVersion(rows, t)
-	return st, store.session.ClassifyError(ctx, errors.Join(err, rows.Close()))
-}
-
-// ScanVersion reads the rows of a version table: none, or one that golang-migrate could have
-// written.
-func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
-	st := State{Version: NoVersion}
-	var seen []string
-	for rows.Next() {
-		var version sql.NullInt64
-		var dirty sql.NullBool
-		if err := rows.Scan(&version, &dirty); err != nil {
-			return st, &postgres.ConversionError{Err: err}
-		}
-		if !version.Valid || !dirty.Valid || version.Int64 < int64(NoVersion) {
-			return st, &postgres.ConversionError{Err: &TableError{Problem: InvalidVersionRow, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
-				Message: fmt.Sprintf("%s contains a row without a valid version", t),
-				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
-			}}
-		}
-		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
-		seen = append(seen, fmt.Sprint(version.Int64))
-	}
-	if err := rows.Err(); err != nil {
-		return st, err
-	}
-	if len(seen) > 1 {
-		return State{Version: NoVersion}, &postgres.ConversionError{Err: &TableError{Problem: SeveralVersionRows, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
-			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
-			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
-		}}
-	}
-	return st, nil
-}
-
-func nullable(valid bool, v any) string {
-	if !valid {
-		return "NULL"
-	}
-	return fmt.Sprint(v)
 }
 
 // tableHasSchema reports whether --table includes the schema.

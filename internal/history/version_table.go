@@ -2,29 +2,15 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/script"
 )
-
-func (t TableName) DisplayName() string {
-	if t.Schema == "" {
-		return script.QuoteIfNeeded(t.Name)
-	}
-	return script.QuoteIfNeeded(t.Schema) + "." + script.QuoteIfNeeded(t.Name)
-}
-
-// A TableName is a table's name with its schema.
-type TableName struct{ Schema, Name string }
-
-func (t TableName) String() string { return t.Schema + "." + t.Name }
-func (t TableName) Quoted() string {
-	return pq.QuoteIdentifier(t.Schema) + "." + pq.QuoteIdentifier(t.Name)
-}
 
 // NoVersion is the version of a database without migrations, as in golang-migrate.
 const NoVersion = -1
@@ -90,4 +76,53 @@ func (store *Store) CreateVersionTableSQL() string {
 		return ""
 	}
 	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);\n", store.Table.Quoted())
+}
+
+// readVersion reads a version table. An empty table means no version.
+func (store *Store) readVersion(ctx context.Context, t TableName) (State, error) {
+	rows, err := store.session.Query(ctx, "SELECT version, dirty FROM "+t.Quoted()+" LIMIT 2")
+	if err != nil {
+		return State{Version: NoVersion}, store.session.ClassifyError(ctx, fmt.Errorf("version table %s: %w", t, err))
+	}
+	st, err := ScanVersion(rows, t)
+	return st, store.session.ClassifyError(ctx, errors.Join(err, rows.Close()))
+}
+
+// ScanVersion reads the rows of a version table: none, or one that golang-migrate could have
+// written.
+func ScanVersion(rows *sql.Rows, t TableName) (State, error) {
+	st := State{Version: NoVersion}
+	var seen []string
+	for rows.Next() {
+		var version sql.NullInt64
+		var dirty sql.NullBool
+		if err := rows.Scan(&version, &dirty); err != nil {
+			return st, &postgres.ConversionError{Err: err}
+		}
+		if !version.Valid || !dirty.Valid || version.Int64 < int64(NoVersion) {
+			return st, &postgres.ConversionError{Err: &TableError{Problem: InvalidVersionRow, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
+				Message: fmt.Sprintf("%s contains a row without a valid version", t),
+				Detail:  fmt.Sprintf("its version is %s and dirty is %s; golang-migrate writes a number and true or false", nullable(version.Valid, version.Int64), nullable(dirty.Valid, dirty.Bool)),
+			}}
+		}
+		st = State{Version: int(version.Int64), Dirty: dirty.Bool}
+		seen = append(seen, fmt.Sprint(version.Int64))
+	}
+	if err := rows.Err(); err != nil {
+		return st, err
+	}
+	if len(seen) > 1 {
+		return State{Version: NoVersion}, &postgres.ConversionError{Err: &TableError{Problem: SeveralVersionRows, Schema: t.Schema, Table: t.Name, VersionTable: t.Name,
+			Message: fmt.Sprintf("%s contains more than one row (versions %s)", t, strings.Join(seen, " and ")),
+			Detail:  "golang-migrate uses one row, so the version of the schema is unknown; inherited tables count, too",
+		}}
+	}
+	return st, nil
+}
+
+func nullable(valid bool, v any) string {
+	if !valid {
+		return "NULL"
+	}
+	return fmt.Sprint(v)
 }

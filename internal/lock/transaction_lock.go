@@ -14,13 +14,6 @@ import (
 // that refuses a transaction) is then lost, or applies to another client. Therefore each
 // transaction takes the lock, and checks that the version is still the planned one.
 
-// ErrVersionChanged means that another migrator changed the version after the plan. Nothing was
-// applied; the caller plans again.
-var ErrVersionChanged = errors.New("another migrator changed the schema version")
-
-// ErrStatementPooling means that the pooler assigns a server session for one statement only.
-var ErrStatementPooling = errors.New("the connection pooler is in statement mode, which does not allow transactions; use session or transaction mode")
-
 // A transactionLock is an advisory lock of each transaction. Behind a connection pooler in
 // transaction mode, a session lock would stay with a server connection that the next transaction may
 // not get.

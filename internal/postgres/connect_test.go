@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
+	"github.com/shiplock/shiplock/internal/postgres/wire"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -79,7 +80,7 @@ func TestOpen_OtherServer_IsReported(t *testing.T) {
 				_, err := Open(t.Context(), testOptions(t, "postgres://u@"+tcp.Answer(t, answer)+"/d?sslmode="+mode))
 				var fail *ConnectError
 				require.ErrorAs(t, err, &fail)
-				assert.True(t, mode != "disable" || errors.Is(err, ErrNotPostgres), "%v", err)
+				assert.True(t, mode != "disable" || errors.Is(err, wire.ErrNotPostgres), "%v", err)
 			})
 		}
 	}

@@ -20,8 +20,10 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/config/credentials"
+	"github.com/shiplock/shiplock/internal/postgres/wire"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/servermessage"
+	"github.com/shiplock/shiplock/internal/text"
 )
 
 const (
@@ -40,7 +42,7 @@ const (
 
 // connect opens a session, and retries within the limits of the options if the error may be
 // temporary.
-func (db *Session) connect(ctx context.Context, d *dialer) (*sql.Conn, error) {
+func (db *Session) connect(ctx context.Context, d *wire.Dialer) (*sql.Conn, error) {
 	db.openPool(d)
 	start := time.Now()
 	reported := map[string]bool{}
@@ -93,12 +95,12 @@ type sessionError struct{ error }
 
 // connectOnce opens a session and runs its first query, because only that reaches the server behind
 // a pooler.
-func (db *Session) connectOnce(ctx context.Context, d *dialer, start time.Time) (*sql.Conn, error) {
+func (db *Session) connectOnce(ctx context.Context, d *wire.Dialer, start time.Time) (*sql.Conn, error) {
 	conn, err := db.pool.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	db.Conn, db.netConn = conn, d.last.Load()
+	db.Conn, db.netConn = conn, d.Last()
 	limit := max(attemptTimeout, min(db.Opts.WaitForDB, time.Hour)-time.Since(start))
 	short, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer to the first query within %s: %w", RoundDuration(limit), context.DeadlineExceeded))
 	defer cancel()
@@ -147,7 +149,7 @@ func (db *Session) remainingWait(waited time.Duration, attempt int) string {
 // isStartupError reports whether an error may be caused by the start of the pod.
 func isStartupError(err error) bool {
 	var secret *credentials.Error
-	return errors.Is(err, ErrNotPostgres) || errors.As(err, &secret) && secret.Command
+	return errors.Is(err, wire.ErrNotPostgres) || errors.As(err, &secret) && secret.Command
 }
 
 // connectStatus returns the progress of waiting for the database.
@@ -184,7 +186,7 @@ func isTransient(err error) bool {
 		verify      *tls.CertificateVerificationError
 	)
 	if errors.As(err, &unknownCA) || errors.As(err, &wrongHost) || errors.As(err, &invalidCert) || errors.As(err, &verify) ||
-		errors.Is(err, pq.ErrSSLNotSupported) || errors.Is(err, ErrNotPostgres) {
+		errors.Is(err, pq.ErrSSLNotSupported) || errors.Is(err, wire.ErrNotPostgres) {
 		return false
 	}
 	var file *fs.PathError // sslrootcert, for example; its errno would be mistaken for a network error
@@ -222,4 +224,21 @@ func RoundDuration(d time.Duration) time.Duration { return d.Round(10 * time.Mil
 func isConnectionEnd(err error) bool {
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.DeadlineExceeded)
+}
+
+// openPool prepares the connection pool, and does not connect.
+func (db *Session) openPool(d *wire.Dialer) {
+	connector := db.Opts.DSN.With(db.startParams()).Connector(d, attemptTimeout)
+	db.pool = sql.OpenDB(pq.ConnectorWithNoticeHandler(wire.WithErrors(connector, &db.finalErr), db.handleNotice))
+	db.pool.SetMaxIdleConns(0)
+}
+
+// handleNotice handles a message of the server: it logs those that Options.OnNotice does not handle.
+func (db *Session) handleNotice(n *pq.Error) {
+	if n.Code == pqerror.NoActiveSQLTransaction && db.rollingBack.Load() {
+		return
+	}
+	if db.Opts.OnNotice == nil || !db.Opts.OnNotice(n) {
+		db.Log.Info("server message", "severity", n.Severity, "message", text.CleanLine(n.Message))
+	}
 }

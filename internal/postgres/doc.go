@@ -1,44 +1,31 @@
-// Package postgres runs migrations on one PostgreSQL database. It connects and waits for the
-// database, takes golang-migrate's advisory lock, applies each migration with its version and its
-// history row in one transaction, and explains why a migration failed.
+// Package postgres is one session on one PostgreSQL database. [Open] connects, waits for a server that
+// is starting, assumes [Options].Role, and returns a [Session], which runs queries and SQL. It knows
+// nothing of migrations and of Shiplock's tables.
 //
-// # Sessions
+// # Errors
 //
-// [Open] returns a [DB], one session on one database, which every other operation belongs to. A DB
-// waits for a server that is starting ([ConnectError]), assumes [Options].Role, detects connection
-// poolers in transaction mode, and takes the lock ([DB.Lock], [LockedError]). Behind such a pooler
-// the lock belongs to a transaction and not to the session ([DB.ReleaseTxLock],
-// [DB.ReacquireTxLock]).
+// Errors are typed causes: [ConnectError] (not reachable in the time given, or the login failed),
+// [RoleError], [LostError] (the connection broke while it was in use), and [ConversionError]. Errors of
+// the server stay *pq.Error; [ServerError] returns them. [Session.ClassifyError] converts an error of a
+// query to one of these, and removes the application's rows from it.
 //
-// # Scripts
+// # Connection poolers
 //
-// A [Script] is the SQL of one migration file, split into [Statement] values by PostgreSQL's own
-// parser. A transactional script runs in one transaction. A script with a statement that refuses a
-// transaction, such as CREATE INDEX CONCURRENTLY, runs one transaction block after the other, and
-// the history counts the applied statements, so that a later run resumes after them. Files too big
-// for memory are sent in batches.
+// [Session.DetectTransactionPooling] reports whether a pooler in transaction mode is between this
+// session and the server. Package lock sets [Session].Shared then: what the session sets would apply to
+// other clients of the pooler, so that settings and the role are set for a transaction only, with SET
+// LOCAL. While such a transaction is open, [Session].TxOpen is set, and a query needs no role of its own.
 //
-// # Applying migrations
+// # Session state
 //
-// A [Driver] is a DB as golang-migrate's database driver: package migrator gives it the planned
-// [Step] values and lets migrate.Migrate drive it. A lock timeout rolls the migration back and
-// retries it. A failure is a [MigrationError] with its [Outcome], the failed statement, its
-// position in the file, the blocking sessions and a [Reason].
-//
-// # Tables
-//
-// The version table is golang-migrate's schema_migrations, a [State]. The history table,
-// schema_migrations_history, has one row for each [Run], with the SQL that ran. External tools that
-// run under migrator exec have a history table of their own ([ToolRun]).
-//
-// # Analysis
-//
-// [IncompatibleChanges] lists the changes that break an older version of the application,
-// [DB.DataLosses] counts the rows that a rollback would delete, and a [Fingerprint] is a snapshot
-// of the schema for comparison. None of them changes the database.
+// [ResetSession], [ReseedRandom], [Session.DeallocateSQL] and [Session.CheckConstraintsSQL] return the
+// SQL that removes what a migration leaves in its session. [Session.KeepaliveSQL] makes the server
+// notice a lost client.
 //
 // # Callers
 //
-// Package migrator calls Open and everything after it, one use case for each command. Packages report
-// and cli only read the types of the results and errors.
+// Packages history, activity and lock, and those above them that run SQL: resume, dataloss, executor,
+// diagnose, schema, toolrun. Package migrator opens the session through history.Open. An [Inspection]
+// lets history read its tables in the first query of a session. Packages report and cli read the types
+// of the errors.
 package postgres

@@ -36,7 +36,7 @@ func (db *Session) DisableIdleTimeoutsSQL() string {
 // exists since PostgreSQL 14; TCP settings have no effect on a Unix socket.
 func (db *Session) KeepaliveSQL() string {
 	if db.Shared {
-		return "" // the session is shared; see beginWithLock
+		return "" // the session is shared; lock.Locker.Begin sets them for the transaction
 	}
 	const keepalives = "SET tcp_keepalives_idle = 4;\nSET tcp_keepalives_interval = 2;\nSET tcp_keepalives_count = 3;\n"
 	if db.Server.VersionNum < 140000 {

@@ -3,39 +3,11 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"fmt"
-	"regexp"
-	"strconv"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/lib/pq"
 )
-
-// LiteralOrNull returns text as an SQL literal; NULL for empty text.
-func LiteralOrNull(s string) string {
-	if s == "" {
-		return "NULL"
-	}
-	return strings.TrimSpace(pq.QuoteLiteral(strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")))
-}
-
-var placeholder = regexp.MustCompile(`\$[0-9]+`)
-
-// InlineParams replaces $1, $2 … in a query with literals. With parameters, lib/pq makes two round
-// trips, between which a pooler in transaction mode may switch servers.
-func InlineParams(query string, args ...any) string {
-	if len(args) == 0 {
-		return query // a name in the query may contain $1
-	}
-	return placeholder.ReplaceAllStringFunc(query, func(p string) string {
-		n, _ := strconv.Atoi(p[1:])
-		if text, ok := args[n-1].(string); ok {
-			return pq.QuoteLiteral(text)
-		}
-		return fmt.Sprint(args[n-1])
-	})
-}
 
 // QueryRow runs a query that returns at most one row. Scan returns its errors.
 func (db *Session) QueryRow(ctx context.Context, query string, args ...any) singleRow {
@@ -71,20 +43,6 @@ func (db *Session) CancelOnDone(ctx context.Context) (stop func()) {
 	}
 }
 
-func TextArray(list []string) string {
-	var out []string
-	for _, s := range list {
-		out = append(out, pq.QuoteLiteral(s))
-	}
-	return "ARRAY[" + strings.Join(out, ", ") + "]::text[]"
-}
-
-// ConversionError reports a value that cannot be converted. The connection is usable.
-type ConversionError struct{ Err error }
-
-func (e *ConversionError) Error() string { return e.Err.Error() }
-func (e *ConversionError) Unwrap() error { return e.Err }
-
 // singleRow is the result of a query for one row. Unlike sql.Row, it distinguishes conversion
 // errors from errors of the server or connection.
 type singleRow struct {
@@ -108,4 +66,77 @@ func (r singleRow) Scan(dest ...any) error {
 		return &ConversionError{err}
 	}
 	return r.rows.Close()
+}
+
+// ReadServerInfo reads the server's properties and the facts of the inspection.
+func (db *Session) ReadServerInfo(ctx context.Context) error {
+	query := `
+		SELECT current_setting('server_version'), current_setting('server_version_num')::int, current_database(), current_user,
+			pg_backend_pid(), pg_catalog.pg_postmaster_start_time()::text, coalesce(pg_catalog.inet_client_port(), -1), pg_catalog.pg_is_in_recovery(),
+			EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql' AND pg_catalog.has_language_privilege(oid, 'USAGE')), current_setting('server_encoding')`
+	info := &db.Server
+	to := []any{&info.Version, &info.VersionNum, &info.Database, &info.User, &info.PID, &info.Started, &info.Port, &info.Standby, &info.Plpgsql, &info.Encoding}
+	if db.Opts.Inspection != nil {
+		columns, from := db.Opts.Inspection.Query()
+		query += ",\n\t\t\t" + columns + "\n\t\tFROM " + from
+		to = append(to, db.Opts.Inspection.Destinations()...)
+	}
+	if err := db.QueryRow(ctx, query).Scan(to...); err != nil {
+		return db.ClassifyError(ctx, err)
+	}
+	db.BackendPID.Store(int64(info.PID))
+	if db.Opts.Inspection == nil {
+		return nil
+	}
+	return db.Opts.Inspection.Finish()
+}
+
+// Exec runs SQL with the simple query protocol: several statements take one round trip.
+func (db *Session) Exec(ctx context.Context, query string) error {
+	return db.ExecDirect(ctx, db.roleSQL()+query)
+}
+
+// ExecDirect is exec without the role, for use in a transaction that may have failed.
+func (db *Session) ExecDirect(ctx context.Context, query string) error {
+	defer db.CancelOnDone(ctx)()
+	_, err := db.Conn.ExecContext(ctx, query)
+	return db.ClassifyError(ctx, err)
+}
+
+// ClassifyError returns a *LostError for a lost connection and the cause of a context that ended;
+// it returns errors of the server unchanged.
+func (db *Session) ClassifyError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var conversion *ConversionError
+	if errors.As(err, &conversion) {
+		return err // found in a valid answer
+	}
+	var server *pq.Error
+	if errors.As(err, &server) {
+		redactRows(server)
+		if !server.Fatal() {
+			return err
+		}
+	}
+	return &LostError{Target: db.Target(), Err: err, Server: db.finalErr.Load()}
+}
+
+// CleanupTimeout limits the work after a run was canceled, such as reading the outcome of a commit
+// or resetting the dirty flag. A run must stop within 5 s.
+const CleanupTimeout = 3 * time.Second
+
+// Rollback ends the transaction, if one is open, and runs then in a new one. There may be no open
+// transaction, for example after a block with a transaction of its own.
+func (db *Session) Rollback(ctx context.Context, then string) error {
+	db.rollingBack.Store(true)
+	defer db.rollingBack.Store(false)
+	if then != "" {
+		then = BeginReadWrite + db.roleSQL() + then + "COMMIT"
+	}
+	return db.ExecDirect(ctx, "ROLLBACK;\n"+then)
 }

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"fmt"
 
 	"github.com/lib/pq"
@@ -52,15 +50,6 @@ func (db *Session) roleParamRejected(err error) bool {
 	return true
 }
 
-// verifyRole switches to SET ROLE if a pooler has ignored the parameter.
-func (db *Session) verifyRole(ctx context.Context) error {
-	if db.Opts.Role == "" || db.Server.User == db.Opts.Role || db.Opts.roleBySQL {
-		return nil
-	}
-	db.Opts.roleBySQL, db.roleSet = true, false
-	return db.ReadServerInfo(ctx)
-}
-
 // roleSQL returns the SQL that sets the role before a query outside a transaction.
 func (db *Session) roleSQL() string {
 	if db.Opts.Role == "" || db.roleSet || db.TxOpen {
@@ -95,54 +84,5 @@ func (db *Session) LocalRoleSQL() string {
 	return db.setRoleSQL("LOCAL ")
 }
 
-// PersistRole sets the role for the session once it is known whether it is shared.
-func (db *Session) PersistRole(ctx context.Context) error {
-	switch {
-	case db.Opts.Role == "":
-	case db.Shared:
-		db.roleSet = false
-	case db.Opts.roleBySQL:
-		if err := db.Exec(ctx, db.setRoleSQL("")); err != nil {
-			return err
-		}
-		db.roleSet = true
-	}
-	return nil
-}
-
-// roleError converts the server's error about the role to a RoleError.
-func (db *Session) roleError(ctx context.Context, err error) error {
-	refusal := pq.As(err, pqerror.InvalidParameterValue, pqerror.InsufficientPrivilege, pqerror.UndefinedObject)
-	if db.Opts.Role == "" || refusal == nil || !servermessage.IsRoleRefused(refusal, db.Opts.Role) {
-		return err
-	}
-	fail := &RoleError{Role: db.Opts.Role, User: db.Opts.DSN.User(), Missing: refusal.Code != pqerror.InsufficientPrivilege, Err: refusal}
-	if !fail.Missing {
-		fail.SetOption = db.hasSetOption(ctx)
-	}
-	var connect *ConnectError
-	if errors.As(err, &connect) {
-		connect.Err = fail
-		return connect
-	}
-	return &ConnectError{Target: db.Target(), Attempts: 1, Err: fail, Permanent: true}
-}
-
-// hasSetOption reports whether the server's memberships have a SET option. It connects without the
-// role.
-func (db *Session) hasSetOption(ctx context.Context) bool {
-	short, cancel := context.WithTimeout(ctx, CleanupTimeout)
-	defer cancel()
-	has := false
-	opts := db.Opts
-	opts.Role, opts.WaitForDB, opts.Inspection = "", 0, nil
-	alone, err := Open(short, opts)
-	if err == nil {
-		has = alone.Server.VersionNum >= 160000
-		err = alone.Close()
-	}
-	if err != nil {
-		db.Log.Debug("could not read the server version", "error", err)
-	}
-	return has
-}
+// sessionParams are set as startup parameters, so that RESET ALL restores them.
+var sessionParams = map[string]string{"application_name": "shiplock"}

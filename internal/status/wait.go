@@ -15,6 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/postgres/wire"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/retry"
 )
@@ -138,7 +139,7 @@ func (e *WaitError) isRetryable(err error) bool {
 	switch {
 	case errors.As(err, &role):
 		return false
-	case errors.As(err, &connect) && (!connect.Permanent || errors.Is(err, postgres.ErrNotPostgres)):
+	case errors.As(err, &connect) && (!connect.Permanent || errors.Is(err, wire.ErrNotPostgres)):
 		e.Missing, e.Unreachable = fmt.Sprintf("the database cannot be reached: %v", connect.Err), connect.Err
 	case errors.As(err, &lost):
 		e.Missing, e.Unreachable = fmt.Sprintf("the connection to the database was lost: %v", lost.Err), lost.Err

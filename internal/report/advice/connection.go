@@ -13,6 +13,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/postgres/wire"
 	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
@@ -55,7 +56,7 @@ func Connection(err error, waitFlag string) string {
 		return "set sslmode=disable if the network is trusted: the server does not support TLS"
 	case errors.Is(err, postgres.ErrStandby):
 		return "connect to the primary; with several hosts, target_session_attrs=read-write selects it"
-	case errors.Is(err, postgres.ErrNotPostgres):
+	case errors.Is(err, wire.ErrNotPostgres):
 		return "check the host and port: another service is listening there"
 	}
 	if advice := certificateAdvice(err); advice != "" {

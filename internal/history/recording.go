@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 )
 
 // A RecordingError is a failure to write the version table or the history table outside of a
-// migration. Within a migration, see MigrationError.RecordingFailed.
+// migration. Within a migration, see executor.MigrationError.
 type RecordingError struct {
 	Table string // the version table, schema.table
 	Err   error
@@ -61,4 +63,53 @@ func (store *Store) RepairSequence(ctx context.Context, err error) bool {
 // SequenceRepairSQL returns the SQL that sets the history table's sequence after its last row.
 func (store *Store) SequenceRepairSQL() string {
 	return fmt.Sprintf("SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, 'run_id'), (SELECT max(run_id) FROM %s));", pq.QuoteLiteral(store.HistoryTable()), store.HistoryTable())
+}
+
+// Import records the migrations of another tool: up for those it applied, down for those it
+// rolled back.
+func (store *Store) Import(ctx context.Context, runs []Entry) error {
+	if store.HistoryUnavailable {
+		store.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", store.Table.Schema, "role", store.session.Server.User)
+		return nil
+	}
+	var sql strings.Builder
+	sql.WriteString(store.CreateTableSQL())
+	for _, r := range runs {
+		r.Outcome, r.Started = Imported, time.Now()
+		sql.WriteString(store.rowSQL(r))
+	}
+	if err := store.Write(ctx, sql.String()); err != nil {
+		return err
+	}
+	store.HistoryExists = true
+	return nil
+}
+
+// SetVersion writes the version that the user specifies and records it in the history table.
+func (store *Store) SetVersion(ctx context.Context, to State, r Entry) error {
+	r.Started = time.Now()
+	err := store.Write(ctx, store.InsertSQL(r)+store.WriteVersionSQL(to))
+	if err == nil {
+		store.VersionTableExists, store.HistoryExists = true, !store.HistoryUnavailable
+	}
+	return err
+}
+
+// Baseline writes a version and the history rows of a baseline.
+func (store *Store) Baseline(ctx context.Context, to State, runs []Entry) error {
+	var sql strings.Builder
+	if store.HistoryUnavailable {
+		store.log.Warn("history table not created: no CREATE privilege on the version table's schema", "schema", store.Table.Schema, "role", store.session.Server.User)
+	} else {
+		sql.WriteString(store.CreateTableSQL())
+		for _, r := range runs {
+			sql.WriteString(store.rowSQL(r))
+		}
+	}
+	sql.WriteString(store.WriteVersionSQL(to))
+	if err := store.Write(ctx, sql.String()); err != nil {
+		return err
+	}
+	store.VersionTableExists, store.HistoryExists = true, !store.HistoryUnavailable
+	return nil
 }

@@ -1,4 +1,4 @@
-package postgres
+package wire
 
 import (
 	"bufio"
@@ -31,14 +31,20 @@ const (
 	shortField = 500 // names, codes and positions
 )
 
-// finalError is the server's error at the end of a session, for which lib/pq returns only "bad
+// A FinalError is the server's error at the end of a session, for which lib/pq returns only "bad
 // connection".
-type finalError struct{ atomic.Pointer[pq.Error] }
+type FinalError struct{ atomic.Pointer[pq.Error] }
+
+// WithErrors returns a connector whose connections are read through an errorReader. It stores the
+// error that ends a session in final.
+func WithErrors(c driver.Connector, final *FinalError) driver.Connector {
+	return errorConnector{c, final}
+}
 
 // errorConnector opens connections that are read through an errorReader.
 type errorConnector struct {
 	driver.Connector
-	final *finalError
+	final *FinalError
 }
 
 func (c errorConnector) Connect(ctx context.Context) (driver.Conn, error) {
@@ -53,7 +59,7 @@ func (c errorConnector) Connect(ctx context.Context) (driver.Conn, error) {
 // readErrors places an errorReader between lib/pq and its connection, above TLS. lib/pq has no hook
 // for this, so the reader in its struct is replaced. It reports whether the field was found; see
 // ADR 19.
-func readErrors(conn driver.Conn, final *finalError) bool {
+func readErrors(conn driver.Conn, final *FinalError) bool {
 	v := reflect.ValueOf(conn)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return false
@@ -71,7 +77,7 @@ func readErrors(conn driver.Conn, final *finalError) bool {
 // are too long for lib/pq, and stores the error that ends the session.
 type errorReader struct {
 	from        *bufio.Reader
-	final       *finalError
+	final       *FinalError
 	passThrough int    // remaining bytes of a message that are passed on unchanged
 	ready       []byte // rewritten message
 }

@@ -11,35 +11,6 @@ import (
 	"github.com/shiplock/shiplock/internal/text"
 )
 
-// status describes the run by its own position and the server's activity.
-func (w *Watcher) status(now position, a *Backend) progress.Status {
-	m := progress.Status{Message: "migration is running", Facts: now.facts()}
-	if a == nil {
-		if share, ok := now.sentShare(); ok {
-			m.Facts = append(m.Facts, w.shareFacts("sent", share)...)
-		}
-		return m
-	}
-	m.Facts = append(m.Facts, a.PhaseFacts()...)
-	if share, ok := a.Progress.Share(); ok {
-		m.Facts = append(m.Facts, w.shareFacts(a.Progress.phaseKey(), share)...)
-	} else if share, ok := now.sentShare(); ok {
-		m.Facts = append(m.Facts, w.shareFacts("sent", share)...)
-	}
-	m.Facts = append(m.Facts, a.WaitFacts()...)
-	return m
-}
-
-// shareFacts returns the completed share and, if known, the estimated time left.
-func (w *Watcher) shareFacts(of string, done float64) []progress.Fact {
-	facts := []progress.Fact{progress.Percent(done)}
-	w.estimate.Add(time.Now(), of, done)
-	if left, ok := w.estimate.Remaining(); ok {
-		facts = append(facts, progress.Fact{Name: "phase_left", Value: "about " + formatDuration(left), Bar: "about " + formatDuration(left) + " left", Rank: 3})
-	}
-	return facts
-}
-
 // facts returns the facts that are known without the server.
 func (p position) facts() []progress.Fact {
 	facts := []progress.Fact{{Name: "file", Value: p.file, Bar: p.file}}

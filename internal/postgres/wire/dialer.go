@@ -1,4 +1,4 @@
-package postgres
+package wire
 
 import (
 	"bytes"
@@ -21,14 +21,15 @@ const maxFirstMessage = 30_000
 // sslRequest is the first message of a client that requests TLS (protocol, "Message Formats").
 var sslRequest = []byte{0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f}
 
-// A dialer opens connections and checks the server's first answer.
-type dialer struct {
+// A Dialer opens connections and checks the server's first answer.
+type Dialer struct {
 	net.Dialer
 	// last is the last opened connection. lib/pq also dials to cancel a query.
 	last atomic.Pointer[checkedConn]
 }
 
-func (d *dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+// DialContext opens a connection.
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -37,6 +38,9 @@ func (d *dialer) DialContext(ctx context.Context, network, address string) (net.
 	d.last.Store(checked)
 	return checked, nil
 }
+
+// Last returns the last opened connection.
+func (d *Dialer) Last() net.Conn { return d.last.Load() }
 
 // A checkedConn checks the header of the first message from the server.
 type checkedConn struct {
