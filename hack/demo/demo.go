@@ -17,6 +17,13 @@ import (
 	"github.com/shiplock/shiplock/internal/test/e2e/sample"
 )
 
+const (
+	clusterName = "shiplock-demo"
+	namespace   = "guesthouse"
+	// directory contains the files that the demo's commands need, relative to the checkout.
+	directory = "bin/demo"
+)
+
 // password is the password of the demo's database role. It must not occur in other output, because the migrator
 // masks it there.
 const password = "demo-password"

@@ -12,13 +12,6 @@ import (
 	"time"
 )
 
-const (
-	clusterName = "shiplock-demo"
-	namespace   = "guesthouse"
-	// directory contains the files that the demo's commands need, relative to the checkout.
-	directory = "bin/demo"
-)
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -102,24 +101,4 @@ func inTurn(ctx context.Context, steps ...func(context.Context) error) error {
 		}
 	}
 	return nil
-}
-
-func title(text string) {
-	fmt.Printf("\n%s\n\n", bold(text))
-}
-
-// bold returns the text in bold on a terminal, and unchanged otherwise.
-func bold(text string) string {
-	if info, err := os.Stdout.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 || os.Getenv("NO_COLOR") != "" {
-		return text
-	}
-	return "\033[1m" + text + "\033[0m"
-}
-
-// paragraph prints a paragraph.
-func paragraph(lines ...string) {
-	for _, line := range lines {
-		fmt.Println(line)
-	}
-	fmt.Println()
 }

@@ -55,3 +55,14 @@ func copyFiles(t testing.TB, d *Database, to string, follow bool) {
 		require.NoError(t, configure(to, "primary_conninfo = '"+strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(d.server.keywords(superuser, password, "postgres"))+"'"))
 	}
 }
+
+// configure adds settings to the configuration of a data folder.
+func configure(data string, settings ...string) error {
+	f, err := os.OpenFile(filepath.Join(data, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(strings.Join(settings, "\n") + "\n")
+	return err
+}

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -108,4 +109,31 @@ func mustExec(t testing.TB, db *sql.DB, query string) {
 	t.Helper()
 	_, err := db.Exec(query)
 	require.NoError(t, err, query)
+}
+
+var created struct {
+	sync.Mutex
+	by map[testing.TB][]*Database
+}
+
+// Databases returns the databases that t has created and not dropped.
+func Databases(t testing.TB) []*Database {
+	created.Lock()
+	defer created.Unlock()
+	return append([]*Database(nil), created.by[t]...)
+}
+
+func (d *Database) record(t testing.TB) *Database {
+	created.Lock()
+	defer created.Unlock()
+	if created.by == nil {
+		created.by = map[testing.TB][]*Database{}
+	}
+	created.by[t] = append(created.by[t], d)
+	t.Cleanup(func() {
+		created.Lock()
+		defer created.Unlock()
+		delete(created.by, t)
+	})
+	return d
 }

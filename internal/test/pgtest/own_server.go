@@ -1,9 +1,6 @@
 package pgtest
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/lib/pq"
@@ -28,15 +25,4 @@ func (d *Database) Starting(t testing.TB) *Database {
 	copied := *d
 	copied.Port = s.port
 	return &copied
-}
-
-// configure adds settings to the configuration of a data folder.
-func configure(data string, settings ...string) error {
-	f, err := os.OpenFile(filepath.Join(data, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.WriteString(strings.Join(settings, "\n") + "\n")
-	return err
 }

@@ -24,3 +24,5 @@ func FreePort() (int, error) {
 	}
 	return 0, errors.Join(fmt.Errorf("no free port found between %d and %d", firstPort, firstPort+ports), last)
 }
+
+const host = "127.0.0.1"

@@ -33,16 +33,25 @@ func lock(path string) (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
-// checkout returns the repository's root, above the working directory.
-func checkout() (string, error) {
-	dir, err := os.Getwd()
+// replaceFile replaces a file atomically.
+func replaceFile(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
-		return "", err
+		return err
 	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, nodeBuild)); err == nil {
-			return dir, nil
-		}
+	defer os.Remove(file.Name())
+	if _, err := file.Write(content); err != nil {
+		file.Close()
+		return err
 	}
-	return "", fmt.Errorf("%s is not above the working directory: run this inside the checkout", nodeBuild)
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := os.Chmod(file.Name(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
 }

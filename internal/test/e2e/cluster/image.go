@@ -89,3 +89,17 @@ func (e *Engine) buildOwn(ctx context.Context, name string, log io.Writer) (stri
 	}
 	return string(bytes.TrimSpace(out.Bytes())), nil
 }
+
+// checkout returns the repository's root, above the working directory.
+func checkout() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, nodeBuild)); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("%s is not above the working directory: run this inside the checkout", nodeBuild)
+}

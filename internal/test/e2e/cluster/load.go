@@ -127,3 +127,15 @@ func loadedIDs(listing string) map[string]string {
 	}
 	return ids
 }
+
+// Postgres loads the database image for tests into the cluster and returns its name.
+func (c *Cluster) Postgres(ctx context.Context) (string, error) {
+	image, err := c.Engine.postgresImage(ctx, c.log)
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.Engine.Run(ctx, "tag", image, PostgresImage); err != nil {
+		return "", err
+	}
+	return PostgresImage, c.Load(ctx, PostgresImage)
+}

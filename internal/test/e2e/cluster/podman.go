@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -92,41 +91,4 @@ func hasCapability(status string, bit uint) bool {
 		}
 	}
 	return false
-}
-
-// replaceFile replaces a file atomically.
-func replaceFile(path string, content []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	if _, err := file.Write(content); err != nil {
-		file.Close()
-		return err
-	}
-	if err := file.Close(); err != nil {
-		return err
-	}
-	if err := os.Chmod(file.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
-}
-
-// maxThreads is enough for the 110 pods that a kubelet takes.
-const maxThreads = 16384
-
-// raiseLimit raises the node's limit of threads. Podman's limit of 2048 is reached by about fifty pods, after which no
-// process starts. kind cannot set another limit, and podman 4.3 cannot change it.
-func (c *Cluster) raiseLimit(ctx context.Context) error {
-	if c.Engine.Name != "podman" {
-		return nil
-	}
-	const raise = `for f in /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max; do [ ! -e $f ] || echo %d >$f; done`
-	_, err := c.Engine.Run(ctx, "exec", c.node(), "sh", "-c", fmt.Sprintf(raise, maxThreads))
-	return err
 }

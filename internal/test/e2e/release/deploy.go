@@ -3,6 +3,7 @@ package release
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -143,4 +144,11 @@ func show(cmd *cobra.Command, rel *release.Release) error {
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "NAME: %s\nSTATUS: %s\nREVISION: %d\n%s\n",
 		rel.Name, rel.Info.Status, rel.Version, rel.Info.Notes)
 	return err
+}
+
+func manifests(out io.Writer, rel *release.Release) {
+	fmt.Fprintln(out, rel.Manifest)
+	for _, hook := range rel.Hooks {
+		fmt.Fprintf(out, "---\n%s\n", hook.Manifest)
+	}
 }

@@ -3,7 +3,6 @@ package release
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"time"
@@ -13,15 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/cli"
 	"helm.sh/helm/v3/pkg/downloader"
 	"helm.sh/helm/v3/pkg/getter"
-	"helm.sh/helm/v3/pkg/release"
 )
-
-func manifests(out io.Writer, rel *release.Release) {
-	fmt.Fprintln(out, rel.Manifest)
-	for _, hook := range rel.Hooks {
-		fmt.Fprintf(out, "---\n%s\n", hook.Manifest)
-	}
-}
 
 func rollbackCommand(connect configure) *cobra.Command {
 	var wait, noHooks bool
