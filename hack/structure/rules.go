@@ -70,8 +70,7 @@ var rules = Rules{
 		"github.com/stretchr/testify": "a library for tests",
 	},
 	MaxLines: 1500,
-	Larger: map[string]Larger{
-	},
+	Larger:   map[string]Larger{},
 	Circles: map[string]string{
 		"internal/migrator": "being split",
 	},
