@@ -64,8 +64,8 @@ func DeniedTable(e *pq.Error, run report.Run) string {
 	if denied == "" {
 		return "grant the role its privileges on the version table and the history table, or connect as their owner"
 	}
-	table, role := strings.TrimSuffix(denied, history.HistorySuffix), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
-	versions, recorded := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+history.HistorySuffix)
+	table, role := strings.TrimSuffix(denied, history.Suffix), pq.QuoteIdentifier(cmp.Or(run.Role, "ROLE"))
+	versions, recorded := pq.QuoteIdentifier(table), pq.QuoteIdentifier(table+history.Suffix)
 	if readOnlyCommands[run.Command] {
 		return fmt.Sprintf("run as the owner or a superuser: GRANT SELECT ON %s TO %s;\nand the same for %s, if it exists", versions, role, recorded)
 	}
