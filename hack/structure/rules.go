@@ -73,7 +73,6 @@ var rules = Rules{
 	},
 	Circles: map[string]string{
 		"internal/postgres":         "being split",
-		"internal/migrator":         "being split",
 		"internal/test/e2e/cluster": "not resolved yet",
 		"internal/test/e2e/release": "not resolved yet",
 		"internal/test/pgtest":      "not resolved yet",
