@@ -69,11 +69,9 @@ var rules = Rules{
 		"k8s.io":                      "client-go",
 		"github.com/stretchr/testify": "a library for tests",
 	},
-	MaxLines: 1500,
-	Larger:   map[string]Larger{},
-	Circles: map[string]string{
-		"internal/migrator": "being split",
-	},
+	MaxLines:     1500,
+	Larger:       map[string]Larger{},
+	Circles:      map[string]string{},
 	LargestShare: 10,
 	Sentences:    2,
 }
