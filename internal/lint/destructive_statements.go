@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ type StatementChange struct {
 	UnknownRows string
 	// Undetermined is the reason why the affected objects cannot be determined.
 	Undetermined string
-	// CountedByServer is set if the server counts the rows while deleting them; see LossCheckSQL.
+	// CountedByServer is set if the server counts the rows while deleting them; see dataloss.Counter.CheckSQL.
 	CountedByServer bool
 }
 
@@ -306,4 +307,34 @@ func callsFunction(n *pgquery.Node) (yes bool) {
 func statementKeyword(text string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	return strings.ToUpper(word)
+}
+
+var (
+	bodyWords = regexp.MustCompile(`(?i)\bdelete\s+(?:from|only)\b|\bdelete\s*(?:'|\|)|\btruncate\s+([^\s,]+)|\btruncate\s*'|\bmerge\s+into\b|\bset\s+[^;]*=\s*(?:null\b|default\b|'')|\blo_unlink\b`)
+	bodyDrops = regexp.MustCompile(`(?i)\bdrop\s+([a-z_]+|\S)`)
+	// harmlessDrops are the kinds of objects, and of parts of a column or table, that contain no
+	// rows.
+	harmlessDrops = []string{"constraint", "index", "trigger", "view", "materialized", "function", "procedure", "routine", "aggregate", "policy", "default",
+		"not", "identity", "expression", "rule", "sequence", "role", "user", "group", "server", "event", "publication", "subscription", "cast", "operator", "statistics", "text", "conversion", "language", "transform", "foreign"}
+)
+
+// BodyIsDestructive reports whether the source of a DO block or function, or SQL in a string,
+// contains a statement that removes data.
+func BodyIsDestructive(text string) bool {
+	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
+		if !strings.EqualFold(m[1], "on") { // excludes GRANT TRUNCATE ON
+			return true
+		}
+	}
+	for _, m := range bodyDrops.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(harmlessDrops, strings.ToLower(m[1])) {
+			return true
+		}
+	}
+	return false
+}
+
+// NameIn returns the quoted name of a relation, with the schema if the statement names one.
+func NameIn(rel *pgquery.RangeVar) string {
+	return script.QuoteQualified(rel.GetSchemaname(), rel.GetRelname())
 }

@@ -101,11 +101,6 @@ func (d *diagnosis) requiredPrivilege(table string) string {
 	return "SELECT"
 }
 
-func (d *diagnosis) failedStatement() script.Statement {
-	st, _ := d.fail.Statement()
-	return st
-}
-
 func privilegeReason(privilege, kind, object, owner, role string) executor.Reason {
 	on := object
 	if kind != "table" {
