@@ -10,6 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // The data that a rollback deletes is counted twice. Find counts before anything runs, with
@@ -120,7 +121,7 @@ FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
 func targetsQuery(t lint.StatementChange) string {
 	name := t.Object
 	if t.Rel != nil {
-		name = lint.NameIn(t.Rel)
+		name = syntax.QuoteRelation(t.Rel)
 	}
 	rows := `CASE q.c WHEN '' THEN 'SELECT FROM ' || q.t ELSE pg_catalog.format('SELECT FROM %s WHERE %s IS NOT NULL', q.t, q.c) END`
 	mode := "ACCESS EXCLUSIVE"

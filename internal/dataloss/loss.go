@@ -15,6 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // A Loss is data that a down step would delete.
@@ -446,7 +447,7 @@ func (counter *Counter) readRelations(ctx context.Context) (*lint.Relations, err
 		case "schema":
 			out.CurrentSchemas[a] = a
 		default:
-			r := &lint.Relation{CurrentName: script.QuoteQualified(a, b), Kind: kind}
+			r := &lint.Relation{CurrentName: syntax.QuoteQualified(a, b), Kind: kind}
 			out.All = append(out.All, r)
 			out.Put(a, b, r)
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // deadlock describes the other processes in the server's DETAIL.
@@ -49,11 +49,11 @@ func (d *diagnosis) limitSource() executor.Reason {
 	case "client":
 		r.Causes[0] += " (database URL or PGOPTIONS)"
 	case "user":
-		r.Fix = "ALTER ROLE " + script.QuoteIfNeeded(s[2]) + " RESET " + name + ";"
+		r.Fix = "ALTER ROLE " + syntax.QuoteIfNeeded(s[2]) + " RESET " + name + ";"
 	case "database":
-		r.Fix = "ALTER DATABASE " + script.QuoteIfNeeded(s[3]) + " RESET " + name + ";"
+		r.Fix = "ALTER DATABASE " + syntax.QuoteIfNeeded(s[3]) + " RESET " + name + ";"
 	case "database user":
-		r.Fix = "ALTER ROLE " + script.QuoteIfNeeded(s[2]) + " IN DATABASE " + script.QuoteIfNeeded(s[3]) + " RESET " + name + ";"
+		r.Fix = "ALTER ROLE " + syntax.QuoteIfNeeded(s[2]) + " IN DATABASE " + syntax.QuoteIfNeeded(s[3]) + " RESET " + name + ";"
 	case "configuration file":
 		r.Fix = "ALTER SYSTEM SET " + name + " = DEFAULT; SELECT pg_reload_conf();"
 	}

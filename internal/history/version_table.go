@@ -8,14 +8,14 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 func (t TableName) DisplayName() string {
 	if t.Schema == "" {
-		return script.QuoteIfNeeded(t.Name)
+		return syntax.QuoteIfNeeded(t.Name)
 	}
-	return script.QuoteIfNeeded(t.Schema) + "." + script.QuoteIfNeeded(t.Name)
+	return syntax.QuoteIfNeeded(t.Schema) + "." + syntax.QuoteIfNeeded(t.Name)
 }
 
 // A tableName is a table's name with its schema.

@@ -7,7 +7,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // DestructiveChange is data that a statement removes, by the names that objects have before the
@@ -74,12 +74,12 @@ func (c *destructiveChanges) resolve(t StatementChange) {
 	switch {
 	case schema == tempSchema:
 	case rel == nil && c.Uncertain:
-		c.add(DestructiveChange{Operation: t.Operation, Undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", NameIn(t.Rel))})
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", syntax.QuoteRelation(t.Rel))})
 	case rel == nil: // the statement has no effect or fails
 	case rel.Kind == "f" && t.Column == "" && (t.Operation == "DELETE" || t.Operation == "TRUNCATE"), rel.Kind == "f" && (t.Rows != nil || t.UnknownRows != ""):
-		c.add(DestructiveChange{Operation: t.Operation, Undetermined: NameIn(t.Rel) + " is a foreign table; its rows are on another server"})
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: syntax.QuoteRelation(t.Rel) + " is a foreign table; its rows are on another server"})
 	case rel.Kind == "v" && (t.Rows != nil || t.Operation == "DELETE" || t.UnknownRows != ""):
-		c.add(DestructiveChange{Operation: t.Operation, Undetermined: NameIn(t.Rel) + " is a view; the affected tables and rows are known only at run time"})
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: syntax.QuoteRelation(t.Rel) + " is a view; the affected tables and rows are known only at run time"})
 	default:
 		c.resolveTable(rel, t)
 	}
@@ -135,7 +135,7 @@ func (c *destructiveChanges) resolveObject(t StatementChange) {
 	}
 	in, gone := c.movedRelations(name)
 	if now != "" {
-		c.add(DestructiveChange{Operation: t.Operation, Table: script.QuoteQualified("", now), Expand: t.Expand, Except: gone})
+		c.add(DestructiveChange{Operation: t.Operation, Table: syntax.QuoteQualified("", now), Expand: t.Expand, Except: gone})
 	}
 	for _, rel := range in {
 		c.resolveTable(rel, StatementChange{Operation: t.Operation})
@@ -155,7 +155,7 @@ func (c *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 	rows, _ = proto.Clone(rows).(*pgquery.SelectStmt)
 	ctes, sure := map[string]bool{}, true
 	node := &pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: rows}}
-	script.WalkNodes(node, func(m proto.Message) {
+	syntax.WalkNodes(node, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.CommonTableExpr:
 			ctes[s.Ctename] = true
@@ -163,7 +163,7 @@ func (c *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 			sure = false
 		}
 	})
-	script.WalkNodes(node, func(m proto.Message) {
+	syntax.WalkNodes(node, func(m proto.Message) {
 		ref, ok := m.(*pgquery.RangeVar)
 		if !ok || ref.Schemaname == "" && ctes[ref.Relname] || strings.HasPrefix(ref.Schemaname, "pg_catalog") || ref.Schemaname == "information_schema" {
 			return

@@ -9,7 +9,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // StatementChange is data that one statement removes, by the names in the statement.
@@ -73,7 +73,7 @@ func StatementChangesOf(n *pgquery.Node, text string) []StatementChange {
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt:
 		return nil // their statements run later
 	}
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.DeleteStmt:
 			t.delete(s)
@@ -86,7 +86,7 @@ func StatementChangesOf(n *pgquery.Node, text string) []StatementChange {
 		case *pgquery.MergeStmt:
 			t.merge(s)
 		case *pgquery.FuncCall:
-			if name := script.LastName(s.Funcname); name == "lo_unlink" {
+			if name := syntax.LastName(s.Funcname); name == "lo_unlink" {
 				t.addUndetermined(statementKeyword(text), "lo_unlink deletes a large object")
 			}
 		}
@@ -115,12 +115,12 @@ func (t *statementChanges) drop(s *pgquery.DropStmt) {
 	for _, o := range s.Objects {
 		object := func(operation string, name []*pgquery.Node, kind Dependency) {
 			if cascade {
-				t.add(StatementChange{Operation: operation, Object: script.QuoteName(name), Expand: kind, ifExists: s.MissingOk})
+				t.add(StatementChange{Operation: operation, Object: syntax.QuoteName(name), Expand: kind, ifExists: s.MissingOk})
 			}
 		}
 		switch s.RemoveType {
 		case pgquery.ObjectType_OBJECT_TABLE:
-			rel := script.RangeOf(o.GetList().GetItems())
+			rel := syntax.RangeOf(o.GetList().GetItems())
 			t.add(StatementChange{Operation: "DROP TABLE", Rel: rel, ifExists: s.MissingOk})
 			if cascade {
 				t.add(StatementChange{Operation: "DROP TABLE CASCADE", Rel: rel, Expand: OfTable, ifExists: s.MissingOk})
@@ -152,7 +152,7 @@ func (t *statementChanges) alterTable(s *pgquery.AlterTableStmt) {
 		switch {
 		case !drops && !changes:
 		case s.Objtype == pgquery.ObjectType_OBJECT_TYPE:
-			t.add(StatementChange{Operation: "ALTER TYPE", Object: script.QuoteQualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), Expand: ColumnsOfType,
+			t.add(StatementChange{Operation: "ALTER TYPE", Object: syntax.QuoteQualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), Expand: ColumnsOfType,
 				UnknownRows: "values deleted with an attribute are not counted"})
 		case s.Objtype != pgquery.ObjectType_OBJECT_TABLE:
 		case drops:
@@ -170,7 +170,7 @@ var lossless = []string{"text", "varchar", "name", "citext", "bytea", "uuid"}
 func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCmd) {
 	def := cmd.GetDef().GetColumnDef()
 	change := StatementChange{Operation: "ALTER COLUMN TYPE", Rel: s.Relation, Column: cmd.Name, ifExists: s.MissingOk}
-	switch name := script.LastName(def.GetTypeName().GetNames()); {
+	switch name := syntax.LastName(def.GetTypeName().GetNames()); {
 	case def.GetRawDefault() != nil:
 		change.UnknownRows = "USING determines the new values"
 	case slices.Contains(lossless, name):
@@ -294,7 +294,7 @@ func columnOf(rel *pgquery.RangeVar, name string) *pgquery.Node {
 
 // callsFunction reports whether a statement calls a function.
 func callsFunction(n *pgquery.Node) (yes bool) {
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		switch m.(type) {
 		case *pgquery.FuncCall, *pgquery.ExecuteStmt:
 			yes = true
@@ -332,9 +332,4 @@ func BodyIsDestructive(text string) bool {
 		}
 	}
 	return false
-}
-
-// NameIn returns the quoted name of a relation, with the schema if the statement names one.
-func NameIn(rel *pgquery.RangeVar) string {
-	return script.QuoteQualified(rel.GetSchemaname(), rel.GetRelname())
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
@@ -37,8 +38,8 @@ func setsTransaction(n *pgquery.Node) bool {
 
 // makesReadOnly reports whether a statement is BEGIN READ ONLY or SET TRANSACTION READ ONLY.
 func makesReadOnly(n *pgquery.Node) bool {
-	return HasOption(n.GetTransactionStmt().GetOptions(), "transaction_read_only") ||
-		HasOption(n.GetVariableSetStmt().GetArgs(), "transaction_read_only")
+	return syntax.HasOption(n.GetTransactionStmt().GetOptions(), "transaction_read_only") ||
+		syntax.HasOption(n.GetVariableSetStmt().GetArgs(), "transaction_read_only")
 }
 
 func setsRole(n *pgquery.Node) bool {
@@ -68,9 +69,9 @@ func refusesTransaction(n *pgquery.Node) bool {
 	case *pgquery.Node_ClusterStmt:
 		return s.ClusterStmt.Relation == nil
 	case *pgquery.Node_AlterTableStmt:
-		return DetachesConcurrently(s.AlterTableStmt)
+		return syntax.DetachesConcurrently(s.AlterTableStmt)
 	case *pgquery.Node_AlterDatabaseStmt:
-		return HasOption(s.AlterDatabaseStmt.Options, "tablespace")
+		return syntax.HasOption(s.AlterDatabaseStmt.Options, "tablespace")
 	case *pgquery.Node_CreatedbStmt, *pgquery.Node_DropdbStmt,
 		*pgquery.Node_CreateTableSpaceStmt, *pgquery.Node_DropTableSpaceStmt,
 		*pgquery.Node_AlterSystemStmt,
@@ -92,28 +93,7 @@ func reindexRefuses(s *pgquery.ReindexStmt) bool {
 		pgquery.ReindexObjectType_REINDEX_OBJECT_DATABASE:
 		return true
 	}
-	return HasOption(s.Params, "concurrently")
-}
-
-// DetachesConcurrently reports whether a statement is DETACH PARTITION CONCURRENTLY.
-func DetachesConcurrently(s *pgquery.AlterTableStmt) bool {
-	for _, n := range s.GetCmds() {
-		cmd := n.GetAlterTableCmd()
-		if cmd.GetSubtype() == pgquery.AlterTableType_AT_DetachPartition && cmd.GetDef().GetPartitionCmd().GetConcurrent() {
-			return true
-		}
-	}
-	return false
-}
-
-// HasOption reports whether a list of options contains a name.
-func HasOption(options []*pgquery.Node, name string) bool {
-	for _, n := range options {
-		if strings.EqualFold(n.GetDefElem().GetDefname(), name) {
-			return true
-		}
-	}
-	return false
+	return syntax.HasOption(s.Params, "concurrently")
 }
 
 // control is the effect of a statement on its transaction.
