@@ -3,5 +3,5 @@
 // or the setting behind a timeout.
 //
 // Explain adds the result to an *executor.MigrationError as its Reason. It changes nothing in the
-// database, and its queries have a time limit. Package engine calls it after a failed run.
+// database, and its queries have a time limit. Package migrator calls it after a failed run.
 package diagnose

@@ -5,6 +5,6 @@
 // in one transaction is sent in two round trips, with the version and the history row in the same
 // transaction. Any other script runs in blocks, and the history row counts its statements, so that
 // a retry resumes after the last one. Lock timeouts are retried. A failure is a *MigrationError,
-// whose Outcome is the state in which it left the database. Package engine calls Run, and package
+// whose Outcome is the state in which it left the database. Package migrator calls Run, and package
 // golangmigrate calls Apply.
 package executor

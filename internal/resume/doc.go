@@ -4,6 +4,6 @@
 // A Resumer reads the history row of the interrupted run: ResumePoint returns how many statements
 // were applied, SessionAt the SQL that restores the state of the session, such as its search_path,
 // and FindLeftovers what a statement that refuses a transaction left in the database. Package
-// executor resumes a run with it, and packages engine and report use it to plan and to describe
+// executor resumes a run with it, and packages migrator and report use it to plan and to describe
 // one.
 package resume

@@ -1,6 +1,6 @@
 // Package compatibility finds the schema changes of up migrations that break an older version of
 // the application, which is still running while a release rolls out. Changes takes the Files of a
-// plan and returns each Change with its line; it reads only their SQL. Package engine logs a
+// plan and returns each Change with its line; it reads only their SQL. Package migrator logs a
 // warning for each file.
 package compatibility
 
