@@ -229,7 +229,7 @@ func TestDown_DryRunJSON_StepsAndDataLoss(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(w.mustExit(0, "down", "--to", "1", "--dry-run", "-o", "json").stdout), &p))
 	require.Len(t, p.Steps, 1)
 	assert.Equal(t, migrator.PreviewStep{Version: 2, Direction: "down", File: "2_b.down.sql", Statements: 1, Transactional: true, SQL: "ALTER TABLE a DROP c, DROP b",
-		Loses: []dataloss.DataLoss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
+		Loses: []dataloss.Loss{{File: "2_b.down.sql", Line: 1, How: "DROP COLUMN", Table: "public.a", Column: "b", Rows: 1}}}, p.Steps[0])
 	assert.Equal(t, "2", w.Value(t, "SELECT version FROM schema_migrations"))
 }
 

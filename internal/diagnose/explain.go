@@ -2,10 +2,14 @@ package diagnose
 
 import (
 	"context"
+	"time"
+
+	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 // Explain adds to a failed migration why it failed, as far as the database and the files show it.
@@ -18,4 +22,44 @@ func Explain(ctx context.Context, store *history.Store, fail *executor.Migration
 	}
 	diagnose(ctx, store, following, fail)
 	fail.OwnTable = reachedOwnTable(store, fail)
+}
+
+// diagnose looks up the cause of a failure and leaves out what it cannot determine. It does nothing
+// if the run was canceled or the session is lost.
+func diagnose(ctx context.Context, store *history.Store, following []lint.Step, fail *executor.MigrationError) {
+	server, session := fail.Server(), store.Session()
+	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == executor.Unknown {
+		return
+	}
+	look := map[pqerror.Code]func(*diagnosis) executor.Reason{
+		pqerror.UniqueViolation:        (*diagnosis).constraintReason,
+		pqerror.NotNullViolation:       (*diagnosis).constraintReason,
+		pqerror.CheckViolation:         (*diagnosis).constraintReason,
+		pqerror.ForeignKeyViolation:    (*diagnosis).constraintReason,
+		pqerror.InsufficientPrivilege:  (*diagnosis).privilegesReason,
+		pqerror.UndefinedTable:         (*diagnosis).missingRelation,
+		pqerror.DuplicateTable:         (*diagnosis).existingObject,
+		pqerror.DuplicateColumn:        (*diagnosis).existingObject,
+		pqerror.DuplicateObject:        (*diagnosis).existingObject,
+		pqerror.TRDeadlockDetected:     (*diagnosis).deadlock,
+		pqerror.ReadOnlySQLTransaction: (*diagnosis).limitSource,
+		pqerror.QueryCanceled:          (*diagnosis).limitSource,
+	}[server.Code]
+	if look == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, diagnosisTimeout+diagnosisQueryTimeout)
+	defer cancel()
+	d := &diagnosis{session: session, store: store, ctx: ctx, following: following, fail: fail, deadline: time.Now().Add(diagnosisTimeout)}
+	if err := session.Exec(ctx, postgres.InlineParams("BEGIN READ ONLY; SET LOCAL statement_timeout = $1; SET LOCAL lock_timeout = 200; ", int(diagnosisQueryTimeout.Milliseconds()))+session.LocalRoleSQL()); err != nil {
+		session.Log.Debug("diagnosis skipped", "error", err)
+		return
+	}
+	fail.Reason = look(d)
+	if d.err != nil {
+		session.Log.Debug("diagnosis incomplete", "error", d.err)
+	}
+	if err := session.Rollback(ctx, ""); err != nil {
+		session.Log.Debug("could not roll back the diagnosis transaction", "error", err)
+	}
 }

@@ -88,3 +88,22 @@ func (ex *Executor) findFailed(ctx context.Context, p script.Batch, failed error
 	}
 	return int(ex.marker.Load())
 }
+
+// failedStatement returns the statement that failed: the one at the position in the error, or the
+// last one whose start the server reported.
+func (ex *Executor) failedStatement(s *script.Script, offset int) int {
+	if offset >= 0 {
+		for i := len(s.Statements) - 1; i >= 0; i-- {
+			if s.Statements[i].Offset <= offset {
+				return i
+			}
+		}
+	}
+	if len(s.Statements) == 1 {
+		return 0
+	}
+	if len(s.Statements) == 0 || !ex.session.Server.Plpgsql {
+		return -1
+	}
+	return int(ex.marker.Load())
+}

@@ -88,7 +88,7 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 	} {
 		t.Run(sql, func(t *testing.T) {
 			open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
-			losses, err := db.losses.DataLosses(t.Context(), []lint.Step{{File: "x.down.sql", Open: open, Direction: "down"}})
+			losses, err := db.losses.Find(t.Context(), []lint.Step{{File: "x.down.sql", Open: open, Direction: "down"}})
 			require.NoError(t, err)
 			var got []string
 			for _, l := range losses {
@@ -120,14 +120,14 @@ func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 	step := func(file, direction, sql string, done int) lint.Step {
 		return lint.Step{File: file, Direction: direction, StatementsApplied: done, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
 	}
-	losses, err := db.losses.DataLosses(t.Context(), []lint.Step{
+	losses, err := db.losses.Find(t.Context(), []lint.Step{
 		step("9.down.sql", "down", "DROP TABLE child;\n-- it stopped here\nALTER TABLE full_of RENAME TO f;\n", 1),
 		step("8.up.sql", "up", "DROP TABLE moods", 0),
 		step("7.down.sql", "down", "SELECT 1;\n\n  DROP TABLE f;", 0),
 	})
 	require.NoError(t, err)
 	require.Len(t, losses, 1)
-	assert.Equal(t, dataloss.DataLoss{Step: 2, File: "7.down.sql", Line: 3, How: "DROP TABLE", Table: "public.full_of", Rows: 5}, losses[0])
+	assert.Equal(t, dataloss.Loss{Step: 2, File: "7.down.sql", Line: 3, How: "DROP TABLE", Table: "public.full_of", Rows: 5}, losses[0])
 	assert.Equal(t, "5 rows of table public.full_of (DROP TABLE, 7.down.sql:3)", losses[0].String())
 }
 
@@ -139,7 +139,7 @@ func TestDataLosses_CountTimeout_IsUnknown(t *testing.T) {
 	open := func() (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("DELETE FROM full_of WHERE pg_sleep(60) IS NULL; DROP TABLE child")), nil
 	}
-	losses, err := db.losses.DataLosses(t.Context(), []lint.Step{{File: "x.down.sql", Open: open, Direction: "down"}})
+	losses, err := db.losses.Find(t.Context(), []lint.Step{{File: "x.down.sql", Open: open, Direction: "down"}})
 	require.NoError(t, err)
 	require.Len(t, losses, 2)
 	assert.Equal(t, "canceling statement due to statement timeout", losses[0].Unknown)

@@ -2,9 +2,13 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/dataloss"
@@ -55,4 +59,34 @@ func New(store *history.Store, locker Locker) *Executor {
 // in one transaction, or the migration lock would be released for a moment.
 func (ex *Executor) resetSQL() string {
 	return postgres.ResetSession + postgres.ReseedRandom + ex.session.RestoreRoleSQL() + ex.session.KeepaliveSQL() + ex.session.DeallocateSQL() + ex.locker.ReleaseForeignSQL()
+}
+
+// txState is the cached state of the database that a rollback must restore.
+type txState struct{ versionTableExists, historyExists, plpgsql bool }
+
+// markerPrefix precedes the number of a statement in the notices by which the server reports its
+// progress.
+const markerPrefix = "shiplock statement "
+
+// recordingNotice is the message that the server sends after the statements and the deferred
+// constraints of a migration, and before its version and history are written. The migration
+// file causes the errors before it, and not those after it.
+const recordingNotice = "shiplock records"
+
+// onNotice handles the server's notices that the SQL of a migration sends: statement markers, and
+// the start of the recording. It reports whether it was one of them.
+func (ex *Executor) onNotice(n *pq.Error) bool {
+	if n.Message == recordingNotice {
+		ex.recordingStarted.Store(true)
+		return true
+	}
+	var i int64
+	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
+		if _, err := fmt.Sscan(rest, &i); err == nil {
+			ex.marker.Store(i)
+			ex.monitor.Position.Advance(int(i))
+			return true
+		}
+	}
+	return false
 }

@@ -17,14 +17,14 @@ import (
 )
 
 // DataLossFrom returns the data loss that caused a migration to fail; nil for another cause.
-func DataLossFrom(fail *MigrationError) *dataloss.DataLoss {
+func DataLossFrom(fail *MigrationError) *dataloss.Loss {
 	var server *pq.Error
-	var detail dataloss.LossDetail
-	if !errors.As(fail.Err, &server) || server.Code != dataloss.LossSQLState || server.Constraint != dataloss.LossConstraint || json.Unmarshal([]byte(server.Detail), &detail) != nil {
+	var detail dataloss.Detail
+	if !errors.As(fail.Err, &server) || server.Code != dataloss.SQLState || server.Constraint != dataloss.Constraint || json.Unmarshal([]byte(server.Detail), &detail) != nil {
 		return nil
 	}
 	line, _ := fail.Position()
-	return &dataloss.DataLoss{File: fail.File, Line: line, How: detail.How, Table: server.Table, Column: server.Column,
+	return &dataloss.Loss{File: fail.File, Line: line, How: detail.How, Table: server.Table, Column: server.Column,
 		Rows: min(detail.Rows, dataloss.MaxCountedRows), AtLeast: detail.Rows > dataloss.MaxCountedRows, Unknown: detail.Unknown}
 }
 
@@ -75,7 +75,7 @@ type MigrationError struct {
 	// Reason is the result of the diagnosis.
 	Reason Reason
 	// DataLoss is the data that the migration would have deleted, if that is why it failed.
-	DataLoss *dataloss.DataLoss
+	DataLoss *dataloss.Loss
 	Err      error // of the server or the connection, or the cause of the stop
 	// Leftovers are the leftovers of the failed statement that could not be removed.
 	Leftovers []resume.Leftover

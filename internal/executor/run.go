@@ -61,7 +61,7 @@ func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleT
 	if err != nil {
 		return err
 	}
-	ex.losses.Guard = dataloss.LossGuard{Active: step.GuardDataLoss, Own: step.Own}
+	ex.losses.Guard = dataloss.Guard{Active: step.GuardDataLoss, Own: step.Own}
 	m := newMigration(step, s)
 	m.From, m.number, m.of = history.State{Version: step.From}, i+1, len(steps)
 	if i > 0 {
@@ -83,24 +83,6 @@ func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleT
 	fail.findPosition()
 	m.setFile(fail)
 	return fail
-}
-
-// newMigration returns the migration of a step.
-func newMigration(step lint.Step, s *script.Script) Migration {
-	entry := history.Entry{
-		Version: int(step.Version), Name: step.Name, Direction: step.Direction, Checksum: step.Checksum, StatementsApplied: step.StatementsApplied,
-		UpSQL: s.StoredSQL(), DownSQL: step.ReverseSQL,
-	}
-	if step.Direction == "up" { // of the SQL that runs: the file may have changed since the plan
-		entry.Checksum, entry.Stored = s.Sum, step.Stored
-		entry.Stored.MinCompatibleVersion, entry.Stored.Irreversible = s.Directives.MinCompatibleVersion, s.Directives.Irreversible
-	} else {
-		entry.UpSQL, entry.DownSQL = step.ReverseSQL, s.StoredSQL()
-	}
-	if step.FilesDigest != nil {
-		entry.FilesDigest = step.FilesDigest()
-	}
-	return Migration{Script: s, To: history.State{Version: step.Target}, resume: step.Resume, Entry: entry}
 }
 
 // logCompleted logs the end of a step.

@@ -17,24 +17,6 @@ type composedSQL struct {
 // A sentSpan is a range of the file within the text that is sent.
 type sentSpan struct{ sent, file, length int }
 
-// openingSQL returns the SQL before a script that is one transaction, which begin opens, and
-// whether it creates the version table. Like golang-migrate, it creates a missing version table
-// first: the first migration may grant privileges on it.
-func (ex *Executor) openingSQL(s *script.Script, begin string) (head string, creates bool) {
-	head = begin + ex.timeoutsSQL("SET LOCAL", ex.session.Opts.LockTimeout)
-	if s.NeedsEndGuard() {
-		head += endGuardOpen
-	}
-	// The first migration may create the schema of the version table.
-	if creates = !s.StartsWithSetTransaction() && !ex.store.SchemaMissing(); creates {
-		head += ex.store.CreateVersionTableSQL()
-	}
-	if !s.StartsWithSetTransaction() {
-		head += ex.losses.LossBaselineSQL()
-	}
-	return head, creates
-}
-
 // compose puts head before the statements [first, last) of a script, the range [from, to) of
 // its text, and markers between them: with a marker the server reports that the next statement
 // starts. When one query holds several statements and one fails, the server does not report
@@ -57,7 +39,7 @@ func (ex *Executor) compose(s *script.Script, head string, first, last, from, to
 		if i > first && !s.Unannounced {
 			marker = fmt.Sprintf("DO $shiplock$BEGIN RAISE INFO '%s%d'; END$shiplock$; ", markerPrefix, i)
 		}
-		if marker += ex.losses.LossGuardSQL(st); marker == "" {
+		if marker += ex.losses.GuardSQL(st); marker == "" {
 			continue
 		}
 		add(from, st.Offset)

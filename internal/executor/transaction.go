@@ -14,7 +14,6 @@ import (
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
-	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/script"
 )
 
@@ -25,121 +24,9 @@ const (
 	endGuardClose = "RELEASE SAVEPOINT shiplock;\n"
 )
 
-// recordTimeout limits writing the history row of a migration that was stopped by a signal or
-// timeout. It is longer than CleanupTimeout, because a drained node is often busy, and well below
-// the 30 s that Kubernetes gives a pod to terminate.
-const recordTimeout = 8 * time.Second
-
 // backendExitTimeout is the time within which a backend detects a lost client and exits; see
 // KeepaliveSQL. A backend that waits for a synchronous standby does not.
 const backendExitTimeout = 10 * time.Second
-
-// markerPrefix precedes the number of a statement in the notices by which the server reports its
-// progress.
-const markerPrefix = "shiplock statement "
-
-// A Migration is a script that changes the version from one to another.
-type Migration struct {
-	Script   *script.Script
-	From, To history.State
-	Entry    history.Entry // history row
-	// Resume is set if the first Entry.StatementsApplied statements have been applied and the version is marked
-	// dirty.
-	resume bool
-	// ContinuesTx is set unless the migration is the first of several in one transaction, and
-	// leavesTxOpen unless it is the last.
-	continuesTx, leavesTxOpen bool
-	number, of                int // 1-based position in the plan
-	trace                     *resume.SessionTrace
-}
-
-// SetFile adds the file and version to an error.
-func (m Migration) setFile(fail *MigrationError) *MigrationError {
-	fail.File, fail.FileVersion, fail.Direction = m.Script.Name, m.Entry.Version, m.Entry.Direction
-	return fail
-}
-
-// txState is the cached state of the database that a rollback must restore.
-type txState struct{ versionTableExists, historyExists, plpgsql bool }
-
-// Apply runs one migration and records its outcome in the history table.
-func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
-	m.Entry.Started, m.Entry.StatementsTotal, m.Entry.Transactional = time.Now(), m.Script.Count(), m.Script.Transactional
-	ex.omitSQLWithPassword(&m)
-	ex.omitUnencodableSQL(ctx, &m)
-	ex.monitor.Position.StartMigration(m.Script, m.number, m.of)
-	defer ex.monitor.StartWatcher(ctx)()
-	together := m.continuesTx || m.leavesTxOpen
-	if ctx.Err() != nil && !together && !m.resume {
-		return asMigrationError(m.Script, context.Cause(ctx)) // a fast server would finish before it receives the cancel request
-	}
-	if !together && m.resume && m.Entry.StatementsApplied == 0 && m.Script.Transactional {
-		if err := ex.restartMigration(ctx, m); err != nil {
-			fail := asMigrationError(m.Script, err)
-			fail.Outcome = PartiallyApplied
-			return fail
-		}
-		m.resume = false
-	}
-	if !together && (!m.Script.Transactional || m.resume) {
-		return ex.runBlocks(ctx, m)
-	}
-	attempt := func() *MigrationError { return ex.runTransaction(ctx, m) }
-	var fail *MigrationError
-	if together {
-		fail = attempt() // the transaction of all migrations is retried, see RetryAllOnLockTimeout
-	} else {
-		fail = ex.retryOnLockTimeout(ctx, attempt)
-		if fail != nil && fail.RecordingFailed && ex.store.RepairSequence(ctx, fail.Err) {
-			fail = ex.retryOnLockTimeout(ctx, attempt)
-		}
-	}
-	if fail != nil && fail.Outcome == RolledBack && len(m.Script.Statements) == 1 && !together && !ex.session.Shared && requiresNoTransaction(fail.Err) {
-		// CALL and DO with a COMMIT, and REINDEX and CLUSTER of a partitioned table, cannot be
-		// recognized by their SQL. As the only statement of a file, they can run without a
-		// transaction.
-		ex.log.Info("statement cannot run in a transaction; running it without one", "reason", fail.Server().Message)
-		m.Entry.Transactional = false
-		return ex.runBlocks(ctx, m)
-	}
-	if fail != nil && fail.Outcome == RolledBack && lock.MigrationStarted(fail.Err) && ex.store.HistoryExists { // if the first migration fails, nothing is created
-		fail.findPosition()
-		m.Entry.Outcome, m.Entry.Error = history.Failed, m.setFile(fail).Error()
-		ex.recordBestEffort(ctx, ex.store.InsertSQL(m.Entry))
-	}
-	return fail
-}
-
-// restartMigration resets the dirty flag of a migration of which no statement was applied and whose
-// file can now run in one transaction.
-func (ex *Executor) restartMigration(ctx context.Context, m Migration) error {
-	row, err := ex.store.ReadInterruptedRow(ctx, m.Entry)
-	if err == nil {
-		err = ex.resumer.DropEarlierLeftovers(ctx, resume.StoredLookup(row), m.Script, 0)
-	}
-	if err == nil {
-		set := "run_outcome = " + postgres.LiteralOrNull(history.Failed)
-		set += ", leftover = NULL"
-		err = ex.session.Exec(ctx, ex.store.WriteVersionSQL(m.From)+ex.store.UpdateSQL(m.Entry.Version, set))
-	}
-	return err
-}
-
-// recordBestEffort writes to the history table outside the migration's transaction. It opens a
-// second session if necessary; a failure is not an error.
-func (ex *Executor) recordBestEffort(ctx context.Context, sql string) {
-	ex.session.ProbeEncoding(ctx, ex.session.TxOpen, sql)
-	sql = ex.session.ReplaceUnencodable(sql)
-	err := ex.session.Exec(ctx, sql)
-	if err != nil {
-		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
-		defer cancel()
-		err = ex.session.WithSecondSession(short, func(second *postgres.Session) error { return second.Exec(short, sql) })
-	}
-	if err != nil {
-		ex.log.Debug("could not write the history row", "error", err)
-	}
-}
 
 func requiresNoTransaction(err error) bool {
 	return pq.As(err, pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination) != nil
@@ -183,7 +70,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 	if creates {
 		state = strings.TrimPrefix(state, ex.store.CreateVersionTableSQL()) // avoids the server's notice that the table exists
 	}
-	finish := ex.session.CheckConstraintsSQL(m.leavesTxOpen) + ex.losses.LossCheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertSQL(m.Entry)+state)
+	finish := ex.session.CheckConstraintsSQL(m.leavesTxOpen) + ex.losses.CheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertSQL(m.Entry)+state)
 	if !m.leavesTxOpen {
 		finish += "COMMIT;"
 	}
@@ -269,39 +156,20 @@ func (ex *Executor) readVersionAfterLoss(ctx context.Context) (history.State, er
 	return st, err
 }
 
-// failedStatement returns the statement that failed: the one at the position in the error, or the
-// last one whose start the server reported.
-func (ex *Executor) failedStatement(s *script.Script, offset int) int {
-	if offset >= 0 {
-		for i := len(s.Statements) - 1; i >= 0; i-- {
-			if s.Statements[i].Offset <= offset {
-				return i
-			}
-		}
+// openingSQL returns the SQL before a script that is one transaction, which begin opens, and
+// whether it creates the version table. Like golang-migrate, it creates a missing version table
+// first: the first migration may grant privileges on it.
+func (ex *Executor) openingSQL(s *script.Script, begin string) (head string, creates bool) {
+	head = begin + ex.timeoutsSQL("SET LOCAL", ex.session.Opts.LockTimeout)
+	if s.NeedsEndGuard() {
+		head += endGuardOpen
 	}
-	if len(s.Statements) == 1 {
-		return 0
+	// The first migration may create the schema of the version table.
+	if creates = !s.StartsWithSetTransaction() && !ex.store.SchemaMissing(); creates {
+		head += ex.store.CreateVersionTableSQL()
 	}
-	if len(s.Statements) == 0 || !ex.session.Server.Plpgsql {
-		return -1
+	if !s.StartsWithSetTransaction() {
+		head += ex.losses.BaselineSQL()
 	}
-	return int(ex.marker.Load())
-}
-
-// onNotice handles the server's notices that the SQL of a migration sends: statement markers, and
-// the start of the recording. It reports whether it was one of them.
-func (ex *Executor) onNotice(n *pq.Error) bool {
-	if n.Message == recordingNotice {
-		ex.recordingStarted.Store(true)
-		return true
-	}
-	var i int64
-	if rest, ok := strings.CutPrefix(n.Message, markerPrefix); ok {
-		if _, err := fmt.Sscan(rest, &i); err == nil {
-			ex.marker.Store(i)
-			ex.monitor.Position.Advance(int(i))
-			return true
-		}
-	}
-	return false
+	return head, creates
 }

@@ -284,7 +284,7 @@ func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting 
 	outside := s.IsReadOnly() || s.IsSingleStatement() || !last.IsCommit && (alone && (last.RefusesTransaction || last.MayCommit) || last.Control != script.ControlNone)
 	count, plain := ex.countSQL(m, p, outside)
 	c.withoutState = plain
-	before, check := s.TitleComment()+ex.losses.LossBaselineSQL(), ex.losses.LossCheckSQL()
+	before, check := s.TitleComment()+ex.losses.BaselineSQL(), ex.losses.CheckSQL()
 	if check == "" {
 		before = ""
 	}
@@ -293,7 +293,7 @@ func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting 
 		c.head, c.tail = before, ";\n"+check
 	case p.OpenAfter:
 	case m.resume && s.Transactional: // the file was changed to be one transaction
-		c.head, c.tail = s.TitleComment()+s.Begin+";\n"+ex.losses.LossBaselineSQL(), ";\n"+ex.session.CheckConstraintsSQL(false)+check+ex.finishSQL(m)+"COMMIT"
+		c.head, c.tail = s.TitleComment()+s.Begin+";\n"+ex.losses.BaselineSQL(), ";\n"+ex.session.CheckConstraintsSQL(false)+check+ex.finishSQL(m)+"COMMIT"
 	case alone && s.HasCopyData(last) && !s.InTransaction(p.First):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"
 		if !s.IsCountable() {

@@ -3,7 +3,7 @@ package history
 import (
 	"github.com/lib/pq"
 
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // A TableName is a table's name with its schema.
@@ -17,9 +17,9 @@ func (t TableName) Quoted() string {
 
 func (t TableName) DisplayName() string {
 	if t.Schema == "" {
-		return script.QuoteIfNeeded(t.Name)
+		return syntax.QuoteIfNeeded(t.Name)
 	}
-	return script.QuoteIfNeeded(t.Schema) + "." + script.QuoteIfNeeded(t.Name)
+	return syntax.QuoteIfNeeded(t.Schema) + "." + syntax.QuoteIfNeeded(t.Name)
 }
 
 // Suffix is appended to the version table's name for the history table's.

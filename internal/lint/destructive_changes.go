@@ -2,16 +2,12 @@ package lint
 
 import (
 	"fmt"
-	"io"
-	"regexp"
-	"slices"
 	"strings"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/shiplock/shiplock/internal/script"
-	"github.com/shiplock/shiplock/internal/sqlfile"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // DestructiveChange is data that a statement removes, by the names that objects have before the
@@ -47,113 +43,9 @@ type destructiveChanges struct {
 	Changes   []DestructiveChange
 }
 
-// OwnObjects are the objects that the statements of a rollback create themselves, so that dropping
-// them is not a data loss.
-type OwnObjects struct {
-	changes map[string][]bool // by statement text
-	Tables  []string          // at the end of the file
-}
-
 // NewDestructiveChanges returns a collection for files that run on relations.
 func NewDestructiveChanges(r *Relations) *destructiveChanges {
 	return &destructiveChanges{Relations: r, types: map[string]bool{}, functions: map[string]string{}}
-}
-
-// Read adds the changes of a file after its first done statements. The file is streamed, and only
-// relevant statements are parsed.
-func (c *destructiveChanges) Read(from io.Reader, done int) error {
-	c.SearchPath, c.Own = c.InitialPath, OwnObjects{changes: map[string][]bool{}}
-	defer func() { c.Own.Tables = c.createdTables() }()
-	return script.ReadStatements(from, func(p sqlfile.Piece) {
-		if done--; done < 0 && isRelevant(p) {
-			c.statement(p)
-		}
-	})
-}
-
-// isRelevant reports whether a statement can remove data or change a name.
-func isRelevant(p sqlfile.Piece) bool {
-	switch p.Word {
-	case "alter", "call", "create", "delete", "discard", "do", "drop", "execute", "insert", "merge", "prepare", "reset", "rollback", "select", "set", "truncate", "update", "with":
-		return p.Word != "insert" || insertQueries.Match(p.Text) // a large file of plain INSERTs is not parsed
-	}
-	return mayBeDestructive(string(p.Text))
-}
-
-// insertQueries matches INSERTs with a query, which may remove data or call a function.
-var insertQueries = regexp.MustCompile(`(?i)\bselect\b|\bwith\b|\bdo\s+update\b`)
-
-// mayBeDestructive searches for keywords only; a match must be parsed or reported.
-func mayBeDestructive(text string) bool {
-	text = strings.Join(strings.Fields(strings.ToLower(text)), " ")
-	for _, words := range []string{"delete from", "truncate", "drop table", "drop column", "drop schema"} {
-		if strings.Contains(text, words) {
-			return true
-		}
-	}
-	return false
-}
-
-var (
-	bodyWords = regexp.MustCompile(`(?i)\bdelete\s+(?:from|only)\b|\bdelete\s*(?:'|\|)|\btruncate\s+([^\s,]+)|\btruncate\s*'|\bmerge\s+into\b|\bset\s+[^;]*=\s*(?:null\b|default\b|'')|\blo_unlink\b`)
-	bodyDrops = regexp.MustCompile(`(?i)\bdrop\s+([a-z_]+|\S)`)
-	// harmlessDrops are the kinds of objects, and of parts of a column or table, that contain no
-	// rows.
-	harmlessDrops = []string{"constraint", "index", "trigger", "view", "materialized", "function", "procedure", "routine", "aggregate", "policy", "default",
-		"not", "identity", "expression", "rule", "sequence", "role", "user", "group", "server", "event", "publication", "subscription", "cast", "operator", "statistics", "text", "conversion", "language", "transform", "foreign"}
-)
-
-// BodyIsDestructive reports whether the source of a DO block or function, or SQL in a string,
-// contains a statement that removes data.
-func BodyIsDestructive(text string) bool {
-	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
-		if !strings.EqualFold(m[1], "on") { // excludes GRANT TRUNCATE ON
-			return true
-		}
-	}
-	for _, m := range bodyDrops.FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(harmlessDrops, strings.ToLower(m[1])) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c *destructiveChanges) statement(p sqlfile.Piece) {
-	line := script.LineInPiece(p, p.Start)
-	text, tree := script.ParseStatement(p)
-	if tree == nil {
-		c.Uncertain = true
-		if mayBeDestructive(text) {
-			c.Changes = append(c.Changes, DestructiveChange{Operation: script.FirstWords(text), Line: line, Undetermined: "the parser does not support this SQL"})
-		}
-		return
-	}
-	before, n := len(c.Changes), tree.Stmts[0].Stmt
-	for i, t := range StatementChangesOf(n, script.TrimSemicolon(text)) {
-		c.resolve(t)
-		c.Own.record(script.TrimSemicolon(text), i, !c.Uncertain && c.isOwn(t))
-	}
-	c.trackCalls(n, text)
-	c.trackNames(n)
-	for i := before; i < len(c.Changes); i++ {
-		c.Changes[i].Line = line
-	}
-}
-
-// record stores whether a change affects only objects that the statements created. If the statement
-// occurs twice, both must.
-func (o *OwnObjects) record(text string, i int, own bool) {
-	if known := o.changes[text]; i < len(known) {
-		known[i] = known[i] && own
-	} else {
-		o.changes[text] = append(known, own)
-	}
-}
-
-// Has reports whether a change of a statement affects only objects that the statements created.
-func (o *OwnObjects) Has(text string, i int) bool {
-	return i < len(o.changes[text]) && o.changes[text][i]
 }
 
 func (c *destructiveChanges) isOwn(t StatementChange) bool {
@@ -182,12 +74,12 @@ func (c *destructiveChanges) resolve(t StatementChange) {
 	switch {
 	case schema == tempSchema:
 	case rel == nil && c.Uncertain:
-		c.add(DestructiveChange{Operation: t.Operation, Undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", NameIn(t.Rel))})
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: fmt.Sprintf("%s does not exist yet, and an earlier statement may create it", syntax.QuoteRelation(t.Rel))})
 	case rel == nil: // the statement has no effect or fails
 	case rel.Kind == "f" && t.Column == "" && (t.Operation == "DELETE" || t.Operation == "TRUNCATE"), rel.Kind == "f" && (t.Rows != nil || t.UnknownRows != ""):
-		c.add(DestructiveChange{Operation: t.Operation, Undetermined: NameIn(t.Rel) + " is a foreign table; its rows are on another server"})
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: syntax.QuoteRelation(t.Rel) + " is a foreign table; its rows are on another server"})
 	case rel.Kind == "v" && (t.Rows != nil || t.Operation == "DELETE" || t.UnknownRows != ""):
-		c.add(DestructiveChange{Operation: t.Operation, Undetermined: NameIn(t.Rel) + " is a view; the affected tables and rows are known only at run time"})
+		c.add(DestructiveChange{Operation: t.Operation, Undetermined: syntax.QuoteRelation(t.Rel) + " is a view; the affected tables and rows are known only at run time"})
 	default:
 		c.resolveTable(rel, t)
 	}
@@ -243,7 +135,7 @@ func (c *destructiveChanges) resolveObject(t StatementChange) {
 	}
 	in, gone := c.movedRelations(name)
 	if now != "" {
-		c.add(DestructiveChange{Operation: t.Operation, Table: script.QuoteQualified("", now), Expand: t.Expand, Except: gone})
+		c.add(DestructiveChange{Operation: t.Operation, Table: syntax.QuoteQualified("", now), Expand: t.Expand, Except: gone})
 	}
 	for _, rel := range in {
 		c.resolveTable(rel, StatementChange{Operation: t.Operation})
@@ -263,7 +155,7 @@ func (c *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 	rows, _ = proto.Clone(rows).(*pgquery.SelectStmt)
 	ctes, sure := map[string]bool{}, true
 	node := &pgquery.Node{Node: &pgquery.Node_SelectStmt{SelectStmt: rows}}
-	script.WalkNodes(node, func(m proto.Message) {
+	syntax.WalkNodes(node, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.CommonTableExpr:
 			ctes[s.Ctename] = true
@@ -271,7 +163,7 @@ func (c *destructiveChanges) currentRowsSQL(rows *pgquery.SelectStmt) string {
 			sure = false
 		}
 	})
-	script.WalkNodes(node, func(m proto.Message) {
+	syntax.WalkNodes(node, func(m proto.Message) {
 		ref, ok := m.(*pgquery.RangeVar)
 		if !ok || ref.Schemaname == "" && ctes[ref.Relname] || strings.HasPrefix(ref.Schemaname, "pg_catalog") || ref.Schemaname == "information_schema" {
 			return
@@ -303,30 +195,4 @@ func splitQualified(name string) (schema, table string) {
 		return "", unquoted(name)
 	}
 	return unquoted(parts[0] + `"`), unquoted(`"` + parts[1])
-}
-
-// NameIn returns the quoted name of a relation, with the schema if the statement names one.
-func NameIn(rel *pgquery.RangeVar) string {
-	return script.QuoteQualified(rel.GetSchemaname(), rel.GetRelname())
-}
-
-// DestructiveChanges lists what a down step removes regardless of the data, such as "DROP TABLE
-// guests", with the line of the first.
-func (s Step) DestructiveChanges() (what []string, line int, err error) {
-	l := NewDestructiveChanges(NewRelations())
-	err = script.WithFile(s.File, s.Open, func(from io.Reader) error { return l.Read(from, 0) })
-	for _, t := range l.Changes {
-		if t.Function != "" {
-			continue
-		}
-		if line == 0 {
-			line = t.Line
-		}
-		text := strings.TrimSpace(t.Operation + " " + strings.ReplaceAll(t.Table, `"`, ""))
-		if t.Column != "" {
-			text += "." + t.Column
-		}
-		what = append(what, text)
-	}
-	return what, line, err
 }

@@ -1,6 +1,7 @@
 package lint
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -8,7 +9,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // StatementChange is data that one statement removes, by the names in the statement.
@@ -28,7 +29,7 @@ type StatementChange struct {
 	UnknownRows string
 	// Undetermined is the reason why the affected objects cannot be determined.
 	Undetermined string
-	// CountedByServer is set if the server counts the rows while deleting them; see LossCheckSQL.
+	// CountedByServer is set if the server counts the rows while deleting them; see dataloss.Counter.CheckSQL.
 	CountedByServer bool
 }
 
@@ -72,7 +73,7 @@ func StatementChangesOf(n *pgquery.Node, text string) []StatementChange {
 	case *pgquery.Node_RuleStmt, *pgquery.Node_CreateFunctionStmt:
 		return nil // their statements run later
 	}
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.DeleteStmt:
 			t.delete(s)
@@ -85,7 +86,7 @@ func StatementChangesOf(n *pgquery.Node, text string) []StatementChange {
 		case *pgquery.MergeStmt:
 			t.merge(s)
 		case *pgquery.FuncCall:
-			if name := script.LastName(s.Funcname); name == "lo_unlink" {
+			if name := syntax.LastName(s.Funcname); name == "lo_unlink" {
 				t.addUndetermined(statementKeyword(text), "lo_unlink deletes a large object")
 			}
 		}
@@ -114,12 +115,12 @@ func (t *statementChanges) drop(s *pgquery.DropStmt) {
 	for _, o := range s.Objects {
 		object := func(operation string, name []*pgquery.Node, kind Dependency) {
 			if cascade {
-				t.add(StatementChange{Operation: operation, Object: script.QuoteName(name), Expand: kind, ifExists: s.MissingOk})
+				t.add(StatementChange{Operation: operation, Object: syntax.QuoteName(name), Expand: kind, ifExists: s.MissingOk})
 			}
 		}
 		switch s.RemoveType {
 		case pgquery.ObjectType_OBJECT_TABLE:
-			rel := script.RangeOf(o.GetList().GetItems())
+			rel := syntax.RangeOf(o.GetList().GetItems())
 			t.add(StatementChange{Operation: "DROP TABLE", Rel: rel, ifExists: s.MissingOk})
 			if cascade {
 				t.add(StatementChange{Operation: "DROP TABLE CASCADE", Rel: rel, Expand: OfTable, ifExists: s.MissingOk})
@@ -151,7 +152,7 @@ func (t *statementChanges) alterTable(s *pgquery.AlterTableStmt) {
 		switch {
 		case !drops && !changes:
 		case s.Objtype == pgquery.ObjectType_OBJECT_TYPE:
-			t.add(StatementChange{Operation: "ALTER TYPE", Object: script.QuoteQualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), Expand: ColumnsOfType,
+			t.add(StatementChange{Operation: "ALTER TYPE", Object: syntax.QuoteQualified(s.Relation.GetSchemaname(), s.Relation.GetRelname()), Expand: ColumnsOfType,
 				UnknownRows: "values deleted with an attribute are not counted"})
 		case s.Objtype != pgquery.ObjectType_OBJECT_TABLE:
 		case drops:
@@ -169,7 +170,7 @@ var lossless = []string{"text", "varchar", "name", "citext", "bytea", "uuid"}
 func (t *statementChanges) alterType(s *pgquery.AlterTableStmt, cmd *pgquery.AlterTableCmd) {
 	def := cmd.GetDef().GetColumnDef()
 	change := StatementChange{Operation: "ALTER COLUMN TYPE", Rel: s.Relation, Column: cmd.Name, ifExists: s.MissingOk}
-	switch name := script.LastName(def.GetTypeName().GetNames()); {
+	switch name := syntax.LastName(def.GetTypeName().GetNames()); {
 	case def.GetRawDefault() != nil:
 		change.UnknownRows = "USING determines the new values"
 	case slices.Contains(lossless, name):
@@ -293,7 +294,7 @@ func columnOf(rel *pgquery.RangeVar, name string) *pgquery.Node {
 
 // callsFunction reports whether a statement calls a function.
 func callsFunction(n *pgquery.Node) (yes bool) {
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		switch m.(type) {
 		case *pgquery.FuncCall, *pgquery.ExecuteStmt:
 			yes = true
@@ -306,4 +307,29 @@ func callsFunction(n *pgquery.Node) (yes bool) {
 func statementKeyword(text string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	return strings.ToUpper(word)
+}
+
+var (
+	bodyWords = regexp.MustCompile(`(?i)\bdelete\s+(?:from|only)\b|\bdelete\s*(?:'|\|)|\btruncate\s+([^\s,]+)|\btruncate\s*'|\bmerge\s+into\b|\bset\s+[^;]*=\s*(?:null\b|default\b|'')|\blo_unlink\b`)
+	bodyDrops = regexp.MustCompile(`(?i)\bdrop\s+([a-z_]+|\S)`)
+	// harmlessDrops are the kinds of objects, and of parts of a column or table, that contain no
+	// rows.
+	harmlessDrops = []string{"constraint", "index", "trigger", "view", "materialized", "function", "procedure", "routine", "aggregate", "policy", "default",
+		"not", "identity", "expression", "rule", "sequence", "role", "user", "group", "server", "event", "publication", "subscription", "cast", "operator", "statistics", "text", "conversion", "language", "transform", "foreign"}
+)
+
+// BodyIsDestructive reports whether the source of a DO block or function, or SQL in a string,
+// contains a statement that removes data.
+func BodyIsDestructive(text string) bool {
+	for _, m := range bodyWords.FindAllStringSubmatch(text, -1) {
+		if !strings.EqualFold(m[1], "on") { // excludes GRANT TRUNCATE ON
+			return true
+		}
+	}
+	for _, m := range bodyDrops.FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(harmlessDrops, strings.ToLower(m[1])) {
+			return true
+		}
+	}
+	return false
 }

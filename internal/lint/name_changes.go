@@ -8,7 +8,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // trackNames records the objects that a statement creates, moves and renames.
@@ -58,13 +58,13 @@ func (l *destructiveChanges) trackNames(n *pgquery.Node) {
 		k := s.TransactionStmt.Kind
 		l.Uncertain = l.Uncertain || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK || k == pgquery.TransactionStmtKind_TRANS_STMT_ROLLBACK_TO
 	case *pgquery.Node_CreateEnumStmt:
-		l.types[script.QuoteName(s.CreateEnumStmt.TypeName)] = true
+		l.types[syntax.QuoteName(s.CreateEnumStmt.TypeName)] = true
 	case *pgquery.Node_CreateDomainStmt:
-		l.types[script.QuoteName(s.CreateDomainStmt.Domainname)] = true
+		l.types[syntax.QuoteName(s.CreateDomainStmt.Domainname)] = true
 	case *pgquery.Node_CreateRangeStmt:
-		l.types[script.QuoteName(s.CreateRangeStmt.TypeName)] = true
+		l.types[syntax.QuoteName(s.CreateRangeStmt.TypeName)] = true
 	case *pgquery.Node_CompositeTypeStmt:
-		l.types[NameIn(s.CompositeTypeStmt.Typevar)] = true
+		l.types[syntax.QuoteRelation(s.CompositeTypeStmt.Typevar)] = true
 	case *pgquery.Node_CreateFunctionStmt:
 		l.newFunction(s.CreateFunctionStmt)
 	}
@@ -78,7 +78,7 @@ func (l *destructiveChanges) markChangedTables(n *pgquery.Node) {
 			r.modified = true
 		}
 	}
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		switch s := m.(type) {
 		case *pgquery.InsertStmt:
 			note(s.Relation)
@@ -199,7 +199,7 @@ func (l *destructiveChanges) trackDrop(s *pgquery.DropStmt) {
 	switch s.RemoveType {
 	case pgquery.ObjectType_OBJECT_TABLE, pgquery.ObjectType_OBJECT_VIEW, pgquery.ObjectType_OBJECT_MATVIEW, pgquery.ObjectType_OBJECT_FOREIGN_TABLE:
 		for _, o := range s.Objects {
-			l.drop(script.RangeOf(o.GetList().GetItems()))
+			l.drop(syntax.RangeOf(o.GetList().GetItems()))
 		}
 	case pgquery.ObjectType_OBJECT_SCHEMA:
 		for _, o := range s.Objects {
@@ -244,12 +244,12 @@ func (l *destructiveChanges) trackCalls(n *pgquery.Node, text string) {
 		}
 		return
 	}
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		call, ok := m.(*pgquery.FuncCall)
 		if !ok {
 			return
 		}
-		name := script.LastName(call.Funcname)
+		name := syntax.LastName(call.Funcname)
 		if name == "set_config" {
 			l.trackSetConfig(call)
 			return
@@ -276,7 +276,7 @@ func (l *destructiveChanges) addCall(how, name string) {
 }
 
 func (l *destructiveChanges) newFunction(s *pgquery.CreateFunctionStmt) {
-	name, why := script.LastName(s.Funcname), ""
+	name, why := syntax.LastName(s.Funcname), ""
 	if text := statementSQL(&pgquery.Node{Node: &pgquery.Node_CreateFunctionStmt{CreateFunctionStmt: s}}); text == "" || BodyIsDestructive(text) {
 		why = "function " + name + " deletes rows or drops objects, which are known only at run time"
 	}

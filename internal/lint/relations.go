@@ -6,7 +6,7 @@ import (
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // A Relation is a table, view or foreign table as the statements read so far define it.
@@ -154,7 +154,7 @@ func (n *Relations) find(rel *pgquery.RangeVar) (*Relation, string) {
 	if !n.NoDatabase || name == "" || n.schemas[schema] != nil && n.isRemoved(schema, name) {
 		return nil, ""
 	}
-	r := &Relation{CurrentName: script.QuoteQualified(schema, name)}
+	r := &Relation{CurrentName: syntax.QuoteQualified(schema, name)}
 	n.Put(schema, name, r)
 	return r, schema
 }
@@ -220,7 +220,7 @@ func (n *Relations) createdTables() []string {
 	for schema, all := range n.schemas {
 		for name, r := range all {
 			if r != nil && r.isCreated() && !n.Uncertain {
-				out = append(out, script.QuoteQualified(schema, name))
+				out = append(out, syntax.QuoteQualified(schema, name))
 			}
 		}
 	}
@@ -233,7 +233,7 @@ func (n *Relations) createdTables() []string {
 func (n *Relations) movedRelations(schema string) (in []*Relation, out []string) {
 	prefix := "\x00" // a schema that the statements create contains nothing in the database
 	if now := n.CurrentSchemas[schema]; now != "" {
-		prefix = strings.TrimSuffix(script.QuoteQualified(now, ""), `""`)
+		prefix = strings.TrimSuffix(syntax.QuoteQualified(now, ""), `""`)
 	}
 	var here []*Relation
 	for _, r := range n.schemas[schema] {

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/script"
 )
 
 // A Step is a planned migration.
@@ -21,7 +22,7 @@ type Step struct {
 	// GuardDataLoss is set for a down step that must not delete data: it fails with
 	// MigrationError.DataLoss if it would.
 	GuardDataLoss     bool
-	Own               OwnObjects // see DataLosses
+	Own               OwnObjects // see dataloss.Counter.Find
 	From              int
 	StatementsApplied int
 	Direction         string // "up" or "down"
@@ -29,4 +30,36 @@ type Step struct {
 	Stored  history.StoredMigration
 	Version uint // of the migration
 	Target  int  // the version after it, -1 for none
+}
+
+// OwnObjects are the objects that the statements of a rollback create themselves, so that dropping
+// them is not a data loss.
+type OwnObjects struct {
+	changes map[string][]bool // by statement text
+	Tables  []string          // at the end of the file
+}
+
+// record stores whether a change affects only objects that the statements created. If the statement
+// occurs twice, both must.
+func (o *OwnObjects) record(text string, i int, own bool) {
+	if known := o.changes[text]; i < len(known) {
+		known[i] = known[i] && own
+	} else {
+		o.changes[text] = append(known, own)
+	}
+}
+
+// Has reports whether a change of a statement affects only objects that the statements created.
+func (o *OwnObjects) Has(text string, i int) bool {
+	return i < len(o.changes[text]) && o.changes[text][i]
+}
+
+// CountStatements returns the number of statements in a step's file, and whether they run in one
+// transaction. Errors are *ScriptError.
+func (s Step) CountStatements() (statements int, transactional bool, err error) {
+	script, err := script.LoadFile(s.File, s.Open)
+	if err != nil {
+		return 0, false, err
+	}
+	return script.Count(), script.Transactional, nil
 }

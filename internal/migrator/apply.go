@@ -10,6 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/lint/compatibility"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
@@ -115,14 +116,18 @@ func warnOfIncompatibleChanges(o Options, p planner.Plan, steps []lint.Step) err
 	if p.From == planner.NoVersion {
 		return nil
 	}
-	changes, err := lint.IncompatibleChanges(steps)
+	files := make([]compatibility.File, len(steps))
+	for i, s := range steps {
+		files[i] = compatibility.File{Name: s.File, Open: s.Open, Direction: s.Direction, MinCompatibleVersion: s.Stored.MinCompatibleVersion}
+	}
+	changes, err := compatibility.Changes(files)
 	for i := 0; i < len(changes); {
 		first := changes[i]
 		var texts []string
-		for ; i < len(changes) && changes[i].Step == first.Step; i++ {
+		for ; i < len(changes) && changes[i].File == first.File; i++ {
 			texts = append(texts, changes[i].Text)
 		}
-		o.Log.Warn("change may break older versions of the application", "file", steps[first.Step].File, "line", first.Line,
+		o.Log.Warn("change may break older versions of the application", "file", steps[first.File].File, "line", first.Line,
 			"changes", strings.Join(texts, "; "), "add_at_top", "-- "+sqlfile.MinCompatibleVersion+" N")
 	}
 	return err

@@ -16,7 +16,7 @@ import (
 // migration was rolled back, for example because rows were committed after the count.
 type DataLossError struct {
 	From, To int
-	Losses   []dataloss.DataLoss
+	Losses   []dataloss.Loss
 	Run      *RunError // nil if nothing was run
 }
 
@@ -39,7 +39,7 @@ func asDataLossError(p planner.Plan, err error) error {
 	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != executor.RolledBack {
 		return err
 	}
-	return &DataLossError{From: p.From, To: lowestTarget(p), Losses: []dataloss.DataLoss{*fail.DataLoss}, Run: run}
+	return &DataLossError{From: p.From, To: lowestTarget(p), Losses: []dataloss.Loss{*fail.DataLoss}, Run: run}
 }
 
 // lowestTarget returns the version after the last rollback of a plan.
@@ -64,7 +64,7 @@ func checkDataLoss(ctx context.Context, o Options, db *database.Database, d deci
 	if err != nil {
 		return nil, err
 	}
-	losses, err := db.Losses.DataLosses(ctx, steps)
+	losses, err := db.Losses.Find(ctx, steps)
 	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
 		err = &DataLossError{From: d.plan.From, To: lowestTarget(d.plan), Losses: losses}
 	}

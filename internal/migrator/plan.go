@@ -45,7 +45,7 @@ type PreviewStep struct {
 	// SQL is the beginning of a down script.
 	SQL string `json:"sql,omitempty"`
 	// Loses is the data that a rollback would delete.
-	Loses []dataloss.DataLoss `json:"data_loss,omitempty"`
+	Loses []dataloss.Loss `json:"data_loss,omitempty"`
 }
 
 // Plan returns what Up would do, and returns the same errors as Up. It changes nothing and
@@ -111,7 +111,7 @@ func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *d
 		}
 		out.Steps = append(out.Steps, step)
 	}
-	losses, err := db.Losses.DataLosses(ctx, steps)
+	losses, err := db.Losses.Find(ctx, steps)
 	for _, l := range losses {
 		out.Steps[l.Step].Loses = append(out.Steps[l.Step].Loses, l)
 	}

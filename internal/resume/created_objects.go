@@ -10,6 +10,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
@@ -99,7 +100,7 @@ func (m *CreatedObjects) addRelation(file string, r *pgquery.RangeVar) {
 }
 
 func (m *CreatedObjects) addType(file string, name []*pgquery.Node) {
-	r := script.RangeOf(name)
+	r := syntax.RangeOf(name)
 	m.objects[createdObject{"type", r.Schemaname, r.Relname}] = file
 }
 
@@ -111,7 +112,7 @@ func (m *CreatedObjects) rename(file string, s *pgquery.RenameStmt) {
 			m.move(file, createdObject{"relation", r.Schemaname, r.Relname}, createdObject{"relation", r.Schemaname, s.Newname})
 		}
 	case pgquery.ObjectType_OBJECT_TYPE, pgquery.ObjectType_OBJECT_DOMAIN:
-		old := script.RangeOf(s.Object.GetList().GetItems())
+		old := syntax.RangeOf(s.Object.GetList().GetItems())
 		m.move(file, createdObject{"type", old.Schemaname, old.Relname}, createdObject{"type", old.Schemaname, s.Newname})
 	case pgquery.ObjectType_OBJECT_SCHEMA:
 		m.move(file, createdObject{"schema", "", s.Subname}, createdObject{"schema", "", s.Newname})
@@ -125,9 +126,9 @@ func (m *CreatedObjects) move(file string, from, to createdObject) {
 
 // drop removes every object with this name, also if it may not be the one that is dropped.
 func (m *CreatedObjects) drop(o *pgquery.Node) {
-	name := script.RangeOf(o.GetList().GetItems())
+	name := syntax.RangeOf(o.GetList().GetItems())
 	if t := o.GetTypeName(); t != nil {
-		name = script.RangeOf(t.Names)
+		name = syntax.RangeOf(t.Names)
 	}
 	if s := o.GetString_(); s != nil {
 		name = &pgquery.RangeVar{Relname: s.Sval}

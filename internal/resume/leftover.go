@@ -15,6 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // A statement that refuses a transaction runs as several transactions in the server, and a failed
@@ -80,25 +81,25 @@ func (resumer *Resumer) LeftoverLookupFor(ctx context.Context, st script.Stateme
 	t, table, part := &LeftoverLookup{Statement: number}, "", ""
 	switch n := st.Tree(); {
 	case st.Concurrent != nil:
-		t.Kind, t.Name, table = leftoverIndex, st.Concurrent.Idxname, script.QuoteQualified(st.Concurrent.Relation.GetSchemaname(), st.Concurrent.Relation.GetRelname())
-	case n.GetReindexStmt() != nil && script.HasOption(n.GetReindexStmt().Params, "concurrently"):
+		t.Kind, t.Name, table = leftoverIndex, st.Concurrent.Idxname, syntax.QuoteQualified(st.Concurrent.Relation.GetSchemaname(), st.Concurrent.Relation.GetRelname())
+	case n.GetReindexStmt() != nil && syntax.HasOption(n.GetReindexStmt().Params, "concurrently"):
 		t.Kind = leftoverReindex
 		switch re := n.GetReindexStmt(); re.Kind {
 		case pgquery.ReindexObjectType_REINDEX_OBJECT_SCHEMA:
 			t.Schema = re.Name
 		case pgquery.ReindexObjectType_REINDEX_OBJECT_INDEX, pgquery.ReindexObjectType_REINDEX_OBJECT_TABLE:
-			table = script.QuoteQualified(re.Relation.GetSchemaname(), re.Relation.GetRelname())
+			table = syntax.QuoteQualified(re.Relation.GetSchemaname(), re.Relation.GetRelname())
 		}
 	case n.GetDropStmt() != nil && n.GetDropStmt().Concurrent:
-		t.Kind, table = LeftoverDrop, script.OnlyDropName(n.GetDropStmt().Objects)
+		t.Kind, table = LeftoverDrop, syntax.OnlyDropName(n.GetDropStmt().Objects)
 	default:
 		at := n.GetAlterTableStmt()
-		if at == nil || !script.DetachesConcurrently(at) || resumer.session.Server.VersionNum < 140000 {
+		if at == nil || !syntax.DetachesConcurrently(at) || resumer.session.Server.VersionNum < 140000 {
 			return nil, nil
 		}
-		t.Kind, table = LeftoverDetach, script.QuoteQualified(at.Relation.GetSchemaname(), at.Relation.GetRelname())
+		t.Kind, table = LeftoverDetach, syntax.QuoteQualified(at.Relation.GetSchemaname(), at.Relation.GetRelname())
 		child := at.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
-		part = script.QuoteQualified(child.GetSchemaname(), child.GetRelname())
+		part = syntax.QuoteQualified(child.GetSchemaname(), child.GetRelname())
 	}
 	resolved, name, before, valid := "''", "''", "", "[]"
 	if table != "" {
@@ -243,7 +244,7 @@ func (resumer *Resumer) DropEarlierLeftovers(ctx context.Context, t *LeftoverLoo
 	}
 	left, err := resumer.FindLeftovers(ctx, t)
 	for _, l := range left {
-		if t.Kind == LeftoverDetach && s != nil && done < len(s.Statements) && script.DetachesConcurrently(s.Statements[done].Tree().GetAlterTableStmt()) {
+		if t.Kind == LeftoverDetach && s != nil && done < len(s.Statements) && syntax.DetachesConcurrently(s.Statements[done].Tree().GetAlterTableStmt()) {
 			continue // the statement completes it
 		}
 		if t.Kind == LeftoverDrop {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
@@ -203,7 +204,7 @@ func (resumer *Resumer) isApplied(ctx context.Context, st script.Statement, t *L
 		_, applied, err = resumer.FindIndex(ctx, n.IndexStmt)
 		return applied, err == nil, err
 	case *pgquery.Node_DropStmt:
-		name := script.OnlyDropName(n.DropStmt.Objects)
+		name := syntax.OnlyDropName(n.DropStmt.Objects)
 		if name == "" {
 			return false, false, nil
 		}
@@ -214,16 +215,16 @@ func (resumer *Resumer) isApplied(ctx context.Context, st script.Statement, t *L
 		err = resumer.session.QueryRow(ctx, `SELECT to_regtype($1) IS NOT NULL,
 				EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $2)
 				AND ($3 = '' OR NOT EXISTS (SELECT FROM pg_catalog.pg_enum WHERE enumtypid = to_regtype($1) AND enumlabel = $3))`,
-			script.QuoteName(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &applied)
+			syntax.QuoteName(e.TypeName), e.NewVal, e.OldVal).Scan(&known, &applied)
 		return applied, known && err == nil, resumer.session.ClassifyError(ctx, err)
 	case *pgquery.Node_AlterTableStmt:
-		if !script.DetachesConcurrently(n.AlterTableStmt) || resumer.session.Server.VersionNum < 140000 {
+		if !syntax.DetachesConcurrently(n.AlterTableStmt) || resumer.session.Server.VersionNum < 140000 {
 			return false, false, nil
 		}
 		parent, child := n.AlterTableStmt.Relation, n.AlterTableStmt.Cmds[0].GetAlterTableCmd().GetDef().GetPartitionCmd().GetName()
 		err = resumer.session.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL,
 				NOT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass($1) AND inhrelid = to_regclass($2))`,
-			script.QuoteQualified(parent.GetSchemaname(), parent.GetRelname()), script.QuoteQualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &applied)
+			syntax.QuoteQualified(parent.GetSchemaname(), parent.GetRelname()), syntax.QuoteQualified(child.GetSchemaname(), child.GetRelname())).Scan(&known, &applied)
 		return applied, known && err == nil, resumer.session.ClassifyError(ctx, err)
 	case *pgquery.Node_ReindexStmt, *pgquery.Node_VacuumStmt, *pgquery.Node_ClusterStmt,
 		*pgquery.Node_AlterSystemStmt, *pgquery.Node_AlterDatabaseStmt, *pgquery.Node_DiscardStmt:
@@ -237,7 +238,7 @@ func (resumer *Resumer) isApplied(ctx context.Context, st script.Statement, t *L
 func (resumer *Resumer) FindIndex(ctx context.Context, st *pgquery.IndexStmt) (name string, valid bool, err error) {
 	err = resumer.session.QueryRow(ctx, `SELECT i.indexrelid::regclass::text, i.indisvalid
 		FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-		WHERE i.indrelid = to_regclass($1) AND c.relname = $2`, script.QuoteQualified(st.Relation.Schemaname, st.Relation.Relname), st.Idxname).Scan(&name, &valid)
+		WHERE i.indrelid = to_regclass($1) AND c.relname = $2`, syntax.QuoteQualified(st.Relation.Schemaname, st.Relation.Relname), st.Idxname).Scan(&name, &valid)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", false, nil
 	}

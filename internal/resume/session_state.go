@@ -18,6 +18,7 @@ import (
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
 // The statements of a file that does not run in one transaction depend on the state of their
@@ -159,7 +160,7 @@ func writesTo(n *pgquery.Node, text string) []string {
 		return slices.Compact(names)
 	case n.GetInsertStmt() != nil, n.GetUpdateStmt() != nil, n.GetDeleteStmt() != nil, n.GetMergeStmt() != nil, n.GetCopyStmt() != nil,
 		n.GetTruncateStmt() != nil, n.GetSelectStmt().GetWithClause() != nil:
-		script.WalkNodes(n, func(m proto.Message) {
+		syntax.WalkNodes(n, func(m proto.Message) {
 			if r, ok := m.(*pgquery.RangeVar); ok {
 				names = addOnce(names, r.Relname)
 			}
@@ -209,7 +210,7 @@ func callsOf(n *pgquery.Node, text string) []string {
 		}
 		return names
 	}
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		if call, ok := m.(*pgquery.FuncCall); ok && len(call.Funcname) > 0 {
 			names = addOnce(names, call.Funcname[len(call.Funcname)-1].GetString_().GetSval())
 		}
@@ -413,7 +414,7 @@ func isConstantSetConfig(n *pgquery.Node) bool {
 func createsTemporary(n *pgquery.Node) bool {
 	const temp = "t"
 	found := false
-	script.WalkNodes(n, func(m proto.Message) {
+	syntax.WalkNodes(n, func(m proto.Message) {
 		if v, ok := m.(*pgquery.RangeVar); ok {
 			found = found || v.Relpersistence == temp || v.Schemaname == "pg_temp"
 		}

@@ -73,19 +73,6 @@ func (s *Script) copyChunks(c copyData) func(func(string) error) error {
 	}
 }
 
-// EachBatch calls send with every batch of a script that runs in one transaction.
-func (s *Script) EachBatch(send func(Batch) error) error {
-	if s.Stream != nil {
-		return s.Stream.eachBatch(s, send)
-	}
-	for _, p := range s.Batches(0, len(s.Statements), 0, len(s.SQL)) {
-		if err := send(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // MayDropPlpgsql reports whether a statement of the batch may drop the plpgsql language.
 func (p Batch) MayDropPlpgsql() bool {
 	for _, st := range p.Script.Statements[p.First:p.Last] {

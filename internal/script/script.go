@@ -1,15 +1,9 @@
 package script
 
 import (
-	"bytes"
 	"cmp"
-	"fmt"
-	"io"
-	"regexp"
 	"slices"
 	"strings"
-
-	pgquery "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
@@ -27,55 +21,12 @@ func (s *Script) StoredSQL() string {
 	return s.Text
 }
 
-// SetsParameter reports whether a statement sets a parameter: with SET or RESET, set_config, or in
-// a DO block.
-func (st Statement) SetsParameter(name string) bool {
-	if !strings.Contains(strings.ToLower(st.Text), name) {
-		return false
-	}
-	switch n := st.Node; {
-	case n.GetVariableSetStmt() != nil:
-		return n.GetVariableSetStmt().GetName() == name
-	case n.GetSelectStmt() != nil:
-		return strings.Contains(strings.ToLower(st.Text), "set_config")
-	}
-	return st.Node.GetDoStmt() != nil
-}
-
 // Size returns the file size in bytes.
 func (s *Script) Size() int64 {
 	if s.Stream != nil {
 		return s.Stream.size
 	}
 	return int64(len(s.Text))
-}
-
-// LoadStatements loads a streamed script into memory, so that its remaining statements can be run
-// one by one.
-func (s *Script) LoadStatements() error {
-	if s.Stream == nil {
-		if !s.Parsed {
-			return &ScriptError{File: s.Name, Problem: "it is partially applied, and its current content cannot be parsed, so the remaining statements cannot be determined"}
-		}
-		return nil
-	}
-	var text []byte
-	err := WithFile(s.Name, s.Stream.Open, func(from io.Reader) (err error) {
-		if text, err = io.ReadAll(io.LimitReader(from, MaxInMemoryBytes+1)); err == nil && len(text) > MaxInMemoryBytes {
-			err = fmt.Errorf("it is partially applied, and is now larger than %d MB, so the remaining statements cannot be determined", MaxInMemoryBytes>>20)
-		}
-		return err
-	})
-	if err != nil {
-		return fileError(s.Name, err)
-	}
-	held, err := splitFile(s.Name, text, s.Directives)
-	if err != nil {
-		return fileError(s.Name, err)
-	}
-	held.Sum = s.Sum
-	*s = *held
-	return nil
 }
 
 // noTransaction is the directive for files that must not run in one transaction for a reason that
@@ -137,165 +88,6 @@ func (s *Script) Count() int {
 	return len(s.Statements)
 }
 
-// A Statement is one statement of a script.
-type Statement struct {
-	Text   string // without surrounding white space and preceding comments
-	Offset int    // byte offset of Text in Script.SQL
-
-	Control            control
-	Concurrent         *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
-	SetsTransaction    bool               // SET TRANSACTION, which must be first
-	MayDropPlpgsql     bool               // DROP EXTENSION or DROP LANGUAGE, which may drop plpgsql
-	MayCommit          bool               // CALL, or DO that matches committingCode: may commit by itself
-	RefusesTransaction bool               // cannot run in a transaction
-	IsCommit           bool               // COMMIT, with or without AND CHAIN
-	setsRole           bool               // SET ROLE or SESSION AUTHORIZATION: the new role may lack privileges on the history table
-	readOnly           bool               // makes its transaction read-only
-	unparsed           bool               // not supported by the parser, which is that of one PostgreSQL release
-	Node               *pgquery.Node
-}
-
-// control is the effect of a statement on its transaction.
-type control int
-
-const (
-	ControlNone control = iota
-	controlBegin
-	controlEnd
-	controlChain // ends a transaction and begins another
-)
-
-// ScriptError reports a file that cannot be run. None of it was run.
-type ScriptError = sqlfile.Error
-
-// ParseFile calls ParseScript and adds the file name to its errors.
-func ParseFile(name string, text []byte) (*Script, error) {
-	s, err := ParseScript(text)
-	if err != nil {
-		return nil, fileError(name, err)
-	}
-	s.Name = name
-	return s, nil
-}
-
-// ParseScript splits the text of a file with PostgreSQL's parser and classifies it. Errors are
-// *ScriptError without File.
-func ParseScript(text []byte) (*Script, error) {
-	s := &Script{Begin: "BEGIN", Transactional: true}
-	if err := s.parseText(text); err != nil {
-		return nil, err
-	}
-	var err error
-	if s.Directives, err = sqlfile.ReadDirectives(s.SQL); err != nil {
-		return nil, err
-	}
-	tree, err := pgquery.Parse(s.SQL)
-	if err == nil {
-		s.split(tree)
-		return s, s.classify()
-	}
-	if !s.splitByStatement() {
-		if s.Directives.NoTransaction {
-			return nil, &ScriptError{Problem: noTransaction + " requires splitting the file into statements, which standard_conforming_strings = off prevents: " + err.Error()}
-		}
-		return s, nil
-	}
-	return s, s.classify()
-}
-
-// classify determines how a script runs.
-func (s *Script) classify() error {
-	s.Parsed = true
-	s.unwrap()
-	s.Autocommit = s.Directives.NoTransaction || slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.RefusesTransaction })
-	s.Transactional = !s.Autocommit && !s.hasTransactionControl()
-	if err := s.checkTransactionsClosed(); err != nil {
-		return err
-	}
-	return s.checkCopy()
-}
-
-func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }
-
-func (s *Script) split(tree *pgquery.ParseResult) {
-	for _, raw := range tree.Stmts {
-		from, length := int(raw.StmtLocation), int(raw.StmtLen)
-		if length == 0 {
-			length = len(s.SQL) - from
-		}
-		from, text := trimStatement(s.SQL, from, from+length)
-		s.Statements = append(s.Statements, newStatement(text, from, raw.Stmt))
-	}
-}
-
-// committingCode matches statements by which a DO block ends a transaction, also in languages other
-// than plpgsql; functions and plpgsql's EXECUTE cannot. It also matches a change of the role,
-// because the new role may lack privileges on the history table.
-var committingCode = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
-
-// newStatement classifies one parsed statement.
-func newStatement(text string, offset int, n *pgquery.Node) Statement {
-	st := Statement{
-		Text: text, Offset: offset, Node: n,
-		Control:            controlOf(n),
-		SetsTransaction:    setsTransaction(n),
-		MayDropPlpgsql:     dropsLanguage(n),
-		RefusesTransaction: refusesTransaction(n),
-		IsCommit:           n.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT,
-		setsRole:           setsRole(n),
-		readOnly:           makesReadOnly(n),
-		MayCommit:          n.GetCallStmt() != nil || n.GetDoStmt() != nil && committingCode.MatchString(text),
-	}
-	if ix := n.GetIndexStmt(); ix != nil && ix.Concurrent {
-		st.Concurrent = ix
-	}
-	return st
-}
-
-// trimStatement removes white space and comments that precede a statement, so that its position is
-// that of its first word.
-func trimStatement(sql string, from, to int) (offset int, text string) {
-	from += sqlfile.BlankLength(sql[from:to])
-	return from, strings.TrimRight(sql[from:to], " \t\r\n\f\v")
-}
-
-// unwrap removes a BEGIN … COMMIT around the whole file, which becomes the script's own
-// transaction.
-func (s *Script) unwrap() {
-	last := len(s.Statements) - 1
-	if last < 1 || s.Statements[0].Control != controlBegin || s.Statements[last].Control != controlEnd || !s.Statements[last].IsCommit {
-		return
-	}
-	for _, st := range s.Statements[1:last] {
-		if st.Control != ControlNone {
-			return
-		}
-	}
-	if s.Statements[0].readOnly {
-		return // the version cannot be written in a read-only transaction
-	}
-	s.Begin = s.Statements[0].Text
-	s.blank(s.Statements[last])
-	shift := s.blank(s.Statements[0])
-	s.Statements = s.Statements[1:last]
-	for i := range s.Statements {
-		s.Statements[i].Offset += shift
-	}
-	for i := range s.copies {
-		s.copies[i].statement += shift
-		s.copies[i].end += shift
-		s.copies[i].after += shift
-	}
-}
-
-// blank overwrites a statement with spaces and keeps its line breaks and number of characters,
-// which the server's positions count. It returns the change in bytes.
-func (s *Script) blank(st Statement) (shift int) {
-	spaces := blanked(st.Text)
-	s.SQL = s.SQL[:st.Offset] + spaces + s.SQL[st.Offset+len(st.Text):]
-	return len(spaces) - len(st.Text)
-}
-
 func blanked(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\r' {
@@ -303,50 +95,6 @@ func blanked(text string) string {
 		}
 		return ' '
 	}, text)
-}
-
-// hasTransactionControl reports whether the script begins or ends transactions.
-func (s *Script) hasTransactionControl() bool {
-	for _, st := range s.Statements {
-		if st.Control != ControlNone {
-			return true
-		}
-	}
-	return false
-}
-
-// checkTransactionsClosed rejects a script that leaves a transaction open: it and the version would
-// be rolled back at the end of the session.
-func (s *Script) checkTransactionsClosed() error {
-	begin := -1
-	for i, st := range s.Statements {
-		switch st.Control {
-		case controlBegin, controlChain:
-			begin = i
-		case controlEnd:
-			begin = -1
-		}
-	}
-	if begin < 0 {
-		return nil
-	}
-	st := s.Statements[begin]
-	return &ScriptError{
-		Line:    lineAt([]byte(s.SQL), st.Offset),
-		Problem: fmt.Sprintf("%q begins a transaction that is never committed, so all of it would be rolled back; add the COMMIT", st.Text),
-	}
-}
-
-// Tree returns the statement's syntax tree, and parses it if a large file was split without the
-// parser.
-func (st Statement) Tree() *pgquery.Node {
-	if st.Node.GetNode() != nil {
-		return st.Node
-	}
-	if tree, err := pgquery.Parse(st.Text); err == nil && len(tree.Stmts) == 1 {
-		return tree.Stmts[0].Stmt
-	}
-	return &pgquery.Node{}
 }
 
 // StartsWithSetTransaction reports whether the script starts with a statement that PostgreSQL
@@ -365,4 +113,38 @@ func (s *Script) TitleComment() string {
 		return ""
 	}
 	return "/* " + strings.NewReplacer("*", "", "\x00", "").Replace(cmp.Or(s.Shown, s.Name)) + " */ "
+}
+
+// stream is the content of a script that is too large for memory. It is read once to classify the
+// script, and again each time it runs.
+type stream struct {
+	Open  Opener
+	count int // statements, without the file's own BEGIN and COMMIT
+	// wrapped reports whether the first and last statements are BEGIN and COMMIT.
+	wrapped                  bool
+	startsWithSetTransaction bool // the first statement is SET TRANSACTION
+	savepoints               bool // the script contains savepoints
+	BatchBytes               int  // approximate number of bytes per round trip
+	size                     int64
+}
+
+const (
+	// MaxParsedBytes is the file size in bytes above which a file is parsed statement by statement: a
+	// parse tree takes up to a hundred times the size of the text.
+	MaxParsedBytes = 256 << 10
+	// MaxInMemoryBytes is the size up to which a file that cannot run in one transaction is held in
+	// memory.
+	MaxInMemoryBytes = 16 << 20
+	// DefaultBatchBytes is the approximate size of the SQL that is sent in one round trip.
+	DefaultBatchBytes = 1 << 20
+)
+
+// HasUnparsed reports whether the parser does not support one of the statements.
+func (s *Script) HasUnparsed() bool {
+	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unparsed })
+}
+
+// NeedsEndGuard reports whether a savepoint must detect that the script ends the transaction.
+func (s *Script) NeedsEndGuard() bool {
+	return !s.Parsed || s.HasUnparsed() && !s.StartsWithSetTransaction()
 }

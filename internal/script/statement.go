@@ -1,7 +1,11 @@
 package script
 
 import (
+	"regexp"
 	"strings"
+
+	"github.com/shiplock/shiplock/internal/script/syntax"
+	"github.com/shiplock/shiplock/internal/sqlfile"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 )
@@ -34,8 +38,8 @@ func setsTransaction(n *pgquery.Node) bool {
 
 // makesReadOnly reports whether a statement is BEGIN READ ONLY or SET TRANSACTION READ ONLY.
 func makesReadOnly(n *pgquery.Node) bool {
-	return HasOption(n.GetTransactionStmt().GetOptions(), "transaction_read_only") ||
-		HasOption(n.GetVariableSetStmt().GetArgs(), "transaction_read_only")
+	return syntax.HasOption(n.GetTransactionStmt().GetOptions(), "transaction_read_only") ||
+		syntax.HasOption(n.GetVariableSetStmt().GetArgs(), "transaction_read_only")
 }
 
 func setsRole(n *pgquery.Node) bool {
@@ -65,9 +69,9 @@ func refusesTransaction(n *pgquery.Node) bool {
 	case *pgquery.Node_ClusterStmt:
 		return s.ClusterStmt.Relation == nil
 	case *pgquery.Node_AlterTableStmt:
-		return DetachesConcurrently(s.AlterTableStmt)
+		return syntax.DetachesConcurrently(s.AlterTableStmt)
 	case *pgquery.Node_AlterDatabaseStmt:
-		return HasOption(s.AlterDatabaseStmt.Options, "tablespace")
+		return syntax.HasOption(s.AlterDatabaseStmt.Options, "tablespace")
 	case *pgquery.Node_CreatedbStmt, *pgquery.Node_DropdbStmt,
 		*pgquery.Node_CreateTableSpaceStmt, *pgquery.Node_DropTableSpaceStmt,
 		*pgquery.Node_AlterSystemStmt,
@@ -89,26 +93,99 @@ func reindexRefuses(s *pgquery.ReindexStmt) bool {
 		pgquery.ReindexObjectType_REINDEX_OBJECT_DATABASE:
 		return true
 	}
-	return HasOption(s.Params, "concurrently")
+	return syntax.HasOption(s.Params, "concurrently")
 }
 
-// DetachesConcurrently reports whether a statement is DETACH PARTITION CONCURRENTLY.
-func DetachesConcurrently(s *pgquery.AlterTableStmt) bool {
-	for _, n := range s.GetCmds() {
-		cmd := n.GetAlterTableCmd()
-		if cmd.GetSubtype() == pgquery.AlterTableType_AT_DetachPartition && cmd.GetDef().GetPartitionCmd().GetConcurrent() {
-			return true
-		}
-	}
-	return false
+// control is the effect of a statement on its transaction.
+type control int
+
+const (
+	ControlNone control = iota
+	controlBegin
+	controlEnd
+	controlChain // ends a transaction and begins another
+)
+
+// ScriptError reports a file that cannot be run. None of it was run.
+type ScriptError = sqlfile.Error
+
+// A Statement is one statement of a script.
+type Statement struct {
+	Text   string // without surrounding white space and preceding comments
+	Offset int    // byte offset of Text in Script.SQL
+
+	Control            control
+	Concurrent         *pgquery.IndexStmt // CREATE INDEX CONCURRENTLY
+	SetsTransaction    bool               // SET TRANSACTION, which must be first
+	MayDropPlpgsql     bool               // DROP EXTENSION or DROP LANGUAGE, which may drop plpgsql
+	MayCommit          bool               // CALL, or DO that matches committingCode: may commit by itself
+	RefusesTransaction bool               // cannot run in a transaction
+	IsCommit           bool               // COMMIT, with or without AND CHAIN
+	setsRole           bool               // SET ROLE or SESSION AUTHORIZATION: the new role may lack privileges on the history table
+	readOnly           bool               // makes its transaction read-only
+	unparsed           bool               // not supported by the parser, which is that of one PostgreSQL release
+	Node               *pgquery.Node
 }
 
-// HasOption reports whether a list of options contains a name.
-func HasOption(options []*pgquery.Node, name string) bool {
-	for _, n := range options {
-		if strings.EqualFold(n.GetDefElem().GetDefname(), name) {
-			return true
-		}
+// committingCode matches statements by which a DO block ends a transaction, also in languages other
+// than plpgsql; functions and plpgsql's EXECUTE cannot. It also matches a change of the role,
+// because the new role may lack privileges on the history table.
+var committingCode = regexp.MustCompile(`(?i)commit|rollback|\bcall\b|\brole\b|\bauthorization\b`)
+
+// newStatement classifies one parsed statement.
+func newStatement(text string, offset int, n *pgquery.Node) Statement {
+	st := Statement{
+		Text: text, Offset: offset, Node: n,
+		Control:            controlOf(n),
+		SetsTransaction:    setsTransaction(n),
+		MayDropPlpgsql:     dropsLanguage(n),
+		RefusesTransaction: refusesTransaction(n),
+		IsCommit:           n.GetTransactionStmt().GetKind() == pgquery.TransactionStmtKind_TRANS_STMT_COMMIT,
+		setsRole:           setsRole(n),
+		readOnly:           makesReadOnly(n),
+		MayCommit:          n.GetCallStmt() != nil || n.GetDoStmt() != nil && committingCode.MatchString(text),
 	}
-	return false
+	if ix := n.GetIndexStmt(); ix != nil && ix.Concurrent {
+		st.Concurrent = ix
+	}
+	return st
+}
+
+// trimStatement removes white space and comments that precede a statement, so that its position is
+// that of its first word.
+func trimStatement(sql string, from, to int) (offset int, text string) {
+	from += sqlfile.BlankLength(sql[from:to])
+	return from, strings.TrimRight(sql[from:to], " \t\r\n\f\v")
+}
+
+// TrimSemicolon returns a statement's text in the form that the parser uses.
+func TrimSemicolon(text string) string {
+	return strings.TrimRight(strings.TrimSuffix(text, ";"), " \t\r\n\f\v")
+}
+
+// SetsParameter reports whether a statement sets a parameter: with SET or RESET, set_config, or in
+// a DO block.
+func (st Statement) SetsParameter(name string) bool {
+	if !strings.Contains(strings.ToLower(st.Text), name) {
+		return false
+	}
+	switch n := st.Node; {
+	case n.GetVariableSetStmt() != nil:
+		return n.GetVariableSetStmt().GetName() == name
+	case n.GetSelectStmt() != nil:
+		return strings.Contains(strings.ToLower(st.Text), "set_config")
+	}
+	return st.Node.GetDoStmt() != nil
+}
+
+// Tree returns the statement's syntax tree, and parses it if a large file was split without the
+// parser.
+func (st Statement) Tree() *pgquery.Node {
+	if st.Node.GetNode() != nil {
+		return st.Node
+	}
+	if tree, err := pgquery.Parse(st.Text); err == nil && len(tree.Stmts) == 1 {
+		return tree.Stmts[0].Stmt
+	}
+	return &pgquery.Node{}
 }

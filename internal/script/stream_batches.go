@@ -183,3 +183,16 @@ func (w *batcher) sendCopy(p sqlfile.Piece) error {
 	}
 	return w.send(Batch{Script: s, Last: 1, To: len(s.SQL), CopyRows: rows, Line: next.Line, Start: next.Offset})
 }
+
+// EachBatch calls send with every batch of a script that runs in one transaction.
+func (s *Script) EachBatch(send func(Batch) error) error {
+	if s.Stream != nil {
+		return s.Stream.eachBatch(s, send)
+	}
+	for _, p := range s.Batches(0, len(s.Statements), 0, len(s.SQL)) {
+		if err := send(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}

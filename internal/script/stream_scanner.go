@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"strings"
-	"unicode/utf8"
 
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
@@ -130,31 +128,6 @@ func (c *scanner) end() *ScriptError {
 	return &ScriptError{Line: max(c.controlLine, 1), Problem: "the file contains its own transactions, so it cannot run in one"}
 }
 
-// disablesConformingStrings matches the setting that makes backslashes in plain quotes special.
-var disablesConformingStrings = regexp.MustCompile(`(?i)^set\s+(session\s+|local\s+)?standard_conforming_strings\s*(=|to)\s*'?(off|of|false|f|no|n|0)\b`)
-
-// parseIfRelevant parses a statement if its first word can affect how the script runs.
-func parseIfRelevant(p sqlfile.Piece) (st Statement, known bool) {
-	switch p.Word {
-	case "alter", "drop", "create", "reindex", "vacuum", "cluster", "discard", "set", "copy",
-		"begin", "start", "commit", "end", "rollback", "abort", "prepare", "savepoint", "release", "call", "do":
-	default:
-		return Statement{Node: &pgquery.Node{}}, true
-	}
-	_, text := trimStatement(string(p.Text), p.Start, len(p.Text))
-	text = TrimSemicolon(text)
-	tree, err := pgquery.Parse(text)
-	if err != nil || len(tree.Stmts) != 1 {
-		return Statement{Text: text, Node: &pgquery.Node{}}, false
-	}
-	return newStatement(text, p.Start, tree.Stmts[0].Stmt), true
-}
-
-// TrimSemicolon returns a statement's text in the form that the parser uses.
-func TrimSemicolon(text string) string {
-	return strings.TrimRight(strings.TrimSuffix(text, ";"), " \t\r\n\f\v")
-}
-
 func isSavepoint(n *pgquery.Node) bool {
 	switch n.GetTransactionStmt().GetKind() {
 	case pgquery.TransactionStmtKind_TRANS_STMT_SAVEPOINT, pgquery.TransactionStmtKind_TRANS_STMT_RELEASE,
@@ -162,17 +135,4 @@ func isSavepoint(n *pgquery.Node) bool {
 		return true
 	}
 	return false
-}
-
-// LineInPiece returns the line in the file of an offset in a piece.
-func LineInPiece(p sqlfile.Piece, at int) int { return p.Line - 1 + lineAt(p.Text, at) }
-
-// columnInPiece returns the 0-based column of an offset in a piece.
-func columnInPiece(p sqlfile.Piece, at int) int {
-	before := string(p.Text[:at])
-	start := strings.LastIndexByte(before, '\n') + 1
-	if start == 0 {
-		return p.Column + utf8.RuneCountInString(before)
-	}
-	return utf8.RuneCountInString(before[start:])
 }

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -50,12 +51,5 @@ func refusesTransactionByWords(text string) bool {
 		begins("create", "subscription") || begins("drop", "subscription") || begins("alter", "subscription") || begins("alter", "system")
 }
 
-// HasUnparsed reports whether the parser does not support one of the statements.
-func (s *Script) HasUnparsed() bool {
-	return slices.ContainsFunc(s.Statements, func(st Statement) bool { return st.unparsed })
-}
-
-// NeedsEndGuard reports whether a savepoint must detect that the script ends the transaction.
-func (s *Script) NeedsEndGuard() bool {
-	return !s.Parsed || s.HasUnparsed() && !s.StartsWithSetTransaction()
-}
+// disablesConformingStrings matches the setting that makes backslashes in plain quotes special.
+var disablesConformingStrings = regexp.MustCompile(`(?i)^set\s+(session\s+|local\s+)?standard_conforming_strings\s*(=|to)\s*'?(off|of|false|f|no|n|0)\b`)

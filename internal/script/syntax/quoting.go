@@ -1,4 +1,4 @@
-package script
+package syntax
 
 import (
 	"regexp"
@@ -56,4 +56,9 @@ func QuoteQualified(schema, name string) string {
 		return pq.QuoteIdentifier(name)
 	}
 	return pq.QuoteIdentifier(schema) + "." + pq.QuoteIdentifier(name)
+}
+
+// QuoteRelation returns the quoted name of a relation, with the schema if the statement names one.
+func QuoteRelation(rel *pgquery.RangeVar) string {
+	return QuoteQualified(rel.GetSchemaname(), rel.GetRelname())
 }

@@ -1,4 +1,8 @@
-package lint
+// Package compatibility finds the schema changes of up migrations that break an older version of
+// the application, which is still running while a release rolls out. Changes takes the Files of a
+// plan and returns each Change with its line; it reads only their SQL. Package migrator logs a
+// warning for each file.
+package compatibility
 
 import (
 	"bytes"
@@ -11,13 +15,22 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
-// An IncompatibleChange is a schema change of an up migration that breaks an older version of
+// A File is the file of a planned migration.
+type File struct {
+	Name                 string
+	Open                 script.Opener
+	Direction            string // "up" or "down"
+	MinCompatibleVersion uint   // that the migration states; 0 for none
+}
+
+// A Change is a schema change of an up migration that breaks an older version of
 // the application.
-type IncompatibleChange struct {
-	Step int // index of the step
+type Change struct {
+	File int // index of the file
 	Line int
 	Text string // "column bookings.price is dropped"
 }
@@ -27,7 +40,7 @@ type IncompatibleChange struct {
 type compatibilityCheck struct {
 	created  map[string]bool // quoted names of tables and other objects
 	defaults map[string]bool // "table.column" of columns that got a default
-	changes  []IncompatibleChange
+	changes  []Change
 	objects  []string // of changes: the changed object
 
 	// unparsed are CREATE statements. Most migrations only create objects: these statements
@@ -36,17 +49,17 @@ type compatibilityCheck struct {
 	unparsedBytes int // size of unparsed
 }
 
-// IncompatibleChanges parses the up steps of a plan and returns the changes that break an older
+// Changes parses the up migrations of a plan and returns the changes that break an older
 // version: dropped or renamed objects, columns with a type that may be narrower, and columns that
-// an INSERT must now set. Changes of steps with a minimum compatible version are left out. It reads
+// an INSERT must now set. Changes of files with a minimum compatible version are left out. It reads
 // the first megabyte of each file.
-func IncompatibleChanges(steps []Step) ([]IncompatibleChange, error) {
+func Changes(files []File) ([]Change, error) {
 	b := &compatibilityCheck{created: map[string]bool{}, defaults: map[string]bool{}}
-	for i, s := range steps {
-		if s.Direction != "up" {
+	for i, f := range files {
+		if f.Direction != "up" {
 			continue
 		}
-		err := script.WithFile(s.File, s.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, script.MaxStoredSQL)) })
+		err := script.WithFile(f.Name, f.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, script.MaxStoredSQL)) })
 		var unusable *script.ScriptError
 		if err != nil && !errors.As(err, &unusable) { // SQL that cannot be split is rejected before it runs
 			return nil, err
@@ -55,10 +68,10 @@ func IncompatibleChanges(steps []Step) ([]IncompatibleChange, error) {
 	if len(b.changes) > 0 {
 		b.parsePostponed()
 	}
-	return slices.DeleteFunc(b.changes, func(x IncompatibleChange) bool { return steps[x.Step].Stored.MinCompatibleVersion > 0 || x.Text == "" }), nil
+	return slices.DeleteFunc(b.changes, func(x Change) bool { return files[x.File].MinCompatibleVersion > 0 || x.Text == "" }), nil
 }
 
-func (b *compatibilityCheck) read(step int, from io.Reader) error {
+func (b *compatibilityCheck) read(file int, from io.Reader) error {
 	return script.ReadStatements(from, func(p sqlfile.Piece) {
 		switch p.Word {
 		case "create":
@@ -76,7 +89,7 @@ func (b *compatibilityCheck) read(step int, from io.Reader) error {
 		before := len(b.changes)
 		b.checkStatement(tree.Stmts[0].Stmt)
 		for i := before; i < len(b.changes); i++ {
-			b.changes[i].Step, b.changes[i].Line = step, script.LineInPiece(p, p.Start)
+			b.changes[i].File, b.changes[i].Line = file, script.LineInPiece(p, p.Start)
 		}
 	})
 }
@@ -103,13 +116,13 @@ func (b *compatibilityCheck) parsePostponed() {
 func (b *compatibilityCheck) checkStatement(n *pgquery.Node) {
 	switch s := n.Node.(type) {
 	case *pgquery.Node_CreateStmt:
-		b.markCreated(NameIn(s.CreateStmt.Relation))
+		b.markCreated(syntax.QuoteRelation(s.CreateStmt.Relation))
 	case *pgquery.Node_CreateTableAsStmt:
-		b.markCreated(NameIn(s.CreateTableAsStmt.Into.GetRel()))
+		b.markCreated(syntax.QuoteRelation(s.CreateTableAsStmt.Into.GetRel()))
 	case *pgquery.Node_ViewStmt:
-		b.markCreated(NameIn(s.ViewStmt.View))
+		b.markCreated(syntax.QuoteRelation(s.ViewStmt.View))
 	case *pgquery.Node_CreateFunctionStmt:
-		b.markCreated(script.QuoteName(s.CreateFunctionStmt.Funcname))
+		b.markCreated(syntax.QuoteName(s.CreateFunctionStmt.Funcname))
 	case *pgquery.Node_DropStmt:
 		b.drop(s.DropStmt)
 	case *pgquery.Node_RenameStmt:
@@ -130,7 +143,7 @@ func (b *compatibilityCheck) markCreated(name string) {
 }
 
 func (b *compatibilityCheck) addChange(name, format string, args ...any) {
-	b.changes, b.objects = append(b.changes, IncompatibleChange{Text: fmt.Sprintf(format, args...)}), append(b.objects, name)
+	b.changes, b.objects = append(b.changes, Change{Text: fmt.Sprintf(format, args...)}), append(b.objects, name)
 }
 
 // kindsUsedByName are the kinds of objects that an application uses by name.
@@ -147,13 +160,13 @@ func (b *compatibilityCheck) drop(s *pgquery.DropStmt) {
 		var name string
 		switch {
 		case o.GetList() != nil:
-			name = script.QuoteName(o.GetList().Items)
+			name = syntax.QuoteName(o.GetList().Items)
 		case o.GetTypeName() != nil:
-			name = script.QuoteName(o.GetTypeName().Names)
+			name = syntax.QuoteName(o.GetTypeName().Names)
 		case o.GetObjectWithArgs() != nil:
-			name = script.QuoteName(o.GetObjectWithArgs().Objname)
+			name = syntax.QuoteName(o.GetObjectWithArgs().Objname)
 		default:
-			name = script.QuoteName([]*pgquery.Node{o})
+			name = syntax.QuoteName([]*pgquery.Node{o})
 		}
 		if kind != "" && !b.created[name] {
 			b.addChange(name, "%s %s is dropped", kind, displayName(name))
@@ -162,10 +175,10 @@ func (b *compatibilityCheck) drop(s *pgquery.DropStmt) {
 }
 
 func (b *compatibilityCheck) rename(s *pgquery.RenameStmt) {
-	if s.Relation == nil || b.created[NameIn(s.Relation)] {
+	if s.Relation == nil || b.created[syntax.QuoteRelation(s.Relation)] {
 		return
 	}
-	name := NameIn(s.Relation)
+	name := syntax.QuoteRelation(s.Relation)
 	switch kind := kindsUsedByName[s.RenameType]; {
 	case s.RenameType == pgquery.ObjectType_OBJECT_COLUMN:
 		b.addChange(name+"."+s.Subname, "column %s.%s is renamed to %s", displayName(name), s.Subname, s.Newname)
@@ -175,7 +188,7 @@ func (b *compatibilityCheck) rename(s *pgquery.RenameStmt) {
 }
 
 func (b *compatibilityCheck) alterTable(s *pgquery.AlterTableStmt) {
-	table := NameIn(s.Relation)
+	table := syntax.QuoteRelation(s.Relation)
 	if s.Objtype != pgquery.ObjectType_OBJECT_TABLE || b.created[table] {
 		return
 	}

@@ -10,22 +10,23 @@ import (
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
-// The data that a rollback deletes is counted twice. DataLosses counts before anything runs, with
+// The data that a rollback deletes is counted twice. Find counts before anything runs, with
 // the names in the files. Before the statement runs, other sessions may commit rows, and a function
 // or another tool may rename tables. A guarded script therefore counts again in its own
 // transaction: before a statement that drops or overwrites, with the table locked and its current
-// name (LossGuardSQL), and at the end with the server's own count of deleted rows, which includes
-// those deleted by a function, a trigger, a rule or a foreign key (LossCheckSQL). Both fail with
-// LossSQLState.
+// name (GuardSQL), and at the end with the server's own count of deleted rows, which includes
+// those deleted by a function, a trigger, a rule or a foreign key (CheckSQL). Both fail with
+// SQLState.
 const (
-	LossSQLState   = "SL001"
-	LossConstraint = "shiplock_data_loss"
+	SQLState   = "SL001"
+	Constraint = "shiplock_data_loss"
 )
 
-// LossDetail is the DETAIL of an error with LossSQLState.
-type LossDetail struct {
+// Detail is the DETAIL of an error with SQLState.
+type Detail struct {
 	How     string `json:"how"`
 	Rows    int    `json:"rows"`
 	Unknown string `json:"unknown"`
@@ -33,7 +34,7 @@ type LossDetail struct {
 
 // raiseLossSQL is the PL/pgSQL statement that raises the error; r.t and r.c are the table and the
 // column.
-const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + LossSQLState + `', CONSTRAINT = '` + LossConstraint + `', TABLE = r.t, COLUMN = r.c,
+const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + SQLState + `', CONSTRAINT = '` + Constraint + `', TABLE = r.t, COLUMN = r.c,
 	MESSAGE = pg_catalog.format('data loss: %s would lose rows of %s', r.how, r.t || CASE WHEN r.c = '' THEN '' ELSE '.' || r.c END),
 	DETAIL = pg_catalog.json_build_object('how', r.how, 'rows', n, 'unknown', why)::text,
 	HINT = 'Keep the newer schema and roll forward, or take a backup and roll back with --allow-data-loss.';`
@@ -41,19 +42,13 @@ const raiseLossSQL = `RAISE EXCEPTION USING ERRCODE = '` + LossSQLState + `', CO
 // doBlock returns a DO block with a body.
 func doBlock(body string) string { return "DO " + strings.TrimSpace(pq.QuoteLiteral(body)) + ";\n" }
 
-// A LossGuard makes a down migration fail that would delete data.
-type LossGuard struct {
-	Active bool
-	Own    lint.OwnObjects // objects that the migration creates itself
-}
-
 // guardsDataLoss reports whether the losses of the running migration are counted.
 func (counter *Counter) guardsDataLoss() bool {
 	return counter.Guard.Active && counter.session.Server.Plpgsql
 }
 
-// LossGuardSQL returns the SQL before a statement that deletes data; empty for other statements.
-func (counter *Counter) LossGuardSQL(st script.Statement) string {
+// GuardSQL returns the SQL before a statement that deletes data; empty for other statements.
+func (counter *Counter) GuardSQL(st script.Statement) string {
 	if !counter.guardsDataLoss() || st.RefusesTransaction {
 		return ""
 	}
@@ -126,7 +121,7 @@ FROM pg_catalog.pg_settings WHERE name = 'statement_timeout';
 func targetsQuery(t lint.StatementChange) string {
 	name := t.Object
 	if t.Rel != nil {
-		name = lint.NameIn(t.Rel)
+		name = syntax.QuoteRelation(t.Rel)
 	}
 	rows := `CASE q.c WHEN '' THEN 'SELECT FROM ' || q.t ELSE pg_catalog.format('SELECT FROM %s WHERE %s IS NOT NULL', q.t, q.c) END`
 	mode := "ACCESS EXCLUSIVE"
@@ -142,9 +137,9 @@ func targetsQuery(t lint.StatementChange) string {
 		pq.QuoteLiteral(t.Operation), rows, pq.QuoteLiteral(t.UnknownRows), mode, postgres.InlineParams(targetQuery[t.Expand], name, t.Column))
 }
 
-// LossBaselineSQL returns the SQL that saves the server's counts of deleted rows before the script:
+// BaselineSQL returns the SQL that saves the server's counts of deleted rows before the script:
 // the counts of earlier transactions of the session may still be included.
-func (counter *Counter) LossBaselineSQL() string {
+func (counter *Counter) BaselineSQL() string {
 	if !counter.guardsDataLoss() {
 		return ""
 	}
@@ -152,10 +147,10 @@ func (counter *Counter) LossBaselineSQL() string {
 `
 }
 
-// LossCheckSQL returns the SQL that fails if the transaction deleted rows that existed before it.
+// CheckSQL returns the SQL that fails if the transaction deleted rows that existed before it.
 // The system columns identify a table that the transaction created, because ALTER TABLE does not
 // write them again. A row that moves to another partition is not a loss.
-func (counter *Counter) LossCheckSQL() string {
+func (counter *Counter) CheckSQL() string {
 	if !counter.guardsDataLoss() {
 		return ""
 	}

@@ -9,7 +9,7 @@ import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
@@ -34,7 +34,7 @@ func (d *diagnosis) missingRelation() executor.Reason {
 	}
 	for _, s := range d.query(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1`, name) {
-		return executor.Reason{Causes: []string{fmt.Sprintf("%s.%s exists, but the search_path is %s", script.QuoteIfNeeded(s[0]), script.QuoteIfNeeded(name), s[1])}, Fix: script.QuoteIfNeeded(s[0]) + "." + script.QuoteIfNeeded(name)}
+		return executor.Reason{Causes: []string{fmt.Sprintf("%s.%s exists, but the search_path is %s", syntax.QuoteIfNeeded(s[0]), syntax.QuoteIfNeeded(name), s[1])}, Fix: syntax.QuoteIfNeeded(s[0]) + "." + syntax.QuoteIfNeeded(name)}
 	}
 	if run := d.historyMigration(name, func(d definition) bool { return d.drops }); run != "" {
 		return executor.Reason{Causes: []string{"dropped by " + run}}
@@ -44,7 +44,7 @@ func (d *diagnosis) missingRelation() executor.Reason {
 	for _, s := range d.query(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
 		AND relnamespace <> 'pg_catalog'::regnamespace ORDER BY 1 LIMIT $1`, maxNames) {
 		if d := levenshtein(s[0], name); d < best && d < len(name) {
-			best, r = d, executor.Reason{Causes: []string{"the table does not exist; a similar name exists: " + script.QuoteIfNeeded(s[0])}, Fix: script.QuoteIfNeeded(s[0])}
+			best, r = d, executor.Reason{Causes: []string{"the table does not exist; a similar name exists: " + syntax.QuoteIfNeeded(s[0])}, Fix: syntax.QuoteIfNeeded(s[0])}
 		}
 	}
 	if r.Causes == nil && d.err == nil {
@@ -71,7 +71,7 @@ func (d *diagnosis) existingObject() executor.Reason {
 	owner := ""
 	if server.Code == pqerror.DuplicateTable {
 		if s := d.queryRow(`SELECT pg_catalog.pg_get_userbyid(relowner) FROM pg_catalog.pg_class WHERE relname = $1 ORDER BY pg_catalog.pg_table_is_visible(oid) DESC LIMIT 1`, name); s != nil {
-			owner = fmt.Sprintf("; owner: %s", script.QuoteIfNeeded(s[0]))
+			owner = fmt.Sprintf("; owner: %s", syntax.QuoteIfNeeded(s[0]))
 		}
 	}
 	if d.err != nil {
@@ -168,7 +168,7 @@ func definitionsOf(n *pgquery.Node) []definition {
 	case *pgquery.Node_CreateSeqStmt:
 		add(s.CreateSeqStmt.GetSequence().GetRelname(), false)
 	case *pgquery.Node_CreateEnumStmt:
-		add(script.LastName(s.CreateEnumStmt.TypeName), false)
+		add(syntax.LastName(s.CreateEnumStmt.TypeName), false)
 	case *pgquery.Node_AlterTableStmt:
 		for _, c := range s.AlterTableStmt.Cmds {
 			cmd := c.GetAlterTableCmd()
@@ -181,7 +181,7 @@ func definitionsOf(n *pgquery.Node) []definition {
 		}
 	case *pgquery.Node_DropStmt:
 		for _, o := range s.DropStmt.Objects {
-			add(script.LastName(o.GetList().GetItems()), true)
+			add(syntax.LastName(o.GetList().GetItems()), true)
 		}
 	case *pgquery.Node_RenameStmt:
 		if s.RenameStmt.RenameType == pgquery.ObjectType_OBJECT_TABLE {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -41,7 +41,7 @@ func (d *diagnosis) constraintReason() executor.Reason {
 	if !found {
 		return executor.Reason{}
 	}
-	table := script.QuoteQualified(r.table.Schemaname, r.table.Relname)
+	table := syntax.QuoteQualified(r.table.Schemaname, r.table.Relname)
 	hides := d.queryRow("SELECT pg_catalog.row_security_active(to_regclass($1))::text, current_user::text", table)
 	var out executor.Reason
 	if len(r.keys) > 0 {
@@ -55,9 +55,9 @@ func (d *diagnosis) constraintReason() executor.Reason {
 	if hides != nil && hides[0] == "true" { // constraints and indexes apply to every row
 		readable := displayName(r.table)
 		if out.Causes == nil {
-			return executor.Reason{Causes: []string{fmt.Sprintf("no row in %s that is visible to role %s violates the constraint; row security hides other rows: query them as a superuser or a role with BYPASSRLS", readable, script.QuoteIfNeeded(hides[1]))}}
+			return executor.Reason{Causes: []string{fmt.Sprintf("no row in %s that is visible to role %s violates the constraint; row security hides other rows: query them as a superuser or a role with BYPASSRLS", readable, syntax.QuoteIfNeeded(hides[1]))}}
 		}
-		out.Causes = append(out.Causes, fmt.Sprintf("row security on %s hides rows from role %s, which are not counted: query them as a superuser or a role with BYPASSRLS", readable, script.QuoteIfNeeded(hides[1])))
+		out.Causes = append(out.Causes, fmt.Sprintf("row security on %s hides rows from role %s, which are not counted: query them as a superuser or a role with BYPASSRLS", readable, syntax.QuoteIfNeeded(hides[1])))
 	}
 	if out.Causes == nil && d.fail.FailedIndex > 0 && d.fail.Outcome == executor.RolledBack {
 		return executor.Reason{Causes: []string{"no row in " + displayName(r.table) + " violates the constraint after the rollback; the rows were written by earlier statements of this migration"}}
@@ -147,7 +147,7 @@ func (d *diagnosis) findViolation() (violation, bool) {
 		switch cmd.GetSubtype() {
 		case pgquery.AlterTableType_AT_SetNotNull:
 			if server.Code == pqerror.NotNullViolation && cmd.Name == server.Column {
-				r.where, r.description = "t."+script.QuoteIfNeeded(cmd.Name)+" IS NULL", "violate NOT NULL on "+script.QuoteIfNeeded(cmd.Name)
+				r.where, r.description = "t."+syntax.QuoteIfNeeded(cmd.Name)+" IS NULL", "violate NOT NULL on "+syntax.QuoteIfNeeded(cmd.Name)
 				return r, true
 			}
 		case pgquery.AlterTableType_AT_AddColumn:
@@ -189,7 +189,7 @@ func (d *diagnosis) constraintViolation(r violation, con *pgquery.Constraint) (v
 	case pgquery.ConstrType_CONSTR_UNIQUE, pgquery.ConstrType_CONSTR_PRIMARY:
 		var known []string
 		for _, k := range con.Keys {
-			column := script.QuoteIfNeeded(k.GetString_().GetSval())
+			column := syntax.QuoteIfNeeded(k.GetString_().GetSval())
 			r.keys, known = append(r.keys, column), append(known, column+" IS NOT NULL")
 		}
 		r.where = strings.Join(known, " AND ")
@@ -205,11 +205,11 @@ func (d *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (v
 	other := con.GetPktable()
 	var referenced []string
 	for _, a := range con.PkAttrs {
-		referenced = append(referenced, script.QuoteIfNeeded(a.GetString_().GetSval()))
+		referenced = append(referenced, syntax.QuoteIfNeeded(a.GetString_().GetSval()))
 	}
 	if len(referenced) == 0 {
 		for _, s := range d.query(`SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n), pg_catalog.pg_attribute a
-			WHERE i.indrelid = to_regclass($1) AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.n`, script.QuoteQualified(other.GetSchemaname(), other.GetRelname())) {
+			WHERE i.indrelid = to_regclass($1) AND i.indisprimary AND a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.n`, syntax.QuoteQualified(other.GetSchemaname(), other.GetRelname())) {
 			referenced = append(referenced, s[0])
 		}
 	}
@@ -218,7 +218,7 @@ func (d *diagnosis) foreignKeyViolation(r violation, con *pgquery.Constraint) (v
 	}
 	var known, same []string
 	for i, a := range con.FkAttrs {
-		column := "t." + script.QuoteIfNeeded(a.GetString_().GetSval())
+		column := "t." + syntax.QuoteIfNeeded(a.GetString_().GetSval())
 		known, same = append(known, column+" IS NOT NULL"), append(same, "o."+referenced[i]+" = "+column)
 	}
 	r.description = "violate the foreign key to " + displayName(other)
@@ -232,7 +232,7 @@ func uniqueIndexViolation(ix *pgquery.IndexStmt) (violation, bool) {
 	var known []string
 	for _, p := range ix.IndexParams {
 		e := p.GetIndexElem()
-		text := script.QuoteIfNeeded(e.GetName())
+		text := syntax.QuoteIfNeeded(e.GetName())
 		if e.GetName() == "" {
 			var ok bool
 			if text, ok = expressionSQL(e.GetExpr()); !ok {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
@@ -14,7 +14,7 @@ import (
 // it.
 func (d *diagnosis) privilegesReason() executor.Reason {
 	if extension := servermessage.DeniedExtension(d.fail.Server()); extension != "" {
-		return executor.Reason{Cause: executor.ExtensionDenied, Fix: "CREATE EXTENSION IF NOT EXISTS " + script.QuoteIfNeeded(extension) + ";", FixRole: "a superuser"}
+		return executor.Reason{Cause: executor.ExtensionDenied, Fix: "CREATE EXTENSION IF NOT EXISTS " + syntax.QuoteIfNeeded(extension) + ";", FixRole: "a superuser"}
 	}
 	kind, name, owner := servermessage.DeniedObject(d.fail.Server())
 	switch kind {
@@ -35,7 +35,7 @@ func (d *diagnosis) schemaPrivileges(name string, owner bool) executor.Reason {
 		return executor.Reason{}
 	}
 	if owner {
-		return ownerReason("schema", script.QuoteIfNeeded(name), s[0], s[1])
+		return ownerReason("schema", syntax.QuoteIfNeeded(name), s[0], s[1])
 	}
 	privilege := "CREATE"
 	if s[2] == "false" {
@@ -44,7 +44,7 @@ func (d *diagnosis) schemaPrivileges(name string, owner bool) executor.Reason {
 			privilege = "USAGE, CREATE"
 		}
 	}
-	return privilegeReason(privilege, "schema", script.QuoteIfNeeded(name), s[0], s[1])
+	return privilegeReason(privilege, "schema", syntax.QuoteIfNeeded(name), s[0], s[1])
 }
 
 func (d *diagnosis) databasePrivileges(name string) executor.Reason {
@@ -52,7 +52,7 @@ func (d *diagnosis) databasePrivileges(name string) executor.Reason {
 	if s == nil {
 		return executor.Reason{}
 	}
-	return privilegeReason("CREATE", "database", script.QuoteIfNeeded(name), s[0], s[1])
+	return privilegeReason("CREATE", "database", syntax.QuoteIfNeeded(name), s[0], s[1])
 }
 
 // relationPrivileges looks the relation up by its unqualified name; the error has no schema.
@@ -65,7 +65,7 @@ func (d *diagnosis) relationPrivileges(kind, name string, owner bool) executor.R
 	if s == nil {
 		return executor.Reason{}
 	}
-	object := script.QuoteIfNeeded(s[0]) + "." + script.QuoteIfNeeded(s[1])
+	object := syntax.QuoteIfNeeded(s[0]) + "." + syntax.QuoteIfNeeded(s[1])
 	if owner {
 		return ownerReason(kind, object, s[2], s[3])
 	}
@@ -101,26 +101,21 @@ func (d *diagnosis) requiredPrivilege(table string) string {
 	return "SELECT"
 }
 
-func (d *diagnosis) failedStatement() script.Statement {
-	st, _ := d.fail.Statement()
-	return st
-}
-
 func privilegeReason(privilege, kind, object, owner, role string) executor.Reason {
 	on := object
 	if kind != "table" {
 		on = strings.ToUpper(kind) + " " + object
 	}
 	return executor.Reason{
-		Causes: []string{fmt.Sprintf("role %s has no %s privilege on %s %s (owner: %s)", script.QuoteIfNeeded(role), strings.ReplaceAll(privilege, ", ", " or "), kind, object, script.QuoteIfNeeded(owner))},
-		Fix:    fmt.Sprintf("GRANT %s ON %s TO %s;", privilege, on, script.QuoteIfNeeded(role)), FixRole: script.QuoteIfNeeded(owner) + " or a superuser",
+		Causes: []string{fmt.Sprintf("role %s has no %s privilege on %s %s (owner: %s)", syntax.QuoteIfNeeded(role), strings.ReplaceAll(privilege, ", ", " or "), kind, object, syntax.QuoteIfNeeded(owner))},
+		Fix:    fmt.Sprintf("GRANT %s ON %s TO %s;", privilege, on, syntax.QuoteIfNeeded(role)), FixRole: syntax.QuoteIfNeeded(owner) + " or a superuser",
 	}
 }
 
 func ownerReason(kind, object, owner, role string) executor.Reason {
 	return executor.Reason{
-		Causes: []string{fmt.Sprintf("must be owner of %s %s (owner: %s; current role: %s)", kind, object, script.QuoteIfNeeded(owner), script.QuoteIfNeeded(role))},
-		Fix:    fmt.Sprintf("ALTER %s %s OWNER TO %s;", strings.ToUpper(kind), object, script.QuoteIfNeeded(role)), FixRole: "a superuser",
+		Causes: []string{fmt.Sprintf("must be owner of %s %s (owner: %s; current role: %s)", kind, object, syntax.QuoteIfNeeded(owner), syntax.QuoteIfNeeded(role))},
+		Fix:    fmt.Sprintf("ALTER %s %s OWNER TO %s;", strings.ToUpper(kind), object, syntax.QuoteIfNeeded(role)), FixRole: "a superuser",
 	}
 }
 

@@ -2,41 +2,12 @@ package script
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"syscall"
 
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
-
-const (
-	// MaxParsedBytes is the file size in bytes above which a file is parsed statement by statement: a
-	// parse tree takes up to a hundred times the size of the text.
-	MaxParsedBytes = 256 << 10
-	// MaxInMemoryBytes is the size up to which a file that cannot run in one transaction is held in
-	// memory.
-	MaxInMemoryBytes = 16 << 20
-	// DefaultBatchBytes is the approximate size of the SQL that is sent in one round trip.
-	DefaultBatchBytes = 1 << 20
-)
-
-// An Opener opens a file. It may be called more than once.
-type Opener func() (io.ReadCloser, error)
-
-// stream is the content of a script that is too large for memory. It is read once to classify the
-// script, and again each time it runs.
-type stream struct {
-	Open  Opener
-	count int // statements, without the file's own BEGIN and COMMIT
-	// wrapped reports whether the first and last statements are BEGIN and COMMIT.
-	wrapped                  bool
-	startsWithSetTransaction bool // the first statement is SET TRANSACTION
-	savepoints               bool // the script contains savepoints
-	BatchBytes               int  // approximate number of bytes per round trip
-	size                     int64
-}
 
 // Load reads a file: a small one with the parser, a large one that can run in one transaction as a
 // stream. Errors are *ScriptError.
@@ -71,36 +42,6 @@ func LoadFile(name string, open Opener) (*Script, error) {
 		return err
 	})
 	return s, err
-}
-
-// WithFile opens a file, calls read and closes it.
-func WithFile(name string, open Opener, read func(io.Reader) error) error {
-	from, err := open()
-	if err != nil {
-		return fileError(name, err)
-	}
-	err = read(from)
-	if closed := from.Close(); err == nil && closed != nil {
-		return fileError(name, closed)
-	}
-	return err
-}
-
-// fileError converts an error to a *ScriptError with the file name.
-func fileError(name string, err error) error {
-	var (
-		unusable *ScriptError
-		system   syscall.Errno
-		stopped  *sqlfile.InterruptedError
-	)
-	if errors.As(err, &system) || errors.As(err, &stopped) {
-		return err // an error of the file system, not of the content
-	}
-	if !errors.As(err, &unusable) {
-		return &ScriptError{File: name, Problem: err.Error()}
-	}
-	unusable.File = name
-	return unusable
 }
 
 // ScanFile reads a large file and classifies it.
@@ -147,4 +88,32 @@ func splitFile(name string, text []byte, directives sqlfile.Directives) (*Script
 		return nil, err
 	}
 	return s, s.classify()
+}
+
+// LoadStatements loads a streamed script into memory, so that its remaining statements can be run
+// one by one.
+func (s *Script) LoadStatements() error {
+	if s.Stream == nil {
+		if !s.Parsed {
+			return &ScriptError{File: s.Name, Problem: "it is partially applied, and its current content cannot be parsed, so the remaining statements cannot be determined"}
+		}
+		return nil
+	}
+	var text []byte
+	err := WithFile(s.Name, s.Stream.Open, func(from io.Reader) (err error) {
+		if text, err = io.ReadAll(io.LimitReader(from, MaxInMemoryBytes+1)); err == nil && len(text) > MaxInMemoryBytes {
+			err = fmt.Errorf("it is partially applied, and is now larger than %d MB, so the remaining statements cannot be determined", MaxInMemoryBytes>>20)
+		}
+		return err
+	})
+	if err != nil {
+		return fileError(s.Name, err)
+	}
+	held, err := splitFile(s.Name, text, s.Directives)
+	if err != nil {
+		return fileError(s.Name, err)
+	}
+	held.Sum = s.Sum
+	*s = *held
+	return nil
 }

@@ -1,20 +1,18 @@
 package executor
 
 import (
+	"context"
 	"errors"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/postgres"
 )
-
-// recordingNotice is the message that the server sends after the statements and the deferred
-// constraints of a migration, and before its version and history are written. The migration
-// file causes the errors before it, and not those after it.
-const recordingNotice = "shiplock records"
 
 // recordingMarkerSQL returns the SQL that sends recordingNotice.
 func (ex *Executor) recordingMarkerSQL() string {
@@ -46,4 +44,25 @@ func isStatementCountError(err error, file string) bool {
 	}
 	position, err := strconv.Atoi(server.Position)
 	return err == nil && position > utf8.RuneCountInString(file)
+}
+
+// recordTimeout limits writing the history row of a migration that was stopped by a signal or
+// timeout. It is longer than CleanupTimeout, because a drained node is often busy, and well below
+// the 30 s that Kubernetes gives a pod to terminate.
+const recordTimeout = 8 * time.Second
+
+// recordBestEffort writes to the history table outside the migration's transaction. It opens a
+// second session if necessary; a failure is not an error.
+func (ex *Executor) recordBestEffort(ctx context.Context, sql string) {
+	ex.session.ProbeEncoding(ctx, ex.session.TxOpen, sql)
+	sql = ex.session.ReplaceUnencodable(sql)
+	err := ex.session.Exec(ctx, sql)
+	if err != nil {
+		short, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+		defer cancel()
+		err = ex.session.WithSecondSession(short, func(second *postgres.Session) error { return second.Exec(short, sql) })
+	}
+	if err != nil {
+		ex.log.Debug("could not write the history row", "error", err)
+	}
 }

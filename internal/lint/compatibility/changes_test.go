@@ -1,4 +1,4 @@
-package lint
+package compatibility
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ import (
 	"github.com/shiplock/shiplock/internal/script"
 )
 
-func upStep(sql string) Step {
-	return Step{File: "x.up.sql", Direction: "up", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
+func upFile(sql string) File {
+	return File{Name: "x.up.sql", Direction: "up", Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
 }
 
-func TestIncompatibleChanges_Statements_AreReported(t *testing.T) {
+func TestChanges_Statements_AreReported(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
 		"CREATE TABLE a (b int NOT NULL); CREATE INDEX ON c (d); INSERT INTO e VALUES (1)": "",
@@ -42,7 +42,7 @@ func TestIncompatibleChanges_Statements_AreReported(t *testing.T) {
 		"DROP TABLE a SOMEHOW; SELECT nope": "",
 		"\\connect other":                   "",
 	} {
-		breaks, err := IncompatibleChanges([]Step{upStep(sql)})
+		breaks, err := Changes([]File{upFile(sql)})
 		require.NoError(t, err, sql)
 		var got []string
 		for _, b := range breaks {
@@ -52,29 +52,29 @@ func TestIncompatibleChanges_Statements_AreReported(t *testing.T) {
 	}
 }
 
-// A step with a minimum compatible version is left out, and objects that an earlier step
+// A file with a minimum compatible version is left out, and objects that an earlier file
 // creates are unknown to older versions.
-func TestIncompatibleChanges_SeveralSteps_NewObjectsAreCompatible(t *testing.T) {
+func TestChanges_SeveralFiles_NewObjectsAreCompatible(t *testing.T) {
 	t.Parallel()
-	stated := upStep("DROP TABLE b")
-	stated.Stored.MinCompatibleVersion = 7
-	down := upStep("DROP TABLE c")
+	stated := upFile("DROP TABLE b")
+	stated.MinCompatibleVersion = 7
+	down := upFile("DROP TABLE c")
 	down.Direction = "down"
-	breaks, err := IncompatibleChanges([]Step{upStep("CREATE TABLE new (a int)"), stated, down, upStep("DROP TABLE new;\n-- and\nDROP TABLE d")})
+	breaks, err := Changes([]File{upFile("CREATE TABLE new (a int)"), stated, down, upFile("DROP TABLE new;\n-- and\nDROP TABLE d")})
 	require.NoError(t, err)
-	assert.Equal(t, []IncompatibleChange{{Step: 3, Line: 3, Text: "table d is dropped"}}, breaks)
+	assert.Equal(t, []Change{{File: 3, Line: 3, Text: "table d is dropped"}}, breaks)
 }
 
 // CREATE statements are parsed late, whatever their size.
-func TestIncompatibleChanges_ManyCreates_AllAreParsed(t *testing.T) {
+func TestChanges_ManyCreates_AllAreParsed(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", script.MaxStoredSQL/3)
-	steps := []Step{upStep("CREATE TABLE first (a int)")}
+	files := []File{upFile("CREATE TABLE first (a int)")}
 	for i := range 4 {
-		steps = append(steps, upStep(fmt.Sprintf("CREATE VIEW v%d AS SELECT '%s'", i, long)))
+		files = append(files, upFile(fmt.Sprintf("CREATE VIEW v%d AS SELECT '%s'", i, long)))
 	}
-	steps = append(steps, upStep("CREATE TABLE last (a int)"), upStep("DROP TABLE first, last, other; DROP VIEW v0, v3"))
-	breaks, err := IncompatibleChanges(steps)
+	files = append(files, upFile("CREATE TABLE last (a int)"), upFile("DROP TABLE first, last, other; DROP VIEW v0, v3"))
+	breaks, err := Changes(files)
 	require.NoError(t, err)
-	assert.Equal(t, []IncompatibleChange{{Step: 6, Line: 1, Text: "table other is dropped"}}, breaks)
+	assert.Equal(t, []Change{{File: 6, Line: 1, Text: "table other is dropped"}}, breaks)
 }

@@ -15,10 +15,11 @@ import (
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/script/syntax"
 )
 
-// A DataLoss is data that a down step would delete.
-type DataLoss struct {
+// A Loss is data that a down step would delete.
+type Loss struct {
 	Step int    `json:"-"` // index of the step
 	File string `json:"file"`
 	Line int    `json:"line"`
@@ -45,7 +46,7 @@ const (
 	totalCountTimeout = time.Minute
 )
 
-func (l DataLoss) String() string {
+func (l Loss) String() string {
 	what := "of table " + l.Table
 	switch {
 	case l.Table == "":
@@ -70,10 +71,10 @@ func (l DataLoss) String() string {
 	return fmt.Sprintf("%s %s (%s, %s)", rows, what, l.How, place)
 }
 
-// DataLosses returns the data that the down steps would delete, as the data is now: the parser
+// Find returns the data that the down steps would delete, as the data is now: the parser
 // finds the tables, columns and rows, and a limited count finds whether there are any. It changes
-// nothing. A count that reaches a limit is unknown, and not an error. DataLosses sets Step.Own.
-func (counter *Counter) DataLosses(ctx context.Context, steps []lint.Step) ([]DataLoss, error) {
+// nothing. A count that reaches a limit is unknown, and not an error. Find sets Step.Own.
+func (counter *Counter) Find(ctx context.Context, steps []lint.Step) ([]Loss, error) {
 	if !slices.ContainsFunc(steps, func(s lint.Step) bool { return s.Direction == "down" }) {
 		return nil, nil
 	}
@@ -81,7 +82,7 @@ func (counter *Counter) DataLosses(ctx context.Context, steps []lint.Step) ([]Da
 		return counter.findDataLosses(ctx, steps)
 	}
 	// Behind a pooler, the session has an open transaction that holds the lock.
-	var out []DataLoss
+	var out []Loss
 	err := counter.session.WithSecondSession(ctx, func(second *postgres.Session) (err error) {
 		other := *counter
 		other.session = second
@@ -91,7 +92,7 @@ func (counter *Counter) DataLosses(ctx context.Context, steps []lint.Step) ([]Da
 	return out, err
 }
 
-func (counter *Counter) findDataLosses(ctx context.Context, steps []lint.Step) ([]DataLoss, error) {
+func (counter *Counter) findDataLosses(ctx context.Context, steps []lint.Step) ([]Loss, error) {
 	names, err := counter.readRelations(ctx)
 	if server := postgres.ServerError(err); server != nil {
 		names, err = lint.NewRelations(), nil
@@ -125,12 +126,12 @@ func (counter *Counter) findDataLosses(ctx context.Context, steps []lint.Step) (
 
 // countAll finds the tables and columns of all destructive changes and counts their rows, in
 // batches. Step is the index in found. It leaves out tables and columns without data.
-func (counter *Counter) countAll(ctx context.Context, found []lint.DestructiveChange) ([]DataLoss, error) {
+func (counter *Counter) countAll(ctx context.Context, found []lint.DestructiveChange) ([]Loss, error) {
 	found, err := counter.readFunctionSources(ctx, found)
 	if err != nil {
 		return nil, err
 	}
-	var out []DataLoss
+	var out []Loss
 	end := time.Now().Add(totalCountTimeout)
 	for portion := range slices.Chunk(indexes(found), countBatchSize) {
 		losses, err := counter.countBatch(ctx, found, portion, end)
@@ -139,7 +140,7 @@ func (counter *Counter) countAll(ctx context.Context, found []lint.DestructiveCh
 		}
 		out = append(out, losses...)
 	}
-	return slices.DeleteFunc(out, func(l DataLoss) bool { return l.Rows == 0 && l.Unknown == "" }), nil
+	return slices.DeleteFunc(out, func(l Loss) bool { return l.Rows == 0 && l.Unknown == "" }), nil
 }
 
 func indexes(found []lint.DestructiveChange) []int {
@@ -152,13 +153,13 @@ func indexes(found []lint.DestructiveChange) []int {
 
 // countBatch counts one batch with one query, and each item by itself if that fails: an item that
 // cannot be counted must not hide the others.
-func (counter *Counter) countBatch(ctx context.Context, found []lint.DestructiveChange, portion []int, end time.Time) ([]DataLoss, error) {
+func (counter *Counter) countBatch(ctx context.Context, found []lint.DestructiveChange, portion []int, end time.Time) ([]Loss, error) {
 	targets, err := counter.lossTargets(ctx, found, portion)
 	if server := postgres.ServerError(err); server != nil && len(portion) > 1 {
 		if err := counter.session.Rollback(ctx, ""); err != nil {
 			return nil, err
 		}
-		var out []DataLoss
+		var out []Loss
 		for i := range portion {
 			losses, err := counter.countBatch(ctx, found, portion[i:i+1], end)
 			if err != nil {
@@ -169,7 +170,7 @@ func (counter *Counter) countBatch(ctx context.Context, found []lint.Destructive
 		return out, nil
 	} else if server != nil {
 		t := found[portion[0]]
-		return []DataLoss{{Step: portion[0], How: t.Operation, Table: t.Table, Column: t.Column, Unknown: server.Message}}, counter.session.Rollback(ctx, "")
+		return []Loss{{Step: portion[0], How: t.Operation, Table: t.Table, Column: t.Column, Unknown: server.Message}}, counter.session.Rollback(ctx, "")
 	}
 	if err != nil {
 		return nil, err
@@ -194,7 +195,7 @@ func (counter *Counter) countBatch(ctx context.Context, found []lint.Destructive
 
 // countOne counts one loss. If its condition cannot be evaluated yet, it checks whether the table
 // has any row.
-func (counter *Counter) countOne(ctx context.Context, found []lint.DestructiveChange, one []DataLoss) error {
+func (counter *Counter) countOne(ctx context.Context, found []lint.DestructiveChange, one []Loss) error {
 	loss, t := &one[0], found[one[0].Step]
 	count := func(all bool) error { return counter.countRows(ctx, counter.beginReadOnlySQL(), found, one, all) }
 	err := count(false)
@@ -271,14 +272,14 @@ var targetQuery = map[lint.Dependency]string{
 
 // lossTargets returns the tables and columns of a batch of changes, by their qualified names. It
 // leaves a transaction open.
-func (counter *Counter) lossTargets(ctx context.Context, found []lint.DestructiveChange, portion []int) ([]DataLoss, error) {
-	var out []DataLoss
+func (counter *Counter) lossTargets(ctx context.Context, found []lint.DestructiveChange, portion []int) ([]Loss, error) {
+	var out []Loss
 	var queries []string
 	for _, i := range portion {
 		t := found[i]
 		switch {
 		case t.Undetermined != "":
-			out = append(out, DataLoss{Step: i, How: t.Operation, Unknown: t.Undetermined})
+			out = append(out, Loss{Step: i, How: t.Operation, Unknown: t.Undetermined})
 			continue
 		case t.Function != "":
 			continue
@@ -297,14 +298,14 @@ func (counter *Counter) lossTargets(ctx context.Context, found []lint.Destructiv
 		return nil, counter.session.ClassifyError(ctx, err)
 	}
 	for rows.Next() {
-		var loss DataLoss
+		var loss Loss
 		if err := rows.Scan(&loss.Step, &loss.Table, &loss.Column); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		loss.How = found[loss.Step].Operation
 		out = append(out, loss)
 	}
-	slices.SortStableFunc(out, func(a, b DataLoss) int { return a.Step - b.Step })
+	slices.SortStableFunc(out, func(a, b Loss) int { return a.Step - b.Step })
 	return out, counter.session.ClassifyError(ctx, errors.Join(rows.Err(), rows.Close()))
 }
 
@@ -318,7 +319,7 @@ func regclasses(names []string) string {
 }
 
 // rowsQuery returns the query for the rows of a loss; if all is set, without its condition.
-func rowsQuery(t lint.DestructiveChange, l DataLoss, all bool) string {
+func rowsQuery(t lint.DestructiveChange, l Loss, all bool) string {
 	from := "SELECT FROM " + l.Table
 	switch {
 	case t.Rows != "" && !all:
@@ -337,7 +338,7 @@ func rowsQuery(t lint.DestructiveChange, l DataLoss, all bool) string {
 
 // countRows sets the number of rows of the losses, and ends the transaction. begin is SQL before
 // it.
-func (counter *Counter) countRows(ctx context.Context, begin string, found []lint.DestructiveChange, losses []DataLoss, all bool) error {
+func (counter *Counter) countRows(ctx context.Context, begin string, found []lint.DestructiveChange, losses []Loss, all bool) error {
 	var queries []string
 	for i, l := range losses {
 		if l.Table != "" {
@@ -360,7 +361,7 @@ func (counter *Counter) countRows(ctx context.Context, begin string, found []lin
 	return err
 }
 
-func readCounts(rows *sql.Rows, found []lint.DestructiveChange, losses []DataLoss) error {
+func readCounts(rows *sql.Rows, found []lint.DestructiveChange, losses []Loss) error {
 	for rows.Next() {
 		var i, n int
 		if err := rows.Scan(&i, &n); err != nil {
@@ -446,7 +447,7 @@ func (counter *Counter) readRelations(ctx context.Context) (*lint.Relations, err
 		case "schema":
 			out.CurrentSchemas[a] = a
 		default:
-			r := &lint.Relation{CurrentName: script.QuoteQualified(a, b), Kind: kind}
+			r := &lint.Relation{CurrentName: syntax.QuoteQualified(a, b), Kind: kind}
 			out.All = append(out.All, r)
 			out.Put(a, b, r)
 		}

@@ -1,4 +1,4 @@
-package script
+package syntax
 
 import (
 	pgquery "github.com/pganalyze/pg_query_go/v6"
