@@ -71,8 +71,11 @@ var rules = Rules{
 		"k8s.io":                      "client-go",
 		"github.com/stretchr/testify": "a library for tests",
 	},
-	MaxLines:     1500,
-	Larger:       map[string]Larger{},
+	MaxLines: 1500,
+	Larger: map[string]Larger{
+		"internal/executor": {Lines: 2000, Reason: "transactions, blocks and their errors are not separated yet"},
+		"internal/migrator": {Lines: 1510, Reason: "reading the state of the database is not a package of its own yet"},
+	},
 	Circles:      map[string]string{},
 	LargestShare: 10,
 	Sentences:    2,
