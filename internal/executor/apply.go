@@ -35,7 +35,7 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 	attempt := func() *MigrationError { return ex.runTransaction(ctx, m) }
 	var fail *MigrationError
 	if together {
-		fail = attempt() // the transaction of all migrations is retried, see RetryAllOnLockTimeout
+		fail = attempt() // the transaction of all migrations is retried, see retryAllOnLockTimeout
 	} else {
 		fail = ex.retryOnLockTimeout(ctx, attempt)
 		if fail != nil && fail.RecordingFailed && ex.store.RepairSequence(ctx, fail.Err) {

@@ -14,7 +14,7 @@ import (
 // maxPositionText is the length in bytes of the longest statement that is searched for a name.
 const maxPositionText = 64 << 10
 
-// FindPosition sets the position of an error for which the server reports none, as with DDL: the
+// findPosition sets the position of an error for which the server reports none, as with DDL: the
 // line of a DO block, or the name in the error message if it occurs exactly once in the statement.
 func (e *MigrationError) findPosition() {
 	st, known := e.Statement()

@@ -15,14 +15,14 @@ type Migration struct {
 	// Resume is set if the first Entry.StatementsApplied statements have been applied and the version is marked
 	// dirty.
 	resume bool
-	// ContinuesTx is set unless the migration is the first of several in one transaction, and
+	// continuesTx is set unless the migration is the first of several in one transaction, and
 	// leavesTxOpen unless it is the last.
 	continuesTx, leavesTxOpen bool
 	number, of                int // 1-based position in the plan
 	trace                     *resume.SessionTrace
 }
 
-// SetFile adds the file and version to an error.
+// setFile adds the file and version to an error.
 func (m Migration) setFile(fail *MigrationError) *MigrationError {
 	fail.File, fail.FileVersion, fail.Direction = m.Script.Name, m.Entry.Version, m.Entry.Direction
 	return fail

@@ -56,7 +56,7 @@ type otherSchema struct {
 	Usage   bool   `json:"usage"`
 }
 
-// tableFactsSQL is part of readServerInfo's query: it describes the relations named $2, $3 or $4 in
+// tableFactsSQL is part of the session's first query (see Store.Query): it describes the relations named $2, $3 or $4 in
 // the schema n, and those in other schemas. $3 is the history table.
 const tableFactsSQL = `(SELECT pg_catalog.json_object_agg(c.relname, pg_catalog.json_build_object('kind', c.relkind, 'owner', pg_catalog.pg_get_userbyid(c.relowner),
 		'owned', pg_catalog.pg_has_role(c.relowner, 'USAGE'),
