@@ -74,7 +74,7 @@ func (s *shared) setup(env *testscript.Env) error {
 		env.Setenv(key, value)
 	}
 	for name, path := range map[string]string{"SLOW": "testdata/slow", "RECEIVER": "testdata/receiver/receiver.yaml",
-		"PREVIOUS": "testdata/shiplock-previous.tgz", "FINGERPRINT": "../../postgres/fingerprint.sql"} {
+		"PREVIOUS": "testdata/shiplock-previous.tgz", "FINGERPRINT": "../../schema/fingerprint.sql"} {
 		if path, err = filepath.Abs(path); err != nil {
 			return err
 		}
