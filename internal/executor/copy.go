@@ -89,7 +89,7 @@ func (ex *Executor) endCopy(ctx context.Context, to rowSender) error {
 		ex.log.Debug("could not cancel COPY; closing its connection", "error", err)
 	} else {
 		select {
-		case <-ended:
+		case <-ended: //nolint:errcheck // the connection is closed in any case
 		case <-cancelCtx.Done():
 		}
 	}

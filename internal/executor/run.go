@@ -81,8 +81,7 @@ func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleT
 	}
 	fail.Version, fail.Before, fail.VersionTable = m.To.Version, before.Version, ex.store.Table.Name
 	fail.findPosition()
-	m.setFile(fail)
-	return fail
+	return m.setFile(fail)
 }
 
 // logCompleted logs the end of a step.
@@ -95,7 +94,7 @@ func (ex *Executor) logCompleted(message string, step lint.Step) {
 // it, after a pause, while it fails with a lock timeout.
 func (ex *Executor) retryAllOnLockTimeout(ctx context.Context, run func() error) error {
 	var err error
-	ex.retryOnLockTimeout(ctx, func() *MigrationError {
+	_ = ex.retryOnLockTimeout(ctx, func() *MigrationError { // err has its error, and those of other types
 		var fail *MigrationError
 		if err = run(); errors.As(err, &fail) {
 			return fail
