@@ -1,6 +1,6 @@
 // Package postgres is one session on one PostgreSQL database. [Open] connects, waits for a server that
-// is starting, assumes [Options].Role, and returns a [Session], which runs queries and SQL. It knows
-// nothing of migrations and of Shiplock's tables.
+// is starting, assumes [Options].Role, and returns a [Session], which runs queries and SQL.
+// Migrations and Shiplock's tables belong to the packages above it.
 //
 // # Errors
 //
