@@ -54,9 +54,6 @@ func Open(ctx context.Context, o Options) (*Database, error) {
 func (db *Database) Lock(ctx context.Context, unneeded func(context.Context) (bool, error)) error {
 	var err error
 	db.Locker, err = lock.Acquire(ctx, db.Store, lock.Options{Wait: db.lockWait, Unneeded: unneeded})
-	if err != nil {
-		db.Locker = nil
-	}
 	return err
 }
 

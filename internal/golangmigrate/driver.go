@@ -49,9 +49,6 @@ func (d *Driver) Lock() error {
 	}
 	var err error
 	d.locker, err = lock.Acquire(d.ctx, d.store, lock.Options{})
-	if err != nil {
-		d.locker = nil
-	}
 	return err
 }
 
@@ -104,6 +101,9 @@ func (d *Driver) SetVersion(version int, dirty bool) error {
 // Run applies a migration in a transaction with the announced version. Errors are
 // *executor.MigrationError and *script.ScriptError.
 func (d *Driver) Run(body io.Reader) (err error) {
+	if d.ctx.Err() != nil { // a query would be canceled, and its connection may be lost
+		return context.Cause(d.ctx)
+	}
 	if d.locker == nil {
 		if err := d.Lock(); err != nil {
 			return err

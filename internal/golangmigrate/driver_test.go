@@ -118,6 +118,21 @@ func TestVersionTable_Definition_MatchesGolangMigrate(t *testing.T) {
 	assert.Equal(t, history.State{Version: -1, Dirty: true}, st)
 }
 
+// The result does not depend on how fast the server answers.
+func TestDriver_CanceledBeforeRun_RunsNothing(t *testing.T) {
+	t.Parallel()
+	d := pgtest.New(t)
+	store := teststore.Open(t, d)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	driver := NewDriver(ctx, store)
+	require.NoError(t, driver.Lock())
+	require.NoError(t, driver.SetVersion(1, true))
+	cancel(errStop)
+	require.ErrorIs(t, driver.Run(strings.NewReader("CREATE TABLE a (b int)")), errStop)
+	require.NoError(t, store.Session().Conn.PingContext(t.Context()), "no query was canceled")
+	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')"))
+}
+
 // golang-migrate writes a file into a pipe.
 func TestDriver_LargeFile_ReadsPipe(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 // A sessionLock is an advisory lock of the session.
 type sessionLock struct{ waiter }
 
-func acquireSessionLock(ctx context.Context, w waiter) (*sessionLock, error) {
+func acquireSessionLock(ctx context.Context, w waiter) (Locker, error) {
 	l := &sessionLock{w}
 	if err := l.poll(ctx, l.try); err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ import (
 // not get.
 type transactionLock struct{ waiter }
 
-func acquireTransactionLock(ctx context.Context, w waiter) (*transactionLock, error) {
+func acquireTransactionLock(ctx context.Context, w waiter) (Locker, error) {
 	w.opts.Log.Info("transaction-mode pooler detected; locking per transaction")
 	l := &transactionLock{w}
 	if err := l.detectStatementPooling(ctx, l.Reacquire(ctx)); err != nil {
