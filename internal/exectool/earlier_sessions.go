@@ -8,6 +8,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
@@ -47,7 +48,7 @@ func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit
 	start, wait := time.Now(), r.o.Progress.StartWait()
 	defer wait.End()
 	for {
-		if err := pause(ctx, pollInterval); err != nil {
+		if err := postgres.Sleep(ctx, pollInterval); err != nil {
 			return nil, waited, err
 		}
 		now, err := list()

@@ -69,14 +69,3 @@ const (
 	// the pod after 30 seconds, and the schema comparison and the report come afterwards.
 	stopTimeout = 20 * time.Second
 )
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}

@@ -47,8 +47,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database
 	return resultOf(p, len(p.Steps)), nil
 }
 
-// applyPlan runs the plan's steps one by one through golang-migrate and the source and
-// database drivers.
+// applyPlan runs the plan's steps in the executor, and explains a failure.
 func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, p planner.Plan, own []lint.OwnObjects) error {
 	steps, err := postgresSteps(catalog, p)
 	if err != nil {

@@ -206,6 +206,7 @@ func Backoff(first, most time.Duration, n int) time.Duration {
 	return limit/2 + rand.N(limit/2)
 }
 
+// Sleep waits for d, or until ctx ends; then it returns its cause.
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -217,6 +218,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// RoundDuration rounds a duration for people: to 10 ms.
 func RoundDuration(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 
 // isConnectionEnd reports whether the server closed the connection while starting or stopping, for
