@@ -28,6 +28,7 @@ var rules = Rules{
 		"internal/lint",
 		"internal/dataloss",
 		"internal/resume",
+		"internal/migrationerror",
 		"internal/executor",
 		"internal/diagnose",
 		"internal/golangmigrate",

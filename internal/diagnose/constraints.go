@@ -8,8 +8,8 @@ import (
 	"github.com/lib/pq/pqerror"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/text"
 )
@@ -36,43 +36,43 @@ type violation struct {
 
 // constraintReason counts the rows that violate a new constraint and lists some of them by
 // primary key.
-func (d *diagnosis) constraintReason() executor.Reason {
+func (d *diagnosis) constraintReason() migrationerror.Reason {
 	r, found := d.findViolation()
 	if !found {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
 	table := syntax.QuoteQualified(r.table.Schemaname, r.table.Relname)
 	hides := d.queryRow("SELECT pg_catalog.row_security_active(to_regclass($1))::text, current_user::text", table)
-	var out executor.Reason
+	var out migrationerror.Reason
 	if len(r.keys) > 0 {
 		out = d.duplicateKeys(table, r)
 	} else {
 		out = d.violatingRows(table, r)
 	}
 	if d.err != nil {
-		return executor.Reason{} // for example, a column that the migration itself adds
+		return migrationerror.Reason{} // for example, a column that the migration itself adds
 	}
 	if hides != nil && hides[0] == "true" { // constraints and indexes apply to every row
 		readable := displayName(r.table)
 		if out.Causes == nil {
-			return executor.Reason{Causes: []string{fmt.Sprintf("no row in %s that is visible to role %s violates the constraint; row security hides other rows: query them as a superuser or a role with BYPASSRLS", readable, syntax.QuoteIfNeeded(hides[1]))}}
+			return migrationerror.Reason{Causes: []string{fmt.Sprintf("no row in %s that is visible to role %s violates the constraint; row security hides other rows: query them as a superuser or a role with BYPASSRLS", readable, syntax.QuoteIfNeeded(hides[1]))}}
 		}
 		out.Causes = append(out.Causes, fmt.Sprintf("row security on %s hides rows from role %s, which are not counted: query them as a superuser or a role with BYPASSRLS", readable, syntax.QuoteIfNeeded(hides[1])))
 	}
-	if out.Causes == nil && d.fail.FailedIndex > 0 && d.fail.Outcome == executor.RolledBack {
-		return executor.Reason{Causes: []string{"no row in " + displayName(r.table) + " violates the constraint after the rollback; the rows were written by earlier statements of this migration"}}
+	if out.Causes == nil && d.fail.FailedIndex > 0 && d.fail.Outcome == migrationerror.RolledBack {
+		return migrationerror.Reason{Causes: []string{"no row in " + displayName(r.table) + " violates the constraint after the rollback; the rows were written by earlier statements of this migration"}}
 	}
-	if out.Causes != nil && d.fail.FailedIndex > 0 && d.fail.Outcome == executor.RolledBack {
+	if out.Causes != nil && d.fail.FailedIndex > 0 && d.fail.Outcome == migrationerror.RolledBack {
 		out.Causes = append(out.Causes, "counted after the rollback")
 	}
 	return out
 }
 
-func (d *diagnosis) violatingRows(table string, r violation) executor.Reason {
+func (d *diagnosis) violatingRows(table string, r violation) migrationerror.Reason {
 	read := displayName(r.table)
 	n := d.queryRow(fmt.Sprintf("SELECT count(*) FROM (SELECT FROM %s AS t WHERE %s LIMIT %d) x", table, r.where, maxDiagnosedRows+1))
 	if n == nil || n[0] == "0" {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
 	phrase := r.description
 	if n[0] == "1" {
@@ -98,17 +98,17 @@ func (d *diagnosis) violatingRows(table string, r violation) executor.Reason {
 		}
 	}
 	if r.where == everyRow {
-		return executor.Reason{Cause: executor.NewColumnNotNull, Causes: []string{why}}
+		return migrationerror.Reason{Cause: migrationerror.NewColumnNotNull, Causes: []string{why}}
 	}
-	return executor.Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT * FROM %s AS t WHERE %s;", read, r.where)}
+	return migrationerror.Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT * FROM %s AS t WHERE %s;", read, r.where)}
 }
 
-func (d *diagnosis) duplicateKeys(table string, r violation) executor.Reason {
+func (d *diagnosis) duplicateKeys(table string, r violation) migrationerror.Reason {
 	by := strings.Join(r.keys, ", ")
 	groups := fmt.Sprintf("FROM %s AS t WHERE %s GROUP BY %s HAVING count(*) > 1", table, r.where, by)
 	n := d.queryRow(fmt.Sprintf("SELECT count(*) FROM (SELECT %s LIMIT %d) x", groups, maxDiagnosedRows+1))
 	if n == nil || n[0] == "0" {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
 	value := "(" + by + ")::text"
 	if len(r.keys) > 1 {
@@ -122,7 +122,7 @@ func (d *diagnosis) duplicateKeys(table string, r violation) executor.Reason {
 	if n[0] != fmt.Sprint(len(keys)) {
 		why += " …"
 	}
-	return executor.Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT %s, count(*) FROM %s AS t WHERE %s GROUP BY %s HAVING count(*) > 1;", by, displayName(r.table), r.where, by)}
+	return migrationerror.Reason{Causes: []string{why}, Query: fmt.Sprintf("SELECT %s, count(*) FROM %s AS t WHERE %s GROUP BY %s HAVING count(*) > 1;", by, displayName(r.table), r.where, by)}
 }
 
 // countLabel formats a count that may have reached its limit.

@@ -14,6 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 	"github.com/shiplock/shiplock/internal/test/teststore"
 )
@@ -21,12 +22,12 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // failMigration runs a migration that fails, and explains the failure.
-func failMigration(t *testing.T, store *history.Store, sql string) *executor.MigrationError {
+func failMigration(t *testing.T, store *history.Store, sql string) *migrationerror.Error {
 	t.Helper()
 	locker, err := lock.Acquire(t.Context(), store, lock.Options{})
 	require.NoError(t, err)
 	require.NoError(t, locker.Release(t.Context()))
-	var fail *executor.MigrationError
+	var fail *migrationerror.Error
 	require.ErrorAs(t, apply(t, store, locker, sql), &fail)
 	diagnose.Explain(t.Context(), store, fail, nil)
 	require.NoError(t, locker.Unlock(t.Context()))

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 )
@@ -25,7 +25,7 @@ type diagnosis struct {
 	store     *history.Store
 	ctx       context.Context
 	following []lint.Step // migrations that were to run after the failed one
-	fail      *executor.MigrationError
+	fail      *migrationerror.Error
 	deadline  time.Time
 	err       error
 }

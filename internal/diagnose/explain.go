@@ -6,16 +6,16 @@ import (
 
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 // Explain adds to a failed migration why it failed, as far as the database and the files show it.
 // following are the steps that were to run after it.
-func Explain(ctx context.Context, store *history.Store, fail *executor.MigrationError, following []lint.Step) {
-	fail.DataLoss = executor.DataLossFrom(fail)
+func Explain(ctx context.Context, store *history.Store, fail *migrationerror.Error, following []lint.Step) {
+	fail.DataLoss = migrationerror.DataLossFrom(fail)
 	if fail.RecordingFailed = fail.RecordingFailed && fail.DataLoss == nil; fail.RecordingFailed {
 		fail.Reason = recordingReason(store, fail.Err)
 		return
@@ -26,12 +26,12 @@ func Explain(ctx context.Context, store *history.Store, fail *executor.Migration
 
 // diagnose looks up the cause of a failure and leaves out what it cannot determine. It does nothing
 // if the run was canceled or the session is lost.
-func diagnose(ctx context.Context, store *history.Store, following []lint.Step, fail *executor.MigrationError) {
+func diagnose(ctx context.Context, store *history.Store, following []lint.Step, fail *migrationerror.Error) {
 	server, session := fail.Server(), store.Session()
-	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == executor.Unknown {
+	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == migrationerror.Unknown {
 		return
 	}
-	look := map[pqerror.Code]func(*diagnosis) executor.Reason{
+	look := map[pqerror.Code]func(*diagnosis) migrationerror.Reason{
 		pqerror.UniqueViolation:        (*diagnosis).constraintReason,
 		pqerror.NotNullViolation:       (*diagnosis).constraintReason,
 		pqerror.CheckViolation:         (*diagnosis).constraintReason,

@@ -7,14 +7,14 @@ import (
 	"github.com/lib/pq/pqerror"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // deadlock describes the other processes in the server's DETAIL.
-func (d *diagnosis) deadlock() executor.Reason {
-	var r executor.Reason
+func (d *diagnosis) deadlock() migrationerror.Reason {
+	var r migrationerror.Reason
 	for _, pid := range servermessage.DeadlockPIDs(d.fail.Server()) {
 		process := d.queryRow(`SELECT concat_ws(', ', 'pid ' || pid, 'application_name "' || nullif(application_name, '') || '"', 'user ' || usename,
 			state, 'query "' || left(regexp_replace(query, '\s+', ' ', 'g'), 120) || '"')
@@ -27,24 +27,24 @@ func (d *diagnosis) deadlock() executor.Reason {
 }
 
 // limitSource reports where the timeout or read-only setting that stopped a statement is set.
-func (d *diagnosis) limitSource() executor.Reason {
+func (d *diagnosis) limitSource() migrationerror.Reason {
 	name := "statement_timeout"
 	if d.fail.Server().Code == pqerror.ReadOnlySQLTransaction {
 		name = "default_transaction_read_only"
 	} else if !servermessage.IsStatementTimeout(d.fail.Server()) {
-		return executor.Reason{Cause: executor.StatementCanceled}
+		return migrationerror.Reason{Cause: migrationerror.StatementCanceled}
 	} else if set := d.settingInFile(name); set != "" {
-		return executor.Reason{Cause: executor.TimeoutInFile, Causes: []string{name + " is set in the file: " + set}, Setting: name}
+		return migrationerror.Reason{Cause: migrationerror.TimeoutInFile, Causes: []string{name + " is set in the file: " + set}, Setting: name}
 	} else if d.session.Opts.StatementTimeout > 0 {
-		return executor.Reason{Cause: executor.TimeoutOption, Limit: d.session.Opts.StatementTimeout}
+		return migrationerror.Reason{Cause: migrationerror.TimeoutOption, Limit: d.session.Opts.StatementTimeout}
 	}
 	// The diagnosis sets a timeout of its own, which would be reported as the source.
 	s := d.queryRow("SET LOCAL "+name+" TO DEFAULT; SELECT reset_val || coalesce(unit, ''), source, session_user::text, current_database()::text FROM pg_catalog.pg_settings WHERE name = $1;"+
 		fmt.Sprintf("SET LOCAL statement_timeout = %d", diagnosisQueryTimeout.Milliseconds()), name)
 	if s == nil {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
-	r := executor.Reason{Causes: []string{name + " is " + s[0] + "; set by: " + s[1]}}
+	r := migrationerror.Reason{Causes: []string{name + " is " + s[0] + "; set by: " + s[1]}}
 	switch s[1] {
 	case "client":
 		r.Causes[0] += " (database URL or PGOPTIONS)"

@@ -8,7 +8,7 @@ import (
 	"github.com/lib/pq/pqerror"
 	pgquery "github.com/pganalyze/pg_query_go/v6"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script/syntax"
 	"github.com/shiplock/shiplock/internal/servermessage"
 )
@@ -23,28 +23,28 @@ const (
 
 // missingRelation searches for a relation that does not exist: in other schemas, under a similar
 // name, in a later migration, and in a migration that dropped it.
-func (d *diagnosis) missingRelation() executor.Reason {
+func (d *diagnosis) missingRelation() migrationerror.Reason {
 	names := servermessage.QuotedNames(d.fail.Server())
 	if len(names) == 0 {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
 	name := names[0][strings.LastIndexByte(names[0], '.')+1:]
 	if file := d.laterMigration(name); file != "" {
-		return executor.Reason{Causes: []string{fmt.Sprintf("%s is created by %s, a later migration", name, file)}, LaterFile: file}
+		return migrationerror.Reason{Causes: []string{fmt.Sprintf("%s is created by %s, a later migration", name, file)}, LaterFile: file}
 	}
 	for _, s := range d.query(`SELECT n.nspname, current_setting('search_path') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') ORDER BY 1 LIMIT 1`, name) {
-		return executor.Reason{Causes: []string{fmt.Sprintf("%s.%s exists, but the search_path is %s", syntax.QuoteIfNeeded(s[0]), syntax.QuoteIfNeeded(name), s[1])}, Fix: syntax.QuoteIfNeeded(s[0]) + "." + syntax.QuoteIfNeeded(name)}
+		return migrationerror.Reason{Causes: []string{fmt.Sprintf("%s.%s exists, but the search_path is %s", syntax.QuoteIfNeeded(s[0]), syntax.QuoteIfNeeded(name), s[1])}, Fix: syntax.QuoteIfNeeded(s[0]) + "." + syntax.QuoteIfNeeded(name)}
 	}
 	if run := d.historyMigration(name, func(d definition) bool { return d.drops }); run != "" {
-		return executor.Reason{Causes: []string{"dropped by " + run}}
+		return migrationerror.Reason{Causes: []string{"dropped by " + run}}
 	}
-	var r executor.Reason
+	var r migrationerror.Reason
 	best := 3
 	for _, s := range d.query(`SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.pg_table_is_visible(oid)
 		AND relnamespace <> 'pg_catalog'::regnamespace ORDER BY 1 LIMIT $1`, maxNames) {
 		if d := levenshtein(s[0], name); d < best && d < len(name) {
-			best, r = d, executor.Reason{Causes: []string{"the table does not exist; a similar name exists: " + syntax.QuoteIfNeeded(s[0])}, Fix: syntax.QuoteIfNeeded(s[0])}
+			best, r = d, migrationerror.Reason{Causes: []string{"the table does not exist; a similar name exists: " + syntax.QuoteIfNeeded(s[0])}, Fix: syntax.QuoteIfNeeded(s[0])}
 		}
 	}
 	if r.Causes == nil && d.err == nil {
@@ -54,19 +54,19 @@ func (d *diagnosis) missingRelation() executor.Reason {
 }
 
 // existingObject reports what created an object that already exists.
-func (d *diagnosis) existingObject() executor.Reason {
+func (d *diagnosis) existingObject() migrationerror.Reason {
 	server := d.fail.Server()
 	names := servermessage.QuotedNames(server)
 	if len(names) == 0 {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
 	name := names[0]
 	wanted := func(d definition) bool { return !d.drops }
 	if run := d.historyMigration(name, wanted); run != "" {
-		return executor.Reason{Causes: []string{"created by " + run}}
+		return migrationerror.Reason{Causes: []string{"created by " + run}}
 	}
 	if d.createdInFile(name) {
-		return executor.Reason{Causes: []string{"created by an earlier statement of this migration"}}
+		return migrationerror.Reason{Causes: []string{"created by an earlier statement of this migration"}}
 	}
 	owner := ""
 	if server.Code == pqerror.DuplicateTable {
@@ -75,9 +75,9 @@ func (d *diagnosis) existingObject() executor.Reason {
 		}
 	}
 	if d.err != nil {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
-	return executor.Reason{Causes: []string{"not created by a migration in the history table, but manually, by another tool, or before the history table existed" + owner}, External: true}
+	return migrationerror.Reason{Causes: []string{"not created by a migration in the history table, but manually, by another tool, or before the history table existed" + owner}, External: true}
 }
 
 // createdInFile reports whether an earlier statement of the same file creates the object.

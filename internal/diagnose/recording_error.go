@@ -7,21 +7,21 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
 // recordingReason returns the cause of a failure to write the version or history table, and
 // the fix.
-func recordingReason(store *history.Store, err error) executor.Reason {
+func recordingReason(store *history.Store, err error) migrationerror.Reason {
 	var server *pq.Error
 	if !errors.As(err, &server) {
-		return executor.Reason{}
+		return migrationerror.Reason{}
 	}
 	versionTable, historyTable, user := store.Table.Quoted(), store.HistoryTable(), pq.QuoteIdentifier(store.Session().Server.User)
-	why := func(fix, format string, args ...any) executor.Reason {
-		return executor.Reason{Causes: []string{fmt.Sprintf(format, args...)}, Fix: fix}
+	why := func(fix, format string, args ...any) migrationerror.Reason {
+		return migrationerror.Reason{Causes: []string{fmt.Sprintf(format, args...)}, Fix: fix}
 	}
 	const exclude = "remove the statement from the migration, or exclude Shiplock's tables from it"
 	switch {
@@ -35,7 +35,7 @@ func recordingReason(store *history.Store, err error) executor.Reason {
 		return why(fmt.Sprintf("run: CREATE SCHEMA %s;\nor create it in the first migration, in a transaction", pq.QuoteIdentifier(store.Table.Schema)), "the schema of the version table, %s, does not exist", store.Table.Schema)
 	case server.Code == pqerror.UndefinedTable:
 		dropped := why(exclude, "the migration drops, renames or moves %s or its history table", store.Table)
-		dropped.Cause = executor.VersionTableDropped
+		dropped.Cause = migrationerror.VersionTableDropped
 		return dropped
 	case server.Code == pqerror.UndefinedColumn, server.Code == pqerror.NotNullViolation, server.Code == pqerror.DatatypeMismatch, server.Code == pqerror.CheckViolation, server.Code == pqerror.WrongObjectType:
 		return why(exclude, "the migration or an earlier one changes the columns of %s or its history table", store.Table)
@@ -58,9 +58,9 @@ func recordingReason(store *history.Store, err error) executor.Reason {
 // fail although the file does not name it: a loop over all tables found it in the catalogs. Only
 // some errors have a field for the table; otherwise it is in the query that a function ran, or in
 // the message.
-func reachedOwnTable(store *history.Store, fail *executor.MigrationError) string {
+func reachedOwnTable(store *history.Store, fail *migrationerror.Error) string {
 	server := fail.Server()
-	if server == nil || fail.Outcome == executor.Unknown || fail.DataLoss != nil {
+	if server == nil || fail.Outcome == migrationerror.Unknown || fail.DataLoss != nil {
 		return ""
 	}
 	for _, name := range []string{store.Table.Name + history.Suffix, store.Table.Name + history.ExternalToolSuffix, store.Table.Name} {

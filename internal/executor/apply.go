@@ -6,12 +6,13 @@ import (
 
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/resume"
 )
 
 // Apply runs one migration and records its outcome in the history table.
-func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
+func (ex *Executor) Apply(ctx context.Context, m Migration) *migrationerror.Error {
 	m.Entry.Started, m.Entry.StatementsTotal, m.Entry.Transactional = time.Now(), m.Script.Count(), m.Script.Transactional
 	ex.omitSQLWithPassword(&m)
 	ex.omitUnencodableSQL(ctx, &m)
@@ -19,12 +20,12 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 	defer ex.monitor.StartWatcher(ctx)()
 	together := m.continuesTx || m.leavesTxOpen
 	if ctx.Err() != nil && !together && !m.resume {
-		return asMigrationError(m.Script, context.Cause(ctx)) // a fast server would finish before it receives the cancel request
+		return migrationerror.Wrap(m.Script, context.Cause(ctx)) // a fast server would finish before it receives the cancel request
 	}
 	if !together && m.resume && m.Entry.StatementsApplied == 0 && m.Script.Transactional {
 		if err := ex.restartMigration(ctx, m); err != nil {
-			fail := asMigrationError(m.Script, err)
-			fail.Outcome = PartiallyApplied
+			fail := migrationerror.Wrap(m.Script, err)
+			fail.Outcome = migrationerror.PartiallyApplied
 			return fail
 		}
 		m.resume = false
@@ -32,8 +33,8 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 	if !together && (!m.Script.Transactional || m.resume) {
 		return ex.runBlocks(ctx, m)
 	}
-	attempt := func() *MigrationError { return ex.runTransaction(ctx, m) }
-	var fail *MigrationError
+	attempt := func() *migrationerror.Error { return ex.runTransaction(ctx, m) }
+	var fail *migrationerror.Error
 	if together {
 		fail = attempt() // the transaction of all migrations is retried, see retryAllOnLockTimeout
 	} else {
@@ -42,7 +43,7 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 			fail = ex.retryOnLockTimeout(ctx, attempt)
 		}
 	}
-	if fail != nil && fail.Outcome == RolledBack && len(m.Script.Statements) == 1 && !together && !ex.session.Shared && requiresNoTransaction(fail.Err) {
+	if fail != nil && fail.Outcome == migrationerror.RolledBack && len(m.Script.Statements) == 1 && !together && !ex.session.Shared && requiresNoTransaction(fail.Err) {
 		// CALL and DO with a COMMIT, and REINDEX and CLUSTER of a partitioned table, cannot be
 		// recognized by their SQL. As the only statement of a file, they can run without a
 		// transaction.
@@ -50,8 +51,8 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *MigrationError {
 		m.Entry.Transactional = false
 		return ex.runBlocks(ctx, m)
 	}
-	if fail != nil && fail.Outcome == RolledBack && lock.MigrationStarted(fail.Err) && ex.store.HistoryExists { // if the first migration fails, nothing is created
-		fail.findPosition()
+	if fail != nil && fail.Outcome == migrationerror.RolledBack && lock.MigrationStarted(fail.Err) && ex.store.HistoryExists { // if the first migration fails, nothing is created
+		fail.FindPosition()
 		m.Entry.Outcome, m.Entry.Error = history.Failed, m.setFile(fail).Error()
 		ex.recordBestEffort(ctx, ex.store.InsertSQL(m.Entry))
 	}

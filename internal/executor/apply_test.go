@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -27,7 +28,7 @@ var (
 )
 
 // apply runs sql as the migration to version 1 of a database without one.
-func applySQL(t *testing.T, db *Executor, sql string) *MigrationError {
+func applySQL(t *testing.T, db *Executor, sql string) *migrationerror.Error {
 	t.Helper()
 	script, err := script.ParseScript([]byte(sql))
 	require.NoError(t, err)
@@ -96,7 +97,7 @@ func TestApply_TransactionFails_IsRolledBack(t *testing.T) {
 			db := openSession(t, d)
 			fail := applySQL(t, db, c.sql)
 			require.NotNil(t, fail)
-			assert.Equal(t, RolledBack, fail.Outcome)
+			assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 			line, column := fail.Position()
 			assert.Equal(t, [2]int{c.line, c.column}, [2]int{line, column})
 			st, _ := fail.Statement()
@@ -115,7 +116,7 @@ func TestApply_UnparsedCommit_IsReported(t *testing.T) {
 	s := &script.Script{SQL: "CREATE TABLE a (b int); COMMIT; CREATE TABLE c (d int);", Begin: "BEGIN", Transactional: true}
 	fail := db.Apply(t.Context(), Migration{Script: s, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
-	assert.Equal(t, Unknown, fail.Outcome)
+	assert.Equal(t, migrationerror.Unknown, fail.Outcome)
 	assert.ErrorContains(t, fail, "the file ended the transaction")
 	st, err := db.store.State(t.Context())
 	require.NoError(t, err)
@@ -165,17 +166,17 @@ func TestApply_StatementByStatementFails_ReportsOutcome(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, sql string
-		outcome   Outcome
+		outcome   migrationerror.Outcome
 		done      int
 		line      int
 		state     history.State
 	}{
-		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", RolledBack, 0, 1, noVersion},
-		{"at the second", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", PartiallyApplied, 1, 2, history.State{Version: 1, Dirty: true}},
-		{"a block that committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 2, history.State{Version: 1, Dirty: true}},
-		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", Unknown, 0, 1, history.State{Version: 1, Dirty: true}},
-		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", RolledBack, 0, 2, noVersion},
-		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", PartiallyApplied, 3, 3, history.State{Version: 1, Dirty: true}},
+		{"at the first", "CREATE INDEX CONCURRENTLY i ON nowhere (b);", migrationerror.RolledBack, 0, 1, noVersion},
+		{"at the second", "CREATE TABLE a (b int);\nCREATE INDEX CONCURRENTLY i ON a (nope);\nSELECT 1;", migrationerror.PartiallyApplied, 1, 2, history.State{Version: 1, Dirty: true}},
+		{"a block that committed", "-- shiplock:no-transaction\nDO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", migrationerror.Unknown, 0, 2, history.State{Version: 1, Dirty: true}},
+		{"the same without the directive", "DO $$ BEGIN CREATE TABLE a (b int); COMMIT; RAISE 'x'; END $$", migrationerror.Unknown, 0, 1, history.State{Version: 1, Dirty: true}},
+		{"within its own first transaction", "BEGIN; CREATE TABLE a (b int);\nSELECT nope; COMMIT; VACUUM;", migrationerror.RolledBack, 0, 2, noVersion},
+		{"within its second transaction", "BEGIN; CREATE TABLE a (b int); COMMIT;\nBEGIN; CREATE TABLE c (d int);\nSELECT nope; COMMIT;", migrationerror.PartiallyApplied, 3, 3, history.State{Version: 1, Dirty: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -213,7 +214,7 @@ func TestApply_LockReleasedByFile_IsDetected(t *testing.T) {
 		fail := applySQL(t, db, "CREATE TABLE a (b int); SELECT pg_advisory_unlock_all();")
 		require.NotNil(t, fail)
 		assert.ErrorIs(t, fail, lock.ErrLost)
-		assert.Equal(t, RolledBack, fail.Outcome)
+		assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 		assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 	}
 }
@@ -229,7 +230,7 @@ func TestApply_InvalidIndex_IsRebuilt(t *testing.T) {
 	const build = `CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "I x" ON "A b" (c)`
 	fail := applySQL(t, db, build)
 	require.NotNil(t, fail)
-	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 	require.Error(t, db.session.Exec(t.Context(), build), "golang-migrate would fail here")
 	assert.Equal(t, "false", d.Value(t, `SELECT indisvalid FROM pg_index WHERE indexrelid = '"I x"'::regclass`), "PostgreSQL leaves an invalid index")
 	require.NoError(t, db.session.Exec(t.Context(), `DELETE FROM "A b"`))
@@ -268,7 +269,7 @@ func TestApply_Canceled_CancelsStatement(t *testing.T) {
 	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, cause)
-	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 	assert.Less(t, time.Since(start), 45*time.Second, "it does not wait for the statement")
 	fixture.EventuallyWithin(t, 30*time.Second, d, sleeping, "0")
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
@@ -282,7 +283,7 @@ func TestApply_ConnectionLost_IsReported(t *testing.T) {
 	require.NotNil(t, fail)
 	var lost *postgres.LostError
 	require.ErrorAs(t, fail, &lost)
-	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 	assert.Empty(t, d.Value(t, "SELECT to_regclass('a')::text"))
 }
 

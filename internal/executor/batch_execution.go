@@ -7,6 +7,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
 )
 
@@ -22,12 +23,12 @@ const findLockTimeout = "100"
 // In a batch of a large file, the server does not report each statement, because ten thousand
 // notices would take longer than the statements. If such a batch fails, it is rolled back to a
 // savepoint and run again with notices.
-func (ex *Executor) sendBatch(ctx context.Context, head string, p script.Batch, tail string) *MigrationError {
+func (ex *Executor) sendBatch(ctx context.Context, head string, p script.Batch, tail string) *migrationerror.Error {
 	ex.startBatch(p)
 	if p.CopyRows != nil {
 		if head != "" {
 			if err := ex.session.Exec(ctx, head); err != nil {
-				return asMigrationError(p.Script, err)
+				return migrationerror.Wrap(p.Script, err)
 			}
 		}
 		return ex.copyIn(ctx, p)
@@ -46,8 +47,8 @@ func (ex *Executor) sendBatch(ctx context.Context, head string, p script.Batch, 
 		ex.monitor.Position.SetSent(p.End)
 		return nil
 	}
-	fail := asMigrationError(p.Script, err)
-	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
+	fail := migrationerror.Wrap(p.Script, err)
+	fail.Offset = text.fileOffset(migrationerror.ServerOffset(err, text.sql))
 	fail.FailedIndex = ex.failedStatement(p.Script, fail.Offset)
 	if fail.RecordingFailed = tail != "" && isStatementCountError(err, text.sql); fail.RecordingFailed {
 		fail.Offset = -1

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -48,7 +49,7 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			defer blocker.Close()
 			_, err = blocker.ExecContext(t.Context(), "SELECT pg_advisory_lock(42)")
 			require.NoError(t, err)
-			done := make(chan *MigrationError, 1)
+			done := make(chan *migrationerror.Error, 1)
 			go func() { done <- applySQL(t, db, slowCommit+c.more) }()
 			fixture.Eventually(t, d, committing, "1")
 			proxy.Cut()
@@ -58,7 +59,7 @@ func TestApply_ConnectionLostDuringCommit_WaitsForOutcome(t *testing.T) {
 			fail := <-done
 			assert.Equal(t, c.table == "", fail != nil, "%v", fail)
 			if fail != nil {
-				assert.Equal(t, RolledBack, fail.Outcome)
+				assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 			}
 			assert.Equal(t, c.table, d.Value(t, "SELECT to_regclass('a')"))
 			assert.Equal(t, c.history, d.Value(t, "SELECT string_agg(migration_version || ' ' || run_outcome, ', ' ORDER BY run_id) FROM schema_migrations_history"))

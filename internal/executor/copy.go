@@ -7,6 +7,7 @@ import (
 
 	"github.com/lib/pq"
 
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/servermessage"
@@ -19,7 +20,7 @@ type rowSender interface {
 }
 
 // copyIn sends a COPY statement and its rows in the open transaction.
-func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *MigrationError {
+func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *migrationerror.Error {
 	text := ex.compose(p.Script, p.Script.TitleComment(), p.First, p.Last, p.From, p.To)
 	var unread error
 	sent := p.Start
@@ -58,8 +59,8 @@ func (ex *Executor) copyIn(ctx context.Context, p script.Batch) *MigrationError 
 	if err == nil {
 		return nil
 	}
-	fail := asMigrationError(p.Script, err)
-	fail.Offset = text.fileOffset(serverOffset(err, text.sql))
+	fail := migrationerror.Wrap(p.Script, err)
+	fail.Offset = text.fileOffset(migrationerror.ServerOffset(err, text.sql))
 	if fail.FailedIndex = p.First; p.First == p.Last { // SQL that the parser does not recognize
 		fail.FailedIndex, fail.Offset = -1, max(fail.Offset, p.From)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -34,7 +35,7 @@ func streamedScript(t *testing.T, text string) *script.Script {
 }
 
 // applyScript runs a script as the migration to version 1 of a database without one.
-func applyScript(ctx context.Context, db *Executor, s *script.Script) *MigrationError {
+func applyScript(ctx context.Context, db *Executor, s *script.Script) *migrationerror.Error {
 	return db.Apply(ctx, Migration{Script: s, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 }
 
@@ -121,7 +122,7 @@ func TestCopy_Errors_AreRolledBack(t *testing.T) {
 				}
 				fail := applyScript(t.Context(), db, script)
 				require.NotNil(t, fail)
-				assert.Equal(t, RolledBack, fail.Outcome)
+				assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 				line, column := fail.Position()
 				assert.Equal(t, [2]int{c.line, c.column}, [2]int{line, column}, fail.Error())
 				st, _ := fail.Statement()
@@ -143,7 +144,7 @@ func TestCopy_FailsInSecondBlock_Resumes(t *testing.T) {
 	const sql = "CREATE TABLE a (b int);\nCOPY a FROM stdin;\n1\n\\.\nVACUUM a;\nCOPY a FROM stdin;\n2\nx\n\\.\n"
 	fail := applySQL(t, db, sql)
 	require.NotNil(t, fail)
-	assert.Equal(t, PartiallyApplied, fail.Outcome)
+	assert.Equal(t, migrationerror.PartiallyApplied, fail.Outcome)
 	assert.Equal(t, 3, fail.StatementsApplied)
 	assert.Equal(t, 3, fail.FailedIndex)
 	line, _ := fail.Position()
@@ -177,7 +178,7 @@ func TestCopy_Canceled_Stops(t *testing.T) {
 			require.NoError(t, err)
 			ctx, cancel := context.WithCancelCause(t.Context())
 			stop := errors.New("stop")
-			ended := make(chan *MigrationError, 1)
+			ended := make(chan *migrationerror.Error, 1)
 			go func() { ended <- applyScript(ctx, db, script) }()
 			fixture.Eventually(t, d, runningCopies, "1")
 			cancel(stop)
@@ -203,14 +204,14 @@ func TestCopy_ConnectionLost_IsRolledBack(t *testing.T) {
 	db := openSession(t, d)
 	script, err := script.ParseScript([]byte(slowRows + "COPY a FROM stdin;\n" + strings.Repeat("1234567\n", 2_000_000) + "\\.\n"))
 	require.NoError(t, err)
-	ended := make(chan *MigrationError, 1)
+	ended := make(chan *migrationerror.Error, 1)
 	go func() { ended <- applyScript(t.Context(), db, script) }()
 	fixture.Eventually(t, d, runningCopies, "1")
 	d.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%COPY a%' AND pid <> pg_backend_pid() AND datname = current_database()")
 	select {
 	case fail := <-ended:
 		require.NotNil(t, fail)
-		assert.Equal(t, RolledBack, fail.Outcome)
+		assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 		var lost *postgres.LostError
 		assert.ErrorAs(t, fail, &lost)
 	case <-time.After(time.Minute):

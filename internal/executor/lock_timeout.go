@@ -11,6 +11,7 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/activity"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 )
@@ -76,9 +77,9 @@ func setsForSession(statements []script.Statement, name string) bool {
 // isLockTimeout reports whether a migration failed because a statement reached Options.LockTimeout.
 // An error with the same SQLSTATE that the migration raises, that NOWAIT causes, or that a lock
 // timeout of the file causes is not one: a retry would fail in the same way.
-func (ex *Executor) isLockTimeout(fail *MigrationError, took time.Duration) bool {
+func (ex *Executor) isLockTimeout(fail *migrationerror.Error, took time.Duration) bool {
 	server := pq.As(fail.Err, pqerror.LockNotAvailable)
-	if server == nil || fail.Outcome == Unknown || ex.session.Opts.LockTimeout <= 0 {
+	if server == nil || fail.Outcome == migrationerror.Unknown || ex.session.Opts.LockTimeout <= 0 {
 		return false
 	}
 	if took < ex.session.Opts.LockTimeout*9/10 { // it is a function's own lock timeout; 9/10 because two clocks may differ
@@ -101,9 +102,9 @@ func (ex *Executor) isLockTimeout(fail *MigrationError, took time.Duration) bool
 
 // retryOnLockTimeout calls run, and repeats it, after a pause, while it fails with a lock timeout
 // and is rolled back, until ctx ends.
-func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *MigrationError) *MigrationError {
+func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *migrationerror.Error) *migrationerror.Error {
 	defer ex.monitor.StartWatcher(ctx)()
-	var last *MigrationError
+	var last *migrationerror.Error
 	start := time.Now()
 	for attempt := 1; ; attempt++ {
 		ex.monitor.Watcher().ResetAttempt()
@@ -123,7 +124,7 @@ func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *Migratio
 			return fail
 		}
 		if last != nil {
-			fail.inherit(last)
+			fail.Inherit(last)
 		}
 		if !retry {
 			return fail
@@ -144,7 +145,7 @@ func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *Migratio
 
 // onLockTimeout logs a lock timeout: the first few times, and then at growing intervals of up to
 // five minutes.
-func (ex *Executor) onLockTimeout(ctx context.Context, fail *MigrationError, attempt int, waited, pause time.Duration, blockers []activity.SessionInfo) {
+func (ex *Executor) onLockTimeout(ctx context.Context, fail *migrationerror.Error, attempt int, waited, pause time.Duration, blockers []activity.SessionInfo) {
 	status := fmt.Sprintf("retrying in %s after a lock timeout, attempt %d", postgres.RoundDuration(pause), attempt)
 	if len(blockers) > 0 {
 		status += "; held by " + blockers[0].String()
@@ -158,22 +159,5 @@ func (ex *Executor) onLockTimeout(ctx context.Context, fail *MigrationError, att
 	if limit, ok := ctx.Deadline(); ok {
 		attrs = append(attrs, "for_up_to", postgres.RoundDuration(time.Until(limit)))
 	}
-	ex.log.Warn("lock timeout, retrying", append(attrs, "error", fail.message(), "blocked_by", activity.SessionTexts(blockers))...)
-}
-
-// inherit copies what an earlier attempt found out about the same failure: this attempt may not
-// have looked for the blocking sessions.
-func (e *MigrationError) inherit(earlier *MigrationError) {
-	if e.File != earlier.File || e.Outcome != RolledBack || e.FailedIndex >= 0 && e.FailedIndex != earlier.FailedIndex {
-		return
-	}
-	if e.FailedIndex < 0 {
-		e.Script, e.FailedIndex, e.Offset = earlier.Script, earlier.FailedIndex, earlier.Offset
-	}
-	if len(e.Blockers) == 0 {
-		e.Blockers = earlier.Blockers
-	}
-	if server := earlier.Server(); server != nil && e.Server() == nil && !postgres.IsLostError(e.Err) { // the run reached its timeout
-		e.Err = errors.Join(e.Err, server)
-	}
+	ex.log.Warn("lock timeout, retrying", append(attrs, "error", fail.Message(), "blocked_by", activity.SessionTexts(blockers))...)
 }

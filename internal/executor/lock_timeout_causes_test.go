@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
@@ -68,7 +69,7 @@ func TestApply_CanceledAfterLockTimeout_ReportsLockTimeout(t *testing.T) {
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	beginReader(t, d)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() {
 		script, err := script.ParseScript([]byte("ALTER TABLE a ADD COLUMN c int"))
 		assert.NoError(t, err)

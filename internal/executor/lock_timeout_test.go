@@ -12,6 +12,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -47,7 +48,7 @@ func TestApply_LockTimeout_RetriesAndReportsBlockingSession(t *testing.T) {
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
 
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() { done <- applySQL(t, db, "CREATE TABLE c (d int); ALTER TABLE a ADD COLUMN c int") }()
 	// The application's next queries queue behind the migration, but not for long.
 	app := d.Open(t)
@@ -76,7 +77,7 @@ func TestApply_LockTimeoutUntilDeadline_Fails(t *testing.T) {
 	fail := db.Apply(ctx, Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	assert.ErrorIs(t, fail, assert.AnError)
-	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 	assert.Contains(t, strings.Join(activity.SessionTexts(fail.Blockers), " "), "report", "the blocking session, whenever the timeout was reached")
 }
 
@@ -86,7 +87,7 @@ func TestApply_LockTimeoutInSecondBlock_RetriesBlock(t *testing.T) {
 	db, log := openWithLockTimeout(t, d, 200*time.Millisecond)
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() {
 		done <- applySQL(t, db, "BEGIN; CREATE TABLE c (d int); COMMIT; BEGIN; ALTER TABLE a ADD COLUMN c int; COMMIT; INSERT INTO c VALUES (1)")
 	}()
@@ -104,7 +105,7 @@ func TestApply_ConcurrentIndex_HasNoLockTimeout(t *testing.T) {
 	report := beginReader(t, d)
 	_, err := report.Exec("INSERT INTO a VALUES (1)") // the index waits for older writers
 	require.NoError(t, err)
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() { done <- applySQL(t, db, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
 	// The same statement waits for longer than three lock timeouts.
 	fixture.Eventually(t, d, `SELECT count(*) FROM pg_stat_progress_create_index JOIN pg_stat_activity USING (pid, datname)

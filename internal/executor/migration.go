@@ -3,6 +3,7 @@ package executor
 import (
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/script"
 )
@@ -23,7 +24,7 @@ type Migration struct {
 }
 
 // setFile adds the file and version to an error.
-func (m Migration) setFile(fail *MigrationError) *MigrationError {
+func (m Migration) setFile(fail *migrationerror.Error) *migrationerror.Error {
 	fail.File, fail.FileVersion, fail.Direction = m.Script.Name, m.Entry.Version, m.Entry.Direction
 	return fail
 }

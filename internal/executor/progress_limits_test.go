@@ -15,6 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/script"
@@ -74,7 +75,7 @@ func TestProgress_NoPrivilege_ActivityOmitted(t *testing.T) {
 	defer func() { _ = other.Rollback() }()
 	_, err = other.Exec("LOCK TABLE a; SELECT 'something private'")
 	require.NoError(t, err)
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() { done <- run(t, db, 1, "ALTER TABLE a ADD COLUMN c int") }()
 	line := log.Wait(t, runningMessage, "blocked_by", "pid")
 	assert.NotContains(t, fmt.Sprint(line["blocked_by"]), "privilege")
@@ -117,7 +118,7 @@ func TestProgress_ControlCharacters_LogNotForged(t *testing.T) {
 			require.NoError(t, err)
 			script, err := script.ParseFile("1_"+forged+".up.sql", []byte("SELECT 1;\nALTER TABLE a ADD COLUMN \""+forged+"\" int"))
 			require.NoError(t, err)
-			done := make(chan *MigrationError, 1)
+			done := make(chan *migrationerror.Error, 1)
 			go func() {
 				done <- db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 			}()
@@ -146,7 +147,7 @@ func TestLock_HeldByAnotherMigrator_ReportsItsProgress(t *testing.T) {
 	writer := beginReader(t, d)
 	_, err := writer.Exec("INSERT INTO a VALUES (2)")
 	require.NoError(t, err)
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() {
 		done <- run(t, first, 2, "CREATE TABLE c (d int);\nCREATE INDEX CONCURRENTLY i ON a (b);\nSELECT 1;")
 	}()

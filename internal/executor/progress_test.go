@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
 	"github.com/shiplock/shiplock/internal/script"
@@ -38,7 +39,7 @@ func openLoggedSession(t *testing.T, d *pgtest.Database, change func(*postgres.O
 }
 
 // run applies a file as version n.
-func run(t *testing.T, db *Executor, n int, sql string) *MigrationError {
+func run(t *testing.T, db *Executor, n int, sql string) *migrationerror.Error {
 	t.Helper()
 	name := fmt.Sprintf("%d_x.up.sql", n)
 	script, err := script.ParseFile(name, []byte(sql))
@@ -148,7 +149,7 @@ func TestProgress_ConcurrentIndex_ReportsBlockingSessions(t *testing.T) {
 	writer := beginReader(t, d)
 	_, err := writer.Exec("SET application_name = 'import'; INSERT INTO a VALUES (2)")
 	require.NoError(t, err)
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() { done <- run(t, db, 1, "CREATE INDEX CONCURRENTLY i ON a (b)") }()
 	line := log.Wait(t, runningMessage, "phase", "waiting for writers before build")
 	assert.Equal(t, "1", jsonText(line["lockers_total"]), line)
@@ -173,7 +174,7 @@ func TestProgress_BlockedStatement_ReportsBlockingSession(t *testing.T) {
 	db, log := openLoggedSession(t, d, nil)
 	require.NoError(t, db.session.Exec(t.Context(), "CREATE TABLE a (b int)"))
 	report := beginReader(t, d)
-	done := make(chan *MigrationError, 1)
+	done := make(chan *migrationerror.Error, 1)
 	go func() { done <- run(t, db, 1, "CREATE TABLE c (d int);\n\nALTER TABLE a ADD COLUMN c int") }()
 	line := log.Wait(t, runningMessage, "blocked_by", `application_name "report"`, "statement", "2 of 2") // its marker may arrive later
 	assert.Equal(t, "Lock: relation", line["wait"])

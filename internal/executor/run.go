@@ -9,12 +9,13 @@ import (
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
 )
 
 // Run applies the steps in order. If singleTx is set, they are one transaction, which is retried as a
 // whole after a lock timeout. applied is the number of steps that were committed, and executed the
-// number of those that ran without an error. Errors are *MigrationError, *script.ScriptError,
+// number of those that ran without an error. Errors are *migrationerror.Error, *script.ScriptError,
 // lock.ErrVersionChanged, *lock.LockedError and the context's cause.
 func (ex *Executor) Run(ctx context.Context, steps []lint.Step, singleTx bool) (applied, executed int, err error) {
 	if !singleTx || len(steps) < 2 {
@@ -80,7 +81,7 @@ func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleT
 		return fail.Err
 	}
 	fail.Version, fail.Before, fail.VersionTable = m.To.Version, before.Version, ex.store.Table.Name
-	fail.findPosition()
+	fail.FindPosition()
 	return m.setFile(fail)
 }
 
@@ -94,8 +95,8 @@ func (ex *Executor) logCompleted(message string, step lint.Step) {
 // it, after a pause, while it fails with a lock timeout.
 func (ex *Executor) retryAllOnLockTimeout(ctx context.Context, run func() error) error {
 	var err error
-	_ = ex.retryOnLockTimeout(ctx, func() *MigrationError { // err has its error, and those of other types
-		var fail *MigrationError
+	_ = ex.retryOnLockTimeout(ctx, func() *migrationerror.Error { // err has its error, and those of other types
+		var fail *migrationerror.Error
 		if err = run(); errors.As(err, &fail) {
 			return fail
 		}

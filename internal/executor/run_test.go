@@ -11,6 +11,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 	"github.com/shiplock/shiplock/internal/test/teststore"
@@ -59,6 +60,6 @@ func TestApply_CanceledBefore_RunsNothing(t *testing.T) {
 	fail := db.Apply(ctx, Migration{Script: s, From: noVersion, To: versionOne, Entry: history.Entry{Version: 1, Name: "x", Direction: "up"}})
 	require.NotNil(t, fail)
 	require.ErrorIs(t, fail, errStop)
-	assert.Equal(t, RolledBack, fail.Outcome)
+	assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 	require.NoError(t, db.session.Conn.PingContext(t.Context()), "no query was canceled")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 	"github.com/shiplock/shiplock/internal/test/teststore"
@@ -72,7 +73,7 @@ func TestStream_FailedStatement_Located(t *testing.T) {
 				s.Stream.BatchBytes = window
 				fail := applyScript(t.Context(), db, s)
 				require.NotNil(t, fail)
-				assert.Equal(t, RolledBack, fail.Outcome)
+				assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 				line, column := fail.Position()
 				assert.Equal(t, [2]int{c.line, c.column}, [2]int{line, column}, fail.Error())
 				st, _ := fail.Statement()

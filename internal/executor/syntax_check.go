@@ -6,6 +6,7 @@ import (
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
 )
 
@@ -13,7 +14,7 @@ import (
 // runs: a syntax error in a later statement would occur after the earlier ones were committed. The
 // server parses the whole query before it runs its first statement, which fails. Scripts that the
 // parser supports have been checked.
-func (ex *Executor) checkSyntax(ctx context.Context, s *script.Script) *MigrationError {
+func (ex *Executor) checkSyntax(ctx context.Context, s *script.Script) *migrationerror.Error {
 	if !s.HasUnparsed() {
 		return nil
 	}
@@ -22,8 +23,8 @@ func (ex *Executor) checkSyntax(ctx context.Context, s *script.Script) *Migratio
 	if pq.As(err, pqerror.DivisionByZero) != nil {
 		return nil
 	}
-	fail := asMigrationError(s, err)
-	if at := serverOffset(err, fails+s.SQL); fail != nil && at >= len(fails) {
+	fail := migrationerror.Wrap(s, err)
+	if at := migrationerror.ServerOffset(err, fails+s.SQL); fail != nil && at >= len(fails) {
 		fail.Offset = at - len(fails)
 		fail.FailedIndex = ex.failedStatement(s, fail.Offset)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 )
@@ -35,7 +36,7 @@ func requiresNoTransaction(err error) bool {
 // runTransaction runs the SQL and writes the version and history row in one transaction, in two
 // round trips: either all of it is committed or none. If several migrations share one transaction,
 // the first begins it and the last commits.
-func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationError {
+func (ex *Executor) runTransaction(ctx context.Context, m Migration) *migrationerror.Error {
 	s := m.Script
 	ex.marker.Store(0)
 	begin := s.TitleComment()
@@ -44,7 +45,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 		begin += s.Begin + ";\n"
 		var err error
 		if begin, err = ex.locker.Begin(ctx, begin, m.From); err != nil {
-			return ex.rollbackMigration(ctx, asMigrationError(s, err))
+			return ex.rollbackMigration(ctx, migrationerror.Wrap(s, err))
 		}
 		if begin == "" {
 			begin = s.TitleComment()
@@ -63,7 +64,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 		err = ex.session.Exec(ctx, head)
 	}
 	if err != nil {
-		return ex.rollbackMigration(ctx, asMigrationError(s, err))
+		return ex.rollbackMigration(ctx, migrationerror.Wrap(s, err))
 	}
 	m.Entry.Outcome, m.Entry.StatementsApplied = history.Applied, m.Entry.StatementsTotal
 	state := ex.store.WriteVersionSQL(m.To)
@@ -80,13 +81,13 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 	ex.monitor.Position.SetActivity("finishing the migration")
 	ex.recordingStarted.Store(false)
 	if err := ex.session.Exec(ctx, finish); err != nil {
-		fail := &MigrationError{Script: s, Outcome: RolledBack, Err: err, FailedIndex: len(s.Statements), Offset: -1}
+		fail := &migrationerror.Error{Script: s, Outcome: migrationerror.RolledBack, Err: err, FailedIndex: len(s.Statements), Offset: -1}
 		if code := pq.As(err, pqerror.SEInvalidSpecification, pqerror.NoActiveSQLTransaction); code != nil && s.NeedsEndGuard() {
-			fail.Outcome, fail.Err = Unknown, fmt.Errorf("the file ended the transaction, so its statements up to that point are committed: %w", err)
+			fail.Outcome, fail.Err = migrationerror.Unknown, fmt.Errorf("the file ended the transaction, so its statements up to that point are committed: %w", err)
 		}
 		if pq.As(err, pqerror.DivisionByZero) != nil {
 			fail.Err = errors.Join(lock.ErrLost, err)
-		} else if fail.Outcome == RolledBack {
+		} else if fail.Outcome == migrationerror.RolledBack {
 			fail.RecordingFailed = ex.isRecordingError(err)
 		}
 		return ex.resolveCommit(ctx, fail, m)
@@ -97,7 +98,7 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *MigrationE
 }
 
 // rollbackMigration rolls the failed transaction back. A lost session has already done so.
-func (ex *Executor) rollbackMigration(ctx context.Context, fail *MigrationError) *MigrationError {
+func (ex *Executor) rollbackMigration(ctx context.Context, fail *migrationerror.Error) *migrationerror.Error {
 	ex.session.TxOpen = false
 	ex.store.VersionTableExists, ex.store.HistoryExists, ex.session.Server.Plpgsql = ex.savedTxState.versionTableExists, ex.savedTxState.historyExists, ex.savedTxState.plpgsql
 	if ctx.Err() != nil {
@@ -110,12 +111,12 @@ func (ex *Executor) rollbackMigration(ctx context.Context, fail *MigrationError)
 }
 
 // resolveCommit determines the outcome of a transaction whose COMMIT was not answered.
-func (ex *Executor) resolveCommit(ctx context.Context, fail *MigrationError, m Migration) *MigrationError {
+func (ex *Executor) resolveCommit(ctx context.Context, fail *migrationerror.Error, m Migration) *migrationerror.Error {
 	var server *pq.Error
-	if fail.Outcome == Unknown || m.leavesTxOpen || errors.As(fail.Err, &server) {
+	if fail.Outcome == migrationerror.Unknown || m.leavesTxOpen || errors.As(fail.Err, &server) {
 		return ex.rollbackMigration(ctx, fail)
 	}
-	fail.Outcome = Unknown
+	fail.Outcome = migrationerror.Unknown
 	now, err := ex.readVersionAfterLoss(ctx)
 	switch {
 	case err != nil:
@@ -123,7 +124,7 @@ func (ex *Executor) resolveCommit(ctx context.Context, fail *MigrationError, m M
 	case now == m.To && now != m.From:
 		return nil
 	default:
-		fail.Outcome = RolledBack
+		fail.Outcome = migrationerror.RolledBack
 	}
 	return fail
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/script"
@@ -44,11 +45,11 @@ func (ex *Executor) sessionStateSQL(m Migration, done int) string {
 // runBlocks sends a script that cannot be one transaction block by block. Meanwhile the version is
 // marked dirty, and the history counts the applied statements, in the block's own transaction if it
 // has one.
-func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError {
+func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.Error {
 	s := m.Script
 	if fail := ex.checkSyntax(ctx, s); fail != nil {
 		if m.resume {
-			fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.Entry.StatementsApplied
+			fail.Outcome, fail.StatementsApplied = migrationerror.PartiallyApplied, m.Entry.StatementsApplied
 		}
 		return fail
 	}
@@ -70,7 +71,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 			return fail
 		}
 	} else if err := ex.store.ExecWithSequenceRepair(ctx, begin); err != nil {
-		fail := asMigrationError(s, err)
+		fail := migrationerror.Wrap(s, err)
 		fail.RecordingFailed = fail.Server() != nil
 		return fail
 	}
@@ -78,8 +79,8 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 	done, open := m.Entry.StatementsApplied, false
 	for _, p := range s.RemainingBlocks(m.Entry.StatementsApplied) {
 		p.OpenBefore = open
-		attempt := func() *MigrationError { return ex.runBlock(ctx, m, p) }
-		fail := func() *MigrationError {
+		attempt := func() *migrationerror.Error { return ex.runBlock(ctx, m, p) }
+		fail := func() *migrationerror.Error {
 			if open { // a failure rolls back the earlier blocks of the transaction
 				return attempt()
 			}
@@ -98,7 +99,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *MigrationError 
 		return nil // the block included the end of the script
 	}
 	if err := ex.session.Exec(ctx, postgres.BeginReadWrite+ex.finishSQL(m)+"COMMIT"); err != nil {
-		fail := &MigrationError{Script: s, FailedIndex: -1, StatementsApplied: done, Outcome: PartiallyApplied, Err: err, Offset: -1}
+		fail := &migrationerror.Error{Script: s, FailedIndex: -1, StatementsApplied: done, Outcome: migrationerror.PartiallyApplied, Err: err, Offset: -1}
 		fail.RecordingFailed = fail.Server() != nil
 		return fail
 	}
@@ -114,7 +115,7 @@ func (ex *Executor) finishSQL(m Migration) string {
 
 // resumeRun prepares the session to continue an interrupted run of the migration: it removes the
 // leftovers of the last statement, and restores the session state.
-func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *MigrationError {
+func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *migrationerror.Error {
 	s := m.Script
 	row, err := ex.store.ReadInterruptedRow(ctx, m.Entry)
 	restore := ""
@@ -130,8 +131,8 @@ func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *M
 	if err == nil {
 		return nil
 	}
-	fail := asMigrationError(s, err)
-	fail.Outcome, fail.StatementsApplied = PartiallyApplied, m.Entry.StatementsApplied
+	fail := migrationerror.Wrap(s, err)
+	fail.Outcome, fail.StatementsApplied = migrationerror.PartiallyApplied, m.Entry.StatementsApplied
 	if t := resume.StoredLookup(row); t != nil && fail.Server() != nil {
 		fail.Leftovers, _ = ex.resumer.FindLeftovers(ctx, t)
 	}
@@ -139,7 +140,7 @@ func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *M
 }
 
 // runBlock runs one block and counts its statements.
-func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock) *MigrationError {
+func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock) *migrationerror.Error {
 	s := m.Script
 	first := s.Statements[p.First]
 	c := ex.countBlock(m, p)
@@ -150,7 +151,7 @@ func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock)
 			return ex.countAfter(ctx, m, p, c)
 		}
 	}
-	fail := asMigrationError(s, err)
+	fail := migrationerror.Wrap(s, err)
 	if err == nil {
 		fail = ex.sendBlock(ctx, s, p, c)
 	}
@@ -167,12 +168,12 @@ func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock)
 		}
 		return nil
 	}
-	fail.Outcome, fail.lookup = PartiallyApplied, t
+	fail.Outcome, fail.Lookup = migrationerror.PartiallyApplied, t
 	if p.Last-p.First == 1 || err != nil {
 		fail.FailedIndex = p.First
 	}
 	if p.Last-p.First == 1 && first.MayCommit {
-		fail.Outcome = Unknown // it may have committed before it failed
+		fail.Outcome = migrationerror.Unknown // it may have committed before it failed
 	}
 	if t != nil && err == nil && fail.Server() != nil && ctx.Err() == nil {
 		if done := ex.finishAfterFailure(ctx, t, fail); done {
@@ -194,13 +195,13 @@ func (ex *Executor) ignoreServerError(ctx context.Context, err error) error {
 }
 
 // countAfter counts a statement that was completed by another statement.
-func (ex *Executor) countAfter(ctx context.Context, m Migration, p script.TxBlock, c statementCounting) *MigrationError {
+func (ex *Executor) countAfter(ctx context.Context, m Migration, p script.TxBlock, c statementCounting) *migrationerror.Error {
 	if c.after == "" {
 		return nil
 	}
-	fail := asMigrationError(m.Script, ex.session.Exec(ctx, c.after))
+	fail := migrationerror.Wrap(m.Script, ex.session.Exec(ctx, c.after))
 	if fail != nil {
-		fail.Outcome, fail.FailedIndex = PartiallyApplied, p.First
+		fail.Outcome, fail.FailedIndex = migrationerror.PartiallyApplied, p.First
 	}
 	return fail
 }
@@ -251,7 +252,7 @@ func (ex *Executor) finishDetach(ctx context.Context, t *resume.LeftoverLookup) 
 
 // finishAfterFailure removes the leftovers of a failed statement. It reports whether the statement
 // is applied now, because a started drop or detach was completed.
-func (ex *Executor) finishAfterFailure(ctx context.Context, t *resume.LeftoverLookup, fail *MigrationError) (done bool) {
+func (ex *Executor) finishAfterFailure(ctx context.Context, t *resume.LeftoverLookup, fail *migrationerror.Error) (done bool) {
 	before, err := ex.resumer.FindLeftovers(ctx, t)
 	if err == nil && len(before) > 0 {
 		fail.Leftovers, err = ex.resumer.DropLeftovers(ctx, t)
@@ -313,7 +314,7 @@ func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting 
 }
 
 // sendBlock sends a block with its count.
-func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.TxBlock, c statementCounting) *MigrationError {
+func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.TxBlock, c statementCounting) *migrationerror.Error {
 	head, tail := c.head, c.tail
 	portions := s.Batches(p.First, c.last, s.Statements[p.First].Offset, c.to)
 	for i, q := range portions {
@@ -335,7 +336,7 @@ func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.Tx
 			err = ex.session.Exec(ctx, c.withoutState)
 		}
 		if err != nil {
-			fail := asMigrationError(s, err)
+			fail := migrationerror.Wrap(s, err)
 			fail.FailedIndex = p.Last - 1
 			return fail
 		}
@@ -345,14 +346,14 @@ func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.Tx
 
 // recordFailure clears the dirty mark if the server reported that the first block failed: nothing
 // was applied. Otherwise the mark stays, and the history has the number of applied statements.
-func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *MigrationError) *MigrationError {
-	fail.findPosition()
+func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *migrationerror.Error) *migrationerror.Error {
+	fail.FindPosition()
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
-		fail.Outcome = Unknown // the failed block may have committed before the connection was lost
+		fail.Outcome = migrationerror.Unknown // the failed block may have committed before the connection was lost
 		note := ex.store.UpdateSQL(m.Entry.Version, "run_error = "+postgres.LiteralOrNull(m.setFile(fail).Error()))
-		if fail.lookup != nil {
-			fail.Leftovers = ex.dropLeftoversAfterStop(ctx, fail.lookup, note)
+		if fail.Lookup != nil {
+			fail.Leftovers = ex.dropLeftoversAfterStop(ctx, fail.Lookup, note)
 			return fail
 		}
 		ex.recordBestEffort(ctx, note)
@@ -365,10 +366,10 @@ func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *Migrat
 	back := ex.resetSQL()
 	outcome := history.PartiallyApplied
 	switch {
-	case fail.Outcome == Unknown:
+	case fail.Outcome == migrationerror.Unknown:
 		outcome = history.Running
 	case fail.StatementsApplied == 0 && len(fail.Leftovers) == 0:
-		fail.Outcome, outcome = RolledBack, history.Failed
+		fail.Outcome, outcome = migrationerror.RolledBack, history.Failed
 		back += ex.store.WriteVersionSQL(m.From)
 	}
 	if len(fail.Leftovers) == 0 {
@@ -378,7 +379,7 @@ func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *Migrat
 		postgres.LiteralOrNull(outcome), postgres.LiteralOrNull(m.setFile(fail).Error()), time.Since(m.Entry.Started).Seconds(), set))
 	if err := ex.session.Rollback(ctx, back); err != nil {
 		fail.Err = errors.Join(fail.Err, err)
-		fail.Outcome = Unknown
+		fail.Outcome = migrationerror.Unknown
 	}
 	return fail
 }

@@ -99,7 +99,7 @@ func (d *Driver) SetVersion(version int, dirty bool) error {
 }
 
 // Run applies a migration in a transaction with the announced version. Errors are
-// *executor.MigrationError and *script.ScriptError.
+// *migrationerror.Error and *script.ScriptError.
 func (d *Driver) Run(body io.Reader) (err error) {
 	if d.ctx.Err() != nil { // a query would be canceled, and its connection may be lost
 		return context.Cause(d.ctx)

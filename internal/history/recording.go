@@ -12,7 +12,7 @@ import (
 )
 
 // A RecordingError is a failure to write the version table or the history table outside of a
-// migration. Within a migration, see executor.MigrationError.
+// migration. Within a migration, see migrationerror.Error.
 type RecordingError struct {
 	Table string // the version table, schema.table
 	Err   error

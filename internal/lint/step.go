@@ -20,7 +20,7 @@ type Step struct {
 	// StatementsApplied is the number of its applied statements.
 	Resume bool
 	// GuardDataLoss is set for a down step that must not delete data: it fails with
-	// MigrationError.DataLoss if it would.
+	// migrationerror.Error.DataLoss if it would.
 	GuardDataLoss     bool
 	Own               OwnObjects // see dataloss.Counter.Find
 	From              int

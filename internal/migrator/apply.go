@@ -11,6 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/lint/compatibility"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
@@ -71,7 +72,7 @@ func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *data
 	if err == nil {
 		return nil
 	}
-	var fail *executor.MigrationError
+	var fail *migrationerror.Error
 	if errors.As(err, &fail) {
 		diagnose.Explain(ctx, db.Store, fail, steps[min(executed+1, len(steps)):])
 	}

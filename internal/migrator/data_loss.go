@@ -7,8 +7,8 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/dataloss"
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/planner"
 )
 
@@ -35,8 +35,8 @@ func (e *DataLossError) Unwrap() error {
 // data. The error of a partially applied migration is returned unchanged.
 func asDataLossError(p planner.Plan, err error) error {
 	var run *RunError
-	var fail *executor.MigrationError
-	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != executor.RolledBack {
+	var fail *migrationerror.Error
+	if !errors.As(err, &run) || !errors.As(err, &fail) || fail.DataLoss == nil || fail.Outcome != migrationerror.RolledBack {
 		return err
 	}
 	return &DataLossError{From: p.From, To: lowestTarget(p), Losses: []dataloss.Loss{*fail.DataLoss}, Run: run}

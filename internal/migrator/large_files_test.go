@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -51,7 +51,7 @@ func TestUp_LargeFilesAndRows_Applied(t *testing.T) {
 			o := newOptions(t, to, writeLargeFiles(t, "SELECT 1 / 0;"))
 			o.TxMode = c.txMode
 			_, err := migrator.Up(t.Context(), o)
-			var fail *executor.MigrationError
+			var fail *migrationerror.Error
 			require.ErrorAs(t, err, &fail)
 			assert.Equal(t, "3_last.up.sql", fail.File)
 			want := "4502"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/interrupt"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -66,9 +67,9 @@ func TestResume_CorrectedIntoOneTransaction_FailsAndRunsAgain(t *testing.T) {
 	overwriteFile(t, o, "2_x.up.sql", "INSERT INTO log VALUES (1);\nINSERT INTO log VALUES (2);\nINSERT INTO log VALUES (3), ('x');")
 	for range 2 {
 		_, err := migrator.Up(t.Context(), o)
-		var failed *executor.MigrationError
+		var failed *migrationerror.Error
 		require.ErrorAs(t, err, &failed)
-		assert.Equal(t, executor.PartiallyApplied, failed.Outcome)
+		assert.Equal(t, migrationerror.PartiallyApplied, failed.Outcome)
 		assert.Equal(t, 1, failed.StatementsApplied)
 		assert.Equal(t, 2, failed.FailedIndex)
 		assert.Equal(t, "1", d.Value(t, logged))
@@ -163,9 +164,9 @@ func TestUp_ConcurrentStatementFails_LeavesNothing(t *testing.T) {
 				o.Postgres.StatementTimeout = time.Second
 			}
 			_, err = migrator.Up(t.Context(), o)
-			var failed *executor.MigrationError
+			var failed *migrationerror.Error
 			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, executor.RolledBack, failed.Outcome, "%v", err)
+			assert.Equal(t, migrationerror.RolledBack, failed.Outcome, "%v", err)
 			assert.Empty(t, failed.Leftovers)
 			assert.Empty(t, d.Value(t, invalid))
 			assert.Equal(t, "true", d.Value(t, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'users_id'::regclass"))
@@ -184,9 +185,9 @@ func TestUp_ConcurrentStatementFails_ReportsLeftover(t *testing.T) {
 	require.NoError(t, err)
 	release := holdLocks(t, d, "LOCK TABLE users IN ACCESS SHARE MODE")
 	_, err = migrator.Up(t.Context(), o)
-	var failed *executor.MigrationError
+	var failed *migrationerror.Error
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, executor.PartiallyApplied, failed.Outcome)
+	assert.Equal(t, migrationerror.PartiallyApplied, failed.Outcome)
 	assert.Equal(t, []resume.Leftover{{What: "INVALID index public.users_email", SQL: "DROP INDEX CONCURRENTLY public.users_email"}}, failed.Leftovers)
 	assert.Equal(t, "2 t", d.Value(t, version))
 	release()
@@ -238,9 +239,9 @@ func TestUp_DetachAndDropInterrupted_Completed(t *testing.T) {
 			o.Postgres.StatementTimeout = time.Second
 			release := holdLocks(t, d, "LOCK TABLE p, users IN ACCESS SHARE MODE")
 			_, err = migrator.Up(t.Context(), o)
-			var failed *executor.MigrationError
+			var failed *migrationerror.Error
 			require.ErrorAs(t, err, &failed)
-			assert.Equal(t, executor.PartiallyApplied, failed.Outcome, "%v", err)
+			assert.Equal(t, migrationerror.PartiallyApplied, failed.Outcome, "%v", err)
 			require.Len(t, failed.Leftovers, 1)
 			assert.Equal(t, c.pending, d.Value(t, detached))
 			// an unknown outcome is determined, also after a kill
@@ -265,9 +266,9 @@ func TestUp_ReindexLeavesToastIndex_ReportsItAndContinues(t *testing.T) {
 	o.Postgres.StatementTimeout = time.Second
 	_, err = migrator.Up(t.Context(), o)
 	release()
-	var failed *executor.MigrationError
+	var failed *migrationerror.Error
 	require.ErrorAs(t, err, &failed)
-	assert.Equal(t, executor.PartiallyApplied, failed.Outcome)
+	assert.Equal(t, migrationerror.PartiallyApplied, failed.Outcome)
 	require.Len(t, failed.Leftovers, 1)
 	assert.Contains(t, failed.Leftovers[0].SQL, "DROP INDEX CONCURRENTLY pg_toast.pg_toast_")
 	_, err = migrator.Up(t.Context(), o)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/interrupt"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -122,10 +122,10 @@ func TestUp_MigrationFails_StopsRun(t *testing.T) {
 	assert.Equal(t, 1, ended.Applied)
 	assert.Equal(t, 1, ended.At())
 	assert.Equal(t, 3, ended.Plan.To)
-	var failed *executor.MigrationError
+	var failed *migrationerror.Error
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, "2_b.up.sql", failed.File)
-	assert.Equal(t, executor.RolledBack, failed.Outcome)
+	assert.Equal(t, migrationerror.RolledBack, failed.Outcome)
 	assert.Equal(t, "1 f", d.Value(t, version))
 	assert.Equal(t, "0", d.Value(t, "SELECT count(*) FROM a"))
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -54,21 +54,21 @@ func TestUp_FailureNextToNewerSyntax_Reported(t *testing.T) {
 		code      string
 		line      int
 		statement int // from 0
-		outcome   executor.Outcome
+		outcome   migrationerror.Outcome
 		done      int
 		tables    string
 	}{
-		"a syntax error":                    {virtual + "CREATE TABEL u (a int);", "42601", 2, 1, executor.RolledBack, 0, "z"},
-		"a syntax error in a transaction":   {"BEGIN;\n" + virtual + "CREATE TABEL u (a int);\nCOMMIT;", "42601", 3, 1, executor.RolledBack, 0, "z"},
-		"a syntax error, by statement":      {"-- shiplock:no-transaction\n" + virtual + "SELECT 1;\nCREATE TABEL u (a int);", "42601", 4, 2, executor.RolledBack, 0, "z"},
-		"a syntax error beside an index":    {virtual + "CREATE INDEX CONCURRENTLY i ON t (a);\nCREATE UNIQUE INDEX CONCURRENTLY j ON t (a;", "42601", 3, 2, executor.RolledBack, 0, "z"},
-		"an unclosed quote":                 {virtual + "SELECT 'a;\n", "42601", 2, 1, executor.RolledBack, 0, "z"},
-		"an unclosed comment":               {virtual + "SELECT 1; /* a\n", "42601", 2, -2, executor.RolledBack, 0, "z"},
-		"no SQL":                            {"hello world\n", "42601", 1, 0, executor.RolledBack, 0, "z"},
-		"an error":                          {virtual + "SELECT 1;\nSELECT nope;", "42703", 3, 2, executor.RolledBack, 0, "z"},
-		"an error without a place":          {virtual + "SELECT 1;\nSELECT 1 / (SELECT 0);", "22012", 3, 2, executor.RolledBack, 0, "z"},
-		"an error, by statement":            {"-- shiplock:no-transaction\n" + virtual + "SELECT nope;", "42703", 3, 1, executor.PartiallyApplied, 1, "schema_migrations schema_migrations_history t z"},
-		"refuses a transaction, in several": {virtual + "CREATE TABLE u (a int);\nREINDEX TABLE parts;", "25001", 3, 2, executor.RolledBack, 0, "z"},
+		"a syntax error":                    {virtual + "CREATE TABEL u (a int);", "42601", 2, 1, migrationerror.RolledBack, 0, "z"},
+		"a syntax error in a transaction":   {"BEGIN;\n" + virtual + "CREATE TABEL u (a int);\nCOMMIT;", "42601", 3, 1, migrationerror.RolledBack, 0, "z"},
+		"a syntax error, by statement":      {"-- shiplock:no-transaction\n" + virtual + "SELECT 1;\nCREATE TABEL u (a int);", "42601", 4, 2, migrationerror.RolledBack, 0, "z"},
+		"a syntax error beside an index":    {virtual + "CREATE INDEX CONCURRENTLY i ON t (a);\nCREATE UNIQUE INDEX CONCURRENTLY j ON t (a;", "42601", 3, 2, migrationerror.RolledBack, 0, "z"},
+		"an unclosed quote":                 {virtual + "SELECT 'a;\n", "42601", 2, 1, migrationerror.RolledBack, 0, "z"},
+		"an unclosed comment":               {virtual + "SELECT 1; /* a\n", "42601", 2, -2, migrationerror.RolledBack, 0, "z"},
+		"no SQL":                            {"hello world\n", "42601", 1, 0, migrationerror.RolledBack, 0, "z"},
+		"an error":                          {virtual + "SELECT 1;\nSELECT nope;", "42703", 3, 2, migrationerror.RolledBack, 0, "z"},
+		"an error without a place":          {virtual + "SELECT 1;\nSELECT 1 / (SELECT 0);", "22012", 3, 2, migrationerror.RolledBack, 0, "z"},
+		"an error, by statement":            {"-- shiplock:no-transaction\n" + virtual + "SELECT nope;", "42703", 3, 1, migrationerror.PartiallyApplied, 1, "schema_migrations schema_migrations_history t z"},
+		"refuses a transaction, in several": {virtual + "CREATE TABLE u (a int);\nREINDEX TABLE parts;", "25001", 3, 2, migrationerror.RolledBack, 0, "z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +76,7 @@ func TestUp_FailureNextToNewerSyntax_Reported(t *testing.T) {
 			_, err := d.Open(t).Exec("CREATE TABLE z (a int); CREATE TABLE parts (a int) PARTITION BY LIST (a); CREATE INDEX ON parts (a)")
 			require.NoError(t, err)
 			_, err = migrator.Up(t.Context(), newOptions(t, d, fixture.Files(t, "-- 1_new.up.sql --\n"+c.sql+"\n")))
-			var fail *executor.MigrationError
+			var fail *migrationerror.Error
 			require.ErrorAs(t, err, &fail)
 			assert.Equal(t, c.code, string(fail.Server().Code))
 			line, _ := fail.Position()

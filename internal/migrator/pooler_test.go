@@ -13,6 +13,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -106,7 +107,7 @@ func TestUp_SettingBehindPooler_NotLeaked(t *testing.T) {
 	d := newDatabase(t)
 	o := pooledOptions(t, d, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_bad.up.sql --\nSET search_path = pg_catalog; SELECT nope;\n")
 	_, err := migrator.Up(t.Context(), o)
-	var fail *executor.MigrationError
+	var fail *migrationerror.Error
 	require.ErrorAs(t, err, &fail)
 	assert.Equal(t, "3_bad.up.sql", fail.File)
 	o.Source = fixture.Files(t, insertingMigrations(1)+"-- 2_path.up.sql --\nSET search_path = pg_catalog;\nSET lock_timeout = '1234';\n-- 3_look.up.sql --\n"+

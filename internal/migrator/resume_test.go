@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/test/fixture"
@@ -40,9 +40,9 @@ func interruptedRun(t *testing.T, d *pgtest.Database, archive string) migrator.O
 	t.Helper()
 	o := newOptions(t, d, fixture.Files(t, resumeBase+archive))
 	_, err := migrator.Up(t.Context(), o)
-	var failed *executor.MigrationError
+	var failed *migrationerror.Error
 	require.ErrorAs(t, err, &failed)
-	require.Equal(t, executor.PartiallyApplied, failed.Outcome, "%v", err)
+	require.Equal(t, migrationerror.PartiallyApplied, failed.Outcome, "%v", err)
 	d.Exec(t, "DELETE FROM users WHERE id = 2; DELETE FROM shop.users WHERE id = 2")
 	return o
 }
@@ -130,7 +130,7 @@ func TestResume_TwiceStopped_KeepsTheSession(t *testing.T) {
 	o := interruptedRun(t, d, "SET search_path = shop, public;\nSET app.tenant = 'one';\n"+failsOnDuplicates+
 		"CREATE TABLE bills (id int);\nCREATE INDEX CONCURRENTLY bills_id ON bills (nope);\nCREATE TABLE more AS SELECT current_setting('app.tenant') AS tenant;")
 	_, err := migrator.Up(t.Context(), o)
-	var failed *executor.MigrationError
+	var failed *migrationerror.Error
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, 4, failed.StatementsApplied)
 	overwriteFile(t, o, "2_x.up.sql", strings.ReplaceAll(readFile(t, filepath.Join(o.Source, "2_x.up.sql")), "nope", "id"))

@@ -7,9 +7,9 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/database"
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lock"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/resume"
@@ -40,15 +40,15 @@ func Run(ctx context.Context, o Options, plan PlanFunc) (Result, error) {
 		o.Postgres = db.SameTables(o.Postgres)    // resume in the schema where the run started
 		next, openErr := database.Open(ctx, o.Postgres)
 		if openErr != nil {
-			setReason(err, executor.Reason{Cause: executor.DatabaseUnreachable, ReconnectErr: openErr})
+			setReason(err, migrationerror.Reason{Cause: migrationerror.DatabaseUnreachable, ReconnectErr: openErr})
 			return Result{}, t.runError(errors.Join(err, openErr))
 		}
 		if next.Session.Server.Started == db.Session.Server.Started {
 			next.Close(o.Log) // only the connection was closed, possibly on purpose
 			if end := endedBy(err); end == "" {
-				setReason(err, executor.Reason{Cause: executor.SessionEnded})
+				setReason(err, migrationerror.Reason{Cause: migrationerror.SessionEnded})
 			} else if end == pqerror.AdminShutdown {
-				setReason(err, executor.Reason{Cause: executor.SessionTerminated})
+				setReason(err, migrationerror.Reason{Cause: migrationerror.SessionTerminated})
 			}
 			return Result{}, t.runError(err)
 		}
@@ -66,10 +66,10 @@ func endedBy(err error) pqerror.Code {
 	return ""
 }
 
-// setReason sets the cause of a *postgres.MigrationError whose session was lost, which no query
+// setReason sets the cause of a *migrationerror.Error whose session was lost, which no query
 // could look up.
-func setReason(err error, r executor.Reason) {
-	var fail *executor.MigrationError
+func setReason(err error, r migrationerror.Reason) {
+	var fail *migrationerror.Error
 	if errors.As(err, &fail) {
 		fail.Reason = r
 	}

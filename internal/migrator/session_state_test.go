@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -154,7 +154,7 @@ func TestUp_PooledMigrationFails_SessionStateReset(t *testing.T) {
 	o := newOptions(t, pooled, dir)
 	o.Postgres.WaitForDB = time.Minute
 	_, err := migrator.Up(t.Context(), o)
-	var fail *executor.MigrationError
+	var fail *migrationerror.Error
 	require.ErrorAs(t, err, &fail)
 	assert.Equal(t, "2_leaves.up.sql", fail.File)
 	assert.Equal(t, "42703", string(fail.Server().Code))
@@ -207,11 +207,11 @@ func TestUp_DeferredConstraintFails_ReportsItsMigration(t *testing.T) {
 			o := newOptions(t, d, fixture.Files(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\n-- 3_last.up.sql --\nSELECT 1;\n-- 4_last.up.sql --\nSELECT 1;\n"))
 			o.TxMode = txMode
 			_, err := migrator.Up(t.Context(), o)
-			var fail *executor.MigrationError
+			var fail *migrationerror.Error
 			require.ErrorAs(t, err, &fail)
 			assert.Equal(t, "2_rows.up.sql", fail.File)
 			assert.Equal(t, "known", fail.Server().Constraint)
-			assert.Equal(t, executor.RolledBack, fail.Outcome)
+			assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 			o.Source = fixture.Files(t, first+"-- 2_rows.up.sql --\nINSERT INTO b (a) VALUES (7);\nINSERT INTO a VALUES (7);\n"+
 				"-- 3_rows.up.sql --\nINSERT INTO b (a) VALUES (8);\nINSERT INTO a VALUES (8);\n"+
 				"-- 4_table.up.sql --\nCREATE TABLE e (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO e VALUES (9);\nINSERT INTO a VALUES (9);\n")

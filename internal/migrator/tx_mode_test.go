@@ -11,6 +11,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/interrupt"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/test/fixture"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
@@ -72,11 +73,11 @@ func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 		var run *migrator.RunError
 		require.ErrorAs(t, err, &run)
 		assert.Zero(t, run.Applied)
-		var fail *executor.MigrationError
+		var fail *migrationerror.Error
 		require.ErrorAs(t, err, &fail)
 		assert.Equal(t, "4_broken.up.sql", fail.File)
 		assert.Equal(t, -1, fail.Before)
-		assert.Equal(t, executor.RolledBack, fail.Outcome)
+		assert.Equal(t, migrationerror.RolledBack, fail.Outcome)
 		assert.Equal(t, "a", d.Value(t, tables), "not even a version table")
 	})
 	t.Run("on one with a version", func(t *testing.T) {
@@ -88,7 +89,7 @@ func TestUp_TxModeAllFails_RollsBackAll(t *testing.T) {
 		require.NoError(t, err)
 		o.Source = all
 		_, err = migrator.Up(t.Context(), o)
-		var fail *executor.MigrationError
+		var fail *migrationerror.Error
 		require.ErrorAs(t, err, &fail)
 		assert.Equal(t, 1, fail.Before)
 		assert.Equal(t, "1 f", d.Value(t, version))

@@ -17,9 +17,9 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/database"
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/schema"
@@ -340,7 +340,7 @@ func (h *rehearsal) run(ctx context.Context, plan migrator.PlanFunc) (failure, e
 		err = errors.Join(err, h.db.Schema.RecordCreated(ctx)) // so that the next rehearsal recognizes these objects if this one is killed
 	}
 	var (
-		migration *executor.MigrationError
+		migration *migrationerror.Error
 		script    *script.ScriptError
 	)
 	if ctx.Err() == nil && !migrator.IsConnectionLost(err) && (errors.As(err, &migration) || errors.As(err, &script) || migrator.IsRefused(err)) {
@@ -354,7 +354,7 @@ func (h *rehearsal) addFailure(kind FindingKind, m source.Migration, file string
 		return
 	}
 	f := Finding{Kind: kind, FailsRehearsal: true, Version: m.Version, File: file, Message: failure.Error()}
-	var migration *executor.MigrationError
+	var migration *migrationerror.Error
 	var script *script.ScriptError
 	if errors.As(failure, &migration) {
 		f.Line, _ = migration.Position()

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/cli/sanitize"
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/notify"
 	"github.com/shiplock/shiplock/internal/planner"
@@ -72,7 +72,7 @@ func (r Run) failed(m *notify.Message, err error) {
 // position returns the position of an error in a migration file, or nil.
 func position(err error) *notify.Position {
 	var (
-		migration *executor.MigrationError
+		migration *migrationerror.Error
 		script    *script.ScriptError
 		unknown   *resume.UnknownOutcomeError
 		state     *resume.SessionStateError

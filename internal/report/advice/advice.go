@@ -6,7 +6,7 @@ import (
 
 	"github.com/lib/pq"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/servermessage"
 	"github.com/shiplock/shiplock/internal/text"
 )
@@ -36,7 +36,7 @@ func (a Advice) String() string {
 
 // failedStatement is what the functions of an SQLSTATE advise on.
 type failedStatement struct {
-	*executor.MigrationError
+	*migrationerror.Error
 	server *pq.Error
 	then   string // what follows the step
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/lib/pq/pqerror"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/servermessage"
 )
 
@@ -47,7 +47,7 @@ var bySQLState = map[pqerror.Code]func(failedStatement) Advice{
 }
 
 // Statement returns the next step after a statement's error, followed by then.
-func Statement(e *executor.MigrationError, then string) Advice {
+func Statement(e *migrationerror.Error, then string) Advice {
 	server := e.Server()
 	if advise := bySQLState[server.Code]; advise != nil {
 		return advise(failedStatement{e, server, then})
@@ -79,11 +79,11 @@ func rows(s failedStatement) Advice {
 		return s.edit("set a value for %s in the statement in %s", s.server.Column, s.File)
 	case !s.changesExistingRows():
 		return s.edit("correct the values that the statement in %s writes", s.File)
-	case code == pqerror.NotNullViolation && s.Reason.Cause == executor.NewColumnNotNull:
+	case code == pqerror.NotNullViolation && s.Reason.Cause == migrationerror.NewColumnNotNull:
 		return s.step("give the new column a DEFAULT, or add it without NOT NULL, fill it with an UPDATE, then SET NOT NULL")
 	case code == pqerror.NotNullViolation:
 		return s.edit("set a value for %s in these rows, with an UPDATE above the statement in %s or manually", s.server.Column, s.File)
-	case s.Outcome == executor.PartiallyApplied:
+	case s.Outcome == migrationerror.PartiallyApplied:
 		return s.edit("correct the rows manually, or with a statement directly above this one in %s (earlier statements are applied and must stay)", s.File)
 	}
 	return s.edit("correct the rows, with statements above this one in %s or manually", s.File)
@@ -92,7 +92,7 @@ func rows(s failedStatement) Advice {
 func missingPrivilege(s failedStatement) Advice {
 	r := s.Reason
 	switch {
-	case r.Cause == executor.ExtensionDenied: // the statement would find the superuser's extension
+	case r.Cause == migrationerror.ExtensionDenied: // the statement would find the superuser's extension
 		return Advice{Text: "run as " + r.FixRole + ": " + r.Fix + "\nadd IF NOT EXISTS in " + s.File + "; " + s.then, EditsFile: true, HasThen: true}
 	case r.Fix != "":
 		return Advice{Text: "run as " + cmp.Or(r.FixRole, "a superuser") + ": " + r.Fix + "\n" + s.then + "; the file needs no change", HasThen: true}
@@ -207,9 +207,9 @@ func canceled(s failedStatement) Advice {
 	switch {
 	case !servermessage.IsStatementTimeout(s.server):
 		return Advice{Text: "find the cause of the cancellation (the server log has its time), and deploy again; the file needs no change"}
-	case s.Reason.Cause == executor.TimeoutOption:
+	case s.Reason.Cause == migrationerror.TimeoutOption:
 		return Advice{Text: "raise --statement-timeout (SHIPLOCK_STATEMENT_TIMEOUT; in the chart: extraEnv), or change the statement to do less at a time", deployAgain: true}
-	case s.Reason.Cause == executor.TimeoutInFile:
+	case s.Reason.Cause == migrationerror.TimeoutInFile:
 		return Advice{Text: "raise or remove " + s.Reason.Setting + " in " + s.File + ", or change the statement to do less at a time", EditsFile: true, deployAgain: true}
 	case s.Reason.Fix != "":
 		return Advice{Text: "raise the limit with --statement-timeout, which overrides the server's setting (or: " + s.Reason.Fix + ")", deployAgain: true}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/rehearsal"
 	"github.com/shiplock/shiplock/internal/report"
@@ -57,7 +57,7 @@ func abbreviated(definition string) string {
 
 // migrationErrorText returns a migration's error without the details of the scratch database.
 func migrationErrorText(err error) string {
-	var migration *executor.MigrationError
+	var migration *migrationerror.Error
 	if errors.As(err, &migration) {
 		return migration.Error()
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/lib/pq/pqerror"
 
 	"github.com/shiplock/shiplock/internal/activity"
-	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/interrupt"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
@@ -22,10 +22,10 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-func migrationReport(err error, e *executor.MigrationError) report.Report {
+func migrationReport(err error, e *migrationerror.Error) report.Report {
 	stopped := stopCode(err)
 	c := report.Report{Code: report.ExitFailed, Title: migrationTitle(e, interruptionOf(err, e))}
-	if e.Outcome != executor.RolledBack {
+	if e.Outcome != migrationerror.RolledBack {
 		c.Code = report.ExitPartiallyApplied
 	}
 	if stopped != 0 {
@@ -60,7 +60,7 @@ type interruption struct {
 }
 
 // interruptionOf returns why a migration ended. A timeout that the file itself has set is a failure.
-func interruptionOf(err error, e *executor.MigrationError) interruption {
+func interruptionOf(err error, e *migrationerror.Error) interruption {
 	var lost *postgres.LostError
 	switch {
 	case stopCode(err) != 0:
@@ -89,14 +89,14 @@ func (i interruption) withoutLoss() string {
 	return i.String()
 }
 
-func migrationTitle(e *executor.MigrationError, why interruption) string {
+func migrationTitle(e *migrationerror.Error, why interruption) string {
 	switch {
-	case e.Outcome == executor.PartiallyApplied && e.StatementsApplied == 0 && len(e.Leftovers) > 0:
+	case e.Outcome == migrationerror.PartiallyApplied && e.StatementsApplied == 0 && len(e.Leftovers) > 0:
 		what, _ := leftovers(e)
 		return fmt.Sprintf("migration %s %s and left an object in the database: %s", e.File, why.withoutLoss(), what)
-	case e.Outcome == executor.PartiallyApplied:
+	case e.Outcome == migrationerror.PartiallyApplied:
 		return fmt.Sprintf("migration %s %s and is partially applied (%s)", e.File, why.withoutLoss(), statements(e.StatementsApplied, len(e.Script.Statements)))
-	case e.Outcome == executor.Unknown:
+	case e.Outcome == migrationerror.Unknown:
 		reason := ""
 		if why.reason != "" && !why.connectionLost {
 			reason = " (" + why.reason + ")"
@@ -118,7 +118,7 @@ func migrationTitle(e *executor.MigrationError, why interruption) string {
 	return fmt.Sprintf("migration %s %s and rolled back; %s", e.File, why, database)
 }
 
-func addPosition(c *report.Report, e *executor.MigrationError) {
+func addPosition(c *report.Report, e *migrationerror.Error) {
 	position := fmt.Sprintf("%s (%s)", e.File, e.Step())
 	if line, column := e.Position(); line > 0 {
 		position = fmt.Sprintf("%s, line %d, column %d (%s)", e.File, line, column, e.Step())
@@ -145,16 +145,16 @@ func offsetInStatement(st script.Statement, offset int) int {
 	return -1
 }
 
-func migrationState(err error, e *executor.MigrationError) string {
+func migrationState(err error, e *migrationerror.Error) string {
 	total := 0
 	if e.Script != nil {
 		total = e.Script.Count()
 	}
 	switch e.Outcome {
-	case executor.PartiallyApplied:
+	case migrationerror.PartiallyApplied:
 		return fmt.Sprintf("%s applied, none after them; version %s is marked dirty until the remaining statements are applied",
 			statements(e.StatementsApplied, total), planner.VersionText(e.Version))
-	case executor.Unknown:
+	case migrationerror.Unknown:
 		if commitUnanswered(e) {
 			return "this migration is either applied or rolled back as a whole; migrator status shows which"
 		}
@@ -174,31 +174,31 @@ func migrationState(err error, e *executor.MigrationError) string {
 }
 
 // commitUnanswered reports whether the server did not answer a transaction's COMMIT.
-func commitUnanswered(e *executor.MigrationError) bool {
-	return e.Outcome == executor.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
+func commitUnanswered(e *migrationerror.Error) bool {
+	return e.Outcome == migrationerror.Unknown && e.Server() == nil && e.Script != nil && e.Script.Transactional && e.FailedIndex == len(e.Script.Statements)
 }
 
-func migrationAdvice(err error, e *executor.MigrationError, stopped int) string {
+func migrationAdvice(err error, e *migrationerror.Error, stopped int) string {
 	server := e.Server()
 	if next := advice.LostConnection(err, e.File); next != "" && stopped == 0 {
 		return next
 	}
 	switch {
-	case e.OwnTable != "" && server != nil && e.Outcome == executor.RolledBack:
+	case e.OwnTable != "" && server != nil && e.Outcome == migrationerror.RolledBack:
 		return fmt.Sprintf("exclude these tables by name in %s, for example: AND table_name NOT LIKE '%s%%'\nthen deploy again", e.File, strings.ReplaceAll(e.VersionTable, "_", `\_`))
-	case e.RecordingFailed && server != nil && e.Reason.Cause == executor.VersionTableDropped:
+	case e.RecordingFailed && server != nil && e.Reason.Cause == migrationerror.VersionTableDropped:
 		return e.Reason.Fix + "; to keep the tables in a schema that no migration drops: --table shiplock." + e.VersionTable + "\nthen deploy again"
 	case e.RecordingFailed && server != nil:
 		return e.Reason.Fix + "\nthen deploy again"
-	case e.Outcome != executor.RolledBack && e.Server() == nil:
+	case e.Outcome != migrationerror.RolledBack && e.Server() == nil:
 		if commitUnanswered(e) {
 			return "run it again: the next run reads the version from the database and resumes from there"
 		}
 		return "run it again: the next run resumes after the last applied statement. Statements are counted in the transactions that apply them, so none runs twice;\n" +
 			"for a statement that cannot be counted this way, the next run checks whether it took effect, or stops and asks you to resolve it with migrator repair"
-	case e.Outcome == executor.PartiallyApplied:
+	case e.Outcome == migrationerror.PartiallyApplied:
 		return partiallyAppliedAdvice(e)
-	case e.Outcome == executor.Unknown:
+	case e.Outcome == migrationerror.Unknown:
 		return "check whether the statement took effect; then run migrator repair --statement-applied or --statement-not-applied, and deploy again;\n" +
 			"or roll back the migration's changes manually, then run: migrator repair --rolled-back"
 	case stopped != 0 && len(e.Blockers) > 0:
@@ -208,7 +208,7 @@ func migrationAdvice(err error, e *executor.MigrationError, stopped int) string 
 	case stopped != 0:
 		return "run it again; the next run starts with this migration"
 	case e.Server() == nil:
-		if e.Reason.Cause == executor.SessionEnded || e.Reason.Cause == executor.SessionTerminated {
+		if e.Reason.Cause == migrationerror.SessionEnded || e.Reason.Cause == migrationerror.SessionTerminated {
 			return "run it again; the server log shows why the session was terminated"
 		}
 		if servermessage.IsStandbyRefused(e.Reason.ReconnectErr) {
@@ -235,7 +235,7 @@ func migrationAdvice(err error, e *executor.MigrationError, stopped int) string 
 
 // downAdvice returns the advice for a down script that was rolled back. A script stored in
 // the history table cannot be corrected here.
-func downAdvice(e *executor.MigrationError) string {
+func downAdvice(e *migrationerror.Error) string {
 	a := advice.Statement(e, "then run the same command again")
 	file, stored := source.FromHistory(e.File)
 	switch {
@@ -250,7 +250,7 @@ func downAdvice(e *executor.MigrationError) string {
 
 // partiallyAppliedAdvice returns how to resume, and how to roll back. To roll back a down
 // script is to apply its migration again.
-func partiallyAppliedAdvice(e *executor.MigrationError) string {
+func partiallyAppliedAdvice(e *migrationerror.Error) string {
 	resume := fmt.Sprintf("then deploy again: the next run resumes with statement %d", e.StatementsApplied+1)
 	rollBack := "\nor roll back its changes manually, then run: migrator repair --rolled-back"
 	if e.Direction == "down" {
@@ -288,7 +288,7 @@ func blockingSessions(sessions []activity.SessionInfo) string {
 
 // endedByStop reports whether a statement failed only because the run was stopped, possibly
 // while it waited for a lock.
-func endedByStop(e *executor.MigrationError) bool {
+func endedByStop(e *migrationerror.Error) bool {
 	var lost *postgres.LostError
 	if server := e.Server(); server != nil {
 		return server.Code == pqerror.LockNotAvailable || server.Code == pqerror.QueryCanceled
@@ -311,7 +311,7 @@ func stopReason(err error) string {
 
 // causes returns the causes found by queries after the failure, and those that follow from
 // the error alone.
-func causes(e *executor.MigrationError) []string {
+func causes(e *migrationerror.Error) []string {
 	why, server := reasonCauses(e.Reason), e.Server()
 	if server == nil {
 		return why
@@ -333,17 +333,17 @@ func causes(e *executor.MigrationError) []string {
 }
 
 // reasonCauses returns the causes that the diagnosis found, as sentences.
-func reasonCauses(r executor.Reason) []string {
+func reasonCauses(r migrationerror.Reason) []string {
 	switch r.Cause {
-	case executor.StatementCanceled:
+	case migrationerror.StatementCanceled:
 		return []string{"the statement was canceled by pg_cancel_backend or an administration tool; neither --timeout nor --statement-timeout was exceeded"}
-	case executor.TimeoutOption:
+	case migrationerror.TimeoutOption:
 		return []string{"--statement-timeout is " + r.Limit.String()}
-	case executor.SessionEnded:
+	case migrationerror.SessionEnded:
 		return []string{"the server is up and has not restarted, so only this session was ended: by an administrator (pg_terminate_backend), by a pooler or proxy, or by the network"}
-	case executor.SessionTerminated:
+	case migrationerror.SessionTerminated:
 		return []string{"the server is up and has not restarted, so only this session was ended: by an administrator or a tool that calls pg_terminate_backend"}
-	case executor.DatabaseUnreachable:
+	case migrationerror.DatabaseUnreachable:
 		return []string{"the database could not be reached again: " + connectFailure(r.ReconnectErr)}
 	}
 	return r.Causes
@@ -367,7 +367,7 @@ var volumes = map[servermessage.Volume]string{
 }
 
 // addInternalQuery adds the statement inside a function that failed; psql names it QUERY.
-func addInternalQuery(c *report.Report, e *executor.MigrationError) {
+func addInternalQuery(c *report.Report, e *migrationerror.Error) {
 	server := e.Server()
 	if server == nil || server.InternalQuery == "" {
 		return
@@ -385,7 +385,7 @@ func addInternalQuery(c *report.Report, e *executor.MigrationError) {
 }
 
 // leftovers returns the objects that a failed statement left, and the SQL that removes them.
-func leftovers(e *executor.MigrationError) (what, sql string) {
+func leftovers(e *migrationerror.Error) (what, sql string) {
 	var names, statements []string
 	for _, l := range e.Leftovers {
 		names, statements = append(names, l.What), append(statements, l.SQL+";")

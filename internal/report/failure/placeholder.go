@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/shiplock/shiplock/internal/executor"
+	"github.com/shiplock/shiplock/internal/migrationerror"
 )
 
 // placeholders are the forms that other tools replace in SQL before they send it to the
@@ -23,7 +23,7 @@ var placeholders = []struct {
 }
 
 // placeholder describes the placeholder of another tool at the position of a syntax error.
-func placeholder(e *executor.MigrationError) []string {
+func placeholder(e *migrationerror.Error) []string {
 	if e.Script == nil || e.Offset < 0 || e.Offset >= len(e.Script.SQL) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package executor
+package migrationerror
 
 import (
 	"encoding/json"
@@ -12,12 +12,13 @@ import (
 
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/dataloss"
+	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/script"
 )
 
 // DataLossFrom returns the data loss that caused a migration to fail; nil for another cause.
-func DataLossFrom(fail *MigrationError) *dataloss.Loss {
+func DataLossFrom(fail *Error) *dataloss.Loss {
 	var server *pq.Error
 	var detail dataloss.Detail
 	if !errors.As(fail.Err, &server) || server.Code != dataloss.SQLState || server.Constraint != dataloss.Constraint || json.Unmarshal([]byte(server.Detail), &detail) != nil {
@@ -41,8 +42,8 @@ const (
 	Unknown
 )
 
-// A MigrationError is the failure of a migration.
-type MigrationError struct {
+// A Error is the failure of a migration.
+type Error struct {
 	File string // name of the file
 	// FileVersion is the version of the file, and Direction is up or down.
 	FileVersion int
@@ -80,25 +81,25 @@ type MigrationError struct {
 	// Leftovers are the leftovers of the failed statement that could not be removed.
 	Leftovers []resume.Leftover
 
-	lookup *resume.LeftoverLookup
+	Lookup *resume.LeftoverLookup
 }
 
-func (e *MigrationError) Error() string {
+func (e *Error) Error() string {
 	where := e.File
 	if line, column := e.Position(); line > 0 {
 		where = fmt.Sprintf("%s:%d:%d", e.File, line, column)
 	}
-	return fmt.Sprintf("migration %s (%s): %s", where, e.Step(), e.message())
+	return fmt.Sprintf("migration %s (%s): %s", where, e.Step(), e.Message())
 }
 
 // Step names the step of the plan: "version 9 up".
-func (e *MigrationError) Step() string {
+func (e *Error) Step() string {
 	return fmt.Sprintf("version %d %s", e.FileVersion, e.Direction)
 }
 
-// message returns PostgreSQL's message. lib/pq adds a position in the sent text, which is not the
+// Message returns PostgreSQL's message. lib/pq adds a position in the sent text, which is not the
 // position in the file.
-func (e *MigrationError) message() string {
+func (e *Error) Message() string {
 	server := e.Server()
 	if server == nil || errors.Unwrap(e.Err) != nil {
 		return e.Err.Error()
@@ -110,10 +111,10 @@ func (e *MigrationError) message() string {
 	return out
 }
 
-func (e *MigrationError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Server returns PostgreSQL's error, or nil.
-func (e *MigrationError) Server() *pq.Error {
+func (e *Error) Server() *pq.Error {
 	var server *pq.Error
 	if errors.As(e.Err, &server) {
 		return server
@@ -122,7 +123,7 @@ func (e *MigrationError) Server() *pq.Error {
 }
 
 // Statement returns the failed statement, if it is known.
-func (e *MigrationError) Statement() (script.Statement, bool) {
+func (e *Error) Statement() (script.Statement, bool) {
 	if e.Script == nil || e.FailedIndex < 0 || e.FailedIndex >= len(e.Script.Statements) {
 		return script.Statement{}, false
 	}
@@ -131,7 +132,7 @@ func (e *MigrationError) Statement() (script.Statement, bool) {
 
 // Position returns the line and the column, in characters, of the server's position, or else of the
 // failed statement; both from 1, and 0, 0 if unknown.
-func (e *MigrationError) Position() (line, column int) {
+func (e *Error) Position() (line, column int) {
 	if e.Row > 0 {
 		return e.Row, 1
 	}
@@ -151,19 +152,19 @@ func (e *MigrationError) Position() (line, column int) {
 	return e.Script.Origin.Lines + line, column
 }
 
-// asMigrationError returns an error without a statement as a MigrationError of a script that was
+// Wrap returns an error without a statement as a Error of a script that was
 // rolled back; nil for nil.
-func asMigrationError(s *script.Script, err error) *MigrationError {
-	var fail *MigrationError
+func Wrap(s *script.Script, err error) *Error {
+	var fail *Error
 	if err == nil || errors.As(err, &fail) {
 		return fail
 	}
-	return &MigrationError{Script: s, Outcome: RolledBack, Err: err, FailedIndex: -1, Offset: -1}
+	return &Error{Script: s, Outcome: RolledBack, Err: err, FailedIndex: -1, Offset: -1}
 }
 
-// serverOffset converts the server's position, in characters from 1 of the sent text, to an offset
+// ServerOffset converts the server's position, in characters from 1 of the sent text, to an offset
 // in bytes of that text; -1 for none.
-func serverOffset(err error, sent string) int {
+func ServerOffset(err error, sent string) int {
 	var server *pq.Error
 	if !errors.As(err, &server) || server.Position == "" {
 		return -1
@@ -179,4 +180,21 @@ func serverOffset(err error, sent string) int {
 		}
 	}
 	return len(sent) // the end of the input, in an incomplete statement
+}
+
+// Inherit copies what an earlier attempt found out about the same failure: this attempt may not
+// have looked for the blocking sessions.
+func (e *Error) Inherit(earlier *Error) {
+	if e.File != earlier.File || e.Outcome != RolledBack || e.FailedIndex >= 0 && e.FailedIndex != earlier.FailedIndex {
+		return
+	}
+	if e.FailedIndex < 0 {
+		e.Script, e.FailedIndex, e.Offset = earlier.Script, earlier.FailedIndex, earlier.Offset
+	}
+	if len(e.Blockers) == 0 {
+		e.Blockers = earlier.Blockers
+	}
+	if server := earlier.Server(); server != nil && e.Server() == nil && !postgres.IsLostError(e.Err) { // the run reached its timeout
+		e.Err = errors.Join(e.Err, server)
+	}
 }

@@ -1,4 +1,4 @@
-package executor
+package migrationerror
 
 import (
 	"strconv"
@@ -14,9 +14,9 @@ import (
 // maxPositionText is the length in bytes of the longest statement that is searched for a name.
 const maxPositionText = 64 << 10
 
-// findPosition sets the position of an error for which the server reports none, as with DDL: the
+// FindPosition sets the position of an error for which the server reports none, as with DDL: the
 // line of a DO block, or the name in the error message if it occurs exactly once in the statement.
-func (e *MigrationError) findPosition() {
+func (e *Error) FindPosition() {
 	st, known := e.Statement()
 	server := e.Server()
 	if !known || server == nil || e.Offset >= 0 || e.Row > 0 || len(st.Text) > maxPositionText {
