@@ -198,12 +198,12 @@ func TestProgress_CopyData_ReportsPercentage(t *testing.T) {
 		if percent, ok := l["percent"].(float64); ok {
 			seen = append(seen, int(percent))
 			assert.Regexp(t, `^[\d.]+ [kM]?B of 20\.0 MB$`, l["sent"])
-			assert.Equal(t, "2 of 3", l["statement"])
+			assert.Contains(t, []any{"2 of 3", "3 of 3"}, l["statement"], "the last one, too, if the machine is slow")
 		}
 	}
 	assert.True(t, slices.IsSorted(seen), seen)
 	assert.Greater(t, len(slices.Compact(seen)), 3, seen)
-	log.Wait(t, runningMessage, "phase", "COPY FROM")
+	log.Wait(t, runningMessage, "phase", "COPY FROM", "statement", "2 of 3")
 	assert.Regexp(t, `"rows_done":\d`, log.String(), "PostgreSQL's count")
 }
 
