@@ -12,6 +12,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config"
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // downFlags holds the flags that only down has.
@@ -103,12 +104,12 @@ func (a *app) dryRun(ctx context.Context, o migrator.Options, f downFlags) error
 }
 
 func logDown(log *slog.Logger, r migrator.Result) {
-	rolledBack := r.DownSteps()
+	rolledBack := r.RolledBack()
 	attrs := []any{"version", planner.VersionText(r.To), "previous_version", planner.VersionText(r.From), "rolled_back", len(rolledBack)}
 	if len(rolledBack) > 0 {
 		attrs = append(attrs, "migrations", planner.Names(rolledBack))
 	}
-	if applied := planner.InDirection(r.Steps, planner.Up); len(applied) > 0 { // migrations that the newer release did not have
+	if applied := planner.InDirection(r.Steps, source.Up); len(applied) > 0 { // migrations that the newer release did not have
 		attrs = append(attrs, "applied", planner.Names(applied))
 	}
 	log.Info("rolled back", attrs...)

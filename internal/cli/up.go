@@ -90,7 +90,7 @@ func logUp(log *slog.Logger, r migrator.Result) {
 	switch {
 	case r.Newer:
 		log.Warn("database is ahead of the migration files; nothing to do", "version", r.To, "unknown_migrations", planner.Names(r.Ahead))
-	case len(r.DownSteps()) > 0:
+	case len(r.RolledBack()) > 0:
 		logDown(log, r)
 	case r.Applied == 0:
 		log.Info("nothing to do", "version", planner.VersionText(r.To))

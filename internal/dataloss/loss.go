@@ -13,9 +13,11 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/script/syntax"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // A Loss is data that a down step would delete.
@@ -73,26 +75,26 @@ func (l Loss) String() string {
 
 // Find returns the data that the down steps would delete, as the data is now: the parser
 // finds the tables, columns and rows, and a limited count finds whether there are any. It changes
-// nothing. A count that reaches a limit is unknown, and not an error. Find sets Step.Own.
-func (counter *Counter) Find(ctx context.Context, steps []lint.Step) ([]Loss, error) {
-	if !slices.ContainsFunc(steps, func(s lint.Step) bool { return s.Direction == "down" }) {
-		return nil, nil
+// nothing. A count that reaches a limit is unknown, and not an error. The first applied statements of
+// the first step are skipped. own are the objects that each step creates itself.
+func (counter *Counter) Find(ctx context.Context, catalog *source.Catalog, steps []planner.Step, applied int) (losses []Loss, own []lint.OwnObjects, err error) {
+	if len(planner.InDirection(steps, source.Down)) == 0 {
+		return nil, make([]lint.OwnObjects, len(steps)), nil
 	}
 	if !counter.session.TxOpen {
-		return counter.findDataLosses(ctx, steps)
+		return counter.findDataLosses(ctx, catalog, steps, applied)
 	}
 	// Behind a pooler, the session has an open transaction that holds the lock.
-	var out []Loss
-	err := counter.session.WithSecondSession(ctx, func(second *postgres.Session) (err error) {
+	err = counter.session.WithSecondSession(ctx, func(second *postgres.Session) (err error) {
 		other := *counter
 		other.session = second
-		out, err = other.findDataLosses(ctx, steps)
+		losses, own, err = other.findDataLosses(ctx, catalog, steps, applied)
 		return err
 	})
-	return out, err
+	return losses, own, err
 }
 
-func (counter *Counter) findDataLosses(ctx context.Context, steps []lint.Step) ([]Loss, error) {
+func (counter *Counter) findDataLosses(ctx context.Context, catalog *source.Catalog, steps []planner.Step, applied int) ([]Loss, []lint.OwnObjects, error) {
 	names, err := counter.readRelations(ctx)
 	if server := postgres.ServerError(err); server != nil {
 		names, err = lint.NewRelations(), nil
@@ -100,18 +102,21 @@ func (counter *Counter) findDataLosses(ctx context.Context, steps []lint.Step) (
 		counter.log.Warn("could not read table names", "error", server.Message)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	l := lint.NewDestructiveChanges(names)
+	l, own := lint.NewDestructiveChanges(names), make([]lint.OwnObjects, len(steps))
 	var at []int // indexes of the steps
 	for i, s := range steps {
-		if s.Direction != "down" {
+		if s.Direction != source.Down {
 			continue
 		}
-		if err := script.WithFile(s.File, s.Open, func(from io.Reader) error { return l.Read(from, s.StatementsApplied) }); err != nil {
-			return nil, err
+		if i > 0 {
+			applied = 0
 		}
-		steps[i].Own = l.Own
+		if err := script.WithFile(s.File(), catalog.Opener(s.File()), func(from io.Reader) error { return l.Read(from, applied) }); err != nil {
+			return nil, nil, err
+		}
+		own[i] = l.Own
 		for len(at) < len(l.Changes) {
 			at = append(at, i)
 		}
@@ -119,9 +124,9 @@ func (counter *Counter) findDataLosses(ctx context.Context, steps []lint.Step) (
 	out, err := counter.countAll(ctx, l.Changes)
 	for i, loss := range out {
 		step := at[loss.Step]
-		out[i].Step, out[i].File, out[i].Line = step, steps[step].File, l.Changes[loss.Step].Line
+		out[i].Step, out[i].File, out[i].Line = step, steps[step].File(), l.Changes[loss.Step].Line
 	}
-	return out, err
+	return out, own, err
 }
 
 // countAll finds the tables and columns of all destructive changes and counts their rows, in

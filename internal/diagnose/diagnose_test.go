@@ -12,9 +12,9 @@ import (
 	"github.com/shiplock/shiplock/internal/diagnose"
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/migrationerror"
+	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 	"github.com/shiplock/shiplock/internal/test/teststore"
 )
@@ -38,7 +38,7 @@ func failMigration(t *testing.T, store *history.Store, sql string) *migrationerr
 func apply(t *testing.T, store *history.Store, locker lock.Locker, sql string) error {
 	t.Helper()
 	open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
-	_, _, err := executor.New(store, locker).Run(t.Context(), []lint.Step{{File: "1_x.up.sql", Name: "x", Direction: "up", Version: 1, Target: 1, From: -1, Open: open}}, false)
+	_, _, err := executor.New(store, locker).Run(t.Context(), []executor.Migration{{File: "1_x.up.sql", Open: open, From: history.State{Version: -1}, To: history.State{Version: 1}, Entry: history.Entry{Version: 1, Name: "x", Direction: source.Up}}}, false)
 	return err
 }
 

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
@@ -24,7 +24,7 @@ type diagnosis struct {
 	session   *postgres.Session
 	store     *history.Store
 	ctx       context.Context
-	following []lint.Step // migrations that were to run after the failed one
+	following []executor.Migration // migrations that were to run after the failed one
 	fail      *migrationerror.Error
 	deadline  time.Time
 	err       error

@@ -6,15 +6,15 @@ import (
 
 	"github.com/lib/pq/pqerror"
 
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
 )
 
 // Explain adds to a failed migration why it failed, as far as the database and the files show it.
-// following are the steps that were to run after it.
-func Explain(ctx context.Context, store *history.Store, fail *migrationerror.Error, following []lint.Step) {
+// following are the migrations that were to run after it.
+func Explain(ctx context.Context, store *history.Store, fail *migrationerror.Error, following []executor.Migration) {
 	fail.DataLoss = migrationerror.DataLossFrom(fail)
 	if fail.RecordingFailed = fail.RecordingFailed && fail.DataLoss == nil; fail.RecordingFailed {
 		fail.Reason = recordingReason(store, fail.Err)
@@ -26,7 +26,7 @@ func Explain(ctx context.Context, store *history.Store, fail *migrationerror.Err
 
 // diagnose looks up the cause of a failure and leaves out what it cannot determine. It does nothing
 // if the run was canceled or the session is lost.
-func diagnose(ctx context.Context, store *history.Store, following []lint.Step, fail *migrationerror.Error) {
+func diagnose(ctx context.Context, store *history.Store, following []executor.Migration, fail *migrationerror.Error) {
 	server, session := fail.Server(), store.Session()
 	if server == nil || server.Fatal() || ctx.Err() != nil || fail.Outcome == migrationerror.Unknown {
 		return

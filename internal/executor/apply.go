@@ -19,18 +19,18 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *migrationerror.Erro
 	ex.monitor.Position.StartMigration(m.Script, m.number, m.of)
 	defer ex.monitor.StartWatcher(ctx)()
 	together := m.continuesTx || m.leavesTxOpen
-	if ctx.Err() != nil && !together && !m.resume {
+	if ctx.Err() != nil && !together && !m.Resume {
 		return migrationerror.Wrap(m.Script, context.Cause(ctx)) // a fast server would finish before it receives the cancel request
 	}
-	if !together && m.resume && m.Entry.StatementsApplied == 0 && m.Script.Transactional {
+	if !together && m.Resume && m.Entry.StatementsApplied == 0 && m.Script.Transactional {
 		if err := ex.restartMigration(ctx, m); err != nil {
 			fail := migrationerror.Wrap(m.Script, err)
 			fail.Outcome = migrationerror.PartiallyApplied
 			return fail
 		}
-		m.resume = false
+		m.Resume = false
 	}
-	if !together && (!m.Script.Transactional || m.resume) {
+	if !together && (!m.Script.Transactional || m.Resume) {
 		return ex.runBlocks(ctx, m)
 	}
 	attempt := func() *migrationerror.Error { return ex.runTransaction(ctx, m) }

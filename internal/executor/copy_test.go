@@ -154,7 +154,7 @@ func TestCopy_FailsInSecondBlock_Resumes(t *testing.T) {
 
 	script, err := script.ParseScript([]byte(strings.Replace(sql, "x", "3", 1)))
 	require.NoError(t, err)
-	require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, resume: true, Entry: history.Entry{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
+	require.Nil(t, db.Apply(t.Context(), Migration{Script: script, From: noVersion, To: versionOne, Resume: true, Entry: history.Entry{Version: 1, Name: "x", Direction: "up", StatementsApplied: 3}}))
 	assert.Equal(t, "6", d.Value(t, "SELECT sum(b) FROM a"))
 }
 

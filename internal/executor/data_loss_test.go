@@ -2,15 +2,16 @@ package executor
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/dataloss"
-	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -87,8 +88,7 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 		"CREATE TEMP TABLE tt (a int); DROP TABLE tt":                                                                            "",
 	} {
 		t.Run(sql, func(t *testing.T) {
-			open := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }
-			losses, err := db.losses.Find(t.Context(), []lint.Step{{File: "x.down.sql", Open: open, Direction: "down"}})
+			losses, err := findLosses(t, db, 0, step{"1_x.down.sql", sql})
 			require.NoError(t, err)
 			var got []string
 			for _, l := range losses {
@@ -111,24 +111,48 @@ func TestDataLosses_Statements_AreCounted(t *testing.T) {
 	}
 }
 
+// A step is a file to run.
+type step struct{ file, sql string }
+
+// findLosses returns the data that the steps would delete; applied statements of the first have run.
+func findLosses(t *testing.T, db *Executor, applied int, steps ...step) ([]dataloss.Loss, error) {
+	t.Helper()
+	fsys := fstest.MapFS{}
+	for _, s := range steps {
+		fsys[s.file] = &fstest.MapFile{Data: []byte(s.sql)}
+	}
+	catalog, err := source.Read(fsys, "m", source.FailUnrecognized)
+	require.NoError(t, err)
+	var planned []planner.Step
+	for _, s := range steps {
+		name, err := source.ParseFileName(s.file)
+		require.NoError(t, err)
+		m, _ := catalog.Find(name.Version)
+		direction := source.Up
+		if name.Down {
+			direction = source.Down
+		}
+		planned = append(planned, planner.Step{Migration: m, Direction: direction})
+	}
+	losses, _, err := db.losses.Find(t.Context(), catalog, planned, applied)
+	return losses, err
+}
+
 // Renamed tables are tracked across files, statements that were applied already delete nothing, and
 // up steps are left out.
 func TestDataLosses_SeveralSteps_TrackNames(t *testing.T) {
 	t.Parallel()
 	db := openSession(t, pgtest.New(t))
 	require.NoError(t, db.session.Exec(t.Context(), dataFixture))
-	step := func(file, direction, sql string, done int) lint.Step {
-		return lint.Step{File: file, Direction: direction, StatementsApplied: done, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(sql)), nil }}
-	}
-	losses, err := db.losses.Find(t.Context(), []lint.Step{
-		step("9.down.sql", "down", "DROP TABLE child;\n-- it stopped here\nALTER TABLE full_of RENAME TO f;\n", 1),
-		step("8.up.sql", "up", "DROP TABLE moods", 0),
-		step("7.down.sql", "down", "SELECT 1;\n\n  DROP TABLE f;", 0),
-	})
+	losses, err := findLosses(t, db, 1,
+		step{"9_x.down.sql", "DROP TABLE child;\n-- it stopped here\nALTER TABLE full_of RENAME TO f;\n"},
+		step{"8_x.up.sql", "DROP TABLE moods"},
+		step{"7_x.down.sql", "SELECT 1;\n\n  DROP TABLE f;"},
+	)
 	require.NoError(t, err)
 	require.Len(t, losses, 1)
-	assert.Equal(t, dataloss.Loss{Step: 2, File: "7.down.sql", Line: 3, How: "DROP TABLE", Table: "public.full_of", Rows: 5}, losses[0])
-	assert.Equal(t, "5 rows of table public.full_of (DROP TABLE, 7.down.sql:3)", losses[0].String())
+	assert.Equal(t, dataloss.Loss{Step: 2, File: "7_x.down.sql", Line: 3, How: "DROP TABLE", Table: "public.full_of", Rows: 5}, losses[0])
+	assert.Equal(t, "5 rows of table public.full_of (DROP TABLE, 7_x.down.sql:3)", losses[0].String())
 }
 
 // A count that reaches its timeout does not hide other tables, and is not an error.
@@ -136,10 +160,7 @@ func TestDataLosses_CountTimeout_IsUnknown(t *testing.T) {
 	t.Parallel()
 	db := openSession(t, pgtest.New(t))
 	require.NoError(t, db.session.Exec(t.Context(), dataFixture))
-	open := func() (io.ReadCloser, error) {
-		return io.NopCloser(strings.NewReader("DELETE FROM full_of WHERE pg_sleep(60) IS NULL; DROP TABLE child")), nil
-	}
-	losses, err := db.losses.Find(t.Context(), []lint.Step{{File: "x.down.sql", Open: open, Direction: "down"}})
+	losses, err := findLosses(t, db, 0, step{"1_x.down.sql", "DELETE FROM full_of WHERE pg_sleep(60) IS NULL; DROP TABLE child"})
 	require.NoError(t, err)
 	require.Len(t, losses, 2)
 	assert.Equal(t, "canceling statement due to statement timeout", losses[0].Unknown)

@@ -3,7 +3,6 @@ package executor
 import (
 	"fmt"
 
-	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/script"
 )
 
@@ -39,23 +38,23 @@ func fileLine(file string, line int) string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// CheckRequirements returns an error if a step cannot run in one transaction with other steps, or, if
+// CheckRequirements returns an error if a migration cannot run in one transaction with others, or, if
 // singleTx is not set, behind a connection pooler in transaction mode. Errors are *SessionRequiredError,
 // *SeparateTransactionError and *ScriptError.
-func CheckRequirements(step lint.Step, singleTx bool) error {
-	s, err := script.LoadFile(step.File, step.Open)
+func CheckRequirements(m Migration, singleTx bool) error {
+	s, err := script.LoadFile(m.File, m.Open)
 	if err != nil {
 		return err
 	}
 	line, reason := s.UnmetRequirement(singleTx)
-	if step.Resume {
-		line, reason = 0, fmt.Sprintf("it is partially applied (%d of %d statements)", step.StatementsApplied, s.Count())
+	if m.Resume {
+		line, reason = 0, fmt.Sprintf("it is partially applied (%d of %d statements)", m.Entry.StatementsApplied, s.Count())
 	}
 	switch {
 	case reason == "":
 		return nil
 	case singleTx:
-		return &SeparateTransactionError{File: step.File, Line: line, Reason: reason}
+		return &SeparateTransactionError{File: m.File, Line: line, Reason: reason}
 	}
-	return &SessionRequiredError{File: step.File, Line: line, Reason: reason}
+	return &SessionRequiredError{File: m.File, Line: line, Reason: reason}
 }

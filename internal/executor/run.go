@@ -5,40 +5,36 @@ import (
 	"errors"
 	"time"
 
-	"github.com/shiplock/shiplock/internal/dataloss"
-	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/lock"
 	"github.com/shiplock/shiplock/internal/migrationerror"
-	"github.com/shiplock/shiplock/internal/script"
 )
 
-// Run applies the steps in order. If singleTx is set, they are one transaction, which is retried as a
-// whole after a lock timeout. applied is the number of steps that were committed, and executed the
+// Run applies the migrations in order. If singleTx is set, they are one transaction, which is retried as a
+// whole after a lock timeout. applied is the number of migrations that were committed, and executed the
 // number of those that ran without an error. Errors are *migrationerror.Error, *script.ScriptError,
 // lock.ErrVersionChanged, *lock.LockedError and the context's cause.
-func (ex *Executor) Run(ctx context.Context, steps []lint.Step, singleTx bool) (applied, executed int, err error) {
-	if !singleTx || len(steps) < 2 {
-		for i, step := range steps {
-			if err := ex.apply(ctx, steps, i, false); err != nil {
+func (ex *Executor) Run(ctx context.Context, migrations []Migration, singleTx bool) (applied, executed int, err error) {
+	if !singleTx || len(migrations) < 2 {
+		for i, m := range migrations {
+			if err := ex.apply(ctx, migrations, i, false); err != nil {
 				return i, i, err
 			}
-			ex.logCompleted("migration completed", step)
+			ex.logCompleted("migration completed", m)
 		}
-		return len(steps), len(steps), nil
+		return len(migrations), len(migrations), nil
 	}
 	err = ex.retryAllOnLockTimeout(ctx, func() error {
-		for executed = range steps {
-			if err := ex.apply(ctx, steps, executed, true); err != nil {
+		for executed = range migrations {
+			if err := ex.apply(ctx, migrations, executed, true); err != nil {
 				return err
 			}
 			message := "migration executed, not committed yet"
-			if executed == len(steps)-1 {
+			if executed == len(migrations)-1 {
 				message = "migration completed"
 			}
-			ex.logCompleted(message, steps[executed])
+			ex.logCompleted(message, migrations[executed])
 		}
-		executed = len(steps)
+		executed = len(migrations)
 		return nil
 	})
 	if err != nil {
@@ -47,31 +43,23 @@ func (ex *Executor) Run(ctx context.Context, steps []lint.Step, singleTx bool) (
 	return executed, executed, nil
 }
 
-// apply applies one step.
-func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleTx bool) error {
-	step := steps[i]
+// apply applies one of the migrations.
+func (ex *Executor) apply(ctx context.Context, migrations []Migration, i int, singleTx bool) error {
+	m := migrations[i]
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	ex.started = time.Now()
-	ex.log.Info("migration started", "version", step.Version, "direction", step.Direction, "file", step.File)
-	s, err := script.LoadFile(step.File, step.Open)
-	if err == nil && step.Resume && step.StatementsApplied > 0 {
-		err = s.LoadStatements()
-	}
+	ex.log.Info("migration started", "version", m.Entry.Version, "direction", m.Entry.Direction, "file", m.File)
+	m, err := m.load()
 	if err != nil {
 		return err
 	}
-	ex.losses.Guard = dataloss.Guard{Active: step.GuardDataLoss, Own: step.Own}
-	m := newMigration(step, s)
-	m.From, m.number, m.of = history.State{Version: step.From}, i+1, len(steps)
-	if i > 0 {
-		m.From.Version = steps[i-1].Target
-	}
+	ex.losses.Guard = m.Guard
 	before := m.From
 	if singleTx {
-		m.continuesTx, m.leavesTxOpen = i > 0, i < len(steps)-1
-		before.Version = steps[0].From
+		m.continuesTx, m.leavesTxOpen = i > 0, i < len(migrations)-1
+		before = migrations[0].From
 	}
 	fail := ex.Apply(ctx, m)
 	switch {
@@ -85,9 +73,9 @@ func (ex *Executor) apply(ctx context.Context, steps []lint.Step, i int, singleT
 	return m.setFile(fail)
 }
 
-// logCompleted logs the end of a step.
-func (ex *Executor) logCompleted(message string, step lint.Step) {
-	ex.log.Info(message, "version", step.Version, "direction", step.Direction, "file", step.File,
+// logCompleted logs the end of a migration.
+func (ex *Executor) logCompleted(message string, m Migration) {
+	ex.log.Info(message, "version", m.Entry.Version, "direction", m.Entry.Direction, "file", m.File,
 		"duration", time.Since(ex.started).Round(time.Millisecond))
 }
 

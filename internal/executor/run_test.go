@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 	"github.com/shiplock/shiplock/internal/test/teststore"
 )
@@ -39,10 +39,11 @@ func TestRun_CanceledAfterCommit_CountsMigration(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	o := teststore.Options(t, d.URL())
 	o.Log = slog.New(completionHook{o.Log.Handler(), func() { cancel(errStop) }})
-	step := func(version uint, from, to int, sql string) lint.Step {
-		return lint.Step{File: "x.up.sql", Name: "x", Direction: "up", Version: version, Target: to, From: from, Open: openText(sql)}
+	migration := func(from, to int, sql string) Migration {
+		return Migration{File: "x.up.sql", Open: openText(sql), From: history.State{Version: from}, To: history.State{Version: to},
+			Entry: history.Entry{Version: to, Name: "x", Direction: source.Up}}
 	}
-	applied, executed, err := openWithOptions(t, o).Run(ctx, []lint.Step{step(1, -1, 1, "CREATE TABLE a (b int)"), step(2, 1, 2, "SELECT 1")}, false)
+	applied, executed, err := openWithOptions(t, o).Run(ctx, []Migration{migration(-1, 1, "CREATE TABLE a (b int)"), migration(1, 2, "SELECT 1")}, false)
 	require.ErrorIs(t, err, errStop)
 	assert.Equal(t, 1, applied)
 	assert.Equal(t, 1, executed)

@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"regexp"
+
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // omitUnencodableSQL removes SQL that the database cannot represent from the history row.
@@ -32,7 +34,7 @@ var passwordPattern = regexp.MustCompile(`(?i)\bpassword\s+(?:e|u&)?(?:'|\$)|'[^
 // history table may not be allowed to know the password. The row keeps the checksum.
 func (ex *Executor) omitSQLWithPassword(m *Migration) {
 	own, reverse := &m.Entry.UpSQL, &m.Entry.DownSQL
-	if m.Entry.Direction == "down" {
+	if m.Entry.Direction == source.Down {
 		own, reverse = reverse, own
 	}
 	if passwordPattern.MatchString(*own) {

@@ -48,7 +48,7 @@ func (ex *Executor) sessionStateSQL(m Migration, done int) string {
 func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.Error {
 	s := m.Script
 	if fail := ex.checkSyntax(ctx, s); fail != nil {
-		if m.resume {
+		if m.Resume {
 			fail.Outcome, fail.StatementsApplied = migrationerror.PartiallyApplied, m.Entry.StatementsApplied
 		}
 		return fail
@@ -56,7 +56,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.
 	m.Entry.Outcome = history.Running
 	m.trace = &resume.SessionTrace{Captured: -1}
 	begin := ex.store.WriteVersionSQL(history.State{Version: m.To.Version, Dirty: true})
-	if m.resume {
+	if m.Resume {
 		begin += ex.store.UpdateSQL(m.Entry.Version, fmt.Sprintf("run_outcome = %s, run_error = NULL, run_transactional = %t, statements_applied = %d, statements_total = %d, up_checksum = %s, up_sql = %s, down_sql = %s",
 			postgres.LiteralOrNull(history.Running), s.Transactional, m.Entry.StatementsApplied, m.Entry.StatementsTotal, postgres.LiteralOrNull(m.Entry.Checksum), postgres.LiteralOrNull(m.Entry.UpSQL), m.Entry.DownLiteral())+", files_digest = NULL"+ex.store.UpdateStoredSQL(m.Entry))
 	} else {
@@ -66,7 +66,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.
 		}
 	}
 	begin = ex.session.ReplaceUnencodable(begin)
-	if m.resume {
+	if m.Resume {
 		if fail := ex.resumeRun(ctx, m, begin); fail != nil {
 			return fail
 		}
@@ -95,7 +95,7 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.
 			done = p.Last
 		}
 	}
-	if m.resume && s.Transactional && m.Entry.StatementsApplied < len(s.Statements) {
+	if m.Resume && s.Transactional && m.Entry.StatementsApplied < len(s.Statements) {
 		return nil // the block included the end of the script
 	}
 	if err := ex.session.Exec(ctx, postgres.BeginReadWrite+ex.finishSQL(m)+"COMMIT"); err != nil {
@@ -293,7 +293,7 @@ func (ex *Executor) countBlock(m Migration, p script.TxBlock) statementCounting 
 	case p.OpenAfter && check != "" && last.Control == script.ControlNone && !last.SetsTransaction && !s.HasCopyData(last):
 		c.head, c.tail = before, ";\n"+check
 	case p.OpenAfter:
-	case m.resume && s.Transactional: // the file was changed to be one transaction
+	case m.Resume && s.Transactional: // the file was changed to be one transaction
 		c.head, c.tail = s.TitleComment()+s.Begin+";\n"+ex.losses.BaselineSQL(), ";\n"+ex.session.CheckConstraintsSQL(false)+check+ex.finishSQL(m)+"COMMIT"
 	case alone && s.HasCopyData(last) && !s.InTransaction(p.First):
 		c.head, c.after = "BEGIN;\n", count+"COMMIT"

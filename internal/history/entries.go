@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // Entries returns all rows of the history table, ordered by their start, or those of one version.
@@ -21,7 +21,7 @@ func (store *Store) Entries(ctx context.Context, version *uint) ([]Entry, error)
 		where = fmt.Sprintf(" WHERE version = %d", *version)
 	}
 	rows, err := store.session.Query(ctx, `SELECT id, version, name, direction, outcome, coalesce(statements_applied, 0), coalesce(statements_total, 0), started_at,
-			coalesce(extract(epoch FROM took), 0)::float8, took IS NOT NULL, database_user, application_name,
+			coalesce(extract(epoch FROM took), 0)::float8, database_user, application_name,
 			coalesce(release, ''), coalesce(revision, ''), coalesce(namespace, ''), coalesce(pod, ''), coalesce(error, '')
 		FROM `+store.HistoryQuery()+" history"+where+` ORDER BY started_at, id`)
 	if err != nil {
@@ -30,12 +30,10 @@ func (store *Store) Entries(ctx context.Context, version *uint) ([]Entry, error)
 	var out []Entry
 	for rows.Next() {
 		var e Entry
-		var seconds float64
 		if err := rows.Scan(&e.ID, &e.Version, &e.Name, &e.Direction, &e.Outcome, &e.StatementsApplied, &e.StatementsTotal, &e.Started,
-			&seconds, &e.Ended, &e.User, &e.Application, &e.Release, &e.Revision, &e.Namespace, &e.Pod, &e.Error); err != nil {
+			&e.DurationSeconds, &e.User, &e.Application, &e.Release, &e.Revision, &e.Namespace, &e.Pod, &e.Error); err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
-		e.Duration = time.Duration(seconds * float64(time.Second))
 		out = append(out, e)
 	}
 	return out, store.session.ClassifyError(ctx, errors.Join(rows.Err(), rows.Close()))
@@ -61,13 +59,11 @@ func (store *Store) LatestEntries(ctx context.Context) ([]Entry, error) {
 	var out []Entry
 	for rows.Next() {
 		var r Entry
-		var seconds float64
 		if err := rows.Scan(&r.ID, &r.Version, &r.Name, &r.Direction, &r.Outcome, &r.StatementsApplied, &r.StatementsTotal, &r.Checksum,
-			&r.Started, &seconds, &r.User, &r.Release, &r.Error,
+			&r.Started, &r.DurationSeconds, &r.User, &r.Release, &r.Error,
 			&r.Stored.id, &r.Stored.HasUp, &r.Stored.HasDown, &r.Stored.DownSize, &r.Stored.MinCompatibleVersion, &r.Stored.Irreversible); err != nil {
 			return nil, errors.Join(&postgres.ConversionError{Err: err}, rows.Close())
 		}
-		r.Duration = time.Duration(seconds * float64(time.Second))
 		out = append(out, r)
 	}
 	return out, store.session.ClassifyError(ctx, errors.Join(rows.Err(), rows.Close()))
@@ -121,7 +117,7 @@ type InterruptedRow struct {
 // ReadInterruptedRow reads the latest history row of a version.
 func (store *Store) ReadInterruptedRow(ctx context.Context, r Entry) (InterruptedRow, error) {
 	sql, session, left := "up_sql", "session_state", "leftover"
-	if r.Direction == "down" {
+	if r.Direction == source.Down {
 		sql = "down_sql"
 	}
 	var row InterruptedRow

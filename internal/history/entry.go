@@ -1,38 +1,41 @@
 package history
 
-import "time"
+import (
+	"time"
+
+	"github.com/shiplock/shiplock/internal/source"
+)
 
 // An Entry is one row of the history table: one run of a migration. The methods that read rows fill
 // the fields that their callers need.
 type Entry struct {
-	ID                int64
-	Version           int
-	Name              string
-	Direction         string
-	Outcome           string
-	StatementsApplied int    // number of applied statements
-	StatementsTotal   int    // number of statements in the file
-	Checksum          string // see sqlfile.Checksum; empty if unknown
-	Started           time.Time
-	Duration          time.Duration
-	User              string
-	Release           string // from LatestEntries such as "booking, revision 3, namespace shop"
-	Error             string
+	ID                int64            `json:"id"`
+	Version           int              `json:"version"`
+	Name              string           `json:"name"`
+	Direction         source.Direction `json:"direction"`
+	Outcome           string           `json:"outcome"`
+	StatementsApplied int              `json:"statements_applied"`
+	StatementsTotal   int              `json:"statements_total"`
+	Started           time.Time        `json:"started"`
+	DurationSeconds   float64          `json:"duration_seconds"` // 0 until the run has ended
+	User              string           `json:"user"`
+	Application       string           `json:"application"`        // the session's application_name; only from Entries
+	Release           string           `json:"release,omitempty"`  // from LatestEntries such as "booking, revision 3, namespace shop"
+	Revision          string           `json:"revision,omitempty"` // only from Entries, as are Namespace and Pod
+	Namespace         string           `json:"namespace,omitempty"`
+	Pod               string           `json:"pod,omitempty"`
+	Error             string           `json:"error,omitempty"`
+
+	Checksum string `json:"-"` // see sqlfile.Checksum; empty if unknown
 	// FilesDigest is the digest of all migration files, set if no migration was pending after the
 	// run and no applied file had changed. Only the newest row's digest is valid.
-	FilesDigest string
+	FilesDigest string `json:"-"`
 	// Stored is the migration as last applied; only LatestEntries reads it.
-	Stored StoredMigration
-
-	// Only Entries reads these. Ended reports whether the run ended, and Application is the
-	// session's application_name.
-	Ended                    bool
-	Revision, Namespace, Pod string
-	Application              string
+	Stored StoredMigration `json:"-"`
 
 	// Written and not read back.
-	Transactional  bool
-	UpSQL, DownSQL string
+	Transactional  bool   `json:"-"`
+	UpSQL, DownSQL string `json:"-"`
 }
 
 // A StoredMigration is a migration as last applied, whatever its files contain now.
@@ -70,11 +73,14 @@ const (
 	BaselinedUnverified = "baselined unverified"
 )
 
-// IncompleteDown reports whether the row is a down migration that did not finish.
-func (r Entry) IncompleteDown() bool {
+// IsPartial reports whether the run was interrupted or failed after some of its statements.
+func (r Entry) IsPartial() bool {
 	switch r.Outcome {
 	case Running, PartiallyApplied, Repaired:
-		return r.Direction == "down"
+		return true
 	}
 	return false
 }
+
+// IncompleteDown reports whether the row is a down migration that did not finish.
+func (r Entry) IncompleteDown() bool { return r.IsPartial() && r.Direction == source.Down }

@@ -8,6 +8,7 @@ import (
 	"github.com/lib/pq"
 
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // HistoryTable returns the history table's name, qualified and quoted.
@@ -81,7 +82,7 @@ func (store *Store) rowSQL(r Entry) string {
 		took = fmt.Sprintf("'%.3f seconds'", time.Since(r.Started).Seconds())
 	}
 	values := []string{
-		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(r.Direction), postgres.LiteralOrNull(r.Outcome), fmt.Sprint(r.Transactional),
+		fmt.Sprint(r.Version), pq.QuoteLiteral(r.Name), pq.QuoteLiteral(string(r.Direction)), postgres.LiteralOrNull(r.Outcome), fmt.Sprint(r.Transactional),
 		fmt.Sprint(r.StatementsApplied), fmt.Sprint(r.StatementsTotal), postgres.LiteralOrNull(r.Checksum), postgres.LiteralOrNull(r.UpSQL), r.DownLiteral(),
 		postgres.LiteralOrNull(r.Started.UTC().Format(time.RFC3339Nano)), took,
 		postgres.LiteralOrNull(identity.Release), postgres.LiteralOrNull(identity.Revision), postgres.LiteralOrNull(identity.Namespace), postgres.LiteralOrNull(identity.Pod), postgres.LiteralOrNull(r.Error), postgres.LiteralOrNull(r.FilesDigest), postgres.LiteralOrNull(store.session.Opts.Role),
@@ -130,7 +131,7 @@ func (r StoredMigration) values() []string {
 
 // UpdateStoredSQL returns the SQL that sets these columns in an existing row.
 func (store *Store) UpdateStoredSQL(r Entry) string {
-	if r.Direction != "up" {
+	if r.Direction != source.Up {
 		return ""
 	}
 	v := r.Stored.values()

@@ -66,11 +66,11 @@ func (c *destructiveChanges) statement(p sqlfile.Piece) {
 	}
 }
 
-// DestructiveChanges lists what a down step removes regardless of the data, such as "DROP TABLE
+// DescribeDestructiveChanges lists what a file removes regardless of the data, such as "DROP TABLE
 // guests", with the line of the first.
-func (s Step) DestructiveChanges() (what []string, line int, err error) {
+func DescribeDestructiveChanges(file string, open func() (io.ReadCloser, error)) (what []string, line int, err error) {
 	l := NewDestructiveChanges(NewRelations())
-	err = script.WithFile(s.File, s.Open, func(from io.Reader) error { return l.Read(from, 0) })
+	err = script.WithFile(file, open, func(from io.Reader) error { return l.Read(from, 0) })
 	for _, t := range l.Changes {
 		if t.Function != "" {
 			continue

@@ -15,6 +15,7 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // DataLossFrom returns the data loss that caused a migration to fail; nil for another cause.
@@ -47,7 +48,7 @@ type Error struct {
 	File string // name of the file
 	// FileVersion is the version of the file, and Direction is up or down.
 	FileVersion int
-	Direction   string
+	Direction   source.Direction
 	Version     int // after the migration, -1 for none
 	Before      int // before the migration, -1 for none
 	Outcome     Outcome

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/database"
+	"github.com/shiplock/shiplock/internal/dataloss"
 	"github.com/shiplock/shiplock/internal/diagnose"
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
@@ -39,7 +40,7 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database
 	if versions := p.WithoutDown(); versions != "" {
 		o.Log.Warn("migrations without a down file cannot be rolled back", "versions", versions)
 	}
-	if err := applyPlan(ctx, o, d.catalog, db, p, own); err != nil {
+	if err := applyPlan(ctx, o, db, d, own); err != nil {
 		return Result{}, err
 	}
 	if err := verifyVersion(ctx, db, p); err != nil {
@@ -49,43 +50,44 @@ func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database
 }
 
 // applyPlan runs the plan's steps in the executor, and explains a failure.
-func applyPlan(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, p planner.Plan, own []lint.OwnObjects) error {
-	steps, err := postgresSteps(catalog, p)
+func applyPlan(ctx context.Context, o Options, db *database.Database, d decision, own []lint.OwnObjects) error {
+	p := d.plan
+	migrations, err := executor.Load(d.catalog, p, d.applied)
 	if err != nil {
 		return err
 	}
-	for i, s := range steps {
-		steps[i].GuardDataLoss, steps[i].Own = s.Direction == string(planner.Down) && !o.AllowDataLoss, own[i]
+	for i, m := range migrations {
+		migrations[i].Guard = dataloss.Guard{Active: m.Entry.Direction == source.Down && !o.AllowDataLoss, Own: own[i]}
 	}
-	if files := catalog.Files(); o.recordsDigest(files, p) {
-		steps[len(steps)-1].FilesDigest = stableDigest(files)
+	if files := d.catalog.Files(); o.recordsDigest(files, p) {
+		migrations[len(migrations)-1].FilesDigest = stableDigest(files)
 	}
-	if err := warnOfIncompatibleChanges(o, p, steps); err != nil {
+	if err := warnOfIncompatibleChanges(o, p, migrations); err != nil {
 		return err
 	}
 	together := o.TxMode == TxModeAll
-	if err := checkRequirements(db, steps, together); err != nil {
+	if err := checkRequirements(db, migrations, together); err != nil {
 		return err
 	}
 	defer limitToOneCPU(ctx)()
-	applied, executed, err := executor.New(db.Store, db.Locker).Run(ctx, steps, together)
+	applied, executed, err := executor.New(db.Store, db.Locker).Run(ctx, migrations, together)
 	if err == nil {
 		return nil
 	}
 	var fail *migrationerror.Error
 	if errors.As(err, &fail) {
-		diagnose.Explain(ctx, db.Store, fail, steps[min(executed+1, len(steps)):])
+		diagnose.Explain(ctx, db.Store, fail, migrations[min(executed+1, len(migrations)):])
 	}
 	return asDataLossError(p, &RunError{Plan: p, Applied: applied, RolledBack: executed - applied, Err: err})
 }
 
 // checkRequirements checks all files before the first one runs.
-func checkRequirements(db *database.Database, steps []lint.Step, together bool) error {
+func checkRequirements(db *database.Database, migrations []executor.Migration, together bool) error {
 	if !db.Session.Shared && !together {
 		return nil
 	}
-	for _, s := range steps {
-		if err := executor.CheckRequirements(s, together); err != nil {
+	for _, m := range migrations {
+		if err := executor.CheckRequirements(m, together); err != nil {
 			return err
 		}
 	}
@@ -112,13 +114,13 @@ func verifyVersion(ctx context.Context, db *database.Database, p planner.Plan) e
 // warnOfIncompatibleChanges logs the changes that break an older version of the
 // application, except for migrations that state their minimum compatible version. An empty
 // database has no older version of the application.
-func warnOfIncompatibleChanges(o Options, p planner.Plan, steps []lint.Step) error {
+func warnOfIncompatibleChanges(o Options, p planner.Plan, migrations []executor.Migration) error {
 	if p.From == planner.NoVersion {
 		return nil
 	}
-	files := make([]compatibility.File, len(steps))
-	for i, s := range steps {
-		files[i] = compatibility.File{Name: s.File, Open: s.Open, Direction: s.Direction, MinCompatibleVersion: s.Stored.MinCompatibleVersion}
+	files := make([]compatibility.File, len(migrations))
+	for i, m := range migrations {
+		files[i] = compatibility.File{Name: m.File, Open: m.Open, Direction: m.Entry.Direction, MinCompatibleVersion: m.Entry.Stored.MinCompatibleVersion}
 	}
 	changes, err := compatibility.Changes(files)
 	for i := 0; i < len(changes); {
@@ -127,7 +129,7 @@ func warnOfIncompatibleChanges(o Options, p planner.Plan, steps []lint.Step) err
 		for ; i < len(changes) && changes[i].File == first.File; i++ {
 			texts = append(texts, changes[i].Text)
 		}
-		o.Log.Warn("change may break older versions of the application", "file", steps[first.File].File, "line", first.Line,
+		o.Log.Warn("change may break older versions of the application", "file", migrations[first.File].File, "line", first.Line,
 			"changes", strings.Join(texts, "; "), "add_at_top", "-- "+sqlfile.MinCompatibleVersion+" N")
 	}
 	return err

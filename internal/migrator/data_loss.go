@@ -10,6 +10,7 @@ import (
 	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // A DataLossError reports a rollback that would lose data. It was not started, or its last
@@ -46,7 +47,7 @@ func asDataLossError(p planner.Plan, err error) error {
 func lowestTarget(p planner.Plan) int {
 	to := p.To
 	for _, s := range p.Steps {
-		if s.Direction == planner.Down {
+		if s.Direction == source.Down {
 			to = s.Target
 		}
 	}
@@ -56,15 +57,7 @@ func lowestTarget(p planner.Plan) int {
 // checkDataLoss refuses a plan that would lose data, or logs the loss if it is allowed. It
 // returns the objects that each step of the plan creates itself.
 func checkDataLoss(ctx context.Context, o Options, db *database.Database, d decision) ([]lint.OwnObjects, error) {
-	own := make([]lint.OwnObjects, len(d.plan.Steps))
-	if !d.plan.RollsBack() {
-		return own, nil
-	}
-	steps, err := postgresSteps(d.catalog, d.plan)
-	if err != nil {
-		return nil, err
-	}
-	losses, err := db.Losses.Find(ctx, steps)
+	losses, own, err := db.Losses.Find(ctx, d.catalog, d.plan.Steps, d.applied)
 	if err == nil && len(losses) > 0 && !o.AllowDataLoss {
 		err = &DataLossError{From: d.plan.From, To: lowestTarget(d.plan), Losses: losses}
 	}
@@ -73,9 +66,6 @@ func checkDataLoss(ctx context.Context, o Options, db *database.Database, d deci
 	}
 	for _, l := range losses {
 		o.Log.Warn("rollback deletes data", "data_loss", l.String())
-	}
-	for i, s := range steps {
-		own[i] = s.Own
 	}
 	return own, nil
 }

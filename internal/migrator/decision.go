@@ -2,7 +2,6 @@ package migrator
 
 import (
 	"context"
-	"io"
 	"slices"
 
 	"github.com/shiplock/shiplock/internal/database"
@@ -19,6 +18,7 @@ type decision struct {
 	plan    planner.Plan
 	catalog *source.Catalog // has the SQL of the plan's steps, including SQL from the history table if needed
 	imports []history.Entry // another tool's migrations, to be recorded in the history table
+	applied int             // number of applied statements of a first step that resumes
 }
 
 // makePlan reads the state of the database and makes a plan.
@@ -33,33 +33,34 @@ func makePlan(ctx context.Context, o Options, files *source.Catalog, db *databas
 	if o.forUp && isUpToDate(files, version, clean) {
 		return decision{plan: planner.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
 	}
-	st, entries, err := readRuns(ctx, files, db, version)
+	st, err := readRuns(ctx, files, db, version)
 	if err != nil {
 		return decision{}, err
 	}
-	imports, err := unrecordedRuns(files, &st)
+	imports, err := unrecordedRuns(files, st)
 	if err != nil {
 		return decision{}, err
 	}
 	catalog := files
 	if !o.forUp || o.Policy.OnNewer == planner.DownNewer { // otherwise the plan is made from the files alone
-		if catalog, err = WithHistory(files, st, entries, imports, o.Policy); err != nil {
+		if catalog, err = WithHistory(files, st, imports, o.Policy); err != nil {
 			return decision{}, err
 		}
 	}
-	policy := o.Policy
-	policy.Table = db.Store.Table.String()
-	p, err := plan(catalog, st, policy)
+	d := decision{imports: imports}
+	d.plan, err = plan(catalog, withImports(st, imports), o.Policy)
+	p := d.plan
 	if n := len(imports); err == nil && n > 0 && len(p.Steps) == 0 && o.recordsDigest(files, p) {
 		imports[n-1].FilesDigest, _ = files.Digest() // an unreadable file does not prevent the import
 	}
 	if err == nil {
-		catalog, err = withStoredSQL(ctx, catalog, db, p, entries)
+		d.catalog, err = withStoredSQL(ctx, catalog, db, st, p)
 	}
 	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
-		p.Steps[0].StatementsApplied, err = resumePoint(ctx, catalog, db, p.Steps[0], entries)
+		file := p.Steps[0].File()
+		d.applied, err = db.Resumer.ResumePoint(ctx, file, d.catalog.Opener(file), *st.Entry(p.Steps[0].Migration.Version))
 	}
-	return decision{plan: p, catalog: catalog, imports: imports}, err
+	return d, err
 }
 
 // ContainsVersion returns a function that reports whether the files have a version.
@@ -70,32 +71,31 @@ func ContainsVersion(files *source.Catalog) func(uint) bool {
 	}
 }
 
-// unrecordedRuns returns another tool's migrations that are to be recorded, and adds them to st.
-func unrecordedRuns(catalog *source.Catalog, st *planner.State) ([]history.Entry, error) {
-	adopt := planner.Unrecorded(catalog, *st)
-	out, versions := make([]history.Entry, len(adopt)), make(map[int]bool, len(adopt))
-	for i, r := range adopt {
-		sum, err := catalog.Checksum(uint(r.Version))
-		if err != nil {
+// unrecordedRuns returns the history rows of another tool's migrations that are to be recorded.
+func unrecordedRuns(catalog *source.Catalog, st planner.State) ([]history.Entry, error) {
+	out := planner.Unrecorded(catalog, st)
+	for i := range out {
+		e := &out[i]
+		var err error
+		if e.Checksum, err = catalog.Checksum(uint(e.Version)); err != nil {
 			return nil, err
 		}
-		out[i] = history.Entry{Version: r.Version, Name: r.Name, Direction: string(r.Direction), Checksum: sum}
-		if r.Direction == planner.Up {
-			directives, err := catalog.Directives(uint(r.Version))
+		if e.Direction == source.Up {
+			directives, err := catalog.Directives(uint(e.Version))
 			if err != nil {
 				return nil, err
 			}
-			adopt[i].MinCompatibleVersion = directives.MinCompatibleVersion
-			out[i].Stored = history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
+			e.Stored = history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
 		}
-		versions[r.Version] = true
 	}
-	st.Runs = append(slices.DeleteFunc(st.Runs, func(old planner.Run) bool { return versions[old.Version] }), adopt...)
 	return out, nil
 }
 
-// resumePoint returns the number of statements of a partially applied migration that are applied.
-func resumePoint(ctx context.Context, catalog *source.Catalog, db *database.Database, s planner.Step, entries []history.Entry) (int, error) {
-	i := slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) })
-	return db.Resumer.ResumePoint(ctx, s.File(), func() (io.ReadCloser, error) { return catalog.OpenFile(s.File()) }, entries[i])
+// withImports returns the state in which the runs of another tool are recorded.
+func withImports(st planner.State, imports []history.Entry) planner.State {
+	kept := slices.DeleteFunc(slices.Clone(st.Entries), func(old history.Entry) bool {
+		return slices.ContainsFunc(imports, func(e history.Entry) bool { return e.Version == old.Version })
+	})
+	st.Entries = append(kept, imports...)
+	return st
 }

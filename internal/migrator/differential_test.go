@@ -37,7 +37,7 @@ func TestUp_ExampleSets_SameSchemaAsGolangMigrate(t *testing.T) {
 				d := newDatabase(t)
 				result, err := migrator.Up(t.Context(), newOptions(t, d, dir))
 				require.NoError(t, err)
-				assert.Equal(t, []int{-1, int(files.Latest()), len(all), len(all), 0}, []int{result.From, result.To, result.Applied, len(result.Steps), len(result.DownSteps())})
+				assert.Equal(t, []int{-1, int(files.Latest()), len(all), len(all), 0}, []int{result.From, result.To, result.Applied, len(result.Steps), len(result.RolledBack())})
 				require.Equal(t, want.up, describeDatabase(t, d))
 				_, err = migrator.Down(t.Context(), newOptions(t, d, dir), half)
 				require.NoError(t, err)

@@ -17,16 +17,14 @@ import (
 // versionRowMissing reports whether the version table has no version although the history
 // table records applied migrations.
 func versionRowMissing(st planner.State) bool {
-	return st.Version == planner.NoVersion && !st.Dirty && slices.ContainsFunc(st.Runs, planner.Run.IsApplied)
+	return st.Version == planner.NoVersion && !st.Dirty && slices.ContainsFunc(st.Entries, st.IsApplied)
 }
 
 // checkVersionRow refuses a database whose version table has lost its row. golang-migrate
 // also leaves an empty table after it has rolled back every migration; then the objects of
 // the migrations do not exist, and the rollback is imported. See ADR 14.
-func checkVersionRow(ctx context.Context, files *source.Catalog, db *database.Database, st planner.State, entries []history.Entry) error {
-	applied := slices.DeleteFunc(slices.Clone(entries), func(r history.Entry) bool {
-		return !slices.ContainsFunc(st.Runs, func(s planner.Run) bool { return s.Version == r.Version && s.IsApplied() })
-	})
+func checkVersionRow(ctx context.Context, files *source.Catalog, db *database.Database, st planner.State) error {
+	applied := slices.DeleteFunc(slices.Clone(st.Entries), func(e history.Entry) bool { return !st.IsApplied(e) })
 	newest := applied[len(applied)-1].Version
 	refusal := &Refusal{
 		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Store.Table, newest),

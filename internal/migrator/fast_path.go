@@ -27,7 +27,7 @@ func isUpToDate(catalog *source.Catalog, at history.State, clean string) bool {
 // migrations, and with edited files allowed there may be some.
 func (o Options) recordsDigest(catalog *source.Catalog, p planner.Plan) bool {
 	return o.forUp && o.Policy.OnEdited != planner.AllowEdited && p.To == int(catalog.Latest()) &&
-		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == planner.Up)
+		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == source.Up)
 }
 
 // stableDigest takes the digest of the files and returns a function that takes it again.

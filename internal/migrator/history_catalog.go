@@ -3,7 +3,6 @@ package migrator
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
@@ -15,20 +14,22 @@ import (
 // WithHistory returns the catalog of the files merged with the migrations that the history
 // table records as applied or partially rolled back. imported are the migrations that
 // another tool has run since.
-func WithHistory(files *source.Catalog, st planner.State, entries, imported []history.Entry, p planner.Policy) (*source.Catalog, error) {
-	applied, importedVersions := map[int]bool{}, map[int]bool{}
-	for _, r := range st.Runs {
-		applied[r.Version] = r.IsApplied()
-	}
+func WithHistory(files *source.Catalog, st planner.State, imported []history.Entry, p planner.Policy) (*source.Catalog, error) {
+	isImported := map[int]bool{} // whether the import is an up
 	for _, r := range imported {
-		importedVersions[r.Version] = true
+		isImported[r.Version] = r.Direction == source.Up
 	}
 	var recorded []source.RecordedMigration
-	for _, r := range entries {
-		if !applied[r.Version] && !r.IncompleteDown() {
+	for _, r := range st.Entries {
+		applied := st.IsApplied(r)
+		up, again := isImported[r.Version]
+		if again {
+			applied = up
+		}
+		if !applied && !r.IncompleteDown() {
 			continue
 		}
-		if importedVersions[r.Version] {
+		if again {
 			r.Stored, r.Outcome = history.StoredMigration{DownSize: history.SizeUnknown}, history.Imported
 		}
 		m, err := recordedMigration(files, st, r, p)
@@ -92,7 +93,7 @@ func missingDownReason(r history.Entry) string {
 
 // withStoredSQL returns the catalog with the SQL of those steps whose file exists only in the
 // history table.
-func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database.Database, p planner.Plan, entries []history.Entry) (*source.Catalog, error) {
+func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State, p planner.Plan) (*source.Catalog, error) {
 	var runs []history.Entry
 	for _, s := range p.Steps {
 		_, upStored := source.FromHistory(s.Migration.Up)
@@ -100,8 +101,8 @@ func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database.Da
 		if !upStored && !downStored {
 			continue
 		}
-		if i := slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == int(s.Migration.Version) }); i >= 0 {
-			runs = append(runs, entries[i])
+		if e := st.Entry(s.Migration.Version); e != nil {
+			runs = append(runs, *e)
 		}
 	}
 	sql, err := db.Store.StoredSQL(ctx, runs)

@@ -1,6 +1,7 @@
 package migrator_test
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/golang-migrate/migrate/v4"
 	_ "github.com/golang-migrate/migrate/v4/database/postgres" // what most teams run today
 	_ "github.com/golang-migrate/migrate/v4/source/file"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/shiplock/shiplock/internal/config/dsn"
@@ -42,4 +44,16 @@ func newGolangMigrate(t *testing.T, d *pgtest.Database, dir string) *migrate.Mig
 	require.NoError(t, err)
 	t.Cleanup(func() { _, _ = m.Close() })
 	return m
+}
+
+// assertResult compares a result, and its steps as "VERSION NAME DIRECTION".
+func assertResult(t *testing.T, want migrator.Result, wantSteps []string, got migrator.Result) {
+	t.Helper()
+	var steps []string
+	for _, s := range got.Steps {
+		steps = append(steps, fmt.Sprintf("%d %s %s", s.Migration.Version, s.Migration.Name, s.Direction))
+	}
+	assert.Equal(t, wantSteps, steps)
+	got.Steps = nil
+	assert.Equal(t, want, got)
 }

@@ -7,8 +7,9 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/dataloss"
-	"github.com/shiplock/shiplock/internal/lint"
+	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -31,8 +32,8 @@ type AheadMigration struct {
 
 // A PreviewStep is one file that would run.
 type PreviewStep struct {
-	Version   uint   `json:"version"`
-	Direction string `json:"direction"`
+	Version   uint             `json:"version"`
+	Direction source.Direction `json:"direction"`
 	// File is its name. FromHistory is set if there is no such file, and the SQL in the
 	// history table would run.
 	File        string `json:"file"`
@@ -80,38 +81,38 @@ func preview(ctx context.Context, o Options, plan PlanFunc) (Preview, error) {
 	}
 	p := d.plan
 	out := Preview{Database: db.Session.Target(), From: versionPointer(p.From), To: versionPointer(p.To), Newer: p.Newer, Steps: []PreviewStep{}}
-	for _, r := range p.Ahead {
-		out.Ahead = append(out.Ahead, AheadMigration{Version: uint(r.Version), Name: r.Name})
+	for _, m := range p.Ahead {
+		out.Ahead = append(out.Ahead, AheadMigration{Version: m.Version, Name: m.Name})
 	}
-	return out, inspectSteps(ctx, o, d.catalog, db, p, &out)
+	return out, inspectSteps(ctx, o, db, d, &out)
 }
 
 // inspectSteps reads every file of the plan as a run would.
-func inspectSteps(ctx context.Context, o Options, catalog *source.Catalog, db *database.Database, p planner.Plan, out *Preview) error {
-	steps, err := postgresSteps(catalog, p)
+func inspectSteps(ctx context.Context, o Options, db *database.Database, d decision, out *Preview) error {
+	migrations, err := executor.Load(d.catalog, d.plan, d.applied)
 	if err != nil {
 		return err
 	}
-	if err := checkRequirements(db, steps, o.TxMode == TxModeAll); err != nil {
+	if err := checkRequirements(db, migrations, o.TxMode == TxModeAll); err != nil {
 		return err
 	}
-	for i, s := range steps {
-		statements, transactional, err := s.CountStatements()
+	for _, m := range migrations {
+		s, err := script.LoadFile(m.File, m.Open)
 		if err != nil {
 			return err
 		}
-		file, fromHistory := source.FromHistory(s.File)
-		step := PreviewStep{Version: p.Steps[i].Migration.Version, Direction: s.Direction, File: file,
-			FromHistory: fromHistory, Statements: statements, Transactional: transactional, StatementsApplied: s.StatementsApplied}
-		if p.Steps[i].Direction == planner.Down {
-			step.SQL, err = excerpt(s)
+		file, fromHistory := source.FromHistory(m.File)
+		step := PreviewStep{Version: uint(m.Entry.Version), Direction: m.Entry.Direction, File: file,
+			FromHistory: fromHistory, Statements: s.Count(), Transactional: s.Transactional, StatementsApplied: m.Entry.StatementsApplied}
+		if step.Direction == source.Down {
+			step.SQL, err = excerpt(m.Open)
 			if err != nil {
 				return err
 			}
 		}
 		out.Steps = append(out.Steps, step)
 	}
-	losses, err := db.Losses.Find(ctx, steps)
+	losses, _, err := db.Losses.Find(ctx, d.catalog, d.plan.Steps, d.applied)
 	for _, l := range losses {
 		out.Steps[l.Step].Loses = append(out.Steps[l.Step].Loses, l)
 	}
@@ -125,8 +126,8 @@ const (
 )
 
 // excerpt returns the beginning of a file's text, in whole lines.
-func excerpt(s lint.Step) (string, error) {
-	f, err := s.Open()
+func excerpt(open func() (io.ReadCloser, error)) (string, error) {
+	f, err := open()
 	if err != nil {
 		return "", err
 	}

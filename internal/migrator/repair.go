@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
@@ -49,7 +48,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 	if err := db.Lock(ctx, nil); err != nil {
 		return "", err
 	}
-	st, entries, err := ReadState(ctx, catalog, db)
+	st, err := ReadState(ctx, catalog, db)
 	if err != nil {
 		return "", err
 	}
@@ -60,21 +59,21 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 			Next:   "run migrator status to list the applied migrations and the version of the database",
 		}
 	}
-	i := slices.IndexFunc(st.Runs, func(r planner.Run) bool { return r.Outcome == planner.PartiallyApplied })
+	partial := st.Partial()
 	if v == StatementApplied || v == StatementNotApplied {
-		return resolveStatement(ctx, catalog, db, st, entries, i, v, statement)
+		return resolveStatement(ctx, catalog, db, st, v, statement)
 	}
-	run := planner.Run{Version: st.Version, Direction: planner.Up}
-	if i >= 0 {
-		run = st.Runs[i]
-		if err := removeLeftovers(ctx, o, db, entries, run, v); err != nil {
+	run := history.Entry{Version: st.Version, Direction: source.Up}
+	if partial != nil {
+		run = *partial
+		if err := removeLeftovers(ctx, o, db, run, v); err != nil {
 			return "", err
 		}
 	} else if err := importEarlierRuns(ctx, catalog, db, st); err != nil {
 		return "", err
 	}
 	// Migrations below it may exist only in the history table.
-	all, err := WithHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := WithHistory(catalog, st, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return "", err
 	}
@@ -88,34 +87,31 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 		return "", err
 	}
 	err = db.Store.SetVersion(ctx, history.State{Version: to}, history.Entry{
-		Version: run.Version, Name: m.Name, Direction: string(direction), Outcome: history.Resolved, Checksum: sum,
+		Version: run.Version, Name: m.Name, Direction: direction, Outcome: history.Resolved, Checksum: sum,
 	})
 	return fmt.Sprintf("version %d is %s; the database is at version %d", run.Version, v, to), err
 }
 
 // removeLeftovers removes the leftovers of the failed statement, and logs those it cannot remove.
-func removeLeftovers(ctx context.Context, o Options, db *database.Database, entries []history.Entry, run planner.Run, v Resolution) error {
-	finish := (v == MigrationApplied) == (run.Direction == planner.Up)
-	left, err := db.Resumer.RemoveLeftovers(ctx, latestRun(entries, run.Version), finish)
+func removeLeftovers(ctx context.Context, o Options, db *database.Database, run history.Entry, v Resolution) error {
+	finish := (v == MigrationApplied) == (run.Direction == source.Up)
+	left, err := db.Resumer.RemoveLeftovers(ctx, run, finish)
 	for _, l := range left {
 		o.Log.Warn("could not remove leftover of a failed statement", "object", l.What, "statement", l.SQL)
 	}
 	return err
 }
 
-func latestRun(entries []history.Entry, version int) history.Entry {
-	return entries[slices.IndexFunc(entries, func(r history.Entry) bool { return r.Version == version })]
-}
-
-func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State, entries []history.Entry, i int, v Resolution, statement int) (string, error) {
-	if i < 0 {
+func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State, v Resolution, statement int) (string, error) {
+	partial := st.Partial()
+	if partial == nil {
 		return "", &Refusal{
 			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
 			Why:    "another tool marked it dirty, so the number of applied statements is unknown",
 			Next:   "complete the migration or roll it back manually, then: migrator repair --applied or --rolled-back",
 		}
 	}
-	run := latestRun(entries, st.Runs[i].Version)
+	run := *partial
 	file, open := fileOfRun(catalog, run)
 	d, err := db.Resumer.InspectInterrupted(ctx, file, open, run)
 	if err != nil {
@@ -134,20 +130,16 @@ func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database
 // fileOfRun returns the current file of a run; open is nil if there is no such file.
 func fileOfRun(catalog *source.Catalog, run history.Entry) (name string, open func() (io.ReadCloser, error)) {
 	m, _ := catalog.Find(uint(run.Version))
-	name = m.Up
-	if run.Direction == string(planner.Down) {
-		name = m.Down
-	}
-	if name == "" {
+	if name = m.File(run.Direction); name == "" {
 		return fmt.Sprintf("%d_%s.%s.sql", run.Version, run.Name, run.Direction), nil
 	}
-	return name, func() (io.ReadCloser, error) { return catalog.OpenFile(name) }
+	return name, catalog.Opener(name)
 }
 
 // checkStatementAnswer refuses a resolution of a statement whose outcome is known, unless
 // it names the number of the failed statement.
 func checkStatementAnswer(run history.Entry, d resume.InterruptedStatement, v Resolution, statement int) error {
-	resume := "run migrator " + run.Direction + ": it resumes with statement " + fmt.Sprint(d.Number)
+	resume := "run migrator " + string(run.Direction) + ": it resumes with statement " + fmt.Sprint(d.Number)
 	whole := "or complete the migration manually, then: migrator repair --applied\nor roll it back manually, then: migrator repair --rolled-back"
 	refusal := func(reason, why, next string) error {
 		return &Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
@@ -157,7 +149,7 @@ func checkStatementAnswer(run history.Entry, d resume.InterruptedStatement, v Re
 	case !d.Unknown && !d.Failed:
 		if d.Number > run.StatementsTotal {
 			stopped = fmt.Sprintf("version %d stopped after all %d statements", run.Version, run.StatementsTotal)
-			resume = "run migrator " + run.Direction + ": it completes the migration"
+			resume = "run migrator " + string(run.Direction) + ": it completes the migration"
 		}
 		return refusal("no statement has an unknown outcome: "+stopped, d.Why, resume)
 	case statement != 0 && statement != d.Number:
@@ -178,7 +170,7 @@ func checkStatementAnswer(run history.Entry, d resume.InterruptedStatement, v Re
 // importEarlierRuns records the earlier migrations of the tool that left the database dirty.
 func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State) error {
 	st.Version, st.Dirty = planner.VersionBelow(catalog, st.Version), false
-	runs, err := unrecordedRuns(catalog, &st)
+	runs, err := unrecordedRuns(catalog, st)
 	if err != nil || len(runs) == 0 {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // A Result is the outcome of a successful run.
@@ -11,12 +12,12 @@ type Result struct {
 	From, To int // versions, planner.NoVersion for none
 	Applied  int // number of migrations run
 	Newer    bool
-	Ahead    []planner.Run // with Newer: applied migrations above the newest file that the history table records
-	Steps    []planner.Run // the migrations run, in order: version, name and direction
+	Ahead    []source.Migration // with Newer: applied migrations above the newest file that the history table records
+	Steps    []planner.Step     // the steps run, in order
 }
 
-// DownSteps returns the steps that rolled a migration back.
-func (r Result) DownSteps() []planner.Run { return planner.InDirection(r.Steps, planner.Down) }
+// RolledBack returns the migrations that were rolled back.
+func (r Result) RolledBack() []source.Migration { return planner.InDirection(r.Steps, source.Down) }
 
 // A RunError is a run that started and did not complete.
 type RunError struct {
@@ -50,5 +51,5 @@ func (e *IncompleteError) Error() string {
 }
 
 func resultOf(p planner.Plan, applied int) Result {
-	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: planner.RunsOf(p.Steps[:applied])}
+	return Result{From: p.From, To: p.To, Applied: applied, Newer: p.Newer, Ahead: p.Ahead, Steps: p.Steps[:applied]}
 }

@@ -198,7 +198,7 @@ func (t *runTotals) add(err error) bool {
 // result returns the result of the last plan, combined with those of the earlier ones.
 func (t *runTotals) result(r Result) Result {
 	if t.began {
-		r.From, r.Applied, r.Steps = t.from, len(t.done)+r.Applied, append(planner.RunsOf(t.done), r.Steps...)
+		r.From, r.Applied, r.Steps = t.from, len(t.done)+r.Applied, append(t.done, r.Steps...)
 	}
 	return r
 }

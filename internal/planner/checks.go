@@ -1,6 +1,9 @@
 package planner
 
-import "github.com/shiplock/shiplock/internal/source"
+import (
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/source"
+)
 
 func checkEdited(c *source.Catalog, st State, p Policy) error {
 	if len(st.Edited) == 0 || p.OnEdited == AllowEdited {
@@ -50,18 +53,18 @@ func checkSameApplication(files *source.Catalog, st State, p Policy) error {
 // checkMinCompatibleVersion refuses files whose newest version is below the minimum
 // compatible version of an applied migration.
 func checkMinCompatibleVersion(files *source.Catalog, st State) error {
-	var newest Run
-	for _, r := range st.Runs {
-		applied := r.IsApplied() || r.Outcome == PartiallyApplied
-		if applied && r.MinCompatibleVersion > files.Latest() && r.MinCompatibleVersion > newest.MinCompatibleVersion {
+	var newest history.Entry
+	for _, r := range st.Entries {
+		applied := st.IsApplied(r) || st.isPartial(r)
+		if v := r.Stored.MinCompatibleVersion; applied && v > files.Latest() && v > newest.Stored.MinCompatibleVersion {
 			newest = r
 		}
 	}
-	if newest.MinCompatibleVersion == 0 {
+	if newest.Stored.MinCompatibleVersion == 0 {
 		return nil
 	}
 	return &Refusal{Cause: IncompatibleFiles, Version: newest.Version, Name: newest.Name,
-		MinCompatibleVersion: newest.MinCompatibleVersion, Newest: int(files.Latest())}
+		MinCompatibleVersion: newest.Stored.MinCompatibleVersion, Newest: int(files.Latest())}
 }
 
 // checkDownFiles refuses a plan that applies migrations without a down file, if the policy

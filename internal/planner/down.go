@@ -10,7 +10,7 @@ import (
 // migrations that are not applied according to the history table. The catalog may include
 // migrations of the history table, which are rolled back with their stored down SQL.
 func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
-	plan, err := startPlan(c, st, p, Down)
+	plan, err := startPlan(c, st, source.Down)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -30,7 +30,7 @@ func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 		if i > 0 {
 			target = int(applied[i-1].Version)
 		}
-		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: Down, Target: max(target, to)})
+		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: source.Down, Target: max(target, to)})
 	}
 	return plan, nil
 }
@@ -39,7 +39,7 @@ func ForDown(c *source.Catalog, st State, to int, p Policy) (Plan, error) {
 // newest file: it rolls back the migrations of a newer release.
 func ForDownToFiles(c *source.Catalog, st State, p Policy) (Plan, error) {
 	if !isAhead(c.Files(), st) {
-		return startPlan(c, st, p, Down)
+		return startPlan(c, st, source.Down)
 	}
 	if err := checkSameApplication(c.Files(), st, p); err != nil {
 		return Plan{}, err

@@ -11,15 +11,15 @@ import (
 func TestWithoutDown_Steps_ListsVersions(t *testing.T) {
 	for _, c := range []struct {
 		without, with int // so many versions, from 1
-		direction     Direction
+		direction     source.Direction
 		want          string
 	}{
-		{0, 0, Up, ""},
-		{0, 2, Up, ""},
-		{1, 1, Up, "1"},
-		{10, 0, Up, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10"},
-		{12, 3, Up, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, and 2 more"},
-		{2, 0, Down, ""}, // ForDown refuses these itself
+		{0, 0, source.Up, ""},
+		{0, 2, source.Up, ""},
+		{1, 1, source.Up, "1"},
+		{10, 0, source.Up, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10"},
+		{12, 3, source.Up, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, and 2 more"},
+		{2, 0, source.Down, ""}, // ForDown refuses these itself
 	} {
 		var p Plan
 		for i := range c.without + c.with {

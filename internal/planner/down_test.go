@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -19,10 +20,10 @@ func storedMigrations(r ...source.RecordedMigration) []source.RecordedMigration 
 	}, r...)
 }
 
-func appliedRuns(versions ...int) []Run {
-	var runs []Run
+func appliedEntries(versions ...int) []history.Entry {
+	var runs []history.Entry
 	for _, v := range versions {
-		runs = append(runs, Run{Version: v, Direction: Up})
+		runs = append(runs, history.Entry{Version: v, Direction: source.Up})
 	}
 	return runs
 }
@@ -39,30 +40,30 @@ func TestForDownToFiles_State_PlansOrRefuses(t *testing.T) {
 		then    []string // what up applies after that
 		refusal string
 	}{
-		{name: "newer", stored: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)}, want: down, to: 5},
-		{name: "not newer", state: State{Version: 5, Runs: appliedRuns(1, 5)}, to: 5},
-		{name: "older", state: State{Version: 1, Runs: appliedRuns(1)}, to: 1},
+		{name: "newer", stored: storedMigrations(), state: State{Version: 8, Entries: appliedEntries(1, 5, 6, 7, 8)}, want: down, to: 5},
+		{name: "not newer", state: State{Version: 5, Entries: appliedEntries(1, 5)}, to: 5},
+		{name: "older", state: State{Version: 1, Entries: appliedEntries(1)}, to: 1},
 		{name: "empty", state: State{Version: NoVersion}, to: NoVersion},
-		{name: "a pending file is skipped", stored: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(1, 6, 7, 8)},
+		{name: "a pending file is skipped", stored: storedMigrations(), state: State{Version: 8, Entries: appliedEntries(1, 6, 7, 8)},
 			want: []string{down[0], down[1], "history:6_f.down.sql>1"}, to: 1, then: []string{"5_b.up.sql>5"}},
-		{name: "none of the files is applied", stored: storedMigrations(), state: State{Version: 8, Runs: appliedRuns(6, 7, 8)},
+		{name: "none of the files is applied", stored: storedMigrations(), state: State{Version: 8, Entries: appliedEntries(6, 7, 8)},
 			want: []string{down[0], down[1], "history:6_f.down.sql>-1"}, to: NoVersion, then: []string{"1_a.up.sql>1", "5_b.up.sql>5"}},
-		{name: "a hotfix below the newest file stays", stored: storedMigrations(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Runs: appliedRuns(1, 3, 5, 6, 7, 8)}, want: down, to: 5},
-		{name: "one has no down", stored: storedMigrations(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
+		{name: "a hotfix below the newest file stays", stored: storedMigrations(source.RecordedMigration{Version: 3, Name: "x", HasDown: true}), state: State{Version: 8, Entries: appliedEntries(1, 3, 5, 6, 7, 8)}, want: down, to: 5},
+		{name: "one has no down", stored: storedMigrations(source.RecordedMigration{Version: 7, Name: "g", NoDown: "for a reason"}), state: State{Version: 8, Entries: appliedEntries(1, 5, 6, 7, 8)},
 			refusal: "version 7 (g) cannot be rolled back here: for a reason"},
-		{name: "one is irreversible", stored: storedMigrations(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8)},
+		{name: "one is irreversible", stored: storedMigrations(source.RecordedMigration{Version: 6, Name: "f", HasDown: true, Irreversible: true}), state: State{Version: 8, Entries: appliedEntries(1, 5, 6, 7, 8)},
 			refusal: "version 6 (f) is irreversible"},
-		{name: "version is not in the history table", state: State{Version: 8, Runs: appliedRuns(1, 5)}, refusal: "nor in the history table"},
+		{name: "version is not in the history table", state: State{Version: 8, Entries: appliedEntries(1, 5)}, refusal: "nor in the history table"},
 		{name: "rollback is unfinished", stored: storedMigrations(), want: []string{"history:6_f.down.sql>5"}, to: 5,
-			state: State{Version: 5, Dirty: true, Runs: append(appliedRuns(1, 5), Run{Version: 6, Name: "f", Direction: Down, Outcome: PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
+			state: State{Version: 5, Dirty: true, Entries: append(appliedEntries(1, 5), history.Entry{Version: 6, Name: "f", Direction: source.Down, Outcome: history.PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
 		{name: "migration is partially applied", stored: storedMigrations(), refusal: "version 8 (h) is partially applied (1 of 2 statements)",
-			state: State{Version: 8, Dirty: true, Runs: append(appliedRuns(1, 5, 6, 7), Run{Version: 8, Name: "h", Direction: Up, Outcome: PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
+			state: State{Version: 8, Dirty: true, Entries: append(appliedEntries(1, 5, 6, 7), history.Entry{Version: 8, Name: "h", Direction: source.Up, Outcome: history.PartiallyApplied, StatementsApplied: 1, StatementsTotal: 2})}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			union := catalog(t, files...).WithHistory(c.stored)
 			for i, plan := range []func() (Plan, error){
-				func() (Plan, error) { return ForDownToFiles(union, c.state, Policy{Table: "t"}) },
-				func() (Plan, error) { return ForUp(union, c.state, Policy{Table: "t", OnNewer: DownNewer}) },
+				func() (Plan, error) { return ForDownToFiles(union, c.state, Policy{}) },
+				func() (Plan, error) { return ForUp(union, c.state, Policy{OnNewer: DownNewer}) },
 			} {
 				p, err := plan()
 				if c.refusal != "" {
@@ -71,10 +72,10 @@ func TestForDownToFiles_State_PlansOrRefuses(t *testing.T) {
 				}
 				require.NoError(t, err)
 				if c.want == nil && len(p.Steps) > 0 {
-					assert.Equal(t, Up, p.Steps[0].Direction, "up applies the pending files")
+					assert.Equal(t, source.Up, p.Steps[0].Direction, "up applies the pending files")
 					continue
 				}
-				down := Plan{From: p.From, Steps: p.Steps[:len(InDirection(RunsOf(p.Steps), Down))]}
+				down := Plan{From: p.From, Steps: p.Steps[:len(InDirection(p.Steps, source.Down))]}
 				assert.Equal(t, c.want, steps(down))
 				if i == 0 {
 					assert.Equal(t, c.to, p.To)
@@ -92,9 +93,9 @@ func TestForUp_MinCompatibleVersion_RefusesUnderAnyPolicy(t *testing.T) {
 	files := catalog(t, "1_a.up.sql", "5_b.up.sql")
 	union := files.WithHistory(storedMigrations())
 	withMinVersion := func(v uint) State {
-		runs := appliedRuns(1, 5, 6, 7, 8)
-		runs[3].MinCompatibleVersion = v
-		return State{Version: 8, Runs: runs}
+		runs := appliedEntries(1, 5, 6, 7, 8)
+		runs[3].Stored.MinCompatibleVersion = v
+		return State{Version: 8, Entries: runs}
 	}
 	for _, policy := range []OnNewer{AllowNewer, FailNewer, ""} {
 		_, err := ForUp(union, withMinVersion(7), Policy{OnNewer: policy})
@@ -114,8 +115,8 @@ func TestForUp_MinCompatibleVersion_RefusesUnderAnyPolicy(t *testing.T) {
 	assert.Equal(t, "database is at version 8, ahead of the migration files (5), and is to be rolled back", missing)
 
 	rolledBack := withMinVersion(7)
-	rolledBack.Runs[3].Direction = Down
-	rolledBack.Runs[4].Direction, rolledBack.Version = Down, 6
+	rolledBack.Entries[3].Direction = source.Down
+	rolledBack.Entries[4].Direction, rolledBack.Version = source.Down, 6
 	_, err = ForUp(union, rolledBack, Policy{})
 	require.NoError(t, err, "a migration that was rolled back has no minimum compatible version")
 }
@@ -123,7 +124,7 @@ func TestForUp_MinCompatibleVersion_RefusesUnderAnyPolicy(t *testing.T) {
 // The files may belong to another application, unless --on-edited allows edited files.
 func TestForDownToFiles_AllFilesEdited_Refuses(t *testing.T) {
 	union := catalog(t, "1_a.up.sql", "5_b.up.sql").WithHistory(storedMigrations())
-	st := State{Version: 8, Runs: appliedRuns(1, 5, 6, 7, 8), Edited: []uint{1, 5}}
+	st := State{Version: 8, Entries: appliedEntries(1, 5, 6, 7, 8), Edited: []uint{1, 5}}
 	_, err := ForDownToFiles(union, st, Policy{})
 	requireRefusal(t, err, "matches what was applied to this database")
 	p, err := ForDownToFiles(union, st, Policy{OnEdited: AllowEdited})

@@ -1,28 +1,23 @@
 package planner
 
-import (
-	"slices"
-
-	"github.com/shiplock/shiplock/internal/source"
-)
+import "github.com/shiplock/shiplock/internal/source"
 
 // startPlan returns an empty plan, or one that first completes a partially applied migration.
-func startPlan(c *source.Catalog, st State, p Policy, d Direction) (Plan, error) {
+func startPlan(c *source.Catalog, st State, d source.Direction) (Plan, error) {
 	if !st.Dirty {
 		return Plan{From: st.Version, To: st.Version}, nil
 	}
-	i := slices.IndexFunc(st.Runs, func(r Run) bool { return r.Outcome == PartiallyApplied })
-	if i < 0 {
-		return Plan{}, &Refusal{Cause: Dirty, DatabaseVersion: st.Version, Table: p.Table}
+	r := st.Partial()
+	if r == nil {
+		return Plan{}, &Refusal{Cause: Dirty, DatabaseVersion: st.Version, Table: st.Table}
 	}
-	r := st.Runs[i]
 	m, ok := c.Find(uint(r.Version))
-	step := Step{Migration: m, Direction: r.Direction, Target: st.Version, Resume: true, StatementsApplied: r.StatementsApplied}
+	step := Step{Migration: m, Direction: r.Direction, Target: st.Version, Resume: true}
 	refusal := func(cause Cause) *Refusal {
 		return &Refusal{Cause: cause, Version: r.Version, Name: r.Name, Direction: r.Direction, DatabaseVersion: st.Version, Origin: c.Origin(),
 			StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal}
 	}
-	if r.Direction != d && d == Down {
+	if r.Direction != d && d == source.Down {
 		return Plan{}, refusal(UpPartiallyApplied)
 	}
 	if r.Direction != d {
@@ -35,7 +30,7 @@ func startPlan(c *source.Catalog, st State, p Policy, d Direction) (Plan, error)
 	if st.Version == r.Version {
 		from = VersionBelow(c, r.Version)
 	}
-	if d == Down {
+	if d == source.Down {
 		from = r.Version
 	}
 	return Plan{From: from, To: st.Version, Steps: []Step{step}}, nil

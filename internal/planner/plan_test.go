@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/source"
 )
 
@@ -64,11 +65,11 @@ func TestForUp_State_PlansOrRefuses(t *testing.T) {
 		{name: "down files are required", files: []string{"1_a.up.sql", "2_b.up.sql", "3_c.up.sql", "3_c.down.sql", "4_d.up.sql"}, state: State{Version: 1}, down: true,
 			refusal: "pending migrations have no down file: 2, 4"},
 		{name: "down files of applied migrations are not required", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2}, down: true, to: 2},
-		{name: "down file of an out-of-order migration is required", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2, Runs: []Run{{Version: 2, Direction: Up}}}, order: ApplyOutOfOrder, down: true,
+		{name: "down file of an out-of-order migration is required", files: []string{"1_a.up.sql", "2_b.up.sql"}, state: State{Version: 2, Entries: []history.Entry{{Version: 2, Direction: source.Up}}}, order: ApplyOutOfOrder, down: true,
 			refusal: "pending migrations have no down file: 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := ForUp(catalog(t, c.files...), c.state, Policy{OnNewer: c.onNewer, OutOfOrder: c.order, RequireDown: c.down, Table: "schema_migrations"})
+			p, err := ForUp(catalog(t, c.files...), c.state, Policy{OnNewer: c.onNewer, OutOfOrder: c.order, RequireDown: c.down})
 			if c.refusal != "" {
 				requireRefusal(t, err, c.refusal)
 				return
@@ -108,7 +109,7 @@ func TestForDown_State_PlansOrRefuses(t *testing.T) {
 		{name: "to version zero", files: []string{"0_a.up.sql", "1_b.up.sql", "1_b.down.sql"}, state: State{Version: 1}, to: 0, want: []string{"1_b.down.sql>0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p, err := ForDown(catalog(t, c.files...), c.state, c.to, Policy{Table: "schema_migrations"})
+			p, err := ForDown(catalog(t, c.files...), c.state, c.to, Policy{})
 			if c.refusal != "" {
 				requireRefusal(t, err, c.refusal)
 				return

@@ -7,7 +7,6 @@ type Policy struct {
 	OnEdited   OnEdited
 	// RequireDown refuses to apply migrations without a down file.
 	RequireDown bool
-	Table       string // name of the version table, for messages
 }
 
 // OnNewer is the action for a database that is ahead of the files.

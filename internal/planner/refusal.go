@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 
+	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
@@ -14,9 +15,9 @@ type Refusal struct {
 	Version   int    // of the migration, or of the database if there is no migration
 	Name      string // of the migration
 	File      string // of the migration
-	Direction Direction
+	Direction source.Direction
 	// Migrations are several: those above the files, or those without a down file.
-	Migrations []Run
+	Migrations []source.Migration
 
 	Origin          string // of the files
 	Newest          int    // version of the files

@@ -5,28 +5,22 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
 // NoVersion is the version of a database without migrations, as in golang-migrate.
 const NoVersion = -1
 
-// A Direction is that of a step.
-type Direction string
-
-// The directions.
-const (
-	Up   Direction = "up"
-	Down Direction = "down"
-)
-
 // State is the state of the database.
 type State struct {
 	Version int // NoVersion before the first migration
 	Dirty   bool
-	// Runs has the newest row of the history table for each version; it is empty if there
+	Table   string // name of the version table
+	// Entries has the newest row of the history table for each version; it is empty if there
 	// is no history table yet.
-	Runs []Run
+	Entries []history.Entry
 	// Edited has the applied versions whose files differ from what was applied.
 	Edited []uint
 	// LineEndings has those of Edited whose files differ only in line endings, with the
@@ -34,69 +28,68 @@ type State struct {
 	LineEndings map[uint]sqlfile.LineEndings
 }
 
-// A Run is a row of the history table.
-type Run struct {
-	Version                            int
-	Name                               string
-	Direction                          Direction
-	Outcome                            Outcome
-	StatementsApplied, StatementsTotal int
-	// MinCompatibleVersion is the oldest version of the files that is compatible with it;
-	// 0 for any.
-	MinCompatibleVersion uint
+// IsApplied reports whether the migration of a history row is applied. It is false for one that is
+// partially applied. If the database is not dirty, the version table, which another tool may have
+// set, takes precedence over a row that is partially applied.
+func (st State) IsApplied(e history.Entry) bool {
+	switch {
+	case st.isPartial(e):
+		return false
+	case e.Outcome == history.Failed:
+		return e.Direction == source.Down
+	}
+	return e.Direction == source.Up
 }
 
-// An Outcome is how a run ended.
-type Outcome int
+// isPartial reports whether the run of a history row stopped after some statements, and can be resumed.
+func (st State) isPartial(e history.Entry) bool { return st.Dirty && e.IsPartial() }
 
-// The outcomes of a run.
-const (
-	Completed        Outcome = iota // by Shiplock or another tool
-	RolledBack                      // failed and was rolled back
-	PartiallyApplied                // stopped after some statements; it can be resumed
-)
+// Partial returns the history row of the partially applied migration, or nil.
+func (st State) Partial() *history.Entry {
+	if i := slices.IndexFunc(st.Entries, st.isPartial); i >= 0 {
+		return &st.Entries[i]
+	}
+	return nil
+}
 
-// IsApplied reports whether the run's migration is applied. It is false for one that is
-// partially applied.
-func (r Run) IsApplied() bool {
-	return r.Outcome == Completed && r.Direction == Up || r.Outcome == RolledBack && r.Direction == Down
+// Entry returns the history row of a version, or nil.
+func (st State) Entry(version uint) *history.Entry {
+	if i := slices.IndexFunc(st.Entries, func(e history.Entry) bool { return e.Version == int(version) }); i >= 0 {
+		return &st.Entries[i]
+	}
+	return nil
 }
 
 // appliedVersions returns the versions of the history table, and whether each is applied.
 func (st State) appliedVersions() map[int]bool {
-	out := make(map[int]bool, len(st.Runs))
-	for _, r := range st.Runs {
-		out[r.Version] = r.IsApplied()
+	out := make(map[int]bool, len(st.Entries))
+	for _, e := range st.Entries {
+		out[e.Version] = st.IsApplied(e)
 	}
 	return out
-}
-
-// InDirection returns the runs of one direction.
-func InDirection(runs []Run, d Direction) []Run {
-	return slices.DeleteFunc(slices.Clone(runs), func(r Run) bool { return r.Direction != d })
 }
 
 // maxListed is the most versions that a message lists; it counts the others.
 const maxListed = 10
 
-// Names returns the versions and names of runs as text.
-func Names(runs []Run) string {
-	return list(runs, func(r Run) string { return fmt.Sprintf("%d (%s)", r.Version, r.Name) })
+// Names returns the versions and names of migrations as text.
+func Names(migrations []source.Migration) string {
+	return list(migrations, func(m source.Migration) string { return fmt.Sprintf("%d (%s)", m.Version, m.Name) })
 }
 
-// versions returns the versions of runs as text.
-func versions(runs []Run) string {
-	return list(runs, func(r Run) string { return fmt.Sprint(r.Version) })
+// versions returns the versions of migrations as text.
+func versions(migrations []source.Migration) string {
+	return list(migrations, func(m source.Migration) string { return fmt.Sprint(m.Version) })
 }
 
-func list(runs []Run, text func(Run) string) string {
+func list(migrations []source.Migration, text func(source.Migration) string) string {
 	var out []string
-	for i, r := range runs {
+	for i, m := range migrations {
 		if i == maxListed {
-			out = append(out, fmt.Sprintf("and %d more", len(runs)-maxListed))
+			out = append(out, fmt.Sprintf("and %d more", len(migrations)-maxListed))
 			break
 		}
-		out = append(out, text(r))
+		out = append(out, text(m))
 	}
 	return strings.Join(out, ", ")
 }

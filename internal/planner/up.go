@@ -9,7 +9,7 @@ func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 	if p.OnNewer == DownNewer && isAhead(files, st) {
 		return planDownAndUp(c, st, p)
 	}
-	plan, err := startPlan(files, st, p, Up)
+	plan, err := startPlan(files, st, source.Up)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -37,7 +37,7 @@ func ForUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 		if m.Up == "" {
 			return Plan{}, &Refusal{Cause: NoUpFile, Version: int(m.Version), File: m.Down}
 		}
-		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: Up, Target: int(m.Version)})
+		plan.Steps = append(plan.Steps, Step{Migration: m, Direction: source.Up, Target: int(m.Version)})
 		plan.To = int(m.Version)
 	}
 	return plan, checkDownFiles(plan, p)
@@ -65,14 +65,14 @@ func planDownAndUp(c *source.Catalog, st State, p Policy) (Plan, error) {
 
 // outOfOrder returns steps for the pending migrations below the database's version.
 func outOfOrder(c *source.Catalog, st State, p Policy) ([]Step, error) {
-	if len(st.Runs) == 0 || st.Dirty {
+	if len(st.Entries) == 0 || st.Dirty {
 		return nil, nil
 	}
 	var steps []Step
 	isApplied := st.appliedVersions()
 	for _, m := range c.All() {
 		if int(m.Version) < st.Version && m.Up != "" && !isApplied[int(m.Version)] {
-			steps = append(steps, Step{Migration: m, Direction: Up, Target: st.Version})
+			steps = append(steps, Step{Migration: m, Direction: source.Up, Target: st.Version})
 		}
 	}
 	if len(steps) == 0 || p.OutOfOrder == ApplyOutOfOrder {

@@ -14,7 +14,7 @@ func Missing(st State, want int) string {
 	switch {
 	case st.Dirty:
 		return fmt.Sprintf("a migration is running or partially applied at version %s", VersionText(st.Version))
-	case st.Version == NoVersion && slices.ContainsFunc(st.Runs, Run.IsApplied):
+	case st.Version == NoVersion && slices.ContainsFunc(st.Entries, st.IsApplied):
 		return fmt.Sprintf("the version table is empty, but the history table has applied migrations (see migrator status); version %d is required", want)
 	case st.Version == NoVersion:
 		return fmt.Sprintf("no migration is applied; version %d is required", want)
@@ -43,7 +43,7 @@ func ForWait(c *source.Catalog, st State, p Policy) (string, error) {
 	if missing := Missing(st, latest); missing != "" {
 		return missing, nil
 	}
-	if len(st.Runs) == 0 {
+	if len(st.Entries) == 0 {
 		return "", nil
 	}
 	applied := Applied(c, st)

@@ -119,7 +119,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 	applied := map[int]history.Entry{}
 	newest := planner.NoVersion
 	for _, r := range entries {
-		if migrator.RunOf(r, false).IsApplied() {
+		if (planner.State{}).IsApplied(r) { // at.Dirty is false
 			applied[r.Version], newest = r, r.Version
 		}
 	}
@@ -135,7 +135,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 	if version == planner.NoVersion {
 		for _, r := range slices.Backward(entries) {
 			if _, is := applied[r.Version]; is {
-				add(history.Entry{Version: r.Version, Name: r.Name, Direction: string(planner.Down), Checksum: r.Checksum})
+				add(history.Entry{Version: r.Version, Name: r.Name, Direction: source.Down, Checksum: r.Checksum})
 			}
 		}
 		return runs, nil
@@ -156,7 +156,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 		if err != nil {
 			return nil, err
 		}
-		add(history.Entry{Version: v, Name: m.Name, Direction: string(planner.Up), Checksum: sum,
+		add(history.Entry{Version: v, Name: m.Name, Direction: source.Up, Checksum: sum,
 			Stored: history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}})
 	}
 	return runs, nil

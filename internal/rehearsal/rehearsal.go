@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 
@@ -314,8 +313,7 @@ func (h *rehearsal) compare(kind FindingKind, m source.Migration, file, text str
 
 // findDataLoss adds a note if the down drops or deletes objects that may contain data.
 func (h *rehearsal) findDataLoss(m source.Migration) error {
-	step := lint.Step{File: m.Down, Open: func() (io.ReadCloser, error) { return h.files.OpenFile(m.Down) }}
-	what, line, err := step.DestructiveChanges()
+	what, line, err := lint.DescribeDestructiveChanges(m.Down, h.files.Opener(m.Down))
 	if len(what) > 0 {
 		h.addFinding(Finding{Kind: FindingDataLoss, Version: m.Version, File: m.Down, Line: line, Message: "the down script drops or deletes objects that may contain data: " + strings.Join(what, ", ")})
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 func TestRun_ExitCode_DescribesEffectOnRelease(t *testing.T) {
@@ -59,9 +60,9 @@ func TestSuccess_Result_IsTwoLines(t *testing.T) {
 		{"up", Result{From: 2, To: 3, Applied: 1, Took: time.Second}, "database is at version 3 (previously 2): 1 migration applied in 1s"},
 		{"up", Result{From: 3, To: 3}, "nothing to do: database is at version 3"},
 		{"up", Result{From: 5, To: 5, Newer: true}, "no changes were made: database is at version 5, ahead of the migration files"},
-		{"down", Result{From: 3, To: planner.NoVersion, Applied: 2, RolledBack: []planner.Run{{Version: 3, Name: "c"}, {Version: 1, Name: "a"}}, Took: time.Second},
+		{"down", Result{From: 3, To: planner.NoVersion, Applied: 2, RolledBack: []source.Migration{{Version: 3, Name: "c"}, {Version: 1, Name: "a"}}, Took: time.Second},
 			"database has no migrations applied (previously 3): 2 migrations rolled back in 1s; rolled back: 3 (c), 1 (a)"},
-		{"up", Result{From: 3, To: 2, Applied: 2, RolledBack: []planner.Run{{Version: 3, Name: "c"}}, Took: time.Second},
+		{"up", Result{From: 3, To: 2, Applied: 2, RolledBack: []source.Migration{{Version: 3, Name: "c"}}, Took: time.Second},
 			"database is at version 2 (previously 3): 1 migration rolled back and 1 applied in 1s; rolled back: 3 (c)"},
 		{"wait", Result{To: 3, Took: 3 * time.Second}, "schema is up to date: database is at version 3; waited 3s"},
 		{"exec", Result{ToolCommand: "npm run\nmigrate", Changes: 1, Took: time.Minute}, "npm run migrate succeeded in 1m0s, with 1 schema change"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/text"
 )
 
@@ -17,7 +18,7 @@ type Result struct {
 	From, To   int // versions, planner.NoVersion for none
 	Applied    int // migrations run, up or down
 	Newer      bool
-	RolledBack []planner.Run // those of Applied that were rolled back
+	RolledBack []source.Migration // those of Applied that were rolled back
 	Took       time.Duration
 	// ToolCommand and Changes are those of exec: the command without secrets, and the number
 	// of schema changes.

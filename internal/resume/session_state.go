@@ -19,6 +19,7 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/script/syntax"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // The statements of a file that does not run in one transaction depend on the state of their
@@ -32,7 +33,7 @@ import (
 type SessionStateError struct {
 	File           string
 	Version        int
-	Direction      string
+	Direction      source.Direction
 	Applied, Total int
 	LostState      []string // for example, "temporary table users"
 	Err            error    // error of the server when the state was restored, or nil

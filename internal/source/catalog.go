@@ -26,19 +26,6 @@ var ErrNoMigrations = errors.New("no migrations")
 // ErrNotDirectory reports that the source is a file.
 var ErrNotDirectory = errors.New("this is a file")
 
-// A Migration is one version: its up file and, if there is one, its down file.
-type Migration struct {
-	Version uint
-	Name    string
-	Up      string // file name within the catalog's directory; empty if there is none
-	Down    string
-	// HistoryOnly is set for a migration that has no file, only rows in the history table; see WithHistory.
-	HistoryOnly bool
-	// NoDown is why Down is empty, if not because there is no file.
-	NoDown       string
-	Irreversible bool // declared by the up file; set for applied migrations
-}
-
 // An Unrecognized is how to handle .sql files with invalid names.
 type Unrecognized string
 

@@ -20,6 +20,11 @@ func (c *Catalog) OpenFile(file string) (io.ReadCloser, error) {
 	return f, nil
 }
 
+// Opener returns a function that opens one of the catalog's files.
+func (c *Catalog) Opener(file string) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return c.OpenFile(file) }
+}
+
 // openInterruptibly opens a file whose reads end with the catalog's context.
 func (c *Catalog) openInterruptibly(file string) (io.ReadCloser, error) {
 	if _, recorded := c.texts[file]; recorded || c.ctx == nil {

@@ -61,21 +61,21 @@ func (u *Catalog) merge(m Migration, here bool, r RecordedMigration) Migration {
 	if !here || r.Differs {
 		m = Migration{Version: r.Version, Name: r.Name, HistoryOnly: !here, NoDown: r.NoDown}
 		if r.HasUp {
-			m.Up = u.historyFileName(r, "up")
+			m.Up = u.historyFileName(r, Up)
 		}
 		if r.Checksum != "" {
-			u.sums[u.historyFileName(r, "up")] = r.Checksum
+			u.sums[u.historyFileName(r, Up)] = r.Checksum
 		}
 	}
 	if m.Down == "" && r.HasDown {
-		m.Down = u.historyFileName(r, "down")
+		m.Down = u.historyFileName(r, Down)
 	}
 	m.Irreversible = r.Irreversible
 	return m
 }
 
 // historyFileName returns the name that the file would have in the directory, with historyPrefix.
-func (u *Catalog) historyFileName(r RecordedMigration, direction string) string {
+func (u *Catalog) historyFileName(r RecordedMigration, direction Direction) string {
 	digits := 0
 	if all := u.files.migrations; len(all) > 0 {
 		name := all[len(all)-1].Up + all[len(all)-1].Down
@@ -104,7 +104,7 @@ func (c *Catalog) WithRecordedSQL(recorded map[uint]RecordedSQL) *Catalog {
 	for version, sql := range recorded {
 		m, _ := c.Find(version)
 		r := RecordedMigration{Version: m.Version, Name: m.Name}
-		u.texts[u.historyFileName(r, "up")], u.texts[u.historyFileName(r, "down")] = sql.Up, sql.Down
+		u.texts[u.historyFileName(r, Up)], u.texts[u.historyFileName(r, Down)] = sql.Up, sql.Down
 	}
 	return &u
 }

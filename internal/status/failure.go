@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"github.com/shiplock/shiplock/internal/history"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // A Failure is a run that did not complete, from the history table.
 type Failure struct {
-	Version   uint   `json:"version"`
-	Name      string `json:"name"`
-	Direction string `json:"direction"`
+	Version   uint             `json:"version"`
+	Name      string           `json:"name"`
+	Direction source.Direction `json:"direction"`
 	// Outcome is failed (rolled back), partially applied, or running (it was killed, or
 	// is still running).
 	Outcome string `json:"outcome"`

@@ -61,15 +61,15 @@ type FileInfo struct {
 
 // A RunInfo is the newest history row of a version.
 type RunInfo struct {
-	Direction         string    `json:"direction"`
-	Outcome           string    `json:"outcome"` // applied, failed, running, partially applied, imported, repaired or resolved
-	StatementsApplied int       `json:"statements_applied"`
-	StatementsTotal   int       `json:"statements_total"`
-	Started           time.Time `json:"started"`
-	DurationSeconds   float64   `json:"duration_seconds"`
-	User              string    `json:"user"`
-	Release           string    `json:"release,omitempty"`
-	Error             string    `json:"error,omitempty"`
+	Direction         source.Direction `json:"direction"`
+	Outcome           string           `json:"outcome"` // applied, failed, running, partially applied, imported, repaired or resolved
+	StatementsApplied int              `json:"statements_applied"`
+	StatementsTotal   int              `json:"statements_total"`
+	Started           time.Time        `json:"started"`
+	DurationSeconds   float64          `json:"duration_seconds"`
+	User              string           `json:"user"`
+	Release           string           `json:"release,omitempty"`
+	Error             string           `json:"error,omitempty"`
 }
 
 // ReadStatus compares the database with the files. It changes nothing, and needs only
@@ -117,7 +117,7 @@ func lastTool(ctx context.Context, db *database.Database) (*ToolInfo, error) {
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *database.Database) (Status, error) {
-	st, entries, err := migrator.ReadState(ctx, catalog, db)
+	st, err := migrator.ReadState(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err
 	}
@@ -135,19 +135,16 @@ func compare(ctx context.Context, catalog *source.Catalog, db *database.Database
 		status.Version = &v
 		_, status.VersionInFiles = catalog.Find(v)
 	}
-	status.LastFailure = lastFailure(entries)
-	runs := map[uint]*RunInfo{}
-	for _, r := range entries {
+	status.LastFailure = lastFailure(st.Entries)
+	runs, minVersions := map[uint]*RunInfo{}, map[uint]uint{}
+	for _, r := range st.Entries {
+		minVersions[uint(r.Version)] = r.Stored.MinCompatibleVersion
 		runs[uint(r.Version)] = &RunInfo{
 			Direction: r.Direction, Outcome: r.Outcome, StatementsApplied: r.StatementsApplied, StatementsTotal: r.StatementsTotal,
-			Started: r.Started, DurationSeconds: r.Duration.Seconds(), User: r.User, Release: r.Release, Error: r.Error,
+			Started: r.Started, DurationSeconds: r.DurationSeconds, User: r.User, Release: r.Release, Error: r.Error,
 		}
 	}
-	minVersions := map[uint]uint{}
-	for _, r := range st.Runs {
-		minVersions[uint(r.Version)] = r.MinCompatibleVersion
-	}
-	all, err := migrator.WithHistory(catalog, st, entries, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := migrator.WithHistory(catalog, st, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return Status{}, err
 	}

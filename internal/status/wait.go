@@ -189,10 +189,7 @@ func (w *waiter) readState(ctx context.Context) (planner.State, error) {
 	if err != nil && pq.As(err, pqerror.InsufficientPrivilege) == nil {
 		return planner.State{}, err
 	}
-	st := planner.State{Version: version.Version, Dirty: version.Dirty}
-	for _, r := range entries {
-		st.Runs = append(st.Runs, migrator.RunOf(r, version.Dirty))
-	}
+	st := planner.State{Version: version.Version, Dirty: version.Dirty, Entries: entries}
 	w.activity, err = lock.HolderFacts(ctx, db.Store)
 	return st, err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/shiplock/shiplock/internal/report/failure"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/script"
+	"github.com/shiplock/shiplock/internal/source"
 )
 
 // A Summary is what a successful command reports.
@@ -26,12 +27,12 @@ type Summary struct {
 	VersionsKnown bool // From and To are set
 	StepsKnown    bool
 	NonePending   bool
-	Steps         []planner.Run
+	Steps         []planner.Step
 }
 
 // Migrated returns the summary of a run of migrations.
 func Migrated(r migrator.Result) *Summary {
-	return &Summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.DownSteps()},
+	return &Summary{Result: report.Result{From: r.From, To: r.To, Applied: r.Applied, Newer: r.Newer, RolledBack: r.RolledBack()},
 		Changed: r.Applied > 0, VersionsKnown: true, StepsKnown: true, Steps: r.Steps}
 }
 
@@ -62,8 +63,8 @@ func (r Run) failed(m *notify.Message, err error) {
 	}
 	at := run.At()
 	m.VersionFrom, m.VersionTo, m.Changed = &run.Plan.From, &at, run.Applied > 0
-	addMigrations(m, planner.RunsOf(run.Plan.Steps[:run.Applied]))
-	pending := len(planner.InDirection(planner.RunsOf(run.Plan.Steps[run.Applied:]), planner.Up))
+	addMigrations(m, run.Plan.Steps[:run.Applied])
+	pending := len(planner.InDirection(run.Plan.Steps[run.Applied:], source.Up))
 	if r.Command == "up" {
 		m.Pending = &pending
 	}
@@ -112,10 +113,10 @@ func (r Run) succeeded(m *notify.Message, s Summary, now time.Time) {
 }
 
 // addMigrations adds the migrations that ran, limited to the most recent notify.MaxMigrations.
-func addMigrations(m *notify.Message, runs []planner.Run) {
-	applied, rolledBack := len(runs), len(planner.InDirection(runs, planner.Down))
+func addMigrations(m *notify.Message, steps []planner.Step) {
+	applied, rolledBack := len(steps), len(planner.InDirection(steps, source.Down))
 	m.Applied, m.RolledBack = &applied, &rolledBack
-	for _, r := range runs[max(0, applied-notify.MaxMigrations):] {
-		m.Migrations = append(m.Migrations, notify.Migration{Version: r.Version, Name: r.Name, Direction: string(r.Direction)})
+	for _, s := range steps[max(0, applied-notify.MaxMigrations):] {
+		m.Migrations = append(m.Migrations, notify.Migration{Version: int(s.Migration.Version), Name: s.Migration.Name, Direction: string(s.Direction)})
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/script/syntax"
+	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
 
@@ -23,8 +24,8 @@ import (
 type File struct {
 	Name                 string
 	Open                 script.Opener
-	Direction            string // "up" or "down"
-	MinCompatibleVersion uint   // that the migration states; 0 for none
+	Direction            source.Direction
+	MinCompatibleVersion uint // that the migration states; 0 for none
 }
 
 // A Change is a schema change of an up migration that breaks an older version of
@@ -56,7 +57,7 @@ type compatibilityCheck struct {
 func Changes(files []File) ([]Change, error) {
 	b := &compatibilityCheck{created: map[string]bool{}, defaults: map[string]bool{}}
 	for i, f := range files {
-		if f.Direction != "up" {
+		if f.Direction != source.Up {
 			continue
 		}
 		err := script.WithFile(f.Name, f.Open, func(from io.Reader) error { return b.read(i, io.LimitReader(from, script.MaxStoredSQL)) })
