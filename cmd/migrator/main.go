@@ -12,18 +12,17 @@ import (
 
 	"github.com/shiplock/shiplock/internal/cli"
 	"github.com/shiplock/shiplock/internal/interrupt"
-	"github.com/shiplock/shiplock/internal/migrator"
 )
 
 func main() {
 	delayFirstCollection()
 	log.SetOutput(io.Discard) // net/http logs unsolicited server responses there
-	ctx, cancel := context.WithCancelCause(migrator.WithDedicatedProcess(context.Background()))
+	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
 		cancel(&interrupt.SignalError{Signal: <-signals})
 		signal.Stop(signals) // a second signal terminates the process
 	}()
-	os.Exit(cli.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(cli.Program{Stdout: os.Stdout, Stderr: os.Stderr, DedicatedProcess: true}.Run(ctx, os.Args[1:]))
 }

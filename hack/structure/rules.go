@@ -35,6 +35,7 @@ var rules = Rules{
 		"internal/toolrun",
 		"internal/database",
 		"internal/exectool",
+		"internal/state",
 		"internal/migrator",
 		"internal/rehearsal",
 		"internal/status",

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"io"
 	"time"
 
 	"github.com/shiplock/shiplock/internal/cli/console"
@@ -10,10 +11,19 @@ import (
 	"github.com/shiplock/shiplock/internal/notify"
 )
 
+// A Program is what a run gets from its process.
+type Program struct {
+	Stdout, Stderr io.Writer
+	// DedicatedProcess is set if the process runs nothing else.
+	DedicatedProcess bool
+	// Root is a prefix of the paths of Kubernetes' files. Only tests set it.
+	Root string
+}
+
 // An app is one run of the program.
 type app struct {
 	settings settings.Settings
-	root     string // see Program.Root
+	program  Program
 	console  *console.Console
 	redactor *redact.Redactor
 	started  time.Time

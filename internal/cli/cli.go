@@ -22,13 +22,6 @@ import (
 	"github.com/shiplock/shiplock/internal/cli/settings"
 )
 
-// A Program is what a run gets from its process.
-type Program struct {
-	Stdout, Stderr io.Writer
-	// Root is a prefix of the paths of Kubernetes' files. Only tests set it.
-	Root string
-}
-
 // Run parses args, runs the command, and returns the exit code. It writes results to
 // stdout, and the log and the failure report to stderr.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -38,7 +31,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // Run parses args, runs the command, and returns the exit code.
 func (p Program) Run(ctx context.Context, args []string) int {
 	redactor := redact.New(args)
-	a := &app{settings: settings.Default(), root: p.Root, redactor: redactor, started: time.Now(),
+	a := &app{settings: settings.Default(), program: p, redactor: redactor, started: time.Now(),
 		console: console.New(p.Stdout, p.Stderr, os.Getenv, redactor.Redact)}
 	defer a.console.Close()
 	defer a.shutDownSidecar()

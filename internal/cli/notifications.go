@@ -25,7 +25,7 @@ func (a *app) openNotifier() error {
 		return nil
 	}
 	o, log := a.settings.Notify, a.console.Log()
-	o.Root, o.Getenv, o.Agent, o.JobUID, o.PodUID = a.root, os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
+	o.Root, o.Getenv, o.Agent, o.JobUID, o.PodUID = a.program.Root, os.Getenv, "shiplock/"+version(), os.Getenv("SHIPLOCK_JOB_UID"), os.Getenv("SHIPLOCK_POD_UID")
 	o.StepSummary = github.StepSummary(os.Getenv)
 	o.OnDelivered = func(where string) { log.Debug("notification sent", "to", where) }
 	if err := o.CheckEvent(); err != nil {

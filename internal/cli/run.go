@@ -49,6 +49,7 @@ func (a *app) withOptions(cmd *cobra.Command, run func(context.Context, migrator
 	s, log := &a.settings, a.console.Log()
 	return run(ctx, migrator.Options{
 		Source: s.Source, Unrecognized: s.UnrecognizedFiles, Log: log, TxMode: s.TxMode, AllowDataLoss: s.AllowDataLoss, Policy: s.Policy,
+		DedicatedProcess: a.program.DedicatedProcess,
 		Postgres: database.Options{
 			Options: postgres.Options{DSN: connection, Role: s.Role, WaitForDB: s.WaitForDB,
 				ConnectAttempts: s.ConnectAttempts, ConnectDelay: s.ConnectDelay,

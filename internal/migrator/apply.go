@@ -2,84 +2,15 @@ package migrator
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/shiplock/shiplock/internal/database"
-	"github.com/shiplock/shiplock/internal/dataloss"
-	"github.com/shiplock/shiplock/internal/diagnose"
 	"github.com/shiplock/shiplock/internal/executor"
 	"github.com/shiplock/shiplock/internal/history"
-	"github.com/shiplock/shiplock/internal/lint"
 	"github.com/shiplock/shiplock/internal/lint/compatibility"
-	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/planner"
-	"github.com/shiplock/shiplock/internal/source"
 	"github.com/shiplock/shiplock/internal/sqlfile"
 )
-
-func runPlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan PlanFunc) (Result, error) {
-	d, err := makePlan(ctx, o, files, db, plan)
-	if err != nil {
-		return Result{}, err
-	}
-	p := d.plan
-	own, err := checkDataLoss(ctx, o, db, d)
-	if err != nil {
-		return Result{}, err
-	}
-	if len(d.imports) > 0 {
-		o.Log.Info("importing existing migration history", "migrations", len(d.imports))
-		if err := db.Store.Import(ctx, d.imports); err != nil {
-			return Result{}, err
-		}
-	}
-	if err := db.Locker.Release(ctx); err != nil || len(p.Steps) == 0 {
-		return resultOf(p, 0), err
-	}
-	if versions := p.WithoutDown(); versions != "" {
-		o.Log.Warn("migrations without a down file cannot be rolled back", "versions", versions)
-	}
-	if err := applyPlan(ctx, o, db, d, own); err != nil {
-		return Result{}, err
-	}
-	if err := verifyVersion(ctx, db, p); err != nil {
-		return Result{}, &RunError{Plan: p, Applied: len(p.Steps), Err: err}
-	}
-	return resultOf(p, len(p.Steps)), nil
-}
-
-// applyPlan runs the plan's steps in the executor, and explains a failure.
-func applyPlan(ctx context.Context, o Options, db *database.Database, d decision, own []lint.OwnObjects) error {
-	p := d.plan
-	migrations, err := executor.Load(d.catalog, p, d.applied)
-	if err != nil {
-		return err
-	}
-	for i, m := range migrations {
-		migrations[i].Guard = dataloss.Guard{Active: m.Entry.Direction == source.Down && !o.AllowDataLoss, Own: own[i]}
-	}
-	if files := d.catalog.Files(); o.recordsDigest(files, p) {
-		migrations[len(migrations)-1].FilesDigest = stableDigest(files)
-	}
-	if err := warnOfIncompatibleChanges(o, p, migrations); err != nil {
-		return err
-	}
-	together := o.TxMode == TxModeAll
-	if err := checkRequirements(db, migrations, together); err != nil {
-		return err
-	}
-	defer limitToOneCPU(ctx)()
-	applied, executed, err := executor.New(db.Store, db.Locker).Run(ctx, migrations, together)
-	if err == nil {
-		return nil
-	}
-	var fail *migrationerror.Error
-	if errors.As(err, &fail) {
-		diagnose.Explain(ctx, db.Store, fail, migrations[min(executed+1, len(migrations)):])
-	}
-	return asDataLossError(p, &RunError{Plan: p, Applied: applied, RolledBack: executed - applied, Err: err})
-}
 
 // checkRequirements checks all files before the first one runs.
 func checkRequirements(db *database.Database, migrations []executor.Migration, together bool) error {

@@ -2,18 +2,15 @@ package migrator
 
 import (
 	"context"
-	"slices"
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/state"
 )
 
-// A PlanFunc makes a plan from the migrations, the state of the database and the policy.
-type PlanFunc func(*source.Catalog, planner.State, planner.Policy) (planner.Plan, error)
-
-// A decision is a plan and what it was made from.
+// A decision is a plan and what is needed to run it.
 type decision struct {
 	plan    planner.Plan
 	catalog *source.Catalog // has the SQL of the plan's steps, including SQL from the history table if needed
@@ -21,81 +18,39 @@ type decision struct {
 	applied int             // number of applied statements of a first step that resumes
 }
 
-// makePlan reads the state of the database and makes a plan.
-func makePlan(ctx context.Context, o Options, files *source.Catalog, db *database.Database, plan PlanFunc) (decision, error) {
-	version, clean, err := db.Store.Head(ctx)
+// makePlan reads the state of the database, plans, and reads what the plan needs from the history
+// table.
+func makePlan(ctx context.Context, o Options, g goal, files *source.Catalog, db *database.Database) (decision, error) {
+	reached, version, err := g.isReached(ctx, files, db)
 	if err == nil {
-		err = db.Store.CheckOtherSchemas(ctx, ContainsVersion(files))
+		err = db.Store.CheckOtherSchemas(ctx, state.ContainsVersion(files))
 	}
 	if err != nil {
 		return decision{}, err
 	}
-	if o.forUp && isUpToDate(files, version, clean) {
+	if reached {
 		return decision{plan: planner.Plan{From: version.Version, To: version.Version}, catalog: files}, nil
 	}
-	st, err := readRuns(ctx, files, db, version)
+	st, err := state.ReadAt(ctx, files, db, version)
 	if err != nil {
 		return decision{}, err
 	}
-	imports, err := unrecordedRuns(files, st)
-	if err != nil {
+	d := decision{catalog: files}
+	if d.imports, err = state.Unrecorded(files, st); err != nil {
 		return decision{}, err
 	}
-	catalog := files
-	if !o.forUp || o.Policy.OnNewer == planner.DownNewer { // otherwise the plan is made from the files alone
-		if catalog, err = WithHistory(files, st, imports, o.Policy); err != nil {
+	if !g.allFiles || o.Policy.OnNewer == planner.DownNewer { // otherwise the plan is made from the files alone
+		if d.catalog, err = state.WithHistory(files, st, d.imports, o.Policy); err != nil {
 			return decision{}, err
 		}
 	}
-	d := decision{imports: imports}
-	d.plan, err = plan(catalog, withImports(st, imports), o.Policy)
-	p := d.plan
-	if n := len(imports); err == nil && n > 0 && len(p.Steps) == 0 && o.recordsDigest(files, p) {
-		imports[n-1].FilesDigest, _ = files.Digest() // an unreadable file does not prevent the import
+	if d.plan, err = g.plan(d.catalog, state.WithImports(st, d.imports), o.Policy); err != nil {
+		return d, err
 	}
-	if err == nil {
-		d.catalog, err = withStoredSQL(ctx, catalog, db, st, p)
+	if d.catalog, err = state.WithStoredSQL(ctx, d.catalog, db, st, d.plan); err != nil || len(d.plan.Steps) == 0 || !d.plan.Steps[0].Resume {
+		return d, err
 	}
-	if err == nil && len(p.Steps) > 0 && p.Steps[0].Resume {
-		file := p.Steps[0].File()
-		d.applied, err = db.Resumer.ResumePoint(ctx, file, d.catalog.Opener(file), *st.Entry(p.Steps[0].Migration.Version))
-	}
+	first := d.plan.Steps[0]
+	d.applied, err = db.Resumer.ResumePoint(ctx, first.File(), d.catalog.Opener(first.File()), *st.Entry(first.Migration.Version))
 	return d, err
-}
-
-// ContainsVersion returns a function that reports whether the files have a version.
-func ContainsVersion(files *source.Catalog) func(uint) bool {
-	return func(version uint) bool {
-		_, there := files.Find(version)
-		return there
-	}
-}
-
-// unrecordedRuns returns the history rows of another tool's migrations that are to be recorded.
-func unrecordedRuns(catalog *source.Catalog, st planner.State) ([]history.Entry, error) {
-	out := planner.Unrecorded(catalog, st)
-	for i := range out {
-		e := &out[i]
-		var err error
-		if e.Checksum, err = catalog.Checksum(uint(e.Version)); err != nil {
-			return nil, err
-		}
-		if e.Direction == source.Up {
-			directives, err := catalog.Directives(uint(e.Version))
-			if err != nil {
-				return nil, err
-			}
-			e.Stored = history.StoredMigration{MinCompatibleVersion: directives.MinCompatibleVersion, Irreversible: directives.Irreversible}
-		}
-	}
-	return out, nil
-}
-
-// withImports returns the state in which the runs of another tool are recorded.
-func withImports(st planner.State, imports []history.Entry) planner.State {
-	kept := slices.DeleteFunc(slices.Clone(st.Entries), func(old history.Entry) bool {
-		return slices.ContainsFunc(imports, func(e history.Entry) bool { return e.Version == old.Version })
-	})
-	st.Entries = append(kept, imports...)
-	return st
 }

@@ -1,7 +1,6 @@
 package migrator
 
 import (
-	"context"
 	"runtime"
 	"testing"
 
@@ -12,14 +11,12 @@ import (
 func TestLimitToOneCPU_DedicatedProcess_SetsGOMAXPROCS(t *testing.T) {
 	before := runtime.GOMAXPROCS(3)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
-	limitToOneCPU(t.Context())()
-	restore := limitToOneCPU(t.Context())
+	limitToOneCPU(false)()
+	restore := limitToOneCPU(false)
 	assert.Equal(t, 3, runtime.GOMAXPROCS(0), "the process is not dedicated to the run")
 	restore()
 
-	ctx, cancel := context.WithCancel(WithDedicatedProcess(t.Context()))
-	defer cancel()
-	restore = limitToOneCPU(ctx)
+	restore = limitToOneCPU(true)
 	assert.Equal(t, 1, runtime.GOMAXPROCS(0))
 	restore()
 	assert.Equal(t, 3, runtime.GOMAXPROCS(0))

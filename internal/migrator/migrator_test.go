@@ -38,13 +38,13 @@ const version = "SELECT concat(version, ' ', dirty) FROM schema_migrations"
 type logHook struct {
 	slog.Handler
 	message string
-	version uint64
+	version int64
 	do      func()
 }
 
 func (h *logHook) Handle(ctx context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {
-		if r.Message == h.message && a.Key == "version" && a.Value.Uint64() == h.version && h.do != nil {
+		if r.Message == h.message && a.Key == "version" && a.Value.Int64() == h.version && h.do != nil {
 			do := h.do
 			h.do = nil
 			do()
@@ -54,7 +54,7 @@ func (h *logHook) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-func withLogHook(o migrator.Options, message string, version uint64, do func()) migrator.Options {
+func withLogHook(o migrator.Options, message string, version int64, do func()) migrator.Options {
 	o.Log = slog.New(&logHook{Handler: o.Log.Handler(), message: message, version: version, do: do})
 	o.Postgres.Log = o.Log
 	return o
@@ -65,7 +65,7 @@ func TestUp_Canceled_ReportsProgress(t *testing.T) {
 	why := &interrupt.SignalError{Signal: syscall.SIGTERM}
 	for _, c := range []struct {
 		name, message string
-		at            uint64
+		at            int64
 		down          bool
 		want          string // of the version table, "" for none
 		applied       int

@@ -19,10 +19,9 @@ type Options struct {
 	TxMode TxMode
 	// AllowDataLoss allows rollbacks that drop tables or columns containing data, or delete rows.
 	AllowDataLoss bool
-	Log           *slog.Logger
-
-	// forUp is set if all pending migrations are to be applied; see isUpToDate.
-	forUp bool
+	// DedicatedProcess is set if the process runs nothing else, so that its settings may be changed.
+	DedicatedProcess bool
+	Log              *slog.Logger
 }
 
 // A TxMode is a transaction scope.

@@ -52,20 +52,19 @@ type PreviewStep struct {
 // Plan returns what Up would do, and returns the same errors as Up. It changes nothing and
 // takes no lock, so another migrator may run in the meantime.
 func Plan(ctx context.Context, o Options) (Preview, error) {
-	o.forUp = true
-	return preview(ctx, o, planner.ForUp)
+	return preview(ctx, o, goal{plan: planner.ForUp, allFiles: true})
 }
 
 // PlanDown is Plan for Down, or for DownToFiles if to is nil. Data loss is reported and not
 // refused.
 func PlanDown(ctx context.Context, o Options, to *uint) (Preview, error) {
 	if to == nil {
-		return preview(ctx, o, planner.ForDownToFiles)
+		return preview(ctx, o, goal{plan: planner.ForDownToFiles})
 	}
-	return preview(ctx, o, downTo(*to))
+	return preview(ctx, o, goal{plan: downTo(*to)})
 }
 
-func preview(ctx context.Context, o Options, plan PlanFunc) (Preview, error) {
+func preview(ctx context.Context, o Options, g goal) (Preview, error) {
 	files, err := OpenFiles(ctx, o)
 	if err != nil {
 		return Preview{}, err
@@ -75,7 +74,7 @@ func preview(ctx context.Context, o Options, plan PlanFunc) (Preview, error) {
 		return Preview{}, err
 	}
 	defer db.Close(o.Log)
-	d, err := makePlan(ctx, o, files, db, plan)
+	d, err := makePlan(ctx, o, g, files, db)
 	if err != nil {
 		return Preview{}, err
 	}

@@ -11,17 +11,7 @@ import (
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/resume"
 	"github.com/shiplock/shiplock/internal/source"
-)
-
-// A Resolution states the actual state of a partially applied migration.
-type Resolution string
-
-// Values of Resolution.
-const (
-	StatementApplied    Resolution = "statement-applied"     // the statement with the unknown outcome was applied, or the failed one is to be skipped: resume after it
-	StatementNotApplied Resolution = "statement-not-applied" // the statement was not applied: resume with it
-	MigrationApplied    Resolution = "applied"               // the whole migration was completed manually
-	MigrationRolledBack Resolution = "rolled-back"           // the whole migration was rolled back manually
+	"github.com/shiplock/shiplock/internal/state"
 )
 
 // Repair records a resolution in the history table and, if it resolves the whole migration,
@@ -48,16 +38,12 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 	if err := db.Lock(ctx, nil); err != nil {
 		return "", err
 	}
-	st, err := ReadState(ctx, catalog, db)
+	st, err := state.Read(ctx, catalog, db)
 	if err != nil {
 		return "", err
 	}
 	if !st.Dirty {
-		return "", &Refusal{
-			Reason: "there is nothing to repair: the database is not marked dirty",
-			Why:    "no migration is partially applied",
-			Next:   "run migrator status to list the applied migrations and the version of the database",
-		}
+		return "", &RepairRefusal{Cause: NotDirty}
 	}
 	partial := st.Partial()
 	if v == StatementApplied || v == StatementNotApplied {
@@ -73,7 +59,7 @@ func repair(ctx context.Context, o Options, catalog *source.Catalog, db *databas
 		return "", err
 	}
 	// Migrations below it may exist only in the history table.
-	all, err := WithHistory(catalog, st, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := state.WithHistory(catalog, st, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return "", err
 	}
@@ -105,11 +91,7 @@ func removeLeftovers(ctx context.Context, o Options, db *database.Database, run 
 func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State, v Resolution, statement int) (string, error) {
 	partial := st.Partial()
 	if partial == nil {
-		return "", &Refusal{
-			Reason: fmt.Sprintf("the history table does not record the migration that was interrupted at version %d", st.Version),
-			Why:    "another tool marked it dirty, so the number of applied statements is unknown",
-			Next:   "complete the migration or roll it back manually, then: migrator repair --applied or --rolled-back",
-		}
+		return "", &RepairRefusal{Cause: RunNotRecorded, Version: st.Version}
 	}
 	run := *partial
 	file, open := fileOfRun(catalog, run)
@@ -117,8 +99,8 @@ func resolveStatement(ctx context.Context, catalog *source.Catalog, db *database
 	if err != nil {
 		return "", err
 	}
-	if refusal := checkStatementAnswer(run, d, v, statement); refusal != nil {
-		return "", refusal
+	if cause := checkStatementAnswer(d, v, statement); cause != 0 {
+		return "", &RepairRefusal{Cause: cause, Resolution: v, Run: run, Statement: d, Given: statement}
 	}
 	done, skipped := run.StatementsApplied, false
 	if v == StatementApplied {
@@ -136,41 +118,24 @@ func fileOfRun(catalog *source.Catalog, run history.Entry) (name string, open fu
 	return name, catalog.Opener(name)
 }
 
-// checkStatementAnswer refuses a resolution of a statement whose outcome is known, unless
-// it names the number of the failed statement.
-func checkStatementAnswer(run history.Entry, d resume.InterruptedStatement, v Resolution, statement int) error {
-	resume := "run migrator " + string(run.Direction) + ": it resumes with statement " + fmt.Sprint(d.Number)
-	whole := "or complete the migration manually, then: migrator repair --applied\nor roll it back manually, then: migrator repair --rolled-back"
-	refusal := func(reason, why, next string) error {
-		return &Refusal{Reason: reason, Why: why, Next: next + "\n" + whole}
-	}
-	stopped := fmt.Sprintf("version %d stopped at statement %d of %d", run.Version, d.Number, run.StatementsTotal)
+// checkStatementAnswer returns why a resolution does not match the interrupted statement, or 0: its
+// outcome is known, and it is not the failed statement whose number was given.
+func checkStatementAnswer(d resume.InterruptedStatement, v Resolution, given int) RepairCause {
 	switch {
 	case !d.Unknown && !d.Failed:
-		if d.Number > run.StatementsTotal {
-			stopped = fmt.Sprintf("version %d stopped after all %d statements", run.Version, run.StatementsTotal)
-			resume = "run migrator " + string(run.Direction) + ": it completes the migration"
-		}
-		return refusal("no statement has an unknown outcome: "+stopped, d.Why, resume)
-	case statement != 0 && statement != d.Number:
-		return refusal(fmt.Sprintf("statement %d is not the one that failed: %s", statement, stopped),
-			"the statements before it are applied, and those after it have not run",
-			fmt.Sprintf("to skip the statement that stopped: migrator repair --%s=%d", StatementApplied, d.Number))
-	case d.Unknown:
-		return nil
-	case v == StatementNotApplied:
-		return refusal("no statement has an unknown outcome: "+stopped, fmt.Sprintf("statement %d failed, so it was not applied", d.Number), "correct it; "+resume)
-	case statement == 0:
-		return refusal("no statement has an unknown outcome: "+stopped, fmt.Sprintf("statement %d failed, so it was not applied", d.Number),
-			"correct it; "+resume+fmt.Sprintf("\nto skip it: migrator repair --%s=%d", StatementApplied, d.Number))
+		return StatementOutcomeKnown
+	case given != 0 && given != d.Number:
+		return OtherStatementFailed
+	case !d.Unknown && (v == StatementNotApplied || given == 0):
+		return StatementFailed
 	}
-	return nil
+	return 0
 }
 
 // importEarlierRuns records the earlier migrations of the tool that left the database dirty.
 func importEarlierRuns(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State) error {
 	st.Version, st.Dirty = planner.VersionBelow(catalog, st.Version), false
-	runs, err := unrecordedRuns(catalog, st)
+	runs, err := state.Unrecorded(catalog, st)
 	if err != nil || len(runs) == 0 {
 		return err
 	}

@@ -15,7 +15,7 @@ func Missing(st State, want int) string {
 	case st.Dirty:
 		return fmt.Sprintf("a migration is running or partially applied at version %s", VersionText(st.Version))
 	case st.Version == NoVersion && slices.ContainsFunc(st.Entries, st.IsApplied):
-		return fmt.Sprintf("the version table is empty, but the history table has applied migrations (see migrator status); version %d is required", want)
+		return fmt.Sprintf("the version table is empty, but the history table has applied migrations; version %d is required", want)
 	case st.Version == NoVersion:
 		return fmt.Sprintf("no migration is applied; version %d is required", want)
 	case st.Version < want:

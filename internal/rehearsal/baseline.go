@@ -14,6 +14,7 @@ import (
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/state"
 )
 
 // BaselineOptions are the options of Baseline.
@@ -42,7 +43,7 @@ func (e *BaselineError) Error() string {
 
 // Baseline sets the version of a database that has none, and records every migration up to
 // it in the history table. It runs no migration on that database. Errors are
-// *BaselineError, *Refusal, *planner.Refusal, *postgres.NotScratchError, and those of Up.
+// *BaselineError, *Refusal, *planner.Refusal, *schema.NotScratchError, *RealDatabaseError, and those of Up.
 func Baseline(ctx context.Context, o migrator.Options, b BaselineOptions) (string, error) {
 	files, err := migrator.OpenFiles(ctx, o)
 	if err != nil {
@@ -51,8 +52,7 @@ func Baseline(ctx context.Context, o migrator.Options, b BaselineOptions) (strin
 	version := int(b.Version)
 	if _, known := files.Find(b.Version); !known {
 		if version != 0 {
-			return "", &migrator.Refusal{Reason: fmt.Sprintf("there is no version %d in %s (newest: %d)", version, files.Origin(), files.Latest()),
-				Why: "the schema can be compared only with a version that the files have", Next: "specify the version of one of the files, or 0 for a database before its first migration"}
+			return "", &Refusal{Cause: UnknownBaseline, Version: version, Origin: files.Origin(), Newest: files.Latest()}
 		}
 		version = planner.NoVersion
 	}
@@ -102,14 +102,12 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 		return nil, err
 	}
 	if at.Dirty {
-		return nil, &migrator.Refusal{Reason: fmt.Sprintf("the database is marked dirty at version %d", at.Version),
-			Why: "a migration was partially applied, so the schema is not at any version", Next: "migrator repair --help"}
+		return nil, &Refusal{Cause: Dirty, At: at.Version}
 	}
 	if at.Version != planner.NoVersion {
-		return nil, &migrator.Refusal{Reason: fmt.Sprintf("the database already has a version, %d", at.Version),
-			Why: "baseline is for databases without a version", Next: "run migrator status to list the applied migrations; to change the version, run migrator down or migrator up"}
+		return nil, &Refusal{Cause: HasVersion, At: at.Version}
 	}
-	if err := db.Store.CheckOtherSchemas(ctx, migrator.ContainsVersion(files)); err != nil {
+	if err := db.Store.CheckOtherSchemas(ctx, state.ContainsVersion(files)); err != nil {
 		return nil, err
 	}
 	entries, err := db.Store.LatestEntries(ctx)
@@ -124,8 +122,7 @@ func baselineRuns(ctx context.Context, files *source.Catalog, db *database.Datab
 		}
 	}
 	if newest != planner.NoVersion && version != newest && version != planner.NoVersion {
-		return nil, &migrator.Refusal{Reason: fmt.Sprintf("the history table records version %d as the newest applied, not version %d", newest, version),
-			Why: "the row of the version table was deleted, and the history table shows which version it had", Next: migrator.BaselineAdvice(newest)}
+		return nil, &Refusal{Cause: OtherNewestRecorded, Version: version, At: newest}
 	}
 	var runs []history.Entry
 	add := func(r history.Entry) {

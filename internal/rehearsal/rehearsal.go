@@ -99,7 +99,7 @@ type rehearsal struct {
 // Rehearse applies each migration, rolls it back and applies it again, one by one, on the
 // database of o, which must be empty. It compares the schema after each down with the one
 // before its up, and empties the database at the end. Errors are *RehearsalError if there
-// are failures, *postgres.NotScratchError, and those of Up.
+// are failures, *schema.NotScratchError, *RealDatabaseError, *Refusal, and those of Up.
 func Rehearse(ctx context.Context, o migrator.Options, r RehearseOptions) (Rehearsal, error) {
 	files, err := migrator.OpenFiles(ctx, o)
 	if err != nil {
@@ -107,8 +107,7 @@ func Rehearse(ctx context.Context, o migrator.Options, r RehearseOptions) (Rehea
 	}
 	if r.From != nil {
 		if _, known := files.Find(*r.From); !known {
-			return Rehearsal{}, &migrator.Refusal{Reason: fmt.Sprintf("there is no version %d in %s", *r.From, files.Origin()),
-				Why: "--from must be the version of one of the files", Next: "specify the version of one of the files, or omit --from to start with the first"}
+			return Rehearsal{}, &Refusal{Cause: UnknownStart, Version: int(*r.From), Origin: files.Origin()}
 		}
 	}
 	h, err := claimScratch(ctx, o, files, r.Real)
@@ -163,7 +162,7 @@ func checkNotRealDatabase(ctx context.Context, o migrator.Options, db *database.
 	if real == nil {
 		return nil
 	}
-	same := &schema.NotScratchError{Target: db.Session.Target(), Problem: "is the database of DATABASE_URL (or PGHOST and PGDATABASE): it would be emptied"}
+	same := &RealDatabaseError{Scratch: db.Session.Target()}
 	if real.DSN.String() == o.Postgres.DSN.String() {
 		return same
 	}
@@ -174,8 +173,7 @@ func checkNotRealDatabase(ctx context.Context, o migrator.Options, db *database.
 		return nil // the real database does not exist
 	}
 	if err != nil && ctx.Err() == nil && cmp.Or(real.DSN.Database(), real.DSN.User()) == db.Session.Server.Database { // one server has many addresses, and a database many users
-		return &schema.NotScratchError{Target: db.Session.Target(), Problem: "has the same name as the database of DATABASE_URL, or PGHOST and PGDATABASE (" + real.DSN.String() +
-			"), which cannot be reached to verify that they are different databases: it might be emptied"}
+		return &RealDatabaseError{Scratch: db.Session.Target(), Unreachable: real.DSN.String()}
 	}
 	if err != nil {
 		o.Log.Warn("cannot reach the database of DATABASE_URL or PGHOST; it differs from the scratch database by name", "database", real.DSN.String())

@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/migrator"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
+	"github.com/shiplock/shiplock/internal/state"
 )
 
 // A Status compares a database with the migration files.
@@ -99,7 +100,7 @@ func ReadStatus(ctx context.Context, o migrator.Options) (Status, error) {
 	if err := db.Store.CheckTables(); err != nil {
 		return Status{}, err
 	}
-	if err := db.Store.CheckOtherSchemas(ctx, migrator.ContainsVersion(catalog)); err != nil {
+	if err := db.Store.CheckOtherSchemas(ctx, state.ContainsVersion(catalog)); err != nil {
 		return Status{}, err
 	}
 	status, err := compare(ctx, catalog, db)
@@ -117,7 +118,7 @@ func lastTool(ctx context.Context, db *database.Database) (*ToolInfo, error) {
 }
 
 func compare(ctx context.Context, catalog *source.Catalog, db *database.Database) (Status, error) {
-	st, err := migrator.ReadState(ctx, catalog, db)
+	st, err := state.Read(ctx, catalog, db)
 	if err != nil {
 		return Status{}, err
 	}
@@ -144,7 +145,7 @@ func compare(ctx context.Context, catalog *source.Catalog, db *database.Database
 			Started: r.Started, DurationSeconds: r.DurationSeconds, User: r.User, Release: r.Release, Error: r.Error,
 		}
 	}
-	all, err := migrator.WithHistory(catalog, st, nil, planner.Policy{OnEdited: planner.AllowEdited})
+	all, err := state.WithHistory(catalog, st, nil, planner.Policy{OnEdited: planner.AllowEdited})
 	if err != nil {
 		return Status{}, err
 	}

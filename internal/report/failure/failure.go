@@ -11,6 +11,7 @@ import (
 	"errors"
 
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/advice"
 )
 
 // Report returns the failure report for the error of a run, with its exit code. redact hides secrets
@@ -45,9 +46,12 @@ var builders = []func(error) (report.Report, bool){
 	of(separateTransactionReport),
 	of(rehearsalReport),
 	of(notScratchReport),
+	of(realDatabaseReport),
 	of(tableReport),
-	of(plannerRefusalReport),
-	of(commandRefusalReport),
+	of(refusalReport(advice.Refusal)),
+	of(refusalReport(advice.EmptyTable)),
+	of(refusalReport(advice.Repair)),
+	of(refusalReport(advice.Rehearsal)),
 	of(invalidNameReport),
 	of(unreadableFileReport),
 	of(lockedReport),

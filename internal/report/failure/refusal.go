@@ -1,11 +1,11 @@
 package failure
 
 import (
+	"fmt"
+
 	"github.com/shiplock/shiplock/internal/executor"
-	"github.com/shiplock/shiplock/internal/migrator"
-	"github.com/shiplock/shiplock/internal/planner"
+	"github.com/shiplock/shiplock/internal/rehearsal"
 	"github.com/shiplock/shiplock/internal/report"
-	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/schema"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/source"
@@ -19,14 +19,12 @@ func refused(reason, why, next string) report.Report {
 	return c
 }
 
-// plannerRefusalReport explains why there is no plan.
-func plannerRefusalReport(_ error, e *planner.Refusal) report.Report {
-	why, next := advice.Refusal(e)
-	return refused(e.Error(), why, next)
-}
-
-func commandRefusalReport(_ error, e *migrator.Refusal) report.Report {
-	return refused(e.Reason, e.Why, e.Next)
+// refusalReport returns a function for refusals that package advice explains.
+func refusalReport[E error](explain func(E) (why, next string)) func(error, E) report.Report {
+	return func(_ error, e E) report.Report {
+		why, next := explain(e)
+		return refused(e.Error(), why, next)
+	}
 }
 
 // invalidNameReport describes a file or a directory that is not a migration.
@@ -38,8 +36,18 @@ func invalidNameReport(_ error, e *source.NameError) report.Report {
 	return refused("invalid migrations directory", why, "fix the file name and deploy again")
 }
 
-func notScratchReport(_ error, e *schema.NotScratchError) report.Report {
-	return refused(e.Error(), "a rehearsal repeatedly creates and drops everything in this database",
+func notScratchReport(_ error, e *schema.NotScratchError) report.Report { return notScratch(e.Error()) }
+
+func realDatabaseReport(_ error, e *rehearsal.RealDatabaseError) report.Report {
+	if e.Unreachable != "" {
+		return notScratch(fmt.Sprintf("the scratch database %s has the same name as the database of DATABASE_URL, or PGHOST and PGDATABASE (%s), "+
+			"which cannot be reached to verify that they are different databases: it might be emptied", e.Scratch, e.Unreachable))
+	}
+	return notScratch(fmt.Sprintf("the scratch database %s is the database of DATABASE_URL (or PGHOST and PGDATABASE): it would be emptied", e.Scratch))
+}
+
+func notScratch(reason string) report.Report {
+	return refused(reason, "a rehearsal repeatedly creates and drops everything in this database",
 		"set --scratch-url to an empty database that is used for nothing else (CREATE DATABASE scratch)")
 }
 

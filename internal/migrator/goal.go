@@ -1,10 +1,41 @@
 package migrator
 
 import (
+	"context"
+
+	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/planner"
 	"github.com/shiplock/shiplock/internal/source"
 )
+
+// A PlanFunc makes a plan from the migrations, the state of the database and the policy.
+type PlanFunc func(*source.Catalog, planner.State, planner.Policy) (planner.Plan, error)
+
+// A goal is what a run is to achieve.
+type goal struct {
+	plan PlanFunc
+	// allFiles is set if all migrations of the files are to be applied, and no others.
+	allFiles bool
+}
+
+// isReached reports whether the newest history row shows that the goal is reached, and returns the
+// version of the database.
+func (g goal) isReached(ctx context.Context, files *source.Catalog, db *database.Database) (bool, history.State, error) {
+	version, digest, err := db.Store.Head(ctx)
+	return err == nil && g.allFiles && isUpToDate(files, version, digest), version, err
+}
+
+// downTo returns a function that plans a rollback; see Down.
+func downTo(to uint) PlanFunc {
+	return func(c *source.Catalog, st planner.State, p planner.Policy) (planner.Plan, error) {
+		target := int(to)
+		if _, exists := c.Find(0); to == 0 && !exists {
+			target = planner.NoVersion
+		}
+		return planner.ForDown(c, st, target, p)
+	}
+}
 
 // Most runs have nothing to do. To find that out they would have to read every history
 // row and compute the checksum of every applied file. So a run after which nothing is
@@ -25,8 +56,8 @@ func isUpToDate(catalog *source.Catalog, at history.State, clean string) bool {
 // recordsDigest reports whether nothing is pending and nothing is edited after a plan. A
 // plan that first resumes a partially applied migration does not look for out-of-order
 // migrations, and with edited files allowed there may be some.
-func (o Options) recordsDigest(catalog *source.Catalog, p planner.Plan) bool {
-	return o.forUp && o.Policy.OnEdited != planner.AllowEdited && p.To == int(catalog.Latest()) &&
+func recordsDigest(o Options, g goal, catalog *source.Catalog, p planner.Plan) bool {
+	return g.allFiles && o.Policy.OnEdited != planner.AllowEdited && p.To == int(catalog.Latest()) &&
 		(len(p.Steps) == 0 || !p.Steps[0].Resume && p.Steps[len(p.Steps)-1].Direction == source.Up)
 }
 

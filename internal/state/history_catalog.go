@@ -1,4 +1,4 @@
-package migrator
+package state
 
 import (
 	"context"
@@ -91,9 +91,9 @@ func missingDownReason(r history.Entry) string {
 	return "its down SQL is not in the history table: there was none, or it was larger than 1 MB"
 }
 
-// withStoredSQL returns the catalog with the SQL of those steps whose file exists only in the
+// WithStoredSQL returns the catalog with the SQL of those steps whose file exists only in the
 // history table.
-func withStoredSQL(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State, p planner.Plan) (*source.Catalog, error) {
+func WithStoredSQL(ctx context.Context, catalog *source.Catalog, db *database.Database, st planner.State, p planner.Plan) (*source.Catalog, error) {
 	var runs []history.Entry
 	for _, s := range p.Steps {
 		_, upStored := source.FromHistory(s.Migration.Up)

@@ -1,4 +1,9 @@
-package migrator
+// Package state reads the state of a database: [Read] returns the [planner.State], which has the
+// version, the history and the edited files; [WithHistory] and [WithStoredSQL] merge the files with
+// the migrations in the history table, and [Unrecorded] lists those of another tool. An
+// [EmptyTableError] reports a version table that lost its row. Packages migrator, rehearsal and status
+// call it.
+package state
 
 import (
 	"context"
@@ -9,18 +14,18 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
-// ReadState reads the state of the database that the planner needs: the version, the
+// Read reads the state of the database that the planner needs: the version, the
 // history, and which of the applied files were edited.
-func ReadState(ctx context.Context, catalog *source.Catalog, db *database.Database) (planner.State, error) {
+func Read(ctx context.Context, catalog *source.Catalog, db *database.Database) (planner.State, error) {
 	version, err := db.Store.State(ctx)
 	if err != nil {
 		return planner.State{}, err
 	}
-	return readRuns(ctx, catalog, db, version)
+	return ReadAt(ctx, catalog, db, version)
 }
 
-// readRuns is ReadState with a version that was already read.
-func readRuns(ctx context.Context, catalog *source.Catalog, db *database.Database, version history.State) (planner.State, error) {
+// ReadAt is Read with a version that was already read.
+func ReadAt(ctx context.Context, catalog *source.Catalog, db *database.Database, version history.State) (planner.State, error) {
 	entries, err := db.Store.LatestEntries(ctx)
 	if err != nil {
 		return planner.State{}, err
@@ -49,10 +54,18 @@ func readRuns(ctx context.Context, catalog *source.Catalog, db *database.Databas
 	// Another migrator's first commit may have come between the two queries.
 	again, err := db.Store.State(ctx)
 	if err == nil && again != version {
-		return readRuns(ctx, catalog, db, again)
+		return ReadAt(ctx, catalog, db, again)
 	}
 	if err == nil {
 		err = checkVersionRow(ctx, catalog, db, st)
 	}
 	return st, err
+}
+
+// ContainsVersion returns a function that reports whether the files have a version.
+func ContainsVersion(files *source.Catalog) func(uint) bool {
+	return func(version uint) bool {
+		_, there := files.Find(version)
+		return there
+	}
 }

@@ -1,4 +1,4 @@
-package migrator
+package state
 
 import (
 	"context"
@@ -14,6 +14,26 @@ import (
 	"github.com/shiplock/shiplock/internal/source"
 )
 
+// An EmptyTableError reports a version table without a version, although the history table records
+// applied migrations. A run would apply them a second time.
+type EmptyTableError struct {
+	Table  string // the version table
+	Newest int    // newest applied version in the history table
+	// Missing is set if the table does not exist. golang-migrate drops it only together with the
+	// history table, so it was dropped or renamed.
+	Missing bool
+	// Object is an object of the migrations that exists, so that they were not rolled back; empty if
+	// the catalogs do not show whether they were.
+	Object string
+}
+
+func (e *EmptyTableError) Error() string {
+	if e.Missing {
+		return fmt.Sprintf("the version table %s does not exist, but its history table records version %d as applied", e.Table, e.Newest)
+	}
+	return fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", e.Table, e.Newest)
+}
+
 // versionRowMissing reports whether the version table has no version although the history
 // table records applied migrations.
 func versionRowMissing(st planner.State) bool {
@@ -25,15 +45,8 @@ func versionRowMissing(st planner.State) bool {
 // the migrations do not exist, and the rollback is imported. See ADR 14.
 func checkVersionRow(ctx context.Context, files *source.Catalog, db *database.Database, st planner.State) error {
 	applied := slices.DeleteFunc(slices.Clone(st.Entries), func(e history.Entry) bool { return !st.IsApplied(e) })
-	newest := applied[len(applied)-1].Version
-	refusal := &Refusal{
-		Reason: fmt.Sprintf("the version table %s is empty, but the history table records version %d as applied", db.Store.Table, newest),
-		Why:    "the catalogs do not show whether another tool rolled the migrations back or the table was emptied; if it was emptied, every migration would run a second time",
-		Next:   BaselineAdvice(newest),
-	}
-	if !db.Resumer.TableExists() {
-		refusal.Reason = fmt.Sprintf("the version table %s does not exist, but its history table records version %d as applied", db.Store.Table.String(), newest)
-		refusal.Why = "golang-migrate drops its table only together with the history table, so the version table was dropped or renamed; every migration would run a second time"
+	refusal := &EmptyTableError{Table: st.Table, Newest: applied[len(applied)-1].Version, Missing: !db.Resumer.TableExists()}
+	if refusal.Missing {
 		return refusal
 	}
 	made, err := objectsCreatedBy(ctx, files, db, applied)
@@ -41,22 +54,11 @@ func checkVersionRow(ctx context.Context, files *source.Catalog, db *database.Da
 		return err
 	}
 	found, known, err := db.Resumer.ExistingObject(ctx, made)
-	switch {
-	case err != nil:
+	if err != nil || known && found == "" {
 		return err
-	case found != "":
-		refusal.Why = fmt.Sprintf("the schema still has %s, so the table was emptied and the migrations were not rolled back; every migration would run a second time", found)
-		return refusal
-	case !known:
-		return refusal
 	}
-	return nil
-}
-
-// BaselineAdvice returns how to set the version of a database whose version table lost it.
-func BaselineAdvice(newest int) string {
-	return fmt.Sprintf("if the schema is at version %[1]d: migrator baseline --version %[1]d --scratch-url URL, which compares the schema first (or --unverified)\n"+
-		"if every migration was rolled back: migrator baseline --version 0 --scratch-url URL (or --unverified)", newest)
+	refusal.Object = found
+	return refusal
 }
 
 // objectsCreatedBy returns the objects that applied migrations created, according to the stored SQL or else the files.
