@@ -22,13 +22,15 @@ demo: ## Run the demo on a temporary cluster: v1, v2, and v3, whose migration fa
 test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluster
 	hack/setup.sh go postgres engine node tools
 	hack/postgres/install.sh 18 >/dev/null
-	go test -p 3 -timeout 60m $(ARGS) $(PACKAGES)
+	go build -o bin/testsummary ./hack/testsummary
+	bin/testsummary -p 3 -timeout 60m $(ARGS) -- $(PACKAGES)
 
 .PHONY: unit
 unit: ## Run the tests that need no cluster
 	hack/setup.sh go postgres
 	hack/postgres/install.sh 18 >/dev/null
-	go test -short $(ARGS) $(PACKAGES)
+	go build -o bin/testsummary ./hack/testsummary
+	bin/testsummary -short $(ARGS) -- $(PACKAGES)
 
 .PHONY: build
 build: ## Build the migrator for this machine, into bin/
