@@ -187,7 +187,7 @@ func (s *fixture) clone() {
 	origin.Commit("the branch", "--allow-empty")
 	origin.Git("checkout", "-q", "main")
 	origin.Write("0002_rooms.up.sql", "CREATE TABLE rooms (id int);")
-	origin.Commit("the base goes on")
+	origin.Commit("base moves ahead")
 	require.NoError(s.t, os.RemoveAll(filepath.Join(s.dir, "migrations")))
 	work := gitrepo.At(s.t, s.dir)
 	work.Git("init", "-q", "-b", "feature")

@@ -84,7 +84,7 @@ func openBase(ctx context.Context, o Options) (*gitbase.Base, error) {
 	if ref == "" {
 		var err error
 		if ref, err = gitbase.DefaultRef(ctx, o.Source); errors.Is(err, gitbase.ErrNoRepository) || ref == "" {
-			return nil, nil //nolint:nilnil // without a base every file is new
+			return nil, nil // without a base every file is new
 		} else if err != nil {
 			return nil, err
 		}

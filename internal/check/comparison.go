@@ -70,7 +70,7 @@ func (c *comparison) compareContents(ctx context.Context) error {
 			object = c.base.Files[f.file]
 		}
 		common, known := c.common(f.file)
-		// A file as it was at the common commit was changed in the base, not here.
+		// A file that equals the one of the common commit was changed in the base, not here.
 		if object == "" || !f.larger && (gitbase.IsObject(object, f.text) || known && gitbase.IsObject(common, f.text)) {
 			continue
 		}
@@ -163,7 +163,7 @@ func (c *comparison) compareMissing(ctx context.Context) (renamed map[*file]bool
 // findRenamed returns the new file that has the content of a missing one, or nil.
 func (c *comparison) findRenamed(name string, content []byte, taken map[*file]bool) (*file, error) {
 	if len(bytes.TrimSpace(content)) == 0 {
-		return nil, nil //nolint:nilnil // empty files are all equal
+		return nil, nil // empty files are all equal
 	}
 	sum := contentChecksum(content)
 	for _, f := range c.files {
@@ -178,7 +178,7 @@ func (c *comparison) findRenamed(name string, content []byte, taken map[*file]bo
 			return f, nil
 		}
 	}
-	return nil, nil //nolint:nilnil // there is none
+	return nil, nil // there is none
 }
 
 // compareVersions finds new files whose version is taken, or not above the newest of the base.

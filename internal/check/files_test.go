@@ -125,7 +125,9 @@ func TestRun_Files_FindingsMatch(t *testing.T) {
 			r.Write("0004_a.up.sql", "-- shiplock:irreversible\nCREATE TABLE a (id int);\n\nALTER TABEL a ADD b int;\n")
 			r.Write("0005_b.up.sql", "-- shiplock:irreversible\nSELECT 'open;\n")
 		}, []string{"0004_a.up.sql:4 unreadable-sql", "0005_b.up.sql:2 unreadable-sql"}},
-		"allow": {func(r *gitrepo.Repository) { r.Write("0004_a.up.sql", "-- shiplock:allow missing-down: data only\nSELECT 1;") }, nil},
+		"allow": {func(r *gitrepo.Repository) {
+			r.Write("0004_a.up.sql", "-- shiplock:allow missing-down: data only\nSELECT 1;")
+		}, nil},
 		"invalid allows": {func(r *gitrepo.Repository) {
 			r.Write("0004_a.up.sql", "-- shiplock:irreversible\n-- shiplock:allow missing-dwon: typo\n-- shiplock:allow missing-down:\n-- shiplock:allow missing-down: not missing\n-- shiplock:allow\nSELECT 1;")
 		}, []string{"0004_a.up.sql:2 invalid-allow", "0004_a.up.sql:3 invalid-allow", "0004_a.up.sql:4 unused-allow", "0004_a.up.sql:5 invalid-allow"}},
@@ -140,14 +142,14 @@ func TestRun_Files_FindingsMatch(t *testing.T) {
 	}
 }
 
-// TestRun_BranchBehindBase_OnlyOwnChangesReported checks a branch whose base went on.
+// TestRun_BranchBehindBase_OnlyOwnChangesReported checks a branch whose base has newer commits.
 func TestRun_BranchBehindBase_OnlyOwnChangesReported(t *testing.T) {
 	t.Parallel()
 	r := gitrepo.New(t, merged)
 	r.Git("checkout", "-q", "main")
 	r.Write("0004_new.up.sql", "SELECT 1;")
 	r.Write("0002_orders.up.sql", "SELECT 2;") // edited in the base
-	r.Commit("main goes on")
+	r.Commit("main moves ahead")
 	r.Git("checkout", "-q", "feature")
 	r.Write("0005_own.up.sql", "-- shiplock:irreversible\nSELECT 5;")
 	got := run(t, r)
@@ -193,7 +195,7 @@ func TestRun_ShallowClone_Compared(t *testing.T) {
 	origin.Commit("feature")
 	origin.Git("checkout", "-q", "main")
 	origin.Write("0004_new.up.sql", "-- shiplock:irreversible\nSELECT 4;")
-	origin.Commit("main goes on")
+	origin.Commit("main moves ahead")
 	dir := filepath.Join(t.TempDir(), "clone")
 	origin.Git("clone", "-q", "--depth=1", "--single-branch", "--branch=feature", "file://"+origin.Dir, dir)
 	clone := gitrepo.At(t, dir)

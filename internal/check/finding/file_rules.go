@@ -103,9 +103,11 @@ effect. Directives belong above the first statement of the up file; see
 	},
 	{
 		ID: ContradictoryDirectives, Severity: Error, Title: "contradictory directives",
-		Reason: `A directive contradicts another one or the files: an irreversible migration with a down file that has
-statements, a file that must not run in a transaction inside BEGIN and COMMIT, two different minimum
-compatible versions, or one above the migration's own version.`,
+		Reason: `A directive contradicts another one or the files:
+
+- an irreversible migration has a down file with statements,
+- a file that must not run in a transaction contains BEGIN,
+- there are two different minimum compatible versions, or one above the migration's own version.`,
 		Avoid:   "-- shiplock:no-transaction\nBEGIN;\nALTER TABLE orders ADD COLUMN note text;\nCOMMIT;",
 		Instead: "ALTER TABLE orders ADD COLUMN note text;",
 	},

@@ -39,7 +39,7 @@ func (d Destination) Write(stdout io.Writer, r check.Result, o Options, clean fu
 		_, err := io.WriteString(stdout, clean(out.String()))
 		return err
 	}
-	if err := os.WriteFile(d.File, []byte(clean(out.String())), 0o644); err != nil { //nolint:gosec // a report for other programs
+	if err := os.WriteFile(d.File, []byte(clean(out.String())), 0o644); err != nil {
 		return fmt.Errorf("cannot write --output %s: %w", d.File, err)
 	}
 	return nil
