@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	_ "github.com/shiplock/shiplock/internal/cli" // makes go test's cache depend on the program
+	"github.com/shiplock/shiplock/internal/test/gitrepo"
 	"github.com/shiplock/shiplock/internal/test/pgtest"
 )
 
@@ -178,6 +179,64 @@ func TestAnsible_Task_Migrates(t *testing.T) {
 	newFixture(t).checkMigrate(plays[0].Tasks[0].Command.Cmd)
 }
 
+// clone makes the fixture's directory a shallow clone of a repository whose branch main took version
+// 2, and adds an own migration with that version.
+func (s *fixture) clone() {
+	s.t.Helper()
+	origin := gitrepo.New(s.t, map[string]string{"0001_guests.up.sql": "CREATE TABLE guests (email text);", "0001_guests.down.sql": "DROP TABLE guests;"})
+	origin.Commit("the branch", "--allow-empty")
+	origin.Git("checkout", "-q", "main")
+	origin.Write("0002_rooms.up.sql", "CREATE TABLE rooms (id int);")
+	origin.Commit("base moves ahead")
+	require.NoError(s.t, os.RemoveAll(filepath.Join(s.dir, "migrations")))
+	work := gitrepo.At(s.t, s.dir)
+	work.Git("init", "-q", "-b", "feature")
+	work.Git("remote", "add", "origin", "file://"+origin.Dir)
+	work.Git("fetch", "-q", "--depth=1", "origin", "feature")
+	work.Git("reset", "-q", "--hard", "FETCH_HEAD")
+	work.Write("0002_bills.up.sql", "-- shiplock:irreversible\nCREATE TABLE bills (id int);")
+}
+
+func TestGitHubAction_Check_AnnotatesFindings(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.clone()
+	script, env := s.actionSteps("github-actions/check.yaml", "check", map[string]string{"github.base_ref": "main"})
+	code, output := s.run(script, env...)
+	assert.Equal(t, 5, code, output)
+	assert.Contains(t, output, "::error file=migrations/0002_bills.up.sql,line=1,title=0002_bills.up.sql%3A duplicate-version::version 2 is taken by 0002_rooms.up.sql in origin/main")
+	require.NoError(t, os.Rename(filepath.Join(s.dir, "migrations/0002_bills.up.sql"), filepath.Join(s.dir, "migrations/0003_bills.up.sql")))
+	code, output = s.run(script, env...)
+	assert.Zero(t, code, output)
+	assert.NotContains(t, output, "::error")
+}
+
+func TestGitLab_Check_WritesCodeQuality(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.clone()
+	var file struct{ Check struct{ Script []string } }
+	parse(t, "gitlab-ci/.gitlab-ci.yml", &file)
+	code, output := s.run(strings.Join(file.Check.Script, "\n"), "CI_MERGE_REQUEST_TARGET_BRANCH_NAME=main")
+	assert.Equal(t, 5, code, output)
+	assert.Contains(t, output, "migrations/0002_bills.up.sql:1: error: version 2 is taken")
+	assert.Contains(t, read(t, filepath.Join(s.dir, "gl-code-quality-report.json")), `"check_name": "duplicate-version"`)
+}
+
+// TestPreCommit_Hook_Checks runs the hook's command; pre-commit itself is not run.
+func TestPreCommit_Hook_Checks(t *testing.T) {
+	t.Parallel()
+	s := newFixture(t)
+	s.clone()
+	gitrepo.At(t, s.dir).Git("fetch", "-q", "--depth=1", "origin", "+main:refs/remotes/origin/main")
+	var hooks []struct{ ID, Entry, Language string }
+	parse(t, "../../.pre-commit-hooks.yaml", &hooks)
+	require.Len(t, hooks, 1)
+	code, output := s.run(hooks[0].Entry + " --source=./migrations --base=origin/main")
+	assert.Equal(t, 5, code, output)
+	assert.Contains(t, output, "[duplicate-version]")
+}
+
 func TestGitLab_Job_Migrates(t *testing.T) {
 	t.Parallel()
 	var file struct{ Migrate struct{ Script []string } }
@@ -238,7 +297,7 @@ func (s *fixture) actionSteps(workflow, job string, with map[string]string) (scr
 		}
 	}
 	parse(s.t, workflow, &file)
-	inputs := map[string]string{"github.action_ref": "v0.1.0"}
+	inputs := map[string]string{"github.action_ref": "v0.1.0", "github.base_ref": ""}
 	for name, in := range action.Inputs {
 		inputs[name] = in.Default
 	}

@@ -57,11 +57,11 @@ func (s *Settings) check() error {
 	if err := checkRole(s.Role); err != nil {
 		return err
 	}
-	return s.cleanSource()
+	return s.CleanSource()
 }
 
-// cleanSource accepts a directory, or golang-migrate's file URL of one.
-func (s *Settings) cleanSource() error {
+// CleanSource accepts a directory, or golang-migrate's file URL of one.
+func (s *Settings) CleanSource() error {
 	if s.Source == "" {
 		return usage("--source is empty; want the migrations directory")
 	}

@@ -22,6 +22,8 @@ const (
 	NoTransaction        = "shiplock:no-transaction"
 	MinCompatibleVersion = "shiplock:min-compatible-version"
 	Irreversible         = "shiplock:irreversible"
+	// Allow silences a rule of migrator check for a statement; it does not affect how a file runs.
+	Allow = "shiplock:allow"
 )
 
 // ReadDirectives reads the directives in the comment lines at the beginning of a file.
@@ -53,6 +55,7 @@ func (d *Directives) read(comment string) (problem string) {
 		d.NoTransaction = true
 	case comment == Irreversible:
 		d.Irreversible = true
+	case name == Allow: // checked by migrator check
 	case name == MinCompatibleVersion:
 		v, err := strconv.ParseUint(argument, 10, 63)
 		if err != nil || v == 0 {
@@ -60,7 +63,7 @@ func (d *Directives) read(comment string) (problem string) {
 		}
 		d.MinCompatibleVersion = uint(v)
 	default:
-		return fmt.Sprintf("unknown directive %q; want -- %s, -- %s N or -- %s", comment, NoTransaction, MinCompatibleVersion, Irreversible)
+		return fmt.Sprintf("unknown directive %q; want -- %s, -- %s N, -- %s or -- %s RULE: reason", comment, NoTransaction, MinCompatibleVersion, Irreversible, Allow)
 	}
 	return ""
 }

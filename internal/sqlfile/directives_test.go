@@ -27,7 +27,7 @@ func TestDirectives(t *testing.T) {
 		"-- shiplock:min-compatible-version -1":                  "want the oldest version",
 		"-- shiplock:min-compatible-version 7 8":                 "want the oldest version",
 		"-- shiplock:min-compatible-version 9999999999999999999": "want the oldest version",
-		"-- shiplock:irreversibel":                               `unknown directive "shiplock:irreversibel"; want -- shiplock:no-transaction, -- shiplock:min-compatible-version N or -- shiplock:irreversible`,
+		"-- shiplock:irreversibel":                               `unknown directive "shiplock:irreversibel"; want -- shiplock:no-transaction, -- shiplock:min-compatible-version N, -- shiplock:irreversible or -- shiplock:allow RULE: reason`,
 		"-- shiplock:irreversible, for now":                      "unknown directive",
 	} {
 		_, err := ReadDirectives(text)
