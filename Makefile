@@ -11,7 +11,7 @@ PACKAGES ?= ./internal/test/e2e ./...
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Run the demo on a temporary cluster: v1, v2, and v3, whose migration fails
@@ -21,14 +21,19 @@ demo: ## Run the demo on a temporary cluster: v1, v2, and v3, whose migration fa
 .PHONY: test
 test: ## Run all tests: unit, PostgreSQL, chart, and end to end on a kind cluster
 	hack/setup.sh go postgres engine node tools
-	hack/postgres/install.sh 18 >/dev/null
+	hack/postgres/install.sh 13 14 17 18 >/dev/null
 	go build -o bin/testsummary ./hack/testsummary
 	bin/testsummary -p 3 -timeout 60m $(ARGS) -- $(PACKAGES)
+
+.PHONY: test-postgres
+test-postgres: ## Run the tests that need a database on PostgreSQL 14 to 18; VERSIONS="14 18": on these
+	hack/setup.sh go postgres
+	hack/postgres/test.sh $(VERSIONS) -- $(ARGS)
 
 .PHONY: unit
 unit: ## Run the tests that need no cluster
 	hack/setup.sh go postgres
-	hack/postgres/install.sh 18 >/dev/null
+	hack/postgres/install.sh 13 14 17 18 >/dev/null
 	go build -o bin/testsummary ./hack/testsummary
 	bin/testsummary -short $(ARGS) -- $(PACKAGES)
 

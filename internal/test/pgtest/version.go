@@ -3,11 +3,8 @@ package pgtest
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -27,12 +24,15 @@ type versionServer struct {
 	err    error
 }
 
-// Version creates a database for t on a server of a PostgreSQL major version: 14, 16, 17 or 18, as in
-// hack/postgres. All tests of the binary share that server. Its programs are downloaded on first
-// use; hack/setup.sh postgres lists the prerequisites.
+// Version creates a database for t on a server of a PostgreSQL major version, one of hack/postgres. All
+// tests of the binary share that server. Its programs are downloaded on first use; hack/setup.sh
+// postgres lists the prerequisites.
 func Version(t testing.TB, major int) *Database {
 	t.Helper()
 	require.NotNil(t, server, "the package's TestMain must call pgtest.Main")
+	if ownMajor == strconv.Itoa(major) {
+		return New(t)
+	}
 	versions.Lock()
 	v := versions.by[major]
 	if v == nil {
@@ -46,30 +46,11 @@ func Version(t testing.TB, major int) *Database {
 }
 
 func startVersion(major int) (*instance, error) {
-	script, err := inRepository(filepath.Join("hack", "postgres", "install.sh"))
+	bin, err := versionBinDir(strconv.Itoa(major))
 	if err != nil {
 		return nil, err
 	}
-	fetch := exec.Command(script, strconv.Itoa(major))
-	var log strings.Builder
-	fetch.Stderr = &log
-	out, err := fetch.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s %d: %w\n%s", script, major, err, log.String())
-	}
-	installed := strings.TrimSpace(string(out))
-	if programs.cred != nil { // the server's user cannot read the cache in root's home
-		own := filepath.Join(programs.dir, fmt.Sprint("postgresql-", major))
-		if err := os.CopyFS(own, os.DirFS(installed)); err != nil {
-			return nil, err
-		}
-		installed = own
-	}
-	s, err := initialize(filepath.Join(installed, "bin"), filepath.Join(programs.dir, fmt.Sprint("data-", major)))
-	if s != nil {
-		s.fetched = true
-	}
-	return s, err
+	return initialize(bin, filepath.Join(programs.dir, fmt.Sprint("data-", major)))
 }
 
 func stopVersions() error {
@@ -80,20 +61,4 @@ func stopVersions() error {
 		err = errors.Join(err, v.server.stop())
 	}
 	return err
-}
-
-// inRepository returns the path of a file of the repository.
-func inRepository(name string) (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return filepath.Join(dir, name), nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("no go.mod in a parent folder: run the tests in the repository")
-		}
-	}
 }
