@@ -9,6 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/exectool"
 	"github.com/shiplock/shiplock/internal/report"
+	"github.com/shiplock/shiplock/internal/report/advice"
 	"github.com/shiplock/shiplock/internal/text"
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
@@ -21,7 +22,7 @@ const (
 // toolReport describes an external tool that failed or was stopped. Its exit code is that
 // of a migration: 6 if the schema is unchanged, otherwise 7.
 func toolReport(_ error, e *exectool.ToolError) report.Report {
-	c := report.Report{Code: toolCode(e)}
+	c := report.Report{Code: toolCode(e), Database: lostDatabase(e.Err)}
 	what := fmt.Sprintf("failed (%s)", e.ExitText())
 	if leftUnfinishedWork(e) {
 		what = "exited with code 0 but left unfinished work in the database"
@@ -214,7 +215,7 @@ func toolAdvice(e *exectool.ToolError) string {
 	}
 	for i, m := range e.Marks {
 		if i == 0 || m != e.Marks[i-1] {
-			add(fmt.Sprintf("resolve the tool state in %s: %s", m.Location, m.Resolve))
+			add(advice.ToolState(m))
 		}
 	}
 	steps = append(steps, toolFinalStep(e, len(steps) == 0))
