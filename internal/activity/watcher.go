@@ -7,6 +7,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/retry"
 )
 
 // queryInterval is the maximum pause between two activity queries.
@@ -94,7 +95,7 @@ func (w *Watcher) run(ctx context.Context) {
 	if patience, ever := w.monitor.session.Opts.Progress.QueryDelay(); ever {
 		pause = min(pause, patience/2)
 	}
-	for postgres.Sleep(ctx, pause) == nil {
+	for retry.Sleep(ctx, pause) == nil {
 		now := w.monitor.Position.snapshot()
 		var a *Backend
 		if w.shouldQueryActivity(now) {

@@ -108,10 +108,11 @@ func (s *Settings) WaitForURLFile(ctx context.Context, onWait func(reason string
 	if s.DatabaseURLFile == "" {
 		return nil
 	}
-	policy := retry.Policy{First: 200 * time.Millisecond, Limit: max(s.WaitForDB, 1), OnRetry: func(err error, attempt int, _ time.Duration) {
+	policy := retry.Policy{First: 200 * time.Millisecond, Limit: max(s.WaitForDB, 1), OnRetry: func(err error, attempt int, _ time.Duration) error {
 		if attempt == 1 {
 			onWait(err.Error())
 		}
+		return nil
 	}}
 	err := retry.Do(ctx, policy, func() error {
 		_, err := dsn.URLFile(s.DatabaseURLFile).Read()

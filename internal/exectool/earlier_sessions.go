@@ -8,8 +8,8 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/lock"
-	"github.com/shiplock/shiplock/internal/postgres"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/retry"
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
 
@@ -48,7 +48,7 @@ func (r *toolRun) waitForTransactions(ctx context.Context, message string, limit
 	start, wait := time.Now(), r.o.Progress.StartWait()
 	defer wait.End()
 	for {
-		if err := postgres.Sleep(ctx, pollInterval); err != nil {
+		if err := retry.Sleep(ctx, pollInterval); err != nil {
 			return nil, waited, err
 		}
 		now, err := list()

@@ -9,7 +9,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/database"
 	"github.com/shiplock/shiplock/internal/interrupt"
-	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/retry"
 	"github.com/shiplock/shiplock/internal/subprocess"
 	"github.com/shiplock/shiplock/internal/toolrun"
 )
@@ -84,7 +84,7 @@ func (r *toolRun) waitForSessions(ctx context.Context, db *database.Database, ex
 		if err := s.endOwnSessions(ctx); err != nil {
 			return s.leftovers(false, now), err
 		}
-		if err := postgres.Sleep(ctx, wait); err != nil {
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return s.leftovers(false, now), err
 		}
 	}

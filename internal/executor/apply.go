@@ -33,14 +33,13 @@ func (ex *Executor) Apply(ctx context.Context, m Migration) *migrationerror.Erro
 	if !together && (!m.Script.Transactional || m.Resume) {
 		return ex.runBlocks(ctx, m)
 	}
-	attempt := func() *migrationerror.Error { return ex.runTransaction(ctx, m) }
 	var fail *migrationerror.Error
 	if together {
-		fail = attempt() // the transaction of all migrations is retried, see retryAllOnLockTimeout
+		fail = ex.runTransaction(ctx, m) // the transaction of all migrations is retried, see Run
 	} else {
-		fail = ex.retryOnLockTimeout(ctx, attempt)
+		fail = ex.retryTransaction(ctx, m)
 		if fail != nil && fail.RecordingFailed && ex.store.RepairSequence(ctx, fail.Err) {
-			fail = ex.retryOnLockTimeout(ctx, attempt)
+			fail = ex.retryTransaction(ctx, m)
 		}
 	}
 	if fail != nil && fail.Outcome == migrationerror.RolledBack && len(m.Script.Statements) == 1 && !together && !ex.session.Shared && requiresNoTransaction(fail.Err) {

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/lib/pq"
 
@@ -40,8 +39,7 @@ type Executor struct {
 	marker atomic.Int64
 	// recordingStarted is set when the server has sent recordingNotice.
 	recordingStarted atomic.Bool
-	savedTxState     txState   // of a transaction
-	started          time.Time // of the running step
+	savedTxState     txState // of a transaction
 }
 
 // New returns an Executor for the store's session, whose lock the locker holds.

@@ -13,6 +13,7 @@ import (
 	"github.com/shiplock/shiplock/internal/activity"
 	"github.com/shiplock/shiplock/internal/migrationerror"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/retry"
 	"github.com/shiplock/shiplock/internal/script"
 )
 
@@ -100,47 +101,63 @@ func (ex *Executor) isLockTimeout(fail *migrationerror.Error, took time.Duration
 	return !slices.ContainsFunc(before, func(st script.Statement) bool { return st.SetsParameter("lock_timeout") })
 }
 
-// retryOnLockTimeout calls run, and repeats it, after a pause, while it fails with a lock timeout
-// and is rolled back, until ctx ends.
-func (ex *Executor) retryOnLockTimeout(ctx context.Context, run func() *migrationerror.Error) *migrationerror.Error {
-	defer ex.monitor.StartWatcher(ctx)()
-	var last *migrationerror.Error
-	start := time.Now()
-	for attempt := 1; ; attempt++ {
-		ex.monitor.Watcher().ResetAttempt()
-		began := time.Now()
-		fail := run()
-		if fail == nil {
-			return nil
-		}
-		retry := ex.isLockTimeout(fail, time.Since(began))
-		blockers := ex.monitor.Watcher().SeenBlockers()
-		switch {
-		case retry:
-			fail.Blockers = blockers
-		case ctx.Err() != nil:
-			fail.Blockers = ex.monitor.Watcher().CurrentBlockers()
-		default:
-			return fail
-		}
-		if last != nil {
-			fail.Inherit(last)
-		}
-		if !retry {
-			return fail
-		}
-		last = fail
-		pause := postgres.Backoff(minRetryPause, maxRetryPause, attempt-1)
-		ex.onLockTimeout(ctx, fail, attempt, time.Since(start), pause, blockers)
-		if err := ex.session.Rollback(ctx, ""); err != nil {
-			fail.Err = errors.Join(fail.Err, err)
-			return fail
-		}
-		if err := postgres.Sleep(ctx, pause); err != nil {
-			fail.Err = errors.Join(err, fail.Err)
-			return fail
-		}
+// attempts are the attempts to run SQL that is run again, after a pause, while it fails with a lock
+// timeout and is rolled back, until the context ends. The monitor's watcher must be running.
+type attempts struct {
+	ex           *Executor
+	number       int       // of the current attempt, from 1
+	start, began time.Time // of the first and the current attempt
+	nextPause    func() time.Duration
+	last         *migrationerror.Error // of the attempt before the current one
+}
+
+func (ex *Executor) newAttempts() *attempts {
+	return &attempts{ex: ex, start: time.Now(), nextPause: retry.Policy{First: minRetryPause, Max: maxRetryPause}.Pauses()}
+}
+
+// next starts an attempt, and reports whether there is one: the first, or another one after fail,
+// for which it waits. It adds the blocking sessions to fail.
+func (a *attempts) next(ctx context.Context, fail *migrationerror.Error) bool {
+	if a.number > 0 && (fail == nil || !a.pauseAfter(ctx, fail)) {
+		return false
 	}
+	a.number++
+	a.began = time.Now()
+	a.ex.monitor.Watcher().ResetAttempt()
+	return true
+}
+
+// pauseAfter waits until the next attempt. It reports false if there is none.
+func (a *attempts) pauseAfter(ctx context.Context, fail *migrationerror.Error) bool {
+	ex := a.ex
+	again := ex.isLockTimeout(fail, time.Since(a.began))
+	switch {
+	case again:
+		fail.Blockers = ex.monitor.Watcher().SeenBlockers()
+	case ctx.Err() != nil:
+		fail.Blockers = ex.monitor.Watcher().CurrentBlockers()
+	default:
+		return false
+	}
+	blockers := fail.Blockers
+	if a.last != nil {
+		fail.Inherit(a.last)
+	}
+	if !again {
+		return false
+	}
+	a.last = fail
+	pause := a.nextPause()
+	ex.onLockTimeout(ctx, fail, a.number, time.Since(a.start), pause, blockers)
+	if err := ex.session.Rollback(ctx, ""); err != nil {
+		fail.Err = errors.Join(fail.Err, err)
+		return false
+	}
+	if err := retry.Sleep(ctx, pause); err != nil {
+		fail.Err = errors.Join(err, fail.Err)
+		return false
+	}
+	return true
 }
 
 // onLockTimeout logs a lock timeout: the first few times, and then at growing intervals of up to

@@ -15,80 +15,62 @@ import (
 // lock.ErrVersionChanged, *lock.LockedError and the context's cause.
 func (ex *Executor) Run(ctx context.Context, migrations []Migration, singleTx bool) (applied, executed int, err error) {
 	if !singleTx || len(migrations) < 2 {
-		for i, m := range migrations {
-			if err := ex.apply(ctx, migrations, i, false); err != nil {
-				return i, i, err
-			}
-			ex.logCompleted("migration completed", m)
-		}
-		return len(migrations), len(migrations), nil
+		executed, err = ex.runEach(ctx, migrations, false)
+		return executed, executed, err
 	}
-	err = ex.retryAllOnLockTimeout(ctx, func() error {
-		for executed = range migrations {
-			if err := ex.apply(ctx, migrations, executed, true); err != nil {
-				return err
-			}
-			message := "migration executed, not committed yet"
-			if executed == len(migrations)-1 {
-				message = "migration completed"
-			}
-			ex.logCompleted(message, migrations[executed])
-		}
-		executed = len(migrations)
-		return nil
-	})
+	defer ex.monitor.StartWatcher(ctx)()
+	var fail *migrationerror.Error
+	for attempts := ex.newAttempts(); attempts.next(ctx, fail); {
+		executed, err = ex.runEach(ctx, migrations, true)
+		fail = nil
+		errors.As(err, &fail)
+	}
 	if err != nil {
 		return 0, executed, err
 	}
 	return executed, executed, nil
 }
 
-// apply applies one of the migrations.
-func (ex *Executor) apply(ctx context.Context, migrations []Migration, i int, singleTx bool) error {
-	m := migrations[i]
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// runEach applies the migrations one after the other. It returns the number of those that ran
+// without an error.
+func (ex *Executor) runEach(ctx context.Context, migrations []Migration, singleTx bool) (executed int, err error) {
+	for i, m := range migrations {
+		if ctx.Err() != nil {
+			return i, context.Cause(ctx)
+		}
+		started := time.Now()
+		log := ex.log.With("version", m.Entry.Version, "direction", m.Entry.Direction, "file", m.File)
+		log.Info("migration started")
+		if m, err = m.load(); err != nil {
+			return i, err
+		}
+		ex.losses.Guard = m.Guard
+		before, message := m.From, "migration completed"
+		if singleTx {
+			m.continuesTx, m.leavesTxOpen = i > 0, i < len(migrations)-1
+			before = migrations[0].From
+		}
+		if err := ex.runError(m, before.Version, ex.Apply(ctx, m)); err != nil {
+			return i, err
+		}
+		if m.leavesTxOpen {
+			message = "migration executed, not committed yet"
+		}
+		log.Info(message, "duration", time.Since(started).Round(time.Millisecond))
 	}
-	ex.started = time.Now()
-	ex.log.Info("migration started", "version", m.Entry.Version, "direction", m.Entry.Direction, "file", m.File)
-	m, err := m.load()
-	if err != nil {
-		return err
-	}
-	ex.losses.Guard = m.Guard
-	before := m.From
-	if singleTx {
-		m.continuesTx, m.leavesTxOpen = i > 0, i < len(migrations)-1
-		before = migrations[0].From
-	}
-	fail := ex.Apply(ctx, m)
+	return len(migrations), nil
+}
+
+// runError returns the error of Run for a failed migration; nil for nil. before is the version
+// before the transaction.
+func (ex *Executor) runError(m Migration, before int, fail *migrationerror.Error) error {
 	switch {
 	case fail == nil:
 		return nil
 	case !lock.MigrationStarted(fail.Err):
 		return fail.Err
 	}
-	fail.Version, fail.Before, fail.VersionTable = m.To.Version, before.Version, ex.store.Table.Name
+	fail.Version, fail.Before, fail.VersionTable = m.To.Version, before, ex.store.Table.Name
 	fail.FindPosition()
 	return m.setFile(fail)
-}
-
-// logCompleted logs the end of a migration.
-func (ex *Executor) logCompleted(message string, m Migration) {
-	ex.log.Info(message, "version", m.Entry.Version, "direction", m.Entry.Direction, "file", m.File,
-		"duration", time.Since(ex.started).Round(time.Millisecond))
-}
-
-// retryAllOnLockTimeout calls run, which applies several migrations in one transaction, and repeats
-// it, after a pause, while it fails with a lock timeout.
-func (ex *Executor) retryAllOnLockTimeout(ctx context.Context, run func() error) error {
-	var err error
-	_ = ex.retryOnLockTimeout(ctx, func() *migrationerror.Error { // err has its error, and those of other types
-		var fail *migrationerror.Error
-		if err = run(); errors.As(err, &fail) {
-			return fail
-		}
-		return nil
-	})
-	return err
 }

@@ -33,6 +33,14 @@ func requiresNoTransaction(err error) bool {
 	return pq.As(err, pqerror.ActiveSQLTransaction, pqerror.InvalidTransactionTermination) != nil
 }
 
+// retryTransaction calls runTransaction, and again after a lock timeout.
+func (ex *Executor) retryTransaction(ctx context.Context, m Migration) (fail *migrationerror.Error) {
+	for attempts := ex.newAttempts(); attempts.next(ctx, fail); {
+		fail = ex.runTransaction(ctx, m)
+	}
+	return fail
+}
+
 // runTransaction runs the SQL and writes the version and history row in one transaction, in two
 // round trips: either all of it is committed or none. If several migrations share one transaction,
 // the first begins it and the last commits.
@@ -52,23 +60,32 @@ func (ex *Executor) runTransaction(ctx context.Context, m Migration) *migratione
 		}
 	}
 	head, creates := ex.openingSQL(s, begin)
-	err := s.EachBatch(func(p script.Batch) error {
-		fail := ex.sendBatch(ctx, head, p, "")
-		head = ""
-		if fail != nil {
-			return fail
+	batches := s.ReadBatches()
+	defer batches.Close()
+	for batches.Next() {
+		if fail := ex.sendBatch(ctx, head, batches.Batch(), ""); fail != nil {
+			return ex.rollbackMigration(ctx, fail)
 		}
-		return nil
-	})
+		head = ""
+	}
+	err := batches.Err()
 	if err == nil && head != "" { // the script has no statements
 		err = ex.session.Exec(ctx, head)
 	}
 	if err != nil {
 		return ex.rollbackMigration(ctx, migrationerror.Wrap(s, err))
 	}
+	return ex.finishTransaction(ctx, m, creates)
+}
+
+// finishTransaction writes the version and the history row after the SQL of a migration, and
+// commits, unless another migration follows in the transaction. created is set if the transaction
+// has created the version table.
+func (ex *Executor) finishTransaction(ctx context.Context, m Migration, created bool) *migrationerror.Error {
+	s := m.Script
 	m.Entry.Outcome, m.Entry.StatementsApplied = history.Applied, m.Entry.StatementsTotal
 	state := ex.store.WriteVersionSQL(m.To)
-	if creates {
+	if created {
 		state = strings.TrimPrefix(state, ex.store.CreateVersionTableSQL()) // avoids the server's notice that the table exists
 	}
 	finish := ex.session.CheckConstraintsSQL(m.leavesTxOpen) + ex.losses.CheckSQL() + ex.resetSQL() + ex.recordingMarkerSQL() + ex.session.ReplaceUnencodable(ex.store.InsertSQL(m.Entry)+state)

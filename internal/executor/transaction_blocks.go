@@ -79,16 +79,18 @@ func (ex *Executor) runBlocks(ctx context.Context, m Migration) *migrationerror.
 	done, open := m.Entry.StatementsApplied, false
 	for _, p := range s.RemainingBlocks(m.Entry.StatementsApplied) {
 		p.OpenBefore = open
-		attempt := func() *migrationerror.Error { return ex.runBlock(ctx, m, p) }
-		fail := func() *migrationerror.Error {
-			if open { // a failure rolls back the earlier blocks of the transaction
-				return attempt()
+		var lookup *resume.LeftoverLookup
+		var fail *migrationerror.Error
+		if open { // a failure rolls back the earlier blocks of the transaction
+			lookup, fail = ex.runBlock(ctx, m, p)
+		} else {
+			for attempts := ex.newAttempts(); attempts.next(ctx, fail); {
+				lookup, fail = ex.runBlock(ctx, m, p)
 			}
-			return ex.retryOnLockTimeout(ctx, attempt)
-		}()
+		}
 		if fail != nil {
 			fail.StatementsApplied = done
-			return ex.recordFailure(ctx, m, fail)
+			return ex.recordFailure(ctx, m, lookup, fail)
 		}
 		open = p.OpenAfter
 		if !p.OpenAfter {
@@ -139,8 +141,9 @@ func (ex *Executor) resumeRun(ctx context.Context, m Migration, begin string) *m
 	return fail
 }
 
-// runBlock runs one block and counts its statements.
-func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock) *migrationerror.Error {
+// runBlock runs one block and counts its statements. It returns the lookup for the leftovers of a
+// failed statement, or nil.
+func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock) (*resume.LeftoverLookup, *migrationerror.Error) {
 	s := m.Script
 	first := s.Statements[p.First]
 	c := ex.countBlock(m, p)
@@ -148,7 +151,7 @@ func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock)
 	if err == nil && t != nil && t.Kind == resume.LeftoverDetach {
 		var finished bool
 		if finished, err = ex.finishDetach(ctx, t); finished && err == nil {
-			return ex.countAfter(ctx, m, p, c)
+			return nil, ex.countAfter(ctx, m, p, c)
 		}
 	}
 	fail := migrationerror.Wrap(s, err)
@@ -166,9 +169,9 @@ func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock)
 		if c.withoutState != "" {
 			m.trace.Captured = p.Last
 		}
-		return nil
+		return nil, nil
 	}
-	fail.Outcome, fail.Lookup = migrationerror.PartiallyApplied, t
+	fail.Outcome = migrationerror.PartiallyApplied
 	if p.Last-p.First == 1 || err != nil {
 		fail.FailedIndex = p.First
 	}
@@ -177,10 +180,10 @@ func (ex *Executor) runBlock(ctx context.Context, m Migration, p script.TxBlock)
 	}
 	if t != nil && err == nil && fail.Server() != nil && ctx.Err() == nil {
 		if done := ex.finishAfterFailure(ctx, t, fail); done {
-			return ex.countAfter(ctx, m, p, c)
+			return nil, ex.countAfter(ctx, m, p, c)
 		}
 	}
-	return fail
+	return t, fail
 }
 
 // ignoreServerError ignores a server error of the query for the session state: a run that is
@@ -346,14 +349,14 @@ func (ex *Executor) sendBlock(ctx context.Context, s *script.Script, p script.Tx
 
 // recordFailure clears the dirty mark if the server reported that the first block failed: nothing
 // was applied. Otherwise the mark stays, and the history has the number of applied statements.
-func (ex *Executor) recordFailure(ctx context.Context, m Migration, fail *migrationerror.Error) *migrationerror.Error {
+func (ex *Executor) recordFailure(ctx context.Context, m Migration, lookup *resume.LeftoverLookup, fail *migrationerror.Error) *migrationerror.Error {
 	fail.FindPosition()
 	var server *pq.Error
 	if !errors.As(fail.Err, &server) {
 		fail.Outcome = migrationerror.Unknown // the failed block may have committed before the connection was lost
 		note := ex.store.UpdateSQL(m.Entry.Version, "run_error = "+postgres.LiteralOrNull(m.setFile(fail).Error()))
-		if fail.Lookup != nil {
-			fail.Leftovers = ex.dropLeftoversAfterStop(ctx, fail.Lookup, note)
+		if lookup != nil {
+			fail.Leftovers = ex.dropLeftoversAfterStop(ctx, lookup, note)
 			return fail
 		}
 		ex.recordBestEffort(ctx, note)

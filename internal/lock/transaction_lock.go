@@ -50,7 +50,7 @@ func (l *transactionLock) begin(ctx context.Context, begin string) (now history.
 	err = l.poll(ctx, func(ctx context.Context, key int64) (got bool, err error) {
 		got, now, err = l.try(ctx, begin, key)
 		if err == nil && !got {
-			err = l.session.ExecDirect(ctx, "ROLLBACK")
+			err = l.session.Rollback(ctx, "")
 		}
 		return got, err
 	})
@@ -94,8 +94,9 @@ func (l *transactionLock) Release(ctx context.Context) error {
 	if !l.session.TxOpen {
 		return nil
 	}
+	err := l.session.Exec(ctx, "COMMIT")
 	l.session.TxOpen = false
-	return l.session.ExecDirect(ctx, "COMMIT")
+	return err
 }
 
 // Unlock releases the lock.

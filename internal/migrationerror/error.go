@@ -81,8 +81,6 @@ type Error struct {
 	Err      error // of the server or the connection, or the cause of the stop
 	// Leftovers are the leftovers of the failed statement that could not be removed.
 	Leftovers []resume.Leftover
-
-	Lookup *resume.LeftoverLookup
 }
 
 func (e *Error) Error() string {

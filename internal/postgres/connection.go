@@ -11,7 +11,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"net"
 	"strings"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/shiplock/shiplock/internal/config/credentials"
 	"github.com/shiplock/shiplock/internal/postgres/wire"
 	"github.com/shiplock/shiplock/internal/progress"
+	"github.com/shiplock/shiplock/internal/retry"
 	"github.com/shiplock/shiplock/internal/servermessage"
 	"github.com/shiplock/shiplock/internal/text"
 )
@@ -29,11 +29,10 @@ import (
 const (
 	// attemptTimeout limits one attempt to connect: a firewall that drops packets returns no error.
 	attemptTimeout = 10 * time.Second
-	// MinPause and maxPause limit the pause between connection attempts: short enough to be
-	// unnoticeable, and few enough attempts for fifty waiting pods. The lock has its own
-	// maxLockPause.
-	MinPause = 100 * time.Millisecond
-	maxPause = time.Second
+	// firstPause and maxPause are the first and the maximum pause between connection attempts:
+	// short enough to be unnoticeable, and few enough attempts for fifty waiting pods.
+	firstPause = 200 * time.Millisecond
+	maxPause   = time.Second
 	// startGrace is how long a non-PostgreSQL answer or a failing password command is retried:
 	// while a Service is new, its address may lead elsewhere, such as to a gateway, and access to a
 	// metadata server may not be ready.
@@ -42,56 +41,54 @@ const (
 
 // connect opens a session, and retries within the limits of the options if the error may be
 // temporary.
-func (db *Session) connect(ctx context.Context, d *wire.Dialer) (*sql.Conn, error) {
+func (db *Session) connect(ctx context.Context, d *wire.Dialer) (conn *sql.Conn, err error) {
 	db.openPool(d)
-	start := time.Now()
-	reported := map[string]bool{}
-	activity := db.Opts.Progress.StartWait()
-	defer activity.End()
-	for attempt := 1; ; attempt++ {
-		conn, err := db.connectOnce(ctx, d, start)
-		var look *sessionError
-		if errors.As(err, &look) {
-			return conn, look.error
-		}
-		if err == nil {
-			if attempt > 1 {
-				db.Log.Info("database is ready", "database", db.Target(), "waited", RoundDuration(time.Since(start)))
-			}
-			return conn, nil
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		if db.roleParamRejected(err) {
+	w := connectionWait{db: db, start: time.Now(), reported: map[string]bool{}, activity: db.Opts.Progress.StartWait()}
+	defer w.activity.End()
+	policy := retry.Policy{First: firstPause, Max: maxPause, OnRetry: w.onRetry}
+	if db.Opts.ConnectDelay > 0 {
+		policy.First, policy.Max = db.Opts.ConnectDelay, 0
+	}
+	err = retry.Do(ctx, policy, func() error {
+		conn, err = db.connectOnce(ctx, d, w.start)
+		if err != nil && ctx.Err() == nil && db.roleParamRejected(err) {
 			_ = db.pool.Close()
 			db.openPool(d)
-			continue
+			conn, err = db.connectOnce(ctx, d, w.start)
 		}
-		fail := &ConnectError{Target: db.Target(), Waited: time.Since(start), Attempts: attempt, Err: err, Permanent: !isTransient(err)}
-		pause := Backoff(MinPause, maxPause, attempt)
-		if db.Opts.ConnectDelay > 0 {
-			pause = db.Opts.ConnectDelay
-		}
-		fail.Limit = db.exhaustedLimit(fail.Waited+pause, attempt)
-		startup := isStartupError(err) && fail.Waited+pause < startGrace
-		if (fail.Permanent && !startup) || fail.Limit != NoConnectLimit {
-			return nil, fail
-		}
-		reason := db.Opts.DSN.Redact(err.Error())
-		if !reported[reason] {
-			reported[reason] = true
-			activity.Reset()
-		}
-		activity.Show(db.connectStatus(reason, db.remainingWait(fail.Waited, attempt)))
-		if err := Sleep(ctx, pause); err != nil {
-			return nil, err
-		}
+		return err
+	})
+	if err == nil && len(w.reported) > 0 {
+		db.Log.Info("database is ready", "database", db.Target(), "waited", RoundDuration(time.Since(w.start)))
 	}
+	return conn, retry.StopCause(err)
 }
 
-// sessionError is an error of an established session.
-type sessionError struct{ error }
+// A connectionWait is the wait for a server that accepts connections.
+type connectionWait struct {
+	db       *Session
+	start    time.Time
+	reported map[string]bool // reasons that the progress has shown
+	activity *progress.Activity
+}
+
+// onRetry returns a *ConnectError if the error or a limit forbids another attempt, and else shows
+// the progress of the wait.
+func (w connectionWait) onRetry(err error, attempt int, pause time.Duration) error {
+	fail := &ConnectError{Target: w.db.Target(), Waited: time.Since(w.start), Attempts: attempt, Err: err, Permanent: !isTransient(err)}
+	fail.Limit = w.db.exhaustedLimit(fail.Waited+pause, attempt)
+	startup := isStartupError(err) && fail.Waited+pause < startGrace
+	if (fail.Permanent && !startup) || fail.Limit != NoConnectLimit {
+		return fail
+	}
+	reason := w.db.Opts.DSN.Redact(err.Error())
+	if !w.reported[reason] {
+		w.reported[reason] = true
+		w.activity.Reset()
+	}
+	w.activity.Show(w.db.connectStatus(reason, w.db.remainingWait(fail.Waited, attempt)))
+	return nil
+}
 
 // connectOnce opens a session and runs its first query, because only that reaches the server behind
 // a pooler.
@@ -116,7 +113,7 @@ func (db *Session) connectOnce(ctx context.Context, d *wire.Dialer, start time.T
 	case errors.As(err, &lost):
 		err = lost.Err
 	case short.Err() == nil:
-		return conn, &sessionError{err}
+		return conn, retry.Permanent(err) // of an established session
 	}
 	_ = conn.Close()
 	db.Conn = nil
@@ -198,24 +195,6 @@ func isTransient(err error) bool {
 		return true
 	}
 	return !servermessage.IsDriverError(err)
-}
-
-// Backoff returns the pause after n attempts. It grows from first to most, with jitter.
-func Backoff(first, most time.Duration, n int) time.Duration {
-	limit := min(first<<min(n, 10), most)
-	return limit/2 + rand.N(limit/2)
-}
-
-// Sleep waits for d, or until ctx ends; then it returns its cause.
-func Sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }
 
 // RoundDuration rounds a duration for people: to 10 ms.

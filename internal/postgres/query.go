@@ -93,13 +93,8 @@ func (db *Session) ReadServerInfo(ctx context.Context) error {
 
 // Exec runs SQL with the simple query protocol: several statements take one round trip.
 func (db *Session) Exec(ctx context.Context, query string) error {
-	return db.ExecDirect(ctx, db.roleSQL()+query)
-}
-
-// ExecDirect is exec without the role, for use in a transaction that may have failed.
-func (db *Session) ExecDirect(ctx context.Context, query string) error {
 	defer db.CancelOnDone(ctx)()
-	_, err := db.Conn.ExecContext(ctx, query)
+	_, err := db.Conn.ExecContext(ctx, db.roleSQL()+query)
 	return db.ClassifyError(ctx, err)
 }
 
@@ -138,5 +133,7 @@ func (db *Session) Rollback(ctx context.Context, then string) error {
 	if then != "" {
 		then = BeginReadWrite + db.roleSQL() + then + "COMMIT"
 	}
-	return db.ExecDirect(ctx, "ROLLBACK;\n"+then)
+	defer db.CancelOnDone(ctx)()
+	_, err := db.Conn.ExecContext(ctx, "ROLLBACK;\n"+then) // without the role: the transaction may have failed
+	return db.ClassifyError(ctx, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shiplock/shiplock/internal/history"
 	"github.com/shiplock/shiplock/internal/postgres"
+	"github.com/shiplock/shiplock/internal/retry"
 	"github.com/shiplock/shiplock/internal/script"
 	"github.com/shiplock/shiplock/internal/script/syntax"
 )
@@ -218,7 +219,7 @@ func (resumer *Resumer) DropLeftovers(ctx context.Context, t *LeftoverLookup) ([
 				try = cleanupAttempts
 			}
 		}
-		if err == nil || try >= cleanupAttempts-1 || postgres.Sleep(ctx, 100*time.Millisecond) != nil {
+		if err == nil || try >= cleanupAttempts-1 || retry.Sleep(ctx, 100*time.Millisecond) != nil {
 			break
 		}
 	}

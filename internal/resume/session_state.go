@@ -429,9 +429,9 @@ func (resumer *Resumer) inRestoredSession(ctx context.Context, restore string, l
 	if restore == "" {
 		return look()
 	}
-	begin, back := "BEGIN;\n", "ROLLBACK"
+	begin := "BEGIN;\n"
 	if resumer.session.TxOpen {
-		begin, back = "SAVEPOINT shiplock_session;\n", "ROLLBACK TO SAVEPOINT shiplock_session"
+		begin = "SAVEPOINT shiplock_session;\n"
 	}
 	err := resumer.session.Exec(ctx, begin+restore)
 	var server *pq.Error
@@ -441,10 +441,13 @@ func (resumer *Resumer) inRestoredSession(ctx context.Context, restore string, l
 	if err == nil {
 		err = look()
 	}
-	if ctx.Err() == nil && !postgres.IsLostError(err) {
-		err = errors.Join(err, resumer.session.ExecDirect(ctx, back))
+	switch {
+	case ctx.Err() != nil, postgres.IsLostError(err):
+		return err
+	case resumer.session.TxOpen:
+		return errors.Join(err, resumer.session.Exec(ctx, "ROLLBACK TO SAVEPOINT shiplock_session"))
 	}
-	return err
+	return errors.Join(err, resumer.session.Rollback(ctx, ""))
 }
 
 // restoreError is the server's error when a session state is restored.

@@ -1,6 +1,7 @@
 // Package retry repeats an operation until it succeeds. A Policy has the pauses between the
 // attempts and the limits; Do runs the operation. Packages that wait for a server, a lock, a
-// file, or a receiver of notifications call it.
+// file, or a receiver of notifications call it. A loop of another shape, such as that of package
+// executor, takes the pauses of a Policy, and waits with Sleep.
 package retry
 
 import (
@@ -22,8 +23,9 @@ type Policy struct {
 	MinPause func(error) time.Duration
 	// Limit is the maximum time from the first attempt to the start of the last one, 0 for none.
 	Limit time.Duration
-	// OnRetry is called before each pause; nil for no call.
-	OnRetry func(err error, attempt int, pause time.Duration)
+	// OnRetry is called before each pause. An error that it returns ends the attempts. nil for
+	// no call.
+	OnRetry func(err error, attempt int, pause time.Duration) error
 }
 
 // A StoppedError means that there were no more attempts, because the context ended, or because
@@ -39,58 +41,70 @@ func (e *StoppedError) Error() string { return e.Err.Error() }
 
 func (e *StoppedError) Unwrap() error { return e.Err }
 
+// StopCause returns why the context ended, if err is a *StoppedError because of that, and else err.
+func StopCause(err error) error {
+	var stopped *StoppedError
+	if errors.As(err, &stopped) && stopped.Cause != nil {
+		return stopped.Cause
+	}
+	return err
+}
+
 // Permanent marks an error that another attempt cannot resolve. Do returns it without the mark.
 func Permanent(err error) error { return backoff.Permanent(err) }
 
-// Do calls operation until it returns nil or a permanent error, which Do returns, or until the
-// context or the policy's limit ends the attempts, which is a *StoppedError. It calls operation
-// at least once.
+// Do calls operation until it returns nil or a permanent error, which Do returns, until OnRetry
+// returns an error, which Do returns, or until the context or the policy's limit ends the attempts,
+// which is a *StoppedError. It calls operation at least once.
 func Do(ctx context.Context, p Policy, operation func() error) error {
-	s := &pauses{policy: p, next: p.pauses()}
-	_, err := backoff.Retry(ctx, func() (struct{}, error) {
-		s.attempts++
-		s.err = operation()
-		return struct{}{}, s.err
-	}, backoff.WithBackOff(s), backoff.WithMaxElapsedTime(p.Limit), backoff.WithNotify(func(err error, pause time.Duration) {
-		s.pause = 0 // it fits within the limit
-		if p.OnRetry != nil {
-			p.OnRetry(err, s.attempts, pause)
+	start, next := time.Now(), p.Pauses()
+	for attempt := 1; ; attempt++ {
+		err := operation()
+		var permanent *backoff.PermanentError
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &permanent):
+			return permanent.Unwrap()
+		case ctx.Err() != nil:
+			return &StoppedError{Err: err, Cause: context.Cause(ctx), Attempts: attempt}
 		}
-	}))
-	var permanent *backoff.PermanentError
-	if s.err == nil || errors.As(s.err, &permanent) {
-		return err
+		pause := next()
+		if p.MinPause != nil {
+			pause = max(pause, p.MinPause(err))
+		}
+		if p.Limit > 0 && time.Since(start)+pause > p.Limit {
+			return &StoppedError{Err: err, Attempts: attempt, Pause: pause}
+		}
+		if p.OnRetry != nil {
+			if err := p.OnRetry(err, attempt, pause); err != nil {
+				return err
+			}
+		}
+		if cause := Sleep(ctx, pause); cause != nil {
+			return &StoppedError{Err: err, Cause: cause, Attempts: attempt}
+		}
 	}
-	stopped := &StoppedError{Err: s.err, Attempts: s.attempts, Pause: s.pause}
-	if s.pause == 0 {
-		stopped.Cause = context.Cause(ctx)
-	}
-	return stopped
 }
 
-func (p Policy) pauses() backoff.BackOff {
+// Pauses returns a function that returns the pauses one after the other.
+func (p Policy) Pauses() (next func() time.Duration) {
 	if p.Max == 0 {
-		return backoff.NewConstantBackOff(p.First)
+		return backoff.NewConstantBackOff(p.First).NextBackOff
 	}
 	// The library's pauses are around the interval: from 2/3 to 4/3 of 3/4 is from 1/2 to 1.
-	return &backoff.ExponentialBackOff{InitialInterval: p.First * 3 / 4, MaxInterval: p.Max * 3 / 4, Multiplier: 2, RandomizationFactor: 1. / 3}
+	growing := &backoff.ExponentialBackOff{InitialInterval: p.First * 3 / 4, MaxInterval: p.Max * 3 / 4, Multiplier: 2, RandomizationFactor: 1. / 3}
+	return growing.NextBackOff
 }
 
-// pauses are the pauses of one call of Do, and its state.
-type pauses struct {
-	policy   Policy
-	next     backoff.BackOff
-	err      error         // of the last attempt
-	attempts int           // so far
-	pause    time.Duration // after the last attempt, until it is known to fit within the limit
-}
-
-func (s *pauses) Reset() { s.next.Reset() }
-
-func (s *pauses) NextBackOff() time.Duration {
-	s.pause = s.next.NextBackOff()
-	if s.policy.MinPause != nil {
-		s.pause = max(s.pause, s.policy.MinPause(s.err))
+// Sleep waits for d, or until ctx ends; then it returns its cause.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
 	}
-	return s.pause
 }

@@ -45,7 +45,10 @@ func TestDo_GrowingPause_IsBetweenHalfAndWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var attempts []int
 		operation, at := failing(6, errTemporary)
-		p := Policy{First: time.Second, Max: 5 * time.Second, OnRetry: func(_ error, n int, _ time.Duration) { attempts = append(attempts, n) }}
+		p := Policy{First: time.Second, Max: 5 * time.Second, OnRetry: func(_ error, n int, _ time.Duration) error {
+			attempts = append(attempts, n)
+			return nil
+		}}
 		require.NoError(t, Do(t.Context(), p, operation))
 		for i, whole := range []time.Duration{1, 2, 4, 5, 5, 5} {
 			pause := (*at)[i+1] - (*at)[i]
@@ -75,6 +78,22 @@ func TestDo_PermanentError_ReturnedWithoutMark(t *testing.T) {
 	})
 }
 
+func TestDo_OnRetryFails_EndsAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := errors.New("no retry")
+		operation, at := failing(5, errTemporary)
+		p := Policy{First: time.Second, OnRetry: func(_ error, n int, pause time.Duration) error {
+			assert.Equal(t, time.Second, pause)
+			if n == 2 {
+				return refused
+			}
+			return nil
+		}}
+		assert.Equal(t, refused, Do(t.Context(), p, operation))
+		assert.Equal(t, []time.Duration{0, time.Second}, *at)
+	})
+}
+
 func TestDo_Limit_PreventsLateAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		operation, at := failing(100, errTemporary)
@@ -95,5 +114,7 @@ func TestDo_ContextEnds_StopsPause(t *testing.T) {
 		assert.Equal(t, &StoppedError{Err: errTemporary, Cause: cause, Attempts: 2}, err)
 		assert.Equal(t, 1500*time.Millisecond, time.Since(start))
 		assert.ErrorIs(t, err, errTemporary)
+		assert.Equal(t, cause, StopCause(err))
+		assert.Equal(t, errTemporary, StopCause(errTemporary))
 	})
 }

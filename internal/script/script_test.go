@@ -187,13 +187,17 @@ func assertSameAsScanned(t *testing.T, s *Script, text string) {
 	}
 	big.Stream.BatchBytes = 1
 	var got []string
-	require.NoError(t, big.EachBatch(func(p Batch) error {
+	batches := big.ReadBatches()
+	defer batches.Close()
+	for batches.Next() {
+		p := batches.Batch()
+		assert.Equal(t, len(got), p.Script.StatementsBefore)
 		got = append(got, statementTexts(p.Script)...)
 		if p.CopyRows != nil {
-			return p.CopyRows(func(string) error { return nil })
+			require.NoError(t, p.CopyRows(func(string) error { return nil }))
 		}
-		return nil
-	}))
+	}
+	require.NoError(t, batches.Err())
 	assert.Equal(t, statementTexts(s), got)
 }
 
